@@ -1,0 +1,68 @@
+/**
+ * The classes a model tells apart: id, name and, where known, colour.
+ *
+ * Ids need not be dense or start at 0: published `id2label` tables have holes, and services report only the
+ * classes they found.
+ *
+ * ```ts
+ * import { ClassTable } from "effect-segformer/mask"
+ *
+ * const classes = ClassTable.fromNames(["background", "scratch"])
+ * ClassTable.nameOf(classes, 1) // => "scratch"
+ * ClassTable.nameOf(classes, 7) // => "class 7"
+ * ```
+ */
+
+/** sRGB, each 0 to 255. */
+export type Rgb = readonly [red: number, green: number, blue: number]
+
+/** One class of a model. */
+export interface ClassInfo {
+  /** The id that stands for the class in a label map. */
+  readonly id: number
+  /** The name as the model or service spells it. */
+  readonly name: string
+  /** The colour the service paints it in, where it says so. */
+  readonly color?: Rgb | undefined
+}
+
+/** Classes in ascending order of id, each id once. */
+export type ClassTable = ReadonlyArray<ClassInfo>
+
+/** The table of classes in any order; of two with one id the first is kept. */
+export const make = (classes: Iterable<ClassInfo>): ClassTable => {
+  const byId = new Map<number, ClassInfo>()
+  for (const info of classes) {
+    if (!byId.has(info.id)) byId.set(info.id, info)
+  }
+  return [...byId.values()].sort((a, b) => a.id - b.id)
+}
+
+/** Names whose position is their id. */
+export const fromNames = (names: Iterable<string>): ClassTable =>
+  Array.from(names, (name, id) => ({ id, name }))
+
+/**
+ * The table of a Hugging Face `id2label` object. Keys are decimal strings, with holes where the model has them;
+ * other keys are left out.
+ */
+export const fromId2Label = (id2label: Readonly<Record<string, string>>): ClassTable =>
+  make(
+    Object.entries(id2label)
+      .filter(([key]) => /^\d+$/.test(key))
+      .map(([key, name]) => ({ id: Number(key), name }))
+  )
+
+/** The class of an id, if the table has it. */
+export const get = (self: ClassTable, id: number): ClassInfo | undefined => {
+  // Dense tables, by far the most common, need no search.
+  const direct = self[id]
+  return direct?.id === id ? direct : self.find((info) => info.id === id)
+}
+
+/** The name of an id, or `class 7` where the table does not name it. */
+export const nameOf = (self: ClassTable, id: number): string => get(self, id)?.name ?? `class ${id}`
+
+/** The class of a name. */
+export const byName = (self: ClassTable, name: string): ClassInfo | undefined =>
+  self.find((info) => info.name === name)

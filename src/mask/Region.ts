@@ -1,0 +1,34 @@
+/**
+ * A region: a connected set of pixels of one class, as found in a label map or as reported by a service.
+ *
+ * Coordinates are in pixels, the origin at the top left corner of the image, `x` to the right and `y` down.
+ */
+
+/** A box: columns `x` to `x + width` and rows `y` to `y + height`, half-open. */
+export interface Box {
+  readonly x: number
+  readonly y: number
+  readonly width: number
+  readonly height: number
+}
+
+/** What is known of one region. A service may report less than a label map gives. */
+export interface Region {
+  readonly classId: number
+  readonly className: string
+  readonly box: Box
+  /** Mean of the coordinates of its pixels' centres: a single pixel at (3, 4) has its centroid at (3, 4). */
+  readonly centroid: { readonly x: number; readonly y: number }
+  /** In pixels. */
+  readonly area: number
+  /** Length of the outline, in pixels. */
+  readonly perimeter: number
+  /** Full length of the major axis of the ellipse with the same second moments, in pixels. */
+  readonly majorAxis: number
+  /** Full length of the minor axis of that ellipse, in pixels. */
+  readonly minorAxis: number
+  /** `4 pi area / perimeter^2`: 1 for a disc, towards 0 for a thread. */
+  readonly circularity: number
+  /** As reported by a service, or the major axis over the minor one. */
+  readonly aspectRatio: number
+}
