@@ -4,6 +4,7 @@ Every defect is drawn from a distance field: one number per pixel says how far i
 takes its anti-aliased coverage from that number and the label map takes its sign, so the two agree to half a pixel.
 
     draw.py pool FOLDER COUNT SEED SIDE     COUNT shards of training pictures of SIDE x SIDE
+    draw.py heldout FOLDER COUNT SEED       pictures of many sizes as files, each with its label map
     draw.py look FILE SEED                  a contact sheet of pictures and labels, to be looked at
     draw.py sample FILE                     the picture in the project's README
 """
@@ -70,7 +71,7 @@ def away_from(rng, level, low=0.25):
 
 def particle(rng, canvas, x, y, s, light):
     """A compact, many-cornered grain: facets, a lit and a dark side, and a shadow that falls away from the light."""
-    radius = rng.uniform(7, 16) * s
+    radius = rng.uniform(8, 17) * s
     corners = rng.integers(5, 9)
     angles = np.sort((np.arange(corners) + rng.uniform(-0.3, 0.3, corners)) * 2 * np.pi / corners)
     reach = radius * rng.uniform(0.75, 1.15, corners)
@@ -78,7 +79,7 @@ def particle(rng, canvas, x, y, s, light):
     px, py = reach * np.cos(angles), reach * np.sin(angles) * squeeze
     px, py = px * np.cos(turn) - py * np.sin(turn), px * np.sin(turn) + py * np.cos(turn)
     region, dx, dy = box(canvas, x, y, radius * 2)
-    facet = rng.uniform(-0.12, 0.12, corners)
+    facet = rng.uniform(-0.15, 0.15, corners)
 
     def field(dx, dy):
         """Inside a polygon that is nearly convex: below every edge's line. Also the edge that is nearest."""
@@ -93,18 +94,18 @@ def particle(rng, canvas, x, y, s, light):
     shadow, _ = field(dx + light[0] * 0.3 * radius, dy + light[1] * 0.3 * radius)
     level = canvas[region].mean() if dx.size else 0.5
     blend(canvas, region, 0.55 * (1 - smoothstep(-0.1 * radius, 0.3 * radius, shadow)), np.float32(0.02))
-    colour = tint(rng, away_from(rng, level, 0.2), 0.1)
+    colour = np.maximum(tint(rng, away_from(rng, level, 0.2), 0.1), 0.1)
     slope = (dx * light[0] + dy * light[1]) / radius
     shade = colour + (0.22 * slope + facet[edge])[..., None]
     glint = np.exp(-((dx - light[0] * radius * 0.4) ** 2 + (dy - light[1] * radius * 0.4) ** 2) / (radius * 0.22) ** 2)
-    shade = np.clip(shade + rng.uniform(0.1, 0.5) * glint[..., None], 0.01, 1)
+    shade = np.clip(shade + rng.uniform(0.25, 0.6) * glint[..., None], 0.01, 1)
     blend(canvas, region, np.clip(0.5 - inside, 0, 1), shade)
     return region, inside < 0
 
 
 def pit(rng, canvas, x, y, s, light):
     """A round hole: dark within, darkest under the wall towards the light; the far wall's rim is lit."""
-    radius = rng.uniform(6, 13) * s
+    radius = rng.uniform(7.5, 14) * s
     region, dx, dy = box(canvas, x, y, radius * 1.6)
     angle = np.arctan2(dy, dx)
     wobble = 1 + 0.06 * np.sin(2 * angle + rng.uniform(0, 6.3)) + 0.04 * np.sin(3 * angle + rng.uniform(0, 6.3))
@@ -113,9 +114,9 @@ def pit(rng, canvas, x, y, s, light):
     surface = canvas[region].copy()
     floor = surface * rng.uniform(0.12, 0.4) * (1 - 0.3 * towards * np.hypot(dx, dy) / radius)[..., None]
     blend(canvas, region, np.clip(0.5 - inside, 0, 1), floor)
-    thick = rng.uniform(0.16, 0.26) * radius
-    rim = np.exp(-((inside + thick) / (0.6 * thick)) ** 2) * smoothstep(0.0, 0.7, -towards)
-    blend(canvas, region, rng.uniform(0.7, 1) * rim, np.clip(surface + rng.uniform(0.25, 0.5), 0.5, 1))
+    thick = rng.uniform(0.18, 0.28) * radius
+    rim = np.exp(-((inside + thick) / (0.6 * thick)) ** 2) * smoothstep(-0.3, 0.6, -towards)
+    blend(canvas, region, rng.uniform(0.8, 1) * rim, np.clip(surface + rng.uniform(0.25, 0.5), 0.5, 1))
     return region, inside < 0
 
 
@@ -157,7 +158,7 @@ def scratch(rng, canvas, x, y, s, light):
     points = np.stack([x + u * np.cos(turn) - v * np.sin(turn), y + u * np.sin(turn) + v * np.cos(turn)], 1)
     rows, columns, across, place = near_curve(canvas.shape, points, wide)
     taper = np.clip(np.minimum(place, 1 - place) / rng.uniform(0.15, 0.45), 0, 1) ** 0.5
-    half = wide / 2 * (0.35 + 0.65 * taper)
+    half = wide / 2 * (0.45 + 0.55 * taper)
     inside = np.abs(across) - half
     if rng.random() < 0.5:
         across = -across
@@ -206,7 +207,7 @@ def place(canvas, labels, kind, rng, x, y, s, light):
         if not inside.any():
             return canvas
         change = np.abs(trial[region] - canvas[region]).max(-1)[inside]
-        if np.median(change) > 0.1:
+        if np.median(change) > 0.14:
             labels[region] = np.where(inside, kind, labels[region])
             return trial
     return canvas
@@ -242,7 +243,7 @@ def draw(rng, width, height, s, mild=False, kind=None, density=1.0):
         for kind in DRAW:
             for _ in range(rng.poisson(DENSITY[kind] * area * density)):
                 x, y = rng.uniform(0, width), rng.uniform(0, height)
-                canvas = place(canvas, labels, kind, rng, x, y, s * np.exp(rng.uniform(-0.25, 0.3)), light)
+                canvas = place(canvas, labels, kind, rng, x, y, s * np.exp(rng.uniform(-0.15, 0.3)), light)
     return photograph(rng, canvas, mild), labels
 
 
@@ -254,7 +255,7 @@ def as_jpeg(picture, quality):
 
 def example(rng, side):
     """A training picture: drawn at another size and shape, saved, then resized, as the pre-processor will."""
-    f, aspect = np.exp(rng.uniform(np.log(0.55), np.log(1.6))), np.exp(rng.uniform(-0.25, 0.25))
+    f, aspect = np.exp(rng.uniform(np.log(0.5), np.log(1.6))), np.exp(rng.uniform(-0.4, 0.4))
     width, height = round(side * f * aspect ** 0.5), round(side * f / aspect ** 0.5)
     if rng.random() < 0.3:
         width, height, f = side, side, 1
@@ -279,6 +280,15 @@ def main(command, path, *rest):
             data = np.concatenate([np.stack(pictures), np.stack(labels)[..., None]], -1)
             np.save(f"{path}/{seed}.part", data)
             os.rename(f"{path}/{seed}.part.npy", f"{path}/{seed}-{shard:04}.npy")  # whole or absent: training reads on
+    elif command == "heldout":
+        os.makedirs(path, exist_ok=True)
+        count, seed = map(int, rest)
+        for i in range(count):
+            rng = np.random.default_rng([seed, i])
+            width, height = (int(n) for n in rng.integers(256, 513, 2))
+            picture, labels = draw(rng, width, height, (width * height) ** 0.5 / 512)
+            picture.save(f"{path}/{i:03}.jpg", quality=90)
+            Image.fromarray(labels).save(f"{path}/{i:03}.labels.png", optimize=True)
     elif command == "look":
         rng = np.random.default_rng(int(rest[0]))
         rows = []
@@ -287,8 +297,8 @@ def main(command, path, *rest):
             rows.append(np.concatenate([np.concatenate([p, overlay(p, l)], 1) for p, l in pairs], 1))
         Image.fromarray(np.concatenate(rows)).save(path)
     elif command == "sample":
-        rng = np.random.default_rng(11)
-        picture, labels = draw(rng, 960, 640, 1.55, mild=True, kind="pcb", density=0.9)
+        rng = np.random.default_rng(107)
+        picture, labels = draw(rng, 960, 640, 1.5, mild=True, kind="pcb", density=0.75)
         picture.save(path, quality=92)
         Image.fromarray(overlay(picture, labels)).save(path.rsplit(".", 1)[0] + ".truth.png")
 

@@ -73,6 +73,15 @@ def woven(rng, height, width, s):
     return base_colour(rng, 0.1) + (weave * rng.uniform(0.02, 0.08) + 0.1 * (smooth_noise(rng, height, width, 60 * s) - 0.5))[..., None]
 
 
+def letters(rng, picture, x, y, size, colour):
+    """A short name in small print."""
+    text = "RCULQDT"[rng.integers(7)] + str(rng.integers(1, 400))
+    ink = Image.new("L", (7 * len(text), 11))
+    ImageDraw.Draw(ink).text((0, 0), text, fill=255)
+    ink = ink.resize((max(1, int(ink.width * size / 11)), max(1, int(size))), Image.BILINEAR)
+    picture.paste(colour, (int(x), int(y)), ink)
+
+
 def pcb(rng, height, width, s):
     """Solder mask, traces that bend by 45 degrees, pads, vias and printing; drawn twice as large and shrunk."""
     masks = [(12, 82, 48), (16, 110, 62), (20, 50, 110), (26, 28, 32), (120, 24, 30), (200, 202, 196), (40, 70, 60)]
@@ -110,10 +119,30 @@ def pcb(rng, height, width, s):
             u, v = (x + i * across * 1.9, y) if lying else (x, y + i * across * 1.9)
             w, h = (across, along) if lying else (along, across)
             pen.rectangle([u, v, u + w, v + h], fill=tuple(int(c) for c in metal))
-    for _ in range(rng.poisson(0.8 * area)):  # printing
+    for _ in range(rng.poisson(0.7 * area)):  # resistors and capacitors, each with its name
         x, y = rng.uniform(0, 1, 2) * (2 * width, 2 * height)
-        w, h = rng.uniform(20, 60, 2) * k
-        pen.rectangle([x, y, x + w, y + h], outline=silk, width=max(1, int(1.5 * k)))
+        across, along = rng.uniform(8, 13) * k, rng.uniform(18, 28) * k
+        body = tuple(int(c) for c in np.array([(38, 38, 42), (150, 112, 74), (120, 118, 112), (176, 160, 130)])[rng.integers(4)])
+        for i in range(rng.integers(1, 4)):
+            u, v = x + i * across * 2, y
+            pen.rectangle([u - 0.3 * across, v - 0.2 * across, u + 1.3 * across, v + along + 0.2 * across], outline=silk, width=max(1, int(0.8 * k)))
+            pen.rectangle([u, v, u + across, v + along], fill=tuple(int(c) for c in metal))
+            pen.rectangle([u, v + 0.22 * along, u + across, v + 0.78 * along], fill=body)
+            letters(rng, picture, u, v + along + 2 * k, 7 * k, silk)
+    for _ in range(rng.poisson(0.35 * area)):  # chips: legs on two sides, a dot at the first leg, a printed name
+        x, y = rng.uniform(0, 1, 2) * (2 * width, 2 * height)
+        legs, step, deep = rng.integers(4, 10), rng.uniform(8, 11) * k, rng.uniform(28, 50) * k
+        lying = rng.random() < 0.5
+        for i in range(legs):
+            a, b = (i + 0.3) * step, (i + 0.7) * step
+            leg = [x + a, y - 6 * k, x + b, y + deep + 6 * k] if lying else [x - 6 * k, y + a, x + deep + 6 * k, y + b]
+            pen.rectangle(leg, fill=tuple(int(v) for v in metal))
+        w, h = (legs * step, deep) if lying else (deep, legs * step)
+        grey = int(rng.integers(26, 52))
+        pen.rectangle([x, y, x + w, y + h], fill=(grey, grey, grey + 3), outline=(grey + 22,) * 3, width=max(1, int(k)))
+        pen.ellipse([x + 4 * k, y + 4 * k, x + 8 * k, y + 8 * k], fill=(grey + 40,) * 3)
+        for line in range(2):
+            letters(rng, picture, x + 0.2 * w, y + (0.3 + 0.25 * line) * h, 8 * k, (grey + 75,) * 3)
     board = np.asarray(picture.resize((width, height), Image.BOX), np.float32) / 255
     return board + 0.05 * (smooth_noise(rng, height, width, 2 * s) - 0.5)[..., None]
 

@@ -114,7 +114,8 @@ export const resize = (self: LabelMap, width: number, height: number): LabelMap 
   const source = self.data
   const data = sameStorage(source, width * height)
   const columns = new Uint32Array(width)
-  for (let x = 0; x < width; x++) columns[x] = Math.min(self.width - 1, Math.floor(((x + 0.5) * self.width) / width))
+  for (let x = 0; x < width; x++)
+    columns[x] = Math.min(self.width - 1, Math.floor(((x + 0.5) * self.width) / width))
   for (let y = 0; y < height; y++) {
     const row = Math.min(self.height - 1, Math.floor(((y + 0.5) * self.height) / height)) * self.width
     const out = y * width

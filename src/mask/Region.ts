@@ -21,14 +21,25 @@ export interface Region {
   readonly centroid: { readonly x: number; readonly y: number }
   /** In pixels. */
   readonly area: number
-  /** Length of the outline, in pixels. */
+  /**
+   * Length of the outline, in pixels. Computed as scikit-image's `perimeter(neighbourhood=4)`, which draws a line
+   * through the centres of the border's pixels: 0 for a single pixel.
+   */
   readonly perimeter: number
   /** Full length of the major axis of the ellipse with the same second moments, in pixels. */
   readonly majorAxis: number
   /** Full length of the minor axis of that ellipse, in pixels. */
   readonly minorAxis: number
-  /** `4 pi area / perimeter^2`: 1 for a disc, towards 0 for a thread. */
+  /** `4 pi area / perimeter^2`, at most 1: 1 for a disc, towards 0 for a thread. */
   readonly circularity: number
   /** As reported by a service, or the major axis over the minor one. */
   readonly aspectRatio: number
+  /** Angle from the `x` axis to the major axis, in radians, above -pi/2 and up to pi/2; `y` points down. */
+  readonly orientation?: number | undefined
+  /** The area over that of the convex hull of its pixels, taken as unit squares: 1 where it is convex. */
+  readonly solidity?: number | undefined
+  /** Whether it reaches the border of the image, where it may go on unseen. */
+  readonly touchesBorder?: boolean | undefined
+  /** Mean confidence of its pixels, 0 to 1. */
+  readonly meanConfidence?: number | undefined
 }

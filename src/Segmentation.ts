@@ -1,0 +1,160 @@
+/**
+ * A segmentation: which class each pixel of an image belongs to, as far as the prediction says.
+ *
+ * What may not be there is an effect that fails with a typed error: `labelMap` and `regions` of an answer that holds
+ * colour pictures only are `NoLabelMap`, never an empty map.
+ */
+import { Clock, Duration, Effect, Result } from "effect"
+import type { Image } from "./image/ImageSource.ts"
+import type { ClassTable } from "./mask/ClassTable.ts"
+import type { ConfidenceMap } from "./mask/ConfidenceMap.ts"
+import * as LabelMap from "./mask/LabelMap.ts"
+import * as Logits from "./mask/Logits.ts"
+import { MaskNotDecodable } from "./mask/MaskError.ts"
+import type { Region } from "./mask/Region.ts"
+import * as Regions from "./mask/Regions.ts"
+import type { Pictures, Prediction } from "./Prediction.ts"
+import { NoLabelMap } from "./SegmentationError.ts"
+
+/** What a segmentation took. */
+export interface Cost {
+  readonly attempts: number
+  /** From the call to its result, waits between attempts included. */
+  readonly duration: Duration.Duration
+  /** What the other side says it took. */
+  readonly serviceTime: Duration.Duration | undefined
+  readonly requestId: string
+}
+
+export interface Segmentation {
+  /** Where the image comes from, as in errors. */
+  readonly source: string
+  /** In pixels. */
+  readonly width: number
+  /** In pixels. */
+  readonly height: number
+  /** The classes of the model, or those that the answer names. */
+  readonly classes: ClassTable
+  /** `[height, width]` class ids at the image's size. */
+  readonly labelMap: Effect.Effect<LabelMap.LabelMap, NoLabelMap>
+  /** Those that the service reported, else the connected components (8-connected) of the label map. */
+  readonly regions: Effect.Effect<ReadonlyArray<Region>, NoLabelMap>
+  /** By class id, from 0 to 1; empty where the other side gives none. */
+  readonly scores: ReadonlyMap<number, number>
+  /** How sure the model is of each pixel, where the other side says. */
+  readonly confidence: ConfidenceMap | undefined
+  /** What the service rendered. */
+  readonly pictures: Pictures
+  readonly cost: Cost
+}
+
+/** What to do with a map of another size than the image. */
+export type SizeRule = "resize" | "refuse"
+
+export interface FromPredictionOptions {
+  /** `"resize"` by nearest neighbour, which is the default, or `"refuse"` with `MaskNotDecodable`. */
+  readonly otherSize?: SizeRule | undefined
+}
+
+/** Longest stretch of work on the event loop, in milliseconds: what others on it may feel. */
+const maxSlice = 10
+
+/** The segmentation that a prediction determines. */
+export const fromPrediction = Effect.fnUntraced(function* (
+  image: Pick<Image, "source" | "width" | "height">,
+  prediction: Prediction,
+  transport: string,
+  cost: Cost,
+  options?: FromPredictionOptions
+): Effect.fn.Return<Segmentation, MaskNotDecodable> {
+  const { requestId } = cost
+  const none = Effect.fail(new NoLabelMap({ source: image.source, transport, requestId }))
+  const blame = (error: MaskNotDecodable) =>
+    new MaskNotDecodable({ mask: error.mask, detail: error.detail, service: transport, requestId })
+
+  const common = {
+    source: image.source,
+    classes: prediction.classes,
+    scores: prediction.scores ?? new Map<number, number>(),
+    pictures: prediction.pictures ?? {},
+    cost
+  }
+  if (prediction._tag === "Rendered") {
+    return {
+      ...common,
+      width: prediction.width,
+      height: prediction.height,
+      labelMap: none,
+      regions: prediction.regions === undefined ? none : Effect.succeed(prediction.regions),
+      confidence: undefined
+    }
+  }
+  const labelMap =
+    prediction._tag === "Logits"
+      ? yield* Effect.flatMap(
+          Effect.mapError(Effect.fromResult(Logits.make(prediction.logits)), blame),
+          (logits) => argmax(logits, image.width, image.height)
+        )
+      : yield* Effect.mapError(
+          Effect.fromResult(atSize(prediction.labelMap, image, options?.otherSize)),
+          blame
+        )
+  const { classes } = prediction
+  const regions = yield* Effect.cached(
+    prediction.regions === undefined
+      ? Effect.sync(() => Regions.fromLabelMap(labelMap, { classes }))
+      : Effect.succeed(prediction.regions)
+  )
+  return {
+    ...common,
+    width: image.width,
+    height: image.height,
+    labelMap: Effect.succeed(labelMap),
+    regions,
+    confidence: prediction._tag === "Labels" ? prediction.confidence : undefined
+  }
+})
+
+const atSize = (
+  map: LabelMap.LabelMap,
+  image: Pick<Image, "width" | "height">,
+  rule: SizeRule = "resize"
+): Result.Result<LabelMap.LabelMap, MaskNotDecodable> =>
+  Result.flatMap(LabelMap.make(map), (checked) => {
+    if (checked.width === image.width && checked.height === image.height) return Result.succeed(checked)
+    if (rule === "resize") return Result.succeed(LabelMap.resize(checked, image.width, image.height))
+    return Result.fail(
+      new MaskNotDecodable({
+        mask: "label map",
+        detail: `it is ${checked.width} x ${checked.height} pixels, but the image ${image.width} x ${image.height}`
+      })
+    )
+  })
+
+/** Labels from logits, band by band, so that nothing else in this process has to wait for a large image. */
+const argmax = (logits: Logits.Logits, width: number, height: number): Effect.Effect<LabelMap.LabelMap> =>
+  Clock.clockWith((clock) =>
+    Effect.suspend(() => {
+      const data = LabelMap.allocate(logits.classes - 1, width * height)
+      let row = 0
+      let band = Math.max(1, Math.ceil(65_536 / width))
+      return Effect.as(
+        Effect.whileLoop({
+          while: () => row < height,
+          body: () =>
+            Effect.suspend(() => {
+              const started = clock.monotonicTimeNanosUnsafe()
+              const to = Math.min(height, row + band)
+              Logits.rows(logits, width, height, row, to, data.subarray(row * width, to * width))
+              row = to
+              const took = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
+              // Under a clock that stands still, as in tests, the band keeps its size.
+              if (took > 0) band = Math.max(1, Math.min(band * 4, Math.floor((band * maxSlice) / 2 / took)))
+              return Effect.yieldNow
+            }),
+          step: () => {}
+        }),
+        { width, height, data }
+      )
+    })
+  )

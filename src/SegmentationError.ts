@@ -1,0 +1,79 @@
+/**
+ * Every way to fail, as one union of tagged errors.
+ *
+ * Each has typed fields, a `message` that says what happened, where, and what to do, `isRetryable`, and where known
+ * `retryAfter` and `requestId`. Handle the ones you care about by tag; the compiler knows which are left.
+ *
+ * ```ts
+ * import { Duration } from "effect"
+ * import { RateLimited } from "effect-segformer"
+ *
+ * const error = new RateLimited({
+ *   service: "http://127.0.0.1:8080/upload",
+ *   status: 429,
+ *   detail: "",
+ *   retryAfter: Duration.seconds(7)
+ * })
+ * error.isRetryable // => true
+ * error.message // => "http://127.0.0.1:8080/upload limits how often it may be called (429). It asks to wait 7s"
+ * ```
+ */
+import { Schema } from "effect"
+import { ImageError } from "./image/ImageError.ts"
+import { JobCancelled } from "./jobs/JobError.ts"
+import { MaskNotDecodable } from "./mask/MaskError.ts"
+import { PolicyError } from "./policy/PolicyError.ts"
+import { ServiceError } from "./service/ServiceError.ts"
+
+/** The answer determines no label map: it has colour pictures or regions only. */
+export class NoLabelMap extends Schema.TaggedError<NoLabelMap>()("NoLabelMap", {
+  source: Schema.String,
+  transport: Schema.String,
+  requestId: Schema.optional(Schema.String)
+}) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `The answer of ${this.transport} for ${this.source} holds no label map, only what it rendered. Use \`pictures\` and \`regions\`, or give the palette of its mask as an option`
+  }
+}
+
+export const SegmentationError = Schema.Union([
+  ...ImageError.members,
+  ...ServiceError.members,
+  ...PolicyError.members,
+  MaskNotDecodable,
+  NoLabelMap,
+  JobCancelled
+])
+/** Every way in which turning an image into a segmentation fails. */
+export type SegmentationError = typeof SegmentationError.Type
+
+export * from "./image/ImageError.ts"
+export { JobCancelled } from "./jobs/JobError.ts"
+export { MaskNotDecodable } from "./mask/MaskError.ts"
+export {
+  CircuitOpen,
+  Phase,
+  PolicyError,
+  QueueFull,
+  RetryBudgetSpent,
+  TimedOut
+} from "./policy/PolicyError.ts"
+export {
+  ConnectionFailed,
+  InvalidUrl,
+  ModelLoading,
+  NotFound,
+  RateLimited,
+  RedirectRefused,
+  ReportedFailure,
+  RequestRejected,
+  ResponseNotDecodable,
+  ResponseTooLarge,
+  ServiceError,
+  ServiceFailed,
+  ServiceUnavailable,
+  Unauthorized
+} from "./service/ServiceError.ts"

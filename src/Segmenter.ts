@@ -1,0 +1,116 @@
+/**
+ * The program: an image goes in, a segmentation comes out. Whichever layer provides the `Transport` does the work;
+ * everything else (limits, retries, time-outs, validation) is the same.
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { ImageSource, segment } from "effect-segformer"
+ * import { Fixtures, SegFormerTest } from "effect-segformer/testing"
+ *
+ * const program = Effect.gen(function* () {
+ *   const segmentation = yield* segment(ImageSource.bytes(Fixtures.image))
+ *   const regions = yield* segmentation.regions
+ *   return regions.map((region) => region.className)
+ * })
+ * const fake = SegFormerTest.layer(() => Effect.succeed(Fixtures.prediction))
+ * await Effect.runPromise(Effect.provide(program, fake)) // => ["background", "particle", "scratch"]
+ * ```
+ */
+import { Effect, Result, Stream } from "effect"
+import type { ImageLimits, ImageSource } from "./image/ImageSource.ts"
+import type { PolicyOptions } from "./policy/Policy.ts"
+import type { Prediction } from "./Prediction.ts"
+import { fromPrediction, type Segmentation, type SizeRule } from "./Segmentation.ts"
+import type { SegmentationError } from "./SegmentationError.ts"
+import { Transport } from "./Transport.ts"
+
+export interface SegmentOptions {
+  /** Checked against the image's header, before anything is decoded or sent. */
+  readonly limits?: Partial<ImageLimits> | undefined
+  /** Changes to the transport's policy for this call. */
+  readonly policy?: PolicyOptions | undefined
+  /** Replaces `error.isRetryable`; the number of attempts stays bounded. */
+  readonly retryWhen?: ((error: SegmentationError) => boolean) | undefined
+  /** Repeat when the prediction is like this: empty where something must be, say. The last one is given. */
+  readonly retryResult?: ((prediction: Prediction) => boolean) | undefined
+  /** What to do with a label map of another size than the image: `"resize"` (nearest neighbour) by default. */
+  readonly otherSize?: SizeRule | undefined
+}
+
+/** Segments one image. */
+export const segment = Effect.fn("segformer.segment")(function* <R = never>(
+  source: ImageSource<R>,
+  options?: SegmentOptions
+): Effect.fn.Return<Segmentation, SegmentationError, Transport | R> {
+  const transport = yield* Transport
+  const image = yield* source.open(options?.limits)
+  yield* Effect.annotateCurrentSpan({
+    "segformer.transport": transport.name,
+    "segformer.image.format": image.format,
+    "segformer.image.width": image.width,
+    "segformer.image.height": image.height
+  })
+  const outcome = yield* transport.runner.run((attempt) => transport.predict({ image }, attempt), {
+    policy: options?.policy,
+    retryWhen: options?.retryWhen,
+    retryResult: options?.retryResult
+  })
+  return yield* fromPrediction(
+    image,
+    outcome.value,
+    transport.name,
+    {
+      attempts: outcome.attempts,
+      duration: outcome.duration,
+      serviceTime: outcome.value.serviceTime,
+      requestId: outcome.value.requestId ?? outcome.callId
+    },
+    options
+  )
+})
+
+/** One image of many: where it stood, what it is called, and how it went. */
+export interface SegmentedItem {
+  /** Position in the stream of sources, from 0. */
+  readonly index: number
+  readonly name: string
+  readonly result: Result.Result<Segmentation, SegmentationError>
+}
+
+export interface SegmentAllOptions extends SegmentOptions {
+  /** Images under way at once. 4 by default. The stream of sources is pulled no faster than results are taken. */
+  readonly concurrency?: number | undefined
+  /** `"source"` keeps the order of the sources, which is the default; `"completion"` gives results as they come. */
+  readonly order?: "source" | "completion" | undefined
+}
+
+/**
+ * Segments a stream of images into a stream of results, back-pressured. A failure is an item like any other and ends
+ * nothing; with `stopOnFailure` the first one ends the stream and interrupts what is under way.
+ */
+export function segmentAll<R, E, R2>(
+  sources: Stream.Stream<ImageSource<R>, E, R2>,
+  options: SegmentAllOptions & { readonly stopOnFailure: true }
+): Stream.Stream<Segmentation, E | SegmentationError, Transport | R | R2>
+export function segmentAll<R, E, R2>(
+  sources: Stream.Stream<ImageSource<R>, E, R2>,
+  options?: SegmentAllOptions & { readonly stopOnFailure?: false | undefined }
+): Stream.Stream<SegmentedItem, E, Transport | R | R2>
+export function segmentAll<R, E, R2>(
+  sources: Stream.Stream<ImageSource<R>, E, R2>,
+  options?: SegmentAllOptions & { readonly stopOnFailure?: boolean | undefined }
+): Stream.Stream<Segmentation | SegmentedItem, E | SegmentationError, Transport | R | R2> {
+  const concurrent = { concurrency: options?.concurrency ?? 4, unordered: options?.order === "completion" }
+  return options?.stopOnFailure === true
+    ? Stream.mapEffect(sources, (source) => segment(source, options), concurrent)
+    : Stream.mapEffect(
+        sources,
+        (source, index) =>
+          Effect.map(Effect.result(segment(source, options)), (result): SegmentedItem => ({
+            index,
+            name: source.name,
+            result
+          })),
+        concurrent
+      )
+}

@@ -1,0 +1,171 @@
+/**
+ * The inspection service as a whole: besides single predictions, which any `Transport` gives, its batches, status,
+ * models and result files.
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { FetchHttpClient } from "effect/http"
+ * import { InspectionService } from "effect-segformer/http"
+ *
+ * const service = InspectionService.layer({ baseUrl: "http://127.0.0.1:8080" }).pipe(
+ *   Layer.provide(FetchHttpClient.layer)
+ * )
+ * Layer.isLayer(service) // => true
+ * ```
+ */
+import { Context, Duration, Effect, Layer, Schema, type Scope, Stream } from "effect"
+import { HttpBody, type HttpClient } from "effect/http"
+import type { ImageLimits, ImageSource } from "../image/ImageSource.ts"
+import type { Attempt } from "../policy/Attempt.ts"
+import * as Policy from "../policy/Policy.ts"
+import * as PolicyRunner from "../policy/PolicyRunner.ts"
+import type { Prediction } from "../Prediction.ts"
+import type { SegmentationError } from "../SegmentationError.ts"
+import * as Decode from "../service/Decode.ts"
+import * as Exchange from "../service/Exchange.ts"
+import type { InvalidUrl, ServiceError } from "../service/ServiceError.ts"
+import type { Health } from "../Transport.ts"
+import * as Inspection from "./protocol/Inspection.ts"
+
+/** What the service tells of itself and its models: an object whose fields it does not promise. */
+export type Details = Readonly<Record<string, unknown>>
+
+export type ModelName = "segformer" | "oneformer"
+
+export interface InspectionServiceOptions extends Exchange.ExchangeOptions {
+  /** Changes to `Policy.standard`. */
+  readonly policy?: Policy.PolicyOptions | undefined
+  /** Checked against each image's header before anything is sent. */
+  readonly imageLimits?: Partial<ImageLimits> | undefined
+}
+
+const decodeDetails = Decode.schema(Schema.Record(Schema.String, Schema.Unknown))
+const decodeSwitch = Decode.schema(
+  Schema.Struct({ success: Schema.Literal(true), current_model: Schema.String })
+)
+
+/** The inspection service, route by route. */
+export class InspectionService extends Context.Service<
+  InspectionService,
+  {
+    /** `POST /upload`: one image. */
+    readonly upload: <R>(source: ImageSource<R>) => Effect.Effect<Prediction, SegmentationError, R>
+    /** `POST /upload/batch`: several images in one request, each with its own result. */
+    readonly uploadBatch: <R>(
+      sources: ReadonlyArray<ImageSource<R>>
+    ) => Effect.Effect<Inspection.Batch, SegmentationError, R>
+    /** `GET /health`: not healthy while no model is loaded, though its status is 200. */
+    readonly health: Effect.Effect<Health, SegmentationError>
+    /** `GET /api/status`. */
+    readonly status: Effect.Effect<Details, SegmentationError>
+    /** `GET /api/model/current`: fails with `ModelLoading` while none is loaded. */
+    readonly currentModel: Effect.Effect<Details, SegmentationError>
+    /** `GET /api/model/available`. */
+    readonly availableModels: Effect.Effect<Details, SegmentationError>
+    /** `POST /api/model/switch`; gives the model that is current afterwards. Repeated only if it was never sent. */
+    readonly switchModel: (model: ModelName) => Effect.Effect<string, SegmentationError>
+    /** `GET /download/{path}`: a result file, as it comes. */
+    readonly download: (path: string) => Stream.Stream<Uint8Array, SegmentationError>
+    /** `GET /download/batch/{id}`: the results of a batch as a zip, as it comes. */
+    readonly downloadBatch: (batchId: string) => Stream.Stream<Uint8Array, SegmentationError>
+  }
+>()("effect-segformer/http/InspectionService") {
+  static readonly make = Effect.fnUntraced(function* (
+    options: InspectionServiceOptions
+  ): Effect.fn.Return<InspectionService["Service"], InvalidUrl, HttpClient.HttpClient | Scope.Scope> {
+    const exchange = yield* Exchange.make(options)
+    const runner = yield* PolicyRunner.make({
+      service: exchange.service,
+      key: exchange.origin,
+      policy: Policy.make(options.policy ?? {})
+    })
+    const run = <A>(
+      attempt: (attempt: Attempt) => Effect.Effect<A, SegmentationError>,
+      options?: PolicyRunner.RunOptions<A, SegmentationError>
+    ) => Effect.map(runner.run(attempt, options), (outcome) => outcome.value)
+
+    const send = (call: Exchange.Call, attempt: Attempt): Effect.Effect<Exchange.Answer, ServiceError> =>
+      Effect.flatMap(exchange.send(call, attempt), Inspection.ok)
+
+    const details = (path: string) =>
+      run((attempt) =>
+        Effect.flatMap(send({ method: "GET", path }, attempt), (answer) => decodeDetails(answer))
+      )
+
+    const open = <R>(sources: ReadonlyArray<ImageSource<R>>) =>
+      Effect.forEach(sources, (source) => source.open(options.imageLimits))
+
+    const form = <A>(
+      part: string,
+      path: string,
+      decode: (answer: Exchange.Answer) => Effect.Effect<A, SegmentationError>
+    ) =>
+      Effect.fnUntraced(function* <R>(sources: ReadonlyArray<ImageSource<R>>) {
+        const images = yield* open(sources)
+        return yield* run((attempt) =>
+          Inspection.encodeForm(part, path, images).pipe(
+            Effect.flatMap((call) => send(call, attempt)),
+            Effect.flatMap(decode)
+          )
+        )
+      })
+    const uploadOne = form("image", "/upload", Inspection.decode)
+    const uploadMany = form("images", "/upload/batch", Inspection.decodeBatchAnswer)
+
+    const switchModel = (model: ModelName) =>
+      run(
+        (attempt) =>
+          Effect.gen(function* () {
+            const answer = yield* send(
+              { method: "POST", path: "/api/model/switch", body: HttpBody.jsonUnsafe({ model }) },
+              attempt
+            )
+            yield* Inspection.refuseReported(answer)
+            return (yield* decodeSwitch(answer)).current_model
+          }),
+        // It changes the service: repeated only where the first request provably never left.
+        { retryWhen: (error) => error._tag === "ConnectionFailed" && error.sent === "no" }
+      )
+
+    /** Attempts end where the body begins: a body that breaks cannot be taken back from whoever reads it. */
+    const download = (path: string): Stream.Stream<Uint8Array, SegmentationError> =>
+      exchange.stream(
+        { method: "GET", path, accept: "*/*" },
+        { callId: "download", idempotencyKey: "download", number: 1, timeout: undefined, phase: "preparing" }
+      )
+
+    return InspectionService.of({
+      upload: (source) => uploadOne([source]),
+      uploadBatch: (sources) => uploadMany(sources),
+      health: run(
+        (attempt) =>
+          Effect.flatMap(
+            exchange.send(Inspection.protocol.health.call, attempt),
+            Inspection.protocol.health.read
+          ),
+        { policy: { attemptTimeout: Duration.seconds(5), retry: false } }
+      ),
+      status: details("/api/status"),
+      currentModel: details("/api/model/current"),
+      availableModels: details("/api/model/available"),
+      switchModel,
+      download: (path) => download(`/download/${escapePath(path)}`),
+      downloadBatch: (batchId) => download(`/download/batch/${encodeURIComponent(batchId)}`)
+    })
+  })
+
+  static readonly layer = (
+    options: InspectionServiceOptions
+  ): Layer.Layer<InspectionService, InvalidUrl, HttpClient.HttpClient> =>
+    Layer.effect(InspectionService, InspectionService.make(options))
+}
+
+/** Each segment escaped; `.` and `..` too, which a URL would otherwise resolve to another route. */
+const escapePath = (path: string): string =>
+  path
+    .split("/")
+    .filter((segment) => segment !== "")
+    .map((segment) =>
+      segment === "." || segment === ".." ? segment.replaceAll(".", "%252E") : encodeURIComponent(segment)
+    )
+    .join("/")

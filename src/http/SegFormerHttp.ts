@@ -1,0 +1,106 @@
+/**
+ * A `Transport` that calls a SegFormer service over HTTP, over any `HttpClient`: `NodeHttpClient.layerUndici` on
+ * Node, `FetchHttpClient.layer` anywhere.
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { FetchHttpClient } from "effect/http"
+ * import { SegFormerHttp } from "effect-segformer/http"
+ *
+ * const service = SegFormerHttp.layer({ baseUrl: "http://127.0.0.1:8080" }).pipe(
+ *   Layer.provide(FetchHttpClient.layer)
+ * )
+ * Layer.isLayer(service) // => true
+ * ```
+ */
+import { Duration, Effect, Layer, type Scope, Stream } from "effect"
+import type { HttpClient } from "effect/http"
+import type { ImageError } from "../image/ImageError.ts"
+import type { Image } from "../image/ImageSource.ts"
+import type { Attempt } from "../policy/Attempt.ts"
+import * as Policy from "../policy/Policy.ts"
+import type { Prediction } from "../Prediction.ts"
+import type { SegmentationError } from "../SegmentationError.ts"
+import * as Exchange from "../service/Exchange.ts"
+import type { InvalidUrl } from "../service/ServiceError.ts"
+import { Transport } from "../Transport.ts"
+import * as Inspection from "./protocol/Inspection.ts"
+import type { Protocol, Question } from "./protocol/Protocol.ts"
+import * as SegFormerConfig from "./SegFormerConfig.ts"
+
+export interface SegFormerHttpOptions extends Exchange.ExchangeOptions {
+  /** What the service speaks. The inspection service's protocol by default. */
+  readonly protocol?: Protocol | undefined
+  /** Changes to `Policy.standard`: 3 retries after 1 s, 2 s and 4 s, and 30 s for each attempt. */
+  readonly policy?: Policy.PolicyOptions | undefined
+}
+
+/** For questions about the service, which are small and must not wait long. */
+const questionTimeout = Duration.seconds(5)
+
+/** The transport, for programs that choose between several. */
+export const make = Effect.fnUntraced(function* (
+  options: SegFormerHttpOptions
+): Effect.fn.Return<Transport["Service"], InvalidUrl, HttpClient.HttpClient | Scope.Scope> {
+  const exchange = yield* Exchange.make(options)
+  const protocol = options.protocol ?? Inspection.protocol
+
+  const predict = ({ image }: { readonly image: Image }, attempt: Attempt) =>
+    Effect.suspend((): Effect.Effect<Prediction, SegmentationError> => {
+      // A file that breaks while it is sent reaches the client as a broken request: what broke is remembered here.
+      let broken: ImageError | undefined
+      const watched: Image = image.inMemory
+        ? image
+        : {
+            ...image,
+            stream: Stream.mapError(image.stream, (error) => {
+              broken = error
+              return error
+            })
+          }
+      return Effect.flatMap(protocol.encode(watched), (call) =>
+        Effect.flatMap(exchange.send(call, attempt), (answer): Effect.Effect<Prediction, SegmentationError> =>
+          answer.status >= 200 && answer.status < 300
+            ? protocol.decode(answer, image)
+            : Exchange.failure(answer, protocol.readError(answer))
+        )
+      ).pipe(Effect.mapError((error) => broken ?? error))
+    })
+
+  const transport = yield* Transport.make({
+    name: exchange.service,
+    key: exchange.origin,
+    predict,
+    policy: Policy.make(options.policy ?? {})
+  })
+  const ask = <A>({ call, read }: Question<A>, policy: Policy.PolicyOptions) =>
+    Effect.map(
+      transport.runner.run((attempt) => Effect.flatMap(exchange.send(call, attempt), read), { policy }),
+      (outcome) => outcome.value
+    )
+  return {
+    ...transport,
+    describe: ask(protocol.describe, { attemptTimeout: questionTimeout }),
+    // The question is how the service is now: no second try.
+    health: ask(protocol.health, { attemptTimeout: questionTimeout, retry: false })
+  }
+})
+
+/** A layer for a service at a known address. */
+export const layer = (
+  options: SegFormerHttpOptions
+): Layer.Layer<Transport, InvalidUrl, HttpClient.HttpClient> => Layer.effect(Transport, make(options))
+
+/**
+ * A layer from the environment: `SEGFORMER_SERVICE_URL`, `SEGFORMER_API_KEY` and the rest of `SegFormerConfig`.
+ * Options given here go before the environment. For a `.env` file, provide `SegFormerConfig.layerDotEnv` to it.
+ */
+export const layerConfig = (
+  options?: Partial<SegFormerHttpOptions>
+): Layer.Layer<Transport, InvalidUrl | SegFormerConfig.InvalidConfig, HttpClient.HttpClient> =>
+  Layer.effect(
+    Transport,
+    Effect.flatMap(SegFormerConfig.load, (config) =>
+      make({ ...config, ...options, policy: { ...config.policy, ...options?.policy } })
+    )
+  )

@@ -1,0 +1,5 @@
+export { InspectionService, type InspectionServiceOptions } from "./InspectionService.ts"
+export * as Inspection from "./protocol/Inspection.ts"
+export type { ErrorBody, Protocol, Question } from "./protocol/Protocol.ts"
+export * as SegFormerConfig from "./SegFormerConfig.ts"
+export * as SegFormerHttp from "./SegFormerHttp.ts"

@@ -1,0 +1,304 @@
+/**
+ * The inspection service: a Flask server on port 8080 that finds surface defects with SegFormer and answers with
+ * rendered pictures and regions (`B30780/AOI_inference_agent`).
+ *
+ * Its pictures are bare base64 PNG. `mask_image` is a colour picture of an undocumented palette: with `palette` it
+ * becomes a label map, without one it determines none.
+ */
+import { Duration, Effect, Result, Schema } from "effect"
+import { type Image } from "../../image/ImageSource.ts"
+import { type ImageError, ImageTooLarge, UnsupportedImage } from "../../image/ImageError.ts"
+import { type ImageFormat, isWholePng, parse } from "../../image/ImageHeader.ts"
+import * as ClassTable from "../../mask/ClassTable.ts"
+import type { Region } from "../../mask/Region.ts"
+import type { Pictures, Prediction } from "../../Prediction.ts"
+import * as Base64 from "../../service/Base64.ts"
+import * as Decode from "../../service/Decode.ts"
+import { type Answer, failure } from "../../service/Exchange.ts"
+import * as Multipart from "../../service/Multipart.ts"
+import { ReportedFailure, type ResponseNotDecodable, type ServiceError } from "../../service/ServiceError.ts"
+import type { ErrorBody, Protocol } from "./Protocol.ts"
+
+/** What the service takes: it looks at the ending of the file name. */
+const formats: ReadonlySet<ImageFormat> = new Set<ImageFormat>(["png", "jpeg", "bmp", "tiff"])
+
+/** Its limit on an upload, in bytes. */
+const maxUpload = 50 * 1024 * 1024
+
+const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+
+const RegionJson = Schema.Struct({
+  region_id: Schema.Int,
+  centroid: Schema.Struct({ x: Schema.Finite, y: Schema.Finite }),
+  bounding_box: Schema.Struct({
+    x: Schema.Finite,
+    y: Schema.Finite,
+    width: Schema.Finite,
+    height: Schema.Finite
+  }),
+  area_pixels: Schema.Finite,
+  perimeter: Schema.Finite,
+  major_axis: Schema.Finite,
+  minor_axis: Schema.Finite,
+  circularity: Schema.Finite,
+  aspect_ratio: Schema.Finite
+})
+
+const AnalysisJson = Schema.Struct({
+  image_shape: Schema.Struct({
+    height: Schema.Int.check(Schema.isGreaterThan(0)),
+    width: Schema.Int.check(Schema.isGreaterThan(0))
+  }),
+  classes: Schema.Record(Schema.String, Schema.Struct({ class_id: Count, regions: Schema.Array(RegionJson) }))
+})
+
+const ResultFields = {
+  filename: Schema.optionalKey(Schema.String),
+  overlay_image: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  combined_image: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  mask_image: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  total_defects: Schema.optionalKey(Count),
+  processing_time: Schema.optionalKey(Schema.Finite),
+  analysis_results: AnalysisJson
+}
+
+const UploadJson = Schema.Struct({ success: Schema.Literal(true), ...ResultFields })
+
+const FailureJson = Schema.Struct({
+  success: Schema.Literal(false),
+  error: Schema.optionalKey(Schema.String)
+})
+
+const BatchFailureJson = Schema.Struct({
+  success: Schema.Literal(false),
+  filename: Schema.optionalKey(Schema.String),
+  error: Schema.optionalKey(Schema.String)
+})
+
+const BatchJson = Schema.Struct({
+  success: Schema.Boolean,
+  total_images: Count,
+  processed: Count,
+  failed: Count,
+  batch_id: Schema.String,
+  results: Schema.Array(Schema.Union([UploadJson, BatchFailureJson]))
+})
+
+const HealthJson = Schema.Struct({
+  status: Schema.String,
+  model_loaded: Schema.Boolean,
+  device: Schema.optionalKey(Schema.String)
+})
+
+const ModelJson = Schema.Struct({
+  current_model: Schema.optionalKey(Schema.String),
+  model: Schema.optionalKey(Schema.String)
+})
+
+const ErrorJson = Schema.Struct({
+  error: Schema.optionalKey(Schema.String),
+  message: Schema.optionalKey(Schema.String)
+})
+
+const isFailure = Schema.is(FailureJson)
+const isError = Schema.is(ErrorJson)
+const decodeUpload = Decode.schema(UploadJson)
+const decodeBatch = Decode.schema(BatchJson)
+const decodeHealth = Decode.schema(HealthJson)
+const decodeModel = Decode.schema(ModelJson)
+
+type UploadResult = typeof UploadJson.Type
+
+/** The part of a form that carries an image. */
+const imagePart = (name: string, image: Image): Effect.Effect<Multipart.Part, ImageError> =>
+  Effect.suspend((): Effect.Effect<Multipart.Part, ImageError> => {
+    if (!formats.has(image.format)) {
+      const detail = "the inspection service takes PNG, JPEG, BMP and TIFF. Convert it first"
+      return Effect.fail(new UnsupportedImage({ source: image.source, format: image.format, detail }))
+    }
+    if (image.size > maxUpload) {
+      return Effect.fail(
+        new ImageTooLarge({ source: image.source, measure: "bytes", actual: image.size, limit: maxUpload })
+      )
+    }
+    const file = { fileName: image.name, mediaType: image.mediaType, size: image.size }
+    return image.inMemory
+      ? Effect.map(image.bytes, (data) => ({ name, content: { ...file, data } }))
+      : Effect.succeed({ name, content: { ...file, data: image.stream } })
+  })
+
+/** A form with images under one part name. */
+export const encodeForm = (part: string, path: string, images: ReadonlyArray<Image>) =>
+  Effect.map(
+    Effect.forEach(images, (image) => imagePart(part, image)),
+    (parts) => ({ method: "POST", path, body: Multipart.encode(parts) }) as const
+  )
+
+const picture = (
+  answer: Answer,
+  path: string,
+  encoded: string | null | undefined
+): Result.Result<Uint8Array | undefined, ResponseNotDecodable> => {
+  if (encoded === null || encoded === undefined) return Result.succeed(undefined)
+  const bytes = Base64.decode(encoded)
+  if (bytes === undefined) {
+    return Result.fail(
+      Decode.notDecodable(answer, path, "it is no base64", JSON.stringify(encoded.slice(0, 200)))
+    )
+  }
+  const header = parse(bytes)
+  if (header._tag !== "Known" || header.format !== "png" || !isWholePng(bytes)) {
+    const what = header._tag === "Known" ? `a ${header.format} that is cut off or no PNG` : "no image"
+    return Result.fail(
+      Decode.notDecodable(
+        answer,
+        path,
+        `it should be a PNG, but is ${what}`,
+        JSON.stringify(encoded.slice(0, 200))
+      )
+    )
+  }
+  return Result.succeed(bytes)
+}
+
+const toRegions = (json: UploadResult): ReadonlyArray<Region> =>
+  Object.entries(json.analysis_results.classes).flatMap(([className, { class_id, regions }]) =>
+    regions.map((region): Region => ({
+      classId: class_id,
+      className,
+      box: region.bounding_box,
+      centroid: region.centroid,
+      area: region.area_pixels,
+      perimeter: region.perimeter,
+      majorAxis: region.major_axis,
+      minorAxis: region.minor_axis,
+      circularity: region.circularity,
+      aspectRatio: region.aspect_ratio
+    }))
+  )
+
+/** A prediction from one result. `path` leads to it within the answer. */
+const toPrediction = (
+  answer: Answer,
+  json: UploadResult,
+  path = ""
+): Effect.Effect<Prediction, ResponseNotDecodable> =>
+  Effect.suspend(() => {
+    const pictures: { -readonly [K in keyof Pictures]: Pictures[K] } = {}
+    for (const name of ["overlay", "combined", "mask"] as const) {
+      const decoded = picture(answer, `${path}${name}_image`, json[`${name}_image`])
+      if (Result.isFailure(decoded)) return Effect.fail(decoded.failure)
+      if (decoded.success !== undefined) pictures[name] = decoded.success
+    }
+    const { classes, image_shape } = json.analysis_results
+    return Effect.succeed<Prediction>({
+      _tag: "Rendered",
+      width: image_shape.width,
+      height: image_shape.height,
+      classes: ClassTable.make(
+        Object.entries(classes).map(([name, { class_id }]) => ({ id: class_id, name }))
+      ),
+      regions: toRegions(json),
+      pictures,
+      requestId: answer.requestId,
+      serviceTime:
+        json.processing_time === undefined ? undefined : Duration.seconds(Math.max(0, json.processing_time))
+    })
+  })
+
+const reported = (answer: Answer, error: string | undefined) =>
+  new ReportedFailure({
+    service: answer.service,
+    requestId: answer.requestId,
+    status: answer.status,
+    detail: error ?? "it does not say why"
+  })
+
+/** Fails where the service says `success: false`, whatever the rest of its answer looks like. */
+export const refuseReported = (answer: Answer): Effect.Effect<void, ServiceError> =>
+  Effect.flatMap(Decode.json(answer), (value) =>
+    isFailure(value) ? Effect.fail(reported(answer, value.error)) : Effect.void
+  )
+
+export const decode = (answer: Answer): Effect.Effect<Prediction, ServiceError> =>
+  Effect.flatMap(Decode.json(answer), (value): Effect.Effect<Prediction, ServiceError> =>
+    isFailure(value)
+      ? Effect.fail(reported(answer, value.error))
+      : Effect.flatMap(decodeUpload(answer, value), (json) => toPrediction(answer, json))
+  )
+
+/** What became of one image of a batch. */
+export interface BatchItem {
+  readonly fileName: string | undefined
+  readonly result: Result.Result<Prediction, ReportedFailure>
+}
+
+/** The answer to `/upload/batch`. Its status is 200 even where every image failed. */
+export interface Batch {
+  /** For `/download/batch/{id}`. */
+  readonly batchId: string
+  readonly processed: number
+  readonly failed: number
+  readonly items: ReadonlyArray<BatchItem>
+}
+
+export const decodeBatchAnswer = (answer: Answer): Effect.Effect<Batch, ServiceError> =>
+  Effect.gen(function* () {
+    const value = yield* Decode.json(answer)
+    // Without results it failed as a whole; with them, each says for itself.
+    if (isFailure(value) && !Object.hasOwn(value, "results")) return yield* reported(answer, value.error)
+    const json = yield* decodeBatch(answer, value)
+    const items = yield* Effect.forEach(json.results, (item, index): Effect.Effect<BatchItem, ServiceError> =>
+      item.success
+        ? Effect.map(toPrediction(answer, item, `results.${index}.`), (prediction) => ({
+            fileName: item.filename,
+            result: Result.succeed(prediction)
+          }))
+        : Effect.succeed({ fileName: item.filename, result: Result.fail(reported(answer, item.error)) })
+    )
+    return { batchId: json.batch_id, processed: json.processed, failed: json.failed, items }
+  })
+
+export const readError = (answer: Answer): ErrorBody => {
+  let detail: string | undefined
+  try {
+    const body: unknown = JSON.parse(Decode.text(answer))
+    if (isError(body)) detail = body.error ?? body.message
+  } catch {
+    // An error page of a proxy, say: its start serves as detail.
+  }
+  return { detail, loading: answer.status === 503 && /model/i.test(detail ?? "") }
+}
+
+/** The answer if its status is a success, else its error. */
+export const ok = (answer: Answer): Effect.Effect<Answer, ServiceError> =>
+  answer.status >= 200 && answer.status < 300 ? Effect.succeed(answer) : failure(answer, readError(answer))
+
+/** The inspection service's protocol. */
+export const protocol: Protocol = {
+  name: "inspection",
+  encode: (image) => encodeForm("image", "/upload", [image]),
+  decode,
+  readError,
+  health: {
+    call: { method: "GET", path: "/health" },
+    // The route answers 200 while no model is loaded: the field counts, not the status.
+    read: (answer) =>
+      Effect.map(Effect.flatMap(ok(answer), decodeHealth), (json) => ({
+        healthy: json.status === "ok" && json.model_loaded,
+        detail: !json.model_loaded
+          ? "no model is loaded"
+          : json.status === "ok"
+            ? `ready${json.device === undefined ? "" : ` on ${json.device}`}`
+            : `its status is "${json.status}"`
+      }))
+  },
+  describe: {
+    call: { method: "GET", path: "/api/model/current" },
+    read: (answer) =>
+      Effect.map(Effect.flatMap(ok(answer), decodeModel), (json) => ({
+        name: json.current_model ?? json.model ?? "unknown",
+        classes: []
+      }))
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * A wire protocol as a value: how to ask a service for a prediction, how to read its answer and its errors, and how
+ * to ask whether it is ready and which model it has. Everything else (limits, time-outs, retries, secrets) is the
+ * same for each, and not its concern.
+ */
+import type { Effect } from "effect"
+import type { Image } from "../../image/ImageSource.ts"
+import type { Duration } from "effect"
+import type { Prediction } from "../../Prediction.ts"
+import type { SegmentationError } from "../../SegmentationError.ts"
+import type { Answer, Call } from "../../service/Exchange.ts"
+import type { Health, ModelDescription } from "../../Transport.ts"
+
+/** What an error's body says. The status is judged elsewhere. */
+export interface ErrorBody {
+  readonly detail?: string | undefined
+  /** The model is not loaded yet. */
+  readonly loading?: boolean | undefined
+  readonly retryAfter?: Duration.Duration | undefined
+}
+
+/** A question to a service and how to read its answer, whatever its status. */
+export interface Question<A> {
+  readonly call: Call
+  readonly read: (answer: Answer) => Effect.Effect<A, SegmentationError>
+}
+
+export interface Protocol {
+  /** As in configuration, such as `inspection`. */
+  readonly name: string
+  /** The request for one image. Fails where the service would not take the image. */
+  readonly encode: (image: Image) => Effect.Effect<Call, SegmentationError>
+  /** The prediction in an answer whose status is a success. */
+  readonly decode: (answer: Answer, image: Image) => Effect.Effect<Prediction, SegmentationError>
+  /** What the body of a failed request says. It never fails: a body that cannot be read says nothing. */
+  readonly readError: (answer: Answer) => ErrorBody
+  readonly health: Question<Health>
+  readonly describe: Question<ModelDescription>
+}

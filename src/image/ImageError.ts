@@ -1,0 +1,85 @@
+/**
+ * Every way a source turns out not to be an image that can be segmented. `source` is its name: a path, a URL
+ * without query, or the name it was given.
+ */
+import { Schema } from "effect"
+
+const source = { source: Schema.String }
+
+/** There is nothing at this path or URL. */
+export class ImageNotFound extends Schema.TaggedError<ImageNotFound>()("ImageNotFound", source) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `There is no image at ${this.source}`
+  }
+}
+
+/** It is there, but cannot be read: a folder, no permission, a stream that fails. */
+export class ImageNotReadable extends Schema.TaggedError<ImageNotReadable>()("ImageNotReadable", {
+  ...source,
+  detail: Schema.String
+}) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `Cannot read ${this.source}: ${this.detail}`
+  }
+}
+
+/** It has more bytes or pixels than the limit. Pixels are those its header promises; nothing was decoded. */
+export class ImageTooLarge extends Schema.TaggedError<ImageTooLarge>()("ImageTooLarge", {
+  ...source,
+  measure: Schema.Literals(["bytes", "pixels"]),
+  /** As far as it was counted. */
+  actual: Schema.Number,
+  limit: Schema.Number
+}) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    const option = this.measure === "bytes" ? "maxBytes" : "maxPixels"
+    return `${this.source} has ${this.actual} ${this.measure}, and the limit is ${this.limit}. Raise \`limits.${option}\`, or make the image smaller`
+  }
+}
+
+/** Its bytes are no image, or one that is cut off. */
+export class NotAnImage extends Schema.TaggedError<NotAnImage>()("NotAnImage", {
+  ...source,
+  detail: Schema.String
+}) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `${this.source} is not an image: ${this.detail}`
+  }
+}
+
+/** An image of a kind that this transport does not take. */
+export class UnsupportedImage extends Schema.TaggedError<UnsupportedImage>()("UnsupportedImage", {
+  ...source,
+  /** Such as `webp`. */
+  format: Schema.String,
+  detail: Schema.String
+}) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `${this.source} is an image of type ${this.format}, which cannot be used here: ${this.detail}`
+  }
+}
+
+export const ImageError = Schema.Union([
+  ImageNotFound,
+  ImageNotReadable,
+  ImageTooLarge,
+  NotAnImage,
+  UnsupportedImage
+])
+/** Every way a source turns out not to be an image that can be segmented. */
+export type ImageError = typeof ImageError.Type

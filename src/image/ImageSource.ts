@@ -1,0 +1,291 @@
+/**
+ * What can be segmented: bytes, a file, a URL or a stream.
+ *
+ * A source is only a name for an image, with what it needs to be read in its type: a file needs a `FileSystem`, a
+ * URL an `HttpClient`, bytes nothing. Opening it reads the header and checks the limits, before anything is decoded
+ * or sent.
+ *
+ * ```ts
+ * import { ImageSource } from "effect-segformer/image"
+ *
+ * ImageSource.file("panels/left.png").name // => "left.png"
+ * ```
+ */
+import { Duration, Effect, FileSystem, PlatformError, Stream } from "effect"
+import { type HttpClient } from "effect/http"
+import * as Policy from "../policy/Policy.ts"
+import type { PolicyError } from "../policy/PolicyError.ts"
+import * as PolicyRunner from "../policy/PolicyRunner.ts"
+import { concat } from "../service/Body.ts"
+import * as Exchange from "../service/Exchange.ts"
+import type { ServiceError } from "../service/ServiceError.ts"
+import { type ImageError, ImageNotFound, ImageNotReadable, ImageTooLarge, NotAnImage } from "./ImageError.ts"
+import * as ImageHeader from "./ImageHeader.ts"
+
+export interface ImageLimits {
+  /** Bytes of the file. 100 MiB by default. */
+  readonly maxBytes: number
+  /** Width times height, as the header says. 100 megapixels by default. */
+  readonly maxPixels: number
+}
+
+export const defaultLimits: ImageLimits = { maxBytes: 100 * 1024 * 1024, maxPixels: 100_000_000 }
+
+/** An opened source: its header is read and within limits, its bytes can be had as often as needed. */
+export interface Image {
+  /** Where it comes from, for errors: a path, a URL without query, or its name. */
+  readonly source: string
+  /** Without folders; it ends as its real type does. */
+  readonly name: string
+  readonly format: ImageHeader.ImageFormat
+  /** Such as `image/png`. */
+  readonly mediaType: string
+  /** In pixels, as a person sees it: after EXIF orientation. */
+  readonly width: number
+  /** In pixels, as a person sees it. */
+  readonly height: number
+  /** EXIF orientation, 1 to 8. */
+  readonly orientation: number
+  /** Bytes of the file. */
+  readonly size: number
+  readonly bytes: Effect.Effect<Uint8Array, ImageError>
+  /** The same, piece by piece: a file is never held in memory as a whole. */
+  readonly stream: Stream.Stream<Uint8Array, ImageError>
+  /** Whether the bytes are in memory already, so that `bytes` costs nothing. */
+  readonly inMemory: boolean
+}
+
+/** A name for an image. `R` is what reading it needs. */
+export interface ImageSource<out R = never> {
+  readonly name: string
+  /** Reads the header and checks the limits. */
+  readonly open: (limits?: Partial<ImageLimits>) => Effect.Effect<Image, SourceError, R>
+}
+
+/** Why a source cannot be opened. */
+export type SourceError = ImageError | ServiceError | PolicyError
+
+/** First read: holds the size of nearly every image there is. */
+const headBytes = 64 * 1024
+
+/** An image in memory. Its name, if given, appears in errors and is sent to services. */
+export const bytes = (data: Uint8Array, options?: { readonly name?: string | undefined }): ImageSource => {
+  const name = options?.name ?? "image"
+  return { name, open: (limits) => fromMemory(name, name, data, { ...defaultLimits, ...limits }) }
+}
+
+/** A file. It is read where and when it is needed, and streamed to services that take a stream. */
+export const file = (path: string): ImageSource<FileSystem.FileSystem> => {
+  const name = path.split(/[\\/]/).findLast((part) => part !== "") ?? path
+  return {
+    name,
+    open: (limits) =>
+      Effect.flatMap(FileSystem.FileSystem, (fs) => fromFile(fs, path, name, { ...defaultLimits, ...limits }))
+  }
+}
+
+/**
+ * An image on the web, fetched under the standard policy with nothing of ours but `User-Agent`. Redirects are
+ * followed. Do not pass addresses that strangers choose: they may name hosts that only this machine can reach.
+ */
+export const url = (address: string | URL): ImageSource<HttpClient.HttpClient> => {
+  const href = String(address)
+  const path = href.split(/[?#]/, 1)[0]!
+  const name = path.split("/").findLast((part) => part !== "" && !part.endsWith(":")) ?? "image"
+  return { name, open: (limits) => fromUrl(href, path, name, { ...defaultLimits, ...limits }) }
+}
+
+/** A stream of the bytes of one image, collected in memory up to the limit each time the source is opened. */
+export const stream = <E, R>(name: string, data: Stream.Stream<Uint8Array, E, R>): ImageSource<R> => ({
+  name,
+  open: (limits) =>
+    Effect.suspend(() => {
+      const { maxBytes } = { ...defaultLimits, ...limits }
+      const chunks: Array<Uint8Array> = []
+      let seen = 0
+      return Stream.runForEach(
+        Stream.mapError(data, (error) => new ImageNotReadable({ source: name, detail: String(error) })),
+        (chunk) => {
+          chunks.push(chunk)
+          seen += chunk.length
+          return seen > maxBytes
+            ? Effect.fail(
+                new ImageTooLarge({ source: name, measure: "bytes", actual: seen, limit: maxBytes })
+              )
+            : Effect.void
+        }
+      ).pipe(
+        Effect.andThen(
+          Effect.suspend(() => fromMemory(name, name, concat(chunks), { ...defaultLimits, ...limits }))
+        )
+      )
+    })
+})
+
+const fromMemory = (
+  source: string,
+  name: string,
+  data: Uint8Array,
+  limits: ImageLimits
+): Effect.Effect<Image, ImageError> =>
+  Effect.suspend(() => {
+    if (data.length === 0) return Effect.fail(new NotAnImage({ source, detail: "it is empty" }))
+    if (data.length > limits.maxBytes) {
+      return Effect.fail(
+        new ImageTooLarge({ source, measure: "bytes", actual: data.length, limit: limits.maxBytes })
+      )
+    }
+    return Effect.flatMap(accept(source, ImageHeader.parse(data), data.subarray(0, 16), limits), (header) =>
+      header.format === "png" && !ImageHeader.isWholePng(data)
+        ? Effect.fail(new NotAnImage({ source, detail: "it is a PNG that is cut off" }))
+        : Effect.succeed(
+            describe(source, name, header, data.length, {
+              bytes: Effect.succeed(data),
+              stream: Stream.succeed(data),
+              inMemory: true
+            })
+          )
+    )
+  })
+
+const fromFile = Effect.fnUntraced(function* (
+  fs: FileSystem.FileSystem,
+  path: string,
+  name: string,
+  limits: ImageLimits
+): Effect.fn.Return<Image, ImageError> {
+  const asImageError = fileError(path)
+  const info = yield* Effect.mapError(fs.stat(path), asImageError)
+  if (info.type !== "File") {
+    const what = info.type === "Directory" ? "it is a folder" : `it is no regular file (${info.type})`
+    return yield* new ImageNotReadable({ source: path, detail: what })
+  }
+  const size = Number(info.size)
+  if (size === 0) return yield* new NotAnImage({ source: path, detail: "it is empty" })
+  if (size > limits.maxBytes) {
+    return yield* new ImageTooLarge({ source: path, measure: "bytes", actual: size, limit: limits.maxBytes })
+  }
+  const range = (offset: number, length: number) =>
+    fs
+      .stream(path, { offset, bytesToRead: length })
+      .pipe(Stream.mapError(asImageError), Stream.runCollect, Effect.map(concat))
+  const whole = Effect.mapError(fs.readFile(path), asImageError)
+
+  let head = yield* range(0, headBytes)
+  let parsed = ImageHeader.parse(head)
+  // The size of a JPEG lies behind its metadata, that of a TIFF wherever its writer put it.
+  while (parsed._tag === "NeedMore" && head.length < size) {
+    head = yield* range(0, Math.max(parsed.bytes, head.length * 2))
+    parsed = ImageHeader.parse(head)
+  }
+  const header = yield* accept(path, parsed, head.subarray(0, 16), limits)
+  if (header.format === "png") {
+    const tail = yield* range(size - 12, 12)
+    const ends = tail.length === 12 && new DataView(tail.buffer, tail.byteOffset).getUint32(4) === 0x49454e44
+    // Something may follow the image, so a tail that is no IEND only means to look closer.
+    if (!ends && !ImageHeader.isWholePng(yield* whole)) {
+      return yield* new NotAnImage({ source: path, detail: "it is a PNG that is cut off" })
+    }
+  }
+  return describe(path, name, header, size, {
+    bytes: whole,
+    stream: Stream.mapError(fs.stream(path, { chunkSize: 256 * 1024 }), asImageError),
+    inMemory: false
+  })
+})
+
+const fromUrl = (
+  href: string,
+  source: string,
+  name: string,
+  limits: ImageLimits
+): Effect.Effect<Image, SourceError, HttpClient.HttpClient> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const exchange = yield* Exchange.make({
+        baseUrl: href,
+        limits: { maxBodyBytes: limits.maxBytes, maxDecodedBytes: limits.maxBytes },
+        redirects: { max: 5, hosts: "any" }
+      })
+      const runner = yield* PolicyRunner.make({ service: exchange.service, policy: fetchPolicy })
+      const { value: answer } = yield* runner.run((attempt) =>
+        Effect.flatMap(exchange.send({ method: "GET", path: "", accept: "image/*" }, attempt), (answer) =>
+          answer.status >= 200 && answer.status < 300 ? Effect.succeed(answer) : Exchange.failure(answer)
+        )
+      )
+      return yield* fromMemory(source, name, answer.body, limits)
+    })
+  ).pipe(
+    Effect.catchTag("NotFound", () => Effect.fail(new ImageNotFound({ source }))),
+    Effect.catchTag("ResponseTooLarge", (error) =>
+      Effect.fail(
+        new ImageTooLarge({ source, measure: "bytes", actual: error.limit + 1, limit: error.limit })
+      )
+    )
+  )
+
+/** A host of images is not the service: it has no circuit to share. */
+const fetchPolicy = Policy.make({ breaker: false, retryBudget: false, deadline: Duration.minutes(2) })
+
+const accept = (
+  source: string,
+  parsed: ImageHeader.Parsed,
+  start: Uint8Array,
+  limits: ImageLimits
+): Effect.Effect<ImageHeader.ImageHeader, ImageError> => {
+  if (parsed._tag === "NeedMore") {
+    return Effect.fail(new NotAnImage({ source, detail: "it ends before its size is told" }))
+  }
+  if (parsed._tag === "Unknown") {
+    const isText = start.every(
+      (byte) => byte === 9 || byte === 10 || byte === 13 || (byte >= 32 && byte < 127)
+    )
+    const hex = Array.from(start.subarray(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join(" ")
+    const detail = isText
+      ? `it is text, which starts "${new TextDecoder().decode(start).replaceAll(/\s+/g, " ")}"`
+      : `its first bytes (${hex}) are those of no image type known here`
+    return Effect.fail(new NotAnImage({ source, detail }))
+  }
+  const pixels = parsed.width * parsed.height
+  return pixels > limits.maxPixels
+    ? Effect.fail(new ImageTooLarge({ source, measure: "pixels", actual: pixels, limit: limits.maxPixels }))
+    : Effect.succeed(parsed)
+}
+
+const describe = (
+  source: string,
+  name: string,
+  header: ImageHeader.ImageHeader,
+  size: number,
+  content: Pick<Image, "bytes" | "stream" | "inMemory">
+): Image => {
+  const { format, orientation } = header
+  const turned = orientation >= 5
+  const endings = ImageHeader.extensions[format]
+  const ending = name.toLowerCase().split(".").at(-1) ?? ""
+  return {
+    source,
+    name: endings.includes(ending) ? name : `${name}.${endings[0]!}`,
+    format,
+    mediaType: ImageHeader.mediaTypes[format],
+    width: turned ? header.height : header.width,
+    height: turned ? header.width : header.height,
+    orientation,
+    size,
+    ...content
+  }
+}
+
+const fileError =
+  (path: string) =>
+  (error: PlatformError.PlatformError): ImageError => {
+    const { reason } = error
+    switch (reason._tag) {
+      case "NotFound":
+        return new ImageNotFound({ source: path })
+      case "PermissionDenied":
+        return new ImageNotReadable({ source: path, detail: "this user may not read it" })
+      default:
+        return new ImageNotReadable({ source: path, detail: reason.message })
+    }
+  }

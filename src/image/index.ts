@@ -1,0 +1,3 @@
+export * from "./ImageError.ts"
+export * as ImageHeader from "./ImageHeader.ts"
+export * as ImageSource from "./ImageSource.ts"

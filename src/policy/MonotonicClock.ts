@@ -1,0 +1,26 @@
+/**
+ * A clock whose wall time is monotonic.
+ *
+ * The memory stores of `effect/persistence` measure with `Clock.currentTimeMillis`: an hour set back left a 50 ms
+ * opening open for an hour. Run under this clock they keep their promises whatever happens to the time of day.
+ * It follows the clock it is made from, so a test clock still governs it.
+ */
+import { Clock, Effect } from "effect"
+
+const from = (clock: Clock.Clock): Clock.Clock => {
+  const nanos = () => clock.monotonicTimeNanosUnsafe()
+  const millis = () => Number(nanos() / 1_000_000n)
+  return {
+    currentTimeMillisUnsafe: millis,
+    currentTimeMillis: Effect.sync(millis),
+    currentTimeNanosUnsafe: nanos,
+    currentTimeNanos: clock.monotonicTimeNanos,
+    monotonicTimeNanosUnsafe: nanos,
+    monotonicTimeNanos: clock.monotonicTimeNanos,
+    sleep: (duration) => clock.sleep(duration)
+  }
+}
+
+/** Runs an effect so that what it takes for the time of day never jumps. */
+export const withMonotonicClock = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Clock.clockWith((clock) => Effect.provideService(self, Clock.Clock, from(clock)))

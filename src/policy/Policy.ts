@@ -1,0 +1,189 @@
+/**
+ * A policy: how long a call may take, how often it is tried, and how many run at once. It is plain data;
+ * `PolicyRunner` applies it, in one place and one order.
+ *
+ * ```ts
+ * import { Policy } from "effect-segformer/policy"
+ * import { Duration } from "effect"
+ *
+ * const patient = Policy.make({ attemptTimeout: "2 minutes", retry: { times: 1 } })
+ * Duration.toSeconds(patient.retry.delay) // => 1
+ * patient.retry.times // => 1
+ * ```
+ */
+import { Duration } from "effect"
+
+/** When and how often a failed attempt is repeated. */
+export interface RetryPolicy {
+  /** Retries after the first attempt. 3 by default: at most 4 attempts. */
+  readonly times: number
+  /** Before the first retry. 1 second by default. */
+  readonly delay: Duration.Duration
+  /** Each delay is this many times the one before. 2 by default: 1 s, 2 s, 4 s. */
+  readonly factor: number
+  /** No delay of the exponential is longer. 10 seconds by default. */
+  readonly maxDelay: Duration.Duration
+  /** Spread each delay at random over 80 % to 120 %, so that callers do not come back together. Off by default. */
+  readonly jitter: boolean
+  /** Repeat after 5xx as well. On by default. */
+  readonly serverErrors: boolean
+  /** A service that asks to wait longer than this is not asked again: the call fails and says how long. 60 seconds. */
+  readonly maxRetryAfter: Duration.Duration
+}
+
+/** When a service that keeps failing is left alone. */
+export interface BreakerPolicy {
+  /** Failures in a row that open the circuit. 5 by default. */
+  readonly failures: number
+  /** How long it stays open before one call may probe. 60 seconds by default. */
+  readonly openFor: Duration.Duration
+}
+
+/** How much load retries may add, over all callers of one transport. */
+export interface RetryBudgetPolicy {
+  /** Retries per call over the last ten seconds. 0.2 by default. */
+  readonly ratio: number
+  /** Retries a second that are always allowed. 3 by default. */
+  readonly perSecond: number
+}
+
+/** How one call is run. Durations that are `undefined` are without limit. */
+export interface Policy {
+  /** Over all attempts and the waits between them. Off by default. */
+  readonly deadline: Duration.Duration | undefined
+  /** Over one attempt, to the last byte decoded. 30 seconds by default. Waiting in the queue does not count. */
+  readonly attemptTimeout: Duration.Duration | undefined
+  readonly retry: RetryPolicy
+  /** Attempts under way at once, over all callers of one transport. 10 by default. */
+  readonly concurrency: number
+  /** Calls that may wait for their turn; one more fails with `QueueFull`. 1,000 by default. */
+  readonly queue: number
+  readonly breaker: BreakerPolicy | undefined
+  readonly retryBudget: RetryBudgetPolicy | undefined
+}
+
+/** What a user writes: any part of a policy, durations in any form. `false` turns a limit off. */
+export interface PolicyOptions {
+  readonly deadline?: Duration.Input | false | undefined
+  readonly attemptTimeout?: Duration.Input | false | undefined
+  readonly retry?:
+    | false
+    | {
+        readonly times?: number | undefined
+        readonly delay?: Duration.Input | undefined
+        readonly factor?: number | undefined
+        readonly maxDelay?: Duration.Input | undefined
+        readonly jitter?: boolean | undefined
+        readonly serverErrors?: boolean | undefined
+        readonly maxRetryAfter?: Duration.Input | undefined
+      }
+    | undefined
+  readonly concurrency?: number | undefined
+  readonly queue?: number | undefined
+  readonly breaker?:
+    | false
+    | { readonly failures?: number | undefined; readonly openFor?: Duration.Input | undefined }
+    | undefined
+  readonly retryBudget?:
+    | false
+    | { readonly ratio?: number | undefined; readonly perSecond?: number | undefined }
+    | undefined
+}
+
+const standardBreaker: BreakerPolicy = { failures: 5, openFor: Duration.seconds(60) }
+const standardBudget: RetryBudgetPolicy = { ratio: 0.2, perSecond: 3 }
+
+/** The policy for a remote service, as the mission of this library states it. */
+export const standard: Policy = {
+  deadline: undefined,
+  attemptTimeout: Duration.seconds(30),
+  retry: {
+    times: 3,
+    delay: Duration.seconds(1),
+    factor: 2,
+    maxDelay: Duration.seconds(10),
+    jitter: false,
+    serverErrors: true,
+    maxRetryAfter: Duration.seconds(60)
+  },
+  concurrency: 10,
+  queue: 1000,
+  breaker: standardBreaker,
+  retryBudget: standardBudget
+}
+
+/** One attempt, no time-out: for work in this process, which fails the same way each time. */
+export const local: Policy = {
+  ...standard,
+  attemptTimeout: undefined,
+  retry: { ...standard.retry, times: 0 },
+  concurrency: Number.MAX_SAFE_INTEGER,
+  queue: Number.MAX_SAFE_INTEGER,
+  breaker: undefined,
+  retryBudget: undefined
+}
+
+const duration = (value: Duration.Input | undefined, otherwise: Duration.Duration): Duration.Duration =>
+  value === undefined ? otherwise : Duration.fromInputUnsafe(value)
+
+const limit = (
+  value: Duration.Input | false | undefined,
+  otherwise: Duration.Duration | undefined
+): Duration.Duration | undefined =>
+  value === undefined ? otherwise : value === false ? undefined : Duration.fromInputUnsafe(value)
+
+/** Whole numbers of at least `least`; anything else in a policy is a mistake of the program, and throws. */
+const count = (name: string, value: number, least: number): number => {
+  if (Number.isInteger(value) && value >= least) return value
+  throw new RangeError(`Policy: \`${name}\` must be a whole number of at least ${least}, but is ${value}`)
+}
+
+const breaker = (
+  options: PolicyOptions["breaker"],
+  base: BreakerPolicy | undefined
+): BreakerPolicy | undefined => {
+  if (options === false) return undefined
+  if (options === undefined) return base
+  const otherwise = base ?? standardBreaker
+  return {
+    failures: count("breaker.failures", options.failures ?? otherwise.failures, 1),
+    openFor: duration(options.openFor, otherwise.openFor)
+  }
+}
+
+const retryBudget = (
+  options: PolicyOptions["retryBudget"],
+  base: RetryBudgetPolicy | undefined
+): RetryBudgetPolicy | undefined => {
+  if (options === false) return undefined
+  return options === undefined
+    ? base
+    : {
+        ratio: options.ratio ?? base?.ratio ?? standardBudget.ratio,
+        perSecond: options.perSecond ?? base?.perSecond ?? standardBudget.perSecond
+      }
+}
+
+/** The base policy ({@link standard} unless given), changed by what the options say. */
+export const make = (options: PolicyOptions, base: Policy = standard): Policy => {
+  const retry = options.retry === false ? { times: 0 } : (options.retry ?? {})
+  const factor = retry.factor ?? base.retry.factor
+  if (!(factor >= 1)) throw new RangeError(`Policy: \`retry.factor\` must be at least 1, but is ${factor}`)
+  return {
+    deadline: limit(options.deadline, base.deadline),
+    attemptTimeout: limit(options.attemptTimeout, base.attemptTimeout),
+    retry: {
+      times: count("retry.times", retry.times ?? base.retry.times, 0),
+      delay: duration(retry.delay, base.retry.delay),
+      factor,
+      maxDelay: duration(retry.maxDelay, base.retry.maxDelay),
+      jitter: retry.jitter ?? base.retry.jitter,
+      serverErrors: retry.serverErrors ?? base.retry.serverErrors,
+      maxRetryAfter: duration(retry.maxRetryAfter, base.retry.maxRetryAfter)
+    },
+    concurrency: count("concurrency", options.concurrency ?? base.concurrency, 1),
+    queue: count("queue", options.queue ?? base.queue, 0),
+    breaker: breaker(options.breaker, base.breaker),
+    retryBudget: retryBudget(options.retryBudget, base.retryBudget)
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * Failures that the policy itself raises, whatever it runs.
+ *
+ * Every error of this library has a `message` a person can act on, `isRetryable`, and where known `retryAfter`.
+ */
+import { Duration, Schema } from "effect"
+
+/** What an attempt was doing: the place to look when it took too long. */
+export const Phase = Schema.Literals([
+  "queued",
+  "preparing",
+  "waiting",
+  "receiving",
+  "decoding",
+  "inferring",
+  "backing off"
+])
+export type Phase = typeof Phase.Type
+
+const doing: Record<Phase, string> = {
+  queued: "waiting for its turn",
+  preparing: "reading and encoding the image",
+  waiting: "waiting for the first byte of the answer",
+  receiving: "reading the answer",
+  decoding: "decoding the answer",
+  inferring: "running the model",
+  "backing off": "waiting to try again"
+}
+
+/**
+ * An attempt took longer than `attemptTimeout`, or all attempts together longer than `deadline`.
+ *
+ * `phase` says what the call was doing when its time was up.
+ */
+export class TimedOut extends Schema.TaggedError<TimedOut>()("TimedOut", {
+  service: Schema.String,
+  kind: Schema.Literals(["attempt", "deadline"]),
+  phase: Phase,
+  after: Schema.DurationFromMillis,
+  attempt: Schema.Int,
+  requestId: Schema.optional(Schema.String)
+}) {
+  /** An attempt that timed out may be tried again; a deadline is the end of the call. */
+  get isRetryable(): boolean {
+    return this.kind === "attempt"
+  }
+
+  override get message(): string {
+    const what = this.kind === "attempt" ? `Attempt ${this.attempt} at` : `The call to`
+    const option = this.kind === "attempt" ? "attemptTimeout" : "deadline"
+    return `${what} ${this.service} took longer than ${Duration.format(this.after)}, while ${doing[this.phase]}. Raise \`${option}\` if that is to be expected`
+  }
+}
+
+/** Too many calls wait for their turn: the bounded queue before `concurrency` is full. */
+export class QueueFull extends Schema.TaggedError<QueueFull>()("QueueFull", {
+  service: Schema.String,
+  concurrency: Schema.Int,
+  queue: Schema.Int
+}) {
+  /** No: the call never left this process, and whoever sends too much must slow down, not repeat. */
+  get isRetryable(): boolean {
+    return false
+  }
+
+  override get message(): string {
+    return `${this.queue} calls already wait for ${this.service}, behind ${this.concurrency} under way. Send fewer at once (segmentAll does), or raise \`queue\``
+  }
+}
+
+/** The circuit of a service that keeps failing is open: no call is made until it has had time to recover. */
+export class CircuitOpen extends Schema.TaggedError<CircuitOpen>()("CircuitOpen", {
+  service: Schema.String,
+  retryAfter: Schema.optional(Schema.DurationFromMillis),
+  /** The message of the failure that this call had met before, where it had. */
+  failure: Schema.optional(Schema.String)
+}) {
+  /** No: repeating it within the call would only wait for the breaker. */
+  get isRetryable(): boolean {
+    return false
+  }
+
+  override get message(): string {
+    const wait =
+      this.retryAfter === undefined ? "" : ` Its next probe is in ${Duration.format(this.retryAfter)}`
+    const before = this.failure === undefined ? "" : `. Before that: ${this.failure}`
+    return `${this.service} failed too often in a row and is left alone for a while.${wait}${before}`
+  }
+}
+
+/** A retry was due, but retries have already added as much load to this host as the retry budget allows. */
+export class RetryBudgetSpent extends Schema.TaggedError<RetryBudgetSpent>()("RetryBudgetSpent", {
+  service: Schema.String,
+  /** The message of the failure that was not retried. */
+  failure: Schema.String
+}) {
+  get isRetryable(): boolean {
+    return false
+  }
+
+  override get message(): string {
+    return `${this.service} fails for so many calls that this one was not tried again (its retry budget is spent): ${this.failure}`
+  }
+}
+
+export const PolicyError = Schema.Union([TimedOut, QueueFull, CircuitOpen, RetryBudgetSpent])
+/** Every failure the policy raises. */
+export type PolicyError = typeof PolicyError.Type

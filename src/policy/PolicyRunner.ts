@@ -1,0 +1,329 @@
+/**
+ * Runs a call under a policy: the one place where retries, time-outs, admission and the circuit breaker meet.
+ *
+ * From outside in: deadline, retries (with Retry-After and the retry budget), admission (a bounded queue before a
+ * limit on concurrency), circuit breaker, attempt time-out, the attempt. The breaker stands inside the retry, as in
+ * the standard pipelines of Polly and resilience4j: a dead service stops costing after five attempts, not after
+ * five calls. The attempt time-out stands inside the breaker, so that stalled attempts count against the service.
+ *
+ * One runner belongs to one service: all its callers share queue, budget and circuit.
+ */
+import {
+  Cause,
+  Clock,
+  Duration,
+  Effect,
+  Metric,
+  Option,
+  Result,
+  Schedule,
+  Semaphore,
+  type Scope
+} from "effect"
+import type { Attempt } from "./Attempt.ts"
+import * as Breaker from "./Breaker.ts"
+import * as Policy from "./Policy.ts"
+import {
+  CircuitOpen,
+  QueueFull,
+  RetryBudgetSpent,
+  TimedOut,
+  type Phase,
+  type PolicyError
+} from "./PolicyError.ts"
+import * as RetryBudget from "./RetryBudget.ts"
+
+/** What the policy must know of an error to handle it: every error of this library says it of itself. */
+export interface Failure {
+  readonly _tag: string
+  readonly message: string
+  readonly isRetryable: boolean
+  readonly retryAfter?: Duration.Duration | undefined
+  /** The HTTP status that it came with. */
+  readonly status?: number | undefined
+}
+
+/** A value, and what it took to get it. */
+export interface Outcome<A> {
+  readonly value: A
+  readonly attempts: number
+  readonly callId: string
+  /** From the call to its value, waits included. */
+  readonly duration: Duration.Duration
+}
+
+export interface RunOptions<A, E> {
+  /** Changes to the runner's policy for this call. Queue, budget and circuit stay shared. */
+  readonly policy?: Policy.PolicyOptions | undefined
+  /** Replaces `error.isRetryable`. Attempts, delays and Retry-After stay bounded by the policy. */
+  readonly retryWhen?: ((error: E) => boolean) | undefined
+  /** Repeat an attempt that succeeded with a value like this. The last value is given when attempts are used up. */
+  readonly retryResult?: ((value: A) => boolean) | undefined
+}
+
+export interface PolicyRunner {
+  /** What errors and metrics call the other side. */
+  readonly service: string
+  readonly policy: Policy.Policy
+  readonly run: <A, E extends Failure, R>(
+    attempt: (attempt: Attempt) => Effect.Effect<A, E, R>,
+    options?: RunOptions<A, E>
+  ) => Effect.Effect<Outcome<A>, E | PolicyError, R>
+}
+
+/** A value that `retryResult` did not want: it takes the way of a failure until attempts are used up. */
+class UnwantedResult<A> {
+  readonly _tag = "UnwantedResult"
+  readonly isRetryable = true
+  readonly value: A
+  constructor(value: A) {
+    this.value = value
+  }
+  get message(): string {
+    return "the result was not wanted (retryResult)"
+  }
+}
+
+const calls = Metric.counter("segformer_calls", { description: "Calls, by service", incremental: true })
+const attempts = Metric.counter("segformer_attempts", {
+  description: "Attempts, by service",
+  incremental: true
+})
+const failures = Metric.counter("segformer_failures", {
+  description: "Failed calls, by service and tag",
+  incremental: true
+})
+const inFlight = Metric.gauge("segformer_in_flight", { description: "Attempts under way, by service" })
+const latency = Metric.timer("segformer_call_duration", {
+  description: "Calls from start to end, by service"
+})
+
+const newCallId = (): string => {
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  let id = ""
+  for (const byte of bytes) id += (byte + 0x100).toString(16).slice(1)
+  return id
+}
+
+const makeSchedule = (policy: Policy.Policy) =>
+  Schedule.max([
+    Schedule.exponential(policy.retry.delay, policy.retry.factor),
+    Schedule.recurs(policy.retry.times)
+  ]).pipe(
+    Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, policy.retry.maxDelay))),
+    policy.retry.jitter ? Schedule.jittered : (schedule) => schedule,
+    Schedule.setInputType<Failure>(),
+    // A lower bound, and never jittered: a service that names a time is not asked before it.
+    Schedule.modifyDelay(({ duration, input }) =>
+      Effect.succeed(input.retryAfter === undefined ? duration : Duration.max(duration, input.retryAfter))
+    )
+  )
+
+/** Whether the breaker holds a failure against the service: a transport failure, a time-out, or a 5xx. */
+const countsAgainstService = (error: Failure): boolean =>
+  error.isRetryable && (error.status === undefined || error.status >= 500)
+
+/** A runner with its state; it ends with the scope. */
+export const make = Effect.fnUntraced(function* (options: {
+  /** What errors and metrics call the other side. */
+  readonly service: string
+  /** What the circuit is keyed by: the origin of a service. The name by default. */
+  readonly key?: string | undefined
+  readonly policy: Policy.Policy
+}): Effect.fn.Return<PolicyRunner, never, Scope.Scope> {
+  const { service, policy: base } = options
+  const permits = Semaphore.makeUnsafe(base.concurrency)
+  const budget = base.retryBudget === undefined ? undefined : RetryBudget.make(base.retryBudget)
+  const breaker =
+    base.breaker === undefined ? undefined : yield* Breaker.make(options.key ?? service, base.breaker)
+  const baseSchedule = makeSchedule(base)
+  const attributes = { service }
+  const metrics = {
+    calls: Metric.withAttributes(calls, attributes),
+    attempts: Metric.withAttributes(attempts, attributes),
+    inFlight: Metric.withAttributes(inFlight, attributes),
+    latency: Metric.withAttributes(latency, attributes)
+  }
+  let waiting = 0
+
+  const admit = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | QueueFull, R> =>
+    Effect.suspend(() => {
+      // Without a limit there is nothing to wait for.
+      if (base.concurrency === Number.MAX_SAFE_INTEGER) return self
+      return Effect.flatMap(
+        permits.withPermitsIfAvailable(1)(self),
+        (done): Effect.Effect<A, E | QueueFull, R> => {
+          if (Option.isSome(done)) return Effect.succeed(done.value)
+          if (waiting >= base.queue) {
+            return Effect.fail(new QueueFull({ service, concurrency: base.concurrency, queue: base.queue }))
+          }
+          waiting++
+          let left = false
+          const leave = () => {
+            if (!left) {
+              left = true
+              waiting--
+            }
+          }
+          return permits
+            .withPermit(Effect.suspend(() => (leave(), self)))
+            .pipe(Effect.ensuring(Effect.sync(leave)))
+        }
+      )
+    })
+
+  const run = <A, E extends Failure, R>(
+    attempt: (attempt: Attempt) => Effect.Effect<A, E, R>,
+    runOptions?: RunOptions<A, E>
+  ): Effect.Effect<Outcome<A>, E | PolicyError, R> =>
+    Clock.clockWith((clock) => {
+      const policy = runOptions?.policy === undefined ? base : Policy.make(runOptions.policy, base)
+      const schedule = policy === base ? baseSchedule : makeSchedule(policy)
+      const { retryWhen, retryResult } = runOptions ?? {}
+      const started = clock.monotonicTimeNanosUnsafe()
+      const callId = newCallId()
+      let number = 0
+      let phase: Phase = "queued"
+      let previous: string | undefined
+
+      type Raised = E | PolicyError | UnwantedResult<A>
+
+      const once: Effect.Effect<A, Raised, R> = Effect.suspend(() => {
+        phase = "queued"
+        const timed = Effect.suspend(() => {
+          number++
+          const current: Attempt = {
+            callId,
+            idempotencyKey: callId,
+            number,
+            timeout: policy.attemptTimeout,
+            get phase() {
+              return phase
+            },
+            set phase(next) {
+              phase = next
+            }
+          }
+          phase = "preparing"
+          const work = Effect.andThen(Metric.update(metrics.attempts, 1), attempt(current))
+          const timeout = policy.attemptTimeout
+          return (
+            timeout === undefined
+              ? work
+              : Effect.timeoutOrElse(work, {
+                  duration: timeout,
+                  orElse: () =>
+                    Effect.fail(
+                      new TimedOut({
+                        service,
+                        kind: "attempt",
+                        phase,
+                        after: timeout,
+                        attempt: number,
+                        requestId: callId
+                      })
+                    )
+                })
+          ).pipe(
+            inFlightOf(metrics.inFlight),
+            Effect.withSpan("segformer.attempt", { attributes: { service, attempt: number } })
+          )
+        })
+        const guarded: Effect.Effect<A, E | TimedOut | CircuitOpen, R> =
+          breaker === undefined ? timed : breaker.protect(timed, countsAgainstService, previous)
+        const admitted = admit(guarded)
+        return retryResult === undefined
+          ? admitted
+          : Effect.flatMap(admitted, (value) =>
+              retryResult(value) ? Effect.fail(new UnwantedResult(value)) : Effect.succeed(value)
+            )
+      })
+
+      const wantsRetry = (error: Raised): boolean => {
+        if (error instanceof UnwantedResult) return true
+        // The policy's own errors are not the user's to judge: an open circuit is never tried again.
+        if (isOwn(error)) return error.isRetryable
+        const wanted = retryWhen === undefined ? error.isRetryable : retryWhen(error)
+        if (!wanted) return false
+        const isServerError = error.status !== undefined && error.status >= 500
+        return policy.retry.serverErrors || retryWhen !== undefined || !isServerError
+      }
+
+      const mayRetry = (error: Raised): Effect.Effect<boolean, RetryBudgetSpent> => {
+        previous = error.message
+        if (number > policy.retry.times || !wantsRetry(error)) return Effect.succeed(false)
+        const after = "retryAfter" in error ? error.retryAfter : undefined
+        if (after !== undefined && Duration.isGreaterThan(after, policy.retry.maxRetryAfter))
+          return Effect.succeed(false)
+        phase = "backing off"
+        const warn = Effect.logWarning(`Attempt ${number} failed, trying again: ${error.message}`).pipe(
+          Effect.annotateLogs({ service, attempt: number, requestId: callId }),
+          Effect.as(true)
+        )
+        if (budget === undefined) return warn
+        return Effect.flatMap(budget.tryRetry, (allowed) =>
+          allowed ? warn : Effect.fail(new RetryBudgetSpent({ service, failure: error.message }))
+        )
+      }
+
+      const retried: Effect.Effect<A, Raised, R> =
+        policy.retry.times === 0 ? once : Effect.retry(once, { schedule, while: mayRetry })
+
+      const wanted: Effect.Effect<A, E | PolicyError, R> = Effect.catchIf(
+        retried,
+        (error): error is UnwantedResult<A> => error instanceof UnwantedResult,
+        (unwanted) => Effect.succeed(unwanted.value)
+      )
+
+      const deadline = policy.deadline
+      const bounded: Effect.Effect<A, E | PolicyError, R> =
+        deadline === undefined
+          ? wanted
+          : Effect.timeoutOrElse(wanted, {
+              duration: deadline,
+              orElse: () =>
+                Effect.fail(
+                  new TimedOut({
+                    service,
+                    kind: "deadline",
+                    phase,
+                    after: deadline,
+                    attempt: number,
+                    requestId: callId
+                  })
+                )
+            })
+
+      const elapsed = () => Duration.nanos(clock.monotonicTimeNanosUnsafe() - started)
+      return Metric.update(metrics.calls, 1).pipe(
+        Effect.andThen(budget === undefined ? Effect.void : budget.call),
+        Effect.andThen(bounded),
+        Effect.map((value): Outcome<A> => ({ value, attempts: number, callId, duration: elapsed() })),
+        Effect.onExit((exit) => {
+          const took = Metric.update(metrics.latency, elapsed())
+          if (exit._tag === "Success") return took
+          const error = Result.getOrUndefined(Cause.findError(exit.cause))
+          const tag =
+            error === undefined ? (Cause.hasInterrupts(exit.cause) ? "Interrupted" : "Defect") : error._tag
+          return Effect.andThen(took, Metric.update(Metric.withAttributes(failures, { service, tag }), 1))
+        })
+      )
+    })
+
+  return { service, policy: base, run }
+})
+
+const isOwn = (error: { readonly _tag: string }): error is PolicyError =>
+  error instanceof TimedOut ||
+  error instanceof QueueFull ||
+  error instanceof CircuitOpen ||
+  error instanceof RetryBudgetSpent
+
+const inFlightOf =
+  (gauge: Metric.Gauge<number>) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.acquireUseRelease(
+      Metric.modify(gauge, 1),
+      () => self,
+      () => Metric.modify(gauge, -1)
+    )

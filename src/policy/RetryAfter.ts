@@ -1,0 +1,44 @@
+/**
+ * `Retry-After` and its relatives: how long a service asks its callers to wait (RFC 9110, section 10.2.3).
+ *
+ * ```ts
+ * import { RetryAfter } from "effect-segformer/policy"
+ * import { Duration } from "effect"
+ *
+ * const now = Date.parse("2026-01-01T00:00:00Z")
+ * const wait = RetryAfter.fromHeaders({ "retry-after": "Thu, 01 Jan 2026 00:00:05 GMT" }, now)
+ * wait && Duration.toSeconds(wait) // => 5
+ * RetryAfter.fromHeaders({ "retry-after": "soon" }, now) // => undefined
+ * ```
+ */
+import { Duration } from "effect"
+
+/** The longest wait that is passed on. Beyond a year it is "never", and would overflow timers. */
+const longest = Duration.days(365)
+
+const millis = (value: number): Duration.Duration | undefined =>
+  Number.isFinite(value)
+    ? Duration.clamp(Duration.millis(Math.ceil(value)), { minimum: Duration.zero, maximum: longest })
+    : undefined
+
+/** A decimal count, without the hexadecimal, exponents and blanks that `Number` accepts. */
+const decimal = (text: string): number => (/^[+-]?\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN)
+
+/**
+ * The wait that the headers ask for. `retry-after-ms` (milliseconds) goes before `retry-after` (seconds, whole or
+ * not, or an HTTP date, which is compared with `now`, wall-clock milliseconds). A time that has passed is zero;
+ * what cannot be read is `undefined`.
+ */
+export const fromHeaders = (
+  headers: Readonly<Record<string, string | undefined>>,
+  now: number
+): Duration.Duration | undefined => {
+  const inMillis = millis(decimal(headers["retry-after-ms"]?.trim() ?? ""))
+  if (inMillis !== undefined) return inMillis
+  const value = headers["retry-after"]?.trim()
+  if (value === undefined || value === "") return undefined
+  const seconds = decimal(value)
+  if (!Number.isNaN(seconds)) return millis(seconds * 1000)
+  // `Date.parse` takes "5s" or "1" for dates of some year: an HTTP date starts with the name of a day.
+  return /^[A-Za-z]{3,9},? /.test(value) ? millis(Date.parse(value) - now) : undefined
+}

@@ -1,0 +1,6 @@
+export type { Attempt } from "./Attempt.ts"
+export * as Policy from "./Policy.ts"
+export * from "./PolicyError.ts"
+export * as PolicyRunner from "./PolicyRunner.ts"
+export * as RetryAfter from "./RetryAfter.ts"
+export * as RetryBudget from "./RetryBudget.ts"

@@ -1,0 +1,207 @@
+/**
+ * The body of an answer, read under limits: bytes on the wire and bytes after decompression, each counted as they
+ * come, so that neither a body of 10 GB nor a 150 KB bomb takes more memory than its limit.
+ *
+ * Effect's undici client decompresses nothing and bounds nothing; `fetch` decompresses by itself. Both are handled
+ * here, and nowhere else.
+ */
+import { Effect, Option, Stream } from "effect"
+import { HttpClientResponse } from "effect/http"
+import {
+  ConnectionFailed,
+  ResponseNotDecodable,
+  ResponseTooLarge,
+  type ServiceError
+} from "./ServiceError.ts"
+
+export interface BodyLimits {
+  /** Bytes on the wire. 64 MiB by default. */
+  readonly maxBodyBytes: number
+  /** Bytes after decompression. 256 MiB by default. */
+  readonly maxDecodedBytes: number
+}
+
+export const defaultLimits: BodyLimits = {
+  maxBodyBytes: 64 * 1024 * 1024,
+  maxDecodedBytes: 256 * 1024 * 1024
+}
+
+/** Who is asked, for the errors. */
+export interface Origin {
+  readonly service: string
+  readonly requestId: string | undefined
+}
+
+const formats: Readonly<Record<string, string>> = {
+  gzip: "gzip",
+  "x-gzip": "gzip",
+  deflate: "deflate",
+  br: "brotli",
+  zstd: "zstd"
+}
+
+const isServiceError = (cause: unknown): cause is ServiceError =>
+  cause instanceof ConnectionFailed || cause instanceof ResponseTooLarge
+
+/** Fails once more than `limit` bytes have passed. */
+const bounded =
+  (limit: number, stage: "received" | "decompressed", origin: Origin) =>
+  <E>(self: Stream.Stream<Uint8Array, E>): Stream.Stream<Uint8Array, E | ResponseTooLarge> =>
+    Stream.suspend(() => {
+      let seen = 0
+      return Stream.mapEffect(self, (chunk) => {
+        seen += chunk.length
+        return seen > limit
+          ? Effect.fail(new ResponseTooLarge({ ...origin, stage, limit }))
+          : Effect.succeed(chunk)
+      })
+    })
+
+/** Which decompression is left to do; `undefined` where the bytes are plain. */
+const encodingOf = (response: HttpClientResponse.HttpClientResponse): string | undefined => {
+  const encoding = response.headers["content-encoding"]?.trim().toLowerCase()
+  if (encoding === undefined || encoding === "" || encoding === "identity") return undefined
+  // A `Response` of the platform has been decompressed, though its header still names the encoding.
+  return Option.isSome(HttpClientResponse.toWeb(response)) ? undefined : encoding
+}
+
+const decompressed = (
+  self: Stream.Stream<Uint8Array, ServiceError>,
+  encoding: string,
+  status: number,
+  origin: Origin
+): Stream.Stream<Uint8Array, ServiceError> => {
+  const unreadable = (detail: string) =>
+    new ResponseNotDecodable({ ...origin, status, path: "", detail, excerpt: "" })
+  const format = formats[encoding]
+  return Stream.unwrap(
+    Effect.gen(function* () {
+      const transform = yield* Effect.try({
+        // The DOM's type knows three formats; runtimes know more, and throw for those they do not.
+        try: () => new DecompressionStream((format ?? encoding) as CompressionFormat),
+        catch: () => unreadable(`its content encoding "${encoding}" is not supported here`)
+      })
+      const readable = yield* Stream.toReadableStreamEffect(self)
+      return Stream.fromReadableStream({
+        evaluate: () =>
+          readable.pipeThrough<Uint8Array>(transform as ReadableWritablePair<Uint8Array, Uint8Array>),
+        onError: (cause) =>
+          isServiceError(cause)
+            ? cause
+            : unreadable(`its ${encoding} data is broken or cut off (${String(cause)})`)
+      })
+    })
+  )
+}
+
+const broken = (origin: Origin) => (error: { readonly cause?: unknown }) =>
+  new ConnectionFailed({
+    ...origin,
+    code: codeOf(error.cause),
+    phase: "receiving",
+    sent: "maybe",
+    detail: describe(error.cause)
+  })
+
+/** The body as a stream, decompressed and bounded. */
+export const stream = (
+  response: HttpClientResponse.HttpClientResponse,
+  limits: BodyLimits,
+  origin: Origin
+): Stream.Stream<Uint8Array, ServiceError> => {
+  const length = Number(response.headers["content-length"])
+  if (length > limits.maxBodyBytes && Option.isNone(HttpClientResponse.toWeb(response))) {
+    return Stream.fail(new ResponseTooLarge({ ...origin, stage: "received", limit: limits.maxBodyBytes }))
+  }
+  const encoding = encodingOf(response)
+  const received = Stream.mapError(response.stream, broken(origin))
+  if (encoding === undefined) return bounded(limits.maxBodyBytes, "received", origin)(received)
+  return decompressed(
+    bounded(limits.maxBodyBytes, "received", origin)(received),
+    encoding,
+    response.status,
+    origin
+  ).pipe(bounded(limits.maxDecodedBytes, "decompressed", origin))
+}
+
+/** The whole body as bytes, under limits. */
+export const bytes = (
+  response: HttpClientResponse.HttpClientResponse,
+  limits: BodyLimits,
+  origin: Origin
+): Effect.Effect<Uint8Array, ServiceError> => {
+  const length = response.headers["content-length"]
+  // A stated length bounds the body by itself, and reading at once is several times cheaper than chunk by chunk.
+  if (
+    length !== undefined &&
+    Number(length) <= limits.maxBodyBytes &&
+    response.headers["content-encoding"] === undefined
+  ) {
+    return Effect.mapBoth(response.arrayBuffer, {
+      onSuccess: (buffer) => new Uint8Array(buffer),
+      onFailure: broken(origin)
+    })
+  }
+  return Effect.map(Stream.runCollect(stream(response, limits, origin)), concat)
+}
+
+/** At most `limit` bytes of the body, for error messages: what is longer, broken or compressed is cut off there. */
+export const head = (
+  response: HttpClientResponse.HttpClientResponse,
+  limit: number,
+  origin: Origin
+): Effect.Effect<Uint8Array> =>
+  Effect.suspend(() => {
+    const chunks: Array<Uint8Array> = []
+    let seen = 0
+    return Stream.runForEachWhile(stream(response, defaultLimits, origin), (chunk) =>
+      Effect.sync(() => {
+        chunks.push(chunk)
+        seen += chunk.length
+        return seen < limit
+      })
+    ).pipe(
+      Effect.ignore,
+      Effect.map(() => concat(chunks).subarray(0, limit))
+    )
+  })
+
+/** Chunks in one piece. */
+export const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
+  if (chunks.length === 1) return chunks[0]!
+  let length = 0
+  for (const chunk of chunks) length += chunk.length
+  const all = new Uint8Array(length)
+  let offset = 0
+  for (const chunk of chunks) {
+    all.set(chunk, offset)
+    offset += chunk.length
+  }
+  return all
+}
+
+/** The innermost error with a system code: HTTP clients wrap it in errors of their own. */
+const innermost = (cause: unknown): unknown => {
+  let found = cause
+  for (let at = cause, depth = 0; depth < 6 && at instanceof Error; depth++) {
+    if ("code" in at && typeof at.code === "string") found = at
+    at = at.cause
+  }
+  return found
+}
+
+/** The system's code of a failure, such as ECONNREFUSED. */
+export const codeOf = (cause: unknown): string | undefined => {
+  const error = innermost(cause)
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined
+}
+
+/** A failure in words, for an error message. */
+export const describe = (cause: unknown): string => {
+  const error = innermost(cause)
+  // An AggregateError (every address of a name refused) has no message of its own.
+  if (error instanceof AggregateError && error.message === "") {
+    return error.errors.map((each) => (each instanceof Error ? each.message : String(each))).join("; ")
+  }
+  return error instanceof Error ? error.message : String(error ?? "no cause given")
+}

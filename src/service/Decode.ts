@@ -1,0 +1,68 @@
+/**
+ * From the bytes of an answer to values: JSON, then a schema. Each failure names the field it happened at and quotes
+ * at most 200 characters of what came.
+ */
+import { Effect, Schema, SchemaIssue } from "effect"
+import type { Answer } from "./Exchange.ts"
+import { excerpt, ResponseNotDecodable } from "./ServiceError.ts"
+
+const decoder = new TextDecoder()
+const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** What is wrong with an answer, at a field or in the whole. */
+export const notDecodable = (
+  answer: Answer,
+  path: string,
+  detail: string,
+  quoted?: string
+): ResponseNotDecodable =>
+  new ResponseNotDecodable({
+    service: answer.service,
+    requestId: answer.requestId,
+    status: answer.status,
+    path,
+    detail: excerpt(detail),
+    excerpt: excerpt(quoted ?? decoder.decode(answer.body.subarray(0, 400)))
+  })
+
+/** The answer as text. */
+export const text = (answer: Answer): string => decoder.decode(answer.body)
+
+/** The answer as JSON, whatever its content type says: services label it as they like. */
+export const json = (answer: Answer): Effect.Effect<unknown, ResponseNotDecodable> =>
+  Effect.suspend(() => {
+    if (answer.body.length === 0) return Effect.fail(notDecodable(answer, "", "it is empty"))
+    try {
+      return Effect.succeed<unknown>(JSON.parse(text(answer)))
+    } catch (cause) {
+      const type = answer.headers["content-type"] ?? "no content type"
+      const why = cause instanceof Error ? cause.message : String(cause)
+      return Effect.fail(notDecodable(answer, "", `it is no JSON (${type}): ${why}`))
+    }
+  })
+
+/** A reader of answers: their JSON (parsed here unless it is given) as the schema's type. */
+export const schema = <S extends Schema.ConstraintDecoder<unknown>>(
+  codec: S
+): ((answer: Answer, parsed?: unknown) => Effect.Effect<S["Type"], ResponseNotDecodable>) => {
+  const decode = Schema.decodeUnknownEffect(codec)
+  return (answer, parsed) =>
+    Effect.flatMap(parsed === undefined ? json(answer) : Effect.succeed(parsed), (value) =>
+      Effect.mapError(decode(value), (error) => {
+        const issue = formatIssue(error.issue).issues[0]
+        const path = (issue?.path ?? []).map((key) => String(typeof key === "object" ? key.key : key))
+        return notDecodable(answer, path.join("."), issue?.message ?? error.message, quote(value, path))
+      })
+    )
+}
+
+/** The value at a path, as text for an error. */
+const quote = (value: unknown, path: ReadonlyArray<string>): string => {
+  let at: unknown = value
+  for (const key of path) {
+    if (typeof at !== "object" || at === null || !Object.hasOwn(at, key)) break
+    at = Reflect.get(at, key)
+  }
+  // Only the start is wanted: a mask of megabytes need not be printed to be cut off.
+  return typeof at === "string" ? JSON.stringify(at.slice(0, 400)) : (JSON.stringify(at) ?? "undefined")
+}

@@ -1,0 +1,347 @@
+/**
+ * One request to an HTTP service and its whole answer: the part of a call that every protocol shares.
+ *
+ * An exchange owns what Effect's HTTP clients leave open: the body is read under limits before and after
+ * decompression, a connection that breaks in the middle of a body is told from bad data, redirects are refused or
+ * followed hop by hop without our headers, and each request carries `User-Agent`, `X-Request-Id` and
+ * `Idempotency-Key`. It makes one attempt and never retries.
+ */
+import { Clock, type Duration, Effect, Option, Redacted, Stream } from "effect"
+import {
+  FetchHttpClient,
+  Headers,
+  type HttpBody,
+  HttpClient,
+  type HttpClientError,
+  HttpClientRequest,
+  type HttpClientResponse
+} from "effect/http"
+import type { HttpMethod } from "effect/http/HttpMethod"
+import type { Attempt } from "../policy/Attempt.ts"
+import * as RetryAfter from "../policy/RetryAfter.ts"
+import { version } from "../version.ts"
+import * as Body from "./Body.ts"
+import {
+  ConnectionFailed,
+  fromStatus,
+  InvalidUrl,
+  RedirectRefused,
+  type ServiceError
+} from "./ServiceError.ts"
+
+/** `"refuse"`, or which hosts a redirect may lead to besides the service's own origin. */
+export type Redirects =
+  | "refuse"
+  | { readonly max?: number | undefined; readonly hosts?: ReadonlyArray<string> | "any" | undefined }
+
+export interface ExchangeOptions {
+  /** Where the service lives, with or without a path and a trailing slash. A query is kept on every request. */
+  readonly baseUrl: string
+  /** Sent as `Authorization: Bearer`, to the service's own origin only. */
+  readonly apiKey?: Redacted.Redacted | undefined
+  /** Sent on every request, to the service's own origin only. */
+  readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
+  readonly limits?: Partial<Body.BodyLimits> | undefined
+  /** `"refuse"` by default. */
+  readonly redirects?: Redirects | undefined
+}
+
+/** One request, relative to the base URL. */
+export interface Call {
+  readonly method: HttpMethod
+  /** Appended to the path of the base URL. Starts with a slash. */
+  readonly path: string
+  readonly accept?: string | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly body?: HttpBody.HttpBody | undefined
+}
+
+/** A status and a whole body, whatever the status. */
+export interface Answer {
+  /** Origin and path that were called, without query. */
+  readonly service: string
+  readonly status: number
+  readonly headers: Headers.Headers
+  readonly body: Uint8Array
+  /** The id the service gave the request, or ours. */
+  readonly requestId: string
+}
+
+export interface Exchange {
+  /** Origin and path of the service, without query: what errors call it. */
+  readonly service: string
+  readonly origin: string
+  readonly send: (call: Call, attempt: Attempt) => Effect.Effect<Answer, ServiceError>
+  /** The body as it comes, for what is too large for memory. A status other than 2xx is a failure. */
+  readonly stream: (call: Call, attempt: Attempt) => Stream.Stream<Uint8Array, ServiceError>
+}
+
+const userAgent = `effect-segformer/${version}`
+
+/** Bytes of an error's body that are read: enough for its message. */
+const errorBytes = 64 * 1024
+
+/** The parts of a base URL, or why it is none. */
+export const parseBaseUrl = (baseUrl: string): Effect.Effect<URL, InvalidUrl> =>
+  Effect.suspend(() => {
+    const fail = (url: string, detail: string) => Effect.fail(new InvalidUrl({ url, detail }))
+    const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined
+    if (url === undefined) return fail(baseUrl, "write it whole, such as http://localhost:8080")
+    const safe = `${url.protocol}//${url.host}${url.pathname}`
+    if (url.protocol !== "http:" && url.protocol !== "https:")
+      return fail(safe, "it must start with http:// or https://")
+    if (url.username !== "" || url.password !== "") {
+      return fail(safe, "a name and password do not belong in it. Give the key as `apiKey`, or as a header")
+    }
+    return Effect.succeed(url)
+  })
+
+/** An exchange with one service, over the `HttpClient` of the context. */
+export const make = Effect.fnUntraced(function* (
+  options: ExchangeOptions
+): Effect.fn.Return<Exchange, InvalidUrl, HttpClient.HttpClient> {
+  const base = yield* parseBaseUrl(options.baseUrl)
+  const client = HttpClient.withScope(yield* HttpClient.HttpClient)
+  // `fetch` follows redirects by itself unless told not to.
+  const requestInit = {
+    ...Option.getOrUndefined(yield* Effect.serviceOption(FetchHttpClient.RequestInit)),
+    redirect: "manual"
+  } as const
+  const limits = { ...Body.defaultLimits, ...options.limits }
+  const redirects = options.redirects ?? "refuse"
+  const prefix = base.origin + base.pathname.replace(/\/+$/, "")
+
+  const ownHeaders: Record<string, string> = {}
+  for (const [name, value] of Object.entries(options.headers ?? {})) {
+    ownHeaders[name.toLowerCase()] = Redacted.isRedacted(value) ? Redacted.value(value) : value
+  }
+  if (options.apiKey !== undefined) ownHeaders["authorization"] = `Bearer ${Redacted.value(options.apiKey)}`
+
+  const toRequest = (call: Call, attempt: Attempt): HttpClientRequest.HttpClientRequest =>
+    HttpClientRequest.make(call.method)(prefix + call.path + base.search, {
+      headers: {
+        accept: call.accept ?? "application/json",
+        // What comes back is pictures: compressing them again costs time and saves nothing.
+        "accept-encoding": "identity",
+        "user-agent": userAgent,
+        "x-request-id": attempt.callId,
+        "idempotency-key": attempt.idempotencyKey,
+        ...ownHeaders,
+        ...call.headers
+      },
+      body: call.body
+    })
+
+  const execute = (request: HttpClientRequest.HttpClientRequest, service: string, attempt: Attempt) =>
+    Effect.mapError(client.execute(request), (error) => connectionError(error, service, attempt)).pipe(
+      Effect.provideService(FetchHttpClient.RequestInit, requestInit)
+    )
+
+  /** Sends, follows what redirects the rules allow, and hands the final response on within its scope. */
+  const exchange = <A>(
+    request: HttpClientRequest.HttpClientRequest,
+    attempt: Attempt,
+    use: (
+      response: HttpClientResponse.HttpClientResponse,
+      origin: Body.Origin
+    ) => Effect.Effect<A, ServiceError>,
+    hops: number
+  ): Effect.Effect<A, ServiceError> => {
+    const service = withoutQuery(request.url)
+    return Effect.scoped(
+      Effect.gen(function* () {
+        attempt.phase = "waiting"
+        const response = yield* execute(request, service, attempt)
+        const origin = { service, requestId: response.headers["x-request-id"] ?? attempt.callId }
+        attempt.phase = "receiving"
+        const location =
+          response.status >= 300 && response.status < 400 ? response.headers["location"] : undefined
+        if (location === undefined && response.status !== 0)
+          return { done: true, value: yield* use(response, origin) } as const
+        const next = yield* follow(request, response.status, location, origin, hops)
+        return { done: false, next } as const
+      })
+    ).pipe(
+      Effect.flatMap((step) =>
+        step.done ? Effect.succeed(step.value) : exchange(step.next, attempt, use, hops + 1)
+      )
+    )
+  }
+
+  const follow = (
+    request: HttpClientRequest.HttpClientRequest,
+    status: number,
+    location: string | undefined,
+    origin: Body.Origin,
+    hops: number
+  ): Effect.Effect<HttpClientRequest.HttpClientRequest, RedirectRefused> => {
+    const target =
+      location !== undefined && URL.canParse(location, request.url)
+        ? new URL(location, request.url)
+        : undefined
+    const refuse = (detail: string) =>
+      Effect.fail(
+        new RedirectRefused({
+          ...origin,
+          status,
+          location:
+            target === undefined ? (location ?? "a place it does not name") : withoutQuery(target.href),
+          detail
+        })
+      )
+    if (redirects === "refuse")
+      return refuse("redirects are not followed. Call that address itself, or set `redirects`")
+    if (target === undefined || (target.protocol !== "http:" && target.protocol !== "https:"))
+      return refuse("that is no http(s) URL")
+    if (hops >= (redirects.max ?? 5))
+      return refuse(`that is hop ${hops + 1}, one more than \`redirects.max\` allows`)
+    const from = new URL(request.url)
+    const leaves = target.origin !== from.origin
+    const { hosts } = redirects
+    if (leaves && hosts !== "any" && hosts?.includes(target.host) !== true)
+      return refuse("that host is not in `redirects.hosts`")
+    if (from.protocol === "https:" && target.protocol === "http:")
+      return refuse("it leads from https to http")
+    const keepsBody = status === 307 || status === 308
+    if (!keepsBody && request.method !== "GET" && request.method !== "HEAD" && status !== 303) {
+      return refuse(`a ${request.method} cannot be repeated there`)
+    }
+    // No header of ours crosses origins: not the key, nor cookies, nor ids.
+    const headers =
+      target.origin === base.origin
+        ? request.headers
+        : Headers.fromInput({ accept: request.headers["accept"] ?? "*/*", "user-agent": userAgent })
+    return Effect.succeed(
+      keepsBody || request.method === "GET" || request.method === "HEAD"
+        ? HttpClientRequest.updateHeaders(HttpClientRequest.setUrl(request, target.href), () => headers)
+        : HttpClientRequest.get(target.href, { headers })
+    )
+  }
+
+  const logged = <A extends { readonly status: number; readonly requestId: string | undefined }, E>(
+    self: Effect.Effect<A, E>,
+    call: Call,
+    attempt: Attempt
+  ): Effect.Effect<A, E> =>
+    Clock.clockWith((clock) => {
+      const started = clock.monotonicTimeNanosUnsafe()
+      return Effect.tap(self, (answer) => {
+        const milliseconds = Math.round(Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6)
+        return Effect.annotateLogs(
+          Effect.logDebug(`${call.method} ${prefix}${call.path} ${answer.status} in ${milliseconds} ms`),
+          {
+            method: call.method,
+            url: prefix + call.path,
+            status: answer.status,
+            milliseconds,
+            attempt: attempt.number,
+            requestId: answer.requestId
+          }
+        )
+      })
+    })
+
+  const send = (call: Call, attempt: Attempt): Effect.Effect<Answer, ServiceError> =>
+    logged(
+      exchange(
+        toRequest(call, attempt),
+        attempt,
+        (response, origin) =>
+          Effect.map(
+            response.status >= 200 && response.status < 300
+              ? Body.bytes(response, limits, origin)
+              : Body.head(response, errorBytes, origin),
+            (body): Answer => {
+              attempt.phase = "decoding"
+              return {
+                service: origin.service,
+                status: response.status,
+                headers: response.headers,
+                body,
+                requestId: origin.requestId ?? attempt.callId
+              }
+            }
+          ),
+        0
+      ),
+      call,
+      attempt
+    )
+
+  const stream = (call: Call, attempt: Attempt): Stream.Stream<Uint8Array, ServiceError> =>
+    Stream.unwrap(
+      Effect.gen(function* () {
+        const request = toRequest(call, attempt)
+        const service = withoutQuery(request.url)
+        attempt.phase = "waiting"
+        const response = yield* execute(request, service, attempt)
+        const origin = { service, requestId: response.headers["x-request-id"] ?? attempt.callId }
+        attempt.phase = "receiving"
+        if (response.status >= 200 && response.status < 300) return Body.stream(response, limits, origin)
+        const body = yield* Body.head(response, errorBytes, origin)
+        return yield* failure({
+          service,
+          status: response.status,
+          headers: response.headers,
+          body,
+          requestId: origin.requestId
+        })
+      })
+    )
+
+  return { service: prefix, origin: base.origin, send, stream }
+})
+
+/** The error of an answer whose status is no success, with what the protocol read from its body. */
+export const failure = (
+  answer: Answer,
+  read?: {
+    readonly detail?: string | undefined
+    readonly loading?: boolean | undefined
+    readonly retryAfter?: Duration.Duration | undefined
+  }
+): Effect.Effect<never, ServiceError> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    Effect.fail(
+      fromStatus({
+        service: answer.service,
+        status: answer.status,
+        requestId: answer.requestId,
+        detail: read?.detail ?? new TextDecoder().decode(answer.body),
+        retryAfter: RetryAfter.fromHeaders(answer.headers, now) ?? read?.retryAfter,
+        loading: read?.loading
+      })
+    )
+  )
+
+const withoutQuery = (url: string): string => url.split(/[?#]/, 1)[0]!
+
+/** Codes that say that nobody took the request. */
+const neverSent = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT"
+])
+
+const connectionError = (
+  error: HttpClientError.HttpClientError,
+  service: string,
+  attempt: Attempt
+): ServiceError => {
+  const { reason } = error
+  if (reason._tag === "InvalidUrlError")
+    return new InvalidUrl({ url: service, detail: Body.describe(reason.cause) })
+  // A source that breaks while it is sent fails with an error of its own, which the client carries as the cause.
+  const code = Body.codeOf(reason.cause)
+  return new ConnectionFailed({
+    service,
+    requestId: attempt.callId,
+    code,
+    phase: "sending",
+    sent: code !== undefined && neverSent.has(code) ? "no" : "maybe",
+    detail: reason.cause === undefined ? (reason.description ?? "") : Body.describe(reason.cause)
+  })
+}

@@ -1,0 +1,282 @@
+/**
+ * Every way a call to an HTTP service fails, as tagged errors that say what happened, where, and what to do.
+ *
+ * `service` is the origin and path called, without query; `requestId` the id the service gave, or ours.
+ */
+import { Duration, Schema } from "effect"
+
+const origin = {
+  service: Schema.String,
+  requestId: Schema.optional(Schema.String)
+}
+
+const answer = {
+  ...origin,
+  /** The HTTP status. */
+  status: Schema.Int,
+  /** What the service said of it, at most 200 characters. */
+  detail: Schema.String
+}
+
+const retryAfter = { retryAfter: Schema.optional(Schema.DurationFromMillis) }
+
+const said = (detail: string): string => (detail === "" ? "" : `: ${detail}`)
+
+const tracked = (error: { readonly requestId?: string | undefined }): string =>
+  error.requestId === undefined ? "" : ` (request ${error.requestId})`
+
+const wait = (error: { readonly retryAfter?: Duration.Duration | undefined }): string =>
+  error.retryAfter === undefined ? "" : `. It asks to wait ${Duration.format(error.retryAfter)}`
+
+/** Text for an error: one line, at most 200 characters. */
+export const excerpt = (text: string): string => {
+  const line = text
+    .slice(0, 400)
+    .replaceAll(/[\s\u0000-\u001f]+/g, " ")
+    .trim()
+  return line.length > 200 ? `${line.slice(0, 199)}…` : line
+}
+
+/** An address that is no http(s) URL, or one that cannot be used as it is. */
+export class InvalidUrl extends Schema.TaggedError<InvalidUrl>()("InvalidUrl", {
+  url: Schema.String,
+  detail: Schema.String
+}) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `Cannot use "${this.url}" as a URL: ${this.detail}`
+  }
+}
+
+/**
+ * The service could not be reached, or the connection broke.
+ *
+ * `sent` is "no" where the request provably never left (nobody listened, the name did not resolve), else "maybe".
+ */
+export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("ConnectionFailed", {
+  ...origin,
+  /** The system's code where there is one, such as ECONNREFUSED. */
+  code: Schema.optional(Schema.String),
+  phase: Schema.Literals(["sending", "receiving"]),
+  sent: Schema.Literals(["no", "maybe"]),
+  detail: Schema.String
+}) {
+  get isRetryable(): boolean {
+    // A certificate does not mend itself within seconds.
+    return this.code === undefined || !/CERT|TLS|SSL|SIGNED/.test(this.code)
+  }
+  override get message(): string {
+    const hint =
+      this.code === "ECONNREFUSED"
+        ? ". Is the service running, and is this its port?"
+        : this.code === "ENOTFOUND" || this.code === "EAI_AGAIN"
+          ? ". Is the host name right?"
+          : ""
+    const what =
+      this.phase === "receiving"
+        ? `The connection to ${this.service} broke while its answer came in`
+        : `Cannot reach ${this.service}`
+    return `${what}${said(this.detail)}${hint}${tracked(this)}`
+  }
+}
+
+/** 429: the service takes no more requests for now. */
+export class RateLimited extends Schema.TaggedError<RateLimited>()("RateLimited", {
+  ...answer,
+  ...retryAfter
+}) {
+  get isRetryable(): boolean {
+    return true
+  }
+  override get message(): string {
+    return `${this.service} limits how often it may be called (${this.status})${said(this.detail)}${wait(this)}${tracked(this)}`
+  }
+}
+
+/** 502, 503 or 504: the service, or the gateway before it, cannot answer for now. */
+export class ServiceUnavailable extends Schema.TaggedError<ServiceUnavailable>()("ServiceUnavailable", {
+  ...answer,
+  ...retryAfter
+}) {
+  get isRetryable(): boolean {
+    return true
+  }
+  override get message(): string {
+    return `${this.service} is not available (${this.status})${said(this.detail)}${wait(this)}${tracked(this)}`
+  }
+}
+
+/** The service is up, but its model is still loading or none is loaded. */
+export class ModelLoading extends Schema.TaggedError<ModelLoading>()("ModelLoading", {
+  ...answer,
+  ...retryAfter
+}) {
+  get isRetryable(): boolean {
+    return true
+  }
+  override get message(): string {
+    return `${this.service} has not loaded its model yet (${this.status})${said(this.detail)}${wait(this)}${tracked(this)}`
+  }
+}
+
+/** 401 or 403: who asks is not known, or may not. */
+export class Unauthorized extends Schema.TaggedError<Unauthorized>()("Unauthorized", answer) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `${this.service} does not let this caller in (${this.status})${said(this.detail)}. Check its API key${tracked(this)}`
+  }
+}
+
+/** 404 or 410: nothing answers at this path. */
+export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", answer) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `Nothing at ${this.service} (${this.status})${said(this.detail)}. Check the base URL, the protocol and the name of the model${tracked(this)}`
+  }
+}
+
+/** Another 4xx: the service refuses this request. 408 and 425 may be tried again, the others not. */
+export class RequestRejected extends Schema.TaggedError<RequestRejected>()("RequestRejected", {
+  ...answer,
+  ...retryAfter
+}) {
+  get isRetryable(): boolean {
+    return this.status === 408 || this.status === 425
+  }
+  override get message(): string {
+    return `${this.service} refuses the request (${this.status})${said(this.detail)}${tracked(this)}`
+  }
+}
+
+/** Another 5xx: the service broke over this request. */
+export class ServiceFailed extends Schema.TaggedError<ServiceFailed>()("ServiceFailed", {
+  ...answer,
+  ...retryAfter
+}) {
+  get isRetryable(): boolean {
+    return true
+  }
+  override get message(): string {
+    return `${this.service} failed (${this.status})${said(this.detail)}${wait(this)}${tracked(this)}`
+  }
+}
+
+/** The service answered with success as status and failure as content (`success: false` in a 200). */
+export class ReportedFailure extends Schema.TaggedError<ReportedFailure>()("ReportedFailure", answer) {
+  /** No: it worked on the request and says it cannot, and asking again may be paid again. */
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `${this.service} reports a failure in its answer${said(this.detail)}${tracked(this)}`
+  }
+}
+
+/** The answer is not what the protocol says: broken JSON, another shape, a value out of range. */
+export class ResponseNotDecodable extends Schema.TaggedError<ResponseNotDecodable>()("ResponseNotDecodable", {
+  ...origin,
+  status: Schema.Int,
+  /** The field, such as `analysis_results.classes`; empty where the whole is meant. */
+  path: Schema.String,
+  detail: Schema.String,
+  /** The start of what came, at most 200 characters. */
+  excerpt: Schema.String
+}) {
+  /** Never: the service did its work, and may be paid for it; its answer would be the same again. */
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    const where = this.path === "" ? "" : ` at \`${this.path}\``
+    const came = this.excerpt === "" ? "" : `. It starts: ${this.excerpt}`
+    return `Cannot decode the answer of ${this.service}${where}: ${this.detail}${came}${tracked(this)}`
+  }
+}
+
+/** The answer is larger than the limit, before or after decompression; the rest was not read. */
+export class ResponseTooLarge extends Schema.TaggedError<ResponseTooLarge>()("ResponseTooLarge", {
+  ...origin,
+  /** Whether the bytes on the wire or the decompressed ones went over. */
+  stage: Schema.Literals(["received", "decompressed"]),
+  /** In bytes. */
+  limit: Schema.Number
+}) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    const option = this.stage === "received" ? "maxBodyBytes" : "maxDecodedBytes"
+    return `The answer of ${this.service} is larger than ${this.limit} bytes (${this.stage}). Raise \`${option}\` if that is to be expected${tracked(this)}`
+  }
+}
+
+/** The service answered with a redirect that the rules do not follow. */
+export class RedirectRefused extends Schema.TaggedError<RedirectRefused>()("RedirectRefused", {
+  ...origin,
+  status: Schema.Int,
+  /** Origin and path of the target, without query. */
+  location: Schema.String,
+  detail: Schema.String
+}) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `${this.service} redirects (${this.status}) to ${this.location}: ${this.detail}${tracked(this)}`
+  }
+}
+
+export const ServiceError = Schema.Union([
+  InvalidUrl,
+  ConnectionFailed,
+  RateLimited,
+  ServiceUnavailable,
+  ModelLoading,
+  Unauthorized,
+  NotFound,
+  RequestRejected,
+  ServiceFailed,
+  ReportedFailure,
+  ResponseNotDecodable,
+  ResponseTooLarge,
+  RedirectRefused
+])
+/** Every way a call to an HTTP service fails. */
+export type ServiceError = typeof ServiceError.Type
+
+/** The error of a status that is no success. */
+export const fromStatus = (options: {
+  readonly service: string
+  readonly status: number
+  readonly detail: string
+  readonly requestId?: string | undefined
+  readonly retryAfter?: Duration.Duration | undefined
+  /** The service says that its model is not loaded. */
+  readonly loading?: boolean | undefined
+}): ServiceError => {
+  const { loading, retryAfter, ...rest } = options
+  const fields = { ...rest, detail: excerpt(rest.detail) }
+  const timed = { ...fields, retryAfter }
+  const { status } = options
+  if (loading === true) return new ModelLoading(timed)
+  if (status === 429) return new RateLimited(timed)
+  if (status === 401 || status === 403) return new Unauthorized(fields)
+  if (status === 404 || status === 410) return new NotFound(fields)
+  if (status >= 400 && status < 500) return new RequestRejected(timed)
+  if (status >= 502 && status <= 504) return new ServiceUnavailable(timed)
+  if (status >= 500 && status < 600) return new ServiceFailed(timed)
+  return new ResponseNotDecodable({
+    service: options.service,
+    requestId: options.requestId,
+    status,
+    path: "",
+    detail: `status ${status} is none that this protocol knows`,
+    excerpt: fields.detail
+  })
+}

@@ -1,0 +1,3 @@
+export * as FakeHttp from "./FakeHttp.ts"
+export * as Fixtures from "./Fixtures.ts"
+export * as SegFormerTest from "./SegFormerTest.ts"

@@ -1,0 +1,116 @@
+/**
+ * Real HTTP servers on loopback for tests, on `node:http` and `node:net`: they are written from the protocols'
+ * descriptions and share no code with the clients.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import { createServer as createTcpServer, type Socket } from "node:net"
+import { Effect, type Scope } from "effect"
+
+export interface SeenRequest {
+  readonly method: string
+  readonly path: string
+  readonly headers: IncomingMessage["headers"]
+  readonly body: Buffer
+}
+
+export interface TestServer {
+  /** Such as http://127.0.0.1:41234, without a trailing slash. */
+  readonly url: string
+  readonly port: number
+  /** What was asked, in order. */
+  readonly requests: Array<SeenRequest>
+  /** Sockets open now. */
+  readonly sockets: Set<Socket>
+}
+
+export type Handler = (request: SeenRequest, response: ServerResponse) => void | Promise<void>
+
+/** A server that has read the whole request before it answers. */
+export const http = (handler: Handler): Effect.Effect<TestServer, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const requests: Array<SeenRequest> = []
+    const sockets = new Set<Socket>()
+    const server = createServer((request, response) => {
+      const chunks: Array<Buffer> = []
+      request.on("error", () => {})
+      response.on("error", () => {})
+      request.on("data", (chunk: Buffer) => chunks.push(chunk))
+      request.on("end", () => {
+        const seen: SeenRequest = {
+          method: request.method ?? "",
+          path: request.url ?? "",
+          headers: request.headers,
+          body: Buffer.concat(chunks)
+        }
+        requests.push(seen)
+        void handler(seen, response)
+      })
+    })
+    server.on("connection", (socket) => {
+      sockets.add(socket)
+      socket.on("error", () => {})
+      socket.on("close", () => sockets.delete(socket))
+    })
+    const port = yield* listening(server, sockets)
+    return { url: `http://127.0.0.1:${port}`, port, requests, sockets }
+  })
+
+/** A server below HTTP: it gets each socket with the bytes of its first request. */
+export const tcp = (
+  handler: (socket: Socket, head: Buffer) => void
+): Effect.Effect<TestServer, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const requests: Array<SeenRequest> = []
+    const sockets = new Set<Socket>()
+    const server = createTcpServer((socket) => {
+      sockets.add(socket)
+      socket.on("error", () => {})
+      socket.on("close", () => sockets.delete(socket))
+      socket.once("data", (head: Buffer) => {
+        requests.push({ method: "", path: "", headers: {}, body: head })
+        handler(socket, head)
+      })
+    })
+    const port = yield* listening(server, sockets)
+    return { url: `http://127.0.0.1:${port}`, port, requests, sockets }
+  })
+
+type Listening = ReturnType<typeof createTcpServer>
+
+const listening = (server: Listening, sockets: Set<Socket>): Effect.Effect<number, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.callback<number>((resume) => {
+      server.listen(0, "127.0.0.1", () => {
+        const address = server.address()
+        resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
+      })
+    }),
+    () =>
+      Effect.callback<void>((resume) => {
+        server.close(() => resume(Effect.void))
+        for (const socket of sockets) socket.destroy()
+      })
+  )
+
+/** A port on which nobody listens: one that was free a moment ago. */
+export const closedPort: Effect.Effect<number> = Effect.scoped(
+  Effect.map(
+    tcp(() => {}),
+    (server) => server.port
+  )
+)
+
+export const sendJson = (
+  response: ServerResponse,
+  value: unknown,
+  status = 200,
+  headers: Record<string, string> = {}
+) => {
+  const body = Buffer.from(JSON.stringify(value))
+  response.writeHead(status, {
+    "content-type": "application/json",
+    "content-length": body.length,
+    ...headers
+  })
+  response.end(body)
+}
