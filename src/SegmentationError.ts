@@ -19,7 +19,7 @@
  * ```
  */
 import { Schema } from "effect"
-import { ImageError } from "./image/ImageError.ts"
+import { DependencyMissing, ImageError } from "./image/ImageError.ts"
 import { JobCancelled } from "./jobs/JobError.ts"
 import { MaskNotDecodable } from "./mask/MaskError.ts"
 import { PolicyError } from "./policy/PolicyError.ts"
@@ -39,10 +39,40 @@ export class NoLabelMap extends Schema.TaggedError<NoLabelMap>()("NoLabelMap", {
   }
 }
 
+/** A model that cannot be used: its files are missing or broken, or it is no SegFormer. */
+export class ModelNotLoadable extends Schema.TaggedError<ModelNotLoadable>()("ModelNotLoadable", {
+  model: Schema.String,
+  detail: Schema.String
+}) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `Cannot load the model ${this.model}: ${this.detail}`
+  }
+}
+
+/** The model was loaded, but running it on this image failed. */
+export class InferenceFailed extends Schema.TaggedError<InferenceFailed>()("InferenceFailed", {
+  model: Schema.String,
+  source: Schema.String,
+  detail: Schema.String
+}) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `The model ${this.model} failed on ${this.source}: ${this.detail}`
+  }
+}
+
 export const SegmentationError = Schema.Union([
   ...ImageError.members,
   ...ServiceError.members,
   ...PolicyError.members,
+  DependencyMissing,
+  ModelNotLoadable,
+  InferenceFailed,
   MaskNotDecodable,
   NoLabelMap,
   JobCancelled

@@ -213,7 +213,7 @@ def place(canvas, labels, kind, rng, x, y, s, light):
     return canvas
 
 
-def photograph(rng, canvas, mild=False):
+def photograph(rng, canvas, s, mild):
     """What a lamp, a lens, a sensor and a file format do to a picture."""
     height, width = canvas.shape[:2]
     force = 0.4 if mild else 1
@@ -226,7 +226,7 @@ def photograph(rng, canvas, mild=False):
     canvas = canvas.mean() + (canvas - canvas.mean()) * (1 + force * rng.uniform(-0.3, 0.25))
     picture = Image.fromarray((np.clip(canvas, 0, 1) * 255).astype(np.uint8))
     if rng.random() < 0.6:
-        picture = picture.filter(ImageFilter.GaussianBlur(force * rng.uniform(0.2, 1.1) * min(width, height) / 256))
+        picture = picture.filter(ImageFilter.GaussianBlur(force * rng.uniform(0.2, 1.2) * s))
     noisy = np.asarray(picture, np.float32) + rng.normal(0, force * rng.uniform(0.5, 7), (height, width, 1))
     noisy += rng.normal(0, force * rng.uniform(0.2, 3), (height, width, 3))
     return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
@@ -244,7 +244,7 @@ def draw(rng, width, height, s, mild=False, kind=None, density=1.0):
             for _ in range(rng.poisson(DENSITY[kind] * area * density)):
                 x, y = rng.uniform(0, width), rng.uniform(0, height)
                 canvas = place(canvas, labels, kind, rng, x, y, s * np.exp(rng.uniform(-0.15, 0.3)), light)
-    return photograph(rng, canvas, mild), labels
+    return photograph(rng, canvas, s, mild), labels
 
 
 def as_jpeg(picture, quality):

@@ -74,6 +74,21 @@ export class UnsupportedImage extends Schema.TaggedError<UnsupportedImage>()("Un
   }
 }
 
+/** A package that this part needs is not installed: it is an optional peer dependency. */
+export class DependencyMissing extends Schema.TaggedError<DependencyMissing>()("DependencyMissing", {
+  package: Schema.String,
+  /** What it is needed for, such as "decoding images". */
+  purpose: Schema.String,
+  detail: Schema.String
+}) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `${this.purpose} needs the package ${this.package}, which cannot be loaded (${this.detail}). Install it: npm install ${this.package}`
+  }
+}
+
 export const ImageError = Schema.Union([
   ImageNotFound,
   ImageNotReadable,

@@ -7,6 +7,8 @@ import type { RetryBudgetPolicy } from "./Policy.ts"
 
 const slots = 10
 
+const sum = (counts: Float64Array): number => counts.reduce((total, n) => total + n, 0)
+
 export interface RetryBudget {
   /** Counts one call. */
   readonly call: Effect.Effect<void>
@@ -30,7 +32,6 @@ export const make = (policy: RetryBudgetPolicy): RetryBudget => {
     latest = Math.max(latest, second)
     return second % slots
   }
-  const sum = (counts: Float64Array): number => counts.reduce((total, n) => total + n, 0)
 
   return {
     call: Clock.clockWith((clock) =>

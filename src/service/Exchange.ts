@@ -81,17 +81,18 @@ const userAgent = `effect-segformer/${version}`
 /** Bytes of an error's body that are read: enough for its message. */
 const errorBytes = 64 * 1024
 
+const invalid = (url: string, detail: string) => Effect.fail(new InvalidUrl({ url, detail }))
+
 /** The parts of a base URL, or why it is none. */
 export const parseBaseUrl = (baseUrl: string): Effect.Effect<URL, InvalidUrl> =>
   Effect.suspend(() => {
-    const fail = (url: string, detail: string) => Effect.fail(new InvalidUrl({ url, detail }))
     const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined
-    if (url === undefined) return fail(baseUrl, "write it whole, such as http://localhost:8080")
+    if (url === undefined) return invalid(baseUrl, "write it whole, such as http://localhost:8080")
     const safe = `${url.protocol}//${url.host}${url.pathname}`
     if (url.protocol !== "http:" && url.protocol !== "https:")
-      return fail(safe, "it must start with http:// or https://")
+      return invalid(safe, "it must start with http:// or https://")
     if (url.username !== "" || url.password !== "") {
-      return fail(safe, "a name and password do not belong in it. Give the key as `apiKey`, or as a header")
+      return invalid(safe, "a name and password do not belong in it. Give the key as `apiKey`, or as a header")
     }
     return Effect.succeed(url)
   })

@@ -32,7 +32,7 @@ const wait = (error: { readonly retryAfter?: Duration.Duration | undefined }): s
 export const excerpt = (text: string): string => {
   const line = text
     .slice(0, 400)
-    .replaceAll(/[\s\u0000-\u001f]+/g, " ")
+    .replaceAll(/[\s\p{Cc}]+/gu, " ")
     .trim()
   return line.length > 200 ? `${line.slice(0, 199)}…` : line
 }

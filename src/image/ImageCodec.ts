@@ -1,0 +1,47 @@
+/**
+ * Pixels from image files and image files from pixels: a service, so that the core runs without a decoder and a test
+ * or another runtime can bring its own. On Node it is `SharpCodec.layer` of `effect-segformer/sharp`.
+ */
+import { Context, type Effect } from "effect"
+import type { DependencyMissing, ImageError } from "./ImageError.ts"
+import type { Image } from "./ImageSource.ts"
+
+/** Pixels in memory: `[height, width, channels]` bytes, row-major, sRGB, not premultiplied. */
+export interface Raster {
+  /** In pixels. */
+  readonly width: number
+  /** In pixels. */
+  readonly height: number
+  /** 1 grey, 3 RGB, 4 RGBA. */
+  readonly channels: 1 | 3 | 4
+  readonly data: Uint8Array
+}
+
+export interface DecodeOptions {
+  /** 3 by default: transparency is laid over black, as Pillow's `convert("RGB")` drops it. */
+  readonly channels?: 3 | 4 | undefined
+  /** Width times height. 100 megapixels by default. */
+  readonly maxPixels?: number | undefined
+}
+
+export interface EncodeOptions {
+  /** 1 to 100, for JPEG and WebP. 90 by default. */
+  readonly quality?: number | undefined
+}
+
+/** Pixels from image files and image files from pixels. */
+export class ImageCodec extends Context.Service<
+  ImageCodec,
+  {
+    /** As a person sees the image: EXIF orientation applied, any depth and colour space brought to 8-bit sRGB. */
+    readonly decode: (
+      image: Image,
+      options?: DecodeOptions
+    ) => Effect.Effect<Raster, ImageError | DependencyMissing>
+    readonly encode: (
+      raster: Raster,
+      format: "png" | "jpeg" | "webp",
+      options?: EncodeOptions
+    ) => Effect.Effect<Uint8Array, ImageError | DependencyMissing>
+  }
+>()("effect-segformer/image/ImageCodec") {}

@@ -1,0 +1,168 @@
+/**
+ * A binary mask: which pixels belong to one thing. One byte per pixel, 0 or 1, row-major.
+ *
+ * Bytes, not bits: measured on 4,000 x 3,000 pixels, reading and writing single pixels (outlines, runs, drawing)
+ * is what masks are used for here, and packing costs more there than it saves in set operations.
+ *
+ * ```ts
+ * import { BinaryMask } from "effect-segformer/mask"
+ *
+ * const mask = BinaryMask.fromRows(["..#", ".##"])
+ * BinaryMask.area(mask) // => 3
+ * BinaryMask.toRows(BinaryMask.not(mask)) // => ["##.", "#.."]
+ * ```
+ */
+import { Result } from "effect"
+import type { LabelMap } from "./LabelMap.ts"
+import { MaskNotDecodable } from "./MaskError.ts"
+import type { Box } from "./Region.ts"
+
+/** `data` holds `[height, width]` bytes, row-major: 1 in the mask, 0 outside. */
+export interface BinaryMask {
+  /** In pixels. */
+  readonly width: number
+  /** In pixels. */
+  readonly height: number
+  readonly data: Uint8Array
+}
+
+/** A mask, once its sizes are checked against its data and every byte is 0 or 1. */
+export const make = (options: BinaryMask): Result.Result<BinaryMask, MaskNotDecodable> => {
+  const { data, height, width } = options
+  if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
+    return fail(`its size must be positive integers, but is ${width} x ${height}`)
+  }
+  if (data.length !== width * height) {
+    return fail(`${width} x ${height} pixels need ${width * height} bytes, but there are ${data.length}`)
+  }
+  for (let i = 0; i < data.length; i++) {
+    if (data[i]! > 1) return fail(`byte ${i} is ${data[i]}, neither 0 nor 1`)
+  }
+  return Result.succeed(options)
+}
+
+const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: "binary mask", detail }))
+
+/** A mask of no pixels. */
+export const empty = (width: number, height: number): BinaryMask => ({
+  width,
+  height,
+  data: new Uint8Array(width * height)
+})
+
+/** A mask drawn in text, for tests and examples: `#` is in the mask, everything else outside. */
+export const fromRows = (rows: ReadonlyArray<string>): BinaryMask => {
+  const height = rows.length
+  const width = rows[0]?.length ?? 0
+  const data = new Uint8Array(width * height)
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) data[y * width + x] = rows[y]![x] === "#" ? 1 : 0
+  }
+  return { width, height, data }
+}
+
+/** The inverse of {@link fromRows}: `#` and `.`. */
+export const toRows = (self: BinaryMask): ReadonlyArray<string> =>
+  Array.from({ length: self.height }, (_, y) =>
+    Array.from(self.data.subarray(y * self.width, (y + 1) * self.width), (v) => (v === 0 ? "." : "#")).join("")
+  )
+
+/** The pixels of one class. */
+export const fromLabelMap = (map: LabelMap, classId: number): BinaryMask => {
+  const source = map.data
+  const data = new Uint8Array(source.length)
+  for (let i = 0; i < source.length; i++) data[i] = source[i] === classId ? 1 : 0
+  return { width: map.width, height: map.height, data }
+}
+
+/** The label map of a mask: `inside` (1 by default) in it, `outside` (0) elsewhere. Ids up to 255. */
+export const toLabelMap = (self: BinaryMask, inside = 1, outside = 0): LabelMap => {
+  const data = new Uint8Array(self.data.length)
+  for (let i = 0; i < data.length; i++) data[i] = self.data[i] === 0 ? outside : inside
+  return { width: self.width, height: self.height, data }
+}
+
+/** Whether column `x`, row `y` is in the mask; outside the image nothing is. */
+export const has = (self: BinaryMask, x: number, y: number): boolean =>
+  x >= 0 && y >= 0 && x < self.width && y < self.height && self.data[y * self.width + x] === 1
+
+/** Pixels in the mask. */
+export const area = (self: BinaryMask): number => {
+  const { data } = self
+  let sum = 0
+  for (let i = 0; i < data.length; i++) sum += data[i]!
+  return sum
+}
+
+/** The smallest box that holds the mask; `undefined` where it is empty. */
+export const box = (self: BinaryMask): Box | undefined => {
+  const { data, height, width } = self
+  let left = width
+  let right = 0
+  let top = -1
+  let bottom = 0
+  for (let y = 0; y < height; y++) {
+    const first = data.indexOf(1, y * width) - y * width
+    if (first < 0) break
+    if (first >= width) continue
+    if (top < 0) top = y
+    bottom = y + 1
+    if (first < left) left = first
+    const last = data.lastIndexOf(1, (y + 1) * width - 1) - y * width
+    if (last >= right) right = last + 1
+  }
+  return top < 0 ? undefined : { x: left, y: top, width: right - left, height: bottom - top }
+}
+
+/** Whether two masks have the same size and the same pixels. */
+export const equals = (self: BinaryMask, that: BinaryMask): boolean => {
+  if (self.width !== that.width || self.height !== that.height) return false
+  for (let i = 0; i < self.data.length; i++) if (self.data[i] !== that.data[i]) return false
+  return true
+}
+
+/** Pixels in both. Both masks must be equally large, as for every operation on two. */
+export const and = (self: BinaryMask, that: BinaryMask): BinaryMask => {
+  const data = new Uint8Array(self.data.length)
+  for (let i = 0; i < data.length; i++) data[i] = self.data[i]! & that.data[i]!
+  return { ...self, data }
+}
+
+/** Pixels in either. */
+export const or = (self: BinaryMask, that: BinaryMask): BinaryMask => {
+  const data = new Uint8Array(self.data.length)
+  for (let i = 0; i < data.length; i++) data[i] = self.data[i]! | that.data[i]!
+  return { ...self, data }
+}
+
+/** Pixels in exactly one. */
+export const xor = (self: BinaryMask, that: BinaryMask): BinaryMask => {
+  const data = new Uint8Array(self.data.length)
+  for (let i = 0; i < data.length; i++) data[i] = self.data[i]! ^ that.data[i]!
+  return { ...self, data }
+}
+
+/** Pixels of the first that are not in the second. */
+export const without = (self: BinaryMask, that: BinaryMask): BinaryMask => {
+  const data = new Uint8Array(self.data.length)
+  for (let i = 0; i < data.length; i++) data[i] = self.data[i]! & (that.data[i]! ^ 1)
+  return { ...self, data }
+}
+
+/** Pixels outside the mask. */
+export const not = (self: BinaryMask): BinaryMask => {
+  const data = new Uint8Array(self.data.length)
+  for (let i = 0; i < data.length; i++) data[i] = self.data[i]! ^ 1
+  return { ...self, data }
+}
+
+/** Pixels in both over pixels in either; 1 where both are empty. */
+export const iou = (self: BinaryMask, that: BinaryMask): number => {
+  let both = 0
+  let either = 0
+  for (let i = 0; i < self.data.length; i++) {
+    both += self.data[i]! & that.data[i]!
+    either += self.data[i]! | that.data[i]!
+  }
+  return either === 0 ? 1 : both / either
+}
