@@ -38,7 +38,13 @@ export interface SegmentOptions {
 }
 
 /** Segments one image. */
-export const segment = Effect.fn("segformer.segment")(function* <R = never>(
+export const segment = <R = never>(
+  source: ImageSource<R>,
+  options?: SegmentOptions
+): Effect.Effect<Segmentation, SegmentationError, Transport | R> =>
+  segmentIn(source, options).pipe(Effect.withSpan("segformer.segment", {}, { captureStackTrace: false }))
+
+const segmentIn = Effect.fnUntraced(function* <R>(
   source: ImageSource<R>,
   options?: SegmentOptions
 ): Effect.fn.Return<Segmentation, SegmentationError, Transport | R> {
@@ -50,23 +56,15 @@ export const segment = Effect.fn("segformer.segment")(function* <R = never>(
     "segformer.image.width": image.width,
     "segformer.image.height": image.height
   })
-  const outcome = yield* transport.runner.run((attempt) => transport.predict({ image }, attempt), {
-    policy: options?.policy,
-    retryWhen: options?.retryWhen,
-    retryResult: options?.retryResult
-  })
-  return yield* fromPrediction(
-    image,
-    outcome.value,
-    transport.name,
-    {
-      attempts: outcome.attempts,
-      duration: outcome.duration,
-      serviceTime: outcome.value.serviceTime,
-      requestId: outcome.value.requestId ?? outcome.callId
-    },
-    options
-  )
+  const outcome = yield* transport.runner.run((attempt) => transport.predict({ image }, attempt), options)
+  const { value: prediction } = outcome
+  const cost = {
+    attempts: outcome.attempts,
+    duration: outcome.duration,
+    serviceTime: prediction.serviceTime,
+    requestId: prediction.requestId ?? outcome.callId
+  }
+  return yield* fromPrediction(image, prediction, transport.name, cost, options)
 })
 
 /** One image of many: where it stood, what it is called, and how it went. */

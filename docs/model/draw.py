@@ -300,7 +300,6 @@ def main(command, path, *rest):
         rng = np.random.default_rng(107)
         picture, labels = draw(rng, 960, 640, 1.5, mild=True, kind="pcb", density=0.75)
         picture.save(path, quality=92)
-        Image.fromarray(overlay(picture, labels)).save(path.rsplit(".", 1)[0] + ".truth.png")
 
 
 if __name__ == "__main__":

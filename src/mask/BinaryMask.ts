@@ -13,6 +13,7 @@
  * ```
  */
 import { Result } from "effect"
+import * as Grid from "./Grid.ts"
 import type { LabelMap } from "./LabelMap.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
 import type { Box } from "./Region.ts"
@@ -64,7 +65,9 @@ export const fromRows = (rows: ReadonlyArray<string>): BinaryMask => {
 /** The inverse of {@link fromRows}: `#` and `.`. */
 export const toRows = (self: BinaryMask): ReadonlyArray<string> =>
   Array.from({ length: self.height }, (_, y) =>
-    Array.from(self.data.subarray(y * self.width, (y + 1) * self.width), (v) => (v === 0 ? "." : "#")).join("")
+    Array.from(self.data.subarray(y * self.width, (y + 1) * self.width), (v) => (v === 0 ? "." : "#")).join(
+      ""
+    )
   )
 
 /** The pixels of one class. */
@@ -102,14 +105,14 @@ export const box = (self: BinaryMask): Box | undefined => {
   let top = -1
   let bottom = 0
   for (let y = 0; y < height; y++) {
-    const first = data.indexOf(1, y * width) - y * width
-    if (first < 0) break
-    if (first >= width) continue
+    const at = data.indexOf(1, y * width)
+    if (at < 0) break
+    // Rows without a pixel are skipped, not searched again.
+    y = Math.floor(at / width)
     if (top < 0) top = y
     bottom = y + 1
-    if (first < left) left = first
-    const last = data.lastIndexOf(1, (y + 1) * width - 1) - y * width
-    if (last >= right) right = last + 1
+    left = Math.min(left, at - y * width)
+    right = Math.max(right, data.lastIndexOf(1, (y + 1) * width - 1) - y * width + 1)
   }
   return top < 0 ? undefined : { x: left, y: top, width: right - left, height: bottom - top }
 }
@@ -165,4 +168,34 @@ export const iou = (self: BinaryMask, that: BinaryMask): number => {
     either += self.data[i]! | that.data[i]!
   }
   return either === 0 ? 1 : both / either
+}
+
+/** The part inside `box`; `undefined` where none of the mask is. */
+export const crop = (self: BinaryMask, box: Box): BinaryMask | undefined => {
+  const inside = Grid.clip(self, box)
+  if (inside === undefined) return undefined
+  const data = new Uint8Array(inside.width * inside.height)
+  Grid.crop(self, inside, data)
+  return { width: inside.width, height: inside.height, data }
+}
+
+/** Left becomes right. */
+export const flipX = (self: BinaryMask): BinaryMask => {
+  const data = new Uint8Array(self.data.length)
+  Grid.flipX(self, data)
+  return { ...self, data }
+}
+
+/** Top becomes bottom. */
+export const flipY = (self: BinaryMask): BinaryMask => {
+  const data = new Uint8Array(self.data.length)
+  Grid.flipY(self, data)
+  return { ...self, data }
+}
+
+/** Turned clockwise by so many degrees. */
+export const rotate = (self: BinaryMask, turn: Grid.Turn): BinaryMask => {
+  const data = new Uint8Array(self.data.length)
+  Grid.rotate(self, turn, data)
+  return turn === 180 ? { ...self, data } : { width: self.height, height: self.width, data }
 }

@@ -12,7 +12,7 @@
  * Components.make(map, { exclude: [0] }).count // => 2
  * ```
  */
-import type { LabelMap } from "./LabelMap.ts"
+import type { LabelData, LabelMap } from "./LabelMap.ts"
 
 /** Neighbours across edges (4), or across edges and corners (8). */
 export type Connectivity = 4 | 8
@@ -52,6 +52,7 @@ export const make = (map: LabelMap, options: Options = {}): Components => {
   const isExcluded = new Uint8Array(0x10000)
   for (const id of excluded) if (id < isExcluded.length) isExcluded[id] = 1
 
+  const words = data instanceof Uint8Array && data.byteOffset % 4 === 0 ? wordsOf(data) : undefined
   let capacity = Math.max(1024, height * 8)
   let starts = new Uint32Array(capacity)
   let ends = new Uint32Array(capacity)
@@ -76,8 +77,7 @@ export const make = (map: LabelMap, options: Options = {}): Components => {
     while (at < rowEnd) {
       const id = data[at]!
       const start = at - row
-      do at++
-      while (at < rowEnd && data[at] === id)
+      at = words === undefined ? runEnd(data, at, rowEnd) : wordRunEnd(data, words, at, rowEnd)
       const end = at - row
       starts[runs] = start
       ends[runs] = end
@@ -141,6 +141,33 @@ export const toLabels = (self: Components): Uint32Array => {
     }
   }
   return out
+}
+
+const wordsOf = (data: Uint8Array): Uint32Array =>
+  new Uint32Array(data.buffer, data.byteOffset, data.length >> 2)
+
+/** One past the last pixel of the run that begins at `start`. */
+const runEnd = (data: LabelData, start: number, end: number): number => {
+  const id = data[start]
+  let at = start + 1
+  while (at < end && data[at] === id) at++
+  return at
+}
+
+/** The same, four bytes at a time once the run has gone on for a while. */
+const wordRunEnd = (data: LabelData, words: Uint32Array, start: number, end: number): number => {
+  const id = data[start]!
+  let at = start + 1
+  while (at < end && data[at] === id && (at & 3) !== 0) at++
+  if ((at & 3) === 0) {
+    const pattern = Math.imul(id, 0x01010101) >>> 0
+    let word = at >> 2
+    const last = end >> 2
+    while (word < last && words[word] === pattern) word++
+    at = word << 2
+  }
+  while (at < end && data[at] === id) at++
+  return at
 }
 
 const grown = (from: Uint32Array, capacity: number): Uint32Array<ArrayBuffer> => {

@@ -13,7 +13,9 @@
  * ```
  */
 import { Result } from "effect"
+import * as Grid from "./Grid.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
+import type { Box } from "./Region.ts"
 
 /** Storage of class ids. */
 export type LabelData = Uint8Array | Uint16Array | Uint32Array
@@ -81,17 +83,34 @@ export const at = (self: LabelMap, x: number, y: number): number | undefined =>
 export const histogram = (self: LabelMap): Map<number, number> => {
   const { data } = self
   const counts = new Map<number, number>()
-  if (data instanceof Uint8Array || data instanceof Uint16Array) {
-    const bins = new Uint32Array(data instanceof Uint8Array ? 0x100 : 0x10000)
-    for (let i = 0; i < data.length; i++) bins[data[i]!]!++
-    for (let id = 0; id < bins.length; id++) {
-      if (bins[id]! > 0) counts.set(id, bins[id]!)
-    }
-  } else {
+  if (data instanceof Uint32Array) {
     for (let i = 0; i < data.length; i++) counts.set(data[i]!, (counts.get(data[i]!) ?? 0) + 1)
+  } else {
+    const bins = new Uint32Array(data instanceof Uint8Array ? 0x100 : 0x10000)
+    const words = data instanceof Uint8Array && data.byteOffset % 4 === 0 ? data.length >> 2 : 0
+    if (words > 0) countWords(new Uint32Array(data.buffer, data.byteOffset, words), bins)
+    for (let i = words << 2; i < data.length; i++) bins[data[i]!]!++
+    for (let id = 0; id < bins.length; id++) if (bins[id]! > 0) counts.set(id, bins[id]!)
   }
   if (self.ignoreIndex !== undefined) counts.delete(self.ignoreIndex)
   return new Map([...counts].sort((a, b) => a[0] - b[0]))
+}
+
+/** Neighbours mostly agree: equal words of four pixels are counted, and only their ends touch the table. */
+const countWords = (words: Uint32Array, bins: Uint32Array): void => {
+  const { length } = words
+  let i = 0
+  while (i < length) {
+    const word = words[i]!
+    const start = i
+    do i++
+    while (i < length && words[i] === word)
+    const count = i - start
+    bins[word & 0xff]! += count
+    bins[(word >>> 8) & 0xff]! += count
+    bins[(word >>> 16) & 0xff]! += count
+    bins[word >>> 24]! += count
+  }
 }
 
 /** Whether two maps have the same size and the same id at every pixel, whatever their storage. */
@@ -123,3 +142,61 @@ export const resize = (self: LabelMap, width: number, height: number): LabelMap 
   }
   return { ...self, width, height, data }
 }
+
+/** The part inside `box`; `undefined` where none of the map is. */
+export const crop = (self: LabelMap, box: Box): LabelMap | undefined => {
+  const inside = Grid.clip(self, box)
+  if (inside === undefined) return undefined
+  const data = sameStorage(self.data, inside.width * inside.height)
+  Grid.crop(self, inside, data)
+  return { ...self, width: inside.width, height: inside.height, data }
+}
+
+/** Left becomes right. */
+export const flipX = (self: LabelMap): LabelMap => {
+  const data = sameStorage(self.data, self.data.length)
+  Grid.flipX(self, data)
+  return { ...self, data }
+}
+
+/** Top becomes bottom. */
+export const flipY = (self: LabelMap): LabelMap => {
+  const data = sameStorage(self.data, self.data.length)
+  Grid.flipY(self, data)
+  return { ...self, data }
+}
+
+/** Turned clockwise by so many degrees. */
+export const rotate = (self: LabelMap, turn: Grid.Turn): LabelMap => {
+  const data = sameStorage(self.data, self.data.length)
+  Grid.rotate(self, turn, data)
+  return turn === 180 ? { ...self, data } : { ...self, width: self.height, height: self.width, data }
+}
+
+/**
+ * Ids replaced by others; ids that `ids` lacks stay. Several ids with one replacement merge. The ignored pixels
+ * stay ignored.
+ */
+export const remap = (self: LabelMap, ids: ReadonlyMap<number, number>): LabelMap => {
+  const source = self.data
+  const replaced = new Map(ids)
+  if (self.ignoreIndex !== undefined) replaced.delete(self.ignoreIndex)
+  const maxId = Math.max(0, ...replaced.values())
+  const width = Math.max(
+    maxId,
+    source instanceof Uint8Array ? 0xff : source instanceof Uint16Array ? 0xffff : 0xffffffff
+  )
+  const data = allocate(width, source.length)
+  if (source instanceof Uint32Array) {
+    for (let i = 0; i < data.length; i++) data[i] = replaced.get(source[i]!) ?? source[i]!
+  } else {
+    const table = Uint32Array.from({ length: source instanceof Uint8Array ? 0x100 : 0x10000 }, (_, id) => id)
+    for (const [from, to] of replaced) if (from < table.length) table[from] = to
+    for (let i = 0; i < data.length; i++) data[i] = table[source[i]!]!
+  }
+  return { ...self, data }
+}
+
+/** Classes merged into one: every id of `ids` becomes `into`. */
+export const merge = (self: LabelMap, ids: Iterable<number>, into: number): LabelMap =>
+  remap(self, new Map(Array.from(ids, (id) => [id, into])))

@@ -31,6 +31,7 @@ import {
   type Phase,
   type PolicyError
 } from "./PolicyError.ts"
+import { randomHex } from "../randomHex.ts"
 import * as RetryBudget from "./RetryBudget.ts"
 
 /** What the policy must know of an error to handle it: every error of this library says it of itself. */
@@ -97,13 +98,6 @@ const inFlight = Metric.gauge("segformer_in_flight", { description: "Attempts un
 const latency = Metric.timer("segformer_call_duration", {
   description: "Calls from start to end, by service"
 })
-
-const newCallId = (): string => {
-  const bytes = crypto.getRandomValues(new Uint8Array(16))
-  let id = ""
-  for (const byte of bytes) id += (byte + 0x100).toString(16).slice(1)
-  return id
-}
 
 const makeSchedule = (policy: Policy.Policy) =>
   Schedule.max([
@@ -181,7 +175,7 @@ export const make = Effect.fnUntraced(function* (options: {
       const schedule = policy === base ? baseSchedule : makeSchedule(policy)
       const { retryWhen, retryResult } = runOptions ?? {}
       const started = clock.monotonicTimeNanosUnsafe()
-      const callId = newCallId()
+      const callId = randomHex(16)
       let number = 0
       let phase: Phase = "queued"
       let previous: string | undefined
@@ -226,7 +220,11 @@ export const make = Effect.fnUntraced(function* (options: {
                 })
           ).pipe(
             inFlightOf(metrics.inFlight),
-            Effect.withSpan("segformer.attempt", { attributes: { service, attempt: number } })
+            Effect.withSpan(
+              "segformer.attempt",
+              { attributes: { service, attempt: number } },
+              { captureStackTrace: false }
+            )
           )
         })
         const guarded: Effect.Effect<A, E | TimedOut | CircuitOpen, R> =

@@ -109,10 +109,6 @@ export const stream = (
   limits: BodyLimits,
   origin: Origin
 ): Stream.Stream<Uint8Array, ServiceError> => {
-  const length = Number(response.headers["content-length"])
-  if (length > limits.maxBodyBytes && Option.isNone(HttpClientResponse.toWeb(response))) {
-    return Stream.fail(new ResponseTooLarge({ ...origin, stage: "received", limit: limits.maxBodyBytes }))
-  }
   const encoding = encodingOf(response)
   const received = Stream.mapError(response.stream, broken(origin))
   if (encoding === undefined) return bounded(limits.maxBodyBytes, "received", origin)(received)
@@ -124,23 +120,28 @@ export const stream = (
   ).pipe(bounded(limits.maxDecodedBytes, "decompressed", origin))
 }
 
+/** Gives up a response without reading it, so that its connection is closed at once. */
+export const discard = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
+  // Its stream closes the connection when it is interrupted.
+  Effect.ignore(Effect.raceFirst(Stream.runDrain(response.stream), Effect.void))
+
 /** The whole body as bytes, under limits. */
 export const bytes = (
   response: HttpClientResponse.HttpClientResponse,
   limits: BodyLimits,
   origin: Origin
 ): Effect.Effect<Uint8Array, ServiceError> => {
-  const length = response.headers["content-length"]
+  const { headers } = response
   // A stated length bounds the body by itself, and reading at once is several times cheaper than chunk by chunk.
-  if (
-    length !== undefined &&
-    Number(length) <= limits.maxBodyBytes &&
-    response.headers["content-encoding"] === undefined
-  ) {
-    return Effect.mapBoth(response.arrayBuffer, {
-      onSuccess: (buffer) => new Uint8Array(buffer),
-      onFailure: broken(origin)
-    })
+  if (headers["content-length"] !== undefined && headers["content-encoding"] === undefined) {
+    if (Number(headers["content-length"]) <= limits.maxBodyBytes) {
+      return Effect.mapBoth(response.arrayBuffer, {
+        onSuccess: (buffer) => new Uint8Array(buffer),
+        onFailure: broken(origin)
+      })
+    }
+    const tooLarge = new ResponseTooLarge({ ...origin, stage: "received", limit: limits.maxBodyBytes })
+    return Effect.andThen(discard(response), Effect.fail(tooLarge))
   }
   return Effect.map(Stream.runCollect(stream(response, limits, origin)), concat)
 }

@@ -6,7 +6,7 @@
  * followed hop by hop without our headers, and each request carries `User-Agent`, `X-Request-Id` and
  * `Idempotency-Key`. It makes one attempt and never retries.
  */
-import { Clock, type Duration, Effect, Option, Redacted, Stream } from "effect"
+import { Clock, Context, type Duration, Effect, Option, Redacted, Stream, Tracer } from "effect"
 import {
   FetchHttpClient,
   Headers,
@@ -14,7 +14,8 @@ import {
   HttpClient,
   type HttpClientError,
   HttpClientRequest,
-  type HttpClientResponse
+  type HttpClientResponse,
+  HttpTraceContext
 } from "effect/http"
 import type { HttpMethod } from "effect/http/HttpMethod"
 import type { Attempt } from "../policy/Attempt.ts"
@@ -92,7 +93,10 @@ export const parseBaseUrl = (baseUrl: string): Effect.Effect<URL, InvalidUrl> =>
     if (url.protocol !== "http:" && url.protocol !== "https:")
       return invalid(safe, "it must start with http:// or https://")
     if (url.username !== "" || url.password !== "") {
-      return invalid(safe, "a name and password do not belong in it. Give the key as `apiKey`, or as a header")
+      return invalid(
+        safe,
+        "a name and password do not belong in it. Give the key as `apiKey`, or as a header"
+      )
     }
     return Effect.succeed(url)
   })
@@ -102,12 +106,15 @@ export const make = Effect.fnUntraced(function* (
   options: ExchangeOptions
 ): Effect.fn.Return<Exchange, InvalidUrl, HttpClient.HttpClient> {
   const base = yield* parseBaseUrl(options.baseUrl)
-  const client = HttpClient.withScope(yield* HttpClient.HttpClient)
-  // `fetch` follows redirects by itself unless told not to.
-  const requestInit = {
+  const client = yield* HttpClient.HttpClient
+  const context = Context.make(FetchHttpClient.RequestInit, {
     ...Option.getOrUndefined(yield* Effect.serviceOption(FetchHttpClient.RequestInit)),
+    // `fetch` follows redirects by itself unless told not to.
     redirect: "manual"
-  } as const
+  }).pipe(
+    // The attempt has a span of its own, which gets what the client would have put on another.
+    Context.add(HttpClient.TracerDisabledWhen, () => true)
+  )
   const limits = { ...Body.defaultLimits, ...options.limits }
   const redirects = options.redirects ?? "refuse"
   const prefix = base.origin + base.pathname.replace(/\/+$/, "")
@@ -133,12 +140,31 @@ export const make = Effect.fnUntraced(function* (
       body: call.body
     })
 
-  const execute = (request: HttpClientRequest.HttpClientRequest, service: string, attempt: Attempt) =>
-    Effect.mapError(client.execute(request), (error) => connectionError(error, service, attempt)).pipe(
-      Effect.provideService(FetchHttpClient.RequestInit, requestInit)
-    )
+  const execute = (
+    request: HttpClientRequest.HttpClientRequest,
+    service: string,
+    attempt: Attempt
+  ): Effect.Effect<HttpClientResponse.HttpClientResponse, ServiceError> =>
+    Effect.withFiber((fiber) => {
+      const span = Context.getOrUndefined(fiber.context, Tracer.ParentSpan)
+      let traced = request
+      if (span?._tag === "Span") {
+        span.attribute("http.request.method", request.method)
+        span.attribute("url.full", service)
+        if (fiber.getRef(HttpClient.TracerPropagationEnabled)) {
+          traced = HttpClientRequest.setHeaders(request, HttpTraceContext.toHeaders(span))
+        }
+      }
+      return Effect.mapBoth(Effect.provideContext(client.execute(traced), context), {
+        onFailure: (error) => connectionError(error, service, attempt),
+        onSuccess: (response) => {
+          if (span?._tag === "Span") span.attribute("http.response.status_code", response.status)
+          return response
+        }
+      })
+    })
 
-  /** Sends, follows what redirects the rules allow, and hands the final response on within its scope. */
+  /** Sends, follows what redirects the rules allow, and hands the final response on. */
   const exchange = <A>(
     request: HttpClientRequest.HttpClientRequest,
     attempt: Attempt,
@@ -147,27 +173,25 @@ export const make = Effect.fnUntraced(function* (
       origin: Body.Origin
     ) => Effect.Effect<A, ServiceError>,
     hops: number
-  ): Effect.Effect<A, ServiceError> => {
-    const service = withoutQuery(request.url)
-    return Effect.scoped(
-      Effect.gen(function* () {
-        attempt.phase = "waiting"
-        const response = yield* execute(request, service, attempt)
+  ): Effect.Effect<A, ServiceError> =>
+    Effect.suspend(() => {
+      const service = withoutQuery(request.url)
+      attempt.phase = "waiting"
+      return Effect.flatMap(execute(request, service, attempt), (response) => {
         const origin = { service, requestId: response.headers["x-request-id"] ?? attempt.callId }
         attempt.phase = "receiving"
-        const location =
-          response.status >= 300 && response.status < 400 ? response.headers["location"] : undefined
-        if (location === undefined && response.status !== 0)
-          return { done: true, value: yield* use(response, origin) } as const
-        const next = yield* follow(request, response.status, location, origin, hops)
-        return { done: false, next } as const
+        const { status } = response
+        const location = status >= 300 && status < 400 ? response.headers["location"] : undefined
+        // A browser shows a redirect that it was told not to follow as status 0.
+        if (location === undefined && status !== 0) return use(response, origin)
+        return Effect.andThen(
+          Body.discard(response),
+          Effect.flatMap(follow(request, status, location, origin, hops), (next) =>
+            exchange(next, attempt, use, hops + 1)
+          )
+        )
       })
-    ).pipe(
-      Effect.flatMap((step) =>
-        step.done ? Effect.succeed(step.value) : exchange(step.next, attempt, use, hops + 1)
-      )
-    )
-  }
+    })
 
   const follow = (
     request: HttpClientRequest.HttpClientRequest,

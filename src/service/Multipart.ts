@@ -4,6 +4,7 @@
  */
 import { Stream } from "effect"
 import { HttpBody } from "effect/http"
+import { randomHex } from "../randomHex.ts"
 
 /** One part of a form: a field, or a file. */
 export interface Part {
@@ -25,16 +26,10 @@ const encoder = new TextEncoder()
 const escape = (text: string): string =>
   text.replaceAll('"', "%22").replaceAll("\r", "%0D").replaceAll("\n", "%0A")
 
-const newBoundary = (): string => {
-  let boundary = "effect-segformer-"
-  for (const byte of crypto.getRandomValues(new Uint8Array(12)))
-    boundary += (byte + 0x100).toString(16).slice(1)
-  return boundary
-}
-
 /** The body of a form. */
 export const encode = (parts: ReadonlyArray<Part>): HttpBody.HttpBody => {
-  const boundary = newBoundary()
+  // Unguessable, so that no image can be made to contain it.
+  const boundary = `effect-segformer-${randomHex(12)}`
   const contentType = `multipart/form-data; boundary=${boundary}`
   const pieces: Array<Uint8Array | Stream.Stream<Uint8Array, unknown>> = []
   let length = 0

@@ -4,12 +4,22 @@
  *
  * Its pictures are bare base64 PNG. `mask_image` is a colour picture of an undocumented palette: with `palette` it
  * becomes a label map, without one it determines none.
+ *
+ * ```ts
+ * import { Palette } from "effect-segformer/mask"
+ * import { Inspection } from "effect-segformer/http"
+ *
+ * Inspection.make({ palette: Palette.surface }).name // => "inspection"
+ * ```
  */
 import { Duration, Effect, Result, Schema } from "effect"
 import { type Image } from "../../image/ImageSource.ts"
 import { type ImageError, ImageTooLarge, UnsupportedImage } from "../../image/ImageError.ts"
 import { type ImageFormat, isWholePng, parse } from "../../image/ImageHeader.ts"
 import * as ClassTable from "../../mask/ClassTable.ts"
+import * as LabelMap from "../../mask/LabelMap.ts"
+import * as LabelPng from "../../mask/LabelPng.ts"
+import type { Palette } from "../../mask/Palette.ts"
 import type { Region } from "../../mask/Region.ts"
 import type { Pictures, Prediction } from "../../Prediction.ts"
 import * as Base64 from "../../service/Base64.ts"
@@ -90,9 +100,22 @@ const HealthJson = Schema.Struct({
   device: Schema.optionalKey(Schema.String)
 })
 
+const Channel = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))
+
 const ModelJson = Schema.Struct({
   current_model: Schema.optionalKey(Schema.String),
-  model: Schema.optionalKey(Schema.String)
+  model: Schema.optionalKey(Schema.String),
+  // `segformer serve` says these as well: what is in the box, and in which colours `mask_image` is painted.
+  model_name: Schema.optionalKey(Schema.String),
+  classes: Schema.optionalKey(
+    Schema.Array(
+      Schema.Struct({
+        id: Count,
+        name: Schema.String,
+        color: Schema.optionalKey(Schema.Tuple([Channel, Channel, Channel]))
+      })
+    )
+  )
 })
 
 const ErrorJson = Schema.Struct({
@@ -177,10 +200,31 @@ const toRegions = (json: UploadResult): ReadonlyArray<Region> =>
     }))
   )
 
+/** The label map of a mask in the colours of a palette. */
+const toLabelMap = (
+  answer: Answer,
+  path: string,
+  mask: Uint8Array,
+  palette: Palette
+): Result.Result<LabelMap.LabelMap, ResponseNotDecodable> => {
+  const refuse = (detail: string) => Decode.notDecodable(answer, path, detail, "")
+  const map = Result.mapError(LabelPng.decode(mask, { palette, byColor: true, name: path }), (error) =>
+    refuse(error.detail)
+  )
+  return Result.flatMap(map, (map) => {
+    // A grey picture has no colours to look up: its values are ids, and must be those of classes.
+    const stray = [...LabelMap.histogram(map).keys()].find((id) => ClassTable.get(palette, id) === undefined)
+    return stray === undefined
+      ? Result.succeed(map)
+      : Result.fail(refuse(`it has pixels of value ${stray}, which is no class of the palette`))
+  })
+}
+
 /** A prediction from one result. `path` leads to it within the answer. */
 const toPrediction = (
   answer: Answer,
   json: UploadResult,
+  palette: Palette | undefined,
   path = ""
 ): Effect.Effect<Prediction, ResponseNotDecodable> =>
   Effect.suspend(() => {
@@ -191,18 +235,35 @@ const toPrediction = (
       if (decoded.success !== undefined) pictures[name] = decoded.success
     }
     const { classes, image_shape } = json.analysis_results
-    return Effect.succeed<Prediction>({
-      _tag: "Rendered",
-      width: image_shape.width,
-      height: image_shape.height,
-      classes: ClassTable.make(
-        Object.entries(classes).map(([name, { class_id }]) => ({ id: class_id, name }))
-      ),
-      regions: toRegions(json),
+    const found = Object.entries(classes).map(([name, { class_id }]) => ({ id: class_id, name }))
+    const common = {
       pictures,
       requestId: answer.requestId,
       serviceTime:
         json.processing_time === undefined ? undefined : Duration.seconds(Math.max(0, json.processing_time))
+    }
+    if (palette !== undefined && pictures.mask !== undefined) {
+      const labelMap = toLabelMap(answer, `${path}mask_image`, pictures.mask, palette)
+      if (Result.isFailure(labelMap)) return Effect.fail(labelMap.failure)
+      const table = ClassTable.make([...palette, ...found])
+      return Effect.succeed<Prediction>({
+        ...common,
+        _tag: "Labels",
+        labelMap: labelMap.success,
+        classes: table,
+        regions: toRegions(json).map((region) => ({
+          ...region,
+          className: ClassTable.nameOf(table, region.classId)
+        }))
+      })
+    }
+    return Effect.succeed<Prediction>({
+      ...common,
+      _tag: "Rendered",
+      width: image_shape.width,
+      height: image_shape.height,
+      classes: ClassTable.make(found),
+      regions: toRegions(json)
     })
   })
 
@@ -220,11 +281,12 @@ export const refuseReported = (answer: Answer): Effect.Effect<void, ServiceError
     isFailure(value) ? Effect.fail(reported(answer, value.error)) : Effect.void
   )
 
-export const decode = (answer: Answer): Effect.Effect<Prediction, ServiceError> =>
+/** The prediction in an answer of `/upload`: a label map with a palette, what the service rendered without one. */
+export const decode = (answer: Answer, palette?: Palette): Effect.Effect<Prediction, ServiceError> =>
   Effect.flatMap(Decode.json(answer), (value): Effect.Effect<Prediction, ServiceError> =>
     isFailure(value)
       ? Effect.fail(reported(answer, value.error))
-      : Effect.flatMap(decodeUpload(answer, value), (json) => toPrediction(answer, json))
+      : Effect.flatMap(decodeUpload(answer, value), (json) => toPrediction(answer, json, palette))
   )
 
 /** What became of one image of a batch. */
@@ -242,7 +304,8 @@ export interface Batch {
   readonly items: ReadonlyArray<BatchItem>
 }
 
-export const decodeBatchAnswer = (answer: Answer): Effect.Effect<Batch, ServiceError> =>
+/** The results in an answer of `/upload/batch`. */
+export const decodeBatchAnswer = (answer: Answer, palette?: Palette): Effect.Effect<Batch, ServiceError> =>
   Effect.gen(function* () {
     const value = yield* Decode.json(answer)
     // Without results it failed as a whole; with them, each says for itself.
@@ -250,7 +313,7 @@ export const decodeBatchAnswer = (answer: Answer): Effect.Effect<Batch, ServiceE
     const json = yield* decodeBatch(answer, value)
     const items = yield* Effect.forEach(json.results, (item, index): Effect.Effect<BatchItem, ServiceError> =>
       item.success
-        ? Effect.map(toPrediction(answer, item, `results.${index}.`), (prediction) => ({
+        ? Effect.map(toPrediction(answer, item, palette, `results.${index}.`), (prediction) => ({
             fileName: item.filename,
             result: Result.succeed(prediction)
           }))
@@ -274,11 +337,19 @@ export const readError = (answer: Answer): ErrorBody => {
 export const ok = (answer: Answer): Effect.Effect<Answer, ServiceError> =>
   answer.status >= 200 && answer.status < 300 ? Effect.succeed(answer) : failure(answer, readError(answer))
 
+export interface InspectionOptions {
+  /**
+   * The colours in which the service paints `mask_image`, each of one class: the mask becomes a label map, and a
+   * colour that is none of them is `ResponseNotDecodable`. The palette's names then go before the service's.
+   */
+  readonly palette?: Palette | undefined
+}
+
 /** The inspection service's protocol. */
-export const protocol: Protocol = {
+export const make = (options: InspectionOptions = {}): Protocol => ({
   name: "inspection",
   encode: (image) => encodeForm("image", "/upload", [image]),
-  decode,
+  decode: (answer) => decode(answer, options.palette),
   readError,
   health: {
     call: { method: "GET", path: "/health" },
@@ -297,8 +368,11 @@ export const protocol: Protocol = {
     call: { method: "GET", path: "/api/model/current" },
     read: (answer) =>
       Effect.map(Effect.flatMap(ok(answer), decodeModel), (json) => ({
-        name: json.current_model ?? json.model ?? "unknown",
-        classes: []
+        name: json.model_name ?? json.current_model ?? json.model ?? "unknown",
+        classes: ClassTable.make(json.classes ?? [])
       }))
   }
-}
+})
+
+/** The protocol without a palette: answers hold what the service rendered, and no label map. */
+export const protocol: Protocol = make()

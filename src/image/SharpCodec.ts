@@ -1,0 +1,161 @@
+/**
+ * `ImageCodec` on Node, by `sharp` (libvips), which is loaded on first use and runs off the event loop.
+ *
+ * Decodes PNG, JPEG, WebP, TIFF, AVIF and the first frame of a GIF, to 8-bit sRGB as a person sees it: oriented, 16
+ * bits scaled to 8, colour profiles and CMYK converted, grey as RGB. Transparency is dropped, not blended, as Pillow
+ * and with it the training of models does; ask for 4 channels to keep it.
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { ImageCodec, ImageSource } from "effect-segformer/image"
+ * import { SharpCodec } from "effect-segformer/sharp"
+ * import { Fixtures } from "effect-segformer/testing"
+ *
+ * const program = Effect.gen(function* () {
+ *   const codec = yield* ImageCodec
+ *   const raster = yield* codec.decode(yield* ImageSource.bytes(Fixtures.image).open())
+ *   return [raster.width, raster.height, raster.channels, raster.data.length]
+ * })
+ * await Effect.runPromise(Effect.provide(program, SharpCodec.layer)) // => [48, 32, 3, 4608]
+ * ```
+ */
+import { Effect, Layer } from "effect"
+import type { Sharp } from "sharp"
+import { type DecodeOptions, type EncodeOptions, ImageCodec, type Raster } from "./ImageCodec.ts"
+import {
+  DependencyMissing,
+  type ImageError,
+  ImageTooLarge,
+  NotAnImage,
+  UnsupportedImage
+} from "./ImageError.ts"
+import { defaultLimits, type Image } from "./ImageSource.ts"
+
+type SharpModule = typeof import("sharp").default
+
+const reasonOf = (cause: unknown): string => {
+  const text = cause instanceof Error ? cause.message : String(cause)
+  return text.split("\n", 1)[0]!.trim().slice(0, 300)
+}
+
+/** How sharp is loaded: a parameter, so that a test can take it away. */
+export const make = (load: () => Promise<SharpModule>): Effect.Effect<ImageCodec["Service"]> =>
+  Effect.map(
+    Effect.cached(
+      Effect.tryPromise({
+        try: async () => {
+          const sharp = await load()
+          // Its cache keeps decoded tiles for operations that repeat; each picture comes once.
+          sharp.cache(false)
+          return sharp
+        },
+        catch: (cause) =>
+          new DependencyMissing({ package: "sharp", purpose: "Decoding and encoding images", detail: reasonOf(cause) })
+      })
+    ),
+    (loaded) =>
+      ImageCodec.of({
+        decode: (image, options) => Effect.flatMap(loaded, (sharp) => decode(sharp, image, options)),
+        encode: (raster, format, options) =>
+          Effect.flatMap(loaded, (sharp) => encode(sharp, raster, format, options))
+      })
+  )
+
+/** The codec, with sharp as it is installed. */
+export const layer: Layer.Layer<ImageCodec> = Layer.effect(
+  ImageCodec,
+  make(async () => (await import("sharp")).default)
+)
+
+const unsupported: Readonly<Record<string, string>> = {
+  bmp: "sharp cannot decode it. Convert it to PNG",
+  heif: "the usual build of sharp has no decoder for HEIC (patents). Convert it to JPEG or AVIF"
+}
+
+const decode = Effect.fnUntraced(function* (
+  sharp: SharpModule,
+  image: Image,
+  options?: DecodeOptions
+): Effect.fn.Return<Raster, ImageError> {
+  const { format, height, source, width } = image
+  const limit = options?.maxPixels ?? defaultLimits.maxPixels
+  if (width * height > limit) {
+    return yield* new ImageTooLarge({ source, measure: "pixels", actual: width * height, limit })
+  }
+  const reason = unsupported[format]
+  if (reason !== undefined) return yield* new UnsupportedImage({ source, format, detail: reason })
+  const bytes = yield* image.bytes
+  const channels = options?.channels ?? 3
+  const { data, info } = yield* Effect.tryPromise({
+    try: () => {
+      // Warnings are not enough to refuse a picture: libjpeg warns of bytes that no viewer minds.
+      const input = sharp(bytes, { failOn: "error", limitInputPixels: false, unlimited: true })
+      const upright = orient(input, image.orientation).toColourspace("srgb")
+      return (channels === 3 ? upright.removeAlpha() : upright.ensureAlpha()).raw().toUint8Array()
+    },
+    catch: (cause) => new NotAnImage({ source, detail: reasonOf(cause) })
+  })
+  if (info.width !== width || info.height !== height) {
+    const detail = `its header says ${width} x ${height} pixels, but it decodes to ${info.width} x ${info.height}`
+    return yield* new UnsupportedImage({ source, format, detail })
+  }
+  if (info.channels !== channels) {
+    const detail = `it decodes to ${info.channels} channels, where ${channels} are expected`
+    return yield* new UnsupportedImage({ source, format, detail })
+  }
+  return { width, height, channels, data }
+})
+
+/**
+ * What the EXIF orientation asks for. sharp could find it itself, but then it and `ImageHeader`, which sizes are
+ * taken from, could differ.
+ */
+const orient = (input: Sharp, orientation: number): Sharp => {
+  // Mirrored ones are turned after they are mirrored; sharp mirrors after it turns.
+  switch (orientation) {
+    case 2:
+      return input.flop()
+    case 3:
+      return input.rotate(180)
+    case 4:
+      return input.flip()
+    case 5:
+      return input.rotate(90).flop()
+    case 6:
+      return input.rotate(90)
+    case 7:
+      return input.rotate(270).flop()
+    case 8:
+      return input.rotate(270)
+    default:
+      return input
+  }
+}
+
+const encode = (
+  sharp: SharpModule,
+  raster: Raster,
+  format: "png" | "jpeg" | "webp",
+  options?: EncodeOptions
+): Effect.Effect<Uint8Array, ImageError> => {
+  const { channels, data, height, width } = raster
+  const source = `picture of ${width} x ${height}`
+  if (data.length !== width * height * channels) {
+    const detail = `${width} x ${height} x ${channels} bytes are ${width * height * channels}, but there are ${data.length}`
+    return Effect.fail(new NotAnImage({ source, detail }))
+  }
+  const quality = options?.quality ?? 90
+  return Effect.tryPromise({
+    try: async () => {
+      const input = sharp(data, { raw: { width, height, channels }, limitInputPixels: false })
+      const output =
+        format === "png"
+          ? input.png()
+          : format === "jpeg"
+            ? input.jpeg({ quality })
+            : input.webp({ quality })
+      return (await output.toUint8Array()).data
+    },
+    catch: (cause) => new UnsupportedImage({ source, format, detail: reasonOf(cause) })
+  })
+}

@@ -1,0 +1,1 @@
+export * as SharpCodec from "./SharpCodec.ts"

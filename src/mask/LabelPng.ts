@@ -1,0 +1,164 @@
+/**
+ * Label maps as PNG, their ids kept: grey or indexed pictures of 1, 2, 4, 8 or 16 bits, where a pixel is its class
+ * id, and coloured ones, where a palette says which class a colour is.
+ *
+ * The header is read first, and a picture of more pixels than allowed is refused before anything is unpacked.
+ * Checksums are checked; what is no PNG or a broken one is a `MaskNotDecodable`, never an exception. Interlaced
+ * pictures of fewer than 8 bits are refused.
+ *
+ * ```ts
+ * import { Result } from "effect"
+ * import { LabelMap, LabelPng, Palette } from "effect-segformer/mask"
+ *
+ * const map = LabelMap.makeUnsafe({ width: 2, height: 1, data: Uint8Array.of(0, 3) })
+ * const png = Result.getOrThrow(LabelPng.encode(map, { palette: Palette.surface }))
+ * Result.getOrThrow(LabelPng.decode(png)).data // => Uint8Array.of(0, 3)
+ * ```
+ */
+import { Result } from "effect"
+import { encode as encodePng } from "fast-png"
+import type { BinaryMask } from "./BinaryMask.ts"
+import type { ClassTable } from "./ClassTable.ts"
+import { colorIds } from "./ColorIds.ts"
+import { type LabelData, type LabelMap } from "./LabelMap.ts"
+import { MaskNotDecodable } from "./MaskError.ts"
+import { vocColor } from "./Palette.ts"
+import * as PngFile from "./PngFile.ts"
+
+export interface DecodeOptions {
+  /** Which class each colour of a coloured picture is. */
+  readonly palette?: ClassTable | undefined
+  /**
+   * Take the class of an indexed picture from its colours instead of its indices, for pictures that some program
+   * has reduced to indices of its own. Needs `palette`. Off by default.
+   */
+  readonly byColor?: boolean | undefined
+  /** The id of colours that the palette lacks. By default they are a failure. */
+  readonly unknownColor?: number | undefined
+  /** Pixels a picture may have. 100 million by default. */
+  readonly maxPixels?: number | undefined
+  /** The id of pixels that belong to no class, noted in the map. */
+  readonly ignoreIndex?: number | undefined
+  /** What the failure calls the mask. "label PNG" by default. */
+  readonly name?: string | undefined
+}
+
+/**
+ * The label map of a PNG. Ids of grey and indexed pictures are their values as stored (a 1-bit picture has ids 0
+ * and 1); an alpha channel is not looked at. A coloured picture needs `palette`.
+ */
+export const decode = (
+  bytes: Uint8Array,
+  options: DecodeOptions = {}
+): Result.Result<LabelMap, MaskNotDecodable> => {
+  const name = options.name ?? "label PNG"
+  return Result.flatMap(PngFile.read(bytes, name, options.maxPixels), (picture) => {
+    const { height, width } = picture
+    const finish = (data: LabelData): LabelMap =>
+      options.ignoreIndex === undefined
+        ? { width, height, data }
+        : { width, height, data, ignoreIndex: options.ignoreIndex }
+    const coloured = picture.channels >= 3 || (options.byColor === true && picture.palette !== undefined)
+    if (!coloured) return Result.succeed(finish(PngFile.channel(picture)))
+    if (options.palette === undefined) {
+      return fail(name, "it is a coloured picture, and no palette says which class each colour is")
+    }
+    const ids = colorIds(picture, options.palette, options.unknownColor)
+    return Result.mapBoth(ids, {
+      onSuccess: finish,
+      onFailure: (detail) => new MaskNotDecodable({ mask: name, detail })
+    })
+  })
+}
+
+export interface EncodeOptions {
+  /** Makes an indexed picture in these colours; without it the picture is grey. Needs ids up to 255. */
+  readonly palette?: ClassTable | undefined
+  /**
+   * Bits per pixel. By default 8, or 16 where an id needs them: readers that turn a 1-bit picture into booleans
+   * or stretch it to 255 are common.
+   */
+  readonly depth?: 1 | 2 | 4 | 8 | 16 | undefined
+  /** 0 (store) to 9 (smallest). 3 by default. */
+  readonly level?: 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | undefined
+}
+
+/** The PNG of a label map. Fails where an id does not fit the depth. */
+export const encode = (
+  map: LabelMap,
+  options: EncodeOptions = {}
+): Result.Result<Uint8Array, MaskNotDecodable> => {
+  const { data, height, width } = map
+  let maxId = 0
+  for (let i = 0; i < data.length; i++) if (data[i]! > maxId) maxId = data[i]!
+  const depth = options.depth ?? (maxId <= 0xff ? 8 : 16)
+  if (maxId >= 2 ** depth) return fail("label map", `id ${maxId} does not fit ${depth} bits`)
+  const { palette } = options
+  if (palette !== undefined && depth === 16) {
+    return fail("label map", `id ${maxId} does not fit a palette, which has at most 256 colours`)
+  }
+  const colors =
+    palette &&
+    Array.from(
+      { length: Math.max(maxId, ...palette.map(({ id }) => (id < 2 ** depth ? id : 0))) + 1 },
+      () => [0, 0, 0]
+    )
+  if (colors !== undefined && palette !== undefined) {
+    const known = new Map(palette.map(({ color, id }) => [id, color]))
+    for (let id = 0; id < colors.length; id++) colors[id] = [...(known.get(id) ?? vocColor(id))]
+  }
+  return Result.succeed(
+    encodePng(
+      {
+        width,
+        height,
+        channels: 1,
+        depth,
+        data: PngFile.pack(data, width, height, depth),
+        ...(colors === undefined ? {} : { palette: colors })
+      },
+      { zlib: { level: options.level ?? 3 } }
+    )
+  )
+}
+
+export interface MaskOptions {
+  /**
+   * A pixel is in the mask from this value on. By default anything but 0, which suits 0/1 and 0/255 alike; 128
+   * suits blurred or resampled masks.
+   */
+  readonly threshold?: number | undefined
+  /** Black is in the mask, white outside. Off by default. */
+  readonly inverted?: boolean | undefined
+  /** Pixels a picture may have. 100 million by default. */
+  readonly maxPixels?: number | undefined
+  /** What the failure calls the mask. "mask PNG" by default. */
+  readonly name?: string | undefined
+}
+
+/**
+ * The mask of a PNG of one class. Of coloured pictures the brightest channel counts, of those with nothing but
+ * alpha to tell pixels apart (a cut-out in one colour) the alpha channel. Values are those of the picture: 0 to
+ * 255 for 8 bits; an indexed picture counts by its colours.
+ */
+export const decodeMask = (
+  bytes: Uint8Array,
+  options: MaskOptions = {}
+): Result.Result<BinaryMask, MaskNotDecodable> =>
+  Result.map(PngFile.read(bytes, options.name ?? "mask PNG", options.maxPixels), (picture) => {
+    const values = PngFile.brightness(picture)
+    const threshold = options.threshold ?? 1
+    const inside = options.inverted === true ? 0 : 1
+    const data = new Uint8Array(values.length)
+    for (let i = 0; i < values.length; i++) data[i] = values[i]! >= threshold ? inside : 1 - inside
+    return { width: picture.width, height: picture.height, data }
+  })
+
+/** The PNG of a mask: grey, 8 bits, 255 in the mask and 0 outside. */
+export const encodeMask = (mask: BinaryMask): Uint8Array => {
+  const data = new Uint8Array(mask.data.length)
+  for (let i = 0; i < data.length; i++) data[i] = mask.data[i] === 0 ? 0 : 255
+  return encodePng({ width: mask.width, height: mask.height, channels: 1, depth: 8, data })
+}
+
+const fail = (mask: string, detail: string) => Result.fail(new MaskNotDecodable({ mask, detail }))

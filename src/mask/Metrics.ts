@@ -1,0 +1,193 @@
+/**
+ * How well predictions match the truth, over a whole data set: a confusion matrix filled image by image, and scores
+ * from its sums (not means of images).
+ *
+ * A class that occurs neither in the truth nor in the predictions has no score and is left out of the means, as in
+ * `mean_iou` of Hugging Face's `evaluate`. Agreement of two segmenters is the same code.
+ *
+ * ```ts
+ * import { LabelMap, Metrics } from "effect-segformer/mask"
+ *
+ * const map = (...ids: Array<number>) => LabelMap.makeUnsafe({ width: 4, height: 1, data: Uint8Array.from(ids) })
+ * const confusion = Metrics.make(3)
+ * Metrics.add(confusion, { prediction: map(0, 0, 1, 1), truth: map(0, 1, 1, 1) })
+ * Metrics.scores(confusion).meanIou?.toFixed(3) // => "0.583"
+ * ```
+ */
+import { Result } from "effect"
+import type { LabelMap } from "./LabelMap.ts"
+import { MaskNotDecodable } from "./MaskError.ts"
+
+/**
+ * Counts of pixels: `[classes, classes + 1]`, row-major, a row for each class of the truth and a column for each
+ * predicted one; the last column is for predictions outside the classes. `add` changes it in place.
+ */
+export interface Confusion {
+  readonly classes: number
+  readonly counts: Float64Array
+}
+
+/** A matrix of zeros for ids 0 to `classes - 1`. */
+export const make = (classes: number): Confusion => ({
+  classes,
+  counts: new Float64Array(classes * (classes + 1))
+})
+
+export interface Pair {
+  readonly prediction: LabelMap
+  readonly truth: LabelMap
+}
+
+export interface AddOptions {
+  /** Pixels of this id in the truth are not counted. The truth's own `ignoreIndex` by default, or 255. */
+  readonly ignoreIndex?: number | undefined
+  /**
+   * The truth counts from 1, with 0 for "nothing" (ADE20K's files): 0 is ignored, and 1 is taken from the rest.
+   * Off by default.
+   */
+  readonly reduceLabels?: boolean | undefined
+}
+
+/** Counts the pixels of one image. Nothing is counted where sizes differ or the truth has an id outside the classes. */
+export const add = (
+  self: Confusion,
+  pair: Pair,
+  options: AddOptions = {}
+): Result.Result<Confusion, MaskNotDecodable> => {
+  const { classes, counts } = self
+  const { prediction, truth } = pair
+  if (prediction.width !== truth.width || prediction.height !== truth.height) {
+    return fail(
+      `the prediction is ${prediction.width} x ${prediction.height} pixels, the truth ${truth.width} x ${truth.height}`
+    )
+  }
+  const ids = truthIds(truth, classes, options)
+  const stride = classes + 1
+  const image = new Uint32Array(counts.length)
+  const t = truth.data
+  const p = prediction.data
+  for (let i = 0; i < t.length; i++) {
+    const id = t[i]!
+    const row = id < ids.length ? ids[id]! : UNKNOWN
+    if (row === IGNORED) continue
+    if (row === UNKNOWN) return fail(`the truth has id ${id}, but there are ${classes} classes`)
+    const column = p[i]!
+    const at = row * stride + (column < classes ? column : classes)
+    image[at]!++
+  }
+  for (let i = 0; i < counts.length; i++) counts[i] = counts[i]! + image[i]!
+  return Result.succeed(self)
+}
+
+/** The sums of both, for work done in parts. Both must have the same number of classes. */
+export const combine = (self: Confusion, that: Confusion): Confusion => ({
+  classes: self.classes,
+  counts: self.counts.map((count, i) => count + that.counts[i]!)
+})
+
+/** Scores of one class; `undefined` where there is nothing to divide by. */
+export interface ClassScores {
+  readonly id: number
+  /** Pixels of the class in the truth. */
+  readonly truth: number
+  /** Pixels predicted to be of the class, where the truth is not ignored. */
+  readonly predicted: number
+  /** Pixels of the class in both, over pixels in either (Jaccard). */
+  readonly iou: number | undefined
+  /** Twice the pixels in both, over the sum of pixels (F1). */
+  readonly dice: number | undefined
+  /** The share of predicted pixels that are right. */
+  readonly precision: number | undefined
+  /** The share of the truth that was found; also called the accuracy of the class. */
+  readonly recall: number | undefined
+}
+
+/** Scores of a data set. Means are over the classes that have the score. */
+export interface Scores {
+  /** Pixels counted. */
+  readonly pixels: number
+  readonly classes: ReadonlyArray<ClassScores>
+  readonly meanIou: number | undefined
+  readonly meanDice: number | undefined
+  readonly meanPrecision: number | undefined
+  /** Mean recall: `mean_accuracy` of `evaluate`. */
+  readonly meanAccuracy: number | undefined
+  /** The share of pixels that are right. */
+  readonly overallAccuracy: number | undefined
+  /** Mean IoU weighted by the pixels of each class in the truth. */
+  readonly frequencyWeightedIou: number | undefined
+}
+
+/** The scores of what was counted so far. */
+export const scores = (self: Confusion): Scores => {
+  const { classes, counts } = self
+  const stride = classes + 1
+  const truth = new Float64Array(classes)
+  const predicted = new Float64Array(stride)
+  for (let row = 0; row < classes; row++) {
+    for (let column = 0; column < stride; column++) {
+      const count = counts[row * stride + column]!
+      truth[row] = truth[row]! + count
+      predicted[column] = predicted[column]! + count
+    }
+  }
+  let pixels = 0
+  let right = 0
+  let weighted = 0
+  const perClass = Array.from({ length: classes }, (_, id): ClassScores => {
+    const both = counts[id * stride + id]!
+    const t = truth[id]!
+    const p = predicted[id]!
+    const iou = ratio(both, t + p - both)
+    pixels += t
+    right += both
+    weighted += t * (iou ?? 0)
+    return {
+      id,
+      truth: t,
+      predicted: p,
+      iou,
+      dice: ratio(2 * both, t + p),
+      precision: ratio(both, p),
+      recall: ratio(both, t)
+    }
+  })
+  return {
+    pixels,
+    classes: perClass,
+    meanIou: mean(perClass.map(({ iou }) => iou)),
+    meanDice: mean(perClass.map(({ dice }) => dice)),
+    meanPrecision: mean(perClass.map(({ precision }) => precision)),
+    meanAccuracy: mean(perClass.map(({ recall }) => recall)),
+    overallAccuracy: ratio(right, pixels),
+    frequencyWeightedIou: ratio(weighted, pixels)
+  }
+}
+
+/** Of values that may be missing, the mean of those that are not. */
+export const mean = (values: ReadonlyArray<number | undefined>): number | undefined => {
+  const known = values.filter((value) => value !== undefined)
+  return ratio(
+    known.reduce((sum, value) => sum + value, 0),
+    known.length
+  )
+}
+
+const ratio = (part: number, whole: number): number | undefined => (whole === 0 ? undefined : part / whole)
+
+/** Rows that are none. */
+const IGNORED = 0xffffffff
+const UNKNOWN = 0xfffffffe
+
+/** The row of each id of the truth, {@link IGNORED} or {@link UNKNOWN}; ids past its end are unknown. */
+export const truthIds = (truth: LabelMap, classes: number, options: AddOptions): Uint32Array => {
+  const ignored = options.ignoreIndex ?? truth.ignoreIndex ?? 255
+  const shift = options.reduceLabels === true ? 1 : 0
+  const ids = new Uint32Array(Math.max(classes + shift, Math.min(ignored, 0xffff) + 1)).fill(UNKNOWN)
+  for (let id = shift; id < classes + shift; id++) ids[id] = id - shift
+  if (shift === 1) ids[0] = IGNORED
+  if (ignored < ids.length) ids[ignored] = IGNORED
+  return ids
+}
+
+const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: "pair of label maps", detail }))

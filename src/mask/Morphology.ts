@@ -1,0 +1,223 @@
+/**
+ * Growing, shrinking and cleaning masks.
+ *
+ * What lies outside the image is unknown: it neither grows into it nor eats from it, so a mask that fills the image
+ * stays whole (as in OpenCV's default; SciPy's erodes at the border).
+ *
+ * ```ts
+ * import { BinaryMask, Morphology } from "effect-segformer/mask"
+ *
+ * const mask = BinaryMask.fromRows(["...", ".#.", "..."])
+ * BinaryMask.toRows(Morphology.dilate(mask, { radius: 1, shape: "diamond" })) // => [".#.", "###", ".#."]
+ * BinaryMask.area(Morphology.open(mask, { radius: 1 })) // => 0
+ * ```
+ */
+import { type BinaryMask, not } from "./BinaryMask.ts"
+import * as Components from "./Components.ts"
+import type { LabelMap } from "./LabelMap.ts"
+
+/** The pixels around a centre that count as near it. */
+export interface Element {
+  /** In pixels: the element is `2 radius + 1` across. */
+  readonly radius: number
+  /**
+   * `square`: at most `radius` away along each axis. `diamond`: along both together. `disc`: as the crow flies.
+   * "square" by default.
+   */
+  readonly shape?: "square" | "diamond" | "disc" | undefined
+}
+
+/** Every pixel near one of the mask. */
+export const dilate = (mask: BinaryMask, element: Element): BinaryMask => {
+  const { data, height, width } = mask
+  const radius = Math.max(0, Math.floor(element.radius))
+  const reach = reaches({ ...element, radius })
+  // The distance to the nearest pixel of the mask in the same column, up or down.
+  const far = radius + 1
+  const near = new Uint32Array(data.length)
+  for (let i = 0; i < data.length; i++) {
+    near[i] = data[i] === 1 ? 0 : i < width ? far : Math.min(far, near[i - width]! + 1)
+  }
+  for (let i = data.length - width - 1; i >= 0; i--) near[i] = Math.min(near[i]!, near[i + width]! + 1)
+
+  const out = new Uint8Array(data.length)
+  const steps = new Int32Array(width + 1)
+  for (let y = 0; y < height; y++) {
+    const row = y * width
+    // Each column reaches so far to the left and right; intervals are added up as they begin and end.
+    steps.fill(0)
+    for (let x = 0; x < width; x++) {
+      const distance = near[row + x]!
+      if (distance === far) continue
+      const half = reach[distance]!
+      steps[Math.max(0, x - half)]!++
+      steps[Math.min(width, x + half + 1)]!--
+    }
+    let open = 0
+    for (let x = 0; x < width; x++) {
+      open += steps[x]!
+      out[row + x] = open > 0 ? 1 : 0
+    }
+  }
+  return { width, height, data: out }
+}
+
+/** How far an element reaches along a row, by its distance from the centre's row. */
+const reaches = ({ radius, shape }: Element): Uint32Array =>
+  Uint32Array.from({ length: radius + 1 }, (_, distance) =>
+    shape === "diamond"
+      ? radius - distance
+      : shape === "disc"
+        ? Math.floor(Math.sqrt(radius * radius - distance * distance))
+        : radius
+  )
+
+/** The pixels of the mask that have no pixel outside it near. */
+export const erode = (mask: BinaryMask, element: Element): BinaryMask => not(dilate(not(mask), element))
+
+/** Eroded, then dilated: what is thinner than the element goes. */
+export const open = (mask: BinaryMask, element: Element): BinaryMask => dilate(erode(mask, element), element)
+
+/** Dilated, then eroded: gaps thinner than the element close. */
+export const close = (mask: BinaryMask, element: Element): BinaryMask => erode(dilate(mask, element), element)
+
+export interface FillOptions {
+  /** Holes of more pixels stay. All are filled by default. */
+  readonly maxArea?: number | undefined
+  /** How pixels outside the mask are connected: 4 by default, so that a diagonal line of the mask holds. */
+  readonly connectivity?: Components.Connectivity | undefined
+}
+
+/** Fills what the mask surrounds: parts outside it that do not touch the border of the image. */
+export const fillHoles = (mask: BinaryMask, options: FillOptions = {}): BinaryMask => {
+  const parts = Components.make(mask, { connectivity: options.connectivity ?? 4, exclude: [1] })
+  const areas = Components.areas(parts)
+  const stays = touchesBorder(parts)
+  for (let c = 0; c < parts.count; c++) if (areas[c]! > (options.maxArea ?? Infinity)) stays[c] = 1
+  const data = mask.data.slice()
+  paintRuns(
+    parts,
+    (c) => stays[c] === 0,
+    data,
+    () => 1
+  )
+  return { ...mask, data }
+}
+
+export interface RemoveOptions {
+  /** Parts of fewer pixels go. */
+  readonly minArea: number
+  /** 8 by default. */
+  readonly connectivity?: Components.Connectivity | undefined
+}
+
+/** The mask without its small parts. */
+export const removeSmall = (mask: BinaryMask, options: RemoveOptions): BinaryMask => {
+  const parts = Components.make(mask, { connectivity: options.connectivity, exclude: [0] })
+  const areas = Components.areas(parts)
+  const data = mask.data.slice()
+  paintRuns(
+    parts,
+    (c) => areas[c]! < options.minArea,
+    data,
+    () => 0
+  )
+  return { ...mask, data }
+}
+
+/**
+ * The label map without its small regions. Each takes the class that it shares the longest border with (of equals the
+ * lower id), judged by the map as it was; or the id `into` where that is given. A region that borders on nothing
+ * but ignored pixels stays.
+ */
+export const removeSmallRegions = (
+  map: LabelMap,
+  options: RemoveOptions & {
+    readonly into?: number | undefined
+    readonly exclude?: Iterable<number> | undefined
+  }
+): LabelMap => {
+  const parts = Components.make(map, { connectivity: options.connectivity, exclude: options.exclude })
+  const areas = Components.areas(parts)
+  const isSmall = (c: number): boolean => areas[c]! < options.minArea
+  const data = map.data.slice()
+  const { into } = options
+  if (into !== undefined) paintRuns(parts, isSmall, data, () => into)
+  else {
+    const winners = longestNeighbours(map, parts, isSmall)
+    paintRuns(
+      parts,
+      (c) => winners.has(c),
+      data,
+      (c) => winners.get(c)!
+    )
+  }
+  return { ...map, data }
+}
+
+/** For each of some components, the class with which it shares the most pixel edges. */
+const longestNeighbours = (
+  map: LabelMap,
+  parts: Components.Components,
+  wanted: (component: number) => boolean
+): Map<number, number> => {
+  const { data, height, width } = map
+  const shared = new Map<number, Map<number, number>>()
+  for (let y = 0; y < height; y++) {
+    for (let i = parts.rows[y]!; i < parts.rows[y + 1]!; i++) {
+      const c = parts.component[i]!
+      if (c < 0 || !wanted(c)) continue
+      let edges = shared.get(c)
+      if (edges === undefined) shared.set(c, (edges = new Map()))
+      const start = y * width + parts.starts[i]!
+      const end = y * width + parts.ends[i]!
+      const own = data[start]!
+      const count = (at: number): void => {
+        const id = data[at]!
+        if (id !== own && id !== map.ignoreIndex) edges.set(id, (edges.get(id) ?? 0) + 1)
+      }
+      if (parts.starts[i]! > 0) count(start - 1)
+      if (parts.ends[i]! < width) count(end)
+      if (y > 0) for (let at = start; at < end; at++) count(at - width)
+      if (y < height - 1) for (let at = start; at < end; at++) count(at + width)
+    }
+  }
+  const winners = new Map<number, number>()
+  for (const [c, edges] of shared) {
+    let best = -1
+    for (const [id, length] of edges) {
+      const most = best < 0 ? 0 : edges.get(best)!
+      if (length > most || (length === most && id < best)) best = id
+    }
+    if (best >= 0) winners.set(c, best)
+  }
+  return winners
+}
+
+const touchesBorder = (parts: Components.Components): Uint8Array => {
+  const touches = new Uint8Array(parts.count)
+  for (let y = 0; y < parts.height; y++) {
+    for (let i = parts.rows[y]!; i < parts.rows[y + 1]!; i++) {
+      const c = parts.component[i]!
+      if (c < 0) continue
+      if (y === 0 || y === parts.height - 1 || parts.starts[i] === 0 || parts.ends[i] === parts.width)
+        touches[c] = 1
+    }
+  }
+  return touches
+}
+
+const paintRuns = (
+  parts: Components.Components,
+  wanted: (component: number) => boolean,
+  data: { fill(value: number, start: number, end: number): unknown },
+  id: (component: number) => number
+): void => {
+  for (let y = 0; y < parts.height; y++) {
+    for (let i = parts.rows[y]!; i < parts.rows[y + 1]!; i++) {
+      const c = parts.component[i]!
+      if (c >= 0 && wanted(c))
+        data.fill(id(c), y * parts.width + parts.starts[i]!, y * parts.width + parts.ends[i]!)
+    }
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * Palettes: a colour for each class id, and the tables of well-known data sets.
+ *
+ * ```ts
+ * import { ClassTable, Palette } from "effect-segformer/mask"
+ *
+ * ClassTable.nameOf(Palette.cityscapes, 13) // => "car"
+ * Palette.colorOf(Palette.surface, 2) // => [230, 159, 0]
+ * Palette.idOf(Palette.cityscapes, [0, 0, 142]) // => 13
+ * Palette.distinct(3) // => [[230, 159, 0], [86, 180, 233], [0, 158, 115]]
+ * ```
+ */
+import * as ClassTable from "./ClassTable.ts"
+import { ADE20K } from "./datasets/Ade20k.ts"
+import { CITYSCAPES } from "./datasets/Cityscapes.ts"
+import { COCO_STUFF, COCO_THINGS } from "./datasets/CocoStuff.ts"
+import { PASCAL_VOC } from "./datasets/PascalVoc.ts"
+
+/** A class table in which every class has a colour. */
+export type Palette = ReadonlyArray<ClassTable.ClassInfo & { readonly color: ClassTable.Rgb }>
+
+/** Red, green and blue of `0xRRGGBB`. */
+export const rgb = (hex: number): ClassTable.Rgb => [(hex >> 16) & 0xff, (hex >> 8) & 0xff, hex & 0xff]
+
+/** `#rrggbb`, as CSS and SVG write it. */
+export const toHex = (color: ClassTable.Rgb): string =>
+  `#${color.map((channel) => channel.toString(16).padStart(2, "0")).join("")}`
+
+/**
+ * The colour that Pascal VOC's development kit gives an id: bit 0, 1, 2 of the id set the highest bits of red,
+ * green and blue, bits 3, 4, 5 the next ones, and so on. Distinct for ids 0 to 255.
+ */
+export const vocColor = (id: number): ClassTable.Rgb => {
+  const color = [0, 0, 0]
+  for (let bit = 0; bit < 8; bit++) {
+    for (let channel = 0; channel < 3; channel++) {
+      color[channel]! |= ((id >> (3 * bit + channel)) & 1) << (7 - bit)
+    }
+  }
+  return [color[0]!, color[1]!, color[2]!]
+}
+
+const table = (classes: ReadonlyArray<readonly [string, number]>): Palette =>
+  classes.map(([name, color], id) => ({ id, name, color: rgb(color) }))
+
+/**
+ * The classes of the model in the box (surface inspection). Colours after Okabe and Ito, "Color Universal Design",
+ * which readers with any of the common colour deficiencies tell apart.
+ */
+export const surface: Palette = table([
+  ["background", 0x000000],
+  ["particle", 0x56b4e9],
+  ["scratch", 0xe69f00],
+  ["stain", 0x009e73],
+  ["fiber", 0xcc79a7],
+  ["pit", 0xd55e00]
+])
+
+/** ADE20K: 150 classes, `color150`. */
+export const ade20k: Palette = table(ADE20K)
+
+/** Cityscapes: 19 classes by train id. */
+export const cityscapes: Palette = table(CITYSCAPES)
+
+/** Pascal VOC: 21 classes, colours of its development kit. */
+export const pascalVoc: Palette = PASCAL_VOC.map((name, id) => ({ id, name, color: vocColor(id) }))
+
+/**
+ * COCO-Stuff: 171 classes by dense id. Its authors publish no table of colours, and those of other tools use some
+ * twice, so each class has {@link vocColor} of its id plus 1, which are distinct.
+ */
+export const cocoStuff: Palette = [...COCO_THINGS, ...COCO_STUFF].map((name, id) => ({
+  id,
+  name,
+  color: vocColor(id + 1)
+}))
+
+/**
+ * A table with a colour for every class: its own where it has one, else the one of {@link distinct} at its place
+ * among all.
+ */
+export const fromClasses = (classes: ClassTable.ClassTable): Palette => {
+  const colors = distinct(classes.length)
+  return classes.map((info, index) => ({ ...info, color: info.color ?? colors[index]! }))
+}
+
+/** The colour of an id. Ids the palette lacks get one from {@link vocColor}, so that they are still seen. */
+export const colorOf = (self: ClassTable.ClassTable, id: number): ClassTable.Rgb =>
+  ClassTable.get(self, id)?.color ?? vocColor((id % 255) + 1)
+
+/** The id of a colour; of two classes of one colour (ADE20K has such) the lower one. */
+export const idOf = (self: ClassTable.ClassTable, color: ClassTable.Rgb): number | undefined =>
+  self.find((info) => info.color?.every((channel, i) => channel === color[i]))?.id
+
+/** Red, green, blue of ids 0 to `size - 1`: `[size, 3]`, for painting label maps. */
+export const toBytes = (self: ClassTable.ClassTable, size = (self.at(-1)?.id ?? -1) + 1): Uint8Array => {
+  const bytes = new Uint8Array(size * 3)
+  for (let id = 0; id < size; id++) bytes.set(colorOf(self, id), id * 3)
+  return bytes
+}
+
+/**
+ * `n` well-separated colours, each as far as can be from those before it for readers with ordinary sight, without red cones and
+ * without green cones: the distance of two colours is the smallest of the three in OKLab, deficient sight being
+ * simulated after Viénot, Brettel and Mollon (1999). The first colours of a longer list are those of a shorter
+ * one, which begins with Okabe and Ito's seven. Black, white and what comes near them are left for backgrounds and
+ * text.
+ */
+export const distinct = (n: number): ReadonlyArray<ClassTable.Rgb> => {
+  if (n > chosen.length) extend(n)
+  return chosen.slice(0, n)
+}
+
+const chosen: Array<ClassTable.Rgb> = [
+  0xe69f00, 0x56b4e9, 0x009e73, 0xcc79a7, 0xd55e00, 0x0072b2, 0xf0e442
+].map(rgb)
+
+/** How each of the colours to choose from looks to three kinds of readers: `[candidates, 9]`, OKLab. */
+let looks: Float64Array | undefined
+let nearest: Float64Array | undefined
+
+/** Levels of a channel; of the 12^3 colours over a thousand can be chosen, after which the last one repeats. */
+const LEVELS = 12
+
+const candidate = (index: number): ClassTable.Rgb => [
+  Math.round(((index % LEVELS) * 255) / (LEVELS - 1)),
+  Math.round(((Math.floor(index / LEVELS) % LEVELS) * 255) / (LEVELS - 1)),
+  Math.round((Math.floor(index / (LEVELS * LEVELS)) * 255) / (LEVELS - 1))
+]
+
+/** Farthest point first: each next colour is the one whose nearest neighbour among the chosen is farthest. */
+const extend = (n: number): void => {
+  const count = LEVELS ** 3
+  if (looks === undefined || nearest === undefined) {
+    looks = new Float64Array(count * 9)
+    nearest = new Float64Array(count)
+    for (let i = 0; i < count; i++) {
+      const seen = look(candidate(i))
+      looks.set(seen, i * 9)
+      // Neither too dark nor too light to be told from text and paper.
+      nearest[i] = seen[0]! > 0.4 && seen[0]! < 0.95 ? Infinity : 0
+    }
+    for (const color of chosen) keepAway(looks, nearest, look(color))
+  }
+  while (chosen.length < n) {
+    let best = 0
+    for (let i = 1; i < count; i++) if (nearest[i]! > nearest[best]!) best = i
+    const color = candidate(best)
+    chosen.push(color)
+    keepAway(looks, nearest, look(color))
+  }
+}
+
+const keepAway = (looks: Float64Array, nearest: Float64Array, from: ReadonlyArray<number>): void => {
+  for (let i = 0; i < nearest.length; i++) {
+    for (let kind = 0; kind < 9; kind += 3) {
+      const l = looks[i * 9 + kind]! - from[kind]!
+      const a = looks[i * 9 + kind + 1]! - from[kind + 1]!
+      const b = looks[i * 9 + kind + 2]! - from[kind + 2]!
+      const distance = l * l + a * a + b * b
+      if (distance < nearest[i]!) nearest[i] = distance
+    }
+  }
+}
+
+/** OKLab of a colour as seen with ordinary sight, by protanopes and by deuteranopes. */
+const look = (color: ClassTable.Rgb): ReadonlyArray<number> => {
+  const [r, g, b] = color.map((channel) => {
+    const value = channel / 255
+    return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4
+  })
+  const red = r!
+  const green = g!
+  const blue = b!
+  const protan = 0.11238 * red + 0.88762 * green
+  const protanBlue = 0.00401 * red - 0.00401 * green + blue
+  const deutan = 0.29275 * red + 0.70725 * green
+  const deutanBlue = -0.02234 * red + 0.02234 * green + blue
+  return [
+    ...okLab(red, green, blue),
+    ...okLab(protan, protan, Math.max(0, protanBlue)),
+    ...okLab(deutan, deutan, Math.max(0, deutanBlue))
+  ]
+}
+
+/** From linear light; after Björn Ottosson, "A perceptual color space for image processing". */
+const okLab = (r: number, g: number, b: number): readonly [number, number, number] => {
+  const l = Math.cbrt(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b)
+  const m = Math.cbrt(0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b)
+  const s = Math.cbrt(0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b)
+  return [
+    0.2104542553 * l + 0.793617785 * m - 0.0040720468 * s,
+    1.9779984951 * l - 2.428592205 * m + 0.4505937099 * s,
+    0.0259040371 * l + 0.7827717662 * m - 0.808675766 * s
+  ]
+}

@@ -1,0 +1,215 @@
+/**
+ * PNG files as their samples, read with care: `fast-png` unpacks and throws, this module decides what reaches it.
+ *
+ * Only the chunks that hold the picture are passed on, so that no other one (a compressed colour profile) can
+ * cost anything, and compressed data longer than the picture could need is refused, which bounds what unpacking
+ * it may take.
+ */
+import { Result } from "effect"
+import { decode } from "fast-png"
+import type { Rgb } from "./ClassTable.ts"
+import { MaskNotDecodable } from "./MaskError.ts"
+
+/** What the header says. */
+export interface Header {
+  readonly width: number
+  readonly height: number
+  /** Bits per sample: 1, 2, 4, 8 or 16. */
+  readonly depth: number
+  readonly colorType: "grey" | "rgb" | "indexed" | "grey-alpha" | "rgb-alpha"
+  readonly interlaced: boolean
+}
+
+/** Samples: `data` holds `[height, width, channels]`, one sample each whatever the depth, as stored. */
+export interface Picture extends Header {
+  readonly channels: number
+  readonly data: Uint8Array | Uint16Array
+  /** Colours of an indexed picture. */
+  readonly palette?: ReadonlyArray<Rgb> | undefined
+}
+
+/** 100 million. */
+export const MAX_PIXELS = 100_000_000
+
+const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
+
+const COLOR_TYPES = new Map<number, { readonly name: Header["colorType"]; readonly channels: number }>([
+  [0, { name: "grey", channels: 1 }],
+  [2, { name: "rgb", channels: 3 }],
+  [3, { name: "indexed", channels: 1 }],
+  [4, { name: "grey-alpha", channels: 2 }],
+  [6, { name: "rgb-alpha", channels: 4 }]
+])
+
+/** The header of a PNG, from its first 33 bytes. */
+export const readHeader = (bytes: Uint8Array, name = "PNG"): Result.Result<Header, MaskNotDecodable> => {
+  const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: name, detail }))
+  if (SIGNATURE.some((byte, i) => bytes[i] !== byte)) return fail("it is not a PNG")
+  if (bytes.length < 33) return fail(`it ends after ${bytes.length} bytes, within its header`)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (view.getUint32(8) !== 13 || view.getUint32(12) !== IHDR) return fail("its first chunk is not a header")
+  const width = view.getUint32(16)
+  const height = view.getUint32(20)
+  const depth = bytes[24]!
+  const type = COLOR_TYPES.get(bytes[25]!)
+  if (width === 0 || height === 0 || width > 0x7fffffff || height > 0x7fffffff) {
+    return fail(`its header says ${width} x ${height} pixels`)
+  }
+  const depths = type === undefined ? [] : type.name === "grey" ? [1, 2, 4, 8, 16] : [8, 16]
+  const allowed = type?.name === "indexed" ? [1, 2, 4, 8] : depths
+  if (type === undefined || !allowed.includes(depth)) {
+    return fail(`its header says colour type ${bytes[25]} with ${depth} bits`)
+  }
+  return Result.succeed({ width, height, depth, colorType: type.name, interlaced: bytes[28] !== 0 })
+}
+
+/** The samples of a PNG of at most `maxPixels` pixels. */
+export const read = (
+  bytes: Uint8Array,
+  name: string,
+  maxPixels = MAX_PIXELS
+): Result.Result<Picture, MaskNotDecodable> => {
+  const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: name, detail }))
+  return Result.flatMap(readHeader(bytes, name), (header) => {
+    const { depth, height, width } = header
+    if (width * height > maxPixels) {
+      return fail(`${width} x ${height} pixels are more than the ${maxPixels} allowed`)
+    }
+    if (header.interlaced && depth < 8)
+      return fail(`it is interlaced with ${depth} bits, which is not supported`)
+    const channels = CHANNELS[header.colorType]
+    const raw = (Math.ceil((width * channels * depth) / 8) + 1) * height
+    // Deflate grows data it cannot compress by 5 bytes a block; the rest is room for odd encoders.
+    const essential = essentialChunks(bytes, raw + Math.ceil(raw / 64) + 65_536)
+    if (typeof essential === "string") return fail(essential)
+    try {
+      const { data, palette } = decode(essential, { checkCrc: true })
+      if (header.colorType === "indexed" && palette === undefined)
+        return fail("it is indexed, but has no palette")
+      const samples = data instanceof Uint8ClampedArray ? new Uint8Array(data) : data
+      return Result.succeed({
+        ...header,
+        channels,
+        data: depth < 8 ? unpack(samples, width, height, depth) : samples,
+        palette: palette?.map((color): Rgb => [color[0] ?? 0, color[1] ?? 0, color[2] ?? 0])
+      })
+    } catch (cause) {
+      return fail(cause instanceof Error ? cause.message : String(cause))
+    }
+  })
+}
+
+const CHANNELS: Record<Header["colorType"], number> = {
+  grey: 1,
+  indexed: 1,
+  "grey-alpha": 2,
+  rgb: 3,
+  "rgb-alpha": 4
+}
+
+const IHDR = 0x49484452
+const PLTE = 0x504c5445
+const IDAT = 0x49444154
+const IEND = 0x49454e44
+
+/** The file without its other chunks; or what is wrong with it. */
+const essentialChunks = (bytes: Uint8Array, maxCompressed: number): Uint8Array | string => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const parts: Array<Uint8Array> = [bytes.subarray(0, 8)]
+  let size = 8
+  let compressed = 0
+  let at = 8
+  for (;;) {
+    if (at + 12 > bytes.length) return `it ends after ${bytes.length} bytes, before its last chunk`
+    const length = view.getUint32(at)
+    const type = view.getUint32(at + 4)
+    const end = at + 12 + length
+    if (end > bytes.length) return `it ends after ${bytes.length} bytes, within a chunk of ${length}`
+    if (type === IHDR && at !== 8) return "it has two headers"
+    if (type === IDAT) compressed += length
+    if (compressed > maxCompressed) return "it has more data than its pixels can need"
+    if (type === IHDR || type === PLTE || type === IDAT || type === IEND) {
+      parts.push(bytes.subarray(at, end))
+      size += end - at
+    }
+    at = end
+    if (type === IEND) break
+  }
+  if (compressed === 0) return "it has no data"
+  const file = new Uint8Array(size)
+  let offset = 0
+  for (const part of parts) {
+    file.set(part, offset)
+    offset += part.length
+  }
+  return file
+}
+
+/** One sample a byte, from rows of packed bits. */
+const unpack = (
+  packed: Uint8Array | Uint16Array,
+  width: number,
+  height: number,
+  depth: number
+): Uint8Array => {
+  const out = new Uint8Array(width * height)
+  const stride = Math.ceil((width * depth) / 8)
+  const mask = (1 << depth) - 1
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const bit = x * depth
+      out[y * width + x] = (packed[y * stride + (bit >> 3)]! >> (8 - depth - (bit & 7))) & mask
+    }
+  }
+  return out
+}
+
+/** Samples as the encoder takes them: rows of packed bits below 8 bits, else one element each. */
+export const pack = (
+  samples: ArrayLike<number>,
+  width: number,
+  height: number,
+  depth: number
+): Uint8Array | Uint16Array => {
+  if (depth === 16) return Uint16Array.from(samples)
+  if (depth === 8) return samples instanceof Uint8Array ? samples : Uint8Array.from(samples)
+  const stride = Math.ceil((width * depth) / 8)
+  const out = new Uint8Array(stride * height)
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const bit = x * depth
+      out[y * stride + (bit >> 3)]! |= samples[y * width + x]! << (8 - depth - (bit & 7))
+    }
+  }
+  return out
+}
+
+/** The first channel alone. */
+export const channel = (picture: Picture, index = 0): Uint8Array | Uint16Array => {
+  const { channels, data, height, width } = picture
+  if (channels === 1) return data
+  const out = data instanceof Uint16Array ? new Uint16Array(width * height) : new Uint8Array(width * height)
+  for (let i = 0; i < out.length; i++) out[i] = data[i * channels + index]!
+  return out
+}
+
+/**
+ * How bright each pixel is, for pictures that show one mask: the brightest of its colours; or its alpha, where the
+ * colours are the same throughout and alpha is not.
+ */
+export const brightness = (picture: Picture): Uint8Array | Uint16Array => {
+  const { channels, data, palette } = picture
+  if (palette !== undefined) {
+    const bright = palette.map((color) => Math.max(...color))
+    return data.map((index) => bright[index] ?? 0)
+  }
+  if (channels === 1) return data
+  const colors = channels === 2 ? 1 : 3
+  const out = channel(picture)
+  for (let c = 1; c < colors; c++) {
+    for (let i = 0; i < out.length; i++) out[i] = Math.max(out[i]!, data[i * channels + c]!)
+  }
+  if (channels === colors || out.some((value) => value !== out[0])) return out
+  const alpha = channel(picture, colors)
+  return alpha.some((value) => value !== alpha[0]) ? alpha : out
+}

@@ -1,0 +1,258 @@
+/**
+ * Outlines of label maps: outer rings and holes, exact along the edges of pixels.
+ *
+ * A pixel at column `x`, row `y` is the square from `(x, y)` to `(x + 1, y + 1)`. Rings have a vertex wherever they
+ * turn, do not repeat the first one, and never touch themselves: what meets only at a corner is two polygons.
+ * With `y` down, outer rings go clockwise and holes the other way.
+ *
+ * ```ts
+ * import { LabelMap, Polygons } from "effect-segformer/mask"
+ *
+ * const map = LabelMap.makeUnsafe({ width: 3, height: 1, data: Uint8Array.of(0, 1, 1) })
+ * const [one] = Polygons.fromLabelMap(map, { exclude: [0] })
+ * one?.polygons // => [{ outer: [[1, 0], [3, 0], [3, 1], [1, 1]], holes: [] }]
+ * ```
+ */
+import type { BinaryMask } from "./BinaryMask.ts"
+import * as Components from "./Components.ts"
+import type { LabelMap } from "./LabelMap.ts"
+import { simplifyRing } from "./Simplify.ts"
+
+/** In pixels from the top left corner of the image. */
+export type Point = readonly [x: number, y: number]
+
+/** Vertices in order; the last one is joined to the first. */
+export type Ring = ReadonlyArray<Point>
+
+/** A connected area: an outer ring and the holes in it. */
+export interface Polygon {
+  readonly outer: Ring
+  readonly holes: ReadonlyArray<Ring>
+}
+
+/** The outline of one region. */
+export interface Outline {
+  readonly classId: number
+  /** Its parts that meet only at corners, in the order of their first pixels; a single one with connectivity 4. */
+  readonly polygons: ReadonlyArray<Polygon>
+}
+
+export interface Options extends Components.Options {
+  /** How far an outline may be moved in pixels, by Douglas and Peucker's method. Exact by default. */
+  readonly tolerance?: number | undefined
+  /**
+   * Whether neighbours keep one line between them when simplified: no gaps, no overlaps. Off by default, when each
+   * ring is simplified alone.
+   */
+  readonly sharedEdges?: boolean | undefined
+}
+
+/** The outlines of a label map's regions, in the order of `Regions.fromLabelMap`. */
+export const fromLabelMap = (map: LabelMap, options: Options = {}): ReadonlyArray<Outline> => {
+  const shared = options.sharedEdges === true && options.tolerance !== undefined
+  const parts = Components.make(map, { ...options, connectivity: 4 })
+  // The same runs either way, so runs tell which region each part belongs to.
+  const regions = options.connectivity === 4 ? parts : Components.make(map, options)
+  const rings = trace(map, parts, shared)
+  const polygons = Array.from({ length: regions.count }, (): Array<Polygon> => [])
+  const regionOf = new Int32Array(parts.count)
+  for (let i = 0; i < parts.component.length; i++) {
+    if (parts.component[i]! >= 0) regionOf[parts.component[i]!] = regions.component[i]!
+  }
+  const { tolerance } = options
+  const simplify = (ring: TracedRing): Ring =>
+    tolerance === undefined ? ring.points : simplifyRing(ring.points, tolerance, ring.junctions)
+  for (const [part, { holes, outer }] of rings.entries()) {
+    const kept = simplify(outer)
+    if (kept.length === 0) continue
+    polygons[regionOf[part]!]!.push({
+      outer: kept,
+      holes: holes.map(simplify).filter((ring) => ring.length > 0)
+    })
+  }
+  return polygons.map((parts, region) => ({ classId: regions.classIds[region]!, polygons: parts }))
+}
+
+/** The outline of a mask: its polygons, in the order of their first pixels. */
+export const fromMask = (
+  mask: BinaryMask,
+  options: Pick<Options, "tolerance"> = {}
+): ReadonlyArray<Polygon> =>
+  fromLabelMap(mask, { ...options, connectivity: 4, exclude: [0] }).flatMap((outline) => outline.polygons)
+
+/**
+ * The pixels whose centres lie inside, by the even-odd rule over all rings: the inverse of {@link fromMask}. A centre
+ * on an edge counts where the edge is a left or an upper one.
+ */
+export const toMask = (polygons: Iterable<Polygon>, width: number, height: number): BinaryMask => {
+  const data = new Uint8Array(width * height)
+  for (const { holes, outer } of polygons) {
+    toggle(outer, data, width, height)
+    for (const hole of holes) toggle(hole, data, width, height)
+  }
+  // Every edge toggles what lies to the right of it; adding that up along each row fills the inside.
+  for (let y = 0; y < height; y++) {
+    let inside = 0
+    for (let i = y * width; i < (y + 1) * width; i++) {
+      inside ^= data[i]!
+      data[i] = inside
+    }
+  }
+  return { width, height, data }
+}
+
+const toggle = (ring: Ring, data: Uint8Array, width: number, height: number): void => {
+  for (let i = 0; i < ring.length; i++) {
+    const a = ring[i]!
+    const b = ring[(i + 1) % ring.length]!
+    const [upper, lower] = a[1] < b[1] ? [a, b] : [b, a]
+    const first = Math.max(0, Math.ceil(upper[1] - 0.5))
+    const end = Math.min(height, Math.ceil(lower[1] - 0.5))
+    const slope = (lower[0] - upper[0]) / (lower[1] - upper[1])
+    for (let y = first; y < end; y++) {
+      const column = Math.max(0, Math.ceil(upper[0] + (y + 0.5 - upper[1]) * slope - 0.5))
+      if (column < width) data[y * width + column]! ^= 1
+    }
+  }
+}
+
+/** The area inside a ring, in square pixels: above 0 where it goes clockwise, with `y` down. */
+export const signedArea = (ring: Ring): number => {
+  let twice = 0
+  for (let i = 0; i < ring.length; i++) {
+    const [x0, y0] = ring[i]!
+    const [x1, y1] = ring[(i + 1) % ring.length]!
+    twice += x0 * y1 - x1 * y0
+  }
+  return twice / 2
+}
+
+/** The area of a polygon without its holes, in square pixels. */
+export const area = (polygon: Polygon): number =>
+  polygon.holes.reduce((sum, hole) => sum - Math.abs(signedArea(hole)), Math.abs(signedArea(polygon.outer)))
+
+interface TracedRing {
+  readonly points: Ring
+  /** Which points are where three areas meet, if asked for. */
+  readonly junctions?: ReadonlyArray<boolean> | undefined
+}
+
+interface Rings {
+  readonly outer: TracedRing
+  readonly holes: ReadonlyArray<TracedRing>
+}
+
+/** The rings of each 4-connected part. */
+const trace = (map: LabelMap, parts: Components.Components, shared: boolean): ReadonlyArray<Rings> => {
+  const { data, height, width } = map
+  const outers: Array<TracedRing | undefined> = Array.from({ length: parts.count }, () => undefined)
+  const holes = Array.from({ length: parts.count }, (): Array<TracedRing> => [])
+  const visited = new Uint8Array(width * height)
+  for (let y = 0; y < height; y++) {
+    for (let i = parts.rows[y]!; i < parts.rows[y + 1]!; i++) {
+      const part = parts.component[i]!
+      if (part < 0) continue
+      const id = parts.classIds[part]!
+      const end = y * width + parts.ends[i]!
+      for (let at = y * width + parts.starts[i]!; at < end; at++) {
+        if (visited[at] === 1 || (y > 0 && data[at - width] === id)) continue
+        for (const ring of follow(map, at, visited, shared)) {
+          if (signedArea(ring.points) > 0) outers[part] = ring
+          else holes[part]!.push(ring)
+        }
+      }
+    }
+  }
+  return outers.map((outer, part) => ({ outer: outer!, holes: holes[part]! }))
+}
+
+/** Right, down, left, up: with the area on the right hand. */
+const DX = [1, 0, -1, 0] as const
+const DY = [0, 1, 0, -1] as const
+
+/**
+ * The rings that start along the upper edge of a pixel. At a corner where the area meets itself the walk stays with
+ * its pixel; where it comes by that corner again, it has closed a ring of its own, which is cut off.
+ */
+const follow = (
+  map: LabelMap,
+  start: number,
+  visited: Uint8Array,
+  shared: boolean
+): ReadonlyArray<TracedRing> => {
+  const { data, height, width } = map
+  const id = data[start]!
+  /** -1 outside the image. */
+  const idAt = (x: number, y: number): number =>
+    x >= 0 && y >= 0 && x < width && y < height ? data[y * width + x]! : -1
+  const startX = start % width
+  const startY = (start - startX) / width
+  const points: Array<Point> = []
+  const junctions: Array<boolean> = []
+  let touches = false
+  let x = startX
+  let y = startY
+  let direction = 0
+  do {
+    if (direction === 0) visited[y * width + x] = 1
+    x += DX[direction]!
+    y += DY[direction]!
+    // The two pixels ahead, on the right and on the left of the way.
+    const dx = DX[direction]!
+    const dy = DY[direction]!
+    const rightX = x + (dx - dy - 1) / 2
+    const rightY = y + (dx + dy - 1) / 2
+    const ahead = idAt(rightX, rightY)
+    const aheadLeft = idAt(rightX + dy, rightY - dx)
+    const turn = ahead !== id ? 1 : aheadLeft === id ? 3 : 0
+    touches ||= turn === 1 && aheadLeft === id
+    const behindLeft = shared ? idAt(rightX + dy - dx, rightY - dx - dy) : -1
+    const junction = shared && isJunction(id, ahead, aheadLeft, behindLeft)
+    if (turn !== 0 || junction) {
+      points.push([x, y])
+      if (shared) junctions.push(junction)
+    }
+    direction = (direction + turn) % 4
+  } while (x !== startX || y !== startY || direction !== 0)
+  // The corner the walk started from was reached last.
+  points.unshift(...points.splice(-1))
+  junctions.unshift(...junctions.splice(-1))
+  const whole = shared ? { points, junctions } : { points }
+  return touches ? cutLoops(whole) : [whole]
+}
+
+/** Whether lines between other areas end at a corner: more than two lines meet there. */
+const isJunction = (id: number, ahead: number, aheadLeft: number, behindLeft: number): boolean =>
+  Number(ahead !== id) +
+    Number(aheadLeft !== ahead) +
+    Number(behindLeft !== aheadLeft) +
+    Number(id !== behindLeft) >
+  2
+
+/** Simple rings from one that comes by some points twice. */
+const cutLoops = (ring: TracedRing): ReadonlyArray<TracedRing> => {
+  const rings: Array<TracedRing> = []
+  const stack: Array<{ readonly point: Point; readonly junction: boolean }> = []
+  const places = new Map<string, number>()
+  for (const [i, point] of ring.points.entries()) {
+    const key = `${point[0]},${point[1]}`
+    const place = places.get(key)
+    if (place !== undefined) {
+      const loop = stack.splice(place)
+      for (const { point } of loop) places.delete(`${point[0]},${point[1]}`)
+      rings.push(unzip(loop, ring.junctions !== undefined))
+    }
+    places.set(key, stack.length)
+    stack.push({ point, junction: ring.junctions?.[i] ?? false })
+  }
+  rings.push(unzip(stack, ring.junctions !== undefined))
+  return rings
+}
+
+const unzip = (
+  loop: ReadonlyArray<{ readonly point: Point; readonly junction: boolean }>,
+  shared: boolean
+): TracedRing => ({
+  points: loop.map(({ point }) => point),
+  junctions: shared ? loop.map(({ junction }) => junction) : undefined
+})

@@ -1,0 +1,257 @@
+/**
+ * COCO's run-length encoding, as `pycocotools` writes it: column by column, runs outside and inside the mask in
+ * turn, the first one outside (0 long where the first pixel is inside).
+ *
+ * Compressed, each count from the third on is the difference to the one two before; a number is cut into groups
+ * of 5 bits, lowest first, a sixth bit set while more follow, and 48 added to make text.
+ *
+ * ```ts
+ * import { BinaryMask, Rle } from "effect-segformer/mask"
+ *
+ * const mask = BinaryMask.fromRows(["....", ".##.", ".##.", "...."])
+ * Rle.toCoco(Rle.fromMask(mask), { compressed: false }) // => { size: [4, 4], counts: [5, 2, 2, 2, 5] }
+ * Rle.toCoco(Rle.fromMask(mask)) // => { size: [4, 4], counts: "52203" }
+ * ```
+ */
+import { Result } from "effect"
+import type { BinaryMask } from "./BinaryMask.ts"
+import type { LabelData, LabelMap } from "./LabelMap.ts"
+import { MaskNotDecodable } from "./MaskError.ts"
+import type { Box } from "./Region.ts"
+
+/** A mask of `width` x `height` pixels as lengths of runs, which sum up to its pixels. */
+export interface Rle {
+  readonly width: number
+  readonly height: number
+  readonly counts: Uint32Array
+}
+
+/** The same as COCO's JSON has it: `size` is `[height, width]`. */
+export interface CocoRle {
+  readonly size: readonly [height: number, width: number]
+  readonly counts: string | ReadonlyArray<number>
+}
+
+/** The runs of a mask. */
+export const fromMask = (mask: BinaryMask): Rle =>
+  fromLabelMap(mask).get(1) ?? {
+    width: mask.width,
+    height: mask.height,
+    counts: Uint32Array.of(mask.width * mask.height)
+  }
+
+/** The runs of every class of a label map, by class id in ascending order; without the ignored id. */
+export const fromLabelMap = (map: LabelMap | BinaryMask): Map<number, Rle> => {
+  const { data, height, width } = map
+  const { columns, rows } = verticalChanges(data, width, height)
+  const open = new Map<number, { readonly counts: Array<number>; end: number }>()
+  for (let x = 0; x < width; x++) {
+    const last = columns[x + 1]!
+    for (let i = columns[x]!; i < last; i++) {
+      const y = rows[i]!
+      const id = data[y * width + x]!
+      const start = x * height + y
+      const end = x * height + (i + 1 < last ? rows[i + 1]! : height)
+      let runs = open.get(id)
+      if (runs === undefined) open.set(id, (runs = { counts: [], end: 0 }))
+      const { counts } = runs
+      // A run at the foot of a column goes on at the head of the next.
+      if (start === runs.end && counts.length > 0) counts[counts.length - 1]! += end - start
+      else counts.push(start - runs.end, end - start)
+      runs.end = end
+    }
+  }
+  if ("ignoreIndex" in map && map.ignoreIndex !== undefined) open.delete(map.ignoreIndex)
+  const size = width * height
+  return new Map(
+    [...open]
+      .sort((a, b) => a[0] - b[0])
+      .map(([id, { counts, end }]) => {
+        if (end < size) counts.push(size - end)
+        return [id, { width, height, counts: Uint32Array.from(counts) }]
+      })
+  )
+}
+
+/** The mask of runs. */
+export const toMask = (self: Rle): BinaryMask => {
+  const { counts, height, width } = self
+  const data = new Uint8Array(width * height)
+  let x = 0
+  let y = 0
+  for (let i = 0; i < counts.length; i++) {
+    let left = counts[i]!
+    if (i % 2 === 0) {
+      x += Math.floor((y + left) / height)
+      y = (y + left) % height
+      continue
+    }
+    while (left > 0) {
+      const end = Math.min(height, y + left)
+      for (let row = y; row < end; row++) data[row * width + x] = 1
+      left -= end - y
+      y = end
+      if (y === height) {
+        y = 0
+        x++
+      }
+    }
+  }
+  return { width, height, data }
+}
+
+/** Pixels in the mask. */
+export const area = (self: Rle): number => {
+  let sum = 0
+  for (let i = 1; i < self.counts.length; i += 2) sum += self.counts[i]!
+  return sum
+}
+
+/** The smallest box that holds the mask; `undefined` where it is empty. */
+export const box = (self: Rle): Box | undefined => {
+  const { counts, height, width } = self
+  let left = width
+  let right = 0
+  let top = height
+  let bottom = 0
+  let start = 0
+  for (let i = 0; i < counts.length; i++) {
+    const end = start + counts[i]!
+    if (i % 2 === 1 && end > start) {
+      const first = Math.floor(start / height)
+      const last = Math.floor((end - 1) / height)
+      left = Math.min(left, first)
+      right = Math.max(right, last + 1)
+      // A run over a column's end covers the head of the next one, and all between.
+      top = first < last ? 0 : Math.min(top, start % height)
+      bottom = first < last ? height : Math.max(bottom, ((end - 1) % height) + 1)
+    }
+    start = end
+  }
+  return right === 0 ? undefined : { x: left, y: top, width: right - left, height: bottom - top }
+}
+
+/** As COCO's JSON has it, compressed unless said otherwise. */
+export const toCoco = (self: Rle, options: { readonly compressed?: boolean } = {}): CocoRle => ({
+  size: [self.height, self.width],
+  counts: options.compressed === false ? Array.from(self.counts) : compress(self.counts)
+})
+
+/** From COCO's JSON, compressed or not. Fails where the counts are no numbers or do not sum up to the size. */
+export const fromCoco = (
+  rle: CocoRle,
+  name = "segmentation.counts"
+): Result.Result<Rle, MaskNotDecodable> => {
+  const [height, width] = rle.size
+  if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
+    return fail(name, `its size must be positive integers, but is [${height}, ${width}]`)
+  }
+  const counts = typeof rle.counts === "string" ? decompress(rle.counts) : rle.counts
+  if (typeof counts === "string") return fail(name, counts)
+  let sum = 0
+  for (const [i, count] of counts.entries()) {
+    if (!Number.isInteger(count) || count < 0) return fail(name, `count ${i} is ${count}`)
+    sum += count
+  }
+  if (sum !== width * height) {
+    return fail(name, `counts sum up to ${sum}, but ${width} x ${height} pixels are ${width * height}`)
+  }
+  return Result.succeed({ width, height, counts: Uint32Array.from(counts) })
+}
+
+/** Counts as text. */
+export const compress = (counts: ArrayLike<number>): string => {
+  const codes: Array<number> = []
+  for (let i = 0; i < counts.length; i++) {
+    let value = i > 2 ? counts[i]! - counts[i - 2]! : counts[i]!
+    let more = true
+    while (more) {
+      const group = value & 0x1f
+      value >>= 5
+      // The fifth bit is the sign of what is left.
+      more = (group & 0x10) === 0 ? value !== 0 : value !== -1
+      codes.push((more ? group | 0x20 : group) + 48)
+    }
+  }
+  let text = ""
+  for (let i = 0; i < codes.length; i += 8192) text += String.fromCharCode(...codes.slice(i, i + 8192))
+  return text
+}
+
+/** Counts from text; or what is wrong with it. */
+const decompress = (text: string): ReadonlyArray<number> | string => {
+  const counts: Array<number> = []
+  let at = 0
+  while (at < text.length) {
+    let value = 0
+    let shift = 0
+    let code: number
+    do {
+      if (at === text.length) return "it ends within a number"
+      code = text.charCodeAt(at) - 48
+      if (code < 0 || code > 63) return `it has the character ${JSON.stringify(text[at])} at ${at}`
+      if (shift > 30) return `the number at ${at} is too long`
+      value |= (code & 0x1f) << shift
+      at++
+      shift += 5
+    } while ((code & 0x20) !== 0)
+    if ((code & 0x10) !== 0 && shift < 32) value |= -1 << shift
+    if (counts.length > 2) value += counts[counts.length - 2]!
+    counts.push(value)
+  }
+  return counts
+}
+
+/**
+ * Where ids change down the columns: column `x` has a run starting at each of `rows[columns[x]]` to
+ * `rows[columns[x + 1]]` (exclusive), the first at row 0. Rows are compared as they lie in memory.
+ */
+const verticalChanges = (data: LabelData, width: number, height: number) => {
+  let capacity = Math.max(4096, width * 4)
+  let xs = new Uint32Array(capacity)
+  let ys = new Uint32Array(capacity)
+  let size = 0
+  const counts = new Uint32Array(width + 1).fill(1)
+  const words =
+    data instanceof Uint8Array && width % 4 === 0 && data.byteOffset % 4 === 0
+      ? new Uint32Array(data.buffer, data.byteOffset, data.length >> 2)
+      : undefined
+  for (let y = 1; y < height; y++) {
+    if (size + width > capacity) {
+      capacity *= 2
+      xs = grown(xs, capacity)
+      ys = grown(ys, capacity)
+    }
+    const row = y * width
+    for (let x = 0; x < width; x++) {
+      if (words !== undefined && x % 4 === 0) {
+        const stride = width >> 2
+        let word = (row + x) >> 2
+        const end = (row + width) >> 2
+        while (word < end && words[word] === words[word - stride]) word++
+        x = (word << 2) - row
+        if (x === width) break
+      }
+      if (data[row + x] !== data[row + x - width]) {
+        xs[size] = x
+        ys[size++] = y
+        counts[x]!++
+      }
+    }
+  }
+  const columns = new Uint32Array(width + 1)
+  for (let x = 0; x < width; x++) columns[x + 1] = columns[x]! + counts[x]!
+  const rows = new Uint32Array(columns[width]!)
+  const next = columns.slice()
+  for (let x = 0; x < width; x++) next[x]!++
+  for (let i = 0; i < size; i++) rows[next[xs[i]!]!++] = ys[i]!
+  return { columns, rows }
+}
+
+const grown = (from: Uint32Array, capacity: number): Uint32Array<ArrayBuffer> => {
+  const to = new Uint32Array(capacity)
+  to.set(from)
+  return to
+}
+
+const fail = (mask: string, detail: string) => Result.fail(new MaskNotDecodable({ mask, detail }))

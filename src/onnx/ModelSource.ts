@@ -1,0 +1,53 @@
+/**
+ * Where a model comes from: the one in this package, a folder or file, or the Hugging Face Hub.
+ *
+ * Like an `ImageSource` it is only a name, with what it needs to be opened in its type: a folder needs nothing, a
+ * model of the Hub an `HttpClient`.
+ *
+ * ```ts
+ * import { ModelSource } from "effect-segformer/onnx"
+ *
+ * ModelSource.folder("models/panels").name // => "panels"
+ * ModelSource.hub("Xenova/segformer-b0-finetuned-ade-512-512").name // => "Xenova/segformer-b0-finetuned-ade-512-512"
+ * ```
+ */
+import { basename, resolve } from "node:path"
+import { fileURLToPath } from "node:url"
+import type { Effect } from "effect"
+import type { HttpClient } from "effect/http"
+import type { PolicyError } from "../policy/PolicyError.ts"
+import type { ModelNotLoadable } from "../SegmentationError.ts"
+import type { ServiceError } from "../service/ServiceError.ts"
+import * as ModelFolder from "./ModelFolder.ts"
+import * as ModelHub from "./ModelHub.ts"
+
+/** Why a model cannot be had. */
+export type ModelError = ModelNotLoadable | ServiceError | PolicyError
+
+/** A name for a model. `R` is what opening it needs. */
+export interface ModelSource<out R = never> {
+  readonly name: string
+  /** Finds its files, and fetches them where they are not here. */
+  readonly open: (variant: string) => Effect.Effect<ModelFolder.Model, ModelError, R>
+}
+
+/** A folder in the published layout, or an `.onnx` file in one. */
+export const folder = (path: string): ModelSource => ({
+  name: basename(resolve(path)),
+  open: (variant) => ModelFolder.read(path, variant)
+})
+
+/** The model in this package: surface inspection, with the classes background, particle, scratch, stain, fiber and pit. */
+export const bundled: ModelSource = {
+  name: "bundled",
+  open: (variant) => ModelFolder.read(fileURLToPath(new URL("./bundled", import.meta.url)), variant, "bundled")
+}
+
+/**
+ * A model of the Hugging Face Hub, such as `Xenova/segformer-b0-finetuned-ade-512-512`, downloaded on first use into
+ * the user's cache. `ModelHub` says which environment variables it heeds.
+ */
+export const hub = (id: string, options?: ModelHub.HubOptions): ModelSource<HttpClient.HttpClient> => ({
+  name: id,
+  open: (variant) => ModelHub.open(id, variant, options)
+})

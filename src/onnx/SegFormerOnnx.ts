@@ -1,0 +1,127 @@
+/**
+ * A SegFormer in ONNX format, run on this machine: a `Transport` over the model in this package, a folder, or one of
+ * the Hub.
+ *
+ * The model runs in processes of its own, so that this one's event loop stays free, an interrupted call returns at
+ * once, and a model that takes all memory ends its process and not the program. Results are those of
+ * `SegformerImageProcessor` around the model: Pillow's resize, and label maps from logits at the image's size.
+ *
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { ImageSource, segment } from "effect-segformer"
+ * import { SegFormerOnnx } from "effect-segformer/onnx"
+ * import { SharpCodec } from "effect-segformer/sharp"
+ * import { Fixtures } from "effect-segformer/testing"
+ *
+ * const program = Effect.map(segment(ImageSource.bytes(Fixtures.image)), (found) => [found.width, found.height])
+ * const embedded = SegFormerOnnx.layer().pipe(Layer.provide(SharpCodec.layer))
+ * await Effect.runPromise(Effect.provide(program, embedded)) // => [48, 32]
+ * ```
+ */
+import { availableParallelism } from "node:os"
+import { Duration, Effect, Layer, type Scope } from "effect"
+import { ImageCodec } from "../image/ImageCodec.ts"
+import type { DependencyMissing } from "../image/ImageError.ts"
+import type { ClassTable } from "../mask/ClassTable.ts"
+import * as Policy from "../policy/Policy.ts"
+import type { Prediction } from "../Prediction.ts"
+import { InferenceFailed, type SegmentationError } from "../SegmentationError.ts"
+import { Transport, type TransportOptions } from "../Transport.ts"
+import { bundled, type ModelError, type ModelSource } from "./ModelSource.ts"
+import type { Preprocessing } from "./session/Preprocessing.ts"
+import * as SessionPool from "./session/SessionPool.ts"
+
+export interface SegFormerOnnxOptions<R = never> {
+  /** `ModelSource.bundled` by default. */
+  readonly model?: ModelSource<R> | undefined
+  /** `"model"` by default, for `onnx/model.onnx`; `"quantized"` for `onnx/model_quantized.onnx`, and so on. */
+  readonly variant?: string | undefined
+  /** Images under way at once, each in a process with the model's weights. 1 by default. */
+  readonly sessions?: number | undefined
+  /** Threads of each session. By default the processors of this machine, divided among the sessions. */
+  readonly threads?: number | undefined
+  /** Give the model's confidence per pixel as well: 4 bytes a pixel. Not by default. */
+  readonly confidence?: boolean | undefined
+  /** The session of an interrupted image may go on for this long before it is replaced. 300 milliseconds by default. */
+  readonly patience?: Duration.Input | undefined
+  /** Instead of what the model's `config.json` says. */
+  readonly classes?: ClassTable | undefined
+  /** Instead of what the model's `preprocessor_config.json` says. */
+  readonly preprocessing?: Partial<Preprocessing> | undefined
+  /** Changes to `Policy.local`: one attempt, no time-out. One image more than there are sessions is decoded ahead. */
+  readonly policy?: Policy.PolicyOptions | undefined
+}
+
+/** Everything that keeps a model from being loaded. */
+export type LoadError = ModelError | DependencyMissing
+
+const count = (name: string, value: number): number => {
+  if (Number.isInteger(value) && value >= 1) return value
+  throw new RangeError(`SegFormerOnnx: \`${name}\` must be a whole number of at least 1, but is ${value}`)
+}
+
+/** A transport whose sessions are loaded and warm. They end with the scope. */
+export const make = Effect.fnUntraced(function* <R = never>(
+  options: SegFormerOnnxOptions<R> = {}
+): Effect.fn.Return<Transport["Service"], LoadError, ImageCodec | R | Scope.Scope> {
+  const codec = yield* ImageCodec
+  const sessions = count("sessions", options.sessions ?? 1)
+  const threads = count("threads", options.threads ?? Math.max(1, Math.floor(availableParallelism() / sessions)))
+  const source: ModelSource<R> = options.model ?? bundled
+  const model = yield* source.open(options.variant ?? "model")
+  const classes = options.classes ?? model.classes
+  const pool = yield* SessionPool.make({
+    model: model.name,
+    sessions,
+    patience: Duration.toMillis(Duration.fromInputUnsafe(options.patience ?? "300 millis")),
+    load: {
+      type: "load",
+      file: model.file,
+      threads,
+      preprocessing: { ...model.preprocessing, ...options.preprocessing }
+    }
+  })
+
+  const predict: TransportOptions["predict"] = ({ image }, attempt) =>
+    Effect.flatMap(codec.decode(image, { channels: 3, maxPixels: Number.MAX_SAFE_INTEGER }), (raster) => {
+      attempt.phase = "inferring"
+      const { data, height, width } = raster
+      return Effect.mapBoth(
+        pool.predict({ data, height, width, confidence: options.confidence ?? false }),
+        {
+          onSuccess: ({ confidence, labelMap, milliseconds, scores }): Prediction => ({
+            _tag: "Labels",
+            classes,
+            labelMap,
+            scores,
+            confidence,
+            serviceTime: Duration.millis(milliseconds)
+          }),
+          onFailure: (error): SegmentationError =>
+            error._tag === "Lost"
+              ? new InferenceFailed({ model: model.name, source: image.source, detail: error.detail })
+              : error
+        }
+      )
+    })
+
+  return yield* Transport.make({
+    name: model.name,
+    predict,
+    describe: Effect.succeed({ name: model.name, classes }),
+    health: Effect.map(pool.ready, (ready) => ({
+      healthy: ready > 0,
+      detail: `${ready} of ${sessions} sessions ready`
+    })),
+    policy: Policy.make(options.policy ?? {}, {
+      ...Policy.local,
+      // Decoding ahead keeps sessions busy; further ahead only fills memory with pictures.
+      concurrency: sessions + 1
+    })
+  })
+})
+
+/** A layer of {@link make}. The model is loaded when the layer is built, so that a broken one is found then. */
+export const layer = <R = never>(
+  options?: SegFormerOnnxOptions<R>
+): Layer.Layer<Transport, LoadError, ImageCodec | R> => Layer.effect(Transport, make(options))

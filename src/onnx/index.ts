@@ -1,0 +1,2 @@
+export * as ModelSource from "./ModelSource.ts"
+export * as SegFormerOnnx from "./SegFormerOnnx.ts"

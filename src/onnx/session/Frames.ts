@@ -1,0 +1,133 @@
+/**
+ * What goes between this process and that of a session: frames of a header in JSON and bytes as they are, over a
+ * pipe. Node's own channel would copy each picture twice more and hold up the event loop while it does.
+ *
+ * | part | bytes |
+ * |---|---|
+ * | length of the header | 4, little-endian |
+ * | header: a message in JSON, whose `bytes` says how many follow | as said |
+ * | body | as said |
+ */
+import type { Preprocessing } from "./Preprocessing.ts"
+
+export interface Load {
+  readonly type: "load"
+  /** Path of an `.onnx` file. */
+  readonly file: string
+  readonly threads: number
+  readonly preprocessing: Preprocessing
+}
+
+/** The body is `[height, width, 3]`. */
+export interface Picture {
+  readonly type: "picture"
+  readonly width: number
+  readonly height: number
+  readonly confidence: boolean
+}
+
+export type ToSession = Load | Picture
+
+/** Why a session cannot be. */
+export interface Unusable {
+  readonly type: "unusable"
+  /** The runtime is not installed, or the file is no model that can be used. */
+  readonly reason: "runtime" | "model"
+  readonly detail: string
+}
+
+/** The body is `[height, width]` 32-bit numbers; it goes before its `labels`. */
+export interface Confidence {
+  readonly type: "confidence"
+}
+
+/** The body is `[height, width]` class ids of so many bytes each. */
+export interface Labels {
+  readonly type: "labels"
+  readonly width: number
+  readonly height: number
+  readonly bytesPerId: number
+  readonly scores: ReadonlyArray<readonly [id: number, score: number]>
+  /** All the work of the session on this picture. */
+  readonly milliseconds: number
+}
+
+export type FromSession =
+  | { readonly type: "ready" }
+  | Unusable
+  | Confidence
+  | Labels
+  | { readonly type: "failed"; readonly detail: string }
+
+/** The start of a frame; the body, if any, is written after it. */
+export const head = (message: ToSession | FromSession, bytes = 0): Uint8Array => {
+  const json = new TextEncoder().encode(JSON.stringify({ ...message, bytes }))
+  const frame = new Uint8Array(4 + json.length)
+  new DataView(frame.buffer).setUint32(0, json.length, true)
+  frame.set(json, 4)
+  return frame
+}
+
+/** What becomes of a frame whose header has come. */
+export interface Sink {
+  /** The next bytes of the body. They are only valid until it returns. */
+  readonly push: (chunk: Uint8Array) => void
+  /** The body is whole. */
+  readonly end: () => void
+}
+
+/** A body that is wanted in one piece. */
+export const collect = (bytes: number, use: (body: ArrayBuffer) => void): Sink => {
+  const body = new Uint8Array(bytes)
+  let seen = 0
+  return {
+    push: (chunk) => {
+      body.set(chunk, seen)
+      seen += chunk.length
+    },
+    end: () => use(body.buffer)
+  }
+}
+
+/** A reader of frames, fed with whatever pieces the pipe gives. */
+export const makeReader = <Message extends ToSession | FromSession>(
+  open: (message: Message, bytes: number) => Sink
+): ((chunk: Uint8Array) => void) => {
+  let pending = new Uint8Array()
+  let wanted = 4
+  let sink: Sink | undefined
+  let left = 0
+  return (chunk) => {
+    let at = 0
+    while (at < chunk.length || (sink !== undefined && left === 0)) {
+      if (sink !== undefined) {
+        const part = chunk.subarray(at, at + left)
+        at += part.length
+        left -= part.length
+        if (part.length > 0) sink.push(part)
+        if (left > 0) return
+        const { end } = sink
+        sink = undefined
+        end()
+        continue
+      }
+      const part = chunk.subarray(at, at + wanted - pending.length)
+      at += part.length
+      const joined = new Uint8Array(pending.length + part.length)
+      joined.set(pending)
+      joined.set(part, pending.length)
+      pending = joined
+      if (pending.length < wanted) return
+      if (wanted === 4) {
+        wanted = 4 + new DataView(pending.buffer).getUint32(0, true)
+        continue
+      }
+      // Both ends of the pipe are this library at one version: the only place where a message is taken on trust.
+      const message = JSON.parse(new TextDecoder().decode(pending.subarray(4))) as Message & { bytes: number }
+      pending = new Uint8Array()
+      wanted = 4
+      left = message.bytes
+      sink = open(message, left)
+    }
+  }
+}

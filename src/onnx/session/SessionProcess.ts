@@ -1,0 +1,164 @@
+/**
+ * One session as its parent sees it: a process of its own, which does one picture at a time.
+ *
+ * A process and not a worker thread: a thread that ends while ONNX Runtime runs aborts the whole program, and so do
+ * `process.exit` and an uncaught error meanwhile; a process can be killed at any time (docs/decisions/inference-workers.md).
+ */
+import { spawn } from "node:child_process"
+import { Socket } from "node:net"
+import { fileURLToPath } from "node:url"
+import type { ConfidenceMap } from "../../mask/ConfidenceMap.ts"
+import type { LabelMap } from "../../mask/LabelMap.ts"
+import * as Frames from "./Frames.ts"
+
+/** What a session makes of a picture. */
+export interface Outcome {
+  readonly labelMap: LabelMap
+  readonly confidence: ConfidenceMap | undefined
+  readonly scores: ReadonlyMap<number, number>
+  /** All the work of the session, transfer included. */
+  readonly milliseconds: number
+}
+
+export interface Picture {
+  readonly width: number
+  readonly height: number
+  /** `[height, width, 3]`. */
+  readonly data: Uint8Array
+  readonly confidence: boolean
+}
+
+/** Called once: with what came of it, or with why nothing did. */
+export type Done<A> = (outcome: A | undefined, detail: string) => void
+
+export interface SessionProcess {
+  readonly pid: number | undefined
+  /** Whether it can take a picture: it is loaded and has none. */
+  readonly isIdle: () => boolean
+  readonly predict: (picture: Picture, done: Done<Outcome>) => void
+  /** Ends it at once, whatever it does. */
+  readonly kill: () => void
+}
+
+export interface SessionEvents {
+  /** The model is loaded and warm. */
+  readonly ready: () => void
+  /** The model cannot be used. The process ends after it. */
+  readonly unusable: (problem: Frames.Unusable) => void
+  /** The process is gone, and with it the picture that it had, which has been reported. */
+  readonly gone: () => void
+}
+
+// The child must be a file beside this one: TypeScript in the sources, JavaScript in the package.
+const main = new URL(import.meta.url.endsWith(".ts") ? "./SessionMain.ts" : "./SessionMain.js", import.meta.url)
+
+/** How much of what a process printed last is worth keeping. */
+const keptOutput = 2000
+
+export const start = (load: Frames.Load, events: SessionEvents): SessionProcess => {
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", fileURLToPath(main)], {
+    stdio: ["ignore", "ignore", "pipe", "pipe"],
+    windowsHide: true
+  })
+  const channel = child.stdio[3]
+  if (!(channel instanceof Socket)) throw new Error("the fourth stream of a child process is a pipe")
+  let state: "loading" | "idle" | "busy" | "gone" = "loading"
+  let finish: Done<Outcome> | undefined
+  let size = { width: 0, height: 0 }
+  let confidence: ConfidenceMap | undefined
+  let printed = ""
+
+  /** A program whose only business is an idle session may end. */
+  const keepAlive = (yes: boolean) => {
+    if (yes) {
+      child.ref()
+      channel.ref()
+    } else {
+      child.unref()
+      channel.unref()
+    }
+  }
+  const settle = (outcome: Outcome | undefined, detail: string) => {
+    const done = finish
+    finish = undefined
+    confidence = undefined
+    if (state === "busy") {
+      state = "idle"
+      keepAlive(false)
+    }
+    done?.(outcome, detail)
+  }
+  const end = (how: string) => {
+    if (state === "gone") return
+    const was = state
+    state = "gone"
+    const last = printed.trim().split("\n").at(-1)?.slice(0, 300) ?? ""
+    const detail = `the inference process ended (${how})${last === "" ? "" : `: ${last}`}`
+    if (was === "loading") events.unusable({ type: "unusable", reason: "model", detail })
+    settle(undefined, detail)
+    events.gone()
+  }
+
+  const reader = Frames.makeReader<Frames.FromSession>((message, bytes) => {
+    switch (message.type) {
+      case "ready":
+        return Frames.collect(bytes, () => {
+          state = "idle"
+          keepAlive(false)
+          events.ready()
+        })
+      case "unusable":
+        return Frames.collect(bytes, () => {
+          state = "gone"
+          child.kill("SIGKILL")
+          events.unusable(message)
+          events.gone()
+        })
+      case "failed":
+        return Frames.collect(bytes, () => settle(undefined, message.detail))
+      case "confidence":
+        return Frames.collect(bytes, (body) => {
+          confidence = { ...size, data: new Float32Array(body) }
+        })
+      case "labels":
+        return Frames.collect(bytes, (body) => {
+          const { bytesPerId, height, milliseconds, scores, width } = message
+          const Storage = bytesPerId === 1 ? Uint8Array : bytesPerId === 2 ? Uint16Array : Uint32Array
+          const labelMap = { width, height, data: new Storage(body) }
+          settle({ labelMap, confidence, scores: new Map(scores), milliseconds }, "")
+        })
+    }
+  })
+
+  channel.on("data", reader)
+  // A process that dies breaks its pipe; its end says why.
+  channel.on("error", () => {})
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    printed = (printed + text).slice(-keptOutput)
+  })
+  if (child.stderr instanceof Socket) child.stderr.unref()
+  child.on("error", (cause) => end(cause.message))
+  // `close` and not `exit`: what it printed last has been read by then.
+  child.on("close", (code, signal) => end(signal === null ? `exit code ${code}` : signal))
+
+  channel.write(Frames.head(load))
+  return {
+    pid: child.pid,
+    isIdle: () => state === "idle",
+    predict: ({ data, ...picture }, done) => {
+      if (state !== "idle") throw new Error("a session does one picture at a time")
+      state = "busy"
+      finish = done
+      size = { width: picture.width, height: picture.height }
+      keepAlive(true)
+      channel.cork()
+      channel.write(Frames.head({ type: "picture", ...picture }, data.length))
+      channel.write(data)
+      channel.uncork()
+    },
+    kill: () => {
+      keepAlive(true)
+      child.kill("SIGKILL")
+    }
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * A dialect: one wire protocol's server side, as routes over any segmenter. Limits, queue, log and drain are the
+ * server's; a dialect reads requests and writes answers, and is one module.
+ */
+import type { Effect, FileSystem, Scope } from "effect"
+import type { HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { HttpMethod } from "effect/http/HttpMethod"
+import type { ImageCodec } from "../image/ImageCodec.ts"
+import type { Image } from "../image/ImageSource.ts"
+import type { Segmentation } from "../Segmentation.ts"
+import type { Health, ModelDescription } from "../Transport.ts"
+import type { Refusal } from "./Refusal.ts"
+
+/** What this server takes. */
+export interface ServerLimits {
+  /** Bytes of one image file. */
+  readonly maxBytes: number
+  /** Width times height of one image. */
+  readonly maxPixels: number
+  /** Images in one request. */
+  readonly maxImages: number
+  /** Bytes of one request with several images. */
+  readonly maxBatchBytes: number
+  /** How long a body may take to arrive, in milliseconds. */
+  readonly bodyTimeout: number
+}
+
+/** An image as it was uploaded, its name as the caller wrote it. */
+export interface Upload {
+  readonly name: string
+  readonly bytes: Uint8Array
+}
+
+/** A segmented upload. */
+export interface Segmented {
+  readonly image: Image
+  readonly segmentation: Segmentation
+}
+
+/** What the server is doing. */
+export interface ServerState {
+  /** Seconds since it began to listen. */
+  readonly uptime: number
+  /** Requests with images, those that wait included. */
+  readonly present: number
+  /** Images worked on now. */
+  readonly working: number
+  /** Images segmented, and images that failed, since it began to listen. */
+  readonly segmented: number
+  readonly failed: number
+}
+
+/** What a dialect has to work with. */
+export interface Served {
+  readonly limits: ServerLimits
+  /** Images worked on at once. */
+  readonly concurrency: number
+  readonly codec: ImageCodec["Service"]
+  readonly files: FileSystem.FileSystem
+  readonly health: Effect.Effect<Health>
+  readonly describe: Effect.Effect<ModelDescription, Refusal>
+  readonly state: Effect.Effect<ServerState>
+  /** A place for a request with images, until its scope ends. Take it before reading the body. */
+  readonly enter: (bytes: number) => Effect.Effect<void, Refusal, Scope.Scope>
+  /** Waits for a turn, segments, and hands the result on within the turn: rendering belongs there. */
+  readonly segment: <A>(
+    upload: Upload,
+    use: (segmented: Segmented) => Effect.Effect<A, Refusal>
+  ) => Effect.Effect<A, Refusal>
+}
+
+export interface DialectRoute {
+  readonly method: HttpMethod
+  /** As Effect's router writes it: `/v2/models/:name`, `/download/*`. */
+  readonly path: `/${string}`
+  readonly handle: (
+    request: HttpServerRequest.HttpServerRequest,
+    parameters: Readonly<Record<string, string | undefined>>
+  ) => Effect.Effect<HttpServerResponse.HttpServerResponse, Refusal, Scope.Scope>
+  /** Where this route refuses in another form than the rest of its dialect. */
+  readonly refuse?: ((refusal: Refusal) => HttpServerResponse.HttpServerResponse) | undefined
+}
+
+export interface Dialect {
+  /** As in configuration, such as `inspection`. */
+  readonly name: string
+  /** Its routes. What they need besides lives as long as the server. */
+  readonly routes: (served: Served) => Effect.Effect<ReadonlyArray<DialectRoute>, never, Scope.Scope>
+  /** How it says no. */
+  readonly refuse: (refusal: Refusal) => HttpServerResponse.HttpServerResponse
+}

@@ -1,0 +1,338 @@
+/**
+ * The inspection service's protocol, served: what `SegFormerHttp` and the service's own clients call.
+ *
+ * `mask_image` is painted in the colours that `GET /api/model/current` lists under `classes`, so a client that is
+ * given them (or reads them there) has the label map back, pixel for pixel. Background is in no list of regions.
+ */
+import { ByteSize, Clock, Effect, Result, Schema, Stream } from "effect"
+import { HttpIncomingMessage, HttpServerResponse } from "effect/http"
+import * as Colors from "../render/Colors.ts"
+import type { Dialect, DialectRoute, Served, Upload } from "./Dialect.ts"
+import * as InspectionResult from "./InspectionResult.ts"
+import * as JsonPieces from "./JsonPieces.ts"
+import * as Refusals from "./Refusal.ts"
+import * as ResultStore from "./ResultStore.ts"
+import * as Uploads from "./Uploads.ts"
+import * as Zip from "./Zip.ts"
+
+export interface InspectionDialectOptions {
+  /** Which pictures answers hold; the others are null. All by default. */
+  readonly pictures?: ReadonlyArray<InspectionResult.PictureName> | undefined
+  /** Bytes of result files kept for `/download`: the oldest batches make room. 512 MiB by default. */
+  readonly maxResultBytes?: number | undefined
+}
+
+const takes = /\.(png|jpe?g|bmp|tiff?)$/i
+
+/** The statuses the protocol knows; what is wrong behind this server is a 503 or a 500 to its clients. */
+const statusOf = (status: number): number =>
+  status === 415 ? 400 : status === 504 ? 503 : status === 502 ? 500 : status
+
+const json = (body: unknown, status = 200, headers: Record<string, string> = {}) =>
+  HttpServerResponse.jsonUnsafe(body, { status, headers })
+
+const refuse = (refusal: Refusals.Refusal) =>
+  json({ success: false, error: refusal.detail }, statusOf(refusal.status), Refusals.headers(refusal))
+
+/** `/download` says it without `success`. */
+const refuseDownload = (refusal: Refusals.Refusal) =>
+  json({ error: refusal.detail }, statusOf(refusal.status), Refusals.headers(refusal))
+
+const decodeSwitch = Schema.decodeUnknownEffect(Schema.Struct({ model: Schema.String }))
+
+const randomId = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("")
+
+/** The dialect `inspection`. */
+export const make = (options: InspectionDialectOptions = {}): Dialect => ({
+  name: "inspection",
+  refuse,
+  routes: (served) =>
+    Effect.map(
+      Effect.orDie(ResultStore.make(served.files, options.maxResultBytes ?? 512 * 1024 * 1024)),
+      (store) => [
+        upload(served, new Set(options.pictures ?? InspectionResult.pictureNames)),
+        uploadBatch(served, new Set(options.pictures ?? InspectionResult.pictureNames), store),
+        ...questions(served),
+        ...downloads(store)
+      ]
+    )
+})
+
+type Wanted = ReadonlySet<InspectionResult.PictureName>
+
+/** Segments and renders, within one turn. */
+const inspect = (served: Served, file: Upload, wanted: Wanted) =>
+  takes.test(file.name)
+    ? served.segment({ ...file, name: Uploads.safeName(file.name) }, (segmented) =>
+        Effect.mapError(InspectionResult.make(segmented, served.codec, wanted), Refusals.fromError)
+      )
+    : Effect.fail(
+        Refusals.bad(`The name of the file must end in png, jpg, jpeg, bmp, tif or tiff, not "${file.name}"`)
+      )
+
+const stream = <E>(pieces: Iterable<JsonPieces.Piece<E>>) =>
+  HttpServerResponse.stream(JsonPieces.stream(pieces), { contentType: "application/json" })
+
+const now = Effect.map(Clock.currentTimeMillis, InspectionResult.timestampOf)
+
+const upload = (served: Served, wanted: Wanted): DialectRoute => ({
+  method: "POST",
+  path: "/upload",
+  handle: Effect.fnUntraced(function* (request) {
+    const { bodyTimeout: timeout, maxBytes } = served.limits
+    yield* served.enter(Uploads.bodyBytes(request, maxBytes))
+    const [file] = yield* Uploads.read(request, {
+      part: "image",
+      maxBytes,
+      maxTotalBytes: maxBytes,
+      maxFiles: 1,
+      timeout
+    })
+    if (file === undefined) {
+      return yield* Refusals.bad('The form has no file part named "image" with a file in it')
+    }
+    const result = yield* inspect(served, file, wanted)
+    const timestamp = yield* now
+    return stream(
+      (function* () {
+        yield "{"
+        yield* InspectionResult.fields(Uploads.safeName(file.name), result, result.pictures, timestamp)
+        yield `,"timestamp":"${timestamp}"}`
+      })()
+    )
+  })
+})
+
+const uploadBatch = (served: Served, wanted: Wanted, store: ResultStore.ResultStore): DialectRoute => ({
+  method: "POST",
+  path: "/upload/batch",
+  handle: Effect.fnUntraced(function* (request) {
+    const { bodyTimeout: timeout, maxBatchBytes, maxBytes, maxImages } = served.limits
+    yield* served.enter(Uploads.bodyBytes(request, maxBatchBytes))
+    const files = yield* Uploads.read(request, {
+      part: "images",
+      maxBytes,
+      maxTotalBytes: maxBatchBytes,
+      maxFiles: maxImages,
+      timeout
+    })
+    if (files.length === 0) {
+      return yield* Refusals.bad('The form has no file parts named "images" with files in them')
+    }
+    const clock = yield* Clock.Clock
+    const started = clock.monotonicTimeNanosUnsafe()
+    const timestamp = yield* now
+    const id = `${timestamp}_${randomId()}`
+    const batch = yield* store.create(id)
+    const write = (name: string, bytes: Uint8Array) => Effect.orDie(batch.write(name, bytes))
+
+    const items = yield* Effect.forEach(
+      files,
+      Effect.fnUntraced(function* (file, index) {
+        const name = Uploads.safeName(file.name)
+        const folder = `${index}_${name}`
+        const inspected = yield* Effect.result(inspect(served, file, wanted))
+        if (Result.isFailure(inspected)) {
+          yield* Effect.logInfo(`Image ${index} of batch ${id} failed: ${inspected.failure.message}`)
+          return { index, name, error: inspected.failure.detail }
+        }
+        const { pictures, ...rest } = inspected.success
+        // Pictures wait on disk for their place in the answer: a batch must not fill the memory.
+        for (const kind of InspectionResult.pictureNames) {
+          const bytes = pictures[kind]
+          if (bytes !== undefined) yield* write(`${folder}/${kind}.png`, bytes)
+        }
+        const result = { ...rest, pictures: {} }
+        yield* write(
+          `${folder}/analysis.json`,
+          new TextEncoder().encode([...InspectionResult.analysis(result, timestamp)].join(""))
+        )
+        return { index, name, folder, result }
+      }),
+      { concurrency: served.concurrency }
+    )
+    const failed = items.filter((item) => "error" in item).length
+    const took = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e9
+    const head = {
+      success: true,
+      total_images: items.length,
+      processed: items.length - failed,
+      failed,
+      batch_id: id,
+      total_processing_time: took,
+      summary_path: `${id}/summary.json`,
+      timestamp
+    }
+    const summary = items.map((item) =>
+      "error" in item
+        ? { filename: item.name, success: false, error: item.error }
+        : { filename: item.name, success: true, total_defects: item.result.regions.length }
+    )
+    yield* write("summary.json", new TextEncoder().encode(JSON.stringify({ ...head, results: summary })))
+    return stream(
+      (function* () {
+        yield `${JSON.stringify(head).slice(0, -1)},"results":[`
+        for (const item of items) {
+          const start = item.index === 0 ? "" : ","
+          if ("error" in item) {
+            const { error, index, name } = item
+            yield start + JSON.stringify({ filename: name, success: false, error, file_index: index })
+            continue
+          }
+          const picture = (kind: InspectionResult.PictureName) =>
+            store.file(`${id}/${item.folder}/${kind}.png`)?.bytes
+          yield `${start}{`
+          yield* InspectionResult.fields(
+            item.name,
+            item.result,
+            { overlay: picture("overlay"), combined: picture("combined"), mask: picture("mask") },
+            timestamp
+          )
+          yield `,"file_index":${item.index},"output_dir":${JSON.stringify(`${id}/${item.folder}`)}}`
+        }
+        yield "]}"
+      })()
+    )
+  })
+})
+
+/** The only model there is, by the name the protocol has for it. */
+const modelName = "segformer"
+
+const questions = (served: Served): ReadonlyArray<DialectRoute> => {
+  /** The model, or 503 while it cannot be used. */
+  const model = Effect.flatMap(served.health, (health) =>
+    health.healthy
+      ? served.describe
+      : Effect.fail(
+          new Refusals.Refusal({ status: 503, detail: "The model is not loaded", internal: health.detail })
+        )
+  )
+  return [
+    {
+      method: "GET",
+      path: "/health",
+      handle: () =>
+        Effect.map(Effect.all([served.health, now]), ([health, timestamp]) =>
+          json({
+            status: "ok",
+            timestamp,
+            model_loaded: health.healthy,
+            device: "cpu",
+            cuda_available: false,
+            system: process.platform
+          })
+        )
+    },
+    {
+      method: "GET",
+      path: "/api/status",
+      handle: () =>
+        Effect.map(Effect.all([served.state, served.health, now]), ([state, health, timestamp]) =>
+          json({
+            success: true,
+            status: "ok",
+            timestamp,
+            model_loaded: health.healthy,
+            current_model: modelName,
+            uptime_seconds: Math.round(state.uptime),
+            requests_present: state.present,
+            images_in_work: state.working,
+            images_segmented: state.segmented,
+            images_failed: state.failed,
+            limits: {
+              max_bytes: served.limits.maxBytes,
+              max_pixels: served.limits.maxPixels,
+              max_images: served.limits.maxImages
+            }
+          })
+        )
+    },
+    {
+      method: "GET",
+      path: "/api/model/current",
+      handle: () =>
+        Effect.map(model, ({ classes, name }) =>
+          json({
+            success: true,
+            current_model: modelName,
+            model_name: name,
+            model_loaded: true,
+            classes: Colors.paletteOf(classes)
+          })
+        )
+    },
+    {
+      method: "GET",
+      path: "/api/model/available",
+      handle: () => Effect.succeed(json({ success: true, models: [modelName], current_model: modelName }))
+    },
+    {
+      method: "POST",
+      path: "/api/model/switch",
+      handle: Effect.fnUntraced(function* (request) {
+        if (Uploads.bodyBytes(request, 0) > 64 * 1024) {
+          return yield* new Refusals.Refusal({
+            status: 413,
+            detail: "The request is larger than 65536 bytes"
+          })
+        }
+        const body = yield* request.json.pipe(
+          Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(64 * 1024)),
+          Effect.mapError(() => Refusals.bad("The body is no JSON, or more than 65536 bytes of it"))
+        )
+        const wanted = yield* Effect.mapError(decodeSwitch(body), () =>
+          Refusals.bad('The body must be an object such as {"model": "segformer"}')
+        )
+        if (wanted.model !== modelName) {
+          return yield* Refusals.bad(`There is no model "${wanted.model}" here, only "${modelName}"`)
+        }
+        return json({ success: true, message: "It is current already", current_model: modelName })
+      })
+    }
+  ]
+}
+
+const downloads = (store: ResultStore.ResultStore): ReadonlyArray<DialectRoute> => [
+  {
+    method: "GET",
+    path: "/download/batch/:id",
+    refuse: refuseDownload,
+    handle: (_, { id = "" }) =>
+      Effect.suspend(() => {
+        const files = store.batch(id)
+        if (files === undefined) {
+          return Effect.fail(
+            Refusals.notFound("There is no batch of this id. Older ones make room for newer")
+          )
+        }
+        const entries = files.map((file) => ({ path: file.path, bytes: file.bytes }))
+        return Effect.succeed(
+          HttpServerResponse.stream(Zip.stream(entries), {
+            contentType: "application/zip",
+            headers: { "content-disposition": `attachment; filename="${id}.zip"` }
+          })
+        )
+      })
+  },
+  {
+    method: "GET",
+    path: "/download/*",
+    refuse: refuseDownload,
+    handle: (_, parameters) =>
+      Effect.suspend(() => {
+        const path = parameters["*"] ?? ""
+        const file = store.file(path)
+        if (file === undefined) {
+          return Effect.fail(
+            Refusals.notFound("There is no file of this name. Older ones make room for newer")
+          )
+        }
+        const contentType = path.endsWith(".png") ? "image/png" : "application/json"
+        return Effect.map(Effect.orDie(file.bytes), (bytes) =>
+          HttpServerResponse.stream(Stream.succeed(bytes), { contentType, contentLength: bytes.length })
+        )
+      })
+  }
+]

@@ -1,0 +1,36 @@
+/**
+ * JSON with pictures in it, written as a stream: pictures become base64 slice by slice, so that neither memory nor
+ * the event loop ever sees a string of many megabytes.
+ */
+import { Effect, Stream } from "effect"
+
+/** Text as it stands, or bytes that become a JSON string of base64. */
+export type Piece<E = never> = string | Uint8Array | Effect.Effect<Uint8Array, E>
+
+/** A multiple of 3, so that slices of base64 join. */
+const slice = 3 * 32 * 1024
+
+const encoder = new TextEncoder()
+
+function* base64(bytes: Uint8Array): Generator<Uint8Array> {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  for (let at = 0; at < buffer.length; at += slice) {
+    yield Buffer.from(buffer.toString("base64", at, Math.min(buffer.length, at + slice)), "latin1")
+  }
+}
+
+const quote = encoder.encode('"')
+
+/** The body, piece by piece. */
+export const stream = <E>(pieces: Iterable<Piece<E>>): Stream.Stream<Uint8Array, E> =>
+  Stream.flatMap(Stream.fromIterable(pieces, { chunkSize: 1 }), (piece): Stream.Stream<Uint8Array, E> => {
+    if (typeof piece === "string") return Stream.succeed(encoder.encode(piece))
+    return Stream.unwrap(
+      Effect.map(piece instanceof Uint8Array ? Effect.succeed(piece) : piece, (bytes) =>
+        Stream.concat(
+          Stream.concat(Stream.succeed(quote), Stream.fromIterable(base64(bytes), { chunkSize: 1 })),
+          Stream.succeed(quote)
+        )
+      )
+    )
+  })

@@ -1,0 +1,103 @@
+/**
+ * A request that is not answered as asked: a status, a sentence for the caller, and what the log should say. Each
+ * dialect writes it in its own form.
+ *
+ * Callers are told what they can act on. What is wrong inside (paths, models, other services) is for the log.
+ */
+import { Duration, Schema } from "effect"
+import type { SegmentationError } from "../SegmentationError.ts"
+
+export class Refusal extends Schema.TaggedError<Refusal>()("Refusal", {
+  /** As HTTP has it: 400 to 599. */
+  status: Schema.Int,
+  /** One sentence for the caller. */
+  detail: Schema.String,
+  /** For the log, where it knows more than the caller may. */
+  internal: Schema.optional(Schema.String),
+  retryAfter: Schema.optional(Schema.DurationFromMillis),
+  /** Methods of the route, for a 405. */
+  allow: Schema.optional(Schema.String)
+}) {
+  override get message(): string {
+    return this.internal ?? this.detail
+  }
+}
+
+/** Headers that go with it in any dialect. */
+export const headers = (refusal: Refusal): Record<string, string> => ({
+  ...(refusal.retryAfter === undefined
+    ? {}
+    : { "retry-after": String(Math.max(1, Math.ceil(Duration.toSeconds(refusal.retryAfter)))) }),
+  ...(refusal.allow === undefined ? {} : { allow: refusal.allow })
+})
+
+const soon = Duration.seconds(1)
+
+/** What a failed segmentation is to a caller. */
+export const fromError = (error: SegmentationError): Refusal => {
+  const { message } = error
+  const refuse = (status: number, detail: string, retryAfter?: Duration.Duration) =>
+    new Refusal({ status, detail, internal: message, retryAfter })
+  switch (error._tag) {
+    case "NotAnImage":
+    case "ImageNotFound":
+    case "ImageNotReadable":
+      return refuse(400, message)
+    case "UnsupportedImage":
+      return refuse(415, message)
+    case "ImageTooLarge":
+      return refuse(
+        413,
+        `${error.source} has ${error.actual} ${error.measure}, and this service takes at most ${error.limit}`
+      )
+    case "ModelNotLoadable":
+      return refuse(503, "The model is not loaded")
+    case "ModelLoading":
+      return refuse(503, "The model is not loaded yet", error.retryAfter ?? soon)
+    case "QueueFull":
+    case "RateLimited":
+      return refuse(503, "The service is busy. Try again shortly", retryAfterOf(error) ?? soon)
+    case "CircuitOpen":
+    case "RetryBudgetSpent":
+    case "ConnectionFailed":
+    case "ServiceUnavailable":
+    case "ServiceFailed":
+      return refuse(
+        503,
+        "The segmenter behind this service cannot be reached now",
+        retryAfterOf(error) ?? soon
+      )
+    case "TimedOut":
+      return refuse(504, "Segmenting the image took too long")
+    case "RequestRejected":
+      // The service behind this one looked at the image, and says why it does not take it.
+      return error.status === 413 || error.status === 415
+        ? refuse(error.status, "The segmenter behind this service does not take this image")
+        : refuse(502, "The segmenter behind this service refuses the request")
+    case "ReportedFailure":
+      return refuse(502, `The segmenter behind this service failed on the image: ${error.detail}`)
+    case "InvalidUrl":
+    case "Unauthorized":
+    case "NotFound":
+    case "ResponseNotDecodable":
+    case "ResponseTooLarge":
+    case "RedirectRefused":
+    case "MaskNotDecodable":
+    case "JobCancelled":
+      return refuse(502, "The segmenter behind this service gave no usable answer")
+    case "NoLabelMap":
+      return refuse(502, "The segmenter behind this service gave no label map")
+    case "DependencyMissing":
+      return refuse(500, "This service lacks a package it needs. Its log says which")
+    case "InferenceFailed":
+      return refuse(500, "The model failed on this image")
+  }
+}
+
+const retryAfterOf = (error: SegmentationError): Duration.Duration | undefined =>
+  "retryAfter" in error ? error.retryAfter : undefined
+
+/** Nothing of this name. */
+export const notFound = (detail: string): Refusal => new Refusal({ status: 404, detail })
+/** A request that no repetition makes better. */
+export const bad = (detail: string): Refusal => new Refusal({ status: 400, detail })

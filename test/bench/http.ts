@@ -1,0 +1,62 @@
+/**
+ * The cost of a call over loopback: a 256 KiB image up, five base64 masks of 45 kB down, 16 calls at once.
+ *
+ * The service runs in a process of its own, each subject in another, and rounds alternate between subjects, so that a
+ * noisy machine disturbs all alike. Figures are medians over rounds; processor time is that of the subject's process.
+ */
+import { type ChildProcess, fork } from "node:child_process"
+import { once } from "node:events"
+import { fileURLToPath } from "node:url"
+import { median, type Report } from "./Report.ts"
+
+const subjects = ["undici", "undici FormData", "huggingface", "effect-segformer"] as const
+const rounds = 7
+const callsPerRound = 250
+
+interface Round {
+  readonly cpuMs: number
+  readonly seconds: number
+}
+
+export const run = async (report: Report): Promise<void> => {
+  const script = (file: string) => fileURLToPath(new URL(file, import.meta.url))
+  const options = { execArgv: ["-C", "source", "--expose-gc"] }
+  const service = fork(script("./http/service.ts"), [], options)
+  // A child that dies must end the benchmark, not hang it.
+  const answer = async (child: ChildProcess): Promise<unknown> => {
+    const settled = new AbortController()
+    const { signal } = settled
+    const gone = once(child, "exit", { signal }).then(([code]) => Promise.reject(new Error(`a child ended with ${code}`)))
+    try {
+      const [message] = await Promise.race([once(child, "message", { signal }), gone])
+      return message
+    } finally {
+      gone.catch(() => {})
+      settled.abort()
+    }
+  }
+  const port = await answer(service)
+  const children = subjects.map((subject) => fork(script("./http/subject.ts"), [subject, String(port)], options))
+  const measured = new Map<string, Array<Round>>(subjects.map((subject) => [subject, []]))
+  try {
+    // The first round warms the code up and is not counted.
+    for (let round = 0; round <= rounds; round++) {
+      for (const [index, subject] of subjects.entries()) {
+        children[index]!.send(round === 0 ? callsPerRound * 8 : callsPerRound)
+        const result = (await answer(children[index]!)) as Round
+        if (round > 0) measured.get(subject)!.push(result)
+      }
+    }
+  } finally {
+    for (const child of [...children, service]) child.kill()
+  }
+  const cpu = (subject: string) => median(measured.get(subject)!.map(({ cpuMs }) => cpuMs / callsPerRound))
+  const rate = (subject: string) => median(measured.get(subject)!.map(({ seconds }) => callsPerRound / seconds))
+  const common = { bench: "http", case: "256 KiB up, 5 masks of 45 kB down, 16 at once" }
+  for (const subject of subjects) {
+    report({ ...common, subject, metric: "processor time per call", unit: "ms", value: cpu(subject), against: "undici", ratio: cpu(subject) / cpu("undici") })
+  }
+  for (const subject of subjects) {
+    report({ ...common, subject, metric: "throughput", unit: "calls/s", value: rate(subject), against: "huggingface", ratio: rate(subject) / rate("huggingface") })
+  }
+}

@@ -1,0 +1,48 @@
+import { createHash } from "node:crypto"
+import { assert, describe, it } from "@effect/vitest"
+import * as Resample from "../../src/onnx/session/Resample.ts"
+import checks from "./fixtures/pillow.json" with { type: "json" }
+import { resize } from "./reference.ts"
+
+/** The rule by which fixtures/make.py fills its pictures. */
+const picture = (width: number, height: number): Uint8Array =>
+  Uint8Array.from({ length: width * height * 3 }, (_, i) => Math.imul(i, 2654435761) >>> 13)
+
+const run = (
+  data: Uint8Array,
+  [width, height, toWidth, toHeight]: readonly [number, number, number, number],
+  filter: Resample.Filter,
+  piece: number
+): Uint8Array => {
+  const resampler = Resample.make(width, height, toWidth, toHeight, filter)
+  for (let at = 0; at < data.length; at += piece) resampler.push(data.subarray(at, at + piece))
+  return resampler.finish()
+}
+
+describe("Resample", () => {
+  for (const { height, sha256, toHeight, toWidth, width } of checks) {
+    it(`gives Pillow's bytes for ${width} x ${height} to ${toWidth} x ${toHeight}, with each of its filters`, () => {
+      const data = picture(width, height)
+      for (const filter of Resample.filters) {
+        const result = run(data, [width, height, toWidth, toHeight], filter, 65_536)
+        assert.strictEqual(createHash("sha256").update(result).digest("hex"), sha256[filter], filter)
+      }
+    })
+  }
+
+  it("does not depend on how the bytes are cut", () => {
+    const data = picture(41, 29)
+    const whole = run(data, [41, 29, 16, 8], "bilinear", data.length)
+    for (const piece of [1, 2, 122, 123, 124, 1000]) {
+      assert.deepStrictEqual(run(data, [41, 29, 16, 8], "bilinear", piece), whole)
+    }
+  })
+
+  it("agrees with the reference that the label maps are tested against", () => {
+    const data = picture(97, 53)
+    assert.deepStrictEqual(
+      run(data, [97, 53, 64, 80], "bilinear", 1000),
+      resize({ width: 97, height: 53, data }, 64, 80).data
+    )
+  })
+})
