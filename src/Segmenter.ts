@@ -13,7 +13,7 @@
  *   return regions.map((region) => region.className)
  * })
  * const fake = SegFormerTest.layer(() => Effect.succeed(Fixtures.prediction))
- * await Effect.runPromise(Effect.provide(program, fake)) // => ["background", "particle", "scratch"]
+ * await Effect.runPromise(Effect.provide(program, fake)) // => ["background", "scratch", "particle"]
  * ```
  */
 import { Effect, Result, Stream } from "effect"

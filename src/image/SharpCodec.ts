@@ -20,7 +20,6 @@
  * ```
  */
 import { Effect, Layer } from "effect"
-import type { Sharp } from "sharp"
 import { type DecodeOptions, type EncodeOptions, ImageCodec, type Raster } from "./ImageCodec.ts"
 import {
   DependencyMissing,
@@ -90,7 +89,8 @@ const decode = Effect.fnUntraced(function* (
     try: () => {
       // Warnings are not enough to refuse a picture: libjpeg warns of bytes that no viewer minds.
       const input = sharp(bytes, { failOn: "error", limitInputPixels: false, unlimited: true })
-      const upright = orient(input, image.orientation).toColourspace("srgb")
+      // Only where `ImageHeader` saw it too: the sizes that callers go by are taken from there.
+      const upright = (image.orientation === 1 ? input : input.autoOrient()).toColourspace("srgb")
       return (channels === 3 ? upright.removeAlpha() : upright.ensureAlpha()).raw().toUint8Array()
     },
     catch: (cause) => new NotAnImage({ source, detail: reasonOf(cause) })
@@ -105,32 +105,6 @@ const decode = Effect.fnUntraced(function* (
   }
   return { width, height, channels, data }
 })
-
-/**
- * What the EXIF orientation asks for. sharp could find it itself, but then it and `ImageHeader`, which sizes are
- * taken from, could differ.
- */
-const orient = (input: Sharp, orientation: number): Sharp => {
-  // Mirrored ones are turned after they are mirrored; sharp mirrors after it turns.
-  switch (orientation) {
-    case 2:
-      return input.flop()
-    case 3:
-      return input.rotate(180)
-    case 4:
-      return input.flip()
-    case 5:
-      return input.rotate(90).flop()
-    case 6:
-      return input.rotate(90)
-    case 7:
-      return input.rotate(270).flop()
-    case 8:
-      return input.rotate(270)
-    default:
-      return input
-  }
-}
 
 const encode = (
   sharp: SharpModule,

@@ -1,8 +1,8 @@
 /**
  * A binary mask: which pixels belong to one thing. One byte per pixel, 0 or 1, row-major.
  *
- * Bytes, not bits: measured on 4,000 x 3,000 pixels, reading and writing single pixels (outlines, runs, drawing)
- * is what masks are used for here, and packing costs more there than it saves in set operations.
+ * Bytes, not bits: packed, `and` and `area` of 4,000 x 3,000 pixels take 0.5 ms instead of 8, but making a mask and
+ * reading its pixels take 12 ms either way, and label maps, pictures and outlines share these loops as they are.
  *
  * ```ts
  * import { BinaryMask } from "effect-segformer/mask"

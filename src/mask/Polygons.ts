@@ -15,7 +15,9 @@
  */
 import type { BinaryMask } from "./BinaryMask.ts"
 import * as Components from "./Components.ts"
+import { clip } from "./Grid.ts"
 import type { LabelMap } from "./LabelMap.ts"
+import type { Box } from "./Region.ts"
 import { simplifyRing } from "./Simplify.ts"
 
 /** In pixels from the top left corner of the image. */
@@ -38,7 +40,10 @@ export interface Outline {
 }
 
 export interface Options extends Components.Options {
-  /** How far an outline may be moved in pixels, by Douglas and Peucker's method. Exact by default. */
+  /**
+   * How far an outline may be moved in pixels, by Douglas and Peucker's method; rings that it leaves no area of go.
+   * Exact by default.
+   */
   readonly tolerance?: number | undefined
   /**
    * Whether neighbours keep one line between them when simplified: no gaps, no overlaps. Off by default, when each
@@ -84,34 +89,61 @@ export const fromMask = (
  * The pixels whose centres lie inside, by the even-odd rule over all rings: the inverse of {@link fromMask}. A centre
  * on an edge counts where the edge is a left or an upper one.
  */
-export const toMask = (polygons: Iterable<Polygon>, width: number, height: number): BinaryMask => {
-  const data = new Uint8Array(width * height)
-  for (const { holes, outer } of polygons) {
-    toggle(outer, data, width, height)
-    for (const hole of holes) toggle(hole, data, width, height)
-  }
-  // Every edge toggles what lies to the right of it; adding that up along each row fills the inside.
-  for (let y = 0; y < height; y++) {
-    let inside = 0
-    for (let i = y * width; i < (y + 1) * width; i++) {
-      inside ^= data[i]!
-      data[i] = inside
-    }
-  }
-  return { width, height, data }
+export const toMask = (polygons: ReadonlyArray<Polygon>, width: number, height: number): BinaryMask => {
+  const mask = { width, height, data: new Uint8Array(width * height) }
+  paint(polygons, mask, 1)
+  return mask
 }
 
-const toggle = (ring: Ring, data: Uint8Array, width: number, height: number): void => {
+/** Gives the pixels of {@link toMask} an id, in place. Costs what the box around the polygons holds. */
+export const paint = (polygons: ReadonlyArray<Polygon>, onto: LabelMap, id: number): void => {
+  const around = boundingBox(polygons)
+  const box = around && clip(onto, around)
+  if (box === undefined) return
+  const inside = new Uint8Array(box.width * box.height)
+  for (const { holes, outer } of polygons) {
+    toggle(outer, inside, box)
+    for (const hole of holes) toggle(hole, inside, box)
+  }
+  // Every edge toggles what lies to the right of it; adding that up along each row fills the inside.
+  for (let y = 0; y < box.height; y++) {
+    const row = (box.y + y) * onto.width + box.x
+    let parity = 0
+    for (let x = 0; x < box.width; x++) {
+      parity ^= inside[y * box.width + x]!
+      if (parity === 1) onto.data[row + x] = id
+    }
+  }
+}
+
+/** The smallest box around all rings; `undefined` where there are no points. */
+export const boundingBox = (polygons: ReadonlyArray<Polygon>): Box | undefined => {
+  let left = Infinity
+  let top = Infinity
+  let right = -Infinity
+  let bottom = -Infinity
+  for (const { outer } of polygons) {
+    for (const [x, y] of outer) {
+      left = Math.min(left, x)
+      top = Math.min(top, y)
+      right = Math.max(right, x)
+      bottom = Math.max(bottom, y)
+    }
+  }
+  return right < left ? undefined : { x: left, y: top, width: right - left, height: bottom - top }
+}
+
+const toggle = (ring: Ring, inside: Uint8Array, box: Box): void => {
   for (let i = 0; i < ring.length; i++) {
     const a = ring[i]!
     const b = ring[(i + 1) % ring.length]!
     const [upper, lower] = a[1] < b[1] ? [a, b] : [b, a]
-    const first = Math.max(0, Math.ceil(upper[1] - 0.5))
-    const end = Math.min(height, Math.ceil(lower[1] - 0.5))
+    const first = Math.max(box.y, Math.ceil(upper[1] - 0.5))
+    const end = Math.min(box.y + box.height, Math.ceil(lower[1] - 0.5))
     const slope = (lower[0] - upper[0]) / (lower[1] - upper[1])
     for (let y = first; y < end; y++) {
-      const column = Math.max(0, Math.ceil(upper[0] + (y + 0.5 - upper[1]) * slope - 0.5))
-      if (column < width) data[y * width + column]! ^= 1
+      const column = Math.max(0, Math.ceil(upper[0] + (y + 0.5 - upper[1]) * slope - 0.5) - box.x)
+      if (column < box.width) inside[(y - box.y) * box.width + column]! ^= 1
     }
   }
 }
@@ -148,17 +180,27 @@ const trace = (map: LabelMap, parts: Components.Components, shared: boolean): Re
   const outers: Array<TracedRing | undefined> = Array.from({ length: parts.count }, () => undefined)
   const holes = Array.from({ length: parts.count }, (): Array<TracedRing> => [])
   const visited = new Uint8Array(width * height)
+  const { component, ends, rows, starts } = parts
   for (let y = 0; y < height; y++) {
-    for (let i = parts.rows[y]!; i < parts.rows[y + 1]!; i++) {
-      const part = parts.component[i]!
+    let above = y === 0 ? 0 : rows[y - 1]!
+    for (let i = rows[y]!; i < rows[y + 1]!; i++) {
+      const part = component[i]!
       if (part < 0) continue
-      const id = parts.classIds[part]!
-      const end = y * width + parts.ends[i]!
-      for (let at = y * width + parts.starts[i]!; at < end; at++) {
-        if (visited[at] === 1 || (y > 0 && data[at - width] === id)) continue
-        for (const ring of follow(map, at, visited, shared)) {
+      const start = starts[i]!
+      const end = ends[i]!
+      const begin = (x: number): void => {
+        if (visited[y * width + x] === 1) return
+        for (const ring of follow(map, y * width + x, visited, shared)) {
           if (signedArea(ring.points) > 0) outers[part] = ring
           else holes[part]!.push(ring)
+        }
+      }
+      // Every ring has an upper edge, with another area or nothing above it.
+      if (y === 0) begin(start)
+      else {
+        while (ends[above]! <= start) above++
+        for (let k = above; k < rows[y]! && starts[k]! < end; k++) {
+          if (component[k] !== part) begin(Math.max(start, starts[k]!))
         }
       }
     }
@@ -218,7 +260,7 @@ const follow = (
   points.unshift(...points.splice(-1))
   junctions.unshift(...junctions.splice(-1))
   const whole = shared ? { points, junctions } : { points }
-  return touches ? cutLoops(whole) : [whole]
+  return touches ? cutLoops(whole, width + 1) : [whole]
 }
 
 /** Whether lines between other areas end at a corner: more than two lines meet there. */
@@ -230,16 +272,16 @@ const isJunction = (id: number, ahead: number, aheadLeft: number, behindLeft: nu
   2
 
 /** Simple rings from one that comes by some points twice. */
-const cutLoops = (ring: TracedRing): ReadonlyArray<TracedRing> => {
+const cutLoops = (ring: TracedRing, stride: number): ReadonlyArray<TracedRing> => {
   const rings: Array<TracedRing> = []
   const stack: Array<{ readonly point: Point; readonly junction: boolean }> = []
-  const places = new Map<string, number>()
+  const places = new Map<number, number>()
   for (const [i, point] of ring.points.entries()) {
-    const key = `${point[0]},${point[1]}`
+    const key = point[1] * stride + point[0]
     const place = places.get(key)
     if (place !== undefined) {
       const loop = stack.splice(place)
-      for (const { point } of loop) places.delete(`${point[0]},${point[1]}`)
+      for (const { point } of loop) places.delete(point[1] * stride + point[0])
       rings.push(unzip(loop, ring.junctions !== undefined))
     }
     places.set(key, stack.length)

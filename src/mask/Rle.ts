@@ -75,8 +75,15 @@ export const fromLabelMap = (map: LabelMap | BinaryMask): Map<number, Rle> => {
 
 /** The mask of runs. */
 export const toMask = (self: Rle): BinaryMask => {
-  const { counts, height, width } = self
+  const { height, width } = self
   const data = new Uint8Array(width * height)
+  paint(self, data, 1)
+  return { width, height, data }
+}
+
+/** Gives the pixels of the mask an id, in place; `data` holds `[height, width]` ids. */
+export const paint = (self: Rle, data: LabelData, id: number): void => {
+  const { counts, height, width } = self
   let x = 0
   let y = 0
   for (let i = 0; i < counts.length; i++) {
@@ -88,7 +95,7 @@ export const toMask = (self: Rle): BinaryMask => {
     }
     while (left > 0) {
       const end = Math.min(height, y + left)
-      for (let row = y; row < end; row++) data[row * width + x] = 1
+      for (let row = y; row < end; row++) data[row * width + x] = id
       left -= end - y
       y = end
       if (y === height) {
@@ -97,7 +104,6 @@ export const toMask = (self: Rle): BinaryMask => {
       }
     }
   }
-  return { width, height, data }
 }
 
 /** Pixels in the mask. */

@@ -1,7 +1,7 @@
 /**
- * The image with its classes painted over it: a translucent fill, a crisp outline inside each region's border, and a
- * thin shade around it, so that it stands out on light and dark ground alike. Classes that are background stay as
- * they are.
+ * The image with its classes painted over it: a translucent fill through which light and shade of the image show, a
+ * crisp outline inside each region's border, and a thin shade around it, so that it stands out on light and dark
+ * ground alike. Classes that are background stay as they are.
  *
  * ```ts
  * import { Palette } from "effect-segformer/mask"
@@ -24,7 +24,7 @@ import * as Steps from "./Steps.ts"
 export interface OverlayOptions {
   /** Classes without a colour get one of their own. */
   readonly palette: ClassTable
-  /** Of the fill, 0 to 1. 0.4 by default. */
+  /** Of the fill, 0 to 1. 0.5 by default. */
   readonly opacity?: number | undefined
   /** Width of the outline in pixels; 0 for none. By default it grows with the image: 2 at 600 pixels, 4 at 1,200. */
   readonly outline?: number | undefined
@@ -66,7 +66,7 @@ export function* steps(
   const marks = new Uint8Array(outline > 0 || shade > 0 ? ids.length : 0)
   if (marks.length > 0) yield* markBorders(map, hidden, outline, shade, marks)
 
-  const fill = clamp(options.opacity ?? 0.4)
+  const fill = clamp(options.opacity ?? 0.5)
   const source = image.data
   const data = new Uint8Array(width * height * 3)
   const second = channels === 1 ? 0 : 1
@@ -96,9 +96,11 @@ export function* steps(
         data[out + 2] = source[at + third]! * light
       } else {
         const opacity = mark === OUTLINE ? outlineOpacity : fill
-        data[out] = source[at]! + (red - source[at]!) * opacity + 0.5
-        data[out + 1] = source[at + second]! + (green - source[at + second]!) * opacity + 0.5
-        data[out + 2] = source[at + third]! + (blue - source[at + third]!) * opacity + 0.5
+        // Over the grey of the image, not its colour: a red thread must not make a blue class purple.
+        const grey = 0.299 * source[at]! + 0.587 * source[at + second]! + 0.114 * source[at + third]!
+        data[out] = grey + (red - grey) * opacity + 0.5
+        data[out + 1] = grey + (green - grey) * opacity + 0.5
+        data[out + 2] = grey + (blue - grey) * opacity + 0.5
       }
     }
     yield

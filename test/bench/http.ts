@@ -10,8 +10,8 @@ import { fileURLToPath } from "node:url"
 import { median, type Report } from "./Report.ts"
 
 const subjects = ["undici", "undici FormData", "huggingface", "effect-segformer"] as const
-const rounds = 7
-const callsPerRound = 250
+const rounds = 5
+const callsPerRound = 800
 
 interface Round {
   readonly cpuMs: number
@@ -42,7 +42,7 @@ export const run = async (report: Report): Promise<void> => {
     // The first round warms the code up and is not counted.
     for (let round = 0; round <= rounds; round++) {
       for (const [index, subject] of subjects.entries()) {
-        children[index]!.send(round === 0 ? callsPerRound * 8 : callsPerRound)
+        children[index]!.send(round === 0 ? callsPerRound * 3 : callsPerRound)
         const result = (await answer(children[index]!)) as Round
         if (round > 0) measured.get(subject)!.push(result)
       }

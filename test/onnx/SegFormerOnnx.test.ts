@@ -197,14 +197,20 @@ describe("SegFormerOnnx with models of others", () => {
         { ...older, size: { height: 32, width: 32 }, resample: 0 },
         { ...support.preprocessor, do_resize: false, size: 8 },
         // The fixture's classes are corners of a cube from -1 to 1.
-        { ...support.preprocessor, do_rescale: false, image_mean: 127.5, image_std: 127.5 },
-        { ...support.preprocessor, do_normalize: false, image_mean: [9, 9, 9], rescale_factor: 1 / 64 }
+        { ...support.preprocessor, do_rescale: false, image_mean: 127.5, image_std: 127.5 }
       ]
       for (const preprocessor of forms) {
         const path = yield* support.modelFolder({ "model.onnx": "blocks.onnx" }, { preprocessor })
         const { labelMap } = yield* segmentWith({ model: ModelSource.folder(path) }, picture)
         assert.deepStrictEqual(labelMap.data, ids, JSON.stringify(preprocessor))
       }
+      // Without a mean, black and red are corners no more: what is not white is judged by its largest channel.
+      const unnormalized = { ...support.preprocessor, do_normalize: false, rescale_factor: 1 / 64 }
+      const other = yield* support.modelFolder({ "model.onnx": "blocks.onnx" }, { preprocessor: unnormalized })
+      const shifted = yield* segmentWith({ model: ModelSource.folder(other) }, picture)
+      const at = (x: number, y: number) => LabelMap.at(shifted.labelMap, x, y)
+      assert.deepStrictEqual([at(4, 4), at(28, 4), at(4, 28), at(28, 28)], [1, 2, 3, 5])
+      assert.notDeepEqual(shifted.labelMap.data, ids)
       const { size: ___, ...sizeless } = support.preprocessor
       const path = yield* support.modelFolder({ "model.onnx": "blocks.onnx" }, { preprocessor: sizeless })
       const large = quarters(512)

@@ -4,7 +4,7 @@
  * A process and not a worker thread: a thread that ends while ONNX Runtime runs aborts the whole program, and so do
  * `process.exit` and an uncaught error meanwhile; a process can be killed at any time (docs/decisions/inference-workers.md).
  */
-import { spawn } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import { Socket } from "node:net"
 import { fileURLToPath } from "node:url"
 import type { ConfidenceMap } from "../../mask/ConfidenceMap.ts"
@@ -52,6 +52,12 @@ export interface SessionEvents {
 // The child must be a file beside this one: TypeScript in the sources, JavaScript in the package.
 const main = new URL(import.meta.url.endsWith(".ts") ? "./SessionMain.ts" : "./SessionMain.js", import.meta.url)
 
+/** Those alive. They end when their pipe does, but one in the middle of a long run would not notice before its end. */
+const alive = new Set<ChildProcess>()
+const killAll = () => {
+  for (const child of alive) child.kill("SIGKILL")
+}
+
 /** How much of what a process printed last is worth keeping. */
 const keptOutput = 2000
 
@@ -60,6 +66,8 @@ export const start = (load: Frames.Load, events: SessionEvents): SessionProcess 
     stdio: ["ignore", "ignore", "pipe", "pipe"],
     windowsHide: true
   })
+  if (alive.size === 0) process.on("exit", killAll)
+  alive.add(child)
   const channel = child.stdio[3]
   if (!(channel instanceof Socket)) throw new Error("the fourth stream of a child process is a pipe")
   let state: "loading" | "idle" | "busy" | "gone" = "loading"
@@ -138,6 +146,10 @@ export const start = (load: Frames.Load, events: SessionEvents): SessionProcess 
   })
   if (child.stderr instanceof Socket) child.stderr.unref()
   child.on("error", (cause) => end(cause.message))
+  child.on("exit", () => {
+    alive.delete(child)
+    if (alive.size === 0) process.off("exit", killAll)
+  })
   // `close` and not `exit`: what it printed last has been read by then.
   child.on("close", (code, signal) => end(signal === null ? `exit code ${code}` : signal))
 

@@ -75,7 +75,7 @@ const make: Record<string, (image: Uint8Array<ArrayBuffer>) => Promise<Subject>>
   // Everything on: limits, header check, policy, breaker, budget, spans, metrics, schema, pictures decoded and checked.
   "effect-segformer": async (image) => {
     const { Effect, Layer, ManagedRuntime } = await import("effect")
-    const { NodeHttpClient } = await import("@effect/platform-node")
+    const NodeHttpClient = await import("@effect/platform-node/NodeHttpClient")
     const { ImageSource, segment } = await import("../../../src/index.ts")
     const { SegFormerHttp } = await import("../../../src/http/index.ts")
     const runtime = ManagedRuntime.make(

@@ -1,0 +1,114 @@
+/**
+ * Who segments: the model in the package, another model, or a service. What that takes (onnxruntime, sharp, undici) is
+ * loaded when a command needs it, and not for `--help`.
+ */
+import { existsSync } from "node:fs"
+import { Duration, Effect, Layer, type Scope } from "effect"
+import { FetchHttpClient, HttpClient } from "effect/http"
+import { ImageCodec } from "../image/ImageCodec.ts"
+import * as Palette from "../mask/Palette.ts"
+import type { Transport } from "../Transport.ts"
+import * as ExitCode from "./ExitCode.ts"
+
+export interface BackendOptions {
+  /** A service instead of a model. */
+  readonly url?: string | undefined
+  /** A folder, an `.onnx` file, or an id of the Hub. */
+  readonly model?: string | undefined
+  /** Colours of a service's masks, by name. */
+  readonly palette?: PaletteName | undefined
+  readonly sessions?: number | undefined
+  /** For one attempt at a service. */
+  readonly timeout?: Duration.Duration | undefined
+}
+
+export const palettes = {
+  surface: Palette.surface,
+  ade20k: Palette.ade20k,
+  cityscapes: Palette.cityscapes,
+  voc: Palette.pascalVoc
+} as const
+export type PaletteName = keyof typeof palettes
+
+const unavailable = (error: { readonly message: string }) =>
+  new ExitCode.Ended({ code: ExitCode.unavailable, reason: error.message })
+
+type Made = Effect.Effect<Transport["Service"], ExitCode.Ended, Scope.Scope | ImageCodec>
+
+/** The transport, ready: a model is loaded, a service has said that it is well. */
+export const make = (options: BackendOptions): Made =>
+  options.url === undefined ? makeModel(options) : makeService(options.url, options)
+
+const makeModel = Effect.fnUntraced(function* (
+  options: BackendOptions
+): Effect.fn.Return<Transport["Service"], ExitCode.Ended, Scope.Scope | ImageCodec> {
+  const { ModelSource, SegFormerOnnx } = yield* Effect.promise(() => import("../onnx/index.ts"))
+  const { model, sessions } = options
+  const isId = model !== undefined && /^[\w.-]+\/[\w.-]+$/.test(model) && !existsSync(model)
+  const made =
+    model === undefined
+      ? SegFormerOnnx.make({ sessions })
+      : isId
+        ? Effect.provide(
+            SegFormerOnnx.make({ model: ModelSource.hub(model), sessions }),
+            FetchHttpClient.layer
+          )
+        : SegFormerOnnx.make({ model: ModelSource.folder(model), sessions })
+  return yield* Effect.mapError(made, unavailable)
+})
+
+const makeService = Effect.fnUntraced(function* (
+  url: string,
+  options: BackendOptions
+): Effect.fn.Return<Transport["Service"], ExitCode.Ended, Scope.Scope> {
+  const [{ Inspection, SegFormerConfig, SegFormerHttp }, NodeHttpClient] = yield* Effect.promise(() =>
+    Promise.all([import("../http/index.ts"), import("@effect/platform-node/NodeHttpClient")])
+  )
+  const client = yield* Layer.build(NodeHttpClient.layerUndici)
+  const config = yield* Effect.mapError(
+    SegFormerConfig.load,
+    (error) => new ExitCode.Ended({ code: ExitCode.usage, reason: error.message })
+  )
+  const connect = (palette: Palette.Palette | undefined) =>
+    SegFormerHttp.make({
+      baseUrl: url,
+      apiKey: config.apiKey,
+      policy: { ...config.policy, attemptTimeout: options.timeout ?? config.policy.attemptTimeout },
+      protocol: Inspection.make({ palette })
+    }).pipe(
+      Effect.provideContext(client),
+      Effect.mapError((error) => new ExitCode.Ended({ code: ExitCode.usage, reason: error.message }))
+    )
+  const given = options.palette === undefined ? undefined : palettes[options.palette]
+  const transport = yield* connect(given)
+  const health = yield* Effect.result(transport.health)
+  if (health._tag === "Failure") {
+    // A service that is up and has no such route may still segment.
+    const { failure } = health
+    if (failure._tag !== "NotFound" && failure._tag !== "ResponseNotDecodable")
+      return yield* unavailable(failure)
+  } else if (!health.success.healthy) {
+    return yield* new ExitCode.Ended({
+      code: ExitCode.unavailable,
+      reason: `${url} is up, but cannot segment: ${health.success.detail}`
+    })
+  }
+  if (given !== undefined) return transport
+  // `segformer serve` says in which colours it paints its masks.
+  const { classes } = yield* Effect.orElseSucceed(transport.describe, () => ({ classes: [] }))
+  const painted = classes.flatMap((info) =>
+    info.color === undefined ? [] : [{ ...info, color: info.color }]
+  )
+  return painted.length > 0 && painted.length === classes.length ? yield* connect(painted) : transport
+})
+
+/** Decoding and encoding, by sharp. */
+export const layerCodec: Layer.Layer<ImageCodec> = Layer.unwrap(
+  Effect.map(
+    Effect.promise(() => import("../image/SharpCodec.ts")),
+    (SharpCodec) => SharpCodec.layer
+  )
+)
+
+/** For images on the web. */
+export const layerHttpClient: Layer.Layer<HttpClient.HttpClient> = FetchHttpClient.layer

@@ -1,0 +1,49 @@
+/**
+ * Exit codes of the command, for scripts:
+ *
+ * | code | meaning |
+ * |---|---|
+ * | 0 | all is well |
+ * | 1 | some images failed |
+ * | 2 | the command line is wrong |
+ * | 3 | the service or the model cannot be used |
+ * | 130, 143 | interrupted (Ctrl-C), terminated; a server that was told to stop ends with 0 |
+ */
+import { Cause, type Exit, Schema } from "effect"
+
+export const someFailed = 1
+export const usage = 2
+export const unavailable = 3
+export const interrupted = 130
+export const terminated = 143
+
+/** How this process was told to stop, as far as the exit code depends on it. */
+export const stop = {
+  /** By SIGTERM. */
+  terminated: false,
+  /** What ran was a server, which has no other way to end well. */
+  served: false
+}
+
+/** The command ends with a code, having said why. */
+export class Ended extends Schema.TaggedError<Ended>()("Ended", {
+  code: Schema.Int,
+  /** One line for standard error; undefined where all is said. */
+  reason: Schema.optional(Schema.String)
+}) {
+  override get message(): string {
+    return this.reason ?? `exit code ${this.code}`
+  }
+}
+
+/** The code of an exit. */
+export const of = (exit: Exit.Exit<unknown, unknown>): number => {
+  if (exit._tag === "Success") return 0
+  if (Cause.hasInterruptsOnly(exit.cause)) {
+    return stop.served ? 0 : stop.terminated ? terminated : interrupted
+  }
+  const error = Cause.squash(exit.cause)
+  if (error instanceof Ended) return error.code
+  // What is left of typed failures are those of the parser.
+  return exit.cause.reasons.some((reason) => reason._tag === "Fail") ? usage : someFailed
+}

@@ -1,0 +1,62 @@
+/** Flags that several commands have. */
+import { Option, Schema } from "effect"
+import { Argument, Flag } from "effect/cli"
+
+const Count = Schema.Int.check(Schema.isGreaterThan(0))
+
+/** A whole number of at least 1. */
+export const count = (name: string) => Flag.Int(name).pipe(Flag.withSchema(Count))
+
+const units: Readonly<Record<string, number>> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
+
+/** Bytes, written as 1048576, 512k, 50M or 2G. */
+export const bytes = (name: string) =>
+  Flag.String(name).pipe(
+    Flag.withMetavar("BYTES"),
+    Flag.filterMap(
+      (text) => {
+        const [, digits, unit] = /^(\d+)\s*([kmg]?)i?b?$/i.exec(text) ?? []
+        const factor = units[(unit ?? "").toLowerCase()]
+        const value = digits === undefined || factor === undefined ? 0 : Number(digits) * factor
+        return value > 0 ? Option.some(value) : Option.none()
+      },
+      () => "a size such as 1048576, 512k or 50M"
+    )
+  )
+
+export const url = Flag.String("url").pipe(
+  Flag.withAlias("u"),
+  Flag.withMetavar("URL"),
+  Flag.withDescription(
+    "A service that segments, instead of a model here. Its key is read from SEGFORMER_API_KEY"
+  ),
+  Flag.optional
+)
+
+export const model = Flag.String("model").pipe(
+  Flag.withAlias("m"),
+  Flag.withMetavar("MODEL"),
+  Flag.withDescription(
+    "A model folder, an .onnx file or an id of the Hugging Face Hub. By default the model in this package"
+  ),
+  Flag.optional
+)
+
+export const maxPixels = count("max-pixels").pipe(
+  Flag.withMetavar("PIXELS"),
+  Flag.withDescription("Refuse images with more pixels than this"),
+  Flag.optional
+)
+
+export const maxBytes = bytes("max-bytes").pipe(
+  Flag.withDescription("Refuse image files larger than this, such as 50M"),
+  Flag.optional
+)
+
+/** Images to segment. */
+export const images = Argument.String("image").pipe(
+  Argument.withDescription(
+    "Files, folders (searched through), globs in quotes, http(s) addresses, or - for standard input"
+  ),
+  Argument.variadic({ min: 1 })
+)

@@ -1,0 +1,122 @@
+/** What a run found, as a table for people and as JSON for machines. */
+import { Duration } from "effect"
+import * as ClassTable from "../mask/ClassTable.ts"
+import * as LabelMap from "../mask/LabelMap.ts"
+import type { Palette } from "../mask/Palette.ts"
+import type { Region } from "../mask/Region.ts"
+import * as Background from "../render/Background.ts"
+import type { Segmentation } from "../Segmentation.ts"
+import * as Screen from "./Screen.ts"
+
+/** One class in an image. */
+export interface ClassCount {
+  readonly id: number
+  readonly name: string
+  /** `#rrggbb`, as painted. */
+  readonly color: string | undefined
+  readonly pixels: number
+  /** Of the image's pixels, 0 to 1. */
+  readonly share: number
+  /** Undefined for background. */
+  readonly regions: number | undefined
+}
+
+/** One image, as `--json` prints it and NAME.json holds it. */
+export interface ImageReport {
+  readonly image: string
+  readonly width: number
+  readonly height: number
+  readonly model: string
+  /** Those that occur. */
+  readonly classes: ReadonlyArray<ClassCount>
+  /** Of classes that are not background. */
+  readonly regions: ReadonlyArray<Region>
+  /** Paths of what was written. */
+  readonly files: { readonly overlay?: string; readonly labels?: string; readonly json?: string }
+  /** From the call to its result, in milliseconds. */
+  readonly milliseconds: number
+  readonly attempts: number
+}
+
+/** The report of a segmentation; without a label map, its regions count. */
+export const make = (options: {
+  readonly image: string
+  readonly model: string
+  readonly segmentation: Segmentation
+  readonly map: LabelMap.LabelMap | undefined
+  readonly regions: ReadonlyArray<Region>
+  readonly palette: Palette
+  readonly files: ImageReport["files"]
+}): ImageReport => {
+  const { map, palette, segmentation } = options
+  const background = Background.idsOf(palette)
+  const regions = options.regions.filter((region) => !background.has(region.classId))
+  const counts = new Map<number, number>()
+  for (const { classId } of regions) counts.set(classId, (counts.get(classId) ?? 0) + 1)
+  const pixels = new Map(map === undefined ? [] : LabelMap.histogram(map))
+  if (map === undefined) {
+    for (const { area, classId } of regions) pixels.set(classId, (pixels.get(classId) ?? 0) + area)
+  }
+  const total = segmentation.width * segmentation.height
+  const classes = [...pixels]
+    .sort((a, b) => a[0] - b[0])
+    .map(([id, count]): ClassCount => ({
+      id,
+      name: ClassTable.nameOf(palette, id),
+      color: Screen.hex(ClassTable.get(palette, id)?.color),
+      pixels: count,
+      share: count / total,
+      regions: background.has(id) ? undefined : (counts.get(id) ?? 0)
+    }))
+  return {
+    image: options.image,
+    width: segmentation.width,
+    height: segmentation.height,
+    model: options.model,
+    classes,
+    regions,
+    files: options.files,
+    milliseconds: Math.round(Duration.toMillis(segmentation.cost.duration)),
+    attempts: segmentation.cost.attempts
+  }
+}
+
+const number = new Intl.NumberFormat("en-US")
+
+const percent = (share: number): string =>
+  share > 0 && share < 0.0005 ? "< 0.1 %" : `${(share * 100).toFixed(1)} %`
+
+const rgb = (color: string | undefined): ClassTable.Rgb | undefined => {
+  if (color === undefined) return undefined
+  const value = Number.parseInt(color.slice(1), 16)
+  return [value >> 16, (value >> 8) & 255, value & 255]
+}
+
+/** Class, pixels, share and regions over all images. */
+export const table = (reports: ReadonlyArray<ImageReport>): ReadonlyArray<string> => {
+  const total = reports.reduce((sum, { height, width }) => sum + width * height, 0)
+  const sums = new Map<string, ClassCount>()
+  for (const { classes } of reports) {
+    for (const info of classes) {
+      const key = `${info.id} ${info.name}`
+      const before = sums.get(key)
+      sums.set(key, {
+        ...info,
+        pixels: info.pixels + (before?.pixels ?? 0),
+        regions: info.regions === undefined ? undefined : info.regions + (before?.regions ?? 0)
+      })
+    }
+  }
+  const rows = [...sums.values()]
+    .sort((a, b) => a.id - b.id)
+    .map((info) => ({
+      mark: Screen.swatch(rgb(info.color)),
+      cells: [
+        Screen.plain(info.name),
+        number.format(info.pixels),
+        percent(info.pixels / total),
+        info.regions === undefined ? "" : number.format(info.regions)
+      ]
+    }))
+  return Screen.table(["class", "pixels", "share", "regions"], rows)
+}

@@ -1,0 +1,86 @@
+/**
+ * What a person sees: results on standard output; progress, warnings and errors on standard error. Progress shows on
+ * a terminal only, and leaves nothing behind.
+ */
+import { Console, Effect, Logger, type Layer } from "effect"
+import { toHex } from "../mask/Palette.ts"
+import type { Rgb } from "../mask/ClassTable.ts"
+
+const clearLine = "\r\u001B[K"
+
+const isTerminal = (): boolean => process.stderr.isTTY && process.env["TERM"] !== "dumb"
+
+/** Text in nothing but what can be seen: names of files may hold anything. */
+export const plain = (text: string): string => text.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, " ")
+
+/** One line on standard error. */
+export const complain = (line: string): Effect.Effect<void> =>
+  Effect.sync(() => {
+    process.stderr.write(`${isTerminal() ? clearLine : ""}segformer: ${plain(line)}\n`)
+  })
+
+/** One line on standard output. */
+export const say = (line: string): Effect.Effect<void> => Console.log(line)
+
+/** A line that is replaced by the next one. */
+export interface Progress {
+  readonly show: (line: string) => Effect.Effect<void>
+  readonly clear: Effect.Effect<void>
+}
+
+export const progress = (enabled: boolean): Progress => {
+  const active = enabled && isTerminal()
+  const write = (text: string) =>
+    active
+      ? Effect.sync(() => {
+          process.stderr.write(text)
+        })
+      : Effect.void
+  return {
+    show: (line) => {
+      const columns = process.stderr.columns ?? 80
+      return write(clearLine + plain(line).slice(0, Math.max(10, columns - 1)))
+    },
+    clear: write(clearLine)
+  }
+}
+
+/** Log lines on standard error, plain: `10:24:01 INFO POST /upload 200 41.3 ms`. */
+export const layerLog: Layer.Layer<never> = Logger.layer([
+  Logger.make(({ cause, date, logLevel, message }) => {
+    const text = (Array.isArray(message) ? message : [message]).map(String).join(" ")
+    const why = cause.reasons.length === 0 ? "" : `\n${String(cause)}`
+    const level = logLevel === "Info" ? "" : `${logLevel.toUpperCase()} `
+    process.stderr.write(
+      `${isTerminal() ? clearLine : ""}${date.toTimeString().slice(0, 8)} ${level}${plain(text)}${why}\n`
+    )
+  })
+])
+
+const usesColor = (): boolean =>
+  process.stdout.isTTY && process.env["NO_COLOR"] === undefined && process.env["TERM"] !== "dumb"
+
+/** A square in a colour, where the terminal shows colours. */
+export const swatch = (color: Rgb | undefined): string =>
+  color !== undefined && usesColor() ? `\u001B[38;2;${color.join(";")}m■\u001B[0m ` : ""
+
+/** The same colour for machines. */
+export const hex = (color: Rgb | undefined): string | undefined =>
+  color === undefined ? undefined : toHex(color)
+
+/** Columns under their headings; the first one reads from the left, numbers from the right. */
+export const table = (
+  heading: ReadonlyArray<string>,
+  rows: ReadonlyArray<{ readonly mark: string; readonly cells: ReadonlyArray<string> }>
+): ReadonlyArray<string> => {
+  const widths = heading.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => row.cells[column]?.length ?? 0))
+  )
+  const line = (cells: ReadonlyArray<string>) =>
+    cells
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)))
+      .join("  ")
+      .trimEnd()
+  const indent = rows.some((row) => row.mark !== "") ? "  " : ""
+  return [`  ${indent}${line(heading)}`, ...rows.map(({ cells, mark }) => `  ${mark}${line(cells)}`)]
+}

@@ -1,0 +1,98 @@
+/** `segformer serve`: a model, or another service, as an HTTP service. */
+import { Duration, Effect, Layer, Option } from "effect"
+import { Command, Flag } from "effect/cli"
+import { Transport } from "../Transport.ts"
+import * as Backend from "./Backend.ts"
+import * as ExitCode from "./ExitCode.ts"
+import * as Flags from "./Flags.ts"
+import * as Screen from "./Screen.ts"
+
+const flags = {
+  host: Flag.String("host").pipe(
+    Flag.withDescription("Address to listen at. 127.0.0.1 by default: this machine only; 0.0.0.0 for all"),
+    Flag.withDefault("127.0.0.1")
+  ),
+  port: Flag.Int("port").pipe(
+    Flag.withAlias("p"),
+    Flag.filter(
+      (port) => port >= 0 && port <= 65_535,
+      () => "a whole number from 0 to 65535"
+    ),
+    Flag.withDescription("Port to listen at; 0 for any that is free. 8080 by default"),
+    Flag.withDefault(8080)
+  ),
+  model: Flags.model,
+  url: Flags.url.pipe(Flag.withDescription("Pass images on to this service, instead of a model here")),
+  concurrency: Flags.count("concurrency").pipe(
+    Flag.withAlias("c"),
+    Flag.withMetavar("IMAGES"),
+    Flag.withDescription("Images worked on at once. 2 by default"),
+    Flag.withDefault(2)
+  ),
+  sessions: Flags.count("sessions").pipe(
+    Flag.withDescription("Copies of the model that run side by side. 1 by default"),
+    Flag.withDefault(1)
+  ),
+  queue: Flag.Int("queue").pipe(
+    Flag.filter(
+      (value) => value >= 0,
+      () => "a whole number of at least 0"
+    ),
+    Flag.withMetavar("REQUESTS"),
+    Flag.withDescription("Requests that may wait; one more is refused with 503. 32 by default"),
+    Flag.withDefault(32)
+  ),
+  maxBytes: Flags.maxBytes,
+  maxPixels: Flags.maxPixels,
+  drain: Flags.count("drain").pipe(
+    Flag.withMetavar("SECONDS"),
+    Flag.withDescription("Time for requests under way to finish when the server is to stop. 20 by default"),
+    Flag.withDefault(20)
+  )
+}
+
+export const command = Command.make("serve", flags, (options) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const url = Option.getOrUndefined(options.url)
+      const model = Option.getOrUndefined(options.model)
+      if (url !== undefined && model !== undefined) {
+        return yield* new ExitCode.Ended({ code: ExitCode.usage, reason: "give --url or --model, not both" })
+      }
+      const { SegFormerServer } = yield* Effect.promise(() => import("../server/index.ts"))
+      const transport = yield* Backend.make({ url, model, sessions: options.sessions })
+      const server = yield* SegFormerServer.make({
+        host: options.host,
+        port: options.port,
+        concurrency: options.concurrency,
+        queue: options.queue,
+        maxBytes: Option.getOrUndefined(options.maxBytes),
+        maxPixels: Option.getOrUndefined(options.maxPixels),
+        drain: Duration.seconds(options.drain)
+      }).pipe(
+        Effect.provideService(Transport, transport),
+        Effect.mapError((error) => new ExitCode.Ended({ code: ExitCode.unavailable, reason: error.message }))
+      )
+      yield* Effect.logInfo(`Serving ${transport.name} at ${server.url}`)
+      ExitCode.stop.served = true
+      yield* Effect.onInterrupt(Effect.never, () =>
+        Effect.logInfo(`Stopping: no new requests; those under way have ${options.drain} s to finish`)
+      )
+    })
+  ).pipe(Effect.provide(Layer.merge(Backend.layerCodec, Screen.layerLog)))
+).pipe(
+  Command.withShortDescription("Serve a model over HTTP"),
+  Command.withDescription(
+    "Serve the model in this package, another one, or another service, in the inspection service's protocol: " +
+      "POST /upload, POST /upload/batch, GET /health and its other routes. SIGTERM and Ctrl-C let requests under " +
+      "way finish."
+  ),
+  Command.withExamples([
+    { command: "segformer serve", description: "On this machine only, at http://127.0.0.1:8080" },
+    {
+      command: "segformer serve --host 0.0.0.0 --port 9000 --model ./models/panels",
+      description: "For others, with a model of one's own"
+    },
+    { command: "curl -F image=@panel.png http://127.0.0.1:8080/upload", description: "Ask it" }
+  ])
+)

@@ -1,0 +1,256 @@
+/**
+ * COCO's annotations: a label map as JSON that its tools read, and back.
+ *
+ * Areas and boxes are those of the pixels, whatever a tolerance does to the outlines. The format's polygons are added
+ * up when they are read, so they cannot have holes: regions with holes are written as run lengths, others as
+ * polygons, all with `iscrowd` 0, which says that an annotation is one object. `iscrowd` 1 marks groups nobody
+ * counted; it is set for the classes named as crowds, whose regions become one annotation.
+ *
+ * ```ts
+ * import { Coco, LabelMap } from "effect-segformer/mask"
+ *
+ * const map = LabelMap.makeUnsafe({ width: 3, height: 1, data: Uint8Array.of(0, 2, 2) })
+ * const [annotation] = Coco.annotations(map, { imageId: 7, exclude: [0] })
+ * annotation?.segmentation // => [[1, 0, 3, 0, 3, 1, 1, 1]]
+ * annotation?.bbox // => [1, 0, 2, 1]
+ * ```
+ */
+import { Result, Schema } from "effect"
+import type { BinaryMask } from "./BinaryMask.ts"
+import type { ClassTable } from "./ClassTable.ts"
+import * as Components from "./Components.ts"
+import { allocate, type LabelMap } from "./LabelMap.ts"
+import { MaskNotDecodable } from "./MaskError.ts"
+import * as Polygons from "./Polygons.ts"
+import * as Rle from "./Rle.ts"
+
+/** A category: a class. */
+export const Category = Schema.Struct({
+  id: Schema.Int,
+  name: Schema.String,
+  supercategory: Schema.optionalKey(Schema.String)
+})
+export type Category = typeof Category.Type
+
+/** An image; sizes in pixels. */
+export const Image = Schema.Struct({
+  id: Schema.Int,
+  width: Schema.Int,
+  height: Schema.Int,
+  file_name: Schema.String
+})
+export type Image = typeof Image.Type
+
+/** Polygons as `[x0, y0, x1, y1, …]` in pixels, or run lengths. */
+export const Segmentation = Schema.Union([
+  Schema.Array(Schema.Array(Schema.Finite)),
+  Schema.Struct({
+    size: Schema.Tuple([Schema.Int, Schema.Int]),
+    counts: Schema.Union([Schema.String, Schema.Array(Schema.Int)])
+  })
+])
+export type Segmentation = typeof Segmentation.Type
+
+/** An object in an image. `area` in pixels, `bbox` as `[x, y, width, height]`. */
+export const Annotation = Schema.Struct({
+  id: Schema.Int,
+  image_id: Schema.Int,
+  category_id: Schema.Int,
+  segmentation: Segmentation,
+  area: Schema.Finite,
+  bbox: Schema.Tuple([Schema.Finite, Schema.Finite, Schema.Finite, Schema.Finite]),
+  iscrowd: Schema.Literals([0, 1])
+})
+export type Annotation = typeof Annotation.Type
+
+/** A whole file. Other keys are allowed and not kept. */
+export const Dataset = Schema.Struct({
+  images: Schema.Array(Image),
+  annotations: Schema.Array(Annotation),
+  categories: Schema.Array(Category)
+})
+export type Dataset = typeof Dataset.Type
+
+/** The data set of a file's text. */
+export const parse = (json: string): Result.Result<Dataset, MaskNotDecodable> =>
+  Result.mapError(
+    Schema.decodeUnknownResult(Schema.fromJsonString(Dataset))(json),
+    (error) => new MaskNotDecodable({ mask: "COCO data set", detail: error.message })
+  )
+
+export interface Options extends Polygons.Options {
+  readonly imageId: number
+  /** The id of the first annotation, the others counting on from it. 1 by default. */
+  readonly firstId?: number | undefined
+  /** Regions of fewer pixels are left out. */
+  readonly minArea?: number | undefined
+  /**
+   * How areas are written. `auto`: polygons, and compressed run lengths for regions with holes. `rle`: compressed
+   * run lengths, exact whatever the tolerance. `counts`: the same, not compressed. "auto" by default.
+   */
+  readonly segmentation?: "auto" | "rle" | "counts" | undefined
+  /** Classes whose regions are one annotation each with `iscrowd` 1, in run lengths that are not compressed. */
+  readonly crowds?: Iterable<number> | undefined
+  /** The category of a class id: the id itself by default. */
+  readonly categoryOf?: ((classId: number) => number) | undefined
+}
+
+/** One annotation for each region of a label map, in the order of their first pixels, then the crowds. */
+export const annotations = (map: LabelMap, options: Options): ReadonlyArray<Annotation> => {
+  const crowds = new Set(options.crowds)
+  const own = { ...options, exclude: [...(options.exclude ?? []), ...crowds] }
+  const components = Components.make(map, own)
+  const { height, width } = map
+  // Numbered regions are a label map, so all of them are encoded at once.
+  const runs = Rle.fromLabelMap({ width, height, data: Components.toLabels(components) })
+  const outlines =
+    options.segmentation === "rle" || options.segmentation === "counts" ? [] : Polygons.fromLabelMap(map, own)
+  const categoryOf = options.categoryOf ?? ((id) => id)
+  const out: Array<Annotation> = []
+  const add = (classId: number, rle: Rle.Rle, segmentation: Segmentation, iscrowd: 0 | 1): void => {
+    const area = Rle.area(rle)
+    const box = Rle.box(rle)
+    if (box === undefined || area < (options.minArea ?? 1)) return
+    out.push({
+      id: (options.firstId ?? 1) + out.length,
+      image_id: options.imageId,
+      category_id: categoryOf(classId),
+      segmentation,
+      area,
+      bbox: [box.x, box.y, box.width, box.height],
+      iscrowd
+    })
+  }
+  for (let c = 0; c < components.count; c++) {
+    const rle = runs.get(c + 1)!
+    const polygons = outlines[c]?.polygons
+    const simple =
+      polygons !== undefined && polygons.length > 0 && polygons.every(({ holes }) => holes.length === 0)
+    const segmentation = simple
+      ? polygons.map(({ outer }) => outer.flat())
+      : Rle.toCoco(rle, { compressed: options.segmentation !== "counts" })
+    add(components.classIds[c]!, rle, segmentation, 0)
+  }
+  if (crowds.size > 0) {
+    const classes = Rle.fromLabelMap(map)
+    for (const classId of crowds) {
+      const rle = classes.get(classId)
+      if (rle !== undefined) add(classId, rle, Rle.toCoco(rle, { compressed: false }), 1)
+    }
+  }
+  return out
+}
+
+/** The categories of a class table. */
+export const categories = (
+  classes: ClassTable,
+  options: Pick<Options, "exclude" | "categoryOf"> = {}
+): ReadonlyArray<Category> => {
+  const excluded = new Set(options.exclude)
+  return classes
+    .filter(({ id }) => !excluded.has(id))
+    .map(({ id, name }) => ({ id: options.categoryOf?.(id) ?? id, name }))
+}
+
+/** A file written piece by piece, for data sets larger than memory: the pieces joined are the text of the file. */
+export interface Writer {
+  /** The text of one image's annotations. */
+  readonly add: (image: Image, annotations: Iterable<Annotation>) => string
+  /** The end of the file. */
+  readonly end: () => string
+}
+
+/** A writer; categories stand first, images last. */
+export const writer = (categories: ReadonlyArray<Category>): Writer => {
+  const images: Array<string> = []
+  let open = false
+  const start = (): string => {
+    if (open) return ""
+    open = true
+    return `{"categories":${JSON.stringify(categories)},"annotations":[`
+  }
+  let first = true
+  return {
+    add: (image, annotations) => {
+      images.push(JSON.stringify(image))
+      let text = start()
+      for (const annotation of annotations) {
+        text += (first ? "\n" : ",\n") + JSON.stringify(annotation)
+        first = false
+      }
+      return text
+    },
+    end: () => `${start()}],"images":[${images.join(",")}]}\n`
+  }
+}
+
+/** The mask of a segmentation. Polygons are added up. */
+export const toMask = (
+  segmentation: Segmentation,
+  width: number,
+  height: number
+): Result.Result<BinaryMask, MaskNotDecodable> => {
+  const mask = { width, height, data: new Uint8Array(width * height) }
+  return Result.map(paint(segmentation, mask, 1), () => mask)
+}
+
+/** Gives the pixels of a segmentation an id, in place. */
+const paint = (
+  segmentation: Segmentation,
+  onto: LabelMap,
+  id: number
+): Result.Result<void, MaskNotDecodable> => {
+  const { height, width } = onto
+  if ("counts" in segmentation) {
+    return Result.flatMap(Rle.fromCoco(segmentation), (rle) =>
+      rle.width === width && rle.height === height
+        ? Result.succeed(Rle.paint(rle, onto.data, id))
+        : fail(
+            `its run lengths are for ${rle.width} x ${rle.height} pixels, the image has ${width} x ${height}`
+          )
+    )
+  }
+  for (const [i, flat] of segmentation.entries()) {
+    if (flat.length < 6 || flat.length % 2 === 1) return fail(`polygon ${i} has ${flat.length} numbers`)
+    const outer = Array.from({ length: flat.length / 2 }, (_, k): Polygons.Point => [
+      flat[2 * k]!,
+      flat[2 * k + 1]!
+    ])
+    Polygons.paint([{ outer, holes: [] }], onto, id)
+  }
+  return Result.succeed(undefined)
+}
+
+export interface LabelMapOptions {
+  /** The id of pixels in no object. 255 by default, which is then the ignored id. */
+  readonly gap?: number | undefined
+  /** The class id of a category: the category's by default. */
+  readonly classOf?: ((categoryId: number) => number) | undefined
+}
+
+/**
+ * The label map of one image's annotations. Where objects overlap the first one is in front; crowds lie behind all
+ * of them.
+ */
+export const toLabelMap = (
+  annotations: Iterable<Annotation>,
+  image: Pick<Image, "width" | "height">,
+  options: LabelMapOptions = {}
+): Result.Result<LabelMap, MaskNotDecodable> => {
+  const backToFront = [...annotations].reverse().sort((a, b) => b.iscrowd - a.iscrowd)
+  const gap = options.gap ?? 255
+  const ids = backToFront.map(({ category_id }) => options.classOf?.(category_id) ?? category_id)
+  const { height, width } = image
+  const data = allocate(
+    ids.reduce((most, id) => Math.max(most, id), gap),
+    width * height
+  ).fill(gap)
+  const map = options.gap === undefined ? { width, height, data, ignoreIndex: gap } : { width, height, data }
+  for (const [i, { segmentation }] of backToFront.entries()) {
+    const painted = paint(segmentation, map, ids[i]!)
+    if (Result.isFailure(painted)) return Result.fail(painted.failure)
+  }
+  return Result.succeed(map)
+}
+
+const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: "segmentation", detail }))

@@ -1,0 +1,140 @@
+/**
+ * GeoJSON (RFC 7946): regions as features, for maps and drawing tools, and back.
+ *
+ * Rings are closed, outer ones go counter-clockwise in the target's coordinates and holes the other way. An affine
+ * transform, in the order of rasterio's `Affine`, leads from pixels to coordinates:
+ * `x = a column + b row + c`, `y = d column + e row + f`. Without one coordinates are pixels, with `y` down.
+ *
+ * ```ts
+ * import { ClassTable, GeoJson, LabelMap } from "effect-segformer/mask"
+ *
+ * const map = LabelMap.makeUnsafe({ width: 2, height: 1, data: Uint8Array.of(0, 1) })
+ * const classes = ClassTable.fromNames(["background", "road"])
+ * const { features } = GeoJson.fromLabelMap(map, { classes, exclude: [0] })
+ * features[0]?.geometry.coordinates // => [[[1, 0], [2, 0], [2, 1], [1, 1], [1, 0]]]
+ * features[0]?.properties // => { classId: 1, className: "road", pixels: 1 }
+ * ```
+ */
+import { Result, Schema } from "effect"
+import * as ClassTable from "./ClassTable.ts"
+import { allocate, type LabelMap } from "./LabelMap.ts"
+import { MaskNotDecodable } from "./MaskError.ts"
+import * as Polygons from "./Polygons.ts"
+import type { Region } from "./Region.ts"
+import * as Regions from "./Regions.ts"
+
+/** `[a, b, c, d, e, f]`, see above. */
+export type Affine = readonly [a: number, b: number, c: number, d: number, e: number, f: number]
+
+// A position may carry an altitude, which is not looked at.
+const Ring = Schema.Array(Schema.TupleWithRest(Schema.Tuple([Schema.Finite, Schema.Finite]), [Schema.Finite]))
+
+const Geometry = Schema.Union([
+  Schema.Struct({ type: Schema.Literal("Polygon"), coordinates: Schema.Array(Ring) }),
+  Schema.Struct({ type: Schema.Literal("MultiPolygon"), coordinates: Schema.Array(Schema.Array(Ring)) })
+])
+
+/** A region: `classId`, `className` and `pixels` are its properties. */
+export const Feature = Schema.Struct({
+  type: Schema.Literal("Feature"),
+  geometry: Geometry,
+  properties: Schema.Struct({
+    classId: Schema.Int,
+    className: Schema.optionalKey(Schema.String),
+    pixels: Schema.optionalKey(Schema.Int)
+  })
+})
+export type Feature = typeof Feature.Type
+
+/** A whole file. */
+export const FeatureCollection = Schema.Struct({
+  type: Schema.Literal("FeatureCollection"),
+  features: Schema.Array(Feature)
+})
+export type FeatureCollection = typeof FeatureCollection.Type
+
+export interface Options extends Polygons.Options {
+  readonly classes: ClassTable.ClassTable
+  /** Pixels are coordinates by default. */
+  readonly transform?: Affine | undefined
+  /** Regions of fewer pixels are left out. */
+  readonly minArea?: number | undefined
+}
+
+/** A feature for each region, a `MultiPolygon` where its parts meet only at corners. */
+export const fromLabelMap = (map: LabelMap, options: Options): FeatureCollection => {
+  const regions = Regions.fromLabelMap(map, { ...options, minArea: 1 })
+  const features = Polygons.fromLabelMap(map, options)
+    .map(({ polygons }, i) => feature(polygons, regions[i]!, options.transform ?? IDENTITY))
+    .filter((_, i) => regions[i]!.area >= (options.minArea ?? 1))
+    .filter(({ geometry }) => geometry.coordinates.length > 0)
+  return { type: "FeatureCollection", features }
+}
+
+const IDENTITY: Affine = [1, 0, 0, 0, 1, 0]
+
+const feature = (polygons: ReadonlyArray<Polygons.Polygon>, region: Region, transform: Affine): Feature => {
+  const [a, b, c, d, e, f] = transform
+  const flipped = a * e - b * d < 0
+  const ring = (points: Polygons.Ring): ReadonlyArray<Polygons.Point> => {
+    const placed = points.map(([x, y]): Polygons.Point => [a * x + b * y + c, d * x + e * y + f])
+    if (flipped) placed.reverse()
+    return [...placed, placed[0]!]
+  }
+  const parts = polygons.map(({ holes, outer }) => [outer, ...holes].map(ring))
+  const [only] = parts
+  return {
+    type: "Feature",
+    geometry:
+      parts.length === 1 && only !== undefined
+        ? { type: "Polygon", coordinates: only }
+        : { type: "MultiPolygon", coordinates: parts },
+    properties: { classId: region.classId, className: region.className, pixels: region.area }
+  }
+}
+
+export interface LabelMapOptions {
+  /** In pixels. */
+  readonly width: number
+  /** In pixels. */
+  readonly height: number
+  /** The transform that leads from pixels to the file's coordinates. */
+  readonly transform?: Affine | undefined
+  /** The id of pixels in no feature. 255 by default, which is then the ignored id. */
+  readonly gap?: number | undefined
+}
+
+/**
+ * The label map of a file's text: pixels whose centres lie in a feature, the last feature in front. Features need a
+ * `classId` in their properties, and a polygon or several.
+ */
+export const toLabelMap = (
+  json: string,
+  options: LabelMapOptions
+): Result.Result<LabelMap, MaskNotDecodable> => {
+  const parsed = Schema.decodeUnknownResult(Schema.fromJsonString(FeatureCollection))(json)
+  if (Result.isFailure(parsed)) return fail(parsed.failure.message)
+  const [a, b, c, d, e, f] = options.transform ?? IDENTITY
+  const determinant = a * e - b * d
+  if (determinant === 0) return fail("the transform has no inverse")
+  const { height, width } = options
+  const gap = options.gap ?? 255
+  const { features } = parsed.success
+  const maxId = features.reduce((most, { properties }) => Math.max(most, properties.classId), gap)
+  const data = allocate(maxId, width * height).fill(gap)
+  const back = (ring: ReadonlyArray<readonly [number, number, ...ReadonlyArray<number>]>): Polygons.Ring =>
+    ring.map(([x, y]): Polygons.Point => [
+      (e * (x - c) - b * (y - f)) / determinant,
+      (a * (y - f) - d * (x - c)) / determinant
+    ])
+  const map = options.gap === undefined ? { width, height, data, ignoreIndex: gap } : { width, height, data }
+  for (const { geometry, properties } of features) {
+    if (properties.classId < 0) return fail(`classId ${properties.classId} is no id`)
+    const parts = geometry.type === "Polygon" ? [geometry.coordinates] : geometry.coordinates
+    const polygons = parts.map(([outer = [], ...holes]) => ({ outer: back(outer), holes: holes.map(back) }))
+    Polygons.paint(polygons, map, properties.classId)
+  }
+  return Result.succeed(map)
+}
+
+const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: "GeoJSON", detail }))

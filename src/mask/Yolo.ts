@@ -1,0 +1,121 @@
+/**
+ * YOLO's segments: a line of text for each part of each region, its class and then its outline, with coordinates
+ * over the width and height of the image.
+ *
+ * The format has one ring a line. Holes are joined to the ring around them by a line there and back, which fills
+ * to the same pixels.
+ *
+ * ```ts
+ * import { LabelMap, Yolo } from "effect-segformer/mask"
+ *
+ * const map = LabelMap.makeUnsafe({ width: 4, height: 1, data: Uint8Array.of(0, 0, 2, 2) })
+ * Yolo.encode(map, { exclude: [0] }) // => "2 0.5 0 1 0 1 1 0.5 1\n"
+ * ```
+ */
+import { Result } from "effect"
+import { allocate, type LabelMap } from "./LabelMap.ts"
+import { MaskNotDecodable } from "./MaskError.ts"
+import * as Polygons from "./Polygons.ts"
+
+export interface Options extends Polygons.Options {
+  /** Parts of fewer pixels are left out. */
+  readonly minArea?: number | undefined
+  /** YOLO's class, which counts from 0 without gaps, of a class id: the id itself by default. */
+  readonly classOf?: ((classId: number) => number) | undefined
+}
+
+/** The text for one image: a line a part, 6 decimals. */
+export const encode = (map: LabelMap, options: Options = {}): string => {
+  let text = ""
+  for (const { classId, polygons } of Polygons.fromLabelMap(map, options)) {
+    for (const polygon of polygons) {
+      if (Polygons.area(polygon) < (options.minArea ?? 0)) continue
+      text += String(options.classOf?.(classId) ?? classId)
+      for (const [x, y] of bridge(polygon)) text += ` ${decimal(x / map.width)} ${decimal(y / map.height)}`
+      text += "\n"
+    }
+  }
+  return text
+}
+
+const decimal = (value: number): string => String(Math.round(value * 1e6) / 1e6)
+
+/** The polygon as one ring: each hole is joined to the nearest vertex of the ring so far. */
+export const bridge = (polygon: Polygons.Polygon): Polygons.Ring => {
+  let ring = polygon.outer
+  for (const hole of polygon.holes) {
+    let best = Infinity
+    let from = 0
+    let to = 0
+    for (const [i, [x, y]] of ring.entries()) {
+      for (const [k, [u, v]] of hole.entries()) {
+        const distance = (x - u) ** 2 + (y - v) ** 2
+        if (distance < best) {
+          best = distance
+          from = i
+          to = k
+        }
+      }
+    }
+    ring = [...ring.slice(0, from + 1), ...hole.slice(to), ...hole.slice(0, to + 1), ...ring.slice(from)]
+  }
+  return ring
+}
+
+/** One line: a class and a ring in pixels. */
+export interface Segment {
+  readonly classId: number
+  readonly ring: Polygons.Ring
+}
+
+/** The segments of a file's text, in pixels of an image of that size. Empty lines are skipped. */
+export const decode = (
+  text: string,
+  width: number,
+  height: number
+): Result.Result<ReadonlyArray<Segment>, MaskNotDecodable> => {
+  const segments: Array<Segment> = []
+  for (const [index, line] of text.split("\n").entries()) {
+    if (line.trim() === "") continue
+    const [classId, ...values] = line.trim().split(/\s+/).map(Number)
+    const fail = (detail: string) =>
+      Result.fail(new MaskNotDecodable({ mask: `YOLO segment in line ${index + 1}`, detail }))
+    if (classId === undefined || !Number.isInteger(classId) || classId < 0)
+      return fail("its class is no number")
+    if (values.length < 6 || values.length % 2 === 1) return fail(`it has ${values.length} coordinates`)
+    if (!values.every(Number.isFinite)) return fail("a coordinate is no number")
+    const ring = Array.from({ length: values.length / 2 }, (_, k): Polygons.Point => [
+      values[2 * k]! * width,
+      values[2 * k + 1]! * height
+    ])
+    segments.push({ classId, ring })
+  }
+  return Result.succeed(segments)
+}
+
+export interface LabelMapOptions {
+  /** The id of pixels in no segment. 255 by default, which is then the ignored id. */
+  readonly gap?: number | undefined
+  /** The class id of YOLO's class: the same by default. */
+  readonly classOf?: ((yoloClass: number) => number) | undefined
+}
+
+/** The label map of a file's text. Where segments overlap, the last one is in front. */
+export const toLabelMap = (
+  text: string,
+  width: number,
+  height: number,
+  options: LabelMapOptions = {}
+): Result.Result<LabelMap, MaskNotDecodable> =>
+  Result.map(decode(text, width, height), (segments) => {
+    const gap = options.gap ?? 255
+    const ids = segments.map(({ classId }) => options.classOf?.(classId) ?? classId)
+    const data = allocate(
+      ids.reduce((most, id) => Math.max(most, id), gap),
+      width * height
+    ).fill(gap)
+    const map =
+      options.gap === undefined ? { width, height, data, ignoreIndex: gap } : { width, height, data }
+    for (const [i, { ring }] of segments.entries()) Polygons.paint([{ outer: ring, holes: [] }], map, ids[i]!)
+    return map
+  })

@@ -1,0 +1,268 @@
+import { assert, describe, expectTypeOf, it } from "@effect/vitest"
+import { Duration, Effect, Exit, Fiber, type FileSystem, Logger, Result, Stream } from "effect"
+import type { HttpClient } from "effect/http"
+import {
+  ConnectionFailed,
+  ImageSource,
+  LabelMap,
+  segment,
+  segmentAll,
+  type Segmentation,
+  type SegmentationError,
+  type SegmentedItem,
+  Transport
+} from "effect-segformer"
+import { Fixtures, SegFormerTest } from "effect-segformer/testing"
+import { TestClock } from "effect/testing"
+
+const image = ImageSource.bytes(Fixtures.image, { name: "panel.png" })
+const refused = new ConnectionFailed({ service: "test", phase: "sending", sent: "no", detail: "" })
+const quiet = Effect.provide(Logger.layer([]))
+const ok = SegFormerTest.succeed(Fixtures.prediction)
+
+describe("segment", () => {
+  it.effect("gives a label map, its regions, and what it took", () =>
+    Effect.gen(function* () {
+      const segmentation = yield* segment(image)
+      const labelMap = yield* segmentation.labelMap
+      assert.isTrue(LabelMap.equals(labelMap, Fixtures.labelMap))
+      const regions = yield* segmentation.regions
+      assert.deepStrictEqual(
+        regions.map(({ className }) => className),
+        ["background", "scratch", "particle"]
+      )
+      assert.strictEqual(segmentation.cost.attempts, 1)
+      assert.strictEqual(segmentation.source, "panel.png")
+    }).pipe(Effect.provide(SegFormerTest.script([ok])))
+  )
+
+  it.effect("retries by the policy of the transport, and says how many attempts and how long it took", () =>
+    Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(segment(image))
+      yield* TestClock.adjust("10 seconds")
+      const { cost } = yield* Fiber.join(fiber)
+      assert.strictEqual(cost.attempts, 3)
+      assert.strictEqual(Duration.toSeconds(cost.duration), 3)
+      const calls = yield* (yield* SegFormerTest.Recorded).calls
+      assert.deepStrictEqual(
+        calls.map(({ at, attempt }) => [attempt, at]),
+        [
+          [1, 0],
+          [2, 1000],
+          [3, 3000]
+        ]
+      )
+      assert.strictEqual(new Set(calls.map((call) => call.idempotencyKey)).size, 1)
+    }).pipe(
+      Effect.provide(
+        SegFormerTest.script([SegFormerTest.failWith(refused), SegFormerTest.failWith(refused), ok])
+      ),
+      quiet
+    )
+  )
+
+  it.effect("an attempt that never ends is given up after 30 s", () =>
+    Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(segment(image, { policy: { retry: false } }))
+      yield* TestClock.adjust("29 seconds")
+      assert.isUndefined(fiber.pollUnsafe())
+      yield* TestClock.adjust("1 second")
+      const error = yield* Effect.flip(Fiber.join(fiber))
+      assert.strictEqual(error._tag, "TimedOut")
+    }).pipe(Effect.provide(SegFormerTest.script([SegFormerTest.never])))
+  )
+
+  it.effect("repeats a prediction that is not wanted", () =>
+    Effect.gen(function* () {
+      const empty = { ...Fixtures.prediction, labelMap: LabelMap.filled(48, 32, 0) }
+      const script = SegFormerTest.script([SegFormerTest.succeed(empty), ok])
+      const isEmpty = (map: LabelMap.LabelMap) => LabelMap.histogram(map).size === 1
+      const fiber = yield* Effect.forkChild(
+        segment(image, {
+          retryResult: (prediction) => prediction._tag === "Labels" && isEmpty(prediction.labelMap)
+        }).pipe(Effect.provide(script))
+      )
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Fiber.join(fiber)).cost.attempts, 2)
+    }).pipe(quiet)
+  )
+
+  it.effect("checks the image before the transport is asked", () =>
+    Effect.gen(function* () {
+      const tooLarge = yield* Effect.flip(segment(image, { limits: { maxPixels: 100 } }))
+      assert.strictEqual(tooLarge._tag, "ImageTooLarge")
+      assert.deepStrictEqual(yield* (yield* SegFormerTest.Recorded).calls, [])
+    }).pipe(Effect.provide(SegFormerTest.script([])))
+  )
+
+  it.effect("turns logits into the labels of the largest class at the image's size", () =>
+    Effect.gen(function* () {
+      const { labelMap } = yield* segment(image)
+      const map = yield* labelMap
+      assert.deepStrictEqual([map.width, map.height], [48, 32])
+      assert.strictEqual(LabelMap.at(map, 0, 0), 0)
+      assert.strictEqual(LabelMap.at(map, 47, 31), 1)
+    }).pipe(
+      Effect.provide(
+        SegFormerTest.layer(() =>
+          Effect.succeed({
+            _tag: "Logits",
+            classes: Fixtures.classes,
+            logits: { classes: 2, height: 1, width: 2, data: Float32Array.of(1, 0, 0, 1) }
+          })
+        )
+      )
+    )
+  )
+
+  it.effect("a label map of another size is resized, or refused when asked", () =>
+    Effect.gen(function* () {
+      const resized = yield* (yield* segment(image)).labelMap
+      assert.deepStrictEqual([resized.width, resized.height], [48, 32])
+      const error = yield* Effect.flip(segment(image, { otherSize: "refuse" }))
+      assert.strictEqual(error._tag, "MaskNotDecodable")
+      assert.match(error.message, /24 x 16 pixels, but the image 48 x 32/)
+    }).pipe(
+      Effect.provide(
+        SegFormerTest.layer(() =>
+          Effect.succeed({ ...Fixtures.prediction, labelMap: LabelMap.filled(24, 16, 1) })
+        )
+      )
+    )
+  )
+
+  it.effect("a map that contradicts its own size, or logits that are no numbers, are a typed failure", () =>
+    Effect.gen(function* () {
+      const broken = { ...Fixtures.prediction, labelMap: { width: 5, height: 5, data: new Uint8Array(3) } }
+      const noNumbers = {
+        _tag: "Logits",
+        classes: [],
+        logits: { classes: 1, height: 1, width: 1, data: Float32Array.of(Number.NaN) }
+      } as const
+      for (const prediction of [broken, noNumbers]) {
+        const error = yield* Effect.flip(segment(image)).pipe(
+          Effect.provide(SegFormerTest.layer(() => Effect.succeed(prediction)))
+        )
+        assert.strictEqual(error._tag, "MaskNotDecodable")
+      }
+    })
+  )
+
+  it.effect("rendered pictures determine no label map: asking for it is a typed failure", () =>
+    Effect.gen(function* () {
+      const segmentation = yield* segment(image)
+      const error = yield* Effect.flip(segmentation.labelMap)
+      assert.strictEqual(error._tag, "NoLabelMap")
+      assert.strictEqual((yield* Effect.flip(segmentation.regions))._tag, "NoLabelMap")
+    }).pipe(
+      Effect.provide(
+        SegFormerTest.layer(() => Effect.succeed({ _tag: "Rendered", width: 48, height: 32, classes: [] }))
+      )
+    )
+  )
+})
+
+describe("segmentAll", () => {
+  const sources = (count: number) =>
+    Stream.fromIterable(
+      Array.from({ length: count }, (_, i) => ImageSource.bytes(Fixtures.image, { name: `${i}.png` }))
+    )
+  const delays = [30, 10, 20]
+  /** Each image takes its own time; image 1 fails. */
+  const layer = SegFormerTest.layer(
+    ({ image }) => {
+      const index = Number.parseInt(image.name)
+      return Effect.andThen(
+        Effect.sleep(`${delays[index] ?? 5} seconds`),
+        index === 1 ? Effect.fail(refused) : Effect.succeed(Fixtures.prediction)
+      )
+    },
+    { policy: { retry: false, attemptTimeout: false } }
+  )
+
+  const run = <A, E>(effect: Effect.Effect<A, E>) =>
+    Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(Effect.exit(effect))
+      yield* TestClock.adjust("200 seconds")
+      return yield* Fiber.join(fiber)
+    })
+
+  it.effect("one failure is an item like any other, in the order of the sources", () =>
+    Effect.gen(function* () {
+      const exit = yield* run(Stream.runCollect(segmentAll(sources(3))).pipe(Effect.provide(layer)))
+      const items = Exit.isSuccess(exit) ? exit.value : []
+      assert.deepStrictEqual(
+        items.map(({ index, name, result }) => [index, name, Result.isSuccess(result)]),
+        [
+          [0, "0.png", true],
+          [1, "1.png", false],
+          [2, "2.png", true]
+        ]
+      )
+    })
+  )
+
+  it.effect("gives results as they come when asked", () =>
+    Effect.gen(function* () {
+      const exit = yield* run(
+        Stream.runCollect(segmentAll(sources(3), { order: "completion" })).pipe(Effect.provide(layer))
+      )
+      assert.deepStrictEqual(Exit.isSuccess(exit) ? exit.value.map(({ index }) => index) : [], [1, 2, 0])
+    })
+  )
+
+  it.effect("ends with the first failure when asked, and interrupts the rest", () =>
+    Effect.gen(function* () {
+      const exit = yield* run(
+        Stream.runCollect(segmentAll(sources(3), { stopOnFailure: true })).pipe(Effect.provide(layer))
+      )
+      assert.deepStrictEqual(Exit.findErrorOption(exit)._tag, "Some")
+    })
+  )
+
+  it.effect("pulls no faster than results are taken", () =>
+    Effect.gen(function* () {
+      let pulled = 0
+      const endless = Stream.forever(sources(1)).pipe(Stream.tap(() => Effect.sync(() => void pulled++)))
+      const exit = yield* run(
+        segmentAll(endless, { concurrency: 2 }).pipe(Stream.take(3), Stream.runDrain, Effect.provide(layer))
+      )
+      assert.isTrue(Exit.isSuccess(exit))
+      assert.isAtMost(pulled, 12)
+    })
+  )
+
+  it.effect("runs no more at once than asked", () =>
+    Effect.gen(function* () {
+      let running = 0
+      let most = 0
+      const counting = SegFormerTest.layer(() =>
+        Effect.acquireUseRelease(
+          Effect.sync(() => void (most = Math.max(most, ++running))),
+          () => Effect.as(Effect.sleep("1 second"), Fixtures.prediction),
+          () => Effect.sync(() => void running--)
+        )
+      )
+      yield* run(segmentAll(sources(20), { concurrency: 3 }).pipe(Stream.runDrain, Effect.provide(counting)))
+      assert.strictEqual(most, 3)
+    })
+  )
+})
+
+describe("types", () => {
+  it("a source's needs and every failure stand in the type of segment", () => {
+    expectTypeOf(segment(image)).toEqualTypeOf<Effect.Effect<Segmentation, SegmentationError, Transport>>()
+    expectTypeOf(segment(ImageSource.file("a.png"))).toEqualTypeOf<
+      Effect.Effect<Segmentation, SegmentationError, Transport | FileSystem.FileSystem>
+    >()
+    expectTypeOf(segment(ImageSource.url("http://a/b.png"))).toEqualTypeOf<
+      Effect.Effect<Segmentation, SegmentationError, Transport | HttpClient.HttpClient>
+    >()
+    expectTypeOf(segmentAll(Stream.make(image))).toEqualTypeOf<
+      Stream.Stream<SegmentedItem, never, Transport>
+    >()
+    expectTypeOf(segmentAll(Stream.make(image), { stopOnFailure: true })).toEqualTypeOf<
+      Stream.Stream<Segmentation, SegmentationError, Transport>
+    >()
+  })
+})

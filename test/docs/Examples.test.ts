@@ -1,0 +1,73 @@
+import { execFile } from "node:child_process"
+import { writeFileSync, mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { Fixtures } from "effect-segformer/testing"
+import * as InspectionServer from "../http/servers/InspectionServer.ts"
+import * as TestServer from "../support/TestServer.ts"
+
+/** Runs an example as its first lines say, in a process of its own. */
+const run = (file: string, args: ReadonlyArray<string>, env: Record<string, string> = {}) =>
+  Effect.callback<{ readonly code: number; readonly stdout: string; readonly stderr: string }>((resume) => {
+    const child = execFile(
+      process.execPath,
+      ["-C", "source", `docs/examples/${file}`, ...args],
+      { env: { ...process.env, ...env } },
+      (error, stdout, stderr) =>
+        resume(Effect.succeed({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr }))
+    )
+    return Effect.sync(() => child.kill())
+  })
+
+const panel = Effect.acquireRelease(
+  Effect.sync(() => {
+    const folder = mkdtempSync(join(tmpdir(), "segformer-example-"))
+    writeFileSync(join(folder, "panel.png"), Fixtures.image)
+    return join(folder, "panel.png")
+  }),
+  (path) => Effect.sync(() => rmSync(join(path, ".."), { recursive: true }))
+)
+
+describe("docs/examples", () => {
+  it.live("segment-file prints the regions of a file", () =>
+    Effect.gen(function* () {
+      const server = yield* InspectionServer.make
+      const { code, stdout } = yield* run("segment-file.ts", [yield* panel], {
+        SEGFORMER_SERVICE_URL: server.url
+      })
+      assert.strictEqual(stdout, "1_PI_Particle: 24 pixels at 10, 5\nafter 1 attempt(s)\n")
+      assert.strictEqual(code, 0)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("segment-file says in one line what is wrong with its file, and fails", () =>
+    Effect.gen(function* () {
+      const { code, stderr } = yield* run("segment-file.ts", ["/nowhere/panel.png"])
+      assert.strictEqual(stderr, "There is no image at /nowhere/panel.png\n")
+      assert.strictEqual(code, 1)
+    })
+  )
+
+  it.live("fallback asks the second service where the first is not available", () =>
+    Effect.gen(function* () {
+      const down = yield* TestServer.http((_, response) =>
+        TestServer.sendJson(response, { error: "maintenance" }, 503)
+      )
+      const up = yield* InspectionServer.make
+      const { stdout } = yield* run("fallback.ts", [yield* panel, down.url, up.url])
+      assert.match(stdout, /is not available \(503\): maintenance/)
+      assert.match(stdout, /1 region\(s\)/)
+      assert.strictEqual(down.requests.length, 2)
+      assert.strictEqual(up.requests.length, 1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("fake runs without a network", () =>
+    Effect.gen(function* () {
+      const { stdout } = yield* run("fake.ts", [])
+      assert.match(stdout, /48 x 32 after 2 attempts/)
+    })
+  )
+})

@@ -1,0 +1,53 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Duration } from "effect"
+import { RetryAfter } from "effect-segformer/policy"
+import fc from "fast-check"
+
+const now = Date.parse("2026-01-01T00:00:00Z")
+const millis = (headers: Record<string, string>) => {
+  const wait = RetryAfter.fromHeaders(headers, now)
+  return wait === undefined ? undefined : Duration.toMillis(wait)
+}
+
+describe("RetryAfter", () => {
+  it.each([
+    ["seconds", { "retry-after": "120" }, 120_000],
+    ["seconds with a fraction", { "retry-after": "1.5" }, 1500],
+    ["blanks around it", { "retry-after": "  3 " }, 3000],
+    ["an HTTP date", { "retry-after": "Thu, 01 Jan 2026 00:00:05 GMT" }, 5000],
+    ["an RFC 850 date", { "retry-after": "Thursday, 01-Jan-26 00:00:05 GMT" }, 5000],
+    ["a date that has passed", { "retry-after": "Wed, 31 Dec 2025 23:59:00 GMT" }, 0],
+    ["a negative number", { "retry-after": "-5" }, 0],
+    ["zero", { "retry-after": "0" }, 0],
+    ["milliseconds", { "retry-after-ms": "250" }, 250],
+    ["milliseconds before seconds", { "retry-after": "9", "retry-after-ms": "250" }, 250],
+    ["milliseconds that are none", { "retry-after": "9", "retry-after-ms": "x" }, 9000],
+    ["more than a year", { "retry-after": "99999999999" }, 365 * 24 * 3600 * 1000],
+    ["more digits than a number holds", { "retry-after": "9".repeat(400) }, undefined],
+    ["a word", { "retry-after": "soon" }, undefined],
+    ["a number with a unit", { "retry-after": "5s" }, undefined],
+    ["hexadecimal", { "retry-after": "0x10" }, undefined],
+    ["an exponent", { "retry-after": "1e3" }, undefined],
+    ["nothing", { "retry-after": "" }, undefined],
+    ["no header", {}, undefined]
+  ])("%s", (_, headers, expected) => {
+    assert.strictEqual(millis(headers), expected)
+  })
+
+  it("never gives a negative or endless wait, whatever the header says", () => {
+    fc.assert(
+      fc.property(fc.string(), (value) => {
+        const wait = millis({ "retry-after": value })
+        assert.isTrue(wait === undefined || (wait >= 0 && Number.isFinite(wait)))
+      })
+    )
+  })
+
+  it("is never earlier than the seconds it states", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 10_000_000 }), (seconds) => {
+        assert.strictEqual(millis({ "retry-after": String(seconds) }), seconds * 1000)
+      })
+    )
+  })
+})

@@ -1,0 +1,93 @@
+/** A server of ours on a free port, and requests written by hand, so that the client under test is not also the judge. */
+import { connect } from "node:net"
+import { Effect, Layer, type Scope } from "effect"
+import type { Prediction, SegmentationError } from "effect-segformer"
+import { type CannotListen, SegFormerServer, type SegFormerServerOptions } from "effect-segformer/server"
+import { SharpCodec } from "effect-segformer/sharp"
+import { Fixtures, SegFormerTest } from "effect-segformer/testing"
+
+export type Predict = Parameters<typeof SegFormerTest.layer>[0]
+
+export const fixture: Predict = () => Effect.succeed(Fixtures.prediction)
+
+/** Serves a function, without retries. */
+export const serve = (
+  predict: Predict = fixture,
+  options?: SegFormerServerOptions
+): Effect.Effect<SegFormerServer["Service"], CannotListen, Scope.Scope> =>
+  Effect.provide(
+    SegFormerServer.make({ port: 0, ...options }),
+    Layer.merge(
+      SharpCodec.layer,
+      SegFormerTest.layer(predict, { policy: { retry: false, breaker: false, attemptTimeout: false } })
+    )
+  )
+
+/** JSON of any shape: a test says which fields it expects. */
+export interface Json {
+  readonly [key: string]: unknown
+}
+
+const isJson = (value: unknown): value is Json => typeof value === "object" && value !== null
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: Buffer
+  readonly json: Json
+}
+
+/** One request by the platform's own client. */
+export const ask = (url: string, init?: RequestInit): Effect.Effect<Answer> =>
+  Effect.promise(async (signal) => {
+    const response = await fetch(url, { ...init, signal })
+    const body = Buffer.from(await response.arrayBuffer())
+    const json: unknown = /json/.test(response.headers.get("content-type") ?? "")
+      ? JSON.parse(body.toString())
+      : {}
+    return { status: response.status, headers: response.headers, body, json: isJson(json) ? json : {} }
+  })
+
+/** A form with files under one part name. */
+export const form = (part: string, ...files: ReadonlyArray<readonly [name: string, bytes: Uint8Array]>) => {
+  const data = new FormData()
+  for (const [name, bytes] of files) data.append(part, new Blob([Uint8Array.from(bytes)]), name)
+  return { method: "POST", body: data }
+}
+
+export const upload = (url: string, bytes = Fixtures.image, name = "panel.png") =>
+  ask(`${url}/upload`, form("image", [name, bytes]))
+
+/** A prediction that waits until it is let go. */
+export const gate = () => {
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  let entered = 0
+  return {
+    open,
+    entered: () => entered,
+    predict: (): Effect.Effect<Prediction, SegmentationError> =>
+      Effect.sync(() => entered++).pipe(
+        Effect.andThen(Effect.promise(() => opened)),
+        Effect.as(Fixtures.prediction)
+      )
+  }
+}
+
+/** Waits until something holds. */
+export const until = (condition: () => boolean): Effect.Effect<void> =>
+  Effect.suspend(() => (condition() ? Effect.void : Effect.andThen(Effect.sleep(10), until(condition))))
+
+/** A path as it is written: `fetch` would tidy it up. */
+export const rawGet = (port: number, path: string): Effect.Effect<string> =>
+  Effect.callback((resume) => {
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.write(`GET ${path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n`)
+    })
+    const chunks: Array<Buffer> = []
+    socket.on("data", (chunk) => chunks.push(chunk))
+    socket.on("error", () => {})
+    socket.on("close", () => resume(Effect.succeed(Buffer.concat(chunks).toString())))
+  })
