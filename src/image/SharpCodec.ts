@@ -49,7 +49,11 @@ export const make = (load: () => Promise<SharpModule>): Effect.Effect<ImageCodec
           return sharp
         },
         catch: (cause) =>
-          new DependencyMissing({ package: "sharp", purpose: "Decoding and encoding images", detail: reasonOf(cause) })
+          new DependencyMissing({
+            package: "sharp",
+            purpose: "Decoding and encoding images",
+            detail: reasonOf(cause)
+          })
       })
     ),
     (loaded) =>
@@ -123,11 +127,7 @@ const encode = (
     try: async () => {
       const input = sharp(data, { raw: { width, height, channels }, limitInputPixels: false })
       const output =
-        format === "png"
-          ? input.png()
-          : format === "jpeg"
-            ? input.jpeg({ quality })
-            : input.webp({ quality })
+        format === "png" ? input.png() : format === "jpeg" ? input.jpeg({ quality }) : input.webp({ quality })
       return (await output.toUint8Array()).data
     },
     catch: (cause) => new UnsupportedImage({ source, format, detail: reasonOf(cause) })

@@ -199,3 +199,10 @@ export const rotate = (self: BinaryMask, turn: Grid.Turn): BinaryMask => {
   Grid.rotate(self, turn, data)
   return turn === 180 ? { ...self, data } : { width: self.height, height: self.width, data }
 }
+
+/** The mask at another size, by nearest neighbour as in `LabelMap.resize`. */
+export const resize = (self: BinaryMask, width: number, height: number): BinaryMask => {
+  const data = new Uint8Array(width * height)
+  Grid.resize(self, width, height, data)
+  return { width, height, data }
+}

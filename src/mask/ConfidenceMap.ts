@@ -10,8 +10,10 @@
  * ```
  */
 import { Result } from "effect"
+import * as Grid from "./Grid.ts"
 import type { LabelMap } from "./LabelMap.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
+import type { Box } from "./Region.ts"
 
 /** `data` holds `[height, width]` probabilities, row-major, each 0 to 1. */
 export interface ConfidenceMap {
@@ -58,4 +60,41 @@ export const meanByClass = (self: ConfidenceMap, labels: LabelMap): Map<number, 
   }
   if (labels.ignoreIndex !== undefined) sums.delete(labels.ignoreIndex)
   return new Map([...sums].sort((a, b) => a[0] - b[0]).map(([id, { count, total }]) => [id, total / count]))
+}
+
+/** The part inside `box`; `undefined` where none of the map is. */
+export const crop = (self: ConfidenceMap, box: Box): ConfidenceMap | undefined => {
+  const inside = Grid.clip(self, box)
+  if (inside === undefined) return undefined
+  const data = new Float32Array(inside.width * inside.height)
+  Grid.crop(self, inside, data)
+  return { width: inside.width, height: inside.height, data }
+}
+
+/** The map at another size, by nearest neighbour as in `LabelMap.resize`. */
+export const resize = (self: ConfidenceMap, width: number, height: number): ConfidenceMap => {
+  const data = new Float32Array(width * height)
+  Grid.resize(self, width, height, data)
+  return { width, height, data }
+}
+
+/** Left becomes right. */
+export const flipX = (self: ConfidenceMap): ConfidenceMap => {
+  const data = new Float32Array(self.data.length)
+  Grid.flipX(self, data)
+  return { ...self, data }
+}
+
+/** Top becomes bottom. */
+export const flipY = (self: ConfidenceMap): ConfidenceMap => {
+  const data = new Float32Array(self.data.length)
+  Grid.flipY(self, data)
+  return { ...self, data }
+}
+
+/** Turned clockwise by so many degrees. */
+export const rotate = (self: ConfidenceMap, turn: Grid.Turn): ConfidenceMap => {
+  const data = new Float32Array(self.data.length)
+  Grid.rotate(self, turn, data)
+  return turn === 180 ? { ...self, data } : { width: self.height, height: self.width, data }
 }

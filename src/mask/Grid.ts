@@ -62,3 +62,15 @@ export const rotate = (from: Grid<Values>, turn: Turn, out: Values): void => {
     }
   }
 }
+
+/** Every pixel takes the value of the source pixel under its centre. */
+export const resize = (from: Grid<Values>, width: number, height: number, out: Values): void => {
+  const { data } = from
+  const columns = new Uint32Array(width)
+  for (let x = 0; x < width; x++)
+    columns[x] = Math.min(from.width - 1, Math.floor(((x + 0.5) * from.width) / width))
+  for (let y = 0; y < height; y++) {
+    const row = Math.min(from.height - 1, Math.floor(((y + 0.5) * from.height) / height)) * from.width
+    for (let x = 0; x < width; x++) out[y * width + x] = data[row + columns[x]!]!
+  }
+}

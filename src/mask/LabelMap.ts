@@ -130,16 +130,8 @@ export const equals = (self: LabelMap, that: LabelMap): boolean => {
  */
 export const resize = (self: LabelMap, width: number, height: number): LabelMap => {
   if (width === self.width && height === self.height) return self
-  const source = self.data
-  const data = sameStorage(source, width * height)
-  const columns = new Uint32Array(width)
-  for (let x = 0; x < width; x++)
-    columns[x] = Math.min(self.width - 1, Math.floor(((x + 0.5) * self.width) / width))
-  for (let y = 0; y < height; y++) {
-    const row = Math.min(self.height - 1, Math.floor(((y + 0.5) * self.height) / height)) * self.width
-    const out = y * width
-    for (let x = 0; x < width; x++) data[out + x] = source[row + columns[x]!]!
-  }
+  const data = sameStorage(self.data, width * height)
+  Grid.resize(self, width, height, data)
   return { ...self, width, height, data }
 }
 

@@ -16,7 +16,7 @@
 import type { BinaryMask } from "./BinaryMask.ts"
 import * as Components from "./Components.ts"
 import { clip } from "./Grid.ts"
-import type { LabelMap } from "./LabelMap.ts"
+import { allocate, type LabelMap } from "./LabelMap.ts"
 import type { Box } from "./Region.ts"
 import { simplifyRing } from "./Simplify.ts"
 
@@ -116,6 +116,25 @@ export const paint = (polygons: ReadonlyArray<Polygon>, onto: LabelMap, id: numb
   }
 }
 
+/**
+ * The label map of outlines, the inverse of {@link fromLabelMap}: the last one in front, `gap` where there is none (255
+ * by default, which is then the ignored id).
+ */
+export const toLabelMap = (
+  outlines: Iterable<Outline>,
+  width: number,
+  height: number,
+  options: { readonly gap?: number | undefined } = {}
+): LabelMap => {
+  const all = [...outlines]
+  const gap = options.gap ?? 255
+  const maxId = all.reduce((most, { classId }) => Math.max(most, classId), gap)
+  const data = allocate(maxId, width * height).fill(gap)
+  const map = options.gap === undefined ? { width, height, data, ignoreIndex: gap } : { width, height, data }
+  for (const { classId, polygons } of all) paint(polygons, map, classId)
+  return map
+}
+
 /** The smallest box around all rings; `undefined` where there are no points. */
 export const boundingBox = (polygons: ReadonlyArray<Polygon>): Box | undefined => {
   let left = Infinity
@@ -176,7 +195,7 @@ interface Rings {
 
 /** The rings of each 4-connected part. */
 const trace = (map: LabelMap, parts: Components.Components, shared: boolean): ReadonlyArray<Rings> => {
-  const { data, height, width } = map
+  const { height, width } = map
   const outers: Array<TracedRing | undefined> = Array.from({ length: parts.count }, () => undefined)
   const holes = Array.from({ length: parts.count }, (): Array<TracedRing> => [])
   const visited = new Uint8Array(width * height)

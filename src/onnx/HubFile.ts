@@ -6,9 +6,18 @@
  */
 import { createHash, type Hash, randomUUID } from "node:crypto"
 import { createReadStream } from "node:fs"
-import { type FileHandle, mkdir, open as openFile, readFile, rename, rm, stat, writeFile } from "node:fs/promises"
+import {
+  type FileHandle,
+  mkdir,
+  open as openFile,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile
+} from "node:fs/promises"
 import { dirname } from "node:path"
-import { Effect, Redacted, type Scope, Stream } from "effect"
+import { Duration, Effect, Redacted, type Scope, Stream } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { ModelNotLoadable } from "../SegmentationError.ts"
 import * as Body from "../service/Body.ts"
@@ -53,6 +62,12 @@ export interface Hub {
 }
 
 const maxHops = 5
+
+/** How long a download may stand still. */
+const stall = Duration.seconds(60)
+
+const broken = (service: string, detail: string) =>
+  new ConnectionFailed({ service, code: undefined, phase: "receiving", sent: "maybe", detail })
 
 /** No model needs more, and a mirror that never ends must not fill the disk. */
 const maxBytes = 20 * 1024 ** 3
@@ -104,10 +119,16 @@ export const connect = Effect.fnUntraced(function* (options: {
               })
           )
         )
-      const location = response.status >= 300 && response.status < 400 ? response.headers["location"] : undefined
+      const location =
+        response.status >= 300 && response.status < 400 ? response.headers["location"] : undefined
       if (location === undefined) return response
       const refuse = (detail: string) =>
-        new RedirectRefused({ service, status: response.status, location: location.split("?", 1)[0]!, detail })
+        new RedirectRefused({
+          service,
+          status: response.status,
+          location: location.split("?", 1)[0]!,
+          detail
+        })
       if (!URL.canParse(location, url)) return yield* refuse("that is no URL")
       const next = new URL(location, url)
       // What a file is stands in the answer that leads elsewhere, not in that of the store it leads to.
@@ -123,7 +144,8 @@ export const connect = Effect.fnUntraced(function* (options: {
     `${endpoint}/${model}/resolve/${encodeURIComponent(revision)}/${file}`
 
   const refused = (status: number, file: string, service: string): Failure => {
-    if (status === 404) return fail(`${service} is not there. The model has no ${file}, or there is no such model`)
+    if (status === 404)
+      return fail(`${service} is not there. The model has no ${file}, or there is no such model`)
     if (status === 401 || status === 403) {
       return fail(`${endpoint} wants a token that may read it (${status}). Set HF_TOKEN, and check the name`)
     }
@@ -139,7 +161,9 @@ export const connect = Effect.fnUntraced(function* (options: {
         const size = Number(headers["x-linked-size"] ?? headers["content-length"])
         const etag = (headers["x-linked-etag"] ?? headers["etag"])?.replace(/^W\//, "").replaceAll('"', "")
         return {
-          commit: /^[0-9a-f]{40}$/.test(headers["x-repo-commit"] ?? "") ? headers["x-repo-commit"] : undefined,
+          commit: /^[0-9a-f]{40}$/.test(headers["x-repo-commit"] ?? "")
+            ? headers["x-repo-commit"]
+            : undefined,
           size: Number.isSafeInteger(size) && size >= 0 ? size : undefined,
           etag
         }
@@ -166,13 +190,7 @@ export const connect = Effect.fnUntraced(function* (options: {
           const response = yield* request("GET", address, from > 0 ? { range: `bytes=${from}-` } : {})
           if (response.status === 416) {
             yield* io(() => rm(part, { force: true }))
-            return yield* new ConnectionFailed({
-              service: address,
-              code: undefined,
-              phase: "receiving",
-              sent: "maybe",
-              detail: "the rest of the file could not be had, starting over"
-            })
+            return yield* broken(address, "the rest of the file could not be had, starting over")
           }
           if (response.status >= 300) return yield* refused(response.status, file, address)
           const goesOn = response.status === 206 && startOf(response.headers["content-range"]) === from
@@ -188,6 +206,11 @@ export const connect = Effect.fnUntraced(function* (options: {
               response,
               { maxBodyBytes: limit, maxDecodedBytes: limit },
               { service: address, requestId: undefined }
+            ).pipe(
+              Stream.timeoutOrElse({
+                duration: stall,
+                orElse: () => Stream.fail(broken(address, `nothing came for ${Duration.format(stall)}`))
+              })
             ),
             (chunk) =>
               Effect.andThen(
@@ -208,7 +231,7 @@ export const connect = Effect.fnUntraced(function* (options: {
           if (info.size === undefined || received >= info.size) yield* io(() => rm(part, { force: true }))
           const detail = `${file} came ${wrong}`
           return yield* resumed || received < (info.size ?? 0)
-            ? new ConnectionFailed({ service: address, code: undefined, phase: "receiving", sent: "maybe", detail })
+            ? broken(address, detail)
             : fail(`${detail}. Nothing of it was kept`)
         }
         yield* io(() => rename(part, target))

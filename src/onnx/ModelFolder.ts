@@ -62,7 +62,10 @@ export const read = Effect.fnUntraced(function* (
   const fail = (detail: string) => new ModelNotLoadable({ model: name, detail })
   const info = yield* Effect.tryPromise({
     try: () => stat(path),
-    catch: () => fail(`there is nothing at ${path}. Give a folder with config.json and onnx/model.onnx, or an .onnx file`)
+    catch: () =>
+      fail(
+        `there is nothing at ${path}. Give a folder with config.json and onnx/model.onnx, or an .onnx file`
+      )
   })
   if (info.isDirectory()) {
     const file = yield* firstOf([join(path, fileOf(variant)), join(path, basename(fileOf(variant)))])
@@ -127,7 +130,9 @@ const assemble = (
   fail: Fail
 ): Effect.Effect<Model, ModelNotLoadable> => {
   if (config.num_channels !== undefined && config.num_channels !== 3) {
-    return Effect.fail(fail(`it takes images of ${config.num_channels} channels, and only 3 (RGB) are supported`))
+    return Effect.fail(
+      fail(`it takes images of ${config.num_channels} channels, and only 3 (RGB) are supported`)
+    )
   }
   const preprocessing = toPreprocessing(preprocessor)
   return Result.isFailure(preprocessing)
@@ -142,17 +147,23 @@ const assemble = (
 
 const toPreprocessing = (config: typeof Preprocessor.Type): Result.Result<Preprocessing, string> => {
   if (config.do_pad === true || config.do_center_crop === true) {
-    return Result.fail("its preprocessor_config.json asks to pad or crop, which no SegFormer needs and is not supported")
+    return Result.fail(
+      "its preprocessor_config.json asks to pad or crop, which no SegFormer needs and is not supported"
+    )
   }
   const size = toSize(config.size)
   if (size === undefined) {
-    return Result.fail("`size` in its preprocessor_config.json must be a number, or have `height` and `width`")
+    return Result.fail(
+      "`size` in its preprocessor_config.json must be a number, or have `height` and `width`"
+    )
   }
   const normalize = config.do_normalize ?? true
   const mean = perChannel(normalize ? (config.image_mean ?? defaults.mean) : 0)
   const std = perChannel(normalize ? (config.image_std ?? defaults.std) : 1)
   if (mean.length !== 3 || std.length !== 3 || std.includes(0)) {
-    return Result.fail("`image_mean` and `image_std` in its preprocessor_config.json must each be three numbers")
+    return Result.fail(
+      "`image_mean` and `image_std` in its preprocessor_config.json must each be three numbers"
+    )
   }
   return Result.succeed({
     size: (config.do_resize ?? true) ? size : undefined,

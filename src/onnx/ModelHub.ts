@@ -36,7 +36,12 @@ export interface HubOptions {
 type Failure = ModelNotLoadable | ServiceError | PolicyError
 
 /** Breaks in the middle are the rule with large files, and each attempt goes on where the last one ended. */
-const policy = Policy.make({ attemptTimeout: "1 hour", breaker: false, retryBudget: false, retry: { times: 5 } })
+const policy = Policy.make({
+  attemptTimeout: "1 hour",
+  breaker: false,
+  retryBudget: false,
+  retry: { times: 5 }
+})
 
 const text = (name: string): Effect.Effect<string | undefined> =>
   Effect.map(Effect.option(Config.NonEmptyString(name)), Option.getOrUndefined)
@@ -70,9 +75,13 @@ export const open = Effect.fn("segformer.hub")(function* (
   const fail = (detail: string) => new ModelNotLoadable({ model: id, detail })
   const revision = options.revision ?? "main"
   // Each becomes part of a path.
-  const isSafe = [id, variant, revision].every((part) => /^[\w.-]+(\/[\w.-]+)*$/.test(part) && !part.includes(".."))
+  const isSafe = [id, variant, revision].every(
+    (part) => /^[\w.-]+(\/[\w.-]+)*$/.test(part) && !part.includes("..")
+  )
   if (!isSafe || id.split("/").length !== 2) {
-    return yield* fail("a model of the Hub is named OWNER/NAME, such as nvidia/segformer-b0-finetuned-ade-512-512")
+    return yield* fail(
+      "a model of the Hub is named OWNER/NAME, such as nvidia/segformer-b0-finetuned-ade-512-512"
+    )
   }
   const cache = join(options.cache ?? (yield* cacheFolder), "hub", id.replace("/", "--"))
   const wanted = ["config.json", "preprocessor_config.json", ModelFolder.fileOf(variant)]
@@ -84,18 +93,19 @@ export const open = Effect.fn("segformer.hub")(function* (
     )
 
   const known = yield* readRef(cache, revision)
+  const cached = known !== undefined && (yield* isComplete(known)) ? known : undefined
   const isCommit = /^[0-9a-f]{40}$/.test(revision)
   if (isCommit && (yield* isComplete(revision))) {
     return yield* ModelFolder.read(folderOf(revision), variant, id)
   }
   const offline = /^(1|true|yes|on)$/i.test((yield* text("HF_HUB_OFFLINE")) ?? "")
   if (offline) {
-    if (known === undefined || !(yield* isComplete(known))) {
+    if (cached === undefined) {
       return yield* fail(
         `it is not in the cache (${cache}), and HF_HUB_OFFLINE forbids to download it. Unset it once, or give a folder`
       )
     }
-    return yield* ModelFolder.read(folderOf(known), variant, id)
+    return yield* ModelFolder.read(folderOf(cached), variant, id)
   }
 
   const token = yield* Effect.option(Config.Redacted("HF_TOKEN"))
@@ -107,19 +117,27 @@ export const open = Effect.fn("segformer.hub")(function* (
   const commit = yield* Effect.scoped(
     Effect.gen(function* () {
       const runner = yield* PolicyRunner.make({ service: hub.endpoint, policy })
-      const attempt = <A>(effect: Effect.Effect<A, ModelNotLoadable | ServiceError>) =>
+      const attempt = <A>(
+        effect: Effect.Effect<A, ModelNotLoadable | ServiceError>,
+        changes?: Policy.PolicyOptions
+      ) =>
         Effect.map(
-          runner.run(() => effect),
+          runner.run(() => effect, { policy: changes }),
           ({ value }) => value
         )
-      const head = yield* Effect.result(attempt(hub.head(revision, "config.json")))
+      const head = yield* Effect.result(
+        attempt(
+          hub.head(revision, "config.json"),
+          cached === undefined ? {} : { retry: false, attemptTimeout: "10 seconds" }
+        )
+      )
       if (head._tag === "Failure") {
         // Without a network a model that is here is as good as it was yesterday.
-        if (head.failure._tag !== "ConnectionFailed" || known === undefined || !(yield* isComplete(known))) {
-          return yield* head.failure
-        }
-        yield* Effect.logWarning(`Using ${id} from the cache: ${head.failure.message}`)
-        return known
+        const { failure } = head
+        const isAway = failure._tag === "ConnectionFailed" || failure._tag === "TimedOut"
+        if (!isAway || cached === undefined) return yield* failure
+        yield* Effect.logWarning(`Using ${id} from the cache: ${failure.message}`)
+        return cached
       }
       const commit = head.success.commit ?? revision
       for (const file of wanted) {

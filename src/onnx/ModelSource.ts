@@ -11,6 +11,7 @@
  * ModelSource.hub("Xenova/segformer-b0-finetuned-ade-512-512").name // => "Xenova/segformer-b0-finetuned-ade-512-512"
  * ```
  */
+import { existsSync } from "node:fs"
 import { basename, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { Effect } from "effect"
@@ -40,7 +41,8 @@ export const folder = (path: string): ModelSource => ({
 /** The model in this package: surface inspection, with the classes background, particle, scratch, stain, fiber and pit. */
 export const bundled: ModelSource = {
   name: "bundled",
-  open: (variant) => ModelFolder.read(fileURLToPath(new URL("./bundled", import.meta.url)), variant, "bundled")
+  open: (variant) =>
+    ModelFolder.read(fileURLToPath(new URL("./bundled", import.meta.url)), variant, "bundled")
 }
 
 /**
@@ -51,3 +53,13 @@ export const hub = (id: string, options?: ModelHub.HubOptions): ModelSource<Http
   name: id,
   open: (variant) => ModelHub.open(id, variant, options)
 })
+
+/**
+ * What a person wrote, on a command line say: a path where there is one, else `OWNER/NAME` or `OWNER/NAME@REVISION` of
+ * the Hub.
+ */
+export const parse = (text: string): ModelSource<HttpClient.HttpClient> => {
+  const match = /^([\w.-]+\/[\w.-]+?)(?:@([\w./-]+))?$/.exec(text)
+  if (existsSync(text) || match === null) return folder(text)
+  return hub(match[1]!, { revision: match[2] })
+}

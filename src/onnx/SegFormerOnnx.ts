@@ -66,7 +66,10 @@ export const make = Effect.fnUntraced(function* <R = never>(
 ): Effect.fn.Return<Transport["Service"], LoadError, ImageCodec | R | Scope.Scope> {
   const codec = yield* ImageCodec
   const sessions = count("sessions", options.sessions ?? 1)
-  const threads = count("threads", options.threads ?? Math.max(1, Math.floor(availableParallelism() / sessions)))
+  const threads = count(
+    "threads",
+    options.threads ?? Math.max(1, Math.floor(availableParallelism() / sessions))
+  )
   const source: ModelSource<R> = options.model ?? bundled
   const model = yield* source.open(options.variant ?? "model")
   const classes = options.classes ?? model.classes
@@ -86,23 +89,20 @@ export const make = Effect.fnUntraced(function* <R = never>(
     Effect.flatMap(codec.decode(image, { channels: 3, maxPixels: Number.MAX_SAFE_INTEGER }), (raster) => {
       attempt.phase = "inferring"
       const { data, height, width } = raster
-      return Effect.mapBoth(
-        pool.predict({ data, height, width, confidence: options.confidence ?? false }),
-        {
-          onSuccess: ({ confidence, labelMap, milliseconds, scores }): Prediction => ({
-            _tag: "Labels",
-            classes,
-            labelMap,
-            scores,
-            confidence,
-            serviceTime: Duration.millis(milliseconds)
-          }),
-          onFailure: (error): SegmentationError =>
-            error._tag === "Lost"
-              ? new InferenceFailed({ model: model.name, source: image.source, detail: error.detail })
-              : error
-        }
-      )
+      return Effect.mapBoth(pool.predict({ data, height, width, confidence: options.confidence ?? false }), {
+        onSuccess: ({ confidence, labelMap, milliseconds, scores }): Prediction => ({
+          _tag: "Labels",
+          classes,
+          labelMap,
+          scores,
+          confidence,
+          serviceTime: Duration.millis(milliseconds)
+        }),
+        onFailure: (error): SegmentationError =>
+          error._tag === "Lost"
+            ? new InferenceFailed({ model: model.name, source: image.source, detail: error.detail })
+            : error
+      })
     })
 
   return yield* Transport.make({

@@ -264,8 +264,18 @@ export const make = Effect.fnUntraced(function* (options: {
         )
       }
 
-      const retried: Effect.Effect<A, Raised, R> =
-        policy.retry.times === 0 ? once : Effect.retry(once, { schedule, while: mayRetry })
+      // Most calls succeed at once: the machinery of retries is set up by the first failure, which it starts with.
+      const retryFrom = (first: Raised): Effect.Effect<A, Raised, R> => {
+        let failure: Raised | undefined = first
+        const next = Effect.suspend(() => {
+          if (failure === undefined) return once
+          const replayed = Effect.fail(failure)
+          failure = undefined
+          return replayed
+        })
+        return Effect.retry(next, { schedule, while: mayRetry })
+      }
+      const retried = policy.retry.times === 0 ? once : Effect.catch(once, retryFrom)
 
       const wanted: Effect.Effect<A, E | PolicyError, R> = Effect.catchIf(
         retried,

@@ -113,6 +113,9 @@ export class SegFormerServer extends Context.Service<
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         state.draining = true
+        // Connections that come to rest from here on are of no more use, but would be waited for.
+        const sweep = setInterval(() => node.closeIdleConnections(), 20)
+        node.once("close", () => clearInterval(sweep))
       })
     )
     const port = NetAddress.isInetAddress(http.address) ? http.address.port : 0
@@ -294,7 +297,8 @@ const application = Effect.fnUntraced(function* (
         const { socket } = NodeHttpServerRequest.toIncomingMessage(request)
         // From here on only the client can be slow. The server sets it back when the connection is used again.
         socket.setTimeout(writeTimeout)
-        return state.draining ? Response.setHeader(response, "connection", "close") : response
+        const last = state.draining || response.status === 408
+        return last ? Response.setHeader(response, "connection", "close") : response
       })
     )
   })

@@ -4,7 +4,7 @@ import { ImageSource } from "effect-segformer"
 import { type DecodeOptions, ImageCodec, type Raster } from "effect-segformer/image"
 import { SharpCodec } from "effect-segformer/sharp"
 import { Fixtures } from "effect-segformer/testing"
-import sharp from "sharp"
+import sharp, { type Sharp } from "sharp"
 
 /** 5 x 4 with a red top left corner on blue: every one of the eight orientations looks different. */
 const corner = (): Raster => {
@@ -19,17 +19,24 @@ const image = ({ channels, data, height, width }: Raster) => sharp(data, { raw: 
 
 const decode = (bytes: Uint8Array, options?: DecodeOptions) =>
   Effect.flatMap(ImageCodec, (codec) =>
-    Effect.flatMap(ImageSource.bytes(bytes, { name: "picture" }).open(), (opened) => codec.decode(opened, options))
+    Effect.flatMap(ImageSource.bytes(bytes, { name: "picture" }).open(), (opened) =>
+      codec.decode(opened, options)
+    )
   )
 
-const encoded = (self: sharp.Sharp) => Effect.promise(async () => (await self.toUint8Array()).data)
+const encoded = (self: Sharp) => Effect.promise(async () => (await self.toUint8Array()).data)
 
 const at = (raster: Raster, x: number, y: number): Array<number> => {
   const start = (y * raster.width + x) * raster.channels
   return [...raster.data.subarray(start, start + raster.channels)]
 }
 
-const near = (actual: ReadonlyArray<number>, expected: ReadonlyArray<number>, tolerance: number, what = "") => {
+const near = (
+  actual: ReadonlyArray<number>,
+  expected: ReadonlyArray<number>,
+  tolerance: number,
+  what = ""
+) => {
   assert.strictEqual(actual.length, expected.length, what)
   actual.forEach((value, i) => assert.closeTo(value, expected[i]!, tolerance, `${what} ${actual.join(",")}`))
 }
@@ -55,7 +62,12 @@ layer(SharpCodec.layer, { excludeTestServices: true })("SharpCodec", (it) => {
 
   it.effect("decodes JPEG and AVIF to nearly the pixels that went in", () =>
     Effect.gen(function* () {
-      const grey = { width: 33, height: 17, channels: 3, data: new Uint8Array(33 * 17 * 3).fill(137) } as const
+      const grey = {
+        width: 33,
+        height: 17,
+        channels: 3,
+        data: new Uint8Array(33 * 17 * 3).fill(137)
+      } as const
       for (const file of [image(grey).jpeg({ quality: 95 }), image(grey).avif({ quality: 90 })]) {
         const raster = yield* decode(yield* encoded(file))
         near(at(raster, 20, 9), [137, 137, 137], 2)
@@ -105,7 +117,12 @@ layer(SharpCodec.layer, { excludeTestServices: true })("SharpCodec", (it) => {
       assert.strictEqual(raster.channels, 3)
       near([...raster.data], [0, 0, 0, 1, 1, 1, 128, 128, 128, 255, 255, 255], 1)
 
-      const clear = { width: 2, height: 1, channels: 4, data: Uint8Array.of(10, 200, 30, 0, 40, 50, 60, 128) } as const
+      const clear = {
+        width: 2,
+        height: 1,
+        channels: 4,
+        data: Uint8Array.of(10, 200, 30, 0, 40, 50, 60, 128)
+      } as const
       const bytes = yield* encoded(image(clear).png())
       assert.deepStrictEqual([...(yield* decode(bytes)).data], [10, 200, 30, 40, 50, 60])
       const kept = yield* decode(bytes, { channels: 4 })
@@ -180,7 +197,10 @@ layer(SharpCodec.layer, { excludeTestServices: true })("SharpCodec", (it) => {
         assert.isBelow(coarse.length * 2, fine.length)
         assert.strictEqual((yield* decode(fine)).width, 64)
       }
-      const grey = yield* codec.encode({ width: 2, height: 1, channels: 1, data: Uint8Array.of(0, 255) }, "png")
+      const grey = yield* codec.encode(
+        { width: 2, height: 1, channels: 1, data: Uint8Array.of(0, 255) },
+        "png"
+      )
       assert.deepStrictEqual([...(yield* decode(grey)).data], [0, 0, 0, 255, 255, 255])
       const wrong = yield* Effect.flip(codec.encode({ ...original, width: 6 }, "png"))
       assert.include(wrong.message, "there are 60")

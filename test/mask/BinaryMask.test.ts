@@ -134,6 +134,43 @@ describe("ConfidenceMap", () => {
     }
   })
 
+  it("is moved, cropped and resized as a label map is", () => {
+    const box = fc.record({
+      x: fc.integer({ min: -4, max: 8 }),
+      y: fc.integer({ min: -4, max: 8 }),
+      width: fc.integer({ min: 1, max: 9 }),
+      height: fc.integer({ min: 1, max: 9 })
+    })
+    fc.assert(
+      fc.property(labelMaps(), box, (map, box) => {
+        const data = Float32Array.from(map.data)
+        const confidence = { width: map.width, height: map.height, data }
+        const mask = BinaryMask.fromLabelMap(map, 1)
+        const pairs = [
+          [LabelMap.crop(map, box), ConfidenceMap.crop(confidence, box), BinaryMask.crop(mask, box)],
+          [
+            LabelMap.resize(map, box.width, box.height),
+            ConfidenceMap.resize(confidence, box.width, box.height),
+            BinaryMask.resize(mask, box.width, box.height)
+          ],
+          [LabelMap.flipX(map), ConfidenceMap.flipX(confidence), BinaryMask.flipX(mask)],
+          [LabelMap.flipY(map), ConfidenceMap.flipY(confidence), BinaryMask.flipY(mask)],
+          [LabelMap.rotate(map, 90), ConfidenceMap.rotate(confidence, 90), BinaryMask.rotate(mask, 90)],
+          [LabelMap.rotate(map, 180), ConfidenceMap.rotate(confidence, 180), BinaryMask.rotate(mask, 180)]
+        ] as const
+        for (const [labels, values, inside] of pairs) {
+          if (labels === undefined) {
+            assert.deepStrictEqual([values, inside], [undefined, undefined])
+            continue
+          }
+          const { height, width } = labels
+          assert.deepStrictEqual(values, { width, height, data: Float32Array.from(labels.data) })
+          assert.deepStrictEqual(inside, BinaryMask.fromLabelMap(labels, 1))
+        }
+      })
+    )
+  })
+
   it("refuses sizes that do not match", () => {
     assert.isTrue(Result.isFailure(ConfidenceMap.make({ width: 2, height: 2, data: new Float32Array(3) })))
     assert.isTrue(Result.isSuccess(ConfidenceMap.make({ width: 2, height: 2, data: new Float32Array(4) })))

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { ClassTable, Components, type LabelMap, type Region, Regions } from "../../src/mask/index.ts"
-import { fromDigits, labelMaps } from "./support.ts"
+import { fromDigits, labelMaps, random } from "./support.ts"
 
 const classes = ClassTable.fromNames(["zero", "one", "two", "three"])
 
@@ -174,6 +174,24 @@ describe("Regions", () => {
         close(region.perimeter, theirs.perimeter, "perimeter")
         close(region.majorAxis, theirs.majorAxis, "majorAxis")
         close(region.minorAxis, theirs.minorAxis, "minorAxis")
+      }
+    }
+  })
+
+  it("finds every component of a large noisy map, wherever its bytes lie in memory", () => {
+    const next = random(11)
+    const bytes = Uint8Array.from({ length: 150 * 130 + 1 }, () => Math.floor(next() * 2))
+    const map = { width: 150, height: 130, data: bytes.subarray(1) }
+    for (const connectivity of [4, 8] as const) {
+      const components = Components.make(map, { connectivity })
+      const plain = plainComponents(map, connectivity)
+      assert.deepStrictEqual(
+        Array.from(Components.areas(components)),
+        plain.map((pixels) => pixels.length)
+      )
+      const labels = Components.toLabels(components)
+      for (const [i, pixels] of plain.entries()) {
+        assert.isTrue(pixels.every(([x, y]) => labels[y * map.width + x] === i + 1))
       }
     }
   })

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as fc from "fast-check"
 import { BinaryMask, Rle } from "../../src/mask/index.ts"
-import { binaryMasks, labelMaps } from "./support.ts"
+import { binaryMasks, labelMaps, random } from "./support.ts"
 
 /** Column by column, pixel by pixel. */
 const plainCounts = (mask: BinaryMask.BinaryMask): Array<number> => {
@@ -74,6 +74,16 @@ describe("Rle", () => {
         }
       })
     )
+  })
+
+  it("finds the runs of a large noisy map", () => {
+    const next = random(12)
+    const mask = {
+      width: 120,
+      height: 400,
+      data: Uint8Array.from({ length: 48_000 }, () => Math.round(next()))
+    }
+    assert.deepStrictEqual([...Rle.fromMask(mask).counts], plainCounts(mask))
   })
 
   it("refuses counts that are no runs of that size", () => {

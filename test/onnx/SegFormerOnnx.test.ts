@@ -129,7 +129,8 @@ const quarters = (side: number) => {
   const half = side / 2
   for (let y = 0; y < side; y++)
     for (let x = 0; x < side; x++) {
-      const colour = y < half ? (x < half ? [255, 0, 0] : [0, 255, 0]) : x < half ? [0, 0, 255] : [255, 255, 255]
+      const colour =
+        y < half ? (x < half ? [255, 0, 0] : [0, 255, 0]) : x < half ? [0, 0, 255] : [255, 255, 255]
       picture.data.set(colour, (y * side + x) * 3)
     }
   const ids = Uint8Array.from({ length: side * side }, (_, i) => {
@@ -163,7 +164,10 @@ describe("SegFormerOnnx with models of others", () => {
         plain.segmentation.classes.map(({ name }) => name),
         ["black", "red", "green", "blue", "yellow", "white"]
       )
-      assert.deepStrictEqual((yield* segmentWith({ model, variant: "quantized" }, picture)).labelMap.data, ids)
+      assert.deepStrictEqual(
+        (yield* segmentWith({ model, variant: "quantized" }, picture)).labelMap.data,
+        ids
+      )
       const file = ModelSource.folder(`${path}/onnx/model.onnx`)
       const bare = yield* segmentWith({ model: file }, picture)
       assert.deepStrictEqual(bare.labelMap.data, ids)
@@ -206,7 +210,10 @@ describe("SegFormerOnnx with models of others", () => {
       }
       // Without a mean, black and red are corners no more: what is not white is judged by its largest channel.
       const unnormalized = { ...support.preprocessor, do_normalize: false, rescale_factor: 1 / 64 }
-      const other = yield* support.modelFolder({ "model.onnx": "blocks.onnx" }, { preprocessor: unnormalized })
+      const other = yield* support.modelFolder(
+        { "model.onnx": "blocks.onnx" },
+        { preprocessor: unnormalized }
+      )
       const shifted = yield* segmentWith({ model: ModelSource.folder(other) }, picture)
       const at = (x: number, y: number) => LabelMap.at(shifted.labelMap, x, y)
       assert.deepStrictEqual([at(4, 4), at(28, 4), at(4, 28), at(28, 28)], [1, 2, 3, 5])
@@ -247,7 +254,10 @@ describe("SegFormerOnnx with models of others", () => {
     Effect.gen(function* () {
       const { picture } = quarters(32)
       const path = yield* support.modelFolder({ "model.onnx": "blocks.onnx" })
-      const { segmentation } = yield* segmentWith({ model: ModelSource.folder(path), confidence: true }, picture)
+      const { segmentation } = yield* segmentWith(
+        { model: ModelSource.folder(path), confidence: true },
+        picture
+      )
       const { confidence } = segmentation
       assert.strictEqual(confidence?.data.length, 32 * 32)
       // Scores of red at (1, -1, -1): 3 for itself, -1 for its neighbours, -5 and -9 for those across.

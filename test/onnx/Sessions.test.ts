@@ -250,7 +250,9 @@ describe("a program with a session", () => {
 describe("sessions that cannot be", () => {
   const load = (file: string) =>
     Effect.flip(
-      Effect.scoped(SegFormerOnnx.make({ model: ModelSource.folder(file) })).pipe(Effect.provide(SharpCodec.layer))
+      Effect.scoped(SegFormerOnnx.make({ model: ModelSource.folder(file) })).pipe(
+        Effect.provide(SharpCodec.layer)
+      )
     )
 
   for (const [file, says] of [

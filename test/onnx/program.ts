@@ -21,7 +21,9 @@ const pool = await Effect.runPromise(
   }).pipe(Effect.provideService(Scope.Scope, scope))
 )
 console.log(JSON.stringify(await Effect.runPromise(pool.pids)))
-const run = Effect.runPromise(pool.predict({ width: 8, height: 8, data: new Uint8Array(192), confidence: false }))
+const run = Effect.runPromise(
+  pool.predict({ width: 8, height: 8, data: new Uint8Array(192), confidence: false })
+)
 run.catch(() => {})
 switch (how) {
   case "close":

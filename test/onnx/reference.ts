@@ -12,7 +12,12 @@ export interface Rgb {
 }
 
 /** Along one axis: `get(from, to)` is the byte at a source position in a line, `put` takes the result. */
-const resizeLine = (size: number, target: number, get: (at: number) => number, put: (at: number, value: number) => void) => {
+const resizeLine = (
+  size: number,
+  target: number,
+  get: (at: number) => number,
+  put: (at: number, value: number) => void
+) => {
   const scale = size / target
   const reach = Math.max(1, scale)
   for (let i = 0; i < target; i++) {
@@ -80,7 +85,8 @@ export const logits = async (session: ort.InferenceSession, picture: Rgb, side =
     }
   const results = await session.run({ pixel_values: new ort.Tensor("float32", input, [1, 3, side, side]) })
   const output = results["logits"]
-  if (output === undefined || !(output.data instanceof Float32Array)) throw new Error("the model gave no logits")
+  if (output === undefined || !(output.data instanceof Float32Array))
+    throw new Error("the model gave no logits")
   return { data: output.data, dims: output.dims }
 }
 

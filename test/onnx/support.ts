@@ -40,9 +40,13 @@ export const modelFolder = (
 ): Effect.Effect<string, never, Scope.Scope> =>
   Effect.map(folder, (path) => {
     mkdirSync(join(path, "onnx"))
-    for (const [name, source] of Object.entries(files)) copyFileSync(fixture(source), join(path, "onnx", name))
+    for (const [name, source] of Object.entries(files))
+      copyFileSync(fixture(source), join(path, "onnx", name))
     writeFileSync(join(path, "config.json"), JSON.stringify(options?.config ?? config))
-    writeFileSync(join(path, "preprocessor_config.json"), JSON.stringify(options?.preprocessor ?? preprocessor))
+    writeFileSync(
+      join(path, "preprocessor_config.json"),
+      JSON.stringify(options?.preprocessor ?? preprocessor)
+    )
     return path
   })
 
@@ -91,10 +95,9 @@ export const plain = (width: number, height: number, red: number, green: number,
 }
 
 export const png = (picture: Rgb): Effect.Effect<Uint8Array> =>
-  Effect.flatMap(ImageCodec, (codec) => codec.encode({ ...picture, channels: 3 } satisfies Raster, "png")).pipe(
-    Effect.orDie,
-    Effect.provide(SharpCodec.layer)
-  )
+  Effect.flatMap(ImageCodec, (codec) =>
+    codec.encode({ ...picture, channels: 3 } satisfies Raster, "png")
+  ).pipe(Effect.orDie, Effect.provide(SharpCodec.layer))
 
 export const source = (picture: Rgb, name?: string) =>
   Effect.map(png(picture), (bytes) => ImageSource.bytes(bytes, { name }))

@@ -1,6 +1,6 @@
 /** A server of ours on a free port, and requests written by hand, so that the client under test is not also the judge. */
 import { connect } from "node:net"
-import { Effect, Layer, type Scope } from "effect"
+import { Effect, Layer, References, type Scope } from "effect"
 import type { Prediction, SegmentationError } from "effect-segformer"
 import { type CannotListen, SegFormerServer, type SegFormerServerOptions } from "effect-segformer/server"
 import { SharpCodec } from "effect-segformer/sharp"
@@ -10,7 +10,7 @@ export type Predict = Parameters<typeof SegFormerTest.layer>[0]
 
 export const fixture: Predict = () => Effect.succeed(Fixtures.prediction)
 
-/** Serves a function, without retries. */
+/** Serves a function, without retries and without a log. */
 export const serve = (
   predict: Predict = fixture,
   options?: SegFormerServerOptions
@@ -19,9 +19,11 @@ export const serve = (
     SegFormerServer.make({ port: 0, ...options }),
     Layer.merge(
       SharpCodec.layer,
-      SegFormerTest.layer(predict, { policy: { retry: false, breaker: false, attemptTimeout: false } })
+      SegFormerTest.layer(predict, {
+        policy: { retry: false, breaker: false, attemptTimeout: false, concurrency: 1000 }
+      })
     )
-  )
+  ).pipe(Effect.provideService(References.MinimumLogLevel, "None"))
 
 /** JSON of any shape: a test says which fields it expects. */
 export interface Json {

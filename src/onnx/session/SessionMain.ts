@@ -90,10 +90,9 @@ const infer = async (
   { input, output, runtime, session }: Loaded,
   { data, height, width }: Preprocessing.Input
 ): Promise<Tensor> => {
-  const results = await session.run(
-    { [input]: new runtime.Tensor("float32", data, [1, 3, height, width]) },
-    [output]
-  )
+  const results = await session.run({ [input]: new runtime.Tensor("float32", data, [1, 3, height, width]) }, [
+    output
+  ])
   return results[output]!
 }
 
@@ -126,7 +125,11 @@ const read = (
     }
   }
   const plane = dims.length === 4 && dims[1] === 1 ? dims.slice(2) : dims.length === 3 ? dims.slice(1) : []
-  if (dims[0] === 1 && plane.length === 2 && (output.type.startsWith("int") || output.type.startsWith("uint"))) {
+  if (
+    dims[0] === 1 &&
+    plane.length === 2 &&
+    (output.type.startsWith("int") || output.type.startsWith("uint"))
+  ) {
     const [rows, columns] = plane
     const ids = toIds(data)
     const map = LabelMap.resize({ width: columns!, height: rows!, data: ids }, width, height)
@@ -151,7 +154,12 @@ const toIds = (data: Tensor.DataType): LabelData => {
   return ids
 }
 
-const predict = async (loaded: Loaded, picture: Frames.Picture, input: Preprocessing.Input, started: number) => {
+const predict = async (
+  loaded: Loaded,
+  picture: Frames.Picture,
+  input: Preprocessing.Input,
+  started: number
+) => {
   try {
     const output = await infer(loaded, input)
     const { confidence, labels, scores } = read(output, picture)

@@ -50,7 +50,10 @@ export interface SessionEvents {
 }
 
 // The child must be a file beside this one: TypeScript in the sources, JavaScript in the package.
-const main = new URL(import.meta.url.endsWith(".ts") ? "./SessionMain.ts" : "./SessionMain.js", import.meta.url)
+const main = new URL(
+  import.meta.url.endsWith(".ts") ? "./SessionMain.ts" : "./SessionMain.js",
+  import.meta.url
+)
 
 /** Those alive. They end when their pipe does, but one in the middle of a long run would not notice before its end. */
 const alive = new Set<ChildProcess>()

@@ -1,0 +1,202 @@
+import { connect, type Socket } from "node:net"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer, Logger, type Scope } from "effect"
+import { ImageCodec } from "effect-segformer/image"
+import { SegFormerServer } from "effect-segformer/server"
+import { SharpCodec } from "effect-segformer/sharp"
+import { Fixtures, SegFormerTest } from "effect-segformer/testing"
+import { ask, fixture, form, gate, serve, until, upload } from "./support.ts"
+
+/** A connection that sends what it is told, and collects what comes until the other side closes. */
+const raw = (
+  port: number
+): Effect.Effect<{ socket: Socket; received: () => string; closed: () => boolean }, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.callback((resume) => {
+      const chunks: Array<Buffer> = []
+      let closed = false
+      const socket = connect(port, "127.0.0.1", () =>
+        resume(
+          Effect.succeed({ socket, received: () => Buffer.concat(chunks).toString(), closed: () => closed })
+        )
+      )
+      socket.on("data", (chunk) => chunks.push(chunk))
+      socket.on("error", () => {})
+      socket.on("close", () => {
+        closed = true
+      })
+    }),
+    ({ socket }) => Effect.sync(() => socket.destroy())
+  )
+
+const head = (length: number) =>
+  `POST /upload HTTP/1.1\r\nhost: test\r\ncontent-type: multipart/form-data; boundary=x\r\ncontent-length: ${length}\r\n\r\n`
+
+describe("too much at once", () => {
+  it.live("is 503 with Retry-After, while what is under way goes on", () =>
+    Effect.gen(function* () {
+      const { entered, open, predict } = gate()
+      const { url } = yield* serve(predict, { concurrency: 2, queue: 3 })
+      const first = yield* Effect.forkChild(
+        Effect.all(
+          Array.from({ length: 5 }, () => upload(url)),
+          { concurrency: 5 }
+        )
+      )
+      yield* until(() => entered() === 2)
+      const state = yield* ask(`${url}/api/status`)
+      assert.deepInclude(state.json, { requests_present: 5, images_in_work: 2 })
+
+      const refused = yield* Effect.all(
+        Array.from({ length: 4 }, () => upload(url)),
+        { concurrency: 4 }
+      )
+      for (const answer of refused) {
+        assert.strictEqual(answer.status, 503)
+        assert.isAtLeast(Number(answer.headers.get("retry-after")), 1)
+        assert.strictEqual(answer.json["success"], false)
+      }
+      assert.strictEqual(entered(), 2)
+      open()
+      const answers = yield* Fiber.join(first)
+      assert.deepStrictEqual(
+        answers.map((answer) => answer.status),
+        [200, 200, 200, 200, 200]
+      )
+      assert.strictEqual((yield* upload(url)).status, 200)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("counts bytes as well as requests, by what they announce", () =>
+    Effect.gen(function* () {
+      const { entered, open, predict } = gate()
+      const { port, url } = yield* serve(predict, {
+        concurrency: 1,
+        queue: 50,
+        maxHeldBytes: 60_000,
+        maxBytes: 100_000
+      })
+      const first = yield* Effect.forkChild(upload(url))
+      yield* until(() => entered() === 1)
+      const large = yield* raw(port)
+      large.socket.write(head(59_000))
+      yield* until(() => large.received() !== "")
+      assert.match(large.received(), /^HTTP\/1\.1 503 /)
+      open()
+      yield* Fiber.join(first)
+      // With nothing else held it has its chance, however large.
+      assert.strictEqual((yield* upload(url, new Uint8Array(90_000))).status, 400)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("gives places back when callers leave", () =>
+    Effect.gen(function* () {
+      const { entered, open, predict } = gate()
+      const { url } = yield* serve(predict, { concurrency: 1, queue: 1 })
+      const leaving = yield* Effect.forkChild(Effect.all([upload(url), upload(url)], { concurrency: 2 }))
+      yield* until(() => entered() === 1)
+      yield* Fiber.interrupt(leaving)
+      let present = 2
+      while (present > 0) present = Number((yield* ask(`${url}/api/status`)).json["requests_present"])
+      open()
+      assert.strictEqual((yield* upload(url)).status, 200)
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("too slow", () => {
+  it.live("a body that dawdles is told so, and its place is free again", () =>
+    Effect.gen(function* () {
+      const { port, url } = yield* serve(fixture, { bodyTimeout: "300 millis" })
+      const slow = yield* raw(port)
+      slow.socket.write(
+        `${head(5000)}--x\r\ncontent-disposition: form-data; name="image"; filename="a.png"\r\n\r\n`
+      )
+      const drip = setInterval(() => slow.socket.write("x"), 50)
+      yield* until(() => slow.received() !== "")
+      clearInterval(drip)
+      assert.match(slow.received(), /^HTTP\/1\.1 408 /)
+      assert.match(slow.received(), /did not arrive within 300ms/)
+      yield* until(slow.closed)
+      assert.strictEqual((yield* ask(`${url}/api/status`)).json["requests_present"], 0)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("headers that never end are cut off", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve(fixture, { headersTimeout: "300 millis" })
+      const slow = yield* raw(port)
+      slow.socket.write("GET /health HTTP/1.1\r\nhost: test\r\n")
+      const drip = setInterval(() => slow.socket.write("x: y\r\n"), 50)
+      yield* until(slow.closed)
+      clearInterval(drip)
+      assert.match(slow.received(), /^(HTTP\/1\.1 408 |$)/)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a reader that takes nothing of its answer is cut off", () =>
+    Effect.gen(function* () {
+      const noise = Uint8Array.from({ length: 2200 * 2200 }, (_, i) => ((i * 2_654_435_761) >>> 13) % 3)
+      const { port, url } = yield* serve(
+        () =>
+          Effect.succeed({ ...Fixtures.prediction, labelMap: { width: 2200, height: 2200, data: noise } }),
+        { writeTimeout: "500 millis" }
+      )
+      const codec = SharpCodec.layer
+      const big = yield* Effect.provide(bigImage, codec)
+      const request = new Request(`${url}/upload`, form("image", ["big.png", big]))
+      const body = Buffer.from(yield* Effect.promise(() => request.arrayBuffer()))
+      const reader = yield* raw(port)
+      reader.socket.pause()
+      reader.socket.write(
+        `POST /upload HTTP/1.1\r\nhost: test\r\ncontent-type: ${request.headers.get("content-type")}\r\ncontent-length: ${body.length}\r\n\r\n`
+      )
+      reader.socket.write(body)
+      let present = 0
+      while (present === 0) present = Number((yield* ask(`${url}/api/status`)).json["requests_present"])
+      while (present > 0) {
+        yield* Effect.sleep(50)
+        present = Number((yield* ask(`${url}/api/status`)).json["requests_present"])
+      }
+    }).pipe(Effect.scoped)
+  )
+})
+
+const bigImage = Effect.gen(function* () {
+  const codec = yield* ImageCodec
+  return yield* codec.encode(
+    { width: 2200, height: 2200, channels: 1, data: new Uint8Array(2200 * 2200) },
+    "png"
+  )
+})
+
+describe("the log", () => {
+  it.live("has a line for each request, and no query", () =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const log = Logger.layer([Logger.make(({ message }) => void lines.push(String(message)))])
+      const { url } = yield* Effect.provide(
+        SegFormerServer.make({ port: 0 }),
+        Layer.mergeAll(SharpCodec.layer, SegFormerTest.layer(fixture), log)
+      )
+      yield* upload(url)
+      yield* ask(`${url}/health?token=secret`)
+      yield* ask(`${url}/nowhere`)
+      assert.strictEqual(lines.length, 3)
+      assert.match(lines[0]!, /^POST \/upload 200 \d+\.\d ms$/)
+      assert.match(lines[1]!, /^GET \/health 200 /)
+      assert.match(lines[2]!, /^GET \/nowhere 404 /)
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("an address that is taken", () => {
+  it.live("is a failure that says so", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve()
+      const error = yield* Effect.flip(serve(fixture, { port }))
+      assert.strictEqual(error._tag, "CannotListen")
+      assert.match(error.message, new RegExp(`127\\.0\\.0\\.1:${port}.*choose another port`))
+    }).pipe(Effect.scoped)
+  )
+})
