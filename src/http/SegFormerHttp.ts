@@ -19,6 +19,7 @@ import type { ImageError } from "../image/ImageError.ts"
 import type { Image } from "../image/ImageSource.ts"
 import type { Attempt } from "../policy/Attempt.ts"
 import * as Policy from "../policy/Policy.ts"
+import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import type { Prediction } from "../Prediction.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import * as Exchange from "../service/Exchange.ts"
@@ -36,7 +37,11 @@ export interface SegFormerHttpOptions extends Exchange.ExchangeOptions {
 }
 
 /** For questions about the service, which are small and must not wait long. */
-const questionTimeout = Duration.seconds(5)
+const questionPolicy = Policy.make({
+  attemptTimeout: Duration.seconds(5),
+  breaker: false,
+  retryBudget: false
+})
 
 /** The transport, for programs that choose between several. */
 export const make = Effect.fnUntraced(function* (
@@ -44,6 +49,16 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Transport["Service"], InvalidUrl, HttpClient.HttpClient | Scope.Scope> {
   const exchange = yield* Exchange.make(options)
   const protocol = options.protocol ?? Inspection.protocol
+
+  const attemptOf = (image: Image, attempt: Attempt): Effect.Effect<Prediction, SegmentationError> =>
+    protocol.predict?.(exchange, image, attempt) ??
+    Effect.flatMap(protocol.encode(image), (call) =>
+      Effect.flatMap(exchange.send(call, attempt), (answer): Effect.Effect<Prediction, SegmentationError> =>
+        answer.status >= 200 && answer.status < 300
+          ? protocol.decode(answer, image)
+          : Exchange.failure(answer, protocol.readError(answer))
+      )
+    )
 
   const predict = ({ image }: { readonly image: Image }, attempt: Attempt) =>
     Effect.suspend((): Effect.Effect<Prediction, SegmentationError> => {
@@ -58,31 +73,27 @@ export const make = Effect.fnUntraced(function* (
               return error
             })
           }
-      return Effect.flatMap(protocol.encode(watched), (call) =>
-        Effect.flatMap(exchange.send(call, attempt), (answer): Effect.Effect<Prediction, SegmentationError> =>
-          answer.status >= 200 && answer.status < 300
-            ? protocol.decode(answer, image)
-            : Exchange.failure(answer, protocol.readError(answer))
-        )
-      ).pipe(Effect.mapError((error) => broken ?? error))
+      return Effect.mapError(attemptOf(watched, attempt), (error) => broken ?? error)
     })
 
   const transport = yield* Transport.make({
     name: exchange.service,
     key: exchange.origin,
     predict,
-    policy: Policy.make(options.policy ?? {})
+    policy: Policy.make(options.policy ?? {}, Policy.make(protocol.policy ?? {}))
   })
-  const ask = <A>({ call, read }: Question<A>, policy: Policy.PolicyOptions) =>
+  // Questions have a policy of their own: how the service is must be asked also while its circuit is open.
+  const questions = yield* PolicyRunner.make({ service: exchange.service, policy: questionPolicy })
+  const ask = <A>({ call, read }: Question<A>, policy?: Policy.PolicyOptions) =>
     Effect.map(
-      transport.runner.run((attempt) => Effect.flatMap(exchange.send(call, attempt), read), { policy }),
+      questions.run((attempt) => Effect.flatMap(exchange.send(call, attempt), read), { policy }),
       (outcome) => outcome.value
     )
   return {
     ...transport,
-    describe: ask(protocol.describe, { attemptTimeout: questionTimeout }),
+    describe: ask(protocol.describe),
     // The question is how the service is now: no second try.
-    health: ask(protocol.health, { attemptTimeout: questionTimeout, retry: false })
+    health: ask(protocol.health, { retry: false })
   }
 })
 

@@ -80,7 +80,11 @@ const png = (view: DataView, ascii: Ascii): Parsed => {
   return ascii(12, 4) === "IHDR" ? known("png", view.getUint32(16), view.getUint32(20)) : unknown
 }
 
+/** Sizes of the headers that there are: a text that starts with "BM" is no image. */
+const bmpHeaders: ReadonlySet<number> = new Set([12, 16, 40, 52, 56, 64, 108, 124])
+
 const bmp = (view: DataView): Parsed => {
+  if (!bmpHeaders.has(view.getUint32(14, true))) return unknown
   const old = view.getUint32(14, true) === 12
   return old
     ? known("bmp", view.getUint16(18, true), view.getUint16(20, true))
@@ -184,15 +188,16 @@ const isoMedia = (view: DataView, ascii: Ascii): Parsed => {
     ["iprp", 8],
     ["ipco", 8]
   ])
-  const walk = (from: number, to: number): number | undefined => {
+  const walk = (from: number, to: number, depth: number): number | undefined => {
     for (let at = from; at + 8 <= to;) {
       const size = view.getUint32(at)
       const type = ascii(at + 4, 4)
       if (size < 8) return undefined
       const header = containers.get(type)
-      if (header !== undefined) {
+      // Three levels lead to the sizes; a file that nests further only wants to exhaust the stack.
+      if (header !== undefined && depth < 3) {
         if (at + size > view.byteLength) return at + size
-        const more = walk(at + header, at + size)
+        const more = walk(at + header, at + size, depth + 1)
         if (more !== undefined) return more
       } else if (type === "ispe" && at + 20 <= view.byteLength) {
         if (view.getUint32(at + 12) * view.getUint32(at + 16) > width * height) {
@@ -206,7 +211,7 @@ const isoMedia = (view: DataView, ascii: Ascii): Parsed => {
     }
     return undefined
   }
-  const more = walk(0, view.byteLength)
+  const more = walk(0, view.byteLength, 0)
   if (more !== undefined) return needMore(more)
   return width === 0 ? unknown : known(format, width, height)
 }

@@ -18,6 +18,7 @@
  * ```
  */
 import { createServer, type Server } from "node:http"
+import type { Socket } from "node:net"
 import { NodeFileSystem, NodeHttpServer, NodeHttpServerRequest } from "@effect/platform-node"
 import { Clock, Context, Duration, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
 import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
@@ -104,6 +105,11 @@ export class SegFormerServer extends Context.Service<
     const dialects = options.dialects ?? [InspectionDialect.make()]
     const served = yield* serve(options, files)
     const node = nodeServer(options)
+    const sockets = new Set<Socket>()
+    node.on("connection", (socket) => {
+      sockets.add(socket)
+      socket.once("close", () => sockets.delete(socket))
+    })
     const http = yield* listen(node, options)
     // Whoever still sends or reads when the time to drain is over is cut off: `close` alone would wait for them.
     yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
@@ -113,8 +119,12 @@ export class SegFormerServer extends Context.Service<
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         state.draining = true
-        // Connections that come to rest from here on are of no more use, but would be waited for.
-        const sweep = setInterval(() => node.closeIdleConnections(), 20)
+        // Connections that come to rest from here on are of no more use, but would be waited for; so would those,
+        // to Node no idle ones, on which nothing has come yet.
+        const sweep = setInterval(() => {
+          node.closeIdleConnections()
+          for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
+        }, 20)
         node.once("close", () => clearInterval(sweep))
       })
     )

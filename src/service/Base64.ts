@@ -14,11 +14,14 @@ interface NodeBuffer {
 const native = (Uint8Array as NativeBase64).fromBase64
 const nodeBuffer = (globalThis as { readonly Buffer?: NodeBuffer | undefined }).Buffer
 
-/** Bytes that so many characters of base64 stand for, padding not counted. */
+/** Bytes that base64 without line breaks stands for; -1 where its length, padding or alphabet is wrong. */
 const decodedLength = (text: string): number => {
   let length = text.length
   while (length > 0 && text.charCodeAt(length - 1) === 61) length--
-  return Math.floor((length * 3) / 4)
+  const padding = text.length - length
+  if (length % 4 === 1 || (padding > 0 && (text.length % 4 !== 0 || padding > 2))) return -1
+  // `Buffer` takes the alphabet for URLs as well.
+  return text.includes("-") || text.includes("_") ? -1 : Math.floor((length * 3) / 4)
 }
 
 /** The bytes, or `undefined` where the text is no base64. Line breaks are allowed, as MIME has them. */

@@ -57,10 +57,13 @@ const bounded =
       })
     })
 
+const isCompressed = ({ headers }: HttpClientResponse.HttpClientResponse): boolean =>
+  !/^\s*(identity\s*)?$/i.test(headers["content-encoding"] ?? "")
+
 /** Which decompression is left to do; `undefined` where the bytes are plain. */
 const encodingOf = (response: HttpClientResponse.HttpClientResponse): string | undefined => {
+  if (!isCompressed(response)) return undefined
   const encoding = response.headers["content-encoding"]?.trim().toLowerCase()
-  if (encoding === undefined || encoding === "" || encoding === "identity") return undefined
   // A `Response` of the platform has been decompressed, though its header still names the encoding.
   return Option.isSome(HttpClientResponse.toWeb(response)) ? undefined : encoding
 }
@@ -111,7 +114,12 @@ export const stream = (
 ): Stream.Stream<Uint8Array, ServiceError> => {
   const encoding = encodingOf(response)
   const received = Stream.mapError(response.stream, broken(origin))
-  if (encoding === undefined) return bounded(limits.maxBodyBytes, "received", origin)(received)
+  if (encoding === undefined) {
+    // What the platform has decompressed can only be counted after it.
+    return isCompressed(response)
+      ? bounded(limits.maxDecodedBytes, "decompressed", origin)(received)
+      : bounded(limits.maxBodyBytes, "received", origin)(received)
+  }
   return decompressed(
     bounded(limits.maxBodyBytes, "received", origin)(received),
     encoding,
@@ -133,7 +141,7 @@ export const bytes = (
 ): Effect.Effect<Uint8Array, ServiceError> => {
   const { headers } = response
   // A stated length bounds the body by itself, and reading at once is several times cheaper than chunk by chunk.
-  if (headers["content-length"] !== undefined && headers["content-encoding"] === undefined) {
+  if (headers["content-length"] !== undefined && !isCompressed(response)) {
     if (Number(headers["content-length"]) <= limits.maxBodyBytes) {
       return Effect.mapBoth(response.arrayBuffer, {
         onSuccess: (buffer) => new Uint8Array(buffer),

@@ -6,7 +6,7 @@
  * followed hop by hop without our headers, and each request carries `User-Agent`, `X-Request-Id` and
  * `Idempotency-Key`. It makes one attempt and never retries.
  */
-import { Clock, Context, type Duration, Effect, Option, Redacted, Stream, Tracer } from "effect"
+import { Clock, Context, type Duration, Effect, Option, type Redacted, Stream, Tracer } from "effect"
 import {
   FetchHttpClient,
   Headers,
@@ -22,6 +22,7 @@ import type { Attempt } from "../policy/Attempt.ts"
 import * as RetryAfter from "../policy/RetryAfter.ts"
 import { version } from "../version.ts"
 import * as Body from "./Body.ts"
+import * as OwnHeaders from "./OwnHeaders.ts"
 import {
   ConnectionFailed,
   fromStatus,
@@ -73,8 +74,21 @@ export interface Exchange {
   readonly service: string
   readonly origin: string
   readonly send: (call: Call, attempt: Attempt) => Effect.Effect<Answer, ServiceError>
-  /** The body as it comes, for what is too large for memory. A status other than 2xx is a failure. */
+  /**
+   * The headers, then the body as it comes, for what is too large for memory. Limits are those that were given: a
+   * stream has none by default. A status other than 2xx is a failure, by default {@link failure}.
+   */
+  readonly open: (
+    call: Call,
+    attempt: Attempt,
+    refused?: (answer: Answer) => Effect.Effect<never, ServiceError>
+  ) => Effect.Effect<Stream.Stream<Uint8Array, ServiceError>, ServiceError>
+  /** What `open` gives, as one stream. */
   readonly stream: (call: Call, attempt: Attempt) => Stream.Stream<Uint8Array, ServiceError>
+}
+
+interface Identified extends Body.Origin {
+  readonly requestId: string
 }
 
 const userAgent = `effect-segformer/${version}`
@@ -88,7 +102,11 @@ const invalid = (url: string, detail: string) => Effect.fail(new InvalidUrl({ ur
 export const parseBaseUrl = (baseUrl: string): Effect.Effect<URL, InvalidUrl> =>
   Effect.suspend(() => {
     const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined
-    if (url === undefined) return invalid(baseUrl, "write it whole, such as http://localhost:8080")
+    if (url === undefined) {
+      // Whatever may be a password or a token in it is not for errors.
+      const safe = withoutQuery(baseUrl).replace(/^.*@/s, "")
+      return invalid(safe, "write it whole, such as http://localhost:8080")
+    }
     const safe = `${url.protocol}//${url.host}${url.pathname}`
     if (url.protocol !== "http:" && url.protocol !== "https:")
       return invalid(safe, "it must start with http:// or https://")
@@ -116,14 +134,11 @@ export const make = Effect.fnUntraced(function* (
     Context.add(HttpClient.TracerDisabledWhen, () => true)
   )
   const limits = { ...Body.defaultLimits, ...options.limits }
+  const streamLimits = { maxBodyBytes: Infinity, maxDecodedBytes: Infinity, ...options.limits }
   const redirects = options.redirects ?? "refuse"
   const prefix = base.origin + base.pathname.replace(/\/+$/, "")
 
-  const ownHeaders: Record<string, string> = {}
-  for (const [name, value] of Object.entries(options.headers ?? {})) {
-    ownHeaders[name.toLowerCase()] = Redacted.isRedacted(value) ? Redacted.value(value) : value
-  }
-  if (options.apiKey !== undefined) ownHeaders["authorization"] = `Bearer ${Redacted.value(options.apiKey)}`
+  const { headers: ownHeaders, hide } = OwnHeaders.make(options)
 
   const toRequest = (call: Call, attempt: Attempt): HttpClientRequest.HttpClientRequest =>
     HttpClientRequest.make(call.method)(prefix + call.path + base.search, {
@@ -151,12 +166,12 @@ export const make = Effect.fnUntraced(function* (
       if (span?._tag === "Span") {
         span.attribute("http.request.method", request.method)
         span.attribute("url.full", service)
-        if (fiber.getRef(HttpClient.TracerPropagationEnabled)) {
+        if (request.url.startsWith(`${base.origin}/`) && fiber.getRef(HttpClient.TracerPropagationEnabled)) {
           traced = HttpClientRequest.setHeaders(request, HttpTraceContext.toHeaders(span))
         }
       }
       return Effect.mapBoth(Effect.provideContext(client.execute(traced), context), {
-        onFailure: (error) => connectionError(error, service, attempt),
+        onFailure: (error) => connectionError(error, service, attempt, hide),
         onSuccess: (response) => {
           if (span?._tag === "Span") span.attribute("http.response.status_code", response.status)
           return response
@@ -170,7 +185,7 @@ export const make = Effect.fnUntraced(function* (
     attempt: Attempt,
     use: (
       response: HttpClientResponse.HttpClientResponse,
-      origin: Body.Origin
+      origin: Identified
     ) => Effect.Effect<A, ServiceError>,
     hops: number
   ): Effect.Effect<A, ServiceError> =>
@@ -178,7 +193,8 @@ export const make = Effect.fnUntraced(function* (
       const service = withoutQuery(request.url)
       attempt.phase = "waiting"
       return Effect.flatMap(execute(request, service, attempt), (response) => {
-        const origin = { service, requestId: response.headers["x-request-id"] ?? attempt.callId }
+        const requestId = response.headers["x-request-id"]?.slice(0, 200) || attempt.callId
+        const origin = { service, requestId }
         attempt.phase = "receiving"
         const { status } = response
         const location = status >= 300 && status < 400 ? response.headers["location"] : undefined
@@ -210,7 +226,11 @@ export const make = Effect.fnUntraced(function* (
           ...origin,
           status,
           location:
-            target === undefined ? (location ?? "a place it does not name") : withoutQuery(target.href),
+            target === undefined
+              ? withoutQuery(location ?? "a place it does not name").slice(0, 200)
+              : target.origin === "null"
+                ? target.protocol
+                : target.origin + target.pathname,
           detail
         })
       )
@@ -221,9 +241,9 @@ export const make = Effect.fnUntraced(function* (
     if (hops >= (redirects.max ?? 5))
       return refuse(`that is hop ${hops + 1}, one more than \`redirects.max\` allows`)
     const from = new URL(request.url)
-    const leaves = target.origin !== from.origin
+    const isOurs = target.origin === base.origin
     const { hosts } = redirects
-    if (leaves && hosts !== "any" && hosts?.includes(target.host) !== true)
+    if (!isOurs && hosts !== "any" && hosts?.includes(target.host) !== true)
       return refuse("that host is not in `redirects.hosts`")
     if (from.protocol === "https:" && target.protocol === "http:")
       return refuse("it leads from https to http")
@@ -231,90 +251,104 @@ export const make = Effect.fnUntraced(function* (
     if (!keepsBody && request.method !== "GET" && request.method !== "HEAD" && status !== 303) {
       return refuse(`a ${request.method} cannot be repeated there`)
     }
-    // No header of ours crosses origins: not the key, nor cookies, nor ids.
-    const headers =
-      target.origin === base.origin
-        ? request.headers
-        : Headers.fromInput({ accept: request.headers["accept"] ?? "*/*", "user-agent": userAgent })
+    const repeats = keepsBody || request.method === "GET" || request.method === "HEAD"
+    const { headers } = request
+    // No header of ours crosses origins: not the key, nor cookies, nor ids. What describes the body goes with it.
+    const kept = isOurs
+      ? headers
+      : Headers.fromInput(
+          ["accept", "accept-encoding", "user-agent", "content-type", "content-length"].flatMap((name) =>
+            headers[name] === undefined ? [] : [[name, headers[name]] as const]
+          )
+        )
+    const next = target.origin + target.pathname + target.search
     return Effect.succeed(
-      keepsBody || request.method === "GET" || request.method === "HEAD"
-        ? HttpClientRequest.updateHeaders(HttpClientRequest.setUrl(request, target.href), () => headers)
-        : HttpClientRequest.get(target.href, { headers })
+      repeats
+        ? HttpClientRequest.updateHeaders(HttpClientRequest.setUrl(request, next), () => kept)
+        : HttpClientRequest.get(next, {
+            headers: Headers.removeMany(kept, ["content-type", "content-length"])
+          })
     )
   }
 
-  const logged = <A extends { readonly status: number; readonly requestId: string | undefined }, E>(
+  const logged = <
+    A extends { readonly status: number; readonly requestId: string },
+    E extends { readonly _tag: string }
+  >(
     self: Effect.Effect<A, E>,
     call: Call,
     attempt: Attempt
   ): Effect.Effect<A, E> =>
     Clock.clockWith((clock) => {
       const started = clock.monotonicTimeNanosUnsafe()
-      return Effect.tap(self, (answer) => {
+      const { method } = call
+      const url = withoutQuery(prefix + call.path)
+      const log = (status: number | string, requestId: string | undefined) => {
         const milliseconds = Math.round(Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6)
-        return Effect.annotateLogs(
-          Effect.logDebug(`${call.method} ${prefix}${call.path} ${answer.status} in ${milliseconds} ms`),
-          {
-            method: call.method,
-            url: prefix + call.path,
-            status: answer.status,
-            milliseconds,
-            attempt: attempt.number,
-            requestId: answer.requestId
-          }
-        )
-      })
+        return Effect.annotateLogs(Effect.logDebug(`${method} ${url} ${status} in ${milliseconds} ms`), {
+          method,
+          url,
+          status,
+          milliseconds,
+          attempt: attempt.number,
+          requestId
+        })
+      }
+      return Effect.tapError(
+        Effect.tap(self, (answer) => log(answer.status, answer.requestId)),
+        (error) => log(error._tag, attempt.callId)
+      )
     })
+
+  const isSuccess = (status: number) => status >= 200 && status < 300
+
+  const answer = (
+    response: HttpClientResponse.HttpClientResponse,
+    origin: Identified,
+    attempt: Attempt
+  ): Effect.Effect<Answer, ServiceError> =>
+    Effect.map(
+      isSuccess(response.status)
+        ? Body.bytes(response, limits, origin)
+        : Body.head(response, errorBytes, origin),
+      (body) => {
+        attempt.phase = "decoding"
+        return { ...origin, status: response.status, headers: response.headers, body: hide.bytes(body) }
+      }
+    )
 
   const send = (call: Call, attempt: Attempt): Effect.Effect<Answer, ServiceError> =>
     logged(
-      exchange(
-        toRequest(call, attempt),
-        attempt,
-        (response, origin) =>
-          Effect.map(
-            response.status >= 200 && response.status < 300
-              ? Body.bytes(response, limits, origin)
-              : Body.head(response, errorBytes, origin),
-            (body): Answer => {
-              attempt.phase = "decoding"
-              return {
-                service: origin.service,
-                status: response.status,
-                headers: response.headers,
-                body,
-                requestId: origin.requestId ?? attempt.callId
-              }
-            }
-          ),
-        0
-      ),
+      exchange(toRequest(call, attempt), attempt, (response, origin) => answer(response, origin, attempt), 0),
       call,
       attempt
     )
 
-  const stream = (call: Call, attempt: Attempt): Stream.Stream<Uint8Array, ServiceError> =>
-    Stream.unwrap(
-      Effect.gen(function* () {
-        const request = toRequest(call, attempt)
-        const service = withoutQuery(request.url)
-        attempt.phase = "waiting"
-        const response = yield* execute(request, service, attempt)
-        const origin = { service, requestId: response.headers["x-request-id"] ?? attempt.callId }
-        attempt.phase = "receiving"
-        if (response.status >= 200 && response.status < 300) return Body.stream(response, limits, origin)
-        const body = yield* Body.head(response, errorBytes, origin)
-        return yield* failure({
-          service,
-          status: response.status,
-          headers: response.headers,
-          body,
-          requestId: origin.requestId
-        })
-      })
+  const open: Exchange["open"] = (call, attempt, refused = failure) =>
+    Effect.map(
+      logged(
+        exchange(
+          toRequest(call, attempt),
+          attempt,
+          (response, origin) =>
+            isSuccess(response.status)
+              ? Effect.succeed({
+                  ...origin,
+                  status: response.status,
+                  body: Body.stream(response, streamLimits, origin)
+                })
+              : Effect.flatMap(answer(response, origin, attempt), refused),
+          0
+        ),
+        call,
+        attempt
+      ),
+      ({ body }) => body
     )
 
-  return { service: prefix, origin: base.origin, send, stream }
+  const stream: Exchange["stream"] = (call, attempt) => Stream.unwrap(open(call, attempt))
+
+  return { service: prefix, origin: base.origin, send, open, stream }
 })
 
 /** The error of an answer whose status is no success, with what the protocol read from its body. */
@@ -354,11 +388,12 @@ const neverSent = new Set([
 const connectionError = (
   error: HttpClientError.HttpClientError,
   service: string,
-  attempt: Attempt
+  attempt: Attempt,
+  hide: OwnHeaders.Hide
 ): ServiceError => {
   const { reason } = error
   if (reason._tag === "InvalidUrlError")
-    return new InvalidUrl({ url: service, detail: Body.describe(reason.cause) })
+    return new InvalidUrl({ url: service, detail: hide.text(Body.describe(reason.cause)) })
   // A source that breaks while it is sent fails with an error of its own, which the client carries as the cause.
   const code = Body.codeOf(reason.cause)
   return new ConnectionFailed({
@@ -367,6 +402,6 @@ const connectionError = (
     code,
     phase: "sending",
     sent: code !== undefined && neverSent.has(code) ? "no" : "maybe",
-    detail: reason.cause === undefined ? (reason.description ?? "") : Body.describe(reason.cause)
+    detail: hide.text(reason.cause === undefined ? (reason.description ?? "") : Body.describe(reason.cause))
   })
 }

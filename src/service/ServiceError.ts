@@ -50,6 +50,10 @@ export class InvalidUrl extends Schema.TaggedError<InvalidUrl>()("InvalidUrl", {
   }
 }
 
+/** Codes of Node's TLS for a handshake that failed, such as UNABLE_TO_VERIFY_LEAF_SIGNATURE. */
+const isTls = (code: string | undefined): boolean =>
+  code !== undefined && /CERT|TLS|SSL|SIGN|VERIFY|HOSTNAME/.test(code)
+
 /**
  * The service could not be reached, or the connection broke.
  *
@@ -65,7 +69,7 @@ export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("Co
 }) {
   get isRetryable(): boolean {
     // A certificate does not mend itself within seconds.
-    return this.code === undefined || !/CERT|TLS|SSL|SIGNED/.test(this.code)
+    return !isTls(this.code)
   }
   override get message(): string {
     const hint =
@@ -73,7 +77,9 @@ export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("Co
         ? ". Is the service running, and is this its port?"
         : this.code === "ENOTFOUND" || this.code === "EAI_AGAIN"
           ? ". Is the host name right?"
-          : ""
+          : isTls(this.code)
+            ? ". Does it speak TLS, with a certificate that this machine trusts?"
+            : ""
     const what =
       this.phase === "receiving"
         ? `The connection to ${this.service} broke while its answer came in`

@@ -121,8 +121,8 @@ describe("Polygons", () => {
     const corner = fc.tuple(fc.integer({ min: -6, max: 30 }), fc.integer({ min: -6, max: 30 }))
     fc.assert(
       fc.property(fc.array(corner, { minLength: 3, maxLength: 8 }), (corners) => {
-        // Eighths and thirds keep centres off the edges, where rounding decides.
-        const outer = corners.map(([x, y]): Polygons.Point => [x / 3 + 0.03125, y / 3 + 0.0078125])
+        // These offsets keep centres off the edges, where rounding decides.
+        const outer = corners.map(([x, y]): Polygons.Point => [x / 3 + Math.SQRT2 / 50, y / 3 + Math.PI / 400])
         const mask = Polygons.toMask([{ outer, holes: [] }], 9, 8)
         for (let y = 0; y < 8; y++) {
           for (let x = 0; x < 9; x++) {

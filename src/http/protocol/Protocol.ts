@@ -8,7 +8,9 @@ import type { Image } from "../../image/ImageSource.ts"
 import type { Duration } from "effect"
 import type { Prediction } from "../../Prediction.ts"
 import type { SegmentationError } from "../../SegmentationError.ts"
-import type { Answer, Call } from "../../service/Exchange.ts"
+import type { PolicyOptions } from "../../policy/Policy.ts"
+import type { Attempt } from "../../policy/Attempt.ts"
+import type { Answer, Call, Exchange } from "../../service/Exchange.ts"
 import type { Health, ModelDescription } from "../../Transport.ts"
 
 /** What an error's body says. The status is judged elsewhere. */
@@ -34,6 +36,15 @@ export interface Protocol {
   readonly decode: (answer: Answer, image: Image) => Effect.Effect<Prediction, SegmentationError>
   /** What the body of a failed request says. It never fails: a body that cannot be read says nothing. */
   readonly readError: (answer: Answer) => ErrorBody
+  /**
+   * The whole of one attempt, for protocols that need more than one request: those that ask for the model's metadata
+   * first, and jobs. Replaces `encode` and `decode`.
+   */
+  readonly predict?:
+    | ((exchange: Exchange, image: Image, attempt: Attempt) => Effect.Effect<Prediction, SegmentationError>)
+    | undefined
+  /** What suits services of this kind, where it is other than `Policy.standard`. The user's own goes before it. */
+  readonly policy?: PolicyOptions | undefined
   readonly health: Question<Health>
   readonly describe: Question<ModelDescription>
 }
