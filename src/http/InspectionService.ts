@@ -18,12 +18,14 @@ import { HttpBody, type HttpClient } from "effect/http"
 import type { ImageLimits, ImageSource } from "../image/ImageSource.ts"
 import type { Attempt } from "../policy/Attempt.ts"
 import * as Policy from "../policy/Policy.ts"
+import { TimedOut } from "../policy/PolicyError.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import type { Prediction } from "../Prediction.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import * as Decode from "../service/Decode.ts"
 import * as Exchange from "../service/Exchange.ts"
 import type { InvalidUrl, ServiceError } from "../service/ServiceError.ts"
+import { watched } from "./Sending.ts"
 import type { Health } from "../Transport.ts"
 import * as Inspection from "./protocol/Inspection.ts"
 
@@ -64,7 +66,7 @@ export class InspectionService extends Context.Service<
     readonly availableModels: Effect.Effect<Details, SegmentationError>
     /** `POST /api/model/switch`; gives the model that is current afterwards. Repeated only if it was never sent. */
     readonly switchModel: (model: ModelName) => Effect.Effect<string, SegmentationError>
-    /** `GET /download/{path}`: a result file, as it comes. */
+    /** `GET /download/{path}`: a result file, as it comes. A body that stalls for `attemptTimeout` is `TimedOut`. */
     readonly download: (path: string) => Stream.Stream<Uint8Array, SegmentationError>
     /** `GET /download/batch/{id}`: the results of a batch as a zip, as it comes. */
     readonly downloadBatch: (batchId: string) => Stream.Stream<Uint8Array, SegmentationError>
@@ -89,7 +91,9 @@ export class InspectionService extends Context.Service<
 
     const details = (path: string) =>
       run((attempt) =>
-        Effect.flatMap(send({ method: "GET", path }, attempt), (answer) => decodeDetails(answer))
+        Effect.tap(send({ method: "GET", path }, attempt), Inspection.refuseReported).pipe(
+          Effect.flatMap((answer) => decodeDetails(answer))
+        )
       )
 
     const open = <R>(sources: ReadonlyArray<ImageSource<R>>) =>
@@ -103,9 +107,11 @@ export class InspectionService extends Context.Service<
       Effect.fnUntraced(function* <R>(sources: ReadonlyArray<ImageSource<R>>) {
         const images = yield* open(sources)
         return yield* run((attempt) =>
-          Inspection.encodeForm(part, path, images).pipe(
-            Effect.flatMap((call) => send(call, attempt)),
-            Effect.flatMap(decode)
+          watched(images, (images) =>
+            Inspection.encodeForm(part, path, images).pipe(
+              Effect.flatMap((call) => send(call, attempt)),
+              Effect.flatMap(decode)
+            )
           )
         )
       })
@@ -127,11 +133,32 @@ export class InspectionService extends Context.Service<
         { retryWhen: (error) => error._tag === "ConnectionFailed" && error.sent === "no" }
       )
 
+    const refused = (answer: Exchange.Answer) => Exchange.failure(answer, Inspection.readError(answer))
+    const idle = runner.policy.attemptTimeout
+
     /** Attempts end where the body begins: a body that breaks cannot be taken back from whoever reads it. */
     const download = (path: string): Stream.Stream<Uint8Array, SegmentationError> =>
-      exchange.stream(
-        { method: "GET", path, accept: "*/*" },
-        { callId: "download", idempotencyKey: "download", number: 1, timeout: undefined, phase: "preparing" }
+      Stream.unwrap(
+        Effect.map(
+          runner.run((attempt) => exchange.open({ method: "GET", path, accept: "*/*" }, attempt, refused)),
+          ({ attempts, callId, value }) =>
+            idle === undefined
+              ? value
+              : Stream.timeoutOrElse(value, {
+                  duration: idle,
+                  orElse: () =>
+                    Stream.fail(
+                      new TimedOut({
+                        service: exchange.service + path,
+                        kind: "attempt",
+                        phase: "receiving",
+                        after: idle,
+                        attempt: attempts,
+                        requestId: callId
+                      })
+                    )
+                })
+        )
       )
 
     return InspectionService.of({
@@ -150,7 +177,7 @@ export class InspectionService extends Context.Service<
       availableModels: details("/api/model/available"),
       switchModel,
       download: (path) => download(`/download/${escapePath(path)}`),
-      downloadBatch: (batchId) => download(`/download/batch/${encodeURIComponent(batchId)}`)
+      downloadBatch: (batchId) => download(`/download/batch/${escapeSegment(batchId)}`)
     })
   })
 
@@ -160,12 +187,15 @@ export class InspectionService extends Context.Service<
     Layer.effect(InspectionService, InspectionService.make(options))
 }
 
-/** Each segment escaped; `.` and `..` too, which a URL would otherwise resolve to another route. */
+/** `.` and `..` are escaped twice: a URL would otherwise resolve them to another route. */
+const escapeSegment = (segment: string): string =>
+  segment === "." || segment === ".."
+    ? segment.replaceAll(".", "%252E")
+    : encodeURIComponent(segment.replaceAll(/\p{Surrogate}/gu, "\ufffd"))
+
 const escapePath = (path: string): string =>
   path
     .split("/")
     .filter((segment) => segment !== "")
-    .map((segment) =>
-      segment === "." || segment === ".." ? segment.replaceAll(".", "%252E") : encodeURIComponent(segment)
-    )
+    .map(escapeSegment)
     .join("/")

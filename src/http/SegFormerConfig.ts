@@ -18,7 +18,7 @@ import {
   type FileSystem,
   Layer,
   Option,
-  type Redacted,
+  Redacted,
   Schema
 } from "effect"
 import type { PlatformError } from "effect/PlatformError"
@@ -42,7 +42,7 @@ export class InvalidConfig extends Schema.TaggedError<InvalidConfig>()("InvalidC
 export interface SegFormerConfig {
   readonly baseUrl: string
   readonly apiKey: Redacted.Redacted | undefined
-  readonly policy: PolicyOptions
+  readonly policy: PolicyOptions & { readonly retry: Exclude<PolicyOptions["retry"], false | undefined> }
 }
 
 type Read<A> = { readonly value: A } | { readonly problem: string }
@@ -63,14 +63,27 @@ const whole =
       ? { value: Number(text) }
       : { problem: `is "${text}", but must be a whole number of at least ${least}` }
 
-/** The scheme and shape only: the rest is for `Exchange`, which says what is wrong with a base URL. */
-const address = (text: string): Read<string> =>
-  URL.canParse(text) && /^https?:\/\//i.test(text)
+/** Never quoted: it may hold a password or a token. */
+const address = (text: string): Read<string> => {
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) {
+    return { problem: "must be a whole http(s) URL such as http://localhost:8080" }
+  }
+  const { password, username } = new URL(text)
+  return username === "" && password === ""
     ? { value: text }
-    : { problem: `must be a whole http(s) URL such as http://localhost:8080` }
+    : { problem: "must hold no name and password. Set SEGFORMER_API_KEY instead" }
+}
 
-/** Reads and validates the environment: the `ConfigProvider` of the context. */
-export const load: Effect.Effect<SegFormerConfig, InvalidConfig> = Effect.gen(function* () {
+/** Never quoted. */
+const key = (text: string): Read<Redacted.Redacted> =>
+  /^[\x20-\x7e]+$/.test(text)
+    ? { value: Redacted.make(text, { label: "SEGFORMER_API_KEY" }) }
+    : { problem: "has characters that no header may carry" }
+
+/** Reads and validates the environment, for a program that may know the base URL already. */
+export const loadFor = Effect.fnUntraced(function* (
+  given: { readonly baseUrl?: string | undefined } | undefined
+): Effect.fn.Return<SegFormerConfig, InvalidConfig> {
   const problems: Array<typeof Problem.Type> = []
   const text = (variable: string) =>
     Effect.map(Effect.option(Config.NonEmptyString(variable)), Option.getOrUndefined)
@@ -84,23 +97,26 @@ export const load: Effect.Effect<SegFormerConfig, InvalidConfig> = Effect.gen(fu
     })
 
   const isProduction = (yield* text("NODE_ENV")) === "production"
-  const isGiven = (yield* text("SEGFORMER_SERVICE_URL")) !== undefined
+  const isGiven = given?.baseUrl !== undefined || (yield* text("SEGFORMER_SERVICE_URL")) !== undefined
   const baseUrl = yield* read("SEGFORMER_SERVICE_URL", address)
   const attemptTimeout = yield* read("SEGFORMER_TIMEOUT", wait)
   const times = yield* read("SEGFORMER_MAX_RETRIES", whole(0))
   const delay = yield* read("SEGFORMER_RETRY_DELAY", wait)
   const concurrency = yield* read("SEGFORMER_MAX_CONNECTIONS", whole(1))
-  const apiKey = yield* Effect.option(Config.Redacted("SEGFORMER_API_KEY"))
+  const apiKey = yield* read("SEGFORMER_API_KEY", key)
   if (!isGiven && isProduction) {
     problems.push({ variable: "SEGFORMER_SERVICE_URL", detail: "is not set, and NODE_ENV is production" })
   }
   if (problems.length > 0) return yield* new InvalidConfig({ problems })
   return {
     baseUrl: baseUrl ?? "http://localhost:8080",
-    apiKey: Option.getOrUndefined(apiKey),
+    apiKey,
     policy: { attemptTimeout, concurrency, retry: { times, delay } }
   }
 })
+
+/** Reads and validates the environment: the `ConfigProvider` of the context. */
+export const load: Effect.Effect<SegFormerConfig, InvalidConfig> = loadFor(undefined)
 
 /** Reads a `.env` file as well. Variables of the real environment go before those of the file. */
 export const layerDotEnv = (path = ".env"): Layer.Layer<never, PlatformError, FileSystem.FileSystem> =>

@@ -13,9 +13,8 @@
  * Layer.isLayer(service) // => true
  * ```
  */
-import { Duration, Effect, Layer, type Scope, Stream } from "effect"
+import { Duration, Effect, Layer, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
-import type { ImageError } from "../image/ImageError.ts"
 import type { Image } from "../image/ImageSource.ts"
 import type { Attempt } from "../policy/Attempt.ts"
 import * as Policy from "../policy/Policy.ts"
@@ -28,6 +27,7 @@ import { Transport } from "../Transport.ts"
 import * as Inspection from "./protocol/Inspection.ts"
 import type { Protocol, Question } from "./protocol/Protocol.ts"
 import * as SegFormerConfig from "./SegFormerConfig.ts"
+import { watched } from "./Sending.ts"
 
 export interface SegFormerHttpOptions extends Exchange.ExchangeOptions {
   /** What the service speaks. The inspection service's protocol by default. */
@@ -61,20 +61,7 @@ export const make = Effect.fnUntraced(function* (
     )
 
   const predict = ({ image }: { readonly image: Image }, attempt: Attempt) =>
-    Effect.suspend((): Effect.Effect<Prediction, SegmentationError> => {
-      // A file that breaks while it is sent reaches the client as a broken request: what broke is remembered here.
-      let broken: ImageError | undefined
-      const watched: Image = image.inMemory
-        ? image
-        : {
-            ...image,
-            stream: Stream.mapError(image.stream, (error) => {
-              broken = error
-              return error
-            })
-          }
-      return Effect.mapError(attemptOf(watched, attempt), (error) => broken ?? error)
-    })
+    watched([image], ([sent = image]) => attemptOf(sent, attempt))
 
   const transport = yield* Transport.make({
     name: exchange.service,
@@ -111,7 +98,10 @@ export const layerConfig = (
 ): Layer.Layer<Transport, InvalidUrl | SegFormerConfig.InvalidConfig, HttpClient.HttpClient> =>
   Layer.effect(
     Transport,
-    Effect.flatMap(SegFormerConfig.load, (config) =>
-      make({ ...config, ...options, policy: { ...config.policy, ...options?.policy } })
-    )
+    Effect.flatMap(SegFormerConfig.loadFor(options), (config) => {
+      const policy = options?.policy
+      // The parts of a retry policy that are not given here still come from the environment.
+      const retry = policy?.retry === false ? false : { ...config.policy.retry, ...policy?.retry }
+      return make({ ...config, ...options, policy: { ...config.policy, ...policy, retry } })
+    })
   )

@@ -85,8 +85,7 @@ export const file = (path: string): ImageSource<FileSystem.FileSystem> => {
 }
 
 /**
- * An image on the web, fetched under the standard policy with nothing of ours but `User-Agent`. Redirects are
- * followed. Do not pass addresses that strangers choose: they may name hosts that only this machine can reach.
+ * An image on the web, fetched under the standard policy without any key of ours. Redirects are followed. Do not pass addresses that strangers choose: they may name hosts that only this machine can reach.
  */
 export const url = (address: string | URL): ImageSource<HttpClient.HttpClient> => {
   const href = String(address)
@@ -169,13 +168,20 @@ const fromFile = Effect.fnUntraced(function* (
     fs
       .stream(path, { offset, bytesToRead: length })
       .pipe(Stream.mapError(asImageError), Stream.runCollect, Effect.map(concat))
-  const whole = Effect.mapError(fs.readFile(path), asImageError)
+  // A request states the size beforehand, and what changed since is another image than the one that was checked.
+  const changed = (read: number) =>
+    new ImageNotReadable({ source: path, detail: `it was ${size} bytes long, and is ${read} now` })
+  const whole = Effect.flatMap(Effect.mapError(fs.readFile(path), asImageError), (data) =>
+    data.length === size ? Effect.succeed(data) : Effect.fail(changed(data.length))
+  )
 
   let head = yield* range(0, headBytes)
   let parsed = ImageHeader.parse(head)
   // The size of a JPEG lies behind its metadata, that of a TIFF wherever its writer put it.
   while (parsed._tag === "NeedMore" && head.length < size) {
-    head = yield* range(0, Math.max(parsed.bytes, head.length * 2))
+    const wanted = Math.min(size, Math.max(parsed.bytes, head.length * 2))
+    head = yield* range(0, wanted)
+    if (head.length < wanted) return yield* changed(head.length)
     parsed = ImageHeader.parse(head)
   }
   const header = yield* accept(path, parsed, head.subarray(0, 16), limits)
@@ -189,10 +195,26 @@ const fromFile = Effect.fnUntraced(function* (
   }
   return describe(path, name, header, size, {
     bytes: whole,
-    stream: Stream.mapError(fs.stream(path, { chunkSize: 256 * 1024 }), asImageError),
+    stream: exactly(Stream.mapError(fs.stream(path, { chunkSize: 256 * 1024 }), asImageError), size, changed),
     inMemory: false
   })
 })
+
+/** Fails unless so many bytes come. */
+const exactly = <E>(
+  self: Stream.Stream<Uint8Array, E>,
+  size: number,
+  otherwise: (seen: number) => E
+): Stream.Stream<Uint8Array, E> =>
+  Stream.suspend(() => {
+    let seen = 0
+    const check = (isEnd: boolean) =>
+      seen > size || (isEnd && seen < size) ? Effect.fail(otherwise(seen)) : Effect.void
+    return Stream.tap(self, (chunk) => {
+      seen += chunk.length
+      return check(false)
+    }).pipe(Stream.concat(Stream.drain(Stream.fromEffect(Effect.suspend(() => check(true))))))
+  })
 
 const fromUrl = (
   href: string,
@@ -202,15 +224,18 @@ const fromUrl = (
 ): Effect.Effect<Image, SourceError, HttpClient.HttpClient> =>
   Effect.scoped(
     Effect.gen(function* () {
+      const { origin, pathname, search } = yield* Exchange.parseBaseUrl(href)
       const exchange = yield* Exchange.make({
-        baseUrl: href,
+        baseUrl: origin,
         limits: { maxBodyBytes: limits.maxBytes, maxDecodedBytes: limits.maxBytes },
         redirects: { max: 5, hosts: "any" }
       })
-      const runner = yield* PolicyRunner.make({ service: exchange.service, policy: fetchPolicy })
+      const runner = yield* PolicyRunner.make({ service: origin + pathname, policy: fetchPolicy })
       const { value: answer } = yield* runner.run((attempt) =>
-        Effect.flatMap(exchange.send({ method: "GET", path: "", accept: "image/*" }, attempt), (answer) =>
-          answer.status >= 200 && answer.status < 300 ? Effect.succeed(answer) : Exchange.failure(answer)
+        Effect.flatMap(
+          exchange.send({ method: "GET", path: pathname + search, accept: "image/*" }, attempt),
+          (answer) =>
+            answer.status >= 200 && answer.status < 300 ? Effect.succeed(answer) : Exchange.failure(answer)
         )
       )
       return yield* fromMemory(source, name, answer.body, limits)

@@ -11,6 +11,7 @@
  *
  * A model is kept per commit, so that a branch that moves on leaves what is there as it is.
  */
+import { randomUUID } from "node:crypto"
 import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises"
 import { homedir } from "node:os"
 import { dirname, join } from "node:path"
@@ -174,8 +175,10 @@ const writeRef = (
     try: async () => {
       const path = refPath(cache, revision)
       await mkdir(dirname(path), { recursive: true })
-      await writeFile(`${path}.${process.pid}`, commit)
-      await rename(`${path}.${process.pid}`, path)
+      // Others may be at the same.
+      const draft = `${path}.${randomUUID()}`
+      await writeFile(draft, commit)
+      await rename(draft, path)
     },
     catch: (cause) => fail(`the cache ${cache} cannot be written (${String(cause)})`)
   })

@@ -1,0 +1,154 @@
+/** One subject of `onnx.ts` in a process of its own: told to, it segments every picture once and says how long it took. */
+import { readFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+
+export interface Told {
+  /** Folder of the model. */
+  readonly model: string
+  readonly pictures: ReadonlyArray<string>
+  readonly threads: number
+}
+
+export interface Round {
+  readonly milliseconds: number
+  /** Peak resident memory of the subject so far, its children included, in MiB. */
+  readonly peak: number
+  /** Label maps in base64, in the first round. */
+  readonly labels?: ReadonlyArray<string>
+}
+
+type Work = () => Promise<ReadonlyArray<Uint8Array>>
+
+const [subject = "", json = "{}"] = process.argv.slice(2)
+const told: Told = JSON.parse(json)
+
+/** Peak resident memory of a process in KiB, where the system tells (Linux). */
+const peakOf = (pid: number): number => {
+  try {
+    return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0)
+  } catch {
+    return 0
+  }
+}
+
+const children = (): Array<number> => {
+  try {
+    return readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, "utf8")
+      .split(" ")
+      .map(Number)
+      .filter((pid) => pid > 0)
+  } catch {
+    return []
+  }
+}
+
+/** The model alone, on one input made beforehand: what no library can beat. */
+const bare = async (): Promise<Work> => {
+  const ort = await import("onnxruntime-node")
+  const file = join(told.model, "onnx", "model.onnx")
+  const session = await ort.InferenceSession.create(file, { intraOpNumThreads: told.threads })
+  const data = Float32Array.from({ length: 3 * 512 * 512 }, (_, i) => Math.sin(i))
+  return async () => {
+    for (const _ of told.pictures) {
+      await session.run({ pixel_values: new ort.Tensor("float32", data, [1, 3, 512, 512]) })
+    }
+    return []
+  }
+}
+
+/** What of `@huggingface/transformers` is used here; it is installed apart, so its own types are not at hand. */
+interface Transformers {
+  readonly env: { allowRemoteModels: boolean; localModelPath: string }
+  readonly RawImage: {
+    readonly read: (file: string) => Promise<{ readonly width: number; readonly height: number }>
+  }
+  readonly AutoImageProcessor: { readonly from_pretrained: (name: string) => Promise<Processor> }
+  readonly AutoModelForSemanticSegmentation: {
+    readonly from_pretrained: (
+      name: string,
+      options: object
+    ) => Promise<(inputs: unknown) => Promise<unknown>>
+  }
+}
+
+interface Processor {
+  (images: ReadonlyArray<unknown>): Promise<unknown>
+  readonly post_process_semantic_segmentation: (
+    outputs: unknown,
+    sizes: ReadonlyArray<readonly [height: number, width: number]>
+  ) => ReadonlyArray<{ readonly segmentation: { readonly data: ArrayLike<number> } }>
+}
+
+const transformers = async (): Promise<Work> => {
+  const name = "@huggingface/transformers"
+  const { AutoImageProcessor, AutoModelForSemanticSegmentation, env, RawImage }: Transformers = await import(
+    name
+  )
+  env.allowRemoteModels = false
+  env.localModelPath = dirname(told.model)
+  const folder = told.model.split("/").at(-1)!
+  const processor = await AutoImageProcessor.from_pretrained(folder)
+  const model = await AutoModelForSemanticSegmentation.from_pretrained(folder, {
+    dtype: "fp32",
+    device: "cpu",
+    session_options: { intraOpNumThreads: told.threads }
+  })
+  return async () => {
+    const maps: Array<Uint8Array> = []
+    for (const file of told.pictures) {
+      const image = await RawImage.read(file)
+      const outputs = await model(await processor([image]))
+      const [result] = processor.post_process_semantic_segmentation(outputs, [[image.height, image.width]])
+      maps.push(Uint8Array.from(result!.segmentation.data))
+    }
+    return maps
+  }
+}
+
+const own = async (): Promise<Work> => {
+  const { NodeFileSystem } = await import("@effect/platform-node")
+  const { Effect, Layer, ManagedRuntime, Stream } = await import("effect")
+  const { ImageSource, segmentAll } = await import("../../../src/index.ts")
+  const { ModelSource, SegFormerOnnx } = await import("../../../src/onnx/index.ts")
+  const { SharpCodec } = await import("../../../src/image/sharp.ts")
+  const model = ModelSource.folder(told.model)
+  const runtime = ManagedRuntime.make(
+    Layer.merge(
+      SegFormerOnnx.layer({ model, threads: told.threads }).pipe(Layer.provide(SharpCodec.layer)),
+      NodeFileSystem.layer
+    )
+  )
+  const all = segmentAll(Stream.fromIterable(told.pictures.map(ImageSource.file)), {
+    stopOnFailure: true
+  }).pipe(
+    Stream.mapEffect((segmentation) => segmentation.labelMap),
+    Stream.runCollect
+  )
+  return () =>
+    runtime.runPromise(
+      Effect.map(all, (maps) =>
+        maps.map(({ data }) => (data instanceof Uint8Array ? data : Uint8Array.from(data)))
+      )
+    )
+}
+
+const work = await (subject === "bare" ? bare() : subject === "transformers" ? transformers() : own())
+let first = true
+process.on("message", () => {
+  const started = performance.now()
+  void work().then((maps) => {
+    const milliseconds = performance.now() - started
+    const kib =
+      [process.pid, ...children()].reduce((sum, pid) => sum + peakOf(pid), 0) ||
+      process.resourceUsage().maxRSS
+    const round: Round = {
+      milliseconds,
+      peak: kib / 1024,
+      ...(first ? { labels: maps.map((map) => Buffer.from(map).toString("base64")) } : {})
+    }
+    first = false
+    process.send?.(round)
+  })
+})
+process.on("disconnect", () => process.exit(0))
+process.send?.("ready")

@@ -1,0 +1,297 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Result } from "effect"
+import { ConnectionFailed } from "effect-segformer"
+import { ImageHeader } from "effect-segformer/image"
+import { LabelMap, LabelPng } from "effect-segformer/mask"
+import { Fixtures } from "effect-segformer/testing"
+import { gate, serve, until } from "../server/support.ts"
+import { closedPort, http } from "../support/TestServer.ts"
+import { folder, lines, names, run, start } from "./support.ts"
+
+const text = new TextEncoder().encode("this is no image")
+
+/** Panels of one colour with one defect are enough here: the service finds the fixture's defects in each. */
+const images = { "a.png": Fixtures.image, "b.png": Fixtures.image }
+
+describe("segformer segment", () => {
+  it.live("segments an image with the model in the box, and says where the overlay is", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder(images)
+      const { code, stderr, stdout } = yield* run(["segment", "a.png"], { cwd })
+      assert.strictEqual(stderr, "")
+      assert.strictEqual(code, 0)
+      assert.match(stdout, /^a\.png, 48 × 32 pixels, /)
+      assert.match(stdout, /class +pixels +share +regions\n/)
+      assert.match(stdout, /background +[\d,]+ +[\d.]+ %\n/)
+      assert.match(stdout, /The overlay is segformer-out\/a\.overlay\.png\n$/)
+      const out = join(cwd, "segformer-out")
+      assert.deepStrictEqual(names(out), ["a.json", "a.labels.png", "a.overlay.png"])
+      const overlay = ImageHeader.parse(readFileSync(join(out, "a.overlay.png")))
+      assert.deepInclude(overlay, { format: "png", width: 48, height: 32 })
+      const report = JSON.parse(readFileSync(join(out, "a.json"), "utf8"))
+      const labels = Result.getOrThrow(LabelPng.decode(readFileSync(join(out, "a.labels.png"))))
+      const counted = report.classes.map((info: { id: number; pixels: number }) => [info.id, info.pixels])
+      assert.deepStrictEqual(counted, [...LabelMap.histogram(labels)])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("takes files, folders, globs, addresses and standard input, each image once", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve()
+      const web = yield* http((_, response) => void response.end(Fixtures.image))
+      const cwd = yield* folder({ ...images, "notes.txt": text })
+      mkdirSync(join(cwd, "line", "deep"), { recursive: true })
+      writeFileSync(join(cwd, "line", "c.PNG"), Fixtures.image)
+      writeFileSync(join(cwd, "line", "deep", "d.png"), Fixtures.image)
+      writeFileSync(join(cwd, "line", "notes.txt"), text)
+      const args = ["a.png", "./a.png", "line/", "{a,b}.png", `${web.url}/panels/e%20f.png?key=1`, "-"]
+      const { code, stderr, stdout } = yield* run(["segment", ...args, "--url", url, "--json", "-c", "1"], {
+        cwd,
+        stdin: Fixtures.image
+      })
+      assert.deepStrictEqual([code, stderr], [0, ""])
+      assert.deepStrictEqual(
+        lines(stdout).map((line) => line["image"]),
+        ["a.png", "line/c.PNG", "line/deep/d.png", "b.png", `${web.url}/panels/e%20f.png?key=1`, "-"]
+      )
+      assert.deepStrictEqual(
+        names(join(cwd, "segformer-out")).filter((name) => name.endsWith(".labels.png")),
+        ["a.labels.png", "b.labels.png", "c.labels.png", "d.labels.png", "e f.labels.png", "stdin.labels.png"]
+      )
+      // A second run over the same folder does not segment its own results.
+      const again = yield* run(["segment", ".", "--url", url, "--json", "-q"], { cwd })
+      assert.strictEqual(lines(again.stdout).length, 4)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("never lets two images share a name, nor a result replace an image", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve()
+      const cwd = yield* folder({
+        "a.png": Fixtures.image,
+        "a.labels.png": Fixtures.image,
+        "A.jpg": Fixtures.image
+      })
+      mkdirSync(join(cwd, "x"))
+      writeFileSync(join(cwd, "x", "a.png"), Fixtures.image)
+      const { code } = yield* run(
+        ["segment", "a.png", "A.jpg", "x/a.png", "a.labels.png", "--url", url, "--out", "."],
+        {
+          cwd
+        }
+      )
+      assert.strictEqual(code, 0)
+      assert.deepStrictEqual(Buffer.from(Fixtures.image), readFileSync(join(cwd, "a.labels.png")))
+      assert.deepStrictEqual(
+        names(cwd).filter((name) => name.endsWith(".json")),
+        ["A-3.json", "a-2.json", "a-4.json", "a.labels.json"]
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("goes on after images that fail, each with one line, and ends with 1", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve()
+      const cwd = yield* folder({
+        "good.png": Fixtures.image,
+        "text.png": text,
+        "cut.png": Fixtures.image.subarray(0, 99)
+      })
+      mkdirSync(join(cwd, "empty"))
+      const args = ["missing.png", "text.png", "empty", "cut.png", "no*.png", "good.png"]
+      const { code, stderr, stdout } = yield* run(["segment", ...args, "--url", url, "--json"], { cwd })
+      assert.strictEqual(code, 1)
+      const complaints = stderr.trimEnd().split("\n")
+      assert.strictEqual(complaints.length, 5, stderr)
+      for (const line of complaints) assert.match(line, /^segformer: /)
+      assert.notMatch(stderr, / at .*\.ts/)
+      for (const word of ["missing.png", "text.png", "empty", "cut.png", "no*.png"])
+        assert.include(stderr, word)
+      const results = lines(stdout)
+      assert.strictEqual(results.length, 6)
+      assert.deepStrictEqual(
+        results.filter((line) => !("error" in line)).map((line) => line["image"]),
+        ["good.png"]
+      )
+      assert.deepInclude(
+        results.find((line) => line["image"] === "missing.png"),
+        { error: { tag: "ImageNotFound", message: "There is no image at missing.png" } }
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("prints the same for machines as it writes to files, and nothing more when quiet", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve()
+      const cwd = yield* folder(images)
+      const { stdout } = yield* run(["segment", "a.png", "--url", url, "--json"], { cwd })
+      const [report] = lines(stdout)
+      assert.deepStrictEqual(Object.keys(report ?? {}), [
+        "image",
+        "width",
+        "height",
+        "model",
+        "classes",
+        "regions",
+        "files",
+        "milliseconds",
+        "attempts"
+      ])
+      assert.deepStrictEqual(report?.["files"], {
+        overlay: "segformer-out/a.overlay.png",
+        labels: "segformer-out/a.labels.png",
+        json: "segformer-out/a.json"
+      })
+      assert.deepStrictEqual(JSON.parse(readFileSync(join(cwd, "segformer-out", "a.json"), "utf8")), report)
+      const quiet = yield* run(["segment", "a.png", "--url", url, "--quiet"], { cwd })
+      assert.deepStrictEqual([quiet.code, quiet.stdout, quiet.stderr], [0, "", ""])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("refuses images above its limits before sending them", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve(() => Effect.die("was asked"))
+      const cwd = yield* folder(images)
+      const { code, stderr } = yield* run(["segment", "a.png", "--url", url, "--max-pixels", "1000"], { cwd })
+      assert.strictEqual(code, 1)
+      assert.match(stderr, /1536 pixels, and the limit is 1000/)
+      const bytes = yield* run(["segment", "a.png", "--url", url, "--max-bytes", "1k"], { cwd })
+      assert.match(bytes.stderr, /the limit is 1024/)
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("what cannot work", () => {
+  it.live("a wrong command line ends with 2 and a line", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder(images)
+      const cases: ReadonlyArray<readonly [args: ReadonlyArray<string>, says: RegExp]> = [
+        [["segment"], /Missing required argument/],
+        [["segment", "a.png", "--colour"], /--colour/],
+        [["segment", "a.png", "--opacity", "101"], /0 to 100/],
+        [["segment", "a.png", "--url", "http://x", "--model", "y"], /not both/],
+        [["segment", "a.png", "--url", "ftp://x"], /must start with http/],
+        [["sgment", "a.png"], /sgment/],
+        [["serve", "--port", "x"], /--port/]
+      ]
+      for (const [args, says] of cases) {
+        const { code, stderr, stdout } = yield* run(args, { cwd })
+        assert.strictEqual(code, 2, args.join(" "))
+        assert.match(stderr, says)
+        assert.strictEqual(stdout, "")
+      }
+      assert.deepStrictEqual(names(cwd), ["a.png", "b.png"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a dead service or a missing model ends with 3, at once and in one line", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder(images)
+      const port = yield* closedPort
+      const dead = yield* run(["segment", "a.png", "b.png", "--url", `http://127.0.0.1:${port}`], { cwd })
+      assert.strictEqual(dead.code, 3)
+      assert.match(dead.stderr, /^segformer: Cannot reach .*Is the service running.*\n$/)
+      const model = yield* run(["segment", "a.png", "--model", "./no-model"], { cwd })
+      assert.strictEqual(model.code, 3)
+      assert.match(model.stderr, /^segformer: Cannot load the model .*\n$/)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a service that dies under way ends with 3 if it did nothing, each image with its line", () =>
+    Effect.gen(function* () {
+      const failing = yield* http((request, response) => {
+        if (request.path === "/upload") response.writeHead(503).end()
+        else response.writeHead(404).end()
+      })
+      const cwd = yield* folder(images)
+      const { code, stderr } = yield* run(["segment", "a.png", "b.png", "--url", failing.url], {
+        cwd,
+        env: { SEGFORMER_MAX_RETRIES: "0" }
+      })
+      assert.strictEqual(code, 3)
+      assert.strictEqual(stderr.trimEnd().split("\n").length, 2, stderr)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a folder that cannot be written to ends the run with a line", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve()
+      const cwd = yield* folder(images)
+      const { code, stderr } = yield* run(["segment", "a.png", "--url", url, "--out", "b.png/out"], { cwd })
+      assert.strictEqual(code, 1)
+      assert.match(stderr, /^segformer: cannot write to b\.png\/out.*\n$/)
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("Ctrl-C", () => {
+  it.live("in the middle of a batch keeps what is whole, leaves nothing partial, and ends with 130", () =>
+    Effect.gen(function* () {
+      const held = gate()
+      const { url } = yield* serve((request, attempt) =>
+        request.image.name.startsWith("a")
+          ? Effect.succeed(Fixtures.prediction)
+          : held.predict(request, attempt)
+      )
+      const cwd = yield* folder(images)
+      const running = yield* start(["segment", "a.png", "b.png", "--url", url, "-c", "1", "--json"], { cwd })
+      yield* until(() => held.entered() === 1)
+      running.process.kill("SIGINT")
+      const { code } = yield* Effect.promise(() => running.ended)
+      assert.strictEqual(code, 130)
+      assert.deepStrictEqual(names(join(cwd, "segformer-out")), ["a.json", "a.labels.png", "a.overlay.png"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("at any moment leaves whole files or none", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve()
+      const many = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`p${i}.png`, Fixtures.image]))
+      for (const wait of [0, 15, 40]) {
+        const cwd = yield* folder(many)
+        const running = yield* start(["segment", ".", "--url", url, "-c", "8", "--json"], { cwd })
+        yield* until(() => running.stdout() !== "")
+        yield* Effect.sleep(wait)
+        running.process.kill("SIGINT")
+        const { code, stderr } = yield* Effect.promise(() => running.ended)
+        assert.strictEqual(code, 130, stderr)
+        const written = names(join(cwd, "segformer-out"))
+        assert.deepStrictEqual(
+          written.filter((name) => !/^p\d+\.(json|labels\.png|overlay\.png)$/.test(name)),
+          []
+        )
+        assert.isBelow(written.length, 900)
+        for (const name of written) {
+          const bytes = readFileSync(join(cwd, "segformer-out", name))
+          if (name.endsWith(".json")) JSON.parse(bytes.toString())
+          else assert.isTrue(ImageHeader.isWholePng(bytes), name)
+        }
+      }
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("retries", () => {
+  it.live("are told on standard error, and counted in the report", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const { url } = yield* serve(() =>
+        asked++ === 0
+          ? Effect.fail(
+              new ConnectionFailed({ service: "http://behind", phase: "sending", sent: "no", detail: "gone" })
+            )
+          : Effect.succeed(Fixtures.prediction)
+      )
+      const cwd = yield* folder(images)
+      const { code, stderr, stdout } = yield* run(["segment", "a.png", "--url", url, "--json"], {
+        cwd,
+        env: { SEGFORMER_RETRY_DELAY: "50 millis" }
+      })
+      assert.strictEqual(code, 0)
+      assert.match(stderr, /Attempt 1 failed, trying again/)
+      assert.deepInclude(lines(stdout)[0], { attempts: 2 })
+    }).pipe(Effect.scoped)
+  )
+})
