@@ -44,7 +44,11 @@ const makeModel = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Transport["Service"], ExitCode.Ended, Scope.Scope | ImageCodec> {
   const { ModelSource, SegFormerOnnx } = yield* Effect.promise(() => import("../onnx/index.ts"))
   const { model, sessions } = options
-  const isId = model !== undefined && /^[\w.-]+\/[\w.-]+$/.test(model) && !existsSync(model)
+  const isId =
+    model !== undefined &&
+    /^\w[\w.-]*\/\w[\w.-]*$/.test(model) &&
+    !model.endsWith(".onnx") &&
+    !existsSync(model)
   const made =
     model === undefined
       ? SegFormerOnnx.make({ sessions })

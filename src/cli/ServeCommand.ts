@@ -1,11 +1,7 @@
-/** `segformer serve`: a model, or another service, as an HTTP service. */
-import { Duration, Effect, Layer, Option } from "effect"
+/** `segformer serve`: its flags and help. The work is in `Serve`, which is loaded when there is work. */
+import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import { Transport } from "../Transport.ts"
-import * as Backend from "./Backend.ts"
-import * as ExitCode from "./ExitCode.ts"
 import * as Flags from "./Flags.ts"
-import * as Screen from "./Screen.ts"
 
 const flags = {
   host: Flag.String("host").pipe(
@@ -52,34 +48,17 @@ const flags = {
 }
 
 export const command = Command.make("serve", flags, (options) =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const url = Option.getOrUndefined(options.url)
-      const model = Option.getOrUndefined(options.model)
-      if (url !== undefined && model !== undefined) {
-        return yield* new ExitCode.Ended({ code: ExitCode.usage, reason: "give --url or --model, not both" })
-      }
-      const { SegFormerServer } = yield* Effect.promise(() => import("../server/index.ts"))
-      const transport = yield* Backend.make({ url, model, sessions: options.sessions })
-      const server = yield* SegFormerServer.make({
-        host: options.host,
-        port: options.port,
-        concurrency: options.concurrency,
-        queue: options.queue,
+  Effect.flatMap(
+    Effect.promise(() => import("./Serve.ts")),
+    ({ run }) =>
+      run({
+        ...options,
+        url: Option.getOrUndefined(options.url),
+        model: Option.getOrUndefined(options.model),
         maxBytes: Option.getOrUndefined(options.maxBytes),
-        maxPixels: Option.getOrUndefined(options.maxPixels),
-        drain: Duration.seconds(options.drain)
-      }).pipe(
-        Effect.provideService(Transport, transport),
-        Effect.mapError((error) => new ExitCode.Ended({ code: ExitCode.unavailable, reason: error.message }))
-      )
-      yield* Effect.logInfo(`Serving ${transport.name} at ${server.url}`)
-      ExitCode.stop.served = true
-      yield* Effect.onInterrupt(Effect.never, () =>
-        Effect.logInfo(`Stopping: no new requests; those under way have ${options.drain} s to finish`)
-      )
-    })
-  ).pipe(Effect.provide(Layer.merge(Backend.layerCodec, Screen.layerLog)))
+        maxPixels: Option.getOrUndefined(options.maxPixels)
+      })
+  )
 ).pipe(
   Command.withShortDescription("Serve a model over HTTP"),
   Command.withDescription(

@@ -37,7 +37,7 @@ const reasonOf = (cause: unknown): string => {
   return text.split("\n", 1)[0]!.trim().slice(0, 300)
 }
 
-/** How sharp is loaded: a parameter, so that a test can take it away. */
+/** How sharp is loaded: a parameter, so that a test can take it away. @internal */
 export const make = (load: () => Promise<SharpModule>): Effect.Effect<ImageCodec["Service"]> =>
   Effect.map(
     Effect.cached(

@@ -149,8 +149,8 @@ export const rows = (
 }
 
 /**
- * The softmax probability of the class that {@link toLabelMap} chooses, per pixel, to within 1e-6: classes whose
- * probability is below 1e-9 throughout a cell are left out of its sums.
+ * The softmax probability of the class that {@link toLabelMap} chooses, per pixel, to within 1e-6 for up to 1,000
+ * classes: those whose probability is below 1e-9 throughout a cell are left out of its sums.
  */
 export const toConfidenceMap = (self: Logits, width: number, height: number): ConfidenceMap => {
   const data = new Float32Array(width * height)

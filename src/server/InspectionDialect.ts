@@ -81,7 +81,7 @@ const upload = (served: Served, wanted: Wanted): DialectRoute => ({
   path: "/upload",
   handle: Effect.fnUntraced(function* (request) {
     const { bodyTimeout: timeout, maxBytes } = served.limits
-    yield* served.enter(Uploads.bodyBytes(request, maxBytes))
+    yield* served.enter(yield* Uploads.announced(request, maxBytes))
     const [file] = yield* Uploads.read(request, {
       part: "image",
       maxBytes,
@@ -109,7 +109,7 @@ const uploadBatch = (served: Served, wanted: Wanted, store: ResultStore.ResultSt
   path: "/upload/batch",
   handle: Effect.fnUntraced(function* (request) {
     const { bodyTimeout: timeout, maxBatchBytes, maxBytes, maxImages } = served.limits
-    yield* served.enter(Uploads.bodyBytes(request, maxBatchBytes))
+    yield* served.enter(yield* Uploads.announced(request, maxBatchBytes))
     const files = yield* Uploads.read(request, {
       part: "images",
       maxBytes,

@@ -38,7 +38,7 @@ export interface SegFormerServerOptions {
   readonly host?: string | undefined
   /** 8080 by default; 0 for any that is free. */
   readonly port?: number | undefined
-  /** The inspection service's by default. The first one answers for paths that none has. */
+  /** The inspection service's by default. The first one has paths that several have, and answers for those that none has. */
   readonly dialects?: ReadonlyArray<Dialect> | undefined
   /** Bytes of one image file. 50 MiB by default. */
   readonly maxBytes?: number | undefined
@@ -259,7 +259,10 @@ const application = Effect.fnUntraced(function* (
   const methods = new Map<string, Array<string>>()
   for (const dialect of dialects) {
     for (const route of yield* dialect.routes(served)) {
-      methods.set(route.path, [...(methods.get(route.path) ?? []), route.method])
+      const before = methods.get(route.path) ?? []
+      // `/health` is a path of several protocols: the dialect that is named first has it.
+      if (before.includes(route.method)) continue
+      methods.set(route.path, [...before, route.method])
       yield* router.addAll([HttpRouter.route(route.method, route.path, handler(dialect, route))])
     }
   }

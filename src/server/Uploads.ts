@@ -31,6 +31,18 @@ export const bodyBytes = (request: HttpServerRequest.HttpServerRequest, maxTotal
 const tooLarge = (limit: number, what: string) =>
   new Refusal({ status: 413, detail: `${what} is larger than ${limit} bytes, the most this service takes` })
 
+/** {@link bodyBytes}, unless they are too many already: what can never be taken is not asked to come back later. */
+export const announced = (
+  request: HttpServerRequest.HttpServerRequest,
+  maxTotalBytes: number
+): Effect.Effect<number, Refusal> =>
+  Effect.suspend(() => {
+    const bytes = bodyBytes(request, maxTotalBytes)
+    return bytes > maxTotalBytes + overhead
+      ? Effect.fail(tooLarge(maxTotalBytes, "The request"))
+      : Effect.succeed(bytes)
+  })
+
 /** The files of a part, in order. */
 export const read = (
   request: HttpServerRequest.HttpServerRequest,

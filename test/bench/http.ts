@@ -26,7 +26,9 @@ export const run = async (report: Report): Promise<void> => {
   const answer = async (child: ChildProcess): Promise<unknown> => {
     const settled = new AbortController()
     const { signal } = settled
-    const gone = once(child, "exit", { signal }).then(([code]) => Promise.reject(new Error(`a child ended with ${code}`)))
+    const gone = once(child, "exit", { signal }).then(([code]) =>
+      Promise.reject(new Error(`a child ended with ${code}`))
+    )
     try {
       const [message] = await Promise.race([once(child, "message", { signal }), gone])
       return message
@@ -36,7 +38,9 @@ export const run = async (report: Report): Promise<void> => {
     }
   }
   const port = await answer(service)
-  const children = subjects.map((subject) => fork(script("./http/subject.ts"), [subject, String(port)], options))
+  const children = subjects.map((subject) =>
+    fork(script("./http/subject.ts"), [subject, String(port)], options)
+  )
   const measured = new Map<string, Array<Round>>(subjects.map((subject) => [subject, []]))
   try {
     // The first round warms the code up and is not counted.
@@ -51,12 +55,29 @@ export const run = async (report: Report): Promise<void> => {
     for (const child of [...children, service]) child.kill()
   }
   const cpu = (subject: string) => median(measured.get(subject)!.map(({ cpuMs }) => cpuMs / callsPerRound))
-  const rate = (subject: string) => median(measured.get(subject)!.map(({ seconds }) => callsPerRound / seconds))
+  const rate = (subject: string) =>
+    median(measured.get(subject)!.map(({ seconds }) => callsPerRound / seconds))
   const common = { bench: "http", case: "256 KiB up, 5 masks of 45 kB down, 16 at once" }
   for (const subject of subjects) {
-    report({ ...common, subject, metric: "processor time per call", unit: "ms", value: cpu(subject), against: "undici", ratio: cpu(subject) / cpu("undici") })
+    report({
+      ...common,
+      subject,
+      metric: "processor time per call",
+      unit: "ms",
+      value: cpu(subject),
+      against: "undici",
+      ratio: cpu(subject) / cpu("undici")
+    })
   }
   for (const subject of subjects) {
-    report({ ...common, subject, metric: "throughput", unit: "calls/s", value: rate(subject), against: "huggingface", ratio: rate(subject) / rate("huggingface") })
+    report({
+      ...common,
+      subject,
+      metric: "throughput",
+      unit: "calls/s",
+      value: rate(subject),
+      against: "huggingface",
+      ratio: rate(subject) / rate("huggingface")
+    })
   }
 }

@@ -14,16 +14,17 @@ import { fileURLToPath } from "node:url"
 import type { Round, Told } from "./onnx/subject.ts"
 import { median, type Report } from "./Report.ts"
 
-const subjects = ["bare", "transformers", "effect-segformer"] as const
+const subjects = ["bare", "waiting", "transformers", "effect-segformer"] as const
 type Subject = (typeof subjects)[number]
 
 const names: Readonly<Record<Subject, string>> = {
   bare: "bare session.run",
+  waiting: "bare session.run, no spinning",
   transformers: "@huggingface/transformers",
   "effect-segformer": "effect-segformer"
 }
 
-const rounds = 7
+const rounds = 5
 
 const path = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 
@@ -84,8 +85,7 @@ export const run = async (report: Report): Promise<void> => {
       ...figure,
       metric: "pictures per second",
       unit: "1/s",
-      value,
-      ...(subject === "effect-segformer" ? {} : { against: names["effect-segformer"], ratio: value / own })
+      value
     })
     report({
       ...figure,
@@ -95,7 +95,7 @@ export const run = async (report: Report): Promise<void> => {
     })
   }
   const figure = { bench: "onnx", case: name, subject: names["effect-segformer"] }
-  for (const against of ["transformers", "bare"] as const) {
+  for (const against of ["transformers", "bare", "waiting"] as const) {
     report({
       ...figure,
       metric: `speed beside ${names[against]}`,

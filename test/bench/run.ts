@@ -13,7 +13,7 @@ const names = readdirSync(here)
   .filter((file) => /^[a-z]+\.ts$/.test(file) && file !== "run.ts")
   .map((file) => file.slice(0, -3))
 
-const [name] = process.argv.slice(2).filter((argument) => !argument.startsWith("--"))
+const name = process.argv.slice(2).find((argument) => !argument.startsWith("--"))
 const json = process.argv.includes("--json")
 
 if (name === undefined || !names.includes(name)) {
@@ -22,7 +22,10 @@ if (name === undefined || !names.includes(name)) {
 }
 if (!existsSync(join(here, "node_modules"))) {
   console.error("Installing the peers to compare with (once) ...")
-  execFileSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: here, stdio: ["ignore", "ignore", "inherit"] })
+  execFileSync("npm", ["ci", "--no-audit", "--no-fund"], {
+    cwd: here,
+    stdio: ["ignore", "ignore", "inherit"]
+  })
 }
 
 const figures: Array<Figure> = []
@@ -42,5 +45,11 @@ if (!json) {
     figure.ratio === undefined ? "" : `${figure.ratio.toFixed(2)} x ${figure.against}`
   ])
   const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...rows.map((row) => row[column]!.length)))
-  for (const row of rows) console.log(row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd())
+  for (const row of rows)
+    console.log(
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join("  ")
+        .trimEnd()
+    )
 }

@@ -230,10 +230,8 @@ describe("Ctrl-C", () => {
   it.live("in the middle of a batch keeps what is whole, leaves nothing partial, and ends with 130", () =>
     Effect.gen(function* () {
       const held = gate()
-      const { url } = yield* serve((request, attempt) =>
-        request.image.name.startsWith("a")
-          ? Effect.succeed(Fixtures.prediction)
-          : held.predict(request, attempt)
+      const { url } = yield* serve((request) =>
+        request.image.name.startsWith("a") ? Effect.succeed(Fixtures.prediction) : held.predict()
       )
       const cwd = yield* folder(images)
       const running = yield* start(["segment", "a.png", "b.png", "--url", url, "-c", "1", "--json"], { cwd })

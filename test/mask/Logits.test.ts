@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as fc from "fast-check"
@@ -91,6 +92,17 @@ describe("Logits", () => {
       }),
       { numRuns: 400 }
     )
+  })
+
+  it("gives the labels and probabilities of PyTorch", () => {
+    const fixture = JSON.parse(readFileSync(new URL("fixtures/interpolate.json", import.meta.url), "utf8"))
+    const bytes = Uint8Array.from(Buffer.from(fixture.logits, "base64"))
+    const logits = { ...fixture, data: new Float32Array(bytes.buffer) }
+    for (const { confidence, height, labels, width } of fixture.results) {
+      assert.strictEqual(Array.from(Logits.toLabelMap(logits, width, height).data, String).join(""), labels)
+      const ours = Logits.toConfidenceMap(logits, width, height).data
+      for (const [i, value] of confidence.entries()) assert.closeTo(ours[i]!, value, 2e-6)
+    }
   })
 
   it("gives the labels of the plain definition with 150 classes, enlarged so far that rows are narrowed", () => {

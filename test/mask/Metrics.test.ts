@@ -143,6 +143,8 @@ describe("Metrics", () => {
     const confusion = Metrics.make(2)
     const bad = { prediction: map([[0, 0]]), truth: map([[1, 2]]) }
     assert.match(failureOf(Metrics.add(confusion, bad)), /the truth has id 2, but there are 2 classes/)
+    const far = { width: 2, height: 1, data: Uint16Array.of(1, 256) }
+    assert.match(failureOf(Metrics.add(confusion, { prediction: far, truth: far })), /the truth has id 256/)
     const odd = { prediction: map([[0, 0]]), truth: map([[0]]) }
     assert.match(failureOf(Metrics.add(confusion, odd)), /2 x 1 pixels, the truth 1 x 1/)
     assert.match(failureOf(BoundaryIou.add(BoundaryIou.make(2), odd)), /2 x 1 pixels, the truth 1 x 1/)

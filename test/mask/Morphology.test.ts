@@ -137,6 +137,41 @@ describe("Morphology", () => {
     assert.deepStrictEqual(toDigits(into), ["00000", "09990", "00990", "33330"])
   })
 
+  it("counts every edge that a small region shares", () => {
+    fc.assert(
+      fc.property(labelMaps({ classes: 4 }), fc.integer({ min: 2, max: 12 }), (map, minArea) => {
+        const { data, height, width } = map
+        const parts = Components.make(map)
+        const labels = Components.toLabels(parts)
+        const areas = Components.areas(parts)
+        const cleaned = Morphology.removeSmallRegions(map, { minArea })
+        for (let c = 0; c < parts.count; c++) {
+          const edges = [0, 0, 0, 0]
+          for (let i = 0; i < data.length; i++) {
+            if (labels[i] !== c + 1) continue
+            const [x, y] = [i % width, Math.floor(i / width)]
+            for (const [dx, dy] of [
+              [1, 0],
+              [-1, 0],
+              [0, 1],
+              [0, -1]
+            ] as const) {
+              const [u, v] = [x + dx, y + dy]
+              if (u < 0 || v < 0 || u >= width || v >= height) continue
+              const id = data[v * width + u]!
+              if (id !== data[i]) edges[id]!++
+            }
+          }
+          const most = Math.max(...edges)
+          const own = parts.classIds[c]!
+          const expected = areas[c]! >= minArea || most === 0 ? own : edges.indexOf(most)
+          assert.strictEqual(cleaned.data[labels.indexOf(c + 1)], expected)
+        }
+      }),
+      { numRuns: 200 }
+    )
+  })
+
   it("leaves a small region among ignored pixels alone", () => {
     const map = { ...fromDigits(["999", "919", "999"]), ignoreIndex: 9 }
     assert.deepStrictEqual(Morphology.removeSmallRegions(map, { minArea: 5 }).data, map.data)

@@ -122,7 +122,10 @@ describe("Polygons", () => {
     fc.assert(
       fc.property(fc.array(corner, { minLength: 3, maxLength: 8 }), (corners) => {
         // These offsets keep centres off the edges, where rounding decides.
-        const outer = corners.map(([x, y]): Polygons.Point => [x / 3 + Math.SQRT2 / 50, y / 3 + Math.PI / 400])
+        const outer = corners.map(([x, y]): Polygons.Point => [
+          x / 3 + Math.SQRT2 / 50,
+          y / 3 + Math.PI / 400
+        ])
         const mask = Polygons.toMask([{ outer, holes: [] }], 9, 8)
         for (let y = 0; y < 8; y++) {
           for (let x = 0; x < 9; x++) {

@@ -16,7 +16,10 @@ const run = (command: string, args: ReadonlyArray<string>, cwd: string) => {
   try {
     return execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] })
   } catch (error) {
-    const output = typeof error === "object" && error !== null && "stderr" in error ? `${Reflect.get(error, "stdout")}${error.stderr}` : error
+    const output =
+      typeof error === "object" && error !== null && "stderr" in error
+        ? `${Reflect.get(error, "stdout")}${error.stderr}`
+        : error
     console.error(`${command} ${args.join(" ")} failed:\n${output}`)
     process.exit(1)
   }
@@ -33,18 +36,32 @@ try {
   )
   const [{ filename, files }] = packed as [(typeof packed)[number]]
   const paths = files.map((file) => file.path)
-  expect("only dist, README, LICENSE and package.json are packed", paths.every((path) => /^(dist\/|README\.md$|LICENSE$|package\.json$)/.test(path)))
+  expect(
+    "only dist, README, LICENSE and package.json are packed",
+    paths.every((path) => /^(dist\/|README\.md$|LICENSE$|package\.json$)/.test(path))
+  )
   expect("the bundled model is packed", paths.includes("dist/onnx/bundled/onnx/model.onnx"))
 
   const consumer = join(folder, "consumer")
   mkdirSync(consumer)
-  const settings = { name: "consumer", private: true, type: "module", allowScripts: { "onnxruntime-node": false } }
+  const settings = {
+    name: "consumer",
+    private: true,
+    type: "module",
+    allowScripts: { "onnxruntime-node": false }
+  }
   writeFileSync(join(consumer, "package.json"), JSON.stringify(settings))
   writeFileSync(join(consumer, ".npmrc"), "onnxruntime_node_install=skip\n")
   const install = (...packages: ReadonlyArray<string>) =>
     run("npm", ["install", "--no-audit", "--no-fund", "--ignore-scripts", ...packages], consumer)
   const at = (name: string) => `${name}@${versions[name]}`
-  install(join(folder, filename), at("effect"), at("@effect/platform-node"), at("typescript"), at("@types/node"))
+  install(
+    join(folder, filename),
+    at("effect"),
+    at("@effect/platform-node"),
+    at("typescript"),
+    at("@types/node")
+  )
 
   writeFileSync(
     join(consumer, "core.ts"),
@@ -70,18 +87,38 @@ const result = await Effect.runPromise(
 console.log(result._tag === "Success" ? \`\${result.success.width} \${result.success.height}\` : result.failure.message)
 `
   )
-  const compilerOptions = { strict: true, target: "ES2023", module: "NodeNext", outDir: "out", skipLibCheck: false, types: ["node"] }
-  writeFileSync(join(consumer, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["core.ts", "model.ts"] }))
+  const compilerOptions = {
+    strict: true,
+    target: "ES2023",
+    module: "NodeNext",
+    outDir: "out",
+    skipLibCheck: false,
+    types: ["node"]
+  }
+  writeFileSync(
+    join(consumer, "tsconfig.json"),
+    JSON.stringify({ compilerOptions, files: ["core.ts", "model.ts"] })
+  )
   run(process.execPath, ["node_modules/typescript/bin/tsc"], consumer)
   expect("a strict consumer compiles", true)
   expect("the core runs", run(process.execPath, ["out/core.js"], consumer).trim() === "48 32")
   const without = run(process.execPath, ["out/model.js"], consumer).trim()
-  expect(`without its optional peers it says what to install: ${without}`, /npm install (sharp|onnxruntime-node)/.test(without))
-  const command = run(process.execPath, ["node_modules/effect-segformer/dist/cli/main.js", "--version"], consumer)
+  expect(
+    `without its optional peers it says what to install: ${without}`,
+    /npm install (sharp|onnxruntime-node)/.test(without)
+  )
+  const command = run(
+    process.execPath,
+    ["node_modules/effect-segformer/dist/cli/main.js", "--version"],
+    consumer
+  )
   expect(`the command starts: ${command.trim()}`, command.includes(version))
 
   install(at("sharp"), at("onnxruntime-node"))
-  expect("with them the bundled model runs", run(process.execPath, ["out/model.js"], consumer).trim() === "48 32")
+  expect(
+    "with them the bundled model runs",
+    run(process.execPath, ["out/model.js"], consumer).trim() === "48 32"
+  )
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }

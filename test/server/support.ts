@@ -1,12 +1,12 @@
 /** A server of ours on a free port, and requests written by hand, so that the client under test is not also the judge. */
 import { connect } from "node:net"
 import { Effect, Layer, References, type Scope } from "effect"
-import type { Prediction, SegmentationError } from "effect-segformer"
+import { type Prediction, type SegmentationError, Transport } from "effect-segformer"
 import { type CannotListen, SegFormerServer, type SegFormerServerOptions } from "effect-segformer/server"
 import { SharpCodec } from "effect-segformer/sharp"
-import { Fixtures, SegFormerTest } from "effect-segformer/testing"
+import { Fixtures } from "effect-segformer/testing"
 
-export type Predict = Parameters<typeof SegFormerTest.layer>[0]
+export type Predict = Parameters<typeof Transport.layer>[0]["predict"]
 
 export const fixture: Predict = () => Effect.succeed(Fixtures.prediction)
 
@@ -19,8 +19,10 @@ export const serve = (
     SegFormerServer.make({ port: 0, ...options }),
     Layer.merge(
       SharpCodec.layer,
-      SegFormerTest.layer(predict, {
-        policy: { retry: false, breaker: false, attemptTimeout: false, concurrency: 1000 }
+      Transport.layer({
+        name: "test",
+        predict,
+        describe: Effect.succeed({ name: "test", classes: Fixtures.classes })
       })
     )
   ).pipe(Effect.provideService(References.MinimumLogLevel, "None"))

@@ -53,13 +53,15 @@ export const make = (
 const normalize = (pixels: Uint8Array, { mean, scale, std }: Preprocessing): Float32Array => {
   const plane = pixels.length / 3
   const out = new Float32Array(pixels.length)
-  for (let channel = 0; channel < 3; channel++) {
+  const [red, green, blue] = [0, 1, 2].map((channel) => {
     const m = Math.fround(mean[channel]!)
     const s = Math.fround(std[channel]!)
-    const table = new Float32Array(256)
-    for (let v = 0; v < 256; v++) table[v] = Math.fround(Math.fround(v * scale) - m) / s
-    const offset = channel * plane
-    for (let i = 0, at = channel; i < plane; i++, at += 3) out[offset + i] = table[pixels[at]!]!
+    return Float32Array.from({ length: 256 }, (_, v) => Math.fround(Math.fround(v * scale) - m) / s)
+  })
+  for (let i = 0, at = 0; i < plane; i++, at += 3) {
+    out[i] = red![pixels[at]!]!
+    out[plane + i] = green![pixels[at + 1]!]!
+    out[2 * plane + i] = blue![pixels[at + 2]!]!
   }
   return out
 }

@@ -85,15 +85,14 @@ const makeTaps = (size: number, target: number, filter: Filter): Taps => {
   return { first, count, weights, widest }
 }
 
-const clip = (sum: number): number => {
-  const value = sum >> PRECISION
-  return value < 0 ? 0 : value > 255 ? 255 : value
-}
+/** Storage that limits what is put into it to 0 to 255, as Pillow does. */
+const clamped = (bytes: Uint8Array): Uint8ClampedArray =>
+  new Uint8ClampedArray(bytes.buffer, bytes.byteOffset, bytes.length)
 
 const resizeRow = (
   source: Uint8Array,
   from: number,
-  out: Uint8Array,
+  out: Uint8ClampedArray,
   to: number,
   target: number,
   taps: Taps
@@ -114,9 +113,9 @@ const resizeRow = (
       at += 3
     }
     const place = to + x * 3
-    out[place] = clip(r)
-    out[place + 1] = clip(g)
-    out[place + 2] = clip(b)
+    out[place] = r >> PRECISION
+    out[place + 1] = g >> PRECISION
+    out[place + 2] = b >> PRECISION
   }
 }
 
@@ -128,19 +127,32 @@ const resizeColumns = (
   filter: Filter
 ): Uint8Array => {
   const { count, first, weights, widest } = makeTaps(height, target, filter)
-  const out = new Uint8Array(target * stride)
+  const bytes = new Uint8Array(target * stride)
+  const out = clamped(bytes)
   const sums = new Int32Array(stride)
   for (let y = 0; y < target; y++) {
-    sums.fill(HALF)
-    for (let k = 0; k < count[y]!; k++) {
-      const w = weights[y * widest + k]!
-      const row = (first[y]! + k) * stride
-      for (let i = 0; i < stride; i++) sums[i] = (sums[i]! + source[row + i]! * w) | 0
-    }
+    const n = count[y]!
+    const w0 = weights[y * widest]!
+    const first0 = first[y]! * stride
     const row = y * stride
-    for (let i = 0; i < stride; i++) out[row + i] = clip(sums[i]!)
+    if (n <= 2) {
+      // Enlarging takes two rows at most: one pass is enough.
+      const w1 = n === 2 ? weights[y * widest + 1]! : 0
+      const first1 = n === 2 ? first0 + stride : first0
+      for (let i = 0; i < stride; i++) {
+        out[row + i] = (HALF + source[first0 + i]! * w0 + source[first1 + i]! * w1) >> PRECISION
+      }
+      continue
+    }
+    sums.fill(HALF)
+    for (let k = 0; k < n; k++) {
+      const w = weights[y * widest + k]!
+      const from = first0 + k * stride
+      for (let i = 0; i < stride; i++) sums[i] = (sums[i]! + source[from + i]! * w) | 0
+    }
+    for (let i = 0; i < stride; i++) out[row + i] = sums[i]! >> PRECISION
   }
-  return out
+  return bytes
 }
 
 /** Takes the rows of an RGB picture as they come, and gives it at another size. */
@@ -164,6 +176,7 @@ export const make = (
 ): Resampler => {
   const stride = targetWidth * 3
   const narrowed = new Uint8Array(height * stride)
+  const out = clamped(narrowed)
   let seen = 0
   let push: Resampler["push"]
   if (width === targetWidth) {
@@ -184,11 +197,11 @@ export const make = (
         row.set(chunk.subarray(0, at), filled)
         filled += at
         if (filled < bytes) return
-        resizeRow(row, 0, narrowed, y++ * stride, targetWidth, taps)
+        resizeRow(row, 0, out, y++ * stride, targetWidth, taps)
         filled = 0
       }
       for (; at + bytes <= chunk.length; at += bytes) {
-        resizeRow(chunk, at, narrowed, y++ * stride, targetWidth, taps)
+        resizeRow(chunk, at, out, y++ * stride, targetWidth, taps)
       }
       row.set(chunk.subarray(at))
       filled = chunk.length - at

@@ -7,7 +7,9 @@ import { encode } from "fast-png"
 const picture = (bytes: number): string => {
   const width = 256
   const height = Math.round(bytes / width)
-  return Buffer.from(encode({ width, height, channels: 1, depth: 8, data: new Uint8Array(randomBytes(width * height)) })).toString("base64")
+  return Buffer.from(
+    encode({ width, height, channels: 1, depth: 8, data: new Uint8Array(randomBytes(width * height)) })
+  ).toString("base64")
 }
 const masks = [1, 2, 3, 4, 5].map(() => picture(45_000 * 0.75))
 // The inspection answer carries three pictures: the same number of bytes, all of which the library decodes.
@@ -23,7 +25,9 @@ const region = {
   circularity: 0.9,
   aspect_ratio: 1.58
 }
-const huggingface = Buffer.from(JSON.stringify(masks.map((mask, i) => ({ label: `class ${i}`, score: 0.9, mask }))))
+const huggingface = Buffer.from(
+  JSON.stringify(masks.map((mask, i) => ({ label: `class ${i}`, score: 0.9, mask })))
+)
 const inspection = Buffer.from(
   JSON.stringify({
     success: true,

@@ -16,14 +16,16 @@ const makeImage = async (): Promise<Uint8Array<ArrayBuffer>> => {
 type Subject = (calls: number) => Promise<void>
 
 /** So many promises at once, one after the other in each lane. */
-const lanes = (call: () => Promise<void>): Subject => async (calls) => {
-  let left = calls
-  await Promise.all(
-    Array.from({ length: concurrency }, async () => {
-      while (left-- > 0) await call()
-    })
-  )
-}
+const lanes =
+  (call: () => Promise<void>): Subject =>
+  async (calls) => {
+    let left = calls
+    await Promise.all(
+      Array.from({ length: concurrency }, async () => {
+        while (left-- > 0) await call()
+      })
+    )
+  }
 
 interface Masks {
   readonly overlay_image: string
@@ -68,7 +70,11 @@ const make: Record<string, (image: Uint8Array<ArrayBuffer>) => Promise<Subject>>
     const { imageSegmentation } = await import("./peers.ts").then((peers) => peers.huggingface())
     const inputs = new Blob([image], { type: "image/png" })
     return lanes(async () => {
-      const answer = await imageSegmentation({ endpointUrl: `${baseUrl}/predict`, accessToken: "hf_none", inputs })
+      const answer = await imageSegmentation({
+        endpointUrl: `${baseUrl}/predict`,
+        accessToken: "hf_none",
+        inputs
+      })
       if (answer.length !== 5) throw new Error("no masks")
     })
   },
@@ -79,7 +85,9 @@ const make: Record<string, (image: Uint8Array<ArrayBuffer>) => Promise<Subject>>
     const { ImageSource, segment } = await import("../../../src/index.ts")
     const { SegFormerHttp } = await import("../../../src/http/index.ts")
     const runtime = ManagedRuntime.make(
-      SegFormerHttp.layer({ baseUrl, policy: { concurrency } }).pipe(Layer.provide(NodeHttpClient.layerUndici))
+      SegFormerHttp.layer({ baseUrl, policy: { concurrency } }).pipe(
+        Layer.provide(NodeHttpClient.layerUndici)
+      )
     )
     const source = ImageSource.bytes(image, { name: "a.png" })
     const call = segment(source).pipe(

@@ -1,0 +1,209 @@
+/** `segformer segment`, at work: images in, overlays, label maps and reports out. */
+import { join, relative } from "node:path"
+import { Clock, Effect, FileSystem, Option, Result } from "effect"
+import type { HttpClient } from "effect/http"
+import { ImageCodec } from "../image/ImageCodec.ts"
+import type { Image, ImageLimits } from "../image/ImageSource.ts"
+import * as LabelPng from "../mask/LabelPng.ts"
+import type { LabelMap } from "../mask/LabelMap.ts"
+import type { Palette } from "../mask/Palette.ts"
+import type { Region } from "../mask/Region.ts"
+import * as Colors from "../render/Colors.ts"
+import * as Overlay from "../render/Overlay.ts"
+import { segment } from "../Segmenter.ts"
+import type { Segmentation } from "../Segmentation.ts"
+import type { SegmentationError } from "../SegmentationError.ts"
+import { Transport } from "../Transport.ts"
+import * as Backend from "./Backend.ts"
+import * as ExitCode from "./ExitCode.ts"
+import * as Inputs from "./Inputs.ts"
+import * as Report from "./Report.ts"
+import * as Results from "./Results.ts"
+import * as Screen from "./Screen.ts"
+
+/** What goes wrong with one image. */
+type Failure = SegmentationError | ExitCode.Ended
+
+const unavailableTags: ReadonlySet<string> = new Set([
+  "ConnectionFailed",
+  "ServiceUnavailable",
+  "ModelLoading",
+  "CircuitOpen",
+  "ModelNotLoadable",
+  "DependencyMissing",
+  "Unauthorized"
+])
+
+export interface Options extends Backend.BackendOptions {
+  readonly images: ReadonlyArray<string>
+  readonly out: string
+  readonly opacity: number
+  readonly concurrency: number
+  readonly json: boolean
+  readonly quiet: boolean
+  readonly limits: Partial<ImageLimits>
+}
+
+/** The whole run, from words on the command line to results. */
+export const run = (options: Options) =>
+  Effect.scoped(segmentAll(options)).pipe(Effect.provide([Backend.layerCodec, Backend.layerHttpClient]))
+
+const segmentAll = Effect.fnUntraced(function* (options: Options) {
+  if (options.url !== undefined && options.model !== undefined) {
+    return yield* new ExitCode.Ended({ code: ExitCode.usage, reason: "give --url or --model, not both" })
+  }
+  const started = yield* Clock.currentTimeMillis
+  const fs = yield* FileSystem.FileSystem
+  const { images, missing } = yield* Inputs.expand(options.images, options.out)
+  const fail = Effect.fnUntraced(function* (label: string, error: { _tag: string; message: string }) {
+    yield* Screen.complain(error.message)
+    if (options.json) {
+      const { _tag: tag, message } = error
+      yield* Screen.say(JSON.stringify({ image: label, error: { tag, message } }))
+    }
+  })
+  for (const { error, label } of missing) yield* fail(label, error)
+  if (images.length === 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
+
+  const progress = Screen.progress(!options.quiet)
+  yield* Effect.addFinalizer(() => progress.clear)
+  yield* progress.show(options.url === undefined ? "Loading the model…" : `Asking ${options.url}…`)
+  const transport = yield* Backend.make({ ...options, sessions: undefined })
+  yield* Effect.mapError(fs.makeDirectory(options.out, { recursive: true }), (error) =>
+    cannotWrite(options.out, error)
+  )
+
+  let done = 0
+  const reports: Array<Report.ImageReport> = []
+  const tags: Array<string> = []
+  const show = () =>
+    progress.show(`[${done}/${images.length}] ${images.length - done === 0 ? "done" : "segmenting…"}`)
+  yield* show()
+  yield* Effect.forEach(
+    images,
+    Effect.fnUntraced(function* (input) {
+      const result = yield* Effect.result(segmentOne(input, transport, options))
+      done++
+      yield* progress.clear
+      if (Result.isSuccess(result)) {
+        reports.push(result.success)
+        if (options.json) yield* Screen.say(JSON.stringify(result.success))
+      } else {
+        // A folder that cannot be written to is the end of all images.
+        if (result.failure._tag === "Ended") return yield* result.failure
+        tags.push(result.failure._tag)
+        yield* fail(input.label, result.failure)
+      }
+      yield* show()
+    }),
+    { concurrency: options.concurrency, discard: true }
+  )
+  yield* progress.clear
+
+  const failed = tags.length + missing.length
+  if (!options.json && !options.quiet && reports.length > 0) {
+    const took = (yield* Clock.currentTimeMillis) - started
+    for (const line of summary(reports, failed, took, options.out)) yield* Screen.say(line)
+  }
+  if (failed === 0) return
+  const none = reports.length === 0 && tags.length > 0 && tags.every((tag) => unavailableTags.has(tag))
+  return yield* new ExitCode.Ended({ code: none ? ExitCode.unavailable : ExitCode.someFailed })
+})
+
+const cannotWrite = (folder: string, error: { readonly message: string }) =>
+  new ExitCode.Ended({ code: ExitCode.someFailed, reason: `cannot write to ${folder}: ${error.message}` })
+
+const segmentOne = Effect.fnUntraced(function* (
+  input: Inputs.Input,
+  transport: Transport["Service"],
+  options: Options
+): Effect.fn.Return<Report.ImageReport, Failure, ImageCodec | FileSystem.FileSystem | HttpClient.HttpClient> {
+  const image = yield* input.source.open(options.limits)
+  const segmentation = yield* Effect.provideService(
+    segment({ name: image.name, open: () => Effect.succeed(image) }),
+    Transport,
+    transport
+  )
+  const palette = Colors.paletteOf(segmentation.classes)
+  const map = Option.getOrUndefined(yield* Effect.option(segmentation.labelMap))
+  const regions = yield* Effect.orElseSucceed(segmentation.regions, (): ReadonlyArray<Region> => [])
+  const pictures = yield* draw(image, segmentation, map, palette, options.opacity / 100)
+  const paths = {
+    ...(pictures.overlay === undefined ? {} : { overlay: input.base + Inputs.overlayEnding }),
+    ...(pictures.labels === undefined ? {} : { labels: input.base + Inputs.labelsEnding }),
+    json: input.base + Inputs.jsonEnding
+  }
+  const report = Report.make({
+    image: input.label,
+    model: transport.name,
+    segmentation,
+    map,
+    regions,
+    palette,
+    files: Object.fromEntries(Object.entries(paths).map(([kind, name]) => [kind, join(options.out, name)]))
+  })
+  const text = new TextEncoder().encode(`${JSON.stringify(report, undefined, 2)}\n`)
+  const files = [
+    ...(pictures.overlay === undefined ? [] : [{ name: paths.overlay ?? "", bytes: pictures.overlay }]),
+    ...(pictures.labels === undefined ? [] : [{ name: paths.labels ?? "", bytes: pictures.labels }]),
+    { name: paths.json, bytes: text }
+  ]
+  yield* Effect.mapError(Results.write(options.out, files), (error) => cannotWrite(options.out, error))
+  return report
+})
+
+interface Drawn {
+  readonly overlay: Uint8Array | undefined
+  readonly labels: Uint8Array | undefined
+}
+
+/** What a label map gives; without one, what the service drew. */
+const draw = Effect.fnUntraced(function* (
+  image: Image,
+  segmentation: Segmentation,
+  map: LabelMap | undefined,
+  palette: Palette,
+  opacity: number
+): Effect.fn.Return<Drawn, SegmentationError, ImageCodec> {
+  if (map === undefined) return { overlay: segmentation.pictures.overlay, labels: undefined }
+  const codec = yield* ImageCodec
+  const raster = yield* codec.decode(image, { maxPixels: Number.MAX_SAFE_INTEGER })
+  const overlay = yield* codec.encode(yield* Overlay.draw(raster, map, { palette, opacity }), "png")
+  const fits = !(map.data instanceof Uint8Array) ? {} : { palette }
+  const labels = yield* Effect.fromResult(LabelPng.encode(map, fits))
+  return { overlay, labels }
+})
+
+/** The table, and where the results are. */
+const summary = (
+  reports: ReadonlyArray<Report.ImageReport>,
+  failed: number,
+  took: number,
+  out: string
+): ReadonlyArray<string> => {
+  const [first] = reports
+  const single = reports.length === 1 && first !== undefined ? first : undefined
+  const what =
+    single === undefined
+      ? `${reports.length} images`
+      : `${Screen.plain(single.image)}, ${single.width} × ${single.height} pixels`
+  const also = failed === 0 ? "" : `, ${failed} failed`
+  const overlay = single?.files.overlay
+  const missing = reports.filter((report) => report.files.labels === undefined).length
+  return [
+    `${what}${also}, ${`${(took / 1000).toFixed(1)} s`}`,
+    "",
+    ...Report.table(reports),
+    "",
+    ...(missing === 0
+      ? []
+      : [
+          "The service gave no label map, so its own pictures were kept and there is no .labels.png. " +
+            "If you know the colours of its mask, say so with --palette",
+          ""
+        ]),
+    overlay === undefined
+      ? `Results are in ${Screen.plain(relative(".", out) || ".")}/`
+      : `The overlay is ${Screen.plain(overlay)}`
+  ]
+}
