@@ -1,11 +1,18 @@
 /** How work that outlives a request ends other than well. */
 import { Schema } from "effect"
 
-/** The job was cancelled on the service's side: by its operator, by its limits, or by another caller. */
-export class JobCancelled extends Schema.TaggedError<JobCancelled>()("JobCancelled", {
+const job = {
+  /** The service that runs it. */
   service: Schema.String,
   jobId: Schema.String,
-  requestId: Schema.optional(Schema.String),
+  requestId: Schema.optional(Schema.String)
+}
+
+const said = (detail: string): string => (detail === "" ? "" : `: ${detail}`)
+
+/** The job was cancelled on the service's side: by its operator, by its limits, or by another caller. */
+export class JobCancelled extends Schema.TaggedError<JobCancelled>()("JobCancelled", {
+  ...job,
   detail: Schema.String
 }) {
   /** Never by itself: whoever cancelled it had a reason, and a new job may be paid again. */
@@ -13,6 +20,41 @@ export class JobCancelled extends Schema.TaggedError<JobCancelled>()("JobCancell
     return false
   }
   override get message(): string {
-    return `Job ${this.jobId} was cancelled at ${this.service}${this.detail === "" ? "" : `: ${this.detail}`}`
+    return `Job ${this.jobId} was cancelled at ${this.service}${said(this.detail)}`
   }
 }
+
+/** The job ran and failed: its service says so. */
+export class JobFailed extends Schema.TaggedError<JobFailed>()("JobFailed", {
+  ...job,
+  /** The service's own code, such as `DOWNLOAD_FAILED`. */
+  code: Schema.optional(Schema.String),
+  /** What the service said of it, at most 200 characters. */
+  detail: Schema.String
+}) {
+  /** Never by itself: it would be a new job, paid again, which fails the same way. */
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    const code = this.code === undefined ? "" : ` (${this.code})`
+    return `Job ${this.jobId} failed at ${this.service}${code}${said(this.detail)}`
+  }
+}
+
+/** The job has a status that this version does not know: whether it is over cannot be told. */
+export class UnknownJobStatus extends Schema.TaggedError<UnknownJobStatus>()("UnknownJobStatus", {
+  ...job,
+  status: Schema.String
+}) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `Job ${this.jobId} at ${this.service} has the status "${this.status}", which is none known here. Is the service newer than this library?`
+  }
+}
+
+export const JobError = Schema.Union([JobFailed, JobCancelled, UnknownJobStatus])
+/** Every way in which a job itself ends other than well. */
+export type JobError = typeof JobError.Type

@@ -60,11 +60,19 @@ export const toLabelMap = (
   const ignoreIndex = options.ignoreIndex ?? (taken ? maxId + 1 : 255)
   const gap = options.gap ?? ignoreIndex
   const data = allocate(Math.max(maxId, gap), width * height).fill(gap)
-  // Painted from the weakest to the strongest; `sort` is stable, so of equal scores the first is painted last.
-  const order = masks.toReversed().sort((a, b) => (a.score ?? 1) - (b.score ?? 1))
-  for (const { classId, mask } of order) {
+  for (const { classId, mask } of weakestFirst(masks)) {
     const source = mask.data
     for (let i = 0; i < source.length; i++) if (source[i] !== 0) data[i] = classId
   }
   return Result.succeed({ width, height, data, ignoreIndex })
 }
+
+/**
+ * The order in which masks are painted over each other by the rule above, for those who do not hold all of them in
+ * memory: the strongest last and, of equal scores, the first last.
+ */
+export const weakestFirst = <A extends { readonly score?: number | undefined }>(
+  masks: ReadonlyArray<A>
+): Array<A> =>
+  // `sort` is stable.
+  masks.toReversed().sort((a, b) => (a.score ?? 1) - (b.score ?? 1))

@@ -113,7 +113,13 @@ export const stream = (
   origin: Origin
 ): Stream.Stream<Uint8Array, ServiceError> => {
   const encoding = encodingOf(response)
-  const received = Stream.mapError(response.stream, broken(origin))
+  // A `Response` without a body says so by a failure.
+  const sent = Stream.catchIf(
+    response.stream,
+    (error) => error.reason._tag === "EmptyBodyError",
+    () => Stream.empty
+  )
+  const received = Stream.mapError(sent, broken(origin))
   if (encoding === undefined) {
     // What the platform has decompressed can only be counted after it.
     return isCompressed(response)

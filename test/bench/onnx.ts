@@ -14,14 +14,15 @@ import { fileURLToPath } from "node:url"
 import type { Round, Told } from "./onnx/subject.ts"
 import { median, type Report } from "./Report.ts"
 
-const subjects = ["bare", "waiting", "transformers", "effect-segformer"] as const
+const subjects = ["bare", "waiting", "transformers", "effect-segformer", "pool"] as const
 type Subject = (typeof subjects)[number]
 
 const names: Readonly<Record<Subject, string>> = {
   bare: "bare session.run",
   waiting: "bare session.run, no spinning",
   transformers: "@huggingface/transformers",
-  "effect-segformer": "effect-segformer"
+  "effect-segformer": "effect-segformer",
+  pool: "effect-segformer, a session for each thread"
 }
 
 const rounds = 5
@@ -67,7 +68,10 @@ export const run = async (report: Report): Promise<void> => {
         // The first round warms up.
         const done = await answered
         if (round > 0) measured.get(subject)!.push(done)
-        else if (done.labels !== undefined) labels.set(subject, done.labels)
+        else {
+          if (done.labels !== undefined) labels.set(subject, done.labels)
+          if (done.labelsOfOurResize !== undefined) ofOurResize = done.labelsOfOurResize
+        }
       }
     }
   } finally {
@@ -105,15 +109,17 @@ export const run = async (report: Report): Promise<void> => {
       ratio: own / speed(against)
     })
   }
-  report({
-    ...figure,
-    metric: `pixels as ${names.transformers} has them`,
-    unit: "%",
-    value: 100 * agreement(labels.get("effect-segformer")!, labels.get("transformers")!)
-  })
+  const ours = labels.get("effect-segformer")!
+  for (const [metric, theirs] of [
+    [`pixels as ${names.transformers} has them`, labels.get("transformers")!],
+    [`the same, where both take our resize`, ofOurResize]
+  ] as const) {
+    report({ ...figure, metric, unit: "%", value: 100 * agreement(ours, theirs) })
+  }
 }
 
 const labels = new Map<Subject, ReadonlyArray<string>>()
+let ofOurResize: ReadonlyArray<string> = []
 
 const agreement = (ours: ReadonlyArray<string>, theirs: ReadonlyArray<string>): number => {
   let same = 0

@@ -156,7 +156,7 @@ describe.each(clients)("Exchange over %s", (_, layer) => {
       }).pipe(Effect.provide(layer), Effect.scoped)
     )
 
-    it.live.each([
+    it.live.each<readonly [string, string, string]>([
       ["of stated length", head("content-length: 100"), "{"],
       ["in chunks", head("transfer-encoding: chunked"), "1\r\n{\r\n"]
     ])("that is reset in the middle of a body %s is no bad data", ([, headers, body]) =>
@@ -196,7 +196,7 @@ describe.each(clients)("Exchange over %s", (_, layer) => {
       }).pipe(Effect.provide(layer), Effect.scoped)
     )
 
-    it.live.each([
+    it.live.each<readonly [string, string]>([
       ["before the headers", ""],
       ["in a body of stated length", `${head("content-length: 100")}{`],
       ["in a body in chunks", `${head("transfer-encoding: chunked")}1\r\n{\r\n`],
@@ -204,7 +204,7 @@ describe.each(clients)("Exchange over %s", (_, layer) => {
       ["in the body of an error", "HTTP/1.1 500 No\r\ncontent-length: 100\r\n\r\n{"]
     ])("that stalls %s is closed when its caller gives up", ([, bytes]) =>
       Effect.gen(function* () {
-        const server = yield* tcp((socket) => void (bytes !== "" && socket.write(bytes)))
+        const server = yield* tcp((socket) => void (bytes === "" || socket.write(bytes)))
         const fiber = yield* Effect.forkChild(send(server))
         yield* eventually(() => server.requests.length === 1)
         yield* Effect.sleep("30 millis")
@@ -219,8 +219,8 @@ describe.each(clients)("Exchange over %s", (_, layer) => {
         const server = yield* http((_, response) => sendJson(response, {}))
         yield* Effect.gen(function* () {
           const exchange = yield* Exchange.make({ baseUrl: server.url })
-          for (let i = 0; i < 5; i++) yield* exchange.send({ method: "GET", path: "/" }, attempt())
-          assert.strictEqual(server.sockets.size, 1)
+          for (let i = 0; i < 10; i++) yield* exchange.send({ method: "GET", path: "/" }, attempt())
+          assert.isAtMost(server.sockets.size, 2)
         }).pipe(Effect.provide(layer))
         // The connections of `fetch` belong to the process.
         if (layer === clients[0][1]) assert.isTrue(yield* eventually(() => server.sockets.size === 0))

@@ -15,9 +15,12 @@ export interface Round {
   readonly peak: number
   /** Label maps in base64, in the first round. */
   readonly labels?: ReadonlyArray<string>
+  /** The same of a subject that can be given pictures that we have resized, to tell what its own resize does. */
+  readonly labelsOfOurResize?: ReadonlyArray<string>
 }
 
-type Work = () => Promise<ReadonlyArray<Uint8Array>>
+type Maps = ReadonlyArray<Uint8Array>
+type Work = (() => Promise<Maps>) & { readonly ofOurResize?: () => Promise<Maps> }
 
 const [subject = "", json = "{}"] = process.argv.slice(2)
 const told: Told = JSON.parse(json)
@@ -77,6 +80,11 @@ interface Transformers {
   }
 }
 
+interface Picture {
+  readonly width: number
+  readonly height: number
+}
+
 interface Processor {
   (images: ReadonlyArray<unknown>): Promise<unknown>
   readonly post_process_semantic_segmentation: (
@@ -99,19 +107,35 @@ const transformers = async (): Promise<Work> => {
     device: "cpu",
     session_options: { intraOpNumThreads: told.threads }
   })
-  return async () => {
+  const segment = async (picture: Picture, { height, width }: Picture): Promise<Uint8Array> => {
+    const outputs = await model(await processor([picture]))
+    const [result] = processor.post_process_semantic_segmentation(outputs, [[height, width]])
+    return Uint8Array.from(result!.segmentation.data)
+  }
+  const work = async () => {
     const maps: Array<Uint8Array> = []
     for (const file of told.pictures) {
-      const image = await RawImage.read(file)
-      const outputs = await model(await processor([image]))
-      const [result] = processor.post_process_semantic_segmentation(outputs, [[image.height, image.width]])
-      maps.push(Uint8Array.from(result!.segmentation.data))
+      const picture = await RawImage.read(file)
+      maps.push(await segment(picture, picture))
     }
     return maps
   }
+  const ofOurResize = async () => {
+    const { default: sharp } = await import("sharp")
+    const { make } = await import("../../../src/onnx/session/Resample.ts")
+    const maps: Array<Uint8Array> = []
+    for (const file of told.pictures) {
+      const { data, info } = await sharp(file).raw().toUint8Array()
+      const resampler = make(info.width, info.height, 512, 512, "bilinear")
+      resampler.push(data)
+      maps.push(await segment(new RawImage(resampler.finish(), 512, 512, 3), info))
+    }
+    return maps
+  }
+  return Object.assign(work, { ofOurResize })
 }
 
-const own = async (): Promise<Work> => {
+const own = async (sessions: number): Promise<Work> => {
   const { NodeFileSystem } = await import("@effect/platform-node")
   const { Effect, Layer, ManagedRuntime, Stream } = await import("effect")
   const { ImageSource, segmentAll } = await import("../../../src/index.ts")
@@ -120,7 +144,11 @@ const own = async (): Promise<Work> => {
   const model = ModelSource.folder(told.model)
   const runtime = ManagedRuntime.make(
     Layer.merge(
-      SegFormerOnnx.layer({ model, threads: told.threads }).pipe(Layer.provide(SharpCodec.layer)),
+      SegFormerOnnx.layer({
+        model,
+        sessions,
+        threads: Math.max(1, Math.floor(told.threads / sessions))
+      }).pipe(Layer.provide(SharpCodec.layer)),
       NodeFileSystem.layer
     )
   )
@@ -142,25 +170,31 @@ const subjects: Readonly<Record<string, () => Promise<Work>>> = {
   bare: () => bare(true),
   waiting: () => bare(false),
   transformers,
-  "effect-segformer": own
+  "effect-segformer": () => own(1),
+  pool: () => own(told.threads)
 }
 const work = await subjects[subject]!()
+const base64 = (maps: Maps) => maps.map((map) => Buffer.from(map).toString("base64"))
+
 let first = true
 process.on("message", () => {
-  const started = performance.now()
-  void work().then((maps) => {
+  void (async () => {
+    const started = performance.now()
+    const maps = await work()
     const milliseconds = performance.now() - started
     const kib =
       [process.pid, ...children()].reduce((sum, pid) => sum + peakOf(pid), 0) ||
       process.resourceUsage().maxRSS
+    const more = first && work.ofOurResize !== undefined ? await work.ofOurResize() : undefined
     const round: Round = {
       milliseconds,
       peak: kib / 1024,
-      ...(first ? { labels: maps.map((map) => Buffer.from(map).toString("base64")) } : {})
+      ...(first ? { labels: base64(maps) } : {}),
+      ...(more === undefined ? {} : { labelsOfOurResize: base64(more) })
     }
     first = false
     process.send?.(round)
-  })
+  })()
 })
 process.on("disconnect", () => process.exit(0))
 process.send?.("ready")

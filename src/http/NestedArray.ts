@@ -1,0 +1,132 @@
+/**
+ * Nested arrays of numbers from JSON (`[[0, 1], [1, 1]]`) as one typed array and its shape, in slices, so that a large
+ * one does not hold up the event loop.
+ */
+import { Effect } from "effect"
+
+/** Values row-major, as many as the product of `shape`. */
+export interface Flat<Data> {
+  readonly shape: ReadonlyArray<number>
+  readonly data: Data
+}
+
+/** What is wrong, and where: indices from the outside in. */
+export interface Flaw {
+  readonly path: ReadonlyArray<number>
+  readonly detail: string
+}
+
+/** Values that are converted before others get a turn: about a millisecond of work. */
+const slice = 65_536
+
+/** More levels than any tensor of a segmenter has. */
+const maxDepth = 6
+
+/** The shape that the first elements have; `undefined` where it is no array, or holds empty ones. */
+export const shapeOf = (value: unknown): ReadonlyArray<number> | undefined => {
+  const shape: Array<number> = []
+  let at: unknown = value
+  while (Array.isArray(at)) {
+    if (at.length === 0 || shape.length === maxDepth) return undefined
+    shape.push(at.length)
+    at = at[0]
+  }
+  return shape.length === 0 ? undefined : shape
+}
+
+/** The innermost arrays in order, once every level is as long as the first of its kind. */
+const rowsOf = (
+  value: unknown,
+  shape: ReadonlyArray<number>
+): Array<ReadonlyArray<unknown>> | Flaw => {
+  const rows: Array<ReadonlyArray<unknown>> = []
+  const visit = (at: unknown, depth: number, path: ReadonlyArray<number>): Flaw | undefined => {
+    if (!Array.isArray(at)) return { path, detail: "it should be an array, as its neighbours are" }
+    if (at.length !== shape[depth]) {
+      return { path, detail: `it has ${at.length} elements, where its neighbours have ${shape[depth]}` }
+    }
+    if (depth === shape.length - 1) {
+      rows.push(at)
+      return undefined
+    }
+    for (const [index, each] of at.entries()) {
+      const flaw = visit(each, depth + 1, [...path, index])
+      if (flaw !== undefined) return flaw
+    }
+    return undefined
+  }
+  return visit(value, 0, []) ?? rows
+}
+
+const pathOf = (row: number, column: number, shape: ReadonlyArray<number>): ReadonlyArray<number> => {
+  const path = [column]
+  let left = row
+  for (let level = shape.length - 2; level >= 0; level--) {
+    path.unshift(left % shape[level]!)
+    left = Math.floor(left / shape[level]!)
+  }
+  return path
+}
+
+const flatten = <Data extends Float32Array | Uint32Array>(
+  value: unknown,
+  allocate: (length: number) => Data,
+  isValid: (value: number) => boolean,
+  wanted: string
+): Effect.Effect<Flat<Data>, Flaw> =>
+  Effect.suspend(() => {
+    const shape = shapeOf(value)
+    if (shape === undefined) return Effect.fail({ path: [], detail: `it is no nested array of ${wanted}` })
+    const rows = rowsOf(value, shape)
+    if (!Array.isArray(rows)) return Effect.fail(rows)
+    const length = shape.at(-1)!
+    const data = allocate(rows.length * length)
+    let row = 0
+    let flaw: Flaw | undefined
+    const fill = (to: number): void => {
+      for (; row < to; row++) {
+        const source = rows[row]!
+        const start = row * length
+        for (let column = 0; column < length; column++) {
+          const element = source[column]
+          if (typeof element !== "number" || !isValid(element)) {
+            const found = typeof element === "number" ? String(element) : (JSON.stringify(element) ?? "missing")
+            flaw = { path: pathOf(row, column, shape), detail: `it is ${found.slice(0, 60)}, and no ${wanted}` }
+            return
+          }
+          data[start + column] = element
+        }
+      }
+    }
+    const band = Math.max(1, Math.floor(slice / length))
+    return Effect.flatMap(
+      Effect.whileLoop({
+        while: () => row < rows.length && flaw === undefined,
+        body: () =>
+          Effect.suspend(() => {
+            fill(Math.min(rows.length, row + band))
+            return row < rows.length && flaw === undefined ? Effect.yieldNow : Effect.void
+          }),
+        step: () => {}
+      }),
+      () => (flaw === undefined ? Effect.succeed({ shape, data }) : Effect.fail(flaw))
+    )
+  })
+
+/** Class ids: whole numbers from 0 on. */
+export const ids = (value: unknown): Effect.Effect<Flat<Uint32Array>, Flaw> =>
+  flatten(
+    value,
+    (length) => new Uint32Array(length),
+    (id) => Number.isInteger(id) && id >= 0 && id <= 0xffffffff,
+    "class id"
+  )
+
+/** Scores: any number but NaN. */
+export const scores = (value: unknown): Effect.Effect<Flat<Float32Array>, Flaw> =>
+  flatten(
+    value,
+    (length) => new Float32Array(length),
+    (score) => !Number.isNaN(score),
+    "number"
+  )

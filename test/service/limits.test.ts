@@ -1,0 +1,168 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import { Effect } from "effect"
+import { brotliCompressSync, constants, deflateSync, gzipSync, zstdCompressSync } from "node:zlib"
+import { http } from "../support/TestServer.ts"
+import { clients, eventually, send, text } from "./support.ts"
+
+const mebi = 1024 * 1024
+const encodings = { gzip: gzipSync, "x-gzip": gzipSync, deflate: deflateSync, br: brotliCompressSync }
+
+const answer = (encoding: string, body: Uint8Array) =>
+  http(
+    (_, response) =>
+      void response.writeHead(200, { "content-encoding": encoding, "content-length": body.length }).end(body)
+  )
+
+const undici = clients[0][1]
+
+describe.each(clients)("body limits over %s", (name, layer) => {
+  it.live("a body whose stated length is over the limit is not read", () =>
+    Effect.gen(function* () {
+      let written = 0
+      const server = yield* http((_, response) => {
+        response.writeHead(200, { "content-length": 10_000_000_000 })
+        const more = () => {
+          written += 65_536
+          if (response.write(Buffer.alloc(65_536))) setImmediate(more)
+          else response.once("drain", more)
+        }
+        more()
+      })
+      const error = yield* Effect.flip(send(server, { limits: { maxBodyBytes: mebi } }))
+      assert.strictEqual(error._tag, "ResponseTooLarge")
+      assert.deepStrictEqual("limit" in error && [error.limit, error.stage], [mebi, "received"])
+      assert.isTrue(yield* eventually(() => server.sockets.size === 0))
+      assert.isBelow(written, 64 * mebi)
+    }).pipe(Effect.provide(layer), Effect.scoped)
+  )
+
+  it.live("a body in chunks is read up to the limit, then its connection is closed", () =>
+    Effect.gen(function* () {
+      const server = yield* http((_, response) => {
+        const more = setInterval(() => response.write(Buffer.alloc(200_000)), 1)
+        response.on("close", () => clearInterval(more))
+      })
+      const error = yield* Effect.flip(send(server, { limits: { maxBodyBytes: mebi } }))
+      assert.strictEqual(error._tag, "ResponseTooLarge")
+      assert.include(error.message, "maxBodyBytes")
+      assert.isTrue(yield* eventually(() => server.sockets.size === 0))
+    }).pipe(Effect.provide(layer), Effect.scoped)
+  )
+
+  it.live("a body of exactly the limit is read", () =>
+    Effect.gen(function* () {
+      const server = yield* http((_, response) => void response.end("x".repeat(1000)))
+      assert.strictEqual((yield* send(server, { limits: { maxBodyBytes: 1000 } })).body.length, 1000)
+      assert.strictEqual(
+        (yield* Effect.flip(send(server, { limits: { maxBodyBytes: 999 } })))._tag,
+        "ResponseTooLarge"
+      )
+    }).pipe(Effect.provide(layer), Effect.scoped)
+  )
+
+  it.live.each(Object.entries(encodings))("%s is decompressed", ([encoding, compress]) =>
+    Effect.gen(function* () {
+      const plain = "some text ".repeat(50_000)
+      const server = yield* answer(encoding, compress(plain))
+      assert.strictEqual(text(yield* send(server)), plain)
+    }).pipe(Effect.provide(layer), Effect.scoped)
+  )
+
+  it.live.each(Object.entries(encodings))(
+    "a bomb of %s stops at the limit of decompressed bytes",
+    ([encoding, compress]) =>
+      Effect.gen(function* () {
+        const server = yield* answer(encoding, bombs[encoding] ?? compress(Buffer.alloc(8 * mebi)))
+        const error = yield* Effect.flip(send(server, { limits: { maxDecodedBytes: mebi } }))
+        assert.strictEqual(error._tag, "ResponseTooLarge")
+        assert.deepStrictEqual("limit" in error && [error.limit, error.stage], [mebi, "decompressed"])
+        assert.include(error.message, "maxDecodedBytes")
+      }).pipe(Effect.provide(layer), Effect.scoped)
+  )
+
+  it.live("a compressed body that is cut off or broken is not decodable", () =>
+    Effect.gen(function* () {
+      const whole = gzipSync("some text ".repeat(5000))
+      const broken = Uint8Array.from(whole, (byte, at) => (at > 20 ? byte ^ 0x55 : byte))
+      for (const body of [whole.subarray(0, -12), broken, Buffer.from("no gzip at all")]) {
+        const server = yield* answer("gzip", body)
+        const error = yield* Effect.flip(send(server))
+        // `fetch` does not say why a body ends, so there it is a broken connection.
+        assert.strictEqual(error._tag, name === "undici" ? "ResponseNotDecodable" : "ConnectionFailed")
+        if (name === "undici") assert.include(error.message, "gzip")
+      }
+    }).pipe(Effect.provide(layer), Effect.scoped)
+  )
+})
+
+const bombs: Readonly<Record<string, Buffer>> = {
+  br: brotliCompressSync(Buffer.alloc(8 * mebi), { params: { [constants.BROTLI_PARAM_QUALITY]: 3 } })
+}
+
+describe("decompression over undici", () => {
+  it.live.each(["compress", "zstd", "gzip, br", "exi"])("%s, which is unknown here, is named", (encoding) =>
+    Effect.gen(function* () {
+      const server = yield* answer(encoding, zstdCompressSync("text"))
+      const error = yield* Effect.flip(send(server))
+      assert.strictEqual(error._tag, "ResponseNotDecodable")
+      assert.include(error.message, `"${encoding}"`)
+      assert.isTrue(yield* eventually(() => server.sockets.size === 0))
+    }).pipe(Effect.provide(undici), Effect.scoped)
+  )
+
+  it.live("the limits on the wire hold for compressed bytes too", () =>
+    Effect.gen(function* () {
+      const noise = crypto.getRandomValues(new Uint8Array(60_000))
+      const server = yield* answer("gzip", gzipSync(noise))
+      const error = yield* Effect.flip(send(server, { limits: { maxBodyBytes: 10_000 } }))
+      assert.deepStrictEqual("stage" in error && error.stage, "received")
+    }).pipe(Effect.provide(undici), Effect.scoped)
+  )
+
+  it.live("identity is no encoding", () =>
+    Effect.gen(function* () {
+      const server = yield* answer("Identity", Buffer.from("plain"))
+      assert.strictEqual(text(yield* send(server)), "plain")
+    }).pipe(Effect.provide(undici), Effect.scoped)
+  )
+
+  it.live("a reset in the middle of a compressed body is a broken connection, not bad data", () =>
+    Effect.gen(function* () {
+      const body = gzipSync(crypto.getRandomValues(new Uint8Array(60_000)))
+      const server = yield* http((_, response) => {
+        response.writeHead(200, { "content-encoding": "gzip", "content-length": body.length })
+        response.write(body.subarray(0, 30_000))
+        setTimeout(() => response.socket?.resetAndDestroy(), 30)
+      })
+      const error = yield* Effect.flip(send(server))
+      assert.strictEqual(error._tag, "ConnectionFailed")
+      assert.strictEqual("phase" in error && error.phase, "receiving")
+    }).pipe(Effect.provide(undici), Effect.scoped)
+  )
+
+  it.live("an error's body is decompressed for its message", () =>
+    Effect.gen(function* () {
+      const server = yield* http(
+        (_, response) =>
+          void response.writeHead(500, { "content-encoding": "gzip" }).end(gzipSync("out of light"))
+      )
+      assert.strictEqual(text(yield* send(server)), "out of light")
+    }).pipe(Effect.provide(undici), Effect.scoped)
+  )
+
+  it.live("a gzip bomb of 150 KB takes less than 64 MB", () =>
+    Effect.gen(function* () {
+      // Ten streams of 15 MB each, one after the other, as gzip allows: 150 MB from 150 KB.
+      const bomb = gzipSync(Buffer.alloc(150 * mebi), { level: 6 })
+      const server = yield* answer("gzip", bomb)
+      let most = 0
+      const before = process.memoryUsage.rss()
+      const watch = setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), 1)
+      const error = yield* Effect.flip(send(server, { limits: { maxDecodedBytes: 4 * mebi } }))
+      clearInterval(watch)
+      assert.strictEqual(error._tag, "ResponseTooLarge")
+      assert.isBelow(Math.max(most, process.memoryUsage.rss()) - before, 64 * mebi)
+    }).pipe(Effect.provide(NodeHttpClient.layerUndici), Effect.scoped)
+  )
+})
