@@ -20,7 +20,7 @@
  */
 import { Schema } from "effect"
 import { DependencyMissing, ImageError } from "./image/ImageError.ts"
-import { JobCancelled } from "./jobs/JobError.ts"
+import { JobError } from "./jobs/JobError.ts"
 import { MaskNotDecodable } from "./mask/MaskError.ts"
 import { PolicyError } from "./policy/PolicyError.ts"
 import { ServiceError } from "./service/ServiceError.ts"
@@ -75,13 +75,13 @@ export const SegmentationError = Schema.Union([
   InferenceFailed,
   MaskNotDecodable,
   NoLabelMap,
-  JobCancelled
+  ...JobError.members
 ])
 /** Every way in which turning an image into a segmentation fails. */
 export type SegmentationError = typeof SegmentationError.Type
 
 export * from "./image/ImageError.ts"
-export { JobCancelled } from "./jobs/JobError.ts"
+export { JobCancelled, JobFailed, UnknownJobStatus } from "./jobs/JobError.ts"
 export { MaskNotDecodable } from "./mask/MaskError.ts"
 export {
   CircuitOpen,

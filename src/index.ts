@@ -5,6 +5,7 @@
  */
 export * as ImageSource from "./image/ImageSource.ts"
 export type { Image, ImageLimits, SourceError } from "./image/ImageSource.ts"
+export * as JobClient from "./jobs/JobClient.ts"
 export * as ClassTable from "./mask/ClassTable.ts"
 export * as LabelMap from "./mask/LabelMap.ts"
 export type { Region } from "./mask/Region.ts"

@@ -35,7 +35,9 @@ const examples: ReadonlyArray<S.SegmentationError> = [
   new S.NoLabelMap({ source: "a.png", transport: at.service, requestId: "r1" }),
   new S.ModelNotLoadable({ model: "b0", detail: "no config.json" }),
   new S.InferenceFailed({ model: "b0", source: "a.png", detail: "shape" }),
-  new S.JobCancelled({ service: at.service, jobId: "j1", detail: "" })
+  new S.JobCancelled({ service: at.service, jobId: "j1", detail: "" }),
+  new S.JobFailed({ service: at.service, jobId: "j1", code: "OUT_OF_MEMORY", detail: "too large" }),
+  new S.UnknownJobStatus({ service: at.service, jobId: "j1", jobStatus: "hibernating" })
 ]
 
 const retryable = new Set([

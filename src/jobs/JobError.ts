@@ -45,13 +45,13 @@ export class JobFailed extends Schema.TaggedError<JobFailed>()("JobFailed", {
 /** The job has a status that this version does not know: whether it is over cannot be told. */
 export class UnknownJobStatus extends Schema.TaggedError<UnknownJobStatus>()("UnknownJobStatus", {
   ...job,
-  status: Schema.String
+  jobStatus: Schema.String
 }) {
   get isRetryable(): boolean {
     return false
   }
   override get message(): string {
-    return `Job ${this.jobId} at ${this.service} has the status "${this.status}", which is none known here. Is the service newer than this library?`
+    return `Job ${this.jobId} at ${this.service} has the status "${this.jobStatus}", which is none known here. Is the service newer than this library?`
   }
 }
 

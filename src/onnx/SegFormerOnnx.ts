@@ -48,7 +48,7 @@ export interface SegFormerOnnxOptions<R = never> {
   readonly classes?: ClassTable | undefined
   /** Instead of what the model's `preprocessor_config.json` says. */
   readonly preprocessing?: Partial<Preprocessing> | undefined
-  /** Changes to `Policy.local`: one attempt, no time-out. One image more than there are sessions is decoded ahead. */
+  /** Changes to `Policy.local`: one attempt, no time-out. Two images a session, and one more, are held in memory. */
   readonly policy?: Policy.PolicyOptions | undefined
 }
 
@@ -115,8 +115,8 @@ export const make = Effect.fnUntraced(function* <R = never>(
     })),
     policy: Policy.make(options.policy ?? {}, {
       ...Policy.local,
-      // Decoding ahead keeps sessions busy; further ahead only fills memory with pictures.
-      concurrency: sessions + 1
+      // One in the model, one before it: that keeps sessions busy, and more would only fill memory with pictures.
+      concurrency: sessions * 2 + 1
     })
   })
 })

@@ -71,11 +71,11 @@ const encodingOf = (response: HttpClientResponse.HttpClientResponse): string | u
 const decompressed = (
   self: Stream.Stream<Uint8Array, ServiceError>,
   encoding: string,
-  status: number,
+  response: HttpClientResponse.HttpClientResponse,
   origin: Origin
 ): Stream.Stream<Uint8Array, ServiceError> => {
   const unreadable = (detail: string) =>
-    new ResponseNotDecodable({ ...origin, status, path: "", detail, excerpt: "" })
+    new ResponseNotDecodable({ ...origin, status: response.status, path: "", detail, excerpt: "" })
   const format = formats[encoding]
   return Stream.unwrap(
     Effect.gen(function* () {
@@ -83,7 +83,7 @@ const decompressed = (
         // The DOM's type knows three formats; runtimes know more, and throw for those they do not.
         try: () => new DecompressionStream((format ?? encoding) as CompressionFormat),
         catch: () => unreadable(`its content encoding "${encoding}" is not supported here`)
-      })
+      }).pipe(Effect.tapError(() => discard(response)))
       const readable = yield* Stream.toReadableStreamEffect(self)
       return Stream.fromReadableStream({
         evaluate: () =>
@@ -129,7 +129,7 @@ export const stream = (
   return decompressed(
     bounded(limits.maxBodyBytes, "received", origin)(received),
     encoding,
-    response.status,
+    response,
     origin
   ).pipe(bounded(limits.maxDecodedBytes, "decompressed", origin))
 }

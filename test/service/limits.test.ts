@@ -85,7 +85,9 @@ describe.each(clients)("body limits over %s", (name, layer) => {
     Effect.gen(function* () {
       const whole = gzipSync("some text ".repeat(5000))
       const broken = Uint8Array.from(whole, (byte, at) => (at > 20 ? byte ^ 0x55 : byte))
-      for (const body of [whole.subarray(0, -12), broken, Buffer.from("no gzip at all")]) {
+      // The `fetch` of Node takes what was cut off for the whole: nothing is left to see it by.
+      const cut = name === "undici" ? [whole.subarray(0, -12)] : []
+      for (const body of [...cut, broken, Buffer.from("no gzip at all")]) {
         const server = yield* answer("gzip", body)
         const error = yield* Effect.flip(send(server))
         // `fetch` does not say why a body ends, so there it is a broken connection.
@@ -103,7 +105,11 @@ const bombs: Readonly<Record<string, Buffer>> = {
 describe("decompression over undici", () => {
   it.live.each(["compress", "zstd", "gzip, br", "exi"])("%s, which is unknown here, is named", (encoding) =>
     Effect.gen(function* () {
-      const server = yield* answer(encoding, zstdCompressSync("text"))
+      const server = yield* http((_, response) => {
+        response.writeHead(200, { "content-encoding": encoding })
+        // Without an end: only giving it up frees the connection.
+        response.write(zstdCompressSync("text"))
+      })
       const error = yield* Effect.flip(send(server))
       assert.strictEqual(error._tag, "ResponseNotDecodable")
       assert.include(error.message, `"${encoding}"`)
@@ -153,8 +159,8 @@ describe("decompression over undici", () => {
 
   it.live("a gzip bomb of 150 KB takes less than 64 MB", () =>
     Effect.gen(function* () {
-      // Ten streams of 15 MB each, one after the other, as gzip allows: 150 MB from 150 KB.
       const bomb = gzipSync(Buffer.alloc(150 * mebi), { level: 6 })
+      assert.isBelow(bomb.length, 200_000)
       const server = yield* answer("gzip", bomb)
       let most = 0
       const before = process.memoryUsage.rss()

@@ -1,5 +1,5 @@
 /**
- * Sessions that share the work: pictures wait in line, each session takes the next when it is free.
+ * Sessions that share the work: pictures wait in line, each session takes the next when it has room.
  *
  * An interrupted picture leaves its caller at once. Its session is left to finish for a moment, because a new one
  * takes a third of a second to start; one that takes longer is killed and replaced. So there are never more
@@ -41,7 +41,7 @@ interface Job {
   readonly done: (result: Effect.Effect<SessionProcess.Outcome, PoolError>) => void
   /** Where it is; `undefined` while it waits in line. */
   session: SessionProcess.SessionProcess | undefined
-  over: boolean
+  abandoned: boolean
 }
 
 type PoolError = Lost | ModelNotLoadable | DependencyMissing
@@ -52,6 +52,8 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<SessionPool, ModelNotLoadable | DependencyMissing, Scope.Scope> {
   const { load, model, patience, sessions } = options
   const live = new Map<SessionProcess.SessionProcess, "loading" | "ready" | "killed">()
+  /** What each has been given, the picture in the model first. */
+  const queues = new Map<SessionProcess.SessionProcess, Array<Job>>()
   const line: Array<Job> = []
   let closed = false
   let onGone = () => {}
@@ -61,19 +63,35 @@ export const make = Effect.fnUntraced(function* (
       ? new DependencyMissing({ package: "onnxruntime-node", purpose: "Running a model here", detail })
       : new ModelNotLoadable({ model, detail })
 
-  /** Idle sessions take what waits. */
+  /** Sessions take what waits, those with nothing to do before those that would only prepare it. */
   const pump = (): void => {
-    for (const session of live.keys()) {
-      if (line.length === 0) return
-      if (session.isIdle()) assign(session, line.shift()!)
+    for (const wanted of [2, 1]) {
+      for (const session of live.keys()) {
+        if (line.length === 0) return
+        if (session.room() === wanted && live.get(session) !== "killed") assign(session, line.shift()!)
+      }
     }
   }
 
   const assign = (session: SessionProcess.SessionProcess, job: Job): void => {
     job.session = session
-    session.predict(job.picture, (outcome, detail) => {
-      job.over = true
-      job.done(outcome === undefined ? Effect.fail({ _tag: "Lost", detail }) : Effect.succeed(outcome))
+    const jobs = queues.get(session) ?? []
+    queues.set(session, jobs)
+    jobs.push(job)
+    session.predict(job.picture, (ending) => {
+      jobs.splice(jobs.indexOf(job), 1)
+      const wasKilled = live.get(session) === "killed"
+      if (ending._tag === "Died" && !closed && (wasKilled || !ending.inModel)) {
+        // It only stood behind the one that the process ended for.
+        job.session = undefined
+        if (!job.abandoned) line.unshift(job)
+        return
+      }
+      job.done(
+        ending._tag === "Done"
+          ? Effect.succeed(ending.outcome)
+          : Effect.fail({ _tag: "Lost", detail: ending.detail })
+      )
       pump()
     })
   }
@@ -94,27 +112,33 @@ export const make = Effect.fnUntraced(function* (
       gone: () => {
         const killed = live.get(session) === "killed"
         live.delete(session)
+        queues.delete(session)
         onGone()
         // One that died by itself is replaced only for work that waits: what killed it may kill the next.
         if (killed || (live.size === 0 && line.length > 0)) start(() => {})
+        pump()
       }
     })
     live.set(session, "loading")
   }
 
   const abandon = (job: Job): void => {
+    job.abandoned = true
+    const place = line.indexOf(job)
+    if (place >= 0) line.splice(place, 1)
     const { session } = job
-    if (session === undefined) {
-      const place = line.indexOf(job)
-      if (place >= 0) line.splice(place, 1)
-    } else if (!job.over) {
-      const timer = setTimeout(() => {
-        if (job.over) return
+    if (session === undefined) return
+    const check = () => {
+      const place = queues.get(session)?.indexOf(job) ?? -1
+      if (place === 0) {
         live.set(session, "killed")
         session.kill()
-      }, patience)
-      timer.unref()
+      } else if (place > 0) {
+        // Somebody else's picture is in the model.
+        setTimeout(check, patience).unref()
+      }
     }
+    setTimeout(check, patience).unref()
   }
 
   yield* Effect.addFinalizer(() =>
@@ -137,7 +161,7 @@ export const make = Effect.fnUntraced(function* (
   return {
     predict: (picture) =>
       Effect.callback((resume) => {
-        const job: Job = { picture, done: resume, session: undefined, over: false }
+        const job: Job = { picture, done: resume, session: undefined, abandoned: false }
         line.push(job)
         pump()
         if (line.length > 0 && live.size < sessions) start(() => {})

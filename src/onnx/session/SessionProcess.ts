@@ -1,5 +1,5 @@
 /**
- * One session as its parent sees it: a process of its own, which does one picture at a time.
+ * One session as its parent sees it: a process of its own, which does one picture after the other.
  *
  * A process and not a worker thread: a thread that ends while ONNX Runtime runs aborts the whole program, and so do
  * `process.exit` and an uncaught error meanwhile; a process can be killed at any time (docs/decisions/inference-workers.md).
@@ -28,14 +28,23 @@ export interface Picture {
   readonly confidence: boolean
 }
 
-/** Called once: with what came of it, or with why nothing did. */
-export type Done<A> = (outcome: A | undefined, detail: string) => void
+/** What became of a picture. */
+export type Ending =
+  | { readonly _tag: "Done"; readonly outcome: Outcome }
+  /** The model failed on it. */
+  | { readonly _tag: "Failed"; readonly detail: string }
+  /** The process ended. `inModel`: this is the picture that it was at, and may have died of. */
+  | { readonly _tag: "Died"; readonly detail: string; readonly inModel: boolean }
 
 export interface SessionProcess {
   readonly pid: number | undefined
-  /** Whether it can take a picture: it is loaded and has none. */
-  readonly isIdle: () => boolean
-  readonly predict: (picture: Picture, done: Done<Outcome>) => void
+  /**
+   * How many more pictures it should be given: none before it is loaded, then two, so that one can be prepared while
+   * the model runs on the other.
+   */
+  readonly room: () => number
+  /** Calls back in the order of the pictures. Where its process dies, each is told so. */
+  readonly predict: (picture: Picture, done: (ending: Ending) => void) => void
   /** Ends it at once, whatever it does. */
   readonly kill: () => void
 }
@@ -61,6 +70,9 @@ const killAll = () => {
   for (const child of alive) child.kill("SIGKILL")
 }
 
+/** One picture in the model, one before it. */
+const depth = 2
+
 /** How much of what a process printed last is worth keeping. */
 const keptOutput = 2000
 
@@ -73,9 +85,8 @@ export const start = (load: Frames.Load, events: SessionEvents): SessionProcess 
   alive.add(child)
   const channel = child.stdio[3]
   if (!(channel instanceof Socket)) throw new Error("the fourth stream of a child process is a pipe")
-  let state: "loading" | "idle" | "busy" | "gone" = "loading"
-  let finish: Done<Outcome> | undefined
-  let size = { width: 0, height: 0 }
+  let state: "loading" | "ready" | "gone" = "loading"
+  const pending: Array<{ readonly picture: Picture; readonly done: (ending: Ending) => void }> = []
   let confidence: ConfidenceMap | undefined
   let printed = ""
 
@@ -89,15 +100,11 @@ export const start = (load: Frames.Load, events: SessionEvents): SessionProcess 
       channel.unref()
     }
   }
-  const settle = (outcome: Outcome | undefined, detail: string) => {
-    const done = finish
-    finish = undefined
+  const settle = (ending: Ending) => {
+    const first = pending.shift()
     confidence = undefined
-    if (state === "busy") {
-      state = "idle"
-      keepAlive(false)
-    }
-    done?.(outcome, detail)
+    if (pending.length === 0 && state === "ready") keepAlive(false)
+    first?.done(ending)
   }
   const end = (how: string) => {
     if (state === "gone") return
@@ -106,7 +113,7 @@ export const start = (load: Frames.Load, events: SessionEvents): SessionProcess 
     const last = printed.trim().split("\n").at(-1)?.slice(0, 300) ?? ""
     const detail = `the inference process ended (${how})${last === "" ? "" : `: ${last}`}`
     if (was === "loading") events.unusable({ type: "unusable", reason: "model", detail })
-    settle(undefined, detail)
+    for (let inModel = true; pending.length > 0; inModel = false) settle({ _tag: "Died", detail, inModel })
     events.gone()
   }
 
@@ -114,7 +121,7 @@ export const start = (load: Frames.Load, events: SessionEvents): SessionProcess 
     switch (message.type) {
       case "ready":
         return Frames.collect(bytes, () => {
-          state = "idle"
+          state = "ready"
           keepAlive(false)
           events.ready()
         })
@@ -126,17 +133,18 @@ export const start = (load: Frames.Load, events: SessionEvents): SessionProcess 
           events.gone()
         })
       case "failed":
-        return Frames.collect(bytes, () => settle(undefined, message.detail))
+        return Frames.collect(bytes, () => settle({ _tag: "Failed", detail: message.detail }))
       case "confidence":
         return Frames.collect(bytes, (body) => {
-          confidence = { ...size, data: new Float32Array(body) }
+          const { height = 0, width = 0 } = pending[0]?.picture ?? {}
+          confidence = { width, height, data: new Float32Array(body) }
         })
       case "labels":
         return Frames.collect(bytes, (body) => {
           const { bytesPerId, height, milliseconds, scores, width } = message
           const Storage = bytesPerId === 1 ? Uint8Array : bytesPerId === 2 ? Uint16Array : Uint32Array
           const labelMap = { width, height, data: new Storage(body) }
-          settle({ labelMap, confidence, scores: new Map(scores), milliseconds }, "")
+          settle({ _tag: "Done", outcome: { labelMap, confidence, scores: new Map(scores), milliseconds } })
         })
     }
   })
@@ -159,15 +167,13 @@ export const start = (load: Frames.Load, events: SessionEvents): SessionProcess 
   channel.write(Frames.head(load))
   return {
     pid: child.pid,
-    isIdle: () => state === "idle",
-    predict: ({ data, ...picture }, done) => {
-      if (state !== "idle") throw new Error("a session does one picture at a time")
-      state = "busy"
-      finish = done
-      size = { width: picture.width, height: picture.height }
+    room: () => (state === "ready" ? depth - pending.length : 0),
+    predict: (picture, done) => {
+      pending.push({ picture, done })
       keepAlive(true)
+      const { data, ...rest } = picture
       channel.cork()
-      channel.write(Frames.head({ type: "picture", ...picture }, data.length))
+      channel.write(Frames.head({ type: "picture", ...rest }, data.length))
       channel.write(data)
       channel.uncork()
     },

@@ -35,7 +35,7 @@ interface Masks {
 
 const make: Record<string, (image: Uint8Array<ArrayBuffer>) => Promise<Subject>> = {
   // The least that works: the form by hand, and the answer parsed but not checked, nor its pictures decoded.
-  undici: async (image) => {
+  "undici by hand": async (image) => {
     const { Agent, request } = await import("./peers.ts").then((peers) => peers.undici())
     const dispatcher = new Agent()
     const boundary = "boundary-of-the-benchmark"
@@ -55,7 +55,7 @@ const make: Record<string, (image: Uint8Array<ArrayBuffer>) => Promise<Subject>>
     })
   },
   // What people write by hand.
-  "undici FormData": async (image) => {
+  undici: async (image) => {
     const { Agent, FormData, request } = await import("./peers.ts").then((peers) => peers.undici())
     const dispatcher = new Agent()
     return lanes(async () => {

@@ -1,0 +1,51 @@
+/** Requests that carry an image: as they are, as a form, or in JSON. */
+import { Effect } from "effect"
+import { HttpBody } from "effect/http"
+import { type ImageError, ImageTooLarge } from "../../image/ImageError.ts"
+import type { Image } from "../../image/ImageSource.ts"
+import * as Base64 from "../../service/Base64.ts"
+import * as Multipart from "../../service/Multipart.ts"
+
+/** The file itself: from memory, or streamed with its length stated. */
+export const raw = (image: Image): Effect.Effect<HttpBody.HttpBody, ImageError> =>
+  image.inMemory
+    ? Effect.map(image.bytes, (bytes) => HttpBody.uint8Array(bytes, image.mediaType))
+    : Effect.succeed(HttpBody.stream(image.stream, image.mediaType, image.size))
+
+/** The part of a form that carries the file. */
+export const part = (name: string, image: Image): Effect.Effect<Multipart.Part, ImageError> => {
+  const file = { fileName: image.name, mediaType: image.mediaType, size: image.size }
+  return image.inMemory
+    ? Effect.map(image.bytes, (data) => ({ name, content: { ...file, data } }))
+    : Effect.succeed({ name, content: { ...file, data: image.stream } })
+}
+
+/** A form with the file and further fields. */
+export const form = (
+  name: string,
+  image: Image,
+  fields: Readonly<Record<string, string>> = {}
+): Effect.Effect<HttpBody.HttpBody, ImageError> =>
+  Effect.map(part(name, image), (file) =>
+    Multipart.encode([...Object.entries(fields).map(([name, content]) => ({ name, content })), file])
+  )
+
+/** Base64 of a larger file would be no string that a JavaScript runtime can hold. */
+const maxBase64 = 256 * 1024 * 1024
+
+/** The file as base64: it is in memory for as long as the request takes. */
+export const base64 = (image: Image): Effect.Effect<string, ImageError> =>
+  image.size > maxBase64
+    ? Effect.fail(
+        new ImageTooLarge({ source: image.source, measure: "bytes", actual: image.size, limit: maxBase64 })
+      )
+    : Effect.map(image.bytes, Base64.encode)
+
+/** The file as a data URL. */
+export const dataUrl = (image: Image): Effect.Effect<string, ImageError> =>
+  Effect.map(base64(image), (encoded) => `data:${image.mediaType};base64,${encoded}`)
+
+const encoder = new TextEncoder()
+
+export const json = (value: unknown): HttpBody.HttpBody =>
+  HttpBody.uint8Array(encoder.encode(JSON.stringify(value)), "application/json")

@@ -1,0 +1,71 @@
+/** What failed requests say, in the shapes that servers use for it. */
+import { Effect } from "effect"
+import * as Decode from "../../service/Decode.ts"
+import { type Answer, failure } from "../../service/Exchange.ts"
+import { ReportedFailure, type ServiceError } from "../../service/ServiceError.ts"
+import type { Health } from "../../Transport.ts"
+import type { ErrorBody, Question } from "./Protocol.ts"
+
+/** A value that is an object, so that its fields can be asked for. */
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** The message in what an error's JSON holds: a string, or the first of the usual fields. */
+export const messageIn = (value: unknown): string | undefined => {
+  if (typeof value === "string") return value
+  if (Array.isArray(value)) {
+    const said = value.flatMap((each) => messageIn(each) ?? [])
+    return said.length === 0 ? undefined : said.join("; ")
+  }
+  if (!isRecord(value)) return undefined
+  for (const field of ["error", "message", "detail", "msg", "description", "title"]) {
+    const said = messageIn(value[field])
+    if (said !== undefined && said !== "") return said
+  }
+  return undefined
+}
+
+/** The JSON of an answer, or nothing. */
+export const jsonOf = (answer: Answer): unknown => {
+  try {
+    return JSON.parse(Decode.text(answer))
+  } catch {
+    // An error page of a proxy, say: its start serves as detail.
+    return undefined
+  }
+}
+
+/** Reads the message wherever a server may put it. */
+export const read = (answer: Answer): ErrorBody => ({ detail: messageIn(jsonOf(answer)) })
+
+/** An answer whose status is a success and whose content says that it failed. */
+export const reported = (answer: Answer, detail: string | undefined) =>
+  Effect.fail(
+    new ReportedFailure({
+      service: answer.service,
+      requestId: answer.requestId,
+      status: answer.status,
+      detail: detail ?? "it does not say why"
+    })
+  )
+
+export const isSuccess = (answer: Answer): boolean => answer.status >= 200 && answer.status < 300
+
+/** The answer if its status is a success, else its error. */
+export const ok = (
+  answer: Answer,
+  readError: (answer: Answer) => ErrorBody = read
+): Effect.Effect<Answer, ServiceError> =>
+  isSuccess(answer) ? Effect.succeed(answer) : failure(answer, readError(answer))
+
+/** Health by status alone: the whole of 2xx is well, 400 and 5xx are not, another status is a failure. */
+export const healthByStatus = (path: string): Question<Health> => ({
+  call: { method: "GET", path, accept: "*/*" },
+  read: (answer) => {
+    if (isSuccess(answer)) return Effect.succeed({ healthy: true, detail: "ready" })
+    const { detail } = read(answer)
+    return answer.status === 400 || answer.status >= 500
+      ? Effect.succeed({ healthy: false, detail: `${answer.status}${detail === undefined ? "" : `: ${detail}`}` })
+      : failure(answer, { detail })
+  }
+})

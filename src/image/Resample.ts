@@ -1,0 +1,215 @@
+/**
+ * Resizing 8-bit pictures as Pillow's `Image.resize` does, to the bit: a separable convolution whose filter widens
+ * with the reduction (antialiasing), coefficients rounded to 22 bits, the horizontal pass first and rounded to 8
+ * bits before the vertical one. `SegformerImageProcessor` resizes with it, so models were trained on its results.
+ *
+ * No Effect here: the ONNX transport runs it in its session's process, on rows as they arrive.
+ */
+
+/** Pillow's numbers, as `resample` in `preprocessor_config.json` has them. */
+export type Filter = "nearest" | "lanczos" | "bilinear" | "bicubic" | "box" | "hamming"
+
+/** In the order of Pillow's numbers: 2 is bilinear. */
+export const filters: ReadonlyArray<Filter> = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
+
+const sinc = (x: number): number => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x))
+
+interface Kernel {
+  readonly support: number
+  readonly at: (x: number) => number
+}
+
+const kernels: Readonly<Record<Exclude<Filter, "nearest">, Kernel>> = {
+  bilinear: { support: 1, at: (x) => Math.max(0, 1 - Math.abs(x)) },
+  box: { support: 0.5, at: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
+  hamming: {
+    support: 1,
+    at: (x) => (Math.abs(x) >= 1 ? 0 : sinc(x) * (0.54 + 0.46 * Math.cos(Math.PI * x)))
+  },
+  bicubic: {
+    support: 2,
+    at: (value) => {
+      const x = Math.abs(value)
+      if (x < 1) return (1.5 * x - 2.5) * x * x + 1
+      return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0
+    }
+  },
+  lanczos: { support: 3, at: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) }
+}
+
+/** Bits behind the point of a coefficient. */
+const PRECISION = 22
+const HALF = 1 << (PRECISION - 1)
+
+/** Which source positions each target position takes, and with what weight. */
+interface Taps {
+  readonly first: Uint32Array
+  readonly count: Uint32Array
+  /** `[target, widest]`, in units of 2^-22. */
+  readonly weights: Int32Array
+  readonly widest: number
+}
+
+const makeTaps = (size: number, target: number, filter: Filter): Taps => {
+  const first = new Uint32Array(target)
+  const count = new Uint32Array(target)
+  if (filter === "nearest") {
+    const scale = size / target
+    for (let i = 0; i < target; i++) first[i] = Math.min(size - 1, Math.floor(scale * 0.5 + i * scale))
+    return { first, count: count.fill(1), weights: new Int32Array(target).fill(1 << PRECISION), widest: 1 }
+  }
+  const kernel = kernels[filter]
+  const scale = size / target
+  const stretch = Math.max(1, scale)
+  const support = kernel.support * stretch
+  const widest = Math.ceil(support) * 2 + 1
+  const weights = new Int32Array(target * widest)
+  const values = new Float64Array(widest)
+  for (let i = 0; i < target; i++) {
+    const centre = (i + 0.5) * scale
+    const from = Math.max(0, Math.trunc(centre - support + 0.5))
+    const n = Math.min(size, Math.trunc(centre + support + 0.5)) - from
+    let sum = 0
+    for (let k = 0; k < n; k++) {
+      const value = kernel.at((k + from - centre + 0.5) * (1 / stretch))
+      values[k] = value
+      sum += value
+    }
+    for (let k = 0; k < n; k++) {
+      const value = (sum === 0 ? values[k]! : values[k]! / sum) * (1 << PRECISION)
+      weights[i * widest + k] = Math.trunc(value < 0 ? value - 0.5 : value + 0.5)
+    }
+    first[i] = from
+    count[i] = n
+  }
+  return { first, count, weights, widest }
+}
+
+/** Storage that limits what is put into it to 0 to 255, as Pillow does. */
+const clamped = (bytes: Uint8Array): Uint8ClampedArray =>
+  new Uint8ClampedArray(bytes.buffer, bytes.byteOffset, bytes.length)
+
+const resizeRow = (
+  source: Uint8Array,
+  from: number,
+  out: Uint8ClampedArray,
+  to: number,
+  target: number,
+  taps: Taps
+): void => {
+  const { count, first, weights, widest } = taps
+  for (let x = 0; x < target; x++) {
+    let r = HALF
+    let g = HALF
+    let b = HALF
+    let at = from + first[x]! * 3
+    const start = x * widest
+    const end = start + count[x]!
+    for (let k = start; k < end; k++) {
+      const w = weights[k]!
+      r = (r + source[at]! * w) | 0
+      g = (g + source[at + 1]! * w) | 0
+      b = (b + source[at + 2]! * w) | 0
+      at += 3
+    }
+    const place = to + x * 3
+    out[place] = r >> PRECISION
+    out[place + 1] = g >> PRECISION
+    out[place + 2] = b >> PRECISION
+  }
+}
+
+const resizeColumns = (
+  source: Uint8Array,
+  stride: number,
+  height: number,
+  target: number,
+  filter: Filter
+): Uint8Array => {
+  const { count, first, weights, widest } = makeTaps(height, target, filter)
+  const bytes = new Uint8Array(target * stride)
+  const out = clamped(bytes)
+  const sums = new Int32Array(stride)
+  for (let y = 0; y < target; y++) {
+    const n = count[y]!
+    const w0 = weights[y * widest]!
+    const first0 = first[y]! * stride
+    const row = y * stride
+    if (n <= 2) {
+      // Enlarging takes two rows at most: one pass is enough.
+      const w1 = n === 2 ? weights[y * widest + 1]! : 0
+      const first1 = n === 2 ? first0 + stride : first0
+      for (let i = 0; i < stride; i++) {
+        out[row + i] = (HALF + source[first0 + i]! * w0 + source[first1 + i]! * w1) >> PRECISION
+      }
+      continue
+    }
+    sums.fill(HALF)
+    for (let k = 0; k < n; k++) {
+      const w = weights[y * widest + k]!
+      const from = first0 + k * stride
+      for (let i = 0; i < stride; i++) sums[i] = (sums[i]! + source[from + i]! * w) | 0
+    }
+    for (let i = 0; i < stride; i++) out[row + i] = sums[i]! >> PRECISION
+  }
+  return bytes
+}
+
+/** Takes the rows of an RGB picture as they come, and gives it at another size. */
+export interface Resampler {
+  /** The next bytes of `[height, width, 3]`, cut anywhere. */
+  readonly push: (chunk: Uint8Array) => void
+  /** `[target height, target width, 3]`, once all bytes are in. */
+  readonly finish: () => Uint8Array
+}
+
+/**
+ * Only the rows at the target's width are held, so a picture of 100 megapixels takes 15 MB here and its 300 MB are
+ * never in this process at once.
+ */
+export const make = (
+  width: number,
+  height: number,
+  targetWidth: number,
+  targetHeight: number,
+  filter: Filter
+): Resampler => {
+  const stride = targetWidth * 3
+  const narrowed = new Uint8Array(height * stride)
+  const out = clamped(narrowed)
+  let seen = 0
+  let push: Resampler["push"]
+  if (width === targetWidth) {
+    push = (chunk) => {
+      narrowed.set(chunk, seen)
+      seen += chunk.length
+    }
+  } else {
+    const taps = makeTaps(width, targetWidth, filter)
+    const bytes = width * 3
+    const row = new Uint8Array(bytes)
+    let filled = 0
+    let y = 0
+    push = (chunk) => {
+      let at = 0
+      if (filled > 0) {
+        at = Math.min(bytes - filled, chunk.length)
+        row.set(chunk.subarray(0, at), filled)
+        filled += at
+        if (filled < bytes) return
+        resizeRow(row, 0, out, y++ * stride, targetWidth, taps)
+        filled = 0
+      }
+      for (; at + bytes <= chunk.length; at += bytes) {
+        resizeRow(chunk, at, out, y++ * stride, targetWidth, taps)
+      }
+      row.set(chunk.subarray(at))
+      filled = chunk.length - at
+    }
+  }
+  return {
+    push,
+    finish: () =>
+      height === targetHeight ? narrowed : resizeColumns(narrowed, stride, height, targetHeight, filter)
+  }
+}
