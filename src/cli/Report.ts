@@ -110,7 +110,8 @@ export const table = (reports: ReadonlyArray<ImageReport>): ReadonlyArray<string
   const rows = [...sums.values()]
     .sort((a, b) => a.id - b.id)
     .map((info) => ({
-      mark: Screen.swatch(rgb(info.color)),
+      // Background is not painted, so it has no colour to show.
+      mark: info.regions === undefined ? Screen.noSwatch() : Screen.swatch(rgb(info.color)),
       cells: [
         Screen.plain(info.name),
         number.format(info.pixels),

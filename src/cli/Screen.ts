@@ -38,7 +38,8 @@ export const progress = (enabled: boolean): Progress => {
       : Effect.void
   return {
     show: (line) => {
-      const columns = process.stderr.columns ?? 80
+      // 0 where the terminal does not say.
+      const columns = process.stderr.columns || 80
       return write(clearLine + plain(line).slice(0, Math.max(10, columns - 1)))
     },
     clear: write(clearLine)
@@ -63,6 +64,9 @@ const usesColor = (): boolean =>
 /** A square in a colour, where the terminal shows colours. */
 export const swatch = (color: Rgb | undefined): string =>
   color !== undefined && usesColor() ? `\u001B[38;2;${color.join(";")}m■\u001B[0m ` : ""
+
+/** As wide as a swatch. */
+export const noSwatch = (): string => (usesColor() ? "  " : "")
 
 /** The same colour for machines. */
 export const hex = (color: Rgb | undefined): string | undefined =>

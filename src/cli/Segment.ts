@@ -9,6 +9,7 @@ import type { LabelMap } from "../mask/LabelMap.ts"
 import type { Palette } from "../mask/Palette.ts"
 import type { Region } from "../mask/Region.ts"
 import * as Colors from "../render/Colors.ts"
+import * as Legend from "../render/Legend.ts"
 import * as Overlay from "../render/Overlay.ts"
 import { segment } from "../Segmenter.ts"
 import type { Segmentation } from "../Segmentation.ts"
@@ -37,7 +38,9 @@ const unavailableTags: ReadonlySet<string> = new Set([
 export interface Options extends Backend.BackendOptions {
   readonly images: ReadonlyArray<string>
   readonly out: string
+  /** Percent. */
   readonly opacity: number
+  readonly legend: boolean
   readonly concurrency: number
   readonly json: boolean
   readonly quiet: boolean
@@ -76,17 +79,17 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
   let done = 0
   const reports: Array<Report.ImageReport> = []
   const tags: Array<string> = []
-  const show = () =>
-    progress.show(`[${done}/${images.length}] ${images.length - done === 0 ? "done" : "segmenting…"}`)
-  yield* show()
+  const show = (label: string) => progress.show(`[${done}/${images.length}] ${label}`)
   yield* Effect.forEach(
     images,
     Effect.fnUntraced(function* (input) {
+      yield* show(input.label)
       const result = yield* Effect.result(segmentOne(input, transport, options))
       done++
       yield* progress.clear
       if (Result.isSuccess(result)) {
-        reports.push(result.success)
+        // What is needed for the table: the regions of thousands of images are not.
+        reports.push({ ...result.success, regions: [] })
         if (options.json) yield* Screen.say(JSON.stringify(result.success))
       } else {
         // A folder that cannot be written to is the end of all images.
@@ -94,7 +97,7 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
         tags.push(result.failure._tag)
         yield* fail(input.label, result.failure)
       }
-      yield* show()
+      yield* show("…")
     }),
     { concurrency: options.concurrency, discard: true }
   )
@@ -127,7 +130,7 @@ const segmentOne = Effect.fnUntraced(function* (
   const palette = Colors.paletteOf(segmentation.classes)
   const map = Option.getOrUndefined(yield* Effect.option(segmentation.labelMap))
   const regions = yield* Effect.orElseSucceed(segmentation.regions, (): ReadonlyArray<Region> => [])
-  const pictures = yield* draw(image, segmentation, map, palette, options.opacity / 100)
+  const pictures = yield* draw(image, segmentation, map, palette, options)
   const paths = {
     ...(pictures.overlay === undefined ? {} : { overlay: input.base + Inputs.overlayEnding }),
     ...(pictures.labels === undefined ? {} : { labels: input.base + Inputs.labelsEnding }),
@@ -163,12 +166,14 @@ const draw = Effect.fnUntraced(function* (
   segmentation: Segmentation,
   map: LabelMap | undefined,
   palette: Palette,
-  opacity: number
+  options: Options
 ): Effect.fn.Return<Drawn, SegmentationError, ImageCodec> {
   if (map === undefined) return { overlay: segmentation.pictures.overlay, labels: undefined }
   const codec = yield* ImageCodec
   const raster = yield* codec.decode(image, { maxPixels: Number.MAX_SAFE_INTEGER })
-  const overlay = yield* codec.encode(yield* Overlay.draw(raster, map, { palette, opacity }), "png")
+  const painted = yield* Overlay.draw(raster, map, { palette, opacity: options.opacity / 100 })
+  const picture = options.legend ? Legend.below(painted, Legend.entriesOf(map, palette)) : painted
+  const overlay = yield* codec.encode(picture, "png")
   const fits = !(map.data instanceof Uint8Array) ? {} : { palette }
   const labels = yield* Effect.fromResult(LabelPng.encode(map, fits))
   return { overlay, labels }

@@ -29,6 +29,10 @@ const flags = {
     Flag.withDescription("Of the classes painted over the image. 50 by default"),
     Flag.withDefault(50)
   ),
+  legend: Flag.Boolean("legend").pipe(
+    Flag.withDescription("Say below the overlay which colour is what"),
+    Flag.withDefault(false)
+  ),
   concurrency: Flags.count("concurrency").pipe(
     Flag.withAlias("c"),
     Flag.withMetavar("IMAGES"),

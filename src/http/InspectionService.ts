@@ -81,6 +81,11 @@ export class InspectionService extends Context.Service<
       key: exchange.origin,
       policy: Policy.make(options.policy ?? {})
     })
+    // How the service is must be asked also while its circuit is open.
+    const questions = yield* PolicyRunner.make({
+      service: exchange.service,
+      policy: Policy.make({ attemptTimeout: Duration.seconds(5), retry: false, breaker: false })
+    })
     const run = <A>(
       attempt: (attempt: Attempt) => Effect.Effect<A, SegmentationError>,
       options?: PolicyRunner.RunOptions<A, SegmentationError>
@@ -129,8 +134,12 @@ export class InspectionService extends Context.Service<
             yield* Inspection.refuseReported(answer)
             return (yield* decodeSwitch(answer)).current_model
           }),
-        // It changes the service: repeated only where the first request provably never left.
-        { retryWhen: (error) => error._tag === "ConnectionFailed" && error.sent === "no" }
+        // It changes the service: repeated only where the first request provably never left. So the time of an
+        // attempt is that of the whole call, as a deadline, after which nothing is repeated.
+        {
+          retryWhen: (error) => error._tag === "ConnectionFailed" && error.sent === "no",
+          policy: { attemptTimeout: false, deadline: shorter(runner.policy) ?? false }
+        }
       )
 
     const refused = (answer: Exchange.Answer) => Exchange.failure(answer, Inspection.readError(answer))
@@ -164,13 +173,14 @@ export class InspectionService extends Context.Service<
     return InspectionService.of({
       upload: (source) => uploadOne([source]),
       uploadBatch: (sources) => uploadMany(sources),
-      health: run(
-        (attempt) =>
+      health: Effect.map(
+        questions.run((attempt) =>
           Effect.flatMap(
             exchange.send(Inspection.protocol.health.call, attempt),
             Inspection.protocol.health.read
-          ),
-        { policy: { attemptTimeout: Duration.seconds(5), retry: false } }
+          )
+        ),
+        (outcome) => outcome.value
       ),
       status: details("/api/status"),
       currentModel: details("/api/model/current"),
@@ -186,6 +196,11 @@ export class InspectionService extends Context.Service<
   ): Layer.Layer<InspectionService, InvalidUrl, HttpClient.HttpClient> =>
     Layer.effect(InspectionService, InspectionService.make(options))
 }
+
+const shorter = ({ attemptTimeout, deadline }: Policy.Policy): Duration.Duration | undefined =>
+  attemptTimeout === undefined || deadline === undefined
+    ? (attemptTimeout ?? deadline)
+    : Duration.min(attemptTimeout, deadline)
 
 /** `.` and `..` are escaped twice: a URL would otherwise resolve them to another route. */
 const escapeSegment = (segment: string): string =>

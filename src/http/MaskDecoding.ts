@@ -73,7 +73,12 @@ export const textToBytes = (answer: Answer, path: string, text: string): Decoded
     const encoded = comma < 0 ? text : text.slice(comma + 1)
     const bytes = encoded === "" ? undefined : Base64.decode(encoded)
     return bytes === undefined
-      ? fail(answer, path, encoded === "" ? "it is empty" : "it is no base64", JSON.stringify(text.slice(0, 200)))
+      ? fail(
+          answer,
+          path,
+          encoded === "" ? "it is empty" : "it is no base64",
+          JSON.stringify(text.slice(0, 200))
+        )
       : Effect.succeed(bytes)
   })
 
@@ -210,7 +215,9 @@ export const fromMasks = (
     const maxId = Math.max(0, ...masks.map(({ classId }) => classId))
     const taken = masks.some(({ classId }) => classId === 255)
     const ignoreIndex = options.ignoreIndex ?? (taken ? maxId + 1 : 255)
-    let map: { readonly width: number; readonly height: number; readonly data: LabelMap.LabelData } | undefined
+    let map:
+      | { readonly width: number; readonly height: number; readonly data: LabelMap.LabelData }
+      | undefined
     for (const each of Masks.weakestFirst(masks)) {
       const mask: BinaryMask =
         typeof each.mask === "string"
@@ -255,7 +262,9 @@ export const narrow = (ids: Uint32Array): LabelMap.LabelData => {
 }
 
 /** Height and width of a map whose other dimensions are 1; `undefined` where it has others. */
-export const planeOf = (shape: ReadonlyArray<number>): readonly [height: number, width: number] | undefined => {
+export const planeOf = (
+  shape: ReadonlyArray<number>
+): readonly [height: number, width: number] | undefined => {
   const [first = 1, second = 1, ...rest] = shape
   if (shape.length === 2) return [first, second]
   if (shape.length > 2 && first === 1) return planeOf([second, ...rest])
@@ -288,12 +297,21 @@ export const logitsFromNested = (
   path: string,
   value: unknown,
   channels: "first" | "last"
-): Decoded<{ readonly data: Float32Array; readonly classes: number; readonly height: number; readonly width: number }> =>
+): Decoded<{
+  readonly data: Float32Array
+  readonly classes: number
+  readonly height: number
+  readonly width: number
+}> =>
   Effect.gen(function* () {
     const flat = yield* Effect.mapError(NestedArray.scores(value), flawed(answer, path))
     const shape = flat.shape.length === 4 && flat.shape[0] === 1 ? flat.shape.slice(1) : flat.shape
     if (shape.length !== 3) {
-      return yield* fail(answer, path, `it has the shape [${shape.join(", ")}], where logits have three dimensions`)
+      return yield* fail(
+        answer,
+        path,
+        `it has the shape [${shape.join(", ")}], where logits have three dimensions`
+      )
     }
     const [a, b, c] = [shape[0]!, shape[1]!, shape[2]!]
     return channels === "first"

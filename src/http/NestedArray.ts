@@ -35,10 +35,7 @@ export const shapeOf = (value: unknown): ReadonlyArray<number> | undefined => {
 }
 
 /** The innermost arrays in order, once every level is as long as the first of its kind. */
-const rowsOf = (
-  value: unknown,
-  shape: ReadonlyArray<number>
-): Array<ReadonlyArray<unknown>> | Flaw => {
+const rowsOf = (value: unknown, shape: ReadonlyArray<number>): Array<ReadonlyArray<unknown>> | Flaw => {
   const rows: Array<ReadonlyArray<unknown>> = []
   const visit = (at: unknown, depth: number, path: ReadonlyArray<number>): Flaw | undefined => {
     if (!Array.isArray(at)) return { path, detail: "it should be an array, as its neighbours are" }
@@ -81,31 +78,38 @@ const flatten = <Data extends Float32Array | Uint32Array>(
     if (!Array.isArray(rows)) return Effect.fail(rows)
     const length = shape.at(-1)!
     const data = allocate(rows.length * length)
-    let row = 0
+    let at = 0
     let flaw: Flaw | undefined
+    // Elements `at` to `to`, row by row: a slice may end within a long row, or hold many short ones.
     const fill = (to: number): void => {
-      for (; row < to; row++) {
-        const source = rows[row]!
+      while (at < to) {
+        const row = Math.floor(at / length)
         const start = row * length
-        for (let column = 0; column < length; column++) {
+        const source = rows[row]!
+        const end = Math.min(length, to - start)
+        for (let column = at - start; column < end; column++) {
           const element = source[column]
           if (typeof element !== "number" || !isValid(element)) {
-            const found = typeof element === "number" ? String(element) : (JSON.stringify(element) ?? "missing")
-            flaw = { path: pathOf(row, column, shape), detail: `it is ${found.slice(0, 60)}, and no ${wanted}` }
+            const found =
+              typeof element === "number" ? String(element) : (JSON.stringify(element) ?? "missing")
+            flaw = {
+              path: pathOf(row, column, shape),
+              detail: `it is ${found.slice(0, 60)}, and no ${wanted}`
+            }
             return
           }
           data[start + column] = element
         }
+        at = start + end
       }
     }
-    const band = Math.max(1, Math.floor(slice / length))
     return Effect.flatMap(
       Effect.whileLoop({
-        while: () => row < rows.length && flaw === undefined,
+        while: () => at < data.length && flaw === undefined,
         body: () =>
           Effect.suspend(() => {
-            fill(Math.min(rows.length, row + band))
-            return row < rows.length && flaw === undefined ? Effect.yieldNow : Effect.void
+            fill(Math.min(data.length, at + slice))
+            return at < data.length && flaw === undefined ? Effect.yieldNow : Effect.void
           }),
         step: () => {}
       }),

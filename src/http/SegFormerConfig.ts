@@ -4,6 +4,8 @@
  * | variable | meaning | default |
  * |---|---|---|
  * | `SEGFORMER_SERVICE_URL` | base URL; required where `NODE_ENV` is `production` | `http://localhost:8080` |
+ * | `SEGFORMER_PROTOCOL` | what the service speaks, by its name in `Protocols.byName` | `inspection` |
+ * | `SEGFORMER_MODEL` | the model's name, for protocols that ask for one | none |
  * | `SEGFORMER_API_KEY` | sent as `Authorization: Bearer`; never printed | none |
  * | `SEGFORMER_TIMEOUT` | for one attempt: `30 seconds`, or a number of milliseconds | 30 seconds |
  * | `SEGFORMER_MAX_RETRIES` | after the first attempt | 3 |
@@ -23,6 +25,7 @@ import {
 } from "effect"
 import type { PlatformError } from "effect/PlatformError"
 import type { PolicyOptions } from "../policy/Policy.ts"
+import * as Protocols from "./protocol/Protocols.ts"
 
 const Problem = Schema.Struct({ variable: Schema.String, detail: Schema.String })
 
@@ -42,6 +45,10 @@ export class InvalidConfig extends Schema.TaggedError<InvalidConfig>()("InvalidC
 export interface SegFormerConfig {
   readonly baseUrl: string
   readonly apiKey: Redacted.Redacted | undefined
+  /** A name of `Protocols.byName`. */
+  readonly protocol: string | undefined
+  /** What the service calls its model. */
+  readonly model: string | undefined
   readonly policy: PolicyOptions & { readonly retry: Exclude<PolicyOptions["retry"], false | undefined> }
 }
 
@@ -74,6 +81,11 @@ const address = (text: string): Read<string> => {
     : { problem: "must hold no name and password. Set SEGFORMER_API_KEY instead" }
 }
 
+const protocolName = (text: string): Read<string> =>
+  Object.hasOwn(Protocols.byName, text)
+    ? { value: text }
+    : { problem: `is "${text}", but must be one of ${Protocols.names.join(", ")}` }
+
 /** Never quoted. */
 const key = (text: string): Read<Redacted.Redacted> =>
   /^[\x20-\x7e]+$/.test(text)
@@ -99,6 +111,8 @@ export const loadFor = Effect.fnUntraced(function* (
   const isProduction = (yield* text("NODE_ENV")) === "production"
   const isGiven = given?.baseUrl !== undefined || (yield* text("SEGFORMER_SERVICE_URL")) !== undefined
   const baseUrl = yield* read("SEGFORMER_SERVICE_URL", address)
+  const protocol = yield* read("SEGFORMER_PROTOCOL", protocolName)
+  const model = (yield* text("SEGFORMER_MODEL"))?.trim()
   const attemptTimeout = yield* read("SEGFORMER_TIMEOUT", wait)
   const times = yield* read("SEGFORMER_MAX_RETRIES", whole(0))
   const delay = yield* read("SEGFORMER_RETRY_DELAY", wait)
@@ -111,6 +125,8 @@ export const loadFor = Effect.fnUntraced(function* (
   return {
     baseUrl: baseUrl ?? "http://localhost:8080",
     apiKey,
+    protocol,
+    model,
     policy: { attemptTimeout, concurrency, retry: { times, delay } }
   }
 })

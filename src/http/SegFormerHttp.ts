@@ -26,6 +26,7 @@ import type { InvalidUrl } from "../service/ServiceError.ts"
 import { Transport } from "../Transport.ts"
 import * as Inspection from "./protocol/Inspection.ts"
 import type { Protocol, Question } from "./protocol/Protocol.ts"
+import * as Protocols from "./protocol/Protocols.ts"
 import * as SegFormerConfig from "./SegFormerConfig.ts"
 import { watched } from "./Sending.ts"
 
@@ -49,9 +50,10 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Transport["Service"], InvalidUrl, HttpClient.HttpClient | Scope.Scope> {
   const exchange = yield* Exchange.make(options)
   const protocol = options.protocol ?? Inspection.protocol
+  const policy = Policy.make(options.policy ?? {}, Policy.make(protocol.policy ?? {}))
 
   const attemptOf = (image: Image, attempt: Attempt): Effect.Effect<Prediction, SegmentationError> =>
-    protocol.predict?.(exchange, image, attempt) ??
+    protocol.predict?.(exchange, image, attempt, policy) ??
     Effect.flatMap(protocol.encode(image), (call) =>
       Effect.flatMap(exchange.send(call, attempt), (answer): Effect.Effect<Prediction, SegmentationError> =>
         answer.status >= 200 && answer.status < 300
@@ -67,7 +69,7 @@ export const make = Effect.fnUntraced(function* (
     name: exchange.service,
     key: exchange.origin,
     predict,
-    policy: Policy.make(options.policy ?? {}, Policy.make(protocol.policy ?? {}))
+    policy: protocol.isJob === true ? Policy.make({ retry: false, attemptTimeout: false }, policy) : policy
   })
   // Questions have a policy of their own: how the service is must be asked also while its circuit is open.
   const questions = yield* PolicyRunner.make({ service: exchange.service, policy: questionPolicy })
@@ -78,7 +80,7 @@ export const make = Effect.fnUntraced(function* (
     )
   return {
     ...transport,
-    describe: ask(protocol.describe),
+    describe: "call" in protocol.describe ? ask(protocol.describe) : Effect.succeed(protocol.describe),
     // The question is how the service is now: no second try.
     health: ask(protocol.health, { retry: false })
   }
@@ -90,8 +92,9 @@ export const layer = (
 ): Layer.Layer<Transport, InvalidUrl, HttpClient.HttpClient> => Layer.effect(Transport, make(options))
 
 /**
- * A layer from the environment: `SEGFORMER_SERVICE_URL`, `SEGFORMER_API_KEY` and the rest of `SegFormerConfig`.
- * Options given here go before the environment. For a `.env` file, provide `SegFormerConfig.layerDotEnv` to it.
+ * A layer from the environment: `SEGFORMER_SERVICE_URL`, `SEGFORMER_PROTOCOL`, `SEGFORMER_API_KEY` and the rest of
+ * `SegFormerConfig`. Options given here go before the environment. For a `.env` file, provide
+ * `SegFormerConfig.layerDotEnv` to it; for protocols that send pixels, an `ImageCodec`.
  */
 export const layerConfig = (
   options?: Partial<SegFormerHttpOptions>
@@ -102,6 +105,21 @@ export const layerConfig = (
       const policy = options?.policy
       // The parts of a retry policy that are not given here still come from the environment.
       const retry = policy?.retry === false ? false : { ...config.policy.retry, ...policy?.retry }
-      return make({ ...config, ...options, policy: { ...config.policy, ...policy, retry } })
+      const { apiKey, baseUrl } = config
+      return Effect.flatMap(protocolOf(config, options), (protocol) =>
+        make({ baseUrl, apiKey, ...options, protocol, policy: { ...config.policy, ...policy, retry } })
+      )
     })
   )
+
+/** The protocol that is given, else the one that the environment names. */
+const protocolOf = (
+  { apiKey, model, protocol: name = "inspection" }: SegFormerConfig.SegFormerConfig,
+  options: Partial<SegFormerHttpOptions> | undefined
+): Effect.Effect<Protocol, SegFormerConfig.InvalidConfig> =>
+  options?.protocol !== undefined
+    ? Effect.succeed(options.protocol)
+    : Effect.mapError(
+        Protocols.byName[name]!({ model, apiKey: options?.apiKey ?? apiKey }),
+        (lack) => new SegFormerConfig.InvalidConfig({ problems: [lack] })
+      )

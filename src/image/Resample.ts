@@ -98,21 +98,30 @@ const resizeRow = (
   taps: Taps
 ): void => {
   const { count, first, weights, widest } = taps
-  for (let x = 0; x < target; x++) {
+  for (let x = 0, place = to; x < target; x++, place += 3) {
+    let at = from + first[x]! * 3
+    const start = x * widest
+    const n = count[x]!
+    if (n <= 2) {
+      // Enlarging takes two pixels at most.
+      const w0 = weights[start]!
+      const w1 = n === 2 ? weights[start + 1]! : 0
+      const next = n === 2 ? at + 3 : at
+      out[place] = (HALF + source[at]! * w0 + source[next]! * w1) >> PRECISION
+      out[place + 1] = (HALF + source[at + 1]! * w0 + source[next + 1]! * w1) >> PRECISION
+      out[place + 2] = (HALF + source[at + 2]! * w0 + source[next + 2]! * w1) >> PRECISION
+      continue
+    }
     let r = HALF
     let g = HALF
     let b = HALF
-    let at = from + first[x]! * 3
-    const start = x * widest
-    const end = start + count[x]!
-    for (let k = start; k < end; k++) {
+    for (let k = start; k < start + n; k++) {
       const w = weights[k]!
       r = (r + source[at]! * w) | 0
       g = (g + source[at + 1]! * w) | 0
       b = (b + source[at + 2]! * w) | 0
       at += 3
     }
-    const place = to + x * 3
     out[place] = r >> PRECISION
     out[place + 1] = g >> PRECISION
     out[place + 2] = b >> PRECISION

@@ -22,11 +22,12 @@
  * await Effect.runPromise(Effect.scoped(program)) // => 144
  * ```
  */
-import { Duration, Effect, Exit, Fiber, type Scope, Stream } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, Result, type Scope, Stream } from "effect"
 import type { Attempt } from "../policy/Attempt.ts"
 import * as Policy from "../policy/Policy.ts"
 import type { PolicyError } from "../policy/PolicyError.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
+import { randomHex } from "../randomHex.ts"
 import { excerpt } from "../service/ServiceError.ts"
 import { isOver, type JobRef, type JobSnapshot, type JobStatus } from "./Job.ts"
 import { JobCancelled, type JobError, JobFailed, UnknownJobStatus } from "./JobError.ts"
@@ -44,6 +45,13 @@ export interface JobContract<in Input, Output, out Value, out E> {
   /** What a job that succeeded gives, from its output: decoded, or downloaded. */
   readonly result: (job: JobRef, output: Output, attempt: Attempt) => Effect.Effect<Value, E>
   readonly cancel?: ((job: JobRef, attempt: Attempt) => Effect.Effect<unknown, E>) | undefined
+  /** Where the caller names the job: the one that is submitted with this idempotency key. */
+  readonly jobOf?: ((idempotencyKey: string) => JobRef) | undefined
+  /**
+   * Whether a repeated submission runs once, by its idempotency key. It does by default; where not, one is sent again
+   * only if it provably never left.
+   */
+  readonly isRepeatable?: boolean | undefined
 }
 
 export interface JobClientOptions extends Pace.PaceOptions {
@@ -117,7 +125,10 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
 
   const submit = (input: Input, submitting?: SubmitOptions) =>
     Effect.map(
-      submits.run((attempt) => contract.submit(input, partOf(attempt, submitting))),
+      submits.run(
+        (attempt) => contract.submit(input, partOf(attempt, submitting)),
+        contract.isRepeatable === false ? { retryWhen: neverSent } : undefined
+      ),
       ({ value }) => value
     )
 
@@ -135,17 +146,27 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
   }
 
   /** Cancels for a caller that is leaving: it must not wait long, and has an error of its own. */
-  const release = (
-    job: Effect.Effect<JobRef | undefined>,
-    within: Attempt | undefined
-  ): Effect.Effect<void> =>
-    Effect.flatMap(job, (job) => (job === undefined ? Effect.void : cancel(job, within))).pipe(
+  const release = (waiting: Waited<Output, E>, within: Attempt | undefined): Effect.Effect<void> =>
+    Effect.gen(function* () {
+      const { submission } = waiting
+      if (submission !== undefined && waiting.job === undefined) {
+        // Only the answer to the submission says which job it has started.
+        const exit = yield* Fiber.await(submission)
+        if (Exit.isFailure(exit) || isOver(exit.value.status)) return
+        waiting.job = exit.value.job
+      } else if (submission !== undefined) {
+        const exit = submission.pollUnsafe()
+        yield* Fiber.interrupt(submission)
+        if (exit !== undefined && isRefused(exit)) return
+      }
+      if (waiting.job !== undefined) yield* cancel(waiting.job, within)
+    }).pipe(
       Effect.interruptible,
       Effect.timeout(cancelWithin),
       Effect.catchCause((cause) =>
         Effect.annotateLogs(
-          Effect.logWarning("A job that nobody waits for could not be cancelled and may still run", cause),
-          { service }
+          Effect.logWarning("A job that nobody waits for could not be cancelled, and may still run", cause),
+          { service, jobId: waiting.job?.jobId }
         )
       )
     )
@@ -154,7 +175,7 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
   const settle = Effect.fnUntraced(function* (
     first: JobSnapshot<Output>,
     pace: Pace.Pace,
-    waiting: Waited,
+    waiting: Waited<Output, E>,
     awaiting: AwaitOptions<Output> | undefined
   ) {
     const within = awaiting?.within
@@ -179,7 +200,7 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
     }
   })
 
-  const startPace = (waiting: Waited, within: Attempt | undefined) =>
+  const startPace = (waiting: Waited<Output, E>, within: Attempt | undefined) =>
     Pace.start(options, {
       service,
       phase: () => within?.phase ?? "inferring",
@@ -188,18 +209,18 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
 
   /** Runs what waits for a job, and cancels the job where that ends before the job does. */
   const abandoning = <A, E2>(
-    self: (waiting: Waited) => Effect.Effect<A, E2>,
+    self: (waiting: Waited<Output, E>) => Effect.Effect<A, E2>,
     awaiting: AwaitOptions<Output> | undefined
   ): Effect.Effect<A, E2> =>
     Effect.suspend(() => {
-      const waiting: Waited = { job: undefined, over: false, submitting: undefined }
-      return Effect.onExit(self(waiting), (exit) => {
-        const { job, over, submitting } = waiting
-        if (Exit.isSuccess(exit) || over || awaiting?.abandoned === "leave") return Effect.void
-        if (job !== undefined) return release(Effect.succeed(job), awaiting?.within)
-        // Its submission is under way: only the answer to it says which job is to be cancelled.
-        return submitting === undefined ? Effect.void : release(submitting, awaiting?.within)
-      })
+      const waiting: Waited<Output, E> = { job: undefined, over: false, submission: undefined }
+      return Effect.onExit(self(waiting), (exit) =>
+        Exit.isSuccess(exit) || waiting.over
+          ? Effect.void
+          : awaiting?.abandoned === "leave"
+            ? Effect.void
+            : release(waiting, awaiting?.within)
+      )
     })
 
   const awaitJob = (job: JobRef, awaiting?: AwaitOptions<Output>) =>
@@ -207,40 +228,34 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
       waiting.job = job
       return Effect.gen(function* () {
         const pace = yield* startPace(waiting, awaiting?.within)
-        return yield* settle(
-          yield* pace.within(status(job, awaiting?.within)),
-          pace,
-          waiting,
-          awaiting
-        )
+        return yield* settle(yield* pace.within(status(job, awaiting?.within)), pace, waiting, awaiting)
       })
     }, awaiting)
 
-  const submitAndAwait = (input: Input, both?: SubmitOptions & AwaitOptions<Output>) =>
+  const submitAndAwait = (input: Input, options?: SubmitOptions & AwaitOptions<Output>) =>
     abandoning(
       (waiting) =>
         Effect.gen(function* () {
-          const pace = yield* startPace(waiting, both?.within)
+          const idempotencyKey = options?.idempotencyKey ?? options?.within?.idempotencyKey ?? randomHex(16)
+          waiting.job = contract.jobOf?.(idempotencyKey)
+          const pace = yield* startPace(waiting, options?.within)
           // A fiber of its own, so that a caller who is interrupted can still learn which job it has started.
-          const fiber = yield* Effect.forkChild(submit(input, both))
-          waiting.submitting = Effect.ensuring(
-            Effect.map(Fiber.await(fiber), (exit) =>
-              Exit.isSuccess(exit) && !isOver(exit.value.status) ? exit.value.job : undefined
-            ),
-            Fiber.interrupt(fiber)
-          )
-          const first = yield* pace.within(Fiber.join(fiber))
-          return yield* settle(first, pace, waiting, both)
+          waiting.submission = yield* Effect.forkChild(submit(input, { ...options, idempotencyKey }))
+          const first = yield* pace.within(Fiber.join(waiting.submission))
+          waiting.submission = undefined
+          return yield* settle(first, pace, waiting, options)
         }),
-      both
+      options
     )
 
   const progress = (job: JobRef) =>
     Stream.unwrap(
       Effect.gen(function* () {
-        const waiting: Waited = { job, over: false, submitting: undefined }
+        const waiting: Waited<Output, E> = { job, over: false, submission: undefined }
         const pace = yield* startPace(waiting, undefined)
-        const ask = Effect.fnUntraced(function* (last: Last<Output>): Effect.fn.Return<
+        const ask = Effect.fnUntraced(function* (
+          last: Last<Output>
+        ): Effect.fn.Return<
           readonly [JobStatus<Output>, Last<Output>] | undefined,
           E | PolicyError | UnknownJobStatus
         > {
@@ -271,12 +286,21 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
 })
 
 /** What is known of a job while somebody waits for it. */
-interface Waited {
+interface Waited<Output, E> {
   job: JobRef | undefined
   /** It has ended, well or not: there is nothing left to cancel. */
   over: boolean
-  /** The submission that is under way: the job it starts, if it does. */
-  submitting: Effect.Effect<JobRef | undefined> | undefined
+  /** The submission that is under way. */
+  submission: Fiber.Fiber<JobSnapshot<Output>, E | PolicyError> | undefined
+}
+
+/** A request that nobody took. */
+const neverSent = (error: PolicyRunner.Failure): boolean => "sent" in error && error.sent === "no"
+
+/** The service has answered a submission, and started nothing. */
+const isRefused = (exit: Exit.Exit<unknown, PolicyRunner.Failure>): boolean => {
+  const error = Exit.isFailure(exit) ? Result.getOrUndefined(Cause.findError(exit.cause)) : undefined
+  return error !== undefined && (error.status !== undefined || neverSent(error))
 }
 
 /** What a stream of answers goes on from. */
@@ -316,7 +340,8 @@ const unknown = (
   service: string,
   { job, requestId }: JobSnapshot<unknown>,
   { status }: { readonly status: string }
-): UnknownJobStatus => new UnknownJobStatus({ service, jobId: job.jobId, requestId, jobStatus: excerpt(status) })
+): UnknownJobStatus =>
+  new UnknownJobStatus({ service, jobId: job.jobId, requestId, jobStatus: excerpt(status) })
 
 /** The error of an end that is none to be glad of. */
 const endOf = (service: string, snapshot: JobSnapshot<unknown>): JobError | undefined => {

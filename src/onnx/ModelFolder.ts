@@ -8,8 +8,8 @@ import { basename, dirname, join, resolve } from "node:path"
 import { Effect, Result, Schema } from "effect"
 import * as ClassTable from "../mask/ClassTable.ts"
 import { ModelNotLoadable } from "../SegmentationError.ts"
-import { defaults, type Preprocessing } from "./session/Preprocessing.ts"
-import { filters } from "./session/Resample.ts"
+import { defaults, type Preprocessing } from "../image/Preprocessing.ts"
+import { filters } from "../image/Resample.ts"
 
 /** A model that can be loaded. */
 export interface Model {

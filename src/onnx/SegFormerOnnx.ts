@@ -28,7 +28,7 @@ import type { Prediction } from "../Prediction.ts"
 import { InferenceFailed, type SegmentationError } from "../SegmentationError.ts"
 import { Transport, type TransportOptions } from "../Transport.ts"
 import { bundled, type ModelError, type ModelSource } from "./ModelSource.ts"
-import type { Preprocessing } from "./session/Preprocessing.ts"
+import type { Preprocessing } from "../image/Preprocessing.ts"
 import * as SessionPool from "./session/SessionPool.ts"
 
 export interface SegFormerOnnxOptions<R = never> {

@@ -31,10 +31,24 @@ export interface RetryPolicy {
   readonly maxRetryAfter: Duration.Duration
 }
 
+/** Opens a circuit by the share of failures among the last calls, whatever their order. */
+export interface FailureRate {
+  /** Share of failures that opens the circuit, above 0 and at most 1. 0.5 by default. */
+  readonly threshold: number
+  /** How many of the last outcomes are looked at. 100 by default. */
+  readonly size: number
+  /** Outcomes that must be known before the rate says anything. 20 by default, and at most `size`. */
+  readonly minimumCalls: number
+}
+
 /** When a service that keeps failing is left alone. */
 export interface BreakerPolicy {
-  /** Failures in a row that open the circuit. 5 by default. */
+  /** Failures in a row that open the circuit. 5 by default. Not used where there is a `rate`. */
   readonly failures: number
+  /** Opens by the share of failures instead of by failures in a row. Off by default. */
+  readonly rate: FailureRate | undefined
+  /** An attempt that succeeds, but took longer, counts as a failure. Off by default. */
+  readonly slowAfter: Duration.Duration | undefined
   /** How long it stays open before one call may probe. 60 seconds by default. */
   readonly openFor: Duration.Duration
 }
@@ -47,6 +61,22 @@ export interface RetryBudgetPolicy {
   readonly perSecond: number
 }
 
+/** How often a service may be asked, over all callers of one transport. */
+export interface RateLimitPolicy {
+  /** Attempts per window on average. */
+  readonly limit: number
+  readonly window: Duration.Duration
+  /** Attempts that may start at once after a quiet time; 1 spaces them evenly. `limit` by default. */
+  readonly burst: number
+}
+
+/**
+ * Whether a failed attempt may be sent again. `"always"`: as the retry policy says. `"unless-sent"`: only where the
+ * request provably never reached the service, because each execution costs. An answer, whatever its status, proves
+ * that it did; so does silence, for all we know.
+ */
+export type Resend = "always" | "unless-sent"
+
 /** How one call is run. Durations that are `undefined` are without limit. */
 export interface Policy {
   /** Over all attempts and the waits between them. Off by default. */
@@ -54,6 +84,10 @@ export interface Policy {
   /** Over one attempt, to the last byte decoded. 30 seconds by default. Waiting in the queue does not count. */
   readonly attemptTimeout: Duration.Duration | undefined
   readonly retry: RetryPolicy
+  /** `"always"` by default: a prediction is pure. `"unless-sent"` for services with a price and no idempotency keys. */
+  readonly resend: Resend
+  /** Off by default. Waiting for it does not count against the attempt, but against `deadline` and `queue`. */
+  readonly rateLimit: RateLimitPolicy | undefined
   /** Attempts under way at once, over all callers of one transport. 10 by default. */
   readonly concurrency: number
   /** Calls that may wait for their turn; one more fails with `QueueFull`. 1,000 by default. */
@@ -78,11 +112,25 @@ export interface PolicyOptions {
         readonly maxRetryAfter?: Duration.Input | undefined
       }
     | undefined
+  readonly resend?: Resend | undefined
+  readonly rateLimit?:
+    | false
+    | {
+        readonly limit: number
+        readonly window?: Duration.Input | undefined
+        readonly burst?: number | undefined
+      }
+    | undefined
   readonly concurrency?: number | undefined
   readonly queue?: number | undefined
   readonly breaker?:
     | false
-    | { readonly failures?: number | undefined; readonly openFor?: Duration.Input | undefined }
+    | {
+        readonly failures?: number | undefined
+        readonly openFor?: Duration.Input | undefined
+        readonly rate?: false | Partial<FailureRate> | undefined
+        readonly slowAfter?: Duration.Input | false | undefined
+      }
     | undefined
   readonly retryBudget?:
     | false
@@ -90,7 +138,13 @@ export interface PolicyOptions {
     | undefined
 }
 
-const standardBreaker: BreakerPolicy = { failures: 5, openFor: Duration.seconds(60) }
+const standardBreaker: BreakerPolicy = {
+  failures: 5,
+  rate: undefined,
+  slowAfter: undefined,
+  openFor: Duration.seconds(60)
+}
+const standardRate: FailureRate = { threshold: 0.5, size: 100, minimumCalls: 20 }
 const standardBudget: RetryBudgetPolicy = { ratio: 0.2, perSecond: 3 }
 
 /** The policy for a remote service, as the mission of this library states it. */
@@ -106,6 +160,8 @@ export const standard: Policy = {
     serverErrors: true,
     maxRetryAfter: Duration.seconds(60)
   },
+  resend: "always",
+  rateLimit: undefined,
   concurrency: 10,
   queue: 1000,
   breaker: standardBreaker,
@@ -138,6 +194,46 @@ const count = (name: string, value: number, least: number): number => {
   throw new RangeError(`Policy: \`${name}\` must be a whole number of at least ${least}, but is ${value}`)
 }
 
+const failureRate = (
+  options: false | Partial<FailureRate> | undefined,
+  base: FailureRate | undefined
+): FailureRate | undefined => {
+  if (options === false) return undefined
+  if (options === undefined) return base
+  const otherwise = base ?? standardRate
+  const threshold = options.threshold ?? otherwise.threshold
+  if (!(threshold > 0 && threshold <= 1)) {
+    throw new RangeError(
+      `Policy: \`breaker.rate.threshold\` must be above 0 and at most 1, but is ${threshold}`
+    )
+  }
+  const size = count("breaker.rate.size", options.size ?? otherwise.size, 1)
+  const wanted = options.minimumCalls ?? Math.min(otherwise.minimumCalls, size)
+  const minimumCalls = count("breaker.rate.minimumCalls", wanted, 1)
+  if (minimumCalls > size) {
+    throw new RangeError(
+      `Policy: \`breaker.rate.minimumCalls\` must be at most \`size\` (${size}), but is ${minimumCalls}`
+    )
+  }
+  return { threshold, size, minimumCalls }
+}
+
+const rateLimit = (
+  options: PolicyOptions["rateLimit"],
+  base: RateLimitPolicy | undefined
+): RateLimitPolicy | undefined => {
+  if (options === false) return undefined
+  if (options === undefined) return base
+  const most = count("rateLimit.limit", options.limit, 1)
+  const window = duration(options.window, base?.window ?? Duration.seconds(1))
+  if (!(Duration.toMillis(window) > 0 && Duration.isFinite(window))) {
+    throw new RangeError(
+      `Policy: \`rateLimit.window\` must be a time that passes, but is ${Duration.format(window)}`
+    )
+  }
+  return { limit: most, window, burst: count("rateLimit.burst", options.burst ?? most, 1) }
+}
+
 const breaker = (
   options: PolicyOptions["breaker"],
   base: BreakerPolicy | undefined
@@ -147,6 +243,8 @@ const breaker = (
   const otherwise = base ?? standardBreaker
   return {
     failures: count("breaker.failures", options.failures ?? otherwise.failures, 1),
+    rate: failureRate(options.rate, otherwise.rate),
+    slowAfter: limit(options.slowAfter, otherwise.slowAfter),
     openFor: duration(options.openFor, otherwise.openFor)
   }
 }
@@ -181,6 +279,8 @@ export const make = (options: PolicyOptions, base: Policy = standard): Policy =>
       serverErrors: retry.serverErrors ?? base.retry.serverErrors,
       maxRetryAfter: duration(retry.maxRetryAfter, base.retry.maxRetryAfter)
     },
+    resend: options.resend ?? base.resend,
+    rateLimit: rateLimit(options.rateLimit, base.rateLimit),
     concurrency: count("concurrency", options.concurrency ?? base.concurrency, 1),
     queue: count("queue", options.queue ?? base.queue, 0),
     breaker: breaker(options.breaker, base.breaker),

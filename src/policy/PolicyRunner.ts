@@ -2,7 +2,7 @@
  * Runs a call under a policy: the one place where retries, time-outs, admission and the circuit breaker meet.
  *
  * From outside in: deadline, retries (with Retry-After and the retry budget), admission (a bounded queue before a
- * limit on concurrency), circuit breaker, attempt time-out, the attempt. The breaker stands inside the retry, as in
+ * limit on concurrency, then the rate limit), circuit breaker, attempt time-out, the attempt. The breaker stands inside the retry, as in
  * the standard pipelines of Polly and resilience4j: a dead service stops costing after five attempts, not after
  * five calls. The attempt time-out stands inside the breaker, so that stalled attempts count against the service.
  *
@@ -32,6 +32,7 @@ import {
   type PolicyError
 } from "./PolicyError.ts"
 import { randomHex } from "../randomHex.ts"
+import * as RateLimit from "./RateLimit.ts"
 import * as RetryBudget from "./RetryBudget.ts"
 
 /** What the policy must know of an error to handle it: every error of this library says it of itself. */
@@ -42,6 +43,8 @@ export interface Failure {
   readonly retryAfter?: Duration.Duration | undefined
   /** The HTTP status that it came with. */
   readonly status?: number | undefined
+  /** "no" where the request provably never reached the service. */
+  readonly sent?: "no" | "maybe" | undefined
 }
 
 /** A value, and what it took to get it. */
@@ -66,6 +69,8 @@ export interface PolicyRunner {
   /** What errors and metrics call the other side. */
   readonly service: string
   readonly policy: Policy.Policy
+  /** The circuit that its attempts run through. */
+  readonly circuit: Breaker.Circuit
   readonly run: <A, E extends Failure, R>(
     attempt: (attempt: Attempt) => Effect.Effect<A, E, R>,
     options?: RunOptions<A, E>
@@ -117,6 +122,12 @@ const makeSchedule = (policy: Policy.Policy) =>
 const countsAgainstService = (error: Failure): boolean =>
   error.isRetryable && (error.status === undefined || error.status >= 500)
 
+/** Whether the service provably knows nothing of a failed attempt. */
+const neverReached = (error: Failure | PolicyError): boolean =>
+  error instanceof TimedOut
+    ? error.phase === "queued" || error.phase === "preparing"
+    : "sent" in error && error.sent === "no"
+
 /** A runner with its state; it ends with the scope. */
 export const make = Effect.fnUntraced(function* (options: {
   /** What errors and metrics call the other side. */
@@ -130,6 +141,8 @@ export const make = Effect.fnUntraced(function* (options: {
   const budget = base.retryBudget === undefined ? undefined : RetryBudget.make(base.retryBudget)
   const breaker =
     base.breaker === undefined ? undefined : yield* Breaker.make(options.key ?? service, base.breaker)
+  const turn =
+    base.rateLimit === undefined ? undefined : yield* RateLimit.make(options.key ?? service, base.rateLimit)
   const baseSchedule = makeSchedule(base)
   const attributes = { service }
   const metrics = {
@@ -229,7 +242,7 @@ export const make = Effect.fnUntraced(function* (options: {
         })
         const guarded: Effect.Effect<A, E | TimedOut | CircuitOpen, R> =
           breaker === undefined ? timed : breaker.protect(timed, countsAgainstService, previous)
-        const admitted = admit(guarded)
+        const admitted = admit(turn === undefined ? guarded : Effect.andThen(turn, guarded))
         return retryResult === undefined
           ? admitted
           : Effect.flatMap(admitted, (value) =>
@@ -239,6 +252,7 @@ export const make = Effect.fnUntraced(function* (options: {
 
       const wantsRetry = (error: Raised): boolean => {
         if (error instanceof UnwantedResult) return true
+        if (policy.resend === "unless-sent" && !neverReached(error)) return false
         // The policy's own errors are not the user's to judge: an open circuit is never tried again.
         if (isOwn(error)) return error.isRetryable
         const wanted = retryWhen === undefined ? error.isRetryable : retryWhen(error)
@@ -318,7 +332,7 @@ export const make = Effect.fnUntraced(function* (options: {
       )
     })
 
-  return { service, policy: base, run }
+  return { service, policy: base, circuit: breaker?.circuit ?? Breaker.closed, run }
 })
 
 const isOwn = (error: { readonly _tag: string }): error is PolicyError =>

@@ -1,4 +1,5 @@
 export type { Attempt } from "./Attempt.ts"
+export type { Circuit, CircuitChange, CircuitState } from "./Breaker.ts"
 export * as Policy from "./Policy.ts"
 export * from "./PolicyError.ts"
 export * as PolicyRunner from "./PolicyRunner.ts"

@@ -7,6 +7,7 @@ import type { Region } from "../mask/Region.ts"
 import type { Pictures } from "../Prediction.ts"
 import * as Background from "../render/Background.ts"
 import * as Colors from "../render/Colors.ts"
+import * as Legend from "../render/Legend.ts"
 import * as Overlay from "../render/Overlay.ts"
 import * as SideBySide from "../render/SideBySide.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
@@ -68,7 +69,10 @@ const render = Effect.fnUntraced(function* (
     const overlay = yield* Overlay.draw(raster, map, { palette })
     if (wanted.has("overlay")) pictures.overlay = yield* codec.encode(overlay, "png")
     if (wanted.has("combined")) {
-      pictures.combined = yield* codec.encode(yield* SideBySide.draw(raster, overlay), "png")
+      const both = yield* SideBySide.draw(raster, overlay)
+      // Words do not fit below a stamp.
+      const explained = both.width < 400 ? both : Legend.below(both, Legend.entriesOf(map, palette))
+      pictures.combined = yield* codec.encode(explained, "png")
     }
   }
   return pictures

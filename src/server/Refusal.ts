@@ -84,6 +84,8 @@ export const fromError = (error: SegmentationError): Refusal => {
     case "RedirectRefused":
     case "MaskNotDecodable":
     case "JobCancelled":
+    case "JobFailed":
+    case "UnknownJobStatus":
       return refuse(502, "The segmenter behind this service gave no usable answer")
     case "NoLabelMap":
       return refuse(502, "The segmenter behind this service gave no label map")

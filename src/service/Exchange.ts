@@ -22,6 +22,7 @@ import type { Attempt } from "../policy/Attempt.ts"
 import * as RetryAfter from "../policy/RetryAfter.ts"
 import { version } from "../version.ts"
 import * as Body from "./Body.ts"
+import * as Hosts from "./Hosts.ts"
 import * as OwnHeaders from "./OwnHeaders.ts"
 import {
   ConnectionFailed,
@@ -34,7 +35,7 @@ import {
 /** `"refuse"`, or which hosts a redirect may lead to besides the service's own origin. */
 export type Redirects =
   | "refuse"
-  | { readonly max?: number | undefined; readonly hosts?: ReadonlyArray<string> | "any" | undefined }
+  | { readonly max?: number | undefined; readonly hosts?: Hosts.Hosts | "any" | undefined }
 
 export interface ExchangeOptions {
   /** Where the service lives, with or without a path and a trailing slash. A query is kept on every request. */
@@ -74,6 +75,15 @@ export interface Exchange {
   readonly service: string
   readonly origin: string
   readonly send: (call: Call, attempt: Attempt) => Effect.Effect<Answer, ServiceError>
+  /**
+   * A GET of an address that an answer named. Our headers go along to the service's own origin only; another host must
+   * be one of `hosts`, and so must those that it redirects to.
+   */
+  readonly fetch: (
+    url: string,
+    attempt: Attempt,
+    options?: { readonly accept?: string | undefined; readonly hosts?: Hosts.Hosts | undefined }
+  ) => Effect.Effect<Answer, ServiceError>
   /**
    * The headers, then the body as it comes, for what is too large for memory. Limits are those that were given: a
    * stream has none by default. A status other than 2xx is a failure, by default {@link failure}.
@@ -187,7 +197,8 @@ export const make = Effect.fnUntraced(function* (
       response: HttpClientResponse.HttpClientResponse,
       origin: Identified
     ) => Effect.Effect<A, ServiceError>,
-    hops: number
+    hops: number,
+    rules: Redirects = redirects
   ): Effect.Effect<A, ServiceError> =>
     Effect.suspend(() => {
       const service = withoutQuery(request.url)
@@ -202,8 +213,8 @@ export const make = Effect.fnUntraced(function* (
         if (location === undefined && status !== 0) return use(response, origin)
         return Effect.andThen(
           Body.discard(response),
-          Effect.flatMap(follow(request, status, location, origin, hops), (next) =>
-            exchange(next, attempt, use, hops + 1)
+          Effect.flatMap(follow(request, status, location, origin, hops, rules), (next) =>
+            exchange(next, attempt, use, hops + 1, rules)
           )
         )
       })
@@ -214,7 +225,8 @@ export const make = Effect.fnUntraced(function* (
     status: number,
     location: string | undefined,
     origin: Body.Origin,
-    hops: number
+    hops: number,
+    rules: Redirects
   ): Effect.Effect<HttpClientRequest.HttpClientRequest, RedirectRefused> => {
     const target =
       location !== undefined && URL.canParse(location, request.url)
@@ -234,16 +246,16 @@ export const make = Effect.fnUntraced(function* (
           detail
         })
       )
-    if (redirects === "refuse")
+    if (rules === "refuse")
       return refuse("redirects are not followed. Call that address itself, or set `redirects`")
     if (target === undefined || (target.protocol !== "http:" && target.protocol !== "https:"))
       return refuse("that is no http(s) URL")
-    if (hops >= (redirects.max ?? 5))
+    if (hops >= (rules.max ?? 5))
       return refuse(`that is hop ${hops + 1}, one more than \`redirects.max\` allows`)
     const from = new URL(request.url)
     const isOurs = target.origin === base.origin
-    const { hosts } = redirects
-    if (!isOurs && hosts !== "any" && hosts?.includes(target.host) !== true)
+    const { hosts } = rules
+    if (!isOurs && hosts !== "any" && !Hosts.allows(hosts ?? [], target))
       return refuse("that host is not in `redirects.hosts`")
     if (from.protocol === "https:" && target.protocol === "http:")
       return refuse("it leads from https to http")
@@ -276,13 +288,11 @@ export const make = Effect.fnUntraced(function* (
     E extends { readonly _tag: string }
   >(
     self: Effect.Effect<A, E>,
-    call: Call,
+    { method, url }: { readonly method: HttpMethod; readonly url: string },
     attempt: Attempt
   ): Effect.Effect<A, E> =>
     Clock.clockWith((clock) => {
       const started = clock.monotonicTimeNanosUnsafe()
-      const { method } = call
-      const url = withoutQuery(prefix + call.path)
       const log = (status: number | string, requestId: string | undefined) => {
         const milliseconds = Math.round(Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6)
         return Effect.annotateLogs(Effect.logDebug(`${method} ${url} ${status} in ${milliseconds} ms`), {
@@ -299,6 +309,8 @@ export const make = Effect.fnUntraced(function* (
         (error) => log(error._tag, attempt.callId)
       )
     })
+
+  const called = (call: Call) => ({ method: call.method, url: withoutQuery(prefix + call.path) })
 
   const isSuccess = (status: number) => status >= 200 && status < 300
 
@@ -320,9 +332,33 @@ export const make = Effect.fnUntraced(function* (
   const send = (call: Call, attempt: Attempt): Effect.Effect<Answer, ServiceError> =>
     logged(
       exchange(toRequest(call, attempt), attempt, (response, origin) => answer(response, origin, attempt), 0),
-      call,
+      called(call),
       attempt
     )
+
+  const fetch: Exchange["fetch"] = (address, attempt, { accept = "*/*", hosts = [] } = {}) =>
+    Effect.suspend(() => {
+      const url = URL.canParse(address) ? new URL(address) : undefined
+      if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:"))
+        return invalid(withoutQuery(address).slice(0, 200), `${prefix} named it, but it is no http(s) URL`)
+      const place = url.origin + url.pathname
+      const isOurs = url.origin === base.origin
+      if (!isOurs && !Hosts.allows(hosts, url))
+        return invalid(place, `${prefix} named it, but its host is not in \`hosts\``)
+      if (base.protocol === "https:" && url.protocol === "http:")
+        return invalid(place, `${prefix} named it, but it leads from https to http`)
+      const request = HttpClientRequest.get(place + url.search, {
+        headers: isOurs
+          ? { ...toRequest({ method: "GET", path: "", accept }, attempt).headers }
+          : { accept, "accept-encoding": "identity", "user-agent": userAgent }
+      })
+      const rules = { max: 5, hosts }
+      return logged(
+        exchange(request, attempt, (response, origin) => answer(response, origin, attempt), 0, rules),
+        { method: "GET", url: place },
+        attempt
+      )
+    })
 
   const open: Exchange["open"] = (call, attempt, refused = failure) =>
     Effect.map(
@@ -340,7 +376,7 @@ export const make = Effect.fnUntraced(function* (
               : Effect.flatMap(answer(response, origin, attempt), refused),
           0
         ),
-        call,
+        called(call),
         attempt
       ),
       ({ body }) => body
@@ -348,7 +384,7 @@ export const make = Effect.fnUntraced(function* (
 
   const stream: Exchange["stream"] = (call, attempt) => Stream.unwrap(open(call, attempt))
 
-  return { service: prefix, origin: base.origin, send, open, stream }
+  return { service: prefix, origin: base.origin, send, fetch, open, stream }
 })
 
 /** The error of an answer whose status is no success, with what the protocol read from its body. */

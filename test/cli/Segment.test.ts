@@ -150,6 +150,17 @@ describe("segformer segment", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("says below the overlay which colour is what, where asked to", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve()
+      const cwd = yield* folder(images)
+      yield* run(["segment", "a.png", "--url", url, "--legend"], { cwd })
+      const overlay = ImageHeader.parse(readFileSync(join(cwd, "segformer-out", "a.overlay.png")))
+      assert.strictEqual(overlay._tag === "Known" ? overlay.width : 0, 48)
+      assert.isAbove(overlay._tag === "Known" ? overlay.height : 0, 32)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("refuses images above its limits before sending them", () =>
     Effect.gen(function* () {
       const { url } = yield* serve(() => Effect.die("was asked"))
@@ -240,6 +251,20 @@ describe("Ctrl-C", () => {
       const { code } = yield* Effect.promise(() => running.ended)
       assert.strictEqual(code, 130)
       assert.deepStrictEqual(names(join(cwd, "segformer-out")), ["a.json", "a.labels.png", "a.overlay.png"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("reaches the model's processes too, as a terminal sends it, and none stays behind", () =>
+    Effect.gen(function* () {
+      const many = Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`p${i}.png`, Fixtures.image]))
+      const cwd = yield* folder(many)
+      const running = yield* start(["segment", ".", "--json"], { cwd, detached: true })
+      yield* until(() => running.stdout() !== "")
+      const pid = running.process.pid ?? 0
+      process.kill(-pid, "SIGINT")
+      const { code, stderr } = yield* Effect.promise(() => running.ended)
+      assert.deepStrictEqual([code, stderr], [130, ""])
+      assert.throws(() => process.kill(-pid, 0), /ESRCH/)
     }).pipe(Effect.scoped)
   )
 

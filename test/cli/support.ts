@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly cwd?: string | undefined
   readonly stdin?: Uint8Array | undefined
   readonly env?: Record<string, string> | undefined
+  /** A process group of its own, as a terminal makes one for each command. */
+  readonly detached?: boolean | undefined
 }
 
 /** Starts the command; it ends with the scope. */
@@ -37,6 +39,7 @@ export const start = (
     Effect.sync(() => {
       const child = spawn(process.execPath, ["-C", "source", main, ...args], {
         cwd: options.cwd,
+        detached: options.detached ?? false,
         env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...options.env },
         stdio: ["pipe", "pipe", "pipe"]
       })

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
-import * as Resample from "../../src/onnx/session/Resample.ts"
+import * as Resample from "../../src/image/Resample.ts"
 import checks from "./fixtures/pillow.json" with { type: "json" }
 import { resize } from "./reference.ts"
 

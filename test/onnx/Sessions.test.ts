@@ -6,7 +6,7 @@ import { Effect, Exit, Fiber, Layer, Option } from "effect"
 import { LabelMap, segment } from "effect-segformer"
 import { ModelSource, SegFormerOnnx } from "effect-segformer/onnx"
 import { SharpCodec } from "effect-segformer/sharp"
-import { defaults } from "../../src/onnx/session/Preprocessing.ts"
+import { defaults } from "../../src/image/Preprocessing.ts"
 import * as SessionPool from "../../src/onnx/session/SessionPool.ts"
 import * as support from "./support.ts"
 
@@ -147,6 +147,27 @@ describe("sessions", () => {
       assert.include(error._tag === "Lost" ? error.detail : "", "SIGKILL")
       const { labelMap } = yield* sessions.predict(red)
       assert.strictEqual(labelMap.data[0], 1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("do the picture behind one that dies or is given up, in the process that follows", () =>
+    Effect.gen(function* () {
+      const sessions = yield* pool(256)
+      const [pid] = yield* sessions.pids
+      const first = yield* Effect.forkChild(Effect.exit(sessions.predict(red)))
+      const second = yield* Effect.forkChild(Effect.exit(sessions.predict(red)))
+      yield* Effect.sleep("20 millis")
+      process.kill(pid!, "SIGKILL")
+      assert.isTrue(Exit.isFailure(yield* Fiber.join(first)))
+      assert.isTrue(Exit.isSuccess(yield* Fiber.join(second)))
+
+      // This one takes longer than patience lasts.
+      const slow = yield* pool(512)
+      const given = yield* Effect.forkChild(slow.predict(red))
+      const behind = yield* Effect.forkChild(Effect.exit(slow.predict(red)))
+      yield* Effect.sleep("20 millis")
+      yield* Fiber.interrupt(given)
+      assert.isTrue(Exit.isSuccess(yield* Fiber.join(behind)))
     }).pipe(Effect.scoped)
   )
 

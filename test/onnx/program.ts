@@ -1,7 +1,7 @@
 /** A program around a session, started by the tests of how such programs end: `node program.ts HOW`. */
 import { fileURLToPath } from "node:url"
 import { Effect, Exit, Scope } from "effect"
-import { defaults } from "../../src/onnx/session/Preprocessing.ts"
+import { defaults } from "../../src/image/Preprocessing.ts"
 import * as SessionPool from "../../src/onnx/session/SessionPool.ts"
 
 const [how = "", size = "64"] = process.argv.slice(2)

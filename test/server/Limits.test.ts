@@ -1,11 +1,11 @@
 import { connect, type Socket } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Logger, type Scope } from "effect"
-import { ImageCodec } from "effect-segformer/image"
-import { SegFormerServer } from "effect-segformer/server"
+import { Effect, Fiber, Layer, Logger, type Scope, Stream } from "effect"
+import { HttpServerResponse } from "effect/http"
+import { type Dialect, InspectionDialect, SegFormerServer } from "effect-segformer/server"
 import { SharpCodec } from "effect-segformer/sharp"
-import { Fixtures, SegFormerTest } from "effect-segformer/testing"
-import { ask, fixture, form, gate, serve, until, upload } from "./support.ts"
+import { SegFormerTest } from "effect-segformer/testing"
+import { ask, fixture, gate, serve, until, upload } from "./support.ts"
 
 /** A connection that sends what it is told, and collects what comes until the other side closes. */
 const raw = (
@@ -136,37 +136,38 @@ describe("too slow", () => {
 
   it.live("a reader that takes nothing of its answer is cut off", () =>
     Effect.gen(function* () {
-      const noise = Uint8Array.from({ length: 2200 * 2200 }, (_, i) => ((i * 2_654_435_761) >>> 13) % 3)
-      const { port, url } = yield* serve(
-        () =>
-          Effect.succeed({ ...Fixtures.prediction, labelMap: { width: 2200, height: 2200, data: noise } }),
-        { writeTimeout: "500 millis" }
+      let begun = false
+      let ended = false
+      const endless = Stream.fromEffectRepeat(
+        Effect.sync(() => {
+          begun = true
+          return new Uint8Array(1024 * 1024)
+        })
+      ).pipe(
+        Stream.ensuring(
+          Effect.sync(() => {
+            ended = true
+          })
+        )
       )
-      const codec = SharpCodec.layer
-      const big = yield* Effect.provide(bigImage, codec)
-      const request = new Request(`${url}/upload`, form("image", ["big.png", big]))
-      const body = Buffer.from(yield* Effect.promise(() => request.arrayBuffer()))
+      const dialect: Dialect = {
+        ...InspectionDialect.make(),
+        routes: () =>
+          Effect.succeed([
+            {
+              method: "GET",
+              path: "/endless",
+              handle: () => Effect.succeed(HttpServerResponse.stream(endless))
+            }
+          ])
+      }
+      const { port } = yield* serve(fixture, { dialects: [dialect], writeTimeout: "300 millis" })
       const reader = yield* raw(port)
       reader.socket.pause()
-      reader.socket.write(
-        `POST /upload HTTP/1.1\r\nhost: test\r\ncontent-type: ${request.headers.get("content-type")}\r\ncontent-length: ${body.length}\r\n\r\n`
-      )
-      reader.socket.write(body)
-      let present = 0
-      while (present === 0) present = Number((yield* ask(`${url}/api/status`)).json["requests_present"])
-      while (present > 0) {
-        yield* Effect.sleep(50)
-        present = Number((yield* ask(`${url}/api/status`)).json["requests_present"])
-      }
+      reader.socket.write("GET /endless HTTP/1.1\r\nhost: test\r\n\r\n")
+      yield* until(() => begun)
+      yield* until(() => ended)
     }).pipe(Effect.scoped)
-  )
-})
-
-const bigImage = Effect.gen(function* () {
-  const codec = yield* ImageCodec
-  return yield* codec.encode(
-    { width: 2200, height: 2200, channels: 1, data: new Uint8Array(2200 * 2200) },
-    "png"
   )
 })
 

@@ -65,7 +65,10 @@ export const healthByStatus = (path: string): Question<Health> => ({
     if (isSuccess(answer)) return Effect.succeed({ healthy: true, detail: "ready" })
     const { detail } = read(answer)
     return answer.status === 400 || answer.status >= 500
-      ? Effect.succeed({ healthy: false, detail: `${answer.status}${detail === undefined ? "" : `: ${detail}`}` })
+      ? Effect.succeed({
+          healthy: false,
+          detail: `${answer.status}${detail === undefined ? "" : `: ${detail}`}`
+        })
       : failure(answer, { detail })
   }
 })

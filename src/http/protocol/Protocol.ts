@@ -8,7 +8,7 @@ import type { Image } from "../../image/ImageSource.ts"
 import type { Duration } from "effect"
 import type { Prediction } from "../../Prediction.ts"
 import type { SegmentationError } from "../../SegmentationError.ts"
-import type { PolicyOptions } from "../../policy/Policy.ts"
+import type { Policy, PolicyOptions } from "../../policy/Policy.ts"
 import type { Attempt } from "../../policy/Attempt.ts"
 import type { Answer, Call, Exchange } from "../../service/Exchange.ts"
 import type { Health, ModelDescription } from "../../Transport.ts"
@@ -41,10 +41,21 @@ export interface Protocol {
    * first, and jobs. Replaces `encode` and `decode`.
    */
   readonly predict?:
-    | ((exchange: Exchange, image: Image, attempt: Attempt) => Effect.Effect<Prediction, SegmentationError>)
+    | ((
+        exchange: Exchange,
+        image: Image,
+        attempt: Attempt,
+        policy: Policy
+      ) => Effect.Effect<Prediction, SegmentationError>)
     | undefined
+  /**
+   * An attempt is a job of many requests, and must not be repeated as a whole: `predict` gets the policy for each of
+   * them, and what is around it neither retries nor limits an attempt. Off by default.
+   */
+  readonly isJob?: boolean | undefined
   /** What suits services of this kind, where it is other than `Policy.standard`. The user's own goes before it. */
   readonly policy?: PolicyOptions | undefined
   readonly health: Question<Health>
-  readonly describe: Question<ModelDescription>
+  /** A question, or what is known of the model beforehand where the service does not say. */
+  readonly describe: Question<ModelDescription> | ModelDescription
 }

@@ -8,7 +8,7 @@
  * | header: a message in JSON, whose `bytes` says how many follow | as said |
  * | body | as said |
  */
-import type { Preprocessing } from "./Preprocessing.ts"
+import type { Preprocessing } from "../../image/Preprocessing.ts"
 
 export interface Load {
   readonly type: "load"

@@ -10,7 +10,7 @@ import { Worker } from "node:worker_threads"
 import * as LabelMap from "../../mask/LabelMap.ts"
 import * as Logits from "../../mask/Logits.ts"
 import * as Frames from "./Frames.ts"
-import * as Preprocessing from "./Preprocessing.ts"
+import * as Preprocessing from "../../image/Preprocessing.ts"
 import { type FromRunner, type Output, reasonOf, type ToRunner } from "./SessionRunner.ts"
 
 const pipe = new Socket({ fd: 3 })

@@ -69,7 +69,8 @@ const bare = async (spinning: boolean): Promise<Work> => {
 interface Transformers {
   readonly env: { allowRemoteModels: boolean; localModelPath: string }
   readonly RawImage: {
-    readonly read: (file: string) => Promise<{ readonly width: number; readonly height: number }>
+    new (data: Uint8Array, width: number, height: number, channels: number): Picture
+    readonly read: (file: string) => Promise<Picture>
   }
   readonly AutoImageProcessor: { readonly from_pretrained: (name: string) => Promise<Processor> }
   readonly AutoModelForSemanticSegmentation: {
@@ -122,7 +123,7 @@ const transformers = async (): Promise<Work> => {
   }
   const ofOurResize = async () => {
     const { default: sharp } = await import("sharp")
-    const { make } = await import("../../../src/onnx/session/Resample.ts")
+    const { make } = await import("../../../src/image/Resample.ts")
     const maps: Array<Uint8Array> = []
     for (const file of told.pictures) {
       const { data, info } = await sharp(file).raw().toUint8Array()
@@ -135,7 +136,7 @@ const transformers = async (): Promise<Work> => {
   return Object.assign(work, { ofOurResize })
 }
 
-const own = async (sessions: number): Promise<Work> => {
+const own = async (): Promise<Work> => {
   const { NodeFileSystem } = await import("@effect/platform-node")
   const { Effect, Layer, ManagedRuntime, Stream } = await import("effect")
   const { ImageSource, segmentAll } = await import("../../../src/index.ts")
@@ -146,8 +147,7 @@ const own = async (sessions: number): Promise<Work> => {
     Layer.merge(
       SegFormerOnnx.layer({
         model,
-        sessions,
-        threads: Math.max(1, Math.floor(told.threads / sessions))
+        threads: told.threads
       }).pipe(Layer.provide(SharpCodec.layer)),
       NodeFileSystem.layer
     )
@@ -170,8 +170,7 @@ const subjects: Readonly<Record<string, () => Promise<Work>>> = {
   bare: () => bare(true),
   waiting: () => bare(false),
   transformers,
-  "effect-segformer": () => own(1),
-  pool: () => own(told.threads)
+  "effect-segformer": own
 }
 const work = await subjects[subject]!()
 const base64 = (maps: Maps) => maps.map((map) => Buffer.from(map).toString("base64"))

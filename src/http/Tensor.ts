@@ -1,0 +1,228 @@
+/**
+ * Tensors as the Open Inference Protocol sends them: typed arrays from little-endian bytes, without a copy where the
+ * bytes allow it, and from JSON. Values become class ids or scores, whichever is asked for.
+ */
+import { Effect, Result } from "effect"
+import * as MaskDecoding from "./MaskDecoding.ts"
+import * as NestedArray from "./NestedArray.ts"
+
+/** What a datatype's elements are, by its name in the protocol. */
+const elements = {
+  BOOL: { bytes: 1, isFloat: false },
+  UINT8: { bytes: 1, isFloat: false },
+  UINT16: { bytes: 2, isFloat: false },
+  UINT32: { bytes: 4, isFloat: false },
+  UINT64: { bytes: 8, isFloat: false },
+  INT8: { bytes: 1, isFloat: false },
+  INT16: { bytes: 2, isFloat: false },
+  INT32: { bytes: 4, isFloat: false },
+  INT64: { bytes: 8, isFloat: false },
+  FP16: { bytes: 2, isFloat: true },
+  FP32: { bytes: 4, isFloat: true },
+  FP64: { bytes: 8, isFloat: true }
+} as const
+
+export type Datatype = keyof typeof elements
+
+export const isDatatype = (name: string): name is Datatype => Object.hasOwn(elements, name)
+
+export const isFloat = (datatype: Datatype): boolean => elements[datatype].isFloat
+
+/** Elements of a shape; `undefined` where it is none. */
+export const sizeOf = (shape: ReadonlyArray<number>): number | undefined => {
+  let size = 1
+  for (const each of shape) {
+    if (!Number.isInteger(each) || each < 1) return undefined
+    size *= each
+  }
+  return Number.isSafeInteger(size) ? size : undefined
+}
+
+export const bytesOf = (datatype: Datatype, size: number): number => elements[datatype].bytes * size
+
+/**
+ * The bytes at an address that their element type can be read at. What lies elsewhere is moved, within its own buffer
+ * and by less than an element: logits of 10 MB are not held twice for it.
+ */
+const aligned = (buffer: Uint8Array, from: number, length: number, bytes: number): Uint8Array => {
+  const off = (buffer.byteOffset + from) % bytes
+  if (off === 0) return buffer.subarray(from, from + length)
+  if (from < off) return buffer.slice(from, from + length)
+  buffer.copyWithin(from - off, from, from + length)
+  return buffer.subarray(from - off, from - off + length)
+}
+
+/** Every half as a 32-bit number: 256 kB, made on first use. */
+let halves: Float32Array | undefined
+
+const halfTable = (): Float32Array => {
+  if (halves !== undefined) return halves
+  halves = new Float32Array(65_536)
+  for (let bits = 0; bits < 65_536; bits++) {
+    const exponent = (bits >> 10) & 31
+    const fraction = bits & 1023
+    const sign = bits & 0x8000 ? -1 : 1
+    halves[bits] =
+      exponent === 31
+        ? fraction === 0
+          ? sign * Infinity
+          : Number.NaN
+        : exponent === 0
+          ? sign * fraction * 2 ** -24
+          : sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+  }
+  return halves
+}
+
+/** 32-bit numbers as halves, to the nearest and of two to the even one. */
+export const toHalves = (values: Float32Array): Uint16Array => {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length)
+  const out = new Uint16Array(values.length)
+  for (let i = 0; i < values.length; i++) {
+    const word = bits[i]!
+    const sign = (word >>> 16) & 0x8000
+    const magnitude = word & 0x7fffffff
+    if (magnitude >= 0x47800000) {
+      out[i] = sign | (magnitude > 0x7f800000 ? 0x7e00 : 0x7c00)
+    } else if (magnitude < 0x38800000) {
+      // A multiple of 2^-24; adding 0.5 lets the addition round it.
+      const small = Math.abs(values[i]!) * 2 ** 24
+      const floor = Math.floor(small)
+      const rest = small - floor
+      out[i] = sign | (rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor)
+    } else {
+      const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1)
+      out[i] = sign | ((rounded - 0x38000000) >>> 13)
+    }
+  }
+  return out
+}
+
+const nan = (at: number) => Result.fail(`value ${at} is NaN`)
+
+/** Scores from bytes that are as many as the datatype and the shape need. The bytes are not to be used afterwards. */
+export const scoresFromBytes = (
+  datatype: Datatype,
+  buffer: Uint8Array,
+  from: number,
+  length: number
+): Result.Result<Float32Array, string> => {
+  const { bytes } = elements[datatype]
+  const data = aligned(buffer, from, length, bytes)
+  const size = length / bytes
+  const values =
+    datatype === "FP32"
+      ? new Float32Array(data.buffer, data.byteOffset, size)
+      : datatype === "FP64"
+        ? Float32Array.from(new Float64Array(data.buffer, data.byteOffset, size))
+        : datatype === "FP16"
+          ? fromHalves(new Uint16Array(data.buffer, data.byteOffset, size))
+          : undefined
+  if (values === undefined) return Result.fail(`scores of datatype ${datatype} are not supported`)
+  for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i])) return nan(i)
+  return Result.succeed(values)
+}
+
+const fromHalves = (bits: Uint16Array): Float32Array => {
+  const table = halfTable()
+  const out = new Float32Array(bits.length)
+  for (let i = 0; i < bits.length; i++) out[i] = table[bits[i]!]!
+  return out
+}
+
+const notAnId = (value: number, at: number) => Result.fail(`value ${at} is ${value}, and no class id`)
+
+const narrowed = (values: ArrayLike<number>): Result.Result<Uint32Array, string> => {
+  const out = new Uint32Array(values.length)
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!
+    if (!(value >= 0 && value <= 0xffffffff && Number.isInteger(value))) return notAnId(value, i)
+    out[i] = value
+  }
+  return Result.succeed(out)
+}
+
+/** Class ids from bytes, whatever the datatype: some models give them as floats. */
+export const idsFromBytes = (
+  datatype: Datatype,
+  buffer: Uint8Array,
+  from: number,
+  length: number
+): Result.Result<Uint32Array, string> => {
+  const { bytes } = elements[datatype]
+  const data = aligned(buffer, from, length, bytes)
+  const { buffer: memory, byteOffset: start } = data
+  const size = length / bytes
+  switch (datatype) {
+    case "BOOL":
+    case "UINT8":
+      return narrowed(data)
+    case "INT8":
+      return narrowed(new Int8Array(memory, start, size))
+    case "UINT16":
+      return narrowed(new Uint16Array(memory, start, size))
+    case "INT16":
+      return narrowed(new Int16Array(memory, start, size))
+    case "UINT32":
+      return Result.succeed(new Uint32Array(memory, start, size))
+    case "INT32":
+      return narrowed(new Int32Array(memory, start, size))
+    case "INT64":
+    case "UINT64": {
+      // Two words each, the lower first: an id has nothing in the upper one.
+      const words = new Uint32Array(memory, start, size * 2)
+      const out = new Uint32Array(size)
+      for (let i = 0; i < size; i++) {
+        if (words[2 * i + 1] !== 0) return notAnId((words[2 * i + 1]! | 0) * 2 ** 32 + words[2 * i]!, i)
+        out[i] = words[2 * i]!
+      }
+      return Result.succeed(out)
+    }
+    case "FP16":
+    case "FP32":
+    case "FP64":
+      return Result.flatMap(scoresFromBytes(datatype, buffer, from, length), narrowed)
+  }
+}
+
+/** What is wrong with the values of a tensor in JSON, which is flat or nested as its shape is. */
+const wrong = (flaw: NestedArray.Flaw): string =>
+  flaw.path.length === 0 ? flaw.detail : `at ${flaw.path.join(".")} ${flaw.detail}`
+
+const sized = <A extends Float32Array | Uint32Array>(
+  self: Effect.Effect<NestedArray.Flat<A>, NestedArray.Flaw>,
+  size: number
+): Effect.Effect<A, string> =>
+  Effect.flatMap(Effect.mapError(self, wrong), ({ data }) =>
+    data.length === size
+      ? Effect.succeed(data)
+      : Effect.fail(`it has ${data.length} values, where its shape needs ${size}`)
+  )
+
+export const scoresFromJson = (value: unknown, size: number): Effect.Effect<Float32Array, string> =>
+  sized(NestedArray.scores(value), size)
+
+export const idsFromJson = (value: unknown, size: number): Effect.Effect<Uint32Array, string> =>
+  sized(NestedArray.ids(value), size)
+
+/** What a tensor of a segmenter is by its datatype and shape. */
+export type Meaning =
+  | { readonly _tag: "Ids"; readonly height: number; readonly width: number }
+  | { readonly _tag: "Logits"; readonly classes: number; readonly height: number; readonly width: number }
+
+/** Class maps are planes; floats in three dimensions, besides a batch of 1, are logits. */
+export const meaningOf = (
+  datatype: Datatype,
+  shape: ReadonlyArray<number>,
+  channels: "first" | "last"
+): Meaning | undefined => {
+  const inner = shape.length === 4 && shape[0] === 1 ? shape.slice(1) : shape
+  const [a, b, c] = [inner[0] ?? 0, inner[1] ?? 0, inner[2] ?? 0]
+  if (isFloat(datatype) && inner.length === 3 && (channels === "first" ? a : c) > 1) {
+    return channels === "first"
+      ? { _tag: "Logits", classes: a, height: b, width: c }
+      : { _tag: "Logits", classes: c, height: a, width: b }
+  }
+  const plane = MaskDecoding.planeOf(shape)
+  return plane === undefined ? undefined : { _tag: "Ids", height: plane[0], width: plane[1] }
+}

@@ -1,0 +1,112 @@
+/**
+ * Hand-written servers, by configuration alone: where the image goes, how it is sent, and where the mask is in what
+ * comes back.
+ *
+ * ```ts
+ * import { Custom } from "effect-segformer/http"
+ *
+ * const lab = Custom.make({
+ *   path: "/segment",
+ *   body: { as: "form", part: "file", fields: { model: "b0" } },
+ *   mask: { at: "mask_b64" },
+ *   milliseconds: "elapsed_ms"
+ * })
+ * lab.name // => "custom"
+ * ```
+ */
+import { Effect } from "effect"
+import type { HttpBody } from "effect/http"
+import { type ImageError, UnsupportedImage } from "../../image/ImageError.ts"
+import type { Image } from "../../image/ImageSource.ts"
+import * as MaskAnswer from "../MaskAnswer.ts"
+import { classesOf } from "../MaskDecoding.ts"
+import * as Body from "./Body.ts"
+import * as Errors from "./Errors.ts"
+import type { Protocol } from "./Protocol.ts"
+
+/** How the image is sent. */
+export type CustomBody =
+  | {
+      /** A form with the file as one part. */
+      readonly as: "form"
+      /** `file` by default. */
+      readonly part?: string | undefined
+      readonly fields?: Readonly<Record<string, string>> | undefined
+    }
+  | {
+      /** The file itself. */
+      readonly as: "raw"
+    }
+  | {
+      /** JSON with the file as base64, as a data URL, or the address it was taken from. */
+      readonly as: "base64" | "data-url" | "url"
+      /** `image` by default; with dots between for a field within another. */
+      readonly field?: string | undefined
+      /** Other fields of the JSON. */
+      readonly fields?: Readonly<Record<string, unknown>> | undefined
+    }
+
+export interface CustomOptions extends MaskAnswer.MaskAnswerOptions {
+  /** In configuration and errors. `custom` by default. */
+  readonly name?: string | undefined
+  /** After the base URL. `/predict` by default. */
+  readonly path?: string | undefined
+  readonly method?: "POST" | "PUT" | undefined
+  /** A form with the part `file` by default. */
+  readonly body?: CustomBody | undefined
+  /** Answers 200 to a GET while the service is well. `/health` by default. */
+  readonly healthPath?: string | undefined
+  /** For `describe`: the service does not say. */
+  readonly model?: string | undefined
+}
+
+/** `{ a: { b: value } }` for the field `a.b`, besides other fields. */
+const nest = (field: string, value: unknown, others: Readonly<Record<string, unknown>>): unknown => {
+  const [first = "", ...rest] = field.split(".")
+  const inner = others[first]
+  return {
+    ...others,
+    [first]: rest.length === 0 ? value : nest(rest.join("."), value, Errors.isRecord(inner) ? inner : {})
+  }
+}
+
+const addressOf = (image: Image): Effect.Effect<string, ImageError> =>
+  /^https?:\/\//i.test(image.source)
+    ? Effect.succeed(image.source)
+    : Effect.fail(
+        new UnsupportedImage({
+          source: image.source,
+          format: image.format,
+          detail:
+            "this service takes addresses, and the image has none. Use `ImageSource.url`, or send it another way"
+        })
+      )
+
+const encode = (image: Image, body: CustomBody): Effect.Effect<HttpBody.HttpBody, ImageError> => {
+  if (body.as === "form") return Body.form(body.part ?? "file", image, body.fields)
+  if (body.as === "raw") return Body.raw(image)
+  const { field = "image", fields = {} } = body
+  const value =
+    body.as === "base64"
+      ? Body.base64(image)
+      : body.as === "data-url"
+        ? Body.dataUrl(image)
+        : addressOf(image)
+  return Effect.map(value, (text) => Body.json(nest(field, text, fields)))
+}
+
+/** The protocol that the options describe. */
+export const make = (options: CustomOptions = {}): Protocol => ({
+  name: options.name ?? "custom",
+  encode: (image) =>
+    Effect.map(encode(image, options.body ?? { as: "form" }), (body) => ({
+      method: options.method ?? "POST",
+      path: options.path ?? "/predict",
+      accept: "*/*",
+      body
+    })),
+  decode: (answer, image) => MaskAnswer.read(answer, image, options),
+  readError: Errors.read,
+  health: Errors.healthByStatus(options.healthPath ?? "/health"),
+  describe: { name: options.model ?? "unknown", classes: classesOf(options) }
+})

@@ -1,0 +1,234 @@
+/**
+ * Replicate: a prediction is a job that is submitted, asked about, and whose output is fetched from where it lies.
+ *
+ * Each of these requests is retried by itself, under the transport's policy; the job as a whole never is, so that a
+ * cold start is not paid twice. Whoever gives up or is interrupted cancels it. Addresses that the service names are
+ * called at its own origin only, but for the files of the output, which may lie at `hosts`; the key never goes there.
+ *
+ * ```ts
+ * import { Redacted } from "effect"
+ * import { Replicate, SegFormerHttp } from "effect-segformer/http"
+ * import { Palette } from "effect-segformer/mask"
+ *
+ * const protocol = Replicate.make({ version: "5c7d5dc6", palette: Palette.ade20k })
+ * const service = SegFormerHttp.layer({ baseUrl: Replicate.url, apiKey: Redacted.make("r8_…"), protocol })
+ * protocol.name // => "replicate"
+ * ```
+ */
+import { Clock, Duration, Effect, Schema } from "effect"
+import type { HttpBody } from "effect/http"
+import type { Image } from "../../image/ImageSource.ts"
+import type { JobRef, JobSnapshot, JobStatus } from "../../jobs/Job.ts"
+import * as JobClient from "../../jobs/JobClient.ts"
+import type { Attempt } from "../../policy/Attempt.ts"
+import type { Policy, PolicyOptions } from "../../policy/Policy.ts"
+import * as RetryAfter from "../../policy/RetryAfter.ts"
+import type { Prediction } from "../../Prediction.ts"
+import type { SegmentationError } from "../../SegmentationError.ts"
+import * as Decode from "../../service/Decode.ts"
+import type { Answer, Exchange } from "../../service/Exchange.ts"
+import type { Hosts } from "../../service/Hosts.ts"
+import * as JobProtocol from "../JobProtocol.ts"
+import { classesOf } from "../MaskDecoding.ts"
+import * as Body from "./Body.ts"
+import * as Errors from "./Errors.ts"
+import type { Protocol } from "./Protocol.ts"
+
+/** Where Replicate is. */
+export const url = "https://api.replicate.com"
+
+/** Where it keeps the files of outputs. */
+const deliveryHosts: Hosts = ["replicate.delivery", "*.replicate.delivery"]
+
+export interface ReplicateOptions extends JobProtocol.OutputOptions {
+  /** The id of the model's version. */
+  readonly version: string
+  /** `owner/name`, to describe the model by, and to ask whether it is there. */
+  readonly model?: string | undefined
+  /** The input that takes the image. `image` by default. */
+  readonly input?: string | undefined
+  /** The model's other inputs. */
+  readonly inputs?: Readonly<Record<string, unknown>> | undefined
+  /** `"address"` passes on where the image was taken from (`ImageSource.url`). `"data-url"` by default. */
+  readonly sendAs?: "data-url" | "address" | undefined
+  /** Hold the answer to the submission until the job is over, at most this long and at most 60 s. Off by default. */
+  readonly wait?: Duration.Input | undefined
+  /** The pace of questions, the deadline of the whole (10 minutes), and policies of each kind of request. */
+  readonly job?: JobProtocol.JobOptions | undefined
+}
+
+const PredictionJson = Schema.Struct({
+  id: Schema.String,
+  status: Schema.String,
+  output: Schema.optionalKey(Schema.Unknown),
+  error: Schema.optionalKey(Schema.Unknown),
+  logs: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  metrics: Schema.optionalKey(
+    Schema.NullOr(Schema.Struct({ predict_time: Schema.optionalKey(Schema.NullOr(Schema.Finite)) }))
+  ),
+  urls: Schema.optionalKey(
+    Schema.NullOr(
+      Schema.Struct({
+        get: Schema.optionalKey(Schema.String),
+        cancel: Schema.optionalKey(Schema.String)
+      })
+    )
+  )
+})
+const decode = Decode.schema(PredictionJson)
+
+/** What a prediction that succeeded holds, and the answer it came in. */
+export interface Output {
+  readonly answer: Answer
+  readonly output: unknown
+  readonly took: Duration.Duration | undefined
+}
+
+/** The part of an address that is below the service's base URL: another is never called with our key. */
+const below = (exchange: Exchange, address: string | undefined): string | undefined => {
+  const url = address !== undefined && URL.canParse(address) ? new URL(address) : undefined
+  if (url === undefined) return undefined
+  const place = url.origin + url.pathname
+  return place.startsWith(`${exchange.service}/`)
+    ? place.slice(exchange.service.length) + url.search
+    : undefined
+}
+
+/** The last percentage of a progress bar in the logs, from 0 to 1. */
+const progressIn = (logs: string | null | undefined): number | undefined => {
+  const last = [...(logs ?? "").slice(-2000).matchAll(/(\d{1,3})%\|/g)].at(-1)?.[1]
+  return last === undefined ? undefined : Math.min(1, Number(last) / 100)
+}
+
+/** The status of a prediction as JSON, in the words that Replicate and Cog share. */
+export const statusOf = <A>(
+  json: { readonly status: string; readonly error?: unknown; readonly logs?: string | null | undefined },
+  output: A
+): JobStatus<A> => {
+  const detail = Errors.messageIn(json.error) ?? ""
+  switch (json.status) {
+    case "starting":
+      return { _tag: "Queued" }
+    case "processing":
+      return { _tag: "Running", progress: progressIn(json.logs) }
+    case "succeeded":
+      return { _tag: "Succeeded", output }
+    case "failed":
+      return { _tag: "Failed", detail }
+    case "canceled":
+    case "aborted":
+      return { _tag: "Cancelled", detail }
+    default:
+      return { _tag: "Unknown", status: json.status }
+  }
+}
+
+const snapshotOf = (answer: Answer): Effect.Effect<JobSnapshot<Output>, SegmentationError> =>
+  Effect.gen(function* () {
+    const json = yield* decode(yield* Errors.ok(answer))
+    const seconds = json.metrics?.predict_time
+    const took = typeof seconds === "number" && seconds >= 0 ? Duration.seconds(seconds) : undefined
+    const { cancel, get } = json.urls ?? {}
+    return {
+      job: {
+        jobId: json.id,
+        links: { ...(get === undefined ? {} : { get }), ...(cancel === undefined ? {} : { cancel }) }
+      },
+      status: statusOf(json, { answer, output: json.output, took }),
+      retryAfter: RetryAfter.fromHeaders(answer.headers, yield* Clock.currentTimeMillis),
+      requestId: answer.requestId
+    }
+  })
+
+const pathOf = ({ jobId }: JobRef) => `/v1/predictions/${encodeURIComponent(jobId)}`
+
+/** Replicate's predictions as jobs: for programs of their own, with `JobClient.make`. */
+export const contract = (
+  exchange: Exchange,
+  wait?: Duration.Input
+): JobClient.JobContract<HttpBody.HttpBody, Output, Output, SegmentationError> => ({
+  service: exchange.service,
+  key: exchange.origin,
+  submit: (body, attempt) => {
+    const seconds =
+      wait === undefined
+        ? undefined
+        : Math.min(60, Math.ceil(Duration.toSeconds(Duration.fromInputUnsafe(wait))))
+    const headers = seconds === undefined ? {} : { prefer: `wait=${seconds}` }
+    const call = { method: "POST", path: "/v1/predictions", headers, body } as const
+    return Effect.flatMap(exchange.send(call, attempt), snapshotOf)
+  },
+  status: (job, attempt) =>
+    Effect.flatMap(
+      exchange.send({ method: "GET", path: below(exchange, job.links?.["get"]) ?? pathOf(job) }, attempt),
+      snapshotOf
+    ),
+  result: (_, output) => Effect.succeed(output),
+  cancel: (job, attempt) =>
+    Effect.flatMap(
+      exchange.send(
+        { method: "POST", path: below(exchange, job.links?.["cancel"]) ?? `${pathOf(job)}/cancel` },
+        attempt
+      ),
+      (answer) => Errors.ok(answer)
+    )
+})
+
+const encode = (image: Image, options: ReplicateOptions) => {
+  const { input = "image", inputs, sendAs, version } = options
+  const value = sendAs === "address" ? Body.address(image) : Body.dataUrl(image)
+  return Effect.map(value, (value) => Body.json({ version, input: { ...inputs, [input]: value } }))
+}
+
+/** Replicate's protocol, for one version of a model. */
+export const make = (options: ReplicateOptions): Protocol => {
+  const output = { hosts: deliveryHosts, ...options }
+  const once = JobProtocol.makeOnce<Prediction, SegmentationError>()
+  type Client = JobClient.JobClient<HttpBody.HttpBody, Output, Output, SegmentationError>
+  /** One for each service, so that all calls share what its policies know. */
+  const clients = new WeakMap<Exchange, Client>()
+  const clientOf = (exchange: Exchange, policy: Policy): Effect.Effect<Client> => {
+    const known = clients.get(exchange)
+    if (known !== undefined) return Effect.succeed(known)
+    const given = JobProtocol.clientOptions(options.job ?? {}, policy)
+    const submit: PolicyOptions =
+      options.wait === undefined || options.job?.submit?.attemptTimeout !== undefined
+        ? (given.submit ?? {})
+        : { ...given.submit, attemptTimeout: "90 seconds" }
+    // Without a breaker a client holds nothing that ends with a scope.
+    return Effect.tap(
+      Effect.scoped(JobClient.make(contract(exchange, options.wait), { ...given, submit })),
+      (client) => Effect.sync(() => void clients.set(exchange, client))
+    )
+  }
+  const predict = (exchange: Exchange, image: Image, attempt: Attempt, policy: Policy) =>
+    once(attempt, (started) =>
+      Effect.gen(function* () {
+        const body = yield* encode(image, options)
+        const client = yield* clientOf(exchange, policy)
+        const done = yield* client.submitAndAwait(body, { within: attempt, onStatus: () => started })
+        const prediction = yield* JobProtocol.readOutput(
+          exchange,
+          done.answer,
+          done.output,
+          image,
+          output,
+          attempt
+        )
+        return { ...prediction, serviceTime: done.took }
+      })
+    )
+  const { model } = options
+  return {
+    name: "replicate",
+    isJob: true,
+    predict,
+    encode: (image) =>
+      Effect.map(encode(image, options), (body) => ({ method: "POST", path: "/v1/predictions", body })),
+    decode: (answer) =>
+      Effect.fail(Decode.notDecodable(answer, "", "a prediction of Replicate is not over with one answer")),
+    readError: Errors.read,
+    health: Errors.healthByStatus(model === undefined ? "/v1/account" : `/v1/models/${model}`),
+    describe: { name: model ?? options.version, classes: classesOf(output) }
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * A strip below a picture that says which colour is what.
+ *
+ * ```ts
+ * import { Legend } from "effect-segformer/render"
+ *
+ * const picture = { width: 300, height: 100, channels: 3 as const, data: new Uint8Array(90_000) }
+ * const entries = [{ label: "pit 0.2 %", color: [213, 94, 0] as const }]
+ * Legend.below(picture, entries).width // => 300
+ * ```
+ */
+import type { Raster } from "../image/ImageCodec.ts"
+import * as ClassTable from "../mask/ClassTable.ts"
+import * as LabelMap from "../mask/LabelMap.ts"
+import * as Palette from "../mask/Palette.ts"
+import * as Background from "./Background.ts"
+import * as Text from "./Text.ts"
+
+export interface LegendEntry {
+  readonly label: string
+  readonly color: ClassTable.Rgb
+}
+
+export interface LegendOptions {
+  /** Height of a capital in pixels. By default it grows with the picture: 11 at 960 pixels. */
+  readonly size?: number | undefined
+  /** White by default. */
+  readonly background?: ClassTable.Rgb | undefined
+  /** Of the words. Nearly black by default. */
+  readonly ink?: ClassTable.Rgb | undefined
+}
+
+/** What is seen of 0 to 1, such as `2.2 %`. */
+const percent = (share: number): string => (share < 0.0005 ? "< 0.1 %" : `${(share * 100).toFixed(1)} %`)
+
+/** An entry for each class that occurs and is not background, with its share of the pixels. */
+export const entriesOf = (
+  map: LabelMap.LabelMap,
+  palette: ClassTable.ClassTable
+): ReadonlyArray<LegendEntry> => {
+  const background = Background.idsOf(palette)
+  return [...LabelMap.histogram(map)]
+    .filter(([id]) => !background.has(id))
+    .map(([id, pixels]) => ({
+      label: `${ClassTable.nameOf(palette, id)} ${percent(pixels / map.data.length)}`,
+      color: Palette.colorOf(palette, id)
+    }))
+}
+
+/** The picture with the strip below it: as wide, and as much higher as the entries need. */
+export const below = (
+  picture: Raster,
+  entries: ReadonlyArray<LegendEntry>,
+  options: LegendOptions = {}
+): Raster => {
+  const { height, width } = picture
+  const size = options.size ?? Math.max(7, Math.round(Math.sqrt(width) * 0.36))
+  const background = options.background ?? [255, 255, 255]
+  const ink = options.ink ?? [34, 34, 38]
+  const swatch = Math.round(size * 1.25)
+  const margin = Math.round(size * 1.4)
+  const lineHeight = Math.round(size * 2.3)
+
+  // Entries flow from left to right, into as many lines as it takes.
+  const places: Array<{ readonly entry: LegendEntry; readonly x: number; readonly line: number }> = []
+  let x = margin
+  let line = 0
+  for (const entry of entries) {
+    const needed = swatch + size * 0.7 + Text.measure(entry.label, size)
+    if (x > margin && x + needed > width - margin) {
+      x = margin
+      line++
+    }
+    places.push({ entry, x, line })
+    x += needed + size * 2.2
+  }
+  const strip = entries.length === 0 ? 0 : (line + 1) * lineHeight + margin
+  const data = new Uint8Array(width * (height + strip) * 3)
+  copy(picture, data)
+  for (let i = width * height * 3; i < data.length; i++) data[i] = background[i % 3]!
+  const whole: Raster = { width, height: height + strip, channels: 3, data }
+  for (const { entry, line, x } of places) {
+    const middle = height + margin / 2 + lineHeight * (line + 0.5)
+    square(whole, Math.round(x), Math.round(middle - swatch / 2), swatch, entry.color)
+    Text.write(whole, entry.label, x + swatch + size * 0.7, Math.round(middle + size / 2), size, ink)
+  }
+  return whole
+}
+
+const copy = (from: Raster, data: Uint8Array): void => {
+  if (from.channels === 3) return data.set(from.data)
+  const second = from.channels === 1 ? 0 : 1
+  const third = from.channels === 1 ? 0 : 2
+  for (let i = 0; i < from.width * from.height; i++) {
+    const at = i * from.channels
+    data[i * 3] = from.data[at]!
+    data[i * 3 + 1] = from.data[at + second]!
+    data[i * 3 + 2] = from.data[at + third]!
+  }
+}
+
+/** A square of round corners, in place. */
+const square = (picture: Raster, left: number, top: number, side: number, color: ClassTable.Rgb): void => {
+  const corner = side / 4
+  for (let y = 0; y < side; y++) {
+    for (let x = 0; x < side; x++) {
+      const dx = Math.max(0, corner - (x + 0.5), x + 0.5 - (side - corner))
+      const dy = Math.max(0, corner - (y + 0.5), y + 0.5 - (side - corner))
+      const cover = Math.max(0, Math.min(1, corner - Math.hypot(dx, dy) + 0.5))
+      if (cover === 0 || left + x >= picture.width || top + y >= picture.height) continue
+      const at = ((top + y) * picture.width + left + x) * 3
+      for (let channel = 0; channel < 3; channel++) {
+        const before = picture.data[at + channel]!
+        picture.data[at + channel] = before + (color[channel]! - before) * cover + 0.5
+      }
+    }
+  }
+}

@@ -1,0 +1,33 @@
+/** What several pictures do with colours. */
+import type { Raster } from "../image/ImageCodec.ts"
+import type { Rgb } from "../mask/ClassTable.ts"
+
+/** Dark letters, not quite black. */
+export const dark: Rgb = [24, 26, 30]
+export const white: Rgb = [255, 255, 255]
+
+/** How light a colour is, 0 to 1 (WCAG 2's relative luminance). */
+export const luminance = ([red, green, blue]: Rgb): number => {
+  const linear = (channel: number) => {
+    const value = channel / 255
+    return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4
+  }
+  return 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)
+}
+
+/** Dark or white, whichever is read better on a colour. */
+export const textOn = (color: Rgb): Rgb => {
+  const light = luminance(color)
+  return 1.05 / (light + 0.05) > (light + 0.05) / (luminance(dark) + 0.05) ? white : dark
+}
+
+/** A copy of a picture's colours: `[height, width, 3]`. */
+export const copy = (raster: Raster): Uint8Array => {
+  const { channels, data, height, width } = raster
+  if (channels === 3) return Uint8Array.from(data)
+  const out = new Uint8Array(width * height * 3)
+  for (let i = 0; i < width * height; i++) {
+    for (let c = 0; c < 3; c++) out[i * 3 + c] = data[i * channels + (channels === 1 ? 0 : c)]!
+  }
+  return out
+}
