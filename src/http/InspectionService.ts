@@ -134,12 +134,8 @@ export class InspectionService extends Context.Service<
             yield* Inspection.refuseReported(answer)
             return (yield* decodeSwitch(answer)).current_model
           }),
-        // It changes the service: repeated only where the first request provably never left. So the time of an
-        // attempt is that of the whole call, as a deadline, after which nothing is repeated.
-        {
-          retryWhen: (error) => error._tag === "ConnectionFailed" && error.sent === "no",
-          policy: { attemptTimeout: false, deadline: shorter(runner.policy) ?? false }
-        }
+        // It changes the service: repeated only where the first request provably never left.
+        { policy: { resend: "unless-sent" } }
       )
 
     const refused = (answer: Exchange.Answer) => Exchange.failure(answer, Inspection.readError(answer))
@@ -196,11 +192,6 @@ export class InspectionService extends Context.Service<
   ): Layer.Layer<InspectionService, InvalidUrl, HttpClient.HttpClient> =>
     Layer.effect(InspectionService, InspectionService.make(options))
 }
-
-const shorter = ({ attemptTimeout, deadline }: Policy.Policy): Duration.Duration | undefined =>
-  attemptTimeout === undefined || deadline === undefined
-    ? (attemptTimeout ?? deadline)
-    : Duration.min(attemptTimeout, deadline)
 
 /** `.` and `..` are escaped twice: a URL would otherwise resolve them to another route. */
 const escapeSegment = (segment: string): string =>

@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { inspect } from "node:util"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Duration, Effect, FileSystem, Layer, Redacted } from "effect"
+import { ConfigProvider, Duration, Effect, FileSystem, Layer, Logger, Redacted } from "effect"
 import { ImageSource, segment } from "effect-segformer"
 import { SegFormerConfig, SegFormerHttp } from "effect-segformer/http"
 import { FakeHttp, Fixtures } from "effect-segformer/testing"
@@ -34,7 +34,8 @@ const asked = (
         ),
         Layer.provide(environment(env))
       )
-    )
+    ),
+    Effect.provide(Logger.layer([]))
   )
 
 describe("SegFormerConfig", () => {
