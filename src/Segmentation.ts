@@ -68,7 +68,10 @@ export const fromPrediction = Effect.fnUntraced(function* (
   options?: FromPredictionOptions
 ): Effect.fn.Return<Segmentation, MaskNotDecodable> {
   const { requestId } = cost
-  const none = Effect.fail(new NoLabelMap({ source: image.source, transport, requestId }))
+  // Made when it is asked for: an error takes a stack trace, and most callers never ask.
+  const none = Effect.suspend(() =>
+    Effect.fail(new NoLabelMap({ source: image.source, transport, requestId }))
+  )
   const blame = (error: MaskNotDecodable) =>
     new MaskNotDecodable({ mask: error.mask, detail: error.detail, service: transport, requestId })
 

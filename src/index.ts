@@ -28,3 +28,5 @@ export {
   Transport,
   type TransportOptions
 } from "./Transport.ts"
+export { segmentWithAgreement } from "./Agreement.ts"
+export * as Transports from "./Transports.ts"

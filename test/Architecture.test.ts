@@ -20,7 +20,12 @@ const rooms = [
 ]
 
 /** Rooms, or single modules, that may use Node and what runs on it alone. */
-const onNode = [/^src\/(onnx|server|cli)\//, /^src\/image\/(SharpCodec|sharp)\.ts$/]
+const onNode = [
+  /^src\/(onnx|server|cli)\//,
+  /^src\/image\/(SharpCodec|sharp)\.ts$/,
+  /^src\/testing\/(FaultyService|Bomb|node)\.ts$/,
+  /^src\/service\/(NodeAddressGuard|node)\.ts$/
+]
 
 const roomOf = (path: string): string => {
   const folder = dirname(path).split("/")[1]

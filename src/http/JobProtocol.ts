@@ -2,11 +2,12 @@
  * What protocols share whose predictions are jobs: a policy for each of their requests, one job a call whatever the
  * policy around it says, and outputs that are files elsewhere.
  */
-import { Effect } from "effect"
+import { type Duration, Effect } from "effect"
 import type { Image } from "../image/ImageSource.ts"
-import type { JobClientOptions } from "../jobs/JobClient.ts"
+import * as JobClient from "../jobs/JobClient.ts"
 import type { Attempt } from "../policy/Attempt.ts"
 import type { Policy, PolicyOptions } from "../policy/Policy.ts"
+import type { Failure } from "../policy/PolicyRunner.ts"
 import type { Pictures, Prediction } from "../Prediction.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import * as Decode from "../service/Decode.ts"
@@ -17,7 +18,7 @@ import * as MaskDecoding from "./MaskDecoding.ts"
 import * as Errors from "./protocol/Errors.ts"
 
 /** Policies of a job's requests, its pace and its deadline, which is 10 minutes unless given. */
-export type JobOptions = JobClientOptions
+export type JobOptions = JobClient.JobClientOptions
 
 /** The transport's policy for each request of a job; what counts calls and not requests stays with the transport. */
 const perRequest = (policy: Policy): PolicyOptions => ({
@@ -29,7 +30,7 @@ const perRequest = (policy: Policy): PolicyOptions => ({
 })
 
 /** The options of a client: the transport's policy for every request, changed by those of its kind. */
-export const clientOptions = (options: JobOptions, policy: Policy): JobClientOptions => {
+const clientOptions = (options: JobOptions, policy: Policy): JobClient.JobClientOptions => {
   const request = perRequest(policy)
   return {
     deadline: "10 minutes",
@@ -89,20 +90,39 @@ const placeOf = (output: unknown, options: OutputOptions): string => {
 const isAddress = (value: unknown): value is string =>
   typeof value === "string" && /^https?:\/\//i.test(value)
 
-/** A file of the output, within the limits of the exchange. Our key goes along to the service's own origin only. */
-const download = (exchange: Exchange, url: string, hosts: Hosts | undefined, attempt: Attempt) =>
-  Effect.flatMap(exchange.fetch(url, attempt, { accept: "image/*, */*;q=0.5", hosts }), (file) =>
-    Errors.ok(file)
-  )
+/** Files that an output names, by their place in it. */
+export type Files = ReadonlyMap<string, Answer>
 
-/** The prediction in the output of a job: what it holds itself, and the files that it names. */
-export const readOutput = Effect.fnUntraced(function* (
+/** The files of an output that the options ask for. Our key goes along to the service's own origin only. */
+export const fetchFiles = Effect.fnUntraced(function* (
   exchange: Exchange,
-  answer: Answer,
   output: unknown,
-  image: Image,
   options: OutputOptions,
   attempt: Attempt
+): Effect.fn.Return<Files, SegmentationError> {
+  const { pictures } = options
+  const places = [pictures?.overlay, pictures?.combined, pictures?.mask]
+  if (pictures === undefined || options.mask !== undefined) places.push(placeOf(output, options))
+  const files = new Map<string, Answer>()
+  for (const place of places) {
+    const address = place === undefined ? undefined : MaskAnswer.valueAt(output, place)
+    if (place === undefined || !isAddress(address) || files.has(place)) continue
+    const file = yield* exchange.fetch(address, attempt, {
+      accept: "image/*, */*;q=0.5",
+      hosts: options.hosts
+    })
+    files.set(place, yield* Errors.ok(file))
+  }
+  return files
+})
+
+/** The prediction in the output of a job: from what it holds itself, and from the files that it names. */
+export const readOutput = Effect.fnUntraced(function* (
+  answer: Answer,
+  output: unknown,
+  files: Files,
+  image: Image,
+  options: OutputOptions
 ): Effect.fn.Return<Prediction, SegmentationError> {
   const pictures: { -readonly [K in keyof Pictures]: Pictures[K] } = {}
   for (const kind of ["overlay", "combined", "mask"] as const) {
@@ -110,25 +130,55 @@ export const readOutput = Effect.fnUntraced(function* (
     const value = at === undefined ? undefined : MaskAnswer.valueAt(output, at)
     if (at === undefined || value === undefined || value === null) continue
     if (typeof value !== "string") {
-      return yield* Decode.notDecodable(answer, `output.${at}`, "it is neither an address nor a data URL")
+      return yield* Decode.notDecodable(answer, pathOf(at), "it is neither an address nor a data URL")
     }
-    pictures[kind] = isAddress(value)
-      ? (yield* download(exchange, value, options.hosts, attempt)).body
-      : yield* MaskDecoding.textToBytes(answer, `output.${at}`, value)
+    pictures[kind] = files.get(at)?.body ?? (yield* MaskDecoding.textToBytes(answer, pathOf(at), value))
   }
   const common = { pictures, requestId: answer.requestId }
+  const classes = MaskDecoding.classesOf(options)
   if (options.pictures !== undefined && options.mask === undefined && Object.keys(pictures).length > 0) {
-    const { height, width } = image
-    return { ...common, _tag: "Rendered", width, height, classes: MaskDecoding.classesOf(options) }
+    return { ...common, _tag: "Rendered", width: image.width, height: image.height, classes }
   }
   const place = placeOf(output, options)
-  const value = MaskAnswer.valueAt(output, place)
-  const path = place === "" ? "output" : `output.${place}`
-  attempt.phase = "decoding"
-  if (!isAddress(value)) {
-    return { ...(yield* MaskAnswer.fromValue(answer, path, value, image, options)), ...common }
+  const file = files.get(place)
+  if (file !== undefined) {
+    const labelMap = yield* MaskDecoding.fromPng(file, "", file.body, image, options)
+    return { ...common, _tag: "Labels", labelMap, classes }
   }
-  const file = yield* download(exchange, value, options.hosts, attempt)
-  const labelMap = yield* MaskDecoding.fromPng(file, "", file.body, image, options)
-  return { ...common, _tag: "Labels", labelMap, classes: MaskDecoding.classesOf(options) }
+  const value = MaskAnswer.valueAt(output, place)
+  return { ...(yield* MaskAnswer.fromValue(answer, pathOf(place), value, image, options)), ...common }
 })
+
+const pathOf = (place: string): string => (place === "" ? "output" : `output.${place}`)
+
+/** What a prediction that succeeded says of itself. */
+export interface Output {
+  /** The answer it came in. */
+  readonly answer: Answer
+  /** As the model gives it. */
+  readonly value: unknown
+  readonly took: Duration.Duration | undefined
+}
+
+/** An output with the files it names. */
+export interface Result extends Output {
+  readonly files: Files
+}
+
+/** Clients of jobs by service, so that all calls of a protocol share what their policies know. */
+export const clientsOf = <Input, E extends Failure>(
+  contract: (exchange: Exchange) => JobClient.JobContract<Input, Output, Result, E>,
+  options: JobOptions
+) => {
+  const clients = new WeakMap<Exchange, JobClient.JobClient<Input, Output, Result, E>>()
+  return (
+    exchange: Exchange,
+    policy: Policy
+  ): Effect.Effect<JobClient.JobClient<Input, Output, Result, E>> => {
+    const known = clients.get(exchange)
+    if (known !== undefined) return Effect.succeed(known)
+    // Without a breaker a client holds nothing that would end with the scope.
+    const made = Effect.scoped(JobClient.make(contract(exchange), clientOptions(options, policy)))
+    return Effect.tap(made, (client) => Effect.sync(() => void clients.set(exchange, client)))
+  }
+}

@@ -35,24 +35,31 @@ export interface Input {
   readonly data: Float32Array
 }
 
-/** Takes the bytes of an RGB picture of this size as they come. */
+/**
+ * Takes the bytes of an RGB picture of this size as they come. `finish` writes into the storage given to it, where that
+ * has the right length: pictures of megabytes one after the other need not each be allocated.
+ */
 export const make = (
   preprocessing: Preprocessing,
   width: number,
   height: number
-): { readonly push: (chunk: Uint8Array) => void; readonly finish: () => Input } => {
+): { readonly push: (chunk: Uint8Array) => void; readonly finish: (storage?: Float32Array) => Input } => {
   const target = preprocessing.size ?? { width, height }
   const resampler = Resample.make(width, height, target.width, target.height, preprocessing.filter)
   return {
     push: resampler.push,
-    finish: () => ({ ...target, data: normalize(resampler.finish(), preprocessing) })
+    finish: (storage) => {
+      const pixels = resampler.finish()
+      const data = storage?.length === pixels.length ? storage : new Float32Array(pixels.length)
+      normalize(pixels, preprocessing, data)
+      return { ...target, data }
+    }
   }
 }
 
 /** There are 256 bytes and 3 channels, so each value is computed once, in the 32-bit steps that NumPy takes. */
-const normalize = (pixels: Uint8Array, { mean, scale, std }: Preprocessing): Float32Array => {
+const normalize = (pixels: Uint8Array, { mean, scale, std }: Preprocessing, out: Float32Array): void => {
   const plane = pixels.length / 3
-  const out = new Float32Array(pixels.length)
   const [red, green, blue] = [0, 1, 2].map((channel) => {
     const m = Math.fround(mean[channel]!)
     const s = Math.fround(std[channel]!)
@@ -63,5 +70,4 @@ const normalize = (pixels: Uint8Array, { mean, scale, std }: Preprocessing): Flo
     out[plane + i] = green![pixels[at + 1]!]!
     out[2 * plane + i] = blue![pixels[at + 2]!]!
   }
-  return out
 }

@@ -1,7 +1,7 @@
 /**
  * `ImageCodec` on Node, by `sharp` (libvips), which is loaded on first use and runs off the event loop.
  *
- * Decodes PNG, JPEG, WebP, TIFF, AVIF and the first frame of a GIF, to 8-bit sRGB as a person sees it: oriented, 16
+ * Decodes PNG, JPEG, WebP, TIFF, AVIF, BMP and the first frame of a GIF, to 8-bit sRGB as a person sees it: oriented, 16
  * bits scaled to 8, colour profiles and CMYK converted, grey as RGB. Transparency is dropped, not blended, as Pillow
  * and with it the training of models does; ask for 4 channels to keep it.
  *
@@ -20,6 +20,7 @@
  * ```
  */
 import { Effect, Layer } from "effect"
+import * as Bmp from "./Bmp.ts"
 import { type DecodeOptions, type EncodeOptions, ImageCodec, type Raster } from "./ImageCodec.ts"
 import {
   DependencyMissing,
@@ -70,10 +71,28 @@ export const layer: Layer.Layer<ImageCodec> = Layer.effect(
   make(async () => (await import("sharp")).default)
 )
 
-const unsupported: Readonly<Record<string, string>> = {
-  bmp: "sharp cannot decode it. Convert it to PNG",
-  heif: "the usual build of sharp has no decoder for HEIC (patents). Convert it to JPEG or AVIF"
-}
+/** Pixels of a bitmap converted between two pauses: a few milliseconds of work. */
+const pixelsPerSlice = 1_000_000
+
+const decodeBmp = Effect.fnUntraced(function* (
+  image: Image,
+  bytes: Uint8Array,
+  channels: 3 | 4
+): Effect.fn.Return<Raster, ImageError> {
+  const { source } = image
+  const { height, rows, width } = yield* Effect.mapError(Effect.fromResult(Bmp.parse(bytes)), (problem) =>
+    problem.isBroken
+      ? new NotAnImage({ source, detail: problem.detail })
+      : new UnsupportedImage({ source, format: "bmp", detail: problem.detail })
+  )
+  const data = new Uint8Array(width * height * channels)
+  const slice = Math.max(1, Math.floor(pixelsPerSlice / width))
+  for (let y = 0; y < height; y += slice) {
+    rows(y, Math.min(height, y + slice), channels, data)
+    yield* Effect.yieldNow
+  }
+  return { width, height, channels, data }
+})
 
 const decode = Effect.fnUntraced(function* (
   sharp: SharpModule,
@@ -85,10 +104,13 @@ const decode = Effect.fnUntraced(function* (
   if (width * height > limit) {
     return yield* new ImageTooLarge({ source, measure: "pixels", actual: width * height, limit })
   }
-  const reason = unsupported[format]
-  if (reason !== undefined) return yield* new UnsupportedImage({ source, format, detail: reason })
+  if (format === "heif") {
+    const detail = "the usual build of sharp has no decoder for HEIC (patents). Convert it to JPEG or AVIF"
+    return yield* new UnsupportedImage({ source, format, detail })
+  }
   const bytes = yield* image.bytes
   const channels = options?.channels ?? 3
+  if (format === "bmp") return yield* decodeBmp(image, bytes, channels)
   const { data, info } = yield* Effect.tryPromise({
     try: () => {
       // Warnings are not enough to refuse a picture: libjpeg warns of bytes that no viewer minds.

@@ -24,6 +24,7 @@
  */
 import { Cause, Duration, Effect, Exit, Fiber, Result, type Scope, Stream } from "effect"
 import type { Attempt } from "../policy/Attempt.ts"
+import { partOf } from "../policy/PartOf.ts"
 import * as Policy from "../policy/Policy.ts"
 import type { PolicyError } from "../policy/PolicyError.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
@@ -126,7 +127,7 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
   const submit = (input: Input, submitting?: SubmitOptions) =>
     Effect.map(
       submits.run(
-        (attempt) => contract.submit(input, partOf(attempt, submitting)),
+        (attempt) => contract.submit(input, partOf(attempt, submitting?.within, keyOf(submitting))),
         contract.isRepeatable === false ? { retryWhen: neverSent } : undefined
       ),
       ({ value }) => value
@@ -134,7 +135,7 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
 
   const status = (job: JobRef, within?: Attempt) =>
     Effect.map(
-      questions.run((attempt) => contract.status(job, partOf(attempt, { within }))),
+      questions.run((attempt) => contract.status(job, partOf(attempt, within))),
       ({ value }) => value
     )
 
@@ -142,7 +143,7 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
     const { cancel } = contract
     return cancel === undefined
       ? Effect.void
-      : Effect.asVoid(cancels.run((attempt) => cancel(job, partOf(attempt, { within }))))
+      : Effect.asVoid(cancels.run((attempt) => cancel(job, partOf(attempt, within))))
   }
 
   /** Cancels for a caller that is leaving: it must not wait long, and has an error of its own. */
@@ -188,7 +189,7 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
       if (awaiting?.onStatus !== undefined) yield* awaiting.onStatus(current)
       if (current._tag === "Succeeded") {
         const fetched = results.run((attempt) =>
-          contract.result(job, current.output, partOf(attempt, { within }))
+          contract.result(job, current.output, partOf(attempt, within))
         )
         return (yield* pace.within(fetched)).value
       }
@@ -236,7 +237,7 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
     abandoning(
       (waiting) =>
         Effect.gen(function* () {
-          const idempotencyKey = options?.idempotencyKey ?? options?.within?.idempotencyKey ?? randomHex(16)
+          const idempotencyKey = keyOf(options) ?? randomHex(16)
           waiting.job = contract.jobOf?.(idempotencyKey)
           const pace = yield* startPace(waiting, options?.within)
           // A fiber of its own, so that a caller who is interrupted can still learn which job it has started.
@@ -317,24 +318,9 @@ const cancelPolicy: Policy.PolicyOptions = {
   retryBudget: false
 }
 
-/** An attempt that carries the ids of the call it is part of, and keeps that call's phase up to date. */
-const partOf = (attempt: Attempt, part: SubmitOptions | undefined): Attempt => {
-  const within = part?.within
-  const idempotencyKey = part?.idempotencyKey ?? within?.idempotencyKey
-  if (within === undefined && idempotencyKey === undefined) return attempt
-  return {
-    ...attempt,
-    callId: within?.callId ?? attempt.callId,
-    idempotencyKey: idempotencyKey ?? attempt.idempotencyKey,
-    get phase() {
-      return attempt.phase
-    },
-    set phase(phase) {
-      attempt.phase = phase
-      if (within !== undefined) within.phase = phase
-    }
-  }
-}
+/** The key of a submission: one's own, or that of the call that it is part of. */
+const keyOf = (submitting: SubmitOptions | undefined): string | undefined =>
+  submitting?.idempotencyKey ?? submitting?.within?.idempotencyKey
 
 const unknown = (
   service: string,

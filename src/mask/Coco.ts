@@ -160,14 +160,18 @@ export interface Writer {
   readonly end: () => string
 }
 
-/** A writer; categories stand first, images last. */
-export const writer = (categories: ReadonlyArray<Category>): Writer => {
+/**
+ * A writer; categories stand first, images last. A function is asked at the end, where only the last image tells which
+ * categories there are.
+ */
+export const writer = (categories: ReadonlyArray<Category> | (() => ReadonlyArray<Category>)): Writer => {
   const images: Array<string> = []
   let open = false
+  const known = (list: ReadonlyArray<Category>): string => `"categories":${JSON.stringify(list)},`
   const start = (): string => {
     if (open) return ""
     open = true
-    return `{"categories":${JSON.stringify(categories)},"annotations":[`
+    return `{${typeof categories === "function" ? "" : known(categories)}"annotations":[`
   }
   let first = true
   return {
@@ -180,7 +184,8 @@ export const writer = (categories: ReadonlyArray<Category>): Writer => {
       }
       return text
     },
-    end: () => `${start()}],"images":[${images.join(",")}]}\n`
+    end: () =>
+      `${start()}],${typeof categories === "function" ? known(categories()) : ""}"images":[${images.join(",")}]}\n`
   }
 }
 

@@ -93,6 +93,40 @@ const feature = (polygons: ReadonlyArray<Polygons.Polygon>, region: Region, tran
   }
 }
 
+/** A file written piece by piece, for data sets larger than memory: the pieces joined are the text of the file. */
+export interface Writer {
+  /** The text of one image's features; `properties`, such as the image's name, are added to each. */
+  readonly add: (
+    features: Iterable<Feature>,
+    properties?: Readonly<Record<string, string | number | boolean>>
+  ) => string
+  /** The end of the file. */
+  readonly end: () => string
+}
+
+/** A writer of one collection. */
+export const writer = (): Writer => {
+  let open = false
+  let first = true
+  const start = (): string => {
+    if (open) return ""
+    open = true
+    return '{"type":"FeatureCollection","features":['
+  }
+  return {
+    add: (features, properties = {}) => {
+      let text = start()
+      for (const feature of features) {
+        const own = { ...feature, properties: { ...properties, ...feature.properties } }
+        text += (first ? "\n" : ",\n") + JSON.stringify(own)
+        first = false
+      }
+      return text
+    },
+    end: () => `${start()}]}\n`
+  }
+}
+
 export interface LabelMapOptions {
   /** In pixels. */
   readonly width: number

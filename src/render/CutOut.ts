@@ -8,7 +8,7 @@
  *
  * const image = { width: 2, height: 1, channels: 1 as const, data: Uint8Array.of(10, 200) }
  * const map = LabelMap.makeUnsafe({ width: 2, height: 1, data: Uint8Array.of(0, 5) })
- * CutOut.paint(image, map, { ids: [5], feather: 0 }).data // => Uint8Array.of(10, 10, 10, 0, 200, 200, 200, 255)
+ * CutOut.paint(image, map, { ids: [5], feather: 0 }).data // => Uint8Array.of(0, 0, 0, 0, 200, 200, 200, 255)
  * ```
  */
 import type { Effect } from "effect"
@@ -31,11 +31,8 @@ export const paint = (image: Raster, map: LabelMap.LabelMap, options: CutOutOpti
   Steps.runSync(steps(image, map, options))
 
 /** The same, with pauses for others on the event loop. */
-export const draw = (
-  image: Raster,
-  map: LabelMap.LabelMap,
-  options: CutOutOptions
-): Effect.Effect<Raster> => Steps.run(() => steps(image, map, options))
+export const draw = (image: Raster, map: LabelMap.LabelMap, options: CutOutOptions): Effect.Effect<Raster> =>
+  Steps.run(() => steps(image, map, options))
 
 /** The same, step by step. */
 export function* steps(
@@ -78,6 +75,8 @@ export function* steps(
   const data = new Uint8Array(width * height * 4)
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
+      // What is cut away is gone: its colours are not kept under the transparency.
+      if (alpha[y * width + x] === 0) continue
       const at = ((top + y) * image.width + left + x) * channels
       const out = (y * width + x) * 4
       data[out] = image.data[at]!

@@ -19,7 +19,7 @@ import * as Palette from "../mask/Palette.ts"
 import * as Polygons from "../mask/Polygons.ts"
 import * as Background from "./Background.ts"
 import * as Ink from "./Ink.ts"
-import * as Colors from "./Rgb.ts"
+import * as Paint from "./Paint.ts"
 import * as Steps from "./Steps.ts"
 
 export interface OutlinesOptions {
@@ -54,7 +54,7 @@ export function* steps(
 ): Steps.Steps<Raster> {
   const { height, width } = image
   const map = LabelMap.resize(labelMap, width, height)
-  const data = Colors.copy(image)
+  const data = Paint.copy(image)
   yield
   const outlines = Polygons.fromLabelMap(map, {
     exclude: options.hidden ?? Background.idsOf(options.palette),

@@ -36,6 +36,7 @@ export const make = (options: AdmissionOptions): Admission => {
     return new Refusal({
       status: 503,
       detail,
+      reason: "busy",
       retryAfter: Duration.millis(Math.min(30_000, Math.max(1000, wait)))
     })
   }

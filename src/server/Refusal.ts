@@ -15,6 +15,8 @@ export class Refusal extends Schema.TaggedError<Refusal>()("Refusal", {
   /** For the log, where it knows more than the caller may. */
   internal: Schema.optional(Schema.String),
   retryAfter: Schema.optional(Schema.DurationFromMillis),
+  /** Why it may go well later: the model is not loaded yet, or there is too much to do. Some protocols tell them apart. */
+  reason: Schema.optional(Schema.Literals(["loading", "busy"])),
   /** Methods of the route, for a 405. */
   allow: Schema.optional(Schema.String)
 }) {
@@ -36,8 +38,12 @@ const soon = Duration.seconds(1)
 /** What a failed segmentation is to a caller. */
 export const fromError = (error: SegmentationError): Refusal => {
   const { message } = error
-  const refuse = (status: number, detail: string, retryAfter?: Duration.Duration) =>
-    new Refusal({ status, detail, internal: message, retryAfter })
+  const refuse = (
+    status: number,
+    detail: string,
+    retryAfter?: Duration.Duration,
+    reason?: Refusal["reason"]
+  ) => new Refusal({ status, detail, internal: message, retryAfter, reason })
   switch (error._tag) {
     case "NotAnImage":
     case "ImageNotFound":
@@ -53,10 +59,10 @@ export const fromError = (error: SegmentationError): Refusal => {
     case "ModelNotLoadable":
       return refuse(503, "The model is not loaded")
     case "ModelLoading":
-      return refuse(503, "The model is not loaded yet", error.retryAfter ?? soon)
+      return refuse(503, "The model is not loaded yet", error.retryAfter ?? soon, "loading")
     case "QueueFull":
     case "RateLimited":
-      return refuse(503, "The service is busy. Try again shortly", retryAfterOf(error) ?? soon)
+      return refuse(503, "The service is busy. Try again shortly", retryAfterOf(error) ?? soon, "busy")
     case "CircuitOpen":
     case "RetryBudgetSpent":
     case "ConnectionFailed":
@@ -103,3 +109,7 @@ const retryAfterOf = (error: SegmentationError): Duration.Duration | undefined =
 export const notFound = (detail: string): Refusal => new Refusal({ status: 404, detail })
 /** A request that no repetition makes better. */
 export const bad = (detail: string): Refusal => new Refusal({ status: 400, detail })
+
+/** More images in a request than may be. */
+export const tooMany = (maxImages: number): Refusal =>
+  new Refusal({ status: 413, detail: `This service takes at most ${maxImages} images at once` })

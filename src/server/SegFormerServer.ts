@@ -31,6 +31,7 @@ import { Transport } from "../Transport.ts"
 import * as Admission from "./Admission.ts"
 import type { Dialect, DialectRoute, Served, ServerLimits } from "./Dialect.ts"
 import * as InspectionDialect from "./InspectionDialect.ts"
+import * as Paths from "./Paths.ts"
 import * as Refusals from "./Refusal.ts"
 
 export interface SegFormerServerOptions {
@@ -40,6 +41,11 @@ export interface SegFormerServerOptions {
   readonly port?: number | undefined
   /** The inspection service's by default. The first one has paths that several have, and answers for those that none has. */
   readonly dialects?: ReadonlyArray<Dialect> | undefined
+  /**
+   * What the model is called in dialects whose requests name one. As the segmenter calls it by default; `segformer` is
+   * understood as well.
+   */
+  readonly name?: string | undefined
   /** Bytes of one image file. 50 MiB by default. */
   readonly maxBytes?: number | undefined
   /** Width times height of one image. 50 million by default. */
@@ -195,6 +201,11 @@ const serve = Effect.fnUntraced(function* (
     maxHeldBytes: options.maxHeldBytes ?? 512 * 1024 * 1024
   })
   const counts = { segmented: 0, failed: 0 }
+  const { name } = options
+  // Asked with nearly every request in some dialects, and where it is another service's, over the network.
+  const describe = yield* remembered(
+    Effect.map(transport.describe, (model) => ({ ...model, name: name ?? model.name }))
+  )
   return {
     limits,
     concurrency,
@@ -204,7 +215,7 @@ const serve = Effect.fnUntraced(function* (
     health: Effect.catch(transport.health, (error) =>
       Effect.succeed({ healthy: false, detail: error.message })
     ),
-    describe: Effect.mapError(transport.describe, Refusals.fromError),
+    describe: Effect.mapError(describe, Refusals.fromError),
     state: Effect.sync(() => {
       const { present, working } = admission.state()
       return {
@@ -239,6 +250,26 @@ const serve = Effect.fnUntraced(function* (
   }
 })
 
+/** How long a description is taken for true, in milliseconds. */
+const rememberedFor = 10_000
+
+/** The same value for a while, once there is one: failures are not kept. */
+const remembered = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<Effect.Effect<A, E>> =>
+  Effect.map(Clock.Clock, (clock) => {
+    let known: { readonly value: A; readonly at: bigint } | undefined
+    return Effect.suspend(() => {
+      const now = clock.monotonicTimeNanosUnsafe()
+      if (known !== undefined && Number(now - known.at) / 1e6 < rememberedFor) {
+        return Effect.succeed(known.value)
+      }
+      return Effect.tap(self, (value) =>
+        Effect.sync(() => {
+          known = { value, at: now }
+        })
+      )
+    })
+  })
+
 type App = Effect.Effect<
   HttpServerResponse.HttpServerResponse,
   never,
@@ -253,16 +284,11 @@ const application = Effect.fnUntraced(function* (
   options: SegFormerServerOptions
 ): Effect.fn.Return<App, never, Scope.Scope> {
   const router = yield* HttpRouter.make
-  const refuseUnknown = (refusal: Refusals.Refusal) =>
-    dialects[0]?.refuse(refusal) ?? Response.empty({ status: refusal.status })
-  /** Methods by path, for those that ask with another one. */
-  const methods = new Map<string, Array<string>>()
+  const paths = Paths.make()
   for (const dialect of dialects) {
     for (const route of yield* dialect.routes(served)) {
-      const before = methods.get(route.path) ?? []
       // `/health` is a path of several protocols: the dialect that is named first has it.
-      if (before.includes(route.method)) continue
-      methods.set(route.path, [...before, route.method])
+      if (!paths.add(dialect, route)) continue
       yield* router.addAll([HttpRouter.route(route.method, route.path, handler(dialect, route))])
     }
   }
@@ -271,6 +297,8 @@ const application = Effect.fnUntraced(function* (
 
   return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const path = request.url.split(/[?#]/, 1)[0] ?? ""
+    const refuseUnknown = (refusal: Refusals.Refusal) =>
+      (paths.nearest(path) ?? dialects[0])?.refuse(refusal) ?? Response.empty({ status: refusal.status })
     const answer = state.draining
       ? Effect.succeed(
           refuseUnknown(
@@ -284,7 +312,7 @@ const application = Effect.fnUntraced(function* (
       : Effect.catchCause(routed, (cause) => {
           const failure = cause.reasons[0]
           if (failure?._tag === "Interrupt") return Effect.interrupt
-          const allow = methods.get(path)?.join(", ")
+          const allow = paths.methods(path)?.join(", ")
           // A handler's own failures are answered in its dialect: what is left is a path that nobody has, or a bug.
           return failure?._tag === "Fail"
             ? Effect.succeed(

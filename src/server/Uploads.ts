@@ -5,7 +5,7 @@
 import { ByteSize, Duration, Effect, Stream } from "effect"
 import { HttpIncomingMessage, type HttpServerRequest, Multipart } from "effect/http"
 import type { Upload } from "./Dialect.ts"
-import { bad, Refusal } from "./Refusal.ts"
+import { bad, Refusal, tooMany } from "./Refusal.ts"
 
 export interface UploadOptions {
   /** The part that carries files. Others are read over. */
@@ -30,6 +30,13 @@ export const bodyBytes = (request: HttpServerRequest.HttpServerRequest, maxTotal
 
 const tooLarge = (limit: number, what: string) =>
   new Refusal({ status: 413, detail: `${what} is larger than ${limit} bytes, the most this service takes` })
+
+/** A body that did not come within so many milliseconds. */
+export const tooSlow = (timeout: number): Refusal =>
+  new Refusal({
+    status: 408,
+    detail: `The body did not arrive within ${Duration.format(Duration.millis(timeout))}`
+  })
 
 /** {@link bodyBytes}, unless they are too many already: what can never be taken is not asked to come back later. */
 export const announced = (
@@ -76,22 +83,11 @@ export const read = (
       Effect.mapError((error) => fromMultipart(error, options)),
       Effect.timeoutOrElse({
         duration: Duration.millis(options.timeout),
-        orElse: () =>
-          Effect.fail(
-            new Refusal({
-              status: 408,
-              detail: `The body did not arrive within ${Duration.format(Duration.millis(options.timeout))}`
-            })
-          )
+        orElse: () => Effect.fail(tooSlow(options.timeout))
       }),
       Effect.flatMap(() =>
         tooMany
-          ? Effect.fail(
-              new Refusal({
-                status: 413,
-                detail: `This service takes at most ${options.maxFiles} images at once`
-              })
-            )
+          ? Effect.fail(tooMany(options.maxFiles))
           : Effect.succeed(uploads)
       )
     )

@@ -32,7 +32,7 @@ export const decode = (text: string): Uint8Array | undefined => {
       // `Buffer` skips what is no base64, so the length tells whether anything was skipped.
       const bytes = nodeBuffer.from(text, "base64")
       if (bytes.length === decodedLength(text)) return bytes
-      const joined = text.replaceAll(/\s+/g, "")
+      const joined = text.replaceAll(/[\t\n\f\r ]+/g, "")
       return joined.length < text.length && bytes.length === decodedLength(joined) ? bytes : undefined
     }
     return Uint8Array.from(atob(text), (char) => char.charCodeAt(0))

@@ -32,6 +32,9 @@ export interface Origin {
   readonly requestId: string | undefined
 }
 
+/** An address without what may hold a secret. */
+export const withoutQuery = (url: string): string => url.split(/[?#]/, 1)[0]!
+
 const formats: Readonly<Record<string, string>> = {
   gzip: "gzip",
   "x-gzip": "gzip",
@@ -195,11 +198,18 @@ export const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
   return all
 }
 
-/** The innermost error with a system code: HTTP clients wrap it in errors of their own. */
+/**
+ * The innermost error with a system code, else the innermost of all: HTTP clients wrap what happened in errors of
+ * their own, which say no more than "fetch failed".
+ */
 const innermost = (cause: unknown): unknown => {
   let found = cause
+  let hasCode = false
   for (let at = cause, depth = 0; depth < 6 && at instanceof Error; depth++) {
-    if ("code" in at && typeof at.code === "string") found = at
+    if ("code" in at && typeof at.code === "string") {
+      found = at
+      hasCode = true
+    } else if (!hasCode) found = at
     at = at.cause
   }
   return found

@@ -9,7 +9,7 @@
 import { Clock, Context, type Duration, Effect, Option, type Redacted, Stream, Tracer } from "effect"
 import {
   FetchHttpClient,
-  Headers,
+  type Headers,
   type HttpBody,
   HttpClient,
   type HttpClientError,
@@ -24,18 +24,10 @@ import { version } from "../version.ts"
 import * as Body from "./Body.ts"
 import * as Hosts from "./Hosts.ts"
 import * as OwnHeaders from "./OwnHeaders.ts"
-import {
-  ConnectionFailed,
-  fromStatus,
-  InvalidUrl,
-  RedirectRefused,
-  type ServiceError
-} from "./ServiceError.ts"
+import * as Redirects from "./Redirects.ts"
+import { ConnectionFailed, fromStatus, InvalidUrl, type ServiceError } from "./ServiceError.ts"
 
-/** `"refuse"`, or which hosts a redirect may lead to besides the service's own origin. */
-export type Redirects =
-  | "refuse"
-  | { readonly max?: number | undefined; readonly hosts?: Hosts.Hosts | "any" | undefined }
+export type { Redirects } from "./Redirects.ts"
 
 export interface ExchangeOptions {
   /** Where the service lives, with or without a path and a trailing slash. A query is kept on every request. */
@@ -46,7 +38,7 @@ export interface ExchangeOptions {
   readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
   readonly limits?: Partial<Body.BodyLimits> | undefined
   /** `"refuse"` by default. */
-  readonly redirects?: Redirects | undefined
+  readonly redirects?: Redirects.Redirects | undefined
 }
 
 /** One request, relative to the base URL. */
@@ -114,7 +106,7 @@ export const parseBaseUrl = (baseUrl: string): Effect.Effect<URL, InvalidUrl> =>
     const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined
     if (url === undefined) {
       // Whatever may be a password or a token in it is not for errors.
-      const safe = withoutQuery(baseUrl).replace(/^.*@/s, "")
+      const safe = Body.withoutQuery(baseUrl).replace(/^.*@/s, "")
       return invalid(safe, "write it whole, such as http://localhost:8080")
     }
     const safe = `${url.protocol}//${url.host}${url.pathname}`
@@ -198,10 +190,10 @@ export const make = Effect.fnUntraced(function* (
       origin: Identified
     ) => Effect.Effect<A, ServiceError>,
     hops: number,
-    rules: Redirects = redirects
+    rules: Redirects.Redirects = redirects
   ): Effect.Effect<A, ServiceError> =>
     Effect.suspend(() => {
-      const service = withoutQuery(request.url)
+      const service = Body.withoutQuery(request.url)
       attempt.phase = "waiting"
       return Effect.flatMap(execute(request, service, attempt), (response) => {
         const requestId = response.headers["x-request-id"]?.slice(0, 200) || attempt.callId
@@ -213,75 +205,13 @@ export const make = Effect.fnUntraced(function* (
         if (location === undefined && status !== 0) return use(response, origin)
         return Effect.andThen(
           Body.discard(response),
-          Effect.flatMap(follow(request, status, location, origin, hops, rules), (next) =>
-            exchange(next, attempt, use, hops + 1, rules)
+          Effect.flatMap(
+            Redirects.follow({ request, status, location, origin, hops, rules, base: base.origin }),
+            (next) => exchange(next, attempt, use, hops + 1, rules)
           )
         )
       })
     })
-
-  const follow = (
-    request: HttpClientRequest.HttpClientRequest,
-    status: number,
-    location: string | undefined,
-    origin: Body.Origin,
-    hops: number,
-    rules: Redirects
-  ): Effect.Effect<HttpClientRequest.HttpClientRequest, RedirectRefused> => {
-    const target =
-      location !== undefined && URL.canParse(location, request.url)
-        ? new URL(location, request.url)
-        : undefined
-    const refuse = (detail: string) =>
-      Effect.fail(
-        new RedirectRefused({
-          ...origin,
-          status,
-          location:
-            target === undefined
-              ? withoutQuery(location ?? "a place it does not name").slice(0, 200)
-              : target.origin === "null"
-                ? target.protocol
-                : target.origin + target.pathname,
-          detail
-        })
-      )
-    if (rules === "refuse")
-      return refuse("redirects are not followed. Call that address itself, or set `redirects`")
-    if (target === undefined || (target.protocol !== "http:" && target.protocol !== "https:"))
-      return refuse("that is no http(s) URL")
-    if (hops >= (rules.max ?? 5))
-      return refuse(`that is hop ${hops + 1}, one more than \`redirects.max\` allows`)
-    const from = new URL(request.url)
-    const isOurs = target.origin === base.origin
-    const { hosts } = rules
-    if (!isOurs && hosts !== "any" && !Hosts.allows(hosts ?? [], target))
-      return refuse("that host is not in `redirects.hosts`")
-    if (from.protocol === "https:" && target.protocol === "http:")
-      return refuse("it leads from https to http")
-    const keepsBody = status === 307 || status === 308
-    if (!keepsBody && request.method !== "GET" && request.method !== "HEAD" && status !== 303) {
-      return refuse(`a ${request.method} cannot be repeated there`)
-    }
-    const repeats = keepsBody || request.method === "GET" || request.method === "HEAD"
-    const { headers } = request
-    // No header of ours crosses origins: not the key, nor cookies, nor ids. What describes the body goes with it.
-    const kept = isOurs
-      ? headers
-      : Headers.fromInput(
-          ["accept", "accept-encoding", "user-agent", "content-type", "content-length"].flatMap((name) =>
-            headers[name] === undefined ? [] : [[name, headers[name]] as const]
-          )
-        )
-    const next = target.origin + target.pathname + target.search
-    return Effect.succeed(
-      repeats
-        ? HttpClientRequest.updateHeaders(HttpClientRequest.setUrl(request, next), () => kept)
-        : HttpClientRequest.get(next, {
-            headers: Headers.removeMany(kept, ["content-type", "content-length"])
-          })
-    )
-  }
 
   const logged = <
     A extends { readonly status: number; readonly requestId: string },
@@ -310,7 +240,7 @@ export const make = Effect.fnUntraced(function* (
       )
     })
 
-  const called = (call: Call) => ({ method: call.method, url: withoutQuery(prefix + call.path) })
+  const called = (call: Call) => ({ method: call.method, url: Body.withoutQuery(prefix + call.path) })
 
   const isSuccess = (status: number) => status >= 200 && status < 300
 
@@ -340,7 +270,10 @@ export const make = Effect.fnUntraced(function* (
     Effect.suspend(() => {
       const url = URL.canParse(address) ? new URL(address) : undefined
       if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:"))
-        return invalid(withoutQuery(address).slice(0, 200), `${prefix} named it, but it is no http(s) URL`)
+        return invalid(
+          Body.withoutQuery(address).slice(0, 200),
+          `${prefix} named it, but it is no http(s) URL`
+        )
       const place = url.origin + url.pathname
       const isOurs = url.origin === base.origin
       if (!isOurs && !Hosts.allows(hosts, url))
@@ -408,8 +341,6 @@ export const failure = (
       })
     )
   )
-
-const withoutQuery = (url: string): string => url.split(/[?#]/, 1)[0]!
 
 /** Codes that say that nobody took the request. */
 const neverSent = new Set([

@@ -83,7 +83,7 @@ export const run = async (report: Report): Promise<void> => {
   for (const [threads, subjects] of cases) {
     const told: Told = {
       model: path("../../src/onnx/bundled"),
-      pictures: files.slice(0, 24).map((file) => join(folder, file)),
+      pictures: files.slice(0, 16).map((file) => join(folder, file)),
       threads
     }
     const { measured, warmUps } = await measure(subjects, told)

@@ -5,7 +5,9 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Fixtures } from "effect-segformer/testing"
+import * as HuggingFaceServer from "../http/servers/HuggingFaceServer.ts"
 import * as InspectionServer from "../http/servers/InspectionServer.ts"
+import * as OpenInferenceServer from "../http/servers/OpenInferenceServer.ts"
 import * as TestServer from "../support/TestServer.ts"
 
 /** Runs an example as its first lines say, in a process of its own. */
@@ -69,5 +71,18 @@ describe("docs/examples", () => {
       const { stdout } = yield* run("fake.ts", [])
       assert.match(stdout, /48 x 32 after 2 attempts/)
     })
+  )
+
+  it.live("change-service finds the same through the old service and the new one", () =>
+    Effect.gen(function* () {
+      const before = yield* HuggingFaceServer.make
+      const after = yield* OpenInferenceServer.make({ binary: true })
+      const { code, stderr, stdout } = yield* run("change-service.ts", [yield* panel, before.url, after.url])
+      assert.strictEqual(stderr, "")
+      const [first = "", second = ""] = stdout.split("after\n")
+      assert.match(first, /^before\nbackground: \d+ pixels\nparticle: \d+ pixels\nscratch: \d+ pixels\n$/)
+      assert.strictEqual(`before\n${second}`, first)
+      assert.strictEqual(code, 0)
+    }).pipe(Effect.scoped)
   )
 })

@@ -25,6 +25,7 @@ import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import { TestClock } from "effect/testing"
 import { gzipSync } from "node:zlib"
 import { http, sendJson, tcp } from "../support/TestServer.ts"
+import { eventually } from "../service/support.ts"
 
 /** When each of the runs of a failing effect began, in milliseconds, within five minutes. */
 const startsOf = <E>(schedule: Schedule.Schedule<unknown, E, E>, error: E) =>
@@ -222,9 +223,8 @@ describe("HttpClient over undici", () => {
       assert.strictEqual(server.sockets.size, 1)
       const { port } = server
       const second = yield* get(`http://127.0.0.1:${port}`)
-      yield* Effect.sleep("20 millis")
       // The first is still taken, so the second needed one of its own.
-      assert.strictEqual(server.sockets.size, 2)
+      assert.isTrue(yield* eventually(() => server.sockets.size === 2))
       assert.deepStrictEqual([response.status, second.status], [200, 200])
     }).pipe(Effect.provide(NodeHttpClient.layerUndici), Effect.scoped)
   )
@@ -235,8 +235,7 @@ describe("HttpClient over undici", () => {
       const server = yield* tcp((socket) => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"))
       const response = yield* get(server.url)
       yield* Effect.ignore(Effect.timeout(response.arrayBuffer, "50 millis"))
-      yield* Effect.sleep("50 millis")
-      assert.strictEqual(server.sockets.size, 0)
+      assert.isTrue(yield* eventually(() => server.sockets.size === 0))
     }).pipe(Effect.provide(NodeHttpClient.layerUndici), Effect.scoped)
   )
 

@@ -266,7 +266,10 @@ describe("InspectionService: the service and its models", () => {
   it.live("tells its status and its models", () =>
     Effect.gen(function* () {
       const server = yield* InspectionServer.make
-      const service = yield* connect(server)
+      const service = yield* Effect.provide(
+        Effect.map(InspectionService, (service) => service),
+        InspectionService.layer({ baseUrl: server.url })
+      )
       assert.deepStrictEqual(yield* service.status, { uptime: 12, queue: 0 })
       assert.deepStrictEqual(yield* service.currentModel, { success: true, current_model: "segformer" })
       assert.deepStrictEqual(yield* service.availableModels, { models: ["segformer", "oneformer"] })

@@ -41,6 +41,45 @@ const near = (
   actual.forEach((value, i) => assert.closeTo(value, expected[i]!, tolerance, `${what} ${actual.join(",")}`))
 }
 
+/** What Pillow writes for 5 x 3 pixels of (50 x, 100 y, 255 - 20 x): 24 bits, 32 bits, and 1 bit of its dithered grey. */
+const byPillow = {
+  24: "Qk1mAAAAAAAAADYAAAAoAAAABQAAAAMAAAABABgAAAAAADAAAADEDgAAxA4AAAAAAAAAAAAA/8gA68gy18hkw8iWr8jIAP9kAOtkMtdkZMNklq9kyAD/AADrADLXAGTDAJavAMgA",
+  32: "Qk1yAAAAAAAAADYAAAAoAAAABQAAAAMAAAABACAAAAAAADwAAADEDgAAxA4AAAAAAAAAAAAA/8gA/+vIMv/XyGT/w8iW/6/IyP//ZAD/62Qy/9dkZP/DZJb/r2TI//8AAP/rADL/1wBk/8MAlv+vAMj/",
+  1: "Qk1KAAAAAAAAAD4AAAAoAAAABQAAAAMAAAABAAEAAAAAAAwAAADEDgAAxA4AAAIAAAACAAAAAAAAAP////+4AAAAWAAAAAAAAAA="
+} as const
+
+/** A bitmap by its description: rows as they lie in the file, padded. */
+const bitmap = (
+  header: {
+    readonly depth: number
+    readonly compression?: number
+    readonly colours?: number
+    readonly masks?: ReadonlyArray<number>
+    readonly palette?: ReadonlyArray<number>
+  },
+  width: number,
+  height: number,
+  rows: Uint8Array
+): Uint8Array => {
+  const { colours = 0, compression = 0, depth, masks = [], palette = [] } = header
+  const start = 54 + masks.length * 4 + Math.max(palette.length, colours) * 4
+  const bytes = new Uint8Array(start + rows.length)
+  const view = new DataView(bytes.buffer)
+  bytes.set([0x42, 0x4d])
+  view.setUint32(2, bytes.length, true)
+  view.setUint32(10, start, true)
+  view.setUint32(14, 40, true)
+  view.setInt32(18, width, true)
+  view.setInt32(22, height, true)
+  view.setUint16(26, 1, true)
+  view.setUint16(28, depth, true)
+  view.setUint32(30, compression, true)
+  view.setUint32(46, colours, true)
+  ;[...masks, ...palette].forEach((value, i) => view.setUint32(54 + i * 4, value, true))
+  bytes.set(rows, start)
+  return bytes
+}
+
 layer(SharpCodec.layer, { excludeTestServices: true })("SharpCodec", (it) => {
   it.effect("gives the pixels of lossless formats as they are", () =>
     Effect.gen(function* () {
@@ -146,6 +185,60 @@ layer(SharpCodec.layer, { excludeTestServices: true })("SharpCodec", (it) => {
     })
   )
 
+  it.effect("reads bitmaps of every depth, in either order of rows", () =>
+    Effect.gen(function* () {
+      const expected = Array.from({ length: 15 }, (_, i) => [
+        50 * (i % 5),
+        100 * Math.floor(i / 5),
+        255 - 20 * (i % 5)
+      ]).flat()
+      for (const depth of [24, 32] as const) {
+        const raster = yield* decode(Buffer.from(byPillow[depth], "base64"))
+        assert.deepStrictEqual(
+          [raster.width, raster.height, ...raster.data],
+          [5, 3, ...expected],
+          `${depth} bits`
+        )
+      }
+      const one = yield* decode(Buffer.from(byPillow[1], "base64"))
+      const grey = Array.from({ length: 15 }, (_, i) => one.data[i * 3])
+      assert.deepStrictEqual(grey, [0, 0, 0, 0, 0, 0, 255, 0, 255, 255, 255, 0, 255, 255, 255])
+
+      const palette = [0x0000ff, 0x00ff00, 0xff8000]
+      const nibbles = bitmap(
+        { depth: 4, palette, colours: 3 },
+        3,
+        -2,
+        Uint8Array.of(0x01, 0x20, 0, 0, 0x2f, 0, 0, 0)
+      )
+      const indexed = [0, 0, 255, 0, 255, 0, 255, 128, 0, 255, 128, 0, 0, 0, 0, 0, 0, 255]
+      assert.deepStrictEqual([...(yield* decode(nibbles)).data], indexed)
+      const bytes = bitmap({ depth: 8, palette, colours: 3 }, 3, 1, Uint8Array.of(0, 1, 2, 0))
+      assert.deepStrictEqual([...(yield* decode(bytes)).data], indexed.slice(0, 9))
+
+      // 5 bits each, by default; 5, 6 and 5 by masks; 10 bits each by masks.
+      const sixteen = (rows: Uint16Array, masks?: ReadonlyArray<number>) =>
+        bitmap(
+          masks === undefined ? { depth: 16 } : { depth: 16, compression: 3, masks },
+          2,
+          1,
+          new Uint8Array(rows.buffer)
+        )
+      const plain = yield* decode(sixteen(Uint16Array.of(0x7c00, 0x03ff)))
+      assert.deepStrictEqual([...plain.data], [255, 0, 0, 0, 255, 255])
+      const masked = yield* decode(sixteen(Uint16Array.of(0xf800, 0x07ff), [0xf800, 0x7e0, 0x1f]))
+      assert.deepStrictEqual([...masked.data], [255, 0, 0, 0, 255, 255])
+      const deep = bitmap(
+        { depth: 32, compression: 3, masks: [0x3ff00000, 0xffc00, 0x3ff] },
+        1,
+        1,
+        new Uint8Array(Uint32Array.of(((1023 << 20) | (512 << 10)) >>> 0).buffer)
+      )
+      assert.deepStrictEqual([...(yield* decode(deep)).data], [255, 128, 0])
+      assert.deepStrictEqual([...(yield* decode(deep, { channels: 4 })).data], [255, 128, 0, 255])
+    })
+  )
+
   it.effect("takes the first frame of an animation", () =>
     Effect.gen(function* () {
       const frames = new Uint8Array(4 * 8 * 3)
@@ -172,14 +265,12 @@ layer(SharpCodec.layer, { excludeTestServices: true })("SharpCodec", (it) => {
       const large = yield* Effect.flip(decode(Fixtures.image, { maxPixels: 1000 }))
       assert.strictEqual(large._tag, "ImageTooLarge")
 
-      const bmp = new Uint8Array(70)
-      bmp.set([0x42, 0x4d, 70])
-      new DataView(bmp.buffer).setUint32(14, 40, true)
-      new DataView(bmp.buffer).setInt32(18, 2, true)
-      new DataView(bmp.buffer).setInt32(22, 2, true)
-      const unsupported = yield* Effect.flip(decode(bmp))
+      const rle = bitmap({ depth: 8, compression: 1, colours: 256 }, 4, 1, new Uint8Array(4))
+      const unsupported = yield* Effect.flip(decode(rle))
       assert.strictEqual(unsupported._tag, "UnsupportedImage")
       assert.include(unsupported.message, "Convert it to PNG")
+      const whole = bitmap({ depth: 24 }, 2, 2, new Uint8Array(16))
+      assert.strictEqual((yield* Effect.flip(decode(whole.subarray(0, 60))))._tag, "NotAnImage")
     })
   )
 

@@ -97,7 +97,11 @@ describe("sessions", () => {
       const before = yield* slow.pids
       yield* Effect.timeoutOption(slow.predict(red), "50 millis")
       yield* eventually(() => !isAlive(before[0]!))
-      const after = yield* slow.pids
+      let after = yield* slow.pids
+      while (after.length === 0 || after[0] === before[0]) {
+        yield* Effect.sleep("10 millis")
+        after = yield* slow.pids
+      }
       assert.strictEqual(after.length, 1)
       assert.notDeepEqual(after, before)
 

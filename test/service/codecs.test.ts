@@ -1,33 +1,60 @@
 import { Buffer } from "node:buffer"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect, Schema, Stream } from "effect"
 import { Headers } from "effect/http"
 import * as fc from "fast-check"
 import { Decode, type Exchange } from "effect-segformer/service"
-import * as Base64 from "../../src/service/Base64.ts"
 import * as Multipart from "../../src/service/Multipart.ts"
 
-describe("Base64", () => {
+/** The module as it is where the runtime has this and nothing better. */
+const loaded = async (means: "Buffer" | "fromBase64" | "atob") => {
+  const buffer = globalThis.Buffer
+  const fromBase64 = (text: string) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0))
+  if (means === "atob") vi.stubGlobal("Buffer", undefined)
+  Object.defineProperty(Uint8Array, "fromBase64", {
+    value: means === "fromBase64" ? fromBase64 : undefined,
+    configurable: true,
+    writable: true
+  })
+  vi.resetModules()
+  try {
+    return await import("../../src/service/Base64.ts")
+  } finally {
+    Reflect.deleteProperty(Uint8Array, "fromBase64")
+    vi.unstubAllGlobals()
+    globalThis.Buffer = buffer
+  }
+}
+
+const codecs = {
+  Buffer: await loaded("Buffer"),
+  fromBase64: await loaded("fromBase64"),
+  atob: await loaded("atob")
+}
+
+describe.each(["Buffer", "fromBase64", "atob"] as const)("Base64 by %s", (means) => {
+  const { decode, encode } = codecs[means]
+
   it("gives back the bytes that were encoded", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
-        const encoded = Base64.encode(bytes)
+        const encoded = encode(bytes)
         assert.strictEqual(encoded, Buffer.from(bytes).toString("base64"))
-        assert.deepStrictEqual(Uint8Array.from(Base64.decode(encoded)!), bytes)
-        assert.deepStrictEqual(Uint8Array.from(Base64.decode(encoded.replace(/=+$/, ""))!), bytes)
+        assert.deepStrictEqual(Uint8Array.from(decode(encoded)!), bytes)
+        assert.deepStrictEqual(Uint8Array.from(decode(encoded.replace(/=+$/, ""))!), bytes)
       })
     )
   })
 
   it("encodes only the bytes of a view", () => {
-    assert.strictEqual(Base64.encode(new Uint8Array([9, 1, 2, 3, 9]).subarray(1, 4)), "AQID")
+    assert.strictEqual(encode(new Uint8Array([9, 1, 2, 3, 9]).subarray(1, 4)), "AQID")
   })
 
   it("takes the line breaks of MIME", () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 300 }), (bytes) => {
-        const lines = Base64.encode(bytes).replaceAll(/(.{76})/g, "$1\r\n")
-        assert.deepStrictEqual(Uint8Array.from(Base64.decode(`${lines}\n`)!), bytes)
+        const lines = encode(bytes).replaceAll(/(.{76})/g, "$1\r\n")
+        assert.deepStrictEqual(Uint8Array.from(decode(`${lines}\n`)!), bytes)
       })
     )
   })
@@ -39,9 +66,9 @@ describe("Base64", () => {
         fc.nat(),
         fc.constantFrom("!", "-", "_", "é", "\0", "%", ",", '"', "data:"),
         (bytes, at, stranger) => {
-          const text = Base64.encode(bytes)
+          const text = encode(bytes)
           const place = at % text.length
-          assert.isUndefined(Base64.decode(text.slice(0, place) + stranger + text.slice(place)))
+          assert.isUndefined(decode(text.slice(0, place) + stranger + text.slice(place)))
         }
       )
     )
@@ -60,11 +87,11 @@ describe("Base64", () => {
     "data:image/png;base64,QUJD",
     "{}"
   ])("refuses %s", (text) => {
-    assert.isUndefined(Base64.decode(text))
+    assert.isUndefined(decode(text))
   })
 
   it("takes nothing for nothing", () => {
-    assert.deepStrictEqual(Uint8Array.from(Base64.decode("")!), new Uint8Array(0))
+    assert.deepStrictEqual(Uint8Array.from(decode("")!), new Uint8Array(0))
   })
 })
 

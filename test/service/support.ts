@@ -1,7 +1,7 @@
 /** What the tests of this room share: an exchange with a server, attempts made by hand, and what to wait for. */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Effect } from "effect"
-import { FetchHttpClient } from "effect/http"
+import { FetchHttpClient, type HttpClient } from "effect/http"
 import type { Attempt } from "effect-segformer/policy"
 import { Exchange, type ServiceError } from "effect-segformer/service"
 import type { TestServer } from "../support/TestServer.ts"
@@ -11,8 +11,6 @@ export const clients = [
   ["undici", NodeHttpClient.layerUndici],
   ["fetch", FetchHttpClient.layer]
 ] as const
-
-export type Client = (typeof clients)[number][1]
 
 export const attempt = (over: Partial<Attempt> = {}): Attempt => ({
   callId: "call-1",
@@ -30,12 +28,10 @@ export const send = (
   server: Pick<TestServer, "url">,
   options: Options = {},
   call: Partial<Exchange.Call> = {}
-): Effect.Effect<Exchange.Answer, ServiceError, Client extends never ? never : HttpClientOf> =>
+): Effect.Effect<Exchange.Answer, ServiceError, HttpClient.HttpClient> =>
   Effect.flatMap(Exchange.make({ baseUrl: server.url, ...options }), (exchange) =>
     exchange.send({ method: "GET", path: "/thing", ...call }, attempt())
   )
-
-type HttpClientOf = import("effect/http").HttpClient.HttpClient
 
 /** Waits until it is so, for at most two seconds: what happens on the other side of a socket takes a moment. */
 export const eventually = (isSo: () => boolean): Effect.Effect<boolean> =>

@@ -1,7 +1,7 @@
 /** Requests that carry an image: as they are, as a form, or in JSON. */
 import { Effect } from "effect"
 import { HttpBody } from "effect/http"
-import { type ImageError, ImageTooLarge } from "../../image/ImageError.ts"
+import { type ImageError, ImageTooLarge, UnsupportedImage } from "../../image/ImageError.ts"
 import type { Image } from "../../image/ImageSource.ts"
 import * as Base64 from "../../service/Base64.ts"
 import * as Multipart from "../../service/Multipart.ts"
@@ -44,6 +44,19 @@ export const base64 = (image: Image): Effect.Effect<string, ImageError> =>
 /** The file as a data URL. */
 export const dataUrl = (image: Image): Effect.Effect<string, ImageError> =>
   Effect.map(base64(image), (encoded) => `data:${image.mediaType};base64,${encoded}`)
+
+/** Where the image was taken from, for services that fetch it themselves. */
+export const address = (image: Image): Effect.Effect<string, ImageError> =>
+  /^https?:\/\//i.test(image.source)
+    ? Effect.succeed(image.source)
+    : Effect.fail(
+        new UnsupportedImage({
+          source: image.source,
+          format: image.format,
+          detail:
+            "this service takes addresses, and the image has none. Use `ImageSource.url`, or send it another way"
+        })
+      )
 
 const encoder = new TextEncoder()
 

@@ -16,7 +16,7 @@
  */
 import { Effect } from "effect"
 import type { HttpBody } from "effect/http"
-import { type ImageError, UnsupportedImage } from "../../image/ImageError.ts"
+import type { ImageError } from "../../image/ImageError.ts"
 import type { Image } from "../../image/ImageSource.ts"
 import * as MaskAnswer from "../MaskAnswer.ts"
 import { classesOf } from "../MaskDecoding.ts"
@@ -70,18 +70,6 @@ const nest = (field: string, value: unknown, others: Readonly<Record<string, unk
   }
 }
 
-const addressOf = (image: Image): Effect.Effect<string, ImageError> =>
-  /^https?:\/\//i.test(image.source)
-    ? Effect.succeed(image.source)
-    : Effect.fail(
-        new UnsupportedImage({
-          source: image.source,
-          format: image.format,
-          detail:
-            "this service takes addresses, and the image has none. Use `ImageSource.url`, or send it another way"
-        })
-      )
-
 const encode = (image: Image, body: CustomBody): Effect.Effect<HttpBody.HttpBody, ImageError> => {
   if (body.as === "form") return Body.form(body.part ?? "file", image, body.fields)
   if (body.as === "raw") return Body.raw(image)
@@ -91,7 +79,7 @@ const encode = (image: Image, body: CustomBody): Effect.Effect<HttpBody.HttpBody
       ? Body.base64(image)
       : body.as === "data-url"
         ? Body.dataUrl(image)
-        : addressOf(image)
+        : Body.address(image)
   return Effect.map(value, (text) => Body.json(nest(field, text, fields)))
 }
 

@@ -4,11 +4,13 @@
 import { Effect, Option, type Redacted } from "effect"
 import { ImageCodec } from "../../image/ImageCodec.ts"
 import * as BentoML from "./BentoML.ts"
+import * as Cog from "./Cog.ts"
 import * as Custom from "./Custom.ts"
 import * as HuggingFace from "./HuggingFace.ts"
 import * as Inspection from "./Inspection.ts"
 import * as OpenInference from "./OpenInference.ts"
 import type { Protocol } from "./Protocol.ts"
+import * as Replicate from "./Replicate.ts"
 import * as Roboflow from "./Roboflow.ts"
 import * as TfServing from "./TfServing.ts"
 import * as TorchServe from "./TorchServe.ts"
@@ -60,6 +62,8 @@ export const byName: Readonly<Record<string, Make>> = {
   tfserving: withModel((model) => Effect.succeed(TfServing.make({ model }))),
   torchserve: withModel((model) => Effect.succeed(TorchServe.make({ model }))),
   bentoml: () => Effect.succeed(BentoML.protocol),
+  replicate: withModel((version) => Effect.succeed(Replicate.make({ version }))),
+  cog: ({ model }) => Effect.succeed(Cog.make({ model })),
   custom: ({ model }) => Effect.succeed(Custom.make({ model }))
 }
 

@@ -17,11 +17,10 @@
  */
 import { Clock, Duration, Effect, Schema } from "effect"
 import type { HttpBody } from "effect/http"
+import type { ImageError } from "../../image/ImageError.ts"
 import type { Image } from "../../image/ImageSource.ts"
 import type { JobRef, JobSnapshot, JobStatus } from "../../jobs/Job.ts"
-import * as JobClient from "../../jobs/JobClient.ts"
-import type { Attempt } from "../../policy/Attempt.ts"
-import type { Policy, PolicyOptions } from "../../policy/Policy.ts"
+import type * as JobClient from "../../jobs/JobClient.ts"
 import * as RetryAfter from "../../policy/RetryAfter.ts"
 import type { Prediction } from "../../Prediction.ts"
 import type { SegmentationError } from "../../SegmentationError.ts"
@@ -77,13 +76,6 @@ const PredictionJson = Schema.Struct({
 })
 const decode = Decode.schema(PredictionJson)
 
-/** What a prediction that succeeded holds, and the answer it came in. */
-export interface Output {
-  readonly answer: Answer
-  readonly output: unknown
-  readonly took: Duration.Duration | undefined
-}
-
 /** The part of an address that is below the service's base URL: another is never called with our key. */
 const below = (exchange: Exchange, address: string | undefined): string | undefined => {
   const url = address !== undefined && URL.canParse(address) ? new URL(address) : undefined
@@ -123,7 +115,7 @@ export const statusOf = <A>(
   }
 }
 
-const snapshotOf = (answer: Answer): Effect.Effect<JobSnapshot<Output>, SegmentationError> =>
+const snapshotOf = (answer: Answer): Effect.Effect<JobSnapshot<JobProtocol.Output>, SegmentationError> =>
   Effect.gen(function* () {
     const json = yield* decode(yield* Errors.ok(answer))
     const seconds = json.metrics?.predict_time
@@ -134,7 +126,7 @@ const snapshotOf = (answer: Answer): Effect.Effect<JobSnapshot<Output>, Segmenta
         jobId: json.id,
         links: { ...(get === undefined ? {} : { get }), ...(cancel === undefined ? {} : { cancel }) }
       },
-      status: statusOf(json, { answer, output: json.output, took }),
+      status: statusOf(json, { answer, value: json.output, took }),
       retryAfter: RetryAfter.fromHeaders(answer.headers, yield* Clock.currentTimeMillis),
       requestId: answer.requestId
     }
@@ -142,93 +134,86 @@ const snapshotOf = (answer: Answer): Effect.Effect<JobSnapshot<Output>, Segmenta
 
 const pathOf = ({ jobId }: JobRef) => `/v1/predictions/${encodeURIComponent(jobId)}`
 
-/** Replicate's predictions as jobs: for programs of their own, with `JobClient.make`. */
-export const contract = (
-  exchange: Exchange,
-  wait?: Duration.Input
-): JobClient.JobContract<HttpBody.HttpBody, Output, Output, SegmentationError> => ({
+type Contract = JobClient.JobContract<
+  HttpBody.HttpBody,
+  JobProtocol.Output,
+  JobProtocol.Result,
+  SegmentationError
+>
+
+const contractOf = (exchange: Exchange, options: ReplicateOptions): Contract => ({
   service: exchange.service,
   key: exchange.origin,
   submit: (body, attempt) => {
-    const seconds =
-      wait === undefined
-        ? undefined
-        : Math.min(60, Math.ceil(Duration.toSeconds(Duration.fromInputUnsafe(wait))))
-    const headers = seconds === undefined ? {} : { prefer: `wait=${seconds}` }
-    const call = { method: "POST", path: "/v1/predictions", headers, body } as const
-    return Effect.flatMap(exchange.send(call, attempt), snapshotOf)
-  },
-  status: (job, attempt) =>
-    Effect.flatMap(
-      exchange.send({ method: "GET", path: below(exchange, job.links?.["get"]) ?? pathOf(job) }, attempt),
+    const held = options.wait === undefined ? undefined : Duration.fromInputUnsafe(options.wait)
+    const headers: Record<string, string> =
+      held === undefined ? {} : { prefer: `wait=${Math.min(60, Math.ceil(Duration.toSeconds(held)))}` }
+    return Effect.flatMap(
+      exchange.send({ method: "POST", path: "/v1/predictions", headers, body }, attempt),
       snapshotOf
-    ),
-  result: (_, output) => Effect.succeed(output),
-  cancel: (job, attempt) =>
-    Effect.flatMap(
-      exchange.send(
-        { method: "POST", path: below(exchange, job.links?.["cancel"]) ?? `${pathOf(job)}/cancel` },
-        attempt
-      ),
-      (answer) => Errors.ok(answer)
     )
+  },
+  status: (job, attempt) => {
+    const path = below(exchange, job.links?.["get"]) ?? pathOf(job)
+    return Effect.flatMap(exchange.send({ method: "GET", path }, attempt), snapshotOf)
+  },
+  result: (_, output, attempt) =>
+    Effect.map(JobProtocol.fetchFiles(exchange, output.value, options, attempt), (files) => ({
+      ...output,
+      files
+    })),
+  cancel: (job, attempt) => {
+    const path = below(exchange, job.links?.["cancel"]) ?? `${pathOf(job)}/cancel`
+    return Effect.flatMap(exchange.send({ method: "POST", path }, attempt), (answer) => Errors.ok(answer))
+  }
 })
 
-const encode = (image: Image, options: ReplicateOptions) => {
-  const { input = "image", inputs, sendAs, version } = options
-  const value = sendAs === "address" ? Body.address(image) : Body.dataUrl(image)
-  return Effect.map(value, (value) => Body.json({ version, input: { ...inputs, [input]: value } }))
-}
+const encode = (
+  image: Image,
+  { input = "image", inputs, sendAs, version }: ReplicateOptions
+): Effect.Effect<HttpBody.HttpBody, ImageError> =>
+  Effect.map(sendAs === "address" ? Body.address(image) : Body.dataUrl(image), (value) =>
+    Body.json({ version, input: { ...inputs, [input]: value } })
+  )
 
 /** Replicate's protocol, for one version of a model. */
-export const make = (options: ReplicateOptions): Protocol => {
-  const output = { hosts: deliveryHosts, ...options }
+export const make = (given: ReplicateOptions): Protocol => {
+  const options = { hosts: deliveryHosts, ...given }
+  const { model, version, wait } = options
+  // An answer that is held is longer under way than others.
+  const held =
+    wait === undefined ? {} : { submit: { attemptTimeout: "90 seconds" as const, ...options.job?.submit } }
+  const clientOf = JobProtocol.clientsOf((exchange) => contractOf(exchange, options), {
+    ...options.job,
+    ...held
+  })
   const once = JobProtocol.makeOnce<Prediction, SegmentationError>()
-  type Client = JobClient.JobClient<HttpBody.HttpBody, Output, Output, SegmentationError>
-  /** One for each service, so that all calls share what its policies know. */
-  const clients = new WeakMap<Exchange, Client>()
-  const clientOf = (exchange: Exchange, policy: Policy): Effect.Effect<Client> => {
-    const known = clients.get(exchange)
-    if (known !== undefined) return Effect.succeed(known)
-    const given = JobProtocol.clientOptions(options.job ?? {}, policy)
-    const submit: PolicyOptions =
-      options.wait === undefined || options.job?.submit?.attemptTimeout !== undefined
-        ? (given.submit ?? {})
-        : { ...given.submit, attemptTimeout: "90 seconds" }
-    // Without a breaker a client holds nothing that ends with a scope.
-    return Effect.tap(
-      Effect.scoped(JobClient.make(contract(exchange, options.wait), { ...given, submit })),
-      (client) => Effect.sync(() => void clients.set(exchange, client))
-    )
-  }
-  const predict = (exchange: Exchange, image: Image, attempt: Attempt, policy: Policy) =>
-    once(attempt, (started) =>
-      Effect.gen(function* () {
-        const body = yield* encode(image, options)
-        const client = yield* clientOf(exchange, policy)
-        const done = yield* client.submitAndAwait(body, { within: attempt, onStatus: () => started })
-        const prediction = yield* JobProtocol.readOutput(
-          exchange,
-          done.answer,
-          done.output,
-          image,
-          output,
-          attempt
-        )
-        return { ...prediction, serviceTime: done.took }
-      })
-    )
-  const { model } = options
   return {
     name: "replicate",
     isJob: true,
-    predict,
+    predict: (exchange, image, attempt, policy) =>
+      once(attempt, (started) =>
+        Effect.gen(function* () {
+          const body = yield* encode(image, options)
+          const client = yield* clientOf(exchange, policy)
+          const onStatus = () => started
+          const done = yield* client.submitAndAwait(body, { within: attempt, onStatus })
+          attempt.phase = "decoding"
+          const prediction = yield* JobProtocol.readOutput(
+            done.answer,
+            done.value,
+            done.files,
+            image,
+            options
+          )
+          return { ...prediction, serviceTime: done.took }
+        })
+      ),
     encode: (image) =>
       Effect.map(encode(image, options), (body) => ({ method: "POST", path: "/v1/predictions", body })),
-    decode: (answer) =>
-      Effect.fail(Decode.notDecodable(answer, "", "a prediction of Replicate is not over with one answer")),
+    decode: (answer) => Effect.fail(Decode.notDecodable(answer, "", "a job takes more than one answer")),
     readError: Errors.read,
     health: Errors.healthByStatus(model === undefined ? "/v1/account" : `/v1/models/${model}`),
-    describe: { name: model ?? options.version, classes: classesOf(output) }
+    describe: { name: model ?? version, classes: classesOf(options) }
   }
 }

@@ -7,11 +7,11 @@
  */
 import { Socket } from "node:net"
 import { Worker } from "node:worker_threads"
-import * as LabelMap from "../../mask/LabelMap.ts"
-import * as Logits from "../../mask/Logits.ts"
+import type { LabelData } from "../../mask/LabelMap.ts"
 import * as Frames from "./Frames.ts"
+import { type Output, read } from "./Output.ts"
 import * as Preprocessing from "../../image/Preprocessing.ts"
-import { type FromRunner, type Output, reasonOf, type ToRunner } from "./SessionRunner.ts"
+import { type FromRunner, reasonOf, type ToRunner } from "./SessionRunner.ts"
 
 const pipe = new Socket({ fd: 3 })
 
@@ -22,7 +22,7 @@ const send = (message: Frames.FromSession, body?: Uint8Array): void => {
   pipe.uncork()
 }
 
-const bytesOf = (data: LabelMap.LabelData | Float32Array): Uint8Array =>
+const bytesOf = (data: LabelData | Float32Array): Uint8Array =>
   new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
 
 const runner = new Worker(
@@ -38,10 +38,16 @@ const ask = (message: ToRunner, transfer: Array<ArrayBuffer> = []): Promise<From
     runner.postMessage(message, transfer)
   })
 
+/** Storage for the next input: that of one which the model is done with. */
+let spare: Float32Array | undefined
+
 const infer = async ({ data, height, width }: Preprocessing.Input): Promise<Output> => {
   const transfer = data.buffer instanceof ArrayBuffer ? [data.buffer] : []
   const answer = await ask({ type: "run", data, width, height }, transfer)
-  if (answer.type === "output") return answer
+  if (answer.type === "output") {
+    spare = answer.input
+    return answer
+  }
   throw new Error(answer.type === "failed" ? answer.detail : "the model did not run")
 }
 
@@ -57,58 +63,6 @@ const load = async ({ file, threads }: Frames.Load): Promise<Frames.FromSession>
   } catch (cause) {
     return { type: "unusable", reason: "model", detail: reasonOf(cause) }
   }
-}
-
-interface Read {
-  readonly labels: LabelMap.LabelMap
-  readonly scores: ReadonlyArray<readonly [id: number, score: number]>
-  readonly confidence: Float32Array | undefined
-}
-
-/** What the model gave, at the picture's size: logits are resized and decided, a class map is resized. */
-const read = (
-  { data, dims, kind }: Output,
-  picture: { readonly width: number; readonly height: number; readonly confidence: boolean }
-): Read => {
-  const { height, width } = picture
-  if (dims.length === 4 && dims[0] === 1 && data instanceof Float32Array) {
-    const logits: Logits.Logits = { data, classes: dims[1]!, height: dims[2]!, width: dims[3]! }
-    let i = 0
-    while (i < data.length && Number.isNaN(data[i])) i++
-    if (i === data.length) throw new Error("every logit is NaN")
-    const scores: Array<readonly [number, number]> = []
-    Logits.scores(logits).forEach((score, id) => {
-      if (score > 0) scores.push([id, score])
-    })
-    return {
-      labels: Logits.toLabelMap(logits, width, height),
-      scores,
-      confidence: picture.confidence ? Logits.toConfidenceMap(logits, width, height).data : undefined
-    }
-  }
-  const plane = dims.length === 4 && dims[1] === 1 ? dims.slice(2) : dims.length === 3 ? dims.slice(1) : []
-  if (dims[0] === 1 && plane.length === 2 && /^u?int/.test(kind)) {
-    const [rows, columns] = plane
-    const map = { width: columns!, height: rows!, data: toIds(data) }
-    return { labels: LabelMap.resize(map, width, height), scores: [], confidence: undefined }
-  }
-  throw new Error(
-    `its output must be logits, float32 [1, classes, height, width], or class ids, integers of [1, height, width], but is ${kind} of [${dims.join(", ")}]`
-  )
-}
-
-const toIds = (data: Output["data"]): LabelMap.LabelData => {
-  if (data instanceof Uint8Array) return data
-  if (typeof data === "string" || !("length" in data)) throw new Error("class ids must be numbers")
-  let largest = 0
-  for (let i = 0; i < data.length; i++) {
-    const id = Number(data[i])
-    if (id < 0) throw new Error(`it gave the class id ${id}, and ids are not negative`)
-    if (id > largest) largest = id
-  }
-  const ids = LabelMap.allocate(largest, data.length)
-  for (let i = 0; i < data.length; i++) ids[i] = Number(data[i])
-  return ids
 }
 
 const predict = async (picture: Frames.Picture, input: Preprocessing.Input, started: number) => {
@@ -137,7 +91,11 @@ const open = (message: Frames.ToSession): Frames.Sink => {
   const input = Preprocessing.make(preprocessing, message.width, message.height)
   return {
     push: input.push,
-    end: () => void predict(message, input.finish(), started)
+    end: () => {
+      const storage = spare
+      spare = undefined
+      void predict(message, input.finish(storage), started)
+    }
   }
 }
 

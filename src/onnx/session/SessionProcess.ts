@@ -110,7 +110,8 @@ export const start = (load: Frames.Load, events: SessionEvents): SessionProcess 
     if (state === "gone") return
     const was = state
     state = "gone"
-    const last = printed.trim().split("\n").at(-1)?.slice(0, 300) ?? ""
+    const lines = printed.trim().split("\n")
+    const last = (lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? "").slice(0, 300)
     const detail = `the inference process ended (${how})${last === "" ? "" : `: ${last}`}`
     if (was === "loading") events.unusable({ type: "unusable", reason: "model", detail })
     for (let inModel = true; pending.length > 0; inModel = false) settle({ _tag: "Died", detail, inModel })

@@ -3,26 +3,20 @@
  * has one of its own: the other one prepares the next picture meanwhile, and notices at once when the parent is gone.
  */
 import { parentPort } from "node:worker_threads"
-import type { InferenceSession, Tensor } from "onnxruntime-common"
+import type { InferenceSession } from "onnxruntime-common"
+import type { Output } from "./Output.ts"
 
 export type ToRunner =
   | { readonly type: "load"; readonly file: string; readonly threads: number }
   /** `data` holds `[1, 3, height, width]`. */
   | { readonly type: "run"; readonly data: Float32Array; readonly width: number; readonly height: number }
 
-/** What a model gave. */
-export interface Output {
-  readonly data: Tensor.DataType
-  readonly dims: ReadonlyArray<number>
-  /** Such as `float32`. */
-  readonly kind: string
-}
-
 export type FromRunner =
   /** With the sizes that the model is bound to, where it is. */
   | { readonly type: "loaded"; readonly height: number | undefined; readonly width: number | undefined }
   | { readonly type: "unusable"; readonly reason: "runtime" | "model"; readonly detail: string }
-  | ({ readonly type: "output" } & Output)
+  /** `input` is the storage of what was run, to be used again. */
+  | ({ readonly type: "output"; readonly input: Float32Array } & Output)
   | { readonly type: "failed"; readonly detail: string }
 
 interface Loaded {
@@ -77,24 +71,26 @@ const load = async (file: string, threads: number): Promise<FromRunner> => {
   return { type: "loaded", height: fixed(input.shape[2]), width: fixed(input.shape[3]) }
 }
 
-const run = async (data: Float32Array, width: number, height: number): Promise<FromRunner> => {
-  if (loaded === undefined) return { type: "failed", detail: "the model is not loaded" }
+const post = (answer: FromRunner, transfer: Array<ArrayBuffer> = []) =>
+  parentPort?.postMessage(answer, transfer)
+
+const run = async (input: Float32Array, width: number, height: number): Promise<void> => {
+  if (loaded === undefined) return post({ type: "failed", detail: "the model is not loaded" })
   try {
-    const { input, output, runtime, session } = loaded
-    const pixels = new runtime.Tensor("float32", data, [1, 3, height, width])
-    const result = (await session.run({ [input]: pixels }, [output]))[output]
-    if (result === undefined) return { type: "failed", detail: `it gave no ${output}` }
-    return { type: "output", data: result.data, dims: result.dims, kind: result.type }
+    const { runtime, session } = loaded
+    const pixels = new runtime.Tensor("float32", input, [1, 3, height, width])
+    const result = (await session.run({ [loaded.input]: pixels }, [loaded.output]))[loaded.output]
+    if (result === undefined) return post({ type: "failed", detail: `it gave no ${loaded.output}` })
+    const transfer = input.buffer instanceof ArrayBuffer ? [input.buffer] : []
+    post({ type: "output", input, data: result.data, dims: result.dims, kind: result.type }, transfer)
+    // Posting has copied it; waiting for the collector would let them pile up.
+    result.dispose()
   } catch (cause) {
-    return { type: "failed", detail: reasonOf(cause) }
+    post({ type: "failed", detail: reasonOf(cause) })
   }
 }
 
-const port = parentPort
-port?.on("message", (message: ToRunner) => {
-  const answer =
-    message.type === "load"
-      ? load(message.file, message.threads)
-      : run(message.data, message.width, message.height)
-  void answer.then((result) => port.postMessage(result))
+parentPort?.on("message", (message: ToRunner) => {
+  if (message.type === "load") void load(message.file, message.threads).then((answer) => post(answer))
+  else void run(message.data, message.width, message.height)
 })

@@ -1,4 +1,4 @@
-/** What several pictures do with colours. */
+/** What several pictures do with colours and pixels. */
 import type { Raster } from "../image/ImageCodec.ts"
 import type { Rgb } from "../mask/ClassTable.ts"
 
@@ -30,4 +30,18 @@ export const copy = (raster: Raster): Uint8Array => {
     for (let c = 0; c < 3; c++) out[i * 3 + c] = data[i * channels + (channels === 1 ? 0 : c)]!
   }
   return out
+}
+
+/** The height of capitals that suits a picture: 11 pixels at 960 × 640. */
+export const sizeFor = ({ height, width }: Pick<Raster, "width" | "height">): number =>
+  Math.max(8, Math.min(48, Math.round(Math.sqrt(width * height) / 72)))
+
+/** Two pictures of one width, one above the other. */
+export const stack = (upper: Raster, lower: Raster): Raster => {
+  const first = copy(upper)
+  const second = copy(lower)
+  const data = new Uint8Array(first.length + second.length)
+  data.set(first)
+  data.set(second, first.length)
+  return { width: upper.width, height: upper.height + lower.height, channels: 3, data }
 }

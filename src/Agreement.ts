@@ -1,0 +1,268 @@
+/**
+ * Several asked and their label maps compared: where they agree, class by class and over all, and what most of them
+ * say.
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { ImageSource, segmentWithAgreement, Transports } from "effect-segformer"
+ * import { Fixtures, SegFormerTest } from "effect-segformer/testing"
+ *
+ * const fake = (name: string) => SegFormerTest.layer(() => Effect.succeed(Fixtures.prediction), { name })
+ * const program = segmentWithAgreement(ImageSource.bytes(Fixtures.image)).pipe(
+ *   Effect.provide(Transports.panel([fake("a"), fake("b")]))
+ * )
+ * const { overall, classes } = await Effect.runPromise(program)
+ * overall // => 1
+ * classes.map(({ name, iou }) => [name, iou]) // => [["background", 1], ["particle", 1], ["scratch", 1]]
+ * ```
+ */
+import { Context, Effect, Layer, Result } from "effect"
+import type { ImageSource } from "./image/ImageSource.ts"
+import type { BinaryMask } from "./mask/BinaryMask.ts"
+import * as ClassTable from "./mask/ClassTable.ts"
+import * as LabelMap from "./mask/LabelMap.ts"
+import { MaskNotDecodable } from "./mask/MaskError.ts"
+import * as Metrics from "./mask/Metrics.ts"
+import type { Segmentation } from "./Segmentation.ts"
+import type { SegmentationError } from "./SegmentationError.ts"
+import { segment, type SegmentOptions } from "./Segmenter.ts"
+import { Transport } from "./Transport.ts"
+import * as Members from "./TransportMembers.ts"
+
+/** The transports that are asked together. */
+export class Panel extends Context.Service<Panel, Members.Members>()("effect-segformer/Agreement/Panel") {}
+
+/** A panel of the transports of these layers, which live as long as it does. */
+export function layer<L extends Members.AnyLayer>(
+  layers: readonly [L, L, ...ReadonlyArray<L>]
+): Layer.Layer<Panel, Layer.Error<L>, Layer.Services<L>>
+export function layer(
+  layers: readonly [Members.AnyLayer, ...ReadonlyArray<Members.AnyLayer>]
+): Layer.Layer<Panel, unknown, unknown> {
+  return Layer.effect(Panel, Members.build(layers))
+}
+
+/** How one of the panel did. */
+export interface MemberResult {
+  readonly name: string
+  readonly result: Result.Result<Segmentation, SegmentationError>
+}
+
+/** How far two of the panel agree. */
+export interface PairAgreement {
+  readonly a: string
+  readonly b: string
+  /** The share of pixels on which they say the same, from 0 to 1. */
+  readonly overall: number
+  /** IoU by class and its mean: the same whichever of the two is taken for the truth. */
+  readonly scores: Metrics.Scores
+}
+
+/** How far a panel agrees on one class. */
+export interface ClassAgreement {
+  readonly id: number
+  readonly name: string
+  /** The mean IoU over all pairs of which one at least has the class, from 0 to 1. */
+  readonly iou: number
+}
+
+export interface Agreement {
+  /** In the order of the panel, failures included. */
+  readonly members: ReadonlyArray<MemberResult>
+  /** The share of pixels on which all who answered say the same, from 0 to 1. */
+  readonly overall: number
+  /** Classes that one of them at least has found, ascending by id. */
+  readonly classes: ReadonlyArray<ClassAgreement>
+  readonly pairs: ReadonlyArray<PairAgreement>
+  /** `[height, width]`: what most of them say; the first of the panel where it is a draw. */
+  readonly labelMap: LabelMap.LabelMap
+  /** `[height, width]`: 1 where they do not all say the same. */
+  readonly disputed: BinaryMask
+}
+
+export interface AgreementOptions extends SegmentOptions {
+  /** Compare classes by their ids, or by their names where services number them differently. `"id"` by default. */
+  readonly match?: "id" | "name" | undefined
+  /** How many have to answer. 2 by default; with fewer, it fails with the first failure. */
+  readonly atLeast?: number | undefined
+}
+
+/** Rows at a time: about a million pixels, so that nothing else in this process has to wait. */
+const bandOf = (width: number): number => Math.max(1, Math.floor(1_000_000 / width))
+
+/**
+ * Segments one image with all of the panel at once, each under its own policy, and compares what they say. One without
+ * a label map counts as one that did not answer.
+ */
+export const segmentWithAgreement = Effect.fn("segformer.agreement")(function* <R = never>(
+  source: ImageSource<R>,
+  options: AgreementOptions = {}
+): Effect.fn.Return<Agreement, SegmentationError, Panel | R> {
+  const panel = yield* Panel
+  // Read once, however many are asked.
+  const image = yield* source.open(options.limits)
+  const opened: ImageSource = { name: source.name, open: () => Effect.succeed(image) }
+  const asked = yield* Effect.forEach(
+    panel,
+    (member) =>
+      Effect.result(
+        Effect.gen(function* () {
+          const segmentation = yield* Effect.provideService(segment(opened, options), Transport, member)
+          return { name: member.name, segmentation, labelMap: yield* segmentation.labelMap }
+        })
+      ),
+    { concurrency: "unbounded" }
+  )
+  const members = asked.map((result, index) => ({
+    name: panel[index]!.name,
+    result: Result.map(result, ({ segmentation }) => segmentation)
+  }))
+  const answered = asked.flatMap((result) => (Result.isSuccess(result) ? [result.success] : []))
+  const failure = asked.find(Result.isFailure)
+  if (failure !== undefined && answered.length < Math.max(1, options.atLeast ?? 2))
+    return yield* failure.failure
+  const tables = answered.map(({ segmentation }) => segmentation.classes)
+  const classes = options.match === "name" ? byName(tables) : ClassTable.make(tables.flat())
+  const maps = answered.map(({ labelMap }, index) =>
+    options.match === "name" ? renumber(labelMap, tables[index]!, classes) : labelMap
+  )
+  return {
+    members,
+    ...(yield* compare(
+      maps,
+      answered.map(({ name }) => name),
+      classes
+    ))
+  }
+})
+
+/** One table of all names: ids are those of the first table that has the name, as far as they are free. */
+const byName = (tables: ReadonlyArray<ClassTable.ClassTable>): ClassTable.ClassTable => {
+  const ids = new Map<string, number>()
+  const taken = new Set<number>()
+  for (const { id, name } of tables.flat()) {
+    if (ids.has(name)) continue
+    let free = id
+    while (taken.has(free)) free++
+    ids.set(name, free)
+    taken.add(free)
+  }
+  return ClassTable.make(Array.from(ids, ([name, id]) => ({ id, name })))
+}
+
+/** A map with the ids that its classes have in another table. Ids without a name stay as they are. */
+const renumber = (
+  map: LabelMap.LabelMap,
+  from: ClassTable.ClassTable,
+  to: ClassTable.ClassTable
+): LabelMap.LabelMap =>
+  LabelMap.remap(
+    map,
+    new Map(from.map(({ id, name }) => [id, ClassTable.byName(to, name)?.id ?? id] as const))
+  )
+
+/** Every id of a map, the ignored one included: "no class" is an answer like any other. */
+const idsOf = (map: LabelMap.LabelMap): ReadonlyArray<number> => [
+  ...LabelMap.histogram({ ...map, ignoreIndex: undefined }).keys()
+]
+
+/** More distinct ids are instances rather than classes, and would take gigabytes to count by pairs. */
+const maxIds = 4096
+
+const compare = Effect.fnUntraced(function* (
+  maps: ReadonlyArray<LabelMap.LabelMap>,
+  names: ReadonlyArray<string>,
+  classes: ClassTable.ClassTable
+) {
+  const { height, width } = maps[0]!
+  const found = [...new Set(maps.flatMap(idsOf))].sort((a, b) => a - b)
+  if (found.length > maxIds) {
+    const detail = `they hold ${found.length} ids, and no more than ${maxIds} can be compared`
+    return yield* new MaskNotDecodable({ mask: "label maps", detail })
+  }
+  const places = new Map(found.map((id, place) => [id, place]))
+  const dense = yield* Effect.forEach(maps, (map) =>
+    Effect.as(Effect.yieldNow, LabelMap.remap({ ...map, ignoreIndex: undefined }, places))
+  )
+  const pairs = maps.flatMap((_, b) =>
+    maps.slice(0, b).map((_, a) => ({ a, b, confusion: Metrics.make(found.length) }))
+  )
+  const labelMap = { width, height, data: LabelMap.allocate(found.at(-1) ?? 0, width * height) }
+  const disputed = { width, height, data: new Uint8Array(width * height) }
+  let differing = 0
+  const rows = bandOf(width)
+  for (let row = 0; row < height; row += rows) {
+    const to = Math.min(height, row + rows)
+    const band = dense.map(({ data }) => ({
+      width,
+      height: to - row,
+      data: data.subarray(row * width, to * width)
+    }))
+    for (const { a, b, confusion } of pairs) {
+      // Both are asked, neither is the truth: nothing is to be left out.
+      Metrics.add(confusion, { truth: band[a]!, prediction: band[b]! }, { ignoreIndex: found.length })
+      yield* Effect.yieldNow
+    }
+    const winner = labelMap.data.subarray(row * width, to * width)
+    differing += vote(band, found, winner, disputed.data.subarray(row * width, to * width))
+    yield* Effect.yieldNow
+  }
+  const compared = pairs.map(({ a, b, confusion }): PairAgreement => {
+    const scores = Metrics.scores(confusion)
+    return {
+      a: names[a]!,
+      b: names[b]!,
+      overall: scores.overallAccuracy ?? 1,
+      scores: { ...scores, classes: scores.classes.map((each) => ({ ...each, id: found[each.id]! })) }
+    }
+  })
+  const ignored = new Set(maps.map(({ ignoreIndex }) => ignoreIndex))
+  return {
+    overall: 1 - differing / (width * height),
+    classes: found.flatMap((id, place): ReadonlyArray<ClassAgreement> =>
+      ignored.has(id)
+        ? []
+        : [
+            {
+              id,
+              name: ClassTable.nameOf(classes, id),
+              iou: Metrics.mean(compared.map(({ scores }) => scores.classes[place]?.iou)) ?? 1
+            }
+          ]
+    ),
+    pairs: compared,
+    labelMap,
+    disputed
+  }
+})
+
+/** The id that most say, pixel by pixel, the first of a draw; and how many pixels are disputed. */
+const vote = (
+  maps: ReadonlyArray<LabelMap.LabelMap>,
+  ids: ReadonlyArray<number>,
+  winner: LabelMap.LabelData,
+  disputed: Uint8Array
+): number => {
+  let differing = 0
+  const [first] = maps
+  for (let i = 0; i < winner.length; i++) {
+    let place = first!.data[i]!
+    let same = 1
+    while (same < maps.length && maps[same]!.data[i] === place) same++
+    if (same < maps.length) {
+      differing++
+      disputed[i] = 1
+      let most = 0
+      for (const { data } of maps) {
+        let votes = 0
+        for (const other of maps) if (other.data[i] === data[i]) votes++
+        if (votes > most) {
+          most = votes
+          place = data[i]!
+        }
+      }
+    }
+    winner[i] = ids[place]!
+  }
+  return differing
+}

@@ -1,0 +1,74 @@
+/** The transports behind a transport, or behind a comparison: built once, asked one by one. */
+import { Context, Effect, Layer, Result } from "effect"
+import type { Attempt } from "./policy/Attempt.ts"
+import { partOf } from "./policy/PartOf.ts"
+import type { PolicyError } from "./policy/PolicyError.ts"
+import type { Prediction } from "./Prediction.ts"
+import type { SegmentationError } from "./SegmentationError.ts"
+import { type Health, type ModelDescription, type PredictRequest, Transport } from "./Transport.ts"
+
+/** A layer of a transport, whatever it needs and however it fails. */
+export type AnyLayer = Layer.Layer<Transport, unknown, unknown>
+
+/** At least one. */
+export type Members = readonly [Transport["Service"], ...ReadonlyArray<Transport["Service"]>]
+
+/** Builds each layer in the scope. */
+export const build = (
+  layers: readonly [AnyLayer, ...ReadonlyArray<AnyLayer>]
+): Effect.Effect<Members, unknown, unknown> => {
+  const one = (layer: AnyLayer) =>
+    Effect.map(Layer.build(layer), (context) => Context.get(context, Transport))
+  const [first, ...rest] = layers
+  return Effect.flatMap(one(first), (first) =>
+    Effect.map(Effect.forEach(rest, one), (rest): Members => [first, ...rest])
+  )
+}
+
+/** A prediction by one of them, under its own policy, as part of an attempt. */
+export const predict = (
+  member: Transport["Service"],
+  request: PredictRequest,
+  whole: Attempt
+): Effect.Effect<Prediction, SegmentationError | PolicyError> =>
+  Effect.map(
+    member.runner.run((attempt) => member.predict(request, partOf(attempt, whole))),
+    ({ value }) => value
+  )
+
+/** What is wrong with the image is wrong with it everywhere: asking another would only take longer. */
+export const isAboutService = (error: SegmentationError): boolean => {
+  switch (error._tag) {
+    case "ImageNotFound":
+    case "ImageNotReadable":
+    case "NotAnImage":
+      return false
+    default:
+      return true
+  }
+}
+
+/** Well if one of them is. */
+export const health = (members: Members): Effect.Effect<Health, SegmentationError> =>
+  Effect.map(
+    Effect.forEach(
+      members,
+      (member) => Effect.map(Effect.result(member.health), (result) => [member, result] as const),
+      {
+        concurrency: "unbounded"
+      }
+    ),
+    (asked) => ({
+      healthy: asked.some(([, result]) => Result.isSuccess(result) && result.success.healthy),
+      detail: asked
+        .map(
+          ([{ name }, result]) =>
+            `${name}: ${Result.isSuccess(result) ? result.success.detail : result.failure.message}`
+        )
+        .join("; ")
+    })
+  )
+
+/** The model of the first that says. */
+export const describe = (members: Members): Effect.Effect<ModelDescription, SegmentationError> =>
+  Effect.firstSuccessOf(members.map((member) => member.describe))

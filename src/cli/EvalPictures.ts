@@ -1,0 +1,127 @@
+/** Pictures of one image for the report of `segformer eval`: what is true, what was found, and where they differ. */
+import { join } from "node:path"
+import { Effect, FileSystem } from "effect"
+import { encode as encodePng } from "fast-png"
+import { ImageCodec, type Raster } from "../image/ImageCodec.ts"
+import * as ImageSource from "../image/ImageSource.ts"
+import * as LabelMap from "../mask/LabelMap.ts"
+import type { Pair } from "../mask/Metrics.ts"
+import type { Palette } from "../mask/Palette.ts"
+import * as Background from "../render/Background.ts"
+import * as Colors from "../render/Colors.ts"
+import * as Difference from "../render/Difference.ts"
+import type { Picture } from "../render/EvalReport.ts"
+import * as Overlay from "../render/Overlay.ts"
+
+export interface PictureOptions {
+  readonly ignore: number
+  readonly reduceLabels: boolean
+  /** A folder of photos of the same names. */
+  readonly images: string | undefined
+}
+
+/** Longest side in pixels. */
+const maxSide = 640
+const endings = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".JPG", ".JPEG", ".PNG"]
+
+export const make = Effect.fnUntraced(function* (
+  { prediction, truth }: Pair,
+  key: string,
+  palette: Palette,
+  options: PictureOptions
+): Effect.fn.Return<ReadonlyArray<Picture>, never, FileSystem.FileSystem | ImageCodec> {
+  const factor = Math.min(1, maxSide / Math.max(truth.width, truth.height))
+  const width = Math.max(1, Math.round(truth.width * factor))
+  const height = Math.max(1, Math.round(truth.height * factor))
+  const found = LabelMap.resize(prediction, width, height)
+  const wanted = asCounted(LabelMap.resize(truth, width, height), options)
+  const photo = options.images === undefined ? undefined : yield* photoOf(options.images, key, width, height)
+
+  // Without a photo, background is paper: black would drown what little there may be on it.
+  const hidden = Background.idsOf(palette)
+  const onPaper = palette.map((info) =>
+    hidden.has(info.id) ? { ...info, color: [236, 237, 239] as const } : info
+  )
+  const paper: Raster = { width, height, channels: 1, data: new Uint8Array(width * height).fill(238) }
+  const paint = (map: LabelMap.LabelMap) =>
+    photo === undefined ? Colors.draw(map, onPaper) : Overlay.draw(photo, map, { palette })
+  const differing = yield* Difference.draw(photo ?? paper, found, wanted, { palette })
+  const rasters = [
+    ...(photo === undefined ? [] : [{ title: "photo", raster: photo }]),
+    { title: "truth", raster: yield* paint(wanted) },
+    { title: "prediction", raster: yield* paint(found) },
+    { title: "difference", raster: differing }
+  ]
+  return yield* Effect.forEach(rasters, ({ raster, title }) =>
+    Effect.map(encoded(raster, photo !== undefined), (url) => ({ title, url, width, height }))
+  )
+})
+
+/** The truth with ids as they were counted: shifted where labels are reduced. */
+const asCounted = (truth: LabelMap.LabelMap, options: PictureOptions): LabelMap.LabelMap => {
+  const { ignoreIndex: _, ...map } = truth
+  if (!options.reduceLabels) return { ...map, ignoreIndex: options.ignore }
+  const ids = new Map(Array.from(LabelMap.histogram(map).keys(), (id) => [id, id === 0 ? 255 : id - 1]))
+  if (options.ignore !== 0) ids.set(options.ignore, 255)
+  return { ...LabelMap.remap(map, ids), ignoreIndex: 255 }
+}
+
+/** The photo of a name at a size; undefined where there is none that can be read. */
+const photoOf = Effect.fnUntraced(function* (
+  folder: string,
+  key: string,
+  width: number,
+  height: number
+): Effect.fn.Return<Raster | undefined, never, FileSystem.FileSystem | ImageCodec> {
+  const fs = yield* FileSystem.FileSystem
+  const codec = yield* ImageCodec
+  for (const ending of endings) {
+    const path = join(folder, key + ending)
+    if (!(yield* Effect.orElseSucceed(fs.exists(path), () => false))) continue
+    const decoded = ImageSource.file(path)
+      .open()
+      .pipe(
+        Effect.flatMap((image) => codec.decode(image)),
+        Effect.orElseSucceed(() => undefined)
+      )
+    const raster = yield* decoded
+    return raster && resized(raster, width, height)
+  }
+  return undefined
+})
+
+/** The mean of the pixels that fall into each. */
+const resized = (source: Raster, width: number, height: number): Raster => {
+  const { channels } = source
+  const data = new Uint8Array(width * height * 3)
+  for (let y = 0; y < height; y++) {
+    const top = Math.floor((y * source.height) / height)
+    const bottom = Math.max(top + 1, Math.floor(((y + 1) * source.height) / height))
+    for (let x = 0; x < width; x++) {
+      const left = Math.floor((x * source.width) / width)
+      const right = Math.max(left + 1, Math.floor(((x + 1) * source.width) / width))
+      for (let c = 0; c < 3; c++) {
+        let sum = 0
+        for (let v = top; v < bottom; v++) {
+          for (let u = left; u < right; u++) {
+            sum += source.data[(v * source.width + u) * channels + (channels === 1 ? 0 : c)]!
+          }
+        }
+        data[(y * width + x) * 3 + c] = sum / ((bottom - top) * (right - left)) + 0.5
+      }
+    }
+  }
+  return { width, height, channels: 3, data }
+}
+
+/** A `data:` URL: PNG of flat colours, JPEG of photos. */
+const encoded = (raster: Raster, isPhoto: boolean): Effect.Effect<string, never, ImageCodec> => {
+  const png = Effect.sync(() => `data:image/png;base64,${Buffer.from(encodePng(raster)).toString("base64")}`)
+  if (!isPhoto) return png
+  return Effect.flatMap(ImageCodec, (codec) =>
+    codec.encode(raster, "jpeg", { quality: 82 }).pipe(
+      Effect.map((bytes) => `data:image/jpeg;base64,${Buffer.from(bytes).toString("base64")}`),
+      Effect.catch(() => png)
+    )
+  )
+}

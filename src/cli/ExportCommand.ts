@@ -1,0 +1,101 @@
+/** `segformer export`: its flags and help. The work is in `Export`, which is loaded when there is work. */
+import { Effect, Option } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import * as Flags from "./Flags.ts"
+
+const flags = {
+  format: Argument.Literals("format", ["coco", "yolo", "geojson", "csv", "npy", "png", "rle"]).pipe(
+    Argument.withDescription("What to write")
+  ),
+  labels: Argument.String("labels").pipe(
+    Argument.withDescription(
+      "Label maps: PNG or .npy, pixels are class ids; files, folders, globs in quotes"
+    ),
+    Argument.variadic({ min: 1 })
+  ),
+  out: Flag.String("out").pipe(
+    Flag.withAlias("o"),
+    Flag.withMetavar("PATH"),
+    Flag.withDescription(
+      "The file (coco, geojson, csv, rle), or the folder of a file for each label map (yolo, npy, png)"
+    )
+  ),
+  classes: Flag.String("classes").pipe(
+    Flag.withMetavar("SOURCE"),
+    Flag.withDescription(
+      "Names of the classes: surface, ade20k, cityscapes, voc, coco-stuff, a model's folder or config.json, a JSON array, or a " +
+        "file with a name a line. By default those in the .json files that segformer segment writes"
+    ),
+    Flag.optional
+  ),
+  ignore: Flag.Int("ignore").pipe(
+    Flag.withMetavar("ID"),
+    Flag.withDescription("Pixels of this id belong to no class. 255 by default"),
+    Flag.withDefault(255)
+  ),
+  background: Flag.Boolean("background").pipe(
+    Flag.withDescription(
+      "Write background as well: what is named so is no object by default (coco, yolo, geojson)"
+    ),
+    Flag.withDefault(false)
+  ),
+  minArea: Flags.count("min-area").pipe(
+    Flag.withMetavar("PIXELS"),
+    Flag.withDescription("Leave out smaller regions (coco, yolo, geojson, csv --regions)"),
+    Flag.withDefault(1)
+  ),
+  tolerance: Flag.Finite("tolerance").pipe(
+    Flag.filter(
+      (value) => value >= 0,
+      () => "a number of at least 0"
+    ),
+    Flag.withMetavar("PIXELS"),
+    Flag.withDescription(
+      "How far outlines may be moved to save points (coco, yolo, geojson). Exact by default"
+    ),
+    Flag.optional
+  ),
+  regions: Flag.Boolean("regions").pipe(
+    Flag.withDescription("A line for each region, with all it measures, instead of each class (csv)"),
+    Flag.withDefault(false)
+  ),
+  quiet: Flag.Boolean("quiet").pipe(
+    Flag.withAlias("q"),
+    Flag.withDescription("Print nothing but errors"),
+    Flag.withDefault(false)
+  )
+}
+
+export const command = Command.make("export", flags, (options) =>
+  Effect.flatMap(
+    Effect.promise(() => import("./Export.ts")),
+    ({ run }) =>
+      run({
+        ...options,
+        classes: Option.getOrUndefined(options.classes),
+        tolerance: Option.getOrUndefined(options.tolerance)
+      })
+  )
+).pipe(
+  Command.withShortDescription("Write label maps in other formats"),
+  Command.withDescription(
+    "Write label maps as COCO JSON, YOLO segments, GeoJSON, a CSV of areas, NumPy arrays, label PNGs with a palette, or " +
+      "COCO run lengths (a JSON object a line). One label map is held at a time, however many there are; a file appears " +
+      "when it is whole. What cannot be read is listed and left out.\n\nExit codes: 0 all is well, 1 some files were left " +
+      "out, 2 wrong command line, 130 interrupted."
+  ),
+  Command.withExamples([
+    {
+      command: "segformer export coco segformer-out --out found.json",
+      description: "All results of segformer segment"
+    },
+    {
+      command: "segformer export yolo truth --classes names.txt --out labels --tolerance 1",
+      description: "A text file for each image, and data.yaml"
+    },
+    {
+      command: 'segformer export csv "found/*.png" --classes ade20k --regions --out regions.csv',
+      description: "Every region, measured"
+    }
+  ])
+)

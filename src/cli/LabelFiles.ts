@@ -1,0 +1,199 @@
+/**
+ * Files of label maps on disk: which ones there are, by names that pair them with others, what is in them, and what
+ * their classes are called.
+ */
+import { basename, join, relative, resolve } from "node:path"
+import { Effect, FileSystem, Option, Result, Schema } from "effect"
+import * as ClassTable from "../mask/ClassTable.ts"
+import * as LabelMap from "../mask/LabelMap.ts"
+import * as LabelPng from "../mask/LabelPng.ts"
+import * as Npy from "../mask/Npy.ts"
+import * as Palette from "../mask/Palette.ts"
+import * as ExitCode from "./ExitCode.ts"
+
+/** One label map on disk. */
+export interface LabelFile {
+  /** As the user would write it. */
+  readonly path: string
+  /** The same for all files of one image: the path within its folder, without its ending. */
+  readonly key: string
+}
+
+/** What is wrong with a file or a name, in a line. */
+export interface Problem {
+  readonly name: string
+  readonly reason: string
+}
+
+const ending = /(\.labels)?\.(png|npy)$/i
+const overlay = /\.overlay\.png$/i
+
+/**
+ * The label maps of a folder, those within its folders included, by key. Of two with one key the one called
+ * `.labels.png` is taken: the other is the photo.
+ */
+export const inFolder = Effect.fnUntraced(function* (
+  folder: string
+): Effect.fn.Return<ReadonlyArray<LabelFile>, ExitCode.Ended, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  const names = yield* Effect.mapError(
+    fs.readDirectory(folder, { recursive: true }),
+    (error) => new ExitCode.Ended({ code: ExitCode.usage, reason: `cannot list ${folder}: ${error.message}` })
+  )
+  const files = new Map<string, LabelFile>()
+  for (const name of names.toSorted()) {
+    if (!ending.test(name) || overlay.test(name) || basename(name).startsWith(".")) continue
+    const key = name.replace(ending, "").replaceAll("\\", "/")
+    const isSure = /\.labels\.png$/i.test(name)
+    if (isSure || !files.has(key)) files.set(key, { path: join(folder, name), key })
+  }
+  return [...files.values()]
+})
+
+/** The label maps that words stand for: files, folders, globs; each once. */
+export const expand = Effect.fnUntraced(function* (
+  words: ReadonlyArray<string>
+): Effect.fn.Return<
+  { readonly files: ReadonlyArray<LabelFile>; readonly missing: ReadonlyArray<Problem> },
+  ExitCode.Ended,
+  FileSystem.FileSystem
+> {
+  const fs = yield* FileSystem.FileSystem
+  const files: Array<LabelFile> = []
+  const missing: Array<Problem> = []
+  const seen = new Set<string>()
+  const keys = new Set<string>()
+  const add = (file: LabelFile) => {
+    if (seen.has(resolve(file.path))) return
+    seen.add(resolve(file.path))
+    let key = file.key
+    for (let number = 2; keys.has(key); number++) key = `${file.key}-${number}`
+    keys.add(key)
+    files.push({ ...file, key })
+  }
+  for (const word of words) {
+    const info = yield* Effect.option(fs.stat(word))
+    if (Option.isSome(info) && info.value.type === "Directory") {
+      const found = yield* inFolder(word)
+      if (found.length === 0) missing.push({ name: word, reason: "the folder holds no label PNG or .npy" })
+      found.forEach(add)
+      continue
+    }
+    if (Option.isSome(info)) {
+      add({ path: word, key: basename(word).replace(ending, "") })
+      continue
+    }
+    const matches = /[*?[{]/.test(word) ? yield* Effect.orElseSucceed(fs.glob(word), () => []) : []
+    if (matches.length === 0) missing.push({ name: word, reason: "there is no such file" })
+    for (const path of matches.toSorted()) add({ path, key: basename(path).replace(ending, "") })
+  }
+  return { files, missing }
+})
+
+export interface ReadOptions {
+  /** The id of pixels that belong to no class. */
+  readonly ignoreIndex?: number | undefined
+  /** Colours of coloured pictures. */
+  readonly palette?: ClassTable.ClassTable | undefined
+}
+
+/** The label map of a file. */
+export const read = Effect.fnUntraced(function* (
+  path: string,
+  options: ReadOptions = {}
+): Effect.fn.Return<LabelMap.LabelMap, string, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  const bytes = yield* Effect.mapError(fs.readFile(path), (error) => error.message)
+  const { ignoreIndex } = options
+  const decoded = /\.npy$/i.test(path)
+    ? Result.map(Npy.toLabelMap(bytes), (map) => (ignoreIndex === undefined ? map : { ...map, ignoreIndex }))
+    : LabelPng.decode(bytes, { ignoreIndex, palette: options.palette })
+  return yield* Effect.mapError(Effect.fromResult(decoded), ({ detail }) => detail)
+})
+
+/** Class tables by name. */
+const known: Readonly<Record<string, Palette.Palette>> = {
+  surface: Palette.surface,
+  ade20k: Palette.ade20k,
+  cityscapes: Palette.cityscapes,
+  voc: Palette.pascalVoc,
+  "coco-stuff": Palette.cocoStuff
+}
+
+/** For help and errors. */
+export const classSources =
+  `${Object.keys(known).join(", ")}, a model's folder or its config.json, a JSON array of names, or a text file with a ` +
+  "name a line"
+
+const Id2Label = Schema.Record(Schema.String, Schema.String)
+const ClassFile = Schema.fromJsonString(
+  Schema.Union([Schema.Array(Schema.String), Schema.Struct({ id2label: Id2Label }), Id2Label])
+)
+
+/** The classes that `--classes` names. */
+export const classes = Effect.fnUntraced(function* (
+  source: string
+): Effect.fn.Return<ClassTable.ClassTable, ExitCode.Ended, FileSystem.FileSystem> {
+  const table = known[source]
+  if (table !== undefined) return table
+  const fs = yield* FileSystem.FileSystem
+  const fail = (reason: string) =>
+    new ExitCode.Ended({ code: ExitCode.usage, reason: `--classes ${source}: ${reason}` })
+  const info = yield* Effect.mapError(fs.stat(source), () =>
+    fail(`there is no such file, and no such name. Give ${classSources}`)
+  )
+  const path = info.type === "Directory" ? join(source, "config.json") : source
+  const text = yield* Effect.mapError(fs.readFileString(path), (error) => fail(error.message))
+  if (!/^\s*[[{]/.test(text)) {
+    const names = text.split(/\r?\n/).map((line) => line.trim())
+    while (names.at(-1) === "") names.pop()
+    return names.length === 0 ? yield* fail("it is empty") : ClassTable.fromNames(names)
+  }
+  const parsed = yield* Effect.mapError(Effect.fromResult(Schema.decodeUnknownResult(ClassFile)(text)), () =>
+    fail("it is JSON, but neither an array of names nor an object with id2label")
+  )
+  const found = Array.isArray(parsed)
+    ? ClassTable.fromNames(parsed)
+    : ClassTable.fromId2Label(isConfig(parsed) ? parsed.id2label : plain(parsed))
+  return found.length === 0 ? yield* fail("it names no classes") : found
+})
+
+type Parsed = typeof ClassFile.Type
+const isConfig = (parsed: Parsed): parsed is { readonly id2label: Readonly<Record<string, string>> } =>
+  !Array.isArray(parsed) && "id2label" in parsed && typeof parsed.id2label === "object"
+const plain = (parsed: Parsed): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(parsed).filter((entry): entry is [string, string] => typeof entry[1] === "string")
+  )
+
+/** What `segformer segment` wrote beside a label map. */
+const Sidecar = Schema.fromJsonString(
+  Schema.Struct({
+    image: Schema.String,
+    classes: Schema.Array(Schema.Struct({ id: Schema.Int, name: Schema.String }))
+  })
+)
+export type Sidecar = typeof Sidecar.Type
+
+/** The report beside a label map, where there is one. */
+export const sidecar = (file: LabelFile): Effect.Effect<Sidecar | undefined, never, FileSystem.FileSystem> =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) =>
+    fs.readFileString(file.path.replace(ending, ".json")).pipe(
+      Effect.flatMap((text) => Effect.fromResult(Schema.decodeUnknownResult(Sidecar)(text))),
+      Effect.orElseSucceed(() => undefined)
+    )
+  )
+
+/** The classes that reports beside label maps name: those that occur. */
+export const classesBeside = (
+  files: ReadonlyArray<LabelFile>
+): Effect.Effect<ClassTable.ClassTable, never, FileSystem.FileSystem> =>
+  Effect.map(Effect.forEach(files, sidecar, { concurrency: 8 }), (found) =>
+    ClassTable.make(found.flatMap((one) => one?.classes ?? []))
+  )
+
+/** A path as it reads from here. */
+export const shown = (path: string): string => {
+  const from = relative(".", path)
+  return from === "" || from.startsWith("..") ? path : from
+}

@@ -1,0 +1,193 @@
+/**
+ * Names at the regions of a picture: small tags in the colours of the classes, each above the highest point of its
+ * region, or where else there is room. The largest regions come first; tags do not cover each other.
+ *
+ * ```ts
+ * import { LabelMap, Palette } from "effect-segformer/mask"
+ * import { Labels } from "effect-segformer/render"
+ *
+ * const map = LabelMap.makeUnsafe({ width: 60, height: 40, data: new Uint8Array(2400).fill(5, 1220, 1300) })
+ * const [tag] = Labels.place(map, { palette: Palette.surface })
+ * tag?.text // => "pit"
+ * ```
+ */
+import type { Effect } from "effect"
+import type { Raster } from "../image/ImageCodec.ts"
+import { type ClassTable, nameOf, type Rgb } from "../mask/ClassTable.ts"
+import * as Components from "../mask/Components.ts"
+import * as LabelMap from "../mask/LabelMap.ts"
+import * as Palette from "../mask/Palette.ts"
+import type { Box } from "../mask/Region.ts"
+import * as Background from "./Background.ts"
+import * as Ink from "./Ink.ts"
+import * as Paint from "./Paint.ts"
+import * as Steps from "./Steps.ts"
+import * as Text from "./Text.ts"
+
+/** A region that may get a tag. */
+export interface Tagged {
+  readonly classId: number
+  readonly className: string
+  /** In pixels. */
+  readonly area: number
+}
+
+export interface LabelsOptions {
+  /** Classes without a colour get one of their own. */
+  readonly palette: ClassTable
+  /** What a tag says; no tag where it is undefined. The name of the class by default. */
+  readonly text?: ((region: Tagged) => string | undefined) | undefined
+  /** Regions of fewer pixels get no tag. 0.02 % of the image by default. */
+  readonly minArea?: number | undefined
+  /** Tags at most. 40 by default. */
+  readonly limit?: number | undefined
+  /** Height of a capital letter in pixels. By default it grows with the image: 10 at 640 pixels. */
+  readonly size?: number | undefined
+  /** Ids without tags. Those whose name says background, by default. */
+  readonly hidden?: Iterable<number> | undefined
+}
+
+/** A tag and where it is, in pixels. */
+export interface Tag {
+  readonly text: string
+  readonly color: Rgb
+  readonly box: Box
+  /** Height of a capital letter. */
+  readonly size: number
+}
+
+/** The picture with tags; a label map of another size is resized, by nearest neighbour. */
+export const paint = (picture: Raster, map: LabelMap.LabelMap, options: LabelsOptions): Raster =>
+  Steps.runSync(steps(picture, map, options))
+
+/** The same, with pauses for others on the event loop. */
+export const draw = (
+  picture: Raster,
+  map: LabelMap.LabelMap,
+  options: LabelsOptions
+): Effect.Effect<Raster> => Steps.run(() => steps(picture, map, options))
+
+/** The same, step by step. */
+export function* steps(
+  picture: Raster,
+  labelMap: LabelMap.LabelMap,
+  options: LabelsOptions
+): Steps.Steps<Raster> {
+  const { height, width } = picture
+  const data = Paint.copy(picture)
+  const result: Raster = { width, height, channels: 3, data }
+  yield
+  const tags = place(LabelMap.resize(labelMap, width, height), options)
+  yield
+  const ink = Ink.make(width, height)
+  for (const { box, color, size, text } of tags) {
+    const radius = size * 0.4
+    Ink.box(ink, box.x - 1, box.y - 1, box.width + 2, box.height + 2, radius + 1)
+    Ink.flow(ink, data, Paint.dark, 0.5)
+    Ink.box(ink, box.x, box.y, box.width, box.height, radius)
+    Ink.flow(ink, data, color)
+    Text.write(result, text, box.x + size * 0.55, box.y + size * 1.5, size, Paint.textOn(color))
+    yield
+  }
+  return result
+}
+
+/** Where the tags of a label map's regions are. */
+export const place = (map: LabelMap.LabelMap, options: LabelsOptions): ReadonlyArray<Tag> => {
+  const { height, width } = map
+  const size = options.size ?? Paint.sizeFor(map) * 0.95
+  const parts = Components.make(map, { exclude: options.hidden ?? Background.idsOf(options.palette) })
+  const areas = Components.areas(parts)
+  const least = options.minArea ?? Math.max(4, width * height * 0.0002)
+  const ends = endsOf(parts)
+  const order = Array.from(areas.keys())
+    .filter((c) => areas[c]! >= least)
+    .sort((a, b) => areas[b]! - areas[a]!)
+    .slice(0, options.limit ?? 40)
+  const tags: Array<Tag> = []
+  for (const c of order) {
+    const classId = parts.classIds[c]!
+    const className = nameOf(options.palette, classId)
+    const region = { classId, className, area: areas[c]! }
+    const text = options.text === undefined ? className : options.text(region)
+    if (text === undefined || text === "") continue
+    const tagWidth = Math.min(width, Text.measure(text, size) + size * 1.1)
+    const tagHeight = size * 2
+    const gap = size * 0.5
+    const high: Spot = [ends.topX[c]!, ends.topY[c]!]
+    const low: Spot = [ends.bottomX[c]!, ends.bottomY[c]!]
+    const boxes = [
+      [high[0] - tagWidth / 2, high[1] - tagHeight - gap],
+      [low[0] - tagWidth / 2, low[1] + gap],
+      [high[0] + gap * 2, high[1] - tagHeight / 2],
+      [high[0] - tagWidth - gap * 2, high[1] - tagHeight / 2],
+      [low[0] + gap * 2, low[1] - tagHeight / 2],
+      [low[0] - tagWidth - gap * 2, low[1] - tagHeight / 2],
+      [(high[0] + low[0] - tagWidth) / 2, (high[1] + low[1] - tagHeight) / 2]
+    ].map(([x = 0, y = 0]) => ({
+      x: Math.round(Math.max(2, Math.min(width - tagWidth - 2, x))),
+      y: Math.round(Math.max(2, Math.min(height - tagHeight - 2, y))),
+      width: tagWidth,
+      height: tagHeight
+    }))
+    // The first place costs nothing but what it covers; later ones are worth it where less is covered.
+    let best: Box | undefined
+    let least = Infinity
+    for (const [rank, box] of boxes.entries()) {
+      if (tags.some((tag) => overlap(tag.box, box) > 0)) continue
+      const cost = covered(map, box, classId, options.palette) + rank * 0.04
+      if (cost < least) {
+        least = cost
+        best = box
+      }
+    }
+    if (best !== undefined) {
+      tags.push({ text, color: Palette.colorOf(options.palette, classId), box: best, size })
+    }
+  }
+  return tags
+}
+
+type Spot = readonly [x: number, y: number]
+
+/** The middle of each component's first and last row. */
+const endsOf = (parts: Components.Components) => {
+  const { component, count, ends, height, rows, starts } = parts
+  const topX = new Float64Array(count)
+  const topY = new Float64Array(count).fill(-1)
+  const bottomX = new Float64Array(count)
+  const bottomY = new Float64Array(count)
+  for (let y = 0; y < height; y++) {
+    for (let i = rows[y]!; i < rows[y + 1]!; i++) {
+      const c = component[i]!
+      if (c < 0) continue
+      const middle = (starts[i]! + ends[i]!) / 2
+      if (topY[c] === -1) {
+        topY[c] = y
+        topX[c] = middle
+      }
+      bottomX[c] = middle
+      bottomY[c] = y + 1
+    }
+  }
+  return { topX, topY, bottomX, bottomY }
+}
+
+const overlap = (a: Box, b: Box): number =>
+  Math.max(0, Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x)) *
+  Math.max(0, Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y))
+
+/** The share of a box in which other things would be covered; its own region counts half. */
+const covered = (map: LabelMap.LabelMap, box: Box, classId: number, palette: ClassTable): number => {
+  const hidden = Background.idsOf(palette)
+  let sum = 0
+  let count = 0
+  for (let y = box.y; y < box.y + box.height; y += 3) {
+    for (let x = box.x; x < box.x + box.width; x += 3) {
+      const id = map.data[Math.floor(y) * map.width + Math.floor(x)]
+      count++
+      if (id !== undefined && !hidden.has(id)) sum += id === classId ? 0.5 : 1
+    }
+  }
+  return count === 0 ? 0 : sum / count
+}

@@ -1,0 +1,72 @@
+/** What was found in an image, as most protocols tell it: a label map, and the classes in it with their scores. */
+import { Effect } from "effect"
+import * as ClassTable from "../mask/ClassTable.ts"
+import type { ConfidenceMap } from "../mask/ConfidenceMap.ts"
+import * as LabelMap from "../mask/LabelMap.ts"
+import * as Steps from "../render/Steps.ts"
+import type { Segmented } from "./Dialect.ts"
+import * as Refusals from "./Refusal.ts"
+
+/** A class with at least one pixel. */
+export interface FoundClass {
+  readonly id: number
+  readonly name: string
+  readonly pixels: number
+  /** Mean confidence of its pixels, 0 to 1; `undefined` where the segmenter does not say. */
+  readonly score: number | undefined
+}
+
+export interface Found {
+  readonly labelMap: LabelMap.LabelMap
+  /** The model's classes, and those that it does not name but found. */
+  readonly classes: ClassTable.ClassTable
+  /** Ascending by id, without the ignored one. */
+  readonly present: ReadonlyArray<FoundClass>
+  /** The highest value of any pixel, ignored ones included. */
+  readonly maxId: number
+  readonly confidence: ConfidenceMap | undefined
+}
+
+export const make = Effect.fnUntraced(function* ({
+  segmentation
+}: Segmented): Effect.fn.Return<Found, Refusals.Refusal> {
+  const labelMap = yield* Effect.mapError(segmentation.labelMap, Refusals.fromError)
+  const { confidence, scores } = segmentation
+  const pixels = LabelMap.histogram(labelMap)
+  const means =
+    confidence !== undefined && scores.size === 0 ? yield* Steps.run(() => mean(labelMap, confidence)) : scores
+  const present = Array.from(pixels, ([id, count]): FoundClass => {
+    const score = means.get(id)
+    return {
+      id,
+      name: ClassTable.nameOf(segmentation.classes, id) || `class ${id}`,
+      pixels: count,
+      score: score === undefined || Number.isNaN(score) ? undefined : Math.min(1, Math.max(0, score))
+    }
+  })
+  const unknown = present.filter(({ id }) => ClassTable.get(segmentation.classes, id) === undefined)
+  return {
+    labelMap,
+    classes: ClassTable.make([...segmentation.classes, ...unknown.map(({ id, name }) => ({ id, name }))]),
+    present,
+    maxId: Math.max(0, ...pixels.keys(), labelMap.ignoreIndex ?? 0),
+    confidence
+  }
+})
+
+function* mean(map: LabelMap.LabelMap, confidence: ConfidenceMap): Steps.Steps<ReadonlyMap<number, number>> {
+  const sums = new Map<number, { total: number; count: number }>()
+  const { data } = map
+  for (let from = 0; from < data.length; from += Steps.pixelsPerStep) {
+    const end = Math.min(data.length, from + Steps.pixelsPerStep)
+    for (let at = from; at < end; at++) {
+      const id = data[at]!
+      let sum = sums.get(id)
+      if (sum === undefined) sums.set(id, (sum = { total: 0, count: 0 }))
+      sum.total += confidence.data[at]!
+      sum.count++
+    }
+    yield
+  }
+  return new Map(Array.from(sums, ([id, { count, total }]) => [id, total / count]))
+}

@@ -1,0 +1,218 @@
+/**
+ * JSON requests with images in them, read in slices: long strings (base64) and long arrays of bytes (pixels) are taken
+ * out of the text first, so that what the parser sees at once is short, however large the request.
+ */
+import { Effect } from "effect"
+import { randomHex } from "../randomHex.ts"
+import * as Steps from "../render/Steps.ts"
+import * as Base64 from "../service/Base64.ts"
+import { bad, type Refusal } from "./Refusal.ts"
+
+/** A long string, as its bytes in the text: escapes and all. */
+export class LongText {
+  readonly raw: Buffer
+  constructor(raw: Buffer) {
+    this.raw = raw
+  }
+}
+
+/** A long array of whole numbers from 0 to 255, flat or nested. */
+export class LongNumbers {
+  readonly data: Uint8Array
+  constructor(data: Uint8Array) {
+    this.data = data
+  }
+}
+
+/** Strings and arrays of so many bytes of text are taken out. */
+const long = 1024
+
+/** Text that may be left for the parser: more than any request has besides its images. */
+const maxRest = 128 * 1024
+
+/** Bytes of text between two pauses. */
+const stride = 1 << 16
+
+/** Bytes of base64 that so many bytes of a file become. */
+export const base64Bytes = (bytes: number): number => Math.ceil(bytes / 3) * 4
+
+const [quote, comma, open, close, backslash] = [0x22, 0x2c, 0x5b, 0x5d, 0x5c]
+const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
+
+/** Where the string that starts after `from` ends; -1 where it does not. */
+function* endOfString(text: Buffer, from: number): Steps.Steps<number> {
+  let at = from
+  for (let n = 0; ; n++) {
+    at = text.indexOf(quote, at)
+    if (at === -1) return -1
+    let slashes = 0
+    while (at - slashes > from && text[at - slashes - 1] === backslash) slashes++
+    if (slashes % 2 === 0) return at
+    at++
+    if (n % 1024 === 1023) yield
+  }
+}
+
+/** The array of bytes that starts at `from`, or where it turned out to be something else. */
+function* numbers(
+  text: Buffer,
+  from: number
+): Steps.Steps<{ readonly end: number; readonly data: Uint8Array | undefined }> {
+  let data = new Uint8Array(long)
+  let length = 0
+  let depth = 0
+  /** An element, or the array that is one, has just ended. */
+  let after = false
+  let value = -1
+  for (let at = from; at < text.length; at++) {
+    if (at % stride === 0) yield
+    const byte = text[at]!
+    if (byte >= 0x30 && byte <= 0x39) {
+      if (value === -1 && after) return { end: at, data: undefined }
+      value = (value === -1 ? 0 : value * 10) + byte - 0x30
+      if (value > 255) return { end: at, data: undefined }
+      after = true
+      continue
+    }
+    if (value !== -1) {
+      if (length === data.length) {
+        const larger = new Uint8Array(length * 2)
+        larger.set(data)
+        data = larger
+      }
+      data[length++] = value
+      value = -1
+    }
+    if (byte === comma && after) after = false
+    else if (byte === open && !after) depth++
+    else if (byte === close && after) {
+      depth--
+      if (depth === 0) return { end: at, data: data.subarray(0, length) }
+    } else if (!isSpace(byte)) return { end: at, data: undefined }
+  }
+  return { end: text.length, data: undefined }
+}
+
+type Taken = LongText | LongNumbers
+
+/** The text with what is long replaced by texts that name it, or what is wrong. */
+function* take(text: Buffer, name: string): Steps.Steps<{ rest: string; taken: Array<Taken> } | string> {
+  const pieces: Array<Buffer> = []
+  const taken: Array<Taken> = []
+  let rest = 0
+  /** Start of what is not yet in a piece. */
+  let from = 0
+  /** Before this no array of bytes begins. */
+  let mixed = 0
+  const keep = (to: number) => {
+    pieces.push(text.subarray(from, to))
+    rest += to - from
+  }
+  const replace = (start: number, end: number, by: Taken) => {
+    keep(start)
+    pieces.push(Buffer.from(`"${name}${taken.length}"`))
+    rest += name.length
+    taken.push(by)
+    from = end + 1
+  }
+  for (let at = 0; at < text.length; at++) {
+    if (at - from + rest > maxRest) {
+      return `It has more than ${maxRest} bytes besides images in base64 and pixels from 0 to 255`
+    }
+    const byte = text[at]!
+    if (byte === quote) {
+      const end = yield* endOfString(text, at + 1)
+      if (end === -1) return "It is cut off within a string"
+      if (end - at > long) replace(at, end, new LongText(text.subarray(at + 1, end)))
+      at = end
+    } else if (byte === open && at >= mixed) {
+      const { data, end } = yield* numbers(text, at)
+      if (data === undefined) mixed = end
+      else {
+        if (end - at > long) replace(at, end, new LongNumbers(data))
+        at = end
+      }
+    }
+  }
+  keep(text.length)
+  return { rest: Buffer.concat(pieces).toString(), taken }
+}
+
+/** The value, in which {@link LongText} and {@link LongNumbers} stand for what was long. */
+export const parse = (bytes: Uint8Array): Effect.Effect<unknown, Refusal> => {
+  // Nobody can guess it, so no string of a request is mistaken for it.
+  const name = `${randomHex(16)}-`
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return Effect.flatMap(
+    Steps.run(() => take(text, name)),
+    (found) => {
+      if (typeof found === "string") return Effect.fail(bad(`The body is no JSON that can be read. ${found}`))
+      try {
+        return Effect.succeed<unknown>(
+          JSON.parse(found.rest, (_, value: unknown) =>
+            typeof value === "string" && value.startsWith(name)
+              ? found.taken[Number(value.slice(name.length))]
+              : value
+          )
+        )
+      } catch {
+        return Effect.fail(bad("The body is no JSON"))
+      }
+    }
+  )
+}
+
+/** Characters of base64 that are decoded at once. */
+const slice = 1 << 18
+
+/** Without what JSON may escape in base64: slashes, which stay, and line breaks, which go. */
+function* unescaped(raw: Buffer): Steps.Steps<Buffer | undefined> {
+  let at = raw.indexOf(backslash)
+  if (at === -1) return raw
+  const out = Buffer.allocUnsafe(raw.length)
+  let length = 0
+  let from = 0
+  for (let n = 1; at !== -1; n++) {
+    length += raw.copy(out, length, from, at)
+    const escaped = String.fromCharCode(raw[at + 1] ?? 0)
+    if (escaped === "/") from = at + 1
+    else if (escaped === "n" || escaped === "r") from = at + 2
+    else return undefined
+    at = raw.indexOf(backslash, at + 2)
+    if (n % 4096 === 0) yield
+  }
+  length += raw.copy(out, length, from)
+  return out.subarray(0, length)
+}
+
+function* decode(raw: Buffer): Steps.Steps<Uint8Array | undefined> {
+  const plain = yield* unescaped(raw)
+  if (plain === undefined) return undefined
+  const text = plain.subarray(dataUrlPrefix(plain.toString("latin1", 0, 200)))
+  const bytes = new Uint8Array(Math.ceil(text.length / 4) * 3)
+  let length = 0
+  for (let at = 0; at < text.length; at += slice) {
+    const end = Math.min(text.length, at + slice)
+    const part = Base64.decode(text.toString("latin1", at, end))
+    // Padding within the text, or characters to skip, would move everything after them.
+    if (part === undefined || (end < text.length && part.length !== (slice / 4) * 3)) return undefined
+    bytes.set(part, length)
+    length += part.length
+    yield
+  }
+  return bytes.subarray(0, length)
+}
+
+/** Characters of `data:image/png;base64,`, which some callers put before it. */
+const dataUrlPrefix = (start: string): number =>
+  /^data:[\w/+.-]*(?:;[\w=.-]+)*;base64,/i.exec(start)?.[0].length ?? 0
+
+/** The bytes of a file that is a string of a request. `what` names the string. */
+export const fileOf = (value: string | LongText, what: string): Effect.Effect<Uint8Array, Refusal> =>
+  Effect.flatMap(
+    typeof value === "string"
+      ? Effect.sync(() => Base64.decode(value.slice(dataUrlPrefix(value))))
+      : Steps.run(() => decode(value.raw)),
+    (bytes) =>
+      bytes === undefined ? Effect.fail(bad(`${what} is no base64 of an image file`)) : Effect.succeed(bytes)
+  )

@@ -1,0 +1,49 @@
+/** Which paths the dialects have, for requests that no route answers: with which methods, and in whose form to say no. */
+import type { Dialect, DialectRoute } from "./Dialect.ts"
+
+export interface Paths {
+  /** Notes a route; `false` where another dialect has its path and method already. */
+  readonly add: (dialect: Dialect, route: DialectRoute) => boolean
+  /** The methods that a path is asked with; `undefined` for a path that nobody has. */
+  readonly methods: (path: string) => ReadonlyArray<string> | undefined
+  /** The first dialect with a route that starts as the path does: `/v2/anything` is Open Inference's to refuse. */
+  readonly nearest: (path: string) => Dialect | undefined
+}
+
+interface Known {
+  readonly pattern: RegExp
+  readonly methods: Array<string>
+}
+
+const patternOf = (path: string): RegExp =>
+  new RegExp(
+    `^${path
+      .replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`)
+      .replaceAll(/:\w+/g, "[^/]+")
+      .replaceAll("*", ".+")}/?$`
+  )
+
+/** The path up to its second slash. */
+const start = (path: string): string => path.split("/", 2)[1] ?? ""
+
+export const make = (): Paths => {
+  const known = new Map<string, Known>()
+  const starts = new Map<string, Dialect>()
+  return {
+    add: (dialect, { method, path }) => {
+      // Two dialects may call the same part of a path by different names.
+      const key = path.replaceAll(/:\w+/g, ":")
+      const entry = known.get(key) ?? { pattern: patternOf(path), methods: [] }
+      if (entry.methods.includes(method)) return false
+      entry.methods.push(method)
+      known.set(key, entry)
+      if (!starts.has(start(path))) starts.set(start(path), dialect)
+      return true
+    },
+    methods: (path) => {
+      const found = [...known.values()].flatMap(({ methods, pattern }) => (pattern.test(path) ? methods : []))
+      return found.length === 0 ? undefined : [...new Set(found)]
+    },
+    nearest: (path) => starts.get(start(path))
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * Roboflow's semantic segmentation, served: `POST /infer/semantic_segmentation`, one image or a list of them, in base64.
+ *
+ * Addresses are refused: this server fetches nothing on behalf of callers. `confidence_mask` is a grey PNG of the
+ * confidence times 255 where the segmenter says how sure it is of each pixel, else null; pixels below `confidence` then
+ * become background where the model has such a class. The key in a request is not looked at.
+ */
+import { Duration, Effect, Schema } from "effect"
+import { HttpServerResponse } from "effect/http"
+import * as Background from "../render/Background.ts"
+import * as Steps from "../render/Steps.ts"
+import { randomHex } from "../randomHex.ts"
+import * as Bodies from "./Bodies.ts"
+import type { Dialect, DialectRoute, Segmented, Served } from "./Dialect.ts"
+import * as Found from "./Found.ts"
+import * as GreyPng from "./GreyPng.ts"
+import * as JsonPieces from "./JsonPieces.ts"
+import * as LargeJson from "./LargeJson.ts"
+import * as ModelName from "./ModelName.ts"
+import * as Refusals from "./Refusal.ts"
+import * as Uploads from "./Uploads.ts"
+
+const refuse = (refusal: Refusals.Refusal) =>
+  HttpServerResponse.jsonUnsafe(
+    { message: refusal.detail },
+    { status: refusal.status, headers: Refusals.headers(refusal) }
+  )
+
+const ImageJson = Schema.Struct({
+  type: Schema.String,
+  value: Schema.Union([Schema.String, Schema.instanceOf(LargeJson.LongText)])
+})
+const decodeBody = Schema.decodeUnknownEffect(
+  Schema.Struct({
+    model_id: Schema.String,
+    image: Schema.Union([ImageJson, Schema.Array(ImageJson)]),
+    confidence: Schema.optionalKey(
+      Schema.NullOr(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 })))
+    )
+  })
+)
+
+/** `panels/3` is version 3 of `panels`: there is but one version here. */
+const withoutVersion = (id: string): string => id.replace(/\/\d+$/, "")
+
+const fileOf = ({ type, value }: typeof ImageJson.Type): Effect.Effect<Uint8Array, Refusals.Refusal> =>
+  type === "base64"
+    ? LargeJson.fileOf(value, '"image.value"')
+    : Effect.fail(
+        Refusals.bad(`Send the image as {"type": "base64", "value": …}: the type "${type}" is not taken here`)
+      )
+
+/** Pixels that the model is less sure of than `least` become background. */
+function* doubtless(found: Found.Found, least: number, background: number): Steps.Steps<Found.Found> {
+  const { confidence, labelMap } = found
+  if (confidence === undefined) return found
+  const data = labelMap.data.slice()
+  for (let from = 0; from < data.length; from += Steps.pixelsPerStep) {
+    const end = Math.min(data.length, from + Steps.pixelsPerStep)
+    for (let at = from; at < end; at++) if (confidence.data[at]! < least) data[at] = background
+    yield
+  }
+  return { ...found, labelMap: { ...labelMap, data } }
+}
+
+function* inBytes(values: Float32Array): Steps.Steps<Uint8Array> {
+  const data = new Uint8Array(values.length)
+  for (let from = 0; from < data.length; from += Steps.pixelsPerStep) {
+    const end = Math.min(data.length, from + Steps.pixelsPerStep)
+    for (let at = from; at < end; at++) data[at] = Math.round(values[at]! * 255)
+    yield
+  }
+  return data
+}
+
+/** What the protocol says of one image, within the turn. */
+const predictions = (least: number | null | undefined) =>
+  Effect.fnUntraced(function* (segmented: Segmented) {
+    const found = yield* Found.make(segmented)
+    const { classes, confidence, maxId } = found
+    const [background] = Background.idsOf(classes)
+    const kept =
+      typeof least === "number" && least > 0 && background !== undefined
+        ? yield* Steps.run(() => doubtless(found, least, background))
+        : found
+    const { height, width } = found.labelMap
+    const sure =
+      confidence === undefined
+        ? undefined
+        : yield* GreyPng.ids({ width, height, data: yield* Steps.run(() => inBytes(confidence.data)) }, 255)
+    return {
+      width,
+      height,
+      classes,
+      took: Duration.toSeconds(segmented.segmentation.cost.duration),
+      mask: yield* GreyPng.ids(kept.labelMap, Math.max(maxId, background ?? 0)),
+      sure
+    }
+  })
+
+type Predictions = Effect.Success<ReturnType<ReturnType<typeof predictions>>>
+
+function* pieces({ classes, height, mask, sure, took, width }: Predictions): Generator<JsonPieces.Piece> {
+  const classMap = Object.fromEntries(classes.map(({ id, name }) => [String(id), name]))
+  yield `{"inference_id":"${randomHex(16)}","time":${took},"image":${JSON.stringify({ width, height })}`
+  yield `,"visualization":null,"predictions":{"class_map":${JSON.stringify(classMap)},"segmentation_mask":`
+  yield mask
+  yield `,"confidence_mask":`
+  yield sure ?? "null"
+  yield "}}"
+}
+
+const infer = (served: Served): DialectRoute => ({
+  method: "POST",
+  path: "/infer/semantic_segmentation",
+  handle: Effect.fnUntraced(function* (request) {
+    const { bodyTimeout: timeout, maxBatchBytes, maxImages } = served.limits
+    const limit = LargeJson.base64Bytes(maxBatchBytes)
+    yield* served.enter(yield* Uploads.announced(request, limit))
+    const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, timeout })
+    const { confidence, image, model_id } = yield* Effect.mapError(
+      Effect.flatMap(LargeJson.parse(body), decodeBody),
+      (error) =>
+        error._tag === "Refusal"
+          ? error
+          : Refusals.bad(
+              'The body must be JSON such as {"model_id": "segformer", "image": {"type": "base64", "value": "…"}}, with a "confidence" from 0 to 1 if any'
+            )
+    )
+    yield* Effect.catch(ModelName.find(served, model_id), () =>
+      ModelName.find(served, withoutVersion(model_id))
+    )
+    const isList = "length" in image
+    const images = isList ? image : [image]
+    if (images.length === 0) return yield* Refusals.bad('"image" has no image in it')
+    if (images.length > maxImages) return yield* Refusals.tooMany(maxImages)
+    const results = yield* Effect.forEach(
+      images,
+      (each) =>
+        Effect.flatMap(fileOf(each), (bytes) =>
+          served.segment({ name: "image", bytes }, predictions(confidence))
+        ),
+      { concurrency: served.concurrency }
+    )
+    return HttpServerResponse.stream(
+      JsonPieces.stream(
+        (function* () {
+          if (isList) yield "["
+          for (const [index, result] of results.entries()) {
+            if (index > 0) yield ","
+            yield* pieces(result)
+          }
+          if (isList) yield "]"
+        })()
+      ),
+      { contentType: "application/json" }
+    )
+  })
+})
+
+const json = (body: unknown, status = 200) => HttpServerResponse.jsonUnsafe(body, { status })
+
+/** The dialect `roboflow`. */
+export const make = (): Dialect => ({
+  name: "roboflow",
+  refuse,
+  routes: (served) =>
+    Effect.succeed([
+      infer(served),
+      { method: "GET", path: "/healthz", handle: () => Effect.succeed(json({ status: "healthy" })) },
+      {
+        method: "GET",
+        path: "/readiness",
+        handle: () =>
+          Effect.map(served.health, ({ healthy }) =>
+            healthy
+              ? json({ status: "ready" })
+              : json({ status: "not ready", message: "The model is not loaded" }, 503)
+          )
+      }
+    ])
+})

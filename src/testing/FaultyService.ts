@@ -1,0 +1,381 @@
+/**
+ * A real server on loopback that misbehaves on purpose, request by request, and counts what it was made to do: for
+ * tests of programs that must hold when a service does not. It needs Node: `effect-segformer/testing/node`.
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { FetchHttpClient } from "effect/http"
+ * import { ImageSource, segment } from "effect-segformer"
+ * import { SegFormerHttp } from "effect-segformer/http"
+ * import { Fixtures } from "effect-segformer/testing"
+ * import { FaultyService } from "effect-segformer/testing/node"
+ *
+ * const program = Effect.gen(function* () {
+ *   const service = yield* FaultyService.make([FaultyService.truncate({ body: "{", missing: 10 })])
+ *   const transport = SegFormerHttp.layer({ baseUrl: service.url, policy: { retry: false } })
+ *   const call = segment(ImageSource.bytes(Fixtures.image)).pipe(Effect.provide(transport))
+ *   return [(yield* Effect.flip(call))._tag, service.requests.length]
+ * }).pipe(Effect.scoped, Effect.provide(FetchHttpClient.layer))
+ * await Effect.runPromise(program) // => ["ConnectionFailed", 1]
+ * ```
+ */
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http"
+import type { Socket } from "node:net"
+import { Duration, Effect, type Scope } from "effect"
+import * as Bomb from "./Bomb.ts"
+
+type Headers = Readonly<Record<string, string>>
+
+/** What happens to one request. Each but `resetOnAccept` reads the whole request first. */
+export type Fault =
+  | { readonly _tag: "Answer"; readonly status: number; readonly headers: Headers; readonly body: Uint8Array }
+  | { readonly _tag: "ResetBeforeHeaders" }
+  | { readonly _tag: "LostAnswer" }
+  | { readonly _tag: "ResetInBody"; readonly headers: Headers; readonly body: Uint8Array }
+  | {
+      readonly _tag: "Truncate"
+      readonly headers: Headers
+      readonly body: Uint8Array
+      readonly missing: number
+    }
+  | { readonly _tag: "Stall"; readonly headers: Headers; readonly body: Uint8Array }
+  | { readonly _tag: "Silence" }
+  | { readonly _tag: "Drip"; readonly body: Uint8Array; readonly every: Duration.Duration }
+  | { readonly _tag: "Endless"; readonly bytes: number; readonly announced: boolean }
+  | { readonly _tag: "Bomb"; readonly encoding: Bomb.Encoding; readonly bytes: number }
+  | { readonly _tag: "Garbage"; readonly bytes: Uint8Array }
+  | { readonly _tag: "Delay"; readonly duration: Duration.Duration; readonly fault: Fault }
+
+interface BodyOptions {
+  readonly body?: string | Uint8Array | undefined
+  readonly headers?: Headers | undefined
+}
+
+const bytesOf = (body: string | Uint8Array | undefined): Uint8Array =>
+  typeof body === "string" ? new TextEncoder().encode(body) : (body ?? new Uint8Array())
+
+/** A whole answer: 200 and JSON unless it says otherwise, so also a wrong type, a wrong shape, or 503 for ever. */
+export const answer = (options?: BodyOptions & { readonly status?: number | undefined }): Fault => ({
+  _tag: "Answer",
+  status: options?.status ?? 200,
+  headers: { "content-type": "application/json", ...options?.headers },
+  body: bytesOf(options?.body)
+})
+
+/** A value as JSON. */
+export const json = (value: unknown): Fault => answer({ body: JSON.stringify(value) })
+
+/** A refusal with a status, and what it asks of `Retry-After`. */
+export const refuse = (status: number, retryAfter?: string): Fault =>
+  answer({ status, headers: retryAfter === undefined ? {} : { "retry-after": retryAfter } })
+
+/** A redirect, 302 by default. */
+export const redirect = (location: string, status = 302): Fault => answer({ status, headers: { location } })
+
+/** The request is read and thrown away; the connection is reset. Nothing is executed. */
+export const resetBeforeHeaders: Fault = { _tag: "ResetBeforeHeaders" }
+
+/** The work is done, and the connection reset before a byte of the answer. */
+export const lostAnswer: Fault = { _tag: "LostAnswer" }
+
+/** Headers and some bytes, then the connection is reset. */
+export const resetInBody = (options?: BodyOptions): Fault => ({
+  _tag: "ResetInBody",
+  headers: options?.headers ?? {},
+  body: bytesOf(options?.body ?? "{")
+})
+
+/** Headers promise so many bytes more than come before the connection is closed in peace. */
+export const truncate = (options: BodyOptions & { readonly missing: number }): Fault => ({
+  _tag: "Truncate",
+  headers: options.headers ?? {},
+  body: bytesOf(options.body),
+  missing: options.missing
+})
+
+/** Headers and some bytes, and then nothing more, on a connection that stays open. */
+export const stall = (options?: BodyOptions): Fault => ({
+  _tag: "Stall",
+  headers: options?.headers ?? {},
+  body: bytesOf(options?.body ?? "{")
+})
+
+/** The request is read, and nothing ever comes back. */
+export const silence: Fault = { _tag: "Silence" }
+
+/** The body, a byte at a time. */
+export const drip = (body: string | Uint8Array, every: Duration.Input = "50 millis"): Fault => ({
+  _tag: "Drip",
+  body: bytesOf(body),
+  every: Duration.fromInputUnsafe(every)
+})
+
+/** A body of so many bytes, 10 GB by default, made as it is read; its length announced or not. */
+export const endless = (options?: { readonly bytes?: number; readonly announced?: boolean }): Fault => ({
+  _tag: "Endless",
+  bytes: options?.bytes ?? 10_000_000_000,
+  announced: options?.announced ?? false
+})
+
+/** A small body that decompresses to so many bytes, 512 MiB by default. */
+export const bomb = (encoding: Bomb.Encoding, bytes = 512 * 1024 * 1024): Fault => ({
+  _tag: "Bomb",
+  encoding,
+  bytes
+})
+
+/** Bytes that are no HTTP. */
+export const garbage = (bytes: string | Uint8Array = "SSH-2.0-OpenSSH_9.6\r\n\r\n"): Fault => ({
+  _tag: "Garbage",
+  bytes: bytesOf(bytes)
+})
+
+/** The fault, after a while: a slow start, a queue, a cold model. */
+export const delay = (duration: Duration.Input, fault: Fault): Fault => ({
+  _tag: "Delay",
+  duration: Duration.fromInputUnsafe(duration),
+  fault
+})
+
+/** A script that takes turns for ever: so many requests of the one, so many of the other. */
+export const flap =
+  (good: Fault, bad: Fault, turns: { readonly good: number; readonly bad: number }) =>
+  ({ index }: SeenRequest): Fault =>
+    index % (turns.good + turns.bad) < turns.good ? good : bad
+
+/** One request, as the service saw it. */
+export interface SeenRequest {
+  /** 0 for the first that this server has read. */
+  readonly index: number
+  readonly method: string
+  readonly path: string
+  readonly headers: IncomingHttpHeaders
+  /** In bytes, of which only the first 64 KiB are kept. */
+  readonly bodyBytes: number
+  readonly body: Uint8Array
+  /** Milliseconds of a monotonic clock, when it had been read. */
+  readonly at: number
+}
+
+/** A fault for each request in order, the last one for all that follow; or a function of the request. */
+export type Script = readonly [Fault, ...ReadonlyArray<Fault>] | ((request: SeenRequest) => Fault)
+
+/** A running server. Its counts are live: read them when they are wanted. */
+export interface FaultyService {
+  /** Such as `http://127.0.0.1:41234`. */
+  readonly url: string
+  readonly port: number
+  readonly requests: ReadonlyArray<SeenRequest>
+  /** How often work was done, whether or not its answer arrived. An error's status does no work. */
+  readonly executions: number
+  /** Connections open now. */
+  readonly sockets: number
+  /** Connections accepted so far. */
+  readonly connections: number
+  /** The most requests that were under way at once. */
+  readonly mostAtOnce: number
+  /** From now on it behaves so. */
+  readonly behave: (script: Script) => void
+  /** Closes the port and every connection: callers are refused until it is up again, at the same port. */
+  readonly down: Effect.Effect<void>
+  readonly up: Effect.Effect<void>
+}
+
+export interface FaultyServiceOptions {
+  /** Repeats the first answer to an `Idempotency-Key` that it has seen, and does not execute again. Off by default. */
+  readonly honoursKeys?: boolean | undefined
+  /** Resets so many connections as they are accepted, before it listens to any. 0 by default. */
+  readonly resetOnAccept?: number | undefined
+}
+
+/** Starts a server that ends, with every connection, when its scope does. */
+export const make = (
+  script: Script,
+  options?: FaultyServiceOptions
+): Effect.Effect<FaultyService, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    let behaviour = script
+    let turn = 0
+    let connections = 0
+    let executions = 0
+    let underWay = 0
+    let mostAtOnce = 0
+    let port = 0
+    const requests: Array<SeenRequest> = []
+    const sockets = new Set<Socket>()
+    const executed = new Set<string>()
+
+    const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+      mostAtOnce = Math.max(mostAtOnce, ++underWay)
+      response.once("close", () => underWay--)
+      read(request, (whole) => {
+        const seen: SeenRequest = { index: requests.length, ...whole }
+        requests.push(seen)
+        const fault =
+          typeof behaviour === "function" ? behaviour(seen) : (behaviour[turn++] ?? behaviour.at(-1))
+        if (fault === undefined) return
+        const key = seen.headers["idempotency-key"]
+        const known = options?.honoursKeys === true && typeof key === "string" && executed.has(key)
+        if (executes(fault) && !known) {
+          executions++
+          if (typeof key === "string") executed.add(key)
+        }
+        play(fault, response)
+      })
+    })
+    server.on("connection", (socket) => {
+      connections++
+      socket.on("error", () => {})
+      sockets.add(socket)
+      socket.on("close", () => sockets.delete(socket))
+      if (connections <= (options?.resetOnAccept ?? 0)) socket.resetAndDestroy()
+    })
+    server.on("clientError", (_, socket) => socket.destroy())
+
+    const up = Effect.callback<void>((resume) => {
+      server.listen(port, "127.0.0.1", () => {
+        const address = server.address()
+        if (typeof address === "object" && address !== null) port = address.port
+        resume(Effect.void)
+      })
+    })
+    const down = Effect.callback<void>((resume) => {
+      server.close(() => resume(Effect.void))
+      for (const socket of sockets) socket.destroy()
+    })
+    yield* Effect.acquireRelease(up, () => down)
+
+    return {
+      url: `http://127.0.0.1:${port}`,
+      port,
+      requests,
+      get executions() {
+        return executions
+      },
+      get sockets() {
+        return sockets.size
+      },
+      get connections() {
+        return connections
+      },
+      get mostAtOnce() {
+        return mostAtOnce
+      },
+      behave: (next) => {
+        behaviour = next
+        turn = 0
+      },
+      down,
+      up
+    }
+  })
+
+const keptBytes = 64 * 1024
+
+const read = (request: IncomingMessage, done: (seen: Omit<SeenRequest, "index">) => void): void => {
+  const kept: Array<Uint8Array> = []
+  let bodyBytes = 0
+  request.on("error", () => {})
+  request.on("data", (chunk: Uint8Array) => {
+    if (bodyBytes < keptBytes) kept.push(chunk.subarray(0, keptBytes - bodyBytes))
+    bodyBytes += chunk.length
+  })
+  request.on("end", () => {
+    done({
+      method: request.method ?? "",
+      path: request.url ?? "",
+      headers: request.headers,
+      bodyBytes,
+      body: Buffer.concat(kept),
+      at: performance.now()
+    })
+  })
+}
+
+/** Whether the work is done, as far as one can tell from how the answer is lost. */
+const executes = (fault: Fault): boolean => {
+  switch (fault._tag) {
+    case "Answer":
+      return fault.status >= 200 && fault.status < 300
+    case "ResetBeforeHeaders":
+    case "Garbage":
+      return false
+    case "Delay":
+      return executes(fault.fault)
+    default:
+      return true
+  }
+}
+
+const play = (fault: Fault, response: ServerResponse): void => {
+  const { socket } = response
+  response.on("error", () => {})
+  switch (fault._tag) {
+    case "Answer":
+      response.writeHead(fault.status, { ...fault.headers, "content-length": String(fault.body.length) })
+      return void response.end(fault.body)
+    case "ResetBeforeHeaders":
+    case "LostAnswer":
+      return void socket?.resetAndDestroy()
+    case "ResetInBody": {
+      start(response, fault.headers, fault.body.length + 1000)
+      // The bytes must have left before the reset, or the other side may never see them.
+      return void response.write(fault.body, () => setTimeout(() => socket?.resetAndDestroy(), 10))
+    }
+    case "Truncate":
+      start(response, fault.headers, fault.body.length + fault.missing)
+      return void response.write(fault.body, () => socket?.end())
+    case "Stall":
+      start(response, fault.headers, fault.body.length + 1000)
+      return void response.write(fault.body)
+    case "Silence":
+      return undefined
+    case "Drip": {
+      start(response, {}, fault.body.length)
+      let at = 0
+      const timer = setInterval(() => {
+        if (at < fault.body.length) response.write(fault.body.subarray(at, ++at))
+        else response.end()
+      }, Duration.toMillis(fault.every))
+      return void response.once("close", () => clearInterval(timer))
+    }
+    case "Endless":
+      start(response, {}, fault.announced ? fault.bytes : undefined)
+      return pour(response, fault.bytes)
+    case "Bomb":
+      return void Bomb.make(fault.encoding, fault.bytes).then((body) => {
+        start(response, { "content-encoding": fault.encoding }, body.length)
+        response.end(body)
+      })
+    case "Garbage":
+      return void socket?.end(fault.bytes)
+    case "Delay": {
+      const timer = setTimeout(() => play(fault.fault, response), Duration.toMillis(fault.duration))
+      return void response.once("close", () => clearTimeout(timer))
+    }
+  }
+}
+
+const start = (response: ServerResponse, headers: Headers, length: number | undefined): void => {
+  response.writeHead(200, {
+    "content-type": "application/json",
+    ...headers,
+    ...(length === undefined ? {} : { "content-length": String(length) })
+  })
+  response.flushHeaders()
+}
+
+/** Writes no faster than it is read. */
+const pour = (response: ServerResponse, bytes: number): void => {
+  const chunk = new Uint8Array(64 * 1024).fill(0x20)
+  let left = bytes
+  const more = () => {
+    while (left > 0 && !response.destroyed) {
+      const next = left >= chunk.length ? chunk : chunk.subarray(0, left)
+      left -= next.length
+      if (!response.write(next)) return void response.once("drain", more)
+    }
+    if (left === 0) response.end()
+  }
+  more()
+}

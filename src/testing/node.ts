@@ -1,0 +1,1 @@
+export * as FaultyService from "./FaultyService.ts"

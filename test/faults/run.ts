@@ -1,0 +1,30 @@
+/**
+ * `npm run test:faults`: what goes wrong, row by row, over real sockets against a service that misbehaves on purpose.
+ * It ends with 1 where a row does not hold. A word as argument runs the rows whose fault has it.
+ */
+import { header, type Line, play, print } from "./Harness.ts"
+import { memoryRows } from "./memory.ts"
+import { rows } from "./rows.ts"
+import { soak } from "./soak.ts"
+
+const wanted = process.argv[2]
+const isWanted = (fault: string) => wanted === undefined || fault.includes(wanted)
+
+const started = performance.now()
+const lines: Array<Line> = []
+const tell = (line: Line) => {
+  lines.push(line)
+  console.log(print(line))
+}
+
+console.log(header)
+// What the first call loads is not what a row leaves behind.
+await play(rows.find(({ fault }) => fault.startsWith("slow start"))!)
+for (const row of rows) if (isWanted(row.fault)) tell(await play(row))
+for (const row of memoryRows) if (isWanted(row.fault)) tell(await row.play())
+if (isWanted("soak")) tell(await soak())
+
+const failed = lines.filter(({ wrong }) => wrong !== "")
+const seconds = ((performance.now() - started) / 1000).toFixed(1)
+console.log(`${lines.length} rows in ${seconds} s, ${failed.length} of which do not hold`)
+process.exit(failed.length === 0 ? 0 : 1)

@@ -1,0 +1,218 @@
+import { NodeHttpClient } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Layer, References, Result } from "effect"
+import { ImageSource, segment } from "effect-segformer"
+import { OpenInference, SegFormerHttp } from "effect-segformer/http"
+import { LabelMap } from "effect-segformer/mask"
+import { SharpCodec } from "effect-segformer/sharp"
+import fc from "fast-check"
+import * as Tensor from "../../../src/http/Tensor.ts"
+import { sendJson } from "../../support/TestServer.ts"
+import * as Model from "../servers/Model.ts"
+import * as Server from "../servers/OpenInferenceServer.ts"
+
+const source = ImageSource.bytes(Model.image)
+
+const layer = (baseUrl: string, options?: Partial<OpenInference.OpenInferenceOptions>) =>
+  Layer.unwrap(
+    Effect.map(OpenInference.make({ model: "segformer", classes: Model.classes, ...options }), (protocol) =>
+      SegFormerHttp.layer({ baseUrl, protocol, policy: { retry: false } })
+    )
+  ).pipe(Layer.provide(Layer.mergeAll(SharpCodec.layer, NodeHttpClient.layerUndici)))
+
+const labelMap = Effect.flatMap(segment(source), (found) => found.labelMap)
+
+const quiet = Effect.provideService(References.MinimumLogLevel, "None")
+
+describe("OpenInference", () => {
+  const cases: ReadonlyArray<Server.Options> = [
+    ...[true, false].flatMap((binary) => [
+      { binary, datatype: "FP32" as const },
+      { binary, datatype: "FP16" as const },
+      ...(["INT32", "INT64", "UINT8", "FP32"] as const).map((datatype) => ({
+        binary,
+        datatype,
+        output: "labels" as const
+      }))
+    ]),
+    { binary: true, datatype: "FP32", unaligned: true },
+    { binary: true, datatype: "FP16", unaligned: true },
+    { binary: true, datatype: "INT64", output: "labels", unaligned: true }
+  ]
+  for (const options of cases) {
+    const name = `${options.datatype} ${options.output ?? "logits"} in ${options.binary === true ? "binary" : "JSON"}`
+    it.live(`reads ${name}${options.unaligned === true ? " at an odd address" : ""}`, () =>
+      Effect.gen(function* () {
+        const server = yield* Server.make(options)
+        const found = yield* labelMap.pipe(Effect.provide(layer(server.url)))
+        assert.isTrue(LabelMap.equals(found, Model.labels))
+        const infer = server.requests.at(-1)!
+        assert.strictEqual("inference-header-content-length" in infer.headers, options.binary === true)
+      }).pipe(Effect.scoped)
+    )
+  }
+
+  it.live("asks for the model's metadata once, however many come together", () =>
+    Effect.gen(function* () {
+      const server = yield* Server.make({ binary: true })
+      yield* Effect.gen(function* () {
+        yield* Effect.all(
+          Array.from({ length: 5 }, () => labelMap),
+          { concurrency: 5 }
+        )
+        yield* labelMap
+      }).pipe(Effect.provide(layer(server.url)))
+      const paths = server.requests.map(({ method, path }) => `${method} ${path}`)
+      assert.strictEqual(paths.filter((path) => path === "GET /v2/models/segformer").length, 1)
+      assert.strictEqual(paths.filter((path) => path === "GET /v2").length, 1)
+      assert.strictEqual(paths.filter((path) => path.endsWith("/infer")).length, 6)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("who waits for another's question asks itself where that one is interrupted", () =>
+    Effect.gen(function* () {
+      const server = yield* Server.make({ binary: true })
+      yield* Effect.gen(function* () {
+        const first = yield* Effect.forkChild(labelMap)
+        const second = yield* Effect.forkChild(labelMap)
+        yield* Effect.yieldNow
+        yield* Fiber.interrupt(first)
+        assert.isTrue(LabelMap.equals(yield* Fiber.join(second), Model.labels))
+      }).pipe(Effect.provide(layer(server.url)))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("asks again after the service refused a request: the model may be another one", () =>
+    Effect.gen(function* () {
+      const server = yield* Server.make({})
+      yield* Effect.gen(function* () {
+        yield* labelMap
+        server.state.fault = (_, response) => sendJson(response, { error: "unexpected shape for input" }, 400)
+        const error = yield* Effect.flip(labelMap)
+        assert.strictEqual(error._tag, "RequestRejected")
+        server.state.fault = undefined
+        yield* labelMap
+      }).pipe(Effect.provide(layer(server.url)), quiet)
+      const asked = server.requests.filter(({ path }) => path === "/v2/models/segformer")
+      assert.strictEqual(asked.length, 2)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a model that has no available version yet is still loading", () =>
+    Effect.gen(function* () {
+      const server = yield* Server.make({})
+      server.state.fault = (_, response) =>
+        sendJson(response, { error: "Request for unknown model: 'segformer' has no available versions" }, 400)
+      const error = yield* Effect.flip(labelMap.pipe(Effect.provide(layer(server.url)), quiet))
+      assert.strictEqual(error._tag, "ModelLoading")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("binary tensors of another size than they say are refused, by field", () =>
+    Effect.gen(function* () {
+      const server = yield* Server.make({ binary: true })
+      const broken = (json: unknown, rest: number, stated?: string) => {
+        const head = Buffer.from(JSON.stringify(json))
+        server.state.fault = (_, response) =>
+          void response
+            .writeHead(200, { "inference-header-content-length": stated ?? String(head.length) })
+            .end(Buffer.concat([head, Buffer.alloc(rest)]))
+        return Effect.map(Effect.flip(labelMap.pipe(Effect.provide(layer(server.url)))), (error) => {
+          assert.strictEqual(error._tag, "ResponseNotDecodable")
+          return error.message
+        })
+      }
+      const output = (size: number, over = {}) => ({
+        outputs: [
+          {
+            name: "logits",
+            datatype: "FP32",
+            shape: [1, 3, 2, 2],
+            parameters: { binary_data_size: size },
+            ...over
+          }
+        ]
+      })
+      assert.include(yield* broken(output(48), 47), "should be 48 bytes, but 47 follow")
+      assert.include(yield* broken(output(44), 44), "outputs.0.parameters.binary_data_size")
+      assert.include(yield* broken(output(48), 48, "999999"), "inference-header-content-length")
+      assert.include(yield* broken(output(48), 48, "-1"), "inference-header-content-length")
+      assert.include(yield* broken(output(48, { datatype: "BF16" }), 48), "outputs.0.datatype")
+      assert.include(yield* broken(output(48, { shape: [1, 3, -2, -2] }), 48), "outputs.0.shape")
+      assert.include(yield* broken(output(48, { name: "other" }), 48), 'there is no "logits"')
+      const two = yield* broken(output(32, { shape: [1, 2, 2, 2] }), 32)
+      assert.include(two, "has 2 classes, where the model has an id 2")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("says which inputs and outputs there are where the one it needs is not clear", () =>
+    Effect.gen(function* () {
+      const server = yield* Server.make({})
+      const wrongInput = yield* Effect.flip(labelMap.pipe(Effect.provide(layer(server.url, { input: "x" }))))
+      assert.include(wrongInput.message, '`inputs`: the model has pixel_values, and no "x"')
+      const wrongOutput = yield* Effect.flip(
+        labelMap.pipe(Effect.provide(layer(server.url, { output: "y" })))
+      )
+      assert.include(wrongOutput.message, '`outputs`: the model has logits, and no "y"')
+      assert.isTrue(server.requests.every(({ method }) => method === "GET"))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("asks for the version it is given", () =>
+    Effect.gen(function* () {
+      const server = yield* Server.make({})
+      yield* Effect.flip(labelMap.pipe(Effect.provide(layer(server.url, { version: "7" })), quiet))
+      assert.strictEqual(server.requests[0]?.path, "/v2/models/segformer/versions/7")
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("tensors", () => {
+  it("halves are those of the language, both ways", () => {
+    // Of this runtime, and newer than the compiler's library.
+    const Float16 = Reflect.get(globalThis, "Float16Array")
+    const oracle = (values: Float32Array): Uint16Array => new Uint16Array(new Float16(values).buffer)
+    fc.assert(
+      fc.property(fc.float32Array({ noNaN: true, maxLength: 40 }), (values) => {
+        const wide = Float32Array.from([
+          ...values,
+          65_504,
+          65_519,
+          65_520,
+          2 ** -24,
+          2 ** -25,
+          1.5 * 2 ** -25,
+          -0
+        ])
+        const bits = Tensor.toHalves(wide)
+        assert.deepStrictEqual(bits, oracle(wide))
+        const bytes = new Uint8Array(bits.buffer.slice(0))
+        const back = Result.getOrThrow(Tensor.scoresFromBytes("FP16", bytes, 0, bytes.length))
+        assert.deepStrictEqual(back, Float32Array.from(new Float16(wide)))
+      })
+    )
+  })
+
+  it("scores in the place where they lie take no copy, wherever that is", () => {
+    for (const offset of [0, 1, 2, 3, 4, 5, 13]) {
+      const buffer = new Uint8Array(offset + 400)
+      const view = new DataView(buffer.buffer)
+      for (let i = 0; i < 100; i++) view.setFloat32(offset + i * 4, i / 8, true)
+      const values = Result.getOrThrow(Tensor.scoresFromBytes("FP32", buffer, offset, 400))
+      assert.deepStrictEqual(
+        Array.from(values),
+        Array.from({ length: 100 }, (_, i) => i / 8)
+      )
+      if (offset === 0 || offset >= 4) assert.strictEqual(values.buffer, buffer.buffer)
+    }
+  })
+
+  it("ids of 64 bits that no map can hold are refused", () => {
+    const bytes = new Uint8Array(BigInt64Array.of(3n, -1n).buffer)
+    assert.isTrue(Result.isFailure(Tensor.idsFromBytes("INT64", bytes, 0, 16)))
+    const large = new Uint8Array(BigInt64Array.of(3n, 2n ** 40n).buffer)
+    assert.isTrue(Result.isFailure(Tensor.idsFromBytes("INT64", large, 0, 16)))
+    const negative = new Uint8Array(Int32Array.of(3, -1).buffer)
+    assert.isTrue(Result.isFailure(Tensor.idsFromBytes("INT32", negative, 0, 8)))
+  })
+})
