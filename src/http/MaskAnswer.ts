@@ -55,7 +55,7 @@ const usualFields = [
 /** Fields that hold another object with the mask in it. */
 const usualBoxes = ["predictions", "prediction", "result", "results", "output", "data"] as const
 
-const isPng = ({ body }: Answer): boolean => body[0] === 0x89 && body[1] === 0x50 && body[2] === 0x4e
+const startsAsPng = ({ body }: Answer): boolean => body[0] === 0x89 && body[1] === 0x50 && body[2] === 0x4e
 
 /** The value at a path; `undefined` where there is none. */
 export const valueAt = (value: unknown, path: string): unknown => {
@@ -284,7 +284,9 @@ const picturesIn = (answer: Answer, json: unknown, options: MaskAnswerOptions) =
       const value = path === undefined ? undefined : valueAt(json, path)
       if (path === undefined || value === undefined || value === null) continue
       if (typeof value !== "string") return yield* fail(answer, path, "it is no base64 text", quote(value))
-      pictures[kind] = yield* MaskDecoding.textToBytes(answer, path, value)
+      const bytes = yield* MaskDecoding.textToBytes(answer, path, value)
+      if (!MaskDecoding.isPng(bytes)) return yield* fail(answer, path, "it is no PNG, or one that is cut off", "")
+      pictures[kind] = bytes
     }
     return pictures
   })
@@ -297,7 +299,7 @@ export const read = (
 ): Effect.Effect<Prediction, ServiceError> =>
   Effect.gen(function* () {
     const { mask } = options
-    if (isPng(answer) || (mask?.as === "png" && mask.at === undefined)) {
+    if (startsAsPng(answer) || (mask?.as === "png" && mask.at === undefined)) {
       const labelMap = yield* MaskDecoding.fromPng(answer, "", answer.body, image, options)
       const classes = MaskDecoding.classesOf(options)
       return { _tag: "Labels", labelMap, classes, requestId: answer.requestId }

@@ -6,6 +6,7 @@
  * `ResponseNotDecodable` that names the field. Sizes other than the image's are for `Segmentation` to judge.
  */
 import { Effect, Result, Schema } from "effect"
+import * as ImageHeader from "../image/ImageHeader.ts"
 import type { Image } from "../image/ImageSource.ts"
 import type { BinaryMask } from "../mask/BinaryMask.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
@@ -81,6 +82,12 @@ export const textToBytes = (answer: Answer, path: string, text: string): Decoded
         )
       : Effect.succeed(bytes)
   })
+
+/** Whether bytes are a PNG that is not cut off, going by its header and its chunks. */
+export const isPng = (bytes: Uint8Array): boolean => {
+  const header = ImageHeader.parse(bytes)
+  return header._tag === "Known" && header.format === "png" && ImageHeader.isWholePng(bytes)
+}
 
 /** Fails where an id is that of no class; notes the ignored one. */
 export const withClasses = (

@@ -7,10 +7,15 @@
  */
 import { Clock, Effect } from "effect"
 
+/** One for each clock: it is asked for several times a call. */
+const made = new WeakMap<Clock.Clock, Clock.Clock>()
+
 const from = (clock: Clock.Clock): Clock.Clock => {
+  const known = made.get(clock)
+  if (known !== undefined) return known
   const nanos = () => clock.monotonicTimeNanosUnsafe()
   const millis = () => Number(nanos() / 1_000_000n)
-  return {
+  const monotonic: Clock.Clock = {
     currentTimeMillisUnsafe: millis,
     currentTimeMillis: Effect.sync(millis),
     currentTimeNanosUnsafe: nanos,
@@ -19,6 +24,8 @@ const from = (clock: Clock.Clock): Clock.Clock => {
     monotonicTimeNanos: clock.monotonicTimeNanos,
     sleep: (duration) => clock.sleep(duration)
   }
+  made.set(clock, monotonic)
+  return monotonic
 }
 
 /** Runs an effect so that what it takes for the time of day never jumps. */

@@ -25,7 +25,10 @@ export const wantsPng = (request: HttpServerRequest.HttpServerRequest): boolean 
 }
 
 const tooLarge = (limit: number) =>
-  new Refusal({ status: 413, detail: `The request is larger than ${limit} bytes, the most this service takes` })
+  new Refusal({
+    status: 413,
+    detail: `The request is larger than ${limit} bytes, the most this service takes`
+  })
 
 /** The whole body. What says its length is written once, where it stays. */
 export const read = (

@@ -34,7 +34,9 @@ export const make = Effect.fnUntraced(function* ({
   const { confidence, scores } = segmentation
   const pixels = LabelMap.histogram(labelMap)
   const means =
-    confidence !== undefined && scores.size === 0 ? yield* Steps.run(() => mean(labelMap, confidence)) : scores
+    confidence !== undefined && scores.size === 0
+      ? yield* Steps.run(() => mean(labelMap, confidence))
+      : scores
   const present = Array.from(pixels, ([id, count]): FoundClass => {
     const score = means.get(id)
     return {

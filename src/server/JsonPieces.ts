@@ -34,3 +34,7 @@ export const stream = <E>(pieces: Iterable<Piece<E>>): Stream.Stream<Uint8Array,
       )
     )
   })
+
+/** Bytes as they stand, each made when its turn comes. */
+export const bytes = (pieces: Iterable<Uint8Array>): Stream.Stream<Uint8Array> =>
+  Stream.fromIterable(pieces, { chunkSize: 1 })

@@ -16,6 +16,8 @@ export const find = (
     asked === model.name || asked === alias
       ? Effect.succeed(model)
       : Effect.fail(
-          notFound(`There is no model "${(asked ?? "").slice(0, 200)}" here, only "${model.name}" ("${alias}")`)
+          notFound(
+            `There is no model "${(asked ?? "").slice(0, 200)}" here, only "${model.name}" ("${alias}")`
+          )
         )
   )

@@ -5,8 +5,9 @@
  * The signature `serving_default` gives class ids, `[height][width]` for each image; `png` gives `{"b64": …}` of a grey
  * PNG whose pixels are class ids, many times smaller.
  */
-import { Effect, Schema } from "effect"
-import { HttpServerResponse } from "effect/http"
+import { Effect, Schema, type Scope } from "effect"
+import { type HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { LabelMap } from "../mask/LabelMap.ts"
 import * as Bodies from "./Bodies.ts"
 import type { Dialect, DialectRoute, Segmented, Served } from "./Dialect.ts"
 import * as Found from "./Found.ts"
@@ -27,33 +28,52 @@ const refuse = (refusal: Refusals.Refusal) =>
 /** The only version there is. */
 const version = "1"
 
-const Bytes = Schema.Struct({ b64: Schema.Union([Schema.String, Schema.instanceOf(LargeJson.LongText)]) })
-const Named = <A extends Schema.Top>(value: A) => Schema.Record(Schema.String, value)
 const decodeBody = Schema.decodeUnknownEffect(
   Schema.Struct({
     signature_name: Schema.optionalKey(Schema.Literals(["serving_default", "png"])),
-    instances: Schema.optionalKey(Schema.Array(Schema.Union([Bytes, Named(Bytes)]))),
-    inputs: Schema.optionalKey(
-      Schema.Union([
-        Bytes,
-        Schema.Array(Bytes),
-        Named(Schema.Union([Bytes, Schema.Array(Bytes)]))
-      ])
-    )
+    instances: Schema.optionalKey(Schema.NonEmptyArray(Schema.Unknown)),
+    inputs: Schema.optionalKey(Schema.Unknown)
   })
 )
-type Bytes = typeof Bytes.Type
 
-const usage = Refusals.bad(
-  'The body must be JSON such as {"instances": [{"b64": "<image in base64>"}]}, with "signature_name" "serving_default" or "png" if any'
-)
+const usage = () =>
+  Refusals.bad(
+    'The body must be JSON such as {"instances": [{"b64": "<image in base64>"}]}, with a "signature_name" "serving_default" or "png" if any'
+  )
 
-/** `{b64}`, or the only field of `{image: {b64}}`. */
-const only = <A>(value: Bytes | A | Readonly<Record<string, Bytes | A>>): Effect.Effect<Bytes | A, Refusals.Refusal> => {
-  if (isBytes(value) || Array.isArray(value)) return Effect.succeed(value)
-  const [found, ...others] = Object.values(value)
-  return found === undefined || others.length > 0 ? Effect.fail(usage) : Effect.succeed(found)
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** What the model's only input is given: `{image: X}` is X, by whatever name. */
+const unnamed = (value: unknown): unknown => {
+  if (!isRecord(value) || "b64" in value) return value
+  const fields = Object.values(value)
+  return fields.length === 1 ? fields[0] : undefined
 }
 
-const isBytes = (value: unknown): value is Bytes =>
-  typeof value === "object" && value !== null && "b64" in value && !isBytesRecord(value.b64)
+const fileOf = (value: unknown): Effect.Effect<Uint8Array, Refusals.Refusal> => {
+  const b64 = isRecord(value) ? value["b64"] : undefined
+  return typeof b64 === "string" || b64 instanceof LargeJson.LongText
+    ? LargeJson.fileOf(b64, '"b64"')
+    : Effect.fail(usage())
+}
+
+/** Ids, and the file that holds them where that is wanted. */
+interface Prediction {
+  readonly labelMap: LabelMap
+  readonly png: Uint8Array | undefined
+}
+
+/** What the protocol says of one image, within the turn. */
+const prediction =
+  (signature: "serving_default" | "png") =>
+  (segmented: Segmented): Effect.Effect<Prediction, Refusals.Refusal> =>
+    Effect.flatMap(
+      Found.make(segmented),
+      ({ labelMap, maxId }): Effect.Effect<Prediction, Refusals.Refusal> =>
+        signature === "png"
+          ? Effect.map(GreyPng.ids(labelMap, maxId), (png) => ({ labelMap, png }))
+          : Effect.succeed({ labelMap, png: undefined })
+    )
+
+function*__J__

@@ -36,7 +36,9 @@ const predict = (served: Served, path: `/${string}`): DialectRoute => ({
   handle: Effect.fnUntraced(function* (request, { model, version = "1.0" }) {
     yield* ModelName.find(served, model)
     if (version !== "1.0") {
-      return yield* Refusals.notFound(`There is no version "${version.slice(0, 50)}" of this model, only "1.0"`)
+      return yield* Refusals.notFound(
+        `There is no version "${version.slice(0, 50)}" of this model, only "1.0"`
+      )
     }
     const { bodyTimeout: timeout, maxBytes } = served.limits
     yield* served.enter(yield* Uploads.announced(request, maxBytes))

@@ -63,13 +63,13 @@ export const read = (
     const total = options.maxTotalBytes + overhead
     if (bodyBytes(request, 0) > total) return Effect.fail(tooLarge(options.maxTotalBytes, "The request"))
     const uploads: Array<Upload> = []
-    let tooMany = false
+    let over = false
     return request.multipartStream.pipe(
       Stream.runForEach((part) => {
         if (part._tag === "Field") return Effect.void
         if (part.key !== options.part || part.name === "") return Stream.runDrain(part.content)
         if (uploads.length >= options.maxFiles) {
-          tooMany = true
+          over = true
           return Stream.runDrain(part.content)
         }
         return Effect.map(part.contentEffect, (bytes) => {
@@ -85,11 +85,7 @@ export const read = (
         duration: Duration.millis(options.timeout),
         orElse: () => Effect.fail(tooSlow(options.timeout))
       }),
-      Effect.flatMap(() =>
-        tooMany
-          ? Effect.fail(tooMany(options.maxFiles))
-          : Effect.succeed(uploads)
-      )
+      Effect.flatMap(() => (over ? Effect.fail(tooMany(options.maxFiles)) : Effect.succeed(uploads)))
     )
   })
 

@@ -6,7 +6,18 @@
  * followed hop by hop without our headers, and each request carries `User-Agent`, `X-Request-Id` and
  * `Idempotency-Key`. It makes one attempt and never retries.
  */
-import { Clock, Context, type Duration, Effect, Option, type Redacted, Stream, Tracer } from "effect"
+import {
+  Clock,
+  Context,
+  LogLevel,
+  References,
+  type Duration,
+  Effect,
+  Option,
+  type Redacted,
+  Stream,
+  Tracer
+} from "effect"
 import {
   FetchHttpClient,
   type Headers,
@@ -221,7 +232,10 @@ export const make = Effect.fnUntraced(function* (
     { method, url }: { readonly method: HttpMethod; readonly url: string },
     attempt: Attempt
   ): Effect.Effect<A, E> =>
-    Clock.clockWith((clock) => {
+    Effect.withFiber((fiber) => {
+      // Most programs do not look, and then a request pays for no line.
+      if (LogLevel.isGreaterThan(fiber.getRef(References.MinimumLogLevel), "Debug")) return self
+      const clock = fiber.getRef(Clock.Clock)
       const started = clock.monotonicTimeNanosUnsafe()
       const log = (status: number | string, requestId: string | undefined) => {
         const milliseconds = Math.round(Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6)

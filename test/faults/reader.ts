@@ -39,10 +39,10 @@ const uploadBytes = 2_000_000_000
 
 /**
  * At full speed Node leaves over 100 MB of spent chunks before it collects them, with undici alone as with this library
- * over it. Collected every 4 MB, what is left is what is held.
+ * over it. With its young objects collected every 4 MB, what is left is what is held.
  */
 const collecting = (seen: number, next: number): number => {
-  if (Math.floor(seen / 4e6) < Math.floor(next / 4e6)) globalThis.gc?.()
+  if (Math.floor(seen / 4e6) < Math.floor(next / 4e6)) globalThis.gc?.({ type: "minor" })
   return next
 }
 

@@ -78,10 +78,12 @@ const decode = (answer: Answer, image: Image, options: RoboflowOptions) =>
     const png = yield* MaskDecoding.textToBytes(answer, path, segmentation_mask)
     const labelMap = yield* MaskDecoding.fromPng(answer, path, png, image, { ...options, classes })
     const confidence = yield* confidenceOf(answer, confidence_mask, image)
-    const overlay =
+    const drawn =
       typeof result.visualization === "string" && result.visualization !== ""
         ? yield* MaskDecoding.textToBytes(answer, "visualization", result.visualization)
         : undefined
+    // It may be a JPEG, which `pictures` are not.
+    const overlay = drawn !== undefined && MaskDecoding.isPng(drawn) ? drawn : undefined
     const prediction: Prediction = {
       _tag: "Labels",
       labelMap,

@@ -46,6 +46,8 @@ export interface Contents {
   readonly notPng?: Send
   /** Where the PNG ends early. */
   readonly cutPng?: Send
+  /** A PNG of few bytes whose header promises a thousand million pixels. */
+  readonly hugePng?: Send
   readonly notANumber?: Send
   readonly outOfRange?: Send
   /** The label map at half the size. */
@@ -201,6 +203,16 @@ const faults: ReadonlyArray<Fault> = [
     check: names
   },
   {
+    name: "a PNG of 10⁹ pixels",
+    send: ({ contents }) => contents.hugePng,
+    tag: "ResponseNotDecodable",
+    requests: 1,
+    check: (error) => {
+      names(error)
+      assert.include(error.message, "40000 x 30000 pixels are more than")
+    }
+  },
+  {
     name: "NaN",
     send: ({ contents }) => contents.notANumber,
     tag: "ResponseNotDecodable",
@@ -276,6 +288,13 @@ const faults: ReadonlyArray<Fault> = [
 const predictions = (server: Model.ModelServer): number =>
   server.requests.filter(({ method }) => method === "POST" || method === "PUT").length
 
+/** The layer has ended, and so must have every connection that it opened. */
+const nothingLeft = (server: Model.ModelServer) =>
+  Effect.gen(function* () {
+    for (let i = 0; i < 200 && server.sockets.size > 0; i++) yield* Effect.sleep("5 millis")
+    assert.strictEqual(server.sockets.size, 0)
+  })
+
 /** The suite, for one protocol. */
 export const conformance = (subject: Subject) =>
   describe(subject.name, () => {
@@ -326,6 +345,7 @@ export const conformance = (subject: Subject) =>
           assert.strictEqual(error._tag, fault.tag, error.message)
           assert.strictEqual(predictions(server), fault.requests)
           fault.check?.(error)
+          yield* nothingLeft(server)
         }).pipe(Effect.scoped)
       )
     }

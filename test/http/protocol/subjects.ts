@@ -25,12 +25,20 @@ import { json, type Contents, type Subject, text } from "./Conformance.ts"
 
 const { classes } = Model
 
+const huge = (png: Buffer): Buffer => {
+  const promising = Buffer.from(png)
+  promising.writeUInt32BE(40_000, 16)
+  promising.writeUInt32BE(30_000, 20)
+  return promising
+}
+
 /** Masks in one field as base64 PNG. */
 const pngIn = (answer: (mask: unknown) => unknown, png = Model.greyPng): Contents => ({
   wrongShape: json({ something: "else" }),
   notBase64: json(answer("%%% no base64 %%%")),
   notPng: json(answer(Model.base64(Buffer.from("GIF89a, or so it says")))),
   cutPng: json(answer(Model.base64(png().subarray(0, 60)))),
+  hugePng: json(answer(Model.base64(huge(png())))),
   outOfRange: json(answer(Model.base64(png(Model.outOfRange)))),
   otherSize: json(answer(Model.base64(png(Model.halfSize))))
 })
@@ -157,6 +165,7 @@ export const subjects: ReadonlyArray<Subject> = [
     contents: {
       wrongShape: json({ answer: 42 }),
       cutPng: text(Model.greyPng().subarray(0, 60), "image/png"),
+      hugePng: text(huge(Model.greyPng()), "image/png"),
       outOfRange: text(Model.greyPng(Model.outOfRange), "image/png"),
       otherSize: text(Model.greyPng(Model.halfSize), "image/png")
     }

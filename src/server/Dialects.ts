@@ -1,0 +1,47 @@
+/**
+ * The dialects by the name that configuration calls them by: `inspection`, `huggingface` and so on. A new one is its
+ * module and a line here. Each is loaded when it is asked for, so that the names alone cost nothing.
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Dialects } from "effect-segformer/server"
+ *
+ * const dialects = await Effect.runPromise(Dialects.load(["huggingface", "openinference"]))
+ * dialects.map((dialect) => dialect.name) // => ["huggingface", "openinference"]
+ * ```
+ */
+import { Effect, Schema } from "effect"
+import type { Dialect } from "./Dialect.ts"
+
+/** Each dialect as it comes, without options. */
+export const byName: Readonly<Record<string, () => Promise<Dialect>>> = {
+  inspection: () => import("./InspectionDialect.ts").then(({ make }) => make()),
+  huggingface: () => import("./HuggingFaceDialect.ts").then(({ make }) => make()),
+  openinference: () => import("./OpenInferenceDialect.ts").then(({ make }) => make()),
+  roboflow: () => import("./RoboflowDialect.ts").then(({ make }) => make()),
+  tfserving: () => import("./TfServingDialect.ts").then(({ make }) => make()),
+  torchserve: () => import("./TorchServeDialect.ts").then(({ make }) => make()),
+  bentoml: () => import("./BentoMLDialect.ts").then(({ make }) => make())
+}
+
+/** The names, for those who list them. */
+export const names: ReadonlyArray<string> = Object.keys(byName)
+
+/** A name that no dialect has. */
+export class UnknownDialect extends Schema.TaggedError<UnknownDialect>()("UnknownDialect", {
+  name: Schema.String
+}) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `There is no dialect "${this.name}". Choose from ${names.join(", ")}`
+  }
+}
+
+/** The dialects of these names, in their order: the first one has paths that several have. */
+export const load = (wanted: Iterable<string>): Effect.Effect<ReadonlyArray<Dialect>, UnknownDialect> =>
+  Effect.forEach(new Set(wanted), (name) => {
+    const make = Object.hasOwn(byName, name) ? byName[name] : undefined
+    return make === undefined ? Effect.fail(new UnknownDialect({ name })) : Effect.promise(make)
+  })
