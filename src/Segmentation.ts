@@ -59,9 +59,12 @@ export interface FromPredictionOptions {
 /** Longest stretch of work on the event loop, in milliseconds: what others on it may feel. */
 const maxSlice = 10
 
+/** The image as a person sees it. */
+type Seen = Pick<Image, "width" | "height" | "orientation">
+
 /** The segmentation that a prediction determines. */
 export const fromPrediction = Effect.fnUntraced(function* (
-  image: Pick<Image, "source" | "width" | "height">,
+  image: Pick<Image, "source"> & Seen,
   prediction: Prediction,
   transport: string,
   cost: Cost,
@@ -118,12 +121,24 @@ export const fromPrediction = Effect.fnUntraced(function* (
   }
 })
 
+/**
+ * A map of a service that left EXIF orientation aside is turned as the image is: its width and height stand exchanged,
+ * and resizing it would distort it unnoticed.
+ */
+const upright = (map: LabelMap.LabelMap, { height, orientation, width }: Seen): LabelMap.LabelMap => {
+  if (orientation < 5 || width === height || map.width !== height || map.height !== width) return map
+  const turned = LabelMap.rotate(map, orientation === 8 ? 270 : 90)
+  // 5 and 7 are mirrored as well.
+  return orientation === 5 ? LabelMap.flipX(turned) : orientation === 7 ? LabelMap.flipY(turned) : turned
+}
+
 const atSize = (
   map: LabelMap.LabelMap,
-  image: Pick<Image, "width" | "height">,
+  image: Seen,
   rule: SizeRule = "resize"
 ): Result.Result<LabelMap.LabelMap, MaskNotDecodable> =>
-  Result.flatMap(LabelMap.make(map), (checked) => {
+  Result.flatMap(LabelMap.make(map), (given) => {
+    const checked = upright(given, image)
     if (checked.width === image.width && checked.height === image.height) return Result.succeed(checked)
     if (rule === "resize") return Result.succeed(LabelMap.resize(checked, image.width, image.height))
     return Result.fail(

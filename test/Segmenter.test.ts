@@ -131,6 +131,37 @@ describe("segment", () => {
     )
   )
 
+  it.effect("a map of a service that left EXIF orientation aside is turned as the image is", () =>
+    Effect.gen(function* () {
+      // Stored 3 x 2, with the ids of its stored pixels; each orientation says where they belong.
+      const stored = { width: 3, height: 2, data: Uint8Array.of(1, 2, 3, 4, 5, 6) }
+      const expected = {
+        5: [1, 4, 2, 5, 3, 6],
+        6: [4, 1, 5, 2, 6, 3],
+        7: [6, 3, 5, 2, 4, 1],
+        8: [3, 6, 2, 5, 1, 4]
+      }
+      for (const [orientation, data] of Object.entries(expected)) {
+        const turned: ImageSource.ImageSource = {
+          name: "turned",
+          open: () =>
+            Effect.map(image.open(), (opened) => ({
+              ...opened,
+              width: 2,
+              height: 3,
+              orientation: Number(orientation)
+            }))
+        }
+        const fake = SegFormerTest.layer(() => Effect.succeed({ ...Fixtures.prediction, labelMap: stored }))
+        const map = yield* segment(turned).pipe(
+          Effect.flatMap((segmentation) => segmentation.labelMap),
+          Effect.provide(fake)
+        )
+        assert.deepStrictEqual([map.width, map.height, ...map.data], [2, 3, ...data])
+      }
+    })
+  )
+
   it.effect("a map that contradicts its own size, or logits that are no numbers, are a typed failure", () =>
     Effect.gen(function* () {
       const broken = { ...Fixtures.prediction, labelMap: { width: 5, height: 5, data: new Uint8Array(3) } }

@@ -2,8 +2,11 @@
 import { Effect, Layer } from "effect"
 import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { version } from "../version.ts"
+import * as EvalCommand from "./EvalCommand.ts"
 import * as ExitCode from "./ExitCode.ts"
+import * as ExportCommand from "./ExportCommand.ts"
 import * as HealthCommand from "./HealthCommand.ts"
+import * as ProbeCommand from "./ProbeCommand.ts"
 import * as Screen from "./Screen.ts"
 import * as SegmentCommand from "./SegmentCommand.ts"
 import * as ServeCommand from "./ServeCommand.ts"
@@ -12,7 +15,14 @@ export const command = Command.make("segformer").pipe(
   Command.withDescription(
     "Segment images with SegFormer: with the model in this package, one of your own, or a service."
   ),
-  Command.withSubcommands([SegmentCommand.command, ServeCommand.command, HealthCommand.command]),
+  Command.withSubcommands([
+    SegmentCommand.command,
+    ServeCommand.command,
+    HealthCommand.command,
+    ProbeCommand.command,
+    EvalCommand.command,
+    ExportCommand.command
+  ]),
   Command.withExamples([
     {
       command: "segformer segment panel.jpg",

@@ -1,7 +1,10 @@
 /** `segformer serve`: its flags and help. The work is in `Serve`, which is loaded when there is work. */
 import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
+import * as Dialects from "../server/Dialects.ts"
 import * as Flags from "./Flags.ts"
+
+const listed = Dialects.names.join(", ")
 
 const flags = {
   host: Flag.String("host").pipe(
@@ -19,6 +22,30 @@ const flags = {
   ),
   model: Flags.model,
   url: Flags.url.pipe(Flag.withDescription("Pass images on to this service, instead of a model here")),
+  protocol: Flag.String("protocol").pipe(
+    Flag.withMetavar("NAMES"),
+    Flag.withDescription(
+      `Protocols to answer in, with commas between: ${listed}; or all. Where several have a path, such as ` +
+        "/health, the first one named has it. inspection by default"
+    ),
+    Flag.filterMap(
+      (text) => {
+        const named = text.split(",").map((name) => name.trim())
+        const wanted = named.includes("all") ? Dialects.names : named
+        return wanted.every((name) => Dialects.names.includes(name)) ? Option.some(wanted) : Option.none()
+      },
+      (text) => `one or more of ${listed}, or all, and not "${text}"`
+    ),
+    Flag.withDefault(["inspection"])
+  ),
+  name: Flag.String("name").pipe(
+    Flag.withMetavar("NAME"),
+    Flag.withDescription(
+      "What requests call the model, in protocols where they name one. The model's own name by default; " +
+        "segformer is understood as well"
+    ),
+    Flag.optional
+  ),
   concurrency: Flags.count("concurrency").pipe(
     Flag.withAlias("c"),
     Flag.withMetavar("IMAGES"),
@@ -55,6 +82,7 @@ export const command = Command.make("serve", flags, (options) =>
         ...options,
         url: Option.getOrUndefined(options.url),
         model: Option.getOrUndefined(options.model),
+        name: Option.getOrUndefined(options.name),
         maxBytes: Option.getOrUndefined(options.maxBytes),
         maxPixels: Option.getOrUndefined(options.maxPixels)
       })
@@ -62,9 +90,8 @@ export const command = Command.make("serve", flags, (options) =>
 ).pipe(
   Command.withShortDescription("Serve a model over HTTP"),
   Command.withDescription(
-    "Serve the model in this package, another one, or another service, in the inspection service's protocol: " +
-      "POST /upload, POST /upload/batch, GET /health and its other routes. SIGTERM and Ctrl-C let requests under " +
-      "way finish."
+    "Serve the model in this package, another one, or another service, in the protocols that other people's " +
+      "clients speak. SIGTERM and Ctrl-C let requests under way finish."
   ),
   Command.withExamples([
     { command: "segformer serve", description: "On this machine only, at http://127.0.0.1:8080" },
@@ -72,6 +99,10 @@ export const command = Command.make("serve", flags, (options) =>
       command: "segformer serve --host 0.0.0.0 --port 9000 --model ./models/panels",
       description: "For others, with a model of one's own"
     },
-    { command: "curl -F image=@panel.png http://127.0.0.1:8080/upload", description: "Ask it" }
+    { command: "curl -F image=@panel.png http://127.0.0.1:8080/upload", description: "Ask it" },
+    {
+      command: "segformer serve --protocol huggingface,openinference",
+      description: "For clients of Hugging Face, Triton and KServe"
+    }
   ])
 )

@@ -81,9 +81,9 @@ const placeOf = (output: unknown, options: OutputOptions): string => {
   if (Array.isArray(output)) return typeof output[0] === "string" ? "0" : ""
   if (!Errors.isRecord(output)) return ""
   const { pictures } = options
-  const taken = [pictures?.overlay, pictures?.combined, pictures?.mask]
-  const known = usualFields.find((field) => typeof output[field] === "string" && !taken.includes(field))
-  const others = Object.keys(output).filter((field) => !taken.includes(field))
+  const taken = new Set([pictures?.overlay, pictures?.combined, pictures?.mask])
+  const known = usualFields.find((field) => typeof output[field] === "string" && !taken.has(field))
+  const others = Object.keys(output).filter((field) => !taken.has(field))
   return known ?? (others.length === 1 ? others[0]! : "")
 }
 
@@ -168,7 +168,7 @@ export interface Result extends Output {
 /** Clients of jobs by service, so that all calls of a protocol share what their policies know. */
 export const clientsOf = <Input, E extends Failure>(
   contract: (exchange: Exchange) => JobClient.JobContract<Input, Output, Result, E>,
-  options: JobOptions
+  optionsOf: (policy: Policy) => JobOptions
 ) => {
   const clients = new WeakMap<Exchange, JobClient.JobClient<Input, Output, Result, E>>()
   return (
@@ -178,7 +178,7 @@ export const clientsOf = <Input, E extends Failure>(
     const known = clients.get(exchange)
     if (known !== undefined) return Effect.succeed(known)
     // Without a breaker a client holds nothing that would end with the scope.
-    const made = Effect.scoped(JobClient.make(contract(exchange), clientOptions(options, policy)))
+    const made = Effect.scoped(JobClient.make(contract(exchange), clientOptions(optionsOf(policy), policy)))
     return Effect.tap(made, (client) => Effect.sync(() => void clients.set(exchange, client)))
   }
 }

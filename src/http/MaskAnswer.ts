@@ -69,21 +69,31 @@ export const valueAt = (value: unknown, path: string): unknown => {
 
 const join = (path: string, key: string): string => (path === "" ? key : `${path}.${key}`)
 
+/** Whether a value can be a mask: `labels` may also be the names of the classes. */
+const canBeMask = (value: unknown): boolean => {
+  if (Array.isArray(value)) return Array.isArray(value[0]) || isRecord(value[0])
+  return (typeof value === "string" && value !== "") || MaskDecoding.looksLikeRle(value)
+}
+
+/** The first of the usual fields that holds what can be a mask. */
+export const usualField = (
+  value: Readonly<Record<string, unknown>>,
+  holds: (value: unknown) => boolean = canBeMask
+): string | undefined => usualFields.find((name) => holds(value[name]))
+
 /** The path to a mask, by the usual names. */
 const find = (value: unknown, path = "", depth = 0): string | undefined => {
-  if (Array.isArray(value)) {
-    if (Array.isArray(value[0]) || isRecord(value[0])) return path
-    return undefined
-  }
-  if (!isRecord(value) || MaskDecoding.looksLikeRle(value)) return isRecord(value) ? path : undefined
-  const field = usualFields.find((name) => value[name] !== undefined && value[name] !== null)
+  if (Array.isArray(value) || MaskDecoding.looksLikeRle(value)) return canBeMask(value) ? path : undefined
+  if (!isRecord(value)) return undefined
+  const field = usualField(value)
   if (field !== undefined) return join(path, field)
-  if (depth === 2) return undefined
-  for (const box of usualBoxes) {
+  for (const box of depth === 2 ? [] : usualBoxes) {
     const found = value[box] === undefined ? undefined : find(value[box], join(path, box), depth + 1)
     if (found !== undefined) return found
   }
-  return undefined
+  // What has the name of a mask and is none: the failure names it.
+  const wrong = usualField(value, (each) => each !== undefined && each !== null)
+  return wrong === undefined ? undefined : join(path, wrong)
 }
 
 const fail = (answer: Answer, path: string, detail: string, quoted?: string) =>
@@ -285,7 +295,8 @@ const picturesIn = (answer: Answer, json: unknown, options: MaskAnswerOptions) =
       if (path === undefined || value === undefined || value === null) continue
       if (typeof value !== "string") return yield* fail(answer, path, "it is no base64 text", quote(value))
       const bytes = yield* MaskDecoding.textToBytes(answer, path, value)
-      if (!MaskDecoding.isPng(bytes)) return yield* fail(answer, path, "it is no PNG, or one that is cut off", "")
+      if (!MaskDecoding.isPng(bytes))
+        return yield* fail(answer, path, "it is no PNG, or one that is cut off", "")
       pictures[kind] = bytes
     }
     return pictures

@@ -51,7 +51,8 @@ export interface MaskOptions {
 type Decoded<A> = Effect.Effect<A, ResponseNotDecodable>
 type Size = Pick<Image, "width" | "height">
 
-const maxPixels = (image: Size, options: MaskOptions): number =>
+/** Pixels that a mask of an image may have: by option, or in proportion to the image. */
+export const maxPixels = (image: Size, options: MaskOptions = {}): number =>
   options.maxPixels ?? Math.max(4_000_000, 4 * image.width * image.height)
 
 /** The classes by which a map is judged and named. */

@@ -112,7 +112,7 @@ export const loadFor = Effect.fnUntraced(function* (
   const isGiven = given?.baseUrl !== undefined || (yield* text("SEGFORMER_SERVICE_URL")) !== undefined
   const baseUrl = yield* read("SEGFORMER_SERVICE_URL", address)
   const protocol = yield* read("SEGFORMER_PROTOCOL", protocolName)
-  const model = (yield* text("SEGFORMER_MODEL"))?.trim()
+  const model = (yield* text("SEGFORMER_MODEL"))?.trim() || undefined
   const attemptTimeout = yield* read("SEGFORMER_TIMEOUT", wait)
   const times = yield* read("SEGFORMER_MAX_RETRIES", whole(0))
   const delay = yield* read("SEGFORMER_RETRY_DELAY", wait)

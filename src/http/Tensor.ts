@@ -123,7 +123,8 @@ export const scoresFromBytes = (
   return Result.succeed(values)
 }
 
-const fromHalves = (bits: Uint16Array): Float32Array => {
+/** Halves as 32-bit numbers. */
+export const fromHalves = (bits: Uint16Array): Float32Array => {
   const table = halfTable()
   const out = new Float32Array(bits.length)
   for (let i = 0; i < bits.length; i++) out[i] = table[bits[i]!]!

@@ -49,25 +49,30 @@ export const make = (
   return {
     push: resampler.push,
     finish: (storage) => {
-      const pixels = resampler.finish()
-      const data = storage?.length === pixels.length ? storage : new Float32Array(pixels.length)
-      normalize(pixels, preprocessing, data)
+      const plane = target.width * target.height
+      const data = storage?.length === plane * 3 ? storage : new Float32Array(plane * 3)
+      const [red, green, blue] = tables(preprocessing)
+      resampler.rows((row, y) => {
+        let r = y * target.width
+        let g = r + plane
+        let b = g + plane
+        for (let at = 0; at < row.length; at += 3) {
+          data[r++] = red[row[at]!]!
+          data[g++] = green[row[at + 1]!]!
+          data[b++] = blue[row[at + 2]!]!
+        }
+      })
       return { ...target, data }
     }
   }
 }
 
 /** There are 256 bytes and 3 channels, so each value is computed once, in the 32-bit steps that NumPy takes. */
-const normalize = (pixels: Uint8Array, { mean, scale, std }: Preprocessing, out: Float32Array): void => {
-  const plane = pixels.length / 3
-  const [red, green, blue] = [0, 1, 2].map((channel) => {
+const tables = ({ mean, scale, std }: Preprocessing): readonly [Float32Array, Float32Array, Float32Array] => {
+  const table = (channel: number): Float32Array => {
     const m = Math.fround(mean[channel]!)
     const s = Math.fround(std[channel]!)
     return Float32Array.from({ length: 256 }, (_, v) => Math.fround(Math.fround(v * scale) - m) / s)
-  })
-  for (let i = 0, at = 0; i < plane; i++, at += 3) {
-    out[i] = red![pixels[at]!]!
-    out[plane + i] = green![pixels[at + 1]!]!
-    out[2 * plane + i] = blue![pixels[at + 2]!]!
   }
+  return [table(0), table(1), table(2)]
 }

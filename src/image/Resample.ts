@@ -6,11 +6,24 @@
  * No Effect here: the ONNX transport runs it in its session's process, on rows as they arrive.
  */
 
-/** Pillow's numbers, as `resample` in `preprocessor_config.json` has them. */
-export type Filter = "nearest" | "lanczos" | "bilinear" | "bicubic" | "box" | "hamming"
+export type PillowFilter = "nearest" | "lanczos" | "bilinear" | "bicubic" | "box" | "hamming"
 
-/** In the order of Pillow's numbers: 2 is bilinear. */
-export const filters: ReadonlyArray<Filter> = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
+/**
+ * `"libvips-bilinear"` samples as `@huggingface/transformers` does on Node, where bilinear is libvips' affine
+ * transform: at `x * scale` and not at the centre of the pixel, without antialiasing, and with black beyond the right
+ * and lower border. For results that must agree with its own; models were trained on Pillow's.
+ */
+export type Filter = PillowFilter | "libvips-bilinear"
+
+/** In the order of the numbers that `resample` in `preprocessor_config.json` has from Pillow: 2 is bilinear. */
+export const filters: ReadonlyArray<PillowFilter> = [
+  "nearest",
+  "lanczos",
+  "bilinear",
+  "bicubic",
+  "box",
+  "hamming"
+]
 
 const sinc = (x: number): number => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x))
 
@@ -19,7 +32,7 @@ interface Kernel {
   readonly at: (x: number) => number
 }
 
-const kernels: Readonly<Record<Exclude<Filter, "nearest">, Kernel>> = {
+const kernels: Readonly<Record<Exclude<PillowFilter, "nearest">, Kernel>> = {
   bilinear: { support: 1, at: (x) => Math.max(0, 1 - Math.abs(x)) },
   box: { support: 0.5, at: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
   hamming: {
@@ -58,6 +71,7 @@ const makeTaps = (size: number, target: number, filter: Filter): Taps => {
     for (let i = 0; i < target; i++) first[i] = Math.min(size - 1, Math.floor(scale * 0.5 + i * scale))
     return { first, count: count.fill(1), weights: new Int32Array(target).fill(1 << PRECISION), widest: 1 }
   }
+  if (filter === "libvips-bilinear") return makeAffineTaps(size, target)
   const kernel = kernels[filter]
   const scale = size / target
   const stretch = Math.max(1, scale)
@@ -85,6 +99,25 @@ const makeTaps = (size: number, target: number, filter: Filter): Taps => {
   return { first, count, weights, widest }
 }
 
+/** libvips rounds positions down to this part of a pixel. */
+const POSITIONS = 4096
+
+/** The neighbour beyond the border, which is black, is left out. */
+const makeAffineTaps = (size: number, target: number): Taps => {
+  const first = new Uint32Array(target)
+  const count = new Uint32Array(target)
+  const weights = new Int32Array(target * 2)
+  for (let i = 0; i < target; i++) {
+    const at = (i * size) / target
+    first[i] = Math.floor(at)
+    count[i] = Math.min(2, size - first[i]!)
+    const part = Math.trunc((at - first[i]!) * POSITIONS) / POSITIONS
+    weights[i * 2] = (1 - part) * (1 << PRECISION)
+    weights[i * 2 + 1] = part * (1 << PRECISION)
+  }
+  return { first, count, weights, widest: 2 }
+}
+
 /** Storage that limits what is put into it to 0 to 255, as Pillow does. */
 const clamped = (bytes: Uint8Array): Uint8ClampedArray =>
   new Uint8ClampedArray(bytes.buffer, bytes.byteOffset, bytes.length)
@@ -107,9 +140,9 @@ const resizeRow = (
       const w0 = weights[start]!
       const w1 = n === 2 ? weights[start + 1]! : 0
       const next = n === 2 ? at + 3 : at
-      out[place] = (HALF + source[at]! * w0 + source[next]! * w1) >> PRECISION
-      out[place + 1] = (HALF + source[at + 1]! * w0 + source[next + 1]! * w1) >> PRECISION
-      out[place + 2] = (HALF + source[at + 2]! * w0 + source[next + 2]! * w1) >> PRECISION
+      out[place] = (HALF + Math.imul(source[at]!, w0) + Math.imul(source[next]!, w1)) >> PRECISION
+      out[place + 1] = (HALF + Math.imul(source[at + 1]!, w0) + Math.imul(source[next + 1]!, w1)) >> PRECISION
+      out[place + 2] = (HALF + Math.imul(source[at + 2]!, w0) + Math.imul(source[next + 2]!, w1)) >> PRECISION
       continue
     }
     let r = HALF
@@ -117,9 +150,9 @@ const resizeRow = (
     let b = HALF
     for (let k = start; k < start + n; k++) {
       const w = weights[k]!
-      r = (r + source[at]! * w) | 0
-      g = (g + source[at + 1]! * w) | 0
-      b = (b + source[at + 2]! * w) | 0
+      r = (r + Math.imul(source[at]!, w)) | 0
+      g = (g + Math.imul(source[at + 1]!, w)) | 0
+      b = (b + Math.imul(source[at + 2]!, w)) | 0
       at += 3
     }
     out[place] = r >> PRECISION
@@ -128,48 +161,50 @@ const resizeRow = (
   }
 }
 
+/** Row after row goes through `use`, while it is in the processor's cache. */
 const resizeColumns = (
   source: Uint8Array,
   stride: number,
   height: number,
   target: number,
-  filter: Filter
-): Uint8Array => {
+  filter: Filter,
+  use: (row: Uint8Array, y: number) => void
+): void => {
   const { count, first, weights, widest } = makeTaps(height, target, filter)
-  const bytes = new Uint8Array(target * stride)
+  const bytes = new Uint8Array(stride)
   const out = clamped(bytes)
   const sums = new Int32Array(stride)
   for (let y = 0; y < target; y++) {
     const n = count[y]!
     const w0 = weights[y * widest]!
     const first0 = first[y]! * stride
-    const row = y * stride
     if (n <= 2) {
       // Enlarging takes two rows at most: one pass is enough.
       const w1 = n === 2 ? weights[y * widest + 1]! : 0
       const first1 = n === 2 ? first0 + stride : first0
       for (let i = 0; i < stride; i++) {
-        out[row + i] = (HALF + source[first0 + i]! * w0 + source[first1 + i]! * w1) >> PRECISION
+        out[i] =
+          (HALF + Math.imul(source[first0 + i]!, w0) + Math.imul(source[first1 + i]!, w1)) >> PRECISION
       }
-      continue
+    } else {
+      sums.fill(HALF)
+      for (let k = 0; k < n; k++) {
+        const w = weights[y * widest + k]!
+        const from = first0 + k * stride
+        for (let i = 0; i < stride; i++) sums[i] = (sums[i]! + Math.imul(source[from + i]!, w)) | 0
+      }
+      for (let i = 0; i < stride; i++) out[i] = sums[i]! >> PRECISION
     }
-    sums.fill(HALF)
-    for (let k = 0; k < n; k++) {
-      const w = weights[y * widest + k]!
-      const from = first0 + k * stride
-      for (let i = 0; i < stride; i++) sums[i] = (sums[i]! + source[from + i]! * w) | 0
-    }
-    for (let i = 0; i < stride; i++) out[row + i] = sums[i]! >> PRECISION
+    use(bytes, y)
   }
-  return bytes
 }
 
 /** Takes the rows of an RGB picture as they come, and gives it at another size. */
 export interface Resampler {
   /** The next bytes of `[height, width, 3]`, cut anywhere. */
   readonly push: (chunk: Uint8Array) => void
-  /** `[target height, target width, 3]`, once all bytes are in. */
-  readonly finish: () => Uint8Array
+  /** The rows of the result, `[target width, 3]` from the top, once all bytes are in. Each is valid during its call. */
+  readonly rows: (use: (row: Uint8Array, y: number) => void) => void
 }
 
 /**
@@ -218,7 +253,25 @@ export const make = (
   }
   return {
     push,
-    finish: () =>
-      height === targetHeight ? narrowed : resizeColumns(narrowed, stride, height, targetHeight, filter)
+    rows: (use) => {
+      if (height !== targetHeight) return resizeColumns(narrowed, stride, height, targetHeight, filter, use)
+      for (let y = 0; y < height; y++) use(narrowed.subarray(y * stride, (y + 1) * stride), y)
+    }
   }
+}
+
+/** A whole picture at another size: `[height, width, 3]` in, `[target height, target width, 3]` out. */
+export const resize = (
+  data: Uint8Array,
+  width: number,
+  height: number,
+  targetWidth: number,
+  targetHeight: number,
+  filter: Filter
+): Uint8Array => {
+  const resampler = make(width, height, targetWidth, targetHeight, filter)
+  resampler.push(data)
+  const out = new Uint8Array(targetHeight * targetWidth * 3)
+  resampler.rows((row, y) => out.set(row, y * targetWidth * 3))
+  return out
 }

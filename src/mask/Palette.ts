@@ -12,8 +12,8 @@
  */
 import * as ClassTable from "./ClassTable.ts"
 import { ADE20K } from "./datasets/Ade20k.ts"
-import { CITYSCAPES } from "./datasets/Cityscapes.ts"
-import { COCO_STUFF, COCO_THINGS } from "./datasets/CocoStuff.ts"
+import { CITYSCAPES, CITYSCAPES_LABEL_IDS } from "./datasets/Cityscapes.ts"
+import { COCO_CATEGORY_IDS, COCO_STUFF, COCO_THINGS } from "./datasets/CocoStuff.ts"
 import { PASCAL_VOC } from "./datasets/PascalVoc.ts"
 
 /** A class table in which every class has a colour. */
@@ -62,6 +62,12 @@ export const ade20k: Palette = table(ADE20K)
 /** Cityscapes: 19 classes by train id. */
 export const cityscapes: Palette = table(CITYSCAPES)
 
+/**
+ * The id that Cityscapes' label files (`_labelIds.png`) have for each train id: `[19]`. `LabelMap.remap` with it turns
+ * predictions into what its server takes.
+ */
+export const cityscapesLabelIds: ReadonlyArray<number> = CITYSCAPES_LABEL_IDS
+
 /** Pascal VOC: 21 classes, colours of its development kit. */
 export const pascalVoc: Palette = PASCAL_VOC.map((name, id) => ({ id, name, color: vocColor(id) }))
 
@@ -74,6 +80,9 @@ export const cocoStuff: Palette = [...COCO_THINGS, ...COCO_STUFF].map((name, id)
   name,
   color: vocColor(id + 1)
 }))
+
+/** The category id that COCO's JSON has for each class of {@link cocoStuff}: `[171]`, 1 to 182 with holes. */
+export const cocoStuffCategoryIds: ReadonlyArray<number> = COCO_CATEGORY_IDS
 
 /**
  * A table with a colour for every class: its own where it has one, else the one of {@link distinct} at its place

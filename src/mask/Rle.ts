@@ -43,13 +43,13 @@ export const fromMask = (mask: BinaryMask): Rle =>
 /** The runs of every class of a label map, by class id in ascending order; without the ignored id. */
 export const fromLabelMap = (map: LabelMap | BinaryMask): Map<number, Rle> => {
   const { data, height, width } = map
-  const { columns, rows } = verticalChanges(data, width, height)
+  const { columns, ids, rows } = verticalChanges(data, width, height)
   const open = new Map<number, { readonly counts: Array<number>; end: number }>()
   for (let x = 0; x < width; x++) {
     const last = columns[x + 1]!
     for (let i = columns[x]!; i < last; i++) {
       const y = rows[i]!
-      const id = data[y * width + x]!
+      const id = ids[i]!
       const start = x * height + y
       const end = x * height + (i + 1 < last ? rows[i + 1]! : height)
       let runs = open.get(id)
@@ -210,12 +210,14 @@ const decompress = (text: string): ReadonlyArray<number> | string => {
 
 /**
  * Where ids change down the columns: column `x` has a run starting at each of `rows[columns[x]]` to
- * `rows[columns[x + 1]]` (exclusive), the first at row 0. Rows are compared as they lie in memory.
+ * `rows[columns[x + 1]]` (exclusive), the first at row 0, and `ids` of the same place. Rows are compared, and ids read,
+ * as they lie in memory.
  */
 const verticalChanges = (data: LabelData, width: number, height: number) => {
   let capacity = Math.max(4096, width * 4)
   let xs = new Uint32Array(capacity)
   let ys = new Uint32Array(capacity)
+  let found = new Uint32Array(capacity)
   let size = 0
   const counts = new Uint32Array(width + 1).fill(1)
   const words =
@@ -227,6 +229,7 @@ const verticalChanges = (data: LabelData, width: number, height: number) => {
       capacity *= 2
       xs = grown(xs, capacity)
       ys = grown(ys, capacity)
+      found = grown(found, capacity)
     }
     const row = y * width
     for (let x = 0; x < width; x++) {
@@ -240,6 +243,7 @@ const verticalChanges = (data: LabelData, width: number, height: number) => {
       }
       if (data[row + x] !== data[row + x - width]) {
         xs[size] = x
+        found[size] = data[row + x]!
         ys[size++] = y
         counts[x]!++
       }
@@ -248,10 +252,15 @@ const verticalChanges = (data: LabelData, width: number, height: number) => {
   const columns = new Uint32Array(width + 1)
   for (let x = 0; x < width; x++) columns[x + 1] = columns[x]! + counts[x]!
   const rows = new Uint32Array(columns[width]!)
+  const ids = new Uint32Array(columns[width]!)
   const next = columns.slice()
-  for (let x = 0; x < width; x++) next[x]!++
-  for (let i = 0; i < size; i++) rows[next[xs[i]!]!++] = ys[i]!
-  return { columns, rows }
+  for (let x = 0; x < width; x++) ids[next[x]!++] = data[x]!
+  for (let i = 0; i < size; i++) {
+    const at = next[xs[i]!]!++
+    rows[at] = ys[i]!
+    ids[at] = found[i]!
+  }
+  return { columns, ids, rows }
 }
 
 const grown = (from: Uint32Array, capacity: number): Uint32Array<ArrayBuffer> => {

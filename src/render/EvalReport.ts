@@ -144,7 +144,7 @@ const confusionTable = ({ classes, confusion, scores }: Evaluation): string => {
     const cells = ids.map((column) => {
       const share = total === 0 ? 0 : counts[row * stride + column]! / total
       const text = total === 0 ? "–" : share >= 0.0005 ? `${(share * 100).toFixed(1)}` : "·"
-      return `<td style="--share:${(Math.sqrt(share) * 85).toFixed(0)}%"${row === column ? ' class="right"' : ""}>${text}</td>`
+      return `<td style="--share:${(Math.sqrt(share) * 60).toFixed(0)}%"${row === column ? ' class="right"' : ""}>${text}</td>`
     })
     return `<tr><th scope="row">${name(row)}</th>${cells.join("")}</tr>`
   })
@@ -196,7 +196,7 @@ th, td { text-align: right; padding: .38rem .7rem; border-bottom: 1px solid var(
 th:first-child { text-align: left } th[scope=row] { color: var(--ink) }
 i { display: inline-block; width: .85em; height: .85em; border-radius: .25em; margin-right: .5em; vertical-align: -.06em; outline: 1px solid var(--line) }
 .bar { background: linear-gradient(90deg, color-mix(in srgb, var(--tint) 28%, transparent) var(--share), transparent 0) no-repeat left / calc(100% - 1rem) 68%; background-position: .5rem 50% }
-.confusion { width: auto } .confusion td { background: color-mix(in srgb, #d55e00 var(--share), transparent); text-align: center; min-width: 4.2rem } .confusion td.right { background: color-mix(in srgb, var(--tint) var(--share), transparent) }
+.confusion { width: auto } .confusion tr:first-child th { text-align: center } .confusion td { background: color-mix(in srgb, #d55e00 var(--share), transparent); text-align: center; min-width: 4.2rem } .confusion td.right { background: color-mix(in srgb, var(--tint) var(--share), transparent) }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); gap: .75rem }
 figure { margin: 0 } img { width: 100%; height: auto; display: block; border-radius: .4rem; border: 1px solid var(--line) } figcaption { color: var(--faint); font-size: .85rem; padding-top: .2rem }
 .legend span { margin-left: 1rem; white-space: nowrap }

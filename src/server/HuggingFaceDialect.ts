@@ -69,13 +69,13 @@ const masks = Effect.fnUntraced(function* (segmented: Segmented) {
   )
 })
 
+/** At an address of its own, or one that ends in the model's id. */
 const infer = (served: Served, path: `/${string}`): DialectRoute => ({
   method: "POST",
   path,
   handle: Effect.fnUntraced(
     function* (request, parameters) {
-      const id = parameters["*"]
-      if (id !== undefined) yield* ModelName.find(served, id)
+      if (path.endsWith("*")) yield* ModelName.find(served, parameters["*"])
       const { bodyTimeout: timeout, maxBytes } = served.limits
       const limit = Bodies.isJson(request) ? LargeJson.base64Bytes(maxBytes) : maxBytes
       yield* served.enter(yield* Uploads.announced(request, limit))

@@ -10,6 +10,9 @@ export type Piece<E = never> = string | Uint8Array | Effect.Effect<Uint8Array, E
 /** A multiple of 3, so that slices of base64 join. */
 const slice = 3 * 32 * 1024
 
+/** Characters of a piece that took a while to write. */
+const long = 4096
+
 const encoder = new TextEncoder()
 
 function* base64(bytes: Uint8Array): Generator<Uint8Array> {
@@ -21,10 +24,15 @@ function* base64(bytes: Uint8Array): Generator<Uint8Array> {
 
 const quote = encoder.encode('"')
 
-/** The body, piece by piece. */
+/** The body, piece by piece: others on the event loop have their turn between two of them. */
 export const stream = <E>(pieces: Iterable<Piece<E>>): Stream.Stream<Uint8Array, E> =>
   Stream.flatMap(Stream.fromIterable(pieces, { chunkSize: 1 }), (piece): Stream.Stream<Uint8Array, E> => {
-    if (typeof piece === "string") return Stream.succeed(encoder.encode(piece))
+    if (typeof piece === "string") {
+      // The next piece is made when this one is taken, which a fast reader would have it do at once.
+      return piece.length < long
+        ? Stream.succeed(encoder.encode(piece))
+        : Stream.fromEffect(Effect.as(Effect.yieldNow, encoder.encode(piece)))
+    }
     return Stream.unwrap(
       Effect.map(piece instanceof Uint8Array ? Effect.succeed(piece) : piece, (bytes) =>
         Stream.concat(

@@ -138,7 +138,7 @@ function* take(text: Buffer, name: string): Steps.Steps<{ rest: string; taken: A
   return { rest: Buffer.concat(pieces).toString(), taken }
 }
 
-/** The value, in which {@link LongText} and {@link LongNumbers} stand for what was long. */
+/** The value, in which {@link LongText} and {@link LongNumbers} stand for what was long. No name of a field may be. */
 export const parse = (bytes: Uint8Array): Effect.Effect<unknown, Refusal> => {
   // Nobody can guess it, so no string of a request is mistaken for it.
   const name = `${randomHex(16)}-`

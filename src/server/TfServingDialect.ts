@@ -76,4 +76,122 @@ const prediction =
           : Effect.succeed({ labelMap, png: undefined })
     )
 
-function*__J__
+function* pieces(predictions: ReadonlyArray<Prediction>): Generator<JsonPieces.Piece> {
+  for (const [index, { labelMap, png }] of predictions.entries()) {
+    if (index > 0) yield ","
+    if (png === undefined) yield* IdsJson.nested(labelMap)
+    else {
+      yield '{"b64":'
+      yield png
+      yield "}"
+    }
+  }
+}
+
+const predict = Effect.fnUntraced(function* (
+  served: Served,
+  request: HttpServerRequest.HttpServerRequest
+): Effect.fn.Return<HttpServerResponse.HttpServerResponse, Refusals.Refusal, Scope.Scope> {
+  const { bodyTimeout: timeout, maxBatchBytes, maxImages } = served.limits
+  const limit = LargeJson.base64Bytes(maxBatchBytes)
+  yield* served.enter(yield* Uploads.announced(request, limit))
+  const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, timeout })
+  const {
+    inputs,
+    instances,
+    signature_name = "serving_default"
+  } = yield* Effect.mapError(Effect.flatMap(LargeJson.parse(body), decodeBody), (error) =>
+    error._tag === "Refusal" ? error : usage()
+  )
+  if ((instances === undefined) === (inputs === undefined)) return yield* usage()
+  const column = unnamed(inputs)
+  const images: ReadonlyArray<unknown> =
+    instances?.map(unnamed) ?? (Array.isArray(column) ? column : [column])
+  if (images.length > maxImages) return yield* Refusals.tooMany(maxImages)
+  const predictions = yield* Effect.forEach(
+    images,
+    (image) =>
+      Effect.flatMap(fileOf(image), (bytes) =>
+        served.segment({ name: "image", bytes }, prediction(signature_name))
+      ),
+    { concurrency: served.concurrency }
+  )
+  return HttpServerResponse.stream(
+    JsonPieces.stream(
+      (function* () {
+        yield instances === undefined ? '{"outputs":[' : '{"predictions":['
+        yield* pieces(predictions)
+        yield "]}"
+      })()
+    ),
+    { contentType: "application/json" }
+  )
+})
+
+const checkVersion = (asked: string | undefined) =>
+  asked === undefined || asked === version
+    ? Effect.void
+    : Effect.fail(
+        Refusals.notFound(`There is no version "${asked.slice(0, 50)}" of this model, only "${version}"`)
+      )
+
+const status = (served: Served): DialectRoute["handle"] =>
+  Effect.fnUntraced(function* (_, parameters) {
+    yield* ModelName.find(served, parameters["model"])
+    yield* checkVersion(parameters["version"])
+    const { healthy } = yield* served.health
+    const [state, error_code, error_message] = healthy
+      ? ["AVAILABLE", "OK", ""]
+      : ["LOADING", "UNAVAILABLE", "The model is not loaded"]
+    return json({ model_version_status: [{ version, state, status: { error_code, error_message } }] })
+  })
+
+/** Tensors as TensorFlow describes them: -1 is any size. */
+const tensor = (dtype: string, ...sizes: ReadonlyArray<number>) => ({
+  dtype,
+  tensor_shape: { dim: sizes.map((size) => ({ size: String(size), name: "" })), unknown_rank: false },
+  name: ""
+})
+
+const image = { image: tensor("DT_STRING", -1) }
+const signatures = {
+  serving_default: { inputs: image, outputs: { labels: tensor("DT_INT32", -1, -1, -1) } },
+  png: { inputs: image, outputs: { png: tensor("DT_STRING", -1) } }
+}
+
+const metadata = (served: Served): DialectRoute["handle"] =>
+  Effect.fnUntraced(function* (_, parameters) {
+    const { name } = yield* ModelName.find(served, parameters["model"])
+    yield* checkVersion(parameters["version"])
+    return json({
+      model_spec: { name, signature_name: "", version },
+      metadata: { signature_def: { signature_def: signatures } }
+    })
+  })
+
+/** `name:predict` is one part of the path. */
+const action = (served: Served, part: "model" | "version"): DialectRoute["handle"] =>
+  Effect.fnUntraced(function* (request, parameters) {
+    const [, value, verb] = /^(.*):(\w+)$/s.exec(parameters[part] ?? "") ?? []
+    if (value === undefined || verb !== "predict") {
+      return yield* Refusals.notFound('What can be asked of a model here ends in ":predict"')
+    }
+    yield* ModelName.find(served, part === "model" ? value : parameters["model"])
+    yield* checkVersion(part === "version" ? value : undefined)
+    return yield* predict(served, request)
+  })
+
+/** The dialect `tfserving`. */
+export const make = (): Dialect => ({
+  name: "tfserving",
+  refuse,
+  routes: (served) =>
+    Effect.succeed([
+      { method: "POST", path: "/v1/models/:model", handle: action(served, "model") },
+      { method: "POST", path: "/v1/models/:model/versions/:version", handle: action(served, "version") },
+      { method: "GET", path: "/v1/models/:model", handle: status(served) },
+      { method: "GET", path: "/v1/models/:model/versions/:version", handle: status(served) },
+      { method: "GET", path: "/v1/models/:model/metadata", handle: metadata(served) },
+      { method: "GET", path: "/v1/models/:model/versions/:version/metadata", handle: metadata(served) }
+    ])
+})

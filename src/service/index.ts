@@ -1,3 +1,5 @@
+export * as AddressGuard from "./AddressGuard.ts"
 export * as Decode from "./Decode.ts"
 export * as Exchange from "./Exchange.ts"
 export * from "./ServiceError.ts"
+export * as ServiceHealth from "./ServiceHealth.ts"

@@ -66,6 +66,16 @@ describe("docs/examples", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("hedge asks the second service where the first takes too long, and lets go of the first", () =>
+    Effect.gen(function* () {
+      const slow = yield* TestServer.http(() => {})
+      const quick = yield* InspectionServer.make
+      const { code, stdout } = yield* run("hedge.ts", [yield* panel, slow.url, quick.url])
+      assert.strictEqual(stdout, "1 region(s)\n")
+      assert.deepStrictEqual([slow.requests.length, quick.requests.length, code], [1, 1, 0])
+    }).pipe(Effect.scoped)
+  )
+
   it.live("fake runs without a network", () =>
     Effect.gen(function* () {
       const { stdout } = yield* run("fake.ts", [])

@@ -7,7 +7,7 @@ import { Duration, Effect, Exit, Layer, Logger, Metric, type Scope } from "effec
 import { FetchHttpClient } from "effect/http"
 import { ImageSource, segment, type Segmentation, type SegmentationError, Transport } from "effect-segformer"
 import { SegFormerHttp } from "effect-segformer/http"
-import { Fixtures } from "effect-segformer/testing"
+import { Chaos, Fixtures } from "effect-segformer/testing"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import * as FaultyService from "../../src/testing/FaultyService.ts"
 import { uploadAnswer } from "../http/servers/InspectionServer.ts"
@@ -66,6 +66,8 @@ export interface Scenario {
   readonly service?: FaultyService.FaultyServiceOptions | undefined
   readonly http?: Partial<SegFormerHttp.SegFormerHttpOptions> | undefined
   readonly client?: "undici" | "fetch" | undefined
+  /** Misfortunes between the program and the service. */
+  readonly chaos?: Chaos.ChaosOptions | undefined
   /** How many calls, all at once. 1 by default. */
   readonly calls?: number | undefined
   /** What the callers do instead. */
@@ -123,11 +125,12 @@ export const scenario = (options: Scenario): Row => {
   const { act, calls = 1, client = "undici", closes = client === "undici", http } = options
   const run = Effect.gen(function* () {
     const server = yield* FaultyService.make(options.script, options.service)
-    const transport = SegFormerHttp.layer({
+    const steady = SegFormerHttp.layer({
       baseUrl: server.url,
       ...http,
       policy: { ...quick, ...http?.policy }
     }).pipe(Layer.provide(clients[client]), Layer.orDie)
+    const transport = options.chaos === undefined ? steady : Layer.provide(Chaos.layer(options.chaos), steady)
     const call = segment(image)
     const all = Effect.all(
       Array.from({ length: calls }, () => Effect.exit(call)),

@@ -1,12 +1,13 @@
 /** The rows that one process can check: connections, time, answers, statuses, Retry-After, load, doing things once. */
 import assert from "node:assert/strict"
 import { Clock, Duration, Effect, Exit, Fiber, Redacted } from "effect"
-import { Transport } from "effect-segformer"
+import { ImageSource, Transport } from "effect-segformer"
 import { Inspection } from "effect-segformer/http"
 import { Palette } from "effect-segformer/mask"
+import * as NodeAddressGuard from "../../src/service/NodeAddressGuard.ts"
 import * as Faulty from "../../src/testing/FaultyService.ts"
 import { uploadAnswer } from "../http/servers/InspectionServer.ts"
-import { eventually, good, quick, type Row, scenario, type Scenario, type Seen } from "./Harness.ts"
+import { eventually, good, quick, type Row, scenario, type Scenario, type Seen, watch } from "./Harness.ts"
 
 const tags = (seen: Seen, ...expected: ReadonlyArray<string>) =>
   assert.deepEqual([...new Set(seen.tags)], expected)
@@ -510,13 +511,83 @@ const strangers: ReadonlyArray<Scenario> = [
   }
 ]
 
+const chaos: ReadonlyArray<Scenario> = [
+  {
+    fault: "chaos at the transport: 30 % fail, 10 % are lost, 5 % stall",
+    calls: 200,
+    script: [good],
+    http: { policy: { ...quick, attemptTimeout: "200 millis", breaker: false, retryBudget: false } },
+    chaos: { seed: 11, failure: 0.3, lost: 0.1, stall: 0.05, latency: [0, "5 millis"] },
+    holds: (seen) => {
+      const successes = seen.tags.filter((tag) => tag === "success").length
+      // Four attempts, of which 45 % fail: 4 % of the calls.
+      assert.ok(successes >= 180, `${successes} of 200 calls succeeded`)
+      assert.ok(!seen.tags.includes("defect"))
+    }
+  }
+]
+
+/** An image behind a URL of a stranger's choice: what it must not reach is a service on this machine. */
+const guarded = (
+  fault: string,
+  url: (service: Faulty.FaultyService) => string,
+  script: (service: () => Faulty.FaultyService | undefined) => Faulty.Script,
+  expected: number
+): Row => ({
+  fault,
+  calls: 1,
+  run: Effect.gen(function* () {
+    let service: Faulty.FaultyService | undefined
+    const server = yield* Faulty.make(script(() => service))
+    service = server
+    const guard = NodeAddressGuard.layer({
+      allowPrivate: [`images.test:${server.port}`],
+      lookup: (_, options, callback) => {
+        if (options.all === true) callback(null, [{ address: "127.0.0.1", family: 4 }])
+        else callback(null, "127.0.0.1", 4)
+      }
+    })
+    const call = ImageSource.url(url(server)).open()
+    return yield* watch(
+      server,
+      Effect.map(Effect.exit(Effect.provide(call, guard)), (exit) => [exit])
+    )
+  }),
+  holds: ends("InvalidUrl", expected)
+})
+
+const privateAddresses: ReadonlyArray<Row> = [
+  guarded(
+    "the URL of an image is 127.0.0.1",
+    ({ port }) => `http://127.0.0.1:${port}/a.png`,
+    () => [good],
+    0
+  ),
+  guarded(
+    "the host of an image's URL resolves to 127.0.0.1",
+    ({ port }) => `http://rebound.test:${port}/a.png`,
+    () => [good],
+    0
+  ),
+  guarded(
+    "an image's URL redirects to a host that resolves to 127.0.0.1",
+    ({ port }) => `http://images.test:${port}/a.png`,
+    (service) => () => Faulty.redirect(`http://metadata.test:${service()?.port}/latest`),
+    1
+  )
+]
+
 export const rows: ReadonlyArray<Row> = [
-  ...connections,
-  ...time,
-  ...answers,
-  ...statuses,
-  ...retryAfter,
-  ...load,
-  ...exactlyOnce,
-  ...strangers
-].map(scenario)
+  ...[
+    ...connections,
+    ...time,
+    ...answers,
+    ...statuses,
+    ...retryAfter,
+    ...load,
+    ...exactlyOnce,
+    ...strangers,
+    ...chaos
+  ].map(scenario),
+  ...privateAddresses
+]

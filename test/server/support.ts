@@ -13,7 +13,8 @@ export const fixture: Predict = () => Effect.succeed(Fixtures.prediction)
 /** Serves a function, without retries and without a log. */
 export const serve = (
   predict: Predict = fixture,
-  options?: SegFormerServerOptions
+  options?: SegFormerServerOptions,
+  transport?: Partial<Parameters<typeof Transport.layer>[0]>
 ): Effect.Effect<SegFormerServer["Service"], CannotListen, Scope.Scope> =>
   Effect.provide(
     SegFormerServer.make({ port: 0, ...options }),
@@ -22,7 +23,8 @@ export const serve = (
       Transport.layer({
         name: "test",
         predict,
-        describe: Effect.succeed({ name: "test", classes: Fixtures.classes })
+        describe: Effect.succeed({ name: "test", classes: Fixtures.classes }),
+        ...transport
       })
     )
   ).pipe(Effect.provideService(References.MinimumLogLevel, "None"))
@@ -58,6 +60,13 @@ export const form = (part: string, ...files: ReadonlyArray<readonly [name: strin
   for (const [name, bytes] of files) data.append(part, new Blob([Uint8Array.from(bytes)]), name)
   return { method: "POST", body: data }
 }
+
+/** A body of JSON. */
+export const jsonBody = (body: unknown): RequestInit => ({
+  method: "POST",
+  body: JSON.stringify(body),
+  headers: { "content-type": "application/json" }
+})
 
 export const upload = (url: string, bytes = Fixtures.image, name = "panel.png") =>
   ask(`${url}/upload`, form("image", [name, bytes]))

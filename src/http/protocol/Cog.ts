@@ -129,11 +129,11 @@ export const make = (options: CogOptions = {}): Protocol => {
     }
   }
 
-  const clientOf = JobProtocol.clientsOf(contractOf, {
+  const clientOf = JobProtocol.clientsOf(contractOf, () => ({
     ...options.job,
     // Where there is no id, asking again would be another prediction.
     status: isPut ? options.job?.status : { ...options.job?.status, retry: false }
-  })
+  }))
   const once = JobProtocol.makeOnce<Prediction, SegmentationError>()
 
   return {

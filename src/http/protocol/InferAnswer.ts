@@ -134,8 +134,15 @@ interface Span {
   readonly length: number
 }
 
-/** The prediction in the answer of an inference. Binary tensors are read where they lie. */
-export const decode = (answer: Answer, options: InferOptions): Effect.Effect<Prediction, ServiceError> =>
+/**
+ * The predictions in the answer of an inference with so many images. Binary tensors are read where they lie, and the
+ * predictions of one answer share its bytes.
+ */
+export const decode = (
+  answer: Answer,
+  options: InferOptions,
+  count = 1
+): Effect.Effect<ReadonlyArray<Prediction>, ServiceError> =>
   Effect.gen(function* () {
     const stated = answer.headers[lengthHeader]
     const start = stated === undefined ? answer.body.length : Number(stated)
@@ -168,26 +175,32 @@ export const decode = (answer: Answer, options: InferOptions): Effect.Effect<Pre
       return yield* Effect.fail(Decode.notDecodable(answer, "outputs", detail, ""))
     }
     const path = `outputs.${outputs.indexOf(output)}`
-    const prediction = yield* toPrediction(answer, path, output, spans.get(output), options)
-    return { ...prediction, requestId: id === undefined || id === "" ? answer.requestId : id }
+    const requestId = id === undefined || id === "" ? answer.requestId : id
+    return yield* toPredictions({ ...answer, requestId }, path, output, spans.get(output), options, count)
   })
 
-const toPrediction = (
+const toPredictions = (
   answer: Answer,
   path: string,
   output: Output,
   span: Span | undefined,
-  options: InferOptions
-): Effect.Effect<Prediction, ResponseNotDecodable> =>
+  options: InferOptions,
+  count: number
+): Effect.Effect<ReadonlyArray<Prediction>, ResponseNotDecodable> =>
   Effect.gen(function* () {
     const refuse = (field: string, detail: string) =>
       Effect.fail(Decode.notDecodable(answer, `${path}.${field}`, detail, ""))
     const { datatype, shape } = output
     const said = `[${shape.join(", ")}]`
-    if (!Tensor.isDatatype(datatype))
+    if (!Tensor.isDatatype(datatype)) {
       return yield* refuse("datatype", `${datatype} is none that is known here`)
+    }
+    if (count > 1 && shape[0] !== count) {
+      return yield* refuse("shape", `${said} is no batch of the ${count} images that were sent`)
+    }
+    const one = count > 1 ? [1, ...shape.slice(1)] : shape
     const size = Tensor.sizeOf(shape)
-    const meaning = Tensor.meaningOf(datatype, shape, options.channels ?? "first")
+    const meaning = Tensor.meaningOf(datatype, one, options.channels ?? "first")
     if (size === undefined || meaning === undefined) {
       return yield* refuse("shape", `${datatype} of ${said} is neither logits nor one class map`)
     }
@@ -199,9 +212,13 @@ const toPrediction = (
     const blame = (detail: string) => Decode.notDecodable(answer, `${path}.data`, detail, "")
     const classes = options.classes ?? []
     const common = { classes, requestId: answer.requestId }
+    const each = size / count
+    const images = Array.from({ length: count }, (_, index) => index * each)
     if (meaning._tag === "Logits") {
-      if (classes.length > 0 && meaning.classes <= classes.at(-1)!.id) {
-        const detail = `${said} has ${meaning.classes} classes, where the model has an id ${classes.at(-1)!.id}`
+      const { height, width } = meaning
+      const last = classes.at(-1)?.id ?? -1
+      if (meaning.classes <= last) {
+        const detail = `${said} has ${meaning.classes} classes, where the model has an id ${last}`
         return yield* refuse("shape", detail)
       }
       const data = yield* Effect.mapError(
@@ -210,17 +227,18 @@ const toPrediction = (
           : Effect.fromResult(Tensor.scoresFromBytes(datatype, answer.body, span.from, span.length)),
         blame
       )
-      const { height, width } = meaning
-      const logits = {
-        data:
+      return images.map((from): Prediction => {
+        const scores = data.subarray(from, from + each)
+        const planes =
           options.channels === "last"
-            ? MaskDecoding.channelsFirst(data, height * width, meaning.classes)
-            : data,
-        classes: meaning.classes,
-        height,
-        width
-      }
-      return { ...common, _tag: "Logits", logits }
+            ? MaskDecoding.channelsFirst(scores, height * width, meaning.classes)
+            : scores
+        return {
+          ...common,
+          _tag: "Logits",
+          logits: { data: planes, classes: meaning.classes, height, width }
+        }
+      })
     }
     const ids = yield* Effect.mapError(
       span === undefined
@@ -229,10 +247,11 @@ const toPrediction = (
       blame
     )
     const { height, width } = meaning
-    const map = { width, height, data: MaskDecoding.narrow(ids) }
-    return {
-      ...common,
-      _tag: "Labels",
-      labelMap: yield* MaskDecoding.withClasses(answer, `${path}.data`, map, options)
-    }
+    return yield* Effect.forEach(images, (from) => {
+      const map = { width, height, data: MaskDecoding.narrow(ids.subarray(from, from + each)) }
+      return Effect.map(
+        MaskDecoding.withClasses(answer, `${path}.data`, map, options),
+        (labelMap): Prediction => ({ ...common, _tag: "Labels", labelMap })
+      )
+    })
   })

@@ -27,6 +27,7 @@ import * as Decode from "../../service/Decode.ts"
 import { type Answer, failure } from "../../service/Exchange.ts"
 import * as Multipart from "../../service/Multipart.ts"
 import { ReportedFailure, type ResponseNotDecodable, type ServiceError } from "../../service/ServiceError.ts"
+import * as MaskDecoding from "../MaskDecoding.ts"
 import type { ErrorBody, Protocol } from "./Protocol.ts"
 
 /** What the service takes: it looks at the ending of the file name. */
@@ -205,11 +206,13 @@ const toLabelMap = (
   answer: Answer,
   path: string,
   mask: Uint8Array,
-  palette: Palette
+  palette: Palette,
+  maxPixels: number | undefined
 ): Result.Result<LabelMap.LabelMap, ResponseNotDecodable> => {
   const refuse = (detail: string) => Decode.notDecodable(answer, path, detail, "")
-  const map = Result.mapError(LabelPng.decode(mask, { palette, byColor: true, name: path }), (error) =>
-    refuse(error.detail)
+  const map = Result.mapError(
+    LabelPng.decode(mask, { palette, byColor: true, name: path, maxPixels }),
+    (error) => refuse(error.detail)
   )
   return Result.flatMap(map, (map) => {
     // A grey picture has no colours to look up: its values are ids, and must be those of classes.
@@ -225,7 +228,8 @@ const toPrediction = (
   answer: Answer,
   json: UploadResult,
   palette: Palette | undefined,
-  path = ""
+  path = "",
+  maxPixels?: number
 ): Effect.Effect<Prediction, ResponseNotDecodable> =>
   Effect.suspend(() => {
     const pictures: { -readonly [K in keyof Pictures]: Pictures[K] } = {}
@@ -243,7 +247,7 @@ const toPrediction = (
         json.processing_time === undefined ? undefined : Duration.seconds(Math.max(0, json.processing_time))
     }
     if (palette !== undefined && pictures.mask !== undefined) {
-      const labelMap = toLabelMap(answer, `${path}mask_image`, pictures.mask, palette)
+      const labelMap = toLabelMap(answer, `${path}mask_image`, pictures.mask, palette, maxPixels)
       if (Result.isFailure(labelMap)) return Effect.fail(labelMap.failure)
       const table = ClassTable.make([...palette, ...found])
       return Effect.succeed<Prediction>({
@@ -282,11 +286,17 @@ export const refuseReported = (answer: Answer): Effect.Effect<void, ServiceError
   )
 
 /** The prediction in an answer of `/upload`: a label map with a palette, what the service rendered without one. */
-export const decode = (answer: Answer, palette?: Palette): Effect.Effect<Prediction, ServiceError> =>
+export const decode = (
+  answer: Answer,
+  palette?: Palette,
+  maxPixels?: number
+): Effect.Effect<Prediction, ServiceError> =>
   Effect.flatMap(Decode.json(answer), (value): Effect.Effect<Prediction, ServiceError> =>
     isFailure(value)
       ? Effect.fail(reported(answer, value.error))
-      : Effect.flatMap(decodeUpload(answer, value), (json) => toPrediction(answer, json, palette))
+      : Effect.flatMap(decodeUpload(answer, value), (json) =>
+          toPrediction(answer, json, palette, "", maxPixels)
+        )
   )
 
 /** What became of one image of a batch. */
@@ -349,7 +359,7 @@ export interface InspectionOptions {
 export const make = (options: InspectionOptions = {}): Protocol => ({
   name: "inspection",
   encode: (image) => encodeForm("image", "/upload", [image]),
-  decode: (answer) => decode(answer, options.palette),
+  decode: (answer, image) => decode(answer, options.palette, MaskDecoding.maxPixels(image)),
   readError,
   health: {
     call: { method: "GET", path: "/health" },

@@ -17,8 +17,7 @@
  * Layer.isLayer(triton) // => true
  * ```
  */
-import { Effect, Semaphore } from "effect"
-import { HttpBody } from "effect/http"
+import { Array as Arr, type Duration, Effect, Exit, Request, RequestResolver, Semaphore } from "effect"
 import { ImageCodec } from "../../image/ImageCodec.ts"
 import type { Image } from "../../image/ImageSource.ts"
 import * as Preprocessing from "../../image/Preprocessing.ts"
@@ -26,12 +25,11 @@ import type { ClassTable } from "../../mask/ClassTable.ts"
 import type { Attempt } from "../../policy/Attempt.ts"
 import type { Prediction } from "../../Prediction.ts"
 import type { SegmentationError } from "../../SegmentationError.ts"
-import type { Answer, Call, Exchange } from "../../service/Exchange.ts"
+import type { Answer, Exchange } from "../../service/Exchange.ts"
 import type { ServiceError } from "../../service/ServiceError.ts"
-import * as PixelValues from "../PixelValues.ts"
-import * as Tensor from "../Tensor.ts"
 import * as Errors from "./Errors.ts"
 import * as InferAnswer from "./InferAnswer.ts"
+import * as InferRequest from "./InferRequest.ts"
 import type { ErrorBody, Protocol } from "./Protocol.ts"
 
 export interface OpenInferenceOptions {
@@ -55,6 +53,11 @@ export interface OpenInferenceOptions {
   readonly classes?: ClassTable | undefined
   /** The id of pixels that belong to no class. 255 by default, unless that is a class. */
   readonly ignoreIndex?: number | undefined
+  /**
+   * Send images that come together in one request: at most `size`, which wait for each other for 5 milliseconds unless
+   * told otherwise. For servers that do not batch by themselves, as Triton does. Off by default.
+   */
+  readonly batch?: { readonly size: number; readonly wait?: Duration.Input | undefined } | undefined
 }
 
 const readError = (answer: Answer): ErrorBody => {
@@ -64,49 +67,20 @@ const readError = (answer: Answer): ErrorBody => {
 
 /** What is known of a service once it was asked. */
 interface Known {
+  /** Differs from service to service, and changes when the service is asked again. */
+  readonly id: number
   readonly model: InferAnswer.Metadata
   readonly binary: boolean
 }
 
-/** The size that the model wants, and where the channels are in it. */
-const layoutOf = (shape: ReadonlyArray<number>, preprocessing: Preprocessing.Preprocessing) => {
-  const inner = shape.slice(-3)
-  const last = inner[2] === 3 && inner[0] !== 3
-  const [height = -1, width = -1] = last ? inner : inner.slice(1)
-  const size = height > 0 && width > 0 ? { width, height } : preprocessing.size
-  return { last, preprocessing: { ...preprocessing, size }, batch: shape.length !== 3 }
+/** One image on its way, alone or with others. */
+interface Infer extends Request.Request<Prediction, SegmentationError> {
+  readonly exchange: Exchange
+  readonly attempt: Attempt
+  readonly known: Known
+  readonly tensor: InferRequest.Prepared
 }
-
-const encoder = new TextEncoder()
-
-/** Numbers of a tensor in JSON that are written before others get a turn. */
-const slice = 32_768
-
-/** JSON with a tensor in it, written piece by piece. */
-const jsonBody = Effect.fnUntraced(function* (before: string, data: ArrayLike<number>, after: string) {
-  const pieces = [encoder.encode(before)]
-  for (let at = 0; at < data.length; at += slice) {
-    const part = Array.prototype.slice.call(data, at, at + slice).join(",")
-    pieces.push(encoder.encode(at === 0 ? part : `,${part}`))
-    yield* Effect.yieldNow
-  }
-  pieces.push(encoder.encode(after))
-  const body = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    body.set(piece, at)
-    at += piece.length
-  }
-  return HttpBody.uint8Array(body, "application/json")
-})
-
-/** The tensor as the model's datatype has it, or nothing where that is none for pictures. */
-const toDatatype = (datatype: string, values: Float32Array) => {
-  if (datatype === "FP32") return values
-  if (datatype === "FP16") return Tensor.toHalves(values)
-  if (datatype === "UINT8") return Uint8Array.from(values)
-  return undefined
-}
+const Infer = Request.of<Infer>()
 
 /** The protocol for one model. */
 export const make = Effect.fnUntraced(function* (
@@ -117,6 +91,7 @@ export const make = Effect.fnUntraced(function* (
   const path = `/v2/models/${encodeURIComponent(options.model)}${version}`
   const lock = Semaphore.makeUnsafe(1)
   const known = new WeakMap<Exchange, Known>()
+  let asked = 0
 
   const ask = (exchange: Exchange, path: string, attempt: Attempt) =>
     Effect.flatMap(exchange.send({ method: "GET", path }, attempt), (answer) => Errors.ok(answer, readError))
@@ -138,66 +113,67 @@ export const make = Effect.fnUntraced(function* (
         return Effect.gen(function* () {
           const model = yield* Effect.flatMap(ask(exchange, path, attempt), InferAnswer.metadata)
           const binary = options.binary ?? (yield* asksBinary(exchange, attempt))
-          const found = { model, binary }
+          const found = { id: ++asked, model, binary }
           known.set(exchange, found)
           return found
         })
       })
     )
 
-  const request = Effect.fnUntraced(function* (
-    image: Image,
-    input: InferAnswer.TensorInfo,
-    output: string | undefined,
-    binary: boolean,
-    id: string
-  ): Effect.fn.Return<Call, SegmentationError> {
-    const config = { ...Preprocessing.defaults, ...options.preprocessing }
-    const isBytes = input.datatype === "UINT8"
-    const layout = layoutOf(
-      input.shape,
-      // A model that takes bytes normalises them itself.
-      isBytes ? { ...config, scale: 1, mean: [0, 0, 0], std: [1, 1, 1] } : config
+  const preprocessing = { ...Preprocessing.defaults, ...options.preprocessing }
+
+  /** One request for images of one shape, and a prediction for each. */
+  const infer = Effect.fnUntraced(function* (
+    images: Arr.NonEmptyReadonlyArray<Omit<Infer, keyof Request.Request<never>>>
+  ): Effect.fn.Return<ReadonlyArray<Prediction>, SegmentationError> {
+    const { attempt, exchange, known: knows } = images[0]
+    const tensors = images.map(({ tensor }) => tensor)
+    const output = yield* InferAnswer.outputOf(knows.model, options.output)
+    const { binary } = knows
+    const call = yield* InferRequest.call(tensors, { path, id: attempt.callId, output, binary })
+    return yield* Effect.flatMap(exchange.send(call, attempt), (answer) =>
+      Effect.flatMap(Errors.ok(answer, readError), (answer) =>
+        InferAnswer.decode(answer, { ...options, output }, images.length)
+      )
+    ).pipe(
+      // The model may have been replaced by another one: what is known of it is asked again.
+      Effect.tapErrorTag(["RequestRejected", "NotFound", "ResponseNotDecodable"], () =>
+        Effect.sync(() => known.delete(exchange))
+      )
     )
-    const pixels = yield* PixelValues.make(codec, image, layout.preprocessing)
-    const { height, width } = pixels
-    const values = layout.last ? PixelValues.channelsLast(pixels) : pixels.data
-    const plane = layout.last ? [height, width, 3] : [3, height, width]
-    const tensor = {
-      name: input.name,
-      shape: layout.batch ? [1, ...plane] : plane,
-      datatype: input.datatype
+  })
+
+  /** Waits a little for other images of the same shape. Who is interrupted is left out, and the last one ends it. */
+  const together = (size: number, wait: Duration.Input) =>
+    RequestResolver.makeGrouped<Infer, string>({
+      key: ({ request: { known: knows, tensor } }) =>
+        `${knows.id} ${tensor.datatype} ${tensor.shape.join(" ")}`,
+      resolver: (entries) =>
+        Effect.map(Effect.exit(infer(Arr.map(entries, ({ request }) => request))), (exit) => {
+          for (const [index, entry] of entries.entries()) {
+            entry.completeUnsafe(Exit.map(exit, (predictions) => predictions[index]!))
+          }
+        })
+    }).pipe(RequestResolver.setDelay(wait), RequestResolver.batchN(size))
+  const { batch } = options
+  const resolver = batch === undefined ? undefined : together(batch.size, batch.wait ?? "5 millis")
+
+  const predict = Effect.fnUntraced(function* (
+    exchange: Exchange,
+    image: Image,
+    attempt: Attempt
+  ): Effect.fn.Return<Prediction, SegmentationError> {
+    const knows = yield* discover(exchange, attempt)
+    const input = yield* InferAnswer.inputOf(knows.model, options.input)
+    // Before an image is decoded for nothing.
+    yield* InferAnswer.outputOf(knows.model, options.output)
+    const tensor = yield* InferRequest.prepare(codec, image, input, preprocessing)
+    const item = { exchange, attempt, known: knows, tensor }
+    if (resolver !== undefined && tensor.batches) {
+      attempt.phase = "waiting"
+      return yield* Effect.request(Infer(item), resolver)
     }
-    const data = toDatatype(input.datatype, values) ?? values
-    const outputs =
-      output === undefined
-        ? {}
-        : { outputs: [binary ? { name: output, parameters: { binary_data: true } } : { name: output }] }
-    const call = { method: "POST", path: `${path}/infer` } as const
-    if (!binary) {
-      const fields = JSON.stringify({ id, ...outputs }).slice(1, -1)
-      const head = JSON.stringify(tensor).slice(0, -1)
-      // Halves have no notation in JSON: they are numbers like others.
-      const numbers = input.datatype === "FP16" ? values : data
-      return { ...call, body: yield* jsonBody(`{${fields},"inputs":[${head},"data":[`, numbers, "]}]}") }
-    }
-    const parameters = { binary_data_size: data.byteLength }
-    const json = JSON.stringify({
-      id,
-      inputs: [{ ...tensor, parameters }],
-      ...(output === undefined ? { parameters: { binary_data_output: true } } : outputs)
-    })
-    // Spaces up to a multiple of 8, so that the server can read the tensor where it lies.
-    const head = encoder.encode(json.padEnd(Math.ceil(json.length / 8) * 8))
-    const body = new Uint8Array(head.length + data.byteLength)
-    body.set(head)
-    body.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), head.length)
-    return {
-      ...call,
-      accept: "*/*",
-      headers: { "inference-header-content-length": String(head.length) },
-      body: HttpBody.uint8Array(body, "application/octet-stream")
-    }
+    return (yield* infer([item]))[0]!
   })
 
   const unasked: InferAnswer.TensorInfo = {
@@ -206,31 +182,14 @@ export const make = Effect.fnUntraced(function* (
     shape: [-1, 3, -1, -1]
   }
 
-  const decode = (answer: Answer, output: string | undefined): Effect.Effect<Prediction, ServiceError> =>
-    InferAnswer.decode(answer, { ...options, output })
-
-  const predict = Effect.fnUntraced(function* (
-    exchange: Exchange,
-    image: Image,
-    attempt: Attempt
-  ): Effect.fn.Return<Prediction, SegmentationError> {
-    const { binary, model } = yield* discover(exchange, attempt)
-    const input = yield* InferAnswer.inputOf(model, options.input)
-    const output = yield* InferAnswer.outputOf(model, options.output)
-    const call = yield* request(image, input, output, binary, attempt.callId)
-    const forget = Effect.sync(() => known.delete(exchange))
-    return yield* Effect.flatMap(exchange.send(call, attempt), (answer) =>
-      Effect.flatMap(Errors.ok(answer, readError), (answer) => decode(answer, output))
-    ).pipe(
-      // The model may have been replaced by another one: what is known of it is asked again.
-      Effect.tapErrorTag(["RequestRejected", "NotFound", "ResponseNotDecodable"], () => forget)
-    )
-  })
-
   return {
     name: "openinference",
-    encode: (image) => request(image, unasked, options.output, options.binary === true, options.model),
-    decode: (answer) => decode(answer, options.output),
+    encode: (image) =>
+      Effect.flatMap(InferRequest.prepare(codec, image, unasked, preprocessing), (tensor) => {
+        const { binary = false, model, output } = options
+        return InferRequest.call([tensor], { path, id: model, output, binary })
+      }),
+    decode: (answer) => Effect.map(InferAnswer.decode(answer, options), ([prediction]) => prediction!),
     readError,
     predict,
     health: Errors.healthByStatus(`${path}/ready`),

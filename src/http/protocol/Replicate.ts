@@ -180,13 +180,20 @@ const encode = (
 export const make = (given: ReplicateOptions): Protocol => {
   const options = { hosts: deliveryHosts, ...given }
   const { model, version, wait } = options
-  // An answer that is held is longer under way than others.
-  const held =
-    wait === undefined ? {} : { submit: { attemptTimeout: "90 seconds" as const, ...options.job?.submit } }
-  const clientOf = JobProtocol.clientsOf((exchange) => contractOf(exchange, options), {
-    ...options.job,
-    ...held
-  })
+  const clientOf = JobProtocol.clientsOf(
+    (exchange) => contractOf(exchange, options),
+    ({ attemptTimeout }) =>
+      wait === undefined || attemptTimeout === undefined
+        ? (options.job ?? {})
+        : {
+            ...options.job,
+            // An answer that is held is under way for longer than others.
+            submit: {
+              attemptTimeout: Duration.sum(attemptTimeout, Duration.fromInputUnsafe(wait)),
+              ...options.job?.submit
+            }
+          }
+  )
   const once = JobProtocol.makeOnce<Prediction, SegmentationError>()
   return {
     name: "replicate",

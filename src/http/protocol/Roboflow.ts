@@ -33,6 +33,8 @@ export interface RoboflowOptions extends Pick<
   readonly modelId: string
   /** Sent in the body of every request. */
   readonly apiKey?: Redacted.Redacted | undefined
+  /** `"address"` passes on where the image was taken from (`ImageSource.url`). `"base64"` by default. */
+  readonly sendAs?: "base64" | "address" | undefined
   /** Pixels of less confidence are background. What the service does by default, unless given. */
   readonly confidence?: number | undefined
 }
@@ -98,19 +100,19 @@ const decode = (answer: Answer, image: Image, options: RoboflowOptions) =>
 
 /** The protocol for one model. */
 export const make = (options: RoboflowOptions): Protocol => {
-  const { apiKey, confidence, modelId } = options
+  const { apiKey, confidence, modelId, sendAs = "base64" } = options
   const { hide } = OwnHeaders.make({ apiKey })
   const safe = (answer: Answer): Answer => ({ ...answer, body: hide.bytes(answer.body) })
   return {
     name: "roboflow",
     encode: (image) =>
-      Effect.map(Body.base64(image), (value) => ({
+      Effect.map(sendAs === "address" ? Body.address(image) : Body.base64(image), (value) => ({
         method: "POST",
         path: "/infer/semantic_segmentation",
         body: Body.json({
           model_id: modelId,
           ...(apiKey === undefined ? {} : { api_key: Redacted.value(apiKey) }),
-          image: { type: "base64", value },
+          image: { type: sendAs === "address" ? "url" : "base64", value },
           ...(confidence === undefined ? {} : { confidence })
         })
       })),

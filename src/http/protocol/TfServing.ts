@@ -72,7 +72,11 @@ const decode = (answer: Answer, image: Image, options: TfServingOptions) =>
     }
     const [prediction] = (yield* decodeResult(answer, json)).predictions
     const named = Errors.isRecord(prediction) && prediction["b64"] === undefined ? prediction : undefined
-    const output = options.output ?? (named === undefined ? undefined : Object.keys(named)[0])
+    const output =
+      options.output ??
+      (named === undefined
+        ? undefined
+        : (MaskAnswer.usualField(named, (value) => value !== undefined) ?? Object.keys(named)[0]))
     const path = named === undefined || output === undefined ? "predictions.0" : `predictions.0.${output}`
     const found = named === undefined || output === undefined ? prediction : named[output]
     const value = Errors.isRecord(found) && typeof found["b64"] === "string" ? found["b64"] : found

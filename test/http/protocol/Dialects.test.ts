@@ -116,6 +116,24 @@ describe("roboflow", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("passes on the address of an image where it is asked to", () =>
+    Effect.gen(function* () {
+      const server = yield* answering(RoboflowServer.answer())
+      const images = yield* TestServer.http(
+        (_, response) => void response.writeHead(200, { "content-type": "image/png" }).end(Model.image)
+      )
+      const protocol = Roboflow.make({ modelId: "panels/3", sendAs: "address" })
+      yield* segment(ImageSource.url(`${images.url}/panel.png`)).pipe(
+        Effect.provide(SegFormerHttp.layer({ baseUrl: server.url, protocol })),
+        Effect.provide(NodeHttpClient.layerUndici)
+      )
+      assert.deepStrictEqual(Model.jsonOf(server.last().body).image, {
+        type: "url",
+        value: `${images.url}/panel.png`
+      })
+    }).pipe(Effect.scoped)
+  )
+
   it.live("a service that repeats the key does not put it into our errors", () =>
     Effect.gen(function* () {
       const server = yield* RoboflowServer.make
@@ -161,7 +179,7 @@ describe("tfserving", () => {
         Model.nested(),
         { label_map: Model.nested() },
         { b64: Model.base64(Model.greyPng()) },
-        { mask: { b64: Model.base64(Model.greyPng()) }, score: [1] }
+        { score: [1], mask: { b64: Model.base64(Model.greyPng()) } }
       ]
       for (const prediction of predictions) {
         const server = yield* answering({ predictions: [prediction] })

@@ -389,7 +389,8 @@ describe("masks in answers", () => {
           height: 1,
           score: 0.5
         },
-        { result: { output: { mask } } }
+        { labels: ["a", "b"], mask },
+        { labels: ["a", "b"], result: { output: { mask } } }
       ]
       for (const each of answers) assert.deepStrictEqual(yield* ids(json(each)), [0, 1])
     })

@@ -1,7 +1,7 @@
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, References, Result } from "effect"
-import { ImageSource, segment } from "effect-segformer"
+import { ImageSource, type Policy, segment } from "effect-segformer"
 import { OpenInference, SegFormerHttp } from "effect-segformer/http"
 import { LabelMap } from "effect-segformer/mask"
 import { SharpCodec } from "effect-segformer/sharp"
@@ -13,10 +13,14 @@ import * as Server from "../servers/OpenInferenceServer.ts"
 
 const source = ImageSource.bytes(Model.image)
 
-const layer = (baseUrl: string, options?: Partial<OpenInference.OpenInferenceOptions>) =>
+const layer = (
+  baseUrl: string,
+  options?: Partial<OpenInference.OpenInferenceOptions>,
+  policy: Policy.PolicyOptions = { retry: false }
+) =>
   Layer.unwrap(
     Effect.map(OpenInference.make({ model: "segformer", classes: Model.classes, ...options }), (protocol) =>
-      SegFormerHttp.layer({ baseUrl, protocol, policy: { retry: false } })
+      SegFormerHttp.layer({ baseUrl, protocol, policy })
     )
   ).pipe(Layer.provide(Layer.mergeAll(SharpCodec.layer, NodeHttpClient.layerUndici)))
 
@@ -163,6 +167,84 @@ describe("OpenInference", () => {
       const server = yield* Server.make({})
       yield* Effect.flip(labelMap.pipe(Effect.provide(layer(server.url, { version: "7" })), quiet))
       assert.strictEqual(server.requests[0]?.path, "/v2/models/segformer/versions/7")
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("OpenInference in batches", () => {
+  const other = ImageSource.bytes(Model.greyPng(), { name: "other.png" })
+  const find = (image = source) => Effect.flatMap(segment(image), (found) => found.labelMap)
+  const batch = { size: 4, wait: "50 millis" } as const
+  const infers = (server: Model.ModelServer) => server.requests.filter(({ path }) => path.endsWith("/infer"))
+
+  for (const options of [
+    { batches: true, binary: true },
+    { batches: true, binary: true, datatype: "FP16", unaligned: true },
+    { batches: true, output: "labels" }
+  ] satisfies ReadonlyArray<Server.Options>) {
+    it.live(
+      `images that come together share requests, and each gets its own: ${JSON.stringify(options)}`,
+      () =>
+        Effect.gen(function* () {
+          const server = yield* Server.make(options)
+          const images = [source, other, source, source, other, other]
+          const maps = yield* Effect.all(images.map(find), { concurrency: 6 }).pipe(
+            Effect.provide(layer(server.url, { batch }))
+          )
+          for (const [index, map] of maps.entries()) {
+            const expected =
+              images[index] === source ? Model.labels : LabelMap.filled(Model.width, Model.height, 2)
+            assert.isTrue(LabelMap.equals(map, expected), `image ${index}`)
+          }
+          assert.strictEqual(infers(server).length, 2)
+        }).pipe(Effect.scoped)
+    )
+  }
+
+  it.live("an image that is given up is left out, and the others go on", () =>
+    Effect.gen(function* () {
+      const server = yield* Server.make({ batches: true, binary: true })
+      yield* Effect.gen(function* () {
+        // Metadata is known from here on, and both images wait for each other.
+        yield* find()
+        const first = yield* Effect.forkChild(find(other))
+        const second = yield* Effect.forkChild(find())
+        yield* Effect.sleep("25 millis")
+        yield* Fiber.interrupt(first)
+        assert.isTrue(LabelMap.equals(yield* Fiber.join(second), Model.labels))
+      }).pipe(Effect.provide(layer(server.url, { batch })))
+      const last = infers(server).at(-1)!
+      const head = last.body.subarray(0, Number(last.headers["inference-header-content-length"]))
+      assert.strictEqual(Model.jsonOf(head).inputs[0].shape[0], 1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a batch that fails fails each of its images, and each may try again", () =>
+    Effect.gen(function* () {
+      const server = yield* Server.make({ batches: true, binary: true })
+      server.state.fault = (_, response) => {
+        server.state.fault = undefined
+        sendJson(response, { error: "overloaded" }, 503)
+      }
+      const retry = { retry: { times: 1, delay: "1 millis" } } as const
+      const maps = yield* Effect.all([find(), find()], { concurrency: 2 }).pipe(
+        Effect.provide(layer(server.url, { batch }, retry)),
+        quiet
+      )
+      assert.isTrue(maps.every((map) => LabelMap.equals(map, Model.labels)))
+      assert.strictEqual(infers(server).length, 2)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("an answer for another number of images is refused", () =>
+    Effect.gen(function* () {
+      const server = yield* Server.make({ batches: true, binary: true })
+      server.state.fault = (_, response) => Server.send(response, Server.outputOf({}), { binary: true })
+      const error = yield* Effect.flip(
+        Effect.all([find(), find()], { concurrency: 2 }).pipe(Effect.provide(layer(server.url, { batch })))
+      )
+      assert.strictEqual(error._tag, "ResponseNotDecodable")
+      assert.include(error.message, "no batch of the 2 images")
     }).pipe(Effect.scoped)
   )
 })

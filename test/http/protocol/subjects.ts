@@ -27,8 +27,8 @@ const { classes } = Model
 
 const huge = (png: Buffer): Buffer => {
   const promising = Buffer.from(png)
-  promising.writeUInt32BE(40_000, 16)
-  promising.writeUInt32BE(30_000, 20)
+  promising.writeUInt32BE(9000, 16)
+  promising.writeUInt32BE(9000, 20)
   return promising
 }
 

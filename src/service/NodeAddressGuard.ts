@@ -1,0 +1,90 @@
+/**
+ * `AddressGuard` for Node: also a name that resolves to a private, loopback or link-local address is refused. The check
+ * stands in the lookup of the connection itself, so that the address checked is the one connected to: a name that
+ * resolves otherwise a moment later gains nothing.
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { ImageSource } from "effect-segformer"
+ * import { NodeAddressGuard } from "effect-segformer/service/node"
+ *
+ * const image = ImageSource.url("http://localhost:9/internal.png").open()
+ * const error = await Effect.runPromise(Effect.flip(Effect.provide(image, NodeAddressGuard.layer())))
+ * error._tag // => "InvalidUrl"
+ * ```
+ */
+import { lookup as systemLookup } from "node:dns"
+import type { LookupFunction } from "node:net"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import Undici, { type Agent, type buildConnector } from "@effect/platform-node/Undici"
+import { Effect, Layer } from "effect"
+import { HttpClient } from "effect/http"
+import * as AddressGuard from "./AddressGuard.ts"
+import * as Body from "./Body.ts"
+import * as Hosts from "./Hosts.ts"
+
+export interface NodeAddressGuardOptions extends AddressGuard.AddressGuardOptions {
+  /** Of the pool of connections. */
+  readonly agent?: Omit<Agent.Options, "connect"> | undefined
+  /** Resolves names. That of the system by default. */
+  readonly lookup?: LookupFunction | undefined
+}
+
+const code = "ERR_PRIVATE_ADDRESS"
+
+const privateAddress = (name: string, address: string) =>
+  Object.assign(
+    new Error(
+      `${name} resolves to ${address}, an address of this machine or of a private network. Name its host in \`allowPrivate\` if that is meant`
+    ),
+    { code }
+  )
+
+/** A lookup that fails where any address of the name is not public. */
+export const guarded =
+  (lookup: LookupFunction): LookupFunction =>
+  (name, options, callback) =>
+    lookup(name, { ...options, all: true }, (error, found) => {
+      if (error !== null) return callback(error, [])
+      const addresses = typeof found === "string" ? [{ address: found, family: 0 }] : found
+      const wrong = addresses.find(({ address }) => !AddressGuard.isPublic(address))
+      if (wrong !== undefined) return callback(privateAddress(name, wrong.address), [])
+      const [first] = addresses
+      if (options.all === true || first === undefined) return callback(null, addresses)
+      callback(null, first.address, first.family)
+    })
+
+/** The lookup of the system, in the form that connections ask for. */
+const system: LookupFunction = (name, options, callback) => systemLookup(name, options, callback)
+
+/** A client over undici that connects to public addresses only, and to what `allowPrivate` names. */
+export const layer = (options: NodeAddressGuardOptions = {}): Layer.Layer<HttpClient.HttpClient> => {
+  const lookup = options.lookup ?? system
+  const free = Undici.buildConnector({ lookup })
+  const strict = Undici.buildConnector({ lookup: guarded(lookup) })
+  const connect: buildConnector.connector = (target, callback) => {
+    const name = target.hostname.replace(/^\[(.*)\]$/, "$1")
+    const host = name.includes(":") ? `[${name}]` : name
+    const url = new URL(`${target.protocol}//${host}${target.port === "" ? "" : `:${target.port}`}`)
+    const isAllowed = Hosts.allows(options.allowPrivate ?? [], url)
+    // An address is connected to without a lookup.
+    if (!isAllowed && AddressGuard.isAddress(name) && !AddressGuard.isPublic(name)) {
+      return callback(privateAddress(name, name), null)
+    }
+    return (isAllowed ? free : strict)(target, callback)
+  }
+  const pool = NodeHttpClient.layerUndiciOptions({ ...options.agent, connect })
+  const explained = Layer.effect(
+    HttpClient.HttpClient,
+    Effect.map(HttpClient.HttpClient, (client) =>
+      HttpClient.transform(client, (response, request) =>
+        Effect.mapError(response, (error) =>
+          Body.codeOf(error.reason.cause) === code
+            ? AddressGuard.refused(request, Body.describe(error.reason.cause))
+            : error
+        )
+      )
+    )
+  )
+  return AddressGuard.layer(options).pipe(Layer.provide(explained), Layer.provide(pool))
+}

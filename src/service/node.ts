@@ -1,0 +1,1 @@
+export * as NodeAddressGuard from "./NodeAddressGuard.ts"

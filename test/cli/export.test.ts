@@ -1,0 +1,198 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Result } from "effect"
+import { Coco, GeoJson, LabelMap, LabelPng, Npy, Palette, Rle, Yolo } from "effect-segformer/mask"
+import * as fc from "fast-check"
+import { labelMaps } from "../mask/support.ts"
+import { folder, lines, names, run } from "./support.ts"
+
+const png = (map: LabelMap.LabelMap): Uint8Array => Result.getOrThrow(LabelPng.encode(map))
+
+/** Label maps of the model's classes, as files. */
+const maps = fc.sample(labelMaps({ classes: 6, maxSide: 20 }), { numRuns: 5, seed: 11 })
+const files = Object.fromEntries(maps.map((map, i) => [`${i}.labels.png`, png(map)]))
+const surface = ["--classes", "surface"]
+
+/** The map with background where it has 0, as formats of objects hold it. */
+const sameObjects = (found: LabelMap.LabelMap, map: LabelMap.LabelMap) =>
+  assert.isTrue(LabelMap.equals(found, { ...map, data: Uint8Array.from(map.data) }))
+
+describe("segformer export", () => {
+  it.live("writes COCO from which every label map comes back", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder(files)
+      const { code, stderr, stdout } = yield* run(
+        ["export", "coco", ".", "--out", "o/found.json", ...surface],
+        { cwd }
+      )
+      assert.deepStrictEqual([code, stderr], [0, ""])
+      assert.strictEqual(stdout, "5 label maps as coco: o/found.json\n")
+      assert.deepStrictEqual(names(join(cwd, "o")), ["found.json"])
+      const data = Result.getOrThrow(Coco.parse(readFileSync(join(cwd, "o", "found.json"), "utf8")))
+      assert.deepStrictEqual(
+        data.categories,
+        Palette.surface.slice(1).map(({ id, name }) => ({ id, name }))
+      )
+      assert.strictEqual(new Set(data.annotations.map(({ id }) => id)).size, data.annotations.length)
+      for (const [i, image] of data.images.entries()) {
+        const own = data.annotations.filter(({ image_id }) => image_id === image.id)
+        sameObjects(Result.getOrThrow(Coco.toLabelMap(own, image, { gap: 0 })), maps[i]!)
+      }
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("writes YOLO segments, one file for each, classes without gaps, and their names", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder(files)
+      const { code } = yield* run(["export", "yolo", ".", "--out", "labels", ...surface], { cwd })
+      assert.strictEqual(code, 0)
+      assert.deepStrictEqual(names(join(cwd, "labels")), [
+        "0.txt",
+        "1.txt",
+        "2.txt",
+        "3.txt",
+        "4.txt",
+        "data.yaml"
+      ])
+      assert.strictEqual(
+        readFileSync(join(cwd, "labels", "data.yaml"), "utf8"),
+        'names:\n  0: "particle"\n  1: "scratch"\n  2: "stain"\n  3: "fiber"\n  4: "pit"\n'
+      )
+      for (const [i, map] of maps.entries()) {
+        const text = readFileSync(join(cwd, "labels", `${i}.txt`), "utf8")
+        const options = { gap: 0, classOf: (id: number) => id + 1 }
+        const back = Result.getOrThrow(Yolo.toLabelMap(text, map.width, map.height, options))
+        // What lies in a hole is written before or after its ring; only single classes are sure to come back.
+        if (LabelMap.histogram(map).size <= 2) sameObjects(back, map)
+        assert.strictEqual(back.width, map.width)
+      }
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("writes one GeoJSON of all, which says whose each feature is", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder(files)
+      const args = ["export", "geojson", "*.png", "--out", "all.geojson", "--background", ...surface]
+      assert.strictEqual((yield* run(args, { cwd })).code, 0)
+      const text = readFileSync(join(cwd, "all.geojson"), "utf8")
+      const whole = JSON.parse(text)
+      for (const [i, map] of maps.entries()) {
+        const features = whole.features.filter(
+          (feature: { properties: { image: string } }) => feature.properties.image === `${i}.png`
+        )
+        const own = JSON.stringify({ type: "FeatureCollection", features })
+        const { height, width } = map
+        sameObjects(Result.getOrThrow(GeoJson.toLabelMap(own, { width, height })), map)
+      }
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("writes areas, regions and run lengths, a line at a time", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder(files)
+      yield* run(["export", "csv", ".", "--out", "areas.csv", ...surface], { cwd })
+      const areas = readFileSync(join(cwd, "areas.csv"), "utf8").trimEnd().split("\r\n")
+      assert.strictEqual(areas[0], "image,class_id,class,pixels,share")
+      const pixels = areas.slice(1).reduce((sum, line) => sum + Number(line.split(",")[3]), 0)
+      assert.strictEqual(
+        pixels,
+        maps.reduce((sum, { data }) => sum + data.length, 0)
+      )
+
+      yield* run(["export", "csv", ".", "--regions", "--out", "regions.csv", ...surface], { cwd })
+      const regions = readFileSync(join(cwd, "regions.csv"), "utf8").trimEnd().split("\r\n")
+      assert.match(regions[0]!, /^image,class_id,class,area,x,y,/)
+
+      yield* run(["export", "rle", ".", "--out", "runs.jsonl", ...surface], { cwd })
+      const runs = lines(readFileSync(join(cwd, "runs.jsonl"), "utf8"))
+      assert.strictEqual(runs.length, 5)
+      for (const [i, map] of maps.entries()) {
+        const data = new Uint8Array(map.data.length).fill(99)
+        for (const { id, segmentation } of runs[i]!["classes"] as ReadonlyArray<{
+          id: number
+          segmentation: Rle.CocoRle
+        }>) {
+          Rle.paint(Result.getOrThrow(Rle.fromCoco(segmentation)), data, id)
+        }
+        sameObjects({ ...map, data }, map)
+      }
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("writes NumPy arrays and label PNGs, from either", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder(files)
+      yield* run(["export", "npy", ".", "--out", "arrays"], { cwd })
+      yield* run(["export", "png", "arrays", "--out", "pictures", ...surface], { cwd })
+      for (const [i, map] of maps.entries()) {
+        sameObjects(Result.getOrThrow(Npy.toLabelMap(readFileSync(join(cwd, "arrays", `${i}.npy`)))), map)
+        const bytes = readFileSync(join(cwd, "pictures", `${i}.png`))
+        sameObjects(Result.getOrThrow(LabelPng.decode(bytes)), map)
+        const byColor = LabelPng.decode(bytes, { palette: Palette.surface, byColor: true })
+        sameObjects(Result.getOrThrow(byColor), map)
+      }
+      const single = yield* run(["export", "npy", "0.labels.png", "--out", "one.npy"], { cwd })
+      assert.strictEqual(single.stdout, "1 label map as npy: one.npy\n")
+      assert.include(names(cwd), "one.npy")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("takes names of classes and images from what segment wrote beside the label maps", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder({ "a.labels.png": files["0.labels.png"]! })
+      const classes = Palette.surface.map(({ id, name }) => ({ id, name: name === "pit" ? "dent" : name }))
+      writeFileSync(join(cwd, "a.json"), JSON.stringify({ image: "photos/a.jpg", classes, regions: [] }))
+      yield* run(["export", "coco", "a.labels.png", "--out", "found.json"], { cwd })
+      const data = JSON.parse(readFileSync(join(cwd, "found.json"), "utf8"))
+      assert.strictEqual(data.images[0].file_name, "a.jpg")
+      assert.deepInclude(data.categories, { id: 5, name: "dent" })
+      assert.notDeepInclude(data.categories, { id: 0, name: "background" })
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("lists what it cannot read, writes the rest, and ends with 1", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder({ ...files, "broken.png": files["0.labels.png"]!.subarray(0, 50) })
+      const args = ["export", "coco", ".", "nowhere.png", "--out", "found.json", ...surface]
+      const { code, stderr, stdout } = yield* run(args, { cwd })
+      assert.strictEqual(code, 1)
+      assert.match(stderr, /segformer: nowhere\.png: there is no such file\n/)
+      assert.match(stderr, /segformer: broken\.png: /)
+      assert.match(stdout, /^5 label maps as coco, 2 left out: found\.json\n$/)
+      assert.strictEqual(JSON.parse(readFileSync(join(cwd, "found.json"), "utf8")).images.length, 5)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("leaves nothing behind where it fails, and what was there as it was", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder({ "broken.png": Uint8Array.of(1, 2, 3), "found.json": Uint8Array.of(52, 50) })
+      const { code } = yield* run(["export", "coco", "broken.png", "--out", "found.json"], { cwd })
+      assert.strictEqual(code, 1)
+      assert.deepStrictEqual(names(cwd), ["broken.png", "found.json"])
+      assert.strictEqual(readFileSync(join(cwd, "found.json"), "utf8"), "42")
+      mkdirSync(join(cwd, "taken"))
+      writeFileSync(join(cwd, "a.png"), files["0.labels.png"]!)
+      const blocked = yield* run(["export", "coco", "a.png", "--out", "taken"], { cwd })
+      assert.strictEqual(blocked.code, 1)
+      assert.match(blocked.stderr, /cannot write taken/)
+      assert.deepStrictEqual(names(cwd), ["a.png", "broken.png", "found.json", "taken"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("says what is wrong with a command line, and ends with 2", () =>
+    Effect.gen(function* () {
+      for (const args of [
+        ["export", "pdf", "a.png", "--out", "x"],
+        ["export", "coco", "--out", "x"],
+        ["export", "coco", "a.png"],
+        ["export", "coco", "a.png", "--out", "x", "--tolerance", "-1"],
+        ["export", "coco", "a.png", "--out", "x", "--classes", "nowhere"]
+      ]) {
+        const { code, stderr } = yield* run(args)
+        assert.strictEqual(code, 2, args.join(" "))
+        assert.notStrictEqual(stderr, "")
+      }
+    })
+  )
+})

@@ -1,0 +1,105 @@
+/** This library's own clients against the dialects, over a socket: the label map is the one found in process. */
+import { NodeHttpClient } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, References } from "effect"
+import { ImageSource, LabelMap, segment, Transport } from "effect-segformer"
+import {
+  BentoML,
+  HuggingFace,
+  OpenInference,
+  type Protocol,
+  Roboflow,
+  SegFormerHttp,
+  TfServing,
+  TorchServe
+} from "effect-segformer/http"
+import { ImageCodec } from "effect-segformer/image"
+import type { ClassTable } from "effect-segformer/mask"
+import { SegFormerOnnx } from "effect-segformer/onnx"
+import { Dialects, SegFormerServer } from "effect-segformer/server"
+import { SharpCodec } from "effect-segformer/sharp"
+
+/** A picture with something of everything in it. */
+const picture = (width: number, height: number) =>
+  Effect.gen(function* () {
+    const codec = yield* ImageCodec
+    const data = new Uint8Array(width * height * 3)
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const blob = Math.sin(x / 9) * Math.cos(y / 13) > 0.8 ? 90 : 0
+        const line = Math.abs(((x + y * 2) % 97) - 48) < 2 ? 80 : 0
+        data.fill(90 + ((x * 7 + y * 3) % 11) + blob + line, (y * width + x) * 3, (y * width + x) * 3 + 3)
+      }
+    }
+    return yield* codec.encode({ width, height, channels: 3, data }, "png")
+  })
+
+const sizes: ReadonlyArray<readonly [number, number]> = [
+  [1, 1],
+  [3, 7],
+  [200, 100],
+  [511, 513],
+  [1200, 900]
+]
+
+const model = "segformer"
+
+/** Each client as it is asked for an image of a size: some have to be told the classes, or not to resize. */
+const clients: Readonly<
+  Record<
+    string,
+    (
+      classes: ClassTable.ClassTable,
+      size: { width: number; height: number }
+    ) => Effect.Effect<Protocol, never, ImageCodec>
+  >
+> = {
+  "huggingface, the file": (classes) => Effect.succeed(HuggingFace.make({ classes })),
+  "huggingface, JSON": (classes) =>
+    Effect.succeed(
+      HuggingFace.make({ classes, path: `/models/${model}`, parameters: { subtask: "semantic" } })
+    ),
+  "openinference, binary": (classes, size) => OpenInference.make({ model, classes, preprocessing: { size } }),
+  "openinference, JSON": (classes, size) =>
+    OpenInference.make({ model, classes, binary: false, preprocessing: { size } }),
+  roboflow: () => Effect.succeed(Roboflow.make({ modelId: `${model}/3` })),
+  tfserving: (classes) => Effect.succeed(TfServing.make({ model, classes })),
+  "tfserving, PNG": (classes) =>
+    Effect.succeed(TfServing.make({ model, classes, signature: "png", input: "image", version: 1 })),
+  torchserve: () => Effect.succeed(TorchServe.make({ model })),
+  "torchserve, a form": () => Effect.succeed(TorchServe.make({ model, body: "form" })),
+  bentoml: () => Effect.succeed(BentoML.protocol)
+}
+
+describe("SegFormerHttp against each dialect", () => {
+  it.live(
+    "gives the label map of the embedded model",
+    () =>
+      Effect.gen(function* () {
+        const embedded = yield* Transport
+        const { classes } = yield* embedded.describe
+        const dialects = yield* Dialects.load(Dialects.names)
+        const server = yield* SegFormerServer.make({ port: 0, dialects })
+        for (const [width, height] of sizes) {
+          const bytes = yield* picture(width, height)
+          const source = ImageSource.bytes(bytes, { name: `${width}x${height}.png` })
+          const ours = yield* (yield* segment(source)).labelMap
+          if (width > 100) assert.isAbove(LabelMap.histogram(ours).size, 1, "a map worth comparing")
+          for (const [name, make] of Object.entries(clients)) {
+            const protocol = yield* make(classes, { width, height })
+            const client = SegFormerHttp.layer({ baseUrl: server.url, protocol, policy: { retry: false } })
+            const theirs = yield* segment(source).pipe(
+              Effect.flatMap((found) => found.labelMap),
+              Effect.provide(Layer.provide(client, NodeHttpClient.layerUndici))
+            )
+            assert.isTrue(LabelMap.equals(ours, theirs), `${name}, ${source.name}`)
+          }
+        }
+      }).pipe(
+        Effect.scoped,
+        Effect.provideService(References.MinimumLogLevel, "None"),
+        Effect.provide(Layer.provideMerge(SegFormerOnnx.layer(), SharpCodec.layer))
+      ),
+    60_000
+  )
+})
