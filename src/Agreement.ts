@@ -87,8 +87,8 @@ export interface AgreementOptions extends SegmentOptions {
   readonly atLeast?: number | undefined
 }
 
-/** Rows at a time: about a million pixels, so that nothing else in this process has to wait. */
-const bandOf = (width: number): number => Math.max(1, Math.floor(1_000_000 / width))
+/** Rows at a time: few enough pixels that nothing else in this process has to wait. */
+const bandOf = (width: number): number => Math.max(1, Math.floor(65_536 / width))
 
 /**
  * Segments one image with all of the panel at once, each under its own policy, and compares what they say. One without
@@ -161,10 +161,30 @@ const renumber = (
     new Map(from.map(({ id, name }) => [id, ClassTable.byName(to, name)?.id ?? id] as const))
   )
 
-/** Every id of a map, the ignored one included: "no class" is an answer like any other. */
-const idsOf = (map: LabelMap.LabelMap): ReadonlyArray<number> => [
-  ...LabelMap.histogram({ ...map, ignoreIndex: undefined }).keys()
-]
+/** Rows `from` to `to` of a map, as a view. "No class" is an answer like any other: nothing is ignored. */
+const band = ({ data, width }: LabelMap.LabelMap, from: number, to: number): LabelMap.LabelMap => ({
+  width,
+  height: to - from,
+  data: data.subarray(from * width, to * width)
+})
+
+/** Calls `use` with the first row of each band and the one after its last, and lets others run between them. */
+const eachBand = (width: number, height: number, use: (from: number, to: number) => void) =>
+  Effect.suspend(() => {
+    const rows = bandOf(width)
+    let row = 0
+    return Effect.whileLoop({
+      while: () => row < height,
+      body: () =>
+        Effect.suspend(() => {
+          const to = Math.min(height, row + rows)
+          use(row, to)
+          row = to
+          return Effect.yieldNow
+        }),
+      step: () => {}
+    })
+  })
 
 /** More distinct ids are instances rather than classes, and would take gigabytes to count by pairs. */
 const maxIds = 4096
@@ -175,38 +195,38 @@ const compare = Effect.fnUntraced(function* (
   classes: ClassTable.ClassTable
 ) {
   const { height, width } = maps[0]!
-  const found = [...new Set(maps.flatMap(idsOf))].sort((a, b) => a - b)
+  const ids = new Set<number>()
+  for (const map of maps) {
+    yield* eachBand(width, height, (from, to) => {
+      for (const id of LabelMap.histogram(band(map, from, to)).keys()) ids.add(id)
+    })
+  }
+  const found = [...ids].sort((a, b) => a - b)
   if (found.length > maxIds) {
     const detail = `they hold ${found.length} ids, and no more than ${maxIds} can be compared`
     return yield* new MaskNotDecodable({ mask: "label maps", detail })
   }
   const places = new Map(found.map((id, place) => [id, place]))
-  const dense = yield* Effect.forEach(maps, (map) =>
-    Effect.as(Effect.yieldNow, LabelMap.remap({ ...map, ignoreIndex: undefined }, places))
-  )
   const pairs = maps.flatMap((_, b) =>
     maps.slice(0, b).map((_, a) => ({ a, b, confusion: Metrics.make(found.length) }))
   )
   const labelMap = { width, height, data: LabelMap.allocate(found.at(-1) ?? 0, width * height) }
   const disputed = { width, height, data: new Uint8Array(width * height) }
   let differing = 0
-  const rows = bandOf(width)
-  for (let row = 0; row < height; row += rows) {
-    const to = Math.min(height, row + rows)
-    const band = dense.map(({ data }) => ({
-      width,
-      height: to - row,
-      data: data.subarray(row * width, to * width)
-    }))
+  yield* eachBand(width, height, (from, to) => {
+    const bands = maps.map((map) => LabelMap.remap(band(map, from, to), places))
     for (const { a, b, confusion } of pairs) {
       // Both are asked, neither is the truth: nothing is to be left out.
-      Metrics.add(confusion, { truth: band[a]!, prediction: band[b]! }, { ignoreIndex: found.length })
-      yield* Effect.yieldNow
+      Metrics.add(confusion, { truth: bands[a]!, prediction: bands[b]! }, { ignoreIndex: found.length })
     }
-    const winner = labelMap.data.subarray(row * width, to * width)
-    differing += vote(band, found, winner, disputed.data.subarray(row * width, to * width))
-    yield* Effect.yieldNow
-  }
+    const data = bands.map(({ data }) => data)
+    differing += vote(
+      data,
+      found,
+      band(labelMap, from, to).data,
+      disputed.data.subarray(from * width, to * width)
+    )
+  })
   const compared = pairs.map(({ a, b, confusion }): PairAgreement => {
     const scores = Metrics.scores(confusion)
     return {
@@ -238,27 +258,29 @@ const compare = Effect.fnUntraced(function* (
 
 /** The id that most say, pixel by pixel, the first of a draw; and how many pixels are disputed. */
 const vote = (
-  maps: ReadonlyArray<LabelMap.LabelMap>,
+  maps: ReadonlyArray<LabelMap.LabelData>,
   ids: ReadonlyArray<number>,
   winner: LabelMap.LabelData,
   disputed: Uint8Array
 ): number => {
   let differing = 0
-  const [first] = maps
+  const first = maps[0]!
+  const count = maps.length
   for (let i = 0; i < winner.length; i++) {
-    let place = first!.data[i]!
+    let place = first[i]!
     let same = 1
-    while (same < maps.length && maps[same]!.data[i] === place) same++
-    if (same < maps.length) {
+    while (same < count && maps[same]![i] === place) same++
+    if (same < count) {
       differing++
       disputed[i] = 1
       let most = 0
-      for (const { data } of maps) {
+      for (let a = 0; a < count && most <= count - a; a++) {
+        const said = maps[a]![i]!
         let votes = 0
-        for (const other of maps) if (other.data[i] === data[i]) votes++
+        for (let b = a; b < count; b++) if (maps[b]![i] === said) votes++
         if (votes > most) {
           most = votes
-          place = data[i]!
+          place = said
         }
       }
     }

@@ -54,7 +54,7 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   for (const [done, pair] of pairs.entries()) {
     yield* progress.show(`[${done}/${pairs.length}] ${pair.key}`)
     const result = yield* Effect.result(
-      Effect.flatMap(readPair(pair, options), (maps) => Effect.fromResult(sums.add(maps)))
+      Effect.flatMap(readPair(pair, options, given), (maps) => Effect.fromResult(sums.add(maps)))
     )
     if (Result.isFailure(result)) {
       yield* progress.clear
@@ -103,7 +103,7 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
       const pair = pairs.find(({ key }) => key === image.name)
       if (pair === undefined) continue
       yield* progress.show(`drawing ${image.name}`)
-      const maps = yield* Effect.result(readPair(pair, options))
+      const maps = yield* Effect.result(readPair(pair, options, given))
       if (Result.isFailure(maps)) continue
       pictures.push({
         ...image,
@@ -146,14 +146,18 @@ const match = Effect.fnUntraced(function* (options: Options) {
   return { pairs, problems }
 })
 
-const readPair = (pair: Pair, options: Options): Effect.Effect<Metrics.Pair, string, FileSystem.FileSystem> =>
+const readPair = (
+  pair: Pair,
+  options: Options,
+  palette: ClassTable.ClassTable | undefined
+): Effect.Effect<Metrics.Pair, string, FileSystem.FileSystem> =>
   Effect.all({
     prediction: Effect.mapError(
-      LabelFiles.read(pair.prediction.path),
+      LabelFiles.read(pair.prediction.path, { palette }),
       (reason) => `the prediction: ${reason}`
     ),
     truth: Effect.mapError(
-      LabelFiles.read(pair.truth.path, { ignoreIndex: options.ignore }),
+      LabelFiles.read(pair.truth.path, { ignoreIndex: options.ignore, palette }),
       (reason) => `the truth: ${reason}`
     )
   })

@@ -42,10 +42,12 @@ export const make = Effect.fnUntraced(function* (
   const onPaper = palette.map((info) =>
     hidden.has(info.id) ? { ...info, color: [236, 237, 239] as const } : info
   )
-  const paper: Raster = { width, height, channels: 1, data: new Uint8Array(width * height).fill(238) }
   const paint = (map: LabelMap.LabelMap) =>
     photo === undefined ? Colors.draw(map, onPaper) : Overlay.draw(photo, map, { palette })
-  const differing = yield* Difference.draw(photo ?? paper, found, wanted, { palette })
+  const differing =
+    photo === undefined
+      ? yield* Colors.draw(Difference.compare(found, wanted, { palette }).kinds, Difference.palette)
+      : yield* Difference.draw(photo, found, wanted, { palette })
   const rasters = [
     ...(photo === undefined ? [] : [{ title: "photo", raster: photo }]),
     { title: "truth", raster: yield* paint(wanted) },

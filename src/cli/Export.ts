@@ -29,6 +29,7 @@ export interface Options {
   readonly background: boolean
   readonly minArea: number
   readonly tolerance: number | undefined
+  readonly transform: GeoJson.Affine | undefined
   readonly regions: boolean
   readonly quiet: boolean
 }
@@ -125,7 +126,7 @@ const excluded = (options: Options, classes: ClassTable.ClassTable): ReadonlySet
 
 /** The sheet of a format that holds all label maps in one file. */
 const sheetOf = (options: Options, classes: ClassTable.ClassTable): Sheet | undefined => {
-  const { minArea, tolerance } = options
+  const { minArea, tolerance, transform } = options
   const exclude = excluded(options, classes)
   const outlines = { exclude, minArea, tolerance }
   if (options.format === "coco") {
@@ -152,7 +153,7 @@ const sheetOf = (options: Options, classes: ClassTable.ClassTable): Sheet | unde
     return {
       start: "",
       add: ({ image, map }) =>
-        writer.add(GeoJson.fromLabelMap(map, { ...outlines, classes }).features, { image }),
+        writer.add(GeoJson.fromLabelMap(map, { ...outlines, classes, transform }).features, { image }),
       end: writer.end
     }
   }

@@ -55,6 +55,23 @@ const flags = {
     ),
     Flag.optional
   ),
+  transform: Flag.String("transform").pipe(
+    Flag.withMetavar("a,b,c,d,e,f"),
+    Flag.filterMap(
+      (text) => {
+        const [a, b, c, d, e, f, ...more] = text
+          .split(",")
+          .map((part) => (part.trim() === "" ? NaN : Number(part)))
+        const six = [a ?? NaN, b ?? NaN, c ?? NaN, d ?? NaN, e ?? NaN, f ?? NaN] as const
+        return more.length === 0 && six.every(Number.isFinite) ? Option.some(six) : Option.none()
+      },
+      () => "six numbers with commas between"
+    ),
+    Flag.withDescription(
+      "From pixels to coordinates: x = a column + b row + c, y = d column + e row + f (geojson)"
+    ),
+    Flag.optional
+  ),
   regions: Flag.Boolean("regions").pipe(
     Flag.withDescription("A line for each region, with all it measures, instead of each class (csv)"),
     Flag.withDefault(false)
@@ -73,7 +90,8 @@ export const command = Command.make("export", flags, (options) =>
       run({
         ...options,
         classes: Option.getOrUndefined(options.classes),
-        tolerance: Option.getOrUndefined(options.tolerance)
+        tolerance: Option.getOrUndefined(options.tolerance),
+        transform: Option.getOrUndefined(options.transform)
       })
   )
 ).pipe(

@@ -2,7 +2,7 @@
  * Files of label maps on disk: which ones there are, by names that pair them with others, what is in them, and what
  * their classes are called.
  */
-import { basename, join, relative, resolve } from "node:path"
+import { basename, join, resolve } from "node:path"
 import { Effect, FileSystem, Option, Result, Schema } from "effect"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
@@ -191,9 +191,3 @@ export const classesBeside = (
   Effect.map(Effect.forEach(files, sidecar, { concurrency: 8 }), (found) =>
     ClassTable.make(found.flatMap((one) => one?.classes ?? []))
   )
-
-/** A path as it reads from here. */
-export const shown = (path: string): string => {
-  const from = relative(".", path)
-  return from === "" || from.startsWith("..") ? path : from
-}

@@ -18,7 +18,7 @@ export interface Raster {
 }
 
 export interface DecodeOptions {
-  /** 3 by default: transparency is laid over black, as Pillow's `convert("RGB")` drops it. */
+  /** 3 by default: transparency is dropped, not blended with anything, as Pillow's `convert("RGB")` does. */
   readonly channels?: 3 | 4 | undefined
   /** Width times height. 100 megapixels by default. */
   readonly maxPixels?: number | undefined
@@ -33,7 +33,10 @@ export interface EncodeOptions {
 export class ImageCodec extends Context.Service<
   ImageCodec,
   {
-    /** As a person sees the image: EXIF orientation applied, any depth and colour space brought to 8-bit sRGB. */
+    /**
+     * As a person sees the image: EXIF orientation applied, any depth and colour space brought to 8-bit sRGB. The
+     * pixels belong to the caller, who may change them: no codec keeps them or gives them twice.
+     */
     readonly decode: (
       image: Image,
       options?: DecodeOptions

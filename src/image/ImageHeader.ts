@@ -1,7 +1,7 @@
 /**
  * What the first bytes of a file say of the image in it: its type, size and orientation, without decoding a pixel.
  *
- * PNG, JPEG (with EXIF orientation), WebP, GIF, BMP, TIFF and AVIF or HEIF.
+ * PNG, JPEG, WebP (these with EXIF orientation), GIF, BMP, TIFF and AVIF or HEIF.
  *
  * ```ts
  * import { ImageHeader } from "effect-segformer/image"
@@ -75,10 +75,31 @@ export const parse = (bytes: Uint8Array): Parsed => {
 
 type Ascii = (at: number, length: number) => string
 
+/** EXIF is looked for in the chunks before the pixels, where libvips looks too. */
 const png = (view: DataView, ascii: Ascii): Parsed => {
-  if (view.byteLength < 24) return needMore(24)
-  return ascii(12, 4) === "IHDR" ? known("png", view.getUint32(16), view.getUint32(20)) : unknown
+  if (view.byteLength < 41) return needMore(41)
+  if (ascii(12, 4) !== "IHDR") return unknown
+  const size = [view.getUint32(16), view.getUint32(20)] as const
+  for (let at = 33; at + 8 <= view.byteLength;) {
+    const type = ascii(at + 4, 4)
+    const end = at + 12 + view.getUint32(at)
+    if (type === "IDAT" || type === "IEND") return known("png", ...size)
+    if (type === "eXIf") {
+      return end > view.byteLength && end - at < MOST_EXIF
+        ? needMore(end)
+        : known("png", ...size, exifOrientation(view, at + 8, end - 4))
+    }
+    // Nobody puts so much before the pixels: not worth asking for.
+    if (end > MOST_BEFORE_PIXELS) return known("png", ...size)
+    at = end
+    if (at + 8 > view.byteLength) return needMore(at + 8)
+  }
+  return known("png", ...size)
 }
+
+/** A JPEG's EXIF cannot be longer either. */
+const MOST_EXIF = 64 * 1024
+const MOST_BEFORE_PIXELS = 16 * 1024 * 1024
 
 /** Sizes of the headers that there are: a text that starts with "BM" is no image. */
 const bmpHeaders: ReadonlySet<number> = new Set([12, 16, 40, 52, 56, 64, 108, 124])
@@ -169,8 +190,25 @@ const webp = (view: DataView, ascii: Ascii): Parsed => {
       const bits = view.getUint32(21, true)
       return known("webp", (bits & 0x3fff) + 1, ((bits >>> 14) & 0x3fff) + 1)
     }
-    case "VP8X":
-      return known("webp", uint24(24) + 1, uint24(27) + 1)
+    case "VP8X": {
+      const size = [uint24(24) + 1, uint24(27) + 1] as const
+      // The fourth flag says that there is EXIF. It stands behind the pixels.
+      if ((view.getUint8(20) & 0x08) === 0) return known("webp", ...size)
+      const end = 8 + view.getUint32(4, true)
+      let at = 30
+      while (at + 8 <= end) {
+        if (at + 8 > view.byteLength) return needMore(at + 8)
+        const length = view.getUint32(at + 4, true)
+        if (ascii(at, 4) === "EXIF") {
+          const stop = at + 8 + Math.min(length, MOST_EXIF)
+          if (stop > view.byteLength) return needMore(stop)
+          const start = ascii(at + 8, 6) === "Exif\0\0" ? at + 14 : at + 8
+          return known("webp", ...size, exifOrientation(view, start, stop))
+        }
+        at += 8 + length + (length & 1)
+      }
+      return known("webp", ...size)
+    }
     default:
       return unknown
   }

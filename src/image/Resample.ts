@@ -183,8 +183,7 @@ const resizeColumns = (
       const w1 = n === 2 ? weights[y * widest + 1]! : 0
       const first1 = n === 2 ? first0 + stride : first0
       for (let i = 0; i < stride; i++) {
-        out[i] =
-          (HALF + Math.imul(source[first0 + i]!, w0) + Math.imul(source[first1 + i]!, w1)) >> PRECISION
+        out[i] = (HALF + Math.imul(source[first0 + i]!, w0) + Math.imul(source[first1 + i]!, w1)) >> PRECISION
       }
     } else {
       sums.fill(HALF)

@@ -22,7 +22,7 @@
  * await Effect.runPromise(Effect.scoped(program)) // => 144
  * ```
  */
-import { Cause, Duration, Effect, Exit, Fiber, Result, type Scope, Stream } from "effect"
+import { Cause, Deferred, Duration, Effect, Exit, Fiber, Result, type Scope, Stream } from "effect"
 import type { Attempt } from "../policy/Attempt.ts"
 import { partOf } from "../policy/PartOf.ts"
 import * as Policy from "../policy/Policy.ts"
@@ -124,10 +124,18 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
   const cancels = yield* runnerOf(cancelPolicy)
   const cancelWithin = Duration.fromInputUnsafe(options.cancelWithin ?? "5 seconds")
 
-  const submit = (input: Input, submitting?: SubmitOptions) =>
+  const submit = (input: Input, submitting?: SubmitOptions, waiting?: Waited<Output, E>) =>
     Effect.map(
       submits.run(
-        (attempt) => contract.submit(input, partOf(attempt, submitting?.within, keyOf(submitting))),
+        (attempt) => {
+          const sent = contract.submit(input, partOf(attempt, submitting?.within, keyOf(submitting)))
+          if (waiting === undefined) return sent
+          const answer = Deferred.makeUnsafe<JobSnapshot<Output> | undefined>()
+          waiting.answer = answer
+          return Effect.onExit(sent, (exit) =>
+            Deferred.succeed(answer, Exit.isSuccess(exit) ? exit.value : undefined)
+          )
+        },
         contract.isRepeatable === false ? { retryWhen: neverSent } : undefined
       ),
       ({ value }) => value
@@ -149,16 +157,14 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
   /** Cancels for a caller that is leaving: it must not wait long, and has an error of its own. */
   const release = (waiting: Waited<Output, E>, within: Attempt | undefined): Effect.Effect<void> =>
     Effect.gen(function* () {
-      const { submission } = waiting
-      if (submission !== undefined && waiting.job === undefined) {
-        // Only the answer to the submission says which job it has started.
-        const exit = yield* Fiber.await(submission)
-        if (Exit.isFailure(exit) || isOver(exit.value.status)) return
-        waiting.job = exit.value.job
-      } else if (submission !== undefined) {
+      const { answer, job, submission } = waiting
+      if (submission !== undefined) {
+        // Only the answer that is on its way says which job has been started; no other is asked for.
+        const first = job === undefined && answer !== undefined ? yield* Deferred.await(answer) : undefined
         const exit = submission.pollUnsafe()
         yield* Fiber.interrupt(submission)
-        if (exit !== undefined && isRefused(exit)) return
+        if (job !== undefined && exit !== undefined && isRefused(exit)) return
+        if (first !== undefined && !isOver(first.status)) waiting.job = first.job
       }
       if (waiting.job !== undefined) yield* cancel(waiting.job, within)
     }).pipe(
@@ -214,7 +220,12 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
     awaiting: AwaitOptions<Output> | undefined
   ): Effect.Effect<A, E2> =>
     Effect.suspend(() => {
-      const waiting: Waited<Output, E> = { job: undefined, over: false, submission: undefined }
+      const waiting: Waited<Output, E> = {
+        job: undefined,
+        over: false,
+        submission: undefined,
+        answer: undefined
+      }
       return Effect.onExit(self(waiting), (exit) =>
         Exit.isSuccess(exit) || waiting.over
           ? Effect.void
@@ -241,7 +252,7 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
           waiting.job = contract.jobOf?.(idempotencyKey)
           const pace = yield* startPace(waiting, options?.within)
           // A fiber of its own, so that a caller who is interrupted can still learn which job it has started.
-          waiting.submission = yield* Effect.forkChild(submit(input, { ...options, idempotencyKey }))
+          waiting.submission = yield* Effect.forkChild(submit(input, { ...options, idempotencyKey }, waiting))
           const first = yield* pace.within(Fiber.join(waiting.submission))
           waiting.submission = undefined
           return yield* settle(first, pace, waiting, options)
@@ -252,7 +263,7 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
   const progress = (job: JobRef) =>
     Stream.unwrap(
       Effect.gen(function* () {
-        const waiting: Waited<Output, E> = { job, over: false, submission: undefined }
+        const waiting: Waited<Output, E> = { job, over: false, submission: undefined, answer: undefined }
         const pace = yield* startPace(waiting, undefined)
         const ask = Effect.fnUntraced(function* (
           last: Last<Output>
@@ -293,6 +304,8 @@ interface Waited<Output, E> {
   over: boolean
   /** The submission that is under way. */
   submission: Fiber.Fiber<JobSnapshot<Output>, E | PolicyError> | undefined
+  /** What the attempt at it that is under way comes to; `undefined` where that fails. */
+  answer: Deferred.Deferred<JobSnapshot<Output> | undefined> | undefined
 }
 
 /** A request that nobody took. */

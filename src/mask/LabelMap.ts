@@ -14,11 +14,11 @@
  */
 import { Result } from "effect"
 import * as Grid from "./Grid.ts"
+import { allocate, type LabelData, sameStorage } from "./LabelStorage.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
 import type { Box } from "./Region.ts"
 
-/** Storage of class ids. */
-export type LabelData = Uint8Array | Uint16Array | Uint32Array
+export { allocate, type LabelData, sameStorage }
 
 /** `data` holds `[height, width]` class ids, row-major. */
 export interface LabelMap {
@@ -55,18 +55,6 @@ export const make = (options: LabelMap): Result.Result<LabelMap, MaskNotDecodabl
 
 /** Like {@link make}, for sizes known to be right: throws `MaskNotDecodable` where they are not. */
 export const makeUnsafe = (options: LabelMap): LabelMap => Result.getOrThrow(make(options))
-
-/** The narrowest storage that holds ids up to `maxId`. */
-export const allocate = (maxId: number, length: number): LabelData =>
-  maxId <= 0xff ? new Uint8Array(length) : maxId <= 0xffff ? new Uint16Array(length) : new Uint32Array(length)
-
-/** Empty storage as wide as another. */
-export const sameStorage = (data: LabelData, length: number): LabelData =>
-  data instanceof Uint8Array
-    ? new Uint8Array(length)
-    : data instanceof Uint16Array
-      ? new Uint16Array(length)
-      : new Uint32Array(length)
 
 /** A map of one id throughout. */
 export const filled = (width: number, height: number, id: number): LabelMap => ({

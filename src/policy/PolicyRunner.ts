@@ -57,7 +57,7 @@ export interface Outcome<A> {
 }
 
 export interface RunOptions<A, E> {
-  /** Changes to the runner's policy for this call. Queue, budget and circuit stay shared. */
+  /** Changes to the runner's policy for this call. Queue, rate limit, budget and circuit stay shared. */
   readonly policy?: Policy.PolicyOptions | undefined
   /** Replaces `error.isRetryable`. Attempts, delays and Retry-After stay bounded by the policy. */
   readonly retryWhen?: ((error: E) => boolean) | undefined

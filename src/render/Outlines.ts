@@ -37,7 +37,7 @@ export interface OutlinesOptions {
 export const paint = (image: Raster, map: LabelMap.LabelMap, options: OutlinesOptions): Raster =>
   Steps.runSync(steps(image, map, options))
 
-/** The same, with pauses for others on the event loop. */
+/** The same, with pauses for others on the event loop. Tracing is one piece: some 100 ms for 12 megapixels. */
 export const draw = (
   image: Raster,
   map: LabelMap.LabelMap,

@@ -40,9 +40,8 @@ const file = (width: number, height: number, depth: 8 | 16, rows: Uint8Array): E
     }
   )
 
-function* maskRows(map: LabelMap, id: number): Steps.Steps<Uint8Array> {
+function* maskRows(map: LabelMap, id: number, rows: Uint8Array): Steps.Steps<Uint8Array> {
   const { data, height, width } = map
-  const rows = new Uint8Array((width + 1) * height)
   const step = Steps.rowsPerStep(width)
   for (let y = 0; y < height; y++) {
     let to = y * (width + 1) + 1
@@ -71,12 +70,18 @@ function* idRows(map: LabelMap, depth: 8 | 16): Steps.Steps<Uint8Array> {
   return rows
 }
 
-/** `[height, width]`, 8 bits: 255 where a pixel is of the class, 0 elsewhere. */
-export const mask = (map: LabelMap, id: number): Effect.Effect<Uint8Array> =>
-  Effect.flatMap(
-    Steps.run(() => maskRows(map, id)),
-    (rows) => file(map.width, map.height, 8, rows)
-  )
+/** A file for each class, `[height, width]`, 8 bits: 255 where a pixel is of the class, 0 elsewhere. */
+export const masks = (map: LabelMap, ids: Iterable<number>): Effect.Effect<ReadonlyArray<Uint8Array>> =>
+  Effect.suspend(() => {
+    // One after the other in the same memory: classes are many, and a large image's rows are megabytes.
+    const rows = new Uint8Array((map.width + 1) * map.height)
+    return Effect.forEach(ids, (id) =>
+      Effect.flatMap(
+        Steps.run(() => maskRows(map, id, rows)),
+        () => file(map.width, map.height, 8, rows)
+      )
+    )
+  })
 
 /** `[height, width]`, the value of a pixel its class id: 8 bits, or 16 where `maxId` needs them. */
 export const ids = (map: LabelMap, maxId: number): Effect.Effect<Uint8Array, Refusal> => {

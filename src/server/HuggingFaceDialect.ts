@@ -64,9 +64,11 @@ const fromJson = Effect.fnUntraced(function* (body: Uint8Array) {
 /** Label, score and file of each mask, within the turn. */
 const masks = Effect.fnUntraced(function* (segmented: Segmented) {
   const { labelMap, present } = yield* Found.make(segmented)
-  return yield* Effect.forEach(present, ({ id, name, score = 1 }) =>
-    Effect.map(GreyPng.mask(labelMap, id), (png) => ({ label: name, score, png }))
+  const files = yield* GreyPng.masks(
+    labelMap,
+    present.map(({ id }) => id)
   )
+  return present.map(({ name, score = 1 }, index) => ({ label: name, score, png: files[index]! }))
 })
 
 /** At an address of its own, or one that ends in the model's id. */

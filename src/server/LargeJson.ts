@@ -165,23 +165,22 @@ export const parse = (bytes: Uint8Array): Effect.Effect<unknown, Refusal> => {
 /** Characters of base64 that are decoded at once. */
 const slice = 1 << 18
 
-/** Without what JSON may escape in base64: slashes, which stay, and line breaks, which go. */
+/** Without what JSON may escape in base64: slashes, which stay, and line breaks (`\\n`, `\\r`), which go. */
 function* unescaped(raw: Buffer): Steps.Steps<Buffer | undefined> {
-  let at = raw.indexOf(backslash)
-  if (at === -1) return raw
+  const first = raw.indexOf(backslash)
+  if (first === -1) return raw
   const out = Buffer.allocUnsafe(raw.length)
-  let length = 0
-  let from = 0
-  for (let n = 1; at !== -1; n++) {
-    length += raw.copy(out, length, from, at)
-    const escaped = String.fromCharCode(raw[at + 1] ?? 0)
-    if (escaped === "/") from = at + 1
-    else if (escaped === "n" || escaped === "r") from = at + 2
-    else return undefined
-    at = raw.indexOf(backslash, at + 2)
-    if (n % 4096 === 0) yield
+  let length = raw.copy(out, 0, 0, first)
+  for (let at = first; at < raw.length; at++) {
+    if (at % stride === 0) yield
+    const byte = raw[at]!
+    if (byte !== backslash) out[length++] = byte
+    else {
+      const escaped = raw[++at]
+      if (escaped === 0x2f) out[length++] = escaped
+      else if (escaped !== 0x6e && escaped !== 0x72) return undefined
+    }
   }
-  length += raw.copy(out, length, from)
   return out.subarray(0, length)
 }
 

@@ -63,17 +63,15 @@ const makeMap = (): LabelMap.LabelMap => {
   const xs = new Float64Array(columns * rows)
   const ys = new Float64Array(columns * rows)
   const ids = new Uint8Array(columns * rows)
+  const near = [1, 2, columns - 2, columns - 1, columns, columns + 1, columns + 2, 2 * columns]
   for (let cell = 0; cell < ids.length; cell++) {
     const column = cell % columns
     const row = Math.floor(cell / columns)
     xs[cell] = ((column + 0.1 + 0.8 * random()) * width) / columns
     ys[cell] = ((row + 0.1 + 0.8 * random()) * height) / rows
     // Neighbours are of other classes, so that cells stay regions of their own.
-    const near = [1, 2, columns - 2, columns - 1, columns, columns + 1, columns + 2, 2 * columns].map(
-      (back) => ids[cell - back]
-    )
     do ids[cell] = Math.floor(random() * classCount)
-    while (near.includes(ids[cell]))
+    while (near.some((back) => ids[cell - back] === ids[cell]))
   }
   const data = new Uint8Array(width * height)
   const wave = Float64Array.from(

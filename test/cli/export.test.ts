@@ -1,11 +1,12 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { Coco, GeoJson, LabelMap, LabelPng, Npy, Palette, Rle, Yolo } from "effect-segformer/mask"
 import * as fc from "fast-check"
 import { labelMaps } from "../mask/support.ts"
-import { folder, lines, names, run } from "./support.ts"
+import { until } from "../server/support.ts"
+import { folder, lines, names, run, start } from "./support.ts"
 
 const png = (map: LabelMap.LabelMap): Uint8Array => Result.getOrThrow(LabelPng.encode(map))
 
@@ -85,6 +86,21 @@ describe("segformer export", () => {
         const { height, width } = map
         sameObjects(Result.getOrThrow(GeoJson.toLabelMap(own, { width, height })), map)
       }
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("places GeoJSON by a transform", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder({ "a.png": png({ width: 2, height: 1, data: Uint8Array.of(0, 5) }) })
+      const args = ["export", "geojson", "a.png", "--out", "a.geojson", ...surface]
+      yield* run([...args, "--transform", "0.5,0,100,0,-0.5,50"], { cwd })
+      const { features } = JSON.parse(readFileSync(join(cwd, "a.geojson"), "utf8"))
+      const points: ReadonlyArray<ReadonlyArray<number>> = features[0].geometry.coordinates[0]
+      assert.strictEqual(Math.min(...points.map(([x]) => x!)), 100.5)
+      assert.strictEqual(Math.max(...points.map(([, y]) => y!)), 50)
+      const wrong = yield* run([...args, "--transform=1,2,3"], { cwd })
+      assert.strictEqual(wrong.code, 2)
+      assert.match(wrong.stderr, /six numbers/)
     }).pipe(Effect.scoped)
   )
 
@@ -177,6 +193,22 @@ describe("segformer export", () => {
       assert.strictEqual(blocked.code, 1)
       assert.match(blocked.stderr, /cannot write taken/)
       assert.deepStrictEqual(names(cwd), ["a.png", "broken.png", "found.json", "taken"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("interrupted, leaves nothing behind and ends with 130", () =>
+    Effect.gen(function* () {
+      const map = { width: 400, height: 400, data: new Uint8Array(160_000).map((_, i) => ((i * i) >> 7) % 6) }
+      const bytes = png(map)
+      const many = Object.fromEntries(Array.from({ length: 120 }, (_, i) => [`${i}.png`, bytes]))
+      const cwd = yield* folder(many)
+      const running = yield* start(["export", "coco", ".", "--out", "out/found.json", ...surface], { cwd })
+      const out = join(cwd, "out")
+      yield* until(() => existsSync(out) && names(out).some((name) => name.endsWith(".part")))
+      running.process.kill("SIGINT")
+      const { code } = yield* Effect.promise(() => running.ended)
+      assert.strictEqual(code, 130)
+      assert.deepStrictEqual(names(out), [])
     }).pipe(Effect.scoped)
   )
 

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict"
 import { Clock, Duration, Effect, Exit, Fiber, Redacted } from "effect"
 import { ImageSource, Transport } from "effect-segformer"
-import { Inspection } from "effect-segformer/http"
+import { HuggingFace, Inspection, TfServing } from "effect-segformer/http"
 import { Palette } from "effect-segformer/mask"
+import { encode } from "fast-png"
 import * as NodeAddressGuard from "../../src/service/NodeAddressGuard.ts"
 import * as Faulty from "../../src/testing/FaultyService.ts"
 import { uploadAnswer } from "../http/servers/InspectionServer.ts"
@@ -176,6 +177,72 @@ const answers: ReadonlyArray<Scenario> = [
     script: [Faulty.json({ success: false, error: "no light" })],
     holds: ends("ReportedFailure", 1)
   }
+]
+
+/** A grey PNG in base64, as a mask of Hugging Face's protocol. */
+const maskOf = (width: number, height: number) => {
+  const data = new Uint8Array(width * height).fill(255)
+  return Buffer.from(encode({ width, height, channels: 1, depth: 8, data })).toString("base64")
+}
+
+const hugging = { protocol: HuggingFace.make() }
+const serving = (options: Partial<TfServing.TfServingOptions> = {}) => ({
+  protocol: TfServing.make({ model: "segformer", ...options })
+})
+const logits = { output: "logits", mask: { as: "logits" } } as const
+
+const dialects: ReadonlyArray<Scenario> = [
+  {
+    fault: "score: null",
+    script: [Faulty.json([{ label: "wall", score: null, mask: maskOf(48, 32) }])],
+    http: hugging,
+    holds: ends("success", 1)
+  },
+  {
+    ...notDecodable(
+      "a mask of another size than the others",
+      Faulty.json([
+        { label: "wall", score: 1, mask: maskOf(48, 32) },
+        { label: "sky", score: 1, mask: maskOf(10, 10) }
+      ]),
+      "mask"
+    ),
+    http: hugging
+  },
+  {
+    ...notDecodable(
+      "logits that are NaN",
+      Faulty.answer({ body: '{"predictions": [[[[0.5, NaN]], [[1, 2]]]]}' })
+    ),
+    http: serving(logits)
+  },
+  {
+    ...notDecodable(
+      "logits of which a row is short",
+      Faulty.json({
+        predictions: [
+          [
+            [[1, 2], [3]],
+            [
+              [1, 2],
+              [3, 4]
+            ]
+          ]
+        ]
+      })
+    ),
+    http: serving(logits)
+  },
+  ...(
+    [
+      ["a class id that is negative", -1],
+      ["a class id that is no whole number", 1.5],
+      ["a class id beyond every map", 70_000]
+    ] as const
+  ).map(([fault, id]): Scenario => ({
+    ...notDecodable(fault, Faulty.json({ predictions: [[[0, id]]] })),
+    http: serving({ mask: { as: "ids" } })
+  }))
 ]
 
 const statuses: ReadonlyArray<Scenario> = [
@@ -582,6 +649,7 @@ export const rows: ReadonlyArray<Row> = [
     ...connections,
     ...time,
     ...answers,
+    ...dialects,
     ...statuses,
     ...retryAfter,
     ...load,

@@ -84,6 +84,18 @@ describe("Replicate", () => {
       assert.include(file!.path, "signature=s3cret")
     }))
 
+  test("a file at the service itself is fetched with the key", (server) =>
+    Effect.gen(function* () {
+      server.state.output = `${server.url}/v1/files/mask.png`
+      server.state.before = (request, response) => {
+        if (request.path !== "/v1/files/mask.png") return false
+        const isKnown = request.headers.authorization === `Bearer ${ReplicateServer.token}`
+        response.writeHead(isKnown ? 200 : 401, { "content-type": "image/png" }).end(isKnown ? mask : "")
+        return true
+      }
+      yield* segmentAt(server, { hosts: [] })
+    }))
+
   test("with `wait` one request is enough", (server) =>
     Effect.gen(function* () {
       yield* segmentAt(server, { wait: "30 seconds" })

@@ -135,12 +135,18 @@ layer(SharpCodec.layer, { excludeTestServices: true })("SharpCodec", (it) => {
         8: [0, 3]
       }
       for (let orientation = 1; orientation <= 8; orientation++) {
-        const bytes = yield* encoded(image(big).withMetadata({ orientation }).jpeg({ quality: 100 }))
-        const raster = yield* decode(bytes)
-        assert.deepStrictEqual([raster.width, raster.height], orientation < 5 ? [80, 64] : [64, 80])
-        const [x, y] = seen[orientation]!
-        const pixel = at(raster, x * 16 + 8, y * 16 + 8)
-        assert.isAbove(pixel[0]!, 150, `orientation ${orientation}: ${pixel.join(",")}`)
+        const turned = image(big).withMetadata({ orientation })
+        for (const file of [
+          turned.clone().jpeg({ quality: 100 }),
+          turned.clone().png(),
+          turned.clone().webp()
+        ]) {
+          const raster = yield* decode(yield* encoded(file))
+          assert.deepStrictEqual([raster.width, raster.height], orientation < 5 ? [80, 64] : [64, 80])
+          const [x, y] = seen[orientation]!
+          const pixel = at(raster, x * 16 + 8, y * 16 + 8)
+          assert.isAbove(pixel[0]!, 150, `orientation ${orientation}: ${pixel.join(",")}`)
+        }
       }
     })
   )

@@ -9,6 +9,8 @@ const files: ReadonlyArray<
   ["PNG", samples.png, "png", 1],
   ["baseline JPEG", samples.jpeg, "jpeg", 1],
   ["JPEG with EXIF orientation 6", samples.turnedJpeg, "jpeg", 6],
+  ["PNG with EXIF orientation 6", samples.turnedPng, "png", 6],
+  ["WebP with EXIF orientation 8", samples.turnedWebp, "webp", 8],
   ["progressive JPEG behind 40 kB of metadata", () => samples.farJpeg(40_000), "jpeg", 1],
   ["lossy WebP", samples.webp.lossy, "webp", 1],
   ["lossless WebP", samples.webp.lossless, "webp", 1],
@@ -81,7 +83,7 @@ describe("ImageHeader", () => {
   const starts = [
     [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a],
     [0xff, 0xd8, 0xff],
-    [...Buffer.from("RIFF\0\0\0\0WEBPVP8X")],
+    [...Buffer.from("RIFF\0\x01\0\0WEBPVP8X")],
     [...Buffer.from("GIF89a")],
     [...Buffer.from("BM")],
     [...Buffer.from("II*\0")],
@@ -105,6 +107,8 @@ describe("ImageHeader", () => {
   it("a real file with some bytes changed never throws", async () => {
     const whole = await Promise.all([
       samples.turnedJpeg(),
+      samples.turnedPng(),
+      samples.turnedWebp(),
       samples.avif(),
       samples.tiff(),
       samples.webp.alpha()

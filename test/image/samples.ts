@@ -19,6 +19,10 @@ export const jpeg = (width = 8, height = 6) => pixels(width, height).jpeg().toBu
 /** Stored on its side: 8 x 6 in the file, 6 x 8 for a person. */
 export const turnedJpeg = () => pixels(8, 6).jpeg().withMetadata({ orientation: 6 }).toBuffer()
 
+/** The same in the other formats that carry EXIF: before the pixels in PNG, behind them in WebP. */
+export const turnedPng = () => pixels(8, 6).png().withMetadata({ orientation: 6 }).toBuffer()
+export const turnedWebp = () => pixels(8, 6).webp().withMetadata({ orientation: 8 }).toBuffer()
+
 /** Its size lies behind so many bytes of metadata, in segments of 65 kB. */
 export const farJpeg = async (metadata: number): Promise<Buffer> => {
   const plain = await pixels(8, 6).jpeg({ progressive: true }).toBuffer()

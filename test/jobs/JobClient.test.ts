@@ -255,6 +255,40 @@ describe("JobClient: leaving", () => {
       }).pipe(quiet, Effect.scoped)
   )
 
+  it.effect("who is interrupted submits nothing again, though the answer it waits for is lost", () =>
+    Effect.gen(function* () {
+      const { jobs, seen } = yield* client({ submit: [lost, running], submitTakes: "2 seconds" })
+      const fiber = yield* Effect.forkChild(jobs.submitAndAwait("x"))
+      yield* TestClock.adjust("1 second")
+      const leaving = yield* Effect.forkChild(Fiber.interrupt(fiber))
+      yield* TestClock.adjust("1 second")
+      assert.isDefined(leaving.pollUnsafe())
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual([seen.submits, seen.cancelled.length], [1, 0])
+    }).pipe(quiet, Effect.scoped)
+  )
+
+  it.effect("a job that the caller names is cancelled at once, without waiting for an answer", () =>
+    Effect.gen(function* () {
+      const { contract, seen } = scripted({ submit: ["never"] })
+      const jobs = yield* JobClient.make({ ...contract, jobOf: (jobId) => ({ jobId }) })
+      const fiber = yield* Effect.forkChild(jobs.submitAndAwait("x", { idempotencyKey: "mine" }))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(seen.cancelled, ["mine"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("what may not be repeated is sent again only where it provably never left", () =>
+    Effect.gen(function* () {
+      const never = new ConnectionFailed({ service, phase: "sending", sent: "no", detail: "refused" })
+      const { contract, seen } = scripted({ submit: [never, lost, running] })
+      const jobs = yield* JobClient.make({ ...contract, isRepeatable: false })
+      assert.deepStrictEqual(yield* flipped(jobs.submitAndAwait("x")), lost)
+      assert.strictEqual(seen.submits, 2)
+    }).pipe(quiet, Effect.scoped)
+  )
+
   it.effect("`leave` lets the job run on", () =>
     Effect.gen(function* () {
       const { jobs, seen } = yield* client({ statuses: [running] })

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto"
+import sharp from "sharp"
 import { assert, describe, it } from "@effect/vitest"
 import * as Resample from "../../src/image/Resample.ts"
 import checks from "./fixtures/pillow.json" with { type: "json" }
@@ -16,7 +17,9 @@ const run = (
 ): Uint8Array => {
   const resampler = Resample.make(width, height, toWidth, toHeight, filter)
   for (let at = 0; at < data.length; at += piece) resampler.push(data.subarray(at, at + piece))
-  return resampler.finish()
+  const result = new Uint8Array(toWidth * toHeight * 3)
+  resampler.rows((row, y) => result.set(row, y * toWidth * 3))
+  return result
 }
 
 describe("Resample", () => {
@@ -35,6 +38,25 @@ describe("Resample", () => {
     const whole = run(data, [41, 29, 16, 8], "bilinear", data.length)
     for (const piece of [1, 2, 122, 123, 124, 1000]) {
       assert.deepStrictEqual(run(data, [41, 29, 16, 8], "bilinear", piece), whole)
+    }
+  })
+
+  it("samples as libvips' affine transform does where asked to, to within rounding", async () => {
+    for (const [width, height, toWidth, toHeight] of [
+      [97, 53, 64, 80],
+      [31, 29, 100, 90],
+      [400, 300, 40, 33]
+    ] as const) {
+      const data = picture(width, height)
+      const theirs = await sharp(data, { raw: { width, height, channels: 3 } })
+        .affine([toWidth / width, 0, 0, toHeight / height], { interpolator: "bilinear" })
+        .raw()
+        .toBuffer()
+      const ours = run(data, [width, height, toWidth, toHeight], "libvips-bilinear", 1000)
+      assert.strictEqual(ours.length, theirs.length)
+      let furthest = 0
+      ours.forEach((value, i) => (furthest = Math.max(furthest, Math.abs(value - theirs[i]!))))
+      assert.isAtMost(furthest, 1)
     }
   })
 

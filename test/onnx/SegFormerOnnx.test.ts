@@ -149,6 +149,43 @@ const segmentWith = <R>(options: SegFormerOnnx.SegFormerOnnxOptions<R>, picture:
     Effect.provide(SegFormerOnnx.layer({ threads: 1, ...options }).pipe(Layer.provide(SharpCodec.layer)))
   )
 
+describe("SegFormerOnnx beside @huggingface/transformers", () => {
+  /** Pixels with the same label as its maps, made by fixtures/transformersjs.ts, have. */
+  const agreement = (preprocessing: SegFormerOnnx.SegFormerOnnxOptions["preprocessing"]) =>
+    Effect.gen(function* () {
+      let same = 0
+      let all = 0
+      for (const name of ["000", "004", "008", "012", "016"]) {
+        const segmentation = yield* segment(ImageSource.file(`${heldOut}${name}.jpg`))
+        const found = yield* segmentation.labelMap
+        const theirs = yield* Effect.fromResult(
+          LabelPng.decode(readFileSync(support.fixture(`transformersjs-${name}.png`)))
+        )
+        assert.deepStrictEqual([found.width, found.height], [theirs.width, theirs.height])
+        all += theirs.data.length
+        theirs.data.forEach((id, i) => (same += found.data[i] === id ? 1 : 0))
+      }
+      return same / all
+    }).pipe(
+      Effect.provide([
+        SegFormerOnnx.layer({ threads: 1, preprocessing }).pipe(Layer.provide(SharpCodec.layer)),
+        NodeFileSystem.layer
+      ])
+    )
+
+  it.live(
+    "agrees on 99.9 % of the pixels where both resize as libvips does, and on fewer where we resize as Pillow",
+    () =>
+      Effect.gen(function* () {
+        assert.isAtLeast(yield* agreement({ filter: "libvips-bilinear" }), 0.999)
+        const asPillow = yield* agreement(undefined)
+        assert.isAtLeast(asPillow, 0.995)
+        assert.isBelow(asPillow, 0.999)
+      }),
+    60_000
+  )
+})
+
 describe("SegFormerOnnx with models of others", () => {
   it.live("runs a folder, its quantized variant and a bare file alike", () =>
     Effect.gen(function* () {

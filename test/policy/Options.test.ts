@@ -2,6 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Logger, Metric, Stream } from "effect"
 import { ConnectionFailed, ServiceUnavailable } from "effect-segformer"
 import { type CircuitChange, Policy, PolicyRunner } from "effect-segformer/policy"
+import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
+import * as RateLimiter from "effect/persistence/RateLimiter"
 import { TestClock } from "effect/testing"
 
 const service = "http://test"
@@ -178,6 +180,43 @@ describe("the circuit", () => {
       assert.strictEqual(yield* states(runner), "Closed")
       assert.deepStrictEqual(yield* Stream.runCollect(runner.circuit.changes), [])
     }).pipe(Effect.scoped)
+  )
+})
+
+describe("stores of the context", () => {
+  const keyed = (key: string, options: Policy.PolicyOptions) =>
+    PolicyRunner.make({ service: "one of several", key, policy: Policy.make(options) })
+
+  it.effect("runners of one origin share a circuit, those of another do not", () =>
+    Effect.gen(function* () {
+      const options = { retry: false, breaker: { failures: 4 } } as const
+      const first = yield* keyed(service, options)
+      const second = yield* keyed(service, options)
+      const other = yield* keyed("http://other", options)
+      for (const runner of [first, second, first, second]) {
+        yield* Effect.exit(runner.run(() => Effect.fail(unavailable)))
+      }
+      assert.strictEqual((yield* Effect.flip(first.run(() => Effect.void)))._tag, "CircuitOpen")
+      assert.strictEqual((yield* Effect.flip(second.run(() => Effect.void)))._tag, "CircuitOpen")
+      yield* other.run(() => Effect.void)
+    }).pipe(quiet, Effect.provide(CircuitBreaker.layerStoreMemory()), Effect.scoped)
+  )
+
+  it.effect("and a rate limit", () =>
+    Effect.gen(function* () {
+      const options = { rateLimit: { limit: 2, window: "1 minute" } } as const
+      const first = yield* keyed(service, options)
+      const second = yield* keyed(service, options)
+      const other = yield* keyed("http://other", options)
+      const started: Array<number> = []
+      const attempt = () => Effect.map(now, (at) => void started.push(at))
+      const fibers = yield* Effect.forEach([first, second, first, other], (runner) =>
+        Effect.forkChild(runner.run(attempt), { startImmediately: true })
+      )
+      yield* TestClock.adjust("1 minute")
+      yield* Effect.forEach(fibers, (fiber) => Fiber.join(fiber))
+      assert.deepStrictEqual(started, [0, 0, 0, 30_000])
+    }).pipe(Effect.provide(RateLimiter.layerStoreMemory), Effect.scoped)
   )
 })
 

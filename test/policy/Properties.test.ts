@@ -194,11 +194,14 @@ describe("the circuit breaker against a plain model", () => {
 describe("the retry budget against a plain model", () => {
   type Step = { readonly _tag: "Call" | "Retry" } | { readonly _tag: "Wait"; readonly millis: number }
   const step: fc.Arbitrary<Step> = fc.oneof(
-    { weight: 4, arbitrary: fc.record({ _tag: fc.constant("Call" as const) }) },
-    { weight: 6, arbitrary: fc.record({ _tag: fc.constant("Retry" as const) }) },
+    { weight: 10, arbitrary: fc.record({ _tag: fc.constant("Call" as const) }) },
+    { weight: 20, arbitrary: fc.record({ _tag: fc.constant("Retry" as const) }) },
     {
-      weight: 2,
-      arbitrary: fc.record({ _tag: fc.constant("Wait" as const), millis: fc.integer({ min: 1, max: 4000 }) })
+      weight: 12,
+      arbitrary: fc.record({
+        _tag: fc.constant("Wait" as const),
+        millis: fc.constantFrom(1, 400, 1000, 3000)
+      })
     },
     { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Wait" as const), millis: fc.constant(20_000) }) }
   )
@@ -208,7 +211,7 @@ describe("the retry budget against a plain model", () => {
       fc.tuple(
         fc.constantFrom(0, 0.1, 0.2, 1),
         fc.integer({ min: 0, max: 4 }),
-        fc.array(step, { maxLength: 120 })
+        fc.array(step, { minLength: 50, maxLength: 150 })
       ),
       async ([ratio, perSecond, steps]) => {
         let time = 0

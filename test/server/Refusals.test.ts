@@ -100,7 +100,12 @@ const cases: Readonly<Record<string, Case>> = {
         /0 to 255/
       ],
       "many numbers that are no pixels": [
-        infer({ name: "input", datatype: "UINT8", shape: [256, 256, 3], data: new Array(196_608).fill(0.5) }),
+        infer({
+          name: "input",
+          datatype: "UINT8",
+          shape: [256, 256, 3],
+          data: Array.from({ length: 196_608 }, () => 0.5)
+        }),
         400,
         /more than 131072 bytes besides/
       ],

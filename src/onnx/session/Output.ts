@@ -1,10 +1,13 @@
 /**
  * What a model gives, and what it means: logits as a SegFormer has them, or class ids where an exporter has put the
- * decision into the model.
+ * decision into the model. No Effect here, nor in what it imports: a session starts sooner without it.
  */
 import type { Tensor } from "onnxruntime-common"
-import * as LabelMap from "../../mask/LabelMap.ts"
-import * as Logits from "../../mask/Logits.ts"
+import * as Grid from "../../mask/Grid.ts"
+import type { LabelMap } from "../../mask/LabelMap.ts"
+import { allocate, type LabelData, sameStorage } from "../../mask/LabelStorage.ts"
+import * as LogitRows from "../../mask/LogitRows.ts"
+import type { Logits } from "../../mask/Logits.ts"
 
 /** A tensor. */
 export interface Output {
@@ -16,7 +19,7 @@ export interface Output {
 
 /** What was read of it, at the picture's size. */
 export interface Read {
-  readonly labels: LabelMap.LabelMap
+  readonly labels: LabelMap
   readonly scores: ReadonlyArray<readonly [id: number, score: number]>
   readonly confidence: Float32Array | undefined
 }
@@ -28,32 +31,34 @@ export const read = (
 ): Read => {
   const { height, width } = picture
   if (dims.length === 4 && dims[0] === 1 && data instanceof Float32Array) {
-    const logits: Logits.Logits = { data, classes: dims[1]!, height: dims[2]!, width: dims[3]! }
+    const logits: Logits = { data, classes: dims[1]!, height: dims[2]!, width: dims[3]! }
     let i = 0
     while (i < data.length && Number.isNaN(data[i])) i++
     if (i === data.length) throw new Error("every logit is NaN")
     const scores: Array<readonly [number, number]> = []
-    Logits.scores(logits).forEach((score, id) => {
+    LogitRows.scores(logits).forEach((score, id) => {
       if (score > 0) scores.push([id, score])
     })
     return {
-      labels: Logits.toLabelMap(logits, width, height),
+      labels: LogitRows.toLabelMap(logits, width, height),
       scores,
-      confidence: picture.confidence ? Logits.toConfidenceMap(logits, width, height).data : undefined
+      confidence: picture.confidence ? LogitRows.toConfidenceMap(logits, width, height).data : undefined
     }
   }
   const plane = dims.length === 4 && dims[1] === 1 ? dims.slice(2) : dims.length === 3 ? dims.slice(1) : []
   if (dims[0] === 1 && plane.length === 2 && /^u?int/.test(kind)) {
     const [rows, columns] = plane
     const map = { width: columns!, height: rows!, data: toIds(data) }
-    return { labels: LabelMap.resize(map, width, height), scores: [], confidence: undefined }
+    const resized = { width, height, data: sameStorage(map.data, width * height) }
+    Grid.resize(map, width, height, resized.data)
+    return { labels: resized, scores: [], confidence: undefined }
   }
   throw new Error(
     `its output must be logits, float32 [1, classes, height, width], or class ids, integers of [1, height, width], but is ${kind} of [${dims.join(", ")}]`
   )
 }
 
-const toIds = (data: Output["data"]): LabelMap.LabelData => {
+const toIds = (data: Output["data"]): LabelData => {
   if (data instanceof Uint8Array) return data
   if (typeof data === "string" || !("length" in data)) throw new Error("class ids must be numbers")
   let largest = 0
@@ -62,7 +67,7 @@ const toIds = (data: Output["data"]): LabelMap.LabelData => {
     if (id < 0) throw new Error(`it gave the class id ${id}, and ids are not negative`)
     if (id > largest) largest = id
   }
-  const ids = LabelMap.allocate(largest, data.length)
+  const ids = allocate(largest, data.length)
   for (let i = 0; i < data.length; i++) ids[i] = Number(data[i])
   return ids
 }

@@ -1,12 +1,15 @@
 /** One subject of `onnx.ts` in a process of its own: told to, it segments every picture once and says how long it took. */
 import { readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
+import type { Filter } from "../../../src/image/Resample.ts"
 
 export interface Told {
   /** Folder of the model. */
   readonly model: string
   readonly pictures: ReadonlyArray<string>
   readonly threads: number
+  /** How this library resizes: as Pillow unless told otherwise. */
+  readonly filter?: Filter
 }
 
 export interface Round {
@@ -123,13 +126,12 @@ const transformers = async (): Promise<Work> => {
   }
   const ofOurResize = async () => {
     const { default: sharp } = await import("sharp")
-    const { make } = await import("../../../src/image/Resample.ts")
+    const { resize } = await import("../../../src/image/Resample.ts")
     const maps: Array<Uint8Array> = []
     for (const file of told.pictures) {
       const { data, info } = await sharp(file).raw().toUint8Array()
-      const resampler = make(info.width, info.height, 512, 512, "bilinear")
-      resampler.push(data)
-      maps.push(await segment(new RawImage(resampler.finish(), 512, 512, 3), info))
+      const resized = resize(data, info.width, info.height, 512, 512, "bilinear")
+      maps.push(await segment(new RawImage(resized, 512, 512, 3), info))
     }
     return maps
   }
@@ -147,7 +149,8 @@ const own = async (): Promise<Work> => {
     Layer.merge(
       SegFormerOnnx.layer({
         model,
-        threads: told.threads
+        threads: told.threads,
+        preprocessing: told.filter && { filter: told.filter }
       }).pipe(Layer.provide(SharpCodec.layer)),
       NodeFileSystem.layer
     )
