@@ -4,8 +4,16 @@
  */
 import { Effect, Stream } from "effect"
 
+/** The bytes of a PNG file that become a JSON string with a data URL. */
+export class DataUrl {
+  readonly png: Uint8Array
+  constructor(png: Uint8Array) {
+    this.png = png
+  }
+}
+
 /** Text as it stands, or bytes that become a JSON string of base64. */
-export type Piece<E = never> = string | Uint8Array | Effect.Effect<Uint8Array, E>
+export type Piece<E = never> = string | Uint8Array | DataUrl | Effect.Effect<Uint8Array, E>
 
 /** A multiple of 3, so that slices of base64 join. */
 const slice = 3 * 32 * 1024
@@ -23,6 +31,14 @@ function* base64(bytes: Uint8Array): Generator<Uint8Array> {
 }
 
 const quote = encoder.encode('"')
+const dataUrl = encoder.encode('"data:image/png;base64,')
+
+const bytesOf = <E>(piece: Exclude<Piece<E>, string>): Effect.Effect<Uint8Array, E> =>
+  piece instanceof Uint8Array
+    ? Effect.succeed(piece)
+    : piece instanceof DataUrl
+      ? Effect.succeed(piece.png)
+      : piece
 
 /** The body, piece by piece: others on the event loop have their turn between two of them. */
 export const stream = <E>(pieces: Iterable<Piece<E>>): Stream.Stream<Uint8Array, E> =>
@@ -34,9 +50,12 @@ export const stream = <E>(pieces: Iterable<Piece<E>>): Stream.Stream<Uint8Array,
         : Stream.fromEffect(Effect.as(Effect.yieldNow, encoder.encode(piece)))
     }
     return Stream.unwrap(
-      Effect.map(piece instanceof Uint8Array ? Effect.succeed(piece) : piece, (bytes) =>
+      Effect.map(bytesOf(piece), (bytes) =>
         Stream.concat(
-          Stream.concat(Stream.succeed(quote), Stream.fromIterable(base64(bytes), { chunkSize: 1 })),
+          Stream.concat(
+            Stream.succeed(piece instanceof DataUrl ? dataUrl : quote),
+            Stream.fromIterable(base64(bytes), { chunkSize: 1 })
+          ),
           Stream.succeed(quote)
         )
       )

@@ -9,6 +9,7 @@ export type {
   Upload
 } from "./Dialect.ts"
 export * as BentoMLDialect from "./BentoMLDialect.ts"
+export * as CogDialect from "./CogDialect.ts"
 export * as Dialects from "./Dialects.ts"
 export * as HuggingFaceDialect from "./HuggingFaceDialect.ts"
 export * as InspectionDialect from "./InspectionDialect.ts"

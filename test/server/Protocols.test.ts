@@ -5,6 +5,7 @@ import { Effect, Layer, References } from "effect"
 import { ImageSource, LabelMap, segment, Transport } from "effect-segformer"
 import {
   BentoML,
+  Cog,
   HuggingFace,
   OpenInference,
   type Protocol,
@@ -68,7 +69,8 @@ const clients: Readonly<
     Effect.succeed(TfServing.make({ model, classes, signature: "png", input: "image", version: 1 })),
   torchserve: () => Effect.succeed(TorchServe.make({ model })),
   "torchserve, a form": () => Effect.succeed(TorchServe.make({ model, body: "form" })),
-  bentoml: () => Effect.succeed(BentoML.protocol)
+  bentoml: () => Effect.succeed(BentoML.protocol),
+  cog: (classes) => Effect.succeed(Cog.make({ classes }))
 }
 
 describe("SegFormerHttp against each dialect", () => {

@@ -1,0 +1,189 @@
+/**
+ * Cog's HTTP API, served: `POST /predictions`, and `PUT /predictions/{id}`, which answers 202 while the prediction of this
+ * id runs and, for a minute after it is over, its answer again. The output is a data URL of a grey PNG whose pixels
+ * are class ids.
+ *
+ * A prediction ends with its connection, or by `POST /predictions/{id}/cancel`. A full queue is 409, as a busy model is
+ * in Cog. An image that cannot be segmented is a prediction that failed, with status 200. `image` is a data URL: this
+ * server fetches nothing on behalf of callers.
+ */
+import { Clock, Deferred, Effect, Schema, type Scope } from "effect"
+import { type HttpServerRequest, HttpServerResponse } from "effect/http"
+import { randomHex } from "../randomHex.ts"
+import * as Bodies from "./Bodies.ts"
+import type { Dialect, DialectRoute, Segmented, Served } from "./Dialect.ts"
+import * as Found from "./Found.ts"
+import * as GreyPng from "./GreyPng.ts"
+import * as JsonPieces from "./JsonPieces.ts"
+import * as LargeJson from "./LargeJson.ts"
+import * as Refusals from "./Refusal.ts"
+import * as Uploads from "./Uploads.ts"
+
+const json = (body: unknown, status = 200, headers: Record<string, string> = {}) =>
+  HttpServerResponse.jsonUnsafe(body, { status, headers })
+
+const refuse = (refusal: Refusals.Refusal) =>
+  json(
+    { detail: refusal.detail },
+    refusal.reason === "busy" ? 409 : refusal.status === 400 ? 422 : refusal.status,
+    Refusals.headers(refusal)
+  )
+
+const decodeBody = Schema.decodeUnknownEffect(
+  Schema.Struct({
+    id: Schema.optionalKey(Schema.NullOr(Schema.String)),
+    input: Schema.Struct({ image: Schema.Union([Schema.String, Schema.instanceOf(LargeJson.LongText)]) })
+  })
+)
+
+/** A prediction that is over. */
+interface Done {
+  readonly id: string
+  readonly started: number
+  readonly completed: number
+  readonly outcome:
+    | { readonly status: "succeeded"; readonly png: Uint8Array }
+    | { readonly status: "failed"; readonly error: string }
+    | { readonly status: "canceled" }
+}
+
+/** How long an answer can be had again, in milliseconds, and how many are kept at most. */
+const kept = 60_000
+const maxKept = 32
+
+/** The predictions of one server. */
+interface Predictions {
+  /** Those under way, and how to end each. */
+  readonly running: Map<string, Deferred.Deferred<void>>
+  readonly done: Map<string, Done>
+}
+
+const answer = ({ completed, id, outcome, started }: Done) => {
+  const head = JSON.stringify({
+    id,
+    status: outcome.status,
+    error: outcome.status === "failed" ? outcome.error : null,
+    logs: "",
+    started_at: new Date(started).toISOString(),
+    completed_at: new Date(completed).toISOString(),
+    metrics: { predict_time: (completed - started) / 1000 }
+  })
+  return HttpServerResponse.stream(
+    JsonPieces.stream([
+      `${head.slice(0, -1)},"output":`,
+      outcome.status === "succeeded" ? new JsonPieces.DataUrl(outcome.png) : "null",
+      "}"
+    ]),
+    { contentType: "application/json" }
+  )
+}
+
+/** The label map as a file, within the turn. */
+const segmentation = (segmented: Segmented) =>
+  Effect.flatMap(Found.make(segmented), ({ labelMap, maxId }) => GreyPng.ids(labelMap, maxId))
+
+const predict = Effect.fnUntraced(function* (
+  served: Served,
+  { done, running }: Predictions,
+  request: HttpServerRequest.HttpServerRequest,
+  asked: string | undefined
+): Effect.fn.Return<HttpServerResponse.HttpServerResponse, Refusals.Refusal, Scope.Scope> {
+  const { bodyTimeout: timeout, maxBytes } = served.limits
+  const limit = LargeJson.base64Bytes(maxBytes)
+  yield* served.enter(yield* Uploads.announced(request, limit))
+  const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, timeout })
+  const { id: named, input } = yield* Effect.mapError(
+    Effect.flatMap(LargeJson.parse(body), decodeBody),
+    (error) =>
+      error._tag === "Refusal"
+        ? error
+        : Refusals.bad('The body must be JSON such as {"input": {"image": "data:image/png;base64,…"}}')
+  )
+  const id = asked ?? named ?? randomHex(16)
+  if (running.has(id)) return json({ id, status: "processing", output: null, error: null }, 202)
+  const bytes = yield* LargeJson.fileOf(input.image, "input.image")
+  const cancelled = yield* Deferred.make<void>()
+  // No other request can have taken the id since it was looked for, but while the file was decoded.
+  if (running.has(id)) return json({ id, status: "processing", output: null, error: null }, 202)
+  yield* Effect.acquireRelease(
+    Effect.sync(() => running.set(id, cancelled)),
+    () => Effect.sync(() => running.delete(id))
+  )
+  const started = yield* Clock.currentTimeMillis
+  const outcome = yield* served.segment({ name: "image", bytes }, segmentation).pipe(
+    Effect.map((png): Done["outcome"] => ({ status: "succeeded", png })),
+    Effect.catch((refusal) =>
+      // What is about the service and not the image is told by the status, for the caller to come again.
+      refusal.status === 503
+        ? Effect.fail(refusal)
+        : Effect.as(refusal.status >= 500 ? Effect.logWarning(refusal.message) : Effect.void, {
+            status: "failed",
+            error: refusal.detail
+          } as const)
+    ),
+    Effect.raceFirst(Effect.as(Deferred.await(cancelled), { status: "canceled" } as const))
+  )
+  const completed = yield* Clock.currentTimeMillis
+  const over: Done = { id, started, completed, outcome }
+  if (asked !== undefined) {
+    done.delete(id)
+    done.set(id, over)
+    const [oldest] = done.keys()
+    if (done.size > maxKept && oldest !== undefined) done.delete(oldest)
+  }
+  return answer(over)
+})
+
+const put = (served: Served, predictions: Predictions): DialectRoute => ({
+  method: "PUT",
+  path: "/predictions/:id",
+  handle: Effect.fnUntraced(function* (request, { id }) {
+    const before = id === undefined ? undefined : predictions.done.get(id)
+    const now = yield* Clock.currentTimeMillis
+    if (before !== undefined && now - before.completed < kept) return answer(before)
+    return yield* predict(served, predictions, request, id)
+  })
+})
+
+const questions = (served: Served, { running }: Predictions): ReadonlyArray<DialectRoute> => [
+  {
+    method: "POST",
+    path: "/predictions/:id/cancel",
+    handle: (_, { id = "" }) => {
+      const found = running.get(id)
+      return found === undefined
+        ? Effect.fail(Refusals.notFound("There is no prediction of this id under way"))
+        : Effect.as(Deferred.succeed(found, undefined), json({}))
+    }
+  },
+  {
+    method: "GET",
+    path: "/health-check",
+    handle: () =>
+      Effect.map(Effect.all([served.health, served.state]), ([{ healthy }, { working }]) =>
+        json({
+          status: !healthy ? "STARTING" : working >= served.concurrency ? "BUSY" : "READY",
+          setup: healthy ? { status: "succeeded", logs: "" } : { status: "starting", logs: "" }
+        })
+      )
+  }
+]
+
+/** The dialect `cog`. */
+export const make = (): Dialect => ({
+  name: "cog",
+  refuse,
+  routes: (served) =>
+    Effect.sync(() => {
+      const predictions: Predictions = { running: new Map(), done: new Map() }
+      return [
+        {
+          method: "POST",
+          path: "/predictions",
+          handle: (request) => predict(served, predictions, request, undefined)
+        },
+        put(served, predictions),
+        ...questions(served, predictions)
+      ]
+    })
+})
