@@ -118,14 +118,16 @@ const makeAffineTaps = (size: number, target: number): Taps => {
   return { first, count, weights, widest: 2 }
 }
 
-/** Storage that limits what is put into it to 0 to 255, as Pillow does. */
-const clamped = (bytes: Uint8Array): Uint8ClampedArray =>
-  new Uint8ClampedArray(bytes.buffer, bytes.byteOffset, bytes.length)
+/** Filters with negative weights go beyond 0 and 255, and Pillow limits them; limiting costs the others an eighth. */
+const limited = (bytes: Uint8Array, filter: Filter): Uint8Array | Uint8ClampedArray =>
+  filter === "bicubic" || filter === "lanczos"
+    ? new Uint8ClampedArray(bytes.buffer, bytes.byteOffset, bytes.length)
+    : bytes
 
 const resizeRow = (
   source: Uint8Array,
   from: number,
-  out: Uint8ClampedArray,
+  out: Uint8Array | Uint8ClampedArray,
   to: number,
   target: number,
   taps: Taps
@@ -172,7 +174,7 @@ const resizeColumns = (
 ): void => {
   const { count, first, weights, widest } = makeTaps(height, target, filter)
   const bytes = new Uint8Array(stride)
-  const out = clamped(bytes)
+  const out = limited(bytes, filter)
   const sums = new Int32Array(stride)
   for (let y = 0; y < target; y++) {
     const n = count[y]!
@@ -219,7 +221,7 @@ export const make = (
 ): Resampler => {
   const stride = targetWidth * 3
   const narrowed = new Uint8Array(height * stride)
-  const out = clamped(narrowed)
+  const out = limited(narrowed, filter)
   let seen = 0
   let push: Resampler["push"]
   if (width === targetWidth) {
