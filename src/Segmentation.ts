@@ -7,6 +7,7 @@
 import { Clock, Duration, Effect, Result } from "effect"
 import type { Image } from "./image/ImageSource.ts"
 import type { ClassTable } from "./mask/ClassTable.ts"
+import * as Components from "./mask/Components.ts"
 import type { ConfidenceMap } from "./mask/ConfidenceMap.ts"
 import * as LabelMap from "./mask/LabelMap.ts"
 import * as Logits from "./mask/Logits.ts"
@@ -107,9 +108,7 @@ export const fromPrediction = Effect.fnUntraced(function* (
         )
   const { classes } = prediction
   const regions = yield* Effect.cached(
-    prediction.regions === undefined
-      ? Effect.sync(() => Regions.fromLabelMap(labelMap, { classes }))
-      : Effect.succeed(prediction.regions)
+    prediction.regions === undefined ? findRegions(labelMap, classes) : Effect.succeed(prediction.regions)
   )
   return {
     ...common,
@@ -131,6 +130,13 @@ const upright = (map: LabelMap.LabelMap, { height, orientation, width }: Seen): 
   // 5 and 7 are mirrored as well.
   return orientation === 5 ? LabelMap.flipX(turned) : orientation === 7 ? LabelMap.flipY(turned) : turned
 }
+
+/** Finding and measuring are a slice each: what a large map takes together is longer than others should wait. */
+const findRegions = (map: LabelMap.LabelMap, classes: ClassTable): Effect.Effect<ReadonlyArray<Region>> =>
+  Effect.suspend(() => {
+    const components = Components.make(map)
+    return Effect.map(Effect.yieldNow, () => Regions.fromComponents(components, { classes }))
+  })
 
 const atSize = (
   map: LabelMap.LabelMap,

@@ -24,7 +24,7 @@ const onNode = [
   /^src\/(onnx|server|cli)\//,
   /^src\/image\/(SharpCodec|sharp)\.ts$/,
   /^src\/testing\/(FaultyService|Bomb|node)\.ts$/,
-  /^src\/service\/(NodeAddressGuard|node)\.ts$/
+  /^src\/service\/(NodeAddressGuard|NodeHttp|node)\.ts$/
 ]
 
 const roomOf = (path: string): string => {

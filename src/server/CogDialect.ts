@@ -11,11 +11,9 @@ import { Clock, Deferred, Effect, Schema, type Scope } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { randomHex } from "../randomHex.ts"
 import * as Bodies from "./Bodies.ts"
-import type { Dialect, DialectRoute, Segmented, Served } from "./Dialect.ts"
-import * as Found from "./Found.ts"
-import * as GreyPng from "./GreyPng.ts"
-import * as JsonPieces from "./JsonPieces.ts"
+import type { Dialect, DialectRoute, Served } from "./Dialect.ts"
 import * as LargeJson from "./LargeJson.ts"
+import * as Predictions from "./Predictions.ts"
 import * as Refusals from "./Refusal.ts"
 import * as Uploads from "./Uploads.ts"
 
@@ -32,7 +30,7 @@ const refuse = (refusal: Refusals.Refusal) =>
 const decodeBody = Schema.decodeUnknownEffect(
   Schema.Struct({
     id: Schema.optionalKey(Schema.NullOr(Schema.String)),
-    input: Schema.Struct({ image: Schema.Union([Schema.String, Schema.instanceOf(LargeJson.LongText)]) })
+    input: Predictions.Input
   })
 )
 
@@ -41,10 +39,7 @@ interface Done {
   readonly id: string
   readonly started: number
   readonly completed: number
-  readonly outcome:
-    | { readonly status: "succeeded"; readonly png: Uint8Array }
-    | { readonly status: "failed"; readonly error: string }
-    | { readonly status: "canceled" }
+  readonly outcome: Predictions.Outcome
 }
 
 /** How long an answer can be had again, in milliseconds, and how many are kept at most. */
@@ -52,39 +47,18 @@ const kept = 60_000
 const maxKept = 32
 
 /** The predictions of one server. */
-interface Predictions {
+interface Known {
   /** Those under way, and how to end each. */
   readonly running: Map<string, Deferred.Deferred<void>>
   readonly done: Map<string, Done>
 }
 
-const answer = ({ completed, id, outcome, started }: Done) => {
-  const head = JSON.stringify({
-    id,
-    status: outcome.status,
-    error: outcome.status === "failed" ? outcome.error : null,
-    logs: "",
-    started_at: new Date(started).toISOString(),
-    completed_at: new Date(completed).toISOString(),
-    metrics: { predict_time: (completed - started) / 1000 }
-  })
-  return HttpServerResponse.stream(
-    JsonPieces.stream([
-      `${head.slice(0, -1)},"output":`,
-      outcome.status === "succeeded" ? new JsonPieces.DataUrl(outcome.png) : "null",
-      "}"
-    ]),
-    { contentType: "application/json" }
-  )
-}
-
-/** The label map as a file, within the turn. */
-const segmentation = (segmented: Segmented) =>
-  Effect.flatMap(Found.make(segmented), ({ labelMap, maxId }) => GreyPng.ids(labelMap, maxId))
+/** While another request works on it. */
+const underWay = (id: string) => json({ id, status: "processing", output: null, error: null }, 202)
 
 const predict = Effect.fnUntraced(function* (
   served: Served,
-  { done, running }: Predictions,
+  { done, running }: Known,
   request: HttpServerRequest.HttpServerRequest,
   asked: string | undefined
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse, Refusals.Refusal, Scope.Scope> {
@@ -100,29 +74,15 @@ const predict = Effect.fnUntraced(function* (
         : Refusals.bad('The body must be JSON such as {"input": {"image": "data:image/png;base64,…"}}')
   )
   const id = asked ?? named ?? randomHex(16)
-  if (running.has(id)) return json({ id, status: "processing", output: null, error: null }, 202)
   const bytes = yield* LargeJson.fileOf(input.image, "input.image")
   const cancelled = yield* Deferred.make<void>()
-  // No other request can have taken the id since it was looked for, but while the file was decoded.
-  if (running.has(id)) return json({ id, status: "processing", output: null, error: null }, 202)
+  if (running.has(id)) return underWay(id)
   yield* Effect.acquireRelease(
     Effect.sync(() => running.set(id, cancelled)),
     () => Effect.sync(() => running.delete(id))
   )
   const started = yield* Clock.currentTimeMillis
-  const outcome = yield* served.segment({ name: "image", bytes }, segmentation).pipe(
-    Effect.map((png): Done["outcome"] => ({ status: "succeeded", png })),
-    Effect.catch((refusal) =>
-      // What is about the service and not the image is told by the status, for the caller to come again.
-      refusal.status === 503
-        ? Effect.fail(refusal)
-        : Effect.as(refusal.status >= 500 ? Effect.logWarning(refusal.message) : Effect.void, {
-            status: "failed",
-            error: refusal.detail
-          } as const)
-    ),
-    Effect.raceFirst(Effect.as(Deferred.await(cancelled), { status: "canceled" } as const))
-  )
+  const outcome = yield* Predictions.work(served, bytes, cancelled)
   const completed = yield* Clock.currentTimeMillis
   const over: Done = { id, started, completed, outcome }
   if (asked !== undefined) {
@@ -131,21 +91,21 @@ const predict = Effect.fnUntraced(function* (
     const [oldest] = done.keys()
     if (done.size > maxKept && oldest !== undefined) done.delete(oldest)
   }
-  return answer(over)
+  return Predictions.tell(over)
 })
 
-const put = (served: Served, predictions: Predictions): DialectRoute => ({
+const put = (served: Served, known: Known): DialectRoute => ({
   method: "PUT",
   path: "/predictions/:id",
   handle: Effect.fnUntraced(function* (request, { id }) {
-    const before = id === undefined ? undefined : predictions.done.get(id)
+    const before = id === undefined ? undefined : known.done.get(id)
     const now = yield* Clock.currentTimeMillis
-    if (before !== undefined && now - before.completed < kept) return answer(before)
-    return yield* predict(served, predictions, request, id)
+    if (before !== undefined && now - before.completed < kept) return Predictions.tell(before)
+    return yield* predict(served, known, request, id)
   })
 })
 
-const questions = (served: Served, { running }: Predictions): ReadonlyArray<DialectRoute> => [
+const questions = (served: Served, { running }: Known): ReadonlyArray<DialectRoute> => [
   {
     method: "POST",
     path: "/predictions/:id/cancel",
@@ -175,15 +135,15 @@ export const make = (): Dialect => ({
   refuse,
   routes: (served) =>
     Effect.sync(() => {
-      const predictions: Predictions = { running: new Map(), done: new Map() }
+      const known: Known = { running: new Map(), done: new Map() }
       return [
         {
           method: "POST",
           path: "/predictions",
-          handle: (request) => predict(served, predictions, request, undefined)
+          handle: (request) => predict(served, known, request, undefined)
         },
-        put(served, predictions),
-        ...questions(served, predictions)
+        put(served, known),
+        ...questions(served, known)
       ]
     })
 })

@@ -22,7 +22,8 @@ export const byName: Readonly<Record<string, () => Promise<Dialect>>> = {
   tfserving: () => import("./TfServingDialect.ts").then(({ make }) => make()),
   torchserve: () => import("./TorchServeDialect.ts").then(({ make }) => make()),
   bentoml: () => import("./BentoMLDialect.ts").then(({ make }) => make()),
-  cog: () => import("./CogDialect.ts").then(({ make }) => make())
+  cog: () => import("./CogDialect.ts").then(({ make }) => make()),
+  replicate: () => import("./ReplicateDialect.ts").then(({ make }) => make())
 }
 
 /** The names, for those who list them. */

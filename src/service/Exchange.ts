@@ -34,6 +34,7 @@ import * as RetryAfter from "../policy/RetryAfter.ts"
 import { version } from "../version.ts"
 import * as Body from "./Body.ts"
 import * as Hosts from "./Hosts.ts"
+import * as Multipart from "./Multipart.ts"
 import * as OwnHeaders from "./OwnHeaders.ts"
 import * as Redirects from "./Redirects.ts"
 import { ConnectionFailed, fromStatus, InvalidUrl, type ServiceError } from "./ServiceError.ts"
@@ -59,7 +60,7 @@ export interface Call {
   readonly path: string
   readonly accept?: string | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
-  readonly body?: HttpBody.HttpBody | undefined
+  readonly body?: HttpBody.HttpBody | Multipart.Form | undefined
 }
 
 /** A status and a whole body, whatever the status. */
@@ -138,6 +139,7 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Exchange, InvalidUrl, HttpClient.HttpClient> {
   const base = yield* parseBaseUrl(options.baseUrl)
   const client = yield* HttpClient.HttpClient
+  const sendsPieces = yield* Multipart.SendsPieces
   const context = Context.make(FetchHttpClient.RequestInit, {
     ...Option.getOrUndefined(yield* Effect.serviceOption(FetchHttpClient.RequestInit)),
     // `fetch` follows redirects by itself unless told not to.
@@ -165,7 +167,7 @@ export const make = Effect.fnUntraced(function* (
         ...ownHeaders,
         ...call.headers
       },
-      body: call.body
+      body: call.body === undefined ? undefined : Multipart.toBody(call.body, sendsPieces)
     })
 
   const execute = (

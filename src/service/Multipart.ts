@@ -2,7 +2,7 @@
  * Multipart bodies (RFC 7578) of images: in one piece where the bytes are in memory, streamed with a stated length
  * where they are not, so that a file is never held in memory as a whole.
  */
-import { Stream } from "effect"
+import { Context, Stream } from "effect"
 import { HttpBody } from "effect/http"
 import { randomHex } from "../randomHex.ts"
 
@@ -20,14 +20,30 @@ export interface Part {
       }
 }
 
+/** A form in memory that is not joined yet: whoever can send it piece by piece saves a copy of the image. */
+export interface Form {
+  readonly _tag: "Form"
+  readonly pieces: ReadonlyArray<Uint8Array>
+  readonly contentType: string
+  /** In bytes. */
+  readonly length: number
+}
+
+/**
+ * Whether the `HttpClient` takes a body in pieces. No client says so itself: `NodeHttp.layer` sets it with its own.
+ */
+export const SendsPieces = Context.Reference<boolean>("effect-segformer/service/Multipart/SendsPieces", {
+  defaultValue: () => false
+})
+
 const encoder = new TextEncoder()
 
 /** Quotes and line breaks as the HTML standard writes them, so that a name cannot end its header. */
 const escape = (text: string): string =>
   text.replaceAll('"', "%22").replaceAll("\r", "%0D").replaceAll("\n", "%0A")
 
-/** The body of a form. */
-export const encode = (parts: ReadonlyArray<Part>): HttpBody.HttpBody => {
+/** A form: in pieces where all of it is in memory, else as a stream with a stated length. */
+export const form = (parts: ReadonlyArray<Part>): Form | HttpBody.Stream => {
   // Unguessable, so that no image can be made to contain it.
   const boundary = `effect-segformer-${randomHex(12)}`
   const contentType = `multipart/form-data; boundary=${boundary}`
@@ -62,13 +78,22 @@ export const encode = (parts: ReadonlyArray<Part>): HttpBody.HttpBody => {
     )
     return HttpBody.stream(stream, contentType, length)
   }
-  const body = new Uint8Array(length)
+  return { _tag: "Form", pieces: pieces.filter((piece) => piece instanceof Uint8Array), contentType, length }
+}
+
+/** The body to send: a form joined, unless the client takes pieces. */
+export const toBody = (body: Form | HttpBody.HttpBody, sendsPieces: boolean): HttpBody.HttpBody => {
+  if (body._tag !== "Form") return body
+  const { contentType, length, pieces } = body
+  if (sendsPieces) return HttpBody.raw(pieces, { contentType, contentLength: length })
+  const joined = new Uint8Array(length)
   let at = 0
   for (const piece of pieces) {
-    if (piece instanceof Uint8Array) {
-      body.set(piece, at)
-      at += piece.length
-    }
+    joined.set(piece, at)
+    at += piece.length
   }
-  return HttpBody.uint8Array(body, contentType)
+  return HttpBody.uint8Array(joined, contentType)
 }
+
+/** The body of a form, in one piece or as a stream. */
+export const encode = (parts: ReadonlyArray<Part>): HttpBody.HttpBody => toBody(form(parts), false)

@@ -1,1 +1,2 @@
 export * as NodeAddressGuard from "./NodeAddressGuard.ts"
+export * as NodeHttp from "./NodeHttp.ts"

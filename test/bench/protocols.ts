@@ -24,7 +24,8 @@ const labels = [
 const logits = ["logits (binary)", "logits (JSON)"] as const
 
 /** Calls a round. */
-const calls = (subject: string): number => (subject.startsWith("logits") ? 4 : subject.endsWith("(JSON)") ? 8 : 40)
+const calls = (subject: string): number =>
+  subject.startsWith("logits") ? 4 : subject.endsWith("(JSON)") ? 8 : 40
 const rounds = 3
 
 interface Round {
@@ -59,7 +60,9 @@ export const run = async (report: Report): Promise<void> => {
   try {
     const service = start("./protocols/service.ts")
     const port = String(await answer(service))
-    const subjects = new Map([...labels, ...logits].map((name) => [name as string, start("./protocols/subject.ts", name, port)]))
+    const subjects = new Map(
+      [...labels, ...logits].map((name) => [name as string, start("./protocols/subject.ts", name, port)])
+    )
     const measured = new Map<string, Array<Round>>([...subjects.keys()].map((name) => [name, []]))
     // The first round warms the code up and is not counted.
     for (let round = 0; round <= rounds; round++) {
@@ -70,22 +73,54 @@ export const run = async (report: Report): Promise<void> => {
       }
     }
     const cpu = (name: string) => median(measured.get(name)!.map(({ cpuMs }) => cpuMs / calls(name)))
-    const wall = (name: string) => median(measured.get(name)!.map(({ seconds }) => (seconds * 1000) / calls(name)))
+    const wall = (name: string) =>
+      median(measured.get(name)!.map(({ seconds }) => (seconds * 1000) / calls(name)))
     const map = { bench: "protocols", case: "label map of 512 x 512, 4 at once" }
     for (const subject of labels) {
-      report({ ...map, subject, metric: "processor time per call", unit: "ms", value: cpu(subject), against: "bentoml", ratio: cpu(subject) / cpu("bentoml") })
+      report({
+        ...map,
+        subject,
+        metric: "processor time per call",
+        unit: "ms",
+        value: cpu(subject),
+        against: "bentoml",
+        ratio: cpu(subject) / cpu("bentoml")
+      })
     }
     const large = { bench: "protocols", case: "logits of 150 x 128 x 128 FP32, 4 at once" }
     for (const subject of logits) {
-      report({ ...large, subject, metric: "time per call", unit: "ms", value: wall(subject), against: "logits (binary)", ratio: wall(subject) / wall("logits (binary)") })
+      report({
+        ...large,
+        subject,
+        metric: "time per call",
+        unit: "ms",
+        value: wall(subject),
+        against: "logits (binary)",
+        ratio: wall(subject) / wall("logits (binary)")
+      })
     }
     for (const subject of logits) {
-      report({ ...large, subject, metric: "processor time per call", unit: "ms", value: cpu(subject), against: "logits (binary)", ratio: cpu(subject) / cpu("logits (binary)") })
+      report({
+        ...large,
+        subject,
+        metric: "processor time per call",
+        unit: "ms",
+        value: cpu(subject),
+        against: "logits (binary)",
+        ratio: cpu(subject) / cpu("logits (binary)")
+      })
     }
     const binary = subjects.get("logits (binary)")!
     binary.send("memory")
     const copies = Number(await answer(binary))
-    report({ ...large, case: "logits of 150 x 128 x 128 FP32, 1 at once", subject: "logits (binary)", metric: "array buffers live at most", unit: "copies", value: copies })
+    report({
+      ...large,
+      case: "logits of 150 x 128 x 128 FP32, 1 at once",
+      subject: "logits (binary)",
+      metric: "array buffers live at most",
+      unit: "copies",
+      value: copies
+    })
   } finally {
     for (const child of children) child.kill()
   }

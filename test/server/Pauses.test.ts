@@ -26,11 +26,11 @@ const longestWait = <A, E>(self: Effect.Effect<A, E>) =>
   })
 
 /** Where the machine has much else to do a timer may wait for that: one undisturbed run of a few is enough. */
-const pauses = <A, E>(self: Effect.Effect<A, E>) =>
+const pauses = <A, E>(self: Effect.Effect<A, E>, share = 0.4) =>
   Effect.gen(function* () {
     let least = 1
-    for (let run = 0; run < 5 && least > 0.4; run++) least = Math.min(least, yield* longestWait(self))
-    assert.isAtMost(least, 0.4)
+    for (let run = 0; run < 8 && least > share; run++) least = Math.min(least, yield* longestWait(self))
+    assert.isAtMost(least, share)
   })
 
 const map: LabelMap.LabelMap = {
@@ -64,6 +64,7 @@ describe("others on the event loop have their turn while", () => {
   it.live("masks are made", () => pauses(GreyPng.masks(map, [0, 1, 2, 3, 4, 5, 6])))
 
   it.live("ids are written as JSON", () =>
-    pauses(Stream.runDrain(JsonPieces.stream<never>(IdsJson.nested(map))))
+    // Long streams have a pause now and then by themselves: there must be many more.
+    pauses(Stream.runDrain(JsonPieces.stream<never>(IdsJson.nested(map))), 0.1)
   )
 })

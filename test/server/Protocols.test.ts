@@ -9,6 +9,7 @@ import {
   HuggingFace,
   OpenInference,
   type Protocol,
+  Replicate,
   Roboflow,
   SegFormerHttp,
   TfServing,
@@ -70,7 +71,11 @@ const clients: Readonly<
   torchserve: () => Effect.succeed(TorchServe.make({ model })),
   "torchserve, a form": () => Effect.succeed(TorchServe.make({ model, body: "form" })),
   bentoml: () => Effect.succeed(BentoML.protocol),
-  cog: (classes) => Effect.succeed(Cog.make({ classes }))
+  cog: (classes) => Effect.succeed(Cog.make({ classes })),
+  replicate: (classes) =>
+    Effect.succeed(Replicate.make({ version: model, classes, job: { interval: "20 millis" } })),
+  "replicate, held": (classes) =>
+    Effect.succeed(Replicate.make({ version: model, classes, wait: "30 seconds" }))
 }
 
 describe("SegFormerHttp against each dialect", () => {

@@ -209,9 +209,9 @@ const cases: Readonly<Record<string, Case>> = {
   }
 }
 
-it("every dialect is here, but inspection and cog, which have tests of their own", () => {
+it("every dialect is here, but those with tests of their own", () => {
   assert.deepStrictEqual(
-    Dialects.names.filter((name) => name !== "inspection" && name !== "cog"),
+    Dialects.names.filter((name) => !["inspection", "cog", "replicate"].includes(name)),
     Object.keys(cases)
   )
 })
@@ -222,7 +222,7 @@ it.effect("a name that no dialect has is a failure that lists them", () =>
       const error = yield* Effect.flip(Dialects.load(["inspection", name]))
       assert.strictEqual(
         error.message,
-        `There is no dialect "${name}". Choose from inspection, huggingface, openinference, roboflow, tfserving, torchserve, bentoml, cog`
+        `There is no dialect "${name}". Choose from inspection, huggingface, openinference, roboflow, tfserving, torchserve, bentoml, cog, replicate`
       )
     }
   })
@@ -321,7 +321,7 @@ describe("dialects side by side", () => {
         ["/v2/models/test/anything", "openinference"],
         ["/infer/instance_segmentation", "roboflow"],
         ["/v1/nothing", "tfserving"],
-        ["/predictions", "torchserve"],
+        ["/predictions/a/b/c", "torchserve"],
         ["/segment/more", "bentoml"],
         ["/models", "huggingface"],
         ["/models/", "huggingface"]

@@ -7,7 +7,7 @@ import * as Base64 from "../../service/Base64.ts"
 import * as Multipart from "../../service/Multipart.ts"
 
 /** The file itself: from memory, or streamed with its length stated. */
-export const raw = (image: Image): Effect.Effect<HttpBody.HttpBody, ImageError> =>
+export const raw = (image: Image): Effect.Effect<Multipart.Form | HttpBody.HttpBody, ImageError> =>
   image.inMemory
     ? Effect.map(image.bytes, (bytes) => HttpBody.uint8Array(bytes, image.mediaType))
     : Effect.succeed(HttpBody.stream(image.stream, image.mediaType, image.size))
@@ -25,9 +25,9 @@ export const form = (
   name: string,
   image: Image,
   fields: Readonly<Record<string, string>> = {}
-): Effect.Effect<HttpBody.HttpBody, ImageError> =>
+): Effect.Effect<HttpBody.HttpBody | Multipart.Form, ImageError> =>
   Effect.map(part(name, image), (file) =>
-    Multipart.encode([...Object.entries(fields).map(([name, content]) => ({ name, content })), file])
+    Multipart.form([...Object.entries(fields).map(([name, content]) => ({ name, content })), file])
   )
 
 /** Base64 of a larger file would be no string that a JavaScript runtime can hold. */

@@ -15,7 +15,6 @@
  * ```
  */
 import { Effect } from "effect"
-import type { HttpBody } from "effect/http"
 import type { ImageError } from "../../image/ImageError.ts"
 import type { Image } from "../../image/ImageSource.ts"
 import * as MaskAnswer from "../MaskAnswer.ts"
@@ -70,7 +69,7 @@ const nest = (field: string, value: unknown, others: Readonly<Record<string, unk
   }
 }
 
-const encode = (image: Image, body: CustomBody): Effect.Effect<HttpBody.HttpBody, ImageError> => {
+const encode = (image: Image, body: CustomBody): Effect.Effect<NonNullable<Call["body"]>, ImageError> => {
   if (body.as === "form") return Body.form(body.part ?? "file", image, body.fields)
   if (body.as === "raw") return Body.raw(image)
   const { field = "image", fields = {} } = body

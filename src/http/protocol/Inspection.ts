@@ -155,7 +155,7 @@ const imagePart = (name: string, image: Image): Effect.Effect<Multipart.Part, Im
 export const encodeForm = (part: string, path: string, images: ReadonlyArray<Image>) =>
   Effect.map(
     Effect.forEach(images, (image) => imagePart(part, image)),
-    (parts) => ({ method: "POST", path, body: Multipart.encode(parts) }) as const
+    (parts) => ({ method: "POST", path, body: Multipart.form(parts) }) as const
   )
 
 const picture = (

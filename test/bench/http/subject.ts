@@ -81,13 +81,11 @@ const make: Record<string, (image: Uint8Array<ArrayBuffer>) => Promise<Subject>>
   // Everything on: limits, header check, policy, breaker, budget, spans, metrics, schema, pictures decoded and checked.
   "effect-segformer": async (image) => {
     const { Effect, Layer, ManagedRuntime } = await import("effect")
-    const NodeHttpClient = await import("@effect/platform-node/NodeHttpClient")
+    const { NodeHttp } = await import("../../../src/service/node.ts")
     const { ImageSource, segment } = await import("../../../src/index.ts")
     const { SegFormerHttp } = await import("../../../src/http/index.ts")
     const runtime = ManagedRuntime.make(
-      SegFormerHttp.layer({ baseUrl, policy: { concurrency } }).pipe(
-        Layer.provide(NodeHttpClient.layerUndici)
-      )
+      SegFormerHttp.layer({ baseUrl, policy: { concurrency } }).pipe(Layer.provide(NodeHttp.layer()))
     )
     const source = ImageSource.bytes(image, { name: "a.png" })
     const call = segment(source).pipe(

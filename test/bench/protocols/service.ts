@@ -11,7 +11,8 @@ const ids = Uint8Array.from({ length: size * size }, (_, at) => {
   const y = Math.floor(at / size)
   return Math.floor((Math.sin(x / 40) + Math.cos(y / 30) + 2) * (classes / 4.01))
 })
-const grey = (data: Uint8Array): Buffer => Buffer.from(encode({ width: size, height: size, channels: 1, depth: 8, data }))
+const grey = (data: Uint8Array): Buffer =>
+  Buffer.from(encode({ width: size, height: size, channels: 1, depth: 8, data }))
 const labels = grey(ids)
 const masks = Array.from({ length: classes }, (_, id) => grey(ids.map((each) => (each === id ? 255 : 0))))
 const nested = Array.from({ length: size }, (_, y) => Array.from(ids.subarray(y * size, (y + 1) * size)))
@@ -26,7 +27,9 @@ for (let i = 0; i < ids.length; i++) {
 const painted = Buffer.from(encode({ width: size, height: size, channels: 3, depth: 8, data: rgb }))
 
 /** A B0's logits over ADE20K's classes: 9.8 MB. */
-const logits = Float32Array.from({ length: 150 * 128 * 128 }, (_, i) => Math.fround(Math.sin(i * 0.37) * 8 - 2))
+const logits = Float32Array.from({ length: 150 * 128 * 128 }, (_, i) =>
+  Math.fround(Math.sin(i * 0.37) * 8 - 2)
+)
 
 interface Tensor {
   readonly name: string
@@ -62,7 +65,9 @@ const answers: Readonly<Record<string, Buffer>> = {
     analysis_results: { image_shape: { height: size, width: size }, classes: {} }
   }),
   "/": json(masks.map((mask, id) => ({ label: `LABEL_${id}`, score: 0.9, mask: mask.toString("base64") }))),
-  "/infer/semantic_segmentation": json({ predictions: { segmentation_mask: labels.toString("base64"), class_map: {} } }),
+  "/infer/semantic_segmentation": json({
+    predictions: { segmentation_mask: labels.toString("base64"), class_map: {} }
+  }),
   "/v1/models/m:predict": json({ predictions: [nested] }),
   "/predictions/m": json(nested),
   "/segment": labels,

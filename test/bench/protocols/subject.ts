@@ -48,7 +48,9 @@ const runtime = ManagedRuntime.make(
 
 // A file of 256 KiB: noise, of which a byte a pixel is left by its compression.
 const data = new Uint8Array(randomBytes(512 * 512))
-const image = Effect.runSync(ImageSource.bytes(encode({ width: 512, height: 512, channels: 1, depth: 8, data })).open())
+const image = Effect.runSync(
+  ImageSource.bytes(encode({ width: 512, height: 512, channels: 1, depth: 8, data })).open()
+)
 
 const predict = Effect.gen(function* () {
   const transport = yield* Transport
@@ -86,7 +88,9 @@ for (;;) {
   const calls = Number(message)
   const cpu = process.cpuUsage()
   const started = performance.now()
-  await runtime.runPromise(Effect.forEach(Array.from({ length: calls }), () => predict, { concurrency, discard: true }))
+  await runtime.runPromise(
+    Effect.forEach(Array.from({ length: calls }), () => predict, { concurrency, discard: true })
+  )
   const seconds = (performance.now() - started) / 1000
   const { system, user } = process.cpuUsage(cpu)
   process.send?.({ cpuMs: (system + user) / 1000, seconds })

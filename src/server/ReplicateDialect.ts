@@ -1,0 +1,177 @@
+/**
+ * Replicate's HTTP API, served: predictions as jobs that are submitted (`POST /v1/predictions`), asked about and
+ * cancelled. `Prefer: wait` holds the answer to a submission until the prediction is over, for up to 60 seconds.
+ *
+ * `version` is the model's name. The output is a data URL of a grey PNG whose pixels are class ids; `image` is a data
+ * URL too, as this server fetches nothing on behalf of callers. Predictions go on when their connection ends; the last
+ * ones that are over can be asked about until newer ones take their place.
+ */
+import { Clock, Deferred, Duration, Effect, Exit, Schema, Scope } from "effect"
+import { type HttpServerRequest, HttpServerResponse } from "effect/http"
+import { randomHex } from "../randomHex.ts"
+import * as Bodies from "./Bodies.ts"
+import type { Dialect, DialectRoute, Served } from "./Dialect.ts"
+import * as LargeJson from "./LargeJson.ts"
+import * as ModelName from "./ModelName.ts"
+import * as Predictions from "./Predictions.ts"
+import * as Refusals from "./Refusal.ts"
+import * as Uploads from "./Uploads.ts"
+
+const refuse = (refusal: Refusals.Refusal) => {
+  const { detail, reason } = refusal
+  const status = reason === "busy" ? 429 : refusal.status === 400 ? 422 : refusal.status
+  return HttpServerResponse.jsonUnsafe(
+    { title: status < 500 ? "Request not taken" : "Service not available", detail, status },
+    { status, headers: Refusals.headers(refusal) }
+  )
+}
+
+const decodeBody = Schema.decodeUnknownEffect(
+  Schema.Struct({ version: Schema.String, input: Predictions.Input })
+)
+
+/** A prediction, from its submission on. */
+interface Job {
+  readonly id: string
+  readonly version: string
+  readonly started: number
+  readonly cancelled: Deferred.Deferred<void>
+  readonly over: Deferred.Deferred<void>
+  completed?: number
+  outcome?: Predictions.Outcome
+}
+
+/** Predictions that are over and can still be asked about. */
+const maxKept = 100
+
+/** The longest that an answer is held, in seconds. */
+const maxWait = 60
+
+/** Where the caller reaches this server, as far as it says. */
+const originOf = (request: HttpServerRequest.HttpServerRequest): string =>
+  `${request.headers["x-forwarded-proto"] === "https" ? "https" : "http"}://${request.headers["host"] ?? "localhost"}`
+
+const tell = (request: HttpServerRequest.HttpServerRequest, job: Job, status = 200) => {
+  const get = `${originOf(request)}/v1/predictions/${job.id}`
+  const { completed, id, outcome, started, version } = job
+  const more = {
+    model: ModelName.alias,
+    version,
+    created_at: new Date(started).toISOString(),
+    urls: { get, cancel: `${get}/cancel` }
+  }
+  return Predictions.tell({ id, started, completed, outcome, more }, status)
+}
+
+/** `wait` is as long as may be, `wait=5` seconds. */
+const waitOf = (request: HttpServerRequest.HttpServerRequest): number => {
+  const [found, seconds] = /(?:^|[,\s])wait(?:=(\d{1,4}))?/.exec(request.headers["prefer"] ?? "") ?? []
+  return found === undefined ? 0 : Math.min(maxWait, Number(seconds ?? maxWait))
+}
+
+const submit = (served: Served, jobs: Map<string, Job>, server: Scope.Scope): DialectRoute => ({
+  method: "POST",
+  path: "/v1/predictions",
+  handle: Effect.fnUntraced(function* (request) {
+    const { bodyTimeout: timeout, maxBytes } = served.limits
+    const limit = LargeJson.base64Bytes(maxBytes)
+    const length = yield* Uploads.announced(request, limit)
+    // The place is the job's and not the request's.
+    const place = yield* Scope.make()
+    const job = yield* Effect.gen(function* () {
+      yield* Scope.provide(served.enter(length), place)
+      const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, timeout })
+      const { input, version } = yield* Effect.mapError(
+        Effect.flatMap(LargeJson.parse(body), decodeBody),
+        (error) =>
+          error._tag === "Refusal"
+            ? error
+            : Refusals.bad(
+                'The body must be JSON such as {"version": "segformer", "input": {"image": "data:image/png;base64,…"}}'
+              )
+      )
+      yield* ModelName.find(served, version)
+      const bytes = yield* LargeJson.fileOf(input.image, "input.image")
+      const made: Job = {
+        id: randomHex(13),
+        version,
+        started: yield* Clock.currentTimeMillis,
+        cancelled: yield* Deferred.make<void>(),
+        over: yield* Deferred.make<void>()
+      }
+      jobs.set(made.id, made)
+      yield* Predictions.work(served, bytes, made.cancelled).pipe(
+        Effect.catch(Predictions.failed),
+        Effect.catchDefect((defect) =>
+          Effect.as(Effect.logError(`Prediction ${made.id} failed by a defect`, defect), {
+            status: "failed",
+            error: "The service failed. Its log says why"
+          } as const)
+        ),
+        Effect.flatMap((outcome) =>
+          Effect.map(Clock.currentTimeMillis, (now) => {
+            made.outcome = outcome
+            made.completed = now
+            makeRoom(jobs)
+          })
+        ),
+        Effect.ensuring(Deferred.succeed(made.over, undefined)),
+        Effect.ensuring(Scope.close(place, Exit.void)),
+        Effect.forkIn(server)
+      )
+      return made
+    }).pipe(Effect.onError(() => Scope.close(place, Exit.void)))
+    const seconds = waitOf(request)
+    if (seconds > 0) yield* Effect.timeoutOption(Deferred.await(job.over), Duration.seconds(seconds))
+    return tell(request, job, 201)
+  })
+})
+
+const makeRoom = (jobs: Map<string, Job>): void => {
+  const over = [...jobs.values()].filter(({ outcome }) => outcome !== undefined)
+  for (const { id } of over.slice(0, Math.max(0, over.length - maxKept))) jobs.delete(id)
+}
+
+const find = (jobs: Map<string, Job>, id = ""): Effect.Effect<Job, Refusals.Refusal> => {
+  const job = jobs.get(id)
+  return job === undefined
+    ? Effect.fail(Refusals.notFound("There is no prediction of this id. Older ones make room for newer"))
+    : Effect.succeed(job)
+}
+
+/** The dialect `replicate`. */
+export const make = (): Dialect => ({
+  name: "replicate",
+  refuse,
+  routes: (served) =>
+    Effect.map(Effect.scope, (scope) => {
+      const jobs = new Map<string, Job>()
+      return [
+        submit(served, jobs, scope),
+        {
+          method: "GET",
+          path: "/v1/predictions/:id",
+          handle: (request, { id }) => Effect.map(find(jobs, id), (job) => tell(request, job))
+        },
+        {
+          method: "POST",
+          path: "/v1/predictions/:id/cancel",
+          handle: (request, { id }) =>
+            Effect.gen(function* () {
+              const job = yield* find(jobs, id)
+              yield* Deferred.succeed(job.cancelled, undefined)
+              yield* Deferred.await(job.over)
+              return tell(request, job)
+            })
+        },
+        {
+          method: "GET",
+          path: "/v1/account",
+          handle: () =>
+            Effect.succeed(
+              HttpServerResponse.jsonUnsafe({ type: "organization", username: "effect-segformer" })
+            )
+        }
+      ]
+    })
+})
