@@ -17,6 +17,7 @@
 import { Effect } from "effect"
 import type { ImageError } from "../../image/ImageError.ts"
 import type { Image } from "../../image/ImageSource.ts"
+import type { Call } from "../../service/Exchange.ts"
 import * as MaskAnswer from "../MaskAnswer.ts"
 import { classesOf } from "../MaskDecoding.ts"
 import * as Body from "./Body.ts"

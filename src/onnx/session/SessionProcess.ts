@@ -76,11 +76,8 @@ const depth = 2
 /** How much of what a process printed last is worth keeping. */
 const keptOutput = 2000
 
-/** What a session holds lies outside the heap; a small young generation frees it sooner: 35 MiB less after a while. */
-const flags = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=1"]
-
 export const start = (load: Frames.Load, events: SessionEvents): SessionProcess => {
-  const child = spawn(process.execPath, [...flags, fileURLToPath(main)], {
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", fileURLToPath(main)], {
     stdio: ["ignore", "ignore", "pipe", "pipe"],
     windowsHide: true
   })
