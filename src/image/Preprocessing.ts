@@ -10,6 +10,7 @@ import * as Resample from "./Resample.ts"
 export interface Preprocessing {
   /** The size that the model sees, in pixels; `undefined` leaves images as they are (`do_resize: false`). */
   readonly size: { readonly width: number; readonly height: number } | undefined
+  /** One of Pillow's, or `"libvips-bilinear"` for the results of `@huggingface/transformers` on Node. */
   readonly filter: Resample.Filter
   /** What each byte is multiplied with, 1/255 as a rule; 1 for `do_rescale: false`. */
   readonly scale: number

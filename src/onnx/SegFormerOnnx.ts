@@ -46,7 +46,10 @@ export interface SegFormerOnnxOptions<R = never> {
   readonly patience?: Duration.Input | undefined
   /** Instead of what the model's `config.json` says. */
   readonly classes?: ClassTable | undefined
-  /** Instead of what the model's `preprocessor_config.json` says. */
+  /**
+   * Instead of what the model's `preprocessor_config.json` says. `{ filter: "libvips-bilinear" }` gives the label maps of
+   * `@huggingface/transformers` (docs/decisions/resizing.md).
+   */
   readonly preprocessing?: Partial<Preprocessing> | undefined
   /** Changes to `Policy.local`: one attempt, no time-out. Two images a session, and one more, are held in memory. */
   readonly policy?: Policy.PolicyOptions | undefined

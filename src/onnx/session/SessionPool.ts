@@ -2,7 +2,7 @@
  * Sessions that share the work: pictures wait in line, each session takes the next when it has room.
  *
  * An interrupted picture leaves its caller at once. Its session is left to finish for a moment, because a new one
- * takes a third of a second to start; one that takes longer is killed and replaced. So there are never more
+ * takes a quarter of a second to start; one that takes longer is killed and replaced. So there are never more
  * processes than sessions, and none works for nobody for long.
  */
 import { Effect, type Scope } from "effect"
