@@ -1,7 +1,7 @@
 /**
  * The loops of `Logits`: labels, confidences and scores, row by row.
  *
- * No Effect here: the ONNX transport runs them in its session's process, which starts sooner and is 45 MiB smaller
+ * No Effect here: the ONNX transport runs them in its session's process, which starts sooner and is 40 MiB smaller
  * without it.
  */
 import type { ConfidenceMap } from "./ConfidenceMap.ts"
