@@ -12,7 +12,13 @@ import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 import { median, type Report } from "./Report.ts"
 
-const subjects = ["undici by hand", "undici", "huggingface", "effect-segformer"] as const
+const subjects = [
+  "undici by hand",
+  "undici",
+  "huggingface",
+  "effect-segformer",
+  "effect-segformer, layerUndici"
+] as const
 const rounds = 5
 const callsPerRound = 800
 

@@ -1,6 +1,8 @@
 /** One subject of the `http` benchmark, in a process of its own: it runs so many calls as it is told, 16 at once. */
 import { randomBytes } from "node:crypto"
 import { once } from "node:events"
+import type { Layer } from "effect"
+import type { HttpClient } from "effect/http"
 
 const [subject, port] = process.argv.slice(2)
 const baseUrl = `http://127.0.0.1:${port}`
@@ -31,6 +33,29 @@ interface Masks {
   readonly overlay_image: string
   readonly combined_image: string
   readonly mask_image: string
+}
+
+/** This library over a client, as a program would use it. */
+const segmentOver = async (
+  image: Uint8Array<ArrayBuffer>,
+  client: Layer.Layer<HttpClient.HttpClient>
+): Promise<Subject> => {
+  const { Effect, Layer: Layers, ManagedRuntime } = await import("effect")
+  const { ImageSource, segment } = await import("../../../src/index.ts")
+  const { SegFormerHttp } = await import("../../../src/http/index.ts")
+  const runtime = ManagedRuntime.make(
+    SegFormerHttp.layer({ baseUrl, policy: { concurrency } }).pipe(Layers.provide(client))
+  )
+  const source = ImageSource.bytes(image, { name: "a.png" })
+  const call = segment(source).pipe(
+    Effect.flatMap((segmentation) =>
+      segmentation.pictures.mask === undefined ? Effect.die(new Error("no mask")) : Effect.void
+    )
+  )
+  return (calls) =>
+    runtime.runPromise(
+      Effect.forEach(Array.from({ length: calls }), () => call, { concurrency, discard: true })
+    )
 }
 
 const make: Record<string, (image: Uint8Array<ArrayBuffer>) => Promise<Subject>> = {
@@ -80,23 +105,13 @@ const make: Record<string, (image: Uint8Array<ArrayBuffer>) => Promise<Subject>>
   },
   // Everything on: limits, header check, policy, breaker, budget, spans, metrics, schema, pictures decoded and checked.
   "effect-segformer": async (image) => {
-    const { Effect, Layer, ManagedRuntime } = await import("effect")
     const { NodeHttp } = await import("../../../src/service/node.ts")
-    const { ImageSource, segment } = await import("../../../src/index.ts")
-    const { SegFormerHttp } = await import("../../../src/http/index.ts")
-    const runtime = ManagedRuntime.make(
-      SegFormerHttp.layer({ baseUrl, policy: { concurrency } }).pipe(Layer.provide(NodeHttp.layer()))
-    )
-    const source = ImageSource.bytes(image, { name: "a.png" })
-    const call = segment(source).pipe(
-      Effect.flatMap((segmentation) =>
-        segmentation.pictures.mask === undefined ? Effect.die(new Error("no mask")) : Effect.void
-      )
-    )
-    return (calls) =>
-      runtime.runPromise(
-        Effect.forEach(Array.from({ length: calls }), () => call, { concurrency, discard: true })
-      )
+    return segmentOver(image, NodeHttp.layer())
+  },
+  // The same over Effect's client as it comes, which needs the form in one piece.
+  "effect-segformer, layerUndici": async (image) => {
+    const NodeHttpClient = await import("@effect/platform-node/NodeHttpClient")
+    return segmentOver(image, NodeHttpClient.layerUndici)
   }
 }
 
