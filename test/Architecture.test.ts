@@ -14,14 +14,17 @@ const rooms = [
   ".",
   "http",
   "onnx",
+  "tiled",
   "testing",
+  "companions",
+  "batch",
   "server",
   "cli"
 ]
 
 /** Rooms, or single modules, that may use Node and what runs on it alone. */
 const onNode = [
-  /^src\/(onnx|server|cli)\//,
+  /^src\/(onnx|tiled|batch|server|cli)\//,
   /^src\/image\/(SharpCodec|sharp)\.ts$/,
   /^src\/testing\/(FaultyService|Bomb|node)\.ts$/,
   /^src\/service\/(NodeAddressGuard|NodeHttp|node)\.ts$/
