@@ -4,6 +4,7 @@
  */
 import { Effect, Schema, SchemaIssue } from "effect"
 import type { Answer } from "./Exchange.ts"
+import * as JsonBytes from "./JsonBytes.ts"
 import { excerpt, ResponseNotDecodable } from "./ServiceError.ts"
 
 const decoder = new TextDecoder()
@@ -33,7 +34,7 @@ export const json = (answer: Answer): Effect.Effect<unknown, ResponseNotDecodabl
   Effect.suspend(() => {
     if (answer.body.length === 0) return Effect.fail(notDecodable(answer, "", "it is empty"))
     try {
-      return Effect.succeed<unknown>(JSON.parse(text(answer)))
+      return Effect.succeed<unknown>(JsonBytes.parse(answer.body))
     } catch (cause) {
       const type = answer.headers["content-type"] ?? "no content type"
       const why = cause instanceof Error ? cause.message : String(cause)
