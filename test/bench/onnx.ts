@@ -14,14 +14,17 @@ import { fileURLToPath } from "node:url"
 import type { Round, Told } from "./onnx/subject.ts"
 import { median, type Report } from "./Report.ts"
 
-type Subject = "bare" | "waiting" | "transformers" | "effect-segformer"
+type Subject = "bare" | "waiting" | "transformers" | "effect-segformer" | "apart"
 
 const names: Readonly<Record<Subject, string>> = {
   bare: "bare session.run",
   waiting: "bare session.run, no spinning",
   transformers: "@huggingface/transformers",
-  "effect-segformer": "effect-segformer"
+  "effect-segformer": "effect-segformer",
+  apart: "effect-segformer, a session per thread"
 }
+
+const isOurs = (subject: Subject): boolean => subject === "effect-segformer" || subject === "apart"
 
 const rounds = 4
 
@@ -77,7 +80,7 @@ export const run = async (report: Report): Promise<void> => {
     // With several threads it matters how they wait for each other.
     [
       Math.max(2, Math.min(4, availableParallelism())),
-      ["bare", "waiting", "transformers", "effect-segformer"]
+      ["bare", "waiting", "transformers", "effect-segformer", "apart"]
     ]
   ]
   for (const [threads, subjects] of cases) {
@@ -93,10 +96,9 @@ export const run = async (report: Report): Promise<void> => {
     for (const subject of subjects) {
       const figure = { bench: "onnx", case: name, subject: names[subject] }
       const value = speed(subject)
-      const isOwn = subject === "effect-segformer"
       report({ ...figure, metric: "pictures per second", unit: "1/s", value })
-      if (isOwn) {
-        for (const against of subjects.filter((other) => other !== subject)) {
+      if (isOurs(subject)) {
+        for (const against of subjects.filter((other) => !isOurs(other))) {
           report({
             ...figure,
             metric: "pictures per second",

@@ -138,7 +138,8 @@ const transformers = async (): Promise<Work> => {
   return Object.assign(work, { ofOurResize })
 }
 
-const own = async (): Promise<Work> => {
+/** This library: one session of all threads, or as many sessions of one thread each. */
+const own = async (apart: boolean): Promise<Work> => {
   const { NodeFileSystem } = await import("@effect/platform-node")
   const { Effect, Layer, ManagedRuntime, Stream } = await import("effect")
   const { ImageSource, segmentAll } = await import("../../../src/index.ts")
@@ -149,7 +150,7 @@ const own = async (): Promise<Work> => {
     Layer.merge(
       SegFormerOnnx.layer({
         model,
-        threads: told.threads,
+        ...(apart ? { sessions: told.threads, threads: 1 } : { threads: told.threads }),
         preprocessing: told.filter && { filter: told.filter }
       }).pipe(Layer.provide(SharpCodec.layer)),
       NodeFileSystem.layer
@@ -173,7 +174,8 @@ const subjects: Readonly<Record<string, () => Promise<Work>>> = {
   bare: () => bare(true),
   waiting: () => bare(false),
   transformers,
-  "effect-segformer": own
+  "effect-segformer": () => own(false),
+  apart: () => own(true)
 }
 const work = await subjects[subject]!()
 const base64 = (maps: Maps) => maps.map((map) => Buffer.from(map).toString("base64"))
