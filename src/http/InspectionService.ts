@@ -146,10 +146,10 @@ export class InspectionService extends Context.Service<
       Stream.unwrap(
         Effect.map(
           runner.run((attempt) => exchange.open({ method: "GET", path, accept: "*/*" }, attempt, refused)),
-          ({ attempts, callId, value }) =>
+          ({ attempts, callId, value: { body } }) =>
             idle === undefined
-              ? value
-              : Stream.timeoutOrElse(value, {
+              ? body
+              : Stream.timeoutOrElse(body, {
                   duration: idle,
                   orElse: () =>
                     Stream.fail(

@@ -19,6 +19,7 @@ import * as Base64 from "../service/Base64.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import type { ResponseNotDecodable } from "../service/ServiceError.ts"
+import { maxPixels } from "./MaskLimits.ts"
 import * as NestedArray from "./NestedArray.ts"
 
 /** How a mask of one class is to be read. */
@@ -50,10 +51,6 @@ export interface MaskOptions {
 
 type Decoded<A> = Effect.Effect<A, ResponseNotDecodable>
 type Size = Pick<Image, "width" | "height">
-
-/** Pixels that a mask of an image may have: by option, or in proportion to the image. */
-export const maxPixels = (image: Size, options: MaskOptions = {}): number =>
-  options.maxPixels ?? Math.max(4_000_000, 4 * image.width * image.height)
 
 /** The classes by which a map is judged and named. */
 export const classesOf = (options: MaskOptions): ClassTable.ClassTable =>

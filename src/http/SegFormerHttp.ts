@@ -17,6 +17,7 @@ import { Duration, Effect, Layer, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
 import type { Image } from "../image/ImageSource.ts"
 import type { Attempt } from "../policy/Attempt.ts"
+import { given } from "../policy/Given.ts"
 import * as Policy from "../policy/Policy.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import type { Prediction } from "../Prediction.ts"
@@ -102,12 +103,15 @@ export const layerConfig = (
   Layer.effect(
     Transport,
     Effect.flatMap(SegFormerConfig.loadFor(options), (config) => {
-      const policy = options?.policy
-      // The parts of a retry policy that are not given here still come from the environment.
-      const retry = policy?.retry === false ? false : { ...config.policy.retry, ...policy?.retry }
-      const { apiKey, baseUrl } = config
+      const { apiKey, baseUrl, idempotencyHeader, redirects } = config
       return Effect.flatMap(protocolOf(config, options), (protocol) =>
-        make({ baseUrl, apiKey, ...options, protocol, policy: { ...config.policy, ...policy, retry } })
+        make({
+          ...given({ baseUrl, apiKey, redirects, idempotencyHeader, ...given(options ?? {}) }),
+          protocol,
+          limits: { ...config.limits, ...options?.limits },
+          // The parts of a policy that are not given here still come from the environment.
+          policy: Policy.merge(options?.policy ?? {}, config.policy)
+        })
       )
     })
   )

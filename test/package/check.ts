@@ -1,81 +1,29 @@
 /**
  * The packed package in a project of its own: what is in it, that it compiles under strict settings, that it runs with
- * and without its optional peers. Run by `npm run test:package`; it installs from the registry.
+ * and without its optional peers, under each Node and in a browser's bundle. Run by `npm run test:package`; it installs
+ * from the registry.
  */
-import { execFileSync } from "node:child_process"
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
+import * as Bundle from "./Bundle.ts"
+import * as Consumer from "./Consumer.ts"
+import { expect, root, run, version } from "./Consumer.ts"
+import * as ImportCost from "./ImportCost.ts"
+import * as Manners from "./Manners.ts"
+import * as Nodes from "./Nodes.ts"
 
-const root = fileURLToPath(new URL("../..", import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), "segformer-package-"))
-const { devDependencies: versions, version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 
-const run = (command: string, args: ReadonlyArray<string>, cwd: string) => {
-  try {
-    return execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] })
-  } catch (error) {
-    const output =
-      typeof error === "object" && error !== null && "stderr" in error
-        ? `${Reflect.get(error, "stdout")}${error.stderr}`
-        : error
-    console.error(`${command} ${args.join(" ")} failed:\n${output}`)
-    process.exit(1)
-  }
-}
-const expect = (what: string, holds: boolean) => {
-  console.log(`${holds ? "ok  " : "FAIL"} ${what}`)
-  if (!holds) process.exitCode = 1
-}
-
-try {
-  run("npm", ["run", "build"], root)
-  const packed: ReadonlyArray<{ filename: string; files: ReadonlyArray<{ path: string }> }> = JSON.parse(
-    run("npm", ["pack", "--json", "--pack-destination", folder], root)
-  )
-  const [{ filename, files }] = packed as [(typeof packed)[number]]
-  const paths = files.map((file) => file.path)
-  expect(
-    "only dist, README, LICENSE and package.json are packed",
-    paths.every((path) => /^(dist\/|README\.md$|LICENSE$|package\.json$)/.test(path))
-  )
-  expect("the bundled model is packed", paths.includes("dist/onnx/bundled/onnx/model.onnx"))
-
-  const consumer = join(folder, "consumer")
-  mkdirSync(consumer)
-  const settings = {
-    name: "consumer",
-    private: true,
-    type: "module",
-    allowScripts: { "onnxruntime-node": false }
-  }
-  writeFileSync(join(consumer, "package.json"), JSON.stringify(settings))
-  writeFileSync(join(consumer, ".npmrc"), "onnxruntime_node_install=skip\n")
-  const install = (...packages: ReadonlyArray<string>) =>
-    run("npm", ["install", "--no-audit", "--no-fund", "--ignore-scripts", ...packages], consumer)
-  const at = (name: string) => `${name}@${versions[name]}`
-  install(
-    join(folder, filename),
-    at("effect"),
-    at("@effect/platform-node"),
-    at("typescript"),
-    at("@types/node")
-  )
-
-  writeFileSync(
-    join(consumer, "core.ts"),
-    `import { Effect } from "effect"
+const core = `import { Effect } from "effect"
 import { ImageSource, segment } from "effect-segformer"
 import { Fixtures, SegFormerTest } from "effect-segformer/testing"
 const program = segment(ImageSource.bytes(Fixtures.image)).pipe(Effect.flatMap((segmentation) => segmentation.labelMap))
 const map = await Effect.runPromise(Effect.provide(program, SegFormerTest.layer(() => Effect.succeed(Fixtures.prediction))))
 console.log(map.width, map.height)
 `
-  )
-  writeFileSync(
-    join(consumer, "model.ts"),
-    `import { Effect, Layer } from "effect"
+
+const model = `import { Effect, Layer } from "effect"
 import { ImageSource, segment } from "effect-segformer"
 import { SegFormerOnnx } from "effect-segformer/onnx"
 import { SharpCodec } from "effect-segformer/sharp"
@@ -86,39 +34,48 @@ const result = await Effect.runPromise(
 )
 console.log(result._tag === "Success" ? \`\${result.success.width} \${result.success.height}\` : result.failure.message)
 `
+
+const compilerOptions = {
+  strict: true,
+  target: "ES2023",
+  module: "NodeNext",
+  outDir: "out",
+  skipLibCheck: false,
+  types: ["node"]
+}
+
+try {
+  run("npm", ["run", "build"], root)
+  const packed: ReadonlyArray<{ filename: string; files: ReadonlyArray<{ path: string }> }> = JSON.parse(
+    run("npm", ["pack", "--json", "--pack-destination", folder], root)
   )
-  const compilerOptions = {
-    strict: true,
-    target: "ES2023",
-    module: "NodeNext",
-    outDir: "out",
-    skipLibCheck: false,
-    types: ["node"]
-  }
-  writeFileSync(
-    join(consumer, "tsconfig.json"),
-    JSON.stringify({ compilerOptions, files: ["core.ts", "model.ts"] })
+  const [{ filename, files }] = packed as [(typeof packed)[number]]
+  const paths = files.map((file) => file.path)
+  const tarball = join(folder, filename)
+  expect(
+    "only dist, README, LICENSE and package.json are packed",
+    paths.every((path) => /^(dist\/|README\.md$|LICENSE$|package\.json$)/.test(path))
   )
-  run(process.execPath, ["node_modules/typescript/bin/tsc"], consumer)
+  expect("the bundled model is packed", paths.includes("dist/onnx/bundled/onnx/model.onnx"))
+  await Manners.check(tarball)
+
+  const consumer = Consumer.make(join(folder, "consumer"), tarball)
+  consumer.write("core.ts", core)
+  consumer.write("model.ts", model)
+  consumer.write("tsconfig.json", JSON.stringify({ compilerOptions, files: ["core.ts", "model.ts"] }))
+  consumer.node("node_modules/typescript/bin/tsc")
   expect("a strict consumer compiles", true)
-  expect("the core runs", run(process.execPath, ["out/core.js"], consumer).trim() === "48 32")
-  const without = run(process.execPath, ["out/model.js"], consumer).trim()
+  expect("the core runs", consumer.node("out/core.js").trim() === "48 32")
+  const without = consumer.node("out/model.js").trim()
   expect(
     `without its optional peers it says what to install: ${without}`,
     /npm install (sharp|onnxruntime-node)/.test(without)
   )
-  const command = run(
-    process.execPath,
-    ["node_modules/effect-segformer/dist/cli/main.js", "--version"],
-    consumer
-  )
-  expect(`the command starts: ${command.trim()}`, command.includes(version))
-
-  install(at("sharp"), at("onnxruntime-node"))
-  expect(
-    "with them the bundled model runs",
-    run(process.execPath, ["out/model.js"], consumer).trim() === "48 32"
-  )
+  const command = consumer.node("node_modules/effect-segformer/dist/cli/main.js", "--version").trim()
+  expect(`the command starts: ${command}`, command.includes(version))
+  ImportCost.check(consumer)
+  await Bundle.check(consumer)
+  Nodes.check(consumer)
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }

@@ -17,8 +17,6 @@ import { type Image } from "../../image/ImageSource.ts"
 import { type ImageError, ImageTooLarge, UnsupportedImage } from "../../image/ImageError.ts"
 import { type ImageFormat, isWholePng, parse } from "../../image/ImageHeader.ts"
 import * as ClassTable from "../../mask/ClassTable.ts"
-import * as LabelMap from "../../mask/LabelMap.ts"
-import * as LabelPng from "../../mask/LabelPng.ts"
 import type { Palette } from "../../mask/Palette.ts"
 import type { Region } from "../../mask/Region.ts"
 import type { Pictures, Prediction } from "../../Prediction.ts"
@@ -27,7 +25,7 @@ import * as Decode from "../../service/Decode.ts"
 import { type Answer, failure } from "../../service/Exchange.ts"
 import * as Multipart from "../../service/Multipart.ts"
 import { ReportedFailure, type ResponseNotDecodable, type ServiceError } from "../../service/ServiceError.ts"
-import * as MaskDecoding from "../MaskDecoding.ts"
+import { maxPixels } from "../MaskLimits.ts"
 import type { ErrorBody, Protocol } from "./Protocol.ts"
 
 /** What the service takes: it looks at the ending of the file name. */
@@ -201,35 +199,13 @@ const toRegions = (json: UploadResult): ReadonlyArray<Region> =>
     }))
   )
 
-/** The label map of a mask in the colours of a palette. */
-const toLabelMap = (
-  answer: Answer,
-  path: string,
-  mask: Uint8Array,
-  palette: Palette,
-  maxPixels: number | undefined
-): Result.Result<LabelMap.LabelMap, ResponseNotDecodable> => {
-  const refuse = (detail: string) => Decode.notDecodable(answer, path, detail, "")
-  const map = Result.mapError(
-    LabelPng.decode(mask, { palette, byColor: true, name: path, maxPixels }),
-    (error) => refuse(error.detail)
-  )
-  return Result.flatMap(map, (map) => {
-    // A grey picture has no colours to look up: its values are ids, and must be those of classes.
-    const stray = [...LabelMap.histogram(map).keys()].find((id) => ClassTable.get(palette, id) === undefined)
-    return stray === undefined
-      ? Result.succeed(map)
-      : Result.fail(refuse(`it has pixels of value ${stray}, which is no class of the palette`))
-  })
-}
-
 /** A prediction from one result. `path` leads to it within the answer. */
 const toPrediction = (
   answer: Answer,
   json: UploadResult,
   palette: Palette | undefined,
   path = "",
-  maxPixels?: number
+  limit?: number
 ): Effect.Effect<Prediction, ResponseNotDecodable> =>
   Effect.suspend(() => {
     const pictures: { -readonly [K in keyof Pictures]: Pictures[K] } = {}
@@ -247,19 +223,25 @@ const toPrediction = (
         json.processing_time === undefined ? undefined : Duration.seconds(Math.max(0, json.processing_time))
     }
     if (palette !== undefined && pictures.mask !== undefined) {
-      const labelMap = toLabelMap(answer, `${path}mask_image`, pictures.mask, palette, maxPixels)
-      if (Result.isFailure(labelMap)) return Effect.fail(labelMap.failure)
       const table = ClassTable.make([...palette, ...found])
-      return Effect.succeed<Prediction>({
-        ...common,
-        _tag: "Labels",
-        labelMap: labelMap.success,
-        classes: table,
-        regions: toRegions(json).map((region) => ({
-          ...region,
-          className: ClassTable.nameOf(table, region.classId)
-        }))
-      })
+      const { mask } = pictures
+      return Effect.map(
+        // Loaded when there is a mask to unpack: a page that only shows the pictures goes without a PNG decoder.
+        Effect.flatMap(
+          Effect.promise(() => import("../PaletteMask.ts")),
+          (PaletteMask) => PaletteMask.decode(answer, `${path}mask_image`, mask, palette, limit)
+        ),
+        (labelMap): Prediction => ({
+          ...common,
+          _tag: "Labels",
+          labelMap,
+          classes: table,
+          regions: toRegions(json).map((region) => ({
+            ...region,
+            className: ClassTable.nameOf(table, region.classId)
+          }))
+        })
+      )
     }
     return Effect.succeed<Prediction>({
       ...common,
@@ -289,14 +271,12 @@ export const refuseReported = (answer: Answer): Effect.Effect<void, ServiceError
 export const decode = (
   answer: Answer,
   palette?: Palette,
-  maxPixels?: number
+  limit?: number
 ): Effect.Effect<Prediction, ServiceError> =>
   Effect.flatMap(Decode.json(answer), (value): Effect.Effect<Prediction, ServiceError> =>
     isFailure(value)
       ? Effect.fail(reported(answer, value.error))
-      : Effect.flatMap(decodeUpload(answer, value), (json) =>
-          toPrediction(answer, json, palette, "", maxPixels)
-        )
+      : Effect.flatMap(decodeUpload(answer, value), (json) => toPrediction(answer, json, palette, "", limit))
   )
 
 /** What became of one image of a batch. */
@@ -359,7 +339,7 @@ export interface InspectionOptions {
 export const make = (options: InspectionOptions = {}): Protocol => ({
   name: "inspection",
   encode: (image) => encodeForm("image", "/upload", [image]),
-  decode: (answer, image) => decode(answer, options.palette, MaskDecoding.maxPixels(image)),
+  decode: (answer, image) => decode(answer, options.palette, maxPixels(image)),
   readError,
   health: {
     call: { method: "GET", path: "/health" },

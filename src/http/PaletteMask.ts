@@ -1,0 +1,30 @@
+/** A mask in the colours of a palette, as a label map. Apart from its users, who load it when they need it. */
+import { Effect } from "effect"
+import * as ClassTable from "../mask/ClassTable.ts"
+import * as LabelMap from "../mask/LabelMap.ts"
+import * as LabelPng from "../mask/LabelPng.ts"
+import type { Palette } from "../mask/Palette.ts"
+import * as Decode from "../service/Decode.ts"
+import type { Answer } from "../service/Exchange.ts"
+import type { ResponseNotDecodable } from "../service/ServiceError.ts"
+
+/** `path` leads to the mask within the answer. */
+export const decode = (
+  answer: Answer,
+  path: string,
+  mask: Uint8Array,
+  palette: Palette,
+  maxPixels: number | undefined
+): Effect.Effect<LabelMap.LabelMap, ResponseNotDecodable> =>
+  Effect.gen(function* () {
+    const refuse = (detail: string) => Decode.notDecodable(answer, path, detail, "")
+    const map = yield* Effect.mapError(
+      Effect.fromResult(LabelPng.decode(mask, { palette, byColor: true, name: path, maxPixels })),
+      (error) => refuse(error.detail)
+    )
+    // A grey picture has no colours to look up: its values are ids, and must be those of classes.
+    const stray = [...LabelMap.histogram(map).keys()].find((id) => ClassTable.get(palette, id) === undefined)
+    return stray === undefined
+      ? map
+      : yield* refuse(`it has pixels of value ${stray}, which is no class of the palette`)
+  })

@@ -1,0 +1,65 @@
+/** A project of its own that has the packed package, as a user's has. */
+import { execFileSync } from "node:child_process"
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+export const root = fileURLToPath(new URL("../..", import.meta.url))
+
+/** What this project has installed. */
+export const {
+  devDependencies: versions,
+  version
+}: { devDependencies: Record<string, string>; version: string } = JSON.parse(
+  readFileSync(join(root, "package.json"), "utf8")
+)
+
+/** Runs a command and gives what it prints; where it fails, prints everything and ends. */
+export const run = (command: string, args: ReadonlyArray<string>, cwd: string): string => {
+  try {
+    return execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] })
+  } catch (error) {
+    const output =
+      typeof error === "object" && error !== null && "stderr" in error
+        ? `${Reflect.get(error, "stdout")}${error.stderr}`
+        : error
+    console.error(`${command} ${args.join(" ")} failed:\n${output}`)
+    process.exit(1)
+  }
+}
+
+/** One line of the check's report. */
+export const expect = (what: string, holds: boolean): void => {
+  console.log(`${holds ? "ok  " : "FAIL"} ${what}`)
+  if (!holds) process.exitCode = 1
+}
+
+export interface Consumer {
+  readonly folder: string
+  readonly install: (...packages: ReadonlyArray<string>) => void
+  readonly write: (file: string, text: string) => void
+  /** Runs a file of the project with a Node: this one's unless told otherwise. */
+  readonly node: (file: string, ...args: ReadonlyArray<string>) => string
+}
+
+/** The package at the version this project has of it. */
+export const at = (name: string): string => `${name}@${versions[name]}`
+
+export const make = (folder: string, tarball: string): Consumer => {
+  mkdirSync(folder)
+  const write = (file: string, text: string) => writeFileSync(join(folder, file), text)
+  write(
+    "package.json",
+    JSON.stringify({
+      name: "consumer",
+      private: true,
+      type: "module",
+      allowScripts: { "onnxruntime-node": false }
+    })
+  )
+  write(".npmrc", "onnxruntime_node_install=skip\n")
+  const install = (...packages: ReadonlyArray<string>) =>
+    void run("npm", ["install", "--no-audit", "--no-fund", "--ignore-scripts", ...packages], folder)
+  install(tarball, at("effect"), at("@effect/platform-node"), at("typescript"), at("@types/node"))
+  return { folder, install, write, node: (file, ...args) => run(process.execPath, [file, ...args], folder) }
+}
