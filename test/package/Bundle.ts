@@ -9,7 +9,8 @@ const limit = 25 * 1024
 
 const program = `import { ImageSource, segment } from "effect-segformer"
 import { SegFormerHttp } from "effect-segformer/http"
-export { ImageSource, SegFormerHttp, segment }
+export const program = (bytes) => segment(ImageSource.bytes(bytes))
+export const layer = SegFormerHttp.layer({ baseUrl: "https://segformer.example" })
 `
 
 const bundle = async (consumer: Consumer, name: string, text: string, external: ReadonlyArray<RegExp>) => {
