@@ -42,7 +42,7 @@ mkdirSync(folder, { recursive: true })
 const blocks: Array<Block> = []
 for (const file of [
   ...globSync("src/**/*.ts", { cwd: root }),
-  ...globSync(["README.md", "docs/**/*.md"], { cwd: root, exclude: (name) => name.includes("docs/model") })
+  ...globSync(["README.md", "docs/**/*.md"], { cwd: root, exclude: (name) => /docs\/(model|api)/.test(name) })
 ].sort()) {
   const text = readFileSync(join(root, file), "utf8")
   const found = file.endsWith(".md") ? inMarkdown(text) : inDocComments(text)

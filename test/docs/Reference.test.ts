@@ -1,0 +1,38 @@
+/** The API reference says what the sources say. */
+import { globSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import * as Drawing from "./Drawing.ts"
+import * as Reference from "./Reference.ts"
+
+describe("the API reference", () => {
+  it("is what `npm run docs` makes of the sources", { timeout: 60_000 }, () => {
+    const folder = join(Reference.root, "docs", "api")
+    const pages = Reference.generate()
+    const written = new Map(
+      globSync("*.md", { cwd: folder }).map((name) => [name, readFileSync(join(folder, name), "utf8")])
+    )
+    assert.deepStrictEqual([...written.keys()].sort(), [...pages.keys()].sort())
+    for (const [name, text] of pages) {
+      assert.strictEqual(written.get(name), text, `docs/api/${name} is out of date: run npm run docs`)
+    }
+  })
+
+  it("describes whatever the package exports", { timeout: 60_000 }, () => {
+    const bare = [...Reference.generate()].flatMap(([page, text]) =>
+      Array.from(text.matchAll(/^### (\w+)\n\n```/gm), ([, name]) => `${page}: ${name}`)
+    )
+    // Types whose name and fields say it all may go without a sentence, but not many.
+    const names = [...Reference.generate().values()].join("\n").match(/^### /gm)?.length ?? 0
+    assert.isBelow(bare.length / names, 0.25, bare.join("\n"))
+  })
+})
+
+describe("the pictures of the code", () => {
+  for (const [name, draw] of Object.entries({ way: Drawing.way, house: Drawing.house })) {
+    it(`${name}.svg is what \`npm run docs\` draws`, () => {
+      const written = readFileSync(join(Reference.root, "docs", "images", `${name}.svg`), "utf8")
+      assert.strictEqual(written, draw(), `docs/images/${name}.svg is out of date: run npm run docs`)
+    })
+  }
+})
