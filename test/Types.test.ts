@@ -1,0 +1,108 @@
+/**
+ * What each public program may fail with and what it needs, held by the compiler: a failure that slips in, or a
+ * requirement that is lost, breaks `npm run check`.
+ */
+import { describe, expectTypeOf, it } from "@effect/vitest"
+import type { Effect, FileSystem, Layer, PlatformError, Scope } from "effect"
+import type { HttpClient } from "effect/http"
+import type {
+  ImageSource,
+  JobClient,
+  segment,
+  SegmentationError,
+  segmentWithAgreement,
+  Transport,
+  Transports
+} from "effect-segformer"
+import type {
+  InspectionService,
+  OpenInference,
+  Probe,
+  Replicate,
+  SegFormerConfig,
+  SegFormerHttp
+} from "effect-segformer/http"
+import type { ImageCodec } from "effect-segformer/image"
+import type { SegFormerOnnx, ModelSource } from "effect-segformer/onnx"
+import type {
+  AddressGuard,
+  Exchange,
+  InvalidUrl,
+  ServiceError,
+  ServiceHealth
+} from "effect-segformer/service"
+import type { NodeAddressGuard, NodeHttp } from "effect-segformer/service/node"
+import type { SharpCodec } from "effect-segformer/sharp"
+import type { Chaos, FakeHttp, SegFormerTest } from "effect-segformer/testing"
+import type { FaultyService } from "effect-segformer/testing/node"
+
+type Failure<F extends (...args: never) => unknown> =
+  ReturnType<F> extends Effect.Effect<infer _A, infer E, infer _R>
+    ? E
+    : ReturnType<F> extends Layer.Layer<infer _O, infer E, infer _I>
+      ? E
+      : never
+type Needs<F extends (...args: never) => unknown> =
+  ReturnType<F> extends Effect.Effect<infer _A, infer _E, infer R>
+    ? R
+    : ReturnType<F> extends Layer.Layer<infer _O, infer _E, infer I>
+      ? I
+      : never
+
+describe("errors and requirements of", () => {
+  it("segmenting", () => {
+    expectTypeOf<Failure<typeof segment>>().toEqualTypeOf<SegmentationError>()
+    expectTypeOf<Needs<typeof segment<never>>>().toEqualTypeOf<Transport>()
+    expectTypeOf<Failure<typeof segmentWithAgreement>>().toExtend<SegmentationError>()
+  })
+
+  it("sources", () => {
+    type NeedsOf<S> = S extends ImageSource.ImageSource<infer R> ? R : never
+    expectTypeOf<NeedsOf<ReturnType<typeof ImageSource.bytes>>>().toBeNever()
+    expectTypeOf<NeedsOf<ReturnType<typeof ImageSource.file>>>().toEqualTypeOf<FileSystem.FileSystem>()
+    expectTypeOf<NeedsOf<ReturnType<typeof ImageSource.url>>>().toEqualTypeOf<HttpClient.HttpClient>()
+  })
+
+  it("transports over HTTP", () => {
+    expectTypeOf<Failure<typeof SegFormerHttp.layer>>().toEqualTypeOf<InvalidUrl>()
+    expectTypeOf<Needs<typeof SegFormerHttp.layer>>().toEqualTypeOf<HttpClient.HttpClient>()
+    expectTypeOf<Failure<typeof SegFormerHttp.layerConfig>>().toEqualTypeOf<
+      InvalidUrl | SegFormerConfig.InvalidConfig
+    >()
+    expectTypeOf<Failure<typeof SegFormerConfig.layerDotEnv>>().toEqualTypeOf<PlatformError.PlatformError>()
+    expectTypeOf<Needs<typeof OpenInference.make>>().toEqualTypeOf<ImageCodec>()
+    expectTypeOf<Failure<typeof Probe.probe>>().toExtend<SegmentationError>()
+    expectTypeOf<Failure<typeof InspectionService.layer>>().toEqualTypeOf<InvalidUrl>()
+    expectTypeOf<ReturnType<typeof Replicate.make>>().not.toBeAny()
+  })
+
+  it("models here", () => {
+    expectTypeOf<Failure<typeof SegFormerOnnx.layer>>().toEqualTypeOf<SegFormerOnnx.LoadError>()
+    expectTypeOf<Needs<typeof SegFormerOnnx.layer<never>>>().toEqualTypeOf<ImageCodec>()
+    expectTypeOf<ReturnType<typeof ModelSource.hub>>().toEqualTypeOf<
+      ModelSource.ModelSource<HttpClient.HttpClient>
+    >()
+    expectTypeOf<typeof SharpCodec.layer>().toEqualTypeOf<Layer.Layer<ImageCodec>>()
+    expectTypeOf<Failure<ImageCodec["Service"]["decode"]>>().toExtend<SegmentationError>()
+  })
+
+  it("calling services", () => {
+    expectTypeOf<Failure<typeof Exchange.make>>().toEqualTypeOf<InvalidUrl>()
+    expectTypeOf<Needs<typeof Exchange.make>>().toEqualTypeOf<HttpClient.HttpClient>()
+    expectTypeOf<Failure<Exchange.Exchange["send"]>>().toEqualTypeOf<ServiceError>()
+    expectTypeOf<Failure<typeof ServiceHealth.layer>>().toBeNever()
+    expectTypeOf<Needs<typeof AddressGuard.layer>>().toEqualTypeOf<HttpClient.HttpClient>()
+    expectTypeOf<Needs<typeof NodeAddressGuard.layer>>().toBeNever()
+    expectTypeOf<Needs<typeof NodeHttp.layer>>().toBeNever()
+    expectTypeOf<Needs<typeof JobClient.make>>().toEqualTypeOf<Scope.Scope>()
+  })
+
+  it("fakes", () => {
+    expectTypeOf<Failure<typeof SegFormerTest.layer>>().toBeNever()
+    expectTypeOf<Needs<typeof SegFormerTest.script>>().toBeNever()
+    expectTypeOf<Needs<typeof FakeHttp.script>>().toBeNever()
+    expectTypeOf<Needs<typeof Chaos.layer>>().toEqualTypeOf<Transport>()
+    expectTypeOf<Needs<typeof FaultyService.make>>().toEqualTypeOf<Scope.Scope>()
+    expectTypeOf<typeof Transports.fallback>().not.toBeAny()
+  })
+})
