@@ -78,7 +78,7 @@ export interface DialectRoute {
     parameters: Readonly<Record<string, string | undefined>>
   ) => Effect.Effect<HttpServerResponse.HttpServerResponse, Refusal, Scope.Scope>
   /** Where this route refuses in another form than the rest of its dialect. */
-  readonly refuse?: ((refusal: Refusal) => HttpServerResponse.HttpServerResponse) | undefined
+  readonly refuse?: Dialect["refuse"] | undefined
 }
 
 export interface Dialect {
@@ -86,6 +86,6 @@ export interface Dialect {
   readonly name: string
   /** Its routes. What they need besides lives as long as the server. */
   readonly routes: (served: Served) => Effect.Effect<ReadonlyArray<DialectRoute>, never, Scope.Scope>
-  /** How it says no. */
-  readonly refuse: (refusal: Refusal) => HttpServerResponse.HttpServerResponse
+  /** How it says no. `requestId` is that of the log. */
+  readonly refuse: (refusal: Refusal, requestId?: string) => HttpServerResponse.HttpServerResponse
 }

@@ -5,7 +5,9 @@
 import { promisify } from "node:util"
 import { crc32, deflate } from "node:zlib"
 import { Effect } from "effect"
+import type { ClassTable } from "../mask/ClassTable.ts"
 import type { LabelMap } from "../mask/LabelMap.ts"
+import * as Palette from "../mask/Palette.ts"
 import * as Steps from "../render/Steps.ts"
 import { Refusal } from "./Refusal.ts"
 
@@ -22,8 +24,17 @@ const chunk = (type: string, data: Uint8Array): Buffer => {
   return out
 }
 
-/** The file of rows that each start with a byte for their filter: none, which suits flat areas best. */
-const file = (width: number, height: number, depth: 8 | 16, rows: Uint8Array): Effect.Effect<Uint8Array> =>
+/**
+ * The file of rows that each start with a byte for their filter: none, which suits flat areas best. With a palette
+ * (red, green, blue of each index) it is an indexed picture.
+ */
+const file = (
+  width: number,
+  height: number,
+  depth: 8 | 16,
+  rows: Uint8Array,
+  palette?: Uint8Array
+): Effect.Effect<Uint8Array> =>
   Effect.map(
     Effect.promise(() => pack(rows, { level: 3 })),
     (packed) => {
@@ -31,9 +42,11 @@ const file = (width: number, height: number, depth: 8 | 16, rows: Uint8Array): E
       header.writeUInt32BE(width, 0)
       header.writeUInt32BE(height, 4)
       header[8] = depth
+      if (palette !== undefined) header[9] = 3
       return Buffer.concat([
         signature,
         chunk("IHDR", header),
+        ...(palette === undefined ? [] : [chunk("PLTE", palette)]),
         chunk("IDAT", packed),
         chunk("IEND", new Uint8Array())
       ])
@@ -83,8 +96,15 @@ export const masks = (map: LabelMap, ids: Iterable<number>): Effect.Effect<Reado
     )
   })
 
-/** `[height, width]`, the value of a pixel its class id: 8 bits, or 16 where `maxId` needs them. */
-export const ids = (map: LabelMap, maxId: number): Effect.Effect<Uint8Array, Refusal> => {
+/**
+ * `[height, width]`, the value of a pixel its class id: 8 bits, or 16 where `maxId` needs them. With a palette the
+ * pixels have colours besides, where 8 bits are enough.
+ */
+export const ids = (
+  map: LabelMap,
+  maxId: number,
+  palette?: ClassTable
+): Effect.Effect<Uint8Array, Refusal> => {
   if (maxId > 0xffff) {
     const detail = `The class id ${maxId} does not fit a picture of 16 bits`
     return Effect.fail(new Refusal({ status: 500, detail }))
@@ -92,6 +112,13 @@ export const ids = (map: LabelMap, maxId: number): Effect.Effect<Uint8Array, Ref
   const depth = maxId > 0xff ? 16 : 8
   return Effect.flatMap(
     Steps.run(() => idRows(map, depth)),
-    (rows) => file(map.width, map.height, depth, rows)
+    (rows) =>
+      file(
+        map.width,
+        map.height,
+        depth,
+        rows,
+        palette === undefined || depth === 16 ? undefined : Palette.toBytes(palette, maxId + 1)
+      )
   )
 }

@@ -3,7 +3,7 @@ import type { Dialect, DialectRoute } from "./Dialect.ts"
 
 export interface Paths {
   /** Notes a route; `false` where another dialect has its path and method already. */
-  readonly add: (dialect: Dialect, route: DialectRoute) => boolean
+  readonly add: (dialect: Dialect, route: Pick<DialectRoute, "method" | "path">) => boolean
   /** The methods that a path is asked with; `undefined` for a path that nobody has. */
   readonly methods: (path: string) => ReadonlyArray<string> | undefined
   /** The first dialect with a route that starts as the path does: `/v2/anything` is Open Inference's to refuse. */

@@ -18,7 +18,9 @@ export class Refusal extends Schema.TaggedError<Refusal>()("Refusal", {
   /** Why it may go well later: the model is not loaded yet, or there is too much to do. Some protocols tell them apart. */
   reason: Schema.optional(Schema.Literals(["loading", "busy"])),
   /** Methods of the route, for a 405. */
-  allow: Schema.optional(Schema.String)
+  allow: Schema.optional(Schema.String),
+  /** What went wrong, for programs: the tag of the error it comes from. */
+  tag: Schema.optional(Schema.String)
 }) {
   override get message(): string {
     return this.internal ?? this.detail
@@ -30,8 +32,29 @@ export const headers = (refusal: Refusal): Record<string, string> => ({
   ...(refusal.retryAfter === undefined
     ? {}
     : { "retry-after": String(Math.max(1, Math.ceil(Duration.toSeconds(refusal.retryAfter)))) }),
-  ...(refusal.allow === undefined ? {} : { allow: refusal.allow })
+  ...(refusal.allow === undefined ? {} : { allow: refusal.allow }),
+  ...(refusal.status === 401 ? { "www-authenticate": "Bearer" } : {})
 })
+
+const tags: Readonly<Record<number, string>> = {
+  400: "BadRequest",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "NotFound",
+  405: "MethodNotAllowed",
+  406: "NotAcceptable",
+  408: "RequestTimeout",
+  409: "Conflict",
+  413: "PayloadTooLarge",
+  415: "UnsupportedMediaType",
+  429: "TooManyRequests",
+  503: "ServiceUnavailable",
+  504: "TimedOut"
+}
+
+/** What went wrong in one word, for programs. */
+export const tagOf = ({ reason, status, tag }: Refusal): string =>
+  tag ?? (reason === "busy" ? "QueueFull" : (tags[status] ?? "InternalError"))
 
 const soon = Duration.seconds(1)
 
@@ -43,7 +66,7 @@ export const fromError = (error: SegmentationError): Refusal => {
     detail: string,
     retryAfter?: Duration.Duration,
     reason?: Refusal["reason"]
-  ) => new Refusal({ status, detail, internal: message, retryAfter, reason })
+  ) => new Refusal({ status, detail, internal: message, retryAfter, reason, tag: error._tag })
   switch (error._tag) {
     case "NotAnImage":
     case "ImageNotFound":

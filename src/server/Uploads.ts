@@ -8,8 +8,8 @@ import type { Upload } from "./Dialect.ts"
 import { bad, Refusal, tooMany } from "./Refusal.ts"
 
 export interface UploadOptions {
-  /** The part that carries files. Others are read over. */
-  readonly part: string
+  /** The part that carries files, or the names it may have. Others are read over. */
+  readonly part: string | ReadonlyArray<string>
   /** Bytes of one file. */
   readonly maxBytes: number
   /** Bytes of the whole body. */
@@ -57,8 +57,13 @@ export const read = (
 ): Effect.Effect<ReadonlyArray<Upload>, Refusal> =>
   Effect.suspend((): Effect.Effect<ReadonlyArray<Upload>, Refusal> => {
     const type = request.headers["content-type"] ?? ""
+    const names = typeof options.part === "string" ? [options.part] : options.part
     if (!/^multipart\/form-data\b/i.test(type)) {
-      return Effect.fail(bad(`Send the image as multipart/form-data, as a file part named "${options.part}"`))
+      return Effect.fail(
+        bad(
+          `Send the image as multipart/form-data, as a file part named ${names.map((name) => `"${name}"`).join(" or ")}`
+        )
+      )
     }
     const total = options.maxTotalBytes + overhead
     if (bodyBytes(request, 0) > total) return Effect.fail(tooLarge(options.maxTotalBytes, "The request"))
@@ -67,7 +72,7 @@ export const read = (
     return request.multipartStream.pipe(
       Stream.runForEach((part) => {
         if (part._tag === "Field") return Effect.void
-        if (part.key !== options.part || part.name === "") return Stream.runDrain(part.content)
+        if (!names.includes(part.key) || part.name === "") return Stream.runDrain(part.content)
         if (uploads.length >= options.maxFiles) {
           over = true
           return Stream.runDrain(part.content)

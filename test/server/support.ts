@@ -2,7 +2,7 @@
 import { connect } from "node:net"
 import { Effect, Layer, References, type Scope } from "effect"
 import { type Prediction, type SegmentationError, Transport } from "effect-segformer"
-import { type CannotListen, SegFormerServer, type SegFormerServerOptions } from "effect-segformer/server"
+import { SegFormerServer, type SegFormerServerOptions, type StartError } from "effect-segformer/server"
 import { SharpCodec } from "effect-segformer/sharp"
 import { Fixtures } from "effect-segformer/testing"
 
@@ -15,7 +15,7 @@ export const serve = (
   predict: Predict = fixture,
   options?: SegFormerServerOptions,
   transport?: Partial<Parameters<typeof Transport.layer>[0]>
-): Effect.Effect<SegFormerServer["Service"], CannotListen, Scope.Scope> =>
+): Effect.Effect<SegFormerServer["Service"], StartError, Scope.Scope> =>
   Effect.provide(
     SegFormerServer.make({ port: 0, ...options }),
     Layer.merge(

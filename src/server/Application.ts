@@ -1,0 +1,210 @@
+/** Every route of a server behind one door, one log, one drain and one way to fail. */
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import { Clock, Duration, Effect, type Scope } from "effect"
+import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
+import { HttpServerResponse as Response } from "effect/http"
+import { HttpApiSchemaError } from "effect/http-api/HttpApiError"
+import type { Dialect, DialectRoute } from "./Dialect.ts"
+import type * as Metrics from "./Metrics.ts"
+import * as Paths from "./Paths.ts"
+import * as Refusals from "./Refusal.ts"
+import * as RequestId from "./RequestId.ts"
+import * as Security from "./Security.ts"
+import type { Caller } from "./ServerOptions.ts"
+import type { ApiRoute } from "./v1/Routes.ts"
+import { refuse as refuseInV1 } from "./v1/Refuse.ts"
+
+export type App = Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  never,
+  HttpServerRequest.HttpServerRequest | Scope.Scope
+>
+
+export interface ApplicationOptions {
+  /** With their routes; the first one has paths that several have, and answers for those that none has. */
+  readonly dialects: ReadonlyArray<{
+    readonly dialect: Dialect
+    readonly routes: ReadonlyArray<DialectRoute>
+  }>
+  readonly api: ReadonlyArray<ApiRoute>
+  readonly page: ReadonlyArray<DialectRoute>
+  readonly door: (
+    request: HttpServerRequest.HttpServerRequest
+  ) => Effect.Effect<Caller | undefined, Refusals.Refusal>
+  readonly requests: Metrics.Requests
+  /** A client that takes nothing of its answer for so long is cut off, in milliseconds. */
+  readonly writeTimeout: number
+  readonly state: { readonly draining: boolean }
+}
+
+/** The contract as a dialect: it refuses in its own form, and has whatever paths the others leave. */
+const v1: Dialect = { name: "v1", routes: () => Effect.succeed([]), refuse: refuseInV1 }
+
+/** Paths that anybody may ask for: whether the server is up, and what it can do. */
+const open: ReadonlyArray<string> = ["/health", "/ready", "/openapi.json", "/docs"]
+
+export const make = Effect.fnUntraced(function* (options: ApplicationOptions): Effect.fn.Return<App> {
+  const { dialects, state, writeTimeout } = options
+  const first = dialects[0]?.dialect ?? v1
+  const router = yield* HttpRouter.make
+  const paths = Paths.make()
+  /** `GET` of these needs no token. */
+  const unguarded = new Set(open)
+  /** Which route answered a request. */
+  const routeOf = new WeakMap<object, string>()
+  const add = (method: DialectRoute["method"], path: `/${string}`, handler: RouteHandler) =>
+    router.addAll([
+      HttpRouter.route(
+        method,
+        path,
+        Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+          routeOf.set(request.source, path)
+          return handler
+        })
+      )
+    ])
+  for (const route of options.page) unguarded.add(route.path)
+  const document = options.page.find(({ path }) => path === "/")
+  for (const { dialect, routes } of dialects) {
+    for (const route of routes) {
+      // `/health` is a path of several protocols: the dialect that is named first has it.
+      if (!paths.add(dialect, route)) continue
+      const handler = handled(dialect, route)
+      const shared = document !== undefined && route.method === "GET" && route.path === "/"
+      yield* add(route.method, route.path, shared ? forPeople(handled(v1, document), handler) : handler)
+    }
+  }
+  for (const { app, method, path } of options.api) {
+    if (paths.add(v1, { method, path })) yield* add(method, path, Effect.orDie(app))
+  }
+  for (const route of options.page) {
+    if (paths.add(v1, route)) yield* add(route.method, route.path, handled(v1, route))
+  }
+  const routed = router.asHttpEffect()
+
+  return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+    const path = request.url.split(/[?#]/, 1)[0] ?? ""
+    const requestId = RequestId.of(request)
+    const refuse = (refusal: Refusals.Refusal) => {
+      const asksV1 = /^\/v1\/(?:segment|models|jobs)(?:\/|$)/.test(path) && paths.methods(path) === undefined
+      return (asksV1 ? v1 : (paths.nearest(path) ?? first)).refuse(refusal, requestId)
+    }
+    const isOpen = (request.method === "GET" || request.method === "HEAD") && unguarded.has(path)
+    const answer = isOpen
+      ? routed
+      : Effect.flatMap(options.door(request), (caller) =>
+          caller === undefined
+            ? routed
+            : Effect.annotateLogs(
+                Effect.provideService(routed, Security.CurrentCaller, caller),
+                "caller",
+                caller.subject
+              )
+        )
+    const safe = state.draining
+      ? Effect.succeed(refuse(stopping))
+      : Effect.catchCause(answer, (cause) => {
+          const failure = cause.reasons[0]
+          if (failure?._tag === "Interrupt") return Effect.interrupt
+          if (failure?._tag === "Fail" && failure.error instanceof Refusals.Refusal) {
+            return Effect.succeed(refuse(failure.error))
+          }
+          if (failure?._tag === "Fail") return Effect.succeed(refuse(unknown(request, path, paths)))
+          if (failure?._tag === "Die" && HttpApiSchemaError.is(failure.defect)) {
+            const { cause, kind } = failure.defect
+            return Effect.succeed(refuse(Refusals.bad(`${kind}: ${cause.message}`)))
+          }
+          return Effect.as(
+            Effect.logError(`${request.method} ${path} failed by a defect`, cause),
+            refuse(new Refusals.Refusal({ status: 500, detail: "The service failed. Its log says why" }))
+          )
+        })
+    return logged(
+      request,
+      path,
+      Effect.provideService(safe, RequestId.RequestId, requestId),
+      (status, seconds) =>
+        options.requests.measure(request.method, routeOf.get(request.source) ?? "none", status, seconds)
+    ).pipe(
+      Effect.map((response) => {
+        const { socket } = NodeHttpServerRequest.toIncomingMessage(request)
+        // From here on only the client can be slow. The server sets it back when the connection is used again.
+        socket.setTimeout(writeTimeout)
+        const last = state.draining || response.status === 408
+        return Response.setHeaders(response, {
+          ...Security.headers,
+          "x-request-id": requestId,
+          ...response.headers,
+          ...(last ? { connection: "close" } : {})
+        })
+      })
+    )
+  })
+})
+
+type RouteHandler = Effect.Effect<
+  HttpServerResponse.HttpServerResponse,
+  never,
+  HttpServerRequest.HttpServerRequest | Scope.Scope | HttpRouter.RouteContext
+>
+
+const stopping = new Refusals.Refusal({
+  status: 503,
+  detail: "The service is shutting down",
+  retryAfter: Duration.seconds(5)
+})
+
+/** A path that nobody has, or not with this method. */
+const unknown = (request: HttpServerRequest.HttpServerRequest, path: string, paths: Paths.Paths) => {
+  const allow = paths.methods(path)?.join(", ")
+  return allow === undefined
+    ? Refusals.notFound(`There is no ${request.method} ${path} here`)
+    : new Refusals.Refusal({
+        status: 405,
+        detail: `${path} is asked with ${allow}, not ${request.method}`,
+        allow
+      })
+}
+
+const handled = (dialect: Dialect, route: DialectRoute): RouteHandler =>
+  Effect.flatMap(
+    Effect.all([HttpServerRequest.HttpServerRequest, HttpRouter.params, RequestId.RequestId]),
+    ([request, parameters, requestId]) =>
+      Effect.catch(route.handle(request, parameters), (refusal) =>
+        Effect.as(
+          refusal.status >= 500 && refusal.internal !== undefined
+            ? Effect.logWarning(refusal.internal)
+            : Effect.void,
+          (route.refuse ?? dialect.refuse)(refusal, requestId)
+        )
+      )
+  )
+
+/** The page for browsers, which ask for HTML by name; a protocol's own answer for programs. */
+const forPeople = (page: RouteHandler, otherwise: RouteHandler): RouteHandler =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+    /\btext\/html\b/i.test(request.headers["accept"] ?? "") ? page : otherwise
+  )
+
+/** One line per request: method, path, status, time. */
+const logged = <E, R>(
+  request: HttpServerRequest.HttpServerRequest,
+  path: string,
+  self: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
+  measure: (status: number, seconds: number) => Effect.Effect<void>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R> =>
+  Clock.clockWith((clock) => {
+    const started = clock.monotonicTimeNanosUnsafe()
+    const line = (what: string | number, status: number) => {
+      const took = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
+      return Effect.andThen(
+        Effect.logInfo(`${request.method} ${path.slice(0, 200)} ${what} ${took.toFixed(1)} ms`),
+        measure(status, took / 1000)
+      )
+    }
+    return Effect.onExit(self, (exit) =>
+      exit._tag === "Success"
+        ? line(exit.value.status, exit.value.status)
+        : line("interrupted, the client is gone or the server stops", 499)
+    )
+  })

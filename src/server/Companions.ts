@@ -1,0 +1,162 @@
+/**
+ * What a server tells companion services, and asks them: whose a token is (authentication), that a job has ended
+ * (notification), who did what (analytics). Each part is there where the environment names its service:
+ * `AUTHENTICATION_SERVICE_URL`, `NOTIFICATION_SERVICE_URL`, `ANALYTICS_SERVICE_URL`.
+ *
+ * ```ts
+ * import { ConfigProvider, Effect } from "effect"
+ * import { FetchHttpClient } from "effect/http"
+ * import { Companions } from "effect-segformer/server"
+ *
+ * const environment = ConfigProvider.fromEnv({ env: { AUTHENTICATION_SERVICE_URL: "http://auth:8010" } })
+ * const program = Effect.map(Companions.make(), ({ authorize, jobEnded }) => [typeof authorize, typeof jobEnded])
+ * const found = program.pipe(
+ *   Effect.scoped,
+ *   Effect.provide(FetchHttpClient.layer),
+ *   Effect.provideService(ConfigProvider.ConfigProvider, environment)
+ * )
+ * await Effect.runPromise(found) // => ["function", "undefined"]
+ * ```
+ */
+import { createHash } from "node:crypto"
+import { Clock, Duration, Effect, Layer, Redacted, type Scope } from "effect"
+import type { HttpClient } from "effect/http"
+import { Analytics } from "../companions/Analytics.ts"
+import { Authentication, type Claims, userOf } from "../companions/Authentication.ts"
+import { Notification } from "../companions/Notification.ts"
+import type { InvalidConfig } from "../policy/Variable.ts"
+import type { InvalidUrl } from "../service/ServiceError.ts"
+import type { ServiceNotConfigured, ServiceRegistry } from "../service/ServiceRegistry.ts"
+import * as Registry from "../service/ServiceRegistry.ts"
+import type { Caller } from "./ServerOptions.ts"
+
+/** A job that is over. */
+export interface EndedJob {
+  readonly jobId: string
+  /** Who submitted it: the subject of a {@link Caller}. Nobody is told of a job that nobody submitted by name. */
+  readonly user: string | undefined
+  readonly status: "succeeded" | "failed" | "cancelled"
+  /** How many images it had. */
+  readonly images?: number | undefined
+  /** Why it failed. */
+  readonly detail?: string | undefined
+}
+
+/** Something that a caller did. */
+export interface Activity {
+  readonly user: string | undefined
+  /** Such as `segment`. */
+  readonly action: string
+  /** Such as `image` or `job`. */
+  readonly resourceType: string
+  readonly resourceId: string
+}
+
+/** Whose a token is; `false` where it is not good, or where the service does not say. */
+export type Authorize = (token: Redacted.Redacted) => Effect.Effect<Caller | false>
+/** Takes up to 10 seconds, and never fails: fork it where a caller waits. */
+export type JobEnded = (job: EndedJob) => Effect.Effect<void>
+/** Takes no time, and never fails. */
+export type Active = (activity: Activity) => Effect.Effect<void>
+
+/** What the environment names a service for. */
+export interface Companions {
+  readonly authorize: Authorize | undefined
+  readonly jobEnded: JobEnded | undefined
+  readonly active: Active | undefined
+}
+
+export interface AuthorizeOptions {
+  /** For how long a good token is not asked about again. 30 seconds by default, and never beyond its `exp`. */
+  readonly rememberFor?: Duration.Input | undefined
+  /** Tokens that are remembered. 1,000 by default; the one that was asked about first goes first. */
+  readonly capacity?: number | undefined
+}
+
+const callerOf = (claims: Claims): Caller => ({ subject: userOf(claims) ?? "somebody" })
+
+/** Milliseconds until the claims run out, where they say when (`exp`, in seconds since 1970). */
+const leftOf = (claims: Claims, now: number): number =>
+  typeof claims["exp"] === "number" ? claims["exp"] * 1000 - now : Infinity
+
+/** Asks the authentication service, and remembers its "yes" for a while. A "no" is asked again each time. */
+export const authorizer = Effect.fnUntraced(function* (
+  options: AuthorizeOptions = {}
+): Effect.fn.Return<Authorize, never, Authentication> {
+  const { capacity = 1000 } = options
+  const rememberFor = Duration.toMillis(Duration.fromInputUnsafe(options.rememberFor ?? "30 seconds"))
+  const authentication = yield* Authentication
+  const clock = yield* Clock.Clock
+  // By digest: whoever sees this memory learns no token.
+  const known = new Map<string, { readonly caller: Caller; readonly until: number }>()
+  const monotonic = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+
+  return (token) =>
+    Effect.suspend(() => {
+      const digest = createHash("sha256").update(Redacted.value(token)).digest("base64")
+      const found = known.get(digest)
+      if (found !== undefined && found.until > monotonic()) return Effect.succeed(found.caller)
+      known.delete(digest)
+      return Effect.map(authentication.verify(token), (verified) => {
+        if (verified._tag === "NotValid") return false as const
+        const left = leftOf(verified.claims, clock.currentTimeMillisUnsafe())
+        if (left <= 0) return false as const
+        const caller = callerOf(verified.claims)
+        const first = known.keys().next()
+        if (known.size >= capacity && first.done !== true) known.delete(first.value)
+        if (capacity > 0) known.set(digest, { caller, until: monotonic() + Math.min(rememberFor, left) })
+        return caller
+      })
+    })
+})
+
+const endings = {
+  succeeded: "is done",
+  failed: "failed",
+  cancelled: "was cancelled"
+} as const
+
+/** Tells whoever submitted a job that it is over. */
+export const jobNotifier: Effect.Effect<JobEnded, never, Notification> = Effect.map(
+  Notification,
+  (notification) =>
+    ({ detail, images, jobId, status, user }) => {
+      if (user === undefined) return Effect.void
+      const of = images === undefined ? "" : ` of ${images} ${images === 1 ? "image" : "images"}`
+      const why = detail === undefined ? "" : `: ${detail}`
+      return notification.send({ user_id: user, message: `Job ${jobId}${of} ${endings[status]}${why}` })
+    }
+)
+
+/** Reports who did what. */
+export const activityReporter: Effect.Effect<Active, never, Analytics> = Effect.map(
+  Analytics,
+  (analytics) =>
+    ({ action, resourceId, resourceType, user }) =>
+      analytics.report({
+        user_id: user ?? "somebody",
+        action,
+        resource_type: resourceType,
+        resource_id: resourceId
+      })
+)
+
+/** What a service is for; `undefined` where the environment does not name it. */
+const where = <I, A, E>(
+  layer: Layer.Layer<I, E | ServiceNotConfigured, ServiceRegistry | HttpClient.HttpClient>,
+  make: Effect.Effect<A, never, I>
+) =>
+  Layer.build(layer).pipe(
+    Effect.flatMap((context) => Effect.provideContext(make, context)),
+    Effect.catchTag("ServiceNotConfigured", () => Effect.succeed(undefined))
+  )
+
+/** All of it, for as long as the scope: what waits for analytics is sent when it ends. */
+export const make = (
+  options?: AuthorizeOptions
+): Effect.Effect<Companions, InvalidConfig | InvalidUrl, HttpClient.HttpClient | Scope.Scope> =>
+  Effect.all({
+    authorize: where(Authentication.layer, authorizer(options)),
+    jobEnded: where(Notification.layer, jobNotifier),
+    active: where(Analytics.layer(), activityReporter)
+  }).pipe(Effect.provide(Registry.layer()))

@@ -1,0 +1,96 @@
+/**
+ * Who may come in, and what browsers may do with an answer.
+ *
+ * A bearer token is compared with all of the server's by their digests, in the same time wherever they differ. It is
+ * `Redacted` from the header on: logs and traces never have it.
+ */
+import { createHash, timingSafeEqual } from "node:crypto"
+import { isIP } from "node:net"
+import { Context, Effect, Redacted, Schema } from "effect"
+import type { HttpServerRequest } from "effect/http"
+import { Refusal } from "./Refusal.ts"
+import type { Caller, SegFormerServerOptions } from "./ServerOptions.ts"
+
+/** The server would be open to others without asking who they are. */
+export class TokensRequired extends Schema.TaggedError<TokensRequired>()("TokensRequired", {
+  host: Schema.String
+}) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return (
+      `Listening at ${this.host} would let anyone in who can reach this machine. Give tokens (\`tokens\`, ` +
+      "SEGFORMER_SERVE_TOKENS or --token-file), listen at 127.0.0.1, or say that anyone may come (`allowAnyone`, --allow-anyone)"
+    )
+  }
+}
+
+/** Who sent the request that a fiber answers: `undefined` where nobody is asked. */
+export const CurrentCaller = Context.Reference<Caller | undefined>(
+  "effect-segformer/server/Security/CurrentCaller",
+  {
+    defaultValue: () => undefined
+  }
+)
+
+/** Whether only this machine can reach an address. A name is taken for what it says: `localhost` and what ends in it. */
+export const isLoopback = (host: string): boolean => {
+  const name = host.toLowerCase().replace(/^\[|\]$/g, "")
+  if (isIP(name) === 4) return name.startsWith("127.")
+  if (isIP(name) === 6) return name === "::1" || /^::ffff:127\./.test(name)
+  return name === "localhost" || name.endsWith(".localhost")
+}
+
+/** What is known of the door. */
+type DoorOptions = Pick<SegFormerServerOptions, "allowAnyone" | "authorize" | "tokens">
+
+/** Refuses to open a server to others that asks nobody for a token. */
+export const check = (host: string, options: DoorOptions): Effect.Effect<void, TokensRequired> =>
+  isLoopback(host) || options.allowAnyone === true || isGuarded(options)
+    ? Effect.void
+    : Effect.fail(new TokensRequired({ host }))
+
+const isGuarded = ({ authorize, tokens }: DoorOptions): boolean =>
+  (tokens !== undefined && tokens.length > 0) || authorize !== undefined
+
+const digestOf = (token: string): Buffer => createHash("sha256").update(token).digest()
+
+const bearer = (request: HttpServerRequest.HttpServerRequest): Redacted.Redacted | undefined => {
+  const [, token] = /^bearer +(\S+) *$/i.exec(request.headers["authorization"] ?? "") ?? []
+  return token === undefined ? undefined : Redacted.make(token)
+}
+
+/** Looks at a request's token: who it is, or 401. `undefined` where everybody may come in. */
+export const door = (
+  options: DoorOptions
+): ((request: HttpServerRequest.HttpServerRequest) => Effect.Effect<Caller | undefined, Refusal>) => {
+  if (!isGuarded(options)) return () => Effect.succeed(undefined)
+  const digests = (options.tokens ?? []).map((token) => digestOf(Redacted.value(token)))
+  const missing = new Refusal({
+    status: 401,
+    detail: "This service asks for a token: send the header Authorization: Bearer <token>"
+  })
+  const wrong = new Refusal({ status: 401, detail: "This service does not know this token" })
+  return Effect.fnUntraced(function* (request) {
+    const token = bearer(request)
+    if (token === undefined) return yield* missing
+    const digest = digestOf(Redacted.value(token))
+    let place = -1
+    // All of them, so that the time says nothing.
+    for (const [index, known] of digests.entries()) if (timingSafeEqual(digest, known)) place = index
+    if (place >= 0) return { subject: `token ${place + 1}` }
+    const answer = options.authorize === undefined ? false : yield* options.authorize(token)
+    if (answer === false) return yield* wrong
+    return answer === true ? { subject: `bearer ${digest.toString("hex").slice(0, 12)}` } : answer
+  })
+}
+
+/** Headers of every answer. Nothing here is a document that may load or be framed; the page has a policy of its own. */
+export const headers = {
+  "x-content-type-options": "nosniff",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "referrer-policy": "no-referrer",
+  "x-frame-options": "DENY",
+  "cross-origin-resource-policy": "same-origin"
+} as const

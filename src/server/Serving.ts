@@ -1,0 +1,130 @@
+/** A segmenter behind limits, a queue and a memory of what it has done: what dialects and `/v1` work with. */
+import { Clock, Duration, Effect, type FileSystem, Semaphore } from "effect"
+import type { ImageCodec } from "../image/ImageCodec.ts"
+import { bytes } from "../image/ImageSource.ts"
+import { segment } from "../Segmenter.ts"
+import { Transport } from "../Transport.ts"
+import type { Admission } from "./Admission.ts"
+import type { Served, ServerLimits } from "./Dialect.ts"
+import * as Metrics from "./Metrics.ts"
+import * as Refusals from "./Refusal.ts"
+import * as ResultCache from "./ResultCache.ts"
+import type { RouteLimits } from "./ServerOptions.ts"
+
+/** What all models of a server share. */
+export interface Shared {
+  readonly admission: Admission
+  readonly concurrency: number
+  readonly limits: ServerLimits
+  /** For one image, in milliseconds. */
+  readonly timeout: number
+  readonly codec: ImageCodec["Service"]
+  readonly files: FileSystem.FileSystem
+  readonly cache: ResultCache.ResultCache | undefined
+  readonly counts: { segmented: number; failed: number }
+  /** On the monotonic clock. */
+  readonly started: bigint
+}
+
+/** One model, for routes with limits of their own or without. */
+export type Serving = (limits: RouteLimits | undefined) => Served
+
+/**
+ * The segmenter; `name` is what callers call it, instead of what it says itself. `key` tells it from all others: two
+ * models in folders of one name call themselves the same.
+ */
+export const make = Effect.fnUntraced(function* (
+  transport: Transport["Service"],
+  key: string,
+  name: string | undefined,
+  shared: Shared
+): Effect.fn.Return<Serving> {
+  const { admission, cache, codec, concurrency, counts, files } = shared
+  const clock = yield* Clock.Clock
+  // Asked with nearly every request in some dialects, and where it is another service's, over the network.
+  const describe = yield* remembered(
+    Effect.map(transport.describe, (model) => ({ ...model, name: name ?? model.name }))
+  )
+  const count = Metrics.countImages(name ?? transport.name)
+  return (own) => {
+    const limits: ServerLimits = {
+      ...shared.limits,
+      maxBytes: Math.min(own?.maxBytes ?? Infinity, shared.limits.maxBytes),
+      maxPixels: Math.min(own?.maxPixels ?? Infinity, shared.limits.maxPixels),
+      maxImages: Math.min(own?.maxImages ?? Infinity, shared.limits.maxImages)
+    }
+    const timeout =
+      own?.timeout === undefined ? shared.timeout : Math.min(Duration.toMillis(own.timeout), shared.timeout)
+    const turns = own?.concurrency === undefined ? undefined : Semaphore.makeUnsafe(own.concurrency)
+    const tooLong = new Refusals.Refusal({
+      status: 504,
+      detail: `The image took longer than the ${Duration.format(Duration.millis(timeout))} it may take here`,
+      tag: "TimedOut"
+    })
+    return {
+      limits,
+      concurrency,
+      codec,
+      files,
+      enter: admission.enter,
+      health: Effect.catch(transport.health, (error) =>
+        Effect.succeed({ healthy: false, detail: error.message })
+      ),
+      describe: Effect.mapError(describe, Refusals.fromError),
+      state: Effect.sync(() => {
+        const { present, working } = admission.state()
+        return {
+          uptime: Number(clock.monotonicTimeNanosUnsafe() - shared.started) / 1e9,
+          present,
+          working,
+          ...counts
+        }
+      }),
+      segment: (upload, use) => {
+        const work = bytes(upload.bytes, { name: upload.name })
+          .open(limits)
+          .pipe(
+            Effect.flatMap((image) => {
+              const made = segment({ name: image.name, open: () => Effect.succeed(image) })
+              return Effect.map(
+                cache === undefined ? made : cache.get(key, upload.bytes, made),
+                (segmentation) => ({ image, segmentation })
+              )
+            }),
+            Effect.provideService(Transport, transport),
+            Effect.mapError(Refusals.fromError),
+            Effect.flatMap(use),
+            Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(tooLong) }),
+            Effect.onExit((exit) =>
+              Effect.suspend(() => {
+                const outcome = exit._tag === "Success" ? "segmented" : "failed"
+                counts[outcome]++
+                return count(outcome)
+              })
+            )
+          )
+        return turns === undefined ? admission.work(work) : turns.withPermit(admission.work(work))
+      }
+    }
+  }
+})
+
+/** How long a description is taken for true, in milliseconds. */
+const rememberedFor = 10_000
+
+/** The same value for a while, once there is one: failures are not kept. */
+const remembered = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<Effect.Effect<A, E>> =>
+  Effect.map(Clock.Clock, (clock) => {
+    let known: { readonly value: A; readonly at: bigint } | undefined
+    return Effect.suspend(() => {
+      const now = clock.monotonicTimeNanosUnsafe()
+      if (known !== undefined && Number(now - known.at) / 1e6 < rememberedFor) {
+        return Effect.succeed(known.value)
+      }
+      return Effect.tap(self, (value) =>
+        Effect.sync(() => {
+          known = { value, at: now }
+        })
+      )
+    })
+  })

@@ -1,0 +1,218 @@
+/**
+ * Image processing, served: the contract of `effect-segformer/companions`, on top of this server's segmenter.
+ *
+ * A request's paths are data URLs, unless a folder of pictures is given: then they are of files below it, and results
+ * go to its `processed`. No path leads anywhere else. Without a folder results are data URLs as well.
+ */
+import * as NodePath from "@effect/platform-node/NodePath"
+import { Effect, FileSystem, Layer, Schema, Semaphore } from "effect"
+import { HttpServerResponse } from "effect/http"
+import * as Api from "../../companions/ImageProcessingApi.ts"
+import * as LocalImages from "../../companions/images/LocalImages.ts"
+import * as PdfLib from "../../companions/PdfLib.ts"
+import { PictureFiles } from "../../companions/PictureFiles.ts"
+import { SheetPdf, type WritePdf } from "../../companions/SheetPdf.ts"
+import { ImageCodec } from "../../image/ImageCodec.ts"
+import { NotAnImage } from "../../image/ImageError.ts"
+import { bytes as inMemory } from "../../image/ImageSource.ts"
+import { randomHex } from "../../randomHex.ts"
+import { excerpt } from "../../service/ServiceError.ts"
+import * as Bodies from "../Bodies.ts"
+import type { Dialect, DialectRoute, Served } from "../Dialect.ts"
+import * as JsonPieces from "../JsonPieces.ts"
+import * as LargeJson from "../LargeJson.ts"
+import * as Refusals from "../Refusal.ts"
+import { Refusal } from "../Refusal.ts"
+import * as Uploads from "../Uploads.ts"
+
+export interface ImageProcessingDialectOptions {
+  /** The folder of pictures that requests may name. None by default. */
+  readonly folder?: string | undefined
+}
+
+const refuse = (refusal: Refusal) =>
+  HttpServerResponse.jsonUnsafe(
+    { error: refusal.detail },
+    { status: refusal.status, headers: Refusals.headers(refusal) }
+  )
+
+/** What a failure is to a caller: statuses of the contract where it has one. */
+const toRefusal = (error: Refusal | LocalImages.LocalError): Refusal => {
+  switch (error._tag) {
+    case "Refusal":
+      return error
+    case "Forbidden":
+    case "InputInvalid":
+      return new Refusal({ status: error.status, detail: error.detail })
+    case "ImageNotFound":
+      return new Refusal({ status: 404, detail: error.message })
+    case "ImageNotReadable":
+    case "ImageTooLarge":
+    case "NotAnImage":
+    case "UnsupportedImage":
+      return new Refusal({ status: 422, detail: error.message })
+    case "PictureNotWritten":
+      return new Refusal({
+        status: 503,
+        detail: "This service cannot write its results now",
+        internal: error.message
+      })
+    default:
+      return Refusals.fromError(error)
+  }
+}
+
+/** Pictures of one request, and its results, by names instead of strings of many megabytes. */
+interface InRequest {
+  /** The value with names in the place of what was long. */
+  readonly named: (value: unknown) => unknown
+  readonly files: PictureFiles["Service"]
+  /** The answer's text, with results in the place of their names. */
+  readonly pieces: (answer: string) => Iterable<Uint8Array>
+}
+
+/** A multiple of 3, so that slices of base64 join. */
+const slice = 3 * 32 * 1024
+
+/** Where a `folder` is given, results go there, and paths that are no data URLs are looked for there. */
+const inRequest = (folder: PictureFiles["Service"] | undefined): InRequest => {
+  const uploads = new Map<string, LargeJson.LongText>()
+  const results = new Map<string, { readonly mediaType: string; readonly bytes: Uint8Array }>()
+  // Nobody can guess it, so no text of a request is mistaken for a result.
+  const prefix = `result:${randomHex(16)}:`
+  const other = folder ?? inline
+
+  const named = (value: unknown): unknown => {
+    if (value instanceof LargeJson.LongText) {
+      const name = `upload ${uploads.size + 1}`
+      uploads.set(name, value)
+      return name
+    }
+    if (Array.isArray(value)) return value.map(named)
+    if (typeof value !== "object" || value === null || value instanceof LargeJson.LongNumbers) return value
+    return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, named(field)]))
+  }
+
+  return {
+    named,
+    files: {
+      open: (path, limits) => {
+        const upload = uploads.get(path)
+        if (upload === undefined) return other.open(path, limits)
+        return LargeJson.fileOf(upload, path).pipe(
+          Effect.mapError(({ detail }) => new NotAnImage({ source: path, detail })),
+          Effect.flatMap((bytes) => inMemory(bytes, { name: path }).open(limits))
+        )
+      },
+      write: (name, bytes) => {
+        if (folder !== undefined) return folder.write(name, bytes)
+        return Effect.sync(() => {
+          const path = `${prefix}${results.size}:`
+          results.set(path, { mediaType: name.mediaType, bytes })
+          return path
+        })
+      }
+    },
+    pieces: function* (answer) {
+      for (const part of answer.split(new RegExp(`(${prefix}\\d+:)`))) {
+        const result = results.get(part)
+        if (result === undefined) {
+          yield Buffer.from(part)
+          continue
+        }
+        yield Buffer.from(`data:${result.mediaType};base64,`)
+        const buffer = Buffer.from(result.bytes.buffer, result.bytes.byteOffset, result.bytes.byteLength)
+        for (let at = 0; at < buffer.length; at += slice) {
+          yield Buffer.from(buffer.toString("base64", at, Math.min(buffer.length, at + slice)), "latin1")
+        }
+      }
+    }
+  }
+}
+
+const inline = Effect.runSync(Effect.provide(PictureFiles, PictureFiles.layerInline))
+
+type Images = Effect.Success<ReturnType<typeof imagesOf>>
+
+/** Image processing on top of a server's segmenter. */
+const imagesOf = (served: Served, files: PictureFiles["Service"], writePdf: WritePdf) => {
+  const { maxBytes, maxImages, maxPixels } = served.limits
+  return LocalImages.make<Refusal>(
+    {
+      segment: (image) =>
+        Effect.flatMap(Effect.mapError(image.bytes, toRefusal), (bytes) =>
+          served.segment({ name: image.name, bytes }, ({ segmentation }) => Effect.succeed(segmentation))
+        ),
+      classes: Effect.map(served.describe, ({ classes }) => classes),
+      health: served.health
+    },
+    { limits: { maxBytes, maxPixels }, maxImages, concurrency: 1 },
+    (error) => toRefusal(error).detail
+  ).pipe(
+    Effect.provideService(PictureFiles, files),
+    Effect.provideService(ImageCodec, served.codec),
+    Effect.provideService(SheetPdf, writePdf)
+  )
+}
+
+/** The dialect. */
+export const make = (options: ImageProcessingDialectOptions = {}): Dialect => ({
+  name: "imageprocessing",
+  refuse,
+  routes: Effect.fnUntraced(function* (served: Served) {
+    const folder =
+      options.folder === undefined
+        ? undefined
+        : yield* Effect.provide(
+            PictureFiles,
+            Layer.provide(PictureFiles.layerFolder(options.folder), [
+              Layer.succeed(FileSystem.FileSystem, served.files),
+              NodePath.layer
+            ])
+          )
+    // Decoding and drawing take memory too, and there is no turn for them elsewhere.
+    const turns = Semaphore.makeUnsafe(served.concurrency)
+    const { endpoints } = Api.ImageProcessingGroup
+    const writePdf = yield* Effect.provide(SheetPdf, PdfLib.layer)
+    const own = yield* imagesOf(served, folder ?? inline, writePdf)
+
+    const call = <Request, Value>(
+      endpoint: { readonly path: string },
+      schema: Schema.ConstraintDecoder<Request>,
+      run: (images: Images, request: Request) => Effect.Effect<Value, Refusal | LocalImages.LocalError>
+    ): DialectRoute => {
+      const decode = Schema.decodeUnknownEffect(schema)
+      return {
+        method: "POST",
+        path: `/${endpoint.path.slice(1)}`,
+        handle: Effect.fnUntraced(function* (request) {
+          const { bodyTimeout: timeout, maxBatchBytes } = served.limits
+          const limit = LargeJson.base64Bytes(maxBatchBytes)
+          yield* served.enter(yield* Uploads.announced(request, limit))
+          const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, timeout })
+          const pictures = inRequest(folder)
+          const wanted = yield* Effect.mapError(
+            decode(pictures.named(yield* LargeJson.parse(body))),
+            (error) => new Refusal({ status: 422, detail: excerpt(error.message) })
+          )
+          const images = yield* imagesOf(served, pictures.files, writePdf)
+          const value = yield* Effect.mapError(turns.withPermit(run(images, wanted)), toRefusal)
+          const stream = JsonPieces.bytes(pictures.pieces(JSON.stringify(value)))
+          return HttpServerResponse.stream(stream, { contentType: "application/json" })
+        })
+      }
+    }
+
+    return [
+      call(endpoints.detect, Api.DetectRequest, (images, request) => images.detect(request)),
+      call(endpoints.crop, Api.CropRequest, (images, request) => images.crop(request)),
+      call(endpoints.batch, Api.BatchRequest, (images, request) => images.batch(request)),
+      call(endpoints.sheet, Api.SheetRequest, (images, request) => images.sheet(request)),
+      {
+        method: "GET",
+        path: `/${endpoints.health.path.slice(1)}`,
+        handle: () => Effect.map(own.health, (status) => HttpServerResponse.jsonUnsafe(status))
+      }
+    ]
+  })
+})

@@ -1,0 +1,32 @@
+/** What a server is told about its jobs. */
+import { type Duration, type Effect, Schema } from "effect"
+import type { EndedJob } from "../Companions.ts"
+
+export interface JobsOptions {
+  /**
+   * Where jobs are kept, so that they survive a restart. One server at a time works on a folder. By default a temporary
+   * one, which goes with the server.
+   */
+  readonly folder?: string | undefined
+  /** How long a job is kept once it is over. A day by default. */
+  readonly keepFor?: Duration.Input | undefined
+  /** Bytes of images and results kept at once. 4 GiB by default; what would exceed it is refused. */
+  readonly maxBytes?: number | undefined
+  /** Images of jobs worked on at once, so that those who wait are not kept waiting by them. 1 by default. */
+  readonly concurrency?: number | undefined
+  /** Told of each job that has ended, such as by the notification service. Nothing waits for it. */
+  readonly onEnd?: ((job: EndedJob) => Effect.Effect<void>) | undefined
+}
+
+/** The folder of jobs cannot be used. */
+export class CannotKeepJobs extends Schema.TaggedError<CannotKeepJobs>()("CannotKeepJobs", {
+  folder: Schema.String,
+  detail: Schema.String
+}) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `Jobs cannot be kept in ${this.folder}: ${this.detail}`
+  }
+}

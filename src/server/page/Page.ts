@@ -1,0 +1,178 @@
+/**
+ * The page at `/`: see what the segmenter sees, in a browser, through this server's own `/v1` API.
+ *
+ * Its files are read, compressed and given paths once, when the server starts: a request's path is looked up among
+ * routes and never reaches the file system. All but the document itself stand under a path that names their content
+ * (`/page/3f2a…/main.js`), and may be kept for ever; the document is asked for again each time and rarely sent twice.
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Page } from "effect-segformer/server"
+ *
+ * const routes = await Effect.runPromise(Page.routes())
+ * routes[0]?.path // => "/"
+ * ```
+ */
+import { createHash } from "node:crypto"
+import { readdir, readFile } from "node:fs/promises"
+import { stripTypeScriptTypes } from "node:module"
+import { extname } from "node:path"
+import { promisify } from "node:util"
+import { brotliCompress, constants, gzip } from "node:zlib"
+import { Effect } from "effect"
+import { HttpServerResponse } from "effect/http"
+import type { DialectRoute } from "../Dialect.ts"
+
+export interface PageOptions {
+  /** Bytes of one image file, so that the page can refuse a larger one before it is sent. */
+  readonly maxBytes?: number | undefined
+}
+
+/** The document at `/` and what it is made of. Open to all: what needs a token is behind `/v1`, and the page asks for it. */
+export const routes = (options: PageOptions = {}): Effect.Effect<ReadonlyArray<DialectRoute>> =>
+  Effect.promise(async () => {
+    const files = [...(await statics()), ...(await modules())].sort((a, b) => (a.name < b.name ? -1 : 1))
+    const folder: `/${string}` = `/page/${digest(files.flatMap(({ bytes, name }) => [name, bytes]))}`
+    const document = files.find(({ name }) => name === "index.html")
+    if (document === undefined) throw new Error("The page has no index.html: the package is not whole")
+    const parts = files.filter((file) => file !== document)
+    const html = document.bytes
+      .toString()
+      .replace("</head>", `${preloads(parts)}</head>`)
+      .replace("<html ", `<html data-max-bytes="${options.maxBytes ?? ""}" `)
+      .replaceAll(`"/page/`, `"${folder}/`)
+    return Promise.all([
+      route("/", "index.html", Buffer.from(html), {
+        "cache-control": "no-cache",
+        "content-security-policy": policy,
+        "referrer-policy": "no-referrer"
+      }),
+      ...parts.map(({ bytes, name }) =>
+        route(`${folder}/${name}`, name, bytes, { "cache-control": "public, max-age=31536000, immutable" })
+      )
+    ])
+  })
+
+/** Scripts, styles and requests of this server only; no markup from text, no frames, no forms that leave. */
+const policy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' blob: data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'"
+].join("; ")
+
+const types: Readonly<Record<string, string>> = {
+  ".html": "text/html; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".svg": "image/svg+xml",
+  ".jpg": "image/jpeg"
+}
+
+interface File {
+  readonly name: string
+  readonly bytes: Buffer
+}
+
+const read = async (folder: URL, name: string): Promise<File> => ({
+  name,
+  bytes: await readFile(new URL(name, folder))
+})
+
+const statics = async (): Promise<ReadonlyArray<File>> => {
+  const folder = new URL("./assets/", import.meta.url)
+  return Promise.all((await readdir(folder)).map((name) => read(folder, name)))
+}
+
+/** The browser's modules. Where this package runs from its sources they lose their types here, as `tsc` would do. */
+const modules = async (): Promise<ReadonlyArray<File>> => {
+  const folder = new URL("./client/", import.meta.url)
+  const own = extname(import.meta.url)
+  const names = (await readdir(folder)).filter((name) => name.endsWith(own) && !name.endsWith(".d.ts"))
+  return Promise.all(
+    names.map(async (file) => {
+      const { bytes } = await read(folder, file)
+      const code = own === ".ts" ? stripped(bytes.toString()) : bytes.toString()
+      // The map that the last line of a compiled module names is not served.
+      const text = code.replace(/^\/\/# sourceMappingURL=.*$/m, "")
+      return { name: `${file.slice(0, -own.length)}.js`, bytes: Buffer.from(text) }
+    })
+  )
+}
+
+const stripped = (code: string): string =>
+  stripTypeScriptTypes(code).replaceAll(/(from\s+"\.\/\w+)\.ts"/g, '$1.js"')
+
+/** All modules are asked for at once, not as each is found in another. */
+const preloads = (parts: ReadonlyArray<File>): string =>
+  parts
+    .filter(({ name }) => name.endsWith(".js"))
+    .map(({ name }) => `<link rel="modulepreload" href="/page/${name}">\n`)
+    .join("")
+
+const digest = (parts: ReadonlyArray<string | Uint8Array>): string => {
+  const hash = createHash("sha256")
+  for (const part of parts) hash.update(part)
+  return hash.digest("hex").slice(0, 16)
+}
+
+const brotli = promisify(brotliCompress)
+const zip = promisify(gzip)
+
+const route = async (
+  path: `/${string}`,
+  name: string,
+  bytes: Uint8Array,
+  headers: Readonly<Record<string, string>>
+): Promise<DialectRoute> => {
+  const type = types[extname(name)] ?? "application/octet-stream"
+  const text = !type.endsWith("jpeg")
+  const tag = digest([bytes])
+  const answer = (body: Uint8Array, encoding?: string) => {
+    const etag = `"${tag}${encoding === undefined ? "" : `-${encoding}`}"`
+    const all = {
+      ...headers,
+      etag,
+      "x-content-type-options": "nosniff",
+      "cross-origin-resource-policy": "same-origin",
+      ...(text ? { vary: "accept-encoding" } : {})
+    }
+    return {
+      etag,
+      whole: HttpServerResponse.uint8Array(body, {
+        contentType: type,
+        headers: encoding === undefined ? all : { ...all, "content-encoding": encoding }
+      }),
+      unchanged: HttpServerResponse.empty({ status: 304, headers: all })
+    }
+  }
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length }
+  const plain = answer(bytes)
+  const [br, gz] = text
+    ? [answer(await brotli(bytes, { params }), "br"), answer(await zip(bytes, { level: 9 }), "gzip")]
+    : [plain, plain]
+  return {
+    method: "GET",
+    path,
+    handle: (request) =>
+      Effect.sync(() => {
+        const accepted = request.headers["accept-encoding"] ?? ""
+        const chosen = takes(accepted, "br") ? br : takes(accepted, "gzip") ? gz : plain
+        const known = request.headers["if-none-match"] ?? ""
+        return known.includes(chosen.etag) ? chosen.unchanged : chosen.whole
+      })
+  }
+}
+
+/** Whether `Accept-Encoding` names an encoding and does not refuse it by `q=0`. */
+const takes = (accepted: string, encoding: string): boolean =>
+  accepted
+    .split(",")
+    .some((one) =>
+      new RegExp(`^\\s*${encoding}\\s*(?:;\\s*q=(?!0(?:\\.0*)?\\s*$)[\\d.]+\\s*)?$`, "i").test(one)
+    )

@@ -1,0 +1,149 @@
+/** `/v1/jobs`, at work. */
+import { Effect } from "effect"
+import { HttpServerResponse } from "effect/http"
+import { HttpApiBuilder } from "effect/http-api"
+import type { Jobs, Work } from "../jobs/Jobs.ts"
+import { bad, notFound, Refusal } from "../Refusal.ts"
+import { CurrentCaller } from "../Security.ts"
+import * as Uploads from "../Uploads.ts"
+import * as Zip from "../Zip.ts"
+import * as Accept from "./Accept.ts"
+import * as Answer from "./Answer.ts"
+import { SegFormerApi } from "./Api.ts"
+import type { JobInfo } from "./JobsApi.ts"
+import * as Models from "./Models.ts"
+import { answered } from "./Refuse.ts"
+
+/** Segments an image of a job, in the two forms that are kept. */
+export const work =
+  (models: Models.Models): Work =>
+  (model, upload, requestId) =>
+    Effect.flatMap(Models.find(models, model), ({ name, served }) =>
+      served.segment(upload, (segmented) => {
+        const as = (format: Answer.Format) =>
+          Effect.flatMap(
+            Answer.make(segmented, { format, labels: false, confidence: false }, { model: name, requestId }),
+            bytesOf
+          )
+        return Effect.all({ json: as("application/json"), png: as("image/png") })
+      })
+    )
+
+const bytesOf = ({ body }: HttpServerResponse.HttpServerResponse): Effect.Effect<Uint8Array, Refusal> =>
+  body._tag === "Uint8Array"
+    ? Effect.succeed(body.body)
+    : Effect.die(new Error(`A result to be kept is in one piece, and not ${body._tag}`))
+
+const user = Effect.map(CurrentCaller, (caller) => caller?.subject)
+
+/** With where to look next, and when. */
+const informed = (info: JobInfo, status = 200): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.jsonUnsafe(info, {
+    status,
+    headers: {
+      location: `/v1/jobs/${info.jobId}`,
+      ...(info.expiresAt === undefined ? { "retry-after": "1" } : {})
+    }
+  })
+
+/** The name of an image without its ending, safe in any archive. */
+const stem = (name: string): string => Uploads.safeName(name).replace(/\.\w{1,5}$/, "")
+
+const archive = (jobs: Jobs, info: JobInfo, caller: string | undefined) => {
+  const digits = String(info.total).length
+  const entries: Array<Zip.ZipEntry<Refusal>> = []
+  const images = info.images.map((image) => {
+    if (image.status !== "succeeded") return image
+    const file = `${String(image.index).padStart(digits, "0")}-${stem(image.name)}`
+    const entry = (kind: "json" | "png", path: string) =>
+      entries.push({ path, bytes: jobs.result(info.jobId, image.index, kind, caller) })
+    entry("png", `${file}.labels.png`)
+    entry("json", `${file}.json`)
+    return { ...image, labels: `${file}.labels.png`, result: `${file}.json` }
+  })
+  const index = new TextEncoder().encode(`${JSON.stringify({ ...info, images }, null, 2)}\n`)
+  return HttpServerResponse.stream(
+    Zip.stream([{ path: "job.json", bytes: Effect.succeed(index) }, ...entries]),
+    {
+      contentType: "application/zip",
+      headers: { "content-disposition": `attachment; filename="job-${info.jobId}.zip"` }
+    }
+  )
+}
+
+/** Without jobs, the routes say how to have them. */
+const off = notFound("This service keeps no jobs")
+
+export const layer = (models: Models.Models, kept: Jobs | undefined) => {
+  const jobs = kept === undefined ? Effect.fail(off) : Effect.succeed(kept)
+  return HttpApiBuilder.group(SegFormerApi, "jobs", (handlers) =>
+    handlers
+      .handleRaw("submit", ({ query, request }) =>
+        answered(
+          Effect.gen(function* () {
+            const { submit } = yield* jobs
+            const { name: model, served } = yield* Models.find(models, query.model)
+            const { bodyTimeout: timeout, maxBatchBytes, maxBytes, maxImages } = served.limits
+            const key = request.headers["idempotency-key"]
+            if (key !== undefined && (key === "" || key.length > 255)) {
+              return yield* bad("Idempotency-Key has 1 to 255 characters")
+            }
+            yield* served.enter(yield* Uploads.announced(request, maxBatchBytes))
+            const images = yield* Uploads.read(request, {
+              part: ["image", "images", "file"],
+              maxBytes,
+              maxTotalBytes: maxBatchBytes,
+              maxFiles: maxImages,
+              timeout
+            })
+            if (images.length === 0) return yield* bad('The form has no file part named "image"')
+            return informed(yield* submit({ model, images, user: yield* user, idempotencyKey: key }), 202)
+          })
+        )
+      )
+      .handleRaw("status", ({ params }) =>
+        answered(
+          Effect.gen(function* () {
+            return informed(yield* (yield* jobs).info(params.jobId, yield* user))
+          })
+        )
+      )
+      .handleRaw("cancel", ({ params }) =>
+        answered(
+          Effect.gen(function* () {
+            return informed(yield* (yield* jobs).cancel(params.jobId, yield* user))
+          })
+        )
+      )
+      .handleRaw("result", ({ params }) =>
+        answered(
+          Effect.gen(function* () {
+            const kept = yield* jobs
+            const caller = yield* user
+            const info = yield* kept.info(params.jobId, caller)
+            if (info.status === "queued" || info.status === "running") {
+              const detail = `Job ${info.jobId} is not over: ${info.done} of ${info.total} images are done`
+              return yield* new Refusal({ status: 409, detail })
+            }
+            return archive(kept, info, caller)
+          })
+        )
+      )
+      .handleRaw("image", ({ params, request }) =>
+        answered(
+          Effect.gen(function* () {
+            const kept = yield* jobs
+            const type = Accept.choose(request.headers["accept"], ["application/json", "image/png"])
+            if (type === undefined) {
+              const detail = "The result can be had as application/json or image/png"
+              return yield* new Refusal({ status: 406, detail })
+            }
+            const index = /^\d{1,6}$/.test(params.index) ? Number(params.index) : -1
+            const kind = type === "image/png" ? "png" : "json"
+            const bytes = yield* kept.result(params.jobId, index, kind, yield* user)
+            return HttpServerResponse.uint8Array(bytes, { contentType: type })
+          })
+        )
+      )
+  )
+}

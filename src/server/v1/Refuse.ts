@@ -1,0 +1,27 @@
+/** How `/v1` says no: `{ error: { tag, message, requestId } }`. */
+import { Effect } from "effect"
+import { HttpServerResponse } from "effect/http"
+import * as Refusals from "../Refusal.ts"
+import { RequestId } from "../RequestId.ts"
+import type { ErrorBody } from "./ApiError.ts"
+
+/** The answer. */
+export const refuse = (
+  refusal: Refusals.Refusal,
+  requestId?: string
+): HttpServerResponse.HttpServerResponse => {
+  const error = { tag: Refusals.tagOf(refusal), message: refusal.detail }
+  const body: ErrorBody = { error: requestId === undefined ? error : { ...error, requestId } }
+  return HttpServerResponse.jsonUnsafe(body, { status: refusal.status, headers: Refusals.headers(refusal) })
+}
+
+/** A handler that refuses in this form. What only the log may know goes there. */
+export const answered = <R>(
+  handler: Effect.Effect<HttpServerResponse.HttpServerResponse, Refusals.Refusal, R>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R> =>
+  Effect.catch(handler, (refusal) =>
+    Effect.gen(function* () {
+      if (refusal.status >= 500 && refusal.internal !== undefined) yield* Effect.logWarning(refusal.internal)
+      return refuse(refusal, yield* RequestId)
+    })
+  )

@@ -1,0 +1,93 @@
+/** The contract's routes, built: what the server mounts beside its dialects. */
+import { Effect, Layer, type Scope } from "effect"
+import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
+import { HttpApi, HttpApiBuilder, HttpApiSwagger, OpenApi } from "effect/http-api"
+import type { HttpMethod } from "effect/http/HttpMethod"
+import type { Jobs } from "../jobs/Jobs.ts"
+import { SegFormerApi } from "./Api.ts"
+import * as JobsHandlers from "./JobsHandlers.ts"
+import type { Models } from "./Models.ts"
+import { Authorization } from "./SegmentApi.ts"
+import { layerModels, layerSegment } from "./SegmentHandlers.ts"
+import * as SystemHandlers from "./SystemHandlers.ts"
+
+/** One of them. */
+export interface ApiRoute {
+  readonly method: HttpMethod
+  readonly path: `/${string}`
+  readonly app: ReturnType<HttpRouter.HttpRouter["asHttpEffect"]>
+}
+
+/** Whether the token is good was looked at before. */
+const layerAuthorization = Layer.succeed(Authorization, { bearer: (handled) => handled })
+
+/** All routes, over these models. */
+export const make = Effect.fnUntraced(function* (
+  models: Models,
+  metrics: Effect.Effect<string>,
+  jobs?: Jobs
+): Effect.fn.Return<ReadonlyArray<ApiRoute>, never, Scope.Scope> {
+  const router = yield* HttpRouter.make
+  const handlers = Layer.mergeAll(
+    layerModels(models),
+    layerSegment(models),
+    JobsHandlers.layer(models, jobs),
+    SystemHandlers.layer(models, metrics)
+  )
+  yield* Layer.build(
+    HttpApiBuilder.layer(SegFormerApi).pipe(
+      Layer.provide(handlers),
+      Layer.provide(layerAuthorization),
+      Layer.provide(Layer.succeed(HttpRouter.HttpRouter, router)),
+      Layer.provide(HttpServer.layerServices)
+    )
+  )
+  const app = router.asHttpEffect()
+  const routes: Array<ApiRoute> = []
+  HttpApi.reflect(SegFormerApi, {
+    onGroup: () => {},
+    onEndpoint: ({ endpoint }) => {
+      routes.push({ method: endpoint.method, path: pathOf(endpoint.path), app })
+    }
+  })
+  const description = Effect.cached(
+    Effect.sync(() => HttpServerResponse.jsonUnsafe(OpenApi.fromApi(SegFormerApi)))
+  )
+  routes.push({ method: "GET", path: "/openapi.json", app: yield* description })
+  routes.push({ method: "GET", path: "/docs", app: yield* documents })
+  return routes
+})
+
+const pathOf = (path: string): `/${string}` => (path.startsWith("/") ? `/${path.slice(1)}` : `/${path}`)
+
+/**
+ * The page is one with all its scripts, two megabytes of them: loaded when somebody looks. They stand in the document,
+ * and it may ask nobody but this server.
+ */
+const policy = [
+  "default-src 'none'",
+  "script-src 'unsafe-inline'",
+  "style-src 'unsafe-inline'",
+  "img-src 'self' data:",
+  "font-src data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'"
+].join("; ")
+
+const documents = Effect.cached(
+  Effect.gen(function* () {
+    const router = yield* HttpRouter.make
+    yield* Effect.scoped(
+      Layer.build(
+        HttpApiSwagger.layer(SegFormerApi, { path: "/docs" }).pipe(
+          Layer.provide(Layer.succeed(HttpRouter.HttpRouter, router))
+        )
+      )
+    )
+    return Effect.map(router.asHttpEffect(), (response) =>
+      HttpServerResponse.setHeader(response, "content-security-policy", policy)
+    )
+  })
+).pipe(Effect.map(Effect.flatten))

@@ -1,0 +1,147 @@
+/** The contract of segmenting: which models there are, and what one of them sees in an image. */
+import { Schema } from "effect"
+import {
+  HttpApiEndpoint,
+  HttpApiGroup,
+  HttpApiMiddleware,
+  HttpApiSchema,
+  HttpApiSecurity,
+  OpenApi
+} from "effect/http-api"
+import { FeatureCollection } from "../../mask/GeoJson.ts"
+import { Dataset } from "../../mask/Coco.ts"
+import { refusals } from "./ApiError.ts"
+
+/** Says in the contract that a bearer token is asked for. Whether it is a good one is looked at before any route. */
+export class Authorization extends HttpApiMiddleware.Service<Authorization>()(
+  "effect-segformer/server/v1/SegmentApi/Authorization",
+  { security: { bearer: HttpApiSecurity.bearer } }
+) {}
+
+/** Such as `#ff8800`. */
+const Color = Schema.String.check(Schema.isPattern(/^#[\da-f]{6}$/))
+
+/** A class that a model tells apart. */
+export const ModelClass = Schema.Struct({ id: Schema.Int, name: Schema.String, color: Color })
+
+/** A model that can be asked for. */
+export const ModelInfo = Schema.Struct({
+  name: Schema.String,
+  /** Asked when a request names none. */
+  default: Schema.Boolean,
+  /** `model` for one that runs here, `service` for one that runs elsewhere. */
+  kind: Schema.String,
+  classes: Schema.Array(ModelClass)
+})
+export type ModelInfo = typeof ModelInfo.Type
+
+export const ModelList = Schema.Struct({ models: Schema.Array(ModelInfo) })
+
+/** 0 to 1; `null` where the model does not say. */
+const Confidence = Schema.NullOr(Schema.Finite)
+
+/** A class with at least one pixel. */
+export const FoundClass = Schema.Struct({
+  ...ModelClass.fields,
+  pixels: Schema.Int,
+  /** Of the image's pixels, 0 to 1. */
+  share: Schema.Finite,
+  confidence: Confidence
+})
+
+/** A connected set of pixels of one class. Coordinates in pixels, from the top left. */
+export const FoundRegion = Schema.Struct({
+  /** Its place in the list. */
+  id: Schema.Int,
+  classId: Schema.Int,
+  class: Schema.String,
+  area: Schema.Int,
+  boundingBox: Schema.Struct({
+    x: Schema.Finite,
+    y: Schema.Finite,
+    width: Schema.Finite,
+    height: Schema.Finite
+  }),
+  centroid: Schema.Struct({ x: Schema.Finite, y: Schema.Finite }),
+  confidence: Confidence
+})
+
+/** What a model sees in an image. */
+export const SegmentResult = Schema.Struct({
+  requestId: Schema.String,
+  model: Schema.String,
+  /** In pixels, as a person sees the image. */
+  width: Schema.Int,
+  height: Schema.Int,
+  /** That the segmentation took. */
+  seconds: Schema.Finite,
+  /** Those in the image, largest first. */
+  classes: Schema.Array(FoundClass),
+  /** Largest first, at most 1,000. */
+  regions: Schema.Array(FoundRegion),
+  regionsTotal: Schema.Int,
+  /** With `include=labels`: class ids row by row, little-endian, compressed by zlib, in base64. */
+  labels: Schema.optionalKey(
+    Schema.Struct({
+      width: Schema.Int,
+      height: Schema.Int,
+      bits: Schema.Literals([8, 16]),
+      deflate: Schema.String
+    })
+  ),
+  /** With `include=confidence`, where the model says: a byte a pixel, 0 to 255 for 0 to 1, packed likewise. */
+  confidence: Schema.optionalKey(
+    Schema.Struct({ width: Schema.Int, height: Schema.Int, deflate: Schema.String })
+  )
+})
+export type SegmentResult = typeof SegmentResult.Type
+
+/** What a request may ask for besides. */
+export const segmentQuery = {
+  model: Schema.optionalKey(Schema.String),
+  /** `labels`, `confidence`, or both with a comma between. */
+  include: Schema.optionalKey(Schema.String)
+}
+
+const file = (contentType: string) => Schema.Uint8Array.pipe(HttpApiSchema.asUint8Array({ contentType }))
+
+/** In the forms that `Accept` chooses between; JSON by default. */
+export const segmentFormats = [
+  SegmentResult,
+  file("image/png"),
+  file("application/octet-stream"),
+  FeatureCollection.pipe(HttpApiSchema.asJson({ contentType: "application/geo+json" })),
+  Dataset.pipe(HttpApiSchema.asJson({ contentType: "application/vnd.coco+json" })),
+  Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/csv" }))
+] as const
+
+export class ModelsGroup extends HttpApiGroup.make("models")
+  .add(
+    HttpApiEndpoint.get("list", "/v1/models", { success: ModelList, error: refusals }).annotateMerge(
+      OpenApi.annotations({ summary: "The models that can be asked for" })
+    )
+  )
+  .middleware(Authorization) {}
+
+export class SegmentGroup extends HttpApiGroup.make("segment")
+  .add(
+    HttpApiEndpoint.post("image", "/v1/segment", {
+      query: segmentQuery,
+      headers: { accept: Schema.optionalKey(Schema.String) },
+      payload: [
+        file("application/octet-stream"),
+        Schema.Struct({ image: Schema.Unknown }).pipe(HttpApiSchema.asMultipart())
+      ],
+      success: segmentFormats,
+      error: refusals
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Segment an image",
+        description:
+          "The body is an image file as it is, or a form with one file part named `image` or `file`. `Accept` " +
+          "chooses the form of the answer: JSON, a label PNG whose pixels are class ids, raw class ids, GeoJSON, " +
+          "COCO, or the regions as CSV."
+      })
+    )
+  )
+  .middleware(Authorization) {}

@@ -1,0 +1,53 @@
+/** `/v1/models` and `/v1/segment`, at work. */
+import { Effect } from "effect"
+import type { HttpServerRequest } from "effect/http"
+import { HttpApiBuilder } from "effect/http-api"
+import * as Bodies from "../Bodies.ts"
+import type { ServerLimits, Upload } from "../Dialect.ts"
+import { bad } from "../Refusal.ts"
+import { RequestId } from "../RequestId.ts"
+import * as Uploads from "../Uploads.ts"
+import * as Answer from "./Answer.ts"
+import { SegFormerApi } from "./Api.ts"
+import * as Models from "./Models.ts"
+import { answered } from "./Refuse.ts"
+
+/** The image in a body: the body itself, or the one file of a form. */
+const upload = Effect.fnUntraced(function* (
+  request: HttpServerRequest.HttpServerRequest,
+  { bodyTimeout: timeout, maxBytes }: ServerLimits
+) {
+  if (!Bodies.isForm(request)) {
+    const bytes = yield* Bodies.read(request, { maxBytes, timeout })
+    if (bytes.length === 0) return yield* bad("The body is empty: send the bytes of an image file")
+    return { name: "image", bytes } satisfies Upload
+  }
+  const options = { part: ["image", "file"], maxBytes, maxTotalBytes: maxBytes, maxFiles: 1, timeout }
+  const [file] = yield* Uploads.read(request, options)
+  return file ?? (yield* bad('The form has no file part named "image" or "file"'))
+})
+
+export const layerModels = (models: Models.Models) =>
+  HttpApiBuilder.group(SegFormerApi, "models", (handlers) =>
+    handlers.handle("list", () =>
+      Effect.map(Effect.forEach(models, Models.info, { concurrency: "unbounded" }), (models) => ({ models }))
+    )
+  )
+
+export const layerSegment = (models: Models.Models) =>
+  HttpApiBuilder.group(SegFormerApi, "segment", (handlers) =>
+    handlers.handleRaw("image", ({ query, request }) =>
+      answered(
+        Effect.gen(function* () {
+          const asked = yield* Answer.asked(request.headers["accept"], query.include)
+          const { name, served } = yield* Models.find(models, query.model)
+          yield* served.enter(yield* Uploads.announced(request, served.limits.maxBytes))
+          const requestId = yield* RequestId
+          const image = yield* upload(request, served.limits)
+          return yield* served.segment(image, (segmented) =>
+            Answer.make(segmented, asked, { model: name, requestId })
+          )
+        })
+      )
+    )
+  )
