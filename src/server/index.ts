@@ -23,6 +23,7 @@ export { CannotListen, SegFormerServer, type StartError } from "./SegFormerServe
 export { CurrentCaller, TokensRequired } from "./Security.ts"
 export type { Caller, RouteLimits, SegFormerServerOptions } from "./ServerOptions.ts"
 export { SegFormerApi } from "./v1/Api.ts"
+export * as ServerJobs from "./v1/ServerJobs.ts"
 export { ApiError } from "./v1/ApiError.ts"
 export type { MicroBatchOptions } from "./MicroBatch.ts"
 export * as Page from "./page/Page.ts"

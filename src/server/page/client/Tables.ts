@@ -29,6 +29,9 @@ const listed = 100
 export const isSame = (a: Target | undefined, b: Target | undefined): boolean =>
   a?.className === b?.className && a?.region?.id === b?.region?.id
 
+/** Whether the model says how sure it is: not all do. */
+const isSure = (result: Result): boolean => result.classes.some((one) => one.confidence !== null)
+
 export const make = (events: TableEvents): Tables => {
   const classes = byId("classes", HTMLTableElement)
   const regions = byId("regions", HTMLTableElement)
@@ -123,9 +126,13 @@ export const make = (events: TableEvents): Tables => {
       return found === undefined ? "–" : percent(found.share)
     }
     return [...result.classes, ...only].map(({ color, confidence: sure, name }: Found) =>
-      other === undefined
-        ? row({ className: name }, color, undefined, shareIn(result, name), confidence(sure))
-        : row({ className: name }, color, undefined, shareIn(result, name), shareIn(other, name))
+      row(
+        { className: name },
+        color,
+        undefined,
+        shareIn(result, name),
+        ...(other === undefined ? (isSure(result) ? [confidence(sure)] : []) : [shareIn(other, name)])
+      )
     )
   }
 
@@ -134,7 +141,8 @@ export const make = (events: TableEvents): Tables => {
     const color = result.classes.find(({ name }) => name === className)?.color
     const label = `${className}, region ${id}`
     const place = `${Math.round(box.x)}, ${Math.round(box.y)}`
-    return row({ className, region }, color, label, place, count(area), confidence(region.confidence))
+    const sure = isSure(result) ? [confidence(region.confidence)] : []
+    return row({ className, region }, color, label, place, count(area), ...sure)
   }
 
   const regionRows = (result: Result) => {
@@ -162,10 +170,11 @@ export const make = (events: TableEvents): Tables => {
   return {
     show: (result, other) => {
       rows = []
-      const names =
-        other === undefined ? ["Class", "Share", "Confidence"] : ["Class", result.model, other.model]
-      classes.replaceChildren(head(...names), h("tbody", {}, ...classRows(result, other)))
-      regions.replaceChildren(head("Class", "Left, top", "Pixels", "Confidence"), regionRows(result))
+      const last = isSure(result) ? ["Confidence"] : []
+      const names = other === undefined ? ["Share", ...last] : [result.model, other.model]
+      classes.classList.toggle("compared", other !== undefined)
+      classes.replaceChildren(head("Class", ...names), h("tbody", {}, ...classRows(result, other)))
+      regions.replaceChildren(head("Class", "Left, top", "Pixels", ...last), regionRows(result))
       const { length } = result.regions
       regionsCount.textContent =
         length < result.regionsTotal
