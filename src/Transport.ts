@@ -19,7 +19,7 @@
  * Layer.isLayer(allBackground) // => true
  * ```
  */
-import { Context, Effect, Layer, type Scope } from "effect"
+import { Context, Effect, Layer, type Result, type Scope } from "effect"
 import type { Image } from "./image/ImageSource.ts"
 import type { ClassTable } from "./mask/ClassTable.ts"
 import type { Attempt } from "./policy/Attempt.ts"
@@ -30,6 +30,8 @@ import type { SegmentationError } from "./SegmentationError.ts"
 
 export interface PredictRequest {
   readonly image: Image
+  /** `"logits"`: give those and no label map, where there is a choice; they are to be averaged with others. */
+  readonly prefer?: "logits" | undefined
 }
 
 /** What is known of the model behind a transport. */
@@ -46,6 +48,12 @@ export interface Health {
   readonly detail: string
 }
 
+/** One attempt at several images. It fails as a whole, or gives a result for each image, in order. */
+export type PredictMany = (
+  requests: ReadonlyArray<PredictRequest>,
+  attempt: Attempt
+) => Effect.Effect<ReadonlyArray<Result.Result<Prediction, SegmentationError>>, SegmentationError>
+
 /** What a transport consists of. */
 export interface TransportOptions {
   /** For errors, logs and metrics: the address of a service without query, or the name of a model. */
@@ -57,6 +65,8 @@ export interface TransportOptions {
     request: PredictRequest,
     attempt: Attempt
   ) => Effect.Effect<Prediction, SegmentationError>
+  /** One attempt at several images at once, where that costs less than one by one: a result for each, in order. */
+  readonly predictMany?: PredictMany | undefined
   /** Unknown model and no classes, unless given. */
   readonly describe?: Effect.Effect<ModelDescription, SegmentationError> | undefined
   /** Always healthy, unless given. */
@@ -74,6 +84,8 @@ export class Transport extends Context.Service<
       request: PredictRequest,
       attempt: Attempt
     ) => Effect.Effect<Prediction, SegmentationError>
+    /** `undefined` where several images at once are no cheaper than one by one. */
+    readonly predictMany?: PredictMany | undefined
     readonly describe: Effect.Effect<ModelDescription, SegmentationError>
     readonly health: Effect.Effect<Health, SegmentationError>
     /** Runs attempts under the transport's policy. All its callers share queue, budget and circuit. */
@@ -90,6 +102,7 @@ export class Transport extends Context.Service<
         Transport.of({
           name: options.name,
           predict: options.predict,
+          predictMany: options.predictMany,
           describe: options.describe ?? Effect.succeed({ name: "unknown", classes: [] }),
           health: options.health ?? Effect.succeed({ healthy: true, detail: "ready" }),
           runner

@@ -77,7 +77,7 @@ describe("SegmentationError", () => {
     assert.strictEqual(error.isRetryable, retryable.has(error._tag))
   })
 
-  it("a deadline that has passed is not retried, nor a certificate that is not trusted, while 408 and 425 are", () => {
+  it("a deadline that has passed is not retried, nor a certificate or a name that no retry mends, while 408 and 425 are", () => {
     assert.isFalse(
       new S.TimedOut({ ...at, kind: "deadline", phase: "queued", after: retryAfter, attempt: 1 }).isRetryable
     )
@@ -89,6 +89,8 @@ describe("SegmentationError", () => {
       detail: ""
     } as const
     assert.isFalse(new S.ConnectionFailed(untrusted).isRetryable)
+    assert.isFalse(new S.ConnectionFailed({ ...untrusted, code: "ENOTFOUND", sent: "no" }).isRetryable)
+    assert.isTrue(new S.ConnectionFailed({ ...untrusted, code: "EAI_AGAIN", sent: "no" }).isRetryable)
     assert.isTrue(new S.RequestRejected({ ...answer, status: 408 }).isRetryable)
     assert.isTrue(new S.RequestRejected({ ...answer, status: 425 }).isRetryable)
   })

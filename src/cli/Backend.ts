@@ -18,8 +18,12 @@ export interface BackendOptions {
   /** Colours of a service's masks, by name. */
   readonly palette?: PaletteName | undefined
   readonly sessions?: number | undefined
+  /** How sure a model is of each pixel, which takes it longer. */
+  readonly confidence?: boolean | undefined
   /** For one attempt at a service. */
   readonly timeout?: Duration.Duration | undefined
+  /** Attempts at a service under way at once, instead of what the environment says. */
+  readonly atOnce?: number | undefined
 }
 
 export const palettes = {
@@ -43,7 +47,7 @@ const makeModel = Effect.fnUntraced(function* (
   options: BackendOptions
 ): Effect.fn.Return<Transport["Service"], ExitCode.Ended, Scope.Scope | ImageCodec> {
   const { ModelSource, SegFormerOnnx } = yield* Effect.promise(() => import("../onnx/index.ts"))
-  const { model, sessions } = options
+  const { confidence, model, sessions } = options
   const isId =
     model !== undefined &&
     /^\w[\w.-]*\/\w[\w.-]*$/.test(model) &&
@@ -51,13 +55,13 @@ const makeModel = Effect.fnUntraced(function* (
     !existsSync(model)
   const made =
     model === undefined
-      ? SegFormerOnnx.make({ sessions })
+      ? SegFormerOnnx.make({ sessions, confidence })
       : isId
         ? Effect.provide(
-            SegFormerOnnx.make({ model: ModelSource.hub(model), sessions }),
+            SegFormerOnnx.make({ model: ModelSource.hub(model), sessions, confidence }),
             FetchHttpClient.layer
           )
-        : SegFormerOnnx.make({ model: ModelSource.folder(model), sessions })
+        : SegFormerOnnx.make({ model: ModelSource.folder(model), sessions, confidence })
   return yield* Effect.mapError(made, unavailable)
 })
 
@@ -77,7 +81,11 @@ const makeService = Effect.fnUntraced(function* (
     SegFormerHttp.make({
       baseUrl: url,
       apiKey: config.apiKey,
-      policy: { ...config.policy, attemptTimeout: options.timeout ?? config.policy.attemptTimeout },
+      policy: {
+        ...config.policy,
+        attemptTimeout: options.timeout ?? config.policy.attemptTimeout,
+        concurrency: options.atOnce ?? config.policy.concurrency
+      },
       protocol: Inspection.make({ palette })
     }).pipe(
       Effect.provideContext(client),

@@ -10,18 +10,18 @@ export const count = (name: string) => Flag.Int(name).pipe(Flag.withSchema(Count
 const units: Readonly<Record<string, number>> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
 
 /** Bytes, written as 1048576, 512k, 50M or 2G. */
+export const parseBytes = (text: string): Option.Option<number> => {
+  const [, digits, unit] = /^(\d+)\s*([kmg]?)i?b?$/i.exec(text) ?? []
+  const factor = units[(unit ?? "").toLowerCase()]
+  const value = digits === undefined || factor === undefined ? 0 : Number(digits) * factor
+  return value > 0 ? Option.some(value) : Option.none()
+}
+
+/** A flag of {@link parseBytes}. */
 export const bytes = (name: string) =>
   Flag.String(name).pipe(
     Flag.withMetavar("BYTES"),
-    Flag.filterMap(
-      (text) => {
-        const [, digits, unit] = /^(\d+)\s*([kmg]?)i?b?$/i.exec(text) ?? []
-        const factor = units[(unit ?? "").toLowerCase()]
-        const value = digits === undefined || factor === undefined ? 0 : Number(digits) * factor
-        return value > 0 ? Option.some(value) : Option.none()
-      },
-      () => "a size such as 1048576, 512k or 50M"
-    )
+    Flag.filterMap(parseBytes, () => "a size such as 1048576, 512k or 50M")
   )
 
 export const url = Flag.String("url").pipe(

@@ -2,6 +2,7 @@
 import { Effect, Layer } from "effect"
 import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { version } from "../version.ts"
+import * as BatchCommand from "./BatchCommand.ts"
 import * as EvalCommand from "./EvalCommand.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as ExportCommand from "./ExportCommand.ts"
@@ -10,6 +11,8 @@ import * as ProbeCommand from "./ProbeCommand.ts"
 import * as Screen from "./Screen.ts"
 import * as SegmentCommand from "./SegmentCommand.ts"
 import * as ServeCommand from "./ServeCommand.ts"
+import * as WorkerCommand from "./WorkerCommand.ts"
+import * as WorkerRunsCommand from "./WorkerRunsCommand.ts"
 
 export const command = Command.make("segformer").pipe(
   Command.withDescription(
@@ -17,11 +20,14 @@ export const command = Command.make("segformer").pipe(
   ),
   Command.withSubcommands([
     SegmentCommand.command,
+    BatchCommand.command,
     ServeCommand.command,
     HealthCommand.command,
     ProbeCommand.command,
     EvalCommand.command,
-    ExportCommand.command
+    ExportCommand.command,
+    WorkerCommand.command,
+    WorkerRunsCommand.command
   ]),
   Command.withExamples([
     {

@@ -1,6 +1,9 @@
-/** `segformer serve`, at work: a segmenter behind a socket until the process is told to stop. */
-import { Duration, Effect, Layer } from "effect"
-import { Dialects, SegFormerServer } from "../server/index.ts"
+/** `segformer serve`, at work: segmenters behind a socket until the process is told to stop. */
+import { readFile } from "node:fs/promises"
+import { Config, Duration, Effect, Layer, Redacted, Result, type Scope } from "effect"
+import type { ImageCodec } from "../image/ImageCodec.ts"
+import { Companions, Dialects, SegFormerServer, Telemetry } from "../server/index.ts"
+import * as Security from "../server/Security.ts"
 import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
@@ -10,47 +13,152 @@ export interface Options {
   readonly host: string
   readonly port: number
   readonly url: string | undefined
-  readonly model: string | undefined
+  /** Each as `MODEL` or `NAME=MODEL`; the first is the default. */
+  readonly model: ReadonlyArray<string>
   /** Names of dialects. */
   readonly protocol: ReadonlyArray<string>
-  /** What the model is called. */
+  /** What the default model is called. */
   readonly name: string | undefined
-  readonly concurrency: number
+  readonly tokenFile: string | undefined
+  readonly allowAnyone: boolean
+  readonly concurrency: number | undefined
   readonly sessions: number
+  readonly confidence: boolean
   readonly queue: number
+  /** Bytes of results kept. */
+  readonly cache: number
+  /** The folder of jobs. */
+  readonly jobs: string | undefined
+  /** Images predicted together. */
+  readonly batch: number
   readonly maxBytes: number | undefined
   readonly maxPixels: number | undefined
   /** Seconds. */
+  readonly timeout: number
+  /** Seconds. */
   readonly drain: number
+  readonly noPage: boolean
 }
 
 /** Serves until it is interrupted, then drains. */
 export const run = (options: Options): Effect.Effect<never, ExitCode.Ended> =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const { drain, host, port, protocol, ...rest } = options
-      if (rest.url !== undefined && rest.model !== undefined) {
-        return yield* new ExitCode.Ended({ code: ExitCode.usage, reason: "give --url or --model, not both" })
-      }
-      const dialects = yield* Effect.mapError(
-        Dialects.load(protocol),
-        (error) => new ExitCode.Ended({ code: ExitCode.usage, reason: error.message })
+  Effect.scoped(serve(options)).pipe(
+    // Outermost, so that the last requests' traces go out too.
+    Effect.provide(Layer.provideMerge(Telemetry.layer, Layer.merge(Backend.layerCodec, Screen.layerLog))),
+    Effect.catchTag("ConfigError", ({ message }) =>
+      Effect.fail(
+        usage(`the environment does not say where to send telemetry: ${message.replaceAll(/\s+/g, " ")}`)
       )
-      const transport = yield* Backend.make(rest)
-      const server = yield* SegFormerServer.make({
-        ...rest,
-        dialects,
-        host,
-        port,
-        drain: Duration.seconds(drain)
-      }).pipe(
-        Effect.provideService(Transport, transport),
-        Effect.mapError((error) => new ExitCode.Ended({ code: ExitCode.unavailable, reason: error.message }))
+    )
+  )
+
+const usage = (reason: string) => new ExitCode.Ended({ code: ExitCode.usage, reason })
+
+const serve = Effect.fnUntraced(function* (
+  options: Options
+): Effect.fn.Return<never, ExitCode.Ended, ImageCodec | Scope.Scope> {
+  const { batch, cache, drain, jobs, noPage, protocol, timeout, ...rest } = options
+  if (options.url !== undefined && options.model.length > 0) {
+    return yield* usage("give --url or --model, not both")
+  }
+  const dialects = yield* Effect.mapError(Dialects.load(protocol), (error) => usage(error.message))
+  const [first, ...others] = yield* Effect.fromResult(named(options.model))
+  const tokens = yield* loadTokens(options.tokenFile)
+  const companions = yield* Companions.make().pipe(
+    Effect.provide(Backend.layerHttpClient),
+    Effect.mapError((error) => usage(error.message))
+  )
+  // Before a model is loaded for nothing.
+  yield* Effect.mapError(
+    Security.check(options.host, { ...options, tokens, authorize: companions.authorize }),
+    (error) => usage(error.message)
+  )
+  const name = options.name ?? (first?.isGiven === true ? first.name : undefined)
+  const transport = yield* Backend.make({ ...rest, model: first?.model })
+  const more = others.map(({ model, name }) => [
+    name,
+    Layer.effect(Transport, Backend.make({ ...rest, model }))
+  ])
+  const models: Readonly<Record<string, Layer.Layer<Transport, ExitCode.Ended, ImageCodec>>> =
+    Object.fromEntries(more)
+  const server = yield* SegFormerServer.make({
+    ...rest,
+    name,
+    models,
+    dialects,
+    tokens,
+    authorize: companions.authorize,
+    jobs: { folder: jobs, onEnd: companions.jobEnded },
+    page: !noPage,
+    cacheBytes: cache,
+    batch: batch > 1 ? { size: batch } : false,
+    timeout: Duration.seconds(timeout),
+    drain: Duration.seconds(drain)
+  }).pipe(
+    Effect.provideService(Transport, transport),
+    Effect.mapError((error) =>
+      error._tag === "Ended"
+        ? error
+        : new ExitCode.Ended({
+            code: ExitCode.unavailable,
+            reason: error.message
+          })
+    )
+  )
+  const names = [name ?? transport.name, ...others.map((other) => other.name)].join(", ")
+  const page = noPage ? "" : `page: ${server.url}/, `
+  yield* Effect.logInfo(
+    `Serving ${names} at ${server.url} (${protocol.join(", ")}); ${page}API: ${server.url}/docs`
+  )
+  ExitCode.stop.served = true
+  return yield* Effect.onInterrupt(Effect.never, () =>
+    Effect.logInfo(`Stopping: no new requests; those under way have ${drain} s to finish`)
+  )
+})
+
+interface Named {
+  readonly name: string
+  readonly isGiven: boolean
+  readonly model: string
+}
+
+/** `NAME=MODEL` as it is; a model alone goes by its last part: `b5` for `./models/b5` and `acme/b5`. */
+const named = (models: ReadonlyArray<string>): Result.Result<ReadonlyArray<Named>, ExitCode.Ended> => {
+  const all = models.map((text): Named => {
+    const [, name, model] = /^([\w.-]+)=(.+)$/.exec(text) ?? []
+    if (name !== undefined && model !== undefined) return { name, isGiven: true, model }
+    const last = text.split(/[\\/]/).findLast((part) => part !== "") ?? text
+    return { name: last.replace(/\.onnx$/, ""), isGiven: false, model: text }
+  })
+  const twice = all.find(({ name }, index) => all.findIndex((other) => other.name === name) < index)
+  return twice === undefined
+    ? Result.succeed(all)
+    : Result.fail(
+        usage(`two models are called ${twice.name}: say what they are called, as in --model large=./b5`)
       )
-      yield* Effect.logInfo(`Serving ${transport.name} at ${server.url} (${protocol.join(", ")})`)
-      ExitCode.stop.served = true
-      return yield* Effect.onInterrupt(Effect.never, () =>
-        Effect.logInfo(`Stopping: no new requests; those under way have ${drain} s to finish`)
-      )
-    })
-  ).pipe(Effect.provide(Layer.merge(Backend.layerCodec, Screen.layerLog)))
+}
+
+/** The tokens of the file and of the environment. */
+const loadTokens = Effect.fnUntraced(function* (
+  path: string | undefined
+): Effect.fn.Return<ReadonlyArray<Redacted.Redacted>, ExitCode.Ended> {
+  const given = yield* Effect.orElseSucceed(Config.Redacted("SEGFORMER_SERVE_TOKENS"), () =>
+    Redacted.make("")
+  )
+  const text =
+    path === undefined
+      ? ""
+      : yield* Effect.tryPromise({
+          try: () => readFile(path, "utf8"),
+          catch: (cause) =>
+            usage(
+              `cannot read the tokens in ${path}: ${cause instanceof Error ? cause.message : String(cause)}`
+            )
+        })
+  const lines = text.split(/\r?\n/).filter((line) => !line.startsWith("#"))
+  const tokens = [...lines, ...Redacted.value(given).split(",")].flatMap((token) => token.trim() || [])
+  if (path !== undefined && tokens.length === 0) return yield* usage(`there is no token in ${path}`)
+  const bad = tokens.find((token) => /\s/.test(token))
+  if (bad !== undefined) return yield* usage("a token has no spaces in it; one of yours has")
+  return tokens.map((token) => Redacted.make(token))
+})

@@ -1,44 +1,67 @@
 /** `segformer serve`: its flags and help. The work is in `Serve`, which is loaded when there is work. */
-import { Effect, Option } from "effect"
+import { Config, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import * as Dialects from "../server/Dialects.ts"
 import * as Flags from "./Flags.ts"
 
 const listed = Dialects.names.join(", ")
 
+const protocol = (text: string): Option.Option<ReadonlyArray<string>> => {
+  const named = text.split(",").map((name) => name.trim())
+  const wanted = named.includes("all") ? Dialects.names : named
+  return wanted.every((name) => Dialects.names.includes(name)) ? Option.some(wanted) : Option.none()
+}
+
+const isPort = (port: number) => port >= 0 && port <= 65_535
+
+/** What the environment says where the command line says nothing: `SEGFORMER_SERVE_PORT` for `--port`. */
+const variable = (flag: string) => `SEGFORMER_SERVE_${flag.toUpperCase().replaceAll("-", "_")}`
+const text = (name: string) => Flag.String(name).pipe(Flag.withFallbackConfig(Config.String(variable(name))))
+const whole = (name: string) => Flag.Int(name).pipe(Flag.withFallbackConfig(Config.Int(variable(name))))
+const switched = (name: string) =>
+  Flag.Boolean(name).pipe(Flag.withFallbackConfig(Config.Boolean(variable(name))), Flag.withDefault(false))
+
+const count = (name: string, least = 1) =>
+  whole(name).pipe(
+    Flag.filter(
+      (value) => value >= least,
+      () => `a whole number of at least ${least}`
+    )
+  )
+
 const flags = {
-  host: Flag.String("host").pipe(
-    Flag.withDescription("Address to listen at. 127.0.0.1 by default: this machine only; 0.0.0.0 for all"),
+  host: text("host").pipe(
+    Flag.withDescription(
+      "Address to listen at. 127.0.0.1 by default: this machine only; 0.0.0.0 for all, which needs tokens"
+    ),
     Flag.withDefault("127.0.0.1")
   ),
-  port: Flag.Int("port").pipe(
+  port: whole("port").pipe(
     Flag.withAlias("p"),
-    Flag.filter(
-      (port) => port >= 0 && port <= 65_535,
-      () => "a whole number from 0 to 65535"
-    ),
+    Flag.filter(isPort, () => "a whole number from 0 to 65535"),
     Flag.withDescription("Port to listen at; 0 for any that is free. 8080 by default"),
     Flag.withDefault(8080)
   ),
-  model: Flags.model,
+  model: Flag.String("model").pipe(
+    Flag.withAlias("m"),
+    Flag.withMetavar("[NAME=]MODEL"),
+    Flag.withDescription(
+      "A model folder, an .onnx file or an id of the Hugging Face Hub. By default the model in this package. Several " +
+        "times for several models, each with the name that requests call it by; the first is asked where none is named"
+    ),
+    Flag.atLeast(0)
+  ),
   url: Flags.url.pipe(Flag.withDescription("Pass images on to this service, instead of a model here")),
-  protocol: Flag.String("protocol").pipe(
+  protocol: text("protocol").pipe(
     Flag.withMetavar("NAMES"),
     Flag.withDescription(
-      `Protocols to answer in, with commas between: ${listed}; or all. Where several have a path, such as ` +
+      `Protocols to answer in besides /v1, with commas between: ${listed}; or all. Where several have a path, such as ` +
         "/health, the first one named has it. inspection by default"
     ),
-    Flag.filterMap(
-      (text) => {
-        const named = text.split(",").map((name) => name.trim())
-        const wanted = named.includes("all") ? Dialects.names : named
-        return wanted.every((name) => Dialects.names.includes(name)) ? Option.some(wanted) : Option.none()
-      },
-      (text) => `one or more of ${listed}, or all, and not "${text}"`
-    ),
+    Flag.filterMap(protocol, (given) => `one or more of ${listed}, or all, and not "${given}"`),
     Flag.withDefault(["inspection"])
   ),
-  name: Flag.String("name").pipe(
+  name: text("name").pipe(
     Flag.withMetavar("NAME"),
     Flag.withDescription(
       "What requests call the model, in protocols where they name one. The model's own name by default; " +
@@ -46,32 +69,73 @@ const flags = {
     ),
     Flag.optional
   ),
-  concurrency: Flags.count("concurrency").pipe(
+  tokenFile: text("token-file").pipe(
+    Flag.withMetavar("FILE"),
+    Flag.withDescription(
+      "Bearer tokens, one a line: whoever sends one may come in. SEGFORMER_SERVE_TOKENS holds them too, with commas between"
+    ),
+    Flag.optional
+  ),
+  allowAnyone: switched("allow-anyone").pipe(
+    Flag.withDescription("Listen for others without asking for a token")
+  ),
+  concurrency: count("concurrency").pipe(
     Flag.withAlias("c"),
     Flag.withMetavar("IMAGES"),
     Flag.withDescription("Images worked on at once. 2 by default"),
-    Flag.withDefault(2)
+    Flag.optional
   ),
-  sessions: Flags.count("sessions").pipe(
-    Flag.withDescription("Copies of the model that run side by side. 1 by default"),
+  sessions: count("sessions").pipe(
+    Flag.withDescription("Copies of each model that run side by side. 1 by default"),
     Flag.withDefault(1)
   ),
-  queue: Flag.Int("queue").pipe(
-    Flag.filter(
-      (value) => value >= 0,
-      () => "a whole number of at least 0"
-    ),
+  confidence: switched("confidence").pipe(
+    Flag.withDescription(
+      "Let models here say how sure they are of each pixel, which takes them about twice as long"
+    )
+  ),
+  queue: count("queue", 0).pipe(
     Flag.withMetavar("REQUESTS"),
     Flag.withDescription("Requests that may wait; one more is refused with 503. 32 by default"),
     Flag.withDefault(32)
   ),
+  cache: Flag.String("cache").pipe(
+    Flag.withFallbackConfig(Config.String(variable("cache"))),
+    Flag.withMetavar("BYTES"),
+    Flag.filterMap(
+      (given) => (given === "0" ? Option.some(0) : Flags.parseBytes(given)),
+      () => "a size such as 512k or 64M, or 0 for none"
+    ),
+    Flag.withDescription("Results kept in memory for images that come again; 0 for none. 64M by default"),
+    Flag.withDefault(64 * 1024 * 1024)
+  ),
+  batch: count("batch").pipe(
+    Flag.withMetavar("IMAGES"),
+    Flag.withDescription(
+      "Images predicted together at most, where a model takes several at once; 1 for one by one. 8 by default"
+    ),
+    Flag.withDefault(8)
+  ),
+  jobs: text("jobs").pipe(
+    Flag.withMetavar("FOLDER"),
+    Flag.withDescription(
+      "Where jobs of /v1/jobs are kept, so that they survive a restart. A temporary folder by default"
+    ),
+    Flag.optional
+  ),
   maxBytes: Flags.maxBytes,
   maxPixels: Flags.maxPixels,
-  drain: Flags.count("drain").pipe(
+  timeout: count("timeout").pipe(
+    Flag.withMetavar("SECONDS"),
+    Flag.withDescription("Time for one image, from its turn to its answer. 120 by default"),
+    Flag.withDefault(120)
+  ),
+  drain: count("drain").pipe(
     Flag.withMetavar("SECONDS"),
     Flag.withDescription("Time for requests under way to finish when the server is to stop. 20 by default"),
     Flag.withDefault(20)
-  )
+  ),
+  noPage: switched("no-page").pipe(Flag.withDescription("Leave out the page at /"))
 }
 
 export const command = Command.make("serve", flags, (options) =>
@@ -81,8 +145,10 @@ export const command = Command.make("serve", flags, (options) =>
       run({
         ...options,
         url: Option.getOrUndefined(options.url),
-        model: Option.getOrUndefined(options.model),
         name: Option.getOrUndefined(options.name),
+        tokenFile: Option.getOrUndefined(options.tokenFile),
+        jobs: Option.getOrUndefined(options.jobs),
+        concurrency: Option.getOrUndefined(options.concurrency),
         maxBytes: Option.getOrUndefined(options.maxBytes),
         maxPixels: Option.getOrUndefined(options.maxPixels)
       })
@@ -90,16 +156,21 @@ export const command = Command.make("serve", flags, (options) =>
 ).pipe(
   Command.withShortDescription("Serve a model over HTTP"),
   Command.withDescription(
-    "Serve the model in this package, another one, or another service, in the protocols that other people's " +
-      "clients speak. SIGTERM and Ctrl-C let requests under way finish."
+    "Serve the model in this package, others, or another service: with a page at /, an API at /v1 (described at /docs), " +
+      "and in the protocols that other people's clients speak. Each flag may be set in the environment too: " +
+      "SEGFORMER_SERVE_PORT for --port. SIGTERM and Ctrl-C let requests under way finish."
   ),
   Command.withExamples([
     { command: "segformer serve", description: "On this machine only, at http://127.0.0.1:8080" },
     {
-      command: "segformer serve --host 0.0.0.0 --port 9000 --model ./models/panels",
+      command: "segformer serve --host 0.0.0.0 --port 9000 --token-file tokens.txt --model ./models/panels",
       description: "For others, with a model of one's own"
     },
-    { command: "curl -F image=@panel.png http://127.0.0.1:8080/upload", description: "Ask it" },
+    {
+      command: "segformer serve --model small=./models/b0 --model large=./models/b5",
+      description: "Two models, as /v1/segment?model=large"
+    },
+    { command: "curl --data-binary @panel.png http://127.0.0.1:8080/v1/segment", description: "Ask it" },
     {
       command: "segformer serve --protocol huggingface,openinference",
       description: "For clients of Hugging Face, Triton and KServe"

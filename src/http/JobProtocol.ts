@@ -38,8 +38,9 @@ const clientOptions = (options: JobOptions, policy: Policy): JobClient.JobClient
     maxInterval: "5 seconds",
     ...options,
     submit: { ...request, ...options.submit, breaker: false },
-    status: { ...request, ...options.status, breaker: false },
-    result: { ...request, ...options.result, breaker: false }
+    // Questions cost nothing, however often they are asked.
+    status: { ...request, resend: "always", ...options.status, breaker: false },
+    result: { ...request, resend: "always", ...options.result, breaker: false }
   }
 }
 

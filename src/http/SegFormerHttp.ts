@@ -51,7 +51,9 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Transport["Service"], InvalidUrl, HttpClient.HttpClient | Scope.Scope> {
   const exchange = yield* Exchange.make(options)
   const protocol = options.protocol ?? Inspection.protocol
-  const policy = Policy.make(options.policy ?? {}, Policy.make(protocol.policy ?? {}))
+  const suits =
+    typeof protocol.policy === "function" ? protocol.policy(new URL(options.baseUrl)) : protocol.policy
+  const policy = Policy.make(options.policy ?? {}, Policy.make(suits ?? {}))
 
   const attemptOf = (image: Image, attempt: Attempt): Effect.Effect<Prediction, SegmentationError> =>
     protocol.predict?.(exchange, image, attempt, policy) ??

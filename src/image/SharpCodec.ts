@@ -117,7 +117,10 @@ const decode = Effect.fnUntraced(function* (
       const input = sharp(bytes, { failOn: "error", limitInputPixels: false, unlimited: true })
       // Only where `ImageHeader` saw it too: the sizes that callers go by are taken from there.
       const upright = (image.orientation === 1 ? input : input.autoOrient()).toColourspace("srgb")
-      return (channels === 3 ? upright.removeAlpha() : upright.ensureAlpha()).raw().toUint8Array()
+      // Not `toUint8Array`, which in sharp 0.35.5 never lets go of what it gives.
+      return (channels === 3 ? upright.removeAlpha() : upright.ensureAlpha())
+        .raw()
+        .toBuffer({ resolveWithObject: true })
     },
     catch: (cause) => new NotAnImage({ source, detail: reasonOf(cause) })
   })
@@ -129,8 +132,12 @@ const decode = Effect.fnUntraced(function* (
     const detail = `it decodes to ${info.channels} channels, where ${channels} are expected`
     return yield* new UnsupportedImage({ source, format, detail })
   }
-  return { width, height, channels, data }
+  return { width, height, channels, data: plain(data) }
 })
+
+/** The same memory without Node's additions. */
+const plain = ({ buffer, byteLength, byteOffset }: Buffer): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength)
 
 const encode = (
   sharp: SharpModule,
@@ -150,7 +157,7 @@ const encode = (
       const input = sharp(data, { raw: { width, height, channels }, limitInputPixels: false })
       const output =
         format === "png" ? input.png() : format === "jpeg" ? input.jpeg({ quality }) : input.webp({ quality })
-      return (await output.toUint8Array()).data
+      return plain(await output.toBuffer())
     },
     catch: (cause) => new UnsupportedImage({ source, format, detail: reasonOf(cause) })
   })

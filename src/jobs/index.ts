@@ -1,3 +1,7 @@
+export * as Download from "./Download.ts"
+export * from "./DownloadError.ts"
+export * as FileName from "./FileName.ts"
+export * as Hashing from "./Hashing.ts"
 export * from "./Job.ts"
 export * as JobClient from "./JobClient.ts"
 export * from "./JobError.ts"

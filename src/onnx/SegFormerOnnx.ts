@@ -88,17 +88,21 @@ export const make = Effect.fnUntraced(function* <R = never>(
     }
   })
 
-  const predict: TransportOptions["predict"] = ({ image }, attempt) =>
+  const predict: TransportOptions["predict"] = ({ image, prefer }, attempt) =>
     Effect.flatMap(codec.decode(image, { channels: 3, maxPixels: Number.MAX_SAFE_INTEGER }), (raster) => {
       attempt.phase = "inferring"
       const { data, height, width } = raster
-      return Effect.mapBoth(pool.predict({ data, height, width, confidence: options.confidence ?? false }), {
-        onSuccess: ({ confidence, labelMap, milliseconds, scores }): Prediction => ({
-          _tag: "Labels",
+      const picture = {
+        data,
+        height,
+        width,
+        confidence: options.confidence ?? false,
+        logits: prefer === "logits"
+      }
+      return Effect.mapBoth(pool.predict(picture), {
+        onSuccess: ({ milliseconds, ...found }): Prediction => ({
+          ...found,
           classes,
-          labelMap,
-          scores,
-          confidence,
           serviceTime: Duration.millis(milliseconds)
         }),
         onFailure: (error): SegmentationError =>

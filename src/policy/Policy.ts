@@ -12,6 +12,7 @@
  * ```
  */
 import { Duration } from "effect"
+import { given } from "./Given.ts"
 
 /** When and how often a failed attempt is repeated. */
 export interface RetryPolicy {
@@ -71,9 +72,10 @@ export interface RateLimitPolicy {
 }
 
 /**
- * Whether a failed attempt may be sent again. `"always"`: as the retry policy says. `"unless-sent"`: only where the
- * request provably never reached the service, because each execution costs. An answer, whatever its status, proves
- * that it did; so does silence, for all we know.
+ * Whether a failed attempt may be sent again. `"always"`: as the retry policy says. `"unless-sent"`: only where it
+ * provably cost nothing, because each execution has a price: the request never reached the service, or the service
+ * turned it away (408, 425, 429, 503 with Retry-After, a model that is not loaded). Any other answer may come from a
+ * gateway behind which the work went on; so may silence.
  */
 export type Resend = "always" | "unless-sent"
 
@@ -84,7 +86,7 @@ export interface Policy {
   /** Over one attempt, to the last byte decoded. 30 seconds by default. Waiting in the queue does not count. */
   readonly attemptTimeout: Duration.Duration | undefined
   readonly retry: RetryPolicy
-  /** `"always"` by default: a prediction is pure. `"unless-sent"` for services with a price and no idempotency keys. */
+  /** `"always"` by default: a prediction is pure. `"unless-sent"` for services with a price: Replicate, Roboflow. */
   readonly resend: Resend
   /** Off by default. Waiting for it does not count against the attempt, but against `deadline` and `queue`. */
   readonly rateLimit: RateLimitPolicy | undefined
@@ -128,7 +130,7 @@ export interface PolicyOptions {
     | {
         readonly failures?: number | undefined
         readonly openFor?: Duration.Input | undefined
-        readonly rate?: false | Partial<FailureRate> | undefined
+        readonly rate?: false | { readonly [K in keyof FailureRate]?: FailureRate[K] | undefined } | undefined
         readonly slowAfter?: Duration.Input | false | undefined
       }
     | undefined
@@ -195,7 +197,7 @@ const count = (name: string, value: number, least: number): number => {
 }
 
 const failureRate = (
-  options: false | Partial<FailureRate> | undefined,
+  options: NonNullable<Exclude<PolicyOptions["breaker"], false>>["rate"],
   base: FailureRate | undefined
 ): FailureRate | undefined => {
   if (options === false) return undefined
@@ -287,3 +289,25 @@ export const make = (options: PolicyOptions, base: Policy = standard): Policy =>
     retryBudget: retryBudget(options.retryBudget, base.retryBudget)
   }
 }
+
+const part = <A extends object>(
+  over: A | false | undefined,
+  under: A | false | undefined
+): A | false | undefined => {
+  if (over === undefined) return under
+  if (over === false || under === undefined || under === false) return over
+  return { ...under, ...given(over) }
+}
+
+/** Options over other options, part by part: what `over` does not say is as `under` has it. */
+export const merge = (over: PolicyOptions, under: PolicyOptions): PolicyOptions => ({
+  deadline: over.deadline ?? under.deadline,
+  attemptTimeout: over.attemptTimeout ?? under.attemptTimeout,
+  retry: part(over.retry, under.retry),
+  resend: over.resend ?? under.resend,
+  rateLimit: part(over.rateLimit, under.rateLimit),
+  concurrency: over.concurrency ?? under.concurrency,
+  queue: over.queue ?? under.queue,
+  breaker: part(over.breaker, under.breaker),
+  retryBudget: part(over.retryBudget, under.retryBudget)
+})

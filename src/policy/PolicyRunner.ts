@@ -45,6 +45,8 @@ export interface Failure {
   readonly status?: number | undefined
   /** "no" where the request provably never reached the service. */
   readonly sent?: "no" | "maybe" | undefined
+  /** The service said that it turned the request away before any work. */
+  readonly wasRefused?: boolean | undefined
 }
 
 /** A value, and what it took to get it. */
@@ -122,11 +124,11 @@ const makeSchedule = (policy: Policy.Policy) =>
 const countsAgainstService = (error: Failure): boolean =>
   error.isRetryable && (error.status === undefined || error.status >= 500)
 
-/** Whether the service provably knows nothing of a failed attempt. */
-const neverReached = (error: Failure | PolicyError): boolean =>
+/** Whether a failed attempt provably cost nothing: it never reached the service, or the service turned it away. */
+const wasFree = (error: Failure | PolicyError): boolean =>
   error instanceof TimedOut
     ? error.phase === "queued" || error.phase === "preparing"
-    : "sent" in error && error.sent === "no"
+    : ("sent" in error && error.sent === "no") || ("wasRefused" in error && error.wasRefused === true)
 
 /** A runner with its state; it ends with the scope. */
 export const make = Effect.fnUntraced(function* (options: {
@@ -252,7 +254,7 @@ export const make = Effect.fnUntraced(function* (options: {
 
       const wantsRetry = (error: Raised): boolean => {
         if (error instanceof UnwantedResult) return true
-        if (policy.resend === "unless-sent" && !neverReached(error)) return false
+        if (policy.resend === "unless-sent" && !wasFree(error)) return false
         // The policy's own errors are not the user's to judge: an open circuit is never tried again.
         if (isOwn(error)) return error.isRetryable
         const wanted = retryWhen === undefined ? error.isRetryable : retryWhen(error)

@@ -181,7 +181,8 @@ const worst = ({ pictures }: ReportOptions): string => {
   return `<h2>The worst images</h2><p class="legend">In differences: ${legend.join("")}</p>${figures.join("\n")}`
 }
 
-const style = `
+/** The look of this page, and of those that should look the same. @internal */
+export const style = `
 :root { color-scheme: light dark; --ink: #1b1d21; --faint: #676c75; --paper: #fff; --line: #dfe2e7; --tint: #0072b2; --tile: #f4f5f7 }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8eaed; --faint: #9aa0aa; --paper: #16181c; --line: #33373e; --tint: #56b4e9; --tile: #1f2227 } }
 * { box-sizing: border-box }

@@ -5,7 +5,7 @@
  * Effect's undici client decompresses nothing and bounds nothing; `fetch` decompresses by itself. Both are handled
  * here, and nowhere else.
  */
-import { Effect, Option, Stream } from "effect"
+import { Context, Effect, Option, Stream } from "effect"
 import { HttpClientResponse } from "effect/http"
 import {
   ConnectionFailed,
@@ -25,6 +25,27 @@ export const defaultLimits: BodyLimits = {
   maxBodyBytes: 64 * 1024 * 1024,
   maxDecodedBytes: 256 * 1024 * 1024
 }
+
+/** Takes an encoding off. Data that is not of it fails with what `onError` makes of the cause. */
+export type Decompressor = <E>(
+  self: Stream.Stream<Uint8Array, E>,
+  onError: (cause: unknown) => E
+) => Stream.Stream<Uint8Array, E>
+
+/** What the platform of an `HttpClient` can do that not every runtime can. */
+export interface Platform {
+  /** Takes off encodings that `DecompressionStream` does not know, by their names in `Content-Encoding`. */
+  readonly decompressors: Readonly<Record<string, Decompressor>>
+  /** Frees the memory of a chunk that the client has read and nobody looks at any more. */
+  readonly release: (chunk: Uint8Array) => void
+}
+
+/** The platform beneath. No client says so itself: `NodeHttp.layer` sets it with its own. */
+export const Platform = Context.Reference<Platform>("effect-segformer/service/Body/Platform", {
+  defaultValue: () => anyPlatform
+})
+
+const anyPlatform: Platform = { decompressors: {}, release: () => {} }
 
 /** Who is asked, for the errors. */
 export interface Origin {
@@ -75,10 +96,14 @@ const decompressed = (
   self: Stream.Stream<Uint8Array, ServiceError>,
   encoding: string,
   response: HttpClientResponse.HttpClientResponse,
-  origin: Origin
+  origin: Origin,
+  { decompressors }: Platform
 ): Stream.Stream<Uint8Array, ServiceError> => {
   const unreadable = (detail: string) =>
     new ResponseNotDecodable({ ...origin, status: response.status, path: "", detail, excerpt: "" })
+  const onError = (cause: unknown) =>
+    isServiceError(cause) ? cause : unreadable(`its ${encoding} data is broken or cut off (${String(cause)})`)
+  if (Object.hasOwn(decompressors, encoding)) return decompressors[encoding]!(self, onError)
   const format = formats[encoding]
   return Stream.unwrap(
     Effect.gen(function* () {
@@ -91,10 +116,7 @@ const decompressed = (
       return Stream.fromReadableStream({
         evaluate: () =>
           readable.pipeThrough<Uint8Array>(transform as ReadableWritablePair<Uint8Array, Uint8Array>),
-        onError: (cause) =>
-          isServiceError(cause)
-            ? cause
-            : unreadable(`its ${encoding} data is broken or cut off (${String(cause)})`)
+        onError
       })
     })
   )
@@ -109,12 +131,27 @@ const broken = (origin: Origin) => (error: { readonly cause?: unknown }) =>
     detail: describe(error.cause)
   })
 
-/** The body as a stream, decompressed and bounded. */
+/** Each chunk alone, its memory freed when the next one is asked for. */
+const lending =
+  (release: (chunk: Uint8Array) => void) =>
+  <E>(self: Stream.Stream<Uint8Array, E>): Stream.Stream<Uint8Array, E> =>
+    Stream.suspend(() => {
+      let last: Uint8Array | undefined
+      return Stream.map(Stream.rechunk(self, 1), (chunk) => {
+        if (last !== undefined) release(last)
+        last = chunk
+        return chunk
+      })
+    })
+
+/** The body as a stream, decompressed and bounded. Chunks that are `lent` are good until the next is asked for. */
 export const stream = (
   response: HttpClientResponse.HttpClientResponse,
   limits: BodyLimits,
-  origin: Origin
+  origin: Origin,
+  options?: { readonly platform?: Platform | undefined; readonly lent?: boolean | undefined }
 ): Stream.Stream<Uint8Array, ServiceError> => {
+  const { lent = false, platform = anyPlatform } = options ?? {}
   const encoding = encodingOf(response)
   // A `Response` without a body says so by a failure.
   const sent = Stream.catchIf(
@@ -125,15 +162,17 @@ export const stream = (
   const received = Stream.mapError(sent, broken(origin))
   if (encoding === undefined) {
     // What the platform has decompressed can only be counted after it.
-    return isCompressed(response)
+    const plain = isCompressed(response)
       ? bounded(limits.maxDecodedBytes, "decompressed", origin)(received)
       : bounded(limits.maxBodyBytes, "received", origin)(received)
+    return lent ? lending(platform.release)(plain) : plain
   }
   return decompressed(
     bounded(limits.maxBodyBytes, "received", origin)(received),
     encoding,
     response,
-    origin
+    origin,
+    platform
   ).pipe(bounded(limits.maxDecodedBytes, "decompressed", origin))
 }
 
@@ -146,7 +185,8 @@ export const discard = (response: HttpClientResponse.HttpClientResponse): Effect
 export const bytes = (
   response: HttpClientResponse.HttpClientResponse,
   limits: BodyLimits,
-  origin: Origin
+  origin: Origin,
+  platform: Platform
 ): Effect.Effect<Uint8Array, ServiceError> => {
   const { headers } = response
   // A stated length bounds the body by itself, and reading at once is several times cheaper than chunk by chunk.
@@ -160,19 +200,20 @@ export const bytes = (
     const tooLarge = new ResponseTooLarge({ ...origin, stage: "received", limit: limits.maxBodyBytes })
     return Effect.andThen(discard(response), Effect.fail(tooLarge))
   }
-  return Effect.map(Stream.runCollect(stream(response, limits, origin)), concat)
+  return Effect.map(Stream.runCollect(stream(response, limits, origin, { platform })), concat)
 }
 
 /** At most `limit` bytes of the body, for error messages: what is longer, broken or compressed is cut off there. */
 export const head = (
   response: HttpClientResponse.HttpClientResponse,
   limit: number,
-  origin: Origin
+  origin: Origin,
+  platform: Platform
 ): Effect.Effect<Uint8Array> =>
   Effect.suspend(() => {
     const chunks: Array<Uint8Array> = []
     let seen = 0
-    return Stream.runForEachWhile(stream(response, defaultLimits, origin), (chunk) =>
+    return Stream.runForEachWhile(stream(response, defaultLimits, origin, { platform }), (chunk) =>
       Effect.sync(() => {
         chunks.push(chunk)
         seen += chunk.length

@@ -57,13 +57,19 @@ export const schema = <S extends Schema.ConstraintDecoder<unknown>>(
     )
 }
 
-/** The value at a path, as text for an error. */
-const quote = (value: unknown, path: ReadonlyArray<string>): string => {
+/** The value at a path, as text for an error; `undefined` where it cannot be printed. */
+const quote = (value: unknown, path: ReadonlyArray<string>): string | undefined => {
   let at: unknown = value
   for (const key of path) {
     if (typeof at !== "object" || at === null || !Object.hasOwn(at, key)) break
     at = Reflect.get(at, key)
   }
   // Only the start is wanted: a mask of megabytes need not be printed to be cut off.
-  return typeof at === "string" ? JSON.stringify(at.slice(0, 400)) : (JSON.stringify(at) ?? "undefined")
+  if (typeof at === "string") return JSON.stringify(at.slice(0, 400))
+  try {
+    return JSON.stringify(at) ?? "undefined"
+  } catch {
+    // What is nested a hundred thousand deep is read without recursion, but printed with it.
+    return undefined
+  }
 }

@@ -51,16 +51,24 @@ export interface ExchangeOptions {
   readonly limits?: Partial<Body.BodyLimits> | undefined
   /** `"refuse"` by default. */
   readonly redirects?: Redirects.Redirects | undefined
+  /** The header that carries the call's key, the same on each attempt. `Idempotency-Key` by default; `false`: none. */
+  readonly idempotencyHeader?: string | false | undefined
 }
 
 /** One request, relative to the base URL. */
 export interface Call {
   readonly method: HttpMethod
-  /** Appended to the path of the base URL. Starts with a slash. */
+  /** Appended to the path of the base URL. Starts with a slash, may have a query. */
   readonly path: string
   readonly accept?: string | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
   readonly body?: HttpBody.HttpBody | Multipart.Form | undefined
+  /**
+   * For whoever is done with each chunk of a stream before asking for the next, such as a file that is written: over
+   * `NodeHttp` its memory is then freed at once, and not when garbage is collected, which halves the time of gigabytes
+   * and their memory to a quarter. A chunk that is kept for longer becomes empty. Off by default.
+   */
+  readonly lendsChunks?: boolean | undefined
 }
 
 /** A status and a whole body, whatever the status. */
@@ -72,6 +80,11 @@ export interface Answer {
   readonly body: Uint8Array
   /** The id the service gave the request, or ours. */
   readonly requestId: string
+}
+
+/** A status, and a body that comes as it is read. */
+export interface Opened extends Omit<Answer, "body"> {
+  readonly body: Stream.Stream<Uint8Array, ServiceError>
 }
 
 export interface Exchange {
@@ -96,8 +109,8 @@ export interface Exchange {
     call: Call,
     attempt: Attempt,
     refused?: (answer: Answer) => Effect.Effect<never, ServiceError>
-  ) => Effect.Effect<Stream.Stream<Uint8Array, ServiceError>, ServiceError>
-  /** What `open` gives, as one stream. */
+  ) => Effect.Effect<Opened, ServiceError>
+  /** The body that `open` gives, as one stream. */
   readonly stream: (call: Call, attempt: Attempt) => Stream.Stream<Uint8Array, ServiceError>
 }
 
@@ -140,6 +153,7 @@ export const make = Effect.fnUntraced(function* (
   const base = yield* parseBaseUrl(options.baseUrl)
   const client = yield* HttpClient.HttpClient
   const sendsPieces = yield* Multipart.SendsPieces
+  const platform = yield* Body.Platform
   const context = Context.make(FetchHttpClient.RequestInit, {
     ...Option.getOrUndefined(yield* Effect.serviceOption(FetchHttpClient.RequestInit)),
     // `fetch` follows redirects by itself unless told not to.
@@ -150,20 +164,22 @@ export const make = Effect.fnUntraced(function* (
   )
   const limits = { ...Body.defaultLimits, ...options.limits }
   const streamLimits = { maxBodyBytes: Infinity, maxDecodedBytes: Infinity, ...options.limits }
+  const { idempotencyHeader = "idempotency-key" } = options
+  const keyHeader = idempotencyHeader === false ? undefined : idempotencyHeader.toLowerCase()
   const redirects = options.redirects ?? "refuse"
   const prefix = base.origin + base.pathname.replace(/\/+$/, "")
 
   const { headers: ownHeaders, hide } = OwnHeaders.make(options)
 
   const toRequest = (call: Call, attempt: Attempt): HttpClientRequest.HttpClientRequest =>
-    HttpClientRequest.make(call.method)(prefix + call.path + base.search, {
+    HttpClientRequest.make(call.method)(prefix + withQuery(call.path, base.search), {
       headers: {
         accept: call.accept ?? "application/json",
         // What comes back is pictures: compressing them again costs time and saves nothing.
         "accept-encoding": "identity",
         "user-agent": userAgent,
         "x-request-id": attempt.callId,
-        "idempotency-key": attempt.idempotencyKey,
+        ...(keyHeader === undefined ? {} : { [keyHeader]: attempt.idempotencyKey }),
         ...ownHeaders,
         ...call.headers
       },
@@ -267,8 +283,8 @@ export const make = Effect.fnUntraced(function* (
   ): Effect.Effect<Answer, ServiceError> =>
     Effect.map(
       isSuccess(response.status)
-        ? Body.bytes(response, limits, origin)
-        : Body.head(response, errorBytes, origin),
+        ? Body.bytes(response, limits, origin, platform)
+        : Body.head(response, errorBytes, origin, platform),
       (body) => {
         attempt.phase = "decoding"
         return { ...origin, status: response.status, headers: response.headers, body: hide.bytes(body) }
@@ -310,28 +326,27 @@ export const make = Effect.fnUntraced(function* (
     })
 
   const open: Exchange["open"] = (call, attempt, refused = failure) =>
-    Effect.map(
-      logged(
-        exchange(
-          toRequest(call, attempt),
-          attempt,
-          (response, origin) =>
-            isSuccess(response.status)
-              ? Effect.succeed({
-                  ...origin,
-                  status: response.status,
-                  body: Body.stream(response, streamLimits, origin)
-                })
-              : Effect.flatMap(answer(response, origin, attempt), refused),
-          0
-        ),
-        called(call),
-        attempt
+    logged(
+      exchange(
+        toRequest(call, attempt),
+        attempt,
+        (response, origin) =>
+          isSuccess(response.status)
+            ? Effect.succeed<Opened>({
+                ...origin,
+                status: response.status,
+                headers: response.headers,
+                body: Body.stream(response, streamLimits, origin, { platform, lent: call.lendsChunks })
+              })
+            : Effect.flatMap(answer(response, origin, attempt), refused),
+        0
       ),
-      ({ body }) => body
+      called(call),
+      attempt
     )
 
-  const stream: Exchange["stream"] = (call, attempt) => Stream.unwrap(open(call, attempt))
+  const stream: Exchange["stream"] = (call, attempt) =>
+    Stream.unwrap(Effect.map(open(call, attempt), ({ body }) => body))
 
   return { service: prefix, origin: base.origin, send, fetch, open, stream }
 })
@@ -358,6 +373,10 @@ export const failure = (
     )
   )
 
+/** A path with the query of the base URL, after its own where it has one. */
+const withQuery = (path: string, search: string): string =>
+  path.includes("?") ? path + search.replace("?", "&") : path + search
+
 /** Codes that say that nobody took the request. */
 const neverSent = new Set([
   "ECONNREFUSED",
@@ -377,6 +396,9 @@ const connectionError = (
   const { reason } = error
   if (reason._tag === "InvalidUrlError")
     return new InvalidUrl({ url: service, detail: hide.text(Body.describe(reason.cause)) })
+  // `fetch` says no more of ports that it never calls, such as those of mail and SSH.
+  if (Body.describe(reason.cause) === "bad port")
+    return new InvalidUrl({ url: service, detail: "`fetch` calls no such port. Use another, or another client" })
   // A source that breaks while it is sent fails with an error of its own, which the client carries as the cause.
   const code = Body.codeOf(reason.cause)
   return new ConnectionFailed({

@@ -13,21 +13,76 @@
  * Layer.isLayer(service) // => true
  * ```
  */
+import * as zlib from "node:zlib"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { Layer } from "effect"
+import * as NodeStream from "@effect/platform-node/NodeStream"
+import { Effect, Layer, Stream } from "effect"
 import type { HttpClient } from "effect/http"
+import { given } from "../policy/Given.ts"
+import * as Variable from "../policy/Variable.ts"
+import * as Body from "./Body.ts"
+import * as ExchangeConfig from "./ExchangeConfig.ts"
 import { SendsPieces } from "./Multipart.ts"
+import * as ZstdFrames from "./ZstdFrames.ts"
 
 export interface NodeHttpOptions {
   /** Connections to one origin at most. Without limit by default: the policy's `concurrency` bounds them. */
   readonly connections?: number | undefined
 }
 
+/** Decoders must take windows of 8 MiB, and may refuse larger ones, which would be memory of the sender's choice (RFC 9659). */
+const zstdWindowLog = 23
+
+const zstd: Body.Decompressor = (self, onError) =>
+  Stream.suspend(() => {
+    const frames = ZstdFrames.make()
+    return self.pipe(
+      Stream.tap((chunk) => Effect.sync(() => frames.push(chunk))),
+      NodeStream.pipeThroughDuplex({
+        evaluate: () =>
+          zlib.createZstdDecompress({ params: { [zlib.constants.ZSTD_d_windowLogMax]: zstdWindowLog } }),
+        onError
+      }),
+      Stream.concat(
+        Stream.suspend(() =>
+          frames.isWhole() ? Stream.empty : Stream.fail(onError(new Error("unexpected end of file")))
+        )
+      )
+    )
+  })
+
+/** Of ES2024, which every Node that this runs on has, and the types of the library's target do not. */
+const transfer: unknown = Reflect.get(ArrayBuffer.prototype, "transfer")
+
+const platform: Body.Platform = {
+  decompressors: { zstd },
+  release: ({ buffer, byteLength }) => {
+    // What is a part of something larger is not ours to free.
+    if (typeof transfer === "function" && buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) {
+      Reflect.apply(transfer, buffer, [0])
+    }
+  }
+}
+
 /** An `HttpClient` for everything beneath it, whose connections end with the scope. */
 export const layer = (options?: NodeHttpOptions): Layer.Layer<HttpClient.HttpClient> =>
-  Layer.merge(
+  Layer.mergeAll(
     NodeHttpClient.layerUndiciOptions(
       options?.connections === undefined ? {} : { connections: options.connections }
     ),
-    Layer.succeed(SendsPieces)(true)
+    Layer.succeed(SendsPieces)(true),
+    Layer.succeed(Body.Platform)(platform)
+  )
+
+/** The same, with the size of its pool from `SEGFORMER_POOL_SIZE`, unless it is given. */
+export const layerConfig = (
+  options?: NodeHttpOptions
+): Layer.Layer<HttpClient.HttpClient, Variable.InvalidConfig> =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const reader = Variable.reader()
+      const connections = yield* reader.read(ExchangeConfig.poolSize)
+      yield* reader.done
+      return layer({ connections, ...given(options ?? {}) })
+    })
   )

@@ -67,9 +67,10 @@ export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("Co
   sent: Schema.Literals(["no", "maybe"]),
   detail: Schema.String
 }) {
+  /** Not where nothing changes within seconds: a certificate that is not trusted, a name that does not exist. */
   get isRetryable(): boolean {
-    // A certificate does not mend itself within seconds.
-    return !isTls(this.code)
+    // A resolver that does not answer is EAI_AGAIN, and asked again.
+    return this.code !== "ENOTFOUND" && !isTls(this.code)
   }
   override get message(): string {
     const hint =
@@ -93,6 +94,10 @@ export class RateLimited extends Schema.TaggedError<RateLimited>()("RateLimited"
   ...answer,
   ...retryAfter
 }) {
+  /** No work was done for it. */
+  get wasRefused(): boolean {
+    return true
+  }
   get isRetryable(): boolean {
     return true
   }
@@ -106,6 +111,10 @@ export class ServiceUnavailable extends Schema.TaggedError<ServiceUnavailable>()
   ...answer,
   ...retryAfter
 }) {
+  /** A service that says when to come back has done nothing; one that does not may be a gateway that lost the answer. */
+  get wasRefused(): boolean {
+    return this.status === 503 && this.retryAfter !== undefined
+  }
   get isRetryable(): boolean {
     return true
   }
@@ -119,6 +128,10 @@ export class ModelLoading extends Schema.TaggedError<ModelLoading>()("ModelLoadi
   ...answer,
   ...retryAfter
 }) {
+  /** Without a model no work was done. */
+  get wasRefused(): boolean {
+    return true
+  }
   get isRetryable(): boolean {
     return true
   }
@@ -152,6 +165,10 @@ export class RequestRejected extends Schema.TaggedError<RequestRejected>()("Requ
   ...answer,
   ...retryAfter
 }) {
+  /** No work was done for it. */
+  get wasRefused(): boolean {
+    return true
+  }
   get isRetryable(): boolean {
     return this.status === 408 || this.status === 425
   }
@@ -235,6 +252,25 @@ export class RedirectRefused extends Schema.TaggedError<RedirectRefused>()("Redi
   }
   override get message(): string {
     return `${this.service} redirects (${this.status}) to ${this.location}: ${this.detail}${tracked(this)}`
+  }
+}
+
+/**
+ * What was to be sent is none that the contract allows, and nothing was sent. Only calls through a contract fail so
+ * (`ServiceClient`); it is no {@link ServiceError}.
+ */
+export class RequestInvalid extends Schema.TaggedError<RequestInvalid>()("RequestInvalid", {
+  service: Schema.String,
+  /** The field, such as `payload.email`; empty where the whole is meant. */
+  path: Schema.String,
+  detail: Schema.String
+}) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    const where = this.path === "" ? "" : ` at \`${this.path}\``
+    return `The request for ${this.service} does not fit its contract${where}${said(this.detail)}`
   }
 }
 

@@ -1,11 +1,12 @@
 /** One reader of the memory rows, in a process of its own: does what it is told, and says what it took. */
-import { NodeHttpClient } from "@effect/platform-node"
+import Undici from "@effect/platform-node/Undici"
 import { Effect, Exit, Layer, Logger, Metric, Stream } from "effect"
 import { FetchHttpClient, HttpBody } from "effect/http"
 import { ImageSource, type SegmentationError, segment } from "effect-segformer"
 import { SegFormerHttp } from "effect-segformer/http"
 import { Policy, PolicyRunner } from "effect-segformer/policy"
 import { Exchange } from "effect-segformer/service"
+import { NodeHttp } from "effect-segformer/service/node"
 import { Fixtures, SegFormerTest } from "effect-segformer/testing"
 import type { Told } from "./memory.ts"
 
@@ -37,22 +38,22 @@ const attempted = <E extends SegmentationError>(
 const chunk = new Uint8Array(64 * 1024)
 const uploadBytes = 2_000_000_000
 
-/**
- * At full speed Node leaves over 100 MB of spent chunks before it collects them, with undici alone as with this library
- * over it. With its young objects collected every 4 MB, what is left is what is held.
- */
-const collecting = (seen: number, next: number): number => {
-  if (Math.floor(seen / 4e6) < Math.floor(next / 4e6)) globalThis.gc?.({ type: "minor" })
-  return next
-}
-
 const downloaded = attempted((exchange, attempt) =>
   Stream.runFold(
-    exchange.stream({ method: "GET", path: "/large" }, attempt),
+    exchange.stream({ method: "GET", path: "/large", lendsChunks: true }, attempt),
     () => 0,
-    (seen, piece) => collecting(seen, seen + piece.length)
+    (seen, piece) => seen + piece.length
   )
 )
+
+/** What Node and its client take by themselves, where nobody frees the chunks before the collector does. */
+const alone = Effect.promise(async () => {
+  const { body } = await Undici.request(`${baseUrl}/large`)
+  let seen = 0
+  for await (const piece of body) seen += piece.length
+  await Undici.getGlobalDispatcher().destroy()
+  return seen
+})
 const uploaded = attempted((exchange, attempt) => {
   const whole = Math.floor(uploadBytes / chunk.length)
   const body = Stream.range(1, whole).pipe(
@@ -67,8 +68,14 @@ const uploaded = attempted((exchange, attempt) => {
   return Effect.as(exchange.send(call, attempt), uploadBytes)
 })
 
-const acts = { segment: segmented, "segment over fetch": segmented, download: downloaded, upload: uploaded }
-const client = act === "segment over fetch" ? FetchHttpClient.layer : NodeHttpClient.layerUndici
+const acts = {
+  segment: segmented,
+  "segment over fetch": segmented,
+  download: downloaded,
+  upload: uploaded,
+  "undici alone": alone
+}
+const client = act === "segment over fetch" ? FetchHttpClient.layer : NodeHttp.layer()
 const chosen = act !== undefined && Object.hasOwn(acts, act) ? acts[act as keyof typeof acts] : segmented
 
 let fibers = 0

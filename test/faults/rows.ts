@@ -4,6 +4,7 @@ import { connections, time } from "./connections.ts"
 import { chaos, exactlyOnce, privateAddresses, strangers } from "./guards.ts"
 import { type Row, scenario } from "./Harness.ts"
 import { load } from "./load.ts"
+import { framings, gateways, names } from "./network.ts"
 
 const scenarios = [
   ...connections,
@@ -11,6 +12,8 @@ const scenarios = [
   ...answers,
   ...dialects,
   ...statuses,
+  ...gateways,
+  ...framings,
   ...retryAfter,
   ...load,
   ...exactlyOnce,
@@ -18,4 +21,4 @@ const scenarios = [
   ...chaos
 ]
 
-export const rows: ReadonlyArray<Row> = [...scenarios.map(scenario), ...privateAddresses]
+export const rows: ReadonlyArray<Row> = [...scenarios.map(scenario), ...names, ...privateAddresses]

@@ -44,11 +44,8 @@ describe("SegFormerConfig", () => {
       const config = yield* load({})
       assert.strictEqual(config.baseUrl, "http://localhost:8080")
       assert.isUndefined(config.apiKey)
-      assert.deepStrictEqual(config.policy, {
-        attemptTimeout: undefined,
-        concurrency: undefined,
-        retry: { times: undefined, delay: undefined }
-      })
+      assert.deepStrictEqual(config.policy, {})
+      assert.hasAllKeys(config, ["baseUrl", "apiKey", "model", "protocol", "policy"])
     })
   )
 
@@ -61,6 +58,11 @@ describe("SegFormerConfig", () => {
         SEGFORMER_MAX_RETRIES: "0",
         SEGFORMER_RETRY_DELAY: "250",
         SEGFORMER_MAX_CONNECTIONS: "3",
+        SEGFORMER_REDIRECTS: "a.example.com, *.example.org:8443",
+        SEGFORMER_MAX_REDIRECTS: "2",
+        SEGFORMER_MAX_BODY_BYTES: "512k",
+        SEGFORMER_MAX_DECODED_BYTES: "64 MiB",
+        SEGFORMER_IDEMPOTENCY_HEADER: "X-Request-Key",
         NODE_ENV: "production"
       })
       assert.strictEqual(config.baseUrl, "https://host/v1/")
@@ -70,6 +72,20 @@ describe("SegFormerConfig", () => {
         concurrency: 3,
         retry: { times: 0, delay: Duration.millis(250) }
       })
+      assert.deepStrictEqual(config.redirects, { max: 2, hosts: ["a.example.com", "*.example.org:8443"] })
+      assert.deepStrictEqual(config.limits, { maxBodyBytes: 524_288, maxDecodedBytes: 67_108_864 })
+      assert.strictEqual(config.idempotencyHeader, "X-Request-Key")
+    })
+  )
+
+  it.effect("redirects are refused, followed at home, or anywhere", () =>
+    Effect.gen(function* () {
+      const rules = (value: string) =>
+        Effect.map(load({ SEGFORMER_REDIRECTS: value }), ({ redirects }) => redirects)
+      assert.strictEqual(yield* rules("refuse"), "refuse")
+      assert.deepStrictEqual(yield* rules("same-origin"), { hosts: [] })
+      assert.deepStrictEqual(yield* rules("any"), { hosts: "any" })
+      assert.deepStrictEqual(yield* problemsOf({ SEGFORMER_MAX_REDIRECTS: "2" }), ["SEGFORMER_MAX_REDIRECTS"])
     })
   )
 
@@ -106,7 +122,10 @@ describe("SegFormerConfig", () => {
     SEGFORMER_SERVICE_URL: ["/v1", "ftp://host", "http://", "http://u:p@host", "   "],
     SEGFORMER_TIMEOUT: ["-5", "5 parsecs", "NaN", "0 seconds", "-1 second"],
     SEGFORMER_MAX_RETRIES: ["3.5", "three", "1e3", "99999999999999999999"],
-    SEGFORMER_MAX_CONNECTIONS: ["0", "-1", "many"]
+    SEGFORMER_MAX_CONNECTIONS: ["0", "-1", "many"],
+    SEGFORMER_REDIRECTS: ["http://host", "a b", "*", ","],
+    SEGFORMER_MAX_BODY_BYTES: ["0", "much", "1.5 MB", "99999999999 GB"],
+    SEGFORMER_IDEMPOTENCY_HEADER: ["two words", "a:b"]
   }
   const cases = Object.entries(wrong).flatMap(([variable, values]) =>
     values.map((value) => [variable, value] as const)
@@ -163,7 +182,7 @@ describe("SegFormerConfig", () => {
       )
       assert.strictEqual(config.baseUrl, "http://from-env")
       assert.strictEqual(config.apiKey && Redacted.value(config.apiKey), "from file")
-      assert.strictEqual(config.policy.retry.times, 1)
+      assert.deepStrictEqual(config.policy, { retry: { times: 1 } })
       const missing = yield* Effect.flip(
         Effect.provide(SegFormerConfig.load, SegFormerConfig.layerDotEnv(join(folder, "none.env")))
       )
@@ -203,6 +222,19 @@ describe("SegFormerHttp.layerConfig", () => {
         ["http://other/upload", "http://other/upload"]
       )
       assert.strictEqual((yield* asked(env, { policy: { retry: false } })).length, 1)
+    })
+  )
+
+  it.live("sends the call's key in the header that the environment names, or not at all", () =>
+    Effect.gen(function* () {
+      const env = (header: string) => ({ SEGFORMER_MAX_RETRIES: "off", SEGFORMER_IDEMPOTENCY_HEADER: header })
+      const [renamed] = yield* asked(env("X-Request-Key"))
+      assert.match(renamed?.headers["x-request-key"] ?? "", /^[0-9a-f]{32}$/)
+      assert.isUndefined(renamed?.headers["idempotency-key"])
+      const [none] = yield* asked(env("off"))
+      assert.isUndefined(none?.headers["idempotency-key"])
+      const [given] = yield* asked(env("off"), { idempotencyHeader: "Idempotency-Key" })
+      assert.isDefined(given?.headers["idempotency-key"])
     })
   )
 

@@ -195,7 +195,7 @@ describe("Replicate: what goes wrong", () => {
       }))
   }
 
-  test("a submission whose answer is lost is sent again with its key, and runs once", (server) =>
+  test("a submission whose answer is lost is sent again with its key where that is wanted, and runs once", (server) =>
     Effect.gen(function* () {
       let lost = 0
       server.state.before = (request, response) => {
@@ -207,7 +207,7 @@ describe("Replicate: what goes wrong", () => {
         response.destroy()
         return true
       }
-      yield* segmentAt(server)
+      yield* segmentAt(server, {}, { policy: { resend: "always", retry: { delay: "2 millis" } } })
       const submissions = of(server, "POST", /predictions$/)
       assert.strictEqual(submissions.length, 3)
       assert.strictEqual(new Set(submissions.map(({ headers }) => headers["idempotency-key"])).size, 1)
@@ -241,9 +241,10 @@ describe("Replicate: what goes wrong", () => {
       assert.deepStrictEqual([asked, server.executions()], [2, 1])
     }))
 
-  test("503 for ever to the submission is 4 requests, whatever is around them", (server) =>
+  test("503 for ever, with a time to come back at, to the submission is 4 requests, whatever is around them", (server) =>
     Effect.gen(function* () {
       server.state.before = (_, response) => {
+        response.setHeader("retry-after", "0")
         sendJson(response, { detail: "maintenance" }, 503)
         return true
       }

@@ -8,6 +8,7 @@ import { ModelSource, SegFormerOnnx } from "effect-segformer/onnx"
 import { SharpCodec } from "effect-segformer/sharp"
 import { defaults } from "../../src/image/Preprocessing.ts"
 import * as SessionPool from "../../src/onnx/session/SessionPool.ts"
+import type { Outcome, Picture } from "../../src/onnx/session/SessionProcess.ts"
 import * as support from "./support.ts"
 
 const isAlive = (pid: number): boolean => {
@@ -26,17 +27,24 @@ const eventually = (condition: () => boolean): Effect.Effect<void> =>
 
 /** A pool on a model of the fixtures that sees pictures at this size. */
 const pool = (side: number, options?: { readonly sessions?: number; readonly file?: string }) =>
-  SessionPool.make({
-    model: "test",
-    sessions: options?.sessions ?? 1,
-    patience: 100,
-    load: {
-      type: "load",
-      file: support.fixture(options?.file ?? "slow.onnx"),
-      threads: 1,
-      preprocessing: { ...defaults, size: { width: side, height: side } }
-    }
-  })
+  Effect.map(
+    SessionPool.make({
+      model: "test",
+      sessions: options?.sessions ?? 1,
+      patience: 100,
+      load: {
+        type: "load",
+        file: support.fixture(options?.file ?? "slow.onnx"),
+        threads: 1,
+        preprocessing: { ...defaults, size: { width: side, height: side } }
+      }
+    }),
+    (made) => ({ ...made, predict: (picture: Picture) => Effect.map(made.predict(picture), labelsOf) })
+  )
+
+/** What was asked for in these tests. */
+const labelsOf = (outcome: Outcome) =>
+  outcome._tag === "Labels" ? outcome : assert.fail("it gave logits, and was asked for labels")
 
 const red = { ...support.plain(40, 30, 255, 0, 0), confidence: false }
 

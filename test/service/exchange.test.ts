@@ -143,6 +143,8 @@ describe.each(clients)("Exchange over %s", (_, layer) => {
         assert.include(["ENOTFOUND", "EAI_AGAIN"], error.code)
         assert.strictEqual(error.sent, "no")
         assert.include(error.message, "Is the host name right")
+        // A name that does not exist will not within seconds; a resolver that does not answer may.
+        assert.strictEqual(error.isRetryable, error.code === "EAI_AGAIN")
       }).pipe(Effect.provide(layer))
     )
 

@@ -1,7 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Effect } from "effect"
-import { brotliCompressSync, constants, deflateSync, gzipSync, zstdCompressSync } from "node:zlib"
+import { buffer } from "node:stream/consumers"
+import {
+  brotliCompressSync,
+  constants,
+  createZstdCompress,
+  deflateSync,
+  gzipSync,
+  zstdCompressSync
+} from "node:zlib"
+import { NodeHttp } from "effect-segformer/service/node"
+import * as fc from "fast-check"
+import * as ZstdFrames from "../../src/service/ZstdFrames.ts"
 import { http } from "../support/TestServer.ts"
 import { clients, eventually, send, text } from "./support.ts"
 
@@ -101,6 +112,108 @@ describe.each(clients)("body limits over %s", (name, layer) => {
 const bombs: Readonly<Record<string, Buffer>> = {
   br: brotliCompressSync(Buffer.alloc(8 * mebi), { params: { [constants.BROTLI_PARAM_QUALITY]: 3 } })
 }
+
+describe("zstd over NodeHttp", () => {
+  const long = "some text ".repeat(50_000)
+  const failing = (body: Uint8Array, limits?: { readonly maxDecodedBytes: number }) =>
+    Effect.flatMap(answer("zstd", body), (server) => Effect.flip(send(server, { limits })))
+
+  it.live("is decompressed", () =>
+    Effect.gen(function* () {
+      const server = yield* answer("zstd", zstdCompressSync(long))
+      assert.strictEqual(text(yield* send(server)), long)
+    }).pipe(Effect.provide(NodeHttp.layer()), Effect.scoped)
+  )
+
+  it.live("a bomb stops at the limit of decompressed bytes", () =>
+    Effect.gen(function* () {
+      const bomb = zstdCompressSync(Buffer.alloc(150 * mebi))
+      assert.isBelow(bomb.length, 20_000)
+      const before = process.memoryUsage.rss()
+      let most = before
+      const watch = setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), 1)
+      const error = yield* failing(bomb, { maxDecodedBytes: mebi })
+      clearInterval(watch)
+      assert.strictEqual(error._tag, "ResponseTooLarge")
+      assert.deepStrictEqual("limit" in error && [error.limit, error.stage], [mebi, "decompressed"])
+      assert.isBelow(most - before, 64 * mebi)
+    }).pipe(Effect.provide(NodeHttp.layer()), Effect.scoped)
+  )
+
+  it.live("what is cut off, broken or none is not decodable", () =>
+    Effect.gen(function* () {
+      const whole = zstdCompressSync(crypto.getRandomValues(new Uint8Array(60_000)), {
+        params: { [constants.ZSTD_c_checksumFlag]: 1 }
+      })
+      const broken = Uint8Array.from(whole, (byte, at) => (at > 200 && at < 400 ? byte ^ 0x55 : byte))
+      for (const body of [whole.subarray(0, -12), broken, Buffer.from("no zstd at all")]) {
+        const error = yield* failing(body)
+        assert.strictEqual(error._tag, "ResponseNotDecodable")
+        assert.include(error.message, "its zstd data is broken or cut off")
+      }
+    }).pipe(Effect.provide(NodeHttp.layer()), Effect.scoped)
+  )
+
+  it.live("a window larger than decoders must take is refused, whatever memory it asks for", () =>
+    Effect.gen(function* () {
+      const frame = yield* Effect.promise(() => asking(27))
+      // The decoder of this library takes 8 MiB.
+      assert.strictEqual(
+        (yield* failing(yield* Effect.promise(() => asking(23)), { maxDecodedBytes: 1 }))._tag,
+        "ResponseTooLarge"
+      )
+      const error = yield* failing(frame)
+      assert.strictEqual(error._tag, "ResponseNotDecodable")
+      assert.match(error.message, /memory|window/i)
+    }).pipe(Effect.provide(NodeHttp.layer()), Effect.scoped)
+  )
+})
+
+/** A frame of zeros whose header asks for a window of two to the power of so many bytes. */
+const asking = async (windowLog: number): Promise<Buffer> => {
+  const compress = createZstdCompress({ params: { [constants.ZSTD_c_windowLog]: windowLog } })
+  // Unless it is flushed, the size is known and the header asks for no more than that.
+  compress.write(Buffer.alloc(100))
+  compress.flush(() => compress.end())
+  return buffer(compress)
+}
+
+describe("ZstdFrames", () => {
+  it("knows where frames end, however the bytes come", () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.record({
+            bytes: fc.uint8Array({ maxLength: 300 }),
+            repeat: fc.constantFrom(1, 1000),
+            checksum: fc.boolean()
+          }),
+          { minLength: 1, maxLength: 4 }
+        ),
+        fc.integer({ min: 1, max: 64 }),
+        (frames, size) => {
+          const skippable = Buffer.from([0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3])
+          const ends: Array<number> = []
+          let data = Buffer.alloc(0)
+          for (const { bytes, checksum, repeat } of frames) {
+            const plain = Buffer.concat(Array.from({ length: repeat }, () => bytes))
+            const params = { [constants.ZSTD_c_checksumFlag]: checksum ? 1 : 0 }
+            data = Buffer.concat([data, zstdCompressSync(plain, { params })])
+            ends.push(data.length)
+            data = Buffer.concat([data, skippable])
+            ends.push(data.length)
+          }
+          for (let cut = 0; cut <= data.length; cut += data.length > 2000 ? 97 : 1) {
+            const walker = ZstdFrames.make()
+            for (let at = 0; at < cut; at += size) walker.push(data.subarray(at, Math.min(cut, at + size)))
+            assert.strictEqual(walker.isWhole(), ends.includes(cut), `cut at ${cut} of ${data.length}`)
+          }
+        }
+      ),
+      { numRuns: 50 }
+    )
+  })
+})
 
 describe("decompression over undici", () => {
   it.live.each(["compress", "zstd", "gzip, br", "exi"])("%s, which is unknown here, is named", (encoding) =>

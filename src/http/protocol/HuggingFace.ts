@@ -90,12 +90,16 @@ const decode = (
     return yield* MaskAnswer.fromLabelled(answer, "", masks, image, options)
   })
 
+/** The hosted router, where each call is paid for. An endpoint of one's own is paid for by the hour. */
+const routerHost = "router.huggingface.co"
+
 /** The protocol, with options. */
 export const make = (options: HuggingFaceOptions = {}): Protocol => {
   const { parameters, path = "" } = options
   const asJson = options.body === "json" || (options.body === undefined && parameters !== undefined)
   return {
     name: "huggingface",
+    policy: ({ hostname }) => (hostname === routerHost ? { resend: "unless-sent" } : {}),
     encode: (image) =>
       Effect.map(
         asJson

@@ -53,8 +53,11 @@ export interface Protocol {
    * them, and what is around it neither retries nor limits an attempt. Off by default.
    */
   readonly isJob?: boolean | undefined
-  /** What suits services of this kind, where it is other than `Policy.standard`. The user's own goes before it. */
-  readonly policy?: PolicyOptions | undefined
+  /**
+   * What suits services of this kind, or the one at this address, where it is other than `Policy.standard`. The user's
+   * own goes before it.
+   */
+  readonly policy?: PolicyOptions | ((service: URL) => PolicyOptions) | undefined
   readonly health: Question<Health>
   /** A question, or what is known of the model beforehand where the service does not say. */
   readonly describe: Question<ModelDescription> | ModelDescription

@@ -198,6 +198,8 @@ export const make = (given: ReplicateOptions): Protocol => {
   return {
     name: "replicate",
     isJob: true,
+    // Each job is paid for, and keys are not honoured.
+    policy: { resend: "unless-sent" },
     predict: (exchange, image, attempt, policy) =>
       once(attempt, (started) =>
         Effect.gen(function* () {

@@ -105,6 +105,8 @@ export const make = (options: RoboflowOptions): Protocol => {
   const safe = (answer: Answer): Answer => ({ ...answer, body: hide.bytes(answer.body) })
   return {
     name: "roboflow",
+    // Each image is paid for.
+    policy: { resend: "unless-sent" },
     encode: (image) =>
       Effect.map(sendAs === "address" ? Body.address(image) : Body.base64(image), (value) => ({
         method: "POST",

@@ -24,6 +24,8 @@ export interface Picture {
   readonly width: number
   readonly height: number
   readonly confidence: boolean
+  /** Logits are wanted as they are, where the model gives any. */
+  readonly logits?: boolean | undefined
 }
 
 export type ToSession = Load | Picture
@@ -52,11 +54,21 @@ export interface Labels {
   readonly milliseconds: number
 }
 
+/** The body is `[classes, height, width]` 32-bit numbers, as the model gave them. */
+export interface Logits {
+  readonly type: "logits"
+  readonly classes: number
+  readonly width: number
+  readonly height: number
+  readonly milliseconds: number
+}
+
 export type FromSession =
   | { readonly type: "ready" }
   | Unusable
   | Confidence
   | Labels
+  | Logits
   | { readonly type: "failed"; readonly detail: string }
 
 /** The start of a frame; the body, if any, is written after it. */

@@ -30,11 +30,8 @@ export const read = (
   picture: { readonly width: number; readonly height: number; readonly confidence: boolean }
 ): Read => {
   const { height, width } = picture
-  if (dims.length === 4 && dims[0] === 1 && data instanceof Float32Array) {
-    const logits: Logits = { data, classes: dims[1]!, height: dims[2]!, width: dims[3]! }
-    let i = 0
-    while (i < data.length && Number.isNaN(data[i])) i++
-    if (i === data.length) throw new Error("every logit is NaN")
+  const logits = logitsOf({ data, dims, kind })
+  if (logits !== undefined) {
     const scores: Array<readonly [number, number]> = []
     LogitRows.scores(logits).forEach((score, id) => {
       if (score > 0) scores.push([id, score])
@@ -56,6 +53,15 @@ export const read = (
   throw new Error(
     `its output must be logits, float32 [1, classes, height, width], or class ids, integers of [1, height, width], but is ${kind} of [${dims.join(", ")}]`
   )
+}
+
+/** The logits of an output; `undefined` where it holds none. Throws where none of them is a number. */
+export const logitsOf = ({ data, dims }: Output): Logits | undefined => {
+  if (dims.length !== 4 || dims[0] !== 1 || !(data instanceof Float32Array)) return undefined
+  let i = 0
+  while (i < data.length && Number.isNaN(data[i])) i++
+  if (i === data.length) throw new Error("every logit is NaN")
+  return { data, classes: dims[1]!, height: dims[2]!, width: dims[3]! }
 }
 
 const toIds = (data: Output["data"]): LabelData => {

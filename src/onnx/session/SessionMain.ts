@@ -9,7 +9,7 @@ import { Socket } from "node:net"
 import { Worker } from "node:worker_threads"
 import type { LabelData } from "../../mask/LabelMap.ts"
 import * as Frames from "./Frames.ts"
-import { type Output, read } from "./Output.ts"
+import { logitsOf, type Output, read } from "./Output.ts"
 import * as Preprocessing from "../../image/Preprocessing.ts"
 import { type FromRunner, reasonOf, type ToRunner } from "./SessionRunner.ts"
 
@@ -67,7 +67,13 @@ const load = async ({ file, threads }: Frames.Load): Promise<Frames.FromSession>
 
 const predict = async (picture: Frames.Picture, input: Preprocessing.Input, started: number) => {
   try {
-    const { confidence, labels, scores } = read(await infer(input), picture)
+    const output = await infer(input)
+    const logits = picture.logits === true ? logitsOf(output) : undefined
+    if (logits !== undefined) {
+      const { data, ...sizes } = logits
+      return send({ type: "logits", ...sizes, milliseconds: performance.now() - started }, bytesOf(data))
+    }
+    const { confidence, labels, scores } = read(output, picture)
     if (confidence !== undefined) send({ type: "confidence" }, bytesOf(confidence))
     const { data, height, width } = labels
     const milliseconds = performance.now() - started

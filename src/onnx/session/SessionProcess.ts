@@ -9,16 +9,20 @@ import { Socket } from "node:net"
 import { fileURLToPath } from "node:url"
 import type { ConfidenceMap } from "../../mask/ConfidenceMap.ts"
 import type { LabelMap } from "../../mask/LabelMap.ts"
+import type { Logits } from "../../mask/Logits.ts"
 import * as Frames from "./Frames.ts"
 
 /** What a session makes of a picture. */
-export interface Outcome {
-  readonly labelMap: LabelMap
-  readonly confidence: ConfidenceMap | undefined
-  readonly scores: ReadonlyMap<number, number>
-  /** All the work of the session, transfer included. */
-  readonly milliseconds: number
-}
+export type Outcome =
+  | {
+      readonly _tag: "Labels"
+      readonly labelMap: LabelMap
+      readonly confidence: ConfidenceMap | undefined
+      readonly scores: ReadonlyMap<number, number>
+      /** All the work of the session, transfer included. */
+      readonly milliseconds: number
+    }
+  | { readonly _tag: "Logits"; readonly logits: Logits; readonly milliseconds: number }
 
 export interface Picture {
   readonly width: number
@@ -26,6 +30,8 @@ export interface Picture {
   /** `[height, width, 3]`. */
   readonly data: Uint8Array
   readonly confidence: boolean
+  /** Give logits, where the model does. */
+  readonly logits?: boolean | undefined
 }
 
 /** What became of a picture. */
@@ -145,7 +151,16 @@ export const start = (load: Frames.Load, events: SessionEvents): SessionProcess 
           const { bytesPerId, height, milliseconds, scores, width } = message
           const Storage = bytesPerId === 1 ? Uint8Array : bytesPerId === 2 ? Uint16Array : Uint32Array
           const labelMap = { width, height, data: new Storage(body) }
-          settle({ _tag: "Done", outcome: { labelMap, confidence, scores: new Map(scores), milliseconds } })
+          settle({
+            _tag: "Done",
+            outcome: { _tag: "Labels", labelMap, confidence, scores: new Map(scores), milliseconds }
+          })
+        })
+      case "logits":
+        return Frames.collect(bytes, (body) => {
+          const { classes, height, milliseconds, width } = message
+          const logits = { data: new Float32Array(body), classes, height, width }
+          settle({ _tag: "Done", outcome: { _tag: "Logits", logits, milliseconds } })
         })
     }
   })

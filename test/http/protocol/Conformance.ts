@@ -69,6 +69,8 @@ const message = "the lamp is off"
 
 /** Fast retries, so that a test of four attempts takes milliseconds. */
 const policy: Policy.PolicyOptions = {
+  // What each protocol does by itself about services with a price is in priced.test.ts.
+  resend: "always",
   retry: { delay: "1 millis" },
   attemptTimeout: "5 seconds",
   breaker: false,

@@ -1,0 +1,281 @@
+/**
+ * Segments as many images as there are, each once, whatever happens meanwhile: a run that was stopped, by Ctrl-C, a kill
+ * or a power cut, goes on where it was when it is run again. What is done is noted in a journal in the run's folder.
+ *
+ * ```ts
+ * import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+ * import { Effect } from "effect"
+ * import { Batch, BatchSource, Sinks } from "effect-segformer/batch"
+ *
+ * export const program = Batch.run({
+ *   source: BatchSource.folder("panels"),
+ *   sinks: [Sinks.labels({ folder: "found" }), Sinks.coco({ path: "found/coco.json" })],
+ *   folder: "found/.segformer"
+ * }).pipe(Effect.provide(NodeFileSystem.layer))
+ * ```
+ */
+import { Duration, Effect, Fiber, type FileSystem, Pull, type Scope, Semaphore, Stream } from "effect"
+import type { SegmentOptions } from "../Segmenter.ts"
+import type { SegmentationError } from "../SegmentationError.ts"
+import type { Transport } from "../Transport.ts"
+import * as BatchReport from "./BatchReport.ts"
+import { type BatchError, type SourceNotReadable, TooManyFailures } from "./BatchError.ts"
+import type { BatchSource } from "./BatchSource.ts"
+import * as FailedList from "./FailedList.ts"
+import * as Fingerprint from "./Fingerprint.ts"
+import * as Gate from "./Gate.ts"
+import type { Item } from "./Item.ts"
+import * as Journal from "./Journal.ts"
+import * as JournalLine from "./JournalLine.ts"
+import { now } from "./Now.ts"
+import * as Progress from "./Progress.ts"
+import type { Failure } from "./Receipt.ts"
+import * as RunFolder from "./RunFolder.ts"
+import type { Records, Sink } from "./Sink.ts"
+import * as Work from "./Work.ts"
+
+export interface BatchOptions<R, R2> {
+  readonly source: BatchSource<R>
+  readonly sinks: ReadonlyArray<Sink<R2>>
+  /** Where the run is remembered. A folder for each run; it is made where it is missing. */
+  readonly folder: string
+  readonly segment?: SegmentOptions | undefined
+  /**
+   * Images at the segmenter at once, 4 by default; with bounds, it follows the service's latency and 429s. The policy of
+   * a transport has a limit of its own, 10 for a service unless said otherwise.
+   */
+  readonly concurrency?: Gate.Concurrency | undefined
+  /** How long an image waits for a service that asks to be left alone, before it counts as failed. 10 minutes. */
+  readonly patience?: Duration.Input | undefined
+  /** Do again what failed, and nothing else. */
+  readonly retryFailed?: boolean | undefined
+  /** Ends the run when so many images have failed. Without limit by default. */
+  readonly maxFailures?: number | undefined
+  /** Ends the run when so many images have failed one after the other: it is not the images. 100 by default. */
+  readonly maxFailuresInARow?: number | undefined
+  /** Goes on with a run that was begun with another model, other options or other sinks. */
+  readonly allowChange?: boolean | undefined
+  /** More that results depend on: a run that is gone on with is refused where it has changed. */
+  readonly fingerprint?: Readonly<Record<string, string>> | undefined
+  /** How long what is under way may take when the run is interrupted, before it is dropped. 5 seconds. */
+  readonly grace?: Duration.Input | undefined
+  /** Price of an image in any currency, for the costs in `Progress`. */
+  readonly price?: number | undefined
+  /** Path of an HTML report that is written at the end. See `BatchReport`. */
+  readonly report?: string | undefined
+  /** Path of a CSV of all failures that is written at the end; where there are none, it is removed. */
+  readonly failedList?: string | undefined
+  /** Told twice a second, and once at the end. */
+  readonly onProgress?: ((progress: Progress.Progress) => Effect.Effect<void>) | undefined
+  /** Told of each image that fails. */
+  readonly onFailure?: ((failure: Failure) => Effect.Effect<void>) | undefined
+}
+
+/** How a run ended. */
+export interface Summary {
+  readonly progress: Progress.Progress
+  /** Images done since the run was begun or gone on with. */
+  readonly settled: { readonly done: number; readonly repeated: number; readonly failed: number }
+  /** Images that were settled before. */
+  readonly skipped: number
+  /** Failures by their tag, over all images. */
+  readonly failures: ReadonlyMap<string, number>
+  /** What sinks wrote at the end. */
+  readonly files: ReadonlyArray<string>
+}
+
+/**
+ * Works through the source until each image is done or has failed, then lets the sinks finish. It ends before that with
+ * a `BatchError`, or when it is interrupted: what is under way is finished within the grace, and noted.
+ */
+export const run = <R, R2 = never>(
+  options: BatchOptions<R, R2>
+): Effect.Effect<Summary, BatchError | SegmentationError, Transport | FileSystem.FileSystem | R | R2> =>
+  Effect.scoped(runWith(Journal.open, options)).pipe(
+    Effect.withSpan("segformer.batch", {}, { captureStackTrace: false })
+  )
+
+/** The same with a journal of one's own, to measure what the real one costs. @internal */
+export const runWith = Effect.fnUntraced(function* <R, R2>(
+  open: typeof Journal.open,
+  options: BatchOptions<R, R2>
+) {
+  const { sinks, source } = options
+  const gate = yield* Gate.make({
+    concurrency: options.concurrency ?? 4,
+    patience: Duration.fromInputUnsafe(options.patience ?? "10 minutes")
+  })
+  const fingerprint = yield* Fingerprint.make({ sinks, segment: options.segment, more: options.fingerprint })
+  yield* RunFolder.take({
+    folder: options.folder,
+    fingerprint,
+    allowChange: options.allowChange ?? false
+  })
+  yield* Effect.forEach(sinks, ({ prepare }) => prepare, { discard: true })
+  const flush = Effect.forEach(sinks, ({ flush }) => flush, { discard: true })
+  const journal = yield* open(options.folder, flush)
+  const work = Work.make({
+    sinks,
+    segment: options.segment,
+    around: gate.pass,
+    find: (content) => Effect.sync(() => journal.findContent(content))
+  })
+
+  const settled = { done: 0, repeated: 0, failed: 0 }
+  let skipped = 0
+  let inARow = 0
+  let stopping = false
+  let end: TooManyFailures | undefined
+  const isRetry = options.retryFailed === true
+  let total = isRetry ? journal.failed() : undefined
+
+  const start = yield* now
+  const follow = Progress.follow(start, isRetry ? 0 : journal.done() + journal.failed(), options.price)
+  const progress = Effect.map(now, (time) =>
+    follow(time, {
+      done: isRetry ? settled.done : journal.done(),
+      failed: isRetry ? settled.failed : journal.failed(),
+      total,
+      segmented: settled.done - settled.repeated,
+      concurrency: gate.limit()
+    })
+  )
+
+  /** Keys under way: a source may name an image twice. */
+  const underWay = new Set<string>()
+  const isWanted = ({ key }: Item<R>): boolean => {
+    if (underWay.has(key)) return false
+    const line = journal.find(key)
+    if (isRetry ? line !== undefined && JournalLine.isFailed(line) : line === undefined) {
+      underWay.add(key)
+      return true
+    }
+    skipped++
+    return false
+  }
+  const maxFailures = options.maxFailures ?? Number.POSITIVE_INFINITY
+  const maxInARow = options.maxFailuresInARow ?? 100
+  const fail = Effect.fnUntraced(function* (key: string, error: Work.WorkError) {
+    settled.failed++
+    inARow++
+    const failure = { key, tag: error._tag, message: error.message.slice(0, 500) }
+    yield* journal.add(failure)
+    if (options.onFailure !== undefined) yield* options.onFailure(failure)
+    const tooMany = settled.failed >= maxFailures
+    if (end !== undefined || !(tooMany || inARow >= maxInARow)) return
+    stopping = true
+    end = new TooManyFailures({
+      failed: tooMany ? settled.failed : inARow,
+      limit: tooMany ? maxFailures : maxInARow,
+      inARow: !tooMany,
+      last: error.message
+    })
+  })
+  const one = (item: Item<R>) =>
+    Effect.matchEffect(work.process(item), {
+      onSuccess: (receipt) => {
+        settled.done++
+        inARow = 0
+        if (receipt.sameAs !== undefined) settled.repeated++
+        return journal.add(receipt)
+      },
+      onFailure: (error) => fail(item.key, error)
+    }).pipe(Effect.ensuring(Effect.sync(() => underWay.delete(item.key))))
+
+  // Lanes take from one source. There are more of them than places at the segmenter, so that it need not wait for an
+  // image to be read or a result to be written.
+  const lanes = gate.most + Math.max(2, Math.ceil(gate.most / 2))
+  const take = yield* taking(source, isWanted, () => stopping)
+  const lane: Effect.Effect<void, BatchError, Transport | R | R2> = Effect.flatMap(take, (item) =>
+    item === undefined ? Effect.void : Effect.andThen(one(item), lane)
+  )
+  const scope = yield* Effect.scope
+  const working = yield* Effect.forkIn(
+    Effect.forEach(Array.from({ length: lanes }), () => lane, { concurrency: "unbounded", discard: true }),
+    scope
+  )
+  if (source.isCountable && !isRetry) {
+    yield* Effect.forkScoped(
+      Effect.flatMap(Effect.option(Stream.runCount(source.items)), (count) =>
+        Effect.sync(() => {
+          if (count._tag === "Some") total = count.value
+        })
+      )
+    )
+  }
+  const tell = options.onProgress
+  if (tell !== undefined) {
+    const often = Effect.forever(Effect.andThen(Effect.sleep("500 millis"), Effect.flatMap(progress, tell)))
+    yield* Effect.forkScoped(often)
+  }
+
+  const grace = options.grace ?? "5 seconds"
+  yield* Effect.onInterrupt(Fiber.join(working), () =>
+    Effect.suspend(() => {
+      stopping = true
+      return Effect.andThen(Effect.timeoutOption(Fiber.await(working), grace), Fiber.interrupt(working))
+    })
+  )
+  yield* journal.commit
+  if (tell !== undefined) yield* Effect.flatMap(progress, tell)
+  if (end !== undefined) return yield* end
+
+  const files: Array<string> = []
+  for (const sink of sinks) files.push(...(yield* sink.finish(recordsOf(journal, sink.name))))
+  const found = yield* BatchReport.read(journal)
+  const last = yield* progress
+  if (options.report !== undefined) {
+    yield* BatchReport.write({ path: options.report, source, sinks, progress: last, found })
+    files.push(options.report)
+  }
+  if (options.failedList !== undefined) {
+    yield* FailedList.write(options.failedList, journal)
+    if (journal.failed() > 0) files.push(options.failedList)
+  }
+  return { progress: last, settled, skipped, failures: found.tags, files }
+})
+
+/** Gives one wanted item after the other to whoever asks, and undefined once there are no more or the run is to end. */
+const taking = Effect.fnUntraced(function* <R>(
+  { items }: BatchSource<R>,
+  isWanted: (item: Item<R>) => boolean,
+  isStopping: () => boolean
+): Effect.fn.Return<Effect.Effect<Item<R> | undefined, SourceNotReadable>, never, R | Scope.Scope> {
+  const pull = yield* Stream.toPull(items)
+  const turn = yield* Semaphore.make(1)
+  let some: ReadonlyArray<Item<R>> = []
+  let at = 0
+  let ended = false
+  const next: Effect.Effect<Item<R> | undefined, SourceNotReadable> = Effect.suspend(() => {
+    if (ended || isStopping()) return Effect.succeed(undefined)
+    while (at < some.length) {
+      const item = some[at++]!
+      if (isWanted(item)) return Effect.succeed(item)
+    }
+    return Pull.matchEffect(pull, {
+      onSuccess: (more) => {
+        some = more
+        at = 0
+        return next
+      },
+      onFailure: (cause) => Effect.failCause(cause),
+      onDone: () => {
+        ended = true
+        return Effect.succeed(undefined)
+      }
+    })
+  })
+  return turn.withPermit(next)
+})
+
+/** What a sink keeps of each image that is done. */
+const recordsOf = (journal: Journal.Journal, sink: string): Records =>
+  journal.lines.pipe(
+    Stream.filter(JournalLine.isDone),
+    Stream.map((line) => ({
+      key: line.key,
+      width: line.w,
+      height: line.h,
+      record: journal.record(line, sink)
+    }))
+  )

@@ -1,0 +1,51 @@
+/**
+ * What a run is made with, part by part in words: the model, the options of `segment`, the sinks. Results of different
+ * models do not go together, so a run that is gone on with must have the fingerprint it was begun with.
+ */
+import { createHash } from "node:crypto"
+import { Effect, Schema } from "effect"
+import type { SegmentOptions } from "../Segmenter.ts"
+import type { SegmentationError } from "../SegmentationError.ts"
+import { Transport } from "../Transport.ts"
+import type { Sink } from "./Sink.ts"
+
+export const Fingerprint = Schema.Record(Schema.String, Schema.String)
+export type Fingerprint = typeof Fingerprint.Type
+
+export interface FingerprintOptions {
+  readonly sinks: ReadonlyArray<Pick<Sink, "name" | "options">>
+  readonly segment?: SegmentOptions | undefined
+  /** More that results depend on and that only the caller knows: the digest of a model's file, say. */
+  readonly more?: Readonly<Record<string, string>> | undefined
+}
+
+/** A service that does not describe its model is known by its address. */
+const undescribed: ReadonlySet<string> = new Set(["NotFound", "RequestRejected", "ResponseNotDecodable"])
+
+/** The fingerprint of a run, which asks the transport for its model. */
+export const make = Effect.fnUntraced(function* (
+  options: FingerprintOptions
+): Effect.fn.Return<Fingerprint, SegmentationError, Transport> {
+  const transport = yield* Transport
+  const { classes, name } = yield* Effect.catchIf(
+    transport.describe,
+    (error) => undescribed.has(error._tag),
+    () => Effect.succeed({ name: transport.name, classes: [] })
+  )
+  const names = classes.map(({ id, name }) => `${id} ${name}`)
+  return {
+    ...options.more,
+    model: name === "unknown" ? transport.name : name,
+    classes: names.length <= 8 ? names.join(", ") : `${names.length} (${digest(names.join("\n"))})`,
+    "other sizes": options.segment?.otherSize ?? "resize",
+    ...Object.fromEntries(options.sinks.map(({ name, options }) => [`results "${name}"`, options]))
+  }
+})
+
+const digest = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 12)
+
+/** What differs, each in words; empty where nothing does. */
+export const changes = (before: Fingerprint, now: Fingerprint): ReadonlyArray<string> =>
+  [...new Set([...Object.keys(before), ...Object.keys(now)])]
+    .filter((part) => before[part] !== now[part])
+    .map((part) => `${part} was ${before[part] ?? "not there"}, and is ${now[part] ?? "not there"}`)

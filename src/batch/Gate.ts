@@ -1,0 +1,126 @@
+/**
+ * How many images are at the segmenter at once: a fixed number, or one that finds itself. Where it finds itself, it grows
+ * by one when as many attempts as are allowed went well, falls by a third when the service says that it is too much
+ * (429, 503, time-outs, broken connections), and falls a little when answers take twice as long as they can: more at
+ * once would only wait in the service's queue.
+ */
+import { Duration, Effect, Semaphore } from "effect"
+import { Transport } from "../Transport.ts"
+import { now } from "./Now.ts"
+import type { Call } from "./Work.ts"
+
+/** A number, or bounds between which it finds itself. */
+export type Concurrency = number | { readonly min?: number | undefined; readonly max: number }
+
+export interface GateOptions {
+  readonly concurrency: Concurrency
+  /** How long an image waits for a service that asks to be left alone. */
+  readonly patience: Duration.Duration
+}
+
+export interface Gate {
+  /** Runs a call at the segmenter when its turn has come. */
+  readonly pass: (call: Call) => Call
+  /** Images allowed at once, now. */
+  readonly limit: () => number
+  /** The most that it may become. */
+  readonly most: number
+}
+
+/** Failures that say: too much at once. */
+const overload: ReadonlySet<string> = new Set([
+  "RateLimited",
+  "ServiceUnavailable",
+  "ConnectionFailed",
+  "TimedOut"
+])
+
+/** Failures that say: not now. The image has nothing to do with them. */
+const notNow: ReadonlySet<string> = new Set(["CircuitOpen", "RateLimited", "RetryBudgetSpent", "QueueFull"])
+
+const whole = (name: string, value: number): number => {
+  if (Number.isInteger(value) && value >= 1) return value
+  throw new RangeError(`Batch: \`${name}\` must be a whole number of at least 1, but is ${value}`)
+}
+
+/** A gate in front of a transport. */
+export const make = (options: GateOptions): Effect.Effect<Gate, never, Transport> =>
+  Effect.gen(function* () {
+    const transport = yield* Transport
+    const { concurrency, patience } = options
+    const isFixed = typeof concurrency === "number"
+    const most = isFixed ? whole("concurrency", concurrency) : whole("concurrency.max", concurrency.max)
+    const least = isFixed ? most : Math.min(most, whole("concurrency.min", concurrency.min ?? 1))
+    let limit = isFixed ? most : Math.max(least, Math.min(4, most))
+    const places = yield* Semaphore.make(limit)
+
+    /** Attempts that went well since the limit was changed last, and when that was. */
+    let good = 0
+    let changedAt = 0
+    /** What an answer takes, in milliseconds: lately, and at best. */
+    let lately = 0
+    let best = Number.POSITIVE_INFINITY
+    const change = (to: number, now: number): Effect.Effect<void> => {
+      const next = Math.max(least, Math.min(most, Math.floor(to)))
+      good = 0
+      changedAt = now
+      if (next === limit) return Effect.void
+      limit = next
+      return places.resize(next)
+    }
+    const wentWell = (began: number, now: number): Effect.Effect<void> => {
+      const took = now - began
+      lately = lately === 0 ? took : lately * 0.9 + took * 0.1
+      // It rises slowly, for a service whose work has become harder for good.
+      best = Math.min(best * 1.0005, Math.max(took, 1))
+      if (began < changedAt || ++good < limit) return Effect.void
+      return lately > best * 2 ? change(limit * 0.9, now) : change(limit + 1, now)
+    }
+    // A burst of failures that were under way together is one sign, not many.
+    const wasTooMuch = (began: number, now: number): Effect.Effect<void> =>
+      began < changedAt ? Effect.void : change(limit * 0.66, now)
+
+    const watched: Transport["Service"] = {
+      ...transport,
+      predict: (request, attempt) =>
+        Effect.flatMap(now, (began) =>
+          Effect.onExit(transport.predict(request, attempt), (exit) =>
+            Effect.flatMap(now, (time) => {
+              if (exit._tag === "Success") return wentWell(began, time)
+              const isOverload = exit.cause.reasons.some(
+                (reason) =>
+                  reason._tag === "Interrupt" || (reason._tag === "Fail" && overload.has(reason.error._tag))
+              )
+              return isOverload ? wasTooMuch(began, time) : Effect.void
+            })
+          )
+        )
+    }
+
+    const patiently = (call: Call): Call =>
+      Effect.flatMap(now, (began) => {
+        const again: Call = Effect.catchIf(
+          call,
+          (error) => notNow.has(error._tag),
+          (error) =>
+            Effect.flatMap(now, (time) => {
+              const asked = "retryAfter" in error ? error.retryAfter : undefined
+              const wait = Math.max(500, asked === undefined ? 0 : Duration.toMillis(asked))
+              return time - began + wait > Duration.toMillis(patience)
+                ? Effect.fail(error)
+                : Effect.andThen(Effect.sleep(wait), again)
+            })
+        )
+        return again
+      })
+
+    return {
+      // Whoever waits keeps its place: while a service is to be left alone, nobody calls it.
+      pass: (call) =>
+        places.withPermit(
+          isFixed ? patiently(call) : Effect.provideService(patiently(call), Transport, watched)
+        ),
+      limit: () => limit,
+      most
+    }
+  })

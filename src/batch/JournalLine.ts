@@ -1,0 +1,70 @@
+/**
+ * A line of a journal: a CRC-32 in eight hexadecimal digits, a space, and JSON. Only a line whose checksum is right is
+ * taken for one, so what it holds is what this module wrote.
+ */
+import { crc32 } from "node:zlib"
+import type { Failure, Receipt } from "./Receipt.ts"
+
+/** An image that is done; the names are short because there are millions of them. */
+export interface DoneLine {
+  readonly key: string
+  readonly content: string
+  readonly w: number
+  readonly h: number
+  readonly n: number
+  readonly ms: number
+  readonly sure?: number
+  readonly as?: string
+  /** Place and length in bytes of each sink's record in the file of records. */
+  readonly rec?: Readonly<Record<string, readonly [at: number, length: number]>>
+}
+
+/** An image that failed. */
+export type FailedLine = Failure
+
+export type Line = DoneLine | FailedLine
+
+export const isFailed = (line: Line): line is FailedLine => "tag" in line
+export const isDone = (line: Line): line is DoneLine => !("tag" in line)
+
+/** The text of a line, its end included. */
+export const encode = (line: Line): string => {
+  const json = JSON.stringify(line)
+  return `${crc32(json).toString(16).padStart(8, "0")} ${json}\n`
+}
+
+/** The line of these bytes, without their end; undefined where they are none. */
+export const decode = (bytes: Buffer): Line | undefined => {
+  if (bytes.length < 11 || bytes[8] !== 0x20) return undefined
+  const sum = Number.parseInt(bytes.toString("latin1", 0, 8), 16)
+  return sum === crc32(bytes.subarray(9)) ? JSON.parse(bytes.toString("utf8", 9)) : undefined
+}
+
+/** The line of an image that is done. */
+export const ofReceipt = (receipt: Receipt, rec: DoneLine["rec"]): DoneLine => {
+  const { attempts, confidence, content, height, key, millis, sameAs, width } = receipt
+  return {
+    key,
+    content,
+    w: width,
+    h: height,
+    n: attempts,
+    ms: millis,
+    ...(confidence === undefined ? {} : { sure: confidence }),
+    ...(sameAs === undefined ? {} : { as: sameAs }),
+    ...(rec === undefined ? {} : { rec })
+  }
+}
+
+/** The receipt of such a line. */
+export const toReceipt = (line: DoneLine, records: Receipt["records"]): Receipt => ({
+  key: line.key,
+  content: line.content,
+  width: line.w,
+  height: line.h,
+  attempts: line.n,
+  millis: line.ms,
+  ...(line.sure === undefined ? {} : { confidence: line.sure }),
+  ...(line.as === undefined ? {} : { sameAs: line.as }),
+  records
+})

@@ -1,0 +1,235 @@
+/**
+ * The sinks of this package: label maps and overlays, a file for each image; COCO and a table, one file for all of them,
+ * which is put together at the end a piece at a time.
+ *
+ * ```ts
+ * import { Sinks } from "effect-segformer/batch"
+ *
+ * const sinks = [Sinks.labels({ folder: "found" }), Sinks.coco({ path: "found/coco.json", tolerance: 1 })]
+ * sinks.map(({ name }) => name) // => ["labels", "coco"]
+ * ```
+ */
+import { basename, dirname, join } from "node:path"
+import { Effect, FileSystem, Schema, Stream } from "effect"
+import { ImageCodec } from "../image/ImageCodec.ts"
+import * as ClassTable from "../mask/ClassTable.ts"
+import * as Coco from "../mask/Coco.ts"
+import * as Csv from "../mask/Csv.ts"
+import * as LabelPng from "../mask/LabelPng.ts"
+import { histogram, type LabelMap } from "../mask/LabelMap.ts"
+import * as Background from "../render/Background.ts"
+import * as Colors from "../render/Colors.ts"
+import * as Overlay from "../render/Overlay.ts"
+import type { SegmentationError } from "../SegmentationError.ts"
+import { SinkFailed } from "./BatchError.ts"
+import * as LabelFile from "./LabelFile.ts"
+import * as OutFolder from "./OutFolder.ts"
+import type { Finding, Sink } from "./Sink.ts"
+import { make as makeSink } from "./Sink.ts"
+
+export interface FolderOptions {
+  /** It is made where it is missing. */
+  readonly folder: string
+}
+
+/** A sink that writes a file for each image, called as the image's key and this ending. */
+const files = <R>(
+  name: string,
+  options: FolderOptions & { readonly options?: unknown },
+  ending: string,
+  draw: (finding: Finding) => Effect.Effect<Uint8Array, SegmentationError, R>
+): Sink<R | FileSystem.FileSystem> => {
+  const out = OutFolder.make(name, options.folder)
+  const pathOf = (key: string) => OutFolder.pathOf(key) + ending
+  return makeSink<R | FileSystem.FileSystem>({
+    name,
+    options: options.options,
+    prepare: out.prepare,
+    write: (finding) => Effect.flatMap(draw(finding), (bytes) => out.write(pathOf(finding.item.key), bytes)),
+    repeat: (item, original) => Effect.as(out.copy(pathOf(original.key), pathOf(item.key)), undefined),
+    flush: out.flush
+  })
+}
+
+/**
+ * `KEY.labels.png` for each image: pixels are class ids. The ending of the image stays (`a.jpg.labels.png`), so that two
+ * images which differ in nothing else have a file each.
+ */
+export const labels = (options: FolderOptions): Sink<FileSystem.FileSystem> => ({
+  ...files("labels", options, labelsEnding, ({ segmentation }) =>
+    Effect.flatMap(segmentation.labelMap, (map) =>
+      LabelFile.encode(map, Colors.paletteOf(segmentation.classes))
+    )
+  ),
+  labelMap: (key) => {
+    const path = join(options.folder, OutFolder.pathOf(key) + labelsEnding)
+    return Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFile(path)).pipe(
+      Effect.flatMap((bytes) => Effect.fromResult(LabelPng.decode(bytes))),
+      Effect.mapError(({ message }) => new SinkFailed({ sink: "labels", place: path, detail: message }))
+    )
+  }
+})
+
+const labelsEnding = ".labels.png"
+
+export interface OverlayOptions extends FolderOptions {
+  /** Of the classes painted over the image, 0 to 1. 0.5 by default. */
+  readonly opacity?: number | undefined
+}
+
+/** `KEY.overlay.jpg` for each image: the classes painted over it. */
+export const overlays = (options: OverlayOptions): Sink<FileSystem.FileSystem | ImageCodec> =>
+  files(
+    "overlays",
+    { folder: options.folder, options: { opacity: options.opacity ?? 0.5 } },
+    ".overlay.jpg",
+    Effect.fnUntraced(function* ({ image, segmentation }) {
+      const codec = yield* ImageCodec
+      const map = yield* segmentation.labelMap
+      const raster = yield* codec.decode(image, { maxPixels: Number.MAX_SAFE_INTEGER })
+      const palette = Colors.paletteOf(segmentation.classes)
+      const painted = yield* Overlay.draw(raster, map, { palette, opacity: options.opacity ?? 0.5 })
+      return yield* codec.encode(painted, "jpeg", { quality: 85 })
+    })
+  )
+
+export interface OutlineOptions {
+  /** The file. */
+  readonly path: string
+  /** Classes that are no objects, by name. Those whose name says background, by default. */
+  readonly exclude?: ReadonlyArray<string> | undefined
+  /** Regions of fewer pixels are left out. */
+  readonly minArea?: number | undefined
+}
+
+export interface CocoOptions extends OutlineOptions {
+  /** How far outlines may be moved to save points, in pixels. Exact by default. */
+  readonly tolerance?: number | undefined
+}
+
+const excludedIds = (classes: ClassTable.ClassTable, names: ReadonlyArray<string> | undefined) =>
+  names === undefined
+    ? Background.idsOf(classes)
+    : new Set(classes.filter(({ name }) => names.includes(name)).map(({ id }) => id))
+
+const CocoRecord = Schema.fromJsonString(
+  Schema.Struct({
+    classes: Schema.Array(Schema.Struct({ id: Schema.Int, name: Schema.String })),
+    annotations: Schema.Array(Coco.Annotation)
+  })
+)
+
+/** All images and their regions in one COCO file. Images and annotations are numbered from 1. */
+export const coco = (options: CocoOptions): Sink<FileSystem.FileSystem> => {
+  const { exclude, minArea, path, tolerance } = options
+  const out = OutFolder.make("coco", dirname(path))
+  const decode = (text: string) =>
+    Effect.mapError(
+      Schema.decodeUnknownEffect(CocoRecord)(text),
+      (error) => new SinkFailed({ sink: "coco", place: path, detail: `a record is broken: ${error.message}` })
+    )
+  return makeSink<FileSystem.FileSystem>({
+    name: "coco",
+    options: { exclude, minArea, tolerance },
+    prepare: out.prepare,
+    write: ({ segmentation }) =>
+      Effect.map(segmentation.labelMap, (map) => {
+        const { classes } = segmentation
+        const ids = excludedIds(classes, exclude)
+        const annotations = Coco.annotations(map, { imageId: 0, exclude: ids, minArea, tolerance })
+        const found = new Set(annotations.map(({ category_id }) => category_id))
+        return JSON.stringify({
+          classes: Array.from(found, (id) => ({ id, name: ClassTable.nameOf(classes, id) })),
+          annotations
+        })
+      }),
+    repeat: (_, { record }) => Effect.succeed(record),
+    finish: (records) =>
+      Effect.as(
+        out.compose(
+          basename(path),
+          Effect.fnUntraced(function* (write) {
+            // Images first, then what is on them: read twice, so that nothing has to be held.
+            let images = 0
+            yield* write('{"images":[')
+            yield* Stream.runForEach(records, ({ height, key, width }) => {
+              const image: Coco.Image = { id: ++images, width, height, file_name: key }
+              return write((images === 1 ? "\n" : ",\n") + JSON.stringify(image))
+            })
+            yield* write('],\n"annotations":[')
+            let next = 1
+            let image = 0
+            const categories = new Map<number, string>()
+            yield* Stream.runForEach(records, ({ record }) =>
+              Effect.flatMap(decode(record), ({ annotations, classes }) => {
+                image++
+                for (const { id, name } of classes) categories.set(id, name)
+                return write(
+                  annotations
+                    .map((one) => {
+                      const start = next === 1 ? "\n" : ",\n"
+                      return start + JSON.stringify({ ...one, id: next++, image_id: image })
+                    })
+                    .join("")
+                )
+              })
+            )
+            const table = ClassTable.make(Array.from(categories, ([id, name]) => ({ id, name })))
+            yield* write(`],\n"categories":${JSON.stringify(Coco.categories(table))}}\n`)
+          })
+        ),
+        [path]
+      )
+  })
+}
+
+export interface CsvOptions extends OutlineOptions {
+  /** A line for each region with all it measures, instead of one for each class. */
+  readonly regions?: boolean | undefined
+}
+
+const areaColumns = ["class_id", "class", "pixels", "share"]
+
+/** A table of all images: a line for each class in an image, or for each region. */
+export const csv = (options: CsvOptions): Sink<FileSystem.FileSystem> => {
+  const { exclude, minArea, path, regions = false } = options
+  const out = OutFolder.make("csv", dirname(path))
+  return makeSink<FileSystem.FileSystem>({
+    name: "csv",
+    options: { exclude, minArea, regions },
+    prepare: out.prepare,
+    write: Effect.fnUntraced(function* ({ segmentation }) {
+      const { classes } = segmentation
+      const ids = excludedIds(classes, exclude)
+      if (!regions) return JSON.stringify(areaLines(yield* segmentation.labelMap, classes))
+      const found = (yield* segmentation.regions).filter(
+        ({ area, classId }) => !ids.has(classId) && area >= (minArea ?? 1)
+      )
+      return JSON.stringify(found.map((region) => Csv.line(Csv.regionFields(region))))
+    }),
+    repeat: (_, { record }) => Effect.succeed(record),
+    finish: (records) =>
+      Effect.as(
+        out.compose(
+          basename(path),
+          Effect.fnUntraced(function* (write) {
+            yield* write(Csv.line(["image", ...(regions ? Csv.REGION_COLUMNS : areaColumns)]))
+            yield* Stream.runForEach(records, ({ key, record }) => {
+              const image = Csv.line([key]).slice(0, -2)
+              const lines: ReadonlyArray<string> = JSON.parse(record)
+              return write(lines.map((line) => `${image},${line}`).join(""))
+            })
+          })
+        ),
+        [path]
+      )
+  })
+}
+
+const areaLines = (map: LabelMap, classes: ClassTable.ClassTable): ReadonlyArray<string> => {
+  const counts = histogram(map)
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
+  return Array.from(counts, ([id, pixels]) =>
+    Csv.line([id, ClassTable.nameOf(classes, id), pixels, pixels / total])
+  )
+}

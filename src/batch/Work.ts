@@ -1,0 +1,152 @@
+/**
+ * The body of work: one image becomes the results of all sinks, and a receipt. Both drivers, the one of this machine
+ * and the one of many, run this and nothing else for an image; it can be repeated at any time.
+ *
+ * In order: the image is opened under the limits, read, and its content hashed; where that content was done before in
+ * this run, its results are repeated; else it is segmented, and each sink writes.
+ */
+import { hash, webcrypto } from "node:crypto"
+import { Deferred, Duration, Effect, Option, Stream } from "effect"
+import type { Image } from "../image/ImageSource.ts"
+import { segment, type SegmentOptions } from "../Segmenter.ts"
+import type { Segmentation } from "../Segmentation.ts"
+import type { SegmentationError } from "../SegmentationError.ts"
+import { Transport } from "../Transport.ts"
+import type { SinkFailed } from "./BatchError.ts"
+import type { Item } from "./Item.ts"
+import type { Receipt } from "./Receipt.ts"
+import type { Finding, Sink } from "./Sink.ts"
+
+/** The call to the segmenter. */
+export type Call = Effect.Effect<Segmentation, SegmentationError, Transport>
+
+export interface WorkOptions<R> {
+  readonly sinks: ReadonlyArray<Sink<R>>
+  readonly segment?: SegmentOptions | undefined
+  /** Around the call to the segmenter, after the image is read and before results are written: to bound or pace it. */
+  readonly around?: ((call: Call) => Call) | undefined
+  /** The receipt of an image of this run with this content. By default none is known. */
+  readonly find?: ((content: string) => Effect.Effect<Receipt | undefined>) | undefined
+}
+
+/** Why there is no result of an image. */
+export type WorkError = SegmentationError | SinkFailed
+
+export interface Work<R> {
+  /** Does one image. Safe to repeat: the results of the same item replace those before. */
+  readonly process: <R2>(item: Item<R2>) => Effect.Effect<Receipt, WorkError, Transport | R | R2>
+}
+
+/** The work of a run. Images with the same content that are under way at once wait for the first of them. */
+export const make = <R>(options: WorkOptions<R>): Work<R> => {
+  const { sinks } = options
+  const around = options.around ?? ((call) => call)
+  const find = options.find ?? (() => Effect.succeed(undefined))
+  const canRepeat = sinks.every(({ repeat }) => repeat !== undefined)
+  const underWay = new Map<string, Deferred.Deferred<Receipt | undefined>>()
+
+  const process = Effect.fnUntraced(function* <R2>(
+    item: Item<R2>
+  ): Effect.fn.Return<Receipt, WorkError, Transport | R | R2> {
+    const image = yield* inMemory(yield* item.image.open(options.segment?.limits))
+    const content = yield* contentOf(yield* image.bytes)
+    if (!canRepeat) return yield* fresh(item, image, content)
+    const first = underWay.get(content)
+    const known = first === undefined ? yield* find(content) : yield* Deferred.await(first)
+    if (known !== undefined && known.key !== item.key) {
+      const repeated = yield* Effect.option(repeat(item, known))
+      // What was written for the other one may be gone.
+      if (Option.isSome(repeated)) return repeated.value
+    }
+    if (underWay.has(content)) return yield* fresh(item, image, content)
+    const settled = Deferred.makeUnsafe<Receipt | undefined>()
+    underWay.set(content, settled)
+    return yield* Effect.onExit(fresh(item, image, content), (exit) => {
+      underWay.delete(content)
+      return Deferred.succeed(settled, exit._tag === "Success" ? exit.value : undefined)
+    })
+  })
+
+  const fresh = Effect.fnUntraced(function* (
+    item: Item<unknown>,
+    image: Image,
+    content: string
+  ): Effect.fn.Return<Receipt, WorkError, Transport | R> {
+    const source = { name: image.name, open: () => Effect.succeed(image) }
+    const segmentation = yield* around(segment(source, options.segment))
+    const finding: Finding = { item, image, content, segmentation }
+    const records: Record<string, string> = {}
+    for (const sink of sinks) {
+      const record = yield* sink.write(finding)
+      if (record !== undefined) records[sink.name] = record
+    }
+    const confidence = meanConfidence(segmentation)
+    return {
+      key: item.key,
+      content,
+      width: segmentation.width,
+      height: segmentation.height,
+      attempts: segmentation.cost.attempts,
+      millis: Math.round(Duration.toMillis(segmentation.cost.duration) * 10) / 10,
+      ...(confidence === undefined ? {} : { confidence }),
+      records
+    }
+  })
+
+  const repeat = Effect.fnUntraced(function* (
+    item: Item<unknown>,
+    known: Receipt
+  ): Effect.fn.Return<Receipt, SinkFailed, R> {
+    const { height, width } = known
+    const records: Record<string, string> = {}
+    for (const sink of sinks) {
+      if (sink.repeat === undefined) continue
+      const original = { key: known.key, width, height, record: known.records[sink.name] ?? "" }
+      const record = yield* sink.repeat(item, original)
+      if (record !== undefined) records[sink.name] = record
+    }
+    return { ...known, key: item.key, attempts: 0, millis: 0, sameAs: known.sameAs ?? known.key, records }
+  })
+
+  return { process }
+}
+
+/** The bytes are read once, so that what is hashed is what is sent. */
+const inMemory = (image: Image): Effect.Effect<Image, SegmentationError> =>
+  image.inMemory
+    ? Effect.succeed(image)
+    : Effect.map(image.bytes, (bytes) => ({
+        ...image,
+        bytes: Effect.succeed(bytes),
+        stream: Stream.succeed(bytes),
+        inMemory: true
+      }))
+
+/** Up to this many bytes are hashed at once, in a few milliseconds; larger files off the event loop. */
+const most = 2 * 1024 * 1024
+
+/** The hash of a file's content, as in `Receipt`. */
+export const contentOf = (bytes: Uint8Array): Effect.Effect<string> =>
+  bytes.length <= most
+    ? Effect.sync(() => hash("sha256", bytes, "hex").slice(0, 32))
+    : Effect.promise(async () => {
+        const digest = await webcrypto.subtle.digest("SHA-256", new Uint8Array(bytes))
+        return Buffer.from(digest, 0, 16).toString("hex")
+      })
+
+/** At most so many pixels are looked at for a mean. */
+const sample = 100_000
+
+const meanConfidence = ({ confidence, scores }: Segmentation): number | undefined => {
+  let sum = 0
+  let count = 0
+  if (confidence !== undefined) {
+    const { data } = confidence
+    const step = Math.max(1, Math.floor(data.length / sample))
+    for (let i = 0; i < data.length; i += step, count++) sum += data[i]!
+  } else {
+    for (const score of scores.values()) sum += score
+    count = scores.size
+  }
+  return count === 0 ? undefined : Math.round((sum / count) * 1e4) / 1e4
+}

@@ -1,0 +1,224 @@
+/**
+ * A worker: does the images of whatever runs are submitted, on a runner of the cluster. It does for an image what a run
+ * on one machine does (`Work`), with the same sinks; what becomes of it is noted in the database.
+ *
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { Transport } from "effect-segformer"
+ * import { Sink } from "effect-segformer/batch"
+ * import { ClusterWorker } from "effect-segformer/cluster"
+ *
+ * const worker = ClusterWorker.layer({
+ *   concurrency: 8,
+ *   work: (run) =>
+ *     Effect.map(Transport, (transport) => ({
+ *       transport,
+ *       sinks: [Sink.make({ name: "log", write: ({ item }) => Effect.log(`${run.id}: ${item.key}`) })]
+ *     }))
+ * })
+ * Layer.isLayer(worker) // => true
+ * ```
+ */
+import {
+  Duration,
+  Effect,
+  type FileSystem,
+  Layer,
+  RcMap,
+  Schedule,
+  Schema,
+  type Scope,
+  Semaphore,
+  Stream
+} from "effect"
+import type { HttpClient } from "effect/http"
+import type * as SqlClient from "effect/sql/SqlClient"
+import { Activity, DurableClock, type WorkflowEngine } from "effect/workflow"
+import * as Policy from "../../policy/Policy.ts"
+import type { Failure, Receipt } from "../Receipt.ts"
+import * as OpenRun from "./OpenRun.ts"
+import * as RunGate from "./RunGate.ts"
+import * as RunTables from "./RunTables.ts"
+import { Chunk, Finish } from "./RunWorkflows.ts"
+
+export type { Workload } from "./OpenRun.ts"
+
+/** A run as a worker meets it. */
+export interface Run {
+  readonly id: string
+  /** What the submitter said of it: whatever JSON can hold. */
+  readonly spec: unknown
+}
+
+export interface WorkerOptions<E, R, R2> {
+  /** Asked once for each run; what it opens is closed a minute after the last image. */
+  readonly work: (run: Run) => Effect.Effect<OpenRun.Workload<R2>, E, R | Scope.Scope>
+  /** Images under way at once, over all runs. 4 by default. */
+  readonly concurrency?: number | undefined
+  /**
+   * Images that failed by something that passes (`isRetryable`, an open circuit) are tried again with their chunk, on
+   * top of what the transport's policy did for each call: 3 times after 10, 20 and 40 s by default.
+   */
+  readonly retry?: Policy.PolicyOptions["retry"]
+}
+
+/** Results are noted in the database after so many images, or so much time. */
+const batch = 64
+const batchTime = Duration.seconds(1)
+
+/** Failures of the way to the segmenter, which another time may be free. */
+const passing: ReadonlySet<string> = new Set(["CircuitOpen", "QueueFull", "RetryBudgetSpent"])
+
+const standardRetry: Policy.Policy = {
+  ...Policy.standard,
+  retry: { ...Policy.standard.retry, delay: Duration.seconds(10), maxDelay: Duration.minutes(1) }
+}
+
+/** A worker for every run in the database, for as long as the layer lasts. */
+export const layer = <E extends { readonly message: string }, R, R2>(
+  options: WorkerOptions<E, R, R2>
+): Layer.Layer<
+  never,
+  never,
+  | WorkflowEngine.WorkflowEngine
+  | SqlClient.SqlClient
+  | FileSystem.FileSystem
+  | HttpClient.HttpClient
+  | Exclude<R | R2, Scope.Scope>
+> => Layer.unwrap(make(options))
+
+const make = Effect.fnUntraced(function* <E extends { readonly message: string }, R, R2>(
+  options: WorkerOptions<E, R, R2>
+) {
+  const { patiently } = OpenRun
+  const tables = yield* RunTables.make
+  const concurrency = options.concurrency ?? 4
+  const { retry } = Policy.make({ retry: options.retry }, standardRetry)
+  const images = Semaphore.makeUnsafe(concurrency)
+  // One more than there are images at once, so that the next chunk begins while the last images of one end.
+  const chunks = Semaphore.makeUnsafe(concurrency + 1)
+  const runs = yield* RcMap.make({
+    lookup: Effect.fnUntraced(function* (id: string) {
+      const { spec } = yield* tables.get(id)
+      return yield* OpenRun.make(tables, id, yield* options.work({ id, spec }))
+    }),
+    idleTimeToLive: "1 minute"
+  })
+
+  /** The run, opened, once it may go on; undefined if it is cancelled. What this worker cannot open, it pauses. */
+  const opened = Effect.fnUntraced(function* (run: string) {
+    while (yield* RunGate.passed(OpenRun.stateOf(tables, run))) {
+      const found = yield* Effect.result(RcMap.get(runs, run))
+      if (found._tag === "Success") {
+        found.success.gate.open()
+        return found.success
+      }
+      const { message } = found.failure
+      yield* Effect.logError(`The run "${run}" is paused: ${message}`)
+      yield* patiently(tables.move(run, ["running"], "paused", message))
+      yield* RcMap.invalidate(runs, run)
+    }
+    return undefined
+  })
+
+  /** Does what is left of a chunk. Gives how many images are left, and how many of them are worth another attempt. */
+  const doChunk = Effect.fnUntraced(function* (run: string, chunk: number, isLast: boolean) {
+    const again = new Set<string>()
+    while (true) {
+      const work = yield* opened(run)
+      const left = yield* patiently(tables.leftOf(run, chunk))
+      const next = left.filter(({ key }) => !again.has(key))
+      if (work === undefined || next.length === 0) return { left: left.length, again: again.size }
+      const one = (image: RunTables.ImageRef) =>
+        images.withPermit(work.process(image)).pipe(
+          Effect.map((receipt) => (receipt === undefined ? undecided : done(receipt))),
+          Effect.catch((error) => {
+            const isPassing = ("isRetryable" in error && error.isRetryable) || passing.has(error._tag)
+            if (isLast || !isPassing) return Effect.succeed(failed(image.key, error))
+            again.add(image.key)
+            return Effect.succeed(undecided)
+          }),
+          Effect.catchDefect((defect) => Effect.succeed(failed(image.key, asFailure(defect))))
+        )
+      yield* Stream.fromIterable(next).pipe(
+        Stream.mapEffect(one, { concurrency, unordered: true }),
+        Stream.groupedWithin(batch, batchTime),
+        Stream.runForEach((outcomes) =>
+          work.settle(
+            outcomes.flatMap(({ receipts }) => receipts),
+            outcomes.flatMap(({ failures }) => failures)
+          )
+        ),
+        chunks.withPermit
+      )
+    }
+  }, Effect.scoped)
+
+  const finishIfSettled = Effect.fnUntraced(function* (run: string) {
+    if (!(yield* patiently(tables.allSettled(run)))) return
+    const row = yield* patiently(Effect.catchTag(tables.get(run), "UnknownRun", () => Effect.undefined))
+    if (row !== undefined && row.state !== "cancelled") {
+      yield* Finish.execute({ run, epoch: row.epoch }, { discard: true, detached: true })
+    }
+  })
+
+  const chunkLayer = Chunk.toLayer(
+    Effect.fnUntraced(function* ({ chunk, run }) {
+      for (let attempt = 1; ; attempt++) {
+        const { again, left } = yield* Activity.make({
+          name: "images",
+          success: Schema.Struct({ left: Schema.Int, again: Schema.Int }),
+          execute: doChunk(run, chunk, attempt > retry.times)
+        }).pipe(Effect.provideService(Activity.CurrentAttempt, attempt))
+        if (again === 0) {
+          yield* finishIfSettled(run)
+          return { left }
+        }
+        const delay = Duration.times(retry.delay, retry.factor ** (attempt - 1))
+        yield* DurableClock.sleep({
+          name: `before attempt ${attempt + 1}`,
+          duration: Duration.min(delay, retry.maxDelay)
+        })
+      }
+    })
+  )
+
+  const finish = Effect.fnUntraced(function* (run: string, epoch: number) {
+    const work = yield* opened(run)
+    if (work !== undefined) yield* patiently(tables.finish(run, epoch, yield* work.finish))
+  }, Effect.scoped)
+
+  const finishLayer = Finish.toLayer(({ epoch, run }) =>
+    Activity.make({
+      name: "finish",
+      execute: finish(run, epoch).pipe(
+        Effect.retry({ times: 3, schedule: Schedule.exponential("1 second") }),
+        Effect.catch(({ message }) =>
+          Effect.asVoid(patiently(tables.move(run, ["running"], "paused", `it cannot be ended: ${message}`)))
+        )
+      )
+    })
+  )
+
+  return Layer.merge(chunkLayer, finishLayer)
+})
+
+/** What became of an image in one attempt: one of both, or nothing yet. */
+interface Outcome {
+  readonly receipts: ReadonlyArray<Receipt>
+  readonly failures: ReadonlyArray<Failure>
+}
+
+const undecided: Outcome = { receipts: [], failures: [] }
+
+const done = (receipt: Receipt): Outcome => ({ receipts: [receipt], failures: [] })
+
+const failed = (key: string, error: { readonly _tag: string; readonly message: string }): Outcome => ({
+  receipts: [],
+  failures: [{ key, tag: error._tag, message: error.message }]
+})
+
+const asFailure = (defect: unknown) => ({
+  _tag: "Defect",
+  message: defect instanceof Error ? defect.message : String(defect)
+})

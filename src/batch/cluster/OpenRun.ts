@@ -1,0 +1,136 @@
+/** A run, open on a worker: its body of work, and how results are noted in the database. */
+import { Effect, Schedule, Stream, type Scope } from "effect"
+import type { SegmentOptions } from "../../Segmenter.ts"
+import type { SegmentationError } from "../../SegmentationError.ts"
+import { Transport } from "../../Transport.ts"
+import { RunChanged, RunFolderFailed, type SinkFailed } from "../BatchError.ts"
+import * as Fingerprint from "../Fingerprint.ts"
+import * as Item from "../Item.ts"
+import type { Failure, Receipt } from "../Receipt.ts"
+import type { Records, Sink } from "../Sink.ts"
+import * as Work from "../Work.ts"
+import type { DatabaseFailed, UnknownRun } from "./ClusterError.ts"
+import * as RunGate from "./RunGate.ts"
+import type { ImageRef, RunState, RunTables } from "./RunTables.ts"
+
+/** What is done with the images of a run. */
+export interface Workload<R> {
+  readonly transport: Transport["Service"]
+  readonly sinks: ReadonlyArray<Sink<R>>
+  readonly segment?: SegmentOptions | undefined
+  /** More that results depend on: a worker that has another value of it pauses the run. */
+  readonly fingerprint?: Readonly<Record<string, string>> | undefined
+}
+
+export interface OpenRun<R> {
+  /** Whether images may be begun. */
+  readonly gate: RunGate.RunGate
+  /** Does one image; undefined where the run does not go on. */
+  readonly process: (
+    image: ImageRef
+  ) => Effect.Effect<Receipt | undefined, SegmentationError | SinkFailed, R | Item.Access>
+  /** Notes what is done, once it outlasts a power cut. */
+  readonly settle: (
+    receipts: ReadonlyArray<Receipt>,
+    failures: ReadonlyArray<Failure>
+  ) => Effect.Effect<void, never, R>
+  /** Lets the sinks write what all images make together, and gives the paths. */
+  readonly finish: Effect.Effect<ReadonlyArray<string>, SinkFailed | RunFolderFailed, R>
+}
+
+/** Without the database there is nothing to do but wait for it. */
+export const patiently = <A, R>(self: Effect.Effect<A, DatabaseFailed, R>): Effect.Effect<A, never, R> =>
+  self.pipe(
+    Effect.tapError((error) => Effect.logWarning(`${error.message}. Trying again`)),
+    Effect.retry(Schedule.min([Schedule.exponential("200 millis"), Schedule.spaced("10 seconds")])),
+    Effect.orDie
+  )
+
+/** The state of a run; one that is forgotten is cancelled. */
+export const stateOf = (tables: RunTables, run: string): Effect.Effect<RunState> =>
+  tables.get(run).pipe(
+    Effect.map(({ state }) => state),
+    Effect.catchTag("UnknownRun", () => Effect.succeed("cancelled" as const)),
+    patiently
+  )
+
+/** Opens a run for as long as the scope lasts. The first worker to do so prepares its sinks. */
+export const make = Effect.fnUntraced(function* <R>(
+  tables: RunTables,
+  run: string,
+  workload: Workload<R>
+): Effect.fn.Return<
+  OpenRun<R>,
+  SegmentationError | SinkFailed | RunChanged | DatabaseFailed | UnknownRun,
+  R | Scope.Scope
+> {
+  const { segment, sinks, transport } = workload
+  const inTransport = Effect.provideService(Transport, transport)
+  const fingerprint = yield* inTransport(Fingerprint.make({ sinks, segment, more: workload.fingerprint }))
+  const prepare = Effect.forEach(sinks, (sink) => sink.prepare, { discard: true })
+  const flush = Effect.forEach(sinks, (sink) => sink.flush, { discard: true })
+  const begun = yield* tables.begin(run, fingerprint, prepare)
+  const changes = Fingerprint.changes(begun, fingerprint)
+  if (changes.length > 0) return yield* new RunChanged({ folder: `the database ("${run}")`, changes })
+
+  // What is done here and not noted yet, by content.
+  const unsettled = new Map<string, Receipt>()
+  const work = Work.make({
+    sinks,
+    segment,
+    find: (content) =>
+      Effect.suspend(() => {
+        const known = unsettled.get(content)
+        return known === undefined ? patiently(tables.find(run, content)) : Effect.succeed(known)
+      })
+  })
+  const gate = yield* RunGate.make(stateOf(tables, run))
+
+  const process = (image: ImageRef) =>
+    Effect.suspend(() => {
+      if (!gate.isOpen()) return Effect.undefined
+      const done = inTransport(work.process(Item.at(image.location, image.key)))
+      return Effect.tap(done, (receipt) =>
+        Effect.sync(() => {
+          if (!unsettled.has(receipt.content)) unsettled.set(receipt.content, receipt)
+        })
+      )
+    })
+
+  const settle = Effect.fnUntraced(function* (
+    receipts: ReadonlyArray<Receipt>,
+    failures: ReadonlyArray<Failure>
+  ) {
+    const lost = yield* Effect.result(flush)
+    const settled =
+      lost._tag === "Success"
+        ? [...receipts.map((receipt) => ({ receipt })), ...failures]
+        : [
+            ...failures,
+            ...receipts.map(({ key }) => ({ key, tag: lost.failure._tag, message: lost.failure.message }))
+          ]
+    yield* patiently(tables.settle(run, settled))
+    for (const { content, key } of receipts)
+      if (unsettled.get(content)?.key === key) unsettled.delete(content)
+  })
+
+  const recordsOf = (sink: string): Records =>
+    tables.receipts(run).pipe(
+      Stream.map(({ height, key, records, width }) => ({ key, width, height, record: records[sink] ?? "" })),
+      Stream.mapError(({ detail }) => new RunFolderFailed({ folder: `the database (run "${run}")`, detail }))
+    )
+
+  return {
+    gate,
+    process,
+    settle,
+    // Nobody else is at work then: what killed processes have left can go.
+    finish: Effect.andThen(
+      prepare,
+      Effect.map(
+        Effect.forEach(sinks, (sink) => sink.finish(recordsOf(sink.name))),
+        (paths) => paths.flat()
+      )
+    )
+  }
+})

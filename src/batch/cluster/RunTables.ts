@@ -1,0 +1,406 @@
+/**
+ * The tables of the runs, beside those of the engine: one row per run, one per image. An image's row is its line in the
+ * journal: it is settled once, in the transaction that also counts it, so what is repeated after a crash counts once.
+ */
+import { Effect, Option, Schema, Stream } from "effect"
+import * as Migrator from "effect/sql/Migrator"
+import * as SqlClient from "effect/sql/SqlClient"
+import type { SinkFailed } from "../BatchError.ts"
+import { Failure, Receipt } from "../Receipt.ts"
+import { DatabaseFailed, UnknownRun } from "./ClusterError.ts"
+
+/** Running until the last image is settled; finished when the sinks have written what all images make together. */
+export const RunState = Schema.Literals(["running", "paused", "cancelled", "finished"])
+export type RunState = typeof RunState.Type
+
+/** One run, as it stands. */
+export const RunRow = Schema.Struct({
+  id: Schema.String,
+  /** What the submitter tells the workers, as JSON. */
+  spec: Schema.fromJsonString(Schema.Unknown),
+  /** What results depend on, as the first worker found it. */
+  fingerprint: Schema.NullOr(Schema.fromJsonString(Schema.Record(Schema.String, Schema.String))),
+  state: RunState,
+  /** Why it is paused or cancelled, where nobody asked for it. */
+  reason: Schema.NullOr(Schema.String),
+  /** Whether images are still being submitted. */
+  open: Schema.Boolean,
+  /** Counts submissions; each ends with the sinks' last word. */
+  epoch: Schema.Int,
+  chunks: Schema.Int,
+  images: Schema.Int,
+  done: Schema.Int,
+  /** Of those done, the images whose content had been done before. */
+  repeated: Schema.Int,
+  failed: Schema.Int,
+  max_failures: Schema.NullOr(Schema.Int),
+  created_at: Schema.Date,
+  finished_at: Schema.NullOr(Schema.Date),
+  /** What the sinks have written at the end. */
+  results: Schema.fromJsonString(Schema.Array(Schema.String))
+})
+export type RunRow = typeof RunRow.Type
+
+/** Where an image is, for whichever machine. */
+export const ImageRef = Schema.Struct({ key: Schema.String, location: Schema.String })
+export type ImageRef = typeof ImageRef.Type
+
+const columns = `id, spec, fingerprint, state, reason, open, epoch, chunks, images::float8 AS images, done::float8 AS done,
+  repeated::float8 AS repeated, failed::float8 AS failed, max_failures, created_at, finished_at, results`
+
+const migrations = Migrator.fromRecord({
+  "0001_runs": Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    yield* sql`CREATE TABLE segformer_runs (
+      id TEXT PRIMARY KEY,
+      spec TEXT NOT NULL,
+      fingerprint TEXT,
+      prepared BOOLEAN NOT NULL DEFAULT FALSE,
+      state TEXT NOT NULL DEFAULT 'running',
+      reason TEXT,
+      open BOOLEAN NOT NULL DEFAULT TRUE,
+      epoch INT NOT NULL DEFAULT 0,
+      chunks INT NOT NULL DEFAULT 0,
+      images BIGINT NOT NULL DEFAULT 0,
+      done BIGINT NOT NULL DEFAULT 0,
+      repeated BIGINT NOT NULL DEFAULT 0,
+      failed BIGINT NOT NULL DEFAULT 0,
+      max_failures INT,
+      created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+      finished_at TIMESTAMPTZ,
+      results TEXT NOT NULL DEFAULT '[]'
+    )`
+    // The order of keys is that of their bytes, whatever the language of the database.
+    yield* sql`CREATE TABLE segformer_images (
+      run TEXT NOT NULL REFERENCES segformer_runs (id) ON DELETE CASCADE,
+      key TEXT COLLATE "C" NOT NULL,
+      location TEXT NOT NULL,
+      chunk INT NOT NULL,
+      settled_at TIMESTAMPTZ,
+      content TEXT,
+      receipt TEXT,
+      tag TEXT,
+      message TEXT,
+      PRIMARY KEY (run, key)
+    )`
+    yield* sql`CREATE INDEX segformer_images_left ON segformer_images (run, chunk) WHERE settled_at IS NULL`
+    yield* sql`CREATE INDEX segformer_images_content ON segformer_images (run, content) WHERE content IS NOT NULL`
+    yield* sql`CREATE INDEX segformer_images_failed ON segformer_images (run, key) WHERE tag IS NOT NULL`
+  })
+})
+
+/** Makes the tables where they are missing. */
+export const migrate: Effect.Effect<void, DatabaseFailed, SqlClient.SqlClient> = Migrator.make({})({
+  loader: migrations,
+  table: "segformer_migrations"
+}).pipe(
+  Effect.mapError(
+    (error) => new DatabaseFailed({ operation: "make the tables of the runs", detail: error.message })
+  ),
+  Effect.asVoid
+)
+
+/** One image that is settled: with a receipt, or with what was wrong with it. */
+export type Settled = { readonly receipt: Receipt } | Failure
+
+const Json = Schema.fromJsonString(Schema.Unknown)
+const toJson = Schema.encodeSync(Json)
+const ReceiptText = Schema.fromJsonString(Receipt)
+const writeReceipt = Schema.encodeSync(ReceiptText)
+
+const page = 1000
+
+const pages = <A extends { readonly key: string }, E>(
+  read: (after: string) => Effect.Effect<ReadonlyArray<A>, E>
+): Stream.Stream<A, E> =>
+  Stream.paginate("", (after) =>
+    Effect.map(read(after), (found) => [
+      found,
+      found.length < page ? Option.none() : Option.fromUndefinedOr(found.at(-1)?.key)
+    ])
+  )
+
+/** The queries, over a connection pool. */
+export const make = Effect.gen(function* () {
+  const sql = (yield* SqlClient.SqlClient).withoutTransforms()
+
+  const failed =
+    (operation: string) =>
+    <A, E extends { readonly message: string }, R>(
+      self: Effect.Effect<A, E, R>
+    ): Effect.Effect<A, DatabaseFailed, R> =>
+      Effect.mapError(self, (error) => new DatabaseFailed({ operation, detail: error.message }))
+
+  const rows = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) =>
+    Schema.decodeUnknownEffect(Schema.Array(schema))
+
+  const get = Effect.fnUntraced(function* (
+    id: string
+  ): Effect.fn.Return<RunRow, DatabaseFailed | UnknownRun> {
+    const found = yield* sql`SELECT ${sql.literal(columns)} FROM segformer_runs WHERE id = ${id}`.pipe(
+      Effect.flatMap(rows(RunRow)),
+      failed("read a run")
+    )
+    return found[0] ?? (yield* new UnknownRun({ run: id }))
+  })
+
+  return {
+    get,
+
+    list: sql`SELECT ${sql.literal(columns)} FROM segformer_runs ORDER BY created_at`.pipe(
+      Effect.flatMap(rows(RunRow)),
+      failed("list the runs")
+    ),
+
+    /** Begins a submission: makes the run where there is none, and opens it. A run that was ended goes on. */
+    open: (run: {
+      readonly id: string
+      readonly spec: unknown
+      readonly maxFailures: number | undefined
+      /** Whether workers may have another fingerprint from now on. */
+      readonly allowChange: boolean
+    }) =>
+      sql`INSERT INTO segformer_runs AS run (id, spec, max_failures)
+        VALUES (${run.id}, ${toJson(run.spec)}, ${run.maxFailures ?? null})
+        ON CONFLICT (id) DO UPDATE SET spec = EXCLUDED.spec, max_failures = EXCLUDED.max_failures, open = TRUE,
+          epoch = run.epoch + 1, reason = NULL, finished_at = NULL,
+          fingerprint = CASE WHEN ${run.allowChange} THEN NULL ELSE run.fingerprint END,
+          state = CASE WHEN run.state = 'paused' THEN 'paused' ELSE 'running' END`.pipe(
+        Effect.andThen(get(run.id)),
+        Effect.catchTag("UnknownRun", Effect.die),
+        failed("open a run")
+      ),
+
+    /** Of these keys, those that the run has. */
+    known: (run: string, keys: ReadonlyArray<string>) =>
+      sql<{ readonly key: string }>`SELECT key FROM segformer_images
+        WHERE run = ${run} AND key IN (SELECT jsonb_array_elements_text(${toJson(keys)}::jsonb))`.pipe(
+        Effect.map((found) => new Set(found.map(({ key }) => key))),
+        failed("look for images of a run")
+      ),
+
+    /** Adds images as one chunk, and gives its number; undefined where the run had them all. */
+    addChunk: (run: string, images: ReadonlyArray<ImageRef>) =>
+      sql
+        .withTransaction(
+          Effect.gen(function* () {
+            const [numbered] = yield* sql<{
+              readonly chunk: number
+            }>`UPDATE segformer_runs SET chunks = chunks + 1 WHERE id = ${run} RETURNING chunks AS chunk`
+            const chunk = numbered?.chunk ?? 0
+            const added = yield* sql`INSERT INTO segformer_images (run, key, location, chunk)
+              SELECT ${run}, key, location, ${chunk}::int
+              FROM jsonb_to_recordset(${toJson(images)}::jsonb) AS given (key TEXT, location TEXT)
+              ON CONFLICT (run, key) DO NOTHING RETURNING 1`
+            if (added.length === 0) return undefined
+            yield* sql`UPDATE segformer_runs SET images = images + ${added.length}::int WHERE id = ${run}`
+            return { chunk, images: added.length }
+          })
+        )
+        .pipe(failed("add images to a run")),
+
+    /** Gives what is left of a chunk to a new one, and gives its number. */
+    renumber: (run: string, chunk: number) =>
+      sql
+        .withTransaction(
+          Effect.gen(function* () {
+            const [numbered] = yield* sql<{
+              readonly chunk: number
+            }>`UPDATE segformer_runs SET chunks = chunks + 1 WHERE id = ${run} RETURNING chunks AS chunk`
+            const next = numbered?.chunk ?? 0
+            yield* sql`UPDATE segformer_images SET chunk = ${next}::int
+              WHERE run = ${run} AND chunk = ${chunk}::int AND settled_at IS NULL`
+            return next
+          })
+        )
+        .pipe(failed("give images to another chunk")),
+
+    /** Takes back that images have failed, so that they are done again. Gives how many. */
+    retryFailed: (run: string) =>
+      sql
+        .withTransaction(
+          Effect.gen(function* () {
+            const again = yield* sql`UPDATE segformer_images SET settled_at = NULL, tag = NULL, message = NULL
+              WHERE run = ${run} AND tag IS NOT NULL RETURNING 1`
+            yield* sql`UPDATE segformer_runs SET failed = failed - ${again.length}::int WHERE id = ${run}`
+            return again.length
+          })
+        )
+        .pipe(failed("take failures back")),
+
+    /** Ends a submission. */
+    close: (run: string) =>
+      sql`UPDATE segformer_runs SET open = FALSE WHERE id = ${run}`.pipe(
+        Effect.andThen(get(run)),
+        failed("close a run")
+      ),
+
+    /** Chunks up to this number of which something is left. */
+    leftChunks: (run: string, upTo: number) =>
+      sql<{ readonly chunk: number }>`SELECT DISTINCT chunk FROM segformer_images
+        WHERE run = ${run} AND settled_at IS NULL AND chunk <= ${upTo}::int ORDER BY chunk`.pipe(
+        Effect.map((found) => found.map(({ chunk }) => chunk)),
+        failed("look for chunks that are not done")
+      ),
+
+    /** The images of a chunk that are not settled. */
+    leftOf: (run: string, chunk: number) =>
+      sql`SELECT key, location FROM segformer_images
+        WHERE run = ${run} AND chunk = ${chunk}::int AND settled_at IS NULL ORDER BY key`.pipe(
+        Effect.flatMap(rows(ImageRef)),
+        failed("read a chunk")
+      ),
+
+    /** Whether all images are submitted and settled. */
+    allSettled: (run: string) =>
+      sql<{ readonly settled: boolean }>`SELECT NOT open AND NOT EXISTS (
+          SELECT 1 FROM segformer_images WHERE run = id AND settled_at IS NULL
+        ) AS settled FROM segformer_runs WHERE id = ${run}`.pipe(
+        Effect.map((found) => found[0]?.settled === true),
+        failed("look whether a run is done")
+      ),
+
+    /** Settles images and counts them; those that are settled already are left as they are. */
+    settle: (run: string, images: ReadonlyArray<Settled>) => {
+      const given = images.map((image) =>
+        "receipt" in image
+          ? {
+              key: image.receipt.key,
+              content: image.receipt.content,
+              receipt: writeReceipt(image.receipt),
+              repeated: image.receipt.sameAs !== undefined
+            }
+          : { key: image.key, tag: image.tag, message: image.message, repeated: false }
+      )
+      return sql`WITH given AS (
+          SELECT * FROM jsonb_to_recordset(${toJson(given)}::jsonb)
+            AS given (key TEXT, content TEXT, receipt TEXT, tag TEXT, message TEXT, repeated BOOLEAN)
+        ), settled AS (
+          UPDATE segformer_images AS image SET settled_at = now(), content = given.content, receipt = given.receipt,
+            tag = given.tag, message = given.message
+          FROM given WHERE image.run = ${run} AND image.key = given.key AND image.settled_at IS NULL
+          RETURNING given.tag IS NOT NULL AS failed, given.repeated
+        ), counted AS (
+          SELECT count(*) FILTER (WHERE NOT failed) AS done, count(*) FILTER (WHERE repeated) AS repeated,
+            count(*) FILTER (WHERE failed) AS failed FROM settled
+        )
+        UPDATE segformer_runs AS run SET done = run.done + counted.done, repeated = run.repeated + counted.repeated,
+          failed = run.failed + counted.failed,
+          state = CASE WHEN run.failed + counted.failed > run.max_failures AND run.state = 'running'
+            THEN 'cancelled' ELSE run.state END,
+          reason = CASE WHEN run.failed + counted.failed > run.max_failures AND run.state = 'running'
+            THEN 'more than ' || run.max_failures || ' images failed' ELSE run.reason END
+        FROM counted WHERE run.id = ${run}`.pipe(Effect.asVoid, failed("note results"))
+    },
+
+    /** The receipt of an image of the run with this content. */
+    find: (run: string, content: string) =>
+      sql<{ readonly receipt: string }>`SELECT receipt FROM segformer_images
+        WHERE run = ${run} AND content = ${content} ORDER BY settled_at LIMIT 1`.pipe(
+        Effect.flatMap((found) =>
+          found[0] === undefined
+            ? Effect.succeed(undefined)
+            : Schema.decodeUnknownEffect(ReceiptText)(found[0].receipt)
+        ),
+        failed("look for equal images")
+      ),
+
+    /** All that is done, in the order of keys. */
+    receipts: (run: string): Stream.Stream<Receipt, DatabaseFailed> =>
+      pages((after) =>
+        sql`SELECT receipt FROM segformer_images
+          WHERE run = ${run} AND key > ${after} AND receipt IS NOT NULL ORDER BY key LIMIT ${page}`.pipe(
+          Effect.flatMap(rows(Schema.Struct({ receipt: ReceiptText }))),
+          Effect.map((found) => found.map(({ receipt }) => receipt)),
+          failed("read what is done")
+        )
+      ),
+
+    /** All that failed, in the order of keys. */
+    failures: (run: string): Stream.Stream<Failure, DatabaseFailed> =>
+      pages((after) =>
+        sql`SELECT key, tag, message FROM segformer_images
+          WHERE run = ${run} AND key > ${after} AND tag IS NOT NULL ORDER BY key LIMIT ${page}`.pipe(
+          Effect.flatMap(rows(Failure)),
+          failed("read what failed")
+        )
+      ),
+
+    /** Moves a run from one of some states into another; gives whether it was in one of them. */
+    move: (run: string, from: ReadonlyArray<RunState>, to: RunState, reason?: string) =>
+      sql`UPDATE segformer_runs SET state = ${to}, reason = ${reason ?? null}
+        WHERE id = ${run} AND ${sql.in("state", from)} RETURNING 1`.pipe(
+        Effect.map((moved) => moved.length > 0),
+        failed(`mark a run as ${to}`)
+      ),
+
+    /** Lets a paused run go on, to an end of its own. */
+    resume: (run: string) =>
+      sql`UPDATE segformer_runs SET state = 'running', reason = NULL, epoch = epoch + 1
+        WHERE id = ${run} AND state = 'paused'`.pipe(failed("resume a run"), Effect.andThen(get(run))),
+
+    /** Notes that the sinks have written the end of a submission; not if there was another one since. */
+    finish: (run: string, epoch: number, results: ReadonlyArray<string>) =>
+      sql`UPDATE segformer_runs SET state = 'finished', finished_at = now(), results = ${toJson(results)}
+        WHERE id = ${run} AND epoch = ${epoch}::int AND state = 'running'`.pipe(
+        Effect.asVoid,
+        failed("finish a run")
+      ),
+
+    /** Forgets a run and all its images. What is written stays. */
+    remove: (run: string) =>
+      sql`DELETE FROM segformer_runs WHERE id = ${run}`.pipe(Effect.asVoid, failed("forget a run")),
+
+    /**
+     * The first to open a run prepares it, while the others wait; each learns the fingerprint that the run was begun
+     * with.
+     */
+    begin: <R>(
+      run: string,
+      fingerprint: Readonly<Record<string, string>>,
+      prepare: Effect.Effect<void, SinkFailed, R>
+    ) =>
+      sql
+        .withTransaction(
+          Effect.gen(function* () {
+            const [found] = yield* sql<{
+              readonly fingerprint: string | null
+              readonly prepared: boolean
+            }>`SELECT fingerprint, prepared FROM segformer_runs WHERE id = ${run} FOR UPDATE`
+            if (found === undefined) return yield* new UnknownRun({ run })
+            if (!found.prepared) yield* prepare
+            if (found.fingerprint !== null) {
+              return yield* Schema.decodeUnknownEffect(
+                Schema.fromJsonString(Schema.Record(Schema.String, Schema.String))
+              )(found.fingerprint)
+            }
+            yield* sql`UPDATE segformer_runs SET fingerprint = ${toJson(fingerprint)}, prepared = TRUE WHERE id = ${run}`
+            return fingerprint
+          })
+        )
+        .pipe(
+          Effect.catchTags({
+            SqlError: (error) =>
+              Effect.fail(new DatabaseFailed({ operation: "begin a run", detail: error.message })),
+            SchemaError: (error) =>
+              Effect.fail(new DatabaseFailed({ operation: "begin a run", detail: error.message }))
+          })
+        ),
+
+    /** Runs while nobody else submits to this run; None where somebody does. */
+    whileSubmitting: <A, E, R>(run: string, self: Effect.Effect<A, E, R>) =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          // The lock is the connection's, so that it cannot outlive the process.
+          const connection = yield* failed("connect")(sql.reserve)
+          const lock = "hashtextextended('segformer submits ' || $1, 0)"
+          const ask = (text: string) =>
+            failed("lock a run")(connection.execute(`SELECT ${text}(${lock}) AS got`, [run], undefined))
+          const [row] = yield* ask("pg_try_advisory_lock")
+          if (row?.["got"] !== true) return Option.none<A>()
+          return Option.some(yield* Effect.ensuring(self, Effect.ignore(ask("pg_advisory_unlock"))))
+        })
+      )
+  }
+})
+export type RunTables = Effect.Success<typeof make>

@@ -1,0 +1,140 @@
+/** `segformer batch --db`: submits the images of a run to a database, and waits for what workers make of them. */
+import { createHash } from "node:crypto"
+import { resolve } from "node:path"
+import { Duration, Effect, type Redacted, Stream } from "effect"
+import * as BatchSource from "../batch/BatchSource.ts"
+import type { RunStatus } from "../batch/cluster/ClusterRuns.ts"
+import type { ImageLimits } from "../image/ImageSource.ts"
+import * as Backend from "./Backend.ts"
+import type { Options as SinkOptions } from "./BatchSinks.ts"
+import * as ExitCode from "./ExitCode.ts"
+import * as Screen from "./Screen.ts"
+import * as WorkerFlags from "./WorkerFlags.ts"
+import type { WorkerSpec } from "./WorkerSpec.ts"
+
+export interface Options
+  extends Pick<Backend.BackendOptions, "url" | "model" | "palette">, Omit<SinkOptions, "csv"> {
+  readonly db: Redacted.Redacted
+  readonly source: string
+  /** The name of the run. That of the folder of its results by default, so that the same command goes on with it. */
+  readonly run: string | undefined
+  /** Images per chunk. */
+  readonly chunk: number
+  /** End when all images are submitted. */
+  readonly detach: boolean
+  readonly csv: SinkOptions["csv"] | undefined
+  readonly retryFailed: boolean
+  readonly allowChange: boolean
+  readonly maxFailures: number | undefined
+  readonly limits: Partial<ImageLimits>
+  readonly json: boolean
+  readonly quiet: boolean
+  readonly shards: number
+}
+
+/** Submits, then waits for the end of the run; interrupted, it leaves the run to the workers. */
+export const run = (options: Options) =>
+  Effect.scoped(submit(options)).pipe(Effect.provide(Backend.layerHttpClient))
+
+const submit = Effect.fnUntraced(function* (options: Options) {
+  const { ClusterEngine, ClusterRuns } = yield* WorkerFlags.cluster
+  const client = ClusterEngine.layerClient({ database: options.db, shards: options.shards })
+  const line = Screen.progress(!options.quiet)
+  yield* Effect.addFinalizer(() => line.clear)
+  const name = options.run ?? nameOf(options.out)
+  const end = yield* Effect.gen(function* () {
+    const runs = yield* ClusterRuns.make
+    yield* line.show("Submitting…")
+    const { added, again } = yield* runs.submit({
+      run: name,
+      items: BatchSource.of(options.source).items,
+      chunk: options.chunk,
+      spec: specOf(options),
+      maxFailures: options.maxFailures,
+      retryFailed: options.retryFailed,
+      allowChange: options.allowChange
+    })
+    if (!options.quiet && !options.json) {
+      yield* line.clear
+      yield* Screen.say(`${added + again} images submitted to the run "${Screen.plain(name)}"`)
+    }
+    if (options.detach) return yield* runs.status(name)
+    const started = yield* runs.status(name)
+    const begun = performance.now()
+    const last = yield* runs.watch(name).pipe(
+      Stream.tap((now) => line.show(progressLine(now, started, performance.now() - begun))),
+      Stream.takeUntil(({ state }) => state === "paused"),
+      Stream.runLast
+    )
+    if (last._tag === "Some" && !options.quiet) {
+      yield* line.clear
+      yield* Stream.runForEach(runs.failures(name), (failure) =>
+        options.json
+          ? Screen.say(JSON.stringify({ image: failure.key, error: failure }))
+          : Screen.complain(failure.message)
+      )
+    }
+    return last._tag === "Some" ? last.value : started
+  }).pipe(
+    Effect.provide(client),
+    Effect.mapError(WorkerFlags.ended),
+    Effect.onInterrupt(() =>
+      Effect.andThen(line.clear, Screen.complain(`the run "${name}" goes on without this process`))
+    )
+  )
+  yield* line.clear
+  yield* tell(end, options)
+})
+
+const tell = Effect.fnUntraced(function* (end: RunStatus, options: Options) {
+  const { done, failed, images, reason, repeated, results, run, state } = end
+  if (options.json) yield* Screen.say(JSON.stringify({ run, state, images, done, repeated, failed, results }))
+  else if (!options.quiet && !options.detach) {
+    const equal = repeated === 0 ? "" : `, ${repeated} of them equal to others`
+    yield* Screen.say(`${done} of ${images} images done${equal}, ${failed} failed`)
+    for (const path of results) yield* Screen.say(`  ${Screen.plain(path)}`)
+  }
+  if (state === "paused" || state === "cancelled") {
+    return yield* new ExitCode.Ended({
+      code: ExitCode.someFailed,
+      reason: `the run "${run}" is ${state}${reason === undefined ? "" : `: ${reason}`}`
+    })
+  }
+  if (failed > 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
+})
+
+/** What the workers are told. Paths are those of the whole machine, which all of them must share. */
+const specOf = (options: Options): WorkerSpec => {
+  const { coco, csv, model, overlays, palette, url } = options
+  const { maxBytes, maxPixels } = options.limits
+  return {
+    sinks: { out: resolve(options.out), overlays, coco, ...(csv === undefined ? {} : { csv }) },
+    ...(url === undefined ? {} : { url }),
+    ...(model === undefined ? {} : { model }),
+    ...(palette === undefined ? {} : { palette }),
+    limits: {
+      ...(maxBytes === undefined ? {} : { maxBytes }),
+      ...(maxPixels === undefined ? {} : { maxPixels })
+    }
+  }
+}
+
+/** Results in different folders are different runs. */
+const nameOf = (out: string): string => {
+  const path = resolve(out)
+  const digest = createHash("sha256").update(path).digest("hex").slice(0, 8)
+  return `${path.split(/[\\/]/).findLast((part) => part !== "") ?? "run"}-${digest}`
+}
+
+const progressLine = (now: RunStatus, started: RunStatus, millis: number): string => {
+  const settled = now.done + now.failed
+  const rate = ((settled - started.done - started.failed) * 1000) / Math.max(1, millis)
+  const left = rate > 0 ? Duration.format(Duration.seconds(Math.ceil((now.images - settled) / rate))) : ""
+  return [
+    `[${settled}/${now.images}]`,
+    `${rate.toFixed(rate < 10 ? 1 : 0)} a second`,
+    ...(left === "" ? [] : [`${left} left`]),
+    ...(now.failed === 0 ? [] : [`${now.failed} failed`]),
+    ...(now.state === "running" ? [] : [now.state])
+  ].join("  ")
+}

@@ -1,0 +1,210 @@
+/** `segformer batch`, at work on this machine. */
+import { createHash } from "node:crypto"
+import { createReadStream, existsSync, statSync } from "node:fs"
+import { join, relative } from "node:path"
+import { pipeline } from "node:stream/promises"
+import { Duration, Effect } from "effect"
+import * as Batch from "../batch/Batch.ts"
+import * as BatchSource from "../batch/BatchSource.ts"
+import type { Progress } from "../batch/Progress.ts"
+import type { Failure } from "../batch/Receipt.ts"
+import { time } from "../batch/ReportPage.ts"
+import type { ImageLimits } from "../image/ImageSource.ts"
+import { Transport } from "../Transport.ts"
+import * as Backend from "./Backend.ts"
+import * as BatchSinks from "./BatchSinks.ts"
+import * as ExitCode from "./ExitCode.ts"
+import * as Screen from "./Screen.ts"
+
+export interface Options extends Pick<Backend.BackendOptions, "url" | "model" | "palette"> {
+  readonly source: string
+  readonly out: string
+  readonly overlays: boolean
+  readonly coco: boolean
+  readonly csv: "classes" | "regions" | undefined
+  readonly report: boolean
+  readonly concurrency: number
+  readonly adaptive: boolean
+  readonly retryFailed: boolean
+  readonly allowChange: boolean
+  readonly maxFailures: number | undefined
+  readonly price: number | undefined
+  readonly limits: Partial<ImageLimits>
+  readonly json: boolean
+  readonly quiet: boolean
+}
+
+/** The whole run, from words on the command line to results. */
+export const run = (options: Options) =>
+  Effect.scoped(runAll(options)).pipe(Effect.provide([Backend.layerCodec, Backend.layerHttpClient]))
+
+/** Failures that are printed; all of them are in failed.csv. */
+const mostPrinted = 20
+
+const runAll = Effect.fnUntraced(function* (options: Options) {
+  if (options.url !== undefined && options.model !== undefined) {
+    return yield* new ExitCode.Ended({ code: ExitCode.usage, reason: "give --url or --model, not both" })
+  }
+  const line = Screen.progress(!options.quiet)
+  yield* Effect.addFinalizer(() => line.clear)
+  yield* line.show(options.url === undefined ? "Loading the model…" : `Asking ${options.url}…`)
+  const { model, out, palette, url } = options
+  const transport = yield* Backend.make({
+    url,
+    model,
+    palette,
+    sessions: undefined,
+    atOnce: options.concurrency
+  })
+  const digest = yield* Effect.promise(() => digestOf(model))
+
+  const failures: Array<Failure> = []
+  let last: Progress | undefined
+  const program = Batch.run({
+    source: BatchSource.of(options.source),
+    sinks: BatchSinks.make(options),
+    folder: join(out, ".segformer"),
+    segment: { limits: options.limits },
+    concurrency: options.adaptive ? { max: options.concurrency } : options.concurrency,
+    retryFailed: options.retryFailed,
+    allowChange: options.allowChange,
+    maxFailures: options.maxFailures,
+    fingerprint: digest === undefined ? {} : { "model file": digest },
+    price: options.price,
+    report: options.report ? join(out, "report.html") : undefined,
+    failedList: join(out, "failed.csv"),
+    onProgress: (progress) => {
+      last = progress
+      return line.show(progressLine(progress))
+    },
+    onFailure: (failure) => {
+      if (options.json) return Screen.say(JSON.stringify({ image: failure.key, error: failure }))
+      if (failures.length < mostPrinted) failures.push(failure)
+      return Effect.void
+    }
+  })
+  const say = options.json ? () => Effect.void : (text: string) => Screen.complain(text)
+  const told = yield* sayWhenInterrupted(say)
+  const summary = yield* program.pipe(
+    Effect.provideService(Transport, transport),
+    Effect.onInterrupt(() =>
+      Effect.andThen(
+        line.clear,
+        Screen.complain(
+          `stopped${last === undefined ? "" : `: ${counts(last)}`}. The same command goes on from here`
+        )
+      )
+    ),
+    Effect.mapError((error) => new ExitCode.Ended({ code: codeOf(error._tag), reason: error.message })),
+    Effect.tapError(() => line.clear)
+  )
+  told()
+  yield* line.clear
+
+  const { failed } = summary.progress
+  if (options.json) {
+    const { files, progress, settled, skipped } = summary
+    yield* Screen.say(
+      JSON.stringify({
+        done: progress.done,
+        failed: progress.failed,
+        new: settled,
+        skipped,
+        failures: Object.fromEntries(summary.failures),
+        milliseconds: Math.round(Duration.toMillis(progress.elapsed)),
+        ...(progress.cost === undefined ? {} : { cost: progress.cost.spent }),
+        files
+      })
+    )
+  } else {
+    for (const { message } of failures) yield* Screen.complain(message)
+    if (summary.settled.failed > failures.length) {
+      yield* Screen.complain(
+        `and ${summary.settled.failed - failures.length} more: see ${join(out, "failed.csv")}`
+      )
+    }
+    if (!options.quiet) for (const text of closing(summary, out)) yield* Screen.say(text)
+  }
+  if (failed > 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
+})
+
+/** Until it is called off, the first Ctrl-C says what is going on, since ending takes a moment. */
+const sayWhenInterrupted = (say: (text: string) => Effect.Effect<void>) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const tell = () => void Effect.runFork(say("finishing what is under way; Ctrl-C again drops it"))
+      process.once("SIGINT", tell)
+      return () => void process.removeListener("SIGINT", tell)
+    }),
+    (off) => Effect.sync(off)
+  )
+
+const number = new Intl.NumberFormat("en-US")
+const money = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 })
+
+const counts = ({ done, failed, total }: Progress): string =>
+  `${number.format(done)}${total === undefined ? "" : ` of ${number.format(total)}`} images are done` +
+  (failed === 0 ? "" : `, ${number.format(failed)} failed`)
+
+const progressLine = (progress: Progress): string => {
+  const { concurrency, cost, done, failed, rate, timeLeft, total } = progress
+  const settled = number.format(done + failed)
+  return [
+    `[${settled}${total === undefined ? "" : `/${number.format(total)}`}]`,
+    ...(total === undefined || total === 0 ? [] : [`${Math.floor((100 * (done + failed)) / total)} %`]),
+    `${rate.toFixed(rate < 10 ? 1 : 0)} a second`,
+    ...(timeLeft === undefined ? [] : [`${time(timeLeft)} left`]),
+    ...(failed === 0 ? [] : [`${number.format(failed)} failed`]),
+    `${concurrency} at once`,
+    ...(cost === undefined
+      ? []
+      : [
+          `cost ${money.format(cost.spent)}${cost.left === undefined ? "" : `, ${money.format(cost.left)} to come`}`
+        ])
+  ].join("  ")
+}
+
+const closing = ({ failures, files, progress, settled, skipped }: Batch.Summary, out: string) => {
+  const before = skipped === 0 ? "" : `, ${number.format(skipped)} were done before`
+  const equal = settled.repeated === 0 ? "" : `, ${number.format(settled.repeated)} of them equal to others`
+  const tags = Array.from(failures, ([tag, count]) => `${number.format(count)} ${tag}`).join(", ")
+  const spent = progress.cost === undefined ? "" : `, cost ${money.format(progress.cost.spent)}`
+  return [
+    `${number.format(settled.done)} images done${equal}${before}, ${time(progress.elapsed)}${spent}`,
+    ...(progress.failed === 0
+      ? []
+      : [
+          `${number.format(progress.failed)} failed: ${tags}. Once mended, try them again with --retry-failed`
+        ]),
+    `Results are in ${Screen.plain(relative(".", out) || ".")}/`,
+    ...files.map((file) => `  ${Screen.plain(relative(".", file))}`)
+  ]
+}
+
+/** What ends a run before its first image is either the segmenter or the command line. */
+const codeOf = (tag: string): number => {
+  switch (tag) {
+    case "SourceNotReadable":
+    case "RunChanged":
+      return ExitCode.usage
+    case "SinkFailed":
+    case "RunFolderFailed":
+    case "RunLocked":
+    case "TooManyFailures":
+      return ExitCode.someFailed
+    default:
+      return ExitCode.unavailable
+  }
+}
+
+/** The digest of a model's file on this machine: a name says nothing of the weights behind it. */
+export const digestOf = async (model: string | undefined): Promise<string | undefined> => {
+  if (model === undefined) return undefined
+  const file = [model, join(model, "onnx", "model.onnx"), join(model, "model.onnx")].find(
+    (path) => existsSync(path) && statSync(path).isFile()
+  )
+  if (file === undefined) return undefined
+  const hash = createHash("sha256")
+  await pipeline(createReadStream(file), hash)
+  return hash.digest("hex").slice(0, 16)
+}

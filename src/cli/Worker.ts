@@ -1,0 +1,95 @@
+/** `segformer worker`, at work: a runner of the cluster until the process is told to stop. */
+import { createServer } from "node:net"
+import { Context, Duration, Effect, Layer, type Redacted, Schema } from "effect"
+import * as Backend from "./Backend.ts"
+import { digestOf } from "./BatchRun.ts"
+import * as BatchSinks from "./BatchSinks.ts"
+import * as ExitCode from "./ExitCode.ts"
+import * as Screen from "./Screen.ts"
+import * as WorkerFlags from "./WorkerFlags.ts"
+import { WorkerSpec } from "./WorkerSpec.ts"
+
+export interface Options {
+  readonly db: Redacted.Redacted
+  readonly url: string | undefined
+  readonly model: string | undefined
+  readonly concurrency: number
+  readonly redis: Redacted.Redacted | undefined
+  readonly host: string | undefined
+  readonly port: number
+  readonly weight: number
+  readonly shards: number
+  readonly connections: number
+  /** Seconds. */
+  readonly takeover: number
+}
+
+/** Works until it is interrupted. */
+export const run = (options: Options) =>
+  Effect.scoped(work(options)).pipe(
+    Effect.provide([Backend.layerCodec, Backend.layerHttpClient, Screen.layerLog])
+  )
+
+const work = Effect.fnUntraced(function* (options: Options) {
+  const { concurrency, model, redis, url } = options
+  if (url !== undefined && model !== undefined) {
+    return yield* new ExitCode.Ended({ code: ExitCode.usage, reason: "give --url or --model, not both" })
+  }
+  const { ClusterEngine, ClusterWorker, SharedLimits } = yield* WorkerFlags.cluster
+  const limits =
+    redis === undefined
+      ? Context.empty()
+      : yield* Effect.mapError(
+          Layer.build(SharedLimits.layer({ redis })),
+          ({ message }) =>
+            new ExitCode.Ended({ code: ExitCode.unavailable, reason: `Redis cannot be used: ${message}` })
+        )
+  const worker = ClusterWorker.layer({
+    concurrency,
+    work: Effect.fnUntraced(function* ({ id, spec }) {
+      const wanted = yield* Effect.mapError(
+        Schema.decodeUnknownEffect(WorkerSpec)(spec),
+        () =>
+          new ExitCode.Ended({
+            code: ExitCode.usage,
+            reason: `"${id}" was not submitted by a \`segformer batch\` of this version`
+          })
+      )
+      const given = url === undefined && model === undefined ? wanted : { url, model }
+      const transport = yield* Effect.provideContext(
+        Backend.make({ url: given.url, model: given.model, palette: wanted.palette, atOnce: concurrency }),
+        limits
+      )
+      const digest = given.url === undefined ? yield* Effect.promise(() => digestOf(given.model)) : undefined
+      return {
+        transport,
+        sinks: BatchSinks.make(wanted.sinks),
+        segment: { limits: wanted.limits },
+        fingerprint: digest === undefined ? {} : { "model file": digest }
+      }
+    })
+  })
+  const engine = ClusterEngine.layerRunner({
+    database: options.db,
+    host: options.host,
+    port: options.port === 0 ? yield* freePort : options.port,
+    weight: options.weight,
+    shards: options.shards,
+    connections: options.connections,
+    takeover: Duration.seconds(options.takeover)
+  })
+  yield* Effect.mapError(Layer.build(Layer.provide(worker, engine)), WorkerFlags.ended)
+  ExitCode.stop.served = true
+  return yield* Effect.onInterrupt(Effect.never, () =>
+    Effect.logInfo("Stopping: what is under way has 5 s to finish, the rest is for other workers")
+  )
+})
+
+/** The engine must know its port before it listens there. */
+const freePort: Effect.Effect<number> = Effect.callback((resume) => {
+  const server = createServer()
+  server.listen(0, () => {
+    const address = server.address()
+    server.close(() => resume(Effect.succeed(typeof address === "object" ? (address?.port ?? 0) : 0)))
+  })
+})

@@ -1,0 +1,67 @@
+/** `segformer runs`, at work. */
+import { Effect, type Redacted, Stream } from "effect"
+import type { RunStatus } from "../batch/cluster/ClusterRuns.ts"
+import * as ExitCode from "./ExitCode.ts"
+import * as Screen from "./Screen.ts"
+import * as WorkerFlags from "./WorkerFlags.ts"
+
+export interface Options {
+  readonly action: "list" | "status" | "pause" | "resume" | "cancel" | "failures" | "forget"
+  readonly run: string | undefined
+  readonly db: Redacted.Redacted
+  readonly shards: number
+  readonly json: boolean
+}
+
+export const run = Effect.fnUntraced(function* (options: Options) {
+  const { action, json } = options
+  const { ClusterEngine, ClusterRuns } = yield* WorkerFlags.cluster
+  const client = ClusterEngine.layerClient({ database: options.db, shards: options.shards })
+  const show = (found: ReadonlyArray<RunStatus>) =>
+    Effect.forEach(json ? found.map((status) => JSON.stringify(status)) : table(found), Screen.say, {
+      discard: true
+    })
+  yield* Effect.gen(function* () {
+    const runs = yield* ClusterRuns.make
+    if (action === "list") return yield* show(yield* runs.list)
+    const { run } = options
+    if (run === undefined) {
+      return yield* new ExitCode.Ended({
+        code: ExitCode.usage,
+        reason: `which run? segformer runs ${action} RUN`
+      })
+    }
+    if (action === "failures") {
+      return yield* Stream.runForEach(runs.failures(run), (failure) =>
+        Screen.say(
+          json ? JSON.stringify(failure) : `${Screen.plain(failure.key)}: ${Screen.plain(failure.message)}`
+        )
+      )
+    }
+    const status = yield* action === "forget" ? runs.status(run) : runs[action](run)
+    if (action === "forget") yield* runs.remove(run)
+    yield* show([status])
+    if (status.reason !== undefined && !json) yield* Screen.say(Screen.plain(status.reason))
+  }).pipe(
+    Effect.provide(client),
+    Effect.mapError((error) => (error._tag === "Ended" ? error : WorkerFlags.ended(error)))
+  )
+})
+
+const table = (runs: ReadonlyArray<RunStatus>): ReadonlyArray<string> =>
+  runs.length === 0
+    ? ["There are no runs"]
+    : Screen.table(
+        ["run", "state", "images", "done", "failed", "begun"],
+        runs.map(({ createdAt, done, failed, images, isOpen, run, state }) => ({
+          mark: "",
+          cells: [
+            Screen.plain(run),
+            isOpen ? `${state}, being submitted` : state,
+            String(images),
+            String(done),
+            String(failed),
+            createdAt.toISOString().slice(0, 16).replace("T", " ")
+          ]
+        }))
+      )

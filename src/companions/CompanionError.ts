@@ -1,0 +1,171 @@
+/**
+ * What companion services refuse with, declared once and used by every contract: tagged errors for 401, 403, 404, 409,
+ * 422 and 503.
+ *
+ * On the wire it is a status and `{"error": "<sentence>"}`. Read is what services write in the field: `error`, `message`
+ * or `detail`, a sentence or FastAPI's list of problems. What a contract does not declare is a `ServiceError`.
+ *
+ * ```ts
+ * import { ResourceNotFound } from "effect-segformer/companions"
+ *
+ * const error = new ResourceNotFound({ service: "project", detail: "There is no project 7" })
+ * error.message // => "project does not have it (404): There is no project 7"
+ * error.isRetryable // => false
+ * ```
+ */
+import { Schema, SchemaTransformation } from "effect"
+import { HttpApiSchema } from "effect/http-api"
+import { excerpt } from "../service/ServiceError.ts"
+
+const fields = {
+  /** As the registry calls it. */
+  service: Schema.String,
+  /** What the service said of it, at most 200 characters. */
+  detail: Schema.String
+}
+
+const said = (detail: string): string => (detail === "" ? "" : `: ${detail}`)
+
+/** 401: the service does not know who asks. */
+export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()("Unauthenticated", fields) {
+  get status(): number {
+    return 401
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `${this.service} does not know who asks (401)${said(this.detail)}. Check its API key or token`
+  }
+}
+
+/** 403: the service knows who asks, and they may not. */
+export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", fields) {
+  get status(): number {
+    return 403
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `${this.service} does not allow it (403)${said(this.detail)}`
+  }
+}
+
+/** 404: the service has nothing of this id or name. */
+export class ResourceNotFound extends Schema.TaggedError<ResourceNotFound>()("ResourceNotFound", fields) {
+  get status(): number {
+    return 404
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `${this.service} does not have it (404)${said(this.detail)}`
+  }
+}
+
+/** 409: it contradicts what the service has: it exists already, or was changed meanwhile. */
+export class ResourceConflict extends Schema.TaggedError<ResourceConflict>()("ResourceConflict", fields) {
+  get status(): number {
+    return 409
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `It contradicts what ${this.service} has (409)${said(this.detail)}`
+  }
+}
+
+/** 422: the service understands the request, and a value in it is wrong. */
+export class InputInvalid extends Schema.TaggedError<InputInvalid>()("InputInvalid", fields) {
+  get status(): number {
+    return 422
+  }
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `${this.service} refuses a value (422)${said(this.detail)}`
+  }
+}
+
+/** 503: the service cannot answer for now. */
+export class CompanionUnavailable extends Schema.TaggedError<CompanionUnavailable>()("CompanionUnavailable", {
+  ...fields
+}) {
+  get status(): number {
+    return 503
+  }
+  get isRetryable(): boolean {
+    return true
+  }
+  override get message(): string {
+    return `${this.service} is not available (503)${said(this.detail)}`
+  }
+}
+
+export const CompanionError = Schema.Union([
+  Unauthenticated,
+  Forbidden,
+  ResourceNotFound,
+  ResourceConflict,
+  InputInvalid,
+  CompanionUnavailable
+])
+/** Everything that a companion service's contract says it refuses with. */
+export type CompanionError = typeof CompanionError.Type
+
+const text = Schema.optionalKey(Schema.Json)
+
+/** What services write, whatever they call it. */
+const Body = Schema.Struct({ error: text, message: text, detail: text })
+
+const field = (value: object, name: string): unknown =>
+  Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined
+
+/** A sentence from what a service wrote. */
+const sentence = (value: unknown): string => {
+  if (typeof value === "string") return value
+  if (Array.isArray(value)) return value.map(sentence).join("; ")
+  if (typeof value !== "object" || value === null) return ""
+  const said = ["error", "message", "detail", "msg"].map((name) => field(value, name))
+  // FastAPI: `{loc: ["body", "name"], msg: "Field required"}`.
+  const loc = field(value, "loc")
+  const at = Array.isArray(loc) ? `${loc.join(".")}: ` : ""
+  return at + sentence(said.find((part) => part !== undefined) ?? "")
+}
+
+interface ErrorClass<E> {
+  new (fields: { readonly service: string; readonly detail: string }): E
+}
+
+/** The error as it stands on the wire. */
+const declare = <
+  S extends Schema.Top & ErrorClass<S["Type"]> & { readonly Type: { readonly detail: string } }
+>(
+  self: S,
+  status: number,
+  service: string
+) =>
+  Body.pipe(
+    Schema.decodeTo(
+      Schema.toType(self),
+      SchemaTransformation.transform({
+        decode: (body): S["Type"] => new self({ service, detail: excerpt(sentence(body)) }),
+        encode: ({ detail }) => ({ error: detail })
+      })
+    ),
+    HttpApiSchema.status(status)
+  )
+
+/** What the contract of a service declares its endpoints to fail with. */
+export const errorsOf = (service: string) => ({
+  unauthenticated: declare(Unauthenticated, 401, service),
+  forbidden: declare(Forbidden, 403, service),
+  notFound: declare(ResourceNotFound, 404, service),
+  conflict: declare(ResourceConflict, 409, service),
+  invalid: declare(InputInvalid, 422, service),
+  unavailable: declare(CompanionUnavailable, 503, service)
+})

@@ -1,0 +1,67 @@
+/** The design service: the designs of projects. Port 8000, under `/api/v1`. */
+import { Schema } from "effect"
+import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
+import * as ServiceClient from "../service/ServiceClient.ts"
+import { errorsOf } from "./CompanionError.ts"
+import { created, Id, Page, removed } from "./Contract.ts"
+
+const designFields = {
+  project_id: Id,
+  name: Schema.NonEmptyString,
+  description: Schema.optionalKey(Schema.String),
+  /** Whatever the design consists of. */
+  specification: Schema.optionalKey(Schema.Json)
+}
+
+export class Design extends Schema.Opaque<Design>()(Schema.Struct({ id: Id, ...designFields })) {}
+
+export const NewDesign = Schema.Struct(designFields)
+
+/** What to change. What is left out stays. */
+export const DesignChanges = Schema.Struct({
+  name: Schema.optionalKey(Schema.NonEmptyString),
+  description: Schema.optionalKey(Schema.String),
+  specification: Schema.optionalKey(Schema.Json)
+})
+
+const { conflict, forbidden, invalid, notFound, unauthenticated, unavailable } = errorsOf("design")
+const guarded = [unauthenticated, forbidden, unavailable] as const
+const params = { design_id: Id }
+
+export class DesignsApi extends HttpApi.make("design").add(
+  HttpApiGroup.make("design", { topLevel: true }).add(
+    HttpApiEndpoint.get("listDesigns", "/designs", {
+      query: { ...Page, project_id: Schema.optionalKey(Id) },
+      success: Schema.Array(Design),
+      error: guarded
+    }),
+    HttpApiEndpoint.post("createDesign", "/designs", {
+      payload: NewDesign,
+      success: created(Design),
+      error: [...guarded, notFound, conflict, invalid]
+    }),
+    HttpApiEndpoint.get("getDesign", "/designs/:design_id", {
+      params,
+      success: Design,
+      error: [...guarded, notFound]
+    }),
+    HttpApiEndpoint.put("updateDesign", "/designs/:design_id", {
+      params,
+      payload: DesignChanges,
+      success: Design,
+      error: [...guarded, notFound, conflict, invalid]
+    }),
+    HttpApiEndpoint.delete("deleteDesign", "/designs/:design_id", {
+      params,
+      success: removed,
+      error: [...guarded, notFound, conflict]
+    })
+  )
+) {}
+
+/** The designs of projects. `DESIGN_SERVICE_URL`, or `_HOST`, `_PORT`, `_PROTOCOL` and `_BASE_PATH`, say where. */
+export class Designs extends ServiceClient.Service<Designs>()(
+  "effect-segformer/companions/Designs",
+  DesignsApi,
+  { service: "design", port: 8000, basePath: "/api/v1", development: "http://localhost:8000/api/v1" }
+) {}

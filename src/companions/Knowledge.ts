@@ -1,0 +1,124 @@
+/** The knowledge service: resources, search, citations, recommendations. Port 8002, under `/api/v1`. */
+import { Schema } from "effect"
+import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
+import * as ServiceClient from "../service/ServiceClient.ts"
+import { errorsOf } from "./CompanionError.ts"
+import { created, Id, Page, removed } from "./Contract.ts"
+
+const resourceFields = {
+  title: Schema.NonEmptyString,
+  /** Such as `pdf`. */
+  resource_type: Schema.optionalKey(Schema.String),
+  description: Schema.optionalKey(Schema.String),
+  url: Schema.optionalKey(Schema.String)
+}
+
+/** A document, a page, a dataset: what can be found and cited. */
+export class Resource extends Schema.Opaque<Resource>()(Schema.Struct({ id: Id, ...resourceFields })) {}
+
+export const NewResource = Schema.Struct(resourceFields)
+
+/** What to change. What is left out stays. */
+export const ResourceChanges = Schema.Struct({
+  ...resourceFields,
+  title: Schema.optionalKey(Schema.NonEmptyString)
+})
+
+/** What a search found, the best first. */
+export class SearchResults extends Schema.Opaque<SearchResults>()(
+  Schema.Struct({
+    results: Schema.Array(Resource),
+    /** How many there are in all. */
+    total: Schema.optionalKey(Schema.Int)
+  })
+) {}
+
+const citationFields = {
+  resource_id: Id,
+  project_id: Id,
+  /** What the resource was used for. */
+  context: Schema.String
+}
+
+/** A resource that a project stands on. */
+export class Citation extends Schema.Opaque<Citation>()(Schema.Struct({ id: Id, ...citationFields })) {}
+
+export const NewCitation = Schema.Struct(citationFields)
+
+const { conflict, forbidden, invalid, notFound, unauthenticated, unavailable } = errorsOf("knowledge")
+const guarded = [unauthenticated, forbidden, unavailable] as const
+const resource = { resource_id: Id }
+const project = { project_id: Id }
+
+export class KnowledgeApi extends HttpApi.make("knowledge").add(
+  HttpApiGroup.make("knowledge", { topLevel: true }).add(
+    HttpApiEndpoint.get("listResources", "/resources", {
+      query: Page,
+      success: Schema.Array(Resource),
+      error: guarded
+    }),
+    HttpApiEndpoint.post("createResource", "/resources", {
+      payload: NewResource,
+      success: created(Resource),
+      error: [...guarded, conflict, invalid]
+    }),
+    HttpApiEndpoint.get("getResource", "/resources/:resource_id", {
+      params: resource,
+      success: Resource,
+      error: [...guarded, notFound]
+    }),
+    HttpApiEndpoint.put("updateResource", "/resources/:resource_id", {
+      params: resource,
+      payload: ResourceChanges,
+      success: Resource,
+      error: [...guarded, notFound, conflict, invalid]
+    }),
+    HttpApiEndpoint.delete("deleteResource", "/resources/:resource_id", {
+      params: resource,
+      success: removed,
+      error: [...guarded, notFound, conflict]
+    }),
+    HttpApiEndpoint.get("search", "/search", {
+      query: {
+        query: Schema.NonEmptyString,
+        resource_type: Schema.optionalKey(Schema.String),
+        /** 20 by default. */
+        limit: Schema.optionalKey(Schema.Int)
+      },
+      success: SearchResults,
+      error: [...guarded, invalid]
+    }),
+    HttpApiEndpoint.get("getProjectResources", "/projects/:project_id/resources", {
+      params: project,
+      success: Schema.Array(Resource),
+      error: [...guarded, notFound]
+    }),
+    HttpApiEndpoint.post("createCitation", "/citations", {
+      payload: NewCitation,
+      success: created(Citation),
+      error: [...guarded, notFound, conflict, invalid]
+    }),
+    HttpApiEndpoint.get("listCitations", "/projects/:project_id/citations", {
+      params: project,
+      success: Schema.Array(Citation),
+      error: [...guarded, notFound]
+    }),
+    HttpApiEndpoint.delete("deleteCitation", "/citations/:citation_id", {
+      params: { citation_id: Id },
+      success: removed,
+      error: [...guarded, notFound]
+    }),
+    HttpApiEndpoint.get("getRecommendations", "/projects/:project_id/recommendations", {
+      params: project,
+      success: Schema.Array(Resource),
+      error: [...guarded, notFound]
+    })
+  )
+) {}
+
+/** Resources, search, citations and recommendations. `KNOWLEDGE_SERVICE_URL`, or `_HOST`, `_PORT`, `_PROTOCOL` and `_BASE_PATH`, say where. */
+export class Knowledge extends ServiceClient.Service<Knowledge>()(
+  "effect-segformer/companions/Knowledge",
+  KnowledgeApi,
+  { service: "knowledge", port: 8002, basePath: "/api/v1", development: "http://localhost:8002/api/v1" }
+) {}

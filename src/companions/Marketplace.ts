@@ -1,0 +1,104 @@
+/** The marketplace service: products and orders. Port 8005, under `/api/v1`. */
+import { Schema } from "effect"
+import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
+import * as ServiceClient from "../service/ServiceClient.ts"
+import { errorsOf } from "./CompanionError.ts"
+import { created, Id, Page, removed } from "./Contract.ts"
+
+const productFields = {
+  name: Schema.NonEmptyString,
+  description: Schema.optionalKey(Schema.String),
+  /** Of one, in units of `currency`. */
+  price: Schema.Finite,
+  /** As ISO 4217 has it, such as `EUR`. */
+  currency: Schema.optionalKey(Schema.String),
+  vendor_id: Schema.optionalKey(Id)
+}
+
+/** What can be bought. */
+export class Product extends Schema.Opaque<Product>()(Schema.Struct({ id: Id, ...productFields })) {}
+
+export const NewProduct = Schema.Struct(productFields)
+
+/** What to change. What is left out stays. */
+export const ProductChanges = Schema.Struct({
+  ...productFields,
+  name: Schema.optionalKey(Schema.NonEmptyString),
+  price: Schema.optionalKey(Schema.Finite)
+})
+
+const orderFields = {
+  product_id: Id,
+  quantity: Schema.Int,
+  project_id: Schema.optionalKey(Id)
+}
+
+/** What somebody buys. */
+export class Order extends Schema.Opaque<Order>()(
+  Schema.Struct({
+    id: Id,
+    ...orderFields,
+    /** In the service's own words, such as `shipped`. */
+    status: Schema.optionalKey(Schema.String)
+  })
+) {}
+
+export const NewOrder = Schema.Struct(orderFields)
+
+const { conflict, forbidden, invalid, notFound, unauthenticated, unavailable } = errorsOf("marketplace")
+const guarded = [unauthenticated, forbidden, unavailable] as const
+const product = { product_id: Id }
+const order = { order_id: Id }
+
+export class MarketplaceApi extends HttpApi.make("marketplace").add(
+  HttpApiGroup.make("marketplace", { topLevel: true }).add(
+    HttpApiEndpoint.get("listProducts", "/products", {
+      query: { ...Page, query: Schema.optionalKey(Schema.String) },
+      success: Schema.Array(Product),
+      error: guarded
+    }),
+    HttpApiEndpoint.post("createProduct", "/products", {
+      payload: NewProduct,
+      success: created(Product),
+      error: [...guarded, conflict, invalid]
+    }),
+    HttpApiEndpoint.get("getProduct", "/products/:product_id", {
+      params: product,
+      success: Product,
+      error: [...guarded, notFound]
+    }),
+    HttpApiEndpoint.put("updateProduct", "/products/:product_id", {
+      params: product,
+      payload: ProductChanges,
+      success: Product,
+      error: [...guarded, notFound, conflict, invalid]
+    }),
+    HttpApiEndpoint.delete("deleteProduct", "/products/:product_id", {
+      params: product,
+      success: removed,
+      error: [...guarded, notFound, conflict]
+    }),
+    HttpApiEndpoint.post("createOrder", "/orders", {
+      payload: NewOrder,
+      success: created(Order),
+      error: [...guarded, notFound, conflict, invalid]
+    }),
+    HttpApiEndpoint.get("getOrder", "/orders/:order_id", {
+      params: order,
+      success: Order,
+      error: [...guarded, notFound]
+    }),
+    HttpApiEndpoint.delete("cancelOrder", "/orders/:order_id", {
+      params: order,
+      success: removed,
+      error: [...guarded, notFound, conflict]
+    })
+  )
+) {}
+
+/** Products and orders. `MARKETPLACE_SERVICE_URL`, or `_HOST`, `_PORT`, `_PROTOCOL` and `_BASE_PATH`, say where. */
+export class Marketplace extends ServiceClient.Service<Marketplace>()(
+  "effect-segformer/companions/Marketplace",
+  MarketplaceApi,
+  { service: "marketplace", port: 8005, basePath: "/api/v1", development: "http://localhost:8005/api/v1" }
+) {}

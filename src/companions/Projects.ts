@@ -1,0 +1,108 @@
+/** The project service: projects and what is said of them, from create to delete. Port 8003, under `/api/v1`. */
+import { Schema } from "effect"
+import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
+import * as ServiceClient from "../service/ServiceClient.ts"
+import { errorsOf } from "./CompanionError.ts"
+import { created, Id, Page, removed } from "./Contract.ts"
+
+const projectFields = {
+  name: Schema.NonEmptyString,
+  description: Schema.optionalKey(Schema.String),
+  owner_id: Schema.optionalKey(Id)
+}
+
+export class Project extends Schema.Opaque<Project>()(Schema.Struct({ id: Id, ...projectFields })) {}
+
+export const NewProject = Schema.Struct(projectFields)
+
+/** What to change. What is left out stays. */
+export const ProjectChanges = Schema.Struct({
+  ...projectFields,
+  name: Schema.optionalKey(Schema.NonEmptyString)
+})
+
+/** What somebody said of a project. */
+export class Comment extends Schema.Opaque<Comment>()(
+  Schema.Struct({
+    id: Id,
+    project_id: Schema.optionalKey(Id),
+    author_id: Schema.optionalKey(Id),
+    content: Schema.String
+  })
+) {}
+
+export const NewComment = Schema.Struct({
+  content: Schema.NonEmptyString,
+  author_id: Schema.optionalKey(Id)
+})
+
+const { conflict, forbidden, invalid, notFound, unauthenticated, unavailable } = errorsOf("project")
+const guarded = [unauthenticated, forbidden, unavailable] as const
+const params = { project_id: Id }
+const commentParams = { project_id: Id, comment_id: Id }
+
+export class ProjectsApi extends HttpApi.make("project").add(
+  HttpApiGroup.make("project", { topLevel: true }).add(
+    HttpApiEndpoint.get("listProjects", "/projects", {
+      query: Page,
+      success: Schema.Array(Project),
+      error: guarded
+    }),
+    HttpApiEndpoint.post("createProject", "/projects", {
+      payload: NewProject,
+      success: created(Project),
+      error: [...guarded, conflict, invalid]
+    }),
+    HttpApiEndpoint.get("getProject", "/projects/:project_id", {
+      params,
+      success: Project,
+      error: [...guarded, notFound]
+    }),
+    HttpApiEndpoint.put("updateProject", "/projects/:project_id", {
+      params,
+      payload: ProjectChanges,
+      success: Project,
+      error: [...guarded, notFound, conflict, invalid]
+    }),
+    HttpApiEndpoint.delete("deleteProject", "/projects/:project_id", {
+      params,
+      success: removed,
+      error: [...guarded, notFound, conflict]
+    }),
+    HttpApiEndpoint.get("listComments", "/projects/:project_id/comments", {
+      params,
+      query: Page,
+      success: Schema.Array(Comment),
+      error: [...guarded, notFound]
+    }),
+    HttpApiEndpoint.post("createComment", "/projects/:project_id/comments", {
+      params,
+      payload: NewComment,
+      success: created(Comment),
+      error: [...guarded, notFound, invalid]
+    }),
+    HttpApiEndpoint.get("getComment", "/projects/:project_id/comments/:comment_id", {
+      params: commentParams,
+      success: Comment,
+      error: [...guarded, notFound]
+    }),
+    HttpApiEndpoint.put("updateComment", "/projects/:project_id/comments/:comment_id", {
+      params: commentParams,
+      payload: NewComment,
+      success: Comment,
+      error: [...guarded, notFound, conflict, invalid]
+    }),
+    HttpApiEndpoint.delete("deleteComment", "/projects/:project_id/comments/:comment_id", {
+      params: commentParams,
+      success: removed,
+      error: [...guarded, notFound]
+    })
+  )
+) {}
+
+/** Projects and their comments. `PROJECT_SERVICE_URL`, or `_HOST`, `_PORT`, `_PROTOCOL` and `_BASE_PATH`, say where. */
+export class Projects extends ServiceClient.Service<Projects>()(
+  "effect-segformer/companions/Projects",
+  ProjectsApi,
+  { service: "project", port: 8003, basePath: "/api/v1", development: "http://localhost:8003/api/v1" }
+) {}

@@ -1,0 +1,1 @@
+export * as PdfLib from "./PdfLib.ts"

@@ -1,0 +1,74 @@
+/**
+ * Names of files that somebody else chose, made safe to create: one segment, no path, nothing hidden, nothing that a
+ * system keeps for itself, and short enough for every file system.
+ *
+ * ```ts
+ * import { FileName } from "effect-segformer/jobs"
+ *
+ * FileName.clean("../../etc/passwd") // => "passwd"
+ * FileName.clean("C:\\temp\\aux.txt") // => "_aux.txt"
+ * FileName.clean("...") // => "download"
+ * FileName.ofDisposition(`attachment; filename*=UTF-8''caf%C3%A9.pdf`) // => "café.pdf"
+ * ```
+ */
+
+/** Bytes in UTF-8 that a name may have: 255 are allowed, and a number may still be added. */
+const maxBytes = 200
+
+const encoder = new TextEncoder()
+
+/** Devices of Windows, with any extension. */
+const reserved = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?$/i
+
+/** The name without anything that could lead elsewhere, and never empty. */
+export const clean = (name: string): string => {
+  const last =
+    name
+      .normalize("NFC")
+      .split(/[/\\]/)
+      .findLast((segment) => /[^.\s]/.test(segment)) ?? ""
+  const bare = last
+    // Control characters, marks that turn the direction of text, and what Windows forbids.
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Cs}<>:"|?*]/gu, "")
+    .replace(/^[.\s]+/, "")
+    .replace(/[.\s]+$/, "")
+  if (bare === "") return "download"
+  return shortened(reserved.test(bare) ? `_${bare}` : bare)
+}
+
+const shortened = (name: string): string => {
+  if (encoder.encode(name).length <= maxBytes) return name
+  const extension = /\.[^.]{1,16}$/u.exec(name)?.[0] ?? ""
+  const letters = Array.from(name.slice(0, name.length - extension.length))
+  const room = maxBytes - encoder.encode(extension).length
+  let bytes = 0
+  const end = letters.findIndex((letter) => (bytes += encoder.encode(letter).length) > room)
+  return letters.slice(0, end).join("").trimEnd() + extension
+}
+
+/** The name with a number, for where it is taken: `scan-2.png`. */
+export const numbered = (name: string, number: number): string => {
+  const dot = name.lastIndexOf(".")
+  return dot > 0 ? `${name.slice(0, dot)}-${number}${name.slice(dot)}` : `${name}-${number}`
+}
+
+const decoded = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/** The name in a `Content-Disposition` header (RFC 6266), not cleaned. */
+export const ofDisposition = (header: string | undefined): string | undefined => {
+  if (header === undefined) return undefined
+  const extended = /;\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]+)/i.exec(header)?.[1]
+  if (extended !== undefined) return decoded(extended)
+  const [, quoted, plain] = /;\s*filename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))/i.exec(header) ?? []
+  return quoted?.replaceAll(/\\(.)/g, "$1") ?? plain
+}
+
+/** The last part of a URL's path, not cleaned. */
+export const ofUrl = (url: URL): string =>
+  decoded(url.pathname.split("/").findLast((part) => part !== "") ?? "")

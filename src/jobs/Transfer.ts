@@ -1,0 +1,206 @@
+/**
+ * How the bytes of one file come: request after request, each from where the one before broke, until all are there or no
+ * more will come.
+ */
+import { Clock, Duration, Effect, Stream } from "effect"
+import type { Policy } from "../policy/Policy.ts"
+import { type PolicyError, TimedOut } from "../policy/PolicyError.ts"
+import type { PolicyRunner } from "../policy/PolicyRunner.ts"
+import type { Exchange, Opened } from "../service/Exchange.ts"
+import { ConnectionFailed, ResponseNotDecodable, type ServiceError } from "../service/ServiceError.ts"
+import type { Failure, FileOptions } from "./Download.ts"
+import { FileTooLarge, WrongLength } from "./DownloadError.ts"
+import type { PartialFile } from "./PartialFile.ts"
+import * as Representation from "./Representation.ts"
+
+/** Failures of a body that is gone on with: the connection broke, or brought nothing for too long. */
+const isCut = (error: Failure): error is ConnectionFailed | TimedOut =>
+  (error._tag === "ConnectionFailed" && error.phase === "receiving") ||
+  (error._tag === "TimedOut" && error.kind === "attempt" && error.phase === "receiving")
+
+/** Asks for the rest once more, from where the file is now. */
+class Again {
+  readonly _tag = "Again"
+  readonly message: string
+  constructor(message: string) {
+    this.message = message
+  }
+}
+
+export interface TransferOptions {
+  readonly url: URL
+  /** The URL as errors call it. */
+  readonly place: string
+  readonly exchange: Exchange
+  readonly runner: PolicyRunner
+  readonly partial: PartialFile
+  readonly policy: Policy
+  readonly maxBytes: number
+  readonly maxResumes: number
+  readonly wanted: FileOptions
+}
+
+/** Fills a partial file, and gives how often that took another request. */
+export const run = Effect.fnUntraced(function* (options: TransferOptions): Effect.fn.Return<number, Failure> {
+  const { exchange, maxBytes, maxResumes, partial, place, policy, runner, url, wanted } = options
+  const told = wanted.onProgress
+
+  const tooLarge = (length?: number) => new FileTooLarge({ url: place, limit: maxBytes, length })
+  const check = (length: number | undefined): Effect.Effect<void, FileTooLarge | WrongLength> =>
+    length === undefined
+      ? Effect.void
+      : length > maxBytes
+        ? Effect.fail(tooLarge(length))
+        : wanted.length !== undefined && wanted.length !== length
+          ? Effect.fail(new WrongLength({ url: place, expected: wanted.length, actual: length }))
+          : Effect.void
+
+  const write = (chunk: Uint8Array): Effect.Effect<void, Failure> =>
+    partial.received() + chunk.length > maxBytes
+      ? Effect.fail(tooLarge())
+      : told === undefined
+        ? partial.append(chunk)
+        : Effect.andThen(
+            partial.append(chunk),
+            Effect.suspend(() =>
+              told({ _tag: "Progress", received: partial.received(), total: partial.start()?.length })
+            )
+          )
+
+  /** Which file an answer is of, and what of it: the file is ready for its bytes. */
+  const prepare = Effect.fnUntraced(function* (
+    { headers, requestId, status }: Opened,
+    received: number
+  ): Effect.fn.Return<void, Failure | Again> {
+    if (status === 206 && received > 0) {
+      const start = partial.start()
+      if (start !== undefined && Representation.goesOn(headers, start, received)) return
+      yield* partial.restart(undefined)
+      return yield* Effect.fail(new Again("the part is of another file"))
+    }
+    if (status !== 200) {
+      return yield* new ResponseNotDecodable({
+        service: place,
+        requestId,
+        status,
+        path: "",
+        detail: `status ${status} brings no file`,
+        excerpt: ""
+      })
+    }
+    const start = Representation.ofWhole(headers, url)
+    yield* check(start.length)
+    yield* partial.restart(start)
+  })
+
+  /** One request, and as much of the file as it brings. */
+  const once = Effect.gen(function* () {
+    const before = partial.start()?.etag
+    if (before === undefined && partial.received() > 0) yield* partial.restart(undefined)
+    const received = partial.received()
+    const headers: Record<string, string> =
+      received > 0 && before !== undefined ? { range: `bytes=${received}-`, "if-range": before } : {}
+    // Each chunk is in the file before the next is asked for.
+    const call = {
+      method: "GET",
+      path: url.pathname + url.search,
+      accept: "*/*",
+      headers,
+      lendsChunks: true
+    } as const
+    const opened = yield* Effect.catchIf(
+      Effect.map(
+        runner.run((attempt) => exchange.open(call, attempt)),
+        ({ value }) => value
+      ),
+      // The part that is asked for is none of the file that is there now.
+      (error: ServiceError | PolicyError) =>
+        received > 0 && "status" in error && (error.status === 416 || error.status === 412),
+      () => Effect.andThen(partial.restart(undefined), Effect.fail(new Again("the file has changed")))
+    )
+    yield* Effect.tapError(prepare(opened, received), () => drop(opened.body))
+    yield* drain(opened.body, write, place, policy.attemptTimeout)
+    const total = partial.start()?.length
+    if (total !== undefined && partial.received() > total) {
+      yield* partial.restart(undefined)
+      return yield* Effect.fail(new Again("more came than there is of the file"))
+    }
+    if (total !== undefined && partial.received() < total) {
+      return yield* new ConnectionFailed({
+        service: place,
+        requestId: opened.requestId,
+        phase: "receiving",
+        sent: "maybe",
+        detail: `it ended after ${partial.received()} of ${total} bytes`
+      })
+    }
+  })
+
+  let resumes = 0
+  let barren = 0
+  while (true) {
+    const from = partial.received()
+    const failure = yield* Effect.match(once, { onFailure: (error) => error, onSuccess: () => undefined })
+    if (failure === undefined) break
+    if (failure._tag !== "Again" && !isCut(failure)) return yield* failure
+    resumes++
+    // What cannot be gone on with was for nothing.
+    const hasGrown =
+      partial.start()?.etag !== undefined && partial.received() !== from && partial.received() > 0
+    barren = hasGrown ? 0 : barren + 1
+    if (barren > policy.retry.times || policy.retry.times === 0 || resumes > maxResumes) {
+      return yield* failure._tag === "Again"
+        ? new ConnectionFailed({
+            service: place,
+            phase: "receiving",
+            sent: "maybe",
+            detail: failure.message
+          })
+        : failure
+    }
+    yield* Effect.logWarning(
+      `The download of ${place} is gone on with at byte ${partial.received()}: ${failure.message}`
+    )
+    yield* Effect.sleep(
+      Duration.min(Duration.times(policy.retry.delay, policy.retry.factor ** barren), policy.retry.maxDelay)
+    )
+  }
+
+  return resumes
+})
+
+export const late = (place: string, kind: "attempt" | "deadline", after: Duration.Duration): TimedOut =>
+  new TimedOut({ service: place, kind, phase: "receiving", after, attempt: 1 })
+
+/**
+ * Reads a body to its end, and fails where it brings nothing for so long. One timer watches it all: the stream's own
+ * time-out asks for the next chunk while this one is still in use, and a chunk that is lent must not be.
+ */
+const drain = (
+  body: Stream.Stream<Uint8Array, ServiceError>,
+  write: (chunk: Uint8Array) => Effect.Effect<void, Failure>,
+  place: string,
+  idle: Duration.Duration | undefined
+): Effect.Effect<void, Failure> =>
+  idle === undefined
+    ? Stream.runForEach(body, write)
+    : Clock.clockWith((clock) =>
+        Effect.suspend(() => {
+          let last = clock.monotonicTimeNanosUnsafe()
+          const watch: Effect.Effect<never, TimedOut> = Effect.suspend(() => {
+            const left = Duration.subtract(idle, Duration.nanos(clock.monotonicTimeNanosUnsafe() - last))
+            return Duration.isGreaterThan(left, Duration.zero)
+              ? Effect.andThen(Effect.sleep(left), watch)
+              : Effect.fail(late(place, "attempt", idle))
+          })
+          const read = Stream.runForEach(body, (chunk) => {
+            last = clock.monotonicTimeNanosUnsafe()
+            return write(chunk)
+          })
+          return Effect.raceFirst(read, watch)
+        })
+      )
+
+/** Gives up a body without reading it: its stream closes the connection when it is interrupted. */
+const drop = (body: Stream.Stream<Uint8Array, ServiceError>): Effect.Effect<void> =>
+  Effect.ignore(Effect.raceFirst(Stream.runDrain(body), Effect.void))

@@ -1,0 +1,165 @@
+/**
+ * Circuits and rate limits that processes share through Redis: what opens a circuit in one opens it in all, one of them
+ * probes, and a rate limit holds for all of them together. Without it each process has its own, in memory.
+ *
+ * Redis is never what a call fails of. Where it does not answer in time, each process goes on with a circuit and a limit
+ * of its own, the log says so once, and Redis is asked again after a while. Only a Redis that is not there when the
+ * program starts is an error: an address that is wrong should be found then. `disableOfflineQueue` keeps commands of an
+ * outage from being run when it is over.
+ *
+ * ```ts
+ * import * as NodeRedis from "@effect/platform-node/NodeRedis"
+ * import { Layer } from "effect"
+ * import { SegFormerHttp } from "effect-segformer/http"
+ * import { PolicyStores } from "effect-segformer/policy"
+ * import { NodeHttp } from "effect-segformer/service/node"
+ *
+ * const redis = NodeRedis.layer({ url: "redis://127.0.0.1:6379", disableOfflineQueue: true })
+ * const shared = PolicyStores.layerRedis().pipe(Layer.provide(redis))
+ * const service = SegFormerHttp.layer({ baseUrl: "http://127.0.0.1:8080" }).pipe(
+ *   Layer.provide([NodeHttp.layer(), shared])
+ * )
+ * ```
+ */
+import { Clock, Context, Duration, Effect, Layer, type Scope } from "effect"
+import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
+import * as RateLimiter from "effect/persistence/RateLimiter"
+import type { Redis } from "effect/persistence/Redis"
+import { withMonotonicClock } from "./MonotonicClock.ts"
+
+export interface RedisOptions {
+  /** Before each key. `effect-segformer:` by default. */
+  readonly prefix?: string | undefined
+  /** A question to Redis that takes longer has failed. 250 milliseconds by default. */
+  readonly patience?: Duration.Input | undefined
+  /** How long a Redis that has failed is left alone. 5 seconds by default. */
+  readonly askAgainAfter?: Duration.Input | undefined
+}
+
+/** The stores of circuits and of rate limits, in Redis. */
+export const layerRedis = (
+  options?: RedisOptions
+): Layer.Layer<CircuitBreaker.CircuitBreakerStore | RateLimiter.RateLimiterStore, never, Redis> =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const prefix = options?.prefix ?? "effect-segformer:"
+      const shared = yield* Layer.build(
+        Layer.merge(
+          CircuitBreaker.layerStoreRedis({ prefix: `${prefix}circuit:` }),
+          RateLimiter.layerStoreRedis({ prefix: `${prefix}rate:` })
+        )
+      )
+      const own = yield* Layer.build(
+        Layer.merge(CircuitBreaker.layerStoreMemory(), RateLimiter.layerStoreMemory)
+      )
+      const ask = asking(options)
+      const { CircuitBreakerStore } = CircuitBreaker
+      const { RateLimiterStore } = RateLimiter
+      return Context.make(
+        CircuitBreakerStore,
+        circuits(Context.get(shared, CircuitBreakerStore), Context.get(own, CircuitBreakerStore), ask)
+      ).pipe(
+        Context.add(
+          RateLimiterStore,
+          limits(Context.get(shared, RateLimiterStore), Context.get(own, RateLimiterStore), ask)
+        )
+      )
+    })
+  )
+
+/** Asks Redis, or what stands in for it while it does not answer. */
+type Ask = <A, E extends StoreError, R>(
+  shared: Effect.Effect<A, E, R>,
+  own: Effect.Effect<A, E, R>
+) => Effect.Effect<A, E, R>
+
+type StoreError = CircuitBreaker.CircuitBreakerError | RateLimiter.RateLimiterError
+
+/** An open circuit is an answer; this is none. */
+const isSilence = ({ reason }: StoreError): boolean =>
+  reason._tag === "CircuitBreakerStoreError" || reason._tag === "RateLimitStoreError"
+
+const asking = (options: RedisOptions | undefined): Ask => {
+  const patience = Duration.fromInputUnsafe(options?.patience ?? "250 millis")
+  const pause = Duration.toMillis(Duration.fromInputUnsafe(options?.askAgainAfter ?? "5 seconds"))
+  let isAway = false
+  let askAgainAt = 0
+
+  const left = (why: string) =>
+    Effect.suspend(() => {
+      if (isAway) return Effect.void
+      isAway = true
+      return Effect.logWarning(
+        `Redis does not answer (${why}): until it does, this process keeps circuits and rate limits of its own`
+      )
+    })
+  const returned = Effect.suspend(() => {
+    if (!isAway) return Effect.void
+    isAway = false
+    return Effect.logInfo("Redis answers again: circuits and rate limits are shared")
+  })
+
+  return (shared, own) =>
+    Clock.clockWith((clock) => {
+      const now = Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+      if (isAway && now < askAgainAt) return own
+      // One of many callers finds out; the others need not wait with it.
+      if (isAway) askAgainAt = now + pause
+      const instead = (why: string) => {
+        askAgainAt = now + pause
+        return Effect.andThen(left(why), own)
+      }
+      const asked = Effect.matchEffect(shared, {
+        onSuccess: (value) => Effect.as(returned, { _tag: "Answer", value } as const),
+        onFailure: (error) =>
+          isSilence(error)
+            ? Effect.succeed({ _tag: "Silence", why: reasonOf(error) } as const)
+            : Effect.andThen(returned, Effect.fail(error))
+      })
+      const late = { _tag: "Silence", why: `not within ${Duration.format(patience)}` } as const
+      return asked.pipe(
+        Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.succeed(late) }),
+        Effect.flatMap((answer) =>
+          answer._tag === "Answer" ? Effect.succeed(answer.value) : instead(answer.why)
+        )
+      )
+    })
+}
+
+const reasonOf = ({ reason }: StoreError): string => {
+  const cause = "cause" in reason ? reason.cause : undefined
+  return cause instanceof Error && cause.message !== "" ? cause.message : reason.message
+}
+
+type Circuits = CircuitBreaker.CircuitBreakerStore["Service"]
+
+/** Admissions of the own store are told from those of Redis, whose generations are never negative, by their sign. */
+const marked = (generation: number): number => -1 - generation
+
+const circuits = (shared: Circuits, own: Circuits, ask: Ask): Circuits => ({
+  admit: (key): Effect.Effect<CircuitBreaker.Admission, CircuitBreaker.CircuitBreakerError, Scope.Scope> =>
+    ask(
+      shared.admit(key),
+      Effect.map(own.admit(key), (admission) => ({
+        ...admission,
+        generation: marked(admission.generation)
+      }))
+    ),
+  record: (options) =>
+    options.generation < 0
+      ? own.record({ ...options, generation: marked(options.generation) })
+      : // An outcome that Redis cannot be told is lost: the own store knows nothing of that call.
+        ask(shared.record(options), Effect.succeed(undefined)),
+  state: (key) => ask(shared.state(key), own.state(key))
+})
+
+type Limits = RateLimiter.RateLimiterStore["Service"]
+
+const limits = (shared: Limits, own: Limits, ask: Ask): Limits => ({
+  fixedWindow: (options) => ask(shared.fixedWindow(options), withMonotonicClock(own.fixedWindow(options))),
+  tokenBucket: (options) => ask(shared.tokenBucket(options), withMonotonicClock(own.tokenBucket(options))),
+  adaptiveConsume: (options) =>
+    ask(shared.adaptiveConsume(options), withMonotonicClock(own.adaptiveConsume(options))),
+  adaptiveFeedback: (options) =>
+    ask(shared.adaptiveFeedback(options), withMonotonicClock(own.adaptiveFeedback(options)))
+})

@@ -1,0 +1,256 @@
+/**
+ * A picture that is read window by window, so that it may be larger than memory.
+ *
+ * `file` copies a picture once into a tiled TIFF in a temporary folder, uncompressed, from which libvips (sharp) reads
+ * any window in a millisecond; the folder goes with the scope. `make` is for pictures that come from elsewhere: a tile
+ * server, a scanner, a scene graph.
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LargeImage } from "effect-segformer/tiled"
+ * import { SharpCodec } from "effect-segformer/sharp"
+ *
+ * const program = Effect.gen(function* () {
+ *   const gradient = yield* LargeImage.make({
+ *     source: "gradient",
+ *     width: 100_000,
+ *     height: 100_000,
+ *     read: ({ height, width, x }) => {
+ *       const data = new Uint8Array(width * height).map((_, i) => (x + (i % width)) / 400)
+ *       return Effect.succeed({ width, height, channels: 1, data })
+ *     }
+ *   })
+ *   const image = yield* gradient.window({ x: 90_000, y: 40_000, width: 64, height: 48 })
+ *   return [image.mediaType, image.width, image.height]
+ * })
+ * await Effect.runPromise(Effect.provide(program, SharpCodec.layer)) // => ["image/png", 64, 48]
+ * ```
+ */
+import { join } from "node:path"
+import { Effect, FileSystem, type PlatformError, type Scope } from "effect"
+import { ImageCodec, type Raster } from "../image/ImageCodec.ts"
+import {
+  DependencyMissing,
+  ImageNotFound,
+  ImageNotReadable,
+  ImageTooLarge,
+  NotAnImage,
+  UnsupportedImage
+} from "../image/ImageError.ts"
+import type { Image, ImageLimits } from "../image/ImageSource.ts"
+import * as ImageSource from "../image/ImageSource.ts"
+import type { Box } from "../mask/Region.ts"
+import type { SegmentationError } from "../SegmentationError.ts"
+
+export interface LargeImage {
+  /** For errors: a path, or its name. */
+  readonly source: string
+  /** In pixels, as a person sees it: after EXIF orientation. */
+  readonly width: number
+  /** In pixels, as a person sees it. */
+  readonly height: number
+  /** The part inside `box`, which must lie inside the picture, as a PNG in memory. */
+  readonly window: (box: Box) => Effect.Effect<Image, SegmentationError>
+}
+
+export interface MakeOptions {
+  readonly source: string
+  /** In pixels. */
+  readonly width: number
+  /** In pixels. */
+  readonly height: number
+  /** The pixels of a window. Windows are read several at a time. */
+  readonly read: (box: Box) => Effect.Effect<Raster, SegmentationError>
+}
+
+/** A picture whose windows are read by a function. */
+export const make = (options: MakeOptions): Effect.Effect<LargeImage, never, ImageCodec> =>
+  Effect.map(ImageCodec, (codec) => ({
+    source: options.source,
+    width: options.width,
+    height: options.height,
+    window: (box) =>
+      options.read(box).pipe(
+        Effect.flatMap((raster) => codec.encode(raster, "png")),
+        Effect.flatMap((png) => named(options.source, box, png))
+      )
+  }))
+
+/** What a large picture may be, unless told otherwise: 64 GiB and 10,000 megapixels. */
+export const defaultLimits: ImageLimits = { maxBytes: 64 * 2 ** 30, maxPixels: 10_000_000_000 }
+
+export interface FileOptions {
+  /** Checked against the file's header. {@link defaultLimits} unless given. */
+  readonly limits?: Partial<ImageLimits> | undefined
+  /**
+   * Width times height of a picture whose decoder holds it as a whole: progressive JPEG, interlaced PNG, WebP, AVIF and
+   * GIF. 100 megapixels by default, for half a gigabyte of memory or so.
+   */
+  readonly maxWholePixels?: number | undefined
+  /** Where the temporary folder is made: it takes 3 bytes a pixel. The system's folder for such files by default. */
+  readonly folder?: string | undefined
+  /**
+   * `"none"` by default. `"deflate"` takes about a third of the room for photographs, some ten times as long to make,
+   * and four times as long to read.
+   */
+  readonly compression?: "none" | "deflate" | undefined
+}
+
+/** A picture in a file: TIFF, JPEG or PNG of any size, and other types up to `maxWholePixels`. */
+export const file = Effect.fn("segformer.tiled.open")(function* (
+  path: string,
+  options: FileOptions = {}
+): Effect.fn.Return<LargeImage, SegmentationError, FileSystem.FileSystem | Scope.Scope> {
+  const fs = yield* FileSystem.FileSystem
+  const source = path
+  const limits = { ...defaultLimits, ...options.limits }
+  const { size, type } = yield* Effect.mapError(fs.stat(path), notRead(source))
+  if (type !== "File") return yield* new ImageNotReadable({ source, detail: "it is no regular file" })
+  if (size > limits.maxBytes) {
+    const actual = Number(size)
+    return yield* new ImageTooLarge({ source, measure: "bytes", actual, limit: limits.maxBytes })
+  }
+  const sharp = yield* loadSharp
+  const input = () => sharp(path, { ...unlimited, sequentialRead: true })
+  const broken = (cause: unknown) => new NotAnImage({ source, detail: reasonOf(cause) })
+  const header = yield* Effect.tryPromise({ try: () => input().metadata(), catch: broken })
+  const { format, isProgressive, orientation = 1 } = header
+  const { height, width } = header.autoOrient
+  if (!readable.has(format)) {
+    const detail =
+      "only TIFF, PNG, JPEG, WebP, AVIF and GIF can be read in windows. Convert it to one of them"
+    return yield* new UnsupportedImage({ source, format, detail })
+  }
+  const pixels = width * height
+  if (pixels > limits.maxPixels) {
+    return yield* new ImageTooLarge({ source, measure: "pixels", actual: pixels, limit: limits.maxPixels })
+  }
+  const isStreamed = format === "tiff" || ((format === "jpeg" || format === "png") && !isProgressive)
+  const limit = options.maxWholePixels ?? 100_000_000
+  if (!isStreamed && pixels > limit) {
+    const why = isProgressive ? "it is progressive or interlaced, so that its" : "its"
+    const detail = `${why} decoder holds all of its ${pixels} pixels, and the limit is ${limit}. Convert it to TIFF, or raise \`maxWholePixels\``
+    return yield* new UnsupportedImage({ source, format, detail })
+  }
+  const folder = yield* fs
+    .makeTempDirectoryScoped({ directory: options.folder, prefix: "segformer-" })
+    .pipe(Effect.mapError(notPlaced(source)))
+  const tiled = join(folder, "pixels.tif")
+  const stored = yield* Effect.tryPromise({
+    try: () =>
+      input()
+        .toColourspace("srgb")
+        .removeAlpha()
+        .tiff({
+          tile: true,
+          tileWidth: 512,
+          tileHeight: 512,
+          bigtiff: true,
+          compression: options.compression ?? "none",
+          predictor: options.compression === "deflate" ? "horizontal" : "none"
+        })
+        .toFile(tiled),
+    catch: broken
+  })
+  const turned = orientation >= 5
+  if (stored.width !== (turned ? height : width) || stored.height !== (turned ? width : height)) {
+    const detail = `its header says ${width} x ${height} pixels, but it decodes to ${stored.width} x ${stored.height}`
+    return yield* new UnsupportedImage({ source, format, detail })
+  }
+  return {
+    source,
+    width,
+    height,
+    window: (box) =>
+      Effect.flatMap(
+        Effect.tryPromise({
+          try: async () => {
+            const part = sharp(tiled, unlimited).extract(storedBox(box, stored, orientation))
+            // Fast and lossless; the filter and level that make the smallest file take ten times as long.
+            return upright(part, orientation).toColourspace("srgb").png({ compressionLevel: 1 }).toBuffer()
+          },
+          catch: (cause) => new ImageNotReadable({ source, detail: reasonOf(cause) })
+        }),
+        (png) => named(source, box, png)
+      )
+  }
+})
+
+type SharpModule = typeof import("sharp").default
+type Pipeline = ReturnType<SharpModule>
+
+/** As libvips calls them: AVIF is of the family of HEIF, of which the usual build of sharp decodes nothing else. */
+const readable: ReadonlySet<string> = new Set(["tiff", "png", "jpeg", "webp", "gif", "heif"])
+
+const unlimited = { failOn: "error", limitInputPixels: false, unlimited: true } as const
+
+const loadSharp = Effect.tryPromise({
+  try: async () => {
+    const sharp = (await import("sharp")).default
+    // Its cache keeps tiles of files that will be gone.
+    sharp.cache(false)
+    return sharp
+  },
+  catch: (cause) =>
+    new DependencyMissing({ package: "sharp", purpose: "Reading large pictures", detail: reasonOf(cause) })
+})
+
+const reasonOf = (cause: unknown): string => {
+  const text = cause instanceof Error ? cause.message : String(cause)
+  return text.split("\n", 1)[0]!.trim().slice(0, 300)
+}
+
+const notPlaced = (source: string) => (error: PlatformError.PlatformError) =>
+  new ImageNotReadable({ source, detail: `there is no place for its tiles (${error.reason.message})` })
+
+const notRead = (source: string) => (error: PlatformError.PlatformError) =>
+  error.reason._tag === "NotFound"
+    ? new ImageNotFound({ source })
+    : new ImageNotReadable({ source, detail: error.reason.message })
+
+const named = (source: string, { x, y }: Box, png: Uint8Array): Effect.Effect<Image, SegmentationError> =>
+  Effect.map(ImageSource.bytes(png).open(), (image) => ({
+    ...image,
+    source: `${source} at ${x}, ${y}`,
+    name: `window-${x}-${y}.png`
+  }))
+
+interface Size {
+  readonly width: number
+  readonly height: number
+}
+
+/** Where a box of the picture as it is seen lies in the picture as it is stored. */
+const storedBox = (box: Box, stored: Size, orientation: number) => {
+  const turned = orientation >= 5
+  const [x, y] = turned ? [box.y, box.x] : [box.x, box.y]
+  const [width, height] = turned ? [box.height, box.width] : [box.width, box.height]
+  return {
+    left: [2, 3, 7, 8].includes(orientation) ? stored.width - x - width : x,
+    top: [3, 4, 6, 7].includes(orientation) ? stored.height - y - height : y,
+    width,
+    height
+  }
+}
+
+/** A part of the stored picture as it is seen. Turning the parts spares holding the whole for it. */
+const upright = (part: Pipeline, orientation: number): Pipeline => {
+  switch (orientation) {
+    case 2:
+      return part.flop()
+    case 3:
+      return part.rotate(180)
+    case 4:
+      return part.flip()
+    case 5:
+      return part.flop().rotate(270)
+    case 6:
+      return part.rotate(90)
+    case 7:
+      return part.flop().rotate(90)
+    case 8:
+      return part.rotate(270)
+    default:
+      return part
+  }
+}

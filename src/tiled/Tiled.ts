@@ -1,0 +1,179 @@
+/**
+ * One picture larger than memory: a sliding window over any `Transport`, and bands of finished rows as they come.
+ *
+ * Where the transport gives logits, those of overlapping windows are averaged at every pixel. Where it gives label maps,
+ * each pixel is taken from the window whose centre is nearest. Memory is that of the windows under way, one band, and
+ * the logits that two rows of windows share (docs/guides/large-images.md).
+ *
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { LargeImage, Tiled } from "effect-segformer/tiled"
+ * import { SegFormerTest } from "effect-segformer/testing"
+ * import { SharpCodec } from "effect-segformer/sharp"
+ *
+ * const program = Effect.gen(function* () {
+ *   const { height, width } = { width: 1000, height: 700 }
+ *   const read = (box: { width: number; height: number }) =>
+ *     Effect.succeed({ ...box, channels: 1 as const, data: new Uint8Array(box.width * box.height) })
+ *   const picture = yield* LargeImage.make({ source: "black", width, height, read })
+ *   const bands = Tiled.segment(picture, { crop: 256, stride: 192 })
+ *   return yield* Stream.runCollect(Stream.map(bands, (band) => [band.y, band.height]))
+ * })
+ * const onePixel = SegFormerTest.layer(() =>
+ *   Effect.succeed({
+ *     _tag: "Logits",
+ *     classes: [{ id: 0, name: "background" }],
+ *     logits: { data: Float32Array.of(1), classes: 1, width: 1, height: 1 }
+ *   })
+ * )
+ * await Effect.runPromise(Effect.provide(program, [onePixel, SharpCodec.layer])) // => [[0, 192], [192, 192], [384, 60], [444, 256]]
+ * ```
+ */
+import { Effect, Result, Stream } from "effect"
+import * as LabelMap from "../mask/LabelMap.ts"
+import * as Logits from "../mask/Logits.ts"
+import * as ConfidenceMap from "../mask/ConfidenceMap.ts"
+import type { Box } from "../mask/Region.ts"
+import type { Prediction } from "../Prediction.ts"
+import { MaskNotDecodable, NoLabelMap, type SegmentationError } from "../SegmentationError.ts"
+import type { SegmentOptions } from "../Segmenter.ts"
+import { Transport } from "../Transport.ts"
+import * as Band from "./Band.ts"
+import * as LabelJoin from "./LabelJoin.ts"
+import type { LargeImage } from "./LargeImage.ts"
+import * as LogitBlend from "./LogitBlend.ts"
+import { OverlapTooLarge, type TilingError, WindowsDisagree } from "./TilingError.ts"
+import * as Windows from "./Windows.ts"
+
+export interface TiledOptions
+  extends Windows.WindowOptions, Pick<SegmentOptions, "policy" | "retryWhen" | "retryResult"> {
+  /** Windows under way at once. 4 by default. They are asked for no faster than bands are taken. */
+  readonly concurrency?: number | undefined
+  /**
+   * What each window counts in an average: the same (`"even"`, which is the default), or its pixel's distance to the
+   * window's left or right border times that to its upper or lower one (`"distance"`).
+   */
+  readonly weights?: "even" | "distance" | undefined
+  /**
+   * Pixels along a window's border that count nothing where there is a neighbour: as many as a model needs around a
+   * pixel make seams vanish. At most half of the overlap. 0 by default.
+   */
+  readonly margin?: number | undefined
+  /** Give the softmax probability of each pixel's class, of averaged logits. Not by default. */
+  readonly confidence?: boolean | undefined
+  /** Logits kept between two rows of windows. 256 MiB by default. */
+  readonly maxOverlapBytes?: number | undefined
+}
+
+/**
+ * The labels of a picture from its first row to its last. A window whose attempts are used up ends the stream. Throws
+ * `RangeError` for windows that cannot be.
+ */
+export const segment = (
+  picture: LargeImage,
+  options: TiledOptions = {}
+): Stream.Stream<Band.Band, SegmentationError | TilingError, Transport> => {
+  const windows = Windows.make(picture, options)
+  const margin = options.margin ?? 0
+  if (!(Number.isInteger(margin) && margin >= 0 && margin * 2 <= windows.overlap)) {
+    throw new RangeError(
+      `Tiled: \`margin\` must be a whole number from 0 to half of the overlap (${windows.overlap}), but is ${margin}`
+    )
+  }
+  const blend = {
+    margin,
+    weights: options.weights ?? "even",
+    confidence: options.confidence ?? false,
+    maxBytes: options.maxOverlapBytes ?? 256 * 2 ** 20
+  }
+  return Stream.unwrap(
+    Effect.map(Transport, (transport) => {
+      const join = joiner(picture, windows, transport.name, blend)
+      return Stream.fromIterable(Windows.each(windows), { chunkSize: 1 }).pipe(
+        Stream.mapEffect(
+          (window) =>
+            picture.window(boxOf(windows, window)).pipe(
+              Effect.flatMap((image) =>
+                transport.runner.run(
+                  (attempt) => transport.predict({ image, prefer: "logits" }, attempt),
+                  options
+                )
+              ),
+              Effect.map(({ value }) => ({ ...window, prediction: value }))
+            ),
+          { concurrency: options.concurrency ?? 4 }
+        ),
+        Stream.mapEffect(join),
+        Stream.filter((band) => band !== undefined)
+      )
+    })
+  ).pipe(Stream.withSpan("segformer.tiled"))
+}
+
+const boxOf = ({ columns, crop, rows }: Windows.Windows, { column, row }: Windows.Window): Box => ({
+  x: columns[column]!,
+  y: rows[row]!,
+  ...crop
+})
+
+type Predicted = Windows.Window & { readonly prediction: Prediction }
+
+interface Blend extends LogitBlend.BlendOptions {
+  readonly maxBytes: number
+}
+
+/** Takes windows in their order; the first one says of what kind they are. */
+const joiner = (picture: LargeImage, windows: Windows.Windows, transport: string, blend: Blend) => {
+  const { source } = picture
+  let first: string | undefined
+  let addLogits: ReturnType<typeof LogitBlend.make> | undefined
+  const addLabels = LabelJoin.make(windows)
+
+  const work = ({ prediction, ...window }: Predicted) => {
+    const box = boxOf(windows, window)
+    const at = `${source} at ${box.x}, ${box.y}`
+    const { requestId } = prediction
+    const request = requestId === undefined ? {} : { requestId }
+    const blame = (error: MaskNotDecodable) => {
+      const { detail, mask } = error
+      return new MaskNotDecodable({ mask, detail: `${at}: ${detail}`, service: transport, ...request })
+    }
+    const isLike = (found: string) => {
+      first ??= found
+      return found === first
+        ? Result.succeed(undefined)
+        : Result.fail(new WindowsDisagree({ source, x: box.x, y: box.y, first, found }))
+    }
+    return Result.gen(function* () {
+      if (prediction._tag === "Rendered") {
+        return yield* Result.fail(new NoLabelMap({ source: at, transport, ...request }))
+      }
+      if (prediction._tag === "Labels") {
+        yield* isLike("label maps")
+        const map = yield* Result.mapError(LabelMap.make(prediction.labelMap), blame)
+        const labels = LabelMap.resize(map, box.width, box.height)
+        const { confidence } = prediction
+        const sure = confidence && ConfidenceMap.resize(confidence, box.width, box.height)
+        return addLabels(window, labels, sure)
+      }
+      const logits = yield* Result.mapError(Logits.make(prediction.logits), blame)
+      const { classes, height, width } = logits
+      yield* isLike(`logits of [${classes}, ${height}, ${width}]`)
+      if (addLogits === undefined) {
+        const bytes = LogitBlend.overlapBytes(windows, logits)
+        const limit = blend.maxBytes
+        if (bytes > limit) {
+          return yield* Result.fail(new OverlapTooLarge({ source, bytes, limit, classes }))
+        }
+        addLogits = LogitBlend.make(windows, { classes, height, width }, blend)
+      }
+      return addLogits(window, logits)
+    })
+  }
+
+  return (window: Predicted) =>
+    Effect.fromResult(work(window)).pipe(
+      Effect.flatMap(Band.finish),
+      Effect.map((band): Band.Band | undefined => band && { ...band, classes: window.prediction.classes })
+    )
+}

@@ -1,0 +1,382 @@
+import { join } from "node:path"
+import { writeFileSync } from "node:fs"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, layer } from "@effect/vitest"
+import { Deferred, Effect, Layer, Redacted, Schedule, Stream } from "effect"
+import { FetchHttpClient } from "effect/http"
+import { ConnectionFailed } from "effect-segformer/service"
+import { Transport, type Image, type Prediction, type SegmentationError } from "effect-segformer"
+import { Batch, BatchSource, Item, Sink, Sinks } from "effect-segformer/batch"
+import { ClusterEngine, ClusterRuns, ClusterWorker } from "effect-segformer/cluster"
+import { Postgres } from "../support/Postgres.ts"
+import { picture, predict } from "./clusterImages.ts"
+import { contents, folder, freePort } from "./clusterSupport.ts"
+
+const numbered = (count: number, from = 0) =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`${from + i}.png`, picture(from + i)]))
+
+const itemsIn = (path: string, names: ReadonlyArray<string>) =>
+  Stream.fromIterable(names.map((name) => Item.at(join(path, name), name)))
+
+/** A worker in this process, with a segmenter and sinks of the test. */
+const worker = <R>(options: {
+  readonly predict: (image: Image) => Effect.Effect<Prediction, SegmentationError>
+  readonly sinks: (run: ClusterWorker.Run) => ReadonlyArray<Sink.Sink<R>>
+  readonly concurrency?: number
+  readonly model?: string
+}) => {
+  const segmenter = Transport.layer({
+    name: options.model ?? "fake",
+    predict: ({ image }) => options.predict(image)
+  })
+  return ClusterWorker.layer({
+    concurrency: options.concurrency ?? 4,
+    retry: { times: 2, delay: "200 millis" },
+    work: (run) => Effect.map(Transport, (transport) => ({ transport, sinks: options.sinks(run) }))
+  }).pipe(Layer.provide(segmenter))
+}
+
+/** Runs a test beside workers, over a database of its own. */
+const withWorkers = <A, E, R2, R>(
+  workers: Layer.Layer<never, never, R>,
+  use: (runs: ClusterRuns.ClusterRuns) => Effect.Effect<A, E, R2>
+) =>
+  Effect.gen(function* () {
+    const database = yield* Postgres.database
+    const port = yield* freePort
+    const runner = ClusterEngine.layerRunner({
+      database,
+      host: "127.0.0.1",
+      listen: "127.0.0.1",
+      port,
+      takeover: "3 seconds"
+    })
+    return yield* Effect.flatMap(ClusterRuns.make, use).pipe(
+      Effect.provide(Layer.provideMerge(workers, runner)),
+      Effect.provide([NodeServices.layer, FetchHttpClient.layer])
+    )
+  })
+
+const ignore = Sink.make({ name: "none", write: () => Effect.void, repeat: () => Effect.succeed(undefined) })
+
+layer(Postgres.layer(), { timeout: "30 seconds", excludeTestServices: true })("runs in a database", (it) => {
+  it.effect("what is submitted before there is a worker is done when there is one", () =>
+    Effect.gen(function* () {
+      const database = yield* Postgres.database
+      const out = yield* folder()
+      const from = yield* folder(numbered(10))
+      const client = ClusterEngine.layerClient({ database })
+      yield* Effect.gen(function* () {
+        const runs = yield* ClusterRuns.make
+        yield* runs.submit({ run: "early", items: itemsIn(from, Object.keys(numbered(10))), chunk: 3 })
+        assert.deepInclude(yield* runs.status("early"), {
+          state: "running",
+          images: 10,
+          done: 0,
+          isOpen: false
+        })
+        assert.deepStrictEqual(yield* runs.runners, [])
+      }).pipe(Effect.provide(client))
+      const runner = ClusterEngine.layerRunner({ database, host: "127.0.0.1", port: yield* freePort })
+      yield* Effect.gen(function* () {
+        const runs = yield* ClusterRuns.make
+        const end = yield* runs.wait("early")
+        assert.deepInclude(end, { state: "finished", done: 10, failed: 0, results: [] })
+      }).pipe(
+        Effect.provide(
+          Layer.provideMerge(worker({ predict, sinks: () => [Sinks.labels({ folder: out })] }), runner)
+        ),
+        Effect.provide([NodeServices.layer, FetchHttpClient.layer])
+      )
+      assert.strictEqual(Object.keys(contents(out)).length, 10)
+    })
+  )
+
+  it.effect("its results are those of a run on one machine, byte for byte", () =>
+    Effect.gen(function* () {
+      const files = { ...numbered(30), "twin.png": picture(3), "broken.png": Buffer.from("no image") }
+      const from = yield* folder(files)
+      const [many, one, remembered] = [yield* folder(), yield* folder(), yield* folder()]
+      const sinksIn = (out: string) => [
+        Sinks.labels({ folder: out }),
+        Sinks.coco({ path: join(out, "coco.json") }),
+        Sinks.csv({ path: join(out, "classes.csv") })
+      ]
+      yield* withWorkers(worker({ predict, sinks: () => sinksIn(many) }), (runs) =>
+        Effect.gen(function* () {
+          yield* runs.submit({ run: "same", items: itemsIn(from, Object.keys(files)), chunk: 7 })
+          const end = yield* runs.wait("same")
+          assert.deepInclude(end, { done: 31, failed: 1, repeated: 1 })
+          assert.deepStrictEqual(end.results, [join(many, "coco.json"), join(many, "classes.csv")])
+        })
+      )
+      const segmenter = Transport.layer({ name: "fake", predict: ({ image }) => predict(image) })
+      yield* Batch.run({
+        source: BatchSource.fromStream("files", itemsIn(from, Object.keys(files))),
+        sinks: sinksIn(one),
+        folder: remembered
+      }).pipe(Effect.provide([segmenter, NodeServices.layer, FetchHttpClient.layer]))
+      assert.deepStrictEqual(contents(many), contents(one))
+    })
+  )
+
+  it.effect("submitted again, a run does only what it does not have", () =>
+    Effect.gen(function* () {
+      const from = yield* folder(numbered(25))
+      const asked: Array<string> = []
+      const segmenter = worker({
+        predict: (image) =>
+          Effect.andThen(
+            Effect.sync(() => asked.push(image.name)),
+            predict(image)
+          ),
+        sinks: () => [ignore]
+      })
+      yield* withWorkers(segmenter, (runs) =>
+        Effect.gen(function* () {
+          const some = Object.keys(numbered(20))
+          const first = yield* runs.submit({ run: "grown", items: itemsIn(from, some), chunk: 6 })
+          yield* runs.wait("grown")
+          const second = yield* runs.submit({
+            run: "grown",
+            items: itemsIn(from, Object.keys(numbered(25))),
+            chunk: 6
+          })
+          const end = yield* runs.wait("grown")
+          assert.deepStrictEqual([first.added, second.added], [20, 5])
+          assert.deepInclude(end, { state: "finished", images: 25, done: 25 })
+        })
+      )
+      assert.strictEqual(asked.length, 25)
+      assert.strictEqual(new Set(asked).size, 25)
+    })
+  )
+
+  it.effect("an image is segmented once, however often its content comes", () =>
+    Effect.gen(function* () {
+      const files = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`${i}.png`, picture(i % 3)]))
+      const from = yield* folder(files)
+      const out = yield* folder()
+      let calls = 0
+      const segmenter = worker({
+        predict: (image) =>
+          Effect.andThen(
+            Effect.sync(() => calls++),
+            predict(image)
+          ),
+        sinks: () => [Sinks.labels({ folder: out })],
+        concurrency: 1
+      })
+      yield* withWorkers(segmenter, (runs) =>
+        Effect.gen(function* () {
+          // Chunks of one: only the database knows of equal images in other chunks.
+          yield* runs.submit({ run: "equal", items: itemsIn(from, Object.keys(files)), chunk: 1 })
+          assert.deepInclude(yield* runs.wait("equal"), { done: 12, repeated: 9, failed: 0 })
+        })
+      )
+      assert.strictEqual(calls, 3)
+      const written = contents(out)
+      assert.strictEqual(Object.keys(written).length, 12)
+      assert.strictEqual(written["0.png.labels.png"], written["9.png.labels.png"])
+    })
+  )
+
+  it.effect("a paused run begins no image, and goes on when it is resumed", () =>
+    Effect.gen(function* () {
+      const names = Object.keys(numbered(200))
+      const from = yield* folder(numbered(200))
+      let begun = 0
+      const segmenter = worker({
+        predict: (image) =>
+          Effect.sync(() => begun++).pipe(Effect.andThen(Effect.delay(predict(image), "30 millis"))),
+        sinks: () => [ignore],
+        concurrency: 2
+      })
+      yield* withWorkers(segmenter, (runs) =>
+        Effect.gen(function* () {
+          yield* runs.submit({ run: "paused", items: itemsIn(from, names), chunk: 20 })
+          yield* Effect.repeat(runs.status("paused"), {
+            schedule: Schedule.spaced("20 millis"),
+            until: ({ done }) => done > 5
+          })
+          assert.strictEqual((yield* runs.pause("paused")).state, "paused")
+          yield* Effect.sleep("1500 millis")
+          const then = begun
+          yield* Effect.sleep("1 second")
+          const { done } = yield* runs.status("paused")
+          assert.strictEqual(begun, then)
+          assert.strictEqual(done, then)
+          assert.isBelow(done, 200)
+          assert.strictEqual((yield* runs.resume("paused")).state, "running")
+          assert.deepInclude(yield* runs.wait("paused"), { state: "finished", done: 200 })
+          assert.strictEqual(begun, 200)
+        })
+      )
+    })
+  )
+
+  it.effect("a cancelled run ends, keeps what is done, and goes on when it is submitted again", () =>
+    Effect.gen(function* () {
+      const names = Object.keys(numbered(40))
+      const from = yield* folder(numbered(40))
+      const hold = Deferred.makeUnsafe<void>()
+      let begun = 0
+      const segmenter = worker({
+        predict: (image) =>
+          Effect.suspend(() => (++begun > 10 ? Deferred.await(hold) : Effect.void)).pipe(
+            Effect.andThen(predict(image))
+          ),
+        sinks: () => [ignore],
+        concurrency: 2
+      })
+      yield* withWorkers(segmenter, (runs) =>
+        Effect.gen(function* () {
+          yield* runs.submit({ run: "cancelled", items: itemsIn(from, names), chunk: 8 })
+          yield* Effect.repeat(runs.status("cancelled"), {
+            schedule: Schedule.spaced("20 millis"),
+            until: ({ done }) => done >= 8
+          })
+          assert.strictEqual((yield* runs.cancel("cancelled")).state, "cancelled")
+          yield* Effect.sleep("1500 millis")
+          yield* Deferred.succeed(hold, undefined)
+          const ended = yield* runs.wait("cancelled")
+          assert.strictEqual(ended.state, "cancelled")
+          yield* Effect.sleep("1500 millis")
+          const { done } = yield* runs.status("cancelled")
+          assert.isAtMost(done, 14)
+          const { added } = yield* runs.submit({ run: "cancelled", items: itemsIn(from, names), chunk: 8 })
+          assert.strictEqual(added, 0)
+          assert.deepInclude(yield* runs.wait("cancelled"), { state: "finished", done: 40 })
+          assert.strictEqual(begun, 40)
+        })
+      )
+    })
+  )
+
+  it.effect("what fails for a while is tried again with its chunk; what fails for good is listed", () =>
+    Effect.gen(function* () {
+      const names = [...Object.keys(numbered(8)), "gone.png"]
+      const from = yield* folder(numbered(8))
+      const tries = new Map<string, number>()
+      const segmenter = worker({
+        predict: (image) =>
+          Effect.suspend(() => {
+            const number = (tries.get(image.name) ?? 0) + 1
+            tries.set(image.name, number)
+            const isFlaky = image.name === "3.png" && number < 3
+            return isFlaky || image.name === "5.png"
+              ? Effect.fail(
+                  new ConnectionFailed({
+                    service: "fake",
+                    phase: "receiving",
+                    sent: "maybe",
+                    detail: "reset"
+                  })
+                )
+              : predict(image)
+          }),
+        sinks: () => [ignore]
+      })
+      yield* withWorkers(segmenter, (runs) =>
+        Effect.gen(function* () {
+          yield* runs.submit({ run: "flaky", items: itemsIn(from, names), chunk: 4 })
+          const end = yield* runs.wait("flaky")
+          assert.deepInclude(end, { state: "finished", images: 9, done: 7, failed: 2 })
+          const failed = yield* Stream.runCollect(runs.failures("flaky"))
+          assert.deepStrictEqual(
+            failed.map(({ key, tag }) => `${key} ${tag}`),
+            ["5.png ConnectionFailed", "gone.png ImageNotFound"]
+          )
+          assert.deepStrictEqual([tries.get("3.png"), tries.get("5.png"), tries.get("0.png")], [3, 3, 1])
+          // Mended, and asked for.
+          tries.set("5.png", -10)
+          writeFileSync(join(from, "gone.png"), picture(99))
+          const retried = yield* runs.submit({
+            run: "flaky",
+            items: itemsIn(from, names),
+            retryFailed: true
+          })
+          assert.deepInclude(retried, { added: 0, again: 2 })
+          const then = yield* runs.wait("flaky")
+          assert.deepInclude(then, { state: "finished", done: 8, failed: 1 })
+        })
+      )
+    })
+  )
+
+  it.effect("too many failures end a run", () =>
+    Effect.gen(function* () {
+      const names = Array.from({ length: 30 }, (_, i) => `missing-${i}.png`)
+      const from = yield* folder()
+      yield* withWorkers(worker({ predict, sinks: () => [ignore] }), (runs) =>
+        Effect.gen(function* () {
+          yield* runs.submit({ run: "hopeless", items: itemsIn(from, names), chunk: 2, maxFailures: 5 })
+          const end = yield* runs.wait("hopeless")
+          assert.deepInclude(end, { state: "cancelled", reason: "more than 5 images failed" })
+          assert.isAtLeast(end.failed, 6)
+        })
+      )
+    })
+  )
+
+  it.effect("a worker with another model pauses the run, and says what differs", () =>
+    Effect.gen(function* () {
+      const from = yield* folder(numbered(2))
+      const database = yield* Postgres.database
+      const runner = ClusterEngine.layerRunner({
+        database,
+        host: "127.0.0.1",
+        listen: "127.0.0.1",
+        port: yield* freePort,
+        takeover: "3 seconds"
+      })
+      const withModel = (model: string) =>
+        Effect.provide(
+          Effect.gen(function* () {
+            const runs = yield* ClusterRuns.make
+            yield* runs.submit({ run: "models", items: itemsIn(from, [`${model}.png`]) })
+            return yield* runs.watch("models").pipe(
+              Stream.takeUntil(({ state }) => state !== "running"),
+              Stream.runLast
+            )
+          }),
+          Layer.provideMerge(worker({ predict, sinks: () => [ignore], model }), runner)
+        )
+      const first = yield* withModel("0")
+      const second = yield* withModel("1")
+      assert.isTrue(first._tag === "Some" && first.value.state === "finished")
+      assert.isTrue(second._tag === "Some" && second.value.state === "paused")
+      if (second._tag === "Some") assert.include(second.value.reason, "model was 0, and is 1")
+    }).pipe(Effect.provide([NodeServices.layer, FetchHttpClient.layer]))
+  )
+
+  it.effect("a run that nobody knows, an image that nobody else can open, two who submit at once", () =>
+    Effect.gen(function* () {
+      const database = yield* Postgres.database
+      yield* Effect.gen(function* () {
+        const runs = yield* ClusterRuns.make
+        const unknown = yield* Effect.flip(runs.status("nowhere"))
+        assert.strictEqual(unknown._tag, "UnknownRun")
+        const mine = Item.make("mine", Item.at("a.png").image)
+        const unshared = yield* Effect.flip(runs.submit({ run: "mine", items: Stream.succeed(mine) }))
+        assert.strictEqual(unshared._tag, "ImageNotShared")
+        const begun = Deferred.makeUnsafe<void>()
+        const endless = Stream.fromEffect(Effect.andThen(Deferred.succeed(begun, undefined), Effect.never))
+        const first = yield* Effect.forkChild(runs.submit({ run: "both", items: endless }))
+        yield* Deferred.await(begun)
+        const second = yield* Effect.flip(runs.submit({ run: "both", items: Stream.empty }))
+        assert.strictEqual(second._tag, "RunIsBeingSubmitted")
+        first.interruptUnsafe()
+      }).pipe(Effect.provide(ClusterEngine.layerClient({ database })))
+    })
+  )
+
+  it.effect("a database that is not there", () =>
+    Effect.gen(function* () {
+      const database = Redacted.make("postgres://nobody:hidden@127.0.0.1:1/none")
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(ClusterEngine.layerClient({ database }))))
+      assert.strictEqual(error._tag, "DatabaseFailed")
+      assert.notInclude(error.message, "hidden")
+    })
+  )
+})

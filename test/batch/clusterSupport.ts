@@ -1,0 +1,79 @@
+/** Runners as processes of their own, over a database of its own. */
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { Effect, type Redacted, type Scope } from "effect"
+import { Redacted as R } from "effect"
+import type { Options } from "./clusterWorker.ts"
+
+const main = fileURLToPath(new URL("clusterWorker.ts", import.meta.url))
+
+/** A port that was free a moment ago. */
+export const freePort: Effect.Effect<number> = Effect.callback((resume) => {
+  const server = createServer()
+  server.listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    server.close(() =>
+      resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
+    )
+  })
+})
+
+export interface Runner {
+  readonly process: ChildProcess
+  /** What it has printed. */
+  readonly output: () => string
+  readonly ended: Promise<void>
+}
+
+/** Starts a runner; it ends with the scope, the hard way. */
+export const startRunner = Effect.fnUntraced(function* (
+  database: Redacted.Redacted,
+  options: Omit<Options, "database" | "port">
+): Effect.fn.Return<Runner, never, Scope.Scope> {
+  const port = yield* freePort
+  return yield* Effect.acquireRelease(
+    Effect.sync(() => {
+      const given: Options = { ...options, port, database: R.value(database) }
+      const child = spawn(process.execPath, ["-C", "source", main, JSON.stringify(given)], {
+        stdio: ["ignore", "pipe", "pipe"]
+      })
+      const printed: Array<Buffer> = []
+      child.stdout.on("data", (chunk) => printed.push(chunk))
+      child.stderr.on("data", (chunk) => printed.push(chunk))
+      const ended = new Promise<void>((resolve) => child.on("close", () => resolve()))
+      return { process: child, output: () => Buffer.concat(printed).toString(), ended }
+    }),
+    (runner) =>
+      Effect.promise(() => {
+        runner.process.kill("SIGKILL")
+        return runner.ended
+      })
+  )
+})
+
+/** A folder that ends with the scope. */
+export const folder = (
+  files: Readonly<Record<string, Uint8Array>> = {}
+): Effect.Effect<string, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const path = mkdtempSync(join(tmpdir(), "segformer-test-"))
+      for (const [name, bytes] of Object.entries(files)) writeFileSync(join(path, name), bytes)
+      return path
+    }),
+    (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+  )
+
+/** All files below a folder with their bytes, in base64. */
+export const contents = (path: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    readdirSync(path, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .map((file) => [file.slice(path.length + 1), readFileSync(file).toString("base64")] as const)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+  )

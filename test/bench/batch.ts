@@ -1,0 +1,120 @@
+/**
+ * Many images: a service that takes 50 ms an image, 8 at once, and a folder of pictures whose label maps are written to
+ * another one. "undici and p-limit" is the loop that people write by hand: it looks at nothing, remembers nothing, and
+ * leaves files to the system's cache. This library checks every answer, makes every file outlast a power cut, and keeps a
+ * journal; "without a journal" is the same with one that forgets.
+ *
+ * Then runs of 1,000, 10,000 and 100,000 images with a segmenter that does nothing, each in a process whose heap is held
+ * small (64 MB), so that what it takes is what it needs: peak memory, size of the journal, and how long it takes to find
+ * that all is done.
+ */
+import { type ChildProcess, fork } from "node:child_process"
+import { once } from "node:events"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { encode } from "fast-png"
+import { median, type Report } from "./Report.ts"
+
+const subjects = ["undici and p-limit", "effect-segformer", "effect-segformer without a journal"] as const
+const rounds = 3
+const images = 300
+const concurrency = 8
+const millis = 50
+
+interface Round {
+  readonly seconds: number
+  readonly cpuMs: number
+}
+
+interface Counted {
+  readonly seconds: number
+  readonly resume: number
+  readonly maxRss: number
+  readonly journal: number
+}
+
+const script = (file: string) => fileURLToPath(new URL(file, import.meta.url))
+
+/** The next message of a child, which must not die before. */
+const answer = async (child: ChildProcess): Promise<unknown> => {
+  const settled = new AbortController()
+  const { signal } = settled
+  const gone = once(child, "exit", { signal }).then(([code]) =>
+    Promise.reject(new Error(`a child ended with ${code}`))
+  )
+  try {
+    const [message] = await Promise.race([once(child, "message", { signal }), gone])
+    return message
+  } finally {
+    gone.catch(() => {})
+    settled.abort()
+  }
+}
+
+/** Pictures of 256 x 256 pixels, no two the same. */
+const fill = (folder: string): void => {
+  const data = Uint8Array.from({ length: 256 * 256 }, (_, i) => (i * i) >> 7)
+  for (let i = 0; i < images; i++) {
+    new DataView(data.buffer).setUint32(0, i)
+    writeFileSync(join(folder, `${i}.png`), encode({ width: 256, height: 256, channels: 1, depth: 8, data }))
+  }
+}
+
+export const run = async (report: Report): Promise<void> => {
+  const folder = mkdtempSync(join(tmpdir(), "segformer-bench-"))
+  const children: Array<ChildProcess> = []
+  try {
+    const source = mkdtempSync(join(folder, "images-"))
+    fill(source)
+    const service = fork(script("./batch/service.ts"), [String(millis)], { execArgv: ["-C", "source"] })
+    children.push(service)
+    const port = String(await answer(service))
+    const workers = subjects.map((subject) =>
+      fork(script("./batch/subject.ts"), [subject, port, source, String(concurrency)], {
+        execArgv: ["-C", "source"]
+      })
+    )
+    children.push(...workers)
+    const measured = new Map<string, Array<Round>>(subjects.map((subject) => [subject, []]))
+    // The first round warms the code up and is not counted.
+    for (let round = 0; round <= rounds; round++) {
+      for (const [index, subject] of subjects.entries()) {
+        const out = mkdtempSync(join(folder, "out-"))
+        workers[index]!.send(out)
+        const result = (await answer(workers[index]!)) as Round
+        rmSync(out, { recursive: true, force: true })
+        if (round > 0) measured.get(subject)!.push(result)
+      }
+    }
+    const rate = (subject: string) => median(measured.get(subject)!.map(({ seconds }) => images / seconds))
+    const cpu = (subject: string) => median(measured.get(subject)!.map(({ cpuMs }) => cpuMs / images))
+    const common = { bench: "batch", case: `a service of ${millis} ms, ${concurrency} at once` }
+    for (const subject of subjects) {
+      const [bare, , forgetful] = subjects
+      const against = subject === "effect-segformer" ? [bare, forgetful] : [bare]
+      for (const other of against) {
+        const ratio = { against: other, ratio: rate(subject) / rate(other) }
+        report({ ...common, subject, metric: "images a second", unit: "/s", value: rate(subject), ...ratio })
+      }
+      report({ ...common, subject, metric: "processor time per image", unit: "ms", value: cpu(subject) })
+    }
+  } finally {
+    for (const child of children) child.kill()
+    rmSync(folder, { recursive: true, force: true })
+  }
+
+  for (const count of [1_000, 10_000, 100_000]) {
+    const child = fork(script("./batch/count.ts"), [String(count)], {
+      execArgv: ["-C", "source", "--max-semi-space-size=2", "--max-old-space-size=64"]
+    })
+    const counted = (await answer(child)) as Counted
+    await once(child, "exit")
+    const common = { bench: "batch", case: "a segmenter that does nothing", subject: `${count} images` }
+    report({ ...common, metric: "peak memory", unit: "MB", value: counted.maxRss / 1e6 })
+    report({ ...common, metric: "images a second", unit: "/s", value: count / counted.seconds })
+    report({ ...common, metric: "journal", unit: "bytes an image", value: counted.journal / count })
+    report({ ...common, metric: "found done, a second", unit: "/s", value: count / counted.resume })
+  }
+}

@@ -1,0 +1,53 @@
+/** A run of so many images in a process of its own, with a segmenter that does nothing and a sink in memory. */
+import { mkdtempSync, rmSync, statSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { Effect, Stream } from "effect"
+import { Batch, BatchSource, Item, Sink } from "../../../src/batch/index.ts"
+import * as ImageSource from "../../../src/image/ImageSource.ts"
+import { Fixtures } from "../../../src/testing/index.ts"
+import { Transport } from "../../../src/Transport.ts"
+
+const count = Number(process.argv[2])
+const folder = mkdtempSync(join(tmpdir(), "segformer-bench-"))
+
+/** Images that differ in their last bytes, which no decoder looks at. */
+const items = Stream.map(Stream.range(0, count - 1), (i) => {
+  const bytes = new Uint8Array(Fixtures.image.length + 4)
+  bytes.set(Fixtures.image)
+  new DataView(bytes.buffer).setUint32(Fixtures.image.length, i)
+  const name = `${Math.floor(i / 1000)}/image-${i}.png`
+  return Item.make(name, ImageSource.bytes(bytes, { name }))
+})
+let seen = 0
+const sink = Sink.make({
+  name: "memory",
+  write: () => Effect.sync(() => void seen++),
+  repeat: () => Effect.succeed(undefined)
+})
+const stub = Transport.layer({ name: "stub", predict: () => Effect.succeed(Fixtures.prediction) })
+const run = () =>
+  Effect.runPromise(
+    Batch.run({
+      source: BatchSource.fromStream("numbers", items),
+      sinks: [sink],
+      folder,
+      concurrency: 8
+    }).pipe(Effect.provide(stub), Effect.provide(NodeFileSystem.layer))
+  )
+
+const started = performance.now()
+await run()
+const seconds = (performance.now() - started) / 1000
+if (seen !== count) throw new Error(`${seen} of ${count} images were done`)
+const again = performance.now()
+await run()
+const resume = (performance.now() - again) / 1000
+process.send?.({
+  seconds,
+  resume,
+  maxRss: process.resourceUsage().maxRSS * 1024,
+  journal: statSync(join(folder, "journal.log")).size
+})
+rmSync(folder, { recursive: true, force: true })

@@ -1,0 +1,206 @@
+/**
+ * Runs on a cluster: PostgreSQL with its own durability (`fsync` on), workers as processes, all on one machine.
+ *
+ * - runners: the service is a wait of 100 ms, 8 images at once for each runner, so that a runner can do 80 a second and
+ *   the service any number. Images a second with 1, 2 and 4 runners, in chunks of 50.
+ * - chunks: the service takes no time, one runner. What an image costs by the size of its chunk, beside the same body of
+ *   work in a plain loop (`Work.process`, no database): the difference is the engine and the journal in the database.
+ *   Rows are those of the engine and of the runs together.
+ */
+import { type ChildProcess, fork } from "node:child_process"
+import { once } from "node:events"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { cpus, tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Effect, Logger, Redacted, Schedule, Stream } from "effect"
+import { FetchHttpClient } from "effect/http"
+import * as SqlClient from "effect/sql/SqlClient"
+import { Transport } from "../../src/index.ts"
+import { Item, Work } from "../../src/batch/index.ts"
+import { ClusterEngine, ClusterRuns } from "../../src/batch/cluster.ts"
+import { picture, predict } from "../batch/clusterImages.ts"
+import { freePort } from "../batch/clusterSupport.ts"
+import { Postgres } from "../support/Postgres.ts"
+import type { Options } from "./cluster/worker.ts"
+import { nothing } from "./cluster/worker.ts"
+import type { Report } from "./Report.ts"
+
+const program = fileURLToPath(new URL("cluster/worker.ts", import.meta.url))
+const bench = "cluster"
+
+/** Pictures of their own, so that none is a repetition. */
+const pictures = 2000
+
+const startWorker = Effect.fnUntraced(function* (
+  database: Redacted.Redacted,
+  options: Omit<Options, "database" | "port">
+) {
+  const port = yield* freePort
+  return yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      fork(program, [JSON.stringify({ ...options, port, database: Redacted.value(database) })], {
+        execArgv: ["-C", "source"]
+      })
+    ),
+    (child) =>
+      Effect.promise(async () => {
+        child.kill("SIGKILL")
+        if (child.exitCode === null && child.signalCode === null) await once(child, "exit")
+      })
+  )
+})
+
+/** Processor time that a worker has used, in milliseconds. */
+const timeOf = (child: ChildProcess): Effect.Effect<number> =>
+  Effect.promise(async () => {
+    child.send("how much")
+    const [millis] = await once(child, "message")
+    return Number(millis)
+  })
+
+/** Time that all processors of the machine were at work, in milliseconds. */
+const busy = (): number => cpus().reduce((sum, { times }) => sum + times.user + times.sys + times.nice, 0)
+
+interface Measured {
+  readonly millis: number
+  readonly rows: number
+  /** Processor time of the workers, and of the whole machine. */
+  readonly workers: number
+  readonly machine: number
+}
+
+const measure = Effect.fnUntraced(function* (options: {
+  readonly folder: string
+  readonly runners: number
+  readonly images: number
+  readonly chunk: number
+  readonly latency: number
+  readonly concurrency: number
+}) {
+  const { chunk, concurrency, folder, images, latency, runners } = options
+  const database = yield* Postgres.database
+  const workers = yield* Effect.forEach(
+    Array.from({ length: runners }, () => undefined),
+    () => startWorker(database, { latency, concurrency })
+  )
+  return yield* Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const runs = yield* ClusterRuns.make
+    yield* Effect.repeat(runs.runners, {
+      schedule: Schedule.spaced("50 millis"),
+      until: (alive) => alive.length === runners
+    })
+    const items = (from: number, to: number) =>
+      Stream.map(Stream.range(from, to - 1), (i) => Item.at(join(folder, `${i}.png`)))
+    const count = Effect.map(
+      sql<{ readonly rows: number }>`SELECT ((SELECT count(*) FROM segformer_cluster_messages)
+        + (SELECT count(*) FROM segformer_cluster_replies) + (SELECT count(*) FROM segformer_images))::int AS rows`,
+      ([found]) => found?.rows ?? 0
+    )
+    const settled = (run: string) =>
+      Effect.repeat(runs.status(run), {
+        schedule: Schedule.spaced("5 millis"),
+        until: ({ done, failed, images, isOpen }) => !isOpen && done + failed === images
+      })
+    // Shards are shared out, code is warm and pools are open once each has done something.
+    yield* runs.submit({ run: "warm", items: items(0, 40 * runners), chunk: 2 })
+    yield* settled("warm")
+    yield* Effect.sleep("4 seconds")
+    const rows = yield* count
+    const before = yield* Effect.forEach(workers, timeOf)
+    const idle = busy()
+    const start = performance.now()
+    yield* runs.submit({ run: "measured", items: items(0, images), chunk })
+    yield* settled("measured")
+    const millis = performance.now() - start
+    const after = yield* Effect.forEach(workers, timeOf)
+    const sum = (times: ReadonlyArray<number>) => times.reduce((a, b) => a + b, 0)
+    const measured: Measured = {
+      millis,
+      rows: (yield* count) - rows,
+      workers: sum(after) - sum(before),
+      machine: busy() - idle
+    }
+    return measured
+  }).pipe(Effect.provide(ClusterEngine.layerClient({ database, connections: 10 })))
+}, Effect.scoped)
+
+/** The same body of work without engine and database. */
+const plainLoop = Effect.fnUntraced(function* (folder: string, concurrency: number) {
+  const work = Work.make({ sinks: [nothing] })
+  const loop = (count: number) =>
+    Effect.forEach(
+      Array.from({ length: count }, (_, i) => Item.at(join(folder, `${i}.png`))),
+      (item) => work.process(item),
+      { concurrency, discard: true }
+    )
+  yield* loop(500)
+  const start = performance.now()
+  yield* loop(pictures)
+  return (performance.now() - start) / pictures
+})
+
+export const run = (report: Report): Promise<void> =>
+  Effect.gen(function* () {
+    const folder = yield* Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "segformer-bench-"))),
+      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+    )
+    for (let i = 0; i < pictures; i++) writeFileSync(join(folder, `${i}.png`), picture(i))
+
+    let single = 0
+    for (const runners of [1, 2, 4]) {
+      const images = Math.min(pictures, 320 * runners)
+      const found = yield* measure({ folder, runners, images, chunk: 50, latency: 100, concurrency: 8 })
+      const rate = (images * 1000) / found.millis
+      if (runners === 1) single = rate
+      const subject = `${runners} runner${runners === 1 ? "" : "s"}`
+      report({
+        bench,
+        case: "runners",
+        subject,
+        metric: "images",
+        unit: "/s",
+        value: rate,
+        ...(runners === 1 ? {} : { against: "1 runner", ratio: rate / single })
+      })
+      const cores = found.machine / found.millis
+      report({ bench, case: "runners", subject, metric: "processors busy", unit: "", value: cores })
+    }
+
+    const plain = yield* plainLoop(folder, 16)
+    report({
+      bench,
+      case: "chunks",
+      subject: "plain loop",
+      metric: "time of an image",
+      unit: "ms",
+      value: plain
+    })
+    for (const chunk of [1, 10, 100, 1000]) {
+      const images = chunk === 1 ? 500 : pictures
+      const found = yield* measure({ folder, runners: 1, images, chunk, latency: 0, concurrency: 16 })
+      const subject = chunk === 1 ? "one to a chunk" : `${chunk} to a chunk`
+      const figures = [
+        ["time of an image", "ms", found.millis / images],
+        ["engine and journal", "ms", found.millis / images - plain],
+        ["processor, worker", "ms", found.workers / images],
+        ["processor, all", "ms", found.machine / images],
+        ["rows of an image", "", found.rows / images]
+      ] as const
+      for (const [metric, unit, value] of figures)
+        report({ bench, case: "chunks", subject, metric, unit, value })
+    }
+  }).pipe(
+    Effect.scoped,
+    Effect.provide([
+      Postgres.layer({ settings: { fsync: "on" } }),
+      Transport.layer({ name: "nothing", predict: ({ image }) => predict(image) }),
+      NodeServices.layer,
+      FetchHttpClient.layer,
+      Logger.layer([])
+    ]),
+    Effect.runPromise
+  )

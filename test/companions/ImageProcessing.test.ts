@@ -1,0 +1,544 @@
+/** One contract, three ways to have it: in this process, behind routes of one's own, and as `segformer serve` offers it. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodePath from "@effect/platform-node/NodePath"
+import { PDFDocument } from "@cantoo/pdf-lib"
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Context, Effect, Layer, References, type Scope } from "effect"
+import { HttpRouter, HttpServer } from "effect/http"
+import { TestClock } from "effect/testing"
+import { type Prediction, ServiceUnavailable, Transport } from "effect-segformer"
+import { ImageProcessing, ImageProcessingRoutes, PictureFiles } from "effect-segformer/companions"
+import { ImageCodec, ImageSource } from "effect-segformer/image"
+import { PdfLib } from "effect-segformer/pdf"
+import { SegFormerServer } from "effect-segformer/server"
+import { ServiceRegistry } from "effect-segformer/service"
+import { NodeHttp } from "effect-segformer/service/node"
+import { SharpCodec } from "effect-segformer/sharp"
+import { FakeHttp, Fixtures, SegFormerTest } from "effect-segformer/testing"
+import * as PdfLibModule from "../../src/companions/PdfLib.ts"
+import * as ImageProcessingDialect from "../../src/server/imageProcessing/ImageProcessingDialect.ts"
+
+const folder = Effect.acquireRelease(
+  Effect.sync(() => {
+    const path = mkdtempSync(join(tmpdir(), "segformer-images-"))
+    writeFileSync(join(path, "panel.png"), Fixtures.image)
+    writeFileSync(join(path, "notes.txt"), "no image")
+    return path
+  }),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+)
+
+const segmenter = (prediction: Prediction = Fixtures.prediction) =>
+  SegFormerTest.layer(() => Effect.succeed(prediction))
+
+const local = (path: string, transport = segmenter()) =>
+  ImageProcessing.layerLocal().pipe(
+    Layer.provide([
+      transport,
+      SharpCodec.layer,
+      Layer.provide(PictureFiles.layerFolder(path), [NodeFileSystem.layer, NodePath.layer]),
+      PdfLib.layer
+    ])
+  )
+
+const listening = (server: Layer.Layer<HttpServer.HttpServer, unknown>) =>
+  Effect.map(Effect.orDie(Layer.build(server)), (context) =>
+    HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)
+  )
+
+/** The client of a service at this address. */
+const client = (url: string) =>
+  ImageProcessing.layerHttp.pipe(
+    Layer.provide([ServiceRegistry.layerOf({ imageProcessing: url }), NodeHttp.layer()]),
+    Layer.orDie
+  )
+
+const routes = (images: Layer.Layer<ImageProcessing>) =>
+  listening(
+    HttpRouter.serve(Layer.provide(ImageProcessingRoutes.layer, images), {
+      disableLogger: true,
+      disableListenLog: true
+    }).pipe(Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })))
+  )
+
+const served = (path: string | undefined, transport = segmenter()) =>
+  Effect.map(
+    SegFormerServer.make({ port: 0, dialects: [ImageProcessingDialect.make({ folder: path })] }).pipe(
+      Effect.provide([transport, SharpCodec.layer, PdfLib.layer]),
+      Effect.orDie
+    ),
+    ({ url }) => url
+  )
+
+type Backend = (path: string) => Effect.Effect<Layer.Layer<ImageProcessing>, never, Scope.Scope>
+
+const backends: ReadonlyArray<readonly [name: string, backend: Backend]> = [
+  ["in this process", (path) => Effect.succeed(local(path))],
+  ["behind routes of one's own", (path) => Effect.map(routes(local(path)), client)],
+  ["as segformer serve offers it", (path) => Effect.map(served(path), client)]
+]
+
+const quiet = <A, E, R>(self: Effect.Effect<A, E, R>) =>
+  Effect.provideService(Effect.scoped(self), References.MinimumLogLevel, "None")
+
+const square = { width: 1, height: 1 }
+const particle = { x: 8, y: 10, width: 9, height: 9 }
+
+/** The size of a picture in a file. */
+const sizeOf = (path: string) =>
+  Effect.gen(function* () {
+    const image = yield* ImageSource.file(path).open()
+    return [image.format, image.width, image.height]
+  }).pipe(Effect.provide(NodeFileSystem.layer))
+
+describe.each(backends)("image processing %s", (_, backend) => {
+  const test = <A, E>(
+    name: string,
+    body: (path: string) => Effect.Effect<A, E, ImageProcessing | Scope.Scope>
+  ) =>
+    it.live(name, () =>
+      quiet(
+        Effect.gen(function* () {
+          const path = yield* folder
+          return yield* Effect.provide(body(path), yield* backend(path))
+        })
+      )
+    )
+
+  test("objects are the regions of the wanted classes", () =>
+    Effect.gen(function* () {
+      const images = yield* ImageProcessing
+      const found = yield* images.detect({
+        image_path: "panel.png",
+        detection_types: ["scratch", "particle"],
+        confidence_threshold: 0.5
+      })
+      assert.deepStrictEqual(
+        found.map(({ type }) => type),
+        ["particle", "scratch"]
+      )
+      assert.deepStrictEqual(found[0]!.bounding_box, particle)
+      assert.strictEqual(found[0]!.confidence, 1)
+      assert.deepStrictEqual(yield* images.detect({ image_path: "panel.png", detection_types: [] }), [])
+    }))
+
+  test("a crop has the aspect ratio, and keeps the objects", (path) =>
+    Effect.gen(function* () {
+      const images = yield* ImageProcessing
+      const middle = yield* images.crop({ image_path: "panel.png", target_aspect_ratio: square })
+      assert.deepStrictEqual(middle.crop_coordinates, { x: 8, y: 0, width: 32, height: 32 })
+      const kept = yield* images.crop({
+        image_path: "panel.png",
+        target_aspect_ratio: { width: 1, height: 4 },
+        crop_strategy: "center_faces",
+        detection_results: [
+          { type: "particle", confidence: 0.9, bounding_box: { x: 40, y: 1, width: 6, height: 6 } }
+        ]
+      })
+      assert.deepStrictEqual(kept.crop_coordinates, { x: 39, y: 0, width: 8, height: 32 })
+      assert.deepStrictEqual(kept.final_dimensions, { width: 8, height: 32 })
+      assert.strictEqual(kept.original_path, "panel.png")
+      assert.deepStrictEqual(yield* sizeOf(join(path, kept.processed_path)), ["png", 8, 32])
+      // Without results it looks for objects itself: scratch and particle do not fit, and the particle is larger.
+      const found = yield* images.crop({
+        image_path: "panel.png",
+        target_aspect_ratio: { width: 10, height: 32 },
+        crop_strategy: "center_faces"
+      })
+      const { width, x } = found.crop_coordinates
+      assert.isTrue(x <= particle.x && x + width >= particle.x + particle.width)
+    }))
+
+  test("a batch goes on where one image fails", () =>
+    Effect.gen(function* () {
+      const images = yield* ImageProcessing
+      const { failed_images, processed_images } = yield* images.batch({
+        images: ["panel.png", "notes.txt", "../panel.png", "missing.png", "panel.png"],
+        processing_options: {
+          target_aspect_ratio: square,
+          crop_strategy: "center_faces",
+          detection_types: ["particle"]
+        }
+      })
+      assert.deepStrictEqual(
+        processed_images.map(({ original_path }) => original_path),
+        ["panel.png", "panel.png"]
+      )
+      assert.deepStrictEqual(
+        failed_images.map(({ path }) => path),
+        ["notes.txt", "../panel.png", "missing.png"]
+      )
+      assert.match(failed_images[0]!.error, /notes.txt is not an image/)
+      assert.match(failed_images[1]!.error, /not below the folder/)
+    }))
+
+  test("a sheet of pictures is a PNG or a PDF", (path) =>
+    Effect.gen(function* () {
+      const images = yield* ImageProcessing
+      const grid = { grid_layout: { rows: 2, columns: 2 }, sheet_orientation: "landscape" } as const
+      const pictures = ["panel.png", "panel.png", "panel.png"] as const
+      const png = yield* images.sheet({ processed_images: pictures, ...grid })
+      assert.deepStrictEqual([png.format, png.dimensions], ["png", { width: 3508, height: 2480 }])
+      assert.deepStrictEqual(yield* sizeOf(join(path, png.output_path)), ["png", 3508, 2480])
+      const pdf = yield* images.sheet({ processed_images: pictures, ...grid, output_format: "pdf" })
+      assert.deepStrictEqual([pdf.format, pdf.dimensions], ["pdf", { width: 842, height: 595 }])
+      const document = yield* Effect.promise(() =>
+        PDFDocument.load(readFileSync(join(path, pdf.output_path)), { updateMetadata: false })
+      )
+      assert.strictEqual(document.getPageCount(), 1)
+      assert.deepStrictEqual(document.getPage(0).getSize(), { width: 842, height: 595 })
+    }))
+
+  test("what is wrong with a request is told by tag", () =>
+    Effect.gen(function* () {
+      const images = yield* ImageProcessing
+      const fails = <A, E extends { readonly _tag: string }>(self: Effect.Effect<A, E>) => Effect.flip(self)
+      const detect = (image_path: string, type = "particle") =>
+        fails(images.detect({ image_path, detection_types: [type] }))
+      assert.strictEqual((yield* detect("../panel.png"))._tag, "Forbidden")
+      assert.include(["ResourceNotFound", "ImageNotFound"], (yield* detect("missing.png"))._tag)
+      assert.include(["InputInvalid", "NotAnImage"], (yield* detect("notes.txt"))._tag)
+      const full = yield* fails(
+        images.sheet({
+          processed_images: ["panel.png", "panel.png"],
+          grid_layout: { rows: 1, columns: 1 },
+          sheet_orientation: "portrait"
+        })
+      )
+      assert.strictEqual(full._tag, "InputInvalid")
+      assert.include(full.message, "2 pictures do not fit on a sheet of 1 x 1")
+    }))
+
+  test("it says how it is", () =>
+    Effect.gen(function* () {
+      const images = yield* ImageProcessing
+      const { checks, status } = yield* images.health
+      assert.deepStrictEqual([status, checks], ["healthy", { segmenter: true }])
+    }))
+})
+
+describe("image processing in this process, by itself", () => {
+  const known = Transport.layer({
+    name: "test",
+    predict: () => Effect.succeed(Fixtures.prediction),
+    describe: Effect.succeed({ name: "test", classes: Fixtures.classes })
+  })
+  const panel = `data:image/png;base64,${Buffer.from(Fixtures.image).toString("base64")}`
+  const inline = (transport = segmenter()) =>
+    ImageProcessing.layerLocal().pipe(Layer.provide([transport, SharpCodec.layer, PictureFiles.layerInline]))
+
+  it.live(
+    "confidence is the mean of the region where the segmenter says it, else the score of its class",
+    () =>
+      quiet(
+        Effect.gen(function* () {
+          const confident = new Float32Array(48 * 32).fill(0.4)
+          for (let y = 10; y < 19; y++) for (let x = 8; x < 17; x++) confident[y * 48 + x] = 0.75
+          const detect = (prediction: Prediction, confidence_threshold = 0) =>
+            Effect.gen(function* () {
+              const images = yield* ImageProcessing
+              const request = {
+                image_path: panel,
+                detection_types: ["particle", "scratch"],
+                confidence_threshold
+              }
+              const found = yield* images.detect(request)
+              return found.map(({ confidence, type }) => [type, Number(confidence.toFixed(3))])
+            }).pipe(Effect.provide(inline(segmenter(prediction))))
+          const confidence = { width: 48, height: 32, data: confident }
+          assert.deepStrictEqual(yield* detect({ ...Fixtures.prediction, confidence }), [
+            ["particle", 0.75],
+            ["scratch", 0.4]
+          ])
+          assert.deepStrictEqual(yield* detect({ ...Fixtures.prediction, confidence }, 0.5), [
+            ["particle", 0.75]
+          ])
+          const scores = new Map([
+            [1, 0.9],
+            [2, 0.3]
+          ])
+          assert.deepStrictEqual(yield* detect({ ...Fixtures.prediction, scores }), [
+            ["particle", 0.9],
+            ["scratch", 0.3]
+          ])
+        })
+      )
+  )
+
+  it.live("a picture keeps its type and its transparency", () =>
+    quiet(
+      Effect.gen(function* () {
+        const codec = yield* ImageCodec
+        const images = yield* ImageProcessing
+        const data = new Uint8Array(8 * 8 * 4).fill(128)
+        for (const format of ["png", "webp", "jpeg"] as const) {
+          const file = yield* codec.encode({ width: 8, height: 8, channels: 4, data }, format)
+          const { processed_path } = yield* images.crop({
+            image_path: `data:image/${format};base64,${Buffer.from(file).toString("base64")}`,
+            target_aspect_ratio: { width: 1, height: 2 }
+          })
+          assert.isTrue(processed_path.startsWith(`data:image/${format};base64,`))
+          const image = yield* ImageSource.bytes(Buffer.from(processed_path.split(",")[1]!, "base64")).open()
+          const raster = yield* codec.decode(image, { channels: 4 })
+          assert.deepStrictEqual([image.format, image.width, image.height], [format, 4, 8])
+          assert.strictEqual(raster.data[3], format === "jpeg" ? 255 : 128)
+        }
+      }).pipe(Effect.provide([inline(), SharpCodec.layer]))
+    )
+  )
+
+  it.live("a class that the model does not have is refused, with those that it has", () =>
+    quiet(
+      Effect.gen(function* () {
+        const images = yield* ImageProcessing
+        const error = yield* Effect.flip(images.detect({ image_path: panel, detection_types: ["dog"] }))
+        assert.deepInclude(error, {
+          _tag: "InputInvalid",
+          detail: 'The model has no class "dog". It has background, particle, scratch'
+        })
+      }).pipe(Effect.provide([inline(known)]))
+    )
+  )
+
+  it.live("a PDF without its library names the command that installs it", () =>
+    quiet(
+      Effect.gen(function* () {
+        const sheet = {
+          processed_images: [panel],
+          grid_layout: { rows: 1, columns: 1 },
+          sheet_orientation: "portrait",
+          output_format: "pdf"
+        } as const
+        const ask = Effect.flatMap(ImageProcessing, (images) => Effect.flip(images.sheet(sheet)))
+        const without = yield* Effect.provide(ask, inline())
+        assert.strictEqual(without._tag, "DependencyMissing")
+        assert.include(without.message, "npm install @cantoo/pdf-lib")
+        assert.include(without.message, "PdfLib.layer")
+
+        const write = yield* PdfLibModule.make(() => Promise.reject(new Error("Cannot find package")))
+        const error = yield* Effect.flip(write({ width: 1, height: 1, pictures: [] }))
+        assert.strictEqual(error._tag, "DependencyMissing")
+        assert.include(error.message, "(Cannot find package). Install it: npm install @cantoo/pdf-lib")
+      })
+    )
+  )
+
+  it.live("a segmenter that is down is its own error here, and 503 without details behind routes", () =>
+    quiet(
+      Effect.gen(function* () {
+        const down = SegFormerTest.layer(
+          () => Effect.fail(new ServiceUnavailable({ service: "http://inner:9", status: 503, detail: "no" })),
+          { policy: { retry: false } }
+        )
+        const ask = Effect.flatMap(ImageProcessing, (images) =>
+          Effect.flip(images.detect({ image_path: panel, detection_types: [] }))
+        )
+        assert.strictEqual((yield* Effect.provide(ask, inline(down)))._tag, "ServiceUnavailable")
+        const url = yield* routes(inline(down))
+        const registry = ServiceRegistry.layerOf({
+          imageProcessing: { baseUrl: url, policy: { retry: false } }
+        })
+        const error = yield* Effect.provide(
+          ask,
+          ImageProcessing.layerHttp.pipe(Layer.provide([registry, NodeHttp.layer()]))
+        )
+        assert.strictEqual(error._tag, "CompanionUnavailable")
+        assert.notInclude(error.message, "inner")
+      })
+    )
+  )
+})
+
+describe("as segformer serve offers it, without a folder", () => {
+  it.live("pictures come and go as data URLs, and no path reaches a file", () =>
+    quiet(
+      Effect.gen(function* () {
+        const codec = yield* ImageCodec
+        const images = yield* ImageProcessing
+        // Large enough to be taken out of the request before it is parsed.
+        const noise = Uint8Array.from({ length: 300 * 200 * 3 }, (_, i) => (i * 2654435761) >>> 24)
+        const file = yield* codec.encode({ width: 300, height: 200, channels: 3, data: noise }, "png")
+        const image_path = `data:image/png;base64,${Buffer.from(file).toString("base64")}`
+        const { processed_path } = yield* images.crop({ image_path, target_aspect_ratio: square })
+        const cropped = yield* ImageSource.bytes(Buffer.from(processed_path.split(",")[1]!, "base64")).open()
+        assert.deepStrictEqual([cropped.format, cropped.width, cropped.height], ["png", 200, 200])
+        const sheet = yield* images.sheet({
+          processed_images: [image_path, processed_path],
+          grid_layout: { rows: 1, columns: 2 },
+          sheet_orientation: "portrait"
+        })
+        assert.isTrue(sheet.output_path.startsWith("data:image/png;base64,iVBOR"))
+        for (const path of ["panel.png", "/etc/passwd", "../secret.png", "https://example.org/a.png"]) {
+          const error = yield* Effect.flip(images.crop({ image_path: path, target_aspect_ratio: square }))
+          assert.strictEqual(error._tag, "InputInvalid")
+        }
+      }).pipe(
+        Effect.provide(Layer.unwrap(Effect.map(served(undefined), client))),
+        Effect.provide(SharpCodec.layer)
+      )
+    )
+  )
+
+  it.live("a request that is no request of the contract is 422, and says where", () =>
+    quiet(
+      Effect.gen(function* () {
+        const url = yield* served(undefined)
+        const post = (body: string) =>
+          Effect.promise(async () => {
+            const response = await fetch(`${url}/api/v1/crop`, { method: "POST", body })
+            return [response.status, await response.text()] as const
+          })
+        const [status, text] = yield* post(
+          '{"image_path": "a.png", "target_aspect_ratio": {"width": -1, "height": 1}}'
+        )
+        assert.strictEqual(status, 422)
+        assert.include(text, "target_aspect_ratio")
+        assert.strictEqual((yield* post("{"))[0], 400)
+      })
+    )
+  )
+})
+
+describe("the health of a service", () => {
+  const watched = <A, E>(
+    interval: string,
+    body: Effect.Effect<A, E, ImageProcessing | FakeHttp.Recorded>
+  ): Effect.Effect<A, E> => {
+    const healthy = FakeHttp.json({ status: "healthy", last_error: null })
+    const unhealthy = FakeHttp.json({ status: "unhealthy", last_error: "out of memory" }, { status: 503 })
+    const outcomes = [healthy, healthy, unhealthy, unhealthy, unhealthy, unhealthy]
+    return quiet(
+      body.pipe(
+        Effect.provide(
+          ImageProcessing.layerHttp.pipe(
+            Layer.provide(ServiceRegistry.layerOf({ imageProcessing: "http://fake" })),
+            Layer.provideMerge(FakeHttp.script(outcomes)),
+            Layer.orDie
+          )
+        ),
+        Effect.provideService(
+          ConfigProvider.ConfigProvider,
+          ConfigProvider.fromEnv({ env: { HEALTH_CHECK_INTERVAL: interval } })
+        )
+      )
+    )
+  }
+  const asked = Effect.flatMap(FakeHttp.Recorded, ({ requests }) =>
+    Effect.map(requests, (all) => all.map(({ method, url }) => `${method} ${url}`))
+  )
+
+  /** The fake answers in real time, while the intervals are those of the test clock. */
+  const settled = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 50)))
+  const pass = (seconds: number) => Effect.andThen(TestClock.adjust(`${seconds} seconds`), settled)
+
+  it.effect("is looked at in the background, every minute", () =>
+    watched(
+      "",
+      Effect.gen(function* () {
+        const images = yield* ImageProcessing
+        yield* settled
+        assert.deepStrictEqual(yield* asked, ["GET http://fake/health"])
+        assert.strictEqual((yield* images.state)._tag, "Healthy")
+        yield* pass(53)
+        assert.lengthOf(yield* asked, 1)
+        yield* pass(14)
+        assert.lengthOf(yield* asked, 2)
+        // Three bad answers in a row, and it is known to be unhealthy.
+        for (let i = 0; i < 3; i++) yield* pass(67)
+        const { _tag, last } = yield* images.state
+        assert.deepStrictEqual([_tag, last?.detail], ["Unhealthy", "out of memory"])
+      })
+    )
+  )
+
+  it.effect("or as often as HEALTH_CHECK_INTERVAL says, in milliseconds", () =>
+    watched(
+      "5000",
+      Effect.gen(function* () {
+        yield* ImageProcessing
+        yield* settled
+        yield* pass(6)
+        yield* pass(6)
+        assert.lengthOf(yield* asked, 3)
+      })
+    )
+  )
+})
+
+describe("a layer's memoisation", () => {
+  /** Counts how often the layer is built, and how often it is let go. */
+  const counted = () => {
+    const counts = { built: 0, closed: 0 }
+    const layer = Layer.effect(
+      ImageProcessing,
+      Effect.flatMap(
+        Effect.acquireRelease(
+          Effect.sync(() => counts.built++),
+          () => Effect.sync(() => counts.closed++)
+        ),
+        () => ImageProcessing
+      )
+    ).pipe(
+      Layer.provide(
+        ImageProcessing.layerLocal().pipe(
+          Layer.provide([segmenter(), SharpCodec.layer, PictureFiles.layerInline])
+        )
+      )
+    )
+    return { counts, layer }
+  }
+  class Left extends Context.Service<Left, { readonly images: ImageProcessing["Service"] }>()("test/Left") {
+    static readonly layer = Layer.effect(
+      Left,
+      Effect.map(ImageProcessing, (images) => ({ images }))
+    )
+  }
+  class Right extends Context.Service<Right, { readonly images: ImageProcessing["Service"] }>()(
+    "test/Right"
+  ) {
+    static readonly layer = Layer.effect(
+      Right,
+      Effect.map(ImageProcessing, (images) => ({ images }))
+    )
+  }
+
+  it.effect("everybody who is provided the same layer has the same instance: a singleton", () =>
+    Effect.gen(function* () {
+      const { counts, layer } = counted()
+      const both = Layer.provide(Layer.merge(Left.layer, Right.layer), layer)
+      yield* Effect.gen(function* () {
+        assert.strictEqual((yield* Left).images, (yield* Right).images)
+      }).pipe(Effect.provide(both))
+      assert.deepStrictEqual(counts, { built: 1, closed: 1 })
+    })
+  )
+
+  it.effect("another scope has another: the reset of a test", () =>
+    Effect.gen(function* () {
+      const { counts, layer } = counted()
+      for (let run = 1; run <= 2; run++) {
+        yield* Effect.provide(ImageProcessing, layer)
+        assert.deepStrictEqual(counts, { built: run, closed: run })
+      }
+    })
+  )
+
+  it.effect("Layer.fresh gives one of one's own within the same program", () =>
+    Effect.gen(function* () {
+      const { counts, layer } = counted()
+      const own = Layer.merge(
+        Layer.provide(Left.layer, layer),
+        Layer.provide(Right.layer, Layer.fresh(layer))
+      )
+      yield* Effect.gen(function* () {
+        assert.notStrictEqual((yield* Left).images, (yield* Right).images)
+      }).pipe(Effect.provide(own))
+      assert.deepStrictEqual(counts, { built: 2, closed: 2 })
+    })
+  )
+})

@@ -1,0 +1,146 @@
+/**
+ * docs/configuration.md, from the tables in the code: `node -C source test/docs/configuration.ts` writes it, and
+ * Configuration.test.ts says where it is behind.
+ */
+import { globSync, readFileSync, writeFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { PolicyConfig, type Variable } from "effect-segformer/policy"
+import * as SegFormerConfig from "../../src/http/SegFormerConfig.ts"
+import * as ExchangeConfig from "../../src/service/ExchangeConfig.ts"
+
+const root = new URL("../../", import.meta.url)
+export const path = fileURLToPath(new URL("docs/configuration.md", root))
+
+const sources = () =>
+  globSync("src/**/*.ts", { cwd: fileURLToPath(root), exclude: ["src/server/page/**"] }).map((file) =>
+    // Doc comments show variables of their own.
+    readFileSync(new URL(file, root), "utf8").replaceAll(/\/\*\*[\s\S]*?\*\//g, "")
+  )
+
+/** As a cell: how durations are written stands above the tables. */
+const cell = (text: string) =>
+  text.replaceAll("|", "\\|").replace(/a duration such as .* milliseconds/, "a duration")
+
+const table = (variables: Readonly<Record<string, Variable.Variable<unknown>>>): string =>
+  [
+    "| variable | sets | takes | default |",
+    "|---|---|---|---|",
+    ...Object.values(variables).map(
+      (variable) =>
+        `| \`${variable.name}\` | ${cell(variable.sets)} | ${cell(variable.takes)} | ${cell(variable.default)} |`
+    )
+  ].join("\n")
+
+/** The flags of `segformer serve` that the environment can set, as they stand in its module. */
+const serveFlags = (): string => {
+  const code = readFileSync(new URL("src/cli/ServeCommand.ts", root), "utf8")
+  const flags = Array.from(
+    code.matchAll(/(?:\b(?:text|whole|switched|count)\(|Config\.String\(variable\()"([a-z-]+)"/g),
+    (match) => match[1]!
+  )
+  return flags
+    .map((flag) => `| \`SEGFORMER_SERVE_${flag.toUpperCase().replaceAll("-", "_")}\` | \`--${flag}\` |`)
+    .join("\n")
+}
+
+export const render = (): string => `# Configuration
+
+This page is made from the tables that the code reads (\`test/docs/configuration.ts\`). A variable that is empty is one that
+is not set. What a program says goes before the environment, part by part; what neither says is the default.
+
+Durations are written \`30 seconds\`, \`2 minutes\`, \`1500 millis\`, or as a number of milliseconds. A part that is \`off\` is
+off; \`on\` and \`off\` are also \`true\`, \`yes\`, \`1\` and \`false\`, \`no\`, \`0\`. All that is wrong is said at once, each with its
+variable:
+
+\`\`\`
+The configuration is not usable:
+  SEGFORMER_TIMEOUT is "soon", but must be a duration such as \`30 seconds\`, or a number of milliseconds, or \`off\`
+  SEGFORMER_RATE_LIMIT_BURST is set, but SEGFORMER_RATE_LIMIT is not
+\`\`\`
+
+## The service
+
+Read by \`SegFormerHttp.layerConfig()\`, and by the command for \`--url\`.
+
+${table(SegFormerConfig.serviceVariables)}
+
+For a \`.env\` file, provide \`SegFormerConfig.layerDotEnv()\`: variables of the real environment go before those of the file.
+
+## The policy
+
+What they mean, and in which order the parts stand, is in [architecture](architecture.md). \`PolicyConfig.load\` reads them
+for services of one's own.
+
+${table(PolicyConfig.variables)}
+
+## Requests and connections
+
+${table({ ...ExchangeConfig.variables, poolSize: ExchangeConfig.poolSize })}
+
+## Companion services
+
+\`ServiceRegistry\` reads these for each service by its name: \`USER_SERVICE_URL\` for \`user\`, \`PYTHON_SERVICE_URL\` for image
+processing.
+
+| variable | sets | default |
+|---|---|---|
+| \`{NAME}_SERVICE_URL\` | the base URL as a whole; the next four are its parts instead | none |
+| \`{NAME}_SERVICE_HOST\` | host | none |
+| \`{NAME}_SERVICE_PORT\` | port | that of the service |
+| \`{NAME}_SERVICE_PROTOCOL\` | \`http\` or \`https\` | \`http\` |
+| \`{NAME}_SERVICE_BASE_PATH\` | path before all others | that of the service |
+| \`{NAME}_SERVICE_API_KEY\` | sent as \`Authorization: Bearer\`; never printed | none |
+| \`{NAME}_SERVICE_TIMEOUT\` | time for one attempt | 30 seconds |
+| \`{NAME}_SERVICE_MAX_RETRIES\` | attempts after the first | 3 |
+| \`{NAME}_SERVICE_RETRY_DELAY\` | wait before the first retry | 1 second |
+| \`{NAME}_SERVICE_MAX_CONNECTIONS\` | requests under way at once | 10 |
+| \`HEALTH_CHECK_INTERVAL\` | time between background checks of image processing | 60 seconds |
+
+With \`NODE_ENV=production\` no service is taken to be on this machine.
+
+## Models
+
+| variable | sets | default |
+|---|---|---|
+| \`SEGFORMER_CACHE\` | folder that models are kept in | \`effect-segformer\` in the user's cache folder (\`XDG_CACHE_HOME\`, \`LOCALAPPDATA\`) |
+| \`HF_ENDPOINT\` | a mirror of the Hugging Face Hub | \`https://huggingface.co\` |
+| \`HF_TOKEN\` | for models that are not public; sent to the endpoint only, never printed | none |
+| \`HF_HUB_OFFLINE\` | \`1\`: use the cache, ask nobody | off |
+
+## The command
+
+\`segformer serve --help\` says what each flag means; the command line goes before the environment.
+
+| variable | flag of \`segformer serve\` |
+|---|---|
+${serveFlags()}
+| \`SEGFORMER_SERVE_TOKENS\` | bearer tokens, with commas between; for a file of them \`--token-file\` |
+
+| variable | sets | default |
+|---|---|---|
+| \`SEGFORMER_DB\` | \`--db\`: the PostgreSQL database of runs | none |
+| \`SEGFORMER_SHARDS\` | \`--shards\`: parts that the work is divided into | 300 |
+| \`SEGFORMER_TAKEOVER\` | \`--takeover\`: seconds that a worker which is gone is waited for | 15 |
+| \`SEGFORMER_REDIS\` | \`--redis\` of \`segformer worker\`: where workers share rate limits and circuits | none |
+| \`SEGFORMER_WORKER_HOST\`, \`SEGFORMER_WORKER_PORT\` | where other workers reach this one | its address, 34431 |
+| \`OTEL_EXPORTER_OTLP_ENDPOINT\` | where \`serve\` sends traces, logs and metrics, or that of one signal (\`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT\`) | nowhere |
+| \`OTEL_EXPORTER_OTLP_PROTOCOL\` | \`http/protobuf\` or \`http/json\` | \`http/protobuf\` |
+| \`OTEL_SERVICE_NAME\` | as OpenTelemetry has it; its other variables hold as well | \`segformer\` |
+| \`NO_COLOR\`, \`TERM\` | no colours where the first is set or the second is \`dumb\` | |
+| \`NODE_ENV\` | \`production\`: nothing is taken to be on this machine | |
+`
+
+/** The names of variables that the code reads: text in capitals that is given to what reads the environment. */
+export const readByCode = (): ReadonlyArray<string> => {
+  const names = new Set<string>()
+  for (const code of sources()) {
+    const plain = code.matchAll(
+      /(?:Config\.\w+|Variable\.\w+|\btext|process\.env\[|\bvariable)\(?\s*"([A-Z][A-Z0-9_]{2,})"/g
+    )
+    for (const match of plain) names.add(match[1]!)
+    for (const match of code.matchAll(/\$\{start\}(_[A-Z_]+)`/g)) names.add(`{NAME}_SERVICE${match[1]!}`)
+  }
+  return [...names].toSorted()
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(path, render())

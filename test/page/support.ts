@@ -1,0 +1,183 @@
+/** A server with three models, and a browser that visits its page. */
+import { existsSync } from "node:fs"
+import { Context, Effect, Layer, References } from "effect"
+import { Transport } from "effect-segformer"
+import { SegFormerOnnx } from "effect-segformer/onnx"
+import { SegFormerServer, type SegFormerServerOptions } from "effect-segformer/server"
+import { SharpCodec } from "effect-segformer/sharp"
+import { type Browser as Chromium, type BrowserContextOptions, chromium, type Page } from "playwright-core"
+import sharp from "sharp"
+
+/** Where Debian, other distributions and Google put it. */
+export const executablePath = ["chromium", "chromium-browser", "google-chrome"]
+  .flatMap((name) => (process.env["PATH"] ?? "").split(":").map((folder) => `${folder}/${name}`))
+  .find((path) => existsSync(path))
+
+export class Browser extends Context.Service<Browser, Chromium>()("test/page/Browser") {
+  static readonly layer = Layer.effect(
+    Browser,
+    Effect.acquireRelease(
+      Effect.promise(() =>
+        chromium.launch({
+          ...(executablePath === undefined ? {} : { executablePath }),
+          args: ["--no-sandbox", "--disable-dev-shm-usage"]
+        })
+      ),
+      (browser) => Effect.promise(() => browser.close())
+    )
+  )
+}
+
+const classes = [
+  { id: 0, name: "background" },
+  { id: 1, name: "sky", color: [255, 0, 0] },
+  { id: 2, name: "road", color: [0, 0, 255] }
+] as const
+
+/** A model whose answer is known: sky where a rule says so, of confidence 0.9, and road elsewhere, of 0.5. */
+const drawn = (name: string, isSky: (x: number, y: number) => boolean) =>
+  Transport.layer({
+    name,
+    describe: Effect.succeed({ name, classes }),
+    predict: ({ image: { height, width } }) =>
+      Effect.sync(() => {
+        const sky = Uint8Array.from({ length: width * height }, (_, at) =>
+          isSky((at % width) / width, Math.floor(at / width) / height) ? 1 : 0
+        )
+        return {
+          _tag: "Labels",
+          classes,
+          labelMap: { width, height, data: sky.map((one) => 2 - one) },
+          confidence: { width, height, data: Float32Array.from(sky, (one) => (one === 1 ? 0.9 : 0.5)) }
+        }
+      })
+  })
+
+/** As the Hugging Face Hub has them. */
+export const longName = "somebody/segformer-b5-finetuned-cityscapes-1024-1024"
+
+/** The model in the box, `halves` with sky on the left and `layers` with sky above. */
+export const serve = (options?: SegFormerServerOptions) =>
+  Effect.gen(function* () {
+    const segmenter = yield* Layer.build(
+      Layer.provideMerge(SegFormerOnnx.layer({ confidence: true, threads: 1 }), SharpCodec.layer)
+    )
+    return yield* Effect.provideContext(
+      SegFormerServer.make({
+        port: 0,
+        name: "bundled",
+        models: {
+          halves: drawn("halves", (x) => x < 0.5),
+          layers: drawn("layers", (_, y) => y < 0.5),
+          [longName]: drawn(longName, () => true)
+        },
+        ...options
+      }),
+      segmenter
+    )
+  }).pipe(Effect.provideService(References.MinimumLogLevel, "None"))
+
+export class PageServer extends Context.Service<PageServer, SegFormerServer["Service"]>()(
+  "test/page/PageServer"
+) {
+  static readonly layer = Layer.effect(PageServer, serve())
+}
+
+/** An even grey of 200 x 100 pixels. */
+export const grey = await sharp({ create: { width: 200, height: 100, channels: 3, background: "#808080" } })
+  .png()
+  .toBuffer()
+
+export const desktop: BrowserContextOptions = { viewport: { width: 1280, height: 800 } }
+export const phone: BrowserContextOptions = {
+  viewport: { width: 390, height: 844 },
+  deviceScaleFactor: 2,
+  isMobile: true,
+  hasTouch: true
+}
+
+/** What the browser complained of, and which hosts but the page's own it asked. */
+export interface Watched {
+  readonly complaints: Array<string>
+  readonly strangers: Array<string>
+}
+
+/**
+ * A visit in a context of its own. A complaint in the console or a request to another host fails it, but for those that
+ * a test provokes.
+ */
+export const visit = (
+  url: string,
+  use: (page: Page, watched: Watched) => Promise<void>,
+  options: BrowserContextOptions & { readonly expected?: RegExp } = desktop
+) =>
+  Effect.gen(function* () {
+    const browser = yield* Browser
+    const { expected, ...context } = options
+    const watched: Watched = { complaints: [], strangers: [] }
+    yield* Effect.acquireUseRelease(
+      Effect.promise(() => browser.newContext({ acceptDownloads: true, ...context })),
+      (context) =>
+        Effect.promise(async () => {
+          context.setDefaultTimeout(15_000)
+          const page = await context.newPage()
+          page.on("console", (message) => {
+            // The tests read pixels back; the page does not.
+            if (/willReadFrequently/.test(message.text())) return
+            if (["error", "warning"].includes(message.type())) watched.complaints.push(message.text())
+          })
+          page.on("pageerror", (error) => watched.complaints.push(error.message))
+          page.on("request", (request) => {
+            const asked = new URL(request.url())
+            if (/^https?:/.test(asked.protocol) && asked.origin !== url) watched.strangers.push(request.url())
+          })
+          await page.goto(url)
+          await page.locator("#model option:not([value=''])").first().waitFor({ state: "attached" })
+          await use(page, watched)
+        }),
+      (context) => Effect.promise(() => context.close())
+    )
+    const complaints = watched.complaints.filter((text) => expected === undefined || !expected.test(text))
+    if (complaints.length + watched.strangers.length > 0) {
+      throw new Error(`The page complained: ${[...complaints, ...watched.strangers].join("; ")}`)
+    }
+  })
+
+/** Opens an image with a model, and waits for the result. */
+export const segment = async (page: Page, model: string, name = "grey.png", image: Buffer = grey) => {
+  await page.selectOption("#model", model)
+  await page.setInputFiles("#file", { name, mimeType: "image/png", buffer: image })
+  await page.locator("#details").waitFor()
+  await page.locator("#work-meta", { hasText: model }).waitFor()
+  await settled(page)
+}
+
+/** Two frames, after which what was asked for is drawn. */
+export const settled = (page: Page) =>
+  page.evaluate(
+    () =>
+      new Promise<void>((resolve) => {
+        requestAnimationFrame(() => requestAnimationFrame(() => resolve()))
+      })
+  )
+
+/** The colour of the picture at parts of its width and height, with everything on it, as red, green and blue. */
+export const colorAt = async (page: Page, x: number, y: number): Promise<ReadonlyArray<number>> => {
+  await settled(page)
+  return page.evaluate(
+    ([x, y]) => {
+      const canvas = document.querySelector("canvas")
+      const { data } = canvas!
+        .getContext("2d")!
+        .getImageData(Math.floor(x! * canvas!.width), Math.floor(y! * canvas!.height), 1, 1)
+      return [data[0]!, data[1]!, data[2]!]
+    },
+    [x, y]
+  )
+}
+
+/** Points with the mouse at parts of the picture's width and height. */
+export const pointAt = async (page: Page, x: number, y: number) => {
+  const box = (await page.locator("#canvas").boundingBox())!
+  await page.mouse.move(box.x + box.width * x, box.y + box.height * y, { steps: 3 })
+}

@@ -1,0 +1,36 @@
+/**
+ * One process of several that share circuits and limits: makes so many calls, one after the other, each time it is told
+ * to, and says how they ended.
+ */
+import * as NodeRedis from "@effect/platform-node/NodeRedis"
+import { Effect, Layer, Logger, ManagedRuntime } from "effect"
+import { ImageSource, type Policy, segment } from "effect-segformer"
+import { SegFormerHttp } from "effect-segformer/http"
+import { PolicyStores } from "effect-segformer/policy"
+import { NodeHttp } from "effect-segformer/service/node"
+import { Fixtures } from "effect-segformer/testing"
+
+const [path = "", baseUrl = "", options = "{}"] = process.argv.slice(2)
+const policy: Policy.PolicyOptions = JSON.parse(options)
+
+const shared = PolicyStores.layerRedis().pipe(
+  Layer.provide(NodeRedis.layer({ socket: { path, tls: false }, disableOfflineQueue: true }))
+)
+const runtime = ManagedRuntime.make(
+  SegFormerHttp.layer({ baseUrl, policy }).pipe(
+    Layer.provide([NodeHttp.layer(), shared]),
+    Layer.provideMerge(Logger.layer([]))
+  )
+)
+const call = segment(ImageSource.bytes(Fixtures.image, { name: "panel.png" })).pipe(
+  Effect.match({ onSuccess: () => "success", onFailure: ({ _tag }) => _tag })
+)
+
+process.on("message", (calls: number) => {
+  void runtime
+    .runPromise(Effect.all(Array.from({ length: calls }, () => call)))
+    .then((tags) => process.send?.(tags))
+})
+process.on("disconnect", () => process.exit(0))
+await runtime.runPromise(Effect.void)
+process.send?.("ready")

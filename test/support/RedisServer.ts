@@ -1,0 +1,56 @@
+/** A real Redis in a folder of its own, on a socket in that folder; where `redis-server` is not installed there is none. */
+import { spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
+import { existsSync } from "node:fs"
+import { mkdtemp, rm } from "node:fs/promises"
+import { connect } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect, type Scope } from "effect"
+
+export interface RedisServer {
+  /** The socket to connect to. */
+  readonly path: string
+  /** Leaves every question unanswered, on connections that stay open. */
+  readonly hang: Effect.Effect<void>
+  /** Ends the process, as a crash would. */
+  readonly stop: Effect.Effect<void>
+  /** Starts another at the same place, with nothing in it. */
+  readonly start: Effect.Effect<void>
+}
+
+export const isThere = (path: string): boolean => existsSync(path)
+
+export const isInstalled = spawnSync("redis-server", ["--version"]).status === 0
+
+const isUp = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(path)
+    socket.once("connect", () => (socket.destroy(), resolve(true)))
+    socket.once("error", () => resolve(false))
+  })
+
+export const make: Effect.Effect<RedisServer, never, Scope.Scope> = Effect.gen(function* () {
+  const folder = yield* Effect.acquireRelease(
+    Effect.promise(() => mkdtemp(join(tmpdir(), "redis-"))),
+    (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
+  )
+  const path = join(folder, "redis.sock")
+  let child: ReturnType<typeof spawn> | undefined
+  const stop = Effect.promise(async () => {
+    const ended = child
+    child = undefined
+    if (ended === undefined || ended.exitCode !== null) return
+    const exit = once(ended, "exit")
+    ended.kill("SIGKILL")
+    await exit
+    await rm(path, { force: true })
+  })
+  const start = Effect.promise(async () => {
+    const options = ["--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "no", "--dir", folder]
+    child = spawn("redis-server", options, { stdio: "ignore" })
+    for (let i = 0; i < 500 && !(await isUp(path)); i++) await new Promise((again) => setTimeout(again, 10))
+  })
+  yield* Effect.acquireRelease(start, () => stop)
+  return { path, start, stop, hang: Effect.sync(() => void child?.kill("SIGSTOP")) }
+})
