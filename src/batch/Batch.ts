@@ -73,15 +73,19 @@ export interface BatchOptions<R, R2> {
 
 /** How a run ended. */
 export interface Summary {
-  readonly progress: Progress.Progress
-  /** Images done since the run was begun or gone on with. */
+  /** Images that are done, in this session and before. */
+  readonly done: number
+  /** Images that failed, and were not done since. */
+  readonly failed: number
+  /** Images that were settled in this session; `repeated` are those of `done` that are equal to another. */
   readonly settled: { readonly done: number; readonly repeated: number; readonly failed: number }
-  /** Images that were settled before. */
+  /** Images that were settled before, or that are not to be retried. */
   readonly skipped: number
   /** Failures by their tag, over all images. */
   readonly failures: ReadonlyMap<string, number>
-  /** What sinks wrote at the end. */
+  /** What sinks wrote at the end, and the lists and reports asked for. */
   readonly files: ReadonlyArray<string>
+  readonly progress: Progress.Progress
 }
 
 /**
@@ -225,14 +229,23 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
   const found = yield* BatchReport.read(journal)
   const last = yield* progress
   if (options.report !== undefined) {
-    yield* BatchReport.write({ path: options.report, source, sinks, progress: last, found })
+    const totals = { done: journal.done(), failed: journal.failed() }
+    yield* BatchReport.write({ path: options.report, source, sinks, ...totals, progress: last, found })
     files.push(options.report)
   }
   if (options.failedList !== undefined) {
     yield* FailedList.write(options.failedList, journal)
     if (journal.failed() > 0) files.push(options.failedList)
   }
-  return { progress: last, settled, skipped, failures: found.tags, files }
+  return {
+    done: journal.done(),
+    failed: journal.failed(),
+    settled,
+    skipped,
+    failures: found.tags,
+    files,
+    progress: last
+  }
 })
 
 /** Gives one wanted item after the other to whoever asks, and undefined once there are no more or the run is to end. */

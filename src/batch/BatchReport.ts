@@ -117,11 +117,16 @@ export interface WriteOptions<R, R2> {
   readonly source: BatchSource<R>
   readonly sinks: ReadonlyArray<Sink<R2>>
   readonly progress: Progress
+  /** Images that are done and that failed, over all sessions. */
+  readonly done: number
+  readonly failed: number
   readonly found: Found
 }
 
 /** Writes the page. */
 export const write = Effect.fnUntraced(function* <R, R2>({
+  done,
+  failed,
   found,
   path,
   progress,
@@ -133,7 +138,7 @@ export const write = Effect.fnUntraced(function* <R, R2>({
     codec === undefined
       ? new Map<string, ReportPage.Thumbnail>()
       : yield* thumbnailsOf(codec, [...found.slowest, ...found.worst], source, sinks)
-  const html = ReportPage.html({ source: source.name, progress, found, thumbnails })
+  const html = ReportPage.html({ source: source.name, done, failed, progress, found, thumbnails })
   const out = OutFolder.make("report", dirname(path))
   yield* out.write(basename(path), Buffer.from(html))
 })

@@ -38,6 +38,9 @@ const overload: ReadonlySet<string> = new Set([
 /** Failures that say: not now. The image has nothing to do with them. */
 const notNow: ReadonlySet<string> = new Set(["CircuitOpen", "RateLimited", "RetryBudgetSpent", "QueueFull"])
 
+/** After so many attempts the limit is halved for a moment, to see what an answer takes at best by now. */
+const lookAgain = 2000
+
 const whole = (name: string, value: number): number => {
   if (Number.isInteger(value) && value >= 1) return value
   throw new RangeError(`Batch: \`${name}\` must be a whole number of at least 1, but is ${value}`)
@@ -54,9 +57,10 @@ export const make = (options: GateOptions): Effect.Effect<Gate, never, Transport
     let limit = isFixed ? most : Math.max(least, Math.min(4, most))
     const places = yield* Semaphore.make(limit)
 
-    /** Attempts that went well since the limit was changed last, and when that was. */
+    /** Attempts that went well since the limit was changed last, and when that was; and since it was halved to look. */
     let good = 0
     let changedAt = 0
+    let since = 0
     /** What an answer takes, in milliseconds: lately, and at best. */
     let lately = 0
     let best = Number.POSITIVE_INFINITY
@@ -69,11 +73,17 @@ export const make = (options: GateOptions): Effect.Effect<Gate, never, Transport
       return places.resize(next)
     }
     const wentWell = (began: number, now: number): Effect.Effect<void> => {
-      const took = now - began
+      if (began < changedAt) return Effect.void
+      const took = Math.max(1, now - began)
       lately = lately === 0 ? took : lately * 0.9 + took * 0.1
-      // It rises slowly, for a service whose work has become harder for good.
-      best = Math.min(best * 1.0005, Math.max(took, 1))
-      if (began < changedAt || ++good < limit) return Effect.void
+      best = Math.min(best, took)
+      if (++since === lookAgain) {
+        since = 0
+        lately = 0
+        best = Number.POSITIVE_INFINITY
+        return change(limit / 2, now)
+      }
+      if (++good < limit) return Effect.void
       return lately > best * 2 ? change(limit * 0.9, now) : change(limit + 1, now)
     }
     // A burst of failures that were under way together is one sign, not many.

@@ -12,13 +12,9 @@ import * as Steps from "../render/Steps.ts"
 
 const packAsync = promisify(deflate)
 
-/** Up to so many bytes are packed at once, in a few milliseconds. */
+/** Rows of up to so many bytes are laid out and packed at once, in a few milliseconds, and in the same memory. */
 const most = 1024 * 1024
-
-const pack = (bytes: Uint8Array): Effect.Effect<Uint8Array> =>
-  bytes.length <= most
-    ? Effect.sync(() => deflateSync(bytes, { level: 3 }))
-    : Effect.promise(() => packAsync(bytes, { level: 3 }))
+const scratch = new Uint8Array(most)
 
 const signature = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a)
 
@@ -39,7 +35,7 @@ interface Rows {
   readonly bytes: Uint8Array
 }
 
-function* layOut({ data, height, width }: LabelMap): Steps.Steps<Rows> {
+function* layOut({ data, height, width }: LabelMap, space?: Uint8Array): Steps.Steps<Rows> {
   const step = Steps.rowsPerStep(width)
   let maxId = 0
   for (let y = 0; y < height; y++) {
@@ -48,9 +44,10 @@ function* layOut({ data, height, width }: LabelMap): Steps.Steps<Rows> {
   }
   const depth = maxId <= 0xff ? 8 : 16
   const stride = (width * depth) / 8 + 1
-  const bytes = new Uint8Array(stride * height)
+  const bytes = space?.subarray(0, stride * height) ?? new Uint8Array(stride * height)
   for (let y = 0; y < height; y++) {
-    let to = y * stride + 1
+    let to = y * stride
+    bytes[to++] = 0
     if (depth === 8) bytes.set(data.subarray(y * width, (y + 1) * width), to)
     else {
       for (let at = y * width; at < (y + 1) * width; at++) {
@@ -65,28 +62,51 @@ function* layOut({ data, height, width }: LabelMap): Steps.Steps<Rows> {
 
 /** The file: indexed, in the colours of the palette; grey of 16 bits where an id needs them. */
 export const encode = (map: LabelMap, palette: Palette): Effect.Effect<Uint8Array, MaskNotDecodable> =>
-  Effect.flatMap(
-    Steps.run(() => layOut(map)),
-    ({ bytes, depth, maxId }) => {
-      if (maxId > 0xffff) {
-        const detail = `id ${maxId} does not fit a PNG, which has at most 16 bits a pixel`
-        return Effect.fail(new MaskNotDecodable({ mask: "label map", detail }))
-      }
-      const header = Buffer.alloc(13)
-      header.writeUInt32BE(map.width, 0)
-      header.writeUInt32BE(map.height, 4)
-      header[8] = depth
-      header[9] = depth === 8 ? 3 : 0
-      const last = palette.reduce((most, { id }) => (id <= 0xff && id > most ? id : most), maxId)
-      const colors = Array.from({ length: last + 1 }, (_, id) => colorOf(palette, id)).flat()
-      return Effect.map(pack(bytes), (packed) =>
-        Buffer.concat([
-          signature,
-          chunk("IHDR", header),
-          ...(depth === 8 ? [chunk("PLTE", Uint8Array.from(colors))] : []),
-          chunk("IDAT", packed),
-          chunk("IEND", new Uint8Array())
-        ])
+  // Two bytes a pixel and one a row, if need be.
+  (map.width * 2 + 1) * map.height <= most
+    ? Effect.suspend(() => {
+        const rows = Steps.runSync(layOut(map, scratch))
+        // A small window is enough, and spares an allocation of a quarter of a megabyte.
+        return rows.maxId > 0xffff
+          ? tooLarge(rows)
+          : Effect.succeed(
+              file(map, palette, rows, deflateSync(rows.bytes, { level: 3, windowBits: 13, memLevel: 6 }))
+            )
+      })
+    : Effect.flatMap(
+        Steps.run(() => layOut(map)),
+        (rows) =>
+          rows.maxId > 0xffff
+            ? tooLarge(rows)
+            : Effect.map(
+                Effect.promise(() => packAsync(rows.bytes, { level: 3 })),
+                (packed) => file(map, palette, rows, packed)
+              )
       )
-    }
-  )
+
+const tooLarge = ({ maxId }: Rows) => {
+  const detail = `id ${maxId} does not fit a PNG, which has at most 16 bits a pixel`
+  return Effect.fail(new MaskNotDecodable({ mask: "label map", detail }))
+}
+
+const file = (
+  { height, width }: LabelMap,
+  palette: Palette,
+  { depth, maxId }: Rows,
+  packed: Uint8Array
+): Uint8Array => {
+  const header = Buffer.alloc(13)
+  header.writeUInt32BE(width, 0)
+  header.writeUInt32BE(height, 4)
+  header[8] = depth
+  header[9] = depth === 8 ? 3 : 0
+  const last = palette.reduce((most, { id }) => (id <= 0xff && id > most ? id : most), maxId)
+  const colors = depth === 8 ? Array.from({ length: last + 1 }, (_, id) => colorOf(palette, id)).flat() : []
+  return Buffer.concat([
+    signature,
+    chunk("IHDR", header),
+    ...(depth === 8 ? [chunk("PLTE", Uint8Array.from(colors))] : []),
+    chunk("IDAT", packed),
+    chunk("IEND", new Uint8Array())
+  ])
+}

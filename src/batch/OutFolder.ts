@@ -32,8 +32,9 @@ const block = 256 * 1024
 export const make = (sink: string, folder: string): OutFolder => {
   const parts = join(folder, ".segformer", "parts")
   const failed = (error: PlatformError.PlatformError) => {
-    const { reason } = error
-    const detail = reason._tag === "Unknown" ? reason.message : `${reason._tag}: ${reason.message}`
+    // The system's own words: what became of them here says little of a full disk.
+    const { cause, message } = error.reason
+    const detail = cause instanceof Error ? cause.message : message
     return new SinkFailed({ sink, place: folder, detail })
   }
   const using = <A, R>(
@@ -148,7 +149,6 @@ const longest = 200
  */
 export const pathOf = (key: string): string =>
   key
-    .replace("://", (text) => encode(text))
     .split("/")
     .map((part) => {
       if (part === "") return "%"

@@ -15,6 +15,8 @@ export interface Thumbnail {
 
 export interface PageOptions {
   readonly source: string
+  readonly done: number
+  readonly failed: number
   readonly progress: Progress
   readonly found: Found
   /** By key. */
@@ -37,8 +39,8 @@ export const time = (duration: Duration.Duration): string => {
 }
 
 /** The page. */
-export const html = ({ found, progress, source, thumbnails }: PageOptions): string => {
-  const { cost, done, elapsed, failed, rate } = progress
+export const html = ({ done, failed, found, progress, source, thumbnails }: PageOptions): string => {
+  const { cost, elapsed, rate } = progress
   const { failures, repeated, slowest, tags, times, worst } = found
   const tiles: ReadonlyArray<readonly [string, string]> = [
     ["images done", whole.format(done)],

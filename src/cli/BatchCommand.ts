@@ -2,6 +2,7 @@
 import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import * as Flags from "./Flags.ts"
+import * as WorkerFlags from "./WorkerFlags.ts"
 
 const positive = (name: string, what: string) =>
   Flag.Finite(name).pipe(
@@ -76,6 +77,22 @@ const flags = {
   ),
   maxBytes: Flags.maxBytes,
   maxPixels: Flags.maxPixels,
+  db: WorkerFlags.db.pipe(Flag.optional),
+  run: Flag.String("run").pipe(
+    Flag.withMetavar("NAME"),
+    Flag.withDescription("With --db: the name of the run. That of the folder of results by default"),
+    Flag.optional
+  ),
+  chunk: Flags.count("chunk").pipe(
+    Flag.withMetavar("IMAGES"),
+    Flag.withDescription("With --db: images that a worker takes at a time. 100 by default"),
+    Flag.withDefault(100)
+  ),
+  detach: Flag.Boolean("detach").pipe(
+    Flag.withDescription("With --db: end when all images are submitted"),
+    Flag.withDefault(false)
+  ),
+  shards: WorkerFlags.shards,
   json: Flag.Boolean("json").pipe(
     Flag.withDescription("Print a JSON object for each failure, and one for the whole run"),
     Flag.withDefault(false)
@@ -87,30 +104,37 @@ const flags = {
   )
 }
 
-export const command = Command.make("batch", flags, (options) =>
-  Effect.flatMap(
-    Effect.promise(() => import("./BatchRun.ts")),
-    ({ run }) =>
-      run({
-        ...options,
-        url: Option.getOrUndefined(options.url),
-        model: Option.getOrUndefined(options.model),
-        palette: Option.getOrUndefined(options.palette),
-        csv: Option.getOrUndefined(options.csv),
-        maxFailures: Option.getOrUndefined(options.maxFailures),
-        price: Option.getOrUndefined(options.price),
-        limits: {
-          ...Option.match(options.maxBytes, { onNone: () => ({}), onSome: (maxBytes) => ({ maxBytes }) }),
-          ...Option.match(options.maxPixels, { onNone: () => ({}), onSome: (maxPixels) => ({ maxPixels }) })
-        }
-      })
-  )
+export const command = Command.make(
+  "batch",
+  flags,
+  Effect.fnUntraced(function* ({ db, maxBytes, maxPixels, run, ...options }) {
+    const common = {
+      ...options,
+      url: Option.getOrUndefined(options.url),
+      model: Option.getOrUndefined(options.model),
+      palette: Option.getOrUndefined(options.palette),
+      csv: Option.getOrUndefined(options.csv),
+      maxFailures: Option.getOrUndefined(options.maxFailures),
+      price: Option.getOrUndefined(options.price),
+      limits: {
+        ...(Option.isSome(maxBytes) ? { maxBytes: maxBytes.value } : {}),
+        ...(Option.isSome(maxPixels) ? { maxPixels: maxPixels.value } : {})
+      }
+    }
+    if (Option.isSome(db)) {
+      const BatchCluster = yield* Effect.promise(() => import("./BatchCluster.ts"))
+      return yield* BatchCluster.run({ ...common, db: db.value, run: Option.getOrUndefined(run) })
+    }
+    const BatchRun = yield* Effect.promise(() => import("./BatchRun.ts"))
+    return yield* BatchRun.run(common)
+  })
 ).pipe(
   Command.withShortDescription("Segment many images, in a run that can be stopped at any moment"),
   Command.withDescription(
     "Segment many images: writes NAME.labels.png for each (pixels are class ids). The run is remembered in " +
       "FOLDER/.segformer: stopped at any moment, the same command goes on where it was, each image is done once, and " +
-      "images that are new are done too. What fails is listed in failed.csv, and done again with --retry-failed.\n\nExit " +
+      "images that are new are done too. What fails is listed in failed.csv, and done again with --retry-failed. With --db the images are done by the workers of a database " +
+      "(segformer worker).\n\nExit " +
       "codes: 0 all is well, 1 some images failed, 2 wrong command line, 3 the service or model cannot be used, 130 " +
       "interrupted."
   ),

@@ -101,13 +101,13 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
   told()
   yield* line.clear
 
-  const { failed } = summary.progress
+  const { failed } = summary
   if (options.json) {
     const { files, progress, settled, skipped } = summary
     yield* Screen.say(
       JSON.stringify({
-        done: progress.done,
-        failed: progress.failed,
+        done: summary.done,
+        failed,
         new: settled,
         skipped,
         failures: Object.fromEntries(summary.failures),
@@ -164,25 +164,23 @@ const progressLine = (progress: Progress): string => {
   ].join("  ")
 }
 
-const closing = ({ failures, files, progress, settled, skipped }: Batch.Summary, out: string) => {
+const closing = ({ failed, failures, files, progress, settled, skipped }: Batch.Summary, out: string) => {
   const before = skipped === 0 ? "" : `, ${number.format(skipped)} were done before`
   const equal = settled.repeated === 0 ? "" : `, ${number.format(settled.repeated)} of them equal to others`
   const tags = Array.from(failures, ([tag, count]) => `${number.format(count)} ${tag}`).join(", ")
   const spent = progress.cost === undefined ? "" : `, cost ${money.format(progress.cost.spent)}`
   return [
     `${number.format(settled.done)} images done${equal}${before}, ${time(progress.elapsed)}${spent}`,
-    ...(progress.failed === 0
+    ...(failed === 0
       ? []
-      : [
-          `${number.format(progress.failed)} failed: ${tags}. Once mended, try them again with --retry-failed`
-        ]),
+      : [`${number.format(failed)} failed: ${tags}. Once mended, try them again with --retry-failed`]),
     `Results are in ${Screen.plain(relative(".", out) || ".")}/`,
     ...files.map((file) => `  ${Screen.plain(relative(".", file))}`)
   ]
 }
 
 /** What ends a run before its first image is either the segmenter or the command line. */
-const codeOf = (tag: string): number => {
+export const codeOf = (tag: string): number => {
   switch (tag) {
     case "SourceNotReadable":
     case "RunChanged":

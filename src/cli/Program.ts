@@ -11,6 +11,7 @@ import * as ProbeCommand from "./ProbeCommand.ts"
 import * as Screen from "./Screen.ts"
 import * as SegmentCommand from "./SegmentCommand.ts"
 import * as ServeCommand from "./ServeCommand.ts"
+import * as TiledCommand from "./TiledCommand.ts"
 import * as WorkerCommand from "./WorkerCommand.ts"
 import * as WorkerRunsCommand from "./WorkerRunsCommand.ts"
 
@@ -20,6 +21,7 @@ export const command = Command.make("segformer").pipe(
   ),
   Command.withSubcommands([
     SegmentCommand.command,
+    TiledCommand.command,
     BatchCommand.command,
     ServeCommand.command,
     HealthCommand.command,

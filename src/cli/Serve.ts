@@ -88,6 +88,7 @@ const serve = Effect.fnUntraced(function* (
     dialects,
     tokens,
     authorize: companions.authorize,
+    active: companions.active,
     jobs: { folder: jobs, onEnd: companions.jobEnded },
     page: !noPage,
     cacheBytes: cache,

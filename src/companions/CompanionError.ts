@@ -13,7 +13,7 @@
  * error.isRetryable // => false
  * ```
  */
-import { Schema, SchemaTransformation } from "effect"
+import { Duration, Schema, SchemaTransformation } from "effect"
 import { HttpApiSchema } from "effect/http-api"
 import { excerpt } from "../service/ServiceError.ts"
 
@@ -93,7 +93,8 @@ export class InputInvalid extends Schema.TaggedError<InputInvalid>()("InputInval
 
 /** 503: the service cannot answer for now. */
 export class CompanionUnavailable extends Schema.TaggedError<CompanionUnavailable>()("CompanionUnavailable", {
-  ...fields
+  ...fields,
+  retryAfter: Schema.optional(Schema.DurationFromMillis)
 }) {
   get status(): number {
     return 503
@@ -102,7 +103,8 @@ export class CompanionUnavailable extends Schema.TaggedError<CompanionUnavailabl
     return true
   }
   override get message(): string {
-    return `${this.service} is not available (503)${said(this.detail)}`
+    const wait = this.retryAfter === undefined ? "" : `. It asks to wait ${Duration.format(this.retryAfter)}`
+    return `${this.service} is not available (503)${said(this.detail)}${wait}`
   }
 }
 
@@ -125,30 +127,36 @@ const Body = Schema.Struct({ error: text, message: text, detail: text })
 const field = (value: object, name: string): unknown =>
   Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined
 
-/** A sentence from what a service wrote. */
-const sentence = (value: unknown): string => {
+/** A sentence from what a service wrote, which is not looked for at any depth. */
+const sentence = (value: unknown, depth = 0): string => {
   if (typeof value === "string") return value
-  if (Array.isArray(value)) return value.map(sentence).join("; ")
+  if (depth > 4) return ""
+  if (Array.isArray(value)) return value.map((part) => sentence(part, depth + 1)).join("; ")
   if (typeof value !== "object" || value === null) return ""
   const said = ["error", "message", "detail", "msg"].map((name) => field(value, name))
   // FastAPI: `{loc: ["body", "name"], msg: "Field required"}`.
   const loc = field(value, "loc")
   const at = Array.isArray(loc) ? `${loc.join(".")}: ` : ""
-  return at + sentence(said.find((part) => part !== undefined) ?? "")
+  return at + sentence(said.find((part) => part !== undefined) ?? "", depth + 1)
 }
 
 interface ErrorClass<E> {
   new (fields: { readonly service: string; readonly detail: string }): E
 }
 
-/** The error as it stands on the wire. */
+/** An error as it stands on the wire: what services write, whatever they call it. */
+export interface Declared<S extends Schema.Constraint> extends Schema.decodeTo<
+  Schema.toType<S>,
+  typeof Body
+> {}
+
 const declare = <
   S extends Schema.Top & ErrorClass<S["Type"]> & { readonly Type: { readonly detail: string } }
 >(
   self: S,
   status: number,
   service: string
-) =>
+): Declared<S> =>
   Body.pipe(
     Schema.decodeTo(
       Schema.toType(self),
@@ -160,6 +168,31 @@ const declare = <
     HttpApiSchema.status(status)
   )
 
+/** The same, with what a service says of when to come back. */
+const declareUnavailable = (service: string) =>
+  CompanionUnavailable.pipe(
+    HttpApiSchema.encodeToWithHeaders(
+      {
+        body: Body.pipe(HttpApiSchema.status(503)),
+        headers: { "retry-after": Schema.optionalKey(Schema.String) }
+      },
+      {
+        decode: ({ body, headers }) => {
+          const seconds = Number(headers["retry-after"] ?? Number.NaN)
+          const retryAfter = seconds >= 0 ? Duration.seconds(seconds) : undefined
+          return new CompanionUnavailable({ service, detail: excerpt(sentence(body)), retryAfter })
+        },
+        encode: ({ detail, retryAfter }) => ({
+          body: { error: detail },
+          headers:
+            retryAfter === undefined
+              ? {}
+              : { "retry-after": String(Math.ceil(Duration.toSeconds(retryAfter))) }
+        })
+      }
+    )
+  )
+
 /** What the contract of a service declares its endpoints to fail with. */
 export const errorsOf = (service: string) => ({
   unauthenticated: declare(Unauthenticated, 401, service),
@@ -167,5 +200,5 @@ export const errorsOf = (service: string) => ({
   notFound: declare(ResourceNotFound, 404, service),
   conflict: declare(ResourceConflict, 409, service),
   invalid: declare(InputInvalid, 422, service),
-  unavailable: declare(CompanionUnavailable, 503, service)
+  unavailable: declareUnavailable(service)
 })

@@ -10,7 +10,7 @@
  * import { SharpCodec } from "effect-segformer/sharp"
  * import { Fixtures, SegFormerTest } from "effect-segformer/testing"
  *
- * const panel = `data:image/png;base64,${Fixtures.image.toBase64()}`
+ * const panel = `data:image/png;base64,${Buffer.from(Fixtures.image).toString("base64")}`
  * const program = Effect.gen(function* () {
  *   const images = yield* ImageProcessing
  *   const found = yield* images.detect({ image_path: panel, detection_types: ["particle"] })

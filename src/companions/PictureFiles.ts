@@ -96,6 +96,66 @@ const digest = async (bytes: Uint8Array): Promise<string> => {
   return Array.from(new Uint8Array(hash, 0, 8), (byte) => byte.toString(16).padStart(2, "0")).join("")
 }
 
+const makeFolder = Effect.fnUntraced(function* (
+  folder: string,
+  options: FolderOptions
+): Effect.fn.Return<PictureFiles["Service"], never, FileSystem.FileSystem | Path.Path> {
+  const fs = yield* FileSystem.FileSystem
+  const paths = yield* Path.Path
+  const root = paths.resolve(folder)
+  const results = paths.join(root, options.results ?? "processed")
+
+  /** The file itself, links followed, if it is below the folder. */
+  const find = Effect.fnUntraced(function* (path: string) {
+    const outside = new Forbidden({
+      service,
+      detail: `${quote(path)} is not below the folder of pictures`
+    })
+    const relative = paths.isAbsolute(path) ? paths.relative(root, path) : path
+    const lexical = paths.resolveWithin(root, relative)
+    if (path.includes("\0") || Option.isNone(lexical)) return yield* outside
+    const missing = () => new ImageNotFound({ source: quote(path) })
+    const file = yield* Effect.mapError(fs.realPath(lexical.value), missing)
+    const real = yield* Effect.mapError(fs.realPath(root), missing)
+    if (Option.isNone(paths.resolveWithin(real, paths.relative(real, file)))) return yield* outside
+    return file
+  })
+
+  const write = Effect.fnUntraced(function* (
+    { extension, name }: ResultName,
+    bytes: Uint8Array
+  ): Effect.fn.Return<string, PlatformError.PlatformError> {
+    const file = `${safeName(name)}-${yield* Effect.promise(() => digest(bytes))}.${extension}`
+    const temporary = paths.join(results, `.${file}.${randomHex(4)}`)
+    yield* fs.makeDirectory(results, { recursive: true })
+    yield* fs.writeFile(temporary, bytes).pipe(
+      Effect.andThen(fs.rename(temporary, paths.join(results, file))),
+      Effect.onError(() => Effect.ignore(fs.remove(temporary, { force: true })))
+    )
+    return paths.relative(root, paths.join(results, file))
+  })
+
+  return PictureFiles.of({
+    open: (path, limits) =>
+      isDataUrl(path)
+        ? openDataUrl(path, limits)
+        : Effect.flatMap(find(path), (file) =>
+            Effect.provideService(ImageSource.file(path).open(limits), FileSystem.FileSystem, {
+              ...fs,
+              // Errors name the path that was asked for: where the folder lies is nobody's business.
+              stat: () => fs.stat(file),
+              stream: (_, options) => fs.stream(file, options),
+              readFile: () => fs.readFile(file)
+            })
+          ),
+    write: (name, bytes) =>
+      Effect.mapError(
+        write(name, bytes),
+        ({ reason }) => new PictureNotWritten({ path: results, detail: reason.message })
+      )
+  })
+})
+
 /** Where pictures are, and where results go. */
 export class PictureFiles extends Context.Service<
   PictureFiles,
@@ -127,63 +187,5 @@ export class PictureFiles extends Context.Service<
     folder: string,
     options: FolderOptions = {}
   ): Layer.Layer<PictureFiles, never, FileSystem.FileSystem | Path.Path> =>
-    Layer.effect(
-      PictureFiles,
-      Effect.gen(function* () {
-        const fs = yield* FileSystem.FileSystem
-        const paths = yield* Path.Path
-        const root = paths.resolve(folder)
-        const results = paths.join(root, options.results ?? "processed")
-
-        /** The file itself, links followed, if it is below the folder. */
-        const find = Effect.fnUntraced(function* (path: string) {
-          const outside = new Forbidden({
-            service,
-            detail: `${quote(path)} is not below the folder of pictures`
-          })
-          const relative = paths.isAbsolute(path) ? paths.relative(root, path) : path
-          const lexical = paths.resolveWithin(root, relative)
-          if (path.includes("\0") || Option.isNone(lexical)) return yield* outside
-          const missing = () => new ImageNotFound({ source: quote(path) })
-          const file = yield* Effect.mapError(fs.realPath(lexical.value), missing)
-          const real = yield* Effect.mapError(fs.realPath(root), missing)
-          if (Option.isNone(paths.resolveWithin(real, paths.relative(real, file)))) return yield* outside
-          return file
-        })
-
-        const write = Effect.fnUntraced(function* (
-          { extension, name }: ResultName,
-          bytes: Uint8Array
-        ): Effect.fn.Return<string, PlatformError.PlatformError> {
-          const file = `${safeName(name)}-${yield* Effect.promise(() => digest(bytes))}.${extension}`
-          const temporary = paths.join(results, `.${file}.${randomHex(4)}`)
-          yield* fs.makeDirectory(results, { recursive: true })
-          yield* fs.writeFile(temporary, bytes).pipe(
-            Effect.andThen(fs.rename(temporary, paths.join(results, file))),
-            Effect.onError(() => Effect.ignore(fs.remove(temporary, { force: true })))
-          )
-          return paths.relative(root, paths.join(results, file))
-        })
-
-        return PictureFiles.of({
-          open: (path, limits) =>
-            isDataUrl(path)
-              ? openDataUrl(path, limits)
-              : Effect.flatMap(find(path), (file) =>
-                  Effect.provideService(ImageSource.file(path).open(limits), FileSystem.FileSystem, {
-                    ...fs,
-                    // Errors name the path that was asked for: where the folder lies is nobody's business.
-                    stat: () => fs.stat(file),
-                    stream: (_, options) => fs.stream(file, options),
-                    readFile: () => fs.readFile(file)
-                  })
-                ),
-          write: (name, bytes) =>
-            Effect.mapError(
-              write(name, bytes),
-              ({ reason }) => new PictureNotWritten({ path: results, detail: reason.message })
-            )
-        })
-      })
-    )
+    Layer.effect(PictureFiles, makeFolder(folder, options))
 }

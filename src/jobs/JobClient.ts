@@ -29,10 +29,11 @@ import * as Policy from "../policy/Policy.ts"
 import type { PolicyError } from "../policy/PolicyError.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import { randomHex } from "../randomHex.ts"
-import { excerpt } from "../service/ServiceError.ts"
 import { isOver, type JobRef, type JobSnapshot, type JobStatus } from "./Job.ts"
-import { JobCancelled, type JobError, JobFailed, UnknownJobStatus } from "./JobError.ts"
+import { endOf, unknown } from "./JobEnd.ts"
+import type { JobError, UnknownJobStatus } from "./JobError.ts"
 import * as Pace from "./Pace.ts"
+import * as Poller from "./Poller.ts"
 
 /** How one service does jobs. Each function makes one request and classifies its failure; it never retries. */
 export interface JobContract<in Input, Output, out Value, out E> {
@@ -71,6 +72,22 @@ export interface SubmitOptions {
   readonly within?: Attempt | undefined
 }
 
+/** What waiting for many jobs may be told. */
+export interface AwaitAllOptions<Output> {
+  /** Questions and results under way at once, over all of the jobs. 4 by default. */
+  readonly concurrency?: number | undefined
+  /** Told of every answer, and the job that it is about. */
+  readonly onStatus?: ((job: JobRef, status: JobStatus<Output>) => Effect.Effect<void>) | undefined
+  /** What becomes of the jobs that are not over when their caller leaves or the deadline comes. `"cancel"` by default. */
+  readonly abandoned?: "cancel" | "leave" | undefined
+}
+
+/** One of many jobs that is over, well or not. */
+export interface JobEnd<out Value, out E> {
+  readonly job: JobRef
+  readonly exit: Exit.Exit<Value, E>
+}
+
 export interface AwaitOptions<Output> {
   /** Told of every answer about the job, the last included. */
   readonly onStatus?: ((status: JobStatus<Output>) => Effect.Effect<void>) | undefined
@@ -104,6 +121,14 @@ export interface JobClient<in Input, out Output, out Value, out E> {
     input: Input,
     options?: SubmitOptions & AwaitOptions<Output>
   ) => Effect.Effect<Value, E | PolicyError | JobError>
+  /**
+   * Waits for many jobs with one timer and few requests at once, and gives each as it ends. The deadline is over all of
+   * them; one that fails ends none of the others.
+   */
+  readonly awaitAll: (
+    jobs: Iterable<JobRef>,
+    options?: AwaitAllOptions<Output>
+  ) => Stream.Stream<JobEnd<Value, E | PolicyError | JobError>>
   /** Every answer about a job, up to the last, at the client's pace. Who stops looking does not cancel it. */
   readonly progress: (job: JobRef) => Stream.Stream<JobStatus<Output>, E | PolicyError | UnknownJobStatus>
   /** Asks the service to end a job. One that is over already is no failure. */
@@ -286,8 +311,25 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
       })
     )
 
+  const awaitAll = (jobs: Iterable<JobRef>, waiting: AwaitAllOptions<Output> = {}) =>
+    Poller.awaitAll({
+      ...waiting,
+      service,
+      jobs,
+      tempo: Pace.tempo(options),
+      cancelWithin,
+      status: (job) => status(job),
+      result: (job, output) =>
+        Effect.map(
+          results.run((attempt) => contract.result(job, output, attempt)),
+          ({ value }) => value
+        ),
+      cancel: (job) => cancel(job)
+    })
+
   return {
     submit,
+    awaitAll,
     status: (job) => status(job),
     await: awaitJob,
     resume: (jobId, awaiting) => awaitJob({ jobId }, awaiting),
@@ -334,35 +376,6 @@ const cancelPolicy: Policy.PolicyOptions = {
 /** The key of a submission: one's own, or that of the call that it is part of. */
 const keyOf = (submitting: SubmitOptions | undefined): string | undefined =>
   submitting?.idempotencyKey ?? submitting?.within?.idempotencyKey
-
-const unknown = (
-  service: string,
-  { job, requestId }: JobSnapshot<unknown>,
-  { status }: { readonly status: string }
-): UnknownJobStatus =>
-  new UnknownJobStatus({ service, jobId: job.jobId, requestId, jobStatus: excerpt(status) })
-
-/** The error of an end that is none to be glad of. */
-const endOf = (service: string, snapshot: JobSnapshot<unknown>): JobError | undefined => {
-  const { requestId, status } = snapshot
-  const { jobId } = snapshot.job
-  switch (status._tag) {
-    case "Failed":
-      return new JobFailed({
-        service,
-        jobId,
-        requestId,
-        code: status.code === undefined ? undefined : excerpt(status.code),
-        detail: excerpt(status.detail)
-      })
-    case "Cancelled":
-      return new JobCancelled({ service, jobId, requestId, detail: excerpt(status.detail) })
-    case "Unknown":
-      return unknown(service, snapshot, status)
-    default:
-      return undefined
-  }
-}
 
 export type { JobRef, JobSnapshot, JobStatus } from "./Job.ts"
 export type { PaceOptions } from "./Pace.ts"

@@ -37,19 +37,37 @@ export interface Waiting {
   readonly requestId: () => string | undefined
 }
 
-/** Starts a pace: its deadline counts from now. An interval below a millisecond throws, as it would be none. */
+/** What the options say, where they say nothing included. */
+export interface Tempo {
+  readonly interval: Duration.Duration
+  /** The interval after one of that length. */
+  readonly next: (interval: Duration.Duration) => Duration.Duration
+  readonly deadline: Duration.Duration | undefined
+}
+
+/** An interval below a millisecond throws, as it would be none. */
+export const tempo = (options: PaceOptions): Tempo => {
+  const { growth = 1.5 } = options
+  const interval = Duration.fromInputUnsafe(options.interval ?? "2 seconds")
+  const longest = Duration.max(interval, Duration.fromInputUnsafe(options.maxInterval ?? "10 seconds"))
+  if (!(Duration.toMillis(interval) >= 1)) {
+    throw new RangeError(`Pace: \`interval\` must be at least 1 ms, but is ${Duration.format(interval)}`)
+  }
+  if (!(growth >= 1)) throw new RangeError(`Pace: \`growth\` must be at least 1, but is ${growth}`)
+  return {
+    interval,
+    next: (interval) => Duration.min(Duration.times(interval, growth), longest),
+    deadline:
+      options.deadline === false ? undefined : Duration.fromInputUnsafe(options.deadline ?? "2 minutes")
+  }
+}
+
+/** Starts a pace: its deadline counts from now. */
 export const start = (options: PaceOptions, waiting: Waiting): Effect.Effect<Pace> =>
   Clock.clockWith((clock) =>
     Effect.sync(() => {
-      const { growth = 1.5 } = options
-      let interval = Duration.fromInputUnsafe(options.interval ?? "2 seconds")
-      const longest = Duration.max(interval, Duration.fromInputUnsafe(options.maxInterval ?? "10 seconds"))
-      const deadline =
-        options.deadline === false ? undefined : Duration.fromInputUnsafe(options.deadline ?? "2 minutes")
-      if (!(Duration.toMillis(interval) >= 1)) {
-        throw new RangeError(`Pace: \`interval\` must be at least 1 ms, but is ${Duration.format(interval)}`)
-      }
-      if (!(growth >= 1)) throw new RangeError(`Pace: \`growth\` must be at least 1, but is ${growth}`)
+      const { deadline, interval: first, next: after } = tempo(options)
+      let interval = first
       const started = clock.monotonicTimeNanosUnsafe()
       let asked = 1
 
@@ -81,7 +99,7 @@ export const start = (options: PaceOptions, waiting: Waiting): Effect.Effect<Pac
       const next = (hint?: Duration.Duration): Effect.Effect<void, TimedOut> =>
         Effect.suspend(() => {
           const wait = hint === undefined ? interval : Duration.max(interval, hint)
-          interval = Duration.min(Duration.times(interval, growth), longest)
+          interval = after(interval)
           if (deadline !== undefined && hint !== undefined && Duration.isGreaterThan(hint, left(deadline))) {
             return Effect.fail(timedOut(deadline))
           }

@@ -1,8 +1,8 @@
 /**
  * The circuit breaker of `effect/persistence`, with its errors in this library's terms and its time monotonic.
  *
- * The store is taken from the context where there is one (`CircuitBreaker.layerStoreRedis` lets processes share a
- * circuit), and is in memory otherwise.
+ * The store is taken from the context where there is one (`PolicyStores` lets transports and processes share a circuit),
+ * and is in memory otherwise.
  */
 import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Metric, type Scope, Stream } from "effect"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"

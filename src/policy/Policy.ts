@@ -54,7 +54,7 @@ export interface BreakerPolicy {
   readonly openFor: Duration.Duration
 }
 
-/** How much load retries may add, over all callers of one transport. */
+/** How much load retries may add, over all callers of one transport, or of one host with `PolicyStores`. */
 export interface RetryBudgetPolicy {
   /** Retries per call over the last ten seconds. 0.2 by default. */
   readonly ratio: number
@@ -62,7 +62,7 @@ export interface RetryBudgetPolicy {
   readonly perSecond: number
 }
 
-/** How often a service may be asked, over all callers of one transport. */
+/** How often a service may be asked, over all callers of one transport, or of one host with `PolicyStores`. */
 export interface RateLimitPolicy {
   /** Attempts per window on average. */
   readonly limit: number

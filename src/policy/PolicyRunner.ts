@@ -140,7 +140,8 @@ export const make = Effect.fnUntraced(function* (options: {
 }): Effect.fn.Return<PolicyRunner, never, Scope.Scope> {
   const { service, policy: base } = options
   const permits = Semaphore.makeUnsafe(base.concurrency)
-  const budget = base.retryBudget === undefined ? undefined : RetryBudget.make(base.retryBudget)
+  const budget =
+    base.retryBudget === undefined ? undefined : yield* budgetOf(options.key ?? service, base.retryBudget)
   const breaker =
     base.breaker === undefined ? undefined : yield* Breaker.make(options.key ?? service, base.breaker)
   const turn =
@@ -336,6 +337,12 @@ export const make = Effect.fnUntraced(function* (options: {
 
   return { service, policy: base, circuit: breaker?.circuit ?? Breaker.closed, run }
 })
+
+/** The budget of a host, where transports share them, or one's own. */
+const budgetOf = (key: string, policy: Policy.RetryBudgetPolicy) =>
+  Effect.map(Effect.serviceOption(RetryBudget.RetryBudgets), (shared) =>
+    Option.isSome(shared) ? shared.value.of(key, policy) : RetryBudget.make(policy)
+  )
 
 const isOwn = (error: { readonly _tag: string }): error is PolicyError =>
   error instanceof TimedOut ||

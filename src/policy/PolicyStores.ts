@@ -1,6 +1,7 @@
 /**
- * Circuits and rate limits that processes share through Redis: what opens a circuit in one opens it in all, one of them
- * probes, and a rate limit holds for all of them together. Without it each process has its own, in memory.
+ * Circuits, rate limits and retry budgets of a host, shared by all that call it. By default each transport has its own;
+ * with `layerMemory` the transports of a process share them, with `layerRedis` processes share circuits and rate limits
+ * through Redis: what opens a circuit in one opens it in all, one of them probes, and a limit holds for all together.
  *
  * Redis is never what a call fails of. Where it does not answer in time, each process goes on with a circuit and a limit
  * of its own, the log says so once, and Redis is asked again after a while. Only a Redis that is not there when the
@@ -26,6 +27,7 @@ import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import type { Redis } from "effect/persistence/Redis"
 import { withMonotonicClock } from "./MonotonicClock.ts"
+import * as RetryBudget from "./RetryBudget.ts"
 
 export interface RedisOptions {
   /** Before each key. `effect-segformer:` by default. */
@@ -36,10 +38,26 @@ export interface RedisOptions {
   readonly askAgainAfter?: Duration.Input | undefined
 }
 
-/** The stores of circuits and of rate limits, in Redis. */
-export const layerRedis = (
-  options?: RedisOptions
-): Layer.Layer<CircuitBreaker.CircuitBreakerStore | RateLimiter.RateLimiterStore, never, Redis> =>
+/** What `layerMemory` and `layerRedis` provide. */
+export type PolicyStores =
+  | CircuitBreaker.CircuitBreakerStore
+  | RateLimiter.RateLimiterStore
+  | RetryBudget.RetryBudgets
+
+/** All in this process. */
+export const layerMemory: Layer.Layer<PolicyStores> = Layer.effectContext(
+  Effect.gen(function* () {
+    const stores = yield* Layer.build(inMemory)
+    const { RateLimiterStore } = RateLimiter
+    return stores.pipe(
+      Context.add(RateLimiterStore, monotonic(Context.get(stores, RateLimiterStore))),
+      Context.add(RetryBudget.RetryBudgets, RetryBudget.makeShared())
+    )
+  })
+)
+
+/** Circuits and rate limits in Redis, retry budgets in this process. */
+export const layerRedis = (options?: RedisOptions): Layer.Layer<PolicyStores, never, Redis> =>
   Layer.effectContext(
     Effect.gen(function* () {
       const prefix = options?.prefix ?? "effect-segformer:"
@@ -49,16 +67,15 @@ export const layerRedis = (
           RateLimiter.layerStoreRedis({ prefix: `${prefix}rate:` })
         )
       )
-      const own = yield* Layer.build(
-        Layer.merge(CircuitBreaker.layerStoreMemory(), RateLimiter.layerStoreMemory)
-      )
+      const own = yield* Layer.build(layerMemory)
       const ask = asking(options)
       const { CircuitBreakerStore } = CircuitBreaker
       const { RateLimiterStore } = RateLimiter
-      return Context.make(
-        CircuitBreakerStore,
-        circuits(Context.get(shared, CircuitBreakerStore), Context.get(own, CircuitBreakerStore), ask)
-      ).pipe(
+      return own.pipe(
+        Context.add(
+          CircuitBreakerStore,
+          circuits(Context.get(shared, CircuitBreakerStore), Context.get(own, CircuitBreakerStore), ask)
+        ),
         Context.add(
           RateLimiterStore,
           limits(Context.get(shared, RateLimiterStore), Context.get(own, RateLimiterStore), ask)
@@ -66,6 +83,10 @@ export const layerRedis = (
       )
     })
   )
+
+const inMemory = Layer.suspend(() =>
+  Layer.merge(CircuitBreaker.layerStoreMemory(), RateLimiter.layerStoreMemory)
+)
 
 /** Asks Redis, or what stands in for it while it does not answer. */
 type Ask = <A, E extends StoreError, R>(
@@ -156,10 +177,16 @@ const circuits = (shared: Circuits, own: Circuits, ask: Ask): Circuits => ({
 type Limits = RateLimiter.RateLimiterStore["Service"]
 
 const limits = (shared: Limits, own: Limits, ask: Ask): Limits => ({
-  fixedWindow: (options) => ask(shared.fixedWindow(options), withMonotonicClock(own.fixedWindow(options))),
-  tokenBucket: (options) => ask(shared.tokenBucket(options), withMonotonicClock(own.tokenBucket(options))),
-  adaptiveConsume: (options) =>
-    ask(shared.adaptiveConsume(options), withMonotonicClock(own.adaptiveConsume(options))),
-  adaptiveFeedback: (options) =>
-    ask(shared.adaptiveFeedback(options), withMonotonicClock(own.adaptiveFeedback(options)))
+  fixedWindow: (options) => ask(shared.fixedWindow(options), own.fixedWindow(options)),
+  tokenBucket: (options) => ask(shared.tokenBucket(options), own.tokenBucket(options)),
+  adaptiveConsume: (options) => ask(shared.adaptiveConsume(options), own.adaptiveConsume(options)),
+  adaptiveFeedback: (options) => ask(shared.adaptiveFeedback(options), own.adaptiveFeedback(options))
+})
+
+/** A memory store that no change of the time of day moves. */
+const monotonic = (store: Limits): Limits => ({
+  fixedWindow: (options) => withMonotonicClock(store.fixedWindow(options)),
+  tokenBucket: (options) => withMonotonicClock(store.tokenBucket(options)),
+  adaptiveConsume: (options) => withMonotonicClock(store.adaptiveConsume(options)),
+  adaptiveFeedback: (options) => withMonotonicClock(store.adaptiveFeedback(options))
 })

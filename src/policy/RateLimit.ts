@@ -1,8 +1,8 @@
 /**
  * The rate limit of `effect/persistence`: a bucket of `burst` tokens that fills evenly, `limit` in each window.
  *
- * The store is taken from the context where there is one (`RateLimiter.layerStoreRedis` lets processes share a limit),
- * and is in memory otherwise, where its time is monotonic. A store that many machines share keeps the wall clock: the
+ * The store is taken from the context where there is one (`PolicyStores` lets transports and processes share a limit), and
+ * is in memory otherwise, where its time is monotonic. A store that many machines share keeps the wall clock: the
  * monotonic clocks of two machines have nothing to do with each other.
  */
 import { Context, Duration, Effect, Layer, type Scope } from "effect"

@@ -2,7 +2,7 @@
  * A retry budget: retries may add at most a share of the load that calls make, so that callers of a service that is
  * down do not bury it (the token bucket of Finagle's `RetryBudget`, as a window of ten one-second slots).
  */
-import { Clock, Effect } from "effect"
+import { Clock, Context, Effect } from "effect"
 import type { RetryBudgetPolicy } from "./Policy.ts"
 
 const slots = 10
@@ -14,6 +14,28 @@ export interface RetryBudget {
   readonly call: Effect.Effect<void>
   /** Counts one retry if the budget has room for it, and says whether it had. */
   readonly tryRetry: Effect.Effect<boolean>
+}
+
+/** Budgets that transports share by the host they call. Without it each transport has its own. */
+export class RetryBudgets extends Context.Service<
+  RetryBudgets,
+  {
+    /** `key` names the host: the origin of a service. Other numbers are another budget. */
+    readonly of: (key: string, policy: RetryBudgetPolicy) => RetryBudget
+  }
+>()("effect-segformer/policy/RetryBudget/RetryBudgets") {}
+
+/** Budgets in memory, one for each host and policy. */
+export const makeShared = (): RetryBudgets["Service"] => {
+  const known = new Map<string, RetryBudget>()
+  return {
+    of: (key, policy) => {
+      const name = `${policy.ratio} ${policy.perSecond} ${key}`
+      const budget = known.get(name) ?? make(policy)
+      known.set(name, budget)
+      return budget
+    }
+  }
 }
 
 /** Time is monotonic: a wall clock set back or forth changes nothing. */

@@ -180,7 +180,7 @@ export const literal = <const A extends string>(
   words: ReadonlyArray<A>
 ): Variable<A> =>
   make(name, about, {
-    takes: `one of ${words.join(", ")}`,
+    takes: `one of ${words.map((word) => `\`${word}\``).join(", ")}`,
     parse: (text) => words.find((word) => word === text)
   })
 

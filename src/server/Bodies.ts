@@ -1,5 +1,6 @@
 /** The bytes of a body that is no form, under limits: counted as they come, and a body that dawdles is cut off. */
-import { Duration, Effect, Stream } from "effect"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import { Effect } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { bad, Refusal } from "./Refusal.ts"
 import * as Uploads from "./Uploads.ts"
@@ -30,13 +31,16 @@ const tooLarge = (limit: number) =>
     detail: `The request is larger than ${limit} bytes, the most this service takes`
   })
 
-/** The whole body. What says its length is written once, where it stays. */
+/**
+ * The whole body. What says its length is written once, where it stays. It is read from Node's own stream: a body is a
+ * few pieces, and most of what an effect for each of them would cost.
+ */
 export const read = (
   request: HttpServerRequest.HttpServerRequest,
   options: BodyOptions
 ): Effect.Effect<Uint8Array, Refusal> =>
   Effect.suspend(() => {
-    const { maxBytes } = options
+    const { maxBytes, timeout } = options
     const encoding = request.headers["content-encoding"] ?? "identity"
     if (encoding !== "identity") {
       const detail = `Send the body as it is, not in the encoding "${encoding}"`
@@ -44,27 +48,39 @@ export const read = (
     }
     const announced = Uploads.bodyBytes(request, 64 * 1024)
     if (announced > maxBytes) return Effect.fail(tooLarge(maxBytes))
-    let body = new Uint8Array(Math.max(0, announced))
-    let length = 0
-    const take = (chunk: Uint8Array) => {
-      const needed = length + chunk.length
-      if (needed > maxBytes) return Effect.fail(tooLarge(maxBytes))
-      if (needed > body.length) {
-        const larger = new Uint8Array(Math.min(maxBytes, Math.max(needed, body.length * 2)))
-        larger.set(body.subarray(0, length))
-        body = larger
+    return Effect.callback<Uint8Array, Refusal>((resume) => {
+      const source = NodeHttpServerRequest.toIncomingMessage(request)
+      let body = new Uint8Array(Math.max(0, announced))
+      let length = 0
+      const take = (chunk: Uint8Array) => {
+        const needed = length + chunk.length
+        if (needed > maxBytes) return end(Effect.fail(tooLarge(maxBytes)))
+        if (needed > body.length) {
+          const larger = new Uint8Array(Math.min(maxBytes, Math.max(needed, body.length * 2)))
+          larger.set(body.subarray(0, length))
+          body = larger
+        }
+        body.set(chunk, length)
+        length = needed
       }
-      body.set(chunk, length)
-      length = needed
-      return Effect.void
-    }
-    return request.stream.pipe(
-      Stream.mapError(() => bad("The body did not arrive whole")),
-      Stream.runForEach(take),
-      Effect.timeoutOrElse({
-        duration: Duration.millis(options.timeout),
-        orElse: () => Effect.fail(Uploads.tooSlow(options.timeout))
-      }),
-      Effect.map(() => body.subarray(0, length))
-    )
+      const whole = () => end(Effect.succeed(body.subarray(0, length)))
+      const broken = () => end(Effect.fail(bad("The body did not arrive whole")))
+      const timer = setTimeout(() => end(Effect.fail(Uploads.tooSlow(timeout))), timeout)
+      const leave = () => {
+        clearTimeout(timer)
+        source.off("data", take).off("end", whole).off("error", broken).off("close", broken)
+      }
+      const end = (result: Effect.Effect<Uint8Array, Refusal>) => {
+        leave()
+        // What is still to come is not taken in; Node drops it, or the connection with it.
+        source.pause()
+        resume(result)
+      }
+      if (source.destroyed && !source.readableEnded) return broken()
+      if (/^100-continue$/i.test(request.headers["expect"] ?? "")) {
+        NodeHttpServerRequest.toServerResponse(request).writeContinue()
+      }
+      source.on("data", take).on("end", whole).on("error", broken).on("close", broken)
+      return Effect.sync(leave)
+    })
   })

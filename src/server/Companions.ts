@@ -151,7 +151,10 @@ const where = <I, A, E>(
     Effect.catchTag("ServiceNotConfigured", () => Effect.succeed(undefined))
   )
 
-/** All of it, for as long as the scope: what waits for analytics is sent when it ends. */
+/**
+ * All of it, for as long as the scope: what waits for analytics is sent when it ends, so the `HttpClient` must outlive
+ * it. Provide that outside of `Effect.scoped`.
+ */
 export const make = (
   options?: AuthorizeOptions
 ): Effect.Effect<Companions, InvalidConfig | InvalidUrl, HttpClient.HttpClient | Scope.Scope> =>

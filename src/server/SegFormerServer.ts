@@ -1,5 +1,6 @@
 /**
- * Any segmenter as an HTTP service: what is provided as `Transport` answers in the dialects given.
+ * Any segmenter as an HTTP service: what is provided as `Transport` answers at `/v1` (the contract `SegFormerApi`), in
+ * the dialects given, and on a page.
  *
  * Requests beyond what can be worked on or wait are refused with 503 and Retry-After before their body is read; bodies,
  * pixels and slow senders and readers are bounded. When its scope ends the server drains: it takes no new connection,
@@ -195,7 +196,12 @@ const application = Effect.fnUntraced(function* <E, R>(
   const page = options.page === false ? [] : yield* Page.routes({ maxBytes: served.limits.maxBytes })
   return yield* Application.make({
     dialects,
-    api: yield* Routes.make(models, Metrics.text({ admission, cache }), jobs),
+    api: yield* Routes.make({
+      models,
+      jobs,
+      metrics: Metrics.text({ admission, cache }),
+      active: options.active
+    }),
     page,
     door: Security.door(options),
     requests: Metrics.makeRequests(),

@@ -1,6 +1,7 @@
 /** What a server is told: where it listens, what it takes, who may ask. */
 import { Duration, type Effect, type Layer, type Redacted } from "effect"
 import type { Transport } from "../Transport.ts"
+import type { Active } from "./Companions.ts"
 import type { Dialect, ServerLimits } from "./Dialect.ts"
 import type { JobsOptions } from "./jobs/JobsOptions.ts"
 import type { MicroBatchOptions } from "./MicroBatch.ts"
@@ -49,6 +50,8 @@ export interface SegFormerServerOptions<out E = never, out R = never> {
   readonly tokens?: ReadonlyArray<Redacted.Redacted> | undefined
   /** Asked about bearer tokens that are none of `tokens`: whose it is, or whether it is good. */
   readonly authorize?: ((token: Redacted.Redacted) => Effect.Effect<boolean | Caller>) | undefined
+  /** Told of each image that `/v1/segment` has segmented, and for whom. The answer waits for it. */
+  readonly active?: Active | undefined
   /** Listen on other addresses than loopback although everybody may come in. Off by default. */
   readonly allowAnyone?: boolean | undefined
 

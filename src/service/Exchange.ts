@@ -398,7 +398,10 @@ const connectionError = (
     return new InvalidUrl({ url: service, detail: hide.text(Body.describe(reason.cause)) })
   // `fetch` says no more of ports that it never calls, such as those of mail and SSH.
   if (Body.describe(reason.cause) === "bad port")
-    return new InvalidUrl({ url: service, detail: "`fetch` calls no such port. Use another, or another client" })
+    return new InvalidUrl({
+      url: service,
+      detail: "`fetch` calls no such port. Use another, or another client"
+    })
   // A source that breaks while it is sent fails with an error of its own, which the client carries as the cause.
   const code = Body.codeOf(reason.cause)
   return new ConnectionFailed({

@@ -68,9 +68,15 @@ export type ServiceClient<Groups extends HttpApiGroup.Constraint> = Client<Group
   readonly [AboutKey]: About
 }
 
+/** The groups of a contract. */
+export type GroupsOf<Api extends HttpApi.Constraint> =
+  Api extends HttpApi.HttpApi<infer _Id, infer Groups> ? Groups : never
+
 /** The client of a contract: `ServiceClient.For<typeof UserApi>`. */
-export type For<Api extends HttpApi.Constraint> =
-  Api extends HttpApi.HttpApi<infer _Id, infer Groups> ? ServiceClient<Groups> : never
+export type For<Api extends HttpApi.Constraint> = ServiceClient<GroupsOf<Api>>
+
+/** The handlers of a contract's fake: `ServiceClient.FakeHandlersFor<typeof UserApi>`. */
+export type FakeHandlersFor<Api extends HttpApi.Constraint> = FakeService.FakeHandlers<GroupsOf<Api>>
 
 export interface ServiceClientOptions<Groups extends HttpApiGroup.Constraint> extends ServiceDefinition {
   /** Its name in the registry, such as `user` for `USER_SERVICE_URL`. */

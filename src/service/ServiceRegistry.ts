@@ -122,6 +122,13 @@ const address = (name: string, key: string): Variable.Variable<string> =>
 
 const withoutSlash = (url: string): string => url.replace(/\/+$/, "")
 
+/** A host as a URL has it: an IPv6 address in brackets. What has a port or a path is none. */
+const hostOf = (text: string): string | undefined => {
+  const host = /^[^[]*:.*:/.test(text) ? `[${text}]` : text
+  const isBare = !/[/@?#\s]/.test(host) && (host.startsWith("[") ? host.endsWith("]") : !host.includes(":"))
+  return isBare && URL.canParse(`http://${host}/`) ? host : undefined
+}
+
 /** The variables of one service. */
 const variables = (start: string) => ({
   url: address(`${start}_URL`, `${start}_API_KEY`),
@@ -130,7 +137,7 @@ const variables = (start: string) => ({
     { sets: "the host", default: "none" },
     {
       takes: "the name or address of a host, without protocol and port",
-      parse: (text) => (URL.canParse(`http://${text}/`) && !/[/@?#\s]|:\d+$/.test(text) ? text : undefined)
+      parse: hostOf
     }
   ),
   port: Variable.make(
@@ -189,10 +196,9 @@ const compose = (parts: {
   readonly port: number | undefined
   readonly basePath: string
 }): string => {
-  const host = parts.host.includes(":") && !parts.host.startsWith("[") ? `[${parts.host}]` : parts.host
   const port = parts.port === undefined ? "" : `:${parts.port}`
   const path = parts.basePath.replaceAll(/^\/+|\/+$/g, "")
-  return `${parts.protocol}://${host}${port}${path === "" ? "" : `/${path}`}`
+  return `${parts.protocol}://${parts.host}${port}${path === "" ? "" : `/${path}`}`
 }
 
 /** What the environment and the definition say of a service; problems are told to the reader. */

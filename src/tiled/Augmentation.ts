@@ -30,7 +30,7 @@ import type { Prediction } from "../Prediction.ts"
 import { InferenceFailed, type SegmentationError } from "../SegmentationError.ts"
 import { type PredictRequest, Transport } from "../Transport.ts"
 import * as Members from "../TransportMembers.ts"
-import { finish } from "./Band.ts"
+import { finish, type Work } from "./Band.ts"
 
 /** `"x"`: left becomes right. `"y"`: top becomes bottom. `"xy"`: both, which is half a turn. */
 export type Flip = "x" | "y" | "xy"
@@ -52,9 +52,15 @@ interface View {
   readonly flip: Flip | undefined
 }
 
+/** What one look came to. */
+interface Look {
+  readonly flip: Flip | undefined
+  readonly prediction: Extract<Prediction, { readonly _tag: "Logits" }>
+}
+
 /**
- * A transport before another, whose policy each look is under. Logits have the resolution of the first scale's. Throws
- * `RangeError` for a scale that is not a positive number.
+ * A transport before another, whose policy each look is under. Logits have the resolution that the first scale gives.
+ * Throws `RangeError` for scales that are no positive numbers.
  */
 export const make = Effect.fnUntraced(function* (
   member: Transport["Service"],
@@ -62,56 +68,139 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Transport["Service"], never, ImageCodec | Scope.Scope> {
   const codec = yield* ImageCodec
   const { concurrency = 1, flips = ["x"], scales = [1] } = options
-  for (const scale of scales) {
-    if (scale > 0 && scale < Infinity) continue
-    throw new RangeError(`Augmentation: a scale must be a positive number, but is ${scale}`)
+  if (scales.length === 0 || !scales.every((scale) => scale > 0 && scale < Infinity)) {
+    throw new RangeError(`Augmentation: \`scales\` must be positive numbers, but are [${scales.join(", ")}]`)
   }
-  const views = scales.flatMap((scale): ReadonlyArray<View> => [
-    { scale, flip: undefined },
-    ...new Set(flips).values().map((flip) => ({ scale, flip }))
-  ])
+  const views = scales.flatMap((scale) =>
+    [undefined, ...new Set(flips)].map((flip): View => ({ scale, flip }))
+  )
 
   const predict = Effect.fnUntraced(function* (
-    request: PredictRequest,
+    { image }: PredictRequest,
     attempt: Attempt
   ): Effect.fn.Return<Prediction, SegmentationError> {
-    const { image } = request
+    const fail = (detail: string) => new InferenceFailed({ model: member.name, source: image.source, detail })
     const raster = yield* codec.decode(image, { maxPixels: Number.MAX_SAFE_INTEGER })
-    let sum: Sum | undefined
-    let first: Prediction | undefined
-    const look = Effect.fnUntraced(function* (view: View): Effect.fn.Return<Seen, SegmentationError> {
+    const look = Effect.fnUntraced(function* (view: View): Effect.fn.Return<Look, SegmentationError> {
       const isItself = view.scale === 1 && view.flip === undefined
       const seen = isItself ? image : yield* viewOf(codec, image, raster, view)
       const prediction = yield* Members.predict(member, { image: seen, prefer: "logits" }, attempt)
       if (prediction._tag !== "Logits") {
-        const detail = `averaging takes logits, but it gave ${prediction._tag === "Labels" ? "a label map" : "pictures"}`
-        return yield* new InferenceFailed({ model: member.name, source: image.source, detail })
+        const given = prediction._tag === "Labels" ? "a label map" : "pictures"
+        return yield* fail(`averaging over flips and scales takes logits, and it gave ${given}`)
       }
-      const logits = yield* Effect.fromResult(Logits.make(prediction.logits))
-      return { view, prediction, logits }
+      yield* Effect.fromResult(Logits.make(prediction.logits))
+      return { flip: view.flip, prediction }
     })
-    yield* Effect.forEach(views, look, { concurrency }).pipe(
-      Effect.flatMap((all) =>
-        Effect.forEach(all, ({ logits, prediction, view }) => {
-          first ??= prediction
-          sum ??= emptyLike(logits)
-          return sum.classes === logits.classes
-            ? finish(adding(sum, logits, view.flip))
-            : new InferenceFailed({
-                model: member.name,
-                source: image.source,
-                detail: `it gave ${sum.classes} classes at first, and ${logits.classes} then`
-              })
-        })
-      )
-    )
-    return averaged(first, sum, views.length)
+    const looks = yield* Effect.forEach(views, look, { concurrency })
+    const { prediction } = looks[0]!
+    const classes = [...new Set(looks.map((each) => each.prediction.logits.classes))]
+    if (classes.length > 1) return yield* fail(`it gave logits of ${classes.join(" and of ")} classes`)
+    // What it says of scores or regions is of one look alone.
+    return {
+      _tag: "Logits",
+      classes: prediction.classes,
+      logits: yield* finish(average(looks, prediction.logits)),
+      requestId: prediction.requestId
+    }
   })
 
   return yield* Transport.make({
-    name: `${member.name}, ${views.length} looks`,
+    name: `${member.name} in ${views.length} looks`,
     predict,
     describe: member.describe,
     health: member.health
   })
 })
+
+/** A layer of {@link make}, before the transport of the context. */
+export const layer = (options?: AugmentationOptions): Layer.Layer<Transport, never, Transport | ImageCodec> =>
+  Layer.effect(
+    Transport,
+    Effect.flatMap(Transport, (member) => make(member, options))
+  )
+
+const viewOf = Effect.fnUntraced(function* (
+  codec: ImageCodec["Service"],
+  image: ImageSource.Image,
+  raster: Raster,
+  { flip, scale }: View
+): Effect.fn.Return<ImageSource.Image, SegmentationError> {
+  const width = Math.max(1, Math.round(raster.width * scale))
+  const height = Math.max(1, Math.round(raster.height * scale))
+  const scaled = scale === 1 ? raster.data : yield* finish(resizing(raster, width, height))
+  const data = flip === undefined ? scaled : yield* finish(flipping(scaled, width, height, flip))
+  const png = yield* codec.encode({ width, height, channels: 3, data }, "png")
+  const opened = yield* ImageSource.bytes(png).open({ maxBytes: Infinity, maxPixels: Infinity })
+  return { ...opened, source: image.source, name: image.name.replace(/\.\w+$/, ".png") }
+})
+
+/** As Pillow does it, to which models are used. */
+const resizing = ({ data, height, width }: Raster, toWidth: number, toHeight: number): Work<Uint8Array> => {
+  const resampler = Resample.make(width, height, toWidth, toHeight, "bilinear")
+  return {
+    rows: height,
+    run: (from, to) => resampler.push(data.subarray(from * width * 3, to * width * 3)),
+    end: () => {
+      const out = new Uint8Array(toWidth * toHeight * 3)
+      resampler.rows((row, y) => out.set(row, y * toWidth * 3))
+      return out
+    }
+  }
+}
+
+const flipping = (data: Uint8Array, width: number, height: number, flip: Flip): Work<Uint8Array> => {
+  const out = new Uint8Array(data.length)
+  return {
+    rows: height,
+    run: (from, to) => {
+      for (let y = from; y < to; y++) {
+        const row = data.subarray(y * width * 3, (y + 1) * width * 3)
+        const start = (flip === "x" ? y : height - 1 - y) * width * 3
+        if (flip === "y") out.set(row, start)
+        else
+          for (let x = 0; x < width; x++) out.set(row.subarray(x * 3, x * 3 + 3), start + (width - 1 - x) * 3)
+      }
+    },
+    end: () => out
+  }
+}
+
+/** The mean of all looks, turned back and resized bilinearly (`align_corners=False`), in 64 bits. */
+const average = (looks: ReadonlyArray<Look>, like: Logits.Logits): Work<Logits.Logits> => {
+  const { classes, height, width } = like
+  const data = new Float32Array(classes * height * width)
+  const sums = new Float64Array(width)
+  const taken = looks.map(({ flip, prediction: { logits } }) => ({
+    flip,
+    logits,
+    columns: axis(logits.width, width),
+    lines: axis(logits.height, height)
+  }))
+  return {
+    rows: classes * height,
+    run: (from, to) => {
+      for (let row = from; row < to; row++) {
+        const plane = Math.floor(row / height)
+        sums.fill(0)
+        for (const { columns, flip, lines, logits } of taken) {
+          const y = flip === "y" || flip === "xy" ? height - 1 - (row % height) : row % height
+          const upper = (plane * logits.height + lines.low[y]!) * logits.width
+          const lower = (plane * logits.height + lines.high[y]!) * logits.width
+          const wy = lines.weight[y]!
+          for (let x = 0; x < width; x++) {
+            const at = flip === "x" || flip === "xy" ? width - 1 - x : x
+            const low = columns.low[at]!
+            const high = columns.high[at]!
+            const wx = columns.weight[at]!
+            const left = (1 - wy) * logits.data[upper + low]! + wy * logits.data[lower + low]!
+            const right = (1 - wy) * logits.data[upper + high]! + wy * logits.data[lower + high]!
+            sums[x]! += (1 - wx) * left + wx * right
+          }
+        }
+        for (let x = 0; x < width; x++) data[row * width + x] = sums[x]! / taken.length
+      }
+    },
+    end: () => ({ data, classes, height, width })
+  }
+}

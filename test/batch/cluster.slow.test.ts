@@ -101,7 +101,7 @@ layer(Postgres.layer(), { timeout: "30 seconds", excludeTestServices: true })(
             for (let round = 0; round < 2; round++)
               assert.deepStrictEqual(contents(join(out, `disturbed-${round}`)), expected)
           }),
-        120_000
+        240_000
       )
 
     disturbed("one of three runners is killed: each image is in the output once, as undisturbed", (runner) =>

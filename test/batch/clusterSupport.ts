@@ -1,12 +1,12 @@
 /** Runners as processes of their own, over a database of its own. */
+import { createHash } from "node:crypto"
 import { type ChildProcess, spawn } from "node:child_process"
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { Effect, type Redacted, type Scope } from "effect"
-import { Redacted as R } from "effect"
+import { Effect, Redacted, type Scope } from "effect"
 import type { Options } from "./clusterWorker.ts"
 
 const main = fileURLToPath(new URL("clusterWorker.ts", import.meta.url))
@@ -37,7 +37,7 @@ export const startRunner = Effect.fnUntraced(function* (
   const port = yield* freePort
   return yield* Effect.acquireRelease(
     Effect.sync(() => {
-      const given: Options = { ...options, port, database: R.value(database) }
+      const given: Options = { ...options, port, database: Redacted.value(database) }
       const child = spawn(process.execPath, ["-C", "source", main, JSON.stringify(given)], {
         stdio: ["ignore", "pipe", "pipe"]
       })
@@ -68,12 +68,18 @@ export const folder = (
     (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
   )
 
-/** All files below a folder with their bytes, in base64. */
+/** All files below a folder with the digests of their bytes. */
 export const contents = (path: string): Readonly<Record<string, string>> =>
   Object.fromEntries(
     readdirSync(path, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name))
-      .map((file) => [file.slice(path.length + 1), readFileSync(file).toString("base64")] as const)
+      .map(
+        (file) =>
+          [
+            file.slice(path.length + 1),
+            createHash("sha256").update(readFileSync(file)).digest("hex")
+          ] as const
+      )
       .sort(([a], [b]) => (a < b ? -1 : 1))
   )

@@ -2,7 +2,7 @@
  * Runs on a cluster: PostgreSQL with its own durability (`fsync` on), workers as processes, all on one machine.
  *
  * - runners: the service is a wait of 100 ms, 8 images at once for each runner, so that a runner can do 80 a second and
- *   the service any number. Images a second with 1, 2 and 4 runners, in chunks of 50.
+ *   the service any number. Images a second with 1, 2 and 4 runners, in chunks of 20.
  * - chunks: the service takes no time, one runner. What an image costs by the size of its chunk, beside the same body of
  *   work in a plain loop (`Work.process`, no database): the difference is the engine and the journal in the database.
  *   Rows are those of the engine and of the runs together.
@@ -106,8 +106,7 @@ const measure = Effect.fnUntraced(function* (options: {
       })
     // Shards are shared out, code is warm and pools are open once each has done something.
     yield* runs.submit({ run: "warm", items: items(0, 40 * runners), chunk: 2 })
-    yield* settled("warm")
-    yield* Effect.sleep("4 seconds")
+    yield* runs.wait("warm")
     const rows = yield* count
     const before = yield* Effect.forEach(workers, timeOf)
     const idle = busy()
@@ -116,12 +115,15 @@ const measure = Effect.fnUntraced(function* (options: {
     yield* settled("measured")
     const millis = performance.now() - start
     const after = yield* Effect.forEach(workers, timeOf)
+    const machine = busy() - idle
     const sum = (times: ReadonlyArray<number>) => times.reduce((a, b) => a + b, 0)
     const measured: Measured = {
       millis,
-      rows: (yield* count) - rows,
+      rows:
+        (yield* Effect.andThen(Effect.andThen(runs.wait("measured"), Effect.sleep("500 millis")), count)) -
+        rows,
       workers: sum(after) - sum(before),
-      machine: busy() - idle
+      machine
     }
     return measured
   }).pipe(Effect.provide(ClusterEngine.layerClient({ database, connections: 10 })))
@@ -152,8 +154,8 @@ export const run = (report: Report): Promise<void> =>
 
     let single = 0
     for (const runners of [1, 2, 4]) {
-      const images = Math.min(pictures, 320 * runners)
-      const found = yield* measure({ folder, runners, images, chunk: 50, latency: 100, concurrency: 8 })
+      const images = Math.min(pictures, 240 * runners)
+      const found = yield* measure({ folder, runners, images, chunk: 20, latency: 100, concurrency: 8 })
       const rate = (images * 1000) / found.millis
       if (runners === 1) single = rate
       const subject = `${runners} runner${runners === 1 ? "" : "s"}`
@@ -180,7 +182,7 @@ export const run = (report: Report): Promise<void> =>
       value: plain
     })
     for (const chunk of [1, 10, 100, 1000]) {
-      const images = chunk === 1 ? 500 : pictures
+      const images = chunk === 1 ? 300 : chunk === 10 ? 1000 : pictures
       const found = yield* measure({ folder, runners: 1, images, chunk, latency: 0, concurrency: 16 })
       const subject = chunk === 1 ? "one to a chunk" : `${chunk} to a chunk`
       const figures = [

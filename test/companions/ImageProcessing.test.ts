@@ -410,8 +410,10 @@ describe("the health of a service", () => {
     body: Effect.Effect<A, E, ImageProcessing | FakeHttp.Recorded>
   ): Effect.Effect<A, E> => {
     const healthy = FakeHttp.json({ status: "healthy", last_error: null })
-    const unhealthy = FakeHttp.json({ status: "unhealthy", last_error: "out of memory" }, { status: 503 })
-    const outcomes = [healthy, healthy, unhealthy, unhealthy, unhealthy, unhealthy]
+    const unhealthy = [1, 2, 3].map((bad) =>
+      FakeHttp.json({ status: "unhealthy", last_error: `bad ${bad}` }, { status: 503 })
+    )
+    const outcomes = [healthy, ...unhealthy]
     return quiet(
       body.pipe(
         Effect.provide(
@@ -432,26 +434,36 @@ describe("the health of a service", () => {
     Effect.map(requests, (all) => all.map(({ method, url }) => `${method} ${url}`))
   )
 
-  /** The fake answers in real time, while the intervals are those of the test clock. */
-  const settled = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 50)))
-  const pass = (seconds: number) => Effect.andThen(TestClock.adjust(`${seconds} seconds`), settled)
+  /** Waits, in real time, as the fake answers in, until the checks in the background have found something. */
+  const found = (detail: string) =>
+    Effect.gen(function* () {
+      const images = yield* ImageProcessing
+      while ((yield* images.state).last?.detail !== detail) {
+        yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
+      }
+      return (yield* images.state)._tag
+    })
+
+  /** Lets the test clock run until the service is asked again: the seconds that it took. */
+  const nextCheck = Effect.gen(function* () {
+    const before = (yield* asked).length
+    let seconds = 0
+    for (; seconds < 100 && (yield* asked).length === before; seconds++) yield* TestClock.adjust("1 second")
+    return seconds
+  })
 
   it.effect("is looked at in the background, every minute", () =>
     watched(
       "",
       Effect.gen(function* () {
-        const images = yield* ImageProcessing
-        yield* settled
+        assert.strictEqual(yield* found("healthy"), "Healthy")
         assert.deepStrictEqual(yield* asked, ["GET http://fake/health"])
-        assert.strictEqual((yield* images.state)._tag, "Healthy")
-        yield* pass(53)
-        assert.lengthOf(yield* asked, 1)
-        yield* pass(14)
-        assert.lengthOf(yield* asked, 2)
-        // Three bad answers in a row, and it is known to be unhealthy.
-        for (let i = 0; i < 3; i++) yield* pass(67)
-        const { _tag, last } = yield* images.state
-        assert.deepStrictEqual([_tag, last?.detail], ["Unhealthy", "out of memory"])
+        for (let bad = 1; bad <= 3; bad++) {
+          const seconds = yield* nextCheck
+          assert.isTrue(seconds >= 54 && seconds <= 67, `${seconds} seconds`)
+          // Three bad answers in a row, and it is known to be unhealthy.
+          assert.strictEqual(yield* found(`bad ${bad}`), bad < 3 ? "Healthy" : "Unhealthy")
+        }
       })
     )
   )
@@ -460,11 +472,9 @@ describe("the health of a service", () => {
     watched(
       "5000",
       Effect.gen(function* () {
-        yield* ImageProcessing
-        yield* settled
-        yield* pass(6)
-        yield* pass(6)
-        assert.lengthOf(yield* asked, 3)
+        yield* found("healthy")
+        const seconds = yield* nextCheck
+        assert.isTrue(seconds >= 4 && seconds <= 6, `${seconds} seconds`)
       })
     )
   )

@@ -1,6 +1,6 @@
 /** What the clients of authentication, notification and analytics promise their callers. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Logger, Redacted, References, Scope } from "effect"
+import { Duration, Effect, Exit, Fiber, Layer, Logger, Redacted, References, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import type { HttpClient } from "effect/http"
 import {
@@ -287,6 +287,21 @@ describe("Analytics", () => {
 })
 
 describe("a server made from a contract", () => {
+  it.live("says when to come back, and the client knows", () =>
+    Effect.gen(function* () {
+      const detail = "maintenance"
+      const retryAfter = Duration.seconds(90)
+      const url = yield* serve(ProjectsApi, {
+        project: { getProject: () => new CompanionUnavailable({ service: "project", detail, retryAfter }) }
+      })
+      const error = yield* Effect.flatMap(Projects, (projects) =>
+        Effect.flip(projects.getProject({ params: { project_id: 1 } }))
+      ).pipe(Effect.provide(Projects.layer.pipe(Layer.provide(at({ project: url })))), quiet)
+      assert.strictEqual(error._tag, "CompanionUnavailable")
+      assert.strictEqual(error.message, "project is not available (503): maintenance. It asks to wait 1m 30s")
+    }).pipe(Effect.scoped)
+  )
+
   it.live("keeps projects and their comments from create to delete", () =>
     Effect.gen(function* () {
       const names = new Map<string, string>()

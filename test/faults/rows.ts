@@ -1,6 +1,7 @@
 /** Every row that one process can check. Those that are about memory, and the soak, have modules of their own. */
 import { answers, dialects, retryAfter, statuses } from "./answers.ts"
 import { connections, time } from "./connections.ts"
+import { batchRows } from "./batch.ts"
 import { chaos, exactlyOnce, privateAddresses, strangers } from "./guards.ts"
 import { type Row, scenario } from "./Harness.ts"
 import { load } from "./load.ts"
@@ -21,4 +22,9 @@ const scenarios = [
   ...chaos
 ]
 
-export const rows: ReadonlyArray<Row> = [...scenarios.map(scenario), ...names, ...privateAddresses]
+export const rows: ReadonlyArray<Row> = [
+  ...scenarios.map(scenario),
+  ...names,
+  ...privateAddresses,
+  ...batchRows
+]

@@ -338,3 +338,110 @@ describe("JobClient: following", () => {
     }).pipe(Effect.scoped)
   )
 })
+
+describe("JobClient: many at once", () => {
+  /** Jobs whose end comes at a second of their own. */
+  const many = (ends: Readonly<Record<string, number>>, options?: JobClient.JobClientOptions) =>
+    Effect.gen(function* () {
+      const seen = {
+        asked: [] as Array<readonly [string, number]>,
+        atOnce: 0,
+        most: 0,
+        cancelled: [] as Array<string>
+      }
+      const { contract } = scripted({})
+      const jobs = yield* JobClient.make(
+        {
+          ...contract,
+          status: (job) =>
+            Effect.gen(function* () {
+              const now = (yield* Clock.currentTimeMillis) / 1000
+              seen.asked.push([job.jobId, now])
+              seen.most = Math.max(seen.most, ++seen.atOnce)
+              yield* Effect.sleep("100 millis")
+              seen.atOnce--
+              const at = ends[job.jobId] ?? Infinity
+              const status: Status =
+                now < at ? running : job.jobId.startsWith("bad") ? { _tag: "Failed", detail: "no" } : done
+              return { job, status, retryAfter: job.jobId === "slow" ? Duration.seconds(30) : undefined }
+            }),
+          cancel: (job) => Effect.sync(() => void seen.cancelled.push(job.jobId))
+        },
+        options
+      )
+      const refs = Object.keys(ends).map((jobId) => ({ jobId }))
+      return { jobs, refs, seen }
+    })
+
+  const outcome = ({ exit, job }: JobClient.JobEnd<string, { readonly _tag: string }>) => {
+    const error = Exit.findErrorOption(exit)
+    return [job.jobId, error._tag === "Some" ? error.value._tag : "success"]
+  }
+
+  it.effect("each is given as it ends, and one that fails ends none of the others", () =>
+    Effect.gen(function* () {
+      const { jobs, refs, seen } = yield* many({ c: 20, bad: 5, a: 2, b: 8 })
+      const ended = yield* Effect.flatten(settle(Stream.runCollect(jobs.awaitAll(refs))))
+      assert.deepStrictEqual(Array.from(ended, outcome), [
+        ["a", "success"],
+        ["bad", "JobFailed"],
+        ["b", "success"],
+        ["c", "success"]
+      ])
+      assert.deepStrictEqual(seen.cancelled, [])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect(
+    "a thousand of them have few requests under way, and none is asked sooner than its interval",
+    () =>
+      Effect.gen(function* () {
+        const ends = Object.fromEntries(Array.from({ length: 1000 }, (_, at) => [`j${at}`, 40]))
+        const { jobs, refs, seen } = yield* many(ends, { deadline: false, interval: "5 seconds", growth: 1 })
+        yield* Effect.flatten(settle(Stream.runDrain(jobs.awaitAll(refs, { concurrency: 7 })), 400))
+        assert.strictEqual(seen.most, 7)
+        const last = new Map<string, number>()
+        for (const [id, at] of seen.asked) {
+          assert.isAtLeast(at - (last.get(id) ?? -Infinity), 5)
+          last.set(id, at)
+        }
+      }).pipe(Effect.scoped)
+  )
+
+  it.effect("one that wants to be left alone is, without the others waiting for it", () =>
+    Effect.gen(function* () {
+      const { jobs, refs, seen } = yield* many({ slow: 1, a: 6 })
+      const ended = yield* Effect.flatten(settle(Stream.runCollect(jobs.awaitAll(refs))))
+      assert.deepStrictEqual(
+        Array.from(ended, ({ job }) => job.jobId),
+        ["a", "slow"]
+      )
+      assert.deepStrictEqual(
+        seen.asked.filter(([id]) => id === "slow").map(([, at]) => Math.floor(at)),
+        [0, 30]
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("at the deadline those that are left are given up and cancelled", () =>
+    Effect.gen(function* () {
+      const { jobs, refs, seen } = yield* many({ a: 3, never: Infinity }, { deadline: "30 seconds" })
+      const ended = yield* Effect.flatten(settle(Stream.runCollect(jobs.awaitAll(refs))))
+      assert.deepStrictEqual(Array.from(ended, outcome), [
+        ["a", "success"],
+        ["never", "TimedOut"]
+      ])
+      assert.deepStrictEqual(seen.cancelled, ["never"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect.each(["cancel", "leave"] as const)("who is interrupted leaves them as asked: %s", (abandoned) =>
+    Effect.gen(function* () {
+      const { jobs, refs, seen } = yield* many({ a: 2, b: 50, c: 50 })
+      const fiber = yield* Effect.forkChild(Stream.runDrain(jobs.awaitAll(refs, { abandoned })))
+      for (let at = 0; at < 40; at++) yield* TestClock.adjust("250 millis")
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(seen.cancelled.sort(), abandoned === "cancel" ? ["b", "c"] : [])
+    }).pipe(Effect.scoped)
+  )
+})

@@ -1,9 +1,12 @@
 /** What the page computes, without a browser: pixels from label maps, and code to copy. */
+import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { agreement, colors, paint } from "../../src/server/page/client/Overlay.ts"
 import type { Found } from "../../src/server/page/client/Result.ts"
-import { snippet } from "../../src/server/page/client/Snippets.ts"
-import { bytes, percent, sentence } from "../../src/server/page/client/Text.ts"
+import { languages, snippet } from "../../src/server/page/client/Snippets.ts"
+import { bytes, confidence, percent, sentence } from "../../src/server/page/client/Text.ts"
+
+const guide = readFileSync(new URL("../../docs/guides/page.md", import.meta.url), "utf8")
 
 const found = (id: number, name: string, color: string | undefined): Found => ({
   id,
@@ -117,6 +120,13 @@ describe("words", () => {
       "> 99.9 %",
       "100 %"
     ])
+    assert.deepStrictEqual([null, 0, 0.972, 0.997, 1].map(confidence), [
+      "–",
+      "0 %",
+      "97 %",
+      "> 99 %",
+      "100 %"
+    ])
     assert.deepStrictEqual([1, 20_000, 4_210_000].map(bytes), ["1 kB", "20 kB", "4.2 MB"])
     assert.deepStrictEqual(["It broke", "It broke."].map(sentence), ["It broke.", "It broke."])
   })
@@ -130,7 +140,19 @@ describe("words", () => {
   --header "Content-Type: application/octet-stream" \\
   --data-binary '@it'\\''s "x".png'`
     )
-    assert.include(snippet("typescript", deed), String.raw`openAsBlob("it's \"x\".png")`)
-    assert.notInclude(snippet("typescript", { ...deed, token: false }), "TOKEN")
+    for (const language of languages) {
+      assert.include(snippet(language, deed), "TOKEN")
+      assert.notInclude(snippet(language, { ...deed, token: false }), "TOKEN")
+    }
+    assert.include(snippet("fetch", deed), String.raw`openAsBlob("it's \"x\".png")`)
+    assert.include(snippet("effect", deed), String.raw`readFile("it's \"x\".png")`)
+  })
+  // Where the code of the docs is compiled.
+  it("of code are those of the guide", () => {
+    const deed = { origin: "http://127.0.0.1:8080", model: "bundled", file: "sample.jpg" }
+    assert.include(guide, snippet("effect", { ...deed, token: false }))
+    assert.include(guide, snippet("effect", { ...deed, token: true }))
+    assert.include(guide, snippet("fetch", { ...deed, token: false }))
+    assert.include(guide, snippet("curl", { ...deed, token: true }))
   })
 })

@@ -18,6 +18,7 @@ import {
   phone,
   pointAt,
   segment,
+  serve,
   visit
 } from "./support.ts"
 
@@ -374,24 +375,41 @@ if (executablePath === undefined) {
             .toFile(`${images}${name}.png`)
           assert.isAtMost(file.size, 300_000)
         }
-        const sample = async (page: Page) => {
-          await page.getByRole("button", { name: "Try the sample" }).click()
-          await page.locator("#details").waitFor()
-        }
-        onPage("as docs/images shows it at a desk", async (page) => {
-          await sample(page)
-          await page.getByRole("combobox", { name: "Compare with" }).selectOption("picture")
-          await pointAt(page, 0.39, 0.818)
-          await keep(page, "page-desktop")
-        })
-        onPage(
-          "as docs/images shows it on a phone",
+        const shown = (
+          name: string,
+          use: (page: Page) => Promise<void>,
+          options: Parameters<typeof visit>[2]
+        ) =>
+          it.effect(
+            name,
+            () =>
+              Effect.gen(function* () {
+                const { url } = yield* serve({ models: {} })
+                yield* visit(
+                  url,
+                  async (page) => {
+                    await page.getByRole("button", { name: "Try the sample" }).click()
+                    await page.locator("#details").waitFor()
+                    await use(page)
+                  },
+                  options
+                )
+              }).pipe(Effect.scoped),
+            60_000
+          )
+        shown(
+          "as docs/images shows it at a desk",
           async (page) => {
-            await sample(page)
-            await keep(page, "page-phone")
+            await page.getByRole("combobox", { name: "Compare with" }).selectOption("picture")
+            await pointAt(page, 0.39, 0.818)
+            await keep(page, "page-desktop")
           },
-          { ...phone, colorScheme: "dark" }
+          desktop
         )
+        shown("as docs/images shows it on a phone", (page) => keep(page, "page-phone"), {
+          ...phone,
+          colorScheme: "dark"
+        })
       }
     }
   )

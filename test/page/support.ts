@@ -119,7 +119,7 @@ export const visit = (
       Effect.promise(() => browser.newContext({ acceptDownloads: true, ...context })),
       (context) =>
         Effect.promise(async () => {
-          context.setDefaultTimeout(15_000)
+          context.setDefaultTimeout(30_000)
           const page = await context.newPage()
           page.on("console", (message) => {
             // The tests read pixels back; the page does not.

@@ -3,7 +3,8 @@ import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 import * as NodeRedis from "@effect/platform-node/NodeRedis"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger, type Scope } from "effect"
+import { Effect, Fiber, Layer, Logger, type Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { ServiceUnavailable } from "effect-segformer"
 import { Policy, PolicyRunner, PolicyStores } from "effect-segformer/policy"
 import * as Faulty from "../../src/testing/FaultyService.ts"
@@ -94,6 +95,83 @@ const withRedis = <E>(
       Effect.provide(Logger.layer([logger]))
     )
   }).pipe(Effect.scoped)
+
+describe("transports of one process", () => {
+  const policy: Policy.PolicyOptions = {
+    retry: { times: 1, delay: "1 second" },
+    breaker: { failures: 3 },
+    retryBudget: { ratio: 0.5, perSecond: 0 }
+  }
+  /** How six calls end that fail, by two runners in turn for the same host and one for another. */
+  const ends = Effect.gen(function* () {
+    const make = (service: string, key: string) =>
+      PolicyRunner.make({ service, key, policy: Policy.make(policy) })
+    const [a, b, other] = yield* Effect.all([
+      make("http://host/a", "http://host"),
+      make("http://host/b", "http://host"),
+      make("http://other", "http://other")
+    ])
+    const fiber = yield* Effect.forkChild(
+      Effect.forEach([a, b, a, b, a, other], (runner) =>
+        Effect.map(Effect.flip(runner.run(() => Effect.fail(unavailable))), ({ _tag }) => _tag)
+      )
+    )
+    yield* TestClock.adjust("1 minute")
+    return yield* Fiber.join(fiber)
+  }).pipe(Effect.provide(Logger.layer([])), Effect.scoped)
+
+  it.effect("have circuits and budgets of their own by default", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* ends, [
+        "RetryBudgetSpent",
+        "RetryBudgetSpent",
+        "ServiceUnavailable",
+        "ServiceUnavailable",
+        "CircuitOpen",
+        "RetryBudgetSpent"
+      ])
+    })
+  )
+
+  it.effect("share those of their host with `layerMemory`, and those of another are its own", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* Effect.provide(ends, PolicyStores.layerMemory), [
+        // The second call of the host leaves room for one retry, whichever transport it came by.
+        "RetryBudgetSpent",
+        "ServiceUnavailable",
+        "CircuitOpen",
+        "CircuitOpen",
+        "CircuitOpen",
+        "RetryBudgetSpent"
+      ])
+    })
+  )
+
+  it.effect("share a rate limit, which no change of the time of day moves", () =>
+    Effect.gen(function* () {
+      const make = PolicyRunner.make({
+        service: "http://host",
+        policy: Policy.make({ rateLimit: { limit: 1, window: "1 minute" } })
+      })
+      const [a, b] = yield* Effect.all([make, make])
+      yield* TestClock.setTime(7_200_000)
+      yield* a.run(() => Effect.void)
+      // The test clock's monotonic time goes on while its time of day is set back.
+      yield* TestClock.setTime(3_600_000)
+      const waiting = yield* Effect.forkChild(b.run(() => Effect.void))
+      yield* TestClock.adjust("59 seconds")
+      assert.isUndefined(waiting.pollUnsafe())
+      yield* TestClock.adjust("61 seconds")
+      yield* Fiber.join(waiting)
+      // By the time of day the bucket would stay empty for an hour.
+      const next = yield* Effect.forkChild(
+        a.run(() => Effect.void),
+        { startImmediately: true }
+      )
+      assert.isDefined(next.pollUnsafe())
+    }).pipe(Effect.provide(PolicyStores.layerMemory), Effect.scoped)
+  )
+})
 
 describe.skipIf(!RedisServer.isInstalled)("Redis that goes away (needs redis-server)", () => {
   const make = (policy: Policy.PolicyOptions) =>

@@ -112,7 +112,7 @@ describe("the circuit breaker against a plain model", () => {
 
   it("by failures in a row", () =>
     check(
-      fc.tuple(fc.integer({ min: 1, max: 5 }), fc.array(step, { maxLength: 40 })),
+      fc.tuple(fc.integer({ min: 1, max: 5 }), fc.array(step, { maxLength: 40, size: "max" })),
       async ([failures, steps]) => {
         const trips = (outcomes: ReadonlyArray<boolean>) =>
           outcomes.length >= failures && outcomes.slice(-failures).every(Boolean)
@@ -126,7 +126,7 @@ describe("the circuit breaker against a plain model", () => {
         fc.integer({ min: 1, max: 8 }),
         fc.integer({ min: 1, max: 8 }),
         fc.constantFrom(0.2, 0.5, 0.75, 1),
-        fc.array(step, { maxLength: 40 })
+        fc.array(step, { maxLength: 40, size: "max" })
       ),
       async ([a, b, threshold, steps]) => {
         const size = Math.max(a, b)
@@ -211,7 +211,7 @@ describe("the retry budget against a plain model", () => {
       fc.tuple(
         fc.constantFrom(0, 0.1, 0.2, 1),
         fc.integer({ min: 0, max: 4 }),
-        fc.array(step, { minLength: 50, maxLength: 150 })
+        fc.array(step, { minLength: 50, maxLength: 150, size: "max" })
       ),
       async ([ratio, perSecond, steps]) => {
         let time = 0
@@ -245,7 +245,7 @@ describe("the retry budget against a plain model", () => {
 
   it("never lets retries add more than their share, where none a second are free", () =>
     check(
-      fc.tuple(fc.constantFrom(0.1, 0.2, 0.5), fc.array(step, { maxLength: 200 })),
+      fc.tuple(fc.constantFrom(0.1, 0.2, 0.5), fc.array(step, { maxLength: 200, size: "max" })),
       async ([ratio, steps]) => {
         const budget = RetryBudget.make({ ratio, perSecond: 0 })
         const load = await onTestClock(

@@ -1,14 +1,14 @@
 /** `/v1`: what callers by hand get, and what a client made from the contract does. */
 import { inflateSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Result, Schema } from "effect"
+import { Effect, Fiber, Redacted, Result, Schema } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
 import { Transport } from "effect-segformer"
 import { Coco, GeoJson, LabelPng } from "effect-segformer/mask"
 import { ApiError, SegFormerApi } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
-import { ask, form, gate, rawGet, serve, type Predict } from "./support.ts"
+import { ask, form, gate, rawGet, serve, until, upload, type Predict } from "./support.ts"
 
 const raw = (accept?: string, body = Fixtures.image): RequestInit => ({
   method: "POST",
@@ -172,6 +172,17 @@ describe("POST /v1/segment", () => {
 
   it.live("has limits of its own beside those of a dialect", () =>
     Effect.gen(function* () {
+      const { entered, open, predict } = gate()
+      const narrow = yield* serve(predict, { concurrency: 4, routes: { v1: { concurrency: 1 } } })
+      const working = yield* Effect.forEach([1, 2, 3], () =>
+        Effect.forkChild(ask(`${narrow.url}/v1/segment`, raw()))
+      )
+      const other = yield* Effect.forkChild(upload(narrow.url))
+      yield* until(() => entered() === 2)
+      yield* Effect.sleep("30 millis")
+      assert.strictEqual(entered(), 2)
+      open()
+      yield* Fiber.joinAll([...working, other])
       const { url } = yield* serve(undefined, { routes: { v1: { maxPixels: 1000 } } })
       assert.strictEqual((yield* ask(`${url}/v1/segment`, raw())).status, 413)
       assert.strictEqual((yield* ask(`${url}/upload`, form("image", ["a.png", Fixtures.image]))).status, 200)
@@ -290,9 +301,26 @@ describe("a client made from the contract", () => {
         if (target.startsWith(".")) visit(join(dirname(path), target))
       }
     }
-    visit(globSync("src/server/v1/Api.ts")[0] ?? "")
+    visit(globSync("src/server/v1/index.ts")[0] ?? "")
     assert.isAbove(seen.size, 4)
   })
+})
+
+describe("who wants to know what is done", () => {
+  it.live("is told of each image and whose it was", () =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const { url } = yield* serve(undefined, {
+        tokens: [Redacted.make("a-token")],
+        active: ({ action, resourceId, user }) =>
+          Effect.sync(() => void seen.push(`${user} ${action} ${resourceId}`))
+      })
+      const headers = { authorization: "Bearer a-token", "x-request-id": "r-1" }
+      yield* ask(`${url}/v1/segment`, { ...raw(), headers })
+      yield* ask(`${url}/v1/segment`, { ...raw(undefined, new Uint8Array(9)), headers })
+      assert.deepStrictEqual(seen, ["token 1 segment r-1"])
+    }).pipe(Effect.scoped)
+  )
 })
 
 describe("what the contract describes", () => {

@@ -1,75 +1,557 @@
-/** A client made from a contract, against servers made from the same contract and servers that break it. */
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
-import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
-import { ServiceClient } from "effect-segformer/service"
+/**
+ * Clients made from contracts: against servers made from the same contracts, against servers that break them, and against
+ * fakes.
+ */
+import { assert, describe, expectTypeOf, it } from "@effect/vitest"
+import {
+  Context,
+  Effect,
+  Exit,
+  Fiber,
+  Inspectable,
+  Layer,
+  Redacted,
+  References,
+  Schema,
+  Stream,
+  Tracer
+} from "effect"
+import type { HttpClient } from "effect/http"
+import {
+  HttpApi,
+  HttpApiEndpoint,
+  HttpApiGroup,
+  HttpApiMiddleware,
+  HttpApiSchema,
+  HttpApiSecurity
+} from "effect/http-api"
+import type { Variable } from "effect-segformer/policy"
+import {
+  ConnectionFailed,
+  type InvalidUrl,
+  ServiceClient,
+  type ServiceError,
+  ServiceHealth,
+  ServiceRegistry,
+  ServiceUnavailable
+} from "effect-segformer/service"
+import { NodeHttp } from "effect-segformer/service/node"
+import { serve } from "../support/ContractServer.ts"
+import * as TestServer from "../support/TestServer.ts"
 
 class UserMissing extends Schema.TaggedError<UserMissing>()(
   "UserMissing",
   { id: Schema.String },
   { httpApiStatus: 404 }
 ) {}
-const User = Schema.Struct({ id: Schema.String, name: Schema.String })
-const byId = HttpApiEndpoint.get("byId", "/users/:id", {
-  params: { id: Schema.String },
-  success: User,
-  error: UserMissing
-})
-const create = HttpApiEndpoint.post("create", "/users", {
-  payload: Schema.Struct({ name: Schema.NonEmptyString }),
-  success: User
-})
-const Api = HttpApi.make("user").add(HttpApiGroup.make("users").add(byId, create))
-class Users extends ServiceClient.Service<Users>()("test/Users", Api, { service: "user" }) {}
 
-describe("ServiceClient", () => {
-  it.effect("a fake", () =>
+class Busy extends Schema.TaggedError<Busy>()("Busy", { reason: Schema.String }, { httpApiStatus: 503 }) {}
+
+const User = Schema.Struct({ id: Schema.String, name: Schema.String })
+const params = { id: Schema.String }
+
+const UserApi = HttpApi.make("user").add(
+  HttpApiGroup.make("users").add(
+    HttpApiEndpoint.get("byId", "/users/:id", {
+      params,
+      query: { fields: Schema.optionalKey(Schema.String) },
+      success: User,
+      error: UserMissing
+    }),
+    HttpApiEndpoint.post("create", "/users", {
+      payload: Schema.Struct({ name: Schema.NonEmptyString }),
+      success: User.pipe(HttpApiSchema.status(201))
+    }),
+    HttpApiEndpoint.post("find", "/users/find", {
+      payload: Schema.Struct({ name: Schema.String }),
+      success: User
+    }).annotate(ServiceClient.Idempotent, true),
+    HttpApiEndpoint.put("rename", "/users/:id", { params, payload: User, success: User, error: Busy }),
+    HttpApiEndpoint.delete("remove", "/users/:id", { params }),
+    HttpApiEndpoint.get("export", "/export", { success: HttpApiSchema.StreamUint8Array() })
+  )
+)
+class Users extends ServiceClient.Service<Users>()("test/Users", UserApi, { service: "user" }) {}
+
+const user = { id: "7", name: "Ada" }
+const quick = { attemptTimeout: "300 millis", retry: { delay: "5 millis" } } as const
+
+/** A client of a server, with retries that come soon. */
+const clientOf = (
+  url: string,
+  options: Partial<ServiceClient.ServiceClientOptions<ServiceClient.GroupsOf<typeof UserApi>>> = {},
+  apiKey?: string
+) =>
+  Effect.flatMap(
+    Layer.build(
+      Layer.merge(
+        ServiceRegistry.layerOf({
+          user: { baseUrl: url, apiKey: apiKey === undefined ? undefined : Redacted.make(apiKey) }
+        }),
+        NodeHttp.layer()
+      )
+    ),
+    (context) =>
+      Effect.provideContext(
+        ServiceClient.make(UserApi, { service: "user", policy: quick, ...options }),
+        context
+      )
+  )
+
+const quiet = Effect.provideService(References.MinimumLogLevel, "None")
+
+describe("ServiceClient: types", () => {
+  type Api = ServiceClient.For<typeof UserApi>
+
+  it("each call fails as its contract declares, or as every call does", () => {
+    const found = ({ users }: Api) => users.byId({ params: { id: "7" }, query: {} })
+    expectTypeOf(found).returns.toEqualTypeOf<
+      Effect.Effect<typeof User.Type, UserMissing | ServiceClient.CallError>
+    >()
+    const created = ({ users }: Api) => users.create({ payload: { name: "Ada" } })
+    expectTypeOf(created).returns.toEqualTypeOf<Effect.Effect<typeof User.Type, ServiceClient.CallError>>()
+  })
+
+  it("nothing of the machinery beneath shows: no HttpClientError, no SchemaError, also not in streams", () => {
+    const exported = ({ users }: Api) => Stream.unwrap(users.export())
+    expectTypeOf(exported).returns.toEqualTypeOf<Stream.Stream<Uint8Array, ServiceClient.CallError>>()
+    const alone = ({ users }: Api) => Effect.map(users.export(), (stream) => stream)
+    expectTypeOf<Stream.Error<Effect.Success<ReturnType<typeof alone>>>>().toEqualTypeOf<ServiceError>()
+  })
+
+  it("a client says what it needs, and how making it fails", () => {
+    expectTypeOf(Users.layer).toEqualTypeOf<
+      Layer.Layer<
+        Users,
+        ServiceRegistry.ServiceNotConfigured | Variable.InvalidConfig | InvalidUrl,
+        ServiceRegistry.ServiceRegistry | HttpClient.HttpClient
+      >
+    >()
+    expectTypeOf(Users.fake).returns.toEqualTypeOf<Layer.Layer<Users>>()
+  })
+
+  it("parameters and payloads are those of the contract", () => {
+    const wrong = ({ users }: Api) => [
+      // @ts-expect-error: it has no such parameter
+      users.byId({ params: { name: "7" } }),
+      // @ts-expect-error: its payload needs a name
+      users.create({ payload: {} })
+    ]
+    assert.isFunction(wrong)
+  })
+})
+
+describe("ServiceClient: a service that keeps its contract", () => {
+  it.live("is called as declared, and answers as declared", () =>
+    Effect.gen(function* () {
+      const seen: Array<unknown> = []
+      const url = yield* serve(UserApi, {
+        users: {
+          byId: ({ params, query }) => {
+            seen.push([params, query])
+            return params.id === "7" ? Effect.succeed(user) : new UserMissing({ id: params.id })
+          },
+          create: ({ payload }) => Effect.succeed({ id: "8", name: payload.name }),
+          remove: () => Effect.void,
+          rename: () => new Busy({ reason: "moving" }),
+          export: () => Effect.succeed(Stream.make(Uint8Array.of(1, 2), Uint8Array.of(3)))
+        }
+      })
+      const { users } = yield* clientOf(`${url}/`)
+      assert.deepStrictEqual(yield* users.byId({ params: { id: "7" }, query: { fields: "name" } }), user)
+      assert.deepStrictEqual(
+        yield* Effect.flip(users.byId({ params: { id: "a/b ü" }, query: {} })),
+        new UserMissing({ id: "a/b ü" })
+      )
+      assert.deepStrictEqual(seen, [
+        [{ id: "7" }, { fields: "name" }],
+        [{ id: "a/b ü" }, {}]
+      ])
+      assert.deepStrictEqual(yield* users.create({ payload: { name: "Grace" } }), { id: "8", name: "Grace" })
+      assert.isUndefined(yield* users.remove({ params: { id: "7" } }))
+      assert.deepStrictEqual(
+        yield* Effect.flip(users.rename({ params: { id: "7" }, payload: user })),
+        new Busy({ reason: "moving" })
+      )
+      const bytes = yield* Stream.runCollect(Stream.unwrap(users.export()))
+      assert.deepStrictEqual(
+        [...bytes].flatMap((chunk) => [...chunk]),
+        [1, 2, 3]
+      )
+    }).pipe(quiet, Effect.scoped)
+  )
+
+  it.live("gives the answer itself where that is asked for", () =>
+    Effect.gen(function* () {
+      const url = yield* serve(UserApi, { users: { byId: () => Effect.succeed(user) } })
+      const { users } = yield* clientOf(url)
+      const [found, response] = yield* users.byId({
+        params: { id: "7" },
+        query: {},
+        responseMode: "decoded-and-response"
+      })
+      assert.deepStrictEqual([found, response.status], [user, 200])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is healthy where its health answers, or where its contract says so", () =>
+    Effect.gen(function* () {
+      const server = yield* TestServer.http(({ path }, response) => {
+        response.statusCode = path === "/api/health" ? 200 : 404
+        response.end(JSON.stringify(user))
+      })
+      const plain = yield* clientOf(`${server.url}/api`)
+      assert.deepStrictEqual(yield* ServiceClient.health(plain), { healthy: true, detail: "status 200" })
+      const own = yield* clientOf(`${server.url}/api`, {
+        health: ({ users }) =>
+          Effect.as(users.byId({ params: { id: "7" }, query: {} }), { healthy: true, detail: "knows user 7" })
+      })
+      const error = yield* Effect.flip(ServiceClient.health(own))
+      assert.match(error.message, /404/)
+      const health = yield* ServiceHealth.make({ service: "user", check: ServiceClient.health(plain) })
+      assert.strictEqual((yield* health.check).last?.healthy, true)
+    }).pipe(quiet, Effect.scoped)
+  )
+})
+
+interface Call {
+  readonly users: ServiceClient.For<typeof UserApi>["users"]
+}
+const get = ({ users }: Call) => users.byId({ params: { id: "7" }, query: {} })
+const post = ({ users }: Call) => users.create({ payload: { name: "Ada" } })
+const find = ({ users }: Call) => users.find({ payload: { name: "Ada" } })
+const put = ({ users }: Call) => users.rename({ params: { id: "7" }, payload: user })
+
+describe("ServiceClient: a service that does not", () => {
+  const answering =
+    (status: number, body = `{"error": {"message": "no, not you"}}`): TestServer.Handler =>
+    (_, response) => {
+      response.writeHead(status, { "content-type": "application/json" })
+      response.end(body)
+    }
+  const cases: ReadonlyArray<
+    readonly [
+      string,
+      TestServer.Handler,
+      (call: Call) => Effect.Effect<unknown, { readonly _tag: string; readonly message: string }>,
+      string,
+      number,
+      RegExp
+    ]
+  > = [
+    ["GET meets 401", answering(401), get, "Unauthorized", 1, /no, not you/],
+    ["GET meets 404 in words of its own", answering(404), get, "NotFound", 1, /no, not you/],
+    [
+      "GET meets 404 as declared",
+      answering(404, `{"_tag": "UserMissing", "id": "7"}`),
+      get,
+      "UserMissing",
+      1,
+      /./
+    ],
+    ["GET meets 409", answering(409), get, "RequestRejected", 1, /no, not you/],
+    ["GET meets 422", answering(422), get, "RequestRejected", 1, /422/],
+    ["GET meets 503", answering(503), get, "ServiceUnavailable", 4, /no, not you/],
+    ["GET meets 500", answering(500), get, "ServiceFailed", 4, /500/],
+    [
+      "PUT meets 503, which its contract declares",
+      answering(503, `{"_tag": "Busy", "reason": "x"}`),
+      put,
+      "Busy",
+      4,
+      /./
+    ],
+    ["POST meets 503", answering(503), post, "ServiceUnavailable", 1, /no, not you/],
+    ["POST meets 429, which says that nothing was done", answering(429), post, "RateLimited", 4, /429/],
+    ["POST meets 503, but is idempotent", answering(503), find, "ServiceUnavailable", 4, /503/],
+    ["GET is never answered", () => {}, get, "TimedOut", 4, /took longer than 300ms/],
+    ["POST is never answered", () => {}, post, "TimedOut", 1, /took longer than 300ms/],
+    [
+      "GET meets bad JSON",
+      answering(200, `{"id": "7", "na`),
+      get,
+      "ResponseNotDecodable",
+      1,
+      /It starts: \{"id": "7", "na/
+    ],
+    ["GET meets a page", answering(200, "<html>Proxy</html>"), get, "ResponseNotDecodable", 1, /<html>Proxy/],
+    [
+      "GET meets another shape",
+      answering(200, `{"id": "7", "name": 5}`),
+      get,
+      "ResponseNotDecodable",
+      1,
+      /at `name`/
+    ],
+    [
+      "GET meets a status that its contract does not have",
+      answering(202, "{}"),
+      get,
+      "ResponseNotDecodable",
+      1,
+      /undeclared/
+    ],
+    [
+      "GET meets a redirect",
+      (_, response) => void response.writeHead(302, { location: "/elsewhere" }).end(),
+      get,
+      "RedirectRefused",
+      1,
+      /redirects/
+    ],
+    ["GET meets a reset", (_, response) => void response.destroy(), get, "ConnectionFailed", 4, /./],
+    ["POST meets a reset", (_, response) => void response.destroy(), post, "ConnectionFailed", 1, /./]
+  ]
+  it.live.each(cases)("%s", ([, handler, call, tag, attempts, message]) =>
+    Effect.gen(function* () {
+      const server = yield* TestServer.http(handler)
+      const error = yield* Effect.flip(call(yield* clientOf(server.url)))
+      assert.strictEqual(error._tag, tag)
+      assert.match(`${error._tag} ${error.message}`, message)
+      assert.strictEqual(server.requests.length, attempts)
+    }).pipe(quiet, Effect.scoped)
+  )
+
+  it.live("POST to where nobody listens is sent again: it provably never arrived", () =>
+    Effect.gen(function* () {
+      const port = yield* TestServer.closedPort
+      const client = yield* clientOf(`http://127.0.0.1:${port}`)
+      const { spans, tracer } = recorded()
+      const error = yield* Effect.flip(Effect.withTracer(post(client), tracer))
+      assert.strictEqual(error._tag, "ConnectionFailed")
+      assert.strictEqual(spans.filter(({ name }) => name === "segformer.attempt").length, 4)
+    }).pipe(quiet, Effect.scoped)
+  )
+
+  it.live("a body larger than its limit is not read to its end", () =>
+    Effect.gen(function* () {
+      const server = yield* TestServer.http((_, response) =>
+        TestServer.sendJson(response, { a: "x".repeat(5000) })
+      )
+      const error = yield* Effect.flip(get(yield* clientOf(server.url, { limits: { maxBodyBytes: 1000 } })))
+      assert.strictEqual(error._tag, "ResponseTooLarge")
+    }).pipe(quiet, Effect.scoped)
+  )
+
+  it.live("a stream that breaks says so in this library's words", () =>
+    Effect.gen(function* () {
+      const server = yield* TestServer.http((_, response) => {
+        response.writeHead(200, { "content-type": "application/octet-stream", "content-length": 1000 })
+        response.write("some")
+        setTimeout(() => response.destroy(), 20)
+      })
+      const { users } = yield* clientOf(server.url)
+      const error = yield* Effect.flip(Stream.runDrain(Stream.unwrap(users.export())))
+      assert.strictEqual(error._tag, "ConnectionFailed")
+      const refused = yield* TestServer.http(answering(404))
+      const other = yield* clientOf(refused.url)
+      assert.strictEqual((yield* Effect.flip(other.users.export()))._tag, "NotFound")
+    }).pipe(quiet, Effect.scoped)
+  )
+
+  it.live("opens its circuit, and the others' stay closed", () =>
+    Effect.gen(function* () {
+      const server = yield* TestServer.http(answering(503))
+      const good = yield* serve(UserApi, { users: { byId: () => Effect.succeed(user) } })
+      const policy = { ...quick, retryBudget: false } as const
+      const [bad, fine] = [yield* clientOf(server.url, { policy }), yield* clientOf(good, { policy })]
+      yield* Effect.flip(get(bad))
+      assert.strictEqual((yield* Effect.flip(get(bad)))._tag, "CircuitOpen")
+      assert.strictEqual(server.requests.length, 5)
+      assert.strictEqual((yield* ServiceClient.about(bad).circuit.state)._tag, "Open")
+      assert.deepStrictEqual(yield* get(fine), user)
+    }).pipe(quiet, Effect.scoped)
+  )
+})
+
+describe("ServiceClient: keys", () => {
+  const busyOnce = () => {
+    let asked = 0
+    return TestServer.http((_, response) => TestServer.sendJson(response, user, asked++ === 0 ? 503 : 201))
+  }
+  const keysOf = (server: TestServer.TestServer) =>
+    server.requests.map(({ headers }) => headers["idempotency-key"])
+
+  it.live("without one, a POST carries none and is sent once", () =>
+    Effect.gen(function* () {
+      const server = yield* busyOnce()
+      yield* Effect.flip(post(yield* clientOf(server.url)))
+      assert.deepStrictEqual(keysOf(server), [undefined])
+    }).pipe(quiet, Effect.scoped)
+  )
+
+  it.live("under a key of the caller's, a POST is sent again under the same", () =>
+    Effect.gen(function* () {
+      const server = yield* busyOnce()
+      const created = yield* ServiceClient.withIdempotencyKey(post(yield* clientOf(server.url)), "order-1")
+      assert.deepStrictEqual(created, user)
+      assert.deepStrictEqual(keysOf(server), ["order-1", "order-1"])
+    }).pipe(quiet, Effect.scoped)
+  )
+
+  it.live("where the service honours them, each call has its own, the same on every attempt", () =>
+    Effect.gen(function* () {
+      const server = yield* busyOnce()
+      const client = yield* clientOf(server.url, { idempotencyKeys: true })
+      yield* post(client)
+      yield* post(client)
+      const [first, again, second] = keysOf(server)
+      assert.isDefined(first)
+      assert.strictEqual(first, again)
+      assert.notStrictEqual(first, second)
+    }).pipe(quiet, Effect.scoped)
+  )
+
+  it.live("the service's API key is sent, and is in no error, no span and nothing printed", () =>
+    Effect.gen(function* () {
+      const server = yield* TestServer.http(({ headers }, response) =>
+        TestServer.sendJson(response, { error: `unknown key ${headers.authorization}` }, 401)
+      )
+      const { spans, tracer } = recorded()
+      const client = yield* clientOf(server.url, {}, "hunter2")
+      const exit = yield* Effect.withTracer(Effect.exit(get(client)), tracer)
+      assert.strictEqual(server.requests[0]?.headers.authorization, "Bearer hunter2")
+      const printed = [
+        Inspectable.toStringUnknown(exit),
+        Inspectable.toStringUnknown(client),
+        ...spans.map((span) => JSON.stringify([...span.attributes]))
+      ].join()
+      assert.isFalse(printed.includes("hunter2"))
+      assert.isTrue(spans.some(({ name }) => name === "user.users.byId"))
+    }).pipe(Effect.scoped)
+  )
+})
+
+/** What a program traces. */
+const recorded = () => {
+  const spans: Array<Tracer.NativeSpan> = []
+  const tracer = Tracer.make({
+    span: (options) => {
+      const span = new Tracer.NativeSpan(options)
+      spans.push(span)
+      return span
+    }
+  })
+  return { spans, tracer }
+}
+
+describe("ServiceClient: policies of a call", () => {
+  it.live("may differ from its client's", () =>
+    Effect.gen(function* () {
+      const server = yield* TestServer.http((_, response) => TestServer.sendJson(response, {}, 503))
+      const client = yield* clientOf(server.url)
+      yield* Effect.flip(ServiceClient.withPolicy(get(client), { retry: { times: 1 } }))
+      assert.strictEqual(server.requests.length, 2)
+    }).pipe(quiet, Effect.scoped)
+  )
+
+  it.live("who is interrupted closes the connection", () =>
+    Effect.gen(function* () {
+      const server = yield* TestServer.http(() => {})
+      const client = yield* clientOf(server.url, { policy: { attemptTimeout: "1 minute" } })
+      const fiber = yield* Effect.forkChild(get(client))
+      while (server.requests.length === 0) yield* Effect.sleep("5 millis")
+      yield* Fiber.interrupt(fiber)
+      for (let at = 0; at < 100 && server.sockets.size > 0; at++) yield* Effect.sleep("10 millis")
+      assert.strictEqual(server.sockets.size, 0)
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("what does not fit the contract is not sent", () =>
     Effect.gen(function* () {
       const { users } = yield* Users
-      const user = yield* users.byId({ params: { id: "7" } })
-      assert.deepStrictEqual(user, { id: "7", name: "x" })
-      const error = yield* Effect.flip(users.byId({ params: { id: "8" } }))
-      console.log(error)
-      console.log(yield* Effect.flip(users.byId({ params: { id: ".." } })))
-      console.log(yield* Effect.flip(users.create({ payload: { name: "" } })))
-      console.log(yield* Effect.exit(users.create({ payload: { name: "u" } })))
+      const empty = yield* Effect.flip(users.create({ payload: { name: "" } }))
+      assert.strictEqual(empty._tag, "RequestInvalid")
+      assert.match(empty.message, /The request for user does not fit its contract at `name`/)
+      const outside = yield* Effect.flip(users.byId({ params: { id: ".." }, query: {} }))
+      assert.strictEqual(outside._tag, "RequestInvalid")
+    }).pipe(Effect.provide(Users.fake({})))
+  )
+})
+
+describe("ServiceClient: fakes", () => {
+  it.effect("go through the contract: what is wrong on either side of it shows", () =>
+    Effect.gen(function* () {
+      const { users } = yield* Users
+      assert.deepStrictEqual(yield* users.byId({ params: { id: "7" }, query: {} }), user)
+      assert.deepStrictEqual(
+        yield* Effect.flip(users.byId({ params: { id: "8" }, query: {} })),
+        new UserMissing({ id: "8" })
+      )
+      const bytes = yield* Stream.runCollect(Stream.unwrap(users.export()))
+      assert.strictEqual(bytes.length, 2)
     }).pipe(
       Effect.provide(
         Users.fake({
           users: {
-            byId: ({ params }) =>
-              params.id === "7" ? Effect.succeed({ id: "7", name: "x" }) : new UserMissing({ id: params.id })
+            byId: ({ params: { id } }) => (id === "7" ? Effect.succeed(user) : new UserMissing({ id })),
+            export: () => Effect.succeed(Stream.make(Uint8Array.of(1), Uint8Array.of(2)))
+          }
+        })
+      )
+    )
+  )
+
+  it.effect("fail as a service in the field does", () =>
+    Effect.gen(function* () {
+      const { users } = yield* Users
+      const lost = yield* Effect.flip(users.byId({ params: { id: "7" }, query: {} }))
+      assert.strictEqual(lost._tag, "ConnectionFailed")
+      const busy = yield* Effect.flip(users.create({ payload: { name: "x" } }))
+      assert.strictEqual(busy._tag, "ServiceUnavailable")
+    }).pipe(
+      Effect.provide(
+        Users.fake({
+          users: {
+            byId: () =>
+              new ConnectionFailed({ service: "user", phase: "sending", sent: "maybe", detail: "reset" }),
+            create: () => new ServiceUnavailable({ service: "user", status: 503, detail: "busy" })
+          }
+        })
+      )
+    )
+  )
+
+  it.effect("a call that nobody expects is a defect that names it, and so is what a handler throws", () =>
+    Effect.gen(function* () {
+      const { users } = yield* Users
+      const missing = yield* Effect.exit(users.find({ payload: { name: "x" } }))
+      assert.match(String(Exit.isFailure(missing) && missing.cause), /The fake has no handler for users.find/)
+      const thrown = yield* Effect.exit(users.create({ payload: { name: "x" } }))
+      assert.match(String(Exit.isFailure(thrown) && thrown.cause), /what a mess/)
+    }).pipe(
+      Effect.provide(
+        Users.fake({
+          users: {
+            create: () => {
+              throw new Error("what a mess")
+            }
           }
         })
       )
     )
   )
 })
-import { serve } from "../support/ContractServer.ts"
-import { ServiceRegistry, ServiceUnavailable } from "effect-segformer/service"
-import { NodeHttp } from "effect-segformer/service/node"
-import { Layer } from "effect"
-describe("socket", () => {
-  it.live("a real one", () =>
+
+class Caller extends Context.Service<Caller, { readonly name: string }>()("test/Caller") {}
+class Authorized extends HttpApiMiddleware.Service<Authorized, { provides: Caller }>()("test/Authorized", {
+  security: { bearer: HttpApiSecurity.bearer },
+  error: Busy
+}) {}
+
+describe("ServiceClient: contracts with middleware, and top-level groups", () => {
+  const SecretApi = HttpApi.make("secret").add(
+    HttpApiGroup.make("secrets", { topLevel: true }).add(
+      HttpApiEndpoint.get("read", "/secret", { success: Schema.String }).middleware(Authorized)
+    )
+  )
+  class Secrets extends ServiceClient.Service<Secrets>()("test/Secrets", SecretApi, { service: "secret" }) {}
+
+  it.effect("their errors are in the type, and a fake lets everybody pass", () =>
     Effect.gen(function* () {
-      const url = yield* serve(Api, {
-        users: {
-          byId: ({ params }) =>
-            params.id === "7" ? Effect.succeed({ id: "7", name: "x" }) : new UserMissing({ id: params.id }),
-          create: () => Effect.fail(new ServiceUnavailable({ service: "", status: 503, detail: "busy" }))
-        }
-      })
-      const layer = Users.layer.pipe(
-        Layer.provide([ServiceRegistry.layerOf({ user: url }), NodeHttp.layer()])
-      )
-      yield* Effect.gen(function* () {
-        const { users } = yield* Users
-        const user = yield* users.byId({ params: { id: "7" } })
-        assert.deepStrictEqual(user, { id: "7", name: "x" })
-        console.log(yield* Effect.flip(users.byId({ params: { id: "8" } })))
-        console.log(yield* Effect.flip(users.create({ payload: { name: "u" } })))
-        console.log(yield* ServiceClient.health(yield* Users))
-      }).pipe(Effect.provide(layer))
-    }).pipe(Effect.scoped)
+      const secrets = yield* Secrets
+      expectTypeOf(secrets.read()).toEqualTypeOf<Effect.Effect<string, Busy | ServiceClient.CallError>>()
+      assert.strictEqual(yield* secrets.read(), "s")
+    }).pipe(Effect.provide(Secrets.fake({ secrets: { read: () => Effect.succeed("s") } })))
   )
 })

@@ -127,11 +127,17 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
     while (true) {
       const work = yield* opened(run)
       const left = yield* patiently(tables.leftOf(run, chunk))
+      if (work === undefined) return { left: left.length, again: 0 }
       const next = left.filter(({ key }) => !again.has(key))
-      if (work === undefined || next.length === 0) return { left: left.length, again: again.size }
+      // Those that were not begun, because the run was paused or cancelled meanwhile.
+      let waiting = 0
       const one = (image: RunTables.ImageRef) =>
         images.withPermit(work.process(image)).pipe(
-          Effect.map((receipt) => (receipt === undefined ? undecided : done(receipt))),
+          Effect.map((receipt) => {
+            if (receipt !== undefined) return done(receipt)
+            waiting++
+            return undecided
+          }),
           Effect.catch((error) => {
             const isPassing = ("isRetryable" in error && error.isRetryable) || passing.has(error._tag)
             if (isLast || !isPassing) return Effect.succeed(failed(image.key, error))
@@ -151,6 +157,7 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
         ),
         chunks.withPermit
       )
+      if (waiting === 0) return { left: again.size, again: again.size }
     }
   }, Effect.scoped)
 
@@ -171,6 +178,8 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
           execute: doChunk(run, chunk, attempt > retry.times)
         }).pipe(Effect.provideService(Activity.CurrentAttempt, attempt))
         if (again === 0) {
+          // Cancelled, and submitted again meanwhile: this chunk is still the one that has these images.
+          if (left > 0 && (yield* OpenRun.stateOf(tables, run)) === "running") continue
           yield* finishIfSettled(run)
           return { left }
         }

@@ -101,6 +101,7 @@ export const make = Effect.fnUntraced(function* <R>(
     receipts: ReadonlyArray<Receipt>,
     failures: ReadonlyArray<Failure>
   ) {
+    if (receipts.length + failures.length === 0) return
     const lost = yield* Effect.result(flush)
     const settled =
       lost._tag === "Success"

@@ -84,22 +84,23 @@ export const make = Effect.fnUntraced(function* <E extends { readonly message: s
   const writePdf = yield* SheetPdf
   const clock = yield* Clock.Clock
   const started = clock.monotonicTimeNanosUnsafe()
+  // Where the model cannot be asked, segmenting will say why.
+  const known = yield* Effect.cachedWithTTL(
+    Effect.catch(segmenting.classes, () => Effect.succeed<ClassTable>([])),
+    "1 minute"
+  )
 
   const checkTypes = (types: ReadonlyArray<string>): Effect.Effect<void, InputInvalid> =>
-    Effect.flatMap(
-      // Where the model cannot be asked, segmenting will say why.
-      Effect.catch(segmenting.classes, () => Effect.succeed<ClassTable>([])),
-      (classes) => {
-        const unknown = Objects.unknownTypes(classes, types)
-        if (unknown.length === 0) return Effect.void
-        const known = classes.slice(0, 20).map(({ name }) => name)
-        const more = classes.length > known.length ? `, and ${classes.length - known.length} more` : ""
-        const wanted = unknown.slice(0, 5).map((type) => `"${type.slice(0, 50)}"`)
-        return Effect.fail(
-          invalid(`The model has no class ${wanted.join(", ")}. It has ${known.join(", ")}${more}`)
-        )
-      }
-    )
+    Effect.flatMap(known, (classes) => {
+      const unknown = Objects.unknownTypes(classes, types)
+      if (unknown.length === 0) return Effect.void
+      const named = classes.slice(0, 20).map(({ name }) => name)
+      const more = classes.length > named.length ? `, and ${classes.length - named.length} more` : ""
+      const wanted = unknown.slice(0, 5).map((type) => `"${type.slice(0, 50)}"`)
+      return Effect.fail(
+        invalid(`The model has no class ${wanted.join(", ")}. It has ${named.join(", ")}${more}`)
+      )
+    })
 
   const objectsOf = (
     image: Image,

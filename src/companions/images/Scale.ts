@@ -59,7 +59,7 @@ export const paste = (picture: Raster, into: Uint8Array, width: number, place: B
   })
 }
 
-/** An RGB picture at another size, smoothed as Pillow's bicubic filter does. */
+/** An RGB picture at another size, smoothed as Pillow's bilinear filter does. */
 export const resize = (raster: Raster, width: number, height: number): Effect.Effect<Raster> =>
   Effect.suspend(() => {
     const narrowed = new Uint8Array(width * raster.height * 3)
@@ -68,7 +68,7 @@ export const resize = (raster: Raster, width: number, height: number): Effect.Ef
     const narrow = inSlices(raster.height, Math.max(raster.width, width), (from, to) => {
       const band = raster.data.subarray(from * raster.width * 3, to * raster.width * 3)
       narrowed.set(
-        Resample.resize(band, raster.width, to - from, width, to - from, "bicubic"),
+        Resample.resize(band, raster.width, to - from, width, to - from, "bilinear"),
         from * width * 3
       )
     })
@@ -79,7 +79,7 @@ export const resize = (raster: Raster, width: number, height: number): Effect.Ef
         const at = (y * width + from) * 3
         strip.set(narrowed.subarray(at, at + size), y * size)
       }
-      const done = Resample.resize(strip, to - from, raster.height, to - from, height, "bicubic")
+      const done = Resample.resize(strip, to - from, raster.height, to - from, height, "bilinear")
       for (let y = 0; y < height; y++)
         data.set(done.subarray(y * size, (y + 1) * size), (y * width + from) * 3)
     })

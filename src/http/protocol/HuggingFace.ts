@@ -2,7 +2,9 @@
  * Hugging Face's `image-segmentation` task: the hosted router, an endpoint of one's own, and what speaks like them.
  *
  * The answer is a list of masks with labels, one per class present. Labels become ids by `classes` (the model's
- * `id2label`); without them, in order of appearance. `score` may be absent, null or a number.
+ * `id2label`); without them, in order of appearance. `score` may be absent, null or a number: the Python pipeline for
+ * semantic segmentation sends null. At the router, where each call has a price, a request is sent again only where it
+ * provably cost nothing.
  *
  * ```ts
  * import { HuggingFace } from "effect-segformer/http"

@@ -1,8 +1,8 @@
 /**
  * Replicate: a prediction is a job that is submitted, asked about, and whose output is fetched from where it lies.
  *
- * Each of these requests is retried by itself, under the transport's policy; the job as a whole never is, so that a
- * cold start is not paid twice. Whoever gives up or is interrupted cancels it. Addresses that the service names are
+ * Each of these requests is retried by itself, under the transport's policy: questions as it says, the submission, which
+ * is paid for, only where it provably cost nothing (`resend`). The job as a whole never is. Whoever gives up or is interrupted cancels it. Addresses that the service names are
  * called at its own origin only, but for the files of the output, which may lie at `hosts`; the key never goes there.
  *
  * ```ts

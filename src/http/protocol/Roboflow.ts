@@ -1,7 +1,8 @@
 /**
  * Roboflow's semantic segmentation (`POST /infer/semantic_segmentation`), hosted or on a server of one's own.
  *
- * Its mask is a grey PNG whose pixels are class ids. The API key travels in the request's JSON, as the service wants
+ * Its mask is a grey PNG whose pixels are class ids. Each image has a price, so that a request is sent again only where it
+ * provably cost nothing; with a server of your own, `policy: { resend: "always" }` is yours to say. The API key travels in the request's JSON, as the service wants
  * it, and is taken out of whatever the service says.
  *
  * ```ts

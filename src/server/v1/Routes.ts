@@ -3,6 +3,7 @@ import { Effect, Layer, type Scope } from "effect"
 import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
 import { HttpApi, HttpApiBuilder, HttpApiSwagger, OpenApi } from "effect/http-api"
 import type { HttpMethod } from "effect/http/HttpMethod"
+import type { Active } from "../Companions.ts"
 import type { Jobs } from "../jobs/Jobs.ts"
 import { SegFormerApi } from "./Api.ts"
 import * as JobsHandlers from "./JobsHandlers.ts"
@@ -21,16 +22,27 @@ export interface ApiRoute {
 /** Whether the token is good was looked at before. */
 const layerAuthorization = Layer.succeed(Authorization, { bearer: (handled) => handled })
 
-/** All routes, over these models. */
-export const make = Effect.fnUntraced(function* (
-  models: Models,
-  metrics: Effect.Effect<string>,
-  jobs?: Jobs
-): Effect.fn.Return<ReadonlyArray<ApiRoute>, never, Scope.Scope> {
+/** What they work with. */
+export interface RoutesOptions {
+  readonly models: Models
+  /** Figures in Prometheus' text format. */
+  readonly metrics: Effect.Effect<string>
+  readonly jobs: Jobs | undefined
+  /** Told of each image segmented. */
+  readonly active: Active | undefined
+}
+
+/** All routes. */
+export const make = Effect.fnUntraced(function* ({
+  active,
+  jobs,
+  metrics,
+  models
+}: RoutesOptions): Effect.fn.Return<ReadonlyArray<ApiRoute>, never, Scope.Scope> {
   const router = yield* HttpRouter.make
   const handlers = Layer.mergeAll(
     layerModels(models),
-    layerSegment(models),
+    layerSegment(models, active),
     JobsHandlers.layer(models, jobs),
     SystemHandlers.layer(models, metrics)
   )

@@ -3,9 +3,11 @@ import { Effect } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import * as Bodies from "../Bodies.ts"
+import type { Active } from "../Companions.ts"
 import type { ServerLimits, Upload } from "../Dialect.ts"
 import { bad } from "../Refusal.ts"
 import { RequestId } from "../RequestId.ts"
+import { CurrentCaller } from "../Security.ts"
 import * as Uploads from "../Uploads.ts"
 import * as Answer from "./Answer.ts"
 import { SegFormerApi } from "./Api.ts"
@@ -34,7 +36,7 @@ export const layerModels = (models: Models.Models) =>
     )
   )
 
-export const layerSegment = (models: Models.Models) =>
+export const layerSegment = (models: Models.Models, active: Active | undefined) =>
   HttpApiBuilder.group(SegFormerApi, "segment", (handlers) =>
     handlers.handleRaw("image", ({ query, request }) =>
       answered(
@@ -44,9 +46,14 @@ export const layerSegment = (models: Models.Models) =>
           yield* served.enter(yield* Uploads.announced(request, served.limits.maxBytes))
           const requestId = yield* RequestId
           const image = yield* upload(request, served.limits)
-          return yield* served.segment(image, (segmented) =>
+          const answer = yield* served.segment(image, (segmented) =>
             Answer.make(segmented, asked, { model: name, requestId })
           )
+          if (active !== undefined) {
+            const user = (yield* CurrentCaller)?.subject
+            yield* active({ user, action: "segment", resourceType: "image", resourceId: requestId })
+          }
+          return answer
         })
       )
     )

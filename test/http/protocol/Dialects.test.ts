@@ -322,7 +322,7 @@ describe("SEGFORMER_PROTOCOL", () => {
       const unknown = yield* Effect.flip(fromEnv({ SEGFORMER_PROTOCOL: "grpc" }))
       assert.match(
         unknown.message,
-        /SEGFORMER_PROTOCOL is "grpc", but must be one of inspection, huggingface,/
+        /SEGFORMER_PROTOCOL is "grpc", but must be one of `inspection`, `huggingface`,/
       )
       const lacking = yield* Effect.flip(fromEnv({ SEGFORMER_PROTOCOL: "tfserving" }))
       assert.include(lacking.message, "SEGFORMER_MODEL is not set")

@@ -1,6 +1,6 @@
 /** The server's `/v1`, and what may go wrong on the way as sentences. */
-import { fields, NotAsAgreed } from "./Fields.ts"
-import { type Class, classOf, decode, type Result } from "./Result.ts"
+import { fields } from "./Fields.ts"
+import { decode, type Result } from "./Result.ts"
 import { bytes, sentence } from "./Text.ts"
 
 export interface Model {
@@ -8,7 +8,6 @@ export interface Model {
   readonly isDefault: boolean
   /** Whether it runs elsewhere. */
   readonly isService: boolean
-  readonly classes: ReadonlyArray<Class>
 }
 
 /** A request that gave no result. Its message is for people. */
@@ -35,8 +34,7 @@ export const models = async (): Promise<ReadonlyArray<Model>> => {
     fields(answer).list("models", (one) => ({
       name: one.string("name"),
       isDefault: one.boolean("default"),
-      isService: one.string("kind") === "service",
-      classes: one.list("classes", classOf)
+      isService: one.string("kind") === "service"
     }))
   )
 }
@@ -115,17 +113,16 @@ const json = async (response: Response): Promise<unknown> => {
   }
 }
 
+/** Whatever reading an answer fails with: a field that is not as agreed, base64 or zlib that is none. */
 const agreed = async <A>(read: () => A | Promise<A>): Promise<A> => {
   try {
     return await read()
   } catch (error) {
-    if (error instanceof NotAsAgreed || error instanceof TypeError || error instanceof SyntaxError) {
-      return notUnderstood(error)
-    }
-    throw error
+    return notUnderstood(error)
   }
 }
 
-const notUnderstood = (error: Error): never => {
-  throw new Failure(`The server's answer is not one that this page understands: ${error.message}`, 0)
+const notUnderstood = (error: unknown): never => {
+  const why = error instanceof Error ? error.message : String(error)
+  throw new Failure(`The server's answer is not one that this page understands: ${why}`, 0)
 }

@@ -3,7 +3,7 @@ import { byId } from "./Dom.ts"
 import { say } from "./Notices.ts"
 import { type Deed, type Language, languages, snippet } from "./Snippets.ts"
 
-let language: Language = "typescript"
+let language: Language = "effect"
 let shown: Deed | undefined
 
 export const show = (deed: Deed): void => {

@@ -58,7 +58,7 @@ export interface Result {
   readonly json: unknown
 }
 
-export const classOf = (of: Fields): Class => {
+const classOf = (of: Fields): Class => {
   const name = of.string("name")
   return { id: of.number("id"), name, color: isBackground(name) ? undefined : of.string("color") }
 }
@@ -112,8 +112,10 @@ const planeOf = async (of: Fields, bits: number): Promise<Plane> => {
   const width = of.number("width")
   const height = of.number("height")
   const bytes = await inflate(of.string("deflate"))
-  if (bytes.length !== (width * height * bits) / 8) {
-    throw new NotAsAgreed(`A map of ${width} x ${height} pixels came with ${bytes.length} bytes`)
+  if ((bits !== 8 && bits !== 16) || bytes.length !== (width * height * bits) / 8) {
+    throw new NotAsAgreed(
+      `A map of ${width} x ${height} pixels of ${bits} bits came with ${bytes.length} bytes`
+    )
   }
   return { width, height, data: bits === 16 ? new Uint16Array(bytes.buffer) : bytes }
 }

@@ -2,6 +2,7 @@
  * The picture with what was found on it: drawn at the size it has on the screen, read under the pointer or by arrow
  * keys, and split by a divider where two results are compared.
  */
+import * as Divider from "./Divider.ts"
 import { byId } from "./Dom.ts"
 import { colors, type Emphasis, paint } from "./Overlay.ts"
 import type { Plane, Result } from "./Result.ts"
@@ -45,7 +46,7 @@ interface Layer {
 export const make = (events: StageEvents): Stage => {
   const frame = byId("frame", HTMLDivElement)
   const canvas = byId("canvas", HTMLCanvasElement)
-  const divider = byId("divider", HTMLDivElement)
+  const board = byId("board", HTMLDivElement)
   const cross = byId("cross", HTMLDivElement)
   const context = canvas.getContext("2d", { alpha: false })
   const left: Layer = { canvas: document.createElement("canvas"), shown: undefined }
@@ -55,7 +56,6 @@ export const make = (events: StageEvents): Stage => {
   let size = { width: 0, height: 0 }
   let opacity = 0.6
   let emphasis: Emphasis | undefined
-  let split = 0.5
   let scheduled = 0
   /** Whether the layers are older than what they show. */
   let stale = false
@@ -64,6 +64,8 @@ export const make = (events: StageEvents): Stage => {
     stale ||= repaint
     if (scheduled === 0) scheduled = requestAnimationFrame(draw)
   }
+
+  const divider = Divider.make(() => redraw(false))
 
   const draw = () => {
     scheduled = 0
@@ -77,7 +79,7 @@ export const make = (events: StageEvents): Stage => {
     // Enlarged pixels are shown as such: they are what the model saw.
     context.imageSmoothingEnabled = width < size.width * 3
     if (bitmap !== undefined) context.drawImage(bitmap, 0, 0, width, height)
-    const edge = right.shown === undefined ? width : Math.round(width * split)
+    const edge = right.shown === undefined ? width : Math.round(width * divider.place())
     part(left, 0, edge)
     part(right, edge, width)
   }
@@ -113,7 +115,6 @@ export const make = (events: StageEvents): Stage => {
       width: Math.max(1, Math.floor(width * scale)),
       height: Math.max(1, Math.floor(height * scale))
     }
-    const board = byId("board", HTMLDivElement)
     board.style.width = `${shown.width}px`
     board.style.height = `${shown.height}px`
     const density = Math.min(2, window.devicePixelRatio)
@@ -126,7 +127,7 @@ export const make = (events: StageEvents): Stage => {
 
   const read = (x: number, y: number): Reading | undefined => {
     if (x < 0 || y < 0 || x >= size.width || y >= size.height) return undefined
-    const beyond = right.shown !== undefined && (x + 0.5) / size.width > split
+    const beyond = right.shown !== undefined && (x + 0.5) / size.width > divider.place()
     const shown = beyond ? right.shown : left.shown
     if (typeof shown !== "object") return undefined
     const id = valueAt(shown.labels, (x + 0.5) / size.width, (y + 0.5) / size.height)
@@ -138,7 +139,8 @@ export const make = (events: StageEvents): Stage => {
       y,
       className: found?.name ?? "no class",
       color: found?.color,
-      confidence: certainty === undefined ? undefined : certainty / 255,
+      // The highest byte stands for all from 99.8 % on.
+      confidence: certainty === undefined ? undefined : Math.min(certainty, 254.5) / 255,
       model: shown.model
     }
   }
@@ -198,31 +200,6 @@ export const make = (events: StageEvents): Stage => {
     events.onRead(read(at.x, at.y), "keys")
   })
 
-  const divide = (value: number) => {
-    split = Math.max(0, Math.min(1, value))
-    const share = Math.round(split * 100)
-    divider.style.left = `${split * 100}%`
-    divider.setAttribute("aria-valuenow", String(share))
-    divider.setAttribute("aria-valuetext", `${share} % left, ${100 - share} % right`)
-    redraw(false)
-  }
-  divider.addEventListener("pointerdown", (event) => {
-    divider.setPointerCapture(event.pointerId)
-    event.preventDefault()
-    divider.focus({ preventScroll: true })
-  })
-  divider.addEventListener("pointermove", (event) => {
-    if (!divider.hasPointerCapture(event.pointerId)) return
-    const { left: x0, width } = canvas.getBoundingClientRect()
-    divide((event.clientX - x0) / width)
-  })
-  divider.addEventListener("keydown", (event) => {
-    const value = moves[event.key]?.(split)
-    if (value === undefined) return
-    event.preventDefault()
-    divide(value)
-  })
-
   return {
     picture: (next, width, height) => {
       if (bitmap !== next) bitmap?.close()
@@ -238,9 +215,9 @@ export const make = (events: StageEvents): Stage => {
       redraw(true)
     },
     other: (other) => {
-      if ((right.shown === undefined) !== (other === undefined)) divide(0.5)
+      if ((right.shown === undefined) !== (other === undefined)) divider.move(0.5)
       right.shown = other
-      divider.hidden = other === undefined
+      divider.show(other !== undefined)
       redraw(true)
     },
     opacity: (value) => {
@@ -258,7 +235,7 @@ export const make = (events: StageEvents): Stage => {
       left.shown = undefined
       right.shown = undefined
       emphasis = undefined
-      divider.hidden = true
+      divider.show(false)
       size = { width: 0, height: 0 }
       for (const one of [canvas, left.canvas, right.canvas]) one.width = 0
     }
@@ -270,18 +247,6 @@ const steps: Readonly<Record<string, readonly [x: number, y: number]>> = {
   ArrowRight: [1, 0],
   ArrowUp: [0, -1],
   ArrowDown: [0, 1]
-}
-
-/** Of the divider, as sliders have them. */
-const moves: Readonly<Record<string, (split: number) => number>> = {
-  ArrowLeft: (split) => split - 0.02,
-  ArrowDown: (split) => split - 0.02,
-  ArrowRight: (split) => split + 0.02,
-  ArrowUp: (split) => split + 0.02,
-  PageDown: (split) => split - 0.1,
-  PageUp: (split) => split + 0.1,
-  Home: () => 0,
-  End: () => 1
 }
 
 /** The value at a place given as parts of width and height: maps need not have the image's size. */

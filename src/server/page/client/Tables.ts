@@ -37,7 +37,14 @@ export const make = (events: TableEvents): Tables => {
   const regions = byId("regions", HTMLTableElement)
   const regionsCount = byId("regions-count", HTMLSpanElement)
   let rows: Array<{ readonly target: Target; readonly row: HTMLElement; readonly button: HTMLElement }> = []
+  let hovered: Target | undefined
   let picked: Target | undefined
+
+  const hover = (target: Target | undefined) => {
+    if (target === hovered) return
+    hovered = target
+    events.onHover(target)
+  }
 
   const row = (
     target: Target,
@@ -61,11 +68,11 @@ export const make = (events: TableEvents): Tables => {
     )
     // A table that appears under a pointer at rest is not pointed at.
     element.addEventListener("pointermove", ({ movementX, movementY, pointerType }) => {
-      if (pointerType === "mouse" && (movementX !== 0 || movementY !== 0)) events.onHover(target)
+      if (pointerType === "mouse" && (movementX !== 0 || movementY !== 0)) hover(target)
     })
-    element.addEventListener("pointerleave", () => events.onHover(undefined))
-    element.addEventListener("focusin", () => button.matches(":focus-visible") && events.onHover(target))
-    element.addEventListener("focusout", () => events.onHover(undefined))
+    element.addEventListener("pointerleave", () => hover(undefined))
+    element.addEventListener("focusin", () => button.matches(":focus-visible") && hover(target))
+    element.addEventListener("focusout", () => hover(undefined))
     element.addEventListener("click", () => events.onPick(target))
     rows.push({ target, row: element, button })
     return element
@@ -186,7 +193,7 @@ export const make = (events: TableEvents): Tables => {
     mark,
     clear: () => {
       rows = []
-      picked = undefined
+      hovered = picked = undefined
       classes.replaceChildren()
       regions.replaceChildren()
     }

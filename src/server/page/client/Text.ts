@@ -17,9 +17,13 @@ export const percent = (share: number): string => {
   return `${(share * 100).toFixed(1)} %`
 }
 
-/** A confidence of 0 to 1 as `97 %`. */
+/** A confidence of 0 to 1 as `97 %`; what is not certain never reads so. */
 export const confidence = (value: number | null | undefined): string =>
-  value === null || value === undefined ? "–" : `${Math.round(value * 100)} %`
+  value === null || value === undefined
+    ? "–"
+    : value < 1 && value >= 0.995
+      ? "> 99 %"
+      : `${Math.round(value * 100)} %`
 
 /** `0.31 s`. */
 export const seconds = (value: number): string => `${value.toFixed(value < 10 ? 2 : 1)} s`

@@ -1,0 +1,106 @@
+/** `segformer tile`: one image larger than memory, from file to file. */
+import { basename, extname } from "node:path"
+import { Clock, Effect, Stream } from "effect"
+import * as ClassTable from "../mask/ClassTable.ts"
+import * as LabelMap from "../mask/LabelMap.ts"
+import * as Colors from "../render/Colors.ts"
+import * as Augmentation from "../tiled/Augmentation.ts"
+import * as LabelFile from "../tiled/LabelFile.ts"
+import * as LargeImage from "../tiled/LargeImage.ts"
+import * as Tiled from "../tiled/Tiled.ts"
+import { Transport } from "../Transport.ts"
+import * as Backend from "./Backend.ts"
+import * as ExitCode from "./ExitCode.ts"
+import * as Report from "./Report.ts"
+import * as Screen from "./Screen.ts"
+
+export interface Options extends Backend.BackendOptions {
+  readonly image: string
+  readonly out: string | undefined
+  readonly crop: number
+  readonly stride: number | undefined
+  readonly weights: "even" | "distance"
+  readonly flips: ReadonlyArray<Augmentation.Flip>
+  readonly depth: 8 | 16
+  readonly concurrency: number
+  readonly temp: string | undefined
+  readonly json: boolean
+  readonly quiet: boolean
+}
+
+/** The whole run, from words on the command line to a file of labels. */
+export const run = (options: Options) => Effect.scoped(tile(options)).pipe(Effect.provide(Backend.layerCodec))
+
+const failed = (error: { readonly message: string }) =>
+  new ExitCode.Ended({ code: ExitCode.someFailed, reason: error.message })
+
+const wrong = (reason: string) => new ExitCode.Ended({ code: ExitCode.usage, reason })
+
+const tile = Effect.fnUntraced(function* (options: Options) {
+  const { crop, flips, image, stride, url } = options
+  if (url !== undefined && options.model !== undefined) {
+    return yield* wrong("give --url or --model, not both")
+  }
+  if (stride !== undefined && stride > crop) return yield* wrong("--stride must be at most --crop")
+  const started = yield* Clock.currentTimeMillis
+  const out = options.out ?? `${basename(image, extname(image))}.labels.tif`
+  const progress = Screen.progress(!options.quiet)
+  yield* Effect.addFinalizer(() => progress.clear)
+  yield* progress.show(`Unpacking ${image}…`)
+  const picture = yield* Effect.mapError(LargeImage.file(image, { folder: options.temp }), failed)
+  yield* progress.show(url === undefined ? "Loading the model…" : `Asking ${url}…`)
+  const backend = yield* Backend.make(options)
+  const transport = flips.length === 0 ? backend : yield* Augmentation.make(backend, { flips })
+
+  const pixels = new Map<number, number>()
+  let classes: ClassTable.ClassTable = []
+  const bands = Tiled.segment(picture, options).pipe(
+    Stream.tap((band) => {
+      classes = band.classes
+      for (const [id, count] of LabelMap.histogram(band)) pixels.set(id, (pixels.get(id) ?? 0) + count)
+      const done = Math.floor((100 * (band.y + band.height)) / picture.height)
+      return progress.show(`${image}: ${done} %`)
+    }),
+    Stream.provideService(Transport, transport)
+  )
+  yield* Effect.mapError(LabelFile.write(out, picture, bands, { depth: options.depth }), failed)
+  yield* progress.clear
+
+  const palette = Colors.paletteOf(classes)
+  const total = picture.width * picture.height
+  const report: Report.ImageReport = {
+    image,
+    width: picture.width,
+    height: picture.height,
+    model: transport.name,
+    classes: [...pixels]
+      .sort((a, b) => a[0] - b[0])
+      .map(([id, count]) => ({
+        id,
+        name: ClassTable.nameOf(palette, id),
+        color: Screen.hex(ClassTable.get(palette, id)?.color),
+        pixels: count,
+        share: count / total,
+        // Regions cross bands, and are not looked for.
+        regions: undefined
+      })),
+    regions: [],
+    files: { labels: out },
+    milliseconds: (yield* Clock.currentTimeMillis) - started,
+    attempts: 1
+  }
+  if (options.json) {
+    const { attempts: _, regions: __, ...printed } = report
+    return yield* Screen.say(JSON.stringify(printed))
+  }
+  if (options.quiet) return
+  const size = `${picture.width} × ${picture.height} pixels`
+  const lines = [
+    `${Screen.plain(image)}, ${size}, ${(report.milliseconds / 1000).toFixed(1)} s`,
+    "",
+    ...Report.table([report]),
+    "",
+    `The labels are ${Screen.plain(out)}`
+  ]
+  for (const line of lines) yield* Screen.say(line)
+})

@@ -1,0 +1,89 @@
+/** `segformer tile`: its flags and help. The work is in `Tiled`, which is loaded when there is work. */
+import { Effect, Option } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import * as Flags from "./Flags.ts"
+
+const flags = {
+  image: Argument.Path("image").pipe(
+    Argument.withDescription("A file of any size: TIFF, PNG (not interlaced) or JPEG (not progressive)")
+  ),
+  out: Flag.String("out").pipe(
+    Flag.withAlias("o"),
+    Flag.withMetavar("FILE"),
+    Flag.withDescription("Where the labels go, as .tif or .png. IMAGE.labels.tif in this folder by default"),
+    Flag.optional
+  ),
+  url: Flags.url,
+  model: Flags.model,
+  crop: Flags.count("crop").pipe(
+    Flag.withMetavar("PIXELS"),
+    Flag.withDescription("Sides of a window. 512 by default"),
+    Flag.withDefault(512)
+  ),
+  stride: Flags.count("stride").pipe(
+    Flag.withMetavar("PIXELS"),
+    Flag.withDescription("From one window to the next. Three quarters of --crop by default"),
+    Flag.optional
+  ),
+  weights: Flag.Literals("weights", ["even", "distance"]).pipe(
+    Flag.withDescription(
+      "What a window counts where several overlap: the same, or by the distance to its border. even by default"
+    ),
+    Flag.withDefault("even" as const)
+  ),
+  flips: Flag.Literals("flip", ["x", "y", "xy"]).pipe(
+    Flag.withDescription("Look at each window mirrored too, and average. May be given several times"),
+    Flag.atLeast(0)
+  ),
+  bits: Flag.Literals("bits", ["8", "16"]).pipe(
+    Flag.withDescription("Of a class id in the file. 8 by default"),
+    Flag.withDefault("8" as const)
+  ),
+  concurrency: Flags.count("concurrency").pipe(
+    Flag.withAlias("c"),
+    Flag.withMetavar("WINDOWS"),
+    Flag.withDescription("Windows under way at once. 3 by default"),
+    Flag.withDefault(3)
+  ),
+  temp: Flag.String("temp").pipe(
+    Flag.withMetavar("FOLDER"),
+    Flag.withDescription("Where the picture is unpacked while it is worked on, 3 bytes a pixel"),
+    Flag.optional
+  ),
+  json: Flag.Boolean("json").pipe(
+    Flag.withDescription("Print a JSON object instead of the table"),
+    Flag.withDefault(false)
+  ),
+  quiet: Flag.Boolean("quiet").pipe(
+    Flag.withAlias("q"),
+    Flag.withDescription("Print nothing but errors (and JSON)"),
+    Flag.withDefault(false)
+  )
+}
+
+export const command = Command.make("tile", flags, (options) =>
+  Effect.flatMap(
+    Effect.promise(() => import("./Tiled.ts")),
+    ({ run }) =>
+      run({
+        ...options,
+        out: Option.getOrUndefined(options.out),
+        url: Option.getOrUndefined(options.url),
+        model: Option.getOrUndefined(options.model),
+        stride: Option.getOrUndefined(options.stride),
+        temp: Option.getOrUndefined(options.temp),
+        depth: options.bits === "8" ? 8 : 16
+      })
+  )
+).pipe(
+  Command.withShortDescription("Segment one image larger than memory"),
+  Command.withDescription(
+    "Segment one image larger than memory, in windows that overlap: writes a label map whose pixels are class ids, " +
+      "and prints how much of what was found.\n\nExit codes: 0 all is well, 1 the image failed, 2 wrong command " +
+      "line, 3 the service or model cannot be used, 130 interrupted."
+  ),
+  Command.withExamples([
+    { command: "segformer tile city.tif", description: "Writes city.labels.tif" },
+    { command: "segformer tile city.tif --weights distance --flip x -o city.png", description: "Fewer seams" }
+  ])
+)

@@ -1,0 +1,147 @@
+/**
+ * Waits for many jobs at once: one timer for all of them, a bounded number of requests under way, and each job asked at
+ * its own pace and never before its service wants to be.
+ */
+import { Clock, Duration, Effect, Exit, Queue, Stream } from "effect"
+import { TimedOut } from "../policy/PolicyError.ts"
+import { isOver, type JobRef, type JobSnapshot, type JobStatus } from "./Job.ts"
+import type { JobEnd } from "./JobClient.ts"
+import { endOf } from "./JobEnd.ts"
+import type { JobError } from "./JobError.ts"
+import type { Tempo } from "./Pace.ts"
+
+export interface PollerOptions<Output, Value, E> {
+  readonly service: string
+  readonly jobs: Iterable<JobRef>
+  readonly tempo: Tempo
+  readonly cancelWithin: Duration.Duration
+  readonly status: (job: JobRef) => Effect.Effect<JobSnapshot<Output>, E>
+  readonly result: (job: JobRef, output: Output) => Effect.Effect<Value, E>
+  readonly cancel: (job: JobRef) => Effect.Effect<void, E>
+  readonly concurrency?: number | undefined
+  readonly onStatus?: ((job: JobRef, status: JobStatus<Output>) => Effect.Effect<void>) | undefined
+  readonly abandoned?: "cancel" | "leave" | undefined
+}
+
+/** One job that is waited for. */
+interface Waited {
+  /** As the service names it by now. */
+  job: JobRef
+  interval: Duration.Duration
+  /** When it is asked next, in monotonic milliseconds. */
+  due: number
+}
+
+/** Each job as it ends. */
+export const awaitAll = <Output, Value, E>(
+  options: PollerOptions<Output, Value, E>
+): Stream.Stream<JobEnd<Value, E | JobError | TimedOut>> => {
+  const { abandoned = "cancel", concurrency = 4, onStatus, service, tempo } = options
+  if (!(Number.isInteger(concurrency) && concurrency >= 1)) {
+    throw new RangeError(
+      `JobClient: \`concurrency\` must be a whole number of at least 1, but is ${concurrency}`
+    )
+  }
+  return Stream.callback<JobEnd<Value, E | JobError | TimedOut>>((queue) =>
+    Clock.clockWith((clock) => {
+      const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+      const started = now()
+      const deadline = tempo.deadline === undefined ? Infinity : started + Duration.toMillis(tempo.deadline)
+      const waiting = new Set(
+        Array.from(options.jobs, (job): Waited => ({ job, interval: tempo.interval, due: started }))
+      )
+
+      const end = (waited: Waited, exit: Exit.Exit<Value, E | JobError | TimedOut>) => {
+        waiting.delete(waited)
+        return Effect.asVoid(Queue.offer(queue, { job: waited.job, exit }))
+      }
+
+      /** One question, and what follows from its answer. */
+      const ask = (waited: Waited) =>
+        Effect.gen(function* () {
+          const snapshot = yield* options.status(waited.job)
+          const { status } = snapshot
+          waited.job = snapshot.job
+          if (onStatus !== undefined) yield* onStatus(snapshot.job, status)
+          if (status._tag === "Succeeded")
+            return Exit.succeed(yield* options.result(snapshot.job, status.output))
+          const error = endOf(service, snapshot)
+          if (error !== undefined) {
+            // What has a status that nobody knows may still run.
+            if (!isOver(status) || status._tag === "Unknown") yield* release([waited])
+            return yield* Effect.fail(error)
+          }
+          const wait = Duration.max(waited.interval, snapshot.retryAfter ?? Duration.zero)
+          waited.interval = tempo.next(waited.interval)
+          waited.due = now() + Duration.toMillis(wait)
+          return undefined
+        }).pipe(
+          Effect.exit,
+          Effect.flatMap((exit) => {
+            if (Exit.isFailure(exit))
+              return Exit.hasInterrupts(exit) ? Effect.interrupt : end(waited, Exit.failCause(exit.cause))
+            return exit.value === undefined ? Effect.void : end(waited, exit.value)
+          })
+        )
+
+      /** Cancels what nobody waits for any more, for as long as a caller may be held back by it. */
+      const release = (left: Iterable<Waited>): Effect.Effect<void> =>
+        abandoned === "leave"
+          ? Effect.void
+          : Effect.forEach(left, ({ job }) => Effect.ignore(options.cancel(job)), {
+              concurrency,
+              discard: true
+            }).pipe(
+              Effect.interruptible,
+              Effect.timeout(options.cancelWithin),
+              Effect.catch(() =>
+                Effect.annotateLogs(
+                  Effect.logWarning(
+                    "Jobs that nobody waits for could not all be cancelled, and may still run"
+                  ),
+                  { service }
+                )
+              )
+            )
+
+      const late = (waited: Waited) =>
+        end(
+          waited,
+          Exit.fail(
+            new TimedOut({
+              service,
+              kind: "deadline",
+              phase: "inferring",
+              after: tempo.deadline ?? Duration.zero,
+              attempt: 1,
+              requestId: waited.job.jobId
+            })
+          )
+        )
+
+      const rounds = Effect.gen(function* () {
+        while (waiting.size > 0) {
+          const due = [...waiting].filter((waited) => waited.due <= now())
+          yield* Effect.forEach(due, ask, { concurrency, discard: true })
+          const next = Math.min(...Array.from(waiting, ({ due }) => due))
+          if (waiting.size > 0 && next > now()) yield* Effect.sleep(Math.min(next, deadline + 1) - now())
+        }
+      })
+      const bounded =
+        tempo.deadline === undefined
+          ? rounds
+          : Effect.timeoutOrElse(rounds, {
+              duration: tempo.deadline,
+              orElse: () =>
+                Effect.suspend(() => {
+                  const left = [...waiting]
+                  return Effect.andThen(Effect.forEach(left, late, { discard: true }), release(left))
+                })
+            })
+      return bounded.pipe(
+        Effect.onInterrupt(() => release(waiting)),
+        Effect.andThen(Queue.end(queue))
+      )
+    })
+  )
+}

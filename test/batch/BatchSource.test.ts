@@ -1,0 +1,133 @@
+import { createServer } from "node:http"
+import { symlinkSync } from "node:fs"
+import { join } from "node:path"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Result, Stream } from "effect"
+import { FetchHttpClient } from "effect/http"
+import { BatchSource, type Item } from "effect-segformer/batch"
+import { fill, folder, picture } from "./support.ts"
+
+const platform = Layer.merge(NodeFileSystem.layer, FetchHttpClient.layer)
+
+/** Each image's key, and its size or why it cannot be opened. */
+const look = (source: BatchSource.BatchSource<Item.Access>) =>
+  source.items.pipe(
+    Stream.mapEffect((item) =>
+      Effect.map(Effect.result(item.image.open()), (opened) =>
+        Result.isSuccess(opened)
+          ? `${item.key} ${opened.success.width}x${opened.success.height}`
+          : `${item.key} ${opened.failure._tag}`
+      )
+    ),
+    Stream.runCollect,
+    Effect.map((all) => all.toSorted()),
+    Effect.provide(platform)
+  )
+
+describe("BatchSource", () => {
+  it.live("a folder: images by name, in folders too; no results, nothing hidden", () =>
+    Effect.gen(function* () {
+      const path = yield* folder({
+        "a.png": picture(1),
+        "deep/er/b.PNG": picture(2, 3, 2),
+        "a.png.labels.png": picture(3),
+        "a.png.overlay.jpg": picture(3),
+        ".hidden/c.png": picture(4),
+        "notes.txt": picture(5)
+      })
+      symlinkSync(join(path, "nowhere.png"), join(path, "link.png"))
+      symlinkSync(path, join(path, "loop.png"))
+      assert.deepStrictEqual(yield* look(BatchSource.folder(path)), [
+        "a.png 12x8",
+        "deep/er/b.PNG 3x2",
+        "link.png ImageNotFound"
+      ])
+      const missing = yield* Effect.flip(look(BatchSource.folder(join(path, "no"))))
+      assert.strictEqual(missing._tag, "SourceNotReadable")
+      assert.match(missing.message, /no such file/)
+    })
+  )
+
+  it.live("a glob, as the word of a command line and as it is", () =>
+    Effect.gen(function* () {
+      const path = yield* folder({ "x/a.png": picture(1), "x/b.jpg": picture(2), "y/c.png": picture(3) })
+      const keys = (names: ReadonlyArray<string>) => names.map((name) => `${join(path, name)} 12x8`)
+      assert.deepStrictEqual(yield* look(BatchSource.glob(`${path}/**/*.png`)), keys(["x/a.png", "y/c.png"]))
+      assert.deepStrictEqual(yield* look(BatchSource.of(`${path}/x/*`)), keys(["x/a.png", "x/b.jpg"]))
+      assert.deepStrictEqual(yield* look(BatchSource.of(`${path}/x`)), ["a.png 12x8", "b.jpg 12x8"])
+      assert.deepStrictEqual(yield* look(BatchSource.of(`${path}/x/a.png`)), keys(["x/a.png"]))
+    })
+  )
+
+  it.live("a CSV: quotes, ids, rows that name nothing", () =>
+    Effect.gen(function* () {
+      const path = yield* folder({ "a, b.png": picture(1), "c.png": picture(2) })
+      const csv = '\uFEFFid,note,Image\r\n7,"two\nlines ""here""","a, b.png"\r\n,,c.png\r\n9,x,\r\n\r\n'
+      fill(path, { "list.csv": new TextEncoder().encode(csv) })
+      assert.deepStrictEqual(yield* look(BatchSource.of(join(path, "list.csv"))), [
+        "7 12x8",
+        "c.png 12x8",
+        "list.csv:4 ImageNotReadable"
+      ])
+      fill(path, { "other.csv": new TextEncoder().encode("name,size\na.png,3\n") })
+      const error = yield* Effect.flip(look(BatchSource.manifest(join(path, "other.csv"))))
+      assert.match(error.message, /names no column image, .* but name, size/)
+    })
+  )
+
+  it.live("JSON lines and plain lines", () =>
+    Effect.gen(function* () {
+      const path = yield* folder({ "a.png": picture(1), "b.png": picture(2) })
+      const jsonl = ['"a.png"', '{"url":"b.png","id":12}', "{broken", '{"size":3}', ""].join("\n")
+      fill(path, {
+        "list.jsonl": new TextEncoder().encode(jsonl),
+        "list.txt": new TextEncoder().encode(`# mine\n\na.png\r\n${join(path, "b.png")}\nno.png`)
+      })
+      assert.deepStrictEqual(yield* look(BatchSource.of(join(path, "list.jsonl"))), [
+        "12 12x8",
+        "a.png 12x8",
+        "list.jsonl:3 ImageNotReadable",
+        "list.jsonl:4 ImageNotReadable"
+      ])
+      assert.deepStrictEqual(
+        yield* look(BatchSource.of(join(path, "list.txt"))),
+        [`${join(path, "b.png")} 12x8`, "a.png 12x8", "no.png ImageNotFound"].sort()
+      )
+    })
+  )
+
+  it.live("the listing of a web server, its folders included, and none of its other links", () =>
+    Effect.gen(function* () {
+      const pages: Record<string, string | Uint8Array> = {
+        "/line/":
+          '<html><a href="../">Up</a> <a href="?C=M">Sort</a> <a href="a%20b.png">a b.png</a>' +
+          '<a href="deep/">deep</a> <a href="/other/z.png">z</a> <a href="https://example.com/line/y.png">y</a></html>',
+        "/line/deep/": '[{"name":"c#1.png","type":"file"},{"name":"deeper","type":"directory"}]',
+        "/line/deep/deeper/": "d.png\n# nothing\nreadme.md",
+        "/line/a%20b.png": picture(1),
+        "/line/deep/c%231.png": picture(2),
+        "/line/deep/deeper/d.png": picture(3)
+      }
+      const server = yield* Effect.acquireRelease(
+        Effect.callback<ReturnType<typeof createServer>>((resume) => {
+          const server = createServer((request, response) => {
+            const body = pages[request.url ?? ""]
+            response.writeHead(body === undefined ? 404 : 200).end(body)
+          })
+          server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+        }),
+        (server) => Effect.sync(() => void server.close())
+      )
+      const address = server.address()
+      const port = typeof address === "object" && address !== null ? address.port : 0
+      assert.deepStrictEqual(yield* look(BatchSource.of(`http://127.0.0.1:${port}/line/`)), [
+        "a b.png 12x8",
+        "deep/c#1.png 12x8",
+        "deep/deeper/d.png 12x8"
+      ])
+      const error = yield* Effect.flip(look(BatchSource.listing(`http://127.0.0.1:${port}/nothing/`)))
+      assert.strictEqual(error._tag, "SourceNotReadable")
+    })
+  )
+})

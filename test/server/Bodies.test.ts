@@ -1,0 +1,101 @@
+/** How a body comes in: in pieces, late, in part, or only once the server says that it wants it. */
+import { connect } from "node:net"
+import { request as send } from "node:http"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { Fixtures } from "effect-segformer/testing"
+import { ask, serve, until } from "./support.ts"
+
+const head = (length: number, more = "") =>
+  `POST /v1/segment HTTP/1.1\r\nhost: test\r\ncontent-length: ${length}\r\n${more}\r\n`
+
+/** What comes back for what is written, one piece after the other. */
+const talk = (port: number, pieces: ReadonlyArray<string | Uint8Array>) =>
+  Effect.callback<{ readonly received: () => string; readonly end: () => void }>((resume) => {
+    const chunks: Array<Buffer> = []
+    const socket = connect(port, "127.0.0.1", () => {
+      const next = (at: number): void => {
+        const piece = pieces[at]
+        if (piece === undefined) {
+          const received = () => Buffer.concat(chunks).toString("latin1")
+          return resume(Effect.succeed({ received, end: () => socket.destroy() }))
+        }
+        socket.write(piece, () => setTimeout(() => next(at + 1), 5))
+      }
+      next(0)
+    })
+    socket.on("data", (chunk) => chunks.push(chunk))
+    socket.on("error", () => {})
+  })
+
+describe("a body", () => {
+  it.live("may come in pieces, with its length or without", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve()
+      const image = Fixtures.image
+      const halves = [image.subarray(0, 100), image.subarray(100, 101), image.subarray(101)]
+      const first = yield* talk(port, [head(image.length), ...halves])
+      yield* until(() => first.received() !== "")
+      assert.match(first.received(), /^HTTP\/1\.1 200 /)
+      first.end()
+      const status = yield* Effect.callback<number | undefined>((resume) => {
+        const outgoing = send(
+          { port, host: "127.0.0.1", method: "POST", path: "/v1/segment" },
+          (response) => {
+            response.resume()
+            resume(Effect.succeed(response.statusCode))
+          }
+        )
+        for (const half of halves) outgoing.write(half)
+        outgoing.end()
+      })
+      assert.strictEqual(status, 200)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is asked for where the caller waits to be", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve()
+      const waiting = yield* talk(port, [head(Fixtures.image.length, "expect: 100-continue\r\n")])
+      yield* until(() => waiting.received() !== "")
+      assert.match(waiting.received(), /^HTTP\/1\.1 100 Continue/)
+      waiting.end()
+      // What is too large is not asked for.
+      const small = yield* serve(undefined, { maxBytes: 1000 })
+      const refused = yield* talk(small.port, [head(200_000, "expect: 100-continue\r\n")])
+      yield* until(() => refused.received() !== "")
+      assert.match(refused.received(), /^HTTP\/1\.1 413 /)
+      refused.end()
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("that ends too early gives its place back, and harms nobody", () =>
+    Effect.gen(function* () {
+      const { port, url } = yield* serve()
+      const places = Effect.map(
+        ask(`${url}/metrics`),
+        ({ body }) => /^segformer_server_requests_present (\d+)$/m.exec(body.toString())?.[1]
+      )
+      const broken = yield* talk(port, [head(5000), "not all of it"])
+      assert.strictEqual(yield* places, "1")
+      broken.end()
+      let left = yield* places
+      while (left !== "0") left = yield* places
+      const longer = yield* serve(undefined, { maxBytes: 50 })
+      const unannounced = yield* Effect.callback<number | undefined>((resume) => {
+        const outgoing = send(
+          { port: longer.port, host: "127.0.0.1", method: "POST", path: "/v1/segment" },
+          (response) => {
+            response.resume()
+            resume(Effect.succeed(response.statusCode))
+          }
+        )
+        outgoing.on("error", () => {})
+        outgoing.write(new Uint8Array(60))
+        outgoing.end(new Uint8Array(60))
+      })
+      assert.strictEqual(unannounced, 413)
+      assert.strictEqual((yield* ask(`${longer.url}/health`)).status, 200)
+    }).pipe(Effect.scoped)
+  )
+})
