@@ -64,8 +64,7 @@ const serve = Effect.fnUntraced(function* (
   const dialects = yield* Effect.mapError(Dialects.load(protocol), (error) => usage(error.message))
   const [first, ...others] = yield* Effect.fromResult(named(options.model))
   const tokens = yield* loadTokens(options.tokenFile)
-  const companions = yield* Companions.make().pipe(
-    Effect.provide(Backend.layerHttpClient),
+  const companions = yield* Companions.make({ client: Backend.layerHttpClient }).pipe(
     Effect.mapError((error) => usage(error.message))
   )
   // Before a model is loaded for nothing.

@@ -4,7 +4,7 @@ import { Argument, Command, Flag } from "effect/cli"
 import * as Flags from "./Flags.ts"
 
 const flags = {
-  image: Argument.Path("image").pipe(
+  image: Argument.String("image").pipe(
     Argument.withDescription("A file of any size: TIFF, PNG (not interlaced) or JPEG (not progressive)")
   ),
   out: Flag.String("out").pipe(

@@ -98,7 +98,7 @@ const makeHttp = Effect.gen(function* () {
 export class ImageProcessing extends Context.Service<
   ImageProcessing,
   {
-    /** The objects of an image, those that a caller most likely means first. */
+    /** The objects of an image of the wanted classes; in this process the largest first. */
     readonly detect: (request: DetectRequest) => Effect.Effect<ReadonlyArray<Detection>, ImageProcessingError>
     /** The largest part of an image with an aspect ratio. */
     readonly crop: (request: CropRequest) => Effect.Effect<ProcessedImage, ImageProcessingError>

@@ -1,40 +1,28 @@
 /**
- * Jobs of a service that is called by its contract: its endpoints, made into a `JobClient`.
+ * Jobs of a service that is called by its contract: the calls of a `ServiceClient`, made into a `JobClient`. Each is one
+ * request; retries, pace and cancellation are the job client's.
  *
  * ```ts
- * import { Effect, Schema } from "effect"
- * import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
- * import { JobApi } from "effect-segformer/jobs"
- * import { ServiceClient } from "effect-segformer/service"
+ * import { Effect } from "effect"
+ * import { JobApi, type JobSnapshot } from "effect-segformer/jobs"
  *
- * const Job = Schema.Struct({ id: Schema.String, done: Schema.Boolean })
- * const params = { id: Schema.String }
- * const Api = HttpApi.make("squares").add(
- *   HttpApiGroup.make("jobs").add(
- *     HttpApiEndpoint.post("submit", "/jobs", { payload: Schema.Struct({ side: Schema.Finite }), success: Job }),
- *     HttpApiEndpoint.get("status", "/jobs/:id", { params, success: Job }),
- *     HttpApiEndpoint.get("result", "/jobs/:id/result", { params, success: Schema.Finite })
- *   )
- * )
- * const read = ({ done, id }: typeof Job.Type) =>
- *   ({ job: { jobId: id }, status: done ? { _tag: "Succeeded", output: id } : { _tag: "Running" } }) as const
- *
- * const program = Effect.gen(function* () {
- *   const { jobs } = yield* ServiceClient.fake(Api, {
- *     jobs: {
- *       submit: ({ payload }) => Effect.succeed({ id: String(payload.side), done: true }),
- *       result: ({ params }) => Effect.succeed(Number(params.id) ** 2)
- *     }
- *   })
- *   const squares = yield* JobApi.make({
+ * interface Answer { readonly id: string; readonly done: boolean }
+ * interface Calls {
+ *   readonly submit: (request: { payload: { side: number } }) => Effect.Effect<Answer>
+ *   readonly status: (request: { params: { id: string } }) => Effect.Effect<Answer>
+ *   readonly result: (request: { params: { id: string } }) => Effect.Effect<number>
+ * }
+ * const read = ({ done, id }: Answer): JobSnapshot<string> => ({
+ *   job: { jobId: id },
+ *   status: done ? { _tag: "Succeeded", output: id } : { _tag: "Running" }
+ * })
+ * export const squares = (jobs: Calls) =>
+ *   JobApi.make({
  *     service: "squares",
  *     submit: (side: number) => Effect.map(jobs.submit({ payload: { side } }), read),
  *     status: ({ jobId }) => Effect.map(jobs.status({ params: { id: jobId } }), read),
  *     result: ({ jobId }) => jobs.result({ params: { id: jobId } })
  *   })
- *   return yield* squares.submitAndAwait(12)
- * })
- * await Effect.runPromise(Effect.scoped(program)) // => 144
  * ```
  */
 import type { Effect, Scope } from "effect"

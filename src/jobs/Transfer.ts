@@ -6,7 +6,7 @@ import { Clock, Duration, Effect, Stream } from "effect"
 import type { Policy } from "../policy/Policy.ts"
 import { type PolicyError, TimedOut } from "../policy/PolicyError.ts"
 import type { PolicyRunner } from "../policy/PolicyRunner.ts"
-import type { Exchange, Opened } from "../service/Exchange.ts"
+import * as Exchange from "../service/Exchange.ts"
 import { ConnectionFailed, ResponseNotDecodable, type ServiceError } from "../service/ServiceError.ts"
 import type { Failure, FileOptions } from "./Download.ts"
 import { FileTooLarge, WrongLength } from "./DownloadError.ts"
@@ -31,7 +31,7 @@ export interface TransferOptions {
   readonly url: URL
   /** The URL as errors call it. */
   readonly place: string
-  readonly exchange: Exchange
+  readonly exchange: Exchange.Exchange
   readonly runner: PolicyRunner
   readonly partial: PartialFile
   readonly policy: Policy
@@ -69,7 +69,7 @@ export const run = Effect.fnUntraced(function* (options: TransferOptions): Effec
 
   /** Which file an answer is of, and what of it: the file is ready for its bytes. */
   const prepare = Effect.fnUntraced(function* (
-    { headers, requestId, status }: Opened,
+    { headers, requestId, status }: Exchange.Opened,
     received: number
   ): Effect.fn.Return<void, Failure | Again> {
     if (status === 206 && received > 0) {
@@ -118,7 +118,7 @@ export const run = Effect.fnUntraced(function* (options: TransferOptions): Effec
         received > 0 && "status" in error && (error.status === 416 || error.status === 412),
       () => Effect.andThen(partial.restart(undefined), Effect.fail(new Again("the file has changed")))
     )
-    yield* Effect.tapError(prepare(opened, received), () => drop(opened.body))
+    yield* Effect.onError(prepare(opened, received), () => Exchange.drop(opened))
     yield* drain(opened.body, write, place, policy.attemptTimeout)
     const total = partial.start()?.length
     if (total !== undefined && partial.received() > total) {
@@ -200,7 +200,3 @@ const drain = (
           return Effect.raceFirst(read, watch)
         })
       )
-
-/** Gives up a body without reading it: its stream closes the connection when it is interrupted. */
-const drop = (body: Stream.Stream<Uint8Array, ServiceError>): Effect.Effect<void> =>
-  Effect.ignore(Effect.raceFirst(Stream.runDrain(body), Effect.void))

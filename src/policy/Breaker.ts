@@ -30,7 +30,10 @@ export interface CircuitChange {
 export interface Circuit {
   /** Closed where the policy has no breaker, and where a shared store does not answer. */
   readonly state: Effect.Effect<CircuitState>
-  /** Each change from now on; it ends with the runner. A reader that falls far behind misses the oldest. */
+  /**
+   * Each change from now on that this runner made, and of a circuit that is shared no other; it ends with the runner. A
+   * reader that falls far behind misses the oldest.
+   */
   readonly changes: Stream.Stream<CircuitChange>
 }
 

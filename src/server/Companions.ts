@@ -9,13 +9,11 @@
  * import { Companions } from "effect-segformer/server"
  *
  * const environment = ConfigProvider.fromEnv({ env: { AUTHENTICATION_SERVICE_URL: "http://auth:8010" } })
- * const program = Effect.map(Companions.make(), ({ authorize, jobEnded }) => [typeof authorize, typeof jobEnded])
- * const found = program.pipe(
- *   Effect.scoped,
- *   Effect.provide(FetchHttpClient.layer),
- *   Effect.provideService(ConfigProvider.ConfigProvider, environment)
- * )
- * await Effect.runPromise(found) // => ["function", "undefined"]
+ * const program = Effect.gen(function* () {
+ *   const { authorize, jobEnded } = yield* Companions.make({ client: FetchHttpClient.layer })
+ *   return [typeof authorize, typeof jobEnded]
+ * }).pipe(Effect.scoped, Effect.provideService(ConfigProvider.ConfigProvider, environment))
+ * await Effect.runPromise(program) // => ["function", "undefined"]
  * ```
  */
 import { createHash } from "node:crypto"
@@ -26,8 +24,7 @@ import { Authentication, type Claims, userOf } from "../companions/Authenticatio
 import { Notification } from "../companions/Notification.ts"
 import type { InvalidConfig } from "../policy/Variable.ts"
 import type { InvalidUrl } from "../service/ServiceError.ts"
-import type { ServiceNotConfigured, ServiceRegistry } from "../service/ServiceRegistry.ts"
-import * as Registry from "../service/ServiceRegistry.ts"
+import * as ServiceRegistry from "../service/ServiceRegistry.ts"
 import type { Caller } from "./ServerOptions.ts"
 
 /** A job that is over. */
@@ -141,25 +138,35 @@ export const activityReporter: Effect.Effect<Active, never, Analytics> = Effect.
       })
 )
 
-/** What a service is for; `undefined` where the environment does not name it. */
-const where = <I, A, E>(
-  layer: Layer.Layer<I, E | ServiceNotConfigured, ServiceRegistry | HttpClient.HttpClient>,
-  make: Effect.Effect<A, never, I>
-) =>
-  Layer.build(layer).pipe(
-    Effect.flatMap((context) => Effect.provideContext(make, context)),
-    Effect.catchTag("ServiceNotConfigured", () => Effect.succeed(undefined))
-  )
+export interface CompanionsOptions extends AuthorizeOptions {
+  /** Lives as long as the companions: what waits for analytics is still sent when they end. */
+  readonly client: Layer.Layer<HttpClient.HttpClient>
+}
 
-/**
- * All of it, for as long as the scope: what waits for analytics is sent when it ends, so the `HttpClient` must outlive
- * it. Provide that outside of `Effect.scoped`.
- */
-export const make = (
-  options?: AuthorizeOptions
-): Effect.Effect<Companions, InvalidConfig | InvalidUrl, HttpClient.HttpClient | Scope.Scope> =>
-  Effect.all({
-    authorize: where(Authentication.layer, authorizer(options)),
-    jobEnded: where(Notification.layer, jobNotifier),
-    active: where(Analytics.layer(), activityReporter)
-  }).pipe(Effect.provide(Registry.layer()))
+/** All of it, for as long as the scope. */
+export const make = Effect.fnUntraced(function* (
+  options: CompanionsOptions
+): Effect.fn.Return<Companions, InvalidConfig | InvalidUrl, Scope.Scope> {
+  const shared = yield* Layer.build(Layer.merge(ServiceRegistry.layer(), options.client))
+
+  /** What a service is for; `undefined` where the environment does not name it. */
+  const where = <I, A>(
+    layer: Layer.Layer<
+      I,
+      InvalidConfig | InvalidUrl | ServiceRegistry.ServiceNotConfigured,
+      ServiceRegistry.ServiceRegistry | HttpClient.HttpClient
+    >,
+    make: Effect.Effect<A, never, I>
+  ) =>
+    Layer.build(layer).pipe(
+      Effect.flatMap((context) => Effect.provideContext(make, context)),
+      Effect.provideContext(shared),
+      Effect.catchTag("ServiceNotConfigured", () => Effect.succeed(undefined))
+    )
+
+  return {
+    authorize: yield* where(Authentication.layer, authorizer(options)),
+    jobEnded: yield* where(Notification.layer, jobNotifier),
+    active: yield* where(Analytics.layer(), activityReporter)
+  }
+})

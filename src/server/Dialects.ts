@@ -23,7 +23,8 @@ export const byName: Readonly<Record<string, () => Promise<Dialect>>> = {
   torchserve: () => import("./TorchServeDialect.ts").then(({ make }) => make()),
   bentoml: () => import("./BentoMLDialect.ts").then(({ make }) => make()),
   cog: () => import("./CogDialect.ts").then(({ make }) => make()),
-  replicate: () => import("./ReplicateDialect.ts").then(({ make }) => make())
+  replicate: () => import("./ReplicateDialect.ts").then(({ make }) => make()),
+  imageprocessing: () => import("./imageProcessing/ImageProcessingDialect.ts").then(({ make }) => make())
 }
 
 /** The names, for those who list them. */

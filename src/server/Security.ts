@@ -38,7 +38,7 @@ export const CurrentCaller = Context.Reference<Caller | undefined>(
 export const isLoopback = (host: string): boolean => {
   const name = host.toLowerCase().replace(/^\[|\]$/g, "")
   if (isIP(name) === 4) return name.startsWith("127.")
-  if (isIP(name) === 6) return name === "::1" || /^::ffff:127\./.test(name)
+  if (isIP(name) === 6) return name === "::1" || name.startsWith("::ffff:127.")
   return name === "localhost" || name.endsWith(".localhost")
 }
 

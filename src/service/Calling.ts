@@ -62,6 +62,8 @@ interface State {
   readonly described: Described
   /** The last answer, where there was one. */
   answer: (Omit<Answer, "body"> & { readonly body: Uint8Array }) | undefined
+  /** What the call's stream is read from. */
+  opened: Opened | undefined
   /** What the last answer was refused with, where its status is no success. */
   refusal: ServiceError | undefined
 }
@@ -111,6 +113,7 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
       state.refusal = undefined
       if (described.isStream) {
         return Effect.flatMap(wire.open(keyed, current, refuse), (opened) => {
+          state.opened = opened
           state.answer = { ...opened, body: new Uint8Array() }
           return Effect.succeed(toResponse(request, opened, opened.body))
         })
@@ -176,9 +179,10 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
       const { group, name } = described
       return (request) =>
         Effect.suspend(() => {
-          const state: State = { described, answer: undefined, refusal: undefined }
+          const state: State = { described, answer: undefined, opened: undefined, refusal: undefined }
           return method(request).pipe(
             Effect.provideService(Current, state),
+            Effect.onError(() => (state.opened === undefined ? Effect.void : Exchange.drop(state.opened))),
             Effect.mapError((error) => explain(error, state)),
             // A parameter such as ".." would leave the path it belongs to: the contract's machinery throws.
             Effect.catchDefect((defect) =>

@@ -351,6 +351,11 @@ export const make = Effect.fnUntraced(function* (
   return { service: prefix, origin: base.origin, send, fetch, open, stream }
 })
 
+/** Gives up an answer that was opened and will not be read: its connection is closed. */
+export const drop = ({ body }: Opened): Effect.Effect<void> =>
+  // Its stream closes the connection when it is interrupted.
+  Effect.ignore(Effect.raceFirst(Stream.runDrain(body), Effect.void))
+
 /** The error of an answer whose status is no success, with what the protocol read from its body. */
 export const failure = (
   answer: Answer,

@@ -81,7 +81,7 @@ export const write = <E, R>(
             return yield* notWritten(`row ${row} of ${width} x ${height} pixels is due, but ${found} came`)
           }
           const { data } = band
-          const most = largest(data)
+          const most = data.BYTES_PER_ELEMENT * 8 > depth ? largest(data) : 0
           if (most >= 2 ** depth) return yield* notWritten(`the class id ${most} does not fit ${depth} bits`)
           row += band.height
           for (let at = 0; at < data.length;) {

@@ -6,27 +6,20 @@
  * the logits that two rows of windows share (docs/guides/large-images.md).
  *
  * ```ts
- * import { Effect, Stream } from "effect"
- * import { LargeImage, Tiled } from "effect-segformer/tiled"
- * import { SegFormerTest } from "effect-segformer/testing"
+ * import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+ * import { Effect, Layer, Stream } from "effect"
+ * import { SegFormerOnnx } from "effect-segformer/onnx"
  * import { SharpCodec } from "effect-segformer/sharp"
+ * import { LargeImage, Tiled } from "effect-segformer/tiled"
  *
  * const program = Effect.gen(function* () {
- *   const { height, width } = { width: 1000, height: 700 }
- *   const read = (box: { width: number; height: number }) =>
- *     Effect.succeed({ ...box, channels: 1 as const, data: new Uint8Array(box.width * box.height) })
- *   const picture = yield* LargeImage.make({ source: "black", width, height, read })
- *   const bands = Tiled.segment(picture, { crop: 256, stride: 192 })
- *   return yield* Stream.runCollect(Stream.map(bands, (band) => [band.y, band.height]))
- * })
- * const onePixel = SegFormerTest.layer(() =>
- *   Effect.succeed({
- *     _tag: "Logits",
- *     classes: [{ id: 0, name: "background" }],
- *     logits: { data: Float32Array.of(1), classes: 1, width: 1, height: 1 }
- *   })
- * )
- * await Effect.runPromise(Effect.provide(program, [onePixel, SharpCodec.layer])) // => [[0, 192], [192, 192], [384, 60], [444, 256]]
+ *   const picture = yield* LargeImage.file("docs/images/sample.jpg")
+ *   const bands = Tiled.segment(picture, { crop: 512, stride: 448 })
+ *   return yield* Stream.runFold(bands, () => 0, (pixels, band) => pixels + band.data.length)
+ * }).pipe(Effect.scoped)
+ *
+ * const model = SegFormerOnnx.layer().pipe(Layer.provide(SharpCodec.layer))
+ * await Effect.runPromise(Effect.provide(program, [model, NodeFileSystem.layer])) // => 614400
  * ```
  */
 import { Effect, Result, Stream } from "effect"

@@ -110,5 +110,34 @@ layer(Postgres.layer(), { timeout: "30 seconds", excludeTestServices: true })(
     disturbed("one of three runners is told to stop: its work goes to the others", (runner) =>
       runner.process.kill("SIGTERM")
     )
+
+    it.effect(
+      "the database is restarted in the middle: workers wait for it, and nothing is lost",
+      () =>
+        Effect.gen(function* () {
+          const postgres = yield* Postgres
+          const database = yield* postgres.database
+          const out = yield* folder()
+          const files = images()
+          const names = Object.keys(files)
+          const from = yield* folder(files)
+          const runner = yield* startRunner(database, { ...quick, out })
+          yield* withRuns(database)((runs) =>
+            Effect.gen(function* () {
+              yield* until(runs, 1)
+              yield* runs.submit({ run: "restarted", items: itemsOf(from, names), chunk: 15 })
+              yield* runs
+                .status("restarted")
+                .pipe(Effect.repeat({ schedule: Schedule.spaced("5 millis"), until: ({ done }) => done > 0 }))
+              yield* postgres.restart
+              const end = yield* Effect.retry(runs.wait("restarted"), Schedule.spaced("200 millis"))
+              const settled = { done: count + copies, failed: broken.length }
+              assert.deepInclude(end, { state: "finished", ...settled }, runner.output())
+            })
+          )
+          assert.strictEqual(Object.keys(contents(join(out, "restarted"))).length, count + copies + 1)
+        }),
+      240_000
+    )
   }
 )

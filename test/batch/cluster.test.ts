@@ -358,6 +358,32 @@ layer(Postgres.layer(), { timeout: "30 seconds", excludeTestServices: true })("r
     }).pipe(Effect.provide([NodeServices.layer, FetchHttpClient.layer]))
   )
 
+  it.effect("what a worker cannot do by a mistake pauses the run, which goes on once that is mended", () =>
+    Effect.gen(function* () {
+      const from = yield* folder(numbered(6))
+      let mistakes = 1
+      const segmenter = worker({
+        predict,
+        sinks: () => {
+          if (mistakes-- > 0) throw new Error("no \0such model")
+          return [ignore]
+        }
+      })
+      yield* withWorkers(segmenter, (runs) =>
+        Effect.gen(function* () {
+          yield* runs.submit({ run: "mistaken", items: itemsIn(from, Object.keys(numbered(6))), chunk: 3 })
+          const paused = yield* Effect.repeat(runs.status("mistaken"), {
+            schedule: Schedule.spaced("20 millis"),
+            until: ({ state }) => state === "paused"
+          })
+          assert.strictEqual(paused.reason, "no such model")
+          yield* runs.resume("mistaken")
+          assert.deepInclude(yield* runs.wait("mistaken"), { state: "finished", done: 6, reason: undefined })
+        })
+      )
+    })
+  )
+
   it.effect("a run that nobody knows, an image that nobody else can open, two who submit at once", () =>
     Effect.gen(function* () {
       const database = yield* Postgres.database

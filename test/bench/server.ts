@@ -18,9 +18,11 @@ interface Case {
   readonly name: string
   /** The first is what the others are compared with. */
   readonly subjects: readonly [string, ...ReadonlyArray<string>]
-  /** Requests of a round, by clients at once. */
-  readonly requests: Readonly<Record<number, number>>
+  /** Seconds of a round, by clients at once; each client asks at least once. */
+  readonly seconds: Readonly<Record<number, number>>
   readonly rounds: number
+  /** Seconds before anything is counted: code that answers in a millisecond takes a thousand requests to warm up. */
+  readonly warmUp: number
 }
 
 const cases: ReadonlyArray<Case> = [
@@ -28,38 +30,53 @@ const cases: ReadonlyArray<Case> = [
     model: "bundled",
     name: "the bundled model",
     subjects: ["node:http", "effect-segformer"],
-    requests: { 1: 10, 8: 16, 64: 64 },
-    rounds: 2
+    seconds: { 1: 1, 8: 1, 64: 4 },
+    rounds: 2,
+    warmUp: 1
   },
   {
     model: "stub",
     name: "a stub",
     subjects: ["node:http", "effect-segformer"],
-    requests: { 1: 100, 8: 120, 64: 192 },
-    rounds: 9
+    seconds: { 1: 0.3, 8: 0.3, 64: 0.4 },
+    rounds: 7,
+    warmUp: 3
   },
   {
     model: "device",
     name: "a stand-in for an accelerator",
     subjects: ["effect-segformer, no batches", "effect-segformer"],
-    requests: { 1: 20, 8: 64, 64: 128 },
-    rounds: 2
+    seconds: { 1: 0.4, 8: 0.4, 64: 0.6 },
+    rounds: 2,
+    warmUp: 1
   }
 ]
 
-interface Round {
+/** What the clients saw. */
+interface Load {
   readonly seconds: number
+  /** In milliseconds. */
   readonly latencies: ReadonlyArray<number>
 }
+
+interface Round extends Load {
+  /** Milliseconds of processor time of the service, for each request; a model's own process is not in it. */
+  readonly processor: number
+}
+
+const rateOf = ({ latencies, seconds }: Round): number => latencies.length / seconds
 
 const percentile = (values: ReadonlyArray<number>, share: number): number => {
   const sorted = values.toSorted((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)]!
 }
 
-/** The rate of one way over that of another, round by round: what disturbs a round disturbs its neighbour alike. */
-const paired = (one: ReadonlyArray<Round>, other: ReadonlyArray<Round>): number =>
-  median(one.map(({ seconds }, turn) => seconds / other[turn]!.seconds))
+/** A figure of one way over that of another, round by round: what disturbs a round disturbs its neighbour alike. */
+const paired = (
+  one: ReadonlyArray<Round>,
+  other: ReadonlyArray<Round>,
+  of: (round: Round) => number
+): number => median(one.map((round, turn) => of(round) / of(other[turn]!)))
 
 const script = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 const image = script("../../docs/images/sample.jpg")
@@ -81,49 +98,79 @@ const answer = async (child: ChildProcess): Promise<unknown> => {
   }
 }
 
-const measure = async ({ model, name, requests, rounds, subjects }: Case, report: Report): Promise<void> => {
+const measure = async (
+  { model, name, rounds, seconds, subjects, warmUp }: Case,
+  report: Report
+): Promise<void> => {
   const load = fork(script("./server/load.ts"), [], options)
   const services = subjects.map((subject) => fork(script("./server/service.ts"), [subject, model], options))
-  const round = async (port: unknown, clients: number, requests: number): Promise<Round> => {
-    load.send({ port, clients, requests, image })
-    return (await answer(load)) as Round
+  const processor = async (service: ChildProcess): Promise<number> => {
+    service.send("processor")
+    return (await answer(service)) as number
+  }
+  const round = async (
+    service: ChildProcess,
+    port: unknown,
+    clients: number,
+    seconds: number
+  ): Promise<Round> => {
+    const before = await processor(service)
+    load.send({ port, clients, seconds, image })
+    const result = (await answer(load)) as Load
+    return { ...result, processor: ((await processor(service)) - before) / result.latencies.length }
   }
   try {
     const ports = await Promise.all(services.map(answer))
-    for (const port of ports) await round(port, 8, model === "stub" ? 400 : 16)
-    for (const [clients, count] of Object.entries(requests)) {
+    for (const index of subjects.keys()) await round(services[index]!, ports[index], 8, warmUp)
+    for (const [clients, time] of Object.entries(seconds)) {
       const measured = subjects.map((): Array<Round> => [])
       for (let turn = 0; turn < rounds; turn++) {
         for (const index of subjects.keys()) {
-          measured[index]!.push(await round(ports[index], Number(clients), count))
+          measured[index]!.push(await round(services[index]!, ports[index], Number(clients), time))
         }
       }
-      const figures = measured.map((rounds) => {
-        const latencies = rounds.flatMap(({ latencies }) => latencies)
-        return [
-          { metric: "rate", unit: "requests/s", value: median(rounds.map(({ seconds }) => count / seconds)) },
-          { metric: "p50", unit: "ms", value: percentile(latencies, 0.5) },
-          { metric: "p99", unit: "ms", value: percentile(latencies, 0.99) }
-        ]
-      })
-      for (const [index, subject] of subjects.entries()) {
-        for (const [place, figure] of figures[index]!.entries()) {
-          report({
-            bench: "server",
-            case: `${name}, ${clients} at once`,
-            subject,
-            ...figure,
-            ...(index === 0
-              ? {}
-              : {
-                  against: subjects[0],
-                  ratio:
-                    figure.metric === "rate"
-                      ? paired(measured[0]!, measured[index]!)
-                      : figure.value / figures[0]![place]!.value
-                })
-          })
-        }
+      const [first] = measured
+      const figure = (
+        index: number,
+        metric: string,
+        unit: string,
+        of: (rounds: ReadonlyArray<Round>) => number,
+        ratio: number
+      ) =>
+        report({
+          bench: "server",
+          case: `${name}, ${clients} at once`,
+          subject: subjects[index]!,
+          metric,
+          unit,
+          value: of(measured[index]!),
+          ...(index === 0 ? {} : { against: subjects[0], ratio })
+        })
+      for (const [index, own] of measured.entries()) {
+        const latency = (share: number) => (rounds: ReadonlyArray<Round>) =>
+          percentile(
+            rounds.flatMap(({ latencies }) => latencies),
+            share
+          )
+        const p50 = latency(0.5)
+        const p99 = latency(0.99)
+        const work = ({ processor }: Round) => processor
+        figure(
+          index,
+          "rate",
+          "requests/s",
+          (rounds) => median(rounds.map(rateOf)),
+          paired(own, first!, rateOf)
+        )
+        figure(index, "p50", "ms", p50, p50(own) / p50(first!))
+        figure(index, "p99", "ms", p99, p99(own) / p99(first!))
+        figure(
+          index,
+          "processor time per request",
+          "ms",
+          (rounds) => median(rounds.map(work)),
+          paired(own, first!, work)
+        )
       }
     }
   } finally {

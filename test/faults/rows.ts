@@ -3,6 +3,7 @@ import { answers, dialects, retryAfter, statuses } from "./answers.ts"
 import { connections, time } from "./connections.ts"
 import { batchRows } from "./batch.ts"
 import { chaos, exactlyOnce, privateAddresses, strangers } from "./guards.ts"
+import { downloadRows } from "./downloads.ts"
 import { type Row, scenario } from "./Harness.ts"
 import { load } from "./load.ts"
 import { framings, gateways, names } from "./network.ts"
@@ -26,5 +27,6 @@ export const rows: ReadonlyArray<Row> = [
   ...scenarios.map(scenario),
   ...names,
   ...privateAddresses,
-  ...batchRows
+  ...batchRows,
+  ...downloadRows
 ]

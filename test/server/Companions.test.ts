@@ -129,7 +129,7 @@ describe("make", () => {
         }
         yield* Effect.scoped(
           Effect.gen(function* () {
-            const { active, authorize, jobEnded } = yield* Companions.make().pipe(
+            const { active, authorize, jobEnded } = yield* Companions.make({ client: NodeHttp.layer() }).pipe(
               Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env }))
             )
             const { url } = yield* SegFormerServer.make({ port: 0, authorize }).pipe(
@@ -152,7 +152,7 @@ describe("make", () => {
             yield* jobEnded!({ jobId: "j-1", user: "ada", status: "succeeded" })
             yield* active!({ user: "ada", action: "segment", resourceType: "image", resourceId: "panel.png" })
           })
-        ).pipe(Effect.provide(NodeHttp.layer()))
+        )
         assert.deepStrictEqual(messages, ["Job j-1 is done"])
         // Sent at the latest when the server ended.
         assert.deepStrictEqual(events, ["segment"])
@@ -164,8 +164,7 @@ describe("make", () => {
     quiet(
       Effect.gen(function* () {
         const made = (env: Record<string, string>) =>
-          Companions.make().pipe(
-            Effect.provide(NodeHttp.layer()),
+          Companions.make({ client: NodeHttp.layer() }).pipe(
             Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env }))
           )
         const none = yield* made({})

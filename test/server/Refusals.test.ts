@@ -211,7 +211,7 @@ const cases: Readonly<Record<string, Case>> = {
 
 it("every dialect is here, but those with tests of their own", () => {
   assert.deepStrictEqual(
-    Dialects.names.filter((name) => !["inspection", "cog", "replicate"].includes(name)),
+    Dialects.names.filter((name) => !["inspection", "cog", "replicate", "imageprocessing"].includes(name)),
     Object.keys(cases)
   )
 })
@@ -222,7 +222,7 @@ it.effect("a name that no dialect has is a failure that lists them", () =>
       const error = yield* Effect.flip(Dialects.load(["inspection", name]))
       assert.strictEqual(
         error.message,
-        `There is no dialect "${name}". Choose from inspection, huggingface, openinference, roboflow, tfserving, torchserve, bentoml, cog, replicate`
+        `There is no dialect "${name}". Choose from inspection, huggingface, openinference, roboflow, tfserving, torchserve, bentoml, cog, replicate, imageprocessing`
       )
     }
   })

@@ -57,7 +57,9 @@ const start = Effect.fnUntraced(function* (options: PostgresOptions) {
     port,
     user,
     password,
-    persistent: false,
+    // The folder is removed with the scope; a restart must find it.
+    persistent: true,
+    authMethod: "scram-sha-256",
     // PostgreSQL refuses to run as root, so as root it gets a user of its own.
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ["--encoding=UTF8", "--no-sync"],
@@ -80,6 +82,8 @@ export class Postgres extends Context.Service<
   {
     /** A new, empty database: its URL, with user and password. */
     readonly database: Effect.Effect<Redacted.Redacted>
+    /** Ends all connections, and is there again a moment later. */
+    readonly restart: Effect.Effect<void>
   }
 >()("effect-segformer/test/Postgres") {
   static readonly make = (
@@ -92,7 +96,8 @@ export class Postgres extends Context.Service<
           const name = `test_${++databases}`
           await server.createDatabase(name)
           return Redacted.make(`postgres://${user}:${password}@127.0.0.1:${port}/${name}`)
-        })
+        }),
+        restart: Effect.promise(() => server.stop().then(() => server.start()))
       })
     })
 

@@ -333,6 +333,21 @@ describe("windows", () => {
     }).pipe(Effect.provide(SharpCodec.layer))
   )
 
+  it.effect("take memory for what overlaps, and not for the picture", () =>
+    Effect.gen(function* () {
+      const classes = 64
+      const size = { width: 2048, height: 4096 }
+      const picture = yield* support.drawn(size, () => [0, 0, 0])
+      let most = 0
+      const transport = support.logitsOf(() => {
+        most = Math.max(most, process.memoryUsage().arrayBuffers)
+        return { data: new Float32Array(classes * 64 * 64).fill(1), classes, height: 64, width: 64 }
+      })
+      yield* Effect.provide(Stream.runDrain(Tiled.segment(picture, { crop: 256, stride: 224 })), transport)
+      assert.isBelow(most, (classes * size.width * size.height * 4) / 10)
+    }).pipe(Effect.provide(SharpCodec.layer))
+  )
+
   it.effect("are asked for no faster than bands are taken, and not at all after an interruption", () =>
     Effect.gen(function* () {
       const size = { width: 64, height: 6400 }

@@ -97,28 +97,41 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
   const images = Semaphore.makeUnsafe(concurrency)
   // One more than there are images at once, so that the next chunk begins while the last images of one end.
   const chunks = Semaphore.makeUnsafe(concurrency + 1)
+  // Opened anew for each submission, which may ask for something else.
   const runs = yield* RcMap.make({
-    lookup: Effect.fnUntraced(function* (id: string) {
-      const { spec } = yield* tables.get(id)
+    lookup: Effect.fnUntraced(function* (submission: string) {
+      const { id, spec } = yield* tables.get(submission.slice(submission.indexOf(" ") + 1))
       return yield* OpenRun.make(tables, id, yield* options.work({ id, spec }))
     }),
     idleTimeToLive: "1 minute"
   })
 
+  const pause = (run: string, reason: string) =>
+    Effect.andThen(
+      Effect.logError(`The run "${run}" is paused: ${reason}`),
+      patiently(tables.move(run, ["running"], "paused", reason))
+    )
+
+  /** What cannot be done because of a mistake of the program is done again when the run goes on. */
+  const orPause = <A, R3>(run: string, self: Effect.Effect<A, never, R3>): Effect.Effect<A, never, R3> =>
+    Effect.catchDefect(self, (defect) =>
+      Effect.andThen(pause(run, asFailure(defect).message), orPause(run, self))
+    )
+
   /** The run, opened, once it may go on; undefined if it is cancelled. What this worker cannot open, it pauses. */
   const opened = Effect.fnUntraced(function* (run: string) {
-    while (yield* RunGate.passed(OpenRun.stateOf(tables, run))) {
-      const found = yield* Effect.result(RcMap.get(runs, run))
+    while (true) {
+      const row = yield* RunGate.passed(OpenRun.ask(tables, run))
+      if (row === undefined) return undefined
+      const submission = `${row.epoch} ${run}`
+      const found = yield* Effect.result(RcMap.get(runs, submission))
       if (found._tag === "Success") {
         found.success.gate.open()
         return found.success
       }
-      const { message } = found.failure
-      yield* Effect.logError(`The run "${run}" is paused: ${message}`)
-      yield* patiently(tables.move(run, ["running"], "paused", message))
-      yield* RcMap.invalidate(runs, run)
+      yield* RcMap.invalidate(runs, submission)
+      yield* pause(run, found.failure.message)
     }
-    return undefined
   })
 
   /** Does what is left of a chunk. Gives how many images are left, and how many of them are worth another attempt. */
@@ -163,7 +176,7 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
 
   const finishIfSettled = Effect.fnUntraced(function* (run: string) {
     if (!(yield* patiently(tables.allSettled(run)))) return
-    const row = yield* patiently(Effect.catchTag(tables.get(run), "UnknownRun", () => Effect.undefined))
+    const row = yield* OpenRun.ask(tables, run)
     if (row !== undefined && row.state !== "cancelled") {
       yield* Finish.execute({ run, epoch: row.epoch }, { discard: true, detached: true })
     }
@@ -175,11 +188,11 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
         const { again, left } = yield* Activity.make({
           name: "images",
           success: Schema.Struct({ left: Schema.Int, again: Schema.Int }),
-          execute: doChunk(run, chunk, attempt > retry.times)
+          execute: orPause(run, doChunk(run, chunk, attempt > retry.times))
         }).pipe(Effect.provideService(Activity.CurrentAttempt, attempt))
         if (again === 0) {
           // Cancelled, and submitted again meanwhile: this chunk is still the one that has these images.
-          if (left > 0 && (yield* OpenRun.stateOf(tables, run)) === "running") continue
+          if (left > 0 && (yield* OpenRun.ask(tables, run))?.state === "running") continue
           yield* finishIfSettled(run)
           return { left }
         }
@@ -200,10 +213,11 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
   const finishLayer = Finish.toLayer(({ epoch, run }) =>
     Activity.make({
       name: "finish",
-      execute: finish(run, epoch).pipe(
-        Effect.retry({ times: 3, schedule: Schedule.exponential("1 second") }),
-        Effect.catch(({ message }) =>
-          Effect.asVoid(patiently(tables.move(run, ["running"], "paused", `it cannot be ended: ${message}`)))
+      execute: orPause(
+        run,
+        finish(run, epoch).pipe(
+          Effect.retry({ times: 3, schedule: Schedule.exponential("1 second") }),
+          Effect.catch(({ message }) => Effect.asVoid(pause(run, `it cannot be ended: ${message}`)))
         )
       )
     })

@@ -11,7 +11,7 @@ import type { Records, Sink } from "../Sink.ts"
 import * as Work from "../Work.ts"
 import type { DatabaseFailed, UnknownRun } from "./ClusterError.ts"
 import * as RunGate from "./RunGate.ts"
-import type { ImageRef, RunState, RunTables } from "./RunTables.ts"
+import type { ImageRef, RunRow, RunTables } from "./RunTables.ts"
 
 /** What is done with the images of a run. */
 export interface Workload<R> {
@@ -46,13 +46,9 @@ export const patiently = <A, R>(self: Effect.Effect<A, DatabaseFailed, R>): Effe
     Effect.orDie
   )
 
-/** The state of a run; one that is forgotten is cancelled. */
-export const stateOf = (tables: RunTables, run: string): Effect.Effect<RunState> =>
-  tables.get(run).pipe(
-    Effect.map(({ state }) => state),
-    Effect.catchTag("UnknownRun", () => Effect.succeed("cancelled" as const)),
-    patiently
-  )
+/** The run as it stands; undefined if it is forgotten. */
+export const ask = (tables: RunTables, run: string): Effect.Effect<RunRow | undefined> =>
+  patiently(Effect.catchTag(tables.get(run), "UnknownRun", () => Effect.undefined))
 
 /** Opens a run for as long as the scope lasts. The first worker to do so prepares its sinks. */
 export const make = Effect.fnUntraced(function* <R>(
@@ -84,7 +80,7 @@ export const make = Effect.fnUntraced(function* <R>(
         return known === undefined ? patiently(tables.find(run, content)) : Effect.succeed(known)
       })
   })
-  const gate = yield* RunGate.make(stateOf(tables, run))
+  const gate = yield* RunGate.make(ask(tables, run))
 
   const process = (image: ImageRef) =>
     Effect.suspend(() => {

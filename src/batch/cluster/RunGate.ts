@@ -1,15 +1,16 @@
 /** Whether a run may go on. The database is asked every second while a worker is at it. */
 import { Duration, Effect, type Scope } from "effect"
-import type { RunState } from "./RunTables.ts"
+import type { RunRow } from "./RunTables.ts"
 
 /** How soon workers learn that a run was paused, resumed or cancelled. */
 const interval = Duration.seconds(1)
 
-/** Waits while the run is paused. Gives whether it then goes on. */
-export const passed = (ask: Effect.Effect<RunState>): Effect.Effect<boolean> =>
-  Effect.flatMap(ask, (state) =>
-    state === "paused" ? Effect.delay(passed(ask), interval) : Effect.succeed(state === "running")
-  )
+/** Waits while the run is paused. Gives the run where it then goes on. */
+export const passed = (ask: Effect.Effect<RunRow | undefined>): Effect.Effect<RunRow | undefined> =>
+  Effect.flatMap(ask, (run) => {
+    if (run?.state === "paused") return Effect.delay(passed(ask), interval)
+    return Effect.succeed(run?.state === "running" ? run : undefined)
+  })
 
 /** What a worker knows of the state of a run, as of at most a second ago. */
 export interface RunGate {
@@ -20,11 +21,11 @@ export interface RunGate {
 
 /** Asks as long as the scope lasts. */
 export const make = Effect.fnUntraced(function* (
-  ask: Effect.Effect<RunState>
+  ask: Effect.Effect<RunRow | undefined>
 ): Effect.fn.Return<RunGate, never, Scope.Scope> {
   let isOpen = true
-  const refresh = Effect.map(ask, (state) => {
-    isOpen = state === "running"
+  const refresh = Effect.map(ask, (run) => {
+    isOpen = run?.state === "running"
   })
   yield* Effect.forkScoped(Effect.forever(Effect.delay(refresh, interval)))
   return {

@@ -108,6 +108,9 @@ const toJson = Schema.encodeSync(Json)
 const ReceiptText = Schema.fromJsonString(Receipt)
 const writeReceipt = Schema.encodeSync(ReceiptText)
 
+/** Text as PostgreSQL takes it: an error may quote any bytes. */
+const storable = (text: string): string => Buffer.from(text).toString().replaceAll("\0", "")
+
 const page = 1000
 
 const pages = <A extends { readonly key: string }, E>(
@@ -270,7 +273,7 @@ export const make = Effect.gen(function* () {
               receipt: writeReceipt(image.receipt),
               repeated: image.receipt.sameAs !== undefined
             }
-          : { key: image.key, tag: image.tag, message: image.message, repeated: false }
+          : { key: image.key, tag: image.tag, message: storable(image.message), repeated: false }
       )
       return sql`WITH given AS (
           SELECT * FROM jsonb_to_recordset(${toJson(given)}::jsonb)
@@ -328,7 +331,7 @@ export const make = Effect.gen(function* () {
 
     /** Moves a run from one of some states into another; gives whether it was in one of them. */
     move: (run: string, from: ReadonlyArray<RunState>, to: RunState, reason?: string) =>
-      sql`UPDATE segformer_runs SET state = ${to}, reason = ${reason ?? null}
+      sql`UPDATE segformer_runs SET state = ${to}, reason = ${reason === undefined ? null : storable(reason)}
         WHERE id = ${run} AND ${sql.in("state", from)} RETURNING 1`.pipe(
         Effect.map((moved) => moved.length > 0),
         failed(`mark a run as ${to}`)

@@ -82,15 +82,17 @@ const inRequest = (folder: PictureFiles["Service"] | undefined): InRequest => {
   const prefix = `result:${randomHex(16)}:`
   const other = folder ?? inline
 
-  const named = (value: unknown): unknown => {
+  const named = (value: unknown, depth = 0): unknown => {
     if (value instanceof LargeJson.LongText) {
       const name = `upload ${uploads.size + 1}`
       uploads.set(name, value)
       return name
     }
-    if (Array.isArray(value)) return value.map(named)
+    // No request of the contract is as deep as this; deeper ones do not fit its schemas, and need no names.
+    if (depth > 8) return value
+    if (Array.isArray(value)) return value.map((item) => named(item, depth + 1))
     if (typeof value !== "object" || value === null || value instanceof LargeJson.LongNumbers) return value
-    return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, named(field)]))
+    return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, named(field, depth + 1)]))
   }
 
   return {

@@ -5,8 +5,8 @@ import { Agent, request } from "node:http"
 interface Work {
   readonly port: number
   readonly clients: number
-  /** Over all clients. */
-  readonly requests: number
+  /** Each client asks at least once, and no more once they are over. */
+  readonly seconds: number
   readonly image: string
 }
 
@@ -35,19 +35,19 @@ const ask = (agent: Agent, port: number, image: Buffer): Promise<number> =>
     outgoing.end(image)
   })
 
-process.on("message", async ({ clients, image: path, port, requests }: Work) => {
+process.on("message", async ({ clients, image: path, port, seconds }: Work) => {
   const image = readFileSync(path)
   const agent = new Agent({ keepAlive: true, maxSockets: clients })
   const latencies: Array<number> = []
-  let left = requests
   const started = performance.now()
   await Promise.all(
     Array.from({ length: clients }, async () => {
-      while (left-- > 0) latencies.push(await ask(agent, port, image))
+      do latencies.push(await ask(agent, port, image))
+      while (performance.now() - started < seconds * 1000)
     })
   )
-  const seconds = (performance.now() - started) / 1000
+  const took = (performance.now() - started) / 1000
   agent.destroy()
-  process.send!({ seconds, latencies })
+  process.send!({ seconds: took, latencies })
 })
 process.on("disconnect", () => process.exit())

@@ -138,4 +138,9 @@ if (subject === "node:http") {
   })
   Effect.runFork(Effect.provide(program, Layer.merge(server, quiet)))
 }
+/** Asked for its processor time so far, in milliseconds. */
+process.on("message", () => {
+  const { system, user } = process.cpuUsage()
+  process.send!((system + user) / 1000)
+})
 process.on("disconnect", () => process.exit())

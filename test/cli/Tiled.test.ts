@@ -1,0 +1,57 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Result } from "effect"
+import { Command } from "effect/cli"
+import { LabelMap, LabelPng } from "effect-segformer/mask"
+import * as ExitCode from "../../src/cli/ExitCode.ts"
+import { command } from "../../src/cli/Program.ts"
+import { folder } from "./support.ts"
+
+/** Runs a command line in this process; gives its exit code. */
+const run = (...args: ReadonlyArray<string>): Effect.Effect<number> =>
+  Command.runWith(command, { version: "0.0.0" })(args).pipe(
+    Effect.provide(NodeServices.layer),
+    Effect.exit,
+    Effect.map((exit) => ExitCode.of(Exit.asVoid(exit)))
+  )
+
+const sample = "docs/images/sample.jpg"
+
+describe("segformer tile", () => {
+  it.live("writes the labels of a picture, in windows of its own size, and leaves nothing else", () =>
+    Effect.gen(function* () {
+      const path = yield* folder()
+      const out = join(path, "labels.png")
+      assert.strictEqual(yield* run("tile", sample, "--out", out, "--temp", path, "--quiet"), 0)
+      assert.deepStrictEqual(readdirSync(path), ["labels.png"])
+      const labels = Result.getOrThrow(LabelPng.decode(readFileSync(out)))
+      assert.deepInclude(labels, { width: 960, height: 640 })
+      assert.isAbove(LabelMap.histogram(labels).size, 3)
+
+      // Mirror images change the average, and little else.
+      const flipped = join(path, "flipped.png")
+      const flip = ["--flip", "x", "--flip", "y", "--weights", "distance", "--json"]
+      assert.strictEqual(yield* run("tile", sample, "--out", flipped, ...flip), 0)
+      const again = Result.getOrThrow(LabelPng.decode(readFileSync(flipped)))
+      let others = 0
+      for (let i = 0; i < again.data.length; i++) if (again.data[i] !== labels.data[i]) others++
+      assert.isAbove(others, 0)
+      assert.isBelow(others / again.data.length, 0.02)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("ends with the code that says what is wrong", () =>
+    Effect.gen(function* () {
+      const path = yield* folder()
+      const out = join(path, "labels.tif")
+      assert.strictEqual(yield* run("tile", join(path, "none.tif"), "--out", out), 1)
+      assert.strictEqual(yield* run("tile", sample, "--out", out, "--stride", "600"), 2)
+      assert.strictEqual(yield* run("tile", sample, "--url", "http://a", "--model", "b"), 2)
+      assert.strictEqual(yield* run("tile", sample, "--out", out, "--model", join(path, "none")), 3)
+      assert.strictEqual(yield* run("tile", sample, "--out", join(path, "a.jpg")), 1)
+      assert.isFalse(existsSync(out))
+    }).pipe(Effect.scoped)
+  )
+})

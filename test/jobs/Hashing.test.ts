@@ -1,0 +1,83 @@
+import { createHash } from "node:crypto"
+import { assert, describe, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import { FileName, Hashing } from "effect-segformer/jobs"
+
+const pieces = fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 8 })
+
+describe("Hashing", () => {
+  it.each(["sha-256", "md5"] as const)(
+    "%s in pieces is that of the whole, by the runtime and by arithmetic",
+    (algorithm) => {
+      fc.assert(
+        fc.property(pieces, (chunks) => {
+          const expected = createHash(algorithm.replace("-", "")).update(Buffer.concat(chunks)).digest("hex")
+          for (const hasher of [Hashing.make(algorithm), Hashing.portable(algorithm)]) {
+            for (const chunk of chunks) hasher.update(chunk)
+            assert.strictEqual(Hashing.toHex(hasher.digest()), expected)
+          }
+        })
+      )
+    }
+  )
+
+  it("pads lengths around a block as it must", () => {
+    for (const length of [0, 1, 55, 56, 57, 63, 64, 65, 119, 120, 128]) {
+      const bytes = new Uint8Array(length).fill(7)
+      const hasher = Hashing.portable("sha-256")
+      hasher.update(bytes)
+      assert.strictEqual(Hashing.toHex(hasher.digest()), createHash("sha256").update(bytes).digest("hex"))
+    }
+  })
+})
+
+describe("FileName", () => {
+  it("whatever it is given, it gives one segment that every file system takes", () => {
+    const part = fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.constantFrom(
+        "..",
+        "/",
+        "\\",
+        ".",
+        " ",
+        "CON",
+        "nul.txt",
+        "\0",
+        "\u202e",
+        "é".repeat(300),
+        ".env",
+        "a.pdf"
+      )
+    )
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 6 }), (parts) => {
+        const name = FileName.clean(parts.join(""))
+        assert.notMatch(name, /[/\\<>:"|?*\p{Cc}]/u)
+        assert.notMatch(name, /^[.\s]|[.\s]$/)
+        assert.notMatch(name, /^(con|prn|aux|nul|com\d|lpt\d)(\..*)?$/i)
+        assert.isAbove(name.length, 0)
+        assert.isAtMost(Buffer.byteLength(name), 200)
+        assert.strictEqual(FileName.clean(name), name)
+      })
+    )
+  })
+
+  it.each([
+    ["attachment; filename=scan.png", "scan.png"],
+    [`attachment; filename="a \\"b\\".png"`, `a "b".png`],
+    [`attachment; filename="x.png"; filename*=UTF-8'en'%e2%82%ac.png`, "€.png"],
+    [`attachment; filename*=UTF-8''%ZZ.png`, "%ZZ.png"],
+    ["inline", undefined],
+    [undefined, undefined]
+  ])("reads %s", (header, name) => {
+    assert.strictEqual(FileName.ofDisposition(header), name)
+  })
+
+  it("numbers before the extension", () => {
+    assert.deepStrictEqual(
+      [FileName.numbered("a.tar.gz", 2), FileName.numbered("a", 3)],
+      ["a.tar-2.gz", "a-3"]
+    )
+  })
+})
