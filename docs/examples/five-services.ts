@@ -56,7 +56,7 @@ const program = Effect.gen(function* () {
   const comments = yield* projects.listComments({ params: { project_id }, query: {} })
   for (const comment of comments) yield* Console.log(`Project ${project_id}: ${comment.content}`)
 
-  // Neither of these can fail the program, nor hold it up.
+  // Neither of these can fail the program; what analytics has not sent yet goes out before it ends.
   yield* notification.send({ user_id, message: content })
   yield* analytics.report({ user_id, action: "detect", resource_type: "image", resource_id: image })
 })

@@ -51,7 +51,10 @@ export interface BatchOptions<R, R2> {
   readonly retryFailed?: boolean | undefined
   /** Ends the run when so many images have failed. Without limit by default. */
   readonly maxFailures?: number | undefined
-  /** Ends the run when so many images have failed one after the other: it is not the images. 100 by default. */
+  /**
+   * Ends the run when so many images have failed one after the other, 100 by default: something else is wrong then. Files
+   * that are missing or no images do not count.
+   */
   readonly maxFailuresInARow?: number | undefined
   /** Goes on with a run that was begun with another model, other options or other sinks. */
   readonly allowChange?: boolean | undefined
@@ -63,7 +66,7 @@ export interface BatchOptions<R, R2> {
   readonly price?: number | undefined
   /** Path of an HTML report that is written at the end. See `BatchReport`. */
   readonly report?: string | undefined
-  /** Path of a CSV of all failures that is written at the end; where there are none, it is removed. */
+  /** Path of a CSV of all failures, written at the end of the run or at too many; removed where there are none. */
   readonly failedList?: string | undefined
   /** Told twice a second, and once at the end. */
   readonly onProgress?: ((progress: Progress.Progress) => Effect.Effect<void>) | undefined
@@ -161,7 +164,7 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
   const maxInARow = options.maxFailuresInARow ?? 100
   const fail = Effect.fnUntraced(function* (key: string, error: Work.WorkError) {
     settled.failed++
-    inARow++
+    if (!ofImage.has(error._tag)) inARow++
     const failure = { key, tag: error._tag, message: error.message.slice(0, 500) }
     yield* journal.add(failure)
     if (options.onFailure !== undefined) yield* options.onFailure(failure)
@@ -222,6 +225,7 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
   )
   yield* journal.commit
   if (tell !== undefined) yield* Effect.flatMap(progress, tell)
+  if (options.failedList !== undefined) yield* FailedList.write(options.failedList, journal)
   if (end !== undefined) return yield* end
 
   const files: Array<string> = []
@@ -233,10 +237,7 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     yield* BatchReport.write({ path: options.report, source, sinks, ...totals, progress: last, found })
     files.push(options.report)
   }
-  if (options.failedList !== undefined) {
-    yield* FailedList.write(options.failedList, journal)
-    if (journal.failed() > 0) files.push(options.failedList)
-  }
+  if (options.failedList !== undefined && journal.failed() > 0) files.push(options.failedList)
   return {
     done: journal.done(),
     failed: journal.failed(),
@@ -247,6 +248,15 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     progress: last
   }
 })
+
+/** What is wrong with an image says nothing of the next one. */
+const ofImage: ReadonlySet<string> = new Set([
+  "ImageNotFound",
+  "ImageNotReadable",
+  "ImageTooLarge",
+  "NotAnImage",
+  "UnsupportedImage"
+])
 
 /** Gives one wanted item after the other to whoever asks, and undefined once there are no more or the run is to end. */
 const taking = Effect.fnUntraced(function* <R>(

@@ -46,7 +46,7 @@ export const make = (written: number, file: Window): Tail => {
       takenAt = freshAt
       taken = fresh.subarray(0, used)
       freshAt += used
-      fresh = Buffer.alloc(smallest)
+      if (used > 0) fresh = Buffer.alloc(smallest)
       used = 0
       return taken
     },

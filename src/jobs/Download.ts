@@ -20,7 +20,7 @@
  * })
  * ```
  */
-import { Effect, FileSystem, Layer, Queue, type Redacted, Scope, Semaphore, Stream } from "effect"
+import { Context, Effect, FileSystem, Layer, Queue, type Redacted, Scope, Semaphore, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import * as Policy from "../policy/Policy.ts"
 import type { PolicyError } from "../policy/PolicyError.ts"
@@ -103,7 +103,8 @@ export interface FileOptions {
   readonly md5?: string | undefined
   /**
    * Keeps what came of a download that fails, hidden in the folder, and goes on with it next time: also in another
-   * process, but not in two at once. Off by default: nothing is left behind.
+   * process, but not in two at once. Off by default: nothing is left behind. Where the machine itself may go down, give
+   * a digest as well: what was not on the disk by then is none of the file.
    */
   readonly keepPartial?: boolean | undefined
   /** Told of every piece that is written. */
@@ -132,7 +133,8 @@ export const make = Effect.fnUntraced(function* (
     hosts: options.hosts === undefined ? undefined : [...options.hosts, ...own],
     allowPrivate: [...(options.allowPrivate ?? []), ...own]
   })
-  const context = yield* Layer.build(guard)
+  // What the client of this context can do (free chunks, decompress) is not known where files are asked for.
+  const context = Context.merge(yield* Effect.context<never>(), yield* Layer.build(guard))
   const policy = Policy.make(options.policy ?? {})
   const { maxBytes = standardMaxBytes, maxResumes = 100 } = options
   const permits = Semaphore.makeUnsafe(policy.concurrency)
@@ -220,8 +222,10 @@ export const make = Effect.fnUntraced(function* (
     )
   })
 
-  const file: Downloader["file"] = (address, wanted) =>
+  const file: Downloader["file"] = (address, given) =>
     Effect.flatMap(parse(address), (url) => {
+      // Without a name it is the folder of the process, not the root of the disk.
+      const wanted = given.folder === "" ? { ...given, folder: "." } : given
       const place = url.origin + url.pathname
       const whole = permits.withPermit(Effect.scoped(download(url, wanted)))
       const { deadline } = policy

@@ -24,6 +24,8 @@ const reserved = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?$/i
 export const clean = (name: string): string => {
   const last =
     name
+      // A name of a whole header's length has no right to an answer in good time.
+      .slice(-1024)
       .normalize("NFC")
       .split(/[/\\]/)
       .findLast((segment) => /[^.\s]/.test(segment)) ?? ""

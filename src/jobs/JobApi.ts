@@ -1,6 +1,5 @@
 /**
- * Jobs of a service that is called by its contract: the calls of a `ServiceClient`, made into a `JobClient`. Each is one
- * request; retries, pace and cancellation are the job client's.
+ * Jobs of a service that is called by its contract: the calls of a `ServiceClient`, made into a `JobClient`.
  *
  * ```ts
  * import { Effect } from "effect"
@@ -12,10 +11,8 @@
  *   readonly status: (request: { params: { id: string } }) => Effect.Effect<Answer>
  *   readonly result: (request: { params: { id: string } }) => Effect.Effect<number>
  * }
- * const read = ({ done, id }: Answer): JobSnapshot<string> => ({
- *   job: { jobId: id },
- *   status: done ? { _tag: "Succeeded", output: id } : { _tag: "Running" }
- * })
+ * const read = ({ done, id }: Answer): JobSnapshot<string> =>
+ *   ({ job: { jobId: id }, status: done ? { _tag: "Succeeded", output: id } : { _tag: "Running" } })
  * export const squares = (jobs: Calls) =>
  *   JobApi.make({
  *     service: "squares",

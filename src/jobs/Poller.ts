@@ -46,7 +46,6 @@ export const awaitAll = <Output, Value, E>(
     Clock.clockWith((clock) => {
       const now = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
       const started = now()
-      const deadline = tempo.deadline === undefined ? Infinity : started + Duration.toMillis(tempo.deadline)
       const waiting = new Set(
         Array.from(options.jobs, (job): Waited => ({ job, interval: tempo.interval, due: started }))
       )
@@ -124,7 +123,7 @@ export const awaitAll = <Output, Value, E>(
           const due = [...waiting].filter((waited) => waited.due <= now())
           yield* Effect.forEach(due, ask, { concurrency, discard: true })
           const next = Math.min(...Array.from(waiting, ({ due }) => due))
-          if (waiting.size > 0 && next > now()) yield* Effect.sleep(Math.min(next, deadline + 1) - now())
+          if (waiting.size > 0 && next > now()) yield* Effect.sleep(next - now())
         }
       })
       const bounded =

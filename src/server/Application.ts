@@ -85,10 +85,8 @@ export const make = Effect.fnUntraced(function* (options: ApplicationOptions): E
   return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
     const path = request.url.split(/[?#]/, 1)[0] ?? ""
     const requestId = RequestId.of(request)
-    const refuse = (refusal: Refusals.Refusal) => {
-      const asksV1 = /^\/v1\/(?:segment|models|jobs)(?:\/|$)/.test(path) && paths.methods(path) === undefined
-      return (asksV1 ? v1 : (paths.nearest(path) ?? first)).refuse(refusal, requestId)
-    }
+    const refuse = (refusal: Refusals.Refusal) =>
+      (paths.owner(path) ?? paths.nearest(path) ?? first).refuse(refusal, requestId)
     const isOpen = (request.method === "GET" || request.method === "HEAD") && unguarded.has(path)
     const answer = isOpen
       ? routed
@@ -112,7 +110,7 @@ export const make = Effect.fnUntraced(function* (options: ApplicationOptions): E
           if (failure?._tag === "Fail") return Effect.succeed(refuse(unknown(request, path, paths)))
           if (failure?._tag === "Die" && HttpApiSchemaError.is(failure.defect)) {
             const { cause, kind } = failure.defect
-            return Effect.succeed(refuse(Refusals.bad(`${kind}: ${cause.message}`)))
+            return Effect.succeed(refuse(Refusals.bad(`${kind}: ${cause.message.replaceAll(/\s+/g, " ")}`)))
           }
           return Effect.as(
             Effect.logError(`${request.method} ${path} failed by a defect`, cause),

@@ -6,11 +6,14 @@ export interface Paths {
   readonly add: (dialect: Dialect, route: Pick<DialectRoute, "method" | "path">) => boolean
   /** The methods that a path is asked with; `undefined` for a path that nobody has. */
   readonly methods: (path: string) => ReadonlyArray<string> | undefined
+  /** The dialect that has a path, whatever the method. */
+  readonly owner: (path: string) => Dialect | undefined
   /** The first dialect with a route that starts as the path does: `/v2/anything` is Open Inference's to refuse. */
   readonly nearest: (path: string) => Dialect | undefined
 }
 
 interface Known {
+  readonly dialect: Dialect
   readonly pattern: RegExp
   readonly methods: Array<string>
 }
@@ -33,7 +36,7 @@ export const make = (): Paths => {
     add: (dialect, { method, path }) => {
       // Two dialects may call the same part of a path by different names.
       const key = path.replaceAll(/:\w+/g, ":")
-      const entry = known.get(key) ?? { pattern: patternOf(path), methods: [] }
+      const entry = known.get(key) ?? { dialect, pattern: patternOf(path), methods: [] }
       if (entry.methods.includes(method)) return false
       entry.methods.push(method)
       known.set(key, entry)
@@ -44,6 +47,7 @@ export const make = (): Paths => {
       const found = [...known.values()].flatMap(({ methods, pattern }) => (pattern.test(path) ? methods : []))
       return found.length === 0 ? undefined : [...new Set(found)]
     },
+    owner: (path) => [...known.values()].find(({ pattern }) => pattern.test(path))?.dialect,
     nearest: (path) => starts.get(start(path))
   }
 }

@@ -248,17 +248,17 @@ const messageIn = ({ body, headers }: Answer): string => {
   const text = new TextDecoder().decode(body)
   if (!/json/i.test(headers["content-type"] ?? "")) return text
   try {
-    return said(JSON.parse(text)) ?? text
+    return sentenceIn(JSON.parse(text)) ?? text
   } catch {
     return text
   }
 }
 
-const said = (value: unknown): string | undefined => {
+const sentenceIn = (value: unknown): string | undefined => {
   if (typeof value === "string") return value
   if (typeof value !== "object" || value === null) return undefined
   for (const field of ["message", "error", "detail", "title"]) {
-    const found = said(Reflect.get(value, field))
+    const found = sentenceIn(Reflect.get(value, field))
     if (found !== undefined) return found
   }
   return undefined

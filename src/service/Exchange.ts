@@ -23,7 +23,6 @@ import {
   type Headers,
   type HttpBody,
   HttpClient,
-  type HttpClientError,
   HttpClientRequest,
   type HttpClientResponse,
   HttpTraceContext
@@ -33,11 +32,12 @@ import type { Attempt } from "../policy/Attempt.ts"
 import * as RetryAfter from "../policy/RetryAfter.ts"
 import { version } from "../version.ts"
 import * as Body from "./Body.ts"
+import * as ConnectionError from "./ConnectionError.ts"
 import * as Hosts from "./Hosts.ts"
 import * as Multipart from "./Multipart.ts"
 import * as OwnHeaders from "./OwnHeaders.ts"
 import * as Redirects from "./Redirects.ts"
-import { ConnectionFailed, fromStatus, InvalidUrl, type ServiceError } from "./ServiceError.ts"
+import { fromStatus, InvalidUrl, type ServiceError } from "./ServiceError.ts"
 
 export type { Redirects } from "./Redirects.ts"
 
@@ -202,7 +202,7 @@ export const make = Effect.fnUntraced(function* (
         }
       }
       return Effect.mapBoth(Effect.provideContext(client.execute(traced), context), {
-        onFailure: (error) => connectionError(error, service, attempt, hide),
+        onFailure: (error) => ConnectionError.from(error, service, attempt, hide),
         onSuccess: (response) => {
           if (span?._tag === "Span") span.attribute("http.response.status_code", response.status)
           return response
@@ -381,40 +381,3 @@ export const failure = (
 /** A path with the query of the base URL, after its own where it has one. */
 const withQuery = (path: string, search: string): string =>
   path.includes("?") ? path + search.replace("?", "&") : path + search
-
-/** Codes that say that nobody took the request. */
-const neverSent = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "UND_ERR_CONNECT_TIMEOUT"
-])
-
-const connectionError = (
-  error: HttpClientError.HttpClientError,
-  service: string,
-  attempt: Attempt,
-  hide: OwnHeaders.Hide
-): ServiceError => {
-  const { reason } = error
-  if (reason._tag === "InvalidUrlError")
-    return new InvalidUrl({ url: service, detail: hide.text(Body.describe(reason.cause)) })
-  // `fetch` says no more of ports that it never calls, such as those of mail and SSH.
-  if (Body.describe(reason.cause) === "bad port")
-    return new InvalidUrl({
-      url: service,
-      detail: "`fetch` calls no such port. Use another, or another client"
-    })
-  // A source that breaks while it is sent fails with an error of its own, which the client carries as the cause.
-  const code = Body.codeOf(reason.cause)
-  return new ConnectionFailed({
-    service,
-    requestId: attempt.callId,
-    code,
-    phase: "sending",
-    sent: code !== undefined && neverSent.has(code) ? "no" : "maybe",
-    detail: hide.text(reason.cause === undefined ? (reason.description ?? "") : Body.describe(reason.cause))
-  })
-}

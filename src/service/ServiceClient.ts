@@ -1,9 +1,7 @@
 /**
  * A client of any HTTP service, made from its contract: an `HttpApi` says which calls there are, the registry where the
  * service is, a policy how patiently it is called. Errors are those the contract declares, and those of every service.
- *
- * What may not be sent twice (POST and PATCH) is sent again only where it provably never arrived, or under an
- * `Idempotency-Key`.
+ * POST and PATCH are sent again only where they provably never arrived, or under an `Idempotency-Key`.
  *
  * ```ts
  * import { Effect, Schema } from "effect"
@@ -18,12 +16,9 @@
  *
  * class Users extends ServiceClient.Service<Users>()("app/Users", UserApi, { service: "user" }) {}
  *
- * const name = Effect.gen(function* () {
- *   const { users } = yield* Users
- *   return (yield* users.byId({ params: { id: "7" } })).name
- * })
+ * const name = Effect.flatMap(Users, ({ users }) => users.byId({ params: { id: "7" } }))
  * const fake = Users.fake({ users: { byId: ({ params }) => Effect.succeed({ name: `User ${params.id}` }) } })
- * await Effect.runPromise(Effect.provide(name, fake)) // => "User 7"
+ * await Effect.runPromise(Effect.provide(name, fake)) // => { name: "User 7" }
  * ```
  */
 import { Context, Duration, Effect, Layer, type Redacted, type Scope } from "effect"

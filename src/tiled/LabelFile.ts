@@ -59,7 +59,7 @@ export const write = <E, R>(
     if (palette !== undefined && depth === 16) return yield* notWritten("a palette has 8 bits, not 16")
     const { height, width } = size
     const layout: Layout = { width, height, depth, colors: palette && colorsOf(palette) }
-    const writer = (format === "png" ? LabelPngFile : LabelTiffFile).make(layout)
+    const writer = format === "png" ? LabelPngFile.make(layout) : LabelTiffFile.make(layout)
     yield* Effect.addFinalizer(() => Effect.sync(writer.close))
 
     const part = join(dirname(path), `.segformer-${randomHex(8)}.part`)

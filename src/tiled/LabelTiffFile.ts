@@ -72,10 +72,13 @@ const directory = (fields: ReadonlyArray<Field>, at: number, big: boolean): Buff
   return out
 }
 
-export const make = (layout: Layout): Writer => {
+/** Deflate may grow what it cannot compress. */
+const mayPass4GiB = ({ depth, height, width }: Layout): boolean =>
+  width * height * (depth / 8) > 0.9 * 2 ** 32
+
+/** `big` is for tests of what else would take gigabytes. */
+export const make = (layout: Layout, big = mayPass4GiB(layout)): Writer => {
   const { colors, depth, height, width } = layout
-  // Deflate may grow what it cannot compress.
-  const big = width * height * (depth / 8) > 0.9 * 2 ** 32
   const start = Buffer.alloc(big ? 16 : 8)
   start.write("II", "latin1")
   start.writeUInt16LE(big ? 43 : 42, 2)

@@ -136,6 +136,7 @@ export const file = Effect.fn("segformer.tiled.open")(function* (
     .makeTempDirectoryScoped({ directory: options.folder, prefix: "segformer-" })
     .pipe(Effect.mapError(notPlaced(source)))
   const tiled = join(folder, "pixels.tif")
+  // sharp cannot be stopped: what it still writes after an interruption goes with the folder.
   const stored = yield* Effect.tryPromise({
     try: () =>
       input()

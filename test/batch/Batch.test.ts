@@ -281,6 +281,17 @@ describe("Batch.run", () => {
         limit.message,
         /after 10 images failed \(the limit is 10\)\. The last one: The model stub failed/
       )
+      // What is wrong with files is not counted as a row of failures.
+      const broken = BatchSource.folder(
+        yield* folder(
+          Object.fromEntries(Array.from({ length: 120 }, (_, i) => [`${i}.png`, new Uint8Array(i)]))
+        )
+      )
+      const { failures } = yield* Batch.run({ source: broken, sinks: [], folder: join(out, "c") }).pipe(
+        Effect.provide(failing),
+        Effect.provide(NodeFileSystem.layer)
+      )
+      assert.deepStrictEqual(failures, new Map([["NotAnImage", 120]]))
       const row = yield* run({ maxFailuresInARow: 3 }, "b")
       assert.match(row.message, /after 3 images failed one after the other/)
     })

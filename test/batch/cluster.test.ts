@@ -1,8 +1,8 @@
 import { join } from "node:path"
 import { readFileSync, writeFileSync } from "node:fs"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { assert, layer } from "@effect/vitest"
-import { Deferred, Effect, Layer, Redacted, Schedule, Stream } from "effect"
+import { assert, layer, vi } from "@effect/vitest"
+import { Deferred, Effect, Layer, Logger, Redacted, Schedule, Stream } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { ConnectionFailed } from "effect-segformer/service"
 import { Transport, type Image, type Prediction, type SegmentationError } from "effect-segformer"
@@ -11,6 +11,9 @@ import { ClusterEngine, ClusterRuns, ClusterWorker } from "effect-segformer/clus
 import { Postgres } from "../support/Postgres.ts"
 import { picture, predict } from "./clusterImages.ts"
 import { contents, folder, freePort } from "./clusterSupport.ts"
+
+// Each starts an engine and waits for its rounds of a second; on a busy machine that takes its time.
+vi.setConfig({ testTimeout: 60_000 })
 
 const numbered = (count: number, from = 0) =>
   Object.fromEntries(Array.from({ length: count }, (_, i) => [`${from + i}.png`, picture(from + i)]))
@@ -53,7 +56,7 @@ const withWorkers = <A, E, R2, R>(
     })
     return yield* Effect.flatMap(ClusterRuns.make, use).pipe(
       Effect.provide(Layer.provideMerge(workers, runner)),
-      Effect.provide([NodeServices.layer, FetchHttpClient.layer])
+      Effect.provide([NodeServices.layer, FetchHttpClient.layer, Logger.layer([])])
     )
   })
 
@@ -102,7 +105,7 @@ layer(Postgres.layer(), { timeout: "30 seconds", excludeTestServices: true })("r
         Sinks.coco({ path: join(out, "coco.json") }),
         Sinks.csv({ path: join(out, "classes.csv") })
       ]
-      yield* withWorkers(worker({ predict, sinks: () => sinksIn(many) }), (runs) =>
+      yield* withWorkers(worker({ predict, sinks: () => sinksIn(many), concurrency: 1 }), (runs) =>
         Effect.gen(function* () {
           yield* runs.submit({ run: "same", items: itemsIn(from, Object.keys(files)), chunk: 7 })
           const end = yield* runs.wait("same")

@@ -33,13 +33,13 @@ const treeOf = (pid: number): number => {
 const subject = fileURLToPath(new URL("./tiled/subject.ts", import.meta.url))
 
 /** What docs/guides/large-images.md advises where memory is short. */
-const lean = { flags: ["--max-semi-space-size=2"], env: { MALLOC_ARENA_MAX: "2" } }
+const lean = { MALLOC_ARENA_MAX: "2", NODE_OPTIONS: "--max-semi-space-size=2" }
 
 /** Runs a task in a process of its own. */
 const measure = async (task: Task): Promise<{ readonly told: Told; readonly peak: number }> => {
   const child = fork(subject, [JSON.stringify(task)], {
-    execArgv: ["-C", "source", ...lean.flags],
-    env: { ...process.env, ...lean.env }
+    execArgv: ["-C", "source"],
+    env: { ...process.env, ...lean }
   })
   let peak = 0
   const timer = setInterval(() => {

@@ -5,9 +5,10 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Result } from "effect"
 import { Command } from "effect/cli"
 import { LabelMap, LabelPng } from "effect-segformer/mask"
+import sharp from "sharp"
 import * as ExitCode from "../../src/cli/ExitCode.ts"
 import { command } from "../../src/cli/Program.ts"
-import { folder } from "./support.ts"
+import { folder, start } from "./support.ts"
 
 /** Runs a command line in this process; gives its exit code. */
 const run = (...args: ReadonlyArray<string>): Effect.Effect<number> =>
@@ -18,6 +19,9 @@ const run = (...args: ReadonlyArray<string>): Effect.Effect<number> =>
   )
 
 const sample = "docs/images/sample.jpg"
+
+const until = (condition: () => boolean): Effect.Effect<void> =>
+  Effect.suspend(() => (condition() ? Effect.void : Effect.delay(until(condition), "20 millis")))
 
 describe("segformer tile", () => {
   it.live("writes the labels of a picture, in windows of its own size, and leaves nothing else", () =>
@@ -39,6 +43,22 @@ describe("segformer tile", () => {
       for (let i = 0; i < again.data.length; i++) if (again.data[i] !== labels.data[i]) others++
       assert.isAbove(others, 0)
       assert.isBelow(others / again.data.length, 0.02)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("interrupted, ends with 130 and leaves neither labels nor tiles behind", () =>
+    Effect.gen(function* () {
+      const picture = yield* Effect.promise(() =>
+        sharp(sample).resize(4000, 4000, { fit: "fill" }).jpeg().toBuffer()
+      )
+      const cwd = yield* folder({ "a.jpg": picture })
+      const running = yield* start(["tile", "a.jpg", "--temp", "."], { cwd, detached: true })
+      yield* until(() => readdirSync(cwd).some((name) => name.endsWith(".part")))
+      assert.strictEqual(readdirSync(cwd).length, 3)
+      process.kill(-(running.process.pid ?? 0), "SIGINT")
+      const { code } = yield* Effect.promise(() => running.ended)
+      assert.strictEqual(code, 130)
+      assert.deepStrictEqual(readdirSync(cwd), ["a.jpg"])
     }).pipe(Effect.scoped)
   )
 

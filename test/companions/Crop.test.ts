@@ -136,7 +136,9 @@ describe("Scale", () => {
       const data = new Uint8Array(width * height * 3)
       for (let i = 0; i < data.length; i++) data[i] = (i * 2654435761) >>> 24
       const small = yield* Scale.resize({ width, height, channels: 3, data }, 700, 900)
-      assert.isTrue(Buffer.from(small.data).equals(Resample.resize(data, width, height, 700, 900, "bilinear")))
+      assert.isTrue(
+        Buffer.from(small.data).equals(Resample.resize(data, width, height, 700, 900, "bilinear"))
+      )
     })
   )
 

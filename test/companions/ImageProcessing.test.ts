@@ -8,20 +8,25 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodePath from "@effect/platform-node/NodePath"
 import { PDFDocument } from "@cantoo/pdf-lib"
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Context, Effect, Layer, References, type Scope } from "effect"
+import { ConfigProvider, Context, Effect, Fiber, Layer, References, type Scope } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import { TestClock } from "effect/testing"
 import { type Prediction, ServiceUnavailable, Transport } from "effect-segformer"
-import { ImageProcessing, ImageProcessingRoutes, PictureFiles } from "effect-segformer/companions"
+import {
+  ImageProcessing,
+  ImageProcessingClient,
+  ImageProcessingRoutes,
+  PictureFiles
+} from "effect-segformer/companions"
 import { ImageCodec, ImageSource } from "effect-segformer/image"
 import { PdfLib } from "effect-segformer/pdf"
-import { SegFormerServer } from "effect-segformer/server"
+import { ImageProcessingDialect, SegFormerServer, type SegFormerServerOptions } from "effect-segformer/server"
 import { ServiceRegistry } from "effect-segformer/service"
 import { NodeHttp } from "effect-segformer/service/node"
 import { SharpCodec } from "effect-segformer/sharp"
 import { FakeHttp, Fixtures, SegFormerTest } from "effect-segformer/testing"
 import * as PdfLibModule from "../../src/companions/PdfLib.ts"
-import * as ImageProcessingDialect from "../../src/server/imageProcessing/ImageProcessingDialect.ts"
+import { until } from "../server/support.ts"
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => {
@@ -66,12 +71,13 @@ const routes = (images: Layer.Layer<ImageProcessing>) =>
     }).pipe(Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })))
   )
 
-const served = (path: string | undefined, transport = segmenter()) =>
+const served = (path: string | undefined, transport = segmenter(), options: SegFormerServerOptions = {}) =>
   Effect.map(
-    SegFormerServer.make({ port: 0, dialects: [ImageProcessingDialect.make({ folder: path })] }).pipe(
-      Effect.provide([transport, SharpCodec.layer, PdfLib.layer]),
-      Effect.orDie
-    ),
+    SegFormerServer.make({
+      port: 0,
+      dialects: [ImageProcessingDialect.make({ folder: path })],
+      ...options
+    }).pipe(Effect.provide([transport, SharpCodec.layer]), Effect.orDie),
     ({ url }) => url
   )
 
@@ -399,6 +405,57 @@ describe("as segformer serve offers it, without a folder", () => {
         assert.strictEqual(status, 422)
         assert.include(text, "target_aspect_ratio")
         assert.strictEqual((yield* post("{"))[0], 400)
+      })
+    )
+  )
+})
+
+describe("as segformer serve offers it, under load", () => {
+  it.live("a request that is too large or one too many is refused, and says so", () =>
+    quiet(
+      Effect.gen(function* () {
+        let open = () => {}
+        const opened = new Promise<void>((resolve) => (open = resolve))
+        let entered = 0
+        const slow = SegFormerTest.layer(() =>
+          Effect.andThen(
+            Effect.sync(() => entered++),
+            Effect.as(
+              Effect.promise(() => opened),
+              Fixtures.prediction
+            )
+          )
+        )
+        const url = yield* served(undefined, slow, { maxBatchBytes: 100_000, concurrency: 1, queue: 0 })
+        const ask = (image: Uint8Array) =>
+          Effect.flatMap(ImageProcessing, (images) =>
+            images.detect({
+              image_path: `data:image/png;base64,${Buffer.from(image).toString("base64")}`,
+              detection_types: []
+            })
+          ).pipe(Effect.provide(client(url)))
+        const large = yield* Effect.flip(ask(new Uint8Array(300_000)))
+        assert.deepInclude(large, { _tag: "RequestRejected", status: 413 })
+        const first = yield* Effect.forkChild(ask(Fixtures.image))
+        yield* until(() => entered === 1)
+        const busy = yield* Effect.flip(
+          Effect.flatMap(ImageProcessingClient, (client) =>
+            client.detect({ payload: { image_path: "a.png", detection_types: [] } })
+          ).pipe(
+            Effect.provide(
+              ImageProcessingClient.layer.pipe(
+                Layer.provide([
+                  ServiceRegistry.layerOf({ imageProcessing: { baseUrl: url, policy: { retry: false } } }),
+                  NodeHttp.layer()
+                ])
+              )
+            )
+          )
+        )
+        assert.strictEqual(busy._tag, "CompanionUnavailable")
+        assert.match(busy.message, /queue is full.*It asks to wait/)
+        open()
+        assert.deepStrictEqual(yield* Fiber.join(first), [])
       })
     )
   )

@@ -59,7 +59,8 @@ describe("FileName", () => {
         assert.isAbove(name.length, 0)
         assert.isAtMost(Buffer.byteLength(name), 200)
         assert.strictEqual(FileName.clean(name), name)
-      })
+      }),
+      { numRuns: 50 }
     )
   })
 

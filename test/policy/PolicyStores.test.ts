@@ -52,7 +52,7 @@ describe.skipIf(!RedisServer.isInstalled)("two processes over one Redis (needs r
       assert.deepStrictEqual(yield* first(2), times(2, "CircuitOpen"))
       assert.strictEqual(service.requests.length, 4)
       yield* Effect.sleep(2600)
-      service.behave([Faulty.delay("300 millis", good)])
+      service.behave([Faulty.delay("1500 millis", good)])
       const after = (yield* Effect.all([first(1), second(1)], { concurrency: 2 })).flat()
       assert.sameMembers(after, ["success", "CircuitOpen"])
       assert.strictEqual(service.requests.length, 5)

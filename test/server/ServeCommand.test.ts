@@ -34,10 +34,10 @@ describe("segformer serve", () => {
     Effect.gen(function* () {
       const bundled = "src/onnx/bundled"
       const { running, url } = yield* serving(["--model", `one=${bundled}`, "--model", `two=${bundled}`])
-      const [line = ""] = running
+      const line = running
         .stderr()
         .split("\n")
-        .filter((text) => text.includes("Serving"))
+        .find((text) => text.includes("Serving"))
       assert.include(line, `Serving one, two at ${url} (inspection); page: ${url}/, API: ${url}/docs`)
       const { body } = yield* ask(`${url}/v1/models`)
       const { models } = JSON.parse(body.toString())

@@ -6,7 +6,7 @@ import { FetchHttpClient } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
 import { Transport } from "effect-segformer"
 import { Coco, GeoJson, LabelPng } from "effect-segformer/mask"
-import { ApiError, SegFormerApi } from "effect-segformer/server"
+import { ApiError, Dialects, SegFormerApi } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
 import { ask, form, gate, rawGet, serve, until, upload, type Predict } from "./support.ts"
 
@@ -143,6 +143,9 @@ describe("POST /v1/segment", () => {
         assert.deepStrictEqual([answer.status, refused(answer.json).tag], [status, tag], path)
         assert.strictEqual(refused(answer.json).requestId, answer.headers.get("x-request-id"))
       }
+      const { url: shared } = yield* serve(undefined, { dialects: yield* Dialects.load(["tfserving"]) })
+      const wrong = yield* ask(`${shared}/v1/segment`)
+      assert.deepStrictEqual([wrong.status, refused(wrong.json).tag], [405, "MethodNotAllowed"])
       const small = yield* serve(undefined, { maxPixels: 1000 })
       const large = yield* ask(`${small.url}/v1/segment`, raw())
       assert.deepStrictEqual([large.status, refused(large.json).tag], [413, "ImageTooLarge"])

@@ -6,6 +6,7 @@ import { Deferred, Effect, Fiber, FileSystem, Result, Stream } from "effect"
 import { LabelMap, LabelPng, Palette } from "effect-segformer/mask"
 import { type Band, LabelFile } from "effect-segformer/tiled"
 import sharp from "sharp"
+import * as LabelTiffFile from "../../src/tiled/LabelTiffFile.ts"
 
 const size = { width: 600, height: 530 }
 
@@ -106,6 +107,24 @@ describe("a file of labels", () => {
         assert.isTrue(LabelMap.equals(decoded, { ...size, data }))
       })
     )
+  )
+
+  it.live("is a BigTIFF where it might pass 4 GiB", () =>
+    Effect.gen(function* () {
+      const data = ids(255).subarray(0, size.width * 300)
+      const writer = LabelTiffFile.make({ width: size.width, height: 300, depth: 8, colors: undefined }, true)
+      const file = yield* Effect.promise(async () => {
+        const first = await writer.write(data.subarray(0, size.width * 256))
+        const second = await writer.write(data.subarray(size.width * 256))
+        const { patch, pieces } = await writer.end()
+        const bytes = Buffer.concat([...writer.start, ...first, ...second, ...pieces])
+        if (patch !== undefined) bytes.set(patch.bytes, patch.at)
+        return bytes
+      })
+      assert.deepStrictEqual([...file.subarray(0, 8)], [0x49, 0x49, 43, 0, 8, 0, 0, 0])
+      const read = yield* Effect.promise(() => sharp(file).toColourspace("b-w").raw().toBuffer())
+      assert.isTrue(read.equals(Uint8Array.from(data)))
+    })
   )
 
   it.live("takes little room where little changes", () =>

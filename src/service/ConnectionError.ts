@@ -1,0 +1,44 @@
+/** From what an HTTP client says of a request that got no answer to an error of this library. */
+import type { HttpClientError } from "effect/http"
+import type { Attempt } from "../policy/Attempt.ts"
+import * as Body from "./Body.ts"
+import type { Hide } from "./OwnHeaders.ts"
+import { ConnectionFailed, InvalidUrl, type ServiceError } from "./ServiceError.ts"
+
+/** Codes that say that nobody took the request. */
+const neverSent = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT"
+])
+
+/** The error of a request that got no answer. */
+export const from = (
+  error: HttpClientError.HttpClientError,
+  service: string,
+  attempt: Attempt,
+  hide: Hide
+): ServiceError => {
+  const { reason } = error
+  if (reason._tag === "InvalidUrlError")
+    return new InvalidUrl({ url: service, detail: hide.text(Body.describe(reason.cause)) })
+  // `fetch` says no more of ports that it never calls, such as those of mail and SSH.
+  if (Body.describe(reason.cause) === "bad port")
+    return new InvalidUrl({
+      url: service,
+      detail: "`fetch` calls no such port. Use another, or another client"
+    })
+  // A source that breaks while it is sent fails with an error of its own, which the client carries as the cause.
+  const code = Body.codeOf(reason.cause)
+  return new ConnectionFailed({
+    service,
+    requestId: attempt.callId,
+    code,
+    phase: "sending",
+    sent: code !== undefined && neverSent.has(code) ? "no" : "maybe",
+    detail: hide.text(reason.cause === undefined ? (reason.description ?? "") : Body.describe(reason.cause))
+  })
+}
