@@ -121,6 +121,11 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
   yield* Effect.forEach(sinks, ({ prepare }) => prepare, { discard: true })
   const flush = Effect.forEach(sinks, ({ flush }) => flush, { discard: true })
   const journal = yield* open(options.folder, flush)
+  if (journal.broken > 0) {
+    yield* Effect.logWarning(
+      `${journal.broken} lines of the journal in ${options.folder} are broken: those images are done again`
+    )
+  }
   const work = Work.make({
     sinks,
     segment: options.segment,

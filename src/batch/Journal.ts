@@ -38,8 +38,6 @@ export interface Journal {
   readonly failed: () => number
   /** Lines that were broken, and left out. */
   readonly broken: number
-  /** Size of the file. */
-  readonly bytes: () => number
 }
 
 /** Between two writes, in milliseconds. */
@@ -225,8 +223,7 @@ export const open = Effect.fnUntraced(function* <R>(
     record,
     done: () => byKey.size() - failed,
     failed: () => failed,
-    broken,
-    bytes: () => tail.end()
+    broken
   }
 })
 

@@ -51,6 +51,8 @@ const files = <R>(
   })
 }
 
+const labelsEnding = ".labels.png"
+
 /**
  * `KEY.labels.png` for each image: pixels are class ids. The ending of the image stays (`a.jpg.labels.png`), so that two
  * images which differ in nothing else have a file each.
@@ -69,8 +71,6 @@ export const labels = (options: FolderOptions): Sink<FileSystem.FileSystem> => (
     )
   }
 })
-
-const labelsEnding = ".labels.png"
 
 export interface OverlayOptions extends FolderOptions {
   /** Of the classes painted over the image, 0 to 1. 0.5 by default. */

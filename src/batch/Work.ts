@@ -37,9 +37,13 @@ export interface Work<R> {
   readonly process: <R2>(item: Item<R2>) => Effect.Effect<Receipt, WorkError, Transport | R | R2>
 }
 
-/** The work of a run. Images with the same content that are under way at once wait for the first of them. */
+/** The work of a run; two sinks of one name are a mistake of the program, and throw. Images with the same content that are under way at once wait for the first of them. */
 export const make = <R>(options: WorkOptions<R>): Work<R> => {
   const { sinks } = options
+  const names = sinks.map(({ name }) => name)
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined)
+    throw new RangeError(`Batch: two sinks are named "${twice}"; each needs its own name`)
   const around = options.around ?? ((call) => call)
   const find = options.find ?? (() => Effect.succeed(undefined))
   const canRepeat = sinks.every(({ repeat }) => repeat !== undefined)

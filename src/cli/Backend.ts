@@ -3,11 +3,11 @@
  * loaded when a command needs it, and not for `--help`.
  */
 import { existsSync } from "node:fs"
-import { Duration, Effect, Layer, type Scope } from "effect"
+import { Context, type Duration, Effect, Layer, type Scope } from "effect"
 import { FetchHttpClient, HttpClient } from "effect/http"
 import { ImageCodec } from "../image/ImageCodec.ts"
 import * as Palette from "../mask/Palette.ts"
-import type { Transport } from "../Transport.ts"
+import { Transport } from "../Transport.ts"
 import * as ExitCode from "./ExitCode.ts"
 
 export interface BackendOptions {
@@ -65,31 +65,37 @@ const makeModel = Effect.fnUntraced(function* (
   return yield* Effect.mapError(made, unavailable)
 })
 
+const unusable = (error: { readonly message: string }) =>
+  new ExitCode.Ended({ code: ExitCode.usage, reason: error.message })
+
+/** By the protocol and the policy of the environment (docs/configuration.md). */
 const makeService = Effect.fnUntraced(function* (
   url: string,
   options: BackendOptions
-): Effect.fn.Return<Transport["Service"], ExitCode.Ended, Scope.Scope> {
-  const [{ Inspection, SegFormerConfig, SegFormerHttp }, NodeHttpClient] = yield* Effect.promise(() =>
-    Promise.all([import("../http/index.ts"), import("@effect/platform-node/NodeHttpClient")])
+): Effect.fn.Return<Transport["Service"], ExitCode.Ended, Scope.Scope | ImageCodec> {
+  const [{ Inspection, SegFormerConfig, SegFormerHttp }, NodeHttp] = yield* Effect.promise(() =>
+    Promise.all([import("../http/index.ts"), import("../service/NodeHttp.ts")])
   )
-  const client = yield* Layer.build(NodeHttpClient.layerUndici)
-  const config = yield* Effect.mapError(
-    SegFormerConfig.load,
-    (error) => new ExitCode.Ended({ code: ExitCode.usage, reason: error.message })
+  const client = yield* Effect.mapError(Layer.build(NodeHttp.layerConfig()), unusable)
+  const { protocol = "inspection" } = yield* Effect.mapError(
+    SegFormerConfig.loadFor({ baseUrl: url }),
+    unusable
   )
+  const paints = protocol === "inspection"
   const connect = (palette: Palette.Palette | undefined) =>
-    SegFormerHttp.make({
-      baseUrl: url,
-      apiKey: config.apiKey,
-      policy: {
-        ...config.policy,
-        attemptTimeout: options.timeout ?? config.policy.attemptTimeout,
-        concurrency: options.atOnce ?? config.policy.concurrency
-      },
-      protocol: Inspection.make({ palette })
-    }).pipe(
+    Layer.build(
+      SegFormerHttp.layerConfig({
+        baseUrl: url,
+        policy: {
+          ...(options.timeout === undefined ? {} : { attemptTimeout: options.timeout }),
+          ...(options.atOnce === undefined ? {} : { concurrency: options.atOnce })
+        },
+        ...(paints ? { protocol: Inspection.make({ palette }) } : {})
+      })
+    ).pipe(
+      Effect.map((context) => Context.get(context, Transport)),
       Effect.provideContext(client),
-      Effect.mapError((error) => new ExitCode.Ended({ code: ExitCode.usage, reason: error.message }))
+      Effect.mapError(unusable)
     )
   const given = options.palette === undefined ? undefined : palettes[options.palette]
   const transport = yield* connect(given)
@@ -105,7 +111,7 @@ const makeService = Effect.fnUntraced(function* (
       reason: `${url} is up, but cannot segment: ${health.success.detail}`
     })
   }
-  if (given !== undefined) return transport
+  if (given !== undefined || !paints) return transport
   // `segformer serve` says in which colours it paints its masks.
   const { classes } = yield* Effect.orElseSucceed(transport.describe, () => ({ classes: [] }))
   const painted = classes.flatMap((info) =>

@@ -1,5 +1,6 @@
 /** `segformer batch --db`: submits the images of a run to a database, and waits for what workers make of them. */
 import { createHash } from "node:crypto"
+import { existsSync } from "node:fs"
 import { resolve } from "node:path"
 import { Duration, Effect, type Redacted, Stream } from "effect"
 import * as BatchSource from "../batch/BatchSource.ts"
@@ -32,6 +33,9 @@ export interface Options
   readonly shards: number
 }
 
+/** Failures that are printed; `segformer runs failures` lists all of them. */
+const mostPrinted = 20
+
 /** Submits, then waits for the end of the run; interrupted, it leaves the run to the workers. */
 export const run = (options: Options) =>
   Effect.scoped(submit(options)).pipe(Effect.provide(Backend.layerHttpClient))
@@ -42,6 +46,7 @@ const submit = Effect.fnUntraced(function* (options: Options) {
   const line = Screen.progress(!options.quiet)
   yield* Effect.addFinalizer(() => line.clear)
   const name = options.run ?? nameOf(options.out)
+  let isSubmitted = false
   const end = yield* Effect.gen(function* () {
     const runs = yield* ClusterRuns.make
     yield* line.show("Submitting…")
@@ -54,6 +59,7 @@ const submit = Effect.fnUntraced(function* (options: Options) {
       retryFailed: options.retryFailed,
       allowChange: options.allowChange
     })
+    isSubmitted = true
     if (!options.quiet && !options.json) {
       yield* line.clear
       yield* Screen.say(`${added + again} images submitted to the run "${Screen.plain(name)}"`)
@@ -66,20 +72,32 @@ const submit = Effect.fnUntraced(function* (options: Options) {
       Stream.takeUntil(({ state }) => state === "paused"),
       Stream.runLast
     )
-    if (last._tag === "Some" && !options.quiet) {
-      yield* line.clear
+    const ended = last._tag === "Some" ? last.value : started
+    yield* line.clear
+    if (options.json) {
       yield* Stream.runForEach(runs.failures(name), (failure) =>
-        options.json
-          ? Screen.say(JSON.stringify({ image: failure.key, error: failure }))
-          : Screen.complain(failure.message)
+        Screen.say(JSON.stringify({ image: failure.key, error: failure }))
       )
+    } else {
+      const printed = Stream.take(runs.failures(name), mostPrinted)
+      yield* Stream.runForEach(printed, ({ message }) => Screen.complain(message))
+      if (ended.failed > mostPrinted) {
+        yield* Screen.complain(`and ${ended.failed - mostPrinted} more: segformer runs failures ${name}`)
+      }
     }
-    return last._tag === "Some" ? last.value : started
+    return ended
   }).pipe(
     Effect.provide(client),
     Effect.mapError(WorkerFlags.ended),
     Effect.onInterrupt(() =>
-      Effect.andThen(line.clear, Screen.complain(`the run "${name}" goes on without this process`))
+      Effect.andThen(
+        line.clear,
+        Screen.complain(
+          isSubmitted
+            ? `the run "${name}" goes on without this process`
+            : "stopped before all images were submitted. The same command goes on from here"
+        )
+      )
     )
   )
   yield* line.clear
@@ -94,6 +112,7 @@ const tell = Effect.fnUntraced(function* (end: RunStatus, options: Options) {
     yield* Screen.say(`${done} of ${images} images done${equal}, ${failed} failed`)
     for (const path of results) yield* Screen.say(`  ${Screen.plain(path)}`)
   }
+  if (options.detach) return
   if (state === "paused" || state === "cancelled") {
     return yield* new ExitCode.Ended({
       code: ExitCode.someFailed,
@@ -110,7 +129,7 @@ const specOf = (options: Options): WorkerSpec => {
   return {
     sinks: { out: resolve(options.out), overlays, coco, ...(csv === undefined ? {} : { csv }) },
     ...(url === undefined ? {} : { url }),
-    ...(model === undefined ? {} : { model }),
+    ...(model === undefined ? {} : { model: existsSync(model) ? resolve(model) : model }),
     ...(palette === undefined ? {} : { palette }),
     limits: {
       ...(maxBytes === undefined ? {} : { maxBytes }),

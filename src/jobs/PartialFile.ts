@@ -61,7 +61,7 @@ const digestOf = (text: string): string => {
 }
 
 /** Bytes that are written, or read again, at once. Few large writes let the socket be read as fast as it brings. */
-const bufferBytes = 1024 * 1024
+const bufferBytes = 256 * 1024
 
 export const open = Effect.fnUntraced(function* (options: {
   readonly fs: FileSystem.FileSystem

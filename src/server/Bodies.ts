@@ -50,13 +50,14 @@ export const read = (
     if (announced > maxBytes) return Effect.fail(tooLarge(maxBytes))
     return Effect.callback<Uint8Array, Refusal>((resume) => {
       const source = NodeHttpServerRequest.toIncomingMessage(request)
-      let body = new Uint8Array(Math.max(0, announced))
+      // Not cleared: what is not written over is not given out.
+      let body: Uint8Array = Buffer.allocUnsafeSlow(Math.max(0, announced))
       let length = 0
       const take = (chunk: Uint8Array) => {
         const needed = length + chunk.length
         if (needed > maxBytes) return end(Effect.fail(tooLarge(maxBytes)))
         if (needed > body.length) {
-          const larger = new Uint8Array(Math.min(maxBytes, Math.max(needed, body.length * 2)))
+          const larger = Buffer.allocUnsafeSlow(Math.min(maxBytes, Math.max(needed, body.length * 2)))
           larger.set(body.subarray(0, length))
           body = larger
         }

@@ -287,7 +287,12 @@ export const make = Effect.fnUntraced(function* (
         : Body.head(response, errorBytes, origin, platform),
       (body) => {
         attempt.phase = "decoding"
-        return { ...origin, status: response.status, headers: response.headers, body: hide.bytes(body) }
+        return {
+          ...origin,
+          status: response.status,
+          headers: response.headers,
+          body: hide.bytes(body, isSuccess(response.status))
+        }
       }
     )
 

@@ -2,28 +2,23 @@
  * A picture that is read window by window, so that it may be larger than memory.
  *
  * `file` copies a picture once into a tiled TIFF in a temporary folder, uncompressed, from which libvips (sharp) reads
- * any window in a millisecond; the folder goes with the scope. `make` is for pictures that come from elsewhere: a tile
- * server, a scanner, a scene graph.
+ * any window in a millisecond; the folder goes with the scope. `make` is for pictures from elsewhere: a tile server.
  *
  * ```ts
  * import { Effect } from "effect"
  * import { LargeImage } from "effect-segformer/tiled"
  * import { SharpCodec } from "effect-segformer/sharp"
  *
- * const program = Effect.gen(function* () {
- *   const gradient = yield* LargeImage.make({
- *     source: "gradient",
- *     width: 100_000,
- *     height: 100_000,
- *     read: ({ height, width, x }) => {
- *       const data = new Uint8Array(width * height).map((_, i) => (x + (i % width)) / 400)
- *       return Effect.succeed({ width, height, channels: 1, data })
- *     }
- *   })
- *   const image = yield* gradient.window({ x: 90_000, y: 40_000, width: 64, height: 48 })
- *   return [image.mediaType, image.width, image.height]
+ * const grey = LargeImage.make({
+ *   source: "grey",
+ *   width: 100_000,
+ *   height: 100_000,
+ *   read: ({ height, width }) =>
+ *     Effect.succeed({ width, height, channels: 1, data: new Uint8Array(width * height).fill(128) })
  * })
- * await Effect.runPromise(Effect.provide(program, SharpCodec.layer)) // => ["image/png", 64, 48]
+ * const window = Effect.flatMap(grey, (picture) => picture.window({ x: 90_000, y: 40_000, width: 64, height: 48 }))
+ * const image = await Effect.runPromise(Effect.provide(window, SharpCodec.layer))
+ * image.name // => "window-90000-40000.png"
  * ```
  */
 import { join } from "node:path"
@@ -134,7 +129,7 @@ export const file = Effect.fn("segformer.tiled.open")(function* (
   }
   const folder = yield* fs
     .makeTempDirectoryScoped({ directory: options.folder, prefix: "segformer-" })
-    .pipe(Effect.mapError(notPlaced(source)))
+    .pipe(Effect.mapError((error) => notPlaced(source, error.reason.message)))
   const tiled = join(folder, "pixels.tif")
   // sharp cannot be stopped: what it still writes after an interruption goes with the folder.
   const stored = yield* Effect.tryPromise({
@@ -151,7 +146,7 @@ export const file = Effect.fn("segformer.tiled.open")(function* (
           predictor: options.compression === "deflate" ? "horizontal" : "none"
         })
         .toFile(tiled),
-    catch: broken
+    catch: (cause) => (/write/.test(reasonOf(cause)) ? notPlaced(source, reasonOf(cause)) : broken(cause))
   })
   const turned = orientation >= 5
   if (stored.width !== (turned ? height : width) || stored.height !== (turned ? width : height)) {
@@ -201,8 +196,8 @@ const reasonOf = (cause: unknown): string => {
   return text.split("\n", 1)[0]!.trim().slice(0, 300)
 }
 
-const notPlaced = (source: string) => (error: PlatformError.PlatformError) =>
-  new ImageNotReadable({ source, detail: `there is no place for its tiles (${error.reason.message})` })
+const notPlaced = (source: string, reason: string) =>
+  new ImageNotReadable({ source, detail: `there is no place for its tiles (${reason})` })
 
 const notRead = (source: string) => (error: PlatformError.PlatformError) =>
   error.reason._tag === "NotFound"

@@ -1,3 +1,4 @@
+import { createServer, type Server } from "node:net"
 import { join } from "node:path"
 import { readFileSync, writeFileSync } from "node:fs"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -406,6 +407,24 @@ layer(Postgres.layer(), { timeout: "30 seconds", excludeTestServices: true })("r
         first.interruptUnsafe()
       }).pipe(Effect.provide(ClusterEngine.layerClient({ database })))
     })
+  )
+
+  it.effect("a port that another process has", () =>
+    Effect.gen(function* () {
+      const database = yield* Postgres.database
+      const taken = yield* Effect.acquireRelease(
+        Effect.callback<Server>((resume) => {
+          const server = createServer().listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+        }),
+        (server) => Effect.sync(() => server.close())
+      )
+      const address = taken.address()
+      const port = typeof address === "object" && address !== null ? address.port : 0
+      const runner = ClusterEngine.layerRunner({ database, host: "127.0.0.1", listen: "127.0.0.1", port })
+      const error = yield* Effect.flip(Layer.build(runner))
+      assert.strictEqual(error._tag, "RunnerNotListening")
+      assert.include(error.message, `127.0.0.1:${port}`)
+    }).pipe(Effect.scoped)
   )
 
   it.effect("a database that is not there", () =>

@@ -19,6 +19,7 @@ import { encode } from "fast-png"
 import { median, type Report } from "./Report.ts"
 
 const subjects = ["undici and p-limit", "effect-segformer", "effect-segformer without a journal"] as const
+const warmUp = 3
 const rounds = 3
 const images = 300
 const concurrency = 8
@@ -79,8 +80,8 @@ export const run = async (report: Report): Promise<void> => {
     )
     children.push(...workers)
     const measured = new Map<string, Array<Round>>(subjects.map((subject) => [subject, []]))
-    // The first round warms the code up and is not counted.
-    for (let round = 0; round <= rounds; round++) {
+    // The first rounds warm the code up, as the first minute of a long run does, and are not counted.
+    for (let round = 1 - warmUp; round <= rounds; round++) {
       for (const [index, subject] of subjects.entries()) {
         const out = mkdtempSync(join(folder, "out-"))
         workers[index]!.send(out)

@@ -5,6 +5,7 @@ import { Effect, Result } from "effect"
 import { ConnectionFailed } from "effect-segformer"
 import { ImageHeader } from "effect-segformer/image"
 import { LabelMap, LabelPng } from "effect-segformer/mask"
+import { RoboflowDialect } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
 import { gate, serve, until } from "../server/support.ts"
 import { closedPort, http } from "../support/TestServer.ts"
@@ -34,6 +35,23 @@ describe("segformer segment", () => {
       const labels = Result.getOrThrow(LabelPng.decode(readFileSync(join(out, "a.labels.png"))))
       const counted = report.classes.map((info: { id: number; pixels: number }) => [info.id, info.pixels])
       assert.deepStrictEqual(counted, [...LabelMap.histogram(labels)])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("asks a service in the protocol that the environment names, and says what a protocol lacks", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve(undefined, { dialects: [RoboflowDialect.make()] })
+      const cwd = yield* folder({ "a.png": Fixtures.image })
+      const args = ["segment", "a.png", "--url", url, "--json"]
+      const env = { SEGFORMER_PROTOCOL: "roboflow", SEGFORMER_MODEL: "segformer/1", SEGFORMER_API_KEY: "k" }
+      const { code, stdout } = yield* run(args, { cwd, env })
+      assert.strictEqual(code, 0)
+      assert.deepInclude(lines(stdout)[0], { width: 48, height: 32 })
+      const lacking = yield* run(args, { cwd, env: { SEGFORMER_PROTOCOL: "roboflow" } })
+      assert.strictEqual(lacking.code, 2)
+      assert.match(lacking.stderr, /SEGFORMER_MODEL is not set/)
+      const spoken = yield* run(["health", "--url", url], { env: { SEGFORMER_PROTOCOL: "morse" } })
+      assert.match(spoken.stderr, /SEGFORMER_PROTOCOL is "morse", but must be one of/)
     }).pipe(Effect.scoped)
   )
 

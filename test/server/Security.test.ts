@@ -128,7 +128,7 @@ describe("a server with tokens", () => {
       })
       const who = (token: string) => ask(`${url}/whoami`, bearing(token))
       assert.strictEqual((yield* who("from-elsewhere")).body.toString(), "ada")
-      assert.strictEqual((yield* who(secret)).body.toString(), "token 2")
+      assert.match((yield* who(secret)).body.toString(), /^token [\da-f]{8}$/)
       assert.strictEqual((yield* ask(`${url}/v1/models`, bearing("wrong"))).status, 401)
       assert.deepStrictEqual(asked, ["from-elsewhere", "wrong"])
     }).pipe(Effect.scoped)

@@ -321,7 +321,8 @@ describe("who wants to know what is done", () => {
       const headers = { authorization: "Bearer a-token", "x-request-id": "r-1" }
       yield* ask(`${url}/v1/segment`, { ...raw(), headers })
       yield* ask(`${url}/v1/segment`, { ...raw(undefined, new Uint8Array(9)), headers })
-      assert.deepStrictEqual(seen, ["token 1 segment r-1"])
+      assert.strictEqual(seen.length, 1)
+      assert.match(seen[0] ?? "", /^token [\da-f]{8} segment r-1$/)
     }).pipe(Effect.scoped)
   )
 })

@@ -152,6 +152,23 @@ describe("logits of windows", () => {
     }).pipe(Effect.provide(SharpCodec.layer))
   )
 
+  it.effect(
+    "label 2,000 x 2,000 pixels as the whole does, to the last pixel, for a model of bounded reach",
+    () =>
+      Effect.gen(function* () {
+        const size = { width: 2000, height: 2000 }
+        const model = (pixels: support.Size & { readonly data: Uint8Array }) =>
+          support.convolution(pixels, 3, 1)
+        const picture = yield* support.drawn(size)
+        const whole = model(support.draw({ x: 0, y: 0, ...size }, support.waves))
+        const untiled = Logits.toLabelMap(whole, size.width, size.height)
+        const bands = Tiled.segment(picture, { margin: 8 })
+        const tiled = yield* Effect.provide(support.collect(bands, size), support.logitsOf(model))
+        assert.isAbove(LabelMap.histogram(untiled).size, 2)
+        assert.isTrue(LabelMap.equals(tiled, untiled))
+      }).pipe(Effect.provide(SharpCodec.layer))
+  )
+
   it.effect("take NaN for the smallest and infinity for the largest number", () =>
     Effect.gen(function* () {
       const size = { width: 24, height: 16 }

@@ -103,7 +103,7 @@ const decode = (answer: Answer, image: Image, options: RoboflowOptions) =>
 export const make = (options: RoboflowOptions): Protocol => {
   const { apiKey, confidence, modelId, sendAs = "base64" } = options
   const { hide } = OwnHeaders.make({ apiKey })
-  const safe = (answer: Answer): Answer => ({ ...answer, body: hide.bytes(answer.body) })
+  const safe = (answer: Answer): Answer => ({ ...answer, body: hide.bytes(answer.body, answer.status < 300) })
   return {
     name: "roboflow",
     // Each image is paid for.

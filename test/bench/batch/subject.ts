@@ -51,8 +51,7 @@ const forgetful = async () => {
         record: () => "",
         done: () => done,
         failed: () => 0,
-        broken: 0,
-        bytes: () => 0
+        broken: 0
       }
     })
 }
