@@ -12,7 +12,7 @@
  * ```
  */
 import { Duration, Effect, FileSystem, PlatformError, Stream } from "effect"
-import { type HttpClient } from "effect/http"
+import type { HttpClient } from "effect/http"
 import * as Policy from "../policy/Policy.ts"
 import type { PolicyError } from "../policy/PolicyError.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"

@@ -1,6 +1,6 @@
 /** The class ids of a coloured picture, by the colours of a palette. */
 import { Result } from "effect"
-import { type ClassTable, type Rgb } from "./ClassTable.ts"
+import type { ClassTable, Rgb } from "./ClassTable.ts"
 import { allocate, type LabelData } from "./LabelMap.ts"
 
 /** Samples of a picture, row-major, channels side by side; of 16-bit samples the high byte counts. */

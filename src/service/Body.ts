@@ -6,7 +6,7 @@
  * here, and nowhere else.
  */
 import { Context, Effect, Option, Stream } from "effect"
-import { HttpClientResponse } from "effect/http"
+import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import {
   ConnectionFailed,
   ResponseNotDecodable,

@@ -3,7 +3,7 @@
  * where they are not, so that a file is never held in memory as a whole.
  */
 import { Context, Stream } from "effect"
-import { HttpBody } from "effect/http"
+import * as HttpBody from "effect/http/HttpBody"
 import { randomHex } from "../randomHex.ts"
 
 /** One part of a form: a field, or a file. */

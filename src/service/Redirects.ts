@@ -3,7 +3,8 @@
  * and a body that would be lost is not sent without it.
  */
 import { Effect } from "effect"
-import { Headers, HttpClientRequest } from "effect/http"
+import * as Headers from "effect/http/Headers"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import { type Origin, withoutQuery } from "./Body.ts"
 import * as Hosts from "./Hosts.ts"
 import { RedirectRefused } from "./ServiceError.ts"

@@ -62,7 +62,9 @@ export const random = (seed: number): (() => number) => {
 export const layer = (options: ChaosOptions): Layer.Layer<Transport, never, Transport> =>
   Layer.effect(
     Transport,
-    Effect.map(Transport, (steady) => Transport.of({ ...steady, predict: predict(steady, options) }))
+    Effect.map(Transport, (steady) =>
+      Transport.of({ ...steady, predict: predict(steady, options), predictMany: undefined })
+    )
   )
 
 const predict = (

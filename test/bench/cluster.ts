@@ -122,8 +122,8 @@ const measure = Effect.fnUntraced(function* (options: {
         schedule: Schedule.spaced("5 millis"),
         until: ({ done, failed, images, isOpen }) => !isOpen && done + failed === images
       })
-    // Several share out the shards within two rounds of three seconds.
-    yield* Effect.sleep(runners === 1 ? "500 millis" : "6 seconds")
+    // Several share out the shards within a round of three seconds.
+    yield* Effect.sleep(runners === 1 ? "500 millis" : "4500 millis")
     // Code is warm and pools are open once each has done something.
     yield* runs.submit({ run: "warm", items: items(0, 40 * runners), chunk: 2 })
     yield* settled("warm")
@@ -142,7 +142,7 @@ const measure = Effect.fnUntraced(function* (options: {
     const sum = (times: ReadonlyArray<number>) => times.reduce((a, b) => a + b, 0)
     const measured: Measured = {
       millis,
-      rows: (yield* Effect.andThen(Effect.sleep("1 second"), count)) - rows,
+      rows: (yield* Effect.andThen(Effect.sleep("500 millis"), count)) - rows,
       workers: sum(after) - sum(before),
       database: databaseAfter - databaseBefore
     }

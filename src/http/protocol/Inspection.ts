@@ -13,7 +13,7 @@
  * ```
  */
 import { Duration, Effect, Result, Schema } from "effect"
-import { type Image } from "../../image/ImageSource.ts"
+import type { Image } from "../../image/ImageSource.ts"
 import { type ImageError, ImageTooLarge, UnsupportedImage } from "../../image/ImageError.ts"
 import { type ImageFormat, isWholePng, parse } from "../../image/ImageHeader.ts"
 import * as ClassTable from "../../mask/ClassTable.ts"

@@ -24,7 +24,7 @@
  */
 import { Clock, Effect, type Scope, Stream } from "effect"
 import type { HttpClient } from "effect/http"
-import { type JobSnapshot, type JobStatus } from "../../jobs/Job.ts"
+import type { JobSnapshot, JobStatus } from "../../jobs/Job.ts"
 import * as JobClient from "../../jobs/JobClient.ts"
 import type { Attempt } from "../../policy/Attempt.ts"
 import * as Policy from "../../policy/Policy.ts"
