@@ -24,6 +24,7 @@ export {
 export {
   type Health,
   type ModelDescription,
+  type PredictMany,
   type PredictRequest,
   Transport,
   type TransportOptions

@@ -18,8 +18,8 @@ const isPort = (port: number) => port >= 0 && port <= 65_535
 const variable = (flag: string) => `SEGFORMER_SERVE_${flag.toUpperCase().replaceAll("-", "_")}`
 const text = (name: string) => Flag.String(name).pipe(Flag.withFallbackConfig(Config.String(variable(name))))
 const whole = (name: string) => Flag.Int(name).pipe(Flag.withFallbackConfig(Config.Int(variable(name))))
-const switched = (name: string) =>
-  Flag.Boolean(name).pipe(Flag.withFallbackConfig(Config.Boolean(variable(name))), Flag.withDefault(false))
+const switched = (name: string, otherwise = false) =>
+  Flag.Boolean(name).pipe(Flag.withFallbackConfig(Config.Boolean(variable(name))), Flag.withDefault(otherwise))
 
 const count = (name: string, least = 1) =>
   whole(name).pipe(
@@ -89,9 +89,9 @@ const flags = {
     Flag.withDescription("Copies of each model that run side by side. 1 by default"),
     Flag.withDefault(1)
   ),
-  confidence: switched("confidence").pipe(
+  confidence: switched("confidence", true).pipe(
     Flag.withDescription(
-      "Let models here say how sure they are of each pixel, which takes them about twice as long"
+      "Models here say how sure they are of each pixel, which the page shows. On by default; --no-confidence saves about half their time"
     )
   ),
   queue: count("queue", 0).pipe(

@@ -25,6 +25,7 @@ import { Notification } from "../companions/Notification.ts"
 import type { InvalidConfig } from "../policy/Variable.ts"
 import type { InvalidUrl } from "../service/ServiceError.ts"
 import * as ServiceRegistry from "../service/ServiceRegistry.ts"
+import { Refusal } from "./Refusal.ts"
 import type { Caller } from "./ServerOptions.ts"
 
 /** A job that is over. */
@@ -49,8 +50,8 @@ export interface Activity {
   readonly resourceId: string
 }
 
-/** Whose a token is; `false` where it is not good, or where the service does not say. */
-export type Authorize = (token: Redacted.Redacted) => Effect.Effect<Caller | false>
+/** Whose a token is; `false` where it is not good. Where the service does not say, nobody is told that theirs is bad. */
+export type Authorize = (token: Redacted.Redacted) => Effect.Effect<Caller | false, Refusal>
 /** Takes up to 10 seconds, and never fails: fork it where a caller waits. */
 export type JobEnded = (job: EndedJob) => Effect.Effect<void>
 /** Takes no time, and never fails. */
@@ -94,17 +95,28 @@ export const authorizer = Effect.fnUntraced(function* (
       const found = known.get(digest)
       if (found !== undefined && found.until > monotonic()) return Effect.succeed(found.caller)
       known.delete(digest)
-      return Effect.map(authentication.verify(token), (verified) => {
-        if (verified._tag === "NotValid") return false as const
-        const left = leftOf(verified.claims, clock.currentTimeMillisUnsafe())
-        if (left <= 0) return false as const
-        const caller = callerOf(verified.claims)
-        const first = known.keys().next()
-        if (known.size >= capacity && first.done !== true) known.delete(first.value)
-        if (capacity > 0) known.set(digest, { caller, until: monotonic() + Math.min(rememberFor, left) })
-        return caller
-      })
+      return Effect.flatMap(
+        authentication.verify(token),
+        (verified): Effect.Effect<Caller | false, Refusal> => {
+          if (verified._tag === "NotValid") {
+            return verified.reason === "unanswered" ? Effect.fail(unanswered) : Effect.succeed(false)
+          }
+          const left = leftOf(verified.claims, clock.currentTimeMillisUnsafe())
+          if (left <= 0) return Effect.succeed(false)
+          const caller = callerOf(verified.claims)
+          const first = known.keys().next()
+          if (known.size >= capacity && first.done !== true) known.delete(first.value)
+          if (capacity > 0) known.set(digest, { caller, until: monotonic() + Math.min(rememberFor, left) })
+          return Effect.succeed(caller)
+        }
+      )
     })
+})
+
+const unanswered = new Refusal({
+  status: 503,
+  detail: "Whether your token is good cannot be asked now. Try again shortly",
+  retryAfter: Duration.seconds(5)
 })
 
 const endings = {

@@ -4,6 +4,7 @@ import type { Transport } from "../Transport.ts"
 import type { Active } from "./Companions.ts"
 import type { Dialect, ServerLimits } from "./Dialect.ts"
 import type { JobsOptions } from "./jobs/JobsOptions.ts"
+import type { Refusal } from "./Refusal.ts"
 import type { MicroBatchOptions } from "./MicroBatch.ts"
 
 /** What routes of one kind take, where that is less than the server does. */
@@ -49,7 +50,7 @@ export interface SegFormerServerOptions<out E = never, out R = never> {
   /** Whoever sends one of these as bearer token may come in. Without tokens and `authorize` everybody may. */
   readonly tokens?: ReadonlyArray<Redacted.Redacted> | undefined
   /** Asked about bearer tokens that are none of `tokens`: whose it is, or whether it is good. */
-  readonly authorize?: ((token: Redacted.Redacted) => Effect.Effect<boolean | Caller>) | undefined
+  readonly authorize?: ((token: Redacted.Redacted) => Effect.Effect<boolean | Caller, Refusal>) | undefined
   /** Told of each image that `/v1/segment` has segmented, and for whom. The answer waits for it. */
   readonly active?: Active | undefined
   /** Listen on other addresses than loopback although everybody may come in. Off by default. */

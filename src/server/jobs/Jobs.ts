@@ -61,6 +61,8 @@ interface Job {
   readonly running: Set<number>
   /** Done when it is cancelled. */
   readonly stop: Deferred.Deferred<void>
+  /** Done when it has ended; there once it is about to. */
+  ending: Deferred.Deferred<void> | undefined
   bytes: number
 }
 
@@ -168,6 +170,7 @@ export const make = Effect.fnUntraced(function* (
       images: [...images],
       running: new Set(),
       stop: Deferred.makeUnsafe<void>(),
+      ending: undefined,
       bytes
     }
     jobs.set(record.jobId, job)
@@ -199,14 +202,19 @@ export const make = Effect.fnUntraced(function* (
   const end = (job: Job, status: "succeeded" | "failed" | "cancelled") =>
     Effect.gen(function* () {
       if (job.record.ended !== undefined) return
-      job.record = { ...job.record, ended: { at: yield* now, status } }
-      yield* Effect.ignore(logged(folder.update(job.record), job))
+      if (job.ending !== undefined) return yield* Deferred.await(job.ending)
+      const ending = (job.ending = Deferred.makeUnsafe<void>())
+      const record = { ...job.record, ended: { at: yield* now, status } }
+      // On disk before it is told: nobody hears of an end that a crash could take back.
+      yield* Effect.ignore(logged(folder.update(record), job))
+      job.record = record
+      yield* Deferred.succeed(ending, undefined)
       const { jobId, user, images } = job.record
       const detail = status === "failed" ? failuresIn(job)[0]?.message : undefined
       if (options.onEnd !== undefined) {
         yield* Effect.forkDetach(options.onEnd({ jobId, user, status, images: images.length, detail }))
       }
-    })
+    }).pipe(Effect.uninterruptible)
 
   const settle = (job: Job) =>
     Effect.suspend(() =>
@@ -250,7 +258,8 @@ export const make = Effect.fnUntraced(function* (
       return Effect.ignore(logged(folder.write(job.record.jobId, index, "failed", bytes), job))
     })
     return Effect.suspend(() => {
-      if (job.record.ended !== undefined || job.images[index] !== "waiting") return Effect.void
+      if (job.ending !== undefined || job.record.ended !== undefined) return Effect.void
+      if (job.images[index] !== "waiting") return Effect.void
       job.running.add(index)
       return Effect.raceFirst(attempt, Deferred.await(job.stop)).pipe(
         Effect.ensuring(Effect.sync(() => job.running.delete(index))),

@@ -15,6 +15,7 @@ import type { LabelMap } from "../../mask/LabelMap.ts"
 import * as Palette from "../../mask/Palette.ts"
 import type { Region } from "../../mask/Region.ts"
 import * as Regions from "../../mask/Regions.ts"
+import * as Colors from "../../render/Colors.ts"
 import * as Steps from "../../render/Steps.ts"
 import type { Segmented } from "../Dialect.ts"
 import * as Found from "../Found.ts"
@@ -81,7 +82,7 @@ export const make = Effect.fnUntraced(function* (
     case "application/json":
       return yield* json(segmented, found, asked, about)
     case "image/png": {
-      const palette = Palette.fromClasses(segmented.segmentation.classes)
+      const palette = Colors.paletteOf(segmented.segmentation.classes)
       return HttpServerResponse.uint8Array(yield* GreyPng.ids(labelMap, maxId, palette), {
         contentType: format
       })
@@ -134,7 +135,7 @@ const json = Effect.fnUntraced(function* (
 ) {
   const { confidence, labelMap, maxId, present } = found
   const { height, width } = labelMap
-  const palette = Palette.fromClasses(segmented.segmentation.classes)
+  const palette = Colors.paletteOf(segmented.segmentation.classes)
   const regions = yield* regionsOf(segmented, found)
   const largest = regions.length > 1 ? regions.toSorted((a, b) => b.area - a.area) : regions
   const body: SegmentResult = {

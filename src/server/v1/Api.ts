@@ -6,7 +6,7 @@
  * import { Effect } from "effect"
  * import { FetchHttpClient } from "effect/http"
  * import { HttpApiClient } from "effect/http-api"
- * import { SegFormerApi } from "effect-segformer/server"
+ * import { SegFormerApi } from "effect-segformer/api"
  *
  * const program = Effect.gen(function* () {
  *   const api = yield* HttpApiClient.make(SegFormerApi, { baseUrl: "http://127.0.0.1:8080" })

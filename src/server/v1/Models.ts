@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import * as ClassTable from "../../mask/ClassTable.ts"
 import * as Palette from "../../mask/Palette.ts"
+import * as Colors from "../../render/Colors.ts"
 import type { Served } from "../Dialect.ts"
 import { alias } from "../ModelName.ts"
 import { notFound, type Refusal } from "../Refusal.ts"
@@ -43,7 +44,7 @@ export const find = Effect.fnUntraced(function* (
 
 /** Classes with a colour each, as `#rrggbb`. */
 export const colored = (classes: ClassTable.ClassTable) =>
-  Palette.fromClasses(classes).map(({ color, id, name }) => ({ id, name, color: Palette.toHex(color) }))
+  Colors.paletteOf(classes).map(({ color, id, name }) => ({ id, name, color: Palette.toHex(color) }))
 
 /** What callers are told of it. Of a service that cannot say now, the classes are left out. */
 export const info = ({ isDefault, kind, name, served }: ServedModel): Effect.Effect<ModelInfo> =>

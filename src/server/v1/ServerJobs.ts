@@ -5,7 +5,8 @@
  * ```ts
  * import { Effect, Layer } from "effect"
  * import { FetchHttpClient } from "effect/http"
- * import { SegFormerServer, ServerJobs } from "effect-segformer/server"
+ * import { ServerJobs } from "effect-segformer/api"
+ * import { SegFormerServer } from "effect-segformer/server"
  * import { SharpCodec } from "effect-segformer/sharp"
  * import { Fixtures, SegFormerTest } from "effect-segformer/testing"
  *
