@@ -55,17 +55,24 @@ export const make = <R>(options: WorkOptions<R>): Work<R> => {
     const image = yield* inMemory(yield* item.image.open(options.segment?.limits))
     const content = yield* contentOf(yield* image.bytes)
     if (!canRepeat) return yield* fresh(item, image, content)
+    const repeatedFrom = (known: Receipt | undefined) =>
+      known === undefined || known.key === item.key
+        ? Effect.succeed(Option.none<Receipt>())
+        : // What was written for the other one may be gone.
+          Effect.option(repeat(item, known))
     const first = underWay.get(content)
-    const known = first === undefined ? yield* find(content) : yield* Deferred.await(first)
-    if (known !== undefined && known.key !== item.key) {
-      const repeated = yield* Effect.option(repeat(item, known))
-      // What was written for the other one may be gone.
-      if (Option.isSome(repeated)) return repeated.value
+    if (first !== undefined) {
+      const repeated = yield* repeatedFrom(yield* Deferred.await(first))
+      return Option.isSome(repeated) ? repeated.value : yield* fresh(item, image, content)
     }
-    if (underWay.has(content)) return yield* fresh(item, image, content)
+    // Noted before anything is waited for: of equal images that come together only one goes on.
     const settled = Deferred.makeUnsafe<Receipt | undefined>()
     underWay.set(content, settled)
-    return yield* Effect.onExit(fresh(item, image, content), (exit) => {
+    const made = Effect.gen(function* () {
+      const repeated = yield* repeatedFrom(yield* find(content))
+      return Option.isSome(repeated) ? repeated.value : yield* fresh(item, image, content)
+    })
+    return yield* Effect.onExit(made, (exit) => {
       underWay.delete(content)
       return Deferred.succeed(settled, exit._tag === "Success" ? exit.value : undefined)
     })
