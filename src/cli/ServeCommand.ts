@@ -19,7 +19,10 @@ const variable = (flag: string) => `SEGFORMER_SERVE_${flag.toUpperCase().replace
 const text = (name: string) => Flag.String(name).pipe(Flag.withFallbackConfig(Config.String(variable(name))))
 const whole = (name: string) => Flag.Int(name).pipe(Flag.withFallbackConfig(Config.Int(variable(name))))
 const switched = (name: string, otherwise = false) =>
-  Flag.Boolean(name).pipe(Flag.withFallbackConfig(Config.Boolean(variable(name))), Flag.withDefault(otherwise))
+  Flag.Boolean(name).pipe(
+    Flag.withFallbackConfig(Config.Boolean(variable(name))),
+    Flag.withDefault(otherwise)
+  )
 
 const count = (name: string, least = 1) =>
   whole(name).pipe(

@@ -351,7 +351,7 @@ export const make = Effect.fnUntraced(function* (
 
   const sweep = Effect.gen(function* () {
     const time = yield* now
-    for (const job of [...jobs.values()]) if (expiryOf(job) <= time) yield* remove(job)
+    for (const job of jobs.values()) if (expiryOf(job) <= time) yield* remove(job)
   })
 
   for (const { bytes, images, record } of before) yield* settle(add(record, images, bytes))
