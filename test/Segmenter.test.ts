@@ -14,6 +14,7 @@ import {
 } from "effect-segformer"
 import { Fixtures, SegFormerTest } from "effect-segformer/testing"
 import { TestClock } from "effect/testing"
+import { encode } from "fast-png"
 
 const image = ImageSource.bytes(Fixtures.image, { name: "panel.png" })
 const refused = new ConnectionFailed({ service: "test", phase: "sending", sent: "no", detail: "" })
@@ -109,6 +110,25 @@ describe("segment", () => {
             _tag: "Logits",
             classes: Fixtures.classes,
             logits: { classes: 2, height: 1, width: 2, data: Float32Array.of(1, 0, 0, 1) }
+          })
+        )
+      )
+    )
+  )
+
+  it.effect("logits of a large picture, which are resized in bands, have labels down to the last row", () =>
+    Effect.gen(function* () {
+      const png = encode({ width: 400, height: 300, channels: 1, depth: 8, data: new Uint8Array(400 * 300) })
+      const { labelMap } = yield* segment(ImageSource.bytes(png))
+      const map = yield* labelMap
+      assert.deepStrictEqual([...LabelMap.histogram(map)], [[1, 400 * 300]])
+    }).pipe(
+      Effect.provide(
+        SegFormerTest.layer(() =>
+          Effect.succeed({
+            _tag: "Logits",
+            classes: Fixtures.classes,
+            logits: { classes: 2, height: 1, width: 1, data: Float32Array.of(0, 1) }
           })
         )
       )

@@ -3,7 +3,7 @@
  * requirement that is lost, breaks `npm run check`.
  */
 import { describe, expectTypeOf, it } from "@effect/vitest"
-import type { Effect, FileSystem, Layer, PlatformError, Scope } from "effect"
+import type { Effect, FileSystem, Layer, PlatformError, Scope, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import type {
   ImageSource,
@@ -22,7 +22,10 @@ import type {
   SegFormerConfig,
   SegFormerHttp
 } from "effect-segformer/http"
+import type { ServerJobs } from "effect-segformer/api"
+import type { Batch, BatchError } from "effect-segformer/batch"
 import type { ImageCodec } from "effect-segformer/image"
+import type { Download } from "effect-segformer/jobs"
 import type { SegFormerOnnx, ModelSource } from "effect-segformer/onnx"
 import type {
   AddressGuard,
@@ -32,9 +35,11 @@ import type {
   ServiceHealth
 } from "effect-segformer/service"
 import type { NodeAddressGuard, NodeHttp } from "effect-segformer/service/node"
+import type { CannotListen, SegFormerServer, StartError } from "effect-segformer/server"
 import type { SharpCodec } from "effect-segformer/sharp"
 import type { Chaos, FakeHttp, SegFormerTest } from "effect-segformer/testing"
 import type { FaultyService } from "effect-segformer/testing/node"
+import type { Augmentation, LabelFile, Tiled } from "effect-segformer/tiled"
 
 type Failure<F extends (...args: never) => unknown> =
   ReturnType<F> extends Effect.Effect<infer _A, infer E, infer _R>
@@ -95,6 +100,24 @@ describe("errors and requirements of", () => {
     expectTypeOf<Needs<typeof NodeAddressGuard.layer>>().toBeNever()
     expectTypeOf<Needs<typeof NodeHttp.layer>>().toBeNever()
     expectTypeOf<Needs<typeof JobClient.make>>().toEqualTypeOf<Scope.Scope>()
+  })
+
+  it("work beyond one image", () => {
+    expectTypeOf<Failure<typeof Batch.run<never>>>().toEqualTypeOf<BatchError | SegmentationError>()
+    expectTypeOf<Needs<typeof Batch.run<never>>>().toEqualTypeOf<Transport | FileSystem.FileSystem>()
+    expectTypeOf<ReturnType<typeof Tiled.segment>>().toExtend<Stream.Stream<unknown, unknown, Transport>>()
+    expectTypeOf<Needs<typeof Augmentation.layer>>().toEqualTypeOf<Transport | ImageCodec>()
+    expectTypeOf<typeof LabelFile.write>().not.toBeAny()
+    expectTypeOf<Failure<typeof Download.file>>().toEqualTypeOf<Download.Failure>()
+    expectTypeOf<Needs<typeof Download.file>>().toEqualTypeOf<HttpClient.HttpClient | FileSystem.FileSystem>()
+  })
+
+  it("servers and their clients", () => {
+    expectTypeOf<Failure<typeof SegFormerServer.layer<never, never>>>().toEqualTypeOf<StartError>()
+    expectTypeOf<CannotListen>().toExtend<StartError>()
+    expectTypeOf<Needs<typeof SegFormerServer.layer<never, never>>>().toEqualTypeOf<Transport | ImageCodec>()
+    expectTypeOf<Failure<typeof ServerJobs.make>>().toEqualTypeOf<InvalidUrl>()
+    expectTypeOf<Needs<typeof ServerJobs.make>>().toEqualTypeOf<HttpClient.HttpClient | Scope.Scope>()
   })
 
   it("fakes", () => {
