@@ -179,7 +179,7 @@ export const run = (report: Report): Promise<void> =>
 
     let single = 0
     for (const runners of [1, 2, 4]) {
-      const images = Math.min(pictures, 1000 * runners)
+      const images = Math.min(pictures, 800 * runners)
       const found = yield* measure({ folder, runners, images, chunk: 50, latency: 20, concurrency: 8 })
       const rate = (images * 1000) / found.millis
       if (runners === 1) single = rate
@@ -199,7 +199,7 @@ export const run = (report: Report): Promise<void> =>
     report({ ...inLoop, metric: "time of an image", value: plain.time })
     report({ ...inLoop, metric: "processor", value: plain.processor })
     for (const chunk of [1, 10, 100, 1000]) {
-      const images = chunk === 1 ? 300 : chunk === 10 ? 1000 : 2000
+      const images = chunk === 1 ? 200 : chunk === 10 ? 1000 : 2000
       const found = yield* measure({ folder, runners: 1, images, chunk, latency: 0, concurrency: 16 })
       const subject = chunk === 1 ? "one to a chunk" : `${chunk} to a chunk`
       const figures = [

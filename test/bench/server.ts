@@ -30,17 +30,17 @@ const cases: ReadonlyArray<Case> = [
     model: "bundled",
     name: "the bundled model",
     subjects: ["node:http", "effect-segformer"],
-    seconds: { 1: 1, 8: 1, 64: 4 },
+    seconds: { 1: 0.7, 8: 0.7, 64: 2 },
     rounds: 2,
-    warmUp: 1
+    warmUp: 0.5
   },
   {
     model: "stub",
     name: "a stub",
     subjects: ["node:http", "effect-segformer"],
     seconds: { 1: 0.3, 8: 0.3, 64: 0.4 },
-    rounds: 7,
-    warmUp: 3
+    rounds: 5,
+    warmUp: 2
   },
   {
     model: "device",
