@@ -3,10 +3,10 @@ import { createHash } from "node:crypto"
 import { existsSync } from "node:fs"
 import { resolve } from "node:path"
 import { Duration, Effect, type Redacted, Stream } from "effect"
-import * as BatchSource from "../batch/BatchSource.ts"
 import type { RunStatus } from "../batch/cluster/ClusterRuns.ts"
 import type { ImageLimits } from "../image/ImageSource.ts"
 import * as Backend from "./Backend.ts"
+import { sourceOf } from "./BatchRun.ts"
 import type { Options as SinkOptions } from "./BatchSinks.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as Screen from "./Screen.ts"
@@ -42,6 +42,7 @@ export const run = (options: Options) =>
 
 const submit = Effect.fnUntraced(function* (options: Options) {
   const { ClusterEngine, ClusterRuns } = yield* WorkerFlags.cluster
+  const { items } = yield* sourceOf(options.source)
   const client = ClusterEngine.layerClient({ database: options.db, shards: options.shards })
   const line = Screen.progress(!options.quiet)
   yield* Effect.addFinalizer(() => line.clear)
@@ -52,7 +53,7 @@ const submit = Effect.fnUntraced(function* (options: Options) {
     yield* line.show("Submitting…")
     const { added, again } = yield* runs.submit({
       run: name,
-      items: BatchSource.of(options.source).items,
+      items,
       chunk: options.chunk,
       spec: specOf(options),
       maxFailures: options.maxFailures,

@@ -38,6 +38,17 @@ export interface Options extends Pick<Backend.BackendOptions, "url" | "model" | 
 export const run = (options: Options) =>
   Effect.scoped(runAll(options)).pipe(Effect.provide([Backend.layerCodec, Backend.layerHttpClient]))
 
+/** The images that a word names. One that names nothing ends the command before it makes or loads anything. */
+export const sourceOf = (word: string) =>
+  /^https?:|[*?[{]/i.test(word) || existsSync(word)
+    ? Effect.succeed(BatchSource.of(word))
+    : Effect.fail(
+        new ExitCode.Ended({
+          code: ExitCode.usage,
+          reason: `there is nothing at ${word}. Give a folder, an image, a list (.csv, .jsonl, .txt), a glob in quotes, or an address`
+        })
+      )
+
 /** Failures that are printed; all of them are in failed.csv. */
 const mostPrinted = 20
 
@@ -45,6 +56,7 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
   if (options.url !== undefined && options.model !== undefined) {
     return yield* new ExitCode.Ended({ code: ExitCode.usage, reason: "give --url or --model, not both" })
   }
+  const source = yield* sourceOf(options.source)
   const line = Screen.progress(!options.quiet)
   yield* Effect.addFinalizer(() => line.clear)
   yield* line.show(options.url === undefined ? "Loading the model…" : `Asking ${options.url}…`)
@@ -61,7 +73,7 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
   const failures: Array<Failure> = []
   let last: Progress | undefined
   const program = Batch.run({
-    source: BatchSource.of(options.source),
+    source,
     sinks: BatchSinks.make(options),
     folder: join(out, ".segformer"),
     segment: { limits: options.limits },
@@ -170,7 +182,9 @@ const closing = ({ failed, failures, files, progress, settled, skipped }: Batch.
   const tags = Array.from(failures, ([tag, count]) => `${number.format(count)} ${tag}`).join(", ")
   const spent = progress.cost === undefined ? "" : `, cost ${money.format(progress.cost.spent)}`
   return [
-    `${number.format(settled.done)} images done${equal}${before}, ${time(progress.elapsed)}${spent}`,
+    settled.done + failed + skipped === 0
+      ? "There are no images"
+      : `${number.format(settled.done)} images done${equal}${before}, ${time(progress.elapsed)}${spent}`,
     ...(failed === 0
       ? []
       : [`${number.format(failed)} failed: ${tags}. Once mended, try them again with --retry-failed`]),

@@ -42,6 +42,7 @@ const tile = Effect.fnUntraced(function* (options: Options) {
     return yield* wrong("give --url or --model, not both")
   }
   if (stride !== undefined && stride > crop) return yield* wrong("--stride must be at most --crop")
+  if (/^https?:/i.test(image)) return yield* wrong(`${image} is an address: download it, and give the file`)
   const started = yield* Clock.currentTimeMillis
   const out = options.out ?? `${basename(image, extname(image))}.labels.tif`
   const progress = Screen.progress(!options.quiet)

@@ -1,5 +1,5 @@
 /** `segformer batch` as a user runs it, with the model in the box. */
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
@@ -55,7 +55,11 @@ describe("segformer batch", () => {
         assert.match(changed.stderr, /was begun otherwise: results "overlays" was not there/)
         const nowhere = yield* run(["batch", "nowhere", "--out", "x"], { cwd })
         assert.strictEqual(nowhere.code, 2)
-        assert.match(nowhere.stderr, /Cannot list the images of nowhere/)
+        assert.match(nowhere.stderr, /^segformer: there is nothing at nowhere\. Give a folder/m)
+        assert.isFalse(existsSync(join(cwd, "x")))
+        fill(cwd, { "empty/.keep": new Uint8Array() })
+        const none = yield* run(["batch", "empty", "--out", "y"], { cwd })
+        assert.match(none.stdout, /^There are no images\n/)
       }),
     60_000
   )

@@ -432,6 +432,7 @@ layer(Postgres.layer(), { timeout: "30 seconds", excludeTestServices: true })("r
       const database = Redacted.make("postgres://nobody:hidden@127.0.0.1:1/none")
       const error = yield* Effect.flip(Effect.scoped(Layer.build(ClusterEngine.layerClient({ database }))))
       assert.strictEqual(error._tag, "DatabaseFailed")
+      assert.include(error.message, "127.0.0.1:1/none")
       assert.notInclude(error.message, "hidden")
     })
   )

@@ -46,6 +46,12 @@ describe("segformer tile", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("takes files alone: an address is a mistake of the command line", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* run("tile", "http://127.0.0.1:1/a.tif"), 2)
+    })
+  )
+
   it.live("interrupted, ends with 130 and leaves neither labels nor tiles behind", () =>
     Effect.gen(function* () {
       const picture = yield* Effect.promise(() =>

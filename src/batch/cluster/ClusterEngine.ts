@@ -10,7 +10,7 @@ import { networkInterfaces } from "node:os"
 import * as NodeClusterSocket from "@effect/platform-node/NodeClusterSocket"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as PgClient from "@effect/sql-pg/PgClient"
-import { Duration, Effect, Layer, Option, type Redacted } from "effect"
+import { Duration, Effect, Layer, Option, Redacted } from "effect"
 import {
   ClusterWorkflowEngine,
   RunnerAddress,
@@ -86,6 +86,13 @@ const config = (options: DatabaseOptions, runner: Partial<ShardingConfig.Shardin
   })
 }
 
+/** Host, port and name of a database: whatever may be a secret is left out. */
+const placeOf = (address: Redacted.Redacted): string | undefined => {
+  const text = Redacted.value(address)
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  return url === undefined || url.host === "" ? undefined : `${url.host}${url.pathname}`
+}
+
 /** Storage and pool below the engine, which is either a runner or a client. */
 const over = (options: DatabaseOptions) => {
   const pool = PgClient.layer({
@@ -93,7 +100,12 @@ const over = (options: DatabaseOptions) => {
     maxConnections: options.connections ?? 5,
     applicationName: "segformer"
   })
-  const tables = Layer.effectDiscard(RunTables.migrate)
+  const database = placeOf(options.database)
+  const unreachable = (operation: string, detail: string) =>
+    new ClusterError.DatabaseFailed({ operation, detail, ...(database === undefined ? {} : { database }) })
+  const tables = Layer.effectDiscard(
+    Effect.mapError(RunTables.migrate, ({ detail, operation }) => unreachable(operation, detail))
+  )
   return Layer.merge(
     SqlMessageStorage.layerWith({ prefix }).pipe(Layer.provide(NodeCrypto.layerDigest)),
     SqlRunnerStorage.layerWith({ prefix })
@@ -102,9 +114,7 @@ const over = (options: DatabaseOptions) => {
     Layer.provideMerge(tables),
     Layer.provideMerge(pool),
     Layer.catchTag("SqlError", (error) =>
-      Layer.effectContext(
-        Effect.fail(new ClusterError.DatabaseFailed({ operation: "connect", detail: error.message }))
-      )
+      Layer.effectContext(Effect.fail(unreachable("connect", error.message)))
     )
   )
 }

@@ -5,10 +5,16 @@ import { Schema } from "effect"
 export class DatabaseFailed extends Schema.TaggedError<DatabaseFailed>()("DatabaseFailed", {
   /** What was wanted of it, in words. */
   operation: Schema.String,
-  detail: Schema.String
+  detail: Schema.String,
+  /** Host, port and name, without who asks. Known where it cannot be reached. */
+  database: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
-    return `The database of the runs failed to ${this.operation}: ${this.detail}`
+    const hint =
+      this.database === undefined
+        ? ""
+        : `. Is PostgreSQL up at ${this.database}, and does the address name its user, as postgres://user:password@host:5432/name?`
+    return `The database of the runs failed to ${this.operation}: ${this.detail}${hint}`
   }
 }
 
