@@ -3,7 +3,7 @@
  * and without its optional peers, under each Node and in a browser's bundle. Run by `npm run test:package`; it installs
  * from the registry.
  */
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Bundle from "./Bundle.ts"
@@ -55,6 +55,14 @@ try {
   expect(
     "only dist, README, LICENSE and package.json are packed",
     paths.every((path) => /^(dist\/|README\.md$|LICENSE$|package\.json$)/.test(path))
+  )
+  const { dependencies, scripts }: { dependencies: object; scripts: Record<string, string> } = JSON.parse(
+    readFileSync(join(root, "package.json"), "utf8")
+  )
+  expect(
+    "it has two dependencies and runs nothing when it is installed",
+    Object.keys(dependencies).length === 2 &&
+      !Object.keys(scripts).some((name) => /^(pre|post)?(install|prepare)$/.test(name))
   )
   expect("the bundled model is packed", paths.includes("dist/onnx/bundled/onnx/model.onnx"))
   await Manners.check(tarball)
