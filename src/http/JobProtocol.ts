@@ -119,9 +119,7 @@ export const fetchFiles = Effect.fnUntraced(function* (
 
 /** The prediction in the output of a job: from what it holds itself, and from the files that it names. */
 export const readOutput = Effect.fnUntraced(function* (
-  answer: Answer,
-  output: unknown,
-  files: Files,
+  { answer, files, took: serviceTime, value: output }: Result,
   image: Image,
   options: OutputOptions
 ): Effect.fn.Return<Prediction, SegmentationError> {
@@ -135,7 +133,7 @@ export const readOutput = Effect.fnUntraced(function* (
     }
     pictures[kind] = files.get(at)?.body ?? (yield* MaskDecoding.textToBytes(answer, pathOf(at), value))
   }
-  const common = { pictures, requestId: answer.requestId }
+  const common = { pictures, requestId: answer.requestId, serviceTime }
   const classes = MaskDecoding.classesOf(options)
   if (options.pictures !== undefined && options.mask === undefined && Object.keys(pictures).length > 0) {
     return { ...common, _tag: "Rendered", width: image.width, height: image.height, classes }

@@ -16,6 +16,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { encode } from "fast-png"
+import { answer } from "./Child.ts"
 import { median, type Report } from "./Report.ts"
 
 const subjects = ["undici and p-limit", "effect-segformer", "effect-segformer without a journal"] as const
@@ -38,22 +39,6 @@ interface Counted {
 }
 
 const script = (file: string) => fileURLToPath(new URL(file, import.meta.url))
-
-/** The next message of a child, which must not die before. */
-const answer = async (child: ChildProcess): Promise<unknown> => {
-  const settled = new AbortController()
-  const { signal } = settled
-  const gone = once(child, "exit", { signal }).then(([code]) =>
-    Promise.reject(new Error(`a child ended with ${code}`))
-  )
-  try {
-    const [message] = await Promise.race([once(child, "message", { signal }), gone])
-    return message
-  } finally {
-    gone.catch(() => {})
-    settled.abort()
-  }
-}
 
 /** Pictures of 256 x 256 pixels, no two the same. */
 const fill = (folder: string): void => {

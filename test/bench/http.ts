@@ -7,9 +7,9 @@
  * The service runs in a process of its own, each subject in another, and rounds alternate between subjects, so that a
  * noisy machine disturbs all alike. Figures are medians over rounds; processor time is that of the subject's process.
  */
-import { type ChildProcess, fork } from "node:child_process"
-import { once } from "node:events"
+import { fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import { answer } from "./Child.ts"
 import { median, type Report } from "./Report.ts"
 
 const subjects = [
@@ -31,21 +31,6 @@ export const run = async (report: Report): Promise<void> => {
   const script = (file: string) => fileURLToPath(new URL(file, import.meta.url))
   const options = { execArgv: ["-C", "source", "--expose-gc"] }
   const service = fork(script("./http/service.ts"), [], options)
-  // A child that dies must end the benchmark, not hang it.
-  const answer = async (child: ChildProcess): Promise<unknown> => {
-    const settled = new AbortController()
-    const { signal } = settled
-    const gone = once(child, "exit", { signal }).then(([code]) =>
-      Promise.reject(new Error(`a child ended with ${code}`))
-    )
-    try {
-      const [message] = await Promise.race([once(child, "message", { signal }), gone])
-      return message
-    } finally {
-      gone.catch(() => {})
-      settled.abort()
-    }
-  }
   const port = await answer(service)
   const children = subjects.map((subject) =>
     fork(script("./http/subject.ts"), [subject, String(port)], options)

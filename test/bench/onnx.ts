@@ -6,12 +6,12 @@
  * alike; figures are medians over rounds. Peak memory is resident memory, that of child processes included.
  */
 import { type ChildProcess, fork } from "node:child_process"
-import { once } from "node:events"
 import { readdirSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { Round, Told } from "./onnx/subject.ts"
+import * as Child from "./Child.ts"
 import { median, type Report } from "./Report.ts"
 
 type Subject = "bare" | "waiting" | "transformers" | "effect-segformer" | "apart"
@@ -30,20 +30,7 @@ const rounds = 4
 
 const path = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 
-const answer = async (child: ChildProcess): Promise<Round> => {
-  const settled = new AbortController()
-  const { signal } = settled
-  const gone = once(child, "exit", { signal }).then(([code]) =>
-    Promise.reject(new Error(`a child ended with ${code}`))
-  )
-  try {
-    const [message]: Array<Round> = await Promise.race([once(child, "message", { signal }), gone])
-    return message!
-  } finally {
-    gone.catch(() => {})
-    settled.abort()
-  }
-}
+const answer = async (child: ChildProcess): Promise<Round> => (await Child.answer(child)) as Round
 
 /** Rounds of each subject; the first, which warms up, is apart. */
 const measure = async (subjects: ReadonlyArray<Subject>, told: Told, rounds: number) => {

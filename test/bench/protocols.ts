@@ -6,8 +6,8 @@
  * medians over rounds; processor time is that of the subject's process.
  */
 import { type ChildProcess, fork } from "node:child_process"
-import { once } from "node:events"
 import { fileURLToPath } from "node:url"
+import { answer } from "./Child.ts"
 import { median, type Report } from "./Report.ts"
 
 const labels = [
@@ -37,21 +37,6 @@ export const run = async (report: Report): Promise<void> => {
   const script = (file: string) => fileURLToPath(new URL(file, import.meta.url))
   const options = { execArgv: ["-C", "source", "--expose-gc"] }
   const children: Array<ChildProcess> = []
-  // A child that dies must end the benchmark, not hang it.
-  const answer = async (child: ChildProcess): Promise<unknown> => {
-    const settled = new AbortController()
-    const { signal } = settled
-    const gone = once(child, "exit", { signal }).then(([code]) =>
-      Promise.reject(new Error(`a child ended with ${code}`))
-    )
-    try {
-      const [message] = await Promise.race([once(child, "message", { signal }), gone])
-      return message
-    } finally {
-      gone.catch(() => {})
-      settled.abort()
-    }
-  }
   const start = (file: string, ...args: ReadonlyArray<string>): ChildProcess => {
     const child = fork(script(file), args, options)
     children.push(child)

@@ -9,8 +9,8 @@
  * latencies are of all requests.
  */
 import { type ChildProcess, fork } from "node:child_process"
-import { once } from "node:events"
 import { fileURLToPath } from "node:url"
+import { answer } from "./Child.ts"
 import { median, type Report } from "./Report.ts"
 
 interface Case {
@@ -81,22 +81,6 @@ const paired = (
 const script = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 const image = script("../../docs/images/sample.jpg")
 const options = { execArgv: ["-C", "source"] }
-
-/** A child that dies must end the benchmark, not hang it. */
-const answer = async (child: ChildProcess): Promise<unknown> => {
-  const settled = new AbortController()
-  const { signal } = settled
-  const gone = once(child, "exit", { signal }).then(([code]) =>
-    Promise.reject(new Error(`a child ended with ${code}`))
-  )
-  try {
-    const [message] = await Promise.race([once(child, "message", { signal }), gone])
-    return message
-  } finally {
-    gone.catch(() => {})
-    settled.abort()
-  }
-}
 
 const measure = async (
   { model, name, rounds, seconds, subjects, warmUp }: Case,

@@ -153,14 +153,7 @@ export const make = (options: CogOptions = {}): Protocol => {
             Effect.sync(() => bodies.delete(id))
           )
           attempt.phase = "decoding"
-          const prediction = yield* JobProtocol.readOutput(
-            done.answer,
-            done.value,
-            done.files,
-            image,
-            options
-          )
-          return { ...prediction, serviceTime: done.took }
+          return yield* JobProtocol.readOutput(done, image, options)
         })
       ),
     encode: (image) =>

@@ -208,14 +208,7 @@ export const make = (given: ReplicateOptions): Protocol => {
           const onStatus = () => started
           const done = yield* client.submitAndAwait(body, { within: attempt, onStatus })
           attempt.phase = "decoding"
-          const prediction = yield* JobProtocol.readOutput(
-            done.answer,
-            done.value,
-            done.files,
-            image,
-            options
-          )
-          return { ...prediction, serviceTime: done.took }
+          return yield* JobProtocol.readOutput(done, image, options)
         })
       ),
     encode: (image) =>
