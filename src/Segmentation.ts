@@ -40,6 +40,8 @@ export interface Segmentation {
   readonly labelMap: Effect.Effect<LabelMap.LabelMap, NoLabelMap>
   /** Those that the service reported, else the connected components (8-connected) of the label map. */
   readonly regions: Effect.Effect<ReadonlyArray<Region>, NoLabelMap>
+  /** The regions that the service reported; `undefined` where `regions` are those of the label map. */
+  readonly reported: ReadonlyArray<Region> | undefined
   /** By class id, from 0 to 1; empty where the other side gives none. */
   readonly scores: ReadonlyMap<number, number>
   /** How sure the model is of each pixel, where the other side says. */
@@ -84,6 +86,7 @@ export const fromPrediction = Effect.fnUntraced(function* (
     classes: prediction.classes,
     scores: prediction.scores ?? new Map<number, number>(),
     pictures: prediction.pictures ?? {},
+    reported: prediction.regions,
     cost
   }
   if (prediction._tag === "Rendered") {

@@ -12,8 +12,8 @@ export interface Box {
   readonly height: number
 }
 
-/** What is known of one region. A service may report less than a label map gives. */
-export interface Region {
+/** What, where and how much a region is: what needs no outline. */
+export interface Extent {
   readonly classId: number
   readonly className: string
   readonly box: Box
@@ -21,6 +21,14 @@ export interface Region {
   readonly centroid: { readonly x: number; readonly y: number }
   /** In pixels. */
   readonly area: number
+  /** Whether it reaches the border of the image, where it may go on unseen. */
+  readonly touchesBorder?: boolean | undefined
+  /** Mean confidence of its pixels, 0 to 1. */
+  readonly meanConfidence?: number | undefined
+}
+
+/** What is known of one region. A service may report less than a label map gives. */
+export interface Region extends Extent {
   /**
    * Length of the outline, in pixels. Computed as scikit-image's `perimeter(neighbourhood=4)`, which draws a line
    * through the centres of the border's pixels: 0 for a single pixel.
@@ -38,8 +46,4 @@ export interface Region {
   readonly orientation?: number | undefined
   /** The area over that of the convex hull of its pixels, taken as unit squares: 1 where it is convex. */
   readonly solidity?: number | undefined
-  /** Whether it reaches the border of the image, where it may go on unseen. */
-  readonly touchesBorder?: boolean | undefined
-  /** Mean confidence of its pixels, 0 to 1. */
-  readonly meanConfidence?: number | undefined
 }

@@ -20,7 +20,7 @@ import * as Components from "./Components.ts"
 import type { ConfidenceMap } from "./ConfidenceMap.ts"
 import type { LabelMap } from "./LabelMap.ts"
 import { hullAreas, perimeters } from "./Outline.ts"
-import type { Region } from "./Region.ts"
+import type { Extent, Region } from "./Region.ts"
 
 export interface Options extends Components.Options {
   /** Where the names come from. */
@@ -35,27 +35,19 @@ export interface Options extends Components.Options {
 export const fromLabelMap = (map: LabelMap, options: Options): ReadonlyArray<Region> =>
   fromComponents(Components.make(map, options), options)
 
+/** What components are measured for. */
+export type MeasureOptions = Pick<Options, "classes" | "minArea" | "confidence">
+
 /** The same, where the components are at hand. */
 export const fromComponents = (
   components: Components.Components,
-  options: Pick<Options, "classes" | "minArea" | "confidence">
+  options: MeasureOptions
 ): ReadonlyArray<Region> => {
-  const { count, height, width } = components
   const sums = measure(components)
   const lengths = perimeters(components)
   const hulls = hullAreas(components, sums.top, sums.bottom)
-  const confidence = options.confidence && meanConfidences(components, options.confidence, sums.area)
-  const minArea = options.minArea ?? 1
-  const names = new Map<number, string>()
-
-  const regions: Array<Region> = []
-  for (let c = 0; c < count; c++) {
-    const area = sums.area[c]!
-    if (area < minArea) continue
-    const classId = components.classIds[c]!
-    let className = names.get(classId)
-    if (className === undefined) names.set(classId, (className = ClassTable.nameOf(options.classes, classId)))
-
+  return each(components, sums, options, (extent, c) => {
+    const { area } = extent
     const meanX = sums.x[c]! / area
     const meanY = sums.y[c]! / area
     const xx = sums.xx[c]! / area - meanX * meanX + 1 / 12
@@ -64,18 +56,9 @@ export const fromComponents = (
     const spread = Math.sqrt((xx - yy) * (xx - yy) + 4 * xy * xy)
     const majorAxis = 2 * Math.SQRT2 * Math.sqrt(xx + yy + spread)
     const minorAxis = 2 * Math.SQRT2 * Math.sqrt(Math.max(0, xx + yy - spread))
-
-    const x = sums.left[c]!
-    const y = sums.top[c]!
-    const boxWidth = sums.right[c]! - x
-    const boxHeight = sums.bottom[c]! - y
     const perimeter = lengths[c]!
-    regions.push({
-      classId,
-      className,
-      box: { x, y, width: boxWidth, height: boxHeight },
-      centroid: { x: sums.originX[c]! + meanX, y: y + meanY },
-      area,
+    return {
+      ...extent,
       perimeter,
       majorAxis,
       minorAxis,
@@ -83,13 +66,50 @@ export const fromComponents = (
       aspectRatio: majorAxis / minorAxis,
       // Of two equal axes neither is the major one: 0, whatever rounding left in `xy`.
       orientation: spread < 1e-9 ? 0 : Math.atan2(2 * xy, xx - yy) / 2,
-      solidity: area / hulls[c]!,
-      touchesBorder: x === 0 || y === 0 || x + boxWidth === width || y + boxHeight === height,
-      ...(confidence === undefined ? {} : { meanConfidence: confidence[c]! })
-    })
-  }
-  return regions
+      solidity: area / hulls[c]!
+    }
+  })
 }
+
+/** Where the regions are and how large, in the order of their first pixels: outlines and hulls take twice as long. */
+export const extents = (components: Components.Components, options: MeasureOptions): ReadonlyArray<Extent> =>
+  each(components, measure(components), options, (extent) => extent)
+
+const each = <A>(
+  components: Components.Components,
+  sums: Sums,
+  { classes, confidence, minArea = 1 }: MeasureOptions,
+  make: (extent: Extent, component: number) => A
+): ReadonlyArray<A> => {
+  const { count, height, width } = components
+  const means = confidence && meanConfidences(components, confidence, sums.area)
+  const names = new Map<number, string>()
+  const found: Array<A> = []
+  for (let c = 0; c < count; c++) {
+    const area = sums.area[c]!
+    if (area < minArea) continue
+    const classId = components.classIds[c]!
+    let className = names.get(classId)
+    if (className === undefined) names.set(classId, (className = ClassTable.nameOf(classes, classId)))
+    const x = sums.left[c]!
+    const y = sums.top[c]!
+    const boxWidth = sums.right[c]! - x
+    const boxHeight = sums.bottom[c]! - y
+    const extent: Extent = {
+      classId,
+      className,
+      box: { x, y, width: boxWidth, height: boxHeight },
+      centroid: { x: sums.originX[c]! + sums.x[c]! / area, y: y + sums.y[c]! / area },
+      area,
+      touchesBorder: x === 0 || y === 0 || x + boxWidth === width || y + boxHeight === height,
+      ...(means === undefined ? {} : { meanConfidence: means[c]! })
+    }
+    found.push(make(extent, c))
+  }
+  return found
+}
+
+type Sums = ReturnType<typeof measure>
 
 /** Sums over each component's pixels, with coordinates from its first pixel on, so that squares stay small. */
 const measure = (components: Components.Components) => {

@@ -1,6 +1,7 @@
 /** What was found in an image, as most protocols tell it: a label map, and the classes in it with their scores. */
 import { Effect } from "effect"
 import * as ClassTable from "../mask/ClassTable.ts"
+import * as Components from "../mask/Components.ts"
 import type { ConfidenceMap } from "../mask/ConfidenceMap.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as Steps from "../render/Steps.ts"
@@ -27,12 +28,14 @@ export interface Found {
   readonly confidence: ConfidenceMap | undefined
 }
 
-export const make = Effect.fnUntraced(function* ({
-  segmentation
-}: Segmented): Effect.fn.Return<Found, Refusals.Refusal> {
+/** `components` of the label map spare a look at every pixel, where they are at hand. */
+export const make = Effect.fnUntraced(function* (
+  { segmentation }: Segmented,
+  components?: Components.Components
+): Effect.fn.Return<Found, Refusals.Refusal> {
   const labelMap = yield* Effect.mapError(segmentation.labelMap, Refusals.fromError)
   const { confidence, scores } = segmentation
-  const pixels = LabelMap.histogram(labelMap)
+  const pixels = components === undefined ? LabelMap.histogram(labelMap) : Components.histogram(components)
   const means =
     confidence !== undefined && scores.size === 0
       ? yield* Steps.run(() => mean(labelMap, confidence))

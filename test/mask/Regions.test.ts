@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { ClassTable, Components, type LabelMap, type Region, Regions } from "../../src/mask/index.ts"
+import { ClassTable, Components, LabelMap, type Region, Regions } from "../../src/mask/index.ts"
 import { fromDigits, labelMaps, random } from "./support.ts"
 
 const classes = ClassTable.fromNames(["zero", "one", "two", "three"])
@@ -242,7 +242,50 @@ describe("Regions", () => {
   })
 })
 
+describe("Regions.extents", () => {
+  it("says the same of every region as the whole measurement, without its outline", () => {
+    fc.assert(
+      fc.property(labelMaps(), (map) => {
+        const confidence = {
+          width: map.width,
+          height: map.height,
+          data: Float32Array.from(map.data, (id, at) => ((id + at) % 8) / 8)
+        }
+        const components = Components.make(map)
+        const options = { classes, confidence, minArea: 2 }
+        const outlines = new Set([
+          "perimeter",
+          "majorAxis",
+          "minorAxis",
+          "circularity",
+          "aspectRatio",
+          "orientation",
+          "solidity"
+        ])
+        const whole = Regions.fromComponents(components, options).map((region) =>
+          Object.fromEntries(Object.entries(region).filter(([key]) => !outlines.has(key)))
+        )
+        assert.deepEqual(
+          Regions.extents(components, options).map((extent) => ({ ...extent })),
+          whole
+        )
+      })
+    )
+  })
+})
+
 describe("Components", () => {
+  it("counts the pixels of each class as the label map's own histogram does", () => {
+    fc.assert(
+      fc.property(labelMaps(), (map) => {
+        const ignoring = { ...map, ignoreIndex: 1 }
+        for (const one of [map, ignoring]) {
+          assert.deepStrictEqual(Components.histogram(Components.make(one)), LabelMap.histogram(one))
+        }
+      })
+    )
+  })
+
   it("numbers every pixel by its component", () => {
     const map = fromDigits(["101", "010"])
     assert.deepStrictEqual(

@@ -8,12 +8,13 @@ import { Duration, Effect } from "effect"
 import { HttpServerResponse } from "effect/http"
 import * as ClassTable from "../../mask/ClassTable.ts"
 import * as Coco from "../../mask/Coco.ts"
+import * as Components from "../../mask/Components.ts"
 import type { ConfidenceMap } from "../../mask/ConfidenceMap.ts"
 import * as Csv from "../../mask/Csv.ts"
 import * as GeoJson from "../../mask/GeoJson.ts"
 import type { LabelMap } from "../../mask/LabelMap.ts"
 import * as Palette from "../../mask/Palette.ts"
-import type { Region } from "../../mask/Region.ts"
+import type { Extent, Region } from "../../mask/Region.ts"
 import * as Regions from "../../mask/Regions.ts"
 import * as Colors from "../../render/Colors.ts"
 import * as Steps from "../../render/Steps.ts"
@@ -75,12 +76,11 @@ export const make = Effect.fnUntraced(function* (
   asked: Asked,
   about: About
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse, Refusal> {
+  const { format } = asked
+  if (format === "application/json") return yield* json(segmented, asked, about)
   const found = yield* Found.make(segmented)
   const { labelMap, maxId } = found
-  const { format } = asked
   switch (format) {
-    case "application/json":
-      return yield* json(segmented, found, asked, about)
     case "image/png": {
       const palette = Colors.paletteOf(segmented.segmentation.classes)
       return HttpServerResponse.uint8Array(yield* GreyPng.ids(labelMap, maxId, palette), {
@@ -115,35 +115,36 @@ const coco = ({ image }: Segmented, { classes, labelMap }: Found.Found): Coco.Da
   categories: classes.map(({ id, name }) => ({ id, name }))
 })
 
-/** With the confidence of each where the model says how sure it is. */
+/** Those that the service reported, else those of the label map, with the confidence of each where the model says. */
 const regionsOf = (
   { segmentation }: Segmented,
   { classes, confidence, labelMap }: Found.Found
 ): Effect.Effect<ReadonlyArray<Region>, Refusal> =>
-  confidence === undefined
+  confidence === undefined || segmentation.reported !== undefined
     ? Effect.mapError(segmentation.regions, fromError)
     : Effect.sync(() => Regions.fromLabelMap(labelMap, { classes, confidence }))
 
 /** Regions in a JSON answer: more are of no use to a reader, and would make it large. */
 const maxRegions = 1000
 
-const json = Effect.fnUntraced(function* (
-  segmented: Segmented,
-  found: Found.Found,
-  asked: Asked,
-  { model, requestId }: About
-) {
-  const { confidence, labelMap, maxId, present } = found
+/** What it says of the image comes from one walk over the label map: no outlines, and no second count of its pixels. */
+const json = Effect.fnUntraced(function* (segmented: Segmented, asked: Asked, { model, requestId }: About) {
+  const { segmentation } = segmented
+  const components = Components.make(yield* Effect.mapError(segmentation.labelMap, fromError))
+  // A large map takes a while, and so does what comes next.
+  yield* Effect.yieldNow
+  const { classes, confidence, labelMap, maxId, present } = yield* Found.make(segmented, components)
   const { height, width } = labelMap
-  const palette = Colors.paletteOf(segmented.segmentation.classes)
-  const regions = yield* regionsOf(segmented, found)
+  const palette = Colors.paletteOf(segmentation.classes)
+  const regions: ReadonlyArray<Extent> =
+    segmentation.reported ?? Regions.extents(components, { classes, confidence })
   const largest = regions.length > 1 ? regions.toSorted((a, b) => b.area - a.area) : regions
   const body: SegmentResult = {
     requestId,
     model,
     width,
     height,
-    seconds: round(Duration.toSeconds(segmented.segmentation.cost.duration)),
+    seconds: round(Duration.toSeconds(segmentation.cost.duration)),
     classes: present
       .map(({ id, name, pixels, score }) => ({
         id,
@@ -159,7 +160,7 @@ const json = Effect.fnUntraced(function* (
       .map(({ area, box, centroid, classId, className, meanConfidence }, id) => ({
         id,
         classId,
-        class: className || ClassTable.nameOf(found.classes, classId),
+        class: className || ClassTable.nameOf(classes, classId),
         area,
         boundingBox: box,
         centroid: { x: round(centroid.x), y: round(centroid.y) },
