@@ -38,38 +38,36 @@ export interface Input {
 
 /**
  * Takes the bytes of an RGB picture of this size as they come. `finish` writes into the storage given to it, where that
- * has the right length: pictures of megabytes one after the other need not each be allocated.
+ * has the right length, and all work is done in `scratch`: pictures one after the other need not each be allocated.
  */
 export const make = (
   preprocessing: Preprocessing,
   width: number,
-  height: number
+  height: number,
+  scratch?: Resample.Scratch
 ): { readonly push: (chunk: Uint8Array) => void; readonly finish: (storage?: Float32Array) => Input } => {
   const target = preprocessing.size ?? { width, height }
-  const resampler = Resample.make(width, height, target.width, target.height, preprocessing.filter)
+  const { planes, push } = Resample.make(
+    width,
+    height,
+    target.width,
+    target.height,
+    preprocessing.filter,
+    scratch
+  )
   return {
-    push: resampler.push,
+    push,
     finish: (storage) => {
-      const plane = target.width * target.height
-      const data = storage?.length === plane * 3 ? storage : new Float32Array(plane * 3)
-      const [red, green, blue] = tables(preprocessing)
-      resampler.rows((row, y) => {
-        let r = y * target.width
-        let g = r + plane
-        let b = g + plane
-        for (let at = 0; at < row.length; at += 3) {
-          data[r++] = red[row[at]!]!
-          data[g++] = green[row[at + 1]!]!
-          data[b++] = blue[row[at + 2]!]!
-        }
-      })
+      const size = target.width * target.height * 3
+      const data = storage?.length === size ? storage : new Float32Array(size)
+      planes(tables(preprocessing), data)
       return { ...target, data }
     }
   }
 }
 
 /** There are 256 bytes and 3 channels, so each value is computed once, in the 32-bit steps that NumPy takes. */
-const tables = ({ mean, scale, std }: Preprocessing): readonly [Float32Array, Float32Array, Float32Array] => {
+const tables = ({ mean, scale, std }: Preprocessing): Resample.Tables => {
   const table = (channel: number): Float32Array => {
     const m = Math.fround(mean[channel]!)
     const s = Math.fround(std[channel]!)

@@ -200,13 +200,67 @@ const resizeColumns = (
   }
 }
 
+/** What each byte becomes, for red, green and blue: 256 values each. */
+export type Tables = readonly [red: Float32Array, green: Float32Array, blue: Float32Array]
+
+/** One row of pixels through the tables, to `at` in the first plane and so on. */
+const spread = (row: Uint8Array, tables: Tables, out: Float32Array, at: number, plane: number): void => {
+  const [red, green, blue] = tables
+  let r = at
+  let g = r + plane
+  let b = g + plane
+  for (let i = 0; i < row.length; i += 3) {
+    out[r++] = red[row[i]!]!
+    out[g++] = green[row[i + 1]!]!
+    out[b++] = blue[row[i + 2]!]!
+  }
+}
+
+/** `resizeColumns` and `spread` in one where two rows make one: what is in between is never written down. */
+const enlargeColumns = (
+  source: Uint8Array,
+  width: number,
+  { count, first, weights, widest }: Taps,
+  tables: Tables,
+  out: Float32Array
+): void => {
+  const stride = width * 3
+  const plane = count.length * width
+  const [red, green, blue] = tables
+  for (let y = 0; y < count.length; y++) {
+    const n = count[y]!
+    const w0 = weights[y * widest]!
+    const w1 = n === 2 ? weights[y * widest + 1]! : 0
+    let i = first[y]! * stride
+    let k = n === 2 ? i + stride : i
+    let r = y * width
+    let g = r + plane
+    let b = g + plane
+    for (const end = r + width; r < end; i += 3, k += 3) {
+      out[r++] = red[(HALF + Math.imul(source[i]!, w0) + Math.imul(source[k]!, w1)) >> PRECISION]!
+      out[g++] = green[(HALF + Math.imul(source[i + 1]!, w0) + Math.imul(source[k + 1]!, w1)) >> PRECISION]!
+      out[b++] = blue[(HALF + Math.imul(source[i + 2]!, w0) + Math.imul(source[k + 2]!, w1)) >> PRECISION]!
+    }
+  }
+}
+
 /** Takes the rows of an RGB picture as they come, and gives it at another size. */
 export interface Resampler {
   /** The next bytes of `[height, width, 3]`, cut anywhere. */
   readonly push: (chunk: Uint8Array) => void
   /** The rows of the result, `[target width, 3]` from the top, once all bytes are in. Each is valid during its call. */
   readonly rows: (use: (row: Uint8Array, y: number) => void) => void
+  /** The result through the tables: `[3, target height, target width]`, once all bytes are in. */
+  readonly planes: (tables: Tables, out: Float32Array) => void
 }
+
+/** Memory that a resampler works in, kept for the next one: to be used for one picture after the other. */
+export interface Scratch {
+  bytes: Uint8Array
+}
+
+/** What is kept at most, in bytes. */
+const maxScratch = 8 * 1024 * 1024
 
 /**
  * Only the rows at the target's width are held, so a picture of 100 megapixels takes 15 MB here and its 300 MB are
@@ -217,10 +271,13 @@ export const make = (
   height: number,
   targetWidth: number,
   targetHeight: number,
-  filter: Filter
+  filter: Filter,
+  scratch: Scratch = { bytes: new Uint8Array() }
 ): Resampler => {
   const stride = targetWidth * 3
-  const narrowed = new Uint8Array(height * stride)
+  const size = height * stride
+  const narrowed = scratch.bytes.length < size ? new Uint8Array(size) : scratch.bytes.subarray(0, size)
+  if (narrowed.length > scratch.bytes.length && size <= maxScratch) scratch.bytes = narrowed
   const out = limited(narrowed, filter)
   let seen = 0
   let push: Resampler["push"]
@@ -252,11 +309,20 @@ export const make = (
       filled = chunk.length - at
     }
   }
+  const rows: Resampler["rows"] = (use) => {
+    if (height !== targetHeight) return resizeColumns(narrowed, stride, height, targetHeight, filter, use)
+    for (let y = 0; y < height; y++) use(narrowed.subarray(y * stride, (y + 1) * stride), y)
+  }
   return {
     push,
-    rows: (use) => {
-      if (height !== targetHeight) return resizeColumns(narrowed, stride, height, targetHeight, filter, use)
-      for (let y = 0; y < height; y++) use(narrowed.subarray(y * stride, (y + 1) * stride), y)
+    rows,
+    planes: (tables, out) => {
+      const taps = height < targetHeight ? makeTaps(height, targetHeight, filter) : undefined
+      if (taps?.count.every((n) => n <= 2) === true) {
+        return enlargeColumns(narrowed, targetWidth, taps, tables, out)
+      }
+      const plane = targetWidth * targetHeight
+      rows((row, y) => spread(row, tables, out, y * targetWidth, plane))
     }
   }
 }

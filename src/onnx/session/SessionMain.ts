@@ -11,9 +11,21 @@ import type { LabelData } from "../../mask/LabelMap.ts"
 import * as Frames from "./Frames.ts"
 import { logitsOf, type Output, read } from "./Output.ts"
 import * as Preprocessing from "../../image/Preprocessing.ts"
+import type { Scratch } from "../../image/Resample.ts"
 import { type FromRunner, reasonOf, type ToRunner } from "./SessionRunner.ts"
 
-const pipe = new Socket({ fd: 3 })
+/** One buffer for all that comes: a picture is megabytes, and each piece of it would be a buffer to collect. */
+const incoming = new Uint8Array(256 * 1024)
+const pipe = new Socket({
+  fd: 3,
+  onread: {
+    buffer: incoming,
+    callback: (bytes, buffer) => {
+      reader(buffer.subarray(0, bytes))
+      return true
+    }
+  }
+})
 
 const send = (message: Frames.FromSession, body?: Uint8Array): void => {
   pipe.cork()
@@ -37,6 +49,9 @@ const ask = (message: ToRunner, transfer: Array<ArrayBuffer> = []): Promise<From
     waiting.push(resolve)
     runner.postMessage(message, transfer)
   })
+
+/** Pictures come whole, one after the other, so that they can share it. */
+const scratch: Scratch = { bytes: new Uint8Array() }
 
 /** Storage for the next input: that of one which the model is done with. */
 let spare: Float32Array | undefined
@@ -94,7 +109,7 @@ const open = (message: Frames.ToSession): Frames.Sink => {
     return { push: () => {}, end: () => void load(message).then((answer) => send(answer)) }
   }
   const started = performance.now()
-  const input = Preprocessing.make(preprocessing, message.width, message.height)
+  const input = Preprocessing.make(preprocessing, message.width, message.height, scratch)
   return {
     push: input.push,
     end: () => {
@@ -111,6 +126,7 @@ const leave = () => process.kill(process.pid, "SIGKILL")
 // A terminal sends Ctrl-C to every process of its group: when to end is the parent's to say, by closing the pipe.
 process.on("SIGINT", () => {})
 process.on("SIGTERM", () => {})
-pipe.on("data", Frames.makeReader(open))
+const reader = Frames.makeReader(open)
+pipe.resume()
 pipe.on("end", leave)
 pipe.on("error", leave)
