@@ -5,17 +5,9 @@
 import { Context, type Effect } from "effect"
 import type { DependencyMissing, ImageError } from "./ImageError.ts"
 import type { Image } from "./ImageSource.ts"
+import type { Raster } from "./Raster.ts"
 
-/** Pixels in memory: `[height, width, channels]` bytes, row-major, sRGB, not premultiplied. */
-export interface Raster {
-  /** In pixels. */
-  readonly width: number
-  /** In pixels. */
-  readonly height: number
-  /** 1 grey, 3 RGB, 4 RGBA. */
-  readonly channels: 1 | 3 | 4
-  readonly data: Uint8Array
-}
+export type { Raster }
 
 export interface DecodeOptions {
   /** 3 by default: transparency is dropped, not blended with anything, as Pillow's `convert("RGB")` does. */
@@ -35,7 +27,8 @@ export class ImageCodec extends Context.Service<
   {
     /**
      * As a person sees the image: EXIF orientation applied, any depth and colour space brought to 8-bit sRGB. The
-     * pixels belong to the caller, who may change them: no codec keeps them or gives them twice.
+     * pixels belong to the caller, who may change them or give their memory back: no codec keeps them or gives them
+     * twice. Those of an image that has `pixels` need not be decoded.
      */
     readonly decode: (
       image: Image,

@@ -19,8 +19,10 @@ import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import { concat } from "../service/Body.ts"
 import * as Exchange from "../service/Exchange.ts"
 import type { ServiceError } from "../service/ServiceError.ts"
+import { ImageCodec } from "./ImageCodec.ts"
 import { type ImageError, ImageNotFound, ImageNotReadable, ImageTooLarge, NotAnImage } from "./ImageError.ts"
 import * as ImageHeader from "./ImageHeader.ts"
+import type { Raster } from "./Raster.ts"
 
 export interface ImageLimits {
   /** Bytes of the file. 100 MiB by default. */
@@ -46,13 +48,15 @@ export interface Image {
   readonly height: number
   /** EXIF orientation, 1 to 8. */
   readonly orientation: number
-  /** Bytes of the file. */
+  /** Bytes of the file; of one that is made when it is asked for, as many as it has at most. */
   readonly size: number
   readonly bytes: Effect.Effect<Uint8Array, ImageError>
   /** The same, piece by piece: a file is never held in memory as a whole. */
   readonly stream: Stream.Stream<Uint8Array, ImageError>
   /** Whether the bytes are in memory already, so that `bytes` costs nothing. */
   readonly inMemory: boolean
+  /** Its pixels as a person sees them, where no file need be decoded for them: new ones each time, for the caller to keep. */
+  readonly pixels?: Effect.Effect<Raster, ImageError> | undefined
 }
 
 /** A name for an image. `R` is what reading it needs. */
@@ -72,6 +76,33 @@ const headBytes = 64 * 1024
 export const bytes = (data: Uint8Array, options?: { readonly name?: string | undefined }): ImageSource => {
   const name = options?.name ?? "image"
   return { name, open: (limits) => fromMemory(name, name, data, { ...defaultLimits, ...limits }) }
+}
+
+/**
+ * Pixels in memory: a frame of a camera, a part of something larger. What takes pixels takes them as they are, and what
+ * takes files has them as a PNG. Do not change them before the segmentation is done.
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { ImageSource } from "effect-segformer/image"
+ * import { SharpCodec } from "effect-segformer/sharp"
+ *
+ * const frame = { width: 64, height: 48, channels: 3, data: new Uint8Array(64 * 48 * 3) } as const
+ * const opened = ImageSource.raster(frame, { name: "camera" }).open()
+ * const image = await Effect.runPromise(Effect.provide(opened, SharpCodec.layer))
+ * image.name // => "camera.png"
+ * ```
+ */
+export const raster = (
+  pixels: Raster,
+  options?: { readonly name?: string | undefined }
+): ImageSource<ImageCodec> => {
+  const name = options?.name ?? "image"
+  return {
+    name,
+    open: (limits) =>
+      Effect.flatMap(ImageCodec, (codec) => fromRaster(codec, name, pixels, { ...defaultLimits, ...limits }))
+  }
 }
 
 /** A file. It is read where and when it is needed, and streamed to services that take a stream. */
@@ -146,6 +177,71 @@ const fromMemory = (
           )
     )
   })
+
+const fromRaster = (
+  codec: ImageCodec["Service"],
+  source: string,
+  raster: Raster,
+  { maxPixels }: ImageLimits
+): Effect.Effect<Image, ImageError> => {
+  const { channels, data, height, width } = raster
+  const pixels = width * height
+  if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)) {
+    const detail = `its sides must be whole numbers of pixels, but are ${width} x ${height}`
+    return Effect.fail(new NotAnImage({ source, detail }))
+  }
+  if (data.length !== pixels * channels) {
+    const detail = `${width} x ${height} x ${channels} bytes are ${pixels * channels}, but there are ${data.length}`
+    return Effect.fail(new NotAnImage({ source, detail }))
+  }
+  if (pixels > maxPixels) {
+    return Effect.fail(new ImageTooLarge({ source, measure: "pixels", actual: pixels, limit: maxPixels }))
+  }
+  const png = Effect.catchTag(codec.encode(raster, "png"), "DependencyMissing", ({ message }) =>
+    Effect.fail(new ImageNotReadable({ source, detail: message }))
+  )
+  return Effect.succeed(
+    fromPixels({
+      source,
+      name: source,
+      width,
+      height,
+      pixels: Effect.sync(() => ({ ...raster, data: raster.data.slice() })),
+      png
+    })
+  )
+}
+
+/** An image that is pixels first, and a PNG for what takes files. @internal */
+export const fromPixels = ({
+  height,
+  name,
+  pixels,
+  png,
+  source,
+  width
+}: {
+  readonly source: string
+  readonly name: string
+  readonly width: number
+  readonly height: number
+  readonly pixels: Effect.Effect<Raster, ImageError>
+  readonly png: Effect.Effect<Uint8Array, ImageError>
+}): Image => ({
+  // What deflate cannot make smaller it makes larger by less than this.
+  ...describe(
+    source,
+    name,
+    { _tag: "Known", format: "png", width, height, orientation: 1 },
+    width * height * 5 + 1024,
+    {
+      bytes: png,
+      stream: Stream.fromEffect(png),
+      inMemory: true
+    }
+  ),
+  pixels
+})
 
 const fromFile = Effect.fnUntraced(function* (
   fs: FileSystem.FileSystem,

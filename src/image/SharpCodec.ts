@@ -108,8 +108,12 @@ const decode = Effect.fnUntraced(function* (
     const detail = "the usual build of sharp has no decoder for HEIC (patents). Convert it to JPEG or AVIF"
     return yield* new UnsupportedImage({ source, format, detail })
   }
-  const bytes = yield* image.bytes
   const channels = options?.channels ?? 3
+  if (image.pixels !== undefined) {
+    const raster = yield* image.pixels
+    if (raster.channels === channels) return raster
+  }
+  const bytes = yield* image.bytes
   if (format === "bmp") return yield* decodeBmp(image, bytes, channels)
   const { data, info } = yield* Effect.tryPromise({
     try: () => {

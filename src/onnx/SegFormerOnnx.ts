@@ -29,6 +29,7 @@ import { InferenceFailed, type SegmentationError } from "../SegmentationError.ts
 import { Transport, type TransportOptions } from "../Transport.ts"
 import { bundled, type ModelError, type ModelSource } from "./ModelSource.ts"
 import type { Preprocessing } from "../image/Preprocessing.ts"
+import { release } from "./session/Memory.ts"
 import * as SessionPool from "./session/SessionPool.ts"
 
 export interface SegFormerOnnxOptions<R = never> {
@@ -126,14 +127,6 @@ export const make = Effect.fnUntraced(function* <R = never>(
     })
   })
 })
-
-/**
- * Gives the memory of pixels back at once. The collector comes by how much has been taken since it last came, and then
- * walks the whole heap: for a stream of pictures that is a tenth of this process's work.
- */
-const release = ({ buffer, byteLength }: Uint8Array): void => {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
-}
 
 /** A layer of {@link make}. The model is loaded when the layer is built, so that a broken one is found then. */
 export const layer = <R = never>(

@@ -130,9 +130,11 @@ const viewOf = Effect.fnUntraced(function* (
   const height = Math.max(1, Math.round(raster.height * scale))
   const scaled = scale === 1 ? raster.data : yield* finish(resizing(raster, width, height))
   const data = flip === undefined ? scaled : yield* finish(flipping(scaled, width, height, flip))
-  const png = yield* codec.encode({ width, height, channels: 3, data }, "png")
-  const opened = yield* ImageSource.bytes(png).open({ maxBytes: Infinity, maxPixels: Infinity })
-  return { ...opened, source: image.source, name: image.name.replace(/\.\w+$/, ".png") }
+  const name = image.name.replace(/\.\w+$/, ".png")
+  const view = yield* ImageSource.raster({ width, height, channels: 3, data }, { name })
+    .open({ maxPixels: Infinity })
+    .pipe(Effect.provideService(ImageCodec, codec))
+  return { ...view, source: image.source }
 })
 
 /** As Pillow does it, to which models are used. */

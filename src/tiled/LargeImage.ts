@@ -44,7 +44,7 @@ export interface LargeImage {
   readonly width: number
   /** In pixels, as a person sees it. */
   readonly height: number
-  /** The part inside `box`, which must lie inside the picture, as a PNG in memory. */
+  /** The part inside `box`, which must lie inside the picture: pixels, or a PNG for what takes files. */
   readonly window: (box: Box) => Effect.Effect<Image, SegmentationError>
 }
 
@@ -65,9 +65,13 @@ export const make = (options: MakeOptions): Effect.Effect<LargeImage, never, Ima
     width: options.width,
     height: options.height,
     window: (box) =>
-      options.read(box).pipe(
-        Effect.flatMap((raster) => codec.encode(raster, "png")),
-        Effect.flatMap((png) => named(options.source, box, png))
+      Effect.flatMap(options.read(box), (raster) =>
+        ImageSource.raster(raster, { name: nameOf(box) })
+          .open({ maxPixels: Infinity })
+          .pipe(
+            Effect.provideService(ImageCodec, codec),
+            Effect.map((image) => ({ ...image, source: sourceOf(options.source, box) }))
+          )
       )
   }))
 
@@ -158,17 +162,30 @@ export const file = Effect.fn("segformer.tiled.open")(function* (
     width,
     height,
     window: (box) =>
-      Effect.flatMap(
-        Effect.tryPromise({
-          try: async () => {
-            const part = sharp(tiled, unlimited).extract(storedBox(box, stored, orientation))
-            // Fast and lossless; the filter and level that make the smallest file take ten times as long.
-            return upright(part, orientation).toColourspace("srgb").png({ compressionLevel: 1 }).toBuffer()
-          },
-          catch: (cause) => new ImageNotReadable({ source, detail: reasonOf(cause) })
-        }),
-        (png) => named(source, box, png)
-      )
+      Effect.sync(() => {
+        const read = <A>(as: (part: Pipeline) => Promise<A>) =>
+          Effect.tryPromise({
+            try: () => {
+              const part = sharp(tiled, unlimited).extract(storedBox(box, stored, orientation))
+              return as(upright(part, orientation).toColourspace("srgb"))
+            },
+            catch: (cause) => new ImageNotReadable({ source, detail: reasonOf(cause) })
+          })
+        return ImageSource.fromPixels({
+          source: sourceOf(source, box),
+          name: nameOf(box),
+          width: box.width,
+          height: box.height,
+          pixels: read(async (part) => ({
+            width: box.width,
+            height: box.height,
+            channels: 3,
+            data: plain(await part.raw().toBuffer())
+          })),
+          // Fast and lossless; the filter and level that make the smallest file take ten times as long.
+          png: read(async (part) => plain(await part.png({ compressionLevel: 1 }).toBuffer()))
+        })
+      })
   }
 })
 
@@ -204,12 +221,13 @@ const notRead = (source: string) => (error: PlatformError.PlatformError) =>
     ? new ImageNotFound({ source })
     : new ImageNotReadable({ source, detail: error.reason.message })
 
-const named = (source: string, { x, y }: Box, png: Uint8Array): Effect.Effect<Image, SegmentationError> =>
-  Effect.map(ImageSource.bytes(png).open(), (image) => ({
-    ...image,
-    source: `${source} at ${x}, ${y}`,
-    name: `window-${x}-${y}.png`
-  }))
+const sourceOf = (source: string, { x, y }: Box): string => `${source} at ${x}, ${y}`
+
+const nameOf = ({ x, y }: Box): string => `window-${x}-${y}.png`
+
+/** The same memory without Node's additions. */
+const plain = ({ buffer, byteLength, byteOffset }: Buffer): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength)
 
 interface Size {
   readonly width: number

@@ -26,7 +26,7 @@ const names: Readonly<Record<Subject, string>> = {
 
 const isOurs = (subject: Subject): boolean => subject === "effect-segformer" || subject === "apart"
 
-const rounds = 4
+const rounds = 3
 
 const path = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 
@@ -73,7 +73,7 @@ export const run = async (report: Report): Promise<void> => {
   for (const [threads, subjects] of cases) {
     const told: Told = {
       model: path("../../src/onnx/bundled"),
-      pictures: files.slice(0, 16).map((file) => join(folder, file)),
+      pictures: files.slice(0, 24).map((file) => join(folder, file)),
       threads
     }
     const { measured, warmUps } = await measure(subjects, told, rounds)

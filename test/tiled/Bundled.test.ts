@@ -2,7 +2,7 @@ import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect, FileSystem, Layer } from "effect"
-import { ImageSource, Transport } from "effect-segformer"
+import { ImageSource, segment, Transport } from "effect-segformer"
 import { LabelMap, Logits } from "effect-segformer/mask"
 import { SegFormerOnnx } from "effect-segformer/onnx"
 import { SharpCodec } from "effect-segformer/sharp"
@@ -57,6 +57,39 @@ describe("the bundled model", () => {
           assert.isBelow(share(tiled), 0.005)
         }
       }).pipe(Effect.scoped)
+    )
+  })
+
+  layer(Layer.provideMerge(SegFormerOnnx.layer(), common), { excludeTestServices: true })((it) => {
+    it.effect("labels 2,000 x 2,000 pixels far from seams as it does them untiled, all of them", () =>
+      Effect.gen(function* () {
+        const size = { width: 4_750, height: 2_000 }
+        const picture = yield* LargeImage.make({
+          source: "drawn",
+          ...size,
+          read: (box) => Effect.sync(() => support.draw(box, support.waves))
+        })
+        // A window is as much as is compared, and what its neighbours share with it.
+        const tiled = yield* support.collect(
+          Tiled.segment(picture, { crop: 2_500, stride: 2_250, weights: "distance" }),
+          picture
+        )
+        const window = { x: 0, y: 0, width: 2_500, height: 2_000 }
+        const untiled = yield* Effect.flatMap(
+          segment(ImageSource.raster(support.draw(window, support.waves))),
+          ({ labelMap }) => labelMap
+        )
+        let compared = 0
+        let others = 0
+        for (let y = 0; y < 2_000; y++) {
+          for (let x = 0; x < 2_250; x++) {
+            compared++
+            if (tiled.data[y * size.width + x] !== untiled.data[y * window.width + x]) others++
+          }
+        }
+        assert.deepStrictEqual([compared, others], [4_500_000, 0])
+        assert.isAbove(LabelMap.histogram(untiled).size, 1)
+      })
     )
   })
 })

@@ -14,10 +14,13 @@ export const raw = (image: Image): Effect.Effect<Multipart.Form | HttpBody.HttpB
 
 /** The part of a form that carries the file. */
 export const part = (name: string, image: Image): Effect.Effect<Multipart.Part, ImageError> => {
-  const file = { fileName: image.name, mediaType: image.mediaType, size: image.size }
+  const { mediaType, name: fileName, size } = image
   return image.inMemory
-    ? Effect.map(image.bytes, (data) => ({ name, content: { ...file, data } }))
-    : Effect.succeed({ name, content: { ...file, data: image.stream } })
+    ? Effect.map(image.bytes, (data) => ({
+        name,
+        content: { fileName, mediaType, size: data.length, data }
+      }))
+    : Effect.succeed({ name, content: { fileName, mediaType, size, data: image.stream } })
 }
 
 /** A form with the file and further fields. */

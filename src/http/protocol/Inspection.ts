@@ -24,6 +24,7 @@ import * as Base64 from "../../service/Base64.ts"
 import * as Decode from "../../service/Decode.ts"
 import { type Answer, failure } from "../../service/Exchange.ts"
 import * as Multipart from "../../service/Multipart.ts"
+import * as Body from "./Body.ts"
 import { ReportedFailure, type ResponseNotDecodable, type ServiceError } from "../../service/ServiceError.ts"
 import { maxPixels } from "../MaskLimits.ts"
 import type { ErrorBody, Protocol } from "./Protocol.ts"
@@ -143,10 +144,7 @@ const imagePart = (name: string, image: Image): Effect.Effect<Multipart.Part, Im
         new ImageTooLarge({ source: image.source, measure: "bytes", actual: image.size, limit: maxUpload })
       )
     }
-    const file = { fileName: image.name, mediaType: image.mediaType, size: image.size }
-    return image.inMemory
-      ? Effect.map(image.bytes, (data) => ({ name, content: { ...file, data } }))
-      : Effect.succeed({ name, content: { ...file, data: image.stream } })
+    return Body.part(name, image)
   })
 
 /** A form with images under one part name. */

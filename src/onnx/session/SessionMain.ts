@@ -9,6 +9,7 @@ import { Socket } from "node:net"
 import { Worker } from "node:worker_threads"
 import type { LabelData } from "../../mask/LabelMap.ts"
 import * as Frames from "./Frames.ts"
+import { release } from "./Memory.ts"
 import { logitsOf, type Output, read } from "./Output.ts"
 import * as Preprocessing from "../../image/Preprocessing.ts"
 import type { Scratch } from "../../image/Resample.ts"
@@ -27,10 +28,11 @@ const pipe = new Socket({
   }
 })
 
+/** `body` is gone once it is sent. */
 const send = (message: Frames.FromSession, body?: Uint8Array): void => {
   pipe.cork()
   pipe.write(Frames.head(message, body?.length))
-  if (body !== undefined && body.length > 0) pipe.write(body)
+  if (body !== undefined && body.length > 0) pipe.write(body, () => release(body))
   pipe.uncork()
 }
 
@@ -89,6 +91,8 @@ const predict = async (picture: Frames.Picture, input: Preprocessing.Input, star
       return send({ type: "logits", ...sizes, milliseconds: performance.now() - started }, bytesOf(data))
     }
     const { confidence, labels, scores } = read(output, picture)
+    // Class ids of 8 bits at the picture's size are the labels themselves.
+    if (ArrayBuffer.isView(output.data) && output.data.buffer !== labels.data.buffer) release(output.data)
     if (confidence !== undefined) send({ type: "confidence" }, bytesOf(confidence))
     const { data, height, width } = labels
     const milliseconds = performance.now() - started
