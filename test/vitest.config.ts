@@ -3,9 +3,9 @@ import { defineConfig } from "vitest/config"
 
 export default defineConfig({
   root: fileURLToPath(new URL("..", import.meta.url)),
-  // The package's own name resolves to its sources, as it does for `node -C source` and for tsc.
-  resolve: { conditions: ["source"] },
-  ssr: { resolve: { conditions: ["source"] } },
+  // The package's own name resolves to its sources, as it does for `node -C effect-segformer-source` and for tsc.
+  resolve: { conditions: ["effect-segformer-source"] },
+  ssr: { resolve: { conditions: ["effect-segformer-source"] } },
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["**/node_modules/**", "test/bench/**"],

@@ -15,9 +15,13 @@ const kills = 25
 
 /** Starts a run in a process of its own. */
 const start = (source: string, out: string, takes: number) => {
-  const child = spawn(process.execPath, ["-C", "source", program, source, out, String(takes)], {
-    stdio: ["ignore", "pipe", "inherit"]
-  })
+  const child = spawn(
+    process.execPath,
+    ["-C", "effect-segformer-source", program, source, out, String(takes)],
+    {
+      stdio: ["ignore", "pipe", "inherit"]
+    }
+  )
   let text = ""
   child.stdout.on("data", (chunk) => (text += String(chunk)))
   return { child, exited: once(child, "close").then(([code, signal]) => ({ code, signal, text })) }

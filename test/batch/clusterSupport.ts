@@ -38,7 +38,7 @@ export const startRunner = Effect.fnUntraced(function* (
   return yield* Effect.acquireRelease(
     Effect.sync(() => {
       const given: Options = { ...options, port, database: Redacted.value(database) }
-      const child = spawn(process.execPath, ["-C", "source", main, JSON.stringify(given)], {
+      const child = spawn(process.execPath, ["-C", "effect-segformer-source", main, JSON.stringify(given)], {
         stdio: ["ignore", "pipe", "pipe"]
       })
       const printed: Array<Buffer> = []

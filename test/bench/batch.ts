@@ -55,12 +55,14 @@ export const run = async (report: Report): Promise<void> => {
   try {
     const source = mkdtempSync(join(folder, "images-"))
     fill(source)
-    const service = fork(script("./batch/service.ts"), [String(millis)], { execArgv: ["-C", "source"] })
+    const service = fork(script("./batch/service.ts"), [String(millis)], {
+      execArgv: ["-C", "effect-segformer-source"]
+    })
     children.push(service)
     const port = String(await answer(service))
     const workers = subjects.map((subject) =>
       fork(script("./batch/subject.ts"), [subject, port, source, String(concurrency)], {
-        execArgv: ["-C", "source"]
+        execArgv: ["-C", "effect-segformer-source"]
       })
     )
     children.push(...workers)
@@ -87,7 +89,7 @@ export const run = async (report: Report): Promise<void> => {
       }
       report({ ...common, subject, metric: "processor time per image", unit: "ms", value: cpu(subject) })
     }
-    const journal = fork(script("./batch/journal.ts"), [], { execArgv: ["-C", "source"] })
+    const journal = fork(script("./batch/journal.ts"), [], { execArgv: ["-C", "effect-segformer-source"] })
     children.push(journal)
     const alone = Number(await answer(journal))
     const [, ours] = subjects
@@ -107,7 +109,7 @@ export const run = async (report: Report): Promise<void> => {
 
   for (const count of [1_000, 10_000, 100_000]) {
     const child = fork(script("./batch/count.ts"), [String(count)], {
-      execArgv: ["-C", "source", "--max-semi-space-size=2", "--max-old-space-size=64"]
+      execArgv: ["-C", "effect-segformer-source", "--max-semi-space-size=2", "--max-old-space-size=64"]
     })
     const counted = (await answer(child)) as Counted
     await once(child, "exit")

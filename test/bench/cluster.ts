@@ -44,7 +44,7 @@ const startWorker = Effect.fnUntraced(function* (
   return yield* Effect.acquireRelease(
     Effect.sync(() =>
       fork(program, [JSON.stringify({ ...options, port, database: Redacted.value(database) })], {
-        execArgv: ["-C", "source"]
+        execArgv: ["-C", "effect-segformer-source"]
       })
     ),
     (child) =>

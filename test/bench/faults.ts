@@ -128,7 +128,7 @@ const measure = async (
     fileURLToPath(new URL("./faults/subject.ts", import.meta.url)),
     [subject, server.url, mode],
     {
-      execArgv: ["-C", "source", "--expose-gc"]
+      execArgv: ["-C", "effect-segformer-source", "--expose-gc"]
     }
   )
   const settled = new AbortController()

@@ -29,7 +29,7 @@ interface Round {
 
 export const run = async (report: Report): Promise<void> => {
   const script = (file: string) => fileURLToPath(new URL(file, import.meta.url))
-  const options = { execArgv: ["-C", "source", "--expose-gc"] }
+  const options = { execArgv: ["-C", "effect-segformer-source", "--expose-gc"] }
   const service = fork(script("./http/service.ts"), [], options)
   const port = await answer(service)
   const children = subjects.map((subject) =>

@@ -40,7 +40,7 @@ const measure = async (subjects: ReadonlyArray<Subject>, told: Told, rounds: num
   try {
     for (const subject of subjects) {
       const child = fork(path("./onnx/subject.ts"), [subject, JSON.stringify(told)], {
-        execArgv: ["-C", "source"]
+        execArgv: ["-C", "effect-segformer-source"]
       })
       children.set(subject, child)
       await answer(child)

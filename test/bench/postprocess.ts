@@ -19,7 +19,7 @@ export const run = async (report: Report): Promise<void> => {
   const measure = async (subject: string, side: number): Promise<Measured> => {
     const { stdout } = await promisify(execFile)(process.execPath, [
       "-C",
-      "source",
+      "effect-segformer-source",
       script,
       subject,
       String(side)

@@ -35,7 +35,7 @@ interface Round {
 
 export const run = async (report: Report): Promise<void> => {
   const script = (file: string) => fileURLToPath(new URL(file, import.meta.url))
-  const options = { execArgv: ["-C", "source", "--expose-gc"] }
+  const options = { execArgv: ["-C", "effect-segformer-source", "--expose-gc"] }
   const children: Array<ChildProcess> = []
   const start = (file: string, ...args: ReadonlyArray<string>): ChildProcess => {
     const child = fork(script(file), args, options)

@@ -80,7 +80,7 @@ const paired = (
 
 const script = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 const image = script("../../docs/images/sample.jpg")
-const options = { execArgv: ["-C", "source"] }
+const options = { execArgv: ["-C", "effect-segformer-source"] }
 
 const measure = async (
   { model, name, rounds, seconds, subjects, warmUp }: Case,

@@ -38,7 +38,7 @@ const lean = { MALLOC_ARENA_MAX: "2", NODE_OPTIONS: "--max-semi-space-size=2" }
 /** Runs a task in a process of its own. */
 const measure = async (task: Task): Promise<{ readonly told: Told; readonly peak: number }> => {
   const child = fork(subject, [JSON.stringify(task)], {
-    execArgv: ["-C", "source"],
+    execArgv: ["-C", "effect-segformer-source"],
     env: { ...process.env, ...lean }
   })
   let peak = 0

@@ -37,7 +37,7 @@ export const start = (
 ): Effect.Effect<Running, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const child = spawn(process.execPath, ["-C", "source", main, ...args], {
+      const child = spawn(process.execPath, ["-C", "effect-segformer-source", main, ...args], {
         cwd: options.cwd,
         detached: options.detached ?? false,
         env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...options.env },

@@ -7,7 +7,7 @@ const run = (args: ReadonlyArray<string>) =>
   Effect.callback<{ readonly code: number; readonly stdout: string; readonly stderr: string }>((resume) => {
     const child = execFile(
       process.execPath,
-      ["-C", "source", "docs/examples/five-services.ts", ...args],
+      ["-C", "effect-segformer-source", "docs/examples/five-services.ts", ...args],
       (error, stdout, stderr) =>
         resume(Effect.succeed({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr }))
     )

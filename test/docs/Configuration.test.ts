@@ -5,7 +5,7 @@ import * as configuration from "./configuration.ts"
 const page = readFileSync(configuration.path, "utf8")
 
 describe("docs/configuration.md", () => {
-  it("is what the tables in the code say (node -C source test/docs/configuration.ts writes it)", () => {
+  it("is what the tables in the code say (node -C effect-segformer-source test/docs/configuration.ts writes it)", () => {
     assert.strictEqual(page, configuration.render())
   })
 

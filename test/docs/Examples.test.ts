@@ -15,7 +15,7 @@ const run = (file: string, args: ReadonlyArray<string>, env: Record<string, stri
   Effect.callback<{ readonly code: number; readonly stdout: string; readonly stderr: string }>((resume) => {
     const child = execFile(
       process.execPath,
-      ["-C", "source", `docs/examples/${file}`, ...args],
+      ["-C", "effect-segformer-source", `docs/examples/${file}`, ...args],
       { env: { ...process.env, ...env } },
       (error, stdout, stderr) =>
         resume(Effect.succeed({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr }))

@@ -1,5 +1,5 @@
 /**
- * docs/configuration.md, from the tables in the code: `node -C source test/docs/configuration.ts` writes it, and
+ * docs/configuration.md, from the tables in the code: `node -C effect-segformer-source test/docs/configuration.ts` writes it, and
  * Configuration.test.ts says where it is behind.
  */
 import { globSync, readFileSync, writeFileSync } from "node:fs"

@@ -123,7 +123,9 @@ const killed = row(
     const out = yield* folder()
     const program = fileURLToPath(new URL("../batch/program.ts", import.meta.url))
     yield* Effect.promise(async () => {
-      const child = spawn(process.execPath, ["-C", "source", program, source, out, "20"], { stdio: "ignore" })
+      const child = spawn(process.execPath, ["-C", "effect-segformer-source", program, source, out, "20"], {
+        stdio: "ignore"
+      })
       const gone = once(child, "close")
       const journal = join(out, ".segformer", "journal.log")
       while (child.exitCode === null && (!existsSync(journal) || readFileSync(journal).length < 5000)) {

@@ -94,7 +94,9 @@ const play = async (row: MemoryRow): Promise<Line> => {
   const scope = Effect.runSync(Scope.make())
   const server = await Effect.runPromise(Scope.provide(Faulty.make(row.script), scope))
   const script = fileURLToPath(new URL("reader.ts", import.meta.url))
-  const child = fork(script, [row.act, server.url], { execArgv: ["-C", "source", "--expose-gc"] })
+  const child = fork(script, [row.act, server.url], {
+    execArgv: ["-C", "effect-segformer-source", "--expose-gc"]
+  })
   const timer = setTimeout(() => child.kill(), 60_000)
   const settled = new AbortController()
   const { signal } = settled

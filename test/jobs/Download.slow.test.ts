@@ -15,7 +15,7 @@ const size = 1024 ** 3
 const told = (url: string, folder: string): Effect.Effect<Told> =>
   Effect.callback((resume) => {
     const script = fileURLToPath(new URL("downloader.ts", import.meta.url))
-    const child = fork(script, [url, folder], { execArgv: ["-C", "source"] })
+    const child = fork(script, [url, folder], { execArgv: ["-C", "effect-segformer-source"] })
     child.on("message", (message: Told) => resume(Effect.succeed(message)))
     child.on("exit", (code) => resume(Effect.die(new Error(`the downloader ended with ${code}`))))
     return Effect.sync(() => void child.kill())

@@ -243,7 +243,7 @@ const program = (how: string, size: number): Effect.Effect<Ended> =>
     const script = fileURLToPath(new URL("./program.ts", import.meta.url))
     execFile(
       process.execPath,
-      ["-C", "source", script, how, String(size)],
+      ["-C", "effect-segformer-source", script, how, String(size)],
       { timeout: 15_000 },
       (error, stdout, stderr) => {
         const pids: ReadonlyArray<number> = stdout === "" ? [] : JSON.parse(stdout)

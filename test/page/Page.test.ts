@@ -421,7 +421,11 @@ if (executablePath === undefined) {
               writeFileSync(join(folder, "it's.png"), grey)
               const shares = async (code: string) => {
                 writeFileSync(join(folder, "copied.ts"), code)
-                const { stdout } = await run(process.execPath, ["-C", "source", "copied.ts"], { cwd: folder })
+                const { stdout } = await run(
+                  process.execPath,
+                  ["-C", "effect-segformer-source", "copied.ts"],
+                  { cwd: folder }
+                )
                 return stdout.trim().split("\n").sort()
               }
               yield* visit(url, async (page) => {

@@ -1,6 +1,6 @@
 /**
  * Makes the two pictures of the page's start from docs/images/sample.jpg: the sample, small, and what the model in the
- * box finds on it, as outlines. Run by `node -C source test/page/draw.ts`.
+ * box finds on it, as outlines. Run by `node -C effect-segformer-source test/page/draw.ts`.
  */
 import { writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"

@@ -18,7 +18,9 @@ const caller = (redis: RedisServer.RedisServer, url: string, policy: Policy.Poli
     const script = fileURLToPath(new URL("redis/caller.ts", import.meta.url))
     const child = yield* Effect.acquireRelease(
       Effect.sync(() =>
-        fork(script, [redis.path, url, JSON.stringify(policy)], { execArgv: ["-C", "source"] })
+        fork(script, [redis.path, url, JSON.stringify(policy)], {
+          execArgv: ["-C", "effect-segformer-source"]
+        })
       ),
       (child) => Effect.sync(() => child.kill())
     )

@@ -36,7 +36,10 @@ it.live(
       const children = new Set<ChildProcess>()
       yield* Effect.addFinalizer(() => Effect.sync(() => children.forEach((child) => child.kill("SIGKILL"))))
       const start = Effect.promise(async () => {
-        const child = fork(script, [String(port), folder], { execArgv: ["-C", "source"], stdio: "ignore" })
+        const child = fork(script, [String(port), folder], {
+          execArgv: ["-C", "effect-segformer-source"],
+          stdio: "ignore"
+        })
         children.add(child)
         await once(child, "message")
         return child
