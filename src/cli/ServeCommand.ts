@@ -80,7 +80,7 @@ const flags = {
     Flag.optional
   ),
   allowAnyone: switched("allow-anyone").pipe(
-    Flag.withDescription("Listen for others without asking for a token")
+    Flag.withDescription("Listen for others without asking for a token, and answer to any host name")
   ),
   concurrency: count("concurrency").pipe(
     Flag.withAlias("c"),

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The process around the command: signals, exit codes, and pipes whose reader is gone. */
+import "./LeanProcess.ts"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect } from "effect"

@@ -61,11 +61,27 @@ const bearer = (request: HttpServerRequest.HttpServerRequest): Redacted.Redacted
   return token === undefined ? undefined : Redacted.make(token)
 }
 
+/**
+ * Where only this machine may ask, a page of a stranger must not: its browser is on this machine, and a name of the
+ * stranger's that turns out to be 127.0.0.1 makes this server a part of their site (DNS rebinding).
+ */
+const isOurs = (request: HttpServerRequest.HttpServerRequest): boolean => {
+  const host = request.headers["host"]
+  return host === undefined || isLoopback(host.replace(/:\d*$/, ""))
+}
+
 /** Looks at a request's token: who it is, or 401. `undefined` where everybody may come in. */
 export const door = (
   options: DoorOptions
 ): ((request: HttpServerRequest.HttpServerRequest) => Effect.Effect<Caller | undefined, Refusal>) => {
-  if (!isGuarded(options)) return () => Effect.succeed(undefined)
+  if (!isGuarded(options)) {
+    if (options.allowAnyone === true) return () => Effect.succeed(undefined)
+    const detail =
+      "Without tokens this service answers to the names of its own machine alone: ask for localhost or 127.0.0.1. Its " +
+      "owner may give tokens, or say that anyone may come (--allow-anyone)"
+    return (request) =>
+      isOurs(request) ? Effect.succeed(undefined) : Effect.fail(new Refusal({ status: 403, detail }))
+  }
   const digests = (options.tokens ?? []).map((token) => digestOf(Redacted.value(token)))
   const missing = new Refusal({
     status: 401,

@@ -53,7 +53,10 @@ export interface SegFormerServerOptions<out E = never, out R = never> {
   readonly authorize?: ((token: Redacted.Redacted) => Effect.Effect<boolean | Caller, Refusal>) | undefined
   /** Told of each image that `/v1/segment` has segmented, and for whom. The answer waits for it. */
   readonly active?: Active | undefined
-  /** Listen on other addresses than loopback although everybody may come in. Off by default. */
+  /**
+   * Listen on other addresses than loopback although everybody may come in, and answer to any name: a server without tokens
+   * refuses requests whose `Host` is none of this machine's own. Off by default.
+   */
   readonly allowAnyone?: boolean | undefined
 
   /** Bytes of one image file. 50 MiB by default. */

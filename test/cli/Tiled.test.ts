@@ -8,7 +8,7 @@ import { LabelMap, LabelPng } from "effect-segformer/mask"
 import sharp from "sharp"
 import * as ExitCode from "../../src/cli/ExitCode.ts"
 import { command } from "../../src/cli/Program.ts"
-import { folder, start } from "./support.ts"
+import { folder, run as cli, start } from "./support.ts"
 
 /** Runs a command line in this process; gives its exit code. */
 const run = (...args: ReadonlyArray<string>): Effect.Effect<number> =>
@@ -44,6 +44,31 @@ describe("segformer tile", () => {
       assert.isAbove(others, 0)
       assert.isBelow(others / again.data.length, 0.02)
     }).pipe(Effect.scoped)
+  )
+
+  it.live.skipIf(process.platform !== "linux")(
+    "runs in a process that gives memory back, once, and as the user says where he does",
+    () =>
+      Effect.gen(function* () {
+        // Printed by whatever is started, before anything else.
+        const told =
+          "data:text/javascript,console.error('arenas', process.env.MALLOC_ARENA_MAX, ...process.execArgv)"
+        const arenas = (env: Record<string, string>, args = ["tile", "--help"]) =>
+          Effect.map(
+            cli(args, { env: { NODE_OPTIONS: `--import "${told}"`, ...env } }),
+            ({ code, stderr }) => {
+              assert.strictEqual(code, 0)
+              return stderr.split("\n").filter((line) => line.startsWith("arenas"))
+            }
+          )
+        const condition = "-C effect-segformer-source"
+        assert.deepStrictEqual(yield* arenas({}), [
+          `arenas undefined ${condition}`,
+          `arenas 2 ${condition} --max-semi-space-size=2`
+        ])
+        assert.deepStrictEqual(yield* arenas({ MALLOC_ARENA_MAX: "3" }), [`arenas 3 ${condition}`])
+        assert.deepStrictEqual(yield* arenas({}, ["segment", "--help"]), [`arenas undefined ${condition}`])
+      })
   )
 
   it.live("takes files alone: an address is a mistake of the command line", () =>

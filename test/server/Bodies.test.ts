@@ -7,7 +7,7 @@ import { Fixtures } from "effect-segformer/testing"
 import { ask, serve, until } from "./support.ts"
 
 const head = (length: number, more = "") =>
-  `POST /v1/segment HTTP/1.1\r\nhost: test\r\ncontent-length: ${length}\r\n${more}\r\n`
+  `POST /v1/segment HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${length}\r\n${more}\r\n`
 
 /** What comes back for what is written, one piece after the other. */
 const talk = (port: number, pieces: ReadonlyArray<string | Uint8Array>) =>

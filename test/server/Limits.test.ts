@@ -30,7 +30,7 @@ const raw = (
   )
 
 const head = (length: number) =>
-  `POST /upload HTTP/1.1\r\nhost: test\r\ncontent-type: multipart/form-data; boundary=x\r\ncontent-length: ${length}\r\n\r\n`
+  `POST /upload HTTP/1.1\r\nhost: localhost\r\ncontent-type: multipart/form-data; boundary=x\r\ncontent-length: ${length}\r\n\r\n`
 
 describe("too much at once", () => {
   it.live("is 503 with Retry-After, while what is under way goes on", () =>
@@ -126,7 +126,7 @@ describe("too slow", () => {
     Effect.gen(function* () {
       const { port } = yield* serve(fixture, { headersTimeout: "300 millis" })
       const slow = yield* raw(port)
-      slow.socket.write("GET /health HTTP/1.1\r\nhost: test\r\n")
+      slow.socket.write("GET /health HTTP/1.1\r\nhost: localhost\r\n")
       const drip = setInterval(() => slow.socket.write("x: y\r\n"), 50)
       yield* until(slow.closed)
       clearInterval(drip)
@@ -164,7 +164,7 @@ describe("too slow", () => {
       const { port } = yield* serve(fixture, { dialects: [dialect], writeTimeout: "300 millis" })
       const reader = yield* raw(port)
       reader.socket.pause()
-      reader.socket.write("GET /endless HTTP/1.1\r\nhost: test\r\n\r\n")
+      reader.socket.write("GET /endless HTTP/1.1\r\nhost: localhost\r\n\r\n")
       yield* until(() => begun)
       yield* until(() => ended)
     }).pipe(Effect.scoped)

@@ -25,6 +25,48 @@ const image = (init: RequestInit = {}): RequestInit => ({
   body: Uint8Array.from(Fixtures.image)
 })
 
+describe("a server without tokens", () => {
+  it.live(
+    "answers to this machine's names alone, so that no stranger's page can make it a part of theirs",
+    () =>
+      Effect.gen(function* () {
+        const dialects = yield* Dialects.load(Dialects.names)
+        const { port } = yield* serve(fixture, { dialects })
+        const get = (host: string, path = "/v1/models") => rawGet(port, path, host)
+        for (const host of [
+          `127.0.0.1:${port}`,
+          "localhost",
+          "LOCALHOST:80",
+          `[::1]:${port}`,
+          "app.localhost:1"
+        ]) {
+          assert.match(yield* get(host), /^HTTP\/1\.1 200 /, host)
+        }
+        for (const host of [
+          "evil.example",
+          "127.0.0.1.evil.example",
+          "localhost.evil.example:8080",
+          "10.0.0.1"
+        ]) {
+          for (const path of ["/v1/models", "/v1/jobs", "/metrics", "/api/model/current"]) {
+            const answer = yield* get(host, path)
+            assert.match(answer, /^HTTP\/1\.1 403 /, `${host} ${path}`)
+            assert.include(answer, "localhost or 127.0.0.1")
+          }
+          assert.match(yield* get(host, "/health"), /^HTTP\/1\.1 200 /)
+        }
+      })
+  )
+
+  it.live("answers to any name where anyone may come", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve(fixture, { allowAnyone: true })
+      const answer = yield* rawGet(port, "/v1/models", "a.example")
+      assert.match(answer, /^HTTP\/1\.1 200 /)
+    })
+  )
+})
+
 describe("a server with tokens", () => {
   it.live("lets in who has one, on every route of every dialect, and nobody else", () =>
     Effect.gen(function* () {

@@ -94,10 +94,10 @@ export const until = (condition: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => (condition() ? Effect.void : Effect.andThen(Effect.sleep(10), until(condition))))
 
 /** A path as it is written: `fetch` would tidy it up. */
-export const rawGet = (port: number, path: string): Effect.Effect<string> =>
+export const rawGet = (port: number, path: string, host = "localhost"): Effect.Effect<string> =>
   Effect.callback((resume) => {
     const socket = connect(port, "127.0.0.1", () => {
-      socket.write(`GET ${path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n`)
+      socket.write(`GET ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`)
     })
     const chunks: Array<Buffer> = []
     socket.on("data", (chunk) => chunks.push(chunk))

@@ -1,15 +1,13 @@
 /** One task of the benchmark of large pictures, in a process of its own, so that its memory can be told. */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import { Effect, FileSystem, Layer, Stream } from "effect"
+import { Effect, Layer, Stream } from "effect"
 import { Transport } from "../../../src/index.ts"
 import { SegFormerOnnx } from "../../../src/onnx/index.ts"
 import { SharpCodec } from "../../../src/image/sharp.ts"
-import { LabelFile, LargeImage, Tiled } from "../../../src/tiled/index.ts"
+import { LargeImage, Tiled } from "../../../src/tiled/index.ts"
 import { mosaic, type Size } from "./picture.ts"
 
 export type Task =
-  /** From a file to a file, with the bundled model. */
-  | { readonly type: "file"; readonly path: string; readonly out: string; readonly folder: string }
   /** Windows through the bundled model, and no more. */
   | { readonly type: "windows"; readonly count: number }
   /** A model of so many classes that costs nothing. */
@@ -38,15 +36,6 @@ const drawn = (source: string, size: Size) =>
 
 const bundled = SegFormerOnnx.layer()
 const asTheyAre = SegFormerOnnx.layer({ preprocessing: { size: undefined } })
-
-const file = Effect.fnUntraced(function* ({ folder, out, path }: Task & { readonly type: "file" }) {
-  const started = performance.now()
-  const picture = yield* LargeImage.file(path, { folder })
-  const opened = performance.now()
-  yield* LabelFile.write(out, picture, Tiled.segment(picture))
-  const { size } = yield* (yield* FileSystem.FileSystem).stat(out)
-  return { open: opened - started, segment: performance.now() - opened, bytes: Number(size) }
-}, Effect.scoped)
 
 const windows = Effect.fnUntraced(function* (count: number) {
   const picture = yield* drawn("window", { width: 512, height: 512 })
@@ -123,8 +112,6 @@ const seams = Effect.fnUntraced(function* (side: number, cases: ReadonlyArray<Ti
 const run = (task: Task): Effect.Effect<Told, unknown> => {
   const common = Layer.merge(SharpCodec.layer, NodeFileSystem.layer)
   switch (task.type) {
-    case "file":
-      return Effect.provide(file(task), Layer.provideMerge(bundled, common))
     case "windows":
       return Effect.provide(windows(task.count), Layer.provideMerge(bundled, common))
     case "classes":
