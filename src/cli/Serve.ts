@@ -1,5 +1,5 @@
 /** `segformer serve`, at work: segmenters behind a socket until the process is told to stop. */
-import { readFile } from "node:fs/promises"
+import { readFile, stat } from "node:fs/promises"
 import { Config, Duration, Effect, Layer, Redacted, Result, type Scope } from "effect"
 import type { ImageCodec } from "../image/ImageCodec.ts"
 import { Companions, Dialects, SegFormerServer, Telemetry } from "../server/index.ts"
@@ -17,6 +17,8 @@ export interface Options {
   readonly model: ReadonlyArray<string>
   /** Names of dialects. */
   readonly protocol: ReadonlyArray<string>
+  /** The folder of pictures that requests to `imageprocessing` may name. */
+  readonly pictures: string | undefined
   /** What the default model is called. */
   readonly name: string | undefined
   readonly tokenFile: string | undefined
@@ -61,7 +63,10 @@ const serve = Effect.fnUntraced(function* (
   if (options.url !== undefined && options.model.length > 0) {
     return yield* usage("give --url or --model, not both")
   }
-  const dialects = yield* Effect.mapError(Dialects.load(protocol), (error) => usage(error.message))
+  const pictures = yield* foundFolder(options)
+  const dialects = yield* Effect.mapError(Dialects.load(protocol, { pictures }), (error) =>
+    usage(error.message)
+  )
   const [first, ...others] = yield* Effect.fromResult(named(options.model))
   const tokens = yield* loadTokens(options.tokenFile)
   const companions = yield* Companions.make({ client: Backend.layerHttpClient }).pipe(
@@ -115,6 +120,20 @@ const serve = Effect.fnUntraced(function* (
     Effect.logInfo(`Stopping: no new requests; those under way have ${drain} s to finish`)
   )
 })
+
+/** The folder of pictures, where one is given and asked for. */
+const foundFolder = ({ pictures, protocol }: Options): Effect.Effect<string | undefined, ExitCode.Ended> => {
+  if (pictures === undefined) return Effect.succeed(undefined)
+  if (!protocol.includes("imageprocessing")) {
+    return Effect.fail(usage("--pictures is for imageprocessing: add --protocol imageprocessing"))
+  }
+  return Effect.tryPromise(() => stat(pictures)).pipe(
+    Effect.mapError(() => usage(`there is no folder ${pictures}`)),
+    Effect.flatMap((found) =>
+      found.isDirectory() ? Effect.succeed(pictures) : Effect.fail(usage(`${pictures} is no folder`))
+    )
+  )
+}
 
 interface Named {
   readonly name: string

@@ -64,6 +64,14 @@ const flags = {
     Flag.filterMap(protocol, (given) => `one or more of ${listed}, or all, and not "${given}"`),
     Flag.withDefault(["inspection"])
   ),
+  pictures: text("pictures").pipe(
+    Flag.withMetavar("FOLDER"),
+    Flag.withDescription(
+      "Pictures that requests to imageprocessing may name; its results go to the folder's processed. None by default: " +
+        "requests bring their pictures along"
+    ),
+    Flag.optional
+  ),
   name: text("name").pipe(
     Flag.withMetavar("NAME"),
     Flag.withDescription(
@@ -149,6 +157,7 @@ export const command = Command.make("serve", flags, (options) =>
         ...options,
         url: Option.getOrUndefined(options.url),
         name: Option.getOrUndefined(options.name),
+        pictures: Option.getOrUndefined(options.pictures),
         tokenFile: Option.getOrUndefined(options.tokenFile),
         jobs: Option.getOrUndefined(options.jobs),
         concurrency: Option.getOrUndefined(options.concurrency),

@@ -13,8 +13,14 @@
 import { Effect, Schema } from "effect"
 import type { Dialect } from "./Dialect.ts"
 
-/** Each dialect as it comes, without options. */
-export const byName: Readonly<Record<string, () => Promise<Dialect>>> = {
+/** What some of them can be told. */
+export interface LoadOptions {
+  /** The folder of pictures that requests to `imageprocessing` may name. None by default. */
+  readonly pictures?: string | undefined
+}
+
+/** Each dialect as it comes. */
+export const byName: Readonly<Record<string, (options?: LoadOptions) => Promise<Dialect>>> = {
   inspection: () => import("./InspectionDialect.ts").then(({ make }) => make()),
   huggingface: () => import("./HuggingFaceDialect.ts").then(({ make }) => make()),
   openinference: () => import("./OpenInferenceDialect.ts").then(({ make }) => make()),
@@ -24,7 +30,10 @@ export const byName: Readonly<Record<string, () => Promise<Dialect>>> = {
   bentoml: () => import("./BentoMLDialect.ts").then(({ make }) => make()),
   cog: () => import("./CogDialect.ts").then(({ make }) => make()),
   replicate: () => import("./ReplicateDialect.ts").then(({ make }) => make()),
-  imageprocessing: () => import("./imageProcessing/ImageProcessingDialect.ts").then(({ make }) => make())
+  imageprocessing: (options) =>
+    import("./imageProcessing/ImageProcessingDialect.ts").then(({ make }) =>
+      make({ folder: options?.pictures })
+    )
 }
 
 /** The names, for those who list them. */
@@ -43,8 +52,13 @@ export class UnknownDialect extends Schema.TaggedError<UnknownDialect>()("Unknow
 }
 
 /** The dialects of these names, in their order: the first one has paths that several have. */
-export const load = (wanted: Iterable<string>): Effect.Effect<ReadonlyArray<Dialect>, UnknownDialect> =>
+export const load = (
+  wanted: Iterable<string>,
+  options?: LoadOptions
+): Effect.Effect<ReadonlyArray<Dialect>, UnknownDialect> =>
   Effect.forEach(new Set(wanted), (name) => {
     const make = Object.hasOwn(byName, name) ? byName[name] : undefined
-    return make === undefined ? Effect.fail(new UnknownDialect({ name })) : Effect.promise(make)
+    return make === undefined
+      ? Effect.fail(new UnknownDialect({ name }))
+      : Effect.promise(() => make(options))
   })

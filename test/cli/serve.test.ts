@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { Dialects } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
 import { ask, until, upload } from "../server/support.ts"
-import { run, start } from "./support.ts"
+import { folder, run, start } from "./support.ts"
 
 const serving = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
   const running = yield* start(["serve", "--port", "0", ...args])
@@ -39,6 +39,39 @@ describe("segformer serve --protocol", () => {
       assert.strictEqual((yield* upload(url)).status, 200)
       for (const path of ["/v2", "/v1/models/segformer", "/ping", "/readyz", "/readiness", "/", "/health"]) {
         assert.strictEqual((yield* ask(url + path)).status, 200, path)
+      }
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("looks for pictures below the folder that it is given, and nowhere else", () =>
+    Effect.gen(function* () {
+      const path = yield* folder({ "panel.png": Fixtures.image })
+      const { url } = yield* serving("--protocol", "imageprocessing", "--pictures", path)
+      const detect = (image: string) =>
+        ask(`${url}/api/v1/detect`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify({ image_path: image, detection_types: ["pit"] })
+        })
+      assert.strictEqual((yield* detect("panel.png")).status, 200)
+      assert.strictEqual((yield* detect("other.png")).status, 404)
+      assert.strictEqual((yield* detect("../panel.png")).status, 403)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("wants a folder of pictures that is there, and a protocol that has a use for it", () =>
+    Effect.gen(function* () {
+      const path = yield* folder({ "panel.png": Fixtures.image })
+      const wrong = (pictures: string, ...args: ReadonlyArray<string>) =>
+        run(["serve", "--port", "0", "--pictures", pictures, ...args])
+      const images = ["--protocol", "imageprocessing"]
+      for (const [ended, reason] of [
+        [yield* wrong(`${path}/none`, ...images), "there is no folder"],
+        [yield* wrong(`${path}/panel.png`, ...images), "is no folder"],
+        [yield* wrong(path), "add --protocol imageprocessing"]
+      ] as const) {
+        assert.strictEqual(ended.code, 2)
+        assert.include(ended.stderr, reason)
       }
     }).pipe(Effect.scoped)
   )
