@@ -14,6 +14,7 @@ import * as Logits from "./mask/Logits.ts"
 import { MaskNotDecodable } from "./mask/MaskError.ts"
 import type { Region } from "./mask/Region.ts"
 import * as Regions from "./mask/Regions.ts"
+import * as Steps from "./mask/Steps.ts"
 import type { Pictures, Prediction } from "./Prediction.ts"
 import { NoLabelMap } from "./SegmentationError.ts"
 
@@ -134,11 +135,10 @@ const upright = (map: LabelMap.LabelMap, { height, orientation, width }: Seen): 
   return orientation === 5 ? LabelMap.flipX(turned) : orientation === 7 ? LabelMap.flipY(turned) : turned
 }
 
-/** Finding and measuring are a slice each: what a large map takes together is longer than others should wait. */
+/** In steps: what a large map takes is longer than others should wait. */
 const findRegions = (map: LabelMap.LabelMap, classes: ClassTable): Effect.Effect<ReadonlyArray<Region>> =>
-  Effect.suspend(() => {
-    const components = Components.make(map)
-    return Effect.map(Effect.yieldNow, () => Regions.fromComponents(components, { classes }))
+  Steps.run(function* () {
+    return yield* Regions.steps(yield* Components.steps(map), { classes })
   })
 
 const atSize = (

@@ -8,7 +8,7 @@ import { Effect } from "effect"
 import type { LabelMap } from "../mask/LabelMap.ts"
 import { MaskNotDecodable } from "../mask/MaskError.ts"
 import { colorOf, type Palette } from "../mask/Palette.ts"
-import * as Steps from "../render/Steps.ts"
+import * as Steps from "../mask/Steps.ts"
 
 const packAsync = promisify(deflate)
 

@@ -11,10 +11,16 @@ const settings = {
   MALLOC_MMAP_THRESHOLD_: "524288"
 }
 
-const { argv, env, execArgv, execPath, platform } = process
-if (argv[2] === "tile" && platform === "linux" && env["MALLOC_ARENA_MAX"] === undefined) {
-  const given = [...execArgv, env["NODE_OPTIONS"]].join(" ")
-  const flags = given.includes("semi-space") ? [] : ["--max-semi-space-size=2"]
-  // The same process, its terminal, its place among others: nobody who waits for it notices.
-  process.execve?.(execPath, [execPath, ...execArgv, ...flags, ...argv.slice(1)], { ...settings, ...env })
+const { argv, env, execArgv, execPath, platform, send } = process
+const isAsked = argv[2] === "tile" && platform === "linux" && env["MALLOC_ARENA_MAX"] === undefined
+// Who has forked it speaks to this process, and not to one after it.
+if (isAsked && send === undefined) {
+  const isSet = /semi[-_]space/.test([...execArgv, env["NODE_OPTIONS"]].join(" "))
+  const flags = isSet ? [] : ["--max-semi-space-size=2"]
+  try {
+    // The same process, its terminal, its place among others: nobody who waits for it notices.
+    process.execve?.(execPath, [execPath, ...execArgv, ...flags, ...argv.slice(1)], { ...settings, ...env })
+  } catch {
+    // It may not (`node --permission`): more memory is all that it costs.
+  }
 }

@@ -200,19 +200,18 @@ const fromRaster = (
   const png = Effect.catchTag(codec.encode(raster, "png"), "DependencyMissing", ({ message }) =>
     Effect.fail(new ImageNotReadable({ source, detail: message }))
   )
-  return Effect.succeed(
-    fromPixels({
-      source,
-      name: source,
-      width,
-      height,
-      pixels: Effect.sync(() => ({ ...raster, data: raster.data.slice() })),
-      png
-    })
-  )
+  return fromPixels({
+    source,
+    name: source,
+    width,
+    height,
+    // Not `slice`, which of a Buffer is the same memory.
+    pixels: Effect.sync(() => ({ ...raster, data: new Uint8Array(raster.data) })),
+    png
+  })
 }
 
-/** An image that is pixels first, and a PNG for what takes files. @internal */
+/** An image that is pixels first, and a PNG, made once, for what takes files. @internal */
 export const fromPixels = ({
   height,
   name,
@@ -227,21 +226,22 @@ export const fromPixels = ({
   readonly height: number
   readonly pixels: Effect.Effect<Raster, ImageError>
   readonly png: Effect.Effect<Uint8Array, ImageError>
-}): Image => ({
-  // What deflate cannot make smaller it makes larger by less than this.
-  ...describe(
-    source,
-    name,
-    { _tag: "Known", format: "png", width, height, orientation: 1 },
-    width * height * 5 + 1024,
-    {
-      bytes: png,
-      stream: Stream.fromEffect(png),
-      inMemory: true
-    }
-  ),
-  pixels
-})
+}): Effect.Effect<Image> =>
+  Effect.map(Effect.cached(png), (bytes) => ({
+    // What deflate cannot make smaller it makes larger by less than this.
+    ...describe(
+      source,
+      name,
+      { _tag: "Known", format: "png", width, height, orientation: 1 },
+      width * height * 5 + 1024,
+      {
+        bytes,
+        stream: Stream.fromEffect(bytes),
+        inMemory: true
+      }
+    ),
+    pixels
+  }))
 
 const fromFile = Effect.fnUntraced(function* (
   fs: FileSystem.FileSystem,

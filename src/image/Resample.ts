@@ -119,10 +119,10 @@ const makeAffineTaps = (size: number, target: number): Taps => {
 }
 
 /** Filters with negative weights go beyond 0 and 255, and Pillow limits them; limiting costs the others an eighth. */
+const overshoots = (filter: Filter): boolean => filter === "bicubic" || filter === "lanczos"
+
 const limited = (bytes: Uint8Array, filter: Filter): Uint8Array | Uint8ClampedArray =>
-  filter === "bicubic" || filter === "lanczos"
-    ? new Uint8ClampedArray(bytes.buffer, bytes.byteOffset, bytes.length)
-    : bytes
+  overshoots(filter) ? new Uint8ClampedArray(bytes.buffer, bytes.byteOffset, bytes.length) : bytes
 
 const resizeRow = (
   source: Uint8Array,
@@ -317,7 +317,8 @@ export const make = (
     push,
     rows,
     planes: (tables, out) => {
-      const taps = height < targetHeight ? makeTaps(height, targetHeight, filter) : undefined
+      const enlarges = height < targetHeight && !overshoots(filter)
+      const taps = enlarges ? makeTaps(height, targetHeight, filter) : undefined
       if (taps?.count.every((n) => n <= 2) === true) {
         return enlargeColumns(narrowed, targetWidth, taps, tables, out)
       }

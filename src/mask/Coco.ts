@@ -23,6 +23,7 @@ import { allocate, type LabelMap } from "./LabelMap.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
 import * as Rle from "./Rle.ts"
+import * as Steps from "./Steps.ts"
 
 /** A category: a class. */
 export const Category = Schema.Struct({
@@ -96,15 +97,20 @@ export interface Options extends Polygons.Options {
 }
 
 /** One annotation for each region of a label map, in the order of their first pixels, then the crowds. */
-export const annotations = (map: LabelMap, options: Options): ReadonlyArray<Annotation> => {
+export const annotations = (map: LabelMap, options: Options): ReadonlyArray<Annotation> =>
+  Steps.runSync(steps(map, options))
+
+/** The same with pauses. @internal */
+export function* steps(map: LabelMap, options: Options): Steps.Steps<ReadonlyArray<Annotation>> {
   const crowds = new Set(options.crowds)
   const own = { ...options, exclude: [...(options.exclude ?? []), ...crowds] }
-  const components = Components.make(map, own)
+  const components = yield* Components.steps(map, own)
   const { height, width } = map
   // Numbered regions are a label map, so all of them are encoded at once.
-  const runs = Rle.fromLabelMap({ width, height, data: Components.toLabels(components) })
+  const numbered = { width, height, data: yield* Components.labelSteps(components) }
+  const runs = yield* Rle.steps(numbered)
   const outlines =
-    options.segmentation === "rle" || options.segmentation === "counts" ? [] : Polygons.fromLabelMap(map, own)
+    options.segmentation === "rle" || options.segmentation === "counts" ? [] : yield* Polygons.steps(map, own)
   const categoryOf = options.categoryOf ?? ((id) => id)
   const out: Array<Annotation> = []
   const add = (classId: number, rle: Rle.Rle, segmentation: Segmentation, iscrowd: 0 | 1): void => {
@@ -122,6 +128,7 @@ export const annotations = (map: LabelMap, options: Options): ReadonlyArray<Anno
     })
   }
   for (let c = 0; c < components.count; c++) {
+    if (c % perStep === perStep - 1) yield
     const rle = runs.get(c + 1)!
     const polygons = outlines[c]?.polygons
     const simple =
@@ -132,7 +139,7 @@ export const annotations = (map: LabelMap, options: Options): ReadonlyArray<Anno
     add(components.classIds[c]!, rle, segmentation, 0)
   }
   if (crowds.size > 0) {
-    const classes = Rle.fromLabelMap(map)
+    const classes = yield* Rle.steps(map)
     for (const classId of crowds) {
       const rle = classes.get(classId)
       if (rle !== undefined) add(classId, rle, Rle.toCoco(rle, { compressed: false }), 1)
@@ -140,6 +147,9 @@ export const annotations = (map: LabelMap, options: Options): ReadonlyArray<Anno
   }
   return out
 }
+
+/** Annotations between two pauses. */
+const perStep = 512
 
 /** The categories of a class table. */
 export const categories = (

@@ -13,6 +13,7 @@
  * ```
  */
 import type { LabelData, LabelMap } from "./LabelMap.ts"
+import * as Steps from "./Steps.ts"
 
 /** Neighbours across edges (4), or across edges and corners (8). */
 export type Connectivity = 4 | 8
@@ -43,7 +44,10 @@ export interface Components {
 }
 
 /** The components of a label map. */
-export const make = (map: LabelMap, options: Options = {}): Components => {
+export const make = (map: LabelMap, options?: Options): Components => Steps.runSync(steps(map, options))
+
+/** The same with pauses. @internal */
+export function* steps(map: LabelMap, options: Options = {}): Steps.Steps<Components> {
   const { data, height, width } = map
   const reach = options.connectivity === 4 ? 0 : 1
   const excluded = new Set(options.exclude)
@@ -59,7 +63,9 @@ export const make = (map: LabelMap, options: Options = {}): Components => {
   let parents = new Int32Array(capacity)
   const rows = new Uint32Array(height + 1)
   let runs = 0
+  const pause = Steps.rowsPerStep(width)
   for (let y = 0; y < height; y++) {
+    if (y % pause === pause - 1) yield
     rows[y] = runs
     if (runs + width > capacity) {
       capacity = Math.max(capacity * 2, runs + width)
@@ -98,12 +104,14 @@ export const make = (map: LabelMap, options: Options = {}): Components => {
   const component = parents
   let count = 0
   for (let i = 0; i < runs; i++) {
+    if (i % Steps.pixelsPerStep === Steps.pixelsPerStep - 1) yield
     const parent = parents[i]!
     if (parent >= 0) component[i] = parent === i ? count++ : component[parent]!
   }
   const classIds = new Uint32Array(count)
   let next = 0
   for (let y = 0; y < height; y++) {
+    if (y % pause === pause - 1) yield
     for (let i = rows[y]!; i < rows[y + 1]!; i++) {
       if (component[i] === next) classIds[next++] = data[y * width + starts[i]!]!
     }
@@ -141,10 +149,15 @@ export const histogram = (self: Components): Map<number, number> => {
 }
 
 /** The component of every pixel, numbered from 1, and 0 where there is none: `[height, width]`. */
-export const toLabels = (self: Components): Uint32Array => {
+export const toLabels = (self: Components): Uint32Array => Steps.runSync(labelSteps(self))
+
+/** The same with pauses. @internal */
+export function* labelSteps(self: Components): Steps.Steps<Uint32Array> {
+  const pause = Steps.rowsPerStep(self.width)
   const { component, ends, height, rows, starts, width } = self
   const out = new Uint32Array(width * height)
   for (let y = 0; y < height; y++) {
+    if (y % pause === pause - 1) yield
     for (let i = rows[y]!; i < rows[y + 1]!; i++) {
       out.fill(component[i]! + 1, y * width + starts[i]!, y * width + ends[i]!)
     }

@@ -17,11 +17,13 @@
  */
 import { Result, Schema } from "effect"
 import * as ClassTable from "./ClassTable.ts"
+import * as Components from "./Components.ts"
 import { allocate, type LabelMap } from "./LabelMap.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
-import type { Region } from "./Region.ts"
+import type { Extent } from "./Region.ts"
 import * as Regions from "./Regions.ts"
+import * as Steps from "./Steps.ts"
 
 /** `[a, b, c, d, e, f]`, see above. */
 export type Affine = readonly [a: number, b: number, c: number, d: number, e: number, f: number]
@@ -62,18 +64,31 @@ export interface Options extends Polygons.Options {
 }
 
 /** A feature for each region, a `MultiPolygon` where its parts meet only at corners. */
-export const fromLabelMap = (map: LabelMap, options: Options): FeatureCollection => {
-  const regions = Regions.fromLabelMap(map, { ...options, minArea: 1 })
-  const features = Polygons.fromLabelMap(map, options)
-    .map(({ polygons }, i) => feature(polygons, regions[i]!, options.transform ?? IDENTITY))
-    .filter((_, i) => regions[i]!.area >= (options.minArea ?? 1))
-    .filter(({ geometry }) => geometry.coordinates.length > 0)
-  return { type: "FeatureCollection", features }
+export const fromLabelMap = (map: LabelMap, options: Options): FeatureCollection => ({
+  type: "FeatureCollection",
+  features: Steps.runSync(steps(map, options))
+})
+
+/** Its features, with pauses. @internal */
+export function* steps(map: LabelMap, options: Options): Steps.Steps<ReadonlyArray<Feature>> {
+  const { classes, minArea = 1, transform = IDENTITY } = options
+  const regions = yield* Regions.extentSteps(yield* Components.steps(map, options), { classes })
+  const outlines = yield* Polygons.steps(map, options)
+  const features: Array<Feature> = []
+  for (const [i, { polygons }] of outlines.entries()) {
+    if (i % perStep === perStep - 1) yield
+    const region = regions[i]!
+    if (region.area >= minArea && polygons.length > 0) features.push(feature(polygons, region, transform))
+  }
+  return features
 }
+
+/** Features between two pauses. */
+const perStep = 512
 
 const IDENTITY: Affine = [1, 0, 0, 0, 1, 0]
 
-const feature = (polygons: ReadonlyArray<Polygons.Polygon>, region: Region, transform: Affine): Feature => {
+const feature = (polygons: ReadonlyArray<Polygons.Polygon>, region: Extent, transform: Affine): Feature => {
   const [a, b, c, d, e, f] = transform
   const flipped = a * e - b * d < 0
   const ring = (points: Polygons.Ring): ReadonlyArray<Polygons.Point> => {

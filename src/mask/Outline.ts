@@ -5,6 +5,7 @@
  * pixels cost anything here: the inside of a run is never looked at.
  */
 import type { Components } from "./Components.ts"
+import * as Steps from "./Steps.ts"
 
 /**
  * What a border pixel adds to the perimeter, by 1, plus 2 for each of its four edge neighbours and 10 for each of
@@ -24,8 +25,9 @@ interface BorderRow {
 }
 
 /** The perimeter of each component: `[count]`, in pixels. */
-export const perimeters = (components: Components): Float64Array => {
+export function* perimeters(components: Components): Steps.Steps<Float64Array> {
   const { count, height, width } = components
+  const pause = Steps.rowsPerStep(width)
   const lengths = new Float64Array(count)
   // A column more on either side spares the loop its edges.
   const empty = (): BorderRow => ({
@@ -38,6 +40,7 @@ export const perimeters = (components: Components): Float64Array => {
   let below = empty()
   markBorder(components, 0, below)
   for (let y = 0; y < height; y++) {
+    if (y % pause === pause - 1) yield
     const recycled = above
     above = row
     row = below
@@ -105,7 +108,12 @@ const mark = (into: BorderRow, component: number, start: number, end: number): v
  * The area of the convex hull of each component's pixels, taken as unit squares: `[count]`, in pixels. `top` and
  * `bottom` are the rows each component spans, the latter exclusive.
  */
-export const hullAreas = (components: Components, top: Uint32Array, bottom: Uint32Array): Float64Array => {
+export function* hullAreas(
+  components: Components,
+  top: Uint32Array,
+  bottom: Uint32Array
+): Steps.Steps<Float64Array> {
+  const pause = Steps.rowsPerStep(components.width)
   const { component, count, ends, height, rows, starts, width } = components
   // For every component, the leftmost and rightmost corners on each horizontal pixel edge it touches.
   const offsets = new Uint32Array(count + 1)
@@ -113,6 +121,7 @@ export const hullAreas = (components: Components, top: Uint32Array, bottom: Uint
   const left = new Int32Array(offsets[count]!).fill(width)
   const right = new Int32Array(offsets[count]!)
   for (let y = 0; y < height; y++) {
+    if (y % pause === pause - 1) yield
     for (let i = rows[y]!; i < rows[y + 1]!; i++) {
       const c = component[i]!
       if (c < 0) continue
@@ -128,12 +137,16 @@ export const hullAreas = (components: Components, top: Uint32Array, bottom: Uint
   const chain = new Uint32Array(height + 1)
   const result = new Float64Array(count)
   for (let c = 0; c < count; c++) {
+    if (c % perStep === perStep - 1) yield
     const from = offsets[c]!
     const to = offsets[c + 1]!
     result[c] = areaUnder(right, from, to, -1, chain) - areaUnder(left, from, to, 1, chain)
   }
   return result
 }
+
+/** Components between two pauses. */
+const perStep = 4096
 
 /** The area under the convex (`sign` 1) or concave (-1) envelope of `values[from..to]`, one unit apart. */
 const areaUnder = (

@@ -19,6 +19,7 @@ import { clip } from "./Grid.ts"
 import { allocate, type LabelMap } from "./LabelMap.ts"
 import type { Box } from "./Region.ts"
 import { simplifyRing } from "./Simplify.ts"
+import * as Steps from "./Steps.ts"
 
 /** In pixels from the top left corner of the image. */
 export type Point = readonly [x: number, y: number]
@@ -53,12 +54,16 @@ export interface Options extends Components.Options {
 }
 
 /** The outlines of a label map's regions, in the order of `Regions.fromLabelMap`. */
-export const fromLabelMap = (map: LabelMap, options: Options = {}): ReadonlyArray<Outline> => {
+export const fromLabelMap = (map: LabelMap, options?: Options): ReadonlyArray<Outline> =>
+  Steps.runSync(steps(map, options))
+
+/** The same with pauses. @internal */
+export function* steps(map: LabelMap, options: Options = {}): Steps.Steps<ReadonlyArray<Outline>> {
   const shared = options.sharedEdges === true && options.tolerance !== undefined
-  const parts = Components.make(map, { ...options, connectivity: 4 })
+  const parts = yield* Components.steps(map, { ...options, connectivity: 4 })
   // The same runs either way, so runs tell which region each part belongs to.
-  const regions = options.connectivity === 4 ? parts : Components.make(map, options)
-  const rings = trace(map, parts, shared)
+  const regions = options.connectivity === 4 ? parts : yield* Components.steps(map, options)
+  const rings = yield* trace(map, parts, shared)
   const polygons = Array.from({ length: regions.count }, (): Array<Polygon> => [])
   const regionOf = new Int32Array(parts.count)
   for (let i = 0; i < parts.component.length; i++) {
@@ -68,6 +73,7 @@ export const fromLabelMap = (map: LabelMap, options: Options = {}): ReadonlyArra
   const simplify = (ring: TracedRing): Ring =>
     tolerance === undefined ? ring.points : simplifyRing(ring.points, tolerance, ring.junctions)
   for (const [part, { holes, outer }] of rings.entries()) {
+    if (part % perStep === perStep - 1) yield
     const kept = simplify(outer)
     if (kept.length === 0) continue
     polygons[regionOf[part]!]!.push({
@@ -77,6 +83,9 @@ export const fromLabelMap = (map: LabelMap, options: Options = {}): ReadonlyArra
   }
   return polygons.map((parts, region) => ({ classId: regions.classIds[region]!, polygons: parts }))
 }
+
+/** Parts between two pauses. */
+const perStep = 512
 
 /** The outline of a mask: its polygons, in the order of their first pixels. */
 export const fromMask = (
@@ -194,13 +203,20 @@ interface Rings {
 }
 
 /** The rings of each 4-connected part. */
-const trace = (map: LabelMap, parts: Components.Components, shared: boolean): ReadonlyArray<Rings> => {
+function* trace(
+  map: LabelMap,
+  parts: Components.Components,
+  shared: boolean
+): Steps.Steps<ReadonlyArray<Rings>> {
   const { height, width } = map
+  const pause = Steps.rowsPerStep(width)
   const outers: Array<TracedRing | undefined> = Array.from({ length: parts.count }, () => undefined)
   const holes = Array.from({ length: parts.count }, (): Array<TracedRing> => [])
   const visited = new Uint8Array(width * height)
   const { component, ends, rows, starts } = parts
   for (let y = 0; y < height; y++) {
+    // A ring is followed to its end from where it begins, so that some rows take longer than others.
+    if (y % pause === pause - 1) yield
     let above = y === 0 ? 0 : rows[y - 1]!
     for (let i = rows[y]!; i < rows[y + 1]!; i++) {
       const part = component[i]!

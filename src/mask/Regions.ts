@@ -21,6 +21,7 @@ import type { ConfidenceMap } from "./ConfidenceMap.ts"
 import type { LabelMap } from "./LabelMap.ts"
 import { hullAreas, perimeters } from "./Outline.ts"
 import type { Extent, Region } from "./Region.ts"
+import * as Steps from "./Steps.ts"
 
 export interface Options extends Components.Options {
   /** Where the names come from. */
@@ -42,11 +43,17 @@ export type MeasureOptions = Pick<Options, "classes" | "minArea" | "confidence">
 export const fromComponents = (
   components: Components.Components,
   options: MeasureOptions
-): ReadonlyArray<Region> => {
-  const sums = measure(components)
-  const lengths = perimeters(components)
-  const hulls = hullAreas(components, sums.top, sums.bottom)
-  return each(components, sums, options, (extent, c) => {
+): ReadonlyArray<Region> => Steps.runSync(steps(components, options))
+
+/** The same with pauses. @internal */
+export function* steps(
+  components: Components.Components,
+  options: MeasureOptions
+): Steps.Steps<ReadonlyArray<Region>> {
+  const sums = yield* measure(components)
+  const lengths = yield* perimeters(components)
+  const hulls = yield* hullAreas(components, sums.top, sums.bottom)
+  return yield* each(components, sums, options, (extent, c) => {
     const { area } = extent
     const meanX = sums.x[c]! / area
     const meanY = sums.y[c]! / area
@@ -73,19 +80,32 @@ export const fromComponents = (
 
 /** Where the regions are and how large, in the order of their first pixels: outlines and hulls take twice as long. */
 export const extents = (components: Components.Components, options: MeasureOptions): ReadonlyArray<Extent> =>
-  each(components, measure(components), options, (extent) => extent)
+  Steps.runSync(extentSteps(components, options))
 
-const each = <A>(
+/** The same with pauses. @internal */
+export function* extentSteps(
+  components: Components.Components,
+  options: MeasureOptions
+): Steps.Steps<ReadonlyArray<Extent>> {
+  const sums = yield* measure(components)
+  return yield* each(components, sums, options, (extent) => extent)
+}
+
+/** Regions between two pauses. */
+const perStep = 4096
+
+function* each<A>(
   components: Components.Components,
   sums: Sums,
   { classes, confidence, minArea = 1 }: MeasureOptions,
   make: (extent: Extent, component: number) => A
-): ReadonlyArray<A> => {
+): Steps.Steps<ReadonlyArray<A>> {
   const { count, height, width } = components
-  const means = confidence && meanConfidences(components, confidence, sums.area)
+  const means = confidence && (yield* meanConfidences(components, confidence, sums.area))
   const names = new Map<number, string>()
   const found: Array<A> = []
   for (let c = 0; c < count; c++) {
+    if (c % perStep === perStep - 1) yield
     const area = sums.area[c]!
     if (area < minArea) continue
     const classId = components.classIds[c]!
@@ -109,10 +129,26 @@ const each = <A>(
   return found
 }
 
-type Sums = ReturnType<typeof measure>
+/** Of each component. Coordinates count from `originX` and `top`, its first pixel, on. */
+interface Sums {
+  readonly area: Uint32Array
+  readonly left: Uint32Array
+  /** Exclusive. */
+  readonly right: Uint32Array
+  readonly top: Uint32Array
+  /** Exclusive. */
+  readonly bottom: Uint32Array
+  readonly originX: Uint32Array
+  readonly x: Float64Array
+  readonly y: Float64Array
+  readonly xx: Float64Array
+  readonly yy: Float64Array
+  readonly xy: Float64Array
+}
 
 /** Sums over each component's pixels, with coordinates from its first pixel on, so that squares stay small. */
-const measure = (components: Components.Components) => {
+function* measure(components: Components.Components): Steps.Steps<Sums> {
+  const pause = Steps.rowsPerStep(components.width)
   const { component, count, ends, height, rows, starts, width } = components
   const area = new Uint32Array(count)
   const left = new Uint32Array(count).fill(width)
@@ -126,6 +162,7 @@ const measure = (components: Components.Components) => {
   const yy = new Float64Array(count)
   const xy = new Float64Array(count)
   for (let row = 0; row < height; row++) {
+    if (row % pause === pause - 1) yield
     for (let i = rows[row]!; i < rows[row + 1]!; i++) {
       const c = component[i]!
       if (c < 0) continue
@@ -153,15 +190,17 @@ const measure = (components: Components.Components) => {
   return { area, left, right, top, bottom, originX, x, y, xx, yy, xy }
 }
 
-const meanConfidences = (
+function* meanConfidences(
   components: Components.Components,
   confidence: ConfidenceMap,
   area: Uint32Array
-): Float64Array => {
+): Steps.Steps<Float64Array> {
+  const pause = Steps.rowsPerStep(components.width)
   const { component, count, ends, height, rows, starts, width } = components
   const { data } = confidence
   const sums = new Float64Array(count)
   for (let y = 0; y < height; y++) {
+    if (y % pause === pause - 1) yield
     for (let i = rows[y]!; i < rows[y + 1]!; i++) {
       const c = component[i]!
       if (c < 0) continue

@@ -18,6 +18,7 @@ import type { BinaryMask } from "./BinaryMask.ts"
 import type { LabelData, LabelMap } from "./LabelMap.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
 import type { Box } from "./Region.ts"
+import * as Steps from "./Steps.ts"
 
 /** A mask of `width` x `height` pixels as lengths of runs, which sum up to its pixels. */
 export interface Rle {
@@ -41,11 +42,16 @@ export const fromMask = (mask: BinaryMask): Rle =>
   }
 
 /** The runs of every class of a label map, by class id in ascending order; without the ignored id. */
-export const fromLabelMap = (map: LabelMap | BinaryMask): Map<number, Rle> => {
+export const fromLabelMap = (map: LabelMap | BinaryMask): Map<number, Rle> => Steps.runSync(steps(map))
+
+/** The same with pauses. @internal */
+export function* steps(map: LabelMap | BinaryMask): Steps.Steps<Map<number, Rle>> {
   const { data, height, width } = map
-  const { columns, ids, rows } = verticalChanges(data, width, height)
+  const { columns, ids, rows } = yield* verticalChanges(data, width, height)
+  const pause = Steps.rowsPerStep(height)
   const open = new Map<number, { readonly counts: Array<number>; end: number }>()
   for (let x = 0; x < width; x++) {
+    if (x % pause === pause - 1) yield
     const last = columns[x + 1]!
     for (let i = columns[x]!; i < last; i++) {
       const y = rows[i]!
@@ -209,11 +215,18 @@ const decompress = (text: string): ReadonlyArray<number> | string => {
 }
 
 /**
- * Where ids change down the columns: column `x` has a run starting at each of `rows[columns[x]]` to
- * `rows[columns[x + 1]]` (exclusive), the first at row 0, and `ids` of the same place. Rows are compared, and ids read,
- * as they lie in memory.
+ * Where ids change down the columns: column `x` has a run starting at each of `rows[columns[x]]` to `rows[columns[x + 1]]`
+ * (exclusive), the first at row 0, and `ids` of the same place.
  */
-const verticalChanges = (data: LabelData, width: number, height: number) => {
+interface Changes {
+  readonly columns: Uint32Array
+  readonly ids: Uint32Array
+  readonly rows: Uint32Array
+}
+
+/** Rows are compared, and ids read, as they lie in memory. */
+function* verticalChanges(data: LabelData, width: number, height: number): Steps.Steps<Changes> {
+  const pause = Steps.rowsPerStep(width)
   let capacity = Math.max(4096, width * 4)
   let xs = new Uint32Array(capacity)
   let ys = new Uint32Array(capacity)
@@ -225,6 +238,7 @@ const verticalChanges = (data: LabelData, width: number, height: number) => {
       ? new Uint32Array(data.buffer, data.byteOffset, data.length >> 2)
       : undefined
   for (let y = 1; y < height; y++) {
+    if (y % pause === pause - 1) yield
     if (size + width > capacity) {
       capacity *= 2
       xs = grown(xs, capacity)
@@ -256,6 +270,7 @@ const verticalChanges = (data: LabelData, width: number, height: number) => {
   const next = columns.slice()
   for (let x = 0; x < width; x++) ids[next[x]!++] = data[x]!
   for (let i = 0; i < size; i++) {
+    if (i % Steps.pixelsPerStep === Steps.pixelsPerStep - 1) yield
     const at = next[xs[i]!]!++
     rows[at] = ys[i]!
     ids[at] = found[i]!

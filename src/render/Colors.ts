@@ -16,7 +16,7 @@ import type { ClassTable, Rgb } from "../mask/ClassTable.ts"
 import type { LabelMap } from "../mask/LabelMap.ts"
 import * as Palette from "../mask/Palette.ts"
 import * as Background from "./Background.ts"
-import * as Steps from "./Steps.ts"
+import * as Steps from "../mask/Steps.ts"
 
 const known: ReadonlyArray<Palette.Palette> = [
   Palette.surface,

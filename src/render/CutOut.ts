@@ -15,7 +15,7 @@ import type { Effect } from "effect"
 import type { Raster } from "../image/ImageCodec.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import type { Box } from "../mask/Region.ts"
-import * as Steps from "./Steps.ts"
+import * as Steps from "../mask/Steps.ts"
 
 export interface CutOutOptions {
   /** The classes that stay. */

@@ -21,7 +21,7 @@ import * as LabelMap from "../mask/LabelMap.ts"
 import * as Background from "./Background.ts"
 import * as Legend from "./Legend.ts"
 import * as Paint from "./Paint.ts"
-import * as Steps from "./Steps.ts"
+import * as Steps from "../mask/Steps.ts"
 
 /** What two maps say of a pixel; ids of {@link Compared.kinds}. */
 export const NEITHER = 0

@@ -15,7 +15,7 @@ import type { Raster } from "../image/ImageCodec.ts"
 import type { Rgb } from "../mask/ClassTable.ts"
 import * as ConfidenceMap from "../mask/ConfidenceMap.ts"
 import * as Paint from "./Paint.ts"
-import * as Steps from "./Steps.ts"
+import * as Steps from "../mask/Steps.ts"
 import * as Text from "./Text.ts"
 
 /** Coefficients of red, green and blue from the sixth power down. */

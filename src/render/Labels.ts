@@ -21,7 +21,7 @@ import type { Box } from "../mask/Region.ts"
 import * as Background from "./Background.ts"
 import * as Ink from "./Ink.ts"
 import * as Paint from "./Paint.ts"
-import * as Steps from "./Steps.ts"
+import * as Steps from "../mask/Steps.ts"
 import * as Text from "./Text.ts"
 
 /** A region that may get a tag. */

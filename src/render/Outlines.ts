@@ -20,7 +20,7 @@ import * as Polygons from "../mask/Polygons.ts"
 import * as Background from "./Background.ts"
 import * as Ink from "./Ink.ts"
 import * as Paint from "./Paint.ts"
-import * as Steps from "./Steps.ts"
+import * as Steps from "../mask/Steps.ts"
 
 export interface OutlinesOptions {
   /** Classes without a colour get one of their own. */

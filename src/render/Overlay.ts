@@ -19,7 +19,7 @@ import type { ClassTable } from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as Palette from "../mask/Palette.ts"
 import * as Background from "./Background.ts"
-import * as Steps from "./Steps.ts"
+import * as Steps from "../mask/Steps.ts"
 
 export interface OverlayOptions {
   /** Classes without a colour get one of their own. */

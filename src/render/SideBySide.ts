@@ -1,7 +1,7 @@
 /** Two pictures next to each other, made smaller where they are large: for a person to look at. */
 import type { Effect } from "effect"
 import type { Raster } from "../image/ImageCodec.ts"
-import * as Steps from "./Steps.ts"
+import * as Steps from "../mask/Steps.ts"
 
 export interface SideBySideOptions {
   /** Longest side of each picture in pixels. 1,200 by default. Larger ones are averaged down by a whole factor. */

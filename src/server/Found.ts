@@ -4,7 +4,7 @@ import * as ClassTable from "../mask/ClassTable.ts"
 import * as Components from "../mask/Components.ts"
 import type { ConfidenceMap } from "../mask/ConfidenceMap.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
-import * as Steps from "../render/Steps.ts"
+import * as Steps from "../mask/Steps.ts"
 import type { Segmented } from "./Dialect.ts"
 import * as Refusals from "./Refusal.ts"
 

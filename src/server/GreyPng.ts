@@ -8,7 +8,7 @@ import { Effect } from "effect"
 import type { ClassTable } from "../mask/ClassTable.ts"
 import type { LabelMap } from "../mask/LabelMap.ts"
 import * as Palette from "../mask/Palette.ts"
-import * as Steps from "../render/Steps.ts"
+import * as Steps from "../mask/Steps.ts"
 import { Refusal } from "./Refusal.ts"
 
 const pack = promisify(deflate)

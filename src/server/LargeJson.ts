@@ -4,7 +4,7 @@
  */
 import { Effect } from "effect"
 import { randomHex } from "../randomHex.ts"
-import * as Steps from "../render/Steps.ts"
+import * as Steps from "../mask/Steps.ts"
 import * as Base64 from "../service/Base64.ts"
 import { bad, type Refusal } from "./Refusal.ts"
 

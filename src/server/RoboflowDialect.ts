@@ -8,7 +8,7 @@
 import { Duration, Effect, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
 import * as Background from "../render/Background.ts"
-import * as Steps from "../render/Steps.ts"
+import * as Steps from "../mask/Steps.ts"
 import { randomHex } from "../randomHex.ts"
 import * as Bodies from "./Bodies.ts"
 import type { Dialect, DialectRoute, Segmented, Served } from "./Dialect.ts"

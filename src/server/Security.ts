@@ -38,7 +38,8 @@ export const CurrentCaller = Context.Reference<Caller | undefined>(
 export const isLoopback = (host: string): boolean => {
   const name = host.toLowerCase().replace(/^\[|\]$/g, "")
   if (isIP(name) === 4) return name.startsWith("127.")
-  if (isIP(name) === 6) return name === "::1" || name.startsWith("::ffff:127.")
+  // The same address, written with or without its last four bytes as IPv4.
+  if (isIP(name) === 6) return name === "::1" || /^::ffff:(?:127\.|7f[\da-f]{2}:)/.test(name)
   return name === "localhost" || name.endsWith(".localhost")
 }
 
@@ -67,7 +68,10 @@ const bearer = (request: HttpServerRequest.HttpServerRequest): Redacted.Redacted
  */
 const isOurs = (request: HttpServerRequest.HttpServerRequest): boolean => {
   const host = request.headers["host"]
-  return host === undefined || isLoopback(host.replace(/:\d*$/, ""))
+  if (host === undefined) return true
+  // As a browser reads it.
+  const url = `http://${host}`
+  return URL.canParse(url) && isLoopback(new URL(url).hostname.replace(/\.$/, ""))
 }
 
 /** Looks at a request's token: who it is, or 401. `undefined` where everybody may come in. */

@@ -143,8 +143,8 @@ export const file = Effect.fn("segformer.tiled.open")(function* (
         .removeAlpha()
         .tiff({
           tile: true,
-          tileWidth: 512,
-          tileHeight: 512,
+          tileWidth: tileSide(header.width),
+          tileHeight: tileSide(header.height),
           bigtiff: true,
           compression: options.compression ?? "none",
           predictor: options.compression === "deflate" ? "horizontal" : "none"
@@ -162,7 +162,7 @@ export const file = Effect.fn("segformer.tiled.open")(function* (
     width,
     height,
     window: (box) =>
-      Effect.sync(() => {
+      Effect.suspend(() => {
         const read = <A>(as: (part: Pipeline) => Promise<A>) =>
           Effect.tryPromise({
             try: () => {
@@ -188,6 +188,9 @@ export const file = Effect.fn("segformer.tiled.open")(function* (
       })
   }
 })
+
+/** Tiles are 512 pixels a side, and in a small picture no larger than it is: libvips refuses those. */
+const tileSide = (size: number): number => Math.min(512, Math.ceil(size / 16) * 16)
 
 type SharpModule = typeof import("sharp").default
 type Pipeline = ReturnType<SharpModule>

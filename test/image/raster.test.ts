@@ -3,6 +3,7 @@ import { Effect, Layer, Stream } from "effect"
 import { ImageCodec, ImageSource, type Raster } from "effect-segformer/image"
 import { SharpCodec } from "effect-segformer/sharp"
 import { SharpCodec as unloaded } from "../../src/image/sharp.ts"
+import * as Body from "../../src/http/protocol/Body.ts"
 import sharp from "sharp"
 
 const frame = (channels: 1 | 3 | 4): Raster => ({
@@ -43,15 +44,41 @@ describe("ImageSource.raster", () => {
     }).pipe(Effect.provide(SharpCodec.layer))
   )
 
-  it.effect("gives pixels that the caller may change, and those given stay as they are", () =>
+  it.effect.each(["Uint8Array", "Buffer"])(
+    "gives pixels that the caller may change, those in a %s stay",
+    (kind) =>
+      Effect.gen(function* () {
+        const given = frame(3)
+        const raster = kind === "Buffer" ? { ...given, data: Buffer.from(given.data) } : given
+        const before = Uint8Array.from(raster.data)
+        const image = yield* ImageSource.raster(raster).open()
+        const first = yield* decoded(image)
+        first.data.fill(0)
+        // A model's transport even gives their memory back.
+        structuredClone(first.data, { transfer: [first.data.buffer] })
+        assert.deepStrictEqual(Uint8Array.from(raster.data), before)
+        assert.deepStrictEqual((yield* decoded(image)).data, before)
+      }).pipe(Effect.provide(SharpCodec.layer))
+  )
+
+  it.effect("is as large in a request as its PNG, which is made once, and refused by that size", () =>
     Effect.gen(function* () {
-      const raster = frame(3)
-      const before = raster.data.slice()
-      const image = yield* ImageSource.raster(raster).open()
-      const first = yield* decoded(image)
-      first.data.fill(0)
-      assert.deepStrictEqual(raster.data, before)
-      assert.deepStrictEqual((yield* decoded(image)).data, before)
+      const codec = yield* ImageCodec
+      let made = 0
+      const counting = ImageCodec.of({
+        ...codec,
+        encode: (...args) => Effect.tap(codec.encode(...args), () => Effect.sync(() => made++))
+      })
+      const black: Raster = { width: 400, height: 400, channels: 3, data: new Uint8Array(400 * 400 * 3) }
+      const image = yield* Effect.provideService(ImageSource.raster(black).open(), ImageCodec, counting)
+      const { length } = yield* image.bytes
+      assert.isBelow(length, 100_000)
+      const { content } = yield* Body.part("image", image, 100_000)
+      assert.deepInclude(content, { fileName: "image.png", size: length })
+      const error = yield* Effect.flip(Body.part("image", image, 100))
+      assert.deepInclude(error, { _tag: "ImageTooLarge", actual: length, limit: 100 })
+      assert.strictEqual(Buffer.from(yield* Body.base64(image), "base64").length, length)
+      assert.strictEqual(made, 1)
     }).pipe(Effect.provide(SharpCodec.layer))
   )
 

@@ -33,6 +33,34 @@ describe("Resample", () => {
     })
   }
 
+  it("gives planes through tables that are its rows, whatever the filter, and in memory used before", () => {
+    const scratch = { bytes: new Uint8Array() }
+    const table = (factor: number) => Float32Array.from({ length: 256 }, (_, v) => v * factor - 1)
+    const tables = [table(0.5), table(0.25), table(3)] as const
+    for (const size of [
+      [9, 2, 20, 31],
+      [30, 40, 64, 64],
+      [64, 9, 20, 9],
+      [300, 200, 64, 48],
+      [5, 5, 5, 17],
+      [1, 1, 3, 3]
+    ] as const) {
+      const [width, height, toWidth, toHeight] = size
+      const data = picture(width, height)
+      for (const filter of [...Resample.filters, "libvips-bilinear"] as const) {
+        const resampler = Resample.make(width, height, toWidth, toHeight, filter, scratch)
+        for (let at = 0; at < data.length; at += 100) resampler.push(data.subarray(at, at + 100))
+        const planes = new Float32Array(toWidth * toHeight * 3).fill(NaN)
+        resampler.planes(tables, planes)
+        const expected = new Float32Array(planes.length)
+        run(data, size, filter, data.length).forEach((value, i) => {
+          expected[(i % 3) * toWidth * toHeight + Math.floor(i / 3)] = tables[i % 3]![value]!
+        })
+        assert.deepStrictEqual(planes, expected, `${size.join(" ")} ${filter}`)
+      }
+    }
+  })
+
   it("does not depend on how the bytes are cut", () => {
     const data = picture(41, 29)
     const whole = run(data, [41, 29, 16, 8], "bilinear", data.length)

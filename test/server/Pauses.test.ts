@@ -1,7 +1,11 @@
 /** Large requests and answers leave the event loop to others while they are read and written. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Stream } from "effect"
+import { Duration, Effect, Stream } from "effect"
+import { ImageSource } from "effect-segformer/image"
 import type { LabelMap } from "effect-segformer/mask"
+import { SharpCodec } from "effect-segformer/sharp"
+import { fromPrediction } from "../../src/Segmentation.ts"
+import * as Answer from "../../src/server/v1/Answer.ts"
 import * as GreyPng from "../../src/server/GreyPng.ts"
 import * as IdsJson from "../../src/server/IdsJson.ts"
 import * as JsonPieces from "../../src/server/JsonPieces.ts"
@@ -39,6 +43,16 @@ const map: LabelMap.LabelMap = {
   data: Uint8Array.from({ length: 6_000_000 }, (_, i) => (i >> 10) % 7)
 }
 
+/** Some twelve thousand regions. */
+const blocks: LabelMap.LabelMap = {
+  ...map,
+  data: Uint8Array.from({ length: 6_000_000 }, (_, i) => {
+    const x = Math.floor((i % 3000) / 20)
+    const y = Math.floor(i / 60_000)
+    return (Math.imul(x, 73_856_093) ^ Math.imul(y, 19_349_663)) >>> 29
+  })
+}
+
 describe("others on the event loop have their turn while", () => {
   it.live("files in base64 are decoded", () => {
     const base64 = Buffer.alloc(24_000_000, "0123456789")
@@ -66,5 +80,25 @@ describe("others on the event loop have their turn while", () => {
   it.live("ids are written as JSON", () =>
     // Long streams have a pause now and then by themselves: there must be many more.
     pauses(Stream.runDrain(JsonPieces.stream<never>(IdsJson.nested(map))), 0.1)
+  )
+
+  it.live.each([
+    "application/json",
+    "application/geo+json",
+    "application/vnd.coco+json",
+    "text/csv"
+  ] as const)("regions are found and written as %s", (format) =>
+    Effect.gen(function* () {
+      const image = { source: "a", name: "a.png", width: 3000, height: 2000, orientation: 1 }
+      const prediction = { _tag: "Labels", classes: [], labelMap: blocks } as const
+      const cost = { attempts: 1, duration: Duration.zero, serviceTime: undefined, requestId: "1" }
+      yield* pauses(
+        Effect.gen(function* () {
+          const segmentation = yield* fromPrediction(image, prediction, "test", cost)
+          const asked = { format, labels: false, confidence: false }
+          return yield* Answer.make({ image, segmentation }, asked, { requestId: "1", model: "test" })
+        })
+      )
+    })
   )
 })

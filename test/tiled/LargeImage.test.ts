@@ -53,6 +53,20 @@ const agree = Effect.fnUntraced(function* (path: string, options?: LargeImage.Fi
 })
 
 describe("windows of a file", () => {
+  it.live.each([
+    [100, 80],
+    [1, 1],
+    [513, 7]
+  ] as const)("may be all of a small one, %i x %i", ([width, height]) =>
+    Effect.gen(function* () {
+      const small = raw().resize(width, height, { fit: "fill" })
+      const { path } = yield* written("small.png", small)
+      const picture = yield* LargeImage.file(path)
+      const window = yield* decoded(yield* picture.window({ x: 0, y: 0, width, height }))
+      assert.deepStrictEqual(window, yield* decoded(yield* ImageSource.file(path).open()))
+    }).pipe(Effect.scoped, Effect.provide(layer))
+  )
+
   it.live.each([1, 2, 3, 4, 5, 6, 7, 8])(
     "are those of the picture as it is seen, orientation %i",
     (orientation) =>

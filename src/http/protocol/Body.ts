@@ -12,15 +12,20 @@ export const raw = (image: Image): Effect.Effect<Multipart.Form | HttpBody.HttpB
     ? Effect.map(image.bytes, (bytes) => HttpBody.uint8Array(bytes, image.mediaType))
     : Effect.succeed(HttpBody.stream(image.stream, image.mediaType, image.size))
 
-/** The part of a form that carries the file. */
-export const part = (name: string, image: Image): Effect.Effect<Multipart.Part, ImageError> => {
+/** The part of a form that carries the file: from memory, or streamed with its length stated. */
+export const part = (
+  name: string,
+  image: Image,
+  limit = Infinity
+): Effect.Effect<Multipart.Part, ImageError> => {
   const { mediaType, name: fileName, size } = image
+  const whole = (data: Uint8Array) => ({ fileName, mediaType, size: data.length, data })
   return image.inMemory
-    ? Effect.map(image.bytes, (data) => ({
+    ? Effect.map(within(image, limit), (data) => ({ name, content: whole(data) }))
+    : Effect.as(checked(image, size, limit), {
         name,
-        content: { fileName, mediaType, size: data.length, data }
-      }))
-    : Effect.succeed({ name, content: { fileName, mediaType, size, data: image.stream } })
+        content: { fileName, mediaType, size, data: image.stream }
+      })
 }
 
 /** A form with the file and further fields. */
@@ -33,16 +38,22 @@ export const form = (
     Multipart.form([...Object.entries(fields).map(([name, content]) => ({ name, content })), file])
   )
 
+/** The file's bytes, up to a limit: what a request can hold, or its service takes. */
+const within = (image: Image, limit: number): Effect.Effect<Uint8Array, ImageError> =>
+  // A file on disk is not read for nothing; of one that is made on demand only the file itself says how large it is.
+  image.inMemory
+    ? Effect.tap(image.bytes, ({ length }) => checked(image, length, limit))
+    : Effect.andThen(checked(image, image.size, limit), image.bytes)
+
+const checked = ({ source }: Image, actual: number, limit: number): Effect.Effect<void, ImageTooLarge> =>
+  actual > limit ? Effect.fail(new ImageTooLarge({ source, measure: "bytes", actual, limit })) : Effect.void
+
 /** Base64 of a larger file would be no string that a JavaScript runtime can hold. */
 const maxBase64 = 256 * 1024 * 1024
 
 /** The file as base64: it is in memory for as long as the request takes. */
 export const base64 = (image: Image): Effect.Effect<string, ImageError> =>
-  image.size > maxBase64
-    ? Effect.fail(
-        new ImageTooLarge({ source: image.source, measure: "bytes", actual: image.size, limit: maxBase64 })
-      )
-    : Effect.map(image.bytes, Base64.encode)
+  Effect.map(within(image, maxBase64), Base64.encode)
 
 /** The file as a data URL. */
 export const dataUrl = (image: Image): Effect.Effect<string, ImageError> =>

@@ -14,7 +14,7 @@
  */
 import { Duration, Effect, Result, Schema } from "effect"
 import type { Image } from "../../image/ImageSource.ts"
-import { type ImageError, ImageTooLarge, UnsupportedImage } from "../../image/ImageError.ts"
+import { type ImageError, UnsupportedImage } from "../../image/ImageError.ts"
 import { type ImageFormat, isWholePng, parse } from "../../image/ImageHeader.ts"
 import * as ClassTable from "../../mask/ClassTable.ts"
 import type { Palette } from "../../mask/Palette.ts"
@@ -139,12 +139,7 @@ const imagePart = (name: string, image: Image): Effect.Effect<Multipart.Part, Im
       const detail = "the inspection service takes PNG, JPEG, BMP and TIFF. Convert it first"
       return Effect.fail(new UnsupportedImage({ source: image.source, format: image.format, detail }))
     }
-    if (image.size > maxUpload) {
-      return Effect.fail(
-        new ImageTooLarge({ source: image.source, measure: "bytes", actual: image.size, limit: maxUpload })
-      )
-    }
-    return Body.part(name, image)
+    return Body.part(name, image, maxUpload)
   })
 
 /** A form with images under one part name. */

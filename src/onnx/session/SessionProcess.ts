@@ -83,18 +83,22 @@ const depth = 2
  * Hardly anything in a session is garbage of V8's, and the C library's arenas, one for each thread unless told otherwise,
  * would keep what the model gave back: together that takes tens of MiB off each session, and costs nothing.
  */
-const flags = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=2"]
+const lean = /semi[-_]space/.test(process.env["NODE_OPTIONS"] ?? "") ? [] : ["--max-semi-space-size=2"]
 
 /** How much of what a process printed last is worth keeping. */
 const keptOutput = 2000
 
 export const start = (load: Frames.Load, events: SessionEvents): SessionProcess => {
-  const child = spawn(process.execPath, [...flags, fileURLToPath(main)], {
-    stdio: ["ignore", "ignore", "pipe", "pipe"],
-    // Setting by setting, so that a user's own have the last word.
-    env: { MALLOC_ARENA_MAX: "2", ...process.env },
-    windowsHide: true
-  })
+  const child = spawn(
+    process.execPath,
+    ["--disable-warning=ExperimentalWarning", ...lean, fileURLToPath(main)],
+    {
+      stdio: ["ignore", "ignore", "pipe", "pipe"],
+      // Setting by setting, so that a user's own have the last word.
+      env: { MALLOC_ARENA_MAX: "2", ...process.env },
+      windowsHide: true
+    }
+  )
   if (alive.size === 0) process.on("exit", killAll)
   alive.add(child)
   const channel = child.stdio[3]

@@ -17,7 +17,7 @@ import * as Palette from "../../mask/Palette.ts"
 import type { Extent, Region } from "../../mask/Region.ts"
 import * as Regions from "../../mask/Regions.ts"
 import * as Colors from "../../render/Colors.ts"
-import * as Steps from "../../render/Steps.ts"
+import * as Steps from "../../mask/Steps.ts"
 import type { Segmented } from "../Dialect.ts"
 import * as Found from "../Found.ts"
 import * as GreyPng from "../GreyPng.ts"
@@ -99,9 +99,9 @@ export const make = Effect.fnUntraced(function* (
       })
     }
     case "application/geo+json":
-      return text(JSON.stringify(GeoJson.fromLabelMap(labelMap, { classes: found.classes })), format)
+      return text(yield* Steps.run(() => geoJson(found)), format)
     case "application/vnd.coco+json":
-      return text(JSON.stringify(coco(segmented, found)), format)
+      return text(yield* Steps.run(() => coco(segmented, found)), format)
     case "text/csv":
       return text(Csv.regions(yield* regionsOf(segmented, found)), format)
   }
@@ -109,11 +109,28 @@ export const make = Effect.fnUntraced(function* (
 
 const text = (body: string, contentType: string) => HttpServerResponse.text(body, { contentType })
 
-const coco = ({ image }: Segmented, { classes, labelMap }: Found.Found): Coco.Dataset => ({
-  images: [{ id: 1, width: labelMap.width, height: labelMap.height, file_name: image.name }],
-  annotations: Coco.annotations(labelMap, { imageId: 1 }),
-  categories: classes.map(({ id, name }) => ({ id, name }))
-})
+function* geoJson({ classes, labelMap }: Found.Found): Steps.Steps<string> {
+  const features = yield* listed(yield* GeoJson.steps(labelMap, { classes }))
+  return `{"type":"FeatureCollection","features":[${features}]}`
+}
+
+function* coco({ image }: Segmented, { classes, labelMap }: Found.Found): Steps.Steps<string> {
+  const { height, width } = labelMap
+  const of: Coco.Image = { id: 1, width, height, file_name: image.name }
+  const annotations = yield* listed(yield* Coco.steps(labelMap, { imageId: 1 }))
+  const categories = JSON.stringify(Coco.categories(classes))
+  return `{"images":[${JSON.stringify(of)}],"annotations":[${annotations}],"categories":${categories}}`
+}
+
+/** The items of an array, in JSON: large ones are megabytes of text. */
+function* listed(items: ReadonlyArray<unknown>): Steps.Steps<string> {
+  const texts: Array<string> = []
+  for (const [index, item] of items.entries()) {
+    if (index % 256 === 255) yield
+    texts.push(JSON.stringify(item))
+  }
+  return texts.join(",")
+}
 
 /** Those that the service reported, else those of the label map, with the confidence of each where the model says. */
 const regionsOf = (
@@ -122,7 +139,9 @@ const regionsOf = (
 ): Effect.Effect<ReadonlyArray<Region>, Refusal> =>
   confidence === undefined || segmentation.reported !== undefined
     ? Effect.mapError(segmentation.regions, fromError)
-    : Effect.sync(() => Regions.fromLabelMap(labelMap, { classes, confidence }))
+    : Steps.run(function* () {
+        return yield* Regions.steps(yield* Components.steps(labelMap), { classes, confidence })
+      })
 
 /** Regions in a JSON answer: more are of no use to a reader, and would make it large. */
 const maxRegions = 1000
@@ -130,14 +149,14 @@ const maxRegions = 1000
 /** What it says of the image comes from one walk over the label map: no outlines, and no second count of its pixels. */
 const json = Effect.fnUntraced(function* (segmented: Segmented, asked: Asked, { model, requestId }: About) {
   const { segmentation } = segmented
-  const components = Components.make(yield* Effect.mapError(segmentation.labelMap, fromError))
-  // A large map takes a while, and so does what comes next.
-  yield* Effect.yieldNow
+  const map = yield* Effect.mapError(segmentation.labelMap, fromError)
+  const components = yield* Steps.run(() => Components.steps(map))
   const { classes, confidence, labelMap, maxId, present } = yield* Found.make(segmented, components)
   const { height, width } = labelMap
   const palette = Colors.paletteOf(segmentation.classes)
   const regions: ReadonlyArray<Extent> =
-    segmentation.reported ?? Regions.extents(components, { classes, confidence })
+    segmentation.reported ??
+    (yield* Steps.run(() => Regions.extentSteps(components, { classes, confidence })))
   const largest = regions.length > 1 ? regions.toSorted((a, b) => b.area - a.area) : regions
   const body: SegmentResult = {
     requestId,
