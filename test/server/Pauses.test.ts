@@ -43,12 +43,13 @@ const map: LabelMap.LabelMap = {
   data: Uint8Array.from({ length: 6_000_000 }, (_, i) => (i >> 10) % 7)
 }
 
-/** Some twelve thousand regions. */
+/** Some twenty thousand regions. */
 const blocks: LabelMap.LabelMap = {
-  ...map,
-  data: Uint8Array.from({ length: 6_000_000 }, (_, i) => {
-    const x = Math.floor((i % 3000) / 20)
-    const y = Math.floor(i / 60_000)
+  width: 6000,
+  height: 4000,
+  data: Uint8Array.from({ length: 24_000_000 }, (_, i) => {
+    const x = Math.floor((i % 6000) / 30)
+    const y = Math.floor(i / 180_000)
     return (Math.imul(x, 73_856_093) ^ Math.imul(y, 19_349_663)) >>> 29
   })
 }
@@ -89,7 +90,9 @@ describe("others on the event loop have their turn while", () => {
     "text/csv"
   ] as const)("regions are found and written as %s", (format) =>
     Effect.gen(function* () {
-      const image = { source: "a", name: "a.png", width: 3000, height: 2000, orientation: 1 }
+      const { height, width } = blocks
+      const pixels = { width, height, channels: 1, data: new Uint8Array(width * height) } as const
+      const image = yield* Effect.provide(ImageSource.raster(pixels).open(), SharpCodec.layer)
       const prediction = { _tag: "Labels", classes: [], labelMap: blocks } as const
       const cost = { attempts: 1, duration: Duration.zero, serviceTime: undefined, requestId: "1" }
       yield* pauses(
