@@ -68,7 +68,7 @@ export interface BatchOptions<R, R2> {
   readonly report?: string | undefined
   /** Path of a CSV of all failures, written at the end of the run or at too many; removed where there are none. */
   readonly failedList?: string | undefined
-  /** Told twice a second, and once at the end. */
+  /** Told twice a second, and once at the end, which may be an interruption. */
   readonly onProgress?: ((progress: Progress.Progress) => Effect.Effect<void>) | undefined
   /** Told of each image that fails. */
   readonly onFailure?: ((failure: Failure) => Effect.Effect<void>) | undefined
@@ -225,7 +225,10 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
   yield* Effect.onInterrupt(Fiber.join(working), () =>
     Effect.suspend(() => {
       stopping = true
-      return Effect.andThen(Effect.timeoutOption(Fiber.await(working), grace), Fiber.interrupt(working))
+      return Effect.timeoutOption(Fiber.await(working), grace).pipe(
+        Effect.andThen(Fiber.interrupt(working)),
+        Effect.andThen(tell === undefined ? Effect.void : Effect.flatMap(progress, tell))
+      )
     })
   )
   yield* journal.commit

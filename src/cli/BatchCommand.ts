@@ -44,7 +44,9 @@ const flags = {
     Flag.optional
   ),
   report: Flag.Boolean("report").pipe(
-    Flag.withDescription("Write report.html at the end: the slowest, the worst, what failed"),
+    Flag.withDescription(
+      "Write report.html at the end: the slowest, the worst, what failed. On by default; --no-report leaves it out"
+    ),
     Flag.withDefault(true)
   ),
   concurrency: Flags.count("concurrency").pipe(

@@ -154,11 +154,11 @@ const readPair = (
   Effect.all({
     prediction: Effect.mapError(
       LabelFiles.read(pair.prediction.path, { palette }),
-      (reason) => `the prediction: ${reason}`
+      (reason) => `the prediction ${pair.prediction.path}: ${reason}`
     ),
     truth: Effect.mapError(
       LabelFiles.read(pair.truth.path, { ignoreIndex: options.ignore, palette }),
-      (reason) => `the truth: ${reason}`
+      (reason) => `the truth ${pair.truth.path}: ${reason}`
     )
   })
 

@@ -7,6 +7,7 @@
  * | 1 | some images failed |
  * | 2 | the command line is wrong |
  * | 3 | the service or the model cannot be used |
+ * | 141 | nobody reads standard output any more (`| head`), or it cannot be written |
  * | 130, 143 | interrupted (Ctrl-C), terminated; a server that was told to stop ends with 0 |
  */
 import { Cause, type Exit, Schema } from "effect"
@@ -15,12 +16,15 @@ export const someFailed = 1
 export const usage = 2
 export const unavailable = 3
 export const interrupted = 130
+export const unread = 141
 export const terminated = 143
 
 /** How this process was told to stop, as far as the exit code depends on it. */
 export const stop = {
   /** By SIGTERM. */
   terminated: false,
+  /** Because nothing can be written to standard output. */
+  unread: false,
   /** What ran was a server, which has no other way to end well. */
   served: false
 }
@@ -38,6 +42,7 @@ export class Ended extends Schema.TaggedError<Ended>()("Ended", {
 
 /** The code of an exit. */
 export const of = (exit: Exit.Exit<unknown, unknown>): number => {
+  if (stop.unread) return unread
   if (exit._tag === "Success") return 0
   if (Cause.hasInterruptsOnly(exit.cause)) {
     return stop.served ? 0 : stop.terminated ? terminated : interrupted

@@ -10,6 +10,7 @@ import * as LabelPng from "../mask/LabelPng.ts"
 import * as Npy from "../mask/Npy.ts"
 import * as Palette from "../mask/Palette.ts"
 import * as ExitCode from "./ExitCode.ts"
+import { reasonOf } from "./OutFile.ts"
 
 /** One label map on disk. */
 export interface LabelFile {
@@ -38,7 +39,8 @@ export const inFolder = Effect.fnUntraced(function* (
   const fs = yield* FileSystem.FileSystem
   const names = yield* Effect.mapError(
     fs.readDirectory(folder, { recursive: true }),
-    (error) => new ExitCode.Ended({ code: ExitCode.usage, reason: `cannot list ${folder}: ${error.message}` })
+    (error) =>
+      new ExitCode.Ended({ code: ExitCode.usage, reason: `cannot list ${folder}: ${reasonOf(error)}` })
   )
   const files = new Map<string, LabelFile>()
   for (const name of names.toSorted()) {

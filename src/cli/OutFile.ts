@@ -3,10 +3,24 @@
  * interrupted leaves nothing behind.
  */
 import { dirname, join } from "node:path"
-import { Effect, FileSystem } from "effect"
+import { Effect, FileSystem, type PlatformError } from "effect"
 import * as ExitCode from "./ExitCode.ts"
 
 export type Write = (piece: string | Uint8Array) => Effect.Effect<void, ExitCode.Ended>
+
+/** What keeps a file or a folder from being written or listed, in words. */
+export const reasonOf = ({ message, reason }: PlatformError.PlatformError): string => {
+  switch (reason._tag) {
+    case "NotFound":
+      return "there is no such folder"
+    case "AlreadyExists":
+      return "a file stands where a folder should be"
+    case "PermissionDenied":
+      return "this user may not"
+    default:
+      return message
+  }
+}
 
 let counter = 0
 
@@ -18,8 +32,8 @@ export const write = <R>(
   Effect.flatMap(FileSystem.FileSystem, (fs) => {
     const folder = dirname(path)
     const part = join(folder, `.segformer-${process.pid}-out-${counter++}.part`)
-    const failed = (error: { readonly message: string }) =>
-      new ExitCode.Ended({ code: ExitCode.someFailed, reason: `cannot write ${path}: ${error.message}` })
+    const failed = (error: PlatformError.PlatformError) =>
+      new ExitCode.Ended({ code: ExitCode.someFailed, reason: `cannot write ${path}: ${reasonOf(error)}` })
     const encoder = new TextEncoder()
     const filled = Effect.scoped(
       Effect.flatMap(Effect.mapError(fs.open(part, { flag: "wx" }), failed), (file) =>

@@ -47,7 +47,9 @@ const presenter = CliOutput.layerPresenter({
     if (event._tag !== "InvalidInvocation") return CliOutput.defaultPresenter.present(event)
     const path = event.commandPath.join(" ")
     return Effect.andThen(
-      Effect.forEach(event.errors, (error) => Screen.complain(error.message), { discard: true }),
+      Effect.forEach(event.errors, (error) => Screen.complain(error.message.replaceAll(/\s+/g, " ")), {
+        discard: true
+      }),
       Effect.sync(() => {
         process.stderr.write(`Try: ${path} --help\n`)
       })

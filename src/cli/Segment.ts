@@ -1,6 +1,6 @@
 /** `segformer segment`, at work: images in, overlays, label maps and reports out. */
 import { join, relative } from "node:path"
-import { Clock, Effect, FileSystem, Option, Result } from "effect"
+import { Clock, Effect, FileSystem, Option, type PlatformError, Result } from "effect"
 import type { HttpClient } from "effect/http"
 import { ImageCodec } from "../image/ImageCodec.ts"
 import type { Image, ImageLimits } from "../image/ImageSource.ts"
@@ -18,6 +18,7 @@ import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as Inputs from "./Inputs.ts"
+import * as OutFile from "./OutFile.ts"
 import * as Report from "./Report.ts"
 import * as Results from "./Results.ts"
 import * as Screen from "./Screen.ts"
@@ -100,6 +101,16 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
       yield* show("…")
     }),
     { concurrency: options.concurrency, discard: true }
+  ).pipe(
+    Effect.onInterrupt(() =>
+      Effect.andThen(
+        progress.clear,
+        Screen.complain(
+          `stopped: ${reports.length} of ${images.length} ${images.length === 1 ? "image is" : "images are"} done` +
+            (reports.length === 0 ? "" : `, in ${options.out}`)
+        )
+      )
+    )
   )
   yield* progress.clear
 
@@ -113,8 +124,11 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
   return yield* new ExitCode.Ended({ code: none ? ExitCode.unavailable : ExitCode.someFailed })
 })
 
-const cannotWrite = (folder: string, error: { readonly message: string }) =>
-  new ExitCode.Ended({ code: ExitCode.someFailed, reason: `cannot write to ${folder}: ${error.message}` })
+const cannotWrite = (folder: string, error: PlatformError.PlatformError) =>
+  new ExitCode.Ended({
+    code: ExitCode.someFailed,
+    reason: `cannot write to ${folder}: ${OutFile.reasonOf(error)}`
+  })
 
 const segmentOne = Effect.fnUntraced(function* (
   input: Inputs.Input,

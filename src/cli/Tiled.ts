@@ -1,6 +1,6 @@
 /** `segformer tile`: one image larger than memory, from file to file. */
-import { basename, extname } from "node:path"
-import { Clock, Effect, Stream } from "effect"
+import { basename, dirname, extname } from "node:path"
+import { Clock, Effect, FileSystem, Stream } from "effect"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as Colors from "../render/Colors.ts"
@@ -11,6 +11,7 @@ import * as Tiled from "../tiled/Tiled.ts"
 import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
+import * as OutFile from "./OutFile.ts"
 import * as Report from "./Report.ts"
 import * as Screen from "./Screen.ts"
 
@@ -45,6 +46,8 @@ const tile = Effect.fnUntraced(function* (options: Options) {
   if (/^https?:/i.test(image)) return yield* wrong(`${image} is an address: download it, and give the file`)
   const started = yield* Clock.currentTimeMillis
   const out = options.out ?? `${basename(image, extname(image))}.labels.tif`
+  if (!/\.(?:tiff?|png)$/i.test(out))
+    return yield* wrong(`--out ${out}: its name must end in .tif, .tiff or .png`)
   const progress = Screen.progress(!options.quiet)
   yield* Effect.addFinalizer(() => progress.clear)
   yield* progress.show(`Unpacking ${image}…`)
@@ -64,7 +67,16 @@ const tile = Effect.fnUntraced(function* (options: Options) {
     }),
     Stream.provideService(Transport, transport)
   )
-  yield* Effect.mapError(LabelFile.write(out, picture, bands, { depth: options.depth }), failed)
+  const fs = yield* FileSystem.FileSystem
+  yield* Effect.mapError(fs.makeDirectory(dirname(out), { recursive: true }), (error) =>
+    failed({ message: `cannot write ${out}: ${OutFile.reasonOf(error)}` })
+  )
+  yield* LabelFile.write(out, picture, bands, { depth: options.depth }).pipe(
+    Effect.mapError(failed),
+    Effect.onInterrupt(() =>
+      Effect.andThen(progress.clear, Screen.complain(`stopped: ${out} is not written`))
+    )
+  )
   yield* progress.clear
 
   const palette = Colors.paletteOf(classes)

@@ -7,13 +7,16 @@ import { Effect } from "effect"
 import * as ExitCode from "./ExitCode.ts"
 import { program } from "./Program.ts"
 
-// `segformer … | head`: whoever read has seen enough.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0)
-  throw error
-})
-
 let interrupts = 0
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (ExitCode.stop.unread) return
+  ExitCode.stop.unread = true
+  // `segformer … | head`: whoever read has seen enough. A full disk is worth a line.
+  if (error.code !== "EPIPE")
+    process.stderr.write(`segformer: cannot write to standard output: ${error.message}\n`)
+  // As Ctrl-C does: what is under way leaves nothing half done.
+  process.kill(process.pid, "SIGINT")
+})
 process.on("SIGTERM", () => {
   ExitCode.stop.terminated = true
 })

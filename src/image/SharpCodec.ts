@@ -126,7 +126,7 @@ const decode = Effect.fnUntraced(function* (
         .raw()
         .toBuffer({ resolveWithObject: true })
     },
-    catch: (cause) => new NotAnImage({ source, detail: reasonOf(cause) })
+    catch: (cause) => new NotAnImage({ source, detail: `it is broken or cut off (${reasonOf(cause)})` })
   })
   if (info.width !== width || info.height !== height) {
     const detail = `its header says ${width} x ${height} pixels, but it decodes to ${info.width} x ${info.height}`

@@ -77,7 +77,7 @@ export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("Co
       this.code === "ECONNREFUSED"
         ? ". Is the service running, and is this its port?"
         : this.code === "ENOTFOUND" || this.code === "EAI_AGAIN"
-          ? ". Is the host name right?"
+          ? ". Is the host name right, and this machine online?"
           : isTls(this.code)
             ? ". Does it speak TLS, with a certificate that this machine trusts?"
             : ""

@@ -111,7 +111,8 @@ export const file = Effect.fn("segformer.tiled.open")(function* (
   }
   const sharp = yield* loadSharp
   const input = () => sharp(path, { ...unlimited, sequentialRead: true })
-  const broken = (cause: unknown) => new NotAnImage({ source, detail: reasonOf(cause) })
+  const broken = (cause: unknown) =>
+    new NotAnImage({ source, detail: `it is broken, cut off or of no type known here (${reasonOf(cause)})` })
   const header = yield* Effect.tryPromise({ try: () => input().metadata(), catch: broken })
   const { format, isProgressive, orientation = 1 } = header
   const { height, width } = header.autoOrient

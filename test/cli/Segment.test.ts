@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
@@ -281,8 +281,24 @@ describe("Ctrl-C", () => {
       const pid = running.process.pid ?? 0
       process.kill(-pid, "SIGINT")
       const { code, stderr } = yield* Effect.promise(() => running.ended)
-      assert.deepStrictEqual([code, stderr], [130, ""])
+      assert.strictEqual(code, 130)
+      assert.match(stderr, /^segformer: stopped: \d+ of 400 images are done(, in segformer-out)?\n$/)
       assert.throws(() => process.kill(-pid, 0), /ESRCH/)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("happens by itself when nobody reads what is printed, and leaves whole files", () =>
+    Effect.gen(function* () {
+      const many = Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`p${i}.png`, Fixtures.image]))
+      const cwd = yield* folder(many)
+      const running = yield* start(["segment", ".", "--json"], { cwd })
+      yield* until(() => running.stdout() !== "")
+      running.process.stdout?.destroy()
+      const { code, stderr } = yield* Effect.promise(() => running.ended)
+      assert.strictEqual(code, 141)
+      assert.match(stderr, /^segformer: stopped: \d+ of 400 images are done/)
+      const files = readdirSync(join(cwd, "segformer-out"))
+      assert.isTrue(files.every((name) => /\.(?:overlay\.png|labels\.png|json)$/.test(name)))
     }).pipe(Effect.scoped)
   )
 

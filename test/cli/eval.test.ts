@@ -126,7 +126,7 @@ describe("segformer eval", () => {
       assert.match(stderr, /segformer: alone: it has no match in truth\n/)
       assert.match(stderr, /segformer: missed: it has no match in found\n/)
       assert.match(stderr, /segformer: size: the prediction is 3 x 1 pixels, the truth 2 x 1\n/)
-      assert.match(stderr, /segformer: broken: the truth: /)
+      assert.match(stderr, /segformer: broken: the truth \S+broken\.png: /)
       const [found] = lines(stdout)
       assert.strictEqual(found?.["images"], 2)
       assert.strictEqual(found?.["meanIou"], 1)

@@ -59,10 +59,19 @@ describe("docs/examples", () => {
       )
       const up = yield* InspectionServer.make
       const { stdout } = yield* run("fallback.ts", [yield* panel, down.url, up.url])
-      assert.match(stdout, /is not available \(503\): maintenance/)
-      assert.match(stdout, /1 region\(s\)/)
+      assert.match(stdout, /^1 region\(s\)$/m)
       assert.strictEqual(down.requests.length, 2)
       assert.strictEqual(up.requests.length, 1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("fallback asks the second service where nobody answers at the first's address", () =>
+    Effect.gen(function* () {
+      const port = yield* TestServer.closedPort
+      const up = yield* InspectionServer.make
+      const { code, stdout } = yield* run("fallback.ts", [yield* panel, `http://127.0.0.1:${port}`, up.url])
+      assert.match(stdout, /^1 region\(s\)$/m)
+      assert.strictEqual(code, 0)
     }).pipe(Effect.scoped)
   )
 
