@@ -16,6 +16,9 @@ interface Statement {
   readonly code: string
 }
 
+/** Under which the package's exports name their sources. */
+const condition = "effect-segformer-source"
+
 /** In emitted declarations a statement starts at the margin, and what continues it does not. */
 const statementsOf = (text: string): ReadonlyArray<Statement> => {
   const statements: Array<{ comment: string | undefined; code: string }> = []
@@ -119,14 +122,14 @@ export const generate = (): ReadonlyMap<string, string> => {
 }
 
 const pages = (modules: ReadonlyMap<string, Module>): ReadonlyMap<string, string> => {
-  const { exports }: { exports: Record<string, { source: string } | string> } = JSON.parse(
+  const { exports }: { exports: Record<string, Record<typeof condition, string> | string> } = JSON.parse(
     readFileSync(join(root, "package.json"), "utf8")
   )
   const result = new Map<string, string>()
   const index: Array<string> = []
   for (const [entry, target] of Object.entries(exports)) {
     if (typeof target === "string") continue
-    const path = normalize(target.source)
+    const path = normalize(target[condition])
     const module = modules.get(path)
     if (module === undefined) throw new Error(`${entry} has no module at ${path}`)
     const name = entry === "." ? "effect-segformer" : `effect-segformer/${entry.slice(2)}`
