@@ -17,7 +17,9 @@ import * as WorkerRunsCommand from "./WorkerRunsCommand.ts"
 
 export const command = Command.make("segformer").pipe(
   Command.withDescription(
-    "Segment images with SegFormer: with the model in this package, one of your own, or a service."
+    "Segment images with SegFormer: with the model in this package, one of your own, or a service.\n\nExit codes: 0 all " +
+      "is well, 1 some images failed, 2 wrong command line, 3 the service or model cannot be used, 130 interrupted, 143 " +
+      "terminated, 141 nobody reads what is printed."
   ),
   Command.withSubcommands([
     SegmentCommand.command,

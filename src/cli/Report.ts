@@ -107,7 +107,10 @@ export const table = (reports: ReadonlyArray<ImageReport>): ReadonlyArray<string
       })
     }
   }
-  const rows = [...sums.values()]
+  const classes = [...sums.values()]
+  // In windows nobody counts them.
+  const areCounted = classes.some(({ regions }) => regions !== undefined)
+  const rows = classes
     .sort((a, b) => a.id - b.id)
     .map((info) => ({
       // Background is not painted, so it has no colour to show.
@@ -116,8 +119,8 @@ export const table = (reports: ReadonlyArray<ImageReport>): ReadonlyArray<string
         Screen.plain(info.name),
         number.format(info.pixels),
         percent(info.pixels / total),
-        info.regions === undefined ? "" : number.format(info.regions)
+        ...(areCounted ? [info.regions === undefined ? "" : number.format(info.regions)] : [])
       ]
     }))
-  return Screen.table(["class", "pixels", "share", "regions"], rows)
+  return Screen.table(["class", "pixels", "share", ...(areCounted ? ["regions"] : [])], rows)
 }

@@ -1,4 +1,5 @@
 /** `segformer segment`, at work: images in, overlays, label maps and reports out. */
+import { rmdir } from "node:fs/promises"
 import { join, relative } from "node:path"
 import { Clock, Effect, FileSystem, Option, type PlatformError, Result } from "effect"
 import type { HttpClient } from "effect/http"
@@ -73,9 +74,12 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
   yield* Effect.addFinalizer(() => progress.clear)
   yield* progress.show(options.url === undefined ? "Loading the model…" : `Asking ${options.url}…`)
   const transport = yield* Backend.make({ ...options, sessions: undefined })
+  const isNew = !(yield* Effect.orElseSucceed(fs.exists(options.out), () => true))
   yield* Effect.mapError(fs.makeDirectory(options.out, { recursive: true }), (error) =>
     cannotWrite(options.out, error)
   )
+  // Of a run in which nothing went well there is nothing to keep.
+  if (isNew) yield* Effect.addFinalizer(() => Effect.ignore(Effect.tryPromise(() => rmdir(options.out))))
 
   let done = 0
   const reports: Array<Report.ImageReport> = []

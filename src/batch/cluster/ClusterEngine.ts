@@ -57,7 +57,7 @@ export interface RunnerOptions extends DatabaseOptions {
   readonly host?: string | undefined
   /** 34431 by default. */
   readonly port?: number | undefined
-  /** Where this runner listens. All addresses of this machine by default. */
+  /** Where this runner listens. At `host`, where that is an address of this machine, by default; else at all it has. */
   readonly listen?: string | undefined
   /** How much work this runner takes, compared with others. 1 by default. */
   readonly weight?: number | undefined
@@ -134,7 +134,7 @@ export const layerRunner = (
 ): Layer.Layer<Engine, ClusterError.DatabaseFailed | ClusterError.RunnerNotListening> => {
   const host = options.host ?? ownAddress()
   const port = options.port ?? 34431
-  const listen = options.listen ?? "0.0.0.0"
+  const listen = options.listen ?? listenAddress(host)
   return ClusterWorkflowEngine.layer.pipe(
     Layer.provideMerge(
       Layer.provide(SocketRunner.layer, [
@@ -163,7 +163,11 @@ export const layerRunner = (
   )
 }
 
+const addresses = () => Object.values(networkInterfaces()).flatMap((found) => found ?? [])
+
 const ownAddress = (): string =>
-  Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? "127.0.0.1"
+  addresses().find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? "127.0.0.1"
+
+/** Runners ask each other for no password: the fewer addresses one listens at, the better. */
+const listenAddress = (host: string): string =>
+  addresses().some(({ address }) => address === host) ? host : host === "localhost" ? "127.0.0.1" : "0.0.0.0"
