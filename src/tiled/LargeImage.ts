@@ -34,6 +34,7 @@ import {
 } from "../image/ImageError.ts"
 import type { Image, ImageLimits } from "../image/ImageSource.ts"
 import * as ImageSource from "../image/ImageSource.ts"
+import * as RasterImage from "../image/RasterImage.ts"
 import type { Box } from "../mask/Region.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 
@@ -172,7 +173,7 @@ export const file = Effect.fn("segformer.tiled.open")(function* (
             },
             catch: (cause) => new ImageNotReadable({ source, detail: reasonOf(cause) })
           })
-        return ImageSource.fromPixels({
+        return RasterImage.fromPixels({
           source: sourceOf(source, box),
           name: nameOf(box),
           width: box.width,
