@@ -1,7 +1,7 @@
 /** `segformer segment`, at work: images in, overlays, label maps and reports out. */
 import { rmdir } from "node:fs/promises"
 import { join, relative } from "node:path"
-import { Clock, Effect, FileSystem, Option, type PlatformError, Result } from "effect"
+import { Clock, Effect, FileSystem, Option, type PlatformError, References, Result } from "effect"
 import type { HttpClient } from "effect/http"
 import { ImageCodec } from "../image/ImageCodec.ts"
 import type { Image, ImageLimits } from "../image/ImageSource.ts"
@@ -139,7 +139,12 @@ const segmentOne = Effect.fnUntraced(function* (
   transport: Transport["Service"],
   options: Options
 ): Effect.fn.Return<Report.ImageReport, Failure, ImageCodec | FileSystem.FileSystem | HttpClient.HttpClient> {
-  const image = yield* input.source.open(options.limits)
+  // An address is tried again like a service. What is wrong with it is told at the end, once.
+  const image = yield* Effect.provideService(
+    input.source.open(options.limits),
+    References.MinimumLogLevel,
+    "Error"
+  )
   const segmentation = yield* Effect.provideService(
     segment({ name: image.name, open: () => Effect.succeed(image) }),
     Transport,

@@ -331,6 +331,16 @@ describe("Ctrl-C", () => {
 })
 
 describe("retries", () => {
+  it.live("of an image's address are not told one by one: a dead one is one line", () =>
+    Effect.gen(function* () {
+      const address = `http://127.0.0.1:${yield* closedPort}/a.png`
+      const cwd = yield* folder()
+      const { code, stderr } = yield* run(["segment", address], { cwd })
+      assert.strictEqual(code, 3)
+      assert.match(stderr, /^segformer: Cannot reach [^\n]*ECONNREFUSED[^\n]*\n$/)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("are told on standard error, and counted in the report", () =>
     Effect.gen(function* () {
       let asked = 0
