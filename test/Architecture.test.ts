@@ -25,7 +25,7 @@ const rooms = [
 /** Rooms, or single modules, that may use Node and what runs on it alone. */
 const onNode = [
   /^src\/(onnx|tiled|batch|server|cli)\//,
-  /^src\/image\/(SharpCodec|sharp)\.ts$/,
+  /^src\/image\/(SharpCodec|SharpModule|sharp)\.ts$/,
   /^src\/testing\/(FaultyService|Bomb|node)\.ts$/,
   /^src\/service\/(NodeAddressGuard|NodeHttp|node)\.ts$/
 ]

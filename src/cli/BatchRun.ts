@@ -14,6 +14,7 @@ import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
 import * as BatchSinks from "./BatchSinks.ts"
 import * as ExitCode from "./ExitCode.ts"
+import { inFlags } from "./Flags.ts"
 import * as Screen from "./Screen.ts"
 
 export interface Options extends Pick<Backend.BackendOptions, "url" | "model" | "palette"> {
@@ -129,7 +130,7 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
       })
     )
   } else {
-    for (const { message } of failures) yield* Screen.complain(message)
+    for (const { message } of failures) yield* Screen.complain(inFlags(message))
     if (summary.settled.failed > failures.length) {
       yield* Screen.complain(
         `and ${summary.settled.failed - failures.length} more: see ${join(out, "failed.csv")}`

@@ -17,6 +17,10 @@ export const parseBytes = (text: string): Option.Option<number> => {
   return value > 0 ? Option.some(value) : Option.none()
 }
 
+/** What the library calls by its options, by the flags of commands that have {@link maxBytes} and {@link maxPixels}. */
+export const inFlags = (text: string): string =>
+  text.replaceAll("`limits.maxPixels`", "--max-pixels").replaceAll("`limits.maxBytes`", "--max-bytes")
+
 /** A flag of {@link parseBytes}. */
 export const bytes = (name: string) =>
   Flag.String(name).pipe(

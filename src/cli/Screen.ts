@@ -13,14 +13,10 @@ const isTerminal = (): boolean => process.stderr.isTTY && process.env["TERM"] !=
 /** Text in nothing but what can be seen: names of files may hold anything. */
 export const plain = (text: string): string => text.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, " ")
 
-/** What the library calls by its options the command calls by its flags. */
-const inFlags = (text: string): string =>
-  text.replaceAll("`limits.maxPixels`", "--max-pixels").replaceAll("`limits.maxBytes`", "--max-bytes")
-
 /** One line on standard error. */
 export const complain = (line: string): Effect.Effect<void> =>
   Effect.sync(() => {
-    process.stderr.write(`${isTerminal() ? clearLine : ""}segformer: ${inFlags(plain(line))}\n`)
+    process.stderr.write(`${isTerminal() ? clearLine : ""}segformer: ${plain(line)}\n`)
   })
 
 /** One line on standard output. */

@@ -18,6 +18,7 @@ import type { SegmentationError } from "../SegmentationError.ts"
 import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
+import { inFlags } from "./Flags.ts"
 import * as Inputs from "./Inputs.ts"
 import * as OutFile from "./OutFile.ts"
 import * as Report from "./Report.ts"
@@ -61,9 +62,10 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
   const fs = yield* FileSystem.FileSystem
   const { images, missing } = yield* Inputs.expand(options.images, options.out)
   const fail = Effect.fnUntraced(function* (label: string, error: { _tag: string; message: string }) {
-    yield* Screen.complain(error.message)
+    const message = inFlags(error.message)
+    yield* Screen.complain(message)
     if (options.json) {
-      const { _tag: tag, message } = error
+      const { _tag: tag } = error
       yield* Screen.say(JSON.stringify({ image: label, error: { tag, message } }))
     }
   })

@@ -22,54 +22,22 @@
 import { Effect, Layer } from "effect"
 import * as Bmp from "./Bmp.ts"
 import { type DecodeOptions, type EncodeOptions, ImageCodec, type Raster } from "./ImageCodec.ts"
-import {
-  DependencyMissing,
-  type ImageError,
-  ImageTooLarge,
-  NotAnImage,
-  UnsupportedImage
-} from "./ImageError.ts"
+import { type ImageError, ImageTooLarge, NotAnImage, UnsupportedImage } from "./ImageError.ts"
 import { defaultLimits, type Image } from "./ImageSource.ts"
-
-type SharpModule = typeof import("sharp").default
-
-const reasonOf = (cause: unknown): string => {
-  const text = cause instanceof Error ? cause.message : String(cause)
-  return text.split("\n", 1)[0]!.trim().slice(0, 300)
-}
+import { load, plain, reasonOf, type SharpModule } from "./SharpModule.ts"
 
 /** How sharp is loaded: a parameter, so that a test can take it away. @internal */
-export const make = (load: () => Promise<SharpModule>): Effect.Effect<ImageCodec["Service"]> =>
-  Effect.map(
-    Effect.cached(
-      Effect.tryPromise({
-        try: async () => {
-          const sharp = await load()
-          // Its cache keeps decoded tiles for operations that repeat; each picture comes once.
-          sharp.cache(false)
-          return sharp
-        },
-        catch: (cause) =>
-          new DependencyMissing({
-            package: "sharp",
-            purpose: "Decoding and encoding images",
-            detail: reasonOf(cause)
-          })
-      })
-    ),
-    (loaded) =>
-      ImageCodec.of({
-        decode: (image, options) => Effect.flatMap(loaded, (sharp) => decode(sharp, image, options)),
-        encode: (raster, format, options) =>
-          Effect.flatMap(loaded, (sharp) => encode(sharp, raster, format, options))
-      })
+export const make = (from?: () => Promise<SharpModule>): Effect.Effect<ImageCodec["Service"]> =>
+  Effect.map(Effect.cached(load("Decoding and encoding images", from)), (loaded) =>
+    ImageCodec.of({
+      decode: (image, options) => Effect.flatMap(loaded, (sharp) => decode(sharp, image, options)),
+      encode: (raster, format, options) =>
+        Effect.flatMap(loaded, (sharp) => encode(sharp, raster, format, options))
+    })
   )
 
 /** The codec, with sharp as it is installed. */
-export const layer: Layer.Layer<ImageCodec> = Layer.effect(
-  ImageCodec,
-  make(async () => (await import("sharp")).default)
-)
+export const layer: Layer.Layer<ImageCodec> = Layer.effect(ImageCodec, make())
 
 /** Pixels of a bitmap converted between two pauses: a few milliseconds of work. */
 const pixelsPerSlice = 1_000_000
@@ -138,10 +106,6 @@ const decode = Effect.fnUntraced(function* (
   }
   return { width, height, channels, data: plain(data) }
 })
-
-/** The same memory without Node's additions. */
-const plain = ({ buffer, byteLength, byteOffset }: Buffer): Uint8Array =>
-  new Uint8Array(buffer, byteOffset, byteLength)
 
 const encode = (
   sharp: SharpModule,

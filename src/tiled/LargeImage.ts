@@ -25,7 +25,6 @@ import { join } from "node:path"
 import { Effect, FileSystem, type PlatformError, type Scope } from "effect"
 import { ImageCodec, type Raster } from "../image/ImageCodec.ts"
 import {
-  DependencyMissing,
   ImageNotFound,
   ImageNotReadable,
   ImageTooLarge,
@@ -35,6 +34,7 @@ import {
 import type { Image, ImageLimits } from "../image/ImageSource.ts"
 import * as ImageSource from "../image/ImageSource.ts"
 import * as RasterImage from "../image/RasterImage.ts"
+import { load, plain, reasonOf, type SharpModule } from "../image/SharpModule.ts"
 import type { Box } from "../mask/Region.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 
@@ -110,7 +110,7 @@ export const file = Effect.fn("segformer.tiled.open")(function* (
     const actual = Number(size)
     return yield* new ImageTooLarge({ source, measure: "bytes", actual, limit: limits.maxBytes })
   }
-  const sharp = yield* loadSharp
+  const sharp = yield* load("Reading large pictures")
   const input = () => sharp(path, { ...unlimited, sequentialRead: true })
   const broken = (cause: unknown) =>
     new NotAnImage({ source, detail: `it is broken, cut off or of no type known here (${reasonOf(cause)})` })
@@ -194,29 +194,12 @@ export const file = Effect.fn("segformer.tiled.open")(function* (
 /** Tiles are 512 pixels a side, and in a small picture no larger than it is: libvips refuses those. */
 const tileSide = (size: number): number => Math.min(512, Math.ceil(size / 16) * 16)
 
-type SharpModule = typeof import("sharp").default
 type Pipeline = ReturnType<SharpModule>
 
 /** As libvips calls them: AVIF is of the family of HEIF, of which the usual build of sharp decodes nothing else. */
 const readable: ReadonlySet<string> = new Set(["tiff", "png", "jpeg", "webp", "gif", "heif"])
 
 const unlimited = { failOn: "error", limitInputPixels: false, unlimited: true } as const
-
-const loadSharp = Effect.tryPromise({
-  try: async () => {
-    const sharp = (await import("sharp")).default
-    // Its cache keeps tiles of files that will be gone.
-    sharp.cache(false)
-    return sharp
-  },
-  catch: (cause) =>
-    new DependencyMissing({ package: "sharp", purpose: "Reading large pictures", detail: reasonOf(cause) })
-})
-
-const reasonOf = (cause: unknown): string => {
-  const text = cause instanceof Error ? cause.message : String(cause)
-  return text.split("\n", 1)[0]!.trim().slice(0, 300)
-}
 
 const notPlaced = (source: string, reason: string) =>
   new ImageNotReadable({ source, detail: `there is no place for its tiles (${reason})` })
@@ -229,10 +212,6 @@ const notRead = (source: string) => (error: PlatformError.PlatformError) =>
 const sourceOf = (source: string, { x, y }: Box): string => `${source} at ${x}, ${y}`
 
 const nameOf = ({ x, y }: Box): string => `window-${x}-${y}.png`
-
-/** The same memory without Node's additions. */
-const plain = ({ buffer, byteLength, byteOffset }: Buffer): Uint8Array =>
-  new Uint8Array(buffer, byteOffset, byteLength)
 
 interface Size {
   readonly width: number

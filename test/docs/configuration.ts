@@ -128,7 +128,7 @@ ${serveFlags()}
 | \`OTEL_SERVICE_NAME\` | as OpenTelemetry has it; its other variables hold as well | \`segformer\` |
 | \`NO_COLOR\`, \`TERM\` | no colours where the first is set or the second is \`dumb\` | |
 | \`NODE_ENV\` | \`production\`: nothing is taken to be on this machine | |
-| \`NODE_OPTIONS\`, \`MALLOC_ARENA_MAX\` | memory of sessions and of \`segformer tile\`, instead of what they set themselves | [large images](guides/large-images.md#memory) |
+| \`NODE_OPTIONS\`, \`MALLOC_ARENA_MAX\` | memory of \`segformer tile\`, instead of what it sets itself | [large images](guides/large-images.md#memory) |
 | \`ORT_DISABLE_TELEMETRY\` | whether ONNX Runtime keeps its use to itself | \`1\` |
 `
 

@@ -147,6 +147,14 @@ describe("sessions", () => {
     60_000
   )
 
+  it.live.skipIf(process.platform !== "linux")("run where ONNX Runtime tells nobody of it", () =>
+    Effect.gen(function* () {
+      const [pid] = yield* (yield* pool(64)).pids
+      const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0")
+      assert.include(environment, "ORT_DISABLE_TELEMETRY=1")
+    }).pipe(Effect.scoped)
+  )
+
   it.live("report a picture whose process dies, and do the next in a new one", () =>
     Effect.gen(function* () {
       const sessions = yield* pool(256)

@@ -168,6 +168,6 @@ const addresses = () => Object.values(networkInterfaces()).flatMap((found) => fo
 const ownAddress = (): string =>
   addresses().find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? "127.0.0.1"
 
-/** Runners ask each other for no password: the fewer addresses one listens at, the better. */
-const listenAddress = (host: string): string =>
+/** Runners ask each other for no password: the fewer addresses one listens at, the better. @internal */
+export const listenAddress = (host: string): string =>
   addresses().some(({ address }) => address === host) ? host : host === "localhost" ? "127.0.0.1" : "0.0.0.0"

@@ -2,8 +2,7 @@
 
 /**
  * Gives the memory of an array back at once; whoever still looks at it finds it empty. The collector comes by how much has
- * been taken since it last came, and walks the whole heap then: for a stream of pictures, that is a tenth of a process's
- * work and tens of MiB that nobody needs any more.
+ * been taken since it last came, and walks the whole heap then: with pixels left to it, after every ten pictures or so.
  */
 export const release = ({ buffer, byteLength }: ArrayBufferView): void => {
   // A part of something larger is not this one's to give back.

@@ -79,29 +79,19 @@ const killAll = () => {
 /** One picture in the model, one before it. */
 const depth = 2
 
-/**
- * ONNX Runtime reports its use to Microsoft unless told not to; nobody who segments an image has asked for that. And the C
- * library's arenas, one for each thread otherwise, would keep what the model gave back.
- */
-const settings = { ORT_DISABLE_TELEMETRY: "1", MALLOC_ARENA_MAX: "2" }
-
-/** Hardly anything in a session is garbage of V8's: room for it would be tens of MiB for nothing. */
-const lean = /semi[-_]space/.test(process.env["NODE_OPTIONS"] ?? "") ? [] : ["--max-semi-space-size=2"]
+/** ONNX Runtime reports its use to Microsoft unless told not to; nobody who segments an image has asked for that. */
+const settings = { ORT_DISABLE_TELEMETRY: "1" }
 
 /** How much of what a process printed last is worth keeping. */
 const keptOutput = 2000
 
 export const start = (load: Frames.Load, events: SessionEvents): SessionProcess => {
-  const child = spawn(
-    process.execPath,
-    ["--disable-warning=ExperimentalWarning", ...lean, fileURLToPath(main)],
-    {
-      stdio: ["ignore", "ignore", "pipe", "pipe"],
-      // Setting by setting, so that a user's own have the last word.
-      env: { ...settings, ...process.env },
-      windowsHide: true
-    }
-  )
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", fileURLToPath(main)], {
+    stdio: ["ignore", "ignore", "pipe", "pipe"],
+    // A user's own has the last word.
+    env: { ...settings, ...process.env },
+    windowsHide: true
+  })
   if (alive.size === 0) process.on("exit", killAll)
   alive.add(child)
   const channel = child.stdio[3]

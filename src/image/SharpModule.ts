@@ -1,0 +1,30 @@
+/** `sharp`, an optional package: how it is loaded, and what its answers and errors are here. */
+import { Effect } from "effect"
+import { DependencyMissing } from "./ImageError.ts"
+
+export type SharpModule = typeof import("sharp").default
+
+/** The package, or what to install. `from` is a parameter so that a test can take it away. */
+export const load = (
+  purpose: string,
+  from: () => Promise<SharpModule> = async () => (await import("sharp")).default
+): Effect.Effect<SharpModule, DependencyMissing> =>
+  Effect.tryPromise({
+    try: async () => {
+      const sharp = await from()
+      // Its cache keeps decoded tiles for operations that repeat; each picture comes once.
+      sharp.cache(false)
+      return sharp
+    },
+    catch: (cause) => new DependencyMissing({ package: "sharp", purpose, detail: reasonOf(cause) })
+  })
+
+/** The first line of what libvips says. */
+export const reasonOf = (cause: unknown): string => {
+  const text = cause instanceof Error ? cause.message : String(cause)
+  return text.split("\n", 1)[0]!.trim().slice(0, 300)
+}
+
+/** The same memory without Node's additions. */
+export const plain = ({ buffer, byteLength, byteOffset }: Buffer): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength)
