@@ -330,6 +330,17 @@ describe("Ctrl-C", () => {
   )
 })
 
+describe("limits", () => {
+  it.live("are called by the flags that raise them", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder(images)
+      const { code, stderr } = yield* run(["segment", "a.png", "--max-pixels", "10"], { cwd })
+      assert.strictEqual(code, 1)
+      assert.match(stderr, /^segformer: [^\n]*Raise --max-pixels, [^\n]*\n$/)
+    }).pipe(Effect.scoped)
+  )
+})
+
 describe("retries", () => {
   it.live("of an image's address are not told one by one: a dead one is one line", () =>
     Effect.gen(function* () {
