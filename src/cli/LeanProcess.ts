@@ -1,5 +1,5 @@
 /**
- * A process that gives memory back, for commands whose memory is counted: imported first, it starts this one over.
+ * A process that gives memory back, for commands whose memory is counted: started first, it starts this one over.
  *
  * glibc keeps an arena for each thread and hands little of what was freed back to the system, and V8's young generation
  * grows by what has survived it: with a picture of 30,000 x 30,000 pixels that is a hundred MiB of nothing. Both are
@@ -11,10 +11,12 @@ const settings = {
   MALLOC_MMAP_THRESHOLD_: "524288"
 }
 
-const { argv, env, execArgv, execPath, platform, send } = process
-const isAsked = argv[2] === "tile" && platform === "linux" && env["MALLOC_ARENA_MAX"] === undefined
-// Who has forked it speaks to this process, and not to one after it.
-if (isAsked && send === undefined) {
+/** Starts this process over where that is called for; returns only where it did not. */
+export const restarted = (): boolean => {
+  const { argv, env, execArgv, execPath, platform, send } = process
+  const isAsked = argv[2] === "tile" && platform === "linux" && env["MALLOC_ARENA_MAX"] === undefined
+  // Who has forked it speaks to this process, and not to one after it.
+  if (!isAsked || send !== undefined) return false
   const isSet = /semi[-_]space/.test([...execArgv, env["NODE_OPTIONS"]].join(" "))
   const flags = isSet ? [] : ["--max-semi-space-size=2"]
   try {
@@ -23,4 +25,5 @@ if (isAsked && send === undefined) {
   } catch {
     // It may not (`node --permission`): more memory is all that it costs.
   }
+  return false
 }

@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { LabelPng } from "effect-segformer/mask"
 import { Fixtures } from "effect-segformer/testing"
-import { lines, run, start } from "../cli/support.ts"
+import { lines, run, start } from "../support/Command.ts"
 import { filesIn, fill, folder } from "./support.ts"
 
 /** The fixture, told apart by bytes behind its end that no decoder looks at. */

@@ -13,7 +13,7 @@ import { Fixtures } from "effect-segformer/testing"
 import * as ExitCode from "../../src/cli/ExitCode.ts"
 import { command } from "../../src/cli/Program.ts"
 import * as InspectionServer from "../http/servers/InspectionServer.ts"
-import { folder } from "./support.ts"
+import { folder } from "../support/Folder.ts"
 
 /** Runs a command line; gives its exit code. */
 const run = (...args: ReadonlyArray<string>): Effect.Effect<number> =>

@@ -7,7 +7,7 @@ import { Fixtures } from "effect-segformer/testing"
 import * as HuggingFaceServer from "../http/servers/HuggingFaceServer.ts"
 import * as InspectionServer from "../http/servers/InspectionServer.ts"
 import { closedPort, http, sendJson } from "../support/TestServer.ts"
-import { run } from "./support.ts"
+import { run } from "../support/Command.ts"
 
 describe("segformer probe", () => {
   it.live("says what is at an address, and prints the layer to write", () =>

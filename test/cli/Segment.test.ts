@@ -9,7 +9,8 @@ import { RoboflowDialect } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
 import { gate, serve, until } from "../server/support.ts"
 import { closedPort, http } from "../support/TestServer.ts"
-import { folder, lines, names, run, start } from "./support.ts"
+import { lines, run, start } from "../support/Command.ts"
+import { folder, names } from "../support/Folder.ts"
 
 const text = new TextEncoder().encode("this is no image")
 

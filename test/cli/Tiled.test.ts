@@ -8,7 +8,8 @@ import { LabelMap, LabelPng } from "effect-segformer/mask"
 import sharp from "sharp"
 import * as ExitCode from "../../src/cli/ExitCode.ts"
 import { command } from "../../src/cli/Program.ts"
-import { folder, run as cli, start } from "./support.ts"
+import { run as cli, runProcess, start } from "../support/Command.ts"
+import { folder } from "../support/Folder.ts"
 
 /** Runs a command line in this process; gives its exit code. */
 const run = (...args: ReadonlyArray<string>): Effect.Effect<number> =>
@@ -55,7 +56,7 @@ describe("segformer tile", () => {
           "data:text/javascript,console.error('arenas', process.env.MALLOC_ARENA_MAX, ...process.execArgv)"
         const arenas = (env: Record<string, string>, args = ["tile", "--help"]) =>
           Effect.map(
-            cli(args, { env: { NODE_OPTIONS: `--import "${told}"`, ...env } }),
+            runProcess(args, { env: { NODE_OPTIONS: `--import "${told}"`, ...env } }),
             ({ code, stderr }) => {
               assert.strictEqual(code, 0)
               return stderr.split("\n").filter((line) => line.startsWith("arenas"))

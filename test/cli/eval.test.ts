@@ -6,7 +6,8 @@ import { LabelMap, LabelPng, Metrics, Npy } from "effect-segformer/mask"
 import { Fixtures } from "effect-segformer/testing"
 import * as fc from "fast-check"
 import { labelMaps } from "../mask/support.ts"
-import { folder, lines, names, run } from "./support.ts"
+import { lines, run } from "../support/Command.ts"
+import { folder, names } from "../support/Folder.ts"
 
 const png = (map: LabelMap.LabelMap): Uint8Array => Result.getOrThrow(LabelPng.encode(map))
 const row = (...ids: ReadonlyArray<number>): LabelMap.LabelMap =>

@@ -6,7 +6,8 @@ import { Coco, GeoJson, LabelMap, LabelPng, Npy, Palette, Rle, Yolo } from "effe
 import * as fc from "fast-check"
 import { labelMaps } from "../mask/support.ts"
 import { until } from "../server/support.ts"
-import { folder, lines, names, run, start } from "./support.ts"
+import { lines, run, start } from "../support/Command.ts"
+import { folder, names } from "../support/Folder.ts"
 
 const png = (map: LabelMap.LabelMap): Uint8Array => Result.getOrThrow(LabelPng.encode(map))
 

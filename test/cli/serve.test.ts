@@ -4,7 +4,8 @@ import { Effect } from "effect"
 import { Dialects } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
 import { ask, until, upload } from "../server/support.ts"
-import { folder, run, start } from "./support.ts"
+import { run, start } from "../support/Command.ts"
+import { folder } from "../support/Folder.ts"
 
 const serving = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
   const running = yield* start(["serve", "--port", "0", ...args])

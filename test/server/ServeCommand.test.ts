@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { Fixtures } from "effect-segformer/testing"
-import { run, type RunOptions, start } from "../cli/support.ts"
+import { run, type RunOptions, start } from "../support/Command.ts"
 import { http } from "../support/TestServer.ts"
 import { ask, until } from "./support.ts"
 
