@@ -30,7 +30,9 @@ export const decode = (text: string): Uint8Array | undefined => {
     if (native !== undefined) return native(text)
     if (nodeBuffer !== undefined) {
       // `Buffer` skips what is no base64, so the length tells whether anything was skipped.
-      const bytes = nodeBuffer.from(text, "base64")
+      const { buffer, byteOffset, length } = nodeBuffer.from(text, "base64")
+      // A `Buffer` would be one more view wherever somebody takes a `slice` of it for a copy.
+      const bytes = new Uint8Array(buffer, byteOffset, length)
       if (bytes.length === decodedLength(text)) return bytes
       const joined = text.replaceAll(/[\t\n\f\r ]+/g, "")
       return joined.length < text.length && bytes.length === decodedLength(joined) ? bytes : undefined

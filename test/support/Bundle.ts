@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { rolldown } from "rolldown"
-import { bundle } from "../../src/rolldown.config.ts"
+import { bundle } from "../../rolldown.config.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 

@@ -4,11 +4,11 @@
  */
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
-import { dirname, join, relative } from "node:path"
-import { fileURLToPath } from "node:url"
+import { join, relative } from "node:path"
+import { fileURLToPath, pathToFileURL } from "node:url"
 import { defineConfig, type OutputOptions, type RolldownOptions } from "rolldown"
 
-const sources = fileURLToPath(new URL(".", import.meta.url))
+const sources = fileURLToPath(new URL("./src/", import.meta.url))
 
 /**
  * Into `folder`. Modules that look for files beside them (models, pages, processes of their own) look where the module
@@ -42,7 +42,7 @@ export const bundle = (
         const own = relative(sources, id)
         const place =
           library === undefined
-            ? JSON.stringify(new URL(own, import.meta.url).href)
+            ? JSON.stringify(pathToFileURL(id).href)
             : `new URL(${JSON.stringify(relative(folder, join(library, own.replace(/\.ts$/, ".js"))))}, import.meta.url).href`
         return { code: text.replaceAll("import.meta.url", place), moduleType: "ts" }
       }
@@ -51,6 +51,6 @@ export const bundle = (
   output: { dir: folder, format: "esm", minify: true, cleanDir: true }
 })
 
-const dist = join(dirname(sources), "dist")
+const dist = fileURLToPath(new URL("./dist", import.meta.url))
 
 export default defineConfig(bundle(join(dist, "cli"), dist))
