@@ -39,5 +39,10 @@ export class ImageCodec extends Context.Service<
       format: "png" | "jpeg" | "webp",
       options?: EncodeOptions
     ) => Effect.Effect<Uint8Array, ImageError | DependencyMissing>
+    /**
+     * Fails where a package that the codec stands on is not installed: so that whoever needs others too can say at once
+     * all that is missing. Without it the codec needs none.
+     */
+    readonly ready?: Effect.Effect<void, DependencyMissing> | undefined
   }
 >()("effect-segformer/image/ImageCodec") {}

@@ -32,7 +32,8 @@ export const make = (from?: () => Promise<SharpModule>): Effect.Effect<ImageCode
     ImageCodec.of({
       decode: (image, options) => Effect.flatMap(loaded, (sharp) => decode(sharp, image, options)),
       encode: (raster, format, options) =>
-        Effect.flatMap(loaded, (sharp) => encode(sharp, raster, format, options))
+        Effect.flatMap(loaded, (sharp) => encode(sharp, raster, format, options)),
+      ready: Effect.asVoid(loaded)
     })
   )
 

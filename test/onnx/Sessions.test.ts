@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Option } from "effect"
 import { LabelMap, segment } from "effect-segformer"
+import { ImageCodec } from "effect-segformer/image"
 import { ModelSource, SegFormerOnnx } from "effect-segformer/onnx"
 import { SharpCodec } from "effect-segformer/sharp"
 import { defaults } from "../../src/image/Preprocessing.ts"
@@ -313,16 +314,59 @@ describe("sessions that cannot be", () => {
 
   it.live("say that onnxruntime-node is missing, and how to install it", () =>
     Effect.gen(function* () {
+      const error = yield* withoutRuntime(load(support.fixture("blocks.onnx")))
+      assert.strictEqual(error._tag, "DependencyMissing")
+      assert.include(error.message, "npm install onnxruntime-node")
+    })
+  )
+})
+
+/** Processes that are started meanwhile find no onnxruntime-node. */
+const withoutRuntime = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => {
       const before = process.env["NODE_OPTIONS"]
       const hook = new URL("./fixtures/without-onnxruntime.mjs", import.meta.url)
       process.env["NODE_OPTIONS"] = `${before ?? ""} --import=${hook.href}`
-      const exit = yield* Effect.exit(load(support.fixture("blocks.onnx")))
-      if (before === undefined) delete process.env["NODE_OPTIONS"]
-      else process.env["NODE_OPTIONS"] = before
-      assert.isTrue(Exit.isSuccess(exit))
-      const error = yield* exit
+      return before
+    }),
+    () => effect,
+    (before) =>
+      Effect.sync(() => {
+        if (before === undefined) delete process.env["NODE_OPTIONS"]
+        else process.env["NODE_OPTIONS"] = before
+      })
+  )
+
+describe("a layer whose packages are missing", () => {
+  const codec = (lacks: boolean) =>
+    Layer.effect(
+      ImageCodec,
+      SharpCodec.make(lacks ? () => Promise.reject(new Error("Cannot find package 'sharp'")) : undefined)
+    )
+  const failure = (lacksSharp: boolean) =>
+    SegFormerOnnx.make({ threads: 1 }).pipe(Effect.provide(codec(lacksSharp)), Effect.scoped, Effect.flip)
+
+  it.live("names all of them at once, with one command that installs them", () =>
+    Effect.gen(function* () {
+      const error = yield* withoutRuntime(failure(true))
       assert.strictEqual(error._tag, "DependencyMissing")
-      assert.include(error.message, "npm install onnxruntime-node")
+      assert.match(
+        error.message,
+        /^Running a model here needs the packages sharp and onnxruntime-node, .* Install them: npm install sharp onnxruntime-node$/
+      )
+    })
+  )
+
+  it.live("names only the one that is", () =>
+    Effect.gen(function* () {
+      const withoutSharp = yield* failure(true)
+      assert.match(withoutSharp.message, /needs the package sharp, .* Install it: npm install sharp$/)
+      const withoutOnnx = yield* withoutRuntime(failure(false))
+      assert.match(
+        withoutOnnx.message,
+        /needs the package onnxruntime-node, .* npm install onnxruntime-node$/
+      )
     })
   )
 })
