@@ -9,7 +9,8 @@ import { ServiceUnavailable } from "effect-segformer"
 import { Policy, PolicyRunner, PolicyStores } from "effect-segformer/policy"
 import * as Faulty from "../../src/testing/FaultyService.ts"
 import { good } from "../faults/Harness.ts"
-import { eventually } from "../service/support.ts"
+import { eventually } from "../support/Eventually.ts"
+import * as Needs from "../support/Needs.ts"
 import * as RedisServer from "../support/RedisServer.ts"
 
 /** Another process. It makes calls when it is told to. */
@@ -41,7 +42,7 @@ const twoCallers = (url: string, policy: Policy.PolicyOptions) =>
 
 const times = (n: number, tag: string) => Array.from({ length: n }, () => tag)
 
-describe.skipIf(!RedisServer.isInstalled)("two processes over one Redis (needs redis-server)", () => {
+describe.skipIf(!Needs.redis)("two processes over one Redis (needs redis-server)", () => {
   it.live("share one circuit: what opens it in one opens it in the other, and one of them probes", () =>
     Effect.gen(function* () {
       const service = yield* Faulty.make([Faulty.refuse(503)])
@@ -175,7 +176,7 @@ describe("transports of one process", () => {
   )
 })
 
-describe.skipIf(!RedisServer.isInstalled)("Redis that goes away (needs redis-server)", () => {
+describe.skipIf(!Needs.redis)("Redis that goes away (needs redis-server)", () => {
   /** A machine that is busy must not be taken for a Redis that is away. */
   const patience = "10 seconds"
   const make = (policy: Policy.PolicyOptions) =>
@@ -258,11 +259,11 @@ describe.skipIf(!RedisServer.isInstalled)("Redis that goes away (needs redis-ser
   )
 })
 
-describe.runIf(RedisServer.isInstalled)("the Redis of these tests", () => {
+describe.skipIf(!Needs.redis)("the Redis of these tests", () => {
   it.live("ends with its scope", () =>
     Effect.gen(function* () {
       const { path } = yield* Effect.scoped(RedisServer.make)
-      assert.isTrue(yield* eventually(() => !RedisServer.isThere(path)))
+      yield* eventually(() => !RedisServer.isThere(path))
     })
   )
 })

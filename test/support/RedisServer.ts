@@ -1,5 +1,5 @@
 /** A real Redis in a folder of its own, on a socket in that folder; where `redis-server` is not installed there is none. */
-import { spawn, spawnSync } from "node:child_process"
+import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { existsSync } from "node:fs"
 import { mkdtemp, rm } from "node:fs/promises"
@@ -20,8 +20,6 @@ export interface RedisServer {
 }
 
 export const isThere = (path: string): boolean => existsSync(path)
-
-export const isInstalled = spawnSync("redis-server", ["--version"]).status === 0
 
 const isUp = (path: string): Promise<boolean> =>
   new Promise((resolve) => {
