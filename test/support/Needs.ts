@@ -17,7 +17,7 @@ export const redis = find("redis-server") !== undefined
 export const chromium = find("chromium", "chromium-browser", "google-chrome")
 
 /** Vitest's global set-up: what is left out, once for a run. */
-export default (): void => {
+export const setup = (): void => {
   if (!redis) console.warn("Left out: tests over Redis. To have them: apt-get install redis-server")
   if (chromium === undefined)
     console.warn("Left out: tests in a browser. To have them: apt-get install chromium")

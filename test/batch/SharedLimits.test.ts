@@ -8,7 +8,8 @@ import { Policy } from "effect-segformer/policy"
 import { ConnectionFailed } from "effect-segformer/service"
 import { Fixtures } from "effect-segformer/testing"
 import * as Needs from "../support/Needs.ts"
-import { folder, freePort } from "./clusterSupport.ts"
+import { folder } from "../support/Folder.ts"
+import { closedPort } from "../support/TestServer.ts"
 
 const end = async (server: ChildProcess) => {
   server.kill("SIGKILL")
@@ -16,7 +17,7 @@ const end = async (server: ChildProcess) => {
 }
 
 const redis = Effect.gen(function* () {
-  const port = yield* freePort
+  const port = yield* closedPort
   const dir = yield* folder()
   const server = yield* Effect.acquireRelease(
     Effect.sync(() =>
