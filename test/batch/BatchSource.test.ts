@@ -6,7 +6,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Result, Stream } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { BatchSource, type Item } from "effect-segformer/batch"
-import { fill, folder, picture } from "./support.ts"
+import { fill, folder } from "../support/Folder.ts"
+import { picture } from "./support.ts"
 
 const platform = Layer.merge(NodeFileSystem.layer, FetchHttpClient.layer)
 
