@@ -9,7 +9,8 @@ import { SegFormerOnnx } from "effect-segformer/onnx"
 import { HuggingFaceDialect, SegFormerServer } from "effect-segformer/server"
 import { SharpCodec } from "effect-segformer/sharp"
 import { Fixtures } from "effect-segformer/testing"
-import { ask, gate, serve, until } from "./support.ts"
+import { eventually } from "../support/Eventually.ts"
+import { ask, gate, serve } from "./support.ts"
 
 const dialects = [HuggingFaceDialect.make()]
 const client = new InferenceClient()
@@ -74,7 +75,7 @@ describe("imageSegmentation of @huggingface/inference", () => {
       const unknown = yield* Effect.flip(imageSegmentation(`${url}/models/acme/other`, Fixtures.image))
       assert.match(unknown.message, /no model "acme\/other" here, only "test"/)
       const first = yield* Effect.forkChild(imageSegmentation(url, Fixtures.image))
-      yield* until(() => entered() === 1)
+      yield* eventually(() => entered() === 1)
       const busy = yield* Effect.flip(imageSegmentation(url, Fixtures.image))
       assert.match(busy.message, /queue is full/)
       open()

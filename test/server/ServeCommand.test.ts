@@ -6,12 +6,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { Fixtures } from "effect-segformer/testing"
 import { run, type RunOptions, start } from "../support/Command.ts"
+import { eventually } from "../support/Eventually.ts"
 import { http } from "../support/TestServer.ts"
-import { ask, until } from "./support.ts"
+import { ask } from "./support.ts"
 
 const serving = Effect.fnUntraced(function* (args: ReadonlyArray<string>, options?: RunOptions) {
   const running = yield* start(["serve", "--port", "0", ...args], options)
-  yield* until(() => / at http:\/\/\S+/.test(running.stderr()) || running.process.exitCode !== null)
+  yield* eventually(() => / at http:\/\/\S+/.test(running.stderr()) || running.process.exitCode !== null)
   const url = / at (http:\/\/\S+)/.exec(running.stderr())?.[1]
   assert.isDefined(url, running.stderr())
   return { running, url: url ?? "" }
