@@ -7,7 +7,8 @@ import { ImageHeader } from "effect-segformer/image"
 import { LabelMap, LabelPng } from "effect-segformer/mask"
 import { RoboflowDialect } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
-import { gate, serve, until } from "../server/support.ts"
+import { gate, serve } from "../server/support.ts"
+import { eventually } from "../support/Eventually.ts"
 import { closedPort, http } from "../support/TestServer.ts"
 import { lines, run, start } from "../support/Command.ts"
 import { folder, names } from "../support/Folder.ts"
@@ -265,7 +266,7 @@ describe("Ctrl-C", () => {
       )
       const cwd = yield* folder(images)
       const running = yield* start(["segment", "a.png", "b.png", "--url", url, "-c", "1", "--json"], { cwd })
-      yield* until(() => held.entered() === 1)
+      yield* eventually(() => held.entered() === 1)
       running.process.kill("SIGINT")
       const { code } = yield* Effect.promise(() => running.ended)
       assert.strictEqual(code, 130)
@@ -278,7 +279,7 @@ describe("Ctrl-C", () => {
       const many = Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`p${i}.png`, Fixtures.image]))
       const cwd = yield* folder(many)
       const running = yield* start(["segment", ".", "--json"], { cwd, detached: true })
-      yield* until(() => running.stdout() !== "")
+      yield* eventually(() => running.stdout() !== "")
       const pid = running.process.pid ?? 0
       process.kill(-pid, "SIGINT")
       const { code, stderr } = yield* Effect.promise(() => running.ended)
@@ -293,7 +294,7 @@ describe("Ctrl-C", () => {
       const many = Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`p${i}.png`, Fixtures.image]))
       const cwd = yield* folder(many)
       const running = yield* start(["segment", ".", "--json"], { cwd })
-      yield* until(() => running.stdout() !== "")
+      yield* eventually(() => running.stdout() !== "")
       running.process.stdout?.destroy()
       const { code, stderr } = yield* Effect.promise(() => running.ended)
       assert.strictEqual(code, 141)
@@ -310,7 +311,7 @@ describe("Ctrl-C", () => {
       for (const wait of [0, 15, 40]) {
         const cwd = yield* folder(many)
         const running = yield* start(["segment", ".", "--url", url, "-c", "8", "--json"], { cwd })
-        yield* until(() => running.stdout() !== "")
+        yield* eventually(() => running.stdout() !== "")
         yield* Effect.sleep(wait)
         running.process.kill("SIGINT")
         const { code, stderr } = yield* Effect.promise(() => running.ended)

@@ -89,10 +89,6 @@ export const gate = () => {
   }
 }
 
-/** Waits until something holds. */
-export const until = (condition: () => boolean): Effect.Effect<void> =>
-  Effect.suspend(() => (condition() ? Effect.void : Effect.andThen(Effect.sleep(10), until(condition))))
-
 /** A path as it is written: `fetch` would tidy it up. */
 export const rawGet = (port: number, path: string, host = "localhost"): Effect.Effect<string> =>
   Effect.callback((resume) => {
