@@ -9,24 +9,11 @@ import * as Colors from "../render/Colors.ts"
 import * as EvalReport from "../render/EvalReport.ts"
 import * as Backend from "./Backend.ts"
 import * as EvalPictures from "./EvalPictures.ts"
+import type { Options } from "./EvalCommand.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as LabelFiles from "./LabelFiles.ts"
 import * as Results from "./Results.ts"
 import * as Screen from "./Screen.ts"
-
-export interface Options {
-  readonly predictions: string
-  readonly truth: string
-  readonly ignore: number
-  readonly reduceLabels: boolean
-  readonly classes: string | undefined
-  readonly boundary: boolean
-  readonly html: string | undefined
-  readonly images: string | undefined
-  readonly worst: number
-  readonly json: boolean
-  readonly quiet: boolean
-}
 
 /** Above this the matrix of classes would be larger than it could be of use. */
 const maxClasses = 1024
@@ -81,7 +68,7 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   )
   const scores = Metrics.scores(sums.confusion)
   const boundary = options.boundary ? BoundaryIou.scores(sums.boundary) : undefined
-  const worst = images.toSorted((a, b) => (a.meanIou ?? 1) - (b.meanIou ?? 1)).slice(0, options.worst)
+  const worst = images.toSorted((a, b) => (a.meanIou ?? 1) - (b.meanIou ?? 1)).slice(0, options.worst ?? 6)
   const found: EvalReport.Evaluation = {
     classes,
     scores,

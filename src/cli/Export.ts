@@ -14,25 +14,12 @@ import * as Yolo from "../mask/Yolo.ts"
 import * as Background from "../render/Background.ts"
 import * as Colors from "../render/Colors.ts"
 import * as ExitCode from "./ExitCode.ts"
+import type { Options } from "./ExportCommand.ts"
 import * as LabelFiles from "./LabelFiles.ts"
 import * as OutFile from "./OutFile.ts"
 import * as Screen from "./Screen.ts"
 
 export type Format = "coco" | "yolo" | "geojson" | "csv" | "npy" | "png" | "rle"
-
-export interface Options {
-  readonly format: Format
-  readonly labels: ReadonlyArray<string>
-  readonly out: string
-  readonly classes: string | undefined
-  readonly ignore: number
-  readonly background: boolean
-  readonly minArea: number
-  readonly tolerance: number | undefined
-  readonly transform: GeoJson.Affine | undefined
-  readonly regions: boolean
-  readonly quiet: boolean
-}
 
 /** A label map and what its image is called. */
 interface Item {

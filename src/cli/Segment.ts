@@ -4,7 +4,7 @@ import { join, relative } from "node:path"
 import { Clock, Effect, FileSystem, Option, type PlatformError, References, Result } from "effect"
 import type { HttpClient } from "effect/http"
 import { ImageCodec } from "../image/ImageCodec.ts"
-import type { Image, ImageLimits } from "../image/ImageSource.ts"
+import type { Image } from "../image/ImageSource.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
 import type { LabelMap } from "../mask/LabelMap.ts"
 import type { Palette } from "../mask/Palette.ts"
@@ -18,12 +18,13 @@ import type { SegmentationError } from "../SegmentationError.ts"
 import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
-import { inFlags } from "./Flags.ts"
+import { inFlags, limitsOf } from "./Flags.ts"
 import * as Inputs from "./Inputs.ts"
 import * as OutFile from "./OutFile.ts"
 import * as Report from "./Report.ts"
 import * as Results from "./Results.ts"
 import * as Screen from "./Screen.ts"
+import type { Options } from "./SegmentCommand.ts"
 
 /** What goes wrong with one image. */
 type Failure = SegmentationError | ExitCode.Ended
@@ -38,26 +39,11 @@ const unavailableTags: ReadonlySet<string> = new Set([
   "Unauthorized"
 ])
 
-export interface Options extends Backend.BackendOptions {
-  readonly images: ReadonlyArray<string>
-  readonly out: string
-  /** Percent. */
-  readonly opacity: number
-  readonly legend: boolean
-  readonly concurrency: number
-  readonly json: boolean
-  readonly quiet: boolean
-  readonly limits: Partial<ImageLimits>
-}
-
 /** The whole run, from words on the command line to results. */
 export const run = (options: Options) =>
   Effect.scoped(segmentAll(options)).pipe(Effect.provide([Backend.layerCodec, Backend.layerHttpClient]))
 
 const segmentAll = Effect.fnUntraced(function* (options: Options) {
-  if (options.url !== undefined && options.model !== undefined) {
-    return yield* new ExitCode.Ended({ code: ExitCode.usage, reason: "give --url or --model, not both" })
-  }
   const started = yield* Clock.currentTimeMillis
   const fs = yield* FileSystem.FileSystem
   const { images, missing } = yield* Inputs.expand(options.images, options.out)
@@ -75,7 +61,7 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
   const progress = Screen.progress(!options.quiet)
   yield* Effect.addFinalizer(() => progress.clear)
   yield* progress.show(options.url === undefined ? "Loading the model…" : `Asking ${options.url}…`)
-  const transport = yield* Backend.make({ ...options, sessions: undefined })
+  const transport = yield* Backend.make(options)
   const isNew = !(yield* Effect.orElseSucceed(fs.exists(options.out), () => true))
   yield* Effect.mapError(fs.makeDirectory(options.out, { recursive: true }), (error) =>
     cannotWrite(options.out, error)
@@ -143,7 +129,7 @@ const segmentOne = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Report.ImageReport, Failure, ImageCodec | FileSystem.FileSystem | HttpClient.HttpClient> {
   // An address is tried again like a service. What is wrong with it is told at the end, once.
   const image = yield* Effect.provideService(
-    input.source.open(options.limits),
+    input.source.open(limitsOf(options)),
     References.MinimumLogLevel,
     "Error"
   )

@@ -14,20 +14,7 @@ import * as ExitCode from "./ExitCode.ts"
 import * as OutFile from "./OutFile.ts"
 import * as Report from "./Report.ts"
 import * as Screen from "./Screen.ts"
-
-export interface Options extends Backend.BackendOptions {
-  readonly image: string
-  readonly out: string | undefined
-  readonly crop: number
-  readonly stride: number | undefined
-  readonly weights: "even" | "distance"
-  readonly flips: ReadonlyArray<Augmentation.Flip>
-  readonly depth: 8 | 16
-  readonly concurrency: number
-  readonly temp: string | undefined
-  readonly json: boolean
-  readonly quiet: boolean
-}
+import type { Options } from "./TiledCommand.ts"
 
 /** The whole run, from words on the command line to a file of labels. */
 export const run = (options: Options) => Effect.scoped(tile(options)).pipe(Effect.provide(Backend.layerCodec))
@@ -38,11 +25,7 @@ const failed = (error: { readonly message: string }) =>
 const wrong = (reason: string) => new ExitCode.Ended({ code: ExitCode.usage, reason })
 
 const tile = Effect.fnUntraced(function* (options: Options) {
-  const { crop, flips, image, stride, url } = options
-  if (url !== undefined && options.model !== undefined) {
-    return yield* wrong("give --url or --model, not both")
-  }
-  if (stride !== undefined && stride > crop) return yield* wrong("--stride must be at most --crop")
+  const { flips, image, url } = options
   if (/^https?:/i.test(image)) return yield* wrong(`${image} is an address: download it, and give the file`)
   const started = yield* Clock.currentTimeMillis
   const out = options.out ?? `${basename(image, extname(image))}.labels.tif`
@@ -71,7 +54,7 @@ const tile = Effect.fnUntraced(function* (options: Options) {
   yield* Effect.mapError(fs.makeDirectory(dirname(out), { recursive: true }), (error) =>
     failed({ message: `cannot write ${out}: ${OutFile.reasonOf(error)}` })
   )
-  yield* LabelFile.write(out, picture, bands, { depth: options.depth }).pipe(
+  yield* LabelFile.write(out, picture, bands, { depth: options.bits === "8" ? 8 : 16 }).pipe(
     Effect.mapError(failed),
     Effect.onInterrupt(() =>
       Effect.andThen(progress.clear, Screen.complain(`stopped: ${out} is not written`))

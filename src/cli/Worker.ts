@@ -1,28 +1,14 @@
 /** `segformer worker`, at work: a runner of the cluster until the process is told to stop. */
 import { createServer } from "node:net"
-import { Context, Duration, Effect, Layer, type Redacted, Schema } from "effect"
+import { Context, Duration, Effect, Layer, Schema } from "effect"
 import * as Backend from "./Backend.ts"
 import { digestOf } from "./BatchRun.ts"
 import * as BatchSinks from "./BatchSinks.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as Screen from "./Screen.ts"
+import type { Options } from "./WorkerCommand.ts"
 import * as WorkerFlags from "./WorkerFlags.ts"
 import { WorkerSpec } from "./WorkerSpec.ts"
-
-export interface Options {
-  readonly db: Redacted.Redacted
-  readonly url: string | undefined
-  readonly model: string | undefined
-  readonly concurrency: number
-  readonly redis: Redacted.Redacted | undefined
-  readonly host: string | undefined
-  readonly port: number
-  readonly weight: number
-  readonly shards: number
-  readonly connections: number
-  /** Seconds. */
-  readonly takeover: number
-}
 
 /** Works until it is interrupted. */
 export const run = (options: Options) =>
@@ -32,9 +18,6 @@ export const run = (options: Options) =>
 
 const work = Effect.fnUntraced(function* (options: Options) {
   const { concurrency, model, redis, url } = options
-  if (url !== undefined && model !== undefined) {
-    return yield* new ExitCode.Ended({ code: ExitCode.usage, reason: "give --url or --model, not both" })
-  }
   const { ClusterEngine, ClusterWorker, SharedLimits } = yield* WorkerFlags.cluster
   const limits =
     redis === undefined

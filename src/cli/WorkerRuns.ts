@@ -1,17 +1,10 @@
 /** `segformer runs`, at work. */
-import { Effect, type Redacted, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import type { RunStatus } from "../batch/cluster/ClusterRuns.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as Screen from "./Screen.ts"
 import * as WorkerFlags from "./WorkerFlags.ts"
-
-export interface Options {
-  readonly action: "list" | "status" | "pause" | "resume" | "cancel" | "failures" | "forget"
-  readonly run: string | undefined
-  readonly db: Redacted.Redacted
-  readonly shards: number
-  readonly json: boolean
-}
+import type { Options } from "./WorkerRunsCommand.ts"
 
 export const run = Effect.fnUntraced(function* (options: Options) {
   const { action, json } = options

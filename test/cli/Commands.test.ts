@@ -5,7 +5,7 @@ import { Fixtures } from "effect-segformer/testing"
 import { ask, serve, upload } from "../server/support.ts"
 import { eventually } from "../support/Eventually.ts"
 import { closedPort, http, sendJson } from "../support/TestServer.ts"
-import { lines, run, runProcess, start } from "../support/Command.ts"
+import { lines, run, start } from "../support/Command.ts"
 
 /** Starts `segformer serve` and waits until it listens. */
 const serving = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
@@ -117,38 +117,5 @@ describe("segformer health", () => {
       assert.strictEqual(ill.code, 3)
       assert.match(ill.stderr, /no model is loaded/)
     }).pipe(Effect.scoped)
-  )
-})
-
-describe("segformer", () => {
-  it.live("explains itself, with examples and exit codes", () =>
-    Effect.gen(function* () {
-      const help = yield* run(["--help"])
-      assert.strictEqual(help.code, 0)
-      for (const word of ["segment", "serve", "health", "EXAMPLES"]) assert.include(help.stdout, word)
-      const segment = yield* run(["segment", "--help"])
-      for (const word of ["--out", "--json", "EXAMPLES", "Exit codes"]) assert.include(segment.stdout, word)
-      const version = yield* run(["--version"])
-      assert.match(version.stdout, /\d+\.\d+\.\d+/)
-    })
-  )
-
-  it.live("completes for shells", () =>
-    Effect.gen(function* () {
-      for (const shell of ["bash", "zsh", "fish"]) {
-        const { code, stdout } = yield* run(["--completions", shell])
-        assert.strictEqual(code, 0)
-        assert.include(stdout, "segformer")
-        assert.include(stdout, "max-pixels")
-      }
-    })
-  )
-
-  it.live("loads neither onnxruntime, sharp nor undici to explain itself", () =>
-    Effect.gen(function* () {
-      const { stderr } = yield* runProcess(["--help"], { env: { NODE_DEBUG: "esm,module" } })
-      assert.match(stderr, /\/Process-[\w-]+\.js/)
-      assert.notMatch(stderr, /\/Undici-|node_modules\/(onnxruntime|sharp|undici)/)
-    })
   )
 })

@@ -203,7 +203,7 @@ describe("what cannot work", () => {
         [["segment", "a.png", "--colour"], /--colour/],
         [["segment", "a.png", "--opacity", "101"], /0 to 100/],
         [["segment", "a.png", "--url", "http://x", "--model", "y"], /not both/],
-        [["segment", "a.png", "--url", "ftp://x"], /must start with http/],
+        [["segment", "a.png", "--url", "ftp://x"], /begins with http:/],
         [["sgment", "a.png"], /sgment/],
         [["serve", "--port", "x"], /--port/]
       ]
