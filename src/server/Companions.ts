@@ -25,7 +25,8 @@ import { Notification } from "../companions/Notification.ts"
 import type { InvalidConfig } from "../policy/Variable.ts"
 import type { InvalidUrl } from "../service/ServiceError.ts"
 import * as ServiceRegistry from "../service/ServiceRegistry.ts"
-import { Refusal } from "./Refusal.ts"
+import type { Refusal } from "./Refusal.ts"
+import { unanswered } from "./Security.ts"
 import type { Caller } from "./ServerOptions.ts"
 
 /** A job that is over. */
@@ -111,12 +112,6 @@ export const authorizer = Effect.fnUntraced(function* (
         }
       )
     })
-})
-
-const unanswered = new Refusal({
-  status: 503,
-  detail: "Whether your token is good cannot be asked now. Try again shortly",
-  retryAfter: Duration.seconds(5)
 })
 
 const endings = {

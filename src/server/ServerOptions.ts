@@ -49,7 +49,10 @@ export interface SegFormerServerOptions<out E = never, out R = never> {
 
   /** Whoever sends one of these as bearer token may come in. Without tokens and `authorize` everybody may. */
   readonly tokens?: ReadonlyArray<Redacted.Redacted> | undefined
-  /** Asked about bearer tokens that are none of `tokens`: whose it is, or whether it is good. */
+  /**
+   * Asked about bearer tokens that are none of `tokens`: whose it is, or whether it is good. It may refuse with 401, 403,
+   * 429 or 503; any other refusal is told as 503, and logged.
+   */
   readonly authorize?: ((token: Redacted.Redacted) => Effect.Effect<boolean | Caller, Refusal>) | undefined
   /** Told of each image that `/v1/segment` has segmented, and for whom. The answer waits for it. */
   readonly active?: Active | undefined

@@ -42,8 +42,9 @@ const toRefusal = (error: Refusal | LocalImages.LocalError): Refusal => {
     case "Refusal":
       return error
     case "Forbidden":
+      return new Refusal({ status: 403, detail: error.detail })
     case "InputInvalid":
-      return new Refusal({ status: error.status, detail: error.detail })
+      return new Refusal({ status: 422, detail: error.detail })
     case "ImageNotFound":
       return new Refusal({ status: 404, detail: error.message })
     case "ImageNotReadable":

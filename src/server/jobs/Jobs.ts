@@ -292,8 +292,7 @@ export const make = Effect.fnUntraced(function* (
     if (held + bytes > maxBytes) {
       return yield* new Refusal({
         status: 507,
-        detail: "There is no room for further jobs until older ones expire",
-        tag: "InsufficientStorage"
+        detail: "There is no room for further jobs until older ones expire"
       })
     }
     const record: JobFolder.JobRecord = {
