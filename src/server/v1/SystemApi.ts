@@ -9,7 +9,11 @@ export const Status = Schema.Struct({ status: Schema.String })
 export class SystemGroup extends HttpApiGroup.make("system", { topLevel: true })
   .add(
     HttpApiEndpoint.get("health", "/health", { success: Status, error: refusals() }).annotateMerge(
-      OpenApi.annotations({ summary: "Whether the server is alive" })
+      OpenApi.annotations({
+        summary: "Whether the server is alive",
+        description:
+          "A protocol that the server speaks besides may have this path, and then answers in its own form."
+      })
     )
   )
   .add(
