@@ -134,7 +134,7 @@ describe("the contract of /v1", () => {
       yield* expect(submit, 413, url, form("image", ["a.png", new Uint8Array(30_000)]))
       const parts = "content-type: multipart/form-data; boundary=x\r\n"
       yield* note(submit, 408, yield* written(port, `POST /v1/jobs ${head}${parts}\r\n--x\r\n`))
-      const full = yield* serve(undefined, { dialects: [], jobs: { maxBytes: 10 } })
+      const full = yield* serve(undefined, { dialects: [], jobs: { maxStoredBytes: 10 } })
       yield* expect(submit, 507, full.url, images("a.png"))
       const result = "GET /v1/jobs/:jobId/result"
       const image = "GET /v1/jobs/:jobId/images/:index"

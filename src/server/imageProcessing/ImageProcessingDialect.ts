@@ -189,10 +189,10 @@ export const make = (options: ImageProcessingDialectOptions = {}): Dialect => ({
         method: "POST",
         path: `/${endpoint.path.slice(1)}`,
         handle: Effect.fnUntraced(function* (request) {
-          const { bodyTimeout: timeout, maxBatchBytes } = served.limits
-          const limit = LargeJson.base64Bytes(maxBatchBytes)
+          const { bodyTimeout, maxRequestBytes } = served.limits
+          const limit = LargeJson.base64Bytes(maxRequestBytes)
           yield* served.enter(yield* Uploads.announced(request, limit))
-          const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, timeout })
+          const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, bodyTimeout })
           const pictures = inRequest(folder)
           const wanted = yield* Effect.mapError(
             decode(pictures.named(yield* LargeJson.parse(body))),
