@@ -8,9 +8,10 @@ import { createHash, timingSafeEqual } from "node:crypto"
 import { isIP } from "node:net"
 import { Context, Duration, Effect, Redacted, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
+import type { Caller } from "./Caller.ts"
 import { Refusal } from "./Refusal.ts"
 import { ofTokens } from "./RefusalStatus.ts"
-import type { Caller, SegFormerServerOptions } from "./ServerOptions.ts"
+import type { SegFormerServerOptions } from "./ServerOptions.ts"
 
 /** The server would be open to others without asking who they are. */
 export class TokensRequired extends Schema.TaggedError<TokensRequired>()("TokensRequired", {

@@ -1,18 +1,12 @@
 /** What a server is told: where it listens, what it takes, who may ask. */
 import type { Effect, Layer, Redacted } from "effect"
 import type { Transport } from "../Transport.ts"
-import type { Active } from "./Companions.ts"
+import type { Active, Caller } from "./Caller.ts"
 import type { Dialect } from "./Dialect.ts"
 import type { JobsOptions } from "./jobs/JobsOptions.ts"
 import type { Refusal } from "./Refusal.ts"
 import type { MicroBatchOptions } from "./MicroBatch.ts"
 import type { RouteLimits, ServerLimitsInput } from "./ServerLimits.ts"
-
-/** Who a good token belongs to. */
-export interface Caller {
-  /** Such as the name of an account. It appears in logs and traces. */
-  readonly subject: string
-}
 
 /** With any of the server's limits. `E` and `R` are those of `models`. */
 export interface SegFormerServerOptions<out E = never, out R = never> extends ServerLimitsInput {

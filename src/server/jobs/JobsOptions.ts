@@ -1,6 +1,6 @@
 /** What a server is told about its jobs. */
 import { type Duration, type Effect, Schema } from "effect"
-import type { EndedJob } from "../Companions.ts"
+import type { EndedJob } from "../Caller.ts"
 
 export interface JobsOptions {
   /**
