@@ -3,8 +3,8 @@
  * or another runtime can bring its own. On Node it is `SharpCodec.layer` of `effect-segformer/sharp`.
  */
 import { Context, type Effect } from "effect"
+import type { Image } from "./Image.ts"
 import type { DependencyMissing, ImageError } from "./ImageError.ts"
-import type { Image } from "./ImageSource.ts"
 import type { Raster } from "./Raster.ts"
 
 export type { Raster }

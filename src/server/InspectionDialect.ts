@@ -19,7 +19,7 @@ export interface InspectionDialectOptions {
   /** Which pictures answers hold; the others are null. All by default. */
   readonly pictures?: ReadonlyArray<InspectionResult.PictureName> | undefined
   /** Bytes of result files kept for `/download`: the oldest batches make room. 512 MiB by default. */
-  readonly maxResultBytes?: number | undefined
+  readonly maxStoredBytes?: number | undefined
 }
 
 const takes = /\.(png|jpe?g|bmp|tiff?)$/i
@@ -49,7 +49,7 @@ export const make = (options: InspectionDialectOptions = {}): Dialect => ({
   refuse,
   routes: (served) =>
     Effect.map(
-      Effect.orDie(ResultStore.make(served.files, options.maxResultBytes ?? 512 * 1024 * 1024)),
+      Effect.orDie(ResultStore.make(served.files, options.maxStoredBytes ?? 512 * 1024 * 1024)),
       (store) => [
         upload(served, new Set(options.pictures ?? InspectionResult.pictureNames)),
         uploadBatch(served, new Set(options.pictures ?? InspectionResult.pictureNames), store),
@@ -80,15 +80,8 @@ const upload = (served: Served, wanted: Wanted): DialectRoute => ({
   method: "POST",
   path: "/upload",
   handle: Effect.fnUntraced(function* (request) {
-    const { bodyTimeout: timeout, maxBytes } = served.limits
-    yield* served.enter(yield* Uploads.announced(request, maxBytes))
-    const [file] = yield* Uploads.read(request, {
-      part: "image",
-      maxBytes,
-      maxTotalBytes: maxBytes,
-      maxFiles: 1,
-      timeout
-    })
+    yield* served.enter(yield* Uploads.announced(request, served.limits.maxBytes))
+    const file = yield* Uploads.readOne(request, "image", served.limits)
     if (file === undefined) {
       return yield* Refusals.bad('The form has no file part named "image" with a file in it')
     }
@@ -108,15 +101,8 @@ const uploadBatch = (served: Served, wanted: Wanted, store: ResultStore.ResultSt
   method: "POST",
   path: "/upload/batch",
   handle: Effect.fnUntraced(function* (request) {
-    const { bodyTimeout: timeout, maxBatchBytes, maxBytes, maxImages } = served.limits
-    yield* served.enter(yield* Uploads.announced(request, maxBatchBytes))
-    const files = yield* Uploads.read(request, {
-      part: "images",
-      maxBytes,
-      maxTotalBytes: maxBatchBytes,
-      maxFiles: maxImages,
-      timeout
-    })
+    yield* served.enter(yield* Uploads.announced(request, served.limits.maxRequestBytes))
+    const files = yield* Uploads.read(request, "images", served.limits)
     if (files.length === 0) {
       return yield* Refusals.bad('The form has no file parts named "images" with files in them')
     }

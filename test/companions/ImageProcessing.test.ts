@@ -425,7 +425,7 @@ describe("as segformer serve offers it, under load", () => {
             )
           )
         )
-        const url = yield* served(undefined, slow, { maxBatchBytes: 100_000, concurrency: 1, queue: 0 })
+        const url = yield* served(undefined, slow, { maxRequestBytes: 100_000, concurrency: 1, queue: 0 })
         const ask = (image: Uint8Array) =>
           Effect.flatMap(ImageProcessing, (images) =>
             images.detect({

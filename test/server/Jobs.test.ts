@@ -206,7 +206,7 @@ describe("jobs", () => {
 
   it.live("say what is wrong with a request", () =>
     Effect.gen(function* () {
-      const { url } = yield* serve(undefined, { jobs: { maxBytes: 10 } })
+      const { url } = yield* serve(undefined, { jobs: { maxStoredBytes: 10 } })
       const errorOf = ({ json }: { readonly json: Json }) => (json["error"] as Json)["tag"]
       assert.strictEqual(errorOf(yield* submit(url, [])), "BadRequest")
       assert.strictEqual(errorOf(yield* submit(url, ["a.png"])), "InsufficientStorage")

@@ -244,7 +244,7 @@ describe.each(Object.entries(cases))(
     it.live("says what is wrong with a request, and stays up", () =>
       Effect.gen(function* () {
         const dialects = yield* Dialects.load([name])
-        const { url } = yield* serve(undefined, { dialects, maxBytes: 20_000, maxBatchBytes: 2_000_000 })
+        const { url } = yield* serve(undefined, { dialects, maxBytes: 20_000, maxRequestBytes: 2_000_000 })
         for (const [what, [init, status, says, where = path]] of Object.entries(malformed)) {
           check(yield* ask(url + where, init), status, says, what)
         }

@@ -106,7 +106,7 @@ export const make = Effect.fnUntraced(function* (
   options: JobsOptions
 ): Effect.fn.Return<Jobs, CannotKeepJobs, Scope.Scope> {
   const keepFor = Duration.toMillis(Duration.fromInputUnsafe(options.keepFor ?? "1 day"))
-  const maxBytes = options.maxBytes ?? 4 * 1024 ** 3
+  const maxStoredBytes = options.maxStoredBytes ?? 4 * 1024 ** 3
   const cannot = (folder: string) => (cause: { readonly message: string }) =>
     new CannotKeepJobs({ folder, detail: cause.message })
   const path =
@@ -289,11 +289,10 @@ export const make = Effect.fnUntraced(function* (
           })
     }
     const bytes = images.reduce((sum, image) => sum + image.bytes.length, 0)
-    if (held + bytes > maxBytes) {
+    if (held + bytes > maxStoredBytes) {
       return yield* new Refusal({
         status: 507,
-        detail: "There is no room for further jobs until older ones expire",
-        tag: "InsufficientStorage"
+        detail: "There is no room for further jobs until older ones expire"
       })
     }
     const record: JobFolder.JobRecord = {
