@@ -11,6 +11,12 @@ export class ImageNotFound extends Schema.TaggedError<ImageNotFound>()("ImageNot
   get isRetryable(): boolean {
     return false
   }
+  get concerns(): "image" {
+    return "image"
+  }
+  get isTransient(): boolean {
+    return false
+  }
   override get message(): string {
     return `There is no image at ${this.source}`
   }
@@ -22,6 +28,12 @@ export class ImageNotReadable extends Schema.TaggedError<ImageNotReadable>()("Im
   detail: Schema.String
 }) {
   get isRetryable(): boolean {
+    return false
+  }
+  get concerns(): "image" {
+    return "image"
+  }
+  get isTransient(): boolean {
     return false
   }
   override get message(): string {
@@ -40,6 +52,12 @@ export class ImageTooLarge extends Schema.TaggedError<ImageTooLarge>()("ImageToo
   get isRetryable(): boolean {
     return false
   }
+  get concerns(): "image" {
+    return "image"
+  }
+  get isTransient(): boolean {
+    return false
+  }
   override get message(): string {
     const option = this.measure === "bytes" ? "maxBytes" : "maxPixels"
     return `${this.source} has ${this.actual} ${this.measure}, and the limit is ${this.limit}. Raise \`limits.${option}\`, or make the image smaller`
@@ -52,6 +70,12 @@ export class NotAnImage extends Schema.TaggedError<NotAnImage>()("NotAnImage", {
   detail: Schema.String
 }) {
   get isRetryable(): boolean {
+    return false
+  }
+  get concerns(): "image" {
+    return "image"
+  }
+  get isTransient(): boolean {
     return false
   }
   override get message(): string {
@@ -69,6 +93,12 @@ export class UnsupportedImage extends Schema.TaggedError<UnsupportedImage>()("Un
   get isRetryable(): boolean {
     return false
   }
+  get concerns(): "image" {
+    return "image"
+  }
+  get isTransient(): boolean {
+    return false
+  }
   override get message(): string {
     return `${this.source} is an image of type ${this.format}, which cannot be used here: ${this.detail}`
   }
@@ -83,6 +113,12 @@ export class DependencyMissing extends Schema.TaggedError<DependencyMissing>()("
   detail: Schema.String
 }) {
   get isRetryable(): boolean {
+    return false
+  }
+  get concerns(): "caller" {
+    return "caller"
+  }
+  get isTransient(): boolean {
     return false
   }
   override get message(): string {
