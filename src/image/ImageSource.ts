@@ -21,6 +21,7 @@ import * as Exchange from "../service/Exchange.ts"
 import type { ServiceError } from "../service/ServiceError.ts"
 import { ImageCodec } from "./ImageCodec.ts"
 import { type ImageError, ImageNotFound, ImageNotReadable, ImageTooLarge, NotAnImage } from "./ImageError.ts"
+import * as ImageFormat from "./ImageFormat.ts"
 import * as ImageHeader from "./ImageHeader.ts"
 import type { Raster } from "./Raster.ts"
 import * as RasterImage from "./RasterImage.ts"
@@ -40,7 +41,7 @@ export interface Image {
   readonly source: string
   /** Without folders; it ends as its real type does. */
   readonly name: string
-  readonly format: ImageHeader.ImageFormat
+  readonly format: ImageFormat.ImageFormat
   /** Such as `image/png`. */
   readonly mediaType: string
   /** In pixels, as a person sees it: after EXIF orientation. */
@@ -320,13 +321,13 @@ const describe = (
 ): Image => {
   const { format, orientation } = header
   const turned = orientation >= 5
-  const endings = ImageHeader.extensions[format]
+  const { endings, mediaType } = ImageFormat.table[format]
   const ending = name.toLowerCase().split(".").at(-1) ?? ""
   return {
     source,
-    name: endings.includes(ending) ? name : `${name}.${endings[0]!}`,
+    name: endings.includes(ending) ? name : `${name}.${endings[0]}`,
     format,
-    mediaType: ImageHeader.mediaTypes[format],
+    mediaType,
     width: turned ? header.height : header.width,
     height: turned ? header.width : header.height,
     orientation,
