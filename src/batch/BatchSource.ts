@@ -30,21 +30,6 @@ export interface BatchSource<out R = never> {
   readonly isCountable: boolean
 }
 
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
-
-const fromGenerator = <R>(
-  name: string,
-  make: () => AsyncIterable<Item.Item<R>>
-): Stream.Stream<Item.Item<R>, SourceNotReadable> =>
-  Stream.suspend(() =>
-    Stream.flattenArray(
-      Stream.fromAsyncIterable(
-        Manifest.batched(make()),
-        (error) => new SourceNotReadable({ source: name, detail: reasonOf(error) })
-      )
-    )
-  )
-
 /**
  * The images of a folder and of the folders in it, by the endings of their names, as `ImageFormat` has them. What begins
  * with a dot and results of this package are left out; a folder that is there twice by links is read once. Keys are paths
@@ -67,16 +52,21 @@ export const folder = (path: string): BatchSource<FileSystem.FileSystem> => ({
 /** The files that a pattern matches, `photos/**\/*.jpg`. Keys are their paths as matched. */
 export const glob = (pattern: string): BatchSource<FileSystem.FileSystem> => ({
   name: pattern,
-  items: fromGenerator(pattern, () => matches(pattern)),
+  items: Stream.suspend(() =>
+    Stream.fromAsyncIterable(
+      globAsync(pattern, { withFileTypes: true }),
+      (error) =>
+        new SourceNotReadable({
+          source: pattern,
+          detail: error instanceof Error ? error.message : String(error)
+        })
+    )
+  ).pipe(
+    Stream.filter((entry) => !entry.isDirectory()),
+    Stream.map((entry) => Item.file(join(entry.parentPath, entry.name)))
+  ),
   isCountable: true
 })
-
-async function* matches(pattern: string): AsyncGenerator<Item.Item<FileSystem.FileSystem>> {
-  for await (const entry of globAsync(pattern, { withFileTypes: true })) {
-    if (entry.isDirectory()) continue
-    yield Item.file(join(entry.parentPath, entry.name))
-  }
-}
 
 /** Paths and http(s) URLs. Each is its own key. */
 export const list = (locations: Iterable<string>, name: string = "list"): BatchSource<Item.Access> => ({
@@ -88,7 +78,7 @@ export const list = (locations: Iterable<string>, name: string = "list"): BatchS
 /** The images that a file lists: CSV, JSON lines, or plain lines, by its ending. See `Manifest`. */
 export const manifest = (path: string): BatchSource<Item.Access> => ({
   name: path,
-  items: Stream.suspend(() => Manifest.items(path)),
+  items: Manifest.items(path),
   isCountable: true
 })
 
