@@ -22,6 +22,7 @@ import type { ServiceError } from "../service/ServiceError.ts"
 import { defaultLimits, type Image, type ImageLimits } from "./Image.ts"
 import { ImageCodec } from "./ImageCodec.ts"
 import { type ImageError, ImageNotFound, ImageNotReadable, ImageTooLarge, NotAnImage } from "./ImageError.ts"
+import * as ImageFormat from "./ImageFormat.ts"
 import * as ImageHeader from "./ImageHeader.ts"
 import type { Raster } from "./Raster.ts"
 import * as RasterImage from "./RasterImage.ts"
@@ -288,13 +289,13 @@ const describe = (
 ): Image => {
   const { format, orientation } = header
   const turned = orientation >= 5
-  const endings = ImageHeader.extensions[format]
+  const { endings, mediaType } = ImageFormat.table[format]
   const ending = name.toLowerCase().split(".").at(-1) ?? ""
   return {
     source,
-    name: endings.includes(ending) ? name : `${name}.${endings[0]!}`,
+    name: endings.includes(ending) ? name : `${name}.${endings[0]}`,
     format,
-    mediaType: ImageHeader.mediaTypes[format],
+    mediaType,
     width: turned ? header.height : header.width,
     height: turned ? header.width : header.height,
     orientation,
