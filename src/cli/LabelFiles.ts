@@ -4,13 +4,13 @@
  */
 import { basename, join, resolve } from "node:path"
 import { Effect, FileSystem, Option, Result, Schema } from "effect"
+import { reasonOf } from "../files/NotWritten.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
 import * as Npy from "../mask/Npy.ts"
 import * as Palette from "../mask/Palette.ts"
 import * as ExitCode from "./ExitCode.ts"
-import { reasonOf } from "./OutFile.ts"
 
 /** One label map on disk. */
 export interface LabelFile {

@@ -6,7 +6,7 @@ import type { LabelMap } from "effect-segformer/mask"
 import { SharpCodec } from "effect-segformer/sharp"
 import { fromPrediction } from "../../src/Segmentation.ts"
 import * as Answer from "../../src/server/v1/Answer.ts"
-import * as GreyPng from "../../src/server/GreyPng.ts"
+import * as Found from "../../src/server/Found.ts"
 import * as IdsJson from "../../src/server/IdsJson.ts"
 import * as JsonPieces from "../../src/server/JsonPieces.ts"
 import * as LargeJson from "../../src/server/LargeJson.ts"
@@ -76,7 +76,7 @@ describe("others on the event loop have their turn while", () => {
     pauses(LargeJson.parse(Buffer.from(`[${"0,17,255,".repeat(2_000_000)}1]`)))
   )
 
-  it.live("masks are made", () => pauses(GreyPng.masks(map, [0, 1, 2, 3, 4, 5, 6])))
+  it.live("masks are made", () => pauses(Found.masks(map, [0, 1, 2, 3, 4, 5, 6])))
 
   it.live("ids are written as JSON", () =>
     // Long streams have a pause now and then by themselves: there must be many more.
