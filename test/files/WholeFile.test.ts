@@ -163,7 +163,7 @@ describe("what cannot be written", () => {
       "a",
       /EIO/,
       withFiles((file, path) => ({
-        sync: /\.part$/.test(path) ? Effect.fail(failure("EIO", "sync")) : file.sync
+        sync: path.endsWith(".part") ? Effect.fail(failure("EIO", "sync")) : file.sync
       }))
     ],
     ["another's folder", "a", /^this user may not$/, refusing(failure("EACCES", "open", "PermissionDenied"))],
