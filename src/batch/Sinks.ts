@@ -11,6 +11,7 @@
  */
 import { basename, dirname, join } from "node:path"
 import { Effect, FileSystem, Schema, Stream } from "effect"
+import * as LabelPngWriter from "../files/LabelPngWriter.ts"
 import { ImageCodec } from "../image/ImageCodec.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as Coco from "../mask/Coco.ts"
@@ -22,7 +23,6 @@ import * as Colors from "../render/Colors.ts"
 import * as Overlay from "../render/Overlay.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import { SinkFailed } from "./BatchError.ts"
-import * as LabelFile from "./LabelFile.ts"
 import * as OutFolder from "./OutFolder.ts"
 import type { Finding, Sink } from "./Sink.ts"
 import { make as makeSink } from "./Sink.ts"
@@ -60,7 +60,7 @@ const labelsEnding = ".labels.png"
 export const labels = (options: FolderOptions): Sink<FileSystem.FileSystem> => ({
   ...files("labels", options, labelsEnding, ({ segmentation }) =>
     Effect.flatMap(segmentation.labelMap, (map) =>
-      LabelFile.encode(map, Colors.paletteOf(segmentation.classes))
+      LabelPngWriter.encode(map, { palette: Colors.paletteOf(segmentation.classes) })
     )
   ),
   labelMap: (key) => {
