@@ -2,12 +2,13 @@
 import { globSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
 import * as Drawing from "./Drawing.ts"
 import * as Reference from "./Reference.ts"
 
 let pages: ReadonlyMap<string, string> = new Map()
-beforeAll(() => {
-  pages = Reference.generate()
+beforeAll(async () => {
+  pages = await Effect.runPromise(Reference.generate)
 })
 
 describe("the API reference", () => {
