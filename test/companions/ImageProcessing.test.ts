@@ -66,6 +66,7 @@ const served = (path: string | undefined, transport = segmenter(), options: SegF
   Effect.map(
     SegFormerServer.make({
       port: 0,
+      page: false,
       dialects: [ImageProcessingDialect.make({ folder: path })],
       ...options
     }).pipe(Effect.provide([transport, SharpCodec.layer]), Effect.orDie),
