@@ -8,7 +8,7 @@ import { Duration, Effect, FileSystem, Layer, Logger, Schema } from "effect"
 import { ImageSource, segment, SegmentationError, type SegmentOptions, Transport } from "effect-segformer"
 import { SegFormerHttp } from "effect-segformer/http"
 import { Fixtures } from "effect-segformer/testing"
-import { eventually } from "../service/support.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as samples from "../image/samples.ts"
 import { closedPort, type Handler, http, sendJson, tcp } from "../support/TestServer.ts"
 import { png, region, uploadAnswer } from "./servers/InspectionServer.ts"
@@ -392,7 +392,7 @@ describe("SegFormerHttp: attempts at a service that fails", () => {
       )
       assert.strictEqual(new Set(keys).size, 1)
       assert.match(keys[0] ?? "", /^[0-9a-f]{16,}$/)
-      assert.isTrue(yield* eventually(() => server.sockets.size === 0))
+      yield* eventually(() => server.sockets.size === 0)
     }).pipe(Effect.provide(platform), Effect.scoped)
   )
 })

@@ -75,22 +75,14 @@ const picture = (width: number, height: number, format: "png" | "jpeg") =>
 const sizes: ReadonlyArray<readonly [number, number]> = [
   [1, 1],
   [7, 3],
-  [1, 50],
   [50, 1],
-  [3, 7],
-  [31, 33],
   [48, 32],
-  [64, 64],
   [65, 63],
   [97, 101],
-  [127, 255],
-  [128, 128],
   [200, 100],
-  [255, 256],
   [333, 77],
   [511, 513],
   [640, 480],
-  [601, 799],
   [1023, 5]
 ]
 
@@ -100,6 +92,7 @@ describe("SegFormerHttp against SegFormerServer", () => {
       const embedded = yield* Transport
       const server = yield* SegFormerServer.make({
         port: 0,
+        page: false,
         dialects: [InspectionDialect.make({ pictures: ["mask"] })]
       })
       const { classes } = yield* embedded.describe
