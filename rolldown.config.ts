@@ -51,8 +51,9 @@ export const bundle = (
 ): RolldownOptions & { readonly output: OutputOptions } => ({
   input: join(sources, "cli/main.ts"),
   platform: "node",
-  // Peers that a user may be without, and that have binaries or processes of their own.
-  external: [/^(sharp|onnxruntime-node|@effect\/sql-pg|@cantoo\/pdf-lib)($|\/)/],
+  // Peers that a user may be without, and that have binaries or processes of their own. What stands on Effect is within:
+  // two copies of Effect do not read each other's secrets, so the database of runs would get no password.
+  external: [/^(sharp|onnxruntime-node|@cantoo\/pdf-lib)($|\/)/],
   resolve: { conditionNames: ["effect-segformer-source", "node", "import", "module", "default"] },
   plugins: [
     {

@@ -36,17 +36,15 @@ export const predict = (
     ({ value }) => value
   )
 
-/** What is wrong with the image is wrong with it everywhere: asking another would only take longer. */
-export const isAboutService = (error: SegmentationError): boolean => {
-  switch (error._tag) {
-    case "ImageNotFound":
-    case "ImageNotReadable":
-    case "NotAnImage":
-      return false
-    default:
-      return true
-  }
-}
+/**
+ * Whether another may do better. What is no image is none anywhere: asking another would only take longer. But another may
+ * take a type or a size that this one does not.
+ */
+export const mayDoBetter = (error: SegmentationError): boolean =>
+  error.concerns !== "image" ||
+  error._tag === "UnsupportedImage" ||
+  error._tag === "ImageTooLarge" ||
+  error._tag === "RequestRejected"
 
 /** Well if one of them is. */
 export const health = (members: Members): Effect.Effect<Health, SegmentationError> =>

@@ -11,7 +11,7 @@ export default defineConfig({
   resolve: { conditions: ["effect-segformer-source"] },
   ssr: { resolve: { conditions: ["effect-segformer-source"] } },
   test: {
-    globalSetup: "test/support/Bundle.ts",
+    globalSetup: ["test/support/Bundle.ts", "test/support/Needs.ts"],
     // Files of a worker share one process and what it has loaded: a test leaves that process as it was.
     isolate: false,
     maxWorkers: Math.max(2, availableParallelism()),

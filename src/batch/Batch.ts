@@ -22,6 +22,7 @@ import * as BatchReport from "./BatchReport.ts"
 import { type BatchError, type SourceNotReadable, TooManyFailures } from "./BatchError.ts"
 import type { BatchSource } from "./BatchSource.ts"
 import * as FailedList from "./FailedList.ts"
+import * as FailureRules from "./FailureRules.ts"
 import * as Fingerprint from "./Fingerprint.ts"
 import * as Gate from "./Gate.ts"
 import type { Item } from "./Item.ts"
@@ -49,11 +50,11 @@ export interface BatchOptions<R, R2> {
   readonly patience?: Duration.Input | undefined
   /** Do again what failed, and nothing else. */
   readonly retryFailed?: boolean | undefined
-  /** Ends the run when so many images have failed. Without limit by default. */
+  /** Ends the run with the failure that is the N-th of this session. Without limit by default. */
   readonly maxFailures?: number | undefined
   /**
-   * Ends the run when so many images have failed one after the other, 100 by default: something else is wrong then. Files
-   * that are missing or no images do not count.
+   * Ends the run when so many images have failed one after the other, 100 by default: something else is wrong then. What
+   * is wrong with an image (`concerns`) does not count.
    */
   readonly maxFailuresInARow?: number | undefined
   /** Goes on with a run that was begun with another model, other options or other sinks. */
@@ -110,7 +111,7 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
   const { sinks, source } = options
   const gate = yield* Gate.make({
     concurrency: options.concurrency ?? 4,
-    patience: Duration.fromInputUnsafe(options.patience ?? "10 minutes")
+    patience: Duration.fromInputUnsafe(options.patience ?? FailureRules.standardPatience)
   })
   const fingerprint = yield* Fingerprint.make({ sinks, segment: options.segment, more: options.fingerprint })
   yield* RunFolder.take({
@@ -135,7 +136,6 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
 
   const settled = { done: 0, repeated: 0, failed: 0 }
   let skipped = 0
-  let inARow = 0
   let stopping = false
   let end: TooManyFailures | undefined
   const isRetry = options.retryFailed === true
@@ -165,29 +165,22 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     skipped++
     return false
   }
-  const maxFailures = options.maxFailures ?? Number.POSITIVE_INFINITY
-  const maxInARow = options.maxFailuresInARow ?? 100
+  const tally = FailureRules.tally(options)
   const fail = Effect.fnUntraced(function* (key: string, error: Work.WorkError) {
     settled.failed++
-    if (!ofImage.has(error._tag)) inARow++
+    const tooMany = tally.failed(error)
     const failure = { key, tag: error._tag, message: error.message.slice(0, 500) }
     yield* journal.add(failure)
     if (options.onFailure !== undefined) yield* options.onFailure(failure)
-    const tooMany = settled.failed >= maxFailures
-    if (end !== undefined || !(tooMany || inARow >= maxInARow)) return
+    if (tooMany === undefined) return
     stopping = true
-    end = new TooManyFailures({
-      failed: tooMany ? settled.failed : inARow,
-      limit: tooMany ? maxFailures : maxInARow,
-      inARow: !tooMany,
-      last: error.message
-    })
+    end = tooMany
   })
   const one = (item: Item<R>) =>
     Effect.matchEffect(work.process(item), {
       onSuccess: (receipt) => {
         settled.done++
-        inARow = 0
+        tally.done()
         if (receipt.sameAs !== undefined) settled.repeated++
         return journal.add(receipt)
       },
@@ -256,15 +249,6 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     progress: last
   }
 })
-
-/** What is wrong with an image says nothing of the next one. */
-const ofImage: ReadonlySet<string> = new Set([
-  "ImageNotFound",
-  "ImageNotReadable",
-  "ImageTooLarge",
-  "NotAnImage",
-  "UnsupportedImage"
-])
 
 /** Gives one wanted item after the other to whoever asks, and undefined once there are no more or the run is to end. */
 const taking = Effect.fnUntraced(function* <R>(

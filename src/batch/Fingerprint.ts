@@ -19,9 +19,6 @@ export interface FingerprintOptions {
   readonly more?: Readonly<Record<string, string>> | undefined
 }
 
-/** A service that does not describe its model is known by its address. */
-const undescribed: ReadonlySet<string> = new Set(["NotFound", "RequestRejected", "ResponseNotDecodable"])
-
 /** The fingerprint of a run, which asks the transport for its model. */
 export const make = Effect.fnUntraced(function* (
   options: FingerprintOptions
@@ -29,7 +26,8 @@ export const make = Effect.fnUntraced(function* (
   const transport = yield* Transport
   const { classes, name } = yield* Effect.catchIf(
     transport.describe,
-    (error) => undescribed.has(error._tag),
+    // A service that does not describe its model is known by its address. One that cannot be asked now may yet tell.
+    (error) => error.concerns === "service" && !error.isTransient,
     () => Effect.succeed({ name: transport.name, classes: [] })
   )
   const names = classes.map(({ id, name }) => `${id} ${name}`)

@@ -5,12 +5,12 @@
 import { Effect, Schema, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import * as Policy from "../policy/Policy.ts"
+import { isPicture } from "../image/Folder.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import * as Decode from "../service/Decode.ts"
 import * as Exchange from "../service/Exchange.ts"
 import { SourceNotReadable } from "./BatchError.ts"
 import * as Item from "./Item.ts"
-import { isPicture } from "./Pictures.ts"
 
 const policy = Policy.make({ breaker: false, retryBudget: false, deadline: "2 minutes" })
 

@@ -29,16 +29,6 @@ import type { Options } from "./SegmentCommand.ts"
 /** What goes wrong with one image. */
 type Failure = SegmentationError | ExitCode.Ended
 
-const unavailableTags: ReadonlySet<string> = new Set([
-  "ConnectionFailed",
-  "ServiceUnavailable",
-  "ModelLoading",
-  "CircuitOpen",
-  "ModelNotLoadable",
-  "DependencyMissing",
-  "Unauthorized"
-])
-
 /** The whole run, from words on the command line to results. */
 export const run = (options: Options) =>
   Effect.scoped(segmentAll(options)).pipe(Effect.provide([Backend.layerCodec, Backend.layerHttpClient]))
@@ -71,7 +61,7 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
 
   let done = 0
   const reports: Array<Report.ImageReport> = []
-  const tags: Array<string> = []
+  const failures: Array<SegmentationError> = []
   const show = (label: string) => progress.show(`[${done}/${images.length}] ${label}`)
   yield* Effect.forEach(
     images,
@@ -87,7 +77,7 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
       } else {
         // A folder that cannot be written to is the end of all images.
         if (result.failure._tag === "Ended") return yield* result.failure
-        tags.push(result.failure._tag)
+        failures.push(result.failure)
         yield* fail(input.label, result.failure)
       }
       yield* show("…")
@@ -106,13 +96,15 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
   )
   yield* progress.clear
 
-  const failed = tags.length + missing.length
+  const failed = failures.length + missing.length
   if (!options.json && !options.quiet && reports.length > 0) {
     const took = (yield* Clock.currentTimeMillis) - started
     for (const line of summary(reports, failed, took, options.out)) yield* Screen.say(line)
   }
   if (failed === 0) return
-  const none = reports.length === 0 && tags.length > 0 && tags.every((tag) => unavailableTags.has(tag))
+  // Where no image got through and none of them is to blame, it is the service or the model.
+  const none =
+    reports.length === 0 && failures.length > 0 && failures.every(({ concerns }) => concerns !== "image")
   return yield* new ExitCode.Ended({ code: none ? ExitCode.unavailable : ExitCode.someFailed })
 })
 

@@ -61,7 +61,7 @@ const serve = Effect.fnUntraced(function* (
     active: companions.active,
     jobs: { folder: jobs, onEnd: companions.jobEnded },
     page: !noPage,
-    cacheBytes: cache,
+    maxCacheBytes: cache,
     batch: batch > 1 ? { size: batch } : false,
     timeout: Duration.seconds(timeout),
     drain: Duration.seconds(drain)

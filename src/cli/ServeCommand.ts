@@ -1,7 +1,8 @@
 /** `segformer serve`: its flags and help. */
-import { Config, Option } from "effect"
+import { Config, Duration, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import * as Dialects from "../server/Dialects.ts"
+import { defaults } from "../server/ServerLimits.ts"
 import * as Flags from "./Flags.ts"
 
 const standard: ReadonlyArray<string> = ["inspection"]
@@ -22,6 +23,9 @@ const path = (name: string, kind: "file" | "directory") =>
 const switched = (name: string) =>
   Flag.Boolean(name).pipe(Flag.withFallbackConfig(Config.Boolean(variable(name))))
 const count = (name: string, least = 1) => whole(name).pipe(Flags.atLeast(least))
+
+const timeout = Duration.toSeconds(defaults.timeout)
+const drain = Duration.toSeconds(defaults.drain)
 
 const flags = {
   host: text("host").pipe(
@@ -85,7 +89,7 @@ const flags = {
   concurrency: count("concurrency").pipe(
     Flag.withAlias("c"),
     Flag.withMetavar("IMAGES"),
-    Flag.withDescription("Images worked on at once. 2 by default"),
+    Flag.withDescription(`Images worked on at once. ${defaults.concurrency} by default`),
     Flags.optional
   ),
   sessions: count("sessions").pipe(
@@ -100,8 +104,10 @@ const flags = {
   ),
   queue: count("queue", 0).pipe(
     Flag.withMetavar("REQUESTS"),
-    Flag.withDescription("Requests that may wait; one more is refused with 503. 32 by default"),
-    Flag.withDefault(32)
+    Flag.withDescription(
+      `Requests that may wait; one more is refused with 503. ${defaults.queue} by default`
+    ),
+    Flag.withDefault(defaults.queue)
   ),
   cache: Flag.String("cache").pipe(
     Flag.withFallbackConfig(Config.String(variable("cache"))),
@@ -131,13 +137,15 @@ const flags = {
   ...Flags.limits,
   timeout: count("timeout").pipe(
     Flag.withMetavar("SECONDS"),
-    Flag.withDescription("Time for one image, from its turn to its answer. 120 by default"),
-    Flag.withDefault(120)
+    Flag.withDescription(`Time for one image, from its turn to its answer. ${timeout} by default`),
+    Flag.withDefault(timeout)
   ),
   drain: count("drain").pipe(
     Flag.withMetavar("SECONDS"),
-    Flag.withDescription("Time for requests under way to finish when the server is to stop. 20 by default"),
-    Flag.withDefault(20)
+    Flag.withDescription(
+      `Time for requests under way to finish when the server is to stop. ${drain} by default`
+    ),
+    Flag.withDefault(drain)
   ),
   noPage: switched("no-page").pipe(Flag.withDescription("Leave out the page at /"), Flag.withDefault(false))
 }

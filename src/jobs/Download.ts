@@ -23,25 +23,19 @@
 import { Context, Effect, FileSystem, Layer, Queue, type Redacted, Scope, Semaphore, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import * as Policy from "../policy/Policy.ts"
-import type { PolicyError } from "../policy/PolicyError.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import * as AddressGuard from "../service/AddressGuard.ts"
 import * as Body from "../service/Body.ts"
 import * as Exchange from "../service/Exchange.ts"
 import type { Hosts } from "../service/Hosts.ts"
-import { InvalidUrl, type ServiceError } from "../service/ServiceError.ts"
+import { InvalidUrl } from "../service/ServiceError.ts"
 import { type DownloadError, type NotWritten, WrongDigest, WrongLength } from "./DownloadError.ts"
+import type { Failure, FileOptions, Progress } from "./DownloadOptions.ts"
 import * as FileName from "./FileName.ts"
 import * as PartialFile from "./PartialFile.ts"
 import * as Transfer from "./Transfer.ts"
 
-/** How far a download is, in bytes. */
-export interface Progress {
-  readonly _tag: "Progress"
-  readonly received: number
-  /** Of the whole, where its service says so. */
-  readonly total: number | undefined
-}
+export type { Failure, FileOptions, Progress }
 
 /** A file that is whole, and on the disk. */
 export interface DownloadedFile {
@@ -57,9 +51,6 @@ export interface DownloadedFile {
   /** How often its connection broke, or the file changed under way. */
   readonly resumes: number
 }
-
-/** How a download fails. */
-export type Failure = DownloadError | ServiceError | PolicyError
 
 /** What is true of all downloads of a downloader. */
 export interface DownloaderOptions {
@@ -87,28 +78,6 @@ export interface DownloaderOptions {
   readonly policy?: Policy.PolicyOptions | undefined
   /** How often one file is gone on with, though each time some of it came. 100 by default. */
   readonly maxResumes?: number | undefined
-}
-
-/** What is true of one file. */
-export interface FileOptions {
-  /** Made with its parents where it is not there. */
-  readonly folder: string
-  /** Replaces a file of that name. By default the service's word for it, which replaces none. Cleaned either way. */
-  readonly name?: string | undefined
-  /** In bytes. */
-  readonly length?: number | undefined
-  /** In hexadecimal. */
-  readonly sha256?: string | undefined
-  /** In hexadecimal. */
-  readonly md5?: string | undefined
-  /**
-   * Keeps what came of a download that fails, hidden in the folder, and goes on with it next time: also in another
-   * process, but not in two at once. Off by default: nothing is left behind. Where the machine itself may go down, give
-   * a digest as well: what was not on the disk by then is none of the file.
-   */
-  readonly keepPartial?: boolean | undefined
-  /** Told of every piece that is written. */
-  readonly onProgress?: ((progress: Progress) => Effect.Effect<void>) | undefined
 }
 
 /** Downloads files, under one policy for each origin. */

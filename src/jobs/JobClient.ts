@@ -30,7 +30,7 @@ import type { PolicyError } from "../policy/PolicyError.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import { randomHex } from "../randomHex.ts"
 import { isOver, type JobRef, type JobSnapshot, type JobStatus } from "./Job.ts"
-import { endOf, unknown } from "./JobEnd.ts"
+import { endOf, type JobEnd, unknown } from "./JobEnd.ts"
 import type { JobError, UnknownJobStatus } from "./JobError.ts"
 import * as Pace from "./Pace.ts"
 import * as Poller from "./Poller.ts"
@@ -82,11 +82,7 @@ export interface AwaitAllOptions<Output> {
   readonly abandoned?: "cancel" | "leave" | undefined
 }
 
-/** One of many jobs that is over, well or not. */
-export interface JobEnd<out Value, out E> {
-  readonly job: JobRef
-  readonly exit: Exit.Exit<Value, E>
-}
+export type { JobEnd }
 
 export interface AwaitOptions<Output> {
   /** Told of every answer about the job, the last included. */

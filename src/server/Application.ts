@@ -4,13 +4,13 @@ import { Clock, Duration, Effect, type Scope } from "effect"
 import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { HttpServerResponse as Response } from "effect/http"
 import { HttpApiSchemaError } from "effect/http-api/HttpApiError"
+import type { Caller } from "./Caller.ts"
 import type { Dialect, DialectRoute } from "./Dialect.ts"
 import type * as Metrics from "./Metrics.ts"
 import * as Paths from "./Paths.ts"
 import * as Refusals from "./Refusal.ts"
 import * as RequestId from "./RequestId.ts"
 import * as Security from "./Security.ts"
-import type { Caller } from "./ServerOptions.ts"
 import type { ApiRoute } from "./v1/Routes.ts"
 import { refuse as refuseInV1 } from "./v1/Refuse.ts"
 
@@ -32,8 +32,8 @@ export interface ApplicationOptions {
     request: HttpServerRequest.HttpServerRequest
   ) => Effect.Effect<Caller | undefined, Refusals.Refusal>
   readonly requests: Metrics.Requests
-  /** A client that takes nothing of its answer for so long is cut off, in milliseconds. */
-  readonly writeTimeout: number
+  /** A client that takes nothing of its answer for so long is cut off. */
+  readonly writeTimeout: Duration.Duration
   readonly state: { readonly draining: boolean }
 }
 
@@ -44,7 +44,8 @@ const v1: Dialect = { name: "v1", routes: () => Effect.succeed([]), refuse: refu
 const open: ReadonlyArray<string> = ["/health", "/ready", "/openapi.json", "/docs"]
 
 export const make = Effect.fnUntraced(function* (options: ApplicationOptions): Effect.fn.Return<App> {
-  const { dialects, state, writeTimeout } = options
+  const { dialects, state } = options
+  const writeTimeout = Duration.toMillis(options.writeTimeout)
   const first = dialects[0]?.dialect ?? v1
   const router = yield* HttpRouter.make
   const paths = Paths.make()

@@ -78,10 +78,10 @@ const infer = (served: Served, path: `/${string}`): DialectRoute => ({
   handle: Effect.fnUntraced(
     function* (request, parameters) {
       if (path.endsWith("*")) yield* ModelName.find(served, parameters["*"])
-      const { bodyTimeout: timeout, maxBytes } = served.limits
+      const { bodyTimeout, maxBytes } = served.limits
       const limit = Bodies.isJson(request) ? LargeJson.base64Bytes(maxBytes) : maxBytes
       yield* served.enter(yield* Uploads.announced(request, limit))
-      const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, timeout })
+      const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, bodyTimeout })
       // Some callers do not say what they send. No image file starts with a brace.
       const isJson = Bodies.isJson(request) || body[0] === 0x7b
       const bytes = isJson ? yield* fromJson(body) : body

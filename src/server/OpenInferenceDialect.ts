@@ -84,9 +84,9 @@ const infer = (served: Served, path: `/${string}`): DialectRoute => ({
   path,
   handle: Effect.fnUntraced(function* (request, parameters) {
     const model = yield* find(served, parameters)
-    const { bodyTimeout: timeout, maxBatchBytes } = served.limits
-    yield* served.enter(yield* Uploads.announced(request, maxBatchBytes))
-    const body = yield* Bodies.read(request, { maxBytes: maxBatchBytes + Uploads.overhead, timeout })
+    const { bodyTimeout, maxRequestBytes } = served.limits
+    yield* served.enter(yield* Uploads.announced(request, maxRequestBytes))
+    const body = yield* Bodies.read(request, { maxBytes: maxRequestBytes + Uploads.overhead, bodyTimeout })
     const { binary, id, uploads } = yield* InferRequest.read(served, request, body)
     const found = yield* Effect.forEach(uploads, (upload) => served.segment(upload, Found.make), {
       concurrency: served.concurrency

@@ -114,10 +114,10 @@ const infer = (served: Served): DialectRoute => ({
   method: "POST",
   path: "/infer/semantic_segmentation",
   handle: Effect.fnUntraced(function* (request) {
-    const { bodyTimeout: timeout, maxBatchBytes, maxImages } = served.limits
-    const limit = LargeJson.base64Bytes(maxBatchBytes)
+    const { bodyTimeout, maxImages, maxRequestBytes } = served.limits
+    const limit = LargeJson.base64Bytes(maxRequestBytes)
     yield* served.enter(yield* Uploads.announced(request, limit))
-    const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, timeout })
+    const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, bodyTimeout })
     const { confidence, image, model_id } = yield* Effect.mapError(
       Effect.flatMap(LargeJson.parse(body), decodeBody),
       (error) =>

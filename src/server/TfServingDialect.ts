@@ -92,10 +92,10 @@ const predict = Effect.fnUntraced(function* (
   served: Served,
   request: HttpServerRequest.HttpServerRequest
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse, Refusals.Refusal, Scope.Scope> {
-  const { bodyTimeout: timeout, maxBatchBytes, maxImages } = served.limits
-  const limit = LargeJson.base64Bytes(maxBatchBytes)
+  const { bodyTimeout, maxImages, maxRequestBytes } = served.limits
+  const limit = LargeJson.base64Bytes(maxRequestBytes)
   yield* served.enter(yield* Uploads.announced(request, limit))
-  const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, timeout })
+  const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, bodyTimeout })
   const {
     inputs,
     instances,

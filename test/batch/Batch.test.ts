@@ -7,7 +7,8 @@ import { Deferred, Duration, Effect, Exit, Fiber, Layer, Stream } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { CircuitOpen, ImageSource, InferenceFailed, RateLimited, Transport } from "effect-segformer"
 import { Batch, BatchSource, Item, Sink, Sinks } from "effect-segformer/batch"
-import { filesIn, fill, folder, picture, pictures, predictionOf, segmenter } from "./support.ts"
+import { fill, folder } from "../support/Folder.ts"
+import { filesIn, picture, pictures, predictionOf, segmenter } from "./support.ts"
 
 /** A sink that holds what it is given, by key. */
 const holding = () => {

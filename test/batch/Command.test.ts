@@ -6,7 +6,8 @@ import { Effect, Result } from "effect"
 import { LabelPng } from "effect-segformer/mask"
 import { Fixtures } from "effect-segformer/testing"
 import { lines, run, start } from "../support/Command.ts"
-import { filesIn, fill, folder } from "./support.ts"
+import { fill, folder } from "../support/Folder.ts"
+import { filesIn } from "./support.ts"
 
 /** The fixture, told apart by bytes behind its end that no decoder looks at. */
 const panel = (seed: number): Uint8Array => Uint8Array.of(...Fixtures.image, seed, seed >> 8)

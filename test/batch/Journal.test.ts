@@ -6,7 +6,7 @@ import * as FastCheck from "fast-check"
 import * as HashIndex from "../../src/batch/HashIndex.ts"
 import * as Journal from "../../src/batch/Journal.ts"
 import * as RunLock from "../../src/batch/RunLock.ts"
-import { folder } from "./support.ts"
+import { folder } from "../support/Folder.ts"
 
 const receipt = (key: string, content = key, records: Record<string, string> = {}) => ({
   key,

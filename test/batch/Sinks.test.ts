@@ -11,7 +11,8 @@ import { Fixtures } from "effect-segformer/testing"
 import * as FastCheck from "fast-check"
 import * as LabelFile from "../../src/batch/LabelFile.ts"
 import * as OutFolder from "../../src/batch/OutFolder.ts"
-import { classes, filesIn, folder, labelsOf, picture, segmenter } from "./support.ts"
+import { folder } from "../support/Folder.ts"
+import { classes, filesIn, labelsOf, picture, segmenter } from "./support.ts"
 
 describe("sinks", () => {
   it.live("COCO and tables say of all images what they say of each", () =>

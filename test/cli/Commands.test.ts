@@ -2,14 +2,15 @@ import { connect } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { Fixtures } from "effect-segformer/testing"
-import { ask, serve, until, upload } from "../server/support.ts"
+import { ask, serve, upload } from "../server/support.ts"
+import { eventually } from "../support/Eventually.ts"
 import { closedPort, http, sendJson } from "../support/TestServer.ts"
 import { lines, run, start } from "../support/Command.ts"
 
 /** Starts `segformer serve` and waits until it listens. */
 const serving = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
   const running = yield* start(["serve", "--port", "0", ...args])
-  yield* until(() => / at http:\/\/\S+/.test(running.stderr()) || running.process.exitCode !== null)
+  yield* eventually(() => / at http:\/\/\S+/.test(running.stderr()) || running.process.exitCode !== null)
   const url = / at (http:\/\/\S+)/.exec(running.stderr())?.[1]
   assert.isDefined(url, running.stderr())
   return { running, url: url ?? "" }
@@ -49,9 +50,9 @@ describe("segformer serve", () => {
         const behind = yield* slowService
         const { running, url } = yield* serving("--url", behind.url)
         const first = yield* Effect.forkChild(upload(url))
-        yield* until(() => behind.waiting.length === 1)
+        yield* eventually(() => behind.waiting.length === 1)
         running.process.kill(signal)
-        yield* until(() => running.stderr().includes("Stopping"))
+        yield* eventually(() => running.stderr().includes("Stopping"))
         const refused = yield* Effect.promise(
           () =>
             new Promise<string>((resolve) => {
@@ -78,7 +79,7 @@ describe("segformer serve", () => {
       // Neither does a connection that has begun to say something and never ends.
       const half = connect(Number(new URL(url).port), "127.0.0.1", () => half.write("GET /health HT"))
       half.on("error", () => {})
-      yield* until(() => behind.waiting.length === 1)
+      yield* eventually(() => behind.waiting.length === 1)
       running.process.kill("SIGTERM")
       const { code } = yield* Effect.promise(() => running.ended)
       assert.strictEqual(code, 0)

@@ -25,7 +25,7 @@ import { NodeHttp } from "effect-segformer/service/node"
 import { SharpCodec } from "effect-segformer/sharp"
 import { Fixtures, SegFormerTest } from "effect-segformer/testing"
 import * as PdfLibModule from "../../src/companions/PdfLib.ts"
-import { until } from "../server/support.ts"
+import { eventually } from "../support/Eventually.ts"
 
 const folder = Effect.acquireRelease(
   Effect.sync(() => {
@@ -425,7 +425,7 @@ describe("as segformer serve offers it, under load", () => {
             )
           )
         )
-        const url = yield* served(undefined, slow, { maxBatchBytes: 100_000, concurrency: 1, queue: 0 })
+        const url = yield* served(undefined, slow, { maxRequestBytes: 100_000, concurrency: 1, queue: 0 })
         const ask = (image: Uint8Array) =>
           Effect.flatMap(ImageProcessing, (images) =>
             images.detect({
@@ -436,7 +436,7 @@ describe("as segformer serve offers it, under load", () => {
         const large = yield* Effect.flip(ask(new Uint8Array(300_000)))
         assert.deepInclude(large, { _tag: "RequestRejected", status: 413 })
         const first = yield* Effect.forkChild(ask(Fixtures.image))
-        yield* until(() => entered === 1)
+        yield* eventually(() => entered === 1)
         const busy = yield* Effect.flip(
           Effect.flatMap(ImageProcessingClient, (client) =>
             client.detect({ payload: { image_path: "a.png", detection_types: [] } })

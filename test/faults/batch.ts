@@ -15,7 +15,8 @@ import { Batch, BatchSource, Sinks } from "effect-segformer/batch"
 import { LabelPng } from "effect-segformer/mask"
 import { SharpCodec } from "effect-segformer/sharp"
 import sharp from "sharp"
-import { filesIn, fill, folder, picture, pictures, segmenter } from "../batch/support.ts"
+import { filesIn, picture, pictures, segmenter } from "../batch/support.ts"
+import { fill, folder } from "../support/Folder.ts"
 import type { Row } from "./Harness.ts"
 
 type Outcome = readonly [settled: Batch.Summary["settled"], failures: Batch.Summary["failures"]]

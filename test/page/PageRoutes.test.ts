@@ -55,7 +55,6 @@ describe("the page's routes", () => {
         )
         assert.isTrue(answers.every(({ status }) => status === 200))
         const total = answers.reduce((sum, { body }) => sum + body.length, 0)
-        console.log(`The page by ${encoding}: ${paths.length} files, ${total} bytes`)
         assert.isAtMost(total, 60_000)
       }
     }).pipe(Effect.scoped)

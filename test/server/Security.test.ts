@@ -38,6 +38,8 @@ describe("a server without tokens", () => {
           "localhost",
           "LOCALHOST:80",
           `[::1]:${port}`,
+          `[::ffff:127.0.0.1]:${port}`,
+          "[0:0:0:0:0:ffff:7fff:1]",
           "app.localhost:1"
         ]) {
           assert.match(yield* get(host), /^HTTP\/1\.1 200 /, host)
@@ -46,7 +48,10 @@ describe("a server without tokens", () => {
           "evil.example",
           "127.0.0.1.evil.example",
           "localhost.evil.example:8080",
-          "10.0.0.1"
+          "10.0.0.1",
+          "[::ffff:10.0.0.1]",
+          // An address like any other, however much of it looks like a loopback.
+          "[::ffff:7f00:3fff:63e1:ff9b]"
         ]) {
           for (const path of ["/v1/models", "/v1/jobs", "/metrics", "/api/model/current"]) {
             const answer = yield* get(host, path)

@@ -8,7 +8,8 @@ import { Transport } from "effect-segformer"
 import { Coco, GeoJson, LabelPng } from "effect-segformer/mask"
 import { ApiError, Dialects, SegFormerApi } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
-import { ask, form, gate, rawGet, serve, until, upload, type Predict } from "./support.ts"
+import { eventually } from "../support/Eventually.ts"
+import { ask, form, gate, rawGet, serve, upload, type Predict } from "./support.ts"
 
 const raw = (accept?: string, body = Fixtures.image): RequestInit => ({
   method: "POST",
@@ -181,7 +182,7 @@ describe("POST /v1/segment", () => {
         Effect.forkChild(ask(`${narrow.url}/v1/segment`, raw()))
       )
       const other = yield* Effect.forkChild(upload(narrow.url))
-      yield* until(() => entered() === 2)
+      yield* eventually(() => entered() === 2)
       yield* Effect.sleep("30 millis")
       assert.strictEqual(entered(), 2)
       open()

@@ -15,7 +15,8 @@
 import { Duration, Effect, Result, Schema } from "effect"
 import type { Image } from "../../image/ImageSource.ts"
 import { type ImageError, UnsupportedImage } from "../../image/ImageError.ts"
-import { type ImageFormat, isWholePng, parse } from "../../image/ImageHeader.ts"
+import type { ImageFormat } from "../../image/ImageFormat.ts"
+import { isWholePng, parse } from "../../image/ImageHeader.ts"
 import * as ClassTable from "../../mask/ClassTable.ts"
 import type { Palette } from "../../mask/Palette.ts"
 import type { Region } from "../../mask/Region.ts"
@@ -29,8 +30,8 @@ import { ReportedFailure, type ResponseNotDecodable, type ServiceError } from ".
 import { maxPixels } from "../MaskLimits.ts"
 import type { ErrorBody, Protocol } from "./Protocol.ts"
 
-/** What the service takes: it looks at the ending of the file name. */
-const formats: ReadonlySet<ImageFormat> = new Set<ImageFormat>(["png", "jpeg", "bmp", "tiff"])
+/** What the service takes: it looks at the ending of the file name. @internal */
+export const formats: ReadonlySet<ImageFormat> = new Set<ImageFormat>(["png", "jpeg", "bmp", "tiff"])
 
 /** Its limit on an upload, in bytes. */
 const maxUpload = 50 * 1024 * 1024

@@ -13,6 +13,7 @@
  */
 import { Effect, type FileSystem, Option, type PlatformError, Schema } from "effect"
 import { randomHex } from "../../randomHex.ts"
+import { RefusalStatus } from "../RefusalStatus.ts"
 
 /** What a job is, in `job.json`. */
 export const JobRecord = Schema.Struct({
@@ -35,7 +36,7 @@ export type JobRecord = typeof JobRecord.Type
 
 /** Why an image has no result. */
 export const ImageFailure = Schema.Struct({
-  status: Schema.Int,
+  status: RefusalStatus,
   tag: Schema.String,
   message: Schema.String
 })

@@ -18,6 +18,8 @@ import {
   Semaphore
 } from "effect"
 import { acquire } from "../../batch/RunLock.ts"
+import * as Backoff from "../../policy/Backoff.ts"
+import * as Policy from "../../policy/Policy.ts"
 import { randomHex } from "../../randomHex.ts"
 import type { Upload } from "../Dialect.ts"
 import { notFound, Refusal, tagOf } from "../Refusal.ts"
@@ -81,15 +83,10 @@ const sha256 = (...parts: ReadonlyArray<string | Uint8Array>): string => {
 }
 
 /** Failures of what is behind this server, which may be back soon. */
-const passing = new Set([408, 429, 503, 504])
+const passing = new Set([503, 504])
 
 /** Six times in a bit more than a minute. */
-const again = Schedule.max([
-  Schedule.exponential("1 second").pipe(
-    Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.seconds(30))))
-  ),
-  Schedule.recurs(6)
-])
+const again = Backoff.schedule({ ...Policy.standard.retry, times: 6, maxDelay: Duration.seconds(30) })
 
 const lost = new Refusal({
   status: 500,
@@ -106,7 +103,7 @@ export const make = Effect.fnUntraced(function* (
   options: JobsOptions
 ): Effect.fn.Return<Jobs, CannotKeepJobs, Scope.Scope> {
   const keepFor = Duration.toMillis(Duration.fromInputUnsafe(options.keepFor ?? "1 day"))
-  const maxBytes = options.maxBytes ?? 4 * 1024 ** 3
+  const maxStoredBytes = options.maxStoredBytes ?? 4 * 1024 ** 3
   const cannot = (folder: string) => (cause: { readonly message: string }) =>
     new CannotKeepJobs({ folder, detail: cause.message })
   const path =
@@ -289,11 +286,10 @@ export const make = Effect.fnUntraced(function* (
           })
     }
     const bytes = images.reduce((sum, image) => sum + image.bytes.length, 0)
-    if (held + bytes > maxBytes) {
+    if (held + bytes > maxStoredBytes) {
       return yield* new Refusal({
         status: 507,
-        detail: "There is no room for further jobs until older ones expire",
-        tag: "InsufficientStorage"
+        detail: "There is no room for further jobs until older ones expire"
       })
     }
     const record: JobFolder.JobRecord = {

@@ -1,22 +1,10 @@
 /** The contract of segmenting: which models there are, and what one of them sees in an image. */
 import { Schema } from "effect"
-import {
-  HttpApiEndpoint,
-  HttpApiGroup,
-  HttpApiMiddleware,
-  HttpApiSchema,
-  HttpApiSecurity,
-  OpenApi
-} from "effect/http-api"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { FeatureCollection } from "../../mask/GeoJson.ts"
 import { Dataset } from "../../mask/Coco.ts"
 import { refusals } from "./ApiError.ts"
-
-/** Says in the contract that a bearer token is asked for. Whether it is a good one is looked at before any route. */
-export class Authorization extends HttpApiMiddleware.Service<Authorization>()(
-  "effect-segformer/server/v1/SegmentApi/Authorization",
-  { security: { bearer: HttpApiSecurity.bearer } }
-) {}
+import { Authorization } from "./Authorization.ts"
 
 /** Such as `#ff8800`. */
 const Color = Schema.String.check(Schema.isPattern(/^#[\da-f]{6}$/))
@@ -117,7 +105,7 @@ export const segmentFormats = [
 
 export class ModelsGroup extends HttpApiGroup.make("models")
   .add(
-    HttpApiEndpoint.get("list", "/v1/models", { success: ModelList, error: refusals }).annotateMerge(
+    HttpApiEndpoint.get("list", "/v1/models", { success: ModelList, error: refusals() }).annotateMerge(
       OpenApi.annotations({ summary: "The models that can be asked for" })
     )
   )
@@ -133,7 +121,7 @@ export class SegmentGroup extends HttpApiGroup.make("segment")
         Schema.Struct({ image: Schema.Unknown }).pipe(HttpApiSchema.asMultipart())
       ],
       success: segmentFormats,
-      error: refusals
+      error: refusals(400, 404, 406, 408, 413, 415, 502, 504)
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Segment an image",

@@ -3,9 +3,9 @@ import { describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { Cog, Replicate } from "effect-segformer/http"
 import type { ServerResponse } from "node:http"
-import type { SeenRequest } from "../support/TestServer.ts"
-import { conformance, type Contents, json, type Subject } from "./protocol/Conformance.ts"
-import * as Model from "./servers/Model.ts"
+import type { SeenRequest } from "../../support/TestServer.ts"
+import { conformance, type Contents, json, type Subject } from "./Conformance.ts"
+import * as Model from "../servers/Model.ts"
 
 const isCancel = ({ path }: SeenRequest) => path.endsWith("/cancel")
 

@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { ImageHeader } from "effect-segformer/image"
+import { type ImageFormat, ImageHeader } from "effect-segformer/image"
 import * as samples from "./samples.ts"
 
 const files: ReadonlyArray<
-  readonly [string, () => Buffer | Promise<Buffer>, ImageHeader.ImageFormat, number]
+  readonly [string, () => Buffer | Promise<Buffer>, ImageFormat.ImageFormat, number]
 > = [
   ["PNG", samples.png, "png", 1],
   ["baseline JPEG", samples.jpeg, "jpeg", 1],

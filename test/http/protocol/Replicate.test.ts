@@ -6,8 +6,8 @@ import { ImageSource, segment } from "effect-segformer"
 import { Replicate, SegFormerHttp } from "effect-segformer/http"
 import { ClassTable, LabelMap, LabelPng } from "effect-segformer/mask"
 import { Fixtures } from "effect-segformer/testing"
-import { http, sendJson } from "../support/TestServer.ts"
-import * as ReplicateServer from "./servers/ReplicateServer.ts"
+import { http, sendJson } from "../../support/TestServer.ts"
+import * as ReplicateServer from "../servers/ReplicateServer.ts"
 
 const { labelMap } = Fixtures.prediction
 const mask = Result.getOrThrow(LabelPng.encode(labelMap))

@@ -5,7 +5,8 @@ import { Item } from "effect-segformer/batch"
 import { ClusterEngine, ClusterRuns } from "effect-segformer/cluster"
 import { Postgres } from "../support/Postgres.ts"
 import { picture } from "./clusterImages.ts"
-import { contents, folder, type Runner, startRunner } from "./clusterSupport.ts"
+import { folder } from "../support/Folder.ts"
+import { contents, type Runner, startRunner } from "./clusterSupport.ts"
 
 const count = 200
 /** Files that are no images. */

@@ -60,7 +60,5 @@ describe.skipIf("skip" in found)(`a real service (${why})`, () => {
 })
 
 if ("skip" in found) {
-  // The summary counts what is skipped, but does not say why.
-  console.info(`test/http/integration.test.ts is ${why}`)
   it(why, (context) => context.skip(why))
 }

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { assert, describe, it } from "@effect/vitest"
 import { type Context, Duration, Effect, Layer, Redacted, Schedule, type Scope } from "effect"
@@ -7,10 +7,9 @@ import { SharedLimits } from "effect-segformer/cluster"
 import { Policy } from "effect-segformer/policy"
 import { ConnectionFailed } from "effect-segformer/service"
 import { Fixtures } from "effect-segformer/testing"
-import { folder, freePort } from "./clusterSupport.ts"
-
-/** Redis itself is no package of the registry: where it is not installed, these tests are left out. */
-const missing = spawnSync("redis-server", ["--version"]).error !== undefined
+import * as Needs from "../support/Needs.ts"
+import { folder } from "../support/Folder.ts"
+import { closedPort } from "../support/TestServer.ts"
 
 const end = async (server: ChildProcess) => {
   server.kill("SIGKILL")
@@ -18,7 +17,7 @@ const end = async (server: ChildProcess) => {
 }
 
 const redis = Effect.gen(function* () {
-  const port = yield* freePort
+  const port = yield* closedPort
   const dir = yield* folder()
   const server = yield* Effect.acquireRelease(
     Effect.sync(() =>
@@ -41,7 +40,7 @@ const stores = (url: Redacted.Redacted) =>
 const call = (transport: Transport["Service"]) =>
   Effect.provideService(segment(ImageSource.bytes(Fixtures.image)), Transport, transport)
 
-describe.skipIf(missing)("limits in Redis (left out where there is no redis-server)", () => {
+describe.skipIf(!Needs.redis)("limits in Redis", () => {
   it.live("two workers together keep one rate limit", () =>
     Effect.gen(function* () {
       const { url } = yield* redis

@@ -13,7 +13,7 @@ import {
 } from "effect-segformer/http"
 import { NodeAddressGuard, NodeHttp } from "effect-segformer/service/node"
 import { Fixtures } from "effect-segformer/testing"
-import * as Faulty from "../../src/testing/FaultyService.ts"
+import * as Faulty from "../../../src/testing/FaultyService.ts"
 
 const image = ImageSource.bytes(Fixtures.image, { name: "panel.png" })
 const apiKey = Redacted.make("secret")

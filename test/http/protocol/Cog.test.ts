@@ -6,8 +6,8 @@ import { ImageSource, segment } from "effect-segformer"
 import { Cog, SegFormerHttp } from "effect-segformer/http"
 import { LabelMap, LabelPng } from "effect-segformer/mask"
 import { Fixtures } from "effect-segformer/testing"
-import { sendJson } from "../support/TestServer.ts"
-import * as CogServer from "./servers/CogServer.ts"
+import { sendJson } from "../../support/TestServer.ts"
+import * as CogServer from "../servers/CogServer.ts"
 
 const { labelMap } = Fixtures.prediction
 const mask = Result.getOrThrow(LabelPng.encode(labelMap))
