@@ -1,11 +1,18 @@
 /** `segformer tile`: its flags and help. */
 import { Argument, Command, Flag } from "effect/cli"
+import * as ImageFormat from "../image/ImageFormat.ts"
 import * as Flags from "./Flags.ts"
+
+const formats = ImageFormat.list(
+  ImageFormat.bySharp.map((name) => ImageFormat.table[name].title),
+  "or"
+)
 
 const flags = {
   image: Flags.paths("image", "file").pipe(
     Argument.withDescription(
-      "A file of any size: TIFF, PNG, JPEG, WebP, AVIF or GIF. TIFF, PNG (not interlaced) and JPEG (not progressive) are never held whole; of others at most 100 megapixels are taken"
+      `A file of any size: ${formats}. TIFF, PNG (not interlaced) and JPEG (not progressive) are never held whole; of ` +
+        "others at most 100 megapixels are taken"
     )
   ),
   out: Flags.out("file").pipe(

@@ -1,9 +1,10 @@
 /** What a person gets who presses Tab, asked of the shells themselves. */
-import { spawn, spawnSync } from "node:child_process"
+import { spawn } from "node:child_process"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
 import { run } from "../support/Command.ts"
 import { folder } from "../support/Folder.ts"
+import * as Needs from "../support/Needs.ts"
 
 /** Drivers: each reads `completions` in its folder, and prints what each line of `$TYPED` may go on with, then `#next`. */
 const drivers = {
@@ -107,8 +108,7 @@ const files = {
 }
 
 for (const shell of ["bash", "zsh", "fish"] as const) {
-  const isInstalled = spawnSync(shell, ["--version"]).status === 0
-  describe.skipIf(!isInstalled)(`completions in ${shell} (apt-get install ${shell})`, () => {
+  describe.skipIf(Needs.shells[shell] === undefined)(`completions in ${shell}`, () => {
     it.live("offer commands, flags, what a flag may be, and file names where a path may stand", () =>
       Effect.gen(function* () {
         const expected = { ...words, ...files }
