@@ -46,6 +46,14 @@ const compilerOptions = {
   types: ["node"]
 }
 
+const failureOf = (what: () => string): Error => {
+  try {
+    return new Error(`it did not fail, and printed:\n${what()}`)
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error))
+  }
+}
+
 try {
   // As in a clean clone.
   rmSync(join(root, "dist"), { recursive: true, force: true })
@@ -74,6 +82,19 @@ try {
     `without its optional peers it says what to install: ${without}`,
     without.endsWith("npm install sharp onnxruntime-node")
   )
+  for (const name of ["segment", "tile"]) {
+    const { message } = failureOf(() =>
+      consumer.node(
+        "node_modules/effect-segformer/dist/cli/main.js",
+        name,
+        "node_modules/effect-segformer/docs/images/sample.jpg"
+      )
+    )
+    expect(
+      `so does segformer ${name}, in one line for both`,
+      message.trim().endsWith("npm install sharp onnxruntime-node")
+    )
+  }
   const command = consumer.node("node_modules/effect-segformer/dist/cli/main.js", "--version").trim()
   expect(`the command starts: ${command}`, command.includes(version))
   ImportCost.check(consumer)
