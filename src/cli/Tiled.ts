@@ -34,7 +34,14 @@ const tile = Effect.fnUntraced(function* (options: Options) {
   const progress = Screen.progress(!options.quiet)
   yield* Effect.addFinalizer(() => progress.clear)
   yield* progress.show(`Unpacking ${image}…`)
-  const picture = yield* Effect.mapError(LargeImage.file(image, { folder: options.temp }), failed)
+  const picture = yield* LargeImage.file(image, { folder: options.temp }).pipe(
+    Effect.catch((error) =>
+      error._tag === "DependencyMissing" && url === undefined
+        ? // The model needs the same package and another: its error names both.
+          Effect.andThen(Backend.make(options), Effect.fail(failed(error)))
+        : Effect.fail(failed(error))
+    )
+  )
   yield* progress.show(url === undefined ? "Loading the model…" : `Asking ${url}…`)
   const backend = yield* Backend.make(options)
   const transport = flips.length === 0 ? backend : yield* Augmentation.make(backend, { flips })
