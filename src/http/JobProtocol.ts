@@ -13,6 +13,7 @@ import type { SegmentationError } from "../SegmentationError.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer, Exchange } from "../service/Exchange.ts"
 import type { Hosts } from "../service/Hosts.ts"
+import * as EncodedPicture from "./EncodedPicture.ts"
 import * as MaskAnswer from "./MaskAnswer.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as Errors from "./protocol/Errors.ts"
@@ -131,7 +132,7 @@ export const readOutput = Effect.fnUntraced(function* (
     if (typeof value !== "string") {
       return yield* Decode.notDecodable(answer, pathOf(at), "it is neither an address nor a data URL")
     }
-    pictures[kind] = files.get(at)?.body ?? (yield* MaskDecoding.textToBytes(answer, pathOf(at), value))
+    pictures[kind] = files.get(at)?.body ?? (yield* EncodedPicture.textToBytes(answer, pathOf(at), value))
   }
   const common = { pictures, requestId: answer.requestId, serviceTime }
   const classes = MaskDecoding.classesOf(options)

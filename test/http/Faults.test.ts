@@ -216,9 +216,9 @@ const bodies: ReadonlyArray<readonly [string, Handler, Expected]> = [
     { tag: "ResponseNotDecodable", retryable: false, fields: { path: "mask_image" }, message: "no base64" }
   ],
   [
-    "a picture that is a data URL",
-    json(uploadAnswer({ overlay_image: `data:image/png;base64,${png(4, 4)}` })),
-    { tag: "ResponseNotDecodable", retryable: false, fields: { path: "overlay_image" } }
+    "a picture that is a data URL without base64",
+    json(uploadAnswer({ overlay_image: "data:image/png,hello" })),
+    { tag: "ResponseNotDecodable", retryable: false, fields: { path: "overlay_image" }, message: "data URL" }
   ],
   [
     "a picture that is no PNG",
@@ -250,6 +250,15 @@ describe("SegFormerHttp: what a service answers", () => {
       assert.strictEqual(Reflect.get(error, "service"), `${server.url}/upload`)
       assert.isAtMost(String(Reflect.get(error, "excerpt") ?? "").length, 200)
       assert.strictEqual(server.requests.length, 1)
+    }).pipe(Effect.provide(platform), Effect.scoped)
+  )
+
+  it.live("a picture may be a data URL, as in other protocols", () =>
+    Effect.gen(function* () {
+      const bare = png(4, 4)
+      const server = yield* http(json(uploadAnswer({ overlay_image: `data:image/png;base64,${bare}` })))
+      const { pictures } = yield* call(server.url, source)
+      assert.strictEqual(Buffer.from(pictures.overlay ?? []).toString("base64"), bare)
     }).pipe(Effect.provide(platform), Effect.scoped)
   )
 

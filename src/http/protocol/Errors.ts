@@ -39,15 +39,13 @@ export const jsonOf = (answer: Answer): unknown => {
 export const read = (answer: Answer): ErrorBody => ({ detail: messageIn(jsonOf(answer)) })
 
 /** An answer whose status is a success and whose content says that it failed. */
-export const reported = (answer: Answer, detail: string | undefined) =>
-  Effect.fail(
-    new ReportedFailure({
-      service: answer.service,
-      requestId: answer.requestId,
-      status: answer.status,
-      detail: detail ?? "it does not say why"
-    })
-  )
+export const reported = (answer: Answer, detail: string | undefined): ReportedFailure =>
+  new ReportedFailure({
+    service: answer.service,
+    requestId: answer.requestId,
+    status: answer.status,
+    detail: detail ?? "it does not say why"
+  })
 
 export const isSuccess = (answer: Answer): boolean => answer.status >= 200 && answer.status < 300
 
