@@ -15,8 +15,9 @@
  * ```
  */
 import { Duration, Effect, Fiber, type FileSystem, Pull, type Scope, Semaphore, Stream } from "effect"
+import type { PolicyError } from "../policy/PolicyError.ts"
 import type { SegmentOptions } from "../Segmenter.ts"
-import type { SegmentationError } from "../SegmentationError.ts"
+import type { ServiceError } from "../service/ServiceError.ts"
 import type { Transport } from "../Transport.ts"
 import * as BatchReport from "./BatchReport.ts"
 import {
@@ -103,7 +104,11 @@ export interface Summary {
  */
 export const run = <R, R2 = never>(
   options: BatchOptions<R, R2>
-): Effect.Effect<Summary, BatchError | SegmentationError, Transport | FileSystem.FileSystem | R | R2> =>
+): Effect.Effect<
+  Summary,
+  BatchError | ServiceError | PolicyError,
+  Transport | FileSystem.FileSystem | R | R2
+> =>
   Effect.scoped(runWith(Journal.open, options)).pipe(
     Effect.withSpan("segformer.batch", {}, { captureStackTrace: false })
   )

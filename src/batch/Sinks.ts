@@ -86,7 +86,7 @@ export const overlays = (options: OverlayOptions): Sink<FileSystem.FileSystem | 
     Effect.fnUntraced(function* ({ image, segmentation }) {
       const codec = yield* ImageCodec
       const map = yield* segmentation.labelMap
-      const raster = yield* codec.decode(image, { maxPixels: Number.MAX_SAFE_INTEGER })
+      const raster = yield* codec.decode(image)
       const palette = Colors.paletteOf(segmentation.classes)
       const painted = yield* Overlay.draw(raster, map, { palette, opacity: options.opacity ?? 0.5 })
       return yield* codec.encode(painted, "jpeg", { quality: 85 })

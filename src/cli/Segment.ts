@@ -120,11 +120,7 @@ const segmentOne = Effect.fnUntraced(function* (
     References.MinimumLogLevel,
     "Error"
   )
-  const segmentation = yield* Effect.provideService(
-    segment({ name: image.name, open: () => Effect.succeed(image) }),
-    Transport,
-    transport
-  )
+  const segmentation = yield* Effect.provideService(segment(image), Transport, transport)
   const palette = Colors.paletteOf(segmentation.classes)
   const map = Option.getOrUndefined(yield* Effect.option(segmentation.labelMap))
   const regions = yield* Effect.orElseSucceed(segmentation.regions, (): ReadonlyArray<Region> => [])
@@ -169,7 +165,7 @@ const draw = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Drawn, SegmentationError, ImageCodec> {
   if (map === undefined) return { overlay: segmentation.pictures.overlay, labels: undefined }
   const codec = yield* ImageCodec
-  const raster = yield* codec.decode(image, { maxPixels: Number.MAX_SAFE_INTEGER })
+  const raster = yield* codec.decode(image)
   const painted = yield* Overlay.draw(raster, map, { palette, opacity: options.opacity / 100 })
   const picture = options.legend ? Legend.below(painted, Legend.entriesOf(map, palette)) : painted
   const overlay = yield* codec.encode(picture, "png")

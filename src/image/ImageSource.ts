@@ -39,6 +39,12 @@ export interface ImageSource<out R = never> {
 /** Why a source cannot be opened. */
 export type SourceError = ImageError | ServiceError | PolicyError
 
+/** A source, opened under these limits, or an image that was opened already, under limits of its own. @internal */
+export const opened = <R>(
+  source: ImageSource<R> | Image,
+  limits?: Partial<ImageLimits>
+): Effect.Effect<Image, SourceError, R> => ("open" in source ? source.open(limits) : Effect.succeed(source))
+
 /** First read: holds the size of nearly every image there is. */
 const headBytes = 64 * 1024
 

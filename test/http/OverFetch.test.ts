@@ -57,7 +57,7 @@ describe("SegFormerHttp over fetch", () => {
       const server = yield* InspectionServer.make
       const opened = yield* ImageSource.file(path).open()
       yield* Effect.promise(() => rm(path))
-      const error = yield* segment({ name: "panel.png", open: () => Effect.succeed(opened) }).pipe(
+      const error = yield* segment(opened).pipe(
         Effect.provide(SegFormerHttp.layer({ baseUrl: server.url, policy })),
         Effect.flip
       )

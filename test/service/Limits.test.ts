@@ -63,15 +63,23 @@ describe.each(clients)("body limits over %s", (name, layer) => {
     }).pipe(Effect.provide(layer), Effect.scoped)
   )
 
-  it.live("a body of exactly the limit is read", () =>
-    Effect.gen(function* () {
-      const server = yield* http((_, response) => void response.end("x".repeat(1000)))
-      assert.strictEqual((yield* send(server, { limits: { maxBodyBytes: 1000 } })).body.length, 1000)
-      assert.strictEqual(
-        (yield* Effect.flip(send(server, { limits: { maxBodyBytes: 999 } })))._tag,
-        "ResponseTooLarge"
-      )
-    }).pipe(Effect.provide(layer), Effect.scoped)
+  it.live.each([
+    ["whose length is stated", "maxBodyBytes", {}, (bytes: Uint8Array) => bytes],
+    ["in chunks", "maxBodyBytes", { "transfer-encoding": "chunked" }, (bytes: Uint8Array) => bytes],
+    ["that was compressed", "maxDecodedBytes", { "content-encoding": "gzip" }, gzipSync]
+  ] as const)(
+    "a body %s of exactly the limit is read, and one more byte is not",
+    ([, limit, headers, pack]) =>
+      Effect.gen(function* () {
+        const server = yield* http(
+          (_, response) => void response.writeHead(200, headers).end(pack(Buffer.alloc(1000, "x")))
+        )
+        assert.strictEqual((yield* send(server, { limits: { [limit]: 1000 } })).body.length, 1000)
+        assert.strictEqual(
+          (yield* Effect.flip(send(server, { limits: { [limit]: 999 } })))._tag,
+          "ResponseTooLarge"
+        )
+      }).pipe(Effect.provide(layer), Effect.scoped)
   )
 
   it.live.each(Object.entries(encodings))("%s is decompressed", ([encoding, compress]) =>
