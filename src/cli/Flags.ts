@@ -1,25 +1,20 @@
 /** Flags that several commands have. */
 import { Option, Schema } from "effect"
 import { Argument, Flag } from "effect/cli"
+import * as Variable from "../policy/Variable.ts"
 
 const Count = Schema.Int.check(Schema.isGreaterThan(0))
 
 /** A whole number of at least 1. */
 export const count = (name: string) => Flag.Int(name).pipe(Flag.withSchema(Count))
 
-const units: Readonly<Record<string, number>> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
-
-/** Bytes, written as 1048576, 512k, 50M or 2G. */
-export const parseBytes = (text: string): Option.Option<number> => {
-  const [, digits, unit] = /^(\d+)\s*([kmg]?)i?b?$/i.exec(text) ?? []
-  const factor = units[(unit ?? "").toLowerCase()]
-  const value = digits === undefined || factor === undefined ? 0 : Number(digits) * factor
-  return value > 0 ? Option.some(value) : Option.none()
-}
-
 /** What the library calls by its options, by the flags of commands that have {@link maxBytes} and {@link maxPixels}. */
 export const inFlags = (text: string): string =>
   text.replaceAll("`limits.maxPixels`", "--max-pixels").replaceAll("`limits.maxBytes`", "--max-bytes")
+
+/** Bytes, written as 1048576, 512k, 50M or 1.5G. */
+export const parseBytes = (text: string): Option.Option<number> =>
+  Option.fromUndefinedOr(Variable.parseBytes(text))
 
 /** A flag of {@link parseBytes}. */
 export const bytes = (name: string) =>
