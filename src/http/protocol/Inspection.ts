@@ -23,7 +23,7 @@ import type { Region } from "../../mask/Region.ts"
 import type { Pictures, Prediction } from "../../Prediction.ts"
 import * as Base64 from "../../service/Base64.ts"
 import * as Decode from "../../service/Decode.ts"
-import { type Answer, failure } from "../../service/Exchange.ts"
+import { type Answer, ok as succeeded } from "../../service/Exchange.ts"
 import * as Multipart from "../../service/Multipart.ts"
 import * as Body from "./Body.ts"
 import { ReportedFailure, type ResponseNotDecodable, type ServiceError } from "../../service/ServiceError.ts"
@@ -318,8 +318,7 @@ export const readError = (answer: Answer): ErrorBody => {
 }
 
 /** The answer if its status is a success, else its error. */
-export const ok = (answer: Answer): Effect.Effect<Answer, ServiceError> =>
-  answer.status >= 200 && answer.status < 300 ? Effect.succeed(answer) : failure(answer, readError(answer))
+export const ok = (answer: Answer): Effect.Effect<Answer, ServiceError> => succeeded(answer, readError)
 
 export interface InspectionOptions {
   /**
