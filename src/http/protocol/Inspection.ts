@@ -21,7 +21,7 @@ import type { Palette } from "../../mask/Palette.ts"
 import type { Region } from "../../mask/Region.ts"
 import type { Pictures, Prediction } from "../../Prediction.ts"
 import * as Decode from "../../service/Decode.ts"
-import type { Answer } from "../../service/Exchange.ts"
+import { type Answer, ok as succeeded } from "../../service/Exchange.ts"
 import * as Multipart from "../../service/Multipart.ts"
 import * as Body from "./Body.ts"
 import type { ReportedFailure, ResponseNotDecodable, ServiceError } from "../../service/ServiceError.ts"
@@ -271,7 +271,7 @@ export const readError = (answer: Answer): ErrorBody => {
 }
 
 /** The answer if its status is a success, else its error. */
-export const ok = (answer: Answer): Effect.Effect<Answer, ServiceError> => Errors.ok(answer, readError)
+export const ok = (answer: Answer): Effect.Effect<Answer, ServiceError> => succeeded(answer, readError)
 
 export interface InspectionOptions {
   /**
