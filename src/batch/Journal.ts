@@ -8,7 +8,16 @@
  * the line says where.
  */
 import { join } from "node:path"
-import { Effect, FileSystem, Option, type PlatformError, type Scope, Semaphore, Stream } from "effect"
+import {
+  Effect,
+  FileSystem,
+  identity,
+  Option,
+  type PlatformError,
+  type Scope,
+  Semaphore,
+  Stream
+} from "effect"
 import { reasonOf } from "../files/NotWritten.ts"
 import { RunFolderFailed, type SinkFailed } from "./BatchError.ts"
 import * as HashIndex from "./HashIndex.ts"
@@ -227,33 +236,14 @@ export const open = Effect.fnUntraced(function* <R>(
         : Effect.succeed(here.toString("utf8", 0, length))
     })
   return {
-    find: (key) =>
-      look(
-        (lineAt) => {
-          const at = keyOf(lineAt, key)
-          return at < 0 ? undefined : lineAt(at)
-        },
-        (line) => line
-      ),
-    findContent: (content) =>
-      Effect.flatMap(
-        look(
-          (lineAt) => {
-            const at = contentOf(lineAt, content)
-            return at < 0 ? undefined : lineAt(at)
-          },
-          (line) => line
-        ),
-        (line) =>
-          line === undefined || JournalLine.isFailed(line)
-            ? Effect.succeed(undefined)
-            : Effect.map(
-                Effect.forEach(Object.keys(line.rec ?? {}), (sink) =>
-                  Effect.map(record(line, sink), (text) => [sink, text] as const)
-                ),
-                (records) => JournalLine.toReceipt(line, Object.fromEntries(records))
-              )
-      ),
+    find: (key) => look((lineAt) => lineIf(lineAt, keyOf(lineAt, key)), identity),
+    findContent: Effect.fnUntraced(function* (content) {
+      const line = yield* look((lineAt) => lineIf(lineAt, contentOf(lineAt, content)), identity)
+      if (line === undefined || JournalLine.isFailed(line)) return undefined
+      const records: Record<string, string> = {}
+      for (const sink of Object.keys(line.rec ?? {})) records[sink] = yield* record(line, sink)
+      return JournalLine.toReceipt(line, records)
+    }),
     add,
     commit,
     lines: Stream.paginate(0, (from) =>
@@ -271,6 +261,8 @@ export const open = Effect.fnUntraced(function* <R>(
 
 /** The line that stands at a place; undefined where there is none, or it is not in memory. */
 type LineAt = (at: number) => Line | undefined
+
+const lineIf = (lineAt: LineAt, at: number) => (at < 0 ? undefined : lineAt(at))
 
 interface Lines {
   /** Each with its place; undefined where it is broken. */

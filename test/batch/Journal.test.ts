@@ -128,6 +128,45 @@ describe("Journal", () => {
     })
   )
 
+  it.live("tells images apart whose hashes are the same, however far apart their lines are", () =>
+    Effect.gen(function* () {
+      // Of 300,000 keys in 32 bits ten pairs or so have the same hash.
+      const index = HashIndex.make()
+      let pair: ReadonlyArray<number> = []
+      for (let i = 0; pair.length === 0 && i < 300_000; i++) {
+        index.set(`image-${i}`, i, (place) => {
+          pair = [place, i]
+          return false
+        })
+      }
+      const [first, second] = pair.map((i) => `image-${i}`)
+      assert.ok(first !== undefined && second !== undefined)
+      const path = yield* folder()
+      const far = Array.from({ length: 5_000 }, (_, i) => receipt(`other-${i}`))
+      yield* opened(path, (journal) =>
+        Effect.forEach([receipt(first), ...far, receipt(second)], journal.add, { discard: true })
+      )
+      yield* opened(path, (journal) =>
+        Effect.gen(function* () {
+          for (const key of [first, second, first]) {
+            assert.strictEqual((yield* journal.find(key))?.key, key)
+            assert.strictEqual((yield* journal.findContent(key))?.content, key)
+          }
+          yield* journal.add({ key: first, tag: "TimedOut", message: "late" })
+          assert.deepStrictEqual([journal.done(), journal.failed()], [5_001, 1])
+        })
+      )
+      yield* opened(path, (journal) =>
+        Effect.gen(function* () {
+          assert.deepStrictEqual([journal.done(), journal.failed(), journal.broken], [5_001, 1, 0])
+          assert.strictEqual((yield* journal.find(second))?.key, second)
+          assert.notProperty(yield* journal.find(second), "tag")
+          assert.property(yield* journal.find(first), "tag")
+        })
+      )
+    })
+  )
+
   it.live("ends with a tag when it cannot be written", () =>
     Effect.gen(function* () {
       const path = join(yield* folder(), "run")
