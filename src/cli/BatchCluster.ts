@@ -25,7 +25,13 @@ export const run = (options: Options) =>
 const submit = Effect.fnUntraced(function* (options: Options) {
   const { ClusterEngine, ClusterRuns } = yield* WorkerFlags.cluster
   const { items } = yield* sourceOf(options.source)
-  const client = ClusterEngine.layerClient({ database: options.db, shards: options.shards })
+  const shards =
+    options.shards ??
+    (yield* Effect.mapError(
+      WorkerFlags.defaultShards,
+      ({ message }) => new ExitCode.Ended({ code: ExitCode.usage, reason: message })
+    ))
+  const client = ClusterEngine.layerClient({ database: options.db, shards })
   const line = Screen.progress(!options.quiet)
   yield* Effect.addFinalizer(() => line.clear)
   const name = options.run ?? nameOf(options.out)

@@ -69,7 +69,7 @@ const flags = {
     Flags.optional
   ),
   detach: Flags.off("detach").pipe(Flag.withDescription("With --db: end when all images are submitted")),
-  shards: WorkerFlags.shards,
+  shards: WorkerFlags.givenShards.pipe(Flags.optional),
   json: Flags.off("json").pipe(
     Flag.withDescription("Print a JSON object for each failure, and one for the whole run")
   ),
@@ -81,7 +81,11 @@ export type Options = Command.Command.Config.Infer<typeof flags>
 export const faults = (options: Options): Flags.Faults => [
   ...Flags.backendFaults(options),
   ...(options.db === undefined
-    ? Flags.ignored(options, ["run", "chunk", "detach"], "is for runs in a database: give its --db too")
+    ? Flags.ignored(
+        options,
+        ["run", "chunk", "detach", "shards"],
+        "is for runs in a database: give its --db too"
+      )
     : Flags.ignored(
         options,
         ["concurrency", "adaptive", "price", "report"],

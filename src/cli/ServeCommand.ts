@@ -150,7 +150,7 @@ const flags = {
   noPage: switched("no-page").pipe(Flag.withDescription("Leave out the page at /"), Flag.withDefault(false))
 }
 
-const modelsOnly = "is for models here, and not for the service of --url: leave it out"
+const modelsOnly = "is for models here, and not for the service of --url: leave it, or its variable, out"
 
 export type Options = Command.Command.Config.Infer<typeof flags>
 

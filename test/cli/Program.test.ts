@@ -28,10 +28,12 @@ describe("a command line that cannot be meant ends with 2 and one line that says
         ["segment", "a.png"],
         ["batch", "a", "-o", "b"]
       ].map((args) => [[...args, "--palette", "voc"], /^segformer: --palette .* give its --url too/]),
-      "runs in a database": [["--run", "x"], ["--chunk", "5"], ["--detach"]].map((flag) => [
-        ["batch", "a", "-o", "b", ...flag],
-        /^segformer: --(run|chunk|detach) is for runs in a database: give its --db too\n$/
-      ]),
+      "runs in a database": [["--run", "x"], ["--chunk", "5"], ["--detach"], ["--shards", "9"]].map(
+        (flag) => [
+          ["batch", "a", "-o", "b", ...flag],
+          /^segformer: --(run|chunk|detach|shards) is for runs in a database: give its --db too\n$/
+        ]
+      ),
       "runs on this machine": [["--concurrency", "4"], ["--adaptive"], ["--price", "1"], ["--report"]].map(
         (flag) => [
           ["batch", "a", "-o", "b", ...database, ...flag],
