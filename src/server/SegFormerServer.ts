@@ -199,7 +199,7 @@ const application = Effect.fnUntraced(function* <E, R>(
   const page = options.page === false ? [] : yield* Page.routes({ maxBytes: served.limits.maxBytes })
   return yield* Application.make({
     dialects,
-    api: yield* Routes.make({
+    api: Routes.layer({
       models,
       jobs,
       metrics: Metrics.text({ admission, cache }),

@@ -7,6 +7,7 @@ import { Deferred, Effect, Redacted } from "effect"
 import { ServiceUnavailable } from "effect-segformer"
 import { Fixtures } from "effect-segformer/testing"
 import { unzipSync } from "fflate"
+import { eventually } from "../support/Eventually.ts"
 import { ask, form, type Json, type Predict, serve } from "./support.ts"
 
 const temporary = Effect.acquireRelease(
@@ -202,10 +203,7 @@ describe("jobs", () => {
         status = (yield* ask(place)).status
       }
       assert.strictEqual(status, 404)
-      assert.deepStrictEqual(
-        readdirSync(folder).filter((name) => name !== "lock"),
-        []
-      )
+      yield* eventually(() => readdirSync(folder).every((name) => name === "lock"), "the files to go")
     })
   )
 
