@@ -1,4 +1,4 @@
-/** Every route of a server behind one door, one log, one drain and one way to fail. */
+/** Every route of a server behind one authentication, one log, one drain and one way to fail. */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Clock, Duration, Effect, Layer, type Scope } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
@@ -27,7 +27,7 @@ export interface ApplicationOptions {
   }>
   readonly api: Layer.Layer<never, never, HttpRouter.HttpRouter>
   readonly page: ReadonlyArray<DialectRoute>
-  readonly door: (
+  readonly authenticate: (
     request: HttpServerRequest.HttpServerRequest
   ) => Effect.Effect<Caller | undefined, Refusals.Refusal>
   readonly requests: Metrics.Requests
@@ -113,7 +113,7 @@ export const make = Effect.fnUntraced(function* (
     const isOpen = (request.method === "GET" || request.method === "HEAD") && unguarded.has(path)
     const answer = isOpen
       ? routed
-      : Effect.flatMap(options.door(request), (caller) =>
+      : Effect.flatMap(options.authenticate(request), (caller) =>
           caller === undefined
             ? routed
             : Effect.annotateLogs(

@@ -206,7 +206,7 @@ const application = Effect.fnUntraced(function* <E, R>(
       active: options.active
     }),
     page,
-    door: Security.door(options),
+    authenticate: Security.authenticate(options),
     requests: Metrics.makeRequests(),
     writeTimeout: limits.writeTimeout,
     state
