@@ -36,16 +36,16 @@ export const CurrentCaller = Context.Reference<Caller | undefined>(
   }
 )
 
-/** What is known of the door. */
-type DoorOptions = Pick<SegFormerServerOptions, "allowAnyone" | "authorize" | "tokens">
+/** What decides who may come in. */
+type AuthenticationOptions = Pick<SegFormerServerOptions, "allowAnyone" | "authorize" | "tokens">
 
 /** Refuses to open a server to others that asks nobody for a token. */
-export const check = (host: string, options: DoorOptions): Effect.Effect<void, TokensRequired> =>
+export const check = (host: string, options: AuthenticationOptions): Effect.Effect<void, TokensRequired> =>
   isLoopback(host) || options.allowAnyone === true || isGuarded(options)
     ? Effect.void
     : Effect.fail(new TokensRequired({ host }))
 
-const isGuarded = ({ authorize, tokens }: DoorOptions): boolean =>
+const isGuarded = ({ authorize, tokens }: AuthenticationOptions): boolean =>
   (tokens !== undefined && tokens.length > 0) || authorize !== undefined
 
 const digestOf = (token: string): Buffer => createHash("sha256").update(token).digest()
@@ -68,8 +68,8 @@ const isOurs = (request: HttpServerRequest.HttpServerRequest): boolean => {
 }
 
 /** Looks at a request's token: who it is, or 401. `undefined` where everybody may come in. */
-export const door = (
-  options: DoorOptions
+export const authenticate = (
+  options: AuthenticationOptions
 ): ((request: HttpServerRequest.HttpServerRequest) => Effect.Effect<Caller | undefined, Refusal>) => {
   if (!isGuarded(options)) {
     if (options.allowAnyone === true) return () => Effect.succeed(undefined)

@@ -199,14 +199,14 @@ const application = Effect.fnUntraced(function* <E, R>(
   const page = options.page === false ? [] : yield* Page.routes({ maxBytes: served.limits.maxBytes })
   return yield* Application.make({
     dialects,
-    api: yield* Routes.make({
+    api: Routes.layer({
       models,
       jobs,
       metrics: Metrics.text({ admission, cache }),
       active: options.active
     }),
     page,
-    door: Security.door(options),
+    authenticate: Security.authenticate(options),
     requests: Metrics.makeRequests(),
     writeTimeout: limits.writeTimeout,
     state
