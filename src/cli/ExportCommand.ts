@@ -1,12 +1,14 @@
 /** `segformer export`: its flags and help. The work is in `Export`, which is loaded when there is work. */
 import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import * as Exports from "../mask/Exports.ts"
 import * as Flags from "./Flags.ts"
 
+const per = (what: "run" | "image") => Exports.per(what).join(", ")
+const using = (setting: Parameters<typeof Exports.using>[0]) => Exports.using(setting).join(", ")
+
 const flags = {
-  format: Argument.Literals("format", ["coco", "yolo", "geojson", "csv", "npy", "png", "rle"]).pipe(
-    Argument.withDescription("What to write")
-  ),
+  format: Argument.Literals("format", Exports.names).pipe(Argument.withDescription("What to write")),
   labels: Argument.String("labels").pipe(
     Argument.withDescription(
       "Label maps: PNG or .npy, pixels are class ids; files, folders, globs in quotes"
@@ -17,7 +19,7 @@ const flags = {
     Flag.withAlias("o"),
     Flag.withMetavar("PATH"),
     Flag.withDescription(
-      "The file (coco, geojson, csv, rle), or the folder of a file for each label map (yolo, npy, png)"
+      `The file (${per("run")}), or the folder of a file for each label map (${per("image")})`
     )
   ),
   classes: Flag.String("classes").pipe(
@@ -35,13 +37,13 @@ const flags = {
   ),
   background: Flag.Boolean("background").pipe(
     Flag.withDescription(
-      "Write background as well: what is named so is no object by default (coco, yolo, geojson)"
+      `Write background as well: what is named so is no object by default (${using("exclude")})`
     ),
     Flag.withDefault(false)
   ),
   minArea: Flags.count("min-area").pipe(
     Flag.withMetavar("PIXELS"),
-    Flag.withDescription("Leave out smaller regions (coco, yolo, geojson, csv --regions)"),
+    Flag.withDescription(`Leave out smaller regions (${using("minArea")})`),
     Flag.withDefault(1)
   ),
   tolerance: Flag.Finite("tolerance").pipe(
@@ -51,7 +53,7 @@ const flags = {
     ),
     Flag.withMetavar("PIXELS"),
     Flag.withDescription(
-      "How far outlines may be moved to save points (coco, yolo, geojson). Exact by default"
+      `How far outlines may be moved to save points (${using("tolerance")}). Exact by default`
     ),
     Flag.optional
   ),
@@ -68,12 +70,14 @@ const flags = {
       () => "six numbers with commas between"
     ),
     Flag.withDescription(
-      "From pixels to coordinates: x = a column + b row + c, y = d column + e row + f (geojson)"
+      `From pixels to coordinates: x = a column + b row + c, y = d column + e row + f (${using("transform")})`
     ),
     Flag.optional
   ),
   regions: Flag.Boolean("regions").pipe(
-    Flag.withDescription("A line for each region, with all it measures, instead of each class (csv)"),
+    Flag.withDescription(
+      `A line for each region, with all it measures, instead of each class (${using("regions")})`
+    ),
     Flag.withDefault(false)
   ),
   quiet: Flag.Boolean("quiet").pipe(
