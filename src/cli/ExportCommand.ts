@@ -1,12 +1,14 @@
 /** `segformer export`: its flags and help. */
 import { Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import * as Exports from "../mask/Exports.ts"
 import * as Flags from "./Flags.ts"
 
+const per = (what: "run" | "image") => Exports.per(what).join(", ")
+const using = (setting: Parameters<typeof Exports.using>[0]) => Exports.using(setting).join(", ")
+
 const flags = {
-  format: Argument.Literals("format", ["coco", "yolo", "geojson", "csv", "npy", "png", "rle"]).pipe(
-    Argument.withDescription("What to write")
-  ),
+  format: Argument.Literals("format", Exports.names).pipe(Argument.withDescription("What to write")),
   labels: Flags.paths("labels").pipe(
     Argument.withDescription(
       "Label maps: PNG or .npy, pixels are class ids; files, folders, globs in quotes"
@@ -16,7 +18,7 @@ const flags = {
   out: Flags.out("either").pipe(
     Flag.withMetavar("PATH"),
     Flag.withDescription(
-      "The file (coco, geojson, csv, rle), or the folder of a file for each label map (yolo, npy, png)"
+      `The file (${per("run")}), or the folder of a file for each label map (${per("image")})`
     )
   ),
   classes: Flags.path("classes").pipe(
@@ -35,12 +37,12 @@ const flags = {
   ),
   background: Flags.off("background").pipe(
     Flag.withDescription(
-      "Write background as well: what is named so is no object by default (coco, yolo, geojson, csv --regions)"
+      `Write background as well: what is named so is no object by default (${using("exclude")})`
     )
   ),
   minArea: Flags.count("min-area").pipe(
     Flag.withMetavar("PIXELS"),
-    Flag.withDescription("Leave out smaller regions (coco, yolo, geojson, csv --regions)"),
+    Flag.withDescription(`Leave out smaller regions (${using("minArea")})`),
     Flags.optional
   ),
   tolerance: Flag.Finite("tolerance").pipe(
@@ -50,7 +52,7 @@ const flags = {
     ),
     Flag.withMetavar("PIXELS"),
     Flag.withDescription(
-      "How far outlines may be moved to save points (coco, yolo, geojson). Exact by default"
+      `How far outlines may be moved to save points (${using("tolerance")}). Exact by default`
     ),
     Flags.optional
   ),
@@ -67,35 +69,42 @@ const flags = {
       () => "six numbers with commas between"
     ),
     Flag.withDescription(
-      "From pixels to coordinates: x = a column + b row + c, y = d column + e row + f (geojson)"
+      `From pixels to coordinates: x = a column + b row + c, y = d column + e row + f (${using("transform")})`
     ),
     Flags.optional
   ),
   regions: Flags.off("regions").pipe(
-    Flag.withDescription("A line for each region, with all it measures, instead of each class (csv)")
+    Flag.withDescription(
+      `A line for each region, with all it measures, instead of each class (${using("regions")})`
+    )
   ),
   quiet: Flags.quiet
 }
 
 export type Options = Command.Command.Config.Infer<typeof flags>
 
-/** Flags that only some formats know, and those formats. */
-const known = {
-  background: ["coco", "yolo", "geojson", "csv --regions"],
-  minArea: ["coco", "yolo", "geojson", "csv --regions"],
-  tolerance: ["coco", "yolo", "geojson"],
-  transform: ["geojson"],
-  regions: ["csv"]
+/** Flags that only some formats heed, by what they set. */
+const settings = {
+  background: "exclude",
+  minArea: "minArea",
+  tolerance: "tolerance",
+  transform: "transform",
+  regions: "regions"
 } as const
 
-export const faults = (options: Options): Flags.Faults => {
-  const format = options.format === "csv" && options.regions ? "csv --regions" : options.format
-  return (["background", "minArea", "tolerance", "transform", "regions"] as const).flatMap((name) => {
-    const formats: ReadonlyArray<string> = known[name]
-    if (formats.includes(format) || formats.includes(options.format)) return []
-    return Flags.ignored(options, [name], `is for ${formats.join(", ")}, and not for ${format}: leave it out`)
+export const faults = (options: Options): Flags.Faults =>
+  (["background", "minArea", "tolerance", "transform", "regions"] as const).flatMap((name) => {
+    const formats = Exports.using(settings[name])
+    // A line for each class has all pixels in it.
+    const isCounted = options.format === "csv" && !options.regions && name !== "regions"
+    if (formats.includes(options.format) && !isCounted) return []
+    const heeding = formats.map((format) => (format === "csv" && isCounted ? "csv --regions" : format))
+    return Flags.ignored(
+      options,
+      [name],
+      `is for ${heeding.join(", ")}, and not for ${options.format}: leave it out`
+    )
   })
-}
 
 export const command = Command.make("export", flags).pipe(
   Command.withShortDescription("Write label maps in other formats"),
