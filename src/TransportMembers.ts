@@ -5,6 +5,7 @@ import { partOf } from "./policy/PartOf.ts"
 import type { PolicyError } from "./policy/PolicyError.ts"
 import type { Prediction } from "./Prediction.ts"
 import type { SegmentationError } from "./SegmentationError.ts"
+import type { ServiceError } from "./service/ServiceError.ts"
 import { type Health, type ModelDescription, type PredictRequest, Transport } from "./Transport.ts"
 
 /** A layer of a transport, whatever it needs and however it fails. */
@@ -30,7 +31,7 @@ export const predict = (
   member: Transport["Service"],
   request: PredictRequest,
   whole: Attempt
-): Effect.Effect<Prediction, SegmentationError | PolicyError> =>
+): Effect.Effect<Prediction, SegmentationError> =>
   Effect.map(
     member.runner.run((attempt) => member.predict(request, partOf(attempt, whole))),
     ({ value }) => value
@@ -47,7 +48,7 @@ export const mayDoBetter = (error: SegmentationError): boolean =>
   error._tag === "RequestRejected"
 
 /** Well if one of them is. */
-export const health = (members: Members): Effect.Effect<Health, SegmentationError> =>
+export const health = (members: Members): Effect.Effect<Health> =>
   Effect.map(
     Effect.forEach(
       members,
@@ -68,5 +69,5 @@ export const health = (members: Members): Effect.Effect<Health, SegmentationErro
   )
 
 /** The model of the first that says. */
-export const describe = (members: Members): Effect.Effect<ModelDescription, SegmentationError> =>
+export const describe = (members: Members): Effect.Effect<ModelDescription, ServiceError | PolicyError> =>
   Effect.firstSuccessOf(members.map((member) => member.describe))

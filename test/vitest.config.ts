@@ -19,7 +19,8 @@ export default defineConfig({
     hookTimeout: hangs,
     projects: [
       { extends: true, test: { name: "test", include: ["test/**/*.test.ts"], exclude: [slow] } },
-      { extends: true, test: { name: "slow", include: [slow] } }
+      // Soaks of half a minute: only one that hangs meets five times what others may take.
+      { extends: true, test: { name: "slow", include: [slow], testTimeout: 5 * hangs } }
     ],
     coverage: {
       provider: "v8",

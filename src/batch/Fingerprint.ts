@@ -4,8 +4,9 @@
  */
 import { createHash } from "node:crypto"
 import { Effect, Schema } from "effect"
+import type { PolicyError } from "../policy/PolicyError.ts"
 import type { SegmentOptions } from "../Segmenter.ts"
-import type { SegmentationError } from "../SegmentationError.ts"
+import type { ServiceError } from "../service/ServiceError.ts"
 import { Transport } from "../Transport.ts"
 import type { Sink } from "./Sink.ts"
 
@@ -22,7 +23,7 @@ export interface FingerprintOptions {
 /** The fingerprint of a run, which asks the transport for its model. */
 export const make = Effect.fnUntraced(function* (
   options: FingerprintOptions
-): Effect.fn.Return<Fingerprint, SegmentationError, Transport> {
+): Effect.fn.Return<Fingerprint, ServiceError | PolicyError, Transport> {
   const transport = yield* Transport
   const { classes, name } = yield* Effect.catchIf(
     transport.describe,

@@ -1,6 +1,7 @@
 /** `segformer eval`, at work: two folders of label maps in, scores and a report out. */
-import { basename, dirname } from "node:path"
+import { dirname } from "node:path"
 import { Clock, Effect, FileSystem, Result } from "effect"
+import * as WholeFile from "../files/WholeFile.ts"
 import * as BoundaryIou from "../mask/BoundaryIou.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import type { LabelMap } from "../mask/LabelMap.ts"
@@ -12,7 +13,6 @@ import * as EvalPictures from "./EvalPictures.ts"
 import type { Options } from "./EvalCommand.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as LabelFiles from "./LabelFiles.ts"
-import * as Results from "./Results.ts"
 import * as Screen from "./Screen.ts"
 
 /** Above this the matrix of classes would be larger than it could be of use. */
@@ -208,16 +208,10 @@ const highest = ({ data }: LabelMap, ignore: number): number => {
 }
 
 const writeHtml = (path: string, html: string) =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    yield* fs.makeDirectory(dirname(path), { recursive: true })
-    yield* Results.write(dirname(path), [{ name: basename(path), bytes: new TextEncoder().encode(html) }])
-  }).pipe(
-    Effect.mapError(
-      (error) =>
-        new ExitCode.Ended({ code: ExitCode.someFailed, reason: `cannot write ${path}: ${error.message}` })
-    )
-  )
+  Effect.andThen(
+    WholeFile.makeFolder(dirname(path)),
+    WholeFile.write(path, new TextEncoder().encode(html))
+  ).pipe(Effect.mapError(({ reason }) => ExitCode.notWritten({ path, reason })))
 
 const number = new Intl.NumberFormat("en-US")
 const score = (value: number | undefined): string => (value === undefined ? "-" : value.toFixed(4))

@@ -1,12 +1,14 @@
 /** `segformer export`, at work: label maps in, files of another format out, one label map at a time. */
 import { basename, dirname, join } from "node:path"
 import { Effect, type FileSystem, Result } from "effect"
+import * as LabelPngWriter from "../files/LabelPngWriter.ts"
+import { NotWritten } from "../files/NotWritten.ts"
+import * as WholeFile from "../files/WholeFile.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as Coco from "../mask/Coco.ts"
 import * as Csv from "../mask/Csv.ts"
 import * as GeoJson from "../mask/GeoJson.ts"
 import { histogram, type LabelMap } from "../mask/LabelMap.ts"
-import * as LabelPng from "../mask/LabelPng.ts"
 import * as Npy from "../mask/Npy.ts"
 import * as Regions from "../mask/Regions.ts"
 import * as Rle from "../mask/Rle.ts"
@@ -16,7 +18,6 @@ import * as Colors from "../render/Colors.ts"
 import * as ExitCode from "./ExitCode.ts"
 import type { Options } from "./ExportCommand.ts"
 import * as LabelFiles from "./LabelFiles.ts"
-import * as OutFile from "./OutFile.ts"
 import * as Screen from "./Screen.ts"
 
 export type Format = "coco" | "yolo" | "geojson" | "csv" | "npy" | "png" | "rle"
@@ -53,7 +54,7 @@ const write = Effect.fnUntraced(function* (options: Options) {
   let written = 0
 
   /** Each label map that can be read, in turn. */
-  const forEach = <R>(body: (item: Item) => Effect.Effect<void, ExitCode.Ended | string, R>) =>
+  const forEach = <R>(body: (item: Item) => Effect.Effect<void, ExitCode.Ended | NotWritten | string, R>) =>
     Effect.forEach(
       files,
       Effect.fnUntraced(function* (file, index) {
@@ -77,19 +78,22 @@ const write = Effect.fnUntraced(function* (options: Options) {
 
   const sheet = sheetOf(options, classes)
   if (sheet !== undefined) {
-    yield* OutFile.write(
+    yield* saved(
       options.out,
-      Effect.fnUntraced(function* (write) {
-        yield* write(sheet.start)
-        yield* forEach((item) => Effect.suspend(() => write(sheet.add(item))))
-        yield* write(sheet.end())
-        return { keep: written > 0 }
-      })
+      WholeFile.compose(
+        options.out,
+        Effect.fnUntraced(function* (write) {
+          yield* write(sheet.start)
+          yield* forEach((item) => Effect.suspend(() => write(sheet.add(item))))
+          yield* write(sheet.end())
+          return written > 0
+        })
+      )
     )
   } else {
     const ids = new Set<number>()
     yield* forEach((item) =>
-      Effect.flatMap(Effect.fromResult(fileOf(options, classes, item)), (bytes) => {
+      Effect.flatMap(fileOf(options, classes, item), (bytes) => {
         if (options.format === "yolo") for (const id of histogram(item.map).keys()) ids.add(id)
         return writeWhole(pathOf(options, files.length === 1, item.key), bytes)
       })
@@ -194,27 +198,24 @@ const fileOf = (
   options: Options,
   classes: ClassTable.ClassTable,
   { map }: Item
-): Result.Result<Uint8Array, string> => {
-  if (options.format === "npy") return Result.succeed(Npy.fromLabelMap(map))
+): Effect.Effect<Uint8Array, string> => {
+  if (options.format === "npy") return Effect.succeed(Npy.fromLabelMap(map))
   if (options.format === "yolo") {
     const { minArea, tolerance } = options
     const exclude = excluded(options, classes)
     const order = yoloIds(classes, exclude)
     for (const id of classes.length === 0 ? [] : histogram(map).keys()) {
       if (!order.has(id) && !exclude.has(id)) {
-        return Result.fail(
+        return Effect.fail(
           `it has id ${id}, which is none of the classes. Say with --classes which there are`
         )
       }
     }
     const text = Yolo.encode(map, { exclude, minArea, tolerance, classOf: (id) => order.get(id) ?? id })
-    return Result.succeed(new TextEncoder().encode(text))
+    return Effect.succeed(new TextEncoder().encode(text))
   }
-  const fits = classes.length > 0 && map.data instanceof Uint8Array
-  return Result.mapError(
-    LabelPng.encode(map, fits ? { palette: Colors.paletteOf(classes) } : {}),
-    ({ detail }) => detail
-  )
+  const palette = classes.length > 0 ? Colors.paletteOf(classes) : undefined
+  return Effect.mapError(LabelPngWriter.encode(map, { palette }), ({ detail }) => detail)
 }
 
 /** YOLO counts classes from 0 without gaps; without a table of classes ids stay as they are. */
@@ -251,5 +252,13 @@ const pathOf = (options: Options, single: boolean, key: string): string =>
 const writeWhole = (
   path: string,
   bytes: Uint8Array
-): Effect.Effect<void, ExitCode.Ended, FileSystem.FileSystem> =>
-  OutFile.write(path, (write) => Effect.as(write(bytes), { keep: true }))
+): Effect.Effect<void, ExitCode.Ended, FileSystem.FileSystem> => saved(path, WholeFile.write(path, bytes))
+
+/** Makes the folder of a file, and says on the command line why it cannot be written. */
+const saved = <E, R>(path: string, writing: Effect.Effect<void, E | NotWritten, R>) =>
+  Effect.andThen(WholeFile.makeFolder(dirname(path)), writing).pipe(
+    Effect.catchIf(
+      (error) => error instanceof NotWritten,
+      ({ reason }) => Effect.fail(ExitCode.notWritten({ path, reason }))
+    )
+  )

@@ -5,6 +5,7 @@
 import { Effect, Option } from "effect"
 import { Argument, Flag, Param, Primitive } from "effect/cli"
 import type { ImageLimits } from "../image/ImageSource.ts"
+import * as Variable from "../policy/Variable.ts"
 import * as ExitCode from "./ExitCode.ts"
 
 /** What is not given is `undefined`. */
@@ -53,15 +54,9 @@ const noAddress = (text: string): string => {
 /** Where a service is. */
 export const service = Argument.String("url").pipe(Argument.filter(isAddress, noAddress))
 
-const units: Readonly<Record<string, number>> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
-
-/** Bytes, written as 1048576, 512k, 50M or 2G. */
-export const parseBytes = (text: string): Option.Option<number> => {
-  const [, digits, unit] = /^(\d+)\s*([kmg]?)i?b?$/i.exec(text) ?? []
-  const factor = units[(unit ?? "").toLowerCase()]
-  const value = digits === undefined || factor === undefined ? 0 : Number(digits) * factor
-  return value > 0 ? Option.some(value) : Option.none()
-}
+/** Bytes, written as 1048576, 512k, 50M or 1.5G. */
+export const parseBytes = (text: string): Option.Option<number> =>
+  Option.fromUndefinedOr(Variable.parseBytes(text))
 
 /** What the library calls by its options, by the flags of {@link limits}. */
 export const inFlags = (text: string): string =>

@@ -4,6 +4,7 @@
  */
 import { basename, join, resolve } from "node:path"
 import { Effect, FileSystem, Option, Result, Schema, Stream } from "effect"
+import { reasonOf } from "../files/NotWritten.ts"
 import * as Folder from "../image/Folder.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
@@ -11,7 +12,6 @@ import * as LabelPng from "../mask/LabelPng.ts"
 import * as Npy from "../mask/Npy.ts"
 import * as Palette from "../mask/Palette.ts"
 import * as ExitCode from "./ExitCode.ts"
-import { reasonOf } from "./OutFile.ts"
 
 /** One label map on disk. */
 export interface LabelFile {

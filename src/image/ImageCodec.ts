@@ -12,7 +12,7 @@ export type { Raster }
 export interface DecodeOptions {
   /** 3 by default: transparency is dropped, not blended with anything, as Pillow's `convert("RGB")` does. */
   readonly channels?: 3 | 4 | undefined
-  /** Width times height. 100 megapixels by default. */
+  /** Width times height, to be stricter than the limits that the image was opened under. */
   readonly maxPixels?: number | undefined
 }
 

@@ -24,7 +24,7 @@ import * as Bmp from "./Bmp.ts"
 import { type DecodeOptions, type EncodeOptions, ImageCodec, type Raster } from "./ImageCodec.ts"
 import { type ImageError, ImageTooLarge, NotAnImage, UnsupportedImage } from "./ImageError.ts"
 import * as ImageFormat from "./ImageFormat.ts"
-import { defaultLimits, type Image } from "./ImageSource.ts"
+import type { Image } from "./ImageSource.ts"
 import { load, plain, reasonOf, type SharpModule } from "./SharpModule.ts"
 
 /** How sharp is loaded: a parameter, so that a test can take it away. @internal */
@@ -70,8 +70,8 @@ const decode = Effect.fnUntraced(function* (
   options?: DecodeOptions
 ): Effect.fn.Return<Raster, ImageError> {
   const { format, height, source, width } = image
-  const limit = options?.maxPixels ?? defaultLimits.maxPixels
-  if (width * height > limit) {
+  const limit = options?.maxPixels
+  if (limit !== undefined && width * height > limit) {
     return yield* new ImageTooLarge({ source, measure: "pixels", actual: width * height, limit })
   }
   const { decoder } = ImageFormat.table[format]

@@ -113,7 +113,7 @@ export const make = Effect.fnUntraced(function* <R = never>(
   )
 
   const predict: TransportOptions["predict"] = ({ image, prefer }, attempt) =>
-    Effect.flatMap(codec.decode(image, { channels: 3, maxPixels: Number.MAX_SAFE_INTEGER }), (raster) => {
+    Effect.flatMap(codec.decode(image, { channels: 3 }), (raster) => {
       attempt.phase = "inferring"
       const { data, height, width } = raster
       const picture = {

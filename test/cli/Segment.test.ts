@@ -261,6 +261,25 @@ describe("what cannot work", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("ends with 3 where a circuit has opened, and with 1 where an image was to blame", () =>
+    Effect.gen(function* () {
+      const failing = yield* http((request, response) => {
+        if (request.path === "/upload") response.writeHead(503).end()
+        else response.writeHead(404).end()
+      })
+      const cwd = yield* folder({ ...images, "text.png": text })
+      const env = { SEGFORMER_MAX_RETRIES: "0", SEGFORMER_BREAKER_FAILURES: "1" }
+      const args = ["--url", failing.url, "-c", "1", "--json"]
+      const open = yield* run(["segment", "a.png", "b.png", ...args], { cwd, env })
+      assert.deepStrictEqual(
+        lines(open.stdout).map(({ error }) => (error as { tag: string }).tag),
+        ["ServiceUnavailable", "CircuitOpen"]
+      )
+      assert.strictEqual(open.code, 3)
+      assert.strictEqual((yield* run(["segment", "a.png", "text.png", ...args], { cwd, env })).code, 1)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("a folder that cannot be written to ends the run with a line", () =>
     Effect.gen(function* () {
       const { url } = yield* serve()
@@ -359,13 +378,17 @@ describe("limits", () => {
 })
 
 describe("retries", () => {
-  it.live("of an image's address are not told one by one: a dead one is one line", () =>
+  it.live("of an image's address are not told: one that fails is one line", () =>
     Effect.gen(function* () {
-      const address = `http://127.0.0.1:${yield* closedPort}/a.png`
+      let asked = 0
+      const web = yield* http((_, response) => {
+        if (++asked === 1) response.destroy()
+        else response.writeHead(404).end()
+      })
       const cwd = yield* folder()
-      const { code, stderr } = yield* run(["segment", address], { cwd })
-      assert.strictEqual(code, 3)
-      assert.match(stderr, /^segformer: Cannot reach [^\n]*ECONNREFUSED[^\n]*\n$/)
+      const { code, stderr } = yield* run(["segment", `${web.url}/a.png`], { cwd })
+      assert.deepStrictEqual([code, asked], [1, 2])
+      assert.match(stderr, /^segformer: There is no image at [^\n]*\n$/)
     }).pipe(Effect.scoped)
   )
 

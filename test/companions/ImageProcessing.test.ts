@@ -1,7 +1,6 @@
 /** One contract, three ways to have it: in this process, behind routes of one's own, and as `segformer serve` offers it. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { createServer } from "node:http"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
@@ -26,16 +25,9 @@ import { SharpCodec } from "effect-segformer/sharp"
 import { Fixtures, SegFormerTest } from "effect-segformer/testing"
 import * as PdfLibModule from "../../src/companions/PdfLib.ts"
 import { eventually } from "../support/Eventually.ts"
+import { folder } from "../support/Folder.ts"
 
-const folder = Effect.acquireRelease(
-  Effect.sync(() => {
-    const path = mkdtempSync(join(tmpdir(), "segformer-images-"))
-    writeFileSync(join(path, "panel.png"), Fixtures.image)
-    writeFileSync(join(path, "notes.txt"), "no image")
-    return path
-  }),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
-)
+const pictures = folder({ "panel.png": Fixtures.image, "notes.txt": "no image" })
 
 const segmenter = (prediction: Prediction = Fixtures.prediction) =>
   SegFormerTest.layer(() => Effect.succeed(prediction))
@@ -74,6 +66,7 @@ const served = (path: string | undefined, transport = segmenter(), options: SegF
   Effect.map(
     SegFormerServer.make({
       port: 0,
+      page: false,
       dialects: [ImageProcessingDialect.make({ folder: path })],
       ...options
     }).pipe(Effect.provide([transport, SharpCodec.layer]), Effect.orDie),
@@ -109,7 +102,7 @@ describe.each(backends)("image processing %s", (_, backend) => {
     it.live(name, () =>
       quiet(
         Effect.gen(function* () {
-          const path = yield* folder
+          const path = yield* pictures
           return yield* Effect.provide(body(path), yield* backend(path))
         })
       )

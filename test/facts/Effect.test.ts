@@ -1,6 +1,7 @@
 /**
  * What this library relies on in Effect 4.1, each found by running it. A test that fails here after an upgrade names
- * the module to look at; some describe gaps that Effect may close, and with them a workaround of ours.
+ * the module to look at; some describe gaps that Effect may close, and with them a workaround of ours. Those that are
+ * speeds are measured: `npm run bench -- facts`.
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { assert, describe, it } from "@effect/vitest"
@@ -18,14 +19,13 @@ import {
   Schedule,
   Stream
 } from "effect"
-import * as Base64 from "effect/encoding/Base64"
 import { FetchHttpClient, HttpBody, HttpClient, HttpClientRequest } from "effect/http"
 import { MaxBodySize } from "effect/http/HttpIncomingMessage"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import { TestClock } from "effect/testing"
 import { gzipSync } from "node:zlib"
 import { http, sendJson, tcp } from "../support/TestServer.ts"
-import { eventually } from "../service/support.ts"
+import { eventually } from "../support/Eventually.ts"
 
 /** When each of the runs of a failing effect began, in milliseconds, within five minutes. */
 const startsOf = <E>(schedule: Schedule.Schedule<unknown, E, E>, error: E) =>
@@ -224,7 +224,7 @@ describe("HttpClient over undici", () => {
       const { port } = server
       const second = yield* get(`http://127.0.0.1:${port}`)
       // The first is still taken, so the second needed one of its own.
-      assert.isTrue(yield* eventually(() => server.sockets.size === 2))
+      yield* eventually(() => server.sockets.size === 2, "a second connection")
       assert.deepStrictEqual([response.status, second.status], [200, 200])
     }).pipe(Effect.provide(NodeHttpClient.layerUndici), Effect.scoped)
   )
@@ -235,7 +235,7 @@ describe("HttpClient over undici", () => {
       const server = yield* tcp((socket) => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"))
       const response = yield* get(server.url)
       yield* Effect.ignore(Effect.timeout(response.arrayBuffer, "50 millis"))
-      assert.isTrue(yield* eventually(() => server.sockets.size === 0))
+      yield* eventually(() => server.sockets.size === 0, "the connection to be closed")
     }).pipe(Effect.provide(NodeHttpClient.layerUndici), Effect.scoped)
   )
 
@@ -295,25 +295,6 @@ describe("HttpClient over fetch", () => {
       assert.strictEqual(yield* response.text, "plain")
     }).pipe(Effect.provide(FetchHttpClient.layer), Effect.scoped)
   )
-})
-
-describe("base64", () => {
-  // service/Base64: by what the runtime has built in.
-  it("Effect's decoder is several times slower than the built-in one on a megabyte", () => {
-    const text = Buffer.alloc(750_000, 7).toString("base64")
-    const fastest = (decode: () => unknown) => {
-      let best = Infinity
-      for (let i = 0; i < 5; i++) {
-        const started = performance.now()
-        decode()
-        best = Math.min(best, performance.now() - started)
-      }
-      return best
-    }
-    const effect = fastest(() => Base64.decode(text))
-    const native = fastest(() => Buffer.from(text, "base64"))
-    assert.isAbove(effect / native, 3)
-  })
 })
 
 describe("Layer", () => {

@@ -8,7 +8,7 @@ import { Duration, Effect, FileSystem, Layer, Logger, Schema } from "effect"
 import { ImageSource, segment, SegmentationError, type SegmentOptions, Transport } from "effect-segformer"
 import { SegFormerHttp } from "effect-segformer/http"
 import { Fixtures } from "effect-segformer/testing"
-import { eventually } from "../service/support.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as samples from "../image/samples.ts"
 import { closedPort, type Handler, http, sendJson, tcp } from "../support/TestServer.ts"
 import { png, region, uploadAnswer } from "./servers/InspectionServer.ts"
@@ -216,9 +216,9 @@ const bodies: ReadonlyArray<readonly [string, Handler, Expected]> = [
     { tag: "ResponseNotDecodable", retryable: false, fields: { path: "mask_image" }, message: "no base64" }
   ],
   [
-    "a picture that is a data URL",
-    json(uploadAnswer({ overlay_image: `data:image/png;base64,${png(4, 4)}` })),
-    { tag: "ResponseNotDecodable", retryable: false, fields: { path: "overlay_image" } }
+    "a picture that is a data URL without base64",
+    json(uploadAnswer({ overlay_image: "data:image/png,hello" })),
+    { tag: "ResponseNotDecodable", retryable: false, fields: { path: "overlay_image" }, message: "data URL" }
   ],
   [
     "a picture that is no PNG",
@@ -250,6 +250,15 @@ describe("SegFormerHttp: what a service answers", () => {
       assert.strictEqual(Reflect.get(error, "service"), `${server.url}/upload`)
       assert.isAtMost(String(Reflect.get(error, "excerpt") ?? "").length, 200)
       assert.strictEqual(server.requests.length, 1)
+    }).pipe(Effect.provide(platform), Effect.scoped)
+  )
+
+  it.live("a picture may be a data URL, as in other protocols", () =>
+    Effect.gen(function* () {
+      const bare = png(4, 4)
+      const server = yield* http(json(uploadAnswer({ overlay_image: `data:image/png;base64,${bare}` })))
+      const { pictures } = yield* call(server.url, source)
+      assert.strictEqual(Buffer.from(pictures.overlay ?? []).toString("base64"), bare)
     }).pipe(Effect.provide(platform), Effect.scoped)
   )
 
@@ -392,7 +401,7 @@ describe("SegFormerHttp: attempts at a service that fails", () => {
       )
       assert.strictEqual(new Set(keys).size, 1)
       assert.match(keys[0] ?? "", /^[0-9a-f]{16,}$/)
-      assert.isTrue(yield* eventually(() => server.sockets.size === 0))
+      yield* eventually(() => server.sockets.size === 0)
     }).pipe(Effect.provide(platform), Effect.scoped)
   )
 })

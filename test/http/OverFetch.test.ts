@@ -9,7 +9,7 @@ import { ImageSource, segment } from "effect-segformer"
 import { SegFormerHttp } from "effect-segformer/http"
 import { Fixtures } from "effect-segformer/testing"
 import * as samples from "../image/samples.ts"
-import { eventually } from "../service/support.ts"
+import { eventually } from "../support/Eventually.ts"
 import { tcp } from "../support/TestServer.ts"
 import * as InspectionServer from "./servers/InspectionServer.ts"
 
@@ -57,7 +57,7 @@ describe("SegFormerHttp over fetch", () => {
       const server = yield* InspectionServer.make
       const opened = yield* ImageSource.file(path).open()
       yield* Effect.promise(() => rm(path))
-      const error = yield* segment({ name: "panel.png", open: () => Effect.succeed(opened) }).pipe(
+      const error = yield* segment(opened).pipe(
         Effect.provide(SegFormerHttp.layer({ baseUrl: server.url, policy })),
         Effect.flip
       )
@@ -78,7 +78,7 @@ describe("SegFormerHttp over fetch", () => {
       )
       assert.strictEqual(error._tag, "TimedOut")
       for (const socket of server.sockets) socket.resume()
-      assert.isTrue(yield* eventually(() => server.sockets.size === 0))
+      yield* eventually(() => server.sockets.size === 0)
     }).pipe(Effect.provide(platform), Effect.scoped)
   )
 })

@@ -1,6 +1,6 @@
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Layer, Redacted, Result, type Scope } from "effect"
+import { Duration, Effect, Layer, Logger, Redacted, Result, type Scope } from "effect"
 import { ImageSource } from "effect-segformer"
 import { Probe } from "effect-segformer/http"
 import { LabelPng } from "effect-segformer/mask"
@@ -215,7 +215,9 @@ describe("probe", () => {
     Effect.gen(function* () {
       const segmenter = SegFormerTest.layer(() => Effect.succeed(Fixtures.prediction))
       const context = yield* Layer.build(
-        SegFormerServer.layer({ port: 0 }).pipe(Layer.provide([segmenter, SharpCodec.layer]))
+        SegFormerServer.layer({ port: 0 }).pipe(
+          Layer.provide([segmenter, SharpCodec.layer, Logger.layer([])])
+        )
       )
       const { url } = yield* Effect.provideContext(SegFormerServer, context)
       const finding = yield* Probe.probe(url, { image })

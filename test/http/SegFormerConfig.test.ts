@@ -124,7 +124,7 @@ describe("SegFormerConfig", () => {
     SEGFORMER_MAX_RETRIES: ["3.5", "three", "1e3", "99999999999999999999"],
     SEGFORMER_MAX_CONNECTIONS: ["0", "-1", "many"],
     SEGFORMER_REDIRECTS: ["http://host", "a b", "*", ","],
-    SEGFORMER_MAX_BODY_BYTES: ["0", "much", "1.5 MB", "99999999999 GB"],
+    SEGFORMER_MAX_BODY_BYTES: ["0", "much", "1.3 kB", "99999999999 GB"],
     SEGFORMER_IDEMPOTENCY_HEADER: ["two words", "a:b"]
   }
   const cases = Object.entries(wrong).flatMap(([variable, values]) =>

@@ -271,6 +271,13 @@ layer(SharpCodec.layer, { excludeTestServices: true })("SharpCodec", (it) => {
       const large = yield* Effect.flip(decode(Fixtures.image, { maxPixels: 1000 }))
       assert.strictEqual(large._tag, "ImageTooLarge")
 
+      // What an image was opened under holds: nobody has to say it again.
+      const huge = { ...(yield* ImageSource.bytes(Fixtures.image).open()), width: 20_000, height: 20_000 }
+      assert.notStrictEqual(
+        (yield* Effect.flip(Effect.flatMap(ImageCodec, (codec) => codec.decode(huge))))._tag,
+        "ImageTooLarge"
+      )
+
       const rle = bitmap({ depth: 8, compression: 1, colours: 256 }, 4, 1, new Uint8Array(4))
       const unsupported = yield* Effect.flip(decode(rle))
       assert.strictEqual(unsupported._tag, "UnsupportedImage")

@@ -54,6 +54,30 @@ describe("a body", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("of exactly as many bytes as may be is taken, with its length or without", () =>
+    Effect.gen(function* () {
+      const image = Fixtures.image
+      for (const [maxBytes, expected] of [
+        [image.length, 200],
+        [image.length - 1, 413]
+      ] as const) {
+        const { port } = yield* serve(undefined, { maxBytes })
+        for (const headers of [{ "content-length": image.length }, {}]) {
+          const status = yield* Effect.callback<number | undefined>((resume) => {
+            const to = { port, host: "127.0.0.1", method: "POST", path: "/v1/segment", headers }
+            const outgoing = send(to, (response) => {
+              response.resume()
+              resume(Effect.succeed(response.statusCode))
+            })
+            outgoing.on("error", () => {})
+            outgoing.end(image)
+          })
+          assert.strictEqual(status, expected)
+        }
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.live("is asked for where the caller waits to be", () =>
     Effect.gen(function* () {
       const { port } = yield* serve()

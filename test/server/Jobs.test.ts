@@ -163,11 +163,11 @@ describe("jobs", () => {
         })
       )
       // What a crash leaves: half a file, half a job.
-      writeFileSync(join(folder, id, "1.json.abcd.new"), "{")
+      writeFileSync(join(folder, id, ".segformer-0123456789abcdef.part"), "{")
       const { url } = yield* serve(twice, { jobs: { folder } })
       assert.deepInclude(yield* over(url, id), { status: "succeeded", done: 2 })
       assert.strictEqual(done(), 3)
-      assert.notInclude(readdirSync(join(folder, id)).join(), ".new")
+      assert.notInclude(readdirSync(join(folder, id)).join(), ".part")
     })
   )
 

@@ -1,9 +1,8 @@
 /** A server is killed in the middle of a job and started again: the client that waits sees one result. */
 import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { createServer } from "node:net"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, it } from "@effect/vitest"
@@ -12,6 +11,8 @@ import { ServerJobs } from "effect-segformer/server"
 import { NodeHttp } from "effect-segformer/service/node"
 import { Fixtures } from "effect-segformer/testing"
 import { unzipSync } from "fflate"
+import { eventually } from "../support/Eventually.ts"
+import * as Folder from "../support/Folder.ts"
 
 const script = fileURLToPath(new URL("jobs-server.ts", import.meta.url))
 
@@ -27,11 +28,7 @@ it.live(
   "a server that is killed in the middle of a job finishes it once it is back, and its client sees one result",
   () =>
     Effect.gen(function* () {
-      const parent = yield* Effect.acquireRelease(
-        Effect.sync(() => mkdtempSync(join(tmpdir(), "segformer-kill-"))),
-        (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
-      )
-      const folder = join(parent, "jobs")
+      const folder = join(yield* Folder.folder(), "jobs")
       const port = yield* freePort
       const children = new Set<ChildProcess>()
       yield* Effect.addFinalizer(() => Effect.sync(() => children.forEach((child) => child.kill("SIGKILL"))))
@@ -71,7 +68,7 @@ it.live(
         }
       }
       for (const enough of [3, 7]) {
-        while (segmented().length < enough) yield* Effect.sleep("20 millis")
+        yield* eventually(() => segmented().length >= enough)
         yield* kill(child)
         child = yield* start
       }
@@ -87,6 +84,5 @@ it.live(
       )
       assert.strictEqual(Object.keys(unzipSync(zip)).length, 25)
       assert.strictEqual((yield* jobs.image(info.jobId, 11)).width, 48)
-    }).pipe(Effect.provide(NodeHttp.layer()), Effect.provideService(References.MinimumLogLevel, "None")),
-  60_000
+    }).pipe(Effect.provide(NodeHttp.layer()), Effect.provideService(References.MinimumLogLevel, "None"))
 )

@@ -82,7 +82,7 @@ describe("SegFormerHttp against each dialect", () => {
       const embedded = yield* Transport
       const { classes } = yield* embedded.describe
       const dialects = yield* Dialects.load(Dialects.names)
-      const server = yield* SegFormerServer.make({ port: 0, dialects })
+      const server = yield* SegFormerServer.make({ port: 0, page: false, dialects })
       for (const [width, height] of sizes) {
         const bytes = yield* picture(width, height)
         const source = ImageSource.bytes(bytes, { name: `${width}x${height}.png` })

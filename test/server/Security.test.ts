@@ -121,7 +121,7 @@ describe("a server with tokens", () => {
 
   it.live("says how to ask, and tells what may be seen by all", () =>
     Effect.gen(function* () {
-      const { url } = yield* serve(fixture, { tokens })
+      const { url } = yield* serve(fixture, { tokens, page: true })
       const { headers, json } = yield* ask(`${url}/v1/models`)
       assert.strictEqual(headers.get("www-authenticate"), "Bearer")
       assert.match(JSON.stringify(json), /"tag":"Unauthorized".*Authorization: Bearer/)
@@ -202,7 +202,7 @@ describe("a server with tokens", () => {
           return span
         }
       })
-      const { url } = yield* SegFormerServer.make({ port: 0, tokens }).pipe(
+      const { url } = yield* SegFormerServer.make({ port: 0, page: false, tokens }).pipe(
         Effect.provide(Layer.mergeAll(SharpCodec.layer, SegFormerTest.layer(fixture), log)),
         Effect.provideService(Tracer.Tracer, tracer)
       )
@@ -244,7 +244,7 @@ describe("a server without tokens", () => {
 describe("every answer", () => {
   it.live("keeps browsers from guessing, framing and leaking, whatever its status", () =>
     Effect.gen(function* () {
-      const { port, url } = yield* serve(fixture, { tokens })
+      const { port, url } = yield* serve(fixture, { tokens, page: true })
       const asked: ReadonlyArray<readonly [string, RequestInit, number]> = [
         ["/", {}, 200],
         ["/health", {}, 200],

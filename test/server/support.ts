@@ -11,14 +11,14 @@ export type Predict = Parameters<typeof Transport.layer>[0]["predict"]
 
 export const fixture: Predict = () => Effect.succeed(Fixtures.prediction)
 
-/** Serves a function, without retries and without a log. */
+/** Serves a function, without retries, a log, or the page, whose files would be compressed for each server anew. */
 export const serve = (
   predict: Predict = fixture,
   options?: SegFormerServerOptions,
   transport?: Partial<Parameters<typeof Transport.layer>[0]>
 ): Effect.Effect<SegFormerServer["Service"], StartError, Scope.Scope> =>
   Effect.provide(
-    SegFormerServer.make({ port: 0, ...options }),
+    SegFormerServer.make({ port: 0, page: false, ...options }),
     Layer.merge(
       SharpCodec.layer,
       Transport.layer({

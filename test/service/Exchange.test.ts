@@ -2,8 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Redacted, Stream } from "effect"
 import { HttpBody } from "effect/http"
 import { Exchange } from "effect-segformer/service"
+import { eventually } from "../support/Eventually.ts"
 import { closedPort, http, sendJson, tcp } from "../support/TestServer.ts"
-import { attempt, clients, eventually, send, text } from "./support.ts"
+import { attempt, clients, send, text } from "./support.ts"
 
 /** Bytes on a socket that look like the start of an answer. */
 const head = (...headers: ReadonlyArray<string>) => ["HTTP/1.1 200 OK", ...headers, "", ""].join("\r\n")
@@ -105,7 +106,7 @@ describe.each(clients)("Exchange over %s", (_, layer) => {
         })
         const answer = yield* send(server)
         assert.strictEqual(answer.body.length, 64 * 1024)
-        assert.isTrue(yield* eventually(() => server.sockets.size === 0))
+        yield* eventually(() => server.sockets.size === 0)
       }).pipe(Effect.provide(layer), Effect.scoped)
     )
 
@@ -212,7 +213,7 @@ describe.each(clients)("Exchange over %s", (_, layer) => {
         yield* Effect.sleep("30 millis")
         assert.strictEqual(server.sockets.size, 1)
         yield* Fiber.interrupt(fiber)
-        assert.isTrue(yield* eventually(() => server.sockets.size === 0))
+        yield* eventually(() => server.sockets.size === 0)
       }).pipe(Effect.provide(layer), Effect.scoped)
     )
 
@@ -225,7 +226,7 @@ describe.each(clients)("Exchange over %s", (_, layer) => {
           assert.isAtMost(server.sockets.size, 2)
         }).pipe(Effect.provide(layer))
         // The connections of `fetch` belong to the process.
-        if (layer === clients[0][1]) assert.isTrue(yield* eventually(() => server.sockets.size === 0))
+        if (layer === clients[0][1]) yield* eventually(() => server.sockets.size === 0)
       }).pipe(Effect.scoped)
     )
   })
@@ -295,7 +296,7 @@ describe.each(clients)("Exchange over %s", (_, layer) => {
         })
         const exchange = yield* Exchange.make({ baseUrl: server.url })
         yield* exchange.stream({ method: "GET", path: "/" }, attempt()).pipe(Stream.take(2), Stream.runDrain)
-        assert.isTrue(yield* eventually(() => server.sockets.size === 0))
+        yield* eventually(() => server.sockets.size === 0)
       }).pipe(Effect.provide(layer), Effect.scoped)
     )
   })

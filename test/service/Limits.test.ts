@@ -13,8 +13,9 @@ import {
 import { NodeHttp } from "effect-segformer/service/node"
 import * as fc from "fast-check"
 import * as ZstdFrames from "../../src/service/ZstdFrames.ts"
+import { eventually } from "../support/Eventually.ts"
 import { http } from "../support/TestServer.ts"
-import { clients, eventually, send, text } from "./support.ts"
+import { clients, send, text } from "./support.ts"
 
 const mebi = 1024 * 1024
 const encodings = { gzip: gzipSync, "x-gzip": gzipSync, deflate: deflateSync, br: brotliCompressSync }
@@ -43,7 +44,8 @@ describe.each(clients)("body limits over %s", (name, layer) => {
       const error = yield* Effect.flip(send(server, { limits: { maxBodyBytes: mebi } }))
       assert.strictEqual(error._tag, "ResponseTooLarge")
       assert.deepStrictEqual("limit" in error && [error.limit, error.stage], [mebi, "received"])
-      assert.isTrue(yield* eventually(() => server.sockets.size === 0))
+      yield* eventually(() => server.sockets.size === 0)
+      // Sockets buffer a few MiB of 10 GB.
       assert.isBelow(written, 64 * mebi)
     }).pipe(Effect.provide(layer), Effect.scoped)
   )
@@ -57,19 +59,27 @@ describe.each(clients)("body limits over %s", (name, layer) => {
       const error = yield* Effect.flip(send(server, { limits: { maxBodyBytes: mebi } }))
       assert.strictEqual(error._tag, "ResponseTooLarge")
       assert.include(error.message, "maxBodyBytes")
-      assert.isTrue(yield* eventually(() => server.sockets.size === 0))
+      yield* eventually(() => server.sockets.size === 0)
     }).pipe(Effect.provide(layer), Effect.scoped)
   )
 
-  it.live("a body of exactly the limit is read", () =>
-    Effect.gen(function* () {
-      const server = yield* http((_, response) => void response.end("x".repeat(1000)))
-      assert.strictEqual((yield* send(server, { limits: { maxBodyBytes: 1000 } })).body.length, 1000)
-      assert.strictEqual(
-        (yield* Effect.flip(send(server, { limits: { maxBodyBytes: 999 } })))._tag,
-        "ResponseTooLarge"
-      )
-    }).pipe(Effect.provide(layer), Effect.scoped)
+  it.live.each([
+    ["whose length is stated", "maxBodyBytes", {}, (bytes: Uint8Array) => bytes],
+    ["in chunks", "maxBodyBytes", { "transfer-encoding": "chunked" }, (bytes: Uint8Array) => bytes],
+    ["that was compressed", "maxDecodedBytes", { "content-encoding": "gzip" }, gzipSync]
+  ] as const)(
+    "a body %s of exactly the limit is read, and one more byte is not",
+    ([, limit, headers, pack]) =>
+      Effect.gen(function* () {
+        const server = yield* http(
+          (_, response) => void response.writeHead(200, headers).end(pack(Buffer.alloc(1000, "x")))
+        )
+        assert.strictEqual((yield* send(server, { limits: { [limit]: 1000 } })).body.length, 1000)
+        assert.strictEqual(
+          (yield* Effect.flip(send(server, { limits: { [limit]: 999 } })))._tag,
+          "ResponseTooLarge"
+        )
+      }).pipe(Effect.provide(layer), Effect.scoped)
   )
 
   it.live.each(Object.entries(encodings))("%s is decompressed", ([encoding, compress]) =>
@@ -127,8 +137,8 @@ describe("zstd over NodeHttp", () => {
 
   it.live("a bomb stops at the limit of decompressed bytes", () =>
     Effect.gen(function* () {
-      const bomb = zstdCompressSync(Buffer.alloc(150 * mebi))
-      assert.isBelow(bomb.length, 20_000)
+      const bomb = zstdCompressSync(Buffer.alloc(400 * mebi))
+      assert.isBelow(bomb.length, 60_000)
       const before = process.memoryUsage.rss()
       let most = before
       const watch = setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), 1)
@@ -136,7 +146,8 @@ describe("zstd over NodeHttp", () => {
       clearInterval(watch)
       assert.strictEqual(error._tag, "ResponseTooLarge")
       assert.deepStrictEqual("limit" in error && [error.limit, error.stage], [mebi, "decompressed"])
-      assert.isBelow(most - before, 64 * mebi)
+      // It takes some 10 MiB, and all of it 400: the rest is what a process may do with its memory meanwhile.
+      assert.isBelow(most - before, 200 * mebi)
     }).pipe(Effect.provide(NodeHttp.layer()), Effect.scoped)
   )
 
@@ -226,7 +237,7 @@ describe("decompression over undici", () => {
       const error = yield* Effect.flip(send(server))
       assert.strictEqual(error._tag, "ResponseNotDecodable")
       assert.include(error.message, `"${encoding}"`)
-      assert.isTrue(yield* eventually(() => server.sockets.size === 0))
+      yield* eventually(() => server.sockets.size === 0)
     }).pipe(Effect.provide(undici), Effect.scoped)
   )
 
@@ -270,10 +281,10 @@ describe("decompression over undici", () => {
     }).pipe(Effect.provide(undici), Effect.scoped)
   )
 
-  it.live("a gzip bomb of 150 KB takes less than 64 MB", () =>
+  it.live("a gzip bomb takes a fraction of what it would become", () =>
     Effect.gen(function* () {
-      const bomb = gzipSync(Buffer.alloc(150 * mebi), { level: 6 })
-      assert.isBelow(bomb.length, 200_000)
+      const bomb = gzipSync(Buffer.alloc(400 * mebi), { level: 1 })
+      assert.isBelow(bomb.length, 4_000_000)
       const server = yield* answer("gzip", bomb)
       let most = 0
       const before = process.memoryUsage.rss()
@@ -281,7 +292,8 @@ describe("decompression over undici", () => {
       const error = yield* Effect.flip(send(server, { limits: { maxDecodedBytes: 4 * mebi } }))
       clearInterval(watch)
       assert.strictEqual(error._tag, "ResponseTooLarge")
-      assert.isBelow(Math.max(most, process.memoryUsage.rss()) - before, 64 * mebi)
+      // It takes some 10 MiB, and all of it 400: the rest is what a process may do with its memory meanwhile.
+      assert.isBelow(Math.max(most, process.memoryUsage.rss()) - before, 200 * mebi)
     }).pipe(Effect.provide(NodeHttpClient.layerUndici), Effect.scoped)
   )
 })

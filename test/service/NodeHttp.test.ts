@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Layer, Stream } from "effect"
+import { ConfigProvider, Effect, Layer, References, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import { ImageSource, segment } from "effect-segformer"
 import { SegFormerHttp } from "effect-segformer/http"
@@ -7,9 +7,10 @@ import type { Variable } from "effect-segformer/policy"
 import { Exchange } from "effect-segformer/service"
 import { NodeHttp } from "effect-segformer/service/node"
 import { Fixtures } from "effect-segformer/testing"
+import { eventually } from "../support/Eventually.ts"
 import * as InspectionServer from "../http/servers/InspectionServer.ts"
 import * as TestServer from "../support/TestServer.ts"
-import { attempt, eventually } from "./support.ts"
+import { attempt } from "./support.ts"
 
 const call = segment(ImageSource.bytes(Fixtures.image, { name: "panel.png" }))
 const at = (baseUrl: string, connections?: number) =>
@@ -36,7 +37,10 @@ describe("NodeHttp", () => {
           ? TestServer.sendJson(response, { error: "busy" }, 503)
           : TestServer.sendJson(response, InspectionServer.uploadAnswer())
       )
-      const { cost } = yield* call.pipe(Effect.provide(at(server.url)))
+      const { cost } = yield* call.pipe(
+        Effect.provide(at(server.url)),
+        Effect.provideService(References.MinimumLogLevel, "None")
+      )
       assert.strictEqual(cost.attempts, 2)
       const [first, second] = server.requests.map(({ body }) => body.includes(Buffer.from(Fixtures.image)))
       assert.deepStrictEqual([first, second], [true, true])

@@ -1,4 +1,4 @@
-/** A real Redis in a folder of its own, on a socket in that folder; where `redis-server` is not installed there is none. */
+/** A real Redis in a folder of its own, on a socket in that folder and a port of loopback. Tests over it need it (`Needs`). */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { existsSync } from "node:fs"
@@ -8,10 +8,13 @@ import { join } from "node:path"
 import { Effect, type Scope } from "effect"
 import { eventually } from "./Eventually.ts"
 import { folder } from "./Folder.ts"
+import { closedPort } from "./TestServer.ts"
 
 export interface RedisServer {
   /** The socket to connect to. */
   readonly path: string
+  /** The same by its port. */
+  readonly url: string
   /** Leaves every question unanswered, on connections that stay open. */
   readonly hang: Effect.Effect<void>
   /** Ends the process, as a crash would. */
@@ -32,6 +35,7 @@ const isUp = (path: string): Promise<boolean> =>
 export const make: Effect.Effect<RedisServer, never, Scope.Scope> = Effect.gen(function* () {
   const dir = yield* folder()
   const path = join(dir, "redis.sock")
+  const port = yield* closedPort
   let child: ReturnType<typeof spawn> | undefined
   const stop = Effect.promise(async () => {
     const ended = child
@@ -43,10 +47,17 @@ export const make: Effect.Effect<RedisServer, never, Scope.Scope> = Effect.gen(f
     await rm(path, { force: true })
   })
   const start = Effect.suspend(() => {
-    const options = ["--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "no", "--dir", dir]
-    child = spawn("redis-server", options, { stdio: "ignore" })
+    const place = ["--bind", "127.0.0.1", "--port", String(port), "--unixsocket", path, "--dir", dir]
+    const memory = ["--save", "", "--appendonly", "no"]
+    child = spawn("redis-server", [...place, ...memory], { stdio: "ignore" })
     return eventually(() => isUp(path), "Redis to listen")
   })
   yield* Effect.acquireRelease(start, () => stop)
-  return { path, start, stop, hang: Effect.sync(() => void child?.kill("SIGSTOP")) }
+  return {
+    path,
+    url: `redis://127.0.0.1:${port}`,
+    start,
+    stop,
+    hang: Effect.sync(() => void child?.kill("SIGSTOP"))
+  }
 })

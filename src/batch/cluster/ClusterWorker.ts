@@ -165,9 +165,9 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
       ) => {
         const tooMany = work.tally.failed(error)
         const outcome = failed(image.key, error)
-        return tooMany === undefined
-          ? Effect.succeed(outcome)
-          : Effect.as(pause(run, inARow(tooMany)), outcome)
+        if (tooMany === undefined) return Effect.succeed(outcome)
+        work.gate.close()
+        return Effect.as(pause(run, inARow(tooMany)), outcome)
       }
       const one = (image: RunTables.ImageRef) =>
         images.withPermit(work.process(image)).pipe(

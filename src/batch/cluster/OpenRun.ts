@@ -1,7 +1,9 @@
 /** A run, open on a worker: its body of work, and how results are noted in the database. */
 import { type Duration, Effect, Schedule, Stream, type Scope } from "effect"
+import type { PolicyError } from "../../policy/PolicyError.ts"
 import type { SegmentOptions } from "../../Segmenter.ts"
 import type { SegmentationError } from "../../SegmentationError.ts"
+import type { ServiceError } from "../../service/ServiceError.ts"
 import { Transport } from "../../Transport.ts"
 import { RunChanged, RunFolderFailed, type SinkFailed } from "../BatchError.ts"
 import * as FailureRules from "../FailureRules.ts"
@@ -61,7 +63,7 @@ export const make = Effect.fnUntraced(function* <R>(
   rules: { readonly patience: Duration.Duration; readonly maxFailuresInARow: number | undefined }
 ): Effect.fn.Return<
   OpenRun<R>,
-  SegmentationError | SinkFailed | RunChanged | DatabaseFailed | UnknownRun,
+  ServiceError | PolicyError | SinkFailed | RunChanged | DatabaseFailed | UnknownRun,
   R | Scope.Scope
 > {
   const { segment, sinks, transport } = workload
@@ -111,7 +113,7 @@ export const make = Effect.fnUntraced(function* <R>(
             ...failures,
             ...receipts.map(({ key }) => ({ key, tag: lost.failure._tag, message: lost.failure.message }))
           ]
-    yield* patiently(tables.settle(run, settled))
+    if (!(yield* patiently(tables.settle(run, settled)))) gate.close()
     for (const { content, key } of receipts)
       if (unsettled.get(content)?.key === key) unsettled.delete(content)
   })

@@ -266,7 +266,7 @@ export const make = Effect.gen(function* () {
         failed("look whether a run is done")
       ),
 
-    /** Settles images and counts them; those that are settled already are left as they are. */
+    /** Settles images and counts them; those that are settled already are left as they are. Gives whether the run goes on. */
     settle: (run: string, images: ReadonlyArray<Settled>) => {
       const given = images.map((image) =>
         "receipt" in image
@@ -279,7 +279,7 @@ export const make = Effect.gen(function* () {
           : { key: image.key, tag: image.tag, message: storable(image.message), repeated: false }
       )
       const ends = sql`counted.failed > 0 AND run.failed + counted.failed >= run.max_failures AND run.state = 'running'`
-      return sql`WITH given AS (
+      return sql<{ readonly state: string }>`WITH given AS (
           SELECT * FROM jsonb_to_recordset(${toJson(given)}::jsonb)
             AS given (key TEXT, content TEXT, receipt TEXT, tag TEXT, message TEXT, repeated BOOLEAN)
         ), settled AS (
@@ -295,7 +295,10 @@ export const make = Effect.gen(function* () {
           failed = run.failed + counted.failed,
           state = CASE WHEN ${ends} THEN 'cancelled' ELSE run.state END,
           reason = CASE WHEN ${ends} THEN 'too many images failed: ' || (run.failed + counted.failed) ELSE run.reason END
-        FROM counted WHERE run.id = ${run}`.pipe(Effect.asVoid, failed("note results"))
+        FROM counted WHERE run.id = ${run} RETURNING run.state`.pipe(
+        Effect.map(([row]) => row?.state === "running"),
+        failed("note results")
+      )
     },
 
     /** The receipt of an image of the run with this content. */

@@ -6,18 +6,8 @@
  * its image, and the rest of the job goes on.
  */
 import { createHash } from "node:crypto"
-import {
-  Clock,
-  Deferred,
-  Duration,
-  Effect,
-  type FileSystem,
-  Queue,
-  Schedule,
-  type Scope,
-  Semaphore
-} from "effect"
-import { acquire } from "../../batch/RunLock.ts"
+import { Clock, Deferred, Duration, Effect, FileSystem, Queue, Schedule, type Scope, Semaphore } from "effect"
+import * as Lock from "../../files/Lock.ts"
 import * as Backoff from "../../policy/Backoff.ts"
 import * as Policy from "../../policy/Policy.ts"
 import { randomHex } from "../../randomHex.ts"
@@ -114,7 +104,10 @@ export const make = Effect.fnUntraced(function* (
     ))
   const folder = JobFolder.make(files, path)
   yield* Effect.mapError(files.makeDirectory(path, { recursive: true }), cannot(path))
-  yield* Effect.mapError(acquire(path), cannot(path))
+  yield* Lock.acquire(path).pipe(
+    Effect.mapError(cannot(path)),
+    Effect.provideService(FileSystem.FileSystem, files)
+  )
   const before = yield* Effect.mapError(folder.found, cannot(path))
 
   const jobs = new Map<string, Job>()

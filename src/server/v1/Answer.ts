@@ -20,7 +20,6 @@ import * as Colors from "../../render/Colors.ts"
 import * as Steps from "../../mask/Steps.ts"
 import type { Segmented } from "../Dialect.ts"
 import * as Found from "../Found.ts"
-import * as GreyPng from "../GreyPng.ts"
 import * as JsonPieces from "../JsonPieces.ts"
 import { bad, fromError, Refusal } from "../Refusal.ts"
 import * as Accept from "./Accept.ts"
@@ -83,7 +82,7 @@ export const make = Effect.fnUntraced(function* (
   switch (format) {
     case "image/png": {
       const palette = Colors.paletteOf(segmented.segmentation.classes)
-      return HttpServerResponse.uint8Array(yield* GreyPng.ids(labelMap, maxId, palette), {
+      return HttpServerResponse.uint8Array(yield* Found.png(found, palette), {
         contentType: format
       })
     }

@@ -2,10 +2,12 @@ import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Logger, Redacted, Result, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
+import { TestClock } from "effect/testing"
 import { ImageSource, segment } from "effect-segformer"
 import { Replicate, SegFormerHttp } from "effect-segformer/http"
 import { ClassTable, LabelMap, LabelPng } from "effect-segformer/mask"
 import { Fixtures } from "effect-segformer/testing"
+import { eventually } from "../../support/Eventually.ts"
 import { http, sendJson } from "../../support/TestServer.ts"
 import * as ReplicateServer from "../servers/ReplicateServer.ts"
 
@@ -302,7 +304,7 @@ describe("Replicate: what goes wrong", () => {
     Effect.gen(function* () {
       server.state.polls = Number.MAX_SAFE_INTEGER
       const fiber = yield* Effect.forkChild(segmentAt(server))
-      while (of(server, "GET", /./).length === 0) yield* Effect.sleep("2 millis")
+      yield* eventually(() => of(server, "GET", /./).length > 0)
       yield* Fiber.interrupt(fiber)
       assert.strictEqual(server.predictions.get("p1")?.status, "canceled")
       const asked = server.requests.length
@@ -310,18 +312,22 @@ describe("Replicate: what goes wrong", () => {
       assert.strictEqual(server.requests.length, asked)
     }))
 
-  test("questions are never earlier than the service asks for", (server) =>
+  it.effect("questions are never earlier than the service asks for", () =>
     Effect.gen(function* () {
+      const server = yield* start
       server.state.headers = { "retry-after-ms": "60" }
+      const { clock } = yield* TestClock.testClockWith((clock) => Effect.succeed({ clock }))
       const times: Array<number> = []
       server.state.before = (request) => {
-        if (request.method === "GET") times.push(performance.now())
+        if (request.method === "GET") times.push(clock.currentTimeMillisUnsafe())
         return false
       }
+      yield* Effect.forkChild(Effect.forever(TestClock.adjust("1 millis")))
       yield* segmentAt(server)
       assert.strictEqual(times.length, 2)
-      assert.isAtLeast(times[1]! - times[0]!, 59)
-    }))
+      assert.isAtLeast(times[1]! - times[0]!, 60)
+    }).pipe(Effect.provide([NodeHttpClient.layerUndici, Logger.layer([])]), Effect.scoped)
+  )
 
   const broken: ReadonlyArray<readonly [string, unknown, RegExp]> = [
     ["no mask", null, /`output`: there is no mask/],

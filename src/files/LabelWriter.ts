@@ -1,14 +1,15 @@
-/** What the file formats of labels have in common. */
-import type { Rgb } from "../mask/ClassTable.ts"
+/** What the file formats of label maps have in common: rows in, as they come, and pieces of the file out. */
+import type { ClassTable } from "../mask/ClassTable.ts"
 import type { LabelData } from "../mask/LabelMap.ts"
 
 /** What a file is like, whatever its format. */
 export interface Layout {
   readonly width: number
   readonly height: number
+  /** Bits of an id. */
   readonly depth: 8 | 16
-  /** By class id. */
-  readonly colors: ReadonlyArray<Rgb> | undefined
+  /** Makes an indexed picture, in the colours that `Palette.colorOf` gives; it has 8 bits. Grey without. */
+  readonly palette?: ClassTable | undefined
 }
 
 /** A format. Pieces are written one after the other. */
@@ -16,6 +17,7 @@ export interface Writer {
   /** How many rows it takes at a time; the last ones may be fewer. */
   readonly rows: number
   readonly start: ReadonlyArray<Uint8Array>
+  /** Takes rows of ids in the bits of the layout. */
   readonly write: (labels: LabelData) => Promise<ReadonlyArray<Uint8Array>>
   readonly end: () => Promise<{
     readonly pieces: ReadonlyArray<Uint8Array>

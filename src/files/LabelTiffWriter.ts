@@ -5,7 +5,8 @@
 import { endianness } from "node:os"
 import { promisify } from "node:util"
 import { deflate } from "node:zlib"
-import { bytesOf, type Layout, type Writer } from "./LabelFormat.ts"
+import * as Palette from "../mask/Palette.ts"
+import { bytesOf, type Layout, type Writer } from "./LabelWriter.ts"
 
 const TILE = 256
 /** Tiles that are deflated side by side. */
@@ -78,7 +79,8 @@ const mayPass4GiB = ({ depth, height, width }: Layout): boolean =>
 
 /** `big` is for tests of what else would take gigabytes. */
 export const make = (layout: Layout, big = mayPass4GiB(layout)): Writer => {
-  const { colors, depth, height, width } = layout
+  const { depth, height, width } = layout
+  const colors = layout.palette && Palette.toBytes(layout.palette, 256)
   const start = Buffer.alloc(big ? 16 : 8)
   start.write("II", "latin1")
   start.writeUInt16LE(big ? 43 : 42, 2)
@@ -103,7 +105,7 @@ export const make = (layout: Layout, big = mayPass4GiB(layout)): Writer => {
           [
             320,
             SHORT,
-            [0, 1, 2].flatMap((c) => Array.from({ length: 256 }, (_, id) => (colors[id]?.[c] ?? 0) * 257))
+            [0, 1, 2].flatMap((c) => Array.from({ length: 256 }, (_, id) => colors[id * 3 + c]! * 257))
           ] satisfies Field
         ]),
     [322, SHORT, [TILE]],
