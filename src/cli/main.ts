@@ -16,7 +16,11 @@ const hasColors = (): boolean => {
 }
 
 if (answer !== undefined) {
-  // `segformer --help | head -1`: nobody reads on.
-  process.stdout.on("error", () => process.exit(141))
+  // `segformer --help | head -1`: who reads has seen enough. A full disk is worth a line.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE")
+      process.stderr.write(`segformer: cannot write to standard output: ${error.message}\n`)
+    process.exit(141)
+  })
   process.stdout.write(hasColors() ? answer : stripVTControlCharacters(answer))
 } else if (!restarted()) (await import("./Process.ts")).run()

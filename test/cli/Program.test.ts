@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { command } from "../../src/cli/Program.ts"
-import { run, runProcess } from "../support/Command.ts"
+import { run, runProcess, start } from "../support/Command.ts"
 import { folder, names } from "../support/Folder.ts"
 
 const service = ["--url", "http://127.0.0.1:1"]
@@ -159,6 +159,15 @@ describe("the bundled command", () => {
         assert.deepStrictEqual([asMade.code, asMade.stdout], [0, stdout], ready.join(" "))
       }
     })
+  )
+
+  it.live("ends with 141 where nobody reads its answer", () =>
+    Effect.gen(function* () {
+      const running = yield* start(["--completions", "zsh"])
+      running.process.stdout?.destroy()
+      const { code, stderr } = yield* Effect.promise(() => running.ended)
+      assert.deepStrictEqual([code, stderr], [141, ""])
+    }).pipe(Effect.scoped)
   )
 
   it.live("in colours where they are wanted, and not elsewhere", () =>
