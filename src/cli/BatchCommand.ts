@@ -69,7 +69,10 @@ const flags = {
   ),
   maxFailures: Flags.count("max-failures").pipe(
     Flag.withMetavar("IMAGES"),
-    Flag.withDescription("End the run when so many have failed. 100 one after the other always end it"),
+    Flag.withDescription(
+      "End the run with the IMAGES-th failure. 100 one after the other that are not the images' fault end it too, " +
+        "or pause it with --db"
+    ),
     Flag.optional
   ),
   price: positive("price", "a price above 0").pipe(
