@@ -43,7 +43,8 @@ const flags = {
   maxFailures: Flags.count("max-failures").pipe(
     Flag.withMetavar("IMAGES"),
     Flag.withDescription(
-      "End the run when so many have failed. Without --db, 100 one after the other end it in any case"
+      "End the run with the IMAGES-th failure. 100 one after the other that are not the images' fault end it too, " +
+        "or pause it with --db"
     ),
     Flags.optional
   ),

@@ -119,3 +119,16 @@ describe("segformer health", () => {
     }).pipe(Effect.scoped)
   )
 })
+
+describe("segformer worker", () => {
+  it.live("whose Redis is not there ends with 3, and says that it is Redis", () =>
+    Effect.gen(function* () {
+      const redis = `redis://127.0.0.1:${yield* closedPort}`
+      const db = "postgres://user:secret@127.0.0.1:1/runs"
+      const { code, stderr } = yield* run(["worker", "--db", db, "--redis", redis])
+      assert.strictEqual(code, 3)
+      assert.match(stderr, /^segformer: Redis cannot be used: /m)
+      assert.notInclude(stderr, "secret")
+    })
+  )
+})

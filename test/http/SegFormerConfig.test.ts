@@ -104,7 +104,7 @@ describe("SegFormerConfig", () => {
         SEGFORMER_API_KEY: "hun\nter2",
         SEGFORMER_TIMEOUT: "soon",
         SEGFORMER_MAX_RETRIES: "-1",
-        SEGFORMER_RETRY_DELAY: "0",
+        SEGFORMER_RETRY_DELAY: "-1",
         SEGFORMER_MAX_CONNECTIONS: "0"
       })
       assert.deepStrictEqual(variables.toSorted(), [

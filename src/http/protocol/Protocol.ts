@@ -73,4 +73,5 @@ export interface AttemptProtocol extends Common {
   readonly isJob?: boolean | undefined
 }
 
+/** What a service speaks, as a value: either kind. */
 export type Protocol = RequestProtocol | AttemptProtocol
