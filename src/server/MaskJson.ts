@@ -7,7 +7,7 @@ import { HttpServerResponse } from "effect/http"
 import type { HttpServerRequest } from "effect/http"
 import * as Bodies from "./Bodies.ts"
 import type { Served, Upload } from "./Dialect.ts"
-import * as Found from "./Found.ts"
+import * as ClassScores from "./ClassScores.ts"
 import * as GreyPng from "./GreyPng.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import type { Refusal } from "./Refusal.ts"
@@ -23,7 +23,7 @@ export const answer = (
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, Refusal> =>
   Effect.map(
     served.segment(upload, (segmented) =>
-      Effect.flatMap(Found.make(segmented), (found) =>
+      Effect.flatMap(ClassScores.make(segmented), (found) =>
         Effect.map(GreyPng.ids(found.labelMap, found.maxId), (png) => ({ found, png }))
       )
     ),

@@ -15,7 +15,7 @@ import type { ModelDescription } from "../Transport.ts"
 import { version } from "../version.ts"
 import * as Bodies from "./Bodies.ts"
 import type { Dialect, DialectRoute, Served } from "./Dialect.ts"
-import * as Found from "./Found.ts"
+import * as ClassScores from "./ClassScores.ts"
 import * as IdsJson from "./IdsJson.ts"
 import * as OpenInferenceRequest from "./OpenInferenceRequest.ts"
 import * as JsonPieces from "./JsonPieces.ts"
@@ -88,7 +88,7 @@ const infer = (served: Served, path: `/${string}`): DialectRoute => ({
     yield* served.enter(yield* Uploads.announced(request, maxRequestBytes))
     const body = yield* Bodies.read(request, { maxBytes: maxRequestBytes + Uploads.overhead, bodyTimeout })
     const { binary, id, uploads } = yield* OpenInferenceRequest.read(served, request, body)
-    const found = yield* Effect.forEach(uploads, (upload) => served.segment(upload, Found.make), {
+    const found = yield* Effect.forEach(uploads, (upload) => served.segment(upload, ClassScores.make), {
       concurrency: served.concurrency
     })
     const [first] = found

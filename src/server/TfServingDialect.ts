@@ -10,7 +10,7 @@ import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { LabelMap } from "../mask/LabelMap.ts"
 import * as Bodies from "./Bodies.ts"
 import type { Dialect, DialectRoute, Segmented, Served } from "./Dialect.ts"
-import * as Found from "./Found.ts"
+import * as ClassScores from "./ClassScores.ts"
 import * as GreyPng from "./GreyPng.ts"
 import * as IdsJson from "./IdsJson.ts"
 import * as JsonPieces from "./JsonPieces.ts"
@@ -69,7 +69,7 @@ const prediction =
   (signature: "serving_default" | "png") =>
   (segmented: Segmented): Effect.Effect<Prediction, Refusals.Refusal> =>
     Effect.flatMap(
-      Found.make(segmented),
+      ClassScores.make(segmented),
       ({ labelMap, maxId }): Effect.Effect<Prediction, Refusals.Refusal> =>
         signature === "png"
           ? Effect.map(GreyPng.ids(labelMap, maxId), (png) => ({ labelMap, png }))
