@@ -6,7 +6,7 @@ import { HttpServerResponse as Response } from "effect/http"
 import { HttpApiSchemaError } from "effect/http-api/HttpApiError"
 import type { Caller } from "./Caller.ts"
 import type { Dialect, DialectRoute } from "./Dialect.ts"
-import type * as Metrics from "./Metrics.ts"
+import type * as ServerMetrics from "./ServerMetrics.ts"
 import * as Paths from "./Paths.ts"
 import * as Refusals from "./Refusal.ts"
 import * as RequestId from "./RequestId.ts"
@@ -30,7 +30,7 @@ export interface ApplicationOptions {
   readonly authenticate: (
     request: HttpServerRequest.HttpServerRequest
   ) => Effect.Effect<Caller | undefined, Refusals.Refusal>
-  readonly requests: Metrics.Requests
+  readonly requests: ServerMetrics.Requests
   /** A client that takes nothing of its answer for so long is cut off. */
   readonly writeTimeout: Duration.Duration
   readonly state: { readonly draining: boolean }

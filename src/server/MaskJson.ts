@@ -7,7 +7,7 @@ import { HttpServerResponse } from "effect/http"
 import type { HttpServerRequest } from "effect/http"
 import * as Bodies from "./Bodies.ts"
 import type { Served, Upload } from "./Dialect.ts"
-import * as Found from "./Found.ts"
+import * as ClassScores from "./ClassScores.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import type { Refusal } from "./Refusal.ts"
 
@@ -22,8 +22,8 @@ export const answer = (
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, Refusal> =>
   Effect.map(
     served.segment(upload, (segmented) =>
-      Effect.flatMap(Found.make(segmented), (found) =>
-        Effect.map(Found.png(found), (png) => ({ found, png }))
+      Effect.flatMap(ClassScores.make(segmented), (found) =>
+        Effect.map(ClassScores.png(found), (png) => ({ found, png }))
       )
     ),
     ({ found, png }) => {

@@ -2,7 +2,7 @@
 import { Deferred, Effect, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { Segmented, Served } from "./Dialect.ts"
-import * as Found from "./Found.ts"
+import * as ClassScores from "./ClassScores.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import * as LargeJson from "./LargeJson.ts"
 import type { Refusal } from "./Refusal.ts"
@@ -20,7 +20,7 @@ export type Outcome =
 
 /** The label map as a file, within the turn. */
 const segmentation = (segmented: Segmented) =>
-  Effect.flatMap(Found.make(segmented), (found) => Found.png(found))
+  Effect.flatMap(ClassScores.make(segmented), (found) => ClassScores.png(found))
 
 /** A prediction that failed, with its reason in the log where that is not the image's. */
 export const failed = (refusal: Refusal): Effect.Effect<Outcome> =>

@@ -12,7 +12,7 @@ import * as Steps from "../mask/Steps.ts"
 import { randomHex } from "../randomHex.ts"
 import * as Bodies from "./Bodies.ts"
 import type { Dialect, DialectRoute, Segmented, Served } from "./Dialect.ts"
-import * as Found from "./Found.ts"
+import * as ClassScores from "./ClassScores.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import * as LargeJson from "./LargeJson.ts"
 import * as ModelName from "./ModelName.ts"
@@ -50,7 +50,11 @@ const fileOf = ({ type, value }: typeof ImageJson.Type): Effect.Effect<Uint8Arra
       )
 
 /** Pixels that the model is less sure of than `least` become background. */
-function* doubtless(found: Found.Found, least: number, background: number): Steps.Steps<Found.Found> {
+function* doubtless(
+  found: ClassScores.ClassScores,
+  least: number,
+  background: number
+): Steps.Steps<ClassScores.ClassScores> {
   const { confidence, labelMap } = found
   if (confidence === undefined) return found
   const data = labelMap.data.slice()
@@ -75,7 +79,7 @@ function* inBytes(values: Float32Array): Steps.Steps<Uint8Array> {
 /** What the protocol says of one image, within the turn. */
 const predictions = (least: number | null | undefined) =>
   Effect.fnUntraced(function* (segmented: Segmented) {
-    const found = yield* Found.make(segmented)
+    const found = yield* ClassScores.make(segmented)
     const { classes, confidence, maxId } = found
     const [background] = Background.idsOf(classes)
     const kept =
@@ -86,7 +90,7 @@ const predictions = (least: number | null | undefined) =>
     const sure =
       confidence === undefined
         ? undefined
-        : yield* Found.png({
+        : yield* ClassScores.png({
             labelMap: { width, height, data: yield* Steps.run(() => inBytes(confidence.data)) },
             maxId: 255
           })
@@ -95,7 +99,7 @@ const predictions = (least: number | null | undefined) =>
       height,
       classes,
       took: Duration.toSeconds(segmented.segmentation.cost.duration),
-      mask: yield* Found.png({ labelMap: kept.labelMap, maxId: Math.max(maxId, background ?? 0) }),
+      mask: yield* ClassScores.png({ labelMap: kept.labelMap, maxId: Math.max(maxId, background ?? 0) }),
       sure
     }
   })

@@ -31,7 +31,7 @@ import * as Jobs from "./jobs/Jobs.ts"
 import type { CannotKeepJobs } from "./jobs/JobsOptions.ts"
 import * as InspectionDialect from "./InspectionDialect.ts"
 import * as MicroBatch from "./MicroBatch.ts"
-import * as Metrics from "./Metrics.ts"
+import * as ServerMetrics from "./ServerMetrics.ts"
 import * as Page from "./page/Page.ts"
 import * as ResultCache from "./ResultCache.ts"
 import * as Security from "./Security.ts"
@@ -202,12 +202,12 @@ const application = Effect.fnUntraced(function* <E, R>(
     api: Routes.layer({
       models,
       jobs,
-      metrics: Metrics.text({ admission, cache }),
+      metrics: ServerMetrics.text({ admission, cache }),
       active: options.active
     }),
     page,
     authenticate: Security.authenticate(options),
-    requests: Metrics.makeRequests(),
+    requests: ServerMetrics.makeRequests(),
     writeTimeout: limits.writeTimeout,
     state
   })

@@ -6,7 +6,7 @@ import { segment } from "../Segmenter.ts"
 import { Transport } from "../Transport.ts"
 import type { Admission } from "./Admission.ts"
 import type { Served } from "./Dialect.ts"
-import * as Metrics from "./Metrics.ts"
+import * as ServerMetrics from "./ServerMetrics.ts"
 import * as Refusals from "./Refusal.ts"
 import * as ResultCache from "./ResultCache.ts"
 import * as ServerLimits from "./ServerLimits.ts"
@@ -42,7 +42,7 @@ export const make = Effect.fnUntraced(function* (
   const describe = yield* remembered(
     Effect.map(transport.describe, (model) => ({ ...model, name: name ?? model.name }))
   )
-  const count = Metrics.countImages(name ?? transport.name)
+  const count = ServerMetrics.countImages(name ?? transport.name)
   return (own) => {
     const limits = ServerLimits.stricter(shared.limits, own)
     const { concurrency, timeout } = limits

@@ -10,7 +10,7 @@ import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { LabelMap } from "../mask/LabelMap.ts"
 import * as Bodies from "./Bodies.ts"
 import type { Dialect, DialectRoute, Segmented, Served } from "./Dialect.ts"
-import * as Found from "./Found.ts"
+import * as ClassScores from "./ClassScores.ts"
 import * as IdsJson from "./IdsJson.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import * as LargeJson from "./LargeJson.ts"
@@ -67,10 +67,10 @@ interface Prediction {
 const prediction =
   (signature: "serving_default" | "png") =>
   (segmented: Segmented): Effect.Effect<Prediction, Refusals.Refusal> =>
-    Effect.flatMap(Found.make(segmented), (found): Effect.Effect<Prediction, Refusals.Refusal> => {
+    Effect.flatMap(ClassScores.make(segmented), (found): Effect.Effect<Prediction, Refusals.Refusal> => {
       const { labelMap } = found
       return signature === "png"
-        ? Effect.map(Found.png(found), (png) => ({ labelMap, png }))
+        ? Effect.map(ClassScores.png(found), (png) => ({ labelMap, png }))
         : Effect.succeed({ labelMap, png: undefined })
     })
 

@@ -14,7 +14,7 @@ import {
 import { type HttpApi, HttpApiClient, type HttpApiGroup } from "effect/http-api"
 import { isHttpMethod } from "effect/http/HttpMethod"
 import type { Attempt } from "../policy/Attempt.ts"
-import { partOf } from "../policy/PartOf.ts"
+import { nestedIn } from "../policy/NestedAttempt.ts"
 import type { PolicyOptions } from "../policy/Policy.ts"
 import type { PolicyRunner } from "../policy/PolicyRunner.ts"
 import * as Contract from "./Contract.ts"
@@ -107,7 +107,7 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
     const isSuccess = (answer: Answer) => Exchange.isSuccess(answer) || described.successes.has(answer.status)
 
     const once = (attempt: Attempt) => {
-      const current = partOf(attempt, said.attempt, given)
+      const current = nestedIn(attempt, said.attempt, given)
       const keyed = hasKey ? { ...call, headers: { ...call.headers, [key]: current.idempotencyKey } } : call
       state.answer = undefined
       state.refusal = undefined

@@ -2,13 +2,13 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { agreement, colors, paint } from "../../src/server/page/client/Overlay.ts"
-import type { Found } from "../../src/server/page/client/Result.ts"
+import type { FoundClass } from "../../src/server/page/client/Result.ts"
 import { languages, snippet } from "../../src/server/page/client/Snippets.ts"
 import { bytes, confidence, percent, sentence } from "../../src/server/page/client/Text.ts"
 
 const guide = readFileSync(new URL("../../docs/guides/page.md", import.meta.url), "utf8")
 
-const found = (id: number, name: string, color: string | undefined): Found => ({
+const found = (id: number, name: string, color: string | undefined): FoundClass => ({
   id,
   name,
   color,

@@ -7,7 +7,7 @@ import { SharpCodec } from "effect-segformer/sharp"
 import * as Steps from "../../src/mask/Steps.ts"
 import { fromPrediction } from "../../src/Segmentation.ts"
 import * as Answer from "../../src/server/v1/Answer.ts"
-import * as Found from "../../src/server/Found.ts"
+import * as ClassScores from "../../src/server/ClassScores.ts"
 import * as IdsJson from "../../src/server/IdsJson.ts"
 import * as JsonPieces from "../../src/server/JsonPieces.ts"
 import * as LargeJson from "../../src/server/LargeJson.ts"
@@ -93,7 +93,7 @@ describe("others on the event loop have their turn while", () => {
 
   it.live("masks are made", () =>
     Effect.gen(function* () {
-      const { worked } = yield* turnsDuring(Found.masks(map, [0, 1, 2, 3, 4, 5, 6]))
+      const { worked } = yield* turnsDuring(ClassScores.masks(map, [0, 1, 2, 3, 4, 5, 6]))
       assert.isAtLeast(worked, stepsOver(7))
     })
   )

@@ -49,7 +49,7 @@ export type ImageState = "waiting" | "done" | ImageFailure
 export type Kind = "image" | "png" | "json" | "failed"
 
 /** A job as it was found when the server started. */
-export interface Found {
+export interface StoredJob {
   readonly record: JobRecord
   readonly images: ReadonlyArray<ImageState>
   readonly bytes: number
@@ -60,7 +60,7 @@ type Written = Effect.Effect<void, NotWritten>
 
 export interface JobFolder {
   /** The jobs that are there. What a crash has left of others is removed. */
-  readonly found: Io<ReadonlyArray<Found>>
+  readonly found: Io<ReadonlyArray<StoredJob>>
   /** Makes the job, or nothing of it. */
   readonly create: (record: JobRecord, images: ReadonlyArray<Uint8Array>) => Written
   readonly update: (record: JobRecord) => Written
@@ -106,11 +106,11 @@ export const make = (files: FileSystem.FileSystem, folder: string): JobFolder =>
       else bytes += Number((yield* files.stat(`${place(jobId)}/${name}`)).size)
     }
     const images = yield* Effect.forEach(record.images, (_, index) => stateOf(jobId, index, names))
-    return { record, images, bytes } satisfies Found
+    return { record, images, bytes } satisfies StoredJob
   })
 
   const found = Effect.gen(function* () {
-    const all: Array<Found> = []
+    const all: Array<StoredJob> = []
     for (const name of yield* files.readDirectory(folder)) {
       if (name.startsWith(unfinished)) {
         yield* Effect.ignore(files.remove(`${folder}/${name}`, { recursive: true, force: true }))

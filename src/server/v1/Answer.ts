@@ -19,7 +19,7 @@ import * as Regions from "../../mask/Regions.ts"
 import * as Colors from "../../render/Colors.ts"
 import * as Steps from "../../mask/Steps.ts"
 import type { Segmented } from "../Dialect.ts"
-import * as Found from "../Found.ts"
+import * as ClassScores from "../ClassScores.ts"
 import * as JsonPieces from "../JsonPieces.ts"
 import { bad, fromError, Refusal } from "../Refusal.ts"
 import * as Accept from "./Accept.ts"
@@ -77,12 +77,12 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse, Refusal> {
   const { format } = asked
   if (format === "application/json") return yield* json(segmented, asked, about)
-  const found = yield* Found.make(segmented)
+  const found = yield* ClassScores.make(segmented)
   const { labelMap, maxId } = found
   switch (format) {
     case "image/png": {
       const palette = Colors.paletteOf(segmented.segmentation.classes)
-      return HttpServerResponse.uint8Array(yield* Found.png(found, palette), {
+      return HttpServerResponse.uint8Array(yield* ClassScores.png(found, palette), {
         contentType: format
       })
     }
@@ -108,12 +108,12 @@ export const make = Effect.fnUntraced(function* (
 
 const text = (body: string, contentType: string) => HttpServerResponse.text(body, { contentType })
 
-function* geoJson({ classes, labelMap }: Found.Found): Steps.Steps<string> {
+function* geoJson({ classes, labelMap }: ClassScores.ClassScores): Steps.Steps<string> {
   const features = yield* listed(yield* GeoJson.steps(labelMap, { classes }))
   return `{"type":"FeatureCollection","features":[${features}]}`
 }
 
-function* coco({ image }: Segmented, { classes, labelMap }: Found.Found): Steps.Steps<string> {
+function* coco({ image }: Segmented, { classes, labelMap }: ClassScores.ClassScores): Steps.Steps<string> {
   const { height, width } = labelMap
   const of: Coco.Image = { id: 1, width, height, file_name: image.name }
   const annotations = yield* listed(yield* Coco.steps(labelMap, { imageId: 1 }))
@@ -134,7 +134,7 @@ function* listed(items: ReadonlyArray<unknown>): Steps.Steps<string> {
 /** Those that the service reported, else those of the label map, with the confidence of each where the model says. */
 const regionsOf = (
   { segmentation }: Segmented,
-  { classes, confidence, labelMap }: Found.Found
+  { classes, confidence, labelMap }: ClassScores.ClassScores
 ): Effect.Effect<ReadonlyArray<Region>, Refusal> =>
   confidence === undefined || segmentation.reported !== undefined
     ? Effect.mapError(segmentation.regions, fromError)
@@ -150,7 +150,7 @@ const json = Effect.fnUntraced(function* (segmented: Segmented, asked: Asked, { 
   const { segmentation } = segmented
   const map = yield* Effect.mapError(segmentation.labelMap, fromError)
   const components = yield* Steps.run(() => Components.steps(map))
-  const { classes, confidence, labelMap, maxId, present } = yield* Found.make(segmented, components)
+  const { classes, confidence, labelMap, maxId, present } = yield* ClassScores.make(segmented, components)
   const { height, width } = labelMap
   const palette = Colors.paletteOf(segmentation.classes)
   const regions: ReadonlyArray<Extent> =

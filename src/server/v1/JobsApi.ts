@@ -8,18 +8,18 @@ import { Authorization } from "./Authorization.ts"
 import { SegmentResult } from "./SegmentApi.ts"
 
 /** `cancelled` for an image that its job's end has spared. */
-export const JobStatus = Schema.Literals(["queued", "running", "succeeded", "failed", "cancelled"])
-export type JobStatus = typeof JobStatus.Type
+export const JobState = Schema.Literals(["queued", "running", "succeeded", "failed", "cancelled"])
+export type JobState = typeof JobState.Type
 
-const Failure = Schema.Struct({ tag: Schema.String, message: Schema.String })
+const JobFailure = Schema.Struct({ tag: Schema.String, message: Schema.String })
 
 export const JobImage = Schema.Struct({
   /** Its place in the job, from 0: `/v1/jobs/{jobId}/images/{index}`. */
   index: Schema.Int,
   /** As it was sent. */
   name: Schema.String,
-  status: JobStatus,
-  error: Schema.optionalKey(Failure)
+  status: JobState,
+  error: Schema.optionalKey(JobFailure)
 })
 export type JobImage = typeof JobImage.Type
 
@@ -27,7 +27,7 @@ export type JobImage = typeof JobImage.Type
 export const JobInfo = Schema.Struct({
   jobId: Schema.String,
   model: Schema.String,
-  status: JobStatus,
+  status: JobState,
   total: Schema.Int,
   done: Schema.Int,
   failed: Schema.Int,
@@ -36,7 +36,7 @@ export const JobInfo = Schema.Struct({
   /** Until when its results are kept, once it is over. */
   expiresAt: Schema.optionalKey(Schema.String),
   /** Of a job that has failed: what kept its first image. */
-  error: Schema.optionalKey(Failure),
+  error: Schema.optionalKey(JobFailure),
   images: Schema.Array(JobImage)
 })
 export type JobInfo = typeof JobInfo.Type

@@ -5,7 +5,7 @@ import type { Attempt } from "./Attempt.ts"
  * An attempt that carries the id of the call it is part of and keeps that call's phase up to date. It keeps its own
  * idempotency key unless it is given one.
  */
-export const partOf = (attempt: Attempt, whole: Attempt | undefined, idempotencyKey?: string): Attempt =>
+export const nestedIn = (attempt: Attempt, whole: Attempt | undefined, idempotencyKey?: string): Attempt =>
   whole === undefined && idempotencyKey === undefined
     ? attempt
     : {

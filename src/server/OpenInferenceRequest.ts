@@ -36,7 +36,7 @@ const RequestJson = Schema.Struct({
 type Input = (typeof RequestJson.Type)["inputs"][number]
 const decodeBody = Schema.decodeUnknownEffect(RequestJson)
 
-export interface InferRequest {
+export interface OpenInferenceRequest {
   readonly id: string | undefined
   /** Answer with a binary tensor. */
   readonly binary: boolean
@@ -50,7 +50,7 @@ export const read = Effect.fnUntraced(function* (
   served: Served,
   request: HttpServerRequest.HttpServerRequest,
   body: Uint8Array
-): Effect.fn.Return<InferRequest, Refusal> {
+): Effect.fn.Return<OpenInferenceRequest, Refusal> {
   const stated = request.headers[lengthHeader]
   const start = stated === undefined ? body.length : Number(stated)
   if (!Number.isInteger(start) || start < 0 || start > body.length) {

@@ -10,7 +10,7 @@ import type { Segmented } from "./Dialect.ts"
 import * as Refusals from "./Refusal.ts"
 
 /** A class with at least one pixel. */
-export interface FoundClass {
+export interface ClassScore {
   readonly id: number
   readonly name: string
   readonly pixels: number
@@ -18,12 +18,12 @@ export interface FoundClass {
   readonly score: number | undefined
 }
 
-export interface Found {
+export interface ClassScores {
   readonly labelMap: LabelMap.LabelMap
   /** The model's classes, and those that it does not name but found. */
   readonly classes: ClassTable.ClassTable
   /** Ascending by id, without the ignored one. */
-  readonly present: ReadonlyArray<FoundClass>
+  readonly present: ReadonlyArray<ClassScore>
   /** The highest value of any pixel, ignored ones included. */
   readonly maxId: number
   readonly confidence: ConfidenceMap | undefined
@@ -33,7 +33,7 @@ export interface Found {
 export const make = Effect.fnUntraced(function* (
   { segmentation }: Segmented,
   components?: Components.Components
-): Effect.fn.Return<Found, Refusals.Refusal> {
+): Effect.fn.Return<ClassScores, Refusals.Refusal> {
   const labelMap = yield* Effect.mapError(segmentation.labelMap, Refusals.fromError)
   const { confidence, scores } = segmentation
   const pixels = components === undefined ? LabelMap.histogram(labelMap) : Components.histogram(components)
@@ -41,7 +41,7 @@ export const make = Effect.fnUntraced(function* (
     confidence !== undefined && scores.size === 0
       ? yield* Steps.run(() => mean(labelMap, confidence))
       : scores
-  const present = Array.from(pixels, ([id, count]): FoundClass => {
+  const present = Array.from(pixels, ([id, count]): ClassScore => {
     const score = means.get(id)
     return {
       id,
@@ -79,7 +79,7 @@ function* mean(map: LabelMap.LabelMap, confidence: ConfidenceMap): Steps.Steps<R
 
 /** The label map as a PNG whose pixels are class ids; in colours of a palette besides, where 8 bits are enough. */
 export const png = (
-  { labelMap, maxId }: Pick<Found, "labelMap" | "maxId">,
+  { labelMap, maxId }: Pick<ClassScores, "labelMap" | "maxId">,
   palette?: ClassTable.ClassTable
 ): Effect.Effect<Uint8Array, Refusals.Refusal> =>
   Effect.mapError(
