@@ -94,23 +94,28 @@ export const open = Effect.fnUntraced(function* <R>(
     find: (lineAt: LineAt) => A,
     goOn: (found: A) => B
   ): Effect.Effect<B, RunFolderFailed> => {
-    const loaded: Array<Window.Block> = []
-    const gone = new Set<number>()
+    let loaded: ReadonlyArray<Window.Block> = []
     let length = oneLine
+    let missing = -1
+    const lineAt: LineAt = (at) => {
+      if (missing >= 0) return undefined
+      const line = firstLine(tail.from(at)) ?? lineIn(window.block(), at) ?? firstOf(loaded, at)
+      if (line === undefined) missing = at
+      return line && JournalLine.decode(line)
+    }
     const again: Effect.Effect<B, RunFolderFailed> = Effect.suspend(() => {
-      let missing: number | undefined
-      const found = find((at) => {
-        if (missing !== undefined || gone.has(at)) return undefined
-        const line = firstLine(tail.from(at)) ?? lineIn(window.block(), at) ?? firstOf(loaded, at)
-        if (line === undefined) missing = at
-        return line && JournalLine.decode(line)
-      })
-      if (missing === undefined) return Effect.succeed(goOn(found))
+      missing = -1
+      const found = find(lineAt)
+      if (missing < 0) return Effect.succeed(goOn(found))
       const at = missing
       return Effect.flatMap(attempt(window.load(at, length)), (block) => {
         const isWhole = lineIn(block, at) !== undefined
-        if (isWhole) loaded.push(block)
-        else if (block.start + block.bytes.length < at + length) gone.add(at)
+        if (!isWhole && block.start + block.bytes.length < at + length) {
+          return Effect.fail(
+            new RunFolderFailed({ folder, detail: `journal.log has ended before byte ${at}` })
+          )
+        }
+        if (isWhole) loaded = [...loaded, block]
         length = isWhole ? oneLine : length * 4
         return again
       })
