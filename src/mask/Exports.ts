@@ -1,6 +1,6 @@
 /**
  * The formats that label maps are exported in. `segformer export`, the answers of `/v1/segment` and the buttons of the page
- * are made from this table: a new format is a module in `exports/` and a line here.
+ * are made from this table: a new format is a module in `exports/` and a line here. Of two with equal claims a caller gets the first.
  */
 import * as Coco from "./exports/Coco.ts"
 import * as Csv from "./exports/Csv.ts"
@@ -12,12 +12,12 @@ import * as Rle from "./exports/Rle.ts"
 import * as Yolo from "./exports/Yolo.ts"
 
 const table = {
+  png: LabelPng.format,
   coco: Coco.format,
-  yolo: Yolo.format,
   geojson: GeoJson.format,
   csv: Csv.format,
+  yolo: Yolo.format,
   npy: Npy.format,
-  png: LabelPng.format,
   rle: Rle.format
 } as const satisfies Readonly<Record<string, ExportFormat>>
 

@@ -1,5 +1,6 @@
 import { Result } from "effect"
 import * as LabelPng from "../LabelPng.ts"
+import * as Steps from "../Steps.ts"
 import * as ExportFormat from "./ExportFormat.ts"
 
 export const format = ExportFormat.make({
@@ -10,9 +11,10 @@ export const format = ExportFormat.make({
   uses: ["palette"],
   per: "image",
   open: ({ palette }) => ({
-    *encode({ map }) {
-      const fits = palette.length > 0 && map.data instanceof Uint8Array
-      return Result.mapError(LabelPng.encode(map, fits ? { palette } : {}), ({ detail }) => detail)
-    }
+    encode: ({ map }) =>
+      Steps.once(() => {
+        const fits = palette.length > 0 && map.data instanceof Uint8Array
+        return Result.mapError(LabelPng.encode(map, fits ? { palette } : {}), ({ detail }) => detail)
+      })
   })
 })

@@ -1,5 +1,6 @@
 import { Result } from "effect"
 import * as Npy from "../Npy.ts"
+import * as Steps from "../Steps.ts"
 import * as ExportFormat from "./ExportFormat.ts"
 
 export const format = ExportFormat.make({
@@ -10,8 +11,6 @@ export const format = ExportFormat.make({
   uses: [],
   per: "image",
   open: () => ({
-    *encode({ map }) {
-      return Result.succeed(Npy.fromLabelMap(map))
-    }
+    encode: ({ map }) => Steps.once(() => Result.succeed(Npy.fromLabelMap(map)))
   })
 })

@@ -29,7 +29,7 @@ export const format = ExportFormat.make({
             `it has id ${stranger}, which is none of the classes. Say with --classes which there are`
           )
         }
-        const text = Yolo.encode(map, { exclude, minArea, tolerance, classOf })
+        const text = yield* Yolo.steps(map, { exclude, minArea, tolerance, classOf })
         for (const id of ids) found.add(id)
         return Result.succeed(encoder.encode(text))
       },
