@@ -5,21 +5,14 @@
  */
 import type { Effect } from "effect"
 import type { Image } from "../../image/ImageSource.ts"
-import type { Duration } from "effect"
 import type { Prediction } from "../../Prediction.ts"
 import type { SegmentationError } from "../../SegmentationError.ts"
 import type { Policy, PolicyOptions } from "../../policy/Policy.ts"
 import type { Attempt } from "../../policy/Attempt.ts"
-import type { Answer, Call, Exchange } from "../../service/Exchange.ts"
+import type { Answer, Call, ErrorBody, Exchange } from "../../service/Exchange.ts"
 import type { Health, ModelDescription } from "../../Transport.ts"
 
-/** What an error's body says. The status is judged elsewhere. */
-export interface ErrorBody {
-  readonly detail?: string | undefined
-  /** The model is not loaded yet. */
-  readonly loading?: boolean | undefined
-  readonly retryAfter?: Duration.Duration | undefined
-}
+export type { ErrorBody }
 
 /** A question to a service and how to read its answer, whatever its status. */
 export interface Question<A> {
