@@ -69,12 +69,27 @@ const withWorkers = <A, E, R2, R>(
 
 const ignore = Sink.make({ name: "none", write: () => Effect.void, repeat: () => Effect.succeed(undefined) })
 
-/** Until a worker has nothing of a run under way, and gives how much of it is done. */
-const atRest = (runs: ClusterRuns.ClusterRuns, run: string, begun: () => number) =>
-  Effect.map(
-    eventually(() => Effect.map(runs.status(run), ({ done }) => done === begun()), `${run} to be at rest`),
+/**
+ * Until a worker has nothing of a run under way, and gives how much of it is done. It may have nothing for a moment, and
+ * learns a while later that it is to rest: it rests when it has begun nothing while it was asked a hundred times, each of
+ * them a question to the database that its images wait for too.
+ */
+const atRest = (runs: ClusterRuns.ClusterRuns, run: string, begun: () => number) => {
+  let same = 0
+  let before = -1
+  return Effect.map(
+    eventually(
+      () =>
+        Effect.map(runs.status(run), ({ done }) => {
+          same = done === begun() && done === before ? same + 1 : 0
+          before = begun()
+          return same === 100
+        }),
+      `${run} to be at rest`
+    ),
     begun
   )
+}
 
 /** Each test has a database and a runner of its own, and mostly waits for its rounds of a second. */
 layer(Postgres.layer(), { concurrent: true, excludeTestServices: true })("runs in a database", (it) => {
