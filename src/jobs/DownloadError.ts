@@ -56,8 +56,6 @@ export class WrongDigest extends Schema.TaggedError<WrongDigest>()("WrongDigest"
   }
 }
 
-export { NotWritten }
-
 export const DownloadError = Schema.Union([FileTooLarge, WrongLength, WrongDigest, NotWritten])
 /** Every way in which a download itself fails. */
 export type DownloadError = typeof DownloadError.Type
