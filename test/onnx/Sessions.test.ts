@@ -31,7 +31,7 @@ const pool = (side: number, options?: { readonly sessions?: number; readonly fil
     SessionPool.make({
       model: "test",
       sessions: options?.sessions ?? 1,
-      patience: 100,
+      gracePeriod: 100,
       load: {
         type: "load",
         file: support.fixture(options?.file ?? "slow.onnx"),
@@ -181,7 +181,7 @@ describe("sessions", () => {
       assert.isTrue(Exit.isFailure(yield* Fiber.join(first)))
       assert.isTrue(Exit.isSuccess(yield* Fiber.join(second)))
 
-      // This one takes longer than patience lasts.
+      // This one takes longer than the grace period lasts.
       const slow = yield* pool(512)
       const given = yield* Effect.forkChild(slow.predict(red))
       const behind = yield* Effect.forkChild(Effect.exit(slow.predict(red)))

@@ -177,7 +177,7 @@ describe("transports of one process", () => {
 
 describe.skipIf(!RedisServer.isInstalled)("Redis that goes away (needs redis-server)", () => {
   /** A machine that is busy must not be taken for a Redis that is away. */
-  const patience = "10 seconds"
+  const timeout = "10 seconds"
   const make = (policy: Policy.PolicyOptions) =>
     PolicyRunner.make({
       service: "http://test",
@@ -188,7 +188,7 @@ describe.skipIf(!RedisServer.isInstalled)("Redis that goes away (needs redis-ser
   const changesIn = (logged: ReadonlyArray<string>) => logged.filter((line) => line.startsWith("Redis "))
 
   it.live("fails no call: the process keeps a circuit of its own until Redis is back, and says so once", () =>
-    withRedis({ patience, askAgainAfter: "300 millis" }, (redis, logged) =>
+    withRedis({ timeout, askAgainAfter: "300 millis" }, (redis, logged) =>
       Effect.gen(function* () {
         const runner = yield* make({ breaker: { failures: 3, openFor: "1 minute" } })
         assert.strictEqual(yield* failing(runner), "ServiceUnavailable")
@@ -214,7 +214,7 @@ describe.skipIf(!RedisServer.isInstalled)("Redis that goes away (needs redis-ser
   )
 
   it.live("while a probe is under way leaves no circuit stuck", () =>
-    withRedis({ patience, askAgainAfter: "200 millis" }, (redis) =>
+    withRedis({ timeout, askAgainAfter: "200 millis" }, (redis) =>
       Effect.gen(function* () {
         const runner = yield* make({ breaker: { failures: 1, openFor: "50 millis" } })
         yield* failing(runner)
@@ -225,8 +225,8 @@ describe.skipIf(!RedisServer.isInstalled)("Redis that goes away (needs redis-ser
     )
   )
 
-  it.live("a Redis that hangs costs a call its patience once, and the limit is kept all the same", () =>
-    withRedis({ patience: "300 millis", askAgainAfter: "1 minute" }, (redis, logged) =>
+  it.live("a Redis that hangs costs a call its time-out once, and the limit is kept all the same", () =>
+    withRedis({ timeout: "300 millis", askAgainAfter: "1 minute" }, (redis, logged) =>
       Effect.gen(function* () {
         const runner = yield* make({
           breaker: false,

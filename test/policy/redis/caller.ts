@@ -14,7 +14,7 @@ const [path = "", baseUrl = "", options = "{}"] = process.argv.slice(2)
 const policy: Policy.PolicyOptions = JSON.parse(options)
 
 // A machine that is busy must not be taken for a Redis that is away.
-const shared = PolicyStores.layerRedis({ patience: "10 seconds" }).pipe(
+const shared = PolicyStores.layerRedis({ timeout: "10 seconds" }).pipe(
   Layer.provide(NodeRedis.layer({ socket: { path, tls: false }, disableOfflineQueue: true }))
 )
 const runtime = ManagedRuntime.make(
