@@ -17,7 +17,7 @@
  * ```
  */
 import { Context, Effect, Layer, Result } from "effect"
-import type { ImageSource } from "./image/ImageSource.ts"
+import { type Image, type ImageSource, opened } from "./image/ImageSource.ts"
 import type { BinaryMask } from "./mask/BinaryMask.ts"
 import * as ClassTable from "./mask/ClassTable.ts"
 import * as LabelMap from "./mask/LabelMap.ts"
@@ -97,19 +97,18 @@ const bandOf = (width: number): number => Math.max(1, Math.floor(65_536 / width)
  * a label map counts as one that did not answer.
  */
 export const segmentWithAgreement = Effect.fn("segformer.agreement")(function* <R = never>(
-  source: ImageSource<R>,
+  source: ImageSource<R> | Image,
   options: AgreementOptions = {}
 ): Effect.fn.Return<Agreement, SegmentationError, Ensemble | R> {
   const ensemble = yield* Ensemble
   // Read once, however many are asked.
-  const image = yield* source.open(options.limits)
-  const opened: ImageSource = { name: source.name, open: () => Effect.succeed(image) }
+  const image = yield* opened(source, options.limits)
   const asked = yield* Effect.forEach(
     ensemble,
     (member) =>
       Effect.result(
         Effect.gen(function* () {
-          const segmentation = yield* Effect.provideService(segment(opened, options), Transport, member)
+          const segmentation = yield* Effect.provideService(segment(image, options), Transport, member)
           return { name: member.name, segmentation, labelMap: yield* segmentation.labelMap }
         })
       ),

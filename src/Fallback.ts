@@ -10,7 +10,7 @@ import { Transport } from "./Transport.ts"
 import * as Members from "./TransportMembers.ts"
 
 export interface FallbackOptions {
-  /** Whether another is asked after this failure. By default after all but those of the image itself. */
+  /** Whether another is asked after this failure. By default after all but those of what is no image anywhere. */
   readonly when?: ((error: SegmentationError) => boolean) | undefined
 }
 
@@ -19,7 +19,7 @@ export const make = (
   members: Members.Members,
   options: FallbackOptions = {}
 ): Effect.Effect<Transport["Service"], never, Scope.Scope> => {
-  const { when = Members.isAboutService } = options
+  const { when = Members.mayDoBetter } = options
   const step = (member: Transport["Service"]) => ({
     provide: Context.make(Transport, member),
     // Asked of the failure before it.

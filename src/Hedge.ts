@@ -65,7 +65,7 @@ export const make = Effect.fnUntraced(function* (
           const error = Exit.isFailure(exit) ? Result.getOrUndefined(Exit.findError(exit)) : undefined
           failures++
           // The image's own fault, or a mistake of the program: no other has a better answer.
-          const isFinal = error === undefined || !Members.isAboutService(error)
+          const isFinal = error === undefined || !Members.mayDoBetter(error)
           if (isFinal || failures === asked.length) yield* Deferred.done(settled, exit)
           yield* Deferred.succeed(failed[index]!, undefined)
         })

@@ -1,8 +1,14 @@
 /**
  * Every way to fail, as one union of tagged errors.
  *
- * Each has typed fields, a `message` that says what happened, where, and what to do, `isRetryable`, and where known
- * `retryAfter` and `requestId`. Handle the ones you care about by tag; the compiler knows which are left.
+ * Each has typed fields, a `message` that says what happened, where, and what to do, and where known `retryAfter` and
+ * `requestId`. Handle the ones you care about by tag; the compiler knows which are left. For programs that only want to
+ * know what to do next, each says
+ *
+ * - `concerns`: where the fault lies, and so who can mend it (see {@link Concern});
+ * - `isRetryable`: whether another attempt within this call may help. It is what the policy goes by;
+ * - `isTransient`: whether the same call, made again later as it is, may go well. That is all that is retryable, and what
+ *   the policy itself turned away and does not wait for: an open circuit, a full queue, a spent retry budget.
  *
  * ```ts
  * import { Duration } from "effect"
@@ -14,7 +20,8 @@
  *   detail: "",
  *   retryAfter: Duration.seconds(7)
  * })
- * error.isRetryable // => true
+ * error.concerns // => "service"
+ * error.isTransient // => true
  * error.message // => "http://127.0.0.1:8080/upload limits how often it may be called (429). It asks to wait 7s"
  * ```
  */
@@ -34,6 +41,12 @@ export class NoLabelMap extends Schema.TaggedError<NoLabelMap>()("NoLabelMap", {
   get isRetryable(): boolean {
     return false
   }
+  get concerns(): "service" {
+    return "service"
+  }
+  get isTransient(): boolean {
+    return false
+  }
   override get message(): string {
     return `The answer of ${this.transport} for ${this.source} holds no label map, only what it rendered. Use \`pictures\` and \`regions\`, or give the palette of its mask as an option`
   }
@@ -45,6 +58,12 @@ export class ModelNotLoadable extends Schema.TaggedError<ModelNotLoadable>()("Mo
   detail: Schema.String
 }) {
   get isRetryable(): boolean {
+    return false
+  }
+  get concerns(): "model" {
+    return "model"
+  }
+  get isTransient(): boolean {
     return false
   }
   override get message(): string {
@@ -59,6 +78,12 @@ export class InferenceFailed extends Schema.TaggedError<InferenceFailed>()("Infe
   detail: Schema.String
 }) {
   get isRetryable(): boolean {
+    return false
+  }
+  get concerns(): "model" {
+    return "model"
+  }
+  get isTransient(): boolean {
     return false
   }
   override get message(): string {
@@ -79,6 +104,13 @@ export const SegmentationError = Schema.Union([
 ])
 /** Every way in which turning an image into a segmentation fails. */
 export type SegmentationError = typeof SegmentationError.Type
+
+/**
+ * Where a fault lies: `"image"` in this image, and the next one may go well; `"service"` in what is asked, or its answer;
+ * `"model"` in a model that runs in this process; `"caller"` in the program that asks: its addresses, keys and packages,
+ * or how much it asks at once.
+ */
+export type Concern = SegmentationError["concerns"]
 
 export * from "./image/ImageError.ts"
 export { JobCancelled, JobFailed, UnknownJobStatus } from "./jobs/JobError.ts"

@@ -17,8 +17,8 @@
  * ```
  */
 import { Effect, Result, Stream } from "effect"
-import type { ImageLimits, ImageSource } from "./image/ImageSource.ts"
-import type { PolicyOptions } from "./policy/Policy.ts"
+import { type Image, type ImageLimits, type ImageSource, opened } from "./image/ImageSource.ts"
+import type { CallPolicyOptions } from "./policy/Policy.ts"
 import type { Prediction } from "./Prediction.ts"
 import { fromPrediction, type Segmentation, type SizeRule } from "./Segmentation.ts"
 import type { SegmentationError } from "./SegmentationError.ts"
@@ -27,8 +27,8 @@ import { Transport } from "./Transport.ts"
 export interface SegmentOptions {
   /** Checked against the image's header, before anything is decoded or sent. */
   readonly limits?: Partial<ImageLimits> | undefined
-  /** Changes to the transport's policy for this call. */
-  readonly policy?: PolicyOptions | undefined
+  /** Changes to the transport's policy for this call: to the parts of it that calls do not share. */
+  readonly policy?: CallPolicyOptions | undefined
   /** Replaces `error.isRetryable`; the number of attempts stays bounded. */
   readonly retryWhen?: ((error: SegmentationError) => boolean) | undefined
   /** Repeat when the prediction is like this: empty where something must be, say. The last one is given. */
@@ -37,19 +37,19 @@ export interface SegmentOptions {
   readonly otherSize?: SizeRule | undefined
 }
 
-/** Segments one image. */
+/** Segments one image: a source, or one that was opened already, and is held to the limits of then. */
 export const segment = <R = never>(
-  source: ImageSource<R>,
+  source: ImageSource<R> | Image,
   options?: SegmentOptions
 ): Effect.Effect<Segmentation, SegmentationError, Transport | R> =>
   segmentIn(source, options).pipe(Effect.withSpan("segformer.segment", {}, { captureStackTrace: false }))
 
 const segmentIn = Effect.fnUntraced(function* <R>(
-  source: ImageSource<R>,
+  source: ImageSource<R> | Image,
   options?: SegmentOptions
 ): Effect.fn.Return<Segmentation, SegmentationError, Transport | R> {
   const transport = yield* Transport
-  const image = yield* source.open(options?.limits)
+  const image = yield* opened(source, options?.limits)
   yield* Effect.annotateCurrentSpan({
     "segformer.transport": transport.name,
     "segformer.image.format": image.format,

@@ -24,9 +24,11 @@ import type { Image } from "./image/ImageSource.ts"
 import type { ClassTable } from "./mask/ClassTable.ts"
 import type { Attempt } from "./policy/Attempt.ts"
 import * as Policy from "./policy/Policy.ts"
+import type { PolicyError } from "./policy/PolicyError.ts"
 import * as PolicyRunner from "./policy/PolicyRunner.ts"
 import type { Prediction } from "./Prediction.ts"
 import type { SegmentationError } from "./SegmentationError.ts"
+import type { ServiceError } from "./service/ServiceError.ts"
 
 export interface PredictRequest {
   readonly image: Image
@@ -68,9 +70,9 @@ export interface TransportOptions {
   /** One attempt at several images at once, where that costs less than one by one: a result for each, in order. */
   readonly predictMany?: PredictMany | undefined
   /** Unknown model and no classes, unless given. */
-  readonly describe?: Effect.Effect<ModelDescription, SegmentationError> | undefined
+  readonly describe?: Effect.Effect<ModelDescription, ServiceError | PolicyError> | undefined
   /** Always healthy, unless given. */
-  readonly health?: Effect.Effect<Health, SegmentationError> | undefined
+  readonly health?: Effect.Effect<Health, ServiceError | PolicyError> | undefined
   /** The policy that suits it. `Policy.local` by default: one attempt, without limits. */
   readonly policy?: Policy.Policy | undefined
 }
@@ -86,8 +88,8 @@ export class Transport extends Context.Service<
     ) => Effect.Effect<Prediction, SegmentationError>
     /** `undefined` where several images at once are no cheaper than one by one. */
     readonly predictMany?: PredictMany | undefined
-    readonly describe: Effect.Effect<ModelDescription, SegmentationError>
-    readonly health: Effect.Effect<Health, SegmentationError>
+    readonly describe: Effect.Effect<ModelDescription, ServiceError | PolicyError>
+    readonly health: Effect.Effect<Health, ServiceError | PolicyError>
     /** Runs attempts under the transport's policy. All its callers share queue, budget and circuit. */
     readonly runner: PolicyRunner.PolicyRunner
   }

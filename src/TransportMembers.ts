@@ -5,6 +5,7 @@ import { nestedIn } from "./policy/NestedAttempt.ts"
 import type { PolicyError } from "./policy/PolicyError.ts"
 import type { Prediction } from "./Prediction.ts"
 import type { SegmentationError } from "./SegmentationError.ts"
+import type { ServiceError } from "./service/ServiceError.ts"
 import { type Health, type ModelDescription, type PredictRequest, Transport } from "./Transport.ts"
 
 /** A layer of a transport, whatever it needs and however it fails. */
@@ -30,26 +31,24 @@ export const predict = (
   member: Transport["Service"],
   request: PredictRequest,
   whole: Attempt
-): Effect.Effect<Prediction, SegmentationError | PolicyError> =>
+): Effect.Effect<Prediction, SegmentationError> =>
   Effect.map(
     member.runner.run((attempt) => member.predict(request, nestedIn(attempt, whole))),
     ({ value }) => value
   )
 
-/** What is wrong with the image is wrong with it everywhere: asking another would only take longer. */
-export const isAboutService = (error: SegmentationError): boolean => {
-  switch (error._tag) {
-    case "ImageNotFound":
-    case "ImageNotReadable":
-    case "NotAnImage":
-      return false
-    default:
-      return true
-  }
-}
+/**
+ * Whether another may do better. What is no image is none anywhere: asking another would only take longer. But another may
+ * take a type or a size that this one does not.
+ */
+export const mayDoBetter = (error: SegmentationError): boolean =>
+  error.concerns !== "image" ||
+  error._tag === "UnsupportedImage" ||
+  error._tag === "ImageTooLarge" ||
+  error._tag === "RequestRejected"
 
 /** Well if one of them is. */
-export const health = (members: Members): Effect.Effect<Health, SegmentationError> =>
+export const health = (members: Members): Effect.Effect<Health> =>
   Effect.map(
     Effect.forEach(
       members,
@@ -70,5 +69,5 @@ export const health = (members: Members): Effect.Effect<Health, SegmentationErro
   )
 
 /** The model of the first that says. */
-export const describe = (members: Members): Effect.Effect<ModelDescription, SegmentationError> =>
+export const describe = (members: Members): Effect.Effect<ModelDescription, ServiceError | PolicyError> =>
   Effect.firstSuccessOf(members.map((member) => member.describe))

@@ -10,6 +10,7 @@ const rooms = [
   "service",
   "image",
   "render",
+  "files",
   "jobs",
   ".",
   "http",
@@ -25,6 +26,7 @@ const rooms = [
 /** Rooms, or single modules, that may use Node and what runs on it alone. */
 const onNode = [
   /^src\/(onnx|tiled|batch|server|cli)\//,
+  /^src\/files\/(Lock|LabelPngWriter|LabelTiffWriter)\.ts$/,
   /^src\/image\/(SharpCodec|SharpModule|sharp)\.ts$/,
   /^src\/testing\/(FaultyService|Bomb|node)\.ts$/,
   /^src\/service\/(NodeAddressGuard|NodeHttp|node)\.ts$/

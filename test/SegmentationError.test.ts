@@ -13,7 +13,11 @@ const examples: ReadonlyArray<S.SegmentationError> = [
   new S.ImageTooLarge({ source: "a.png", measure: "pixels", actual: 900_000_000, limit: 100_000_000 }),
   new S.NotAnImage({ source: "a.png", detail: "it is empty" }),
   new S.UnsupportedImage({ source: "a.webp", format: "webp", detail: "convert it first" }),
-  new S.DependencyMissing({ package: "sharp", purpose: "Decoding images", detail: "not found" }),
+  new S.DependencyMissing({
+    packages: ["sharp", "onnxruntime-node"],
+    purpose: "Decoding images",
+    detail: "not found"
+  }),
   new S.InvalidUrl({ url: "htp:/x", detail: "write it whole" }),
   new S.ConnectionFailed({ ...at, code: "ECONNREFUSED", phase: "sending", sent: "no", detail: "refused" }),
   new S.RateLimited({ ...answer, status: 429, retryAfter }),
@@ -40,14 +44,39 @@ const examples: ReadonlyArray<S.SegmentationError> = [
   new S.UnknownJobStatus({ service: at.service, jobId: "j1", jobStatus: "hibernating" })
 ]
 
-const retryable = new Set([
-  "ConnectionFailed",
-  "RateLimited",
-  "ServiceUnavailable",
-  "ModelLoading",
-  "ServiceFailed",
-  "TimedOut"
-])
+/** What each example says of itself: what it concerns, whether another attempt may help, whether a later call may. */
+const sayings: Readonly<Record<S.SegmentationError["_tag"], readonly [S.Concern, boolean, boolean]>> = {
+  ImageNotFound: ["image", false, false],
+  ImageNotReadable: ["image", false, false],
+  ImageTooLarge: ["image", false, false],
+  NotAnImage: ["image", false, false],
+  UnsupportedImage: ["image", false, false],
+  DependencyMissing: ["caller", false, false],
+  InvalidUrl: ["caller", false, false],
+  ConnectionFailed: ["service", true, true],
+  RateLimited: ["service", true, true],
+  ServiceUnavailable: ["service", true, true],
+  ModelLoading: ["service", true, true],
+  Unauthorized: ["caller", false, false],
+  NotFound: ["service", false, false],
+  RequestRejected: ["service", false, false],
+  ServiceFailed: ["service", true, true],
+  ReportedFailure: ["service", false, false],
+  ResponseNotDecodable: ["service", false, false],
+  ResponseTooLarge: ["service", false, false],
+  RedirectRefused: ["service", false, false],
+  TimedOut: ["service", true, true],
+  QueueFull: ["caller", false, true],
+  CircuitOpen: ["service", false, true],
+  RetryBudgetSpent: ["service", false, true],
+  MaskNotDecodable: ["service", false, false],
+  NoLabelMap: ["service", false, false],
+  ModelNotLoadable: ["model", false, false],
+  InferenceFailed: ["model", false, false],
+  JobCancelled: ["service", false, false],
+  JobFailed: ["service", false, false],
+  UnknownJobStatus: ["service", false, false]
+}
 
 describe("SegmentationError", () => {
   it("has an example of every tag here", () => {
@@ -73,14 +102,28 @@ describe("SegmentationError", () => {
     assert.notMatch(error.message, /\[object /)
   })
 
-  it.each(examples)("$_tag says whether another attempt makes sense", (error) => {
-    assert.strictEqual(error.isRetryable, retryable.has(error._tag))
+  it.each(examples)(
+    "$_tag says what it concerns, and whether another attempt or a later call may help",
+    (error) => {
+      const { concerns, isRetryable, isTransient } = error
+      assert.deepStrictEqual([concerns, isRetryable, isTransient], sayings[error._tag])
+    }
+  )
+
+  it("what a service says of the image by its status concerns the image", () => {
+    const rejected = (status: number) => new S.RequestRejected({ ...answer, status }).concerns
+    assert.deepStrictEqual([400, 413, 415, 422].map(rejected), ["service", "image", "image", "service"])
   })
 
   it("a deadline that has passed is not retried, nor a certificate or a name that no retry mends, while 408 and 425 are", () => {
-    assert.isFalse(
-      new S.TimedOut({ ...at, kind: "deadline", phase: "queued", after: retryAfter, attempt: 1 }).isRetryable
-    )
+    const tooLate = new S.TimedOut({
+      ...at,
+      kind: "deadline",
+      phase: "queued",
+      after: retryAfter,
+      attempt: 1
+    })
+    assert.deepStrictEqual([tooLate.isRetryable, tooLate.isTransient], [false, false])
     const untrusted = {
       ...at,
       code: "CERT_HAS_EXPIRED",
@@ -89,6 +132,7 @@ describe("SegmentationError", () => {
       detail: ""
     } as const
     assert.isFalse(new S.ConnectionFailed(untrusted).isRetryable)
+    assert.isFalse(new S.ConnectionFailed(untrusted).isTransient)
     assert.isFalse(new S.ConnectionFailed({ ...untrusted, code: "ENOTFOUND", sent: "no" }).isRetryable)
     assert.isTrue(new S.ConnectionFailed({ ...untrusted, code: "EAI_AGAIN", sent: "no" }).isRetryable)
     assert.isTrue(new S.RequestRejected({ ...answer, status: 408 }).isRetryable)

@@ -96,6 +96,16 @@ describe("segment", () => {
     }).pipe(Effect.provide(SegFormerTest.script([])))
   )
 
+  it.effect("takes an image that is opened already, and reads it no second time", () =>
+    Effect.gen(function* () {
+      const opened = yield* image.open({ maxPixels: 48 * 32 })
+      const { width } = yield* segment(opened, { limits: { maxPixels: 100 } })
+      assert.strictEqual(width, opened.width)
+      const [call] = yield* (yield* SegFormerTest.Recorded).calls
+      assert.strictEqual(call?.image, opened)
+    }).pipe(Effect.provide(SegFormerTest.script([SegFormerTest.succeed(Fixtures.prediction)])))
+  )
+
   it.effect("turns logits into the labels of the largest class at the image's size", () =>
     Effect.gen(function* () {
       const { labelMap } = yield* segment(image)

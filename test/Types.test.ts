@@ -6,8 +6,11 @@ import { describe, expectTypeOf, it } from "@effect/vitest"
 import type { Effect, FileSystem, Layer, PlatformError, Scope, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import type {
+  ImageError,
   ImageSource,
   JobClient,
+  MaskNotDecodable,
+  PolicyError,
   segment,
   SegmentationError,
   segmentWithAgreement,
@@ -15,10 +18,13 @@ import type {
   Transports
 } from "effect-segformer"
 import type {
+  AttemptProtocol,
   InspectionService,
   OpenInference,
   Probe,
+  Protocol,
   Replicate,
+  RequestProtocol,
   SegFormerConfig,
   SegFormerHttp
 } from "effect-segformer/http"
@@ -81,6 +87,38 @@ describe("errors and requirements of", () => {
     expectTypeOf<ReturnType<typeof Replicate.make>>().not.toBeAny()
   })
 
+  it("what transports and protocols are asked", () => {
+    type Raised<E> = E extends Effect.Effect<infer _A, infer E, infer _R> ? E : never
+    expectTypeOf<Raised<Transport["Service"]["describe"]>>().toEqualTypeOf<ServiceError | PolicyError>()
+    expectTypeOf<Raised<Transport["Service"]["health"]>>().toEqualTypeOf<ServiceError | PolicyError>()
+    expectTypeOf<Failure<RequestProtocol["encode"]>>().toEqualTypeOf<ImageError>()
+    expectTypeOf<Failure<RequestProtocol["decode"]>>().toEqualTypeOf<ServiceError | MaskNotDecodable>()
+    expectTypeOf<Failure<Protocol["health"]["read"]>>().toEqualTypeOf<ServiceError>()
+    expectTypeOf<Raised<InspectionService["Service"]["health"]>>().toEqualTypeOf<ServiceError | PolicyError>()
+    expectTypeOf<Failure<InspectionService["Service"]["upload"]>>().toEqualTypeOf<
+      ImageSource.SourceError | MaskNotDecodable
+    >()
+  })
+
+  it("a protocol, which predicts in one way or in the other", () => {
+    expectTypeOf<Protocol>().toEqualTypeOf<RequestProtocol | AttemptProtocol>()
+    expectTypeOf<Omit<RequestProtocol, "decode">>().not.toExtend<Protocol>()
+    expectTypeOf<RequestProtocol & { predict: AttemptProtocol["predict"] }>().toBeNever()
+    expectTypeOf<RequestProtocol & { isJob: true }>().not.toExtend<AttemptProtocol>()
+  })
+
+  it("the policy of one call, which has nothing that calls share", () => {
+    type CallPolicy = NonNullable<NonNullable<Parameters<typeof segment>[1]>["policy"]>
+    expectTypeOf<keyof CallPolicy>().toEqualTypeOf<"deadline" | "attemptTimeout" | "retry" | "resend">()
+    expectTypeOf<{ concurrency: 1 }>().not.toExtend<CallPolicy>()
+  })
+
+  it("every error, which says what it concerns", () => {
+    expectTypeOf<SegmentationError["concerns"]>().toEqualTypeOf<"image" | "service" | "model" | "caller">()
+    expectTypeOf<SegmentationError["isTransient"]>().toEqualTypeOf<boolean>()
+    expectTypeOf<ImageError["concerns"]>().toEqualTypeOf<"image">()
+  })
+
   it("models here", () => {
     expectTypeOf<Failure<typeof SegFormerOnnx.layer>>().toEqualTypeOf<SegFormerOnnx.LoadError>()
     expectTypeOf<Needs<typeof SegFormerOnnx.layer<never>>>().toEqualTypeOf<ImageCodec>()
@@ -103,7 +141,7 @@ describe("errors and requirements of", () => {
   })
 
   it("work beyond one image", () => {
-    expectTypeOf<Failure<typeof Batch.run<never>>>().toEqualTypeOf<BatchError | SegmentationError>()
+    expectTypeOf<Failure<typeof Batch.run<never>>>().toEqualTypeOf<BatchError | ServiceError | PolicyError>()
     expectTypeOf<Needs<typeof Batch.run<never>>>().toEqualTypeOf<Transport | FileSystem.FileSystem>()
     expectTypeOf<ReturnType<typeof Tiled.segment>>().toExtend<Stream.Stream<unknown, unknown, Transport>>()
     expectTypeOf<Needs<typeof Augmentation.layer>>().toEqualTypeOf<Transport | ImageCodec>()

@@ -15,13 +15,20 @@
  * ```
  */
 import { Duration, Effect, Fiber, type FileSystem, Pull, type Scope, Semaphore, Stream } from "effect"
+import type { PolicyError } from "../policy/PolicyError.ts"
 import type { SegmentOptions } from "../Segmenter.ts"
-import type { SegmentationError } from "../SegmentationError.ts"
+import type { ServiceError } from "../service/ServiceError.ts"
 import type { Transport } from "../Transport.ts"
 import * as BatchReport from "./BatchReport.ts"
-import { type BatchError, type SourceNotReadable, TooManyFailures } from "./BatchError.ts"
+import {
+  type BatchError,
+  type RunFolderFailed,
+  type SourceNotReadable,
+  TooManyFailures
+} from "./BatchError.ts"
 import type { BatchSource } from "./BatchSource.ts"
 import * as FailedList from "./FailedList.ts"
+import * as FailureRules from "./FailureRules.ts"
 import * as Fingerprint from "./Fingerprint.ts"
 import * as Gate from "./Gate.ts"
 import type { Item } from "./Item.ts"
@@ -49,11 +56,11 @@ export interface BatchOptions<R, R2> {
   readonly patience?: Duration.Input | undefined
   /** Do again what failed, and nothing else. */
   readonly retryFailed?: boolean | undefined
-  /** Ends the run when so many images have failed. Without limit by default. */
+  /** Ends the run with the failure that is the N-th of this session. Without limit by default. */
   readonly maxFailures?: number | undefined
   /**
-   * Ends the run when so many images have failed one after the other, 100 by default: something else is wrong then. Files
-   * that are missing or no images do not count.
+   * Ends the run when so many images have failed one after the other, 100 by default: something else is wrong then. What
+   * is wrong with an image (`concerns`) does not count.
    */
   readonly maxFailuresInARow?: number | undefined
   /** Goes on with a run that was begun with another model, other options or other sinks. */
@@ -97,7 +104,11 @@ export interface Summary {
  */
 export const run = <R, R2 = never>(
   options: BatchOptions<R, R2>
-): Effect.Effect<Summary, BatchError | SegmentationError, Transport | FileSystem.FileSystem | R | R2> =>
+): Effect.Effect<
+  Summary,
+  BatchError | ServiceError | PolicyError,
+  Transport | FileSystem.FileSystem | R | R2
+> =>
   Effect.scoped(runWith(Journal.open, options)).pipe(
     Effect.withSpan("segformer.batch", {}, { captureStackTrace: false })
   )
@@ -110,7 +121,7 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
   const { sinks, source } = options
   const gate = yield* Gate.make({
     concurrency: options.concurrency ?? 4,
-    patience: Duration.fromInputUnsafe(options.patience ?? "10 minutes")
+    patience: Duration.fromInputUnsafe(options.patience ?? FailureRules.standardPatience)
   })
   const fingerprint = yield* Fingerprint.make({ sinks, segment: options.segment, more: options.fingerprint })
   yield* RunFolder.take({
@@ -130,12 +141,12 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     sinks,
     segment: options.segment,
     around: gate.pass,
-    find: (content) => Effect.sync(() => journal.findContent(content))
+    // What cannot be read is not known, and done again.
+    find: (content) => Effect.orElseSucceed(journal.findContent(content), () => undefined)
   })
 
   const settled = { done: 0, repeated: 0, failed: 0 }
   let skipped = 0
-  let inARow = 0
   let stopping = false
   let end: TooManyFailures | undefined
   const isRetry = options.retryFailed === true
@@ -155,39 +166,33 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
 
   /** Keys under way: a source may name an image twice. */
   const underWay = new Set<string>()
-  const isWanted = ({ key }: Item<R>): boolean => {
-    if (underWay.has(key)) return false
-    const line = journal.find(key)
-    if (isRetry ? line !== undefined && JournalLine.isFailed(line) : line === undefined) {
-      underWay.add(key)
-      return true
-    }
-    skipped++
-    return false
-  }
-  const maxFailures = options.maxFailures ?? Number.POSITIVE_INFINITY
-  const maxInARow = options.maxFailuresInARow ?? 100
+  const isWanted = ({ key }: Item<R>) =>
+    underWay.has(key)
+      ? Effect.succeed(false)
+      : Effect.map(journal.find(key), (line) => {
+          if (isRetry ? line !== undefined && JournalLine.isFailed(line) : line === undefined) {
+            underWay.add(key)
+            return true
+          }
+          skipped++
+          return false
+        })
+  const tally = FailureRules.tally(options)
   const fail = Effect.fnUntraced(function* (key: string, error: Work.WorkError) {
     settled.failed++
-    if (!ofImage.has(error._tag)) inARow++
+    const tooMany = tally.failed(error)
     const failure = { key, tag: error._tag, message: error.message.slice(0, 500) }
     yield* journal.add(failure)
     if (options.onFailure !== undefined) yield* options.onFailure(failure)
-    const tooMany = settled.failed >= maxFailures
-    if (end !== undefined || !(tooMany || inARow >= maxInARow)) return
+    if (tooMany === undefined) return
     stopping = true
-    end = new TooManyFailures({
-      failed: tooMany ? settled.failed : inARow,
-      limit: tooMany ? maxFailures : maxInARow,
-      inARow: !tooMany,
-      last: error.message
-    })
+    end = tooMany
   })
   const one = (item: Item<R>) =>
     Effect.matchEffect(work.process(item), {
       onSuccess: (receipt) => {
         settled.done++
-        inARow = 0
+        tally.done()
         if (receipt.sameAs !== undefined) settled.repeated++
         return journal.add(receipt)
       },
@@ -257,31 +262,26 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
   }
 })
 
-/** What is wrong with an image says nothing of the next one. */
-const ofImage: ReadonlySet<string> = new Set([
-  "ImageNotFound",
-  "ImageNotReadable",
-  "ImageTooLarge",
-  "NotAnImage",
-  "UnsupportedImage"
-])
-
 /** Gives one wanted item after the other to whoever asks, and undefined once there are no more or the run is to end. */
 const taking = Effect.fnUntraced(function* <R>(
   { items }: BatchSource<R>,
-  isWanted: (item: Item<R>) => boolean,
+  isWanted: (item: Item<R>) => Effect.Effect<boolean, RunFolderFailed>,
   isStopping: () => boolean
-): Effect.fn.Return<Effect.Effect<Item<R> | undefined, SourceNotReadable>, never, R | Scope.Scope> {
+): Effect.fn.Return<
+  Effect.Effect<Item<R> | undefined, SourceNotReadable | RunFolderFailed>,
+  never,
+  R | Scope.Scope
+> {
   const pull = yield* Stream.toPull(items)
   const turn = yield* Semaphore.make(1)
   let some: ReadonlyArray<Item<R>> = []
   let at = 0
   let ended = false
-  const next: Effect.Effect<Item<R> | undefined, SourceNotReadable> = Effect.suspend(() => {
+  const next: Effect.Effect<Item<R> | undefined, SourceNotReadable | RunFolderFailed> = Effect.suspend(() => {
     if (ended || isStopping()) return Effect.succeed(undefined)
-    while (at < some.length) {
+    if (at < some.length) {
       const item = some[at++]!
-      if (isWanted(item)) return Effect.succeed(item)
+      return Effect.flatMap(isWanted(item), (wanted) => (wanted ? Effect.succeed(item) : next))
     }
     return Pull.matchEffect(pull, {
       onSuccess: (more) => {
@@ -303,10 +303,12 @@ const taking = Effect.fnUntraced(function* <R>(
 const recordsOf = (journal: Journal.Journal, sink: string): Records =>
   journal.lines.pipe(
     Stream.filter(JournalLine.isDone),
-    Stream.map((line) => ({
-      key: line.key,
-      width: line.w,
-      height: line.h,
-      record: journal.record(line, sink)
-    }))
+    Stream.mapEffect((line) =>
+      Effect.map(journal.record(line, sink), (record) => ({
+        key: line.key,
+        width: line.w,
+        height: line.h,
+        record
+      }))
+    )
   )

@@ -12,6 +12,12 @@ export class SinkFailed extends Schema.TaggedError<SinkFailed>()("SinkFailed", {
   place: Schema.String,
   detail: Schema.String
 }) {
+  get concerns(): "caller" {
+    return "caller"
+  }
+  get isTransient(): boolean {
+    return false
+  }
   override get message(): string {
     return `The results of "${this.sink}" cannot be written to ${this.place}: ${this.detail}`
   }

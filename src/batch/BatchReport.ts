@@ -144,7 +144,7 @@ const thumbnailsOf = Effect.fnUntraced(function* <R, R2>(
   const thumbnails = new Map<string, ReportPage.Thumbnail>()
   const draw = Effect.fnUntraced(function* (item: Item<R>) {
     const image = yield* item.image.open()
-    const photo = yield* codec.decode(image, { maxPixels: Number.MAX_SAFE_INTEGER })
+    const photo = yield* codec.decode(image)
     const small = reduce(photo)
     const map = labelMap === undefined ? Option.none() : yield* Effect.option(labelMap(item.key))
     const picture = Option.isNone(map) ? small : yield* painted(small, map.value)

@@ -4,8 +4,9 @@
  */
 import { createHash } from "node:crypto"
 import { Effect, Schema } from "effect"
+import type { PolicyError } from "../policy/PolicyError.ts"
 import type { SegmentOptions } from "../Segmenter.ts"
-import type { SegmentationError } from "../SegmentationError.ts"
+import type { ServiceError } from "../service/ServiceError.ts"
 import { Transport } from "../Transport.ts"
 import type { Sink } from "./Sink.ts"
 
@@ -19,17 +20,15 @@ export interface FingerprintOptions {
   readonly more?: Readonly<Record<string, string>> | undefined
 }
 
-/** A service that does not describe its model is known by its address. */
-const undescribed: ReadonlySet<string> = new Set(["NotFound", "RequestRejected", "ResponseNotDecodable"])
-
 /** The fingerprint of a run, which asks the transport for its model. */
 export const make = Effect.fnUntraced(function* (
   options: FingerprintOptions
-): Effect.fn.Return<Fingerprint, SegmentationError, Transport> {
+): Effect.fn.Return<Fingerprint, ServiceError | PolicyError, Transport> {
   const transport = yield* Transport
   const { classes, name } = yield* Effect.catchIf(
     transport.describe,
-    (error) => undescribed.has(error._tag),
+    // A service that does not describe its model is known by its address. One that cannot be asked now may yet tell.
+    (error) => error.concerns === "service" && !error.isTransient,
     () => Effect.succeed({ name: transport.name, classes: [] })
   )
   const names = classes.map(({ id, name }) => `${id} ${name}`)

@@ -1,11 +1,12 @@
 /**
  * How many images are at the segmenter at once: a fixed number, or one that finds itself. Where it finds itself, it grows
  * by one when as many attempts as are allowed went well, falls by a third when the service says that it is too much
- * (429, 503, time-outs, broken connections), and falls a little when answers take twice as long as they can: more at
+ * (429, 5xx, time-outs, broken connections), and falls a little when answers take twice as long as they can: more at
  * once would only wait in the service's queue.
  */
-import { Duration, Effect, Semaphore } from "effect"
+import { type Duration, Effect, Semaphore } from "effect"
 import { Transport } from "../Transport.ts"
+import * as FailureRules from "./FailureRules.ts"
 import { now } from "./Now.ts"
 import type { Call } from "./Work.ts"
 
@@ -26,17 +27,6 @@ export interface Gate {
   /** The most that it may become. */
   readonly most: number
 }
-
-/** Failures that say: too much at once. */
-const overload: ReadonlySet<string> = new Set([
-  "RateLimited",
-  "ServiceUnavailable",
-  "ConnectionFailed",
-  "TimedOut"
-])
-
-/** Failures that say: not now. The image has nothing to do with them. */
-const notNow: ReadonlySet<string> = new Set(["CircuitOpen", "RateLimited", "RetryBudgetSpent", "QueueFull"])
 
 /** After so many attempts the limit is halved for a moment, to see what an answer takes at best by now. */
 const lookAgain = 2000
@@ -99,7 +89,8 @@ export const make = (options: GateOptions): Effect.Effect<Gate, never, Transport
               if (exit._tag === "Success") return wentWell(began, time)
               const isOverload = exit.cause.reasons.some(
                 (reason) =>
-                  reason._tag === "Interrupt" || (reason._tag === "Fail" && overload.has(reason.error._tag))
+                  reason._tag === "Interrupt" ||
+                  (reason._tag === "Fail" && FailureRules.isOverload(reason.error))
               )
               return isOverload ? wasTooMuch(began, time) : Effect.void
             })
@@ -107,22 +98,7 @@ export const make = (options: GateOptions): Effect.Effect<Gate, never, Transport
         )
     }
 
-    const patiently = (call: Call): Call =>
-      Effect.flatMap(now, (began) => {
-        const again: Call = Effect.catchIf(
-          call,
-          (error) => notNow.has(error._tag),
-          (error) =>
-            Effect.flatMap(now, (time) => {
-              const asked = "retryAfter" in error ? error.retryAfter : undefined
-              const wait = Math.max(500, asked === undefined ? 0 : Duration.toMillis(asked))
-              return time - began + wait > Duration.toMillis(patience)
-                ? Effect.fail(error)
-                : Effect.andThen(Effect.sleep(wait), again)
-            })
-        )
-        return again
-      })
+    const patiently = FailureRules.patiently({ patience })
 
     return {
       // Whoever waits keeps its place: while a service is to be left alone, nobody calls it.

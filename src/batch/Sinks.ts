@@ -11,6 +11,7 @@
  */
 import { basename, dirname, join } from "node:path"
 import { Effect, FileSystem, Schema, Stream } from "effect"
+import * as LabelPngWriter from "../files/LabelPngWriter.ts"
 import { ImageCodec } from "../image/ImageCodec.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as Coco from "../mask/Coco.ts"
@@ -22,7 +23,6 @@ import * as Colors from "../render/Colors.ts"
 import * as Overlay from "../render/Overlay.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import { SinkFailed } from "./BatchError.ts"
-import * as LabelFile from "./LabelFile.ts"
 import * as OutFolder from "./OutFolder.ts"
 import type { Finding, Sink } from "./Sink.ts"
 import { make as makeSink } from "./Sink.ts"
@@ -60,7 +60,7 @@ const labelsEnding = ".labels.png"
 export const labels = (options: FolderOptions): Sink<FileSystem.FileSystem> => ({
   ...files("labels", options, labelsEnding, ({ segmentation }) =>
     Effect.flatMap(segmentation.labelMap, (map) =>
-      LabelFile.encode(map, Colors.paletteOf(segmentation.classes))
+      LabelPngWriter.encode(map, { palette: Colors.paletteOf(segmentation.classes) })
     )
   ),
   labelMap: (key) => {
@@ -86,7 +86,7 @@ export const overlays = (options: OverlayOptions): Sink<FileSystem.FileSystem | 
     Effect.fnUntraced(function* ({ image, segmentation }) {
       const codec = yield* ImageCodec
       const map = yield* segmentation.labelMap
-      const raster = yield* codec.decode(image, { maxPixels: Number.MAX_SAFE_INTEGER })
+      const raster = yield* codec.decode(image)
       const palette = Colors.paletteOf(segmentation.classes)
       const painted = yield* Overlay.draw(raster, map, { palette, opacity: options.opacity ?? 0.5 })
       return yield* codec.encode(painted, "jpeg", { quality: 85 })

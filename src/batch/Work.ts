@@ -83,8 +83,7 @@ export const make = <R>(options: WorkOptions<R>): Work<R> => {
     image: Image,
     content: string
   ): Effect.fn.Return<Receipt, WorkError, Transport | R> {
-    const source = { name: image.name, open: () => Effect.succeed(image) }
-    const segmentation = yield* around(segment(source, options.segment))
+    const segmentation = yield* around(segment(image, options.segment))
     const finding: Finding = { item, image, content, segmentation }
     const records: Record<string, string> = {}
     for (const sink of sinks) {

@@ -1,28 +1,15 @@
 /** `segformer worker`, at work: a runner of the cluster until the process is told to stop. */
 import { createServer } from "node:net"
-import { Context, Duration, Effect, Layer, type Redacted, Schema } from "effect"
+import { Context, Duration, Effect, Layer, Redacted, Schema } from "effect"
+import * as PolicyStores from "../policy/PolicyStores.ts"
 import * as Backend from "./Backend.ts"
 import { digestOf } from "./BatchRun.ts"
 import * as BatchSinks from "./BatchSinks.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as Screen from "./Screen.ts"
+import type { Options } from "./WorkerCommand.ts"
 import * as WorkerFlags from "./WorkerFlags.ts"
 import { WorkerSpec } from "./WorkerSpec.ts"
-
-export interface Options {
-  readonly db: Redacted.Redacted
-  readonly url: string | undefined
-  readonly model: string | undefined
-  readonly concurrency: number
-  readonly redis: Redacted.Redacted | undefined
-  readonly host: string | undefined
-  readonly port: number
-  readonly weight: number
-  readonly shards: number
-  readonly connections: number
-  /** Seconds. */
-  readonly takeover: number
-}
 
 /** Works until it is interrupted. */
 export const run = (options: Options) =>
@@ -32,18 +19,8 @@ export const run = (options: Options) =>
 
 const work = Effect.fnUntraced(function* (options: Options) {
   const { concurrency, model, redis, url } = options
-  if (url !== undefined && model !== undefined) {
-    return yield* new ExitCode.Ended({ code: ExitCode.usage, reason: "give --url or --model, not both" })
-  }
-  const { ClusterEngine, ClusterWorker, SharedLimits } = yield* WorkerFlags.cluster
-  const limits =
-    redis === undefined
-      ? Context.empty()
-      : yield* Effect.mapError(
-          Layer.build(SharedLimits.layer({ redis })),
-          ({ message }) =>
-            new ExitCode.Ended({ code: ExitCode.unavailable, reason: `Redis cannot be used: ${message}` })
-        )
+  const { ClusterEngine, ClusterWorker } = yield* WorkerFlags.cluster
+  const limits = redis === undefined ? Context.empty() : yield* sharedLimits(redis)
   const worker = ClusterWorker.layer({
     concurrency,
     work: Effect.fnUntraced(function* ({ id, spec }) {
@@ -83,6 +60,19 @@ const work = Effect.fnUntraced(function* (options: Options) {
   return yield* Effect.onInterrupt(Effect.never, () =>
     Effect.logInfo("Stopping: what is under way has 5 s to finish, the rest is for other workers")
   )
+})
+
+/** Rate limits and circuits that all workers with this Redis share. */
+const sharedLimits = Effect.fnUntraced(function* (redis: Redacted.Redacted) {
+  const cannot = ({ message }: { readonly message: string }) =>
+    new ExitCode.Ended({ code: ExitCode.unavailable, reason: `Redis cannot be used: ${message}` })
+  const NodeRedis = yield* Effect.tryPromise({
+    try: () => import("@effect/platform-node/NodeRedis"),
+    catch: () => cannot({ message: "that needs the package redis: npm install redis" })
+  })
+  // Commands of an outage must not be run when it is over.
+  const connection = NodeRedis.layer({ url: Redacted.value(redis), disableOfflineQueue: true })
+  return yield* Effect.mapError(Layer.build(Layer.provide(PolicyStores.layerRedis(), connection)), cannot)
 })
 
 /** The engine must know its port before it listens there. */

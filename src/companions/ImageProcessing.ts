@@ -129,12 +129,7 @@ export class ImageProcessing extends Context.Service<
         const transport = yield* Transport
         const images = yield* LocalImages.make<SegmentationError>(
           {
-            segment: (image) =>
-              Effect.provideService(
-                segment({ name: image.name, open: () => Effect.succeed(image) }),
-                Transport,
-                transport
-              ),
+            segment: (image) => Effect.provideService(segment(image), Transport, transport),
             classes: Effect.map(transport.describe, ({ classes }) => classes),
             health: transport.health
           },

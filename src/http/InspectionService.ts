@@ -15,13 +15,13 @@
  */
 import { Context, Duration, Effect, Layer, Schema, type Scope, Stream } from "effect"
 import { HttpBody, type HttpClient } from "effect/http"
-import type { ImageLimits, ImageSource } from "../image/ImageSource.ts"
+import type { ImageLimits, ImageSource, SourceError } from "../image/ImageSource.ts"
+import type { MaskNotDecodable } from "../mask/MaskError.ts"
 import type { Attempt } from "../policy/Attempt.ts"
 import * as Policy from "../policy/Policy.ts"
-import { TimedOut } from "../policy/PolicyError.ts"
+import { type PolicyError, TimedOut } from "../policy/PolicyError.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import type { Prediction } from "../Prediction.ts"
-import type { SegmentationError } from "../SegmentationError.ts"
 import * as Decode from "../service/Decode.ts"
 import * as Exchange from "../service/Exchange.ts"
 import type { InvalidUrl, ServiceError } from "../service/ServiceError.ts"
@@ -46,30 +46,33 @@ const decodeSwitch = Decode.schema(
   Schema.Struct({ success: Schema.Literal(true), current_model: Schema.String })
 )
 
+/** How sending an image fails. */
+export type UploadError = SourceError | MaskNotDecodable
+
 /** The inspection service, route by route. */
 export class InspectionService extends Context.Service<
   InspectionService,
   {
     /** `POST /upload`: one image. */
-    readonly upload: <R>(source: ImageSource<R>) => Effect.Effect<Prediction, SegmentationError, R>
+    readonly upload: <R>(source: ImageSource<R>) => Effect.Effect<Prediction, UploadError, R>
     /** `POST /upload/batch`: several images in one request, each with its own result. */
     readonly uploadBatch: <R>(
       sources: ReadonlyArray<ImageSource<R>>
-    ) => Effect.Effect<Inspection.Batch, SegmentationError, R>
+    ) => Effect.Effect<Inspection.Batch, UploadError, R>
     /** `GET /health`: not healthy while no model is loaded, though its status is 200. */
-    readonly health: Effect.Effect<Health, SegmentationError>
+    readonly health: Effect.Effect<Health, ServiceError | PolicyError>
     /** `GET /api/status`. */
-    readonly status: Effect.Effect<Details, SegmentationError>
+    readonly status: Effect.Effect<Details, ServiceError | PolicyError>
     /** `GET /api/model/current`: fails with `ModelLoading` while none is loaded. */
-    readonly currentModel: Effect.Effect<Details, SegmentationError>
+    readonly currentModel: Effect.Effect<Details, ServiceError | PolicyError>
     /** `GET /api/model/available`. */
-    readonly availableModels: Effect.Effect<Details, SegmentationError>
+    readonly availableModels: Effect.Effect<Details, ServiceError | PolicyError>
     /** `POST /api/model/switch`; gives the model that is current afterwards. Repeated only if it was never sent. */
-    readonly switchModel: (model: ModelName) => Effect.Effect<string, SegmentationError>
+    readonly switchModel: (model: ModelName) => Effect.Effect<string, ServiceError | PolicyError>
     /** `GET /download/{path}`: a result file, as it comes. A body that stalls for `attemptTimeout` is `TimedOut`. */
-    readonly download: (path: string) => Stream.Stream<Uint8Array, SegmentationError>
+    readonly download: (path: string) => Stream.Stream<Uint8Array, ServiceError | PolicyError>
     /** `GET /download/batch/{id}`: the results of a batch as a zip, as it comes. */
-    readonly downloadBatch: (batchId: string) => Stream.Stream<Uint8Array, SegmentationError>
+    readonly downloadBatch: (batchId: string) => Stream.Stream<Uint8Array, ServiceError | PolicyError>
   }
 >()("effect-segformer/http/InspectionService") {
   static readonly make = Effect.fnUntraced(function* (
@@ -86,9 +89,9 @@ export class InspectionService extends Context.Service<
       service: exchange.service,
       policy: Policy.make({ attemptTimeout: Duration.seconds(5), retry: false, breaker: false })
     })
-    const run = <A>(
-      attempt: (attempt: Attempt) => Effect.Effect<A, SegmentationError>,
-      options?: PolicyRunner.RunOptions<A, SegmentationError>
+    const run = <A, E extends PolicyRunner.Failure>(
+      attempt: (attempt: Attempt) => Effect.Effect<A, E>,
+      options?: PolicyRunner.RunOptions<A, E>
     ) => Effect.map(runner.run(attempt, options), (outcome) => outcome.value)
 
     const send = (call: Exchange.Call, attempt: Attempt): Effect.Effect<Exchange.Answer, ServiceError> =>
@@ -107,7 +110,7 @@ export class InspectionService extends Context.Service<
     const form = <A>(
       part: string,
       path: string,
-      decode: (answer: Exchange.Answer) => Effect.Effect<A, SegmentationError>
+      decode: (answer: Exchange.Answer) => Effect.Effect<A, ServiceError | MaskNotDecodable>
     ) =>
       Effect.fnUntraced(function* <R>(sources: ReadonlyArray<ImageSource<R>>) {
         const images = yield* open(sources)
@@ -142,7 +145,7 @@ export class InspectionService extends Context.Service<
     const idle = runner.policy.attemptTimeout
 
     /** Attempts end where the body begins: a body that breaks cannot be taken back from whoever reads it. */
-    const download = (path: string): Stream.Stream<Uint8Array, SegmentationError> =>
+    const download = (path: string): Stream.Stream<Uint8Array, ServiceError | PolicyError> =>
       Stream.unwrap(
         Effect.map(
           runner.run((attempt) => exchange.open({ method: "GET", path, accept: "*/*" }, attempt, refused)),

@@ -5,6 +5,7 @@
 import { type Duration, Effect } from "effect"
 import type { Image } from "../image/ImageSource.ts"
 import * as JobClient from "../jobs/JobClient.ts"
+import type { MaskNotDecodable } from "../mask/MaskError.ts"
 import type { Attempt } from "../policy/Attempt.ts"
 import type { Policy, PolicyOptions } from "../policy/Policy.ts"
 import type { Failure } from "../policy/PolicyRunner.ts"
@@ -13,6 +14,7 @@ import type { SegmentationError } from "../SegmentationError.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer, Exchange } from "../service/Exchange.ts"
 import type { Hosts } from "../service/Hosts.ts"
+import type { ServiceError } from "../service/ServiceError.ts"
 import * as EncodedPicture from "./EncodedPicture.ts"
 import * as MaskAnswer from "./MaskAnswer.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
@@ -101,7 +103,7 @@ export const fetchFiles = Effect.fnUntraced(function* (
   output: unknown,
   options: OutputOptions,
   attempt: Attempt
-): Effect.fn.Return<Files, SegmentationError> {
+): Effect.fn.Return<Files, ServiceError> {
   const { pictures } = options
   const places = [pictures?.overlay, pictures?.combined, pictures?.mask]
   if (pictures === undefined || options.mask !== undefined) places.push(placeOf(output, options))
@@ -123,7 +125,7 @@ export const readOutput = Effect.fnUntraced(function* (
   { answer, files, took: serviceTime, value: output }: Result,
   image: Image,
   options: OutputOptions
-): Effect.fn.Return<Prediction, SegmentationError> {
+): Effect.fn.Return<Prediction, ServiceError | MaskNotDecodable> {
   const pictures: { -readonly [K in keyof Pictures]: Pictures[K] } = {}
   for (const kind of ["overlay", "combined", "mask"] as const) {
     const at = options.pictures?.[kind]

@@ -56,37 +56,35 @@ export const make = Effect.fnUntraced(function* (
   const policy = Policy.make(options.policy ?? {}, Policy.make(suits ?? {}))
 
   const attemptOf = (image: Image, attempt: Attempt): Effect.Effect<Prediction, SegmentationError> =>
-    protocol.predict?.(exchange, image, attempt, policy) ??
-    Effect.flatMap(protocol.encode(image), (call) =>
-      Effect.flatMap(exchange.send(call, attempt), (answer): Effect.Effect<Prediction, SegmentationError> =>
-        answer.status >= 200 && answer.status < 300
-          ? protocol.decode(answer, image)
-          : Exchange.failure(answer, protocol.readError(answer))
-      )
-    )
+    protocol.predict !== undefined
+      ? protocol.predict(exchange, image, attempt, policy)
+      : Effect.flatMap(protocol.encode(image), (call) =>
+          Effect.flatMap(
+            exchange.send(call, attempt),
+            (answer): Effect.Effect<Prediction, SegmentationError> =>
+              Exchange.isSuccess(answer)
+                ? protocol.decode(answer, image)
+                : Exchange.failure(answer, protocol.readError(answer))
+          )
+        )
+  const isJob = protocol.predict !== undefined && protocol.isJob === true
 
-  const predict = ({ image }: { readonly image: Image }, attempt: Attempt) =>
-    watched([image], ([sent = image]) => attemptOf(sent, attempt))
-
-  const transport = yield* Transport.make({
-    name: exchange.service,
-    key: exchange.origin,
-    predict,
-    policy: protocol.isJob === true ? Policy.make({ retry: false, attemptTimeout: false }, policy) : policy
-  })
   // Questions have a policy of their own: how the service is must be asked also while its circuit is open.
   const questions = yield* PolicyRunner.make({ service: exchange.service, policy: questionPolicy })
-  const ask = <A>({ call, read }: Question<A>, policy?: Policy.PolicyOptions) =>
+  const ask = <A>({ call, read }: Question<A>, policy?: Policy.CallPolicyOptions) =>
     Effect.map(
       questions.run((attempt) => Effect.flatMap(exchange.send(call, attempt), read), { policy }),
       (outcome) => outcome.value
     )
-  return {
-    ...transport,
+  return yield* Transport.make({
+    name: exchange.service,
+    key: exchange.origin,
+    predict: ({ image }, attempt) => watched([image], ([sent = image]) => attemptOf(sent, attempt)),
     describe: "call" in protocol.describe ? ask(protocol.describe) : Effect.succeed(protocol.describe),
     // The question is how the service is now: no second try.
-    health: ask(protocol.health, { retry: false })
-  }
+    health: ask(protocol.health, { retry: false }),
+    policy: isJob ? Policy.make({ retry: false, attemptTimeout: false }, policy) : policy
+  })
 })
 
 /** A layer for a service at a known address. */

@@ -1,7 +1,7 @@
 /** An opened image, and the limits under which it is opened. */
 import type { Effect, Stream } from "effect"
 import type { ImageError } from "./ImageError.ts"
-import type { ImageFormat } from "./ImageHeader.ts"
+import type { ImageFormat } from "./ImageFormat.ts"
 import type { Raster } from "./Raster.ts"
 
 export interface ImageLimits {

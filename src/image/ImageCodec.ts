@@ -12,7 +12,7 @@ export type { Raster }
 export interface DecodeOptions {
   /** 3 by default: transparency is dropped, not blended with anything, as Pillow's `convert("RGB")` does. */
   readonly channels?: 3 | 4 | undefined
-  /** Width times height. 100 megapixels by default. */
+  /** Width times height, to be stricter than the limits that the image was opened under. */
   readonly maxPixels?: number | undefined
 }
 
@@ -39,5 +39,10 @@ export class ImageCodec extends Context.Service<
       format: "png" | "jpeg" | "webp",
       options?: EncodeOptions
     ) => Effect.Effect<Uint8Array, ImageError | DependencyMissing>
+    /**
+     * Fails where a package that the codec stands on is not installed: so that whoever needs others too can say at once
+     * all that is missing. Without it the codec needs none.
+     */
+    readonly ready?: Effect.Effect<void, DependencyMissing> | undefined
   }
 >()("effect-segformer/image/ImageCodec") {}

@@ -11,6 +11,12 @@ export class ImageNotFound extends Schema.TaggedError<ImageNotFound>()("ImageNot
   get isRetryable(): boolean {
     return false
   }
+  get concerns(): "image" {
+    return "image"
+  }
+  get isTransient(): boolean {
+    return false
+  }
   override get message(): string {
     return `There is no image at ${this.source}`
   }
@@ -22,6 +28,12 @@ export class ImageNotReadable extends Schema.TaggedError<ImageNotReadable>()("Im
   detail: Schema.String
 }) {
   get isRetryable(): boolean {
+    return false
+  }
+  get concerns(): "image" {
+    return "image"
+  }
+  get isTransient(): boolean {
     return false
   }
   override get message(): string {
@@ -40,6 +52,12 @@ export class ImageTooLarge extends Schema.TaggedError<ImageTooLarge>()("ImageToo
   get isRetryable(): boolean {
     return false
   }
+  get concerns(): "image" {
+    return "image"
+  }
+  get isTransient(): boolean {
+    return false
+  }
   override get message(): string {
     const option = this.measure === "bytes" ? "maxBytes" : "maxPixels"
     return `${this.source} has ${this.actual} ${this.measure}, and the limit is ${this.limit}. Raise \`limits.${option}\`, or make the image smaller`
@@ -52,6 +70,12 @@ export class NotAnImage extends Schema.TaggedError<NotAnImage>()("NotAnImage", {
   detail: Schema.String
 }) {
   get isRetryable(): boolean {
+    return false
+  }
+  get concerns(): "image" {
+    return "image"
+  }
+  get isTransient(): boolean {
     return false
   }
   override get message(): string {
@@ -69,14 +93,21 @@ export class UnsupportedImage extends Schema.TaggedError<UnsupportedImage>()("Un
   get isRetryable(): boolean {
     return false
   }
+  get concerns(): "image" {
+    return "image"
+  }
+  get isTransient(): boolean {
+    return false
+  }
   override get message(): string {
     return `${this.source} is an image of type ${this.format}, which cannot be used here: ${this.detail}`
   }
 }
 
-/** A package that this part needs is not installed: it is an optional peer dependency. */
+/** Packages that this part needs are not installed: they are optional peer dependencies. */
 export class DependencyMissing extends Schema.TaggedError<DependencyMissing>()("DependencyMissing", {
-  package: Schema.String,
+  /** All that are missing, so that one command installs them. */
+  packages: Schema.Array(Schema.String),
   /** What it is needed for, such as "decoding images". */
   purpose: Schema.String,
   detail: Schema.String
@@ -84,8 +115,16 @@ export class DependencyMissing extends Schema.TaggedError<DependencyMissing>()("
   get isRetryable(): boolean {
     return false
   }
+  get concerns(): "caller" {
+    return "caller"
+  }
+  get isTransient(): boolean {
+    return false
+  }
   override get message(): string {
-    return `${this.purpose} needs the package ${this.package}, which cannot be loaded (${this.detail}). Install it: npm install ${this.package}`
+    const { length } = this.packages
+    const [packages, them] = length === 1 ? ["package", "it"] : ["packages", "them"]
+    return `${this.purpose} needs the ${packages} ${this.packages.join(" and ")}, which cannot be loaded (${this.detail}). Install ${them}: npm install ${this.packages.join(" ")}`
   }
 }
 

@@ -11,17 +11,16 @@
  * ImageSource.file("panels/left.png").name // => "left.png"
  * ```
  */
-import { Duration, Effect, FileSystem, PlatformError, Stream } from "effect"
+import { Effect, FileSystem, PlatformError, Stream } from "effect"
 import type { HttpClient } from "effect/http"
-import * as Policy from "../policy/Policy.ts"
 import type { PolicyError } from "../policy/PolicyError.ts"
-import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import { concat } from "../service/Body.ts"
-import * as Exchange from "../service/Exchange.ts"
 import type { ServiceError } from "../service/ServiceError.ts"
+import * as WebFile from "../service/WebFile.ts"
 import { defaultLimits, type Image, type ImageLimits } from "./Image.ts"
 import { ImageCodec } from "./ImageCodec.ts"
 import { type ImageError, ImageNotFound, ImageNotReadable, ImageTooLarge, NotAnImage } from "./ImageError.ts"
+import * as ImageFormat from "./ImageFormat.ts"
 import * as ImageHeader from "./ImageHeader.ts"
 import type { Raster } from "./Raster.ts"
 import * as RasterImage from "./RasterImage.ts"
@@ -37,6 +36,12 @@ export interface ImageSource<out R = never> {
 
 /** Why a source cannot be opened. */
 export type SourceError = ImageError | ServiceError | PolicyError
+
+/** A source, opened under these limits, or an image that was opened already, under limits of its own. @internal */
+export const opened = <R>(
+  source: ImageSource<R> | Image,
+  limits?: Partial<ImageLimits>
+): Effect.Effect<Image, SourceError, R> => ("open" in source ? source.open(limits) : Effect.succeed(source))
 
 /** First read: holds the size of nearly every image there is. */
 const headBytes = 64 * 1024
@@ -224,25 +229,11 @@ const fromUrl = (
   name: string,
   limits: ImageLimits
 ): Effect.Effect<Image, SourceError, HttpClient.HttpClient> =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const { origin, pathname, search } = yield* Exchange.parseBaseUrl(href)
-      const exchange = yield* Exchange.make({
-        baseUrl: origin,
-        limits: { maxBodyBytes: limits.maxBytes, maxDecodedBytes: limits.maxBytes },
-        redirects: { max: 5, hosts: "any" }
-      })
-      const runner = yield* PolicyRunner.make({ service: origin + pathname, policy: fetchPolicy })
-      const { value: answer } = yield* runner.run((attempt) =>
-        Effect.flatMap(
-          exchange.send({ method: "GET", path: pathname + search, accept: "image/*" }, attempt),
-          (answer) =>
-            answer.status >= 200 && answer.status < 300 ? Effect.succeed(answer) : Exchange.failure(answer)
-        )
-      )
-      return yield* fromMemory(source, name, answer.body, limits)
-    })
-  ).pipe(
+  WebFile.get(href, {
+    accept: "image/*",
+    limits: { maxBodyBytes: limits.maxBytes, maxDecodedBytes: limits.maxBytes }
+  }).pipe(
+    Effect.flatMap(({ body }) => fromMemory(source, name, body, limits)),
     Effect.catchTag("NotFound", () => Effect.fail(new ImageNotFound({ source }))),
     Effect.catchTag("ResponseTooLarge", (error) =>
       Effect.fail(
@@ -250,9 +241,6 @@ const fromUrl = (
       )
     )
   )
-
-/** A host of images is not the service: it has no circuit to share. */
-const fetchPolicy = Policy.make({ breaker: false, retryBudget: false, deadline: Duration.minutes(2) })
 
 const accept = (
   source: string,
@@ -288,13 +276,13 @@ const describe = (
 ): Image => {
   const { format, orientation } = header
   const turned = orientation >= 5
-  const endings = ImageHeader.extensions[format]
+  const { endings, mediaType } = ImageFormat.table[format]
   const ending = name.toLowerCase().split(".").at(-1) ?? ""
   return {
     source,
-    name: endings.includes(ending) ? name : `${name}.${endings[0]!}`,
+    name: endings.includes(ending) ? name : `${name}.${endings[0]}`,
     format,
-    mediaType: ImageHeader.mediaTypes[format],
+    mediaType,
     width: turned ? header.height : header.width,
     height: turned ? header.width : header.height,
     orientation,

@@ -22,6 +22,7 @@
  */
 import { Context, Effect, FileSystem, Layer, Queue, type Redacted, Scope, Semaphore, Stream } from "effect"
 import type { HttpClient } from "effect/http"
+import { type NotWritten, notWritten } from "../files/NotWritten.ts"
 import * as Policy from "../policy/Policy.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import * as AddressGuard from "../service/AddressGuard.ts"
@@ -29,7 +30,7 @@ import * as Body from "../service/Body.ts"
 import * as Exchange from "../service/Exchange.ts"
 import type { Hosts } from "../service/Hosts.ts"
 import { InvalidUrl } from "../service/ServiceError.ts"
-import { type DownloadError, type NotWritten, WrongDigest, WrongLength } from "./DownloadError.ts"
+import { type DownloadError, WrongDigest, WrongLength } from "./DownloadError.ts"
 import type { Failure, FileOptions, Progress } from "./DownloadOptions.ts"
 import * as FileName from "./FileName.ts"
 import * as PartialFile from "./PartialFile.ts"
@@ -163,7 +164,7 @@ export const make = Effect.fnUntraced(function* (
     }).pipe(Effect.provideContext(context))
     const runner = yield* runnerOf(url.origin)
     const { folder } = wanted
-    yield* Effect.mapError(fs.makeDirectory(folder, { recursive: true }), PartialFile.notWritten(folder))
+    yield* Effect.mapError(fs.makeDirectory(folder, { recursive: true }), notWritten(folder))
     const partial = yield* PartialFile.open({
       fs,
       folder,
@@ -294,6 +295,6 @@ const placeFor = Effect.fnUntraced(function* (
   const cleaned = FileName.clean(suggested)
   for (let number = 1; ; number++) {
     const path = `${folder}/${number === 1 ? cleaned : FileName.numbered(cleaned, number)}`
-    if (!(yield* Effect.mapError(fs.exists(path), PartialFile.notWritten(path)))) return path
+    if (!(yield* Effect.mapError(fs.exists(path), notWritten(path)))) return path
   }
 })

@@ -19,6 +19,12 @@ export class JobCancelled extends Schema.TaggedError<JobCancelled>()("JobCancell
   get isRetryable(): boolean {
     return false
   }
+  get concerns(): "service" {
+    return "service"
+  }
+  get isTransient(): boolean {
+    return false
+  }
   override get message(): string {
     return `Job ${this.jobId} was cancelled at ${this.service}${said(this.detail)}`
   }
@@ -36,6 +42,12 @@ export class JobFailed extends Schema.TaggedError<JobFailed>()("JobFailed", {
   get isRetryable(): boolean {
     return false
   }
+  get concerns(): "service" {
+    return "service"
+  }
+  get isTransient(): boolean {
+    return false
+  }
   override get message(): string {
     const code = this.code === undefined ? "" : ` (${this.code})`
     return `Job ${this.jobId} failed at ${this.service}${code}${said(this.detail)}`
@@ -48,6 +60,12 @@ export class UnknownJobStatus extends Schema.TaggedError<UnknownJobStatus>()("Un
   jobStatus: Schema.String
 }) {
   get isRetryable(): boolean {
+    return false
+  }
+  get concerns(): "service" {
+    return "service"
+  }
+  get isTransient(): boolean {
     return false
   }
   override get message(): string {

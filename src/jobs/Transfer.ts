@@ -3,6 +3,7 @@
  * more will come.
  */
 import { Clock, Duration, Effect, Stream } from "effect"
+import * as Backoff from "../policy/Backoff.ts"
 import type { Policy } from "../policy/Policy.ts"
 import { type PolicyError, TimedOut } from "../policy/PolicyError.ts"
 import type { PolicyRunner } from "../policy/PolicyRunner.ts"
@@ -161,9 +162,7 @@ export const run = Effect.fnUntraced(function* (options: TransferOptions): Effec
     yield* Effect.logWarning(
       `The download of ${place} is gone on with at byte ${partial.received()}: ${failure.message}`
     )
-    yield* Effect.sleep(
-      Duration.min(Duration.times(policy.retry.delay, policy.retry.factor ** barren), policy.retry.maxDelay)
-    )
+    yield* Effect.flatMap(Backoff.delay(policy.retry, barren + 1), Effect.sleep)
   }
 
   return resumes

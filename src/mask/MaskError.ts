@@ -21,7 +21,12 @@ export class MaskNotDecodable extends Schema.TaggedError<MaskNotDecodable>()("Ma
   get isRetryable(): boolean {
     return false
   }
-
+  get concerns(): "service" {
+    return "service"
+  }
+  get isTransient(): boolean {
+    return false
+  }
   override get message(): string {
     const by = this.service === undefined ? "" : ` in the answer of ${this.service}`
     return `Cannot decode the mask "${this.mask}"${by}: ${this.detail}`

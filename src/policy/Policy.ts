@@ -13,6 +13,7 @@
  */
 import { Duration } from "effect"
 import { given } from "./Given.ts"
+import * as Range from "./Range.ts"
 
 /** When and how often a failed attempt is repeated. */
 export interface RetryPolicy {
@@ -140,13 +141,20 @@ export interface PolicyOptions {
     | undefined
 }
 
+/** The parts that can change from call to call. Queue, rate limit, budget and circuit are shared by all calls. */
+export type CallPolicyOptions = Pick<PolicyOptions, "deadline" | "attemptTimeout" | "retry" | "resend">
+
 const standardBreaker: BreakerPolicy = {
   failures: 5,
   rate: undefined,
   slowAfter: undefined,
   openFor: Duration.seconds(60)
 }
-const standardRate: FailureRate = { threshold: 0.5, size: 100, minimumCalls: 20 }
+/** What a `rateLimit` has that does not say it. */
+export const standardWindow = Duration.seconds(1)
+
+/** What a `breaker.rate` has that does not say it. */
+export const standardRate: FailureRate = { threshold: 0.5, size: 100, minimumCalls: 20 }
 const standardBudget: RetryBudgetPolicy = { ratio: 0.2, perSecond: 3 }
 
 /** The policy for a remote service, as the mission of this library states it. */
@@ -181,20 +189,55 @@ export const local: Policy = {
   retryBudget: undefined
 }
 
-const duration = (value: Duration.Input | undefined, otherwise: Duration.Duration): Duration.Duration =>
-  value === undefined ? otherwise : Duration.fromInputUnsafe(value)
+const some: Range.Range = { least: 0, above: true }
+const count: Range.Range = { least: 1, whole: true }
+const countOrNone: Range.Range = { least: 0, whole: true }
+
+/** What each part may be, times in milliseconds. The environment is read by the same ranges. */
+export const ranges = {
+  deadline: some,
+  attemptTimeout: some,
+  "retry.times": countOrNone,
+  "retry.delay": { least: 0 },
+  "retry.factor": { least: 1 },
+  "retry.maxDelay": some,
+  "retry.maxRetryAfter": { least: 0 },
+  "rateLimit.limit": count,
+  "rateLimit.window": some,
+  "rateLimit.burst": count,
+  concurrency: count,
+  queue: countOrNone,
+  "breaker.failures": count,
+  "breaker.openFor": some,
+  "breaker.slowAfter": some,
+  "breaker.rate.threshold": { least: 0, above: true, most: 1 },
+  "breaker.rate.size": count,
+  "breaker.rate.minimumCalls": count,
+  "retryBudget.ratio": { least: 0 },
+  "retryBudget.perSecond": { least: 0 }
+} as const satisfies Readonly<Record<string, Range.Range>>
+
+type Name = keyof typeof ranges
+
+/** A number in its range; any other in a policy is a mistake of the program, and throws. */
+const number = (name: Name, value: number): number => {
+  if (Range.isWithin(ranges[name], value)) return value
+  throw new RangeError(`Policy: \`${name}\` must be ${Range.words(ranges[name])}, but is ${value}`)
+}
+
+const duration = (name: Name, value: Duration.Input): Duration.Duration => {
+  const time = Duration.fromInputUnsafe(value)
+  if (Range.isWithin(ranges[name], Duration.toMillis(time))) return time
+  const wanted = ranges[name] === some ? "a time that passes" : "a time that passes, or 0"
+  throw new RangeError(`Policy: \`${name}\` must be ${wanted}, but is ${Duration.format(time)}`)
+}
 
 const limit = (
+  name: Name,
   value: Duration.Input | false | undefined,
   otherwise: Duration.Duration | undefined
 ): Duration.Duration | undefined =>
-  value === undefined ? otherwise : value === false ? undefined : Duration.fromInputUnsafe(value)
-
-/** Whole numbers of at least `least`; anything else in a policy is a mistake of the program, and throws. */
-const count = (name: string, value: number, least: number): number => {
-  if (Number.isInteger(value) && value >= least) return value
-  throw new RangeError(`Policy: \`${name}\` must be a whole number of at least ${least}, but is ${value}`)
-}
+  value === undefined ? otherwise : value === false ? undefined : duration(name, value)
 
 const failureRate = (
   options: NonNullable<Exclude<PolicyOptions["breaker"], false>>["rate"],
@@ -203,20 +246,15 @@ const failureRate = (
   if (options === false) return undefined
   if (options === undefined) return base
   const otherwise = base ?? standardRate
-  const threshold = options.threshold ?? otherwise.threshold
-  if (!(threshold > 0 && threshold <= 1)) {
-    throw new RangeError(
-      `Policy: \`breaker.rate.threshold\` must be above 0 and at most 1, but is ${threshold}`
-    )
-  }
-  const size = count("breaker.rate.size", options.size ?? otherwise.size, 1)
+  const size = number("breaker.rate.size", options.size ?? otherwise.size)
   const wanted = options.minimumCalls ?? Math.min(otherwise.minimumCalls, size)
-  const minimumCalls = count("breaker.rate.minimumCalls", wanted, 1)
+  const minimumCalls = number("breaker.rate.minimumCalls", wanted)
   if (minimumCalls > size) {
     throw new RangeError(
       `Policy: \`breaker.rate.minimumCalls\` must be at most \`size\` (${size}), but is ${minimumCalls}`
     )
   }
+  const threshold = number("breaker.rate.threshold", options.threshold ?? otherwise.threshold)
   return { threshold, size, minimumCalls }
 }
 
@@ -226,14 +264,11 @@ const rateLimit = (
 ): RateLimitPolicy | undefined => {
   if (options === false) return undefined
   if (options === undefined) return base
-  const most = count("rateLimit.limit", options.limit, 1)
-  const window = duration(options.window, base?.window ?? Duration.seconds(1))
-  if (!(Duration.toMillis(window) > 0 && Duration.isFinite(window))) {
-    throw new RangeError(
-      `Policy: \`rateLimit.window\` must be a time that passes, but is ${Duration.format(window)}`
-    )
+  return {
+    limit: number("rateLimit.limit", options.limit),
+    window: duration("rateLimit.window", options.window ?? base?.window ?? standardWindow),
+    burst: number("rateLimit.burst", options.burst ?? options.limit)
   }
-  return { limit: most, window, burst: count("rateLimit.burst", options.burst ?? most, 1) }
 }
 
 const breaker = (
@@ -244,10 +279,10 @@ const breaker = (
   if (options === undefined) return base
   const otherwise = base ?? standardBreaker
   return {
-    failures: count("breaker.failures", options.failures ?? otherwise.failures, 1),
+    failures: number("breaker.failures", options.failures ?? otherwise.failures),
     rate: failureRate(options.rate, otherwise.rate),
-    slowAfter: limit(options.slowAfter, otherwise.slowAfter),
-    openFor: duration(options.openFor, otherwise.openFor)
+    slowAfter: limit("breaker.slowAfter", options.slowAfter, otherwise.slowAfter),
+    openFor: duration("breaker.openFor", options.openFor ?? otherwise.openFor)
   }
 }
 
@@ -256,35 +291,36 @@ const retryBudget = (
   base: RetryBudgetPolicy | undefined
 ): RetryBudgetPolicy | undefined => {
   if (options === false) return undefined
-  return options === undefined
-    ? base
-    : {
-        ratio: options.ratio ?? base?.ratio ?? standardBudget.ratio,
-        perSecond: options.perSecond ?? base?.perSecond ?? standardBudget.perSecond
-      }
+  if (options === undefined) return base
+  const { perSecond, ratio } = base ?? standardBudget
+  return {
+    ratio: number("retryBudget.ratio", options.ratio ?? ratio),
+    perSecond: number("retryBudget.perSecond", options.perSecond ?? perSecond)
+  }
 }
 
-/** The base policy ({@link standard} unless given), changed by what the options say. */
+/**
+ * The base policy ({@link standard} unless given), changed by what the options say. A number or a time that is out of its
+ * range is a mistake of the program: it throws a `RangeError` that names the option.
+ */
 export const make = (options: PolicyOptions, base: Policy = standard): Policy => {
   const retry = options.retry === false ? { times: 0 } : (options.retry ?? {})
-  const factor = retry.factor ?? base.retry.factor
-  if (!(factor >= 1)) throw new RangeError(`Policy: \`retry.factor\` must be at least 1, but is ${factor}`)
   return {
-    deadline: limit(options.deadline, base.deadline),
-    attemptTimeout: limit(options.attemptTimeout, base.attemptTimeout),
+    deadline: limit("deadline", options.deadline, base.deadline),
+    attemptTimeout: limit("attemptTimeout", options.attemptTimeout, base.attemptTimeout),
     retry: {
-      times: count("retry.times", retry.times ?? base.retry.times, 0),
-      delay: duration(retry.delay, base.retry.delay),
-      factor,
-      maxDelay: duration(retry.maxDelay, base.retry.maxDelay),
+      times: number("retry.times", retry.times ?? base.retry.times),
+      delay: duration("retry.delay", retry.delay ?? base.retry.delay),
+      factor: number("retry.factor", retry.factor ?? base.retry.factor),
+      maxDelay: duration("retry.maxDelay", retry.maxDelay ?? base.retry.maxDelay),
       jitter: retry.jitter ?? base.retry.jitter,
       serverErrors: retry.serverErrors ?? base.retry.serverErrors,
-      maxRetryAfter: duration(retry.maxRetryAfter, base.retry.maxRetryAfter)
+      maxRetryAfter: duration("retry.maxRetryAfter", retry.maxRetryAfter ?? base.retry.maxRetryAfter)
     },
     resend: options.resend ?? base.resend,
     rateLimit: rateLimit(options.rateLimit, base.rateLimit),
-    concurrency: count("concurrency", options.concurrency ?? base.concurrency, 1),
-    queue: count("queue", options.queue ?? base.queue, 0),
+    concurrency: number("concurrency", options.concurrency ?? base.concurrency),
+    queue: number("queue", options.queue ?? base.queue),
     breaker: breaker(options.breaker, base.breaker),
     retryBudget: retryBudget(options.retryBudget, base.retryBudget)
   }

@@ -13,135 +13,176 @@
  * rateLimit // => { limit: 20 }
  * ```
  */
-import { Effect } from "effect"
+import { Duration, Effect } from "effect"
 import { given } from "./Given.ts"
+import * as Policy from "./Policy.ts"
 import type { PolicyOptions, Resend } from "./Policy.ts"
 import * as Variable from "./Variable.ts"
 
 const resends: ReadonlyArray<Resend> = ["always", "unless-sent"]
 
+const { breaker, retry, retryBudget, ...standard } = Policy.standard
+const { ranges, standardRate } = Policy
+
+/** A part of the standard policy, as it would be written. */
+const written = (value: Duration.Duration | number | boolean | undefined): string => {
+  if (value === undefined || value === false) return "off"
+  if (value === true) return "on"
+  if (typeof value === "number") return String(value)
+  const seconds = Duration.toSeconds(value)
+  return seconds === 1 ? "1 second" : `${seconds} seconds`
+}
+
 /** The table that `load` reads and the documentation lists. */
 export const variables = {
   deadline: Variable.orOff(
-    Variable.duration("SEGFORMER_DEADLINE", {
-      sets: "time for a call, over all attempts and the waits between them",
-      default: "off"
-    })
+    Variable.duration(
+      "SEGFORMER_DEADLINE",
+      {
+        sets: "time for a call, over all attempts and the waits between them",
+        default: written(standard.deadline)
+      },
+      ranges.deadline
+    )
   ),
   attemptTimeout: Variable.orOff(
-    Variable.duration("SEGFORMER_TIMEOUT", {
-      sets: "time for one attempt, to the last byte decoded",
-      default: "30 seconds"
-    })
+    Variable.duration(
+      "SEGFORMER_TIMEOUT",
+      {
+        sets: "time for one attempt, to the last byte decoded",
+        default: written(standard.attemptTimeout)
+      },
+      ranges.attemptTimeout
+    )
   ),
   times: Variable.orOff(
-    Variable.whole("SEGFORMER_MAX_RETRIES", { sets: "attempts after the first", default: "3" }, 0)
+    Variable.number(
+      "SEGFORMER_MAX_RETRIES",
+      { sets: "attempts after the first", default: written(retry.times) },
+      ranges["retry.times"]
+    )
   ),
-  delay: Variable.duration("SEGFORMER_RETRY_DELAY", {
-    sets: "wait before the first retry",
-    default: "1 second"
-  }),
+  delay: Variable.duration(
+    "SEGFORMER_RETRY_DELAY",
+    { sets: "wait before the first retry", default: written(retry.delay) },
+    ranges["retry.delay"]
+  ),
   factor: Variable.number(
     "SEGFORMER_RETRY_FACTOR",
-    { sets: "how many times longer each wait is than the one before", default: "2" },
-    { least: 1 }
+    { sets: "how many times longer each wait is than the one before", default: written(retry.factor) },
+    ranges["retry.factor"]
   ),
-  maxDelay: Variable.duration("SEGFORMER_RETRY_MAX_DELAY", {
-    sets: "longest wait between attempts that no Retry-After asks for",
-    default: "10 seconds"
-  }),
+  maxDelay: Variable.duration(
+    "SEGFORMER_RETRY_MAX_DELAY",
+    { sets: "longest wait between attempts that no Retry-After asks for", default: written(retry.maxDelay) },
+    ranges["retry.maxDelay"]
+  ),
   jitter: Variable.flag("SEGFORMER_RETRY_JITTER", {
     sets: "spread each wait at random over 80 % to 120 %",
-    default: "off"
+    default: written(retry.jitter)
   }),
   serverErrors: Variable.flag("SEGFORMER_RETRY_SERVER_ERRORS", {
     sets: "try again after 5xx",
-    default: "on"
+    default: written(retry.serverErrors)
   }),
-  maxRetryAfter: Variable.duration("SEGFORMER_MAX_RETRY_AFTER", {
-    sets: "longest Retry-After that is waited for",
-    default: "60 seconds"
-  }),
+  maxRetryAfter: Variable.duration(
+    "SEGFORMER_MAX_RETRY_AFTER",
+    { sets: "longest Retry-After that is waited for", default: written(retry.maxRetryAfter) },
+    ranges["retry.maxRetryAfter"]
+  ),
   resend: Variable.literal(
     "SEGFORMER_RESEND",
     {
       sets: "whether to send again what may have been done already",
-      default: "`always`; `unless-sent` for services with a price"
+      default: `\`${standard.resend}\`; \`unless-sent\` for services with a price`
     },
     resends
   ),
   retryBudget: Variable.flag("SEGFORMER_RETRY_BUDGET", {
     sets: "limit what retries add to the load",
-    default: "on"
+    default: written(retryBudget !== undefined)
   }),
   budgetRatio: Variable.number(
     "SEGFORMER_RETRY_BUDGET_RATIO",
-    { sets: "retries per call, over the last ten seconds", default: "0.2" },
-    { least: 0 }
+    { sets: "retries per call, over the last ten seconds", default: written(retryBudget?.ratio) },
+    ranges["retryBudget.ratio"]
   ),
   budgetPerSecond: Variable.number(
     "SEGFORMER_RETRY_BUDGET_PER_SECOND",
-    { sets: "retries a second that are always allowed", default: "3" },
-    { least: 0 }
+    { sets: "retries a second that are always allowed", default: written(retryBudget?.perSecond) },
+    ranges["retryBudget.perSecond"]
   ),
   rateLimit: Variable.orOff(
-    Variable.whole("SEGFORMER_RATE_LIMIT", { sets: "attempts per window", default: "off" }, 1)
+    Variable.number(
+      "SEGFORMER_RATE_LIMIT",
+      { sets: "attempts per window", default: written(standard.rateLimit?.limit) },
+      ranges["rateLimit.limit"]
+    )
   ),
-  rateLimitWindow: Variable.duration("SEGFORMER_RATE_LIMIT_WINDOW", {
-    sets: "window of the rate limit",
-    default: "1 second"
-  }),
-  rateLimitBurst: Variable.whole(
+  rateLimitWindow: Variable.duration(
+    "SEGFORMER_RATE_LIMIT_WINDOW",
+    { sets: "window of the rate limit", default: written(Policy.standardWindow) },
+    ranges["rateLimit.window"]
+  ),
+  rateLimitBurst: Variable.number(
     "SEGFORMER_RATE_LIMIT_BURST",
     { sets: "attempts that may start at once after a quiet time", default: "the rate limit" },
-    1
+    ranges["rateLimit.burst"]
   ),
-  concurrency: Variable.whole(
+  concurrency: Variable.number(
     "SEGFORMER_MAX_CONNECTIONS",
-    { sets: "requests under way at once", default: "10" },
-    1
+    { sets: "requests under way at once", default: written(standard.concurrency) },
+    ranges.concurrency
   ),
-  queue: Variable.whole(
+  queue: Variable.number(
     "SEGFORMER_QUEUE",
-    { sets: "calls that may wait for their turn", default: "1000" },
-    0
+    { sets: "calls that may wait for their turn", default: written(standard.queue) },
+    ranges.queue
   ),
   breaker: Variable.flag("SEGFORMER_BREAKER", {
     sets: "leave a service alone that keeps failing",
-    default: "on"
+    default: written(breaker !== undefined)
   }),
-  failures: Variable.whole(
+  failures: Variable.number(
     "SEGFORMER_BREAKER_FAILURES",
-    { sets: "failures in a row that open the circuit", default: "5" },
-    1
+    { sets: "failures in a row that open the circuit", default: written(breaker?.failures) },
+    ranges["breaker.failures"]
   ),
   rate: Variable.orOff(
     Variable.number(
       "SEGFORMER_BREAKER_RATE",
-      { sets: "share of failures that opens it, instead of failures in a row", default: "off" },
-      { least: 0, above: true, most: 1 }
+      {
+        sets: "share of failures that opens it, instead of failures in a row",
+        default: written(breaker?.rate?.threshold)
+      },
+      ranges["breaker.rate.threshold"]
     )
   ),
-  rateSize: Variable.whole(
+  rateSize: Variable.number(
     "SEGFORMER_BREAKER_RATE_SIZE",
-    { sets: "last outcomes that the share is of", default: "100" },
-    1
+    { sets: "last outcomes that the share is of", default: written(standardRate.size) },
+    ranges["breaker.rate.size"]
   ),
-  rateMinimumCalls: Variable.whole(
+  rateMinimumCalls: Variable.number(
     "SEGFORMER_BREAKER_RATE_MINIMUM_CALLS",
-    { sets: "outcomes that must be known before", default: "20, or all of them where they are fewer" },
-    1
+    {
+      sets: "outcomes that must be known before",
+      default: `${written(standardRate.minimumCalls)}, or all of them where they are fewer`
+    },
+    ranges["breaker.rate.minimumCalls"]
   ),
   slowAfter: Variable.orOff(
-    Variable.duration("SEGFORMER_BREAKER_SLOW_AFTER", {
-      sets: "a success that took longer counts as a failure",
-      default: "off"
-    })
+    Variable.duration(
+      "SEGFORMER_BREAKER_SLOW_AFTER",
+      { sets: "a success that took longer counts as a failure", default: written(breaker?.slowAfter) },
+      ranges["breaker.slowAfter"]
+    )
   ),
-  openFor: Variable.duration("SEGFORMER_BREAKER_OPEN_FOR", {
-    sets: "how long the circuit stays open before a probe",
-    default: "60 seconds"
-  })
+  openFor: Variable.duration(
+    "SEGFORMER_BREAKER_OPEN_FOR",
+    { sets: "how long the circuit stays open before a probe", default: written(breaker?.openFor) },
+    ranges["breaker.openFor"]
+  )
 }
 
 /** The parts of a policy that the environment sets, by a reader that also reads other things. */
@@ -217,10 +258,11 @@ const failureRate = Effect.fnUntraced(function* (reader: Variable.Reader) {
     ])
     return undefined
   }
-  if (minimumCalls !== undefined && minimumCalls > (size ?? 100)) {
+  const most = size ?? standardRate.size
+  if (minimumCalls !== undefined && minimumCalls > most) {
     reader.object(
       variables.rateMinimumCalls,
-      `is ${minimumCalls}, but must be at most ${variables.rateSize.name} (${size ?? 100})`
+      `is ${minimumCalls}, but must be at most ${variables.rateSize.name} (${most})`
     )
     return undefined
   }

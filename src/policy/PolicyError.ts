@@ -1,7 +1,8 @@
 /**
  * Failures that the policy itself raises, whatever it runs.
  *
- * Every error of this library has a `message` a person can act on, `isRetryable`, and where known `retryAfter`.
+ * Like every error of this library they have a `message` a person can act on, and say what they concern (`concerns`),
+ * whether another attempt within the call may help (`isRetryable`), and whether a later call may (`isTransient`).
  */
 import { Duration, Schema } from "effect"
 
@@ -44,7 +45,12 @@ export class TimedOut extends Schema.TaggedError<TimedOut>()("TimedOut", {
   get isRetryable(): boolean {
     return this.kind === "attempt"
   }
-
+  get concerns(): "service" {
+    return "service"
+  }
+  get isTransient(): boolean {
+    return this.isRetryable
+  }
   override get message(): string {
     const what = this.kind === "attempt" ? `Attempt ${this.attempt} at` : `The call to`
     const option = this.kind === "attempt" ? "attemptTimeout" : "deadline"
@@ -62,7 +68,12 @@ export class QueueFull extends Schema.TaggedError<QueueFull>()("QueueFull", {
   get isRetryable(): boolean {
     return false
   }
-
+  get concerns(): "caller" {
+    return "caller"
+  }
+  get isTransient(): boolean {
+    return true
+  }
   override get message(): string {
     return `${this.queue} calls already wait for ${this.service}, behind ${this.concurrency} under way. Send fewer at once (segmentAll does), or raise \`queue\``
   }
@@ -79,7 +90,12 @@ export class CircuitOpen extends Schema.TaggedError<CircuitOpen>()("CircuitOpen"
   get isRetryable(): boolean {
     return false
   }
-
+  get concerns(): "service" {
+    return "service"
+  }
+  get isTransient(): boolean {
+    return true
+  }
   override get message(): string {
     const wait =
       this.retryAfter === undefined ? "" : ` Its next probe is in ${Duration.format(this.retryAfter)}`
@@ -97,7 +113,12 @@ export class RetryBudgetSpent extends Schema.TaggedError<RetryBudgetSpent>()("Re
   get isRetryable(): boolean {
     return false
   }
-
+  get concerns(): "service" {
+    return "service"
+  }
+  get isTransient(): boolean {
+    return true
+  }
   override get message(): string {
     return `${this.service} fails for so many calls that this one was not tried again (its retry budget is spent): ${this.failure}`
   }

@@ -8,19 +8,9 @@
  *
  * One runner belongs to one service: all its callers share queue, budget and circuit.
  */
-import {
-  Cause,
-  Clock,
-  Duration,
-  Effect,
-  Metric,
-  Option,
-  Result,
-  Schedule,
-  Semaphore,
-  type Scope
-} from "effect"
+import { Cause, Clock, Duration, Effect, Metric, Option, Result, Semaphore, type Scope } from "effect"
 import type { Attempt } from "./Attempt.ts"
+import * as Backoff from "./Backoff.ts"
 import * as Breaker from "./Breaker.ts"
 import * as Policy from "./Policy.ts"
 import {
@@ -59,8 +49,8 @@ export interface Outcome<A> {
 }
 
 export interface RunOptions<A, E> {
-  /** Changes to the runner's policy for this call. Queue, rate limit, budget and circuit stay shared. */
-  readonly policy?: Policy.PolicyOptions | undefined
+  /** Changes to the runner's policy for this call. The rest of it is shared by all calls. */
+  readonly policy?: Policy.CallPolicyOptions | undefined
   /** Replaces `error.isRetryable`. Attempts, delays and Retry-After stay bounded by the policy. */
   readonly retryWhen?: ((error: E) => boolean) | undefined
   /** Repeat an attempt that succeeded with a value like this. The last value is given when attempts are used up. */
@@ -106,20 +96,6 @@ const latency = Metric.timer("segformer_call_duration", {
   description: "Calls from start to end, by service"
 })
 
-const makeSchedule = (policy: Policy.Policy) =>
-  Schedule.max([
-    Schedule.exponential(policy.retry.delay, policy.retry.factor),
-    Schedule.recurs(policy.retry.times)
-  ]).pipe(
-    Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, policy.retry.maxDelay))),
-    policy.retry.jitter ? Schedule.jittered : (schedule) => schedule,
-    Schedule.setInputType<Failure>(),
-    // A lower bound, and never jittered: a service that names a time is not asked before it.
-    Schedule.modifyDelay(({ duration, input }) =>
-      Effect.succeed(input.retryAfter === undefined ? duration : Duration.max(duration, input.retryAfter))
-    )
-  )
-
 /** Whether the breaker holds a failure against the service: a transport failure, a time-out, or a 5xx. */
 const countsAgainstService = (error: Failure): boolean =>
   error.isRetryable && (error.status === undefined || error.status >= 500)
@@ -146,7 +122,7 @@ export const make = Effect.fnUntraced(function* (options: {
     base.breaker === undefined ? undefined : yield* Breaker.make(options.key ?? service, base.breaker)
   const turn =
     base.rateLimit === undefined ? undefined : yield* RateLimit.make(options.key ?? service, base.rateLimit)
-  const baseSchedule = makeSchedule(base)
+  const baseSchedule = Backoff.schedule(base.retry)
   const attributes = { service }
   const metrics = {
     calls: Metric.withAttributes(calls, attributes),
@@ -188,7 +164,7 @@ export const make = Effect.fnUntraced(function* (options: {
   ): Effect.Effect<Outcome<A>, E | PolicyError, R> =>
     Clock.clockWith((clock) => {
       const policy = runOptions?.policy === undefined ? base : Policy.make(runOptions.policy, base)
-      const schedule = policy === base ? baseSchedule : makeSchedule(policy)
+      const schedule = policy === base ? baseSchedule : Backoff.schedule(policy.retry)
       const { retryWhen, retryResult } = runOptions ?? {}
       const started = clock.monotonicTimeNanosUnsafe()
       const callId = randomHex(16)
@@ -260,16 +236,13 @@ export const make = Effect.fnUntraced(function* (options: {
         if (isOwn(error)) return error.isRetryable
         const wanted = retryWhen === undefined ? error.isRetryable : retryWhen(error)
         if (!wanted) return false
-        const isServerError = error.status !== undefined && error.status >= 500
-        return policy.retry.serverErrors || retryWhen !== undefined || !isServerError
+        return retryWhen !== undefined || !Backoff.isFinal(policy.retry, error)
       }
 
       const mayRetry = (error: Raised): Effect.Effect<boolean, RetryBudgetSpent> => {
         previous = error.message
         if (number > policy.retry.times || !wantsRetry(error)) return Effect.succeed(false)
-        const after = "retryAfter" in error ? error.retryAfter : undefined
-        if (after !== undefined && Duration.isGreaterThan(after, policy.retry.maxRetryAfter))
-          return Effect.succeed(false)
+        if (Backoff.asksTooMuch(policy.retry, error)) return Effect.succeed(false)
         phase = "backing off"
         const warn = Effect.logWarning(`Attempt ${number} failed, trying again: ${error.message}`).pipe(
           Effect.annotateLogs({ service, attempt: number, requestId: callId }),

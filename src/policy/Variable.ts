@@ -10,7 +10,8 @@
  * patience.parse("soon")._tag // => "Wrong"
  * ```
  */
-import { Config, Duration, Effect, Option, Redacted, Schema } from "effect"
+import { ByteSize, Config, Duration, Effect, Option, Redacted, Schema } from "effect"
+import * as Range from "./Range.ts"
 
 /** What the text of a variable says, or why it says nothing. A reason starts with a verb: "must be …". */
 export type Parsed<A> =
@@ -119,51 +120,37 @@ export const orOff = <A>(variable: Variable<A>): Variable<A | false> => ({
   }
 })
 
+const decimal = /^\d+(\.\d+)?$/
 const decodeDuration = Schema.decodeUnknownOption(Schema.DurationFromString)
 
-/** A time that passes. */
-export const duration = (name: string, about: About): Variable<Duration.Duration> =>
+/** A time that passes, unless its range in milliseconds is another. */
+export const duration = (
+  name: string,
+  about: About,
+  range: Range.Range = { least: 0, above: true }
+): Variable<Duration.Duration> =>
   make(name, about, {
     takes: "a duration such as `30 seconds`, or a number of milliseconds",
     parse: (text) => {
-      const value = /^\d+(\.\d+)?$/.test(text)
-        ? Option.some(Duration.millis(Number(text)))
-        : decodeDuration(text)
-      return Option.isSome(value) &&
-        Duration.isGreaterThan(value.value, Duration.zero) &&
-        Duration.isFinite(value.value)
+      const value = decimal.test(text) ? Option.some(Duration.millis(Number(text))) : decodeDuration(text)
+      return Option.isSome(value) && Range.isWithin(range, Duration.toMillis(value.value))
         ? value.value
         : undefined
     }
   })
 
 export const whole = (name: string, about: About, least: number): Variable<number> =>
-  make(name, about, {
-    takes: `a whole number of at least ${least}`,
-    parse: (text) =>
-      /^\d+$/.test(text) && Number(text) >= least && Number.isSafeInteger(Number(text))
-        ? Number(text)
-        : undefined
-  })
+  number(name, about, { least, whole: true })
 
 /** A number, written as `0.2` or `3`. */
-export const number = (
-  name: string,
-  about: About,
-  range: { readonly least: number; readonly most?: number; readonly above?: boolean }
-): Variable<number> => {
-  const { above = false, least, most } = range
-  const from = above ? `above ${least}` : `of at least ${least}`
-  return make(name, about, {
-    takes: most === undefined ? `a number ${from}` : `a number ${from} and at most ${most}`,
+export const number = (name: string, about: About, range: Range.Range): Variable<number> =>
+  make(name, about, {
+    takes: Range.words(range),
     parse: (text) => {
-      const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN
-      return (above ? value > least : value >= least) && value <= (most ?? Number.MAX_VALUE)
-        ? value
-        : undefined
+      const value = decimal.test(text) ? Number(text) : Number.NaN
+      return Range.isWithin(range, value) ? value : undefined
     }
   })
-}
 
 /** `on` or `off`, and what else people write for them. */
 export const flag = (name: string, about: About): Variable<boolean> =>
@@ -184,17 +171,23 @@ export const literal = <const A extends string>(
     parse: (text) => words.find((word) => word === text)
   })
 
-const units: Readonly<Record<string, number>> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
+/**
+ * Bytes as people write them: `1048576`, `512k`, `50M`, `1.5 GiB`. A unit is a power of 1024 however it is spelled (`k`,
+ * `kB`, `KiB`); `undefined` for what is no such size, for nothing, and for less than a byte.
+ */
+export const parseBytes = (text: string): number | undefined => {
+  const spelled = text
+    .trim()
+    .replace(/\s*([kmgt]?)i?b?$/i, (_, unit: string) => (unit === "" ? "B" : `${unit.toUpperCase()}iB`))
+  const size = Option.flatMap(ByteSize.fromString(spelled), ByteSize.toNumber)
+  return Option.getOrUndefined(Option.filter(size, (bytes) => bytes > 0))
+}
 
 /** A size, in bytes. */
 export const bytes = (name: string, about: About): Variable<number> =>
   make(name, about, {
     takes: "a size such as `1048576`, `512k` or `64 MiB`",
-    parse: (text) => {
-      const [, digits, unit] = /^(\d+)\s*([kmg]?)(?:i?b)?$/i.exec(text) ?? []
-      const value = Number(digits) * (units[(unit ?? "").toLowerCase()] ?? Number.NaN)
-      return Number.isSafeInteger(value) && value > 0 ? value : undefined
-    }
+    parse: parseBytes
   })
 
 /** Reads variables one after the other, and tells all that is wrong with them at the end. */

@@ -1,5 +1,6 @@
 /** What was found in an image, as most protocols tell it: a label map, and the classes in it with their scores. */
 import { Effect } from "effect"
+import * as LabelPngWriter from "../files/LabelPngWriter.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as Components from "../mask/Components.ts"
 import type { ConfidenceMap } from "../mask/ConfidenceMap.ts"
@@ -74,4 +75,38 @@ function* mean(map: LabelMap.LabelMap, confidence: ConfidenceMap): Steps.Steps<R
     yield
   }
   return new Map(Array.from(sums, ([id, { count, total }]) => [id, total / count]))
+}
+
+/** The label map as a PNG whose pixels are class ids; in colours of a palette besides, where 8 bits are enough. */
+export const png = (
+  { labelMap, maxId }: Pick<ClassScores, "labelMap" | "maxId">,
+  palette?: ClassTable.ClassTable
+): Effect.Effect<Uint8Array, Refusals.Refusal> =>
+  Effect.mapError(
+    LabelPngWriter.encode(labelMap, { palette, maxId }),
+    ({ detail }) => new Refusals.Refusal({ status: 500, detail: `The class ${detail}` })
+  )
+
+/** A grey PNG for each class: 255 where a pixel is of the class, 0 elsewhere. */
+export const masks = (
+  { data, height, width }: LabelMap.LabelMap,
+  ids: Iterable<number>
+): Effect.Effect<ReadonlyArray<Uint8Array>, Refusals.Refusal> =>
+  Effect.suspend(() => {
+    // One after the other in the same memory: classes are many, and a large image has megabytes.
+    const mask = { width, height, data: new Uint8Array(data.length) }
+    return Effect.forEach(ids, (id) =>
+      Effect.flatMap(
+        Steps.run(() => inOf(data, id, mask.data)),
+        () => png({ labelMap: mask, maxId: 255 })
+      )
+    )
+  })
+
+function* inOf(data: LabelMap.LabelData, id: number, mask: Uint8Array): Steps.Steps<void> {
+  for (let from = 0; from < data.length; from += Steps.pixelsPerStep) {
+    const end = Math.min(data.length, from + Steps.pixelsPerStep)
+    for (let at = from; at < end; at++) mask[at] = data[at] === id ? 255 : 0
+    yield
+  }
 }

@@ -14,7 +14,6 @@ import { HttpServerResponse } from "effect/http"
 import * as Bodies from "./Bodies.ts"
 import type { Dialect, DialectRoute, Segmented, Served } from "./Dialect.ts"
 import * as ClassScores from "./ClassScores.ts"
-import * as GreyPng from "./GreyPng.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import * as LargeJson from "./LargeJson.ts"
 import * as ModelName from "./ModelName.ts"
@@ -64,7 +63,7 @@ const fromJson = Effect.fnUntraced(function* (body: Uint8Array) {
 /** Label, score and file of each mask, within the turn. */
 const masks = Effect.fnUntraced(function* (segmented: Segmented) {
   const { labelMap, present } = yield* ClassScores.make(segmented)
-  const files = yield* GreyPng.masks(
+  const files = yield* ClassScores.masks(
     labelMap,
     present.map(({ id }) => id)
   )

@@ -6,6 +6,8 @@
  */
 import { ByteSize, Clock, Effect, Result, Schema, Stream } from "effect"
 import { HttpIncomingMessage, HttpServerResponse } from "effect/http"
+import * as Inspection from "../http/protocol/Inspection.ts"
+import * as ImageFormat from "../image/ImageFormat.ts"
 import * as Colors from "../render/Colors.ts"
 import type { Dialect, DialectRoute, Served, Upload } from "./Dialect.ts"
 import * as InspectionResult from "./InspectionResult.ts"
@@ -22,7 +24,12 @@ export interface InspectionDialectOptions {
   readonly maxStoredBytes?: number | undefined
 }
 
-const takes = /\.(png|jpe?g|bmp|tiff?)$/i
+const endings = ImageFormat.list(ImageFormat.endings(Inspection.formats), "or")
+
+const takes = (name: string): boolean => {
+  const format = ImageFormat.ofName(name)
+  return format !== undefined && Inspection.formats.has(format)
+}
 
 /** The statuses the protocol knows; what is wrong behind this server is a 503 or a 500 to its clients. */
 const statusOf = (status: number): number =>
@@ -63,13 +70,11 @@ type Wanted = ReadonlySet<InspectionResult.PictureName>
 
 /** Segments and renders, within one turn. */
 const inspect = (served: Served, file: Upload, wanted: Wanted) =>
-  takes.test(file.name)
+  takes(file.name)
     ? served.segment({ ...file, name: Uploads.safeName(file.name) }, (segmented) =>
         Effect.mapError(InspectionResult.make(segmented, served.codec, wanted), Refusals.fromError)
       )
-    : Effect.fail(
-        Refusals.bad(`The name of the file must end in png, jpg, jpeg, bmp, tif or tiff, not "${file.name}"`)
-      )
+    : Effect.fail(Refusals.bad(`The name of the file must end in ${endings}, not "${file.name}"`))
 
 const stream = <E>(pieces: Iterable<JsonPieces.Piece<E>>) =>
   HttpServerResponse.stream(JsonPieces.stream(pieces), { contentType: "application/json" })

@@ -8,7 +8,6 @@ import type { HttpServerRequest } from "effect/http"
 import * as Bodies from "./Bodies.ts"
 import type { Served, Upload } from "./Dialect.ts"
 import * as ClassScores from "./ClassScores.ts"
-import * as GreyPng from "./GreyPng.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import type { Refusal } from "./Refusal.ts"
 
@@ -24,7 +23,7 @@ export const answer = (
   Effect.map(
     served.segment(upload, (segmented) =>
       Effect.flatMap(ClassScores.make(segmented), (found) =>
-        Effect.map(GreyPng.ids(found.labelMap, found.maxId), (png) => ({ found, png }))
+        Effect.map(ClassScores.png(found), (png) => ({ found, png }))
       )
     ),
     ({ found, png }) => {

@@ -13,7 +13,6 @@ import { randomHex } from "../randomHex.ts"
 import * as Bodies from "./Bodies.ts"
 import type { Dialect, DialectRoute, Segmented, Served } from "./Dialect.ts"
 import * as ClassScores from "./ClassScores.ts"
-import * as GreyPng from "./GreyPng.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import * as LargeJson from "./LargeJson.ts"
 import * as ModelName from "./ModelName.ts"
@@ -91,13 +90,16 @@ const predictions = (least: number | null | undefined) =>
     const sure =
       confidence === undefined
         ? undefined
-        : yield* GreyPng.ids({ width, height, data: yield* Steps.run(() => inBytes(confidence.data)) }, 255)
+        : yield* ClassScores.png({
+            labelMap: { width, height, data: yield* Steps.run(() => inBytes(confidence.data)) },
+            maxId: 255
+          })
     return {
       width,
       height,
       classes,
       took: Duration.toSeconds(segmented.segmentation.cost.duration),
-      mask: yield* GreyPng.ids(kept.labelMap, Math.max(maxId, background ?? 0)),
+      mask: yield* ClassScores.png({ labelMap: kept.labelMap, maxId: Math.max(maxId, background ?? 0) }),
       sure
     }
   })

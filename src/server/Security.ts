@@ -5,9 +5,9 @@
  * `Redacted` from the header on: logs and traces never have it.
  */
 import { createHash, timingSafeEqual } from "node:crypto"
-import { isIP } from "node:net"
 import { Context, Duration, Effect, Redacted, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
+import { isLoopback } from "../service/AddressGuard.ts"
 import type { Caller } from "./Caller.ts"
 import { Refusal } from "./Refusal.ts"
 import { ofTokens } from "./RefusalStatus.ts"
@@ -35,15 +35,6 @@ export const CurrentCaller = Context.Reference<Caller | undefined>(
     defaultValue: () => undefined
   }
 )
-
-/** Whether only this machine can reach an address. A name is taken for what it says: `localhost` and what ends in it. */
-export const isLoopback = (host: string): boolean => {
-  const name = host.toLowerCase().replace(/^\[|\]$/g, "")
-  if (isIP(name) === 4) return name.startsWith("127.")
-  // The same address, written with or without its last four bytes as IPv4.
-  if (isIP(name) === 6) return name === "::1" || /^::ffff:(?:127\.|7f[\da-f]{2}:)/.test(name)
-  return name === "localhost" || name.endsWith(".localhost")
-}
 
 /** What decides who may come in. */
 type AuthenticationOptions = Pick<SegFormerServerOptions, "allowAnyone" | "authorize" | "tokens">

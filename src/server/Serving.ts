@@ -76,7 +76,7 @@ export const make = Effect.fnUntraced(function* (
           .open(limits)
           .pipe(
             Effect.flatMap((image) => {
-              const made = segment({ name: image.name, open: () => Effect.succeed(image) })
+              const made = segment(image)
               return Effect.map(
                 cache === undefined ? made : cache.get(key, upload.bytes, made),
                 (segmentation) => ({ image, segmentation })

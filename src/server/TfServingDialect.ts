@@ -11,7 +11,6 @@ import type { LabelMap } from "../mask/LabelMap.ts"
 import * as Bodies from "./Bodies.ts"
 import type { Dialect, DialectRoute, Segmented, Served } from "./Dialect.ts"
 import * as ClassScores from "./ClassScores.ts"
-import * as GreyPng from "./GreyPng.ts"
 import * as IdsJson from "./IdsJson.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import * as LargeJson from "./LargeJson.ts"
@@ -68,13 +67,12 @@ interface Prediction {
 const prediction =
   (signature: "serving_default" | "png") =>
   (segmented: Segmented): Effect.Effect<Prediction, Refusals.Refusal> =>
-    Effect.flatMap(
-      ClassScores.make(segmented),
-      ({ labelMap, maxId }): Effect.Effect<Prediction, Refusals.Refusal> =>
-        signature === "png"
-          ? Effect.map(GreyPng.ids(labelMap, maxId), (png) => ({ labelMap, png }))
-          : Effect.succeed({ labelMap, png: undefined })
-    )
+    Effect.flatMap(ClassScores.make(segmented), (found): Effect.Effect<Prediction, Refusals.Refusal> => {
+      const { labelMap } = found
+      return signature === "png"
+        ? Effect.map(ClassScores.png(found), (png) => ({ labelMap, png }))
+        : Effect.succeed({ labelMap, png: undefined })
+    })
 
 function* pieces(predictions: ReadonlyArray<Prediction>): Generator<JsonPieces.Piece> {
   for (const [index, { labelMap, png }] of predictions.entries()) {

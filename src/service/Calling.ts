@@ -104,7 +104,7 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
           state.refusal = error
         })
       )
-    const isSuccess = (status: number) => (status >= 200 && status < 300) || described.successes.has(status)
+    const isSuccess = (answer: Answer) => Exchange.isSuccess(answer) || described.successes.has(answer.status)
 
     const once = (attempt: Attempt) => {
       const current = nestedIn(attempt, said.attempt, given)
@@ -119,7 +119,7 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
         })
       }
       return Effect.flatMap(wire.send(keyed, current), (answer) => {
-        if (!isSuccess(answer.status)) return refuse(answer)
+        if (!isSuccess(answer)) return refuse(answer)
         state.answer = answer
         return Effect.succeed(toResponse(request, answer, answer.body))
       })

@@ -45,6 +45,12 @@ export class InvalidUrl extends Schema.TaggedError<InvalidUrl>()("InvalidUrl", {
   get isRetryable(): boolean {
     return false
   }
+  get concerns(): "caller" {
+    return "caller"
+  }
+  get isTransient(): boolean {
+    return false
+  }
   override get message(): string {
     return `Cannot use "${this.url}" as a URL: ${this.detail}`
   }
@@ -71,6 +77,12 @@ export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("Co
   get isRetryable(): boolean {
     // A resolver that does not answer is EAI_AGAIN, and asked again.
     return this.code !== "ENOTFOUND" && !isTls(this.code)
+  }
+  get concerns(): "service" {
+    return "service"
+  }
+  get isTransient(): boolean {
+    return this.isRetryable
   }
   override get message(): string {
     const hint =
@@ -101,6 +113,12 @@ export class RateLimited extends Schema.TaggedError<RateLimited>()("RateLimited"
   get isRetryable(): boolean {
     return true
   }
+  get concerns(): "service" {
+    return "service"
+  }
+  get isTransient(): boolean {
+    return true
+  }
   override get message(): string {
     return `${this.service} limits how often it may be called (${this.status})${said(this.detail)}${wait(this)}${tracked(this)}`
   }
@@ -116,6 +134,12 @@ export class ServiceUnavailable extends Schema.TaggedError<ServiceUnavailable>()
     return this.status === 503 && this.retryAfter !== undefined
   }
   get isRetryable(): boolean {
+    return true
+  }
+  get concerns(): "service" {
+    return "service"
+  }
+  get isTransient(): boolean {
     return true
   }
   override get message(): string {
@@ -135,6 +159,12 @@ export class ModelLoading extends Schema.TaggedError<ModelLoading>()("ModelLoadi
   get isRetryable(): boolean {
     return true
   }
+  get concerns(): "service" {
+    return "service"
+  }
+  get isTransient(): boolean {
+    return true
+  }
   override get message(): string {
     return `${this.service} has not loaded its model yet (${this.status})${said(this.detail)}${wait(this)}${tracked(this)}`
   }
@@ -145,6 +175,12 @@ export class Unauthorized extends Schema.TaggedError<Unauthorized>()("Unauthoriz
   get isRetryable(): boolean {
     return false
   }
+  get concerns(): "caller" {
+    return "caller"
+  }
+  get isTransient(): boolean {
+    return false
+  }
   override get message(): string {
     return `${this.service} does not let this caller in (${this.status})${said(this.detail)}. Check its API key${tracked(this)}`
   }
@@ -153,6 +189,12 @@ export class Unauthorized extends Schema.TaggedError<Unauthorized>()("Unauthoriz
 /** 404 or 410: nothing answers at this path. */
 export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", answer) {
   get isRetryable(): boolean {
+    return false
+  }
+  get concerns(): "service" {
+    return "service"
+  }
+  get isTransient(): boolean {
     return false
   }
   override get message(): string {
@@ -172,6 +214,13 @@ export class RequestRejected extends Schema.TaggedError<RequestRejected>()("Requ
   get isRetryable(): boolean {
     return this.status === 408 || this.status === 425
   }
+  /** 413 and 415 are said of the image. */
+  get concerns(): "image" | "service" {
+    return this.status === 413 || this.status === 415 ? "image" : "service"
+  }
+  get isTransient(): boolean {
+    return this.isRetryable
+  }
   override get message(): string {
     return `${this.service} refuses the request (${this.status})${said(this.detail)}${tracked(this)}`
   }
@@ -185,6 +234,12 @@ export class ServiceFailed extends Schema.TaggedError<ServiceFailed>()("ServiceF
   get isRetryable(): boolean {
     return true
   }
+  get concerns(): "service" {
+    return "service"
+  }
+  get isTransient(): boolean {
+    return true
+  }
   override get message(): string {
     return `${this.service} failed (${this.status})${said(this.detail)}${wait(this)}${tracked(this)}`
   }
@@ -194,6 +249,12 @@ export class ServiceFailed extends Schema.TaggedError<ServiceFailed>()("ServiceF
 export class ReportedFailure extends Schema.TaggedError<ReportedFailure>()("ReportedFailure", answer) {
   /** No: it worked on the request and says it cannot, and asking again may be paid again. */
   get isRetryable(): boolean {
+    return false
+  }
+  get concerns(): "service" {
+    return "service"
+  }
+  get isTransient(): boolean {
     return false
   }
   override get message(): string {
@@ -215,6 +276,12 @@ export class ResponseNotDecodable extends Schema.TaggedError<ResponseNotDecodabl
   get isRetryable(): boolean {
     return false
   }
+  get concerns(): "service" {
+    return "service"
+  }
+  get isTransient(): boolean {
+    return false
+  }
   override get message(): string {
     const where = this.path === "" ? "" : ` at \`${this.path}\``
     const came = this.excerpt === "" ? "" : `. It starts: ${this.excerpt}`
@@ -233,6 +300,12 @@ export class ResponseTooLarge extends Schema.TaggedError<ResponseTooLarge>()("Re
   get isRetryable(): boolean {
     return false
   }
+  get concerns(): "service" {
+    return "service"
+  }
+  get isTransient(): boolean {
+    return false
+  }
   override get message(): string {
     const option = this.stage === "received" ? "maxBodyBytes" : "maxDecodedBytes"
     return `The answer of ${this.service} is larger than ${this.limit} bytes (${this.stage}). Raise \`${option}\` if that is to be expected${tracked(this)}`
@@ -248,6 +321,12 @@ export class RedirectRefused extends Schema.TaggedError<RedirectRefused>()("Redi
   detail: Schema.String
 }) {
   get isRetryable(): boolean {
+    return false
+  }
+  get concerns(): "service" {
+    return "service"
+  }
+  get isTransient(): boolean {
     return false
   }
   override get message(): string {

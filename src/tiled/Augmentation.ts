@@ -80,7 +80,7 @@ export const make = Effect.fnUntraced(function* (
     attempt: Attempt
   ): Effect.fn.Return<Prediction, SegmentationError> {
     const fail = (detail: string) => new InferenceFailed({ model: member.name, source: image.source, detail })
-    const raster = yield* codec.decode(image, { maxPixels: Number.MAX_SAFE_INTEGER })
+    const raster = yield* codec.decode(image)
     const look = Effect.fnUntraced(function* (view: View): Effect.fn.Return<Look, SegmentationError> {
       const isItself = view.scale === 1 && view.flip === undefined
       const seen = isItself ? image : yield* viewOf(codec, image, raster, view)

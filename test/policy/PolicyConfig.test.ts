@@ -124,6 +124,74 @@ describe("PolicyConfig", () => {
   )
 })
 
+/** What no policy may be, and the variables that say the same. */
+const wrong: ReadonlyArray<
+  readonly [name: string, options: Policy.PolicyOptions, env: Readonly<Record<string, string>>]
+> = [
+  ["deadline", { deadline: 0 }, { SEGFORMER_DEADLINE: "0" }],
+  ["attemptTimeout", { attemptTimeout: 0 }, { SEGFORMER_TIMEOUT: "0" }],
+  ["attemptTimeout", { attemptTimeout: Duration.infinity }, { SEGFORMER_TIMEOUT: "Infinity" }],
+  ["retry.times", { retry: { times: 1.5 } }, { SEGFORMER_MAX_RETRIES: "1.5" }],
+  ["retry.delay", { retry: { delay: -5 } }, { SEGFORMER_RETRY_DELAY: "-5" }],
+  ["retry.factor", { retry: { factor: 0.5 } }, { SEGFORMER_RETRY_FACTOR: "0.5" }],
+  ["retry.maxDelay", { retry: { maxDelay: 0 } }, { SEGFORMER_RETRY_MAX_DELAY: "0" }],
+  ["retry.maxRetryAfter", { retry: { maxRetryAfter: -1 } }, { SEGFORMER_MAX_RETRY_AFTER: "-1" }],
+  ["retryBudget.ratio", { retryBudget: { ratio: -1 } }, { SEGFORMER_RETRY_BUDGET_RATIO: "-1" }],
+  ["retryBudget.ratio", { retryBudget: { ratio: Number.NaN } }, { SEGFORMER_RETRY_BUDGET_RATIO: "NaN" }],
+  ["retryBudget.perSecond", { retryBudget: { perSecond: -1 } }, { SEGFORMER_RETRY_BUDGET_PER_SECOND: "-1" }],
+  ["rateLimit.limit", { rateLimit: { limit: 0 } }, { SEGFORMER_RATE_LIMIT: "0" }],
+  [
+    "rateLimit.window",
+    { rateLimit: { limit: 1, window: 0 } },
+    { SEGFORMER_RATE_LIMIT: "1", SEGFORMER_RATE_LIMIT_WINDOW: "0" }
+  ],
+  [
+    "rateLimit.burst",
+    { rateLimit: { limit: 1, burst: 0 } },
+    { SEGFORMER_RATE_LIMIT: "1", SEGFORMER_RATE_LIMIT_BURST: "0" }
+  ],
+  ["concurrency", { concurrency: 0 }, { SEGFORMER_MAX_CONNECTIONS: "0" }],
+  ["queue", { queue: -1 }, { SEGFORMER_QUEUE: "-1" }],
+  ["breaker.failures", { breaker: { failures: 0 } }, { SEGFORMER_BREAKER_FAILURES: "0" }],
+  ["breaker.openFor", { breaker: { openFor: 0 } }, { SEGFORMER_BREAKER_OPEN_FOR: "0" }],
+  ["breaker.slowAfter", { breaker: { slowAfter: 0 } }, { SEGFORMER_BREAKER_SLOW_AFTER: "0" }],
+  ["breaker.rate.threshold", { breaker: { rate: { threshold: 1.1 } } }, { SEGFORMER_BREAKER_RATE: "1.1" }],
+  [
+    "breaker.rate.size",
+    { breaker: { rate: { size: 0 } } },
+    { SEGFORMER_BREAKER_RATE: "1", SEGFORMER_BREAKER_RATE_SIZE: "0" }
+  ],
+  [
+    "breaker.rate.minimumCalls",
+    { breaker: { rate: { minimumCalls: 101 } } },
+    { SEGFORMER_BREAKER_RATE: "1", SEGFORMER_BREAKER_RATE_MINIMUM_CALLS: "101" }
+  ]
+]
+
+describe("what no policy may be", () => {
+  it.effect.each(wrong)(
+    "%s is refused from a program and from the environment alike",
+    ([name, options, env]) =>
+      Effect.gen(function* () {
+        assert.throws(() => Policy.make(options), RangeError, `Policy: \`${name}\` must be `)
+        assert.lengthOf(yield* problemsOf(env), 1)
+      })
+  )
+
+  it("each number and time of a policy is among those cases", () => {
+    const tried = new Set(wrong.map(([name]) => name))
+    assert.deepStrictEqual([...tried].toSorted(), Object.keys(Policy.ranges).toSorted())
+  })
+
+  it.effect("a wait of nothing before a retry, and no patience with Retry-After, are taken from both", () =>
+    Effect.gen(function* () {
+      const none = { delay: Duration.zero, maxRetryAfter: Duration.zero }
+      const env = { SEGFORMER_RETRY_DELAY: "0", SEGFORMER_MAX_RETRY_AFTER: "0" }
+      assert.deepStrictEqual(yield* policyOf(env), Policy.make({ retry: none }))
+    })
+  )
+})
+
 describe("Policy.merge", () => {
   const under: Policy.PolicyOptions = {
     deadline: "1 minute",

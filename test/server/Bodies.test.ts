@@ -4,7 +4,8 @@ import { request as send } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Fixtures } from "effect-segformer/testing"
-import { ask, serve, until } from "./support.ts"
+import { eventually } from "../support/Eventually.ts"
+import { ask, serve } from "./support.ts"
 
 const head = (length: number, more = "") =>
   `POST /v1/segment HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${length}\r\n${more}\r\n`
@@ -35,7 +36,7 @@ describe("a body", () => {
       const image = Fixtures.image
       const halves = [image.subarray(0, 100), image.subarray(100, 101), image.subarray(101)]
       const first = yield* talk(port, [head(image.length), ...halves])
-      yield* until(() => first.received() !== "")
+      yield* eventually(() => first.received() !== "")
       assert.match(first.received(), /^HTTP\/1\.1 200 /)
       first.end()
       const status = yield* Effect.callback<number | undefined>((resume) => {
@@ -53,17 +54,41 @@ describe("a body", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("of exactly as many bytes as may be is taken, with its length or without", () =>
+    Effect.gen(function* () {
+      const image = Fixtures.image
+      for (const [maxBytes, expected] of [
+        [image.length, 200],
+        [image.length - 1, 413]
+      ] as const) {
+        const { port } = yield* serve(undefined, { maxBytes })
+        for (const headers of [{ "content-length": image.length }, {}]) {
+          const status = yield* Effect.callback<number | undefined>((resume) => {
+            const to = { port, host: "127.0.0.1", method: "POST", path: "/v1/segment", headers }
+            const outgoing = send(to, (response) => {
+              response.resume()
+              resume(Effect.succeed(response.statusCode))
+            })
+            outgoing.on("error", () => {})
+            outgoing.end(image)
+          })
+          assert.strictEqual(status, expected)
+        }
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.live("is asked for where the caller waits to be", () =>
     Effect.gen(function* () {
       const { port } = yield* serve()
       const waiting = yield* talk(port, [head(Fixtures.image.length, "expect: 100-continue\r\n")])
-      yield* until(() => waiting.received() !== "")
+      yield* eventually(() => waiting.received() !== "")
       assert.match(waiting.received(), /^HTTP\/1\.1 100 Continue/)
       waiting.end()
       // What is too large is not asked for.
       const small = yield* serve(undefined, { maxBytes: 1000 })
       const refused = yield* talk(small.port, [head(200_000, "expect: 100-continue\r\n")])
-      yield* until(() => refused.received() !== "")
+      yield* eventually(() => refused.received() !== "")
       assert.match(refused.received(), /^HTTP\/1\.1 413 /)
       refused.end()
     }).pipe(Effect.scoped)

@@ -11,14 +11,14 @@ export type Predict = Parameters<typeof Transport.layer>[0]["predict"]
 
 export const fixture: Predict = () => Effect.succeed(Fixtures.prediction)
 
-/** Serves a function, without retries and without a log. */
+/** Serves a function, without retries, a log, or the page, whose files would be compressed for each server anew. */
 export const serve = (
   predict: Predict = fixture,
   options?: SegFormerServerOptions,
   transport?: Partial<Parameters<typeof Transport.layer>[0]>
 ): Effect.Effect<SegFormerServer["Service"], StartError, Scope.Scope> =>
   Effect.provide(
-    SegFormerServer.make({ port: 0, ...options }),
+    SegFormerServer.make({ port: 0, page: false, ...options }),
     Layer.merge(
       SharpCodec.layer,
       Transport.layer({
@@ -106,10 +106,6 @@ export const gate = () => {
       )
   }
 }
-
-/** Waits until something holds. */
-export const until = (condition: () => boolean): Effect.Effect<void> =>
-  Effect.suspend(() => (condition() ? Effect.void : Effect.andThen(Effect.sleep(10), until(condition))))
 
 /** A path as it is written: `fetch` would tidy it up. */
 export const rawGet = (port: number, path: string, host = "localhost"): Effect.Effect<string> =>

@@ -23,8 +23,7 @@ const written = Effect.fnUntraced(function* (name: string, pipeline: Sharp) {
   return { folder, path }
 })
 
-const decoded = (image: ImageSource.Image) =>
-  Effect.flatMap(ImageCodec, (codec) => codec.decode(image, { maxPixels: Number.MAX_SAFE_INTEGER }))
+const decoded = (image: ImageSource.Image) => Effect.flatMap(ImageCodec, (codec) => codec.decode(image))
 
 /** Windows of a file are what the same pixels of the decoded file are. */
 const agree = Effect.fnUntraced(function* (path: string, options?: LargeImage.FileOptions) {

@@ -38,7 +38,7 @@ export interface SubmitOptions<E, R> {
   readonly chunk?: number | undefined
   /** What the workers are told of the run: whatever JSON can hold. */
   readonly spec?: unknown
-  /** The run is cancelled when more images than this have failed. */
+  /** The run is cancelled with the failure that is the N-th since this submission. Without limit by default. */
   readonly maxFailures?: number | undefined
   /** Go on although workers have another model or other sinks than the run was begun with. */
   readonly allowChange?: boolean | undefined

@@ -34,7 +34,10 @@ import {
 import type { HttpClient } from "effect/http"
 import type * as SqlClient from "effect/sql/SqlClient"
 import { Activity, DurableClock, type WorkflowEngine } from "effect/workflow"
+import * as Backoff from "../../policy/Backoff.ts"
 import * as Policy from "../../policy/Policy.ts"
+import type { TooManyFailures } from "../BatchError.ts"
+import * as FailureRules from "../FailureRules.ts"
 import type { Failure, Receipt } from "../Receipt.ts"
 import * as OpenRun from "./OpenRun.ts"
 import * as RunGate from "./RunGate.ts"
@@ -56,18 +59,22 @@ export interface WorkerOptions<E, R, R2> {
   /** Images under way at once, over all runs. 4 by default. */
   readonly concurrency?: number | undefined
   /**
-   * Images that failed by something that passes (`isRetryable`, an open circuit) are tried again with their chunk, on
-   * top of what the transport's policy did for each call: 3 times after 10, 20 and 40 s by default.
+   * Images that failed by something that passes (`isTransient`) are tried again with their chunk, on top of what the
+   * transport's policy did for each call: 3 times after 10, 20 and 40 s by default.
    */
   readonly retry?: Policy.PolicyOptions["retry"]
+  /** How long an image waits for a service that asks to be left alone, before it counts as failed. 10 minutes. */
+  readonly patience?: Duration.Input | undefined
+  /**
+   * Pauses a run of which this worker has seen so many images fail one after the other, 100 by default: something else is
+   * wrong then. What is wrong with an image (`concerns`) does not count.
+   */
+  readonly maxFailuresInARow?: number | undefined
 }
 
 /** Results are noted in the database after so many images, or so much time. */
 const batch = 64
 const batchTime = Duration.seconds(1)
-
-/** Failures of the way to the segmenter, which another time may be free. */
-const passing: ReadonlySet<string> = new Set(["CircuitOpen", "QueueFull", "RetryBudgetSpent"])
 
 const standardRetry: Policy.Policy = {
   ...Policy.standard,
@@ -94,6 +101,10 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
   const tables = yield* RunTables.make
   const concurrency = options.concurrency ?? 4
   const { retry } = Policy.make({ retry: options.retry }, standardRetry)
+  const rules = {
+    patience: Duration.fromInputUnsafe(options.patience ?? FailureRules.standardPatience),
+    maxFailuresInARow: options.maxFailuresInARow
+  }
   const images = Semaphore.makeUnsafe(concurrency)
   // One more than there are images at once, so that the next chunk begins while the last images of one end.
   const chunks = Semaphore.makeUnsafe(concurrency + 1)
@@ -101,7 +112,7 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
   const runs = yield* RcMap.make({
     lookup: Effect.fnUntraced(function* (submission: string) {
       const { id, spec } = yield* tables.get(submission.slice(submission.indexOf(" ") + 1))
-      return yield* OpenRun.make(tables, id, yield* options.work({ id, spec }))
+      return yield* OpenRun.make(tables, id, yield* options.work({ id, spec }), rules)
     }),
     idleTimeToLive: "1 minute"
   })
@@ -134,30 +145,54 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
     }
   })
 
-  /** Does what is left of a chunk. Gives how many images are left, and how many of them are worth another attempt. */
+  /**
+   * Does what is left of a chunk. Gives how many images are left, how many of them are worth another attempt, and the
+   * milliseconds that their service asks to wait before.
+   */
   const doChunk = Effect.fnUntraced(function* (run: string, chunk: number, isLast: boolean) {
     const again = new Set<string>()
+    let wait = Duration.zero
     while (true) {
       const work = yield* opened(run)
       const left = yield* patiently(tables.leftOf(run, chunk))
       if (work === undefined) return { left: left.length, again: 0 }
       const next = left.filter(({ key }) => !again.has(key))
-      // Those that were not begun, because the run was paused or cancelled meanwhile.
+      // Those that were not begun, or that wait for the service, because the run was paused or cancelled meanwhile.
       let waiting = 0
+      const fail = (
+        image: RunTables.ImageRef,
+        error: Parameters<FailureRules.Tally["failed"]>[0] & { readonly _tag: string }
+      ) => {
+        const tooMany = work.tally.failed(error)
+        const outcome = failed(image.key, error)
+        if (tooMany === undefined) return Effect.succeed(outcome)
+        work.gate.close()
+        return Effect.as(pause(run, inARow(tooMany)), outcome)
+      }
       const one = (image: RunTables.ImageRef) =>
         images.withPermit(work.process(image)).pipe(
           Effect.map((receipt) => {
-            if (receipt !== undefined) return done(receipt)
-            waiting++
-            return undecided
+            if (receipt === undefined) {
+              waiting++
+              return undecided
+            }
+            work.tally.done()
+            return done(receipt)
           }),
           Effect.catch((error) => {
-            const isPassing = ("isRetryable" in error && error.isRetryable) || passing.has(error._tag)
-            if (isLast || !isPassing) return Effect.succeed(failed(image.key, error))
+            if (error._tag !== "SinkFailed" && FailureRules.isTurnedAway(error) && !work.gate.isOpen()) {
+              waiting++
+              return Effect.succeed(undecided)
+            }
+            const isPassing =
+              error.isTransient && !Backoff.isFinal(retry, error) && !Backoff.asksTooMuch(retry, error)
+            if (isLast || !isPassing) return fail(image, error)
             again.add(image.key)
+            if ("retryAfter" in error && error.retryAfter !== undefined)
+              wait = Duration.max(wait, error.retryAfter)
             return Effect.succeed(undecided)
           }),
-          Effect.catchDefect((defect) => Effect.succeed(failed(image.key, asFailure(defect))))
+          Effect.catchDefect((defect) => fail(image, asFailure(defect)))
         )
       yield* Stream.fromIterable(next).pipe(
         Stream.mapEffect(one, { concurrency, unordered: true }),
@@ -170,7 +205,8 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
         ),
         chunks.withPermit
       )
-      if (waiting === 0) return { left: again.size, again: again.size }
+      if (waiting === 0)
+        return { left: again.size, again: again.size, wait: Math.ceil(Duration.toMillis(wait)) }
     }
   }, Effect.scoped)
 
@@ -185,9 +221,17 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
   const chunkLayer = Chunk.toLayer(
     Effect.fnUntraced(function* ({ chunk, run }) {
       for (let attempt = 1; ; attempt++) {
-        const { again, left } = yield* Activity.make({
+        const {
+          again,
+          left,
+          wait = 0
+        } = yield* Activity.make({
           name: "images",
-          success: Schema.Struct({ left: Schema.Int, again: Schema.Int }),
+          success: Schema.Struct({
+            left: Schema.Int,
+            again: Schema.Int,
+            wait: Schema.optionalKey(Schema.Int)
+          }),
           execute: orPause(run, doChunk(run, chunk, attempt > retry.times))
         }).pipe(Effect.provideService(Activity.CurrentAttempt, attempt))
         if (again === 0) {
@@ -196,10 +240,9 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
           yield* finishIfSettled(run)
           return { left }
         }
-        const delay = Duration.times(retry.delay, retry.factor ** (attempt - 1))
         yield* DurableClock.sleep({
           name: `before attempt ${attempt + 1}`,
-          duration: Duration.min(delay, retry.maxDelay)
+          duration: yield* Backoff.delay(retry, attempt, Duration.millis(wait))
         })
       }
     })
@@ -225,6 +268,9 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
 
   return Layer.merge(chunkLayer, finishLayer)
 })
+
+const inARow = ({ failed, last }: TooManyFailures): string =>
+  `${failed} images failed one after the other on a worker. The last one: ${last}`
 
 /** What became of an image in one attempt: one of both, or nothing yet. */
 interface Outcome {

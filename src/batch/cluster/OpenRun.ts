@@ -1,9 +1,12 @@
 /** A run, open on a worker: its body of work, and how results are noted in the database. */
-import { Effect, Schedule, Stream, type Scope } from "effect"
+import { type Duration, Effect, Schedule, Stream, type Scope } from "effect"
+import type { PolicyError } from "../../policy/PolicyError.ts"
 import type { SegmentOptions } from "../../Segmenter.ts"
 import type { SegmentationError } from "../../SegmentationError.ts"
+import type { ServiceError } from "../../service/ServiceError.ts"
 import { Transport } from "../../Transport.ts"
 import { RunChanged, RunFolderFailed, type SinkFailed } from "../BatchError.ts"
+import * as FailureRules from "../FailureRules.ts"
 import * as Fingerprint from "../Fingerprint.ts"
 import * as Item from "../Item.ts"
 import type { Failure, Receipt } from "../Receipt.ts"
@@ -25,6 +28,8 @@ export interface Workload<R> {
 export interface OpenRun<R> {
   /** Whether images may be begun. */
   readonly gate: RunGate.RunGate
+  /** What this worker has seen fail of the run. */
+  readonly tally: FailureRules.Tally
   /** Does one image; undefined where the run does not go on. */
   readonly process: (
     image: ImageRef
@@ -54,10 +59,11 @@ export const ask = (tables: RunTables, run: string): Effect.Effect<RunRow | unde
 export const make = Effect.fnUntraced(function* <R>(
   tables: RunTables,
   run: string,
-  workload: Workload<R>
+  workload: Workload<R>,
+  rules: { readonly patience: Duration.Duration; readonly maxFailuresInARow: number | undefined }
 ): Effect.fn.Return<
   OpenRun<R>,
-  SegmentationError | SinkFailed | RunChanged | DatabaseFailed | UnknownRun,
+  ServiceError | PolicyError | SinkFailed | RunChanged | DatabaseFailed | UnknownRun,
   R | Scope.Scope
 > {
   const { segment, sinks, transport } = workload
@@ -69,19 +75,20 @@ export const make = Effect.fnUntraced(function* <R>(
   const changes = Fingerprint.changes(begun, fingerprint)
   if (changes.length > 0) return yield* new RunChanged({ folder: `the database ("${run}")`, changes })
 
+  const gate = yield* RunGate.make(ask(tables, run))
+
   // What is done here and not noted yet, by content.
   const unsettled = new Map<string, Receipt>()
   const work = Work.make({
     sinks,
     segment,
+    around: FailureRules.patiently({ patience: rules.patience, goesOn: gate.isOpen }),
     find: (content) =>
       Effect.suspend(() => {
         const known = unsettled.get(content)
         return known === undefined ? patiently(tables.find(run, content)) : Effect.succeed(known)
       })
   })
-  const gate = yield* RunGate.make(ask(tables, run))
-
   const process = (image: ImageRef) =>
     Effect.suspend(() => {
       if (!gate.isOpen()) return Effect.undefined
@@ -106,7 +113,7 @@ export const make = Effect.fnUntraced(function* <R>(
             ...failures,
             ...receipts.map(({ key }) => ({ key, tag: lost.failure._tag, message: lost.failure.message }))
           ]
-    yield* patiently(tables.settle(run, settled))
+    if (!(yield* patiently(tables.settle(run, settled)))) gate.close()
     for (const { content, key } of receipts)
       if (unsettled.get(content)?.key === key) unsettled.delete(content)
   })
@@ -119,6 +126,7 @@ export const make = Effect.fnUntraced(function* <R>(
 
   return {
     gate,
+    tally: FailureRules.tally({ maxFailuresInARow: rules.maxFailuresInARow }),
     process,
     settle,
     // Nobody else is at work then: what killed processes have left can go.

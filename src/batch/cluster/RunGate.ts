@@ -17,6 +17,8 @@ export interface RunGate {
   readonly isOpen: () => boolean
   /** Said by who has just asked. */
   readonly open: () => void
+  /** Said by who has just seen the run end. */
+  readonly close: () => void
 }
 
 /** Asks as long as the scope lasts. */
@@ -32,6 +34,9 @@ export const make = Effect.fnUntraced(function* (
     isOpen: () => isOpen,
     open: () => {
       isOpen = true
+    },
+    close: () => {
+      isOpen = false
     }
   }
 })

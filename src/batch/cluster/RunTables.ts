@@ -33,6 +33,7 @@ export const RunRow = Schema.Struct({
   /** Of those done, the images whose content had been done before. */
   repeated: Schema.Int,
   failed: Schema.Int,
+  /** The number of failures that ends it: those before the last submission, and what that one allows. */
   max_failures: Schema.NullOr(Schema.Int),
   created_at: Schema.Date,
   finished_at: Schema.NullOr(Schema.Date),
@@ -165,7 +166,8 @@ export const make = Effect.gen(function* () {
     }) =>
       sql`INSERT INTO segformer_runs AS run (id, spec, max_failures)
         VALUES (${run.id}, ${toJson(run.spec)}, ${run.maxFailures ?? null})
-        ON CONFLICT (id) DO UPDATE SET spec = EXCLUDED.spec, max_failures = EXCLUDED.max_failures, open = TRUE,
+        ON CONFLICT (id) DO UPDATE SET spec = EXCLUDED.spec, max_failures = run.failed + EXCLUDED.max_failures,
+          open = TRUE,
           epoch = run.epoch + 1, reason = NULL, finished_at = NULL,
           fingerprint = CASE WHEN ${run.allowChange} THEN NULL ELSE run.fingerprint END,
           state = CASE WHEN run.state = 'paused' THEN 'paused' ELSE 'running' END`.pipe(
@@ -225,7 +227,8 @@ export const make = Effect.gen(function* () {
           Effect.gen(function* () {
             const again = yield* sql`UPDATE segformer_images SET settled_at = NULL, tag = NULL, message = NULL
               WHERE run = ${run} AND tag IS NOT NULL RETURNING 1`
-            yield* sql`UPDATE segformer_runs SET failed = failed - ${again.length}::int WHERE id = ${run}`
+            yield* sql`UPDATE segformer_runs SET failed = failed - ${again.length}::int,
+              max_failures = max_failures - ${again.length}::int WHERE id = ${run}`
             return again.length
           })
         )
@@ -263,7 +266,7 @@ export const make = Effect.gen(function* () {
         failed("look whether a run is done")
       ),
 
-    /** Settles images and counts them; those that are settled already are left as they are. */
+    /** Settles images and counts them; those that are settled already are left as they are. Gives whether the run goes on. */
     settle: (run: string, images: ReadonlyArray<Settled>) => {
       const given = images.map((image) =>
         "receipt" in image
@@ -275,7 +278,8 @@ export const make = Effect.gen(function* () {
             }
           : { key: image.key, tag: image.tag, message: storable(image.message), repeated: false }
       )
-      return sql`WITH given AS (
+      const ends = sql`counted.failed > 0 AND run.failed + counted.failed >= run.max_failures AND run.state = 'running'`
+      return sql<{ readonly state: string }>`WITH given AS (
           SELECT * FROM jsonb_to_recordset(${toJson(given)}::jsonb)
             AS given (key TEXT, content TEXT, receipt TEXT, tag TEXT, message TEXT, repeated BOOLEAN)
         ), settled AS (
@@ -289,11 +293,12 @@ export const make = Effect.gen(function* () {
         )
         UPDATE segformer_runs AS run SET done = run.done + counted.done, repeated = run.repeated + counted.repeated,
           failed = run.failed + counted.failed,
-          state = CASE WHEN run.failed + counted.failed > run.max_failures AND run.state = 'running'
-            THEN 'cancelled' ELSE run.state END,
-          reason = CASE WHEN run.failed + counted.failed > run.max_failures AND run.state = 'running'
-            THEN 'more than ' || run.max_failures || ' images failed' ELSE run.reason END
-        FROM counted WHERE run.id = ${run}`.pipe(Effect.asVoid, failed("note results"))
+          state = CASE WHEN ${ends} THEN 'cancelled' ELSE run.state END,
+          reason = CASE WHEN ${ends} THEN 'too many images failed: ' || (run.failed + counted.failed) ELSE run.reason END
+        FROM counted WHERE run.id = ${run} RETURNING run.state`.pipe(
+        Effect.map(([row]) => row?.state === "running"),
+        failed("note results")
+      )
     },
 
     /** The receipt of an image of the run with this content. */

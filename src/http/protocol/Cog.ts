@@ -19,6 +19,7 @@ import type { Attempt } from "../../policy/Attempt.ts"
 import * as RetryAfter from "../../policy/RetryAfter.ts"
 import type { Prediction } from "../../Prediction.ts"
 import type { SegmentationError } from "../../SegmentationError.ts"
+import type { ServiceError } from "../../service/ServiceError.ts"
 import * as Decode from "../../service/Decode.ts"
 import type { Answer, Exchange } from "../../service/Exchange.ts"
 import * as JobProtocol from "../JobProtocol.ts"
@@ -79,7 +80,7 @@ interface Asking {
 const snapshotOf = (
   answer: Answer,
   jobId: string
-): Effect.Effect<JobSnapshot<JobProtocol.Output>, SegmentationError> =>
+): Effect.Effect<JobSnapshot<JobProtocol.Output>, ServiceError> =>
   Effect.gen(function* () {
     const retryAfter = RetryAfter.fromHeaders(answer.headers, yield* Clock.currentTimeMillis)
     const common = { job: { jobId }, requestId: answer.requestId, retryAfter }
@@ -99,7 +100,7 @@ export const make = (options: CogOptions = {}): Protocol => {
 
   const contractOf = (
     exchange: Exchange
-  ): JobClient.JobContract<Asking, JobProtocol.Output, JobProtocol.Result, SegmentationError> => {
+  ): JobClient.JobContract<Asking, JobProtocol.Output, JobProtocol.Result, ServiceError> => {
     const ask = ({ body, id }: Asking, attempt: Attempt) =>
       Effect.flatMap(exchange.send({ method, path: pathOf(id), body }, attempt), (answer) =>
         snapshotOf(answer, id)
@@ -156,13 +157,6 @@ export const make = (options: CogOptions = {}): Protocol => {
           return yield* JobProtocol.readOutput(done, image, options)
         })
       ),
-    encode: (image) =>
-      Effect.map(Body.dataUrl(image), (value) => ({
-        method: "POST",
-        path: "/predictions",
-        body: Body.json({ input: { ...inputs, [input]: value } })
-      })),
-    decode: (answer) => Effect.fail(Decode.notDecodable(answer, "", "a job may take more than one answer")),
     readError: Errors.read,
     health: {
       call: { method: "GET", path: "/health-check" },

@@ -22,7 +22,7 @@ import * as MaskAnswer from "../MaskAnswer.ts"
 import { classesOf } from "../MaskDecoding.ts"
 import * as Body from "./Body.ts"
 import * as Errors from "./Errors.ts"
-import type { Protocol } from "./Protocol.ts"
+import type { RequestProtocol } from "./Protocol.ts"
 
 /** How the image is sent. */
 export type CustomBody =
@@ -84,7 +84,7 @@ const encode = (image: Image, body: CustomBody): Effect.Effect<NonNullable<Call[
 }
 
 /** The protocol that the options describe. */
-export const make = (options: CustomOptions = {}): Protocol => ({
+export const make = (options: CustomOptions = {}): RequestProtocol => ({
   name: options.name ?? "custom",
   encode: (image) =>
     Effect.map(encode(image, options.body ?? { as: "form" }), (body) => ({

@@ -15,13 +15,13 @@
 import { Duration, Effect, Result, Schema } from "effect"
 import type { Image } from "../../image/ImageSource.ts"
 import { type ImageError, UnsupportedImage } from "../../image/ImageError.ts"
-import type { ImageFormat } from "../../image/ImageHeader.ts"
+import type { ImageFormat } from "../../image/ImageFormat.ts"
 import * as ClassTable from "../../mask/ClassTable.ts"
 import type { Palette } from "../../mask/Palette.ts"
 import type { Region } from "../../mask/Region.ts"
 import type { Pictures, Prediction } from "../../Prediction.ts"
 import * as Decode from "../../service/Decode.ts"
-import type { Answer } from "../../service/Exchange.ts"
+import { type Answer, ok as succeeded } from "../../service/Exchange.ts"
 import * as Multipart from "../../service/Multipart.ts"
 import * as Body from "./Body.ts"
 import type { ReportedFailure, ResponseNotDecodable, ServiceError } from "../../service/ServiceError.ts"
@@ -30,8 +30,8 @@ import { maxPixels } from "../MaskLimits.ts"
 import * as Errors from "./Errors.ts"
 import type { ErrorBody, Protocol } from "./Protocol.ts"
 
-/** What the service takes: it looks at the ending of the file name. */
-const formats: ReadonlySet<ImageFormat> = new Set<ImageFormat>(["png", "jpeg", "bmp", "tiff"])
+/** What the service takes: it looks at the ending of the file name. @internal */
+export const formats: ReadonlySet<ImageFormat> = new Set<ImageFormat>(["png", "jpeg", "bmp", "tiff"])
 
 /** Its limit on an upload, in bytes. */
 const maxUpload = 50 * 1024 * 1024
@@ -271,7 +271,7 @@ export const readError = (answer: Answer): ErrorBody => {
 }
 
 /** The answer if its status is a success, else its error. */
-export const ok = (answer: Answer): Effect.Effect<Answer, ServiceError> => Errors.ok(answer, readError)
+export const ok = (answer: Answer): Effect.Effect<Answer, ServiceError> => succeeded(answer, readError)
 
 export interface InspectionOptions {
   /**

@@ -176,20 +176,8 @@ export const make = Effect.fnUntraced(function* (
     return (yield* infer([item]))[0]!
   })
 
-  const unasked: InferAnswer.TensorInfo = {
-    name: options.input ?? "pixel_values",
-    datatype: "FP32",
-    shape: [-1, 3, -1, -1]
-  }
-
   return {
     name: "openinference",
-    encode: (image) =>
-      Effect.flatMap(InferRequest.prepare(codec, image, unasked, preprocessing), (tensor) => {
-        const { binary = false, model, output } = options
-        return InferRequest.call([tensor], { path, id: model, output, binary })
-      }),
-    decode: (answer) => Effect.map(InferAnswer.decode(answer, options), ([prediction]) => prediction!),
     readError,
     predict,
     health: Errors.healthByStatus(`${path}/ready`),

@@ -3,14 +3,16 @@
  * to ask whether it is ready and which model it has. Everything else (limits, time-outs, retries, secrets) is the
  * same for each, and not its concern.
  */
-import type { Effect } from "effect"
+import type { Duration, Effect } from "effect"
+import type { ImageError } from "../../image/ImageError.ts"
 import type { Image } from "../../image/ImageSource.ts"
-import type { Duration } from "effect"
+import type { MaskNotDecodable } from "../../mask/MaskError.ts"
 import type { Prediction } from "../../Prediction.ts"
 import type { SegmentationError } from "../../SegmentationError.ts"
 import type { Policy, PolicyOptions } from "../../policy/Policy.ts"
 import type { Attempt } from "../../policy/Attempt.ts"
 import type { Answer, Call, Exchange } from "../../service/Exchange.ts"
+import type { ServiceError } from "../../service/ServiceError.ts"
 import type { Health, ModelDescription } from "../../Transport.ts"
 
 /** What an error's body says. The status is judged elsewhere. */
@@ -24,35 +26,15 @@ export interface ErrorBody {
 /** A question to a service and how to read its answer, whatever its status. */
 export interface Question<A> {
   readonly call: Call
-  readonly read: (answer: Answer) => Effect.Effect<A, SegmentationError>
+  readonly read: (answer: Answer) => Effect.Effect<A, ServiceError>
 }
 
-export interface Protocol {
+/** What every protocol has, however it predicts. */
+interface Common {
   /** As in configuration, such as `inspection`. */
   readonly name: string
-  /** The request for one image. Fails where the service would not take the image. */
-  readonly encode: (image: Image) => Effect.Effect<Call, SegmentationError>
-  /** The prediction in an answer whose status is a success. */
-  readonly decode: (answer: Answer, image: Image) => Effect.Effect<Prediction, SegmentationError>
   /** What the body of a failed request says. It never fails: a body that cannot be read says nothing. */
   readonly readError: (answer: Answer) => ErrorBody
-  /**
-   * The whole of one attempt, for protocols that need more than one request: those that ask for the model's metadata
-   * first, and jobs. Replaces `encode` and `decode`.
-   */
-  readonly predict?:
-    | ((
-        exchange: Exchange,
-        image: Image,
-        attempt: Attempt,
-        policy: Policy
-      ) => Effect.Effect<Prediction, SegmentationError>)
-    | undefined
-  /**
-   * An attempt is a job of many requests, and must not be repeated as a whole: `predict` gets the policy for each of
-   * them, and what is around it neither retries nor limits an attempt. Off by default.
-   */
-  readonly isJob?: boolean | undefined
   /**
    * What suits services of this kind, or the one at this address, where it is other than `Policy.standard`. The user's
    * own goes before it.
@@ -62,3 +44,34 @@ export interface Protocol {
   /** A question, or what is known of the model beforehand where the service does not say. */
   readonly describe: Question<ModelDescription> | ModelDescription
 }
+
+/** A prediction is one request and its answer. */
+export interface RequestProtocol extends Common {
+  /** The request for one image. Fails where the service would not take the image. */
+  readonly encode: (image: Image) => Effect.Effect<Call, ImageError>
+  /** The prediction in an answer whose status is a success. */
+  readonly decode: (
+    answer: Answer,
+    image: Image
+  ) => Effect.Effect<Prediction, ServiceError | MaskNotDecodable>
+  readonly predict?: undefined
+}
+
+/** A prediction takes more than one request: the model's metadata is asked for first, or it is a job. */
+export interface AttemptProtocol extends Common {
+  /** The whole of one attempt. */
+  readonly predict: (
+    exchange: Exchange,
+    image: Image,
+    attempt: Attempt,
+    policy: Policy
+  ) => Effect.Effect<Prediction, SegmentationError>
+  /**
+   * An attempt is a job of many requests, and must not be repeated as a whole: `predict` gets the policy for each of
+   * them, and what is around it neither retries nor limits an attempt. Off by default.
+   */
+  readonly isJob?: boolean | undefined
+}
+
+/** What a service speaks, as a value: either kind. */
+export type Protocol = RequestProtocol | AttemptProtocol

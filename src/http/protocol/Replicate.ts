@@ -24,6 +24,7 @@ import type * as JobClient from "../../jobs/JobClient.ts"
 import * as RetryAfter from "../../policy/RetryAfter.ts"
 import type { Prediction } from "../../Prediction.ts"
 import type { SegmentationError } from "../../SegmentationError.ts"
+import type { ServiceError } from "../../service/ServiceError.ts"
 import * as Decode from "../../service/Decode.ts"
 import type { Answer, Exchange } from "../../service/Exchange.ts"
 import type { Hosts } from "../../service/Hosts.ts"
@@ -115,7 +116,7 @@ export const statusOf = <A>(
   }
 }
 
-const snapshotOf = (answer: Answer): Effect.Effect<JobSnapshot<JobProtocol.Output>, SegmentationError> =>
+const snapshotOf = (answer: Answer): Effect.Effect<JobSnapshot<JobProtocol.Output>, ServiceError> =>
   Effect.gen(function* () {
     const json = yield* decode(yield* Errors.ok(answer))
     const seconds = json.metrics?.predict_time
@@ -134,12 +135,7 @@ const snapshotOf = (answer: Answer): Effect.Effect<JobSnapshot<JobProtocol.Outpu
 
 const pathOf = ({ jobId }: JobRef) => `/v1/predictions/${encodeURIComponent(jobId)}`
 
-type Contract = JobClient.JobContract<
-  HttpBody.HttpBody,
-  JobProtocol.Output,
-  JobProtocol.Result,
-  SegmentationError
->
+type Contract = JobClient.JobContract<HttpBody.HttpBody, JobProtocol.Output, JobProtocol.Result, ServiceError>
 
 const contractOf = (exchange: Exchange, options: ReplicateOptions): Contract => ({
   service: exchange.service,
@@ -211,9 +207,6 @@ export const make = (given: ReplicateOptions): Protocol => {
           return yield* JobProtocol.readOutput(done, image, options)
         })
       ),
-    encode: (image) =>
-      Effect.map(encode(image, options), (body) => ({ method: "POST", path: "/v1/predictions", body })),
-    decode: (answer) => Effect.fail(Decode.notDecodable(answer, "", "a job takes more than one answer")),
     readError: Errors.read,
     health: Errors.healthByStatus(model === undefined ? "/v1/account" : `/v1/models/${model}`),
     describe: { name: model ?? version, classes: classesOf(options) }

@@ -6,18 +6,10 @@
  * its image, and the rest of the job goes on.
  */
 import { createHash } from "node:crypto"
-import {
-  Clock,
-  Deferred,
-  Duration,
-  Effect,
-  type FileSystem,
-  Queue,
-  Schedule,
-  type Scope,
-  Semaphore
-} from "effect"
-import { acquire } from "../../batch/RunLock.ts"
+import { Clock, Deferred, Duration, Effect, FileSystem, Queue, Schedule, type Scope, Semaphore } from "effect"
+import * as Lock from "../../files/Lock.ts"
+import * as Backoff from "../../policy/Backoff.ts"
+import * as Policy from "../../policy/Policy.ts"
 import { randomHex } from "../../randomHex.ts"
 import type { Upload } from "../Dialect.ts"
 import { notFound, Refusal, tagOf } from "../Refusal.ts"
@@ -81,15 +73,10 @@ const sha256 = (...parts: ReadonlyArray<string | Uint8Array>): string => {
 }
 
 /** Failures of what is behind this server, which may be back soon. */
-const passing = new Set([408, 429, 503, 504])
+const passing = new Set([503, 504])
 
 /** Six times in a bit more than a minute. */
-const again = Schedule.max([
-  Schedule.exponential("1 second").pipe(
-    Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.seconds(30))))
-  ),
-  Schedule.recurs(6)
-])
+const again = Backoff.schedule({ ...Policy.standard.retry, times: 6, maxDelay: Duration.seconds(30) })
 
 const lost = new Refusal({
   status: 500,
@@ -117,7 +104,10 @@ export const make = Effect.fnUntraced(function* (
     ))
   const folder = JobFolder.make(files, path)
   yield* Effect.mapError(files.makeDirectory(path, { recursive: true }), cannot(path))
-  yield* Effect.mapError(acquire(path), cannot(path))
+  yield* Lock.acquire(path).pipe(
+    Effect.mapError(cannot(path)),
+    Effect.provideService(FileSystem.FileSystem, files)
+  )
   const before = yield* Effect.mapError(folder.found, cannot(path))
 
   const jobs = new Map<string, Job>()

@@ -20,7 +20,7 @@ export const work =
   (model, upload, requestId) =>
     Effect.flatMap(Models.find(models, model), ({ name, served }) =>
       served.segment(upload, (segmented) => {
-        const as = (format: Answer.Format) =>
+        const as = (format: string) =>
           Effect.flatMap(
             Answer.make(segmented, { format, labels: false, confidence: false }, { model: name, requestId }),
             bytesOf

@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { FeatureCollection } from "../../mask/GeoJson.ts"
 import { Dataset } from "../../mask/Coco.ts"
+import * as Exports from "../../mask/Exports.ts"
 import { refusals } from "./ApiError.ts"
 import { Authorization } from "./Authorization.ts"
 
@@ -93,14 +94,23 @@ export const segmentQuery = {
 
 const file = (contentType: string) => Schema.Uint8Array.pipe(HttpApiSchema.asUint8Array({ contentType }))
 
+/** Formats of export whose content has a schema of its own. */
+const documents = [
+  FeatureCollection.pipe(HttpApiSchema.asJson({ contentType: Exports.formats.geojson.mediaType })),
+  Dataset.pipe(HttpApiSchema.asJson({ contentType: Exports.formats.coco.mediaType }))
+] as const
+
 /** In the forms that `Accept` chooses between; JSON by default. */
 export const segmentFormats = [
   SegmentResult,
-  file("image/png"),
   file("application/octet-stream"),
-  FeatureCollection.pipe(HttpApiSchema.asJson({ contentType: "application/geo+json" })),
-  Dataset.pipe(HttpApiSchema.asJson({ contentType: "application/vnd.coco+json" })),
-  Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/csv" }))
+  ...documents,
+  ...Exports.names
+    .filter((name) => name !== "geojson" && name !== "coco")
+    .map((name) => Exports.formats[name])
+    .map(({ mediaType, per }) =>
+      per === "image" ? file(mediaType) : Schema.String.pipe(HttpApiSchema.asText({ contentType: mediaType }))
+    )
 ] as const
 
 export class ModelsGroup extends HttpApiGroup.make("models")
@@ -127,8 +137,9 @@ export class SegmentGroup extends HttpApiGroup.make("segment")
         summary: "Segment an image",
         description:
           "The body is an image file as it is, or a form with one file part named `image` or `file`. `Accept` " +
-          "chooses the form of the answer: JSON, a label PNG whose pixels are class ids, raw class ids, GeoJSON, " +
-          "COCO, or the regions as CSV."
+          `chooses the form of the answer: JSON, raw class ids, or ${Exports.names
+            .map((name) => Exports.formats[name].title)
+            .join(", ")}.`
       })
     )
   )

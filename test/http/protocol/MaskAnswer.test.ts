@@ -355,6 +355,7 @@ describe("masks in answers", () => {
         yield* refused(json([{ label: "a", mask: base64(promising(3000, 3000)) }])),
         "3000 x 3000 pixels are more than"
       )
+      // The smaller has 9 MB, and nothing else runs meanwhile.
       assert.isBelow(process.memoryUsage().arrayBuffers - before, 4_000_000)
       assert.include(yield* refused(decode(grey(2, 1, [0, 1]), { maxPixels: 1 })), "more than the 1 allowed")
     })
