@@ -12,7 +12,7 @@
 import { Effect } from "effect"
 import * as MaskAnswer from "../MaskAnswer.ts"
 import { classesOf } from "../MaskDecoding.ts"
-import * as Body from "./Body.ts"
+import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { Protocol } from "./Protocol.ts"
 
@@ -31,7 +31,7 @@ export const make = (options: BentoMLOptions = {}): Protocol => {
   return {
     name: "bentoml",
     encode: (image) =>
-      Effect.map(Body.form(options.parameter ?? "image", image, options.fields), (body) => ({
+      Effect.map(ProtocolBody.form(options.parameter ?? "image", image, options.fields), (body) => ({
         method: "POST",
         path: `/${route}`,
         accept: "*/*",

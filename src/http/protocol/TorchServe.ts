@@ -14,7 +14,7 @@ import { Effect } from "effect"
 import { type Answer, isSuccess } from "../../service/Exchange.ts"
 import * as MaskAnswer from "../MaskAnswer.ts"
 import { classesOf } from "../MaskDecoding.ts"
-import * as Body from "./Body.ts"
+import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { ErrorBody, Protocol } from "./Protocol.ts"
 
@@ -41,12 +41,15 @@ export const make = (options: TorchServeOptions): Protocol => {
   return {
     name: "torchserve",
     encode: (image) =>
-      Effect.map(options.body === "form" ? Body.form("data", image) : Body.raw(image), (body) => ({
-        method: "POST",
-        path,
-        accept: "*/*",
-        body
-      })),
+      Effect.map(
+        options.body === "form" ? ProtocolBody.form("data", image) : ProtocolBody.raw(image),
+        (body) => ({
+          method: "POST",
+          path,
+          accept: "*/*",
+          body
+        })
+      ),
     decode: (answer, image) => MaskAnswer.read(answer, image, options),
     readError,
     health: {
