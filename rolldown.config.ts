@@ -6,9 +6,40 @@ import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { join, relative } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Console, Effect, Layer, Stdio } from "effect"
+import { TerminalCapabilities } from "effect/cli"
 import { defineConfig, type OutputOptions, type RolldownOptions } from "rolldown"
 
 const sources = fileURLToPath(new URL("./src/", import.meta.url))
+
+/** What the command prints, in colours, by the words of each question about it. */
+const answers = async (): Promise<Readonly<Record<string, string>>> => {
+  // Not by a plain import, which would put all that the command may load into this configuration.
+  const program = pathToFileURL(join(sources, "cli/Program.ts")).href
+  const { command, program: run }: typeof import("./src/cli/Program.ts") = await import(program)
+  const paths = [[], ...command.subcommands.flatMap(({ commands }) => commands.map(({ name }) => [name]))]
+  const questions = [
+    ...paths.map((path) => [...path, "--help"]),
+    ["--version"],
+    ...["bash", "zsh", "fish", "powershell"].map((shell) => ["--completions", shell])
+  ]
+  const ask = Effect.fnUntraced(function* (words: ReadonlyArray<string>) {
+    const printed: Array<string> = []
+    const log = (line: string) => void printed.push(`${line}\n`)
+    yield* run.pipe(
+      Effect.provideService(Console.Console, { ...globalThis.console, log }),
+      Effect.provideService(TerminalCapabilities.TerminalCapabilities, {
+        canColor: true,
+        canAnimate: false,
+        canPrompt: false
+      }),
+      Effect.provide(Layer.provideMerge(Stdio.layerTest({ args: Effect.succeed(words) }), NodeServices.layer))
+    )
+    return [JSON.stringify(words), printed.join("")] as const
+  })
+  return Object.fromEntries(await Effect.runPromise(Effect.forEach(questions, ask)))
+}
 
 /**
  * Into `folder`. Modules that look for files beside them (models, pages, processes of their own) look where the module
@@ -20,8 +51,9 @@ export const bundle = (
 ): RolldownOptions & { readonly output: OutputOptions } => ({
   input: join(sources, "cli/main.ts"),
   platform: "node",
-  // Peers that a user may be without, and that have binaries or processes of their own.
-  external: [/^(sharp|onnxruntime-node|@effect\/sql-pg|@cantoo\/pdf-lib)($|\/)/],
+  // Peers that a user may be without, and that have binaries or processes of their own. What stands on Effect is within:
+  // two copies of Effect do not read each other's secrets, so the database of runs would get no password.
+  external: [/^(sharp|onnxruntime-node|@cantoo\/pdf-lib)($|\/)/],
   resolve: { conditionNames: ["effect-segformer-source", "node", "import", "module", "default"] },
   plugins: [
     {
@@ -32,6 +64,13 @@ export const bundle = (
         const names = Object.keys(createRequire(id)("undici")).filter((name) => name !== "default")
         return `import undici from "undici"\nexport default undici\nexport const { ${names.join(", ")} } = undici`
       }
+    },
+    {
+      name: "answers",
+      load: async (id) =>
+        id === join(sources, "cli/Answers.ts")
+          ? `export const answers = JSON.parse(${JSON.stringify(JSON.stringify(await answers()))})`
+          : null
     },
     {
       name: "place",

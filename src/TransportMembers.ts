@@ -1,7 +1,7 @@
 /** The transports behind a transport, or behind a comparison: built once, asked one by one. */
 import { Context, Effect, Layer, Result } from "effect"
 import type { Attempt } from "./policy/Attempt.ts"
-import { partOf } from "./policy/PartOf.ts"
+import { nestedIn } from "./policy/NestedAttempt.ts"
 import type { PolicyError } from "./policy/PolicyError.ts"
 import type { Prediction } from "./Prediction.ts"
 import type { SegmentationError } from "./SegmentationError.ts"
@@ -33,7 +33,7 @@ export const predict = (
   whole: Attempt
 ): Effect.Effect<Prediction, SegmentationError> =>
   Effect.map(
-    member.runner.run((attempt) => member.predict(request, partOf(attempt, whole))),
+    member.runner.run((attempt) => member.predict(request, nestedIn(attempt, whole))),
     ({ value }) => value
   )
 

@@ -10,6 +10,7 @@ const rooms = [
   "service",
   "image",
   "render",
+  "files",
   "jobs",
   ".",
   "http",
@@ -25,6 +26,7 @@ const rooms = [
 /** Rooms, or single modules, that may use Node and what runs on it alone. */
 const onNode = [
   /^src\/(onnx|tiled|batch|server|cli)\//,
+  /^src\/files\/(Lock|LabelPngWriter|LabelTiffWriter)\.ts$/,
   /^src\/image\/(SharpCodec|SharpModule|sharp)\.ts$/,
   /^src\/testing\/(FaultyService|Bomb|node)\.ts$/,
   /^src\/service\/(NodeAddressGuard|NodeHttp|node)\.ts$/
@@ -47,6 +49,37 @@ const modules = globSync("src/**/*.ts").map((path) => {
   return { path, text, code, imports }
 })
 
+/** Relative imports of a module, as paths: those of types, and those that happen later, too. */
+const targetsOf = ({ imports, path }: (typeof modules)[number]): ReadonlyArray<string> =>
+  imports
+    .filter((specifier) => specifier.startsWith("."))
+    .map((specifier) => normalize(join(dirname(path), specifier)))
+
+/** Modules that reach each other (Tarjan's strongly connected components), each set of at least two sorted. */
+const circles = (graph: ReadonlyMap<string, ReadonlyArray<string>>): ReadonlyArray<ReadonlyArray<string>> => {
+  const found: Array<ReadonlyArray<string>> = []
+  const order = new Map<string, number>()
+  const open: Array<string> = []
+  /** The earliest open module that this one reaches. */
+  const visit = (path: string): number => {
+    const own = order.size
+    order.set(path, own)
+    open.push(path)
+    let least = own
+    for (const target of graph.get(path) ?? []) {
+      if (!order.has(target)) least = Math.min(least, visit(target))
+      else if (open.includes(target)) least = Math.min(least, order.get(target)!)
+    }
+    if (least === own) {
+      const circle = open.splice(open.indexOf(path))
+      if (circle.length > 1 || graph.get(path)?.includes(path) === true) found.push(circle.toSorted())
+    }
+    return least
+  }
+  for (const path of graph.keys()) if (!order.has(path)) visit(path)
+  return found
+}
+
 describe("the house", () => {
   it("every folder is a room", () => {
     const found = new Set(modules.map(({ path }) => roomOf(path)))
@@ -57,16 +90,37 @@ describe("the house", () => {
   })
 
   it("a room imports only rooms above it", () => {
-    const wrong = modules.flatMap(({ imports, path }) =>
-      imports
-        .filter((specifier) => specifier.startsWith("."))
-        .map((specifier) => normalize(join(dirname(path), specifier)))
+    const wrong = modules.flatMap((module) =>
+      targetsOf(module)
         .filter(
-          (target) => !shared.has(target) && rooms.indexOf(roomOf(target)) > rooms.indexOf(roomOf(path))
+          (target) =>
+            !shared.has(target) && rooms.indexOf(roomOf(target)) > rooms.indexOf(roomOf(module.path))
         )
-        .map((target) => `${path} imports ${target}`)
+        .map((target) => `${module.path} imports ${target}`)
     )
     assert.deepStrictEqual(wrong, [])
+  })
+
+  it("no modules import each other, be it in a circle, for a type, or later", () => {
+    assert.deepStrictEqual(circles(new Map(modules.map((module) => [module.path, targetsOf(module)]))), [])
+    const known = new Set(modules.map(({ path }) => path))
+    assert.deepStrictEqual(
+      modules.flatMap((module) => targetsOf(module).filter((target) => !known.has(target))),
+      []
+    )
+  })
+
+  it("a circle is found wherever it is", () => {
+    const graph = new Map([
+      ["a", ["b", "d"]],
+      ["b", ["c"]],
+      ["c", ["d", "b"]],
+      ["d", ["e"]],
+      ["e", []],
+      ["f", ["f", "a"]]
+    ])
+    assert.deepStrictEqual(circles(graph), [["b", "c"], ["f"]])
+    assert.deepStrictEqual(circles(new Map([...graph, ["e", ["a"]]])), [["a", "b", "c", "d", "e"], ["f"]])
   })
 
   it("rooms that run anywhere import nothing of Node", () => {

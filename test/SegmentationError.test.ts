@@ -13,7 +13,11 @@ const examples: ReadonlyArray<S.SegmentationError> = [
   new S.ImageTooLarge({ source: "a.png", measure: "pixels", actual: 900_000_000, limit: 100_000_000 }),
   new S.NotAnImage({ source: "a.png", detail: "it is empty" }),
   new S.UnsupportedImage({ source: "a.webp", format: "webp", detail: "convert it first" }),
-  new S.DependencyMissing({ package: "sharp", purpose: "Decoding images", detail: "not found" }),
+  new S.DependencyMissing({
+    packages: ["sharp", "onnxruntime-node"],
+    purpose: "Decoding images",
+    detail: "not found"
+  }),
   new S.InvalidUrl({ url: "htp:/x", detail: "write it whole" }),
   new S.ConnectionFailed({ ...at, code: "ECONNREFUSED", phase: "sending", sent: "no", detail: "refused" }),
   new S.RateLimited({ ...answer, status: 429, retryAfter }),

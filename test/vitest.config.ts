@@ -11,7 +11,7 @@ export default defineConfig({
   resolve: { conditions: ["effect-segformer-source"] },
   ssr: { resolve: { conditions: ["effect-segformer-source"] } },
   test: {
-    globalSetup: "test/support/Bundle.ts",
+    globalSetup: ["test/support/Bundle.ts", "test/support/Needs.ts"],
     // Files of a worker share one process and what it has loaded: a test leaves that process as it was.
     isolate: false,
     maxWorkers: Math.max(2, availableParallelism()),
@@ -19,7 +19,8 @@ export default defineConfig({
     hookTimeout: hangs,
     projects: [
       { extends: true, test: { name: "test", include: ["test/**/*.test.ts"], exclude: [slow] } },
-      { extends: true, test: { name: "slow", include: [slow] } }
+      // Soaks of half a minute: only one that hangs meets five times what others may take.
+      { extends: true, test: { name: "slow", include: [slow], testTimeout: 5 * hangs } }
     ],
     coverage: {
       provider: "v8",

@@ -20,7 +20,12 @@ import type { SegmentOptions } from "../Segmenter.ts"
 import type { ServiceError } from "../service/ServiceError.ts"
 import type { Transport } from "../Transport.ts"
 import * as BatchReport from "./BatchReport.ts"
-import { type BatchError, type SourceNotReadable, TooManyFailures } from "./BatchError.ts"
+import {
+  type BatchError,
+  type RunFolderFailed,
+  type SourceNotReadable,
+  TooManyFailures
+} from "./BatchError.ts"
 import type { BatchSource } from "./BatchSource.ts"
 import * as FailedList from "./FailedList.ts"
 import * as FailureRules from "./FailureRules.ts"
@@ -136,7 +141,8 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     sinks,
     segment: options.segment,
     around: gate.pass,
-    find: (content) => Effect.sync(() => journal.findContent(content))
+    // What cannot be read is not known, and done again.
+    find: (content) => Effect.orElseSucceed(journal.findContent(content), () => undefined)
   })
 
   const settled = { done: 0, repeated: 0, failed: 0 }
@@ -160,16 +166,17 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
 
   /** Keys under way: a source may name an image twice. */
   const underWay = new Set<string>()
-  const isWanted = ({ key }: Item<R>): boolean => {
-    if (underWay.has(key)) return false
-    const line = journal.find(key)
-    if (isRetry ? line !== undefined && JournalLine.isFailed(line) : line === undefined) {
-      underWay.add(key)
-      return true
-    }
-    skipped++
-    return false
-  }
+  const isWanted = ({ key }: Item<R>) =>
+    underWay.has(key)
+      ? Effect.succeed(false)
+      : Effect.map(journal.find(key), (line) => {
+          if (isRetry ? line !== undefined && JournalLine.isFailed(line) : line === undefined) {
+            underWay.add(key)
+            return true
+          }
+          skipped++
+          return false
+        })
   const tally = FailureRules.tally(options)
   const fail = Effect.fnUntraced(function* (key: string, error: Work.WorkError) {
     settled.failed++
@@ -258,19 +265,23 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
 /** Gives one wanted item after the other to whoever asks, and undefined once there are no more or the run is to end. */
 const taking = Effect.fnUntraced(function* <R>(
   { items }: BatchSource<R>,
-  isWanted: (item: Item<R>) => boolean,
+  isWanted: (item: Item<R>) => Effect.Effect<boolean, RunFolderFailed>,
   isStopping: () => boolean
-): Effect.fn.Return<Effect.Effect<Item<R> | undefined, SourceNotReadable>, never, R | Scope.Scope> {
+): Effect.fn.Return<
+  Effect.Effect<Item<R> | undefined, SourceNotReadable | RunFolderFailed>,
+  never,
+  R | Scope.Scope
+> {
   const pull = yield* Stream.toPull(items)
   const turn = yield* Semaphore.make(1)
   let some: ReadonlyArray<Item<R>> = []
   let at = 0
   let ended = false
-  const next: Effect.Effect<Item<R> | undefined, SourceNotReadable> = Effect.suspend(() => {
+  const next: Effect.Effect<Item<R> | undefined, SourceNotReadable | RunFolderFailed> = Effect.suspend(() => {
     if (ended || isStopping()) return Effect.succeed(undefined)
-    while (at < some.length) {
+    if (at < some.length) {
       const item = some[at++]!
-      if (isWanted(item)) return Effect.succeed(item)
+      return Effect.flatMap(isWanted(item), (wanted) => (wanted ? Effect.succeed(item) : next))
     }
     return Pull.matchEffect(pull, {
       onSuccess: (more) => {
@@ -292,10 +303,12 @@ const taking = Effect.fnUntraced(function* <R>(
 const recordsOf = (journal: Journal.Journal, sink: string): Records =>
   journal.lines.pipe(
     Stream.filter(JournalLine.isDone),
-    Stream.map((line) => ({
-      key: line.key,
-      width: line.w,
-      height: line.h,
-      record: journal.record(line, sink)
-    }))
+    Stream.mapEffect((line) =>
+      Effect.map(journal.record(line, sink), (record) => ({
+        key: line.key,
+        width: line.w,
+        height: line.h,
+        record
+      }))
+    )
   )

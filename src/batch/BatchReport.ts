@@ -29,19 +29,6 @@ const listed = 500
 /** Longest side of a thumbnail, in pixels. */
 const maxSide = 360
 
-/** What is known of a run when its journal was read once. */
-export interface Found {
-  readonly slowest: ReadonlyArray<DoneLine>
-  /** Those the segmenter is least sure of. */
-  readonly worst: ReadonlyArray<DoneLine>
-  readonly failures: ReadonlyArray<FailedLine>
-  readonly tags: ReadonlyMap<string, number>
-  /** Images whose results are those of another with the same content. */
-  readonly repeated: number
-  /** Milliseconds that half, 95 % and 99 % of the images took at most, within 5 %. */
-  readonly times: { readonly half: number; readonly most: number; readonly nearlyAll: number } | undefined
-}
-
 /** The `count` lines that come first by a rank, the smallest rank first. */
 const first = (count: number, rankOf: (line: DoneLine) => number | undefined) => {
   const kept: Array<{ readonly rank: number; readonly line: DoneLine }> = []
@@ -76,7 +63,9 @@ const histogram = () => {
 }
 
 /** Reads the journal of a run. */
-export const read = (journal: Pick<Journal, "lines">): Effect.Effect<Found, RunFolderFailed> =>
+export const read = (
+  journal: Pick<Journal, "lines">
+): Effect.Effect<ReportPage.RunSummary, RunFolderFailed> =>
   Effect.suspend(() => {
     const slowest = first(shown, (line) => (line.as === undefined ? -line.ms : undefined))
     const worst = first(shown, (line) => (line.as === undefined ? line.sure : undefined))
@@ -120,7 +109,7 @@ export interface WriteOptions<R, R2> {
   /** Images that are done and that failed, over all sessions. */
   readonly done: number
   readonly failed: number
-  readonly found: Found
+  readonly found: ReportPage.RunSummary
 }
 
 /** Writes the page. */
@@ -138,7 +127,7 @@ export const write = Effect.fnUntraced(function* <R, R2>({
     codec === undefined
       ? new Map<string, ReportPage.Thumbnail>()
       : yield* thumbnailsOf(codec, [...found.slowest, ...found.worst], source, sinks)
-  const html = ReportPage.html({ source: source.name, done, failed, progress, found, thumbnails })
+  const html = ReportPage.html({ source: source.name, done, failed, progress, summary: found, thumbnails })
   const out = OutFolder.make("report", dirname(path))
   yield* out.write(basename(path), Buffer.from(html))
 })

@@ -1,6 +1,7 @@
 /**
  * What a run works through: a folder, a glob, a list, a manifest, the listing of a web server, or a stream of one's own.
- * Sources are streams, so that ten million names need not be held; they may grow between two runs.
+ * Sources are streams, so that ten million names need not be held (of a folder, those of one folder at a time); they may
+ * grow between two runs.
  *
  * ```ts
  * import { BatchSource } from "effect-segformer/batch"
@@ -9,16 +10,16 @@
  * BatchSource.of("https://images.example.com/line-3/").isCountable // => false
  * ```
  */
-import { type Dirent, statSync } from "node:fs"
-import { glob as globAsync, opendir, stat } from "node:fs/promises"
+import { statSync } from "node:fs"
+import { glob as globAsync } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect, type FileSystem, Stream } from "effect"
 import { ImageNotReadable } from "../image/ImageError.ts"
+import * as Folder from "../image/Folder.ts"
 import { SourceNotReadable } from "./BatchError.ts"
 import * as Item from "./Item.ts"
 import * as Listing from "./Listing.ts"
 import * as Manifest from "./Manifest.ts"
-import { isPicture } from "./Pictures.ts"
 
 export interface BatchSource<out R = never> {
   /** As the user would write it. */
@@ -29,69 +30,43 @@ export interface BatchSource<out R = never> {
   readonly isCountable: boolean
 }
 
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
-
-const fromGenerator = <R>(
-  name: string,
-  make: () => AsyncIterable<Item.Item<R>>
-): Stream.Stream<Item.Item<R>, SourceNotReadable> =>
-  Stream.suspend(() =>
-    Stream.flattenArray(
-      Stream.fromAsyncIterable(
-        Manifest.batched(make()),
-        (error) => new SourceNotReadable({ source: name, detail: reasonOf(error) })
-      )
-    )
-  )
-
 /**
- * The images of a folder and of the folders in it, by the endings of their names; what begins with a dot and results of
- * this package are left out, folders behind links are not entered. Keys are paths below the folder.
+ * The images of a folder and of the folders in it, by the endings of their names, as `ImageFormat` has them. What begins
+ * with a dot and results of this package are left out; a folder that is there twice by links is read once. Keys are paths
+ * below the folder.
  */
 export const folder = (path: string): BatchSource<FileSystem.FileSystem> => ({
   name: path,
-  items: fromGenerator(path, () => walk(path)),
+  items: Stream.mapBoth(Folder.files(path, Folder.isPicture), {
+    onElement: ({ name, problem }) => {
+      const whole = join(path, name)
+      if (problem === undefined) return Item.file(whole, name)
+      const failure = new ImageNotReadable({ source: whole, detail: Folder.reasonOf(problem) })
+      return Item.make(`${name}/`, { name, open: () => Effect.fail(failure) })
+    },
+    onError: (error) => new SourceNotReadable({ source: path, detail: Folder.reasonOf(error) })
+  }),
   isCountable: true
 })
-
-async function* walk(root: string): AsyncGenerator<Item.Item<FileSystem.FileSystem>> {
-  // Folders yet to be read, as paths below the root: the root itself must be there.
-  const folders = [""]
-  for (let below = folders.pop(); below !== undefined; below = folders.pop()) {
-    try {
-      for await (const entry of await opendir(join(root, below), { bufferSize: 256 })) {
-        if (entry.name.startsWith(".")) continue
-        const key = below === "" ? entry.name : `${below}/${entry.name}`
-        if (entry.isDirectory()) folders.push(key)
-        else if (isPicture(entry.name) && (await isFile(entry, join(root, key)))) {
-          yield Item.file(join(root, key), key)
-        }
-      }
-    } catch (error) {
-      if (below === "") throw error
-      const failure = new ImageNotReadable({ source: join(root, below), detail: reasonOf(error) })
-      yield Item.make(`${below}/`, { name: below, open: () => Effect.fail(failure) })
-    }
-  }
-}
-
-/** A link that leads nowhere is an image that is missing: it is taken, and listed. */
-const isFile = async (entry: Dirent, path: string): Promise<boolean> =>
-  !entry.isSymbolicLink() || !((await stat(path).catch(() => undefined))?.isDirectory() ?? false)
 
 /** The files that a pattern matches, `photos/**\/*.jpg`. Keys are their paths as matched. */
 export const glob = (pattern: string): BatchSource<FileSystem.FileSystem> => ({
   name: pattern,
-  items: fromGenerator(pattern, () => matches(pattern)),
+  items: Stream.suspend(() =>
+    Stream.fromAsyncIterable(
+      globAsync(pattern, { withFileTypes: true }),
+      (error) =>
+        new SourceNotReadable({
+          source: pattern,
+          detail: error instanceof Error ? error.message : String(error)
+        })
+    )
+  ).pipe(
+    Stream.filter((entry) => !entry.isDirectory()),
+    Stream.map((entry) => Item.file(join(entry.parentPath, entry.name)))
+  ),
   isCountable: true
 })
-
-async function* matches(pattern: string): AsyncGenerator<Item.Item<FileSystem.FileSystem>> {
-  for await (const entry of globAsync(pattern, { withFileTypes: true })) {
-    if (entry.isDirectory()) continue
-    yield Item.file(join(entry.parentPath, entry.name))
-  }
-}
 
 /** Paths and http(s) URLs. Each is its own key. */
 export const list = (locations: Iterable<string>, name: string = "list"): BatchSource<Item.Access> => ({
@@ -103,7 +78,7 @@ export const list = (locations: Iterable<string>, name: string = "list"): BatchS
 /** The images that a file lists: CSV, JSON lines, or plain lines, by its ending. See `Manifest`. */
 export const manifest = (path: string): BatchSource<Item.Access> => ({
   name: path,
-  items: Stream.suspend(() => Manifest.items(path)),
+  items: Manifest.items(path),
   isCountable: true
 })
 
@@ -131,7 +106,7 @@ export const fromStream = <R, E extends { readonly message: string }, R2>(
 /** What a word on a command line names: a listing, a folder, a manifest, a glob, or an image. */
 export const of = (word: string): BatchSource<Item.Access> => {
   if (/^https?:\/\//i.test(word))
-    return isPicture(word.split(/[?#]/, 1)[0]!) ? list([word], word) : listing(word)
+    return Folder.isPicture(word.split(/[?#]/, 1)[0]!) ? list([word], word) : listing(word)
   const info = statSync(word, { throwIfNoEntry: false })
   if (info?.isFile() === true) return Manifest.isManifest(word) ? manifest(word) : list([word], word)
   return info === undefined && /[*?[{]/.test(word) ? glob(word) : folder(word)

@@ -7,10 +7,18 @@
  * image takes a slot in two `HashIndex`es, whatever its name is. What sinks keep for their end lies in a second file, and
  * the line says where.
  */
-import { closeSync, constants, fdatasync, fstatSync, ftruncateSync, openSync, read, write } from "node:fs"
 import { join } from "node:path"
-import { promisify } from "node:util"
-import { Effect, Option, type Scope, Semaphore, Stream } from "effect"
+import {
+  Effect,
+  FileSystem,
+  identity,
+  Option,
+  type PlatformError,
+  type Scope,
+  Semaphore,
+  Stream
+} from "effect"
+import { reasonOf } from "../files/NotWritten.ts"
 import { RunFolderFailed, type SinkFailed } from "./BatchError.ts"
 import * as HashIndex from "./HashIndex.ts"
 import * as JournalLine from "./JournalLine.ts"
@@ -21,9 +29,9 @@ import * as Window from "./Window.ts"
 
 export interface Journal {
   /** What is known of a key. */
-  readonly find: (key: string) => Line | undefined
+  readonly find: (key: string) => Effect.Effect<Line | undefined, RunFolderFailed>
   /** The receipt of an image that is done and has this content. */
-  readonly findContent: (content: string) => Receipt | undefined
+  readonly findContent: (content: string) => Effect.Effect<Receipt | undefined, RunFolderFailed>
   /** Notes that an image is done, or failed. It waits only while much is unwritten. */
   readonly add: (settled: Receipt | Failure) => Effect.Effect<void, RunFolderFailed | SinkFailed>
   /** Writes what is not yet written, and makes it outlast a power cut. */
@@ -31,7 +39,7 @@ export interface Journal {
   /** The lines of all images, each once, in the order they were settled. */
   readonly lines: Stream.Stream<Line, RunFolderFailed>
   /** The record that a sink keeps of an image; the empty text where it keeps none. */
-  readonly record: (line: DoneLine, sink: string) => string
+  readonly record: (line: DoneLine, sink: string) => Effect.Effect<string, RunFolderFailed>
   /** Images that are done. */
   readonly done: () => number
   /** Images that failed, and were not done since. */
@@ -47,9 +55,8 @@ const mostUnwritten = 4 * 1024 * 1024
 /** Bytes read at a time: what is parsed of them takes a few milliseconds. */
 const block = 256 * 1024
 
-const readAsync = promisify(read)
-const writeAsync = promisify(write)
-const syncAsync = promisify(fdatasync)
+/** Bytes in which a line is looked for first. */
+const oneLine = 1024
 
 /**
  * Opens the journal in a folder. When the scope ends, it is written to its end and closed. `flush` comes before each
@@ -58,60 +65,96 @@ const syncAsync = promisify(fdatasync)
 export const open = Effect.fnUntraced(function* <R>(
   folder: string,
   flush: Effect.Effect<void, SinkFailed, R>
-): Effect.fn.Return<Journal, RunFolderFailed, Scope.Scope | R> {
+): Effect.fn.Return<Journal, RunFolderFailed, Scope.Scope | FileSystem.FileSystem | R> {
+  const fs = yield* FileSystem.FileSystem
   const context = yield* Effect.context<R>()
-  const failure = (error: unknown) =>
-    new RunFolderFailed({ folder, detail: error instanceof Error ? error.message : String(error) })
-  const attempt = <A>(work: () => Promise<A>) => Effect.tryPromise({ try: work, catch: failure })
-  const openFile = (name: string) =>
-    Effect.acquireRelease(
-      Effect.try({
-        try: () => openSync(join(folder, name), constants.O_RDWR | constants.O_CREAT, 0o644),
-        catch: failure
-      }),
-      (fd) => Effect.sync(() => closeSync(fd))
-    )
+  const attempt = Effect.mapError(
+    (error: PlatformError.PlatformError) => new RunFolderFailed({ folder, detail: reasonOf(error) })
+  )
+  // What is written comes at the end, whatever was read last.
+  const openFile = (name: string) => attempt(fs.open(join(folder, name), { flag: "a+" }))
   const file = yield* openFile("journal.log")
   const recordFile = yield* openFile("records.log")
   const window = Window.make(file)
+  const recordWindow = Window.make(recordFile)
 
   const byKey = HashIndex.make()
   const byContent = HashIndex.make()
   let failed = 0
   let broken = 0
   /** What comes after the last line that is whole, as far as the file is read. */
-  let tail = Tail.make(0, window)
+  let tail = Tail.make(0)
   let problem: RunFolderFailed | SinkFailed | undefined
 
-  const lineAt = (at: number): Line | undefined => {
-    for (let length = 1024; ; length *= 4) {
-      const bytes = tail.read(at, length)
-      const to = bytes.indexOf(10)
-      if (to >= 0) return JournalLine.decode(bytes.subarray(0, to))
-      if (bytes.length < length) return undefined
+  /**
+   * Looks lines up by their places and goes on with what was found, in one go: a line that is not in memory is read, and
+   * the look begins anew, so that nothing has changed between what is found and what is made of it.
+   */
+  const look = <A, B>(
+    find: (lineAt: LineAt) => A,
+    goOn: (found: A) => B
+  ): Effect.Effect<B, RunFolderFailed> => {
+    let loaded: ReadonlyArray<Window.Block> = []
+    let length = oneLine
+    let missing = -1
+    const lineAt: LineAt = (at) => {
+      if (missing >= 0) return undefined
+      const line = firstLine(tail.from(at)) ?? lineIn(window.block(), at) ?? firstOf(loaded, at)
+      if (line === undefined) missing = at
+      return line && JournalLine.decode(line)
     }
+    const again: Effect.Effect<B, RunFolderFailed> = Effect.suspend(() => {
+      missing = -1
+      const found = find(lineAt)
+      if (missing < 0) return Effect.succeed(goOn(found))
+      const at = missing
+      return Effect.flatMap(attempt(window.load(at, length)), (block) => {
+        const isWhole = lineIn(block, at) !== undefined
+        if (!isWhole && block.start + block.bytes.length < at + length) {
+          return Effect.fail(
+            new RunFolderFailed({ folder, detail: `journal.log has ended before byte ${at}` })
+          )
+        }
+        if (isWhole) loaded = [...loaded, block]
+        length = isWhole ? oneLine : length * 4
+        return again
+      })
+    })
+    return again
   }
-  const isKey = (key: string) => (at: number) => lineAt(at)?.key === key
-  const isContent = (content: string) => (at: number) => {
-    const line = lineAt(at)
-    return line !== undefined && !JournalLine.isFailed(line) && line.content === content
-  }
-  const index = (line: Line, at: number): void => {
-    const before = byKey.set(line.key, at, isKey(line.key))
-    const last = before < 0 ? undefined : lineAt(before)
-    if (last !== undefined && JournalLine.isFailed(last)) failed--
-    if (JournalLine.isFailed(line)) failed++
-    else if (line.as === undefined) {
-      const { content } = line
-      if (byContent.find(content, isContent(content)) < 0) byContent.set(content, at, () => false)
-    }
-  }
+  const keyOf = (lineAt: LineAt, key: string) => byKey.find(key, (at) => lineAt(at)?.key === key)
+  const contentOf = (lineAt: LineAt, content: string) =>
+    byContent.find(content, (at) => {
+      const line = lineAt(at)
+      return line !== undefined && !JournalLine.isFailed(line) && line.content === content
+    })
+
+  /** Notes where a line stands; `stands` says where. */
+  const index = (line: Line, stands: () => number): Effect.Effect<void, RunFolderFailed> =>
+    look(
+      (lineAt) => {
+        const before = keyOf(lineAt, line.key)
+        const isNew = !JournalLine.isFailed(line) && line.as === undefined
+        return {
+          before,
+          last: before < 0 ? undefined : lineAt(before),
+          isFirst: isNew && contentOf(lineAt, line.content) < 0
+        }
+      },
+      ({ before, isFirst, last }) => {
+        const at = stands()
+        byKey.set(line.key, at, (place) => place === before)
+        if (last !== undefined && JournalLine.isFailed(last)) failed--
+        if (JournalLine.isFailed(line)) failed++
+        else if (isFirst) byContent.set(line.content, at, () => false)
+      }
+    )
 
   /** Lines of a block of the file and where the next block starts, which is where this one did at the file's end. */
-  const readBlock = (from: number, size: number = block): Effect.Effect<Block, RunFolderFailed> =>
-    Effect.flatMap(
-      attempt(() => readAsync(file, Buffer.allocUnsafe(size), 0, size, from)),
-      ({ buffer, bytesRead }) => {
+  const readBlock = (from: number, size: number = block): Effect.Effect<Lines, RunFolderFailed> =>
+    Effect.suspend(() => {
+      const buffer = Buffer.allocUnsafe(size)
+      return Effect.flatMap(attempt(file.read(buffer, { position: BigInt(from) })), (bytesRead) => {
         const bytes = buffer.subarray(0, bytesRead)
         const lines: Array<readonly [number, Line | undefined]> = []
         let at = 0
@@ -123,50 +166,37 @@ export const open = Effect.fnUntraced(function* <R>(
         return at === 0 && bytesRead === size
           ? readBlock(from, size * 4)
           : Effect.succeed({ lines, next: from + at })
-      }
-    )
+      })
+    })
 
   let written = 0
   for (;;) {
     const { lines, next } = yield* readBlock(written)
     if (next === written) break
-    tail = Tail.make(next, window)
+    tail = Tail.make(next)
     for (const [at, line] of lines) {
       if (line === undefined) broken++
-      else index(line, at)
+      else yield* index(line, () => at)
     }
     written = next
   }
   // What follows the last whole line was torn by whatever ended the process that wrote it.
-  yield* Effect.try({ try: () => ftruncateSync(file, written), catch: failure })
-  const records = Tail.make(
-    yield* Effect.try({ try: () => fstatSync(recordFile).size, catch: failure }),
-    Window.make(recordFile)
-  )
+  yield* attempt(file.truncate(written))
+  const records = Tail.make(Number((yield* attempt(recordFile.stat)).size))
 
-  const writeAll = async (fd: number, bytes: Buffer, from: number): Promise<void> => {
-    for (let done = 0; done < bytes.length;) {
-      done += (await writeAsync(fd, bytes, done, bytes.length - done, from + done)).bytesWritten
-    }
-    await syncAsync(fd)
-  }
   const one = yield* Semaphore.make(1)
+  const writeAll = (to: FileSystem.File, bytes: Buffer) =>
+    attempt(Effect.andThen(to.writeAll(bytes), to.sync))
   const commit = Effect.suspend(() => {
     if (problem !== undefined) return Effect.fail(problem)
     if (tail.size() === 0) return Effect.void
-    const recordsAt = records.end() - records.size()
-    const linesAt = tail.end() - tail.size()
     const recordBytes = records.take()
     const lineBytes = tail.take()
     return Effect.provideContext(flush, context).pipe(
-      Effect.andThen(
-        attempt(async () => {
-          if (recordBytes.length > 0) await writeAll(recordFile, recordBytes, recordsAt)
-          records.settle()
-          await writeAll(file, lineBytes, linesAt)
-          tail.settle()
-        })
-      ),
+      Effect.andThen(recordBytes.length > 0 ? writeAll(recordFile, recordBytes) : Effect.void),
+      Effect.andThen(Effect.sync(records.settle)),
+      Effect.andThen(writeAll(file, lineBytes)),
+      Effect.andThen(Effect.sync(tail.settle)),
       Effect.tapError((error) => Effect.sync(() => void (problem = error)))
     )
   }).pipe(one.withPermits(1), Effect.uninterruptible)
@@ -178,11 +208,16 @@ export const open = Effect.fnUntraced(function* <R>(
   const add = (settled: Receipt | Failure): Effect.Effect<void, RunFolderFailed | SinkFailed> =>
     Effect.suspend(() => {
       if (problem !== undefined) return Effect.fail(problem)
-      const line = "tag" in settled ? settled : JournalLine.ofReceipt(settled, keep(settled.records))
-      const at = tail.end()
-      tail.add(JournalLine.encode(line))
-      index(line, at)
-      return tail.size() + records.size() > mostUnwritten ? commit : Effect.void
+      const line = "tag" in settled ? settled : JournalLine.ofReceipt(settled, undefined)
+      const put = () => {
+        const at = tail.end()
+        const rec = "tag" in settled ? undefined : keep(settled.records)
+        tail.add(JournalLine.encode(rec === undefined ? line : { ...line, rec }))
+        return at
+      }
+      return Effect.flatMap(index(line, put), () =>
+        tail.size() + records.size() > mostUnwritten ? commit : Effect.void
+      )
     })
   const keep = (kept: Receipt["records"]): DoneLine["rec"] => {
     const rec: Record<string, readonly [number, number]> = {}
@@ -193,25 +228,27 @@ export const open = Effect.fnUntraced(function* <R>(
     return Object.keys(rec).length > 0 ? rec : undefined
   }
 
-  const record = (line: DoneLine, sink: string): string => {
-    const place = line.rec?.[sink]
-    return place === undefined ? "" : records.read(...place).toString("utf8")
-  }
+  const record = (line: DoneLine, sink: string): Effect.Effect<string, RunFolderFailed> =>
+    Effect.suspend(() => {
+      const place = line.rec?.[sink]
+      if (place === undefined) return Effect.succeed("")
+      const [at, length] = place
+      const here = records.from(at) ?? bytesIn(recordWindow.block(), at, length)
+      return here === undefined
+        ? Effect.map(attempt(recordWindow.load(at, length)), (block) =>
+            block.bytes.toString("utf8", at - block.start, at - block.start + length)
+          )
+        : Effect.succeed(here.toString("utf8", 0, length))
+    })
   return {
-    find: (key) => {
-      const at = byKey.find(key, isKey(key))
-      return at < 0 ? undefined : lineAt(at)
-    },
-    findContent: (content) => {
-      const at = byContent.find(content, isContent(content))
-      if (at < 0) return undefined
-      const line = lineAt(at)
+    find: (key) => look((lineAt) => lineIf(lineAt, keyOf(lineAt, key)), identity),
+    findContent: Effect.fnUntraced(function* (content) {
+      const line = yield* look((lineAt) => lineIf(lineAt, contentOf(lineAt, content)), identity)
       if (line === undefined || JournalLine.isFailed(line)) return undefined
-      return JournalLine.toReceipt(
-        line,
-        Object.fromEntries(Object.keys(line.rec ?? {}).map((sink) => [sink, record(line, sink)]))
-      )
-    },
+      const records: Record<string, string> = {}
+      for (const sink of Object.keys(line.rec ?? {})) records[sink] = yield* record(line, sink)
+      return JournalLine.toReceipt(line, records)
+    }),
     add,
     commit,
     lines: Stream.paginate(0, (from) =>
@@ -227,8 +264,33 @@ export const open = Effect.fnUntraced(function* <R>(
   }
 })
 
-interface Block {
+/** The line that stands at a place; undefined where there is none, or it is not in memory. */
+type LineAt = (at: number) => Line | undefined
+
+const lineIf = (lineAt: LineAt, at: number) => (at < 0 ? undefined : lineAt(at))
+
+interface Lines {
   /** Each with its place; undefined where it is broken. */
   readonly lines: ReadonlyArray<readonly [at: number, line: Line | undefined]>
   readonly next: number
 }
+
+/** The bytes before the first end of a line, if there is one. */
+const firstLine = (bytes: Buffer | undefined): Buffer | undefined => {
+  const to = bytes?.indexOf(10) ?? -1
+  return to < 0 ? undefined : bytes?.subarray(0, to)
+}
+
+const lineIn = ({ bytes, start }: Window.Block, at: number): Buffer | undefined =>
+  at < start || at >= start + bytes.length ? undefined : firstLine(bytes.subarray(at - start))
+
+const firstOf = (blocks: ReadonlyArray<Window.Block>, at: number): Buffer | undefined => {
+  for (const block of blocks) {
+    const line = lineIn(block, at)
+    if (line !== undefined) return line
+  }
+  return undefined
+}
+
+const bytesIn = ({ bytes, start }: Window.Block, at: number, length: number): Buffer | undefined =>
+  at < start || at + length > start + bytes.length ? undefined : bytes.subarray(at - start)

@@ -4,15 +4,11 @@
  */
 import { Effect, Schema, Stream } from "effect"
 import type { HttpClient } from "effect/http"
-import * as Policy from "../policy/Policy.ts"
-import * as PolicyRunner from "../policy/PolicyRunner.ts"
+import { isPicture } from "../image/Folder.ts"
 import * as Decode from "../service/Decode.ts"
-import * as Exchange from "../service/Exchange.ts"
+import * as WebFile from "../service/WebFile.ts"
 import { SourceNotReadable } from "./BatchError.ts"
 import * as Item from "./Item.ts"
-import { isPicture } from "./Pictures.ts"
-
-const policy = Policy.make({ breaker: false, retryBudget: false, deadline: "2 minutes" })
 
 /** The images listed at an address. Keys are their paths below it. */
 export const items = (
@@ -64,24 +60,8 @@ const keyOf = (url: URL, base: URL): string => {
 const linksOf = (
   address: string
 ): Effect.Effect<ReadonlyArray<string>, SourceNotReadable, HttpClient.HttpClient> =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const { origin, pathname, search } = yield* Exchange.parseBaseUrl(address)
-      const exchange = yield* Exchange.make({ baseUrl: origin, redirects: { max: 5, hosts: "any" } })
-      const runner = yield* PolicyRunner.make({ service: origin + pathname, policy })
-      const { value: answer } = yield* runner.run((attempt) =>
-        Effect.flatMap(
-          exchange.send(
-            { method: "GET", path: pathname + search, accept: "text/html, application/json" },
-            attempt
-          ),
-          (answer) =>
-            answer.status >= 200 && answer.status < 300 ? Effect.succeed(answer) : Exchange.failure(answer)
-        )
-      )
-      return parse(Decode.text(answer))
-    })
-  ).pipe(
+  WebFile.get(address, { accept: "text/html, application/json" }).pipe(
+    Effect.map((answer) => parse(Decode.text(answer))),
     Effect.mapError((error) => new SourceNotReadable({ source: address, detail: error.message })),
     Effect.filterOrFail(
       (links) => links !== undefined,

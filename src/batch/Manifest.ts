@@ -1,6 +1,7 @@
 /**
- * Lists of images in a file: CSV with a heading, JSON lines, or plain lines. They are read piece by piece, however long
- * they are. A line that says nothing is an image that cannot be read: it is listed with the others.
+ * Lists of images in a file: CSV (RFC 4180) with a heading, JSON lines, or plain lines. They are read piece by piece,
+ * however long they are. A line that says nothing is an image that cannot be read: it is listed with the others. Where a
+ * quote of a CSV is out of place, nobody can say what the rest means, and reading ends.
  *
  * | kind | the image | its key |
  * |---|---|---|
@@ -10,9 +11,10 @@
  *
  * Paths are relative to the file's folder.
  */
-import { createReadStream } from "node:fs"
 import { basename, dirname, isAbsolute, join } from "node:path"
-import { Effect, Schema, Stream } from "effect"
+import { Array as Arr, Effect, FileSystem, Predicate, Schema, Stream } from "effect"
+import { Csv } from "effect/encoding"
+import { reasonOf } from "../image/Folder.ts"
 import { ImageNotReadable } from "../image/ImageError.ts"
 import { SourceNotReadable } from "./BatchError.ts"
 import * as Item from "./Item.ts"
@@ -24,40 +26,22 @@ const keyNames = ["id", "key"]
 export const isManifest = (path: string): boolean => /\.(csv|jsonl|ndjson|txt|lst)$/i.test(path)
 
 /** The images that a file lists. */
-export const items = (path: string): Stream.Stream<Item.Item<Item.Access>, SourceNotReadable> => {
-  const texts = pieces(path)
-  const rows = /\.csv$/i.test(path) ? csvItems(path, texts) : lineItems(path, texts)
-  return Stream.flattenArray(
-    Stream.fromAsyncIterable(batched(rows), (error) =>
-      error instanceof SourceNotReadable
-        ? error
-        : new SourceNotReadable({
-            source: path,
-            detail: error instanceof Error ? error.message : String(error)
-          })
-    )
+export const items = (
+  path: string
+): Stream.Stream<Item.Item<Item.Access>, SourceNotReadable, FileSystem.FileSystem> => {
+  const text = Stream.unwrap(Effect.map(FileSystem.FileSystem, (fs) => fs.stream(path))).pipe(
+    Stream.decodeText(),
+    Stream.mapError((error) => new SourceNotReadable({ source: path, detail: reasonOf(error) }))
+  )
+  return Stream.filter(
+    /\.csv$/i.test(path) ? csvItems(path, text) : lineItems(path, text),
+    Predicate.isNotUndefined
   )
 }
 
-const pieces = (path: string): AsyncIterable<string> =>
-  createReadStream(path, { encoding: "utf8", highWaterMark: 64 * 1024 })
-
-/** Many at a time: what is done for each stream element is done for a hundred. */
-export async function* batched<A>(
-  all: AsyncIterable<A>,
-  most: number = 128
-): AsyncGenerator<readonly [A, ...ReadonlyArray<A>]> {
-  let batch: [A, ...Array<A>] | undefined
-  for await (const one of all) {
-    if (batch === undefined) batch = [one]
-    else batch.push(one)
-    if (batch.length === most) {
-      yield batch
-      batch = undefined
-    }
-  }
-  if (batch !== undefined) yield batch
-}
+type Text = Stream.Stream<string, SourceNotReadable, FileSystem.FileSystem>
+/** What each line stands for, which may be nothing. */
+type Lines = Stream.Stream<Item.Item<Item.Access> | undefined, SourceNotReadable, FileSystem.FileSystem>
 
 const found = (path: string, image: string, key: string | undefined): Item.Item<Item.Access> => {
   const isWhole = /^https?:\/\//i.test(image) || isAbsolute(image)
@@ -70,28 +54,17 @@ const unreadable = (path: string, line: number, detail: string): Item.Item => {
   return Item.make(key, { name: key, open: () => Effect.fail(error) })
 }
 
-async function* lineItems(
-  path: string,
-  texts: AsyncIterable<string>
-): AsyncGenerator<Item.Item<Item.Access>> {
+const lineItems = (path: string, text: Text): Lines => {
   const isJson = /\.(jsonl|ndjson)$/i.test(path)
-  let number = 0
-  for await (const text of lines(texts)) {
-    number++
-    const line = (number === 1 ? text.replace(/^\uFEFF/, "") : text).trim()
-    if (line === "" || (!isJson && line.startsWith("#"))) continue
-    yield isJson ? ofJson(path, number, line) : found(path, line, undefined)
-  }
-}
-
-async function* lines(texts: AsyncIterable<string>): AsyncGenerator<string> {
-  let rest = ""
-  for await (const text of texts) {
-    const all = (rest + text).split("\n")
-    rest = all.pop() ?? ""
-    yield* all
-  }
-  yield rest
+  return Stream.suspend(() => {
+    let number = 0
+    return Stream.map(Stream.splitLines(text), (whole) => {
+      number++
+      const line = whole.trim()
+      if (line === "" || (!isJson && line.startsWith("#"))) return undefined
+      return isJson ? ofJson(path, number, line) : found(path, line, undefined)
+    })
+  })
 }
 
 const JsonLine = Schema.fromJsonString(
@@ -115,65 +88,37 @@ const ofJson = (path: string, number: number, line: string): Item.Item<Item.Acce
     : found(path, image, text(keyNames))
 }
 
-async function* csvItems(path: string, texts: AsyncIterable<string>): AsyncGenerator<Item.Item<Item.Access>> {
-  let image: number | undefined
-  let key = -1
-  let number = 0
-  for await (const row of csvRows(texts)) {
-    number++
-    if (image === undefined) {
-      const names = row.map((name) =>
-        name
-          .replace(/^\uFEFF/, "")
-          .trim()
-          .toLowerCase()
-      )
-      const column = (wanted: ReadonlyArray<string>) =>
-        wanted.map((name) => names.indexOf(name)).find((index) => index >= 0) ?? -1
-      image = column(imageNames)
-      key = column(keyNames)
-      if (image >= 0) continue
-      const detail = `its first line names no column ${imageNames.join(", ")}, but ${names.join(", ")}`
-      throw new SourceNotReadable({ source: path, detail })
+const csvItems = (path: string, text: Text): Lines =>
+  Stream.suspend(() => {
+    let columns: { readonly image: number; readonly key: number } | undefined
+    let number = 0
+    const itemOf = (row: Csv.Row, { image, key }: NonNullable<typeof columns>) => {
+      number++
+      if (number === 1 || (row.length === 1 && row[0] === "")) return undefined
+      const name = row[image]?.trim() ?? ""
+      return name === ""
+        ? unreadable(path, number, "the row names no image")
+        : found(path, name, row[key] || undefined)
     }
-    if (row.length === 1 && row[0] === "") continue
-    const name = row[image]?.trim() ?? ""
-    if (name === "") yield unreadable(path, number, "the row names no image")
-    else yield found(path, name, row[key] || undefined)
-  }
-}
+    return text.pipe(
+      Stream.pipeThroughChannel(Csv.decodeString<SourceNotReadable>()),
+      Stream.mapError((error) =>
+        error._tag === "CsvError"
+          ? new SourceNotReadable({ source: path, detail: `line ${error.line}: ${error.message}` })
+          : error
+      ),
+      Stream.mapArrayEffect((rows) => {
+        const known = (columns ??= columnsOf(rows[0]))
+        if (known.image >= 0) return Effect.succeed(Arr.map(rows, (row) => itemOf(row, known)))
+        const detail = `its first line names no column ${imageNames.join(", ")}, but ${rows[0].join(", ")}`
+        return Effect.fail(new SourceNotReadable({ source: path, detail }))
+      })
+    )
+  })
 
-/** Rows as RFC 4180 has them: fields in quotes may hold commas, line ends and doubled quotes. */
-async function* csvRows(texts: AsyncIterable<string>): AsyncGenerator<ReadonlyArray<string>> {
-  let row: Array<string> = []
-  let field = ""
-  let quoted = false
-  /** A quote within quotes: the end, unless another one follows. */
-  let pending = false
-  for await (const text of texts) {
-    for (const sign of text) {
-      if (quoted && pending) {
-        pending = false
-        if (sign === '"') {
-          field += sign
-          continue
-        }
-        quoted = false
-      }
-      if (quoted) {
-        if (sign === '"') pending = true
-        else field += sign
-      } else if (sign === '"' && field === "") quoted = true
-      else if (sign === ",") {
-        row.push(field)
-        field = ""
-      } else if (sign === "\n") {
-        row.push(field.endsWith("\r") ? field.slice(0, -1) : field)
-        yield row
-        row = []
-        field = ""
-      } else field += sign
-    }
-  }
-  if (field !== "" || row.length > 0) yield [...row, field]
+const columnsOf = (heading: Csv.Row) => {
+  const names = heading.map((name) => name.trim().toLowerCase())
+  const column = (wanted: ReadonlyArray<string>) =>
+    wanted.map((name) => names.indexOf(name)).find((index) => index >= 0) ?? -1
+  return { image: column(imageNames), key: column(keyNames) }
 }

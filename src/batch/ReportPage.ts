@@ -2,9 +2,21 @@
 import { Duration } from "effect"
 import { style } from "../render/EvalReport.ts"
 import { escape } from "../render/Svg.ts"
-import type { Found } from "./BatchReport.ts"
-import type { DoneLine } from "./JournalLine.ts"
+import type { DoneLine, FailedLine } from "./JournalLine.ts"
 import type { Progress } from "./Progress.ts"
+
+/** What is known of a run when its journal was read once. */
+export interface RunSummary {
+  readonly slowest: ReadonlyArray<DoneLine>
+  /** Those the segmenter is least sure of. */
+  readonly worst: ReadonlyArray<DoneLine>
+  readonly failures: ReadonlyArray<FailedLine>
+  readonly tags: ReadonlyMap<string, number>
+  /** Images whose results are those of another with the same content. */
+  readonly repeated: number
+  /** Milliseconds that half, 95 % and 99 % of the images took at most, within 5 %. */
+  readonly times: { readonly half: number; readonly most: number; readonly nearlyAll: number } | undefined
+}
 
 /** A picture by its `data:` URL; sizes in pixels. */
 export interface Thumbnail {
@@ -18,7 +30,7 @@ export interface PageOptions {
   readonly done: number
   readonly failed: number
   readonly progress: Progress
-  readonly found: Found
+  readonly summary: RunSummary
   /** By key. */
   readonly thumbnails: ReadonlyMap<string, Thumbnail>
 }
@@ -39,9 +51,9 @@ export const time = (duration: Duration.Duration): string => {
 }
 
 /** The page. */
-export const html = ({ done, failed, found, progress, source, thumbnails }: PageOptions): string => {
+export const html = ({ done, failed, progress, source, summary, thumbnails }: PageOptions): string => {
   const { cost, elapsed, rate } = progress
-  const { failures, repeated, slowest, tags, times, worst } = found
+  const { failures, repeated, slowest, tags, times, worst } = summary
   const tiles: ReadonlyArray<readonly [string, string]> = [
     ["images done", whole.format(done)],
     ["failed", whole.format(failed)],

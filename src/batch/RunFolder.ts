@@ -1,10 +1,11 @@
 /** The folder in which a run is remembered: whose turn it is, what it was begun with, and its journal. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs"
 import { join } from "node:path"
-import { Effect, Schema, type Scope } from "effect"
-import { RunChanged, RunFolderFailed, type RunLocked } from "./BatchError.ts"
+import { Effect, FileSystem, Schema, type Scope } from "effect"
+import * as Lock from "../files/Lock.ts"
+import { type NotWritten } from "../files/NotWritten.ts"
+import * as WholeFile from "../files/WholeFile.ts"
+import { RunChanged, RunFolderFailed, RunLocked } from "./BatchError.ts"
 import * as Fingerprint from "./Fingerprint.ts"
-import * as RunLock from "./RunLock.ts"
 
 const RunFile = Schema.fromJsonString(
   Schema.Struct({ version: Schema.Literal(1), fingerprint: Fingerprint.Fingerprint })
@@ -23,47 +24,32 @@ export const take = Effect.fnUntraced(function* ({
   allowChange,
   fingerprint,
   folder
-}: RunFolderOptions): Effect.fn.Return<void, RunFolderFailed | RunLocked | RunChanged, Scope.Scope> {
-  const attempt = <A>(work: () => A) =>
-    Effect.try({
-      try: work,
-      catch: (error) =>
-        new RunFolderFailed({ folder, detail: error instanceof Error ? error.message : String(error) })
-    })
-  yield* attempt(() => mkdirSync(folder, { recursive: true }))
-  yield* RunLock.acquire(folder)
+}: RunFolderOptions): Effect.fn.Return<
+  void,
+  RunFolderFailed | RunLocked | RunChanged,
+  Scope.Scope | FileSystem.FileSystem
+> {
+  const fs = yield* FileSystem.FileSystem
+  const failed = (detail: string) => new RunFolderFailed({ folder, detail })
+  const attempt = Effect.mapError((error: NotWritten) => failed(error.message))
+  yield* attempt(WholeFile.makeFolder(folder))
+  yield* Effect.mapError(Lock.acquire(folder), (error) =>
+    error._tag === "Locked"
+      ? new RunLocked({ folder, pid: error.pid, host: error.host })
+      : failed(error.message)
+  )
   const path = join(folder, "run.json")
-  const text = yield* attempt(() => readOr(path, undefined))
+  const text = yield* Effect.catch(fs.readFileString(path), (error) =>
+    error.reason._tag === "NotFound" ? Effect.succeed(undefined) : Effect.fail(failed(error.message))
+  )
   if (text !== undefined) {
-    const known = yield* Effect.mapError(
-      Schema.decodeUnknownEffect(RunFile)(text),
-      (error) =>
-        new RunFolderFailed({ folder, detail: `run.json is not one of this version: ${error.message}` })
+    const known = yield* Effect.mapError(Schema.decodeUnknownEffect(RunFile)(text), (error) =>
+      failed(`run.json is not one of this version: ${error.message}`)
     )
     const changes = Fingerprint.changes(known.fingerprint, fingerprint)
     if (changes.length === 0) return
     if (!allowChange) return yield* new RunChanged({ folder, changes })
   }
-  yield* attempt(() => writeWhole(path, `${JSON.stringify({ version: 1, fingerprint }, undefined, 2)}\n`))
+  const bytes = new TextEncoder().encode(`${JSON.stringify({ version: 1, fingerprint }, undefined, 2)}\n`)
+  yield* attempt(WholeFile.write(path, bytes))
 })
-
-const readOr = <A>(path: string, otherwise: A): string | A => {
-  try {
-    return readFileSync(path, "utf8")
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return otherwise
-    throw error
-  }
-}
-
-/** Only who has the lock writes, so one other name is enough. */
-const writeWhole = (path: string, text: string): void => {
-  const file = openSync(`${path}.part`, "w")
-  try {
-    writeSync(file, text)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
-  renameSync(`${path}.part`, path)
-}

@@ -2,8 +2,6 @@
  * What is to be added to a file: bytes in one buffer, so that what waits to be written is no object of its own, and can be
  * read by its place in the file as if it stood there already.
  */
-import type { Window } from "./Window.ts"
-
 export interface Tail {
   /** Where the next bytes will stand. */
   readonly end: () => number
@@ -14,14 +12,14 @@ export interface Tail {
   /** Takes what is there, for writing; `settle` says that it was written. One at a time. */
   readonly take: () => Buffer
   readonly settle: () => void
-  /** The bytes from a place on, wherever they are; fewer where the file ends. They hold until the next call. */
-  readonly read: (at: number, length: number) => Buffer
+  /** The bytes from a place on, as far as they are here; undefined where they are in the file. */
+  readonly from: (at: number) => Buffer | undefined
 }
 
 const smallest = 64 * 1024
 
 /** The tail of a file of so many bytes. */
-export const make = (written: number, file: Window): Tail => {
+export const make = (written: number): Tail => {
   /** Where what is being written starts, and where what is added now does. */
   let takenAt = written
   let taken = Buffer.alloc(0)
@@ -54,11 +52,11 @@ export const make = (written: number, file: Window): Tail => {
       takenAt = freshAt
       taken = Buffer.alloc(0)
     },
-    read: (at, length) => {
-      if (at >= freshAt)
-        return fresh.subarray(Math.min(used, at - freshAt), Math.min(used, at - freshAt + length))
-      if (at >= takenAt) return taken.subarray(at - takenAt, at - takenAt + length)
-      return file.read(at, length)
-    }
+    from: (at) =>
+      at >= freshAt
+        ? fresh.subarray(Math.min(used, at - freshAt), used)
+        : at >= takenAt
+          ? taken.subarray(at - takenAt)
+          : undefined
   }
 }

@@ -1,30 +1,38 @@
 /**
- * A file read here and there, where what is asked for next mostly lies near what was asked for last: a block around it is
- * kept in memory. Reads are synchronous, which for a block in the system's cache takes some ten microseconds.
+ * A file read here and there, where what is asked for next mostly lies near what was asked for last: the block around it
+ * is kept in memory, and looked at without a wait.
  */
-import { readSync } from "node:fs"
+import { Effect, type FileSystem, type PlatformError } from "effect"
 
-export interface Window {
-  /** The bytes from a place on, fewer where the file ends. They hold until the next call. */
-  readonly read: (at: number, length: number) => Buffer
+/** Part of a file. */
+export interface Block {
+  readonly start: number
+  readonly bytes: Buffer
 }
 
-const block = 128 * 1024
+export interface Window {
+  /** The block that was read last. */
+  readonly block: () => Block
+  /** Reads the block around a place: so many bytes from there on, fewer where the file ends. */
+  readonly load: (at: number, length: number) => Effect.Effect<Block, PlatformError.PlatformError>
+}
+
+const usual = 128 * 1024
 /** Part of a block that lies before the place: callers go forward, but not strictly. */
 const before = 32 * 1024
 
-export const make = (fd: number): Window => {
-  let buffer = Buffer.alloc(block)
-  let start = 0
-  let filled = 0
+export const make = (file: FileSystem.File): Window => {
+  let last: Block = { start: 0, bytes: Buffer.alloc(0) }
   return {
-    read: (at, length) => {
-      if (at < start || at + length > start + filled) {
-        if (length + before > buffer.length) buffer = Buffer.alloc(length + before)
-        start = Math.max(0, at - before)
-        filled = readSync(fd, buffer, 0, buffer.length, start)
-      }
-      return buffer.subarray(Math.max(0, at - start), Math.max(0, Math.min(filled, at - start + length)))
-    }
+    block: () => last,
+    load: (at, length) =>
+      Effect.suspend(() => {
+        const bytes = Buffer.allocUnsafe(Math.max(usual, length + before))
+        const start = Math.max(0, at - before)
+        return Effect.map(file.read(bytes, { position: BigInt(start) }), (read) => {
+          last = { start, bytes: bytes.subarray(0, read) }
+          return last
+        })
+      })
   }
 }

@@ -4,34 +4,16 @@ import { existsSync } from "node:fs"
 import { resolve } from "node:path"
 import { Duration, Effect, type Redacted, Stream } from "effect"
 import type { RunStatus } from "../batch/cluster/ClusterRuns.ts"
-import type { ImageLimits } from "../image/ImageSource.ts"
 import * as Backend from "./Backend.ts"
+import type { Options as Given } from "./BatchCommand.ts"
 import { sourceOf } from "./BatchRun.ts"
-import type { Options as SinkOptions } from "./BatchSinks.ts"
 import * as ExitCode from "./ExitCode.ts"
+import { limitsOf } from "./Flags.ts"
 import * as Screen from "./Screen.ts"
 import * as WorkerFlags from "./WorkerFlags.ts"
 import type { WorkerSpec } from "./WorkerSpec.ts"
 
-export interface Options
-  extends Pick<Backend.BackendOptions, "url" | "model" | "palette">, Omit<SinkOptions, "csv"> {
-  readonly db: Redacted.Redacted
-  readonly source: string
-  /** The name of the run. That of the folder of its results by default, so that the same command goes on with it. */
-  readonly run: string | undefined
-  /** Images per chunk. */
-  readonly chunk: number
-  /** End when all images are submitted. */
-  readonly detach: boolean
-  readonly csv: SinkOptions["csv"] | undefined
-  readonly retryFailed: boolean
-  readonly allowChange: boolean
-  readonly maxFailures: number | undefined
-  readonly limits: Partial<ImageLimits>
-  readonly json: boolean
-  readonly quiet: boolean
-  readonly shards: number
-}
+type Options = Given & { readonly db: Redacted.Redacted }
 
 /** Failures that are printed; `segformer runs failures` lists all of them. */
 const mostPrinted = 20
@@ -43,7 +25,13 @@ export const run = (options: Options) =>
 const submit = Effect.fnUntraced(function* (options: Options) {
   const { ClusterEngine, ClusterRuns } = yield* WorkerFlags.cluster
   const { items } = yield* sourceOf(options.source)
-  const client = ClusterEngine.layerClient({ database: options.db, shards: options.shards })
+  const shards =
+    options.shards ??
+    (yield* Effect.mapError(
+      WorkerFlags.defaultShards,
+      ({ message }) => new ExitCode.Ended({ code: ExitCode.usage, reason: message })
+    ))
+  const client = ClusterEngine.layerClient({ database: options.db, shards })
   const line = Screen.progress(!options.quiet)
   yield* Effect.addFinalizer(() => line.clear)
   const name = options.run ?? nameOf(options.out)
@@ -54,7 +42,7 @@ const submit = Effect.fnUntraced(function* (options: Options) {
     const { added, again } = yield* runs.submit({
       run: name,
       items,
-      chunk: options.chunk,
+      chunk: options.chunk ?? 100,
       spec: specOf(options),
       maxFailures: options.maxFailures,
       retryFailed: options.retryFailed,
@@ -126,16 +114,12 @@ const tell = Effect.fnUntraced(function* (end: RunStatus, options: Options) {
 /** What the workers are told. Paths are those of the whole machine, which all of them must share. */
 const specOf = (options: Options): WorkerSpec => {
   const { coco, csv, model, overlays, palette, url } = options
-  const { maxBytes, maxPixels } = options.limits
   return {
     sinks: { out: resolve(options.out), overlays, coco, ...(csv === undefined ? {} : { csv }) },
     ...(url === undefined ? {} : { url }),
     ...(model === undefined ? {} : { model: existsSync(model) ? resolve(model) : model }),
     ...(palette === undefined ? {} : { palette }),
-    limits: {
-      ...(maxBytes === undefined ? {} : { maxBytes }),
-      ...(maxPixels === undefined ? {} : { maxPixels })
-    }
+    limits: limitsOf(options)
   }
 }
 

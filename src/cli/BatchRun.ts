@@ -9,31 +9,13 @@ import * as BatchSource from "../batch/BatchSource.ts"
 import type { Progress } from "../batch/Progress.ts"
 import type { Failure } from "../batch/Receipt.ts"
 import { time } from "../batch/ReportPage.ts"
-import type { ImageLimits } from "../image/ImageSource.ts"
 import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
+import type { Options } from "./BatchCommand.ts"
 import * as BatchSinks from "./BatchSinks.ts"
 import * as ExitCode from "./ExitCode.ts"
-import { inFlags } from "./Flags.ts"
+import { inFlags, limitsOf } from "./Flags.ts"
 import * as Screen from "./Screen.ts"
-
-export interface Options extends Pick<Backend.BackendOptions, "url" | "model" | "palette"> {
-  readonly source: string
-  readonly out: string
-  readonly overlays: boolean
-  readonly coco: boolean
-  readonly csv: "classes" | "regions" | undefined
-  readonly report: boolean
-  readonly concurrency: number
-  readonly adaptive: boolean
-  readonly retryFailed: boolean
-  readonly allowChange: boolean
-  readonly maxFailures: number | undefined
-  readonly price: number | undefined
-  readonly limits: Partial<ImageLimits>
-  readonly json: boolean
-  readonly quiet: boolean
-}
 
 /** The whole run, from words on the command line to results. */
 export const run = (options: Options) =>
@@ -54,21 +36,12 @@ export const sourceOf = (word: string) =>
 const mostPrinted = 20
 
 const runAll = Effect.fnUntraced(function* (options: Options) {
-  if (options.url !== undefined && options.model !== undefined) {
-    return yield* new ExitCode.Ended({ code: ExitCode.usage, reason: "give --url or --model, not both" })
-  }
   const source = yield* sourceOf(options.source)
   const line = Screen.progress(!options.quiet)
   yield* Effect.addFinalizer(() => line.clear)
   yield* line.show(options.url === undefined ? "Loading the model…" : `Asking ${options.url}…`)
-  const { model, out, palette, url } = options
-  const transport = yield* Backend.make({
-    url,
-    model,
-    palette,
-    sessions: undefined,
-    atOnce: options.concurrency
-  })
+  const { concurrency = 4, model, out } = options
+  const transport = yield* Backend.make({ ...options, atOnce: concurrency })
   const digest = yield* Effect.promise(() => digestOf(model))
 
   const failures: Array<Failure> = []
@@ -77,14 +50,14 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
     source,
     sinks: BatchSinks.make(options),
     folder: join(out, ".segformer"),
-    segment: { limits: options.limits },
-    concurrency: options.adaptive ? { max: options.concurrency } : options.concurrency,
+    segment: { limits: limitsOf(options) },
+    concurrency: options.adaptive ? { max: concurrency } : concurrency,
     retryFailed: options.retryFailed,
     allowChange: options.allowChange,
     maxFailures: options.maxFailures,
     fingerprint: digest === undefined ? {} : { "model file": digest },
     price: options.price,
-    report: options.report ? join(out, "report.html") : undefined,
+    report: (options.report ?? true) ? join(out, "report.html") : undefined,
     failedList: join(out, "failed.csv"),
     onProgress: (progress) => {
       last = progress

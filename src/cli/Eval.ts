@@ -1,6 +1,7 @@
 /** `segformer eval`, at work: two folders of label maps in, scores and a report out. */
-import { basename, dirname } from "node:path"
+import { dirname } from "node:path"
 import { Clock, Effect, FileSystem, Result } from "effect"
+import * as WholeFile from "../files/WholeFile.ts"
 import * as BoundaryIou from "../mask/BoundaryIou.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import type { LabelMap } from "../mask/LabelMap.ts"
@@ -9,24 +10,10 @@ import * as Colors from "../render/Colors.ts"
 import * as EvalReport from "../render/EvalReport.ts"
 import * as Backend from "./Backend.ts"
 import * as EvalPictures from "./EvalPictures.ts"
+import type { Options } from "./EvalCommand.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as LabelFiles from "./LabelFiles.ts"
-import * as Results from "./Results.ts"
 import * as Screen from "./Screen.ts"
-
-export interface Options {
-  readonly predictions: string
-  readonly truth: string
-  readonly ignore: number
-  readonly reduceLabels: boolean
-  readonly classes: string | undefined
-  readonly boundary: boolean
-  readonly html: string | undefined
-  readonly images: string | undefined
-  readonly worst: number
-  readonly json: boolean
-  readonly quiet: boolean
-}
 
 /** Above this the matrix of classes would be larger than it could be of use. */
 const maxClasses = 1024
@@ -81,7 +68,7 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   )
   const scores = Metrics.scores(sums.confusion)
   const boundary = options.boundary ? BoundaryIou.scores(sums.boundary) : undefined
-  const worst = images.toSorted((a, b) => (a.meanIou ?? 1) - (b.meanIou ?? 1)).slice(0, options.worst)
+  const worst = images.toSorted((a, b) => (a.meanIou ?? 1) - (b.meanIou ?? 1)).slice(0, options.worst ?? 6)
   const found: EvalReport.Evaluation = {
     classes,
     scores,
@@ -221,16 +208,10 @@ const highest = ({ data }: LabelMap, ignore: number): number => {
 }
 
 const writeHtml = (path: string, html: string) =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    yield* fs.makeDirectory(dirname(path), { recursive: true })
-    yield* Results.write(dirname(path), [{ name: basename(path), bytes: new TextEncoder().encode(html) }])
-  }).pipe(
-    Effect.mapError(
-      (error) =>
-        new ExitCode.Ended({ code: ExitCode.someFailed, reason: `cannot write ${path}: ${error.message}` })
-    )
-  )
+  Effect.andThen(
+    WholeFile.makeFolder(dirname(path)),
+    WholeFile.write(path, new TextEncoder().encode(html))
+  ).pipe(Effect.mapError(({ reason }) => ExitCode.notWritten({ path, reason })))
 
 const number = new Intl.NumberFormat("en-US")
 const score = (value: number | undefined): string => (value === undefined ? "-" : value.toFixed(4))

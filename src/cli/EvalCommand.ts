@@ -1,82 +1,61 @@
-/** `segformer eval`: its flags and help. The work is in `Eval`, which is loaded when there is work. */
-import { Effect, Option } from "effect"
+/** `segformer eval`: its flags and help. */
 import { Argument, Command, Flag } from "effect/cli"
 import * as Flags from "./Flags.ts"
 
-const id = (name: string) =>
-  Flag.Int(name).pipe(
-    Flag.filter(
-      (value) => value >= 0,
-      () => "a whole number of at least 0"
-    ),
-    Flag.withMetavar("ID")
-  )
-
 const flags = {
-  predictions: Argument.String("predictions").pipe(
+  predictions: Flags.paths("predictions", "directory").pipe(
     Argument.withDescription("Folder of predicted label maps: PNG or .npy, pixels are class ids")
   ),
-  truth: Argument.String("ground-truth").pipe(
+  truth: Flags.paths("ground-truth", "directory").pipe(
     Argument.withDescription("Folder of true ones, of the same names: a.png or a.labels.png for a.labels.png")
   ),
-  ignore: id("ignore").pipe(
+  ignore: Flag.Int("ignore").pipe(
+    Flags.atLeast(0),
+    Flag.withMetavar("ID"),
     Flag.withDescription("Pixels of this id in the truth are not counted. 255 by default"),
     Flag.withDefault(255)
   ),
-  reduceLabels: Flag.Boolean("reduce-labels").pipe(
-    Flag.withDescription("The truth counts classes from 1, and 0 is not counted (as ADE20K's files)"),
-    Flag.withDefault(false)
+  reduceLabels: Flags.off("reduce-labels").pipe(
+    Flag.withDescription("The truth counts classes from 1, and 0 is not counted (as ADE20K's files)")
   ),
-  classes: Flag.String("classes").pipe(
+  classes: Flags.path("classes").pipe(
     Flag.withMetavar("SOURCE"),
     Flag.withDescription(
       "Names of the classes, and how many there are: surface, ade20k, cityscapes, voc, coco-stuff, a model's folder or " +
         "config.json, a JSON array, or a file with a name a line. By default those that occur"
     ),
-    Flag.optional
+    Flags.optional
   ),
-  boundary: Flag.Boolean("boundary").pipe(
-    Flag.withDescription("IoU near outlines as well, which sees what plain IoU of large areas does not"),
-    Flag.withDefault(false)
+  boundary: Flags.off("boundary").pipe(
+    Flag.withDescription("IoU near outlines as well, which sees what plain IoU of large areas does not")
   ),
-  html: Flag.String("html").pipe(
+  html: Flags.path("html", "file").pipe(
     Flag.withMetavar("FILE"),
     Flag.withDescription("Write a report with pictures of the worst images: one file that needs no other"),
-    Flag.optional
+    Flags.optional
   ),
-  images: Flag.String("images").pipe(
+  images: Flags.path("images", "directory").pipe(
     Flag.withMetavar("FOLDER"),
     Flag.withDescription("Photos of the same names, shown in the report"),
-    Flag.optional
+    Flags.optional
   ),
   worst: Flags.count("worst").pipe(
     Flag.withMetavar("IMAGES"),
     Flag.withDescription("How many of the worst images are shown. 6 by default"),
-    Flag.withDefault(6)
+    Flags.optional
   ),
-  json: Flag.Boolean("json").pipe(
-    Flag.withDescription("Print a JSON object instead of tables"),
-    Flag.withDefault(false)
-  ),
-  quiet: Flag.Boolean("quiet").pipe(
-    Flag.withAlias("q"),
-    Flag.withDescription("Print nothing but errors (and JSON)"),
-    Flag.withDefault(false)
-  )
+  json: Flags.off("json").pipe(Flag.withDescription("Print a JSON object instead of tables")),
+  quiet: Flags.quiet
 }
 
-export const command = Command.make("eval", flags, (options) =>
-  Effect.flatMap(
-    Effect.promise(() => import("./Eval.ts")),
-    ({ run }) =>
-      run({
-        ...options,
-        classes: Option.getOrUndefined(options.classes),
-        html: Option.getOrUndefined(options.html),
-        images: Option.getOrUndefined(options.images)
-      })
-  )
-).pipe(
+export type Options = Command.Command.Config.Infer<typeof flags>
+
+export const faults = (options: Options): Flags.Faults =>
+  options.html === undefined
+    ? Flags.ignored(options, ["images", "worst"], "is for the report: give its --html too")
+    : []
+
+export const command = Command.make("eval", flags).pipe(
   Command.withShortDescription("Score predictions against the truth"),
   Command.withDescription(
     "Score label maps against true ones, matched by name: IoU, Dice, precision and recall of each class, and their " +

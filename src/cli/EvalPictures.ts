@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { Effect, FileSystem } from "effect"
 import { encode as encodePng } from "fast-png"
 import { ImageCodec, type Raster } from "../image/ImageCodec.ts"
+import * as ImageFormat from "../image/ImageFormat.ts"
 import * as ImageSource from "../image/ImageSource.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import type { Pair } from "../mask/Metrics.ts"
@@ -22,7 +23,8 @@ export interface PictureOptions {
 
 /** Longest side in pixels. */
 const maxSide = 640
-const endings = [".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".JPG", ".JPEG", ".PNG"]
+/** As cameras write them, too. */
+const endings = ImageFormat.endings().flatMap((ending) => [`.${ending}`, `.${ending.toUpperCase()}`])
 
 export const make = Effect.fnUntraced(function* (
   { prediction, truth }: Pair,

@@ -11,6 +11,7 @@
  * | 130, 143 | interrupted (Ctrl-C), terminated; a server that was told to stop ends with 0 |
  */
 import { Cause, type Exit, Schema } from "effect"
+import type { NotWritten } from "../files/NotWritten.ts"
 
 export const someFailed = 1
 export const usage = 2
@@ -39,6 +40,10 @@ export class Ended extends Schema.TaggedError<Ended>()("Ended", {
     return this.reason ?? `exit code ${this.code}`
   }
 }
+
+/** A file could not be written. */
+export const notWritten = ({ path, reason }: Pick<NotWritten, "path" | "reason">): Ended =>
+  new Ended({ code: someFailed, reason: `cannot write ${path}: ${reason}` })
 
 /** The code of an exit. */
 export const of = (exit: Exit.Exit<unknown, unknown>): number => {

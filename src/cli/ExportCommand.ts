@@ -1,48 +1,49 @@
-/** `segformer export`: its flags and help. The work is in `Export`, which is loaded when there is work. */
-import { Effect, Option } from "effect"
+/** `segformer export`: its flags and help. */
+import { Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import * as Exports from "../mask/Exports.ts"
 import * as Flags from "./Flags.ts"
 
+const per = (what: "run" | "image") => Exports.per(what).join(", ")
+const using = (setting: Parameters<typeof Exports.using>[0]) => Exports.using(setting).join(", ")
+
 const flags = {
-  format: Argument.Literals("format", ["coco", "yolo", "geojson", "csv", "npy", "png", "rle"]).pipe(
-    Argument.withDescription("What to write")
-  ),
-  labels: Argument.String("labels").pipe(
+  format: Argument.Literals("format", Exports.names).pipe(Argument.withDescription("What to write")),
+  labels: Flags.paths("labels").pipe(
     Argument.withDescription(
       "Label maps: PNG or .npy, pixels are class ids; files, folders, globs in quotes"
     ),
     Argument.variadic({ min: 1 })
   ),
-  out: Flag.String("out").pipe(
-    Flag.withAlias("o"),
+  out: Flags.out("either").pipe(
     Flag.withMetavar("PATH"),
     Flag.withDescription(
-      "The file (coco, geojson, csv, rle), or the folder of a file for each label map (yolo, npy, png)"
+      `The file (${per("run")}), or the folder of a file for each label map (${per("image")})`
     )
   ),
-  classes: Flag.String("classes").pipe(
+  classes: Flags.path("classes").pipe(
     Flag.withMetavar("SOURCE"),
     Flag.withDescription(
       "Names of the classes: surface, ade20k, cityscapes, voc, coco-stuff, a model's folder or config.json, a JSON array, or a " +
         "file with a name a line. By default those in the .json files that segformer segment writes"
     ),
-    Flag.optional
+    Flags.optional
   ),
   ignore: Flag.Int("ignore").pipe(
+    Flags.atLeast(0),
     Flag.withMetavar("ID"),
     Flag.withDescription("Pixels of this id belong to no class. 255 by default"),
     Flag.withDefault(255)
   ),
-  background: Flag.Boolean("background").pipe(
+  background: Flags.off("background").pipe(
     Flag.withDescription(
-      "Write background as well: what is named so is no object by default (coco, yolo, geojson)"
-    ),
-    Flag.withDefault(false)
+      `Write background as well: what is named so is no object by default (${using("exclude")})`
+    )
   ),
   minArea: Flags.count("min-area").pipe(
     Flag.withMetavar("PIXELS"),
-    Flag.withDescription("Leave out smaller regions (coco, yolo, geojson, csv --regions)"),
-    Flag.withDefault(1)
+    Flag.withDescription(`Leave out smaller regions (${using("minArea")})`),
+    Flags.optional
   ),
   tolerance: Flag.Finite("tolerance").pipe(
     Flag.filter(
@@ -51,9 +52,9 @@ const flags = {
     ),
     Flag.withMetavar("PIXELS"),
     Flag.withDescription(
-      "How far outlines may be moved to save points (coco, yolo, geojson). Exact by default"
+      `How far outlines may be moved to save points (${using("tolerance")}). Exact by default`
     ),
-    Flag.optional
+    Flags.optional
   ),
   transform: Flag.String("transform").pipe(
     Flag.withMetavar("a,b,c,d,e,f"),
@@ -68,33 +69,44 @@ const flags = {
       () => "six numbers with commas between"
     ),
     Flag.withDescription(
-      "From pixels to coordinates: x = a column + b row + c, y = d column + e row + f (geojson)"
+      `From pixels to coordinates: x = a column + b row + c, y = d column + e row + f (${using("transform")})`
     ),
-    Flag.optional
+    Flags.optional
   ),
-  regions: Flag.Boolean("regions").pipe(
-    Flag.withDescription("A line for each region, with all it measures, instead of each class (csv)"),
-    Flag.withDefault(false)
+  regions: Flags.off("regions").pipe(
+    Flag.withDescription(
+      `A line for each region, with all it measures, instead of each class (${using("regions")})`
+    )
   ),
-  quiet: Flag.Boolean("quiet").pipe(
-    Flag.withAlias("q"),
-    Flag.withDescription("Print nothing but errors"),
-    Flag.withDefault(false)
-  )
+  quiet: Flags.quiet
 }
 
-export const command = Command.make("export", flags, (options) =>
-  Effect.flatMap(
-    Effect.promise(() => import("./Export.ts")),
-    ({ run }) =>
-      run({
-        ...options,
-        classes: Option.getOrUndefined(options.classes),
-        tolerance: Option.getOrUndefined(options.tolerance),
-        transform: Option.getOrUndefined(options.transform)
-      })
-  )
-).pipe(
+export type Options = Command.Command.Config.Infer<typeof flags>
+
+/** Flags that only some formats heed, by what they set. */
+const settings = {
+  background: "exclude",
+  minArea: "minArea",
+  tolerance: "tolerance",
+  transform: "transform",
+  regions: "regions"
+} as const
+
+export const faults = (options: Options): Flags.Faults =>
+  (["background", "minArea", "tolerance", "transform", "regions"] as const).flatMap((name) => {
+    const formats = Exports.using(settings[name])
+    // A line for each class has all pixels in it.
+    const isCounted = options.format === "csv" && !options.regions && name !== "regions"
+    if (formats.includes(options.format) && !isCounted) return []
+    const heeding = formats.map((format) => (format === "csv" && isCounted ? "csv --regions" : format))
+    return Flags.ignored(
+      options,
+      [name],
+      `is for ${heeding.join(", ")}, and not for ${options.format}: leave it out`
+    )
+  })
+
+export const command = Command.make("export", flags).pipe(
   Command.withShortDescription("Write label maps in other formats"),
   Command.withDescription(
     "Write label maps as COCO JSON, YOLO segments, GeoJSON, a CSV of areas, NumPy arrays, label PNGs with a palette, or " +

@@ -1,66 +1,156 @@
-/** Flags that several commands have. */
-import { Option, Schema } from "effect"
-import { Argument, Flag } from "effect/cli"
+/**
+ * Flags and arguments that several commands have, and the checks that go with them. A flag is declared once: what a
+ * command's work is given ({@link Command.Config.Infer}) comes from its flags.
+ */
+import { Effect, Option } from "effect"
+import { Argument, Flag, Param, Primitive } from "effect/cli"
+import type { ImageLimits } from "../image/ImageSource.ts"
+import * as Variable from "../policy/Variable.ts"
+import * as ExitCode from "./ExitCode.ts"
 
-const Count = Schema.Int.check(Schema.isGreaterThan(0))
+/** What is not given is `undefined`. */
+export const optional = <A>(flag: Flag.Flag<A>): Flag.Flag<A | undefined> =>
+  Flag.map(Flag.optional(flag), Option.getOrUndefined)
+
+/** Off unless it is given. */
+export const off = (name: string) => Flag.Boolean(name).pipe(Flag.withDefault(false))
+
+/** Refuses smaller numbers. */
+export const atLeast = (least: number) =>
+  Flag.filter(
+    (value: number) => value >= least,
+    () => `a whole number of at least ${least}`
+  )
 
 /** A whole number of at least 1. */
-export const count = (name: string) => Flag.Int(name).pipe(Flag.withSchema(Count))
+export const count = (name: string) => Flag.Int(name).pipe(atLeast(1))
 
-const units: Readonly<Record<string, number>> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
+/** Refuses what is no port. */
+export const isPort = Flag.filter(
+  (port: number) => port >= 0 && port <= 65_535,
+  () => "a whole number from 0 to 65535"
+)
 
-/** Bytes, written as 1048576, 512k, 50M or 2G. */
-export const parseBytes = (text: string): Option.Option<number> => {
-  const [, digits, unit] = /^(\d+)\s*([kmg]?)i?b?$/i.exec(text) ?? []
-  const factor = units[(unit ?? "").toLowerCase()]
-  const value = digits === undefined || factor === undefined ? 0 : Number(digits) * factor
-  return value > 0 ? Option.some(value) : Option.none()
+/** A path as it was written: effect's own makes it absolute, and `-`, addresses and ids of models something else. */
+const written = (kind: Primitive.PathType): Primitive.Primitive<string> =>
+  Object.assign(Primitive.Path(kind), { parse: Primitive.String.parse })
+
+/** A flag whose value shells complete from file names: a path, or what else a word may say beside one. */
+export const path = (name: string, kind: Primitive.PathType = "either"): Flag.Flag<string> =>
+  Param.makeSingle({ kind: Param.flagKind, name, primitiveType: written(kind) })
+
+/** An argument, as {@link path}. */
+export const paths = (name: string, kind: Primitive.PathType = "either"): Argument.Argument<string> =>
+  Param.makeSingle({ kind: Param.argumentKind, name, primitiveType: written(kind) })
+
+const isAddress = (text: string): boolean => /^https?:\/\//i.test(text) && URL.canParse(text)
+
+/** `localhost:8080` wants a scheme, and little else. */
+const noAddress = (text: string): string => {
+  const meant = /^[\w.-]+(:\d+)?(\/|$)/.test(text) && URL.canParse(`http://${text}`) ? text : "localhost:8080"
+  return `an address that begins with http:// or https://, such as http://${meant}`
 }
 
-/** What the library calls by its options, by the flags of commands that have {@link maxBytes} and {@link maxPixels}. */
+/** Where a service is. */
+export const service = Argument.String("url").pipe(Argument.filter(isAddress, noAddress))
+
+/** Bytes, written as 1048576, 512k, 50M or 1.5G. */
+export const parseBytes = (text: string): Option.Option<number> =>
+  Option.fromUndefinedOr(Variable.parseBytes(text))
+
+/** What the library calls by its options, by the flags of {@link limits}. */
 export const inFlags = (text: string): string =>
   text.replaceAll("`limits.maxPixels`", "--max-pixels").replaceAll("`limits.maxBytes`", "--max-bytes")
 
-/** A flag of {@link parseBytes}. */
-export const bytes = (name: string) =>
-  Flag.String(name).pipe(
-    Flag.withMetavar("BYTES"),
-    Flag.filterMap(parseBytes, () => "a size such as 1048576, 512k or 50M")
-  )
+/** A folder or file of results, which every command calls `--out`. */
+export const out = (kind: Primitive.PathType) => path("out", kind).pipe(Flag.withAlias("o"))
 
 export const url = Flag.String("url").pipe(
+  Flag.filter(isAddress, noAddress),
   Flag.withAlias("u"),
   Flag.withMetavar("URL"),
   Flag.withDescription(
     "A service that segments, instead of a model here. Its key is read from SEGFORMER_API_KEY"
   ),
-  Flag.optional
+  optional
 )
 
-export const model = Flag.String("model").pipe(
+export const model = path("model").pipe(
   Flag.withAlias("m"),
   Flag.withMetavar("MODEL"),
   Flag.withDescription(
     "A model folder, an .onnx file or an id of the Hugging Face Hub. By default the model in this package"
   ),
-  Flag.optional
+  optional
 )
 
-export const maxPixels = count("max-pixels").pipe(
-  Flag.withMetavar("PIXELS"),
-  Flag.withDescription("Refuse images with more pixels than this"),
-  Flag.optional
-)
+/** Who segments. {@link backendFaults} goes with it. */
+export const backend = {
+  url,
+  model,
+  palette: Flag.Literals("palette", ["surface", "ade20k", "cityscapes", "voc"]).pipe(
+    Flag.withMetavar("NAME"),
+    Flag.withDescription("Colours in which the service of --url paints its mask, where it does not say"),
+    optional
+  )
+}
 
-export const maxBytes = bytes("max-bytes").pipe(
-  Flag.withDescription("Refuse image files larger than this, such as 50M"),
-  Flag.optional
-)
-
-/** Images to segment. */
-export const images = Argument.String("image").pipe(
-  Argument.withDescription(
-    "Files, folders (searched through), globs in quotes, http(s) addresses, or - for standard input"
+/** Refuses images that are too large. {@link limitsOf} makes limits of them. */
+export const limits = {
+  maxBytes: Flag.String("max-bytes").pipe(
+    Flag.withMetavar("BYTES"),
+    Flag.filterMap(parseBytes, () => "a size such as 1048576, 512k or 50M"),
+    Flag.withDescription("Refuse image files larger than this, such as 50M"),
+    optional
   ),
-  Argument.variadic({ min: 1 })
+  maxPixels: count("max-pixels").pipe(
+    Flag.withMetavar("PIXELS"),
+    Flag.withDescription("Refuse images with more pixels than this"),
+    optional
+  )
+}
+
+export const limitsOf = (given: {
+  readonly [Limit in keyof ImageLimits]: number | undefined
+}): Partial<ImageLimits> => ({
+  ...(given.maxBytes === undefined ? {} : { maxBytes: given.maxBytes }),
+  ...(given.maxPixels === undefined ? {} : { maxPixels: given.maxPixels })
+})
+
+export const json = off("json").pipe(Flag.withDescription("Print a JSON object"))
+
+export const quiet = off("quiet").pipe(
+  Flag.withAlias("q"),
+  Flag.withDescription("Print nothing but errors (and JSON)")
 )
+
+/** Why flags that were given cannot be meant; empty where all is well. */
+export type Faults = ReadonlyArray<string>
+
+/** Flags that would be taken without a word and do nothing: those of `names` that were given. */
+export const ignored = <Options extends object>(
+  options: Options,
+  names: ReadonlyArray<keyof Options & string>,
+  why: string
+): Faults =>
+  names
+    .filter((name) => options[name] !== undefined && options[name] !== false)
+    .map((name) => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} ${why}`)
+
+/** Of {@link backend}, as far as a command has it. */
+export const backendFaults = (given: {
+  readonly url: string | undefined
+  readonly model: string | ReadonlyArray<string> | undefined
+  readonly palette?: string | undefined
+}): Faults => [
+  ...(given.url === undefined || given.model === undefined || given.model.length === 0
+    ? []
+    : ["give --url or --model, not both"]),
+  ...(given.url === undefined
+    ? ignored(given, ["palette"], "is for the masks of a service: give its --url too, or leave it out")
+    : [])
+]
+
+/** Ends the command by the first fault. */
+export const refuse = ([first]: Faults): Effect.Effect<void, ExitCode.Ended> =>
+  first === undefined ? Effect.void : Effect.fail(new ExitCode.Ended({ code: ExitCode.usage, reason: first }))

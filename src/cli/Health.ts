@@ -2,13 +2,8 @@
 import { Effect } from "effect"
 import * as Backend from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
+import type { Options } from "./HealthCommand.ts"
 import * as Screen from "./Screen.ts"
-
-export interface Options {
-  readonly url: string | undefined
-  readonly model: string | undefined
-  readonly json: boolean
-}
 
 /** Names of classes that are listed. */
 const listed = 8

@@ -1,25 +1,18 @@
-/** `segformer health`: its flags and help. The work is in `Health`, which is loaded when there is work. */
-import { Effect, Option } from "effect"
+/** `segformer health`: its flags and help. */
 import { Command, Flag } from "effect/cli"
 import * as Flags from "./Flags.ts"
 
 const flags = {
   url: Flags.url.pipe(Flag.withDescription("The service to ask. Without it, the model here is loaded")),
   model: Flags.model,
-  json: Flag.Boolean("json").pipe(Flag.withDescription("Print a JSON object"), Flag.withDefault(false))
+  json: Flags.json
 }
 
-export const command = Command.make("health", flags, (options) =>
-  Effect.flatMap(
-    Effect.promise(() => import("./Health.ts")),
-    ({ run }) =>
-      run({
-        json: options.json,
-        url: Option.getOrUndefined(options.url),
-        model: Option.getOrUndefined(options.model)
-      })
-  )
-).pipe(
+export type Options = Command.Command.Config.Infer<typeof flags>
+
+export const faults = Flags.backendFaults
+
+export const command = Command.make("health", flags).pipe(
   Command.withShortDescription("Ask whether a service or model can segment"),
   Command.withDescription(
     "Ask a service, or load the model here. Exit code 0 if it can segment now, 3 if not."

@@ -3,8 +3,9 @@
  * image is taken once, whatever names it has been given by, and gets a name that no other one of the run has.
  */
 import { resolve } from "node:path"
-import { Effect, FileSystem, Stdio } from "effect"
+import { Effect, FileSystem, Stdio, Stream } from "effect"
 import type { HttpClient } from "effect/http"
+import * as Folder from "../image/Folder.ts"
 import { ImageNotFound, ImageNotReadable } from "../image/ImageError.ts"
 import * as ImageSource from "../image/ImageSource.ts"
 
@@ -29,10 +30,6 @@ export interface Inputs {
   readonly images: ReadonlyArray<Input>
   readonly missing: ReadonlyArray<Missing>
 }
-
-const pictures = /\.(png|jpe?g|webp|tiff?|avif|gif)$/i
-/** Results of earlier runs are no input when a folder is given. */
-const results = /\.(overlay|labels)\.png$/i
 
 export const overlayEnding = ".overlay.png"
 export const labelsEnding = ".labels.png"
@@ -70,28 +67,25 @@ export const expand = Effect.fnUntraced(function* (
     }
     const info = yield* Effect.option(fs.stat(word))
     if (info._tag === "Some" && info.value.type === "Directory") {
-      const entries = yield* Effect.result(fs.readDirectory(word, { recursive: true }))
-      if (entries._tag === "Failure") {
-        missing.push({
-          label: word,
-          error: new ImageNotReadable({ source: word, detail: entries.failure.message })
-        })
-        continue
-      }
+      const cannot = (label: string, detail: string) =>
+        missing.push({ label, error: new ImageNotReadable({ source: label, detail }) })
       const out = resolve(outFolder)
       const folder = word.replace(/[\\/]+$/, "") || word
-      const paths = entries.success
-        .filter((entry) => pictures.test(entry) && !results.test(entry))
-        .map((entry) => `${folder}/${entry}`)
-        .filter((path) => resolve(folder) === out || !resolve(path).startsWith(`${out}/`))
-        .sort()
-      if (paths.length === 0) {
-        missing.push({
-          label: word,
-          error: new ImageNotReadable({ source: word, detail: "the folder holds no images" })
+      const paths: Array<string> = []
+      yield* Folder.files(word, Folder.isPicture).pipe(
+        Stream.runForEach(({ name, problem }) => {
+          const path = `${folder}/${name}`
+          const isInput = resolve(folder) === out || !resolve(path).startsWith(`${out}/`)
+          if (isInput && problem === undefined) paths.push(path)
+          else if (isInput && problem !== undefined) cannot(path, Folder.reasonOf(problem))
+          return Effect.void
+        }),
+        Effect.match({
+          onSuccess: () => paths.length > 0 || cannot(word, "the folder holds no images"),
+          onFailure: (error) => cannot(word, Folder.reasonOf(error))
         })
-      }
-      for (const path of paths) addFile(path)
+      )
+      for (const path of paths.sort()) addFile(path)
       continue
     }
     if (info._tag === "None" && /[*?[{]/.test(word)) {

@@ -3,14 +3,15 @@
  * their classes are called.
  */
 import { basename, join, resolve } from "node:path"
-import { Effect, FileSystem, Option, Result, Schema } from "effect"
+import { Effect, FileSystem, Option, Result, Schema, Stream } from "effect"
+import { reasonOf } from "../files/NotWritten.ts"
+import * as Folder from "../image/Folder.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
 import * as Npy from "../mask/Npy.ts"
 import * as Palette from "../mask/Palette.ts"
 import * as ExitCode from "./ExitCode.ts"
-import { reasonOf } from "./OutFile.ts"
 
 /** One label map on disk. */
 export interface LabelFile {
@@ -36,16 +37,20 @@ const overlay = /\.overlay\.png$/i
 export const inFolder = Effect.fnUntraced(function* (
   folder: string
 ): Effect.fn.Return<ReadonlyArray<LabelFile>, ExitCode.Ended, FileSystem.FileSystem> {
-  const fs = yield* FileSystem.FileSystem
-  const names = yield* Effect.mapError(
-    fs.readDirectory(folder, { recursive: true }),
-    (error) =>
-      new ExitCode.Ended({ code: ExitCode.usage, reason: `cannot list ${folder}: ${reasonOf(error)}` })
+  const found = yield* Folder.files(folder, (name) => ending.test(name) && !overlay.test(name)).pipe(
+    // A folder that cannot be read would leave out a part without a word.
+    Stream.mapEffect(({ name, problem }) =>
+      problem === undefined ? Effect.succeed(name) : Effect.fail(problem)
+    ),
+    Stream.runCollect,
+    Effect.mapError(
+      (error) =>
+        new ExitCode.Ended({ code: ExitCode.usage, reason: `cannot list ${folder}: ${reasonOf(error)}` })
+    )
   )
   const files = new Map<string, LabelFile>()
-  for (const name of names.toSorted()) {
-    if (!ending.test(name) || overlay.test(name) || basename(name).startsWith(".")) continue
-    const key = name.replace(ending, "").replaceAll("\\", "/")
+  for (const name of found.sort()) {
+    const key = name.replace(ending, "")
     const isSure = /\.labels\.png$/i.test(name)
     if (isSure || !files.has(key)) files.set(key, { path: join(folder, name), key })
   }

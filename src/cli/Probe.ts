@@ -7,14 +7,8 @@ import * as SegFormerConfig from "../http/SegFormerConfig.ts"
 import * as ImageSource from "../image/ImageSource.ts"
 import * as Backend from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
+import type { Options } from "./ProbeCommand.ts"
 import * as Screen from "./Screen.ts"
-
-export interface Options {
-  readonly url: string
-  readonly model: string | undefined
-  readonly image: string | undefined
-  readonly json: boolean
-}
 
 /** Names of classes that are listed. */
 const listed = 8

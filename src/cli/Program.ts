@@ -1,11 +1,12 @@
 /** The `segformer` command and how it ends. */
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Stdio } from "effect"
 import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { version } from "../version.ts"
 import * as BatchCommand from "./BatchCommand.ts"
 import * as EvalCommand from "./EvalCommand.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as ExportCommand from "./ExportCommand.ts"
+import * as Flags from "./Flags.ts"
 import * as HealthCommand from "./HealthCommand.ts"
 import * as ProbeCommand from "./ProbeCommand.ts"
 import * as Screen from "./Screen.ts"
@@ -15,6 +16,33 @@ import * as TiledCommand from "./TiledCommand.ts"
 import * as WorkerCommand from "./WorkerCommand.ts"
 import * as WorkerRunsCommand from "./WorkerRunsCommand.ts"
 
+/** The work of a command: refused by its flags, or loaded now that there is some. */
+const work =
+  <Options, E, R>(
+    load: () => Promise<{ readonly run: (options: Options) => Effect.Effect<unknown, E, R> }>,
+    faults: (options: Options) => Flags.Faults = () => []
+  ) =>
+  (options: Options) =>
+    Flags.refuse(faults(options)).pipe(
+      Effect.andThen(Effect.promise(load)),
+      Effect.flatMap(({ run }) => run(options))
+    )
+
+/** On this machine, or on those of a database. */
+const batch = async () => {
+  const here = await import("./BatchRun.ts")
+  return {
+    run: (options: BatchCommand.Options) => {
+      const { db } = options
+      if (db === undefined) return here.run(options)
+      return Effect.flatMap(
+        Effect.promise(() => import("./BatchCluster.ts")),
+        ({ run }) => run({ ...options, db })
+      )
+    }
+  }
+}
+
 export const command = Command.make("segformer").pipe(
   Command.withDescription(
     "Segment images with SegFormer: with the model in this package, one of your own, or a service.\n\nExit codes: 0 all " +
@@ -22,16 +50,20 @@ export const command = Command.make("segformer").pipe(
       "terminated, 141 nobody reads what is printed."
   ),
   Command.withSubcommands([
-    SegmentCommand.command,
-    TiledCommand.command,
-    BatchCommand.command,
-    ServeCommand.command,
-    HealthCommand.command,
-    ProbeCommand.command,
-    EvalCommand.command,
-    ExportCommand.command,
-    WorkerCommand.command,
-    WorkerRunsCommand.command
+    SegmentCommand.command.pipe(
+      Command.withHandler(work(() => import("./Segment.ts"), SegmentCommand.faults))
+    ),
+    TiledCommand.command.pipe(Command.withHandler(work(() => import("./Tiled.ts"), TiledCommand.faults))),
+    BatchCommand.command.pipe(Command.withHandler(work(batch, BatchCommand.faults))),
+    ServeCommand.command.pipe(Command.withHandler(work(() => import("./Serve.ts"), ServeCommand.faults))),
+    HealthCommand.command.pipe(Command.withHandler(work(() => import("./Health.ts"), HealthCommand.faults))),
+    ProbeCommand.command.pipe(Command.withHandler(work(() => import("./Probe.ts")))),
+    EvalCommand.command.pipe(Command.withHandler(work(() => import("./Eval.ts"), EvalCommand.faults))),
+    ExportCommand.command.pipe(Command.withHandler(work(() => import("./Export.ts"), ExportCommand.faults))),
+    WorkerCommand.command.pipe(Command.withHandler(work(() => import("./Worker.ts"), WorkerCommand.faults))),
+    WorkerRunsCommand.command.pipe(
+      Command.withHandler(work(() => import("./WorkerRuns.ts"), WorkerRunsCommand.faults))
+    )
   ]),
   Command.withExamples([
     {
@@ -43,15 +75,25 @@ export const command = Command.make("segformer").pipe(
   ])
 )
 
+const commands = command.subcommands.flatMap((group) => group.commands.map(({ name }) => name)).join(", ")
+
 /** Help goes to standard output; what is wrong with a command line is a line on standard error. */
 const presenter = CliOutput.layerPresenter({
   present: (event) => {
     if (event._tag !== "InvalidInvocation") return CliOutput.defaultPresenter.present(event)
     const path = event.commandPath.join(" ")
     return Effect.andThen(
-      Effect.forEach(event.errors, (error) => Screen.complain(error.message.replaceAll(/\s+/g, " ")), {
-        discard: true
-      }),
+      Effect.forEach(
+        event.errors,
+        (error) =>
+          Screen.complain(
+            error._tag === "UnknownSubcommand" && error.suggestions.length === 0
+              ? `there is no command "${error.subcommand}". There are ${commands}`
+              : // An address that is wrong may hold a password all the same.
+                error.message.replaceAll(/\s+/g, " ").replaceAll(/\/\/[^/@\s]*@/g, "//…@")
+          ),
+        { discard: true }
+      ),
       Effect.sync(() => {
         process.stderr.write(`Try: ${path} --help\n`)
       })
@@ -59,8 +101,13 @@ const presenter = CliOutput.layerPresenter({
   }
 })
 
-/** The whole program, arguments from `Stdio`. */
-export const program = Command.run(command, { version, renderErrors: true }).pipe(
+const runWith = Command.runWith(command, { version, renderErrors: true })
+
+/** The whole program, arguments from `Stdio`. Who asks for `help` is helped. */
+export const program = Effect.flatMap(
+  Effect.flatMap(Stdio.Stdio, ({ args }) => args),
+  (args) => runWith(args[0] === "help" ? [...args.slice(1), "--help"] : args)
+).pipe(
   Effect.tapError((error) =>
     error instanceof ExitCode.Ended && error.reason !== undefined
       ? Screen.complain(error.reason)

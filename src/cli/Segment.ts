@@ -1,11 +1,13 @@
 /** `segformer segment`, at work: images in, overlays, label maps and reports out. */
 import { rmdir } from "node:fs/promises"
 import { join, relative } from "node:path"
-import { Clock, Effect, FileSystem, Option, type PlatformError, References, Result } from "effect"
+import { Clock, Effect, FileSystem, Option, References, Result } from "effect"
 import type { HttpClient } from "effect/http"
+import * as LabelPngWriter from "../files/LabelPngWriter.ts"
+import type { NotWritten } from "../files/NotWritten.ts"
+import * as WholeFile from "../files/WholeFile.ts"
 import { ImageCodec } from "../image/ImageCodec.ts"
-import type { Image, ImageLimits } from "../image/ImageSource.ts"
-import * as LabelPng from "../mask/LabelPng.ts"
+import type { Image } from "../image/ImageSource.ts"
 import type { LabelMap } from "../mask/LabelMap.ts"
 import type { Palette } from "../mask/Palette.ts"
 import type { Region } from "../mask/Region.ts"
@@ -18,36 +20,20 @@ import type { SegmentationError } from "../SegmentationError.ts"
 import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
-import { inFlags } from "./Flags.ts"
+import { inFlags, limitsOf } from "./Flags.ts"
 import * as Inputs from "./Inputs.ts"
-import * as OutFile from "./OutFile.ts"
 import * as Report from "./Report.ts"
-import * as Results from "./Results.ts"
 import * as Screen from "./Screen.ts"
+import type { Options } from "./SegmentCommand.ts"
 
 /** What goes wrong with one image. */
 type Failure = SegmentationError | ExitCode.Ended
-
-export interface Options extends Backend.BackendOptions {
-  readonly images: ReadonlyArray<string>
-  readonly out: string
-  /** Percent. */
-  readonly opacity: number
-  readonly legend: boolean
-  readonly concurrency: number
-  readonly json: boolean
-  readonly quiet: boolean
-  readonly limits: Partial<ImageLimits>
-}
 
 /** The whole run, from words on the command line to results. */
 export const run = (options: Options) =>
   Effect.scoped(segmentAll(options)).pipe(Effect.provide([Backend.layerCodec, Backend.layerHttpClient]))
 
 const segmentAll = Effect.fnUntraced(function* (options: Options) {
-  if (options.url !== undefined && options.model !== undefined) {
-    return yield* new ExitCode.Ended({ code: ExitCode.usage, reason: "give --url or --model, not both" })
-  }
   const started = yield* Clock.currentTimeMillis
   const fs = yield* FileSystem.FileSystem
   const { images, missing } = yield* Inputs.expand(options.images, options.out)
@@ -65,12 +51,10 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
   const progress = Screen.progress(!options.quiet)
   yield* Effect.addFinalizer(() => progress.clear)
   yield* progress.show(options.url === undefined ? "Loading the model…" : `Asking ${options.url}…`)
-  const transport = yield* Backend.make({ ...options, sessions: undefined })
+  const transport = yield* Backend.make(options)
   const isNew = !(yield* Effect.orElseSucceed(fs.exists(options.out), () => true))
-  yield* Effect.mapError(fs.makeDirectory(options.out, { recursive: true }), (error) =>
-    cannotWrite(options.out, error)
-  )
-  // Of a run in which nothing went well there is nothing to keep.
+  yield* Effect.mapError(WholeFile.makeFolder(options.out), (error) => cannotWrite(options.out, error))
+  // Of a run in which nothing went well there is nothing to keep. No other call removes a folder only if it is empty.
   if (isNew) yield* Effect.addFinalizer(() => Effect.ignore(Effect.tryPromise(() => rmdir(options.out))))
 
   let done = 0
@@ -122,11 +106,8 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
   return yield* new ExitCode.Ended({ code: none ? ExitCode.unavailable : ExitCode.someFailed })
 })
 
-const cannotWrite = (folder: string, error: PlatformError.PlatformError) =>
-  new ExitCode.Ended({
-    code: ExitCode.someFailed,
-    reason: `cannot write to ${folder}: ${OutFile.reasonOf(error)}`
-  })
+const cannotWrite = (folder: string, { reason }: NotWritten) =>
+  new ExitCode.Ended({ code: ExitCode.someFailed, reason: `cannot write to ${folder}: ${reason}` })
 
 const segmentOne = Effect.fnUntraced(function* (
   input: Inputs.Input,
@@ -135,7 +116,7 @@ const segmentOne = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Report.ImageReport, Failure, ImageCodec | FileSystem.FileSystem | HttpClient.HttpClient> {
   // An address is tried again like a service. What is wrong with it is told at the end, once.
   const image = yield* Effect.provideService(
-    input.source.open(options.limits),
+    input.source.open(limitsOf(options)),
     References.MinimumLogLevel,
     "Error"
   )
@@ -159,12 +140,13 @@ const segmentOne = Effect.fnUntraced(function* (
     files: Object.fromEntries(Object.entries(paths).map(([kind, name]) => [kind, join(options.out, name)]))
   })
   const text = new TextEncoder().encode(`${JSON.stringify(report, undefined, 2)}\n`)
-  const files = [
-    ...(pictures.overlay === undefined ? [] : [{ name: paths.overlay ?? "", bytes: pictures.overlay }]),
-    ...(pictures.labels === undefined ? [] : [{ name: paths.labels ?? "", bytes: pictures.labels }]),
-    { name: paths.json, bytes: text }
-  ]
-  yield* Effect.mapError(Results.write(options.out, files), (error) => cannotWrite(options.out, error))
+  const { files } = report
+  const contents = [
+    { path: files.overlay, bytes: pictures.overlay },
+    { path: files.labels, bytes: pictures.labels },
+    { path: files.json, bytes: text }
+  ].flatMap(({ bytes, path }) => (bytes === undefined || path === undefined ? [] : [{ path, bytes }]))
+  yield* Effect.mapError(WholeFile.writeAll(contents), (error) => cannotWrite(options.out, error))
   return report
 })
 
@@ -187,8 +169,7 @@ const draw = Effect.fnUntraced(function* (
   const painted = yield* Overlay.draw(raster, map, { palette, opacity: options.opacity / 100 })
   const picture = options.legend ? Legend.below(painted, Legend.entriesOf(map, palette)) : painted
   const overlay = yield* codec.encode(picture, "png")
-  const fits = !(map.data instanceof Uint8Array) ? {} : { palette }
-  const labels = yield* Effect.fromResult(LabelPng.encode(map, fits))
+  const labels = yield* LabelPngWriter.encode(map, { palette })
   return { overlay, labels }
 })
 

@@ -1,25 +1,22 @@
-/** `segformer segment`: its flags and help. The work is in `Segment`, which is loaded when there is work. */
-import { Effect, Option } from "effect"
-import { Command, Flag } from "effect/cli"
+/** `segformer segment`: its flags and help. */
+import { Argument, Command, Flag } from "effect/cli"
 import * as Flags from "./Flags.ts"
 
 const defaultOut = "segformer-out"
 
 const flags = {
-  images: Flags.images,
-  out: Flag.String("out").pipe(
-    Flag.withAlias("o"),
+  images: Flags.paths("image").pipe(
+    Argument.withDescription(
+      "Files, folders (searched through), globs in quotes, http(s) addresses, or - for standard input"
+    ),
+    Argument.variadic({ min: 1 })
+  ),
+  out: Flags.out("directory").pipe(
     Flag.withMetavar("FOLDER"),
     Flag.withDescription(`Where results go; it is made where it is missing. ${defaultOut} by default`),
     Flag.withDefault(defaultOut)
   ),
-  url: Flags.url,
-  model: Flags.model,
-  palette: Flag.Literals("palette", ["surface", "ade20k", "cityscapes", "voc"]).pipe(
-    Flag.withMetavar("NAME"),
-    Flag.withDescription("Colours in which the service of --url paints its mask, where it does not say"),
-    Flag.optional
-  ),
+  ...Flags.backend,
   opacity: Flag.Int("opacity").pipe(
     Flag.filter(
       (value) => value >= 0 && value <= 100,
@@ -29,45 +26,25 @@ const flags = {
     Flag.withDescription("Of the classes painted over the image. 50 by default"),
     Flag.withDefault(50)
   ),
-  legend: Flag.Boolean("legend").pipe(
-    Flag.withDescription("Say below the overlay which colour is what"),
-    Flag.withDefault(false)
-  ),
+  legend: Flags.off("legend").pipe(Flag.withDescription("Say below the overlay which colour is what")),
   concurrency: Flags.count("concurrency").pipe(
     Flag.withAlias("c"),
     Flag.withMetavar("IMAGES"),
     Flag.withDescription("Images under way at once. 2 by default"),
     Flag.withDefault(2)
   ),
-  maxBytes: Flags.maxBytes,
-  maxPixels: Flags.maxPixels,
-  json: Flag.Boolean("json").pipe(
-    Flag.withDescription("Print one JSON object per image and line instead of the table"),
-    Flag.withDefault(false)
+  ...Flags.limits,
+  json: Flags.off("json").pipe(
+    Flag.withDescription("Print one JSON object per image and line instead of the table")
   ),
-  quiet: Flag.Boolean("quiet").pipe(
-    Flag.withAlias("q"),
-    Flag.withDescription("Print nothing but errors (and JSON)"),
-    Flag.withDefault(false)
-  )
+  quiet: Flags.quiet
 }
 
-export const command = Command.make("segment", flags, (options) =>
-  Effect.flatMap(
-    Effect.promise(() => import("./Segment.ts")),
-    ({ run }) =>
-      run({
-        ...options,
-        url: Option.getOrUndefined(options.url),
-        model: Option.getOrUndefined(options.model),
-        palette: Option.getOrUndefined(options.palette),
-        limits: {
-          ...Option.match(options.maxBytes, { onNone: () => ({}), onSome: (maxBytes) => ({ maxBytes }) }),
-          ...Option.match(options.maxPixels, { onNone: () => ({}), onSome: (maxPixels) => ({ maxPixels }) })
-        }
-      })
-  )
-).pipe(
+export type Options = Command.Command.Config.Infer<typeof flags>
+
+export const faults = Flags.backendFaults
+
+export const command = Command.make("segment", flags).pipe(
   Command.withShortDescription("Segment images"),
   Command.withDescription(
     "Segment images: writes NAME.overlay.png, NAME.labels.png (pixels are class ids) and NAME.json, and prints " +

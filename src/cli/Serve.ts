@@ -7,40 +7,8 @@ import * as Security from "../server/Security.ts"
 import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
+import type { Options } from "./ServeCommand.ts"
 import * as Screen from "./Screen.ts"
-
-export interface Options {
-  readonly host: string
-  readonly port: number
-  readonly url: string | undefined
-  /** Each as `MODEL` or `NAME=MODEL`; the first is the default. */
-  readonly model: ReadonlyArray<string>
-  /** Names of dialects. */
-  readonly protocol: ReadonlyArray<string>
-  /** The folder of pictures that requests to `imageprocessing` may name. */
-  readonly pictures: string | undefined
-  /** What the default model is called. */
-  readonly name: string | undefined
-  readonly tokenFile: string | undefined
-  readonly allowAnyone: boolean
-  readonly concurrency: number | undefined
-  readonly sessions: number
-  readonly confidence: boolean
-  readonly queue: number
-  /** Bytes of results kept. */
-  readonly cache: number
-  /** The folder of jobs. */
-  readonly jobs: string | undefined
-  /** Images predicted together. */
-  readonly batch: number
-  readonly maxBytes: number | undefined
-  readonly maxPixels: number | undefined
-  /** Seconds. */
-  readonly timeout: number
-  /** Seconds. */
-  readonly drain: number
-  readonly noPage: boolean
-}
 
 /** Serves until it is interrupted, then drains. */
 export const run = (options: Options): Effect.Effect<never, ExitCode.Ended> =>
@@ -59,10 +27,8 @@ const usage = (reason: string) => new ExitCode.Ended({ code: ExitCode.usage, rea
 const serve = Effect.fnUntraced(function* (
   options: Options
 ): Effect.fn.Return<never, ExitCode.Ended, ImageCodec | Scope.Scope> {
-  const { batch, cache, drain, jobs, noPage, protocol, timeout, ...rest } = options
-  if (options.url !== undefined && options.model.length > 0) {
-    return yield* usage("give --url or --model, not both")
-  }
+  const { batch, cache, drain, jobs, noPage, protocol, timeout, ...given } = options
+  const rest = { ...given, confidence: options.confidence ?? true }
   const pictures = yield* foundFolder(options)
   const dialects = yield* Effect.mapError(Dialects.load(protocol, { pictures }), (error) =>
     usage(error.message)
@@ -95,7 +61,7 @@ const serve = Effect.fnUntraced(function* (
     active: companions.active,
     jobs: { folder: jobs, onEnd: companions.jobEnded },
     page: !noPage,
-    cacheBytes: cache,
+    maxCacheBytes: cache,
     batch: batch > 1 ? { size: batch } : false,
     timeout: Duration.seconds(timeout),
     drain: Duration.seconds(drain)
@@ -122,11 +88,8 @@ const serve = Effect.fnUntraced(function* (
 })
 
 /** The folder of pictures, where one is given and asked for. */
-const foundFolder = ({ pictures, protocol }: Options): Effect.Effect<string | undefined, ExitCode.Ended> => {
+const foundFolder = ({ pictures }: Options): Effect.Effect<string | undefined, ExitCode.Ended> => {
   if (pictures === undefined) return Effect.succeed(undefined)
-  if (!protocol.includes("imageprocessing")) {
-    return Effect.fail(usage("--pictures is for imageprocessing: add --protocol imageprocessing"))
-  }
   return Effect.tryPromise(() => stat(pictures)).pipe(
     Effect.mapError(() => usage(`there is no folder ${pictures}`)),
     Effect.flatMap((found) =>

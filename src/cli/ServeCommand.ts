@@ -1,9 +1,11 @@
-/** `segformer serve`: its flags and help. The work is in `Serve`, which is loaded when there is work. */
-import { Config, Effect, Option } from "effect"
+/** `segformer serve`: its flags and help. */
+import { Config, Duration, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import * as Dialects from "../server/Dialects.ts"
+import { defaults } from "../server/ServerLimits.ts"
 import * as Flags from "./Flags.ts"
 
+const standard: ReadonlyArray<string> = ["inspection"]
 const listed = Dialects.names.join(", ")
 
 const protocol = (text: string): Option.Option<ReadonlyArray<string>> => {
@@ -12,25 +14,18 @@ const protocol = (text: string): Option.Option<ReadonlyArray<string>> => {
   return wanted.every((name) => Dialects.names.includes(name)) ? Option.some(wanted) : Option.none()
 }
 
-const isPort = (port: number) => port >= 0 && port <= 65_535
-
 /** What the environment says where the command line says nothing: `SEGFORMER_SERVE_PORT` for `--port`. */
 const variable = (flag: string) => `SEGFORMER_SERVE_${flag.toUpperCase().replaceAll("-", "_")}`
 const text = (name: string) => Flag.String(name).pipe(Flag.withFallbackConfig(Config.String(variable(name))))
 const whole = (name: string) => Flag.Int(name).pipe(Flag.withFallbackConfig(Config.Int(variable(name))))
-const switched = (name: string, otherwise = false) =>
-  Flag.Boolean(name).pipe(
-    Flag.withFallbackConfig(Config.Boolean(variable(name))),
-    Flag.withDefault(otherwise)
-  )
+const path = (name: string, kind: "file" | "directory") =>
+  Flags.path(name, kind).pipe(Flag.withFallbackConfig(Config.String(variable(name))))
+const switched = (name: string) =>
+  Flag.Boolean(name).pipe(Flag.withFallbackConfig(Config.Boolean(variable(name))))
+const count = (name: string, least = 1) => whole(name).pipe(Flags.atLeast(least))
 
-const count = (name: string, least = 1) =>
-  whole(name).pipe(
-    Flag.filter(
-      (value) => value >= least,
-      () => `a whole number of at least ${least}`
-    )
-  )
+const timeout = Duration.toSeconds(defaults.timeout)
+const drain = Duration.toSeconds(defaults.drain)
 
 const flags = {
   host: text("host").pipe(
@@ -41,11 +36,11 @@ const flags = {
   ),
   port: whole("port").pipe(
     Flag.withAlias("p"),
-    Flag.filter(isPort, () => "a whole number from 0 to 65535"),
+    Flags.isPort,
     Flag.withDescription("Port to listen at; 0 for any that is free. 8080 by default"),
     Flag.withDefault(8080)
   ),
-  model: Flag.String("model").pipe(
+  model: Flags.path("model").pipe(
     Flag.withAlias("m"),
     Flag.withMetavar("[NAME=]MODEL"),
     Flag.withDescription(
@@ -62,15 +57,15 @@ const flags = {
         "/health, the first one named has it. inspection by default"
     ),
     Flag.filterMap(protocol, (given) => `one or more of ${listed}, or all, and not "${given}"`),
-    Flag.withDefault(["inspection"])
+    Flag.withDefault(standard)
   ),
-  pictures: text("pictures").pipe(
+  pictures: path("pictures", "directory").pipe(
     Flag.withMetavar("FOLDER"),
     Flag.withDescription(
       "Pictures that requests to imageprocessing may name; its results go to the folder's processed. None by default: " +
         "requests bring their pictures along"
     ),
-    Flag.optional
+    Flags.optional
   ),
   name: text("name").pipe(
     Flag.withMetavar("NAME"),
@@ -78,37 +73,41 @@ const flags = {
       "What requests call the model, in protocols where they name one. The model's own name by default; " +
         "segformer is understood as well"
     ),
-    Flag.optional
+    Flags.optional
   ),
-  tokenFile: text("token-file").pipe(
+  tokenFile: path("token-file", "file").pipe(
     Flag.withMetavar("FILE"),
     Flag.withDescription(
       "Bearer tokens, one a line: whoever sends one may come in. SEGFORMER_SERVE_TOKENS holds them too, with commas between"
     ),
-    Flag.optional
+    Flags.optional
   ),
   allowAnyone: switched("allow-anyone").pipe(
-    Flag.withDescription("Listen for others without asking for a token, and answer to any host name")
+    Flag.withDescription("Listen for others without asking for a token, and answer to any host name"),
+    Flag.withDefault(false)
   ),
   concurrency: count("concurrency").pipe(
     Flag.withAlias("c"),
     Flag.withMetavar("IMAGES"),
-    Flag.withDescription("Images worked on at once. 2 by default"),
-    Flag.optional
+    Flag.withDescription(`Images worked on at once. ${defaults.concurrency} by default`),
+    Flags.optional
   ),
   sessions: count("sessions").pipe(
     Flag.withDescription("Copies of each model that run side by side. 1 by default"),
-    Flag.withDefault(1)
+    Flags.optional
   ),
-  confidence: switched("confidence", true).pipe(
+  confidence: switched("confidence").pipe(
     Flag.withDescription(
       "Models here say how sure they are of each pixel, which the page shows. On by default; --no-confidence saves about half their time"
-    )
+    ),
+    Flags.optional
   ),
   queue: count("queue", 0).pipe(
     Flag.withMetavar("REQUESTS"),
-    Flag.withDescription("Requests that may wait; one more is refused with 503. 32 by default"),
-    Flag.withDefault(32)
+    Flag.withDescription(
+      `Requests that may wait; one more is refused with 503. ${defaults.queue} by default`
+    ),
+    Flag.withDefault(defaults.queue)
   ),
   cache: Flag.String("cache").pipe(
     Flag.withFallbackConfig(Config.String(variable("cache"))),
@@ -123,49 +122,52 @@ const flags = {
   batch: count("batch").pipe(
     Flag.withMetavar("IMAGES"),
     Flag.withDescription(
-      "Images predicted together at most, where a model takes several at once; 1 for one by one. 8 by default"
+      "Images predicted together at most, by a transport that takes several at once. The models and services of this " +
+        "command take one at a time, so that it changes nothing for them. 8 by default"
     ),
     Flag.withDefault(8)
   ),
-  jobs: text("jobs").pipe(
+  jobs: path("jobs", "directory").pipe(
     Flag.withMetavar("FOLDER"),
     Flag.withDescription(
       "Where jobs of /v1/jobs are kept, so that they survive a restart. A temporary folder by default"
     ),
-    Flag.optional
+    Flags.optional
   ),
-  maxBytes: Flags.maxBytes,
-  maxPixels: Flags.maxPixels,
+  ...Flags.limits,
   timeout: count("timeout").pipe(
     Flag.withMetavar("SECONDS"),
-    Flag.withDescription("Time for one image, from its turn to its answer. 120 by default"),
-    Flag.withDefault(120)
+    Flag.withDescription(`Time for one image, from its turn to its answer. ${timeout} by default`),
+    Flag.withDefault(timeout)
   ),
   drain: count("drain").pipe(
     Flag.withMetavar("SECONDS"),
-    Flag.withDescription("Time for requests under way to finish when the server is to stop. 20 by default"),
-    Flag.withDefault(20)
+    Flag.withDescription(
+      `Time for requests under way to finish when the server is to stop. ${drain} by default`
+    ),
+    Flag.withDefault(drain)
   ),
-  noPage: switched("no-page").pipe(Flag.withDescription("Leave out the page at /"))
+  noPage: switched("no-page").pipe(Flag.withDescription("Leave out the page at /"), Flag.withDefault(false))
 }
 
-export const command = Command.make("serve", flags, (options) =>
-  Effect.flatMap(
-    Effect.promise(() => import("./Serve.ts")),
-    ({ run }) =>
-      run({
-        ...options,
-        url: Option.getOrUndefined(options.url),
-        name: Option.getOrUndefined(options.name),
-        pictures: Option.getOrUndefined(options.pictures),
-        tokenFile: Option.getOrUndefined(options.tokenFile),
-        jobs: Option.getOrUndefined(options.jobs),
-        concurrency: Option.getOrUndefined(options.concurrency),
-        maxBytes: Option.getOrUndefined(options.maxBytes),
-        maxPixels: Option.getOrUndefined(options.maxPixels)
-      })
-  )
-).pipe(
+const modelsOnly = "is for models here, and not for the service of --url: leave it, or its variable, out"
+
+export type Options = Command.Command.Config.Infer<typeof flags>
+
+export const faults = (options: Options): Flags.Faults => [
+  ...Flags.backendFaults(options),
+  ...(options.url === undefined
+    ? []
+    : [
+        ...Flags.ignored(options, ["sessions", "confidence"], modelsOnly),
+        ...(options.confidence === false ? [`--no-confidence ${modelsOnly}`] : [])
+      ]),
+  ...(options.protocol.includes("imageprocessing")
+    ? []
+    : Flags.ignored(options, ["pictures"], "is for imageprocessing: add --protocol imageprocessing"))
+]
+
+export const command = Command.make("serve", flags).pipe(
   Command.withShortDescription("Serve a model over HTTP"),
   Command.withDescription(
     "Serve the model in this package, others, or another service: with a page at /, an API at /v1 (described at /docs), " +

@@ -1,6 +1,7 @@
 /** `segformer tile`: one image larger than memory, from file to file. */
 import { basename, dirname, extname } from "node:path"
-import { Clock, Effect, FileSystem, Stream } from "effect"
+import { Clock, Effect, Stream } from "effect"
+import * as WholeFile from "../files/WholeFile.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as Colors from "../render/Colors.ts"
@@ -11,23 +12,9 @@ import * as Tiled from "../tiled/Tiled.ts"
 import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
-import * as OutFile from "./OutFile.ts"
 import * as Report from "./Report.ts"
 import * as Screen from "./Screen.ts"
-
-export interface Options extends Backend.BackendOptions {
-  readonly image: string
-  readonly out: string | undefined
-  readonly crop: number
-  readonly stride: number | undefined
-  readonly weights: "even" | "distance"
-  readonly flips: ReadonlyArray<Augmentation.Flip>
-  readonly depth: 8 | 16
-  readonly concurrency: number
-  readonly temp: string | undefined
-  readonly json: boolean
-  readonly quiet: boolean
-}
+import type { Options } from "./TiledCommand.ts"
 
 /** The whole run, from words on the command line to a file of labels. */
 export const run = (options: Options) => Effect.scoped(tile(options)).pipe(Effect.provide(Backend.layerCodec))
@@ -38,11 +25,7 @@ const failed = (error: { readonly message: string }) =>
 const wrong = (reason: string) => new ExitCode.Ended({ code: ExitCode.usage, reason })
 
 const tile = Effect.fnUntraced(function* (options: Options) {
-  const { crop, flips, image, stride, url } = options
-  if (url !== undefined && options.model !== undefined) {
-    return yield* wrong("give --url or --model, not both")
-  }
-  if (stride !== undefined && stride > crop) return yield* wrong("--stride must be at most --crop")
+  const { flips, image, url } = options
   if (/^https?:/i.test(image)) return yield* wrong(`${image} is an address: download it, and give the file`)
   const started = yield* Clock.currentTimeMillis
   const out = options.out ?? `${basename(image, extname(image))}.labels.tif`
@@ -51,7 +34,14 @@ const tile = Effect.fnUntraced(function* (options: Options) {
   const progress = Screen.progress(!options.quiet)
   yield* Effect.addFinalizer(() => progress.clear)
   yield* progress.show(`Unpacking ${image}…`)
-  const picture = yield* Effect.mapError(LargeImage.file(image, { folder: options.temp }), failed)
+  const picture = yield* LargeImage.file(image, { folder: options.temp }).pipe(
+    Effect.catch((error) =>
+      error._tag === "DependencyMissing" && url === undefined
+        ? // The model needs the same package and another: its error names both.
+          Effect.andThen(Backend.make(options), Effect.fail(failed(error)))
+        : Effect.fail(failed(error))
+    )
+  )
   yield* progress.show(url === undefined ? "Loading the model…" : `Asking ${url}…`)
   const backend = yield* Backend.make(options)
   const transport = flips.length === 0 ? backend : yield* Augmentation.make(backend, { flips })
@@ -67,11 +57,10 @@ const tile = Effect.fnUntraced(function* (options: Options) {
     }),
     Stream.provideService(Transport, transport)
   )
-  const fs = yield* FileSystem.FileSystem
-  yield* Effect.mapError(fs.makeDirectory(dirname(out), { recursive: true }), (error) =>
-    failed({ message: `cannot write ${out}: ${OutFile.reasonOf(error)}` })
+  yield* Effect.mapError(WholeFile.makeFolder(dirname(out)), ({ reason }) =>
+    failed({ message: `cannot write ${out}: ${reason}` })
   )
-  yield* LabelFile.write(out, picture, bands, { depth: options.depth }).pipe(
+  yield* LabelFile.write(out, picture, bands, { depth: options.bits === "8" ? 8 : 16 }).pipe(
     Effect.mapError(failed),
     Effect.onInterrupt(() =>
       Effect.andThen(progress.clear, Screen.complain(`stopped: ${out} is not written`))

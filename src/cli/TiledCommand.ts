@@ -1,17 +1,24 @@
-/** `segformer tile`: its flags and help. The work is in `Tiled`, which is loaded when there is work. */
-import { Effect, Option } from "effect"
+/** `segformer tile`: its flags and help. */
 import { Argument, Command, Flag } from "effect/cli"
+import * as ImageFormat from "../image/ImageFormat.ts"
 import * as Flags from "./Flags.ts"
 
+const formats = ImageFormat.list(
+  ImageFormat.bySharp.map((name) => ImageFormat.table[name].title),
+  "or"
+)
+
 const flags = {
-  image: Argument.String("image").pipe(
-    Argument.withDescription("A file of any size: TIFF, PNG (not interlaced) or JPEG (not progressive)")
+  image: Flags.paths("image", "file").pipe(
+    Argument.withDescription(
+      `A file of any size: ${formats}. TIFF, PNG (not interlaced) and JPEG (not progressive) are never held whole; of ` +
+        "others at most 100 megapixels are taken"
+    )
   ),
-  out: Flag.String("out").pipe(
-    Flag.withAlias("o"),
+  out: Flags.out("file").pipe(
     Flag.withMetavar("FILE"),
     Flag.withDescription("Where the labels go, as .tif or .png. IMAGE.labels.tif in this folder by default"),
-    Flag.optional
+    Flags.optional
   ),
   url: Flags.url,
   model: Flags.model,
@@ -23,7 +30,7 @@ const flags = {
   stride: Flags.count("stride").pipe(
     Flag.withMetavar("PIXELS"),
     Flag.withDescription("From one window to the next. Three quarters of --crop by default"),
-    Flag.optional
+    Flags.optional
   ),
   weights: Flag.Literals("weights", ["even", "distance"]).pipe(
     Flag.withDescription(
@@ -45,37 +52,25 @@ const flags = {
     Flag.withDescription("Windows under way at once. 3 by default"),
     Flag.withDefault(3)
   ),
-  temp: Flag.String("temp").pipe(
+  temp: Flags.path("temp", "directory").pipe(
     Flag.withMetavar("FOLDER"),
     Flag.withDescription("Where the picture is unpacked while it is worked on, 3 bytes a pixel"),
-    Flag.optional
+    Flags.optional
   ),
-  json: Flag.Boolean("json").pipe(
-    Flag.withDescription("Print a JSON object instead of the table"),
-    Flag.withDefault(false)
-  ),
-  quiet: Flag.Boolean("quiet").pipe(
-    Flag.withAlias("q"),
-    Flag.withDescription("Print nothing but errors (and JSON)"),
-    Flag.withDefault(false)
-  )
+  json: Flags.off("json").pipe(Flag.withDescription("Print a JSON object instead of the table")),
+  quiet: Flags.quiet
 }
 
-export const command = Command.make("tile", flags, (options) =>
-  Effect.flatMap(
-    Effect.promise(() => import("./Tiled.ts")),
-    ({ run }) =>
-      run({
-        ...options,
-        out: Option.getOrUndefined(options.out),
-        url: Option.getOrUndefined(options.url),
-        model: Option.getOrUndefined(options.model),
-        stride: Option.getOrUndefined(options.stride),
-        temp: Option.getOrUndefined(options.temp),
-        depth: options.bits === "8" ? 8 : 16
-      })
-  )
-).pipe(
+export type Options = Command.Command.Config.Infer<typeof flags>
+
+export const faults = (options: Options): Flags.Faults => [
+  ...Flags.backendFaults(options),
+  ...(options.stride !== undefined && options.stride > options.crop
+    ? ["--stride must be at most --crop"]
+    : [])
+]
+
+export const command = Command.make("tile", flags).pipe(
   Command.withShortDescription("Segment one image larger than memory"),
   Command.withDescription(
     "Segment one image larger than memory, in windows that overlap: writes a label map whose pixels are class ids, " +

@@ -7,23 +7,9 @@ import { digestOf } from "./BatchRun.ts"
 import * as BatchSinks from "./BatchSinks.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as Screen from "./Screen.ts"
+import type { Options } from "./WorkerCommand.ts"
 import * as WorkerFlags from "./WorkerFlags.ts"
 import { WorkerSpec } from "./WorkerSpec.ts"
-
-export interface Options {
-  readonly db: Redacted.Redacted
-  readonly url: string | undefined
-  readonly model: string | undefined
-  readonly concurrency: number
-  readonly redis: Redacted.Redacted | undefined
-  readonly host: string | undefined
-  readonly port: number
-  readonly weight: number
-  readonly shards: number
-  readonly connections: number
-  /** Seconds. */
-  readonly takeover: number
-}
 
 /** Works until it is interrupted. */
 export const run = (options: Options) =>
@@ -33,9 +19,6 @@ export const run = (options: Options) =>
 
 const work = Effect.fnUntraced(function* (options: Options) {
   const { concurrency, model, redis, url } = options
-  if (url !== undefined && model !== undefined) {
-    return yield* new ExitCode.Ended({ code: ExitCode.usage, reason: "give --url or --model, not both" })
-  }
   const { ClusterEngine, ClusterWorker } = yield* WorkerFlags.cluster
   const limits = redis === undefined ? Context.empty() : yield* sharedLimits(redis)
   const worker = ClusterWorker.layer({

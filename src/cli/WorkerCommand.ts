@@ -1,5 +1,5 @@
-/** `segformer worker`: its flags and help. The work is in `Worker`, which is loaded when there is work. */
-import { Config, Effect, Option } from "effect"
+/** `segformer worker`: its flags and help. */
+import { Config } from "effect"
 import { Command, Flag } from "effect/cli"
 import * as Flags from "./Flags.ts"
 import * as WorkerFlags from "./WorkerFlags.ts"
@@ -24,7 +24,7 @@ const flags = {
       "Share rate limits and circuits with the other workers in this Redis, redis://host:6379"
     ),
     Flag.withFallbackConfig(Config.Redacted("SEGFORMER_REDIS")),
-    Flag.optional
+    Flags.optional
   ),
   host: Flag.String("host").pipe(
     Flag.withMetavar("ADDRESS"),
@@ -32,14 +32,11 @@ const flags = {
       "By which other workers reach this one. The first address of this machine that is not loopback, by default"
     ),
     Flag.withFallbackConfig(Config.String("SEGFORMER_WORKER_HOST")),
-    Flag.optional
+    Flags.optional
   ),
   port: Flag.Int("port").pipe(
     Flag.withAlias("p"),
-    Flag.filter(
-      (port) => port >= 0 && port <= 65_535,
-      () => "a whole number from 0 to 65535"
-    ),
+    Flags.isPort,
     Flag.withDescription("Where other workers reach this one; 0 for any that is free. 34431 by default"),
     Flag.withFallbackConfig(Config.Int("SEGFORMER_WORKER_PORT")),
     Flag.withDefault(34_431)
@@ -53,19 +50,11 @@ const flags = {
   takeover: WorkerFlags.takeover
 }
 
-export const command = Command.make("worker", flags, (options) =>
-  Effect.flatMap(
-    Effect.promise(() => import("./Worker.ts")),
-    ({ run }) =>
-      run({
-        ...options,
-        url: Option.getOrUndefined(options.url),
-        model: Option.getOrUndefined(options.model),
-        redis: Option.getOrUndefined(options.redis),
-        host: Option.getOrUndefined(options.host)
-      })
-  )
-).pipe(
+export type Options = Command.Command.Config.Infer<typeof flags>
+
+export const faults = Flags.backendFaults
+
+export const command = Command.make("worker", flags).pipe(
   Command.withShortDescription("Do the images of runs in a database, beside other workers"),
   Command.withDescription(
     "Do the images of the runs that `segformer batch --db` submits, beside as many other workers as there are. Start and " +

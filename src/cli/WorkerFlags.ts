@@ -13,14 +13,18 @@ export const db = Flag.Redacted("db").pipe(
   Flag.withFallbackConfig(Config.Redacted("SEGFORMER_DB"))
 )
 
-export const shards = Flags.count("shards").pipe(
+/** Where the command line does not say. */
+export const defaultShards = Config.withDefault(Config.Int("SEGFORMER_SHARDS"), 300)
+
+/** As the command line says. */
+export const givenShards = Flags.count("shards").pipe(
   Flag.withMetavar("COUNT"),
   Flag.withDescription(
     "Into how many parts the work is divided: the same for all processes of a database, always. 300 by default"
-  ),
-  Flag.withFallbackConfig(Config.Int("SEGFORMER_SHARDS")),
-  Flag.withDefault(300)
+  )
 )
+
+export const shards = givenShards.pipe(Flag.withFallbackConfig(defaultShards))
 
 export const connections = Flags.count("connections").pipe(
   Flag.withMetavar("COUNT"),

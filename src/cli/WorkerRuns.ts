@@ -1,17 +1,9 @@
 /** `segformer runs`, at work. */
-import { Effect, type Redacted, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import type { RunStatus } from "../batch/cluster/ClusterRuns.ts"
-import * as ExitCode from "./ExitCode.ts"
 import * as Screen from "./Screen.ts"
 import * as WorkerFlags from "./WorkerFlags.ts"
-
-export interface Options {
-  readonly action: "list" | "status" | "pause" | "resume" | "cancel" | "failures" | "forget"
-  readonly run: string | undefined
-  readonly db: Redacted.Redacted
-  readonly shards: number
-  readonly json: boolean
-}
+import type { Options } from "./WorkerRunsCommand.ts"
 
 export const run = Effect.fnUntraced(function* (options: Options) {
   const { action, json } = options
@@ -23,14 +15,8 @@ export const run = Effect.fnUntraced(function* (options: Options) {
     })
   yield* Effect.gen(function* () {
     const runs = yield* ClusterRuns.make
-    if (action === "list") return yield* show(yield* runs.list)
     const { run } = options
-    if (run === undefined) {
-      return yield* new ExitCode.Ended({
-        code: ExitCode.usage,
-        reason: `which run? segformer runs ${action} RUN`
-      })
-    }
+    if (action === "list" || run === undefined) return yield* show(yield* runs.list)
     if (action === "failures") {
       return yield* Stream.runForEach(runs.failures(run), (failure) =>
         Screen.say(
@@ -42,10 +28,7 @@ export const run = Effect.fnUntraced(function* (options: Options) {
     if (action === "forget") yield* runs.remove(run)
     yield* show([status])
     if (status.reason !== undefined && !json) yield* Screen.say(Screen.plain(status.reason))
-  }).pipe(
-    Effect.provide(client),
-    Effect.mapError((error) => (error._tag === "Ended" ? error : WorkerFlags.ended(error)))
-  )
+  }).pipe(Effect.provide(client), Effect.mapError(WorkerFlags.ended))
 })
 
 const table = (runs: ReadonlyArray<RunStatus>): ReadonlyArray<string> =>

@@ -1,9 +1,10 @@
-/** `segformer runs`: its flags and help. The work is in `WorkerRuns`, which is loaded when there is work. */
-import { Effect, Option } from "effect"
+/** `segformer runs`: its flags and help. */
+import { Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import * as Flags from "./Flags.ts"
 import * as WorkerFlags from "./WorkerFlags.ts"
 
-const config = {
+const flags = {
   action: Argument.Literals("action", [
     "list",
     "status",
@@ -16,21 +17,26 @@ const config = {
     Argument.withDescription("What to do with a run; list says which there are"),
     Argument.withDefault("list")
   ),
-  run: Argument.String("run").pipe(Argument.withDescription("The name of the run"), Argument.optional),
+  run: Argument.String("run").pipe(
+    Argument.withDescription("The name of the run"),
+    Argument.optional,
+    Argument.map(Option.getOrUndefined)
+  ),
   db: WorkerFlags.db,
   shards: WorkerFlags.shards,
-  json: Flag.Boolean("json").pipe(
-    Flag.withDescription("Print one JSON object per line"),
-    Flag.withDefault(false)
-  )
-} as const
+  json: Flags.off("json").pipe(Flag.withDescription("Print one JSON object per line"))
+}
 
-export const command = Command.make("runs", config, (options) =>
-  Effect.flatMap(
-    Effect.promise(() => import("./WorkerRuns.ts")),
-    ({ run }) => run({ ...options, run: Option.getOrUndefined(options.run) })
-  )
-).pipe(
+export type Options = Command.Command.Config.Infer<typeof flags>
+
+export const faults = ({ action, run }: Options): Flags.Faults =>
+  action === "list" && run !== undefined
+    ? [`list says all runs. Of one: segformer runs status ${run}`]
+    : action !== "list" && run === undefined
+      ? [`which run? segformer runs ${action} RUN`]
+      : []
+
+export const command = Command.make("runs", flags).pipe(
   Command.withShortDescription("Look after the runs in a database"),
   Command.withDescription(
     "Say how the runs stand that `segformer batch --db` has submitted; pause, resume or cancel one; list what failed; " +

@@ -1,5 +1,26 @@
 #!/usr/bin/env node
-/** Starts the command, in a process that suits it. */
+/** Starts the command, in a process that suits it. Who only asks about it has a ready answer before anything is loaded. */
+import { stripVTControlCharacters } from "node:util"
 import { restarted } from "./LeanProcess.ts"
 
-if (!restarted()) (await import("./Process.ts")).run()
+const long: Readonly<Record<string, string>> = { "-h": "--help", "-v": "--version" }
+const words = process.argv.slice(2).map((word) => long[word] ?? word)
+const isQuestion = words.some((word) => /^--(help|version|completions)$/.test(word))
+const answer = isQuestion ? (await import("./Answers.ts")).answers[JSON.stringify(words)] : undefined
+
+/** As `effect/cli` decides it. */
+const hasColors = (): boolean => {
+  const { FORCE_COLOR: force = "", NO_COLOR: none = "", TERM: term } = process.env
+  const isForced = !["", "0", "false"].includes(force.toLowerCase())
+  return term !== "dumb" && none === "" && (isForced || process.stdout.isTTY)
+}
+
+if (answer !== undefined) {
+  // `segformer --help | head -1`: who reads has seen enough. A full disk is worth a line.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE")
+      process.stderr.write(`segformer: cannot write to standard output: ${error.message}\n`)
+    process.exit(141)
+  })
+  process.stdout.write(hasColors() ? answer : stripVTControlCharacters(answer))
+} else if (!restarted()) (await import("./Process.ts")).run()

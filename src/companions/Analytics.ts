@@ -36,7 +36,7 @@ import {
 import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import * as ServiceClient from "../service/ServiceClient.ts"
 import { errorsOf } from "./CompanionError.ts"
-import { accepted, Id } from "./Contract.ts"
+import { accepted, Id } from "./Schemas.ts"
 
 const fields = {
   user_id: Id,

@@ -19,7 +19,7 @@ import { Cause, Context, Effect, Layer, Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import * as ServiceClient from "../service/ServiceClient.ts"
 import { errorsOf } from "./CompanionError.ts"
-import { accepted, Id } from "./Contract.ts"
+import { accepted, Id } from "./Schemas.ts"
 
 export const Message = Schema.Struct({
   user_id: Id,

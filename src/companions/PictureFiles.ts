@@ -12,10 +12,11 @@
  * await Effect.runPromise(Effect.provide(path, PictureFiles.layerInline)) // => "data:image/png;base64,AQID"
  * ```
  */
-import { Context, Effect, FileSystem, Layer, Option, Path, type PlatformError, Schema } from "effect"
+import { Context, Effect, FileSystem, Layer, Option, Path, Schema } from "effect"
+import type { NotWritten } from "../files/NotWritten.ts"
+import * as WholeFile from "../files/WholeFile.ts"
 import { ImageNotFound, ImageTooLarge, NotAnImage } from "../image/ImageError.ts"
 import * as ImageSource from "../image/ImageSource.ts"
-import { randomHex } from "../randomHex.ts"
 import * as Base64 from "../service/Base64.ts"
 import { Forbidden, InputInvalid } from "./CompanionError.ts"
 
@@ -124,15 +125,12 @@ const makeFolder = Effect.fnUntraced(function* (
   const write = Effect.fnUntraced(function* (
     { extension, name }: ResultName,
     bytes: Uint8Array
-  ): Effect.fn.Return<string, PlatformError.PlatformError> {
+  ): Effect.fn.Return<string, NotWritten, FileSystem.FileSystem> {
     const file = `${safeName(name)}-${yield* Effect.promise(() => digest(bytes))}.${extension}`
-    const temporary = paths.join(results, `.${file}.${randomHex(4)}`)
-    yield* fs.makeDirectory(results, { recursive: true })
-    yield* fs.writeFile(temporary, bytes).pipe(
-      Effect.andThen(fs.rename(temporary, paths.join(results, file))),
-      Effect.onError(() => Effect.ignore(fs.remove(temporary, { force: true })))
-    )
-    return paths.relative(root, paths.join(results, file))
+    const path = paths.join(results, file)
+    yield* WholeFile.makeFolder(results)
+    yield* WholeFile.write(path, bytes)
+    return paths.relative(root, path)
   })
 
   return PictureFiles.of({
@@ -149,9 +147,9 @@ const makeFolder = Effect.fnUntraced(function* (
             })
           ),
     write: (name, bytes) =>
-      Effect.mapError(
-        write(name, bytes),
-        ({ reason }) => new PictureNotWritten({ path: results, detail: reason.message })
+      write(name, bytes).pipe(
+        Effect.mapError(({ reason }) => new PictureNotWritten({ path: results, detail: reason })),
+        Effect.provideService(FileSystem.FileSystem, fs)
       )
   })
 })

@@ -27,7 +27,7 @@ export type WritePdf = (page: PdfPage) => Effect.Effect<Uint8Array, DependencyMi
 
 /** What a PDF needs. @internal */
 export const missing = (detail: string): DependencyMissing =>
-  new DependencyMissing({ package: "@cantoo/pdf-lib", purpose: "Writing a sheet as PDF", detail })
+  new DependencyMissing({ packages: ["@cantoo/pdf-lib"], purpose: "Writing a sheet as PDF", detail })
 
 /** Who writes the PDF. */
 export const SheetPdf = Context.Reference<WritePdf>("effect-segformer/companions/SheetPdf", {

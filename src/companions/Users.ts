@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import * as ServiceClient from "../service/ServiceClient.ts"
 import { errorsOf } from "./CompanionError.ts"
-import { created, Id, removed } from "./Contract.ts"
+import { created, Id, removed } from "./Schemas.ts"
 
 /** A person who may sign in. */
 export class User extends Schema.Opaque<User>()(

@@ -2,7 +2,7 @@
 export * from "./Analytics.ts"
 export * from "./Authentication.ts"
 export * from "./CompanionError.ts"
-export { accepted, created, Id, Page, removed } from "./Contract.ts"
+export { accepted, created, Id, Page, removed } from "./Schemas.ts"
 export * from "./Designs.ts"
 export * from "./ImageProcessing.ts"
 export * from "./ImageProcessingApi.ts"

@@ -15,6 +15,7 @@ import * as Decode from "../service/Decode.ts"
 import type { Answer, Exchange } from "../service/Exchange.ts"
 import type { Hosts } from "../service/Hosts.ts"
 import type { ServiceError } from "../service/ServiceError.ts"
+import * as EncodedPicture from "./EncodedPicture.ts"
 import * as MaskAnswer from "./MaskAnswer.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as Errors from "./protocol/Errors.ts"
@@ -133,7 +134,7 @@ export const readOutput = Effect.fnUntraced(function* (
     if (typeof value !== "string") {
       return yield* Decode.notDecodable(answer, pathOf(at), "it is neither an address nor a data URL")
     }
-    pictures[kind] = files.get(at)?.body ?? (yield* MaskDecoding.textToBytes(answer, pathOf(at), value))
+    pictures[kind] = files.get(at)?.body ?? (yield* EncodedPicture.textToBytes(answer, pathOf(at), value))
   }
   const common = { pictures, requestId: answer.requestId, serviceTime }
   const classes = MaskDecoding.classesOf(options)

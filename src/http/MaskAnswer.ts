@@ -12,6 +12,7 @@ import type { Pictures, Prediction } from "../Prediction.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import type { ResponseNotDecodable, ServiceError } from "../service/ServiceError.ts"
+import * as EncodedPicture from "./EncodedPicture.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import { isRecord, messageIn, reported } from "./protocol/Errors.ts"
 
@@ -265,7 +266,7 @@ export const fromValue = (
     case "png":
       return typeof value === "string"
         ? labels(
-            Effect.flatMap(MaskDecoding.textToBytes(answer, path, value), (png) =>
+            Effect.flatMap(EncodedPicture.textToBytes(answer, path, value), (png) =>
               MaskDecoding.fromPng(answer, path, png, image, options)
             )
           )
@@ -294,10 +295,7 @@ const picturesIn = (answer: Answer, json: unknown, options: MaskAnswerOptions) =
       const value = path === undefined ? undefined : valueAt(json, path)
       if (path === undefined || value === undefined || value === null) continue
       if (typeof value !== "string") return yield* fail(answer, path, "it is no base64 text", quote(value))
-      const bytes = yield* MaskDecoding.textToBytes(answer, path, value)
-      if (!MaskDecoding.isPng(bytes))
-        return yield* fail(answer, path, "it is no PNG, or one that is cut off", "")
-      pictures[kind] = bytes
+      pictures[kind] = yield* EncodedPicture.textToPng(answer, path, value)
     }
     return pictures
   })

@@ -6,7 +6,6 @@
  * `ResponseNotDecodable` that names the field. Sizes other than the image's are for `Segmentation` to judge.
  */
 import { Effect, Result, Schema } from "effect"
-import * as ImageHeader from "../image/ImageHeader.ts"
 import type { Image } from "../image/ImageSource.ts"
 import type { BinaryMask } from "../mask/BinaryMask.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
@@ -15,10 +14,10 @@ import * as LabelPng from "../mask/LabelPng.ts"
 import type { MaskNotDecodable } from "../mask/MaskError.ts"
 import * as Masks from "../mask/Masks.ts"
 import * as Rle from "../mask/Rle.ts"
-import * as Base64 from "../service/Base64.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import type { ResponseNotDecodable } from "../service/ServiceError.ts"
+import { textToBytes } from "./EncodedPicture.ts"
 import { maxPixels } from "./MaskLimits.ts"
 import * as NestedArray from "./NestedArray.ts"
 
@@ -61,31 +60,6 @@ const fail = (answer: Answer, path: string, detail: string, quoted = "") =>
 
 const fromMask = <A>(answer: Answer, path: string, self: Result.Result<A, MaskNotDecodable>): Decoded<A> =>
   Result.isSuccess(self) ? Effect.succeed(self.success) : fail(answer, path, self.failure.detail)
-
-/** The bytes of base64, bare or as a data URL. */
-export const textToBytes = (answer: Answer, path: string, text: string): Decoded<Uint8Array> =>
-  Effect.suspend(() => {
-    const comma = text.startsWith("data:") ? text.indexOf(",") : -1
-    if (text.startsWith("data:") && !/;\s*base64$/i.test(text.slice(0, Math.max(0, comma)))) {
-      return fail(answer, path, "it is a data URL without base64", text.slice(0, 200))
-    }
-    const encoded = comma < 0 ? text : text.slice(comma + 1)
-    const bytes = encoded === "" ? undefined : Base64.decode(encoded)
-    return bytes === undefined
-      ? fail(
-          answer,
-          path,
-          encoded === "" ? "it is empty" : "it is no base64",
-          JSON.stringify(text.slice(0, 200))
-        )
-      : Effect.succeed(bytes)
-  })
-
-/** Whether bytes are a PNG that is not cut off, going by its header and its chunks. */
-export const isPng = (bytes: Uint8Array): boolean => {
-  const header = ImageHeader.parse(bytes)
-  return header._tag === "Known" && header.format === "png" && ImageHeader.isWholePng(bytes)
-}
 
 /** Fails where an id is that of no class; notes the ignored one. */
 export const withClasses = (

@@ -5,7 +5,7 @@
 import { Effect, Schema } from "effect"
 import type { ClassTable } from "../mask/ClassTable.ts"
 import * as Decode from "../service/Decode.ts"
-import type { Answer } from "../service/Exchange.ts"
+import { type Answer, isSuccess } from "../service/Exchange.ts"
 import type { Health } from "../Transport.ts"
 import * as BentoML from "./protocol/BentoML.ts"
 import * as Cog from "./protocol/Cog.ts"
@@ -57,7 +57,7 @@ const bodyOf = (answer: Answer | undefined): Readonly<Record<string, unknown>> =
   return Errors.isRecord(json) ? json : {}
 }
 
-const isOk = (answer: Answer | undefined): boolean => answer !== undefined && Errors.isSuccess(answer)
+const isOk = (answer: Answer | undefined): boolean => answer !== undefined && isSuccess(answer)
 
 const modelOf = (known: Known): string => quote(known.model ?? "MODEL")
 

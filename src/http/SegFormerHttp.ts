@@ -62,7 +62,7 @@ export const make = Effect.fnUntraced(function* (
           Effect.flatMap(
             exchange.send(call, attempt),
             (answer): Effect.Effect<Prediction, SegmentationError> =>
-              answer.status >= 200 && answer.status < 300
+              Exchange.isSuccess(answer)
                 ? protocol.decode(answer, image)
                 : Exchange.failure(answer, protocol.readError(answer))
           )

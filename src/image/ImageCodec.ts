@@ -3,8 +3,8 @@
  * or another runtime can bring its own. On Node it is `SharpCodec.layer` of `effect-segformer/sharp`.
  */
 import { Context, type Effect } from "effect"
+import type { Image } from "./Image.ts"
 import type { DependencyMissing, ImageError } from "./ImageError.ts"
-import type { Image } from "./ImageSource.ts"
 import type { Raster } from "./Raster.ts"
 
 export type { Raster }
@@ -39,5 +39,10 @@ export class ImageCodec extends Context.Service<
       format: "png" | "jpeg" | "webp",
       options?: EncodeOptions
     ) => Effect.Effect<Uint8Array, ImageError | DependencyMissing>
+    /**
+     * Fails where a package that the codec stands on is not installed: so that whoever needs others too can say at once
+     * all that is missing. Without it the codec needs none.
+     */
+    readonly ready?: Effect.Effect<void, DependencyMissing> | undefined
   }
 >()("effect-segformer/image/ImageCodec") {}

@@ -104,9 +104,10 @@ export class UnsupportedImage extends Schema.TaggedError<UnsupportedImage>()("Un
   }
 }
 
-/** A package that this part needs is not installed: it is an optional peer dependency. */
+/** Packages that this part needs are not installed: they are optional peer dependencies. */
 export class DependencyMissing extends Schema.TaggedError<DependencyMissing>()("DependencyMissing", {
-  package: Schema.String,
+  /** All that are missing, so that one command installs them. */
+  packages: Schema.Array(Schema.String),
   /** What it is needed for, such as "decoding images". */
   purpose: Schema.String,
   detail: Schema.String
@@ -121,7 +122,9 @@ export class DependencyMissing extends Schema.TaggedError<DependencyMissing>()("
     return false
   }
   override get message(): string {
-    return `${this.purpose} needs the package ${this.package}, which cannot be loaded (${this.detail}). Install it: npm install ${this.package}`
+    const { length } = this.packages
+    const [packages, them] = length === 1 ? ["package", "it"] : ["packages", "them"]
+    return `${this.purpose} needs the ${packages} ${this.packages.join(" and ")}, which cannot be loaded (${this.detail}). Install ${them}: npm install ${this.packages.join(" ")}`
   }
 }
 

@@ -11,54 +11,21 @@
  * ImageSource.file("panels/left.png").name // => "left.png"
  * ```
  */
-import { Duration, Effect, FileSystem, PlatformError, Stream } from "effect"
+import { Effect, FileSystem, PlatformError, Stream } from "effect"
 import type { HttpClient } from "effect/http"
-import * as Policy from "../policy/Policy.ts"
 import type { PolicyError } from "../policy/PolicyError.ts"
-import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import { concat } from "../service/Body.ts"
-import * as Exchange from "../service/Exchange.ts"
 import type { ServiceError } from "../service/ServiceError.ts"
+import * as WebFile from "../service/WebFile.ts"
+import { defaultLimits, type Image, type ImageLimits } from "./Image.ts"
 import { ImageCodec } from "./ImageCodec.ts"
 import { type ImageError, ImageNotFound, ImageNotReadable, ImageTooLarge, NotAnImage } from "./ImageError.ts"
+import * as ImageFormat from "./ImageFormat.ts"
 import * as ImageHeader from "./ImageHeader.ts"
 import type { Raster } from "./Raster.ts"
 import * as RasterImage from "./RasterImage.ts"
 
-export interface ImageLimits {
-  /** Bytes of the file. 100 MiB by default. */
-  readonly maxBytes: number
-  /** Width times height, as the header says. 100 megapixels by default. */
-  readonly maxPixels: number
-}
-
-export const defaultLimits: ImageLimits = { maxBytes: 100 * 1024 * 1024, maxPixels: 100_000_000 }
-
-/** An opened source: its header is read and within limits, its bytes can be had as often as needed. */
-export interface Image {
-  /** Where it comes from, for errors: a path, a URL without query, or its name. */
-  readonly source: string
-  /** Without folders; it ends as its real type does. */
-  readonly name: string
-  readonly format: ImageHeader.ImageFormat
-  /** Such as `image/png`. */
-  readonly mediaType: string
-  /** In pixels, as a person sees it: after EXIF orientation. */
-  readonly width: number
-  /** In pixels, as a person sees it. */
-  readonly height: number
-  /** EXIF orientation, 1 to 8. */
-  readonly orientation: number
-  /** Bytes of the file; of one that is made when it is asked for, as many as it has at most. */
-  readonly size: number
-  readonly bytes: Effect.Effect<Uint8Array, ImageError>
-  /** The same, piece by piece: a file is never held in memory as a whole. */
-  readonly stream: Stream.Stream<Uint8Array, ImageError>
-  /** Whether the bytes are in memory already, so that `bytes` costs nothing. */
-  readonly inMemory: boolean
-  /** Its pixels as a person sees them, where no file need be decoded for them: new ones each time, for the caller to keep. */
-  readonly pixels?: Effect.Effect<Raster, ImageError> | undefined
-}
+export { defaultLimits, type Image, type ImageLimits }
 
 /** A name for an image. `R` is what reading it needs. */
 export interface ImageSource<out R = never> {
@@ -262,25 +229,11 @@ const fromUrl = (
   name: string,
   limits: ImageLimits
 ): Effect.Effect<Image, SourceError, HttpClient.HttpClient> =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const { origin, pathname, search } = yield* Exchange.parseBaseUrl(href)
-      const exchange = yield* Exchange.make({
-        baseUrl: origin,
-        limits: { maxBodyBytes: limits.maxBytes, maxDecodedBytes: limits.maxBytes },
-        redirects: { max: 5, hosts: "any" }
-      })
-      const runner = yield* PolicyRunner.make({ service: origin + pathname, policy: fetchPolicy })
-      const { value: answer } = yield* runner.run((attempt) =>
-        Effect.flatMap(
-          exchange.send({ method: "GET", path: pathname + search, accept: "image/*" }, attempt),
-          (answer) =>
-            answer.status >= 200 && answer.status < 300 ? Effect.succeed(answer) : Exchange.failure(answer)
-        )
-      )
-      return yield* fromMemory(source, name, answer.body, limits)
-    })
-  ).pipe(
+  WebFile.get(href, {
+    accept: "image/*",
+    limits: { maxBodyBytes: limits.maxBytes, maxDecodedBytes: limits.maxBytes }
+  }).pipe(
+    Effect.flatMap(({ body }) => fromMemory(source, name, body, limits)),
     Effect.catchTag("NotFound", () => Effect.fail(new ImageNotFound({ source }))),
     Effect.catchTag("ResponseTooLarge", (error) =>
       Effect.fail(
@@ -288,9 +241,6 @@ const fromUrl = (
       )
     )
   )
-
-/** A host of images is not the service: it has no circuit to share. */
-const fetchPolicy = Policy.make({ breaker: false, retryBudget: false, deadline: Duration.minutes(2) })
 
 const accept = (
   source: string,
@@ -326,13 +276,13 @@ const describe = (
 ): Image => {
   const { format, orientation } = header
   const turned = orientation >= 5
-  const endings = ImageHeader.extensions[format]
+  const { endings, mediaType } = ImageFormat.table[format]
   const ending = name.toLowerCase().split(".").at(-1) ?? ""
   return {
     source,
-    name: endings.includes(ending) ? name : `${name}.${endings[0]!}`,
+    name: endings.includes(ending) ? name : `${name}.${endings[0]}`,
     format,
-    mediaType: ImageHeader.mediaTypes[format],
+    mediaType,
     width: turned ? header.height : header.width,
     height: turned ? header.width : header.height,
     orientation,

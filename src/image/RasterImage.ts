@@ -1,8 +1,8 @@
 /** Images that are pixels first: decoded before they came here, or never in a file. */
 import { Effect, Stream } from "effect"
+import type { Image, ImageLimits } from "./Image.ts"
 import type { ImageCodec } from "./ImageCodec.ts"
 import { type ImageError, ImageNotReadable, ImageTooLarge, NotAnImage } from "./ImageError.ts"
-import type { Image, ImageLimits } from "./ImageSource.ts"
 import type { Raster } from "./Raster.ts"
 
 /** An image of pixels that are in memory. */

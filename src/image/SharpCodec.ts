@@ -23,6 +23,7 @@ import { Effect, Layer } from "effect"
 import * as Bmp from "./Bmp.ts"
 import { type DecodeOptions, type EncodeOptions, ImageCodec, type Raster } from "./ImageCodec.ts"
 import { type ImageError, ImageTooLarge, NotAnImage, UnsupportedImage } from "./ImageError.ts"
+import * as ImageFormat from "./ImageFormat.ts"
 import type { Image } from "./ImageSource.ts"
 import { load, plain, reasonOf, type SharpModule } from "./SharpModule.ts"
 
@@ -32,7 +33,8 @@ export const make = (from?: () => Promise<SharpModule>): Effect.Effect<ImageCode
     ImageCodec.of({
       decode: (image, options) => Effect.flatMap(loaded, (sharp) => decode(sharp, image, options)),
       encode: (raster, format, options) =>
-        Effect.flatMap(loaded, (sharp) => encode(sharp, raster, format, options))
+        Effect.flatMap(loaded, (sharp) => encode(sharp, raster, format, options)),
+      ready: Effect.asVoid(loaded)
     })
   )
 
@@ -72,9 +74,9 @@ const decode = Effect.fnUntraced(function* (
   if (limit !== undefined && width * height > limit) {
     return yield* new ImageTooLarge({ source, measure: "pixels", actual: width * height, limit })
   }
-  if (format === "heif") {
-    const detail = "the usual build of sharp has no decoder for HEIC (patents). Convert it to JPEG or AVIF"
-    return yield* new UnsupportedImage({ source, format, detail })
+  const { decoder } = ImageFormat.table[format]
+  if (decoder !== "ours" && "none" in decoder) {
+    return yield* new UnsupportedImage({ source, format, detail: decoder.none })
   }
   const channels = options?.channels ?? 3
   if (image.pixels !== undefined) {
@@ -82,7 +84,7 @@ const decode = Effect.fnUntraced(function* (
     if (raster.channels === channels) return raster
   }
   const bytes = yield* image.bytes
-  if (format === "bmp") return yield* decodeBmp(image, bytes, channels)
+  if (decoder === "ours") return yield* decodeBmp(image, bytes, channels)
   const { data, info } = yield* Effect.tryPromise({
     try: () => {
       // Warnings are not enough to refuse a picture: libjpeg warns of bytes that no viewer minds.

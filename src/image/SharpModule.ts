@@ -16,7 +16,7 @@ export const load = (
       sharp.cache(false)
       return sharp
     },
-    catch: (cause) => new DependencyMissing({ package: "sharp", purpose, detail: reasonOf(cause) })
+    catch: (cause) => new DependencyMissing({ packages: ["sharp"], purpose, detail: reasonOf(cause) })
   })
 
 /** The first line of what libvips says. */

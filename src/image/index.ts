@@ -1,4 +1,5 @@
 export * from "./ImageCodec.ts"
 export * from "./ImageError.ts"
+export * as ImageFormat from "./ImageFormat.ts"
 export * as ImageHeader from "./ImageHeader.ts"
 export * as ImageSource from "./ImageSource.ts"

@@ -22,26 +22,21 @@
  */
 import { Context, Effect, FileSystem, Layer, Queue, type Redacted, Scope, Semaphore, Stream } from "effect"
 import type { HttpClient } from "effect/http"
+import { type NotWritten, notWritten } from "../files/NotWritten.ts"
 import * as Policy from "../policy/Policy.ts"
-import type { PolicyError } from "../policy/PolicyError.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import * as AddressGuard from "../service/AddressGuard.ts"
 import * as Body from "../service/Body.ts"
 import * as Exchange from "../service/Exchange.ts"
 import type { Hosts } from "../service/Hosts.ts"
-import { InvalidUrl, type ServiceError } from "../service/ServiceError.ts"
-import { type DownloadError, type NotWritten, WrongDigest, WrongLength } from "./DownloadError.ts"
+import { InvalidUrl } from "../service/ServiceError.ts"
+import { type DownloadError, WrongDigest, WrongLength } from "./DownloadError.ts"
+import type { Failure, FileOptions, Progress } from "./DownloadOptions.ts"
 import * as FileName from "./FileName.ts"
 import * as PartialFile from "./PartialFile.ts"
 import * as Transfer from "./Transfer.ts"
 
-/** How far a download is, in bytes. */
-export interface Progress {
-  readonly _tag: "Progress"
-  readonly received: number
-  /** Of the whole, where its service says so. */
-  readonly total: number | undefined
-}
+export type { Failure, FileOptions, Progress }
 
 /** A file that is whole, and on the disk. */
 export interface DownloadedFile {
@@ -57,9 +52,6 @@ export interface DownloadedFile {
   /** How often its connection broke, or the file changed under way. */
   readonly resumes: number
 }
-
-/** How a download fails. */
-export type Failure = DownloadError | ServiceError | PolicyError
 
 /** What is true of all downloads of a downloader. */
 export interface DownloaderOptions {
@@ -87,28 +79,6 @@ export interface DownloaderOptions {
   readonly policy?: Policy.PolicyOptions | undefined
   /** How often one file is gone on with, though each time some of it came. 100 by default. */
   readonly maxResumes?: number | undefined
-}
-
-/** What is true of one file. */
-export interface FileOptions {
-  /** Made with its parents where it is not there. */
-  readonly folder: string
-  /** Replaces a file of that name. By default the service's word for it, which replaces none. Cleaned either way. */
-  readonly name?: string | undefined
-  /** In bytes. */
-  readonly length?: number | undefined
-  /** In hexadecimal. */
-  readonly sha256?: string | undefined
-  /** In hexadecimal. */
-  readonly md5?: string | undefined
-  /**
-   * Keeps what came of a download that fails, hidden in the folder, and goes on with it next time: also in another
-   * process, but not in two at once. Off by default: nothing is left behind. Where the machine itself may go down, give
-   * a digest as well: what was not on the disk by then is none of the file.
-   */
-  readonly keepPartial?: boolean | undefined
-  /** Told of every piece that is written. */
-  readonly onProgress?: ((progress: Progress) => Effect.Effect<void>) | undefined
 }
 
 /** Downloads files, under one policy for each origin. */
@@ -194,7 +164,7 @@ export const make = Effect.fnUntraced(function* (
     }).pipe(Effect.provideContext(context))
     const runner = yield* runnerOf(url.origin)
     const { folder } = wanted
-    yield* Effect.mapError(fs.makeDirectory(folder, { recursive: true }), PartialFile.notWritten(folder))
+    yield* Effect.mapError(fs.makeDirectory(folder, { recursive: true }), notWritten(folder))
     const partial = yield* PartialFile.open({
       fs,
       folder,
@@ -325,6 +295,6 @@ const placeFor = Effect.fnUntraced(function* (
   const cleaned = FileName.clean(suggested)
   for (let number = 1; ; number++) {
     const path = `${folder}/${number === 1 ? cleaned : FileName.numbered(cleaned, number)}`
-    if (!(yield* Effect.mapError(fs.exists(path), PartialFile.notWritten(path)))) return path
+    if (!(yield* Effect.mapError(fs.exists(path), notWritten(path)))) return path
   }
 })

@@ -1,5 +1,6 @@
 /** How a download ends other than well, besides what ends every call to a service. */
 import { Schema } from "effect"
+import { NotWritten } from "../files/NotWritten.ts"
 
 /** Origin and path, without query. */
 const from = { url: Schema.String }
@@ -55,20 +56,7 @@ export class WrongDigest extends Schema.TaggedError<WrongDigest>()("WrongDigest"
   }
 }
 
-/** The file could not be written: no room, no right to, or its folder is gone. */
-export class NotWritten extends Schema.TaggedError<NotWritten>()("NotWritten", {
-  path: Schema.String,
-  /** Such as `PermissionDenied`. */
-  reason: Schema.String,
-  detail: Schema.String
-}) {
-  get isRetryable(): boolean {
-    return false
-  }
-  override get message(): string {
-    return `Cannot write ${this.path}: ${this.detail}`
-  }
-}
+export { NotWritten }
 
 export const DownloadError = Schema.Union([FileTooLarge, WrongLength, WrongDigest, NotWritten])
 /** Every way in which a download itself fails. */

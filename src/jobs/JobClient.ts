@@ -24,13 +24,13 @@
  */
 import { Cause, Deferred, Duration, Effect, Exit, Fiber, Result, type Scope, Stream } from "effect"
 import type { Attempt } from "../policy/Attempt.ts"
-import { partOf } from "../policy/PartOf.ts"
+import { nestedIn } from "../policy/NestedAttempt.ts"
 import * as Policy from "../policy/Policy.ts"
 import type { PolicyError } from "../policy/PolicyError.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import { randomHex } from "../randomHex.ts"
 import { isOver, type JobRef, type JobSnapshot, type JobStatus } from "./Job.ts"
-import { endOf, unknown } from "./JobEnd.ts"
+import { endOf, type JobEnd, unknown } from "./JobEnd.ts"
 import type { JobError, UnknownJobStatus } from "./JobError.ts"
 import * as Pace from "./Pace.ts"
 import * as Poller from "./Poller.ts"
@@ -82,11 +82,7 @@ export interface AwaitAllOptions<Output> {
   readonly abandoned?: "cancel" | "leave" | undefined
 }
 
-/** One of many jobs that is over, well or not. */
-export interface JobEnd<out Value, out E> {
-  readonly job: JobRef
-  readonly exit: Exit.Exit<Value, E>
-}
+export type { JobEnd }
 
 export interface AwaitOptions<Output> {
   /** Told of every answer about the job, the last included. */
@@ -153,7 +149,7 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
     Effect.map(
       submits.run(
         (attempt) => {
-          const sent = contract.submit(input, partOf(attempt, submitting?.within, keyOf(submitting)))
+          const sent = contract.submit(input, nestedIn(attempt, submitting?.within, keyOf(submitting)))
           if (waiting === undefined) return sent
           const answer = Deferred.makeUnsafe<JobSnapshot<Output> | undefined>()
           waiting.answer = answer
@@ -168,7 +164,7 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
 
   const status = (job: JobRef, within?: Attempt) =>
     Effect.map(
-      questions.run((attempt) => contract.status(job, partOf(attempt, within))),
+      questions.run((attempt) => contract.status(job, nestedIn(attempt, within))),
       ({ value }) => value
     )
 
@@ -176,7 +172,7 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
     const { cancel } = contract
     return cancel === undefined
       ? Effect.void
-      : Effect.asVoid(cancels.run((attempt) => cancel(job, partOf(attempt, within))))
+      : Effect.asVoid(cancels.run((attempt) => cancel(job, nestedIn(attempt, within))))
   }
 
   /** Cancels for a caller that is leaving: it must not wait long, and has an error of its own. */
@@ -220,7 +216,7 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
       if (awaiting?.onStatus !== undefined) yield* awaiting.onStatus(current)
       if (current._tag === "Succeeded") {
         const fetched = results.run((attempt) =>
-          contract.result(job, current.output, partOf(attempt, within))
+          contract.result(job, current.output, nestedIn(attempt, within))
         )
         return (yield* pace.within(fetched)).value
       }

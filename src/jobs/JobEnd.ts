@@ -1,7 +1,14 @@
-/** Which error an answer about a job is, where it is one. */
+/** How a job ended, and which error an answer about it is, where it is one. */
+import type { Exit } from "effect"
 import { excerpt } from "../service/ServiceError.ts"
-import type { JobSnapshot } from "./Job.ts"
+import type { JobRef, JobSnapshot } from "./Job.ts"
 import { JobCancelled, type JobError, JobFailed, UnknownJobStatus } from "./JobError.ts"
+
+/** One of many jobs that is over, well or not. */
+export interface JobEnd<out Value, out E> {
+  readonly job: JobRef
+  readonly exit: Exit.Exit<Value, E>
+}
 
 /** The error of a word that is none of the protocol's. */
 export const unknown = (

@@ -2,9 +2,9 @@
  * A file on its way: hidden in the folder that it is for, hashed as it grows, and only moved to its name once it is
  * whole and on the disk. It goes with its scope, or stays to be gone on with where that is wanted.
  */
-import { Effect, Exit, type FileSystem, Option, type PlatformError, Schema, Scope } from "effect"
+import { Effect, Exit, type FileSystem, Option, Schema, Scope } from "effect"
 import { randomHex } from "../randomHex.ts"
-import { NotWritten } from "./DownloadError.ts"
+import { type NotWritten, notWritten } from "../files/NotWritten.ts"
 import * as Hashing from "./Hashing.ts"
 
 /** What the answer that a file started with said of it. */
@@ -45,11 +45,6 @@ export interface PartialFile {
   /** Removes it and what is beside it, also where it was to be kept. */
   readonly discard: Effect.Effect<void>
 }
-
-export const notWritten =
-  (path: string) =>
-  ({ message, reason }: PlatformError.PlatformError): NotWritten =>
-    new NotWritten({ path, reason: reason._tag, detail: message })
 
 /** Files that this process is going on with. */
 const inUse = new Set<string>()

@@ -5,8 +5,7 @@
 import { Clock, Duration, Effect, Exit, Queue, Stream } from "effect"
 import { TimedOut } from "../policy/PolicyError.ts"
 import { isOver, type JobRef, type JobSnapshot, type JobStatus } from "./Job.ts"
-import type { JobEnd } from "./JobClient.ts"
-import { endOf } from "./JobEnd.ts"
+import { endOf, type JobEnd } from "./JobEnd.ts"
 import type { JobError } from "./JobError.ts"
 import type { Tempo } from "./Pace.ts"
 

@@ -6,11 +6,12 @@
  * of the outline, and `distance` is 2 % of the image's diagonal where it is not given.
  *
  * ```ts
+ * import { Result } from "effect"
  * import { BoundaryIou, LabelMap } from "effect-segformer/mask"
  *
  * const truth = LabelMap.filled(4, 4, 1)
  * const sums = BoundaryIou.make(2)
- * BoundaryIou.add(sums, { prediction: truth, truth })
+ * Result.getOrThrow(BoundaryIou.add(sums, { prediction: truth, truth }))
  * BoundaryIou.scores(sums).classes // => [undefined, 1]
  * ```
  */

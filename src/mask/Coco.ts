@@ -166,6 +166,8 @@ export const categories = (
 export interface Writer {
   /** The text of one image's annotations. */
   readonly add: (image: Image, annotations: Iterable<Annotation>) => string
+  /** The same with pauses. @internal */
+  readonly steps: (image: Image, annotations: Iterable<Annotation>) => Steps.Steps<string>
   /** The end of the file. */
   readonly end: () => string
 }
@@ -184,16 +186,20 @@ export const writer = (categories: ReadonlyArray<Category> | (() => ReadonlyArra
     return `{${typeof categories === "function" ? "" : known(categories)}"annotations":[`
   }
   let first = true
+  function* steps(image: Image, annotations: Iterable<Annotation>): Steps.Steps<string> {
+    images.push(JSON.stringify(image))
+    let text = start()
+    let count = 0
+    for (const annotation of annotations) {
+      if (++count % perStep === 0) yield
+      text += (first ? "\n" : ",\n") + JSON.stringify(annotation)
+      first = false
+    }
+    return text
+  }
   return {
-    add: (image, annotations) => {
-      images.push(JSON.stringify(image))
-      let text = start()
-      for (const annotation of annotations) {
-        text += (first ? "\n" : ",\n") + JSON.stringify(annotation)
-        first = false
-      }
-      return text
-    },
+    steps,
+    add: (image, annotations) => Steps.runSync(steps(image, annotations)),
     end: () =>
       `${start()}],${typeof categories === "function" ? known(categories()) : ""}"images":[${images.join(",")}]}\n`
   }

@@ -24,63 +24,59 @@ const quoted = (field: Field): string => {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
 
-/** The pixels of each class and their share of those that are not ignored. */
-export const areas = (map: LabelMap, classes: ClassTable.ClassTable): string => {
-  const counts = histogram(map)
-  const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
-  return [...counts].reduce(
-    (text, [id, pixels]) => text + line([id, ClassTable.nameOf(classes, id), pixels, pixels / total]),
-    line(["class_id", "class", "pixels", "share"])
-  )
-}
-
-/** The columns of {@link regions}: lengths in pixels, the orientation in radians. */
-export const REGION_COLUMNS = [
-  "class_id",
-  "class",
-  "area",
-  "x",
-  "y",
-  "width",
-  "height",
-  "centroid_x",
-  "centroid_y",
-  "perimeter",
-  "major_axis",
-  "minor_axis",
-  "circularity",
-  "aspect_ratio",
-  "orientation",
-  "solidity",
-  "touches_border",
-  "mean_confidence"
-] as const
-
-/** The fields of a region, in the order of {@link REGION_COLUMNS}; put others (an image's name) before or after. */
-export const regionFields = (region: Region): ReadonlyArray<Field> => [
-  region.classId,
-  region.className,
-  region.area,
-  region.box.x,
-  region.box.y,
-  region.box.width,
-  region.box.height,
-  region.centroid.x,
-  region.centroid.y,
-  region.perimeter,
-  region.majorAxis,
-  region.minorAxis,
-  region.circularity,
-  region.aspectRatio,
-  region.orientation,
-  region.solidity,
-  region.touchesBorder,
-  region.meanConfidence
-]
-
-/** A table of regions. */
-export const regions = (regions: Iterable<Region>): string => {
-  let text = line(REGION_COLUMNS)
-  for (const region of regions) text += line(regionFields(region))
+const table = (rows: Iterable<ReadonlyArray<Field>>): string => {
+  let text = ""
+  for (const fields of rows) text += line(fields)
   return text
 }
+
+/** The columns of {@link areas}. */
+export const AREA_COLUMNS: ReadonlyArray<string> = ["class_id", "class", "pixels", "share"]
+
+/** The pixels of each class and their share of those that are not ignored, in the order of {@link AREA_COLUMNS}. */
+export const areaFields = (
+  map: LabelMap,
+  classes: ClassTable.ClassTable
+): ReadonlyArray<ReadonlyArray<Field>> => {
+  const counts = histogram(map)
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
+  return Array.from(counts, ([id, pixels]) => [id, ClassTable.nameOf(classes, id), pixels, pixels / total])
+}
+
+/** The table of areas. */
+export const areas = (map: LabelMap, classes: ClassTable.ClassTable): string =>
+  table([AREA_COLUMNS, ...areaFields(map, classes)])
+
+/** What is told of a region, a column each: lengths in pixels, the orientation in radians. */
+const columns: Readonly<Record<string, (region: Region) => Field>> = {
+  class_id: ({ classId }) => classId,
+  class: ({ className }) => className,
+  area: ({ area }) => area,
+  x: ({ box }) => box.x,
+  y: ({ box }) => box.y,
+  width: ({ box }) => box.width,
+  height: ({ box }) => box.height,
+  centroid_x: ({ centroid }) => centroid.x,
+  centroid_y: ({ centroid }) => centroid.y,
+  perimeter: ({ perimeter }) => perimeter,
+  major_axis: ({ majorAxis }) => majorAxis,
+  minor_axis: ({ minorAxis }) => minorAxis,
+  circularity: ({ circularity }) => circularity,
+  aspect_ratio: ({ aspectRatio }) => aspectRatio,
+  orientation: ({ orientation }) => orientation,
+  solidity: ({ solidity }) => solidity,
+  touches_border: ({ touchesBorder }) => touchesBorder,
+  mean_confidence: ({ meanConfidence }) => meanConfidence
+}
+
+const readers = Object.values(columns)
+
+/** The columns of {@link regions}. */
+export const REGION_COLUMNS: ReadonlyArray<string> = Object.keys(columns)
+
+/** The fields of a region, in the order of {@link REGION_COLUMNS}; put others (an image's name) before or after. */
+export const regionFields = (region: Region): ReadonlyArray<Field> => readers.map((read) => read(region))
+
+/** A table of regions. */
+export const regions = (regions: Iterable<Region>): string =>
+  line(REGION_COLUMNS) + table(Array.from(regions, regionFields))

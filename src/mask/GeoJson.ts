@@ -108,13 +108,14 @@ const feature = (polygons: ReadonlyArray<Polygons.Polygon>, region: Extent, tran
   }
 }
 
+type Properties = Readonly<Record<string, string | number | boolean>>
+
 /** A file written piece by piece, for data sets larger than memory: the pieces joined are the text of the file. */
 export interface Writer {
   /** The text of one image's features; `properties`, such as the image's name, are added to each. */
-  readonly add: (
-    features: Iterable<Feature>,
-    properties?: Readonly<Record<string, string | number | boolean>>
-  ) => string
+  readonly add: (features: Iterable<Feature>, properties?: Properties) => string
+  /** The same with pauses. @internal */
+  readonly steps: (features: Iterable<Feature>, properties?: Properties) => Steps.Steps<string>
   /** The end of the file. */
   readonly end: () => string
 }
@@ -128,16 +129,20 @@ export const writer = (): Writer => {
     open = true
     return '{"type":"FeatureCollection","features":['
   }
+  function* steps(features: Iterable<Feature>, properties: Properties = {}): Steps.Steps<string> {
+    let text = start()
+    let count = 0
+    for (const feature of features) {
+      if (++count % perStep === 0) yield
+      const own = { ...feature, properties: { ...properties, ...feature.properties } }
+      text += (first ? "\n" : ",\n") + JSON.stringify(own)
+      first = false
+    }
+    return text
+  }
   return {
-    add: (features, properties = {}) => {
-      let text = start()
-      for (const feature of features) {
-        const own = { ...feature, properties: { ...properties, ...feature.properties } }
-        text += (first ? "\n" : ",\n") + JSON.stringify(own)
-        first = false
-      }
-      return text
-    },
+    steps,
+    add: (features, properties) => Steps.runSync(steps(features, properties)),
     end: () => `${start()}]}\n`
   }
 }

@@ -22,7 +22,7 @@ import type { ClassTable } from "./ClassTable.ts"
 import { colorIds } from "./ColorIds.ts"
 import type { LabelData, LabelMap } from "./LabelMap.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
-import { vocColor } from "./Palette.ts"
+import * as Palette from "./Palette.ts"
 import * as PngFile from "./PngFile.ts"
 
 export interface DecodeOptions {
@@ -72,7 +72,10 @@ export const decode = (
 }
 
 export interface EncodeOptions {
-  /** Makes an indexed picture in these colours; without it the picture is grey. Needs ids up to 255. */
+  /**
+   * Makes an indexed picture in the colours that {@link Palette.colorOf} gives each id; without it the picture is grey.
+   * Needs ids up to 255.
+   */
   readonly palette?: ClassTable | undefined
   /**
    * Bits per pixel. By default 8, or 16 where an id needs them: readers that turn a 1-bit picture into booleans
@@ -97,16 +100,7 @@ export const encode = (
   if (palette !== undefined && depth === 16) {
     return fail("label map", `id ${maxId} does not fit a palette, which has at most 256 colours`)
   }
-  const colors =
-    palette &&
-    Array.from(
-      { length: Math.max(maxId, ...palette.map(({ id }) => (id < 2 ** depth ? id : 0))) + 1 },
-      () => [0, 0, 0]
-    )
-  if (colors !== undefined && palette !== undefined) {
-    const known = new Map(palette.map(({ color, id }) => [id, color]))
-    for (let id = 0; id < colors.length; id++) colors[id] = [...(known.get(id) ?? vocColor(id))]
-  }
+  const colors = palette && Array.from({ length: 2 ** depth }, (_, id) => [...Palette.colorOf(palette, id)])
   return Result.succeed(
     encodePng(
       {

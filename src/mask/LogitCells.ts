@@ -4,7 +4,15 @@
  * In a smooth map most cells have one winner throughout, and the others few that may win. A class whose largest
  * corner stays below some other class's smallest one cannot win anywhere in the cell.
  */
-import type { Logits } from "./Logits.ts"
+/** `data` holds `[classes, height, width]` scores before softmax, row-major. */
+export interface Logits {
+  readonly data: Float32Array
+  readonly classes: number
+  /** In positions of the model's output, usually a quarter of its input. */
+  readonly height: number
+  /** In positions. */
+  readonly width: number
+}
 
 const LARGEST = 3.4028234663852886e38
 

@@ -7,8 +7,7 @@
 import type { ConfidenceMap } from "./ConfidenceMap.ts"
 import type { LabelData, LabelMap } from "./LabelMap.ts"
 import { allocate } from "./LabelStorage.ts"
-import { axis, candidates, makeBand, narrow, WIDE } from "./LogitCells.ts"
-import type { Logits } from "./Logits.ts"
+import { axis, candidates, type Logits, makeBand, narrow, WIDE } from "./LogitCells.ts"
 
 /**
  * The class of every pixel at `width` x `height` pixels: bilinear resize, then the largest class, a tie to the

@@ -18,19 +18,11 @@
  * ```
  */
 import { Result } from "effect"
+import type { Logits } from "./LogitCells.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
 
+export type { Logits }
 export { confidenceRows, rows, scores, toConfidenceMap, toLabelMap } from "./LogitRows.ts"
-
-/** `data` holds `[classes, height, width]` scores before softmax, row-major. */
-export interface Logits {
-  readonly data: Float32Array
-  readonly classes: number
-  /** In positions of the model's output, usually a quarter of its input. */
-  readonly height: number
-  /** In positions. */
-  readonly width: number
-}
 
 const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: "logits", detail }))
 

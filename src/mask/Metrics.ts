@@ -6,11 +6,12 @@
  * `mean_iou` of Hugging Face's `evaluate`. Agreement of two segmenters is the same code.
  *
  * ```ts
+ * import { Result } from "effect"
  * import { LabelMap, Metrics } from "effect-segformer/mask"
  *
  * const map = (...ids: Array<number>) => LabelMap.makeUnsafe({ width: 4, height: 1, data: Uint8Array.from(ids) })
  * const confusion = Metrics.make(3)
- * Metrics.add(confusion, { prediction: map(0, 0, 1, 1), truth: map(0, 1, 1, 1) })
+ * Result.getOrThrow(Metrics.add(confusion, { prediction: map(0, 0, 1, 1), truth: map(0, 1, 1, 1) }))
  * Metrics.scores(confusion).meanIou?.toFixed(3) // => "0.583"
  * ```
  */

@@ -5,7 +5,7 @@
  * cost anything, and compressed data longer than the picture could need is refused, which bounds what unpacking
  * it may take.
  */
-import { Result } from "effect"
+import { Bytes, Result } from "effect"
 import { decode } from "fast-png"
 import type { Rgb } from "./ClassTable.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
@@ -116,7 +116,6 @@ const IEND = 0x49454e44
 const essentialChunks = (bytes: Uint8Array, maxCompressed: number): Uint8Array | string => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const parts: Array<Uint8Array> = [bytes.subarray(0, 8)]
-  let size = 8
   let compressed = 0
   let at = 8
   for (;;) {
@@ -130,19 +129,12 @@ const essentialChunks = (bytes: Uint8Array, maxCompressed: number): Uint8Array |
     if (compressed > maxCompressed) return "it has more data than its pixels can need"
     if (type === IHDR || type === PLTE || type === IDAT || type === IEND) {
       parts.push(bytes.subarray(at, end))
-      size += end - at
     }
     at = end
     if (type === IEND) break
   }
   if (compressed === 0) return "it has no data"
-  const file = new Uint8Array(size)
-  let offset = 0
-  for (const part of parts) {
-    file.set(part, offset)
-    offset += part.length
-  }
-  return file
+  return Bytes.concat(parts)
 }
 
 /** One sample a byte, from rows of packed bits. */

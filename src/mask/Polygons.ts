@@ -18,14 +18,10 @@ import * as Components from "./Components.ts"
 import { clip } from "./Grid.ts"
 import { allocate, type LabelMap } from "./LabelMap.ts"
 import type { Box } from "./Region.ts"
-import { simplifyRing } from "./Simplify.ts"
+import { type Point, type Ring, simplifyRing } from "./Simplify.ts"
 import * as Steps from "./Steps.ts"
 
-/** In pixels from the top left corner of the image. */
-export type Point = readonly [x: number, y: number]
-
-/** Vertices in order; the last one is joined to the first. */
-export type Ring = ReadonlyArray<Point>
+export type { Point, Ring }
 
 /** A connected area: an outer ring and the holes in it. */
 export interface Polygon {

@@ -1,5 +1,10 @@
 /** Fewer vertices for a ring, by the method of Douglas and Peucker (1973). */
-import type { Point, Ring } from "./Polygons.ts"
+
+/** In pixels from the top left corner of the image. */
+export type Point = readonly [x: number, y: number]
+
+/** Vertices in order; the last one is joined to the first. */
+export type Ring = ReadonlyArray<Point>
 
 /**
  * The ring with every dropped vertex at most `tolerance` pixels from the line that replaces it. It is empty where

@@ -21,6 +21,12 @@ export const runSync = <A>(steps: Steps<A>): A => {
   }
 }
 
+/** Work in one step, after a pause. */
+export function* once<A>(work: () => A): Steps<A> {
+  yield
+  return work()
+}
+
 /** Nanoseconds of work before others get their turn: 4 ms. */
 const slice = 4_000_000n
 

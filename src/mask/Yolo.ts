@@ -16,6 +16,7 @@ import { Result } from "effect"
 import { allocate, type LabelMap } from "./LabelMap.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
+import * as Steps from "./Steps.ts"
 
 export interface Options extends Polygons.Options {
   /** Parts of fewer pixels are left out. */
@@ -25,9 +26,13 @@ export interface Options extends Polygons.Options {
 }
 
 /** The text for one image: a line a part, 6 decimals. */
-export const encode = (map: LabelMap, options: Options = {}): string => {
+export const encode = (map: LabelMap, options: Options = {}): string => Steps.runSync(steps(map, options))
+
+/** The same with pauses. @internal */
+export function* steps(map: LabelMap, options: Options = {}): Steps.Steps<string> {
   let text = ""
-  for (const { classId, polygons } of Polygons.fromLabelMap(map, options)) {
+  for (const { classId, polygons } of yield* Polygons.steps(map, options)) {
+    yield
     for (const polygon of polygons) {
       if (Polygons.area(polygon) < (options.minArea ?? 0)) continue
       text += String(options.classOf?.(classId) ?? classId)

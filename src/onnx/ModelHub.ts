@@ -11,12 +11,13 @@
  *
  * A model is kept per commit, so that a branch that moves on leaves what is there as it is.
  */
-import { randomUUID } from "node:crypto"
-import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises"
+import { readFile, stat } from "node:fs/promises"
 import { homedir } from "node:os"
 import { dirname, join } from "node:path"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Config, Effect, Option, Redacted } from "effect"
 import type { HttpClient } from "effect/http"
+import * as WholeFile from "../files/WholeFile.ts"
 import * as Policy from "../policy/Policy.ts"
 import type { PolicyError } from "../policy/PolicyError.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
@@ -171,14 +172,13 @@ const writeRef = (
   commit: string,
   fail: (detail: string) => ModelNotLoadable
 ): Effect.Effect<void, ModelNotLoadable> =>
-  Effect.tryPromise({
-    try: async () => {
-      const path = refPath(cache, revision)
-      await mkdir(dirname(path), { recursive: true })
-      // Others may be at the same.
-      const draft = `${path}.${randomUUID()}`
-      await writeFile(draft, commit)
-      await rename(draft, path)
-    },
-    catch: (cause) => fail(`the cache ${cache} cannot be written (${String(cause)})`)
-  })
+  Effect.suspend(() => {
+    const path = refPath(cache, revision)
+    return Effect.andThen(
+      WholeFile.makeFolder(dirname(path)),
+      WholeFile.write(path, new TextEncoder().encode(commit))
+    )
+  }).pipe(
+    Effect.mapError(({ reason }) => fail(`the cache ${cache} cannot be written (${reason})`)),
+    Effect.provide(NodeFileSystem.layer)
+  )

@@ -19,9 +19,9 @@
  * ```
  */
 import { availableParallelism } from "node:os"
-import { Duration, Effect, Layer, type Scope } from "effect"
+import { Duration, Effect, Layer, Result, type Scope } from "effect"
 import { ImageCodec } from "../image/ImageCodec.ts"
-import type { DependencyMissing } from "../image/ImageError.ts"
+import { DependencyMissing } from "../image/ImageError.ts"
 import type { ClassTable } from "../mask/ClassTable.ts"
 import * as Policy from "../policy/Policy.ts"
 import type { Prediction } from "../Prediction.ts"
@@ -64,6 +64,26 @@ const count = (name: string, value: number): number => {
   throw new RangeError(`SegFormerOnnx: \`${name}\` must be a whole number of at least 1, but is ${value}`)
 }
 
+/** Both things come, or what fails: packages that either lacks in one error, for one command to install. */
+const both = Effect.fnUntraced(function* <A, R>(
+  codec: ImageCodec["Service"],
+  loading: Effect.Effect<A, LoadError, R>
+): Effect.fn.Return<A, LoadError, R> {
+  const [decoder, loaded] = yield* Effect.all(
+    [Effect.result(codec.ready ?? Effect.void), Effect.result(loading)],
+    { concurrency: 2 }
+  )
+  if (Result.isSuccess(decoder)) return yield* Effect.fromResult(loaded)
+  const { failure } = decoder
+  if (Result.isSuccess(loaded) || loaded.failure._tag !== "DependencyMissing") return yield* failure
+  const { detail, packages, purpose } = loaded.failure
+  return yield* new DependencyMissing({
+    packages: [...failure.packages, ...packages],
+    purpose,
+    detail: `${failure.detail}; ${detail}`
+  })
+})
+
 /** A transport whose sessions are loaded and warm. They end with the scope. */
 export const make = Effect.fnUntraced(function* <R = never>(
   options: SegFormerOnnxOptions<R> = {}
@@ -77,17 +97,20 @@ export const make = Effect.fnUntraced(function* <R = never>(
   const source: ModelSource<R> = options.model ?? bundled
   const model = yield* source.open(options.variant ?? "model")
   const classes = options.classes ?? model.classes
-  const pool = yield* SessionPool.make({
-    model: model.name,
-    sessions,
-    patience: Duration.toMillis(Duration.fromInputUnsafe(options.patience ?? "300 millis")),
-    load: {
-      type: "load",
-      file: model.file,
-      threads,
-      preprocessing: { ...model.preprocessing, ...options.preprocessing }
-    }
-  })
+  const pool = yield* both(
+    codec,
+    SessionPool.make({
+      model: model.name,
+      sessions,
+      patience: Duration.toMillis(Duration.fromInputUnsafe(options.patience ?? "300 millis")),
+      load: {
+        type: "load",
+        file: model.file,
+        threads,
+        preprocessing: { ...model.preprocessing, ...options.preprocessing }
+      }
+    })
+  )
 
   const predict: TransportOptions["predict"] = ({ image, prefer }, attempt) =>
     Effect.flatMap(codec.decode(image, { channels: 3 }), (raster) => {

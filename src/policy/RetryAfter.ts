@@ -11,7 +11,8 @@
  * RetryAfter.fromHeaders({ "retry-after": "soon" }, now) // => undefined
  * ```
  */
-import { Duration } from "effect"
+import { DateTime, Duration, Result } from "effect"
+import { Headers } from "effect/http"
 
 /** The longest wait that is passed on. Beyond a year it is "never", and would overflow timers. */
 const longest = Duration.days(365)
@@ -39,6 +40,6 @@ export const fromHeaders = (
   if (value === undefined || value === "") return undefined
   const seconds = decimal(value)
   if (!Number.isNaN(seconds)) return millis(seconds * 1000)
-  // `Date.parse` takes "5s" or "1" for dates of some year: an HTTP date starts with the name of a day.
-  return /^[A-Za-z]{3,9},? /.test(value) ? millis(Date.parse(value) - now) : undefined
+  const date = Headers.parseHttpDate(value)
+  return Result.isSuccess(date) ? millis(DateTime.toEpochMillis(date.success) - now) : undefined
 }

@@ -10,7 +10,7 @@
  * patience.parse("soon")._tag // => "Wrong"
  * ```
  */
-import { Config, Duration, Effect, Option, Redacted, Schema } from "effect"
+import { ByteSize, Config, Duration, Effect, Option, Redacted, Schema } from "effect"
 import * as Range from "./Range.ts"
 
 /** What the text of a variable says, or why it says nothing. A reason starts with a verb: "must be …". */
@@ -171,17 +171,23 @@ export const literal = <const A extends string>(
     parse: (text) => words.find((word) => word === text)
   })
 
-const units: Readonly<Record<string, number>> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }
+/**
+ * Bytes as people write them: `1048576`, `512k`, `50M`, `1.5 GiB`. A unit is a power of 1024 however it is spelled (`k`,
+ * `kB`, `KiB`); `undefined` for what is no such size, for nothing, and for less than a byte.
+ */
+export const parseBytes = (text: string): number | undefined => {
+  const spelled = text
+    .trim()
+    .replace(/\s*([kmgt]?)i?b?$/i, (_, unit: string) => (unit === "" ? "B" : `${unit.toUpperCase()}iB`))
+  const size = Option.flatMap(ByteSize.fromString(spelled), ByteSize.toNumber)
+  return Option.getOrUndefined(Option.filter(size, (bytes) => bytes > 0))
+}
 
 /** A size, in bytes. */
 export const bytes = (name: string, about: About): Variable<number> =>
   make(name, about, {
     takes: "a size such as `1048576`, `512k` or `64 MiB`",
-    parse: (text) => {
-      const [, digits, unit] = /^(\d+)\s*([kmg]?)(?:i?b)?$/i.exec(text) ?? []
-      const value = Number(digits) * (units[(unit ?? "").toLowerCase()] ?? Number.NaN)
-      return Number.isSafeInteger(value) && value > 0 ? value : undefined
-    }
+    parse: parseBytes
   })
 
 /** Reads variables one after the other, and tells all that is wrong with them at the end. */

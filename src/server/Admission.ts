@@ -4,15 +4,9 @@
  */
 import { Clock, Duration, Effect, type Scope, Semaphore } from "effect"
 import { Refusal } from "./Refusal.ts"
+import type { ServerLimits } from "./ServerLimits.ts"
 
-export interface AdmissionOptions {
-  /** Images worked on at once. */
-  readonly concurrency: number
-  /** Requests that may wait besides. */
-  readonly queue: number
-  /** Bytes of bodies held at once, over all requests. */
-  readonly maxHeldBytes: number
-}
+export type AdmissionLimits = Pick<ServerLimits, "concurrency" | "maxHeldBytes" | "queue">
 
 export interface Admission {
   /** A place for a request whose body has so many bytes, until the scope ends. */
@@ -22,8 +16,7 @@ export interface Admission {
   readonly state: () => { readonly present: number; readonly working: number; readonly heldBytes: number }
 }
 
-export const make = (options: AdmissionOptions): Admission => {
-  const { concurrency, maxHeldBytes, queue } = options
+export const make = ({ concurrency, maxHeldBytes, queue }: AdmissionLimits): Admission => {
   const turns = Semaphore.makeUnsafe(concurrency)
   let present = 0
   let working = 0

@@ -1,17 +1,16 @@
-/** Every route of a server behind one door, one log, one drain and one way to fail. */
+/** Every route of a server behind one authentication, one log, one drain and one way to fail. */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Clock, Duration, Effect, type Scope } from "effect"
-import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
+import { Clock, Duration, Effect, Layer, type Scope } from "effect"
+import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { HttpServerResponse as Response } from "effect/http"
 import { HttpApiSchemaError } from "effect/http-api/HttpApiError"
+import type { Caller } from "./Caller.ts"
 import type { Dialect, DialectRoute } from "./Dialect.ts"
-import type * as Metrics from "./Metrics.ts"
+import type * as ServerMetrics from "./ServerMetrics.ts"
 import * as Paths from "./Paths.ts"
 import * as Refusals from "./Refusal.ts"
 import * as RequestId from "./RequestId.ts"
 import * as Security from "./Security.ts"
-import type { Caller } from "./ServerOptions.ts"
-import type { ApiRoute } from "./v1/Routes.ts"
 import { refuse as refuseInV1 } from "./v1/Refuse.ts"
 
 export type App = Effect.Effect<
@@ -26,14 +25,14 @@ export interface ApplicationOptions {
     readonly dialect: Dialect
     readonly routes: ReadonlyArray<DialectRoute>
   }>
-  readonly api: ReadonlyArray<ApiRoute>
+  readonly api: Layer.Layer<never, never, HttpRouter.HttpRouter>
   readonly page: ReadonlyArray<DialectRoute>
-  readonly door: (
+  readonly authenticate: (
     request: HttpServerRequest.HttpServerRequest
   ) => Effect.Effect<Caller | undefined, Refusals.Refusal>
-  readonly requests: Metrics.Requests
-  /** A client that takes nothing of its answer for so long is cut off, in milliseconds. */
-  readonly writeTimeout: number
+  readonly requests: ServerMetrics.Requests
+  /** A client that takes nothing of its answer for so long is cut off. */
+  readonly writeTimeout: Duration.Duration
   readonly state: { readonly draining: boolean }
 }
 
@@ -43,8 +42,11 @@ const v1: Dialect = { name: "v1", routes: () => Effect.succeed([]), refuse: refu
 /** Paths that anybody may ask for: whether the server is up, and what it can do. */
 const open: ReadonlyArray<string> = ["/health", "/ready", "/openapi.json", "/docs"]
 
-export const make = Effect.fnUntraced(function* (options: ApplicationOptions): Effect.fn.Return<App> {
-  const { dialects, state, writeTimeout } = options
+export const make = Effect.fnUntraced(function* (
+  options: ApplicationOptions
+): Effect.fn.Return<App, never, Scope.Scope> {
+  const { dialects, state } = options
+  const writeTimeout = Duration.toMillis(options.writeTimeout)
   const first = dialects[0]?.dialect ?? v1
   const router = yield* HttpRouter.make
   const paths = Paths.make()
@@ -74,9 +76,30 @@ export const make = Effect.fnUntraced(function* (options: ApplicationOptions): E
       yield* add(route.method, route.path, shared ? forPeople(handled(v1, document), handler) : handler)
     }
   }
-  for (const { app, method, path } of options.api) {
-    if (paths.add(v1, { method, path })) yield* add(method, path, Effect.orDie(app))
-  }
+  /** Leaves paths to the dialects that have them. */
+  const unclaimed = HttpRouter.HttpRouter.of({
+    ...router,
+    addAll: <const Routes extends ReadonlyArray<HttpRouter.Route<unknown, unknown>>>(routes: Routes) => {
+      const free: Array<Routes[number]> = []
+      for (let i = 0; i < routes.length; i++) if (paths.add(v1, routes[i]!)) free.push(routes[i]!)
+      return router.addAll(free)
+    }
+  })
+  const noted = HttpRouter.middleware((handled) =>
+    Effect.flatMap(
+      Effect.all([HttpServerRequest.HttpServerRequest, HttpRouter.RouteContext]),
+      ([request, { route }]) => {
+        routeOf.set(request.source, route.path)
+        return handled
+      }
+    )
+  )
+  yield* Layer.build(
+    options.api.pipe(
+      Layer.provide(noted.layer),
+      Layer.provide(Layer.succeed(HttpRouter.HttpRouter, unclaimed))
+    )
+  )
   for (const route of options.page) {
     if (paths.add(v1, route)) yield* add(route.method, route.path, handled(v1, route))
   }
@@ -90,7 +113,7 @@ export const make = Effect.fnUntraced(function* (options: ApplicationOptions): E
     const isOpen = (request.method === "GET" || request.method === "HEAD") && unguarded.has(path)
     const answer = isOpen
       ? routed
-      : Effect.flatMap(options.door(request), (caller) =>
+      : Effect.flatMap(options.authenticate(request), (caller) =>
           caller === undefined
             ? routed
             : Effect.annotateLogs(
@@ -104,13 +127,14 @@ export const make = Effect.fnUntraced(function* (options: ApplicationOptions): E
       : Effect.catchCause(answer, (cause) => {
           const failure = cause.reasons[0]
           if (failure?._tag === "Interrupt") return Effect.interrupt
-          if (failure?._tag === "Fail" && failure.error instanceof Refusals.Refusal) {
-            return Effect.succeed(refuse(failure.error))
-          }
-          if (failure?._tag === "Fail") return Effect.succeed(refuse(unknown(request, path, paths)))
-          if (failure?._tag === "Die" && HttpApiSchemaError.is(failure.defect)) {
-            const { cause, kind } = failure.defect
+          const error = failure?._tag === "Fail" ? failure.error : failure?.defect
+          if (error instanceof Refusals.Refusal) return Effect.succeed(refuse(error))
+          if (HttpApiSchemaError.is(error)) {
+            const { cause, kind } = error
             return Effect.succeed(refuse(Refusals.bad(`${kind}: ${cause.message.replaceAll(/\s+/g, " ")}`)))
+          }
+          if (HttpServerError.isHttpServerError(error) && error.reason._tag === "RouteNotFound") {
+            return Effect.succeed(refuse(unknown(request, path, paths)))
           }
           return Effect.as(
             Effect.logError(`${request.method} ${path} failed by a defect`, cause),

@@ -27,19 +27,16 @@ const segment = (served: Served, route: string, part: string): DialectRoute => (
   method: "POST",
   path: `/${route}`,
   handle: Effect.fnUntraced(function* (request) {
-    const { bodyTimeout: timeout, maxBytes } = served.limits
+    const { bodyTimeout, maxBytes } = served.limits
     yield* served.enter(yield* Uploads.announced(request, maxBytes))
     // A method with one parameter takes it as the whole body too.
     const isFile = /^(?:image\/|application\/octet-stream)/i.test(request.headers["content-type"] ?? "")
-    const options = { part, maxBytes, maxTotalBytes: maxBytes, maxFiles: 1, timeout }
-    const [file] = isFile
-      ? [
-          {
-            name: "image",
-            bytes: yield* Bodies.read(request, { maxBytes: maxBytes + Uploads.overhead, timeout })
-          }
-        ]
-      : yield* Uploads.read(request, options)
+    const file = isFile
+      ? {
+          name: "image",
+          bytes: yield* Bodies.read(request, { maxBytes: maxBytes + Uploads.overhead, bodyTimeout })
+        }
+      : yield* Uploads.readOne(request, part, served.limits)
     if (file === undefined) {
       return yield* Refusals.bad(`The form has no file part named "${part}" with a file in it`)
     }

@@ -1,15 +1,12 @@
 /** The bytes of a body that is no form, under limits: counted as they come, and a body that dawdles is cut off. */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Effect } from "effect"
+import { Duration, Effect } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { bad, Refusal } from "./Refusal.ts"
+import type { ServerLimits } from "./ServerLimits.ts"
 import * as Uploads from "./Uploads.ts"
 
-export interface BodyOptions {
-  readonly maxBytes: number
-  /** In milliseconds. */
-  readonly timeout: number
-}
+export type BodyLimits = Pick<ServerLimits, "bodyTimeout" | "maxBytes">
 
 /** Whether the body says that it is JSON. */
 export const isJson = (request: HttpServerRequest.HttpServerRequest): boolean =>
@@ -37,10 +34,10 @@ const tooLarge = (limit: number) =>
  */
 export const read = (
   request: HttpServerRequest.HttpServerRequest,
-  options: BodyOptions
+  limits: BodyLimits
 ): Effect.Effect<Uint8Array, Refusal> =>
   Effect.suspend(() => {
-    const { maxBytes, timeout } = options
+    const { bodyTimeout, maxBytes } = limits
     const encoding = request.headers["content-encoding"] ?? "identity"
     if (encoding !== "identity") {
       const detail = `Send the body as it is, not in the encoding "${encoding}"`
@@ -66,7 +63,10 @@ export const read = (
       }
       const whole = () => end(Effect.succeed(body.subarray(0, length)))
       const broken = () => end(Effect.fail(bad("The body did not arrive whole")))
-      const timer = setTimeout(() => end(Effect.fail(Uploads.tooSlow(timeout))), timeout)
+      const timer = setTimeout(
+        () => end(Effect.fail(Uploads.tooSlow(bodyTimeout))),
+        Duration.toMillis(bodyTimeout)
+      )
       const leave = () => {
         clearTimeout(timer)
         source.off("data", take).off("end", whole).off("error", broken).off("close", broken)

@@ -62,10 +62,10 @@ const predict = Effect.fnUntraced(function* (
   request: HttpServerRequest.HttpServerRequest,
   asked: string | undefined
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse, Refusals.Refusal, Scope.Scope> {
-  const { bodyTimeout: timeout, maxBytes } = served.limits
+  const { bodyTimeout, maxBytes } = served.limits
   const limit = LargeJson.base64Bytes(maxBytes)
   yield* served.enter(yield* Uploads.announced(request, limit))
-  const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, timeout })
+  const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, bodyTimeout })
   const { id: named, input } = yield* Effect.mapError(
     Effect.flatMap(LargeJson.parse(body), decodeBody),
     (error) =>

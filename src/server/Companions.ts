@@ -25,37 +25,16 @@ import { Notification } from "../companions/Notification.ts"
 import type { InvalidConfig } from "../policy/Variable.ts"
 import type { InvalidUrl } from "../service/ServiceError.ts"
 import * as ServiceRegistry from "../service/ServiceRegistry.ts"
-import { Refusal } from "./Refusal.ts"
-import type { Caller } from "./ServerOptions.ts"
+import type { Active, Activity, Caller, EndedJob } from "./Caller.ts"
+import type { Refusal } from "./Refusal.ts"
+import { unanswered } from "./Security.ts"
 
-/** A job that is over. */
-export interface EndedJob {
-  readonly jobId: string
-  /** Who submitted it: the subject of a {@link Caller}. Nobody is told of a job that nobody submitted by name. */
-  readonly user: string | undefined
-  readonly status: "succeeded" | "failed" | "cancelled"
-  /** How many images it had. */
-  readonly images?: number | undefined
-  /** Why it failed. */
-  readonly detail?: string | undefined
-}
-
-/** Something that a caller did. */
-export interface Activity {
-  readonly user: string | undefined
-  /** Such as `segment`. */
-  readonly action: string
-  /** Such as `image` or `job`. */
-  readonly resourceType: string
-  readonly resourceId: string
-}
+export type { Active, Activity, EndedJob }
 
 /** Whose a token is; `false` where it is not good. Where the service does not say, nobody is told that theirs is bad. */
 export type Authorize = (token: Redacted.Redacted) => Effect.Effect<Caller | false, Refusal>
 /** Takes up to 10 seconds, and never fails: fork it where a caller waits. */
 export type JobEnded = (job: EndedJob) => Effect.Effect<void>
-/** Takes no time, and never fails. */
-export type Active = (activity: Activity) => Effect.Effect<void>
 
 /** What the environment names a service for. */
 export interface Companions {
@@ -111,12 +90,6 @@ export const authorizer = Effect.fnUntraced(function* (
         }
       )
     })
-})
-
-const unanswered = new Refusal({
-  status: 503,
-  detail: "Whether your token is good cannot be asked now. Try again shortly",
-  retryAfter: Duration.seconds(5)
 })
 
 const endings = {

@@ -10,20 +10,7 @@ import type { Image } from "../image/ImageSource.ts"
 import type { Segmentation } from "../Segmentation.ts"
 import type { Health, ModelDescription } from "../Transport.ts"
 import type { Refusal } from "./Refusal.ts"
-
-/** What this server takes. */
-export interface ServerLimits {
-  /** Bytes of one image file. */
-  readonly maxBytes: number
-  /** Width times height of one image. */
-  readonly maxPixels: number
-  /** Images in one request. */
-  readonly maxImages: number
-  /** Bytes of one request with several images. */
-  readonly maxBatchBytes: number
-  /** How long a body may take to arrive, in milliseconds. */
-  readonly bodyTimeout: number
-}
+import type { ServerLimits } from "./ServerLimits.ts"
 
 /** An image as it was uploaded, its name as the caller wrote it. */
 export interface Upload {

@@ -13,8 +13,7 @@ import { Duration, Effect, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
 import * as Bodies from "./Bodies.ts"
 import type { Dialect, DialectRoute, Segmented, Served } from "./Dialect.ts"
-import * as Found from "./Found.ts"
-import * as GreyPng from "./GreyPng.ts"
+import * as ClassScores from "./ClassScores.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import * as LargeJson from "./LargeJson.ts"
 import * as ModelName from "./ModelName.ts"
@@ -63,8 +62,8 @@ const fromJson = Effect.fnUntraced(function* (body: Uint8Array) {
 
 /** Label, score and file of each mask, within the turn. */
 const masks = Effect.fnUntraced(function* (segmented: Segmented) {
-  const { labelMap, present } = yield* Found.make(segmented)
-  const files = yield* GreyPng.masks(
+  const { labelMap, present } = yield* ClassScores.make(segmented)
+  const files = yield* ClassScores.masks(
     labelMap,
     present.map(({ id }) => id)
   )
@@ -78,10 +77,10 @@ const infer = (served: Served, path: `/${string}`): DialectRoute => ({
   handle: Effect.fnUntraced(
     function* (request, parameters) {
       if (path.endsWith("*")) yield* ModelName.find(served, parameters["*"])
-      const { bodyTimeout: timeout, maxBytes } = served.limits
+      const { bodyTimeout, maxBytes } = served.limits
       const limit = Bodies.isJson(request) ? LargeJson.base64Bytes(maxBytes) : maxBytes
       yield* served.enter(yield* Uploads.announced(request, limit))
-      const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, timeout })
+      const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, bodyTimeout })
       // Some callers do not say what they send. No image file starts with a brace.
       const isJson = Bodies.isJson(request) || body[0] === 0x7b
       const bytes = isJson ? yield* fromJson(body) : body

@@ -6,6 +6,9 @@
  */
 import { ByteSize, Clock, Effect, Result, Schema, Stream } from "effect"
 import { HttpIncomingMessage, HttpServerResponse } from "effect/http"
+import * as Inspection from "../http/protocol/Inspection.ts"
+import * as ImageFormat from "../image/ImageFormat.ts"
+import { randomHex } from "../randomHex.ts"
 import * as Colors from "../render/Colors.ts"
 import type { Dialect, DialectRoute, Served, Upload } from "./Dialect.ts"
 import * as InspectionResult from "./InspectionResult.ts"
@@ -19,10 +22,15 @@ export interface InspectionDialectOptions {
   /** Which pictures answers hold; the others are null. All by default. */
   readonly pictures?: ReadonlyArray<InspectionResult.PictureName> | undefined
   /** Bytes of result files kept for `/download`: the oldest batches make room. 512 MiB by default. */
-  readonly maxResultBytes?: number | undefined
+  readonly maxStoredBytes?: number | undefined
 }
 
-const takes = /\.(png|jpe?g|bmp|tiff?)$/i
+const endings = ImageFormat.list(ImageFormat.endings(Inspection.formats), "or")
+
+const takes = (name: string): boolean => {
+  const format = ImageFormat.ofName(name)
+  return format !== undefined && Inspection.formats.has(format)
+}
 
 /** The statuses the protocol knows; what is wrong behind this server is a 503 or a 500 to its clients. */
 const statusOf = (status: number): number =>
@@ -40,16 +48,13 @@ const refuseDownload = (refusal: Refusals.Refusal) =>
 
 const decodeSwitch = Schema.decodeUnknownEffect(Schema.Struct({ model: Schema.String }))
 
-const randomId = (): string =>
-  Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("")
-
 /** The dialect `inspection`. */
 export const make = (options: InspectionDialectOptions = {}): Dialect => ({
   name: "inspection",
   refuse,
   routes: (served) =>
     Effect.map(
-      Effect.orDie(ResultStore.make(served.files, options.maxResultBytes ?? 512 * 1024 * 1024)),
+      Effect.orDie(ResultStore.make(served.files, options.maxStoredBytes ?? 512 * 1024 * 1024)),
       (store) => [
         upload(served, new Set(options.pictures ?? InspectionResult.pictureNames)),
         uploadBatch(served, new Set(options.pictures ?? InspectionResult.pictureNames), store),
@@ -63,13 +68,11 @@ type Wanted = ReadonlySet<InspectionResult.PictureName>
 
 /** Segments and renders, within one turn. */
 const inspect = (served: Served, file: Upload, wanted: Wanted) =>
-  takes.test(file.name)
+  takes(file.name)
     ? served.segment({ ...file, name: Uploads.safeName(file.name) }, (segmented) =>
         Effect.mapError(InspectionResult.make(segmented, served.codec, wanted), Refusals.fromError)
       )
-    : Effect.fail(
-        Refusals.bad(`The name of the file must end in png, jpg, jpeg, bmp, tif or tiff, not "${file.name}"`)
-      )
+    : Effect.fail(Refusals.bad(`The name of the file must end in ${endings}, not "${file.name}"`))
 
 const stream = <E>(pieces: Iterable<JsonPieces.Piece<E>>) =>
   HttpServerResponse.stream(JsonPieces.stream(pieces), { contentType: "application/json" })
@@ -80,15 +83,8 @@ const upload = (served: Served, wanted: Wanted): DialectRoute => ({
   method: "POST",
   path: "/upload",
   handle: Effect.fnUntraced(function* (request) {
-    const { bodyTimeout: timeout, maxBytes } = served.limits
-    yield* served.enter(yield* Uploads.announced(request, maxBytes))
-    const [file] = yield* Uploads.read(request, {
-      part: "image",
-      maxBytes,
-      maxTotalBytes: maxBytes,
-      maxFiles: 1,
-      timeout
-    })
+    yield* served.enter(yield* Uploads.announced(request, served.limits.maxBytes))
+    const file = yield* Uploads.readOne(request, "image", served.limits)
     if (file === undefined) {
       return yield* Refusals.bad('The form has no file part named "image" with a file in it')
     }
@@ -108,22 +104,15 @@ const uploadBatch = (served: Served, wanted: Wanted, store: ResultStore.ResultSt
   method: "POST",
   path: "/upload/batch",
   handle: Effect.fnUntraced(function* (request) {
-    const { bodyTimeout: timeout, maxBatchBytes, maxBytes, maxImages } = served.limits
-    yield* served.enter(yield* Uploads.announced(request, maxBatchBytes))
-    const files = yield* Uploads.read(request, {
-      part: "images",
-      maxBytes,
-      maxTotalBytes: maxBatchBytes,
-      maxFiles: maxImages,
-      timeout
-    })
+    yield* served.enter(yield* Uploads.announced(request, served.limits.maxRequestBytes))
+    const files = yield* Uploads.read(request, "images", served.limits)
     if (files.length === 0) {
       return yield* Refusals.bad('The form has no file parts named "images" with files in them')
     }
     const clock = yield* Clock.Clock
     const started = clock.monotonicTimeNanosUnsafe()
     const timestamp = yield* now
-    const id = `${timestamp}_${randomId()}`
+    const id = `${timestamp}_${randomHex(8)}`
     const batch = yield* store.create(id)
     const write = (name: string, bytes: Uint8Array) => Effect.orDie(batch.write(name, bytes))
 

@@ -7,8 +7,7 @@ import { HttpServerResponse } from "effect/http"
 import type { HttpServerRequest } from "effect/http"
 import * as Bodies from "./Bodies.ts"
 import type { Served, Upload } from "./Dialect.ts"
-import * as Found from "./Found.ts"
-import * as GreyPng from "./GreyPng.ts"
+import * as ClassScores from "./ClassScores.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import type { Refusal } from "./Refusal.ts"
 
@@ -23,8 +22,8 @@ export const answer = (
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, Refusal> =>
   Effect.map(
     served.segment(upload, (segmented) =>
-      Effect.flatMap(Found.make(segmented), (found) =>
-        Effect.map(GreyPng.ids(found.labelMap, found.maxId), (png) => ({ found, png }))
+      Effect.flatMap(ClassScores.make(segmented), (found) =>
+        Effect.map(ClassScores.png(found), (png) => ({ found, png }))
       )
     ),
     ({ found, png }) => {

@@ -15,9 +15,9 @@ import type { ModelDescription } from "../Transport.ts"
 import { version } from "../version.ts"
 import * as Bodies from "./Bodies.ts"
 import type { Dialect, DialectRoute, Served } from "./Dialect.ts"
-import * as Found from "./Found.ts"
+import * as ClassScores from "./ClassScores.ts"
 import * as IdsJson from "./IdsJson.ts"
-import * as InferRequest from "./InferRequest.ts"
+import * as OpenInferenceRequest from "./OpenInferenceRequest.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import * as ModelName from "./ModelName.ts"
 import * as Refusals from "./Refusal.ts"
@@ -53,7 +53,7 @@ const datatypeOf = (maxId: number): Datatype => (maxId <= 0xff ? "UINT8" : "INT3
 const declared = ({ classes }: ModelDescription): Datatype => datatypeOf(classes.at(-1)?.id ?? Infinity)
 
 const metadata = (model: ModelDescription) => {
-  const { image, input } = InferRequest.inputs
+  const { image, input } = OpenInferenceRequest.inputs
   const id2label = JSON.stringify(Object.fromEntries(model.classes.map(({ id, name }) => [String(id), name])))
   return {
     name: model.name,
@@ -65,7 +65,7 @@ const metadata = (model: ModelDescription) => {
     ],
     outputs: [
       {
-        name: InferRequest.output,
+        name: OpenInferenceRequest.output,
         datatype: declared(model),
         shape: [-1, -1, -1],
         ...(model.classes.length === 0 ? {} : { parameters: { id2label } })
@@ -84,11 +84,11 @@ const infer = (served: Served, path: `/${string}`): DialectRoute => ({
   path,
   handle: Effect.fnUntraced(function* (request, parameters) {
     const model = yield* find(served, parameters)
-    const { bodyTimeout: timeout, maxBatchBytes } = served.limits
-    yield* served.enter(yield* Uploads.announced(request, maxBatchBytes))
-    const body = yield* Bodies.read(request, { maxBytes: maxBatchBytes + Uploads.overhead, timeout })
-    const { binary, id, uploads } = yield* InferRequest.read(served, request, body)
-    const found = yield* Effect.forEach(uploads, (upload) => served.segment(upload, Found.make), {
+    const { bodyTimeout, maxRequestBytes } = served.limits
+    yield* served.enter(yield* Uploads.announced(request, maxRequestBytes))
+    const body = yield* Bodies.read(request, { maxBytes: maxRequestBytes + Uploads.overhead, bodyTimeout })
+    const { binary, id, uploads } = yield* OpenInferenceRequest.read(served, request, body)
+    const found = yield* Effect.forEach(uploads, (upload) => served.segment(upload, ClassScores.make), {
       concurrency: served.concurrency
     })
     const [first] = found
@@ -99,7 +99,7 @@ const infer = (served: Served, path: `/${string}`): DialectRoute => ({
     }
     const maxId = Math.max(...found.map((each) => each.maxId))
     const datatype = declared(model) === "INT32" ? "INT32" : datatypeOf(maxId)
-    const tensor = { name: InferRequest.output, datatype, shape: [found.length, height, width] }
+    const tensor = { name: OpenInferenceRequest.output, datatype, shape: [found.length, height, width] }
     const head = { model_name: model.name, model_version: modelVersion, ...(id === undefined ? {} : { id }) }
     const start = `${JSON.stringify(head).slice(0, -1)},"outputs":[${JSON.stringify(tensor).slice(0, -1)}`
     if (!binary) {
@@ -129,7 +129,7 @@ const infer = (served: Served, path: `/${string}`): DialectRoute => ({
       {
         contentType: "application/octet-stream",
         contentLength: text.length + size,
-        headers: { [InferRequest.lengthHeader]: String(text.length) }
+        headers: { [OpenInferenceRequest.lengthHeader]: String(text.length) }
       }
     )
   })

@@ -3,7 +3,10 @@ import type { Dialect, DialectRoute } from "./Dialect.ts"
 
 export interface Paths {
   /** Notes a route; `false` where another dialect has its path and method already. */
-  readonly add: (dialect: Dialect, route: Pick<DialectRoute, "method" | "path">) => boolean
+  readonly add: (
+    dialect: Dialect,
+    route: { readonly method: DialectRoute["method"] | "*"; readonly path: string }
+  ) => boolean
   /** The methods that a path is asked with; `undefined` for a path that nobody has. */
   readonly methods: (path: string) => ReadonlyArray<string> | undefined
   /** The dialect that has a path, whatever the method. */

@@ -2,8 +2,7 @@
 import { Deferred, Effect, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { Segmented, Served } from "./Dialect.ts"
-import * as Found from "./Found.ts"
-import * as GreyPng from "./GreyPng.ts"
+import * as ClassScores from "./ClassScores.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import * as LargeJson from "./LargeJson.ts"
 import type { Refusal } from "./Refusal.ts"
@@ -21,7 +20,7 @@ export type Outcome =
 
 /** The label map as a file, within the turn. */
 const segmentation = (segmented: Segmented) =>
-  Effect.flatMap(Found.make(segmented), ({ labelMap, maxId }) => GreyPng.ids(labelMap, maxId))
+  Effect.flatMap(ClassScores.make(segmented), (found) => ClassScores.png(found))
 
 /** A prediction that failed, with its reason in the log where that is not the image's. */
 export const failed = (refusal: Refusal): Effect.Effect<Outcome> =>

@@ -6,10 +6,10 @@
  */
 import { Duration, Schema } from "effect"
 import type { SegmentationError } from "../SegmentationError.ts"
+import { RefusalStatus, words } from "./RefusalStatus.ts"
 
 export class Refusal extends Schema.TaggedError<Refusal>()("Refusal", {
-  /** As HTTP has it: 400 to 599. */
-  status: Schema.Int,
+  status: RefusalStatus,
   /** One sentence for the caller. */
   detail: Schema.String,
   /** For the log, where it knows more than the caller may. */
@@ -36,25 +36,9 @@ export const headers = (refusal: Refusal): Record<string, string> => ({
   ...(refusal.status === 401 ? { "www-authenticate": "Bearer" } : {})
 })
 
-const tags: Readonly<Record<number, string>> = {
-  400: "BadRequest",
-  401: "Unauthorized",
-  403: "Forbidden",
-  404: "NotFound",
-  405: "MethodNotAllowed",
-  406: "NotAcceptable",
-  408: "RequestTimeout",
-  409: "Conflict",
-  413: "PayloadTooLarge",
-  415: "UnsupportedMediaType",
-  429: "TooManyRequests",
-  503: "ServiceUnavailable",
-  504: "TimedOut"
-}
-
 /** What went wrong in one word, for programs. */
 export const tagOf = ({ reason, status, tag }: Refusal): string =>
-  tag ?? (reason === "busy" ? "QueueFull" : (tags[status] ?? "InternalError"))
+  tag ?? (reason === "busy" ? "QueueFull" : words[status])
 
 const soon = Duration.seconds(1)
 
@@ -62,7 +46,7 @@ const soon = Duration.seconds(1)
 export const fromError = (error: SegmentationError): Refusal => {
   const { message } = error
   const refuse = (
-    status: number,
+    status: RefusalStatus,
     detail: string,
     retryAfter?: Duration.Duration,
     reason?: Refusal["reason"]

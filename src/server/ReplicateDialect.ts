@@ -73,14 +73,14 @@ const submit = (served: Served, jobs: Map<string, Job>, server: Scope.Scope): Di
   method: "POST",
   path: "/v1/predictions",
   handle: Effect.fnUntraced(function* (request) {
-    const { bodyTimeout: timeout, maxBytes } = served.limits
+    const { bodyTimeout, maxBytes } = served.limits
     const limit = LargeJson.base64Bytes(maxBytes)
     const length = yield* Uploads.announced(request, limit)
     // The place is the job's and not the request's.
     const place = yield* Scope.make()
     const job = yield* Effect.gen(function* () {
       yield* Scope.provide(served.enter(length), place)
-      const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, timeout })
+      const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, bodyTimeout })
       const { input, version } = yield* Effect.mapError(
         Effect.flatMap(LargeJson.parse(body), decodeBody),
         (error) =>

@@ -12,8 +12,7 @@ import * as Steps from "../mask/Steps.ts"
 import { randomHex } from "../randomHex.ts"
 import * as Bodies from "./Bodies.ts"
 import type { Dialect, DialectRoute, Segmented, Served } from "./Dialect.ts"
-import * as Found from "./Found.ts"
-import * as GreyPng from "./GreyPng.ts"
+import * as ClassScores from "./ClassScores.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import * as LargeJson from "./LargeJson.ts"
 import * as ModelName from "./ModelName.ts"
@@ -51,7 +50,11 @@ const fileOf = ({ type, value }: typeof ImageJson.Type): Effect.Effect<Uint8Arra
       )
 
 /** Pixels that the model is less sure of than `least` become background. */
-function* doubtless(found: Found.Found, least: number, background: number): Steps.Steps<Found.Found> {
+function* doubtless(
+  found: ClassScores.ClassScores,
+  least: number,
+  background: number
+): Steps.Steps<ClassScores.ClassScores> {
   const { confidence, labelMap } = found
   if (confidence === undefined) return found
   const data = labelMap.data.slice()
@@ -76,7 +79,7 @@ function* inBytes(values: Float32Array): Steps.Steps<Uint8Array> {
 /** What the protocol says of one image, within the turn. */
 const predictions = (least: number | null | undefined) =>
   Effect.fnUntraced(function* (segmented: Segmented) {
-    const found = yield* Found.make(segmented)
+    const found = yield* ClassScores.make(segmented)
     const { classes, confidence, maxId } = found
     const [background] = Background.idsOf(classes)
     const kept =
@@ -87,13 +90,16 @@ const predictions = (least: number | null | undefined) =>
     const sure =
       confidence === undefined
         ? undefined
-        : yield* GreyPng.ids({ width, height, data: yield* Steps.run(() => inBytes(confidence.data)) }, 255)
+        : yield* ClassScores.png({
+            labelMap: { width, height, data: yield* Steps.run(() => inBytes(confidence.data)) },
+            maxId: 255
+          })
     return {
       width,
       height,
       classes,
       took: Duration.toSeconds(segmented.segmentation.cost.duration),
-      mask: yield* GreyPng.ids(kept.labelMap, Math.max(maxId, background ?? 0)),
+      mask: yield* ClassScores.png({ labelMap: kept.labelMap, maxId: Math.max(maxId, background ?? 0) }),
       sure
     }
   })
@@ -114,10 +120,10 @@ const infer = (served: Served): DialectRoute => ({
   method: "POST",
   path: "/infer/semantic_segmentation",
   handle: Effect.fnUntraced(function* (request) {
-    const { bodyTimeout: timeout, maxBatchBytes, maxImages } = served.limits
-    const limit = LargeJson.base64Bytes(maxBatchBytes)
+    const { bodyTimeout, maxImages, maxRequestBytes } = served.limits
+    const limit = LargeJson.base64Bytes(maxRequestBytes)
     yield* served.enter(yield* Uploads.announced(request, limit))
-    const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, timeout })
+    const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, bodyTimeout })
     const { confidence, image, model_id } = yield* Effect.mapError(
       Effect.flatMap(LargeJson.parse(body), decodeBody),
       (error) =>

@@ -5,11 +5,13 @@
  * `Redacted` from the header on: logs and traces never have it.
  */
 import { createHash, timingSafeEqual } from "node:crypto"
-import { isIP } from "node:net"
-import { Context, Effect, Redacted, Schema } from "effect"
+import { Context, Duration, Effect, Redacted, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
+import { isLoopback } from "../service/AddressGuard.ts"
+import type { Caller } from "./Caller.ts"
 import { Refusal } from "./Refusal.ts"
-import type { Caller, SegFormerServerOptions } from "./ServerOptions.ts"
+import { ofTokens } from "./RefusalStatus.ts"
+import type { SegFormerServerOptions } from "./ServerOptions.ts"
 
 /** The server would be open to others without asking who they are. */
 export class TokensRequired extends Schema.TaggedError<TokensRequired>()("TokensRequired", {
@@ -34,25 +36,16 @@ export const CurrentCaller = Context.Reference<Caller | undefined>(
   }
 )
 
-/** Whether only this machine can reach an address. A name is taken for what it says: `localhost` and what ends in it. */
-export const isLoopback = (host: string): boolean => {
-  const name = host.toLowerCase().replace(/^\[|\]$/g, "")
-  if (isIP(name) === 4) return name.startsWith("127.")
-  // The same address, written with or without its last four bytes as IPv4.
-  if (isIP(name) === 6) return name === "::1" || /^::ffff:(?:127\.|7f[\da-f]{2}:)/.test(name)
-  return name === "localhost" || name.endsWith(".localhost")
-}
-
-/** What is known of the door. */
-type DoorOptions = Pick<SegFormerServerOptions, "allowAnyone" | "authorize" | "tokens">
+/** What decides who may come in. */
+type AuthenticationOptions = Pick<SegFormerServerOptions, "allowAnyone" | "authorize" | "tokens">
 
 /** Refuses to open a server to others that asks nobody for a token. */
-export const check = (host: string, options: DoorOptions): Effect.Effect<void, TokensRequired> =>
+export const check = (host: string, options: AuthenticationOptions): Effect.Effect<void, TokensRequired> =>
   isLoopback(host) || options.allowAnyone === true || isGuarded(options)
     ? Effect.void
     : Effect.fail(new TokensRequired({ host }))
 
-const isGuarded = ({ authorize, tokens }: DoorOptions): boolean =>
+const isGuarded = ({ authorize, tokens }: AuthenticationOptions): boolean =>
   (tokens !== undefined && tokens.length > 0) || authorize !== undefined
 
 const digestOf = (token: string): Buffer => createHash("sha256").update(token).digest()
@@ -75,8 +68,8 @@ const isOurs = (request: HttpServerRequest.HttpServerRequest): boolean => {
 }
 
 /** Looks at a request's token: who it is, or 401. `undefined` where everybody may come in. */
-export const door = (
-  options: DoorOptions
+export const authenticate = (
+  options: AuthenticationOptions
 ): ((request: HttpServerRequest.HttpServerRequest) => Effect.Effect<Caller | undefined, Refusal>) => {
   if (!isGuarded(options)) {
     if (options.allowAnyone === true) return () => Effect.succeed(undefined)
@@ -99,11 +92,30 @@ export const door = (
     let known = false
     // All of them, so that the time says nothing.
     for (const own of digests) if (timingSafeEqual(digest, own)) known = true
-    const answer = known || (options.authorize === undefined ? false : yield* options.authorize(token))
+    const answer =
+      known || (options.authorize === undefined ? false : yield* declared(options.authorize(token)))
     if (answer === false) return yield* wrong
     return answer === true ? { subject: nameOf(digest) } : answer
   })
 }
+
+/** Every route declares what a token may be refused with; whoever is asked about it may have said something else. */
+const declared = <A>(asked: Effect.Effect<A, Refusal>): Effect.Effect<A, Refusal> =>
+  Effect.catch(asked, (refusal) =>
+    ofTokens.some((status) => status === refusal.status)
+      ? Effect.fail(refusal)
+      : Effect.andThen(
+          Effect.logWarning(`A token was refused with ${refusal.status}: ${refusal.message}`),
+          Effect.fail(unanswered)
+        )
+  )
+
+/** Nobody can say whose a token is. */
+export const unanswered = new Refusal({
+  status: 503,
+  detail: "Whether your token is good cannot be asked now. Try again shortly",
+  retryAfter: Duration.seconds(5)
+})
 
 /** The same for a token whatever others there are: what it has submitted stays its own when tokens come and go. */
 const nameOf = (digest: Buffer): string => `token ${digest.toString("hex").slice(0, 8)}`

@@ -21,7 +21,7 @@
 import { createServer, type Server } from "node:http"
 import type { Socket } from "node:net"
 import { NodeFileSystem, NodeHttpServer } from "@effect/platform-node"
-import { Clock, Context, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
+import { Clock, Context, Duration, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
 import { NetAddress } from "effect/net"
 import { ImageCodec } from "../image/ImageCodec.ts"
 import { Transport } from "../Transport.ts"
@@ -31,11 +31,12 @@ import * as Jobs from "./jobs/Jobs.ts"
 import type { CannotKeepJobs } from "./jobs/JobsOptions.ts"
 import * as InspectionDialect from "./InspectionDialect.ts"
 import * as MicroBatch from "./MicroBatch.ts"
-import * as Metrics from "./Metrics.ts"
+import * as ServerMetrics from "./ServerMetrics.ts"
 import * as Page from "./page/Page.ts"
 import * as ResultCache from "./ResultCache.ts"
 import * as Security from "./Security.ts"
-import { defaultHost, limits, millis, type SegFormerServerOptions } from "./ServerOptions.ts"
+import * as ServerLimits from "./ServerLimits.ts"
+import { defaultHost, type SegFormerServerOptions } from "./ServerOptions.ts"
 import * as Serving from "./Serving.ts"
 import type { Models, ServedModel } from "./v1/Models.ts"
 import * as JobsHandlers from "./v1/JobsHandlers.ts"
@@ -82,14 +83,15 @@ export class SegFormerServer extends Context.Service<
     const host = options.host ?? defaultHost
     yield* Security.check(host, options)
     const state = { draining: false }
-    const app = yield* application(options, state)
-    const node = nodeServer(options)
+    const limits = ServerLimits.make(options)
+    const app = yield* application(options, limits, state)
+    const node = nodeServer(limits)
     const sockets = new Set<Socket>()
     node.on("connection", (socket) => {
       sockets.add(socket)
       socket.once("close", () => sockets.delete(socket))
     })
-    const http = yield* listen(node, options)
+    const http = yield* listen(node, options, limits)
     // Whoever still sends or reads when the time to drain is over is cut off: `close` alone would wait for them.
     yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
     yield* http.serve(app)
@@ -115,24 +117,28 @@ export class SegFormerServer extends Context.Service<
     Layer.effect(SegFormerServer, SegFormerServer.make(options))
 }
 
-const nodeServer = (options: SegFormerServerOptions<unknown, unknown>): Server => {
-  const headersTimeout = millis(options.headersTimeout, 10_000)
+const nodeServer = (limits: ServerLimits.ServerLimits): Server => {
+  const headersTimeout = Duration.toMillis(limits.headersTimeout)
   const server = createServer({
     headersTimeout,
     // The dialect answers a slow body with a sentence; this cuts what does not even listen to it.
-    requestTimeout: millis(options.bodyTimeout, 60_000) + headersTimeout + 5000,
+    requestTimeout: Duration.toMillis(limits.bodyTimeout) + headersTimeout + 5000,
     keepAliveTimeout: 5000,
     connectionsCheckingInterval: Math.max(100, Math.min(2000, headersTimeout / 2))
   })
-  server.maxConnections = options.maxConnections ?? 1024
+  server.maxConnections = limits.maxConnections
   return server
 }
 
-const listen = (node: Server, options: SegFormerServerOptions<unknown, unknown>) => {
+const listen = (
+  node: Server,
+  options: SegFormerServerOptions<unknown, unknown>,
+  { drain }: ServerLimits.ServerLimits
+) => {
   const host = options.host ?? defaultHost
   const port = options.port ?? 8080
   return Effect.mapError(
-    NodeHttpServer.make(() => node, { host, port, gracefulShutdownTimeout: options.drain ?? "20 seconds" }),
+    NodeHttpServer.make(() => node, { host, port, gracefulShutdownTimeout: drain }),
     ({ cause }) =>
       new CannotListen({
         host,
@@ -146,6 +152,7 @@ const listen = (node: Server, options: SegFormerServerOptions<unknown, unknown>)
 /** Everything that answers, over the models there are. */
 const application = Effect.fnUntraced(function* <E, R>(
   options: SegFormerServerOptions<E, R>,
+  given: ServerLimits.ServerLimits,
   state: { readonly draining: boolean }
 ): Effect.fn.Return<Application.App, E | CannotKeepJobs, Transport | ImageCodec | Scope.Scope | R> {
   const clock = yield* Clock.Clock
@@ -154,20 +161,16 @@ const application = Effect.fnUntraced(function* <E, R>(
   const alone = yield* Transport
   const transport = yield* batched(alone)
   const batchSize = (options.batch === false ? undefined : options.batch?.size) ?? MicroBatch.defaultSize
-  const concurrency = options.concurrency ?? (transport === alone ? 2 : batchSize * 2)
-  const admission = Admission.make({
-    concurrency,
-    queue: options.queue ?? 32,
-    maxHeldBytes: options.maxHeldBytes ?? 512 * 1024 * 1024
-  })
-  const { cacheBytes = 0 } = options
-  const cache = cacheBytes > 0 ? ResultCache.make(cacheBytes) : undefined
+  const limits =
+    options.concurrency === undefined && transport !== alone
+      ? { ...given, concurrency: batchSize * 2 }
+      : given
+  const admission = Admission.make(limits)
+  const cache = limits.maxCacheBytes > 0 ? ResultCache.make(limits.maxCacheBytes) : undefined
   const counts = { segmented: 0, failed: 0 }
   const shared: Serving.Shared = {
     admission,
-    concurrency,
-    limits: limits(options),
-    timeout: millis(options.timeout, 120_000),
+    limits,
     codec: yield* ImageCodec,
     files: yield* Effect.provide(FileSystem.FileSystem, NodeFileSystem.layer),
     cache,
@@ -196,16 +199,16 @@ const application = Effect.fnUntraced(function* <E, R>(
   const page = options.page === false ? [] : yield* Page.routes({ maxBytes: served.limits.maxBytes })
   return yield* Application.make({
     dialects,
-    api: yield* Routes.make({
+    api: Routes.layer({
       models,
       jobs,
-      metrics: Metrics.text({ admission, cache }),
+      metrics: ServerMetrics.text({ admission, cache }),
       active: options.active
     }),
     page,
-    door: Security.door(options),
-    requests: Metrics.makeRequests(),
-    writeTimeout: millis(options.writeTimeout, 30_000),
+    authenticate: Security.authenticate(options),
+    requests: ServerMetrics.makeRequests(),
+    writeTimeout: limits.writeTimeout,
     state
   })
 })

@@ -5,19 +5,16 @@ import { bytes } from "../image/ImageSource.ts"
 import { segment } from "../Segmenter.ts"
 import { Transport } from "../Transport.ts"
 import type { Admission } from "./Admission.ts"
-import type { Served, ServerLimits } from "./Dialect.ts"
-import * as Metrics from "./Metrics.ts"
+import type { Served } from "./Dialect.ts"
+import * as ServerMetrics from "./ServerMetrics.ts"
 import * as Refusals from "./Refusal.ts"
 import * as ResultCache from "./ResultCache.ts"
-import type { RouteLimits } from "./ServerOptions.ts"
+import * as ServerLimits from "./ServerLimits.ts"
 
 /** What all models of a server share. */
 export interface Shared {
   readonly admission: Admission
-  readonly concurrency: number
-  readonly limits: ServerLimits
-  /** For one image, in milliseconds. */
-  readonly timeout: number
+  readonly limits: ServerLimits.ServerLimits
   readonly codec: ImageCodec["Service"]
   readonly files: FileSystem.FileSystem
   readonly cache: ResultCache.ResultCache | undefined
@@ -27,7 +24,7 @@ export interface Shared {
 }
 
 /** One model, for routes with limits of their own or without. */
-export type Serving = (limits: RouteLimits | undefined) => Served
+export type Serving = (limits: ServerLimits.RouteLimits | undefined) => Served
 
 /**
  * The segmenter; `name` is what callers call it, instead of what it says itself. `key` tells it from all others: two
@@ -39,31 +36,25 @@ export const make = Effect.fnUntraced(function* (
   name: string | undefined,
   shared: Shared
 ): Effect.fn.Return<Serving> {
-  const { admission, cache, codec, concurrency, counts, files } = shared
+  const { admission, cache, codec, counts, files } = shared
   const clock = yield* Clock.Clock
   // Asked with nearly every request in some dialects, and where it is another service's, over the network.
   const describe = yield* remembered(
     Effect.map(transport.describe, (model) => ({ ...model, name: name ?? model.name }))
   )
-  const count = Metrics.countImages(name ?? transport.name)
+  const count = ServerMetrics.countImages(name ?? transport.name)
   return (own) => {
-    const limits: ServerLimits = {
-      ...shared.limits,
-      maxBytes: Math.min(own?.maxBytes ?? Infinity, shared.limits.maxBytes),
-      maxPixels: Math.min(own?.maxPixels ?? Infinity, shared.limits.maxPixels),
-      maxImages: Math.min(own?.maxImages ?? Infinity, shared.limits.maxImages)
-    }
-    const timeout =
-      own?.timeout === undefined ? shared.timeout : Math.min(Duration.toMillis(own.timeout), shared.timeout)
-    const turns = own?.concurrency === undefined ? undefined : Semaphore.makeUnsafe(own.concurrency)
+    const limits = ServerLimits.stricter(shared.limits, own)
+    const { concurrency, timeout } = limits
+    const turns = concurrency < shared.limits.concurrency ? Semaphore.makeUnsafe(concurrency) : undefined
     const tooLong = new Refusals.Refusal({
       status: 504,
-      detail: `The image took longer than the ${Duration.format(Duration.millis(timeout))} it may take here`,
+      detail: `The image took longer than the ${Duration.format(timeout)} it may take here`,
       tag: "TimedOut"
     })
     return {
       limits,
-      concurrency,
+      concurrency: shared.limits.concurrency,
       codec,
       files,
       enter: admission.enter,

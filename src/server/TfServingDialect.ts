@@ -10,8 +10,7 @@ import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { LabelMap } from "../mask/LabelMap.ts"
 import * as Bodies from "./Bodies.ts"
 import type { Dialect, DialectRoute, Segmented, Served } from "./Dialect.ts"
-import * as Found from "./Found.ts"
-import * as GreyPng from "./GreyPng.ts"
+import * as ClassScores from "./ClassScores.ts"
 import * as IdsJson from "./IdsJson.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import * as LargeJson from "./LargeJson.ts"
@@ -68,13 +67,12 @@ interface Prediction {
 const prediction =
   (signature: "serving_default" | "png") =>
   (segmented: Segmented): Effect.Effect<Prediction, Refusals.Refusal> =>
-    Effect.flatMap(
-      Found.make(segmented),
-      ({ labelMap, maxId }): Effect.Effect<Prediction, Refusals.Refusal> =>
-        signature === "png"
-          ? Effect.map(GreyPng.ids(labelMap, maxId), (png) => ({ labelMap, png }))
-          : Effect.succeed({ labelMap, png: undefined })
-    )
+    Effect.flatMap(ClassScores.make(segmented), (found): Effect.Effect<Prediction, Refusals.Refusal> => {
+      const { labelMap } = found
+      return signature === "png"
+        ? Effect.map(ClassScores.png(found), (png) => ({ labelMap, png }))
+        : Effect.succeed({ labelMap, png: undefined })
+    })
 
 function* pieces(predictions: ReadonlyArray<Prediction>): Generator<JsonPieces.Piece> {
   for (const [index, { labelMap, png }] of predictions.entries()) {
@@ -92,10 +90,10 @@ const predict = Effect.fnUntraced(function* (
   served: Served,
   request: HttpServerRequest.HttpServerRequest
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse, Refusals.Refusal, Scope.Scope> {
-  const { bodyTimeout: timeout, maxBatchBytes, maxImages } = served.limits
-  const limit = LargeJson.base64Bytes(maxBatchBytes)
+  const { bodyTimeout, maxImages, maxRequestBytes } = served.limits
+  const limit = LargeJson.base64Bytes(maxRequestBytes)
   yield* served.enter(yield* Uploads.announced(request, limit))
-  const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, timeout })
+  const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, bodyTimeout })
   const {
     inputs,
     instances,

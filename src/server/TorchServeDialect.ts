@@ -40,17 +40,14 @@ const predict = (served: Served, path: `/${string}`): DialectRoute => ({
         `There is no version "${version.slice(0, 50)}" of this model, only "1.0"`
       )
     }
-    const { bodyTimeout: timeout, maxBytes } = served.limits
+    const { bodyTimeout, maxBytes } = served.limits
     yield* served.enter(yield* Uploads.announced(request, maxBytes))
-    const options = { part: "data", maxBytes, maxTotalBytes: maxBytes, maxFiles: 1, timeout }
-    const [file] = Bodies.isForm(request)
-      ? yield* Uploads.read(request, options)
-      : [
-          {
-            name: "image",
-            bytes: yield* Bodies.read(request, { maxBytes: maxBytes + Uploads.overhead, timeout })
-          }
-        ]
+    const file = Bodies.isForm(request)
+      ? yield* Uploads.readOne(request, "data", served.limits)
+      : {
+          name: "image",
+          bytes: yield* Bodies.read(request, { maxBytes: maxBytes + Uploads.overhead, bodyTimeout })
+        }
     if (file === undefined) {
       return yield* Refusals.bad('The form has no file part named "data" with a file in it')
     }

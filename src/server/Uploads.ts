@@ -6,58 +6,59 @@ import { ByteSize, Duration, Effect, Stream } from "effect"
 import { HttpIncomingMessage, type HttpServerRequest, Multipart } from "effect/http"
 import type { Upload } from "./Dialect.ts"
 import { bad, Refusal, tooMany } from "./Refusal.ts"
+import type { ServerLimits } from "./ServerLimits.ts"
 
-export interface UploadOptions {
-  /** The part that carries files, or the names it may have. Others are read over. */
-  readonly part: string | ReadonlyArray<string>
-  /** Bytes of one file. */
-  readonly maxBytes: number
-  /** Bytes of the whole body. */
-  readonly maxTotalBytes: number
-  readonly maxFiles: number
-  /** In milliseconds. */
-  readonly timeout: number
-}
+/** What a form's files are read under. */
+export type UploadLimits = Pick<ServerLimits, "bodyTimeout" | "maxBytes" | "maxImages" | "maxRequestBytes">
 
 /** Room for the boundaries and headers of parts. */
 export const overhead = 64 * 1024
 
 /** Bytes that the body says it has, or may have where it does not say. */
-export const bodyBytes = (request: HttpServerRequest.HttpServerRequest, maxTotalBytes: number): number => {
+export const bodyBytes = (request: HttpServerRequest.HttpServerRequest, maxRequestBytes: number): number => {
   const length = Number(request.headers["content-length"] ?? Number.NaN)
-  return Number.isFinite(length) ? length : maxTotalBytes
+  return Number.isFinite(length) ? length : maxRequestBytes
 }
 
 const tooLarge = (limit: number, what: string) =>
   new Refusal({ status: 413, detail: `${what} is larger than ${limit} bytes, the most this service takes` })
 
-/** A body that did not come within so many milliseconds. */
-export const tooSlow = (timeout: number): Refusal =>
-  new Refusal({
-    status: 408,
-    detail: `The body did not arrive within ${Duration.format(Duration.millis(timeout))}`
-  })
+/** A body that did not come in time. */
+export const tooSlow = (timeout: Duration.Duration): Refusal =>
+  new Refusal({ status: 408, detail: `The body did not arrive within ${Duration.format(timeout)}` })
 
 /** {@link bodyBytes}, unless they are too many already: what can never be taken is not asked to come back later. */
 export const announced = (
   request: HttpServerRequest.HttpServerRequest,
-  maxTotalBytes: number
+  maxRequestBytes: number
 ): Effect.Effect<number, Refusal> =>
   Effect.suspend(() => {
-    const bytes = bodyBytes(request, maxTotalBytes)
-    return bytes > maxTotalBytes + overhead
-      ? Effect.fail(tooLarge(maxTotalBytes, "The request"))
+    const bytes = bodyBytes(request, maxRequestBytes)
+    return bytes > maxRequestBytes + overhead
+      ? Effect.fail(tooLarge(maxRequestBytes, "The request"))
       : Effect.succeed(bytes)
   })
 
-/** The files of a part, in order. */
+/** The one file of a part; a request with one image is no larger than an image may be. */
+export const readOne = (
+  request: HttpServerRequest.HttpServerRequest,
+  part: string | ReadonlyArray<string>,
+  limits: UploadLimits
+): Effect.Effect<Upload | undefined, Refusal> =>
+  Effect.map(
+    read(request, part, { ...limits, maxImages: 1, maxRequestBytes: limits.maxBytes }),
+    ([file]) => file
+  )
+
+/** The files of a part, or of those with any of several names, in order. Other parts are read over. */
 export const read = (
   request: HttpServerRequest.HttpServerRequest,
-  options: UploadOptions
+  part: string | ReadonlyArray<string>,
+  limits: UploadLimits
 ): Effect.Effect<ReadonlyArray<Upload>, Refusal> =>
   Effect.suspend((): Effect.Effect<ReadonlyArray<Upload>, Refusal> => {
     const type = request.headers["content-type"] ?? ""
-    const names = typeof options.part === "string" ? [options.part] : options.part
+    const names = typeof part === "string" ? [part] : part
     if (!/^multipart\/form-data\b/i.test(type)) {
       return Effect.fail(
         bad(
@@ -65,15 +66,15 @@ export const read = (
         )
       )
     }
-    const total = options.maxTotalBytes + overhead
-    if (bodyBytes(request, 0) > total) return Effect.fail(tooLarge(options.maxTotalBytes, "The request"))
+    const total = limits.maxRequestBytes + overhead
+    if (bodyBytes(request, 0) > total) return Effect.fail(tooLarge(limits.maxRequestBytes, "The request"))
     const uploads: Array<Upload> = []
     let over = false
     return request.multipartStream.pipe(
       Stream.runForEach((part) => {
         if (part._tag === "Field") return Effect.void
         if (!names.includes(part.key) || part.name === "") return Stream.runDrain(part.content)
-        if (uploads.length >= options.maxFiles) {
+        if (uploads.length >= limits.maxImages) {
           over = true
           return Stream.runDrain(part.content)
         }
@@ -81,25 +82,25 @@ export const read = (
           uploads.push({ name: part.name, bytes })
         })
       }),
-      Effect.provideService(Multipart.MaxFileSize, ByteSize.bytes(options.maxBytes)),
-      Effect.provideService(Multipart.MaxParts, options.maxFiles + 64),
+      Effect.provideService(Multipart.MaxFileSize, ByteSize.bytes(limits.maxBytes)),
+      Effect.provideService(Multipart.MaxParts, limits.maxImages + 64),
       Effect.provideService(Multipart.MaxFieldSize, ByteSize.bytes(64 * 1024)),
       Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(total)),
-      Effect.mapError((error) => fromMultipart(error, options)),
+      Effect.mapError((error) => fromMultipart(error, limits)),
       Effect.timeoutOrElse({
-        duration: Duration.millis(options.timeout),
-        orElse: () => Effect.fail(tooSlow(options.timeout))
+        duration: limits.bodyTimeout,
+        orElse: () => Effect.fail(tooSlow(limits.bodyTimeout))
       }),
-      Effect.flatMap(() => (over ? Effect.fail(tooMany(options.maxFiles)) : Effect.succeed(uploads)))
+      Effect.flatMap(() => (over ? Effect.fail(tooMany(limits.maxImages)) : Effect.succeed(uploads)))
     )
   })
 
-const fromMultipart = (error: Multipart.MultipartError, options: UploadOptions): Refusal => {
+const fromMultipart = (error: Multipart.MultipartError, limits: UploadLimits): Refusal => {
   switch (error.reason._tag) {
     case "FileTooLarge":
-      return tooLarge(options.maxBytes, "The image")
+      return tooLarge(limits.maxBytes, "The image")
     case "BodyTooLarge":
-      return tooLarge(options.maxTotalBytes, "The request")
+      return tooLarge(limits.maxRequestBytes, "The request")
     case "FieldTooLarge":
     case "TooManyParts":
       return new Refusal({

@@ -1,14 +1,7 @@
 /** Any segmenter as an HTTP service, on Node. */
-export type {
-  Dialect,
-  DialectRoute,
-  Segmented,
-  Served,
-  ServerLimits,
-  ServerState,
-  Upload
-} from "./Dialect.ts"
+export type { Dialect, DialectRoute, Segmented, Served, ServerState, Upload } from "./Dialect.ts"
 export * as BentoMLDialect from "./BentoMLDialect.ts"
+export type { Caller } from "./Caller.ts"
 export * as CogDialect from "./CogDialect.ts"
 export * as Companions from "./Companions.ts"
 export * as Dialects from "./Dialects.ts"
@@ -22,7 +15,8 @@ export * as ReplicateDialect from "./ReplicateDialect.ts"
 export * as RoboflowDialect from "./RoboflowDialect.ts"
 export { CannotListen, SegFormerServer, type StartError } from "./SegFormerServer.ts"
 export { CurrentCaller, TokensRequired } from "./Security.ts"
-export type { Caller, RouteLimits, SegFormerServerOptions } from "./ServerOptions.ts"
+export { type RouteLimits, ServerLimits, type ServerLimitsInput } from "./ServerLimits.ts"
+export type { SegFormerServerOptions } from "./ServerOptions.ts"
 export { SegFormerApi } from "./v1/Api.ts"
 export * as ServerJobs from "./v1/ServerJobs.ts"
 export { ApiError } from "./v1/ApiError.ts"

@@ -5,7 +5,7 @@
  * Effect's undici client decompresses nothing and bounds nothing; `fetch` decompresses by itself. Both are handled
  * here, and nowhere else.
  */
-import { Context, Effect, Option, Stream } from "effect"
+import { Bytes, Context, Effect, Option, Stream } from "effect"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import {
   ConnectionFailed,
@@ -225,19 +225,9 @@ export const head = (
     )
   })
 
-/** Chunks in one piece. */
-export const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
-  if (chunks.length === 1) return chunks[0]!
-  let length = 0
-  for (const chunk of chunks) length += chunk.length
-  const all = new Uint8Array(length)
-  let offset = 0
-  for (const chunk of chunks) {
-    all.set(chunk, offset)
-    offset += chunk.length
-  }
-  return all
-}
+/** Chunks in one piece. One alone is not copied. */
+export const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array =>
+  chunks.length === 1 ? chunks[0]! : Bytes.concat(chunks)
 
 /**
  * The innermost error with a system code, else the innermost of all: HTTP clients wrap what happened in errors of

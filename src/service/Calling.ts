@@ -14,7 +14,7 @@ import {
 import { type HttpApi, HttpApiClient, type HttpApiGroup } from "effect/http-api"
 import { isHttpMethod } from "effect/http/HttpMethod"
 import type { Attempt } from "../policy/Attempt.ts"
-import { partOf } from "../policy/PartOf.ts"
+import { nestedIn } from "../policy/NestedAttempt.ts"
 import type { PolicyOptions } from "../policy/Policy.ts"
 import type { PolicyRunner } from "../policy/PolicyRunner.ts"
 import * as Contract from "./Contract.ts"
@@ -104,10 +104,10 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
           state.refusal = error
         })
       )
-    const isSuccess = (status: number) => (status >= 200 && status < 300) || described.successes.has(status)
+    const isSuccess = (answer: Answer) => Exchange.isSuccess(answer) || described.successes.has(answer.status)
 
     const once = (attempt: Attempt) => {
-      const current = partOf(attempt, said.attempt, given)
+      const current = nestedIn(attempt, said.attempt, given)
       const keyed = hasKey ? { ...call, headers: { ...call.headers, [key]: current.idempotencyKey } } : call
       state.answer = undefined
       state.refusal = undefined
@@ -119,7 +119,7 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
         })
       }
       return Effect.flatMap(wire.send(keyed, current), (answer) => {
-        if (!isSuccess(answer.status)) return refuse(answer)
+        if (!isSuccess(answer)) return refuse(answer)
         state.answer = answer
         return Effect.succeed(toResponse(request, answer, answer.body))
       })

@@ -270,15 +270,13 @@ export const make = Effect.fnUntraced(function* (
 
   const called = (call: Call) => ({ method: call.method, url: Body.withoutQuery(prefix + call.path) })
 
-  const isSuccess = (status: number) => status >= 200 && status < 300
-
   const answer = (
     response: HttpClientResponse.HttpClientResponse,
     origin: Identified,
     attempt: Attempt
   ): Effect.Effect<Answer, ServiceError> =>
     Effect.map(
-      isSuccess(response.status)
+      isSuccess(response)
         ? Body.bytes(response, limits, origin, platform)
         : Body.head(response, errorBytes, origin, platform),
       (body) => {
@@ -287,7 +285,7 @@ export const make = Effect.fnUntraced(function* (
           ...origin,
           status: response.status,
           headers: response.headers,
-          body: hide.bytes(body, isSuccess(response.status))
+          body: hide.bytes(body, isSuccess(response))
         }
       }
     )
@@ -332,7 +330,7 @@ export const make = Effect.fnUntraced(function* (
         toRequest(call, attempt),
         attempt,
         (response, origin) =>
-          isSuccess(response.status)
+          isSuccess(response)
             ? Effect.succeed<Opened>({
                 ...origin,
                 status: response.status,
@@ -357,15 +355,26 @@ export const drop = ({ body }: Opened): Effect.Effect<void> =>
   // Its stream closes the connection when it is interrupted.
   Effect.ignore(Effect.raceFirst(Stream.runDrain(body), Effect.void))
 
-/** The error of an answer whose status is no success, with what the protocol read from its body. */
-export const failure = (
+/** What an error's body says. The status is judged elsewhere. */
+export interface ErrorBody {
+  readonly detail?: string | undefined
+  /** The model is not loaded yet. */
+  readonly loading?: boolean | undefined
+  readonly retryAfter?: Duration.Duration | undefined
+}
+
+/** Whether a status is one of success: 2xx. */
+export const isSuccess = ({ status }: { readonly status: number }): boolean => status >= 200 && status < 300
+
+/** The answer if its status is a success, else its error, with what `read` finds in its body. */
+export const ok = (
   answer: Answer,
-  read?: {
-    readonly detail?: string | undefined
-    readonly loading?: boolean | undefined
-    readonly retryAfter?: Duration.Duration | undefined
-  }
-): Effect.Effect<never, ServiceError> =>
+  read?: (answer: Answer) => ErrorBody
+): Effect.Effect<Answer, ServiceError> =>
+  isSuccess(answer) ? Effect.succeed(answer) : failure(answer, read?.(answer))
+
+/** The error of an answer whose status is no success, with what the protocol read from its body. */
+export const failure = (answer: Answer, read?: ErrorBody): Effect.Effect<never, ServiceError> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) =>
     Effect.fail(
       fromStatus({

@@ -2,7 +2,7 @@
  * Multipart bodies (RFC 7578) of images: in one piece where the bytes are in memory, streamed with a stated length
  * where they are not, so that a file is never held in memory as a whole.
  */
-import { Context, Stream } from "effect"
+import { Bytes, Context, Stream } from "effect"
 import * as HttpBody from "effect/http/HttpBody"
 import { randomHex } from "../randomHex.ts"
 
@@ -86,13 +86,7 @@ export const toBody = (body: Form | HttpBody.HttpBody, sendsPieces: boolean): Ht
   if (body._tag !== "Form") return body
   const { contentType, length, pieces } = body
   if (sendsPieces) return HttpBody.raw(pieces, { contentType, contentLength: length })
-  const joined = new Uint8Array(length)
-  let at = 0
-  for (const piece of pieces) {
-    joined.set(piece, at)
-    at += piece.length
-  }
-  return HttpBody.uint8Array(joined, contentType)
+  return HttpBody.uint8Array(Bytes.concat(pieces), contentType)
 }
 
 /** The body of a form, in one piece or as a stream. */

@@ -136,7 +136,7 @@ export const make = Effect.fnUntraced(function* <Id extends string, Groups exten
       ? Effect.suspend(() =>
           Effect.map(
             exchange.send({ method: "GET", path: entry.healthPath, accept: "*/*" }, healthAttempt()),
-            ({ status }) => ({ healthy: status >= 200 && status < 300, detail: `status ${status}` })
+            (answer) => ({ healthy: Exchange.isSuccess(answer), detail: `status ${answer.status}` })
           )
         )
       : Effect.suspend(() => withinAttempt(health(client), healthAttempt()))

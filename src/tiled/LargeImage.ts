@@ -31,6 +31,7 @@ import {
   NotAnImage,
   UnsupportedImage
 } from "../image/ImageError.ts"
+import * as ImageFormat from "../image/ImageFormat.ts"
 import type { Image, ImageLimits } from "../image/ImageSource.ts"
 import * as ImageSource from "../image/ImageSource.ts"
 import * as RasterImage from "../image/RasterImage.ts"
@@ -96,7 +97,7 @@ export interface FileOptions {
   readonly compression?: "none" | "deflate" | undefined
 }
 
-/** A picture in a file: TIFF, JPEG or PNG of any size, and other types up to `maxWholePixels`. */
+/** A picture in a file: of any size where its type is read in parts (TIFF, most JPEG and PNG), else of at most `maxWholePixels`. */
 export const file = Effect.fn("segformer.tiled.open")(function* (
   path: string,
   options: FileOptions = {}
@@ -115,18 +116,20 @@ export const file = Effect.fn("segformer.tiled.open")(function* (
   const broken = (cause: unknown) =>
     new NotAnImage({ source, detail: `it is broken, cut off or of no type known here (${reasonOf(cause)})` })
   const header = yield* Effect.tryPromise({ try: () => input().metadata(), catch: broken })
-  const { format, isProgressive, orientation = 1 } = header
+  const { isProgressive, orientation = 1 } = header
+  const format = ImageFormat.ofSharp(header.format)
   const { height, width } = header.autoOrient
-  if (!readable.has(format)) {
-    const detail =
-      "only TIFF, PNG, JPEG, WebP, AVIF and GIF can be read in windows. Convert it to one of them"
-    return yield* new UnsupportedImage({ source, format, detail })
+  if (format === undefined) {
+    const titles = ImageFormat.bySharp.map((name) => ImageFormat.table[name].title)
+    const detail = `only ${ImageFormat.list(titles, "and")} can be read in windows. Convert it to one of them`
+    return yield* new UnsupportedImage({ source, format: header.format, detail })
   }
   const pixels = width * height
   if (pixels > limits.maxPixels) {
     return yield* new ImageTooLarge({ source, measure: "pixels", actual: pixels, limit: limits.maxPixels })
   }
-  const isStreamed = format === "tiff" || ((format === "jpeg" || format === "png") && !isProgressive)
+  const { streams } = ImageFormat.table[format]
+  const isStreamed = streams === "always" || (streams === "unless interlaced" && !isProgressive)
   const limit = options.maxWholePixels ?? 100_000_000
   if (!isStreamed && pixels > limit) {
     const why = isProgressive ? "it is progressive or interlaced, so that its" : "its"
@@ -195,9 +198,6 @@ export const file = Effect.fn("segformer.tiled.open")(function* (
 const tileSide = (size: number): number => Math.min(512, Math.ceil(size / 16) * 16)
 
 type Pipeline = ReturnType<SharpModule>
-
-/** As libvips calls them: AVIF is of the family of HEIF, of which the usual build of sharp decodes nothing else. */
-const readable: ReadonlySet<string> = new Set(["tiff", "png", "jpeg", "webp", "gif", "heif"])
 
 const unlimited = { failOn: "error", limitInputPixels: false, unlimited: true } as const
 

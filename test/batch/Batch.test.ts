@@ -1,5 +1,5 @@
 import { hostname } from "node:os"
-import { readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
@@ -7,7 +7,9 @@ import { Deferred, Duration, Effect, Exit, Fiber, Layer, Stream } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { CircuitOpen, ImageSource, InferenceFailed, RateLimited, Transport } from "effect-segformer"
 import { Batch, BatchSource, Item, Sink, Sinks } from "effect-segformer/batch"
-import { filesIn, fill, folder, picture, pictures, predictionOf, segmenter } from "./support.ts"
+import { eventually, hangs } from "../support/Eventually.ts"
+import { fill, folder } from "../support/Folder.ts"
+import { filesIn, picture, pictures, predictionOf, segmenter } from "./support.ts"
 
 /** A sink that holds what it is given, by key. */
 const holding = () => {
@@ -195,8 +197,8 @@ describe("Batch.run", () => {
           Effect.provide(segmenter({ takes })),
           Effect.provide(NodeFileSystem.layer)
         )
-      const fiber = yield* Effect.forkChild(run(60_000))
-      yield* Effect.sleep(300)
+      const fiber = yield* Effect.forkChild(run(hangs))
+      yield* eventually(() => existsSync(join(out, "lock")), "the folder to be taken")
       const refused = yield* Effect.flip(run(0))
       assert.strictEqual(refused._tag, "RunLocked")
       assert.match(refused.message, new RegExp(`Process ${process.pid} on`))
@@ -227,14 +229,14 @@ describe("Batch.run", () => {
         Batch.run({ source, sinks: [sink], folder: out, concurrency: 4, grace }).pipe(
           Effect.provide(NodeFileSystem.layer)
         )
-      const fiber = yield* Effect.forkChild(Effect.provide(run("5 seconds"), slow))
+      const fiber = yield* Effect.forkChild(Effect.provide(run(hangs), slow))
       yield* Deferred.await(begun)
       yield* Fiber.interrupt(fiber)
       // All that was begun is done, and nothing else.
       assert.strictEqual(found.size, calls)
       assert.isBelow(calls, 40)
       const before = calls
-      const rest = yield* Effect.provide(run("5 seconds"), segmenter({ onCall: () => calls++ }))
+      const rest = yield* Effect.provide(run(hangs), segmenter({ onCall: () => calls++ }))
       assert.deepStrictEqual([rest.skipped, rest.settled.done], [before, 40 - before])
       assert.strictEqual(calls, 40)
     })
@@ -248,8 +250,10 @@ describe("Batch.run", () => {
       const run = Batch.run({ source, sinks: [sink], folder: out, grace: "50 millis" }).pipe(
         Effect.provide(NodeFileSystem.layer)
       )
-      const fiber = yield* Effect.forkChild(Effect.provide(run, segmenter({ takes: 60_000 })))
-      yield* Effect.sleep(200)
+      let begun = 0
+      const endless = segmenter({ takes: hangs, onCall: () => begun++ })
+      const fiber = yield* Effect.forkChild(Effect.provide(run, endless))
+      yield* eventually(() => begun > 0, "an image to be under way")
       yield* Fiber.interrupt(fiber)
       assert.strictEqual(found.size, 0)
       assert.strictEqual((yield* Effect.provide(run, segmenter())).settled.done, 6)

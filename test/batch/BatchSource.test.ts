@@ -6,7 +6,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Result, Stream } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { BatchSource, type Item } from "effect-segformer/batch"
-import { fill, folder, picture } from "./support.ts"
+import { fill, folder } from "../support/Folder.ts"
+import { picture } from "./support.ts"
 
 const platform = Layer.merge(NodeFileSystem.layer, FetchHttpClient.layer)
 
@@ -73,6 +74,11 @@ describe("BatchSource", () => {
       fill(path, { "other.csv": new TextEncoder().encode("name,size\na.png,3\n") })
       const error = yield* Effect.flip(look(BatchSource.manifest(join(path, "other.csv"))))
       assert.match(error.message, /names no column image, .* but name, size/)
+      fill(path, {
+        "broken.csv": new TextEncoder().encode('image\n"c.png"\n"two\nlines.png"\n7" panel.png\n')
+      })
+      const broken = yield* Effect.flip(look(BatchSource.manifest(join(path, "broken.csv"))))
+      assert.match(broken.message, /broken\.csv: line 5: Unexpected quote/)
     })
   )
 
@@ -82,7 +88,7 @@ describe("BatchSource", () => {
       const jsonl = ['"a.png"', '{"url":"b.png","id":12}', "{broken", '{"size":3}', ""].join("\n")
       fill(path, {
         "list.jsonl": new TextEncoder().encode(jsonl),
-        "list.txt": new TextEncoder().encode(`# mine\n\na.png\r\n${join(path, "b.png")}\nno.png`)
+        "list.txt": new TextEncoder().encode(`\uFEFF# mine\n\na.png\r\n${join(path, "b.png")}\nno.png`)
       })
       assert.deepStrictEqual(yield* look(BatchSource.of(join(path, "list.jsonl"))), [
         "12 12x8",

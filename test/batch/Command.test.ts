@@ -6,103 +6,109 @@ import { Effect, Result } from "effect"
 import { LabelPng } from "effect-segformer/mask"
 import { Fixtures } from "effect-segformer/testing"
 import { lines, run, start } from "../support/Command.ts"
-import { filesIn, fill, folder } from "./support.ts"
+import { uploadAnswer } from "../http/servers/InspectionServer.ts"
+import { eventually } from "../support/Eventually.ts"
+import { fill, folder } from "../support/Folder.ts"
+import * as TestServer from "../support/TestServer.ts"
+import { filesIn } from "./support.ts"
 
 /** The fixture, told apart by bytes behind its end that no decoder looks at. */
 const panel = (seed: number): Uint8Array => Uint8Array.of(...Fixtures.image, seed, seed >> 8)
 
 describe("segformer batch", () => {
-  it.live(
-    "does a folder once, lists what failed, and does that again when it is mended",
-    () =>
-      Effect.gen(function* () {
-        const cwd = yield* folder({
-          "in/a.png": panel(1),
-          "in/deep/b.png": panel(2),
-          "in/same.png": panel(1),
-          "in/text.png": new TextEncoder().encode("no picture")
-        })
-        const words = ["batch", "in", "--out", "found", "--coco", "--csv", "regions"]
-        const first = yield* run(words, { cwd })
-        assert.strictEqual(first.code, 1)
-        assert.match(first.stderr, /^segformer: in\/text\.png is not an image: it is text/m)
-        assert.match(
-          first.stdout,
-          /^3 images done, 1 of them equal to others, \d+ s\n1 failed: 1 NotAnImage\. Once mended/
-        )
-        assert.deepStrictEqual(filesIn(join(cwd, "found")), [
-          "a.png.labels.png",
-          "coco.json",
-          "deep/b.png.labels.png",
-          "failed.csv",
-          "regions.csv",
-          "report.html",
-          "same.png.labels.png"
-        ])
-        const labels = Result.getOrThrow(
-          LabelPng.decode(readFileSync(join(cwd, "found", "a.png.labels.png")))
-        )
-        assert.deepStrictEqual([labels.width, labels.height], [48, 32])
+  it.live("does a folder once, lists what failed, and does that again when it is mended", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder({
+        "in/a.png": panel(1),
+        "in/deep/b.png": panel(2),
+        "in/same.png": panel(1),
+        "in/text.png": new TextEncoder().encode("no picture")
+      })
+      const words = ["batch", "in", "--out", "found", "--coco", "--csv", "regions"]
+      const first = yield* run(words, { cwd })
+      assert.strictEqual(first.code, 1)
+      assert.match(first.stderr, /^segformer: in\/text\.png is not an image: it is text/m)
+      assert.match(
+        first.stdout,
+        /^3 images done, 1 of them equal to others, \d+ s\n1 failed: 1 NotAnImage\. Once mended/
+      )
+      assert.deepStrictEqual(filesIn(join(cwd, "found")), [
+        "a.png.labels.png",
+        "coco.json",
+        "deep/b.png.labels.png",
+        "failed.csv",
+        "regions.csv",
+        "report.html",
+        "same.png.labels.png"
+      ])
+      const labels = Result.getOrThrow(LabelPng.decode(readFileSync(join(cwd, "found", "a.png.labels.png"))))
+      assert.deepStrictEqual([labels.width, labels.height], [48, 32])
 
-        fill(join(cwd, "in"), { "text.png": panel(3) })
-        const second = yield* run([...words, "--retry-failed", "--json"], { cwd })
-        assert.strictEqual(second.code, 0, second.stderr)
-        const [summary] = lines(second.stdout)
-        assert.deepInclude(summary, { done: 4, failed: 0, new: { done: 1, repeated: 0, failed: 0 } })
+      fill(join(cwd, "in"), { "text.png": panel(3) })
+      const second = yield* run([...words, "--retry-failed", "--json"], { cwd })
+      assert.strictEqual(second.code, 0, second.stderr)
+      const [summary] = lines(second.stdout)
+      assert.deepInclude(summary, { done: 4, failed: 0, new: { done: 1, repeated: 0, failed: 0 } })
 
-        const changed = yield* run([...words, "--overlays"], { cwd })
-        assert.strictEqual(changed.code, 2)
-        assert.match(changed.stderr, /was begun otherwise: results "overlays" was not there/)
-        const nowhere = yield* run(["batch", "nowhere", "--out", "x"], { cwd })
-        assert.strictEqual(nowhere.code, 2)
-        assert.match(nowhere.stderr, /^segformer: there is nothing at nowhere\. Give a folder/m)
-        assert.isFalse(existsSync(join(cwd, "x")))
-        fill(cwd, { "empty/.keep": new Uint8Array() })
-        const none = yield* run(["batch", "empty", "--out", "y"], { cwd })
-        assert.match(none.stdout, /^There are no images\n/)
-      }),
-    60_000
+      const changed = yield* run([...words, "--overlays"], { cwd })
+      assert.strictEqual(changed.code, 2)
+      assert.match(changed.stderr, /was begun otherwise: results "overlays" was not there/)
+      const nowhere = yield* run(["batch", "nowhere", "--out", "x"], { cwd })
+      assert.strictEqual(nowhere.code, 2)
+      assert.match(nowhere.stderr, /^segformer: there is nothing at nowhere\. Give a folder/m)
+      assert.isFalse(existsSync(join(cwd, "x")))
+      fill(cwd, { "empty/.keep": new Uint8Array() })
+      const none = yield* run(["batch", "empty", "--out", "y"], { cwd })
+      assert.match(none.stdout, /^There are no images\n/)
+    })
   )
 
-  it.live(
-    "finishes what is under way on Ctrl-C, says how to go on, and does",
-    () =>
-      Effect.gen(function* () {
-        const count = 60
-        const cwd = yield* folder(
-          Object.fromEntries(Array.from({ length: count }, (_, i) => [`in/${i}.png`, panel(i)]))
-        )
-        const words = ["batch", "in", "--out", "found", "--no-report"]
-        const first = yield* Effect.scoped(
-          Effect.gen(function* () {
-            const running = yield* start(words, { cwd })
-            yield* Effect.promise(async () => {
-              while (journal(cwd) < 500 && running.process.exitCode === null) {
-                await new Promise((resolve) => setTimeout(resolve, 5))
-              }
-            })
-            running.process.kill("SIGINT")
-            return yield* Effect.promise(() => running.ended)
-          })
-        )
-        assert.strictEqual(first.code, 130)
-        assert.match(first.stderr, /finishing what is under way; Ctrl-C again drops it/)
-        assert.match(first.stderr, /stopped.*\. The same command goes on from here/)
-        const labels = filesIn(join(cwd, "found")).filter((name) => name.endsWith(".labels.png"))
-        assert.isBelow(labels.length, count)
-        const second = yield* run([...words, "--json"], { cwd })
-        assert.strictEqual(second.code, 0)
-        // What was under way was finished and noted: nothing is done twice.
-        assert.deepInclude(lines(second.stdout)[0], { done: count, skipped: labels.length })
-      }),
-    60_000
+  it.live("finishes what is under way on Ctrl-C, says how to go on, and does", () =>
+    Effect.gen(function* () {
+      const count = 30
+      const cwd = yield* folder(
+        Object.fromEntries(Array.from({ length: count }, (_, i) => [`in/${i}.png`, panel(i)]))
+      )
+      // Answers a few at once, and the others when the command has been told to stop.
+      const held: Array<() => void> = []
+      let isHolding = true
+      let uploads = 0
+      const server = yield* TestServer.http(({ path }, response) => {
+        const answer = () => TestServer.sendJson(response, uploadAnswer())
+        if (path === "/upload" && ++uploads > 3 && isHolding) held.push(answer)
+        else answer()
+      })
+      const words = [
+        "batch",
+        "in",
+        "--out",
+        "found",
+        "--no-report",
+        "--url",
+        server.url,
+        "--palette",
+        "surface"
+      ]
+      const first = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const running = yield* start(words, { cwd })
+          yield* eventually(() => held.length > 0, "images under way")
+          running.process.kill("SIGINT")
+          yield* eventually(() => running.stderr().includes("finishing what is under way"))
+          isHolding = false
+          for (const answer of held) answer()
+          return yield* Effect.promise(() => running.ended)
+        })
+      )
+      assert.strictEqual(first.code, 130)
+      assert.match(first.stderr, /finishing what is under way; Ctrl-C again drops it/)
+      assert.match(first.stderr, /stopped.*\. The same command goes on from here/)
+      const labels = filesIn(join(cwd, "found")).filter((name) => name.endsWith(".labels.png"))
+      assert.deepStrictEqual([labels.length, labels.length < count], [uploads, true])
+      const second = yield* run([...words, "--json"], { cwd })
+      assert.strictEqual(second.code, 0)
+      // What was under way was finished and noted: nothing is done twice.
+      assert.deepInclude(lines(second.stdout)[0], { done: count, skipped: labels.length })
+    })
   )
 })
-
-const journal = (cwd: string): number => {
-  try {
-    return readFileSync(join(cwd, "found", ".segformer", "journal.log")).length
-  } catch {
-    return 0
-  }
-}

@@ -5,9 +5,10 @@ import { Effect } from "effect"
 import { Transport } from "effect-segformer"
 import { Batch, BatchSource } from "effect-segformer/batch"
 import { names, plays } from "./drivers.ts"
-import { folder, picture } from "./support.ts"
+import { folder } from "../support/Folder.ts"
+import { picture } from "./support.ts"
 
-describe("a run on one machine (the table is played on many in cluster.test.ts)", () => {
+describe("a run on one machine (the table is played on many in ClusterRuns.test.ts)", () => {
   it.live.each(plays().map((play) => [play.name, play] as const))(
     "%s",
     ([, { expected, maxFailures, predict, rules }]) =>

@@ -1,12 +1,12 @@
-import { appendFileSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs"
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import * as FastCheck from "fast-check"
 import * as HashIndex from "../../src/batch/HashIndex.ts"
 import * as Journal from "../../src/batch/Journal.ts"
-import * as RunLock from "../../src/batch/RunLock.ts"
-import { folder } from "./support.ts"
+import { folder } from "../support/Folder.ts"
 
 const receipt = (key: string, content = key, records: Record<string, string> = {}) => ({
   key,
@@ -19,7 +19,7 @@ const receipt = (key: string, content = key, records: Record<string, string> = {
 })
 
 const opened = <A, E, R>(path: string, use: (journal: Journal.Journal) => Effect.Effect<A, E, R>) =>
-  Effect.scoped(Effect.flatMap(Journal.open(path, Effect.void), use))
+  Effect.provide(Effect.scoped(Effect.flatMap(Journal.open(path, Effect.void), use)), NodeFileSystem.layer)
 
 const keysIn = (journal: Journal.Journal) =>
   Effect.map(Stream.runCollect(journal.lines), (lines) => lines.map(({ key }) => key))
@@ -34,12 +34,12 @@ describe("Journal", () => {
           yield* journal.add({ key: "2.png", tag: "NotAnImage", message: "no\nline" })
           yield* journal.add({ key: "3.png", tag: "TimedOut", message: "late" })
           // What is not written yet is known already.
-          assert.deepStrictEqual(journal.find("2.png"), {
+          assert.deepStrictEqual(yield* journal.find("2.png"), {
             key: "2.png",
             tag: "NotAnImage",
             message: "no\nline"
           })
-          assert.strictEqual(journal.findContent("c1")?.records["coco"], "text ✓")
+          assert.strictEqual((yield* journal.findContent("c1"))?.records["coco"], "text ✓")
           yield* journal.add(receipt("3.png", "c3"))
         })
       )
@@ -47,11 +47,11 @@ describe("Journal", () => {
         Effect.gen(function* () {
           assert.deepStrictEqual([journal.done(), journal.failed(), journal.broken], [2, 1, 0])
           assert.deepStrictEqual(
-            journal.findContent("c1"),
+            yield* journal.findContent("c1"),
             receipt("ä/1.png", "c1", { coco: "text ✓", csv: "" })
           )
-          assert.strictEqual(journal.find("4.png"), undefined)
-          assert.strictEqual(journal.findContent("c4"), undefined)
+          assert.strictEqual(yield* journal.find("4.png"), undefined)
+          assert.strictEqual(yield* journal.findContent("c4"), undefined)
           assert.deepStrictEqual(yield* keysIn(journal), ["ä/1.png", "2.png", "3.png"])
         })
       )
@@ -70,7 +70,7 @@ describe("Journal", () => {
         writeFileSync(join(path, "journal.log"), whole.subarray(0, length))
         yield* opened(path, (journal) =>
           Effect.gen(function* () {
-            assert.strictEqual(journal.find("second.png"), undefined)
+            assert.strictEqual(yield* journal.find("second.png"), undefined)
             assert.strictEqual(journal.done(), 1)
             yield* journal.add(receipt("third.png"))
           })
@@ -122,7 +122,46 @@ describe("Journal", () => {
       yield* opened(path, (journal) =>
         Effect.gen(function* () {
           assert.deepStrictEqual(yield* keysIn(journal), [long, "short"])
-          assert.strictEqual(journal.findContent("c")?.records["a"], `${long}y`)
+          assert.strictEqual((yield* journal.findContent("c"))?.records["a"], `${long}y`)
+        })
+      )
+    })
+  )
+
+  it.live("tells images apart whose hashes are the same, however far apart their lines are", () =>
+    Effect.gen(function* () {
+      // Of 300,000 keys in 32 bits ten pairs or so have the same hash.
+      const index = HashIndex.make()
+      let pair: ReadonlyArray<number> = []
+      for (let i = 0; pair.length === 0 && i < 300_000; i++) {
+        index.set(`image-${i}`, i, (place) => {
+          pair = [place, i]
+          return false
+        })
+      }
+      const [first, second] = pair.map((i) => `image-${i}`)
+      assert.ok(first !== undefined && second !== undefined)
+      const path = yield* folder()
+      const far = Array.from({ length: 5_000 }, (_, i) => receipt(`other-${i}`))
+      yield* opened(path, (journal) =>
+        Effect.forEach([receipt(first), ...far, receipt(second)], journal.add, { discard: true })
+      )
+      yield* opened(path, (journal) =>
+        Effect.gen(function* () {
+          for (const key of [first, second, first]) {
+            assert.strictEqual((yield* journal.find(key))?.key, key)
+            assert.strictEqual((yield* journal.findContent(key))?.content, key)
+          }
+          yield* journal.add({ key: first, tag: "TimedOut", message: "late" })
+          assert.deepStrictEqual([journal.done(), journal.failed()], [5_001, 1])
+        })
+      )
+      yield* opened(path, (journal) =>
+        Effect.gen(function* () {
+          assert.deepStrictEqual([journal.done(), journal.failed(), journal.broken], [5_001, 1, 0])
+          assert.strictEqual((yield* journal.find(second))?.key, second)
+          assert.notProperty(yield* journal.find(second), "tag")
+          assert.property(yield* journal.find(first), "tag")
         })
       )
     })
@@ -184,34 +223,4 @@ describe("HashIndex", () => {
       -1
     )
   })
-})
-
-describe("RunLock", () => {
-  it.live("belongs to one at a time, and is free when its scope ends", () =>
-    Effect.gen(function* () {
-      const path = yield* folder()
-      yield* Effect.scoped(
-        Effect.andThen(
-          RunLock.acquire(path),
-          Effect.map(Effect.flip(RunLock.acquire(path)), (error) =>
-            assert.strictEqual(error._tag, "RunLocked")
-          )
-        )
-      )
-      yield* Effect.scoped(RunLock.acquire(path))
-    })
-  )
-
-  it.live("of another machine is void once it is no longer touched", () =>
-    Effect.gen(function* () {
-      const path = yield* folder()
-      const lock = join(path, "lock")
-      writeFileSync(lock, JSON.stringify({ pid: 1, host: "elsewhere", started: "" }))
-      const error = yield* Effect.flip(Effect.scoped(RunLock.acquire(path)))
-      assert.match(error.message, /Process 1 on elsewhere is at work/)
-      const long = new Date(Date.now() - 60_000)
-      utimesSync(lock, long, long)
-      yield* Effect.scoped(RunLock.acquire(path))
-    })
-  )
 })

@@ -5,13 +5,13 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Result } from "effect"
 import { Transport } from "effect-segformer"
 import { Batch, BatchSource, Sinks } from "effect-segformer/batch"
-import { Coco, Csv, LabelMap, LabelPng } from "effect-segformer/mask"
+import { Coco, Csv } from "effect-segformer/mask"
 import { SharpCodec } from "effect-segformer/sharp"
 import { Fixtures } from "effect-segformer/testing"
 import * as FastCheck from "fast-check"
-import * as LabelFile from "../../src/batch/LabelFile.ts"
 import * as OutFolder from "../../src/batch/OutFolder.ts"
-import { classes, filesIn, folder, labelsOf, picture, segmenter } from "./support.ts"
+import { folder } from "../support/Folder.ts"
+import { classes, filesIn, labelsOf, picture, segmenter } from "./support.ts"
 
 describe("sinks", () => {
   it.live("COCO and tables say of all images what they say of each", () =>
@@ -72,22 +72,6 @@ describe("sinks", () => {
       )
       assert.include(html, "The slowest")
       assert.include(html, "of them equal to others")
-    })
-  )
-
-  it.effect("a label file holds any ids up to 16 bits, and refuses others", () =>
-    Effect.gen(function* () {
-      for (const data of [Uint8Array.of(0, 3, 200, 255, 7, 1), Uint16Array.of(0, 256, 65_535, 3, 9, 1)]) {
-        const bytes = yield* LabelFile.encode({ width: 3, height: 2, data }, [])
-        assert.deepStrictEqual(Result.getOrThrow(LabelPng.decode(bytes)).data, data)
-      }
-      const large = LabelMap.filled(2000, 1500, 4)
-      const back = Result.getOrThrow(LabelPng.decode(yield* LabelFile.encode(large, [])))
-      assert.isTrue(LabelMap.equals(back, large))
-      const error = yield* Effect.flip(
-        LabelFile.encode({ width: 1, height: 1, data: Uint32Array.of(70_000) }, [])
-      )
-      assert.match(error.message, /id 70000 does not fit/)
     })
   )
 

@@ -1,26 +1,14 @@
 /** Runners as processes of their own, over a database of its own. */
 import { createHash } from "node:crypto"
 import { type ChildProcess, spawn } from "node:child_process"
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
-import { tmpdir } from "node:os"
+import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect, Redacted, type Scope } from "effect"
+import { closedPort } from "../support/TestServer.ts"
 import type { Options } from "./clusterWorker.ts"
 
 const main = fileURLToPath(new URL("clusterWorker.ts", import.meta.url))
-
-/** A port that was free a moment ago. */
-export const freePort: Effect.Effect<number> = Effect.callback((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() =>
-      resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
-    )
-  })
-})
 
 export interface Runner {
   readonly process: ChildProcess
@@ -34,7 +22,7 @@ export const startRunner = Effect.fnUntraced(function* (
   database: Redacted.Redacted,
   options: Omit<Options, "database" | "port">
 ): Effect.fn.Return<Runner, never, Scope.Scope> {
-  const port = yield* freePort
+  const port = yield* closedPort
   return yield* Effect.acquireRelease(
     Effect.sync(() => {
       const given: Options = { ...options, port, database: Redacted.value(database) }
@@ -54,19 +42,6 @@ export const startRunner = Effect.fnUntraced(function* (
       })
   )
 })
-
-/** A folder that ends with the scope. */
-export const folder = (
-  files: Readonly<Record<string, Uint8Array>> = {}
-): Effect.Effect<string, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const path = mkdtempSync(join(tmpdir(), "segformer-test-"))
-      for (const [name, bytes] of Object.entries(files)) writeFileSync(join(path, name), bytes)
-      return path
-    }),
-    (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-  )
 
 /** All files below a folder with the digests of their bytes. */
 export const contents = (path: string): Readonly<Record<string, string>> =>

@@ -1,8 +1,7 @@
 /** Pictures, and a segmenter that takes a moment and whose label map follows from the picture's bytes. */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
-import { Effect, type Layer, Result, type Scope } from "effect"
+import { readdirSync } from "node:fs"
+import { join } from "node:path"
+import { Effect, type Layer, Result } from "effect"
 import { type Prediction, Transport } from "effect-segformer"
 import { LabelPng } from "effect-segformer/mask"
 
@@ -52,26 +51,6 @@ export const segmenter = (options: SegmenterOptions = {}): Layer.Layer<Transport
         return predictionOf(yield* image.bytes, image.width, image.height)
       })
   })
-
-/** A folder with files in it, which ends with the scope. */
-export const folder = (
-  files: Readonly<Record<string, Uint8Array>> = {}
-): Effect.Effect<string, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const path = mkdtempSync(join(tmpdir(), "segformer-batch-"))
-      fill(path, files)
-      return path
-    }),
-    (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-  )
-
-export const fill = (path: string, files: Readonly<Record<string, Uint8Array>>): void => {
-  for (const [name, bytes] of Object.entries(files)) {
-    mkdirSync(dirname(join(path, name)), { recursive: true })
-    writeFileSync(join(path, name), bytes)
-  }
-}
 
 /** So many pictures in folders of a hundred, no two the same. */
 export const pictures = (count: number): Record<string, Uint8Array> =>

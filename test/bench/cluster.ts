@@ -12,8 +12,7 @@
  */
 import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -24,7 +23,8 @@ import { Transport } from "../../src/index.ts"
 import { Item, Work } from "../../src/batch/index.ts"
 import { ClusterEngine, ClusterRuns } from "../../src/batch/cluster.ts"
 import { picture, predict } from "../batch/clusterImages.ts"
-import { freePort } from "../batch/clusterSupport.ts"
+import { folder } from "../support/Folder.ts"
+import { closedPort } from "../support/TestServer.ts"
 import { Postgres } from "../support/Postgres.ts"
 import type { Options } from "./cluster/worker.ts"
 import { nothing } from "./cluster/worker.ts"
@@ -40,7 +40,7 @@ const startWorker = Effect.fnUntraced(function* (
   database: Redacted.Redacted,
   options: Omit<Options, "database" | "port">
 ) {
-  const port = yield* freePort
+  const port = yield* closedPort
   return yield* Effect.acquireRelease(
     Effect.sync(() =>
       fork(program, [JSON.stringify({ ...options, port, database: Redacted.value(database) })], {
@@ -184,17 +184,14 @@ const plainLoop = Effect.fnUntraced(function* (folder: string, concurrency: numb
 
 export const run = (report: Report): Promise<void> =>
   Effect.gen(function* () {
-    const folder = yield* Effect.acquireRelease(
-      Effect.sync(() => mkdtempSync(join(tmpdir(), "segformer-bench-"))),
-      (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-    )
-    for (let i = 0; i < pictures; i++) writeFileSync(join(folder, `${i}.png`), picture(i))
+    const files = Array.from({ length: pictures }, (_, i) => [`${i}.png`, picture(i)] as const)
+    const from = yield* folder(Object.fromEntries(files))
 
     let single = 0
     for (const runners of [1, 2, 4]) {
       const images = Math.min(pictures, 800 * runners)
       const rounds = [{ images, chunk: 50 }]
-      const [found] = yield* measure({ folder, runners, rounds, latency: 20, concurrency: 8 })
+      const [found] = yield* measure({ folder: from, runners, rounds, latency: 20, concurrency: 8 })
       if (found === undefined) continue
       const rate = (images * 1000) / found.millis
       if (runners === 1) single = rate
@@ -209,7 +206,7 @@ export const run = (report: Report): Promise<void> =>
         report({ bench, case: "runners", subject, metric, unit: "ms", value })
     }
 
-    const plain = yield* plainLoop(folder, 16)
+    const plain = yield* plainLoop(from, 16)
     const inLoop = { bench, case: "chunks", subject: "plain loop", unit: "ms" }
     report({ ...inLoop, metric: "time of an image", value: plain.time })
     report({ ...inLoop, metric: "processor", value: plain.processor })
@@ -219,7 +216,7 @@ export const run = (report: Report): Promise<void> =>
       { chunk: 100, images: 2000 },
       { chunk: 1000, images: 2000 }
     ]
-    const inChunks = yield* measure({ folder, runners: 1, rounds, latency: 0, concurrency: 16 })
+    const inChunks = yield* measure({ folder: from, runners: 1, rounds, latency: 0, concurrency: 16 })
     for (const [index, found] of inChunks.entries()) {
       const { images } = found
       const { chunk } = rounds[index]!

@@ -2,14 +2,15 @@ import { connect } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { Fixtures } from "effect-segformer/testing"
-import { ask, serve, until, upload } from "../server/support.ts"
+import { ask, serve, upload } from "../server/support.ts"
+import { eventually } from "../support/Eventually.ts"
 import { closedPort, http, sendJson } from "../support/TestServer.ts"
-import { lines, run, runProcess, start } from "../support/Command.ts"
+import { lines, run, start } from "../support/Command.ts"
 
 /** Starts `segformer serve` and waits until it listens. */
 const serving = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
   const running = yield* start(["serve", "--port", "0", ...args])
-  yield* until(() => / at http:\/\/\S+/.test(running.stderr()) || running.process.exitCode !== null)
+  yield* eventually(() => / at http:\/\/\S+/.test(running.stderr()) || running.process.exitCode !== null)
   const url = / at (http:\/\/\S+)/.exec(running.stderr())?.[1]
   assert.isDefined(url, running.stderr())
   return { running, url: url ?? "" }
@@ -49,9 +50,9 @@ describe("segformer serve", () => {
         const behind = yield* slowService
         const { running, url } = yield* serving("--url", behind.url)
         const first = yield* Effect.forkChild(upload(url))
-        yield* until(() => behind.waiting.length === 1)
+        yield* eventually(() => behind.waiting.length === 1)
         running.process.kill(signal)
-        yield* until(() => running.stderr().includes("Stopping"))
+        yield* eventually(() => running.stderr().includes("Stopping"))
         const refused = yield* Effect.promise(
           () =>
             new Promise<string>((resolve) => {
@@ -78,7 +79,7 @@ describe("segformer serve", () => {
       // Neither does a connection that has begun to say something and never ends.
       const half = connect(Number(new URL(url).port), "127.0.0.1", () => half.write("GET /health HT"))
       half.on("error", () => {})
-      yield* until(() => behind.waiting.length === 1)
+      yield* eventually(() => behind.waiting.length === 1)
       running.process.kill("SIGTERM")
       const { code } = yield* Effect.promise(() => running.ended)
       assert.strictEqual(code, 0)
@@ -119,20 +120,8 @@ describe("segformer health", () => {
   )
 })
 
-describe("segformer", () => {
-  it.live("explains itself, with examples and exit codes", () =>
-    Effect.gen(function* () {
-      const help = yield* run(["--help"])
-      assert.strictEqual(help.code, 0)
-      for (const word of ["segment", "serve", "health", "EXAMPLES"]) assert.include(help.stdout, word)
-      const segment = yield* run(["segment", "--help"])
-      for (const word of ["--out", "--json", "EXAMPLES", "Exit codes"]) assert.include(segment.stdout, word)
-      const version = yield* run(["--version"])
-      assert.match(version.stdout, /\d+\.\d+\.\d+/)
-    })
-  )
-
-  it.live("a worker whose Redis is not there ends with 3, and says that it is Redis", () =>
+describe("segformer worker", () => {
+  it.live("whose Redis is not there ends with 3, and says that it is Redis", () =>
     Effect.gen(function* () {
       const redis = `redis://127.0.0.1:${yield* closedPort}`
       const db = "postgres://user:secret@127.0.0.1:1/runs"
@@ -140,25 +129,6 @@ describe("segformer", () => {
       assert.strictEqual(code, 3)
       assert.match(stderr, /^segformer: Redis cannot be used: /m)
       assert.notInclude(stderr, "secret")
-    })
-  )
-
-  it.live("completes for shells", () =>
-    Effect.gen(function* () {
-      for (const shell of ["bash", "zsh", "fish"]) {
-        const { code, stdout } = yield* run(["--completions", shell])
-        assert.strictEqual(code, 0)
-        assert.include(stdout, "segformer")
-        assert.include(stdout, "max-pixels")
-      }
-    })
-  )
-
-  it.live("loads neither onnxruntime, sharp nor undici to explain itself", () =>
-    Effect.gen(function* () {
-      const { stderr } = yield* runProcess(["--help"], { env: { NODE_DEBUG: "esm,module" } })
-      assert.match(stderr, /\/Process-[\w-]+\.js/)
-      assert.notMatch(stderr, /\/Undici-|node_modules\/(onnxruntime|sharp|undici)/)
     })
   )
 })

@@ -59,7 +59,7 @@ describe("segformer probe", () => {
         assert.match(two.stderr, /^segformer: Cannot reach/)
         const three = yield* run(["probe", "panel.jpg"])
         assert.strictEqual(three.code, 2)
-        assert.match(three.stderr, /^segformer: Cannot use "panel.jpg" as a URL/)
+        assert.match(three.stderr, /"panel.jpg". Expected: an address that begins with http:/)
       }).pipe(Effect.scoped)
   )
 

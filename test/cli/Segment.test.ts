@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
@@ -7,7 +7,9 @@ import { ImageHeader } from "effect-segformer/image"
 import { LabelMap, LabelPng } from "effect-segformer/mask"
 import { RoboflowDialect } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
-import { gate, serve, until } from "../server/support.ts"
+import { gate, serve } from "../server/support.ts"
+import { eventually } from "../support/Eventually.ts"
+import { bmp } from "../image/samples.ts"
 import { closedPort, http } from "../support/TestServer.ts"
 import { lines, run, start } from "../support/Command.ts"
 import { folder, names } from "../support/Folder.ts"
@@ -64,6 +66,7 @@ describe("segformer segment", () => {
       mkdirSync(join(cwd, "line", "deep"), { recursive: true })
       writeFileSync(join(cwd, "line", "c.PNG"), Fixtures.image)
       writeFileSync(join(cwd, "line", "deep", "d.png"), Fixtures.image)
+      symlinkSync(join(cwd, "line"), join(cwd, "line", "deep", "loop"))
       writeFileSync(join(cwd, "line", "notes.txt"), text)
       const args = ["a.png", "./a.png", "line/", "{a,b}.png", `${web.url}/panels/e%20f.png?key=1`, "-"]
       const { code, stderr, stdout } = yield* run(["segment", ...args, "--url", url, "--json", "-c", "1"], {
@@ -82,6 +85,19 @@ describe("segformer segment", () => {
       // A second run over the same folder does not segment its own results.
       const again = yield* run(["segment", ".", "--url", url, "--json", "-q"], { cwd })
       assert.strictEqual(lines(again.stdout).length, 4)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("takes of a folder what it takes by name: a bitmap", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve()
+      const cwd = yield* folder({ "in/a.bmp": bmp(8, 6) })
+      const args = (word: string) => ["segment", word, "--url", url, "--json"]
+      for (const word of ["in", "in/a.bmp"]) {
+        const { code, stdout } = yield* run(args(word), { cwd })
+        assert.strictEqual(code, 0)
+        assert.deepInclude(lines(stdout)[0], { image: "in/a.bmp", width: 8, height: 6 })
+      }
     }).pipe(Effect.scoped)
   )
 
@@ -202,7 +218,7 @@ describe("what cannot work", () => {
         [["segment", "a.png", "--colour"], /--colour/],
         [["segment", "a.png", "--opacity", "101"], /0 to 100/],
         [["segment", "a.png", "--url", "http://x", "--model", "y"], /not both/],
-        [["segment", "a.png", "--url", "ftp://x"], /must start with http/],
+        [["segment", "a.png", "--url", "ftp://x"], /begins with http:/],
         [["sgment", "a.png"], /sgment/],
         [["serve", "--port", "x"], /--port/]
       ]
@@ -284,7 +300,7 @@ describe("Ctrl-C", () => {
       )
       const cwd = yield* folder(images)
       const running = yield* start(["segment", "a.png", "b.png", "--url", url, "-c", "1", "--json"], { cwd })
-      yield* until(() => held.entered() === 1)
+      yield* eventually(() => held.entered() === 1)
       running.process.kill("SIGINT")
       const { code } = yield* Effect.promise(() => running.ended)
       assert.strictEqual(code, 130)
@@ -297,7 +313,7 @@ describe("Ctrl-C", () => {
       const many = Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`p${i}.png`, Fixtures.image]))
       const cwd = yield* folder(many)
       const running = yield* start(["segment", ".", "--json"], { cwd, detached: true })
-      yield* until(() => running.stdout() !== "")
+      yield* eventually(() => running.stdout() !== "")
       const pid = running.process.pid ?? 0
       process.kill(-pid, "SIGINT")
       const { code, stderr } = yield* Effect.promise(() => running.ended)
@@ -312,7 +328,7 @@ describe("Ctrl-C", () => {
       const many = Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`p${i}.png`, Fixtures.image]))
       const cwd = yield* folder(many)
       const running = yield* start(["segment", ".", "--json"], { cwd })
-      yield* until(() => running.stdout() !== "")
+      yield* eventually(() => running.stdout() !== "")
       running.process.stdout?.destroy()
       const { code, stderr } = yield* Effect.promise(() => running.ended)
       assert.strictEqual(code, 141)
@@ -329,7 +345,7 @@ describe("Ctrl-C", () => {
       for (const wait of [0, 15, 40]) {
         const cwd = yield* folder(many)
         const running = yield* start(["segment", ".", "--url", url, "-c", "8", "--json"], { cwd })
-        yield* until(() => running.stdout() !== "")
+        yield* eventually(() => running.stdout() !== "")
         yield* Effect.sleep(wait)
         running.process.kill("SIGINT")
         const { code, stderr } = yield* Effect.promise(() => running.ended)
@@ -362,13 +378,17 @@ describe("limits", () => {
 })
 
 describe("retries", () => {
-  it.live("of an image's address are not told one by one: a dead one is one line", () =>
+  it.live("of an image's address are not told: one that fails is one line", () =>
     Effect.gen(function* () {
-      const address = `http://127.0.0.1:${yield* closedPort}/a.png`
+      let asked = 0
+      const web = yield* http((_, response) => {
+        if (++asked === 1) response.destroy()
+        else response.writeHead(404).end()
+      })
       const cwd = yield* folder()
-      const { code, stderr } = yield* run(["segment", address], { cwd })
-      assert.strictEqual(code, 3)
-      assert.match(stderr, /^segformer: Cannot reach [^\n]*ECONNREFUSED[^\n]*\n$/)
+      const { code, stderr } = yield* run(["segment", `${web.url}/a.png`], { cwd })
+      assert.deepStrictEqual([code, asked], [1, 2])
+      assert.match(stderr, /^segformer: There is no image at [^\n]*\n$/)
     }).pipe(Effect.scoped)
   )
 

@@ -54,7 +54,8 @@ describe("segformer tile", () => {
         // Printed by whatever is started, before anything else.
         const told =
           "data:text/javascript,console.error('arenas', process.env.MALLOC_ARENA_MAX, ...process.execArgv)"
-        const arenas = (env: Record<string, string>, args = ["tile", "--help"]) =>
+        // Said so, help is not ready made: the command is loaded for it.
+        const arenas = (env: Record<string, string>, args = ["tile", "--help=true"]) =>
           Effect.map(
             runProcess(args, { env: { NODE_OPTIONS: `--import "${told}"`, ...env } }),
             ({ code, stderr }) => {
@@ -68,7 +69,9 @@ describe("segformer tile", () => {
           `arenas 2 ${condition} --max-semi-space-size=2`
         ])
         assert.deepStrictEqual(yield* arenas({ MALLOC_ARENA_MAX: "3" }), [`arenas 3 ${condition}`])
-        assert.deepStrictEqual(yield* arenas({}, ["segment", "--help"]), [`arenas undefined ${condition}`])
+        assert.deepStrictEqual(yield* arenas({}, ["segment", "--help=true"]), [
+          `arenas undefined ${condition}`
+        ])
       })
   )
 

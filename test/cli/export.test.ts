@@ -5,8 +5,8 @@ import { Effect, Result } from "effect"
 import { Coco, GeoJson, LabelMap, LabelPng, Npy, Palette, Rle, Yolo } from "effect-segformer/mask"
 import * as fc from "fast-check"
 import { labelMaps } from "../mask/support.ts"
-import { until } from "../server/support.ts"
 import { lines, run, start } from "../support/Command.ts"
+import { eventually } from "../support/Eventually.ts"
 import { folder, names } from "../support/Folder.ts"
 
 const png = (map: LabelMap.LabelMap): Uint8Array => Result.getOrThrow(LabelPng.encode(map))
@@ -205,7 +205,7 @@ describe("segformer export", () => {
       const cwd = yield* folder(many)
       const running = yield* start(["export", "coco", ".", "--out", "out/found.json", ...surface], { cwd })
       const out = join(cwd, "out")
-      yield* until(() => existsSync(out) && names(out).some((name) => name.endsWith(".part")))
+      yield* eventually(() => existsSync(out) && names(out).some((name) => name.endsWith(".part")))
       running.process.kill("SIGINT")
       const { code } = yield* Effect.promise(() => running.ended)
       assert.strictEqual(code, 130)

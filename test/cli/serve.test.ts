@@ -3,13 +3,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Dialects } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
-import { ask, until, upload } from "../server/support.ts"
+import { ask, upload } from "../server/support.ts"
 import { run, start } from "../support/Command.ts"
+import { eventually } from "../support/Eventually.ts"
 import { folder } from "../support/Folder.ts"
 
 const serving = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
   const running = yield* start(["serve", "--port", "0", ...args])
-  yield* until(() => / at http:\/\/\S+/.test(running.stderr()) || running.process.exitCode !== null)
+  yield* eventually(() => / at http:\/\/\S+/.test(running.stderr()) || running.process.exitCode !== null)
   const url = / at (http:\/\/\S+)/.exec(running.stderr())?.[1]
   assert.isDefined(url, running.stderr())
   return { running, url: url ?? "" }

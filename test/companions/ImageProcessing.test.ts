@@ -1,7 +1,6 @@
 /** One contract, three ways to have it: in this process, behind routes of one's own, and as `segformer serve` offers it. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { createServer } from "node:http"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
@@ -25,17 +24,10 @@ import { NodeHttp } from "effect-segformer/service/node"
 import { SharpCodec } from "effect-segformer/sharp"
 import { Fixtures, SegFormerTest } from "effect-segformer/testing"
 import * as PdfLibModule from "../../src/companions/PdfLib.ts"
-import { until } from "../server/support.ts"
+import { eventually } from "../support/Eventually.ts"
+import { folder } from "../support/Folder.ts"
 
-const folder = Effect.acquireRelease(
-  Effect.sync(() => {
-    const path = mkdtempSync(join(tmpdir(), "segformer-images-"))
-    writeFileSync(join(path, "panel.png"), Fixtures.image)
-    writeFileSync(join(path, "notes.txt"), "no image")
-    return path
-  }),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true }))
-)
+const pictures = folder({ "panel.png": Fixtures.image, "notes.txt": "no image" })
 
 const segmenter = (prediction: Prediction = Fixtures.prediction) =>
   SegFormerTest.layer(() => Effect.succeed(prediction))
@@ -74,6 +66,7 @@ const served = (path: string | undefined, transport = segmenter(), options: SegF
   Effect.map(
     SegFormerServer.make({
       port: 0,
+      page: false,
       dialects: [ImageProcessingDialect.make({ folder: path })],
       ...options
     }).pipe(Effect.provide([transport, SharpCodec.layer]), Effect.orDie),
@@ -109,7 +102,7 @@ describe.each(backends)("image processing %s", (_, backend) => {
     it.live(name, () =>
       quiet(
         Effect.gen(function* () {
-          const path = yield* folder
+          const path = yield* pictures
           return yield* Effect.provide(body(path), yield* backend(path))
         })
       )
@@ -425,7 +418,7 @@ describe("as segformer serve offers it, under load", () => {
             )
           )
         )
-        const url = yield* served(undefined, slow, { maxBatchBytes: 100_000, concurrency: 1, queue: 0 })
+        const url = yield* served(undefined, slow, { maxRequestBytes: 100_000, concurrency: 1, queue: 0 })
         const ask = (image: Uint8Array) =>
           Effect.flatMap(ImageProcessing, (images) =>
             images.detect({
@@ -436,7 +429,7 @@ describe("as segformer serve offers it, under load", () => {
         const large = yield* Effect.flip(ask(new Uint8Array(300_000)))
         assert.deepInclude(large, { _tag: "RequestRejected", status: 413 })
         const first = yield* Effect.forkChild(ask(Fixtures.image))
-        yield* until(() => entered === 1)
+        yield* eventually(() => entered === 1)
         const busy = yield* Effect.flip(
           Effect.flatMap(ImageProcessingClient, (client) =>
             client.detect({ payload: { image_path: "a.png", detection_types: [] } })

@@ -1,14 +1,5 @@
 /** Which pictures a path of a request reaches, and which it never does. */
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync
-} from "node:fs"
-import { tmpdir } from "node:os"
+import { readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
@@ -16,26 +7,25 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Layer, PlatformError } from "effect"
 import { PictureFiles } from "effect-segformer/companions"
 import { Fixtures } from "effect-segformer/testing"
+import { folder } from "../support/Folder.ts"
 
 const platform = Layer.merge(NodeFileSystem.layer, NodePath.layer)
 
 /** A folder `pictures` with `panel.png` and `inner/`, beside a file that is nobody's business. */
-const folders = Effect.acquireRelease(
-  Effect.sync(() => {
-    const home = mkdtempSync(join(tmpdir(), "segformer-pictures-"))
+const folders = Effect.map(
+  folder({
+    "pictures/panel.png": Fixtures.image,
+    "pictures/inner/panel.png": Fixtures.image,
+    "secret.png": Fixtures.image,
+    "pictures-of-others/panel.png": Fixtures.image
+  }),
+  (home) => {
     const root = join(home, "pictures")
-    mkdirSync(join(root, "inner"), { recursive: true })
-    writeFileSync(join(root, "panel.png"), Fixtures.image)
-    writeFileSync(join(root, "inner", "panel.png"), Fixtures.image)
-    writeFileSync(join(home, "secret.png"), Fixtures.image)
-    mkdirSync(join(home, "pictures-of-others"))
-    writeFileSync(join(home, "pictures-of-others", "panel.png"), Fixtures.image)
     symlinkSync(join(home, "secret.png"), join(root, "link.png"))
     symlinkSync(home, join(root, "up"))
     symlinkSync(join(root, "panel.png"), join(root, "inner", "same.png"))
     return { home, root }
-  }),
-  ({ home }) => Effect.sync(() => rmSync(home, { recursive: true }))
+  }
 )
 
 const files = (root: string) =>

@@ -1,6 +1,5 @@
 /** Papers from the retrieval service: over a real socket, onto a real disk. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
@@ -10,16 +9,12 @@ import type { Download } from "effect-segformer/jobs"
 import { ServiceRegistry } from "effect-segformer/service"
 import { NodeHttp } from "effect-segformer/service/node"
 import { serve } from "../support/ContractServer.ts"
+import { folder } from "../support/Folder.ts"
 import * as TestServer from "../support/TestServer.ts"
 
 const quiet = Effect.provideService(References.MinimumLogLevel, "None")
 const paper = new TextEncoder().encode("%PDF-1.7 a paper")
 const doi = "10.1000/182"
-
-const folder = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "retrieval-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-)
 
 const layerAt = (url: string | undefined, apiKey?: string) =>
   Retrieval.layer.pipe(
@@ -79,7 +74,7 @@ describe("Retrieval", () => {
             Effect.succeed(params.id === "j 1" ? Stream.make(paper) : Stream.make(new Uint8Array()))
         }
       })
-      const at = yield* folder
+      const at = yield* folder()
       const told: Array<string> = []
       const file = yield* Effect.flatMap(Retrieval, (retrieval) =>
         retrieval.retrieveAndDownload(
@@ -112,7 +107,7 @@ describe("Retrieval", () => {
   it.live.each(ends)("%s: %j leaves no file", ([tag, job, message]) =>
     Effect.gen(function* () {
       const url = yield* servedAs({ ...completed, ...job })
-      const at = yield* folder
+      const at = yield* folder()
       const error = yield* Effect.flatMap(Retrieval, (retrieval) =>
         Effect.flip(retrieval.retrieveAndDownload({ doi }, { folder: at }))
       ).pipe(Effect.provide(layerAt(url)))
@@ -201,7 +196,7 @@ describe("Retrieval", () => {
 
   it.effect("its fake gives files as well", () =>
     Effect.gen(function* () {
-      const at = yield* folder
+      const at = yield* folder()
       const retrieval = yield* Retrieval
       const file = yield* retrieval.download("j 1", { folder: at, name: "mine.pdf" })
       assert.deepStrictEqual([file.name, readFileSync(file.path).length], ["mine.pdf", paper.length])

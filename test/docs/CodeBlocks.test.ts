@@ -59,7 +59,7 @@ for (const file of [
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 describe("code blocks", () => {
-  it("all compile", { timeout: 60_000 }, () => {
+  it("all compile", () => {
     const config = join(folder, "tsconfig.json")
     const options = { noUnusedLocals: false, noUnusedParameters: false, rootDir: root }
     writeFileSync(

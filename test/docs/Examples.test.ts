@@ -1,6 +1,4 @@
 import { execFile } from "node:child_process"
-import { writeFileSync, mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -8,6 +6,7 @@ import { Fixtures } from "effect-segformer/testing"
 import * as HuggingFaceServer from "../http/servers/HuggingFaceServer.ts"
 import * as InspectionServer from "../http/servers/InspectionServer.ts"
 import * as OpenInferenceServer from "../http/servers/OpenInferenceServer.ts"
+import { folder } from "../support/Folder.ts"
 import * as TestServer from "../support/TestServer.ts"
 
 /** Runs an example as its first lines say, in a process of its own. */
@@ -23,14 +22,7 @@ const run = (file: string, args: ReadonlyArray<string>, env: Record<string, stri
     return Effect.sync(() => child.kill())
   })
 
-const panel = Effect.acquireRelease(
-  Effect.sync(() => {
-    const folder = mkdtempSync(join(tmpdir(), "segformer-example-"))
-    writeFileSync(join(folder, "panel.png"), Fixtures.image)
-    return join(folder, "panel.png")
-  }),
-  (path) => Effect.sync(() => rmSync(join(path, ".."), { recursive: true }))
-)
+const panel = Effect.map(folder({ "panel.png": Fixtures.image }), (path) => join(path, "panel.png"))
 
 describe("docs/examples", () => {
   it.live("segment-file prints the regions of a file", () =>

@@ -1,13 +1,15 @@
-/** Every link of README.md and docs leads to a file of the project, and to a heading where it names one. */
+/** Every link of README.md, AGENTS.md and docs leads to a file of the project, and to a heading where it names one. */
 import { existsSync, globSync, readFileSync, statSync } from "node:fs"
 import { dirname, join, normalize, relative } from "node:path"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
+import { linksOf } from "./Markdown.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
-const pages = globSync(["README.md", "docs/**/*.md", "docs/llms.txt", "src/onnx/bundled/README.md"], {
-  cwd: root
-}).sort()
+const pages = globSync(
+  ["README.md", "AGENTS.md", "docs/**/*.md", "docs/llms.txt", "src/onnx/bundled/README.md"],
+  { cwd: root }
+).sort()
 
 /** As GitHub makes them of headings. */
 const anchorsOf = (text: string): ReadonlySet<string> => {
@@ -24,15 +26,6 @@ const anchorsOf = (text: string): ReadonlySet<string> => {
   }
   return anchors
 }
-
-const linksOf = (text: string): ReadonlyArray<string> =>
-  Array.from(
-    text
-      .replaceAll(/^```[\s\S]*?^```$/gm, "")
-      .replaceAll(/`[^`\n]*`/g, "")
-      .matchAll(/\]\(([^)\s]+)(?: "[^"]*")?\)/g),
-    (match) => match[1]!
-  )
 
 describe("links", () => {
   it("lead somewhere", () => {

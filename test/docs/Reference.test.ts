@@ -1,14 +1,19 @@
 /** The API reference says what the sources say. */
 import { globSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, beforeAll, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
 import * as Drawing from "./Drawing.ts"
 import * as Reference from "./Reference.ts"
 
+let pages: ReadonlyMap<string, string> = new Map()
+beforeAll(async () => {
+  pages = await Effect.runPromise(Reference.generate)
+})
+
 describe("the API reference", () => {
-  it("is what `npm run docs` makes of the sources", { timeout: 60_000 }, () => {
+  it("is what `npm run docs` makes of the sources", () => {
     const folder = join(Reference.root, "docs", "api")
-    const pages = Reference.generate()
     const written = new Map(
       globSync("*.md", { cwd: folder }).map((name) => [name, readFileSync(join(folder, name), "utf8")])
     )
@@ -18,12 +23,12 @@ describe("the API reference", () => {
     }
   })
 
-  it("describes whatever the package exports", { timeout: 60_000 }, () => {
-    const bare = [...Reference.generate()].flatMap(([page, text]) =>
+  it("describes whatever the package exports", () => {
+    const bare = [...pages].flatMap(([page, text]) =>
       Array.from(text.matchAll(/^### (\w+)\n\n```/gm), ([, name]) => `${page}: ${name}`)
     )
     // Types whose name and fields say it all may go without a sentence, but not many.
-    const names = [...Reference.generate().values()].join("\n").match(/^### /gm)?.length ?? 0
+    const names = [...pages.values()].join("\n").match(/^### /gm)?.length ?? 0
     assert.isBelow(bare.length / names, 0.25, bare.join("\n"))
   })
 })

@@ -3,10 +3,11 @@
  * module, with the doc comments as they stand in the sources. `npm run docs` writes it to docs/api.
  */
 import { execFileSync } from "node:child_process"
-import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { globSync, readFileSync } from "node:fs"
 import { dirname, join, normalize, relative } from "node:path"
 import { fileURLToPath } from "node:url"
+import { Effect } from "effect"
+import { folder } from "../support/Folder.ts"
 
 export const root = fileURLToPath(new URL("../..", import.meta.url))
 
@@ -90,36 +91,21 @@ const member = (name: string, { code, comment }: Statement): string =>
 const source = (module: string): string => `[${module}](../../${module})`
 
 /** The pages of docs/api by their names, and the index of them. */
-export const generate = (): ReadonlyMap<string, string> => {
-  const folder = mkdtempSync(join(tmpdir(), "segformer-reference-"))
-  try {
-    execFileSync(
-      process.execPath,
-      [
-        join(root, "node_modules/typescript/bin/tsc"),
-        "-p",
-        join(root, "src"),
-        "--emitDeclarationOnly",
-        "--outDir",
-        folder,
-        "--declarationMap",
-        "false",
-        "--sourceMap",
-        "false"
-      ],
-      { encoding: "utf8" }
+export const generate: Effect.Effect<ReadonlyMap<string, string>> = Effect.scoped(
+  Effect.map(folder(), (declarations) => {
+    const tsc = join(root, "node_modules/typescript/bin/tsc")
+    const only = ["--emitDeclarationOnly", "--declarationMap", "false", "--sourceMap", "false"]
+    execFileSync(process.execPath, [tsc, "-p", join(root, "src"), "--outDir", declarations, ...only])
+    return pages(
+      new Map(
+        globSync("**/*.d.ts", { cwd: declarations }).map((file) => [
+          `src/${file.replace(/\.d\.ts$/, ".ts")}`,
+          parse(readFileSync(join(declarations, file), "utf8"))
+        ])
+      )
     )
-    const modules = new Map(
-      globSync("**/*.d.ts", { cwd: folder }).map((file) => [
-        `src/${file.replace(/\.d\.ts$/, ".ts")}`,
-        parse(readFileSync(join(folder, file), "utf8"))
-      ])
-    )
-    return pages(modules)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
+  })
+)
 
 const pages = (modules: ReadonlyMap<string, Module>): ReadonlyMap<string, string> => {
   const { exports }: { exports: Record<string, Record<typeof condition, string> | string> } = JSON.parse(

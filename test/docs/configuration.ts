@@ -35,7 +35,9 @@ const table = (variables: Readonly<Record<string, Variable.Variable<unknown>>>):
 const serveFlags = (): string => {
   const code = readFileSync(new URL("src/cli/ServeCommand.ts", root), "utf8")
   const flags = Array.from(
-    code.matchAll(/(?:\b(?:text|whole|switched|count)\(|Config\.String\(variable\()"([a-z-]+)"/g),
+    code.matchAll(
+      /(?:(?<!Flags\.)\b(?:text|whole|switched|count|path)\(|Config\.String\(variable\()"([a-z-]+)"/g
+    ),
     (match) => match[1]!
   )
   return flags

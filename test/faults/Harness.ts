@@ -8,9 +8,9 @@ import { FetchHttpClient } from "effect/http"
 import { ImageSource, segment, type Segmentation, type SegmentationError, Transport } from "effect-segformer"
 import { SegFormerHttp } from "effect-segformer/http"
 import { Chaos, Fixtures } from "effect-segformer/testing"
-import { monitorEventLoopDelay } from "node:perf_hooks"
 import * as FaultyService from "../../src/testing/FaultyService.ts"
 import { uploadAnswer } from "../http/servers/InspectionServer.ts"
+import { eventually } from "../support/Eventually.ts"
 
 /** An answer that is in order. */
 export const good: FaultyService.Fault = FaultyService.json(uploadAnswer())
@@ -27,8 +27,6 @@ export interface Seen {
   readonly mostAtOnce: number
   /** From the first call to the last outcome. */
   readonly millis: number
-  /** The longest that this machine held the event loop up meanwhile: what no time limit of ours can beat. */
-  readonly heldUp: number
 }
 
 export interface Row {
@@ -97,12 +95,9 @@ export const watch = Effect.fnUntraced(function* <R>(
   server: FaultyService.FaultyService,
   act: Effect.Effect<ReadonlyArray<Exit.Exit<unknown, SegmentationError>>, never, R>
 ): Effect.fn.Return<Seen, never, R> {
-  const delays = monitorEventLoopDelay({ resolution: 10 })
-  delays.enable()
   const started = performance.now()
   const exits = yield* act
   const millis = performance.now() - started
-  delays.disable()
   const errors = exits.flatMap((exit) => {
     const error = Exit.findErrorOption(exit)
     return error._tag === "Some" ? [error.value] : []
@@ -115,8 +110,7 @@ export const watch = Effect.fnUntraced(function* <R>(
     executions: server.executions,
     connections: server.connections,
     mostAtOnce: server.mostAtOnce,
-    millis,
-    heldUp: Math.max(0, delays.max / 1e6 - 10)
+    millis
   }
 })
 
@@ -157,13 +151,6 @@ const counting: Metric.FiberRuntimeMetricsService = {
 
 const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length
 
-/** Waits until it is so, for at most two seconds. */
-export const eventually = (isSo: () => boolean): Effect.Effect<boolean> =>
-  Effect.gen(function* () {
-    for (let i = 0; i < 200 && !isSo(); i++) yield* Effect.sleep("10 millis")
-    return isSo()
-  })
-
 /** `ConnectionFailed x4, success`: the most frequent first. */
 const summary = (tags: ReadonlyArray<string>): string => {
   const counts = new Map<string, number>()
@@ -189,9 +176,8 @@ export const play = async (row: Row, seconds = 30): Promise<Line> => {
     Effect.provideService(Metric.MetricRegistry, new Map())
   )
   const exit = await Effect.runPromiseExit(program)
-  for (let i = 0; i < 100 && (fibers > before.fibers || timers() > before.timers); i++) {
-    await new Promise((resolve) => setTimeout(resolve, 10).unref())
-  }
+  // What never goes stands in the line.
+  await Effect.runPromiseExit(eventually(() => fibers <= before.fibers && timers() <= before.timers))
   const line = {
     fault: row.fault,
     calls: row.calls,

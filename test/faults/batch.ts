@@ -15,7 +15,9 @@ import { Batch, BatchSource, Sinks } from "effect-segformer/batch"
 import { LabelPng } from "effect-segformer/mask"
 import { SharpCodec } from "effect-segformer/sharp"
 import sharp from "sharp"
-import { filesIn, fill, folder, picture, pictures, segmenter } from "../batch/support.ts"
+import { filesIn, picture, pictures, segmenter } from "../batch/support.ts"
+import { eventually } from "../support/Eventually.ts"
+import { fill, folder } from "../support/Folder.ts"
 import type { Row } from "./Harness.ts"
 
 type Outcome = readonly [settled: Batch.Summary["settled"], failures: Batch.Summary["failures"]]
@@ -38,7 +40,7 @@ const row = (
     ]
     const millis = performance.now() - started
     const nothing = { exits: [], errors: [], requests: [], executions: 0, connections: 0, mostAtOnce: 0 }
-    return { ...nothing, tags, millis, heldUp: 0 }
+    return { ...nothing, tags, millis }
   }),
   holds: ({ tags }) => {
     const counts: Record<string, number> = {}
@@ -122,19 +124,15 @@ const killed = row(
     const source = yield* folder(pictures(300))
     const out = yield* folder()
     const program = fileURLToPath(new URL("../batch/program.ts", import.meta.url))
-    yield* Effect.promise(async () => {
-      const child = spawn(process.execPath, ["-C", "effect-segformer-source", program, source, out, "20"], {
-        stdio: "ignore"
-      })
-      const gone = once(child, "close")
-      const journal = join(out, ".segformer", "journal.log")
-      while (child.exitCode === null && (!existsSync(journal) || readFileSync(journal).length < 5000)) {
-        await new Promise((resolve) => setTimeout(resolve, 5))
-      }
-      child.kill("SIGKILL")
-      const [, signal] = await gone
-      assert.equal(signal, "SIGKILL")
+    const child = spawn(process.execPath, ["-C", "effect-segformer-source", program, source, out, "20"], {
+      stdio: "ignore"
     })
+    const gone = once(child, "close")
+    const journal = join(out, ".segformer", "journal.log")
+    yield* eventually(() => child.exitCode !== null || readFileSync(journal).length >= 5000)
+    child.kill("SIGKILL")
+    const [, signal] = yield* Effect.promise(() => gone)
+    assert.equal(signal, "SIGKILL")
     const sinks = [
       Sinks.labels({ folder: out }),
       Sinks.coco({ path: join(out, "coco.json") }),

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict"
 import { Effect } from "effect"
 import * as Faulty from "../../src/testing/FaultyService.ts"
-import { ends, settles, short, tags } from "./expect.ts"
+import { ends, waits, short, tags } from "./expect.ts"
 import { good, quick, type Scenario } from "./Harness.ts"
 
 export const connections: ReadonlyArray<Scenario> = [
@@ -65,25 +65,25 @@ export const time: ReadonlyArray<Scenario> = [
     closes: true,
     script: [Faulty.stall()],
     http: { policy: short },
-    holds: (seen) => (ends("TimedOut", 1)(seen), settles(seen, 300))
+    holds: (seen) => (ends("TimedOut", 1)(seen), waits(seen, 300))
   })),
   {
     fault: "no answer at all",
     script: [Faulty.silence],
     http: { policy: short },
-    holds: (seen) => (ends("TimedOut", 1)(seen), settles(seen, 300))
+    holds: (seen) => (ends("TimedOut", 1)(seen), waits(seen, 300))
   },
   {
     fault: "the body drips, a byte every 20 ms",
     script: [Faulty.drip("x".repeat(10_000), "20 millis")],
     http: { policy: short },
-    holds: (seen) => (ends("TimedOut", 1)(seen), settles(seen, 300))
+    holds: (seen) => (ends("TimedOut", 1)(seen), waits(seen, 300))
   },
   {
     fault: "the body stalls four times",
     script: [Faulty.stall()],
     http: { policy: { attemptTimeout: "150 millis", retry: { delay: "20 millis" } } },
-    holds: (seen) => (ends("TimedOut", 4)(seen), settles(seen, 4 * 150 + 20 + 40 + 80))
+    holds: (seen) => (ends("TimedOut", 4)(seen), waits(seen, 4 * 150 + 20 + 40 + 80))
   },
   {
     fault: "no answer, a deadline over all attempts",
@@ -91,7 +91,7 @@ export const time: ReadonlyArray<Scenario> = [
     http: { policy: { ...quick, deadline: "400 millis" } },
     holds: (seen) => {
       tags(seen, "TimedOut")
-      settles(seen, 400)
+      waits(seen, 400)
     }
   },
   {

@@ -1,7 +1,6 @@
 /** Rows about jobs and downloads: how they end, and that a file that is not whole is never where files are. */
 import assert from "node:assert/strict"
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { existsSync, readdirSync, statSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Effect, Schema, type Scope } from "effect"
@@ -9,9 +8,11 @@ import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import { Download, JobApi, type JobStatus } from "effect-segformer/jobs"
 import { ServiceClient, ServiceRegistry } from "effect-segformer/service"
 import { NodeHttp } from "effect-segformer/service/node"
+import { eventually } from "../support/Eventually.ts"
 import * as FileServer from "../support/FileServer.ts"
+import { folder } from "../support/Folder.ts"
 import * as TestServer from "../support/TestServer.ts"
-import { eventually, quick, type Row } from "./Harness.ts"
+import { quick, type Row } from "./Harness.ts"
 
 /** A row that says itself how it ended, and throws what does not hold. */
 const row = (fault: string, tag: string, act: Effect.Effect<string, unknown, Scope.Scope>): Row => ({
@@ -22,7 +23,7 @@ const row = (fault: string, tag: string, act: Effect.Effect<string, unknown, Sco
     const ended = yield* Effect.orDie(act)
     const millis = performance.now() - started
     const nothing = { exits: [], errors: [], requests: [], executions: 0, connections: 0, mostAtOnce: 0 }
-    return { ...nothing, tags: [ended], millis, heldUp: 0 }
+    return { ...nothing, tags: [ended], millis }
   }),
   holds: ({ tags }) => assert.deepEqual(tags, [tag])
 })
@@ -81,7 +82,7 @@ const job = (fault: string, status: string, tag: string, cancelled: number) =>
       assert.equal(count("POST"), 1, "submitted once")
       assert.equal(count("DELETE"), cancelled, "cancelled where it may still run")
       assert(count("GET") <= 8, "asked at its pace")
-      assert(yield* eventually(() => server.sockets.size === 0), "sockets closed")
+      yield* eventually(() => server.sockets.size === 0, "sockets to be closed")
       return ended
     })
   )
@@ -104,17 +105,14 @@ const file = (fault: string, tag: string, { name = "scan.bin", options, sha256, 
     tag,
     Effect.gen(function* () {
       const server = yield* FileServer.make(size, turns)
-      const folder = yield* Effect.acquireRelease(
-        Effect.sync(() => mkdtempSync(join(tmpdir(), "faults-"))),
-        (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-      )
-      const place = join(folder, name)
+      const at = yield* folder()
+      const place = join(at, name)
       const lengths = new Set<number>()
       const watch = setInterval(() => {
         if (existsSync(place)) lengths.add(statSync(place).size)
       }, 1)
       const ended = yield* Download.file(`${server.url}/scan.bin`, {
-        folder,
+        folder: at,
         allowPrivate: [new URL(server.url).host],
         policy: { attemptTimeout: "300 millis", retry: { delay: "10 millis" } },
         ...options
@@ -131,8 +129,8 @@ const file = (fault: string, tag: string, { name = "scan.bin", options, sha256, 
       )
       lengths.delete(size)
       assert.deepEqual([...lengths], [], "whole, or not there")
-      assert.deepEqual(readdirSync(folder), sha256 === undefined ? [] : [name], "nothing beside it")
-      assert(yield* eventually(() => server.sockets.size === 0), "sockets closed")
+      assert.deepEqual(readdirSync(at), sha256 === undefined ? [] : [name], "nothing beside it")
+      yield* eventually(() => server.sockets.size === 0, "sockets to be closed")
       return ended
     })
   )

@@ -1,11 +1,12 @@
 /** Rows: what must happen once, what must not leave, and where nothing may lead. */
 import assert from "node:assert/strict"
-import { Effect, Exit, Fiber, Redacted } from "effect"
+import { Effect, Fiber, Redacted } from "effect"
 import { ImageSource } from "effect-segformer"
 import * as NodeAddressGuard from "../../src/service/NodeAddressGuard.ts"
 import * as Faulty from "../../src/testing/FaultyService.ts"
 import { ends, tags } from "./expect.ts"
-import { eventually, good, quick, type Row, type Scenario, type Seen, watch } from "./Harness.ts"
+import { eventually } from "../support/Eventually.ts"
+import { good, quick, type Row, type Scenario, type Seen, watch } from "./Harness.ts"
 
 const keys = (seen: Seen) => new Set(seen.requests.map(({ headers }) => headers["idempotency-key"]))
 
@@ -58,13 +59,10 @@ export const exactlyOnce: ReadonlyArray<Scenario> = [
         yield* Fiber.interruptAll(fibers)
         const exits = yield* Effect.forEach(fibers, (fiber) => Fiber.await(fiber))
         // While the client is still there: interrupted calls close their own connections.
-        const closed = yield* eventually(() => server.sockets === 0)
-        return closed ? exits : [Exit.die("sockets stay open")]
+        yield* eventually(() => server.sockets === 0, "sockets to be closed")
+        return exits
       }),
-    holds: (seen) => {
-      tags(seen, "interrupted")
-      assert.ok(seen.millis < 1500 + seen.heldUp)
-    }
+    holds: (seen) => tags(seen, "interrupted")
   }
 ]
 

@@ -4,7 +4,8 @@ import { Clock, Effect, Exit, Fiber } from "effect"
 import { Transport } from "effect-segformer"
 import * as Faulty from "../../src/testing/FaultyService.ts"
 import { attempts, ends, once, tags } from "./expect.ts"
-import { eventually, good, quick, type Scenario } from "./Harness.ts"
+import { eventually } from "../support/Eventually.ts"
+import { good, quick, type Scenario } from "./Harness.ts"
 
 const states = Effect.flatMap(Transport, ({ runner }) => runner.circuit.state)
 

@@ -7,6 +7,7 @@ import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 import { Effect, Exit, Scope } from "effect"
 import * as Faulty from "../../src/testing/FaultyService.ts"
+import { eventually, hangs } from "../support/Eventually.ts"
 import type { Line } from "./Harness.ts"
 
 /** What a reader tells when it has settled. */
@@ -97,7 +98,7 @@ const play = async (row: MemoryRow): Promise<Line> => {
   const child = fork(script, [row.act, server.url], {
     execArgv: ["-C", "effect-segformer-source", "--expose-gc"]
   })
-  const timer = setTimeout(() => child.kill(), 60_000)
+  const timer = setTimeout(() => child.kill(), hangs)
   const settled = new AbortController()
   const { signal } = settled
   const gone = once(child, "exit", { signal }).then((): [Told | undefined] => [undefined])
@@ -106,7 +107,7 @@ const play = async (row: MemoryRow): Promise<Line> => {
   settled.abort()
   clearTimeout(timer)
   // The reader has closed its client: what it left open would still be there.
-  for (let i = 0; i < 100 && server.sockets > 0; i++) await new Promise((resolve) => setTimeout(resolve, 10))
+  await Effect.runPromiseExit(eventually(() => server.sockets === 0))
   const sockets = row.act === "segment over fetch" ? 0 : server.sockets
   const attempts = server.requests.length
   const uploaded = server.requests.at(-1)?.bodyBytes ?? 0

@@ -63,7 +63,6 @@ const row = scenario({
     if (seen.tags.length !== calls) throw new Error(`${seen.tags.length} of ${calls} calls settled`)
     if (seen.tags.includes("defect"))
       throw new Error(`a call died: ${String(seen.exits[seen.tags.indexOf("defect")])}`)
-    if (seen.millis > 60_000) throw new Error(`it took ${seen.millis} ms`)
     for (const tag of ["success", "interrupted"]) {
       if (!seen.tags.includes(tag)) throw new Error(`no call ended in ${tag}`)
     }

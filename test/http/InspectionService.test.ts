@@ -11,7 +11,7 @@ import { InspectionService, type InspectionServiceOptions, SegFormerHttp } from 
 import { Fixtures } from "effect-segformer/testing"
 import * as samples from "../image/samples.ts"
 import { http, sendJson, tcp, type TestServer } from "../support/TestServer.ts"
-import { eventually } from "../service/support.ts"
+import { eventually } from "../support/Eventually.ts"
 import * as InspectionServer from "./servers/InspectionServer.ts"
 
 const platform = Layer.mergeAll(NodeHttpClient.layerUndici, NodeFileSystem.layer, Logger.layer([]))
@@ -385,7 +385,7 @@ describe("InspectionService: result files", () => {
       const error = yield* Effect.flip(bytesOf((yield* connect(stalled, { policy })).download("a")))
       assert.strictEqual(error._tag, "TimedOut")
       assert.strictEqual("phase" in error && error.phase, "receiving")
-      assert.isTrue(yield* eventually(() => stalled.sockets.size === 0))
+      yield* eventually(() => stalled.sockets.size === 0)
       const dripping = yield* http((_, response) => {
         let left = 10
         const drip = setInterval(() => {

@@ -7,6 +7,7 @@ import { JobApi, type JobError, type JobSnapshot } from "effect-segformer/jobs"
 import { ServiceClient, ServiceRegistry, ServiceUnavailable } from "effect-segformer/service"
 import { NodeHttp } from "effect-segformer/service/node"
 import { serve } from "../support/ContractServer.ts"
+import { eventually } from "../support/Eventually.ts"
 
 const Job = Schema.Struct({ id: Schema.String, done: Schema.Boolean })
 const params = { id: Schema.String }
@@ -113,7 +114,7 @@ describe("JobApi", () => {
     Effect.gen(function* () {
       const { client, seen } = yield* service(Infinity)
       const fiber = yield* Effect.forkChild(client.submitAndAwait(5))
-      while (seen.asked === 0) yield* Effect.sleep("5 millis")
+      yield* eventually(() => seen.asked > 0)
       yield* Fiber.interrupt(fiber)
       assert.deepStrictEqual(seen.cancelled, ["5"])
     }).pipe(quiet, Effect.scoped)

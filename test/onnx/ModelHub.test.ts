@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto"
-import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Fiber, Layer } from "effect"
+import { ConfigProvider, Effect, Fiber, Layer, Logger } from "effect"
 import { segment } from "effect-segformer"
 import { ModelSource, SegFormerOnnx } from "effect-segformer/onnx"
 import { SharpCodec } from "effect-segformer/sharp"
+import { eventually } from "../support/Eventually.ts"
+import { folder } from "../support/Folder.ts"
 import * as HubServer from "./HubServer.ts"
 import * as support from "./support.ts"
 
@@ -22,12 +24,17 @@ const files = {
 }
 
 const environment = (variables: Readonly<Record<string, string>>) =>
-  Layer.merge(NodeHttpClient.layerUndici, ConfigProvider.layer(ConfigProvider.fromEnv({ env: variables })))
+  Layer.mergeAll(
+    NodeHttpClient.layerUndici,
+    ConfigProvider.layer(ConfigProvider.fromEnv({ env: variables })),
+    // Each retry is logged as a warning.
+    Logger.layer([])
+  )
 
 /** A server, an empty cache, and the environment that leads to both. */
 const setUp = Effect.gen(function* () {
   const server = yield* HubServer.make(files)
-  const cache = yield* support.folder
+  const cache = yield* folder()
   const variables = { HF_ENDPOINT: `${server.hub.url}/`, SEGFORMER_CACHE: cache }
   const open = (variant = "model", more: Readonly<Record<string, string>> = {}, revision?: string) =>
     ModelSource.hub("owner/model", { revision })
@@ -37,6 +44,12 @@ const setUp = Effect.gen(function* () {
     [...server.hub.requests, ...server.store.requests].filter((request) => request.method === method).length
   return { ...server, cache, open, asked, variables }
 })
+
+/** What there is of a file that is under way. */
+const partBytes = (folder: string): number =>
+  readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".part"))
+    .reduce((sum, name) => sum + statSync(join(folder, name)).size, 0)
 
 const everything = (folder: string): Array<string> =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -124,10 +137,7 @@ describe("ModelSource.hub", () => {
       faults.breaks = 1
       faults.breakAfter = 120_000
       const fiber = yield* Effect.forkChild(open("large"))
-      while (!everything(cache).some((name) => name.endsWith(".part")) || faults.breaks > 0) {
-        yield* Effect.sleep("10 millis")
-      }
-      yield* Effect.sleep("100 millis")
+      yield* eventually(() => partBytes(cache) > 0 && faults.breaks === 0, "part of the model to arrive")
       yield* Fiber.interrupt(fiber)
       assert.notInclude(everything(cache), "model_large.onnx")
       const { file } = yield* open("large")

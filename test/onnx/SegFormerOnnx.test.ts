@@ -7,103 +7,72 @@ import { ImageSource, LabelMap, segment, Transport } from "effect-segformer"
 import { LabelPng } from "effect-segformer/mask"
 import { ModelSource, SegFormerOnnx } from "effect-segformer/onnx"
 import { SharpCodec } from "effect-segformer/sharp"
-import * as ort from "onnxruntime-node"
-import * as reference from "./reference.ts"
+import type * as reference from "./reference.ts"
 import * as support from "./support.ts"
 
 const embedded = SegFormerOnnx.layer({ threads: 1 }).pipe(Layer.provideMerge(SharpCodec.layer))
 
-const bundledFile = fileURLToPath(new URL("../../src/onnx/bundled/onnx/model.onnx", import.meta.url))
 const heldOut = fileURLToPath(new URL("../fixtures/heldout/", import.meta.url))
 
+/** The others are in the slow tests. */
 const sizes: ReadonlyArray<readonly [width: number, height: number]> = [
   [1, 1],
   [7, 3],
-  [3, 7],
   [1, 200],
-  [200, 1],
-  [2, 2],
   [31, 33],
-  [63, 65],
-  [100, 75],
   [127, 129],
-  [128, 128],
-  [256, 255],
   [333, 77],
   [511, 513],
   [512, 512],
-  [513, 512],
-  [512, 700],
-  [640, 480],
-  [801, 599],
-  [1024, 1023],
-  [1999, 301],
-  [4000, 3000]
+  [801, 599]
 ]
 
-layer(embedded, { timeout: 30_000, excludeTestServices: true })("the embedded model", (it) => {
+layer(embedded, { excludeTestServices: true })("the embedded model", (it) => {
   it.effect(
     `gives the label map of the plain reference, pixel for pixel, on ${sizes.length} pictures of odd sizes`,
     () =>
       Effect.gen(function* () {
-        const session = yield* Effect.promise(() =>
-          ort.InferenceSession.create(bundledFile, { intraOpNumThreads: 1 })
-        )
-        const seen = new Set<number>()
-        for (const [index, [width, height]] of sizes.entries()) {
-          const picture = support.panel(width, height, index + 1)
-          const segmentation = yield* segment(yield* support.source(picture))
-          const found = yield* segmentation.labelMap
-          const logits = yield* Effect.promise(() => reference.logits(session, picture))
-          const expected = { width, height, data: reference.labels(logits, width, height) }
-          assert.isTrue(LabelMap.equals(found, expected), `${width} x ${height}`)
-          for (const id of LabelMap.histogram(found).keys()) seen.add(id)
-        }
+        const seen = yield* support.agrees(sizes)
         // Maps of nothing but background would agree without saying much.
         assert.isAtLeast(seen.size, 4)
-        yield* Effect.promise(() => session.release())
-      }),
-    120_000
+      })
   )
 
-  it.effect(
-    "repeats the evaluation on held-out pictures: mIoU of at least 0.80",
-    () =>
-      Effect.gen(function* () {
-        const expected: { readonly classes: ReadonlyArray<string>; readonly miou: number } = JSON.parse(
-          readFileSync(`${heldOut}expected.json`, "utf8")
+  it.effect("repeats the evaluation on held-out pictures: mIoU of at least 0.80", () =>
+    Effect.gen(function* () {
+      const expected: { readonly classes: ReadonlyArray<string>; readonly miou: number } = JSON.parse(
+        readFileSync(`${heldOut}expected.json`, "utf8")
+      )
+      const n = expected.classes.length
+      const confusion = new Float64Array(n * n)
+      const names = readdirSync(heldOut).filter((name) => name.endsWith(".jpg"))
+      assert.isAtLeast(names.length, 20)
+      for (const name of names) {
+        const segmentation = yield* segment(ImageSource.file(heldOut + name))
+        const found = yield* segmentation.labelMap
+        const truth = yield* Effect.fromResult(
+          LabelPng.decode(readFileSync(heldOut + name.replace(".jpg", ".labels.png")))
         )
-        const n = expected.classes.length
-        const confusion = new Float64Array(n * n)
-        const names = readdirSync(heldOut).filter((name) => name.endsWith(".jpg"))
-        assert.isAtLeast(names.length, 20)
-        for (const name of names) {
-          const segmentation = yield* segment(ImageSource.file(heldOut + name))
-          const found = yield* segmentation.labelMap
-          const truth = yield* Effect.fromResult(
-            LabelPng.decode(readFileSync(heldOut + name.replace(".jpg", ".labels.png")))
-          )
-          assert.deepStrictEqual([found.width, found.height], [truth.width, truth.height])
-          for (let i = 0; i < truth.data.length; i++) confusion[truth.data[i]! * n + found.data[i]!]!++
-        }
-        const miou =
-          expected.classes.reduce((sum, _, k) => {
-            const hit = confusion[k * n + k]!
-            let all = -hit
-            for (let j = 0; j < n; j++) all += confusion[k * n + j]! + confusion[j * n + k]!
-            return sum + hit / all
-          }, 0) / n
-        assert.isAtLeast(miou, 0.8)
-        // JPEG decoders differ in a last bit here and there; the recipe's own figure is this close.
-        assert.closeTo(miou, expected.miou, 0.002)
-        const transport = yield* Transport
-        const { classes } = yield* transport.describe
-        assert.deepStrictEqual(
-          classes.map(({ name }) => name),
-          expected.classes
-        )
-      }).pipe(Effect.provide(NodeFileSystem.layer)),
-    120_000
+        assert.deepStrictEqual([found.width, found.height], [truth.width, truth.height])
+        for (let i = 0; i < truth.data.length; i++) confusion[truth.data[i]! * n + found.data[i]!]!++
+      }
+      const miou =
+        expected.classes.reduce((sum, _, k) => {
+          const hit = confusion[k * n + k]!
+          let all = -hit
+          for (let j = 0; j < n; j++) all += confusion[k * n + j]! + confusion[j * n + k]!
+          return sum + hit / all
+        }, 0) / n
+      assert.isAtLeast(miou, 0.8)
+      // JPEG decoders differ in a last bit here and there; the recipe's own figure is this close.
+      assert.closeTo(miou, expected.miou, 0.002)
+      const transport = yield* Transport
+      const { classes } = yield* transport.describe
+      assert.deepStrictEqual(
+        classes.map(({ name }) => name),
+        expected.classes
+      )
+    }).pipe(Effect.provide(NodeFileSystem.layer))
   )
 
   it.effect("says how sure it is of each class that it finds, and how long it took", () =>
@@ -181,8 +150,7 @@ describe("SegFormerOnnx beside @huggingface/transformers", () => {
         const asPillow = yield* agreement(undefined)
         assert.isAtLeast(asPillow, 0.995)
         assert.isBelow(asPillow, 0.999)
-      }),
-    60_000
+      })
   )
 })
 

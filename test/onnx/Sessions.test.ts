@@ -1,94 +1,38 @@
+/** Sessions: processes of their own, which are interrupted, killed and replaced. */
 import { execFile } from "node:child_process"
-import { existsSync, readFileSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Option } from "effect"
 import { LabelMap, segment } from "effect-segformer"
+import { ImageCodec } from "effect-segformer/image"
 import { ModelSource, SegFormerOnnx } from "effect-segformer/onnx"
 import { SharpCodec } from "effect-segformer/sharp"
-import { defaults } from "../../src/image/Preprocessing.ts"
-import * as SessionPool from "../../src/onnx/session/SessionPool.ts"
-import type { Outcome, Picture } from "../../src/onnx/session/SessionProcess.ts"
+import { eventually, hangs } from "../support/Eventually.ts"
+import { isAlive, long, pool, red, survives, turns } from "./pool.ts"
 import * as support from "./support.ts"
 
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-  } catch {
-    return false
-  }
-  // One that has ended but was not yet waited for by whoever inherited it is dead all the same.
-  const stat = `/proc/${pid}/stat`
-  return !existsSync(stat) || !/\) Z /.test(readFileSync(stat, "utf8"))
-}
-
-const eventually = (condition: () => boolean): Effect.Effect<void> =>
-  Effect.suspend(() => (condition() ? Effect.void : Effect.delay(eventually(condition), "20 millis")))
-
-/** A pool on a model of the fixtures that sees pictures at this size. */
-const pool = (side: number, options?: { readonly sessions?: number; readonly file?: string }) =>
-  Effect.map(
-    SessionPool.make({
-      model: "test",
-      sessions: options?.sessions ?? 1,
-      patience: 100,
-      load: {
-        type: "load",
-        file: support.fixture(options?.file ?? "slow.onnx"),
-        threads: 1,
-        preprocessing: { ...defaults, size: { width: side, height: side } }
-      }
-    }),
-    (made) => ({ ...made, predict: (picture: Picture) => Effect.map(made.predict(picture), labelsOf) })
-  )
-
-/** What was asked for in these tests. */
-const labelsOf = (outcome: Outcome) =>
-  outcome._tag === "Labels" ? outcome : assert.fail("it gave logits, and was asked for labels")
-
-const red = { ...support.plain(40, 30, 255, 0, 0), confidence: false }
-
 describe("sessions", () => {
-  it.live("never hold up the event loop, not even for a picture of 12 megapixels", () =>
+  it.live("leave the event loop to others while the model runs", () =>
     Effect.gen(function* () {
-      const picture = support.panel(4000, 3000, 1)
-      yield* Effect.gen(function* () {
-        const source = yield* support.source(support.plain(4000, 3000, 1, 2, 3))
-        // Processor time of this thread between two ticks is what it was held up by; the wall clock would count
-        // what other programs on the machine do as well.
-        let longest = 0
-        let ticks = 0
-        let last = process.threadCpuUsage()
-        const timer = setInterval(() => {
-          const { system, user } = process.threadCpuUsage(last)
-          last = process.threadCpuUsage()
-          if (ticks++ > 0) longest = Math.max(longest, (system + user) / 1000)
-        }, 1)
-        const segmentation = yield* segment(source)
-        yield* segmentation.labelMap
-        clearInterval(timer)
-        assert.isAtLeast(ticks, 20)
-        assert.isBelow(longest, 20)
-      }).pipe(
-        Effect.provide(SegFormerOnnx.layer({ threads: 1 }).pipe(Layer.provide(support.fixedCodec(picture))))
-      )
-    })
+      const sessions = yield* pool()
+      const running = yield* Effect.forkChild(sessions.predict(long))
+      yield* turns(1000)
+      assert.isUndefined(running.pollUnsafe(), "it is still in the model")
+    }).pipe(Effect.scoped)
   )
 
-  it.live("let an interrupted call return at once, and do the next all the same", () =>
+  it.live("let an interrupted call return, and do the next all the same", () =>
     Effect.gen(function* () {
       const path = yield* support.modelFolder(
         { "model.onnx": "slow.onnx" },
-        { preprocessor: { ...support.preprocessor, size: 1024 } }
+        { preprocessor: { ...support.preprocessor, do_resize: false } }
       )
       yield* Effect.gen(function* () {
-        const source = yield* support.source(support.plain(40, 30, 255, 0, 0))
-        const started = performance.now()
-        const outcome = yield* Effect.timeoutOption(segment(source), "250 millis")
-        const took = performance.now() - started
-        assert.isTrue(Option.isNone(outcome))
-        // The run itself takes many seconds.
-        assert.isBelow(took, 1500)
+        const whole = yield* support.source(long)
+        assert.isTrue(Option.isNone(yield* Effect.timeoutOption(segment(whole), "250 millis")))
+        const next = yield* segment(yield* support.source(red))
+        assert.strictEqual(LabelMap.at(yield* next.labelMap, 20, 15), 1)
       }).pipe(
         Effect.provide(
           SegFormerOnnx.layer({ model: ModelSource.folder(path), threads: 1 }).pipe(
@@ -99,57 +43,41 @@ describe("sessions", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("replace the process of a long interrupted run, and keep that of a short one", () =>
+  it.live("replace the process of a long interrupted run, and do the picture behind it", () =>
     Effect.gen(function* () {
-      const slow = yield* pool(1024)
-      const before = yield* slow.pids
-      yield* Effect.timeoutOption(slow.predict(red), "50 millis")
-      yield* eventually(() => !isAlive(before[0]!))
-      let after = yield* slow.pids
-      while (after.length === 0 || after[0] === before[0]) {
-        yield* Effect.sleep("10 millis")
-        after = yield* slow.pids
-      }
+      const sessions = yield* pool()
+      const before = yield* sessions.pids
+      const given = yield* Effect.forkChild(sessions.predict(long))
+      const behind = yield* Effect.forkChild(Effect.exit(sessions.predict(red)))
+      yield* turns(3)
+      yield* Fiber.interrupt(given)
+      assert.isUndefined(behind.pollUnsafe(), "the call returns though its picture is still in the model")
+      assert.isTrue(Exit.isSuccess(yield* Fiber.join(behind)))
+      const after = yield* sessions.pids
       assert.strictEqual(after.length, 1)
       assert.notDeepEqual(after, before)
-
-      const fast = yield* pool(32)
-      const kept = yield* fast.pids
-      yield* Effect.timeoutOption(fast.predict(red), "1 millis")
-      yield* Effect.sleep("200 millis")
-      assert.deepStrictEqual(yield* fast.pids, kept)
-      const { labelMap } = yield* fast.predict(red)
-      assert.strictEqual(LabelMap.at(labelMap, 20, 15), 1)
+      yield* eventually(() => !isAlive(before[0]!), "the process that was given up to end")
     }).pipe(Effect.scoped)
   )
 
-  it.live(
-    "survive 100 interruptions in a row, at any moment of a run, without growing",
-    () =>
-      Effect.gen(function* () {
-        const sessions = yield* pool(96, { sessions: 2 })
-        const { labelMap: expected } = yield* sessions.predict(red)
-        const random = support.makeRandom(7)
-        let most = 0
-        let heap = 0
-        for (let i = 0; i < 100; i++) {
-          const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(sessions.predict(red)))
-          yield* Effect.sleep(`${Math.floor(random() * 40)} millis`)
-          yield* Fiber.interruptAll(fibers)
-          most = Math.max(most, (yield* sessions.pids).length)
-          if (i === 20) heap = process.memoryUsage().external
-        }
-        assert.isAtMost(most, 2)
-        assert.isBelow(process.memoryUsage().external - heap, 32 * 1024 * 1024)
-        const { labelMap } = yield* sessions.predict(red)
-        assert.isTrue(LabelMap.equals(labelMap, expected))
-      }).pipe(Effect.scoped),
-    60_000
+  it.live("keep the process of an interrupted run that ends before patience does", () =>
+    Effect.gen(function* () {
+      const sessions = yield* pool({ patience: hangs })
+      const before = yield* sessions.pids
+      const given = yield* Effect.forkChild(sessions.predict(red))
+      yield* turns(3)
+      yield* Fiber.interrupt(given)
+      const { labelMap } = yield* sessions.predict(red)
+      assert.strictEqual(LabelMap.at(labelMap, 20, 15), 1)
+      assert.deepStrictEqual(yield* sessions.pids, before)
+    }).pipe(Effect.scoped)
   )
+
+  it.live("survive interruptions in a row, at any moment of a run", () => survives(8))
 
   it.live.skipIf(process.platform !== "linux")("run where ONNX Runtime tells nobody of it", () =>
     Effect.gen(function* () {
-      const [pid] = yield* (yield* pool(64)).pids
+      const [pid] = yield* (yield* pool()).pids
       const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0")
       assert.include(environment, "ORT_DISABLE_TELEMETRY=1")
     }).pipe(Effect.scoped)
@@ -157,10 +85,10 @@ describe("sessions", () => {
 
   it.live("report a picture whose process dies, and do the next in a new one", () =>
     Effect.gen(function* () {
-      const sessions = yield* pool(256)
+      const sessions = yield* pool()
       const [pid] = yield* sessions.pids
-      const fiber = yield* Effect.forkChild(Effect.flip(sessions.predict(red)))
-      yield* Effect.sleep("20 millis")
+      const fiber = yield* Effect.forkChild(Effect.flip(sessions.predict(long)))
+      yield* turns(3)
       process.kill(pid!, "SIGKILL")
       const error = yield* Fiber.join(fiber)
       assert.strictEqual(error._tag, "Lost")
@@ -170,30 +98,22 @@ describe("sessions", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("do the picture behind one that dies or is given up, in the process that follows", () =>
+  it.live("do the picture behind one that dies, in the process that follows", () =>
     Effect.gen(function* () {
-      const sessions = yield* pool(256)
+      const sessions = yield* pool()
       const [pid] = yield* sessions.pids
-      const first = yield* Effect.forkChild(Effect.exit(sessions.predict(red)))
+      const first = yield* Effect.forkChild(Effect.exit(sessions.predict(long)))
       const second = yield* Effect.forkChild(Effect.exit(sessions.predict(red)))
-      yield* Effect.sleep("20 millis")
+      yield* turns(3)
       process.kill(pid!, "SIGKILL")
       assert.isTrue(Exit.isFailure(yield* Fiber.join(first)))
       assert.isTrue(Exit.isSuccess(yield* Fiber.join(second)))
-
-      // This one takes longer than patience lasts.
-      const slow = yield* pool(512)
-      const given = yield* Effect.forkChild(slow.predict(red))
-      const behind = yield* Effect.forkChild(Effect.exit(slow.predict(red)))
-      yield* Effect.sleep("20 millis")
-      yield* Fiber.interrupt(given)
-      assert.isTrue(Exit.isSuccess(yield* Fiber.join(behind)))
     }).pipe(Effect.scoped)
   )
 
   it.live("work side by side, each on a picture of its own, in any order", () =>
     Effect.gen(function* () {
-      const sessions = yield* pool(32, { sessions: 2, file: "blocks.onnx" })
+      const sessions = yield* pool({ sessions: 2, file: "blocks.onnx", side: 32 })
       const colours = [
         [0, 0, 0],
         [255, 0, 0],
@@ -227,9 +147,9 @@ describe("sessions", () => {
     Effect.gen(function* () {
       const pids = yield* Effect.scoped(
         Effect.gen(function* () {
-          const sessions = yield* pool(1024, { sessions: 2 })
-          yield* Effect.forkChild(Effect.exit(sessions.predict(red)))
-          yield* Effect.sleep("50 millis")
+          const sessions = yield* pool({ sessions: 2 })
+          yield* Effect.forkChild(Effect.exit(sessions.predict(long)))
+          yield* turns(3)
           return yield* sessions.pids
         })
       )
@@ -252,7 +172,7 @@ const program = (how: string, size: number): Effect.Effect<Ended> =>
     execFile(
       process.execPath,
       ["-C", "effect-segformer-source", script, how, String(size)],
-      { timeout: 15_000 },
+      { timeout: hangs / 2 },
       (error, stdout, stderr) => {
         const pids: ReadonlyArray<number> = stdout === "" ? [] : JSON.parse(stdout)
         resume(Effect.succeed({ code: error?.code ?? 0, signal: error?.signal ?? undefined, pids, stderr }))
@@ -313,16 +233,59 @@ describe("sessions that cannot be", () => {
 
   it.live("say that onnxruntime-node is missing, and how to install it", () =>
     Effect.gen(function* () {
+      const error = yield* withoutRuntime(load(support.fixture("blocks.onnx")))
+      assert.strictEqual(error._tag, "DependencyMissing")
+      assert.include(error.message, "npm install onnxruntime-node")
+    })
+  )
+})
+
+/** Processes that are started meanwhile find no onnxruntime-node. */
+const withoutRuntime = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => {
       const before = process.env["NODE_OPTIONS"]
       const hook = new URL("./fixtures/without-onnxruntime.mjs", import.meta.url)
       process.env["NODE_OPTIONS"] = `${before ?? ""} --import=${hook.href}`
-      const exit = yield* Effect.exit(load(support.fixture("blocks.onnx")))
-      if (before === undefined) delete process.env["NODE_OPTIONS"]
-      else process.env["NODE_OPTIONS"] = before
-      assert.isTrue(Exit.isSuccess(exit))
-      const error = yield* exit
+      return before
+    }),
+    () => effect,
+    (before) =>
+      Effect.sync(() => {
+        if (before === undefined) delete process.env["NODE_OPTIONS"]
+        else process.env["NODE_OPTIONS"] = before
+      })
+  )
+
+describe("a layer whose packages are missing", () => {
+  const codec = (lacks: boolean) =>
+    Layer.effect(
+      ImageCodec,
+      SharpCodec.make(lacks ? () => Promise.reject(new Error("Cannot find package 'sharp'")) : undefined)
+    )
+  const failure = (lacksSharp: boolean) =>
+    SegFormerOnnx.make({ threads: 1 }).pipe(Effect.provide(codec(lacksSharp)), Effect.scoped, Effect.flip)
+
+  it.live("names all of them at once, with one command that installs them", () =>
+    Effect.gen(function* () {
+      const error = yield* withoutRuntime(failure(true))
       assert.strictEqual(error._tag, "DependencyMissing")
-      assert.include(error.message, "npm install onnxruntime-node")
+      assert.match(
+        error.message,
+        /^Running a model here needs the packages sharp and onnxruntime-node, .* Install them: npm install sharp onnxruntime-node$/
+      )
+    })
+  )
+
+  it.live("names only the one that is", () =>
+    Effect.gen(function* () {
+      const withoutSharp = yield* failure(true)
+      assert.match(withoutSharp.message, /needs the package sharp, .* Install it: npm install sharp$/)
+      const withoutOnnx = yield* withoutRuntime(failure(false))
+      assert.match(
+        withoutOnnx.message,
+        /needs the package onnxruntime-node, .* npm install onnxruntime-node$/
+      )
     })
   )
 })

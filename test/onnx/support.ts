@@ -1,12 +1,14 @@
 /** Models and pictures for the tests of this folder. */
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { Effect, Layer, type Scope } from "effect"
-import { ImageSource } from "effect-segformer"
+import { assert } from "@effect/vitest"
+import { ImageSource, LabelMap, segment } from "effect-segformer"
 import { type Raster, ImageCodec } from "effect-segformer/image"
 import { SharpCodec } from "effect-segformer/sharp"
+import * as ort from "onnxruntime-node"
+import { folder } from "../support/Folder.ts"
+import * as reference from "./reference.ts"
 import type { Rgb } from "./reference.ts"
 
 export const fixture = (name: string): string => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url))
@@ -27,27 +29,17 @@ export const preprocessor = {
   size: { height: 32, width: 32 }
 }
 
-/** A folder that goes with the scope. */
-export const folder: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "segformer-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-)
-
 /** A model folder around fixtures: name within `onnx/` to name of the fixture. */
 export const modelFolder = (
   files: Readonly<Record<string, string>>,
   options?: { readonly config?: unknown; readonly preprocessor?: unknown }
 ): Effect.Effect<string, never, Scope.Scope> =>
-  Effect.map(folder, (path) => {
-    mkdirSync(join(path, "onnx"))
-    for (const [name, source] of Object.entries(files))
-      copyFileSync(fixture(source), join(path, "onnx", name))
-    writeFileSync(join(path, "config.json"), JSON.stringify(options?.config ?? config))
-    writeFileSync(
-      join(path, "preprocessor_config.json"),
-      JSON.stringify(options?.preprocessor ?? preprocessor)
+  folder({
+    "config.json": JSON.stringify(options?.config ?? config),
+    "preprocessor_config.json": JSON.stringify(options?.preprocessor ?? preprocessor),
+    ...Object.fromEntries(
+      Object.entries(files).map(([name, source]) => [`onnx/${name}`, readFileSync(fixture(source))])
     )
-    return path
   })
 
 /** Numbers from 0 to 1 that are the same each time. */
@@ -108,3 +100,24 @@ export const fixedCodec = (picture: Rgb): Layer.Layer<ImageCodec> =>
     decode: () => Effect.sync((): Raster => ({ ...picture, channels: 3 })),
     encode: () => Effect.die(new Error("not asked for"))
   })
+
+const bundled = fileURLToPath(new URL("../../src/onnx/bundled/onnx/model.onnx", import.meta.url))
+
+/** Holds the embedded model to the plain reference, pixel for pixel, on pictures of these sizes; gives the ids seen. */
+export const agrees = (sizes: ReadonlyArray<readonly [width: number, height: number]>) =>
+  Effect.gen(function* () {
+    const session = yield* Effect.acquireRelease(
+      Effect.promise(() => ort.InferenceSession.create(bundled, { intraOpNumThreads: 1 })),
+      (session) => Effect.promise(() => session.release())
+    )
+    const seen = new Set<number>()
+    for (const [index, [width, height]] of sizes.entries()) {
+      const picture = panel(width, height, index + 1)
+      const found = yield* (yield* segment(yield* source(picture))).labelMap
+      const logits = yield* Effect.promise(() => reference.logits(session, picture))
+      const expected = { width, height, data: reference.labels(logits, width, height) }
+      assert.isTrue(LabelMap.equals(found, expected), `${width} x ${height}`)
+      for (const id of LabelMap.histogram(found).keys()) seen.add(id)
+    }
+    return seen
+  }).pipe(Effect.scoped)

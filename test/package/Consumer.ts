@@ -1,7 +1,7 @@
 /** A project of its own that has the packed package, as a user's has. */
-import { execFileSync } from "node:child_process"
+import { execFileSync, execSync } from "node:child_process"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { delimiter, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 export const root = fileURLToPath(new URL("../..", import.meta.url))
@@ -14,17 +14,50 @@ export const {
   readFileSync(join(root, "package.json"), "utf8")
 )
 
-/** Runs a command and gives what it prints; where it fails, prints everything and ends. */
+/**
+ * The environment of a user's shell: without what npm tells the scripts of this project, with this Node as `node`, and with
+ * `folders` before it.
+ */
+export const environment = (
+  more: Record<string, string> = {},
+  folders: ReadonlyArray<string> = []
+): NodeJS.ProcessEnv => {
+  const own = Object.entries(process.env).filter(
+    ([name]) =>
+      !/^(npm_(package|lifecycle|config_(local_prefix|onnxruntime))|INIT_CWD$|NODE_OPTIONS$)/i.test(name)
+  )
+  const isOfProject = (path: string) => path.startsWith(root) || path.includes("node-gyp-bin")
+  const rest = (process.env["PATH"] ?? "").split(delimiter).filter((path) => !isOfProject(path))
+  return {
+    ...Object.fromEntries(own),
+    PATH: [...folders, dirname(process.execPath), ...rest].join(delimiter),
+    ...more
+  }
+}
+
+const failed = (what: string, error: unknown): Error => {
+  const output =
+    typeof error === "object" && error !== null && "stderr" in error
+      ? `${Reflect.get(error, "stdout")}${error.stderr}`
+      : error
+  return new Error(`${what} failed:\n${output}`)
+}
+
+/** Runs a command and gives what it prints; where it fails, the error has everything. */
 export const run = (command: string, args: ReadonlyArray<string>, cwd: string): string => {
   try {
     return execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] })
   } catch (error) {
-    const output =
-      typeof error === "object" && error !== null && "stderr" in error
-        ? `${Reflect.get(error, "stdout")}${error.stderr}`
-        : error
-    console.error(`${command} ${args.join(" ")} failed:\n${output}`)
-    process.exit(1)
+    throw failed([command, ...args].join(" "), error)
+  }
+}
+
+/** Runs what somebody types. */
+export const shell = (line: string, cwd: string, env: NodeJS.ProcessEnv): string => {
+  try {
+    return execSync(line, { cwd, env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] })
+  } catch (error) {
+    throw failed(line, error)
   }
 }
 

@@ -22,7 +22,8 @@ export const claimsOf = (root: string): Claims => {
     "package-lock.json": lock.version,
     "package-lock.json, packages": lock.packages[""].version,
     "src/version.ts": /version = "([^"]+)"/.exec(read("src/version.ts"))?.[1],
-    "docs/changelog.md": /^## (\S+)/m.exec(read("docs/changelog.md"))?.[1],
+    // What is written above it is of a version to come.
+    "docs/changelog.md": /^## (\S+)$/m.exec(read("docs/changelog.md"))?.[1],
     "the tag": git("tag", "--points-at", "HEAD")
       .split("\n")
       .find((tag) => /^v\d/.test(tag))

@@ -4,23 +4,12 @@
  * With `PAGE_SCREENSHOTS=1` the pictures in docs/images are made anew.
  */
 import { fileURLToPath } from "node:url"
-import { assert, describe, it, layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { assert, describe, layer } from "@effect/vitest"
+import { Effect } from "effect"
 import type { Page } from "playwright-core"
 import sharp from "sharp"
-import {
-  Browser,
-  colorAt,
-  desktop,
-  executablePath,
-  longName,
-  PageServer,
-  phone,
-  pointAt,
-  segment,
-  serve,
-  visit
-} from "./support.ts"
+import * as Needs from "../support/Needs.ts"
+import { colorAt, desktop, longName, PageServer, phone, pointAt, segment, serve, visit } from "./support.ts"
 
 const focused = (page: Page) =>
   page.evaluate(() => {
@@ -180,237 +169,203 @@ const misfits = (page: Page) =>
     return wrong
   })
 
-if (executablePath === undefined) {
-  describe("everybody can use the page", () => {
-    it.skip("is tested where a Chromium is installed, such as by `apt-get install chromium`", () => {})
-  })
-} else {
-  layer(Layer.merge(Browser.layer, PageServer.layer), { excludeTestServices: true, timeout: "60 seconds" })(
-    "everybody can use the page",
-    (it) => {
-      const onPage = (
-        name: string,
-        use: Parameters<typeof visit>[1],
-        options?: Parameters<typeof visit>[2]
-      ) => it.effect(name, () => Effect.flatMap(PageServer, ({ url }) => visit(url, use, options)), 60_000)
+describe.skipIf(Needs.chromium === undefined)("everybody can use the page", () => {
+  layer(PageServer.layer, { excludeTestServices: true })((it) => {
+    const onPage = (name: string, use: Parameters<typeof visit>[1], options?: Parameters<typeof visit>[2]) =>
+      it.effect(name, () => Effect.flatMap(PageServer, ({ url }) => visit(url, use, options)))
 
-      onPage("by keyboard alone", async (page) => {
-        const status = page.locator("#status")
-        assert.deepStrictEqual((await tabTo(page, "sample")).slice(0, 1), ["Skip to the picture"])
-        await page.keyboard.press("Enter")
-        await page.locator("#details").waitFor()
-        assert.strictEqual(await focused(page), "work-title")
+    onPage("by keyboard alone", async (page) => {
+      const status = page.locator("#status")
+      assert.deepStrictEqual((await tabTo(page, "sample")).slice(0, 1), ["Skip to the picture"])
+      await page.keyboard.press("Enter")
+      await page.locator("#details").waitFor()
+      assert.strictEqual(await focused(page), "work-title")
 
-        await page.locator("#main").focus()
-        await tabTo(page, "canvas")
-        assert.match((await status.textContent())!, /, at 448, 298$/)
-        await page.keyboard.press("ArrowRight")
-        assert.match((await status.textContent())!, /, at 466, 298$/)
-        await page.keyboard.press("Shift+ArrowUp")
-        assert.match((await status.textContent())!, /, at 466, 297$/)
-        await page.keyboard.press("Enter")
-        assert.match((await status.textContent())!, /^Only \w+ is shown$/)
-        await page.keyboard.press("Escape")
-        assert.strictEqual(await status.textContent(), "All classes are shown")
+      await page.locator("#main").focus()
+      await tabTo(page, "canvas")
+      assert.match((await status.textContent())!, /, at 448, 298$/)
+      await page.keyboard.press("ArrowRight")
+      assert.match((await status.textContent())!, /, at 466, 298$/)
+      await page.keyboard.press("Shift+ArrowUp")
+      assert.match((await status.textContent())!, /, at 466, 297$/)
+      await page.keyboard.press("Enter")
+      assert.match((await status.textContent())!, /^Only \w+ is shown$/)
+      await page.keyboard.press("Escape")
+      assert.strictEqual(await status.textContent(), "All classes are shown")
 
-        await tabTo(page, "opacity")
-        await page.keyboard.press("ArrowRight")
-        assert.strictEqual(await page.locator("#opacity-value").textContent(), "65 %")
-        await tabTo(page, "compare")
-        await page.keyboard.press("ArrowDown")
-        await page.locator("#divider").waitFor()
-        await page.keyboard.press("Shift+Tab")
-        await page.keyboard.press("Shift+Tab")
-        assert.strictEqual(await focused(page), "divider")
-        await page.keyboard.press("ArrowLeft")
-        assert.strictEqual(await page.locator("#divider").getAttribute("aria-valuenow"), "48")
+      await tabTo(page, "opacity")
+      await page.keyboard.press("ArrowRight")
+      assert.strictEqual(await page.locator("#opacity-value").textContent(), "65 %")
+      await tabTo(page, "compare")
+      await page.keyboard.press("ArrowDown")
+      await page.locator("#divider").waitFor()
+      await page.keyboard.press("Shift+Tab")
+      await page.keyboard.press("Shift+Tab")
+      assert.strictEqual(await focused(page), "divider")
+      await page.keyboard.press("ArrowLeft")
+      assert.strictEqual(await page.locator("#divider").getAttribute("aria-valuenow"), "48")
 
-        await tabTo(page, "background")
-        await page.keyboard.press("ArrowDown")
-        await page.keyboard.press("Space")
-        assert.strictEqual(await status.textContent(), `Only ${await focused(page)} is shown`)
-        // A table is one stop: a thousand regions are not in the way.
-        assert.isAtMost((await tabTo(page, "CSV")).length, 8)
-        const [download] = await Promise.all([page.waitForEvent("download"), page.keyboard.press("Enter")])
-        assert.strictEqual(download.suggestedFilename(), "sample.csv")
-        await tabTo(page, "copy")
-      })
+      await tabTo(page, "background")
+      await page.keyboard.press("ArrowDown")
+      await page.keyboard.press("Space")
+      assert.strictEqual(await status.textContent(), `Only ${await focused(page)} is shown`)
+      // A table is one stop: a thousand regions are not in the way.
+      assert.isAtMost((await tabTo(page, "CSV")).length, 8)
+      const [download] = await Promise.all([page.waitForEvent("download"), page.keyboard.press("Enter")])
+      assert.strictEqual(download.suggestedFilename(), "sample.csv")
+      await tabTo(page, "copy")
+    })
 
-      onPage("through a screen reader: everything has a name, and tables are tables", async (page) => {
-        assert.deepStrictEqual(await bones(page), [])
-        await segment(page, "halves")
-        await page.getByRole("combobox", { name: "Compare with" }).selectOption("model:layers")
-        await page.locator("#agreement").waitFor()
-        assert.deepStrictEqual(await bones(page), [])
-        const nodes = await accessible(page)
-        assert.deepStrictEqual(
-          nodes.filter(
-            ({ focusable, name, role }) => focusable && name === "" && !/RootWebArea|main/.test(role)
-          ),
-          []
-        )
-        const named = nodes.map(({ name, role }) => `${role} ${name}`)
-        assert.includeMembers(named, [
-          "application Segmented picture",
-          "slider Divider between halves and layers",
-          "slider Overlay",
-          "combobox Model",
-          "combobox Compare with",
-          "table Classes",
-          "table Regions",
-          "columnheader layers",
-          "rowheader sky",
-          "button sky",
-          "button sky, region 0",
-          "heading Download",
-          "button GeoJSON",
-          "navigation Documents"
-        ])
-        assert.strictEqual(await page.locator("#status").getAttribute("aria-live"), "polite")
-      })
-
-      for (const colorScheme of ["light", "dark"] as const) {
-        onPage(
-          `in ${colorScheme}: every text stands out by WCAG's AA`,
-          async (page) => {
-            assert.deepStrictEqual(await faint(page), [])
-            await page.setInputFiles("#file", {
-              name: "notes.txt",
-              mimeType: "text/plain",
-              buffer: Buffer.from("no image")
-            })
-            await page.locator("#alert-text", { hasText: "notes.txt" }).waitFor()
-            assert.deepStrictEqual(await faint(page), [])
-            await segment(page, "halves")
-            await page.getByRole("combobox", { name: "Compare with" }).selectOption("model:layers")
-            await page.locator("#agreement").waitFor()
-            await page.locator("#classes").getByRole("button", { name: "road" }).click()
-            await pointAt(page, 0.2, 0.6)
-            assert.deepStrictEqual(await faint(page), [])
-            await page.evaluate(() => document.querySelector<HTMLDialogElement>("#token")?.showModal())
-            assert.deepStrictEqual(await faint(page), [])
-          },
-          { ...desktop, colorScheme, expected: /Failed to load resource/ }
-        )
-      }
-
-      for (const [name, options] of Object.entries({
-        "a desk": desktop,
-        "a phone": phone,
-        "a small phone": { ...phone, viewport: { width: 320, height: 568 } }
-      })) {
-        onPage(
-          `at ${name}: nothing is cut off, and everything can be hit`,
-          async (page) => {
-            assert.deepStrictEqual(await misfits(page), [])
-            await segment(page, longName, "a-name-as-cameras-give-them-20260731_142233_HDR-Edited-final.png")
-            await page.getByRole("combobox", { name: "Compare with" }).selectOption("model:halves")
-            await page.locator("#agreement").waitFor()
-            assert.deepStrictEqual(await misfits(page), [])
-          },
-          options
-        )
-      }
-
-      onPage(
-        "by touch: a tap reads and picks, the divider is dragged",
-        async (page) => {
-          await segment(page, "halves")
-          const box = (await page.locator("#canvas").boundingBox())!
-          await page.touchscreen.tap(box.x + box.width * 0.25, box.y + box.height * 0.5)
-          assert.match((await page.locator("#pill").textContent())!, /^sky, 90 %/)
-          assert.strictEqual(await page.locator("#status").textContent(), "Only sky is shown")
-          assert.isBelow((await colorAt(page, 0.75, 0.5))[2]!, 64)
-          await page.getByRole("combobox", { name: "Compare with" }).selectOption("picture")
-          const session = await page.context().newCDPSession(page)
-          const touch = (type: "touchStart" | "touchMove", x: number) =>
-            session.send("Input.dispatchTouchEvent", {
-              type,
-              touchPoints: [{ x: box.x + box.width * x, y: box.y + 40 }]
-            })
-          await touch("touchStart", 0.5)
-          await touch("touchMove", 0.4)
-          await touch("touchMove", 0.2)
-          await session.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] })
-          assert.strictEqual(await page.locator("#divider").getAttribute("aria-valuenow"), "20")
-        },
-        phone
+    onPage("through a screen reader: everything has a name, and tables are tables", async (page) => {
+      assert.deepStrictEqual(await bones(page), [])
+      await segment(page, "halves")
+      await page.getByRole("combobox", { name: "Compare with" }).selectOption("model:layers")
+      await page.locator("#agreement").waitFor()
+      assert.deepStrictEqual(await bones(page), [])
+      const nodes = await accessible(page)
+      assert.deepStrictEqual(
+        nodes.filter(
+          ({ focusable, name, role }) => focusable && name === "" && !/RootWebArea|main/.test(role)
+        ),
+        []
       )
+      const named = nodes.map(({ name, role }) => `${role} ${name}`)
+      assert.includeMembers(named, [
+        "application Segmented picture",
+        "slider Divider between halves and layers",
+        "slider Overlay",
+        "combobox Model",
+        "combobox Compare with",
+        "table Classes",
+        "table Regions",
+        "columnheader layers",
+        "rowheader sky",
+        "button sky",
+        "button sky, region 0",
+        "heading Download",
+        "button GeoJSON",
+        "navigation Documents"
+      ])
+      assert.strictEqual(await page.locator("#status").getAttribute("aria-live"), "polite")
+    })
 
-      onPage("at once: it loads within a second over loopback", async (page) => {
-        const times: Array<number> = []
-        for (let round = 0; round < 3; round++) {
-          const context = await page.context().browser()!.newContext(desktop)
-          const fresh = await context.newPage()
-          await fresh.goto(page.url(), { waitUntil: "load" })
-          times.push(
-            await fresh.evaluate(() => {
-              const [navigation] = performance.getEntriesByType("navigation")
-              return navigation instanceof PerformanceNavigationTiming ? navigation.loadEventEnd : 1e9
-            })
-          )
-          const [asked, named] = await fresh.evaluate(() => [
-            performance
-              .getEntriesByType("resource")
-              .flatMap(({ name }) => (name.endsWith(".js") ? [name] : [])),
-            Array.from(
-              document.querySelectorAll<HTMLLinkElement>("link[rel=modulepreload]"),
-              ({ href }) => href
-            )
-          ])
-          // No module waits for another that names it.
-          assert.sameMembers([...new Set(asked)], named!)
-          await context.close()
-        }
-        const best = Math.min(...times)
-        console.log(`The page loads in ${best.toFixed(0)} ms`)
-        assert.isAtMost(best, 1000)
-      })
-
-      if (process.env["PAGE_SCREENSHOTS"] === "1") {
-        const images = fileURLToPath(new URL("../../docs/images/", import.meta.url))
-        const keep = async (page: Page, name: string) => {
-          const file = await sharp(await page.screenshot())
-            .png({ palette: true, quality: 90, effort: 10 })
-            .toFile(`${images}${name}.png`)
-          assert.isAtMost(file.size, 300_000)
-        }
-        const shown = (
-          name: string,
-          use: (page: Page) => Promise<void>,
-          options: Parameters<typeof visit>[2]
-        ) =>
-          it.effect(
-            name,
-            () =>
-              Effect.gen(function* () {
-                const { url } = yield* serve({ models: {} })
-                yield* visit(
-                  url,
-                  async (page) => {
-                    await page.getByRole("button", { name: "Try the sample" }).click()
-                    await page.locator("#details").waitFor()
-                    await use(page)
-                  },
-                  options
-                )
-              }).pipe(Effect.scoped),
-            60_000
-          )
-        shown(
-          "as docs/images shows it at a desk",
-          async (page) => {
-            await page.getByRole("combobox", { name: "Compare with" }).selectOption("picture")
-            await pointAt(page, 0.39, 0.818)
-            await keep(page, "page-desktop")
-          },
-          desktop
-        )
-        shown("as docs/images shows it on a phone", (page) => keep(page, "page-phone"), {
-          ...phone,
-          colorScheme: "dark"
-        })
-      }
+    for (const colorScheme of ["light", "dark"] as const) {
+      onPage(
+        `in ${colorScheme}: every text stands out by WCAG's AA`,
+        async (page) => {
+          assert.deepStrictEqual(await faint(page), [])
+          await page.setInputFiles("#file", {
+            name: "notes.txt",
+            mimeType: "text/plain",
+            buffer: Buffer.from("no image")
+          })
+          await page.locator("#alert-text", { hasText: "notes.txt" }).waitFor()
+          assert.deepStrictEqual(await faint(page), [])
+          await segment(page, "halves")
+          await page.getByRole("combobox", { name: "Compare with" }).selectOption("model:layers")
+          await page.locator("#agreement").waitFor()
+          await page.locator("#classes").getByRole("button", { name: "road" }).click()
+          await pointAt(page, 0.2, 0.6)
+          assert.deepStrictEqual(await faint(page), [])
+          await page.evaluate(() => document.querySelector<HTMLDialogElement>("#token")?.showModal())
+          assert.deepStrictEqual(await faint(page), [])
+        },
+        { ...desktop, colorScheme, expected: /Failed to load resource/ }
+      )
     }
-  )
-}
+
+    for (const [name, options] of Object.entries({
+      "a desk": desktop,
+      "a phone": phone,
+      "a small phone": { ...phone, viewport: { width: 320, height: 568 } }
+    })) {
+      onPage(
+        `at ${name}: nothing is cut off, and everything can be hit`,
+        async (page) => {
+          assert.deepStrictEqual(await misfits(page), [])
+          await segment(page, longName, "a-name-as-cameras-give-them-20260731_142233_HDR-Edited-final.png")
+          await page.getByRole("combobox", { name: "Compare with" }).selectOption("model:halves")
+          await page.locator("#agreement").waitFor()
+          assert.deepStrictEqual(await misfits(page), [])
+        },
+        options
+      )
+    }
+
+    onPage(
+      "by touch: a tap reads and picks, the divider is dragged",
+      async (page) => {
+        await segment(page, "halves")
+        const box = (await page.locator("#canvas").boundingBox())!
+        await page.touchscreen.tap(box.x + box.width * 0.25, box.y + box.height * 0.5)
+        assert.match((await page.locator("#pill").textContent())!, /^sky, 90 %/)
+        assert.strictEqual(await page.locator("#status").textContent(), "Only sky is shown")
+        assert.isBelow((await colorAt(page, 0.75, 0.5))[2]!, 64)
+        await page.getByRole("combobox", { name: "Compare with" }).selectOption("picture")
+        const session = await page.context().newCDPSession(page)
+        const touch = (type: "touchStart" | "touchMove", x: number) =>
+          session.send("Input.dispatchTouchEvent", {
+            type,
+            touchPoints: [{ x: box.x + box.width * x, y: box.y + 40 }]
+          })
+        await touch("touchStart", 0.5)
+        await touch("touchMove", 0.4)
+        await touch("touchMove", 0.2)
+        await session.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] })
+        assert.strictEqual(await page.locator("#divider").getAttribute("aria-valuenow"), "20")
+      },
+      phone
+    )
+
+    onPage("without a module that waits until another names it", async (page) => {
+      const [asked, named] = await page.evaluate(() => [
+        performance.getEntriesByType("resource").flatMap(({ name }) => (name.endsWith(".js") ? [name] : [])),
+        Array.from(document.querySelectorAll<HTMLLinkElement>("link[rel=modulepreload]"), ({ href }) => href)
+      ])
+      assert.isNotEmpty(named)
+      assert.sameMembers([...new Set(asked)], named!)
+    })
+
+    if (process.env["PAGE_SCREENSHOTS"] === "1") {
+      const images = fileURLToPath(new URL("../../docs/images/", import.meta.url))
+      const keep = async (page: Page, name: string) => {
+        const file = await sharp(await page.screenshot())
+          .png({ palette: true, quality: 90, effort: 10 })
+          .toFile(`${images}${name}.png`)
+        assert.isAtMost(file.size, 300_000)
+      }
+      const shown = (
+        name: string,
+        use: (page: Page) => Promise<void>,
+        options: Parameters<typeof visit>[2]
+      ) =>
+        it.effect(name, () =>
+          Effect.gen(function* () {
+            const { url } = yield* serve({ models: {} })
+            yield* visit(
+              url,
+              async (page) => {
+                await page.getByRole("button", { name: "Try the sample" }).click()
+                await page.locator("#details").waitFor()
+                await use(page)
+              },
+              options
+            )
+          }).pipe(Effect.scoped)
+        )
+      shown(
+        "as docs/images shows it at a desk",
+        async (page) => {
+          await page.getByRole("combobox", { name: "Compare with" }).selectOption("picture")
+          await pointAt(page, 0.39, 0.818)
+          await keep(page, "page-desktop")
+        },
+        desktop
+      )
+      shown("as docs/images shows it on a phone", (page) => keep(page, "page-phone"), {
+        ...phone,
+        colorScheme: "dark"
+      })
+    }
+  })
+})

@@ -2,6 +2,7 @@
 import { get } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, References } from "effect"
+import { Exports } from "effect-segformer/mask"
 import { Page, SegFormerServer } from "effect-segformer/server"
 import { SharpCodec } from "effect-segformer/sharp"
 import { Fixtures, SegFormerTest } from "effect-segformer/testing"
@@ -55,7 +56,6 @@ describe("the page's routes", () => {
         )
         assert.isTrue(answers.every(({ status }) => status === 200))
         const total = answers.reduce((sum, { body }) => sum + body.length, 0)
-        console.log(`The page by ${encoding}: ${paths.length} files, ${total} bytes`)
         assert.isAtMost(total, 60_000)
       }
     }).pipe(Effect.scoped)
@@ -114,7 +114,13 @@ describe("the page's routes", () => {
   it.live("tell the page what the server takes", () =>
     Effect.gen(function* () {
       const { url } = yield* serve
-      assert.include((yield* ask(url)).body.toString(), `data-max-bytes="12345"`)
+      const document = (yield* ask(url)).body.toString()
+      assert.include(document, `data-max-bytes="12345"`)
+      const told = /data-formats="([^"]*)"/.exec(document)?.[1]?.replaceAll("&quot;", '"') ?? ""
+      assert.deepStrictEqual(
+        JSON.parse(told).map(({ mediaType }: { mediaType: string }) => mediaType),
+        Exports.names.map((name) => Exports.formats[name].mediaType)
+      )
     }).pipe(Effect.scoped)
   )
 

@@ -1,32 +1,11 @@
 /** A server with three models, and a browser that visits its page. */
-import { existsSync } from "node:fs"
 import { Context, Effect, Layer, References } from "effect"
 import { Transport } from "effect-segformer"
-import { SegFormerOnnx } from "effect-segformer/onnx"
 import { SegFormerServer, type SegFormerServerOptions } from "effect-segformer/server"
-import { SharpCodec } from "effect-segformer/sharp"
-import { type Browser as Chromium, type BrowserContextOptions, chromium, type Page } from "playwright-core"
+import type { BrowserContext, BrowserContextOptions, Page } from "playwright-core"
 import sharp from "sharp"
-
-/** Where Debian, other distributions and Google put it. */
-export const executablePath = ["chromium", "chromium-browser", "google-chrome"]
-  .flatMap((name) => (process.env["PATH"] ?? "").split(":").map((folder) => `${folder}/${name}`))
-  .find((path) => existsSync(path))
-
-export class Browser extends Context.Service<Browser, Chromium>()("test/page/Browser") {
-  static readonly layer = Layer.effect(
-    Browser,
-    Effect.acquireRelease(
-      Effect.promise(() =>
-        chromium.launch({
-          ...(executablePath === undefined ? {} : { executablePath }),
-          args: ["--no-sandbox", "--disable-dev-shm-usage"]
-        })
-      ),
-      (browser) => Effect.promise(() => browser.close())
-    )
-  )
-}
+import { hangs } from "../support/Eventually.ts"
+import * as Warm from "../support/Warm.ts"
 
 const classes = [
   { id: 0, name: "background" },
@@ -58,24 +37,16 @@ export const longName = "somebody/segformer-b5-finetuned-cityscapes-1024-1024"
 
 /** The model in the box, `halves` with sky on the left and `layers` with sky above. */
 export const serve = (options?: SegFormerServerOptions) =>
-  Effect.gen(function* () {
-    const segmenter = yield* Layer.build(
-      Layer.provideMerge(SegFormerOnnx.layer({ confidence: true, threads: 1 }), SharpCodec.layer)
-    )
-    return yield* Effect.provideContext(
-      SegFormerServer.make({
-        port: 0,
-        name: "bundled",
-        models: {
-          halves: drawn("halves", (x) => x < 0.5),
-          layers: drawn("layers", (_, y) => y < 0.5),
-          [longName]: drawn(longName, () => true)
-        },
-        ...options
-      }),
-      segmenter
-    )
-  }).pipe(Effect.provideService(References.MinimumLogLevel, "None"))
+  SegFormerServer.make({
+    port: 0,
+    name: "bundled",
+    models: {
+      halves: drawn("halves", (x) => x < 0.5),
+      layers: drawn("layers", (_, y) => y < 0.5),
+      [longName]: drawn(longName, () => true)
+    },
+    ...options
+  }).pipe(Effect.provide(Warm.model), Effect.provideService(References.MinimumLogLevel, "None"))
 
 export class PageServer extends Context.Service<PageServer, SegFormerServer["Service"]>()(
   "test/page/PageServer"
@@ -102,9 +73,22 @@ export interface Watched {
   readonly strangers: Array<string>
 }
 
+/** Contexts by what they were opened with: a new one starts another process of the browser. */
+const contexts = new Map<string, Promise<BrowserContext>>()
+
+const contextFor = (options: BrowserContextOptions): Effect.Effect<BrowserContext> =>
+  Effect.flatMap(Warm.browser, (browser) =>
+    Effect.promise(() => {
+      const key = JSON.stringify(options)
+      const context = contexts.get(key) ?? browser.newContext({ acceptDownloads: true, ...options })
+      contexts.set(key, context)
+      return context
+    })
+  )
+
 /**
- * A visit in a context of its own. A complaint in the console or a request to another host fails it, but for those that
- * a test provokes.
+ * A visit in a tab of its own, which is as new as a browser just opened: the page keeps what it keeps in its tab. A
+ * complaint in the console or a request to another host fails it, but for those that a test provokes.
  */
 export const visit = (
   url: string,
@@ -112,15 +96,14 @@ export const visit = (
   options: BrowserContextOptions & { readonly expected?: RegExp } = desktop
 ) =>
   Effect.gen(function* () {
-    const browser = yield* Browser
-    const { expected, ...context } = options
+    const { expected, ...asked } = options
+    const context = yield* contextFor(asked)
     const watched: Watched = { complaints: [], strangers: [] }
     yield* Effect.acquireUseRelease(
-      Effect.promise(() => browser.newContext({ acceptDownloads: true, ...context })),
-      (context) =>
+      Effect.promise(() => context.newPage()),
+      (page) =>
         Effect.promise(async () => {
-          context.setDefaultTimeout(30_000)
-          const page = await context.newPage()
+          page.setDefaultTimeout(hangs / 2)
           page.on("console", (message) => {
             // The tests read pixels back; the page does not.
             if (/willReadFrequently/.test(message.text())) return
@@ -135,7 +118,7 @@ export const visit = (
           await page.locator("#model option:not([value=''])").first().waitFor({ state: "attached" })
           await use(page, watched)
         }),
-      (context) => Effect.promise(() => context.close())
+      (page) => Effect.promise(() => page.close())
     )
     const complaints = watched.complaints.filter((text) => expected === undefined || !expected.test(text))
     if (complaints.length + watched.strangers.length > 0) {

@@ -2,79 +2,119 @@ import { fork } from "node:child_process"
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
 import * as NodeRedis from "@effect/platform-node/NodeRedis"
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Logger, type Scope } from "effect"
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Context, Effect, Fiber, Layer, Logger, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { ServiceUnavailable } from "effect-segformer"
 import { Policy, PolicyRunner, PolicyStores } from "effect-segformer/policy"
 import * as Faulty from "../../src/testing/FaultyService.ts"
 import { good } from "../faults/Harness.ts"
-import { eventually } from "../service/support.ts"
+import { uploadAnswer } from "../http/servers/InspectionServer.ts"
+import { eventually } from "../support/Eventually.ts"
+import * as Needs from "../support/Needs.ts"
 import * as RedisServer from "../support/RedisServer.ts"
+import * as TestServer from "../support/TestServer.ts"
+import type { Calls } from "./redis/caller.ts"
 
 /** Another process. It makes calls when it is told to. */
-const caller = (redis: RedisServer.RedisServer, url: string, policy: Policy.PolicyOptions) =>
+const caller = (redis: RedisServer.RedisServer) =>
   Effect.gen(function* () {
     const script = fileURLToPath(new URL("redis/caller.ts", import.meta.url))
     const child = yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        fork(script, [redis.path, url, JSON.stringify(policy)], {
-          execArgv: ["-C", "effect-segformer-source"]
-        })
-      ),
+      Effect.sync(() => fork(script, [redis.path], { execArgv: ["-C", "effect-segformer-source"] })),
       (child) => Effect.sync(() => child.kill())
     )
     const told = Effect.promise(async (): Promise<unknown> => (await once(child, "message"))[0])
     assert.strictEqual(yield* told, "ready")
-    return (calls: number) =>
+    return (calls: number, baseUrl: string, policy: Policy.PolicyOptions) =>
       Effect.suspend(() => {
-        child.send(calls)
+        child.send({ calls, baseUrl, policy } satisfies Calls)
         return told
       })
   })
 
-const twoCallers = (url: string, policy: Policy.PolicyOptions) =>
-  Effect.gen(function* () {
-    const redis = yield* RedisServer.make
-    return yield* Effect.all([caller(redis, url, policy), caller(redis, url, policy)], { concurrency: 2 })
-  })
+/** Two of them over one Redis. */
+class Callers extends Context.Service<
+  Callers,
+  readonly [Effect.Success<ReturnType<typeof caller>>, Effect.Success<ReturnType<typeof caller>>]
+>()("test/policy/Callers") {
+  static readonly layer = Layer.effect(
+    Callers,
+    Effect.flatMap(RedisServer.make, (redis) =>
+      Effect.all([caller(redis), caller(redis)], { concurrency: 2 })
+    )
+  )
+}
 
 const times = (n: number, tag: string) => Array.from({ length: n }, () => tag)
 
-describe.skipIf(!RedisServer.isInstalled)("two processes over one Redis (needs redis-server)", () => {
-  it.live("share one circuit: what opens it in one opens it in the other, and one of them probes", () =>
-    Effect.gen(function* () {
-      const service = yield* Faulty.make([Faulty.refuse(503)])
-      const [first, second] = yield* twoCallers(service.url, {
-        retry: false,
-        breaker: { failures: 4, openFor: 2500 }
-      })
-      assert.deepStrictEqual(yield* first(2), times(2, "ServiceUnavailable"))
-      assert.deepStrictEqual(yield* second(3), [...times(2, "ServiceUnavailable"), "CircuitOpen"])
-      assert.deepStrictEqual(yield* first(2), times(2, "CircuitOpen"))
-      assert.strictEqual(service.requests.length, 4)
-      yield* Effect.sleep(2600)
-      service.behave([Faulty.delay("1500 millis", good)])
-      const after = (yield* Effect.all([first(1), second(1)], { concurrency: 2 })).flat()
-      assert.sameMembers(after, ["success", "CircuitOpen"])
-      assert.strictEqual(service.requests.length, 5)
-      assert.deepStrictEqual(yield* second(1), ["success"])
-    }).pipe(Effect.scoped)
-  )
+describe.skipIf(!Needs.redis)("two processes over one Redis", () => {
+  layer(Callers.layer, { excludeTestServices: true })((it) => {
+    it.effect("share one circuit: what opens it in one opens it in the other", () =>
+      Effect.gen(function* () {
+        const service = yield* Faulty.make([Faulty.refuse(503)])
+        const [first, second] = yield* Callers
+        const policy = { retry: false, breaker: { failures: 4, openFor: 3_600_000 } } as const
+        assert.deepStrictEqual(yield* first(2, service.url, policy), times(2, "ServiceUnavailable"))
+        assert.deepStrictEqual(yield* second(3, service.url, policy), [
+          ...times(2, "ServiceUnavailable"),
+          "CircuitOpen"
+        ])
+        assert.deepStrictEqual(yield* first(2, service.url, policy), times(2, "CircuitOpen"))
+        assert.strictEqual(service.requests.length, 4)
+      }).pipe(Effect.scoped)
+    )
 
-  it.live("share one rate limit", () =>
-    Effect.gen(function* () {
-      const service = yield* Faulty.make([good])
-      const [first, second] = yield* twoCallers(service.url, {
-        retry: false,
-        deadline: 2000,
-        rateLimit: { limit: 5, window: "1 hour" }
-      })
-      const tags = (yield* Effect.all([first(3), second(3)], { concurrency: 2 })).flat()
-      assert.sameMembers(tags, [...times(5, "success"), "TimedOut"])
-      assert.strictEqual(service.requests.length, 5)
-    }).pipe(Effect.scoped)
-  )
+    it.effect("have one of them probe a circuit that was open long enough, and share what it finds", () =>
+      Effect.gen(function* () {
+        const held: Array<() => void> = []
+        const service = yield* TestServer.http((_, response) => {
+          if (service.requests.length <= 2) return TestServer.sendJson(response, {}, 503)
+          held.push(() => TestServer.sendJson(response, uploadAnswer()))
+        })
+        const [first, second] = yield* Callers
+        const policy = { retry: false, breaker: { failures: 2, openFor: 100 } } as const
+        yield* second(2, service.url, policy)
+        const asked: Array<unknown> = []
+        const probe = yield* Effect.forkChild(
+          Effect.repeat(
+            Effect.tap(first(1, service.url, policy), (tags) => Effect.sync(() => asked.push(tags))),
+            { until: () => held.length > 0 }
+          )
+        )
+        yield* eventually(() => held.length === 1, "the probe")
+        // It is under way, so the circuit is closed to everybody else.
+        assert.deepStrictEqual(yield* second(2, service.url, policy), times(2, "CircuitOpen"))
+        assert.strictEqual(service.requests.length, 3)
+        for (const answer of held) answer()
+        yield* Fiber.join(probe)
+        assert.deepStrictEqual(asked.at(-1), ["success"])
+        assert.deepStrictEqual(
+          new Set(asked.slice(0, -1).flat()),
+          new Set(asked.length > 1 ? ["CircuitOpen"] : [])
+        )
+        const after = yield* Effect.forkChild(second(1, service.url, policy))
+        yield* eventually(() => held.length === 2, "a call through the closed circuit")
+        held[1]!()
+        assert.deepStrictEqual(yield* Fiber.join(after), ["success"])
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("share one rate limit", () =>
+      Effect.gen(function* () {
+        const service = yield* Faulty.make([good])
+        const [first, second] = yield* Callers
+        const policy = { retry: false, rateLimit: { limit: 5, window: "1 hour" } } as const
+        const tags = yield* Effect.all([first(3, service.url, policy), second(2, service.url, policy)], {
+          concurrency: 2
+        })
+        assert.deepStrictEqual(tags.flat(), times(5, "success"))
+        for (const caller of [first, second])
+          assert.deepStrictEqual(yield* caller(1, service.url, { ...policy, deadline: 50 }), ["TimedOut"])
+        assert.strictEqual(service.requests.length, 5)
+      }).pipe(Effect.scoped)
+    )
+  })
 })
 
 const unavailable = new ServiceUnavailable({ service: "http://test", status: 503, detail: "" })
@@ -175,7 +215,7 @@ describe("transports of one process", () => {
   )
 })
 
-describe.skipIf(!RedisServer.isInstalled)("Redis that goes away (needs redis-server)", () => {
+describe.skipIf(!Needs.redis)("Redis that goes away", () => {
   /** A machine that is busy must not be taken for a Redis that is away. */
   const patience = "10 seconds"
   const make = (policy: Policy.PolicyOptions) =>
@@ -203,8 +243,7 @@ describe.skipIf(!RedisServer.isInstalled)("Redis that goes away (needs redis-ser
         )
         yield* redis.start
         // The new Redis knows nothing: its circuit is closed.
-        const isBack = Effect.map(runner.circuit.state, ({ _tag }) => _tag === "Closed")
-        for (let i = 0; i < 100 && !(yield* isBack); i++) yield* Effect.sleep("50 millis")
+        yield* eventually(() => Effect.map(runner.circuit.state, ({ _tag }) => _tag === "Closed"))
         assert.strictEqual(yield* failing(runner), "ServiceUnavailable")
         assert.deepStrictEqual(changesIn(logged).slice(1), [
           "Redis answers again: circuits and rate limits are shared"
@@ -225,22 +264,25 @@ describe.skipIf(!RedisServer.isInstalled)("Redis that goes away (needs redis-ser
     )
   )
 
-  it.live("a Redis that hangs costs a call its patience once, and the limit is kept all the same", () =>
+  it.effect("a Redis that hangs costs a call its patience once, and the limit is kept all the same", () =>
     withRedis({ patience: "300 millis", askAgainAfter: "1 minute" }, (redis, logged) =>
       Effect.gen(function* () {
-        const runner = yield* make({
-          breaker: false,
-          deadline: "1500 millis",
-          rateLimit: { limit: 3, window: "1 hour" }
-        })
-        yield* runner.run(() => Effect.void)
+        const runner = yield* make({ breaker: false, rateLimit: { limit: 3, window: "1 hour" } })
+        const call = runner.run(() => Effect.void)
+        yield* call
         yield* redis.hang
-        const started = performance.now()
         // A limit of its own, from the start.
-        for (let i = 0; i < 3; i++) yield* runner.run(() => Effect.void)
-        assert.isBelow(performance.now() - started, 300 * 3)
-        const error = yield* Effect.flip(runner.run(() => Effect.void))
-        assert.strictEqual(error._tag, "TimedOut")
+        const waiting = yield* Effect.forkChild(call, { startImmediately: true })
+        yield* TestClock.adjust("299 millis")
+        assert.isUndefined(waiting.pollUnsafe())
+        yield* TestClock.adjust("1 millis")
+        yield* Fiber.join(waiting)
+        // No time goes by here: they do not wait for Redis again.
+        for (let i = 0; i < 2; i++) yield* call
+        const beyond = yield* Effect.forkChild(call, { startImmediately: true })
+        yield* TestClock.adjust("10 minutes")
+        assert.isUndefined(beyond.pollUnsafe())
+        yield* Fiber.interrupt(beyond)
         assert.include(changesIn(logged)[0], "not within 300ms")
         yield* redis.stop
       })
@@ -258,11 +300,11 @@ describe.skipIf(!RedisServer.isInstalled)("Redis that goes away (needs redis-ser
   )
 })
 
-describe.runIf(RedisServer.isInstalled)("the Redis of these tests", () => {
+describe.skipIf(!Needs.redis)("the Redis of these tests", () => {
   it.live("ends with its scope", () =>
     Effect.gen(function* () {
       const { path } = yield* Effect.scoped(RedisServer.make)
-      assert.isTrue(yield* eventually(() => !RedisServer.isThere(path)))
+      yield* eventually(() => !RedisServer.isThere(path))
     })
   )
 })

@@ -16,6 +16,8 @@ describe("RetryAfter", () => {
     ["blanks around it", { "retry-after": "  3 " }, 3000],
     ["an HTTP date", { "retry-after": "Thu, 01 Jan 2026 00:00:05 GMT" }, 5000],
     ["an RFC 850 date", { "retry-after": "Thursday, 01-Jan-26 00:00:05 GMT" }, 5000],
+    ["a date of asctime, which is UTC wherever one is", { "retry-after": "Thu Jan  1 00:00:05 2026" }, 5000],
+    ["a day that there is not", { "retry-after": "Tue, 31 Feb 2026 00:00:05 GMT" }, undefined],
     ["a date that has passed", { "retry-after": "Wed, 31 Dec 2025 23:59:00 GMT" }, 0],
     ["a negative number", { "retry-after": "-5" }, 0],
     ["zero", { "retry-after": "0" }, 0],

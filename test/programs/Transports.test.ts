@@ -15,6 +15,7 @@ import {
 import { SegFormerHttp } from "effect-segformer/http"
 import { Fixtures, SegFormerTest } from "effect-segformer/testing"
 import { TestClock } from "effect/testing"
+import { eventually } from "../support/Eventually.ts"
 import * as InspectionServer from "../http/servers/InspectionServer.ts"
 import * as TestServer from "../support/TestServer.ts"
 
@@ -282,7 +283,7 @@ describe("over sockets", () => {
       assert.deepStrictEqual([hanging.requests.length, quick.requests.length], [1, 1])
       const ids = [hanging, quick].map((server) => server.requests[0]!.headers["x-request-id"])
       assert.strictEqual(ids[0], ids[1])
-      while (hanging.sockets.size > 0) yield* Effect.sleep("2 millis")
+      yield* eventually(() => hanging.sockets.size === 0)
     }).pipe(Effect.provide(NodeHttpClient.layerUndici), Effect.scoped)
   )
 

@@ -4,6 +4,7 @@ import * as fc from "fast-check"
 import { LabelMap, Palette } from "effect-segformer/mask"
 import { CutOut, Difference, Heat, Labels, Outlines } from "effect-segformer/render"
 import { fromDigits, labelMaps } from "../mask/support.ts"
+import { slowly } from "./support.ts"
 
 const image = (width: number, height: number, channels: 1 | 3 | 4 = 3, value = 100) => ({
   width,
@@ -297,7 +298,9 @@ describe("Difference", () => {
         if (running) setImmediate(tick)
       }
       setImmediate(tick)
-      yield* Difference.draw(image(3000, 2000, 1), map, { ...map, data: data.toReversed() }, { palette })
+      yield* slowly(
+        Difference.draw(image(3000, 2000, 1), map, { ...map, data: data.toReversed() }, { palette })
+      )
       running = false
       assert.isAbove(turns, 3)
     })

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Palette } from "effect-segformer/mask"
 import { Background, Overlay, SideBySide } from "effect-segformer/render"
+import { slowly } from "./support.ts"
 
 const image = (width: number, height: number, channels: 1 | 3 | 4, value = 100) => ({
   width,
@@ -100,7 +101,7 @@ describe("Overlay", () => {
         if (running) setImmediate(tick)
       }
       setImmediate(tick)
-      const drawn = yield* Overlay.draw(large, stripes, { palette: Palette.surface })
+      const drawn = yield* slowly(Overlay.draw(large, stripes, { palette: Palette.surface }))
       running = false
       assert.isAbove(turns, 4)
       const whole = Overlay.paint(large, stripes, { palette: Palette.surface })

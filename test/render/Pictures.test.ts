@@ -90,33 +90,30 @@ const pixels = (bytes: Uint8Array) =>
   })
 
 describe("the pictures in docs", () => {
-  it.live(
-    "are what the code draws",
-    () =>
-      Effect.gen(function* () {
-        const made = yield* make
-        for (const [name, picture] of Object.entries(made)) {
-          const path = `${root}docs/images/${name}`
-          const bytes = yield* encode(name, picture)
-          if (update) writeFileSync(path, bytes)
-          assert.isTrue(existsSync(path), `${name} is missing: run this test with UPDATE_PICTURES=1`)
-          assert.isBelow(statSync(path).size, 200_000, name)
-          const stored = yield* pixels(readFileSync(path))
-          const now = yield* pixels(bytes)
-          assert.deepStrictEqual([stored.width, stored.height], [now.width, now.height], name)
-          let sum = 0
-          let far = 0
-          for (let i = 0; i < now.data.length; i++) {
-            const apart = Math.abs(now.data[i]! - stored.data[i]!)
-            sum += apart
-            if (apart > 48) far++
-          }
-          const hint = `${name} is not what the code draws: look at it, and run this test with UPDATE_PICTURES=1`
-          assert.isBelow(sum / now.data.length, 1.5, hint)
-          assert.isBelow(far / now.data.length, 0.005, hint)
+  it.live("are what the code draws", () =>
+    Effect.gen(function* () {
+      const made = yield* make
+      for (const [name, picture] of Object.entries(made)) {
+        const path = `${root}docs/images/${name}`
+        const bytes = yield* encode(name, picture)
+        if (update) writeFileSync(path, bytes)
+        assert.isTrue(existsSync(path), `${name} is missing: run this test with UPDATE_PICTURES=1`)
+        assert.isBelow(statSync(path).size, 200_000, name)
+        const stored = yield* pixels(readFileSync(path))
+        const now = yield* pixels(bytes)
+        assert.deepStrictEqual([stored.width, stored.height], [now.width, now.height], name)
+        let sum = 0
+        let far = 0
+        for (let i = 0; i < now.data.length; i++) {
+          const apart = Math.abs(now.data[i]! - stored.data[i]!)
+          sum += apart
+          if (apart > 48) far++
         }
-      }).pipe(Effect.provide(environment)),
-    60_000
+        const hint = `${name} is not what the code draws: look at it, and run this test with UPDATE_PICTURES=1`
+        assert.isBelow(sum / now.data.length, 1.5, hint)
+        assert.isBelow(far / now.data.length, 0.005, hint)
+      }
+    }).pipe(Effect.provide(environment))
   )
 
   it("all stand in docs/pictures.md", () => {

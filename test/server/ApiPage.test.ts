@@ -1,21 +1,23 @@
 /** The page that describes the API, in a real Chromium: nothing of it comes from elsewhere. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { Browser, executablePath } from "../page/support.ts"
+import { hangs } from "../support/Eventually.ts"
+import * as Needs from "../support/Needs.ts"
+import * as Warm from "../support/Warm.ts"
 import { serve } from "./support.ts"
 
 describe("/docs", () => {
-  it.live.skipIf(executablePath === undefined)(
+  it.live.skipIf(Needs.chromium === undefined)(
     "describes every route, asks only this server, and lets a reader try one",
     () =>
       Effect.gen(function* () {
         const { url } = yield* serve()
-        const browser = yield* Browser
+        const browser = yield* Warm.browser
         const asked = new Set<string>()
         const complaints: Array<string> = []
         yield* Effect.promise(async () => {
           const context = await browser.newContext({ viewport: { width: 1280, height: 800 } })
-          context.setDefaultTimeout(20_000)
+          context.setDefaultTimeout(hangs / 2)
           const page = await context.newPage()
           page.on("request", (request) => {
             const { origin, protocol } = new URL(request.url())
@@ -34,7 +36,6 @@ describe("/docs", () => {
         })
         assert.deepStrictEqual([...asked], [url])
         assert.deepStrictEqual(complaints, [])
-      }).pipe(Effect.scoped, Effect.provide(Browser.layer)),
-    60_000
+      }).pipe(Effect.scoped)
   )
 })

@@ -4,7 +4,8 @@ import { request as send } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Fixtures } from "effect-segformer/testing"
-import { ask, serve, until } from "./support.ts"
+import { eventually } from "../support/Eventually.ts"
+import { ask, serve } from "./support.ts"
 
 const head = (length: number, more = "") =>
   `POST /v1/segment HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${length}\r\n${more}\r\n`
@@ -35,7 +36,7 @@ describe("a body", () => {
       const image = Fixtures.image
       const halves = [image.subarray(0, 100), image.subarray(100, 101), image.subarray(101)]
       const first = yield* talk(port, [head(image.length), ...halves])
-      yield* until(() => first.received() !== "")
+      yield* eventually(() => first.received() !== "")
       assert.match(first.received(), /^HTTP\/1\.1 200 /)
       first.end()
       const status = yield* Effect.callback<number | undefined>((resume) => {
@@ -81,13 +82,13 @@ describe("a body", () => {
     Effect.gen(function* () {
       const { port } = yield* serve()
       const waiting = yield* talk(port, [head(Fixtures.image.length, "expect: 100-continue\r\n")])
-      yield* until(() => waiting.received() !== "")
+      yield* eventually(() => waiting.received() !== "")
       assert.match(waiting.received(), /^HTTP\/1\.1 100 Continue/)
       waiting.end()
       // What is too large is not asked for.
       const small = yield* serve(undefined, { maxBytes: 1000 })
       const refused = yield* talk(small.port, [head(200_000, "expect: 100-continue\r\n")])
-      yield* until(() => refused.received() !== "")
+      yield* eventually(() => refused.received() !== "")
       assert.match(refused.received(), /^HTTP\/1\.1 413 /)
       refused.end()
     }).pipe(Effect.scoped)

@@ -5,7 +5,8 @@ import { InferenceFailed, ModelLoading } from "effect-segformer"
 import { LabelPng } from "effect-segformer/mask"
 import { CogDialect } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
-import { ask, gate, jsonBody, serve, until } from "./support.ts"
+import { eventually } from "../support/Eventually.ts"
+import { ask, gate, jsonBody, serve } from "./support.ts"
 
 const dialects = [CogDialect.make()]
 const dataUrl = (bytes: Uint8Array) => `data:image/png;base64,${Buffer.from(bytes).toString("base64")}`
@@ -42,7 +43,7 @@ describe("the dialect cog", () => {
       const { entered, open, predict } = gate()
       const { url } = yield* serve(predict, { dialects, concurrency: 2 })
       const first = yield* Effect.forkChild(ask(`${url}/predictions/a`, put))
-      yield* until(() => entered() === 1)
+      yield* eventually(() => entered() === 1)
       const again = yield* ask(`${url}/predictions/a`, put)
       assert.deepStrictEqual([again.status, again.json["status"]], [202, "processing"])
       open()
@@ -58,14 +59,14 @@ describe("the dialect cog", () => {
       const { entered, predict } = gate()
       const { url } = yield* serve(predict, { dialects, concurrency: 1, queue: 0 })
       const first = yield* Effect.forkChild(ask(`${url}/predictions/a`, put))
-      yield* until(() => entered() === 1)
+      yield* eventually(() => entered() === 1)
       const cancel = yield* ask(`${url}/predictions/a/cancel`, { method: "POST" })
       assert.strictEqual(cancel.status, 200)
       assert.strictEqual((yield* Fiber.join(first)).json["status"], "canceled")
       assert.strictEqual((yield* ask(`${url}/predictions/a/cancel`, { method: "POST" })).status, 404)
 
       const second = yield* Effect.forkChild(ask(`${url}/predictions/b`, put))
-      yield* until(() => entered() === 2)
+      yield* eventually(() => entered() === 2)
       assert.strictEqual((yield* ask(`${url}/health-check`)).json["status"], "BUSY")
       yield* Fiber.interrupt(second)
       let state: unknown
@@ -78,7 +79,7 @@ describe("the dialect cog", () => {
       const { entered, open, predict } = gate()
       const busy = yield* serve(predict, { dialects, concurrency: 1, queue: 0 })
       const first = yield* Effect.forkChild(ask(`${busy.url}/predictions`, jsonBody({ input })))
-      yield* until(() => entered() === 1)
+      yield* eventually(() => entered() === 1)
       const refused = yield* ask(`${busy.url}/predictions`, jsonBody({ input }))
       assert.strictEqual(refused.status, 409)
       assert.match(String(refused.json["detail"]), /queue is full/)

@@ -132,7 +132,7 @@ describe("make", () => {
             const { active, authorize, jobEnded } = yield* Companions.make({ client: NodeHttp.layer() }).pipe(
               Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env }))
             )
-            const { url } = yield* SegFormerServer.make({ port: 0, authorize }).pipe(
+            const { url } = yield* SegFormerServer.make({ port: 0, page: false, authorize }).pipe(
               Effect.provide([
                 SharpCodec.layer,
                 SegFormerTest.layer(() => Effect.succeed(Fixtures.prediction))

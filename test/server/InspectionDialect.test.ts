@@ -258,7 +258,7 @@ describe("POST /upload/batch", () => {
 
   it.live("refuses more images or bytes than it takes, and none", () =>
     Effect.gen(function* () {
-      const { url } = yield* serve(undefined, { maxImages: 2, maxBatchBytes: 60_000 })
+      const { url } = yield* serve(undefined, { maxImages: 2, maxRequestBytes: 60_000 })
       const file = ["a.png", Fixtures.image] as const
       const many = yield* ask(`${url}/upload/batch`, form("images", file, file, file))
       assert.deepStrictEqual(

@@ -1,18 +1,14 @@
 /** `/v1/jobs` over a real socket and a real folder: done once, whatever happens meanwhile. */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Redacted } from "effect"
 import { ServiceUnavailable } from "effect-segformer"
 import { Fixtures } from "effect-segformer/testing"
 import { unzipSync } from "fflate"
+import { eventually } from "../support/Eventually.ts"
+import * as Folder from "../support/Folder.ts"
 import { ask, form, type Json, type Predict, serve } from "./support.ts"
-
-const temporary = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "segformer-jobs-test-"))),
-  (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
-)
 
 const submit = (url: string, names: ReadonlyArray<string>, headers: Record<string, string> = {}) =>
   ask(`${url}/v1/jobs`, {
@@ -23,11 +19,13 @@ const submit = (url: string, names: ReadonlyArray<string>, headers: Record<strin
 /** Asks until the job is over. */
 const over = (url: string, jobId: unknown, headers: Record<string, string> = {}): Effect.Effect<Json> =>
   Effect.gen(function* () {
-    for (;;) {
-      const { json } = yield* ask(`${url}/v1/jobs/${String(jobId)}`, { headers })
-      if (json["status"] !== "queued" && json["status"] !== "running") return json
-      yield* Effect.sleep("20 millis")
-    }
+    const status = Effect.map(ask(`${url}/v1/jobs/${String(jobId)}`, { headers }), ({ json }) => json)
+    let job: Json = {}
+    yield* eventually(async () => {
+      job = await Effect.runPromise(status)
+      return job["status"] !== "queued" && job["status"] !== "running"
+    }, "the job to be over")
+    return job
   })
 
 const statuses = ({ images }: Json) =>
@@ -56,7 +54,9 @@ describe("jobs", () => {
       assert.strictEqual(taken.headers.get("retry-after"), "1")
       const job = yield* over(url, id)
       assert.deepInclude(job, { status: "succeeded", total: 2, done: 2, failed: 0, model: "test" })
-      assert.isAbove(Date.parse(String(job["expiresAt"])), Date.now() + 3_600_000)
+      // Kept for a day.
+      const [created, expires] = [job["createdAt"], job["expiresAt"]].map((at) => Date.parse(String(at)))
+      assert.isAtLeast(expires! - created!, 24 * 3_600_000)
 
       const direct = yield* ask(`${url}/v1/segment`, {
         method: "POST",
@@ -126,11 +126,11 @@ describe("jobs", () => {
 
   it.live("can be cancelled: what is under way is let go, what is done stays", () =>
     Effect.gen(function* () {
-      const { calls, predict } = held()
+      const { calls, go, predict } = held()
       const { url } = yield* serve(predict)
       const { json } = yield* submit(url, ["a.png", "b.png"])
       const place = `${url}/v1/jobs/${String(json["jobId"])}`
-      while (calls() === 0) yield* Effect.sleep("10 millis")
+      yield* eventually(() => calls() > 0)
       assert.strictEqual((yield* ask(`${place}/result`)).status, 409)
       const cancelled = yield* ask(place, { method: "DELETE" })
       assert.strictEqual(cancelled.json["status"], "cancelled")
@@ -138,16 +138,19 @@ describe("jobs", () => {
         [0, "a.png", "cancelled"],
         [1, "b.png", "cancelled"]
       ])
-      yield* Effect.sleep("50 millis")
-      assert.strictEqual(calls(), 1)
       assert.strictEqual((yield* ask(place, { method: "DELETE" })).json["status"], "cancelled")
       assert.strictEqual((yield* ask(`${place}/images/0`)).status, 409)
+      // The next job is done, and nothing of the cancelled one was begun before it.
+      yield* go
+      const next = yield* submit(url, ["c.png"])
+      assert.deepInclude(yield* over(url, next.json["jobId"]), { status: "succeeded", done: 1 })
+      assert.strictEqual(calls(), 2)
     })
   )
 
   it.live("survive a restart: what is done is not done again", () =>
     Effect.gen(function* () {
-      const folder = yield* temporary
+      const folder = yield* Folder.folder()
       let calls = 0
       const done = () => calls
       const twice: Predict = () => (++calls === 2 ? Effect.never : Effect.succeed(Fixtures.prediction))
@@ -155,16 +158,16 @@ describe("jobs", () => {
         Effect.gen(function* () {
           const { url } = yield* serve(twice, { jobs: { folder } })
           const { json } = yield* submit(url, ["a.png", "b.png"])
-          while (done() < 2) yield* Effect.sleep("10 millis")
+          yield* eventually(() => done() === 2)
           return String(json["jobId"])
         })
       )
       // What a crash leaves: half a file, half a job.
-      writeFileSync(join(folder, id, "1.json.abcd.new"), "{")
+      writeFileSync(join(folder, id, ".segformer-0123456789abcdef.part"), "{")
       const { url } = yield* serve(twice, { jobs: { folder } })
       assert.deepInclude(yield* over(url, id), { status: "succeeded", done: 2 })
       assert.strictEqual(done(), 3)
-      assert.notInclude(readdirSync(join(folder, id)).join(), ".new")
+      assert.notInclude(readdirSync(join(folder, id)).join(), ".part")
     })
   )
 
@@ -192,26 +195,18 @@ describe("jobs", () => {
 
   it.live("are gone once their time is over, and leave nothing", () =>
     Effect.gen(function* () {
-      const folder = yield* temporary
+      const folder = yield* Folder.folder()
       const { url } = yield* serve(undefined, { jobs: { folder, keepFor: "200 millis" } })
       const { json } = yield* submit(url, ["a.png"])
       const place = `${url}/v1/jobs/${String(json["jobId"])}`
-      let status = 200
-      while (status === 200) {
-        yield* Effect.sleep("100 millis")
-        status = (yield* ask(place)).status
-      }
-      assert.strictEqual(status, 404)
-      assert.deepStrictEqual(
-        readdirSync(folder).filter((name) => name !== "lock"),
-        []
-      )
+      yield* eventually(() => fetch(place).then(({ status }) => status === 404), "the job to expire")
+      yield* eventually(() => readdirSync(folder).every((name) => name === "lock"), "its files to go")
     })
   )
 
   it.live("say what is wrong with a request", () =>
     Effect.gen(function* () {
-      const { url } = yield* serve(undefined, { jobs: { maxBytes: 10 } })
+      const { url } = yield* serve(undefined, { jobs: { maxStoredBytes: 10 } })
       const errorOf = ({ json }: { readonly json: Json }) => (json["error"] as Json)["tag"]
       assert.strictEqual(errorOf(yield* submit(url, [])), "BadRequest")
       assert.strictEqual(errorOf(yield* submit(url, ["a.png"])), "InsufficientStorage")
@@ -227,7 +222,7 @@ describe("jobs", () => {
 
   it.live("are refused a folder that another server works on", () =>
     Effect.gen(function* () {
-      const folder = yield* temporary
+      const folder = yield* Folder.folder()
       yield* serve(undefined, { jobs: { folder } })
       const error = yield* Effect.flip(serve(undefined, { jobs: { folder } }))
       assert.strictEqual(error._tag, "CannotKeepJobs")

@@ -5,7 +5,8 @@ import { HttpServerResponse } from "effect/http"
 import { type Dialect, InspectionDialect, SegFormerServer } from "effect-segformer/server"
 import { SharpCodec } from "effect-segformer/sharp"
 import { SegFormerTest } from "effect-segformer/testing"
-import { ask, fixture, gate, serve, until, upload } from "./support.ts"
+import { eventually } from "../support/Eventually.ts"
+import { ask, fixture, gate, serve, upload } from "./support.ts"
 
 /** A connection that sends what it is told, and collects what comes until the other side closes. */
 const raw = (
@@ -43,7 +44,7 @@ describe("too much at once", () => {
           { concurrency: 5 }
         )
       )
-      yield* until(() => entered() === 2)
+      yield* eventually(() => entered() === 2)
       const state = yield* ask(`${url}/api/status`)
       assert.deepInclude(state.json, { requests_present: 5, images_in_work: 2 })
 
@@ -77,10 +78,10 @@ describe("too much at once", () => {
         maxBytes: 100_000
       })
       const first = yield* Effect.forkChild(upload(url))
-      yield* until(() => entered() === 1)
+      yield* eventually(() => entered() === 1)
       const large = yield* raw(port)
       large.socket.write(head(59_000))
-      yield* until(() => large.received() !== "")
+      yield* eventually(() => large.received() !== "")
       assert.match(large.received(), /^HTTP\/1\.1 503 /)
       open()
       yield* Fiber.join(first)
@@ -94,7 +95,7 @@ describe("too much at once", () => {
       const { entered, open, predict } = gate()
       const { url } = yield* serve(predict, { concurrency: 1, queue: 1 })
       const leaving = yield* Effect.forkChild(Effect.all([upload(url), upload(url)], { concurrency: 2 }))
-      yield* until(() => entered() === 1)
+      yield* eventually(() => entered() === 1)
       yield* Fiber.interrupt(leaving)
       let present = 2
       while (present > 0) present = Number((yield* ask(`${url}/api/status`)).json["requests_present"])
@@ -113,11 +114,11 @@ describe("too slow", () => {
         `${head(5000)}--x\r\ncontent-disposition: form-data; name="image"; filename="a.png"\r\n\r\n`
       )
       const drip = setInterval(() => slow.socket.write("x"), 50)
-      yield* until(() => slow.received() !== "")
+      yield* eventually(() => slow.received() !== "")
       clearInterval(drip)
       assert.match(slow.received(), /^HTTP\/1\.1 408 /)
       assert.match(slow.received(), /did not arrive within 300ms/)
-      yield* until(slow.closed)
+      yield* eventually(slow.closed)
       assert.strictEqual((yield* ask(`${url}/api/status`)).json["requests_present"], 0)
     }).pipe(Effect.scoped)
   )
@@ -128,7 +129,7 @@ describe("too slow", () => {
       const slow = yield* raw(port)
       slow.socket.write("GET /health HTTP/1.1\r\nhost: localhost\r\n")
       const drip = setInterval(() => slow.socket.write("x: y\r\n"), 50)
-      yield* until(slow.closed)
+      yield* eventually(slow.closed)
       clearInterval(drip)
       assert.match(slow.received(), /^(HTTP\/1\.1 408 |$)/)
     }).pipe(Effect.scoped)
@@ -165,8 +166,8 @@ describe("too slow", () => {
       const reader = yield* raw(port)
       reader.socket.pause()
       reader.socket.write("GET /endless HTTP/1.1\r\nhost: localhost\r\n\r\n")
-      yield* until(() => begun)
-      yield* until(() => ended)
+      yield* eventually(() => begun)
+      yield* eventually(() => ended)
     }).pipe(Effect.scoped)
   )
 })

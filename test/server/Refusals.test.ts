@@ -10,7 +10,8 @@ import {
 } from "effect-segformer"
 import { Dialects } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
-import { type Answer, ask, form, gate, jsonBody, serve, until } from "./support.ts"
+import { eventually } from "../support/Eventually.ts"
+import { type Answer, ask, form, gate, jsonBody, serve } from "./support.ts"
 
 const encode = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64")
 const raw = (bytes: Uint8Array, type = "application/octet-stream"): RequestInit => ({
@@ -243,7 +244,7 @@ describe.each(Object.entries(cases))(
     it.live("says what is wrong with a request, and stays up", () =>
       Effect.gen(function* () {
         const dialects = yield* Dialects.load([name])
-        const { url } = yield* serve(undefined, { dialects, maxBytes: 20_000, maxBatchBytes: 2_000_000 })
+        const { url } = yield* serve(undefined, { dialects, maxBytes: 20_000, maxRequestBytes: 2_000_000 })
         for (const [what, [init, status, says, where = path]] of Object.entries(malformed)) {
           check(yield* ask(url + where, init), status, says, what)
         }
@@ -278,7 +279,7 @@ describe.each(Object.entries(cases))(
         const dialects = yield* Dialects.load([name])
         const { url } = yield* serve(predict, { dialects, concurrency: 1, queue: 0 })
         const first = yield* Effect.forkChild(ask(url + path, request(Fixtures.image)))
-        yield* until(() => entered() === 1)
+        yield* eventually(() => entered() === 1)
         const refused = yield* ask(url + path, request(Fixtures.image))
         check(refused, busy, /queue is full/, "busy")
         assert.isAtLeast(Number(refused.headers.get("retry-after")), 1)

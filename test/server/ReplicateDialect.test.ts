@@ -5,7 +5,8 @@ import { InferenceFailed } from "effect-segformer"
 import { LabelPng } from "effect-segformer/mask"
 import { ReplicateDialect } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
-import { ask, gate, type Json, jsonBody, serve, until } from "./support.ts"
+import { eventually } from "../support/Eventually.ts"
+import { ask, gate, type Json, jsonBody, serve } from "./support.ts"
 
 const dialects = [ReplicateDialect.make()]
 const dataUrl = (bytes: Uint8Array) => `data:image/png;base64,${Buffer.from(bytes).toString("base64")}`
@@ -32,7 +33,7 @@ describe("the dialect replicate", () => {
       assert.deepInclude(submitted.json, { status: "processing", output: null, version: "test" })
       const { get } = urlsOf(submitted.json)
       assert.strictEqual(get, `${url}/v1/predictions/${String(submitted.json["id"])}`)
-      yield* until(() => entered() === 1)
+      yield* eventually(() => entered() === 1)
       assert.strictEqual((yield* ask(get)).json["status"], "processing")
       open()
       const { error, metrics, output, status } = yield* over(get)
@@ -65,7 +66,7 @@ describe("the dialect replicate", () => {
       const { entered, predict } = gate()
       const { url } = yield* serve(predict, { dialects, concurrency: 1, queue: 0 })
       const first = yield* ask(`${url}/v1/predictions`, submission())
-      yield* until(() => entered() === 1)
+      yield* eventually(() => entered() === 1)
       const refused = yield* ask(`${url}/v1/predictions`, submission())
       assert.strictEqual(refused.status, 429)
       assert.match(String(refused.json["detail"]), /queue is full/)

@@ -26,7 +26,7 @@ describe("the result cache", () => {
   it.live("saves the model a second run, in every form and every dialect", () =>
     Effect.gen(function* () {
       const { predict, runs } = counting()
-      const { url } = yield* serve(predict, { cacheBytes: 1_000_000 })
+      const { url } = yield* serve(predict, { maxCacheBytes: 1_000_000 })
       const answers: Array<string> = []
       for (const accept of ["application/json", "application/json", "image/png", "text/csv"]) {
         const [path, init] = image()
@@ -47,7 +47,7 @@ describe("the result cache", () => {
       const here = counting()
       const there = counting()
       const { url } = yield* serve(here.predict, {
-        cacheBytes: 1_000_000,
+        maxCacheBytes: 1_000_000,
         models: { other: Transport.layer({ name: "test", predict: there.predict }) }
       })
       for (const query of ["", "?model=other", "", "?model=other"]) {
@@ -62,7 +62,7 @@ describe("the result cache", () => {
     Effect.gen(function* () {
       const { predict, runs } = counting()
       // An entry takes the 1,536 pixels and 4 kB.
-      const { url } = yield* serve(predict, { cacheBytes: 12_000 })
+      const { url } = yield* serve(predict, { maxCacheBytes: 12_000 })
       const send = (n: number) => {
         const [path, init] = image(variant(n))
         return ask(url + path, init)
@@ -81,7 +81,7 @@ describe("the result cache", () => {
   it.live("keeps no failures, and is off unless it is asked for", () =>
     Effect.gen(function* () {
       const { predict, runs } = counting()
-      const { url } = yield* serve(predict, { cacheBytes: 1_000_000 })
+      const { url } = yield* serve(predict, { maxCacheBytes: 1_000_000 })
       const broken = image(new TextEncoder().encode("no image"))
       for (let n = 0; n < 2; n++) assert.strictEqual((yield* ask(url + broken[0], broken[1])).status, 400)
       const without = yield* serve(predict)

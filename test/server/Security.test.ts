@@ -38,6 +38,8 @@ describe("a server without tokens", () => {
           "localhost",
           "LOCALHOST:80",
           `[::1]:${port}`,
+          `[::ffff:127.0.0.1]:${port}`,
+          "[0:0:0:0:0:ffff:7fff:1]",
           "app.localhost:1"
         ]) {
           assert.match(yield* get(host), /^HTTP\/1\.1 200 /, host)
@@ -46,7 +48,10 @@ describe("a server without tokens", () => {
           "evil.example",
           "127.0.0.1.evil.example",
           "localhost.evil.example:8080",
-          "10.0.0.1"
+          "10.0.0.1",
+          "[::ffff:10.0.0.1]",
+          // An address like any other, however much of it looks like a loopback.
+          "[::ffff:7f00:3fff:63e1:ff9b]"
         ]) {
           for (const path of ["/v1/models", "/v1/jobs", "/metrics", "/api/model/current"]) {
             const answer = yield* get(host, path)
@@ -116,7 +121,7 @@ describe("a server with tokens", () => {
 
   it.live("says how to ask, and tells what may be seen by all", () =>
     Effect.gen(function* () {
-      const { url } = yield* serve(fixture, { tokens })
+      const { url } = yield* serve(fixture, { tokens, page: true })
       const { headers, json } = yield* ask(`${url}/v1/models`)
       assert.strictEqual(headers.get("www-authenticate"), "Bearer")
       assert.match(JSON.stringify(json), /"tag":"Unauthorized".*Authorization: Bearer/)
@@ -197,7 +202,7 @@ describe("a server with tokens", () => {
           return span
         }
       })
-      const { url } = yield* SegFormerServer.make({ port: 0, tokens }).pipe(
+      const { url } = yield* SegFormerServer.make({ port: 0, page: false, tokens }).pipe(
         Effect.provide(Layer.mergeAll(SharpCodec.layer, SegFormerTest.layer(fixture), log)),
         Effect.provideService(Tracer.Tracer, tracer)
       )
@@ -239,7 +244,7 @@ describe("a server without tokens", () => {
 describe("every answer", () => {
   it.live("keeps browsers from guessing, framing and leaking, whatever its status", () =>
     Effect.gen(function* () {
-      const { port, url } = yield* serve(fixture, { tokens })
+      const { port, url } = yield* serve(fixture, { tokens, page: true })
       const asked: ReadonlyArray<readonly [string, RequestInit, number]> = [
         ["/", {}, 200],
         ["/health", {}, 200],

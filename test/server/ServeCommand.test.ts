@@ -1,26 +1,21 @@
 /** `segformer serve` in a process of its own: its models, tokens, telemetry and cache, as an operator sets them. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, type Scope } from "effect"
+import { Effect } from "effect"
 import { Fixtures } from "effect-segformer/testing"
 import { run, type RunOptions, start } from "../support/Command.ts"
+import { eventually } from "../support/Eventually.ts"
+import { folder } from "../support/Folder.ts"
 import { http } from "../support/TestServer.ts"
-import { ask, until } from "./support.ts"
+import { ask } from "./support.ts"
 
 const serving = Effect.fnUntraced(function* (args: ReadonlyArray<string>, options?: RunOptions) {
   const running = yield* start(["serve", "--port", "0", ...args], options)
-  yield* until(() => / at http:\/\/\S+/.test(running.stderr()) || running.process.exitCode !== null)
+  yield* eventually(() => / at http:\/\/\S+/.test(running.stderr()) || running.process.exitCode !== null)
   const url = / at (http:\/\/\S+)/.exec(running.stderr())?.[1]
   assert.isDefined(url, running.stderr())
   return { running, url: url ?? "" }
 })
-
-const folder: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "segformer-serve-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-)
 
 const secret = "a-token-that-nobody-guesses"
 const image = (headers: Record<string, string> = {}): RequestInit => ({
@@ -59,8 +54,7 @@ describe("segformer serve", () => {
 
   it.live("takes tokens from a file and from the environment, and flags from the environment", () =>
     Effect.gen(function* () {
-      const path = join(yield* folder, "tokens.txt")
-      writeFileSync(path, `# people\nfirst-token\n\n${secret}\n`)
+      const path = join(yield* folder({ "tokens.txt": `# people\nfirst-token\n\n${secret}\n` }), "tokens.txt")
       const { running, url } = yield* serving(["--token-file", path], {
         env: { SEGFORMER_SERVE_TOKENS: "third-token, fourth-token", SEGFORMER_SERVE_HOST: "0.0.0.0" }
       })
@@ -77,34 +71,30 @@ describe("segformer serve", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live(
-    "does not start where that would be unsafe or unclear",
-    () =>
-      Effect.gen(function* () {
-        const empty = join(yield* folder, "empty.txt")
-        writeFileSync(empty, "# nobody yet\n")
-        const cases: ReadonlyArray<readonly [ReadonlyArray<string>, Record<string, string>, RegExp]> = [
-          [["--host", "0.0.0.0"], {}, /let anyone in.*--token-file.*--allow-anyone/],
-          [["--token-file", "/nowhere/tokens"], {}, /cannot read the tokens in \/nowhere\/tokens/],
-          [["--token-file", empty], {}, /there is no token in/],
-          [["--model", "a=x", "--model", "a=y"], {}, /two models are called a/],
-          [["--url", "http://127.0.0.1:1", "--model", "x"], {}, /not both/],
-          [[], { SEGFORMER_SERVE_PORT: "70000" }, /--port/],
-          [
-            [],
-            { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" },
-            /OTEL_EXPORTER_OTLP_PROTOCOL/
-          ]
+  it.live("does not start where that would be unsafe or unclear", () =>
+    Effect.gen(function* () {
+      const empty = join(yield* folder({ "empty.txt": "# nobody yet\n" }), "empty.txt")
+      const cases: ReadonlyArray<readonly [ReadonlyArray<string>, Record<string, string>, RegExp]> = [
+        [["--host", "0.0.0.0"], {}, /let anyone in.*--token-file.*--allow-anyone/],
+        [["--token-file", "/nowhere/tokens"], {}, /cannot read the tokens in \/nowhere\/tokens/],
+        [["--token-file", empty], {}, /there is no token in/],
+        [["--model", "a=x", "--model", "a=y"], {}, /two models are called a/],
+        [["--url", "http://127.0.0.1:1", "--model", "x"], {}, /not both/],
+        [[], { SEGFORMER_SERVE_PORT: "70000" }, /--port/],
+        [
+          [],
+          { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" },
+          /OTEL_EXPORTER_OTLP_PROTOCOL/
         ]
-        const ended = yield* Effect.forEach(cases, ([args, env]) => run(["serve", ...args], { env }), {
-          concurrency: 2
-        })
-        for (const [index, { code, stderr }] of ended.entries()) {
-          assert.strictEqual(code, 2, stderr)
-          assert.match(stderr, cases[index]![2])
-        }
-      }).pipe(Effect.scoped),
-    30_000
+      ]
+      const ended = yield* Effect.forEach(cases, ([args, env]) => run(["serve", ...args], { env }), {
+        concurrency: 2
+      })
+      for (const [index, { code, stderr }] of ended.entries()) {
+        assert.strictEqual(code, 2, stderr)
+        assert.match(stderr, cases[index]![2])
+      }
+    }).pipe(Effect.scoped)
   )
 
   it.live(

@@ -5,10 +5,11 @@ import { Effect, Fiber, Redacted, Result, Schema } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
 import { Transport } from "effect-segformer"
-import { Coco, GeoJson, LabelPng } from "effect-segformer/mask"
+import { Coco, Exports, GeoJson, LabelPng, Npy, Yolo } from "effect-segformer/mask"
 import { ApiError, Dialects, SegFormerApi } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
-import { ask, form, gate, rawGet, serve, until, upload, type Predict } from "./support.ts"
+import { eventually } from "../support/Eventually.ts"
+import { ask, form, gate, rawGet, serve, upload, type Predict } from "./support.ts"
 
 const raw = (accept?: string, body = Fixtures.image): RequestInit => ({
   method: "POST",
@@ -118,6 +119,17 @@ describe("POST /v1/segment", () => {
       assert.strictEqual(Schema.decodeUnknownSync(Coco.Dataset)(coco.json).annotations.length, 3)
       const csv = yield* get("text/csv")
       assert.strictEqual(csv.body.toString().trim().split("\r\n").length, 4)
+      // Every format of export is an answer, and its file says what it is.
+      for (const name of Exports.names) {
+        const { mediaType } = Exports.formats[name]
+        const answer = yield* get(mediaType)
+        assert.strictEqual(answer.status, 200, name)
+        assert.strictEqual(answer.headers.get("content-type")?.split(";")[0], mediaType)
+      }
+      const npy = yield* get("application/x-npy")
+      assert.deepStrictEqual(Result.getOrThrow(Npy.toLabelMap(npy.body)).data, Fixtures.labelMap.data)
+      const yolo = yield* get("text/x-yolo")
+      assert.strictEqual(Result.getOrThrow(Yolo.decode(yolo.body.toString(), 48, 32)).length, 3)
       const preferred = yield* get("application/json;q=0.5, text/*;q=0.8, */*;q=0.1")
       assert.match(preferred.headers.get("content-type") ?? "", /^text\/csv/)
       const none = yield* get("video/mp4")
@@ -181,7 +193,7 @@ describe("POST /v1/segment", () => {
         Effect.forkChild(ask(`${narrow.url}/v1/segment`, raw()))
       )
       const other = yield* Effect.forkChild(upload(narrow.url))
-      yield* until(() => entered() === 2)
+      yield* eventually(() => entered() === 2)
       yield* Effect.sleep("30 millis")
       assert.strictEqual(entered(), 2)
       open()
@@ -336,11 +348,8 @@ describe("what the contract describes", () => {
       const { post } = spec.paths["/v1/segment"]
       assert.sameMembers(Object.keys(post.responses["200"].content), [
         "application/json",
-        "image/png",
         "application/octet-stream",
-        "application/geo+json",
-        "application/vnd.coco+json",
-        "text/csv"
+        ...Exports.names.map((name) => Exports.formats[name].mediaType)
       ])
       assert.sameMembers(Object.keys(post.requestBody.content), [
         "application/octet-stream",

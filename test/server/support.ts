@@ -5,19 +5,20 @@ import { type Prediction, type SegmentationError, Transport } from "effect-segfo
 import { SegFormerServer, type SegFormerServerOptions, type StartError } from "effect-segformer/server"
 import { SharpCodec } from "effect-segformer/sharp"
 import { Fixtures } from "effect-segformer/testing"
+import * as contract from "./contract.ts"
 
 export type Predict = Parameters<typeof Transport.layer>[0]["predict"]
 
 export const fixture: Predict = () => Effect.succeed(Fixtures.prediction)
 
-/** Serves a function, without retries and without a log. */
+/** Serves a function, without retries, a log, or the page, whose files would be compressed for each server anew. */
 export const serve = (
   predict: Predict = fixture,
   options?: SegFormerServerOptions,
   transport?: Partial<Parameters<typeof Transport.layer>[0]>
 ): Effect.Effect<SegFormerServer["Service"], StartError, Scope.Scope> =>
   Effect.provide(
-    SegFormerServer.make({ port: 0, ...options }),
+    SegFormerServer.make({ port: 0, page: false, ...options }),
     Layer.merge(
       SharpCodec.layer,
       Transport.layer({
@@ -43,16 +44,33 @@ export interface Answer {
   readonly json: Json
 }
 
-/** One request by the platform's own client. */
+/** One request by the platform's own client. What `/v1` answers is compared with its contract. */
 export const ask = (url: string, init?: RequestInit): Effect.Effect<Answer> =>
+  Effect.tap(fetched(url, init), (answer) => contract.check(init?.method ?? "GET", url, answer))
+
+const fetched = (url: string, init?: RequestInit): Effect.Effect<Answer> =>
   Effect.promise(async (signal) => {
     const response = await fetch(url, { ...init, signal })
-    const body = Buffer.from(await response.arrayBuffer())
-    const json: unknown = /json/.test(response.headers.get("content-type") ?? "")
-      ? JSON.parse(body.toString())
-      : {}
-    return { status: response.status, headers: response.headers, body, json: isJson(json) ? json : {} }
+    return answerOf(response.status, response.headers, Buffer.from(await response.arrayBuffer()))
   })
+
+const answerOf = (status: number, headers: Headers, body: Buffer): Answer => {
+  const json: unknown = /json/.test(headers.get("content-type") ?? "") ? JSON.parse(body.toString()) : {}
+  return { status, headers, body, json: isJson(json) ? json : {} }
+}
+
+/** An answer as it came over a socket, with the length of its body among its headers. */
+export const parsed = (bytes: Buffer): Answer => {
+  const end = bytes.indexOf("\r\n\r\n")
+  const [line = "", ...fields] = bytes.toString("latin1", 0, end).split("\r\n")
+  const headers = new Headers(
+    fields.map((field): [string, string] => {
+      const at = field.indexOf(":")
+      return [field.slice(0, at), field.slice(at + 1).trim()]
+    })
+  )
+  return answerOf(Number(line.split(" ")[1]), headers, bytes.subarray(end + 4))
+}
 
 /** A form with files under one part name. */
 export const form = (part: string, ...files: ReadonlyArray<readonly [name: string, bytes: Uint8Array]>) => {
@@ -88,10 +106,6 @@ export const gate = () => {
       )
   }
 }
-
-/** Waits until something holds. */
-export const until = (condition: () => boolean): Effect.Effect<void> =>
-  Effect.suspend(() => (condition() ? Effect.void : Effect.andThen(Effect.sleep(10), until(condition))))
 
 /** A path as it is written: `fetch` would tidy it up. */
 export const rawGet = (port: number, path: string, host = "localhost"): Effect.Effect<string> =>

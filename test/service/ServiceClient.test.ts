@@ -36,6 +36,7 @@ import {
   ServiceUnavailable
 } from "effect-segformer/service"
 import { NodeHttp } from "effect-segformer/service/node"
+import { eventually } from "../support/Eventually.ts"
 import { serve } from "../support/ContractServer.ts"
 import * as TestServer from "../support/TestServer.ts"
 
@@ -359,8 +360,7 @@ describe("ServiceClient: a service that does not", () => {
         })
         const { users } = yield* clientOf(server.url)
         assert.strictEqual((yield* Effect.flip(users.export()))._tag, "ResponseNotDecodable")
-        for (let at = 0; at < 100 && server.sockets.size > 0; at++) yield* Effect.sleep("10 millis")
-        assert.strictEqual(server.sockets.size, 0)
+        yield* eventually(() => server.sockets.size === 0)
       }).pipe(quiet, Effect.scoped)
   )
 
@@ -465,10 +465,9 @@ describe("ServiceClient: policies of a call", () => {
       const server = yield* TestServer.http(() => {})
       const client = yield* clientOf(server.url, { policy: { attemptTimeout: "1 minute" } })
       const fiber = yield* Effect.forkChild(get(client))
-      while (server.requests.length === 0) yield* Effect.sleep("5 millis")
+      yield* eventually(() => server.requests.length > 0)
       yield* Fiber.interrupt(fiber)
-      for (let at = 0; at < 100 && server.sockets.size > 0; at++) yield* Effect.sleep("10 millis")
-      assert.strictEqual(server.sockets.size, 0)
+      yield* eventually(() => server.sockets.size === 0)
     }).pipe(Effect.scoped)
   )
 

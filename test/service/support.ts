@@ -1,9 +1,10 @@
-/** What the tests of this room share: an exchange with a server, attempts made by hand, and what to wait for. */
+/** What the tests of this room share: an exchange with a server, attempts made by hand. */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Effect } from "effect"
 import { FetchHttpClient, type HttpClient } from "effect/http"
 import type { Attempt } from "effect-segformer/policy"
 import { Exchange, type ServiceError } from "effect-segformer/service"
+import * as Eventually from "../support/Eventually.ts"
 import type { TestServer } from "../support/TestServer.ts"
 
 /** Both clients, for what must not depend on which one is used. */
@@ -33,11 +34,8 @@ export const send = (
     exchange.send({ method: "GET", path: "/thing", ...call }, attempt())
   )
 
-/** Waits until it is so, for at most two seconds: what happens on the other side of a socket takes a moment. */
+/** As `eventually` of test/support/Eventually.ts, for those who assert what it gives. */
 export const eventually = (isSo: () => boolean): Effect.Effect<boolean> =>
-  Effect.gen(function* () {
-    for (let i = 0; i < 200 && !isSo(); i++) yield* Effect.sleep("10 millis")
-    return isSo()
-  })
+  Effect.as(Eventually.eventually(isSo), true)
 
 export const text = (answer: Exchange.Answer): string => new TextDecoder().decode(answer.body)

@@ -19,6 +19,8 @@ const setup = async (): Promise<() => void> => {
   await built.write(output)
   await built.close()
   process.env["SEGFORMER_TEST_COMMAND"] = join(folder, "main.js")
+  // Processes that run from sources find there what others have compiled.
+  process.env["NODE_COMPILE_CACHE"] = join(folder, "compiled")
   return () => rmSync(folder, { recursive: true, force: true })
 }
 export default setup

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto"
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import { Effect, type Scope } from "effect"
+import { listening } from "./TestServer.ts"
 
 /** Bytes that repeat with a period no buffer has. */
 const patternBytes = 1_000_003
@@ -75,31 +76,13 @@ export const make = (
 ): Effect.Effect<FileServer, never, Scope.Scope> =>
   Effect.gen(function* () {
     const requests: Array<IncomingHttpHeaders> = []
-    const sockets = new Set<Socket>()
     const server = createServer((request, response) => {
       const turn = turns[requests.length] ?? turns.at(-1) ?? {}
       requests.push(request.headers)
       response.on("error", () => {})
       answer(request.headers, response, size, turn)
     })
-    server.on("connection", (socket) => {
-      sockets.add(socket)
-      socket.on("error", () => {})
-      socket.on("close", () => sockets.delete(socket))
-    })
-    const port = yield* Effect.acquireRelease(
-      Effect.callback<number>((resume) => {
-        server.listen(0, "127.0.0.1", () => {
-          const address = server.address()
-          resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
-        })
-      }),
-      () =>
-        Effect.callback<void>((resume) => {
-          server.close(() => resume(Effect.void))
-          for (const socket of sockets) socket.destroy()
-        })
-    )
+    const { port, sockets } = yield* listening(server)
     return { url: `http://127.0.0.1:${port}`, requests, sockets }
   })
 

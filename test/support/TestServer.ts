@@ -3,7 +3,7 @@
  * descriptions and share no code with the clients.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
-import { createServer as createTcpServer, type Socket } from "node:net"
+import { createServer as createTcpServer, type Server, type Socket } from "node:net"
 import { Effect, type Scope } from "effect"
 
 export interface SeenRequest {
@@ -29,7 +29,6 @@ export type Handler = (request: SeenRequest, response: ServerResponse) => void |
 export const http = (handler: Handler): Effect.Effect<TestServer, never, Scope.Scope> =>
   Effect.gen(function* () {
     const requests: Array<SeenRequest> = []
-    const sockets = new Set<Socket>()
     const server = createServer((request, response) => {
       const chunks: Array<Buffer> = []
       request.on("error", () => {})
@@ -46,12 +45,7 @@ export const http = (handler: Handler): Effect.Effect<TestServer, never, Scope.S
         void handler(seen, response)
       })
     })
-    server.on("connection", (socket) => {
-      sockets.add(socket)
-      socket.on("error", () => {})
-      socket.on("close", () => sockets.delete(socket))
-    })
-    const port = yield* listening(server, sockets)
+    const { port, sockets } = yield* listening(server)
     return { url: `http://127.0.0.1:${port}`, port, requests, sockets }
   })
 
@@ -61,28 +55,36 @@ export const tcp = (
 ): Effect.Effect<TestServer, never, Scope.Scope> =>
   Effect.gen(function* () {
     const requests: Array<SeenRequest> = []
-    const sockets = new Set<Socket>()
     const server = createTcpServer((socket) => {
-      sockets.add(socket)
-      socket.on("error", () => {})
-      socket.on("close", () => sockets.delete(socket))
       socket.once("data", (head: Buffer) => {
         requests.push({ method: "", path: "", headers: {}, body: head })
         handler(socket, head)
       })
     })
-    const port = yield* listening(server, sockets)
+    const { port, sockets } = yield* listening(server)
     return { url: `http://127.0.0.1:${port}`, port, requests, sockets }
   })
 
-type Listening = ReturnType<typeof createTcpServer>
+export interface Listening {
+  readonly port: number
+  /** Open now. */
+  readonly sockets: Set<Socket>
+}
 
-const listening = (server: Listening, sockets: Set<Socket>): Effect.Effect<number, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.callback<number>((resume) => {
+/** Listens on loopback until the scope ends, which breaks what is open. */
+export const listening = (server: Server): Effect.Effect<Listening, never, Scope.Scope> => {
+  const sockets = new Set<Socket>()
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket)
+    socket.on("error", () => {})
+    socket.on("close", () => sockets.delete(socket))
+  })
+  return Effect.acquireRelease(
+    Effect.callback<Listening>((resume) => {
       server.listen(0, "127.0.0.1", () => {
         const address = server.address()
-        resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
+        const port = typeof address === "object" && address !== null ? address.port : 0
+        resume(Effect.succeed({ port, sockets }))
       })
     }),
     () =>
@@ -91,6 +93,7 @@ const listening = (server: Listening, sockets: Set<Socket>): Effect.Effect<numbe
         for (const socket of sockets) socket.destroy()
       })
   )
+}
 
 /** A port on which nobody listens: one that was free a moment ago. */
 export const closedPort: Effect.Effect<number> = Effect.scoped(

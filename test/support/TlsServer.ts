@@ -4,6 +4,7 @@
 import { createServer } from "node:https"
 import type { Socket } from "node:net"
 import { Effect, type Scope } from "effect"
+import { listening } from "./TestServer.ts"
 
 export interface TlsServer {
   /** Such as https://127.0.0.1:41234. */
@@ -18,29 +19,13 @@ export interface TlsServer {
 export const make: Effect.Effect<TlsServer, never, Scope.Scope> = Effect.gen(function* () {
   let connections = 0
   let requests = 0
-  const sockets = new Set<Socket>()
   const server = createServer({ key, cert }, (_, response) => {
     requests++
     response.end("{}")
   })
-  server.on("connection", (socket: Socket) => {
-    connections++
-    sockets.add(socket)
-    socket.on("error", () => {})
-    socket.on("close", () => sockets.delete(socket))
-  })
+  server.on("connection", () => connections++)
   server.on("tlsClientError", (_, socket) => socket.destroy())
-  const listening = Effect.callback<void>((resume) => {
-    server.listen(0, "127.0.0.1", () => resume(Effect.void))
-  })
-  yield* Effect.acquireRelease(listening, () =>
-    Effect.callback<void>((resume) => {
-      server.close(() => resume(Effect.void))
-      for (const socket of sockets) socket.destroy()
-    })
-  )
-  const address = server.address()
-  const port = typeof address === "object" && address !== null ? address.port : 0
+  const { port, sockets } = yield* listening(server)
   return {
     url: `https://127.0.0.1:${port}`,
     get connections() {

@@ -6,7 +6,7 @@ import { Deferred, Effect, Fiber, FileSystem, Result, Stream } from "effect"
 import { LabelMap, LabelPng, Palette } from "effect-segformer/mask"
 import { type Band, LabelFile } from "effect-segformer/tiled"
 import sharp from "sharp"
-import * as LabelTiffFile from "../../src/tiled/LabelTiffFile.ts"
+import * as LabelTiffWriter from "../../src/files/LabelTiffWriter.ts"
 
 const size = { width: 600, height: 530 }
 
@@ -112,7 +112,7 @@ describe("a file of labels", () => {
   it.live("is a BigTIFF where it might pass 4 GiB", () =>
     Effect.gen(function* () {
       const data = ids(255).subarray(0, size.width * 300)
-      const writer = LabelTiffFile.make({ width: size.width, height: 300, depth: 8, colors: undefined }, true)
+      const writer = LabelTiffWriter.make({ width: size.width, height: 300, depth: 8 }, true)
       const file = yield* Effect.promise(async () => {
         const first = await writer.write(data.subarray(0, size.width * 256))
         const second = await writer.write(data.subarray(size.width * 256))

@@ -360,8 +360,11 @@ describe("windows", () => {
         most = Math.max(most, process.memoryUsage().arrayBuffers)
         return { data: new Float32Array(classes * 64 * 64).fill(1), classes, height: 64, width: 64 }
       })
+      const before = process.memoryUsage().arrayBuffers
       yield* Effect.provide(Stream.runDrain(Tiled.segment(picture, { crop: 256, stride: 224 })), transport)
-      assert.isBelow(most, (classes * size.width * size.height * 4) / 10)
+      // Logits of the whole picture take 2,147 MB; 5 above the start were seen, and a hundred times that are allowed,
+      // since what others have left may be collected late.
+      assert.isBelow(most - before, (classes * size.width * size.height * 4) / 4)
     }).pipe(Effect.provide(SharpCodec.layer))
   )
 

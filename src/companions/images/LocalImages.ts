@@ -2,6 +2,7 @@
 import { Clock, Effect, Result } from "effect"
 import { ImageCodec } from "../../image/ImageCodec.ts"
 import type { DependencyMissing } from "../../image/ImageError.ts"
+import * as ImageFormat from "../../image/ImageFormat.ts"
 import type { Image, ImageLimits, SourceError } from "../../image/ImageSource.ts"
 import type { ClassTable } from "../../mask/ClassTable.ts"
 import type { Segmentation } from "../../Segmentation.ts"
@@ -59,14 +60,11 @@ export type LocalError =
 const invalid = (detail: string) => new InputInvalid({ service: "imageProcessing", detail })
 
 /** A picture keeps its type where that can be written. */
-const formats = {
-  jpeg: { format: "jpeg", extension: "jpg", mediaType: "image/jpeg", channels: 3 },
-  webp: { format: "webp", extension: "webp", mediaType: "image/webp", channels: 4 },
-  png: { format: "png", extension: "png", mediaType: "image/png", channels: 4 }
-} as const
-
-const formatOf = (image: Image) =>
-  image.format === "jpeg" || image.format === "webp" ? formats[image.format] : formats.png
+const formatOf = (image: Image) => {
+  const format = image.format === "jpeg" || image.format === "webp" ? image.format : "png"
+  const { endings, mediaType } = ImageFormat.table[format]
+  return { format, extension: endings[0], mediaType, channels: format === "jpeg" ? 3 : 4 } as const
+}
 
 /** What a result of this picture is called. */
 const nameOf = (path: string): string =>

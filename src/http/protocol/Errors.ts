@@ -1,7 +1,7 @@
 /** What failed requests say, in the shapes that servers use for it. */
 import { Effect } from "effect"
 import * as Decode from "../../service/Decode.ts"
-import { type Answer, failure } from "../../service/Exchange.ts"
+import { type Answer, failure, isSuccess, ok as succeeded } from "../../service/Exchange.ts"
 import { ReportedFailure, type ServiceError } from "../../service/ServiceError.ts"
 import type { Health } from "../../Transport.ts"
 import type { ErrorBody, Question } from "./Protocol.ts"
@@ -39,24 +39,19 @@ export const jsonOf = (answer: Answer): unknown => {
 export const read = (answer: Answer): ErrorBody => ({ detail: messageIn(jsonOf(answer)) })
 
 /** An answer whose status is a success and whose content says that it failed. */
-export const reported = (answer: Answer, detail: string | undefined) =>
-  Effect.fail(
-    new ReportedFailure({
-      service: answer.service,
-      requestId: answer.requestId,
-      status: answer.status,
-      detail: detail ?? "it does not say why"
-    })
-  )
-
-export const isSuccess = (answer: Answer): boolean => answer.status >= 200 && answer.status < 300
+export const reported = (answer: Answer, detail: string | undefined): ReportedFailure =>
+  new ReportedFailure({
+    service: answer.service,
+    requestId: answer.requestId,
+    status: answer.status,
+    detail: detail ?? "it does not say why"
+  })
 
 /** The answer if its status is a success, else its error. */
 export const ok = (
   answer: Answer,
   readError: (answer: Answer) => ErrorBody = read
-): Effect.Effect<Answer, ServiceError> =>
-  isSuccess(answer) ? Effect.succeed(answer) : failure(answer, readError(answer))
+): Effect.Effect<Answer, ServiceError> => succeeded(answer, readError)
 
 /** Health by status alone: the whole of 2xx is well, 400 and 5xx are not, another status is a failure. */
 export const healthByStatus = (path: string): Question<Health> => ({

@@ -2,7 +2,7 @@
  * Requests of the Open Inference Protocol: images as tensors of what the model's input wants, one or several in a
  * request, in JSON or as binary tensors behind it.
  */
-import { Effect } from "effect"
+import { Bytes, Effect } from "effect"
 import { HttpBody } from "effect/http"
 import type { ImageCodec } from "../../image/ImageCodec.ts"
 import type { DependencyMissing, ImageError } from "../../image/ImageError.ts"
@@ -79,16 +79,6 @@ const digits = Effect.fnUntraced(function* (tensors: ReadonlyArray<Prepared>) {
   return pieces
 })
 
-const concat = (pieces: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    all.set(piece, at)
-    at += piece.length
-  }
-  return all
-}
-
 export interface CallOptions {
   /** Such as `/v2/models/segformer`. */
   readonly path: string
@@ -114,7 +104,7 @@ export const call = Effect.fnUntraced(function* (
     const fields = JSON.stringify({ id, ...outputs }).slice(1, -1)
     const open = `{${fields},"inputs":[${JSON.stringify(tensor).slice(0, -1)},"data":[`
     const pieces = yield* digits(tensors)
-    const body = concat([encoder.encode(open), ...pieces, encoder.encode("]}]}")])
+    const body = Bytes.concat([encoder.encode(open), ...pieces, encoder.encode("]}]}")])
     return { ...request, body: HttpBody.uint8Array(body, "application/json") }
   }
   const size = tensors.reduce((sum, { data }) => sum + data.byteLength, 0)
@@ -126,7 +116,7 @@ export const call = Effect.fnUntraced(function* (
   // Spaces up to a multiple of 8, so that the server can read the tensor where it lies.
   const head = encoder.encode(json)
   const padding = new Uint8Array((8 - (head.length % 8)) % 8).fill(0x20)
-  const body = concat([
+  const body = Bytes.concat([
     head,
     padding,
     ...tensors.map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))

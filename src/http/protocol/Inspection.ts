@@ -15,22 +15,23 @@
 import { Duration, Effect, Result, Schema } from "effect"
 import type { Image } from "../../image/ImageSource.ts"
 import { type ImageError, UnsupportedImage } from "../../image/ImageError.ts"
-import { type ImageFormat, isWholePng, parse } from "../../image/ImageHeader.ts"
+import type { ImageFormat } from "../../image/ImageFormat.ts"
 import * as ClassTable from "../../mask/ClassTable.ts"
 import type { Palette } from "../../mask/Palette.ts"
 import type { Region } from "../../mask/Region.ts"
 import type { Pictures, Prediction } from "../../Prediction.ts"
-import * as Base64 from "../../service/Base64.ts"
 import * as Decode from "../../service/Decode.ts"
-import { type Answer, failure } from "../../service/Exchange.ts"
+import { type Answer, ok as succeeded } from "../../service/Exchange.ts"
 import * as Multipart from "../../service/Multipart.ts"
 import * as Body from "./Body.ts"
-import { ReportedFailure, type ResponseNotDecodable, type ServiceError } from "../../service/ServiceError.ts"
+import type { ReportedFailure, ResponseNotDecodable, ServiceError } from "../../service/ServiceError.ts"
+import * as EncodedPicture from "../EncodedPicture.ts"
 import { maxPixels } from "../MaskLimits.ts"
+import * as Errors from "./Errors.ts"
 import type { ErrorBody, Protocol } from "./Protocol.ts"
 
-/** What the service takes: it looks at the ending of the file name. */
-const formats: ReadonlySet<ImageFormat> = new Set<ImageFormat>(["png", "jpeg", "bmp", "tiff"])
+/** What the service takes: it looks at the ending of the file name. @internal */
+export const formats: ReadonlySet<ImageFormat> = new Set<ImageFormat>(["png", "jpeg", "bmp", "tiff"])
 
 /** Its limit on an upload, in bytes. */
 const maxUpload = 50 * 1024 * 1024
@@ -118,13 +119,7 @@ const ModelJson = Schema.Struct({
   )
 })
 
-const ErrorJson = Schema.Struct({
-  error: Schema.optionalKey(Schema.String),
-  message: Schema.optionalKey(Schema.String)
-})
-
 const isFailure = Schema.is(FailureJson)
-const isError = Schema.is(ErrorJson)
 const decodeUpload = Decode.schema(UploadJson)
 const decodeBatch = Decode.schema(BatchJson)
 const decodeHealth = Decode.schema(HealthJson)
@@ -148,33 +143,6 @@ export const encodeForm = (part: string, path: string, images: ReadonlyArray<Ima
     Effect.forEach(images, (image) => imagePart(part, image)),
     (parts) => ({ method: "POST", path, body: Multipart.form(parts) }) as const
   )
-
-const picture = (
-  answer: Answer,
-  path: string,
-  encoded: string | null | undefined
-): Result.Result<Uint8Array | undefined, ResponseNotDecodable> => {
-  if (encoded === null || encoded === undefined) return Result.succeed(undefined)
-  const bytes = Base64.decode(encoded)
-  if (bytes === undefined) {
-    return Result.fail(
-      Decode.notDecodable(answer, path, "it is no base64", JSON.stringify(encoded.slice(0, 200)))
-    )
-  }
-  const header = parse(bytes)
-  if (header._tag !== "Known" || header.format !== "png" || !isWholePng(bytes)) {
-    const what = header._tag === "Known" ? `a ${header.format} that is cut off or no PNG` : "no image"
-    return Result.fail(
-      Decode.notDecodable(
-        answer,
-        path,
-        `it should be a PNG, but is ${what}`,
-        JSON.stringify(encoded.slice(0, 200))
-      )
-    )
-  }
-  return Result.succeed(bytes)
-}
 
 const toRegions = (json: UploadResult): ReadonlyArray<Region> =>
   Object.entries(json.analysis_results.classes).flatMap(([className, { class_id, regions }]) =>
@@ -200,12 +168,12 @@ const toPrediction = (
   path = "",
   limit?: number
 ): Effect.Effect<Prediction, ResponseNotDecodable> =>
-  Effect.suspend(() => {
+  Effect.gen(function* () {
     const pictures: { -readonly [K in keyof Pictures]: Pictures[K] } = {}
     for (const name of ["overlay", "combined", "mask"] as const) {
-      const decoded = picture(answer, `${path}${name}_image`, json[`${name}_image`])
-      if (Result.isFailure(decoded)) return Effect.fail(decoded.failure)
-      if (decoded.success !== undefined) pictures[name] = decoded.success
+      const text = json[`${name}_image`] ?? undefined
+      if (text === undefined) continue
+      pictures[name] = yield* EncodedPicture.textToPng(answer, `${path}${name}_image`, text)
     }
     const { classes, image_shape } = json.analysis_results
     const found = Object.entries(classes).map(([name, { class_id }]) => ({ id: class_id, name }))
@@ -218,46 +186,33 @@ const toPrediction = (
     if (palette !== undefined && pictures.mask !== undefined) {
       const table = ClassTable.make([...palette, ...found])
       const { mask } = pictures
-      return Effect.map(
-        // Loaded when there is a mask to unpack: a page that only shows the pictures goes without a PNG decoder.
-        Effect.flatMap(
-          Effect.promise(() => import("../PaletteMask.ts")),
-          (PaletteMask) => PaletteMask.decode(answer, `${path}mask_image`, mask, palette, limit)
-        ),
-        (labelMap): Prediction => ({
-          ...common,
-          _tag: "Labels",
-          labelMap,
-          classes: table,
-          regions: toRegions(json).map((region) => ({
-            ...region,
-            className: ClassTable.nameOf(table, region.classId)
-          }))
-        })
-      )
+      // Loaded when there is a mask to unpack: a page that only shows the pictures goes without a PNG decoder.
+      const PaletteMask = yield* Effect.promise(() => import("../PaletteMask.ts"))
+      return {
+        ...common,
+        _tag: "Labels",
+        labelMap: yield* PaletteMask.decode(answer, `${path}mask_image`, mask, palette, limit),
+        classes: table,
+        regions: toRegions(json).map((region) => ({
+          ...region,
+          className: ClassTable.nameOf(table, region.classId)
+        }))
+      }
     }
-    return Effect.succeed<Prediction>({
+    return {
       ...common,
       _tag: "Rendered",
       width: image_shape.width,
       height: image_shape.height,
       classes: ClassTable.make(found),
       regions: toRegions(json)
-    })
-  })
-
-const reported = (answer: Answer, error: string | undefined) =>
-  new ReportedFailure({
-    service: answer.service,
-    requestId: answer.requestId,
-    status: answer.status,
-    detail: error ?? "it does not say why"
+    }
   })
 
 /** Fails where the service says `success: false`, whatever the rest of its answer looks like. */
 export const refuseReported = (answer: Answer): Effect.Effect<void, ServiceError> =>
   Effect.flatMap(Decode.json(answer), (value) =>
-    isFailure(value) ? Effect.fail(reported(answer, value.error)) : Effect.void
+    isFailure(value) ? Effect.fail(Errors.reported(answer, value.error)) : Effect.void
   )
 
 /** The prediction in an answer of `/upload`: a label map with a palette, what the service rendered without one. */
@@ -268,7 +223,7 @@ export const decode = (
 ): Effect.Effect<Prediction, ServiceError> =>
   Effect.flatMap(Decode.json(answer), (value): Effect.Effect<Prediction, ServiceError> =>
     isFailure(value)
-      ? Effect.fail(reported(answer, value.error))
+      ? Effect.fail(Errors.reported(answer, value.error))
       : Effect.flatMap(decodeUpload(answer, value), (json) => toPrediction(answer, json, palette, "", limit))
   )
 
@@ -292,7 +247,8 @@ export const decodeBatchAnswer = (answer: Answer, palette?: Palette): Effect.Eff
   Effect.gen(function* () {
     const value = yield* Decode.json(answer)
     // Without results it failed as a whole; with them, each says for itself.
-    if (isFailure(value) && !Object.hasOwn(value, "results")) return yield* reported(answer, value.error)
+    if (isFailure(value) && !Object.hasOwn(value, "results"))
+      return yield* Errors.reported(answer, value.error)
     const json = yield* decodeBatch(answer, value)
     const items = yield* Effect.forEach(json.results, (item, index): Effect.Effect<BatchItem, ServiceError> =>
       item.success
@@ -300,25 +256,22 @@ export const decodeBatchAnswer = (answer: Answer, palette?: Palette): Effect.Eff
             fileName: item.filename,
             result: Result.succeed(prediction)
           }))
-        : Effect.succeed({ fileName: item.filename, result: Result.fail(reported(answer, item.error)) })
+        : Effect.succeed({
+            fileName: item.filename,
+            result: Result.fail(Errors.reported(answer, item.error))
+          })
     )
     return { batchId: json.batch_id, processed: json.processed, failed: json.failed, items }
   })
 
+/** What an error's answer says. */
 export const readError = (answer: Answer): ErrorBody => {
-  let detail: string | undefined
-  try {
-    const body: unknown = JSON.parse(Decode.text(answer))
-    if (isError(body)) detail = body.error ?? body.message
-  } catch {
-    // An error page of a proxy, say: its start serves as detail.
-  }
+  const { detail } = Errors.read(answer)
   return { detail, loading: answer.status === 503 && /model/i.test(detail ?? "") }
 }
 
 /** The answer if its status is a success, else its error. */
-export const ok = (answer: Answer): Effect.Effect<Answer, ServiceError> =>
-  answer.status >= 200 && answer.status < 300 ? Effect.succeed(answer) : failure(answer, readError(answer))
+export const ok = (answer: Answer): Effect.Effect<Answer, ServiceError> => succeeded(answer, readError)
 
 export interface InspectionOptions {
   /**

@@ -21,6 +21,7 @@ import * as Decode from "../../service/Decode.ts"
 import type { Answer } from "../../service/Exchange.ts"
 import * as OwnHeaders from "../../service/OwnHeaders.ts"
 import type { ResponseNotDecodable } from "../../service/ServiceError.ts"
+import * as EncodedPicture from "../EncodedPicture.ts"
 import * as MaskDecoding from "../MaskDecoding.ts"
 import * as Body from "./Body.ts"
 import * as Errors from "./Errors.ts"
@@ -61,7 +62,7 @@ const confidenceOf = (
   Effect.gen(function* () {
     if (text === null || text === undefined || text === "") return undefined
     const path = "predictions.confidence_mask"
-    const png = yield* MaskDecoding.textToBytes(answer, path, text)
+    const png = yield* EncodedPicture.textToBytes(answer, path, text)
     const map = yield* MaskDecoding.fromPng(answer, path, png, image, {})
     if (map.width !== image.width || map.height !== image.height) return undefined
     const most = map.data instanceof Uint8Array ? 0xff : 0xffff
@@ -78,15 +79,15 @@ const decode = (answer: Answer, image: Image, options: RoboflowOptions) =>
     const { class_map, confidence_mask, segmentation_mask } = result.predictions
     const classes = options.classes ?? ClassTable.fromId2Label(class_map ?? {})
     const path = "predictions.segmentation_mask"
-    const png = yield* MaskDecoding.textToBytes(answer, path, segmentation_mask)
+    const png = yield* EncodedPicture.textToBytes(answer, path, segmentation_mask)
     const labelMap = yield* MaskDecoding.fromPng(answer, path, png, image, { ...options, classes })
     const confidence = yield* confidenceOf(answer, confidence_mask, image)
     const drawn =
       typeof result.visualization === "string" && result.visualization !== ""
-        ? yield* MaskDecoding.textToBytes(answer, "visualization", result.visualization)
+        ? yield* EncodedPicture.textToBytes(answer, "visualization", result.visualization)
         : undefined
     // It may be a JPEG, which `pictures` are not.
-    const overlay = drawn !== undefined && MaskDecoding.isPng(drawn) ? drawn : undefined
+    const overlay = drawn !== undefined && EncodedPicture.isPng(drawn) ? drawn : undefined
     const prediction: Prediction = {
       _tag: "Labels",
       labelMap,

@@ -11,7 +11,7 @@
  * ```
  */
 import { Effect } from "effect"
-import type { Answer } from "../../service/Exchange.ts"
+import { type Answer, isSuccess } from "../../service/Exchange.ts"
 import * as MaskAnswer from "../MaskAnswer.ts"
 import { classesOf } from "../MaskDecoding.ts"
 import * as Body from "./Body.ts"
@@ -58,7 +58,7 @@ export const make = (options: TorchServeOptions): Protocol => {
           Errors.isRecord(body) && typeof body["status"] === "string" ? body["status"] : undefined
         return status === undefined
           ? Errors.healthByStatus("/ping").read(answer)
-          : Effect.succeed({ healthy: Errors.isSuccess(answer) && status === "Healthy", detail: status })
+          : Effect.succeed({ healthy: isSuccess(answer) && status === "Healthy", detail: status })
       }
     },
     describe: { name: model, classes: classesOf(options) }

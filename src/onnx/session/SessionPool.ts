@@ -60,7 +60,7 @@ export const make = Effect.fnUntraced(function* (
 
   const asError = ({ detail, reason }: Unusable): ModelNotLoadable | DependencyMissing =>
     reason === "runtime"
-      ? new DependencyMissing({ package: "onnxruntime-node", purpose: "Running a model here", detail })
+      ? new DependencyMissing({ packages: ["onnxruntime-node"], purpose: "Running a model here", detail })
       : new ModelNotLoadable({ model, detail })
 
   /** Sessions take what waits, those with nothing to do before those that would only prepare it. */

@@ -42,8 +42,9 @@ const toRefusal = (error: Refusal | LocalImages.LocalError): Refusal => {
     case "Refusal":
       return error
     case "Forbidden":
+      return new Refusal({ status: 403, detail: error.detail })
     case "InputInvalid":
-      return new Refusal({ status: error.status, detail: error.detail })
+      return new Refusal({ status: 422, detail: error.detail })
     case "ImageNotFound":
       return new Refusal({ status: 404, detail: error.message })
     case "ImageNotReadable":
@@ -188,10 +189,10 @@ export const make = (options: ImageProcessingDialectOptions = {}): Dialect => ({
         method: "POST",
         path: `/${endpoint.path.slice(1)}`,
         handle: Effect.fnUntraced(function* (request) {
-          const { bodyTimeout: timeout, maxBatchBytes } = served.limits
-          const limit = LargeJson.base64Bytes(maxBatchBytes)
+          const { bodyTimeout, maxRequestBytes } = served.limits
+          const limit = LargeJson.base64Bytes(maxRequestBytes)
           yield* served.enter(yield* Uploads.announced(request, limit))
-          const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, timeout })
+          const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, bodyTimeout })
           const pictures = inRequest(folder)
           const wanted = yield* Effect.mapError(
             decode(pictures.named(yield* LargeJson.parse(body))),

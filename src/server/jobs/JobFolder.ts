@@ -9,10 +9,12 @@
  * <jobId>/<n>.failed   why there is none
  * ```
  *
- * Each file appears whole: it is written under another name, synced, and renamed.
+ * Each file appears whole.
  */
-import { Effect, type FileSystem, Option, type PlatformError, Schema } from "effect"
-import { randomHex } from "../../randomHex.ts"
+import { Effect, FileSystem, Option, type PlatformError, Schema } from "effect"
+import { type NotWritten, notWritten } from "../../files/NotWritten.ts"
+import * as WholeFile from "../../files/WholeFile.ts"
+import { RefusalStatus } from "../RefusalStatus.ts"
 
 /** What a job is, in `job.json`. */
 export const JobRecord = Schema.Struct({
@@ -35,7 +37,7 @@ export type JobRecord = typeof JobRecord.Type
 
 /** Why an image has no result. */
 export const ImageFailure = Schema.Struct({
-  status: Schema.Int,
+  status: RefusalStatus,
   tag: Schema.String,
   message: Schema.String
 })
@@ -47,22 +49,23 @@ export type ImageState = "waiting" | "done" | ImageFailure
 export type Kind = "image" | "png" | "json" | "failed"
 
 /** A job as it was found when the server started. */
-export interface Found {
+export interface StoredJob {
   readonly record: JobRecord
   readonly images: ReadonlyArray<ImageState>
   readonly bytes: number
 }
 
 type Io<A> = Effect.Effect<A, PlatformError.PlatformError>
+type Written = Effect.Effect<void, NotWritten>
 
 export interface JobFolder {
   /** The jobs that are there. What a crash has left of others is removed. */
-  readonly found: Io<ReadonlyArray<Found>>
+  readonly found: Io<ReadonlyArray<StoredJob>>
   /** Makes the job, or nothing of it. */
-  readonly create: (record: JobRecord, images: ReadonlyArray<Uint8Array>) => Io<void>
-  readonly update: (record: JobRecord) => Io<void>
+  readonly create: (record: JobRecord, images: ReadonlyArray<Uint8Array>) => Written
+  readonly update: (record: JobRecord) => Written
   readonly read: (jobId: string, index: number, kind: Kind) => Io<Uint8Array>
-  readonly write: (jobId: string, index: number, kind: Kind, bytes: Uint8Array) => Io<void>
+  readonly write: (jobId: string, index: number, kind: Kind, bytes: Uint8Array) => Written
   readonly remove: (jobId: string) => Effect.Effect<void>
 }
 
@@ -78,19 +81,11 @@ export const make = (files: FileSystem.FileSystem, folder: string): JobFolder =>
   const path = (jobId: string, index: number, kind: Kind) => `${place(jobId)}/${index}.${kind}`
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
 
-  const writeTo = (target: string, bytes: Uint8Array): Io<void> => {
-    const temporary = `${target}.${randomHex(4)}.new`
-    return Effect.scoped(
-      Effect.gen(function* () {
-        const file = yield* files.open(temporary, { flag: "w" })
-        yield* file.writeAll(bytes)
-        yield* file.sync
-      })
-    ).pipe(
-      Effect.andThen(files.rename(temporary, target)),
-      Effect.tapError(() => Effect.ignore(files.remove(temporary, { force: true })))
-    )
-  }
+  const here = Effect.provideService(FileSystem.FileSystem, files)
+  const recordIn = (folder: string, record: JobRecord): WholeFile.Content => ({
+    path: `${folder}/job.json`,
+    bytes: new TextEncoder().encode(encode(record))
+  })
 
   const stateOf = Effect.fnUntraced(function* (jobId: string, index: number, names: ReadonlySet<string>) {
     if (names.has(`${index}.json`)) return "done"
@@ -107,15 +102,15 @@ export const make = (files: FileSystem.FileSystem, folder: string): JobFolder =>
     if (record === undefined || record.jobId !== jobId) return undefined
     let bytes = 0
     for (const name of names) {
-      if (name.endsWith(".new")) yield* Effect.ignore(files.remove(`${place(jobId)}/${name}`))
+      if (WholeFile.isPart(name)) yield* Effect.ignore(files.remove(`${place(jobId)}/${name}`))
       else bytes += Number((yield* files.stat(`${place(jobId)}/${name}`)).size)
     }
     const images = yield* Effect.forEach(record.images, (_, index) => stateOf(jobId, index, names))
-    return { record, images, bytes } satisfies Found
+    return { record, images, bytes } satisfies StoredJob
   })
 
   const found = Effect.gen(function* () {
-    const all: Array<Found> = []
+    const all: Array<StoredJob> = []
     for (const name of yield* files.readDirectory(folder)) {
       if (name.startsWith(unfinished)) {
         yield* Effect.ignore(files.remove(`${folder}/${name}`, { recursive: true, force: true }))
@@ -127,28 +122,26 @@ export const make = (files: FileSystem.FileSystem, folder: string): JobFolder =>
     return all.sort((a, b) => a.record.createdAt - b.record.createdAt)
   })
 
-  const create = (record: JobRecord, images: ReadonlyArray<Uint8Array>): Io<void> => {
+  const create = (record: JobRecord, images: ReadonlyArray<Uint8Array>): Written => {
     const temporary = `${folder}/${unfinished}${record.jobId}`
-    return Effect.gen(function* () {
-      yield* files.makeDirectory(temporary)
-      for (const [index, bytes] of images.entries()) yield* writeTo(`${temporary}/${index}.image`, bytes)
-      yield* writeTo(`${temporary}/job.json`, new TextEncoder().encode(encode(record)))
-      yield* files.rename(temporary, place(record.jobId))
-    }).pipe(
-      Effect.onExit((exit) =>
-        exit._tag === "Success"
-          ? Effect.void
-          : Effect.ignore(files.remove(temporary, { recursive: true, force: true }))
-      )
+    const contents = images.map((bytes, index) => ({ path: `${temporary}/${index}.image`, bytes }))
+    return Effect.mapError(files.makeDirectory(temporary), notWritten(temporary)).pipe(
+      Effect.andThen(WholeFile.writeAll([...contents, recordIn(temporary, record)])),
+      Effect.andThen(
+        Effect.mapError(files.rename(temporary, place(record.jobId)), notWritten(place(record.jobId)))
+      ),
+      Effect.andThen(WholeFile.syncFolder(folder)),
+      Effect.onError(() => Effect.ignore(files.remove(temporary, { recursive: true, force: true }))),
+      here
     )
   }
 
   return {
     found,
     create,
-    update: (record) => writeTo(`${place(record.jobId)}/job.json`, new TextEncoder().encode(encode(record))),
+    update: (record) => here(WholeFile.writeAll([recordIn(place(record.jobId), record)])),
     read: (jobId, index, kind) => files.readFile(path(jobId, index, kind)),
-    write: (jobId, index, kind, bytes) => writeTo(path(jobId, index, kind), bytes),
+    write: (jobId, index, kind, bytes) => here(WholeFile.write(path(jobId, index, kind), bytes)),
     remove: (jobId) =>
       // Without its record it is no job any more, should the rest not go at once.
       Effect.ignore(

@@ -6,18 +6,8 @@
  * its image, and the rest of the job goes on.
  */
 import { createHash } from "node:crypto"
-import {
-  Clock,
-  Deferred,
-  Duration,
-  Effect,
-  type FileSystem,
-  Queue,
-  Schedule,
-  type Scope,
-  Semaphore
-} from "effect"
-import { acquire } from "../../batch/RunLock.ts"
+import { Clock, Deferred, Duration, Effect, FileSystem, Queue, Schedule, type Scope, Semaphore } from "effect"
+import * as Lock from "../../files/Lock.ts"
 import * as Backoff from "../../policy/Backoff.ts"
 import * as Policy from "../../policy/Policy.ts"
 import { randomHex } from "../../randomHex.ts"
@@ -82,7 +72,7 @@ const sha256 = (...parts: ReadonlyArray<string | Uint8Array>): string => {
   return hash.digest("hex")
 }
 
-/** Failures of what is behind this server, which may be back soon. */
+/** Failures of what is behind this server, which may be back soon: its 408 and 429 are a 503 of this one. */
 const passing = new Set([503, 504])
 
 /** Six times in a bit more than a minute. */
@@ -103,7 +93,7 @@ export const make = Effect.fnUntraced(function* (
   options: JobsOptions
 ): Effect.fn.Return<Jobs, CannotKeepJobs, Scope.Scope> {
   const keepFor = Duration.toMillis(Duration.fromInputUnsafe(options.keepFor ?? "1 day"))
-  const maxBytes = options.maxBytes ?? 4 * 1024 ** 3
+  const maxStoredBytes = options.maxStoredBytes ?? 4 * 1024 ** 3
   const cannot = (folder: string) => (cause: { readonly message: string }) =>
     new CannotKeepJobs({ folder, detail: cause.message })
   const path =
@@ -114,7 +104,10 @@ export const make = Effect.fnUntraced(function* (
     ))
   const folder = JobFolder.make(files, path)
   yield* Effect.mapError(files.makeDirectory(path, { recursive: true }), cannot(path))
-  yield* Effect.mapError(acquire(path), cannot(path))
+  yield* Lock.acquire(path).pipe(
+    Effect.mapError(cannot(path)),
+    Effect.provideService(FileSystem.FileSystem, files)
+  )
   const before = yield* Effect.mapError(folder.found, cannot(path))
 
   const jobs = new Map<string, Job>()
@@ -286,11 +279,10 @@ export const make = Effect.fnUntraced(function* (
           })
     }
     const bytes = images.reduce((sum, image) => sum + image.bytes.length, 0)
-    if (held + bytes > maxBytes) {
+    if (held + bytes > maxStoredBytes) {
       return yield* new Refusal({
         status: 507,
-        detail: "There is no room for further jobs until older ones expire",
-        tag: "InsufficientStorage"
+        detail: "There is no room for further jobs until older ones expire"
       })
     }
     const record: JobFolder.JobRecord = {

@@ -1,6 +1,6 @@
 /** What a server is told about its jobs. */
 import { type Duration, type Effect, Schema } from "effect"
-import type { EndedJob } from "../Companions.ts"
+import type { EndedJob } from "../Caller.ts"
 
 export interface JobsOptions {
   /**
@@ -11,7 +11,7 @@ export interface JobsOptions {
   /** How long a job is kept once it is over. A day by default. */
   readonly keepFor?: Duration.Input | undefined
   /** Bytes of images and results kept at once. 4 GiB by default; what would exceed it is refused. */
-  readonly maxBytes?: number | undefined
+  readonly maxStoredBytes?: number | undefined
   /** Images of jobs worked on at once, so that those who wait are not kept waiting by them. 1 by default. */
   readonly concurrency?: number | undefined
   /** Told of each job that has ended, such as by the notification service. Nothing waits for it. */

@@ -21,6 +21,7 @@ import { promisify } from "node:util"
 import { brotliCompress, constants, gzip } from "node:zlib"
 import { Effect } from "effect"
 import { HttpServerResponse } from "effect/http"
+import * as Exports from "../../mask/Exports.ts"
 import type { DialectRoute } from "../Dialect.ts"
 
 export interface PageOptions {
@@ -39,7 +40,7 @@ export const routes = (options: PageOptions = {}): Effect.Effect<ReadonlyArray<D
     const html = document.bytes
       .toString()
       .replace("</head>", `${preloads(parts)}</head>`)
-      .replace("<html ", `<html data-max-bytes="${options.maxBytes ?? ""}" `)
+      .replace("<html ", () => `<html data-max-bytes="${options.maxBytes ?? ""}" data-formats="${formats}" `)
       .replaceAll(`"/page/`, `"${folder}/`)
     return Promise.all([
       route("/", "index.html", Buffer.from(html), {
@@ -52,6 +53,15 @@ export const routes = (options: PageOptions = {}): Effect.Effect<ReadonlyArray<D
       )
     ])
   })
+
+/** The formats of export, for the page to offer. */
+const formats = JSON.stringify(
+  Exports.names
+    .map((name) => Exports.formats[name])
+    .map(({ description, ending, mediaType, title }) => ({ title, description, mediaType, ending }))
+)
+  .replaceAll("&", "&amp;")
+  .replaceAll('"', "&quot;")
 
 /** Scripts, styles and requests of this server only; no markup from text, no frames, no forms that leave. */
 const policy = [

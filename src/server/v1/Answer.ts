@@ -1,17 +1,16 @@
 /**
- * A segmentation in the form that a caller asked for: JSON, a label PNG, raw class ids, GeoJSON, COCO or CSV. Whatever
+ * A segmentation in the form that a caller asked for: JSON, a label PNG, raw class ids, or any of the formats of export. Whatever
  * gives out results (`/v1/segment`, a job's images) does so from here.
  */
 import { promisify } from "node:util"
 import { deflate } from "node:zlib"
-import { Duration, Effect } from "effect"
+import { Duration, Effect, Result } from "effect"
 import { HttpServerResponse } from "effect/http"
 import * as ClassTable from "../../mask/ClassTable.ts"
-import * as Coco from "../../mask/Coco.ts"
 import * as Components from "../../mask/Components.ts"
 import type { ConfidenceMap } from "../../mask/ConfidenceMap.ts"
-import * as Csv from "../../mask/Csv.ts"
-import * as GeoJson from "../../mask/GeoJson.ts"
+import type { ExportFormat, Item, Settings } from "../../mask/exports/ExportFormat.ts"
+import * as Exports from "../../mask/Exports.ts"
 import type { LabelMap } from "../../mask/LabelMap.ts"
 import * as Palette from "../../mask/Palette.ts"
 import type { Extent, Region } from "../../mask/Region.ts"
@@ -19,27 +18,31 @@ import * as Regions from "../../mask/Regions.ts"
 import * as Colors from "../../render/Colors.ts"
 import * as Steps from "../../mask/Steps.ts"
 import type { Segmented } from "../Dialect.ts"
-import * as Found from "../Found.ts"
-import * as GreyPng from "../GreyPng.ts"
+import * as ClassScores from "../ClassScores.ts"
 import * as JsonPieces from "../JsonPieces.ts"
 import { bad, fromError, Refusal } from "../Refusal.ts"
 import * as Accept from "./Accept.ts"
 import type { SegmentResult } from "./SegmentApi.ts"
 
+const json = "application/json"
+const ids = "application/octet-stream"
+
+/** Formats of export by their media types: the first of two with one type has it. */
+const exported: ReadonlyMap<string, ExportFormat> = new Map(
+  Exports.names.toReversed().map((name) => [Exports.formats[name].mediaType, Exports.formats[name]])
+)
+
 /** Media types of the forms there are, the default first. */
-export const formats = [
-  "application/json",
-  "image/png",
-  "application/octet-stream",
-  "application/geo+json",
-  "application/vnd.coco+json",
-  "text/csv"
-] as const
-export type Format = (typeof formats)[number]
+export const formats: readonly [string, ...ReadonlyArray<string>] = [
+  json,
+  ...Exports.names.map((name) => Exports.formats[name].mediaType),
+  ids
+]
 
 /** What a caller wants to know, and how. */
 export interface Asked {
-  readonly format: Format
+  /** Its media type. */
+  readonly format: string
   /** Into the JSON. */
   readonly labels: boolean
   /** Into the JSON. */
@@ -77,65 +80,57 @@ export const make = Effect.fnUntraced(function* (
   about: About
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse, Refusal> {
   const { format } = asked
-  if (format === "application/json") return yield* json(segmented, asked, about)
-  const found = yield* Found.make(segmented)
-  const { labelMap, maxId } = found
-  switch (format) {
-    case "image/png": {
-      const palette = Colors.paletteOf(segmented.segmentation.classes)
-      return HttpServerResponse.uint8Array(yield* GreyPng.ids(labelMap, maxId, palette), {
-        contentType: format
-      })
-    }
-    case "application/octet-stream": {
-      const { bits, bytes } = yield* packed(labelMap, maxId)
-      return HttpServerResponse.uint8Array(bytes, {
-        contentType: format,
-        headers: {
-          "x-image-width": String(labelMap.width),
-          "x-image-height": String(labelMap.height),
-          "x-label-bits": String(bits)
-        }
-      })
-    }
-    case "application/geo+json":
-      return text(yield* Steps.run(() => geoJson(found)), format)
-    case "application/vnd.coco+json":
-      return text(yield* Steps.run(() => coco(segmented, found)), format)
-    case "text/csv":
-      return text(Csv.regions(yield* regionsOf(segmented, found)), format)
+  if (format === json) return yield* inJson(segmented, asked, about)
+  const found = yield* ClassScores.make(segmented)
+  const { classes, labelMap, maxId } = found
+  const palette = Colors.paletteOf(segmented.segmentation.classes)
+  // zlib's threads pack it, where the format's own writer works on the event loop.
+  if (format === "image/png") {
+    return file(yield* ClassScores.png(found, palette), format)
   }
+  const writing = exported.get(format)
+  if (writing === undefined) {
+    const { bits, bytes } = yield* packed(labelMap, maxId)
+    return file(bytes, format, {
+      "x-image-width": String(labelMap.width),
+      "x-image-height": String(labelMap.height),
+      "x-label-bits": String(bits)
+    })
+  }
+  const settings: Settings = {
+    classes,
+    palette,
+    exclude: new Set(),
+    minArea: 1,
+    tolerance: undefined,
+    transform: undefined,
+    regions: true,
+    named: false
+  }
+  const regions = writing.uses.includes("regions") ? yield* regionsOf(segmented, found) : undefined
+  const item: Item = { map: labelMap, image: segmented.image.name, regions }
+  if (writing.per === "image") {
+    const { encode } = writing.open(settings)
+    const encoded = yield* Steps.run(() => encode(item))
+    return Result.isSuccess(encoded)
+      ? file(encoded.success, format)
+      : yield* new Refusal({
+          status: 500,
+          detail: `The label map does not fit ${writing.title}: ${encoded.failure}`
+        })
+  }
+  const { add, end, start } = writing.open(settings)
+  return text(start + (yield* Steps.run(() => add(item))) + end(), format)
 })
 
 const text = (body: string, contentType: string) => HttpServerResponse.text(body, { contentType })
-
-function* geoJson({ classes, labelMap }: Found.Found): Steps.Steps<string> {
-  const features = yield* listed(yield* GeoJson.steps(labelMap, { classes }))
-  return `{"type":"FeatureCollection","features":[${features}]}`
-}
-
-function* coco({ image }: Segmented, { classes, labelMap }: Found.Found): Steps.Steps<string> {
-  const { height, width } = labelMap
-  const of: Coco.Image = { id: 1, width, height, file_name: image.name }
-  const annotations = yield* listed(yield* Coco.steps(labelMap, { imageId: 1 }))
-  const categories = JSON.stringify(Coco.categories(classes))
-  return `{"images":[${JSON.stringify(of)}],"annotations":[${annotations}],"categories":${categories}}`
-}
-
-/** The items of an array, in JSON: large ones are megabytes of text. */
-function* listed(items: ReadonlyArray<unknown>): Steps.Steps<string> {
-  const texts: Array<string> = []
-  for (const [index, item] of items.entries()) {
-    if (index % 256 === 255) yield
-    texts.push(JSON.stringify(item))
-  }
-  return texts.join(",")
-}
+const file = (bytes: Uint8Array, contentType: string, headers?: Readonly<Record<string, string>>) =>
+  HttpServerResponse.uint8Array(bytes, { contentType, ...(headers === undefined ? {} : { headers }) })
 
 /** Those that the service reported, else those of the label map, with the confidence of each where the model says. */
 const regionsOf = (
   { segmentation }: Segmented,
-  { classes, confidence, labelMap }: Found.Found
+  { classes, confidence, labelMap }: ClassScores.ClassScores
 ): Effect.Effect<ReadonlyArray<Region>, Refusal> =>
   confidence === undefined || segmentation.reported !== undefined
     ? Effect.mapError(segmentation.regions, fromError)
@@ -147,11 +142,11 @@ const regionsOf = (
 const maxRegions = 1000
 
 /** What it says of the image comes from one walk over the label map: no outlines, and no second count of its pixels. */
-const json = Effect.fnUntraced(function* (segmented: Segmented, asked: Asked, { model, requestId }: About) {
+const inJson = Effect.fnUntraced(function* (segmented: Segmented, asked: Asked, { model, requestId }: About) {
   const { segmentation } = segmented
   const map = yield* Effect.mapError(segmentation.labelMap, fromError)
   const components = yield* Steps.run(() => Components.steps(map))
-  const { classes, confidence, labelMap, maxId, present } = yield* Found.make(segmented, components)
+  const { classes, confidence, labelMap, maxId, present } = yield* ClassScores.make(segmented, components)
   const { height, width } = labelMap
   const palette = Colors.paletteOf(segmentation.classes)
   const regions: ReadonlyArray<Extent> =
@@ -199,9 +194,9 @@ const json = Effect.fnUntraced(function* (segmented: Segmented, asked: Asked, { 
     pieces.push(`,"confidence":{${size},"deflate":`, yield* compress(bytes), "}")
   }
   return pieces.length === 0
-    ? text(head, "application/json")
+    ? text(head, json)
     : HttpServerResponse.stream(JsonPieces.stream([head.slice(0, -1), ...pieces, "}"]), {
-        contentType: "application/json"
+        contentType: json
       })
 })
 

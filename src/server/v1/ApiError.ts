@@ -4,11 +4,11 @@
  */
 import { Schema, SchemaTransformation } from "effect"
 import { HttpApiSchema } from "effect/http-api"
+import { ofAnyRoute, RefusalStatus } from "../RefusalStatus.ts"
 
 /** A request that was not answered as asked. */
 export class ApiError extends Schema.TaggedError<ApiError>()("ApiError", {
-  /** As HTTP has it: 400 to 599. */
-  status: Schema.Int,
+  status: RefusalStatus,
   /** What went wrong, for programs: the tag of a segmentation error where there is one, such as `NotAnImage`. */
   tag: Schema.String,
   /** What went wrong, for people. */
@@ -31,7 +31,7 @@ export const ErrorBody = Schema.Struct({
 })
 export type ErrorBody = typeof ErrorBody.Type
 
-const refused = (status: number) =>
+const bodyOf = (status: RefusalStatus) =>
   ErrorBody.pipe(
     Schema.decodeTo(
       Schema.toType(ApiError),
@@ -45,20 +45,14 @@ const refused = (status: number) =>
     HttpApiSchema.status(status)
   )
 
-/** What every route behind a token may answer. */
-export const refusals = [
-  refused(400),
-  refused(401),
-  refused(403),
-  refused(404),
-  refused(406),
-  refused(408),
-  refused(409),
-  refused(413),
-  refused(415),
-  refused(429),
-  refused(500),
-  refused(502),
-  refused(503),
-  refused(504)
-] as const
+/** One schema a status, whoever declares it. */
+const bodies = new Map(RefusalStatus.literals.map((status) => [status, bodyOf(status)]))
+
+/** The refusals of these statuses. */
+export const withStatus = (
+  statuses: ReadonlyArray<RefusalStatus>
+): ReadonlyArray<ReturnType<typeof bodyOf>> => statuses.flatMap((status) => bodies.get(status) ?? [])
+
+/** What a route may answer instead: what every route may, and these. The `Authorization` middleware adds its own. */
+export const refusals = (...statuses: ReadonlyArray<RefusalStatus>) =>
+  withStatus([...new Set([...ofAnyRoute, ...statuses])].toSorted((a, b) => a - b))

@@ -4,21 +4,22 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { refusals } from "./ApiError.ts"
-import { Authorization, SegmentResult } from "./SegmentApi.ts"
+import { Authorization } from "./Authorization.ts"
+import { SegmentResult } from "./SegmentApi.ts"
 
 /** `cancelled` for an image that its job's end has spared. */
-export const JobStatus = Schema.Literals(["queued", "running", "succeeded", "failed", "cancelled"])
-export type JobStatus = typeof JobStatus.Type
+export const JobState = Schema.Literals(["queued", "running", "succeeded", "failed", "cancelled"])
+export type JobState = typeof JobState.Type
 
-const Failure = Schema.Struct({ tag: Schema.String, message: Schema.String })
+const JobFailure = Schema.Struct({ tag: Schema.String, message: Schema.String })
 
 export const JobImage = Schema.Struct({
   /** Its place in the job, from 0: `/v1/jobs/{jobId}/images/{index}`. */
   index: Schema.Int,
   /** As it was sent. */
   name: Schema.String,
-  status: JobStatus,
-  error: Schema.optionalKey(Failure)
+  status: JobState,
+  error: Schema.optionalKey(JobFailure)
 })
 export type JobImage = typeof JobImage.Type
 
@@ -26,7 +27,7 @@ export type JobImage = typeof JobImage.Type
 export const JobInfo = Schema.Struct({
   jobId: Schema.String,
   model: Schema.String,
-  status: JobStatus,
+  status: JobState,
   total: Schema.Int,
   done: Schema.Int,
   failed: Schema.Int,
@@ -35,7 +36,7 @@ export const JobInfo = Schema.Struct({
   /** Until when its results are kept, once it is over. */
   expiresAt: Schema.optionalKey(Schema.String),
   /** Of a job that has failed: what kept its first image. */
-  error: Schema.optionalKey(Failure),
+  error: Schema.optionalKey(JobFailure),
   images: Schema.Array(JobImage)
 })
 export type JobInfo = typeof JobInfo.Type
@@ -51,7 +52,7 @@ export class JobsGroup extends HttpApiGroup.make("jobs")
       headers: { "idempotency-key": Schema.optionalKey(Schema.String) },
       payload: Schema.Struct({ image: Schema.Array(Schema.Unknown) }).pipe(HttpApiSchema.asMultipart()),
       success: JobInfo.pipe(HttpApiSchema.status(202)),
-      error: refusals
+      error: refusals(400, 404, 408, 409, 413, 507)
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Segment images later",
@@ -65,14 +66,14 @@ export class JobsGroup extends HttpApiGroup.make("jobs")
     HttpApiEndpoint.get("status", "/v1/jobs/:jobId", {
       params,
       success: JobInfo,
-      error: refusals
+      error: refusals(404)
     }).annotateMerge(OpenApi.annotations({ summary: "How far a job is" }))
   )
   .add(
     HttpApiEndpoint.delete("cancel", "/v1/jobs/:jobId", {
       params,
       success: JobInfo,
-      error: refusals
+      error: refusals(404)
     }).annotateMerge(
       OpenApi.annotations({ summary: "End a job. What it has done is kept; one that is over stays as it is" })
     )
@@ -81,7 +82,7 @@ export class JobsGroup extends HttpApiGroup.make("jobs")
     HttpApiEndpoint.get("result", "/v1/jobs/:jobId/result", {
       params,
       success: file("application/zip"),
-      error: refusals
+      error: refusals(404, 409)
     }).annotateMerge(
       OpenApi.annotations({
         summary: "All results of a job that is over",
@@ -96,7 +97,8 @@ export class JobsGroup extends HttpApiGroup.make("jobs")
       params: { ...params, index: Schema.String },
       headers: { accept: Schema.optionalKey(Schema.String) },
       success: [SegmentResult, file("image/png")],
-      error: refusals
+      // Besides its own, what kept the image from being segmented.
+      error: refusals(404, 406, 409, 400, 413, 415, 502, 504)
     }).annotateMerge(
       OpenApi.annotations({
         summary: "The result of one image, as soon as it is there: JSON, or a label PNG by `Accept`"

@@ -20,7 +20,7 @@ export const work =
   (model, upload, requestId) =>
     Effect.flatMap(Models.find(models, model), ({ name, served }) =>
       served.segment(upload, (segmented) => {
-        const as = (format: Answer.Format) =>
+        const as = (format: string) =>
           Effect.flatMap(
             Answer.make(segmented, { format, labels: false, confidence: false }, { model: name, requestId }),
             bytesOf
@@ -83,19 +83,12 @@ export const layer = (models: Models.Models, kept: Jobs | undefined) => {
           Effect.gen(function* () {
             const { submit } = yield* jobs
             const { name: model, served } = yield* Models.find(models, query.model)
-            const { bodyTimeout: timeout, maxBatchBytes, maxBytes, maxImages } = served.limits
             const key = request.headers["idempotency-key"]
             if (key !== undefined && (key === "" || key.length > 255)) {
               return yield* bad("Idempotency-Key has 1 to 255 characters")
             }
-            yield* served.enter(yield* Uploads.announced(request, maxBatchBytes))
-            const images = yield* Uploads.read(request, {
-              part: ["image", "images", "file"],
-              maxBytes,
-              maxTotalBytes: maxBatchBytes,
-              maxFiles: maxImages,
-              timeout
-            })
+            yield* served.enter(yield* Uploads.announced(request, served.limits.maxRequestBytes))
+            const images = yield* Uploads.read(request, ["image", "images", "file"], served.limits)
             if (images.length === 0) return yield* bad('The form has no file part named "image"')
             return informed(yield* submit({ model, images, user: yield* user, idempotencyKey: key }), 202)
           })

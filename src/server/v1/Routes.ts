@@ -1,23 +1,15 @@
 /** The contract's routes, built: what the server mounts beside its dialects. */
-import { Effect, Layer, type Scope } from "effect"
+import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
-import { HttpApi, HttpApiBuilder, HttpApiSwagger, OpenApi } from "effect/http-api"
-import type { HttpMethod } from "effect/http/HttpMethod"
-import type { Active } from "../Companions.ts"
+import { HttpApiBuilder, HttpApiSwagger, OpenApi } from "effect/http-api"
+import type { Active } from "../Caller.ts"
 import type { Jobs } from "../jobs/Jobs.ts"
 import { SegFormerApi } from "./Api.ts"
+import { Authorization } from "./Authorization.ts"
 import * as JobsHandlers from "./JobsHandlers.ts"
 import type { Models } from "./Models.ts"
-import { Authorization } from "./SegmentApi.ts"
 import { layerModels, layerSegment } from "./SegmentHandlers.ts"
 import * as SystemHandlers from "./SystemHandlers.ts"
-
-/** One of them. */
-export interface ApiRoute {
-  readonly method: HttpMethod
-  readonly path: `/${string}`
-  readonly app: ReturnType<HttpRouter.HttpRouter["asHttpEffect"]>
-}
 
 /** Whether the token is good was looked at before. */
 const layerAuthorization = Layer.succeed(Authorization, { bearer: (handled) => handled })
@@ -32,45 +24,39 @@ export interface RoutesOptions {
   readonly active: Active | undefined
 }
 
-/** All routes. */
-export const make = Effect.fnUntraced(function* ({
+/** All routes, for a router that others have routes in, too. */
+export const layer = ({
   active,
   jobs,
   metrics,
   models
-}: RoutesOptions): Effect.fn.Return<ReadonlyArray<ApiRoute>, never, Scope.Scope> {
-  const router = yield* HttpRouter.make
+}: RoutesOptions): Layer.Layer<never, never, HttpRouter.HttpRouter> => {
   const handlers = Layer.mergeAll(
     layerModels(models),
     layerSegment(models, active),
     JobsHandlers.layer(models, jobs),
     SystemHandlers.layer(models, metrics)
   )
-  yield* Layer.build(
+  return Layer.merge(
     HttpApiBuilder.layer(SegFormerApi).pipe(
       Layer.provide(handlers),
       Layer.provide(layerAuthorization),
-      Layer.provide(Layer.succeed(HttpRouter.HttpRouter, router)),
       Layer.provide(HttpServer.layerServices)
+    ),
+    HttpRouter.use((router) =>
+      Effect.gen(function* () {
+        yield* router.addAll([
+          HttpRouter.route("GET", "/openapi.json", yield* description),
+          HttpRouter.route("GET", "/docs", Effect.orDie(yield* page))
+        ])
+      })
     )
   )
-  const app = router.asHttpEffect()
-  const routes: Array<ApiRoute> = []
-  HttpApi.reflect(SegFormerApi, {
-    onGroup: () => {},
-    onEndpoint: ({ endpoint }) => {
-      routes.push({ method: endpoint.method, path: pathOf(endpoint.path), app })
-    }
-  })
-  const description = Effect.cached(
-    Effect.sync(() => HttpServerResponse.jsonUnsafe(OpenApi.fromApi(SegFormerApi)))
-  )
-  routes.push({ method: "GET", path: "/openapi.json", app: yield* description })
-  routes.push({ method: "GET", path: "/docs", app: yield* documents })
-  return routes
-})
+}
 
-const pathOf = (path: string): `/${string}` => (path.startsWith("/") ? `/${path.slice(1)}` : `/${path}`)
+const description = Effect.cached(
+  Effect.sync(() => HttpServerResponse.jsonUnsafe(OpenApi.fromApi(SegFormerApi)))
+)
 
 /**
  * The page is one with all its scripts, two megabytes of them: loaded when somebody looks. They stand in the document,
@@ -88,7 +74,7 @@ const policy = [
   "frame-ancestors 'none'"
 ].join("; ")
 
-const documents = Effect.cached(
+const page = Effect.cached(
   Effect.gen(function* () {
     const router = yield* HttpRouter.make
     yield* Effect.scoped(

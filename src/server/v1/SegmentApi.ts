@@ -1,22 +1,11 @@
 /** The contract of segmenting: which models there are, and what one of them sees in an image. */
 import { Schema } from "effect"
-import {
-  HttpApiEndpoint,
-  HttpApiGroup,
-  HttpApiMiddleware,
-  HttpApiSchema,
-  HttpApiSecurity,
-  OpenApi
-} from "effect/http-api"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { FeatureCollection } from "../../mask/GeoJson.ts"
 import { Dataset } from "../../mask/Coco.ts"
+import * as Exports from "../../mask/Exports.ts"
 import { refusals } from "./ApiError.ts"
-
-/** Says in the contract that a bearer token is asked for. Whether it is a good one is looked at before any route. */
-export class Authorization extends HttpApiMiddleware.Service<Authorization>()(
-  "effect-segformer/server/v1/SegmentApi/Authorization",
-  { security: { bearer: HttpApiSecurity.bearer } }
-) {}
+import { Authorization } from "./Authorization.ts"
 
 /** Such as `#ff8800`. */
 const Color = Schema.String.check(Schema.isPattern(/^#[\da-f]{6}$/))
@@ -105,19 +94,28 @@ export const segmentQuery = {
 
 const file = (contentType: string) => Schema.Uint8Array.pipe(HttpApiSchema.asUint8Array({ contentType }))
 
+/** Formats of export whose content has a schema of its own. */
+const documents = [
+  FeatureCollection.pipe(HttpApiSchema.asJson({ contentType: Exports.formats.geojson.mediaType })),
+  Dataset.pipe(HttpApiSchema.asJson({ contentType: Exports.formats.coco.mediaType }))
+] as const
+
 /** In the forms that `Accept` chooses between; JSON by default. */
 export const segmentFormats = [
   SegmentResult,
-  file("image/png"),
   file("application/octet-stream"),
-  FeatureCollection.pipe(HttpApiSchema.asJson({ contentType: "application/geo+json" })),
-  Dataset.pipe(HttpApiSchema.asJson({ contentType: "application/vnd.coco+json" })),
-  Schema.String.pipe(HttpApiSchema.asText({ contentType: "text/csv" }))
+  ...documents,
+  ...Exports.names
+    .filter((name) => name !== "geojson" && name !== "coco")
+    .map((name) => Exports.formats[name])
+    .map(({ mediaType, per }) =>
+      per === "image" ? file(mediaType) : Schema.String.pipe(HttpApiSchema.asText({ contentType: mediaType }))
+    )
 ] as const
 
 export class ModelsGroup extends HttpApiGroup.make("models")
   .add(
-    HttpApiEndpoint.get("list", "/v1/models", { success: ModelList, error: refusals }).annotateMerge(
+    HttpApiEndpoint.get("list", "/v1/models", { success: ModelList, error: refusals() }).annotateMerge(
       OpenApi.annotations({ summary: "The models that can be asked for" })
     )
   )
@@ -133,14 +131,15 @@ export class SegmentGroup extends HttpApiGroup.make("segment")
         Schema.Struct({ image: Schema.Unknown }).pipe(HttpApiSchema.asMultipart())
       ],
       success: segmentFormats,
-      error: refusals
+      error: refusals(400, 404, 406, 408, 413, 415, 502, 504)
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Segment an image",
         description:
           "The body is an image file as it is, or a form with one file part named `image` or `file`. `Accept` " +
-          "chooses the form of the answer: JSON, a label PNG whose pixels are class ids, raw class ids, GeoJSON, " +
-          "COCO, or the regions as CSV."
+          `chooses the form of the answer: JSON, raw class ids, or ${Exports.names
+            .map((name) => Exports.formats[name].title)
+            .join(", ")}.`
       })
     )
   )

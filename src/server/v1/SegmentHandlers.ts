@@ -3,11 +3,12 @@ import { Effect } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import * as Bodies from "../Bodies.ts"
-import type { Active } from "../Companions.ts"
-import type { ServerLimits, Upload } from "../Dialect.ts"
+import type { Active } from "../Caller.ts"
+import type { Upload } from "../Dialect.ts"
 import { bad } from "../Refusal.ts"
 import { RequestId } from "../RequestId.ts"
 import { CurrentCaller } from "../Security.ts"
+import type { ServerLimits } from "../ServerLimits.ts"
 import * as Uploads from "../Uploads.ts"
 import * as Answer from "./Answer.ts"
 import { SegFormerApi } from "./Api.ts"
@@ -17,15 +18,14 @@ import { answered } from "./Refuse.ts"
 /** The image in a body: the body itself, or the one file of a form. */
 const upload = Effect.fnUntraced(function* (
   request: HttpServerRequest.HttpServerRequest,
-  { bodyTimeout: timeout, maxBytes }: ServerLimits
+  limits: ServerLimits
 ) {
   if (!Bodies.isForm(request)) {
-    const bytes = yield* Bodies.read(request, { maxBytes, timeout })
+    const bytes = yield* Bodies.read(request, limits)
     if (bytes.length === 0) return yield* bad("The body is empty: send the bytes of an image file")
     return { name: "image", bytes } satisfies Upload
   }
-  const options = { part: ["image", "file"], maxBytes, maxTotalBytes: maxBytes, maxFiles: 1, timeout }
-  const [file] = yield* Uploads.read(request, options)
+  const file = yield* Uploads.readOne(request, ["image", "file"], limits)
   return file ?? (yield* bad('The form has no file part named "image" or "file"'))
 })
 

@@ -71,7 +71,7 @@ const decodeResult = Decode.schema(SegmentResult)
 const decodeError = Decode.schema(ErrorBody)
 
 const ok = (answer: Exchange.Answer): Effect.Effect<Exchange.Answer, ServiceError> =>
-  answer.status < 300
+  Exchange.isSuccess(answer)
     ? Effect.succeed(answer)
     : Effect.matchEffect(decodeError(answer), {
         onSuccess: ({ error }) => Exchange.failure(answer, { detail: error.message }),

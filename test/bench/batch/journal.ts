@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Effect } from "effect"
 import * as Journal from "../../../src/batch/Journal.ts"
 
@@ -14,9 +15,13 @@ const folder = mkdtempSync(join(tmpdir(), "segformer-bench-"))
 const add = (journal: Journal.Journal, i: number) => {
   const key = `${Math.floor(i / 1000)}/image-${i}.png`
   const content = (i * 2_654_435_761).toString(16).padStart(32, "0")
-  if (journal.find(key) !== undefined || journal.findContent(content) !== undefined) throw new Error(key)
-  const added = journal.add({ key, content, width: 640, height: 480, attempts: 1, millis: 51.2, records: {} })
-  return i % 16 === 15 ? Effect.andThen(added, journal.commit) : added
+  return Effect.gen(function* () {
+    if ((yield* journal.find(key)) !== undefined || (yield* journal.findContent(content)) !== undefined) {
+      throw new Error(key)
+    }
+    yield* journal.add({ key, content, width: 640, height: 480, attempts: 1, millis: 51.2, records: {} })
+    if (i % 16 === 15) yield* journal.commit
+  })
 }
 
 const cpuMs = await Effect.runPromise(
@@ -28,7 +33,7 @@ const cpuMs = await Effect.runPromise(
       const { system, user } = process.cpuUsage(cpu)
       return (system + user) / 1000
     })
-  )
+  ).pipe(Effect.provide(NodeFileSystem.layer))
 )
 rmSync(folder, { recursive: true, force: true })
 process.send?.(cpuMs / count)

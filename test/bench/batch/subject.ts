@@ -43,12 +43,12 @@ const forgetful = async () => {
     Effect.sync(() => {
       let done = 0
       return {
-        find: () => undefined,
-        findContent: () => undefined,
+        find: () => Effect.succeed(undefined),
+        findContent: () => Effect.succeed(undefined),
         add: () => Effect.sync(() => void done++),
         commit: Effect.void,
         lines: Stream.empty,
-        record: () => "",
+        record: () => Effect.succeed(""),
         done: () => done,
         failed: () => 0,
         broken: 0

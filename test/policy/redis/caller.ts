@@ -10,26 +10,32 @@ import { PolicyStores } from "effect-segformer/policy"
 import { NodeHttp } from "effect-segformer/service/node"
 import { Fixtures } from "effect-segformer/testing"
 
-const [path = "", baseUrl = "", options = "{}"] = process.argv.slice(2)
-const policy: Policy.PolicyOptions = JSON.parse(options)
+const [path = ""] = process.argv.slice(2)
+
+/** What it is told. */
+export interface Calls {
+  readonly calls: number
+  readonly baseUrl: string
+  readonly policy: Policy.PolicyOptions
+}
 
 // A machine that is busy must not be taken for a Redis that is away.
-const shared = PolicyStores.layerRedis({ patience: "10 seconds" }).pipe(
+const shared = PolicyStores.layerRedis({ patience: "1 minute" }).pipe(
   Layer.provide(NodeRedis.layer({ socket: { path, tls: false }, disableOfflineQueue: true }))
 )
-const runtime = ManagedRuntime.make(
-  SegFormerHttp.layer({ baseUrl, policy }).pipe(
-    Layer.provide([NodeHttp.layer(), shared]),
-    Layer.provideMerge(Logger.layer([]))
-  )
-)
+const runtime = ManagedRuntime.make(Layer.mergeAll(NodeHttp.layer(), shared, Logger.layer([])))
 const call = segment(ImageSource.bytes(Fixtures.image, { name: "panel.png" })).pipe(
   Effect.match({ onSuccess: () => "success", onFailure: ({ _tag }) => _tag })
 )
 
-process.on("message", (calls: number) => {
+process.on("message", ({ baseUrl, calls, policy }: Calls) => {
   void runtime
-    .runPromise(Effect.all(Array.from({ length: calls }, () => call)))
+    .runPromise(
+      Effect.provide(
+        Effect.all(Array.from({ length: calls }, () => call)),
+        SegFormerHttp.layer({ baseUrl, policy })
+      )
+    )
     .then((tags) => process.send?.(tags))
 })
 process.on("disconnect", () => process.exit(0))

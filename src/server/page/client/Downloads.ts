@@ -1,6 +1,7 @@
 /** Results as files: some the page has, the others the server makes. */
 import { convert } from "./Api.ts"
 import { byId, h } from "./Dom.ts"
+import { fields } from "./Fields.ts"
 import * as Picture from "./Picture.ts"
 import type { Result } from "./Result.ts"
 
@@ -18,10 +19,19 @@ interface Format {
   readonly make: (shown: Shown) => Promise<Blob>
 }
 
-const fromServer =
-  (accept: string): Format["make"] =>
-  ({ file, result }) =>
-    convert(file, result.model, accept)
+/** What the server makes: it tells the page when it serves it. */
+const exported = (): ReadonlyArray<Format> => {
+  const told: unknown = JSON.parse(document.documentElement.dataset["formats"] ?? "[]")
+  return fields({ formats: told }, "the page").list("formats", (one) => {
+    const accept = one.string("mediaType")
+    return {
+      name: one.string("title"),
+      title: one.string("description"),
+      ending: one.string("ending"),
+      make: ({ file, result }) => convert(file, result.model, accept)
+    }
+  })
+}
 
 const formats: ReadonlyArray<Format> = [
   {
@@ -31,30 +41,12 @@ const formats: ReadonlyArray<Format> = [
     make: ({ file, opacity, result }) => Picture.withOverlay(file, result, opacity)
   },
   {
-    name: "PNG",
-    title: "The label map: a PNG whose pixels are class ids, with the classes' colours as its palette",
-    ending: "labels.png",
-    make: fromServer("image/png")
-  },
-  {
     name: "JSON",
     title: "Classes and regions, as the server's API gives them",
     ending: "json",
     make: ({ result }) => Promise.resolve(new Blob([JSON.stringify(result.json, null, 2)]))
   },
-  {
-    name: "COCO",
-    title: "Regions as COCO annotations",
-    ending: "coco.json",
-    make: fromServer("application/vnd.coco+json")
-  },
-  {
-    name: "GeoJSON",
-    title: "Regions as GeoJSON polygons, in pixels",
-    ending: "geojson",
-    make: fromServer("application/geo+json")
-  },
-  { name: "CSV", title: "Regions as a table", ending: "csv", make: fromServer("text/csv") }
+  ...exported()
 ]
 
 /** Makes the buttons. `during` shows that a file is made, and what went wrong. */

@@ -2,7 +2,7 @@
  * Label maps to pixels. Pure, on typed arrays: a picture of 12 megapixels is sampled at the size it is shown at, so that
  * each change of opacity or emphasis costs a few milliseconds.
  */
-import type { Box, Found, Plane } from "./Result.ts"
+import type { Box, FoundClass, Plane } from "./Result.ts"
 
 /** What stands out: a class, or the part of it in a box. */
 export interface Emphasis {
@@ -30,7 +30,7 @@ const pixel = (hex: string | undefined, alpha: number): number => {
 
 /** The colours of classes at an opacity of 0 to 1. */
 export const colors = (
-  classes: ReadonlyArray<Found>,
+  classes: ReadonlyArray<FoundClass>,
   opacity: number,
   emphasis: Emphasis | undefined
 ): Colors => {
@@ -97,8 +97,8 @@ export const paint = (target: Target, labels: Plane, { edge, fill, veil }: Color
 
 /** The share of pixels on which two maps of the same size agree, classes being the same where their names are. */
 export const agreement = (
-  a: { readonly labels: Plane; readonly classes: ReadonlyArray<Found> },
-  b: { readonly labels: Plane; readonly classes: ReadonlyArray<Found> }
+  a: { readonly labels: Plane; readonly classes: ReadonlyArray<FoundClass> },
+  b: { readonly labels: Plane; readonly classes: ReadonlyArray<FoundClass> }
 ): number | undefined => {
   if (a.labels.data.length !== b.labels.data.length) return undefined
   const size = a.classes.reduce((most, { id }) => Math.max(most, id + 1), 1)

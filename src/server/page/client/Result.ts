@@ -9,7 +9,7 @@ export interface Class {
 }
 
 /** A class that the image has. */
-export interface Found extends Class {
+export interface FoundClass extends Class {
   readonly pixels: number
   /** Of all pixels, 0 to 1. */
   readonly share: number
@@ -46,7 +46,7 @@ export interface Result {
   readonly height: number
   readonly seconds: number
   /** Largest first. */
-  readonly classes: ReadonlyArray<Found>
+  readonly classes: ReadonlyArray<FoundClass>
   /** Largest first, at most 1,000, without the background's. */
   readonly regions: ReadonlyArray<Region>
   readonly regionsTotal: number

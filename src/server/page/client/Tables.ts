@@ -1,6 +1,6 @@
 /** Classes and regions as tables. A row stands out on the picture while it is pointed at, and stays so once picked. */
 import { byId, h, swatch } from "./Dom.ts"
-import type { Found, Region, Result } from "./Result.ts"
+import type { FoundClass, Region, Result } from "./Result.ts"
 import { confidence, count, percent } from "./Text.ts"
 
 /** What a row is about: a class, or one region of it. */
@@ -132,7 +132,7 @@ export const make = (events: TableEvents): Tables => {
       const found = of.classes.find((one) => one.name === name)
       return found === undefined ? "–" : percent(found.share)
     }
-    return [...result.classes, ...only].map(({ color, confidence: sure, name }: Found) =>
+    return [...result.classes, ...only].map(({ color, confidence: sure, name }: FoundClass) =>
       row(
         { className: name },
         color,

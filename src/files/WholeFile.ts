@@ -1,0 +1,208 @@
+/**
+ * Files that are whole or not there. Each is written under another name, made to outlast a power cut, and moved to its
+ * place; what fails or is interrupted leaves nothing behind, and what stood there before stays as it was. Only a process
+ * that is killed leaves a part, which `isPart` knows by its name.
+ */
+import { Bytes, Effect, FileSystem, type PlatformError } from "effect"
+import { randomHex } from "../randomHex.ts"
+import { NotWritten, notWritten } from "./NotWritten.ts"
+
+export interface Options {
+  /** Where parts lie: a folder on the same disk. Beside the place by default. */
+  readonly parts?: string | undefined
+  /**
+   * Whether the name outlasts a power cut as well as the file does. True by default; who writes many files into a few
+   * folders calls `syncFolder` once for all of them.
+   */
+  readonly lasting?: boolean | undefined
+}
+
+/** A file and what is in it. */
+export interface Content {
+  readonly path: string
+  readonly bytes: Uint8Array
+}
+
+/** Takes the next piece of a file. */
+export type Write = (piece: string | Uint8Array) => Effect.Effect<void, NotWritten>
+
+/** Puts other bytes where some were written before, for what is only known at the end. */
+export type Patch = (at: number, bytes: Uint8Array) => Effect.Effect<void, NotWritten>
+
+/** Whether a file of this name is a part that a killed process has left. */
+export const isPart = (name: string): boolean => /^\.segformer-[\da-f]{16}\.part$/.test(name)
+
+/** Where there is a file system there is a process; only on Windows a backslash parts folders. */
+const isWindows = typeof process === "object" && process.platform === "win32"
+
+const folderOf = (path: string): string => {
+  const last = Math.max(path.lastIndexOf("/"), isWindows ? path.lastIndexOf("\\") : -1)
+  return last < 0 ? "." : path.slice(0, Math.max(1, last))
+}
+
+/** Makes a folder, and those it lies in. */
+export const makeFolder = (folder: string): Effect.Effect<void, NotWritten, FileSystem.FileSystem> =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) =>
+    Effect.mapError(fs.makeDirectory(folder, { recursive: true }), notWritten(folder))
+  )
+
+/** Makes the names in a folder outlast a power cut. Where folders cannot be opened, as on Windows, they do already. */
+export const syncFolder = (folder: string): Effect.Effect<void, never, FileSystem.FileSystem> =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) =>
+    Effect.ignore(
+      Effect.scoped(
+        Effect.flatMap(fs.open(folder, { flag: "r" }), ({ sync }) => Effect.uninterruptible(sync))
+      )
+    )
+  )
+
+/** Fills parts, then moves all of them to their places; or none, as far as can be. */
+const place = <A, E, R>(
+  paths: ReadonlyArray<string>,
+  fill: (parts: ReadonlyArray<string>) => Effect.Effect<A, E, R>,
+  { lasting = true, parts: folder }: Options,
+  isWanted: (filled: A) => boolean = () => true
+): Effect.Effect<void, E | NotWritten, R | FileSystem.FileSystem> =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) => {
+    const parts = paths.map((path) => `${folder ?? folderOf(path)}/.segformer-${randomHex(8)}.part`)
+    const drop = Effect.forEach(parts, (part) => Effect.ignore(fs.remove(part, { force: true })), {
+      discard: true
+    })
+    // A folder in one of the places would show only when others are in theirs.
+    const isFree = (path: string) =>
+      Effect.flatMap(
+        Effect.orElseSucceed(
+          Effect.map(fs.stat(path), ({ type }) => type),
+          () => undefined
+        ),
+        (type) =>
+          type === "Directory"
+            ? Effect.fail(new NotWritten({ path, reason: "a folder stands in its place" }))
+            : Effect.void
+      )
+    const move = Effect.gen(function* () {
+      if (paths.length > 1) yield* Effect.forEach(paths, isFree, { discard: true })
+      for (const [index, path] of paths.entries()) {
+        yield* Effect.mapError(fs.rename(parts[index]!, path), notWritten(path))
+      }
+      if (lasting) yield* Effect.forEach(new Set(paths.map(folderOf)), syncFolder, { discard: true })
+    })
+    return fill(parts).pipe(
+      Effect.flatMap((filled) => (isWanted(filled) ? Effect.uninterruptible(move) : drop)),
+      Effect.onError(() => drop)
+    )
+  })
+
+/** Opens a part, and syncs it once it is filled. It is closed before it is moved: Windows moves no file that is open. */
+const filled = <A, E, R>(
+  path: string,
+  part: string,
+  body: (file: FileSystem.File) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | NotWritten, R | FileSystem.FileSystem> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const file = yield* Effect.mapError(fs.open(part, { flag: "wx" }), notWritten(path))
+      const value = yield* body(file)
+      yield* ended(path, file.sync)
+      return value
+    })
+  )
+
+/** What is under way is waited for: its file must not be closed, and its number given to another, before it is done. */
+const ended = <A>(path: string, work: Effect.Effect<A, PlatformError.PlatformError>) =>
+  Effect.uninterruptible(Effect.mapError(work, notWritten(path)))
+
+/** Writes several files: all of them, or none. */
+export const writeAll = (
+  files: ReadonlyArray<Content>,
+  options: Options = {}
+): Effect.Effect<void, NotWritten, FileSystem.FileSystem> =>
+  place(
+    files.map(({ path }) => path),
+    (parts) =>
+      Effect.forEach(
+        files,
+        ({ bytes, path }, index) => filled(path, parts[index]!, (file) => ended(path, file.writeAll(bytes))),
+        { discard: true }
+      ),
+    options
+  )
+
+/** Writes a file. */
+export const write = (
+  path: string,
+  bytes: Uint8Array,
+  options?: Options
+): Effect.Effect<void, NotWritten, FileSystem.FileSystem> => writeAll([{ path, bytes }], options)
+
+/** Copies a file. */
+export const copy = (
+  from: string,
+  path: string,
+  options: Options = {}
+): Effect.Effect<void, NotWritten, FileSystem.FileSystem> =>
+  place(
+    [path],
+    ([part]) =>
+      Effect.flatMap(FileSystem.FileSystem, (fs) =>
+        Effect.andThen(
+          ended(path, fs.copyFile(from, part!)),
+          Effect.scoped(
+            Effect.flatMap(Effect.mapError(fs.open(part!, { flag: "r+" }), notWritten(path)), ({ sync }) =>
+              ended(path, sync)
+            )
+          )
+        )
+      ),
+    options
+  )
+
+/** Pieces are written when so many bytes have come together. */
+const block = 256 * 1024
+
+/** Writes a file piece by piece. Where `body` gives `false`, there shall be none. */
+export const compose = <E, R>(
+  path: string,
+  body: (write: Write, patch: Patch) => Effect.Effect<boolean | void, E, R>,
+  options: Options = {}
+): Effect.Effect<void, E | NotWritten, R | FileSystem.FileSystem> =>
+  place(
+    [path],
+    ([part]) =>
+      filled(path, part!, (file) => {
+        const encoder = new TextEncoder()
+        let pieces: Array<Uint8Array> = []
+        let size = 0
+        const drain = Effect.suspend(() => {
+          const all = pieces
+          pieces = []
+          size = 0
+          return Effect.forEach(
+            all.length > 1 ? [Bytes.concat(all)] : all,
+            (bytes) => ended(path, file.writeAll(bytes)),
+            {
+              discard: true
+            }
+          )
+        })
+        const write: Write = (piece) =>
+          Effect.suspend(() => {
+            const bytes = typeof piece === "string" ? encoder.encode(piece) : piece
+            if (bytes.length > 0) pieces.push(bytes)
+            size += bytes.length
+            return size < block ? Effect.void : drain
+          })
+        const patch: Patch = (at, bytes) =>
+          Effect.gen(function* () {
+            yield* drain
+            const end = yield* ended(path, file.seek(0n, "current"))
+            yield* ended(path, file.seek(BigInt(at), "start"))
+            yield* ended(path, file.writeAll(bytes))
+            yield* ended(path, file.seek(end, "start"))
+          })
+        return Effect.tap(body(write, patch), () => drain)
+      }),
+    options,
+    (isWanted) => isWanted !== false
+  )

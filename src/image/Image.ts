@@ -1,0 +1,40 @@
+/** An opened image, and the limits under which it is opened. */
+import type { Effect, Stream } from "effect"
+import type { ImageError } from "./ImageError.ts"
+import type { ImageFormat } from "./ImageFormat.ts"
+import type { Raster } from "./Raster.ts"
+
+export interface ImageLimits {
+  /** Bytes of the file. 100 MiB by default. */
+  readonly maxBytes: number
+  /** Width times height, as the header says. 100 megapixels by default. */
+  readonly maxPixels: number
+}
+
+export const defaultLimits: ImageLimits = { maxBytes: 100 * 1024 * 1024, maxPixels: 100_000_000 }
+
+/** An opened source: its header is read and within limits, its bytes can be had as often as needed. */
+export interface Image {
+  /** Where it comes from, for errors: a path, a URL without query, or its name. */
+  readonly source: string
+  /** Without folders; it ends as its real type does. */
+  readonly name: string
+  readonly format: ImageFormat
+  /** Such as `image/png`. */
+  readonly mediaType: string
+  /** In pixels, as a person sees it: after EXIF orientation. */
+  readonly width: number
+  /** In pixels, as a person sees it. */
+  readonly height: number
+  /** EXIF orientation, 1 to 8. */
+  readonly orientation: number
+  /** Bytes of the file; of one that is made when it is asked for, as many as it has at most. */
+  readonly size: number
+  readonly bytes: Effect.Effect<Uint8Array, ImageError>
+  /** The same, piece by piece: a file is never held in memory as a whole. */
+  readonly stream: Stream.Stream<Uint8Array, ImageError>
+  /** Whether the bytes are in memory already, so that `bytes` costs nothing. */
+  readonly inMemory: boolean
+  /** Its pixels as a person sees them, where no file need be decoded for them: new ones each time, for the caller to keep. */
+  readonly pixels?: Effect.Effect<Raster, ImageError> | undefined
+}

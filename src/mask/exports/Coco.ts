@@ -1,0 +1,32 @@
+import * as ClassTable from "../ClassTable.ts"
+import * as Coco from "../Coco.ts"
+import * as ExportFormat from "./ExportFormat.ts"
+
+export const format = ExportFormat.make({
+  title: "COCO",
+  description: "Regions as COCO annotations",
+  mediaType: "application/vnd.coco+json",
+  ending: "coco.json",
+  uses: ["classes", "exclude", "minArea", "tolerance"],
+  per: "run",
+  open: ({ classes, exclude, minArea, tolerance }) => {
+    const ids = new Set(classes.map(({ id }) => id))
+    const table = () =>
+      ClassTable.make(Array.from(ids, (id) => ({ id, name: ClassTable.nameOf(classes, id) })))
+    const writer = Coco.writer(() => Coco.categories(table(), { exclude }))
+    let images = 0
+    let next = 1
+    return {
+      start: "",
+      *add({ image, map }) {
+        const id = ++images
+        const options = { exclude, minArea, tolerance, imageId: id, firstId: next }
+        const found = yield* Coco.steps(map, options)
+        next += found.length
+        for (const { category_id } of found) ids.add(category_id)
+        return yield* writer.steps({ id, width: map.width, height: map.height, file_name: image }, found)
+      },
+      end: writer.end
+    }
+  }
+})

@@ -1,0 +1,25 @@
+import * as Components from "../Components.ts"
+import * as Csv from "../Csv.ts"
+import * as Regions from "../Regions.ts"
+import * as ExportFormat from "./ExportFormat.ts"
+
+export const format = ExportFormat.make({
+  title: "CSV",
+  description: "A table of classes, or of regions",
+  mediaType: "text/csv",
+  ending: "csv",
+  uses: ["classes", "exclude", "minArea", "regions", "named"],
+  per: "run",
+  open: ({ classes, exclude, minArea, named, regions }) => ({
+    start: Csv.line([...(named ? ["image"] : []), ...(regions ? Csv.REGION_COLUMNS : Csv.AREA_COLUMNS)]),
+    *add({ image, map, regions: known }) {
+      const rows = regions
+        ? (
+            known ?? (yield* Regions.steps(yield* Components.steps(map, { exclude }), { classes, minArea }))
+          ).map(Csv.regionFields)
+        : Csv.areaFields(map, classes)
+      return rows.map((fields) => Csv.line(named ? [image, ...fields] : fields)).join("")
+    },
+    end: () => ""
+  })
+})

@@ -1,0 +1,77 @@
+/**
+ * What it takes to be a format that label maps are exported in: facts for people and for HTTP, and a writer. A writer
+ * of one file for each image, or of one file for all images of a run, a piece for each.
+ */
+import type { Result } from "effect"
+import type { ClassTable } from "../ClassTable.ts"
+import type { Affine } from "../GeoJson.ts"
+import type { LabelMap } from "../LabelMap.ts"
+import type { Palette } from "../Palette.ts"
+import type { Region } from "../Region.ts"
+import type { Steps } from "../Steps.ts"
+
+/** A label map and what is known of its image. */
+export interface Item {
+  readonly map: LabelMap
+  /** What the file of the image is called. */
+  readonly image: string
+  /** Its regions, where more is known of them than the map tells. */
+  readonly regions?: ReadonlyArray<Region> | undefined
+}
+
+/** What a writer may be told. Each format says which of it it heeds, and is given no more. */
+export interface Settings {
+  /** What the ids mean; empty where nobody knows. */
+  readonly classes: ClassTable
+  /** A colour for each class; empty for grey. */
+  readonly palette: Palette
+  /** Classes that are no objects. */
+  readonly exclude: ReadonlySet<number>
+  /** Regions of fewer pixels are left out. */
+  readonly minArea: number
+  /** How far outlines may be moved to save points, in pixels. */
+  readonly tolerance: number | undefined
+  /** From pixels to coordinates. */
+  readonly transform: Affine | undefined
+  /** A line for each region instead of each class. */
+  readonly regions: boolean
+  /** Whether each object says which image it is on: with one image alone that is plain. */
+  readonly named: boolean
+}
+
+/** The text of one file, a piece for each image: the pieces joined are the file. */
+export interface RunWriter {
+  readonly start: string
+  readonly add: (item: Item) => Steps<string>
+  readonly end: () => string
+}
+
+/** A file for each image. */
+export interface ImageWriter {
+  /** The file, or what is wrong with the label map. */
+  readonly encode: (item: Item) => Steps<Result.Result<Uint8Array, string>>
+  /** A file that lies beside those of all images, once they are written. */
+  readonly beside?: (() => { readonly name: string; readonly bytes: Uint8Array }) | undefined
+}
+
+interface Facts {
+  /** As people call it. */
+  readonly title: string
+  /** What is in it, in a line. */
+  readonly description: string
+  readonly mediaType: string
+  /** Of a file's name, without the first dot. */
+  readonly ending: string
+}
+
+export type ExportFormat<Used extends keyof Settings = keyof Settings> = Facts & {
+  /** The settings that it heeds. */
+  readonly uses: ReadonlyArray<Used>
+} & (
+    | { readonly per: "run"; readonly open: (settings: Pick<Settings, Used>) => RunWriter }
+    | { readonly per: "image"; readonly open: (settings: Pick<Settings, Used>) => ImageWriter }
+  )
+
+/** A format, held to the settings that it says it uses. */
+export const make = <const Used extends keyof Settings = never>(format: ExportFormat<Used>): ExportFormat =>
+  format

@@ -1,0 +1,44 @@
+import { Result } from "effect"
+import * as ClassTable from "../ClassTable.ts"
+import { histogram } from "../LabelMap.ts"
+import * as Yolo from "../Yolo.ts"
+import * as ExportFormat from "./ExportFormat.ts"
+
+const encoder = new TextEncoder()
+
+export const format = ExportFormat.make({
+  title: "YOLO",
+  description: "Regions as YOLO segments, a line each",
+  mediaType: "text/x-yolo",
+  ending: "txt",
+  uses: ["classes", "exclude", "minArea", "tolerance"],
+  per: "image",
+  open: ({ classes, exclude, minArea, tolerance }) => {
+    // YOLO counts classes from 0 without gaps; without a table of classes ids stay as they are.
+    const wanted = classes.filter(({ id }) => !exclude.has(id))
+    const order = new Map(wanted.map(({ id }, index) => [id, index]))
+    const classOf = (id: number) => order.get(id) ?? id
+    const found = new Set<number>()
+    return {
+      *encode({ map }) {
+        const ids = [...histogram(map).keys()]
+        const stranger =
+          classes.length === 0 ? undefined : ids.find((id) => !order.has(id) && !exclude.has(id))
+        if (stranger !== undefined) {
+          return Result.fail(
+            `it has id ${stranger}, which is none of the classes. Say with --classes which there are`
+          )
+        }
+        const text = yield* Yolo.steps(map, { exclude, minArea, tolerance, classOf })
+        for (const id of ids) found.add(id)
+        return Result.succeed(encoder.encode(text))
+      },
+      // The names that its training reads. JSON strings are YAML strings.
+      beside: () => {
+        const ids = classes.length > 0 ? [...order.keys()] : [...found].sort((a, b) => a - b)
+        const lines = ids.map((id) => `  ${classOf(id)}: ${JSON.stringify(ClassTable.nameOf(classes, id))}\n`)
+        return { name: "data.yaml", bytes: encoder.encode(`names:\n${lines.join("")}`) }
+      }
+    }
+  }
+})

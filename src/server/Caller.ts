@@ -1,0 +1,33 @@
+/** Who asks, and what others are told of what was done for them. */
+import type { Effect } from "effect"
+
+/** Who a good token belongs to. */
+export interface Caller {
+  /** Such as the name of an account. It appears in logs and traces. */
+  readonly subject: string
+}
+
+/** A job that is over. */
+export interface EndedJob {
+  readonly jobId: string
+  /** Who submitted it: the subject of a {@link Caller}. Nobody is told of a job that nobody submitted by name. */
+  readonly user: string | undefined
+  readonly status: "succeeded" | "failed" | "cancelled"
+  /** How many images it had. */
+  readonly images?: number | undefined
+  /** Why it failed. */
+  readonly detail?: string | undefined
+}
+
+/** Something that a caller did. */
+export interface Activity {
+  readonly user: string | undefined
+  /** Such as `segment`. */
+  readonly action: string
+  /** Such as `image` or `job`. */
+  readonly resourceType: string
+  readonly resourceId: string
+}
+
+/** Told of what callers do. It takes no time, and never fails. */
+export type Active = (activity: Activity) => Effect.Effect<void>

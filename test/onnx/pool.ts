@@ -1,0 +1,78 @@
+/** A pool of sessions on the slow model of the fixtures, and a picture that stays in it. */
+import { existsSync, readFileSync } from "node:fs"
+import { assert } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { LabelMap } from "effect-segformer"
+import { defaults } from "../../src/image/Preprocessing.ts"
+import * as SessionPool from "../../src/onnx/session/SessionPool.ts"
+import type { Outcome, Picture } from "../../src/onnx/session/SessionProcess.ts"
+import * as support from "./support.ts"
+
+export const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+  } catch {
+    return false
+  }
+  // One that has ended but was not yet waited for by whoever inherited it is dead all the same.
+  const stat = `/proc/${pid}/stat`
+  return !existsSync(stat) || !/\) Z /.test(readFileSync(stat, "utf8"))
+}
+
+/** What was asked for in these tests. */
+const labelsOf = (outcome: Outcome) =>
+  outcome._tag === "Labels" ? outcome : assert.fail("it gave logits, and was asked for labels")
+
+/** A pool on a model that sees pictures at their own size, or at that of a side. */
+export const pool = (options?: {
+  readonly sessions?: number
+  readonly file?: string
+  readonly side?: number
+  /** In milliseconds. 100 by default. */
+  readonly patience?: number
+}) =>
+  Effect.map(
+    SessionPool.make({
+      model: "test",
+      sessions: options?.sessions ?? 1,
+      patience: options?.patience ?? 100,
+      load: {
+        type: "load",
+        file: support.fixture(options?.file ?? "slow.onnx"),
+        threads: 1,
+        preprocessing: {
+          ...defaults,
+          size: options?.side === undefined ? undefined : { width: options.side, height: options.side }
+        }
+      }
+    }),
+    (made) => ({ ...made, predict: (picture: Picture) => Effect.map(made.predict(picture), labelsOf) })
+  )
+
+/** In the slow model for a moment. */
+export const red = { ...support.plain(40, 30, 255, 0, 0), confidence: false }
+
+/** In the slow model for a quarter of a minute: whatever a test does meanwhile comes first. */
+export const long = { ...support.plain(1000, 1000, 255, 0, 0), confidence: false }
+
+/** So many turns of the event loop, after the first of which a fiber just forked has sent its picture. */
+export const turns = (count: number): Effect.Effect<void> =>
+  Effect.promise(async () => {
+    for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))
+  })
+
+/** Interrupts three pictures at a random moment, so many times: there are never more processes than sessions. */
+export const survives = (times: number) =>
+  Effect.gen(function* () {
+    const sessions = yield* pool({ sessions: 2 })
+    const { labelMap: expected } = yield* sessions.predict(red)
+    const random = support.makeRandom(7)
+    for (let time = 0; time < times; time++) {
+      const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(sessions.predict(red)))
+      yield* Effect.sleep(`${Math.floor(random() * 40)} millis`)
+      yield* Fiber.interruptAll(fibers)
+      assert.isAtMost((yield* sessions.pids).length, 2)
+    }
+    const { labelMap } = yield* sessions.predict(red)
+    assert.isTrue(LabelMap.equals(labelMap, expected))
+  }).pipe(Effect.scoped)
