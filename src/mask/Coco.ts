@@ -97,8 +97,7 @@ export interface Options extends Polygons.Options {
 }
 
 /** One annotation for each region of a label map, in the order of their first pixels, then the crowds. */
-export const annotations = (map: LabelMap, options: Options): ReadonlyArray<Annotation> =>
-  Steps.runSync(steps(map, options))
+export const annotations = Steps.sync(steps)
 
 /** The same with pauses. @internal */
 export function* steps(map: LabelMap, options: Options): Steps.Steps<ReadonlyArray<Annotation>> {

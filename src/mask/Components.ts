@@ -44,7 +44,7 @@ export interface Components {
 }
 
 /** The components of a label map. */
-export const make = (map: LabelMap, options?: Options): Components => Steps.runSync(steps(map, options))
+export const make = Steps.sync(steps)
 
 /** The same with pauses. @internal */
 export function* steps(map: LabelMap, options: Options = {}): Steps.Steps<Components> {
@@ -149,7 +149,7 @@ export const histogram = (self: Components): Map<number, number> => {
 }
 
 /** The component of every pixel, numbered from 1, and 0 where there is none: `[height, width]`. */
-export const toLabels = (self: Components): Uint32Array => Steps.runSync(labelSteps(self))
+export const toLabels = Steps.sync(labelSteps)
 
 /** The same with pauses. @internal */
 export function* labelSteps(self: Components): Steps.Steps<Uint32Array> {

@@ -50,8 +50,7 @@ export interface Options extends Components.Options {
 }
 
 /** The outlines of a label map's regions, in the order of `Regions.fromLabelMap`. */
-export const fromLabelMap = (map: LabelMap, options?: Options): ReadonlyArray<Outline> =>
-  Steps.runSync(steps(map, options))
+export const fromLabelMap = Steps.sync(steps)
 
 /** The same with pauses. @internal */
 export function* steps(map: LabelMap, options: Options = {}): Steps.Steps<ReadonlyArray<Outline>> {

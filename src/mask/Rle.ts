@@ -42,7 +42,7 @@ export const fromMask = (mask: BinaryMask): Rle =>
   }
 
 /** The runs of every class of a label map, by class id in ascending order; without the ignored id. */
-export const fromLabelMap = (map: LabelMap | BinaryMask): Map<number, Rle> => Steps.runSync(steps(map))
+export const fromLabelMap = Steps.sync(steps)
 
 /** The same with pauses. @internal */
 export function* steps(map: LabelMap | BinaryMask): Steps.Steps<Map<number, Rle>> {

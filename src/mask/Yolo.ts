@@ -26,7 +26,7 @@ export interface Options extends Polygons.Options {
 }
 
 /** The text for one image: a line a part, 6 decimals. */
-export const encode = (map: LabelMap, options: Options = {}): string => Steps.runSync(steps(map, options))
+export const encode = Steps.sync(steps)
 
 /** The same with pauses. @internal */
 export function* steps(map: LabelMap, options: Options = {}): Steps.Steps<string> {

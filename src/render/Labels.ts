@@ -11,7 +11,6 @@
  * tag?.text // => "pit"
  * ```
  */
-import type { Effect } from "effect"
 import type { Raster } from "../image/ImageCodec.ts"
 import { type ClassTable, nameOf, type Rgb } from "../mask/ClassTable.ts"
 import * as Components from "../mask/Components.ts"
@@ -57,15 +56,10 @@ export interface Tag {
 }
 
 /** The picture with tags; a label map of another size is resized, by nearest neighbour. */
-export const paint = (picture: Raster, map: LabelMap.LabelMap, options: LabelsOptions): Raster =>
-  Steps.runSync(steps(picture, map, options))
+export const paint = Steps.sync(steps)
 
 /** The same, with pauses for others on the event loop. Finding the regions is one piece: 50 ms for 12 megapixels. */
-export const draw = (
-  picture: Raster,
-  map: LabelMap.LabelMap,
-  options: LabelsOptions
-): Effect.Effect<Raster> => Steps.run(() => steps(picture, map, options))
+export const draw = Steps.paused(steps)
 
 /** The same, step by step. */
 export function* steps(
