@@ -16,7 +16,7 @@
 import { Result } from "effect"
 import type { BinaryMask } from "./BinaryMask.ts"
 import type { LabelData, LabelMap } from "./LabelMap.ts"
-import { MaskNotDecodable } from "./MaskError.ts"
+import { fail, type MaskNotDecodable } from "./MaskError.ts"
 import type { Box } from "./Region.ts"
 import * as Steps from "./Steps.ts"
 
@@ -283,5 +283,3 @@ const grown = (from: Uint32Array, capacity: number): Uint32Array<ArrayBuffer> =>
   to.set(from)
   return to
 }
-
-const fail = (mask: string, detail: string) => Result.fail(new MaskNotDecodable({ mask, detail }))

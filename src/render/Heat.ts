@@ -70,10 +70,7 @@ export function* steps(
 ): Steps.Steps<Raster> {
   const { image } = options
   const { height, width } = image ?? confidence
-  const map =
-    confidence.width === width && confidence.height === height
-      ? confidence
-      : ConfidenceMap.resize(confidence, width, height)
+  const map = ConfidenceMap.resize(confidence, width, height)
   const [from, to] = options.range ?? [0, 1]
   const opacity = image === undefined ? 1 : Math.max(0, Math.min(1, options.opacity ?? 0.75))
   const data = new Uint8Array(width * height * 3)

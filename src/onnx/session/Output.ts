@@ -45,10 +45,9 @@ export const read = (
   const plane = dims.length === 4 && dims[1] === 1 ? dims.slice(2) : dims.length === 3 ? dims.slice(1) : []
   if (dims[0] === 1 && plane.length === 2 && /^u?int/.test(kind)) {
     const [rows, columns] = plane
-    const map = { width: columns!, height: rows!, data: toIds(data) }
-    const resized = { width, height, data: sameStorage(map.data, width * height) }
-    Grid.resize(map, width, height, resized.data)
-    return { labels: resized, scores: [], confidence: undefined }
+    const map: LabelMap = { width: columns!, height: rows!, data: toIds(data) }
+    const empty = () => ({ width, height, data: sameStorage(map.data, width * height) })
+    return { labels: Grid.resize(map, width, height, empty), scores: [], confidence: undefined }
   }
   throw new Error(
     `its output must be logits, float32 [1, classes, height, width], or class ids, integers of [1, height, width], but is ${kind} of [${dims.join(", ")}]`
