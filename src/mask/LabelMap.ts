@@ -45,6 +45,15 @@ export const filled = (width: number, height: number, id: number): LabelMap => (
   data: allocate(id, width * height).fill(id)
 })
 
+/** A map that these ids can be painted on: of `gap` throughout, or of 255, which is then the ignored id. @internal */
+export const canvas = (width: number, height: number, ids: Iterable<number>, gap?: number): LabelMap => {
+  const ground = gap ?? 255
+  let most = ground
+  for (const id of ids) most = Math.max(most, id)
+  const data = allocate(most, width * height).fill(ground)
+  return gap === undefined ? { width, height, data, ignoreIndex: ground } : { width, height, data }
+}
+
 const empty: Grid.Empty<LabelMap> = (like, width = like.width, height = like.height) => ({
   ...like,
   width,

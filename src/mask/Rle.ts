@@ -241,9 +241,9 @@ function* verticalChanges(data: LabelData, width: number, height: number): Steps
     if (y % pause === pause - 1) yield
     if (size + width > capacity) {
       capacity *= 2
-      xs = grown(xs, capacity)
-      ys = grown(ys, capacity)
-      found = grown(found, capacity)
+      xs = new Uint32Array(xs.buffer.transfer(capacity * 4))
+      ys = new Uint32Array(ys.buffer.transfer(capacity * 4))
+      found = new Uint32Array(found.buffer.transfer(capacity * 4))
     }
     const row = y * width
     for (let x = 0; x < width; x++) {
@@ -276,10 +276,4 @@ function* verticalChanges(data: LabelData, width: number, height: number): Steps
     ids[at] = found[i]!
   }
   return { columns, ids, rows }
-}
-
-const grown = (from: Uint32Array, capacity: number): Uint32Array<ArrayBuffer> => {
-  const to = new Uint32Array(capacity)
-  to.set(from)
-  return to
 }
