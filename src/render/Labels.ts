@@ -69,7 +69,6 @@ export function* steps(
 ): Steps.Steps<Raster> {
   const { height, width } = picture
   const data = Paint.copy(picture)
-  const result: Raster = { width, height, channels: 3, data }
   yield
   const tags = place(LabelMap.resize(labelMap, width, height), options)
   yield
@@ -80,10 +79,11 @@ export function* steps(
     Ink.flow(ink, data, Paint.dark, 0.5)
     Ink.box(ink, box.x, box.y, box.width, box.height, radius)
     Ink.flow(ink, data, color)
-    Text.write(result, text, box.x + size * 0.55, box.y + size * 1.5, size, Paint.textOn(color))
+    Text.strokes(ink, text, box.x + size * 0.55, box.y + size * 1.5, size)
+    Ink.flow(ink, data, Paint.textOn(color))
     yield
   }
-  return result
+  return { width, height, channels: 3, data }
 }
 
 /** Where the tags of a label map's regions are. */
