@@ -21,7 +21,8 @@
  */
 import { Effect, Layer, type Scope } from "effect"
 import { ImageCodec, type Raster } from "../image/ImageCodec.ts"
-import * as ImageSource from "../image/ImageSource.ts"
+import type { Image } from "../image/Image.ts"
+import * as RasterImage from "../image/RasterImage.ts"
 import * as Resample from "../image/Resample.ts"
 import { axis } from "../mask/LogitCells.ts"
 import * as Logits from "../mask/Logits.ts"
@@ -122,18 +123,17 @@ export const layer = (options?: AugmentationOptions): Layer.Layer<Transport, nev
 
 const viewOf = Effect.fnUntraced(function* (
   codec: ImageCodec["Service"],
-  image: ImageSource.Image,
+  image: Image,
   raster: Raster,
   { flip, scale }: View
-): Effect.fn.Return<ImageSource.Image, SegmentationError> {
+): Effect.fn.Return<Image, SegmentationError> {
   const width = Math.max(1, Math.round(raster.width * scale))
   const height = Math.max(1, Math.round(raster.height * scale))
   const scaled = scale === 1 ? raster.data : yield* resizing(raster, width, height)
   const data = flip === undefined ? scaled : yield* flipping(scaled, width, height, flip)
   const name = image.name.replace(/\.\w+$/, ".png")
-  const view = yield* ImageSource.raster({ width, height, channels: 3, data }, { name })
-    .open({ maxPixels: Infinity })
-    .pipe(Effect.provideService(ImageCodec, codec))
+  const limits = { maxBytes: Infinity, maxPixels: Infinity }
+  const view = yield* RasterImage.fromRaster(codec, name, { width, height, channels: 3, data }, limits)
   return { ...view, source: image.source }
 })
 

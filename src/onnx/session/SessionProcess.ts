@@ -24,14 +24,9 @@ export type Outcome =
     }
   | { readonly _tag: "Logits"; readonly logits: Logits; readonly milliseconds: number }
 
-export interface Picture {
-  readonly width: number
-  readonly height: number
+export interface Picture extends Omit<Frames.Picture, "type"> {
   /** `[height, width, 3]`. */
   readonly data: Uint8Array
-  readonly confidence: boolean
-  /** Give logits, where the model does. */
-  readonly logits?: boolean | undefined
 }
 
 /** What became of a picture. */
