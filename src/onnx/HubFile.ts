@@ -6,16 +6,7 @@
  */
 import { createHash, type Hash, randomUUID } from "node:crypto"
 import { createReadStream } from "node:fs"
-import {
-  type FileHandle,
-  mkdir,
-  open as openFile,
-  readFile,
-  rename,
-  rm,
-  stat,
-  writeFile
-} from "node:fs/promises"
+import { mkdir, open as openFile, readFile, rename, rm, stat, writeFile } from "node:fs/promises"
 import { dirname } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Duration, Effect, Redacted, type Scope, Stream } from "effect"
@@ -218,7 +209,7 @@ export const connect = Effect.fnUntraced(function* (options: {
             (chunk) =>
               Effect.andThen(
                 io(async () => {
-                  await writeAll(handle, chunk)
+                  await handle.writeFile(chunk)
                   hash.update(chunk)
                   received += chunk.length
                 }),
@@ -272,10 +263,6 @@ const mismatch = ({ etag, size }: FileInfo, received: number, hash: Hash): strin
   const isDigest = etag !== undefined && /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(etag) && size !== undefined
   const digest = hash.digest("hex")
   return isDigest && digest !== etag ? `with the digest ${digest}, where the Hub says ${etag}` : undefined
-}
-
-const writeAll = async (handle: FileHandle, chunk: Uint8Array): Promise<void> => {
-  for (let at = 0; at < chunk.length;) at += (await handle.write(chunk, at)).bytesWritten
 }
 
 type Io = <A>(run: () => Promise<A>) => Effect.Effect<A, ModelNotLoadable>

@@ -21,6 +21,7 @@
  */
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
+import { Readable } from "node:stream"
 import { Duration, Effect, type Scope } from "effect"
 import * as Bomb from "./Bomb.ts"
 
@@ -125,7 +126,7 @@ export const endless = (options: { readonly bytes?: number; readonly announced?:
   executed((response) => {
     const { announced = false, bytes = 10_000_000_000 } = options
     start(response, {}, announced ? bytes : undefined)
-    pour(response, bytes)
+    Readable.from(Bomb.repeat(new Uint8Array(64 * 1024).fill(0x20), bytes)).pipe(response)
   })
 
 /** A small body that decompresses to so many bytes, 512 MiB by default. */
@@ -315,19 +316,4 @@ const start = (response: ServerResponse, headers: Headers, length: number | unde
     ...(length === undefined ? {} : { "content-length": String(length) })
   })
   response.flushHeaders()
-}
-
-/** Writes no faster than it is read. */
-const pour = (response: ServerResponse, bytes: number): void => {
-  const chunk = new Uint8Array(64 * 1024).fill(0x20)
-  let left = bytes
-  const more = () => {
-    while (left > 0 && !response.destroyed) {
-      const next = left >= chunk.length ? chunk : chunk.subarray(0, left)
-      left -= next.length
-      if (!response.write(next)) return void response.once("drain", more)
-    }
-    if (left === 0) response.end()
-  }
-  more()
 }

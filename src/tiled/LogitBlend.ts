@@ -7,7 +7,7 @@
  * those rows that the next row of windows shares.
  */
 import { allocate, type LabelData } from "../mask/LabelMap.ts"
-import { axis } from "../mask/LogitCells.ts"
+import { axis, finite } from "../mask/LogitCells.ts"
 import type { Logits } from "../mask/Logits.ts"
 import { type BandWork, rows as bandOf } from "./Band.ts"
 import type { Window, Windows } from "./Windows.ts"
@@ -80,15 +80,11 @@ interface Segment {
   readonly columns: ReadonlyArray<number>
 }
 
-const LARGEST = 3.4028234663852886e38
-
-/** Infinite logits become the largest numbers, NaN the smallest, as in `Logits`. */
-const finite = (data: Float32Array): Float32Array => {
+/** As in `Logits`. */
+const limited = (data: Float32Array): Float32Array => {
   let i = 0
-  while (i < data.length && Math.abs(data[i]!) <= LARGEST) i++
-  return i === data.length
-    ? data
-    : data.map((value) => (value > -LARGEST ? (value < LARGEST ? value : LARGEST) : -LARGEST))
+  while (i < data.length && Number.isFinite(data[i])) i++
+  return i === data.length ? data : data.map(finite)
 }
 
 /** Bytes of logits that are kept for the next group of rows, at most. */
@@ -332,7 +328,7 @@ export const make = (windows: Windows, shape: Shape, options: BlendOptions) => {
       layers.push({ index: row, data: [], first: [] })
     }
     const layer = layers.find(({ index }) => index === row)!
-    layer.data[column] = finite(logits.data)
+    layer.data[column] = limited(logits.data)
     layer.first[column] = 0
     // The column is due when all windows of the group have come.
     if (row < group.end - 1) return undefined

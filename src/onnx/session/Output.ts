@@ -6,6 +6,7 @@ import type { Tensor } from "onnxruntime-common"
 import * as Grid from "../../mask/Grid.ts"
 import type { LabelMap } from "../../mask/LabelMap.ts"
 import { allocate, type LabelData, sameStorage } from "../../mask/LabelStorage.ts"
+import { isNaNThroughout } from "../../mask/LogitCells.ts"
 import * as LogitRows from "../../mask/LogitRows.ts"
 import type { Logits } from "../../mask/Logits.ts"
 
@@ -57,9 +58,7 @@ export const read = (
 /** The logits of an output; `undefined` where it holds none. Throws where none of them is a number. */
 export const logitsOf = ({ data, dims }: Output): Logits | undefined => {
   if (dims.length !== 4 || dims[0] !== 1 || !(data instanceof Float32Array)) return undefined
-  let i = 0
-  while (i < data.length && Number.isNaN(data[i])) i++
-  if (i === data.length) throw new Error("every logit is NaN")
+  if (isNaNThroughout(data)) throw new Error("every logit is NaN")
   return { data, classes: dims[1]!, height: dims[2]!, width: dims[3]! }
 }
 
