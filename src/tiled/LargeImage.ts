@@ -211,13 +211,8 @@ const sourceOf = (source: string, { x, y }: Box): string => `${source} at ${x}, 
 
 const nameOf = ({ x, y }: Box): string => `window-${x}-${y}.png`
 
-interface Size {
-  readonly width: number
-  readonly height: number
-}
-
 /** Where a box of the picture as it is seen lies in the picture as it is stored. */
-const storedBox = (box: Box, stored: Size, orientation: number) => {
+const storedBox = (box: Box, stored: Pick<Box, "width" | "height">, orientation: number) => {
   const turned = orientation >= 5
   const [x, y] = turned ? [box.y, box.x] : [box.x, box.y]
   const [width, height] = turned ? [box.height, box.width] : [box.width, box.height]
