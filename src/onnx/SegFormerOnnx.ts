@@ -102,7 +102,7 @@ export const make = Effect.fnUntraced(function* <R = never>(
     SessionPool.make({
       model: model.name,
       sessions,
-      patience: Duration.toMillis(options.patience ?? "300 millis"),
+      patience: Duration.toMillis(Duration.fromInputUnsafe(options.patience ?? "300 millis")),
       load: {
         type: "load",
         file: model.file,

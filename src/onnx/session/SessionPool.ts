@@ -26,13 +26,10 @@ export interface Lost {
   readonly detail: string
 }
 
-/** Why there is no session. */
-export type NoSession = ModelNotLoadable | DependencyMissing
-
 export interface SessionPool {
   readonly predict: (
     picture: SessionProcess.Picture
-  ) => Effect.Effect<SessionProcess.Outcome, Lost | NoSession>
+  ) => Effect.Effect<SessionProcess.Outcome, Lost | ModelNotLoadable | DependencyMissing>
   /** Sessions that are loaded, whether at work or not. */
   readonly ready: Effect.Effect<number>
   /** Ids of the processes alive. */
@@ -41,16 +38,18 @@ export interface SessionPool {
 
 interface Job {
   readonly picture: SessionProcess.Picture
-  readonly done: (result: Effect.Effect<SessionProcess.Outcome, Lost | NoSession>) => void
+  readonly done: (result: Effect.Effect<SessionProcess.Outcome, PoolError>) => void
   /** Where it is; `undefined` while it waits in line. */
   session: SessionProcess.SessionProcess | undefined
   abandoned: boolean
 }
 
+type PoolError = Lost | ModelNotLoadable | DependencyMissing
+
 /** A pool whose sessions are loaded and warm. Its processes end with the scope. */
 export const make = Effect.fnUntraced(function* (
   options: SessionPoolOptions
-): Effect.fn.Return<SessionPool, NoSession, Scope.Scope> {
+): Effect.fn.Return<SessionPool, ModelNotLoadable | DependencyMissing, Scope.Scope> {
   const { load, model, patience, sessions } = options
   const live = new Map<SessionProcess.SessionProcess, "loading" | "ready" | "killed">()
   /** What each has been given, the picture in the model first. */
@@ -59,7 +58,7 @@ export const make = Effect.fnUntraced(function* (
   let closed = false
   let onGone = () => {}
 
-  const asError = ({ detail, reason }: Unusable): NoSession =>
+  const asError = ({ detail, reason }: Unusable): ModelNotLoadable | DependencyMissing =>
     reason === "runtime"
       ? new DependencyMissing({ packages: ["onnxruntime-node"], purpose: "Running a model here", detail })
       : new ModelNotLoadable({ model, detail })
@@ -152,7 +151,7 @@ export const make = Effect.fnUntraced(function* (
       onGone()
     })
   )
-  const startLoaded = Effect.callback<void, NoSession>((resume) => {
+  const startLoaded = Effect.callback<void, ModelNotLoadable | DependencyMissing>((resume) => {
     start((problem) => resume(problem === undefined ? Effect.void : Effect.fail(asError(problem))))
   })
   yield* Effect.all(
