@@ -52,7 +52,8 @@ const startByPs = (pid: number): string | undefined => {
   }
 }
 
-const isAlive = (pid: number): boolean => {
+/** Whether a process of this machine has that number. */
+export const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0)
     return true

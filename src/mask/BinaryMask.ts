@@ -15,7 +15,7 @@
 import { Result } from "effect"
 import * as Grid from "./Grid.ts"
 import type { LabelMap } from "./LabelMap.ts"
-import { MaskNotDecodable } from "./MaskError.ts"
+import { fail, type MaskNotDecodable, sized } from "./MaskError.ts"
 import type { Box } from "./Region.ts"
 
 /** `data` holds `[height, width]` bytes, row-major: 1 in the mask, 0 outside. */
@@ -28,21 +28,14 @@ export interface BinaryMask {
 }
 
 /** A mask, once its sizes are checked against its data and every byte is 0 or 1. */
-export const make = (options: BinaryMask): Result.Result<BinaryMask, MaskNotDecodable> => {
-  const { data, height, width } = options
-  if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
-    return fail(`its size must be positive integers, but is ${width} x ${height}`)
-  }
-  if (data.length !== width * height) {
-    return fail(`${width} x ${height} pixels need ${width * height} bytes, but there are ${data.length}`)
-  }
-  for (let i = 0; i < data.length; i++) {
-    if (data[i]! > 1) return fail(`byte ${i} is ${data[i]}, neither 0 nor 1`)
-  }
-  return Result.succeed(options)
-}
-
-const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: "binary mask", detail }))
+export const make = (options: BinaryMask): Result.Result<BinaryMask, MaskNotDecodable> =>
+  Result.flatMap(sized("binary mask", "bytes", options), (mask) => {
+    const { data } = mask
+    for (let i = 0; i < data.length; i++) {
+      if (data[i]! > 1) return fail("binary mask", `byte ${i} is ${data[i]}, neither 0 nor 1`)
+    }
+    return Result.succeed(mask)
+  })
 
 /** A mask of no pixels. */
 export const empty = (width: number, height: number): BinaryMask => ({
@@ -50,6 +43,8 @@ export const empty = (width: number, height: number): BinaryMask => ({
   height,
   data: new Uint8Array(width * height)
 })
+
+const alike: Grid.Empty<BinaryMask> = (like, width = like.width, height = like.height) => empty(width, height)
 
 /** A mask drawn in text, for tests and examples: `#` is in the mask, everything else outside. */
 export const fromRows = (rows: ReadonlyArray<string>): BinaryMask => {
@@ -118,11 +113,7 @@ export const box = (self: BinaryMask): Box | undefined => {
 }
 
 /** Whether two masks have the same size and the same pixels. */
-export const equals = (self: BinaryMask, that: BinaryMask): boolean => {
-  if (self.width !== that.width || self.height !== that.height) return false
-  for (let i = 0; i < self.data.length; i++) if (self.data[i] !== that.data[i]) return false
-  return true
-}
+export const equals: (self: BinaryMask, that: BinaryMask) => boolean = Grid.equals
 
 /** Pixels in both. Both masks must be equally large, as for every operation on two. */
 export const and = (self: BinaryMask, that: BinaryMask): BinaryMask => {
@@ -171,38 +162,17 @@ export const iou = (self: BinaryMask, that: BinaryMask): number => {
 }
 
 /** The part inside `box`; `undefined` where none of the mask is. */
-export const crop = (self: BinaryMask, box: Box): BinaryMask | undefined => {
-  const inside = Grid.clip(self, box)
-  if (inside === undefined) return undefined
-  const data = new Uint8Array(inside.width * inside.height)
-  Grid.crop(self, inside, data)
-  return { width: inside.width, height: inside.height, data }
-}
+export const crop = (self: BinaryMask, box: Box): BinaryMask | undefined => Grid.crop(self, box, alike)
 
 /** Left becomes right. */
-export const flipX = (self: BinaryMask): BinaryMask => {
-  const data = new Uint8Array(self.data.length)
-  Grid.flipX(self, data)
-  return { ...self, data }
-}
+export const flipX = (self: BinaryMask): BinaryMask => Grid.flipX(self, alike)
 
 /** Top becomes bottom. */
-export const flipY = (self: BinaryMask): BinaryMask => {
-  const data = new Uint8Array(self.data.length)
-  Grid.flipY(self, data)
-  return { ...self, data }
-}
+export const flipY = (self: BinaryMask): BinaryMask => Grid.flipY(self, alike)
 
 /** Turned clockwise by so many degrees. */
-export const rotate = (self: BinaryMask, turn: Grid.Turn): BinaryMask => {
-  const data = new Uint8Array(self.data.length)
-  Grid.rotate(self, turn, data)
-  return turn === 180 ? { ...self, data } : { width: self.height, height: self.width, data }
-}
+export const rotate = (self: BinaryMask, turn: Grid.Turn): BinaryMask => Grid.rotate(self, turn, alike)
 
 /** The mask at another size, by nearest neighbour as in `LabelMap.resize`. */
-export const resize = (self: BinaryMask, width: number, height: number): BinaryMask => {
-  const data = new Uint8Array(width * height)
-  Grid.resize(self, width, height, data)
-  return { width, height, data }
-}
+export const resize = (self: BinaryMask, width: number, height: number): BinaryMask =>
+  Grid.resize(self, width, height, alike)

@@ -17,8 +17,8 @@
  */
 import { Result } from "effect"
 import type { LabelMap } from "./LabelMap.ts"
-import { MaskNotDecodable } from "./MaskError.ts"
-import { type AddOptions, mean, type Pair } from "./Metrics.ts"
+import type { MaskNotDecodable } from "./MaskError.ts"
+import { type AddOptions, mean, type Pair, unequalSizes } from "./Metrics.ts"
 
 /** Pixels near outlines, per class: `[classes]` each. `add` changes them in place. */
 export interface BoundarySums {
@@ -48,14 +48,8 @@ export const add = (
   options: Options = {}
 ): Result.Result<BoundarySums, MaskNotDecodable> => {
   const { height, width } = truth
-  if (prediction.width !== width || prediction.height !== height) {
-    return Result.fail(
-      new MaskNotDecodable({
-        mask: "pair of label maps",
-        detail: `the prediction is ${prediction.width} x ${prediction.height} pixels, the truth ${width} x ${height}`
-      })
-    )
-  }
+  const unequal = unequalSizes({ prediction, truth })
+  if (unequal !== undefined) return unequal
   const distance = Math.max(1, Math.round(options.distance ?? 0.02 * Math.hypot(width, height)))
   const near = boundary(truth, distance)
   const nearPredicted = boundary(prediction, distance)

@@ -19,7 +19,7 @@ import { Result, Schema } from "effect"
 import type { BinaryMask } from "./BinaryMask.ts"
 import type { ClassTable } from "./ClassTable.ts"
 import * as Components from "./Components.ts"
-import { allocate, type LabelMap } from "./LabelMap.ts"
+import { canvas, type LabelMap } from "./LabelMap.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
 import * as Rle from "./Rle.ts"
@@ -97,8 +97,7 @@ export interface Options extends Polygons.Options {
 }
 
 /** One annotation for each region of a label map, in the order of their first pixels, then the crowds. */
-export const annotations = (map: LabelMap, options: Options): ReadonlyArray<Annotation> =>
-  Steps.runSync(steps(map, options))
+export const annotations = Steps.sync(steps)
 
 /** The same with pauses. @internal */
 export function* steps(map: LabelMap, options: Options): Steps.Steps<ReadonlyArray<Annotation>> {
@@ -233,11 +232,7 @@ const paint = (
   }
   for (const [i, flat] of segmentation.entries()) {
     if (flat.length < 6 || flat.length % 2 === 1) return fail(`polygon ${i} has ${flat.length} numbers`)
-    const outer = Array.from({ length: flat.length / 2 }, (_, k): Polygons.Point => [
-      flat[2 * k]!,
-      flat[2 * k + 1]!
-    ])
-    Polygons.paint([{ outer, holes: [] }], onto, id)
+    Polygons.paint([{ outer: Polygons.ringOf(flat), holes: [] }], onto, id)
   }
   return Result.succeed(undefined)
 }
@@ -259,14 +254,8 @@ export const toLabelMap = (
   options: LabelMapOptions = {}
 ): Result.Result<LabelMap, MaskNotDecodable> => {
   const backToFront = [...annotations].reverse().sort((a, b) => b.iscrowd - a.iscrowd)
-  const gap = options.gap ?? 255
   const ids = backToFront.map(({ category_id }) => options.classOf?.(category_id) ?? category_id)
-  const { height, width } = image
-  const data = allocate(
-    ids.reduce((most, id) => Math.max(most, id), gap),
-    width * height
-  ).fill(gap)
-  const map = options.gap === undefined ? { width, height, data, ignoreIndex: gap } : { width, height, data }
+  const map = canvas(image.width, image.height, ids, options.gap)
   for (const [i, { segmentation }] of backToFront.entries()) {
     const painted = paint(segmentation, map, ids[i]!)
     if (Result.isFailure(painted)) return Result.fail(painted.failure)

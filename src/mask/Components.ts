@@ -44,7 +44,7 @@ export interface Components {
 }
 
 /** The components of a label map. */
-export const make = (map: LabelMap, options?: Options): Components => Steps.runSync(steps(map, options))
+export const make = Steps.sync(steps)
 
 /** The same with pauses. @internal */
 export function* steps(map: LabelMap, options: Options = {}): Steps.Steps<Components> {
@@ -69,11 +69,9 @@ export function* steps(map: LabelMap, options: Options = {}): Steps.Steps<Compon
     rows[y] = runs
     if (runs + width > capacity) {
       capacity = Math.max(capacity * 2, runs + width)
-      starts = grown(starts, capacity)
-      ends = grown(ends, capacity)
-      const wider = new Int32Array(capacity)
-      wider.set(parents)
-      parents = wider
+      starts = new Uint32Array(starts.buffer.transfer(capacity * 4))
+      ends = new Uint32Array(ends.buffer.transfer(capacity * 4))
+      parents = new Int32Array(parents.buffer.transfer(capacity * 4))
     }
     const row = y * width
     const rowEnd = row + width
@@ -149,7 +147,7 @@ export const histogram = (self: Components): Map<number, number> => {
 }
 
 /** The component of every pixel, numbered from 1, and 0 where there is none: `[height, width]`. */
-export const toLabels = (self: Components): Uint32Array => Steps.runSync(labelSteps(self))
+export const toLabels = Steps.sync(labelSteps)
 
 /** The same with pauses. @internal */
 export function* labelSteps(self: Components): Steps.Steps<Uint32Array> {
@@ -190,12 +188,6 @@ const wordRunEnd = (data: LabelData, words: Uint32Array, start: number, end: num
   }
   while (at < end && data[at] === id) at++
   return at
-}
-
-const grown = (from: Uint32Array, capacity: number): Uint32Array<ArrayBuffer> => {
-  const to = new Uint32Array(capacity)
-  to.set(from)
-  return to
 }
 
 const find = (parents: Int32Array, start: number): number => {

@@ -9,10 +9,10 @@
  * ConfidenceMap.meanByClass(confidence, labels) // => new Map([[0, 1], [1, 0.375]])
  * ```
  */
-import { Result } from "effect"
+import type { Result } from "effect"
 import * as Grid from "./Grid.ts"
 import type { LabelMap } from "./LabelMap.ts"
-import { MaskNotDecodable } from "./MaskError.ts"
+import { type MaskNotDecodable, sized } from "./MaskError.ts"
 import type { Box } from "./Region.ts"
 
 /** `data` holds `[height, width]` probabilities, row-major, each 0 to 1. */
@@ -26,18 +26,13 @@ export interface ConfidenceMap {
 
 /** A confidence map, once its sizes are checked against its data. */
 export const make = (options: ConfidenceMap): Result.Result<ConfidenceMap, MaskNotDecodable> =>
-  Number.isInteger(options.width) &&
-  Number.isInteger(options.height) &&
-  options.width > 0 &&
-  options.height > 0 &&
-  options.data.length === options.width * options.height
-    ? Result.succeed(options)
-    : Result.fail(
-        new MaskNotDecodable({
-          mask: "confidence map",
-          detail: `${options.width} x ${options.height} pixels, but ${options.data.length} values`
-        })
-      )
+  sized("confidence map", "values", options)
+
+const empty: Grid.Empty<ConfidenceMap> = (like, width = like.width, height = like.height) => ({
+  width,
+  height,
+  data: new Float32Array(width * height)
+})
 
 /**
  * The mean confidence of the pixels of each class, ascending by id; without the ignored id. Both maps must be
@@ -63,38 +58,17 @@ export const meanByClass = (self: ConfidenceMap, labels: LabelMap): Map<number, 
 }
 
 /** The part inside `box`; `undefined` where none of the map is. */
-export const crop = (self: ConfidenceMap, box: Box): ConfidenceMap | undefined => {
-  const inside = Grid.clip(self, box)
-  if (inside === undefined) return undefined
-  const data = new Float32Array(inside.width * inside.height)
-  Grid.crop(self, inside, data)
-  return { width: inside.width, height: inside.height, data }
-}
+export const crop = (self: ConfidenceMap, box: Box): ConfidenceMap | undefined => Grid.crop(self, box, empty)
 
 /** The map at another size, by nearest neighbour as in `LabelMap.resize`. */
-export const resize = (self: ConfidenceMap, width: number, height: number): ConfidenceMap => {
-  const data = new Float32Array(width * height)
-  Grid.resize(self, width, height, data)
-  return { width, height, data }
-}
+export const resize = (self: ConfidenceMap, width: number, height: number): ConfidenceMap =>
+  Grid.resize(self, width, height, empty)
 
 /** Left becomes right. */
-export const flipX = (self: ConfidenceMap): ConfidenceMap => {
-  const data = new Float32Array(self.data.length)
-  Grid.flipX(self, data)
-  return { ...self, data }
-}
+export const flipX = (self: ConfidenceMap): ConfidenceMap => Grid.flipX(self, empty)
 
 /** Top becomes bottom. */
-export const flipY = (self: ConfidenceMap): ConfidenceMap => {
-  const data = new Float32Array(self.data.length)
-  Grid.flipY(self, data)
-  return { ...self, data }
-}
+export const flipY = (self: ConfidenceMap): ConfidenceMap => Grid.flipY(self, empty)
 
 /** Turned clockwise by so many degrees. */
-export const rotate = (self: ConfidenceMap, turn: Grid.Turn): ConfidenceMap => {
-  const data = new Float32Array(self.data.length)
-  Grid.rotate(self, turn, data)
-  return turn === 180 ? { ...self, data } : { width: self.height, height: self.width, data }
-}
+export const rotate = (self: ConfidenceMap, turn: Grid.Turn): ConfidenceMap => Grid.rotate(self, turn, empty)

@@ -18,7 +18,7 @@
 import { Result, Schema } from "effect"
 import * as ClassTable from "./ClassTable.ts"
 import * as Components from "./Components.ts"
-import { allocate, type LabelMap } from "./LabelMap.ts"
+import { canvas, type LabelMap } from "./LabelMap.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
 import type { Extent } from "./Region.ts"
@@ -172,16 +172,14 @@ export const toLabelMap = (
   const determinant = a * e - b * d
   if (determinant === 0) return fail("the transform has no inverse")
   const { height, width } = options
-  const gap = options.gap ?? 255
   const { features } = parsed.success
-  const maxId = features.reduce((most, { properties }) => Math.max(most, properties.classId), gap)
-  const data = allocate(maxId, width * height).fill(gap)
   const back = (ring: ReadonlyArray<readonly [number, number, ...ReadonlyArray<number>]>): Polygons.Ring =>
     ring.map(([x, y]): Polygons.Point => [
       (e * (x - c) - b * (y - f)) / determinant,
       (a * (y - f) - d * (x - c)) / determinant
     ])
-  const map = options.gap === undefined ? { width, height, data, ignoreIndex: gap } : { width, height, data }
+  const ids = features.map(({ properties }) => properties.classId)
+  const map = canvas(width, height, ids, options.gap)
   for (const { geometry, properties } of features) {
     if (properties.classId < 0) return fail(`classId ${properties.classId} is no id`)
     const parts = geometry.type === "Polygon" ? [geometry.coordinates] : geometry.coordinates

@@ -13,6 +13,20 @@ export type Turn = 90 | 180 | 270
 
 type Values = Uint8Array | Uint16Array | Uint32Array | Float32Array
 
+/** Makes a grid of the same kind with room for other pixels, as large unless told otherwise. */
+export type Empty<Self> = (like: Self, width?: number, height?: number) => Self
+
+/** Whether two grids have the same size and the same values, whatever their storage. */
+export const equals = (self: Grid<Values>, that: Grid<Values>): boolean => {
+  if (self.width !== that.width || self.height !== that.height) return false
+  const a = self.data
+  const b = that.data
+  for (let i = 0; i < a.length; i++) {
+    if (a[i] !== b[i]) return false
+  }
+  return true
+}
+
 /** The part of `box` that lies inside a grid; `undefined` where none does. */
 export const clip = (grid: Grid<unknown>, box: Box): Box | undefined => {
   const x = Math.max(0, Math.floor(box.x))
@@ -22,55 +36,81 @@ export const clip = (grid: Grid<unknown>, box: Box): Box | undefined => {
   return right > x && bottom > y ? { x, y, width: right - x, height: bottom - y } : undefined
 }
 
-/** Copies the pixels of `box`, which must lie inside, to `out`. */
-export const crop = (from: Grid<Values>, box: Box, out: Values): void => {
-  for (let y = 0; y < box.height; y++) {
-    const start = (box.y + y) * from.width + box.x
-    out.set(from.data.subarray(start, start + box.width), y * box.width)
+/** The part inside `box`; `undefined` where there is none. */
+export const crop = <Self extends Grid<Values>>(
+  from: Self,
+  box: Box,
+  empty: Empty<Self>
+): Self | undefined => {
+  const inside = clip(from, box)
+  if (inside === undefined) return undefined
+  const { height, width, x, y } = inside
+  const out = empty(from, width, height)
+  for (let row = 0; row < height; row++) {
+    const start = (y + row) * from.width + x
+    out.data.set(from.data.subarray(start, start + width), row * width)
   }
+  return out
 }
 
 /** Left becomes right. */
-export const flipX = (from: Grid<Values>, out: Values): void => {
+export const flipX = <Self extends Grid<Values>>(from: Self, empty: Empty<Self>): Self => {
   const { data, height, width } = from
+  const out = empty(from)
+  const to: Values = out.data
   for (let y = 0; y < height; y++) {
     const row = y * width
-    for (let x = 0; x < width; x++) out[row + x] = data[row + width - 1 - x]!
+    for (let x = 0; x < width; x++) to[row + x] = data[row + width - 1 - x]!
   }
+  return out
 }
 
 /** Top becomes bottom. */
-export const flipY = (from: Grid<Values>, out: Values): void => {
+export const flipY = <Self extends Grid<Values>>(from: Self, empty: Empty<Self>): Self => {
   const { data, height, width } = from
+  const out = empty(from)
   for (let y = 0; y < height; y++) {
-    out.set(data.subarray((height - 1 - y) * width, (height - y) * width), y * width)
+    out.data.set(data.subarray((height - 1 - y) * width, (height - y) * width), y * width)
   }
+  return out
 }
 
 /** Turned clockwise; by 90 or 270 degrees width and height change places. */
-export const rotate = (from: Grid<Values>, turn: Turn, out: Values): void => {
+export const rotate = <Self extends Grid<Values>>(from: Self, turn: Turn, empty: Empty<Self>): Self => {
   const { data, height, width } = from
+  const out = turn === 180 ? empty(from) : empty(from, height, width)
+  const to: Values = out.data
   const last = data.length - 1
   if (turn === 180) {
-    for (let i = 0; i <= last; i++) out[i] = data[last - i]!
-    return
+    for (let i = 0; i <= last; i++) to[i] = data[last - i]!
+    return out
   }
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const at = turn === 90 ? x * height + height - 1 - y : (width - 1 - x) * height + y
-      out[at] = data[y * width + x]!
+      to[at] = data[y * width + x]!
     }
   }
+  return out
 }
 
-/** Every pixel takes the value of the source pixel under its centre. */
-export const resize = (from: Grid<Values>, width: number, height: number, out: Values): void => {
+/** Every pixel takes the value of the source pixel under its centre; the grid itself where it has that size. */
+export const resize = <Self extends Grid<Values>>(
+  from: Self,
+  width: number,
+  height: number,
+  empty: Empty<Self>
+): Self => {
+  if (width === from.width && height === from.height) return from
   const { data } = from
+  const out = empty(from, width, height)
+  const to: Values = out.data
   const columns = new Uint32Array(width)
   for (let x = 0; x < width; x++)
     columns[x] = Math.min(from.width - 1, Math.floor(((x + 0.5) * from.width) / width))
   for (let y = 0; y < height; y++) {
     const row = Math.min(from.height - 1, Math.floor(((y + 0.5) * from.height) / height)) * from.width
-    for (let x = 0; x < width; x++) out[y * width + x] = data[row + columns[x]!]!
+    for (let x = 0; x < width; x++) to[y * width + x] = data[row + columns[x]!]!
   }
+  return out
 }

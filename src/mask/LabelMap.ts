@@ -15,7 +15,7 @@
 import { Result } from "effect"
 import * as Grid from "./Grid.ts"
 import { allocate, type LabelData, sameStorage } from "./LabelStorage.ts"
-import { MaskNotDecodable } from "./MaskError.ts"
+import { type MaskNotDecodable, sized } from "./MaskError.ts"
 import type { Box } from "./Region.ts"
 
 export { allocate, type LabelData, sameStorage }
@@ -32,26 +32,8 @@ export interface LabelMap {
 }
 
 /** A label map, once its sizes are checked against its data. */
-export const make = (options: LabelMap): Result.Result<LabelMap, MaskNotDecodable> => {
-  const { width, height, data } = options
-  if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
-    return Result.fail(
-      new MaskNotDecodable({
-        mask: "label map",
-        detail: `its size must be positive integers, but is ${width} x ${height}`
-      })
-    )
-  }
-  if (data.length !== width * height) {
-    return Result.fail(
-      new MaskNotDecodable({
-        mask: "label map",
-        detail: `${width} x ${height} pixels need ${width * height} ids, but there are ${data.length}`
-      })
-    )
-  }
-  return Result.succeed(options)
-}
+export const make = (options: LabelMap): Result.Result<LabelMap, MaskNotDecodable> =>
+  sized("label map", "ids", options)
 
 /** Like {@link make}, for sizes known to be right: throws `MaskNotDecodable` where they are not. */
 export const makeUnsafe = (options: LabelMap): LabelMap => Result.getOrThrow(make(options))
@@ -61,6 +43,22 @@ export const filled = (width: number, height: number, id: number): LabelMap => (
   width,
   height,
   data: allocate(id, width * height).fill(id)
+})
+
+/** A map that these ids can be painted on: of `gap` throughout, or of 255, which is then the ignored id. @internal */
+export const canvas = (width: number, height: number, ids: Iterable<number>, gap?: number): LabelMap => {
+  const ground = gap ?? 255
+  let most = ground
+  for (const id of ids) most = Math.max(most, id)
+  const data = allocate(most, width * height).fill(ground)
+  return gap === undefined ? { width, height, data, ignoreIndex: ground } : { width, height, data }
+}
+
+const empty: Grid.Empty<LabelMap> = (like, width = like.width, height = like.height) => ({
+  ...like,
+  width,
+  height,
+  data: sameStorage(like.data, width * height)
 })
 
 /** The id at column `x`, row `y`; `undefined` outside the map. */
@@ -102,56 +100,26 @@ const countWords = (words: Uint32Array, bins: Uint32Array): void => {
 }
 
 /** Whether two maps have the same size and the same id at every pixel, whatever their storage. */
-export const equals = (self: LabelMap, that: LabelMap): boolean => {
-  if (self.width !== that.width || self.height !== that.height) return false
-  const a = self.data
-  const b = that.data
-  for (let i = 0; i < a.length; i++) {
-    if (a[i] !== b[i]) return false
-  }
-  return true
-}
+export const equals: (self: LabelMap, that: LabelMap) => boolean = Grid.equals
 
 /**
  * The map at another size, by nearest neighbour: pixel `(x, y)` takes the source pixel under its centre, as
  * OpenCV's `INTER_NEAREST_EXACT` and Pillow's `NEAREST` do.
  */
-export const resize = (self: LabelMap, width: number, height: number): LabelMap => {
-  if (width === self.width && height === self.height) return self
-  const data = sameStorage(self.data, width * height)
-  Grid.resize(self, width, height, data)
-  return { ...self, width, height, data }
-}
+export const resize = (self: LabelMap, width: number, height: number): LabelMap =>
+  Grid.resize(self, width, height, empty)
 
 /** The part inside `box`; `undefined` where none of the map is. */
-export const crop = (self: LabelMap, box: Box): LabelMap | undefined => {
-  const inside = Grid.clip(self, box)
-  if (inside === undefined) return undefined
-  const data = sameStorage(self.data, inside.width * inside.height)
-  Grid.crop(self, inside, data)
-  return { ...self, width: inside.width, height: inside.height, data }
-}
+export const crop = (self: LabelMap, box: Box): LabelMap | undefined => Grid.crop(self, box, empty)
 
 /** Left becomes right. */
-export const flipX = (self: LabelMap): LabelMap => {
-  const data = sameStorage(self.data, self.data.length)
-  Grid.flipX(self, data)
-  return { ...self, data }
-}
+export const flipX = (self: LabelMap): LabelMap => Grid.flipX(self, empty)
 
 /** Top becomes bottom. */
-export const flipY = (self: LabelMap): LabelMap => {
-  const data = sameStorage(self.data, self.data.length)
-  Grid.flipY(self, data)
-  return { ...self, data }
-}
+export const flipY = (self: LabelMap): LabelMap => Grid.flipY(self, empty)
 
 /** Turned clockwise by so many degrees. */
-export const rotate = (self: LabelMap, turn: Grid.Turn): LabelMap => {
-  const data = sameStorage(self.data, self.data.length)
-  Grid.rotate(self, turn, data)
-  return turn === 180 ? { ...self, data } : { ...self, width: self.height, height: self.width, data }
-}
+export const rotate = (self: LabelMap, turn: Grid.Turn): LabelMap => Grid.rotate(self, turn, empty)
 
 /**
  * Ids replaced by others; ids that `ids` lacks stay. Several ids with one replacement merge. The ignored pixels

@@ -21,7 +21,7 @@ import type { BinaryMask } from "./BinaryMask.ts"
 import type { ClassTable } from "./ClassTable.ts"
 import { colorIds } from "./ColorIds.ts"
 import type { LabelData, LabelMap } from "./LabelMap.ts"
-import { MaskNotDecodable } from "./MaskError.ts"
+import { fail, type MaskNotDecodable } from "./MaskError.ts"
 import * as Palette from "./Palette.ts"
 import * as PngFile from "./PngFile.ts"
 
@@ -64,10 +64,7 @@ export const decode = (
       return fail(name, "it is a coloured picture, and no palette says which class each colour is")
     }
     const ids = colorIds(picture, options.palette, options.unknownColor)
-    return Result.mapBoth(ids, {
-      onSuccess: finish,
-      onFailure: (detail) => new MaskNotDecodable({ mask: name, detail })
-    })
+    return Result.isFailure(ids) ? fail(name, ids.failure) : Result.succeed(finish(ids.success))
   })
 }
 
@@ -154,5 +151,3 @@ export const encodeMask = (mask: BinaryMask): Uint8Array => {
   for (let i = 0; i < data.length; i++) data[i] = mask.data[i] === 0 ? 0 : 255
   return encodePng({ width: mask.width, height: mask.height, channels: 1, depth: 8, data })
 }
-
-const fail = (mask: string, detail: string) => Result.fail(new MaskNotDecodable({ mask, detail }))

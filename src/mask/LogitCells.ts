@@ -16,6 +16,17 @@ export interface Logits {
 
 const LARGEST = 3.4028234663852886e38
 
+/** Infinite logits become the largest numbers, NaN the smallest. */
+export const finite = (value: number): number =>
+  value > -LARGEST ? (value < LARGEST ? value : LARGEST) : -LARGEST
+
+/** Whether not one value is a number. */
+export const isNaNThroughout = (data: Float32Array): boolean => {
+  let i = 0
+  while (i < data.length && Number.isNaN(data[i])) i++
+  return i === data.length
+}
+
 /** Where each target pixel takes its values from along one axis. */
 export interface Axis {
   /** The left or upper neighbour. */
@@ -75,8 +86,7 @@ export const makeBand = (self: Logits) => {
     for (let k = 0; k < classes; k++) {
       const plane = (k * height + y) * width
       for (let x = 0; x < width; x++) {
-        const raw = data[plane + x]!
-        const value = raw > -LARGEST ? (raw < LARGEST ? raw : LARGEST) : -LARGEST
+        const value = finite(data[plane + x]!)
         values[x * classes + k] = value
         if (value > best[x]!) {
           best[x] = value

@@ -18,7 +18,7 @@
  * ```
  */
 import { Result } from "effect"
-import type { Logits } from "./LogitCells.ts"
+import { isNaNThroughout, type Logits } from "./LogitCells.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
 
 export type { Logits }
@@ -37,7 +37,5 @@ export const make = (options: Logits): Result.Result<Logits, MaskNotDecodable> =
       `[${classes}, ${height}, ${width}] needs ${classes * height * width} values, but there are ${data.length}`
     )
   }
-  let i = 0
-  while (i < data.length && Number.isNaN(data[i])) i++
-  return i === data.length ? fail("every value is NaN") : Result.succeed(options)
+  return isNaNThroughout(data) ? fail("every value is NaN") : Result.succeed(options)
 }

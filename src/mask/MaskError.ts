@@ -3,7 +3,8 @@
  * are no picture. Functions of this room are pure and return `Result`; `Effect.fromResult` makes an
  * effect of one.
  */
-import { Schema } from "effect"
+import { Result, Schema } from "effect"
+import type { Grid } from "./Grid.ts"
 
 /**
  * Mask data that contradicts itself or its format.
@@ -31,4 +32,23 @@ export class MaskNotDecodable extends Schema.TaggedError<MaskNotDecodable>()("Ma
     const by = this.service === undefined ? "" : ` in the answer of ${this.service}`
     return `Cannot decode the mask "${this.mask}"${by}: ${this.detail}`
   }
+}
+
+/** The failure of one mask. @internal */
+export const fail = (mask: string, detail: string): Result.Result<never, MaskNotDecodable> =>
+  Result.fail(new MaskNotDecodable({ mask, detail }))
+
+/** A grid whose sizes are checked against its data; `values` is what it has one of for each pixel. @internal */
+export const sized = <A extends Grid<ArrayLike<number>>>(
+  mask: string,
+  values: string,
+  grid: A
+): Result.Result<A, MaskNotDecodable> => {
+  const { data, height, width } = grid
+  if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
+    return fail(mask, `its size must be positive integers, but is ${width} x ${height}`)
+  }
+  return data.length === width * height
+    ? Result.succeed(grid)
+    : fail(mask, `${width} x ${height} pixels need ${width * height} ${values}, but there are ${data.length}`)
 }

@@ -16,7 +16,7 @@
 import { Result } from "effect"
 import type { BinaryMask } from "./BinaryMask.ts"
 import { allocate, type LabelMap } from "./LabelMap.ts"
-import { MaskNotDecodable } from "./MaskError.ts"
+import { fail, type MaskNotDecodable } from "./MaskError.ts"
 
 /** A mask and what it shows. */
 export interface ClassMask {
@@ -40,18 +40,16 @@ export const toLabelMap = (
 ): Result.Result<LabelMap, MaskNotDecodable> => {
   const first = masks[0]
   if (first === undefined) {
-    return Result.fail(new MaskNotDecodable({ mask: "masks", detail: "there are none, so no size is known" }))
+    return fail("masks", "there are none, so no size is known")
   }
   const { height, width } = first.mask
   let maxId = 0
   let taken = false
   for (const [index, { classId, mask }] of masks.entries()) {
     if (mask.width !== width || mask.height !== height || mask.data.length !== width * height) {
-      return Result.fail(
-        new MaskNotDecodable({
-          mask: `mask ${index + 1} of ${masks.length}: class ${classId}`,
-          detail: `it is ${mask.width} x ${mask.height} pixels, the first one ${width} x ${height}`
-        })
+      return fail(
+        `mask ${index + 1} of ${masks.length}: class ${classId}`,
+        `it is ${mask.width} x ${mask.height} pixels, the first one ${width} x ${height}`
       )
     }
     maxId = Math.max(maxId, classId)

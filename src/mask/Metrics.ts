@@ -17,7 +17,7 @@
  */
 import { Result } from "effect"
 import type { LabelMap } from "./LabelMap.ts"
-import { MaskNotDecodable } from "./MaskError.ts"
+import { fail, type MaskNotDecodable } from "./MaskError.ts"
 
 /**
  * Counts of pixels: `[classes, classes + 1]`, row-major, a row for each class of the truth and a column for each
@@ -57,11 +57,8 @@ export const add = (
 ): Result.Result<Confusion, MaskNotDecodable> => {
   const { classes, counts } = self
   const { prediction, truth } = pair
-  if (prediction.width !== truth.width || prediction.height !== truth.height) {
-    return fail(
-      `the prediction is ${prediction.width} x ${prediction.height} pixels, the truth ${truth.width} x ${truth.height}`
-    )
-  }
+  const unequal = unequalSizes(pair)
+  if (unequal !== undefined) return unequal
   const ids = truthIds(truth, classes, options)
   const stride = classes + 1
   const image = new Uint32Array(counts.length)
@@ -71,7 +68,7 @@ export const add = (
     const id = t[i]!
     const row = id < ids.length ? ids[id]! : UNKNOWN
     if (row === IGNORED) continue
-    if (row === UNKNOWN) return fail(`the truth has id ${id}, but there are ${classes} classes`)
+    if (row === UNKNOWN) return fail(pairName, `the truth has id ${id}, but there are ${classes} classes`)
     const column = p[i]!
     const at = row * stride + (column < classes ? column : classes)
     image[at]!++
@@ -191,4 +188,10 @@ export const truthIds = (truth: LabelMap, classes: number, options: AddOptions):
   return ids
 }
 
-const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: "pair of label maps", detail }))
+const pairName = "pair of label maps"
+
+/** What is wrong with a pair whose maps are not of one size. @internal */
+export const unequalSizes = ({ prediction: p, truth: t }: Pair) =>
+  p.width === t.width && p.height === t.height
+    ? undefined
+    : fail(pairName, `the prediction is ${p.width} x ${p.height} pixels, the truth ${t.width} x ${t.height}`)

@@ -172,12 +172,15 @@ const keepAway = (looks: Float64Array, nearest: Float64Array, from: ReadonlyArra
   }
 }
 
+/** The light of a channel of sRGB, 0 to 1. @internal */
+export const linear = (channel: number): number => {
+  const value = channel / 255
+  return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4
+}
+
 /** OKLab of a colour as seen with ordinary sight, by protanopes and by deuteranopes. */
 const look = (color: ClassTable.Rgb): ReadonlyArray<number> => {
-  const [r, g, b] = color.map((channel) => {
-    const value = channel / 255
-    return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4
-  })
+  const [r, g, b] = color.map(linear)
   const red = r!
   const green = g!
   const blue = b!

@@ -11,38 +11,40 @@ import type { Rgb } from "./ClassTable.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
 
 /** What the header says. */
-export interface Header {
+interface Header {
   readonly width: number
   readonly height: number
   /** Bits per sample: 1, 2, 4, 8 or 16. */
   readonly depth: number
   readonly colorType: "grey" | "rgb" | "indexed" | "grey-alpha" | "rgb-alpha"
+  readonly channels: number
   readonly interlaced: boolean
 }
 
 /** Samples: `data` holds `[height, width, channels]`, one sample each whatever the depth, as stored. */
 export interface Picture extends Header {
-  readonly channels: number
   readonly data: Uint8Array | Uint16Array
   /** Colours of an indexed picture. */
   readonly palette?: ReadonlyArray<Rgb> | undefined
 }
 
 /** 100 million. */
-export const MAX_PIXELS = 100_000_000
+const MAX_PIXELS = 100_000_000
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
 
-const COLOR_TYPES = new Map<number, { readonly name: Header["colorType"]; readonly channels: number }>([
-  [0, { name: "grey", channels: 1 }],
-  [2, { name: "rgb", channels: 3 }],
-  [3, { name: "indexed", channels: 1 }],
-  [4, { name: "grey-alpha", channels: 2 }],
-  [6, { name: "rgb-alpha", channels: 4 }]
-])
+type ColorType = Pick<Header, "colorType" | "channels"> & { readonly depths: ReadonlyArray<number> }
+
+const COLOR_TYPES: Readonly<Record<number, ColorType>> = {
+  0: { colorType: "grey", channels: 1, depths: [1, 2, 4, 8, 16] },
+  2: { colorType: "rgb", channels: 3, depths: [8, 16] },
+  3: { colorType: "indexed", channels: 1, depths: [1, 2, 4, 8] },
+  4: { colorType: "grey-alpha", channels: 2, depths: [8, 16] },
+  6: { colorType: "rgb-alpha", channels: 4, depths: [8, 16] }
+}
 
 /** The header of a PNG, from its first 33 bytes. */
-export const readHeader = (bytes: Uint8Array, name = "PNG"): Result.Result<Header, MaskNotDecodable> => {
+const readHeader = (bytes: Uint8Array, name: string): Result.Result<Header, MaskNotDecodable> => {
   const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: name, detail }))
   if (SIGNATURE.some((byte, i) => bytes[i] !== byte)) return fail("it is not a PNG")
   if (bytes.length < 33) return fail(`it ends after ${bytes.length} bytes, within its header`)
@@ -51,16 +53,15 @@ export const readHeader = (bytes: Uint8Array, name = "PNG"): Result.Result<Heade
   const width = view.getUint32(16)
   const height = view.getUint32(20)
   const depth = bytes[24]!
-  const type = COLOR_TYPES.get(bytes[25]!)
+  const type = COLOR_TYPES[bytes[25]!]
   if (width === 0 || height === 0 || width > 0x7fffffff || height > 0x7fffffff) {
     return fail(`its header says ${width} x ${height} pixels`)
   }
-  const depths = type === undefined ? [] : type.name === "grey" ? [1, 2, 4, 8, 16] : [8, 16]
-  const allowed = type?.name === "indexed" ? [1, 2, 4, 8] : depths
-  if (type === undefined || !allowed.includes(depth)) {
+  if (type === undefined || !type.depths.includes(depth)) {
     return fail(`its header says colour type ${bytes[25]} with ${depth} bits`)
   }
-  return Result.succeed({ width, height, depth, colorType: type.name, interlaced: bytes[28] !== 0 })
+  const { channels, colorType } = type
+  return Result.succeed({ width, height, depth, colorType, channels, interlaced: bytes[28] !== 0 })
 }
 
 /** The samples of a PNG of at most `maxPixels` pixels. */
@@ -71,13 +72,12 @@ export const read = (
 ): Result.Result<Picture, MaskNotDecodable> => {
   const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: name, detail }))
   return Result.flatMap(readHeader(bytes, name), (header) => {
-    const { depth, height, width } = header
+    const { channels, depth, height, width } = header
     if (width * height > maxPixels) {
       return fail(`${width} x ${height} pixels are more than the ${maxPixels} allowed`)
     }
     if (header.interlaced && depth < 8)
       return fail(`it is interlaced with ${depth} bits, which is not supported`)
-    const channels = CHANNELS[header.colorType]
     const raw = (Math.ceil((width * channels * depth) / 8) + 1) * height
     // Deflate grows data it cannot compress by 5 bytes a block; the rest is room for odd encoders.
     const essential = essentialChunks(bytes, raw + Math.ceil(raw / 64) + 65_536)
@@ -89,7 +89,6 @@ export const read = (
       const samples = data instanceof Uint8ClampedArray ? new Uint8Array(data) : data
       return Result.succeed({
         ...header,
-        channels,
         data: depth < 8 ? unpack(samples, width, height, depth) : samples,
         palette: palette?.map((color): Rgb => [color[0] ?? 0, color[1] ?? 0, color[2] ?? 0])
       })
@@ -97,14 +96,6 @@ export const read = (
       return fail(cause instanceof Error ? cause.message : String(cause))
     }
   })
-}
-
-const CHANNELS: Record<Header["colorType"], number> = {
-  grey: 1,
-  indexed: 1,
-  "grey-alpha": 2,
-  rgb: 3,
-  "rgb-alpha": 4
 }
 
 const IHDR = 0x49484452
@@ -176,7 +167,7 @@ export const pack = (
   return out
 }
 
-/** The first channel alone. */
+/** One channel alone, the first by default. */
 export const channel = (picture: Picture, index = 0): Uint8Array | Uint16Array => {
   const { channels, data, height, width } = picture
   if (channels === 1) return data

@@ -16,12 +16,12 @@
 import type { BinaryMask } from "./BinaryMask.ts"
 import * as Components from "./Components.ts"
 import { clip } from "./Grid.ts"
-import { allocate, type LabelMap } from "./LabelMap.ts"
+import { canvas, type LabelMap } from "./LabelMap.ts"
 import type { Box } from "./Region.ts"
-import { type Point, type Ring, simplifyRing } from "./Simplify.ts"
+import { type Point, type Ring, signedArea, simplifyRing } from "./Simplify.ts"
 import * as Steps from "./Steps.ts"
 
-export type { Point, Ring }
+export { type Point, type Ring, signedArea }
 
 /** A connected area: an outer ring and the holes in it. */
 export interface Polygon {
@@ -50,8 +50,7 @@ export interface Options extends Components.Options {
 }
 
 /** The outlines of a label map's regions, in the order of `Regions.fromLabelMap`. */
-export const fromLabelMap = (map: LabelMap, options?: Options): ReadonlyArray<Outline> =>
-  Steps.runSync(steps(map, options))
+export const fromLabelMap = Steps.sync(steps)
 
 /** The same with pauses. @internal */
 export function* steps(map: LabelMap, options: Options = {}): Steps.Steps<ReadonlyArray<Outline>> {
@@ -132,13 +131,15 @@ export const toLabelMap = (
   options: { readonly gap?: number | undefined } = {}
 ): LabelMap => {
   const all = [...outlines]
-  const gap = options.gap ?? 255
-  const maxId = all.reduce((most, { classId }) => Math.max(most, classId), gap)
-  const data = allocate(maxId, width * height).fill(gap)
-  const map = options.gap === undefined ? { width, height, data, ignoreIndex: gap } : { width, height, data }
+  const ids = all.map(({ classId }) => classId)
+  const map = canvas(width, height, ids, options.gap)
   for (const { classId, polygons } of all) paint(polygons, map, classId)
   return map
 }
+
+/** The ring of `[x0, y0, x1, y1, …]`, each times the length of its axis. @internal */
+export const ringOf = (flat: ReadonlyArray<number>, width = 1, height = 1): Ring =>
+  Array.from({ length: flat.length / 2 }, (_, k): Point => [flat[2 * k]! * width, flat[2 * k + 1]! * height])
 
 /** The smallest box around all rings; `undefined` where there are no points. */
 export const boundingBox = (polygons: ReadonlyArray<Polygon>): Box | undefined => {
@@ -170,17 +171,6 @@ const toggle = (ring: Ring, inside: Uint8Array, box: Box): void => {
       if (column < box.width) inside[(y - box.y) * box.width + column]! ^= 1
     }
   }
-}
-
-/** The area inside a ring, in square pixels: above 0 where it goes clockwise, with `y` down. */
-export const signedArea = (ring: Ring): number => {
-  let twice = 0
-  for (let i = 0; i < ring.length; i++) {
-    const [x0, y0] = ring[i]!
-    const [x1, y1] = ring[(i + 1) % ring.length]!
-    twice += x0 * y1 - x1 * y0
-  }
-  return twice / 2
 }
 
 /** The area of a polygon without its holes, in square pixels. */

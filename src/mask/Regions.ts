@@ -40,10 +40,7 @@ export const fromLabelMap = (map: LabelMap, options: Options): ReadonlyArray<Reg
 export type MeasureOptions = Pick<Options, "classes" | "minArea" | "confidence">
 
 /** The same, where the components are at hand. */
-export const fromComponents = (
-  components: Components.Components,
-  options: MeasureOptions
-): ReadonlyArray<Region> => Steps.runSync(steps(components, options))
+export const fromComponents = Steps.sync(steps)
 
 /** The same with pauses. @internal */
 export function* steps(
@@ -79,8 +76,7 @@ export function* steps(
 }
 
 /** Where the regions are and how large, in the order of their first pixels: outlines and hulls take twice as long. */
-export const extents = (components: Components.Components, options: MeasureOptions): ReadonlyArray<Extent> =>
-  Steps.runSync(extentSteps(components, options))
+export const extents = Steps.sync(extentSteps)
 
 /** The same with pauses. @internal */
 export function* extentSteps(

@@ -16,7 +16,7 @@
 import { Result } from "effect"
 import type { BinaryMask } from "./BinaryMask.ts"
 import type { LabelData, LabelMap } from "./LabelMap.ts"
-import { MaskNotDecodable } from "./MaskError.ts"
+import { fail, type MaskNotDecodable } from "./MaskError.ts"
 import type { Box } from "./Region.ts"
 import * as Steps from "./Steps.ts"
 
@@ -42,7 +42,7 @@ export const fromMask = (mask: BinaryMask): Rle =>
   }
 
 /** The runs of every class of a label map, by class id in ascending order; without the ignored id. */
-export const fromLabelMap = (map: LabelMap | BinaryMask): Map<number, Rle> => Steps.runSync(steps(map))
+export const fromLabelMap = Steps.sync(steps)
 
 /** The same with pauses. @internal */
 export function* steps(map: LabelMap | BinaryMask): Steps.Steps<Map<number, Rle>> {
@@ -241,9 +241,9 @@ function* verticalChanges(data: LabelData, width: number, height: number): Steps
     if (y % pause === pause - 1) yield
     if (size + width > capacity) {
       capacity *= 2
-      xs = grown(xs, capacity)
-      ys = grown(ys, capacity)
-      found = grown(found, capacity)
+      xs = new Uint32Array(xs.buffer.transfer(capacity * 4))
+      ys = new Uint32Array(ys.buffer.transfer(capacity * 4))
+      found = new Uint32Array(found.buffer.transfer(capacity * 4))
     }
     const row = y * width
     for (let x = 0; x < width; x++) {
@@ -277,11 +277,3 @@ function* verticalChanges(data: LabelData, width: number, height: number): Steps
   }
   return { columns, ids, rows }
 }
-
-const grown = (from: Uint32Array, capacity: number): Uint32Array<ArrayBuffer> => {
-  const to = new Uint32Array(capacity)
-  to.set(from)
-  return to
-}
-
-const fail = (mask: string, detail: string) => Result.fail(new MaskNotDecodable({ mask, detail }))

@@ -26,7 +26,7 @@ export const simplifyRing = (ring: Ring, tolerance: number, junctions?: Readonly
     const arc = Array.from({ length: length + 1 }, (_, i) => ring[(from + i) % n]!)
     kept.push(...simplifyArc(arc, tolerance).slice(0, -1))
   }
-  return kept.length > 2 && hasArea(kept) ? kept : []
+  return kept.length > 2 && signedArea(kept) !== 0 ? kept : []
 }
 
 const before = (a: Point, b: Point): boolean => a[0] < b[0] || (a[0] === b[0] && a[1] < b[1])
@@ -37,14 +37,15 @@ const leastIndex = (ring: Ring): number => {
   return least
 }
 
-const hasArea = (ring: Ring): boolean => {
+/** The area inside a ring, in square pixels: above 0 where it goes clockwise, with `y` down. */
+export const signedArea = (ring: Ring): number => {
   let twice = 0
   for (let i = 0; i < ring.length; i++) {
     const [x0, y0] = ring[i]!
     const [x1, y1] = ring[(i + 1) % ring.length]!
     twice += x0 * y1 - x1 * y0
   }
-  return twice !== 0
+  return twice / 2
 }
 
 const simplifyArc = (arc: Ring, tolerance: number): Ring => {

@@ -21,6 +21,12 @@ export const runSync = <A>(steps: Steps<A>): A => {
   }
 }
 
+/** Work in steps as a plain function. */
+export const sync =
+  <Args extends ReadonlyArray<unknown>, A>(work: (...args: Args) => Steps<A>) =>
+  (...args: Args): A =>
+    runSync(work(...args))
+
 /** Work in one step, after a pause. */
 export function* once<A>(work: () => A): Steps<A> {
   yield
@@ -46,3 +52,9 @@ export const run = <A>(make: () => Steps<A>): Effect.Effect<A> =>
       return turn
     })
   )
+
+/** Work in steps as a function that gives an effect, with pauses. */
+export const paused =
+  <Args extends ReadonlyArray<unknown>, A>(work: (...args: Args) => Steps<A>) =>
+  (...args: Args): Effect.Effect<A> =>
+    run(() => work(...args))

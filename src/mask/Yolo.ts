@@ -13,7 +13,7 @@
  * ```
  */
 import { Result } from "effect"
-import { allocate, type LabelMap } from "./LabelMap.ts"
+import { canvas, type LabelMap } from "./LabelMap.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
 import * as Steps from "./Steps.ts"
@@ -26,7 +26,7 @@ export interface Options extends Polygons.Options {
 }
 
 /** The text for one image: a line a part, 6 decimals. */
-export const encode = (map: LabelMap, options: Options = {}): string => Steps.runSync(steps(map, options))
+export const encode = Steps.sync(steps)
 
 /** The same with pauses. @internal */
 export function* steps(map: LabelMap, options: Options = {}): Steps.Steps<string> {
@@ -89,11 +89,7 @@ export const decode = (
       return fail("its class is no number")
     if (values.length < 6 || values.length % 2 === 1) return fail(`it has ${values.length} coordinates`)
     if (!values.every(Number.isFinite)) return fail("a coordinate is no number")
-    const ring = Array.from({ length: values.length / 2 }, (_, k): Polygons.Point => [
-      values[2 * k]! * width,
-      values[2 * k + 1]! * height
-    ])
-    segments.push({ classId, ring })
+    segments.push({ classId, ring: Polygons.ringOf(values, width, height) })
   }
   return Result.succeed(segments)
 }
@@ -113,14 +109,8 @@ export const toLabelMap = (
   options: LabelMapOptions = {}
 ): Result.Result<LabelMap, MaskNotDecodable> =>
   Result.map(decode(text, width, height), (segments) => {
-    const gap = options.gap ?? 255
     const ids = segments.map(({ classId }) => options.classOf?.(classId) ?? classId)
-    const data = allocate(
-      ids.reduce((most, id) => Math.max(most, id), gap),
-      width * height
-    ).fill(gap)
-    const map =
-      options.gap === undefined ? { width, height, data, ignoreIndex: gap } : { width, height, data }
+    const map = canvas(width, height, ids, options.gap)
     for (const [i, { ring }] of segments.entries()) Polygons.paint([{ outer: ring, holes: [] }], map, ids[i]!)
     return map
   })

@@ -6,19 +6,13 @@
  */
 import { createHash, type Hash, randomUUID } from "node:crypto"
 import { createReadStream } from "node:fs"
-import {
-  type FileHandle,
-  mkdir,
-  open as openFile,
-  readFile,
-  rename,
-  rm,
-  stat,
-  writeFile
-} from "node:fs/promises"
+import { mkdir, open as openFile, readFile, rename, rm, stat, writeFile } from "node:fs/promises"
 import { dirname } from "node:path"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Duration, Effect, Redacted, type Scope, Stream } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
+import { isAlive } from "../files/Lock.ts"
+import * as WholeFile from "../files/WholeFile.ts"
 import { ModelNotLoadable } from "../SegmentationError.ts"
 import * as Body from "../service/Body.ts"
 import { parseBaseUrl } from "../service/Exchange.ts"
@@ -215,7 +209,7 @@ export const connect = Effect.fnUntraced(function* (options: {
             (chunk) =>
               Effect.andThen(
                 io(async () => {
-                  await writeAll(handle, chunk)
+                  await handle.writeFile(chunk)
                   hash.update(chunk)
                   received += chunk.length
                 }),
@@ -235,7 +229,7 @@ export const connect = Effect.fnUntraced(function* (options: {
             : fail(`${detail}. Nothing of it was kept`)
         }
         yield* io(() => rename(part, target))
-        yield* io(() => syncFolder(dirname(target)))
+        yield* Effect.provide(WholeFile.syncFolder(dirname(target)), NodeFileSystem.layer)
       })
     )
 
@@ -271,26 +265,7 @@ const mismatch = ({ etag, size }: FileInfo, received: number, hash: Hash): strin
   return isDigest && digest !== etag ? `with the digest ${digest}, where the Hub says ${etag}` : undefined
 }
 
-const writeAll = async (handle: FileHandle, chunk: Uint8Array): Promise<void> => {
-  for (let at = 0; at < chunk.length;) at += (await handle.write(chunk, at)).bytesWritten
-}
-
-/** The name of a new file is safe only once its folder is. Windows does not open folders, and needs no such thing. */
-const syncFolder = async (path: string): Promise<void> => {
-  const handle = await openFile(path, "r").catch(() => undefined)
-  await handle?.sync().catch(() => {})
-  await handle?.close()
-}
-
 type Io = <A>(run: () => Promise<A>) => Effect.Effect<A, ModelNotLoadable>
-
-const isAlive = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0)
-  } catch (cause) {
-    return cause instanceof Error && "code" in cause && cause.code === "EPERM"
-  }
-}
 
 /**
  * The file to download into: one that can be gone on with, for the first that comes; a file of its own, which goes

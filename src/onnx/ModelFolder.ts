@@ -5,7 +5,7 @@
 import { constants } from "node:fs"
 import { access, readFile, stat } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
-import { Effect, Result, Schema } from "effect"
+import { Effect, Option, Result, Schema } from "effect"
 import * as ClassTable from "../mask/ClassTable.ts"
 import { ModelNotLoadable } from "../SegmentationError.ts"
 import { defaults, type Preprocessing } from "../image/Preprocessing.ts"
@@ -80,39 +80,27 @@ export const read = Effect.fnUntraced(function* (
   // Beside the file, or one up where the file is in `onnx/`.
   const folders = [dirname(path), dirname(dirname(resolve(path)))]
   const beside = (file: string) => firstOf(folders.map((folder) => join(folder, file)))
-  const config = yield* optional(Config, yield* beside("config.json"), fail)
-  const preprocessor = yield* optional(Preprocessor, yield* beside("preprocessor_config.json"), fail)
+  const config = yield* json(Config, yield* beside("config.json"), fail)
+  const preprocessor = yield* json(Preprocessor, yield* beside("preprocessor_config.json"), fail)
   return yield* assemble(name, path, config ?? {}, preprocessor ?? {}, fail)
 })
 
 type Fail = (detail: string) => ModelNotLoadable
 
-const firstOf = (paths: ReadonlyArray<string>): Effect.Effect<string | undefined> =>
-  Effect.promise(async () => {
-    for (const path of paths) {
-      const readable = await access(path, constants.R_OK).then(
-        () => true,
-        () => false
-      )
-      if (readable) return path
-    }
-    return undefined
-  })
+/** Whether there is a file that this process may read. */
+export const isReadable = (path: string): Effect.Effect<boolean> =>
+  Effect.isSuccess(Effect.tryPromise(() => access(path, constants.R_OK)))
 
-const optional = <S extends Schema.ConstraintDecoder<unknown>>(
-  schema: S,
-  path: string | undefined,
-  fail: Fail
-): Effect.Effect<S["Type"] | undefined, ModelNotLoadable> =>
-  path === undefined ? Effect.succeed(undefined) : json(schema, path, fail)
+const firstOf = (paths: ReadonlyArray<string>): Effect.Effect<string | undefined> =>
+  Effect.map(Effect.findFirst(paths, isReadable), Option.getOrUndefined)
 
 /** The file's JSON as the schema's type; `undefined` where there is no such file. */
 const json = Effect.fnUntraced(function* <S extends Schema.ConstraintDecoder<unknown>>(
   schema: S,
-  path: string,
+  path: string | undefined,
   fail: Fail
 ): Effect.fn.Return<S["Type"] | undefined, ModelNotLoadable> {
-  if ((yield* firstOf([path])) === undefined) return undefined
+  if (path === undefined || !(yield* isReadable(path))) return undefined
   const parsed = yield* Effect.tryPromise({
     try: async (): Promise<unknown> => JSON.parse(await readFile(path, "utf8")),
     catch: (cause) => fail(`${path} is no JSON (${cause instanceof Error ? cause.message : String(cause)})`)

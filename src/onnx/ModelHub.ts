@@ -11,7 +11,7 @@
  *
  * A model is kept per commit, so that a branch that moves on leaves what is there as it is.
  */
-import { readFile, stat } from "node:fs/promises"
+import { readFile } from "node:fs/promises"
 import { homedir } from "node:os"
 import { dirname, join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -60,14 +60,6 @@ const cacheFolder = Effect.gen(function* () {
   return join(base, "effect-segformer")
 })
 
-const exists = (path: string): Effect.Effect<boolean> =>
-  Effect.promise(() =>
-    stat(path).then(
-      () => true,
-      () => false
-    )
-  )
-
 /** The model's files, from the cache or the Hub. */
 export const open = Effect.fn("segformer.hub")(function* (
   id: string,
@@ -90,7 +82,7 @@ export const open = Effect.fn("segformer.hub")(function* (
   const folderOf = (commit: string) => join(cache, commit.replaceAll("/", "--"))
   const isComplete = (commit: string) =>
     Effect.map(
-      Effect.forEach(wanted, (file) => exists(join(folderOf(commit), file))),
+      Effect.forEach(wanted, (file) => ModelFolder.isReadable(join(folderOf(commit), file))),
       (found) => found.every(Boolean)
     )
 
@@ -144,7 +136,7 @@ export const open = Effect.fn("segformer.hub")(function* (
       const commit = head.success.commit ?? revision
       for (const file of wanted) {
         const target = join(folderOf(commit), file)
-        if (yield* exists(target)) continue
+        if (yield* ModelFolder.isReadable(target)) continue
         const info = yield* attempt(hub.head(commit, file))
         yield* attempt(hub.download(commit, file, info, target, options.onProgress))
       }

@@ -10,7 +10,6 @@
  * Colors.paint(map, palette).data.length // => 6
  * ```
  */
-import type { Effect } from "effect"
 import type { Raster } from "../image/ImageCodec.ts"
 import type { ClassTable, Rgb } from "../mask/ClassTable.ts"
 import type { LabelMap } from "../mask/LabelMap.ts"
@@ -60,11 +59,10 @@ export const paletteOf = (classes: ClassTable): Palette.Palette => {
 }
 
 /** `[height, width, 3]`: each pixel in the colour of its class, white where the palette has none. */
-export const paint = (map: LabelMap, palette: ClassTable): Raster => Steps.runSync(steps(map, palette))
+export const paint = Steps.sync(steps)
 
 /** The same, with pauses for others on the event loop. */
-export const draw = (map: LabelMap, palette: ClassTable): Effect.Effect<Raster> =>
-  Steps.run(() => steps(map, palette))
+export const draw = Steps.paused(steps)
 
 /** The same, step by step. */
 export function* steps(map: LabelMap, palette: ClassTable): Steps.Steps<Raster> {

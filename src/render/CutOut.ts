@@ -11,7 +11,6 @@
  * CutOut.paint(image, map, { ids: [5], feather: 0 }).data // => Uint8Array.of(0, 0, 0, 0, 200, 200, 200, 255)
  * ```
  */
-import type { Effect } from "effect"
 import type { Raster } from "../image/ImageCodec.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import type { Box } from "../mask/Region.ts"
@@ -27,12 +26,10 @@ export interface CutOutOptions {
 }
 
 /** `[height, width, 4]`, not premultiplied. A label map of another size is resized, by nearest neighbour. */
-export const paint = (image: Raster, map: LabelMap.LabelMap, options: CutOutOptions): Raster =>
-  Steps.runSync(steps(image, map, options))
+export const paint = Steps.sync(steps)
 
 /** The same, with pauses for others on the event loop. */
-export const draw = (image: Raster, map: LabelMap.LabelMap, options: CutOutOptions): Effect.Effect<Raster> =>
-  Steps.run(() => steps(image, map, options))
+export const draw = Steps.paused(steps)
 
 /** The same, step by step. */
 export function* steps(

@@ -14,7 +14,6 @@
  * found.disagreements // => [{ first: 2, second: 0, pixels: 1 }, { first: 5, second: 2, pixels: 1 }]
  * ```
  */
-import type { Effect } from "effect"
 import type { Raster } from "../image/ImageCodec.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
@@ -68,11 +67,7 @@ export interface Compared {
 }
 
 /** Compares two maps; where sizes differ the second is resized, by nearest neighbour. */
-export const compare = (
-  first: LabelMap.LabelMap,
-  second: LabelMap.LabelMap,
-  options: CompareOptions
-): Compared => Steps.runSync(compareSteps(first, second, options))
+export const compare = Steps.sync(compareSteps)
 
 function* compareSteps(
   first: LabelMap.LabelMap,
@@ -145,20 +140,10 @@ export interface DifferenceOptions extends CompareOptions {
 }
 
 /** The difference over the image, at its size. */
-export const paint = (
-  image: Raster,
-  first: LabelMap.LabelMap,
-  second: LabelMap.LabelMap,
-  options: DifferenceOptions
-): Raster => Steps.runSync(steps(image, first, second, options))
+export const paint = Steps.sync(steps)
 
 /** The same, with pauses for others on the event loop. */
-export const draw = (
-  image: Raster,
-  first: LabelMap.LabelMap,
-  second: LabelMap.LabelMap,
-  options: DifferenceOptions
-): Effect.Effect<Raster> => Steps.run(() => steps(image, first, second, options))
+export const draw = Steps.paused(steps)
 
 /** The same, step by step. */
 export function* steps(

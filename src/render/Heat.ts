@@ -10,7 +10,6 @@
  * Heat.paint(confidence).data.length // => 6
  * ```
  */
-import type { Effect } from "effect"
 import type { Raster } from "../image/ImageCodec.ts"
 import type { Rgb } from "../mask/ClassTable.ts"
 import * as ConfidenceMap from "../mask/ConfidenceMap.ts"
@@ -59,14 +58,10 @@ export interface HeatOptions {
 }
 
 /** `[height, width, 3]` at the image's size, or the map's where there is none. */
-export const paint = (confidence: ConfidenceMap.ConfidenceMap, options: HeatOptions = {}): Raster =>
-  Steps.runSync(steps(confidence, options))
+export const paint = Steps.sync(steps)
 
 /** The same, with pauses for others on the event loop. */
-export const draw = (
-  confidence: ConfidenceMap.ConfidenceMap,
-  options: HeatOptions = {}
-): Effect.Effect<Raster> => Steps.run(() => steps(confidence, options))
+export const draw = Steps.paused(steps)
 
 /** The same, step by step. */
 export function* steps(
@@ -75,10 +70,7 @@ export function* steps(
 ): Steps.Steps<Raster> {
   const { image } = options
   const { height, width } = image ?? confidence
-  const map =
-    confidence.width === width && confidence.height === height
-      ? confidence
-      : ConfidenceMap.resize(confidence, width, height)
+  const map = ConfidenceMap.resize(confidence, width, height)
   const [from, to] = options.range ?? [0, 1]
   const opacity = image === undefined ? 1 : Math.max(0, Math.min(1, options.opacity ?? 0.75))
   const data = new Uint8Array(width * height * 3)

@@ -11,7 +11,6 @@
  * tag?.text // => "pit"
  * ```
  */
-import type { Effect } from "effect"
 import type { Raster } from "../image/ImageCodec.ts"
 import { type ClassTable, nameOf, type Rgb } from "../mask/ClassTable.ts"
 import * as Components from "../mask/Components.ts"
@@ -57,15 +56,10 @@ export interface Tag {
 }
 
 /** The picture with tags; a label map of another size is resized, by nearest neighbour. */
-export const paint = (picture: Raster, map: LabelMap.LabelMap, options: LabelsOptions): Raster =>
-  Steps.runSync(steps(picture, map, options))
+export const paint = Steps.sync(steps)
 
 /** The same, with pauses for others on the event loop. Finding the regions is one piece: 50 ms for 12 megapixels. */
-export const draw = (
-  picture: Raster,
-  map: LabelMap.LabelMap,
-  options: LabelsOptions
-): Effect.Effect<Raster> => Steps.run(() => steps(picture, map, options))
+export const draw = Steps.paused(steps)
 
 /** The same, step by step. */
 export function* steps(
@@ -75,7 +69,6 @@ export function* steps(
 ): Steps.Steps<Raster> {
   const { height, width } = picture
   const data = Paint.copy(picture)
-  const result: Raster = { width, height, channels: 3, data }
   yield
   const tags = place(LabelMap.resize(labelMap, width, height), options)
   yield
@@ -86,10 +79,11 @@ export function* steps(
     Ink.flow(ink, data, Paint.dark, 0.5)
     Ink.box(ink, box.x, box.y, box.width, box.height, radius)
     Ink.flow(ink, data, color)
-    Text.write(result, text, box.x + size * 0.55, box.y + size * 1.5, size, Paint.textOn(color))
+    Text.strokes(ink, text, box.x + size * 0.55, box.y + size * 1.5, size)
+    Ink.flow(ink, data, Paint.textOn(color))
     yield
   }
-  return result
+  return { width, height, channels: 3, data }
 }
 
 /** Where the tags of a label map's regions are. */

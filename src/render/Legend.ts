@@ -14,6 +14,8 @@ import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as Palette from "../mask/Palette.ts"
 import * as Background from "./Background.ts"
+import * as Ink from "./Ink.ts"
+import * as Paint from "./Paint.ts"
 import * as Text from "./Text.ts"
 
 export interface LegendEntry {
@@ -56,7 +58,7 @@ export const below = (
   const { height, width } = picture
   const size = options.size ?? Math.max(7, Math.round(Math.sqrt(width) * 0.36))
   const background = options.background ?? [255, 255, 255]
-  const ink = options.ink ?? [34, 34, 38]
+  const letters = options.ink ?? [34, 34, 38]
   const swatch = Math.round(size * 1.25)
   const margin = Math.round(size * 1.4)
   const lineHeight = Math.round(size * 2.3)
@@ -76,43 +78,15 @@ export const below = (
   }
   const strip = entries.length === 0 ? 0 : (line + 1) * lineHeight + margin
   const data = new Uint8Array(width * (height + strip) * 3)
-  copy(picture, data)
+  data.set(Paint.copy(picture))
   for (let i = width * height * 3; i < data.length; i++) data[i] = background[i % 3]!
-  const whole: Raster = { width, height: height + strip, channels: 3, data }
+  const ink = Ink.make(width, height + strip)
   for (const { entry, line, x } of places) {
     const middle = height + margin / 2 + lineHeight * (line + 0.5)
-    square(whole, Math.round(x), Math.round(middle - swatch / 2), swatch, entry.color)
-    Text.write(whole, entry.label, x + swatch + size * 0.7, Math.round(middle + size / 2), size, ink)
+    Ink.box(ink, Math.round(x), Math.round(middle - swatch / 2), swatch, swatch, swatch / 4)
+    Ink.flow(ink, data, entry.color)
+    Text.strokes(ink, entry.label, x + swatch + size * 0.7, Math.round(middle + size / 2), size)
+    Ink.flow(ink, data, letters)
   }
-  return whole
-}
-
-const copy = (from: Raster, data: Uint8Array): void => {
-  if (from.channels === 3) return data.set(from.data)
-  const second = from.channels === 1 ? 0 : 1
-  const third = from.channels === 1 ? 0 : 2
-  for (let i = 0; i < from.width * from.height; i++) {
-    const at = i * from.channels
-    data[i * 3] = from.data[at]!
-    data[i * 3 + 1] = from.data[at + second]!
-    data[i * 3 + 2] = from.data[at + third]!
-  }
-}
-
-/** A square of round corners, in place. */
-const square = (picture: Raster, left: number, top: number, side: number, color: ClassTable.Rgb): void => {
-  const corner = side / 4
-  for (let y = 0; y < side; y++) {
-    for (let x = 0; x < side; x++) {
-      const dx = Math.max(0, corner - (x + 0.5), x + 0.5 - (side - corner))
-      const dy = Math.max(0, corner - (y + 0.5), y + 0.5 - (side - corner))
-      const cover = Math.max(0, Math.min(1, corner - Math.hypot(dx, dy) + 0.5))
-      if (cover === 0 || left + x >= picture.width || top + y >= picture.height) continue
-      const at = ((top + y) * picture.width + left + x) * 3
-      for (let channel = 0; channel < 3; channel++) {
-        const before = picture.data[at + channel]!
-        picture.data[at + channel] = before + (color[channel]! - before) * cover + 0.5
-      }
-    }
-  }
+  return { width, height: height + strip, channels: 3, data }
 }

@@ -11,7 +11,6 @@
  * Outlines.paint(image, map, { palette: Palette.surface }).channels // => 3
  * ```
  */
-import type { Effect } from "effect"
 import type { Raster } from "../image/ImageCodec.ts"
 import type { ClassTable, Rgb } from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
@@ -34,15 +33,10 @@ export interface OutlinesOptions {
 }
 
 /** `[height, width, 3]` at the image's size. A label map of another size is resized, by nearest neighbour. */
-export const paint = (image: Raster, map: LabelMap.LabelMap, options: OutlinesOptions): Raster =>
-  Steps.runSync(steps(image, map, options))
+export const paint = Steps.sync(steps)
 
 /** The same, with pauses for others on the event loop. Tracing is one piece: some 100 ms for 12 megapixels. */
-export const draw = (
-  image: Raster,
-  map: LabelMap.LabelMap,
-  options: OutlinesOptions
-): Effect.Effect<Raster> => Steps.run(() => steps(image, map, options))
+export const draw = Steps.paused(steps)
 
 const rim: Rgb = [0, 0, 0]
 

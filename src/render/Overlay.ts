@@ -13,7 +13,6 @@
  * picture.data // => Uint8Array.of(10, 10, 10, 213, 94, 0)
  * ```
  */
-import type { Effect } from "effect"
 import type { Raster } from "../image/ImageCodec.ts"
 import type { ClassTable } from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
@@ -42,12 +41,10 @@ const outlineOpacity = 0.95
 const shadeOpacity = 0.4
 
 /** `[height, width, 3]` at the image's size. A label map of another size is resized, by nearest neighbour. */
-export const paint = (image: Raster, map: LabelMap.LabelMap, options: OverlayOptions): Raster =>
-  Steps.runSync(steps(image, map, options))
+export const paint = Steps.sync(steps)
 
 /** The same, with pauses for others on the event loop. */
-export const draw = (image: Raster, map: LabelMap.LabelMap, options: OverlayOptions): Effect.Effect<Raster> =>
-  Steps.run(() => steps(image, map, options))
+export const draw = Steps.paused(steps)
 
 /** The same, step by step. */
 export function* steps(

@@ -1,19 +1,15 @@
 /** What several pictures do with colours and pixels. */
 import type { Raster } from "../image/ImageCodec.ts"
 import type { Rgb } from "../mask/ClassTable.ts"
+import { linear } from "../mask/Palette.ts"
 
 /** Dark letters, not quite black. */
 export const dark: Rgb = [24, 26, 30]
 export const white: Rgb = [255, 255, 255]
 
 /** How light a colour is, 0 to 1 (WCAG 2's relative luminance). */
-export const luminance = ([red, green, blue]: Rgb): number => {
-  const linear = (channel: number) => {
-    const value = channel / 255
-    return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4
-  }
-  return 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)
-}
+export const luminance = ([red, green, blue]: Rgb): number =>
+  0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)
 
 /** Dark or white, whichever is read better on a colour. */
 export const textOn = (color: Rgb): Rgb => {

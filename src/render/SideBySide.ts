@@ -1,5 +1,4 @@
 /** Two pictures next to each other, made smaller where they are large: for a person to look at. */
-import type { Effect } from "effect"
 import type { Raster } from "../image/ImageCodec.ts"
 import * as Steps from "../mask/Steps.ts"
 
@@ -11,12 +10,10 @@ export interface SideBySideOptions {
 }
 
 /** Both pictures must be equally large. */
-export const paint = (left: Raster, right: Raster, options?: SideBySideOptions): Raster =>
-  Steps.runSync(steps(left, right, options))
+export const paint = Steps.sync(steps)
 
 /** The same, with pauses for others on the event loop. */
-export const draw = (left: Raster, right: Raster, options?: SideBySideOptions): Effect.Effect<Raster> =>
-  Steps.run(() => steps(left, right, options))
+export const draw = Steps.paused(steps)
 
 /** The same, step by step. */
 export function* steps(left: Raster, right: Raster, options: SideBySideOptions = {}): Steps.Steps<Raster> {

@@ -1,4 +1,6 @@
 /** Small bodies that decompress to very many zeros, for `FaultyService`. Each is made once in a process. */
+import { Readable } from "node:stream"
+import { buffer } from "node:stream/consumers"
 import { createBrotliCompress, createDeflate, createGzip, createZstdCompress, constants } from "node:zlib"
 
 export type Encoding = "gzip" | "deflate" | "br" | "zstd"
@@ -24,20 +26,10 @@ export const make = (encoding: Encoding, bytes: number): Promise<Uint8Array> => 
   return body
 }
 
-const compress = async (encoding: Encoding, bytes: number): Promise<Uint8Array> => {
-  const compressor = compressors[encoding]()
-  const parts: Array<Uint8Array> = []
-  compressor.on("data", (part: Uint8Array) => parts.push(part))
-  const ended = new Promise<void>((resolve, reject) => {
-    compressor.on("end", resolve)
-    compressor.on("error", reject)
-  })
-  for (let left = bytes; left > 0; left -= zeros.length) {
-    if (!compressor.write(left >= zeros.length ? zeros : zeros.subarray(0, left))) {
-      await new Promise<void>((resolve) => void compressor.once("drain", resolve))
-    }
-  }
-  compressor.end()
-  await ended
-  return Buffer.concat(parts)
+const compress = (encoding: Encoding, bytes: number): Promise<Uint8Array> =>
+  buffer(Readable.from(repeat(zeros, bytes)).pipe(compressors[encoding]()))
+
+/** So many bytes: a piece again and again, the last time as much of it as is left. */
+export function* repeat(piece: Uint8Array, bytes: number): Generator<Uint8Array> {
+  for (let left = bytes; left > 0; left -= piece.length) yield piece.subarray(0, left)
 }

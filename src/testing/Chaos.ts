@@ -72,7 +72,7 @@ const predict = (
   { errors = usual, failure = 0, latency, lost = 0, seed, stall = 0 }: ChaosOptions
 ): Transport["Service"]["predict"] => {
   const next = random(seed)
-  const [least, most] = (latency ?? [0, 0]).map((each) => Duration.toMillis(Duration.fromInputUnsafe(each)))
+  const [least, most] = (latency ?? [0, 0]).map((each) => Duration.toMillis(each))
   return (request, attempt) =>
     Effect.suspend(() => {
       // Drawn together, so that an attempt's fate depends on its turn alone.

@@ -27,29 +27,24 @@ import {
 } from "effect/http"
 import { concat } from "../service/Body.ts"
 
-/** What happens to one request. */
-export type Outcome =
-  | {
-      readonly _tag: "Respond"
-      readonly status: number
-      readonly headers: Readonly<Record<string, string>>
-      readonly body: string | Uint8Array
-    }
-  | { readonly _tag: "Refuse"; readonly code: string }
-  | { readonly _tag: "BreakBody"; readonly after: Uint8Array }
-  | { readonly _tag: "Delay"; readonly duration: Duration.Input; readonly outcome: Outcome }
-  | { readonly _tag: "Never" }
+/** What happens to one request: any effect may stand in a script. */
+export type Outcome = (
+  request: HttpClientRequest.HttpClientRequest
+) => Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>
 
-export const respond = (options?: {
-  readonly status?: number | undefined
-  readonly headers?: Readonly<Record<string, string>> | undefined
-  readonly body?: string | Uint8Array | undefined
-}): Outcome => ({
-  _tag: "Respond",
-  status: options?.status ?? 200,
-  headers: options?.headers ?? {},
-  body: options?.body ?? ""
-})
+export const respond =
+  (options?: {
+    readonly status?: number | undefined
+    readonly headers?: Readonly<Record<string, string>> | undefined
+    readonly body?: string | Uint8Array | undefined
+  }): Outcome =>
+  (request) => {
+    const { body = "", headers = {}, status = 200 } = options ?? {}
+    const bytes = typeof body === "string" ? body : Uint8Array.from(body)
+    // A `Response` takes no body with these.
+    const blob = status === 204 || status === 304 ? null : new Blob([bytes])
+    return Effect.succeed(HttpClientResponse.fromWeb(request, new Response(blob, { status, headers })))
+  }
 
 export const json = (
   value: unknown,
@@ -62,20 +57,31 @@ export const json = (
   })
 
 /** The connection fails with a code of the system, `ECONNREFUSED` by default. */
-export const refuse = (code = "ECONNREFUSED"): Outcome => ({ _tag: "Refuse", code })
+export const refuse =
+  (code = "ECONNREFUSED"): Outcome =>
+  (request) =>
+    Effect.fail(failed(request, Object.assign(new Error(`connect ${code}`), { code })))
 /** Headers and some bytes arrive, then the connection breaks. */
-export const breakBody = (after: string): Outcome => ({
-  _tag: "BreakBody",
-  after: new TextEncoder().encode(after)
-})
+export const breakBody =
+  (after: string): Outcome =>
+  (request) => {
+    let sent = false
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (sent) controller.error(Object.assign(new Error("other side closed"), { code: "UND_ERR_SOCKET" }))
+        else controller.enqueue(new TextEncoder().encode(after))
+        sent = true
+      }
+    })
+    return Effect.succeed(HttpClientResponse.fromWeb(request, new Response(body)))
+  }
 /** The outcome, after a while. */
-export const delay = (duration: Duration.Input, outcome: Outcome): Outcome => ({
-  _tag: "Delay",
-  duration,
-  outcome
-})
+export const delay =
+  (duration: Duration.Input, outcome: Outcome): Outcome =>
+  (request) =>
+    Effect.delay(outcome(request), duration)
 /** No answer at all. */
-export const never: Outcome = { _tag: "Never" }
+export const never: Outcome = () => Effect.never
 
 /** One request, as the service would have seen it. */
 export interface RecordedRequest {
@@ -107,7 +113,7 @@ export const script = (outcomes: ReadonlyArray<Outcome>): Layer.Layer<HttpClient
                   `The script has ${outcomes.length} outcomes, but was asked ${requests.length} times`
                 )
               )
-            : play(request, outcome)
+            : outcome(request)
         })
       )
       return Layer.merge(
@@ -117,15 +123,13 @@ export const script = (outcomes: ReadonlyArray<Outcome>): Layer.Layer<HttpClient
     })
   )
 
-type ClientEffect<A> = Effect.Effect<A, HttpClientError.HttpClientError>
-
 const failed = (request: HttpClientRequest.HttpClientRequest, cause: unknown) =>
   new HttpClientError.HttpClientError({ reason: new HttpClientError.TransportError({ request, cause }) })
 
 const bodyOf = (
   request: HttpClientRequest.HttpClientRequest,
   body: HttpBody.HttpBody
-): ClientEffect<Uint8Array> => {
+): Effect.Effect<Uint8Array, HttpClientError.HttpClientError> => {
   switch (body._tag) {
     case "Uint8Array":
       return Effect.succeed(body.body)
@@ -138,50 +142,3 @@ const bodyOf = (
       return Effect.succeed(new Uint8Array())
   }
 }
-
-const play = (
-  request: HttpClientRequest.HttpClientRequest,
-  outcome: Outcome
-): ClientEffect<HttpClientResponse.HttpClientResponse> => {
-  switch (outcome._tag) {
-    case "Respond": {
-      // A `Response` takes no body with these.
-      const body =
-        outcome.status === 204 || outcome.status === 304
-          ? null
-          : new Blob([Uint8Array.from(toBytes(outcome.body))])
-      return Effect.succeed(
-        HttpClientResponse.fromWeb(
-          request,
-          new Response(body, { status: outcome.status, headers: outcome.headers })
-        )
-      )
-    }
-    case "Refuse":
-      return Effect.fail(
-        failed(request, Object.assign(new Error(`connect ${outcome.code}`), { code: outcome.code }))
-      )
-    case "BreakBody": {
-      let sent = false
-      const body = new ReadableStream<Uint8Array>({
-        pull(controller) {
-          if (sent)
-            controller.error(Object.assign(new Error("other side closed"), { code: "UND_ERR_SOCKET" }))
-          else controller.enqueue(outcome.after)
-          sent = true
-        }
-      })
-      return Effect.succeed(HttpClientResponse.fromWeb(request, new Response(body)))
-    }
-    case "Delay":
-      return Effect.delay(
-        Effect.suspend(() => play(request, outcome.outcome)),
-        outcome.duration
-      )
-    case "Never":
-      return Effect.never
-  }
-}
-
-const toBytes = (body: string | Uint8Array): Uint8Array =>
-  typeof body === "string" ? new TextEncoder().encode(body) : body

@@ -21,30 +21,18 @@
  */
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http"
 import type { Socket } from "node:net"
+import { Readable } from "node:stream"
 import { Duration, Effect, type Scope } from "effect"
 import * as Bomb from "./Bomb.ts"
 
 type Headers = Readonly<Record<string, string>>
 
 /** What happens to one request. Each but `resetOnAccept` reads the whole request first. */
-export type Fault =
-  | { readonly _tag: "Answer"; readonly status: number; readonly headers: Headers; readonly body: Uint8Array }
-  | { readonly _tag: "ResetBeforeHeaders" }
-  | { readonly _tag: "LostAnswer" }
-  | { readonly _tag: "ResetInBody"; readonly headers: Headers; readonly body: Uint8Array }
-  | {
-      readonly _tag: "Truncate"
-      readonly headers: Headers
-      readonly body: Uint8Array
-      readonly missing: number
-    }
-  | { readonly _tag: "Stall"; readonly headers: Headers; readonly body: Uint8Array }
-  | { readonly _tag: "Silence" }
-  | { readonly _tag: "Drip"; readonly body: Uint8Array; readonly every: Duration.Duration }
-  | { readonly _tag: "Endless"; readonly bytes: number; readonly announced: boolean }
-  | { readonly _tag: "Bomb"; readonly encoding: Bomb.Encoding; readonly bytes: number }
-  | { readonly _tag: "Garbage"; readonly bytes: Uint8Array }
-  | { readonly _tag: "Delay"; readonly duration: Duration.Duration; readonly fault: Fault }
+export interface Fault {
+  /** Whether the work is done, as far as one can tell from how the answer is lost. */
+  readonly executes: boolean
+  readonly play: (response: ServerResponse) => void
+}
 
 interface BodyOptions {
   readonly body?: string | Uint8Array | undefined
@@ -54,13 +42,24 @@ interface BodyOptions {
 const bytesOf = (body: string | Uint8Array | undefined): Uint8Array =>
   typeof body === "string" ? new TextEncoder().encode(body) : (body ?? new Uint8Array())
 
+const executed = (play: Fault["play"]): Fault => ({ executes: true, play })
+
 /** A whole answer: 200 and JSON unless it says otherwise, so also a wrong type, a wrong shape, or 503 for ever. */
-export const answer = (options?: BodyOptions & { readonly status?: number | undefined }): Fault => ({
-  _tag: "Answer",
-  status: options?.status ?? 200,
-  headers: { "content-type": "application/json", ...options?.headers },
-  body: bytesOf(options?.body)
-})
+export const answer = (options: BodyOptions & { readonly status?: number | undefined } = {}): Fault => {
+  const { headers, status = 200 } = options
+  const body = bytesOf(options.body)
+  return {
+    executes: status >= 200 && status < 300,
+    play: (response) => {
+      response.writeHead(status, {
+        "content-type": "application/json",
+        ...headers,
+        "content-length": String(body.length)
+      })
+      response.end(body)
+    }
+  }
+}
 
 /** A value as JSON. */
 export const json = (value: unknown): Fault => answer({ body: JSON.stringify(value) })
@@ -73,68 +72,85 @@ export const refuse = (status: number, retryAfter?: string): Fault =>
 export const redirect = (location: string, status = 302): Fault => answer({ status, headers: { location } })
 
 /** The request is read and thrown away; the connection is reset. Nothing is executed. */
-export const resetBeforeHeaders: Fault = { _tag: "ResetBeforeHeaders" }
+export const resetBeforeHeaders: Fault = {
+  executes: false,
+  play: ({ socket }) => void socket?.resetAndDestroy()
+}
 
 /** The work is done, and the connection reset before a byte of the answer. */
-export const lostAnswer: Fault = { _tag: "LostAnswer" }
+export const lostAnswer: Fault = { ...resetBeforeHeaders, executes: true }
+
+/** Headers that promise more than the bytes that follow, and what happens once those have left. */
+const part = (
+  { body = "{", headers = {} }: BodyOptions,
+  missing: number,
+  then: (socket: Socket | null) => void
+): Fault =>
+  executed((response) => {
+    const { socket } = response
+    const bytes = bytesOf(body)
+    start(response, headers, bytes.length + missing)
+    response.write(bytes, () => then(socket))
+  })
 
 /** Headers and some bytes, then the connection is reset. */
-export const resetInBody = (options?: BodyOptions): Fault => ({
-  _tag: "ResetInBody",
-  headers: options?.headers ?? {},
-  body: bytesOf(options?.body ?? "{")
-})
+export const resetInBody = (options: BodyOptions = {}): Fault =>
+  // The bytes must have left before the reset, or the other side may never see them.
+  part(options, 1000, (socket) => setTimeout(() => socket?.resetAndDestroy(), 10))
 
 /** Headers promise so many bytes more than come before the connection is closed in peace. */
-export const truncate = (options: BodyOptions & { readonly missing: number }): Fault => ({
-  _tag: "Truncate",
-  headers: options.headers ?? {},
-  body: bytesOf(options.body),
-  missing: options.missing
-})
+export const truncate = (options: BodyOptions & { readonly missing: number }): Fault =>
+  part({ body: "", ...options }, options.missing, (socket) => socket?.end())
 
 /** Headers and some bytes, and then nothing more, on a connection that stays open. */
-export const stall = (options?: BodyOptions): Fault => ({
-  _tag: "Stall",
-  headers: options?.headers ?? {},
-  body: bytesOf(options?.body ?? "{")
-})
+export const stall = (options: BodyOptions = {}): Fault => part(options, 1000, () => {})
 
 /** The request is read, and nothing ever comes back. */
-export const silence: Fault = { _tag: "Silence" }
+export const silence: Fault = executed(() => {})
 
 /** The body, a byte at a time. */
-export const drip = (body: string | Uint8Array, every: Duration.Input = "50 millis"): Fault => ({
-  _tag: "Drip",
-  body: bytesOf(body),
-  every: Duration.fromInputUnsafe(every)
-})
+export const drip = (body: string | Uint8Array, every: Duration.Input = "50 millis"): Fault =>
+  executed((response) => {
+    const bytes = bytesOf(body)
+    start(response, {}, bytes.length)
+    let at = 0
+    const timer = setInterval(() => {
+      if (at < bytes.length) response.write(bytes.subarray(at, ++at))
+      else response.end()
+    }, Duration.toMillis(every))
+    response.once("close", () => clearInterval(timer))
+  })
 
 /** A body of so many bytes, 10 GB by default, made as it is read; its length announced or not. */
-export const endless = (options?: { readonly bytes?: number; readonly announced?: boolean }): Fault => ({
-  _tag: "Endless",
-  bytes: options?.bytes ?? 10_000_000_000,
-  announced: options?.announced ?? false
-})
+export const endless = (options: { readonly bytes?: number; readonly announced?: boolean } = {}): Fault =>
+  executed((response) => {
+    const { announced = false, bytes = 10_000_000_000 } = options
+    start(response, {}, announced ? bytes : undefined)
+    Readable.from(Bomb.repeat(new Uint8Array(64 * 1024).fill(0x20), bytes)).pipe(response)
+  })
 
 /** A small body that decompresses to so many bytes, 512 MiB by default. */
-export const bomb = (encoding: Bomb.Encoding, bytes = 512 * 1024 * 1024): Fault => ({
-  _tag: "Bomb",
-  encoding,
-  bytes
-})
+export const bomb = (encoding: Bomb.Encoding, bytes = 512 * 1024 * 1024): Fault =>
+  executed((response) => {
+    void Bomb.make(encoding, bytes).then((body) => {
+      start(response, { "content-encoding": encoding }, body.length)
+      response.end(body)
+    })
+  })
 
 /** Bytes that are no HTTP. */
 export const garbage = (bytes: string | Uint8Array = "SSH-2.0-OpenSSH_9.6\r\n\r\n"): Fault => ({
-  _tag: "Garbage",
-  bytes: bytesOf(bytes)
+  executes: false,
+  play: ({ socket }) => void socket?.end(bytes)
 })
 
 /** The fault, after a while: a slow start, a queue, a cold model. */
-export const delay = (duration: Duration.Input, fault: Fault): Fault => ({
-  _tag: "Delay",
-  duration: Duration.fromInputUnsafe(duration),
-  fault
+export const delay = (duration: Duration.Input, { executes, play }: Fault): Fault => ({
+  executes,
+  play: (response) => {
+    const timer = setTimeout(() => play(response), Duration.toMillis(duration))
+    response.once("close", () => clearTimeout(timer))
+  }
 })
 
 /** A script that takes turns for ever: so many requests of the one, so many of the other. */
@@ -203,7 +219,7 @@ export const make = (
     let port = 0
     const requests: Array<SeenRequest> = []
     const sockets = new Set<Socket>()
-    const executed = new Set<string>()
+    const seenKeys = new Set<string>()
 
     const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
       mostAtOnce = Math.max(mostAtOnce, ++underWay)
@@ -215,12 +231,13 @@ export const make = (
           typeof behaviour === "function" ? behaviour(seen) : (behaviour[turn++] ?? behaviour.at(-1))
         if (fault === undefined) return
         const key = seen.headers["idempotency-key"]
-        const known = options?.honoursKeys === true && typeof key === "string" && executed.has(key)
-        if (executes(fault) && !known) {
+        const known = options?.honoursKeys === true && typeof key === "string" && seenKeys.has(key)
+        if (fault.executes && !known) {
           executions++
-          if (typeof key === "string") executed.add(key)
+          if (typeof key === "string") seenKeys.add(key)
         }
-        play(fault, response)
+        response.on("error", () => {})
+        fault.play(response)
       })
     })
     server.on("connection", (socket) => {
@@ -292,70 +309,6 @@ const read = (request: IncomingMessage, done: (seen: Omit<SeenRequest, "index">)
   })
 }
 
-/** Whether the work is done, as far as one can tell from how the answer is lost. */
-const executes = (fault: Fault): boolean => {
-  switch (fault._tag) {
-    case "Answer":
-      return fault.status >= 200 && fault.status < 300
-    case "ResetBeforeHeaders":
-    case "Garbage":
-      return false
-    case "Delay":
-      return executes(fault.fault)
-    default:
-      return true
-  }
-}
-
-const play = (fault: Fault, response: ServerResponse): void => {
-  const { socket } = response
-  response.on("error", () => {})
-  switch (fault._tag) {
-    case "Answer":
-      response.writeHead(fault.status, { ...fault.headers, "content-length": String(fault.body.length) })
-      return void response.end(fault.body)
-    case "ResetBeforeHeaders":
-    case "LostAnswer":
-      return void socket?.resetAndDestroy()
-    case "ResetInBody": {
-      start(response, fault.headers, fault.body.length + 1000)
-      // The bytes must have left before the reset, or the other side may never see them.
-      return void response.write(fault.body, () => setTimeout(() => socket?.resetAndDestroy(), 10))
-    }
-    case "Truncate":
-      start(response, fault.headers, fault.body.length + fault.missing)
-      return void response.write(fault.body, () => socket?.end())
-    case "Stall":
-      start(response, fault.headers, fault.body.length + 1000)
-      return void response.write(fault.body)
-    case "Silence":
-      return undefined
-    case "Drip": {
-      start(response, {}, fault.body.length)
-      let at = 0
-      const timer = setInterval(() => {
-        if (at < fault.body.length) response.write(fault.body.subarray(at, ++at))
-        else response.end()
-      }, Duration.toMillis(fault.every))
-      return void response.once("close", () => clearInterval(timer))
-    }
-    case "Endless":
-      start(response, {}, fault.announced ? fault.bytes : undefined)
-      return pour(response, fault.bytes)
-    case "Bomb":
-      return void Bomb.make(fault.encoding, fault.bytes).then((body) => {
-        start(response, { "content-encoding": fault.encoding }, body.length)
-        response.end(body)
-      })
-    case "Garbage":
-      return void socket?.end(fault.bytes)
-    case "Delay": {
-      const timer = setTimeout(() => play(fault.fault, response), Duration.toMillis(fault.duration))
-      return void response.once("close", () => clearTimeout(timer))
-    }
-  }
-}
-
 const start = (response: ServerResponse, headers: Headers, length: number | undefined): void => {
   response.writeHead(200, {
     "content-type": "application/json",
@@ -363,19 +316,4 @@ const start = (response: ServerResponse, headers: Headers, length: number | unde
     ...(length === undefined ? {} : { "content-length": String(length) })
   })
   response.flushHeaders()
-}
-
-/** Writes no faster than it is read. */
-const pour = (response: ServerResponse, bytes: number): void => {
-  const chunk = new Uint8Array(64 * 1024).fill(0x20)
-  let left = bytes
-  const more = () => {
-    while (left > 0 && !response.destroyed) {
-      const next = left >= chunk.length ? chunk : chunk.subarray(0, left)
-      left -= next.length
-      if (!response.write(next)) return void response.once("drain", more)
-    }
-    if (left === 0) response.end()
-  }
-  more()
 }

@@ -2,8 +2,10 @@
  * A small real image and its segmentation: a panel of 48 x 32 pixels with a particle and a scratch, for tests that
  * need something to segment.
  */
+import { Result } from "effect"
 import * as ClassTable from "../mask/ClassTable.ts"
 import type { LabelMap } from "../mask/LabelMap.ts"
+import * as Rle from "../mask/Rle.ts"
 import type { Labels } from "../Prediction.ts"
 import * as Base64 from "../service/Base64.ts"
 
@@ -47,77 +49,19 @@ export const image: Uint8Array =
 /** The classes that occur in it. */
 export const classes: ClassTable.ClassTable = ClassTable.fromNames(["background", "particle", "scratch"])
 
-/** Class ids and how many pixels each lasts, row by row. */
-const runs: ReadonlyArray<readonly [id: number, length: number]> = [
-  [0, 264],
-  [2, 1],
-  [0, 47],
-  [2, 2],
-  [0, 46],
-  [2, 3],
-  [0, 46],
-  [2, 3],
-  [0, 46],
-  [2, 3],
-  [0, 29],
-  [1, 5],
-  [0, 12],
-  [2, 3],
-  [0, 27],
-  [1, 7],
-  [0, 12],
-  [2, 3],
-  [0, 25],
-  [1, 9],
-  [0, 12],
-  [2, 3],
-  [0, 24],
-  [1, 9],
-  [0, 13],
-  [2, 3],
-  [0, 23],
-  [1, 9],
-  [0, 14],
-  [2, 3],
-  [0, 22],
-  [1, 9],
-  [0, 15],
-  [2, 3],
-  [0, 21],
-  [1, 9],
-  [0, 16],
-  [2, 3],
-  [0, 21],
-  [1, 7],
-  [0, 18],
-  [2, 3],
-  [0, 21],
-  [1, 5],
-  [0, 20],
-  [2, 3],
-  [0, 46],
-  [2, 3],
-  [0, 46],
-  [2, 3],
-  [0, 46],
-  [2, 3],
-  [0, 46],
-  [2, 3],
-  [0, 46],
-  [2, 3],
-  [0, 46],
-  [2, 2],
-  [0, 47],
-  [2, 1],
-  [0, 293]
+/** The pixels of each class that is not background, as COCO writes them. */
+const runs: ReadonlyArray<readonly [id: number, counts: string]> = [
+  [1, "\\85j02N2O00000001N2Nen0"],
+  [2, "Uh03n000000000000000000000000000000000000X4"]
 ]
 
-/** Its label map: 0 background, 1 particle, 2 scratch. */
-export const labelMap: LabelMap = {
-  width,
-  height,
-  data: Uint8Array.from(runs.flatMap(([id, length]) => Array.from({ length }, () => id)))
+const ids = new Uint8Array(width * height)
+for (const [id, counts] of runs) {
+  Rle.paint(Result.getOrThrow(Rle.fromCoco({ size: [height, width], counts })), ids, id)
 }
+
+/** Its label map: 0 background, 1 particle, 2 scratch. */
+export const labelMap: LabelMap = { width, height, data: ids }
 
 /** What a transport gives for it. */
 export const prediction: Labels = { _tag: "Labels", classes, labelMap }

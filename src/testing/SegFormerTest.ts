@@ -19,7 +19,7 @@
  * await Effect.runPromise(Effect.provide(program, script)) // => ["panel.png"]
  * ```
  */
-import { Clock, Context, Duration, Effect, Layer } from "effect"
+import { Clock, Context, type Duration, Effect, Layer } from "effect"
 import type { Image } from "../image/ImageSource.ts"
 import type { Attempt } from "../policy/Attempt.ts"
 import * as Policy from "../policy/Policy.ts"
@@ -41,23 +41,15 @@ export const layer = (
 ): Layer.Layer<Transport> =>
   Transport.layer({ name: options?.name ?? "test", predict, policy: Policy.make(options?.policy ?? {}) })
 
-/** What happens to one attempt. */
-export type Outcome =
-  | { readonly _tag: "Succeed"; readonly prediction: Prediction }
-  | { readonly _tag: "Fail"; readonly error: SegmentationError }
-  | { readonly _tag: "Delay"; readonly duration: Duration.Input; readonly outcome: Outcome }
-  | { readonly _tag: "Never" }
+/** What happens to one attempt: any effect may stand in a script. */
+export type Outcome = Effect.Effect<Prediction, SegmentationError>
 
-export const succeed = (prediction: Prediction): Outcome => ({ _tag: "Succeed", prediction })
-export const failWith = (error: SegmentationError): Outcome => ({ _tag: "Fail", error })
+export const succeed = (prediction: Prediction): Outcome => Effect.succeed(prediction)
+export const failWith = (error: SegmentationError): Outcome => Effect.fail(error)
 /** The outcome, after a while. */
-export const delay = (duration: Duration.Input, outcome: Outcome): Outcome => ({
-  _tag: "Delay",
-  duration,
-  outcome
-})
+export const delay = (duration: Duration.Input, outcome: Outcome): Outcome => Effect.delay(outcome, duration)
 /** No outcome at all: the attempt hangs until it is interrupted. */
-export const never: Outcome = { _tag: "Never" }
+export const never: Outcome = Effect.never
 
 /** One attempt, as the script saw it. */
 export interface RecordedCall {
@@ -97,11 +89,12 @@ export const script = (
             idempotencyKey: attempt.idempotencyKey,
             at
           })
-          return outcome === undefined
-            ? Effect.die(
-                new Error(`The script has ${outcomes.length} outcomes, but was asked ${calls.length} times`)
-              )
-            : play(outcome)
+          return (
+            outcome ??
+            Effect.die(
+              new Error(`The script has ${outcomes.length} outcomes, but was asked ${calls.length} times`)
+            )
+          )
         })
       return Layer.merge(
         layer(predict, options),
@@ -109,19 +102,3 @@ export const script = (
       )
     })
   )
-
-const play = (outcome: Outcome): Effect.Effect<Prediction, SegmentationError> => {
-  switch (outcome._tag) {
-    case "Succeed":
-      return Effect.succeed(outcome.prediction)
-    case "Fail":
-      return Effect.fail(outcome.error)
-    case "Delay":
-      return Effect.delay(
-        Effect.suspend(() => play(outcome.outcome)),
-        outcome.duration
-      )
-    case "Never":
-      return Effect.never
-  }
-}

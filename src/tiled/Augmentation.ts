@@ -21,16 +21,17 @@
  */
 import { Effect, Layer, type Scope } from "effect"
 import { ImageCodec, type Raster } from "../image/ImageCodec.ts"
-import * as ImageSource from "../image/ImageSource.ts"
+import type { Image } from "../image/Image.ts"
+import * as RasterImage from "../image/RasterImage.ts"
 import * as Resample from "../image/Resample.ts"
 import { axis } from "../mask/LogitCells.ts"
 import * as Logits from "../mask/Logits.ts"
+import * as Steps from "../mask/Steps.ts"
 import type { Attempt } from "../policy/Attempt.ts"
 import type { Prediction } from "../Prediction.ts"
 import { InferenceFailed, type SegmentationError } from "../SegmentationError.ts"
 import { type PredictRequest, Transport } from "../Transport.ts"
 import * as Members from "../TransportMembers.ts"
-import { finish, type Work } from "./Band.ts"
 
 /** `"x"`: left becomes right. `"y"`: top becomes bottom. `"xy"`: both, which is half a turn. */
 export type Flip = "x" | "y" | "xy"
@@ -100,7 +101,7 @@ export const make = Effect.fnUntraced(function* (
     return {
       _tag: "Logits",
       classes: prediction.classes,
-      logits: yield* finish(average(looks, prediction.logits)),
+      logits: yield* average(looks, prediction.logits),
       requestId: prediction.requestId
     }
   })
@@ -122,54 +123,46 @@ export const layer = (options?: AugmentationOptions): Layer.Layer<Transport, nev
 
 const viewOf = Effect.fnUntraced(function* (
   codec: ImageCodec["Service"],
-  image: ImageSource.Image,
+  image: Image,
   raster: Raster,
   { flip, scale }: View
-): Effect.fn.Return<ImageSource.Image, SegmentationError> {
+): Effect.fn.Return<Image, SegmentationError> {
   const width = Math.max(1, Math.round(raster.width * scale))
   const height = Math.max(1, Math.round(raster.height * scale))
-  const scaled = scale === 1 ? raster.data : yield* finish(resizing(raster, width, height))
-  const data = flip === undefined ? scaled : yield* finish(flipping(scaled, width, height, flip))
+  const scaled = scale === 1 ? raster.data : yield* resizing(raster, width, height)
+  const data = flip === undefined ? scaled : yield* flipping(scaled, width, height, flip)
   const name = image.name.replace(/\.\w+$/, ".png")
-  const view = yield* ImageSource.raster({ width, height, channels: 3, data }, { name })
-    .open({ maxPixels: Infinity })
-    .pipe(Effect.provideService(ImageCodec, codec))
+  const limits = { maxBytes: Infinity, maxPixels: Infinity }
+  const view = yield* RasterImage.fromRaster(codec, name, { width, height, channels: 3, data }, limits)
   return { ...view, source: image.source }
 })
 
 /** As Pillow does it, to which models are used. */
-const resizing = ({ data, height, width }: Raster, toWidth: number, toHeight: number): Work<Uint8Array> => {
+const resizing = Steps.paused(function* ({ data, height, width }: Raster, toWidth: number, toHeight: number) {
   const resampler = Resample.make(width, height, toWidth, toHeight, "bilinear")
-  return {
-    rows: height,
-    run: (from, to) => resampler.push(data.subarray(from * width * 3, to * width * 3)),
-    end: () => {
-      const out = new Uint8Array(toWidth * toHeight * 3)
-      resampler.rows((row, y) => out.set(row, y * toWidth * 3))
-      return out
-    }
+  for (let y = 0; y < height; y++) {
+    yield
+    resampler.push(data.subarray(y * width * 3, (y + 1) * width * 3))
   }
-}
+  const out = new Uint8Array(toWidth * toHeight * 3)
+  resampler.rows((row, y) => out.set(row, y * toWidth * 3))
+  return out
+})
 
-const flipping = (data: Uint8Array, width: number, height: number, flip: Flip): Work<Uint8Array> => {
+const flipping = Steps.paused(function* (data: Uint8Array, width: number, height: number, flip: Flip) {
   const out = new Uint8Array(data.length)
-  return {
-    rows: height,
-    run: (from, to) => {
-      for (let y = from; y < to; y++) {
-        const row = data.subarray(y * width * 3, (y + 1) * width * 3)
-        const start = (flip === "x" ? y : height - 1 - y) * width * 3
-        if (flip === "y") out.set(row, start)
-        else
-          for (let x = 0; x < width; x++) out.set(row.subarray(x * 3, x * 3 + 3), start + (width - 1 - x) * 3)
-      }
-    },
-    end: () => out
+  for (let y = 0; y < height; y++) {
+    yield
+    const row = data.subarray(y * width * 3, (y + 1) * width * 3)
+    const start = (flip === "x" ? y : height - 1 - y) * width * 3
+    if (flip === "y") out.set(row, start)
+    else for (let x = 0; x < width; x++) out.set(row.subarray(x * 3, x * 3 + 3), start + (width - 1 - x) * 3)
   }
-}
+  return out
+})
 
 /** The mean of all looks, turned back and resized bilinearly (`align_corners=False`), in 64 bits. */
-const average = (looks: ReadonlyArray<Look>, like: Logits.Logits): Work<Logits.Logits> => {
+const average = Steps.paused(function* (looks: ReadonlyArray<Look>, like: Logits.Logits) {
   const { classes, height, width } = like
   const data = new Float32Array(classes * height * width)
   const sums = new Float64Array(width)
@@ -179,30 +172,26 @@ const average = (looks: ReadonlyArray<Look>, like: Logits.Logits): Work<Logits.L
     columns: axis(logits.width, width),
     lines: axis(logits.height, height)
   }))
-  return {
-    rows: classes * height,
-    run: (from, to) => {
-      for (let row = from; row < to; row++) {
-        const plane = Math.floor(row / height)
-        sums.fill(0)
-        for (const { columns, flip, lines, logits } of taken) {
-          const y = flip === "y" || flip === "xy" ? height - 1 - (row % height) : row % height
-          const upper = (plane * logits.height + lines.low[y]!) * logits.width
-          const lower = (plane * logits.height + lines.high[y]!) * logits.width
-          const wy = lines.weight[y]!
-          for (let x = 0; x < width; x++) {
-            const at = flip === "x" || flip === "xy" ? width - 1 - x : x
-            const low = columns.low[at]!
-            const high = columns.high[at]!
-            const wx = columns.weight[at]!
-            const left = (1 - wy) * logits.data[upper + low]! + wy * logits.data[lower + low]!
-            const right = (1 - wy) * logits.data[upper + high]! + wy * logits.data[lower + high]!
-            sums[x]! += (1 - wx) * left + wx * right
-          }
-        }
-        for (let x = 0; x < width; x++) data[row * width + x] = sums[x]! / taken.length
+  for (let row = 0; row < classes * height; row++) {
+    yield
+    const plane = Math.floor(row / height)
+    sums.fill(0)
+    for (const { columns, flip, lines, logits } of taken) {
+      const y = flip === "y" || flip === "xy" ? height - 1 - (row % height) : row % height
+      const upper = (plane * logits.height + lines.low[y]!) * logits.width
+      const lower = (plane * logits.height + lines.high[y]!) * logits.width
+      const wy = lines.weight[y]!
+      for (let x = 0; x < width; x++) {
+        const at = flip === "x" || flip === "xy" ? width - 1 - x : x
+        const low = columns.low[at]!
+        const high = columns.high[at]!
+        const wx = columns.weight[at]!
+        const left = (1 - wy) * logits.data[upper + low]! + wy * logits.data[lower + low]!
+        const right = (1 - wy) * logits.data[upper + high]! + wy * logits.data[lower + high]!
+        sums[x]! += (1 - wx) * left + wx * right
       }
-    },
-    end: () => ({ data, classes, height, width })
+    }
+    for (let x = 0; x < width; x++) data[row * width + x] = sums[x]! / taken.length
   }
-}
+  return { data, classes, height, width }
+})

@@ -4,7 +4,7 @@
  */
 import type { ConfidenceMap } from "../mask/ConfidenceMap.ts"
 import { type LabelData, type LabelMap, sameStorage } from "../mask/LabelMap.ts"
-import type { BandWork } from "./Band.ts"
+import { type BandWork, rows as bandOf } from "./Band.ts"
 import { cuts, type Window, type Windows } from "./Windows.ts"
 
 /** Windows must come in their order, at their own size. Ids of more bits than before widen the band. */
@@ -15,7 +15,7 @@ export const make = (windows: Windows) => {
   let data: LabelData = new Uint8Array()
   let sure: Float32Array | undefined
 
-  return (window: Window, labels: LabelMap, confidence: ConfidenceMap | undefined): BandWork => {
+  return function* (window: Window, labels: LabelMap, confidence: ConfidenceMap | undefined): BandWork {
     const { column, group, row } = window
     const y = rows[group.first]!
     const height = rows[group.end]! - y
@@ -34,27 +34,15 @@ export const make = (windows: Windows) => {
     const top = rows[row]! - windows.rows[row]!
     const offset = rows[row]! - y
     const left = x - windows.columns[column]!
-    return {
-      rows: rows[row + 1]! - rows[row]!,
-      run: (from, to) => {
-        for (let i = from; i < to; i++) {
-          const start = (top + i) * labels.width + left
-          const end = start + xEnd - x
-          data.set(labels.data.subarray(start, end), (offset + i) * width + x)
-          if (confidence !== undefined)
-            sure?.set(confidence.data.subarray(start, end), (offset + i) * width + x)
-        }
-      },
-      end: () =>
-        column < windows.columns.length - 1 || row < group.end - 1
-          ? undefined
-          : {
-              y,
-              width,
-              height,
-              data,
-              confidence: sure === undefined ? undefined : { width, height, data: sure }
-            }
+    for (let i = 0; i < rows[row + 1]! - rows[row]!; i++) {
+      yield
+      const start = (top + i) * labels.width + left
+      const end = start + xEnd - x
+      data.set(labels.data.subarray(start, end), (offset + i) * width + x)
+      if (confidence !== undefined) sure?.set(confidence.data.subarray(start, end), (offset + i) * width + x)
     }
+    return column < windows.columns.length - 1 || row < group.end - 1
+      ? undefined
+      : bandOf(y, width, height, data, sure)
   }
 }

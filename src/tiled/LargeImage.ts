@@ -33,7 +33,6 @@ import {
 } from "../image/ImageError.ts"
 import * as ImageFormat from "../image/ImageFormat.ts"
 import type { Image, ImageLimits } from "../image/ImageSource.ts"
-import * as ImageSource from "../image/ImageSource.ts"
 import * as RasterImage from "../image/RasterImage.ts"
 import { load, plain, reasonOf, type SharpModule } from "../image/SharpModule.ts"
 import type { Box } from "../mask/Region.ts"
@@ -67,15 +66,14 @@ export const make = (options: MakeOptions): Effect.Effect<LargeImage, never, Ima
     width: options.width,
     height: options.height,
     window: (box) =>
-      Effect.flatMap(options.read(box), (raster) =>
-        ImageSource.raster(raster, { name: nameOf(box) })
-          .open({ maxPixels: Infinity })
-          .pipe(
-            Effect.provideService(ImageCodec, codec),
-            Effect.map((image) => ({ ...image, source: sourceOf(options.source, box) }))
-          )
-      )
+      Effect.flatMap(options.read(box), (raster) => {
+        const image = RasterImage.fromRaster(codec, nameOf(box), raster, unlimitedImage)
+        return Effect.map(image, (whole) => ({ ...whole, source: sourceOf(options.source, box) }))
+      })
   }))
+
+/** A window is as large as was asked for. */
+const unlimitedImage = { maxBytes: Infinity, maxPixels: Infinity }
 
 /** What a large picture may be, unless told otherwise: 64 GiB and 10,000 megapixels. */
 export const defaultLimits: ImageLimits = { maxBytes: 64 * 2 ** 30, maxPixels: 10_000_000_000 }
@@ -213,13 +211,8 @@ const sourceOf = (source: string, { x, y }: Box): string => `${source} at ${x}, 
 
 const nameOf = ({ x, y }: Box): string => `window-${x}-${y}.png`
 
-interface Size {
-  readonly width: number
-  readonly height: number
-}
-
 /** Where a box of the picture as it is seen lies in the picture as it is stored. */
-const storedBox = (box: Box, stored: Size, orientation: number) => {
+const storedBox = (box: Box, stored: Pick<Box, "width" | "height">, orientation: number) => {
   const turned = orientation >= 5
   const [x, y] = turned ? [box.y, box.x] : [box.x, box.y]
   const [width, height] = turned ? [box.height, box.width] : [box.width, box.height]
@@ -232,23 +225,8 @@ const storedBox = (box: Box, stored: Size, orientation: number) => {
 }
 
 /** A part of the stored picture as it is seen. Turning the parts spares holding the whole for it. */
-const upright = (part: Pipeline, orientation: number): Pipeline => {
-  switch (orientation) {
-    case 2:
-      return part.flop()
-    case 3:
-      return part.rotate(180)
-    case 4:
-      return part.flip()
-    case 5:
-      return part.flop().rotate(270)
-    case 6:
-      return part.rotate(90)
-    case 7:
-      return part.flop().rotate(90)
-    case 8:
-      return part.rotate(270)
-    default:
-      return part
-  }
-}
+const upright = (part: Pipeline, orientation: number): Pipeline =>
+  ([2, 4, 5, 7].includes(orientation) ? part.flop() : part).rotate(turns[orientation] ?? 0)
+
+/** Degrees by EXIF orientation, after what is mirrored is mirrored back. */
+const turns = [0, 0, 0, 180, 180, 270, 90, 90, 270]

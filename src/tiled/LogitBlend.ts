@@ -7,9 +7,9 @@
  * those rows that the next row of windows shares.
  */
 import { allocate, type LabelData } from "../mask/LabelMap.ts"
-import { axis } from "../mask/LogitCells.ts"
+import { axis, finite } from "../mask/LogitCells.ts"
 import type { Logits } from "../mask/Logits.ts"
-import type { BandWork } from "./Band.ts"
+import { type BandWork, rows as bandOf } from "./Band.ts"
 import type { Window, Windows } from "./Windows.ts"
 
 export interface BlendOptions {
@@ -80,18 +80,12 @@ interface Segment {
   readonly columns: ReadonlyArray<number>
 }
 
-const LARGEST = 3.4028234663852886e38
-
-/** Infinite logits become the largest numbers, NaN the smallest, as in `Logits`. */
-const finite = (data: Float32Array): Float32Array => {
+/** As in `Logits`. */
+const limited = (data: Float32Array): Float32Array => {
   let i = 0
-  while (i < data.length && Math.abs(data[i]!) <= LARGEST) i++
-  return i === data.length
-    ? data
-    : data.map((value) => (value > -LARGEST ? (value < LARGEST ? value : LARGEST) : -LARGEST))
+  while (i < data.length && Number.isFinite(data[i])) i++
+  return i === data.length ? data : data.map(finite)
 }
-
-const nothing: BandWork = { rows: 0, run: () => {}, end: () => undefined }
 
 /** Bytes of logits that are kept for the next group of rows, at most. */
 export const overlapBytes = (windows: Windows, shape: Shape): number => {
@@ -325,7 +319,7 @@ export const make = (windows: Windows, shape: Shape, options: BlendOptions) => {
     }
   }
 
-  return ({ column, group, row }: Window, logits: Logits): BandWork => {
+  return function* ({ column, group, row }: Window, logits: Logits): BandWork {
     const y = down.starts[group.first]!
     const yEnd = down.starts[group.end] ?? windows.height
     const height = yEnd - y
@@ -334,10 +328,10 @@ export const make = (windows: Windows, shape: Shape, options: BlendOptions) => {
       layers.push({ index: row, data: [], first: [] })
     }
     const layer = layers.find(({ index }) => index === row)!
-    layer.data[column] = finite(logits.data)
+    layer.data[column] = limited(logits.data)
     layer.first[column] = 0
     // The column is due when all windows of the group have come.
-    if (row < group.end - 1) return nothing
+    if (row < group.end - 1) return undefined
     if (column === 0) {
       labels = allocate(classes - 1, width * height)
       sure = options.confidence ? new Float32Array(width * height) : undefined
@@ -352,36 +346,21 @@ export const make = (windows: Windows, shape: Shape, options: BlendOptions) => {
       const to = due.at(-1)!.to - 1 - across.starts[c]!
       return { column: c, from: columns.low[from]!, to: columns.high[to]! }
     })
-    return {
-      rows: height,
-      run: (from, to) => {
-        for (let i = from; i < to; i++) {
-          const at = layersAt(y + i)
-          for (const range of ranges)
-            resizeColumn(range.column - first, range.column, at, range.from, range.to)
-          for (const segment of segments) {
-            const [only] = segment.columns
-            if (segment.columns.length === 1 && only !== undefined) {
-              fillAlone(only - first, only, segment.from, segment.to, i * width)
-            } else {
-              fillShared(first, segment, i * width)
-            }
-            if (sure !== undefined) fillConfidence(sure, first, segment, i * width)
-          }
+    for (let i = 0; i < height; i++) {
+      yield
+      const at = layersAt(y + i)
+      for (const range of ranges) resizeColumn(range.column - first, range.column, at, range.from, range.to)
+      for (const segment of segments) {
+        const [only] = segment.columns
+        if (segment.columns.length === 1 && only !== undefined) {
+          fillAlone(only - first, only, segment.from, segment.to, i * width)
+        } else {
+          fillShared(first, segment, i * width)
         }
-      },
-      end: () => {
-        trim(column, yEnd)
-        return column < across.starts.length - 1
-          ? undefined
-          : {
-              y,
-              width,
-              height,
-              data: labels,
-              confidence: sure === undefined ? undefined : { width, height, data: sure }
-            }
+        if (sure !== undefined) fillConfidence(sure, first, segment, i * width)
       }
     }
+    trim(column, yEnd)
+    return column < across.starts.length - 1 ? undefined : bandOf(y, width, height, labels, sure)
   }
 }

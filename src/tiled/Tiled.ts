@@ -27,11 +27,12 @@ import * as LabelMap from "../mask/LabelMap.ts"
 import * as Logits from "../mask/Logits.ts"
 import * as ConfidenceMap from "../mask/ConfidenceMap.ts"
 import type { Box } from "../mask/Region.ts"
+import * as Steps from "../mask/Steps.ts"
 import type { Prediction } from "../Prediction.ts"
 import { MaskNotDecodable, NoLabelMap, type SegmentationError } from "../SegmentationError.ts"
 import type { SegmentOptions } from "../Segmenter.ts"
 import { Transport } from "../Transport.ts"
-import * as Band from "./Band.ts"
+import type { Band } from "./Band.ts"
 import * as LabelJoin from "./LabelJoin.ts"
 import type { LargeImage } from "./LargeImage.ts"
 import * as LogitBlend from "./LogitBlend.ts"
@@ -65,7 +66,7 @@ export interface TiledOptions
 export const segment = (
   picture: LargeImage,
   options: TiledOptions = {}
-): Stream.Stream<Band.Band, SegmentationError | TilingError, Transport> => {
+): Stream.Stream<Band, SegmentationError | TilingError, Transport> => {
   const windows = Windows.make(picture, options)
   const margin = options.margin ?? 0
   if (!(Number.isInteger(margin) && margin >= 0 && margin * 2 <= windows.overlap)) {
@@ -166,7 +167,7 @@ const joiner = (picture: LargeImage, windows: Windows.Windows, transport: string
 
   return (window: Predicted) =>
     Effect.fromResult(work(window)).pipe(
-      Effect.flatMap(Band.finish),
-      Effect.map((band): Band.Band | undefined => band && { ...band, classes: window.prediction.classes })
+      Effect.flatMap((steps) => Steps.run(() => steps)),
+      Effect.map((band): Band | undefined => band && { ...band, classes: window.prediction.classes })
     )
 }

@@ -6,6 +6,7 @@ import type { Tensor } from "onnxruntime-common"
 import * as Grid from "../../mask/Grid.ts"
 import type { LabelMap } from "../../mask/LabelMap.ts"
 import { allocate, type LabelData, sameStorage } from "../../mask/LabelStorage.ts"
+import { isNaNThroughout } from "../../mask/LogitCells.ts"
 import * as LogitRows from "../../mask/LogitRows.ts"
 import type { Logits } from "../../mask/Logits.ts"
 
@@ -45,10 +46,9 @@ export const read = (
   const plane = dims.length === 4 && dims[1] === 1 ? dims.slice(2) : dims.length === 3 ? dims.slice(1) : []
   if (dims[0] === 1 && plane.length === 2 && /^u?int/.test(kind)) {
     const [rows, columns] = plane
-    const map = { width: columns!, height: rows!, data: toIds(data) }
-    const resized = { width, height, data: sameStorage(map.data, width * height) }
-    Grid.resize(map, width, height, resized.data)
-    return { labels: resized, scores: [], confidence: undefined }
+    const map: LabelMap = { width: columns!, height: rows!, data: toIds(data) }
+    const empty = () => ({ width, height, data: sameStorage(map.data, width * height) })
+    return { labels: Grid.resize(map, width, height, empty), scores: [], confidence: undefined }
   }
   throw new Error(
     `its output must be logits, float32 [1, classes, height, width], or class ids, integers of [1, height, width], but is ${kind} of [${dims.join(", ")}]`
@@ -58,9 +58,7 @@ export const read = (
 /** The logits of an output; `undefined` where it holds none. Throws where none of them is a number. */
 export const logitsOf = ({ data, dims }: Output): Logits | undefined => {
   if (dims.length !== 4 || dims[0] !== 1 || !(data instanceof Float32Array)) return undefined
-  let i = 0
-  while (i < data.length && Number.isNaN(data[i])) i++
-  if (i === data.length) throw new Error("every logit is NaN")
+  if (isNaNThroughout(data)) throw new Error("every logit is NaN")
   return { data, classes: dims[1]!, height: dims[2]!, width: dims[3]! }
 }
 

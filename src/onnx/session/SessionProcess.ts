@@ -24,14 +24,9 @@ export type Outcome =
     }
   | { readonly _tag: "Logits"; readonly logits: Logits; readonly milliseconds: number }
 
-export interface Picture {
-  readonly width: number
-  readonly height: number
+export interface Picture extends Omit<Frames.Picture, "type"> {
   /** `[height, width, 3]`. */
   readonly data: Uint8Array
-  readonly confidence: boolean
-  /** Give logits, where the model does. */
-  readonly logits?: boolean | undefined
 }
 
 /** What became of a picture. */
@@ -129,46 +124,43 @@ export const start = (load: Frames.Load, events: SessionEvents): SessionProcess 
     events.gone()
   }
 
-  const reader = Frames.makeReader<Frames.FromSession>((message, bytes) => {
+  const take = (message: Frames.FromSession, body: ArrayBuffer): void => {
     switch (message.type) {
       case "ready":
-        return Frames.collect(bytes, () => {
-          state = "ready"
-          keepAlive(false)
-          events.ready()
-        })
+        state = "ready"
+        keepAlive(false)
+        return events.ready()
       case "unusable":
-        return Frames.collect(bytes, () => {
-          state = "gone"
-          child.kill("SIGKILL")
-          events.unusable(message)
-          events.gone()
-        })
+        state = "gone"
+        child.kill("SIGKILL")
+        events.unusable(message)
+        return events.gone()
       case "failed":
-        return Frames.collect(bytes, () => settle({ _tag: "Failed", detail: message.detail }))
-      case "confidence":
-        return Frames.collect(bytes, (body) => {
-          const { height = 0, width = 0 } = pending[0]?.picture ?? {}
-          confidence = { width, height, data: new Float32Array(body) }
+        return settle({ _tag: "Failed", detail: message.detail })
+      case "confidence": {
+        const { height = 0, width = 0 } = pending[0]?.picture ?? {}
+        confidence = { width, height, data: new Float32Array(body) }
+        return
+      }
+      case "labels": {
+        const { bytesPerId, height, milliseconds, scores, width } = message
+        const Storage = bytesPerId === 1 ? Uint8Array : bytesPerId === 2 ? Uint16Array : Uint32Array
+        const labelMap = { width, height, data: new Storage(body) }
+        return settle({
+          _tag: "Done",
+          outcome: { _tag: "Labels", labelMap, confidence, scores: new Map(scores), milliseconds }
         })
-      case "labels":
-        return Frames.collect(bytes, (body) => {
-          const { bytesPerId, height, milliseconds, scores, width } = message
-          const Storage = bytesPerId === 1 ? Uint8Array : bytesPerId === 2 ? Uint16Array : Uint32Array
-          const labelMap = { width, height, data: new Storage(body) }
-          settle({
-            _tag: "Done",
-            outcome: { _tag: "Labels", labelMap, confidence, scores: new Map(scores), milliseconds }
-          })
-        })
-      case "logits":
-        return Frames.collect(bytes, (body) => {
-          const { classes, height, milliseconds, width } = message
-          const logits = { data: new Float32Array(body), classes, height, width }
-          settle({ _tag: "Done", outcome: { _tag: "Logits", logits, milliseconds } })
-        })
+      }
+      case "logits": {
+        const { classes, height, milliseconds, width } = message
+        const logits = { data: new Float32Array(body), classes, height, width }
+        return settle({ _tag: "Done", outcome: { _tag: "Logits", logits, milliseconds } })
+      }
     }
-  })
+  }
+  const reader = Frames.makeReader<Frames.FromSession>((message, bytes) =>
+    Frames.collect(bytes, (body) => take(message, body))
+  )
 
   channel.on("data", reader)
   // A process that dies breaks its pipe; its end says why.

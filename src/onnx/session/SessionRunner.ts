@@ -4,6 +4,7 @@
  */
 import { parentPort } from "node:worker_threads"
 import type { InferenceSession } from "onnxruntime-common"
+import type { Unusable } from "./Frames.ts"
 import type { Output } from "./Output.ts"
 
 export type ToRunner =
@@ -14,7 +15,7 @@ export type ToRunner =
 export type FromRunner =
   /** With the sizes that the model is bound to, where it is. */
   | { readonly type: "loaded"; readonly height: number | undefined; readonly width: number | undefined }
-  | { readonly type: "unusable"; readonly reason: "runtime" | "model"; readonly detail: string }
+  | Unusable
   /** `input` is the storage of what was run, to be used again. */
   | ({ readonly type: "output"; readonly input: Float32Array } & Output)
   | { readonly type: "failed"; readonly detail: string }
