@@ -15,6 +15,8 @@
  */
 import { Duration, Schema, SchemaTransformation } from "effect"
 import { HttpApiSchema } from "effect/http-api"
+import * as ErrorKind from "../policy/ErrorKind.ts"
+import { said, wait } from "../policy/ErrorKind.ts"
 import { excerpt } from "../service/ServiceError.ts"
 
 const fields = {
@@ -24,87 +26,53 @@ const fields = {
   detail: Schema.String
 }
 
-const said = (detail: string): string => (detail === "" ? "" : `: ${detail}`)
+const refusal = (status: number) => ErrorKind.make({ status, isRetryable: false })
 
 /** 401: the service does not know who asks. */
-export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()("Unauthenticated", fields) {
-  get status(): number {
-    return 401
-  }
-  get isRetryable(): boolean {
-    return false
-  }
+export class Unauthenticated extends refusal(401)<Unauthenticated>()("Unauthenticated", fields) {
   override get message(): string {
     return `${this.service} does not know who asks (401)${said(this.detail)}. Check its API key or token`
   }
 }
 
 /** 403: the service knows who asks, and they may not. */
-export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", fields) {
-  get status(): number {
-    return 403
-  }
-  get isRetryable(): boolean {
-    return false
-  }
+export class Forbidden extends refusal(403)<Forbidden>()("Forbidden", fields) {
   override get message(): string {
     return `${this.service} does not allow it (403)${said(this.detail)}`
   }
 }
 
 /** 404: the service has nothing of this id or name. */
-export class ResourceNotFound extends Schema.TaggedError<ResourceNotFound>()("ResourceNotFound", fields) {
-  get status(): number {
-    return 404
-  }
-  get isRetryable(): boolean {
-    return false
-  }
+export class ResourceNotFound extends refusal(404)<ResourceNotFound>()("ResourceNotFound", fields) {
   override get message(): string {
     return `${this.service} does not have it (404)${said(this.detail)}`
   }
 }
 
 /** 409: it contradicts what the service has: it exists already, or was changed meanwhile. */
-export class ResourceConflict extends Schema.TaggedError<ResourceConflict>()("ResourceConflict", fields) {
-  get status(): number {
-    return 409
-  }
-  get isRetryable(): boolean {
-    return false
-  }
+export class ResourceConflict extends refusal(409)<ResourceConflict>()("ResourceConflict", fields) {
   override get message(): string {
     return `It contradicts what ${this.service} has (409)${said(this.detail)}`
   }
 }
 
 /** 422: the service understands the request, and a value in it is wrong. */
-export class InputInvalid extends Schema.TaggedError<InputInvalid>()("InputInvalid", fields) {
-  get status(): number {
-    return 422
-  }
-  get isRetryable(): boolean {
-    return false
-  }
+export class InputInvalid extends refusal(422)<InputInvalid>()("InputInvalid", fields) {
   override get message(): string {
     return `${this.service} refuses a value (422)${said(this.detail)}`
   }
 }
 
 /** 503: the service cannot answer for now. */
-export class CompanionUnavailable extends Schema.TaggedError<CompanionUnavailable>()("CompanionUnavailable", {
+export class CompanionUnavailable extends ErrorKind.make({
+  status: 503,
+  isRetryable: true
+})<CompanionUnavailable>()("CompanionUnavailable", {
   ...fields,
   retryAfter: Schema.optional(Schema.DurationFromMillis)
 }) {
-  get status(): number {
-    return 503
-  }
-  get isRetryable(): boolean {
-    return true
-  }
   override get message(): string {
-    const wait = this.retryAfter === undefined ? "" : `. It asks to wait ${Duration.format(this.retryAfter)}`
-    return `${this.service} is not available (503)${said(this.detail)}${wait}`
+    return `${this.service} is not available (503)${said(this.detail)}${wait(this)}`
   }
 }
 

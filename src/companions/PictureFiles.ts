@@ -17,17 +17,15 @@ import type { NotWritten } from "../files/NotWritten.ts"
 import * as WholeFile from "../files/WholeFile.ts"
 import { ImageNotFound, ImageTooLarge, NotAnImage } from "../image/ImageError.ts"
 import * as ImageSource from "../image/ImageSource.ts"
+import * as ErrorKind from "../policy/ErrorKind.ts"
 import * as Base64 from "../service/Base64.ts"
 import { Forbidden, InputInvalid } from "./CompanionError.ts"
 
 /** A result could not be written: a full disk, a folder that this user may not write to. */
-export class PictureNotWritten extends Schema.TaggedError<PictureNotWritten>()("PictureNotWritten", {
+export class PictureNotWritten extends ErrorKind.lasting<PictureNotWritten>()("PictureNotWritten", {
   path: Schema.String,
   detail: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
   override get message(): string {
     return `Cannot write ${this.path}: ${this.detail}`
   }

@@ -22,6 +22,7 @@
  * ```
  */
 import { ConfigProvider, Context, Effect, Layer, Redacted, Schema } from "effect"
+import * as ErrorKind from "../policy/ErrorKind.ts"
 import type { PolicyOptions } from "../policy/Policy.ts"
 import * as Variable from "../policy/Variable.ts"
 
@@ -57,16 +58,13 @@ export interface ServiceEntry {
 }
 
 /** The environment has no address for a service. */
-export class ServiceNotConfigured extends Schema.TaggedError<ServiceNotConfigured>()("ServiceNotConfigured", {
+export class ServiceNotConfigured extends ErrorKind.lasting<ServiceNotConfigured>()("ServiceNotConfigured", {
   service: Schema.String,
   /** What its variables start with, such as `USER_SERVICE`. */
   variables: Schema.String,
   /** The names that do have one. */
   known: Schema.Array(Schema.String)
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
   override get message(): string {
     const known = this.known.length === 0 ? "No service is known" : `Known are ${this.known.join(", ")}`
     return `The service "${this.service}" has no address: set ${this.variables}_URL, or ${this.variables}_HOST. ${known}`
