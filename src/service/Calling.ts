@@ -2,7 +2,7 @@
  * What every call of a client goes through, whatever carries it: the policy, which of a contract's errors it is, and a
  * span of its own.
  */
-import { Context, Effect, Function, Schema, SchemaIssue, Stream } from "effect"
+import { Context, Effect, Function, Schema, Stream } from "effect"
 import {
   HttpClient,
   HttpClientError,
@@ -168,7 +168,8 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
         : Decode.notDecodable(state.answer, "", reason.description ?? error.message)
     }
     if (!Schema.isSchemaError(error)) return error
-    const { detail, path } = problemOf(error)
+    const { detail, path: keys } = Decode.problemOf(error)
+    const path = keys.join(".")
     return state.answer === undefined
       ? new RequestInvalid({ service, path, detail: excerpt(detail) })
       : Decode.notDecodable(state.answer, path, detail)
@@ -232,16 +233,6 @@ const toResponse = (
   )
 
 const isServiceError: (cause: unknown) => cause is ServiceError = Schema.is(ServiceError)
-
-const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
-
-const problemOf = (error: Schema.SchemaError): { readonly path: string; readonly detail: string } => {
-  const issue = formatIssue(error.issue).issues[0]
-  return {
-    path: (issue?.path ?? []).map((key) => String(typeof key === "object" ? key.key : key)).join("."),
-    detail: issue?.message ?? error.message
-  }
-}
 
 /** What the body of a failure says, where it is JSON as services write it. */
 const messageIn = ({ body, headers }: Answer): string => {

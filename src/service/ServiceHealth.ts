@@ -24,9 +24,11 @@ import {
   Deferred,
   Duration,
   Effect,
+  Equal,
   Layer,
   Metric,
   Random,
+  Record,
   Schema,
   type Scope,
   Semaphore,
@@ -160,7 +162,7 @@ export const make = Effect.fnUntraced(function* (
       ].join("; ")
       const state: HealthState = { _tag, last: { healthy, detail }, dependencies: reports }
       yield* Metric.update(gauge, levels[_tag])
-      if (differs(before, state)) {
+      if (!Equal.equals(before, state)) {
         const log = _tag === "Unhealthy" ? Effect.logWarning : Effect.logInfo
         if (before._tag !== _tag) yield* log(`${service} is ${_tag.toLowerCase()}: ${detail}`)
         yield* SubscriptionRef.set(ref, state)
@@ -170,7 +172,7 @@ export const make = Effect.fnUntraced(function* (
 
   const check = one.withPermit(
     Effect.flatMap(
-      Effect.all([report(options.check), Effect.all(mapValues(dependencies, report), { concurrency: 8 })], {
+      Effect.all([report(options.check), Effect.all(Record.map(dependencies, report), { concurrency: 8 })], {
         concurrency: 2
       }),
       ([own, reports]) => learn(own, reports)
@@ -217,23 +219,9 @@ const count = (name: string, value: number): number => {
   throw new RangeError(`ServiceHealth: \`${name}\` must be a whole number of at least 1, but is ${value}`)
 }
 
-const mapValues = <A, B>(
-  values: Readonly<Record<string, A>>,
-  map: (value: A) => B
-): Readonly<Record<string, B>> =>
-  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, map(value)]))
-
 const reasonOf = (cause: Cause.Cause<{ readonly message: string }>): string => {
   const error = Cause.squash(cause)
   return typeof error === "object" && error !== null && "message" in error
     ? String(error.message)
     : String(error)
 }
-
-const same = (a: Report | undefined, b: Report | undefined): boolean =>
-  a?.healthy === b?.healthy && a?.detail === b?.detail
-
-const differs = (a: HealthState, b: HealthState): boolean =>
-  a._tag !== b._tag ||
-  !same(a.last, b.last) ||
-  Object.keys(b.dependencies).some((name) => !same(a.dependencies[name], b.dependencies[name]))

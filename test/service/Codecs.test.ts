@@ -98,7 +98,7 @@ describe.each(["Buffer", "fromBase64", "atob"] as const)("Base64 by %s", (means)
 /** What a form parser that is not ours makes of a body. */
 const parse = (parts: ReadonlyArray<Multipart.Part>) =>
   Effect.gen(function* () {
-    const body = Multipart.encode(parts)
+    const body = Multipart.toBody(Multipart.form(parts), false)
     if (body._tag !== "Stream" && body._tag !== "Uint8Array")
       return assert.fail(`a body of type ${body._tag}`)
     const bytes =
