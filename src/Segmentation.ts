@@ -160,28 +160,19 @@ const atSize = (
 
 /** Labels from logits, band by band, so that nothing else in this process has to wait for a large image. */
 const argmax = (logits: Logits.Logits, width: number, height: number): Effect.Effect<LabelMap.LabelMap> =>
-  Clock.clockWith((clock) =>
-    Effect.suspend(() => {
-      const data = LabelMap.allocate(logits.classes - 1, width * height)
-      let row = 0
-      let band = Math.max(1, Math.ceil(65_536 / width))
-      return Effect.as(
-        Effect.whileLoop({
-          while: () => row < height,
-          body: () =>
-            Effect.suspend(() => {
-              const started = clock.monotonicTimeNanosUnsafe()
-              const to = Math.min(height, row + band)
-              Logits.rows(logits, width, height, row, to, data)
-              row = to
-              const took = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
-              // Under a clock that stands still, as in tests, the band keeps its size.
-              if (took > 0) band = Math.max(1, Math.min(band * 4, Math.floor((band * maxSlice) / 2 / took)))
-              return Effect.yieldNow
-            }),
-          step: () => {}
-        }),
-        { width, height, data }
-      )
-    })
-  )
+  Effect.gen(function* () {
+    const clock = yield* Clock.Clock
+    const data = LabelMap.allocate(logits.classes - 1, width * height)
+    let band = Math.max(1, Math.ceil(65_536 / width))
+    for (let row = 0; row < height;) {
+      const started = clock.monotonicTimeNanosUnsafe()
+      const to = Math.min(height, row + band)
+      Logits.rows(logits, width, height, row, to, data)
+      row = to
+      const took = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
+      // Under a clock that stands still, as in tests, the band keeps its size.
+      if (took > 0) band = Math.max(1, Math.min(band * 4, Math.floor((band * maxSlice) / 2 / took)))
+      yield* Effect.yieldNow
+    }
+    return { width, height, data }
+  })

@@ -17,6 +17,7 @@ import { Duration, Schema, SchemaTransformation } from "effect"
 import { HttpApiSchema } from "effect/http-api"
 import * as ErrorKind from "../policy/ErrorKind.ts"
 import { said, wait } from "../policy/ErrorKind.ts"
+import { messageIn } from "../service/Message.ts"
 import { excerpt } from "../service/ServiceError.ts"
 
 const fields = {
@@ -92,22 +93,6 @@ const text = Schema.optionalKey(Schema.Json)
 /** What services write, whatever they call it. */
 const Body = Schema.Struct({ error: text, message: text, detail: text })
 
-const field = (value: object, name: string): unknown =>
-  Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined
-
-/** A sentence from what a service wrote, which is not looked for at any depth. */
-const sentence = (value: unknown, depth = 0): string => {
-  if (typeof value === "string") return value
-  if (depth > 4) return ""
-  if (Array.isArray(value)) return value.map((part) => sentence(part, depth + 1)).join("; ")
-  if (typeof value !== "object" || value === null) return ""
-  const said = ["error", "message", "detail", "msg"].map((name) => field(value, name))
-  // FastAPI: `{loc: ["body", "name"], msg: "Field required"}`.
-  const loc = field(value, "loc")
-  const at = Array.isArray(loc) ? `${loc.join(".")}: ` : ""
-  return at + sentence(said.find((part) => part !== undefined) ?? "", depth + 1)
-}
-
 interface ErrorClass<E> {
   new (fields: { readonly service: string; readonly detail: string }): E
 }
@@ -129,7 +114,7 @@ const declare = <
     Schema.decodeTo(
       Schema.toType(self),
       SchemaTransformation.transform({
-        decode: (body): S["Type"] => new self({ service, detail: excerpt(sentence(body)) }),
+        decode: (body): S["Type"] => new self({ service, detail: excerpt(messageIn(body) ?? "") }),
         encode: ({ detail }) => ({ error: detail })
       })
     ),
@@ -148,7 +133,7 @@ const declareUnavailable = (service: string) =>
         decode: ({ body, headers }) => {
           const seconds = Number(headers["retry-after"] ?? Number.NaN)
           const retryAfter = seconds >= 0 ? Duration.seconds(seconds) : undefined
-          return new CompanionUnavailable({ service, detail: excerpt(sentence(body)), retryAfter })
+          return new CompanionUnavailable({ service, detail: excerpt(messageIn(body) ?? ""), retryAfter })
         },
         encode: ({ detail, retryAfter }) => ({
           body: { error: detail },

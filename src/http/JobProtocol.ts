@@ -97,13 +97,14 @@ const isAddress = (value: unknown): value is string =>
 /** Files that an output names, by their place in it. */
 export type Files = ReadonlyMap<string, Answer>
 
-/** The files of an output that the options ask for. Our key goes along to the service's own origin only. */
+/** An output with its files that the options ask for. Our key goes along to the service's own origin only. */
 export const fetchFiles = Effect.fnUntraced(function* (
   exchange: Exchange,
-  output: unknown,
+  given: Output,
   options: OutputOptions,
   attempt: Attempt
-): Effect.fn.Return<Files, ServiceError> {
+): Effect.fn.Return<Result, ServiceError> {
+  const output = given.value
   const { pictures } = options
   const places = [pictures?.overlay, pictures?.combined, pictures?.mask]
   if (pictures === undefined || options.mask !== undefined) places.push(placeOf(output, options))
@@ -117,7 +118,7 @@ export const fetchFiles = Effect.fnUntraced(function* (
     })
     files.set(place, yield* Errors.ok(file))
   }
-  return files
+  return { ...given, files }
 })
 
 /** The prediction in the output of a job: from what it holds itself, and from the files that it names. */

@@ -186,8 +186,8 @@ export const probe = Effect.fn("segformer.probe")(function* <R = never>(
             healthy: false,
             detail: clue === undefined ? "it speaks no protocol known here" : "it does not say"
           }),
-    model: described?.name ?? clue?.model,
-    classes: described?.classes ?? clue?.classes ?? [],
+    model: described?.name ?? clue?.model ?? (clue === undefined ? undefined : model),
+    classes: described?.classes ?? [],
     limits: clue?.limits ?? [],
     needsKey: refused || clue?.needsKey === true,
     latency: Duration.millis([...took].sort((a, b) => a - b)[took.length >> 1] ?? 0),
@@ -221,7 +221,7 @@ const sampleOf = <R>(
   clue: ProbeClues.Clue,
   image: ImageSource<R>,
   baseUrl: string,
-  { apiKey, imageTimeout = "1 minute" }: ProbeOptions<R>
+  { apiKey, imageTimeout = "1 minute", model }: ProbeOptions<R>
 ): Effect.Effect<Sample, never, HttpClient.HttpClient | R> => {
   const make = Protocols.byName[clue.protocol]
   const attempt = Effect.gen(function* () {
@@ -229,7 +229,7 @@ const sampleOf = <R>(
       clue.instance ??
       (make === undefined
         ? undefined
-        : yield* Effect.mapError(make({ model: clue.model, apiKey }), ({ detail, variable }) => ({
+        : yield* Effect.mapError(make({ model: clue.model ?? model, apiKey }), ({ detail, variable }) => ({
             message: `${variable} ${detail}`
           })))
     const transport = yield* SegFormerHttp.make({ baseUrl, apiKey, protocol, policy: { retry: false } })

@@ -22,6 +22,7 @@ import type { CallError, Client, Described } from "./Contract.ts"
 import * as Decode from "./Decode.ts"
 import * as Exchange from "./Exchange.ts"
 import type { Answer, Call, Opened } from "./Exchange.ts"
+import * as Message from "./Message.ts"
 import { excerpt, RequestInvalid, ServiceError } from "./ServiceError.ts"
 
 /** What carries requests: an exchange with a service, or a fake of one. */
@@ -235,22 +236,7 @@ const toResponse = (
 const isServiceError: (cause: unknown) => cause is ServiceError = Schema.is(ServiceError)
 
 /** What the body of a failure says, where it is JSON as services write it. */
-const messageIn = ({ body, headers }: Answer): string => {
-  const text = new TextDecoder().decode(body)
-  if (!/json/i.test(headers["content-type"] ?? "")) return text
-  try {
-    return sentenceIn(JSON.parse(text)) ?? text
-  } catch {
-    return text
-  }
-}
-
-const sentenceIn = (value: unknown): string | undefined => {
-  if (typeof value === "string") return value
-  if (typeof value !== "object" || value === null) return undefined
-  for (const field of ["message", "error", "detail", "title"]) {
-    const found = sentenceIn(Reflect.get(value, field))
-    if (found !== undefined) return found
-  }
-  return undefined
-}
+const messageIn = (answer: Answer): string =>
+  (/json/i.test(answer.headers["content-type"] ?? "")
+    ? Message.messageIn(Message.jsonOf(answer), ["message", "error", "detail", "title"])
+    : undefined) ?? Decode.text(answer)
