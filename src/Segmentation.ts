@@ -52,13 +52,8 @@ export interface Segmentation {
   readonly cost: Cost
 }
 
-/** What to do with a map of another size than the image. */
+/** What to do with a map of another size than the image: `"resize"` by nearest neighbour, or `"refuse"` with `MaskNotDecodable`. */
 export type SizeRule = "resize" | "refuse"
-
-export interface FromPredictionOptions {
-  /** `"resize"` by nearest neighbour, which is the default, or `"refuse"` with `MaskNotDecodable`. */
-  readonly otherSize?: SizeRule | undefined
-}
 
 /** Longest stretch of work on the event loop, in milliseconds: what others on it may feel. */
 const maxSlice = 10
@@ -72,7 +67,7 @@ export const fromPrediction = Effect.fnUntraced(function* (
   prediction: Prediction,
   transport: string,
   cost: Cost,
-  options?: FromPredictionOptions
+  otherSize?: SizeRule
 ): Effect.fn.Return<Segmentation, MaskNotDecodable> {
   const { requestId } = cost
   // Made when it is asked for: an error takes a stack trace, and most callers never ask.
@@ -106,10 +101,7 @@ export const fromPrediction = Effect.fnUntraced(function* (
           Effect.mapError(Effect.fromResult(Logits.make(prediction.logits)), blame),
           (logits) => argmax(logits, image.width, image.height)
         )
-      : yield* Effect.mapError(
-          Effect.fromResult(atSize(prediction.labelMap, image, options?.otherSize)),
-          blame
-        )
+      : yield* Effect.mapError(Effect.fromResult(atSize(prediction.labelMap, image, otherSize)), blame)
   const { classes } = prediction
   const regions = yield* Effect.cached(
     prediction.regions === undefined ? findRegions(labelMap, classes) : Effect.succeed(prediction.regions)

@@ -89,14 +89,7 @@ export type Concern = SegmentationError["concerns"]
 export * from "./image/ImageError.ts"
 export { JobCancelled, JobFailed, UnknownJobStatus } from "./jobs/JobError.ts"
 export { MaskNotDecodable } from "./mask/MaskError.ts"
-export {
-  CircuitOpen,
-  Phase,
-  PolicyError,
-  QueueFull,
-  RetryBudgetSpent,
-  TimedOut
-} from "./policy/PolicyError.ts"
+export * from "./policy/PolicyError.ts"
 export {
   ConnectionFailed,
   InvalidUrl,

@@ -147,11 +147,18 @@ const declareUnavailable = (service: string) =>
   )
 
 /** What the contract of a service declares its endpoints to fail with. */
-export const errorsOf = (service: string) => ({
-  unauthenticated: declare(Unauthenticated, 401, service),
-  forbidden: declare(Forbidden, 403, service),
-  notFound: declare(ResourceNotFound, 404, service),
-  conflict: declare(ResourceConflict, 409, service),
-  invalid: declare(InputInvalid, 422, service),
-  unavailable: declareUnavailable(service)
-})
+export const errorsOf = (service: string) => {
+  const unauthenticated = declare(Unauthenticated, 401, service)
+  const forbidden = declare(Forbidden, 403, service)
+  const unavailable = declareUnavailable(service)
+  return {
+    unauthenticated,
+    forbidden,
+    notFound: declare(ResourceNotFound, 404, service),
+    conflict: declare(ResourceConflict, 409, service),
+    invalid: declare(InputInvalid, 422, service),
+    unavailable,
+    /** Those of every call. */
+    guarded: [unauthenticated, forbidden, unavailable] as const
+  }
+}

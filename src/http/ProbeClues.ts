@@ -89,13 +89,13 @@ const huggingface: Detect = (ask) =>
     }
   })
 
+const cogClue: Clue = { protocol: "cog", certainty: "sure", health: Cog.make().health, code: "Cog.make()" }
+
 const cog: Detect = (ask) =>
   Effect.gen(function* () {
     const home = bodyOf(yield* ask.get("/"))
     const isCog = typeof home["cog_version"] === "string" || home["healthcheck_url"] === "/health-check"
-    return isCog
-      ? { protocol: "cog", certainty: "sure", health: Cog.make().health, code: "Cog.make()" }
-      : undefined
+    return isCog ? cogClue : undefined
   })
 
 /** The same, where something before it answers for `/`. */
@@ -103,9 +103,7 @@ const cogByHealth: Detect = (ask) =>
   Effect.map(ask.get("/health-check"), (answer) => {
     const { status } = bodyOf(answer)
     const known = ["READY", "BUSY", "STARTING", "SETUP_FAILED", "DEFUNCT", "UNHEALTHY"]
-    return typeof status === "string" && known.includes(status)
-      ? { protocol: "cog", certainty: "sure", health: Cog.make().health, code: "Cog.make()" }
-      : undefined
+    return typeof status === "string" && known.includes(status) ? cogClue : undefined
   })
 
 const decodeIndex = Schema.decodeUnknownOption(Schema.Array(Schema.Struct({ name: Schema.String })))

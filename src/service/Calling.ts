@@ -47,7 +47,8 @@ const Options = Context.Reference<CallOptions>("effect-segformer/service/Calling
   defaultValue: () => ({})
 })
 
-interface Combinator<A> {
+/** What changes the calls within an effect, data-first or data-last. */
+export interface Combinator<A> {
   (value: A): <B, E, R>(self: Effect.Effect<B, E, R>) => Effect.Effect<B, E, R>
   <B, E, R>(self: Effect.Effect<B, E, R>, value: A): Effect.Effect<B, E, R>
 }
