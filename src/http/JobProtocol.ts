@@ -23,18 +23,16 @@ import * as Errors from "./protocol/Errors.ts"
 /** Policies of a job's requests, its pace and its deadline, which is 10 minutes unless given. */
 export type JobOptions = JobClient.JobClientOptions
 
-/** The transport's policy for each request of a job; what counts calls and not requests stays with the transport. */
-const perRequest = (policy: Policy): PolicyOptions => ({
-  ...policy,
-  attemptTimeout: policy.attemptTimeout ?? false,
-  retryBudget: policy.retryBudget ?? false,
-  deadline: false,
-  breaker: false
-})
-
 /** The options of a client: the transport's policy for every request, changed by those of its kind. */
 const clientOptions = (options: JobOptions, policy: Policy): JobClient.JobClientOptions => {
-  const request = perRequest(policy)
+  // What counts calls and not requests stays with the transport.
+  const request: PolicyOptions = {
+    ...policy,
+    attemptTimeout: policy.attemptTimeout ?? false,
+    retryBudget: policy.retryBudget ?? false,
+    deadline: false,
+    breaker: false
+  }
   return {
     deadline: "10 minutes",
     interval: "1 second",

@@ -17,8 +17,7 @@ import * as Masks from "../mask/Masks.ts"
 import * as Rle from "../mask/Rle.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
-import type { ResponseNotDecodable } from "../service/ServiceError.ts"
-import { textToBytes } from "./EncodedPicture.ts"
+import { type Decoded, fail, textToBytes } from "./EncodedPicture.ts"
 import { maxPixels } from "./MaskLimits.ts"
 import * as NestedArray from "./NestedArray.ts"
 
@@ -49,15 +48,11 @@ export interface MaskOptions {
   readonly maxPixels?: number | undefined
 }
 
-type Decoded<A> = Effect.Effect<A, ResponseNotDecodable>
 type Size = Pick<Image, "width" | "height">
 
 /** The classes by which a map is judged and named. */
 export const classesOf = (options: MaskOptions): ClassTable.ClassTable =>
   options.classes ?? options.palette ?? []
-
-const fail = (answer: Answer, path: string, detail: string, quoted = "") =>
-  Effect.fail(Decode.notDecodable(answer, path, detail, quoted))
 
 const fromMask = <A>(answer: Answer, path: string, self: Result.Result<A, MaskNotDecodable>): Decoded<A> =>
   Result.isSuccess(self) ? Effect.succeed(self.success) : fail(answer, path, self.failure.detail)

@@ -88,8 +88,6 @@ export interface Downloader {
   readonly stream: (url: string, options: FileOptions) => Stream.Stream<Progress | DownloadedFile, Failure>
 }
 
-const standardMaxBytes = 4 * 1024 ** 3
-
 /** A downloader over the `HttpClient` and the `FileSystem` of the context; its policies end with the scope. */
 export const make = Effect.fnUntraced(function* (
   options: DownloaderOptions = {}
@@ -106,7 +104,7 @@ export const make = Effect.fnUntraced(function* (
   // What the client of this context can do (free chunks, decompress) is not known where files are asked for.
   const context = Context.merge(yield* Effect.context<never>(), yield* Layer.build(guard))
   const policy = Policy.make(options.policy ?? {})
-  const { maxBytes = standardMaxBytes, maxResumes = 100 } = options
+  const { maxBytes = 4 * 1024 ** 3, maxResumes = 100 } = options
   const permits = Semaphore.makeUnsafe(policy.concurrency)
   const runners = new Map<string, PolicyRunner.PolicyRunner>()
 

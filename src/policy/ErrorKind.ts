@@ -5,6 +5,8 @@ export interface Facts {
   readonly isRetryable: boolean
   readonly isTransient?: boolean
   readonly concerns?: "image" | "service" | "model" | "caller"
+  /** The other side did no work for it. */
+  readonly wasRefused?: boolean
   /** The HTTP status. */
   readonly status?: number
 }

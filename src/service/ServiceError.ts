@@ -20,7 +20,7 @@ const answer = {
   detail: Schema.String
 }
 
-const retryAfter = { retryAfter: Schema.optional(Schema.DurationFromMillis) }
+const timed = { ...answer, retryAfter: Schema.optional(Schema.DurationFromMillis) }
 
 const tracked = (error: { readonly requestId?: string | undefined }): string =>
   error.requestId === undefined ? "" : ` (request ${error.requestId})`
@@ -89,25 +89,22 @@ export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("Co
   }
 }
 
-/** 429: the service takes no more requests for now. */
-export class RateLimited extends ErrorKind.passing<RateLimited>()("RateLimited", {
-  ...answer,
-  ...retryAfter
-}) {
-  /** No work was done for it. */
-  get wasRefused(): boolean {
-    return true
-  }
+const unworked = ErrorKind.make({
+  concerns: "service",
+  isRetryable: true,
+  isTransient: true,
+  wasRefused: true
+})
+
+/** 429: the service takes no more requests for now. No work was done for it. */
+export class RateLimited extends unworked<RateLimited>()("RateLimited", timed) {
   override get message(): string {
     return `${this.service} limits how often it may be called (${this.status})${said(this.detail)}${wait(this)}${tracked(this)}`
   }
 }
 
 /** 502, 503 or 504: the service, or the gateway before it, cannot answer for now. */
-export class ServiceUnavailable extends ErrorKind.passing<ServiceUnavailable>()("ServiceUnavailable", {
-  ...answer,
-  ...retryAfter
-}) {
+export class ServiceUnavailable extends ErrorKind.passing<ServiceUnavailable>()("ServiceUnavailable", timed) {
   /** A service that says when to come back has done nothing; one that does not may be a gateway that lost the answer. */
   get wasRefused(): boolean {
     return this.status === 503 && this.retryAfter !== undefined
@@ -117,15 +114,8 @@ export class ServiceUnavailable extends ErrorKind.passing<ServiceUnavailable>()(
   }
 }
 
-/** The service is up, but its model is still loading or none is loaded. */
-export class ModelLoading extends ErrorKind.passing<ModelLoading>()("ModelLoading", {
-  ...answer,
-  ...retryAfter
-}) {
-  /** Without a model no work was done. */
-  get wasRefused(): boolean {
-    return true
-  }
+/** The service is up, but its model is still loading or none is loaded: no work was done. */
+export class ModelLoading extends unworked<ModelLoading>()("ModelLoading", timed) {
   override get message(): string {
     return `${this.service} has not loaded its model yet (${this.status})${said(this.detail)}${wait(this)}${tracked(this)}`
   }
@@ -146,10 +136,7 @@ export class NotFound extends ErrorKind.ofService<NotFound>()("NotFound", answer
 }
 
 /** Another 4xx: the service refuses this request. 408 and 425 may be tried again, the others not. */
-export class RequestRejected extends Schema.TaggedError<RequestRejected>()("RequestRejected", {
-  ...answer,
-  ...retryAfter
-}) {
+export class RequestRejected extends Schema.TaggedError<RequestRejected>()("RequestRejected", timed) {
   /** No work was done for it. */
   get wasRefused(): boolean {
     return true
@@ -170,10 +157,7 @@ export class RequestRejected extends Schema.TaggedError<RequestRejected>()("Requ
 }
 
 /** Another 5xx: the service broke over this request. */
-export class ServiceFailed extends ErrorKind.passing<ServiceFailed>()("ServiceFailed", {
-  ...answer,
-  ...retryAfter
-}) {
+export class ServiceFailed extends ErrorKind.passing<ServiceFailed>()("ServiceFailed", timed) {
   override get message(): string {
     return `${this.service} failed (${this.status})${said(this.detail)}${wait(this)}${tracked(this)}`
   }
