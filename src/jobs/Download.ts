@@ -31,10 +31,10 @@ import * as Exchange from "../service/Exchange.ts"
 import type { Hosts } from "../service/Hosts.ts"
 import { InvalidUrl } from "../service/ServiceError.ts"
 import { type DownloadError, WrongDigest, WrongLength } from "./DownloadError.ts"
-import type { Failure, FileOptions, Progress } from "./DownloadOptions.ts"
 import * as FileName from "./FileName.ts"
 import * as PartialFile from "./PartialFile.ts"
 import * as Transfer from "./Transfer.ts"
+import type { Failure, FileOptions, Progress } from "./Transfer.ts"
 
 export type { Failure, FileOptions, Progress }
 

@@ -9,10 +9,42 @@ import { type PolicyError, TimedOut } from "../policy/PolicyError.ts"
 import type { PolicyRunner } from "../policy/PolicyRunner.ts"
 import * as Exchange from "../service/Exchange.ts"
 import { ConnectionFailed, ResponseNotDecodable, type ServiceError } from "../service/ServiceError.ts"
-import { FileTooLarge, WrongLength } from "./DownloadError.ts"
-import type { Failure, FileOptions } from "./DownloadOptions.ts"
+import { type DownloadError, FileTooLarge, WrongLength } from "./DownloadError.ts"
 import type { PartialFile } from "./PartialFile.ts"
 import * as Representation from "./Representation.ts"
+
+/** How far a download is, in bytes. */
+export interface Progress {
+  readonly _tag: "Progress"
+  readonly received: number
+  /** Of the whole, where its service says so. */
+  readonly total: number | undefined
+}
+
+/** How a download fails. */
+export type Failure = DownloadError | ServiceError | PolicyError
+
+/** What is true of one file. */
+export interface FileOptions {
+  /** Made with its parents where it is not there. */
+  readonly folder: string
+  /** Replaces a file of that name. By default the service's word for it, which replaces none. Cleaned either way. */
+  readonly name?: string | undefined
+  /** In bytes. */
+  readonly length?: number | undefined
+  /** In hexadecimal. */
+  readonly sha256?: string | undefined
+  /** In hexadecimal. */
+  readonly md5?: string | undefined
+  /**
+   * Keeps what came of a download that fails, hidden in the folder, and goes on with it next time: also in another
+   * process, but not in two at once. Off by default: nothing is left behind. Where the machine itself may go down, give
+   * a digest as well: what was not on the disk by then is none of the file.
+   */
+  readonly keepPartial?: boolean | undefined
+  /** Told of every piece that is written. */
+  readonly onProgress?: ((progress: Progress) => Effect.Effect<void>) | undefined
+}
 
 /** Failures of a body that is gone on with: the connection broke, or brought nothing for too long. */
 const isCut = (error: Failure): error is ConnectionFailed | TimedOut =>

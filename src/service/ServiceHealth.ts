@@ -35,6 +35,7 @@ import {
   Stream,
   SubscriptionRef
 } from "effect"
+import * as ErrorKind from "../policy/ErrorKind.ts"
 
 /** What one check found. A `Transport`'s `health` gives it as well. */
 export interface Report {
@@ -74,14 +75,11 @@ export interface ServiceHealthOptions {
 }
 
 /** The time to wait for a healthy service is over. */
-export class NotHealthy extends Schema.TaggedError<NotHealthy>()("NotHealthy", {
+export class NotHealthy extends ErrorKind.make({ isRetryable: true })<NotHealthy>()("NotHealthy", {
   service: Schema.String,
   after: Schema.DurationFromMillis,
   detail: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return true
-  }
   override get message(): string {
     return `${this.service} was not healthy within ${Duration.format(this.after)}: ${this.detail}`
   }
