@@ -9,7 +9,7 @@
  *
  * const fake = (name: string) => SegFormerTest.layer(() => Effect.succeed(Fixtures.prediction), { name })
  * const program = segmentWithAgreement(ImageSource.bytes(Fixtures.image)).pipe(
- *   Effect.provide(Transports.panel([fake("a"), fake("b")]))
+ *   Effect.provide(Transports.ensemble([fake("a"), fake("b")]))
  * )
  * const { overall, classes } = await Effect.runPromise(program)
  * overall // => 1
@@ -30,25 +30,27 @@ import { Transport } from "./Transport.ts"
 import * as Members from "./TransportMembers.ts"
 
 /** The transports that are asked together. */
-export class Panel extends Context.Service<Panel, Members.Members>()("effect-segformer/Agreement/Panel") {}
+export class Ensemble extends Context.Service<Ensemble, Members.Members>()(
+  "effect-segformer/Agreement/Ensemble"
+) {}
 
-/** A panel of the transports of these layers, which live as long as it does. */
+/** An ensemble of the transports of these layers, which live as long as it does. */
 export function layer<L extends Members.AnyLayer>(
   layers: readonly [L, L, ...ReadonlyArray<L>]
-): Layer.Layer<Panel, Layer.Error<L>, Layer.Services<L>>
+): Layer.Layer<Ensemble, Layer.Error<L>, Layer.Services<L>>
 export function layer(
   layers: readonly [Members.AnyLayer, ...ReadonlyArray<Members.AnyLayer>]
-): Layer.Layer<Panel, unknown, unknown> {
-  return Layer.effect(Panel, Members.build(layers))
+): Layer.Layer<Ensemble, unknown, unknown> {
+  return Layer.effect(Ensemble, Members.build(layers))
 }
 
-/** How one of the panel did. */
+/** How one of the ensemble did. */
 export interface MemberResult {
   readonly name: string
   readonly result: Result.Result<Segmentation, SegmentationError>
 }
 
-/** How far two of the panel agree. */
+/** How far two of the ensemble agree. */
 export interface PairAgreement {
   readonly a: string
   readonly b: string
@@ -58,7 +60,7 @@ export interface PairAgreement {
   readonly scores: Metrics.Scores
 }
 
-/** How far a panel agrees on one class. */
+/** How far an ensemble agrees on one class. */
 export interface ClassAgreement {
   readonly id: number
   readonly name: string
@@ -67,14 +69,14 @@ export interface ClassAgreement {
 }
 
 export interface Agreement {
-  /** In the order of the panel, failures included. */
+  /** In the order of the ensemble, failures included. */
   readonly members: ReadonlyArray<MemberResult>
   /** The share of pixels on which all who answered say the same, from 0 to 1. */
   readonly overall: number
   /** Classes that one of them at least has found, ascending by id. */
   readonly classes: ReadonlyArray<ClassAgreement>
   readonly pairs: ReadonlyArray<PairAgreement>
-  /** `[height, width]`: what most of them say; the first of the panel where it is a draw. */
+  /** `[height, width]`: what most of them say; the first of the ensemble where it is a draw. */
   readonly labelMap: LabelMap.LabelMap
   /** `[height, width]`: 1 where they do not all say the same. */
   readonly disputed: BinaryMask
@@ -88,18 +90,18 @@ export interface AgreementOptions extends SegmentOptions {
 }
 
 /**
- * Segments one image with all of the panel at once, each under its own policy, and compares what they say. One without
+ * Segments one image with all of the ensemble at once, each under its own policy, and compares what they say. One without
  * a label map counts as one that did not answer.
  */
 export const segmentWithAgreement = Effect.fn("segformer.agreement")(function* <R = never>(
   source: ImageSource<R> | Image,
   options: AgreementOptions = {}
-): Effect.fn.Return<Agreement, SegmentationError, Panel | R> {
-  const panel = yield* Panel
+): Effect.fn.Return<Agreement, SegmentationError, Ensemble | R> {
+  const ensemble = yield* Ensemble
   // Read once, however many are asked.
   const image = yield* opened(source, options.limits)
   const asked = yield* Effect.forEach(
-    panel,
+    ensemble,
     (member) =>
       Effect.result(
         Effect.gen(function* () {
@@ -110,7 +112,7 @@ export const segmentWithAgreement = Effect.fn("segformer.agreement")(function* <
     { concurrency: "unbounded" }
   )
   const members = asked.map((result, index) => ({
-    name: panel[index]!.name,
+    name: ensemble[index]!.name,
     result: Result.map(result, ({ segmentation }) => segmentation)
   }))
   const answered = asked.flatMap((result) => (Result.isSuccess(result) ? [result.success] : []))

@@ -17,7 +17,7 @@
  * width // => 48
  * ```
  */
-export { type AgreementOptions, layer as panel, Panel } from "./Agreement.ts"
+export { type AgreementOptions, layer as ensemble, Ensemble } from "./Agreement.ts"
 export type { Agreement, ClassAgreement, MemberResult, PairAgreement } from "./Agreement.ts"
 export { type FallbackOptions, layer as fallback, make as makeFallback } from "./Fallback.ts"
 export { type HedgeOptions, layer as hedge, make as makeHedge } from "./Hedge.ts"

@@ -17,7 +17,6 @@ import * as ClassTable from "../mask/ClassTable.ts"
 import * as Coco from "../mask/Coco.ts"
 import * as Csv from "../mask/Csv.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
-import { histogram, type LabelMap } from "../mask/LabelMap.ts"
 import * as Background from "../render/Background.ts"
 import * as Colors from "../render/Colors.ts"
 import * as Overlay from "../render/Overlay.ts"
@@ -188,8 +187,6 @@ export interface CsvOptions extends OutlineOptions {
   readonly regions?: boolean | undefined
 }
 
-const areaColumns = ["class_id", "class", "pixels", "share"]
-
 /** A table of all images: a line for each class in an image, or for each region. */
 export const csv = (options: CsvOptions): Sink<FileSystem.FileSystem> => {
   const { exclude, minArea, path, regions = false } = options
@@ -201,7 +198,10 @@ export const csv = (options: CsvOptions): Sink<FileSystem.FileSystem> => {
     write: Effect.fnUntraced(function* ({ segmentation }) {
       const { classes } = segmentation
       const ids = excludedIds(classes, exclude)
-      if (!regions) return JSON.stringify(areaLines(yield* segmentation.labelMap, classes))
+      if (!regions) {
+        const areas = Csv.areaFields(yield* segmentation.labelMap, classes)
+        return JSON.stringify(areas.map((fields) => Csv.line(fields)))
+      }
       const found = (yield* segmentation.regions).filter(
         ({ area, classId }) => !ids.has(classId) && area >= (minArea ?? 1)
       )
@@ -213,7 +213,7 @@ export const csv = (options: CsvOptions): Sink<FileSystem.FileSystem> => {
         out.compose(
           basename(path),
           Effect.fnUntraced(function* (write) {
-            yield* write(Csv.line(["image", ...(regions ? Csv.REGION_COLUMNS : areaColumns)]))
+            yield* write(Csv.line(["image", ...(regions ? Csv.REGION_COLUMNS : Csv.AREA_COLUMNS)]))
             yield* Stream.runForEach(records, ({ key, record }) => {
               const image = Csv.line([key]).slice(0, -2)
               const lines: ReadonlyArray<string> = JSON.parse(record)
@@ -224,12 +224,4 @@ export const csv = (options: CsvOptions): Sink<FileSystem.FileSystem> => {
         [path]
       )
   })
-}
-
-const areaLines = (map: LabelMap, classes: ClassTable.ClassTable): ReadonlyArray<string> => {
-  const counts = histogram(map)
-  const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
-  return Array.from(counts, ([id, pixels]) =>
-    Csv.line([id, ClassTable.nameOf(classes, id), pixels, pixels / total])
-  )
 }

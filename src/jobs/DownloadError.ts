@@ -48,8 +48,6 @@ export class WrongDigest extends ErrorKind.lasting<WrongDigest>()("WrongDigest",
   }
 }
 
-export { NotWritten }
-
 export const DownloadError = Schema.Union([FileTooLarge, WrongLength, WrongDigest, NotWritten])
 /** Every way in which a download itself fails. */
 export type DownloadError = typeof DownloadError.Type

@@ -1,5 +1,6 @@
 export * as Download from "./Download.ts"
 export * from "./DownloadError.ts"
+export { NotWritten } from "../files/NotWritten.ts"
 export * as FileName from "./FileName.ts"
 export * as Hashing from "./Hashing.ts"
 export * from "./Job.ts"

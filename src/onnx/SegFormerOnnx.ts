@@ -44,7 +44,7 @@ export interface SegFormerOnnxOptions<R = never> {
   /** Give the model's confidence per pixel as well: 4 bytes a pixel. Not by default. */
   readonly confidence?: boolean | undefined
   /** The session of an interrupted image may go on for this long before it is replaced. 300 milliseconds by default. */
-  readonly patience?: Duration.Input | undefined
+  readonly gracePeriod?: Duration.Input | undefined
   /** Instead of what the model's `config.json` says. */
   readonly classes?: ClassTable | undefined
   /**
@@ -102,7 +102,7 @@ export const make = Effect.fnUntraced(function* <R = never>(
     SessionPool.make({
       model: model.name,
       sessions,
-      patience: Duration.toMillis(Duration.fromInputUnsafe(options.patience ?? "300 millis")),
+      gracePeriod: Duration.toMillis(Duration.fromInputUnsafe(options.gracePeriod ?? "300 millis")),
       load: {
         type: "load",
         file: model.file,

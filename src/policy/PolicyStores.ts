@@ -33,7 +33,7 @@ export interface RedisOptions {
   /** Before each key. `effect-segformer:` by default. */
   readonly prefix?: string | undefined
   /** A question to Redis that takes longer has failed. 250 milliseconds by default. */
-  readonly patience?: Duration.Input | undefined
+  readonly timeout?: Duration.Input | undefined
   /** How long a Redis that has failed is left alone. 5 seconds by default. */
   readonly askAgainAfter?: Duration.Input | undefined
 }
@@ -101,7 +101,7 @@ const isSilence = ({ reason }: StoreError): boolean =>
   reason._tag === "CircuitBreakerStoreError" || reason._tag === "RateLimitStoreError"
 
 const asking = (options: RedisOptions | undefined): Ask => {
-  const patience = Duration.fromInputUnsafe(options?.patience ?? "250 millis")
+  const timeout = Duration.fromInputUnsafe(options?.timeout ?? "250 millis")
   const pause = Duration.toMillis(Duration.fromInputUnsafe(options?.askAgainAfter ?? "5 seconds"))
   let isAway = false
   let askAgainAt = 0
@@ -137,9 +137,9 @@ const asking = (options: RedisOptions | undefined): Ask => {
             ? Effect.succeed({ _tag: "Silence", why: reasonOf(error) } as const)
             : Effect.andThen(returned, Effect.fail(error))
       })
-      const late = { _tag: "Silence", why: `not within ${Duration.format(patience)}` } as const
+      const late = { _tag: "Silence", why: `not within ${Duration.format(timeout)}` } as const
       return asked.pipe(
-        Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.succeed(late) }),
+        Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.succeed(late) }),
         Effect.flatMap((answer) =>
           answer._tag === "Answer" ? Effect.succeed(answer.value) : instead(answer.why)
         )

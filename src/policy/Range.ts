@@ -10,7 +10,6 @@ export interface Range {
 
 /** NaN and infinity are in no range. */
 export const isWithin = ({ above, least, most, whole }: Range, value: number): boolean =>
-  Number.isFinite(value) &&
   (above === true ? value > least : value >= least) &&
   value <= (most ?? Number.MAX_VALUE) &&
   (whole !== true || Number.isSafeInteger(value))

@@ -8,6 +8,7 @@ import { ByteSize, Clock, Effect, Result, Schema, Stream } from "effect"
 import { HttpIncomingMessage, HttpServerResponse } from "effect/http"
 import * as Inspection from "../http/protocol/Inspection.ts"
 import * as ImageFormat from "../image/ImageFormat.ts"
+import { randomHex } from "../randomHex.ts"
 import * as Colors from "../render/Colors.ts"
 import type { Dialect, DialectRoute, Served, Upload } from "./Dialect.ts"
 import * as InspectionResult from "./InspectionResult.ts"
@@ -46,9 +47,6 @@ const refuseDownload = (refusal: Refusals.Refusal) =>
   json({ error: refusal.detail }, statusOf(refusal.status), Refusals.headers(refusal))
 
 const decodeSwitch = Schema.decodeUnknownEffect(Schema.Struct({ model: Schema.String }))
-
-const randomId = (): string =>
-  Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("")
 
 /** The dialect `inspection`. */
 export const make = (options: InspectionDialectOptions = {}): Dialect => ({
@@ -114,7 +112,7 @@ const uploadBatch = (served: Served, wanted: Wanted, store: ResultStore.ResultSt
     const clock = yield* Clock.Clock
     const started = clock.monotonicTimeNanosUnsafe()
     const timestamp = yield* now
-    const id = `${timestamp}_${randomId()}`
+    const id = `${timestamp}_${randomHex(8)}`
     const batch = yield* store.create(id)
     const write = (name: string, bytes: Uint8Array) => Effect.orDie(batch.write(name, bytes))
 

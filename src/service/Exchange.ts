@@ -355,9 +355,10 @@ export const drop = ({ body }: Opened): Effect.Effect<void> =>
   // Its stream closes the connection when it is interrupted.
   Effect.ignore(Effect.raceFirst(Stream.runDrain(body), Effect.void))
 
-/** What the body of a refusal says. */
-export interface Refused {
+/** What an error's body says. The status is judged elsewhere. */
+export interface ErrorBody {
   readonly detail?: string | undefined
+  /** The model is not loaded yet. */
   readonly loading?: boolean | undefined
   readonly retryAfter?: Duration.Duration | undefined
 }
@@ -366,11 +367,14 @@ export interface Refused {
 export const isSuccess = ({ status }: { readonly status: number }): boolean => status >= 200 && status < 300
 
 /** The answer if its status is a success, else its error, with what `read` finds in its body. */
-export const ok = (answer: Answer, read?: (answer: Answer) => Refused): Effect.Effect<Answer, ServiceError> =>
+export const ok = (
+  answer: Answer,
+  read?: (answer: Answer) => ErrorBody
+): Effect.Effect<Answer, ServiceError> =>
   isSuccess(answer) ? Effect.succeed(answer) : failure(answer, read?.(answer))
 
 /** The error of an answer whose status is no success, with what the protocol read from its body. */
-export const failure = (answer: Answer, read?: Refused): Effect.Effect<never, ServiceError> =>
+export const failure = (answer: Answer, read?: ErrorBody): Effect.Effect<never, ServiceError> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) =>
     Effect.fail(
       fromStatus({

@@ -93,7 +93,8 @@ export const write = <E, R>(
     })
     yield* WholeFile.compose(path, fill).pipe(
       Effect.catchIf(
-        (error) => error instanceof NotWritten,
+        // Bands may fail to be written elsewhere: that is theirs to say.
+        (error): error is NotWritten => error instanceof NotWritten && error.path === path,
         ({ reason }) => Effect.fail(failed(reason))
       )
     )

@@ -2,9 +2,9 @@ import { join } from "node:path"
 import { readFileSync, writeFileSync } from "node:fs"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
-import { Deferred, Effect, Layer, Logger, Stream } from "effect"
+import { Deferred, Duration, Effect, Layer, Logger, Stream } from "effect"
 import { FetchHttpClient } from "effect/http"
-import { ConnectionFailed } from "effect-segformer/service"
+import { ConnectionFailed, RequestRejected, ServiceFailed } from "effect-segformer/service"
 import {
   InferenceFailed,
   Transport,
@@ -69,12 +69,27 @@ const withWorkers = <A, E, R2, R>(
 
 const ignore = Sink.make({ name: "none", write: () => Effect.void, repeat: () => Effect.succeed(undefined) })
 
-/** Until a worker has nothing of a run under way, and gives how much of it is done. */
-const atRest = (runs: ClusterRuns.ClusterRuns, run: string, begun: () => number) =>
-  Effect.map(
-    eventually(() => Effect.map(runs.status(run), ({ done }) => done === begun()), `${run} to be at rest`),
+/**
+ * Until a worker has nothing of a run under way, and gives how much of it is done. It may have nothing for a moment, and
+ * learns a while later that it is to rest: it rests when it has begun nothing while it was asked a hundred times, each of
+ * them a question to the database that its images wait for too.
+ */
+const atRest = (runs: ClusterRuns.ClusterRuns, run: string, begun: () => number) => {
+  let same = 0
+  let before = -1
+  return Effect.map(
+    eventually(
+      () =>
+        Effect.map(runs.status(run), ({ done }) => {
+          same = done === begun() && done === before ? same + 1 : 0
+          before = begun()
+          return same === 100
+        }),
+      `${run} to be at rest`
+    ),
     begun
   )
+}
 
 /** Each test has a database and a runner of its own, and mostly waits for its rounds of a second. */
 layer(Postgres.layer(), { concurrent: true, excludeTestServices: true })("runs in a database", (it) => {
@@ -359,6 +374,42 @@ layer(Postgres.layer(), { concurrent: true, excludeTestServices: true })("runs i
           })
         )
       })
+  )
+
+  it.effect("a chunk is not tried again for what its retry takes as final", () =>
+    Effect.gen(function* () {
+      const tries = { broken: 0, late: 0 }
+      const from = yield* folder(numbered(2))
+      const at = { service: "fake", detail: "" }
+      const workers = ClusterWorker.layer({
+        retry: { times: 2, delay: "1 millis", serverErrors: false, maxRetryAfter: "1 second" },
+        work: () =>
+          Effect.map(
+            Transport.make({
+              name: "fake",
+              predict: ({ image }) => {
+                if (image.name === "0.png") {
+                  tries.broken++
+                  return Effect.fail(new ServiceFailed({ ...at, status: 500 }))
+                }
+                tries.late++
+                return Effect.fail(
+                  new RequestRejected({ ...at, status: 425, retryAfter: Duration.seconds(2) })
+                )
+              }
+            }),
+            (transport) => ({ transport, sinks: [ignore] })
+          ),
+        patience: 0
+      })
+      yield* withWorkers(workers, (runs) =>
+        Effect.gen(function* () {
+          yield* runs.submit({ run: "final", items: itemsIn(from, ["0.png", "1.png"]) })
+          assert.deepInclude(yield* runs.wait("final"), { state: "finished", failed: 2 })
+          assert.deepStrictEqual(tries, { broken: 1, late: 1 })
+        })
+      )
+    })
   )
 
   it.effect(

@@ -8,7 +8,7 @@ import { names, plays } from "./drivers.ts"
 import { folder } from "../support/Folder.ts"
 import { picture } from "./support.ts"
 
-describe("a run on one machine (the table is played on many in cluster.test.ts)", () => {
+describe("a run on one machine (the table is played on many in ClusterRuns.test.ts)", () => {
   it.live.each(plays().map((play) => [play.name, play] as const))(
     "%s",
     ([, { expected, maxFailures, predict, rules }]) =>

@@ -3,7 +3,7 @@ import { Effect, Layer, Stream } from "effect"
 import { ImageCodec, ImageSource, type Raster } from "effect-segformer/image"
 import { SharpCodec } from "effect-segformer/sharp"
 import { SharpCodec as unloaded } from "../../src/image/sharp.ts"
-import * as Body from "../../src/http/protocol/Body.ts"
+import * as Body from "../../src/http/protocol/ProtocolBody.ts"
 import sharp from "sharp"
 
 const frame = (channels: 1 | 3 | 4): Raster => ({

@@ -60,9 +60,9 @@ describe("sessions", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("keep the process of an interrupted run that ends before patience does", () =>
+  it.live("keep the process of an interrupted run that ends before its grace period does", () =>
     Effect.gen(function* () {
-      const sessions = yield* pool({ patience: hangs })
+      const sessions = yield* pool({ gracePeriod: hangs })
       const before = yield* sessions.pids
       const given = yield* Effect.forkChild(sessions.predict(red))
       yield* turns(3)

@@ -29,13 +29,13 @@ export const pool = (options?: {
   readonly file?: string
   readonly side?: number
   /** In milliseconds. 100 by default. */
-  readonly patience?: number
+  readonly gracePeriod?: number
 }) =>
   Effect.map(
     SessionPool.make({
       model: "test",
       sessions: options?.sessions ?? 1,
-      patience: options?.patience ?? 100,
+      gracePeriod: options?.gracePeriod ?? 100,
       load: {
         type: "load",
         file: support.fixture(options?.file ?? "slow.onnx"),

@@ -11,7 +11,7 @@ const pool = await Effect.runPromise(
   SessionPool.make({
     model: "slow",
     sessions: 1,
-    patience: 100,
+    gracePeriod: 100,
     load: {
       type: "load",
       file: fileURLToPath(new URL("./fixtures/slow.onnx", import.meta.url)),

@@ -217,7 +217,7 @@ describe("transports of one process", () => {
 
 describe.skipIf(!Needs.redis)("Redis that goes away", () => {
   /** A machine that is busy must not be taken for a Redis that is away. */
-  const patience = "10 seconds"
+  const timeout = "10 seconds"
   const make = (policy: Policy.PolicyOptions) =>
     PolicyRunner.make({
       service: "http://test",
@@ -228,7 +228,7 @@ describe.skipIf(!Needs.redis)("Redis that goes away", () => {
   const changesIn = (logged: ReadonlyArray<string>) => logged.filter((line) => line.startsWith("Redis "))
 
   it.live("fails no call: the process keeps a circuit of its own until Redis is back, and says so once", () =>
-    withRedis({ patience, askAgainAfter: "300 millis" }, (redis, logged) =>
+    withRedis({ timeout, askAgainAfter: "300 millis" }, (redis, logged) =>
       Effect.gen(function* () {
         const runner = yield* make({ breaker: { failures: 3, openFor: "1 minute" } })
         assert.strictEqual(yield* failing(runner), "ServiceUnavailable")
@@ -253,7 +253,7 @@ describe.skipIf(!Needs.redis)("Redis that goes away", () => {
   )
 
   it.live("while a probe is under way leaves no circuit stuck", () =>
-    withRedis({ patience, askAgainAfter: "200 millis" }, (redis) =>
+    withRedis({ timeout, askAgainAfter: "200 millis" }, (redis) =>
       Effect.gen(function* () {
         const runner = yield* make({ breaker: { failures: 1, openFor: "50 millis" } })
         yield* failing(runner)
@@ -264,8 +264,8 @@ describe.skipIf(!Needs.redis)("Redis that goes away", () => {
     )
   )
 
-  it.effect("a Redis that hangs costs a call its patience once, and the limit is kept all the same", () =>
-    withRedis({ patience: "300 millis", askAgainAfter: "1 minute" }, (redis, logged) =>
+  it.effect("a Redis that hangs costs a call its time-out once, and the limit is kept all the same", () =>
+    withRedis({ timeout: "300 millis", askAgainAfter: "1 minute" }, (redis, logged) =>
       Effect.gen(function* () {
         const runner = yield* make({ breaker: false, rateLimit: { limit: 3, window: "1 hour" } })
         const call = runner.run(() => Effect.void)

@@ -48,7 +48,7 @@ describe("segmentWithAgreement", () => {
       )
       assert.isTrue(agreement.disputed.data.every((value) => value === 0))
       assert.deepStrictEqual(agreement.labelMap.data, split(12).data)
-    }).pipe(Effect.provide(Transports.panel([says("a", split(12)), says("b", split(12))])))
+    }).pipe(Effect.provide(Transports.ensemble([says("a", split(12)), says("b", split(12))])))
   )
 
   it.effect("says how far they agree, by class and over all, and what most of them say", () =>
@@ -86,15 +86,15 @@ describe("segmentWithAgreement", () => {
         ]
       )
     }).pipe(
-      Effect.provide(Transports.panel([says("a", split(12)), says("b", split(24)), says("c", split(24))]))
+      Effect.provide(Transports.ensemble([says("a", split(12)), says("b", split(24)), says("c", split(24))]))
     )
   )
 
-  it.effect("in a draw the first of the panel is heard", () =>
+  it.effect("in a draw the first of the ensemble is heard", () =>
     Effect.gen(function* () {
       const { labelMap } = yield* segmentWithAgreement(image)
       assert.deepStrictEqual(labelMap.data, split(24).data)
-    }).pipe(Effect.provide(Transports.panel([says("a", split(24)), says("b", split(12))])))
+    }).pipe(Effect.provide(Transports.ensemble([says("a", split(24)), says("b", split(12))])))
   )
 
   it.effect("one that fails is listed, and the others are compared", () =>
@@ -103,20 +103,20 @@ describe("segmentWithAgreement", () => {
       assert.strictEqual(overall, 1)
       const failed = members[2]!.result
       assert.strictEqual(Result.isFailure(failed) && failed.failure._tag, "ServiceUnavailable")
-    }).pipe(Effect.provide(Transports.panel([says("a", split(12)), says("b", split(12)), fails])))
+    }).pipe(Effect.provide(Transports.ensemble([says("a", split(12)), says("b", split(12)), fails])))
   )
 
-  it.effect("fails where too few answer, and where a panel has no label maps to compare", () =>
+  it.effect("fails where too few answer, and where an ensemble has no label maps to compare", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(segmentWithAgreement(image))
       assert.deepStrictEqual(error, down)
       const one = yield* segmentWithAgreement(image, { atLeast: 1 })
       assert.deepStrictEqual([one.overall, one.pairs.length], [1, 0])
       const none = yield* Effect.flip(segmentWithAgreement(image, { atLeast: 0 })).pipe(
-        Effect.provide(Transports.panel([fails, fails]))
+        Effect.provide(Transports.ensemble([fails, fails]))
       )
       assert.deepStrictEqual(none, down)
-    }).pipe(Effect.provide(Transports.panel([says("a", split(12)), fails])))
+    }).pipe(Effect.provide(Transports.ensemble([says("a", split(12)), fails])))
   )
 
   it.effect("classes that are numbered differently are matched by name", () =>
@@ -134,7 +134,7 @@ describe("segmentWithAgreement", () => {
       )
     }).pipe(
       Effect.provide(
-        Transports.panel([
+        Transports.ensemble([
           says("a", split(12)),
           says("b", split(12, 2, 1), ClassTable.fromNames(["nothing", "right", "left"]))
         ])
@@ -150,6 +150,6 @@ describe("segmentWithAgreement", () => {
         classes.map(({ id }) => id),
         [60_000]
       )
-    }).pipe(Effect.provide(Transports.panel([says("a", wide(12)), says("b", wide(24))])))
+    }).pipe(Effect.provide(Transports.ensemble([says("a", wide(12)), says("b", wide(24))])))
   )
 })

@@ -26,6 +26,7 @@ export interface BentoMLOptions extends MaskAnswer.MaskAnswerOptions {
 export const make = (options: BentoMLOptions = {}): Protocol => {
   const { fields, parameter = "image" } = options
   const route = (options.route ?? "segment").replace(/^\/+/, "")
+  // The body of an error is a JSON string, which is read like any other.
   return Custom.make({
     ...options,
     name: "bentoml",

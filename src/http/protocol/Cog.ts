@@ -24,7 +24,7 @@ import * as Decode from "../../service/Decode.ts"
 import type { Answer, Exchange } from "../../service/Exchange.ts"
 import * as JobProtocol from "../JobProtocol.ts"
 import { classesOf } from "../MaskDecoding.ts"
-import * as Body from "./Body.ts"
+import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { Protocol } from "./Protocol.ts"
 import { statusOf } from "./Replicate.ts"
@@ -112,7 +112,7 @@ export const make = (options: CogOptions = {}): Protocol => {
       jobOf: isPut ? (jobId) => ({ jobId }) : undefined,
       submit: ask,
       status: ({ jobId: id }, attempt) =>
-        ask({ id, body: bodies.get(id) ?? Body.json({ input: {} }) }, attempt),
+        ask({ id, body: bodies.get(id) ?? ProtocolBody.json({ input: {} }) }, attempt),
       result: (_, output, attempt) => JobProtocol.fetchFiles(exchange, output, options, attempt),
       // Without an id of ours, closing the connection is all there is.
       cancel: isPut
@@ -142,7 +142,9 @@ export const make = (options: CogOptions = {}): Protocol => {
       once(attempt, (started) =>
         Effect.gen(function* () {
           const id = attempt.idempotencyKey
-          const body = Body.json({ input: { ...inputs, [input]: yield* Body.dataUrl(image) } })
+          const body = ProtocolBody.json({
+            input: { ...inputs, [input]: yield* ProtocolBody.dataUrl(image) }
+          })
           const client = yield* clientOf(exchange, policy)
           bodies.set(id, body)
           const done = yield* Effect.ensuring(

@@ -20,7 +20,7 @@ import type { Image } from "../../image/ImageSource.ts"
 import type { Call } from "../../service/Exchange.ts"
 import * as MaskAnswer from "../MaskAnswer.ts"
 import { classesOf } from "../MaskDecoding.ts"
-import * as Body from "./Body.ts"
+import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { RequestProtocol } from "./Protocol.ts"
 
@@ -71,16 +71,16 @@ const nest = (field: string, value: unknown, others: Readonly<Record<string, unk
 }
 
 const encode = (image: Image, body: CustomBody): Effect.Effect<NonNullable<Call["body"]>, ImageError> => {
-  if (body.as === "form") return Body.form(body.part ?? "file", image, body.fields)
-  if (body.as === "raw") return Body.raw(image)
+  if (body.as === "form") return ProtocolBody.form(body.part ?? "file", image, body.fields)
+  if (body.as === "raw") return ProtocolBody.raw(image)
   const { field = "image", fields = {} } = body
   const value =
     body.as === "base64"
-      ? Body.base64(image)
+      ? ProtocolBody.base64(image)
       : body.as === "data-url"
-        ? Body.dataUrl(image)
-        : Body.address(image)
-  return Effect.map(value, (text) => Body.json(nest(field, text, fields)))
+        ? ProtocolBody.dataUrl(image)
+        : ProtocolBody.address(image)
+  return Effect.map(value, (text) => ProtocolBody.json(nest(field, text, fields)))
 }
 
 /** The protocol that the options describe. */

@@ -20,7 +20,7 @@ import type { Answer } from "../../service/Exchange.ts"
 import { fromStatus, type ServiceError } from "../../service/ServiceError.ts"
 import * as MaskAnswer from "../MaskAnswer.ts"
 import type { MaskOptions } from "../MaskDecoding.ts"
-import * as Body from "./Body.ts"
+import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { ErrorBody, Protocol } from "./Protocol.ts"
 
@@ -105,10 +105,10 @@ export const make = (options: HuggingFaceOptions = {}): Protocol => {
     encode: (image) =>
       Effect.map(
         asJson
-          ? Effect.map(Body.base64(image), (inputs) =>
-              Body.json(parameters === undefined ? { inputs } : { inputs, parameters })
+          ? Effect.map(ProtocolBody.base64(image), (inputs) =>
+              ProtocolBody.json(parameters === undefined ? { inputs } : { inputs, parameters })
             )
-          : Body.raw(image),
+          : ProtocolBody.raw(image),
         (body) => ({ method: "POST", path, body })
       ),
     decode: (answer, image) => decode(answer, image, options),

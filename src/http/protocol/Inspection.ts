@@ -23,7 +23,7 @@ import type { Pictures, Prediction } from "../../Prediction.ts"
 import * as Decode from "../../service/Decode.ts"
 import { type Answer, ok as succeeded } from "../../service/Exchange.ts"
 import * as Multipart from "../../service/Multipart.ts"
-import * as Body from "./Body.ts"
+import * as ProtocolBody from "./ProtocolBody.ts"
 import type { ReportedFailure, ResponseNotDecodable, ServiceError } from "../../service/ServiceError.ts"
 import * as EncodedPicture from "../EncodedPicture.ts"
 import { maxPixels } from "../MaskLimits.ts"
@@ -132,7 +132,7 @@ const imagePart = (name: string, image: Image): Effect.Effect<Multipart.Part, Im
       const detail = "the inspection service takes PNG, JPEG, BMP and TIFF. Convert it first"
       return Effect.fail(new UnsupportedImage({ source: image.source, format: image.format, detail }))
     }
-    return Body.part(name, image, maxUpload)
+    return ProtocolBody.part(name, image, maxUpload)
   })
 
 /** A form with images under one part name. */

@@ -3,7 +3,7 @@
  * to ask whether it is ready and which model it has. Everything else (limits, time-outs, retries, secrets) is the
  * same for each, and not its concern.
  */
-import type { Duration, Effect } from "effect"
+import type { Effect } from "effect"
 import type { ImageError } from "../../image/ImageError.ts"
 import type { Image } from "../../image/ImageSource.ts"
 import type { MaskNotDecodable } from "../../mask/MaskError.ts"
@@ -11,17 +11,11 @@ import type { Prediction } from "../../Prediction.ts"
 import type { SegmentationError } from "../../SegmentationError.ts"
 import type { Policy, PolicyOptions } from "../../policy/Policy.ts"
 import type { Attempt } from "../../policy/Attempt.ts"
-import type { Answer, Call, Exchange } from "../../service/Exchange.ts"
+import type { Answer, Call, ErrorBody, Exchange } from "../../service/Exchange.ts"
 import type { ServiceError } from "../../service/ServiceError.ts"
 import type { Health, ModelDescription } from "../../Transport.ts"
 
-/** What an error's body says. The status is judged elsewhere. */
-export interface ErrorBody {
-  readonly detail?: string | undefined
-  /** The model is not loaded yet. */
-  readonly loading?: boolean | undefined
-  readonly retryAfter?: Duration.Duration | undefined
-}
+export type { ErrorBody }
 
 /** A question to a service and how to read its answer, whatever its status. */
 export interface Question<A> {

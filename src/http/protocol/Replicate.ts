@@ -30,7 +30,7 @@ import type { Answer, Exchange } from "../../service/Exchange.ts"
 import type { Hosts } from "../../service/Hosts.ts"
 import * as JobProtocol from "../JobProtocol.ts"
 import { classesOf } from "../MaskDecoding.ts"
-import * as Body from "./Body.ts"
+import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { Protocol } from "./Protocol.ts"
 
@@ -164,8 +164,8 @@ const encode = (
   image: Image,
   { input = "image", inputs, sendAs, version }: ReplicateOptions
 ): Effect.Effect<HttpBody.HttpBody, ImageError> =>
-  Effect.map(sendAs === "address" ? Body.address(image) : Body.dataUrl(image), (value) =>
-    Body.json({ version, input: { ...inputs, [input]: value } })
+  Effect.map(sendAs === "address" ? ProtocolBody.address(image) : ProtocolBody.dataUrl(image), (value) =>
+    ProtocolBody.json({ version, input: { ...inputs, [input]: value } })
   )
 
 /** Replicate's protocol, for one version of a model. */

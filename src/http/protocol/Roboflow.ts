@@ -23,7 +23,7 @@ import * as OwnHeaders from "../../service/OwnHeaders.ts"
 import type { ResponseNotDecodable } from "../../service/ServiceError.ts"
 import * as EncodedPicture from "../EncodedPicture.ts"
 import * as MaskDecoding from "../MaskDecoding.ts"
-import * as Body from "./Body.ts"
+import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { Protocol } from "./Protocol.ts"
 
@@ -110,16 +110,19 @@ export const make = (options: RoboflowOptions): Protocol => {
     // Each image is paid for.
     policy: { resend: "unless-sent" },
     encode: (image) =>
-      Effect.map(sendAs === "address" ? Body.address(image) : Body.base64(image), (value) => ({
-        method: "POST",
-        path: "/infer/semantic_segmentation",
-        body: Body.json({
-          model_id: modelId,
-          ...(apiKey === undefined ? {} : { api_key: Redacted.value(apiKey) }),
-          image: { type: sendAs === "address" ? "url" : "base64", value },
-          ...(confidence === undefined ? {} : { confidence })
+      Effect.map(
+        sendAs === "address" ? ProtocolBody.address(image) : ProtocolBody.base64(image),
+        (value) => ({
+          method: "POST",
+          path: "/infer/semantic_segmentation",
+          body: ProtocolBody.json({
+            model_id: modelId,
+            ...(apiKey === undefined ? {} : { api_key: Redacted.value(apiKey) }),
+            image: { type: sendAs === "address" ? "url" : "base64", value },
+            ...(confidence === undefined ? {} : { confidence })
+          })
         })
-      })),
+      ),
     decode: (answer, image) => decode(safe(answer), image, options),
     readError: (answer) => Errors.read(safe(answer)),
     health: Errors.healthByStatus("/readiness"),

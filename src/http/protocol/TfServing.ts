@@ -18,7 +18,7 @@ import * as Decode from "../../service/Decode.ts"
 import type { Answer } from "../../service/Exchange.ts"
 import * as MaskAnswer from "../MaskAnswer.ts"
 import type { MaskOptions } from "../MaskDecoding.ts"
-import * as Body from "./Body.ts"
+import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { Protocol } from "./Protocol.ts"
 
@@ -91,10 +91,10 @@ export const make = (options: TfServingOptions): Protocol => {
   return {
     name: "tfserving",
     encode: (image) =>
-      Effect.map(Body.base64(image), (b64) => ({
+      Effect.map(ProtocolBody.base64(image), (b64) => ({
         method: "POST",
         path: `${model}:predict`,
-        body: Body.json({
+        body: ProtocolBody.json({
           ...(signature === undefined ? {} : { signature_name: signature }),
           instances: [input === undefined ? { b64 } : { [input]: { b64 } }]
         })

@@ -15,7 +15,7 @@ export interface SessionPoolOptions {
   readonly load: Load
   readonly sessions: number
   /** How long the session of an interrupted picture may go on, in milliseconds. */
-  readonly patience: number
+  readonly gracePeriod: number
   /** What errors call the model. */
   readonly model: string
 }
@@ -50,7 +50,7 @@ type PoolError = Lost | ModelNotLoadable | DependencyMissing
 export const make = Effect.fnUntraced(function* (
   options: SessionPoolOptions
 ): Effect.fn.Return<SessionPool, ModelNotLoadable | DependencyMissing, Scope.Scope> {
-  const { load, model, patience, sessions } = options
+  const { load, model, gracePeriod, sessions } = options
   const live = new Map<SessionProcess.SessionProcess, "loading" | "ready" | "killed">()
   /** What each has been given, the picture in the model first. */
   const queues = new Map<SessionProcess.SessionProcess, Array<Job>>()
@@ -135,10 +135,10 @@ export const make = Effect.fnUntraced(function* (
         session.kill()
       } else if (place > 0) {
         // Somebody else's picture is in the model.
-        setTimeout(check, patience).unref()
+        setTimeout(check, gracePeriod).unref()
       }
     }
-    setTimeout(check, patience).unref()
+    setTimeout(check, gracePeriod).unref()
   }
 
   yield* Effect.addFinalizer(() =>

@@ -72,7 +72,7 @@ const sha256 = (...parts: ReadonlyArray<string | Uint8Array>): string => {
   return hash.digest("hex")
 }
 
-/** Failures of what is behind this server, which may be back soon. */
+/** Failures of what is behind this server, which may be back soon: its 408 and 429 are a 503 of this one. */
 const passing = new Set([503, 504])
 
 /** Six times in a bit more than a minute. */

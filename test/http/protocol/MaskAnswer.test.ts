@@ -157,6 +157,27 @@ describe("masks in answers", () => {
     })
   )
 
+  it.effect("tells a class 255 from pixels that belong to no class", () =>
+    Effect.gen(function* () {
+      const prediction = yield* json(
+        [
+          { label: "sky", mask: base64(grey(3, 1, [255, 0, 0])) },
+          { label: "road", mask: base64(grey(3, 1, [0, 255, 0])) }
+        ],
+        {
+          classes: ClassTable.make([
+            { id: 3, name: "road" },
+            { id: 255, name: "sky" }
+          ])
+        }
+      )
+      const map = labelsOf(prediction)
+      assert.deepStrictEqual(Array.from(map.data), [255, 3, 256])
+      assert.strictEqual(map.ignoreIndex, 256)
+      assert.deepStrictEqual([...LabelMap.histogram(map).keys()], [3, 255])
+    })
+  )
+
   it.effect("resolves masks that overlap by score, then order; gaps belong to no class", () =>
     Effect.gen(function* () {
       const entry = (label: string, rows: ReadonlyArray<number>, score?: number | null) => ({

@@ -20,7 +20,7 @@ export interface Calls {
 }
 
 // A machine that is busy must not be taken for a Redis that is away.
-const shared = PolicyStores.layerRedis({ patience: "1 minute" }).pipe(
+const shared = PolicyStores.layerRedis({ timeout: "1 minute" }).pipe(
   Layer.provide(NodeRedis.layer({ socket: { path, tls: false }, disableOfflineQueue: true }))
 )
 const runtime = ManagedRuntime.make(Layer.mergeAll(NodeHttp.layer(), shared, Logger.layer([])))

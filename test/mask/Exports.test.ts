@@ -1,0 +1,100 @@
+import { readdirSync } from "node:fs"
+import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
+import { Coco, type ExportFormat, Exports, GeoJson, LabelMap } from "effect-segformer/mask"
+import * as Steps from "../../src/mask/Steps.ts"
+
+const map = LabelMap.makeUnsafe({ width: 4, height: 2, data: Uint8Array.of(0, 1, 1, 7, 0, 1, 1, 7) })
+const classes = [
+  { id: 0, name: "background" },
+  { id: 1, name: "pit" },
+  { id: 7, name: "scratch" }
+]
+const settings: ExportFormat.Settings = {
+  classes,
+  palette: [],
+  exclude: new Set([0]),
+  minArea: 1,
+  tolerance: undefined,
+  transform: undefined,
+  regions: false,
+  named: true
+}
+
+/** The file of a run of label maps, or that of the only one. */
+const written = (
+  name: Exports.Name,
+  options: Partial<ExportFormat.Settings> = {},
+  images: ReadonlyArray<string> = ["a.png"]
+): string => {
+  const format = Exports.formats[name]
+  const all = { ...settings, ...options }
+  if (format.per === "image") {
+    const { encode } = format.open(all)
+    return new TextDecoder().decode(Result.getOrThrow(Steps.runSync(encode({ map, image: images[0]! }))))
+  }
+  const { add, end, start } = format.open(all)
+  return start + images.map((image) => Steps.runSync(add({ map, image }))).join("") + end()
+}
+
+describe("the formats of export", () => {
+  it("are a module each, and all in the table", () => {
+    const modules = readdirSync("src/mask/exports").filter((name) => name !== "ExportFormat.ts")
+    assert.strictEqual(modules.length, Exports.names.length)
+  })
+
+  it("have names, media types and endings of their own", () => {
+    const all = Exports.names.map((name) => Exports.formats[name])
+    for (const fact of ["title", "mediaType", "ending"] as const) {
+      assert.strictEqual(new Set(all.map((format) => format[fact])).size, all.length, fact)
+    }
+  })
+
+  it("heed each setting that they say they use, and no other", () => {
+    const other: ExportFormat.Settings = {
+      classes: [...classes.slice(0, 2), { id: 7, name: "another" }],
+      palette: Array.from({ length: 256 }, (_, id) => ({ id, name: String(id), color: [id, 1, 2] as const })),
+      exclude: new Set([1]),
+      minArea: 3,
+      tolerance: 10,
+      transform: [2, 0, 0, 0, 2, 0],
+      regions: true,
+      named: false
+    }
+    const keys = Object.keys(other).filter((key): key is keyof ExportFormat.Settings => key in settings)
+    for (const name of Exports.names) {
+      for (const key of keys) {
+        if (Exports.formats[name].uses.includes(key)) continue
+        assert.strictEqual(written(name, { [key]: other[key] }), written(name), `${name} heeds ${key}`)
+      }
+    }
+    assert.notStrictEqual(written("geojson", { transform: other.transform }), written("geojson"))
+    assert.notStrictEqual(written("yolo", { exclude: other.exclude }), written("yolo"))
+    assert.notStrictEqual(written("coco", { minArea: 3 }), written("coco"))
+    assert.notStrictEqual(written("csv", { regions: true }), written("csv"))
+    assert.notStrictEqual(written("png", { palette: other.palette }), written("png"))
+  })
+
+  it("of a whole run join to one file that can be read back", () => {
+    const coco = Result.getOrThrow(Coco.parse(written("coco", {}, ["a.png", "b.png"])))
+    assert.deepStrictEqual(
+      coco.images.map(({ file_name }) => file_name),
+      ["a.png", "b.png"]
+    )
+    assert.deepStrictEqual(
+      coco.annotations.map(({ id, image_id }) => [id, image_id]),
+      [
+        [1, 1],
+        [2, 1],
+        [3, 2],
+        [4, 2]
+      ]
+    )
+    const back = GeoJson.toLabelMap(written("geojson", { exclude: new Set() }), { width: 4, height: 2 })
+    assert.deepStrictEqual(Result.getOrThrow(back).data, map.data)
+    assert.strictEqual(
+      written("csv", { named: false }),
+      "class_id,class,pixels,share\r\n0,background,2,0.25\r\n1,pit,4,0.5\r\n7,scratch,2,0.25\r\n"
+    )
+  })
+})
