@@ -89,9 +89,6 @@ export interface AgreementOptions extends SegmentOptions {
   readonly atLeast?: number | undefined
 }
 
-/** Rows at a time: few enough pixels that nothing else in this process has to wait. */
-const bandOf = (width: number): number => Math.max(1, Math.floor(65_536 / width))
-
 /**
  * Segments one image with all of the ensemble at once, each under its own policy, and compares what they say. One without
  * a label map counts as one that did not answer.
@@ -171,20 +168,13 @@ const band = ({ data, width }: LabelMap.LabelMap, from: number, to: number): Lab
 
 /** Calls `use` with the first row of each band and the one after its last, and lets others run between them. */
 const eachBand = (width: number, height: number, use: (from: number, to: number) => void) =>
-  Effect.suspend(() => {
-    const rows = bandOf(width)
-    let row = 0
-    return Effect.whileLoop({
-      while: () => row < height,
-      body: () =>
-        Effect.suspend(() => {
-          const to = Math.min(height, row + rows)
-          use(row, to)
-          row = to
-          return Effect.yieldNow
-        }),
-      step: () => {}
-    })
+  Effect.gen(function* () {
+    // Few enough pixels that nothing else in this process has to wait.
+    const rows = Math.max(1, Math.floor(65_536 / width))
+    for (let row = 0; row < height; row += rows) {
+      use(row, Math.min(height, row + rows))
+      yield* Effect.yieldNow
+    }
   })
 
 /** More distinct ids are instances rather than classes, and would take gigabytes to count by pairs. */

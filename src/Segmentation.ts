@@ -52,13 +52,8 @@ export interface Segmentation {
   readonly cost: Cost
 }
 
-/** What to do with a map of another size than the image. */
+/** What to do with a map of another size than the image: `"resize"` by nearest neighbour, or `"refuse"` with `MaskNotDecodable`. */
 export type SizeRule = "resize" | "refuse"
-
-export interface FromPredictionOptions {
-  /** `"resize"` by nearest neighbour, which is the default, or `"refuse"` with `MaskNotDecodable`. */
-  readonly otherSize?: SizeRule | undefined
-}
 
 /** Longest stretch of work on the event loop, in milliseconds: what others on it may feel. */
 const maxSlice = 10
@@ -72,7 +67,7 @@ export const fromPrediction = Effect.fnUntraced(function* (
   prediction: Prediction,
   transport: string,
   cost: Cost,
-  options?: FromPredictionOptions
+  otherSize?: SizeRule
 ): Effect.fn.Return<Segmentation, MaskNotDecodable> {
   const { requestId } = cost
   // Made when it is asked for: an error takes a stack trace, and most callers never ask.
@@ -106,10 +101,7 @@ export const fromPrediction = Effect.fnUntraced(function* (
           Effect.mapError(Effect.fromResult(Logits.make(prediction.logits)), blame),
           (logits) => argmax(logits, image.width, image.height)
         )
-      : yield* Effect.mapError(
-          Effect.fromResult(atSize(prediction.labelMap, image, options?.otherSize)),
-          blame
-        )
+      : yield* Effect.mapError(Effect.fromResult(atSize(prediction.labelMap, image, otherSize)), blame)
   const { classes } = prediction
   const regions = yield* Effect.cached(
     prediction.regions === undefined ? findRegions(labelMap, classes) : Effect.succeed(prediction.regions)
@@ -160,28 +152,19 @@ const atSize = (
 
 /** Labels from logits, band by band, so that nothing else in this process has to wait for a large image. */
 const argmax = (logits: Logits.Logits, width: number, height: number): Effect.Effect<LabelMap.LabelMap> =>
-  Clock.clockWith((clock) =>
-    Effect.suspend(() => {
-      const data = LabelMap.allocate(logits.classes - 1, width * height)
-      let row = 0
-      let band = Math.max(1, Math.ceil(65_536 / width))
-      return Effect.as(
-        Effect.whileLoop({
-          while: () => row < height,
-          body: () =>
-            Effect.suspend(() => {
-              const started = clock.monotonicTimeNanosUnsafe()
-              const to = Math.min(height, row + band)
-              Logits.rows(logits, width, height, row, to, data)
-              row = to
-              const took = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
-              // Under a clock that stands still, as in tests, the band keeps its size.
-              if (took > 0) band = Math.max(1, Math.min(band * 4, Math.floor((band * maxSlice) / 2 / took)))
-              return Effect.yieldNow
-            }),
-          step: () => {}
-        }),
-        { width, height, data }
-      )
-    })
-  )
+  Effect.gen(function* () {
+    const clock = yield* Clock.Clock
+    const data = LabelMap.allocate(logits.classes - 1, width * height)
+    let band = Math.max(1, Math.ceil(65_536 / width))
+    for (let row = 0; row < height;) {
+      const started = clock.monotonicTimeNanosUnsafe()
+      const to = Math.min(height, row + band)
+      Logits.rows(logits, width, height, row, to, data)
+      row = to
+      const took = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
+      // Under a clock that stands still, as in tests, the band keeps its size.
+      if (took > 0) band = Math.max(1, Math.min(band * 4, Math.floor((band * maxSlice) / 2 / took)))
+      yield* Effect.yieldNow
+    }
+    return { width, height, data }
+  })

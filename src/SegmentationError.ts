@@ -29,63 +29,37 @@ import { Schema } from "effect"
 import { DependencyMissing, ImageError } from "./image/ImageError.ts"
 import { JobError } from "./jobs/JobError.ts"
 import { MaskNotDecodable } from "./mask/MaskError.ts"
+import * as ErrorKind from "./policy/ErrorKind.ts"
 import { PolicyError } from "./policy/PolicyError.ts"
 import { ServiceError } from "./service/ServiceError.ts"
 
 /** The answer determines no label map: it has colour pictures or regions only. */
-export class NoLabelMap extends Schema.TaggedError<NoLabelMap>()("NoLabelMap", {
+export class NoLabelMap extends ErrorKind.ofService<NoLabelMap>()("NoLabelMap", {
   source: Schema.String,
   transport: Schema.String,
   requestId: Schema.optional(Schema.String)
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "service" {
-    return "service"
-  }
-  get isTransient(): boolean {
-    return false
-  }
   override get message(): string {
     return `The answer of ${this.transport} for ${this.source} holds no label map, only what it rendered. Use \`pictures\` and \`regions\`, or give the palette of its mask as an option`
   }
 }
 
 /** A model that cannot be used: its files are missing or broken, or it is no SegFormer. */
-export class ModelNotLoadable extends Schema.TaggedError<ModelNotLoadable>()("ModelNotLoadable", {
+export class ModelNotLoadable extends ErrorKind.ofModel<ModelNotLoadable>()("ModelNotLoadable", {
   model: Schema.String,
   detail: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "model" {
-    return "model"
-  }
-  get isTransient(): boolean {
-    return false
-  }
   override get message(): string {
     return `Cannot load the model ${this.model}: ${this.detail}`
   }
 }
 
 /** The model was loaded, but running it on this image failed. */
-export class InferenceFailed extends Schema.TaggedError<InferenceFailed>()("InferenceFailed", {
+export class InferenceFailed extends ErrorKind.ofModel<InferenceFailed>()("InferenceFailed", {
   model: Schema.String,
   source: Schema.String,
   detail: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "model" {
-    return "model"
-  }
-  get isTransient(): boolean {
-    return false
-  }
   override get message(): string {
     return `The model ${this.model} failed on ${this.source}: ${this.detail}`
   }
@@ -115,14 +89,7 @@ export type Concern = SegmentationError["concerns"]
 export * from "./image/ImageError.ts"
 export { JobCancelled, JobFailed, UnknownJobStatus } from "./jobs/JobError.ts"
 export { MaskNotDecodable } from "./mask/MaskError.ts"
-export {
-  CircuitOpen,
-  Phase,
-  PolicyError,
-  QueueFull,
-  RetryBudgetSpent,
-  TimedOut
-} from "./policy/PolicyError.ts"
+export * from "./policy/PolicyError.ts"
 export {
   ConnectionFailed,
   InvalidUrl,

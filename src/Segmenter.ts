@@ -64,7 +64,7 @@ const segmentIn = Effect.fnUntraced(function* <R>(
     serviceTime: prediction.serviceTime,
     requestId: prediction.requestId ?? outcome.callId
   }
-  return yield* fromPrediction(image, prediction, transport.name, cost, options)
+  return yield* fromPrediction(image, prediction, transport.name, cost, options?.otherSize)
 })
 
 /** One image of many: where it stood, what it is called, and how it went. */

@@ -57,18 +57,9 @@ export type PredictMany = (
 ) => Effect.Effect<ReadonlyArray<Result.Result<Prediction, SegmentationError>>, SegmentationError>
 
 /** What a transport consists of. */
-export interface TransportOptions {
-  /** For errors, logs and metrics: the address of a service without query, or the name of a model. */
-  readonly name: string
+export interface TransportOptions extends Pick<Transport["Service"], "name" | "predict" | "predictMany"> {
   /** What the circuit breaker is keyed by: the origin of a service. The name by default. */
   readonly key?: string | undefined
-  /** One attempt. It sets `attempt.phase` as it goes, so that a time-out can say where it was. */
-  readonly predict: (
-    request: PredictRequest,
-    attempt: Attempt
-  ) => Effect.Effect<Prediction, SegmentationError>
-  /** One attempt at several images at once, where that costs less than one by one: a result for each, in order. */
-  readonly predictMany?: PredictMany | undefined
   /** Unknown model and no classes, unless given. */
   readonly describe?: Effect.Effect<ModelDescription, ServiceError | PolicyError> | undefined
   /** Always healthy, unless given. */
@@ -81,12 +72,14 @@ export interface TransportOptions {
 export class Transport extends Context.Service<
   Transport,
   {
+    /** For errors, logs and metrics: the address of a service without query, or the name of a model. */
     readonly name: string
+    /** One attempt. It sets `attempt.phase` as it goes, so that a time-out can say where it was. */
     readonly predict: (
       request: PredictRequest,
       attempt: Attempt
     ) => Effect.Effect<Prediction, SegmentationError>
-    /** `undefined` where several images at once are no cheaper than one by one. */
+    /** Several images at once, where that costs less than one by one. */
     readonly predictMany?: PredictMany | undefined
     readonly describe: Effect.Effect<ModelDescription, ServiceError | PolicyError>
     readonly health: Effect.Effect<Health, ServiceError | PolicyError>

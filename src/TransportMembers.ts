@@ -17,14 +17,10 @@ export type Members = readonly [Transport["Service"], ...ReadonlyArray<Transport
 /** Builds each layer in the scope. */
 export const build = (
   layers: readonly [AnyLayer, ...ReadonlyArray<AnyLayer>]
-): Effect.Effect<Members, unknown, unknown> => {
-  const one = (layer: AnyLayer) =>
+): Effect.Effect<Members, unknown, unknown> =>
+  Effect.forEach(layers, (layer) =>
     Effect.map(Layer.build(layer), (context) => Context.get(context, Transport))
-  const [first, ...rest] = layers
-  return Effect.flatMap(one(first), (first) =>
-    Effect.map(Effect.forEach(rest, one), (rest): Members => [first, ...rest])
   )
-}
 
 /** A prediction by one of them, under its own policy, as part of an attempt. */
 export const predict = (

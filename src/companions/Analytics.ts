@@ -54,14 +54,14 @@ export const RecordedEvent = Schema.Struct({ ...fields, timestamp: Schema.String
 export const AnalyticsEvent = Schema.Struct({ ...fields, timestamp: Schema.optionalKey(Schema.String) })
 export type AnalyticsEvent = typeof AnalyticsEvent.Type
 
-const { forbidden, invalid, unauthenticated, unavailable } = errorsOf("analytics")
+const { guarded, invalid } = errorsOf("analytics")
 
 export class AnalyticsApi extends HttpApi.make("analytics").add(
   HttpApiGroup.make("analytics", { topLevel: true }).add(
     HttpApiEndpoint.post("record", "/events", {
       payload: RecordedEvent,
       success: accepted,
-      error: [unauthenticated, forbidden, invalid, unavailable]
+      error: [...guarded, invalid]
     })
   )
 ) {}
@@ -139,10 +139,7 @@ const make = Effect.fnUntraced(function* (
 
   const work = Effect.ignore(Effect.forever(Effect.flatMap(Queue.take(queue), send)))
   const workers = yield* Effect.forkScoped(
-    Effect.all(
-      Array.from({ length: concurrency }, () => work),
-      { concurrency, discard: true }
-    )
+    Effect.replicateEffect(work, concurrency, { concurrency, discard: true })
   )
   // Runs before the workers are interrupted: what comes last in a scope ends first.
   yield* Effect.addFinalizer(() =>

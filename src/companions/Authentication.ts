@@ -24,14 +24,14 @@ import { errorsOf } from "./CompanionError.ts"
 export const Claims = Schema.Record(Schema.String, Schema.Json)
 export type Claims = typeof Claims.Type
 
-const { forbidden, invalid, notFound, unauthenticated, unavailable } = errorsOf("authentication")
+const { guarded, invalid, notFound } = errorsOf("authentication")
 
 export class AuthenticationApi extends HttpApi.make("authentication").add(
   HttpApiGroup.make("authentication", { topLevel: true }).add(
     HttpApiEndpoint.post("verify", "/verify", {
       payload: Schema.Struct({ token: Schema.RedactedFromValue(Schema.String) }),
       success: Claims,
-      error: [unauthenticated, forbidden, notFound, invalid, unavailable]
+      error: [...guarded, notFound, invalid]
     }).annotate(ServiceClient.Idempotent, true)
   )
 ) {}

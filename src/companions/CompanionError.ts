@@ -15,6 +15,9 @@
  */
 import { Duration, Schema, SchemaTransformation } from "effect"
 import { HttpApiSchema } from "effect/http-api"
+import * as ErrorKind from "../policy/ErrorKind.ts"
+import { said, wait } from "../policy/ErrorKind.ts"
+import { messageIn } from "../service/Message.ts"
 import { excerpt } from "../service/ServiceError.ts"
 
 const fields = {
@@ -24,87 +27,53 @@ const fields = {
   detail: Schema.String
 }
 
-const said = (detail: string): string => (detail === "" ? "" : `: ${detail}`)
+const refusal = (status: number) => ErrorKind.make({ status, isRetryable: false })
 
 /** 401: the service does not know who asks. */
-export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()("Unauthenticated", fields) {
-  get status(): number {
-    return 401
-  }
-  get isRetryable(): boolean {
-    return false
-  }
+export class Unauthenticated extends refusal(401)<Unauthenticated>()("Unauthenticated", fields) {
   override get message(): string {
     return `${this.service} does not know who asks (401)${said(this.detail)}. Check its API key or token`
   }
 }
 
 /** 403: the service knows who asks, and they may not. */
-export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", fields) {
-  get status(): number {
-    return 403
-  }
-  get isRetryable(): boolean {
-    return false
-  }
+export class Forbidden extends refusal(403)<Forbidden>()("Forbidden", fields) {
   override get message(): string {
     return `${this.service} does not allow it (403)${said(this.detail)}`
   }
 }
 
 /** 404: the service has nothing of this id or name. */
-export class ResourceNotFound extends Schema.TaggedError<ResourceNotFound>()("ResourceNotFound", fields) {
-  get status(): number {
-    return 404
-  }
-  get isRetryable(): boolean {
-    return false
-  }
+export class ResourceNotFound extends refusal(404)<ResourceNotFound>()("ResourceNotFound", fields) {
   override get message(): string {
     return `${this.service} does not have it (404)${said(this.detail)}`
   }
 }
 
 /** 409: it contradicts what the service has: it exists already, or was changed meanwhile. */
-export class ResourceConflict extends Schema.TaggedError<ResourceConflict>()("ResourceConflict", fields) {
-  get status(): number {
-    return 409
-  }
-  get isRetryable(): boolean {
-    return false
-  }
+export class ResourceConflict extends refusal(409)<ResourceConflict>()("ResourceConflict", fields) {
   override get message(): string {
     return `It contradicts what ${this.service} has (409)${said(this.detail)}`
   }
 }
 
 /** 422: the service understands the request, and a value in it is wrong. */
-export class InputInvalid extends Schema.TaggedError<InputInvalid>()("InputInvalid", fields) {
-  get status(): number {
-    return 422
-  }
-  get isRetryable(): boolean {
-    return false
-  }
+export class InputInvalid extends refusal(422)<InputInvalid>()("InputInvalid", fields) {
   override get message(): string {
     return `${this.service} refuses a value (422)${said(this.detail)}`
   }
 }
 
 /** 503: the service cannot answer for now. */
-export class CompanionUnavailable extends Schema.TaggedError<CompanionUnavailable>()("CompanionUnavailable", {
+export class CompanionUnavailable extends ErrorKind.make({
+  status: 503,
+  isRetryable: true
+})<CompanionUnavailable>()("CompanionUnavailable", {
   ...fields,
   retryAfter: Schema.optional(Schema.DurationFromMillis)
 }) {
-  get status(): number {
-    return 503
-  }
-  get isRetryable(): boolean {
-    return true
-  }
   override get message(): string {
-    const wait = this.retryAfter === undefined ? "" : `. It asks to wait ${Duration.format(this.retryAfter)}`
-    return `${this.service} is not available (503)${said(this.detail)}${wait}`
+    return `${this.service} is not available (503)${said(this.detail)}${wait(this)}`
   }
 }
 
@@ -123,22 +92,6 @@ const text = Schema.optionalKey(Schema.Json)
 
 /** What services write, whatever they call it. */
 const Body = Schema.Struct({ error: text, message: text, detail: text })
-
-const field = (value: object, name: string): unknown =>
-  Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined
-
-/** A sentence from what a service wrote, which is not looked for at any depth. */
-const sentence = (value: unknown, depth = 0): string => {
-  if (typeof value === "string") return value
-  if (depth > 4) return ""
-  if (Array.isArray(value)) return value.map((part) => sentence(part, depth + 1)).join("; ")
-  if (typeof value !== "object" || value === null) return ""
-  const said = ["error", "message", "detail", "msg"].map((name) => field(value, name))
-  // FastAPI: `{loc: ["body", "name"], msg: "Field required"}`.
-  const loc = field(value, "loc")
-  const at = Array.isArray(loc) ? `${loc.join(".")}: ` : ""
-  return at + sentence(said.find((part) => part !== undefined) ?? "", depth + 1)
-}
 
 interface ErrorClass<E> {
   new (fields: { readonly service: string; readonly detail: string }): E
@@ -161,7 +114,7 @@ const declare = <
     Schema.decodeTo(
       Schema.toType(self),
       SchemaTransformation.transform({
-        decode: (body): S["Type"] => new self({ service, detail: excerpt(sentence(body)) }),
+        decode: (body): S["Type"] => new self({ service, detail: excerpt(messageIn(body) ?? "") }),
         encode: ({ detail }) => ({ error: detail })
       })
     ),
@@ -180,7 +133,7 @@ const declareUnavailable = (service: string) =>
         decode: ({ body, headers }) => {
           const seconds = Number(headers["retry-after"] ?? Number.NaN)
           const retryAfter = seconds >= 0 ? Duration.seconds(seconds) : undefined
-          return new CompanionUnavailable({ service, detail: excerpt(sentence(body)), retryAfter })
+          return new CompanionUnavailable({ service, detail: excerpt(messageIn(body) ?? ""), retryAfter })
         },
         encode: ({ detail, retryAfter }) => ({
           body: { error: detail },
@@ -194,11 +147,18 @@ const declareUnavailable = (service: string) =>
   )
 
 /** What the contract of a service declares its endpoints to fail with. */
-export const errorsOf = (service: string) => ({
-  unauthenticated: declare(Unauthenticated, 401, service),
-  forbidden: declare(Forbidden, 403, service),
-  notFound: declare(ResourceNotFound, 404, service),
-  conflict: declare(ResourceConflict, 409, service),
-  invalid: declare(InputInvalid, 422, service),
-  unavailable: declareUnavailable(service)
-})
+export const errorsOf = (service: string) => {
+  const unauthenticated = declare(Unauthenticated, 401, service)
+  const forbidden = declare(Forbidden, 403, service)
+  const unavailable = declareUnavailable(service)
+  return {
+    unauthenticated,
+    forbidden,
+    notFound: declare(ResourceNotFound, 404, service),
+    conflict: declare(ResourceConflict, 409, service),
+    invalid: declare(InputInvalid, 422, service),
+    unavailable,
+    /** Those of every call. */
+    guarded: [unauthenticated, forbidden, unavailable] as const
+  }
+}

@@ -24,8 +24,7 @@ export const DesignChanges = Schema.Struct({
   specification: Schema.optionalKey(Schema.Json)
 })
 
-const { conflict, forbidden, invalid, notFound, unauthenticated, unavailable } = errorsOf("design")
-const guarded = [unauthenticated, forbidden, unavailable] as const
+const { conflict, guarded, invalid, notFound } = errorsOf("design")
 const params = { design_id: Id }
 
 export class DesignsApi extends HttpApi.make("design").add(

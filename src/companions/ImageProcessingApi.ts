@@ -119,8 +119,8 @@ export const HealthStatus = Schema.Struct({
 })
 export type HealthStatus = typeof HealthStatus.Type
 
-const { forbidden, invalid, notFound, unauthenticated, unavailable } = errorsOf("imageProcessing")
-const error = [unauthenticated, forbidden, notFound, invalid, unavailable] as const
+const { guarded, invalid, notFound } = errorsOf("imageProcessing")
+const error = [...guarded, notFound, invalid] as const
 
 export class ImageProcessingGroup extends HttpApiGroup.make("imageProcessing", { topLevel: true })
   .add(

@@ -45,8 +45,7 @@ export class Citation extends Schema.Opaque<Citation>()(Schema.Struct({ id: Id, 
 
 export const NewCitation = Schema.Struct(citationFields)
 
-const { conflict, forbidden, invalid, notFound, unauthenticated, unavailable } = errorsOf("knowledge")
-const guarded = [unauthenticated, forbidden, unavailable] as const
+const { conflict, guarded, invalid, notFound } = errorsOf("knowledge")
 const resource = { resource_id: Id }
 const project = { project_id: Id }
 

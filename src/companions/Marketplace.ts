@@ -45,8 +45,7 @@ export class Order extends Schema.Opaque<Order>()(
 
 export const NewOrder = Schema.Struct(orderFields)
 
-const { conflict, forbidden, invalid, notFound, unauthenticated, unavailable } = errorsOf("marketplace")
-const guarded = [unauthenticated, forbidden, unavailable] as const
+const { conflict, guarded, invalid, notFound } = errorsOf("marketplace")
 const product = { product_id: Id }
 const order = { order_id: Id }
 

@@ -29,14 +29,14 @@ export const Message = Schema.Struct({
 })
 export type Message = typeof Message.Type
 
-const { forbidden, invalid, notFound, unauthenticated, unavailable } = errorsOf("notification")
+const { guarded, invalid, notFound } = errorsOf("notification")
 
 export class NotificationApi extends HttpApi.make("notification").add(
   HttpApiGroup.make("notification", { topLevel: true }).add(
     HttpApiEndpoint.post("send", "/send", {
       payload: Message,
       success: accepted,
-      error: [unauthenticated, forbidden, notFound, invalid, unavailable]
+      error: [...guarded, notFound, invalid]
     })
   )
 ) {}

@@ -17,17 +17,15 @@ import type { NotWritten } from "../files/NotWritten.ts"
 import * as WholeFile from "../files/WholeFile.ts"
 import { ImageNotFound, ImageTooLarge, NotAnImage } from "../image/ImageError.ts"
 import * as ImageSource from "../image/ImageSource.ts"
+import * as ErrorKind from "../policy/ErrorKind.ts"
 import * as Base64 from "../service/Base64.ts"
 import { Forbidden, InputInvalid } from "./CompanionError.ts"
 
 /** A result could not be written: a full disk, a folder that this user may not write to. */
-export class PictureNotWritten extends Schema.TaggedError<PictureNotWritten>()("PictureNotWritten", {
+export class PictureNotWritten extends ErrorKind.lasting<PictureNotWritten>()("PictureNotWritten", {
   path: Schema.String,
   detail: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
   override get message(): string {
     return `Cannot write ${this.path}: ${this.detail}`
   }
@@ -45,6 +43,8 @@ export interface ResultName {
 
 const service = "imageProcessing"
 
+const invalid = (detail: string) => Effect.fail(new InputInvalid({ service, detail }))
+
 const isDataUrl = (path: string): boolean => /^data:/i.test(path)
 
 /** A path as answers and errors quote it: a data URL without its data. */
@@ -59,12 +59,7 @@ const openDataUrl = (
     const comma = url.indexOf(",")
     const source = quote(url)
     if (comma < 0 || comma > 200 || !/;base64$/i.test(url.slice(0, comma))) {
-      return Effect.fail(
-        new InputInvalid({
-          service,
-          detail: `${source} must be a data URL in base64: data:image/png;base64,…`
-        })
-      )
+      return invalid(`${source} must be a data URL in base64: data:image/png;base64,…`)
     }
     const { maxBytes } = { ...ImageSource.defaultLimits, ...limits }
     const size = Math.floor(((url.length - comma - 1) * 3) / 4)
@@ -171,12 +166,7 @@ export class PictureFiles extends Context.Service<
     open: (path, limits) =>
       isDataUrl(path)
         ? openDataUrl(path, limits)
-        : Effect.fail(
-            new InputInvalid({
-              service,
-              detail: `${quote(path)} must be a data URL: no folder of pictures is configured here`
-            })
-          ),
+        : invalid(`${quote(path)} must be a data URL: no folder of pictures is configured here`),
     write: ({ mediaType }, bytes) => Effect.sync(() => `data:${mediaType};base64,${Base64.encode(bytes)}`)
   })
 

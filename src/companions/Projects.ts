@@ -36,8 +36,7 @@ export const NewComment = Schema.Struct({
   author_id: Schema.optionalKey(Id)
 })
 
-const { conflict, forbidden, invalid, notFound, unauthenticated, unavailable } = errorsOf("project")
-const guarded = [unauthenticated, forbidden, unavailable] as const
+const { conflict, guarded, invalid, notFound } = errorsOf("project")
 const params = { project_id: Id }
 const commentParams = { project_id: Id, comment_id: Id }
 

@@ -71,8 +71,8 @@ const Health = Schema.Struct({
   vpn_ip: Schema.optionalKey(Schema.NullOr(Schema.String))
 })
 
-const { forbidden, invalid, notFound, unauthenticated, unavailable } = errorsOf("retrieval")
-const error = [unauthenticated, forbidden, notFound, invalid, unavailable] as const
+const { guarded, invalid, notFound } = errorsOf("retrieval")
+const error = [...guarded, notFound, invalid] as const
 const params = { id: Schema.String }
 
 /** The contract of the service. */

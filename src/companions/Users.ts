@@ -39,8 +39,7 @@ export class Session extends Schema.Opaque<Session>()(
   })
 ) {}
 
-const { conflict, forbidden, invalid, notFound, unauthenticated, unavailable } = errorsOf("user")
-const guarded = [unauthenticated, forbidden, unavailable] as const
+const { conflict, guarded, invalid, notFound } = errorsOf("user")
 const params = { user_id: Id }
 
 export class UsersApi extends HttpApi.make("user").add(
@@ -69,7 +68,7 @@ export class UsersApi extends HttpApi.make("user").add(
     HttpApiEndpoint.post("authenticate", "/auth/login", {
       payload: Schema.Struct({ email: Schema.String, password: secret }),
       success: Session,
-      error: [unauthenticated, forbidden, invalid, unavailable]
+      error: [...guarded, invalid]
     }),
     HttpApiEndpoint.get("getRoles", "/users/:user_id/roles", {
       params,

@@ -6,12 +6,13 @@ import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import type { ResponseNotDecodable } from "../service/ServiceError.ts"
 
-type Decoded<A> = Effect.Effect<A, ResponseNotDecodable>
+export type Decoded<A> = Effect.Effect<A, ResponseNotDecodable>
 
 /** Of a text that may be megabytes, what an error shows. */
 const quote = (text: string) => JSON.stringify(text.slice(0, 200))
 
-const fail = (answer: Answer, path: string, detail: string, quoted = "") =>
+/** What is wrong with a field of an answer. */
+export const fail = (answer: Answer, path: string, detail: string, quoted = "") =>
   Effect.fail(Decode.notDecodable(answer, path, detail, quoted))
 
 /** The bytes of base64, bare or as a data URL. */

@@ -23,18 +23,16 @@ import * as Errors from "./protocol/Errors.ts"
 /** Policies of a job's requests, its pace and its deadline, which is 10 minutes unless given. */
 export type JobOptions = JobClient.JobClientOptions
 
-/** The transport's policy for each request of a job; what counts calls and not requests stays with the transport. */
-const perRequest = (policy: Policy): PolicyOptions => ({
-  ...policy,
-  attemptTimeout: policy.attemptTimeout ?? false,
-  retryBudget: policy.retryBudget ?? false,
-  deadline: false,
-  breaker: false
-})
-
 /** The options of a client: the transport's policy for every request, changed by those of its kind. */
 const clientOptions = (options: JobOptions, policy: Policy): JobClient.JobClientOptions => {
-  const request = perRequest(policy)
+  // What counts calls and not requests stays with the transport.
+  const request: PolicyOptions = {
+    ...policy,
+    attemptTimeout: policy.attemptTimeout ?? false,
+    retryBudget: policy.retryBudget ?? false,
+    deadline: false,
+    breaker: false
+  }
   return {
     deadline: "10 minutes",
     interval: "1 second",
@@ -97,13 +95,14 @@ const isAddress = (value: unknown): value is string =>
 /** Files that an output names, by their place in it. */
 export type Files = ReadonlyMap<string, Answer>
 
-/** The files of an output that the options ask for. Our key goes along to the service's own origin only. */
+/** An output with its files that the options ask for. Our key goes along to the service's own origin only. */
 export const fetchFiles = Effect.fnUntraced(function* (
   exchange: Exchange,
-  output: unknown,
+  given: Output,
   options: OutputOptions,
   attempt: Attempt
-): Effect.fn.Return<Files, ServiceError> {
+): Effect.fn.Return<Result, ServiceError> {
+  const output = given.value
   const { pictures } = options
   const places = [pictures?.overlay, pictures?.combined, pictures?.mask]
   if (pictures === undefined || options.mask !== undefined) places.push(placeOf(output, options))
@@ -117,7 +116,7 @@ export const fetchFiles = Effect.fnUntraced(function* (
     })
     files.set(place, yield* Errors.ok(file))
   }
-  return files
+  return { ...given, files }
 })
 
 /** The prediction in the output of a job: from what it holds itself, and from the files that it names. */

@@ -11,13 +11,13 @@ import type { BinaryMask } from "../mask/BinaryMask.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
+import type { Logits } from "../mask/Logits.ts"
 import type { MaskNotDecodable } from "../mask/MaskError.ts"
 import * as Masks from "../mask/Masks.ts"
 import * as Rle from "../mask/Rle.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
-import type { ResponseNotDecodable } from "../service/ServiceError.ts"
-import { textToBytes } from "./EncodedPicture.ts"
+import { type Decoded, fail, textToBytes } from "./EncodedPicture.ts"
 import { maxPixels } from "./MaskLimits.ts"
 import * as NestedArray from "./NestedArray.ts"
 
@@ -48,15 +48,11 @@ export interface MaskOptions {
   readonly maxPixels?: number | undefined
 }
 
-type Decoded<A> = Effect.Effect<A, ResponseNotDecodable>
 type Size = Pick<Image, "width" | "height">
 
 /** The classes by which a map is judged and named. */
 export const classesOf = (options: MaskOptions): ClassTable.ClassTable =>
   options.classes ?? options.palette ?? []
-
-const fail = (answer: Answer, path: string, detail: string, quoted = "") =>
-  Effect.fail(Decode.notDecodable(answer, path, detail, quoted))
 
 const fromMask = <A>(answer: Answer, path: string, self: Result.Result<A, MaskNotDecodable>): Decoded<A> =>
   Result.isSuccess(self) ? Effect.succeed(self.success) : fail(answer, path, self.failure.detail)
@@ -93,6 +89,12 @@ const toLabels = (mask: BinaryMask, options: BinaryOptions): LabelMap.LabelMap =
   return { width: mask.width, height: mask.height, data }
 }
 
+/** The mask of one class in a PNG. */
+const pngMask = (name: string, png: Uint8Array, image: Size, options: MaskOptions) => {
+  const { inverted, threshold } = binary(options) ?? {}
+  return LabelPng.decodeMask(png, { name, maxPixels: maxPixels(image, options), threshold, inverted })
+}
+
 /** The label map of a PNG: ids as stored, colours by the palette, or one class where the options say so. */
 export const fromPng = (
   answer: Answer,
@@ -103,26 +105,17 @@ export const fromPng = (
 ): Decoded<LabelMap.LabelMap> =>
   Effect.suspend(() => {
     const name = path === "" ? "the body" : path
-    const limit = maxPixels(image, options)
     const single = binary(options)
     const decoded =
       single === undefined
         ? LabelPng.decode(png, {
             name,
-            maxPixels: limit,
+            maxPixels: maxPixels(image, options),
             palette: options.palette,
             byColor: options.byColor,
             unknownColor: options.unknownColor
           })
-        : Result.map(
-            LabelPng.decodeMask(png, {
-              name,
-              maxPixels: limit,
-              threshold: single.threshold,
-              inverted: single.inverted
-            }),
-            (mask) => toLabels(mask, single)
-          )
+        : Result.map(pngMask(name, png, image, options), (mask) => toLabels(mask, single))
     return Effect.flatMap(fromMask(answer, path, decoded), (map) => withClasses(answer, path, map, options))
   })
 
@@ -190,7 +183,6 @@ export const fromMasks = (
   options: MaskOptions
 ): Decoded<LabelMap.LabelMap> =>
   Effect.gen(function* () {
-    const single = binary(options)
     const maxId = Math.max(0, ...masks.map(({ classId }) => classId))
     const taken = masks.some(({ classId }) => classId === 255)
     const ignoreIndex = options.ignoreIndex ?? (taken ? maxId + 1 : 255)
@@ -201,16 +193,7 @@ export const fromMasks = (
       const mask: BinaryMask =
         typeof each.mask === "string"
           ? yield* Effect.flatMap(textToBytes(answer, each.path, each.mask), (png) =>
-              fromMask(
-                answer,
-                each.path,
-                LabelPng.decodeMask(png, {
-                  name: each.path,
-                  maxPixels: maxPixels(image, options),
-                  threshold: single?.threshold,
-                  inverted: single?.inverted
-                })
-              )
+              fromMask(answer, each.path, pngMask(each.path, png, image, options))
             )
           : yield* rleMask(answer, each.path, each.mask, image, options)
       const { data, height, width } = mask
@@ -276,12 +259,7 @@ export const logitsFromNested = (
   path: string,
   value: unknown,
   channels: "first" | "last"
-): Decoded<{
-  readonly data: Float32Array
-  readonly classes: number
-  readonly height: number
-  readonly width: number
-}> =>
+): Decoded<Logits> =>
   Effect.gen(function* () {
     const flat = yield* Effect.mapError(NestedArray.scores(value), flawed(answer, path))
     const shape = flat.shape.length === 4 && flat.shape[0] === 1 ? flat.shape.slice(1) : flat.shape

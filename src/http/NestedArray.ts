@@ -71,17 +71,17 @@ const flatten = <Data extends Float32Array | Uint32Array>(
   isValid: (value: number) => boolean,
   wanted: string
 ): Effect.Effect<Flat<Data>, Flaw> =>
-  Effect.suspend(() => {
+  Effect.gen(function* () {
     const shape = shapeOf(value)
-    if (shape === undefined) return Effect.fail({ path: [], detail: `it is no nested array of ${wanted}` })
+    if (shape === undefined)
+      return yield* Effect.fail({ path: [], detail: `it is no nested array of ${wanted}` })
     const rows = rowsOf(value, shape)
-    if (!Array.isArray(rows)) return Effect.fail(rows)
+    if (!Array.isArray(rows)) return yield* Effect.fail(rows)
     const length = shape.at(-1)!
     const data = allocate(rows.length * length)
     let at = 0
-    let flaw: Flaw | undefined
     // Elements `at` to `to`, row by row: a slice may end within a long row, or hold many short ones.
-    const fill = (to: number): void => {
+    const fill = (to: number): Flaw | undefined => {
       while (at < to) {
         const row = Math.floor(at / length)
         const start = row * length
@@ -92,29 +92,23 @@ const flatten = <Data extends Float32Array | Uint32Array>(
           if (typeof element !== "number" || !isValid(element)) {
             const found =
               typeof element === "number" ? String(element) : (JSON.stringify(element) ?? "missing")
-            flaw = {
+            return {
               path: pathOf(row, column, shape),
               detail: `it is ${found.slice(0, 60)}, and no ${wanted}`
             }
-            return
           }
           data[start + column] = element
         }
         at = start + end
       }
+      return undefined
     }
-    return Effect.flatMap(
-      Effect.whileLoop({
-        while: () => at < data.length && flaw === undefined,
-        body: () =>
-          Effect.suspend(() => {
-            fill(Math.min(data.length, at + slice))
-            return at < data.length && flaw === undefined ? Effect.yieldNow : Effect.void
-          }),
-        step: () => {}
-      }),
-      () => (flaw === undefined ? Effect.succeed({ shape, data }) : Effect.fail(flaw))
-    )
+    while (at < data.length) {
+      const flaw = fill(Math.min(data.length, at + slice))
+      if (flaw !== undefined) return yield* Effect.fail(flaw)
+      if (at < data.length) yield* Effect.yieldNow
+    }
+    return { shape, data }
   })
 
 /** Class ids: whole numbers from 0 on. */

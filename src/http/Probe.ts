@@ -173,27 +173,27 @@ export const probe = Effect.fn("segformer.probe")(function* <R = never>(
       : yield* sampleOf(clue, options.image, url, options).pipe(
           Effect.provideService(HttpClient.HttpClient, client)
         )
-  const found = clue === undefined ? undefined : { ...clue, needsKey: clue.needsKey === true || refused }
+  const needsKey = refused || clue?.needsKey === true
   return {
     url: exchange.service,
     protocol: clue?.protocol,
     certainty: clue?.certainty,
-    health:
-      health ??
-      (refused
-        ? { healthy: false, detail: "it asks for an API key" }
-        : {
-            healthy: false,
-            detail: clue === undefined ? "it speaks no protocol known here" : "it does not say"
-          }),
-    model: described?.name ?? clue?.model,
-    classes: described?.classes ?? clue?.classes ?? [],
+    health: health ?? {
+      healthy: false,
+      detail: refused
+        ? "it asks for an API key"
+        : clue === undefined
+          ? "it speaks no protocol known here"
+          : "it does not say"
+    },
+    model: described?.name ?? clue?.model ?? (clue === undefined ? undefined : model),
+    classes: described?.classes ?? [],
     limits: clue?.limits ?? [],
-    needsKey: refused || clue?.needsKey === true,
+    needsKey,
     latency: Duration.millis([...took].sort((a, b) => a - b)[took.length >> 1] ?? 0),
     requests: Math.min(requests, maxRequests),
     sample,
-    layer: found === undefined ? undefined : ProbeClues.layerCode(url, found)
+    layer: clue === undefined ? undefined : ProbeClues.layerCode(url, { ...clue, needsKey })
   }
 })
 
@@ -221,7 +221,7 @@ const sampleOf = <R>(
   clue: ProbeClues.Clue,
   image: ImageSource<R>,
   baseUrl: string,
-  { apiKey, imageTimeout = "1 minute" }: ProbeOptions<R>
+  { apiKey, imageTimeout = "1 minute", model }: ProbeOptions<R>
 ): Effect.Effect<Sample, never, HttpClient.HttpClient | R> => {
   const make = Protocols.byName[clue.protocol]
   const attempt = Effect.gen(function* () {
@@ -229,7 +229,7 @@ const sampleOf = <R>(
       clue.instance ??
       (make === undefined
         ? undefined
-        : yield* Effect.mapError(make({ model: clue.model, apiKey }), ({ detail, variable }) => ({
+        : yield* Effect.mapError(make({ model: clue.model ?? model, apiKey }), ({ detail, variable }) => ({
             message: `${variable} ${detail}`
           })))
     const transport = yield* SegFormerHttp.make({ baseUrl, apiKey, protocol, policy: { retry: false } })

@@ -3,7 +3,6 @@
  * layer to write for it.
  */
 import { Effect, Schema } from "effect"
-import type { ClassTable } from "../mask/ClassTable.ts"
 import * as Decode from "../service/Decode.ts"
 import { type Answer, isSuccess } from "../service/Exchange.ts"
 import type { Health } from "../Transport.ts"
@@ -32,8 +31,8 @@ export interface Clue {
   readonly protocol: string
   /** `"sure"`: no other answers so. `"likely"`: others might. */
   readonly certainty: "sure" | "likely"
+  /** Where the answers name it, and the caller does not. */
   readonly model?: string | undefined
-  readonly classes?: ClassTable | undefined
   /** What it takes, in words. */
   readonly limits?: ReadonlyArray<string> | undefined
   readonly health?: Question<Health> | undefined
@@ -90,13 +89,13 @@ const huggingface: Detect = (ask) =>
     }
   })
 
+const cogClue: Clue = { protocol: "cog", certainty: "sure", health: Cog.make().health, code: "Cog.make()" }
+
 const cog: Detect = (ask) =>
   Effect.gen(function* () {
     const home = bodyOf(yield* ask.get("/"))
     const isCog = typeof home["cog_version"] === "string" || home["healthcheck_url"] === "/health-check"
-    return isCog
-      ? { protocol: "cog", certainty: "sure", health: Cog.make().health, code: "Cog.make()" }
-      : undefined
+    return isCog ? cogClue : undefined
   })
 
 /** The same, where something before it answers for `/`. */
@@ -104,9 +103,7 @@ const cogByHealth: Detect = (ask) =>
   Effect.map(ask.get("/health-check"), (answer) => {
     const { status } = bodyOf(answer)
     const known = ["READY", "BUSY", "STARTING", "SETUP_FAILED", "DEFUNCT", "UNHEALTHY"]
-    return typeof status === "string" && known.includes(status)
-      ? { protocol: "cog", certainty: "sure", health: Cog.make().health, code: "Cog.make()" }
-      : undefined
+    return typeof status === "string" && known.includes(status) ? cogClue : undefined
   })
 
 const decodeIndex = Schema.decodeUnknownOption(Schema.Array(Schema.Struct({ name: Schema.String })))
@@ -157,7 +154,6 @@ const torchserve: Detect = (ask, known) =>
       ? {
           protocol: "torchserve",
           certainty: "sure",
-          model: known.model,
           health: {
             call: { method: "GET", path: "/ping" },
             read: () => Effect.succeed({ healthy: status === "Healthy", detail: status })
@@ -181,7 +177,6 @@ const tfserving: Detect = (ask, known) =>
     return {
       protocol: "tfserving",
       certainty: Array.isArray(versions) ? "sure" : "likely",
-      model: known.model,
       health: {
         call: { method: "GET", path },
         read: () =>
@@ -197,7 +192,6 @@ const tfserving: Detect = (ask, known) =>
 const roboflowClue = (known: Known, certainty: Clue["certainty"]): Clue => ({
   protocol: "roboflow",
   certainty,
-  model: known.model,
   health: Errors.healthByStatus("/readiness"),
   code: `Roboflow.make({ modelId: ${modelOf(known)}, apiKey })`,
   needsKey: true
@@ -211,7 +205,7 @@ const roboflow: Detect = (ask, known) =>
     return isKnown ? roboflowClue(known, "likely") : undefined
   })
 
-const bentoml: Detect = (ask, known) =>
+const bentoml: Detect = (ask) =>
   Effect.gen(function* () {
     const ready = yield* ask.get("/readyz")
     // Ready in Kubernetes' sense: an empty body. Its contract says which methods it has.
@@ -225,7 +219,6 @@ const bentoml: Detect = (ask, known) =>
     return {
       protocol: "bentoml",
       certainty: routes.length > 0 ? "sure" : "likely",
-      model: known.model,
       health: Errors.healthByStatus("/readyz"),
       instance: BentoML.make({ route: form?.path, parameter: form?.part }),
       code: options.length === 0 ? "BentoML.protocol" : `BentoML.make({ ${options.join(", ")} })`
@@ -308,7 +301,6 @@ const replicate: Detect = (ask, known) =>
       ? {
           protocol: "replicate",
           certainty: "sure",
-          model: known.model,
           health: Errors.healthByStatus("/v1/account"),
           code: `Replicate.make({ version: ${quote(known.model ?? "VERSION")} })`,
           needsKey: true
@@ -317,13 +309,12 @@ const replicate: Detect = (ask, known) =>
   })
 
 /** Nothing of its own, but it says that it is well. */
-const plain: Detect = (ask, known) =>
+const plain: Detect = (ask) =>
   Effect.map(ask.get("/health"), (answer) =>
     isOk(answer)
       ? {
           protocol: "custom",
           certainty: "likely",
-          model: known.model,
           health: Errors.healthByStatus("/health"),
           code: `Custom.make({ path: "/PATH" })`
         }

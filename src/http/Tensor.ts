@@ -6,27 +6,25 @@ import { Effect, Result } from "effect"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as NestedArray from "./NestedArray.ts"
 
-/** What a datatype's elements are, by its name in the protocol. */
+/** Bytes of a datatype's elements, by its name in the protocol. */
 const elements = {
-  BOOL: { bytes: 1, isFloat: false },
-  UINT8: { bytes: 1, isFloat: false },
-  UINT16: { bytes: 2, isFloat: false },
-  UINT32: { bytes: 4, isFloat: false },
-  UINT64: { bytes: 8, isFloat: false },
-  INT8: { bytes: 1, isFloat: false },
-  INT16: { bytes: 2, isFloat: false },
-  INT32: { bytes: 4, isFloat: false },
-  INT64: { bytes: 8, isFloat: false },
-  FP16: { bytes: 2, isFloat: true },
-  FP32: { bytes: 4, isFloat: true },
-  FP64: { bytes: 8, isFloat: true }
+  BOOL: 1,
+  UINT8: 1,
+  UINT16: 2,
+  UINT32: 4,
+  UINT64: 8,
+  INT8: 1,
+  INT16: 2,
+  INT32: 4,
+  INT64: 8,
+  FP16: 2,
+  FP32: 4,
+  FP64: 8
 } as const
 
 export type Datatype = keyof typeof elements
 
 export const isDatatype = (name: string): name is Datatype => Object.hasOwn(elements, name)
-
-export const isFloat = (datatype: Datatype): boolean => elements[datatype].isFloat
 
 /** Elements of a shape; `undefined` where it is none. */
 export const sizeOf = (shape: ReadonlyArray<number>): number | undefined => {
@@ -38,7 +36,7 @@ export const sizeOf = (shape: ReadonlyArray<number>): number | undefined => {
   return Number.isSafeInteger(size) ? size : undefined
 }
 
-export const bytesOf = (datatype: Datatype, size: number): number => elements[datatype].bytes * size
+export const bytesOf = (datatype: Datatype, size: number): number => elements[datatype] * size
 
 /**
  * The bytes at an address that their element type can be read at. What lies elsewhere is moved, within its own buffer
@@ -107,7 +105,7 @@ export const scoresFromBytes = (
   from: number,
   length: number
 ): Result.Result<Float32Array, string> => {
-  const { bytes } = elements[datatype]
+  const bytes = elements[datatype]
   const data = aligned(buffer, from, length, bytes)
   const size = length / bytes
   const values =
@@ -150,7 +148,7 @@ export const idsFromBytes = (
   from: number,
   length: number
 ): Result.Result<Uint32Array, string> => {
-  const { bytes } = elements[datatype]
+  const bytes = elements[datatype]
   const data = aligned(buffer, from, length, bytes)
   const { buffer: memory, byteOffset: start } = data
   const size = length / bytes
@@ -219,7 +217,7 @@ export const meaningOf = (
 ): Meaning | undefined => {
   const inner = shape.length === 4 && shape[0] === 1 ? shape.slice(1) : shape
   const [a, b, c] = [inner[0] ?? 0, inner[1] ?? 0, inner[2] ?? 0]
-  if (isFloat(datatype) && inner.length === 3 && (channels === "first" ? a : c) > 1) {
+  if (datatype.startsWith("FP") && inner.length === 3 && (channels === "first" ? a : c) > 1) {
     return channels === "first"
       ? { _tag: "Logits", classes: a, height: b, width: c }
       : { _tag: "Logits", classes: c, height: a, width: b }

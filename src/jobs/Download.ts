@@ -31,10 +31,10 @@ import * as Exchange from "../service/Exchange.ts"
 import type { Hosts } from "../service/Hosts.ts"
 import { InvalidUrl } from "../service/ServiceError.ts"
 import { type DownloadError, WrongDigest, WrongLength } from "./DownloadError.ts"
-import type { Failure, FileOptions, Progress } from "./DownloadOptions.ts"
 import * as FileName from "./FileName.ts"
 import * as PartialFile from "./PartialFile.ts"
 import * as Transfer from "./Transfer.ts"
+import type { Failure, FileOptions, Progress } from "./Transfer.ts"
 
 export type { Failure, FileOptions, Progress }
 
@@ -88,8 +88,6 @@ export interface Downloader {
   readonly stream: (url: string, options: FileOptions) => Stream.Stream<Progress | DownloadedFile, Failure>
 }
 
-const standardMaxBytes = 4 * 1024 ** 3
-
 /** A downloader over the `HttpClient` and the `FileSystem` of the context; its policies end with the scope. */
 export const make = Effect.fnUntraced(function* (
   options: DownloaderOptions = {}
@@ -106,7 +104,7 @@ export const make = Effect.fnUntraced(function* (
   // What the client of this context can do (free chunks, decompress) is not known where files are asked for.
   const context = Context.merge(yield* Effect.context<never>(), yield* Layer.build(guard))
   const policy = Policy.make(options.policy ?? {})
-  const { maxBytes = standardMaxBytes, maxResumes = 100 } = options
+  const { maxBytes = 4 * 1024 ** 3, maxResumes = 100 } = options
   const permits = Semaphore.makeUnsafe(policy.concurrency)
   const runners = new Map<string, PolicyRunner.PolicyRunner>()
 

@@ -21,14 +21,9 @@ export interface Hasher {
   readonly digest: () => Uint8Array
 }
 
-interface NativeHash {
-  readonly update: (bytes: Uint8Array) => unknown
-  readonly digest: () => Uint8Array
-}
-
 interface Runtime {
   readonly getBuiltinModule?:
-    | ((id: string) => { readonly createHash: (algorithm: string) => NativeHash } | undefined)
+    | ((id: string) => { readonly createHash: (algorithm: string) => Hasher } | undefined)
     | undefined
 }
 

@@ -34,6 +34,7 @@ import { endOf, type JobEnd, unknown } from "./JobEnd.ts"
 import type { JobError, UnknownJobStatus } from "./JobError.ts"
 import * as Pace from "./Pace.ts"
 import * as Poller from "./Poller.ts"
+import type { AwaitAllOptions } from "./Poller.ts"
 
 /** How one service does jobs. Each function makes one request and classifies its failure; it never retries. */
 export interface JobContract<in Input, Output, out Value, out E> {
@@ -72,17 +73,7 @@ export interface SubmitOptions {
   readonly within?: Attempt | undefined
 }
 
-/** What waiting for many jobs may be told. */
-export interface AwaitAllOptions<Output> {
-  /** Questions and results under way at once, over all of the jobs. 4 by default. */
-  readonly concurrency?: number | undefined
-  /** Told of every answer, and the job that it is about. */
-  readonly onStatus?: ((job: JobRef, status: JobStatus<Output>) => Effect.Effect<void>) | undefined
-  /** What becomes of the jobs that are not over when their caller leaves or the deadline comes. `"cancel"` by default. */
-  readonly abandoned?: "cancel" | "leave" | undefined
-}
-
-export type { JobEnd }
+export type { AwaitAllOptions, JobEnd }
 
 export interface AwaitOptions<Output> {
   /** Told of every answer about the job, the last included. */
@@ -228,7 +219,7 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
     }
   })
 
-  const startPace = (waiting: Waited<Output, E>, within: Attempt | undefined) =>
+  const startPace = (waiting: Pick<Waited<Output, E>, "job">, within: Attempt | undefined) =>
     Pace.start(options, {
       service,
       phase: () => within?.phase ?? "inferring",
@@ -248,11 +239,9 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
         answer: undefined
       }
       return Effect.onExit(self(waiting), (exit) =>
-        Exit.isSuccess(exit) || waiting.over
+        Exit.isSuccess(exit) || waiting.over || awaiting?.abandoned === "leave"
           ? Effect.void
-          : awaiting?.abandoned === "leave"
-            ? Effect.void
-            : release(waiting, awaiting?.within)
+          : release(waiting, awaiting?.within)
       )
     })
 
@@ -284,8 +273,7 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
   const progress = (job: JobRef) =>
     Stream.unwrap(
       Effect.gen(function* () {
-        const waiting: Waited<Output, E> = { job, over: false, submission: undefined, answer: undefined }
-        const pace = yield* startPace(waiting, undefined)
+        const pace = yield* startPace({ job }, undefined)
         const ask = Effect.fnUntraced(function* (
           last: Last<Output>
         ): Effect.fn.Return<

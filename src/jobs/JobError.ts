@@ -1,5 +1,6 @@
 /** How work that outlives a request ends other than well. */
 import { Schema } from "effect"
+import { ofService, said } from "../policy/ErrorKind.ts"
 
 const job = {
   /** The service that runs it. */
@@ -8,46 +9,24 @@ const job = {
   requestId: Schema.optional(Schema.String)
 }
 
-const said = (detail: string): string => (detail === "" ? "" : `: ${detail}`)
-
-/** The job was cancelled on the service's side: by its operator, by its limits, or by another caller. */
-export class JobCancelled extends Schema.TaggedError<JobCancelled>()("JobCancelled", {
+/** The job was cancelled on the service's side: by its operator, by its limits, or by another caller. Never retried by itself: whoever cancelled it had a reason, and a new job may be paid again. */
+export class JobCancelled extends ofService<JobCancelled>()("JobCancelled", {
   ...job,
   detail: Schema.String
 }) {
-  /** Never by itself: whoever cancelled it had a reason, and a new job may be paid again. */
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "service" {
-    return "service"
-  }
-  get isTransient(): boolean {
-    return false
-  }
   override get message(): string {
     return `Job ${this.jobId} was cancelled at ${this.service}${said(this.detail)}`
   }
 }
 
-/** The job ran and failed: its service says so. */
-export class JobFailed extends Schema.TaggedError<JobFailed>()("JobFailed", {
+/** The job ran and failed: its service says so. Never retried by itself: it would be a new job, paid again, which fails the same way. */
+export class JobFailed extends ofService<JobFailed>()("JobFailed", {
   ...job,
   /** The service's own code, such as `DOWNLOAD_FAILED`. */
   code: Schema.optional(Schema.String),
   /** What the service said of it, at most 200 characters. */
   detail: Schema.String
 }) {
-  /** Never by itself: it would be a new job, paid again, which fails the same way. */
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "service" {
-    return "service"
-  }
-  get isTransient(): boolean {
-    return false
-  }
   override get message(): string {
     const code = this.code === undefined ? "" : ` (${this.code})`
     return `Job ${this.jobId} failed at ${this.service}${code}${said(this.detail)}`
@@ -55,19 +34,10 @@ export class JobFailed extends Schema.TaggedError<JobFailed>()("JobFailed", {
 }
 
 /** The job has a status that this version does not know: whether it is over cannot be told. */
-export class UnknownJobStatus extends Schema.TaggedError<UnknownJobStatus>()("UnknownJobStatus", {
+export class UnknownJobStatus extends ofService<UnknownJobStatus>()("UnknownJobStatus", {
   ...job,
   jobStatus: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "service" {
-    return "service"
-  }
-  get isTransient(): boolean {
-    return false
-  }
   override get message(): string {
     return `Job ${this.jobId} at ${this.service} has the status "${this.jobStatus}", which is none known here. Is the service newer than this library?`
   }

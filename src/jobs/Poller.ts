@@ -9,7 +9,17 @@ import { endOf, type JobEnd } from "./JobEnd.ts"
 import type { JobError } from "./JobError.ts"
 import type { Tempo } from "./Pace.ts"
 
-export interface PollerOptions<Output, Value, E> {
+/** What waiting for many jobs may be told. */
+export interface AwaitAllOptions<Output> {
+  /** Questions and results under way at once, over all of the jobs. 4 by default. */
+  readonly concurrency?: number | undefined
+  /** Told of every answer, and the job that it is about. */
+  readonly onStatus?: ((job: JobRef, status: JobStatus<Output>) => Effect.Effect<void>) | undefined
+  /** What becomes of the jobs that are not over when their caller leaves or the deadline comes. `"cancel"` by default. */
+  readonly abandoned?: "cancel" | "leave" | undefined
+}
+
+export interface PollerOptions<Output, Value, E> extends AwaitAllOptions<Output> {
   readonly service: string
   readonly jobs: Iterable<JobRef>
   readonly tempo: Tempo
@@ -17,9 +27,6 @@ export interface PollerOptions<Output, Value, E> {
   readonly status: (job: JobRef) => Effect.Effect<JobSnapshot<Output>, E>
   readonly result: (job: JobRef, output: Output) => Effect.Effect<Value, E>
   readonly cancel: (job: JobRef) => Effect.Effect<void, E>
-  readonly concurrency?: number | undefined
-  readonly onStatus?: ((job: JobRef, status: JobStatus<Output>) => Effect.Effect<void>) | undefined
-  readonly abandoned?: "cancel" | "leave" | undefined
 }
 
 /** One job that is waited for. */

@@ -2,17 +2,49 @@
  * How the bytes of one file come: request after request, each from where the one before broke, until all are there or no
  * more will come.
  */
-import { Clock, Duration, Effect, Stream } from "effect"
+import { Clock, Data, Duration, Effect, Stream } from "effect"
 import * as Backoff from "../policy/Backoff.ts"
 import type { Policy } from "../policy/Policy.ts"
 import { type PolicyError, TimedOut } from "../policy/PolicyError.ts"
 import type { PolicyRunner } from "../policy/PolicyRunner.ts"
 import * as Exchange from "../service/Exchange.ts"
 import { ConnectionFailed, ResponseNotDecodable, type ServiceError } from "../service/ServiceError.ts"
-import { FileTooLarge, WrongLength } from "./DownloadError.ts"
-import type { Failure, FileOptions } from "./DownloadOptions.ts"
+import { type DownloadError, FileTooLarge, WrongLength } from "./DownloadError.ts"
 import type { PartialFile } from "./PartialFile.ts"
 import * as Representation from "./Representation.ts"
+
+/** How far a download is, in bytes. */
+export interface Progress {
+  readonly _tag: "Progress"
+  readonly received: number
+  /** Of the whole, where its service says so. */
+  readonly total: number | undefined
+}
+
+/** How a download fails. */
+export type Failure = DownloadError | ServiceError | PolicyError
+
+/** What is true of one file. */
+export interface FileOptions {
+  /** Made with its parents where it is not there. */
+  readonly folder: string
+  /** Replaces a file of that name. By default the service's word for it, which replaces none. Cleaned either way. */
+  readonly name?: string | undefined
+  /** In bytes. */
+  readonly length?: number | undefined
+  /** In hexadecimal. */
+  readonly sha256?: string | undefined
+  /** In hexadecimal. */
+  readonly md5?: string | undefined
+  /**
+   * Keeps what came of a download that fails, hidden in the folder, and goes on with it next time: also in another
+   * process, but not in two at once. Off by default: nothing is left behind. Where the machine itself may go down, give
+   * a digest as well: what was not on the disk by then is none of the file.
+   */
+  readonly keepPartial?: boolean | undefined
+  /** Told of every piece that is written. */
+  readonly onProgress?: ((progress: Progress) => Effect.Effect<void>) | undefined
+}
 
 /** Failures of a body that is gone on with: the connection broke, or brought nothing for too long. */
 const isCut = (error: Failure): error is ConnectionFailed | TimedOut =>
@@ -20,13 +52,7 @@ const isCut = (error: Failure): error is ConnectionFailed | TimedOut =>
   (error._tag === "TimedOut" && error.kind === "attempt" && error.phase === "receiving")
 
 /** Asks for the rest once more, from where the file is now. */
-class Again {
-  readonly _tag = "Again"
-  readonly message: string
-  constructor(message: string) {
-    this.message = message
-  }
-}
+class Again extends Data.TaggedError("Again")<{ readonly message: string }> {}
 
 export interface TransferOptions {
   readonly url: URL
@@ -46,6 +72,8 @@ export const run = Effect.fnUntraced(function* (options: TransferOptions): Effec
   const { exchange, maxBytes, maxResumes, partial, place, policy, runner, url, wanted } = options
   const told = wanted.onProgress
 
+  const cut = (detail: string, requestId?: string) =>
+    new ConnectionFailed({ service: place, requestId, phase: "receiving", sent: "maybe", detail })
   const tooLarge = (length?: number) => new FileTooLarge({ url: place, limit: maxBytes, length })
   const check = (length: number | undefined): Effect.Effect<void, FileTooLarge | WrongLength> =>
     length === undefined
@@ -77,7 +105,7 @@ export const run = Effect.fnUntraced(function* (options: TransferOptions): Effec
       const start = partial.start()
       if (start !== undefined && Representation.goesOn(headers, start, received)) return
       yield* partial.restart(undefined)
-      return yield* Effect.fail(new Again("the part is of another file"))
+      return yield* new Again({ message: "the part is of another file" })
     }
     if (status !== 200) {
       return yield* new ResponseNotDecodable({
@@ -117,23 +145,17 @@ export const run = Effect.fnUntraced(function* (options: TransferOptions): Effec
       // The part that is asked for is none of the file that is there now.
       (error: ServiceError | PolicyError) =>
         received > 0 && "status" in error && (error.status === 416 || error.status === 412),
-      () => Effect.andThen(partial.restart(undefined), Effect.fail(new Again("the file has changed")))
+      () => Effect.andThen(partial.restart(undefined), new Again({ message: "the file has changed" }))
     )
     yield* Effect.onError(prepare(opened, received), () => Exchange.drop(opened))
     yield* drain(opened.body, write, place, policy.attemptTimeout)
     const total = partial.start()?.length
     if (total !== undefined && partial.received() > total) {
       yield* partial.restart(undefined)
-      return yield* Effect.fail(new Again("more came than there is of the file"))
+      return yield* new Again({ message: "more came than there is of the file" })
     }
     if (total !== undefined && partial.received() < total) {
-      return yield* new ConnectionFailed({
-        service: place,
-        requestId: opened.requestId,
-        phase: "receiving",
-        sent: "maybe",
-        detail: `it ended after ${partial.received()} of ${total} bytes`
-      })
+      return yield* cut(`it ended after ${partial.received()} of ${total} bytes`, opened.requestId)
     }
   })
 
@@ -150,14 +172,7 @@ export const run = Effect.fnUntraced(function* (options: TransferOptions): Effec
       partial.start()?.etag !== undefined && partial.received() !== from && partial.received() > 0
     barren = hasGrown ? 0 : barren + 1
     if (barren > policy.retry.times || policy.retry.times === 0 || resumes > maxResumes) {
-      return yield* failure._tag === "Again"
-        ? new ConnectionFailed({
-            service: place,
-            phase: "receiving",
-            sent: "maybe",
-            detail: failure.message
-          })
-        : failure
+      return yield* failure._tag === "Again" ? cut(failure.message) : failure
     }
     yield* Effect.logWarning(
       `The download of ${place} is gone on with at byte ${partial.received()}: ${failure.message}`

@@ -56,13 +56,8 @@ export interface Origin {
 /** An address without what may hold a secret. */
 export const withoutQuery = (url: string): string => url.split(/[?#]/, 1)[0]!
 
-const formats: Readonly<Record<string, string>> = {
-  gzip: "gzip",
-  "x-gzip": "gzip",
-  deflate: "deflate",
-  br: "brotli",
-  zstd: "zstd"
-}
+/** Encodings that `DecompressionStream` has another name for. */
+const formats: Readonly<Record<string, string>> = { "x-gzip": "gzip", br: "brotli" }
 
 const isServiceError = (cause: unknown): cause is ServiceError =>
   cause instanceof ConnectionFailed || cause instanceof ResponseTooLarge

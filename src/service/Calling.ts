@@ -2,7 +2,7 @@
  * What every call of a client goes through, whatever carries it: the policy, which of a contract's errors it is, and a
  * span of its own.
  */
-import { Context, Effect, Function, Schema, SchemaIssue, Stream } from "effect"
+import { Context, Effect, Function, Schema, Stream } from "effect"
 import {
   HttpClient,
   HttpClientError,
@@ -22,6 +22,7 @@ import type { CallError, Client, Described } from "./Contract.ts"
 import * as Decode from "./Decode.ts"
 import * as Exchange from "./Exchange.ts"
 import type { Answer, Call, Opened } from "./Exchange.ts"
+import * as Message from "./Message.ts"
 import { excerpt, RequestInvalid, ServiceError } from "./ServiceError.ts"
 
 /** What carries requests: an exchange with a service, or a fake of one. */
@@ -46,7 +47,8 @@ const Options = Context.Reference<CallOptions>("effect-segformer/service/Calling
   defaultValue: () => ({})
 })
 
-interface Combinator<A> {
+/** What changes the calls within an effect, data-first or data-last. */
+export interface Combinator<A> {
   (value: A): <B, E, R>(self: Effect.Effect<B, E, R>) => Effect.Effect<B, E, R>
   <B, E, R>(self: Effect.Effect<B, E, R>, value: A): Effect.Effect<B, E, R>
 }
@@ -168,7 +170,8 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
         : Decode.notDecodable(state.answer, "", reason.description ?? error.message)
     }
     if (!Schema.isSchemaError(error)) return error
-    const { detail, path } = problemOf(error)
+    const { detail, path: keys } = Decode.problemOf(error)
+    const path = keys.join(".")
     return state.answer === undefined
       ? new RequestInvalid({ service, path, detail: excerpt(detail) })
       : Decode.notDecodable(state.answer, path, detail)
@@ -233,33 +236,8 @@ const toResponse = (
 
 const isServiceError: (cause: unknown) => cause is ServiceError = Schema.is(ServiceError)
 
-const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
-
-const problemOf = (error: Schema.SchemaError): { readonly path: string; readonly detail: string } => {
-  const issue = formatIssue(error.issue).issues[0]
-  return {
-    path: (issue?.path ?? []).map((key) => String(typeof key === "object" ? key.key : key)).join("."),
-    detail: issue?.message ?? error.message
-  }
-}
-
 /** What the body of a failure says, where it is JSON as services write it. */
-const messageIn = ({ body, headers }: Answer): string => {
-  const text = new TextDecoder().decode(body)
-  if (!/json/i.test(headers["content-type"] ?? "")) return text
-  try {
-    return sentenceIn(JSON.parse(text)) ?? text
-  } catch {
-    return text
-  }
-}
-
-const sentenceIn = (value: unknown): string | undefined => {
-  if (typeof value === "string") return value
-  if (typeof value !== "object" || value === null) return undefined
-  for (const field of ["message", "error", "detail", "title"]) {
-    const found = sentenceIn(Reflect.get(value, field))
-    if (found !== undefined) return found
-  }
-  return undefined
-}
+const messageIn = (answer: Answer): string =>
+  (/json/i.test(answer.headers["content-type"] ?? "")
+    ? Message.messageIn(Message.jsonOf(answer), ["message", "error", "detail", "title"])
+    : undefined) ?? Decode.text(answer)

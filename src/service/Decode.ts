@@ -50,11 +50,21 @@ export const schema = <S extends Schema.ConstraintDecoder<unknown>>(
   return (answer, parsed) =>
     Effect.flatMap(parsed === undefined ? json(answer) : Effect.succeed(parsed), (value) =>
       Effect.mapError(decode(value), (error) => {
-        const issue = formatIssue(error.issue).issues[0]
-        const path = (issue?.path ?? []).map((key) => String(typeof key === "object" ? key.key : key))
-        return notDecodable(answer, path.join("."), issue?.message ?? error.message, quote(value, path))
+        const { detail, path } = problemOf(error)
+        return notDecodable(answer, path.join("."), detail, quote(value, path))
       })
     )
+}
+
+/** The first thing that a schema has found wrong, and where. */
+export const problemOf = (
+  error: Schema.SchemaError
+): { readonly path: ReadonlyArray<string>; readonly detail: string } => {
+  const issue = formatIssue(error.issue).issues[0]
+  return {
+    path: (issue?.path ?? []).map((key) => String(typeof key === "object" ? key.key : key)),
+    detail: issue?.message ?? error.message
+  }
 }
 
 /** The value at a path, as text for an error; `undefined` where it cannot be printed. */

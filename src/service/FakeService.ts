@@ -103,11 +103,8 @@ export const routes = <Id extends string, Groups extends HttpApiGroup.Constraint
   never,
   HttpRouter.HttpRouter | HttpPlatform.HttpPlatform | Etag.Generator | FileSystem | Path
 > => {
-  const described = Contract.describe(api)
   const passing = new Map<string, unknown>()
-  const groups = new Map<string, Array<Contract.Described>>()
-  for (const endpoint of described) {
-    groups.set(endpoint.group, [...(groups.get(endpoint.group) ?? []), endpoint])
+  for (const endpoint of Contract.describe(api)) {
     for (const middleware of endpoint.middleware) {
       const pass = <A>(next: A): A => next
       passing.set(

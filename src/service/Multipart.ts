@@ -88,6 +88,3 @@ export const toBody = (body: Form | HttpBody.HttpBody, sendsPieces: boolean): Ht
   if (sendsPieces) return HttpBody.raw(pieces, { contentType, contentLength: length })
   return HttpBody.uint8Array(Bytes.concat(pieces), contentType)
 }
-
-/** The body of a form, in one piece or as a stream. */
-export const encode = (parts: ReadonlyArray<Part>): HttpBody.HttpBody => toBody(form(parts), false)

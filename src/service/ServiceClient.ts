@@ -190,22 +190,13 @@ export const about = (client: { readonly [AboutKey]: About }): About => client[A
 export const health = (client: { readonly [AboutKey]: About }): Check => client[AboutKey].health
 
 /** The calls within carry this `Idempotency-Key`, on every attempt, so that they may be sent again. */
-export const withIdempotencyKey: {
-  (key: string): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  <A, E, R>(self: Effect.Effect<A, E, R>, key: string): Effect.Effect<A, E, R>
-} = Calling.combinator((idempotencyKey: string) => ({ idempotencyKey }))
+export const withIdempotencyKey = Calling.combinator((idempotencyKey: string) => ({ idempotencyKey }))
 
 /** The calls within run under these changes of their client's policy. Queue, budget and circuit stay shared. */
-export const withPolicy: {
-  (policy: Policy.PolicyOptions): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  <A, E, R>(self: Effect.Effect<A, E, R>, policy: Policy.PolicyOptions): Effect.Effect<A, E, R>
-} = Calling.combinator((policy: Policy.PolicyOptions) => ({ policy }))
+export const withPolicy = Calling.combinator((policy: Policy.PolicyOptions) => ({ policy }))
 
 /** The calls within are each one request, part of an attempt that another policy makes: it retries, they do not. */
-export const withinAttempt: {
-  (attempt: Attempt): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  <A, E, R>(self: Effect.Effect<A, E, R>, attempt: Attempt): Effect.Effect<A, E, R>
-} = Calling.combinator((attempt: Attempt) => ({ attempt }))
+export const withinAttempt = Calling.combinator((attempt: Attempt) => ({ attempt }))
 
 /** A service of the context that is a client: see {@link Service}. */
 export interface ServiceClass<

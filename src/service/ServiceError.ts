@@ -3,7 +3,9 @@
  *
  * `service` is the origin and path called, without query; `requestId` the id the service gave, or ours.
  */
-import { Duration, Schema } from "effect"
+import { type Duration, Schema } from "effect"
+import * as ErrorKind from "../policy/ErrorKind.ts"
+import { said, wait } from "../policy/ErrorKind.ts"
 
 const origin = {
   service: Schema.String,
@@ -18,15 +20,10 @@ const answer = {
   detail: Schema.String
 }
 
-const retryAfter = { retryAfter: Schema.optional(Schema.DurationFromMillis) }
-
-const said = (detail: string): string => (detail === "" ? "" : `: ${detail}`)
+const timed = { ...answer, retryAfter: Schema.optional(Schema.DurationFromMillis) }
 
 const tracked = (error: { readonly requestId?: string | undefined }): string =>
   error.requestId === undefined ? "" : ` (request ${error.requestId})`
-
-const wait = (error: { readonly retryAfter?: Duration.Duration | undefined }): string =>
-  error.retryAfter === undefined ? "" : `. It asks to wait ${Duration.format(error.retryAfter)}`
 
 /** Text for an error: one line, at most 200 characters. */
 export const excerpt = (text: string): string => {
@@ -38,19 +35,10 @@ export const excerpt = (text: string): string => {
 }
 
 /** An address that is no http(s) URL, or one that cannot be used as it is. */
-export class InvalidUrl extends Schema.TaggedError<InvalidUrl>()("InvalidUrl", {
+export class InvalidUrl extends ErrorKind.ofCaller<InvalidUrl>()("InvalidUrl", {
   url: Schema.String,
   detail: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "caller" {
-    return "caller"
-  }
-  get isTransient(): boolean {
-    return false
-  }
   override get message(): string {
     return `Cannot use "${this.url}" as a URL: ${this.detail}`
   }
@@ -101,112 +89,54 @@ export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("Co
   }
 }
 
-/** 429: the service takes no more requests for now. */
-export class RateLimited extends Schema.TaggedError<RateLimited>()("RateLimited", {
-  ...answer,
-  ...retryAfter
-}) {
-  /** No work was done for it. */
-  get wasRefused(): boolean {
-    return true
-  }
-  get isRetryable(): boolean {
-    return true
-  }
-  get concerns(): "service" {
-    return "service"
-  }
-  get isTransient(): boolean {
-    return true
-  }
+const unworked = ErrorKind.make({
+  concerns: "service",
+  isRetryable: true,
+  isTransient: true,
+  wasRefused: true
+})
+
+/** 429: the service takes no more requests for now. No work was done for it. */
+export class RateLimited extends unworked<RateLimited>()("RateLimited", timed) {
   override get message(): string {
     return `${this.service} limits how often it may be called (${this.status})${said(this.detail)}${wait(this)}${tracked(this)}`
   }
 }
 
 /** 502, 503 or 504: the service, or the gateway before it, cannot answer for now. */
-export class ServiceUnavailable extends Schema.TaggedError<ServiceUnavailable>()("ServiceUnavailable", {
-  ...answer,
-  ...retryAfter
-}) {
+export class ServiceUnavailable extends ErrorKind.passing<ServiceUnavailable>()("ServiceUnavailable", timed) {
   /** A service that says when to come back has done nothing; one that does not may be a gateway that lost the answer. */
   get wasRefused(): boolean {
     return this.status === 503 && this.retryAfter !== undefined
-  }
-  get isRetryable(): boolean {
-    return true
-  }
-  get concerns(): "service" {
-    return "service"
-  }
-  get isTransient(): boolean {
-    return true
   }
   override get message(): string {
     return `${this.service} is not available (${this.status})${said(this.detail)}${wait(this)}${tracked(this)}`
   }
 }
 
-/** The service is up, but its model is still loading or none is loaded. */
-export class ModelLoading extends Schema.TaggedError<ModelLoading>()("ModelLoading", {
-  ...answer,
-  ...retryAfter
-}) {
-  /** Without a model no work was done. */
-  get wasRefused(): boolean {
-    return true
-  }
-  get isRetryable(): boolean {
-    return true
-  }
-  get concerns(): "service" {
-    return "service"
-  }
-  get isTransient(): boolean {
-    return true
-  }
+/** The service is up, but its model is still loading or none is loaded: no work was done. */
+export class ModelLoading extends unworked<ModelLoading>()("ModelLoading", timed) {
   override get message(): string {
     return `${this.service} has not loaded its model yet (${this.status})${said(this.detail)}${wait(this)}${tracked(this)}`
   }
 }
 
 /** 401 or 403: who asks is not known, or may not. */
-export class Unauthorized extends Schema.TaggedError<Unauthorized>()("Unauthorized", answer) {
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "caller" {
-    return "caller"
-  }
-  get isTransient(): boolean {
-    return false
-  }
+export class Unauthorized extends ErrorKind.ofCaller<Unauthorized>()("Unauthorized", answer) {
   override get message(): string {
     return `${this.service} does not let this caller in (${this.status})${said(this.detail)}. Check its API key${tracked(this)}`
   }
 }
 
 /** 404 or 410: nothing answers at this path. */
-export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", answer) {
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "service" {
-    return "service"
-  }
-  get isTransient(): boolean {
-    return false
-  }
+export class NotFound extends ErrorKind.ofService<NotFound>()("NotFound", answer) {
   override get message(): string {
     return `Nothing at ${this.service} (${this.status})${said(this.detail)}. Check the base URL, the protocol and the name of the model${tracked(this)}`
   }
 }
 
 /** Another 4xx: the service refuses this request. 408 and 425 may be tried again, the others not. */
-export class RequestRejected extends Schema.TaggedError<RequestRejected>()("RequestRejected", {
-  ...answer,
-  ...retryAfter
-}) {
+export class RequestRejected extends Schema.TaggedError<RequestRejected>()("RequestRejected", timed) {
   /** No work was done for it. */
   get wasRefused(): boolean {
     return true
@@ -227,61 +157,32 @@ export class RequestRejected extends Schema.TaggedError<RequestRejected>()("Requ
 }
 
 /** Another 5xx: the service broke over this request. */
-export class ServiceFailed extends Schema.TaggedError<ServiceFailed>()("ServiceFailed", {
-  ...answer,
-  ...retryAfter
-}) {
-  get isRetryable(): boolean {
-    return true
-  }
-  get concerns(): "service" {
-    return "service"
-  }
-  get isTransient(): boolean {
-    return true
-  }
+export class ServiceFailed extends ErrorKind.passing<ServiceFailed>()("ServiceFailed", timed) {
   override get message(): string {
     return `${this.service} failed (${this.status})${said(this.detail)}${wait(this)}${tracked(this)}`
   }
 }
 
-/** The service answered with success as status and failure as content (`success: false` in a 200). */
-export class ReportedFailure extends Schema.TaggedError<ReportedFailure>()("ReportedFailure", answer) {
-  /** No: it worked on the request and says it cannot, and asking again may be paid again. */
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "service" {
-    return "service"
-  }
-  get isTransient(): boolean {
-    return false
-  }
+/** The service answered with success as status and failure as content (`success: false` in a 200). Not retried: it worked on the request and says it cannot, and asking again may be paid again. */
+export class ReportedFailure extends ErrorKind.ofService<ReportedFailure>()("ReportedFailure", answer) {
   override get message(): string {
     return `${this.service} reports a failure in its answer${said(this.detail)}${tracked(this)}`
   }
 }
 
-/** The answer is not what the protocol says: broken JSON, another shape, a value out of range. */
-export class ResponseNotDecodable extends Schema.TaggedError<ResponseNotDecodable>()("ResponseNotDecodable", {
-  ...origin,
-  status: Schema.Int,
-  /** The field, such as `analysis_results.classes`; empty where the whole is meant. */
-  path: Schema.String,
-  detail: Schema.String,
-  /** The start of what came, at most 200 characters. */
-  excerpt: Schema.String
-}) {
-  /** Never: the service did its work, and may be paid for it; its answer would be the same again. */
-  get isRetryable(): boolean {
-    return false
+/** The answer is not what the protocol says: broken JSON, another shape, a value out of range. Never retried: the service did its work, and may be paid for it; its answer would be the same again. */
+export class ResponseNotDecodable extends ErrorKind.ofService<ResponseNotDecodable>()(
+  "ResponseNotDecodable",
+  {
+    ...origin,
+    status: Schema.Int,
+    /** The field, such as `analysis_results.classes`; empty where the whole is meant. */
+    path: Schema.String,
+    detail: Schema.String,
+    /** The start of what came, at most 200 characters. */
+    excerpt: Schema.String
   }
-  get concerns(): "service" {
-    return "service"
-  }
-  get isTransient(): boolean {
-    return false
-  }
+) {
   override get message(): string {
     const where = this.path === "" ? "" : ` at \`${this.path}\``
     const came = this.excerpt === "" ? "" : `. It starts: ${this.excerpt}`
@@ -290,22 +191,13 @@ export class ResponseNotDecodable extends Schema.TaggedError<ResponseNotDecodabl
 }
 
 /** The answer is larger than the limit, before or after decompression; the rest was not read. */
-export class ResponseTooLarge extends Schema.TaggedError<ResponseTooLarge>()("ResponseTooLarge", {
+export class ResponseTooLarge extends ErrorKind.ofService<ResponseTooLarge>()("ResponseTooLarge", {
   ...origin,
   /** Whether the bytes on the wire or the decompressed ones went over. */
   stage: Schema.Literals(["received", "decompressed"]),
   /** In bytes. */
   limit: Schema.Number
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "service" {
-    return "service"
-  }
-  get isTransient(): boolean {
-    return false
-  }
   override get message(): string {
     const option = this.stage === "received" ? "maxBodyBytes" : "maxDecodedBytes"
     return `The answer of ${this.service} is larger than ${this.limit} bytes (${this.stage}). Raise \`${option}\` if that is to be expected${tracked(this)}`
@@ -313,22 +205,13 @@ export class ResponseTooLarge extends Schema.TaggedError<ResponseTooLarge>()("Re
 }
 
 /** The service answered with a redirect that the rules do not follow. */
-export class RedirectRefused extends Schema.TaggedError<RedirectRefused>()("RedirectRefused", {
+export class RedirectRefused extends ErrorKind.ofService<RedirectRefused>()("RedirectRefused", {
   ...origin,
   status: Schema.Int,
   /** Origin and path of the target, without query. */
   location: Schema.String,
   detail: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "service" {
-    return "service"
-  }
-  get isTransient(): boolean {
-    return false
-  }
   override get message(): string {
     return `${this.service} redirects (${this.status}) to ${this.location}: ${this.detail}${tracked(this)}`
   }
@@ -338,15 +221,12 @@ export class RedirectRefused extends Schema.TaggedError<RedirectRefused>()("Redi
  * What was to be sent is none that the contract allows, and nothing was sent. Only calls through a contract fail so
  * (`ServiceClient`); it is no {@link ServiceError}.
  */
-export class RequestInvalid extends Schema.TaggedError<RequestInvalid>()("RequestInvalid", {
+export class RequestInvalid extends ErrorKind.lasting<RequestInvalid>()("RequestInvalid", {
   service: Schema.String,
   /** The field, such as `payload.email`; empty where the whole is meant. */
   path: Schema.String,
   detail: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
   override get message(): string {
     const where = this.path === "" ? "" : ` at \`${this.path}\``
     return `The request for ${this.service} does not fit its contract${where}${said(this.detail)}`

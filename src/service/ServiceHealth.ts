@@ -24,15 +24,18 @@ import {
   Deferred,
   Duration,
   Effect,
+  Equal,
   Layer,
   Metric,
   Random,
+  Record,
   Schema,
   type Scope,
   Semaphore,
   Stream,
   SubscriptionRef
 } from "effect"
+import * as ErrorKind from "../policy/ErrorKind.ts"
 
 /** What one check found. A `Transport`'s `health` gives it as well. */
 export interface Report {
@@ -72,14 +75,11 @@ export interface ServiceHealthOptions {
 }
 
 /** The time to wait for a healthy service is over. */
-export class NotHealthy extends Schema.TaggedError<NotHealthy>()("NotHealthy", {
+export class NotHealthy extends ErrorKind.make({ isRetryable: true })<NotHealthy>()("NotHealthy", {
   service: Schema.String,
   after: Schema.DurationFromMillis,
   detail: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return true
-  }
   override get message(): string {
     return `${this.service} was not healthy within ${Duration.format(this.after)}: ${this.detail}`
   }
@@ -160,7 +160,7 @@ export const make = Effect.fnUntraced(function* (
       ].join("; ")
       const state: HealthState = { _tag, last: { healthy, detail }, dependencies: reports }
       yield* Metric.update(gauge, levels[_tag])
-      if (differs(before, state)) {
+      if (!Equal.equals(before, state)) {
         const log = _tag === "Unhealthy" ? Effect.logWarning : Effect.logInfo
         if (before._tag !== _tag) yield* log(`${service} is ${_tag.toLowerCase()}: ${detail}`)
         yield* SubscriptionRef.set(ref, state)
@@ -170,7 +170,7 @@ export const make = Effect.fnUntraced(function* (
 
   const check = one.withPermit(
     Effect.flatMap(
-      Effect.all([report(options.check), Effect.all(mapValues(dependencies, report), { concurrency: 8 })], {
+      Effect.all([report(options.check), Effect.all(Record.map(dependencies, report), { concurrency: 8 })], {
         concurrency: 2
       }),
       ([own, reports]) => learn(own, reports)
@@ -217,23 +217,9 @@ const count = (name: string, value: number): number => {
   throw new RangeError(`ServiceHealth: \`${name}\` must be a whole number of at least 1, but is ${value}`)
 }
 
-const mapValues = <A, B>(
-  values: Readonly<Record<string, A>>,
-  map: (value: A) => B
-): Readonly<Record<string, B>> =>
-  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, map(value)]))
-
 const reasonOf = (cause: Cause.Cause<{ readonly message: string }>): string => {
   const error = Cause.squash(cause)
   return typeof error === "object" && error !== null && "message" in error
     ? String(error.message)
     : String(error)
 }
-
-const same = (a: Report | undefined, b: Report | undefined): boolean =>
-  a?.healthy === b?.healthy && a?.detail === b?.detail
-
-const differs = (a: HealthState, b: HealthState): boolean =>
-  a._tag !== b._tag ||
-  !same(a.last, b.last) ||
-  Object.keys(b.dependencies).some((name) => !same(a.dependencies[name], b.dependencies[name]))

@@ -21,7 +21,8 @@
  * await Effect.runPromise(found) // => "http://users:8001/api/v1"
  * ```
  */
-import { ConfigProvider, Context, Effect, Layer, Redacted, Schema } from "effect"
+import { ConfigProvider, Context, Effect, Layer, type Redacted, Schema } from "effect"
+import * as ErrorKind from "../policy/ErrorKind.ts"
 import type { PolicyOptions } from "../policy/Policy.ts"
 import * as Variable from "../policy/Variable.ts"
 
@@ -57,16 +58,13 @@ export interface ServiceEntry {
 }
 
 /** The environment has no address for a service. */
-export class ServiceNotConfigured extends Schema.TaggedError<ServiceNotConfigured>()("ServiceNotConfigured", {
+export class ServiceNotConfigured extends ErrorKind.lasting<ServiceNotConfigured>()("ServiceNotConfigured", {
   service: Schema.String,
   /** What its variables start with, such as `USER_SERVICE`. */
   variables: Schema.String,
   /** The names that do have one. */
   known: Schema.Array(Schema.String)
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
   override get message(): string {
     const known = this.known.length === 0 ? "No service is known" : `Known are ${this.known.join(", ")}`
     return `The service "${this.service}" has no address: set ${this.variables}_URL, or ${this.variables}_HOST. ${known}`
@@ -103,23 +101,6 @@ export const variablesOf = (name: string, definition: ServiceDefinition = {}): s
       .toUpperCase()
   }_SERVICE`
 
-const address = (name: string, key: string): Variable.Variable<string> =>
-  // It may hold a password, and is quoted nowhere.
-  Variable.secret(
-    name,
-    { sets: "the base URL", default: "none" },
-    "a whole http(s) URL such as `http://localhost:8080`",
-    (text) => {
-      if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) {
-        return { reason: "must be a whole http(s) URL such as http://localhost:8080" }
-      }
-      const { password, username } = new URL(text)
-      return username === "" && password === ""
-        ? withoutSlash(text)
-        : { reason: `must hold no name and password. Set ${key} instead` }
-    }
-  )
-
 const withoutSlash = (url: string): string => url.replace(/\/+$/, "")
 
 /** A host as a URL has it: an IPv6 address in brackets. What has a port or a path is none. */
@@ -131,7 +112,7 @@ const hostOf = (text: string): string | undefined => {
 
 /** The variables of one service. */
 const variables = (start: string) => ({
-  url: address(`${start}_URL`, `${start}_API_KEY`),
+  url: Variable.address(`${start}_URL`, { sets: "the base URL", default: "none" }, `${start}_API_KEY`),
   host: Variable.make(
     `${start}_HOST`,
     { sets: "the host", default: "none" },
@@ -164,15 +145,10 @@ const variables = (start: string) => ({
       parse: (text) => (/^\/?[^\s?#]*$/.test(text) ? text : undefined)
     }
   ),
-  apiKey: Variable.secret(
-    `${start}_API_KEY`,
-    { sets: "the key, sent as `Authorization: Bearer`", default: "none" },
-    "text that a header may carry",
-    (text) =>
-      /^[\x20-\x7e]+$/.test(text)
-        ? Redacted.make(text, { label: `${start}_API_KEY` })
-        : { reason: "has characters that no header may carry" }
-  ),
+  apiKey: Variable.key(`${start}_API_KEY`, {
+    sets: "the key, sent as `Authorization: Bearer`",
+    default: "none"
+  }),
   timeout: Variable.duration(`${start}_TIMEOUT`, { sets: "for one attempt", default: "30 seconds" }),
   maxRetries: Variable.whole(
     `${start}_MAX_RETRIES`,
@@ -234,8 +210,7 @@ const resolve = Effect.fnUntraced(function* (
           basePath: basePath ?? definition.basePath ?? ""
         })
   const development = isProduction ? undefined : definition.development
-  const baseUrl =
-    url ?? composed ?? (isGiven || development === undefined ? undefined : withoutSlash(development))
+  const baseUrl = url ?? composed ?? (isGiven ? undefined : development)
   if (!isGiven && baseUrl === undefined && definition.isRequired === true && isProduction) {
     reader.object({ name: known.url.name }, `is not set (nor ${known.host.name}), and NODE_ENV is production`)
   }
@@ -244,7 +219,7 @@ const resolve = Effect.fnUntraced(function* (
   const retry = given.retry === false ? { times: 0 } : given.retry
   return {
     name,
-    baseUrl,
+    baseUrl: withoutSlash(baseUrl),
     healthPath: definition.healthPath ?? "/health",
     apiKey,
     policy: {

@@ -98,7 +98,7 @@ describe.each(["Buffer", "fromBase64", "atob"] as const)("Base64 by %s", (means)
 /** What a form parser that is not ours makes of a body. */
 const parse = (parts: ReadonlyArray<Multipart.Part>) =>
   Effect.gen(function* () {
-    const body = Multipart.encode(parts)
+    const body = Multipart.toBody(Multipart.form(parts), false)
     if (body._tag !== "Stream" && body._tag !== "Uint8Array")
       return assert.fail(`a body of type ${body._tag}`)
     const bytes =
@@ -159,7 +159,7 @@ describe("Multipart", () => {
 
   it("uses another boundary each time", () => {
     const boundaries = Array.from({ length: 50 }, () => {
-      const body = Multipart.encode([])
+      const body = Multipart.toBody(Multipart.form([]), false)
       return body._tag === "Uint8Array" ? body.contentType : ""
     })
     assert.strictEqual(new Set(boundaries).size, 50)

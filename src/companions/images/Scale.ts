@@ -15,21 +15,14 @@ const inSlices = (
   count: number,
   each: number,
   work: (from: number, to: number) => void
-): Effect.Effect<void> => {
-  const slice = Math.max(1, Math.floor(pixelsPerSlice / each))
-  let from = 0
-  return Effect.whileLoop({
-    while: () => from < count,
-    body: () =>
-      Effect.suspend(() => {
-        const to = Math.min(count, from + slice)
-        work(from, to)
-        from = to
-        return Effect.yieldNow
-      }),
-    step: () => {}
+): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const slice = Math.max(1, Math.floor(pixelsPerSlice / each))
+    for (let from = 0; from < count; from += slice) {
+      work(from, Math.min(count, from + slice))
+      yield* Effect.yieldNow
+    }
   })
-}
 
 /** The pixels inside a box. */
 export const crop = (raster: Raster, box: Box): Effect.Effect<Raster> =>

@@ -9,11 +9,8 @@
  * BentoML.make({ route: "segment", parameter: "image" }).name // => "bentoml"
  * ```
  */
-import { Effect } from "effect"
-import * as MaskAnswer from "../MaskAnswer.ts"
-import { classesOf } from "../MaskDecoding.ts"
-import * as ProtocolBody from "./ProtocolBody.ts"
-import * as Errors from "./Errors.ts"
+import type * as MaskAnswer from "../MaskAnswer.ts"
+import * as Custom from "./Custom.ts"
 import type { Protocol } from "./Protocol.ts"
 
 export interface BentoMLOptions extends MaskAnswer.MaskAnswerOptions {
@@ -27,22 +24,17 @@ export interface BentoMLOptions extends MaskAnswer.MaskAnswerOptions {
 
 /** The protocol for one method of a service. */
 export const make = (options: BentoMLOptions = {}): Protocol => {
+  const { fields, parameter = "image" } = options
   const route = (options.route ?? "segment").replace(/^\/+/, "")
-  return {
+  // The body of an error is a JSON string, which is read like any other.
+  return Custom.make({
+    ...options,
     name: "bentoml",
-    encode: (image) =>
-      Effect.map(ProtocolBody.form(options.parameter ?? "image", image, options.fields), (body) => ({
-        method: "POST",
-        path: `/${route}`,
-        accept: "*/*",
-        body
-      })),
-    decode: (answer, image) => MaskAnswer.read(answer, image, options),
-    // The body of an error is a JSON string.
-    readError: Errors.read,
-    health: Errors.healthByStatus("/readyz"),
-    describe: { name: route, classes: classesOf(options) }
-  }
+    path: `/${route}`,
+    body: { as: "form", part: parameter, fields },
+    healthPath: "/readyz",
+    model: route
+  })
 }
 
 /** The method `segment` with the parameter `image`. */

@@ -113,11 +113,7 @@ export const make = (options: CogOptions = {}): Protocol => {
       submit: ask,
       status: ({ jobId: id }, attempt) =>
         ask({ id, body: bodies.get(id) ?? ProtocolBody.json({ input: {} }) }, attempt),
-      result: (_, output, attempt) =>
-        Effect.map(JobProtocol.fetchFiles(exchange, output.value, options, attempt), (files) => ({
-          ...output,
-          files
-        })),
+      result: (_, output, attempt) => JobProtocol.fetchFiles(exchange, output, options, attempt),
       // Without an id of ours, closing the connection is all there is.
       cancel: isPut
         ? ({ jobId }, attempt) =>

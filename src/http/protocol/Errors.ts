@@ -1,39 +1,16 @@
 /** What failed requests say, in the shapes that servers use for it. */
 import { Effect } from "effect"
-import * as Decode from "../../service/Decode.ts"
 import { type Answer, failure, isSuccess, ok as succeeded } from "../../service/Exchange.ts"
+import * as Message from "../../service/Message.ts"
+import { isRecord, jsonOf } from "../../service/Message.ts"
 import { ReportedFailure, type ServiceError } from "../../service/ServiceError.ts"
 import type { Health } from "../../Transport.ts"
 import type { ErrorBody, Question } from "./Protocol.ts"
 
-/** A value that is an object, so that its fields can be asked for. */
-export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
+export { isRecord, jsonOf }
 
 /** The message in what an error's JSON holds: a string, or the first of the usual fields. */
-export const messageIn = (value: unknown): string | undefined => {
-  if (typeof value === "string") return value
-  if (Array.isArray(value)) {
-    const said = value.flatMap((each) => messageIn(each) ?? [])
-    return said.length === 0 ? undefined : said.join("; ")
-  }
-  if (!isRecord(value)) return undefined
-  for (const field of ["error", "message", "detail", "msg", "description", "title"]) {
-    const said = messageIn(value[field])
-    if (said !== undefined && said !== "") return said
-  }
-  return undefined
-}
-
-/** The JSON of an answer, or nothing. */
-export const jsonOf = (answer: Answer): unknown => {
-  try {
-    return JSON.parse(Decode.text(answer))
-  } catch {
-    // An error page of a proxy, say: its start serves as detail.
-    return undefined
-  }
-}
+export const messageIn = (value: unknown): string | undefined => Message.messageIn(value)
 
 /** Reads the message wherever a server may put it. */
 export const read = (answer: Answer): ErrorBody => ({ detail: messageIn(jsonOf(answer)) })

@@ -3,7 +3,6 @@
  * from JSON or from the binary tensors that follow it.
  */
 import { Effect, Schema } from "effect"
-import type { ClassTable } from "../../mask/ClassTable.ts"
 import type { Prediction } from "../../Prediction.ts"
 import * as Decode from "../../service/Decode.ts"
 import type { Answer } from "../../service/Exchange.ts"
@@ -28,12 +27,7 @@ const MetadataJson = Schema.Struct({
 const decodeMetadata = Decode.schema(MetadataJson)
 
 /** The model's metadata, and the answer it came in. */
-export interface Metadata {
-  readonly name: string
-  readonly inputs: ReadonlyArray<TensorInfo>
-  readonly outputs: ReadonlyArray<TensorInfo>
-  readonly answer: Answer
-}
+export type Metadata = typeof MetadataJson.Type & { readonly answer: Answer }
 
 export const metadata = (answer: Answer): Effect.Effect<Metadata, ResponseNotDecodable> =>
   Effect.map(decodeMetadata(answer), (json) => ({ ...json, answer }))
@@ -101,9 +95,7 @@ export const outputOf = (
   )
 
 const OutputJson = Schema.Struct({
-  name: Schema.String,
-  datatype: Schema.String,
-  shape: Schema.Array(Schema.Int),
+  ...TensorJson.fields,
   parameters: Schema.optionalKey(
     Schema.NullOr(Schema.Struct({ binary_data_size: Schema.optionalKey(Schema.Int) }))
   ),
@@ -121,11 +113,9 @@ type Output = typeof OutputJson.Type
 
 const lengthHeader = "inference-header-content-length"
 
-export interface InferOptions {
+export interface InferOptions extends Pick<MaskDecoding.MaskOptions, "classes" | "ignoreIndex"> {
   readonly output?: string | undefined
   readonly channels?: "first" | "last" | undefined
-  readonly classes?: ClassTable | undefined
-  readonly ignoreIndex?: number | undefined
 }
 
 /** The bytes of an output's tensor within the body. */

@@ -63,7 +63,8 @@ const AnalysisJson = Schema.Struct({
   classes: Schema.Record(Schema.String, Schema.Struct({ class_id: Count, regions: Schema.Array(RegionJson) }))
 })
 
-const ResultFields = {
+const UploadJson = Schema.Struct({
+  success: Schema.Literal(true),
   filename: Schema.optionalKey(Schema.String),
   overlay_image: Schema.optionalKey(Schema.NullOr(Schema.String)),
   combined_image: Schema.optionalKey(Schema.NullOr(Schema.String)),
@@ -71,9 +72,7 @@ const ResultFields = {
   total_defects: Schema.optionalKey(Count),
   processing_time: Schema.optionalKey(Schema.Finite),
   analysis_results: AnalysisJson
-}
-
-const UploadJson = Schema.Struct({ success: Schema.Literal(true), ...ResultFields })
+})
 
 const FailureJson = Schema.Struct({
   success: Schema.Literal(false),
@@ -81,9 +80,8 @@ const FailureJson = Schema.Struct({
 })
 
 const BatchFailureJson = Schema.Struct({
-  success: Schema.Literal(false),
-  filename: Schema.optionalKey(Schema.String),
-  error: Schema.optionalKey(Schema.String)
+  ...FailureJson.fields,
+  filename: Schema.optionalKey(Schema.String)
 })
 
 const BatchJson = Schema.Struct({

@@ -107,16 +107,14 @@ export const make = Effect.fnUntraced(function* (
   const discover = (exchange: Exchange, attempt: Attempt): Effect.Effect<Known, ServiceError> =>
     // Callers that come together ask once: who waits finds the answer of the first.
     lock.withPermit(
-      Effect.suspend((): Effect.Effect<Known, ServiceError> => {
+      Effect.gen(function* () {
         const before = known.get(exchange)
-        if (before !== undefined) return Effect.succeed(before)
-        return Effect.gen(function* () {
-          const model = yield* Effect.flatMap(ask(exchange, path, attempt), InferAnswer.metadata)
-          const binary = options.binary ?? (yield* asksBinary(exchange, attempt))
-          const found = { id: ++asked, model, binary }
-          known.set(exchange, found)
-          return found
-        })
+        if (before !== undefined) return before
+        const model = yield* Effect.flatMap(ask(exchange, path, attempt), InferAnswer.metadata)
+        const binary = options.binary ?? (yield* asksBinary(exchange, attempt))
+        const found = { id: ++asked, model, binary }
+        known.set(exchange, found)
+        return found
       })
     )
 

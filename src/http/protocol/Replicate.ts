@@ -153,11 +153,7 @@ const contractOf = (exchange: Exchange, options: ReplicateOptions): Contract => 
     const path = below(exchange, job.links?.["get"]) ?? pathOf(job)
     return Effect.flatMap(exchange.send({ method: "GET", path }, attempt), snapshotOf)
   },
-  result: (_, output, attempt) =>
-    Effect.map(JobProtocol.fetchFiles(exchange, output.value, options, attempt), (files) => ({
-      ...output,
-      files
-    })),
+  result: (_, output, attempt) => JobProtocol.fetchFiles(exchange, output, options, attempt),
   cancel: (job, attempt) => {
     const path = below(exchange, job.links?.["cancel"]) ?? `${pathOf(job)}/cancel`
     return Effect.flatMap(exchange.send({ method: "POST", path }, attempt), (answer) => Errors.ok(answer))

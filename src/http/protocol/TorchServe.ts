@@ -12,9 +12,8 @@
  */
 import { Effect } from "effect"
 import { type Answer, isSuccess } from "../../service/Exchange.ts"
-import * as MaskAnswer from "../MaskAnswer.ts"
-import { classesOf } from "../MaskDecoding.ts"
-import * as ProtocolBody from "./ProtocolBody.ts"
+import type * as MaskAnswer from "../MaskAnswer.ts"
+import * as Custom from "./Custom.ts"
 import * as Errors from "./Errors.ts"
 import type { ErrorBody, Protocol } from "./Protocol.ts"
 
@@ -39,18 +38,12 @@ export const make = (options: TorchServeOptions): Protocol => {
   const name = encodeURIComponent(model)
   const path = `/predictions/${name}${version === undefined ? "" : `/${encodeURIComponent(version)}`}`
   return {
-    name: "torchserve",
-    encode: (image) =>
-      Effect.map(
-        options.body === "form" ? ProtocolBody.form("data", image) : ProtocolBody.raw(image),
-        (body) => ({
-          method: "POST",
-          path,
-          accept: "*/*",
-          body
-        })
-      ),
-    decode: (answer, image) => MaskAnswer.read(answer, image, options),
+    ...Custom.make({
+      ...options,
+      name: "torchserve",
+      path,
+      body: options.body === "form" ? { as: "form", part: "data" } : { as: "raw" }
+    }),
     readError,
     health: {
       call: { method: "GET", path: "/ping" },
@@ -63,7 +56,6 @@ export const make = (options: TorchServeOptions): Protocol => {
           ? Errors.healthByStatus("/ping").read(answer)
           : Effect.succeed({ healthy: isSuccess(answer) && status === "Healthy", detail: status })
       }
-    },
-    describe: { name: model, classes: classesOf(options) }
+    }
   }
 }

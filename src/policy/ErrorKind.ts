@@ -1,0 +1,46 @@
+/** What errors of one kind all say of themselves, said once: where the fault lies, and whether trying again may help. */
+import { type Cause, Duration, Schema } from "effect"
+
+export interface Facts {
+  readonly isRetryable: boolean
+  readonly isTransient?: boolean
+  readonly concerns?: "image" | "service" | "model" | "caller"
+  /** The other side did no work for it. */
+  readonly wasRefused?: boolean
+  /** The HTTP status. */
+  readonly status?: number
+}
+
+/** `Schema.TaggedError` for errors of one kind. */
+export type ErrorKind<F> = <Self>() => <Tag extends string, const Fields extends Schema.Struct.Fields>(
+  tag: Tag,
+  fields: Fields
+) => Schema.Class<Self, Schema.TaggedStruct<Tag, Fields>, Cause.YieldableError & Readonly<F>>
+
+/** The facts are of the class, not of the error: they are none of its fields, and not encoded with it. */
+export function make<F extends Facts>(facts: F): ErrorKind<F>
+export function make(facts: Facts): unknown {
+  return () => (tag: string, fields: Schema.Struct.Fields) => {
+    const made = Schema.TaggedError<object, Facts>()(tag, fields)
+    for (const [name, value] of Object.entries(facts)) {
+      Object.defineProperty(Reflect.get(made, "prototype"), name, { value, configurable: true })
+    }
+    return made
+  }
+}
+
+/** Trying again brings the same. */
+export const lasting = make({ isRetryable: false })
+export const ofService = make({ concerns: "service", isRetryable: false, isTransient: false })
+export const ofModel = make({ concerns: "model", isRetryable: false, isTransient: false })
+export const ofCaller = make({ concerns: "caller", isRetryable: false, isTransient: false })
+
+/** Of a service that may be well again in a moment. */
+export const passing = make({ concerns: "service", isRetryable: true, isTransient: true })
+
+/** What the other side said, in a message. */
+export const said = (detail: string): string => (detail === "" ? "" : `: ${detail}`)
+
+/** When to come back, where the other side said so. */
+export const wait = (error: { readonly retryAfter?: Duration.Duration | undefined }): string =>
+  error.retryAfter === undefined ? "" : `. It asks to wait ${Duration.format(error.retryAfter)}`
