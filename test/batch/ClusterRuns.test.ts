@@ -5,69 +5,17 @@ import { assert, layer } from "@effect/vitest"
 import { Deferred, Duration, Effect, Layer, Logger, Stream } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { ConnectionFailed, RequestRejected, ServiceFailed } from "effect-segformer/service"
-import {
-  InferenceFailed,
-  Transport,
-  type Image,
-  type Prediction,
-  type SegmentationError
-} from "effect-segformer"
-import { Batch, BatchSource, Item, Sink, Sinks } from "effect-segformer/batch"
+import { InferenceFailed, Transport, type Image } from "effect-segformer"
+import { Batch, BatchSource, Item, Sinks } from "effect-segformer/batch"
 import { ClusterEngine, ClusterRuns, ClusterWorker } from "effect-segformer/cluster"
 import { eventually } from "../support/Eventually.ts"
 import { folder } from "../support/Folder.ts"
 import { Postgres } from "../support/Postgres.ts"
 import { closedPort, tcp } from "../support/TestServer.ts"
 import { picture, predict } from "./clusterImages.ts"
+import { ignore, itemsIn, numbered, withWorkers, worker } from "./clusterHere.ts"
 import { contents } from "./clusterSupport.ts"
 import { names as six, plays } from "./drivers.ts"
-
-const numbered = (count: number, from = 0) =>
-  Object.fromEntries(Array.from({ length: count }, (_, i) => [`${from + i}.png`, picture(from + i)]))
-
-const itemsIn = (path: string, names: ReadonlyArray<string>) =>
-  Stream.fromIterable(names.map((name) => Item.at(join(path, name), name)))
-
-/** A worker in this process, with a segmenter and sinks of the test. */
-const worker = <R>(options: {
-  readonly predict: (image: Image) => Effect.Effect<Prediction, SegmentationError>
-  readonly sinks: (run: ClusterWorker.Run) => ReadonlyArray<Sink.Sink<R>>
-  readonly concurrency?: number
-  readonly model?: string
-}) => {
-  const segmenter = Transport.layer({
-    name: options.model ?? "fake",
-    predict: ({ image }) => options.predict(image)
-  })
-  return ClusterWorker.layer({
-    concurrency: options.concurrency ?? 4,
-    retry: { times: 2, delay: "200 millis" },
-    work: (run) => Effect.map(Transport, (transport) => ({ transport, sinks: options.sinks(run) }))
-  }).pipe(Layer.provide(segmenter))
-}
-
-/** Runs a test beside workers, over a database of its own. */
-const withWorkers = <A, E, R2, R>(
-  workers: Layer.Layer<never, never, R>,
-  use: (runs: ClusterRuns.ClusterRuns) => Effect.Effect<A, E, R2>
-) =>
-  Effect.gen(function* () {
-    const database = yield* Postgres.database
-    const port = yield* closedPort
-    const runner = ClusterEngine.layerRunner({
-      database,
-      host: "127.0.0.1",
-      listen: "127.0.0.1",
-      port,
-      takeover: "9 seconds"
-    })
-    return yield* Effect.flatMap(ClusterRuns.make, use).pipe(
-      Effect.provide(Layer.provideMerge(workers, runner)),
-      Effect.provide([NodeServices.layer, FetchHttpClient.layer, Logger.layer([])])
-    )
-  })
-
-const ignore = Sink.make({ name: "none", write: () => Effect.void, repeat: () => Effect.succeed(undefined) })
 
 /**
  * Until a worker has nothing of a run under way, and gives how much of it is done. It may have nothing for a moment, and

@@ -121,12 +121,16 @@ export const make = Effect.gen(function* () {
   const send = (run: string, chunk: number) =>
     Effect.asVoid(inEngine(Chunk.execute({ run, chunk }, { discard: true })))
 
-  const finishIfSettled = Effect.fnUntraced(function* (run: string, epoch: number) {
-    if (yield* tables.allSettled(run)) yield* inEngine(Finish.execute({ run, epoch }, { discard: true }))
+  const finishIfSettled = Effect.fnUntraced(function* (run: string) {
+    const epoch = yield* tables.settledEpoch(run)
+    if (epoch !== undefined) yield* inEngine(Finish.execute({ run, epoch }, { discard: true }))
   })
 
-  /** What an earlier submission has left undone: sent again, or given to a new chunk where the old one has ended. */
-  const sendLeft = Effect.fnUntraced(function* (run: string, upTo: number) {
+  /**
+   * What an earlier submission has left undone: sent again, or given to a new chunk where the old one has ended. One
+   * that has not ended does what it has, since the run goes on by now (`RunTables.giveUp`).
+   */
+  const sendLeft = Effect.fnUntraced(function* (run: string) {
     const again = Effect.fnUntraced(function* (chunk: number) {
       const result = yield* inEngine(
         Effect.flatMap(Chunk.executionId({ run, chunk }), (id) => Chunk.poll(id))
@@ -134,21 +138,21 @@ export const make = Effect.gen(function* () {
       const hasEnded = Option.isSome(result) && result.value._tag === "Complete"
       yield* send(run, hasEnded ? yield* tables.renumber(run, chunk) : chunk)
     })
-    yield* Effect.forEach(yield* tables.leftChunks(run, upTo), again, { concurrency: sending, discard: true })
+    yield* Effect.forEach(yield* tables.leftChunks(run), again, { concurrency: sending, discard: true })
   })
 
   const submit = Effect.fnUntraced(function* <E, R>(
     options: SubmitOptions<E, R>
   ): Effect.fn.Return<Submitted, E | DatabaseFailed | ImageNotShared, R> {
     const { run } = options
-    const before = yield* tables.open({
+    yield* tables.open({
       id: run,
       spec: options.spec ?? null,
       maxFailures: options.maxFailures,
       allowChange: options.allowChange === true
     })
     const again = options.retryFailed === true ? yield* tables.retryFailed(run) : 0
-    yield* sendLeft(run, before.chunks)
+    yield* sendLeft(run)
     const added = yield* options.items.pipe(
       Stream.mapEffect(({ key, location }): Effect.Effect<RunTables.ImageRef, ImageNotShared> =>
         location === undefined
@@ -179,8 +183,8 @@ export const make = Effect.gen(function* () {
         (sum, images) => sum + images
       )
     )
-    const { epoch } = yield* tables.close(run)
-    yield* finishIfSettled(run, epoch)
+    yield* tables.close(run)
+    yield* finishIfSettled(run)
     return { run, added, again }
   })
 
@@ -205,8 +209,8 @@ export const make = Effect.gen(function* () {
     wait: (run) => Effect.map(Stream.runLast(watch(run)), (last) => Option.getOrThrow(last)),
     pause: (run) => change(run, ["running"], "paused"),
     resume: Effect.fnUntraced(function* (run) {
-      const { epoch } = yield* tables.resume(run)
-      yield* finishIfSettled(run, epoch)
+      yield* tables.resume(run)
+      yield* finishIfSettled(run)
       return yield* status(run)
     }),
     cancel: (run) => change(run, ["running", "paused"], "cancelled"),

@@ -111,8 +111,10 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
   // Opened anew for each submission, which may ask for something else.
   const runs = yield* RcMap.make({
     lookup: Effect.fnUntraced(function* (submission: string) {
-      const { id, spec } = yield* tables.get(submission.slice(submission.indexOf(" ") + 1))
-      return yield* OpenRun.make(tables, id, yield* options.work({ id, spec }), rules)
+      const space = submission.indexOf(" ")
+      const { id, spec } = yield* tables.get(submission.slice(space + 1))
+      const epoch = Number(submission.slice(0, space))
+      return yield* OpenRun.make(tables, id, epoch, yield* options.work({ id, spec }), rules)
     }),
     idleTimeToLive: "1 minute"
   })
@@ -157,7 +159,8 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
       const left = yield* patiently(tables.leftOf(run, chunk))
       if (work === undefined) return { left: left.length, again: 0 }
       const next = left.filter(({ key }) => !again.has(key))
-      // Those that were not begun, or that wait for the service, because the run was paused or cancelled meanwhile.
+      // Those that were not begun, or that wait for the service, because the run was paused or cancelled meanwhile; and
+      // those that failed when it was submitted again already.
       let waiting = 0
       const fail = (
         image: RunTables.ImageRef,
@@ -198,9 +201,14 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
         Stream.mapEffect(one, { concurrency, unordered: true }),
         Stream.groupedWithin(batch, batchTime),
         Stream.runForEach((outcomes) =>
-          work.settle(
-            outcomes.flatMap(({ receipts }) => receipts),
-            outcomes.flatMap(({ failures }) => failures)
+          Effect.map(
+            work.settle(
+              outcomes.flatMap(({ receipts }) => receipts),
+              outcomes.flatMap(({ failures }) => failures)
+            ),
+            (isNoted) => {
+              if (!isNoted) waiting++
+            }
           )
         ),
         chunks.withPermit
@@ -211,11 +219,8 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
   }, Effect.scoped)
 
   const finishIfSettled = Effect.fnUntraced(function* (run: string) {
-    if (!(yield* patiently(tables.allSettled(run)))) return
-    const row = yield* OpenRun.ask(tables, run)
-    if (row !== undefined && row.state !== "cancelled") {
-      yield* Finish.execute({ run, epoch: row.epoch }, { discard: true, detached: true })
-    }
+    const epoch = yield* patiently(tables.settledEpoch(run))
+    if (epoch !== undefined) yield* Finish.execute({ run, epoch }, { discard: true, detached: true })
   })
 
   const chunkLayer = Chunk.toLayer(
@@ -235,8 +240,8 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
           execute: orPause(run, doChunk(run, chunk, attempt > retry.times))
         }).pipe(Effect.provideService(Activity.CurrentAttempt, attempt))
         if (again === 0) {
-          // Cancelled, and submitted again meanwhile: this chunk is still the one that has these images.
-          if (left > 0 && (yield* OpenRun.ask(tables, run))?.state === "running") continue
+          // Cancelled; if it was submitted again meanwhile, this chunk is still the one that has these images.
+          if (left > 0 && !(yield* patiently(tables.giveUp(run, chunk)))) continue
           yield* finishIfSettled(run)
           return { left }
         }
@@ -250,7 +255,8 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
 
   const finish = Effect.fnUntraced(function* (run: string, epoch: number) {
     const work = yield* opened(run)
-    if (work !== undefined) yield* patiently(tables.finish(run, epoch, yield* work.finish))
+    // Another submission has an end of its own.
+    if (work?.epoch === epoch) yield* patiently(tables.finish(run, epoch, yield* work.finish))
   }, Effect.scoped)
 
   const finishLayer = Finish.toLayer(({ epoch, run }) =>

@@ -26,6 +26,8 @@ export interface Workload<R> {
 }
 
 export interface OpenRun<R> {
+  /** The submission that it was opened for. */
+  readonly epoch: number
   /** Whether images may be begun. */
   readonly gate: RunGate.RunGate
   /** What this worker has seen fail of the run. */
@@ -34,11 +36,14 @@ export interface OpenRun<R> {
   readonly process: (
     image: ImageRef
   ) => Effect.Effect<Receipt | undefined, SegmentationError | SinkFailed, R | Item.Access>
-  /** Notes what is done, once it outlasts a power cut. */
+  /**
+   * Notes what is done, once it outlasts a power cut. Gives whether failures are noted too: not those of an earlier
+   * submission than the run's, which are to be done again.
+   */
   readonly settle: (
     receipts: ReadonlyArray<Receipt>,
     failures: ReadonlyArray<Failure>
-  ) => Effect.Effect<void, never, R>
+  ) => Effect.Effect<boolean, never, R>
   /** Lets the sinks write what all images make together, and gives the paths. */
   readonly finish: Effect.Effect<ReadonlyArray<string>, SinkFailed | RunFolderFailed, R>
 }
@@ -59,6 +64,7 @@ export const ask = (tables: RunTables, run: string): Effect.Effect<RunRow | unde
 export const make = Effect.fnUntraced(function* <R>(
   tables: RunTables,
   run: string,
+  epoch: number,
   workload: Workload<R>,
   rules: { readonly patience: Duration.Duration; readonly maxFailuresInARow: number | undefined }
 ): Effect.fn.Return<
@@ -104,7 +110,7 @@ export const make = Effect.fnUntraced(function* <R>(
     receipts: ReadonlyArray<Receipt>,
     failures: ReadonlyArray<Failure>
   ) {
-    if (receipts.length + failures.length === 0) return
+    if (receipts.length + failures.length === 0) return true
     const lost = yield* Effect.result(flush)
     const settled =
       lost._tag === "Success"
@@ -113,9 +119,11 @@ export const make = Effect.fnUntraced(function* <R>(
             ...failures,
             ...receipts.map(({ key }) => ({ key, tag: lost.failure._tag, message: lost.failure.message }))
           ]
-    if (!(yield* patiently(tables.settle(run, settled)))) gate.close()
+    const { goesOn, isCurrent } = yield* patiently(tables.settle(run, epoch, settled))
+    if (!goesOn) gate.close()
     for (const { content, key } of receipts)
       if (unsettled.get(content)?.key === key) unsettled.delete(content)
+    return isCurrent || settled.every((image) => "receipt" in image)
   })
 
   const recordsOf = (sink: string): Records =>
@@ -125,6 +133,7 @@ export const make = Effect.fnUntraced(function* <R>(
     )
 
   return {
+    epoch,
     gate,
     tally: FailureRules.tally({ maxFailuresInARow: rules.maxFailuresInARow }),
     process,

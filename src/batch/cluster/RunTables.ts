@@ -25,9 +25,8 @@ export const RunRow = Schema.Struct({
   reason: Schema.NullOr(Schema.String),
   /** Whether images are still being submitted. */
   open: Schema.Boolean,
-  /** Counts submissions; each ends with the sinks' last word. */
+  /** The number of the submission, or of what was resumed; each ends with the sinks' last word. */
   epoch: Schema.Int,
-  chunks: Schema.Int,
   images: Schema.Int,
   done: Schema.Int,
   /** Of those done, the images whose content had been done before. */
@@ -46,7 +45,7 @@ export type RunRow = typeof RunRow.Type
 export const ImageRef = Schema.Struct({ key: Schema.String, location: Schema.String })
 export type ImageRef = typeof ImageRef.Type
 
-const columns = `id, spec, fingerprint, state, reason, open, epoch, chunks, images::float8 AS images, done::float8 AS done,
+const columns = `id, spec, fingerprint, state, reason, open, epoch, images::float8 AS images, done::float8 AS done,
   repeated::float8 AS repeated, failed::float8 AS failed, max_failures, created_at, finished_at, results`
 
 const migrations = Migrator.fromRecord({
@@ -87,6 +86,13 @@ const migrations = Migrator.fromRecord({
     yield* sql`CREATE INDEX segformer_images_left ON segformer_images (run, chunk) WHERE settled_at IS NULL`
     yield* sql`CREATE INDEX segformer_images_content ON segformer_images (run, content) WHERE content IS NOT NULL`
     yield* sql`CREATE INDEX segformer_images_failed ON segformer_images (run, key) WHERE tag IS NOT NULL`
+  }),
+  // The engine does a chunk once, and a run's end, by their numbers. Each is given once, so that it is new to the engine
+  // even where a run of the same name is forgotten. They begin above those that each run counted for itself before.
+  "0002_numbers": Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    yield* sql`CREATE SEQUENCE segformer_numbers AS INT START WITH 1000001`
+    yield* sql`ALTER TABLE segformer_runs DROP COLUMN chunks, ALTER COLUMN epoch SET DEFAULT nextval('segformer_numbers')`
   })
 })
 
@@ -148,6 +154,26 @@ export const make = Effect.gen(function* () {
     return found[0] ?? (yield* new UnknownRun({ run: id }))
   })
 
+  /** What a transaction begins with that changes images too, so that all of them lock in the same order. */
+  const locked = (run: string) =>
+    sql<{
+      readonly state: RunState
+    }>`SELECT state FROM segformer_runs WHERE id = ${run} FOR NO KEY UPDATE`.pipe(
+      Effect.map((found) => found[0]?.state)
+    )
+
+  const number = Effect.map(
+    sql<{ readonly number: number }>`SELECT nextval('segformer_numbers')::int AS number`,
+    (found) => found[0]?.number ?? 0
+  )
+
+  const renumber = Effect.fnUntraced(function* (run: string, chunk: number) {
+    const next = yield* number
+    yield* sql`UPDATE segformer_images SET chunk = ${next}::int
+      WHERE run = ${run} AND chunk = ${chunk}::int AND settled_at IS NULL`
+    return next
+  })
+
   return {
     get,
 
@@ -167,8 +193,7 @@ export const make = Effect.gen(function* () {
       sql`INSERT INTO segformer_runs AS run (id, spec, max_failures)
         VALUES (${run.id}, ${toJson(run.spec)}, ${run.maxFailures ?? null})
         ON CONFLICT (id) DO UPDATE SET spec = EXCLUDED.spec, max_failures = run.failed + EXCLUDED.max_failures,
-          open = TRUE,
-          epoch = run.epoch + 1, reason = NULL, finished_at = NULL,
+          open = TRUE, epoch = nextval('segformer_numbers'), reason = NULL, finished_at = NULL,
           fingerprint = CASE WHEN ${run.allowChange} THEN NULL ELSE run.fingerprint END,
           state = CASE WHEN run.state = 'paused' THEN 'paused' ELSE 'running' END`.pipe(
         Effect.andThen(get(run.id)),
@@ -189,10 +214,8 @@ export const make = Effect.gen(function* () {
       sql
         .withTransaction(
           Effect.gen(function* () {
-            const [numbered] = yield* sql<{
-              readonly chunk: number
-            }>`UPDATE segformer_runs SET chunks = chunks + 1 WHERE id = ${run} RETURNING chunks AS chunk`
-            const chunk = numbered?.chunk ?? 0
+            yield* locked(run)
+            const chunk = yield* number
             const added = yield* sql`INSERT INTO segformer_images (run, key, location, chunk)
               SELECT ${run}, key, location, ${chunk}::int
               FROM jsonb_to_recordset(${toJson(images)}::jsonb) AS given (key TEXT, location TEXT)
@@ -207,26 +230,42 @@ export const make = Effect.gen(function* () {
     /** Gives what is left of a chunk to a new one, and gives its number. */
     renumber: (run: string, chunk: number) =>
       sql
-        .withTransaction(
-          Effect.gen(function* () {
-            const [numbered] = yield* sql<{
-              readonly chunk: number
-            }>`UPDATE segformer_runs SET chunks = chunks + 1 WHERE id = ${run} RETURNING chunks AS chunk`
-            const next = numbered?.chunk ?? 0
-            yield* sql`UPDATE segformer_images SET chunk = ${next}::int
-              WHERE run = ${run} AND chunk = ${chunk}::int AND settled_at IS NULL`
-            return next
-          })
-        )
+        .withTransaction(Effect.andThen(locked(run), renumber(run, chunk)))
         .pipe(failed("give images to another chunk")),
 
-    /** Takes back that images have failed, so that they are done again. Gives how many. */
+    /**
+     * The end of a chunk of which something is left: that goes to a new chunk, for whoever submits again. Gives whether
+     * it does: not if the run goes on, as somebody has submitted it again and counts on this chunk.
+     */
+    giveUp: (run: string, chunk: number) =>
+      sql
+        .withTransaction(
+          Effect.gen(function* () {
+            // A submission comes before this, or after it.
+            const state = yield* locked(run)
+            if (state === "running" || state === "paused") return false
+            yield* renumber(run, chunk)
+            return true
+          })
+        )
+        .pipe(failed("give a chunk up")),
+
+    /**
+     * Takes back that images have failed, so that they are done again, in chunks of their own: those that they have
+     * failed in may be ending. Gives how many.
+     */
     retryFailed: (run: string) =>
       sql
         .withTransaction(
           Effect.gen(function* () {
-            const again = yield* sql`UPDATE segformer_images SET settled_at = NULL, tag = NULL, message = NULL
-              WHERE run = ${run} AND tag IS NOT NULL RETURNING 1`
+            yield* locked(run)
+            const again = yield* sql`WITH given AS (
+                SELECT chunk, nextval('segformer_numbers')::int AS next FROM (
+                  SELECT DISTINCT chunk FROM segformer_images WHERE run = ${run} AND tag IS NOT NULL
+                ) AS failed
+              )
+              UPDATE segformer_images AS image SET settled_at = NULL, tag = NULL, message = NULL, chunk = given.next
+              FROM given WHERE image.run = ${run} AND image.chunk = given.chunk AND image.tag IS NOT NULL RETURNING 1`
             yield* sql`UPDATE segformer_runs SET failed = failed - ${again.length}::int,
               max_failures = max_failures - ${again.length}::int WHERE id = ${run}`
             return again.length
@@ -241,10 +280,10 @@ export const make = Effect.gen(function* () {
         failed("close a run")
       ),
 
-    /** Chunks up to this number of which something is left. */
-    leftChunks: (run: string, upTo: number) =>
+    /** Chunks of which something is left. */
+    leftChunks: (run: string) =>
       sql<{ readonly chunk: number }>`SELECT DISTINCT chunk FROM segformer_images
-        WHERE run = ${run} AND settled_at IS NULL AND chunk <= ${upTo}::int ORDER BY chunk`.pipe(
+        WHERE run = ${run} AND settled_at IS NULL ORDER BY chunk`.pipe(
         Effect.map((found) => found.map(({ chunk }) => chunk)),
         failed("look for chunks that are not done")
       ),
@@ -257,17 +296,22 @@ export const make = Effect.gen(function* () {
         failed("read a chunk")
       ),
 
-    /** Whether all images are submitted and settled. */
-    allSettled: (run: string) =>
-      sql<{ readonly settled: boolean }>`SELECT NOT open AND NOT EXISTS (
+    /** The submission of a running run of which all images are submitted and settled; undefined where some are not. */
+    settledEpoch: (run: string) =>
+      sql<{ readonly epoch: number }>`SELECT epoch FROM segformer_runs
+        WHERE id = ${run} AND state = 'running' AND NOT open AND NOT EXISTS (
           SELECT 1 FROM segformer_images WHERE run = id AND settled_at IS NULL
-        ) AS settled FROM segformer_runs WHERE id = ${run}`.pipe(
-        Effect.map((found) => found[0]?.settled === true),
+        )`.pipe(
+        Effect.map((found) => found[0]?.epoch),
         failed("look whether a run is done")
       ),
 
-    /** Settles images and counts them; those that are settled already are left as they are. Gives whether the run goes on. */
-    settle: (run: string, images: ReadonlyArray<Settled>) => {
+    /**
+     * Settles images and counts them; those that are settled already are left as they are, and so are those that failed
+     * for an earlier submission than the run's: this one counts its own. Gives whether the run goes on, and whether the
+     * submission is still that of the run.
+     */
+    settle: (run: string, epoch: number, images: ReadonlyArray<Settled>) => {
       const given = images.map((image) =>
         "receipt" in image
           ? {
@@ -279,13 +323,16 @@ export const make = Effect.gen(function* () {
           : { key: image.key, tag: image.tag, message: storable(image.message), repeated: false }
       )
       const ends = sql`counted.failed > 0 AND run.failed + counted.failed >= run.max_failures AND run.state = 'running'`
-      return sql<{ readonly state: string }>`WITH given AS (
+      return sql<{ readonly state: string; readonly epoch: number }>`WITH held AS (
+          SELECT epoch FROM segformer_runs WHERE id = ${run} FOR NO KEY UPDATE
+        ), given AS (
           SELECT * FROM jsonb_to_recordset(${toJson(given)}::jsonb)
             AS given (key TEXT, content TEXT, receipt TEXT, tag TEXT, message TEXT, repeated BOOLEAN)
         ), settled AS (
           UPDATE segformer_images AS image SET settled_at = now(), content = given.content, receipt = given.receipt,
             tag = given.tag, message = given.message
-          FROM given WHERE image.run = ${run} AND image.key = given.key AND image.settled_at IS NULL
+          FROM given, held WHERE image.run = ${run} AND image.key = given.key AND image.settled_at IS NULL
+            AND (given.tag IS NULL OR held.epoch = ${epoch}::int)
           RETURNING given.tag IS NOT NULL AS failed, given.repeated
         ), counted AS (
           SELECT count(*) FILTER (WHERE NOT failed) AS done, count(*) FILTER (WHERE repeated) AS repeated,
@@ -295,8 +342,8 @@ export const make = Effect.gen(function* () {
           failed = run.failed + counted.failed,
           state = CASE WHEN ${ends} THEN 'cancelled' ELSE run.state END,
           reason = CASE WHEN ${ends} THEN 'too many images failed: ' || (run.failed + counted.failed) ELSE run.reason END
-        FROM counted WHERE run.id = ${run} RETURNING run.state`.pipe(
-        Effect.map(([row]) => row?.state === "running"),
+        FROM counted WHERE run.id = ${run} RETURNING run.state, run.epoch`.pipe(
+        Effect.map(([row]) => ({ goesOn: row?.state === "running", isCurrent: row?.epoch === epoch })),
         failed("note results")
       )
     },
@@ -344,7 +391,7 @@ export const make = Effect.gen(function* () {
 
     /** Lets a paused run go on, to an end of its own. */
     resume: (run: string) =>
-      sql`UPDATE segformer_runs SET state = 'running', reason = NULL, epoch = epoch + 1
+      sql`UPDATE segformer_runs SET state = 'running', reason = NULL, epoch = nextval('segformer_numbers')
         WHERE id = ${run} AND state = 'paused'`.pipe(failed("resume a run"), Effect.andThen(get(run))),
 
     /** Notes that the sinks have written the end of a submission; not if there was another one since. */

@@ -1,0 +1,137 @@
+/**
+ * A run is submitted again while a worker is still ending it. Each test holds the worker, or the engine, at the moment
+ * that matters.
+ */
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, layer } from "@effect/vitest"
+import { Deferred, Effect, Layer, Logger } from "effect"
+import { FetchHttpClient } from "effect/http"
+import { WorkflowEngine } from "effect/workflow"
+import { InferenceFailed, type Image } from "effect-segformer"
+import { ClusterEngine, ClusterRuns } from "effect-segformer/cluster"
+import { folder } from "../support/Folder.ts"
+import { Postgres } from "../support/Postgres.ts"
+import { predict } from "./clusterImages.ts"
+import { ignore, itemsIn, numbered, withWorkers, worker } from "./clusterHere.ts"
+
+/** The engine, which learns of the end of a chunk only once the test lets it. */
+const holding = (held: Deferred.Deferred<void>, release: Deferred.Deferred<void>) =>
+  Layer.effect(
+    WorkflowEngine.WorkflowEngine,
+    Effect.map(WorkflowEngine.WorkflowEngine, (engine) =>
+      WorkflowEngine.WorkflowEngine.of({
+        ...engine,
+        register: (workflow, execute) =>
+          engine.register(workflow, (payload, id) =>
+            workflow._tag === "segformer/Chunk"
+              ? Effect.tap(execute(payload, id), () =>
+                  Effect.andThen(Deferred.succeed(held, undefined), Deferred.await(release))
+                )
+              : execute(payload, id)
+          )
+      })
+    )
+  )
+
+const failure = (image: Image) =>
+  Effect.fail(new InferenceFailed({ model: "fake", source: image.source, detail: "" }))
+
+layer(Postgres.layer(), { concurrent: true, excludeTestServices: true })(
+  "a run that is submitted again while it is being ended",
+  (it) => {
+    it.effect(
+      "goes on with what a chunk has left, though the engine does not know yet that it has ended",
+      () =>
+        Effect.gen(function* () {
+          const database = yield* Postgres.database
+          const items = itemsIn(yield* folder(numbered(3)), Object.keys(numbered(3)))
+          // Cancelled before there is a worker, so that the chunk ends with all of its images left.
+          yield* Effect.gen(function* () {
+            const runs = yield* ClusterRuns.make
+            yield* runs.submit({ run: "left", items })
+            yield* runs.cancel("left")
+          }).pipe(Effect.provide(ClusterEngine.layerClient({ database })))
+          const [held, release] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+          const workers = Layer.provide(worker({ predict, sinks: () => [ignore] }), holding(held, release))
+          yield* withWorkers(
+            workers,
+            (runs) =>
+              Effect.gen(function* () {
+                yield* Deferred.await(held)
+                yield* runs.submit({ run: "left", items })
+                yield* Deferred.succeed(release, undefined)
+                assert.deepInclude(yield* runs.wait("left"), { state: "finished", done: 3, failed: 0 })
+              }),
+            database
+          )
+        }).pipe(Effect.provide([NodeServices.layer, FetchHttpClient.layer, Logger.layer([])]))
+    )
+
+    it.effect(
+      "does again what has failed in a chunk of which the engine does not know that it has ended",
+      () =>
+        Effect.gen(function* () {
+          const items = itemsIn(yield* folder(numbered(1)), ["0.png"])
+          let isBroken = true
+          const [held, release] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+          const segmenter = worker({
+            predict: (image) => (isBroken ? failure(image) : predict(image)),
+            sinks: () => [ignore]
+          })
+          yield* withWorkers(Layer.provide(segmenter, holding(held, release)), (runs) =>
+            Effect.gen(function* () {
+              yield* runs.submit({ run: "failed", items, maxFailures: 1 })
+              assert.strictEqual((yield* runs.wait("failed")).state, "cancelled")
+              yield* Deferred.await(held)
+              isBroken = false
+              yield* runs.submit({ run: "failed", items, maxFailures: 1, retryFailed: true })
+              yield* Deferred.succeed(release, undefined)
+              assert.deepInclude(yield* runs.wait("failed"), { state: "finished", done: 1, failed: 0 })
+            })
+          )
+        })
+    )
+
+    it.effect("does again what fails late, without counting it", () =>
+      Effect.gen(function* () {
+        const items = itemsIn(yield* folder(numbered(2)), Object.keys(numbered(2)))
+        const late = yield* Deferred.make<void>()
+        let begun = 0
+        const segmenter = worker({
+          predict: (image) => {
+            begun++
+            if (begun === 1) return failure(image)
+            return begun === 2 ? Effect.andThen(Deferred.await(late), failure(image)) : predict(image)
+          },
+          sinks: () => [ignore],
+          concurrency: 1
+        })
+        yield* withWorkers(segmenter, (runs) =>
+          Effect.gen(function* () {
+            yield* runs.submit({ run: "late", items, maxFailures: 1 })
+            // The first failure is noted while the second image is under way.
+            assert.strictEqual((yield* runs.wait("late")).state, "cancelled")
+            yield* runs.submit({ run: "late", items, maxFailures: 1, retryFailed: true })
+            yield* Deferred.succeed(late, undefined)
+            assert.deepInclude(yield* runs.wait("late"), { state: "finished", done: 2, failed: 0 })
+          })
+        )
+      })
+    )
+
+    it.effect("is another one where the first is forgotten", () =>
+      Effect.gen(function* () {
+        const items = itemsIn(yield* folder(numbered(2)), Object.keys(numbered(2)))
+        yield* withWorkers(worker({ predict, sinks: () => [ignore] }), (runs) =>
+          Effect.gen(function* () {
+            yield* runs.submit({ run: "forgotten", items, chunk: 1 })
+            yield* runs.wait("forgotten")
+            yield* runs.remove("forgotten")
+            yield* runs.submit({ run: "forgotten", items, chunk: 1 })
+            assert.deepInclude(yield* runs.wait("forgotten"), { state: "finished", done: 2 })
+          })
+        )
+      })
+    )
+  }
+)
