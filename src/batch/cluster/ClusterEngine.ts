@@ -26,7 +26,7 @@ import { RpcSerialization } from "effect/rpc"
 import type { SqlClient } from "effect/sql"
 import type { WorkflowEngine } from "effect/workflow"
 import * as ClusterError from "./ClusterError.ts"
-import * as RunTables from "./RunTables.ts"
+import * as RunMigrations from "./RunMigrations.ts"
 
 /** What the engine gives: workflows, and the database they live in. */
 export type Engine =
@@ -104,7 +104,7 @@ const over = (options: DatabaseOptions) => {
   const unreachable = (operation: string, detail: string) =>
     new ClusterError.DatabaseFailed({ operation, detail, ...(database === undefined ? {} : { database }) })
   const tables = Layer.effectDiscard(
-    Effect.mapError(RunTables.migrate, ({ detail, operation }) => unreachable(operation, detail))
+    Effect.mapError(RunMigrations.migrate, ({ detail, operation }) => unreachable(operation, detail))
   )
   return Layer.merge(
     SqlMessageStorage.layerWith({ prefix }).pipe(Layer.provide(NodeCrypto.layerDigest)),

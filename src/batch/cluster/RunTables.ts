@@ -3,7 +3,6 @@
  * journal: it is settled once, in the transaction that also counts it, so what is repeated after a crash counts once.
  */
 import { Effect, Option, Schema, Stream } from "effect"
-import * as Migrator from "effect/sql/Migrator"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SinkFailed } from "../BatchError.ts"
 import { Failure, Receipt } from "../Receipt.ts"
@@ -47,65 +46,6 @@ export type ImageRef = typeof ImageRef.Type
 
 const columns = `id, spec, fingerprint, state, reason, open, epoch, images::float8 AS images, done::float8 AS done,
   repeated::float8 AS repeated, failed::float8 AS failed, max_failures, created_at, finished_at, results`
-
-const migrations = Migrator.fromRecord({
-  "0001_runs": Effect.gen(function* () {
-    const sql = yield* SqlClient.SqlClient
-    yield* sql`CREATE TABLE segformer_runs (
-      id TEXT PRIMARY KEY,
-      spec TEXT NOT NULL,
-      fingerprint TEXT,
-      prepared BOOLEAN NOT NULL DEFAULT FALSE,
-      state TEXT NOT NULL DEFAULT 'running',
-      reason TEXT,
-      open BOOLEAN NOT NULL DEFAULT TRUE,
-      epoch INT NOT NULL DEFAULT 0,
-      chunks INT NOT NULL DEFAULT 0,
-      images BIGINT NOT NULL DEFAULT 0,
-      done BIGINT NOT NULL DEFAULT 0,
-      repeated BIGINT NOT NULL DEFAULT 0,
-      failed BIGINT NOT NULL DEFAULT 0,
-      max_failures INT,
-      created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
-      finished_at TIMESTAMPTZ,
-      results TEXT NOT NULL DEFAULT '[]'
-    )`
-    // The order of keys is that of their bytes, whatever the language of the database.
-    yield* sql`CREATE TABLE segformer_images (
-      run TEXT NOT NULL REFERENCES segformer_runs (id) ON DELETE CASCADE,
-      key TEXT COLLATE "C" NOT NULL,
-      location TEXT NOT NULL,
-      chunk INT NOT NULL,
-      settled_at TIMESTAMPTZ,
-      content TEXT,
-      receipt TEXT,
-      tag TEXT,
-      message TEXT,
-      PRIMARY KEY (run, key)
-    )`
-    yield* sql`CREATE INDEX segformer_images_left ON segformer_images (run, chunk) WHERE settled_at IS NULL`
-    yield* sql`CREATE INDEX segformer_images_content ON segformer_images (run, content) WHERE content IS NOT NULL`
-    yield* sql`CREATE INDEX segformer_images_failed ON segformer_images (run, key) WHERE tag IS NOT NULL`
-  }),
-  // The engine does a chunk once, and a run's end, by their numbers. Each is given once, so that it is new to the engine
-  // even where a run of the same name is forgotten. They begin above those that each run counted for itself before.
-  "0002_numbers": Effect.gen(function* () {
-    const sql = yield* SqlClient.SqlClient
-    yield* sql`CREATE SEQUENCE segformer_numbers AS INT START WITH 1000001`
-    yield* sql`ALTER TABLE segformer_runs DROP COLUMN chunks, ALTER COLUMN epoch SET DEFAULT nextval('segformer_numbers')`
-  })
-})
-
-/** Makes the tables where they are missing. */
-export const migrate: Effect.Effect<void, DatabaseFailed, SqlClient.SqlClient> = Migrator.make({})({
-  loader: migrations,
-  table: "segformer_migrations"
-}).pipe(
-  Effect.mapError(
-    (error) => new DatabaseFailed({ operation: "make the tables of the runs", detail: error.message })
-  ),
-  Effect.asVoid
-)
 
 /** One image that is settled: with a receipt, or with what was wrong with it. */
 export type Settled = { readonly receipt: Receipt } | Failure
