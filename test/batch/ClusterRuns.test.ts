@@ -465,8 +465,38 @@ layer(Postgres.layer(), { concurrent: true, excludeTestServices: true })("runs i
         yield* Deferred.await(begun)
         const second = yield* Effect.flip(runs.submit({ run: "both", items: Stream.empty }))
         assert.strictEqual(second._tag, "RunIsBeingSubmitted")
+        const another = Effect.flatMap(ClusterRuns.make, (others) =>
+          others.submit({ run: "both", items: Stream.empty })
+        ).pipe(Effect.provide(Layer.fresh(ClusterEngine.layerClient({ database }))), Effect.flip)
+        assert.strictEqual((yield* another)._tag, "RunIsBeingSubmitted")
         first.interruptUnsafe()
       }).pipe(Effect.provide(ClusterEngine.layerClient({ database })))
+    })
+  )
+
+  it.effect("more submissions at once than the pool has connections", () =>
+    Effect.gen(function* () {
+      const database = yield* Postgres.database
+      yield* Effect.gen(function* () {
+        const runs = yield* ClusterRuns.make
+        let opened = 0
+        const all = Deferred.makeUnsafe<void>()
+        // Each holds its run until all have theirs.
+        const together = Stream.fromEffect(
+          Effect.suspend(() =>
+            ++opened === 8 ? Deferred.succeed(all, undefined) : Effect.asVoid(Deferred.await(all))
+          )
+        ).pipe(Stream.map(() => Item.at("a.png")))
+        const submitted = yield* Effect.forEach(
+          Array.from({ length: 8 }, (_, i) => `run-${i}`),
+          (run) => runs.submit({ run, items: together }),
+          { concurrency: "unbounded" }
+        )
+        assert.deepStrictEqual(
+          submitted.map(({ added }) => added),
+          Array.from({ length: 8 }, () => 1)
+        )
+      }).pipe(Effect.provide(ClusterEngine.layerClient({ database, connections: 3 })))
     })
   )
 

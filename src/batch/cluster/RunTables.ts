@@ -2,7 +2,7 @@
  * The tables of the runs, beside those of the engine: one row per run, one per image. An image's row is its line in the
  * journal: it is settled once, in the transaction that also counts it, so what is repeated after a crash counts once.
  */
-import { Effect, Option, Schema, Stream } from "effect"
+import { Effect, Option, RcRef, Schema, Scope, Semaphore, Stream } from "effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SinkFailed } from "../BatchError.ts"
 import { Failure, Receipt } from "../Receipt.ts"
@@ -73,6 +73,14 @@ const pages = <A extends { readonly key: string }, E>(
 /** The queries, over a connection pool. */
 export const make = Effect.gen(function* () {
   const sql = (yield* SqlClient.SqlClient).withoutTransforms()
+
+  // A lock is its connection's, so that it cannot outlive the process. All of this process are on one connection, which
+  // is held while there are any: with one each, submissions wait for connections that others of them hold.
+  const locks = yield* RcRef.make({ acquire: sql.reserve }).pipe(
+    Effect.provideService(Scope.Scope, Scope.makeUnsafe())
+  )
+  const asking = Semaphore.makeUnsafe(1)
+  const submitting = new Set<string>()
 
   const failed =
     (operation: string) =>
@@ -384,18 +392,24 @@ export const make = Effect.gen(function* () {
 
     /** Runs while nobody else submits to this run; None where somebody does. */
     whileSubmitting: <A, E, R>(run: string, self: Effect.Effect<A, E, R>) =>
-      Effect.scoped(
-        Effect.gen(function* () {
-          // The lock is the connection's, so that it cannot outlive the process.
-          const connection = yield* failed("connect")(sql.reserve)
-          const lock = "hashtextextended('segformer submits ' || $1, 0)"
-          const ask = (text: string) =>
-            failed("lock a run")(connection.execute(`SELECT ${text}(${lock}) AS got`, [run], undefined))
-          const [row] = yield* ask("pg_try_advisory_lock")
-          if (row?.["got"] !== true) return Option.none<A>()
-          return Option.some(yield* Effect.ensuring(self, Effect.ignore(ask("pg_advisory_unlock"))))
-        })
-      )
+      Effect.suspend(() => {
+        // To the database, submissions of this process are one.
+        if (submitting.has(run)) return Effect.succeedNone
+        submitting.add(run)
+        return Effect.scoped(
+          Effect.gen(function* () {
+            const connection = yield* failed("connect")(RcRef.get(locks))
+            const lock = "hashtextextended('segformer submits ' || $1, 0)"
+            const ask = (text: string) =>
+              asking.withPermit(
+                failed("lock a run")(connection.execute(`SELECT ${text}(${lock}) AS got`, [run], undefined))
+              )
+            const [row] = yield* ask("pg_try_advisory_lock")
+            if (row?.["got"] !== true) return Option.none<A>()
+            return Option.some(yield* Effect.ensuring(self, Effect.ignore(ask("pg_advisory_unlock"))))
+          })
+        ).pipe(Effect.ensuring(Effect.sync(() => submitting.delete(run))))
+      })
   }
 })
 export type RunTables = Effect.Success<typeof make>
