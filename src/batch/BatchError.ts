@@ -3,7 +3,7 @@
  * `SinkFailed` is among those tags.
  */
 import { Schema } from "effect"
-import * as ErrorKind from "../policy/ErrorKind.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 /** Where results go cannot be written to. */
 export class SinkFailed extends ErrorKind.ofCaller<SinkFailed>()("SinkFailed", {

@@ -1,6 +1,6 @@
 /** What keeps a file or a folder from being written, in words. */
 import { type PlatformError, Schema } from "effect"
-import * as ErrorKind from "../policy/ErrorKind.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 /** A file could not be written: no room, no right to, or its folder is gone. Nothing of it was left behind. */
 export class NotWritten extends ErrorKind.lasting<NotWritten>()("NotWritten", {

@@ -3,7 +3,7 @@
  * without query, or the name it was given.
  */
 import { Schema } from "effect"
-import * as ErrorKind from "../policy/ErrorKind.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 const source = { source: Schema.String }
 

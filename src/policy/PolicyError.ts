@@ -5,7 +5,7 @@
  * whether another attempt within the call may help (`isRetryable`), and whether a later call may (`isTransient`).
  */
 import { Duration, Schema } from "effect"
-import * as ErrorKind from "./ErrorKind.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 /** What an attempt was doing: the place to look when it took too long. */
 export const Phase = Schema.Literals([

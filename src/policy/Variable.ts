@@ -11,7 +11,7 @@
  * ```
  */
 import { ByteSize, Config, Duration, Effect, Option, Redacted, Schema } from "effect"
-import * as ErrorKind from "./ErrorKind.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 import * as Range from "./Range.ts"
 
 /** What the text of a variable says, or why it says nothing. A reason starts with a verb: "must be …". */

@@ -1,6 +1,6 @@
 /** What goes wrong with a picture in windows, besides what goes wrong with each of them. */
 import { Schema } from "effect"
-import * as ErrorKind from "../policy/ErrorKind.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 /** A window's answer is not of the same kind or shape as the first one's: they cannot be put together. */
 export class WindowsDisagree extends ErrorKind.lasting<WindowsDisagree>()("WindowsDisagree", {
