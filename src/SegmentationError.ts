@@ -29,7 +29,7 @@ import { Schema } from "effect"
 import { DependencyMissing, ImageError } from "./image/ImageError.ts"
 import { JobError } from "./jobs/JobError.ts"
 import { MaskNotDecodable } from "./mask/MaskError.ts"
-import * as ErrorKind from "./policy/ErrorKind.ts"
+import * as ErrorKind from "./ErrorKind.ts"
 import { PolicyError } from "./policy/PolicyError.ts"
 import { ServiceError } from "./service/ServiceError.ts"
 

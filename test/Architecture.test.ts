@@ -38,8 +38,8 @@ const roomOf = (path: string): string => {
   return folder ?? "."
 }
 
-/** Root modules that every room may use: they hold no concept of the house. */
-const shared = new Set(["src/randomHex.ts", "src/version.ts"])
+/** Root modules that every room may use: they hold no concept of the house, and import nothing of it. */
+const shared = new Set(["src/ErrorKind.ts", "src/randomHex.ts", "src/version.ts"])
 
 const modules = globSync("src/**/*.ts").map((path) => {
   const text = readFileSync(path, "utf8")

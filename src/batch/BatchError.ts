@@ -3,21 +3,16 @@
  * `SinkFailed` is among those tags.
  */
 import { Schema } from "effect"
+import * as ErrorKind from "../ErrorKind.ts"
 
 /** Where results go cannot be written to. */
-export class SinkFailed extends Schema.TaggedError<SinkFailed>()("SinkFailed", {
+export class SinkFailed extends ErrorKind.ofCaller<SinkFailed>()("SinkFailed", {
   /** The name of the sink. */
   sink: Schema.String,
   /** The path, or what else it writes to. */
   place: Schema.String,
   detail: Schema.String
 }) {
-  get concerns(): "caller" {
-    return "caller"
-  }
-  get isTransient(): boolean {
-    return false
-  }
   override get message(): string {
     return `The results of "${this.sink}" cannot be written to ${this.place}: ${this.detail}`
   }

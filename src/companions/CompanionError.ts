@@ -15,8 +15,8 @@
  */
 import { Duration, Schema, SchemaTransformation } from "effect"
 import { HttpApiSchema } from "effect/http-api"
-import * as ErrorKind from "../policy/ErrorKind.ts"
-import { said, wait } from "../policy/ErrorKind.ts"
+import * as ErrorKind from "../ErrorKind.ts"
+import { said, wait } from "../ErrorKind.ts"
 import { messageIn } from "../service/Message.ts"
 import { excerpt } from "../service/ServiceError.ts"
 

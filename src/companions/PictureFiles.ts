@@ -17,7 +17,7 @@ import type { NotWritten } from "../files/NotWritten.ts"
 import * as WholeFile from "../files/WholeFile.ts"
 import { ImageNotFound, ImageTooLarge, NotAnImage } from "../image/ImageError.ts"
 import * as ImageSource from "../image/ImageSource.ts"
-import * as ErrorKind from "../policy/ErrorKind.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 import * as Base64 from "../service/Base64.ts"
 import { Forbidden, InputInvalid } from "./CompanionError.ts"
 

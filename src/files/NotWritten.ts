@@ -1,15 +1,13 @@
 /** What keeps a file or a folder from being written, in words. */
 import { type PlatformError, Schema } from "effect"
+import * as ErrorKind from "../ErrorKind.ts"
 
 /** A file could not be written: no room, no right to, or its folder is gone. Nothing of it was left behind. */
-export class NotWritten extends Schema.TaggedError<NotWritten>()("NotWritten", {
+export class NotWritten extends ErrorKind.lasting<NotWritten>()("NotWritten", {
   path: Schema.String,
   /** Such as "this user may not". */
   reason: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
   override get message(): string {
     return `Cannot write ${this.path}: ${this.reason}`
   }

@@ -3,7 +3,7 @@
  * place; what fails or is interrupted leaves nothing behind, and what stood there before stays as it was. Only a process
  * that is killed leaves a part, which `isPart` knows by its name.
  */
-import { Bytes, Effect, FileSystem, type PlatformError } from "effect"
+import { Bytes, Effect, FileSystem, Option, type PlatformError } from "effect"
 import { randomHex } from "../randomHex.ts"
 import { NotWritten, notWritten } from "./NotWritten.ts"
 
@@ -70,15 +70,10 @@ const place = <A, E, R>(
     })
     // A folder in one of the places would show only when others are in theirs.
     const isFree = (path: string) =>
-      Effect.flatMap(
-        Effect.orElseSucceed(
-          Effect.map(fs.stat(path), ({ type }) => type),
-          () => undefined
-        ),
-        (type) =>
-          type === "Directory"
-            ? Effect.fail(new NotWritten({ path, reason: "a folder stands in its place" }))
-            : Effect.void
+      Effect.flatMap(Effect.option(fs.stat(path)), (info) =>
+        Option.isSome(info) && info.value.type === "Directory"
+          ? Effect.fail(new NotWritten({ path, reason: "a folder stands in its place" }))
+          : Effect.void
       )
     const move = Effect.gen(function* () {
       if (paths.length > 1) yield* Effect.forEach(paths, isFree, { discard: true })
@@ -97,12 +92,13 @@ const place = <A, E, R>(
 const filled = <A, E, R>(
   path: string,
   part: string,
-  body: (file: FileSystem.File) => Effect.Effect<A, E, R>
+  body: (file: FileSystem.File) => Effect.Effect<A, E, R>,
+  flag: "wx" | "r+" = "wx"
 ): Effect.Effect<A, E | NotWritten, R | FileSystem.FileSystem> =>
   Effect.scoped(
     Effect.gen(function* () {
       const fs = yield* FileSystem.FileSystem
-      const file = yield* Effect.mapError(fs.open(part, { flag: "wx" }), notWritten(path))
+      const file = yield* Effect.mapError(fs.open(part, { flag }), notWritten(path))
       const value = yield* body(file)
       yield* ended(path, file.sync)
       return value
@@ -148,11 +144,7 @@ export const copy = (
       Effect.flatMap(FileSystem.FileSystem, (fs) =>
         Effect.andThen(
           ended(path, fs.copyFile(from, part!)),
-          Effect.scoped(
-            Effect.flatMap(Effect.mapError(fs.open(part!, { flag: "r+" }), notWritten(path)), ({ sync }) =>
-              ended(path, sync)
-            )
-          )
+          filled(path, part!, () => Effect.void, "r+")
         )
       ),
     options
@@ -178,13 +170,9 @@ export const compose = <E, R>(
           const all = pieces
           pieces = []
           size = 0
-          return Effect.forEach(
-            all.length > 1 ? [Bytes.concat(all)] : all,
-            (bytes) => ended(path, file.writeAll(bytes)),
-            {
-              discard: true
-            }
-          )
+          return all.length === 0
+            ? Effect.void
+            : ended(path, file.writeAll(all.length > 1 ? Bytes.concat(all) : all[0]!))
         })
         const write: Write = (piece) =>
           Effect.suspend(() => {

@@ -64,12 +64,8 @@ export const jpeg: Reader = (view, ascii) => {
     if (view.getUint8(at) !== 0xff) return unknown
     const marker = view.getUint8(at + 1)
     // Fill bytes, and markers without a length.
-    if (marker === 0xff) {
-      at += 1
-      continue
-    }
-    if (marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8)) {
-      at += 2
+    if (marker === 0xff || marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8)) {
+      at += marker === 0xff ? 1 : 2
       continue
     }
     if (marker === 0xd9 || marker === 0xda) return unknown

@@ -1,6 +1,6 @@
 /** An opened image, and the limits under which it is opened. */
-import type { Effect, Stream } from "effect"
-import type { ImageError } from "./ImageError.ts"
+import { Effect, type Stream } from "effect"
+import { type ImageError, ImageTooLarge } from "./ImageError.ts"
 import type { ImageFormat } from "./ImageFormat.ts"
 import type { Raster } from "./Raster.ts"
 
@@ -12,6 +12,15 @@ export interface ImageLimits {
 }
 
 export const defaultLimits: ImageLimits = { maxBytes: 100 * 1024 * 1024, maxPixels: 100_000_000 }
+
+/** Fails where there is more than the limit. */
+export const within = (
+  source: string,
+  measure: ImageTooLarge["measure"],
+  actual: number,
+  limit: number
+): Effect.Effect<void, ImageTooLarge> =>
+  actual > limit ? Effect.fail(new ImageTooLarge({ source, measure, actual, limit })) : Effect.void
 
 /** An opened source: its header is read and within limits, its bytes can be had as often as needed. */
 export interface Image {

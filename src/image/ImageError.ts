@@ -3,61 +3,35 @@
  * without query, or the name it was given.
  */
 import { Schema } from "effect"
+import * as ErrorKind from "../ErrorKind.ts"
 
 const source = { source: Schema.String }
 
 /** There is nothing at this path or URL. */
-export class ImageNotFound extends Schema.TaggedError<ImageNotFound>()("ImageNotFound", source) {
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "image" {
-    return "image"
-  }
-  get isTransient(): boolean {
-    return false
-  }
+export class ImageNotFound extends ErrorKind.ofImage<ImageNotFound>()("ImageNotFound", source) {
   override get message(): string {
     return `There is no image at ${this.source}`
   }
 }
 
 /** It is there, but cannot be read: a folder, no permission, a stream that fails. */
-export class ImageNotReadable extends Schema.TaggedError<ImageNotReadable>()("ImageNotReadable", {
+export class ImageNotReadable extends ErrorKind.ofImage<ImageNotReadable>()("ImageNotReadable", {
   ...source,
   detail: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "image" {
-    return "image"
-  }
-  get isTransient(): boolean {
-    return false
-  }
   override get message(): string {
     return `Cannot read ${this.source}: ${this.detail}`
   }
 }
 
 /** It has more bytes or pixels than the limit. Pixels are those its header promises; nothing was decoded. */
-export class ImageTooLarge extends Schema.TaggedError<ImageTooLarge>()("ImageTooLarge", {
+export class ImageTooLarge extends ErrorKind.ofImage<ImageTooLarge>()("ImageTooLarge", {
   ...source,
   measure: Schema.Literals(["bytes", "pixels"]),
   /** As far as it was counted. */
   actual: Schema.Number,
   limit: Schema.Number
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "image" {
-    return "image"
-  }
-  get isTransient(): boolean {
-    return false
-  }
   override get message(): string {
     const option = this.measure === "bytes" ? "maxBytes" : "maxPixels"
     return `${this.source} has ${this.actual} ${this.measure}, and the limit is ${this.limit}. Raise \`limits.${option}\`, or make the image smaller`
@@ -65,62 +39,35 @@ export class ImageTooLarge extends Schema.TaggedError<ImageTooLarge>()("ImageToo
 }
 
 /** Its bytes are no image, or one that is cut off. */
-export class NotAnImage extends Schema.TaggedError<NotAnImage>()("NotAnImage", {
+export class NotAnImage extends ErrorKind.ofImage<NotAnImage>()("NotAnImage", {
   ...source,
   detail: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "image" {
-    return "image"
-  }
-  get isTransient(): boolean {
-    return false
-  }
   override get message(): string {
     return `${this.source} is not an image: ${this.detail}`
   }
 }
 
 /** An image of a kind that this transport does not take. */
-export class UnsupportedImage extends Schema.TaggedError<UnsupportedImage>()("UnsupportedImage", {
+export class UnsupportedImage extends ErrorKind.ofImage<UnsupportedImage>()("UnsupportedImage", {
   ...source,
   /** Such as `webp`. */
   format: Schema.String,
   detail: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "image" {
-    return "image"
-  }
-  get isTransient(): boolean {
-    return false
-  }
   override get message(): string {
     return `${this.source} is an image of type ${this.format}, which cannot be used here: ${this.detail}`
   }
 }
 
 /** Packages that this part needs are not installed: they are optional peer dependencies. */
-export class DependencyMissing extends Schema.TaggedError<DependencyMissing>()("DependencyMissing", {
+export class DependencyMissing extends ErrorKind.ofCaller<DependencyMissing>()("DependencyMissing", {
   /** All that are missing, so that one command installs them. */
   packages: Schema.Array(Schema.String),
   /** What it is needed for, such as "decoding images". */
   purpose: Schema.String,
   detail: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "caller" {
-    return "caller"
-  }
-  get isTransient(): boolean {
-    return false
-  }
   override get message(): string {
     const { length } = this.packages
     const [packages, them] = length === 1 ? ["package", "it"] : ["packages", "them"]

@@ -17,7 +17,8 @@ import type { PolicyError } from "../policy/PolicyError.ts"
 import { concat } from "../service/Body.ts"
 import type { ServiceError } from "../service/ServiceError.ts"
 import * as WebFile from "../service/WebFile.ts"
-import { defaultLimits, type Image, type ImageLimits } from "./Image.ts"
+import { reasonOf } from "./Folder.ts"
+import { defaultLimits, type Image, type ImageLimits, within } from "./Image.ts"
 import { ImageCodec } from "./ImageCodec.ts"
 import { type ImageError, ImageNotFound, ImageNotReadable, ImageTooLarge, NotAnImage } from "./ImageError.ts"
 import * as ImageFormat from "./ImageFormat.ts"
@@ -49,7 +50,7 @@ const headBytes = 64 * 1024
 /** An image in memory. Its name, if given, appears in errors and is sent to services. */
 export const bytes = (data: Uint8Array, options?: { readonly name?: string | undefined }): ImageSource => {
   const name = options?.name ?? "image"
-  return { name, open: (limits) => fromMemory(name, name, data, { ...defaultLimits, ...limits }) }
+  return named(name, (limits) => fromMemory(name, name, data, limits))
 }
 
 /**
@@ -72,23 +73,17 @@ export const raster = (
   options?: { readonly name?: string | undefined }
 ): ImageSource<ImageCodec> => {
   const name = options?.name ?? "image"
-  return {
-    name,
-    open: (limits) =>
-      Effect.flatMap(ImageCodec, (codec) =>
-        RasterImage.fromRaster(codec, name, pixels, { ...defaultLimits, ...limits })
-      )
-  }
+  return named(name, (limits) =>
+    Effect.flatMap(ImageCodec, (codec) => RasterImage.fromRaster(codec, name, pixels, limits))
+  )
 }
 
 /** A file. It is read where and when it is needed, and streamed to services that take a stream. */
 export const file = (path: string): ImageSource<FileSystem.FileSystem> => {
   const name = path.split(/[\\/]/).findLast((part) => part !== "") ?? path
-  return {
-    name,
-    open: (limits) =>
-      Effect.flatMap(FileSystem.FileSystem, (fs) => fromFile(fs, path, name, { ...defaultLimits, ...limits }))
-  }
+  return named(name, (limits) =>
+    Effect.flatMap(FileSystem.FileSystem, (fs) => fromFile(fs, path, name, limits))
+  )
 }
 
 /**
@@ -98,15 +93,13 @@ export const url = (address: string | URL): ImageSource<HttpClient.HttpClient> =
   const href = String(address)
   const path = href.split(/[?#]/, 1)[0]!
   const name = path.split("/").findLast((part) => part !== "" && !part.endsWith(":")) ?? "image"
-  return { name, open: (limits) => fromUrl(href, path, name, { ...defaultLimits, ...limits }) }
+  return named(name, (limits) => fromUrl(href, path, name, limits))
 }
 
 /** A stream of the bytes of one image, collected in memory up to the limit each time the source is opened. */
-export const stream = <E, R>(name: string, data: Stream.Stream<Uint8Array, E, R>): ImageSource<R> => ({
-  name,
-  open: (limits) =>
+export const stream = <E, R>(name: string, data: Stream.Stream<Uint8Array, E, R>): ImageSource<R> =>
+  named(name, (limits) =>
     Effect.suspend(() => {
-      const { maxBytes } = { ...defaultLimits, ...limits }
       const chunks: Array<Uint8Array> = []
       let seen = 0
       return Stream.runForEach(
@@ -114,19 +107,26 @@ export const stream = <E, R>(name: string, data: Stream.Stream<Uint8Array, E, R>
         (chunk) => {
           chunks.push(chunk)
           seen += chunk.length
-          return seen > maxBytes
-            ? Effect.fail(
-                new ImageTooLarge({ source: name, measure: "bytes", actual: seen, limit: maxBytes })
-              )
-            : Effect.void
+          return within(name, "bytes", seen, limits.maxBytes)
         }
-      ).pipe(
-        Effect.andThen(
-          Effect.suspend(() => fromMemory(name, name, concat(chunks), { ...defaultLimits, ...limits }))
-        )
-      )
+      ).pipe(Effect.andThen(Effect.suspend(() => fromMemory(name, name, concat(chunks), limits))))
     })
-})
+  )
+
+/** What the limits do not say is as by default. */
+const named = <R>(
+  name: string,
+  open: (limits: ImageLimits) => Effect.Effect<Image, SourceError, R>
+): ImageSource<R> => ({ name, open: (limits) => open({ ...defaultLimits, ...limits }) })
+
+/** What is neither empty nor beyond its limit. */
+const sized = (source: string, size: number, limits: ImageLimits): Effect.Effect<void, ImageError> =>
+  size === 0
+    ? Effect.fail(new NotAnImage({ source, detail: "it is empty" }))
+    : within(source, "bytes", size, limits.maxBytes)
+
+const cutOff = (source: string): NotAnImage =>
+  new NotAnImage({ source, detail: "it is a PNG that is cut off" })
 
 const fromMemory = (
   source: string,
@@ -134,24 +134,15 @@ const fromMemory = (
   data: Uint8Array,
   limits: ImageLimits
 ): Effect.Effect<Image, ImageError> =>
-  Effect.suspend(() => {
-    if (data.length === 0) return Effect.fail(new NotAnImage({ source, detail: "it is empty" }))
-    if (data.length > limits.maxBytes) {
-      return Effect.fail(
-        new ImageTooLarge({ source, measure: "bytes", actual: data.length, limit: limits.maxBytes })
-      )
-    }
-    return Effect.flatMap(accept(source, ImageHeader.parse(data), data.subarray(0, 16), limits), (header) =>
-      header.format === "png" && !ImageHeader.isWholePng(data)
-        ? Effect.fail(new NotAnImage({ source, detail: "it is a PNG that is cut off" }))
-        : Effect.succeed(
-            describe(source, name, header, data.length, {
-              bytes: Effect.succeed(data),
-              stream: Stream.succeed(data),
-              inMemory: true
-            })
-          )
-    )
+  Effect.gen(function* () {
+    yield* sized(source, data.length, limits)
+    const header = yield* accept(source, ImageHeader.parse(data), data.subarray(0, 16), limits)
+    if (header.format === "png" && !ImageHeader.isWholePng(data)) return yield* cutOff(source)
+    return describe(source, name, header, data.length, {
+      bytes: Effect.succeed(data),
+      stream: Stream.succeed(data),
+      inMemory: true
+    })
   })
 
 const fromFile = Effect.fnUntraced(function* (
@@ -167,10 +158,7 @@ const fromFile = Effect.fnUntraced(function* (
     return yield* new ImageNotReadable({ source: path, detail: what })
   }
   const size = Number(info.size)
-  if (size === 0) return yield* new NotAnImage({ source: path, detail: "it is empty" })
-  if (size > limits.maxBytes) {
-    return yield* new ImageTooLarge({ source: path, measure: "bytes", actual: size, limit: limits.maxBytes })
-  }
+  yield* sized(path, size, limits)
   const range = (offset: number, length: number) =>
     fs
       .stream(path, { offset, bytesToRead: length })
@@ -196,9 +184,7 @@ const fromFile = Effect.fnUntraced(function* (
     const tail = yield* range(size - 12, 12)
     const ends = tail.length === 12 && new DataView(tail.buffer, tail.byteOffset).getUint32(4) === 0x49454e44
     // Something may follow the image, so a tail that is no IEND only means to look closer.
-    if (!ends && !ImageHeader.isWholePng(yield* whole)) {
-      return yield* new NotAnImage({ source: path, detail: "it is a PNG that is cut off" })
-    }
+    if (!ends && !ImageHeader.isWholePng(yield* whole)) return yield* cutOff(path)
   }
   return describe(path, name, header, size, {
     bytes: whole,
@@ -261,10 +247,7 @@ const accept = (
       : `its first bytes (${hex}) are those of no image type known here`
     return Effect.fail(new NotAnImage({ source, detail }))
   }
-  const pixels = parsed.width * parsed.height
-  return pixels > limits.maxPixels
-    ? Effect.fail(new ImageTooLarge({ source, measure: "pixels", actual: pixels, limit: limits.maxPixels }))
-    : Effect.succeed(parsed)
+  return Effect.as(within(source, "pixels", parsed.width * parsed.height, limits.maxPixels), parsed)
 }
 
 const describe = (
@@ -293,14 +276,7 @@ const describe = (
 
 const fileError =
   (path: string) =>
-  (error: PlatformError.PlatformError): ImageError => {
-    const { reason } = error
-    switch (reason._tag) {
-      case "NotFound":
-        return new ImageNotFound({ source: path })
-      case "PermissionDenied":
-        return new ImageNotReadable({ source: path, detail: "this user may not read it" })
-      default:
-        return new ImageNotReadable({ source: path, detail: reason.message })
-    }
-  }
+  (error: PlatformError.PlatformError): ImageError =>
+    error.reason._tag === "NotFound"
+      ? new ImageNotFound({ source: path })
+      : new ImageNotReadable({ source: path, detail: reasonOf(error) })

@@ -1,9 +1,9 @@
 /** Images that are pixels first: decoded before they came here, or never in a file. */
 import { Effect, Stream } from "effect"
-import type { Image, ImageLimits } from "./Image.ts"
+import { type Image, type ImageLimits, within } from "./Image.ts"
 import type { ImageCodec } from "./ImageCodec.ts"
-import { type ImageError, ImageNotReadable, ImageTooLarge, NotAnImage } from "./ImageError.ts"
-import type { Raster } from "./Raster.ts"
+import { type ImageError, ImageNotReadable, NotAnImage } from "./ImageError.ts"
+import { type Raster, whole } from "./Raster.ts"
 
 /** An image of pixels that are in memory. */
 export const fromRaster = (
@@ -12,23 +12,15 @@ export const fromRaster = (
   raster: Raster,
   { maxPixels }: ImageLimits
 ): Effect.Effect<Image, ImageError> => {
-  const { channels, data, height, width } = raster
-  const pixels = width * height
+  const { height, width } = raster
   if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)) {
     const detail = `its sides must be whole numbers of pixels, but are ${width} x ${height}`
     return Effect.fail(new NotAnImage({ source, detail }))
   }
-  if (data.length !== pixels * channels) {
-    const detail = `${width} x ${height} x ${channels} bytes are ${pixels * channels}, but there are ${data.length}`
-    return Effect.fail(new NotAnImage({ source, detail }))
-  }
-  if (pixels > maxPixels) {
-    return Effect.fail(new ImageTooLarge({ source, measure: "pixels", actual: pixels, limit: maxPixels }))
-  }
   const png = Effect.catchTag(codec.encode(raster, "png"), "DependencyMissing", ({ message }) =>
     Effect.fail(new ImageNotReadable({ source, detail: message }))
   )
-  return fromPixels({
+  const image = fromPixels({
     source,
     name: source,
     width,
@@ -37,6 +29,10 @@ export const fromRaster = (
     pixels: Effect.sync(() => ({ ...raster, data: new Uint8Array(raster.data) })),
     png
   })
+  return whole(source, raster).pipe(
+    Effect.andThen(within(source, "pixels", width * height, maxPixels)),
+    Effect.andThen(image)
+  )
 }
 
 /** An image that is pixels first, and a PNG, made once, for what takes files. */

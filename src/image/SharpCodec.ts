@@ -22,9 +22,10 @@
 import { Effect, Layer } from "effect"
 import * as Bmp from "./Bmp.ts"
 import { type DecodeOptions, type EncodeOptions, ImageCodec, type Raster } from "./ImageCodec.ts"
-import { type ImageError, ImageTooLarge, NotAnImage, UnsupportedImage } from "./ImageError.ts"
+import { type ImageError, NotAnImage, UnsupportedImage } from "./ImageError.ts"
 import * as ImageFormat from "./ImageFormat.ts"
-import type { Image } from "./ImageSource.ts"
+import { type Image, within } from "./Image.ts"
+import { whole } from "./Raster.ts"
 import { load, plain, reasonOf, type SharpModule } from "./SharpModule.ts"
 
 /** How sharp is loaded: a parameter, so that a test can take it away. @internal */
@@ -70,10 +71,7 @@ const decode = Effect.fnUntraced(function* (
   options?: DecodeOptions
 ): Effect.fn.Return<Raster, ImageError> {
   const { format, height, source, width } = image
-  const limit = options?.maxPixels
-  if (limit !== undefined && width * height > limit) {
-    return yield* new ImageTooLarge({ source, measure: "pixels", actual: width * height, limit })
-  }
+  yield* within(source, "pixels", width * height, options?.maxPixels ?? Infinity)
   const { decoder } = ImageFormat.table[format]
   if (decoder !== "ours" && "none" in decoder) {
     return yield* new UnsupportedImage({ source, format, detail: decoder.none })
@@ -109,20 +107,17 @@ const decode = Effect.fnUntraced(function* (
   return { width, height, channels, data: plain(data) }
 })
 
-const encode = (
+const encode = Effect.fnUntraced(function* (
   sharp: SharpModule,
   raster: Raster,
   format: "png" | "jpeg" | "webp",
   options?: EncodeOptions
-): Effect.Effect<Uint8Array, ImageError> => {
+): Effect.fn.Return<Uint8Array, ImageError> {
   const { channels, data, height, width } = raster
   const source = `picture of ${width} x ${height}`
-  if (data.length !== width * height * channels) {
-    const detail = `${width} x ${height} x ${channels} bytes are ${width * height * channels}, but there are ${data.length}`
-    return Effect.fail(new NotAnImage({ source, detail }))
-  }
+  yield* whole(source, raster)
   const quality = options?.quality ?? 90
-  return Effect.tryPromise({
+  return yield* Effect.tryPromise({
     try: async () => {
       const input = sharp(data, { raw: { width, height, channels }, limitInputPixels: false })
       const output =
@@ -131,4 +126,4 @@ const encode = (
     },
     catch: (cause) => new UnsupportedImage({ source, format, detail: reasonOf(cause) })
   })
-}
+})

@@ -1,7 +1,7 @@
 /** How a download ends other than well, besides what ends every call to a service. */
 import { Schema } from "effect"
 import { NotWritten } from "../files/NotWritten.ts"
-import * as ErrorKind from "../policy/ErrorKind.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 /** Origin and path, without query. */
 const from = { url: Schema.String }

@@ -1,6 +1,6 @@
 /** How work that outlives a request ends other than well. */
 import { Schema } from "effect"
-import { ofService, said } from "../policy/ErrorKind.ts"
+import { ofService, said } from "../ErrorKind.ts"
 
 const job = {
   /** The service that runs it. */

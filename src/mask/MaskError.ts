@@ -4,30 +4,21 @@
  * effect of one.
  */
 import { Result, Schema } from "effect"
+import * as ErrorKind from "../ErrorKind.ts"
 import type { Grid } from "./Grid.ts"
 
 /**
  * Mask data that contradicts itself or its format.
  *
  * `mask` names which one ("label map", "mask 2 of 5: scratch", "segmentation.counts"), `detail` says what was
- * found and what was expected.
+ * found and what was expected. It is never tried again: the same bytes would be as wrong, and a job would be paid twice.
  */
-export class MaskNotDecodable extends Schema.TaggedError<MaskNotDecodable>()("MaskNotDecodable", {
+export class MaskNotDecodable extends ErrorKind.ofService<MaskNotDecodable>()("MaskNotDecodable", {
   mask: Schema.String,
   detail: Schema.String,
   service: Schema.optionalKey(Schema.String),
   requestId: Schema.optionalKey(Schema.String)
 }) {
-  /** Never: the same bytes would be as wrong again, and a job would be paid twice. */
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "service" {
-    return "service"
-  }
-  get isTransient(): boolean {
-    return false
-  }
   override get message(): string {
     const by = this.service === undefined ? "" : ` in the answer of ${this.service}`
     return `Cannot decode the mask "${this.mask}"${by}: ${this.detail}`

@@ -64,16 +64,10 @@ const levels = { Closed: 0, HalfOpen: 1, Open: 2 } as const
 /** The store with monotonic time, and every change it makes told to `changed` before the caller goes on. */
 const observed = (
   store: Store,
-  changed: (change: CircuitBreaker.Transition) => Effect.Effect<void>
+  changed: (change: CircuitBreaker.Transition | undefined) => Effect.Effect<void>
 ): Store => ({
-  admit: (key) =>
-    Effect.tap(withMonotonicClock(store.admit(key)), ({ transition }) =>
-      transition === undefined ? Effect.void : changed(transition)
-    ),
-  record: (options) =>
-    Effect.tap(withMonotonicClock(store.record(options)), (transition) =>
-      transition === undefined ? Effect.void : changed(transition)
-    ),
+  admit: (key) => Effect.tap(withMonotonicClock(store.admit(key)), ({ transition }) => changed(transition)),
+  record: (options) => Effect.tap(withMonotonicClock(store.record(options)), changed),
   state: (key) => withMonotonicClock(store.state(key))
 })
 
@@ -98,11 +92,14 @@ export const make = Effect.fnUntraced(function* (
       ? given.value
       : Context.get(yield* Layer.build(CircuitBreaker.layerStoreMemory()), CircuitBreaker.CircuitBreakerStore)
   const gauge = Metric.withAttributes(stateGauge, { service: key })
-  const changed = ({ from, to }: CircuitBreaker.Transition) =>
-    Effect.andThen(
+  const changed = (change: CircuitBreaker.Transition | undefined) => {
+    if (change === undefined) return Effect.void
+    const { from, to } = change
+    return Effect.andThen(
       Metric.update(gauge, levels[to]),
       Metric.update(Metric.withAttributes(changesTotal, { service: key, from, to }), 1)
     )
+  }
   const breaker = yield* CircuitBreaker.make({
     tripPolicy:
       policy.rate === undefined

@@ -217,15 +217,16 @@ export const ranges = {
   "retryBudget.perSecond": { least: 0 }
 } as const satisfies Readonly<Record<string, Range.Range>>
 
-type Name = keyof typeof ranges
+/** A part that is a number or a time. */
+export type Part = keyof typeof ranges
 
 /** A number in its range; any other in a policy is a mistake of the program, and throws. */
-const number = (name: Name, value: number): number => {
+const number = (name: Part, value: number): number => {
   if (Range.isWithin(ranges[name], value)) return value
   throw new RangeError(`Policy: \`${name}\` must be ${Range.words(ranges[name])}, but is ${value}`)
 }
 
-const duration = (name: Name, value: Duration.Input): Duration.Duration => {
+const duration = (name: Part, value: Duration.Input): Duration.Duration => {
   const time = Duration.fromInputUnsafe(value)
   if (Range.isWithin(ranges[name], Duration.toMillis(time))) return time
   const wanted = ranges[name] === some ? "a time that passes" : "a time that passes, or 0"
@@ -233,19 +234,26 @@ const duration = (name: Name, value: Duration.Input): Duration.Duration => {
 }
 
 const limit = (
-  name: Name,
+  name: Part,
   value: Duration.Input | false | undefined,
   otherwise: Duration.Duration | undefined
 ): Duration.Duration | undefined =>
   value === undefined ? otherwise : value === false ? undefined : duration(name, value)
 
+/** A part that may be off: as the base has it where the options do not say. */
+const optional = <Options extends object, Base>(
+  options: Options | false | undefined,
+  base: Base | undefined,
+  build: (options: Options, base: Base | undefined) => Base
+): Base | undefined => (options === undefined ? base : options === false ? undefined : build(options, base))
+
+/** The options of a part that is not off. */
+type On<Name extends keyof PolicyOptions> = Exclude<PolicyOptions[Name], false | undefined>
+
 const failureRate = (
-  options: NonNullable<Exclude<PolicyOptions["breaker"], false>>["rate"],
-  base: FailureRate | undefined
-): FailureRate | undefined => {
-  if (options === false) return undefined
-  if (options === undefined) return base
-  const otherwise = base ?? standardRate
+  options: Exclude<On<"breaker">["rate"], false | undefined>,
+  otherwise = standardRate
+): FailureRate => {
   const size = number("breaker.rate.size", options.size ?? otherwise.size)
   const wanted = options.minimumCalls ?? Math.min(otherwise.minimumCalls, size)
   const minimumCalls = number("breaker.rate.minimumCalls", wanted)
@@ -258,46 +266,23 @@ const failureRate = (
   return { threshold, size, minimumCalls }
 }
 
-const rateLimit = (
-  options: PolicyOptions["rateLimit"],
-  base: RateLimitPolicy | undefined
-): RateLimitPolicy | undefined => {
-  if (options === false) return undefined
-  if (options === undefined) return base
-  return {
-    limit: number("rateLimit.limit", options.limit),
-    window: duration("rateLimit.window", options.window ?? base?.window ?? standardWindow),
-    burst: number("rateLimit.burst", options.burst ?? options.limit)
-  }
-}
+const rateLimit = (options: On<"rateLimit">, base?: RateLimitPolicy): RateLimitPolicy => ({
+  limit: number("rateLimit.limit", options.limit),
+  window: duration("rateLimit.window", options.window ?? base?.window ?? standardWindow),
+  burst: number("rateLimit.burst", options.burst ?? options.limit)
+})
 
-const breaker = (
-  options: PolicyOptions["breaker"],
-  base: BreakerPolicy | undefined
-): BreakerPolicy | undefined => {
-  if (options === false) return undefined
-  if (options === undefined) return base
-  const otherwise = base ?? standardBreaker
-  return {
-    failures: number("breaker.failures", options.failures ?? otherwise.failures),
-    rate: failureRate(options.rate, otherwise.rate),
-    slowAfter: limit("breaker.slowAfter", options.slowAfter, otherwise.slowAfter),
-    openFor: duration("breaker.openFor", options.openFor ?? otherwise.openFor)
-  }
-}
+const breaker = (options: On<"breaker">, base = standardBreaker): BreakerPolicy => ({
+  failures: number("breaker.failures", options.failures ?? base.failures),
+  rate: optional(options.rate, base.rate, failureRate),
+  slowAfter: limit("breaker.slowAfter", options.slowAfter, base.slowAfter),
+  openFor: duration("breaker.openFor", options.openFor ?? base.openFor)
+})
 
-const retryBudget = (
-  options: PolicyOptions["retryBudget"],
-  base: RetryBudgetPolicy | undefined
-): RetryBudgetPolicy | undefined => {
-  if (options === false) return undefined
-  if (options === undefined) return base
-  const { perSecond, ratio } = base ?? standardBudget
-  return {
-    ratio: number("retryBudget.ratio", options.ratio ?? ratio),
-    perSecond: number("retryBudget.perSecond", options.perSecond ?? perSecond)
-  }
-}
+const retryBudget = (options: On<"retryBudget">, base = standardBudget): RetryBudgetPolicy => ({
+  ratio: number("retryBudget.ratio", options.ratio ?? base.ratio),
+  perSecond: number("retryBudget.perSecond", options.perSecond ?? base.perSecond)
+})
 
 /**
  * The base policy ({@link standard} unless given), changed by what the options say. A number or a time that is out of its
@@ -318,11 +303,11 @@ export const make = (options: PolicyOptions, base: Policy = standard): Policy =>
       maxRetryAfter: duration("retry.maxRetryAfter", retry.maxRetryAfter ?? base.retry.maxRetryAfter)
     },
     resend: options.resend ?? base.resend,
-    rateLimit: rateLimit(options.rateLimit, base.rateLimit),
+    rateLimit: optional(options.rateLimit, base.rateLimit, rateLimit),
     concurrency: number("concurrency", options.concurrency ?? base.concurrency),
     queue: number("queue", options.queue ?? base.queue),
-    breaker: breaker(options.breaker, base.breaker),
-    retryBudget: retryBudget(options.retryBudget, base.retryBudget)
+    breaker: optional(options.breaker, base.breaker, breaker),
+    retryBudget: optional(options.retryBudget, base.retryBudget, retryBudget)
   }
 }
 
@@ -337,13 +322,10 @@ const part = <A extends object>(
 
 /** Options over other options, part by part: what `over` does not say is as `under` has it. */
 export const merge = (over: PolicyOptions, under: PolicyOptions): PolicyOptions => ({
-  deadline: over.deadline ?? under.deadline,
-  attemptTimeout: over.attemptTimeout ?? under.attemptTimeout,
+  ...under,
+  ...given(over),
   retry: part(over.retry, under.retry),
-  resend: over.resend ?? under.resend,
   rateLimit: part(over.rateLimit, under.rateLimit),
-  concurrency: over.concurrency ?? under.concurrency,
-  queue: over.queue ?? under.queue,
   breaker: part(over.breaker, under.breaker),
   retryBudget: part(over.retryBudget, under.retryBudget)
 })

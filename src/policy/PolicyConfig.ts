@@ -21,104 +21,88 @@ import * as Variable from "./Variable.ts"
 
 const resends: ReadonlyArray<Resend> = ["always", "unless-sent"]
 
-const { breaker, retry, retryBudget, ...standard } = Policy.standard
 const { ranges, standardRate } = Policy
 
 /** A part of the standard policy, as it would be written. */
-const written = (value: Duration.Duration | number | boolean | undefined): string => {
+const written = (value: unknown): string => {
   if (value === undefined || value === false) return "off"
-  if (value === true) return "on"
-  if (typeof value === "number") return String(value)
+  if (!Duration.isDuration(value)) return typeof value === "number" ? String(value) : "on"
   const seconds = Duration.toSeconds(value)
   return seconds === 1 ? "1 second" : `${seconds} seconds`
 }
 
+/** What the standard policy has for a part. */
+const standardOf = (part: string): unknown =>
+  part.split(".").reduce((value: unknown, name) => Reflect.get(Object(value), name), Policy.standard)
+
+const about = (part: string, sets: string): Variable.About => ({ sets, default: written(standardOf(part)) })
+
+const number = (name: string, part: Policy.Part, sets: string) =>
+  Variable.number(name, about(part, sets), ranges[part])
+
+const duration = (name: string, part: Policy.Part, sets: string) =>
+  Variable.duration(name, about(part, sets), ranges[part])
+
 /** The table that `load` reads and the documentation lists. */
 export const variables = {
   deadline: Variable.orOff(
-    Variable.duration(
+    duration(
       "SEGFORMER_DEADLINE",
-      {
-        sets: "time for a call, over all attempts and the waits between them",
-        default: written(standard.deadline)
-      },
-      ranges.deadline
+      "deadline",
+      "time for a call, over all attempts and the waits between them"
     )
   ),
   attemptTimeout: Variable.orOff(
-    Variable.duration(
-      "SEGFORMER_TIMEOUT",
-      {
-        sets: "time for one attempt, to the last byte decoded",
-        default: written(standard.attemptTimeout)
-      },
-      ranges.attemptTimeout
-    )
+    duration("SEGFORMER_TIMEOUT", "attemptTimeout", "time for one attempt, to the last byte decoded")
   ),
-  times: Variable.orOff(
-    Variable.number(
-      "SEGFORMER_MAX_RETRIES",
-      { sets: "attempts after the first", default: written(retry.times) },
-      ranges["retry.times"]
-    )
-  ),
-  delay: Variable.duration(
-    "SEGFORMER_RETRY_DELAY",
-    { sets: "wait before the first retry", default: written(retry.delay) },
-    ranges["retry.delay"]
-  ),
-  factor: Variable.number(
+  times: Variable.orOff(number("SEGFORMER_MAX_RETRIES", "retry.times", "attempts after the first")),
+  delay: duration("SEGFORMER_RETRY_DELAY", "retry.delay", "wait before the first retry"),
+  factor: number(
     "SEGFORMER_RETRY_FACTOR",
-    { sets: "how many times longer each wait is than the one before", default: written(retry.factor) },
-    ranges["retry.factor"]
+    "retry.factor",
+    "how many times longer each wait is than the one before"
   ),
-  maxDelay: Variable.duration(
+  maxDelay: duration(
     "SEGFORMER_RETRY_MAX_DELAY",
-    { sets: "longest wait between attempts that no Retry-After asks for", default: written(retry.maxDelay) },
-    ranges["retry.maxDelay"]
+    "retry.maxDelay",
+    "longest wait between attempts that no Retry-After asks for"
   ),
-  jitter: Variable.flag("SEGFORMER_RETRY_JITTER", {
-    sets: "spread each wait at random over 80 % to 120 %",
-    default: written(retry.jitter)
-  }),
-  serverErrors: Variable.flag("SEGFORMER_RETRY_SERVER_ERRORS", {
-    sets: "try again after 5xx",
-    default: written(retry.serverErrors)
-  }),
-  maxRetryAfter: Variable.duration(
+  jitter: Variable.flag(
+    "SEGFORMER_RETRY_JITTER",
+    about("retry.jitter", "spread each wait at random over 80 % to 120 %")
+  ),
+  serverErrors: Variable.flag(
+    "SEGFORMER_RETRY_SERVER_ERRORS",
+    about("retry.serverErrors", "try again after 5xx")
+  ),
+  maxRetryAfter: duration(
     "SEGFORMER_MAX_RETRY_AFTER",
-    { sets: "longest Retry-After that is waited for", default: written(retry.maxRetryAfter) },
-    ranges["retry.maxRetryAfter"]
+    "retry.maxRetryAfter",
+    "longest Retry-After that is waited for"
   ),
   resend: Variable.literal(
     "SEGFORMER_RESEND",
     {
       sets: "whether to send again what may have been done already",
-      default: `\`${standard.resend}\`; \`unless-sent\` for services with a price`
+      default: `\`${Policy.standard.resend}\`; \`unless-sent\` for services with a price`
     },
     resends
   ),
-  retryBudget: Variable.flag("SEGFORMER_RETRY_BUDGET", {
-    sets: "limit what retries add to the load",
-    default: written(retryBudget !== undefined)
-  }),
-  budgetRatio: Variable.number(
+  retryBudget: Variable.flag(
+    "SEGFORMER_RETRY_BUDGET",
+    about("retryBudget", "limit what retries add to the load")
+  ),
+  budgetRatio: number(
     "SEGFORMER_RETRY_BUDGET_RATIO",
-    { sets: "retries per call, over the last ten seconds", default: written(retryBudget?.ratio) },
-    ranges["retryBudget.ratio"]
+    "retryBudget.ratio",
+    "retries per call, over the last ten seconds"
   ),
-  budgetPerSecond: Variable.number(
+  budgetPerSecond: number(
     "SEGFORMER_RETRY_BUDGET_PER_SECOND",
-    { sets: "retries a second that are always allowed", default: written(retryBudget?.perSecond) },
-    ranges["retryBudget.perSecond"]
+    "retryBudget.perSecond",
+    "retries a second that are always allowed"
   ),
-  rateLimit: Variable.orOff(
-    Variable.number(
-      "SEGFORMER_RATE_LIMIT",
-      { sets: "attempts per window", default: written(standard.rateLimit?.limit) },
-      ranges["rateLimit.limit"]
-    )
-  ),
+  rateLimit: Variable.orOff(number("SEGFORMER_RATE_LIMIT", "rateLimit.limit", "attempts per window")),
   rateLimitWindow: Variable.duration(
     "SEGFORMER_RATE_LIMIT_WINDOW",
     { sets: "window of the rate limit", default: written(Policy.standardWindow) },
@@ -129,33 +113,19 @@ export const variables = {
     { sets: "attempts that may start at once after a quiet time", default: "the rate limit" },
     ranges["rateLimit.burst"]
   ),
-  concurrency: Variable.number(
-    "SEGFORMER_MAX_CONNECTIONS",
-    { sets: "requests under way at once", default: written(standard.concurrency) },
-    ranges.concurrency
-  ),
-  queue: Variable.number(
-    "SEGFORMER_QUEUE",
-    { sets: "calls that may wait for their turn", default: written(standard.queue) },
-    ranges.queue
-  ),
-  breaker: Variable.flag("SEGFORMER_BREAKER", {
-    sets: "leave a service alone that keeps failing",
-    default: written(breaker !== undefined)
-  }),
-  failures: Variable.number(
+  concurrency: number("SEGFORMER_MAX_CONNECTIONS", "concurrency", "requests under way at once"),
+  queue: number("SEGFORMER_QUEUE", "queue", "calls that may wait for their turn"),
+  breaker: Variable.flag("SEGFORMER_BREAKER", about("breaker", "leave a service alone that keeps failing")),
+  failures: number(
     "SEGFORMER_BREAKER_FAILURES",
-    { sets: "failures in a row that open the circuit", default: written(breaker?.failures) },
-    ranges["breaker.failures"]
+    "breaker.failures",
+    "failures in a row that open the circuit"
   ),
   rate: Variable.orOff(
-    Variable.number(
+    number(
       "SEGFORMER_BREAKER_RATE",
-      {
-        sets: "share of failures that opens it, instead of failures in a row",
-        default: written(breaker?.rate?.threshold)
-      },
-      ranges["breaker.rate.threshold"]
+      "breaker.rate.threshold",
+      "share of failures that opens it, instead of failures in a row"
     )
   ),
   rateSize: Variable.number(
@@ -172,16 +142,16 @@ export const variables = {
     ranges["breaker.rate.minimumCalls"]
   ),
   slowAfter: Variable.orOff(
-    Variable.duration(
+    duration(
       "SEGFORMER_BREAKER_SLOW_AFTER",
-      { sets: "a success that took longer counts as a failure", default: written(breaker?.slowAfter) },
-      ranges["breaker.slowAfter"]
+      "breaker.slowAfter",
+      "a success that took longer counts as a failure"
     )
   ),
-  openFor: Variable.duration(
+  openFor: duration(
     "SEGFORMER_BREAKER_OPEN_FOR",
-    { sets: "how long the circuit stays open before a probe", default: written(breaker?.openFor) },
-    ranges["breaker.openFor"]
+    "breaker.openFor",
+    "how long the circuit stays open before a probe"
   )
 }
 

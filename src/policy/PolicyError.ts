@@ -5,6 +5,7 @@
  * whether another attempt within the call may help (`isRetryable`), and whether a later call may (`isTransient`).
  */
 import { Duration, Schema } from "effect"
+import * as ErrorKind from "../ErrorKind.ts"
 
 /** What an attempt was doing: the place to look when it took too long. */
 export const Phase = Schema.Literals([
@@ -33,7 +34,7 @@ const doing: Record<Phase, string> = {
  *
  * `phase` says what the call was doing when its time was up.
  */
-export class TimedOut extends Schema.TaggedError<TimedOut>()("TimedOut", {
+export class TimedOut extends ErrorKind.make({ concerns: "service" })<TimedOut>()("TimedOut", {
   service: Schema.String,
   kind: Schema.Literals(["attempt", "deadline"]),
   phase: Phase,
@@ -45,9 +46,6 @@ export class TimedOut extends Schema.TaggedError<TimedOut>()("TimedOut", {
   get isRetryable(): boolean {
     return this.kind === "attempt"
   }
-  get concerns(): "service" {
-    return "service"
-  }
   get isTransient(): boolean {
     return this.isRetryable
   }
@@ -58,44 +56,30 @@ export class TimedOut extends Schema.TaggedError<TimedOut>()("TimedOut", {
   }
 }
 
+/** The call never left this process, and whoever sends too much must slow down, not repeat. */
+const unsent = ErrorKind.make({ concerns: "caller", isRetryable: false, isTransient: true })
+
 /** Too many calls wait for their turn: the bounded queue before `concurrency` is full. */
-export class QueueFull extends Schema.TaggedError<QueueFull>()("QueueFull", {
+export class QueueFull extends unsent<QueueFull>()("QueueFull", {
   service: Schema.String,
   concurrency: Schema.Int,
   queue: Schema.Int
 }) {
-  /** No: the call never left this process, and whoever sends too much must slow down, not repeat. */
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "caller" {
-    return "caller"
-  }
-  get isTransient(): boolean {
-    return true
-  }
   override get message(): string {
     return `${this.queue} calls already wait for ${this.service}, behind ${this.concurrency} under way. Send fewer at once (segmentAll does), or raise \`queue\``
   }
 }
 
+/** Repeating it within the call would only wait for the breaker, or add to the load. */
+const leftAlone = ErrorKind.make({ concerns: "service", isRetryable: false, isTransient: true })
+
 /** The circuit of a service that keeps failing is open: no call is made until it has had time to recover. */
-export class CircuitOpen extends Schema.TaggedError<CircuitOpen>()("CircuitOpen", {
+export class CircuitOpen extends leftAlone<CircuitOpen>()("CircuitOpen", {
   service: Schema.String,
   retryAfter: Schema.optional(Schema.DurationFromMillis),
   /** The message of the failure that this call had met before, where it had. */
   failure: Schema.optional(Schema.String)
 }) {
-  /** No: repeating it within the call would only wait for the breaker. */
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "service" {
-    return "service"
-  }
-  get isTransient(): boolean {
-    return true
-  }
   override get message(): string {
     const wait =
       this.retryAfter === undefined ? "" : ` Its next probe is in ${Duration.format(this.retryAfter)}`
@@ -105,20 +89,11 @@ export class CircuitOpen extends Schema.TaggedError<CircuitOpen>()("CircuitOpen"
 }
 
 /** A retry was due, but retries have already added as much load to this host as the retry budget allows. */
-export class RetryBudgetSpent extends Schema.TaggedError<RetryBudgetSpent>()("RetryBudgetSpent", {
+export class RetryBudgetSpent extends leftAlone<RetryBudgetSpent>()("RetryBudgetSpent", {
   service: Schema.String,
   /** The message of the failure that was not retried. */
   failure: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
-  get concerns(): "service" {
-    return "service"
-  }
-  get isTransient(): boolean {
-    return true
-  }
   override get message(): string {
     return `${this.service} fails for so many calls that this one was not tried again (its retry budget is spent): ${this.failure}`
   }

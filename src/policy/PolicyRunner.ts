@@ -26,13 +26,9 @@ import * as RateLimit from "./RateLimit.ts"
 import * as RetryBudget from "./RetryBudget.ts"
 
 /** What the policy must know of an error to handle it: every error of this library says it of itself. */
-export interface Failure {
+export interface Failure extends Backoff.Failure {
   readonly _tag: string
-  readonly message: string
   readonly isRetryable: boolean
-  readonly retryAfter?: Duration.Duration | undefined
-  /** The HTTP status that it came with. */
-  readonly status?: number | undefined
   /** "no" where the request provably never reached the service. */
   readonly sent?: "no" | "maybe" | undefined
   /** The service said that it turned the request away before any work. */
@@ -114,14 +110,11 @@ export const make = Effect.fnUntraced(function* (options: {
   readonly key?: string | undefined
   readonly policy: Policy.Policy
 }): Effect.fn.Return<PolicyRunner, never, Scope.Scope> {
-  const { service, policy: base } = options
+  const { service, key = service, policy: base } = options
   const permits = Semaphore.makeUnsafe(base.concurrency)
-  const budget =
-    base.retryBudget === undefined ? undefined : yield* budgetOf(options.key ?? service, base.retryBudget)
-  const breaker =
-    base.breaker === undefined ? undefined : yield* Breaker.make(options.key ?? service, base.breaker)
-  const turn =
-    base.rateLimit === undefined ? undefined : yield* RateLimit.make(options.key ?? service, base.rateLimit)
+  const budget = base.retryBudget && (yield* budgetOf(key, base.retryBudget))
+  const breaker = base.breaker && (yield* Breaker.make(key, base.breaker))
+  const turn = base.rateLimit && (yield* RateLimit.make(key, base.rateLimit))
   const baseSchedule = Backoff.schedule(base.retry)
   const attributes = { service }
   const metrics = {
@@ -174,6 +167,19 @@ export const make = Effect.fnUntraced(function* (options: {
 
       type Raised = E | PolicyError | UnwantedResult<A>
 
+      const within = <B, F>(
+        duration: Duration.Duration | undefined,
+        kind: TimedOut["kind"],
+        self: Effect.Effect<B, F, R>
+      ): Effect.Effect<B, F | TimedOut, R> => {
+        if (duration === undefined) return self
+        const orElse = () =>
+          Effect.fail(
+            new TimedOut({ service, kind, phase, after: duration, attempt: number, requestId: callId })
+          )
+        return Effect.timeoutOrElse(self, { duration, orElse })
+      }
+
       const once: Effect.Effect<A, Raised, R> = Effect.suspend(() => {
         phase = "queued"
         const timed = Effect.suspend(() => {
@@ -192,25 +198,7 @@ export const make = Effect.fnUntraced(function* (options: {
           }
           phase = "preparing"
           const work = Effect.andThen(Metric.update(metrics.attempts, 1), attempt(current))
-          const timeout = policy.attemptTimeout
-          return (
-            timeout === undefined
-              ? work
-              : Effect.timeoutOrElse(work, {
-                  duration: timeout,
-                  orElse: () =>
-                    Effect.fail(
-                      new TimedOut({
-                        service,
-                        kind: "attempt",
-                        phase,
-                        after: timeout,
-                        attempt: number,
-                        requestId: callId
-                      })
-                    )
-                })
-          ).pipe(
+          return within(policy.attemptTimeout, "attempt", work).pipe(
             inFlightOf(metrics.inFlight),
             Effect.withSpan(
               "segformer.attempt",
@@ -273,29 +261,10 @@ export const make = Effect.fnUntraced(function* (options: {
         (unwanted) => Effect.succeed(unwanted.value)
       )
 
-      const deadline = policy.deadline
-      const bounded: Effect.Effect<A, E | PolicyError, R> =
-        deadline === undefined
-          ? wanted
-          : Effect.timeoutOrElse(wanted, {
-              duration: deadline,
-              orElse: () =>
-                Effect.fail(
-                  new TimedOut({
-                    service,
-                    kind: "deadline",
-                    phase,
-                    after: deadline,
-                    attempt: number,
-                    requestId: callId
-                  })
-                )
-            })
-
       const elapsed = () => Duration.nanos(clock.monotonicTimeNanosUnsafe() - started)
       return Metric.update(metrics.calls, 1).pipe(
         Effect.andThen(budget === undefined ? Effect.void : budget.call),
-        Effect.andThen(bounded),
+        Effect.andThen(within(policy.deadline, "deadline", wanted)),
         Effect.map((value): Outcome<A> => ({ value, attempts: number, callId, duration: elapsed() })),
         Effect.onExit((exit) => {
           const took = Metric.update(metrics.latency, elapsed())

@@ -11,6 +11,7 @@
  * ```
  */
 import { ByteSize, Config, Duration, Effect, Option, Redacted, Schema } from "effect"
+import * as ErrorKind from "../ErrorKind.ts"
 import * as Range from "./Range.ts"
 
 /** What the text of a variable says, or why it says nothing. A reason starts with a verb: "must be …". */
@@ -39,12 +40,9 @@ export interface About {
 const Problem = Schema.Struct({ variable: Schema.String, detail: Schema.String })
 
 /** The environment does not say what is needed, or says it wrongly. All problems are listed, each with its variable. */
-export class InvalidConfig extends Schema.TaggedError<InvalidConfig>()("InvalidConfig", {
+export class InvalidConfig extends ErrorKind.lasting<InvalidConfig>()("InvalidConfig", {
   problems: Schema.Array(Problem)
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
   override get message(): string {
     return `The configuration is not usable:\n${this.problems.map(({ detail, variable }) => `  ${variable} ${detail}`).join("\n")}`
   }

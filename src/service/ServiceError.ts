@@ -4,8 +4,8 @@
  * `service` is the origin and path called, without query; `requestId` the id the service gave, or ours.
  */
 import { type Duration, Schema } from "effect"
-import * as ErrorKind from "../policy/ErrorKind.ts"
-import { said, wait } from "../policy/ErrorKind.ts"
+import * as ErrorKind from "../ErrorKind.ts"
+import { said, wait } from "../ErrorKind.ts"
 
 const origin = {
   service: Schema.String,

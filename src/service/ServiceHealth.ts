@@ -35,7 +35,7 @@ import {
   Stream,
   SubscriptionRef
 } from "effect"
-import * as ErrorKind from "../policy/ErrorKind.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 /** What one check found. A `Transport`'s `health` gives it as well. */
 export interface Report {

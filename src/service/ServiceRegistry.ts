@@ -22,7 +22,7 @@
  * ```
  */
 import { ConfigProvider, Context, Effect, Layer, type Redacted, Schema } from "effect"
-import * as ErrorKind from "../policy/ErrorKind.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 import type { PolicyOptions } from "../policy/Policy.ts"
 import * as Variable from "../policy/Variable.ts"
 

@@ -1,8 +1,9 @@
 /** What goes wrong with a picture in windows, besides what goes wrong with each of them. */
 import { Schema } from "effect"
+import * as ErrorKind from "../ErrorKind.ts"
 
 /** A window's answer is not of the same kind or shape as the first one's: they cannot be put together. */
-export class WindowsDisagree extends Schema.TaggedError<WindowsDisagree>()("WindowsDisagree", {
+export class WindowsDisagree extends ErrorKind.lasting<WindowsDisagree>()("WindowsDisagree", {
   source: Schema.String,
   /** Left edge of the window, in pixels. */
   x: Schema.Int,
@@ -11,25 +12,19 @@ export class WindowsDisagree extends Schema.TaggedError<WindowsDisagree>()("Wind
   first: Schema.String,
   found: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
   override get message(): string {
     return `The windows of ${this.source} were answered with ${this.first} at first, but that at ${this.x}, ${this.y} with ${this.found}. All windows must go to the same model`
   }
 }
 
 /** The logits that neighbouring rows of windows share would take more memory than allowed. */
-export class OverlapTooLarge extends Schema.TaggedError<OverlapTooLarge>()("OverlapTooLarge", {
+export class OverlapTooLarge extends ErrorKind.lasting<OverlapTooLarge>()("OverlapTooLarge", {
   source: Schema.String,
   /** What they would take. */
   bytes: Schema.Number,
   limit: Schema.Number,
   classes: Schema.Int
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
   override get message(): string {
     const mebibytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MiB`
     return `Between two rows of windows of ${this.source}, ${mebibytes(this.bytes)} of logits (${this.classes} classes) must be kept, and the limit is ${mebibytes(this.limit)}. Choose a larger \`stride\`, or raise \`maxOverlapBytes\``
@@ -37,13 +32,10 @@ export class OverlapTooLarge extends Schema.TaggedError<OverlapTooLarge>()("Over
 }
 
 /** Labels that cannot be written: the file system refuses, an id does not fit, or bands are missing. */
-export class LabelsNotWritten extends Schema.TaggedError<LabelsNotWritten>()("LabelsNotWritten", {
+export class LabelsNotWritten extends ErrorKind.lasting<LabelsNotWritten>()("LabelsNotWritten", {
   path: Schema.String,
   detail: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
   override get message(): string {
     return `Cannot write labels to ${this.path}: ${this.detail}`
   }

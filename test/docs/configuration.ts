@@ -139,7 +139,7 @@ export const readByCode = (): ReadonlyArray<string> => {
   const names = new Set<string>()
   for (const code of sources()) {
     const plain = code.matchAll(
-      /(?:Config\.\w+|Variable\.\w+|\btext|process\.env\[|\bvariable)\(?\s*"([A-Z][A-Z0-9_]{2,})"/g
+      /(?:Config\.\w+|Variable\.\w+|\btext|process\.env\[|\bvariable|\bnumber|\bduration)\(?\s*"([A-Z][A-Z0-9_]{2,})"/g
     )
     for (const match of plain) names.add(match[1]!)
     for (const match of code.matchAll(/\$\{start\}(_[A-Z_]+)`/g)) names.add(`{NAME}_SERVICE${match[1]!}`)

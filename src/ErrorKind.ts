@@ -2,7 +2,7 @@
 import { type Cause, Duration, Schema } from "effect"
 
 export interface Facts {
-  readonly isRetryable: boolean
+  readonly isRetryable?: boolean
   readonly isTransient?: boolean
   readonly concerns?: "image" | "service" | "model" | "caller"
   /** The other side did no work for it. */
@@ -31,6 +31,7 @@ export function make(facts: Facts): unknown {
 
 /** Trying again brings the same. */
 export const lasting = make({ isRetryable: false })
+export const ofImage = make({ concerns: "image", isRetryable: false, isTransient: false })
 export const ofService = make({ concerns: "service", isRetryable: false, isTransient: false })
 export const ofModel = make({ concerns: "model", isRetryable: false, isTransient: false })
 export const ofCaller = make({ concerns: "caller", isRetryable: false, isTransient: false })
