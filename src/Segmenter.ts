@@ -98,7 +98,12 @@ export function segmentAll<R, E, R2>(
   sources: Stream.Stream<ImageSource<R>, E, R2>,
   options?: SegmentAllOptions & { readonly stopOnFailure?: boolean | undefined }
 ): Stream.Stream<Segmentation | SegmentedItem, E | SegmentationError, Transport | R | R2> {
-  const concurrent = { concurrency: options?.concurrency ?? 4, unordered: options?.order === "completion" }
+  const concurrency = options?.concurrency ?? 4
+  if (!Number.isInteger(concurrency) || concurrency < 1)
+    throw new RangeError(
+      `segmentAll: \`concurrency\` must be a whole number of at least 1, but is ${concurrency}`
+    )
+  const concurrent = { concurrency, unordered: options?.order === "completion" }
   return options?.stopOnFailure === true
     ? Stream.mapEffect(sources, (source) => segment(source, options), concurrent)
     : Stream.mapEffect(

@@ -8,7 +8,9 @@ const per = (what: "run" | "image") => Exports.per(what).join(", ")
 const using = (setting: Parameters<typeof Exports.using>[0]) => Exports.using(setting).join(", ")
 
 const flags = {
-  format: Argument.Literals("format", Exports.names).pipe(Argument.withDescription("What to write")),
+  format: Argument.Literals("format", Exports.names).pipe(
+    Argument.withDescription(`What to write: ${Exports.names.join(", ")}`)
+  ),
   labels: Flags.paths("labels").pipe(
     Argument.withDescription(
       "Label maps: PNG or .npy, pixels are class ids; files, folders, globs in quotes"

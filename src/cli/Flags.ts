@@ -35,13 +35,18 @@ export const isPort = Flag.filter(
 const written = (kind: Primitive.PathType): Primitive.Primitive<string> =>
   Object.assign(Primitive.Path(kind), { parse: Primitive.String.parse })
 
+/** A variable of the shell that is not set is an empty word, and no path. */
+const isGiven = [(text: string) => text !== "", () => "a path, and not an empty word"] as const
+
 /** A flag whose value shells complete from file names: a path, or what else a word may say beside one. */
 export const path = (name: string, kind: Primitive.PathType = "either"): Flag.Flag<string> =>
-  Param.makeSingle({ kind: Param.flagKind, name, primitiveType: written(kind) })
+  Param.makeSingle({ kind: Param.flagKind, name, primitiveType: written(kind) }).pipe(Flag.filter(...isGiven))
 
 /** An argument, as {@link path}. */
 export const paths = (name: string, kind: Primitive.PathType = "either"): Argument.Argument<string> =>
-  Param.makeSingle({ kind: Param.argumentKind, name, primitiveType: written(kind) })
+  Param.makeSingle({ kind: Param.argumentKind, name, primitiveType: written(kind) }).pipe(
+    Argument.filter(...isGiven)
+  )
 
 const isAddress = (text: string): boolean => /^https?:\/\//i.test(text) && URL.canParse(text)
 
@@ -60,7 +65,10 @@ export const parseBytes = (text: string): Option.Option<number> =>
 
 /** What the library calls by its options, by the flags of {@link limits}. */
 export const inFlags = (text: string): string =>
-  text.replaceAll("`limits.maxPixels`", "--max-pixels").replaceAll("`limits.maxBytes`", "--max-bytes")
+  text
+    .replaceAll("`limits.maxPixels`", "--max-pixels")
+    .replaceAll("`limits.maxBytes`", "--max-bytes")
+    .replaceAll("`attemptTimeout`", "SEGFORMER_TIMEOUT")
 
 /** A folder or file of results, which every command calls `--out`. */
 export const out = (kind: Primitive.PathType) => path("out", kind).pipe(Flag.withAlias("o"))

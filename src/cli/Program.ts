@@ -75,7 +75,8 @@ export const command = Command.make("segformer").pipe(
   ])
 )
 
-const commands = command.subcommands.flatMap((group) => group.commands.map(({ name }) => name)).join(", ")
+const names = command.subcommands.flatMap((group) => group.commands.map(({ name }) => name))
+const commands = names.join(", ")
 
 /** Help goes to standard output; what is wrong with a command line is a line on standard error. */
 const presenter = CliOutput.layerPresenter({
@@ -106,7 +107,12 @@ const runWith = Command.runWith(command, { version, renderErrors: true })
 /** The whole program, arguments from `Stdio`. Who asks for `help` is helped. */
 export const program = Effect.flatMap(
   Effect.flatMap(Stdio.Stdio, ({ args }) => args),
-  (args) => runWith(args[0] === "help" ? [...args.slice(1), "--help"] : args)
+  ([first, ...rest]) => {
+    const [about] = rest
+    if (first !== "help") return runWith(first === undefined ? [] : [first, ...rest])
+    // With `--help` beside it, a word that is no command would be passed over.
+    return runWith(about !== undefined && !names.includes(about) ? rest : [...rest, "--help"])
+  }
 ).pipe(
   Effect.tapError((error) =>
     error instanceof ExitCode.Ended && error.reason !== undefined

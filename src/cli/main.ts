@@ -15,6 +15,11 @@ const hasColors = (): boolean => {
   return term !== "dumb" && none === "" && (isForced || process.stdout.isTTY)
 }
 
+const isTooOld = (): boolean => {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
+  return major < 22 || (major === 22 && minor < 19)
+}
+
 if (answer !== undefined) {
   // `segformer --help | head -1`: who reads has seen enough. A full disk is worth a line.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -23,4 +28,10 @@ if (answer !== undefined) {
     process.exit(141)
   })
   process.stdout.write(hasColors() ? answer : stripVTControlCharacters(answer))
+} else if (isTooOld()) {
+  // It would fail in the middle of some work.
+  process.stderr.write(
+    `segformer: this is Node ${process.versions.node}, and segformer needs 22.19 or later: install a newer one\n`
+  )
+  process.exitCode = 3
 } else if (!restarted()) (await import("./Process.ts")).run()

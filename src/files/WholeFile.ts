@@ -56,6 +56,30 @@ export const syncFolder = (folder: string): Effect.Effect<void, never, FileSyste
     )
   )
 
+/** Where a file goes, and the rights of the one that stands there: a link stays one, and leads to the new file. */
+interface Place {
+  readonly path: string
+  readonly mode: number | undefined
+}
+
+const placeOf = (path: string): Effect.Effect<Place, NotWritten, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const info = Option.getOrUndefined(yield* Effect.option(fs.stat(path)))
+    if (info === undefined) return { path, mode: undefined }
+    if (info.type === "Directory")
+      return yield* new NotWritten({ path, reason: "a folder stands in its place" })
+    if (info.type !== "File")
+      return yield* new NotWritten({
+        path,
+        reason: "what stands in its place is no file, but a device or a pipe"
+      })
+    return {
+      path: yield* Effect.orElseSucceed(fs.realPath(path), () => path),
+      mode: info.mode & 0o7777
+    }
+  })
+
 /** Fills parts, then moves all of them to their places; or none, as far as can be. */
 const place = <A, E, R>(
   paths: ReadonlyArray<string>,
@@ -63,26 +87,27 @@ const place = <A, E, R>(
   { lasting = true, parts: folder }: Options,
   isWanted: (filled: A) => boolean = () => true
 ): Effect.Effect<void, E | NotWritten, R | FileSystem.FileSystem> =>
-  Effect.flatMap(FileSystem.FileSystem, (fs) => {
-    const parts = paths.map((path) => `${folder ?? folderOf(path)}/.segformer-${randomHex(8)}.part`)
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    // First, so that nobody works for a file that cannot be.
+    const places = yield* Effect.forEach(paths, placeOf)
+    const parts = places.map(({ path }) => `${folder ?? folderOf(path)}/.segformer-${randomHex(8)}.part`)
     const drop = Effect.forEach(parts, (part) => Effect.ignore(fs.remove(part, { force: true })), {
       discard: true
     })
-    // A folder in one of the places would show only when others are in theirs.
-    const isFree = (path: string) =>
-      Effect.flatMap(Effect.option(fs.stat(path)), (info) =>
-        Option.isSome(info) && info.value.type === "Directory"
-          ? Effect.fail(new NotWritten({ path, reason: "a folder stands in its place" }))
-          : Effect.void
-      )
     const move = Effect.gen(function* () {
-      if (paths.length > 1) yield* Effect.forEach(paths, isFree, { discard: true })
-      for (const [index, path] of paths.entries()) {
-        yield* Effect.mapError(fs.rename(parts[index]!, path), notWritten(path))
+      for (const [index, { mode, path }] of places.entries()) {
+        const part = parts[index]!
+        // Where rights mean nothing there are none to keep.
+        if (mode !== undefined) yield* Effect.ignore(fs.chmod(part, mode))
+        yield* Effect.mapError(fs.rename(part, path), notWritten(path))
       }
-      if (lasting) yield* Effect.forEach(new Set(paths.map(folderOf)), syncFolder, { discard: true })
+      if (lasting) {
+        const folders = new Set(places.map(({ path }) => folderOf(path)))
+        yield* Effect.forEach(folders, syncFolder, { discard: true })
+      }
     })
-    return fill(parts).pipe(
+    yield* fill(parts).pipe(
       Effect.flatMap((filled) => (isWanted(filled) ? Effect.uninterruptible(move) : drop)),
       Effect.onError(() => drop)
     )
