@@ -26,10 +26,9 @@ export const sourceOf = (word: string) =>
   /^https?:|[*?[{]/i.test(word) || existsSync(word)
     ? Effect.succeed(BatchSource.of(word))
     : Effect.fail(
-        new ExitCode.Ended({
-          code: ExitCode.usage,
-          reason: `there is nothing at ${word}. Give a folder, an image, a list (.csv, .jsonl, .txt), a glob in quotes, or an address`
-        })
+        ExitCode.wrong(
+          `there is nothing at ${word}. Give a folder, an image, a list (.csv, .jsonl, .txt), a glob in quotes, or an address`
+        )
       )
 
 /** Failures that are printed; all of them are in failed.csv. */
@@ -81,7 +80,7 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
         )
       )
     ),
-    Effect.mapError((error) => new ExitCode.Ended({ code: codeOf(error._tag), reason: error.message })),
+    Effect.mapError((error) => ExitCode.by(codeOf(error._tag))(error)),
     Effect.tapError(() => line.clear)
   )
   told()
@@ -168,7 +167,7 @@ const closing = ({ failed, failures, files, progress, settled, skipped }: Batch.
 }
 
 /** What ends a run before its first image is either the segmenter or the command line. */
-export const codeOf = (tag: string): number => {
+const codeOf = (tag: string): number => {
   switch (tag) {
     case "SourceNotReadable":
     case "RunChanged":

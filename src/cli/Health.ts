@@ -13,10 +13,7 @@ export const run = (options: Options): Effect.Effect<void, ExitCode.Ended> =>
   Effect.scoped(
     Effect.gen(function* () {
       const transport = yield* Backend.make(options)
-      const health = yield* Effect.mapError(
-        transport.health,
-        (error) => new ExitCode.Ended({ code: ExitCode.unavailable, reason: error.message })
-      )
+      const health = yield* Effect.mapError(transport.health, ExitCode.by(ExitCode.unavailable))
       const described = yield* Effect.orElseSucceed(transport.describe, () => ({
         name: "unknown",
         classes: []

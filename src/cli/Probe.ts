@@ -46,21 +46,14 @@ const platform = Layer.mergeAll(NodeHttpClient.layerUndici, NodeFileSystem.layer
 /** Says what is at the address; fails with code 3 unless it can segment now. */
 export const run = (options: Options): Effect.Effect<void, ExitCode.Ended> =>
   Effect.gen(function* () {
-    const { apiKey } = yield* Effect.mapError(
-      SegFormerConfig.load,
-      (error) => new ExitCode.Ended({ code: ExitCode.usage, reason: error.message })
-    )
+    const { apiKey } = yield* Effect.mapError(SegFormerConfig.load, ExitCode.by(ExitCode.usage))
     const finding = yield* Probe.probe(options.url, {
       apiKey,
       model: options.model,
       image: options.image === undefined ? undefined : ImageSource.file(options.image)
     }).pipe(
-      Effect.mapError(
-        (error) =>
-          new ExitCode.Ended({
-            code: error._tag === "InvalidUrl" ? ExitCode.usage : ExitCode.unavailable,
-            reason: error.message
-          })
+      Effect.mapError((error) =>
+        ExitCode.by(error._tag === "InvalidUrl" ? ExitCode.usage : ExitCode.unavailable)(error)
       )
     )
     if (options.json) {

@@ -19,18 +19,16 @@ import type { Options } from "./TiledCommand.ts"
 /** The whole run, from words on the command line to a file of labels. */
 export const run = (options: Options) => Effect.scoped(tile(options)).pipe(Effect.provide(Backend.layerCodec))
 
-const failed = (error: { readonly message: string }) =>
-  new ExitCode.Ended({ code: ExitCode.someFailed, reason: error.message })
-
-const wrong = (reason: string) => new ExitCode.Ended({ code: ExitCode.usage, reason })
+const failed = ExitCode.by(ExitCode.someFailed)
 
 const tile = Effect.fnUntraced(function* (options: Options) {
   const { flips, image, url } = options
-  if (/^https?:/i.test(image)) return yield* wrong(`${image} is an address: download it, and give the file`)
+  if (/^https?:/i.test(image))
+    return yield* ExitCode.wrong(`${image} is an address: download it, and give the file`)
   const started = yield* Clock.currentTimeMillis
   const out = options.out ?? `${basename(image, extname(image))}.labels.tif`
   if (!/\.(?:tiff?|png)$/i.test(out))
-    return yield* wrong(`--out ${out}: its name must end in .tif, .tiff or .png`)
+    return yield* ExitCode.wrong(`--out ${out}: its name must end in .tif, .tiff or .png`)
   const progress = Screen.progress(!options.quiet)
   yield* Effect.addFinalizer(() => progress.clear)
   yield* progress.show(`Unpacking ${image}…`)
@@ -58,7 +56,7 @@ const tile = Effect.fnUntraced(function* (options: Options) {
     Stream.provideService(Transport, transport)
   )
   yield* Effect.mapError(WholeFile.makeFolder(dirname(out)), ({ reason }) =>
-    failed({ message: `cannot write ${out}: ${reason}` })
+    ExitCode.notWritten({ path: out, reason })
   )
   yield* LabelFile.write(out, picture, bands, { depth: options.bits === "8" ? 8 : 16 }).pipe(
     Effect.mapError(failed),

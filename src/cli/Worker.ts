@@ -24,13 +24,8 @@ const work = Effect.fnUntraced(function* (options: Options) {
   const worker = ClusterWorker.layer({
     concurrency,
     work: Effect.fnUntraced(function* ({ id, spec }) {
-      const wanted = yield* Effect.mapError(
-        Schema.decodeUnknownEffect(WorkerSpec)(spec),
-        () =>
-          new ExitCode.Ended({
-            code: ExitCode.usage,
-            reason: `"${id}" was not submitted by a \`segformer batch\` of this version`
-          })
+      const wanted = yield* Effect.mapError(Schema.decodeUnknownEffect(WorkerSpec)(spec), () =>
+        ExitCode.wrong(`"${id}" was not submitted by a \`segformer batch\` of this version`)
       )
       const given = url === undefined && model === undefined ? wanted : { url, model }
       const transport = yield* Effect.provideContext(
