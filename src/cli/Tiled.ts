@@ -29,8 +29,7 @@ const tile = Effect.fnUntraced(function* (options: Options) {
   const out = options.out ?? `${basename(image, extname(image))}.labels.tif`
   if (!/\.(?:tiff?|png)$/i.test(out))
     return yield* ExitCode.wrong(`--out ${out}: its name must end in .tif, .tiff or .png`)
-  const progress = Screen.progress(!options.quiet)
-  yield* Effect.addFinalizer(() => progress.clear)
+  const progress = yield* Screen.progress(!options.quiet)
   yield* progress.show(`Unpacking ${image}…`)
   const picture = yield* LargeImage.file(image, { folder: options.temp }).pipe(
     Effect.catch((error) =>
@@ -67,23 +66,13 @@ const tile = Effect.fnUntraced(function* (options: Options) {
   yield* progress.clear
 
   const palette = Colors.paletteOf(classes)
-  const total = picture.width * picture.height
   const report: Report.ImageReport = {
     image,
     width: picture.width,
     height: picture.height,
     model: transport.name,
-    classes: [...pixels]
-      .sort((a, b) => a[0] - b[0])
-      .map(([id, count]) => ({
-        id,
-        name: ClassTable.nameOf(palette, id),
-        color: Screen.hex(ClassTable.get(palette, id)?.color),
-        pixels: count,
-        share: count / total,
-        // Regions cross bands, and are not looked for.
-        regions: undefined
-      })),
+    // Regions cross bands, and are not looked for.
+    classes: Report.countsOf(pixels, palette, picture.width * picture.height, () => undefined),
     regions: [],
     files: { labels: out },
     milliseconds: (yield* Clock.currentTimeMillis) - started,
