@@ -247,7 +247,14 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
   const last = yield* progress
   if (options.report !== undefined) {
     const totals = { done: journal.done(), failed: journal.failed() }
-    yield* BatchReport.write({ path: options.report, source, sinks, ...totals, progress: last, found })
+    yield* BatchReport.write({
+      path: options.report,
+      source,
+      sinks,
+      ...totals,
+      progress: last,
+      summary: found
+    })
     files.push(options.report)
   }
   if (options.failedList !== undefined && journal.failed() > 0) files.push(options.failedList)

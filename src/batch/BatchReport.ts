@@ -8,18 +8,17 @@
 import { basename, dirname } from "node:path"
 import { Effect, type FileSystem, Option, Stream } from "effect"
 import { ImageCodec, type Raster } from "../image/ImageCodec.ts"
-import * as Resample from "../image/Resample.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as Colors from "../render/Colors.ts"
 import * as Overlay from "../render/Overlay.ts"
+import * as Paint from "../render/Paint.ts"
 import type { RunFolderFailed, SinkFailed } from "./BatchError.ts"
 import type { BatchSource } from "./BatchSource.ts"
 import type { Item } from "./Item.ts"
 import type { Journal } from "./Journal.ts"
 import { type DoneLine, type FailedLine, isFailed } from "./JournalLine.ts"
 import * as OutFolder from "./OutFolder.ts"
-import type { Progress } from "./Progress.ts"
 import * as ReportPage from "./ReportPage.ts"
 import type { Sink } from "./Sink.ts"
 
@@ -100,34 +99,26 @@ export const read = (
     )
   })
 
-export interface WriteOptions<R, R2> {
+export interface WriteOptions<R, R2> extends Omit<ReportPage.PageOptions, "source" | "thumbnails"> {
   /** The file. */
   readonly path: string
   readonly source: BatchSource<R>
   readonly sinks: ReadonlyArray<Sink<R2>>
-  readonly progress: Progress
-  /** Images that are done and that failed, over all sessions. */
-  readonly done: number
-  readonly failed: number
-  readonly found: ReportPage.RunSummary
 }
 
 /** Writes the page. */
 export const write = Effect.fnUntraced(function* <R, R2>({
-  done,
-  failed,
-  found,
   path,
-  progress,
   sinks,
-  source
+  source,
+  ...page
 }: WriteOptions<R, R2>): Effect.fn.Return<void, SinkFailed, R | R2 | FileSystem.FileSystem> {
-  const codec = Option.getOrUndefined(yield* Effect.serviceOption(ImageCodec))
-  const thumbnails =
-    codec === undefined
-      ? new Map<string, ReportPage.Thumbnail>()
-      : yield* thumbnailsOf(codec, [...found.slowest, ...found.worst], source, sinks)
-  const html = ReportPage.html({ source: source.name, done, failed, progress, summary: found, thumbnails })
+  const { slowest, worst } = page.summary
+  const codec = yield* Effect.serviceOption(ImageCodec)
+  const thumbnails = Option.isNone(codec)
+    ? new Map<string, ReportPage.Thumbnail>()
+    : yield* thumbnailsOf(codec.value, [...slowest, ...worst], source, sinks)
+  const html = ReportPage.html({ ...page, source: source.name, thumbnails })
   const out = OutFolder.make("report", dirname(path))
   yield* out.write(basename(path), Buffer.from(html))
 })
@@ -166,12 +157,8 @@ const thumbnailsOf = Effect.fnUntraced(function* <R, R2>(
 })
 
 const reduce = (photo: Raster): Raster => {
-  const factor = Math.min(1, maxSide / Math.max(photo.width, photo.height))
-  const width = Math.max(1, Math.round(photo.width * factor))
-  const height = Math.max(1, Math.round(photo.height * factor))
-  const data =
-    factor === 1 ? photo.data : Resample.resize(photo.data, photo.width, photo.height, width, height, "box")
-  return { width, height, channels: 3, data }
+  const { height, width } = Paint.within(photo, maxSide)
+  return width === photo.width && height === photo.height ? photo : Paint.resize(photo, width, height)
 }
 
 /** A label PNG has no names: 0, which most models call background, is not painted. */

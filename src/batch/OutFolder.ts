@@ -9,6 +9,9 @@ import { NotWritten, notWritten } from "../files/NotWritten.ts"
 import * as WholeFile from "../files/WholeFile.ts"
 import { SinkFailed } from "./BatchError.ts"
 
+/** Adds to a file. */
+export type Write = (piece: string | Uint8Array) => Effect.Effect<void, SinkFailed>
+
 export interface OutFolder {
   readonly prepare: Effect.Effect<void, SinkFailed, FileSystem.FileSystem>
   /** Writes the file of this path within the folder. */
@@ -18,9 +21,7 @@ export interface OutFolder {
   /** Writes a file piece by piece. */
   readonly compose: <E, R>(
     path: string,
-    body: (
-      write: (piece: string | Uint8Array) => Effect.Effect<void, SinkFailed>
-    ) => Effect.Effect<void, E, R>
+    body: (write: Write) => Effect.Effect<void, E, R>
   ) => Effect.Effect<void, E | SinkFailed, R | FileSystem.FileSystem>
   /** Makes the names of what was written outlast a power cut. */
   readonly flush: Effect.Effect<void, never, FileSystem.FileSystem>

@@ -27,6 +27,7 @@ export interface Thumbnail {
 
 export interface PageOptions {
   readonly source: string
+  /** Images that are done and that failed, over all sessions. */
   readonly done: number
   readonly failed: number
   readonly progress: Progress

@@ -10,7 +10,7 @@
  * ```
  */
 import { basename, dirname, join } from "node:path"
-import { Effect, FileSystem, Schema, Stream } from "effect"
+import { Effect, FileSystem, Stream } from "effect"
 import * as LabelPngWriter from "../files/LabelPngWriter.ts"
 import { ImageCodec } from "../image/ImageCodec.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
@@ -21,9 +21,9 @@ import * as Background from "../render/Background.ts"
 import * as Colors from "../render/Colors.ts"
 import * as Overlay from "../render/Overlay.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
-import { SinkFailed } from "./BatchError.ts"
+import { type RunFolderFailed, SinkFailed } from "./BatchError.ts"
 import * as OutFolder from "./OutFolder.ts"
-import type { Finding, Sink } from "./Sink.ts"
+import type { Finding, Records, Sink } from "./Sink.ts"
 import { make as makeSink } from "./Sink.ts"
 
 export interface FolderOptions {
@@ -47,6 +47,40 @@ const files = <R>(
     write: (finding) => Effect.flatMap(draw(finding), (bytes) => out.write(pathOf(finding.item.key), bytes)),
     repeat: (item, original) => Effect.as(out.copy(pathOf(original.key), pathOf(item.key)), undefined),
     flush: out.flush
+  })
+}
+
+/** A sink that keeps something of each image, as JSON, and makes one file of it at the end. */
+const collected = <A>(
+  name: string,
+  path: string,
+  options: unknown,
+  keep: (finding: Finding) => Effect.Effect<A, SegmentationError>,
+  body: (
+    write: OutFolder.Write,
+    records: Records,
+    read: (record: string) => Effect.Effect<A, SinkFailed>
+  ) => Effect.Effect<void, SinkFailed | RunFolderFailed>
+): Sink<FileSystem.FileSystem> => {
+  const out = OutFolder.make(name, dirname(path))
+  // Whoever drives the run gives back what it was given, or nothing where the sink came later.
+  const read = (record: string): Effect.Effect<A, SinkFailed> =>
+    Effect.try({
+      try: () => JSON.parse(record),
+      catch: (cause) =>
+        new SinkFailed({ sink: name, place: path, detail: `a record is broken: ${String(cause)}` })
+    })
+  return makeSink<FileSystem.FileSystem>({
+    name,
+    options,
+    prepare: out.prepare,
+    write: (finding) => Effect.map(keep(finding), (found) => JSON.stringify(found)),
+    repeat: (_, { record }) => Effect.succeed(record),
+    finish: (records) =>
+      Effect.as(
+        out.compose(basename(path), (write) => body(write, records, read)),
+        [path]
+      )
   })
 }
 
@@ -111,76 +145,53 @@ const excludedIds = (classes: ClassTable.ClassTable, names: ReadonlyArray<string
     ? Background.idsOf(classes)
     : new Set(classes.filter(({ name }) => names.includes(name)).map(({ id }) => id))
 
-const CocoRecord = Schema.fromJsonString(
-  Schema.Struct({
-    classes: Schema.Array(Schema.Struct({ id: Schema.Int, name: Schema.String })),
-    annotations: Schema.Array(Coco.Annotation)
-  })
-)
-
 /** All images and their regions in one COCO file. Images and annotations are numbered from 1. */
-export const coco = (options: CocoOptions): Sink<FileSystem.FileSystem> => {
-  const { exclude, minArea, path, tolerance } = options
-  const out = OutFolder.make("coco", dirname(path))
-  const decode = (text: string) =>
-    Effect.mapError(
-      Schema.decodeUnknownEffect(CocoRecord)(text),
-      (error) => new SinkFailed({ sink: "coco", place: path, detail: `a record is broken: ${error.message}` })
-    )
-  return makeSink<FileSystem.FileSystem>({
-    name: "coco",
-    options: { exclude, minArea, tolerance },
-    prepare: out.prepare,
-    write: ({ segmentation }) =>
+export const coco = ({ exclude, minArea, path, tolerance }: CocoOptions): Sink<FileSystem.FileSystem> =>
+  collected(
+    "coco",
+    path,
+    { exclude, minArea, tolerance },
+    ({ segmentation }) =>
       Effect.map(segmentation.labelMap, (map) => {
         const { classes } = segmentation
         const ids = excludedIds(classes, exclude)
         const annotations = Coco.annotations(map, { imageId: 0, exclude: ids, minArea, tolerance })
         const found = new Set(annotations.map(({ category_id }) => category_id))
-        return JSON.stringify({
+        return {
           classes: Array.from(found, (id) => ({ id, name: ClassTable.nameOf(classes, id) })),
           annotations
-        })
+        }
       }),
-    repeat: (_, { record }) => Effect.succeed(record),
-    finish: (records) =>
-      Effect.as(
-        out.compose(
-          basename(path),
-          Effect.fnUntraced(function* (write) {
-            // Images first, then what is on them: read twice, so that nothing has to be held.
-            let images = 0
-            yield* write('{"images":[')
-            yield* Stream.runForEach(records, ({ height, key, width }) => {
-              const image: Coco.Image = { id: ++images, width, height, file_name: key }
-              return write((images === 1 ? "\n" : ",\n") + JSON.stringify(image))
-            })
-            yield* write('],\n"annotations":[')
-            let next = 1
-            let image = 0
-            const categories = new Map<number, string>()
-            yield* Stream.runForEach(records, ({ record }) =>
-              Effect.flatMap(decode(record), ({ annotations, classes }) => {
-                image++
-                for (const { id, name } of classes) categories.set(id, name)
-                return write(
-                  annotations
-                    .map((one) => {
-                      const start = next === 1 ? "\n" : ",\n"
-                      return start + JSON.stringify({ ...one, id: next++, image_id: image })
-                    })
-                    .join("")
-                )
+    Effect.fnUntraced(function* (write, records, read) {
+      // Images first, then what is on them: read twice, so that nothing has to be held.
+      let images = 0
+      yield* write('{"images":[')
+      yield* Stream.runForEach(records, ({ height, key, width }) => {
+        const image: Coco.Image = { id: ++images, width, height, file_name: key }
+        return write((images === 1 ? "\n" : ",\n") + JSON.stringify(image))
+      })
+      yield* write('],\n"annotations":[')
+      let next = 1
+      let image = 0
+      const categories = new Map<number, string>()
+      yield* Stream.runForEach(records, ({ record }) =>
+        Effect.flatMap(read(record), ({ annotations, classes }) => {
+          image++
+          for (const { id, name } of classes) categories.set(id, name)
+          return write(
+            annotations
+              .map((one) => {
+                const start = next === 1 ? "\n" : ",\n"
+                return start + JSON.stringify({ ...one, id: next++, image_id: image })
               })
-            )
-            const table = ClassTable.make(Array.from(categories, ([id, name]) => ({ id, name })))
-            yield* write(`],\n"categories":${JSON.stringify(Coco.categories(table))}}\n`)
-          })
-        ),
-        [path]
+              .join("")
+          )
+        })
       )
-  })
-}
+      const table = ClassTable.make(Array.from(categories, ([id, name]) => ({ id, name })))
+      yield* write(`],\n"categories":${JSON.stringify(Coco.categories(table))}}\n`)
+    })
+  )
 
 export interface CsvOptions extends OutlineOptions {
   /** A line for each region with all it measures, instead of one for each class. */
@@ -188,40 +199,29 @@ export interface CsvOptions extends OutlineOptions {
 }
 
 /** A table of all images: a line for each class in an image, or for each region. */
-export const csv = (options: CsvOptions): Sink<FileSystem.FileSystem> => {
-  const { exclude, minArea, path, regions = false } = options
-  const out = OutFolder.make("csv", dirname(path))
-  return makeSink<FileSystem.FileSystem>({
-    name: "csv",
-    options: { exclude, minArea, regions },
-    prepare: out.prepare,
-    write: Effect.fnUntraced(function* ({ segmentation }) {
+export const csv = ({ exclude, minArea, path, regions = false }: CsvOptions): Sink<FileSystem.FileSystem> =>
+  collected<ReadonlyArray<string>>(
+    "csv",
+    path,
+    { exclude, minArea, regions },
+    Effect.fnUntraced(function* ({ segmentation }) {
       const { classes } = segmentation
-      const ids = excludedIds(classes, exclude)
       if (!regions) {
         const areas = Csv.areaFields(yield* segmentation.labelMap, classes)
-        return JSON.stringify(areas.map((fields) => Csv.line(fields)))
+        return areas.map((fields) => Csv.line(fields))
       }
-      const found = (yield* segmentation.regions).filter(
-        ({ area, classId }) => !ids.has(classId) && area >= (minArea ?? 1)
-      )
-      return JSON.stringify(found.map((region) => Csv.line(Csv.regionFields(region))))
+      const ids = excludedIds(classes, exclude)
+      return (yield* segmentation.regions)
+        .filter(({ area, classId }) => !ids.has(classId) && area >= (minArea ?? 1))
+        .map((region) => Csv.line(Csv.regionFields(region)))
     }),
-    repeat: (_, { record }) => Effect.succeed(record),
-    finish: (records) =>
-      Effect.as(
-        out.compose(
-          basename(path),
-          Effect.fnUntraced(function* (write) {
-            yield* write(Csv.line(["image", ...(regions ? Csv.REGION_COLUMNS : Csv.AREA_COLUMNS)]))
-            yield* Stream.runForEach(records, ({ key, record }) => {
-              const image = Csv.line([key]).slice(0, -2)
-              const lines: ReadonlyArray<string> = JSON.parse(record)
-              return write(lines.map((line) => `${image},${line}`).join(""))
-            })
-          })
-        ),
-        [path]
-      )
-  })
-}
+    Effect.fnUntraced(function* (write, records, read) {
+      yield* write(Csv.line(["image", ...(regions ? Csv.REGION_COLUMNS : Csv.AREA_COLUMNS)]))
+      yield* Stream.runForEach(records, ({ key, record }) => {
+        const image = Csv.line([key]).slice(0, -2)
+        return Effect.flatMap(read(record), (lines) =>
+          write(lines.map((line) => `${image},${line}`).join(""))
+        )
+      })
+    })
+  )

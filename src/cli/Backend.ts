@@ -34,8 +34,8 @@ export const palettes = {
 } as const
 export type PaletteName = keyof typeof palettes
 
-const unavailable = (error: { readonly message: string }) =>
-  new ExitCode.Ended({ code: ExitCode.unavailable, reason: error.message })
+const unavailable = ExitCode.by(ExitCode.unavailable)
+const unusable = ExitCode.by(ExitCode.usage)
 
 type Made = Effect.Effect<Transport["Service"], ExitCode.Ended, Scope.Scope | ImageCodec>
 
@@ -47,26 +47,14 @@ const makeModel = Effect.fnUntraced(function* (
   options: BackendOptions
 ): Effect.fn.Return<Transport["Service"], ExitCode.Ended, Scope.Scope | ImageCodec> {
   const { ModelSource, SegFormerOnnx } = yield* Effect.promise(() => import("../onnx/index.ts"))
-  const { confidence, model, sessions } = options
-  const isId =
-    model !== undefined &&
-    /^\w[\w.-]*\/\w[\w.-]*$/.test(model) &&
-    !model.endsWith(".onnx") &&
-    !existsSync(model)
-  const made =
-    model === undefined
-      ? SegFormerOnnx.make({ sessions, confidence })
-      : isId
-        ? Effect.provide(
-            SegFormerOnnx.make({ model: ModelSource.hub(model), sessions, confidence }),
-            FetchHttpClient.layer
-          )
-        : SegFormerOnnx.make({ model: ModelSource.folder(model), sessions, confidence })
-  return yield* Effect.mapError(made, unavailable)
+  const { confidence, model: name, sessions } = options
+  const isId = name !== undefined && /^\w[\w.-]*\/\w[\w.-]*(?<!\.onnx)$/.test(name) && !existsSync(name)
+  const model = name === undefined ? undefined : isId ? ModelSource.hub(name) : ModelSource.folder(name)
+  return yield* SegFormerOnnx.make({ model, sessions, confidence }).pipe(
+    Effect.provide(FetchHttpClient.layer),
+    Effect.mapError(unavailable)
+  )
 })
-
-const unusable = (error: { readonly message: string }) =>
-  new ExitCode.Ended({ code: ExitCode.usage, reason: error.message })
 
 /** By the protocol and the policy of the environment (docs/configuration.md). */
 const makeService = Effect.fnUntraced(function* (
@@ -106,10 +94,8 @@ const makeService = Effect.fnUntraced(function* (
     if (failure._tag !== "NotFound" && failure._tag !== "ResponseNotDecodable")
       return yield* unavailable(failure)
   } else if (!health.success.healthy) {
-    return yield* new ExitCode.Ended({
-      code: ExitCode.unavailable,
-      reason: `${url} is up, but cannot segment: ${health.success.detail}`
-    })
+    const message = `${url} is up, but cannot segment: ${health.success.detail}`
+    return yield* unavailable({ message })
   }
   if (given !== undefined || !paints) return transport
   // `segformer serve` says in which colours it paints its masks.

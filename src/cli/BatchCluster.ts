@@ -26,14 +26,9 @@ const submit = Effect.fnUntraced(function* (options: Options) {
   const { ClusterEngine, ClusterRuns } = yield* WorkerFlags.cluster
   const { items } = yield* sourceOf(options.source)
   const shards =
-    options.shards ??
-    (yield* Effect.mapError(
-      WorkerFlags.defaultShards,
-      ({ message }) => new ExitCode.Ended({ code: ExitCode.usage, reason: message })
-    ))
+    options.shards ?? (yield* Effect.mapError(WorkerFlags.defaultShards, ExitCode.by(ExitCode.usage)))
   const client = ClusterEngine.layerClient({ database: options.db, shards })
-  const line = Screen.progress(!options.quiet)
-  yield* Effect.addFinalizer(() => line.clear)
+  const line = yield* Screen.progress(!options.quiet)
   const name = options.run ?? nameOf(options.out)
   let isSubmitted = false
   const end = yield* Effect.gen(function* () {

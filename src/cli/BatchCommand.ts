@@ -27,10 +27,7 @@ const flags = {
     ),
     Flags.optional
   ),
-  concurrency: Flags.count("concurrency").pipe(
-    Flag.withAlias("c"),
-    Flag.withMetavar("IMAGES"),
-    Flag.withDescription("Images at the segmenter at once. 4 by default"),
+  concurrency: Flags.concurrency("IMAGES", "Images at the segmenter at once. 4 by default").pipe(
     Flags.optional
   ),
   adaptive: Flags.off("adaptive").pipe(

@@ -26,10 +26,9 @@ export const sourceOf = (word: string) =>
   /^https?:|[*?[{]/i.test(word) || existsSync(word)
     ? Effect.succeed(BatchSource.of(word))
     : Effect.fail(
-        new ExitCode.Ended({
-          code: ExitCode.usage,
-          reason: `there is nothing at ${word}. Give a folder, an image, a list (.csv, .jsonl, .txt), a glob in quotes, or an address`
-        })
+        ExitCode.wrong(
+          `there is nothing at ${word}. Give a folder, an image, a list (.csv, .jsonl, .txt), a glob in quotes, or an address`
+        )
       )
 
 /** Failures that are printed; all of them are in failed.csv. */
@@ -37,12 +36,11 @@ const mostPrinted = 20
 
 const runAll = Effect.fnUntraced(function* (options: Options) {
   const source = yield* sourceOf(options.source)
-  const line = Screen.progress(!options.quiet)
-  yield* Effect.addFinalizer(() => line.clear)
+  const line = yield* Screen.progress(!options.quiet)
   yield* line.show(options.url === undefined ? "Loading the model…" : `Asking ${options.url}…`)
   const { concurrency = 4, model, out } = options
   const transport = yield* Backend.make({ ...options, atOnce: concurrency })
-  const digest = yield* Effect.promise(() => digestOf(model))
+  const fingerprint = yield* fingerprintOf(model)
 
   const failures: Array<Failure> = []
   let last: Progress | undefined
@@ -55,7 +53,7 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
     retryFailed: options.retryFailed,
     allowChange: options.allowChange,
     maxFailures: options.maxFailures,
-    fingerprint: digest === undefined ? {} : { "model file": digest },
+    fingerprint,
     price: options.price,
     report: (options.report ?? true) ? join(out, "report.html") : undefined,
     failedList: join(out, "failed.csv"),
@@ -81,7 +79,7 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
         )
       )
     ),
-    Effect.mapError((error) => new ExitCode.Ended({ code: codeOf(error._tag), reason: error.message })),
+    Effect.mapError((error) => ExitCode.by(codeOf(error._tag))(error)),
     Effect.tapError(() => line.clear)
   )
   told()
@@ -168,7 +166,7 @@ const closing = ({ failed, failures, files, progress, settled, skipped }: Batch.
 }
 
 /** What ends a run before its first image is either the segmenter or the command line. */
-export const codeOf = (tag: string): number => {
+const codeOf = (tag: string): number => {
   switch (tag) {
     case "SourceNotReadable":
     case "RunChanged":
@@ -183,14 +181,15 @@ export const codeOf = (tag: string): number => {
   }
 }
 
-/** The digest of a model's file on this machine: a name says nothing of the weights behind it. */
-export const digestOf = async (model: string | undefined): Promise<string | undefined> => {
-  if (model === undefined) return undefined
-  const file = [model, join(model, "onnx", "model.onnx"), join(model, "model.onnx")].find(
-    (path) => existsSync(path) && statSync(path).isFile()
-  )
-  if (file === undefined) return undefined
-  const hash = createHash("sha256")
-  await pipeline(createReadStream(file), hash)
-  return hash.digest("hex").slice(0, 16)
-}
+/** The digest of a model's file on this machine, where there is one: a name says nothing of the weights behind it. */
+export const fingerprintOf = (model: string | undefined): Effect.Effect<Readonly<Record<string, string>>> =>
+  Effect.promise(async () => {
+    if (model === undefined) return {}
+    const file = [model, join(model, "onnx", "model.onnx"), join(model, "model.onnx")].find(
+      (path) => existsSync(path) && statSync(path).isFile()
+    )
+    if (file === undefined) return {}
+    const hash = createHash("sha256")
+    await pipeline(createReadStream(file), hash)
+    return { "model file": hash.digest("hex").slice(0, 16) }
+  })

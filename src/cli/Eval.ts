@@ -34,8 +34,7 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
     })
   }
 
-  const progress = Screen.progress(!options.quiet)
-  yield* Effect.addFinalizer(() => progress.clear)
+  const progress = yield* Screen.progress(!options.quiet)
   const sums = new Sums(given, options)
   const images: Array<EvalReport.ImageScores> = []
   for (const [done, pair] of pairs.entries()) {
@@ -224,7 +223,6 @@ const table = (
   const rows = scores.classes
     .filter(({ predicted, truth }) => predicted > 0 || truth > 0)
     .map((own) => ({
-      mark: "",
       cells: [
         Screen.plain(ClassTable.nameOf(classes, own.id)),
         number.format(own.truth),
@@ -265,7 +263,7 @@ const table = (
     "",
     ...Screen.table(
       ["all classes", ""],
-      totals.map(([name, value]) => ({ mark: "", cells: [name, score(value)] }))
+      totals.map(([name, value]) => ({ cells: [name, score(value)] }))
     ),
     ...(low.length === 0
       ? []
@@ -273,7 +271,7 @@ const table = (
           "",
           ...Screen.table(
             ["worst images", "mean IoU"],
-            low.map(({ meanIou, name }) => ({ mark: "", cells: [Screen.plain(name), score(meanIou)] }))
+            low.map(({ meanIou, name }) => ({ cells: [Screen.plain(name), score(meanIou)] }))
           )
         ])
   ]

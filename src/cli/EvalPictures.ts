@@ -13,6 +13,7 @@ import * as Colors from "../render/Colors.ts"
 import * as Difference from "../render/Difference.ts"
 import type { Picture } from "../render/EvalReport.ts"
 import * as Overlay from "../render/Overlay.ts"
+import * as Paint from "../render/Paint.ts"
 
 export interface PictureOptions {
   readonly ignore: number
@@ -32,9 +33,7 @@ export const make = Effect.fnUntraced(function* (
   palette: Palette,
   options: PictureOptions
 ): Effect.fn.Return<ReadonlyArray<Picture>, never, FileSystem.FileSystem | ImageCodec> {
-  const factor = Math.min(1, maxSide / Math.max(truth.width, truth.height))
-  const width = Math.max(1, Math.round(truth.width * factor))
-  const height = Math.max(1, Math.round(truth.height * factor))
+  const { height, width } = Paint.within(truth, maxSide)
   const found = LabelMap.resize(prediction, width, height)
   const wanted = asCounted(LabelMap.resize(truth, width, height), options)
   const photo = options.images === undefined ? undefined : yield* photoOf(options.images, key, width, height)
@@ -89,34 +88,10 @@ const photoOf = Effect.fnUntraced(function* (
         Effect.orElseSucceed(() => undefined)
       )
     const raster = yield* decoded
-    return raster && resized(raster, width, height)
+    return raster && Paint.resize(raster, width, height)
   }
   return undefined
 })
-
-/** The mean of the pixels that fall into each. */
-const resized = (source: Raster, width: number, height: number): Raster => {
-  const { channels } = source
-  const data = new Uint8Array(width * height * 3)
-  for (let y = 0; y < height; y++) {
-    const top = Math.floor((y * source.height) / height)
-    const bottom = Math.max(top + 1, Math.floor(((y + 1) * source.height) / height))
-    for (let x = 0; x < width; x++) {
-      const left = Math.floor((x * source.width) / width)
-      const right = Math.max(left + 1, Math.floor(((x + 1) * source.width) / width))
-      for (let c = 0; c < 3; c++) {
-        let sum = 0
-        for (let v = top; v < bottom; v++) {
-          for (let u = left; u < right; u++) {
-            sum += source.data[(v * source.width + u) * channels + (channels === 1 ? 0 : c)]!
-          }
-        }
-        data[(y * width + x) * 3 + c] = sum / ((bottom - top) * (right - left)) + 0.5
-      }
-    }
-  }
-  return { width, height, channels: 3, data }
-}
 
 /** A `data:` URL: PNG of flat colours, JPEG of photos. */
 const encoded = (raster: Raster, isPhoto: boolean): Effect.Effect<string, never, ImageCodec> => {

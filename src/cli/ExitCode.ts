@@ -41,6 +41,15 @@ export class Ended extends Schema.TaggedError<Ended>()("Ended", {
   }
 }
 
+/** The end of a command whose words, or whose environment, are wrong. */
+export const wrong = (reason: string): Ended => new Ended({ code: usage, reason })
+
+/** The end of a command by an error, which says why. */
+export const by =
+  (code: number) =>
+  ({ message }: { readonly message: string }): Ended =>
+    new Ended({ code, reason: message })
+
 /** A file could not be written. */
 export const notWritten = ({ path, reason }: Pick<NotWritten, "path" | "reason">): Ended =>
   new Ended({ code: someFailed, reason: `cannot write ${path}: ${reason}` })

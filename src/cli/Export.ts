@@ -23,8 +23,7 @@ const write = Effect.fnUntraced(function* (options: Options) {
   if (files.length === 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
 
   const classes = given ?? (yield* LabelFiles.classesBeside(files))
-  const progress = Screen.progress(!options.quiet)
-  yield* Effect.addFinalizer(() => progress.clear)
+  const progress = yield* Screen.progress(!options.quiet)
   let failed = missing.length
   let written = 0
 

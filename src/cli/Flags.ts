@@ -103,6 +103,10 @@ export const backend = {
   )
 }
 
+/** How many are under way at once; `what` they are, for the help. */
+export const concurrency = (what: string, description: string) =>
+  count("concurrency").pipe(Flag.withAlias("c"), Flag.withMetavar(what), Flag.withDescription(description))
+
 /** Refuses images that are too large. {@link limitsOf} makes limits of them. */
 export const limits = {
   maxBytes: Flag.String("max-bytes").pipe(
@@ -161,4 +165,4 @@ export const backendFaults = (given: {
 
 /** Ends the command by the first fault. */
 export const refuse = ([first]: Faults): Effect.Effect<void, ExitCode.Ended> =>
-  first === undefined ? Effect.void : Effect.fail(new ExitCode.Ended({ code: ExitCode.usage, reason: first }))
+  first === undefined ? Effect.void : Effect.fail(ExitCode.wrong(first))

@@ -5,30 +5,23 @@ import * as ExitCode from "./ExitCode.ts"
 import type { Options } from "./HealthCommand.ts"
 import * as Screen from "./Screen.ts"
 
-/** Names of classes that are listed. */
-const listed = 8
-
 /** Says how the service or model is; fails with code 3 unless it is well. */
 export const run = (options: Options): Effect.Effect<void, ExitCode.Ended> =>
   Effect.scoped(
     Effect.gen(function* () {
       const transport = yield* Backend.make(options)
-      const health = yield* Effect.mapError(
-        transport.health,
-        (error) => new ExitCode.Ended({ code: ExitCode.unavailable, reason: error.message })
-      )
+      const health = yield* Effect.mapError(transport.health, ExitCode.by(ExitCode.unavailable))
       const described = yield* Effect.orElseSucceed(transport.describe, () => ({
         name: "unknown",
         classes: []
       }))
       const names = described.classes.map((info) => info.name)
-      const some = names.slice(0, listed).join(", ") + (names.length > listed ? ", …" : "")
       yield* Screen.say(
         options.json
           ? JSON.stringify({ segmenter: transport.name, ...health, model: described.name, classes: names })
           : Screen.plain(
               `${transport.name}: ${health.detail}, model ${described.name}` +
-                (names.length === 0 ? "" : `, ${names.length} classes (${some})`)
+                (names.length === 0 ? "" : `, ${names.length} classes (${Screen.some(names)})`)
             )
       )
       if (!health.healthy) return yield* new ExitCode.Ended({ code: ExitCode.unavailable })

@@ -55,13 +55,10 @@ export const expand = Effect.fnUntraced(function* (
     found.push({ label: path, source: ImageSource.file(path), path: whole })
   }
   for (const word of words) {
-    if (word === "-") {
-      if (!seen.has(word)) found.push({ label: "-", source: ImageSource.stream("stdin", stdio.stdin) })
-      seen.add(word)
-      continue
-    }
-    if (/^https?:\/\//i.test(word)) {
-      if (!seen.has(word)) found.push({ label: word, source: ImageSource.url(word) })
+    const isStdin = word === "-"
+    if (isStdin || /^https?:\/\//i.test(word)) {
+      const source = isStdin ? ImageSource.stream("stdin", stdio.stdin) : ImageSource.url(word)
+      if (!seen.has(word)) found.push({ label: word, source })
       seen.add(word)
       continue
     }

@@ -43,10 +43,7 @@ export const inFolder = Effect.fnUntraced(function* (
       problem === undefined ? Effect.succeed(name) : Effect.fail(problem)
     ),
     Stream.runCollect,
-    Effect.mapError(
-      (error) =>
-        new ExitCode.Ended({ code: ExitCode.usage, reason: `cannot list ${folder}: ${reasonOf(error)}` })
-    )
+    Effect.mapError((error) => ExitCode.wrong(`cannot list ${folder}: ${reasonOf(error)}`))
   )
   const files = new Map<string, LabelFile>()
   for (const name of found.sort()) {
@@ -128,7 +125,7 @@ const known: Readonly<Record<string, Palette.Palette>> = {
 }
 
 /** For help and errors. */
-export const classSources =
+const classSources =
   `${Object.keys(known).join(", ")}, a model's folder or its config.json, a JSON array of names, or a text file with a ` +
   "name a line"
 
@@ -144,8 +141,7 @@ export const classes = Effect.fnUntraced(function* (
   const table = known[source]
   if (table !== undefined) return table
   const fs = yield* FileSystem.FileSystem
-  const fail = (reason: string) =>
-    new ExitCode.Ended({ code: ExitCode.usage, reason: `--classes ${source}: ${reason}` })
+  const fail = (reason: string) => ExitCode.wrong(`--classes ${source}: ${reason}`)
   const info = yield* Effect.mapError(fs.stat(source), () =>
     fail(`there is no such file, and no such name. Give ${classSources}`)
   )

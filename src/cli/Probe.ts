@@ -10,22 +10,18 @@ import * as ExitCode from "./ExitCode.ts"
 import type { Options } from "./ProbeCommand.ts"
 import * as Screen from "./Screen.ts"
 
-/** Names of classes that are listed. */
-const listed = 8
-
 const milliseconds = (duration: Duration.Duration): string => `${Duration.toMillis(duration).toFixed(1)} ms`
 
 /** What was found, a line each. */
 const lines = (finding: Probe.Finding): ReadonlyArray<string> => {
   const { certainty, classes, health, latency, limits, model, needsKey, protocol, requests, sample } = finding
   const names = classes.map(({ name }) => name)
-  const some = names.slice(0, listed).join(", ") + (names.length > listed ? ", …" : "")
   return [
     `address   ${finding.url}`,
     `protocol  ${protocol ?? "none that is known here"}${certainty === "likely" ? " (likely)" : ""}`,
     `ready     ${health.healthy ? "yes" : "no"}: ${health.detail}`,
     ...(model === undefined ? [] : [`model     ${model}`]),
-    ...(names.length === 0 ? [] : [`classes   ${names.length} (${some})`]),
+    ...(names.length === 0 ? [] : [`classes   ${names.length} (${Screen.some(names)})`]),
     ...(limits.length === 0 ? [] : [`takes     ${limits.join("; ")}`]),
     ...(needsKey ? ["key       it asks for one: set SEGFORMER_API_KEY"] : []),
     `latency   ${milliseconds(latency)}, by ${requests} requests`,
@@ -46,21 +42,14 @@ const platform = Layer.mergeAll(NodeHttpClient.layerUndici, NodeFileSystem.layer
 /** Says what is at the address; fails with code 3 unless it can segment now. */
 export const run = (options: Options): Effect.Effect<void, ExitCode.Ended> =>
   Effect.gen(function* () {
-    const { apiKey } = yield* Effect.mapError(
-      SegFormerConfig.load,
-      (error) => new ExitCode.Ended({ code: ExitCode.usage, reason: error.message })
-    )
+    const { apiKey } = yield* Effect.mapError(SegFormerConfig.load, ExitCode.by(ExitCode.usage))
     const finding = yield* Probe.probe(options.url, {
       apiKey,
       model: options.model,
       image: options.image === undefined ? undefined : ImageSource.file(options.image)
     }).pipe(
-      Effect.mapError(
-        (error) =>
-          new ExitCode.Ended({
-            code: error._tag === "InvalidUrl" ? ExitCode.usage : ExitCode.unavailable,
-            reason: error.message
-          })
+      Effect.mapError((error) =>
+        ExitCode.by(error._tag === "InvalidUrl" ? ExitCode.usage : ExitCode.unavailable)(error)
       )
     )
     if (options.json) {

@@ -58,16 +58,9 @@ export const make = (options: {
     for (const { area, classId } of regions) pixels.set(classId, (pixels.get(classId) ?? 0) + area)
   }
   const total = segmentation.width * segmentation.height
-  const classes = [...pixels]
-    .sort((a, b) => a[0] - b[0])
-    .map(([id, count]): ClassCount => ({
-      id,
-      name: ClassTable.nameOf(palette, id),
-      color: Screen.hex(ClassTable.get(palette, id)?.color),
-      pixels: count,
-      share: count / total,
-      regions: background.has(id) ? undefined : (counts.get(id) ?? 0)
-    }))
+  const classes = countsOf(pixels, palette, total, (id) =>
+    background.has(id) ? undefined : (counts.get(id) ?? 0)
+  )
   return {
     image: options.image,
     width: segmentation.width,
@@ -80,6 +73,24 @@ export const make = (options: {
     attempts: segmentation.cost.attempts
   }
 }
+
+/** The classes of so many pixels each, by id. */
+export const countsOf = (
+  pixels: ReadonlyMap<number, number>,
+  palette: Palette,
+  total: number,
+  regionsOf: (id: number) => number | undefined
+): ReadonlyArray<ClassCount> =>
+  [...pixels]
+    .sort((a, b) => a[0] - b[0])
+    .map(([id, count]) => ({
+      id,
+      name: ClassTable.nameOf(palette, id),
+      color: Screen.hex(ClassTable.get(palette, id)?.color),
+      pixels: count,
+      share: count / total,
+      regions: regionsOf(id)
+    }))
 
 const number = new Intl.NumberFormat("en-US")
 

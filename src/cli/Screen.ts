@@ -2,7 +2,7 @@
  * What a person sees: results on standard output; progress, warnings and errors on standard error. Progress shows on
  * a terminal only, and leaves nothing behind.
  */
-import { Console, Effect, Logger, type Layer } from "effect"
+import { Console, Effect, Logger, type Layer, type Scope } from "effect"
 import { toHex } from "../mask/Palette.ts"
 import type { Rgb } from "../mask/ClassTable.ts"
 
@@ -28,7 +28,8 @@ export interface Progress {
   readonly clear: Effect.Effect<void>
 }
 
-export const progress = (enabled: boolean): Progress => {
+/** A line of progress, which is gone when the scope ends. */
+export const progress = (enabled: boolean): Effect.Effect<Progress, never, Scope.Scope> => {
   const active = enabled && isTerminal()
   const write = (text: string) =>
     active
@@ -36,14 +37,16 @@ export const progress = (enabled: boolean): Progress => {
           process.stderr.write(text)
         })
       : Effect.void
-  return {
-    show: (line) => {
-      // 0 where the terminal does not say.
-      const columns = process.stderr.columns || 80
-      return write(clearLine + plain(line).slice(0, Math.max(10, columns - 1)))
-    },
-    clear: write(clearLine)
+  const clear = write(clearLine)
+  const show = (line: string) => {
+    // 0 where the terminal does not say.
+    const columns = process.stderr.columns || 80
+    return write(clearLine + plain(line).slice(0, Math.max(10, columns - 1)))
   }
+  return Effect.as(
+    Effect.addFinalizer(() => clear),
+    { show, clear }
+  )
 }
 
 /** Log lines on standard error, plain: `10:24:01 INFO POST /upload 200 41.3 ms`. */
@@ -72,10 +75,17 @@ export const noSwatch = (): string => (usesColor() ? "  " : "")
 export const hex = (color: Rgb | undefined): string | undefined =>
   color === undefined ? undefined : toHex(color)
 
+/** Names of classes that are listed. */
+const listed = 8
+
+/** The first of many names. */
+export const some = (names: ReadonlyArray<string>): string =>
+  names.slice(0, listed).join(", ") + (names.length > listed ? ", …" : "")
+
 /** Columns under their headings; the first one reads from the left, numbers from the right. */
 export const table = (
   heading: ReadonlyArray<string>,
-  rows: ReadonlyArray<{ readonly mark: string; readonly cells: ReadonlyArray<string> }>
+  rows: ReadonlyArray<{ readonly mark?: string; readonly cells: ReadonlyArray<string> }>
 ): ReadonlyArray<string> => {
   const widths = heading.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row.cells[column]?.length ?? 0))
@@ -85,6 +95,6 @@ export const table = (
       .map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)))
       .join("  ")
       .trimEnd()
-  const indent = rows.some((row) => row.mark !== "") ? "  " : ""
-  return [`  ${indent}${line(heading)}`, ...rows.map(({ cells, mark }) => `  ${mark}${line(cells)}`)]
+  const indent = rows.some(({ mark = "" }) => mark !== "") ? "  " : ""
+  return [`  ${indent}${line(heading)}`, ...rows.map(({ cells, mark = "" }) => `  ${mark}${line(cells)}`)]
 }

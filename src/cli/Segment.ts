@@ -48,8 +48,7 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
   for (const { error, label } of missing) yield* fail(label, error)
   if (images.length === 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
 
-  const progress = Screen.progress(!options.quiet)
-  yield* Effect.addFinalizer(() => progress.clear)
+  const progress = yield* Screen.progress(!options.quiet)
   yield* progress.show(options.url === undefined ? "Loading the model…" : `Asking ${options.url}…`)
   const transport = yield* Backend.make(options)
   const isNew = !(yield* Effect.orElseSucceed(fs.exists(options.out), () => true))

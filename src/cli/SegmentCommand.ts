@@ -27,10 +27,7 @@ const flags = {
     Flag.withDefault(50)
   ),
   legend: Flags.off("legend").pipe(Flag.withDescription("Say below the overlay which colour is what")),
-  concurrency: Flags.count("concurrency").pipe(
-    Flag.withAlias("c"),
-    Flag.withMetavar("IMAGES"),
-    Flag.withDescription("Images under way at once. 2 by default"),
+  concurrency: Flags.concurrency("IMAGES", "Images under way at once. 2 by default").pipe(
     Flag.withDefault(2)
   ),
   ...Flags.limits,

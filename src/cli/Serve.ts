@@ -17,12 +17,12 @@ export const run = (options: Options): Effect.Effect<never, ExitCode.Ended> =>
     Effect.provide(Layer.provideMerge(Telemetry.layer, Layer.merge(Backend.layerCodec, Screen.layerLog))),
     Effect.catchTag("ConfigError", ({ message }) =>
       Effect.fail(
-        usage(`the environment does not say where to send telemetry: ${message.replaceAll(/\s+/g, " ")}`)
+        ExitCode.wrong(
+          `the environment does not say where to send telemetry: ${message.replaceAll(/\s+/g, " ")}`
+        )
       )
     )
   )
-
-const usage = (reason: string) => new ExitCode.Ended({ code: ExitCode.usage, reason })
 
 const serve = Effect.fnUntraced(function* (
   options: Options
@@ -30,18 +30,16 @@ const serve = Effect.fnUntraced(function* (
   const { batch, cache, drain, jobs, noPage, protocol, timeout, ...given } = options
   const rest = { ...given, confidence: options.confidence ?? true }
   const pictures = yield* foundFolder(options)
-  const dialects = yield* Effect.mapError(Dialects.load(protocol, { pictures }), (error) =>
-    usage(error.message)
-  )
+  const dialects = yield* Effect.mapError(Dialects.load(protocol, { pictures }), ExitCode.by(ExitCode.usage))
   const [first, ...others] = yield* Effect.fromResult(named(options.model))
   const tokens = yield* loadTokens(options.tokenFile)
   const companions = yield* Companions.make({ client: Backend.layerHttpClient }).pipe(
-    Effect.mapError((error) => usage(error.message))
+    Effect.mapError(ExitCode.by(ExitCode.usage))
   )
   // Before a model is loaded for nothing.
   yield* Effect.mapError(
     Security.check(options.host, { ...options, tokens, authorize: companions.authorize }),
-    (error) => usage(error.message)
+    ExitCode.by(ExitCode.usage)
   )
   const name = options.name ?? (first?.isGiven === true ? first.name : undefined)
   const transport = yield* Backend.make({ ...rest, model: first?.model })
@@ -67,14 +65,7 @@ const serve = Effect.fnUntraced(function* (
     drain: Duration.seconds(drain)
   }).pipe(
     Effect.provideService(Transport, transport),
-    Effect.mapError((error) =>
-      error._tag === "Ended"
-        ? error
-        : new ExitCode.Ended({
-            code: ExitCode.unavailable,
-            reason: error.message
-          })
-    )
+    Effect.mapError((error) => (error._tag === "Ended" ? error : ExitCode.by(ExitCode.unavailable)(error)))
   )
   const names = [name ?? transport.name, ...others.map((other) => other.name)].join(", ")
   const page = noPage ? "" : `page: ${server.url}/, `
@@ -91,9 +82,9 @@ const serve = Effect.fnUntraced(function* (
 const foundFolder = ({ pictures }: Options): Effect.Effect<string | undefined, ExitCode.Ended> => {
   if (pictures === undefined) return Effect.succeed(undefined)
   return Effect.tryPromise(() => stat(pictures)).pipe(
-    Effect.mapError(() => usage(`there is no folder ${pictures}`)),
+    Effect.mapError(() => ExitCode.wrong(`there is no folder ${pictures}`)),
     Effect.flatMap((found) =>
-      found.isDirectory() ? Effect.succeed(pictures) : Effect.fail(usage(`${pictures} is no folder`))
+      found.isDirectory() ? Effect.succeed(pictures) : Effect.fail(ExitCode.wrong(`${pictures} is no folder`))
     )
   )
 }
@@ -116,7 +107,9 @@ const named = (models: ReadonlyArray<string>): Result.Result<ReadonlyArray<Named
   return twice === undefined
     ? Result.succeed(all)
     : Result.fail(
-        usage(`two models are called ${twice.name}: say what they are called, as in --model large=./b5`)
+        ExitCode.wrong(
+          `two models are called ${twice.name}: say what they are called, as in --model large=./b5`
+        )
       )
 }
 
@@ -133,14 +126,14 @@ const loadTokens = Effect.fnUntraced(function* (
       : yield* Effect.tryPromise({
           try: () => readFile(path, "utf8"),
           catch: (cause) =>
-            usage(
+            ExitCode.wrong(
               `cannot read the tokens in ${path}: ${cause instanceof Error ? cause.message : String(cause)}`
             )
         })
   const lines = text.split(/\r?\n/).filter((line) => !line.startsWith("#"))
   const tokens = [...lines, ...Redacted.value(given).split(",")].flatMap((token) => token.trim() || [])
-  if (path !== undefined && tokens.length === 0) return yield* usage(`there is no token in ${path}`)
+  if (path !== undefined && tokens.length === 0) return yield* ExitCode.wrong(`there is no token in ${path}`)
   const bad = tokens.find((token) => /\s/.test(token))
-  if (bad !== undefined) return yield* usage("a token has no spaces in it; one of yours has")
+  if (bad !== undefined) return yield* ExitCode.wrong("a token has no spaces in it; one of yours has")
   return tokens.map((token) => Redacted.make(token))
 })

@@ -19,20 +19,17 @@ import type { Options } from "./TiledCommand.ts"
 /** The whole run, from words on the command line to a file of labels. */
 export const run = (options: Options) => Effect.scoped(tile(options)).pipe(Effect.provide(Backend.layerCodec))
 
-const failed = (error: { readonly message: string }) =>
-  new ExitCode.Ended({ code: ExitCode.someFailed, reason: error.message })
-
-const wrong = (reason: string) => new ExitCode.Ended({ code: ExitCode.usage, reason })
+const failed = ExitCode.by(ExitCode.someFailed)
 
 const tile = Effect.fnUntraced(function* (options: Options) {
   const { flips, image, url } = options
-  if (/^https?:/i.test(image)) return yield* wrong(`${image} is an address: download it, and give the file`)
+  if (/^https?:/i.test(image))
+    return yield* ExitCode.wrong(`${image} is an address: download it, and give the file`)
   const started = yield* Clock.currentTimeMillis
   const out = options.out ?? `${basename(image, extname(image))}.labels.tif`
   if (!/\.(?:tiff?|png)$/i.test(out))
-    return yield* wrong(`--out ${out}: its name must end in .tif, .tiff or .png`)
-  const progress = Screen.progress(!options.quiet)
-  yield* Effect.addFinalizer(() => progress.clear)
+    return yield* ExitCode.wrong(`--out ${out}: its name must end in .tif, .tiff or .png`)
+  const progress = yield* Screen.progress(!options.quiet)
   yield* progress.show(`Unpacking ${image}…`)
   const picture = yield* LargeImage.file(image, { folder: options.temp }).pipe(
     Effect.catch((error) =>
@@ -58,7 +55,7 @@ const tile = Effect.fnUntraced(function* (options: Options) {
     Stream.provideService(Transport, transport)
   )
   yield* Effect.mapError(WholeFile.makeFolder(dirname(out)), ({ reason }) =>
-    failed({ message: `cannot write ${out}: ${reason}` })
+    ExitCode.notWritten({ path: out, reason })
   )
   yield* LabelFile.write(out, picture, bands, { depth: options.bits === "8" ? 8 : 16 }).pipe(
     Effect.mapError(failed),
@@ -69,23 +66,13 @@ const tile = Effect.fnUntraced(function* (options: Options) {
   yield* progress.clear
 
   const palette = Colors.paletteOf(classes)
-  const total = picture.width * picture.height
   const report: Report.ImageReport = {
     image,
     width: picture.width,
     height: picture.height,
     model: transport.name,
-    classes: [...pixels]
-      .sort((a, b) => a[0] - b[0])
-      .map(([id, count]) => ({
-        id,
-        name: ClassTable.nameOf(palette, id),
-        color: Screen.hex(ClassTable.get(palette, id)?.color),
-        pixels: count,
-        share: count / total,
-        // Regions cross bands, and are not looked for.
-        regions: undefined
-      })),
+    // Regions cross bands, and are not looked for.
+    classes: Report.countsOf(pixels, palette, picture.width * picture.height, () => undefined),
     regions: [],
     files: { labels: out },
     milliseconds: (yield* Clock.currentTimeMillis) - started,

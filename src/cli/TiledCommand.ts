@@ -46,10 +46,7 @@ const flags = {
     Flag.withDescription("Of a class id in the file. 8 by default"),
     Flag.withDefault("8" as const)
   ),
-  concurrency: Flags.count("concurrency").pipe(
-    Flag.withAlias("c"),
-    Flag.withMetavar("WINDOWS"),
-    Flag.withDescription("Windows under way at once. 3 by default"),
+  concurrency: Flags.concurrency("WINDOWS", "Windows under way at once. 3 by default").pipe(
     Flag.withDefault(3)
   ),
   temp: Flags.path("temp", "directory").pipe(

@@ -3,7 +3,7 @@ import { createServer } from "node:net"
 import { Context, Duration, Effect, Layer, Redacted, Schema } from "effect"
 import * as PolicyStores from "../policy/PolicyStores.ts"
 import * as Backend from "./Backend.ts"
-import { digestOf } from "./BatchRun.ts"
+import { fingerprintOf } from "./BatchRun.ts"
 import * as BatchSinks from "./BatchSinks.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as Screen from "./Screen.ts"
@@ -24,25 +24,19 @@ const work = Effect.fnUntraced(function* (options: Options) {
   const worker = ClusterWorker.layer({
     concurrency,
     work: Effect.fnUntraced(function* ({ id, spec }) {
-      const wanted = yield* Effect.mapError(
-        Schema.decodeUnknownEffect(WorkerSpec)(spec),
-        () =>
-          new ExitCode.Ended({
-            code: ExitCode.usage,
-            reason: `"${id}" was not submitted by a \`segformer batch\` of this version`
-          })
+      const wanted = yield* Effect.mapError(Schema.decodeUnknownEffect(WorkerSpec)(spec), () =>
+        ExitCode.wrong(`"${id}" was not submitted by a \`segformer batch\` of this version`)
       )
       const given = url === undefined && model === undefined ? wanted : { url, model }
       const transport = yield* Effect.provideContext(
         Backend.make({ url: given.url, model: given.model, palette: wanted.palette, atOnce: concurrency }),
         limits
       )
-      const digest = given.url === undefined ? yield* Effect.promise(() => digestOf(given.model)) : undefined
       return {
         transport,
         sinks: BatchSinks.make(wanted.sinks),
         segment: { limits: wanted.limits },
-        fingerprint: digest === undefined ? {} : { "model file": digest }
+        fingerprint: given.url === undefined ? yield* fingerprintOf(given.model) : {}
       }
     })
   })

@@ -12,10 +12,7 @@ const flags = {
     )
   ),
   model: Flags.model.pipe(Flag.withDescription("Segment with this model, whatever a run asks for")),
-  concurrency: Flags.count("concurrency").pipe(
-    Flag.withAlias("c"),
-    Flag.withMetavar("IMAGES"),
-    Flag.withDescription("Images at the segmenter at once. 4 by default"),
+  concurrency: Flags.concurrency("IMAGES", "Images at the segmenter at once. 4 by default").pipe(
     Flag.withDefault(4)
   ),
   redis: Flag.Redacted("redis").pipe(

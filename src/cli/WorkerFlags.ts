@@ -54,8 +54,5 @@ export const cluster = Effect.tryPromise({
 /** The exit code that suits an error of a database of runs. */
 export const ended = (error: { readonly _tag: string; readonly message: string }): ExitCode.Ended => {
   const isUsage = error._tag === "UnknownRun" || error._tag === "SourceNotReadable"
-  return new ExitCode.Ended({
-    code: isUsage ? ExitCode.usage : ExitCode.unavailable,
-    reason: error.message
-  })
+  return ExitCode.by(isUsage ? ExitCode.usage : ExitCode.unavailable)(error)
 }

@@ -37,7 +37,6 @@ const table = (runs: ReadonlyArray<RunStatus>): ReadonlyArray<string> =>
     : Screen.table(
         ["run", "state", "images", "done", "failed", "begun"],
         runs.map(({ createdAt, done, failed, images, isOpen, run, state }) => ({
-          mark: "",
           cells: [
             Screen.plain(run),
             isOpen ? `${state}, being submitted` : state,

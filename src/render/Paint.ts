@@ -1,5 +1,6 @@
 /** What several pictures do with colours and pixels. */
 import type { Raster } from "../image/ImageCodec.ts"
+import * as Resample from "../image/Resample.ts"
 import type { Rgb } from "../mask/ClassTable.ts"
 import { linear } from "../mask/Palette.ts"
 
@@ -27,6 +28,23 @@ export const copy = (raster: Raster): Uint8Array => {
   }
   return out
 }
+
+/** The size of a picture whose longer side is at most so long. */
+export const within = (size: Pick<Raster, "width" | "height">, maxSide: number) => {
+  const factor = Math.min(1, maxSide / Math.max(size.width, size.height))
+  return {
+    width: Math.max(1, Math.round(size.width * factor)),
+    height: Math.max(1, Math.round(size.height * factor))
+  }
+}
+
+/** A picture at another size, each pixel the mean of those that fall into it. */
+export const resize = (raster: Raster, width: number, height: number): Raster => ({
+  width,
+  height,
+  channels: 3,
+  data: Resample.resize(copy(raster), raster.width, raster.height, width, height, "box")
+})
 
 /** The height of capitals that suits a picture: 11 pixels at 960 × 640. */
 export const sizeFor = ({ height, width }: Pick<Raster, "width" | "height">): number =>

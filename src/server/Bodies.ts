@@ -1,8 +1,9 @@
 /** The bytes of a body that is no form, under limits: counted as they come, and a body that dawdles is cut off. */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Duration, Effect } from "effect"
+import { Duration, Effect, type Scope } from "effect"
 import type { HttpServerRequest } from "effect/http"
-import { bad, Refusal } from "./Refusal.ts"
+import type { Segmented, Served, Upload } from "./Dialect.ts"
+import { bad, Refusal, tooMany } from "./Refusal.ts"
 import type { ServerLimits } from "./ServerLimits.ts"
 import * as Uploads from "./Uploads.ts"
 
@@ -12,21 +13,53 @@ export type BodyLimits = Pick<ServerLimits, "bodyTimeout" | "maxBytes">
 export const isJson = (request: HttpServerRequest.HttpServerRequest): boolean =>
   /^application\/(?:[\w.-]+\+)?json\b/i.test(request.headers["content-type"] ?? "")
 
-/** Whether the body says that it is a form with files. */
-export const isForm = (request: HttpServerRequest.HttpServerRequest): boolean =>
-  /^multipart\/form-data\b/i.test(request.headers["content-type"] ?? "")
-
 /** Whether the caller wants a picture rather than JSON. */
 export const wantsPng = (request: HttpServerRequest.HttpServerRequest): boolean => {
   const accept = request.headers["accept"] ?? ""
   return /\bimage\/(?:png|\*)/i.test(accept) && !/json/i.test(accept)
 }
 
-const tooLarge = (limit: number) =>
-  new Refusal({
-    status: 413,
-    detail: `The request is larger than ${limit} bytes, the most this service takes`
-  })
+/** Takes a place for the request, then its whole body: a file, or text, of at most so many bytes. */
+export const take = (
+  served: Pick<Served, "enter" | "limits">,
+  request: HttpServerRequest.HttpServerRequest,
+  maxBytes: number
+): Effect.Effect<Uint8Array, Refusal, Scope.Scope> =>
+  Effect.andThen(
+    Uploads.enter(served, request, maxBytes),
+    read(request, { maxBytes: maxBytes + Uploads.overhead, bodyTimeout: served.limits.bodyTimeout })
+  )
+
+/** Takes a place for the request, then its image: the whole body, or the file of a form with this name. */
+export const takeImage = (
+  served: Served,
+  request: HttpServerRequest.HttpServerRequest,
+  name: string,
+  isForm: boolean
+): Effect.Effect<Upload, Refusal, Scope.Scope> => {
+  const { limits } = served
+  return isForm
+    ? Effect.andThen(
+        Uploads.enter(served, request, limits.maxBytes),
+        Uploads.readOne(request, [name], limits)
+      )
+    : Effect.map(take(served, request, limits.maxBytes), (bytes) => ({ name: "image", bytes }))
+}
+
+/** Segments all images of a body, as many at once as the server works on. */
+export const segmentAll = <Image, A>(
+  served: Served,
+  images: ReadonlyArray<Image>,
+  fileOf: (image: Image) => Effect.Effect<Uint8Array, Refusal>,
+  use: (segmented: Segmented) => Effect.Effect<A, Refusal>
+): Effect.Effect<ReadonlyArray<A>, Refusal> =>
+  images.length > served.limits.maxImages
+    ? Effect.fail(tooMany(served.limits.maxImages))
+    : Effect.forEach(
+        images,
+        (image) => Effect.flatMap(fileOf(image), (bytes) => served.segment({ name: "image", bytes }, use)),
+        { concurrency: served.concurrency }
+      )
 
 /**
  * The whole body. What says its length is written once, where it stays. It is read from Node's own stream: a body is a
@@ -44,7 +77,7 @@ export const read = (
       return Effect.fail(new Refusal({ status: 415, detail }))
     }
     const announced = Uploads.bodyBytes(request, 64 * 1024)
-    if (announced > maxBytes) return Effect.fail(tooLarge(maxBytes))
+    if (announced > maxBytes) return Effect.fail(Uploads.tooLarge(maxBytes))
     return Effect.callback<Uint8Array, Refusal>((resume) => {
       const source = NodeHttpServerRequest.toIncomingMessage(request)
       // Not cleared: what is not written over is not given out.
@@ -52,7 +85,7 @@ export const read = (
       let length = 0
       const take = (chunk: Uint8Array) => {
         const needed = length + chunk.length
-        if (needed > maxBytes) return end(Effect.fail(tooLarge(maxBytes)))
+        if (needed > maxBytes) return end(Effect.fail(Uploads.tooLarge(maxBytes)))
         if (needed > body.length) {
           const larger = Buffer.allocUnsafeSlow(Math.min(maxBytes, Math.max(needed, body.length * 2)))
           larger.set(body.subarray(0, length))

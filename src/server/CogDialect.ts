@@ -8,30 +8,27 @@
  * server fetches nothing on behalf of callers.
  */
 import { Clock, Deferred, Effect, Schema, type Scope } from "effect"
-import { type HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { randomHex } from "../randomHex.ts"
 import * as Bodies from "./Bodies.ts"
-import type { Dialect, DialectRoute, Served } from "./Dialect.ts"
+import { type Dialect, type DialectRoute, get, post, type Served } from "./Dialect.ts"
+import { json } from "./JsonPieces.ts"
 import * as LargeJson from "./LargeJson.ts"
 import * as Predictions from "./Predictions.ts"
 import * as Refusals from "./Refusal.ts"
-import * as Uploads from "./Uploads.ts"
-
-const json = (body: unknown, status = 200, headers: Record<string, string> = {}) =>
-  HttpServerResponse.jsonUnsafe(body, { status, headers })
 
 const refuse = (refusal: Refusals.Refusal) =>
-  json(
+  Refusals.answer(
+    refusal,
     { detail: refusal.detail },
-    refusal.reason === "busy" ? 409 : refusal.status === 400 ? 422 : refusal.status,
-    Refusals.headers(refusal)
+    refusal.reason === "busy" ? 409 : refusal.status === 400 ? 422 : refusal.status
   )
 
-const decodeBody = Schema.decodeUnknownEffect(
-  Schema.Struct({
-    id: Schema.optionalKey(Schema.NullOr(Schema.String)),
-    input: Predictions.Input
-  })
+const decodeBody = LargeJson.decodeWith(
+  Schema.decodeUnknownEffect(
+    Schema.Struct({ id: Schema.optionalKey(Schema.NullOr(Schema.String)), input: Predictions.Input })
+  ),
+  'The body must be JSON such as {"input": {"image": "data:image/png;base64,…"}}'
 )
 
 /** A prediction that is over. */
@@ -62,17 +59,8 @@ const predict = Effect.fnUntraced(function* (
   request: HttpServerRequest.HttpServerRequest,
   asked: string | undefined
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse, Refusals.Refusal, Scope.Scope> {
-  const { bodyTimeout, maxBytes } = served.limits
-  const limit = LargeJson.base64Bytes(maxBytes)
-  yield* served.enter(yield* Uploads.announced(request, limit))
-  const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, bodyTimeout })
-  const { id: named, input } = yield* Effect.mapError(
-    Effect.flatMap(LargeJson.parse(body), decodeBody),
-    (error) =>
-      error._tag === "Refusal"
-        ? error
-        : Refusals.bad('The body must be JSON such as {"input": {"image": "data:image/png;base64,…"}}')
-  )
+  const body = yield* Bodies.take(served, request, LargeJson.base64Bytes(served.limits.maxBytes))
+  const { id: named, input } = yield* decodeBody(body)
   const id = asked ?? named ?? randomHex(16)
   const bytes = yield* LargeJson.fileOf(input.image, "input.image")
   const cancelled = yield* Deferred.make<void>()
@@ -106,27 +94,20 @@ const put = (served: Served, known: Known): DialectRoute => ({
 })
 
 const questions = (served: Served, { running }: Known): ReadonlyArray<DialectRoute> => [
-  {
-    method: "POST",
-    path: "/predictions/:id/cancel",
-    handle: (_, { id = "" }) => {
-      const found = running.get(id)
-      return found === undefined
-        ? Effect.fail(Refusals.notFound("There is no prediction of this id under way"))
-        : Effect.as(Deferred.succeed(found, undefined), json({}))
-    }
-  },
-  {
-    method: "GET",
-    path: "/health-check",
-    handle: () =>
-      Effect.map(Effect.all([served.health, served.state]), ([{ healthy }, { working }]) =>
-        json({
-          status: !healthy ? "STARTING" : working >= served.concurrency ? "BUSY" : "READY",
-          setup: healthy ? { status: "succeeded", logs: "" } : { status: "starting", logs: "" }
-        })
-      )
-  }
+  post("/predictions/:id/cancel", (_, { id = "" }) => {
+    const found = running.get(id)
+    return found === undefined
+      ? Effect.fail(Refusals.notFound("There is no prediction of this id under way"))
+      : Effect.as(Deferred.succeed(found, undefined), json({}))
+  }),
+  get("/health-check", () =>
+    Effect.map(Effect.all([served.health, served.state]), ([{ healthy }, { working }]) =>
+      json({
+        status: !healthy ? "STARTING" : working >= served.concurrency ? "BUSY" : "READY",
+        setup: healthy ? { status: "succeeded", logs: "" } : { status: "starting", logs: "" }
+      })
+    )
+  )
 ]
 
 /** The dialect `cog`. */
@@ -137,11 +118,7 @@ export const make = (): Dialect => ({
     Effect.sync(() => {
       const known: Known = { running: new Map(), done: new Map() }
       return [
-        {
-          method: "POST",
-          path: "/predictions",
-          handle: (request) => predict(served, known, request, undefined)
-        },
+        post("/predictions", (request) => predict(served, known, request, undefined)),
         put(served, known),
         ...questions(served, known)
       ]

@@ -68,6 +68,20 @@ export interface DialectRoute {
   readonly refuse?: Dialect["refuse"] | undefined
 }
 
+/** A route that is asked with GET. */
+export const get = (path: DialectRoute["path"], handle: DialectRoute["handle"]): DialectRoute => ({
+  method: "GET",
+  path,
+  handle
+})
+
+/** A route that is asked with POST. */
+export const post = (path: DialectRoute["path"], handle: DialectRoute["handle"]): DialectRoute => ({
+  method: "POST",
+  path,
+  handle
+})
+
 export interface Dialect {
   /** As in configuration, such as `inspection`. */
   readonly name: string

@@ -12,13 +12,12 @@
 import { Duration, Effect, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
 import * as Bodies from "./Bodies.ts"
-import type { Dialect, DialectRoute, Segmented, Served } from "./Dialect.ts"
+import { type Dialect, type DialectRoute, get, post, type Segmented, type Served } from "./Dialect.ts"
 import * as ClassScores from "./ClassScores.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import * as LargeJson from "./LargeJson.ts"
 import * as ModelName from "./ModelName.ts"
 import * as Refusals from "./Refusal.ts"
-import * as Uploads from "./Uploads.ts"
 
 const statusOf = ({ reason, status }: Refusals.Refusal): number =>
   reason === "busy" ? 429 : status === 503 && reason !== "loading" ? 502 : status === 415 ? 400 : status
@@ -29,30 +28,24 @@ const refuse = (refusal: Refusals.Refusal) => {
     reason === "loading"
       ? { error: detail, estimated_time: Duration.toSeconds(retryAfter) }
       : { error: detail }
-  return HttpServerResponse.jsonUnsafe(body, {
-    status: statusOf(refusal),
-    headers: Refusals.headers(refusal)
-  })
+  return Refusals.answer(refusal, body, statusOf(refusal))
 }
 
-const decodeBody = Schema.decodeUnknownEffect(
-  Schema.Struct({
-    inputs: Schema.Union([Schema.String, Schema.instanceOf(LargeJson.LongText)]),
-    parameters: Schema.optionalKey(
-      Schema.NullOr(Schema.Struct({ subtask: Schema.optionalKey(Schema.NullOr(Schema.String)) }))
-    )
-  })
+const decodeBody = LargeJson.decodeWith(
+  Schema.decodeUnknownEffect(
+    Schema.Struct({
+      inputs: Schema.Union([Schema.String, Schema.instanceOf(LargeJson.LongText)]),
+      parameters: Schema.optionalKey(
+        Schema.NullOr(Schema.Struct({ subtask: Schema.optionalKey(Schema.NullOr(Schema.String)) }))
+      )
+    })
+  ),
+  'The body must be an image file, or JSON such as {"inputs": "<image in base64>"}'
 )
 
 /** The image in a JSON body. */
 const fromJson = Effect.fnUntraced(function* (body: Uint8Array) {
-  const { inputs, parameters } = yield* Effect.mapError(
-    Effect.flatMap(LargeJson.parse(body), decodeBody),
-    (error) =>
-      error._tag === "Refusal"
-        ? error
-        : Refusals.bad('The body must be an image file, or JSON such as {"inputs": "<image in base64>"}')
-  )
+  const { inputs, parameters } = yield* decodeBody(body)
   const subtask = parameters?.subtask ?? "semantic"
   if (subtask !== "semantic") {
     return yield* Refusals.bad(`This model does semantic segmentation: it has no subtask "${subtask}"`)
@@ -71,43 +64,37 @@ const masks = Effect.fnUntraced(function* (segmented: Segmented) {
 })
 
 /** At an address of its own, or one that ends in the model's id. */
-const infer = (served: Served, path: `/${string}`): DialectRoute => ({
-  method: "POST",
-  path,
-  handle: Effect.fnUntraced(
-    function* (request, parameters) {
-      if (path.endsWith("*")) yield* ModelName.find(served, parameters["*"])
-      const { bodyTimeout, maxBytes } = served.limits
-      const limit = Bodies.isJson(request) ? LargeJson.base64Bytes(maxBytes) : maxBytes
-      yield* served.enter(yield* Uploads.announced(request, limit))
-      const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, bodyTimeout })
-      // Some callers do not say what they send. No image file starts with a brace.
-      const isJson = Bodies.isJson(request) || body[0] === 0x7b
-      const bytes = isJson ? yield* fromJson(body) : body
-      const found = yield* served.segment({ name: "image", bytes }, masks)
-      return HttpServerResponse.stream(
-        JsonPieces.stream(
+const infer = (served: Served, path: `/${string}`): DialectRoute =>
+  post(
+    path,
+    Effect.fnUntraced(
+      function* (request, parameters) {
+        if (path.endsWith("*")) yield* ModelName.find(served, parameters["*"])
+        const { maxBytes } = served.limits
+        const limit = Bodies.isJson(request) ? LargeJson.base64Bytes(maxBytes) : maxBytes
+        const body = yield* Bodies.take(served, request, limit)
+        // Some callers do not say what they send. No image file starts with a brace.
+        const isJson = Bodies.isJson(request) || body[0] === 0x7b
+        const bytes = isJson ? yield* fromJson(body) : body
+        const found = yield* served.segment({ name: "image", bytes }, masks)
+        return JsonPieces.answer(
           (function* () {
             yield "["
-            for (const [index, { label, png, score }] of found.entries()) {
-              yield `${index === 0 ? "" : ","}${JSON.stringify({ label, score }).slice(0, -1)},"mask":`
+            yield* JsonPieces.list(found, function* ({ label, png, score }) {
+              yield `${JSON.stringify({ label, score }).slice(0, -1)},"mask":`
               yield png
               yield "}"
-            }
+            })
             yield "]"
           })()
-        ),
-        { contentType: "application/json" }
-      )
-    },
-    Effect.tapError(({ reason }) => (reason === "loading" ? Effect.sleep("1 second") : Effect.void))
+        )
+      },
+      Effect.tapError(({ reason }) => (reason === "loading" ? Effect.sleep("1 second") : Effect.void))
+    )
   )
-})
 
-const health = (served: Served, path: `/${string}`): DialectRoute => ({
-  method: "GET",
-  path,
-  handle: () =>
+const health = (served: Served, path: `/${string}`): DialectRoute =>
+  get(path, () =>
     Effect.flatMap(served.health, ({ detail, healthy }) =>
       healthy
         ? Effect.succeed(HttpServerResponse.text("Ok"))
@@ -121,7 +108,7 @@ const health = (served: Served, path: `/${string}`): DialectRoute => ({
             })
           )
     )
-})
+  )
 
 /** The dialect `huggingface`. */
 export const make = (): Dialect => ({

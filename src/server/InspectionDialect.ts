@@ -10,9 +10,12 @@ import * as Inspection from "../http/protocol/Inspection.ts"
 import * as ImageFormat from "../image/ImageFormat.ts"
 import { randomHex } from "../randomHex.ts"
 import * as Colors from "../render/Colors.ts"
-import type { Dialect, DialectRoute, Served, Upload } from "./Dialect.ts"
+import { type Dialect, type DialectRoute, get, post, type Served, type Upload } from "./Dialect.ts"
+import * as Bodies from "./Bodies.ts"
 import * as InspectionResult from "./InspectionResult.ts"
 import * as JsonPieces from "./JsonPieces.ts"
+import { json } from "./JsonPieces.ts"
+import * as ModelName from "./ModelName.ts"
 import * as Refusals from "./Refusal.ts"
 import * as ResultStore from "./ResultStore.ts"
 import * as Uploads from "./Uploads.ts"
@@ -36,15 +39,12 @@ const takes = (name: string): boolean => {
 const statusOf = (status: number): number =>
   status === 415 ? 400 : status === 504 ? 503 : status === 502 ? 500 : status
 
-const json = (body: unknown, status = 200, headers: Record<string, string> = {}) =>
-  HttpServerResponse.jsonUnsafe(body, { status, headers })
-
 const refuse = (refusal: Refusals.Refusal) =>
-  json({ success: false, error: refusal.detail }, statusOf(refusal.status), Refusals.headers(refusal))
+  Refusals.answer(refusal, { success: false, error: refusal.detail }, statusOf(refusal.status))
 
 /** `/download` says it without `success`. */
 const refuseDownload = (refusal: Refusals.Refusal) =>
-  json({ error: refusal.detail }, statusOf(refusal.status), Refusals.headers(refusal))
+  Refusals.answer(refusal, { error: refusal.detail }, statusOf(refusal.status))
 
 const decodeSwitch = Schema.decodeUnknownEffect(Schema.Struct({ model: Schema.String }))
 
@@ -74,254 +74,209 @@ const inspect = (served: Served, file: Upload, wanted: Wanted) =>
       )
     : Effect.fail(Refusals.bad(`The name of the file must end in ${endings}, not "${file.name}"`))
 
-const stream = <E>(pieces: Iterable<JsonPieces.Piece<E>>) =>
-  HttpServerResponse.stream(JsonPieces.stream(pieces), { contentType: "application/json" })
-
 const now = Effect.map(Clock.currentTimeMillis, InspectionResult.timestampOf)
 
-const upload = (served: Served, wanted: Wanted): DialectRoute => ({
-  method: "POST",
-  path: "/upload",
-  handle: Effect.fnUntraced(function* (request) {
-    yield* served.enter(yield* Uploads.announced(request, served.limits.maxBytes))
-    const file = yield* Uploads.readOne(request, "image", served.limits)
-    if (file === undefined) {
-      return yield* Refusals.bad('The form has no file part named "image" with a file in it')
-    }
-    const result = yield* inspect(served, file, wanted)
-    const timestamp = yield* now
-    return stream(
-      (function* () {
-        yield "{"
-        yield* InspectionResult.fields(Uploads.safeName(file.name), result, result.pictures, timestamp)
-        yield `,"timestamp":"${timestamp}"}`
-      })()
-    )
-  })
-})
+const upload = (served: Served, wanted: Wanted): DialectRoute =>
+  post(
+    "/upload",
+    Effect.fnUntraced(function* (request) {
+      const file = yield* Bodies.takeImage(served, request, "image", true)
+      const result = yield* inspect(served, file, wanted)
+      const timestamp = yield* now
+      return JsonPieces.answer(
+        (function* () {
+          yield "{"
+          yield* InspectionResult.fields(Uploads.safeName(file.name), result, result.pictures, timestamp)
+          yield `,"timestamp":"${timestamp}"}`
+        })()
+      )
+    })
+  )
 
-const uploadBatch = (served: Served, wanted: Wanted, store: ResultStore.ResultStore): DialectRoute => ({
-  method: "POST",
-  path: "/upload/batch",
-  handle: Effect.fnUntraced(function* (request) {
-    yield* served.enter(yield* Uploads.announced(request, served.limits.maxRequestBytes))
-    const files = yield* Uploads.read(request, "images", served.limits)
-    if (files.length === 0) {
-      return yield* Refusals.bad('The form has no file parts named "images" with files in them')
-    }
-    const clock = yield* Clock.Clock
-    const started = clock.monotonicTimeNanosUnsafe()
-    const timestamp = yield* now
-    const id = `${timestamp}_${randomHex(8)}`
-    const batch = yield* store.create(id)
-    const write = (name: string, bytes: Uint8Array) => Effect.orDie(batch.write(name, bytes))
+const uploadBatch = (served: Served, wanted: Wanted, store: ResultStore.ResultStore): DialectRoute =>
+  post(
+    "/upload/batch",
+    Effect.fnUntraced(function* (request) {
+      yield* Uploads.enter(served, request, served.limits.maxRequestBytes)
+      const files = yield* Uploads.read(request, ["images"], served.limits)
+      const clock = yield* Clock.Clock
+      const started = clock.monotonicTimeNanosUnsafe()
+      const timestamp = yield* now
+      const id = `${timestamp}_${randomHex(8)}`
+      const batch = yield* store.create(id)
+      const write = (name: string, bytes: Uint8Array) => Effect.orDie(batch.write(name, bytes))
 
-    const items = yield* Effect.forEach(
-      files,
-      Effect.fnUntraced(function* (file, index) {
-        const name = Uploads.safeName(file.name)
-        const folder = `${index}_${name}`
-        const inspected = yield* Effect.result(inspect(served, file, wanted))
-        if (Result.isFailure(inspected)) {
-          yield* Effect.logInfo(`Image ${index} of batch ${id} failed: ${inspected.failure.message}`)
-          return { index, name, error: inspected.failure.detail }
-        }
-        const { pictures, ...rest } = inspected.success
-        // Pictures wait on disk for their place in the answer: a batch must not fill the memory.
-        for (const kind of InspectionResult.pictureNames) {
-          const bytes = pictures[kind]
-          if (bytes !== undefined) yield* write(`${folder}/${kind}.png`, bytes)
-        }
-        const result = { ...rest, pictures: {} }
-        yield* write(
-          `${folder}/analysis.json`,
-          new TextEncoder().encode([...InspectionResult.analysis(result, timestamp)].join(""))
-        )
-        return { index, name, folder, result }
-      }),
-      { concurrency: served.concurrency }
-    )
-    const failed = items.filter((item) => "error" in item).length
-    const took = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e9
-    const head = {
-      success: true,
-      total_images: items.length,
-      processed: items.length - failed,
-      failed,
-      batch_id: id,
-      total_processing_time: took,
-      summary_path: `${id}/summary.json`,
-      timestamp
-    }
-    const summary = items.map((item) =>
-      "error" in item
-        ? { filename: item.name, success: false, error: item.error }
-        : { filename: item.name, success: true, total_defects: item.result.regions.length }
-    )
-    yield* write("summary.json", new TextEncoder().encode(JSON.stringify({ ...head, results: summary })))
-    return stream(
-      (function* () {
-        yield `${JSON.stringify(head).slice(0, -1)},"results":[`
-        for (const item of items) {
-          const start = item.index === 0 ? "" : ","
-          if ("error" in item) {
-            const { error, index, name } = item
-            yield start + JSON.stringify({ filename: name, success: false, error, file_index: index })
-            continue
+      const items = yield* Effect.forEach(
+        files,
+        Effect.fnUntraced(function* (file, index) {
+          const name = Uploads.safeName(file.name)
+          const folder = `${index}_${name}`
+          const inspected = yield* Effect.result(inspect(served, file, wanted))
+          if (Result.isFailure(inspected)) {
+            yield* Effect.logInfo(`Image ${index} of batch ${id} failed: ${inspected.failure.message}`)
+            return { index, name, error: inspected.failure.detail }
           }
-          const picture = (kind: InspectionResult.PictureName) =>
-            store.file(`${id}/${item.folder}/${kind}.png`)?.bytes
-          yield `${start}{`
-          yield* InspectionResult.fields(
-            item.name,
-            item.result,
-            { overlay: picture("overlay"), combined: picture("combined"), mask: picture("mask") },
-            timestamp
+          const { pictures, ...rest } = inspected.success
+          // Pictures wait on disk for their place in the answer: a batch must not fill the memory.
+          for (const kind of InspectionResult.pictureNames) {
+            const bytes = pictures[kind]
+            if (bytes !== undefined) yield* write(`${folder}/${kind}.png`, bytes)
+          }
+          const result = { ...rest, pictures: {} }
+          yield* write(
+            `${folder}/analysis.json`,
+            new TextEncoder().encode([...InspectionResult.analysis(result, timestamp)].join(""))
           )
-          yield `,"file_index":${item.index},"output_dir":${JSON.stringify(`${id}/${item.folder}`)}}`
-        }
-        yield "]}"
-      })()
-    )
-  })
-})
+          return { index, name, folder, result }
+        }),
+        { concurrency: served.concurrency }
+      )
+      const failed = items.filter((item) => "error" in item).length
+      const took = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e9
+      const head = {
+        success: true,
+        total_images: items.length,
+        processed: items.length - failed,
+        failed,
+        batch_id: id,
+        total_processing_time: took,
+        summary_path: `${id}/summary.json`,
+        timestamp
+      }
+      const summary = items.map((item) =>
+        "error" in item
+          ? { filename: item.name, success: false, error: item.error }
+          : { filename: item.name, success: true, total_defects: item.result.regions.length }
+      )
+      yield* write("summary.json", new TextEncoder().encode(JSON.stringify({ ...head, results: summary })))
+      return JsonPieces.answer(
+        (function* () {
+          yield `${JSON.stringify(head).slice(0, -1)},"results":[`
+          for (const item of items) {
+            const start = item.index === 0 ? "" : ","
+            if ("error" in item) {
+              const { error, index, name } = item
+              yield start + JSON.stringify({ filename: name, success: false, error, file_index: index })
+              continue
+            }
+            const picture = (kind: InspectionResult.PictureName) =>
+              store.file(`${id}/${item.folder}/${kind}.png`)?.bytes
+            yield `${start}{`
+            yield* InspectionResult.fields(
+              item.name,
+              item.result,
+              { overlay: picture("overlay"), combined: picture("combined"), mask: picture("mask") },
+              timestamp
+            )
+            yield `,"file_index":${item.index},"output_dir":${JSON.stringify(`${id}/${item.folder}`)}}`
+          }
+          yield "]}"
+        })()
+      )
+    })
+  )
 
 /** The only model there is, by the name the protocol has for it. */
 const modelName = "segformer"
 
-const questions = (served: Served): ReadonlyArray<DialectRoute> => {
-  /** The model, or 503 while it cannot be used. */
-  const model = Effect.flatMap(served.health, (health) =>
-    health.healthy
-      ? served.describe
-      : Effect.fail(
-          new Refusals.Refusal({ status: 503, detail: "The model is not loaded", internal: health.detail })
-        )
-  )
-  return [
-    {
-      method: "GET",
-      path: "/health",
-      handle: () =>
-        Effect.map(Effect.all([served.health, now]), ([health, timestamp]) =>
-          json({
-            status: "ok",
-            timestamp,
-            model_loaded: health.healthy,
-            device: "cpu",
-            cuda_available: false,
-            system: process.platform
-          })
-        )
-    },
-    {
-      method: "GET",
-      path: "/api/status",
-      handle: () =>
-        Effect.map(Effect.all([served.state, served.health, now]), ([state, health, timestamp]) =>
-          json({
-            success: true,
-            status: "ok",
-            timestamp,
-            model_loaded: health.healthy,
-            current_model: modelName,
-            uptime_seconds: Math.round(state.uptime),
-            requests_present: state.present,
-            images_in_work: state.working,
-            images_segmented: state.segmented,
-            images_failed: state.failed,
-            limits: {
-              max_bytes: served.limits.maxBytes,
-              max_pixels: served.limits.maxPixels,
-              max_images: served.limits.maxImages
-            }
-          })
-        )
-    },
-    {
-      method: "GET",
-      path: "/api/model/current",
-      handle: () =>
-        Effect.map(model, ({ classes, name }) =>
-          json({
-            success: true,
-            current_model: modelName,
-            model_name: name,
-            model_loaded: true,
-            classes: Colors.paletteOf(classes)
-          })
-        )
-    },
-    {
-      method: "GET",
-      path: "/api/model/available",
-      handle: () => Effect.succeed(json({ success: true, models: [modelName], current_model: modelName }))
-    },
-    {
-      method: "POST",
-      path: "/api/model/switch",
-      handle: Effect.fnUntraced(function* (request) {
-        if (Uploads.bodyBytes(request, 0) > 64 * 1024) {
-          return yield* new Refusals.Refusal({
-            status: 413,
-            detail: "The request is larger than 65536 bytes"
-          })
-        }
-        const body = yield* request.json.pipe(
-          Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(64 * 1024)),
-          Effect.mapError(() => Refusals.bad("The body is no JSON, or more than 65536 bytes of it"))
-        )
-        const wanted = yield* Effect.mapError(decodeSwitch(body), () =>
-          Refusals.bad('The body must be an object such as {"model": "segformer"}')
-        )
-        if (wanted.model !== modelName) {
-          return yield* Refusals.bad(`There is no model "${wanted.model}" here, only "${modelName}"`)
-        }
-        return json({ success: true, message: "It is current already", current_model: modelName })
+const questions = (served: Served): ReadonlyArray<DialectRoute> => [
+  get("/health", () =>
+    Effect.map(Effect.all([served.health, now]), ([health, timestamp]) =>
+      json({
+        status: "ok",
+        timestamp,
+        model_loaded: health.healthy,
+        device: "cpu",
+        cuda_available: false,
+        system: process.platform
       })
-    }
-  ]
-}
+    )
+  ),
+  get("/api/status", () =>
+    Effect.map(Effect.all([served.state, served.health, now]), ([state, health, timestamp]) =>
+      json({
+        success: true,
+        status: "ok",
+        timestamp,
+        model_loaded: health.healthy,
+        current_model: modelName,
+        uptime_seconds: Math.round(state.uptime),
+        requests_present: state.present,
+        images_in_work: state.working,
+        images_segmented: state.segmented,
+        images_failed: state.failed,
+        limits: {
+          max_bytes: served.limits.maxBytes,
+          max_pixels: served.limits.maxPixels,
+          max_images: served.limits.maxImages
+        }
+      })
+    )
+  ),
+  get("/api/model/current", () =>
+    Effect.map(Effect.andThen(ModelName.checkReady(served), served.describe), ({ classes, name }) =>
+      json({
+        success: true,
+        current_model: modelName,
+        model_name: name,
+        model_loaded: true,
+        classes: Colors.paletteOf(classes)
+      })
+    )
+  ),
+  get("/api/model/available", () =>
+    Effect.succeed(json({ success: true, models: [modelName], current_model: modelName }))
+  ),
+  post(
+    "/api/model/switch",
+    Effect.fnUntraced(function* (request) {
+      if (Uploads.bodyBytes(request, 0) > 64 * 1024) {
+        return yield* new Refusals.Refusal({
+          status: 413,
+          detail: "The request is larger than 65536 bytes"
+        })
+      }
+      const body = yield* request.json.pipe(
+        Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(64 * 1024)),
+        Effect.mapError(() => Refusals.bad("The body is no JSON, or more than 65536 bytes of it"))
+      )
+      const wanted = yield* Effect.mapError(decodeSwitch(body), () =>
+        Refusals.bad('The body must be an object such as {"model": "segformer"}')
+      )
+      if (wanted.model !== modelName) {
+        return yield* Refusals.bad(`There is no model "${wanted.model}" here, only "${modelName}"`)
+      }
+      return json({ success: true, message: "It is current already", current_model: modelName })
+    })
+  )
+]
 
 const downloads = (store: ResultStore.ResultStore): ReadonlyArray<DialectRoute> => [
   {
-    method: "GET",
-    path: "/download/batch/:id",
-    refuse: refuseDownload,
-    handle: (_, { id = "" }) =>
-      Effect.suspend(() => {
-        const files = store.batch(id)
-        if (files === undefined) {
-          return Effect.fail(
-            Refusals.notFound("There is no batch of this id. Older ones make room for newer")
-          )
-        }
-        const entries = files.map((file) => ({ path: file.path, bytes: file.bytes }))
-        return Effect.succeed(
-          HttpServerResponse.stream(Zip.stream(entries), {
-            contentType: "application/zip",
-            headers: { "content-disposition": `attachment; filename="${id}.zip"` }
-          })
-        )
-      })
+    ...get("/download/batch/:id", (_, { id = "" }) => {
+      const files = store.batch(id)
+      if (files === undefined) return gone("batch of this id")
+      return Effect.succeed(
+        HttpServerResponse.stream(Zip.stream(files), {
+          contentType: "application/zip",
+          headers: { "content-disposition": `attachment; filename="${id}.zip"` }
+        })
+      )
+    }),
+    refuse: refuseDownload
   },
   {
-    method: "GET",
-    path: "/download/*",
-    refuse: refuseDownload,
-    handle: (_, parameters) =>
-      Effect.suspend(() => {
-        const path = parameters["*"] ?? ""
-        const file = store.file(path)
-        if (file === undefined) {
-          return Effect.fail(
-            Refusals.notFound("There is no file of this name. Older ones make room for newer")
-          )
-        }
-        const contentType = path.endsWith(".png") ? "image/png" : "application/json"
-        return Effect.map(Effect.orDie(file.bytes), (bytes) =>
-          HttpServerResponse.stream(Stream.succeed(bytes), { contentType, contentLength: bytes.length })
-        )
-      })
+    ...get("/download/*", (_, { "*": path = "" }) => {
+      const file = store.file(path)
+      if (file === undefined) return gone("file of this name")
+      const contentType = path.endsWith(".png") ? "image/png" : "application/json"
+      return Effect.map(Effect.orDie(file.bytes), (bytes) =>
+        HttpServerResponse.stream(Stream.succeed(bytes), { contentType, contentLength: bytes.length })
+      )
+    }),
+    refuse: refuseDownload
   }
 ]
+
+const gone = (what: string) =>
+  Effect.fail(Refusals.notFound(`There is no ${what}. Older ones make room for newer`))

@@ -3,6 +3,7 @@
  * the event loop ever sees a string of many megabytes.
  */
 import { Effect, Stream } from "effect"
+import { HttpServerResponse } from "effect/http"
 
 /** The bytes of a PNG file that become a JSON string with a data URL. */
 export class DataUrl {
@@ -23,7 +24,8 @@ const long = 4096
 
 const encoder = new TextEncoder()
 
-function* base64(bytes: Uint8Array): Generator<Uint8Array> {
+/** The base64 of a file, slice by slice. */
+export function* base64(bytes: Uint8Array): Generator<Uint8Array> {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   for (let at = 0; at < buffer.length; at += slice) {
     yield Buffer.from(buffer.toString("base64", at, Math.min(buffer.length, at + slice)), "latin1")
@@ -61,6 +63,24 @@ export const stream = <E>(pieces: Iterable<Piece<E>>): Stream.Stream<Uint8Array,
       )
     )
   })
+
+/** The answer with such a body. */
+export const answer = <E>(pieces: Iterable<Piece<E>>, status = 200): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.stream(stream(pieces), { status, contentType: "application/json" })
+
+/** The pieces of each item, with commas between. */
+export function* list<A>(items: Iterable<A>, piecesOf: (item: A) => Iterable<Piece>): Generator<Piece> {
+  let isFirst = true
+  for (const item of items) {
+    if (!isFirst) yield ","
+    isFirst = false
+    yield* piecesOf(item)
+  }
+}
+
+/** An answer that is short. */
+export const json = (body: unknown, status = 200): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.jsonUnsafe(body, { status })
 
 /** Bytes as they stand, each made when its turn comes. */
 export const bytes = (pieces: Iterable<Uint8Array>): Stream.Stream<Uint8Array> =>

@@ -2,7 +2,7 @@
  * JSON requests with images in them, read in slices: long strings (base64) and long arrays of bytes (pixels) are taken
  * out of the text first, so that what the parser sees at once is short, however large the request.
  */
-import { Effect } from "effect"
+import { Effect, type Schema } from "effect"
 import { randomHex } from "../randomHex.ts"
 import * as Steps from "../mask/Steps.ts"
 import * as Base64 from "../service/Base64.ts"
@@ -161,6 +161,12 @@ export const parse = (bytes: Uint8Array): Effect.Effect<unknown, Refusal> => {
     }
   )
 }
+
+/** What a body is by a schema; `usage` says how to write one that is. */
+export const decodeWith =
+  <A>(decode: (value: unknown) => Effect.Effect<A, Schema.SchemaError>, usage: string) =>
+  (bytes: Uint8Array): Effect.Effect<A, Refusal> =>
+    Effect.flatMap(parse(bytes), (value) => Effect.mapError(decode(value), () => bad(usage)))
 
 /** Characters of base64 that are decoded at once. */
 const slice = 1 << 18

@@ -35,8 +35,6 @@ export const answer = (
         classes: classes.map(({ id, name }) => ({ id, name })),
         present: present.map(({ id, name, pixels, score = null }) => ({ id, name, pixels, score }))
       })
-      return HttpServerResponse.stream(JsonPieces.stream([`${head.slice(0, -1)},"mask":`, png, "}"]), {
-        contentType: "application/json"
-      })
+      return JsonPieces.answer([`${head.slice(0, -1)},"mask":`, png, "}"])
     }
   )

@@ -2,10 +2,24 @@
 import { Effect } from "effect"
 import type { ModelDescription } from "../Transport.ts"
 import type { Served } from "./Dialect.ts"
-import { notFound, type Refusal } from "./Refusal.ts"
+import { notFound, Refusal } from "./Refusal.ts"
 
 /** A name that every model here goes by as well. */
 export const alias = "segformer"
+
+/** Nothing, or 404, where a request asks for another version than the only one there is. */
+export const checkVersion = (asked: string | undefined, only: string): Effect.Effect<void, Refusal> =>
+  asked === undefined || asked === only
+    ? Effect.void
+    : Effect.fail(notFound(`There is no version "${asked.slice(0, 50)}" of this model, only "${only}"`))
+
+/** Nothing, or 503 while the model cannot be used. */
+export const checkReady = (served: Pick<Served, "health">): Effect.Effect<void, Refusal> =>
+  Effect.flatMap(served.health, ({ detail, healthy }) =>
+    healthy
+      ? Effect.void
+      : Effect.fail(new Refusal({ status: 503, detail: "The model is not loaded", internal: detail }))
+  )
 
 /** The model of this name, or 404 that says which name it has. */
 export const find = (

@@ -34,7 +34,10 @@ const RequestJson = Schema.Struct({
   outputs: Schema.optionalKey(Schema.Array(Schema.Struct({ name: Schema.String, parameters: Parameters })))
 })
 type Input = (typeof RequestJson.Type)["inputs"][number]
-const decodeBody = Schema.decodeUnknownEffect(RequestJson)
+const decodeBody = LargeJson.decodeWith(
+  Schema.decodeUnknownEffect(RequestJson),
+  "The body is no inference request as the protocol has it"
+)
 
 export interface OpenInferenceRequest {
   readonly id: string | undefined
@@ -58,11 +61,7 @@ export const read = Effect.fnUntraced(function* (
       `Inference-Header-Content-Length is "${stated}", and the body ${body.length} bytes long`
     )
   }
-  const json = yield* Effect.mapError(
-    Effect.flatMap(LargeJson.parse(body.subarray(0, start)), decodeBody),
-    (error) =>
-      error._tag === "Refusal" ? error : bad("The body is no inference request as the protocol has it")
-  )
+  const json = yield* decodeBody(body.subarray(0, start))
   const [input, ...others] = json.inputs
   if (input === undefined || others.length > 0) return yield* bad(usage)
   const unknown = json.outputs?.find(({ name }) => name !== output)

@@ -1,6 +1,5 @@
 /** What Cog and Replicate share: a prediction from an image in its input, which can be ended, and how it is told. */
 import { Deferred, Effect, Schema } from "effect"
-import { HttpServerResponse } from "effect/http"
 import type { Segmented, Served } from "./Dialect.ts"
 import * as ClassScores from "./ClassScores.ts"
 import * as JsonPieces from "./JsonPieces.ts"
@@ -63,8 +62,5 @@ export const tell = ({ completed, id, more, outcome, started }: Told, status = 2
     metrics: completed === undefined ? {} : { predict_time: (completed - started) / 1000 }
   })
   const output = outcome?.status === "succeeded" ? new JsonPieces.DataUrl(outcome.png) : "null"
-  return HttpServerResponse.stream(JsonPieces.stream([`${head.slice(0, -1)},"output":`, output, "}"]), {
-    status,
-    contentType: "application/json"
-  })
+  return JsonPieces.answer([`${head.slice(0, -1)},"output":`, output, "}"], status)
 }

@@ -5,6 +5,7 @@
  * Callers are told what they can act on. What is wrong inside (paths, models, other services) is for the log.
  */
 import { Duration, Schema } from "effect"
+import { HttpServerResponse } from "effect/http"
 import type { SegmentationError } from "../SegmentationError.ts"
 import { RefusalStatus, words } from "./RefusalStatus.ts"
 
@@ -27,8 +28,12 @@ export class Refusal extends Schema.TaggedError<Refusal>()("Refusal", {
   }
 }
 
+/** The answer that says it, its body in a dialect's own form, its status where that has another one for it. */
+export const answer = (refusal: Refusal, body: unknown, status: number = refusal.status) =>
+  HttpServerResponse.jsonUnsafe(body, { status, headers: headersOf(refusal) })
+
 /** Headers that go with it in any dialect. */
-export const headers = (refusal: Refusal): Record<string, string> => ({
+const headersOf = (refusal: Refusal): Record<string, string> => ({
   ...(refusal.retryAfter === undefined
     ? {}
     : { "retry-after": String(Math.max(1, Math.ceil(Duration.toSeconds(refusal.retryAfter)))) }),

@@ -7,27 +7,26 @@
  * ones that are over can be asked about until newer ones take their place.
  */
 import { Clock, Deferred, Duration, Effect, Exit, Schema, Scope } from "effect"
-import { type HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { HttpServerRequest } from "effect/http"
 import { randomHex } from "../randomHex.ts"
 import * as Bodies from "./Bodies.ts"
-import type { Dialect, DialectRoute, Served } from "./Dialect.ts"
+import { type Dialect, type DialectRoute, get, post, type Served } from "./Dialect.ts"
+import * as JsonPieces from "./JsonPieces.ts"
 import * as LargeJson from "./LargeJson.ts"
 import * as ModelName from "./ModelName.ts"
 import * as Predictions from "./Predictions.ts"
 import * as Refusals from "./Refusal.ts"
-import * as Uploads from "./Uploads.ts"
 
 const refuse = (refusal: Refusals.Refusal) => {
   const { detail, reason } = refusal
   const status = reason === "busy" ? 429 : refusal.status === 400 ? 422 : refusal.status
-  return HttpServerResponse.jsonUnsafe(
-    { title: status < 500 ? "Request not taken" : "Service not available", detail, status },
-    { status, headers: Refusals.headers(refusal) }
-  )
+  const title = status < 500 ? "Request not taken" : "Service not available"
+  return Refusals.answer(refusal, { title, detail, status }, status)
 }
 
-const decodeBody = Schema.decodeUnknownEffect(
-  Schema.Struct({ version: Schema.String, input: Predictions.Input })
+const decodeBody = LargeJson.decodeWith(
+  Schema.decodeUnknownEffect(Schema.Struct({ version: Schema.String, input: Predictions.Input })),
+  'The body must be JSON such as {"version": "segformer", "input": {"image": "data:image/png;base64,…"}}'
 )
 
 /** A prediction, from its submission on. */
@@ -69,63 +68,52 @@ const waitOf = (request: HttpServerRequest.HttpServerRequest): number => {
   return found === undefined ? 0 : Math.min(maxWait, Number(seconds ?? maxWait))
 }
 
-const submit = (served: Served, jobs: Map<string, Job>, server: Scope.Scope): DialectRoute => ({
-  method: "POST",
-  path: "/v1/predictions",
-  handle: Effect.fnUntraced(function* (request) {
-    const { bodyTimeout, maxBytes } = served.limits
-    const limit = LargeJson.base64Bytes(maxBytes)
-    const length = yield* Uploads.announced(request, limit)
-    // The place is the job's and not the request's.
-    const place = yield* Scope.make()
-    const job = yield* Effect.gen(function* () {
-      yield* Scope.provide(served.enter(length), place)
-      const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, bodyTimeout })
-      const { input, version } = yield* Effect.mapError(
-        Effect.flatMap(LargeJson.parse(body), decodeBody),
-        (error) =>
-          error._tag === "Refusal"
-            ? error
-            : Refusals.bad(
-                'The body must be JSON such as {"version": "segformer", "input": {"image": "data:image/png;base64,…"}}'
-              )
-      )
-      yield* ModelName.find(served, version)
-      const bytes = yield* LargeJson.fileOf(input.image, "input.image")
-      const made: Job = {
-        id: randomHex(13),
-        version,
-        started: yield* Clock.currentTimeMillis,
-        cancelled: yield* Deferred.make<void>(),
-        over: yield* Deferred.make<void>()
-      }
-      jobs.set(made.id, made)
-      yield* Predictions.work(served, bytes, made.cancelled).pipe(
-        Effect.catch(Predictions.failed),
-        Effect.catchDefect((defect) =>
-          Effect.as(Effect.logError(`Prediction ${made.id} failed by a defect`, defect), {
-            status: "failed",
-            error: "The service failed. Its log says why"
-          } as const)
-        ),
-        Effect.flatMap((outcome) =>
-          Effect.map(Clock.currentTimeMillis, (now) => {
-            made.outcome = outcome
-            made.completed = now
-            makeRoom(jobs)
-          })
-        ),
-        Effect.ensuring(Deferred.succeed(made.over, undefined)),
-        Effect.ensuring(Scope.close(place, Exit.void)),
-        Effect.forkIn(server)
-      )
-      return made
-    }).pipe(Effect.onError(() => Scope.close(place, Exit.void)))
-    const seconds = waitOf(request)
-    if (seconds > 0) yield* Effect.timeoutOption(Deferred.await(job.over), Duration.seconds(seconds))
-    return tell(request, job, 201)
-  })
-})
+const submit = (served: Served, jobs: Map<string, Job>, server: Scope.Scope): DialectRoute =>
+  post(
+    "/v1/predictions",
+    Effect.fnUntraced(function* (request) {
+      // The place is the job's and not the request's.
+      const place = yield* Scope.make()
+      const job = yield* Effect.gen(function* () {
+        const limit = LargeJson.base64Bytes(served.limits.maxBytes)
+        const body = yield* Scope.provide(Bodies.take(served, request, limit), place)
+        const { input, version } = yield* decodeBody(body)
+        yield* ModelName.find(served, version)
+        const bytes = yield* LargeJson.fileOf(input.image, "input.image")
+        const made: Job = {
+          id: randomHex(13),
+          version,
+          started: yield* Clock.currentTimeMillis,
+          cancelled: yield* Deferred.make<void>(),
+          over: yield* Deferred.make<void>()
+        }
+        jobs.set(made.id, made)
+        yield* Predictions.work(served, bytes, made.cancelled).pipe(
+          Effect.catch(Predictions.failed),
+          Effect.catchDefect((defect) =>
+            Effect.as(Effect.logError(`Prediction ${made.id} failed by a defect`, defect), {
+              status: "failed",
+              error: "The service failed. Its log says why"
+            } as const)
+          ),
+          Effect.flatMap((outcome) =>
+            Effect.map(Clock.currentTimeMillis, (now) => {
+              made.outcome = outcome
+              made.completed = now
+              makeRoom(jobs)
+            })
+          ),
+          Effect.ensuring(Deferred.succeed(made.over, undefined)),
+          Effect.ensuring(Scope.close(place, Exit.void)),
+          Effect.forkIn(server)
+        )
+        return made
+      }).pipe(Effect.onError(() => Scope.close(place, Exit.void)))
+      const seconds = waitOf(request)
+      if (seconds > 0) yield* Effect.timeoutOption(Deferred.await(job.over), Duration.seconds(seconds))
+      return tell(request, job, 201)
+    })
+  )
 
 const makeRoom = (jobs: Map<string, Job>): void => {
   const over = [...jobs.values()].filter(({ outcome }) => outcome !== undefined)
@@ -148,30 +136,21 @@ export const make = (): Dialect => ({
       const jobs = new Map<string, Job>()
       return [
         submit(served, jobs, scope),
-        {
-          method: "GET",
-          path: "/v1/predictions/:id",
-          handle: (request, { id }) => Effect.map(find(jobs, id), (job) => tell(request, job))
-        },
-        {
-          method: "POST",
-          path: "/v1/predictions/:id/cancel",
-          handle: (request, { id }) =>
-            Effect.gen(function* () {
-              const job = yield* find(jobs, id)
-              yield* Deferred.succeed(job.cancelled, undefined)
-              yield* Deferred.await(job.over)
-              return tell(request, job)
-            })
-        },
-        {
-          method: "GET",
-          path: "/v1/account",
-          handle: () =>
-            Effect.succeed(
-              HttpServerResponse.jsonUnsafe({ type: "organization", username: "effect-segformer" })
-            )
-        }
+        get("/v1/predictions/:id", (request, { id }) =>
+          Effect.map(find(jobs, id), (job) => tell(request, job))
+        ),
+        post(
+          "/v1/predictions/:id/cancel",
+          Effect.fnUntraced(function* (request, { id }) {
+            const job = yield* find(jobs, id)
+            yield* Deferred.succeed(job.cancelled, undefined)
+            yield* Deferred.await(job.over)
+            return tell(request, job)
+          })
+        ),
+        get("/v1/account", () =>
+          Effect.succeed(JsonPieces.json({ type: "organization", username: "effect-segformer" }))
+        )
       ]
     })
 })

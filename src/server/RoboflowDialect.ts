@@ -6,37 +6,34 @@
  * become background where the model has such a class. The key in a request is not looked at.
  */
 import { Duration, Effect, Schema } from "effect"
-import { HttpServerResponse } from "effect/http"
 import * as Background from "../render/Background.ts"
 import * as Steps from "../mask/Steps.ts"
 import { randomHex } from "../randomHex.ts"
 import * as Bodies from "./Bodies.ts"
-import type { Dialect, DialectRoute, Segmented, Served } from "./Dialect.ts"
+import { type Dialect, type DialectRoute, get, post, type Segmented, type Served } from "./Dialect.ts"
 import * as ClassScores from "./ClassScores.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import * as LargeJson from "./LargeJson.ts"
 import * as ModelName from "./ModelName.ts"
 import * as Refusals from "./Refusal.ts"
-import * as Uploads from "./Uploads.ts"
 
-const refuse = (refusal: Refusals.Refusal) =>
-  HttpServerResponse.jsonUnsafe(
-    { message: refusal.detail },
-    { status: refusal.status, headers: Refusals.headers(refusal) }
-  )
+const refuse = (refusal: Refusals.Refusal) => Refusals.answer(refusal, { message: refusal.detail })
 
 const ImageJson = Schema.Struct({
   type: Schema.String,
   value: Schema.Union([Schema.String, Schema.instanceOf(LargeJson.LongText)])
 })
-const decodeBody = Schema.decodeUnknownEffect(
-  Schema.Struct({
-    model_id: Schema.String,
-    image: Schema.Union([ImageJson, Schema.Array(ImageJson)]),
-    confidence: Schema.optionalKey(
-      Schema.NullOr(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 })))
-    )
-  })
+const decodeBody = LargeJson.decodeWith(
+  Schema.decodeUnknownEffect(
+    Schema.Struct({
+      model_id: Schema.String,
+      image: Schema.Union([ImageJson, Schema.Array(ImageJson)]),
+      confidence: Schema.optionalKey(
+        Schema.NullOr(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 })))
+      )
+    })
+  ),
+  'The body must be JSON such as {"model_id": "segformer", "image": {"type": "base64", "value": "…"}}, with a "confidence" from 0 to 1 if any'
 )
 
 /** `panels/3` is version 3 of `panels`: there is but one version here. */
@@ -116,55 +113,28 @@ function* pieces({ classes, height, mask, sure, took, width }: Predictions): Gen
   yield "}}"
 }
 
-const infer = (served: Served): DialectRoute => ({
-  method: "POST",
-  path: "/infer/semantic_segmentation",
-  handle: Effect.fnUntraced(function* (request) {
-    const { bodyTimeout, maxImages, maxRequestBytes } = served.limits
-    const limit = LargeJson.base64Bytes(maxRequestBytes)
-    yield* served.enter(yield* Uploads.announced(request, limit))
-    const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, bodyTimeout })
-    const { confidence, image, model_id } = yield* Effect.mapError(
-      Effect.flatMap(LargeJson.parse(body), decodeBody),
-      (error) =>
-        error._tag === "Refusal"
-          ? error
-          : Refusals.bad(
-              'The body must be JSON such as {"model_id": "segformer", "image": {"type": "base64", "value": "…"}}, with a "confidence" from 0 to 1 if any'
-            )
-    )
-    yield* Effect.catch(ModelName.find(served, model_id), () =>
-      ModelName.find(served, withoutVersion(model_id))
-    )
-    const isList = "length" in image
-    const images = isList ? image : [image]
-    if (images.length === 0) return yield* Refusals.bad('"image" has no image in it')
-    if (images.length > maxImages) return yield* Refusals.tooMany(maxImages)
-    const results = yield* Effect.forEach(
-      images,
-      (each) =>
-        Effect.flatMap(fileOf(each), (bytes) =>
-          served.segment({ name: "image", bytes }, predictions(confidence))
-        ),
-      { concurrency: served.concurrency }
-    )
-    return HttpServerResponse.stream(
-      JsonPieces.stream(
+const infer = (served: Served): DialectRoute =>
+  post(
+    "/infer/semantic_segmentation",
+    Effect.fnUntraced(function* (request) {
+      const body = yield* Bodies.take(served, request, LargeJson.base64Bytes(served.limits.maxRequestBytes))
+      const { confidence, image, model_id } = yield* decodeBody(body)
+      yield* Effect.catch(ModelName.find(served, model_id), () =>
+        ModelName.find(served, withoutVersion(model_id))
+      )
+      const isList = "length" in image
+      const images = isList ? image : [image]
+      if (images.length === 0) return yield* Refusals.bad('"image" has no image in it')
+      const results = yield* Bodies.segmentAll(served, images, fileOf, predictions(confidence))
+      return JsonPieces.answer(
         (function* () {
           if (isList) yield "["
-          for (const [index, result] of results.entries()) {
-            if (index > 0) yield ","
-            yield* pieces(result)
-          }
+          yield* JsonPieces.list(results, pieces)
           if (isList) yield "]"
         })()
-      ),
-      { contentType: "application/json" }
-    )
-  })
-})
-
-const json = (body: unknown, status = 200) => HttpServerResponse.jsonUnsafe(body, { status })
+      )
+    })
+  )
 
 /** The dialect `roboflow`. */
 export const make = (): Dialect => ({
@@ -173,16 +143,13 @@ export const make = (): Dialect => ({
   routes: (served) =>
     Effect.succeed([
       infer(served),
-      { method: "GET", path: "/healthz", handle: () => Effect.succeed(json({ status: "healthy" })) },
-      {
-        method: "GET",
-        path: "/readiness",
-        handle: () =>
-          Effect.map(served.health, ({ healthy }) =>
-            healthy
-              ? json({ status: "ready" })
-              : json({ status: "not ready", message: "The model is not loaded" }, 503)
-          )
-      }
+      get("/healthz", () => Effect.succeed(JsonPieces.json({ status: "healthy" }))),
+      get("/readiness", () =>
+        Effect.map(served.health, ({ healthy }) =>
+          healthy
+            ? JsonPieces.json({ status: "ready" })
+            : JsonPieces.json({ status: "not ready", message: "The model is not loaded" }, 503)
+        )
+      )
     ])
 })

@@ -6,39 +6,35 @@
  * PNG whose pixels are class ids, many times smaller.
  */
 import { Effect, Schema, type Scope } from "effect"
-import { type HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { LabelMap } from "../mask/LabelMap.ts"
 import * as Bodies from "./Bodies.ts"
-import type { Dialect, DialectRoute, Segmented, Served } from "./Dialect.ts"
+import { type Dialect, type DialectRoute, get, post, type Segmented, type Served } from "./Dialect.ts"
 import * as ClassScores from "./ClassScores.ts"
 import * as IdsJson from "./IdsJson.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import * as LargeJson from "./LargeJson.ts"
 import * as ModelName from "./ModelName.ts"
 import * as Refusals from "./Refusal.ts"
-import * as Uploads from "./Uploads.ts"
 
-const json = (body: unknown, status = 200, headers: Record<string, string> = {}) =>
-  HttpServerResponse.jsonUnsafe(body, { status, headers })
-
-const refuse = (refusal: Refusals.Refusal) =>
-  json({ error: refusal.detail }, refusal.status, Refusals.headers(refusal))
+const refuse = (refusal: Refusals.Refusal) => Refusals.answer(refusal, { error: refusal.detail })
 
 /** The only version there is. */
 const version = "1"
 
-const decodeBody = Schema.decodeUnknownEffect(
-  Schema.Struct({
-    signature_name: Schema.optionalKey(Schema.Literals(["serving_default", "png"])),
-    instances: Schema.optionalKey(Schema.NonEmptyArray(Schema.Unknown)),
-    inputs: Schema.optionalKey(Schema.Unknown)
-  })
-)
+const usage =
+  'The body must be JSON such as {"instances": [{"b64": "<image in base64>"}]}, with a "signature_name" "serving_default" or "png" if any'
 
-const usage = () =>
-  Refusals.bad(
-    'The body must be JSON such as {"instances": [{"b64": "<image in base64>"}]}, with a "signature_name" "serving_default" or "png" if any'
-  )
+const decodeBody = LargeJson.decodeWith(
+  Schema.decodeUnknownEffect(
+    Schema.Struct({
+      signature_name: Schema.optionalKey(Schema.Literals(["serving_default", "png"])),
+      instances: Schema.optionalKey(Schema.NonEmptyArray(Schema.Unknown)),
+      inputs: Schema.optionalKey(Schema.Unknown)
+    })
+  ),
+  usage
+)
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
@@ -54,7 +50,7 @@ const fileOf = (value: unknown): Effect.Effect<Uint8Array, Refusals.Refusal> => 
   const b64 = isRecord(value) ? value["b64"] : undefined
   return typeof b64 === "string" || b64 instanceof LargeJson.LongText
     ? LargeJson.fileOf(b64, '"b64"')
-    : Effect.fail(usage())
+    : Effect.fail(Refusals.bad(usage))
 }
 
 /** Ids, and the file that holds them where that is wanted. */
@@ -74,74 +70,44 @@ const prediction =
         : Effect.succeed({ labelMap, png: undefined })
     })
 
-function* pieces(predictions: ReadonlyArray<Prediction>): Generator<JsonPieces.Piece> {
-  for (const [index, { labelMap, png }] of predictions.entries()) {
-    if (index > 0) yield ","
-    if (png === undefined) yield* IdsJson.nested(labelMap)
-    else {
-      yield '{"b64":'
-      yield png
-      yield "}"
-    }
-  }
+function* pieces({ labelMap, png }: Prediction): Generator<JsonPieces.Piece> {
+  if (png === undefined) return yield* IdsJson.nested(labelMap)
+  yield '{"b64":'
+  yield png
+  yield "}"
 }
 
 const predict = Effect.fnUntraced(function* (
   served: Served,
   request: HttpServerRequest.HttpServerRequest
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse, Refusals.Refusal, Scope.Scope> {
-  const { bodyTimeout, maxImages, maxRequestBytes } = served.limits
-  const limit = LargeJson.base64Bytes(maxRequestBytes)
-  yield* served.enter(yield* Uploads.announced(request, limit))
-  const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, bodyTimeout })
-  const {
-    inputs,
-    instances,
-    signature_name = "serving_default"
-  } = yield* Effect.mapError(Effect.flatMap(LargeJson.parse(body), decodeBody), (error) =>
-    error._tag === "Refusal" ? error : usage()
-  )
-  if ((instances === undefined) === (inputs === undefined)) return yield* usage()
+  const body = yield* Bodies.take(served, request, LargeJson.base64Bytes(served.limits.maxRequestBytes))
+  const { inputs, instances, signature_name = "serving_default" } = yield* decodeBody(body)
+  if ((instances === undefined) === (inputs === undefined)) return yield* Refusals.bad(usage)
   const column = unnamed(inputs)
   const images: ReadonlyArray<unknown> =
     instances?.map(unnamed) ?? (Array.isArray(column) ? column : [column])
-  if (images.length > maxImages) return yield* Refusals.tooMany(maxImages)
-  const predictions = yield* Effect.forEach(
-    images,
-    (image) =>
-      Effect.flatMap(fileOf(image), (bytes) =>
-        served.segment({ name: "image", bytes }, prediction(signature_name))
-      ),
-    { concurrency: served.concurrency }
-  )
-  return HttpServerResponse.stream(
-    JsonPieces.stream(
-      (function* () {
-        yield instances === undefined ? '{"outputs":[' : '{"predictions":['
-        yield* pieces(predictions)
-        yield "]}"
-      })()
-    ),
-    { contentType: "application/json" }
+  const predictions = yield* Bodies.segmentAll(served, images, fileOf, prediction(signature_name))
+  return JsonPieces.answer(
+    (function* () {
+      yield instances === undefined ? '{"outputs":[' : '{"predictions":['
+      yield* JsonPieces.list(predictions, pieces)
+      yield "]}"
+    })()
   )
 })
-
-const checkVersion = (asked: string | undefined) =>
-  asked === undefined || asked === version
-    ? Effect.void
-    : Effect.fail(
-        Refusals.notFound(`There is no version "${asked.slice(0, 50)}" of this model, only "${version}"`)
-      )
 
 const status = (served: Served): DialectRoute["handle"] =>
   Effect.fnUntraced(function* (_, parameters) {
     yield* ModelName.find(served, parameters["model"])
-    yield* checkVersion(parameters["version"])
+    yield* ModelName.checkVersion(parameters["version"], version)
     const { healthy } = yield* served.health
     const [state, error_code, error_message] = healthy
       ? ["AVAILABLE", "OK", ""]
       : ["LOADING", "UNAVAILABLE", "The model is not loaded"]
-    return json({ model_version_status: [{ version, state, status: { error_code, error_message } }] })
+    return JsonPieces.json({
+      model_version_status: [{ version, state, status: { error_code, error_message } }]
+    })
   })
 
 /** Tensors as TensorFlow describes them: -1 is any size. */
@@ -160,8 +126,8 @@ const signatures = {
 const metadata = (served: Served): DialectRoute["handle"] =>
   Effect.fnUntraced(function* (_, parameters) {
     const { name } = yield* ModelName.find(served, parameters["model"])
-    yield* checkVersion(parameters["version"])
-    return json({
+    yield* ModelName.checkVersion(parameters["version"], version)
+    return JsonPieces.json({
       model_spec: { name, signature_name: "", version },
       metadata: { signature_def: { signature_def: signatures } }
     })
@@ -175,7 +141,7 @@ const action = (served: Served, part: "model" | "version"): DialectRoute["handle
       return yield* Refusals.notFound('What can be asked of a model here ends in ":predict"')
     }
     yield* ModelName.find(served, part === "model" ? value : parameters["model"])
-    yield* checkVersion(part === "version" ? value : undefined)
+    yield* ModelName.checkVersion(part === "version" ? value : undefined, version)
     return yield* predict(served, request)
   })
 
@@ -185,11 +151,11 @@ export const make = (): Dialect => ({
   refuse,
   routes: (served) =>
     Effect.succeed([
-      { method: "POST", path: "/v1/models/:model", handle: action(served, "model") },
-      { method: "POST", path: "/v1/models/:model/versions/:version", handle: action(served, "version") },
-      { method: "GET", path: "/v1/models/:model", handle: status(served) },
-      { method: "GET", path: "/v1/models/:model/versions/:version", handle: status(served) },
-      { method: "GET", path: "/v1/models/:model/metadata", handle: metadata(served) },
-      { method: "GET", path: "/v1/models/:model/versions/:version/metadata", handle: metadata(served) }
+      post("/v1/models/:model", action(served, "model")),
+      post("/v1/models/:model/versions/:version", action(served, "version")),
+      get("/v1/models/:model", status(served)),
+      get("/v1/models/:model/versions/:version", status(served)),
+      get("/v1/models/:model/metadata", metadata(served)),
+      get("/v1/models/:model/versions/:version/metadata", metadata(served))
     ])
 })

@@ -2,9 +2,9 @@
  * The files of a multipart request, in memory, under limits: bytes are counted as they come, and a body that dawdles
  * is cut off.
  */
-import { ByteSize, Duration, Effect, Stream } from "effect"
+import { Array as Arr, ByteSize, Duration, Effect, type Scope, Stream } from "effect"
 import { HttpIncomingMessage, type HttpServerRequest, Multipart } from "effect/http"
-import type { Upload } from "./Dialect.ts"
+import type { Served, Upload } from "./Dialect.ts"
 import { bad, Refusal, tooMany } from "./Refusal.ts"
 import type { ServerLimits } from "./ServerLimits.ts"
 
@@ -20,54 +20,56 @@ export const bodyBytes = (request: HttpServerRequest.HttpServerRequest, maxReque
   return Number.isFinite(length) ? length : maxRequestBytes
 }
 
-const tooLarge = (limit: number, what: string) =>
+/** More bytes than are taken. */
+export const tooLarge = (limit: number, what: string = "The request"): Refusal =>
   new Refusal({ status: 413, detail: `${what} is larger than ${limit} bytes, the most this service takes` })
 
 /** A body that did not come in time. */
 export const tooSlow = (timeout: Duration.Duration): Refusal =>
   new Refusal({ status: 408, detail: `The body did not arrive within ${Duration.format(timeout)}` })
 
-/** {@link bodyBytes}, unless they are too many already: what can never be taken is not asked to come back later. */
-export const announced = (
+/**
+ * Takes a place for a request of at most so many bytes, unless it announces too many already: what can never be taken is
+ * not asked to come back later.
+ */
+export const enter = (
+  served: Pick<Served, "enter">,
   request: HttpServerRequest.HttpServerRequest,
   maxRequestBytes: number
-): Effect.Effect<number, Refusal> =>
+): Effect.Effect<void, Refusal, Scope.Scope> =>
   Effect.suspend(() => {
     const bytes = bodyBytes(request, maxRequestBytes)
-    return bytes > maxRequestBytes + overhead
-      ? Effect.fail(tooLarge(maxRequestBytes, "The request"))
-      : Effect.succeed(bytes)
+    return bytes > maxRequestBytes + overhead ? Effect.fail(tooLarge(maxRequestBytes)) : served.enter(bytes)
   })
 
 /** The one file of a part; a request with one image is no larger than an image may be. */
 export const readOne = (
   request: HttpServerRequest.HttpServerRequest,
-  part: string | ReadonlyArray<string>,
+  names: ReadonlyArray<string>,
   limits: UploadLimits
-): Effect.Effect<Upload | undefined, Refusal> =>
+): Effect.Effect<Upload, Refusal> =>
   Effect.map(
-    read(request, part, { ...limits, maxImages: 1, maxRequestBytes: limits.maxBytes }),
+    read(request, names, { ...limits, maxImages: 1, maxRequestBytes: limits.maxBytes }),
     ([file]) => file
   )
 
-/** The files of a part, or of those with any of several names, in order. Other parts are read over. */
+/** Whether the body says that it is a form with files. */
+export const isForm = (request: HttpServerRequest.HttpServerRequest): boolean =>
+  /^multipart\/form-data\b/i.test(request.headers["content-type"] ?? "")
+
+/** The files of the parts with any of these names, in order: at least one. Other parts are read over. */
 export const read = (
   request: HttpServerRequest.HttpServerRequest,
-  part: string | ReadonlyArray<string>,
+  names: ReadonlyArray<string>,
   limits: UploadLimits
-): Effect.Effect<ReadonlyArray<Upload>, Refusal> =>
-  Effect.suspend((): Effect.Effect<ReadonlyArray<Upload>, Refusal> => {
-    const type = request.headers["content-type"] ?? ""
-    const names = typeof part === "string" ? [part] : part
-    if (!/^multipart\/form-data\b/i.test(type)) {
-      return Effect.fail(
-        bad(
-          `Send the image as multipart/form-data, as a file part named ${names.map((name) => `"${name}"`).join(" or ")}`
-        )
-      )
+): Effect.Effect<Arr.NonEmptyReadonlyArray<Upload>, Refusal> =>
+  Effect.suspend(() => {
+    const named = `named ${names.map((name) => `"${name}"`).join(" or ")}`
+    if (!isForm(request)) {
+      return Effect.fail(bad(`Send the image as multipart/form-data, as a file part ${named}`))
     }
     const total = limits.maxRequestBytes + overhead
-    if (bodyBytes(request, 0) > total) return Effect.fail(tooLarge(limits.maxRequestBytes, "The request"))
+    if (bodyBytes(request, 0) > total) return Effect.fail(tooLarge(limits.maxRequestBytes))
     const uploads: Array<Upload> = []
     let over = false
     return request.multipartStream.pipe(
@@ -91,7 +93,12 @@ export const read = (
         duration: limits.bodyTimeout,
         orElse: () => Effect.fail(tooSlow(limits.bodyTimeout))
       }),
-      Effect.flatMap(() => (over ? Effect.fail(tooMany(limits.maxImages)) : Effect.succeed(uploads)))
+      Effect.flatMap(() => {
+        if (over) return Effect.fail(tooMany(limits.maxImages))
+        return Arr.isArrayNonEmpty(uploads)
+          ? Effect.succeed(uploads)
+          : Effect.fail(bad(`The form has no file part ${named} with a file in it`))
+      })
     )
   })
 
@@ -100,7 +107,7 @@ const fromMultipart = (error: Multipart.MultipartError, limits: UploadLimits): R
     case "FileTooLarge":
       return tooLarge(limits.maxBytes, "The image")
     case "BodyTooLarge":
-      return tooLarge(limits.maxRequestBytes, "The request")
+      return tooLarge(limits.maxRequestBytes)
     case "FieldTooLarge":
     case "TooManyParts":
       return new Refusal({

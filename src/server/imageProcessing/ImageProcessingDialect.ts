@@ -18,23 +18,18 @@ import { bytes as inMemory } from "../../image/ImageSource.ts"
 import { randomHex } from "../../randomHex.ts"
 import { excerpt } from "../../service/ServiceError.ts"
 import * as Bodies from "../Bodies.ts"
-import type { Dialect, DialectRoute, Served } from "../Dialect.ts"
+import { type Dialect, type DialectRoute, get, post, type Served } from "../Dialect.ts"
 import * as JsonPieces from "../JsonPieces.ts"
 import * as LargeJson from "../LargeJson.ts"
 import * as Refusals from "../Refusal.ts"
 import { Refusal } from "../Refusal.ts"
-import * as Uploads from "../Uploads.ts"
 
 export interface ImageProcessingDialectOptions {
   /** The folder of pictures that requests may name. None by default. */
   readonly folder?: string | undefined
 }
 
-const refuse = (refusal: Refusal) =>
-  HttpServerResponse.jsonUnsafe(
-    { error: refusal.detail },
-    { status: refusal.status, headers: Refusals.headers(refusal) }
-  )
+const refuse = (refusal: Refusal) => Refusals.answer(refusal, { error: refusal.detail })
 
 /** What a failure is to a caller: statuses of the contract where it has one. */
 const toRefusal = (error: Refusal | LocalImages.LocalError): Refusal => {
@@ -71,9 +66,6 @@ interface InRequest {
   /** The answer's text, with results in the place of their names. */
   readonly pieces: (answer: string) => Iterable<Uint8Array>
 }
-
-/** A multiple of 3, so that slices of base64 join. */
-const slice = 3 * 32 * 1024
 
 /** Where a `folder` is given, results go there, and paths that are no data URLs are looked for there. */
 const inRequest = (folder: PictureFiles["Service"] | undefined): InRequest => {
@@ -124,10 +116,7 @@ const inRequest = (folder: PictureFiles["Service"] | undefined): InRequest => {
           continue
         }
         yield Buffer.from(`data:${result.mediaType};base64,`)
-        const buffer = Buffer.from(result.bytes.buffer, result.bytes.byteOffset, result.bytes.byteLength)
-        for (let at = 0; at < buffer.length; at += slice) {
-          yield Buffer.from(buffer.toString("base64", at, Math.min(buffer.length, at + slice)), "latin1")
-        }
+        yield* JsonPieces.base64(result.bytes)
       }
     }
   }
@@ -185,14 +174,14 @@ export const make = (options: ImageProcessingDialectOptions = {}): Dialect => ({
       run: (images: Images, request: Request) => Effect.Effect<Value, Refusal | LocalImages.LocalError>
     ): DialectRoute => {
       const decode = Schema.decodeUnknownEffect(schema)
-      return {
-        method: "POST",
-        path: `/${endpoint.path.slice(1)}`,
-        handle: Effect.fnUntraced(function* (request) {
-          const { bodyTimeout, maxRequestBytes } = served.limits
-          const limit = LargeJson.base64Bytes(maxRequestBytes)
-          yield* served.enter(yield* Uploads.announced(request, limit))
-          const body = yield* Bodies.read(request, { maxBytes: limit + Uploads.overhead, bodyTimeout })
+      return post(
+        `/${endpoint.path.slice(1)}`,
+        Effect.fnUntraced(function* (request) {
+          const body = yield* Bodies.take(
+            served,
+            request,
+            LargeJson.base64Bytes(served.limits.maxRequestBytes)
+          )
           const pictures = inRequest(folder)
           const wanted = yield* Effect.mapError(
             decode(pictures.named(yield* LargeJson.parse(body))),
@@ -203,7 +192,7 @@ export const make = (options: ImageProcessingDialectOptions = {}): Dialect => ({
           const stream = JsonPieces.bytes(pictures.pieces(JSON.stringify(value)))
           return HttpServerResponse.stream(stream, { contentType: "application/json" })
         })
-      }
+      )
     }
 
     return [
@@ -211,11 +200,9 @@ export const make = (options: ImageProcessingDialectOptions = {}): Dialect => ({
       call(endpoints.crop, Api.CropRequest, (images, request) => images.crop(request)),
       call(endpoints.batch, Api.BatchRequest, (images, request) => images.batch(request)),
       call(endpoints.sheet, Api.SheetRequest, (images, request) => images.sheet(request)),
-      {
-        method: "GET",
-        path: `/${endpoints.health.path.slice(1)}`,
-        handle: () => Effect.map(own.health, (status) => HttpServerResponse.jsonUnsafe(status))
-      }
+      get(`/${endpoints.health.path.slice(1)}`, () =>
+        Effect.map(own.health, (status) => JsonPieces.json(status))
+      )
     ]
   })
 })

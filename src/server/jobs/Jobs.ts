@@ -182,10 +182,10 @@ export const make = Effect.fnUntraced(function* (
 
   const logged = <A>(
     self: Effect.Effect<A, { readonly message: string }>,
-    job: Job
+    { jobId }: JobFolder.JobRecord
   ): Effect.Effect<A, Refusal> =>
     Effect.catch(self, (cause) =>
-      Effect.andThen(Effect.logError(`Job ${job.record.jobId}: ${cause.message}`), Effect.fail(lost))
+      Effect.andThen(Effect.logError(`Job ${jobId}: ${cause.message}`), Effect.fail(lost))
     )
 
   /** Notes how a job has ended, and tells whoever wants to know. Once for each. */
@@ -196,7 +196,7 @@ export const make = Effect.fnUntraced(function* (
       const ending = (job.ending = Deferred.makeUnsafe<void>())
       const record = { ...job.record, ended: { at: yield* now, status } }
       // On disk before it is told: nobody hears of an end that a crash could take back.
-      yield* Effect.ignore(logged(folder.update(record), job))
+      yield* Effect.ignore(logged(folder.update(record), record))
       job.record = record
       yield* Deferred.succeed(ending, undefined)
       const { jobId, user, images } = job.record
@@ -214,14 +214,14 @@ export const make = Effect.fnUntraced(function* (
   const segment = ({ index, job }: Task): Effect.Effect<void, Refusal> =>
     Effect.gen(function* () {
       const { jobId, images, model } = job.record
-      const bytes = yield* logged(folder.read(jobId, index, "image"), job)
+      const bytes = yield* logged(folder.read(jobId, index, "image"), job.record)
       const { json, png } = yield* Effect.retry(work(model, { name: images[index]!, bytes }, jobId), {
         schedule: again,
         while: ({ status }) => passing.has(status)
       })
       yield* logged(
         Effect.andThen(folder.write(jobId, index, "png", png), folder.write(jobId, index, "json", json)),
-        job
+        job.record
       )
       job.images[index] = "done"
       job.bytes += png.length + json.length
@@ -245,7 +245,7 @@ export const make = Effect.fnUntraced(function* (
       }
       job.images[index] = failure
       const bytes = new TextEncoder().encode(JSON.stringify(failure))
-      return Effect.ignore(logged(folder.write(job.record.jobId, index, "failed", bytes), job))
+      return Effect.ignore(logged(folder.write(job.record.jobId, index, "failed", bytes), job.record))
     })
     return Effect.suspend(() => {
       if (job.ending !== undefined || job.record.ended !== undefined) return Effect.void
@@ -294,12 +294,12 @@ export const make = Effect.fnUntraced(function* (
       createdAt: yield* now,
       images: images.map(({ name }) => name)
     }
-    yield* Effect.catch(
+    yield* logged(
       folder.create(
         record,
         images.map((image) => image.bytes)
       ),
-      (cause) => Effect.andThen(Effect.logError(`A job cannot be kept: ${cause.message}`), Effect.fail(lost))
+      record
     )
     return infoOf(
       add(
@@ -328,7 +328,7 @@ export const make = Effect.fnUntraced(function* (
         return Effect.fail(new Refusal({ status: state.status, detail: state.message, tag: state.tag }))
       }
       return state === "done"
-        ? logged(folder.read(jobId, index, kind), job)
+        ? logged(folder.read(jobId, index, kind), job.record)
         : Effect.fail(
             new Refusal({
               status: 409,

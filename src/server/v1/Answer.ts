@@ -193,11 +193,7 @@ const inJson = Effect.fnUntraced(function* (segmented: Segmented, asked: Asked, 
     const bytes = yield* Steps.run(() => confidenceBytes(confidence))
     pieces.push(`,"confidence":{${size},"deflate":`, yield* compress(bytes), "}")
   }
-  return pieces.length === 0
-    ? text(head, json)
-    : HttpServerResponse.stream(JsonPieces.stream([head.slice(0, -1), ...pieces, "}"]), {
-        contentType: json
-      })
+  return pieces.length === 0 ? text(head, json) : JsonPieces.answer([head.slice(0, -1), ...pieces, "}"])
 })
 
 /** Six digits say all that a float says here, in half the characters. */

@@ -5,7 +5,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { refusals } from "./ApiError.ts"
 import { Authorization } from "./Authorization.ts"
-import { SegmentResult } from "./SegmentApi.ts"
+import { file, SegmentResult } from "./SegmentApi.ts"
 
 /** `cancelled` for an image that its job's end has spared. */
 export const JobState = Schema.Literals(["queued", "running", "succeeded", "failed", "cancelled"])
@@ -40,8 +40,6 @@ export const JobInfo = Schema.Struct({
   images: Schema.Array(JobImage)
 })
 export type JobInfo = typeof JobInfo.Type
-
-const file = (contentType: string) => Schema.Uint8Array.pipe(HttpApiSchema.asUint8Array({ contentType }))
 
 const params = { jobId: Schema.String }
 

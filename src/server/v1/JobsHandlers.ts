@@ -78,65 +78,59 @@ export const layer = (models: Models.Models, kept: Jobs | undefined) => {
   const jobs = kept === undefined ? Effect.fail(off) : Effect.succeed(kept)
   return HttpApiBuilder.group(SegFormerApi, "jobs", (handlers) =>
     handlers
-      .handleRaw("submit", ({ query, request }) =>
-        answered(
-          Effect.gen(function* () {
-            const { submit } = yield* jobs
-            const { name: model, served } = yield* Models.find(models, query.model)
-            const key = request.headers["idempotency-key"]
-            if (key !== undefined && (key === "" || key.length > 255)) {
-              return yield* bad("Idempotency-Key has 1 to 255 characters")
-            }
-            yield* served.enter(yield* Uploads.announced(request, served.limits.maxRequestBytes))
-            const images = yield* Uploads.read(request, ["image", "images", "file"], served.limits)
-            if (images.length === 0) return yield* bad('The form has no file part named "image"')
-            return informed(yield* submit({ model, images, user: yield* user, idempotencyKey: key }), 202)
-          })
-        )
+      .handleRaw(
+        "submit",
+        Effect.fnUntraced(function* ({ query, request }) {
+          const { submit } = yield* jobs
+          const { name: model, served } = yield* Models.find(models, query.model)
+          const key = request.headers["idempotency-key"]
+          if (key !== undefined && (key === "" || key.length > 255)) {
+            return yield* bad("Idempotency-Key has 1 to 255 characters")
+          }
+          yield* Uploads.enter(served, request, served.limits.maxRequestBytes)
+          const images = yield* Uploads.read(request, ["image", "images", "file"], served.limits)
+          return informed(yield* submit({ model, images, user: yield* user, idempotencyKey: key }), 202)
+        }, answered)
       )
-      .handleRaw("status", ({ params }) =>
-        answered(
-          Effect.gen(function* () {
-            return informed(yield* (yield* jobs).info(params.jobId, yield* user))
-          })
-        )
+      .handleRaw(
+        "status",
+        Effect.fnUntraced(function* ({ params }) {
+          return informed(yield* (yield* jobs).info(params.jobId, yield* user))
+        }, answered)
       )
-      .handleRaw("cancel", ({ params }) =>
-        answered(
-          Effect.gen(function* () {
-            return informed(yield* (yield* jobs).cancel(params.jobId, yield* user))
-          })
-        )
+      .handleRaw(
+        "cancel",
+        Effect.fnUntraced(function* ({ params }) {
+          return informed(yield* (yield* jobs).cancel(params.jobId, yield* user))
+        }, answered)
       )
-      .handleRaw("result", ({ params }) =>
-        answered(
-          Effect.gen(function* () {
-            const kept = yield* jobs
-            const caller = yield* user
-            const info = yield* kept.info(params.jobId, caller)
-            if (info.status === "queued" || info.status === "running") {
-              const detail = `Job ${info.jobId} is not over: ${info.done} of ${info.total} images are done`
-              return yield* new Refusal({ status: 409, detail })
-            }
-            return archive(kept, info, caller)
-          })
-        )
+      .handleRaw(
+        "result",
+        Effect.fnUntraced(function* ({ params }) {
+          const kept = yield* jobs
+          const caller = yield* user
+          const info = yield* kept.info(params.jobId, caller)
+          if (info.status === "queued" || info.status === "running") {
+            const detail = `Job ${info.jobId} is not over: ${info.done} of ${info.total} images are done`
+            return yield* new Refusal({ status: 409, detail })
+          }
+          return archive(kept, info, caller)
+        }, answered)
       )
-      .handleRaw("image", ({ params, request }) =>
-        answered(
-          Effect.gen(function* () {
-            const kept = yield* jobs
-            const type = Accept.choose(request.headers["accept"], ["application/json", "image/png"])
-            if (type === undefined) {
-              const detail = "The result can be had as application/json or image/png"
-              return yield* new Refusal({ status: 406, detail })
-            }
-            const index = /^\d{1,6}$/.test(params.index) ? Number(params.index) : -1
-            const kind = type === "image/png" ? "png" : "json"
-            const bytes = yield* kept.result(params.jobId, index, kind, yield* user)
-            return HttpServerResponse.uint8Array(bytes, { contentType: type })
-          })
-        )
+      .handleRaw(
+        "image",
+        Effect.fnUntraced(function* ({ params, request }) {
+          const kept = yield* jobs
+          const type = Accept.choose(request.headers["accept"], ["application/json", "image/png"])
+          if (type === undefined) {
+            const detail = "The result can be had as application/json or image/png"
+            return yield* new Refusal({ status: 406, detail })
+          }
+          const index = /^\d{1,6}$/.test(params.index) ? Number(params.index) : -1
+          const kind = type === "image/png" ? "png" : "json"
+          const bytes = yield* kept.result(params.jobId, index, kind, yield* user)
+          return HttpServerResponse.uint8Array(bytes, { contentType: type })
+        }, answered)
       )
   )
 }

@@ -1,6 +1,6 @@
 /** How `/v1` says no: `{ error: { tag, message, requestId } }`. */
 import { Effect } from "effect"
-import { HttpServerResponse } from "effect/http"
+import type { HttpServerResponse } from "effect/http"
 import * as Refusals from "../Refusal.ts"
 import { RequestId } from "../RequestId.ts"
 import type { ErrorBody } from "./ApiError.ts"
@@ -12,7 +12,7 @@ export const refuse = (
 ): HttpServerResponse.HttpServerResponse => {
   const error = { tag: Refusals.tagOf(refusal), message: refusal.detail }
   const body: ErrorBody = { error: requestId === undefined ? error : { ...error, requestId } }
-  return HttpServerResponse.jsonUnsafe(body, { status: refusal.status, headers: Refusals.headers(refusal) })
+  return Refusals.answer(refusal, body)
 }
 
 /** A handler that refuses in this form. What only the log may know goes there. */

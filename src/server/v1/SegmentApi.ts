@@ -92,7 +92,9 @@ export const segmentQuery = {
   include: Schema.optionalKey(Schema.String)
 }
 
-const file = (contentType: string) => Schema.Uint8Array.pipe(HttpApiSchema.asUint8Array({ contentType }))
+/** A file as it is. */
+export const file = (contentType: string) =>
+  Schema.Uint8Array.pipe(HttpApiSchema.asUint8Array({ contentType }))
 
 /** Formats of export whose content has a schema of its own. */
 const documents = [

@@ -20,13 +20,12 @@ const upload = Effect.fnUntraced(function* (
   request: HttpServerRequest.HttpServerRequest,
   limits: ServerLimits
 ) {
-  if (!Bodies.isForm(request)) {
+  if (!Uploads.isForm(request)) {
     const bytes = yield* Bodies.read(request, limits)
     if (bytes.length === 0) return yield* bad("The body is empty: send the bytes of an image file")
     return { name: "image", bytes } satisfies Upload
   }
-  const file = yield* Uploads.readOne(request, ["image", "file"], limits)
-  return file ?? (yield* bad('The form has no file part named "image" or "file"'))
+  return yield* Uploads.readOne(request, ["image", "file"], limits)
 })
 
 export const layerModels = (models: Models.Models) =>
@@ -38,23 +37,22 @@ export const layerModels = (models: Models.Models) =>
 
 export const layerSegment = (models: Models.Models, active: Active | undefined) =>
   HttpApiBuilder.group(SegFormerApi, "segment", (handlers) =>
-    handlers.handleRaw("image", ({ query, request }) =>
-      answered(
-        Effect.gen(function* () {
-          const asked = yield* Answer.asked(request.headers["accept"], query.include)
-          const { name, served } = yield* Models.find(models, query.model)
-          yield* served.enter(yield* Uploads.announced(request, served.limits.maxBytes))
-          const requestId = yield* RequestId
-          const image = yield* upload(request, served.limits)
-          const answer = yield* served.segment(image, (segmented) =>
-            Answer.make(segmented, asked, { model: name, requestId })
-          )
-          if (active !== undefined) {
-            const user = (yield* CurrentCaller)?.subject
-            yield* active({ user, action: "segment", resourceType: "image", resourceId: requestId })
-          }
-          return answer
-        })
-      )
+    handlers.handleRaw(
+      "image",
+      Effect.fnUntraced(function* ({ query, request }) {
+        const asked = yield* Answer.asked(request.headers["accept"], query.include)
+        const { name, served } = yield* Models.find(models, query.model)
+        yield* Uploads.enter(served, request, served.limits.maxBytes)
+        const requestId = yield* RequestId
+        const image = yield* upload(request, served.limits)
+        const answer = yield* served.segment(image, (segmented) =>
+          Answer.make(segmented, asked, { model: name, requestId })
+        )
+        if (active !== undefined) {
+          const user = (yield* CurrentCaller)?.subject
+          yield* active({ user, action: "segment", resourceType: "image", resourceId: requestId })
+        }
+        return answer
+      }, answered)
     )
   )

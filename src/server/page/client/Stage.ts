@@ -130,10 +130,10 @@ export const make = (events: StageEvents): Stage => {
     const beyond = right.shown !== undefined && (x + 0.5) / size.width > divider.place()
     const shown = beyond ? right.shown : left.shown
     if (typeof shown !== "object") return undefined
-    const id = valueAt(shown.labels, (x + 0.5) / size.width, (y + 0.5) / size.height)
+    const valueIn = (plane: Plane) => valueAt(plane, (x + 0.5) / size.width, (y + 0.5) / size.height)
+    const id = valueIn(shown.labels)
     const found = shown.classes.find((one) => one.id === id)
-    const certainty =
-      shown.confidence && valueAt(shown.confidence, (x + 0.5) / size.width, (y + 0.5) / size.height)
+    const certainty = shown.confidence && valueIn(shown.confidence)
     return {
       x,
       y,
@@ -145,12 +145,12 @@ export const make = (events: StageEvents): Stage => {
     }
   }
 
-  const under = (event: PointerEvent | MouseEvent) => {
+  const under = ({ clientX, clientY }: MouseEvent): Reading | undefined => {
     const { height, left: x0, top: y0, width } = canvas.getBoundingClientRect()
-    return {
-      x: Math.floor(((event.clientX - x0) / width) * size.width),
-      y: Math.floor(((event.clientY - y0) / height) * size.height)
-    }
+    return read(
+      Math.floor(((clientX - x0) / width) * size.width),
+      Math.floor(((clientY - y0) / height) * size.height)
+    )
   }
 
   const showCross = (shown: boolean) => {
@@ -159,14 +159,10 @@ export const make = (events: StageEvents): Stage => {
     cross.style.top = `${((at.y + 0.5) / size.height) * 100}%`
   }
 
-  canvas.addEventListener("pointermove", (event) => {
-    const { x, y } = under(event)
-    events.onRead(read(x, y), "pointer")
-  })
+  canvas.addEventListener("pointermove", (event) => events.onRead(under(event), "pointer"))
   canvas.addEventListener("pointerleave", () => events.onRead(undefined, "pointer"))
   canvas.addEventListener("click", (event) => {
-    const { x, y } = under(event)
-    const reading = read(x, y)
+    const reading = under(event)
     if (reading === undefined) return
     events.onPick(reading)
     events.onRead(reading, "pointer")

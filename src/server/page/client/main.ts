@@ -232,34 +232,31 @@ const compareWithNothing = (): void => {
   void choose()
 }
 
-const download = async (name: string, save: () => Promise<void>): Promise<void> => {
+/** Does something that may fail, and may then be tried again. */
+const attempt = async (work: () => Promise<void>): Promise<void> => {
   try {
+    await work()
+  } catch (error) {
+    await fail(error, () => void attempt(work))
+  }
+}
+
+const download = (name: string, save: () => Promise<void>): Promise<void> =>
+  attempt(async () => {
     Notices.say(`Making the ${name} file`)
     await save()
     Notices.say(`The ${name} file is downloaded`)
-  } catch (error) {
-    await fail(error, () => void download(name, save))
-  }
-}
+  })
 
-const sample = async (): Promise<void> => {
-  try {
-    await open(await Picture.sample())
-  } catch (error) {
-    await fail(error, () => void sample())
-  }
-}
+const sample = (): Promise<void> => attempt(async () => open(await Picture.sample()))
 
-const start = async (): Promise<void> => {
-  try {
+const start = (): Promise<void> =>
+  attempt(async () => {
     models = await listModels()
     model.replaceChildren(...models.map((one) => h("option", { value: one.name }, labelOf(one))))
     model.value = models.find(({ isDefault }) => isDefault)?.name ?? ""
     model.disabled = models.length < 2
-  } catch (error) {
-    await fail(error, () => void start())
-  }
-}
+  })
 
 Intake.listen({ onFile: (next) => void open(next), onNothing: Notices.warn })
 Notices.listen(() => (result === undefined ? home() : compareWithNothing()))
