@@ -281,6 +281,13 @@ describe("segmentAll", () => {
     })
   )
 
+  it.each([0, -1, 1.5, Number.NaN])("refuses to run %s at once", (concurrency) => {
+    assert.throws(
+      () => segmentAll(sources(1), { concurrency }),
+      /`concurrency` must be a whole number of at least 1/
+    )
+  })
+
   it.effect("pulls no faster than results are taken", () =>
     Effect.gen(function* () {
       let pulled = 0

@@ -1,6 +1,6 @@
 /** `segformer export`, at work: label maps in, files of another format out, one label map at a time. */
 import { basename, dirname, extname, join } from "node:path"
-import { Effect, type FileSystem, Result } from "effect"
+import { Effect, Result } from "effect"
 import { NotWritten } from "../files/NotWritten.ts"
 import * as WholeFile from "../files/WholeFile.ts"
 import type { ImageWriter, Item, RunWriter, Settings } from "../mask/exports/ExportFormat.ts"
@@ -10,6 +10,7 @@ import * as Background from "../render/Background.ts"
 import * as Colors from "../render/Colors.ts"
 import * as ExitCode from "./ExitCode.ts"
 import type { Options } from "./ExportCommand.ts"
+import * as Inputs from "./Inputs.ts"
 import * as LabelFiles from "./LabelFiles.ts"
 import * as Screen from "./Screen.ts"
 
@@ -63,8 +64,11 @@ const write = Effect.fnUntraced(function* (options: Options) {
     regions,
     named: true
   }
+  const inputs = yield* Inputs.realPaths(files.map(({ path }) => path))
+  const save = <E, R>(path: string, writing: Effect.Effect<void, E | NotWritten, R>) =>
+    Effect.andThen(Inputs.spare(inputs, path), saved(path, writing))
   const toFile = Effect.fnUntraced(function* ({ add, end, start }: RunWriter) {
-    yield* saved(
+    yield* save(
       out,
       WholeFile.compose(
         out,
@@ -84,14 +88,15 @@ const write = Effect.fnUntraced(function* (options: Options) {
     yield* forEach((item, key) =>
       Steps.run(() => encode(item)).pipe(
         Effect.flatMap(Effect.fromResult),
-        Effect.flatMap((bytes) =>
-          writeWhole(isSingle ? out : join(out, dirname(key), basename(key) + ending), bytes)
-        )
+        Effect.flatMap((bytes) => {
+          const path = isSingle ? out : join(out, dirname(key), basename(key) + ending)
+          return save(path, WholeFile.write(path, bytes))
+        })
       )
     )
     if (beside === undefined || written === 0 || isSingle) return
     const { bytes, name } = beside()
-    yield* writeWhole(join(out, name), bytes)
+    yield* save(join(out, name), WholeFile.write(join(out, name), bytes))
   })
   yield* format.per === "run" ? toFile(format.open(settings)) : toFolder(format.open(settings))
   yield* progress.clear
@@ -102,11 +107,6 @@ const write = Effect.fnUntraced(function* (options: Options) {
   }
   if (failed > 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
 })
-
-const writeWhole = (
-  path: string,
-  bytes: Uint8Array
-): Effect.Effect<void, ExitCode.Ended, FileSystem.FileSystem> => saved(path, WholeFile.write(path, bytes))
 
 /** Makes the folder of a file, and says on the command line why it cannot be written. */
 const saved = <E, R>(path: string, writing: Effect.Effect<void, E | NotWritten, R>) =>

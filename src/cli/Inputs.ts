@@ -8,6 +8,7 @@ import type { HttpClient } from "effect/http"
 import * as Folder from "../image/Folder.ts"
 import { ImageNotFound, ImageNotReadable } from "../image/ImageError.ts"
 import * as ImageSource from "../image/ImageSource.ts"
+import * as ExitCode from "./ExitCode.ts"
 
 /** One image to segment. */
 export interface Input {
@@ -138,3 +139,21 @@ const decode = (name: string): string => {
     return name
   }
 }
+
+const realPath = (path: string): Effect.Effect<string, never, FileSystem.FileSystem> =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) => Effect.orElseSucceed(fs.realPath(path), () => resolve(path)))
+
+/** Where files are in truth, for {@link spare}. */
+export const realPaths = (paths: ReadonlyArray<string>) =>
+  Effect.map(Effect.forEach(paths, realPath), (real): ReadonlySet<string> => new Set(real))
+
+/** Refuses a result that would take the place of what it is made from. */
+export const spare = (
+  inputs: ReadonlySet<string>,
+  out: string
+): Effect.Effect<void, ExitCode.Ended, FileSystem.FileSystem> =>
+  Effect.flatMap(realPath(out), (real) =>
+    inputs.has(real)
+      ? Effect.fail(ExitCode.wrong(`${out} is what the result would be made from: give another --out`))
+      : Effect.void
+  )

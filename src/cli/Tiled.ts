@@ -13,6 +13,7 @@ import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as Report from "./Report.ts"
+import * as Inputs from "./Inputs.ts"
 import * as Screen from "./Screen.ts"
 import type { Options } from "./TiledCommand.ts"
 
@@ -29,6 +30,7 @@ const tile = Effect.fnUntraced(function* (options: Options) {
   const out = options.out ?? `${basename(image, extname(image))}.labels.tif`
   if (!/\.(?:tiff?|png)$/i.test(out))
     return yield* ExitCode.wrong(`--out ${out}: its name must end in .tif, .tiff or .png`)
+  yield* Inputs.spare(yield* Inputs.realPaths([image]), out)
   const progress = yield* Screen.progress(!options.quiet)
   yield* progress.show(`Unpacking ${image}…`)
   const picture = yield* LargeImage.file(image, { folder: options.temp }).pipe(

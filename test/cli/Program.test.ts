@@ -1,12 +1,15 @@
 /** What the command says of itself and of a command line that cannot be meant. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
+import { LabelPng } from "effect-segformer/mask"
 import { command } from "../../src/cli/Program.ts"
 import { run, runProcess, start } from "../support/Command.ts"
 import { folder, names } from "../support/Folder.ts"
 
 const service = ["--url", "http://127.0.0.1:1"]
 const database = ["--db", "postgres://127.0.0.1:1/none"]
+/** A label map, which is a picture too. */
+const own = Result.getOrThrow(LabelPng.encode({ width: 4, height: 2, data: new Uint8Array(8) }))
 const commands = command.subcommands.flatMap((group) => group.commands.map(({ name }) => name))
 
 describe("a command line that cannot be meant ends with 2 and one line that says what to do", () => {
@@ -90,20 +93,33 @@ describe("a command line that cannot be meant ends with 2 and one line that says
       ],
       "words that are no command": [
         [["sgment", "a.png"], /Did you mean this\? segment\n/],
-        [["panel.jpg"], /no command "panel\.jpg"\. There are segment, tile, /]
+        [["panel.jpg"], /no command "panel\.jpg"\. There are segment, tile, /],
+        [["help", "panel.jpg"], /no command "panel\.jpg"/]
+      ],
+      "results in the place of what they are made from": [
+        [
+          ["tile", "own.png", "-o", "./own.png"],
+          /^segformer: \.\/own\.png is what the result .* another --out\n$/
+        ],
+        [["export", "csv", "own.png", "-o", "own.png"], /^segformer: own\.png is what the result/],
+        [["export", "png", "own.png", "-o", "."], /^segformer: own\.png is what the result/]
+      ],
+      "paths of nothing": [
+        [["segment", ""], /Expected: a path, and not an empty word\n/],
+        [["batch", "a", "-o", ""], /Expected: a path, and not an empty word\n/]
       ]
     }
 
   for (const [name, lines] of Object.entries(cases)) {
     it.live(name, () =>
       Effect.gen(function* () {
-        const cwd = yield* folder()
+        const cwd = yield* folder({ "own.png": own })
         for (const [args, says] of lines) {
           const { code, stderr, stdout } = yield* run(args, { cwd })
           assert.deepStrictEqual([code, stdout], [2, ""], args.join(" "))
           assert.match(stderr, says, args.join(" "))
         }
-        assert.deepStrictEqual(names(cwd), [])
+        assert.deepStrictEqual(names(cwd), ["own.png"])
       }).pipe(Effect.scoped)
     )
   }

@@ -1,4 +1,5 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { chmodSync, lstatSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
@@ -36,6 +37,30 @@ describe("a whole file", () => {
       assert.deepStrictEqual(names(path), ["a.txt", "b.txt", "c.txt"])
       assert.deepStrictEqual([read(path, "a.txt"), read(path, "b.txt")], ["new", "new"])
       assert.strictEqual(read(path, "c.txt"), `01ab456789${"x".repeat(300_000)}end`)
+    }).pipe(onDisk)
+  )
+
+  it.live("goes where a link leads, with the rights of what it takes the place of", () =>
+    Effect.gen(function* () {
+      const path = yield* folder({ "real/a.txt": "old" })
+      chmodSync(join(path, "real", "a.txt"), 0o640)
+      symlinkSync("real/a.txt", join(path, "link.txt"))
+      yield* WholeFile.write(join(path, "link.txt"), bytes("new"))
+      assert.strictEqual(read(path, "real", "a.txt"), "new")
+      assert.isTrue(lstatSync(join(path, "link.txt")).isSymbolicLink())
+      assert.strictEqual(statSync(join(path, "real", "a.txt")).mode & 0o777, 0o640)
+      assert.deepStrictEqual(names(join(path, "real")), ["a.txt"])
+    }).pipe(onDisk)
+  )
+
+  it.live.skipIf(process.platform === "win32")("does not take the place of a pipe or a device", () =>
+    Effect.gen(function* () {
+      const path = yield* folder()
+      execFileSync("mkfifo", [join(path, "pipe")])
+      const error = yield* Effect.flip(WholeFile.write(join(path, "pipe"), bytes("new")))
+      assert.match(error.message, /no file, but a device or a pipe/)
+      assert.isTrue(statSync(join(path, "pipe")).isFIFO())
+      assert.deepStrictEqual(names(path), ["pipe"])
     }).pipe(onDisk)
   )
 
