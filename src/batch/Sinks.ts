@@ -64,12 +64,18 @@ const collected = <A>(
 ): Sink<FileSystem.FileSystem> => {
   const out = OutFolder.make(name, dirname(path))
   // Whoever drives the run gives back what it was given, or nothing where the sink came later.
+  const failed = (detail: string) => new SinkFailed({ sink: name, place: path, detail })
   const read = (record: string): Effect.Effect<A, SinkFailed> =>
-    Effect.try({
-      try: () => JSON.parse(record),
-      catch: (cause) =>
-        new SinkFailed({ sink: name, place: path, detail: `a record is broken: ${String(cause)}` })
-    })
+    record === ""
+      ? Effect.fail(
+          failed(
+            "images were done before it was asked for, and nothing of them was kept for it: use another folder"
+          )
+        )
+      : Effect.try({
+          try: () => JSON.parse(record),
+          catch: (cause) => failed(`a record is broken: ${String(cause)}`)
+        })
   return makeSink<FileSystem.FileSystem>({
     name,
     options,

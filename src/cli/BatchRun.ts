@@ -79,7 +79,11 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
         )
       )
     ),
-    Effect.mapError((error) => ExitCode.by(codeOf(error._tag))(error)),
+    Effect.mapError((error) =>
+      ExitCode.by(codeOf(error._tag))({
+        message: error.message.replace("or allow the change:", "or give --allow-change:")
+      })
+    ),
     Effect.tapError(() => line.clear)
   )
   told()

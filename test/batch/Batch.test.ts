@@ -185,6 +185,12 @@ describe("Batch.run", () => {
       const allowed = yield* run({ name: "another", allowChange: true })
       assert.strictEqual(allowed.skipped, 3)
       yield* run({ name: "another" })
+      // What one file of all images would need of those that are done, nobody has kept.
+      const sheet = Sinks.csv({ path: join(out, "areas.csv") })
+      const late = yield* Effect.flip(run({ name: "another", sinks: [sheet], allowChange: true }))
+      assert.strictEqual(late._tag, "SinkFailed")
+      assert.match(late.message, /done before it was asked for.*another folder/)
+      assert.isFalse(existsSync(join(out, "areas.csv")))
     })
   )
 
