@@ -3,7 +3,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, Fiber, Layer, Stream } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, type FileSystem, Layer, Stream } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { CircuitOpen, ImageSource, InferenceFailed, RateLimited, Transport } from "effect-segformer"
 import { Batch, BatchSource, Item, Sink, Sinks } from "effect-segformer/batch"
@@ -169,7 +169,11 @@ describe("Batch.run", () => {
     Effect.gen(function* () {
       const source = BatchSource.folder(yield* folder(pictures(3)))
       const out = yield* folder()
-      const run = (options: { name?: string; sinks?: Array<Sink.Sink>; allowChange?: boolean }) =>
+      const run = (options: {
+        name?: string
+        sinks?: Array<Sink.Sink<FileSystem.FileSystem>>
+        allowChange?: boolean
+      }) =>
         Batch.run({
           source,
           sinks: options.sinks ?? [holding().sink],
