@@ -28,10 +28,8 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   const { pairs, problems } = yield* match(options)
   for (const { name, reason } of problems) yield* Screen.complain(`${name}: ${reason}`)
   if (pairs.length === 0 && problems.length === 0) {
-    return yield* new ExitCode.Ended({
-      code: ExitCode.someFailed,
-      reason: `there are no label PNGs or .npy files in ${options.predictions} and ${options.truth}`
-    })
+    const { predictions, truth } = options
+    return yield* ExitCode.failed(`there are no label PNGs or .npy files in ${predictions} and ${truth}`)
   }
 
   const progress = yield* Screen.progress(!options.quiet)
@@ -53,12 +51,7 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
     yield* Effect.yieldNow
   }
   yield* progress.clear
-  if (images.length === 0) {
-    return yield* new ExitCode.Ended({
-      code: ExitCode.someFailed,
-      reason: "no pair of files could be scored"
-    })
-  }
+  if (images.length === 0) return yield* ExitCode.failed("no pair of files could be scored")
 
   const named = given ?? (yield* LabelFiles.classesBeside(pairs.map(({ prediction }) => prediction)))
   const classes = Array.from(

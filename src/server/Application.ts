@@ -30,7 +30,7 @@ export interface ApplicationOptions {
   readonly authenticate: (
     request: HttpServerRequest.HttpServerRequest
   ) => Effect.Effect<Caller | undefined, Refusals.Refusal>
-  readonly requests: ServerMetrics.Requests
+  readonly measure: ServerMetrics.Measure
   /** A client that takes nothing of its answer for so long is cut off. */
   readonly writeTimeout: Duration.Duration
   readonly state: { readonly draining: boolean }
@@ -146,7 +146,7 @@ export const make = Effect.fnUntraced(function* (
       path,
       Effect.provideService(safe, RequestId.RequestId, requestId),
       (status, seconds) =>
-        options.requests.measure(request.method, routeOf.get(request.source) ?? "none", status, seconds)
+        options.measure(request.method, routeOf.get(request.source) ?? "none", status, seconds)
     ).pipe(
       Effect.map((response) => {
         const { socket } = NodeHttpServerRequest.toIncomingMessage(request)
@@ -193,12 +193,7 @@ const handled = (dialect: Dialect, route: DialectRoute): RouteHandler =>
     Effect.all([HttpServerRequest.HttpServerRequest, HttpRouter.params, RequestId.RequestId]),
     ([request, parameters, requestId]) =>
       Effect.catch(route.handle(request, parameters), (refusal) =>
-        Effect.as(
-          refusal.status >= 500 && refusal.internal !== undefined
-            ? Effect.logWarning(refusal.internal)
-            : Effect.void,
-          (route.refuse ?? dialect.refuse)(refusal, requestId)
-        )
+        Effect.as(Refusals.noted(refusal), (route.refuse ?? dialect.refuse)(refusal, requestId))
       )
   )
 

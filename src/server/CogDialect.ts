@@ -32,11 +32,8 @@ const decodeBody = LargeJson.decodeWith(
 )
 
 /** A prediction that is over. */
-interface Done {
-  readonly id: string
-  readonly started: number
+interface Done extends Predictions.Told {
   readonly completed: number
-  readonly outcome: Predictions.Outcome
 }
 
 /** How long an answer can be had again, in milliseconds, and how many are kept at most. */

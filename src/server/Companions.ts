@@ -50,8 +50,6 @@ export interface AuthorizeOptions {
   readonly capacity?: number | undefined
 }
 
-const callerOf = (claims: Claims): Caller => ({ subject: userOf(claims) ?? "somebody" })
-
 /** Milliseconds until the claims run out, where they say when (`exp`, in seconds since 1970). */
 const leftOf = (claims: Claims, now: number): number =>
   typeof claims["exp"] === "number" ? claims["exp"] * 1000 - now : Infinity
@@ -82,7 +80,7 @@ export const authorizer = Effect.fnUntraced(function* (
           }
           const left = leftOf(verified.claims, clock.currentTimeMillisUnsafe())
           if (left <= 0) return Effect.succeed(false)
-          const caller = callerOf(verified.claims)
+          const caller = { subject: userOf(verified.claims) ?? "somebody" }
           const first = known.keys().next()
           if (known.size >= capacity && first.done !== true) known.delete(first.value)
           if (capacity > 0) known.set(digest, { caller, until: monotonic() + Math.min(rememberFor, left) })
