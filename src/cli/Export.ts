@@ -1,6 +1,6 @@
 /** `segformer export`, at work: label maps in, files of another format out, one label map at a time. */
 import { basename, dirname, extname, join } from "node:path"
-import { Effect, type FileSystem, Result } from "effect"
+import { Effect, Result } from "effect"
 import { NotWritten } from "../files/NotWritten.ts"
 import * as WholeFile from "../files/WholeFile.ts"
 import type { ImageWriter, Item, RunWriter, Settings } from "../mask/exports/ExportFormat.ts"
@@ -84,14 +84,15 @@ const write = Effect.fnUntraced(function* (options: Options) {
     yield* forEach((item, key) =>
       Steps.run(() => encode(item)).pipe(
         Effect.flatMap(Effect.fromResult),
-        Effect.flatMap((bytes) =>
-          writeWhole(isSingle ? out : join(out, dirname(key), basename(key) + ending), bytes)
-        )
+        Effect.flatMap((bytes) => {
+          const path = isSingle ? out : join(out, dirname(key), basename(key) + ending)
+          return saved(path, WholeFile.write(path, bytes))
+        })
       )
     )
     if (beside === undefined || written === 0 || isSingle) return
     const { bytes, name } = beside()
-    yield* writeWhole(join(out, name), bytes)
+    yield* saved(join(out, name), WholeFile.write(join(out, name), bytes))
   })
   yield* format.per === "run" ? toFile(format.open(settings)) : toFolder(format.open(settings))
   yield* progress.clear
@@ -102,11 +103,6 @@ const write = Effect.fnUntraced(function* (options: Options) {
   }
   if (failed > 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
 })
-
-const writeWhole = (
-  path: string,
-  bytes: Uint8Array
-): Effect.Effect<void, ExitCode.Ended, FileSystem.FileSystem> => saved(path, WholeFile.write(path, bytes))
 
 /** Makes the folder of a file, and says on the command line why it cannot be written. */
 const saved = <E, R>(path: string, writing: Effect.Effect<void, E | NotWritten, R>) =>

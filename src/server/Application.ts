@@ -79,11 +79,8 @@ export const make = Effect.fnUntraced(function* (
   /** Leaves paths to the dialects that have them. */
   const unclaimed = HttpRouter.HttpRouter.of({
     ...router,
-    addAll: <const Routes extends ReadonlyArray<HttpRouter.Route<unknown, unknown>>>(routes: Routes) => {
-      const free: Array<Routes[number]> = []
-      for (let i = 0; i < routes.length; i++) if (paths.add(v1, routes[i]!)) free.push(routes[i]!)
-      return router.addAll(free)
-    }
+    addAll: <const Routes extends ReadonlyArray<HttpRouter.Route<unknown, unknown>>>(routes: Routes) =>
+      router.addAll(routes.filter((route): route is Routes[number] => paths.add(v1, route)))
   })
   const noted = HttpRouter.middleware((handled) =>
     Effect.flatMap(
