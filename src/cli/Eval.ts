@@ -205,7 +205,6 @@ const writeHtml = (path: string, html: string) =>
     WholeFile.write(path, new TextEncoder().encode(html))
   ).pipe(Effect.mapError(({ reason }) => ExitCode.notWritten({ path, reason })))
 
-const number = new Intl.NumberFormat("en-US")
 const score = (value: number | undefined): string => (value === undefined ? "-" : value.toFixed(4))
 
 const table = (
@@ -218,7 +217,7 @@ const table = (
     .map((own) => ({
       cells: [
         Screen.plain(ClassTable.nameOf(classes, own.id)),
-        number.format(own.truth),
+        Screen.count(own.truth),
         score(own.iou),
         ...(boundary === undefined ? [] : [score(boundary.classes[own.id])]),
         score(own.dice),
@@ -238,7 +237,7 @@ const table = (
   ]
   const low = worst.slice(0, 3).filter(({ meanIou }) => meanIou !== undefined && meanIou < 1)
   return [
-    `${images.length} ${images.length === 1 ? "image" : "images"}${also}, ${number.format(scores.pixels)} pixels, ` +
+    `${images.length} ${images.length === 1 ? "image" : "images"}${also}, ${Screen.count(scores.pixels)} pixels, ` +
       `${(took / 1000).toFixed(1)} s`,
     "",
     ...Screen.table(

@@ -90,37 +90,36 @@ export const read = Effect.fnUntraced(function* (
   }
 })
 
-type Files = Effect.Effect<ReadonlyArray<Uint8Array>, Refusal>
-
-const countOf = (shape: ReadonlyArray<number>): number => shape.reduce((product, size) => product * size, 1)
-
 /** Elements of a BYTES tensor: base64 in JSON, each after its length in a binary tensor. */
-const filesOf = (served: Served, { data, shape }: Input, binary: Uint8Array | undefined): Files =>
-  Effect.suspend((): Files => {
-    const { maxImages } = served.limits
-    const count = countOf(shape)
-    if (shape.length === 0) return Effect.fail(bad('"image" has no shape'))
-    if (count > maxImages) return Effect.fail(tooMany(maxImages))
-    const wrong = bad(`"image" has not the ${count} elements that its shape says`)
-    if (binary === undefined) {
-      const texts = Array.isArray(data) ? data.flat() : []
-      if (texts.length !== count) return Effect.fail(wrong)
-      return Effect.forEach(texts, (text: unknown) =>
-        typeof text === "string" || text instanceof LargeJson.LongText
-          ? LargeJson.fileOf(text, 'An element of "image"')
-          : Effect.fail(bad('In JSON the elements of "image" are image files in base64'))
-      )
-    }
-    const files: Array<Uint8Array> = []
-    const view = new DataView(binary.buffer, binary.byteOffset, binary.byteLength)
-    let at = 0
-    while (at + 4 <= binary.length && files.length < count) {
-      const length = view.getUint32(at, true)
-      files.push(binary.subarray(at + 4, at + 4 + length))
-      at += 4 + length
-    }
-    return at === binary.length && files.length === count ? Effect.succeed(files) : Effect.fail(wrong)
-  })
+const filesOf = Effect.fnUntraced(function* (
+  served: Served,
+  { data, shape }: Input,
+  binary: Uint8Array | undefined
+): Effect.fn.Return<ReadonlyArray<Uint8Array>, Refusal> {
+  const { maxImages } = served.limits
+  const count = shape.reduce((product, size) => product * size, 1)
+  if (shape.length === 0) return yield* bad('"image" has no shape')
+  if (count > maxImages) return yield* tooMany(maxImages)
+  const wrong = bad(`"image" has not the ${count} elements that its shape says`)
+  if (binary === undefined) {
+    const texts = Array.isArray(data) ? data.flat() : []
+    if (texts.length !== count) return yield* wrong
+    return yield* Effect.forEach(texts, (text: unknown) =>
+      typeof text === "string" || text instanceof LargeJson.LongText
+        ? LargeJson.fileOf(text, 'An element of "image"')
+        : Effect.fail(bad('In JSON the elements of "image" are image files in base64'))
+    )
+  }
+  const files: Array<Uint8Array> = []
+  const view = new DataView(binary.buffer, binary.byteOffset, binary.byteLength)
+  let at = 0
+  while (at + 4 <= binary.length && files.length < count) {
+    const length = view.getUint32(at, true)
+    files.push(binary.subarray(at + 4, at + 4 + length))
+    at += 4 + length
+  }
+  return at === binary.length && files.length === count ? files : yield* wrong
+})
 
 /** The pictures of a UINT8 tensor, as files. */
 const picturesOf = Effect.fnUntraced(function* (
