@@ -17,8 +17,9 @@ import type { RunFolderFailed, SinkFailed } from "./BatchError.ts"
 import type { BatchSource } from "./BatchSource.ts"
 import type { Item } from "./Item.ts"
 import type { Journal } from "./Journal.ts"
-import { type DoneLine, type FailedLine, isFailed } from "./JournalLine.ts"
+import { type DoneLine, isFailed, type Line } from "./JournalLine.ts"
 import * as OutFolder from "./OutFolder.ts"
+import type { Failure } from "./Receipt.ts"
 import * as ReportPage from "./ReportPage.ts"
 import type { Sink } from "./Sink.ts"
 
@@ -68,11 +69,11 @@ export const read = (
   Effect.suspend(() => {
     const slowest = first(shown, (line) => (line.as === undefined ? -line.ms : undefined))
     const worst = first(shown, (line) => (line.as === undefined ? line.sure : undefined))
-    const failures: Array<FailedLine> = []
+    const failures: Array<Failure> = []
     const tags = new Map<string, number>()
     const times = histogram()
     let repeated = 0
-    const look = (line: DoneLine | FailedLine): void => {
+    const look = (line: Line): void => {
       if (isFailed(line)) {
         tags.set(line.tag, (tags.get(line.tag) ?? 0) + 1)
         if (failures.length < listed) failures.push(line)

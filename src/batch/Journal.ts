@@ -208,7 +208,7 @@ export const open = Effect.fnUntraced(function* <R>(
   const add = (settled: Receipt | Failure): Effect.Effect<void, RunFolderFailed | SinkFailed> =>
     Effect.suspend(() => {
       if (problem !== undefined) return Effect.fail(problem)
-      const line = "tag" in settled ? settled : JournalLine.ofReceipt(settled, undefined)
+      const line = "tag" in settled ? settled : JournalLine.ofReceipt(settled)
       const put = () => {
         const at = tail.end()
         const rec = "tag" in settled ? undefined : keep(settled.records)

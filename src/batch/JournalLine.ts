@@ -19,13 +19,11 @@ export interface DoneLine {
   readonly rec?: Readonly<Record<string, readonly [at: number, length: number]>>
 }
 
-/** An image that failed. */
-export type FailedLine = Failure
+/** An image that is done, or failed. */
+export type Line = DoneLine | Failure
 
-export type Line = DoneLine | FailedLine
-
-export const isFailed = (line: Line): line is FailedLine => "tag" in line
-export const isDone = (line: Line): line is DoneLine => !("tag" in line)
+export const isFailed = (line: Line): line is Failure => "tag" in line
+export const isDone = (line: Line): line is DoneLine => !isFailed(line)
 
 /** The text of a line, its end included. */
 export const encode = (line: Line): string => {
@@ -40,8 +38,8 @@ export const decode = (bytes: Buffer): Line | undefined => {
   return sum === crc32(bytes.subarray(9)) ? JSON.parse(bytes.toString("utf8", 9)) : undefined
 }
 
-/** The line of an image that is done. */
-export const ofReceipt = (receipt: Receipt, rec: DoneLine["rec"]): DoneLine => {
+/** The line of an image that is done, without its records. */
+export const ofReceipt = (receipt: Receipt): DoneLine => {
   const { attempts, confidence, content, height, key, millis, sameAs, width } = receipt
   return {
     key,
@@ -51,8 +49,7 @@ export const ofReceipt = (receipt: Receipt, rec: DoneLine["rec"]): DoneLine => {
     n: attempts,
     ms: millis,
     ...(confidence === undefined ? {} : { sure: confidence }),
-    ...(sameAs === undefined ? {} : { as: sameAs }),
-    ...(rec === undefined ? {} : { rec })
+    ...(sameAs === undefined ? {} : { as: sameAs })
   }
 }
 

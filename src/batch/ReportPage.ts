@@ -2,15 +2,16 @@
 import { Duration } from "effect"
 import { style } from "../render/EvalReport.ts"
 import { escape } from "../render/Svg.ts"
-import type { DoneLine, FailedLine } from "./JournalLine.ts"
+import type { DoneLine } from "./JournalLine.ts"
 import type { Progress } from "./Progress.ts"
+import type { Failure } from "./Receipt.ts"
 
 /** What is known of a run when its journal was read once. */
 export interface RunSummary {
   readonly slowest: ReadonlyArray<DoneLine>
   /** Those the segmenter is least sure of. */
   readonly worst: ReadonlyArray<DoneLine>
-  readonly failures: ReadonlyArray<FailedLine>
+  readonly failures: ReadonlyArray<Failure>
   readonly tags: ReadonlyMap<string, number>
   /** Images whose results are those of another with the same content. */
   readonly repeated: number

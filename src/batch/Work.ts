@@ -6,7 +6,7 @@
  * this run, its results are repeated; else it is segmented, and each sink writes.
  */
 import { hash, webcrypto } from "node:crypto"
-import { Deferred, Duration, Effect, Option, Stream } from "effect"
+import { Deferred, Duration, Effect, Stream } from "effect"
 import type { Image } from "../image/ImageSource.ts"
 import { segment, type SegmentOptions } from "../Segmenter.ts"
 import type { Segmentation } from "../Segmentation.ts"
@@ -55,24 +55,18 @@ export const make = <R>(options: WorkOptions<R>): Work<R> => {
     const image = yield* inMemory(yield* item.image.open(options.segment?.limits))
     const content = yield* contentOf(yield* image.bytes)
     if (!canRepeat) return yield* fresh(item, image, content)
-    const repeatedFrom = (known: Receipt | undefined) =>
+    const own = fresh(item, image, content)
+    const from = (known: Receipt | undefined) =>
       known === undefined || known.key === item.key
-        ? Effect.succeed(Option.none<Receipt>())
+        ? own
         : // What was written for the other one may be gone.
-          Effect.option(repeat(item, known))
+          Effect.catch(repeat(item, known), () => own)
     const first = underWay.get(content)
-    if (first !== undefined) {
-      const repeated = yield* repeatedFrom(yield* Deferred.await(first))
-      return Option.isSome(repeated) ? repeated.value : yield* fresh(item, image, content)
-    }
+    if (first !== undefined) return yield* from(yield* Deferred.await(first))
     // Noted before anything is waited for: of equal images that come together only one goes on.
     const settled = Deferred.makeUnsafe<Receipt | undefined>()
     underWay.set(content, settled)
-    const made = Effect.gen(function* () {
-      const repeated = yield* repeatedFrom(yield* find(content))
-      return Option.isSome(repeated) ? repeated.value : yield* fresh(item, image, content)
-    })
-    return yield* Effect.onExit(made, (exit) => {
+    return yield* Effect.onExit(Effect.flatMap(find(content), from), (exit) => {
       underWay.delete(content)
       return Deferred.succeed(settled, exit._tag === "Success" ? exit.value : undefined)
     })

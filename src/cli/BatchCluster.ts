@@ -98,10 +98,7 @@ const tell = Effect.fnUntraced(function* (end: RunStatus, options: Options) {
   }
   if (options.detach) return
   if (state === "paused" || state === "cancelled") {
-    return yield* new ExitCode.Ended({
-      code: ExitCode.someFailed,
-      reason: `the run "${run}" is ${state}${reason === undefined ? "" : `: ${reason}`}`
-    })
+    return yield* ExitCode.failed(`the run "${run}" is ${state}${reason === undefined ? "" : `: ${reason}`}`)
   }
   if (failed > 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
 })

@@ -127,22 +127,21 @@ const sayWhenInterrupted = (say: (text: string) => Effect.Effect<void>) =>
     (off) => Effect.sync(off)
   )
 
-const number = new Intl.NumberFormat("en-US")
 const money = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 })
 
 const counts = ({ done, failed, total }: Progress): string =>
-  `${number.format(done)}${total === undefined ? "" : ` of ${number.format(total)}`} images are done` +
-  (failed === 0 ? "" : `, ${number.format(failed)} failed`)
+  `${Screen.count(done)}${total === undefined ? "" : ` of ${Screen.count(total)}`} images are done` +
+  (failed === 0 ? "" : `, ${Screen.count(failed)} failed`)
 
 const progressLine = (progress: Progress): string => {
   const { concurrency, cost, done, failed, rate, timeLeft, total } = progress
-  const settled = number.format(done + failed)
+  const settled = Screen.count(done + failed)
   return [
-    `[${settled}${total === undefined ? "" : `/${number.format(total)}`}]`,
+    `[${settled}${total === undefined ? "" : `/${Screen.count(total)}`}]`,
     ...(total === undefined || total === 0 ? [] : [`${Math.floor((100 * (done + failed)) / total)} %`]),
     `${rate.toFixed(rate < 10 ? 1 : 0)} a second`,
     ...(timeLeft === undefined ? [] : [`${time(timeLeft)} left`]),
-    ...(failed === 0 ? [] : [`${number.format(failed)} failed`]),
+    ...(failed === 0 ? [] : [`${Screen.count(failed)} failed`]),
     `${concurrency} at once`,
     ...(cost === undefined
       ? []
@@ -153,17 +152,17 @@ const progressLine = (progress: Progress): string => {
 }
 
 const closing = ({ failed, failures, files, progress, settled, skipped }: Batch.Summary, out: string) => {
-  const before = skipped === 0 ? "" : `, ${number.format(skipped)} were done before`
-  const equal = settled.repeated === 0 ? "" : `, ${number.format(settled.repeated)} of them equal to others`
-  const tags = Array.from(failures, ([tag, count]) => `${number.format(count)} ${tag}`).join(", ")
+  const before = skipped === 0 ? "" : `, ${Screen.count(skipped)} were done before`
+  const equal = settled.repeated === 0 ? "" : `, ${Screen.count(settled.repeated)} of them equal to others`
+  const tags = Array.from(failures, ([tag, count]) => `${Screen.count(count)} ${tag}`).join(", ")
   const spent = progress.cost === undefined ? "" : `, cost ${money.format(progress.cost.spent)}`
   return [
     settled.done + failed + skipped === 0
       ? "There are no images"
-      : `${number.format(settled.done)} images done${equal}${before}, ${time(progress.elapsed)}${spent}`,
+      : `${Screen.count(settled.done)} images done${equal}${before}, ${time(progress.elapsed)}${spent}`,
     ...(failed === 0
       ? []
-      : [`${number.format(failed)} failed: ${tags}. Once mended, try them again with --retry-failed`]),
+      : [`${Screen.count(failed)} failed: ${tags}. Once mended, try them again with --retry-failed`]),
     `Results are in ${Screen.plain(relative(".", out) || ".")}/`,
     ...files.map((file) => `  ${Screen.plain(relative(".", file))}`)
   ]

@@ -28,10 +28,8 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   const { pairs, problems } = yield* match(options)
   for (const { name, reason } of problems) yield* Screen.complain(`${name}: ${reason}`)
   if (pairs.length === 0 && problems.length === 0) {
-    return yield* new ExitCode.Ended({
-      code: ExitCode.someFailed,
-      reason: `there are no label PNGs or .npy files in ${options.predictions} and ${options.truth}`
-    })
+    const { predictions, truth } = options
+    return yield* ExitCode.failed(`there are no label PNGs or .npy files in ${predictions} and ${truth}`)
   }
 
   const progress = yield* Screen.progress(!options.quiet)
@@ -53,12 +51,7 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
     yield* Effect.yieldNow
   }
   yield* progress.clear
-  if (images.length === 0) {
-    return yield* new ExitCode.Ended({
-      code: ExitCode.someFailed,
-      reason: "no pair of files could be scored"
-    })
-  }
+  if (images.length === 0) return yield* ExitCode.failed("no pair of files could be scored")
 
   const named = given ?? (yield* LabelFiles.classesBeside(pairs.map(({ prediction }) => prediction)))
   const classes = Array.from(
@@ -212,7 +205,6 @@ const writeHtml = (path: string, html: string) =>
     WholeFile.write(path, new TextEncoder().encode(html))
   ).pipe(Effect.mapError(({ reason }) => ExitCode.notWritten({ path, reason })))
 
-const number = new Intl.NumberFormat("en-US")
 const score = (value: number | undefined): string => (value === undefined ? "-" : value.toFixed(4))
 
 const table = (
@@ -225,7 +217,7 @@ const table = (
     .map((own) => ({
       cells: [
         Screen.plain(ClassTable.nameOf(classes, own.id)),
-        number.format(own.truth),
+        Screen.count(own.truth),
         score(own.iou),
         ...(boundary === undefined ? [] : [score(boundary.classes[own.id])]),
         score(own.dice),
@@ -245,7 +237,7 @@ const table = (
   ]
   const low = worst.slice(0, 3).filter(({ meanIou }) => meanIou !== undefined && meanIou < 1)
   return [
-    `${images.length} ${images.length === 1 ? "image" : "images"}${also}, ${number.format(scores.pixels)} pixels, ` +
+    `${images.length} ${images.length === 1 ? "image" : "images"}${also}, ${Screen.count(scores.pixels)} pixels, ` +
       `${(took / 1000).toFixed(1)} s`,
     "",
     ...Screen.table(

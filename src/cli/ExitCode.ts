@@ -44,6 +44,9 @@ export class Ended extends Schema.TaggedError<Ended>()("Ended", {
 /** The end of a command whose words, or whose environment, are wrong. */
 export const wrong = (reason: string): Ended => new Ended({ code: usage, reason })
 
+/** The end of a command whose work could not be done. */
+export const failed = (reason: string): Ended => new Ended({ code: someFailed, reason })
+
 /** The end of a command by an error, which says why. */
 export const by =
   (code: number) =>
@@ -52,7 +55,7 @@ export const by =
 
 /** A file could not be written. */
 export const notWritten = ({ path, reason }: Pick<NotWritten, "path" | "reason">): Ended =>
-  new Ended({ code: someFailed, reason: `cannot write ${path}: ${reason}` })
+  failed(`cannot write ${path}: ${reason}`)
 
 /** The code of an exit. */
 export const of = (exit: Exit.Exit<unknown, unknown>): number => {

@@ -92,8 +92,6 @@ export const countsOf = (
       regions: regionsOf(id)
     }))
 
-const number = new Intl.NumberFormat("en-US")
-
 const percent = (share: number): string =>
   share > 0 && share < 0.0005 ? "< 0.1 %" : `${(share * 100).toFixed(1)} %`
 
@@ -128,9 +126,9 @@ export const table = (reports: ReadonlyArray<ImageReport>): ReadonlyArray<string
       mark: info.regions === undefined ? Screen.noSwatch() : Screen.swatch(rgb(info.color)),
       cells: [
         Screen.plain(info.name),
-        number.format(info.pixels),
+        Screen.count(info.pixels),
         percent(info.pixels / total),
-        ...(areCounted ? [info.regions === undefined ? "" : number.format(info.regions)] : [])
+        ...(areCounted ? [info.regions === undefined ? "" : Screen.count(info.regions)] : [])
       ]
     }))
   return Screen.table(["class", "pixels", "share", ...(areCounted ? ["regions"] : [])], rows)

@@ -75,6 +75,11 @@ export const noSwatch = (): string => (usesColor() ? "  " : "")
 export const hex = (color: Rgb | undefined): string | undefined =>
   color === undefined ? undefined : toHex(color)
 
+const whole = new Intl.NumberFormat("en-US")
+
+/** `12,345`. */
+export const count = (value: number): string => whole.format(value)
+
 /** Names of classes that are listed. */
 const listed = 8
 

@@ -106,7 +106,7 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
 })
 
 const cannotWrite = (folder: string, { reason }: NotWritten) =>
-  new ExitCode.Ended({ code: ExitCode.someFailed, reason: `cannot write to ${folder}: ${reason}` })
+  ExitCode.failed(`cannot write to ${folder}: ${reason}`)
 
 const segmentOne = Effect.fnUntraced(function* (
   input: Inputs.Input,

@@ -30,7 +30,7 @@ export interface ApplicationOptions {
   readonly authenticate: (
     request: HttpServerRequest.HttpServerRequest
   ) => Effect.Effect<Caller | undefined, Refusals.Refusal>
-  readonly requests: ServerMetrics.Requests
+  readonly measure: ServerMetrics.Measure
   /** A client that takes nothing of its answer for so long is cut off. */
   readonly writeTimeout: Duration.Duration
   readonly state: { readonly draining: boolean }
@@ -79,11 +79,8 @@ export const make = Effect.fnUntraced(function* (
   /** Leaves paths to the dialects that have them. */
   const unclaimed = HttpRouter.HttpRouter.of({
     ...router,
-    addAll: <const Routes extends ReadonlyArray<HttpRouter.Route<unknown, unknown>>>(routes: Routes) => {
-      const free: Array<Routes[number]> = []
-      for (let i = 0; i < routes.length; i++) if (paths.add(v1, routes[i]!)) free.push(routes[i]!)
-      return router.addAll(free)
-    }
+    addAll: <const Routes extends ReadonlyArray<HttpRouter.Route<unknown, unknown>>>(routes: Routes) =>
+      router.addAll(routes.filter((route): route is Routes[number] => paths.add(v1, route)))
   })
   const noted = HttpRouter.middleware((handled) =>
     Effect.flatMap(
@@ -146,7 +143,7 @@ export const make = Effect.fnUntraced(function* (
       path,
       Effect.provideService(safe, RequestId.RequestId, requestId),
       (status, seconds) =>
-        options.requests.measure(request.method, routeOf.get(request.source) ?? "none", status, seconds)
+        options.measure(request.method, routeOf.get(request.source) ?? "none", status, seconds)
     ).pipe(
       Effect.map((response) => {
         const { socket } = NodeHttpServerRequest.toIncomingMessage(request)
@@ -193,12 +190,7 @@ const handled = (dialect: Dialect, route: DialectRoute): RouteHandler =>
     Effect.all([HttpServerRequest.HttpServerRequest, HttpRouter.params, RequestId.RequestId]),
     ([request, parameters, requestId]) =>
       Effect.catch(route.handle(request, parameters), (refusal) =>
-        Effect.as(
-          refusal.status >= 500 && refusal.internal !== undefined
-            ? Effect.logWarning(refusal.internal)
-            : Effect.void,
-          (route.refuse ?? dialect.refuse)(refusal, requestId)
-        )
+        Effect.as(Refusals.noted(refusal), (route.refuse ?? dialect.refuse)(refusal, requestId))
       )
   )
 

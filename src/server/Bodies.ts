@@ -7,8 +7,6 @@ import { bad, Refusal, tooMany } from "./Refusal.ts"
 import type { ServerLimits } from "./ServerLimits.ts"
 import * as Uploads from "./Uploads.ts"
 
-export type BodyLimits = Pick<ServerLimits, "bodyTimeout" | "maxBytes">
-
 /** Whether the body says that it is JSON. */
 export const isJson = (request: HttpServerRequest.HttpServerRequest): boolean =>
   /^application\/(?:[\w.-]+\+)?json\b/i.test(request.headers["content-type"] ?? "")
@@ -67,10 +65,9 @@ export const segmentAll = <Image, A>(
  */
 export const read = (
   request: HttpServerRequest.HttpServerRequest,
-  limits: BodyLimits
+  { bodyTimeout, maxBytes }: Pick<ServerLimits, "bodyTimeout" | "maxBytes">
 ): Effect.Effect<Uint8Array, Refusal> =>
   Effect.suspend(() => {
-    const { bodyTimeout, maxBytes } = limits
     const encoding = request.headers["content-encoding"] ?? "identity"
     if (encoding !== "identity") {
       const detail = `Send the body as it is, not in the encoding "${encoding}"`

@@ -110,3 +110,14 @@ function* inOf(data: LabelMap.LabelData, id: number, mask: Uint8Array): Steps.St
     yield
   }
 }
+
+/** How sure a model is of each pixel, as a byte: 0 to 255 for 0 to 1. */
+export function* confidenceBytes({ data }: ConfidenceMap): Steps.Steps<Uint8Array> {
+  const bytes = new Uint8Array(data.length)
+  for (let from = 0; from < data.length; from += Steps.pixelsPerStep) {
+    const end = Math.min(data.length, from + Steps.pixelsPerStep)
+    for (let at = from; at < end; at++) bytes[at] = Math.round(Math.min(1, Math.max(0, data[at]!)) * 255)
+    yield
+  }
+  return bytes
+}

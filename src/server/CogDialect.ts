@@ -32,11 +32,8 @@ const decodeBody = LargeJson.decodeWith(
 )
 
 /** A prediction that is over. */
-interface Done {
-  readonly id: string
-  readonly started: number
+interface Done extends Predictions.Told {
   readonly completed: number
-  readonly outcome: Predictions.Outcome
 }
 
 /** How long an answer can be had again, in milliseconds, and how many are kept at most. */
@@ -93,23 +90,6 @@ const put = (served: Served, known: Known): DialectRoute => ({
   })
 })
 
-const questions = (served: Served, { running }: Known): ReadonlyArray<DialectRoute> => [
-  post("/predictions/:id/cancel", (_, { id = "" }) => {
-    const found = running.get(id)
-    return found === undefined
-      ? Effect.fail(Refusals.notFound("There is no prediction of this id under way"))
-      : Effect.as(Deferred.succeed(found, undefined), json({}))
-  }),
-  get("/health-check", () =>
-    Effect.map(Effect.all([served.health, served.state]), ([{ healthy }, { working }]) =>
-      json({
-        status: !healthy ? "STARTING" : working >= served.concurrency ? "BUSY" : "READY",
-        setup: healthy ? { status: "succeeded", logs: "" } : { status: "starting", logs: "" }
-      })
-    )
-  )
-]
-
 /** The dialect `cog`. */
 export const make = (): Dialect => ({
   name: "cog",
@@ -120,7 +100,20 @@ export const make = (): Dialect => ({
       return [
         post("/predictions", (request) => predict(served, known, request, undefined)),
         put(served, known),
-        ...questions(served, known)
+        post("/predictions/:id/cancel", (_, { id = "" }) => {
+          const found = known.running.get(id)
+          return found === undefined
+            ? Effect.fail(Refusals.notFound("There is no prediction of this id under way"))
+            : Effect.as(Deferred.succeed(found, undefined), json({}))
+        }),
+        get("/health-check", () =>
+          Effect.map(Effect.all([served.health, served.state]), ([{ healthy }, { working }]) =>
+            json({
+              status: !healthy ? "STARTING" : working >= served.concurrency ? "BUSY" : "READY",
+              setup: { status: healthy ? "succeeded" : "starting", logs: "" }
+            })
+          )
+        )
       ]
     })
 })

@@ -20,7 +20,7 @@ import { createHash } from "node:crypto"
 import { Clock, Duration, Effect, Layer, Redacted, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
 import { Analytics } from "../companions/Analytics.ts"
-import { Authentication, type Claims, userOf } from "../companions/Authentication.ts"
+import { Authentication, userOf } from "../companions/Authentication.ts"
 import { Notification } from "../companions/Notification.ts"
 import type { InvalidConfig } from "../policy/Variable.ts"
 import type { InvalidUrl } from "../service/ServiceError.ts"
@@ -50,12 +50,6 @@ export interface AuthorizeOptions {
   readonly capacity?: number | undefined
 }
 
-const callerOf = (claims: Claims): Caller => ({ subject: userOf(claims) ?? "somebody" })
-
-/** Milliseconds until the claims run out, where they say when (`exp`, in seconds since 1970). */
-const leftOf = (claims: Claims, now: number): number =>
-  typeof claims["exp"] === "number" ? claims["exp"] * 1000 - now : Infinity
-
 /** Asks the authentication service, and remembers its "yes" for a while. A "no" is asked again each time. */
 export const authorizer = Effect.fnUntraced(function* (
   options: AuthorizeOptions = {}
@@ -80,9 +74,11 @@ export const authorizer = Effect.fnUntraced(function* (
           if (verified._tag === "NotValid") {
             return verified.reason === "unanswered" ? Effect.fail(unanswered) : Effect.succeed(false)
           }
-          const left = leftOf(verified.claims, clock.currentTimeMillisUnsafe())
+          // Until they run out, where they say when, in seconds since 1970.
+          const { exp } = verified.claims
+          const left = typeof exp === "number" ? exp * 1000 - clock.currentTimeMillisUnsafe() : Infinity
           if (left <= 0) return Effect.succeed(false)
-          const caller = callerOf(verified.claims)
+          const caller = { subject: userOf(verified.claims) ?? "somebody" }
           const first = known.keys().next()
           if (known.size >= capacity && first.done !== true) known.delete(first.value)
           if (capacity > 0) known.set(digest, { caller, until: monotonic() + Math.min(rememberFor, left) })

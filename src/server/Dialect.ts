@@ -68,19 +68,14 @@ export interface DialectRoute {
   readonly refuse?: Dialect["refuse"] | undefined
 }
 
-/** A route that is asked with GET. */
-export const get = (path: DialectRoute["path"], handle: DialectRoute["handle"]): DialectRoute => ({
-  method: "GET",
-  path,
-  handle
-})
+const asked =
+  (method: HttpMethod) =>
+  (path: DialectRoute["path"], handle: DialectRoute["handle"]): DialectRoute => ({ method, path, handle })
 
+/** A route that is asked with GET. */
+export const get = asked("GET")
 /** A route that is asked with POST. */
-export const post = (path: DialectRoute["path"], handle: DialectRoute["handle"]): DialectRoute => ({
-  method: "POST",
-  path,
-  handle
-})
+export const post = asked("POST")
 
 export interface Dialect {
   /** As in configuration, such as `inspection`. */

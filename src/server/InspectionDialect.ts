@@ -4,8 +4,8 @@
  * `mask_image` is painted in the colours that `GET /api/model/current` lists under `classes`, so a client that is
  * given them (or reads them there) has the label map back, pixel for pixel. Background is in no list of regions.
  */
-import { ByteSize, Clock, Effect, Result, Schema, Stream } from "effect"
-import { HttpIncomingMessage, HttpServerResponse } from "effect/http"
+import { Clock, Effect, Result, Schema, Stream } from "effect"
+import { HttpServerResponse } from "effect/http"
 import * as Inspection from "../http/protocol/Inspection.ts"
 import * as ImageFormat from "../image/ImageFormat.ts"
 import { randomHex } from "../randomHex.ts"
@@ -15,6 +15,7 @@ import * as Bodies from "./Bodies.ts"
 import * as InspectionResult from "./InspectionResult.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import { json } from "./JsonPieces.ts"
+import * as LargeJson from "./LargeJson.ts"
 import * as ModelName from "./ModelName.ts"
 import * as Refusals from "./Refusal.ts"
 import * as ResultStore from "./ResultStore.ts"
@@ -46,7 +47,10 @@ const refuse = (refusal: Refusals.Refusal) =>
 const refuseDownload = (refusal: Refusals.Refusal) =>
   Refusals.answer(refusal, { error: refusal.detail }, statusOf(refusal.status))
 
-const decodeSwitch = Schema.decodeUnknownEffect(Schema.Struct({ model: Schema.String }))
+const decodeSwitch = LargeJson.decodeWith(
+  Schema.decodeUnknownEffect(Schema.Struct({ model: Schema.String })),
+  'The body must be an object such as {"model": "segformer"}'
+)
 
 /** The dialect `inspection`. */
 export const make = (options: InspectionDialectOptions = {}): Dialect => ({
@@ -103,8 +107,8 @@ const uploadBatch = (served: Served, wanted: Wanted, store: ResultStore.ResultSt
       const started = clock.monotonicTimeNanosUnsafe()
       const timestamp = yield* now
       const id = `${timestamp}_${randomHex(8)}`
-      const batch = yield* store.create(id)
-      const write = (name: string, bytes: Uint8Array) => Effect.orDie(batch.write(name, bytes))
+      const keep = yield* store.create(id)
+      const write = (name: string, bytes: Uint8Array) => Effect.orDie(keep(name, bytes))
 
       const items = yield* Effect.forEach(
         files,
@@ -230,19 +234,8 @@ const questions = (served: Served): ReadonlyArray<DialectRoute> => [
   post(
     "/api/model/switch",
     Effect.fnUntraced(function* (request) {
-      if (Uploads.bodyBytes(request, 0) > 64 * 1024) {
-        return yield* new Refusals.Refusal({
-          status: 413,
-          detail: "The request is larger than 65536 bytes"
-        })
-      }
-      const body = yield* request.json.pipe(
-        Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(64 * 1024)),
-        Effect.mapError(() => Refusals.bad("The body is no JSON, or more than 65536 bytes of it"))
-      )
-      const wanted = yield* Effect.mapError(decodeSwitch(body), () =>
-        Refusals.bad('The body must be an object such as {"model": "segformer"}')
-      )
+      const { bodyTimeout } = served.limits
+      const wanted = yield* decodeSwitch(yield* Bodies.read(request, { maxBytes: 64 * 1024, bodyTimeout }))
       if (wanted.model !== modelName) {
         return yield* Refusals.bad(`There is no model "${wanted.model}" here, only "${modelName}"`)
       }

@@ -90,72 +90,72 @@ export const read = Effect.fnUntraced(function* (
   }
 })
 
-type Files = Effect.Effect<ReadonlyArray<Uint8Array>, Refusal>
-
-const countOf = (shape: ReadonlyArray<number>): number => shape.reduce((product, size) => product * size, 1)
-
 /** Elements of a BYTES tensor: base64 in JSON, each after its length in a binary tensor. */
-const filesOf = (served: Served, { data, shape }: Input, binary: Uint8Array | undefined): Files =>
-  Effect.suspend((): Files => {
-    const { maxImages } = served.limits
-    const count = countOf(shape)
-    if (shape.length === 0) return Effect.fail(bad('"image" has no shape'))
-    if (count > maxImages) return Effect.fail(tooMany(maxImages))
-    const wrong = bad(`"image" has not the ${count} elements that its shape says`)
-    if (binary === undefined) {
-      const texts = Array.isArray(data) ? data.flat() : []
-      if (texts.length !== count) return Effect.fail(wrong)
-      return Effect.forEach(texts, (text: unknown) =>
-        typeof text === "string" || text instanceof LargeJson.LongText
-          ? LargeJson.fileOf(text, 'An element of "image"')
-          : Effect.fail(bad('In JSON the elements of "image" are image files in base64'))
-      )
-    }
-    const files: Array<Uint8Array> = []
-    const view = new DataView(binary.buffer, binary.byteOffset, binary.byteLength)
-    let at = 0
-    while (at + 4 <= binary.length && files.length < count) {
-      const length = view.getUint32(at, true)
-      files.push(binary.subarray(at + 4, at + 4 + length))
-      at += 4 + length
-    }
-    return at === binary.length && files.length === count ? Effect.succeed(files) : Effect.fail(wrong)
-  })
+const filesOf = Effect.fnUntraced(function* (
+  served: Served,
+  { data, shape }: Input,
+  binary: Uint8Array | undefined
+): Effect.fn.Return<ReadonlyArray<Uint8Array>, Refusal> {
+  const { maxImages } = served.limits
+  const count = shape.reduce((product, size) => product * size, 1)
+  if (shape.length === 0) return yield* bad('"image" has no shape')
+  if (count > maxImages) return yield* tooMany(maxImages)
+  const wrong = bad(`"image" has not the ${count} elements that its shape says`)
+  if (binary === undefined) {
+    const texts = Array.isArray(data) ? data.flat() : []
+    if (texts.length !== count) return yield* wrong
+    return yield* Effect.forEach(texts, (text: unknown) =>
+      typeof text === "string" || text instanceof LargeJson.LongText
+        ? LargeJson.fileOf(text, 'An element of "image"')
+        : Effect.fail(bad('In JSON the elements of "image" are image files in base64'))
+    )
+  }
+  const files: Array<Uint8Array> = []
+  const view = new DataView(binary.buffer, binary.byteOffset, binary.byteLength)
+  let at = 0
+  while (at + 4 <= binary.length && files.length < count) {
+    const length = view.getUint32(at, true)
+    files.push(binary.subarray(at + 4, at + 4 + length))
+    at += 4 + length
+  }
+  return at === binary.length && files.length === count ? files : yield* wrong
+})
 
 /** The pictures of a UINT8 tensor, as files. */
-const picturesOf = (served: Served, { data, shape }: Input, binary: Uint8Array | undefined): Files =>
-  Effect.suspend((): Files => {
-    const { maxImages, maxPixels } = served.limits
-    const [width = 0, height = 0] = [shape.at(-2), shape.at(-3)]
-    const images = shape.length === 4 ? shape[0]! : 1
-    if (shape.length < 3 || shape.length > 4 || shape.at(-1) !== 3) {
-      return Effect.fail(
-        bad(`"input" is [height, width, 3] or [images, height, width, 3], not [${shape.join(", ")}]`)
-      )
-    }
-    if (images > maxImages) return Effect.fail(tooMany(maxImages))
-    if (width * height > maxPixels) {
-      const detail = `The image has ${width * height} pixels, and this service takes at most ${maxPixels}`
-      return Effect.fail(new Refusal({ status: 413, detail }))
-    }
-    const pixels = binary ?? (data instanceof LargeJson.LongNumbers ? data.data : shortPixels(data))
-    const length = width * height * 3
-    if (pixels === undefined)
-      return Effect.fail(bad('"input" holds something else than whole numbers from 0 to 255'))
-    if (pixels.length !== length * images) {
-      return Effect.fail(bad(`"input" has ${pixels.length} values, where its shape says ${length * images}`))
-    }
-    return Effect.forEach(Array.from({ length: images }), (_, index) =>
-      Effect.mapError(
-        served.codec.encode(
-          { width, height, channels: 3, data: pixels.subarray(index * length, (index + 1) * length) },
-          "png"
-        ),
-        (error) =>
-          new Refusal({ status: 500, detail: "The image cannot be prepared", internal: error.message })
-      )
+const picturesOf = Effect.fnUntraced(function* (
+  served: Served,
+  { data, shape }: Input,
+  binary: Uint8Array | undefined
+): Effect.fn.Return<ReadonlyArray<Uint8Array>, Refusal> {
+  const { maxImages, maxPixels } = served.limits
+  const [width = 0, height = 0] = [shape.at(-2), shape.at(-3)]
+  const images = shape.length === 4 ? shape[0]! : 1
+  if (shape.length < 3 || shape.length > 4 || shape.at(-1) !== 3) {
+    return yield* bad(
+      `"input" is [height, width, 3] or [images, height, width, 3], not [${shape.join(", ")}]`
     )
-  })
+  }
+  if (images > maxImages) return yield* tooMany(maxImages)
+  if (width * height > maxPixels) {
+    const detail = `The image has ${width * height} pixels, and this service takes at most ${maxPixels}`
+    return yield* new Refusal({ status: 413, detail })
+  }
+  const pixels = binary ?? (data instanceof LargeJson.LongNumbers ? data.data : shortPixels(data))
+  const length = width * height * 3
+  if (pixels === undefined) return yield* bad('"input" holds something else than whole numbers from 0 to 255')
+  if (pixels.length !== length * images) {
+    return yield* bad(`"input" has ${pixels.length} values, where its shape says ${length * images}`)
+  }
+  return yield* Effect.forEach(Array.from({ length: images }), (_, index) =>
+    Effect.mapError(
+      served.codec.encode(
+        { width, height, channels: 3, data: pixels.subarray(index * length, (index + 1) * length) },
+        "png"
+      ),
+      ({ message }) => new Refusal({ status: 500, detail: "The image cannot be prepared", internal: message })
+    )
+  )
+})
 
 const shortPixels = (data: unknown): Uint8Array | undefined => {
   if (!Array.isArray(data)) return undefined

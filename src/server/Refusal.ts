@@ -4,7 +4,7 @@
  *
  * Callers are told what they can act on. What is wrong inside (paths, models, other services) is for the log.
  */
-import { Duration, Schema } from "effect"
+import { Duration, Effect, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { SegmentationError } from "../SegmentationError.ts"
 import { RefusalStatus, words } from "./RefusalStatus.ts"
@@ -27,6 +27,10 @@ export class Refusal extends Schema.TaggedError<Refusal>()("Refusal", {
     return this.internal ?? this.detail
   }
 }
+
+/** What only the log may know goes there. */
+export const noted = ({ internal, status }: Refusal): Effect.Effect<void> =>
+  status >= 500 && internal !== undefined ? Effect.logWarning(internal) : Effect.void
 
 /** The answer that says it, its body in a dialect's own form, its status where that has another one for it. */
 export const answer = (refusal: Refusal, body: unknown, status: number = refusal.status) =>

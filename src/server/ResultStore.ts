@@ -4,11 +4,8 @@
  */
 import { Effect, type FileSystem, type PlatformError, type Scope } from "effect"
 
-/** Files of one batch, written as it goes. */
-export interface ResultBatch {
-  /** Keeps a file under `id/name`. */
-  readonly write: (name: string, bytes: Uint8Array) => Effect.Effect<void, PlatformError.PlatformError>
-}
+/** Keeps a file of a batch under `id/name`. */
+type Keep = (name: string, bytes: Uint8Array) => Effect.Effect<void, PlatformError.PlatformError>
 
 export interface StoredFile {
   /** `id/name`, as callers write it. */
@@ -18,7 +15,7 @@ export interface StoredFile {
 
 export interface ResultStore {
   /** A new batch. Until the scope ends, it is not made room with. */
-  readonly create: (id: string) => Effect.Effect<ResultBatch, never, Scope.Scope>
+  readonly create: (id: string) => Effect.Effect<Keep, never, Scope.Scope>
   readonly file: (path: string) => StoredFile | undefined
   /** `undefined` where there is none of this id, or it had to make room. */
   readonly batch: (id: string) => ReadonlyArray<StoredFile> | undefined
@@ -67,22 +64,17 @@ export const make = (
                 return makeRoom
               })
           ),
-          (batch): ResultBatch => ({
-            write: (name, bytes) =>
+          (batch): Keep =>
+            (name, bytes) =>
               Effect.suspend(() => {
                 const path = `${id}/${name}`
                 const location = `${folder}/${next++}`
-                return Effect.andThen(
-                  fs.writeFile(location, bytes),
-                  Effect.suspend(() => {
-                    batch.files.set(path, { path, location, bytes: fs.readFile(location) })
-                    batch.bytes += bytes.length
-                    total += bytes.length
-                    return makeRoom
-                  })
-                )
+                return Effect.map(fs.writeFile(location, bytes), () => {
+                  batch.files.set(path, { path, location, bytes: fs.readFile(location) })
+                  batch.bytes += bytes.length
+                  total += bytes.length
+                }).pipe(Effect.andThen(makeRoom))
               })
-          })
         ),
       file: (path) => batches.get(path.split("/", 1)[0]!)?.files.get(path),
       batch: (id) => {

@@ -63,16 +63,6 @@ function* doubtless(
   return { ...found, labelMap: { ...labelMap, data } }
 }
 
-function* inBytes(values: Float32Array): Steps.Steps<Uint8Array> {
-  const data = new Uint8Array(values.length)
-  for (let from = 0; from < data.length; from += Steps.pixelsPerStep) {
-    const end = Math.min(data.length, from + Steps.pixelsPerStep)
-    for (let at = from; at < end; at++) data[at] = Math.round(values[at]! * 255)
-    yield
-  }
-  return data
-}
-
 /** What the protocol says of one image, within the turn. */
 const predictions = (least: number | null | undefined) =>
   Effect.fnUntraced(function* (segmented: Segmented) {
@@ -86,32 +76,30 @@ const predictions = (least: number | null | undefined) =>
     const { height, width } = found.labelMap
     const sure =
       confidence === undefined
-        ? undefined
+        ? "null"
         : yield* ClassScores.png({
-            labelMap: { width, height, data: yield* Steps.run(() => inBytes(confidence.data)) },
+            labelMap: {
+              width,
+              height,
+              data: yield* Steps.run(() => ClassScores.confidenceBytes(confidence))
+            },
             maxId: 255
           })
-    return {
-      width,
-      height,
-      classes,
-      took: Duration.toSeconds(segmented.segmentation.cost.duration),
-      mask: yield* ClassScores.png({ labelMap: kept.labelMap, maxId: Math.max(maxId, background ?? 0) }),
-      sure
-    }
+    const mask = yield* ClassScores.png({
+      labelMap: kept.labelMap,
+      maxId: Math.max(maxId, background ?? 0)
+    })
+    const took = Duration.toSeconds(segmented.segmentation.cost.duration)
+    const classMap = Object.fromEntries(classes.map(({ id, name }) => [String(id), name]))
+    return [
+      `{"inference_id":"${randomHex(16)}","time":${took},"image":${JSON.stringify({ width, height })}`,
+      `,"visualization":null,"predictions":{"class_map":${JSON.stringify(classMap)},"segmentation_mask":`,
+      mask,
+      `,"confidence_mask":`,
+      sure,
+      "}}"
+    ]
   })
-
-type Predictions = Effect.Success<ReturnType<ReturnType<typeof predictions>>>
-
-function* pieces({ classes, height, mask, sure, took, width }: Predictions): Generator<JsonPieces.Piece> {
-  const classMap = Object.fromEntries(classes.map(({ id, name }) => [String(id), name]))
-  yield `{"inference_id":"${randomHex(16)}","time":${took},"image":${JSON.stringify({ width, height })}`
-  yield `,"visualization":null,"predictions":{"class_map":${JSON.stringify(classMap)},"segmentation_mask":`
-  yield mask
-  yield `,"confidence_mask":`
-  yield sure ?? "null"
-  yield "}}"
-}
 
 const infer = (served: Served): DialectRoute =>
   post(
@@ -129,7 +117,7 @@ const infer = (served: Served): DialectRoute =>
       return JsonPieces.answer(
         (function* () {
           if (isList) yield "["
-          yield* JsonPieces.list(results, pieces)
+          yield* JsonPieces.list(results, (pieces) => pieces)
           if (isList) yield "]"
         })()
       )

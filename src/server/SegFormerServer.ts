@@ -207,7 +207,7 @@ const application = Effect.fnUntraced(function* <E, R>(
     }),
     page,
     authenticate: Security.authenticate(options),
-    requests: ServerMetrics.makeRequests(),
+    measure: ServerMetrics.makeMeasure(),
     writeTimeout: limits.writeTimeout,
     state
   })

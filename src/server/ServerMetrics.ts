@@ -27,32 +27,28 @@ interface Meters {
   readonly time: Metric.Histogram<number>
 }
 
-/** Meters by what they measure: making one costs more than a small request. */
-export interface Requests {
-  readonly measure: (method: string, route: string, status: number, seconds: number) => Effect.Effect<void>
-}
+/** Counts a request that was answered. */
+export type Measure = (method: string, route: string, status: number, seconds: number) => Effect.Effect<void>
 
-/** For one server. */
-export const makeRequests = (): Requests => {
+/** For one server, which keeps its meters by what they measure: making one costs more than a small request. */
+export const makeMeasure = (): Measure => {
   const meters = new Map<string, Meters>()
-  return {
-    measure: (method, route, status, seconds) => {
-      const key = `${method} ${route} ${status}`
-      let found = meters.get(key)
-      if (found === undefined) {
-        found = {
-          count: Metric.withAttributes(requests, { method, route, status: String(status) }),
-          time: Metric.withAttributes(durations, { method, route })
-        }
-        meters.set(key, found)
+  return (method, route, status, seconds) => {
+    const key = `${method} ${route} ${status}`
+    let found = meters.get(key)
+    if (found === undefined) {
+      found = {
+        count: Metric.withAttributes(requests, { method, route, status: String(status) }),
+        time: Metric.withAttributes(durations, { method, route })
       }
-      const { count, time } = found
-      return Effect.contextWith((context: Context.Context<never>) => {
-        count.updateUnsafe(1, context)
-        time.updateUnsafe(seconds, context)
-        return Effect.void
-      })
+      meters.set(key, found)
     }
+    const { count, time } = found
+    return Effect.contextWith((context: Context.Context<never>) => {
+      count.updateUnsafe(1, context)
+      time.updateUnsafe(seconds, context)
+      return Effect.void
+    })
   }
 }
 

@@ -7,7 +7,6 @@
  */
 import { Effect, Schema, type Scope } from "effect"
 import type { HttpServerRequest, HttpServerResponse } from "effect/http"
-import type { LabelMap } from "../mask/LabelMap.ts"
 import * as Bodies from "./Bodies.ts"
 import { type Dialect, type DialectRoute, get, post, type Segmented, type Served } from "./Dialect.ts"
 import * as ClassScores from "./ClassScores.ts"
@@ -53,29 +52,17 @@ const fileOf = (value: unknown): Effect.Effect<Uint8Array, Refusals.Refusal> => 
     : Effect.fail(Refusals.bad(usage))
 }
 
-/** Ids, and the file that holds them where that is wanted. */
-interface Prediction {
-  readonly labelMap: LabelMap
-  readonly png: Uint8Array | undefined
-}
-
-/** What the protocol says of one image, within the turn. */
+/** What the protocol says of one image, within the turn: ids, or the file that holds them. */
 const prediction =
   (signature: "serving_default" | "png") =>
-  (segmented: Segmented): Effect.Effect<Prediction, Refusals.Refusal> =>
-    Effect.flatMap(ClassScores.make(segmented), (found): Effect.Effect<Prediction, Refusals.Refusal> => {
-      const { labelMap } = found
-      return signature === "png"
-        ? Effect.map(ClassScores.png(found), (png) => ({ labelMap, png }))
-        : Effect.succeed({ labelMap, png: undefined })
-    })
-
-function* pieces({ labelMap, png }: Prediction): Generator<JsonPieces.Piece> {
-  if (png === undefined) return yield* IdsJson.nested(labelMap)
-  yield '{"b64":'
-  yield png
-  yield "}"
-}
+  (segmented: Segmented): Effect.Effect<Iterable<JsonPieces.Piece>, Refusals.Refusal> =>
+    Effect.flatMap(
+      ClassScores.make(segmented),
+      (found): Effect.Effect<Iterable<JsonPieces.Piece>, Refusals.Refusal> =>
+        signature === "png"
+          ? Effect.map(ClassScores.png(found), (png) => ['{"b64":', png, "}"])
+          : Effect.succeed(IdsJson.nested(found.labelMap))
+    )
 
 const predict = Effect.fnUntraced(function* (
   served: Served,
@@ -91,7 +78,7 @@ const predict = Effect.fnUntraced(function* (
   return JsonPieces.answer(
     (function* () {
       yield instances === undefined ? '{"outputs":[' : '{"predictions":['
-      yield* JsonPieces.list(predictions, pieces)
+      yield* JsonPieces.list(predictions, (pieces) => pieces)
       yield "]}"
     })()
   )

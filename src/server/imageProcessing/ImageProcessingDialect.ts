@@ -33,26 +33,24 @@ const refuse = (refusal: Refusal) => Refusals.answer(refusal, { error: refusal.d
 
 /** What a failure is to a caller: statuses of the contract where it has one. */
 const toRefusal = (error: Refusal | LocalImages.LocalError): Refusal => {
+  const as = (status: Refusal["status"], detail: string, internal?: string) =>
+    new Refusal({ status, detail, internal })
   switch (error._tag) {
     case "Refusal":
       return error
     case "Forbidden":
-      return new Refusal({ status: 403, detail: error.detail })
+      return as(403, error.detail)
     case "InputInvalid":
-      return new Refusal({ status: 422, detail: error.detail })
+      return as(422, error.detail)
     case "ImageNotFound":
-      return new Refusal({ status: 404, detail: error.message })
+      return as(404, error.message)
     case "ImageNotReadable":
     case "ImageTooLarge":
     case "NotAnImage":
     case "UnsupportedImage":
-      return new Refusal({ status: 422, detail: error.message })
+      return as(422, error.message)
     case "PictureNotWritten":
-      return new Refusal({
-        status: 503,
-        detail: "This service cannot write its results now",
-        internal: error.message
-      })
+      return as(503, "This service cannot write its results now", error.message)
     default:
       return Refusals.fromError(error)
   }

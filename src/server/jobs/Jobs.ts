@@ -310,33 +310,29 @@ export const make = Effect.fnUntraced(function* (
     )
   })
 
-  const cancel = (jobId: string, user: string | undefined) =>
-    Effect.flatMap(find(jobId, user), (job) =>
-      end(job, "cancelled").pipe(
-        Effect.andThen(Deferred.succeed(job.stop, undefined)),
-        Effect.andThen(Effect.sync(() => infoOf(job)))
-      )
-    )
+  const cancel = Effect.fnUntraced(function* (jobId: string, user: string | undefined) {
+    const job = yield* find(jobId, user)
+    yield* end(job, "cancelled")
+    yield* Deferred.succeed(job.stop, undefined)
+    return infoOf(job)
+  })
 
-  const result: Jobs["result"] = (jobId, index, kind, user) =>
-    Effect.flatMap(find(jobId, user), (job) => {
-      const state = job.images[index]
-      if (state === undefined) {
-        return Effect.fail(notFound(`Job ${jobId} has ${job.images.length} images, counted from 0`))
-      }
-      if (typeof state === "object") {
-        return Effect.fail(new Refusal({ status: state.status, detail: state.message, tag: state.tag }))
-      }
-      return state === "done"
-        ? logged(folder.read(jobId, index, kind), job.record)
-        : Effect.fail(
-            new Refusal({
-              status: 409,
-              detail: `Image ${index} of job ${jobId} is not done`,
-              ...(job.record.ended === undefined ? { retryAfter: Duration.seconds(1) } : {})
-            })
-          )
+  const result: Jobs["result"] = Effect.fnUntraced(function* (jobId, index, kind, user) {
+    const job = yield* find(jobId, user)
+    const state = job.images[index]
+    if (state === undefined) {
+      return yield* notFound(`Job ${jobId} has ${job.images.length} images, counted from 0`)
+    }
+    if (typeof state === "object") {
+      return yield* new Refusal({ status: state.status, detail: state.message, tag: state.tag })
+    }
+    if (state === "done") return yield* logged(folder.read(jobId, index, kind), job.record)
+    return yield* new Refusal({
+      status: 409,
+      detail: `Image ${index} of job ${jobId} is not done`,
+      ...(job.record.ended === undefined ? { retryAfter: Duration.seconds(1) } : {})
     })
+  })
 
   const sweep = Effect.gen(function* () {
     const time = yield* now

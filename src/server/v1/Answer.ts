@@ -8,7 +8,6 @@ import { Duration, Effect, Result } from "effect"
 import { HttpServerResponse } from "effect/http"
 import * as ClassTable from "../../mask/ClassTable.ts"
 import * as Components from "../../mask/Components.ts"
-import type { ConfidenceMap } from "../../mask/ConfidenceMap.ts"
 import type { ExportFormat, Item, Settings } from "../../mask/exports/ExportFormat.ts"
 import * as Exports from "../../mask/Exports.ts"
 import type { LabelMap } from "../../mask/LabelMap.ts"
@@ -190,7 +189,7 @@ const inJson = Effect.fnUntraced(function* (segmented: Segmented, asked: Asked, 
     pieces.push(`,"labels":{${size},"bits":${bits},"deflate":`, yield* compress(bytes), "}")
   }
   if (asked.confidence && confidence !== undefined) {
-    const bytes = yield* Steps.run(() => confidenceBytes(confidence))
+    const bytes = yield* Steps.run(() => ClassScores.confidenceBytes(confidence))
     pieces.push(`,"confidence":{${size},"deflate":`, yield* compress(bytes), "}")
   }
   return pieces.length === 0 ? text(head, json) : JsonPieces.answer([head.slice(0, -1), ...pieces, "}"])
@@ -217,14 +216,4 @@ const packed = (
   }
   const ids = data instanceof Uint16Array ? data : new Uint16Array(data)
   return Effect.succeed({ bits: 16, bytes: new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength) })
-}
-
-function* confidenceBytes({ data }: ConfidenceMap): Steps.Steps<Uint8Array> {
-  const bytes = new Uint8Array(data.length)
-  for (let from = 0; from < data.length; from += Steps.pixelsPerStep) {
-    const end = Math.min(data.length, from + Steps.pixelsPerStep)
-    for (let at = from; at < end; at++) bytes[at] = Math.round(Math.min(1, Math.max(0, data[at]!)) * 255)
-    yield
-  }
-  return bytes
 }

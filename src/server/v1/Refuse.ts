@@ -20,8 +20,5 @@ export const answered = <R>(
   handler: Effect.Effect<HttpServerResponse.HttpServerResponse, Refusals.Refusal, R>
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R> =>
   Effect.catch(handler, (refusal) =>
-    Effect.gen(function* () {
-      if (refusal.status >= 500 && refusal.internal !== undefined) yield* Effect.logWarning(refusal.internal)
-      return refuse(refusal, yield* RequestId)
-    })
+    Effect.map(Effect.andThen(Refusals.noted(refusal), RequestId), (requestId) => refuse(refusal, requestId))
   )
