@@ -30,7 +30,7 @@ import type { BatchSource } from "./BatchSource.ts"
 import * as FailedList from "./FailedList.ts"
 import * as FailureRules from "./FailureRules.ts"
 import * as Fingerprint from "./Fingerprint.ts"
-import * as Gate from "./Gate.ts"
+import * as ConcurrencyLimiter from "./ConcurrencyLimiter.ts"
 import type { Item } from "./Item.ts"
 import * as Journal from "./Journal.ts"
 import * as JournalLine from "./JournalLine.ts"
@@ -51,9 +51,9 @@ export interface BatchOptions<R, R2> {
    * Images at the segmenter at once, 4 by default; with bounds, it follows the service's latency and 429s. The policy of
    * a transport has a limit of its own, 10 for a service unless said otherwise.
    */
-  readonly concurrency?: Gate.Concurrency | undefined
+  readonly concurrency?: ConcurrencyLimiter.Concurrency | undefined
   /** How long an image waits for a service that asks to be left alone, before it counts as failed. 10 minutes. */
-  readonly patience?: Duration.Input | undefined
+  readonly maxWait?: Duration.Input | undefined
   /** Do again what failed, and nothing else. */
   readonly retryFailed?: boolean | undefined
   /** Ends the run with the failure that is the N-th of this session. Without limit by default. */
@@ -119,9 +119,9 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
   options: BatchOptions<R, R2>
 ) {
   const { sinks, source } = options
-  const gate = yield* Gate.make({
+  const limiter = yield* ConcurrencyLimiter.make({
     concurrency: options.concurrency ?? 4,
-    patience: Duration.fromInputUnsafe(options.patience ?? FailureRules.standardPatience)
+    maxWait: Duration.fromInputUnsafe(options.maxWait ?? FailureRules.standardMaxWait)
   })
   const fingerprint = yield* Fingerprint.make({ sinks, segment: options.segment, more: options.fingerprint })
   yield* RunFolder.take({
@@ -140,7 +140,7 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
   const work = Work.make({
     sinks,
     segment: options.segment,
-    around: gate.pass,
+    around: limiter.pass,
     // What cannot be read is not known, and done again.
     find: (content) => Effect.orElseSucceed(journal.findContent(content), () => undefined)
   })
@@ -160,7 +160,7 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
       failed: isRetry ? settled.failed : journal.failed(),
       total,
       segmented: settled.done - settled.repeated,
-      concurrency: gate.limit()
+      concurrency: limiter.limit()
     })
   )
 
@@ -201,7 +201,7 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
 
   // Lanes take from one source. There are more of them than places at the segmenter, so that it need not wait for an
   // image to be read or a result to be written.
-  const lanes = gate.most + Math.max(2, Math.ceil(gate.most / 2))
+  const lanes = limiter.most + Math.max(2, Math.ceil(limiter.most / 2))
   const take = yield* taking(source, isWanted, () => stopping)
   const lane: Effect.Effect<void, BatchError, Transport | R | R2> = Effect.flatMap(take, (item) =>
     item === undefined ? Effect.void : Effect.andThen(one(item), lane)

@@ -3,7 +3,7 @@
  *
  * | the call to the segmenter | then |
  * |---|---|
- * | was turned away before any work (429, an open circuit, a full queue, a model that is loading) | it waits and asks again, as long as `patience` lasts |
+ * | was turned away before any work (429, an open circuit, a full queue, a model that is loading) | it waits and asks again, as long as `maxWait` lasts |
  * | failed otherwise | the image has failed. Many machines try it again with its chunk first where that is transient |
  *
  * | failed images | then |
@@ -26,24 +26,24 @@ export const isOverload = (error: SegmentationError): boolean =>
   error.isTransient && error.concerns === "service"
 
 /** How long an image waits for a service that asks to be left alone. */
-export const standardPatience = Duration.minutes(10)
+export const standardMaxWait = Duration.minutes(10)
 
-export interface PatienceOptions {
-  readonly patience: Duration.Duration
+export interface WaitOptions {
+  readonly maxWait: Duration.Duration
   /** Whether there is still something to wait for. Always, unless given. */
   readonly goesOn?: (() => boolean) | undefined
 }
 
-/** Makes a call again that was turned away, until patience ends. */
-export const patiently =
-  ({ goesOn = () => true, patience }: PatienceOptions) =>
+/** Makes a call again that was turned away, until maxWait ends. */
+export const whileTurnedAway =
+  ({ goesOn = () => true, maxWait }: WaitOptions) =>
   (call: Call): Call =>
     Effect.flatMap(now, (began) => {
       const again: Call = Effect.catchIf(call, isTurnedAway, (error) =>
         Effect.flatMap(now, (time) => {
           const asked = "retryAfter" in error ? error.retryAfter : undefined
           const wait = Math.max(500, asked === undefined ? 0 : Duration.toMillis(asked))
-          return !goesOn() || time - began + wait > Duration.toMillis(patience)
+          return !goesOn() || time - began + wait > Duration.toMillis(maxWait)
             ? Effect.fail(error)
             : Effect.andThen(Effect.sleep(wait), again)
         })

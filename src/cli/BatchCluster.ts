@@ -5,7 +5,7 @@ import { resolve } from "node:path"
 import { Duration, Effect, type Redacted, Stream } from "effect"
 import type { RunStatus } from "../batch/cluster/ClusterRuns.ts"
 import * as Backend from "./Backend.ts"
-import type { Options as Given } from "./BatchCommand.ts"
+import type { Options as BatchOptions } from "./BatchCommand.ts"
 import { sourceOf } from "./BatchRun.ts"
 import * as ExitCode from "./ExitCode.ts"
 import { limitsOf } from "./Flags.ts"
@@ -13,7 +13,7 @@ import * as Screen from "./Screen.ts"
 import * as WorkerFlags from "./WorkerFlags.ts"
 import type { WorkerSpec } from "./WorkerSpec.ts"
 
-type Options = Given & { readonly db: Redacted.Redacted }
+type Options = BatchOptions & { readonly db: Redacted.Redacted }
 
 /** Failures that are printed; `segformer runs failures` lists all of them. */
 const mostPrinted = 20

@@ -17,7 +17,7 @@ import { Duration, Effect, Layer, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
 import type { Image } from "../image/ImageSource.ts"
 import type { Attempt } from "../policy/Attempt.ts"
-import { given } from "../policy/Given.ts"
+import { omitUndefined } from "../policy/OmitUndefined.ts"
 import * as Policy from "../policy/Policy.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import type { Prediction } from "../Prediction.ts"
@@ -106,7 +106,13 @@ export const layerConfig = (
       const { apiKey, baseUrl, idempotencyHeader, redirects } = config
       return Effect.flatMap(protocolOf(config, options), (protocol) =>
         make({
-          ...given({ baseUrl, apiKey, redirects, idempotencyHeader, ...given(options ?? {}) }),
+          ...omitUndefined({
+            baseUrl,
+            apiKey,
+            redirects,
+            idempotencyHeader,
+            ...omitUndefined(options ?? {})
+          }),
           protocol,
           limits: { ...config.limits, ...options?.limits },
           // The parts of a policy that are not given here still come from the environment.

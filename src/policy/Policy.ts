@@ -12,7 +12,7 @@
  * ```
  */
 import { Duration } from "effect"
-import { given } from "./Given.ts"
+import { omitUndefined } from "./OmitUndefined.ts"
 import * as Range from "./Range.ts"
 
 /** When and how often a failed attempt is repeated. */
@@ -317,13 +317,13 @@ const part = <A extends object>(
 ): A | false | undefined => {
   if (over === undefined) return under
   if (over === false || under === undefined || under === false) return over
-  return { ...under, ...given(over) }
+  return { ...under, ...omitUndefined(over) }
 }
 
 /** Options over other options, part by part: what `over` does not say is as `under` has it. */
 export const merge = (over: PolicyOptions, under: PolicyOptions): PolicyOptions => ({
   ...under,
-  ...given(over),
+  ...omitUndefined(over),
   retry: part(over.retry, under.retry),
   rateLimit: part(over.rateLimit, under.rateLimit),
   breaker: part(over.breaker, under.breaker),

@@ -14,7 +14,7 @@
  * ```
  */
 import { Duration, Effect } from "effect"
-import { given } from "./Given.ts"
+import { omitUndefined } from "./OmitUndefined.ts"
 import * as Policy from "./Policy.ts"
 import type { PolicyOptions, Resend } from "./Policy.ts"
 import * as Variable from "./Variable.ts"
@@ -159,7 +159,7 @@ export const variables = {
 export const read = Effect.fnUntraced(function* (reader: Variable.Reader): Effect.fn.Return<PolicyOptions> {
   const from = reader.read
   const times = yield* from(variables.times)
-  const retry = given({
+  const retry = omitUndefined({
     times: times === false ? 0 : times,
     delay: yield* from(variables.delay),
     factor: yield* from(variables.factor),
@@ -168,14 +168,14 @@ export const read = Effect.fnUntraced(function* (reader: Variable.Reader): Effec
     serverErrors: yield* from(variables.serverErrors),
     maxRetryAfter: yield* from(variables.maxRetryAfter)
   })
-  return given({
+  return omitUndefined({
     deadline: yield* from(variables.deadline),
     attemptTimeout: yield* from(variables.attemptTimeout),
     retry: some(retry),
     resend: yield* from(variables.resend),
     retryBudget: part(
       yield* from(variables.retryBudget),
-      given({
+      omitUndefined({
         ratio: yield* from(variables.budgetRatio),
         perSecond: yield* from(variables.budgetPerSecond)
       })
@@ -185,7 +185,7 @@ export const read = Effect.fnUntraced(function* (reader: Variable.Reader): Effec
     queue: yield* from(variables.queue),
     breaker: part(
       yield* from(variables.breaker),
-      given({
+      omitUndefined({
         failures: yield* from(variables.failures),
         rate: yield* failureRate(reader),
         slowAfter: yield* from(variables.slowAfter),
@@ -208,7 +208,7 @@ const rateLimit = Effect.fnUntraced(function* (
   const window = yield* reader.read(variables.rateLimitWindow)
   const burst = yield* reader.read(variables.rateLimitBurst)
   if (limit === false) return false
-  if (limit !== undefined) return given({ limit, window, burst })
+  if (limit !== undefined) return omitUndefined({ limit, window, burst })
   needs(reader, variables.rateLimit, [
     [variables.rateLimitWindow, window],
     [variables.rateLimitBurst, burst]
@@ -236,7 +236,7 @@ const failureRate = Effect.fnUntraced(function* (reader: Variable.Reader) {
     )
     return undefined
   }
-  return given({ threshold, size, minimumCalls })
+  return omitUndefined({ threshold, size, minimumCalls })
 })
 
 /** Says of what is set that it means nothing by itself. */

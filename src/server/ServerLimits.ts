@@ -3,7 +3,7 @@
  * name says; times are `Duration`s.
  */
 import { Duration, Effect, Option, Result, Schema, SchemaIssue, SchemaTransformation } from "effect"
-import { given } from "../policy/Given.ts"
+import { omitUndefined } from "../policy/OmitUndefined.ts"
 
 const MiB = 1024 ** 2
 
@@ -101,7 +101,7 @@ export const defaults: ServerLimits = make()
 
 /** The server's limits where routes have stricter ones of their own. */
 export const stricter = (limits: ServerLimits, own: RouteLimits = {}): ServerLimits => {
-  const { concurrency, maxBytes, maxImages, maxPixels, timeout } = make({ ...limits, ...given(own) })
+  const { concurrency, maxBytes, maxImages, maxPixels, timeout } = make({ ...limits, ...omitUndefined(own) })
   return {
     ...limits,
     maxBytes: Math.min(maxBytes, limits.maxBytes),

@@ -2,7 +2,7 @@
  * What an exchange, and the client beneath it, take from the environment: limits, redirects, headers, connections.
  */
 import { Effect } from "effect"
-import { given } from "../policy/Given.ts"
+import { omitUndefined } from "../policy/OmitUndefined.ts"
 import * as Variable from "../policy/Variable.ts"
 import type { ExchangeOptions } from "./Exchange.ts"
 
@@ -73,8 +73,9 @@ export const read = Effect.fnUntraced(function* (
   if (max !== undefined && (followed === undefined || followed === "refuse")) {
     reader.object(variables.maxRedirects, `is set, but ${variables.redirects.name} follows none`)
   }
-  return given({
-    redirects: followed === undefined || followed === "refuse" ? followed : given({ max, hosts: followed }),
+  return omitUndefined({
+    redirects:
+      followed === undefined || followed === "refuse" ? followed : omitUndefined({ max, hosts: followed }),
     limits:
       maxBodyBytes === undefined && maxDecodedBytes === undefined
         ? undefined

@@ -18,7 +18,7 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import { Effect, Layer, Stream } from "effect"
 import type { HttpClient } from "effect/http"
-import { given } from "../policy/Given.ts"
+import { omitUndefined } from "../policy/OmitUndefined.ts"
 import * as Variable from "../policy/Variable.ts"
 import * as Body from "./Body.ts"
 import * as ExchangeConfig from "./ExchangeConfig.ts"
@@ -83,6 +83,6 @@ export const layerConfig = (
       const reader = Variable.reader()
       const connections = yield* reader.read(ExchangeConfig.poolSize)
       yield* reader.done
-      return layer({ connections, ...given(options ?? {}) })
+      return layer({ connections, ...omitUndefined(options ?? {}) })
     })
   )

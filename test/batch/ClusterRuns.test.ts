@@ -348,7 +348,7 @@ layer(Postgres.layer(), { concurrent: true, excludeTestServices: true })("runs i
             }),
             (transport) => ({ transport, sinks: [ignore] })
           ),
-        patience: 0
+        maxWait: 0
       })
       yield* withWorkers(workers, (runs) =>
         Effect.gen(function* () {

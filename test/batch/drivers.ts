@@ -21,7 +21,7 @@ import { predictionOf } from "./support.ts"
 /** A worker has one set of these for all its runs. */
 export interface Rules {
   readonly maxFailuresInARow?: number
-  readonly patience?: Duration.Input
+  readonly maxWait?: Duration.Input
 }
 
 /** A run of six images, one at a time, as both drivers can play it. */
@@ -71,8 +71,8 @@ export const plays = (): ReadonlyArray<Play> => [
     expected: { isEnded: false, failed: 0, done: 6 }
   })),
   {
-    name: "an image whose patience has ended has failed",
-    rules: { patience: 0 },
+    name: "an image whose maxWait has ended has failed",
+    rules: { maxWait: 0 },
     predict: failing(1, () => new RateLimited({ service, status, detail })),
     expected: { isEnded: false, failed: 1, done: 5 }
   },

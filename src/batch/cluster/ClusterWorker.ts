@@ -64,7 +64,7 @@ export interface WorkerOptions<E, R, R2> {
    */
   readonly retry?: Policy.PolicyOptions["retry"]
   /** How long an image waits for a service that asks to be left alone, before it counts as failed. 10 minutes. */
-  readonly patience?: Duration.Input | undefined
+  readonly maxWait?: Duration.Input | undefined
   /**
    * Pauses a run of which this worker has seen so many images fail one after the other, 100 by default: something else is
    * wrong then. What is wrong with an image (`concerns`) does not count.
@@ -102,7 +102,7 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
   const concurrency = options.concurrency ?? 4
   const { retry } = Policy.make({ retry: options.retry }, standardRetry)
   const rules = {
-    patience: Duration.fromInputUnsafe(options.patience ?? FailureRules.standardPatience),
+    maxWait: Duration.fromInputUnsafe(options.maxWait ?? FailureRules.standardMaxWait),
     maxFailuresInARow: options.maxFailuresInARow
   }
   const images = Semaphore.makeUnsafe(concurrency)

@@ -66,7 +66,7 @@ export const make = Effect.fnUntraced(function* <R>(
   run: string,
   epoch: number,
   workload: Workload<R>,
-  rules: { readonly patience: Duration.Duration; readonly maxFailuresInARow: number | undefined }
+  rules: { readonly maxWait: Duration.Duration; readonly maxFailuresInARow: number | undefined }
 ): Effect.fn.Return<
   OpenRun<R>,
   ServiceError | PolicyError | SinkFailed | RunChanged | DatabaseFailed | UnknownRun,
@@ -88,7 +88,7 @@ export const make = Effect.fnUntraced(function* <R>(
   const work = Work.make({
     sinks,
     segment,
-    around: FailureRules.patiently({ patience: rules.patience, goesOn: gate.isOpen }),
+    around: FailureRules.whileTurnedAway({ maxWait: rules.maxWait, goesOn: gate.isOpen }),
     find: (content) =>
       Effect.suspend(() => {
         const known = unsettled.get(content)

@@ -10,7 +10,7 @@ import {
   Transport
 } from "effect-segformer"
 import { Fixtures } from "effect-segformer/testing"
-import * as Gate from "../../src/batch/Gate.ts"
+import * as ConcurrencyLimiter from "../../src/batch/ConcurrencyLimiter.ts"
 
 const image = segment(ImageSource.bytes(Fixtures.image))
 
@@ -34,24 +34,24 @@ const service = (capacity: number, beyond: (inside: number) => Effect.Effect<voi
   return { layer, seen }
 }
 
-/** So many images through a gate, as many at once as it lets; gives its limit over the last half. */
-const through = (count: number, concurrency: Gate.Concurrency) =>
+/** So many images through a limiter, as many at once as it lets; gives its limit over the last half. */
+const through = (count: number, concurrency: ConcurrencyLimiter.Concurrency) =>
   Effect.gen(function* () {
-    const gate = yield* Gate.make({ concurrency, patience: Duration.minutes(10) })
+    const limiter = yield* ConcurrencyLimiter.make({ concurrency, maxWait: Duration.minutes(10) })
     const limits: Array<number> = []
     const calls = Effect.forEach(
       Array.from({ length: count }),
-      () => Effect.tap(gate.pass(image), () => Effect.sync(() => limits.push(gate.limit()))),
+      () => Effect.tap(limiter.pass(image), () => Effect.sync(() => limits.push(limiter.limit()))),
       { concurrency: 200, discard: true }
     )
     const fiber = yield* Effect.forkChild(calls)
     yield* TestClock.adjust("1 hour")
     yield* Fiber.join(fiber)
     const late = limits.slice(count / 2)
-    return { mean: late.reduce((sum, limit) => sum + limit, 0) / late.length, last: gate.limit() }
+    return { mean: late.reduce((sum, limit) => sum + limit, 0) / late.length, last: limiter.limit() }
   })
 
-describe("Gate", () => {
+describe("ConcurrencyLimiter", () => {
   it.effect("lets a fixed number through at once", () =>
     Effect.gen(function* () {
       const { layer, seen } = service(1000, () => Effect.void)
@@ -89,8 +89,8 @@ describe("Gate", () => {
       const refusing = service(0, () =>
         Effect.fail(new RateLimited({ service: "stub", status: 429, detail: "" }))
       )
-      const gate = Gate.make({ concurrency: { min: 3, max: 40 }, patience: Duration.zero })
-      const limit = yield* Effect.flatMap(gate, ({ limit, pass }) =>
+      const limiter = ConcurrencyLimiter.make({ concurrency: { min: 3, max: 40 }, maxWait: Duration.zero })
+      const limit = yield* Effect.flatMap(limiter, ({ limit, pass }) =>
         Effect.gen(function* () {
           const fiber = yield* Effect.forkChild(
             Effect.forEach(Array.from({ length: 30 }), () => Effect.exit(pass(image)), { concurrency: 10 })
@@ -109,7 +109,7 @@ describe("Gate", () => {
       () =>
         Effect.runSync(
           Effect.provide(
-            Gate.make({ concurrency: 0, patience: Duration.zero }),
+            ConcurrencyLimiter.make({ concurrency: 0, maxWait: Duration.zero }),
             service(1, () => Effect.void).layer
           )
         ),

@@ -1,5 +1,5 @@
 /** Options without those that are not said, so that they do not take back what is said elsewhere. */
-export const given = <A extends object>(options: A): A => {
+export const omitUndefined = <A extends object>(options: A): A => {
   const known = { ...options }
   for (const key of Object.keys(known)) {
     if (Reflect.get(known, key) === undefined) Reflect.deleteProperty(known, key)

@@ -13,13 +13,13 @@ import type { Call } from "./Work.ts"
 /** A number, or bounds between which it finds itself. */
 export type Concurrency = number | { readonly min?: number | undefined; readonly max: number }
 
-export interface GateOptions {
+export interface LimiterOptions {
   readonly concurrency: Concurrency
   /** How long an image waits for a service that asks to be left alone. */
-  readonly patience: Duration.Duration
+  readonly maxWait: Duration.Duration
 }
 
-export interface Gate {
+export interface ConcurrencyLimiter {
   /** Runs a call at the segmenter when its turn has come. */
   readonly pass: (call: Call) => Call
   /** Images allowed at once, now. */
@@ -36,11 +36,11 @@ const whole = (name: string, value: number): number => {
   throw new RangeError(`Batch: \`${name}\` must be a whole number of at least 1, but is ${value}`)
 }
 
-/** A gate in front of a transport. */
-export const make = (options: GateOptions): Effect.Effect<Gate, never, Transport> =>
+/** A limiter in front of a transport. */
+export const make = (options: LimiterOptions): Effect.Effect<ConcurrencyLimiter, never, Transport> =>
   Effect.gen(function* () {
     const transport = yield* Transport
-    const { concurrency, patience } = options
+    const { concurrency, maxWait } = options
     const isFixed = typeof concurrency === "number"
     const most = isFixed ? whole("concurrency", concurrency) : whole("concurrency.max", concurrency.max)
     const least = isFixed ? most : Math.min(most, whole("concurrency.min", concurrency.min ?? 1))
@@ -98,13 +98,13 @@ export const make = (options: GateOptions): Effect.Effect<Gate, never, Transport
         )
     }
 
-    const patiently = FailureRules.patiently({ patience })
+    const whileTurnedAway = FailureRules.whileTurnedAway({ maxWait })
 
     return {
       // Whoever waits keeps its place: while a service is to be left alone, nobody calls it.
       pass: (call) =>
         places.withPermit(
-          isFixed ? patiently(call) : Effect.provideService(patiently(call), Transport, watched)
+          isFixed ? whileTurnedAway(call) : Effect.provideService(whileTurnedAway(call), Transport, watched)
         ),
       limit: () => limit,
       most
