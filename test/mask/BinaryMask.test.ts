@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as fc from "fast-check"
-import { BinaryMask, ConfidenceMap, LabelMap, Masks } from "../../src/mask/index.ts"
+import { BinaryMask, ConfidenceMap, LabelMap, Masks } from "effect-segformer/mask"
 import { binaryMasks, fromDigits, labelMaps, maskPairs, random, toDigits } from "./support.ts"
 
 describe("BinaryMask", () => {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as fc from "fast-check"
-import { BinaryMask, ClassTable, Coco, Components, LabelMap, Palette, Rle } from "../../src/mask/index.ts"
+import { BinaryMask, ClassTable, Coco, Components, LabelMap, Palette, Rle } from "effect-segformer/mask"
 import { fromDigits, labelMaps } from "./support.ts"
 
 const failureOf = (result: Result.Result<unknown, { readonly message: string }>): string =>

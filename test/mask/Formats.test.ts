@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as fc from "fast-check"
-import { ClassTable, Csv, GeoJson, LabelMap, Npy, Polygons, Regions, Yolo } from "../../src/mask/index.ts"
+import { ClassTable, Csv, GeoJson, LabelMap, Npy, Polygons, Regions, Yolo } from "effect-segformer/mask"
 import { fromDigits, labelMaps } from "./support.ts"
 
 const classes = ClassTable.fromNames(["zero", "one", "two"])

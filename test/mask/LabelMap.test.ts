@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { ClassTable, LabelMap, MaskNotDecodable } from "../../src/mask/index.ts"
+import { ClassTable, LabelMap, MaskNotDecodable } from "effect-segformer/mask"
 import { fromDigits } from "./support.ts"
 
 const failureOf = (result: Result.Result<unknown, { readonly message: string }>): string =>

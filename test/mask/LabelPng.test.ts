@@ -3,7 +3,7 @@ import { Result } from "effect"
 import { decode as decodePng, encode as encodePng } from "fast-png"
 import * as fc from "fast-check"
 import sharp from "sharp"
-import { BinaryMask, ClassTable, LabelMap, LabelPng, Palette } from "../../src/mask/index.ts"
+import { BinaryMask, ClassTable, LabelMap, LabelPng, Palette } from "effect-segformer/mask"
 import { binaryMasks, labelMaps, random } from "./support.ts"
 
 const failureOf = <A, E extends { readonly message: string }>(result: Result.Result<A, E>): string =>

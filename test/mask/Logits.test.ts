@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as fc from "fast-check"
-import { Logits } from "../../src/mask/index.ts"
+import { Logits } from "effect-segformer/mask"
 import { random } from "./support.ts"
 
 const LARGEST = 3.4028234663852886e38

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as fc from "fast-check"
-import { BinaryMask, BoundaryIou, type LabelMap, Metrics } from "../../src/mask/index.ts"
+import { BinaryMask, BoundaryIou, type LabelMap, Metrics } from "effect-segformer/mask"
 import { labelMaps, random } from "./support.ts"
 
 const map = (rows: ReadonlyArray<ReadonlyArray<number>>): LabelMap.LabelMap => ({

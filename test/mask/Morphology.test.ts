@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { BinaryMask, Components, Morphology } from "../../src/mask/index.ts"
+import { BinaryMask, Components, Morphology } from "effect-segformer/mask"
 import { binaryMasks, fromDigits, labelMaps, toDigits } from "./support.ts"
 
 type Element = Morphology.Element

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { BinaryMask, ClassTable, LabelMap, Polygons, Regions } from "../../src/mask/index.ts"
+import { BinaryMask, ClassTable, LabelMap, Polygons, Regions } from "effect-segformer/mask"
 import { binaryMasks, fromDigits, labelMaps } from "./support.ts"
 
 /** Whether a point is inside, by the number of edges on a ray to the left. */

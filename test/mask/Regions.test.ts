@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { ClassTable, Components, LabelMap, type Region, Regions } from "../../src/mask/index.ts"
+import { ClassTable, Components, LabelMap, type Region, Regions } from "effect-segformer/mask"
 import { fromDigits, labelMaps, random } from "./support.ts"
 
 const classes = ClassTable.fromNames(["zero", "one", "two", "three"])

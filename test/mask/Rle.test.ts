@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as fc from "fast-check"
-import { BinaryMask, Rle } from "../../src/mask/index.ts"
+import { BinaryMask, Rle } from "effect-segformer/mask"
 import { binaryMasks, labelMaps, random } from "./support.ts"
 
 /** Column by column, pixel by pixel. */
