@@ -66,9 +66,11 @@ const flags = {
           .split(",")
           .map((part) => (part.trim() === "" ? NaN : Number(part)))
         const six = [a ?? NaN, b ?? NaN, c ?? NaN, d ?? NaN, e ?? NaN, f ?? NaN] as const
-        return more.length === 0 && six.every(Number.isFinite) ? Option.some(six) : Option.none()
+        // Otherwise all pixels would come to lie on a line.
+        const isPlane = six[0] * six[4] !== six[1] * six[3]
+        return more.length === 0 && six.every(Number.isFinite) && isPlane ? Option.some(six) : Option.none()
       },
-      () => "six numbers with commas between"
+      () => "six numbers with commas between, such as 0.5,0,100,0,-0.5,200, that leave an image an area"
     ),
     Flag.withDescription(
       `From pixels to coordinates: x = a column + b row + c, y = d column + e row + f (${using("transform")})`

@@ -17,7 +17,7 @@ import * as ExitCode from "./ExitCode.ts"
 export interface LabelFile {
   /** As the user would write it. */
   readonly path: string
-  /** The same for all files of one image: the path within its folder, without its ending. */
+  /** The same for all files of one image: the path within its folder, without its ending, or the whole of it. */
   readonly key: string
 }
 
@@ -70,8 +70,11 @@ export const expand = Effect.fnUntraced(function* (
   const add = (file: LabelFile) => {
     if (seen.has(resolve(file.path))) return
     seen.add(resolve(file.path))
-    let key = file.key
-    for (let number = 2; keys.has(key); number++) key = `${file.key}-${number}`
+    // Of two folders with files of one name, the second says where its own are.
+    const longer = file.path.replace(ending, "").replace(/^(?:\.{0,2}[\\/])+/, "")
+    const own = keys.has(file.key) ? longer : file.key
+    let key = own
+    for (let number = 2; keys.has(key); number++) key = `${own}-${number}`
     keys.add(key)
     files.push({ ...file, key })
   }

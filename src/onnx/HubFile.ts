@@ -6,7 +6,7 @@
  */
 import { createHash, type Hash, randomUUID } from "node:crypto"
 import { createReadStream } from "node:fs"
-import { mkdir, open as openFile, readFile, rename, rm, stat, writeFile } from "node:fs/promises"
+import { link, mkdir, open as openFile, readFile, rename, rm, stat, writeFile } from "node:fs/promises"
 import { dirname } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Duration, Effect, Redacted, type Scope, Stream } from "effect"
@@ -267,6 +267,16 @@ const mismatch = ({ etag, size }: FileInfo, received: number, hash: Hash): strin
 
 type Io = <A>(run: () => Promise<A>) => Effect.Effect<A, ModelNotLoadable>
 
+/** Gives a file another name, unless there is one. */
+const linked = (path: string, name: string): Promise<boolean> =>
+  link(path, name).then(
+    () => true,
+    (cause: unknown) => {
+      if (cause instanceof Error && "code" in cause && cause.code === "EEXIST") return false
+      throw cause
+    }
+  )
+
 /**
  * The file to download into: one that can be gone on with, for the first that comes; a file of its own, which goes
  * with the scope, for others that want the same at the same time.
@@ -280,18 +290,25 @@ const claim = (
   const lock = `${shared}.lock`
   const remove = (path: string) => Effect.promise(() => rm(path, { force: true }).catch(() => {}))
   const take = io(async () => {
-    for (let tries = 0; tries < 2; tries++) {
-      try {
-        await writeFile(lock, String(process.pid), { flag: "wx" })
-        return true
-      } catch (cause) {
-        if (!(cause instanceof Error && "code" in cause && cause.code === "EEXIST")) throw cause
-        const pid = Number(await readFile(lock, "utf8").catch(() => "0"))
+    const own = `${lock}.${randomUUID()}`
+    // A link is made by one only, and its file is whole when it appears: an empty one would be taken for void.
+    await writeFile(own, String(process.pid), { flag: "wx" })
+    try {
+      for (let tries = 0; tries < 2; tries++) {
+        if (await linked(own, lock)) return true
+        const holder = await readFile(lock, "utf8").catch(() => "")
+        const pid = Number(holder)
         if (pid > 0 && isAlive(pid)) return false
-        await rm(lock, { force: true })
+        // Another may have been faster, and have put its own in its place.
+        const aside = `${own}.void`
+        await rename(lock, aside).catch(() => {})
+        if ((await readFile(aside, "utf8").catch(() => holder)) !== holder) await linked(aside, lock)
+        await rm(aside, { force: true })
       }
+      return false
+    } finally {
+      await rm(own, { force: true })
     }
-    return false
   })
   return Effect.flatMap(
     Effect.acquireRelease(take, (taken) => (taken ? remove(lock) : Effect.void)),

@@ -83,6 +83,12 @@ describe("a command line that cannot be meant ends with 2 and one line that says
         ],
         [["export", "coco", "a.png", "-o", "b", "--ignore", "-1"], /Expected: a whole number of at least 0\n/]
       ],
+      "a transform that leaves nothing of an image": [
+        [
+          ["export", "geojson", "own.png", "-o", "b", "--transform", "1,1,0,1,1,0"],
+          /Expected: six numbers with commas between, .* that leave an image an area\n/
+        ]
+      ],
       addresses: [
         [
           ["probe", "localhost:8080"],

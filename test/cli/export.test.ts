@@ -44,6 +44,20 @@ describe("segformer export", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("names files that are called alike in two folders by where they are", () =>
+    Effect.gen(function* () {
+      const same = Object.values(files)[0]!
+      const cwd = yield* folder({ "one/a.png": same, "two/a.png": same })
+      const { code } = yield* run(["export", "coco", "one", "./two", "--out", "found.json"], { cwd })
+      assert.strictEqual(code, 0)
+      const { images } = Result.getOrThrow(Coco.parse(readFileSync(join(cwd, "found.json"), "utf8")))
+      assert.deepStrictEqual(
+        images.map(({ file_name }) => file_name),
+        ["a.png", "two/a.png"]
+      )
+    }).pipe(Effect.scoped)
+  )
+
   it.live("writes YOLO segments, one file for each, classes without gaps, and their names", () =>
     Effect.gen(function* () {
       const cwd = yield* folder(files)
