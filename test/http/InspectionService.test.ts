@@ -312,7 +312,7 @@ describe("InspectionService: the service and its models", () => {
           if (fault === "cut") socket.end("HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{")
         })
         const service = yield* connect(server, {
-          policy: { attemptTimeout: "100 millis", retry: { delay: "1 millis" }, breaker: false }
+          policy: { attemptTimeout: "1 second", retry: { delay: "1 millis" }, breaker: false }
         })
         yield* Effect.flip(service.switchModel("oneformer"))
         yield* Effect.sleep("30 millis")
@@ -380,7 +380,7 @@ describe("InspectionService: result files", () => {
 
   it.live("a download that stalls times out and closes its connection; one that drips goes on", () =>
     Effect.gen(function* () {
-      const policy = { attemptTimeout: "300 millis", retry: false } as const
+      const policy = { attemptTimeout: "1 second", retry: false } as const
       const stalled = yield* http((_, response) => void response.write("some"))
       const error = yield* Effect.flip(bytesOf((yield* connect(stalled, { policy })).download("a")))
       assert.strictEqual(error._tag, "TimedOut")
@@ -394,7 +394,7 @@ describe("InspectionService: result files", () => {
             clearInterval(drip)
             response.end()
           }
-        }, 50)
+        }, 150)
       })
       assert.strictEqual((yield* bytesOf((yield* connect(dripping, { policy })).download("a"))).length, 10)
     }).pipe(Effect.provide(platform), Effect.scoped)

@@ -89,7 +89,7 @@ describe.each(clients)("secrets over %s", (_, layer) => {
         baseUrl: `${server.url}/v1?token=${query}`,
         apiKey: Redacted.make(key),
         headers: { "x-other": Redacted.make(`${key}-other`) },
-        policy: { attemptTimeout: "150 millis", retry: { times: 1, delay: "1 millis" } }
+        policy: { attemptTimeout: "1 second", retry: { times: 1, delay: "1 millis" } }
       })
       const { text, spans } = yield* outputs(Effect.provide(segment(source), service))
       assert.strictEqual(server.requests[0]?.headers["authorization"], `Bearer ${key}`)
@@ -159,7 +159,7 @@ describe("a call under way", () => {
       const server = yield* tcp((socket) => void (bytes === "" || socket.write(bytes ?? "")))
       const service = SegFormerHttp.layer({
         baseUrl: server.url,
-        policy: { attemptTimeout: "200 millis", retry: false }
+        policy: { attemptTimeout: "1 second", retry: false }
       })
       const error = yield* Effect.flip(Effect.provide(segment(source), service))
       assert.strictEqual(error._tag, "TimedOut")

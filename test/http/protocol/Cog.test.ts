@@ -171,7 +171,7 @@ describe("Cog: what goes wrong", () => {
       const transport = SegFormerHttp.layer({
         baseUrl: server.url,
         protocol: Cog.make({ job: quick }),
-        policy: { attemptTimeout: "60 millis", retry: { times: 1, delay: "5 millis" } }
+        policy: { attemptTimeout: "1 second", retry: { times: 1, delay: "5 millis" } }
       })
       const error = yield* Effect.flip(segment(image).pipe(Effect.provide(transport)))
       assert.strictEqual(error._tag, "TimedOut")

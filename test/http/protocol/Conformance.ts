@@ -166,7 +166,7 @@ const faults: ReadonlyArray<Fault> = [
     },
     tag: "TimedOut",
     requests: 1,
-    options: { http: { policy: { ...policy, retry: false, attemptTimeout: "600 millis" } } }
+    options: { http: { policy: { ...policy, retry: false, attemptTimeout: "1 second" } } }
   },
   {
     name: "truncated JSON",

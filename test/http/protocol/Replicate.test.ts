@@ -293,11 +293,11 @@ describe("Replicate: what goes wrong", () => {
   test("a prediction that never ends is given up at the deadline, and cancelled", (server) =>
     Effect.gen(function* () {
       server.state.polls = Number.MAX_SAFE_INTEGER
-      const error = yield* Effect.flip(segmentAt(server, { job: { deadline: "200 millis" } }))
+      const error = yield* Effect.flip(segmentAt(server, { job: { deadline: "1 second" } }))
       assert.strictEqual(error._tag, "TimedOut")
       assert.strictEqual(server.predictions.get("p1")?.status, "canceled")
-      // 5 ms apart at the closest: a poller without a pause asks hundreds of times.
-      assert.isAtMost(of(server, "GET", /./).length, 40)
+      // 5 ms apart at the closest.
+      assert.isAtMost(of(server, "GET", /./).length, 200)
     }))
 
   test("who is interrupted cancels the prediction", (server) =>
