@@ -19,21 +19,7 @@ import { ImageCodec } from "effect-segformer/image"
 import type { ClassTable } from "effect-segformer/mask"
 import { Dialects, SegFormerServer } from "effect-segformer/server"
 import * as Warm from "../support/Warm.ts"
-
-/** A picture with something of everything in it. */
-const picture = (width: number, height: number) =>
-  Effect.gen(function* () {
-    const codec = yield* ImageCodec
-    const data = new Uint8Array(width * height * 3)
-    for (let y = 0; y < height; y++) {
-      for (let x = 0; x < width; x++) {
-        const blob = Math.sin(x / 9) * Math.cos(y / 13) > 0.8 ? 90 : 0
-        const line = Math.abs(((x + y * 2) % 97) - 48) < 2 ? 80 : 0
-        data.fill(90 + ((x * 7 + y * 3) % 11) + blob + line, (y * width + x) * 3, (y * width + x) * 3 + 3)
-      }
-    }
-    return yield* codec.encode({ width, height, channels: 3, data }, "png")
-  })
+import { picture } from "./roundTrip.ts"
 
 const sizes: ReadonlyArray<readonly [number, number]> = [
   [1, 1],
@@ -84,7 +70,7 @@ describe("SegFormerHttp against each dialect", () => {
       const dialects = yield* Dialects.load(Dialects.names)
       const server = yield* SegFormerServer.make({ port: 0, page: false, dialects })
       for (const [width, height] of sizes) {
-        const bytes = yield* picture(width, height)
+        const bytes = yield* picture(width, height, "png")
         const source = ImageSource.bytes(bytes, { name: `${width}x${height}.png` })
         const ours = yield* (yield* segment(source)).labelMap
         if (width > 100) assert.isAbove(LabelMap.histogram(ours).size, 1, "a map worth comparing")

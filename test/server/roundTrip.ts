@@ -56,7 +56,7 @@ const assertSame = Effect.fnUntraced(function* (ours: Segmentation, theirs: Segm
 })
 
 /** A picture with something of everything in it, as PNG or JPEG. */
-const picture = (width: number, height: number, format: "png" | "jpeg") =>
+export const picture = (width: number, height: number, format: "png" | "jpeg") =>
   Effect.gen(function* () {
     const codec = yield* ImageCodec
     const data = new Uint8Array(width * height * 3)
