@@ -2,11 +2,11 @@ import { join } from "node:path"
 import { readFileSync, writeFileSync } from "node:fs"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
-import { Deferred, Duration, Effect, Layer, Logger, Stream } from "effect"
+import { Duration, Effect, Layer, Logger, Stream } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { ConnectionFailed, RequestRejected, ServiceFailed } from "effect-segformer/service"
 import { InferenceFailed, Transport, type Image } from "effect-segformer"
-import { Batch, BatchSource, Item, Sinks } from "effect-segformer/batch"
+import { Batch, BatchSource, Sinks } from "effect-segformer/batch"
 import { ClusterEngine, ClusterRuns, ClusterWorker } from "effect-segformer/cluster"
 import { eventually } from "../support/Eventually.ts"
 import { folder } from "../support/Folder.ts"
@@ -446,57 +446,6 @@ layer(Postgres.layer(), { concurrent: true, excludeTestServices: true })("runs i
           assert.deepInclude(yield* runs.wait("mistaken"), { state: "finished", done: 6, reason: undefined })
         })
       )
-    })
-  )
-
-  it.effect("a run that nobody knows, an image that nobody else can open, two who submit at once", () =>
-    Effect.gen(function* () {
-      const database = yield* Postgres.database
-      yield* Effect.gen(function* () {
-        const runs = yield* ClusterRuns.make
-        const unknown = yield* Effect.flip(runs.status("nowhere"))
-        assert.strictEqual(unknown._tag, "UnknownRun")
-        const mine = Item.make("mine", Item.at("a.png").image)
-        const unshared = yield* Effect.flip(runs.submit({ run: "mine", items: Stream.succeed(mine) }))
-        assert.strictEqual(unshared._tag, "ImageNotShared")
-        const begun = Deferred.makeUnsafe<void>()
-        const endless = Stream.fromEffect(Effect.andThen(Deferred.succeed(begun, undefined), Effect.never))
-        const first = yield* Effect.forkChild(runs.submit({ run: "both", items: endless }))
-        yield* Deferred.await(begun)
-        const second = yield* Effect.flip(runs.submit({ run: "both", items: Stream.empty }))
-        assert.strictEqual(second._tag, "RunIsBeingSubmitted")
-        const another = Effect.flatMap(ClusterRuns.make, (others) =>
-          others.submit({ run: "both", items: Stream.empty })
-        ).pipe(Effect.provide(Layer.fresh(ClusterEngine.layerClient({ database }))), Effect.flip)
-        assert.strictEqual((yield* another)._tag, "RunIsBeingSubmitted")
-        first.interruptUnsafe()
-      }).pipe(Effect.provide(ClusterEngine.layerClient({ database })))
-    })
-  )
-
-  it.effect("more submissions at once than the pool has connections", () =>
-    Effect.gen(function* () {
-      const database = yield* Postgres.database
-      yield* Effect.gen(function* () {
-        const runs = yield* ClusterRuns.make
-        let opened = 0
-        const all = Deferred.makeUnsafe<void>()
-        // Each holds its run until all have theirs.
-        const together = Stream.fromEffect(
-          Effect.suspend(() =>
-            ++opened === 8 ? Deferred.succeed(all, undefined) : Effect.asVoid(Deferred.await(all))
-          )
-        ).pipe(Stream.map(() => Item.at("a.png")))
-        const submitted = yield* Effect.forEach(
-          Array.from({ length: 8 }, (_, i) => `run-${i}`),
-          (run) => runs.submit({ run, items: together }),
-          { concurrency: "unbounded" }
-        )
-        assert.deepStrictEqual(
-          submitted.map(({ added }) => added),
-          Array.from({ length: 8 }, () => 1)
-        )
-      }).pipe(Effect.provide(ClusterEngine.layerClient({ database, connections: 3 })))
     })
   )
 

@@ -1,53 +1,12 @@
 /** Every tag that a service, a socket or a file can cause is caused by one: real servers, real files, no fakes. */
-import { mkdir, rm, writeFile } from "node:fs/promises"
-import { join } from "node:path"
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, FileSystem, Layer, Logger, Schema } from "effect"
-import { ImageSource, segment, SegmentationError, type SegmentOptions, Transport } from "effect-segformer"
+import { Duration, Effect } from "effect"
+import { segment, SegmentationError, Transport } from "effect-segformer"
 import { SegFormerHttp } from "effect-segformer/http"
-import { Fixtures } from "effect-segformer/testing"
 import { eventually } from "../support/Eventually.ts"
-import * as samples from "../image/samples.ts"
-import { closedPort, type Handler, http, sendJson, tcp } from "../support/TestServer.ts"
+import { closedPort, type Handler, http, tcp } from "../support/TestServer.ts"
 import { png, region, uploadAnswer } from "./servers/InspectionServer.ts"
-
-const platform = Layer.mergeAll(NodeHttpClient.layerUndici, NodeFileSystem.layer, Logger.layer([]))
-const source = ImageSource.bytes(Fixtures.image, { name: "panel.png" })
-
-type Options = Partial<SegFormerHttp.SegFormerHttpOptions>
-
-const call = <R>(
-  url: string,
-  image: ImageSource.ImageSource<R>,
-  options: Options = {},
-  segmentOptions: SegmentOptions = {}
-) =>
-  segment(image, segmentOptions).pipe(
-    Effect.provide(SegFormerHttp.layer({ baseUrl: url, policy: { retry: false }, ...options }))
-  )
-
-/** The error, after a round trip through its schema. */
-const errorOf = <R>(effect: Effect.Effect<unknown, SegmentationError, R>) =>
-  Effect.gen(function* () {
-    const error = yield* Effect.flip(effect)
-    const encoded = yield* Schema.encodeEffect(SegmentationError)(error)
-    const decoded = yield* Schema.decodeUnknownEffect(SegmentationError)(JSON.parse(JSON.stringify(encoded)))
-    assert.strictEqual(decoded._tag, error._tag)
-    assert.strictEqual(decoded.message, error.message)
-    assert.isAtMost(error.message.length, 700)
-    return error
-  }).pipe(Effect.orDie)
-
-const json =
-  (value: unknown, status = 200, headers: Record<string, string> = {}): Handler =>
-  (_, response) =>
-    sendJson(response, value, status, headers)
-const raw =
-  (body: string | Uint8Array, status = 200, type = "text/html"): Handler =>
-  (_, response) =>
-    void response.writeHead(status, { "content-type": type }).end(body)
+import { call, errorOf, json, platform, raw, source } from "./calls.ts"
 
 /** An answer with a field deep in its first class replaced. */
 const withRegion = (over: Record<string, unknown>) =>
@@ -405,102 +364,5 @@ describe("SegFormerHttp: attempts at a service that fails", () => {
       assert.match(keys[0] ?? "", /^[0-9a-f]{16,}$/)
       yield* eventually(() => server.sockets.size === 0)
     }).pipe(Effect.provide(platform), Effect.scoped)
-  )
-})
-
-describe("SegFormerHttp: images that are not sent", () => {
-  const cases: ReadonlyArray<
-    readonly [string, (folder: string) => Promise<string>, SegmentationError["_tag"], SegmentOptions?]
-  > = [
-    ["none there", async (folder) => join(folder, "none.png"), "ImageNotFound"],
-    ["a folder", async (folder) => folder, "ImageNotReadable"],
-    [
-      "a text named .jpg",
-      async (folder) => {
-        await writeFile(join(folder, "a.jpg"), "just a text, no image")
-        return join(folder, "a.jpg")
-      },
-      "NotAnImage"
-    ],
-    [
-      "a PNG cut in half",
-      async (folder) => {
-        const bytes = await samples.png(60, 60)
-        await writeFile(join(folder, "a.png"), bytes.subarray(0, bytes.length >> 1))
-        return join(folder, "a.png")
-      },
-      "NotAnImage"
-    ],
-    [
-      "30,000 x 30,000 pixels",
-      async (folder) => {
-        await writeFile(join(folder, "a.png"), samples.hugePngHeader())
-        return join(folder, "a.png")
-      },
-      "ImageTooLarge"
-    ],
-    [
-      "a WebP, which this service does not take",
-      async (folder) => {
-        await writeFile(join(folder, "a.webp"), await samples.webp.lossy())
-        return join(folder, "a.webp")
-      },
-      "UnsupportedImage"
-    ],
-    [
-      "more than the 50 MB that this service takes",
-      async (folder) => {
-        const file = Buffer.alloc(50 * 1024 * 1024 + 1)
-        samples.bmp(8, 6).copy(file)
-        await writeFile(join(folder, "a.bmp"), file)
-        return join(folder, "a.bmp")
-      },
-      "ImageTooLarge"
-    ]
-  ]
-  it.live.each(cases)("%s", ([, make, tag]) =>
-    Effect.gen(function* () {
-      const server = yield* http(json(uploadAnswer()))
-      const folder = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
-      yield* Effect.promise(() => mkdir(folder, { recursive: true }))
-      const path = yield* Effect.promise(() => make(folder))
-      const error = yield* errorOf(call(server.url, ImageSource.file(path)))
-      assert.strictEqual(error._tag, tag)
-      assert.include(error.message, path)
-      assert.strictEqual(server.requests.length, 0)
-    }).pipe(Effect.provide(platform), Effect.scoped)
-  )
-
-  it.live("a URL that is none, for the image or for the service", () =>
-    Effect.gen(function* () {
-      const server = yield* http(json(uploadAnswer()))
-      assert.strictEqual((yield* errorOf(call(server.url, ImageSource.url("panel.png"))))._tag, "InvalidUrl")
-      for (const url of ["", "localhost:8080", "ftp://host", "http://u:p@host"]) {
-        const error = yield* Effect.flip(call(url, source))
-        assert.strictEqual(error._tag, "InvalidUrl")
-      }
-    }).pipe(Effect.provide(platform), Effect.scoped)
-  )
-
-  it.live(
-    "a file that vanishes between its header and its bytes is the image's failure, and is not tried again",
-    () =>
-      Effect.gen(function* () {
-        const server = yield* http(json(uploadAnswer()))
-        const folder = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
-        const path = join(folder, "panel.png")
-        yield* Effect.promise(async () => writeFile(path, await samples.png()))
-        const opened = yield* ImageSource.file(path).open()
-        yield* Effect.promise(() => rm(path))
-        const error = yield* errorOf(
-          call(
-            server.url,
-            { name: "panel.png", open: () => Effect.succeed(opened) },
-            { policy: { retry: { delay: "1 millis" } } }
-          )
-        )
-        assert.strictEqual(error._tag, "ImageNotFound")
-        assert.strictEqual(server.requests.length, 0)
-      }).pipe(Effect.provide(platform), Effect.scoped)
   )
 })

@@ -3,102 +3,21 @@
  * fakes.
  */
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
-import {
-  Context,
-  Effect,
-  Exit,
-  Fiber,
-  Inspectable,
-  Layer,
-  Redacted,
-  References,
-  Schema,
-  Stream,
-  Tracer
-} from "effect"
+import { Context, Effect, Fiber, Inspectable, Layer, References, Schema, Stream, Tracer } from "effect"
 import type { HttpClient } from "effect/http"
-import {
-  HttpApi,
-  HttpApiEndpoint,
-  HttpApiGroup,
-  HttpApiMiddleware,
-  HttpApiSchema,
-  HttpApiSecurity
-} from "effect/http-api"
+import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
 import type { Variable } from "effect-segformer/policy"
 import {
-  ConnectionFailed,
   type InvalidUrl,
   ServiceClient,
   type ServiceError,
   ServiceHealth,
-  ServiceRegistry,
-  ServiceUnavailable
+  ServiceRegistry
 } from "effect-segformer/service"
-import { NodeHttp } from "effect-segformer/service/node"
 import { eventually } from "../support/Eventually.ts"
 import { serve } from "../support/ContractServer.ts"
 import * as TestServer from "../support/TestServer.ts"
-
-class UserMissing extends Schema.TaggedError<UserMissing>()(
-  "UserMissing",
-  { id: Schema.String },
-  { httpApiStatus: 404 }
-) {}
-
-class Busy extends Schema.TaggedError<Busy>()("Busy", { reason: Schema.String }, { httpApiStatus: 503 }) {}
-
-const User = Schema.Struct({ id: Schema.String, name: Schema.String })
-const params = { id: Schema.String }
-
-const UserApi = HttpApi.make("user").add(
-  HttpApiGroup.make("users").add(
-    HttpApiEndpoint.get("byId", "/users/:id", {
-      params,
-      query: { fields: Schema.optionalKey(Schema.String) },
-      success: User,
-      error: UserMissing
-    }),
-    HttpApiEndpoint.post("create", "/users", {
-      payload: Schema.Struct({ name: Schema.NonEmptyString }),
-      success: User.pipe(HttpApiSchema.status(201))
-    }),
-    HttpApiEndpoint.post("find", "/users/find", {
-      payload: Schema.Struct({ name: Schema.String }),
-      success: User
-    }).annotate(ServiceClient.Idempotent, true),
-    HttpApiEndpoint.put("rename", "/users/:id", { params, payload: User, success: User, error: Busy }),
-    HttpApiEndpoint.delete("remove", "/users/:id", { params }),
-    HttpApiEndpoint.get("export", "/export", { success: HttpApiSchema.StreamUint8Array() })
-  )
-)
-class Users extends ServiceClient.Service<Users>()("test/Users", UserApi, { service: "user" }) {}
-
-const user = { id: "7", name: "Ada" }
-const never: TestServer.Handler = () => {}
-const quick = { retry: { delay: "5 millis" } } as const
-
-/** A client of a server, with retries that come soon. */
-const clientOf = (
-  url: string,
-  options: Partial<ServiceClient.ServiceClientOptions<ServiceClient.GroupsOf<typeof UserApi>>> = {},
-  apiKey?: string
-) =>
-  Effect.flatMap(
-    Layer.build(
-      Layer.merge(
-        ServiceRegistry.layerOf({
-          user: { baseUrl: url, apiKey: apiKey === undefined ? undefined : Redacted.make(apiKey) }
-        }),
-        NodeHttp.layer()
-      )
-    ),
-    (context) =>
-      Effect.provideContext(
-        ServiceClient.make(UserApi, { service: "user", policy: quick, ...options }),
-        context
-      )
-  )
+import { Busy, clientOf, never, quick, user, User, UserApi, UserMissing, Users } from "./users.ts"
 
 const quiet = Effect.provideService(References.MinimumLogLevel, "None")
 
@@ -483,70 +402,6 @@ describe("ServiceClient: policies of a call", () => {
       const outside = yield* Effect.flip(users.byId({ params: { id: ".." }, query: {} }))
       assert.strictEqual(outside._tag, "RequestInvalid")
     }).pipe(Effect.provide(Users.fake({})))
-  )
-})
-
-describe("ServiceClient: fakes", () => {
-  it.effect("go through the contract: what is wrong on either side of it shows", () =>
-    Effect.gen(function* () {
-      const { users } = yield* Users
-      assert.deepStrictEqual(yield* users.byId({ params: { id: "7" }, query: {} }), user)
-      assert.deepStrictEqual(
-        yield* Effect.flip(users.byId({ params: { id: "8" }, query: {} })),
-        new UserMissing({ id: "8" })
-      )
-      const bytes = yield* Stream.runCollect(Stream.unwrap(users.export()))
-      assert.strictEqual(bytes.length, 2)
-    }).pipe(
-      Effect.provide(
-        Users.fake({
-          users: {
-            byId: ({ params: { id } }) => (id === "7" ? Effect.succeed(user) : new UserMissing({ id })),
-            export: () => Effect.succeed(Stream.make(Uint8Array.of(1), Uint8Array.of(2)))
-          }
-        })
-      )
-    )
-  )
-
-  it.effect("fail as a service in the field does", () =>
-    Effect.gen(function* () {
-      const { users } = yield* Users
-      const lost = yield* Effect.flip(users.byId({ params: { id: "7" }, query: {} }))
-      assert.strictEqual(lost._tag, "ConnectionFailed")
-      const busy = yield* Effect.flip(users.create({ payload: { name: "x" } }))
-      assert.strictEqual(busy._tag, "ServiceUnavailable")
-    }).pipe(
-      Effect.provide(
-        Users.fake({
-          users: {
-            byId: () =>
-              new ConnectionFailed({ service: "user", phase: "sending", sent: "maybe", detail: "reset" }),
-            create: () => new ServiceUnavailable({ service: "user", status: 503, detail: "busy" })
-          }
-        })
-      )
-    )
-  )
-
-  it.effect("a call that nobody expects is a defect that names it, and so is what a handler throws", () =>
-    Effect.gen(function* () {
-      const { users } = yield* Users
-      const missing = yield* Effect.exit(users.find({ payload: { name: "x" } }))
-      assert.match(String(Exit.isFailure(missing) && missing.cause), /The fake has no handler for users.find/)
-      const thrown = yield* Effect.exit(users.create({ payload: { name: "x" } }))
-      assert.match(String(Exit.isFailure(thrown) && thrown.cause), /what a mess/)
-    }).pipe(
-      Effect.provide(
-        Users.fake({
-          users: {
-            create: () => {
-              throw new Error("what a mess")
-            }
-          }
-        })
-      )
-    )
   )
 })
 

@@ -1,13 +1,14 @@
 /**
- * A run is submitted again while a worker is still ending it. Each test holds the worker, or the engine, at the moment
- * that matters.
+ * Submissions to a run: who may not, how many at once, and again while a worker is still ending it. Each of the last holds
+ * the worker, or the engine, at the moment that matters.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
-import { Deferred, Effect, Layer, Logger } from "effect"
+import { Deferred, Effect, Layer, Logger, Stream } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { WorkflowEngine } from "effect/workflow"
 import { InferenceFailed, type Image } from "effect-segformer"
+import { Item } from "effect-segformer/batch"
 import { ClusterEngine, ClusterRuns } from "effect-segformer/cluster"
 import { folder } from "../support/Folder.ts"
 import { Postgres } from "../support/Postgres.ts"
@@ -135,3 +136,56 @@ layer(Postgres.layer(), { concurrent: true, excludeTestServices: true })(
     )
   }
 )
+
+layer(Postgres.layer(), { concurrent: true, excludeTestServices: true })("submissions", (it) => {
+  it.effect("a run that nobody knows, an image that nobody else can open, two who submit at once", () =>
+    Effect.gen(function* () {
+      const database = yield* Postgres.database
+      yield* Effect.gen(function* () {
+        const runs = yield* ClusterRuns.make
+        const unknown = yield* Effect.flip(runs.status("nowhere"))
+        assert.strictEqual(unknown._tag, "UnknownRun")
+        const mine = Item.make("mine", Item.at("a.png").image)
+        const unshared = yield* Effect.flip(runs.submit({ run: "mine", items: Stream.succeed(mine) }))
+        assert.strictEqual(unshared._tag, "ImageNotShared")
+        const begun = Deferred.makeUnsafe<void>()
+        const endless = Stream.fromEffect(Effect.andThen(Deferred.succeed(begun, undefined), Effect.never))
+        const first = yield* Effect.forkChild(runs.submit({ run: "both", items: endless }))
+        yield* Deferred.await(begun)
+        const second = yield* Effect.flip(runs.submit({ run: "both", items: Stream.empty }))
+        assert.strictEqual(second._tag, "RunIsBeingSubmitted")
+        const another = Effect.flatMap(ClusterRuns.make, (others) =>
+          others.submit({ run: "both", items: Stream.empty })
+        ).pipe(Effect.provide(Layer.fresh(ClusterEngine.layerClient({ database }))), Effect.flip)
+        assert.strictEqual((yield* another)._tag, "RunIsBeingSubmitted")
+        first.interruptUnsafe()
+      }).pipe(Effect.provide(ClusterEngine.layerClient({ database })))
+    })
+  )
+
+  it.effect("more submissions at once than the pool has connections", () =>
+    Effect.gen(function* () {
+      const database = yield* Postgres.database
+      yield* Effect.gen(function* () {
+        const runs = yield* ClusterRuns.make
+        let opened = 0
+        const all = Deferred.makeUnsafe<void>()
+        // Each holds its run until all have theirs.
+        const together = Stream.fromEffect(
+          Effect.suspend(() =>
+            ++opened === 8 ? Deferred.succeed(all, undefined) : Effect.asVoid(Deferred.await(all))
+          )
+        ).pipe(Stream.map(() => Item.at("a.png")))
+        const submitted = yield* Effect.forEach(
+          Array.from({ length: 8 }, (_, i) => `run-${i}`),
+          (run) => runs.submit({ run, items: together }),
+          { concurrency: "unbounded" }
+        )
+        assert.deepStrictEqual(
+          submitted.map(({ added }) => added),
+          Array.from({ length: 8 }, () => 1)
+        )
+      }).pipe(Effect.provide(ClusterEngine.layerClient({ database, connections: 3 })))
+    })
+  )
+})
