@@ -1,37 +1,20 @@
 /** The page in a real Chromium, against a real server with the model in the box. */
-import { execFile } from "node:child_process"
-import { readFileSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
-import { fileURLToPath } from "node:url"
-import { promisify } from "node:util"
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { readFileSync } from "node:fs"
 import { assert, describe, layer } from "@effect/vitest"
-import { Effect, Exit, FileSystem, Redacted, Schema, Scope } from "effect"
-import { GeoJson, LabelPng } from "effect-segformer/mask"
+import { Effect, Exit, Redacted, Schema, Scope } from "effect"
 import { Fixtures, SegFormerTest } from "effect-segformer/testing"
-import type { Download, Page } from "playwright-core"
+import type { Page } from "playwright-core"
 import sharp from "sharp"
 import * as Needs from "../support/Needs.ts"
 import * as Warm from "../support/Warm.ts"
-import { colorAt, desktop, grey, PageServer, phone, pointAt, segment, serve, visit } from "./support.ts"
+import { colorAt, grey, PageServer, phone, pointAt, segment, serve, visit } from "./support.ts"
 
-const run = promisify(execFile)
 const sampleFile = readFileSync(new URL("../../src/server/page/assets/sample.jpg", import.meta.url))
 
 /** Chromium writes a line for every answer of 400 and above. */
 const expected = /Failed to load resource/
 
 const statusOf = (page: Page) => page.locator("#status").textContent()
-
-const bytesOf = async (download: Download): Promise<Buffer> => readFileSync(await download.path())
-
-const save = async (page: Page, name: string): Promise<{ readonly name: string; readonly bytes: Buffer }> => {
-  const [download] = await Promise.all([
-    page.waitForEvent("download"),
-    page.locator("#downloads").getByRole("button", { name, exact: true }).click()
-  ])
-  return { name: download.suggestedFilename(), bytes: await bytesOf(download) }
-}
 
 /** An image given to the page as a browser would by dragging or pasting. */
 const give = (page: Page, how: "drop" | "paste", name: string, bytes: Uint8Array | undefined) =>
@@ -313,102 +296,6 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
         await pointAt(page, 0.75, 0.25)
         assert.match((await page.locator("#pill").textContent())!, /^sky/)
       })
-    })
-
-    describe("gives away", () => {
-      onPage("every kind of file, under the image's name", async (page) => {
-        await segment(page, "halves", "board.png")
-        const labels = await save(page, "PNG")
-        assert.strictEqual(labels.name, "board.labels.png")
-        const labelMap = await Effect.runPromise(Effect.fromResult(LabelPng.decode(labels.bytes)))
-        assert.deepStrictEqual(
-          [labelMap.width, labelMap.height, labelMap.data[0], labelMap.data[199]],
-          [200, 100, 1, 2]
-        )
-
-        const picture = await save(page, "Picture")
-        assert.strictEqual(picture.name, "board.overlay.png")
-        const { data, info } = await sharp(picture.bytes)
-          .removeAlpha()
-          .raw()
-          .toBuffer({ resolveWithObject: true })
-        assert.deepStrictEqual([info.width, info.height], [200, 100])
-        assert.closeTo(data[0]!, 128 + 0.6 * 127, 2)
-
-        const json = await save(page, "JSON")
-        assert.strictEqual(json.name, "board.json")
-        const Told = Schema.Struct({
-          model: Schema.String,
-          classes: Schema.Array(Schema.Struct({ name: Schema.String }))
-        })
-        const told: unknown = JSON.parse(json.bytes.toString())
-        assert.deepStrictEqual(
-          Schema.decodeUnknownSync(Told)(told)
-            .classes.map(({ name }) => name)
-            .sort(),
-          ["road", "sky"]
-        )
-        assert.notProperty(told, "labels")
-
-        const coco = await save(page, "COCO")
-        assert.strictEqual(coco.name, "board.coco.json")
-        const Dataset = Schema.Struct({
-          annotations: Schema.Array(Schema.Struct({ area: Schema.Finite })),
-          images: Schema.Array(Schema.Struct({ file_name: Schema.String }))
-        })
-        const dataset = Schema.decodeUnknownSync(Dataset)(JSON.parse(coco.bytes.toString()))
-        assert.deepStrictEqual(
-          dataset.annotations.map(({ area }) => area),
-          [10_000, 10_000]
-        )
-
-        const geo = await save(page, "GeoJSON")
-        assert.strictEqual(geo.name, "board.geojson")
-        const { features } = Schema.decodeUnknownSync(GeoJson.FeatureCollection)(
-          JSON.parse(geo.bytes.toString())
-        )
-        assert.deepStrictEqual(features.map(({ properties }) => properties.className).sort(), ["road", "sky"])
-
-        const csv = await save(page, "CSV")
-        assert.strictEqual(csv.bytes.toString().trim().split("\n").length, 3)
-        assert.strictEqual(await statusOf(page), "The CSV file is downloaded")
-      })
-
-      it.effect("code that does the same: an Effect, by fetch and by curl", () =>
-        Effect.gen(function* () {
-          const { url } = yield* PageServer
-          // Inside the package, so that its own name resolves.
-          const fs = yield* FileSystem.FileSystem
-          const folder = yield* fs.makeTempDirectoryScoped({
-            directory: fileURLToPath(new URL(".", import.meta.url)),
-            prefix: ".copied-"
-          })
-          writeFileSync(join(folder, "it's.png"), grey)
-          const shares = async (code: string) => {
-            writeFileSync(join(folder, "copied.ts"), code)
-            const { stdout } = await run(process.execPath, ["-C", "effect-segformer-source", "copied.ts"], {
-              cwd: folder
-            })
-            return stdout.trim().split("\n").sort()
-          }
-          const copies = async (page: Page) => {
-            await segment(page, "halves", "it's.png")
-            const copied = async (language: string) => {
-              const choice = page.getByRole("button", { name: language, exact: true })
-              await choice.click()
-              assert.strictEqual(await choice.getAttribute("aria-pressed"), "true")
-              await page.locator("#copy").click()
-              await page.getByRole("button", { name: "Copied" }).waitFor()
-              return page.evaluate(() => navigator.clipboard.readText())
-            }
-            assert.deepStrictEqual(await shares(await copied("Effect")), ["road 0.5", "sky 0.5"])
-            assert.deepStrictEqual(await shares(await copied("fetch")), ["road 0.5", "sky 0.5"])
-            const answer = await run("sh", ["-c", await copied("curl")], { cwd: folder })
-            assert.match(answer.stdout, /"model":"halves"/)
-          }
-          yield* visit(url, copies, { ...desktop, permissions: ["clipboard-read", "clipboard-write"] })
-        }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
-      )
     })
 
     describe("says in a sentence", () => {
