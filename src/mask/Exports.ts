@@ -13,8 +13,8 @@ import * as Yolo from "./exports/Yolo.ts"
 
 const table = {
   png: LabelPng.format,
-  coco: Coco.format,
   geojson: GeoJson.format,
+  coco: Coco.format,
   csv: Csv.format,
   yolo: Yolo.format,
   npy: Npy.format,

@@ -67,12 +67,16 @@ export const survives = (times: number) =>
     const sessions = yield* pool({ sessions: 2 })
     const { labelMap: expected } = yield* sessions.predict(red)
     const random = support.makeRandom(7)
+    let before = process.memoryUsage().external
     for (let time = 0; time < times; time++) {
       const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(sessions.predict(red)))
       yield* Effect.sleep(`${Math.floor(random() * 40)} millis`)
       yield* Fiber.interruptAll(fibers)
       assert.isAtMost((yield* sessions.pids).length, 2)
+      if (time === 20) before = process.memoryUsage().external
     }
+    // Each of their pictures is some kB: what one left behind with each would be told from them all the same.
+    assert.isBelow(process.memoryUsage().external - before, 32 * 1024 * 1024)
     const { labelMap } = yield* sessions.predict(red)
     assert.isTrue(LabelMap.equals(labelMap, expected))
   }).pipe(Effect.scoped)

@@ -90,7 +90,8 @@ describe.skipIf(Needs.chromium === undefined)("the page gives away", () => {
       assert.strictEqual(await statusOf(page), "The CSV file is downloaded")
 
       const yolo = await save(page, "YOLO")
-      assert.match(yolo.bytes.toString(), /^\d+( [\d.]+){6,}\n\d+( [\d.]+){6,}\n$/)
+      // Of one image alone: ids are the model's.
+      assert.deepStrictEqual(yolo.bytes.toString().match(/^\d+/gm), ["1", "2"])
       const numpy = await save(page, "NumPy")
       assert.include(numpy.bytes.subarray(0, 128).toString("latin1"), "'shape': (100, 200)")
       const rle = await save(page, "RLE")

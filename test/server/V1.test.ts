@@ -98,6 +98,23 @@ describe("POST /v1/segment", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("gives YOLO with the ids of the label map, whatever else is on an image", () =>
+    Effect.gen(function* () {
+      const ids = [Uint8Array.of(0, 0, 3, 3), Uint8Array.of(0, 1, 3, 3)]
+      for (const data of ids) {
+        const predict: Predict = ({ image: { height, width } }) => {
+          const at = (i: number) => data[Math.floor(((i % width) / width) * 4)]!
+          const map = Uint8Array.from({ length: width * height }, (_, i) => at(i))
+          const classes = [...new Set(data)].map((id) => ({ id, name: `class ${id}` }))
+          return Effect.succeed({ _tag: "Labels", classes, labelMap: { width, height, data: map } })
+        }
+        const { url } = yield* serve(predict)
+        const { body } = yield* ask(`${url}/v1/segment`, raw("text/x-yolo"))
+        assert.deepStrictEqual(body.toString().match(/^\d+/gm)?.map(Number), [...new Set(data)])
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.live("answers in the form that Accept prefers", () =>
     Effect.gen(function* () {
       const { url } = yield* serve()
@@ -119,6 +136,11 @@ describe("POST /v1/segment", () => {
       assert.strictEqual(Schema.decodeUnknownSync(Coco.Dataset)(coco.json).annotations.length, 3)
       const csv = yield* get("text/csv")
       assert.strictEqual(csv.body.toString().trim().split("\r\n").length, 4)
+      // Of two that are as welcome, what was there first is given, as before there were more.
+      const both = yield* get("application/vnd.coco+json, application/geo+json")
+      assert.match(both.headers.get("content-type") ?? "", /^application\/geo\+json/)
+      const any = yield* get("application/*, application/json;q=0.1")
+      assert.strictEqual(any.headers.get("content-type"), "application/octet-stream")
       // Every format of export is an answer, and its file says what it is.
       for (const name of Exports.names) {
         const { mediaType } = Exports.formats[name]

@@ -34,8 +34,9 @@ const exported: ReadonlyMap<string, ExportFormat> = new Map(
 /** Media types of the forms there are, the default first. */
 export const formats: readonly [string, ...ReadonlyArray<string>] = [
   json,
-  ...Exports.names.map((name) => Exports.formats[name].mediaType),
-  ids
+  Exports.formats.png.mediaType,
+  ids,
+  ...Exports.names.filter((name) => name !== "png").map((name) => Exports.formats[name].mediaType)
 ]
 
 /** What a caller wants to know, and how. */
@@ -97,7 +98,8 @@ export const make = Effect.fnUntraced(function* (
     })
   }
   const settings: Settings = {
-    classes,
+    // A file of one image has no table of classes beside it: its ids are the model's.
+    classes: writing.per === "image" ? [] : classes,
     palette,
     exclude: new Set(),
     minArea: 1,
