@@ -28,7 +28,7 @@ export const make = Effect.fnUntraced(function* (
   const { classes, name } = yield* Effect.catchIf(
     transport.describe,
     // A service that does not describe its model is known by its address. One that cannot be asked now may yet tell.
-    (error) => error.concerns === "service" && !error.isTransient,
+    (error) => error.concerns !== "caller" && !error.isTransient,
     () => Effect.succeed({ name: transport.name, classes: [] })
   )
   const names = classes.map(({ id, name }) => `${id} ${name}`)

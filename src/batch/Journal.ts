@@ -181,7 +181,9 @@ export const open = Effect.fnUntraced(function* <R>(
     written = next
   }
   // What follows the last whole line was torn by whatever ended the process that wrote it.
-  yield* attempt(file.truncate(written))
+  const size = Number((yield* attempt(file.stat)).size)
+  // By its name: Windows cuts off nothing through a file that is open for what comes at its end.
+  if (size > written) yield* attempt(fs.truncate(join(folder, "journal.log"), written))
   const records = Tail.make(Number((yield* attempt(recordFile.stat)).size))
 
   const one = yield* Semaphore.make(1)

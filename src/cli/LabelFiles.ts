@@ -2,7 +2,7 @@
  * Files of label maps on disk: which ones there are, by names that pair them with others, what is in them, and what
  * their classes are called.
  */
-import { basename, join, resolve } from "node:path"
+import { basename, join, normalize, resolve } from "node:path"
 import { Effect, FileSystem, Option, Result, Schema, Stream } from "effect"
 import { reasonOf } from "../files/NotWritten.ts"
 import * as Folder from "../image/Folder.ts"
@@ -71,7 +71,9 @@ export const expand = Effect.fnUntraced(function* (
     if (seen.has(resolve(file.path))) return
     seen.add(resolve(file.path))
     // Of two folders with files of one name, the second says where its own are.
-    const longer = file.path.replace(ending, "").replace(/^(?:\.{0,2}[\\/])+/, "")
+    const longer = normalize(file.path)
+      .replace(ending, "")
+      .replace(/^(?:\.{0,2}[\\/])+/, "")
     const own = keys.has(file.key) ? longer : file.key
     let key = own
     for (let number = 2; keys.has(key); number++) key = `${own}-${number}`

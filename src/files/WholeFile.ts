@@ -66,6 +66,7 @@ const placeOf = (path: string): Effect.Effect<Place, NotWritten, FileSystem.File
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const info = Option.getOrUndefined(yield* Effect.option(fs.stat(path)))
+    // A link that leads nowhere is replaced as well: where its file would have to be, nobody has said.
     if (info === undefined) return { path, mode: undefined }
     if (info.type === "Directory")
       return yield* new NotWritten({ path, reason: "a folder stands in its place" })
@@ -74,10 +75,11 @@ const placeOf = (path: string): Effect.Effect<Place, NotWritten, FileSystem.File
         path,
         reason: "what stands in its place is no file, but a device or a pipe"
       })
-    return {
-      path: yield* Effect.orElseSucceed(fs.realPath(path), () => path),
-      mode: info.mode & 0o7777
-    }
+    const mode = info.mode & 0o7777
+    const isLink = Option.isSome(yield* Effect.option(fs.readLink(path)))
+    return isLink
+      ? { path: yield* Effect.mapError(fs.realPath(path), notWritten(path)), mode }
+      : { path, mode }
   })
 
 /** Fills parts, then moves all of them to their places; or none, as far as can be. */
@@ -91,7 +93,10 @@ const place = <A, E, R>(
     const fs = yield* FileSystem.FileSystem
     // First, so that nobody works for a file that cannot be.
     const places = yield* Effect.forEach(paths, placeOf)
-    const parts = places.map(({ path }) => `${folder ?? folderOf(path)}/.segformer-${randomHex(8)}.part`)
+    // A link may lead to another disk, to which no file is moved.
+    const besides = (path: string, index: number) =>
+      folder === undefined || path !== paths[index] ? folderOf(path) : folder
+    const parts = places.map(({ path }, index) => `${besides(path, index)}/.segformer-${randomHex(8)}.part`)
     const drop = Effect.forEach(parts, (part) => Effect.ignore(fs.remove(part, { force: true })), {
       discard: true
     })

@@ -6,7 +6,18 @@
  */
 import { createHash, type Hash, randomUUID } from "node:crypto"
 import { createReadStream } from "node:fs"
-import { link, mkdir, open as openFile, readFile, rename, rm, stat, writeFile } from "node:fs/promises"
+import {
+  constants,
+  copyFile,
+  link,
+  mkdir,
+  open as openFile,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile
+} from "node:fs/promises"
 import { dirname } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Duration, Effect, Redacted, type Scope, Stream } from "effect"
@@ -271,9 +282,13 @@ type Io = <A>(run: () => Promise<A>) => Effect.Effect<A, ModelNotLoadable>
 const linked = (path: string, name: string): Promise<boolean> =>
   link(path, name).then(
     () => true,
-    (cause: unknown) => {
+    async (cause: unknown) => {
       if (cause instanceof Error && "code" in cause && cause.code === "EEXIST") return false
-      throw cause
+      // Not every file system has links (exFAT, some that are mounted from elsewhere).
+      return copyFile(path, name, constants.COPYFILE_EXCL).then(
+        () => true,
+        () => stat(name).then(() => false)
+      )
     }
   )
 

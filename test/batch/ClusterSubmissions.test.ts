@@ -4,12 +4,14 @@
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
-import { Deferred, Effect, Layer, Logger, Stream } from "effect"
+import { Deferred, Effect, Fiber, Layer, Logger, Stream } from "effect"
+import * as SqlClient from "effect/sql/SqlClient"
 import { FetchHttpClient } from "effect/http"
 import { WorkflowEngine } from "effect/workflow"
 import { InferenceFailed, type Image } from "effect-segformer"
 import { Item } from "effect-segformer/batch"
 import { ClusterEngine, ClusterRuns } from "effect-segformer/cluster"
+import { eventually } from "../support/Eventually.ts"
 import { folder } from "../support/Folder.ts"
 import { Postgres } from "../support/Postgres.ts"
 import { predict } from "./clusterImages.ts"
@@ -161,6 +163,39 @@ layer(Postgres.layer(), { concurrent: true, excludeTestServices: true })("submis
         first.interruptUnsafe()
       }).pipe(Effect.provide(ClusterEngine.layerClient({ database })))
     })
+  )
+
+  it.effect(
+    "goes on where the connection of the locks has died, and leaves none behind when interrupted",
+    () =>
+      Effect.gen(function* () {
+        const database = yield* Postgres.database
+        yield* Effect.gen(function* () {
+          const sql = yield* SqlClient.SqlClient
+          const runs = yield* ClusterRuns.make
+          const begun = Deferred.makeUnsafe<void>()
+          const endless = Stream.fromEffect(Effect.andThen(Deferred.succeed(begun, undefined), Effect.never))
+          const held = yield* Effect.forkChild(runs.submit({ run: "held", items: endless }))
+          yield* Deferred.await(begun)
+          const locks = sql<{ pid: number }>`SELECT pid FROM pg_locks WHERE locktype = 'advisory'
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+          const [lock] = yield* locks
+          yield* sql`SELECT pg_terminate_backend(${lock!.pid})`
+          yield* eventually(() => Effect.map(locks, (left) => left.length === 0))
+          assert.deepInclude(yield* runs.submit({ run: "another", items: Stream.empty }), { added: 0 })
+          yield* Fiber.interrupt(held)
+          // At any moment of a submission.
+          for (let i = 0; i < 40; i++) {
+            const fiber = yield* Effect.forkChild(runs.submit({ run: `run-${i}`, items: Stream.empty }))
+            yield* Effect.sleep(i / 20)
+            yield* Fiber.interrupt(fiber)
+          }
+          yield* eventually(
+            () => Effect.map(locks, (left) => left.length === 0),
+            "every lock to be given back"
+          )
+        }).pipe(Effect.provide(ClusterEngine.layerClient({ database })))
+      })
   )
 
   it.effect("more submissions at once than the pool has connections", () =>

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { mkdirSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
@@ -55,6 +55,11 @@ describe("segformer export", () => {
         images.map(({ file_name }) => file_name),
         ["a.png", "two/a.png"]
       )
+      // Nothing is written beside the folder of results, whatever way a path takes.
+      mkdirSync(join(cwd, "one", "deep"))
+      const round = ["export", "npy", "a.png", "deep/../../two/a.png", "-o", "out"]
+      const within = yield* run(round, { cwd: join(cwd, "one") })
+      assert.deepStrictEqual([within.code, names(join(cwd, "one", "out"))], [0, ["a.npy", "two"]])
     }).pipe(Effect.scoped)
   )
 

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process"
 import { chmodSync, lstatSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, type FileSystem, Layer } from "effect"
@@ -50,6 +50,23 @@ describe("a whole file", () => {
       assert.isTrue(lstatSync(join(path, "link.txt")).isSymbolicLink())
       assert.strictEqual(statSync(join(path, "real", "a.txt")).mode & 0o777, 0o640)
       assert.deepStrictEqual(names(join(path, "real")), ["a.txt"])
+      // The part lies where it can be moved to its place, which may be on another disk.
+      mkdirSync(join(path, "parts"))
+      const moved: Array<string> = []
+      const noting = changed((fs) => ({
+        rename: (from, to) =>
+          Effect.andThen(
+            Effect.sync(() => moved.push(from)),
+            fs.rename(from, to)
+          )
+      }))
+      const parts = join(path, "parts")
+      for (const name of ["link.txt", join("real", "a.txt")])
+        yield* Effect.provide(WholeFile.write(join(path, name), bytes("last"), { parts }), noting)
+      assert.deepStrictEqual(
+        moved.map((part) => basename(dirname(part))),
+        ["real", "parts"]
+      )
     }).pipe(onDisk)
   )
 

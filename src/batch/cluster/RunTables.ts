@@ -80,6 +80,13 @@ export const make = Effect.gen(function* () {
     Effect.provideService(Scope.Scope, Scope.makeUnsafe())
   )
   const asking = Semaphore.makeUnsafe(1)
+  // One that has died is held by those who had locks on it; others get a new one.
+  const alive = Effect.flatMap(RcRef.get(locks), (connection) =>
+    Effect.as(asking.withPermit(connection.execute("SELECT 1", [], undefined)), connection)
+  ).pipe(
+    Effect.tapError(() => RcRef.invalidate(locks)),
+    Effect.retry({ times: 1 })
+  )
   const submitting = new Set<string>()
 
   const failed =
@@ -398,15 +405,19 @@ export const make = Effect.gen(function* () {
         submitting.add(run)
         return Effect.scoped(
           Effect.gen(function* () {
-            const connection = yield* failed("connect")(RcRef.get(locks))
+            const connection = yield* failed("connect")(alive)
             const lock = "hashtextextended('segformer submits ' || $1, 0)"
             const ask = (text: string) =>
               asking.withPermit(
                 failed("lock a run")(connection.execute(`SELECT ${text}(${lock}) AS got`, [run], undefined))
               )
-            const [row] = yield* ask("pg_try_advisory_lock")
-            if (row?.["got"] !== true) return Option.none<A>()
-            return Option.some(yield* Effect.ensuring(self, Effect.ignore(ask("pg_advisory_unlock"))))
+            // Who is interrupted meanwhile must know whether there is a lock to give back.
+            return yield* Effect.acquireUseRelease(
+              Effect.map(ask("pg_try_advisory_lock"), ([row]) => row?.["got"] === true),
+              (got): Effect.Effect<Option.Option<A>, E, R> =>
+                got ? Effect.asSome(self) : Effect.succeedNone,
+              (got) => (got ? Effect.ignore(ask("pg_advisory_unlock")) : Effect.void)
+            )
           })
         ).pipe(Effect.ensuring(Effect.sync(() => submitting.delete(run))))
       })
