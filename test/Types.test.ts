@@ -33,10 +33,12 @@ import type { Batch, BatchError } from "effect-segformer/batch"
 import type { ImageCodec } from "effect-segformer/image"
 import type { Download } from "effect-segformer/jobs"
 import type { SegFormerOnnx, ModelSource } from "effect-segformer/onnx"
+import type { Policy } from "effect-segformer/policy"
 import type {
   AddressGuard,
   Exchange,
   InvalidUrl,
+  ServiceClient,
   ServiceError,
   ServiceHealth
 } from "effect-segformer/service"
@@ -109,8 +111,14 @@ describe("errors and requirements of", () => {
 
   it("the policy of one call, which has nothing that calls share", () => {
     type CallPolicy = NonNullable<NonNullable<Parameters<typeof segment>[1]>["policy"]>
-    expectTypeOf<keyof CallPolicy>().toEqualTypeOf<"deadline" | "attemptTimeout" | "retry" | "resend">()
+    type Settable = { [K in keyof CallPolicy]: undefined extends Required<CallPolicy>[K] ? K : never }
+    expectTypeOf<NonNullable<Settable[keyof CallPolicy]>>().toEqualTypeOf<
+      "deadline" | "attemptTimeout" | "retry" | "resend"
+    >()
     expectTypeOf<{ concurrency: 1 }>().not.toExtend<CallPolicy>()
+    // Nor by way of options that were made elsewhere.
+    expectTypeOf<Policy.PolicyOptions>().not.toExtend<CallPolicy>()
+    expectTypeOf<Policy.PolicyOptions>().not.toExtend<Parameters<typeof ServiceClient.withPolicy>[0]>()
   })
 
   it("every error, which says what it concerns", () => {

@@ -3,7 +3,7 @@
  *
  * | the call to the segmenter | then |
  * |---|---|
- * | was turned away before any work (429, an open circuit, a full queue, a model that is loading) | it waits and asks again, as long as `maxWait` lasts |
+ * | was turned away for now (429, an open circuit, a full queue, a model that is loading, no budget for a retry) | it waits and asks again, as long as `maxWait` lasts |
  * | failed otherwise | the image has failed. Many machines try it again with its chunk first where that is transient |
  *
  * | failed images | then |
@@ -17,7 +17,7 @@ import { TooManyFailures } from "./BatchError.ts"
 import { now } from "./Now.ts"
 import type { Call } from "./Work.ts"
 
-/** No work was done, and it may be done later: the policy kept the call back, or the service refused it for now. */
+/** It may be done later: the policy kept the call, or its next attempt, back, or the service refused it for now. */
 export const isTurnedAway = (error: SegmentationError): boolean =>
   error.isTransient && (!error.isRetryable || ("wasRefused" in error && error.wasRefused))
 

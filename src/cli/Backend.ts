@@ -70,6 +70,10 @@ const makeService = Effect.fnUntraced(function* (
     unusable
   )
   const paints = protocol === "inspection"
+  if (options.palette !== undefined && !paints)
+    return yield* ExitCode.wrong(
+      "--palette is for services that paint their masks, and SEGFORMER_PROTOCOL names another protocol: leave it out"
+    )
   const connect = (palette: Palette.Palette | undefined) =>
     Layer.build(
       SegFormerHttp.layerConfig({

@@ -43,10 +43,13 @@ const platform = Layer.mergeAll(NodeHttpClient.layerUndici, NodeFileSystem.layer
 export const run = (options: Options): Effect.Effect<void, ExitCode.Ended> =>
   Effect.gen(function* () {
     const { apiKey } = yield* Effect.mapError(SegFormerConfig.load, ExitCode.by(ExitCode.usage))
+    const image = options.image === undefined ? undefined : ImageSource.file(options.image)
+    // Of one's own file, before a service is asked for anything.
+    if (image !== undefined) yield* Effect.mapError(image.open(), ExitCode.by(ExitCode.usage))
     const finding = yield* Probe.probe(options.url, {
       apiKey,
       model: options.model,
-      image: options.image === undefined ? undefined : ImageSource.file(options.image)
+      image
     }).pipe(
       Effect.mapError((error) =>
         ExitCode.by(error._tag === "InvalidUrl" ? ExitCode.usage : ExitCode.unavailable)(error)

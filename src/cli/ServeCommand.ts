@@ -156,6 +156,9 @@ export type Options = Command.Command.Config.Infer<typeof flags>
 
 export const faults = (options: Options): Flags.Faults => [
   ...Flags.backendFaults(options),
+  ...(options.name !== undefined && /^[\w.-]+=./.test(options.model[0] ?? "")
+    ? ["--name and the NAME of --model NAME=MODEL say the same: give one of them"]
+    : []),
   ...(options.url === undefined
     ? []
     : [

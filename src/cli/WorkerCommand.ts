@@ -33,9 +33,9 @@ const flags = {
   ),
   port: Flag.Int("port").pipe(
     Flag.withAlias("p"),
-    Flags.isPort,
     Flag.withDescription("Where other workers reach this one; 0 for any that is free. 34431 by default"),
     Flag.withFallbackConfig(Config.Int("SEGFORMER_WORKER_PORT")),
+    Flags.isPort,
     Flag.withDefault(34_431)
   ),
   weight: Flags.count("weight").pipe(

@@ -24,7 +24,7 @@ export const givenShards = Flags.count("shards").pipe(
   )
 )
 
-export const shards = givenShards.pipe(Flag.withFallbackConfig(defaultShards))
+export const shards = givenShards.pipe(Flag.withFallbackConfig(defaultShards), Flags.atLeast(1))
 
 export const connections = Flags.count("connections").pipe(
   Flag.withMetavar("COUNT"),
@@ -38,6 +38,7 @@ export const takeover = Flags.count("takeover").pipe(
     "How long a worker that is gone is waited for, before others do its work: the same for all. 15 by default"
   ),
   Flag.withFallbackConfig(Config.Int("SEGFORMER_TAKEOVER")),
+  Flags.atLeast(1),
   Flag.withDefault(15)
 )
 

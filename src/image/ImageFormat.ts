@@ -42,7 +42,7 @@ const rows = {
   },
   jpeg: {
     title: "JPEG",
-    endings: ["jpg", "jpeg"],
+    endings: ["jpg", "jpeg", "jfif", "jpe"],
     mediaType: "image/jpeg",
     begins: (ascii) => ascii(0, 3) === "\xff\xd8\xff",
     read: HeaderReaders.jpeg,

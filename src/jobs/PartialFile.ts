@@ -2,9 +2,10 @@
  * A file on its way: hidden in the folder that it is for, hashed as it grows, and only moved to its name once it is
  * whole and on the disk. It goes with its scope, or stays to be gone on with where that is wanted.
  */
-import { Effect, Exit, type FileSystem, Option, Schema, Scope } from "effect"
+import { Effect, Exit, FileSystem, Option, Schema, Scope } from "effect"
 import { randomHex } from "../randomHex.ts"
 import { type NotWritten, notWritten } from "../files/NotWritten.ts"
+import { syncFolder } from "../files/WholeFile.ts"
 import * as Hashing from "./Hashing.ts"
 
 /** What the answer that a file started with said of it. */
@@ -180,6 +181,7 @@ export const open = Effect.fnUntraced(function* (options: {
     moveTo: (to) =>
       close.pipe(
         Effect.andThen(Effect.mapError(fs.rename(path, to), notWritten(to))),
+        Effect.andThen(Effect.provideService(syncFolder(folder), FileSystem.FileSystem, fs)),
         Effect.tap(() => Effect.sync(() => void (isDone = true))),
         Effect.andThen(removeRecord),
         Effect.uninterruptible

@@ -113,7 +113,7 @@ export const open = Effect.fn("segformer.hub")(function* (
       const runner = yield* PolicyRunner.make({ service: hub.endpoint, policy })
       const attempt = <A>(
         effect: Effect.Effect<A, ModelNotLoadable | ServiceError>,
-        changes?: Policy.PolicyOptions
+        changes?: Policy.CallPolicyOptions
       ) =>
         Effect.map(
           runner.run(() => effect, { policy: changes }),

@@ -11,7 +11,7 @@
  * patient.retry.times // => 1
  * ```
  */
-import { Duration } from "effect"
+import { Duration, Option } from "effect"
 import { omitUndefined } from "./OmitUndefined.ts"
 import * as Range from "./Range.ts"
 
@@ -142,7 +142,10 @@ export interface PolicyOptions {
 }
 
 /** The parts that can change from call to call. Queue, rate limit, budget and circuit are shared by all calls. */
-export type CallPolicyOptions = Pick<PolicyOptions, "deadline" | "attemptTimeout" | "retry" | "resend">
+export type CallPolicyOptions = Pick<PolicyOptions, OfCall> & {
+  readonly [Name in Exclude<keyof PolicyOptions, OfCall>]?: never
+}
+type OfCall = "deadline" | "attemptTimeout" | "retry" | "resend"
 
 const standardBreaker: BreakerPolicy = {
   failures: 5,
@@ -189,7 +192,7 @@ export const local: Policy = {
   retryBudget: undefined
 }
 
-const some: Range.Range = { least: 0, above: true }
+const some: Range.Range = { least: 0, above: true, endless: true }
 const count: Range.Range = { least: 1, whole: true }
 const countOrNone: Range.Range = { least: 0, whole: true }
 
@@ -201,9 +204,9 @@ export const ranges = {
   "retry.delay": { least: 0 },
   "retry.factor": { least: 1 },
   "retry.maxDelay": some,
-  "retry.maxRetryAfter": { least: 0 },
+  "retry.maxRetryAfter": { least: 0, endless: true },
   "rateLimit.limit": count,
-  "rateLimit.window": some,
+  "rateLimit.window": { least: 0, above: true },
   "rateLimit.burst": count,
   concurrency: count,
   queue: countOrNone,
@@ -227,10 +230,13 @@ const number = (name: Part, value: number): number => {
 }
 
 const duration = (name: Part, value: Duration.Input): Duration.Duration => {
-  const time = Duration.fromInputUnsafe(value)
-  if (Range.isWithin(ranges[name], Duration.toMillis(time))) return time
-  const wanted = ranges[name] === some ? "a time that passes" : "a time that passes, or 0"
-  throw new RangeError(`Policy: \`${name}\` must be ${wanted}, but is ${Duration.format(time)}`)
+  const range: Range.Range = ranges[name]
+  // What is no number is not the 0 that effect makes of it.
+  const time = Number.isNaN(value) ? undefined : Option.getOrUndefined(Duration.fromInput(value))
+  if (time !== undefined && Range.isWithin(range, Duration.toMillis(time))) return time
+  const wanted = range.above === true ? "a time that passes" : "a time that passes, or 0"
+  const told = time === undefined ? JSON.stringify(value) : Duration.format(time)
+  throw new RangeError(`Policy: \`${name}\` must be ${wanted}, but is ${told}`)
 }
 
 const limit = (
@@ -309,6 +315,18 @@ export const make = (options: PolicyOptions, base: Policy = standard): Policy =>
     breaker: optional(options.breaker, base.breaker, breaker),
     retryBudget: optional(options.retryBudget, base.retryBudget, retryBudget)
   }
+}
+
+/** What is left of a caller's own time may be nothing: the call is over before it begins. */
+export const isOver = ({
+  attemptTimeout,
+  deadline
+}: CallPolicyOptions): "attempt" | "deadline" | undefined => {
+  const isNone = (time: Duration.Input | false | undefined) =>
+    time !== undefined &&
+    time !== false &&
+    Option.exists(Duration.fromInput(time), (time) => Duration.isLessThanOrEqualTo(time, Duration.zero))
+  return isNone(deadline) ? "deadline" : isNone(attemptTimeout) ? "attempt" : undefined
 }
 
 const part = <A extends object>(

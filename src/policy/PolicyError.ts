@@ -1,7 +1,7 @@
 /**
  * Failures that the policy itself raises, whatever it runs.
  *
- * Like every error of this library they have a `message` a person can act on, and say what they concern (`concerns`),
+ * Like every member of `SegmentationError` they have a `message` a person can act on, and say what they concern (`concerns`),
  * whether another attempt within the call may help (`isRetryable`), and whether a later call may (`isTransient`).
  */
 import { Duration, Schema } from "effect"

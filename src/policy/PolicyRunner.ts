@@ -156,6 +156,13 @@ export const make = Effect.fnUntraced(function* (options: {
     runOptions?: RunOptions<A, E>
   ): Effect.Effect<Outcome<A>, E | PolicyError, R> =>
     Clock.clockWith((clock) => {
+      const over = runOptions?.policy === undefined ? undefined : Policy.isOver(runOptions.policy)
+      if (over !== undefined) {
+        const after = Duration.zero
+        return Effect.fail(
+          new TimedOut({ service, kind: over, phase: "queued", after, attempt: 0, requestId: randomHex(16) })
+        )
+      }
       const policy = runOptions?.policy === undefined ? base : Policy.make(runOptions.policy, base)
       const schedule = policy === base ? baseSchedule : Backoff.schedule(policy.retry)
       const { retryWhen, retryResult } = runOptions ?? {}

@@ -6,12 +6,14 @@ export interface Range {
   readonly above?: boolean | undefined
   readonly most?: number | undefined
   readonly whole?: boolean | undefined
+  /** Infinity is in it: a time that never ends, as a program may say it. */
+  readonly endless?: boolean | undefined
 }
 
-/** NaN and infinity are in no range. */
-export const isWithin = ({ above, least, most, whole }: Range, value: number): boolean =>
+/** NaN is in no range. */
+export const isWithin = ({ above, endless, least, most, whole }: Range, value: number): boolean =>
   (above === true ? value > least : value >= least) &&
-  value <= (most ?? Number.MAX_VALUE) &&
+  (value <= (most ?? Number.MAX_VALUE) || (endless === true && value === Infinity)) &&
   (whole !== true || Number.isSafeInteger(value))
 
 /** Such as "a whole number of at least 1". */

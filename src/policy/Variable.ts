@@ -131,9 +131,9 @@ export const duration = (
     takes: "a duration such as `30 seconds`, or a number of milliseconds",
     parse: (text) => {
       const value = decimal.test(text) ? Option.some(Duration.millis(Number(text))) : decodeDuration(text)
-      return Option.isSome(value) && Range.isWithin(range, Duration.toMillis(value.value))
-        ? value.value
-        : undefined
+      // What has no end is `off` here, where it may be.
+      const isTime = Option.isSome(value) && Duration.isFinite(value.value)
+      return isTime && Range.isWithin(range, Duration.toMillis(value.value)) ? value.value : undefined
     }
   })
 
@@ -174,9 +174,9 @@ export const literal = <const A extends string>(
  * `kB`, `KiB`); `undefined` for what is no such size, for nothing, and for less than a byte.
  */
 export const parseBytes = (text: string): number | undefined => {
-  const spelled = text
-    .trim()
-    .replace(/\s*([kmgt]?)i?b?$/i, (_, unit: string) => (unit === "" ? "B" : `${unit.toUpperCase()}iB`))
+  const [, digits, unit = ""] = /^(\d+(?:\.\d+)?)\s*(?:([kmgt])i?b?|b)?$/i.exec(text.trim()) ?? []
+  if (digits === undefined) return undefined
+  const spelled = `${digits}${unit.toUpperCase()}${unit === "" ? "B" : "iB"}`
   const size = Option.flatMap(ByteSize.fromString(spelled), ByteSize.toNumber)
   return Option.getOrUndefined(Option.filter(size, (bytes) => bytes > 0))
 }

@@ -175,13 +175,14 @@ const stopping = new Refusals.Refusal({
 
 /** A path that nobody has, or not with this method. */
 const unknown = (request: HttpServerRequest.HttpServerRequest, path: string, paths: Paths.Paths) => {
-  const allow = paths.methods(path)?.join(", ")
-  return allow === undefined
+  const methods = paths.methods(path)
+  // Where the method is one of them, the router could not read what is in the path: an escape that is none.
+  return methods === undefined || methods.includes(request.method)
     ? Refusals.notFound(`There is no ${request.method} ${path} here`)
     : new Refusals.Refusal({
         status: 405,
-        detail: `${path} is asked with ${allow}, not ${request.method}`,
-        allow
+        detail: `${path} is asked with ${methods.join(", ")}, not ${request.method}`,
+        allow: methods.join(", ")
       })
 }
 

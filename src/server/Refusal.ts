@@ -93,8 +93,10 @@ export const fromError = (error: SegmentationError): Refusal => {
       return refuse(504, "Segmenting the image took too long")
     case "RequestRejected":
       // The service behind this one looked at the image, and says why it does not take it.
-      return error.status === 413 || error.status === 415
-        ? refuse(error.status, "The segmenter behind this service does not take this image")
+      if (error.status === 413 || error.status === 415)
+        return refuse(error.status, "The segmenter behind this service does not take this image")
+      return error.isTransient
+        ? refuse(503, "The segmenter behind this service cannot be reached now", soon)
         : refuse(502, "The segmenter behind this service refuses the request")
     case "ReportedFailure":
       return refuse(502, `The segmenter behind this service failed on the image: ${error.detail}`)

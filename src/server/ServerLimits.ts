@@ -17,35 +17,39 @@ const whole = (least: number, otherwise: number) =>
     )
   ).pipe(Schema.withDecodingDefault(Effect.succeed(otherwise)))
 
-/** What the timers of Node can wait for. */
+/** What the timers of Node, which end connections, can wait for. */
 const longest = Duration.days(24)
 
 /** What programs write for a time. Whether it is one shows when it is read. */
 const Input = Schema.declare((value): value is Duration.Input => value !== undefined && value !== null)
 
-const Time = Input.pipe(
-  Schema.decodeTo(
-    Schema.Duration.check(
-      Schema.makeFilter(
-        (value) =>
-          (Duration.isGreaterThanOrEqualTo(value, Duration.zero) &&
-            Duration.isLessThanOrEqualTo(value, longest)) ||
-          `a limit must be a time of at most ${Duration.format(longest)}`
-      )
-    ),
-    SchemaTransformation.transformEffect({
-      decode: (input) =>
-        Option.match(Duration.fromInput(input), {
-          onSome: Effect.succeed,
-          onNone: () =>
-            Effect.fail(new SchemaIssue.InvalidValue({ message: "a limit must be a time" }, input))
-        }),
-      encode: (time) => Effect.succeed<Duration.Input>(time)
-    })
+const upTo = (most: Duration.Duration) =>
+  Input.pipe(
+    Schema.decodeTo(
+      Schema.Duration.check(
+        Schema.makeFilter(
+          (value) =>
+            (Duration.isGreaterThanOrEqualTo(value, Duration.zero) &&
+              Duration.isLessThanOrEqualTo(value, most)) ||
+            (Duration.isFinite(most)
+              ? `a limit must be a time of at most ${Duration.format(most)}`
+              : "a limit must be a time that passes, or 0")
+        )
+      ),
+      SchemaTransformation.transformEffect({
+        decode: (input) =>
+          Option.match(Duration.fromInput(input), {
+            onSome: Effect.succeed,
+            onNone: () =>
+              Effect.fail(new SchemaIssue.InvalidValue({ message: "a limit must be a time" }, input))
+          }),
+        encode: (time) => Effect.succeed<Duration.Input>(time)
+      })
+    )
   )
-)
 
-const time = (otherwise: Duration.Input) => Time.pipe(Schema.withDecodingDefault(Effect.succeed(otherwise)))
+const time = (otherwise: Duration.Input, most: Duration.Duration = longest) =>
+  upTo(most).pipe(Schema.withDecodingDefault(Effect.succeed(otherwise)))
 
 export const ServerLimits = Schema.Struct({
   /** Bytes of one image file. 50 MiB by default. */
@@ -67,7 +71,7 @@ export const ServerLimits = Schema.Struct({
   /** Requests that may wait besides those worked on; one more is refused. 32 by default. */
   queue: whole(0, 32),
   /** For one image, from its turn to its answer. 2 minutes by default. */
-  timeout: time("2 minutes"),
+  timeout: time("2 minutes", Duration.infinity),
   /** For the headers of a request to arrive. 10 seconds by default. */
   headersTimeout: time("10 seconds"),
   /** For its body. 60 seconds by default. */
@@ -75,7 +79,7 @@ export const ServerLimits = Schema.Struct({
   /** A client that takes nothing of its answer for so long is cut off. 30 seconds by default. */
   writeTimeout: time("30 seconds"),
   /** How long requests under way may take to finish once the server is to stop. 20 seconds by default. */
-  drain: time("20 seconds")
+  drain: time("20 seconds", Duration.infinity)
 })
 export type ServerLimits = typeof ServerLimits.Type
 

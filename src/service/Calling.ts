@@ -15,7 +15,7 @@ import { type HttpApi, HttpApiClient, type HttpApiGroup } from "effect/http-api"
 import { isHttpMethod } from "effect/http/HttpMethod"
 import type { Attempt } from "../policy/Attempt.ts"
 import { nestedIn } from "../policy/NestedAttempt.ts"
-import type { PolicyOptions } from "../policy/Policy.ts"
+import type { CallPolicyOptions } from "../policy/Policy.ts"
 import type { PolicyRunner } from "../policy/PolicyRunner.ts"
 import * as Contract from "./Contract.ts"
 import type { CallError, Client, Described } from "./Contract.ts"
@@ -39,7 +39,7 @@ export interface Wire {
 /** What a caller says of the calls within. */
 interface CallOptions {
   readonly idempotencyKey?: string | undefined
-  readonly policy?: PolicyOptions | undefined
+  readonly policy?: CallPolicyOptions | undefined
   readonly attempt?: Attempt | undefined
 }
 

@@ -193,7 +193,7 @@ export const health = (client: { readonly [AboutKey]: About }): Check => client[
 export const withIdempotencyKey = Calling.combinator((idempotencyKey: string) => ({ idempotencyKey }))
 
 /** The calls within run under these changes of their client's policy. Queue, budget and circuit stay shared. */
-export const withPolicy = Calling.combinator((policy: Policy.PolicyOptions) => ({ policy }))
+export const withPolicy = Calling.combinator((policy: Policy.CallPolicyOptions) => ({ policy }))
 
 /** The calls within are each one request, part of an attempt that another policy makes: it retries, they do not. */
 export const withinAttempt = Calling.combinator((attempt: Attempt) => ({ attempt }))

@@ -71,6 +71,18 @@ describe("a command line that cannot be meant ends with 2 and one line that says
       "windows that leave gaps": [
         [["tile", "a.png", "--stride", "600"], /^segformer: --stride must be at most --crop\n$/]
       ],
+      "one name of a model": [
+        [
+          ["serve", "--model", "a=x", "--name", "b"],
+          /^segformer: --name and the NAME of --model .* one of them\n$/
+        ]
+      ],
+      "a picture of one's own that is none": [
+        [
+          ["probe", "http://127.0.0.1:1", "--image", "nowhere.png"],
+          /^segformer: There is no image at nowhere\.png\n$/
+        ]
+      ],
       "runs by name": [
         [["runs", "list", "x", ...database], /segformer runs status x\n$/],
         [["runs", "pause", ...database], /^segformer: which run\? segformer runs pause RUN\n$/]

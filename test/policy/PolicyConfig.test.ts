@@ -130,7 +130,8 @@ const wrong: ReadonlyArray<
 > = [
   ["deadline", { deadline: 0 }, { SEGFORMER_DEADLINE: "0" }],
   ["attemptTimeout", { attemptTimeout: 0 }, { SEGFORMER_TIMEOUT: "0" }],
-  ["attemptTimeout", { attemptTimeout: Duration.infinity }, { SEGFORMER_TIMEOUT: "Infinity" }],
+  ["attemptTimeout", { attemptTimeout: Number.NaN }, { SEGFORMER_TIMEOUT: "Infinity" }],
+  ["retry.delay", { retry: { delay: Number.NaN } }, { SEGFORMER_RETRY_DELAY: "NaN" }],
   ["retry.times", { retry: { times: 1.5 } }, { SEGFORMER_MAX_RETRIES: "1.5" }],
   ["retry.delay", { retry: { delay: -5 } }, { SEGFORMER_RETRY_DELAY: "-5" }],
   ["retry.factor", { retry: { factor: 0.5 } }, { SEGFORMER_RETRY_FACTOR: "0.5" }],

@@ -251,6 +251,29 @@ describe("PolicyRunner: time", () => {
     }).pipe(quiet, Effect.scoped)
   )
 
+  it.effect(
+    "a call that has no time left is over before it begins, and one that may take for ever is not",
+    () =>
+      Effect.gen(function* () {
+        const runner = yield* make({
+          retry: { maxDelay: Duration.infinity, maxRetryAfter: Duration.infinity }
+        })
+        for (const [policy, kind] of [
+          [{ deadline: 0 }, "deadline"],
+          [{ deadline: -5 }, "deadline"],
+          [{ attemptTimeout: "0 millis" }, "attempt"]
+        ] as const) {
+          const script = scripted([])
+          const error = yield* Effect.flip(runner.run(script.attempt, { policy }))
+          assert.deepInclude(error, { _tag: "TimedOut", kind, attempt: 0 })
+          assert.deepStrictEqual(script.starts, [])
+        }
+        const script = scripted([refused])
+        yield* settle(runner.run(script.attempt, { policy: { attemptTimeout: Duration.infinity } }))
+        assert.strictEqual(script.starts.length, 4)
+      }).pipe(quiet, Effect.scoped)
+  )
+
   it.effect("interruption ends the attempt at once", () =>
     Effect.gen(function* () {
       const runner = yield* make()

@@ -17,8 +17,19 @@ describe("a size", () => {
     assert.strictEqual(Variable.parseBytes(text), bytes)
   })
 
-  it.each(["", "0", "0M", "-1", "M", "1.5", "12 parsecs", "9007199254740993", "1e3", "0x10"])(
-    "is not %j",
-    (text) => assert.isUndefined(Variable.parseBytes(text))
-  )
+  it.each([
+    "",
+    "0",
+    "0M",
+    "-1",
+    "M",
+    "1.5",
+    "12 parsecs",
+    "9007199254740993",
+    "1e3",
+    "0x10",
+    "2P",
+    "10i",
+    "10ib"
+  ])("is not %j", (text) => assert.isUndefined(Variable.parseBytes(text)))
 })

@@ -29,6 +29,11 @@ it.effect("a limit that no server can have is told by name, and nothing listens"
   }).pipe(Effect.scoped)
 )
 
+it("an image, and the end of a server, may take as long as it takes", () => {
+  const { drain, timeout } = Limits.make({ timeout: Duration.infinity, drain: "400 days" })
+  assert.deepStrictEqual([timeout, drain], [Duration.infinity, Duration.days(400)])
+})
+
 it("routes may be stricter than their server, and not laxer", () => {
   const limits = Limits.make({ maxBytes: 100, maxImages: 5, concurrency: 3, timeout: "1 minute" })
   assert.deepStrictEqual(
