@@ -15,7 +15,7 @@
 import { Result } from "effect"
 import * as Grid from "./Grid.ts"
 import { allocate, type LabelData, sameStorage } from "./LabelStorage.ts"
-import { type MaskNotDecodable, sized } from "./MaskError.ts"
+import { largestId, type MaskNotDecodable, pixels, sized } from "./MaskError.ts"
 import type { Box } from "./Region.ts"
 
 export { allocate, type LabelData, sameStorage }
@@ -38,20 +38,24 @@ export const make = (options: LabelMap): Result.Result<LabelMap, MaskNotDecodabl
 /** Like {@link make}, for sizes known to be right: throws `MaskNotDecodable` where they are not. */
 export const makeUnsafe = (options: LabelMap): LabelMap => Result.getOrThrow(make(options))
 
-/** A map of one id throughout. */
-export const filled = (width: number, height: number, id: number): LabelMap => ({
-  width,
-  height,
-  data: allocate(id, width * height).fill(id)
-})
+/** A map of one id throughout. Throws `MaskNotDecodable` for a size or an id that no map has. */
+export const filled = (width: number, height: number, id: number): LabelMap =>
+  Result.getOrThrow(canvas(width, height, [], id))
 
 /** A map that these ids can be painted on: of `gap` throughout, or of 255, which is then the ignored id. @internal */
-export const canvas = (width: number, height: number, ids: Iterable<number>, gap?: number): LabelMap => {
+export const canvas = (
+  width: number,
+  height: number,
+  ids: Iterable<number>,
+  gap?: number
+): Result.Result<LabelMap, MaskNotDecodable> => {
   const ground = gap ?? 255
-  let most = ground
-  for (const id of ids) most = Math.max(most, id)
-  const data = allocate(most, width * height).fill(ground)
-  return gap === undefined ? { width, height, data, ignoreIndex: ground } : { width, height, data }
+  const size = pixels("label map", width, height)
+  if (Result.isFailure(size)) return Result.fail(size.failure)
+  return Result.map(largestId("label map", [ground, ...ids]), (most) => {
+    const data = allocate(most, size.success).fill(ground)
+    return gap === undefined ? { width, height, data, ignoreIndex: ground } : { width, height, data }
+  })
 }
 
 const empty: Grid.Empty<LabelMap> = (like, width = like.width, height = like.height) => ({
@@ -123,13 +127,13 @@ export const rotate = (self: LabelMap, turn: Grid.Turn): LabelMap => Grid.rotate
 
 /**
  * Ids replaced by others; ids that `ids` lacks stay. Several ids with one replacement merge. The ignored pixels
- * stay ignored.
+ * stay ignored. Throws `MaskNotDecodable` where a replacement is no id.
  */
 export const remap = (self: LabelMap, ids: ReadonlyMap<number, number>): LabelMap => {
   const source = self.data
   const replaced = new Map(ids)
   if (self.ignoreIndex !== undefined) replaced.delete(self.ignoreIndex)
-  const maxId = Math.max(0, ...replaced.values())
+  const maxId = Result.getOrThrow(largestId("label map", replaced.values()))
   const width = Math.max(
     maxId,
     source instanceof Uint8Array ? 0xff : source instanceof Uint16Array ? 0xffff : 0xffffffff

@@ -16,7 +16,7 @@
 import { Result } from "effect"
 import type { BinaryMask } from "./BinaryMask.ts"
 import { allocate, type LabelMap } from "./LabelMap.ts"
-import { fail, type MaskNotDecodable } from "./MaskError.ts"
+import { fail, largestId, type MaskNotDecodable } from "./MaskError.ts"
 
 /** A mask and what it shows. */
 export interface ClassMask {
@@ -43,7 +43,12 @@ export const toLabelMap = (
     return fail("masks", "there are none, so no size is known")
   }
   const { height, width } = first.mask
-  let maxId = 0
+  const largest = largestId(
+    "masks",
+    masks.map(({ classId }) => classId)
+  )
+  if (Result.isFailure(largest)) return Result.fail(largest.failure)
+  const maxId = largest.success
   let taken = false
   for (const [index, { classId, mask }] of masks.entries()) {
     if (mask.width !== width || mask.height !== height || mask.data.length !== width * height) {
@@ -52,7 +57,6 @@ export const toLabelMap = (
         `it is ${mask.width} x ${mask.height} pixels, the first one ${width} x ${height}`
       )
     }
-    maxId = Math.max(maxId, classId)
     taken ||= classId === 255
   }
   const ignoreIndex = options.ignoreIndex ?? (taken ? maxId + 1 : 255)

@@ -108,9 +108,11 @@ export const toLabelMap = (
   height: number,
   options: LabelMapOptions = {}
 ): Result.Result<LabelMap, MaskNotDecodable> =>
-  Result.map(decode(text, width, height), (segments) => {
+  Result.flatMap(decode(text, width, height), (segments) => {
     const ids = segments.map(({ classId }) => options.classOf?.(classId) ?? classId)
-    const map = canvas(width, height, ids, options.gap)
-    for (const [i, { ring }] of segments.entries()) Polygons.paint([{ outer: ring, holes: [] }], map, ids[i]!)
-    return map
+    return Result.map(canvas(width, height, ids, options.gap), (map) => {
+      for (const [i, { ring }] of segments.entries())
+        Polygons.paint([{ outer: ring, holes: [] }], map, ids[i]!)
+      return map
+    })
   })
