@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect } from "effect"
 import { Fixtures } from "effect-segformer/testing"
 import * as Inputs from "../../src/cli/Inputs.ts"
@@ -44,7 +44,7 @@ describe("names of results", () => {
       assert.strictEqual(new Set(found).size, 8)
       for (const base of found) {
         assert.isAtMost(Buffer.byteLength(base + Inputs.overlayEnding), 255)
-        assert.isTrue(base.isWellFormed())
+        assert.notMatch(base, /\p{Cs}/u)
       }
       const odd = yield* empty(["con.png", "NUL.jpg", "a:b?.png", "tail. .png", "%2e%2e%2fup.png"])
       assert.deepStrictEqual(yield* bases([odd]), ["_up", "_NUL", "a_b_", "_con", "tail"])
@@ -61,18 +61,10 @@ describe("names of results", () => {
   it.live("ten thousand files of one name are looked up once each, not as often as there are such", () =>
     Effect.gen(function* () {
       const words = Array.from({ length: 10_000 }, (_, i) => `/nowhere/${i}/x.png`)
-      let asked = 0
-      const { has } = Set.prototype
-      Set.prototype.has = function (value) {
-        asked++
-        return has.call(this, value)
-      }
-      const found = yield* Effect.ensuring(
-        bases(words),
-        Effect.sync(() => {
-          Set.prototype.has = has
-        })
-      )
+      const has = vi.spyOn(Set.prototype, "has")
+      const found = yield* bases(words)
+      const asked = has.mock.calls.length
+      has.mockRestore()
       assert.deepStrictEqual([found[0], found[1], found[9_999]], ["x", "x-2", "x-10000"])
       assert.isBelow(asked, 30 * words.length)
     })
