@@ -19,8 +19,7 @@ import {
   writeFile
 } from "node:fs/promises"
 import { dirname } from "node:path"
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import { Duration, Effect, Redacted, type Scope, Stream } from "effect"
+import { Duration, Effect, FileSystem, Redacted, type Scope, Stream } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { isAlive } from "../files/Lock.ts"
 import * as WholeFile from "../files/WholeFile.ts"
@@ -82,8 +81,9 @@ export const connect = Effect.fnUntraced(function* (options: {
   readonly token: Redacted.Redacted | undefined
   /** For errors. */
   readonly model: string
-}): Effect.fn.Return<Hub, InvalidUrl, HttpClient.HttpClient> {
+}): Effect.fn.Return<Hub, InvalidUrl, HttpClient.HttpClient | FileSystem.FileSystem> {
   const { model, token } = options
+  const fs = yield* FileSystem.FileSystem
   const base = yield* parseBaseUrl(options.endpoint)
   const endpoint = base.origin + base.pathname.replace(/\/+$/, "")
   const client = HttpClient.withScope(yield* HttpClient.HttpClient)
@@ -240,7 +240,7 @@ export const connect = Effect.fnUntraced(function* (options: {
             : fail(`${detail}. Nothing of it was kept`)
         }
         yield* io(() => rename(part, target))
-        yield* Effect.provide(WholeFile.syncFolder(dirname(target)), NodeFileSystem.layer)
+        yield* Effect.provideService(WholeFile.syncFolder(dirname(target)), FileSystem.FileSystem, fs)
       })
     )
 
