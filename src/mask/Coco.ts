@@ -17,9 +17,10 @@
  */
 import { Result, Schema } from "effect"
 import type { BinaryMask } from "./BinaryMask.ts"
+import * as ClassIds from "./ClassIds.ts"
 import type { ClassTable } from "./ClassTable.ts"
 import * as Components from "./Components.ts"
-import { canvas, type LabelMap } from "./LabelMap.ts"
+import type { LabelMap } from "./LabelMap.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
 import * as Rle from "./Rle.ts"
@@ -238,7 +239,7 @@ const paint = (
 }
 
 export interface LabelMapOptions {
-  /** The id of pixels in no object. 255 by default, which is then the ignored id. */
+  /** The id of pixels in no object. By default 255, or the first id above all where a class has that; it is then the ignored one. */
   readonly gap?: number | undefined
   /** The class id of a category: the category's by default. */
   readonly classOf?: ((categoryId: number) => number) | undefined
@@ -255,7 +256,9 @@ export const toLabelMap = (
 ): Result.Result<LabelMap, MaskNotDecodable> => {
   const backToFront = [...annotations].reverse().sort((a, b) => b.iscrowd - a.iscrowd)
   const ids = backToFront.map(({ category_id }) => options.classOf?.(category_id) ?? category_id)
-  const map = canvas(image.width, image.height, ids, options.gap)
+  const canvas = ClassIds.canvas("COCO categories", image, ids, options.gap)
+  if (Result.isFailure(canvas)) return Result.fail(canvas.failure)
+  const map = canvas.success
   for (const [i, { segmentation }] of backToFront.entries()) {
     const painted = paint(segmentation, map, ids[i]!)
     if (Result.isFailure(painted)) return Result.fail(painted.failure)

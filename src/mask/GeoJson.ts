@@ -16,9 +16,10 @@
  * ```
  */
 import { Result, Schema } from "effect"
+import * as ClassIds from "./ClassIds.ts"
 import * as ClassTable from "./ClassTable.ts"
 import * as Components from "./Components.ts"
-import { canvas, type LabelMap } from "./LabelMap.ts"
+import type { LabelMap } from "./LabelMap.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
 import type { Extent } from "./Region.ts"
@@ -154,7 +155,7 @@ export interface LabelMapOptions {
   readonly height: number
   /** The transform that leads from pixels to the file's coordinates. */
   readonly transform?: Affine | undefined
-  /** The id of pixels in no feature. 255 by default, which is then the ignored id. */
+  /** The id of pixels in no feature. By default 255, or the first id above all where a class has that; it is then the ignored one. */
   readonly gap?: number | undefined
 }
 
@@ -179,9 +180,10 @@ export const toLabelMap = (
       (a * (y - f) - d * (x - c)) / determinant
     ])
   const ids = features.map(({ properties }) => properties.classId)
-  const map = canvas(width, height, ids, options.gap)
+  const canvas = ClassIds.canvas("GeoJSON", { width, height }, ids, options.gap)
+  if (Result.isFailure(canvas)) return Result.fail(canvas.failure)
+  const map = canvas.success
   for (const { geometry, properties } of features) {
-    if (properties.classId < 0) return fail(`classId ${properties.classId} is no id`)
     const parts = geometry.type === "Polygon" ? [geometry.coordinates] : geometry.coordinates
     const polygons = parts.map(([outer = [], ...holes]) => ({ outer: back(outer), holes: holes.map(back) }))
     Polygons.paint(polygons, map, properties.classId)

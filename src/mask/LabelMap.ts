@@ -13,6 +13,7 @@
  * ```
  */
 import { Result } from "effect"
+import * as ClassIds from "./ClassIds.ts"
 import * as Grid from "./Grid.ts"
 import { allocate, type LabelData, sameStorage } from "./LabelStorage.ts"
 import { type MaskNotDecodable, sized } from "./MaskError.ts"
@@ -44,15 +45,6 @@ export const filled = (width: number, height: number, id: number): LabelMap => (
   height,
   data: allocate(id, width * height).fill(id)
 })
-
-/** A map that these ids can be painted on: of `gap` throughout, or of 255, which is then the ignored id. @internal */
-export const canvas = (width: number, height: number, ids: Iterable<number>, gap?: number): LabelMap => {
-  const ground = gap ?? 255
-  let most = ground
-  for (const id of ids) most = Math.max(most, id)
-  const data = allocate(most, width * height).fill(ground)
-  return gap === undefined ? { width, height, data, ignoreIndex: ground } : { width, height, data }
-}
 
 const empty: Grid.Empty<LabelMap> = (like, width = like.width, height = like.height) => ({
   ...like,
@@ -104,7 +96,8 @@ export const equals: (self: LabelMap, that: LabelMap) => boolean = Grid.equals
 
 /**
  * The map at another size, by nearest neighbour: pixel `(x, y)` takes the source pixel under its centre, as
- * OpenCV's `INTER_NEAREST_EXACT` and Pillow's `NEAREST` do.
+ * Pillow's `NEAREST` does. OpenCV's `INTER_NEAREST_EXACT` takes the one before where a centre lies between two: of 8
+ * columns made 4 it has 0, 2, 4, 6, and this 1, 3, 5, 7.
  */
 export const resize = (self: LabelMap, width: number, height: number): LabelMap =>
   Grid.resize(self, width, height, empty)
@@ -123,13 +116,17 @@ export const rotate = (self: LabelMap, turn: Grid.Turn): LabelMap => Grid.rotate
 
 /**
  * Ids replaced by others; ids that `ids` lacks stay. Several ids with one replacement merge. The ignored pixels
- * stay ignored.
+ * stay ignored. Throws a `RangeError` where a replacement is no id.
  */
 export const remap = (self: LabelMap, ids: ReadonlyMap<number, number>): LabelMap => {
   const source = self.data
   const replaced = new Map(ids)
   if (self.ignoreIndex !== undefined) replaced.delete(self.ignoreIndex)
-  const maxId = Math.max(0, ...replaced.values())
+  let maxId = 0
+  for (const [from, to] of replaced) {
+    if (!ClassIds.isId(to)) throw new RangeError(`LabelMap.remap: ${from} becomes ${to}. ${ClassIds.refusal(to)}`)
+    if (to > maxId) maxId = to
+  }
   const width = Math.max(
     maxId,
     source instanceof Uint8Array ? 0xff : source instanceof Uint16Array ? 0xffff : 0xffffffff
@@ -139,7 +136,7 @@ export const remap = (self: LabelMap, ids: ReadonlyMap<number, number>): LabelMa
     for (let i = 0; i < data.length; i++) data[i] = replaced.get(source[i]!) ?? source[i]!
   } else {
     const table = Uint32Array.from({ length: source instanceof Uint8Array ? 0x100 : 0x10000 }, (_, id) => id)
-    for (const [from, to] of replaced) if (from < table.length) table[from] = to
+    for (const [from, to] of replaced) if (from >= 0 && from < table.length) table[from] = to
     for (let i = 0; i < data.length; i++) data[i] = table[source[i]!]!
   }
   return { ...self, data }

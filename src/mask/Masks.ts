@@ -15,7 +15,8 @@
  */
 import { Result } from "effect"
 import type { BinaryMask } from "./BinaryMask.ts"
-import { allocate, type LabelMap } from "./LabelMap.ts"
+import * as ClassIds from "./ClassIds.ts"
+import type { LabelMap } from "./LabelMap.ts"
 import { fail, type MaskNotDecodable } from "./MaskError.ts"
 
 /** A mask and what it shows. */
@@ -43,8 +44,6 @@ export const toLabelMap = (
     return fail("masks", "there are none, so no size is known")
   }
   const { height, width } = first.mask
-  let maxId = 0
-  let taken = false
   for (const [index, { classId, mask }] of masks.entries()) {
     if (mask.width !== width || mask.height !== height || mask.data.length !== width * height) {
       return fail(
@@ -52,12 +51,13 @@ export const toLabelMap = (
         `it is ${mask.width} x ${mask.height} pixels, the first one ${width} x ${height}`
       )
     }
-    maxId = Math.max(maxId, classId)
-    taken ||= classId === 255
+    if (!ClassIds.isId(classId)) return fail(`mask ${index + 1} of ${masks.length}`, ClassIds.refusal(classId))
   }
-  const ignoreIndex = options.ignoreIndex ?? (taken ? maxId + 1 : 255)
-  const gap = options.gap ?? ignoreIndex
-  const data = allocate(Math.max(maxId, gap), width * height).fill(gap)
+  const ids = masks.map(({ classId }) => classId)
+  const ignoreIndex = options.ignoreIndex ?? ClassIds.free(ids)
+  const canvas = ClassIds.canvas("masks", first.mask, ids, options.gap ?? ignoreIndex)
+  if (Result.isFailure(canvas)) return Result.fail(canvas.failure)
+  const { data } = canvas.success
   for (const { classId, mask } of weakestFirst(masks)) {
     const source = mask.data
     for (let i = 0; i < source.length; i++) if (source[i] !== 0) data[i] = classId

@@ -13,10 +13,13 @@
  * one?.polygons // => [{ outer: [[1, 0], [3, 0], [3, 1], [1, 1]], holes: [] }]
  * ```
  */
+import { Result } from "effect"
 import type { BinaryMask } from "./BinaryMask.ts"
+import * as ClassIds from "./ClassIds.ts"
 import * as Components from "./Components.ts"
 import { clip } from "./Grid.ts"
-import { canvas, type LabelMap } from "./LabelMap.ts"
+import type { LabelMap } from "./LabelMap.ts"
+import type { MaskNotDecodable } from "./MaskError.ts"
 import type { Box } from "./Region.ts"
 import { type Point, type Ring, signedArea, simplifyRing } from "./Simplify.ts"
 import * as Steps from "./Steps.ts"
@@ -121,20 +124,22 @@ export const paint = (polygons: ReadonlyArray<Polygon>, onto: LabelMap, id: numb
 }
 
 /**
- * The label map of outlines, the inverse of {@link fromLabelMap}: the last one in front, `gap` where there is none (255
- * by default, which is then the ignored id).
+ * The label map of outlines, the inverse of {@link fromLabelMap}: the last one in front, `gap` where there is none (by
+ * default 255, or the first id above all where a class has that; it is then the ignored one). Fails where a `classId`
+ * is no id.
  */
 export const toLabelMap = (
   outlines: Iterable<Outline>,
   width: number,
   height: number,
   options: { readonly gap?: number | undefined } = {}
-): LabelMap => {
+): Result.Result<LabelMap, MaskNotDecodable> => {
   const all = [...outlines]
   const ids = all.map(({ classId }) => classId)
-  const map = canvas(width, height, ids, options.gap)
-  for (const { classId, polygons } of all) paint(polygons, map, classId)
-  return map
+  return Result.map(ClassIds.canvas("outlines", { width, height }, ids, options.gap), (map) => {
+    for (const { classId, polygons } of all) paint(polygons, map, classId)
+    return map
+  })
 }
 
 /** The ring of `[x0, y0, x1, y1, …]`, each times the length of its axis. @internal */
