@@ -17,11 +17,10 @@
  */
 import { Result, Schema } from "effect"
 import type { BinaryMask } from "./BinaryMask.ts"
-import * as ClassIds from "./ClassIds.ts"
 import type { ClassTable } from "./ClassTable.ts"
 import * as Components from "./Components.ts"
-import type { LabelMap } from "./LabelMap.ts"
-import { MaskNotDecodable } from "./MaskError.ts"
+import { canvas, type LabelMap } from "./LabelMap.ts"
+import { MaskNotDecodable, pixels } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
 import * as Rle from "./Rle.ts"
 import * as Steps from "./Steps.ts"
@@ -211,7 +210,9 @@ export const toMask = (
   width: number,
   height: number
 ): Result.Result<BinaryMask, MaskNotDecodable> => {
-  const mask = { width, height, data: new Uint8Array(width * height) }
+  const size = pixels("segmentation", width, height)
+  if (Result.isFailure(size)) return Result.fail(size.failure)
+  const mask = { width, height, data: new Uint8Array(size.success) }
   return Result.map(paint(segmentation, mask, 1), () => mask)
 }
 
@@ -256,9 +257,9 @@ export const toLabelMap = (
 ): Result.Result<LabelMap, MaskNotDecodable> => {
   const backToFront = [...annotations].reverse().sort((a, b) => b.iscrowd - a.iscrowd)
   const ids = backToFront.map(({ category_id }) => options.classOf?.(category_id) ?? category_id)
-  const canvas = ClassIds.canvas("COCO categories", image, ids, options.gap)
-  if (Result.isFailure(canvas)) return Result.fail(canvas.failure)
-  const map = canvas.success
+  const made = canvas(image.width, image.height, ids, options.gap)
+  if (Result.isFailure(made)) return made
+  const map = made.success
   for (const [i, { segmentation }] of backToFront.entries()) {
     const painted = paint(segmentation, map, ids[i]!)
     if (Result.isFailure(painted)) return Result.fail(painted.failure)

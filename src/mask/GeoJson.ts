@@ -16,10 +16,9 @@
  * ```
  */
 import { Result, Schema } from "effect"
-import * as ClassIds from "./ClassIds.ts"
 import * as ClassTable from "./ClassTable.ts"
 import * as Components from "./Components.ts"
-import type { LabelMap } from "./LabelMap.ts"
+import { canvas, type LabelMap } from "./LabelMap.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
 import type { Extent } from "./Region.ts"
@@ -180,9 +179,9 @@ export const toLabelMap = (
       (a * (y - f) - d * (x - c)) / determinant
     ])
   const ids = features.map(({ properties }) => properties.classId)
-  const canvas = ClassIds.canvas("GeoJSON", { width, height }, ids, options.gap)
-  if (Result.isFailure(canvas)) return Result.fail(canvas.failure)
-  const map = canvas.success
+  const made = canvas(width, height, ids, options.gap)
+  if (Result.isFailure(made)) return made
+  const map = made.success
   for (const { geometry, properties } of features) {
     const parts = geometry.type === "Polygon" ? [geometry.coordinates] : geometry.coordinates
     const polygons = parts.map(([outer = [], ...holes]) => ({ outer: back(outer), holes: holes.map(back) }))

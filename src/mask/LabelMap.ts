@@ -13,10 +13,9 @@
  * ```
  */
 import { Result } from "effect"
-import * as ClassIds from "./ClassIds.ts"
 import * as Grid from "./Grid.ts"
 import { allocate, type LabelData, sameStorage } from "./LabelStorage.ts"
-import { type MaskNotDecodable, sized } from "./MaskError.ts"
+import { largestId, type MaskNotDecodable, pixels, sized } from "./MaskError.ts"
 import type { Box } from "./Region.ts"
 
 export { allocate, type LabelData, sameStorage }
@@ -39,12 +38,41 @@ export const make = (options: LabelMap): Result.Result<LabelMap, MaskNotDecodabl
 /** Like {@link make}, for sizes known to be right: throws `MaskNotDecodable` where they are not. */
 export const makeUnsafe = (options: LabelMap): LabelMap => Result.getOrThrow(make(options))
 
-/** A map of one id throughout. */
-export const filled = (width: number, height: number, id: number): LabelMap => ({
-  width,
-  height,
-  data: allocate(id, width * height).fill(id)
-})
+/** A map of one id throughout. Throws `MaskNotDecodable` for a size or an id that no map has. */
+export const filled = (width: number, height: number, id: number): LabelMap =>
+  Result.getOrThrow(canvas(width, height, [], id))
+
+/**
+ * The id for pixels of no class, which none of `taken` has: 255 as most data sets have it; where a class is called so,
+ * the first id above all of them, or, where the largest is taken too, the lowest that is free. @internal
+ */
+export const freeId = (taken: Iterable<number>): number => {
+  const ids = new Set(taken)
+  if (!ids.has(255)) return 255
+  let most = 0
+  for (const id of ids) if (id > most) most = id
+  if (most < 0xffffffff) return most + 1
+  let lowest = 0
+  while (ids.has(lowest)) lowest++
+  return lowest
+}
+
+/** A map that these ids can be painted on: of `gap` throughout, or of a free id, which is then the ignored one. @internal */
+export const canvas = (
+  width: number,
+  height: number,
+  ids: Iterable<number>,
+  gap?: number
+): Result.Result<LabelMap, MaskNotDecodable> => {
+  const taken = [...ids]
+  const ground = gap ?? freeId(taken)
+  const size = pixels("label map", width, height)
+  if (Result.isFailure(size)) return Result.fail(size.failure)
+  return Result.map(largestId("label map", [ground, ...taken]), (most) => {
+    const data = allocate(most, size.success).fill(ground)
+    return gap === undefined ? { width, height, data, ignoreIndex: ground } : { width, height, data }
+  })
+}
 
 const empty: Grid.Empty<LabelMap> = (like, width = like.width, height = like.height) => ({
   ...like,
@@ -116,17 +144,13 @@ export const rotate = (self: LabelMap, turn: Grid.Turn): LabelMap => Grid.rotate
 
 /**
  * Ids replaced by others; ids that `ids` lacks stay. Several ids with one replacement merge. The ignored pixels
- * stay ignored. Throws a `RangeError` where a replacement is no id.
+ * stay ignored. Throws `MaskNotDecodable` where a replacement is no id.
  */
 export const remap = (self: LabelMap, ids: ReadonlyMap<number, number>): LabelMap => {
   const source = self.data
   const replaced = new Map(ids)
   if (self.ignoreIndex !== undefined) replaced.delete(self.ignoreIndex)
-  let maxId = 0
-  for (const [from, to] of replaced) {
-    if (!ClassIds.isId(to)) throw new RangeError(`LabelMap.remap: ${from} becomes ${to}. ${ClassIds.refusal(to)}`)
-    if (to > maxId) maxId = to
-  }
+  const maxId = Result.getOrThrow(largestId("label map", replaced.values()))
   const width = Math.max(
     maxId,
     source instanceof Uint8Array ? 0xff : source instanceof Uint16Array ? 0xffff : 0xffffffff
@@ -136,7 +160,7 @@ export const remap = (self: LabelMap, ids: ReadonlyMap<number, number>): LabelMa
     for (let i = 0; i < data.length; i++) data[i] = replaced.get(source[i]!) ?? source[i]!
   } else {
     const table = Uint32Array.from({ length: source instanceof Uint8Array ? 0x100 : 0x10000 }, (_, id) => id)
-    for (const [from, to] of replaced) if (from >= 0 && from < table.length) table[from] = to
+    for (const [from, to] of replaced) if (from in table) table[from] = to
     for (let i = 0; i < data.length; i++) data[i] = table[source[i]!]!
   }
   return { ...self, data }

@@ -15,8 +15,7 @@
  */
 import { Result } from "effect"
 import type { BinaryMask } from "./BinaryMask.ts"
-import * as ClassIds from "./ClassIds.ts"
-import type { LabelMap } from "./LabelMap.ts"
+import { canvas, freeId, type LabelMap } from "./LabelMap.ts"
 import { fail, type MaskNotDecodable } from "./MaskError.ts"
 
 /** A mask and what it shows. */
@@ -51,18 +50,16 @@ export const toLabelMap = (
         `it is ${mask.width} x ${mask.height} pixels, the first one ${width} x ${height}`
       )
     }
-    if (!ClassIds.isId(classId)) return fail(`mask ${index + 1} of ${masks.length}`, ClassIds.refusal(classId))
   }
   const ids = masks.map(({ classId }) => classId)
-  const ignoreIndex = options.ignoreIndex ?? ClassIds.free(ids)
-  const canvas = ClassIds.canvas("masks", first.mask, ids, options.gap ?? ignoreIndex)
-  if (Result.isFailure(canvas)) return Result.fail(canvas.failure)
-  const { data } = canvas.success
-  for (const { classId, mask } of weakestFirst(masks)) {
-    const source = mask.data
-    for (let i = 0; i < source.length; i++) if (source[i] !== 0) data[i] = classId
-  }
-  return Result.succeed({ width, height, data, ignoreIndex })
+  const ignoreIndex = options.ignoreIndex ?? freeId(ids)
+  return Result.map(canvas(width, height, ids, options.gap ?? ignoreIndex), ({ data }) => {
+    for (const { classId, mask } of weakestFirst(masks)) {
+      const source = mask.data
+      for (let i = 0; i < source.length; i++) if (source[i] !== 0) data[i] = classId
+    }
+    return { width, height, data, ignoreIndex }
+  })
 }
 
 /**

@@ -212,16 +212,13 @@ const UNKNOWN = -2
 
 /** The ids of the truth that are not counted. @internal */
 export const ignoredIds = (truth: LabelMap, { ignoreIndex }: AddOptions): ReadonlySet<number> =>
-  typeof ignoreIndex === "object"
-    ? new Set(ignoreIndex)
-    : new Set([ignoreIndex ?? truth.ignoreIndex ?? 255])
+  typeof ignoreIndex === "object" ? new Set(ignoreIndex) : new Set([ignoreIndex ?? truth.ignoreIndex ?? 255])
 
 /** The row of an id of the truth, {@link IGNORED} or {@link UNKNOWN}. */
 const rows = (truth: LabelMap, classes: number, options: AddOptions): ((id: number) => number) => {
   const ignored = ignoredIds(truth, options)
   const shift = options.reduceLabels === true ? 1 : 0
-  return (id) =>
-    ignored.has(id) || id < shift ? IGNORED : id - shift < classes ? id - shift : UNKNOWN
+  return (id) => (ignored.has(id) || id < shift ? IGNORED : id - shift < classes ? id - shift : UNKNOWN)
 }
 
 /** 1 at each pixel of the truth that is not counted; or what is wrong with its ids. @internal */

@@ -14,12 +14,10 @@
  * ```
  */
 import { Result } from "effect"
-import type { BinaryMask } from "./BinaryMask.ts"
-import * as ClassIds from "./ClassIds.ts"
+import { type BinaryMask, empty } from "./BinaryMask.ts"
 import * as Components from "./Components.ts"
 import { clip } from "./Grid.ts"
-import type { LabelMap } from "./LabelMap.ts"
-import type { MaskNotDecodable } from "./MaskError.ts"
+import { canvas, type LabelMap } from "./LabelMap.ts"
 import type { Box } from "./Region.ts"
 import { type Point, type Ring, signedArea, simplifyRing } from "./Simplify.ts"
 import * as Steps from "./Steps.ts"
@@ -94,10 +92,10 @@ export const fromMask = (
 
 /**
  * The pixels whose centres lie inside, by the even-odd rule over all rings: the inverse of {@link fromMask}. A centre
- * on an edge counts where the edge is a left or an upper one.
+ * on an edge counts where the edge is a left or an upper one. Throws `MaskNotDecodable` for a size that no mask has.
  */
 export const toMask = (polygons: ReadonlyArray<Polygon>, width: number, height: number): BinaryMask => {
-  const mask = { width, height, data: new Uint8Array(width * height) }
+  const mask = empty(width, height)
   paint(polygons, mask, 1)
   return mask
 }
@@ -125,21 +123,19 @@ export const paint = (polygons: ReadonlyArray<Polygon>, onto: LabelMap, id: numb
 
 /**
  * The label map of outlines, the inverse of {@link fromLabelMap}: the last one in front, `gap` where there is none (by
- * default 255, or the first id above all where a class has that; it is then the ignored one). Fails where a `classId`
- * is no id.
+ * default 255, or the first id above all where a class has that; it is then the ignored one). Throws `MaskNotDecodable` for a size or an id that no map has.
  */
 export const toLabelMap = (
   outlines: Iterable<Outline>,
   width: number,
   height: number,
   options: { readonly gap?: number | undefined } = {}
-): Result.Result<LabelMap, MaskNotDecodable> => {
+): LabelMap => {
   const all = [...outlines]
   const ids = all.map(({ classId }) => classId)
-  return Result.map(ClassIds.canvas("outlines", { width, height }, ids, options.gap), (map) => {
-    for (const { classId, polygons } of all) paint(polygons, map, classId)
-    return map
-  })
+  const map = Result.getOrThrow(canvas(width, height, ids, options.gap))
+  for (const { classId, polygons } of all) paint(polygons, map, classId)
+  return map
 }
 
 /** The ring of `[x0, y0, x1, y1, …]`, each times the length of its axis. @internal */

@@ -14,9 +14,9 @@
  * ```
  */
 import { Result } from "effect"
-import type { BinaryMask } from "./BinaryMask.ts"
+import { type BinaryMask, empty } from "./BinaryMask.ts"
 import type { LabelData, LabelMap } from "./LabelMap.ts"
-import { fail, type MaskNotDecodable } from "./MaskError.ts"
+import { fail, type MaskNotDecodable, pixels } from "./MaskError.ts"
 import type { Box } from "./Region.ts"
 import * as Steps from "./Steps.ts"
 
@@ -79,12 +79,11 @@ export function* steps(map: LabelMap | BinaryMask): Steps.Steps<Map<number, Rle>
   )
 }
 
-/** The mask of runs. */
+/** The mask of runs. Throws `MaskNotDecodable` for a size that no mask has. */
 export const toMask = (self: Rle): BinaryMask => {
-  const { height, width } = self
-  const data = new Uint8Array(width * height)
-  paint(self, data, 1)
-  return { width, height, data }
+  const mask = empty(self.width, self.height)
+  paint(self, mask.data, 1)
+  return mask
 }
 
 /** Gives the pixels of the mask an id, in place; `data` holds `[height, width]` ids. */
@@ -155,9 +154,8 @@ export const fromCoco = (
   name = "segmentation.counts"
 ): Result.Result<Rle, MaskNotDecodable> => {
   const [height, width] = rle.size
-  if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
-    return fail(name, `its size must be positive integers, but is [${height}, ${width}]`)
-  }
+  const size = pixels(name, width, height)
+  if (Result.isFailure(size)) return Result.fail(size.failure)
   const counts = typeof rle.counts === "string" ? decompress(rle.counts) : rle.counts
   if (typeof counts === "string") return fail(name, counts)
   let sum = 0
@@ -168,8 +166,8 @@ export const fromCoco = (
     checked[i] = count
     sum += count
   }
-  if (sum !== width * height) {
-    return fail(name, `counts sum up to ${sum}, but ${width} x ${height} pixels are ${width * height}`)
+  if (sum !== size.success) {
+    return fail(name, `counts sum up to ${sum}, but ${width} x ${height} pixels are ${size.success}`)
   }
   return Result.succeed({ width, height, counts: checked })
 }

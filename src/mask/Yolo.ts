@@ -13,8 +13,7 @@
  * ```
  */
 import { Result } from "effect"
-import * as ClassIds from "./ClassIds.ts"
-import type { LabelMap } from "./LabelMap.ts"
+import { canvas, type LabelMap } from "./LabelMap.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
 import * as Steps from "./Steps.ts"
@@ -111,8 +110,9 @@ export const toLabelMap = (
 ): Result.Result<LabelMap, MaskNotDecodable> =>
   Result.flatMap(decode(text, width, height), (segments) => {
     const ids = segments.map(({ classId }) => options.classOf?.(classId) ?? classId)
-    return Result.map(ClassIds.canvas("YOLO segments", { width, height }, ids, options.gap), (map) => {
-      for (const [i, { ring }] of segments.entries()) Polygons.paint([{ outer: ring, holes: [] }], map, ids[i]!)
+    return Result.map(canvas(width, height, ids, options.gap), (map) => {
+      for (const [i, { ring }] of segments.entries())
+        Polygons.paint([{ outer: ring, holes: [] }], map, ids[i]!)
       return map
     })
   })
