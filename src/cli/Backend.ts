@@ -64,7 +64,7 @@ const makeService = Effect.fnUntraced(function* (
   const [{ Inspection, SegFormerConfig, SegFormerHttp }, NodeHttp] = yield* Effect.promise(() =>
     Promise.all([import("../http/index.ts"), import("../service/NodeHttp.ts")])
   )
-  const client = yield* Effect.mapError(Layer.build(NodeHttp.layerConfig()), unusable)
+  const client = yield* Effect.mapError(Layer.build(NodeHttp.layerConfig(NodeHttp.config)), unusable)
   const { protocol = "inspection" } = yield* Effect.mapError(
     SegFormerConfig.loadFor({ baseUrl: url }),
     unusable
@@ -76,14 +76,16 @@ const makeService = Effect.fnUntraced(function* (
     )
   const connect = (palette: Palette.Palette | undefined) =>
     Layer.build(
-      SegFormerHttp.layerConfig({
-        baseUrl: url,
-        policy: {
-          ...(options.timeout === undefined ? {} : { attemptTimeout: options.timeout }),
-          ...(options.atOnce === undefined ? {} : { concurrency: options.atOnce })
-        },
-        ...(paints ? { protocol: Inspection.make({ palette }) } : {})
-      })
+      SegFormerHttp.layerConfig(
+        SegFormerConfig.configWith({
+          baseUrl: url,
+          policy: {
+            ...(options.timeout === undefined ? {} : { attemptTimeout: options.timeout }),
+            ...(options.atOnce === undefined ? {} : { concurrency: options.atOnce })
+          },
+          ...(paints ? { protocol: Inspection.make({ palette }) } : {})
+        })
+      )
     ).pipe(
       Effect.map((context) => Context.get(context, Transport)),
       Effect.provideContext(client),

@@ -13,11 +13,10 @@
  * Layer.isLayer(service) // => true
  * ```
  */
-import { Duration, Effect, Layer, Schema, type Scope } from "effect"
+import { Config, Duration, Effect, Layer, Schema, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
 import type { Image } from "../image/ImageSource.ts"
 import type { Attempt } from "../policy/Attempt.ts"
-import { omitUndefined } from "../policy/OmitUndefined.ts"
 import * as Policy from "../policy/Policy.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import type { Prediction } from "../Prediction.ts"
@@ -28,8 +27,6 @@ import type { InvalidUrl } from "../service/ServiceError.ts"
 import { Transport } from "../Transport.ts"
 import * as Inspection from "./protocol/Inspection.ts"
 import type { Protocol, Question } from "./protocol/Protocol.ts"
-import * as Protocols from "./protocol/Protocols.ts"
-import * as SegFormerConfig from "./SegFormerConfig.ts"
 import { watched } from "./Sending.ts"
 
 export interface SegFormerHttpOptions extends Exchange.ExchangeOptions {
@@ -130,43 +127,22 @@ export const layer = (
 ): Layer.Layer<Transport, InvalidUrl, HttpClient.HttpClient> => Layer.effect(Transport, make(options))
 
 /**
- * A layer from the environment: `SEGFORMER_SERVICE_URL`, `SEGFORMER_PROTOCOL`, `SEGFORMER_API_KEY` and the rest of
- * `SegFormerConfig`. Options given here go before the environment. For a `.env` file, provide
- * `SegFormerConfig.layerDotEnv` to it; for protocols that send pixels, an `ImageCodec`.
+ * A layer whose options come from configuration: `SegFormerConfig.config` for the fixed names (`SEGFORMER_SERVICE_URL`,
+ * `SEGFORMER_PROTOCOL`, `SEGFORMER_API_KEY` and the rest), or a `Config` for each option, under names of one's own. For
+ * protocols that send pixels, provide an `ImageCodec` to it; for a `.env` file, `SegFormerConfig.layerDotEnv`.
+ *
+ * ```ts
+ * import { Config } from "effect"
+ * import { SegFormerConfig, SegFormerHttp } from "effect-segformer/http"
+ *
+ * const service = SegFormerHttp.layerConfig(SegFormerConfig.config)
+ * const own = SegFormerHttp.layerConfig({
+ *   baseUrl: Config.String("SEGMENTER_URL"),
+ *   apiKey: Config.Redacted("SEGMENTER_KEY")
+ * })
+ * ```
  */
 export const layerConfig = (
-  options?: Partial<SegFormerHttpOptions>
-): Layer.Layer<Transport, InvalidUrl | SegFormerConfig.InvalidConfig, HttpClient.HttpClient> =>
-  Layer.effect(
-    Transport,
-    Effect.flatMap(SegFormerConfig.loadFor(options), (config) => {
-      const { apiKey, baseUrl, idempotencyHeader, redirects } = config
-      return Effect.flatMap(protocolOf(config, options), (protocol) =>
-        make({
-          ...omitUndefined({
-            baseUrl,
-            apiKey,
-            redirects,
-            idempotencyHeader,
-            ...omitUndefined(options ?? {})
-          }),
-          protocol,
-          limits: { ...config.limits, ...options?.limits },
-          // The parts of a policy that are not given here still come from the environment.
-          policy: Policy.merge(options?.policy ?? {}, config.policy)
-        })
-      )
-    })
-  )
-
-/** The protocol that is given, else the one that the environment names. */
-const protocolOf = (
-  { apiKey, model, protocol: name = "inspection" }: SegFormerConfig.SegFormerConfig,
-  options: Partial<SegFormerHttpOptions> | undefined
-): Effect.Effect<Protocol, SegFormerConfig.InvalidConfig> =>
-  options?.protocol !== undefined
-    ? Effect.succeed(options.protocol)
-    : Effect.mapError(
-        Protocols.byName[name]!({ model, apiKey: options?.apiKey ?? apiKey }),
-        (lack) => new SegFormerConfig.InvalidConfig({ problems: [lack] })
-      )
+  config: Config.Wrap<SegFormerHttpOptions>
+): Layer.Layer<Transport, InvalidUrl | Config.ConfigError, HttpClient.HttpClient> =>
+  Layer.effect(Transport, Effect.flatMap(Config.unwrap<SegFormerHttpOptions>(config), make))

@@ -15,7 +15,7 @@
 import { Result } from "effect"
 import * as Grid from "./Grid.ts"
 import type { LabelMap } from "./LabelMap.ts"
-import { fail, type MaskNotDecodable, sized } from "./MaskError.ts"
+import { fail, type MaskNotDecodable, pixels, sized } from "./MaskError.ts"
 import type { Box } from "./Region.ts"
 
 /** `data` holds `[height, width]` bytes, row-major: 1 in the mask, 0 outside. */
@@ -37,11 +37,11 @@ export const make = (options: BinaryMask): Result.Result<BinaryMask, MaskNotDeco
     return Result.succeed(mask)
   })
 
-/** A mask of no pixels. */
+/** A mask of no pixels. Throws `MaskNotDecodable` for a size that no mask has. */
 export const empty = (width: number, height: number): BinaryMask => ({
   width,
   height,
-  data: new Uint8Array(width * height)
+  data: new Uint8Array(Result.getOrThrow(pixels("binary mask", width, height)))
 })
 
 const alike: Grid.Empty<BinaryMask> = (like, width = like.width, height = like.height) => empty(width, height)
