@@ -135,7 +135,7 @@ describe("combinators", () => {
   const logits = { width: 1, height: 2, classes: 2, data: Float32Array.of(1, 0, 0, 2) }
   const box = { x: 1, y: 0, width: 2, height: 1 }
   const near = { radius: 1 }
-  const confusion = { classes: 1, counts: Float64Array.of(3, 1) }
+  const confusion = Metrics.make(1)
   const pairs: ReadonlyArray<readonly [name: string, first: () => unknown, last: () => unknown]> = [
     ["BinaryMask.has", () => BinaryMask.has(mask, 1, 0), () => pipe(mask, BinaryMask.has(1, 0))],
     ["BinaryMask.and", () => BinaryMask.and(mask, other), () => pipe(mask, BinaryMask.and(other))],

@@ -26,6 +26,7 @@ import * as WholeFile from "../files/WholeFile.ts"
 import { ModelNotLoadable } from "../SegmentationError.ts"
 import * as Body from "../service/Body.ts"
 import { parseBaseUrl } from "../service/Exchange.ts"
+import * as Secrets from "../service/Secrets.ts"
 import {
   ConnectionFailed,
   fromStatus,
@@ -84,6 +85,7 @@ export const connect = Effect.fnUntraced(function* (options: {
 }): Effect.fn.Return<Hub, InvalidUrl, HttpClient.HttpClient | FileSystem.FileSystem> {
   const { model, token } = options
   const fs = yield* FileSystem.FileSystem
+  const hide = Secrets.make(token === undefined ? [] : [Redacted.value(token)])
   const base = yield* parseBaseUrl(options.endpoint)
   const endpoint = base.origin + base.pathname.replace(/\/+$/, "")
   const client = HttpClient.withScope(yield* HttpClient.HttpClient)
@@ -113,6 +115,8 @@ export const connect = Effect.fnUntraced(function* (options: {
         )
         .pipe(
           Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
+          // Where the files lie is told with a signature in its query, which no trace is to have.
+          Effect.provideService(HttpClient.TracerDisabledWhen, () => true),
           Effect.mapError(
             ({ reason }) =>
               new ConnectionFailed({
@@ -131,7 +135,7 @@ export const connect = Effect.fnUntraced(function* (options: {
         new RedirectRefused({
           service,
           status: response.status,
-          location: location.split("?", 1)[0]!,
+          location: hide(location.split("?", 1)[0]!),
           detail
         })
       if (!URL.canParse(location, url)) return yield* refuse("that is no URL")

@@ -169,6 +169,4 @@ const writeRef = (
       WholeFile.makeFolder(dirname(path)),
       WholeFile.write(path, new TextEncoder().encode(commit))
     )
-  }).pipe(
-    Effect.mapError(({ reason }) => fail(`the cache ${cache} cannot be written (${reason})`))
-  )
+  }).pipe(Effect.mapError(({ reason }) => fail(`the cache ${cache} cannot be written (${reason})`)))
