@@ -240,7 +240,7 @@ const paint = (
 }
 
 export interface LabelMapOptions {
-  /** The id of pixels in no object. 255 by default, which is then the ignored id. */
+  /** The id of pixels in no object. By default 255, or the first id above all where a class has that; it is then the ignored one. */
   readonly gap?: number | undefined
   /** The class id of a category: the category's by default. */
   readonly classOf?: ((categoryId: number) => number) | undefined

@@ -154,7 +154,7 @@ export interface LabelMapOptions {
   readonly height: number
   /** The transform that leads from pixels to the file's coordinates. */
   readonly transform?: Affine | undefined
-  /** The id of pixels in no feature. 255 by default, which is then the ignored id. */
+  /** The id of pixels in no feature. By default 255, or the first id above all where a class has that; it is then the ignored one. */
   readonly gap?: number | undefined
 }
 

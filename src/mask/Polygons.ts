@@ -122,8 +122,8 @@ export const paint = (polygons: ReadonlyArray<Polygon>, onto: LabelMap, id: numb
 }
 
 /**
- * The label map of outlines, the inverse of {@link fromLabelMap}: the last one in front, `gap` where there is none (255
- * by default, which is then the ignored id). Throws `MaskNotDecodable` for a size or an id that no map has.
+ * The label map of outlines, the inverse of {@link fromLabelMap}: the last one in front, `gap` where there is none (by
+ * default 255, or the first id above all where a class has that; it is then the ignored one). Throws `MaskNotDecodable` for a size or an id that no map has.
  */
 export const toLabelMap = (
   outlines: Iterable<Outline>,

@@ -95,7 +95,7 @@ export const decode = (
 }
 
 export interface LabelMapOptions {
-  /** The id of pixels in no segment. 255 by default, which is then the ignored id. */
+  /** The id of pixels in no segment. By default 255, or the first id above all where a class has that; it is then the ignored one. */
   readonly gap?: number | undefined
   /** The class id of YOLO's class: the same by default. */
   readonly classOf?: ((yoloClass: number) => number) | undefined

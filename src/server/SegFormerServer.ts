@@ -7,20 +7,23 @@
  * finishes what it has begun within `drain`, and closes.
  *
  * ```ts
+ * import { NodeFileSystem } from "@effect/platform-node"
  * import { Effect, Layer } from "effect"
  * import { Fixtures, SegFormerTest } from "effect-segformer/testing"
  * import { SegFormerServer } from "effect-segformer/server"
  * import { SharpCodec } from "effect-segformer/sharp"
  *
  * const segmenter = SegFormerTest.layer(() => Effect.succeed(Fixtures.prediction))
- * const server = SegFormerServer.layer({ port: 0 }).pipe(Layer.provide([segmenter, SharpCodec.layer]))
+ * const server = SegFormerServer.layer({ port: 0 }).pipe(
+ *   Layer.provide([segmenter, SharpCodec.layer, NodeFileSystem.layer])
+ * )
  * const program = Effect.map(SegFormerServer, ({ url }) => url.startsWith("http://127.0.0.1:"))
  * await Effect.runPromise(Effect.provide(program, server)) // => true
  * ```
  */
 import { createServer, type Server } from "node:http"
-import { NodeFileSystem, NodeHttpServer } from "@effect/platform-node"
-import { Clock, Context, Duration, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
+import { NodeHttpServer } from "@effect/platform-node"
+import { Clock, Config, Context, Duration, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
 import { NetAddress } from "effect/net"
 import { ImageCodec } from "../image/ImageCodec.ts"
 import { Transport } from "../Transport.ts"
@@ -74,6 +77,9 @@ export type StartError =
   | Origins.InvalidOrigin
   | Security.TokensRequired
 
+/** What answers, what reads and writes pictures, and where jobs are kept. */
+export type Needs = Transport | ImageCodec | FileSystem.FileSystem
+
 /** A server that listens. */
 export class SegFormerServer extends Context.Service<
   SegFormerServer,
@@ -86,7 +92,7 @@ export class SegFormerServer extends Context.Service<
   /** Listens until the scope ends, then drains. */
   static readonly make = Effect.fnUntraced(function* <E = never, R = never>(
     options: SegFormerServerOptions<E, R> = {}
-  ): Effect.fn.Return<SegFormerServer["Service"], StartError | E, Transport | ImageCodec | Scope.Scope | R> {
+  ): Effect.fn.Return<SegFormerServer["Service"], StartError | E, Needs | Scope.Scope | R> {
     const host = options.host ?? defaultHost
     yield* Security.check(host, options)
     const state = { draining: false }
@@ -113,8 +119,19 @@ export class SegFormerServer extends Context.Service<
 
   static readonly layer = <E = never, R = never>(
     options?: SegFormerServerOptions<E, R>
-  ): Layer.Layer<SegFormerServer, StartError | E, Transport | ImageCodec | R> =>
+  ): Layer.Layer<SegFormerServer, StartError | E, Needs | R> =>
     Layer.effect(SegFormerServer, SegFormerServer.make(options))
+
+  /** The same, with its options from configuration: a `Config` for each, such as `{ port: Config.Port("PORT") }`. */
+  static readonly layerConfig = <E = never, R = never>(
+    config: Config.Wrap<SegFormerServerOptions<E, R>>
+  ): Layer.Layer<SegFormerServer, StartError | E | Config.ConfigError, Needs | R> =>
+    Layer.effect(
+      SegFormerServer,
+      Effect.flatMap(Config.unwrap<SegFormerServerOptions<E, R>>(config), (options) =>
+        SegFormerServer.make(options)
+      )
+    )
 }
 
 /** Who may ask, by where a request comes from. */
@@ -168,7 +185,7 @@ const application = Effect.fnUntraced(function* <E, R>(
   given: ServerLimits.ServerLimits,
   { addresses, origins }: Callers,
   state: { readonly draining: boolean }
-): Effect.fn.Return<Application.App, E | CannotKeepJobs, Transport | ImageCodec | Scope.Scope | R> {
+): Effect.fn.Return<Application.App, E | CannotKeepJobs, Needs | Scope.Scope | R> {
   const clock = yield* Clock.Clock
   const batched = (transport: Transport["Service"]) =>
     options.batch === false ? Effect.succeed(transport) : MicroBatch.make(transport, options.batch)
@@ -186,7 +203,7 @@ const application = Effect.fnUntraced(function* <E, R>(
     admission,
     limits,
     codec: yield* ImageCodec,
-    files: yield* Effect.provide(FileSystem.FileSystem, NodeFileSystem.layer),
+    files: yield* FileSystem.FileSystem,
     cache,
     counts,
     started: clock.monotonicTimeNanosUnsafe()
