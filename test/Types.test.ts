@@ -129,7 +129,7 @@ describe("errors and requirements of", () => {
     expectTypeOf<Failure<typeof SegFormerOnnx.layer>>().toEqualTypeOf<SegFormerOnnx.LoadError>()
     expectTypeOf<Needs<typeof SegFormerOnnx.layer<never>>>().toEqualTypeOf<ImageCodec>()
     expectTypeOf<ReturnType<typeof ModelSource.hub>>().toEqualTypeOf<
-      ModelSource.ModelSource<HttpClient.HttpClient>
+      ModelSource.ModelSource<HttpClient.HttpClient | FileSystem.FileSystem>
     >()
     expectTypeOf<typeof SharpCodec.layer>().toEqualTypeOf<Layer.Layer<ImageCodec>>()
     expectTypeOf<Failure<ImageCodec["Service"]["decode"]>>().toExtend<SegmentationError>()

@@ -3,6 +3,7 @@
  * loaded when a command needs it, and not for `--help`.
  */
 import { existsSync } from "node:fs"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Context, type Duration, Effect, Layer, type Scope } from "effect"
 import { FetchHttpClient, HttpClient } from "effect/http"
 import { ImageCodec } from "../image/ImageCodec.ts"
@@ -51,7 +52,7 @@ const makeModel = Effect.fnUntraced(function* (
   const isId = name !== undefined && /^\w[\w.-]*\/\w[\w.-]*(?<!\.onnx)$/.test(name) && !existsSync(name)
   const model = name === undefined ? undefined : isId ? ModelSource.hub(name) : ModelSource.folder(name)
   return yield* SegFormerOnnx.make({ model, sessions, confidence }).pipe(
-    Effect.provide(FetchHttpClient.layer),
+    Effect.provide([FetchHttpClient.layer, NodeFileSystem.layer]),
     Effect.mapError(unavailable)
   )
 })

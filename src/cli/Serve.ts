@@ -65,6 +65,8 @@ const serve = Effect.fnUntraced(function* (
     dialects,
     tokens,
     authorize: companions.authorize,
+    cors: listOf(options.cors),
+    trustProxy: listOf(options.trustProxy),
     active: companions.active,
     jobs: { folder: jobs, onEnd: companions.jobEnded },
     page: !noPage,
@@ -74,7 +76,15 @@ const serve = Effect.fnUntraced(function* (
     drain: Duration.seconds(drain)
   }).pipe(
     Effect.provideService(Transport, transport),
-    Effect.mapError((error) => (error._tag === "Ended" ? error : ExitCode.by(ExitCode.unavailable)(error)))
+    Effect.mapError((error) =>
+      error._tag === "Ended"
+        ? error
+        : ExitCode.by(
+            error._tag === "InvalidOrigin" || error._tag === "InvalidProxy"
+              ? ExitCode.usage
+              : ExitCode.unavailable
+          )(error)
+    )
   )
   const names = [name ?? transport.name, ...others.map((other) => other.name)].join(", ")
   const page = noPage ? "" : `page: ${server.url}/, `
@@ -86,6 +96,10 @@ const serve = Effect.fnUntraced(function* (
     Effect.logInfo(`Stopping: no new requests; those under way have ${drain} s to finish`)
   )
 })
+
+/** What stands between commas. */
+const listOf = (text: string | undefined): ReadonlyArray<string> =>
+  (text ?? "").split(",").flatMap((part) => part.trim() || [])
 
 /** The folder of pictures, where one is given and asked for. */
 const foundFolder = ({ pictures }: Options): Effect.Effect<string | undefined, ExitCode.Ended> => {

@@ -13,6 +13,7 @@
  * ```
  */
 import { Result } from "effect"
+import { dual } from "effect/Function"
 import * as Grid from "./Grid.ts"
 import { allocate, type LabelData, sameStorage } from "./LabelStorage.ts"
 import { largestId, type MaskNotDecodable, pixels, sized } from "./MaskError.ts"
@@ -82,8 +83,12 @@ const empty: Grid.Empty<LabelMap> = (like, width = like.width, height = like.hei
 })
 
 /** The id at column `x`, row `y`; `undefined` outside the map. */
-export const at = (self: LabelMap, x: number, y: number): number | undefined =>
+export const at: {
+  (x: number, y: number): (self: LabelMap) => number | undefined
+  (self: LabelMap, x: number, y: number): number | undefined
+} = dual(3, (self: LabelMap, x: number, y: number): number | undefined =>
   x >= 0 && y >= 0 && x < self.width && y < self.height ? self.data[y * self.width + x] : undefined
+)
 
 /** Pixels per id, ascending by id. The ignored id is not counted. */
 export const histogram = (self: LabelMap): Map<number, number> => {
@@ -120,18 +125,28 @@ const countWords = (words: Uint32Array, bins: Uint32Array): void => {
 }
 
 /** Whether two maps have the same size and the same id at every pixel, whatever their storage. */
-export const equals: (self: LabelMap, that: LabelMap) => boolean = Grid.equals
+export const equals: {
+  (that: LabelMap): (self: LabelMap) => boolean
+  (self: LabelMap, that: LabelMap): boolean
+} = dual(2, Grid.equals)
 
 /**
  * The map at another size, by nearest neighbour: pixel `(x, y)` takes the source pixel under its centre, as
  * Pillow's `NEAREST` does. OpenCV's `INTER_NEAREST_EXACT` takes the one before where a centre lies between two: of 8
  * columns made 4 it has 0, 2, 4, 6, and this 1, 3, 5, 7.
  */
-export const resize = (self: LabelMap, width: number, height: number): LabelMap =>
+export const resize: {
+  (width: number, height: number): (self: LabelMap) => LabelMap
+  (self: LabelMap, width: number, height: number): LabelMap
+} = dual(3, (self: LabelMap, width: number, height: number): LabelMap =>
   Grid.resize(self, width, height, empty)
+)
 
 /** The part inside `box`; `undefined` where none of the map is. */
-export const crop = (self: LabelMap, box: Box): LabelMap | undefined => Grid.crop(self, box, empty)
+export const crop: {
+  (box: Box): (self: LabelMap) => LabelMap | undefined
+  (self: LabelMap, box: Box): LabelMap | undefined
+} = dual(2, (self: LabelMap, box: Box): LabelMap | undefined => Grid.crop(self, box, empty))
 
 /** Left becomes right. */
 export const flipX = (self: LabelMap): LabelMap => Grid.flipX(self, empty)
@@ -140,13 +155,19 @@ export const flipX = (self: LabelMap): LabelMap => Grid.flipX(self, empty)
 export const flipY = (self: LabelMap): LabelMap => Grid.flipY(self, empty)
 
 /** Turned clockwise by so many degrees. */
-export const rotate = (self: LabelMap, turn: Grid.Turn): LabelMap => Grid.rotate(self, turn, empty)
+export const rotate: {
+  (turn: Grid.Turn): (self: LabelMap) => LabelMap
+  (self: LabelMap, turn: Grid.Turn): LabelMap
+} = dual(2, (self: LabelMap, turn: Grid.Turn): LabelMap => Grid.rotate(self, turn, empty))
 
 /**
  * Ids replaced by others; ids that `ids` lacks stay. Several ids with one replacement merge. The ignored pixels
  * stay ignored. Throws `MaskNotDecodable` where a replacement is no id.
  */
-export const remap = (self: LabelMap, ids: ReadonlyMap<number, number>): LabelMap => {
+export const remap: {
+  (ids: ReadonlyMap<number, number>): (self: LabelMap) => LabelMap
+  (self: LabelMap, ids: ReadonlyMap<number, number>): LabelMap
+} = dual(2, (self: LabelMap, ids: ReadonlyMap<number, number>): LabelMap => {
   const source = self.data
   const replaced = new Map(ids)
   if (self.ignoreIndex !== undefined) replaced.delete(self.ignoreIndex)
@@ -164,8 +185,12 @@ export const remap = (self: LabelMap, ids: ReadonlyMap<number, number>): LabelMa
     for (let i = 0; i < data.length; i++) data[i] = table[source[i]!]!
   }
   return { ...self, data }
-}
+})
 
 /** Classes merged into one: every id of `ids` becomes `into`. */
-export const merge = (self: LabelMap, ids: Iterable<number>, into: number): LabelMap =>
+export const merge: {
+  (ids: Iterable<number>, into: number): (self: LabelMap) => LabelMap
+  (self: LabelMap, ids: Iterable<number>, into: number): LabelMap
+} = dual(3, (self: LabelMap, ids: Iterable<number>, into: number): LabelMap =>
   remap(self, new Map(Array.from(ids, (id) => [id, into])))
+)

@@ -18,6 +18,7 @@
  * ```
  */
 import { Result } from "effect"
+import { dual } from "effect/Function"
 import type { LabelMap } from "./LabelMap.ts"
 import { fail, type MaskNotDecodable } from "./MaskError.ts"
 
@@ -96,7 +97,10 @@ export const add = (
 }
 
 /** The sums of both, for work done in parts. Throws a `RangeError` where they have not the same number of classes. */
-export const combine = (self: Confusion, that: Confusion): Confusion => {
+export const combine: {
+  (that: Confusion): (self: Confusion) => Confusion
+  (self: Confusion, that: Confusion): Confusion
+} = dual(2, (self: Confusion, that: Confusion): Confusion => {
   if (self.classes !== that.classes)
     throw new RangeError(`Metrics.combine: one has ${self.classes} classes, the other ${that.classes}`)
   return {
@@ -104,7 +108,7 @@ export const combine = (self: Confusion, that: Confusion): Confusion => {
     counts: self.counts.map((count, i) => count + that.counts[i]!),
     ignored: self.ignored + that.ignored
   }
-}
+})
 
 /** Scores of one class; `undefined` where there is nothing to divide by. */
 export interface ClassScores {

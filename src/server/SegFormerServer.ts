@@ -22,19 +22,21 @@
  * ```
  */
 import { createServer, type Server } from "node:http"
-import type { Socket } from "node:net"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Clock, Config, Context, Duration, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
 import { NetAddress } from "effect/net"
 import { ImageCodec } from "../image/ImageCodec.ts"
 import { Transport } from "../Transport.ts"
+import * as Address from "./Address.ts"
 import * as Admission from "./Admission.ts"
 import * as Application from "./Application.ts"
 import * as Jobs from "./jobs/Jobs.ts"
 import type { CannotKeepJobs } from "./jobs/JobsOptions.ts"
+import * as Connections from "./Connections.ts"
 import * as InspectionDialect from "./InspectionDialect.ts"
 import * as MicroBatch from "./MicroBatch.ts"
 import * as ServerMetrics from "./ServerMetrics.ts"
+import * as Origins from "./Origins.ts"
 import * as Page from "./page/Page.ts"
 import * as ResultCache from "./ResultCache.ts"
 import * as Security from "./Security.ts"
@@ -68,7 +70,12 @@ export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotList
 }
 
 /** Why a server does not start. */
-export type StartError = CannotListen | CannotKeepJobs | Security.TokensRequired
+export type StartError =
+  | CannotListen
+  | CannotKeepJobs
+  | Address.InvalidProxy
+  | Origins.InvalidOrigin
+  | Security.TokensRequired
 
 /** What answers, what reads and writes pictures, and where jobs are kept. */
 export type Needs = Transport | ImageCodec | FileSystem.FileSystem
@@ -90,13 +97,10 @@ export class SegFormerServer extends Context.Service<
     yield* Security.check(host, options)
     const state = { draining: false }
     const limits = ServerLimits.make(options)
-    const app = yield* application(options, limits, state)
+    const callers = yield* callersOf(options)
+    const app = yield* application(options, limits, callers, state)
     const node = nodeServer(limits)
-    const sockets = new Set<Socket>()
-    node.on("connection", (socket) => {
-      sockets.add(socket)
-      socket.once("close", () => sockets.delete(socket))
-    })
+    const connections = Connections.watch(node, callers.addresses, limits)
     const http = yield* listen(node, options, limits)
     // Whoever still sends or reads when the time to drain is over is cut off: `close` alone would wait for them.
     yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
@@ -104,12 +108,8 @@ export class SegFormerServer extends Context.Service<
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         state.draining = true
-        // Connections that come to rest from here on are of no more use, but would be waited for; so would those,
-        // to Node no idle ones, on which nothing has come yet.
-        const sweep = setInterval(() => {
-          node.closeIdleConnections()
-          for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
-        }, 20)
+        // Connections that come to rest from here on are of no more use, but would be waited for.
+        const sweep = setInterval(connections.closeIdle, 20)
         node.once("close", () => clearInterval(sweep))
       })
     )
@@ -134,17 +134,30 @@ export class SegFormerServer extends Context.Service<
     )
 }
 
+/** Who may ask, by where a request comes from. */
+interface Callers {
+  readonly addresses: Address.Addresses
+  readonly origins: Origins.Origins
+}
+
+const callersOf = (
+  options: SegFormerServerOptions<unknown, unknown>
+): Effect.Effect<Callers, Address.InvalidProxy | Origins.InvalidOrigin> =>
+  Effect.gen(function* () {
+    const addresses = yield* Effect.fromResult(Address.make(options.trustProxy))
+    const origins = yield* Effect.fromResult(Origins.make(options.cors ?? [], addresses))
+    return { addresses, origins }
+  })
+
 const nodeServer = (limits: ServerLimits.ServerLimits): Server => {
   const headersTimeout = Duration.toMillis(limits.headersTimeout)
-  const server = createServer({
+  return createServer({
     headersTimeout,
     // The dialect answers a slow body with a sentence; this cuts what does not even listen to it.
     requestTimeout: Duration.toMillis(limits.bodyTimeout) + headersTimeout + 5000,
     keepAliveTimeout: 5000,
     connectionsCheckingInterval: Math.max(100, Math.min(2000, headersTimeout / 2))
   })
-  server.maxConnections = limits.maxConnections
-  return server
 }
 
 const listen = (
@@ -170,6 +183,7 @@ const listen = (
 const application = Effect.fnUntraced(function* <E, R>(
   options: SegFormerServerOptions<E, R>,
   given: ServerLimits.ServerLimits,
+  { addresses, origins }: Callers,
   state: { readonly draining: boolean }
 ): Effect.fn.Return<Application.App, E | CannotKeepJobs, Needs | Scope.Scope | R> {
   const clock = yield* Clock.Clock
@@ -224,6 +238,8 @@ const application = Effect.fnUntraced(function* <E, R>(
     }),
     page,
     authenticate: Security.authenticate(options),
+    addresses,
+    origins,
     measure: ServerMetrics.makeMeasure(),
     writeTimeout: limits.writeTimeout,
     state
