@@ -388,7 +388,8 @@ describe("as segformer serve offers it, without a folder", () => {
         const url = yield* served(undefined)
         const post = (body: string) =>
           Effect.promise(async () => {
-            const response = await fetch(`${url}/api/v1/crop`, { method: "POST", body })
+            const headers = { "content-type": "application/json" }
+            const response = await fetch(`${url}/api/v1/crop`, { method: "POST", body, headers })
             return [response.status, await response.text()] as const
           })
         const [status, text] = yield* post(
