@@ -25,6 +25,7 @@ import * as ImageFormat from "./ImageFormat.ts"
 import * as ImageHeader from "./ImageHeader.ts"
 import type { Raster } from "./Raster.ts"
 import * as RasterImage from "./RasterImage.ts"
+import { span, standard } from "../TelemetryNames.ts"
 
 export { defaultLimits, type Image, type ImageLimits }
 
@@ -225,7 +226,8 @@ const fromUrl = (
       Effect.fail(
         new ImageTooLarge({ source, measure: "bytes", actual: error.limit + 1, limit: error.limit })
       )
-    )
+    ),
+    span("ImageSource.url", { [standard.url]: source })
   )
 
 const accept = (

@@ -10,6 +10,7 @@ import { withMonotonicClock } from "./MonotonicClock.ts"
 import type { BreakerPolicy } from "./Policy.ts"
 import { CircuitOpen } from "./PolicyError.ts"
 import * as PolicyStores from "./PolicyStores.ts"
+import * as Telemetry from "../TelemetryNames.ts"
 
 /** What a circuit lets through: everything, nothing for so long, or one probe. */
 export type CircuitState =
@@ -53,13 +54,9 @@ export interface Breaker {
 
 type Store = CircuitBreaker.CircuitBreakerStore["Service"]
 
-const changesTotal = Metric.counter("segformer_circuit_changes", {
-  description: "Changes of circuits, by service and by the states they left and entered",
-  incremental: true
-})
-const stateGauge = Metric.gauge("segformer_circuit_state", {
-  description: "State of a circuit as this process last saw it: 0 closed, 1 half open, 2 open"
-})
+const changesTotal = Telemetry.counter("segformer.circuit.changes")
+const stateGauge = Telemetry.gauge("segformer.circuit.state")
+const { own } = Telemetry
 const levels = { Closed: 0, HalfOpen: 1, Open: 2 } as const
 
 /** The store with monotonic time, and every change it makes told to `changed` before the caller goes on. */
@@ -92,13 +89,16 @@ export const make = Effect.fnUntraced(function* (
     shared !== undefined
       ? shared.circuits
       : Context.get(yield* Layer.build(CircuitBreaker.layerStoreMemory()), CircuitBreaker.CircuitBreakerStore)
-  const gauge = Metric.withAttributes(stateGauge, { service: key })
+  const gauge = Metric.withAttributes(stateGauge, { [own.service]: key })
   const changed = (change: CircuitBreaker.Transition | undefined) => {
     if (change === undefined) return Effect.void
     const { from, to } = change
     return Effect.andThen(
       Metric.update(gauge, levels[to]),
-      Metric.update(Metric.withAttributes(changesTotal, { service: key, from, to }), 1)
+      Metric.update(
+        Metric.withAttributes(changesTotal, { [own.service]: key, [own.from]: from, [own.to]: to }),
+        1
+      )
     )
   }
   const breaker = yield* CircuitBreaker.make({

@@ -22,6 +22,7 @@ import {
   type PolicyError
 } from "./PolicyError.ts"
 import { randomHex } from "../randomHex.ts"
+import * as Telemetry from "../TelemetryNames.ts"
 import * as PolicyStores from "./PolicyStores.ts"
 import * as RateLimit from "./RateLimit.ts"
 import * as RetryBudget from "./RetryBudget.ts"
@@ -79,19 +80,9 @@ class UnwantedResult<A> {
   }
 }
 
-const calls = Metric.counter("segformer_calls", { description: "Calls, by service", incremental: true })
-const attempts = Metric.counter("segformer_attempts", {
-  description: "Attempts, by service",
-  incremental: true
-})
-const failures = Metric.counter("segformer_failures", {
-  description: "Failed calls, by service and tag",
-  incremental: true
-})
-const inFlight = Metric.gauge("segformer_in_flight", { description: "Attempts under way, by service" })
-const latency = Metric.timer("segformer_call_duration", {
-  description: "Calls from start to end, by service"
-})
+const durations = Telemetry.histogram("segformer.call.duration")
+const attempts = Telemetry.counter("segformer.attempts")
+const active = Telemetry.gauge("segformer.attempts.active")
 
 /** Whether the breaker holds a failure against the service: a transport failure, a time-out, or a 5xx. */
 const countsAgainstService = (error: Failure): boolean =>
@@ -117,13 +108,14 @@ export const make = Effect.fnUntraced(function* (options: {
   const breaker = base.breaker && (yield* Breaker.make(key, base.breaker))
   const turn = base.rateLimit && (yield* RateLimit.make(key, base.rateLimit))
   const baseSchedule = Backoff.schedule(base.retry)
-  const attributes = { service }
+  const attributes = { [Telemetry.own.service]: service }
   const metrics = {
-    calls: Metric.withAttributes(calls, attributes),
     attempts: Metric.withAttributes(attempts, attributes),
-    inFlight: Metric.withAttributes(inFlight, attributes),
-    latency: Metric.withAttributes(latency, attributes)
+    active: Metric.withAttributes(active, attributes),
+    duration: Metric.withAttributes(durations, attributes)
   }
+  /** An attempt at a service is a request to it. */
+  const kind = /^https?:/.test(key) ? "client" : "internal"
   let waiting = 0
 
   const admit = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | QueueFull, R> =>
@@ -207,12 +199,8 @@ export const make = Effect.fnUntraced(function* (options: {
           phase = "preparing"
           const work = Effect.andThen(Metric.update(metrics.attempts, 1), attempt(current))
           return within(policy.attemptTimeout, "attempt", work).pipe(
-            inFlightOf(metrics.inFlight),
-            Effect.withSpan(
-              "segformer.attempt",
-              { attributes: { service, attempt: number } },
-              { captureStackTrace: false }
-            )
+            inFlightOf(metrics.active),
+            Telemetry.span("PolicyRunner.attempt", { ...attributes, [Telemetry.own.attempt]: number }, kind)
           )
         })
         const guarded: Effect.Effect<A, E | TimedOut | CircuitOpen, R> =
@@ -270,17 +258,19 @@ export const make = Effect.fnUntraced(function* (options: {
       )
 
       const elapsed = () => Duration.nanos(clock.monotonicTimeNanosUnsafe() - started)
-      return Metric.update(metrics.calls, 1).pipe(
-        Effect.andThen(budget === undefined ? Effect.void : budget.call),
+      return (budget === undefined ? Effect.void : budget.call).pipe(
         Effect.andThen(within(policy.deadline, "deadline", wanted)),
         Effect.map((value): Outcome<A> => ({ value, attempts: number, callId, duration: elapsed() })),
         Effect.onExit((exit) => {
-          const took = Metric.update(metrics.latency, elapsed())
-          if (exit._tag === "Success") return took
+          const took = Duration.toSeconds(elapsed())
+          if (exit._tag === "Success") return Metric.update(metrics.duration, took)
           const error = Result.getOrUndefined(Cause.findError(exit.cause))
-          const tag =
+          const type =
             error === undefined ? (Cause.hasInterrupts(exit.cause) ? "Interrupted" : "Defect") : error._tag
-          return Effect.andThen(took, Metric.update(Metric.withAttributes(failures, { service, tag }), 1))
+          return Metric.update(
+            Metric.withAttributes(metrics.duration, { [Telemetry.standard.errorType]: type }),
+            took
+          )
         })
       )
     })

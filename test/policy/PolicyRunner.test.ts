@@ -433,11 +433,11 @@ describe("PolicyRunner: what it tells", () => {
         )
         return found?.state
       })
-      assert.deepInclude(yield* stateOf("segformer_calls"), { count: 2 })
-      assert.deepInclude(yield* stateOf("segformer_attempts"), { count: 4 })
-      assert.deepInclude(yield* stateOf("segformer_failures", { tag: "Unauthorized" }), { count: 1 })
-      assert.deepInclude(yield* stateOf("segformer_in_flight"), { value: 0 })
-      assert.deepInclude(yield* stateOf("segformer_call_duration"), { count: 2 })
+      assert.deepInclude(yield* stateOf("segformer.call.duration"), { count: 1 })
+      const refusals = yield* stateOf("segformer.call.duration", { "error.type": "Unauthorized" })
+      assert.deepInclude(refusals, { count: 1 })
+      assert.deepInclude(yield* stateOf("segformer.attempts"), { count: 4 })
+      assert.deepInclude(yield* stateOf("segformer.attempts.active"), { value: 0 })
     }).pipe(quiet, Effect.scoped, Effect.provideService(Metric.MetricRegistry, new Map()))
   )
 
