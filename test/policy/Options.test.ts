@@ -121,7 +121,7 @@ describe("the circuit", () => {
   it.effect("counts slow successes where it is asked to, and gives them to their callers", () =>
     Effect.gen(function* () {
       const slow = Effect.delay(Effect.succeed("late"), "3 seconds")
-      const asked = yield* make({ breaker: { failures: 3, slowAfter: "2 seconds" } })
+      const asked = yield* make({ breaker: { failures: 3, lasting: 0, slowAfter: "2 seconds" } })
       const unasked = yield* make({ breaker: { failures: 3 } })
       for (const runner of [asked, unasked]) {
         for (let i = 0; i < 3; i++) {
