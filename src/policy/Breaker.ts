@@ -21,6 +21,7 @@ import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import { withMonotonicClock } from "./MonotonicClock.ts"
 import type { BreakerPolicy } from "./Policy.ts"
 import { CircuitOpen } from "./PolicyError.ts"
+import * as PolicyStores from "./PolicyStores.ts"
 import * as Streak from "./Streak.ts"
 
 /** What a circuit lets through: everything, nothing for so long, or one probe. */
@@ -125,10 +126,10 @@ export const make = Effect.fnUntraced(function* (
   policy: BreakerPolicy,
   lasting: number
 ): Effect.fn.Return<Breaker, never, Scope.Scope> {
-  const given = yield* Effect.serviceOption(CircuitBreaker.CircuitBreakerStore)
+  const shared = yield* PolicyStores.Stores
   const store =
-    given._tag === "Some"
-      ? given.value
+    shared !== undefined
+      ? shared.circuits
       : Context.get(yield* Layer.build(CircuitBreaker.layerStoreMemory()), CircuitBreaker.CircuitBreakerStore)
   const streak = Streak.of(store, key)
   let failedFor = 0

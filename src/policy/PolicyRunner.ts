@@ -22,6 +22,7 @@ import {
   type PolicyError
 } from "./PolicyError.ts"
 import { randomHex } from "../randomHex.ts"
+import * as PolicyStores from "./PolicyStores.ts"
 import * as RateLimit from "./RateLimit.ts"
 import * as RetryBudget from "./RetryBudget.ts"
 
@@ -350,8 +351,9 @@ const lasting = ({ retry }: Policy.Policy, breaker: Policy.BreakerPolicy): numbe
 /** The budget of a host, where transports share them, or one's own. */
 const budgetOf = (key: string, policy: Policy.RetryBudgetPolicy, retries: number) => {
   const whole = { ...policy, burst: policy.burst ?? (policy.perSecond === 0 ? 0 : retries) }
-  return Effect.map(Effect.serviceOption(RetryBudget.RetryBudgets), (shared) =>
-    Option.isSome(shared) ? shared.value.of(key, whole) : RetryBudget.make(whole)
+  return Effect.map(
+    PolicyStores.Stores,
+    (shared) => shared?.budgets.of(key, whole) ?? RetryBudget.make(whole)
   )
 }
 

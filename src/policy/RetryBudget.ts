@@ -3,7 +3,7 @@
  * that is down do not bury it. A bucket that calls and time fill, as Finagle's `RetryBudget`, which may be overdrawn for
  * as long as a pause takes that the retries are there for.
  */
-import { Clock, Context, Effect } from "effect"
+import { Clock, Effect } from "effect"
 import type { RetryBudgetPolicy } from "./Policy.ts"
 
 /** What is remembered, in seconds: calls that have ended, and what the bucket may hold. */
@@ -19,17 +19,14 @@ export interface RetryBudget {
   readonly tryRetry: Effect.Effect<boolean>
 }
 
-/** Budgets that transports share by the host they call. Without it each transport has its own. */
-export class RetryBudgets extends Context.Service<
-  RetryBudgets,
-  {
-    /** `key` names the host: the origin of a service. Other numbers are another budget. */
-    readonly of: (key: string, policy: RetryBudgetPolicy) => RetryBudget
-  }
->()("effect-segformer/policy/RetryBudget/RetryBudgets") {}
+/** Budgets that transports share by the host they call. */
+export interface RetryBudgets {
+  /** `key` names the host: the origin of a service. Other numbers are another budget. */
+  readonly of: (key: string, policy: RetryBudgetPolicy) => RetryBudget
+}
 
 /** Budgets in memory, one for each host and policy. */
-export const makeShared = (): RetryBudgets["Service"] => {
+export const makeShared = (): RetryBudgets => {
   const known = new Map<string, RetryBudget>()
   return {
     of: (key, policy) => {
