@@ -72,7 +72,6 @@ export class AnalyticsClient extends ServiceClient.Service<AnalyticsClient>()(
   AnalyticsApi,
   {
     service: "analytics",
-    port: 8004,
     policy: { deadline: "5 seconds", attemptTimeout: "5 seconds", retry: { times: 2 } }
   }
 ) {}

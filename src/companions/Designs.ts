@@ -62,5 +62,5 @@ export class DesignsApi extends HttpApi.make("design").add(
 export class Designs extends ServiceClient.Service<Designs>()(
   "effect-segformer/companions/Designs",
   DesignsApi,
-  { service: "design", port: 8000, basePath: "/api/v1", development: "http://localhost:8000/api/v1" }
+  { service: "design" }
 ) {}

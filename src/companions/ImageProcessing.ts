@@ -61,8 +61,6 @@ export class ImageProcessingClient extends ServiceClient.Service<ImageProcessing
   ImageProcessingApi,
   {
     service: "imageProcessing",
-    prefix: "PYTHON",
-    development: "http://localhost:8000",
     health: (client) =>
       Effect.map(client.health(), ({ last_error, status }) => ({
         healthy: status === "healthy",

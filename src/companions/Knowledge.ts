@@ -119,5 +119,5 @@ export class KnowledgeApi extends HttpApi.make("knowledge").add(
 export class Knowledge extends ServiceClient.Service<Knowledge>()(
   "effect-segformer/companions/Knowledge",
   KnowledgeApi,
-  { service: "knowledge", port: 8002, basePath: "/api/v1", development: "http://localhost:8002/api/v1" }
+  { service: "knowledge" }
 ) {}

@@ -99,5 +99,5 @@ export class MarketplaceApi extends HttpApi.make("marketplace").add(
 export class Marketplace extends ServiceClient.Service<Marketplace>()(
   "effect-segformer/companions/Marketplace",
   MarketplaceApi,
-  { service: "marketplace", port: 8005, basePath: "/api/v1", development: "http://localhost:8005/api/v1" }
+  { service: "marketplace" }
 ) {}

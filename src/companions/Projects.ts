@@ -103,5 +103,5 @@ export class ProjectsApi extends HttpApi.make("project").add(
 export class Projects extends ServiceClient.Service<Projects>()(
   "effect-segformer/companions/Projects",
   ProjectsApi,
-  { service: "project", port: 8003, basePath: "/api/v1", development: "http://localhost:8003/api/v1" }
+  { service: "project" }
 ) {}

@@ -80,8 +80,5 @@ export class UsersApi extends HttpApi.make("user").add(
 
 /** Users, what they may do, and signing in. `USER_SERVICE_URL`, or `_HOST`, `_PORT`, `_PROTOCOL` and `_BASE_PATH`, say where. */
 export class Users extends ServiceClient.Service<Users>()("effect-segformer/companions/Users", UsersApi, {
-  service: "user",
-  port: 8001,
-  basePath: "/api/v1",
-  development: "http://localhost:8001/api/v1"
+  service: "user"
 }) {}

@@ -113,13 +113,19 @@ export const make = Effect.fnUntraced(function* <Id extends string, Groups exten
   const registry = yield* ServiceRegistry
   const { health, service } = options
   const entry = yield* registry.get(service, options)
-  const exchange = yield* Exchange.make({
-    ...entry,
-    headers: options.headers,
-    limits: options.limits,
-    redirects: options.redirects,
-    idempotencyHeader: false
-  })
+  const exchangeAt = (baseUrl: string) =>
+    Exchange.make({
+      baseUrl,
+      apiKey: entry.apiKey,
+      headers: options.headers,
+      limits: options.limits,
+      redirects: options.redirects,
+      idempotencyHeader: false
+    })
+  const exchange = yield* exchangeAt(entry.baseUrl)
+  const root = new URL(entry.baseUrl)
+  root.pathname = "/"
+  const checked = entry.healthAt === "root" ? yield* exchangeAt(root.href) : exchange
   const runner = yield* PolicyRunner.make({
     service,
     key: exchange.origin,
@@ -135,7 +141,7 @@ export const make = Effect.fnUntraced(function* <Id extends string, Groups exten
     health === undefined
       ? Effect.suspend(() =>
           Effect.map(
-            exchange.send({ method: "GET", path: entry.healthPath, accept: "*/*" }, healthAttempt()),
+            checked.send({ method: "GET", path: entry.healthPath, accept: "*/*" }, healthAttempt()),
             (answer) => ({ healthy: Exchange.isSuccess(answer), detail: `status ${answer.status}` })
           )
         )
