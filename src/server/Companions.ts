@@ -154,7 +154,7 @@ export const make = Effect.fnUntraced(function* (
 
   return {
     authorize: yield* where("authentication", Authentication.layer, authorizer(options)),
-    jobEnded: yield* where("notification", Notification.layer, jobNotifier),
+    jobEnded: yield* where("notification", Notification.layer(), jobNotifier),
     active: yield* where("analytics", Analytics.layer(), activityReporter)
   }
 })

@@ -2,7 +2,7 @@
  * What every call of a client goes through, whatever carries it: the policy, which of a contract's errors it is, and a
  * span of its own.
  */
-import { Context, Effect, Function, Schema, Stream } from "effect"
+import { Context, Effect, Function, Redacted, Schema, Stream } from "effect"
 import {
   HttpClient,
   HttpClientError,
@@ -41,6 +41,8 @@ interface CallOptions {
   readonly idempotencyKey?: string | undefined
   readonly policy?: CallPolicyOptions | undefined
   readonly attempt?: Attempt | undefined
+  /** What the service may repeat of what it was sent, and nobody else is to read. */
+  readonly secrets?: ReadonlyArray<Redacted.Redacted> | undefined
 }
 
 const Options = Context.Reference<CallOptions>("effect-segformer/service/Calling/Options", {
@@ -99,8 +101,15 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
     const hasKey = given !== undefined || (idempotencyKeys && !described.isIdempotent)
     const call = toCall(request)
 
+    const hide = (text: string) =>
+      (said.secrets ?? []).reduce(
+        (left, secret) =>
+          // Nothing stands everywhere.
+          Redacted.value(secret) === "" ? left : left.replaceAll(Redacted.value(secret), "<redacted>"),
+        text
+      )
     const refuse = (answer: Answer) =>
-      Effect.tapError(Exchange.failure(answer, { detail: messageIn(answer) }), (error) =>
+      Effect.tapError(Exchange.failure(answer, { detail: hide(messageIn(answer)) }), (error) =>
         Effect.sync(() => {
           state.answer = answer
           state.refusal = error

@@ -6,18 +6,7 @@
  * followed hop by hop without our headers, and each request carries `User-Agent`, `X-Request-Id` and
  * `Idempotency-Key`. It makes one attempt and never retries.
  */
-import {
-  Clock,
-  Context,
-  LogLevel,
-  References,
-  type Duration,
-  Effect,
-  Option,
-  type Redacted,
-  Stream,
-  Tracer
-} from "effect"
+import { Clock, Context, type Duration, Effect, Option, type Redacted, Stream, Tracer } from "effect"
 import type { Headers, HttpBody, HttpClientResponse } from "effect/http"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
@@ -30,12 +19,15 @@ import { version } from "../version.ts"
 import * as Body from "./Body.ts"
 import * as ConnectionError from "./ConnectionError.ts"
 import * as Hosts from "./Hosts.ts"
+import * as Message from "./Message.ts"
 import * as Multipart from "./Multipart.ts"
 import * as OwnHeaders from "./OwnHeaders.ts"
 import * as Redirects from "./Redirects.ts"
+import * as RequestLog from "./RequestLog.ts"
 import { fromStatus, InvalidUrl, type ServiceError } from "./ServiceError.ts"
 
 export type { Redirects } from "./Redirects.ts"
+export { LogRequests } from "./RequestLog.ts"
 
 export interface ExchangeOptions {
   /** Where the service lives, with or without a path and a trailing slash. A query is kept on every request. */
@@ -49,6 +41,12 @@ export interface ExchangeOptions {
   readonly redirects?: Redirects.Redirects | undefined
   /** The header that carries the call's key, the same on each attempt. `Idempotency-Key` by default; `false`: none. */
   readonly idempotencyHeader?: string | false | undefined
+  /** The application's own name, such as `app/1.0`, before this library's in `User-Agent`. By default {@link UserAgent}. */
+  readonly userAgent?: string | undefined
+  /** At which level the log has a line before and after each request: `"debug"` by default. */
+  readonly logRequests?: RequestLog.LogRequests | undefined
+  /** The connections that requests share, but for streams: each of those holds one of its own for as long as it is read. */
+  readonly pool?: Body.Pool | undefined
 }
 
 /** One request, relative to the base URL. */
@@ -114,7 +112,25 @@ interface Identified extends Body.Origin {
   readonly requestId: string
 }
 
-const userAgent = `effect-segformer/${version}`
+/** How far a request has come, and by which rules and connections it goes on. */
+interface Way {
+  readonly hops?: number
+  readonly rules?: Redirects.Redirects
+  readonly within?: Context.Context<never>
+}
+
+const ours = `effect-segformer/${version}`
+
+/**
+ * An application's own name, such as `app/1.0`, for all clients that are made beneath it: each request's `User-Agent` is
+ * then `app/1.0 effect-segformer/x.y.z`. `Layer.succeed(Exchange.UserAgent)("app/1.0")` is its layer.
+ */
+export const UserAgent = Context.Reference<string | undefined>(
+  "effect-segformer/service/Exchange/UserAgent",
+  {
+    defaultValue: () => undefined
+  }
+)
 
 /** Bytes of an error's body that are read: enough for its message. */
 const errorBytes = 64 * 1024
@@ -150,6 +166,8 @@ export const make = Effect.fnUntraced(function* (
   const client = yield* HttpClient.HttpClient
   const sendsPieces = yield* Multipart.SendsPieces
   const platform = yield* Body.Platform
+  const application = options.userAgent ?? (yield* UserAgent)
+  const userAgent = application === undefined ? ours : `${application} ${ours}`
   const context = Context.make(FetchHttpClient.RequestInit, {
     ...Option.getOrUndefined(yield* Effect.serviceOption(FetchHttpClient.RequestInit)),
     // `fetch` follows redirects by itself unless told not to.
@@ -158,6 +176,7 @@ export const make = Effect.fnUntraced(function* (
     // The attempt has a span of its own, which gets what the client would have put on another.
     Context.add(HttpClient.TracerDisabledWhen, () => true)
   )
+  const pooled = options.pool === undefined ? context : Context.merge(context, options.pool)
   const limits = { ...Body.defaultLimits, ...options.limits }
   const streamLimits = { maxBodyBytes: Infinity, maxDecodedBytes: Infinity, ...options.limits }
   const { idempotencyHeader = "idempotency-key" } = options
@@ -165,7 +184,10 @@ export const make = Effect.fnUntraced(function* (
   const redirects = options.redirects ?? "refuse"
   const prefix = base.origin + base.pathname.replace(/\/+$/, "")
 
-  const { headers: ownHeaders, hide } = OwnHeaders.make(options)
+  const { headers: ownHeaders, hide } = OwnHeaders.make({
+    apiKey: options.apiKey,
+    headers: { "user-agent": userAgent, ...options.headers }
+  })
 
   const toRequest = (call: Call, attempt: Attempt): HttpClientRequest.HttpClientRequest =>
     HttpClientRequest.make(call.method)(prefix + withQuery(call.path, base.search), {
@@ -173,7 +195,6 @@ export const make = Effect.fnUntraced(function* (
         accept: call.accept ?? "application/json",
         // What comes back is pictures: compressing them again costs time and saves nothing.
         "accept-encoding": "identity",
-        "user-agent": userAgent,
         "x-request-id": attempt.callId,
         ...(keyHeader === undefined ? {} : { [keyHeader]: attempt.idempotencyKey }),
         ...ownHeaders,
@@ -185,7 +206,8 @@ export const make = Effect.fnUntraced(function* (
   const execute = (
     request: HttpClientRequest.HttpClientRequest,
     service: string,
-    attempt: Attempt
+    attempt: Attempt,
+    within: Context.Context<never>
   ): Effect.Effect<HttpClientResponse.HttpClientResponse, ServiceError> =>
     Effect.withFiber((fiber) => {
       const span = Context.getOrUndefined(fiber.context, Tracer.ParentSpan)
@@ -197,7 +219,7 @@ export const make = Effect.fnUntraced(function* (
           traced = HttpClientRequest.setHeaders(request, HttpTraceContext.toHeaders(span))
         }
       }
-      return Effect.mapBoth(Effect.provideContext(client.execute(traced), context), {
+      return Effect.mapBoth(Effect.provideContext(client.execute(traced), within), {
         onFailure: (error) => ConnectionError.from(error, service, attempt, hide),
         onSuccess: (response) => {
           if (span?._tag === "Span") span.attribute("http.response.status_code", response.status)
@@ -214,13 +236,12 @@ export const make = Effect.fnUntraced(function* (
       response: HttpClientResponse.HttpClientResponse,
       origin: Identified
     ) => Effect.Effect<A, ServiceError>,
-    hops: number,
-    rules: Redirects.Redirects = redirects
+    { hops = 0, rules = redirects, within = pooled }: Way = {}
   ): Effect.Effect<A, ServiceError> =>
     Effect.suspend(() => {
       const service = Body.withoutQuery(request.url)
       attempt.phase = "waiting"
-      return Effect.flatMap(execute(request, service, attempt), (response) => {
+      return Effect.flatMap(execute(request, service, attempt, within), (response) => {
         const requestId = response.headers["x-request-id"]?.slice(0, 200) || attempt.callId
         const origin = { service, requestId }
         attempt.phase = "receiving"
@@ -232,41 +253,17 @@ export const make = Effect.fnUntraced(function* (
           Body.discard(response),
           Effect.flatMap(
             Redirects.follow({ request, status, location, origin, hops, rules, base: base.origin }),
-            (next) => exchange(next, attempt, use, hops + 1, rules)
+            (next) => exchange(next, attempt, use, { hops: hops + 1, rules, within })
           )
         )
       })
     })
 
-  const logged = <
-    A extends { readonly status: number; readonly requestId: string },
-    E extends { readonly _tag: string }
-  >(
+  const logged = <A extends { readonly status: number }, E extends { readonly _tag: string }>(
     self: Effect.Effect<A, E>,
-    { method, url }: { readonly method: HttpMethod; readonly url: string },
+    called: { readonly method: HttpMethod; readonly url: string },
     attempt: Attempt
-  ): Effect.Effect<A, E> =>
-    Effect.withFiber((fiber) => {
-      // Most programs do not look, and then a request pays for no line.
-      if (LogLevel.isGreaterThan(fiber.getRef(References.MinimumLogLevel), "Debug")) return self
-      const clock = fiber.getRef(Clock.Clock)
-      const started = clock.monotonicTimeNanosUnsafe()
-      const log = (status: number | string, requestId: string | undefined) => {
-        const milliseconds = Math.round(Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6)
-        return Effect.annotateLogs(Effect.logDebug(`${method} ${url} ${status} in ${milliseconds} ms`), {
-          method,
-          url,
-          status,
-          milliseconds,
-          attempt: attempt.number,
-          requestId
-        })
-      }
-      return Effect.tapError(
-        Effect.tap(self, (answer) => log(answer.status, answer.requestId)),
-        (error) => log(error._tag, attempt.callId)
-      )
-    })
+  ): Effect.Effect<A, E> => RequestLog.around(self, called, attempt, options.logRequests ?? "debug")
 
   const called = (call: Call) => ({ method: call.method, url: Body.withoutQuery(prefix + call.path) })
 
@@ -292,7 +289,7 @@ export const make = Effect.fnUntraced(function* (
 
   const send = (call: Call, attempt: Attempt): Effect.Effect<Answer, ServiceError> =>
     logged(
-      exchange(toRequest(call, attempt), attempt, (response, origin) => answer(response, origin, attempt), 0),
+      exchange(toRequest(call, attempt), attempt, (response, origin) => answer(response, origin, attempt)),
       called(call),
       attempt
     )
@@ -318,7 +315,9 @@ export const make = Effect.fnUntraced(function* (
       })
       const rules = { max: 5, hosts }
       return logged(
-        exchange(request, attempt, (response, origin) => answer(response, origin, attempt), 0, rules),
+        exchange(request, attempt, (response, origin) => answer(response, origin, attempt), {
+          rules
+        }),
         { method: "GET", url: place },
         attempt
       )
@@ -338,7 +337,7 @@ export const make = Effect.fnUntraced(function* (
                 body: Body.stream(response, streamLimits, origin, { platform, lent: call.lendsChunks })
               })
             : Effect.flatMap(answer(response, origin, attempt), refused),
-        0
+        { within: context }
       ),
       called(call),
       attempt
@@ -358,6 +357,8 @@ export const drop = ({ body }: Opened): Effect.Effect<void> =>
 /** What an error's body says. The status is judged elsewhere. */
 export interface ErrorBody {
   readonly detail?: string | undefined
+  /** The service's own. By default what the body calls `error_code`, `errorCode` or `code`. */
+  readonly code?: string | undefined
   /** The model is not loaded yet. */
   readonly loading?: boolean | undefined
   readonly retryAfter?: Duration.Duration | undefined
@@ -382,6 +383,7 @@ export const failure = (answer: Answer, read?: ErrorBody): Effect.Effect<never, 
         status: answer.status,
         requestId: answer.requestId,
         detail: read?.detail ?? new TextDecoder().decode(answer.body),
+        code: read?.code ?? Message.codeIn(Message.jsonOf(answer)),
         retryAfter: RetryAfter.fromHeaders(answer.headers, now) ?? read?.retryAfter,
         loading: read?.loading
       })
