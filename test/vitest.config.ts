@@ -20,7 +20,17 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: "test", include: ["test/**/*.test.ts"], exclude: [slow] } },
       // Soaks of half a minute: only one that hangs meets five times what others may take.
-      { extends: true, test: { name: "slow", include: [slow], testTimeout: 5 * hangs } }
+      { extends: true, test: { name: "slow", include: [slow], testTimeout: 5 * hangs } },
+      // What others' libraries compute, in Python: its environment is made once, over the network.
+      {
+        extends: true,
+        test: {
+          name: "truth",
+          include: ["test/truth/**/*.truth.ts"],
+          testTimeout: 10 * hangs,
+          hookTimeout: 10 * hangs
+        }
+      }
     ],
     coverage: {
       provider: "v8",

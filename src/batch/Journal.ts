@@ -8,16 +8,7 @@
  * the line says where.
  */
 import { join } from "node:path"
-import {
-  Effect,
-  FileSystem,
-  identity,
-  Option,
-  type PlatformError,
-  type Scope,
-  Semaphore,
-  Stream
-} from "effect"
+import { Effect, FileSystem, Option, type PlatformError, type Scope, Semaphore, Stream } from "effect"
 import { reasonOf } from "../files/NotWritten.ts"
 import { RunFolderFailed, type SinkFailed } from "./BatchError.ts"
 import * as HashIndex from "./HashIndex.ts"
@@ -86,69 +77,80 @@ export const open = Effect.fnUntraced(function* <R>(
   let tail = Tail.make(0)
   let problem: RunFolderFailed | SinkFailed | undefined
 
-  /**
-   * Looks lines up by their places and goes on with what was found, in one go: a line that is not in memory is read, and
-   * the look begins anew, so that nothing has changed between what is found and what is made of it.
-   */
-  const look = <A, B>(
-    find: (lineAt: LineAt) => A,
-    goOn: (found: A) => B
-  ): Effect.Effect<B, RunFolderFailed> => {
-    let loaded: ReadonlyArray<Window.Block> = []
-    let length = oneLine
-    let missing = -1
-    const lineAt: LineAt = (at) => {
-      if (missing >= 0) return undefined
-      const line = firstLine(tail.from(at)) ?? lineIn(window.block(), at) ?? firstOf(loaded, at)
-      if (line === undefined) missing = at
-      return line && JournalLine.decode(line)
+  /** The line that was asked for and is not in memory, and where lines are looked for besides. */
+  let missing = -1
+  let loaded: ReadonlyArray<Window.Block> = []
+  let lastAt = -1
+  let lastLine: Line | undefined
+  /** The line at a place; undefined where there is none, or it has to be read first. */
+  const lineAt = (at: number): Line | undefined => {
+    if (missing >= 0) return undefined
+    if (at === lastAt) return lastLine
+    const bytes = firstLine(tail.from(at)) ?? lineIn(window.block(), at) ?? firstOf(loaded, at)
+    if (bytes === undefined) {
+      missing = at
+      return undefined
     }
-    const again: Effect.Effect<B, RunFolderFailed> = Effect.suspend(() => {
-      missing = -1
-      const found = find(lineAt)
-      if (missing < 0) return Effect.succeed(goOn(found))
-      const at = missing
-      return Effect.flatMap(attempt(window.load(at, length)), (block) => {
-        const isWhole = lineIn(block, at) !== undefined
-        if (!isWhole && block.start + block.bytes.length < at + length) {
-          return Effect.fail(
-            new RunFolderFailed({ folder, detail: `journal.log has ended before byte ${at}` })
-          )
-        }
-        if (isWhole) loaded = [...loaded, block]
-        length = isWhole ? oneLine : length * 4
-        return again
-      })
-    })
-    return again
+    lastAt = at
+    lastLine = JournalLine.decode(bytes)
+    return lastLine
   }
-  const keyOf = (lineAt: LineAt, key: string) => byKey.find(key, (at) => lineAt(at)?.key === key)
-  const contentOf = (lineAt: LineAt, content: string) =>
+  const lineIf = (at: number) => (at < 0 ? undefined : lineAt(at))
+
+  /**
+   * Does work that looks lines up, in one go: where a line is not in memory it is read, and the work begins anew, so that
+   * nothing has changed between what is found and what is made of it. Work changes nothing before its last look.
+   */
+  const look = <A>(
+    work: () => A,
+    blocks: ReadonlyArray<Window.Block> = [],
+    length = oneLine
+  ): Effect.Effect<A, RunFolderFailed> =>
+    Effect.suspend(() => {
+      missing = -1
+      loaded = blocks
+      const found = work()
+      return missing < 0 ? Effect.succeed(found) : read(missing, work, blocks, length)
+    })
+  const read = <A>(
+    at: number,
+    work: () => A,
+    blocks: ReadonlyArray<Window.Block>,
+    length: number
+  ): Effect.Effect<A, RunFolderFailed> =>
+    Effect.flatMap(attempt(window.load(at, length)), (block) => {
+      if (lineIn(block, at) !== undefined) return look(work, [...blocks, block])
+      return block.start + block.bytes.length < at + length
+        ? Effect.fail(new RunFolderFailed({ folder, detail: `journal.log has ended before byte ${at}` }))
+        : look(work, blocks, length * 4)
+    })
+  const keyOf = (key: string) => byKey.find(key, (at) => lineAt(at)?.key === key)
+  const contentOf = (content: string) =>
     byContent.find(content, (at) => {
       const line = lineAt(at)
       return line !== undefined && !JournalLine.isFailed(line) && line.content === content
     })
 
-  /** Notes where a line stands; `stands` says where. */
-  const index = (line: Line, stands: () => number): Effect.Effect<void, RunFolderFailed> =>
-    look(
-      (lineAt) => {
-        const before = keyOf(lineAt, line.key)
-        const isNew = !JournalLine.isFailed(line) && line.as === undefined
-        return {
-          before,
-          last: before < 0 ? undefined : lineAt(before),
-          isFirst: isNew && contentOf(lineAt, line.content) < 0
-        }
-      },
-      ({ before, isFirst, last }) => {
-        const at = stands()
-        byKey.set(line.key, at, (place) => place === before)
-        if (last !== undefined && JournalLine.isFailed(last)) failed--
-        if (JournalLine.isFailed(line)) failed++
-        else if (isFirst) byContent.set(line.content, at, () => false)
-      }
-    )
+  /** Notes where a line stands, which `stands` says; says whether all that it looked for was in memory. */
+  const index = (line: Line, stands: () => number): boolean => {
+    const before = keyOf(line.key)
+    const last = lineIf(before)
+    const isNew = !JournalLine.isFailed(line) && line.as === undefined
+    const isFirst = isNew && contentOf(line.content) < 0
+    if (missing >= 0) return false
+    const at = stands()
+    byKey.set(line.key, at, (place) => place === before)
+    if (last !== undefined && JournalLine.isFailed(last)) failed--
+    if (JournalLine.isFailed(line)) failed++
+    else if (isFirst) byContent.set(line.content, at, () => false)
+    return true
+  }
+  /** The same without an effect where nothing has to be read, as for most lines. */
+  const indexed = (line: Line, stands: () => number): Effect.Effect<unknown, RunFolderFailed> | undefined => {
+    missing = -1
+    loaded = []
+    return index(line, stands) ? undefined : look(() => index(line, stands))
+  }
 
   /** Lines of a block of the file and where the next block starts, which is where this one did at the file's end. */
   const readBlock = (from: number, size: number = block): Effect.Effect<Lines, RunFolderFailed> =>
@@ -176,7 +178,10 @@ export const open = Effect.fnUntraced(function* <R>(
     tail = Tail.make(next)
     for (const [at, line] of lines) {
       if (line === undefined) broken++
-      else yield* index(line, () => at)
+      else {
+        const reading = indexed(line, () => at)
+        if (reading !== undefined) yield* reading
+      }
     }
     written = next
   }
@@ -217,10 +222,10 @@ export const open = Effect.fnUntraced(function* <R>(
         tail.add(JournalLine.encode(rec === undefined ? line : { ...line, rec }))
         return at
       }
-      return Effect.flatMap(index(line, put), () =>
-        tail.size() + records.size() > mostUnwritten ? commit : Effect.void
-      )
+      const reading = indexed(line, put)
+      return reading === undefined ? relief() : Effect.flatMap(reading, relief)
     })
+  const relief = () => (tail.size() + records.size() > mostUnwritten ? commit : Effect.void)
   const keep = (kept: Receipt["records"]): DoneLine["rec"] => {
     const rec: Record<string, readonly [number, number]> = {}
     for (const [sink, text] of Object.entries(kept)) {
@@ -242,15 +247,18 @@ export const open = Effect.fnUntraced(function* <R>(
           )
         : Effect.succeed(here.toString("utf8", 0, length))
     })
+  const receiptOf = Effect.fnUntraced(function* (line: DoneLine) {
+    const records: Record<string, string> = {}
+    for (const sink of Object.keys(line.rec ?? {})) records[sink] = yield* record(line, sink)
+    return JournalLine.toReceipt(line, records)
+  })
   return {
-    find: (key) => look((lineAt) => lineIf(lineAt, keyOf(lineAt, key)), identity),
-    findContent: Effect.fnUntraced(function* (content) {
-      const line = yield* look((lineAt) => lineIf(lineAt, contentOf(lineAt, content)), identity)
-      if (line === undefined || JournalLine.isFailed(line)) return undefined
-      const records: Record<string, string> = {}
-      for (const sink of Object.keys(line.rec ?? {})) records[sink] = yield* record(line, sink)
-      return JournalLine.toReceipt(line, records)
-    }),
+    find: (key) => look(() => lineIf(keyOf(key))),
+    findContent: (content) =>
+      Effect.flatMap(
+        look(() => lineIf(contentOf(content))),
+        (line) => (line === undefined || JournalLine.isFailed(line) ? Effect.undefined : receiptOf(line))
+      ),
     add,
     commit,
     lines: Stream.paginate(0, (from) =>
@@ -265,11 +273,6 @@ export const open = Effect.fnUntraced(function* <R>(
     broken
   }
 })
-
-/** The line that stands at a place; undefined where there is none, or it is not in memory. */
-type LineAt = (at: number) => Line | undefined
-
-const lineIf = (lineAt: LineAt, at: number) => (at < 0 ? undefined : lineAt(at))
 
 interface Lines {
   /** Each with its place; undefined where it is broken. */

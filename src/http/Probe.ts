@@ -3,7 +3,7 @@
  * how quickly it answers, and the layer to write for it.
  *
  * At most ten requests are sent, all of them questions; an image is sent only where one is given. Nothing is tried
- * twice.
+ * twice, and all questions together take at most twice what one may.
  *
  * ```ts
  * import { Effect } from "effect"
@@ -37,7 +37,7 @@ export interface ProbeOptions<R = never> {
   readonly model?: string | undefined
   /** Sent once, to see what comes back. Without it no image is sent. */
   readonly image?: ImageSource<R> | undefined
-  /** For one question. 5 seconds by default. */
+  /** For one question; all of them may take twice that. 5 seconds by default. */
   readonly timeout?: Duration.Input | undefined
   /** For the image. 1 minute by default. */
   readonly imageTimeout?: Duration.Input | undefined
@@ -114,6 +114,8 @@ export const probe = Effect.fn("segformer.probe")(function* <R = never>(
   const timeout = Duration.fromInputUnsafe(options.timeout ?? "5 seconds")
   const questions = options.image === undefined ? maxRequests : maxRequests - reserved
 
+  const clock = yield* Clock.Clock
+  const end = clock.monotonicTimeNanosUnsafe() + BigInt(Math.round(2e6 * Duration.toMillis(timeout)))
   const answers = new Map<string, Exchange.Answer | undefined>()
   const took: Array<number> = []
   let firstFailure: SegmentationError | undefined
@@ -122,8 +124,12 @@ export const probe = Effect.fn("segformer.probe")(function* <R = never>(
       const name = `${call.method} ${call.path}`
       if (answers.has(name)) return Effect.succeed(answers.get(name))
       // One that takes no connection will take no other.
-      if (requests >= questions || isAway(firstFailure)) return Effect.succeed(undefined)
-      const sent = Effect.result(Effect.timeoutOption(exchange.send(call, attemptOf(timeout)), timeout))
+      const left = Duration.nanos(end - clock.monotonicTimeNanosUnsafe())
+      if (requests >= questions || isAway(firstFailure) || !Duration.isPositive(left)) {
+        return Effect.succeed(undefined)
+      }
+      const limit = Duration.min(timeout, left)
+      const sent = Effect.result(Effect.timeoutOption(exchange.send(call, attemptOf(limit)), limit))
       return Effect.map(timed(sent), ([duration, result]) => {
         const answer = Result.isSuccess(result) ? Option.getOrUndefined(result.success) : undefined
         if (answer !== undefined) took.push(duration)
@@ -183,7 +189,7 @@ export const probe = Effect.fn("segformer.probe")(function* <R = never>(
       detail: refused
         ? "it asks for an API key"
         : clue === undefined
-          ? "it speaks no protocol known here"
+          ? whyUnknown([...answers.values()], timeout)
           : "it does not say"
     },
     model: described?.name ?? clue?.model ?? (clue === undefined ? undefined : model),
@@ -196,6 +202,24 @@ export const probe = Effect.fn("segformer.probe")(function* <R = never>(
     layer: clue === undefined ? undefined : ProbeClues.layerCode(url, { ...clue, needsKey })
   }
 })
+
+/** Why no protocol was found in the answers. */
+const whyUnknown = (
+  answers: ReadonlyArray<Exchange.Answer | undefined>,
+  timeout: Duration.Duration
+): string => {
+  const statuses = new Set(answers.flatMap((answer) => (answer === undefined ? [] : [answer.status])))
+  const [status = 0] = statuses
+  if (statuses.size === 1 && status >= 500) {
+    const behind =
+      status >= 502 && status <= 504 ? ", as a proxy does whose service is down or does not answer" : ""
+    return `it answers every question with ${status}${behind}`
+  }
+  const silent = answers.filter((answer) => answer === undefined).length
+  return silent === 0
+    ? "it speaks no protocol known here"
+    : `it speaks no protocol known here, as far as it answers: ${silent} of ${answers.length} questions had no answer within ${Duration.format(timeout)}`
+}
 
 /** Nobody is there, or no connection is made: more questions would only take longer. */
 const isAway = (failure: SegmentationError | undefined): boolean =>

@@ -211,6 +211,8 @@ const bentoml: Detect = (ask) =>
     // Ready in Kubernetes' sense: an empty body. Its contract says which methods it has.
     if (ready === undefined || (!isOk(ready) && ready.status !== 503)) return undefined
     const routes = operations(bodyOf(yield* ask.get("/docs.json")))
+    // A proxy whose service is away says 503 to everything.
+    if (!isOk(ready) && routes.length === 0) return undefined
     const form = routes.find(({ part }) => part !== undefined)
     const options = [
       ...(form === undefined ? [] : [`route: ${quote(form.path.replace(/^\//, ""))}`]),

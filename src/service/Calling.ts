@@ -23,6 +23,7 @@ import * as Decode from "./Decode.ts"
 import * as Exchange from "./Exchange.ts"
 import type { Answer, Call, Opened } from "./Exchange.ts"
 import * as Message from "./Message.ts"
+import * as Secrets from "./Secrets.ts"
 import { excerpt, RequestInvalid, ServiceError } from "./ServiceError.ts"
 
 /** What carries requests: an exchange with a service, or a fake of one. */
@@ -101,20 +102,16 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
     const hasKey = given !== undefined || (idempotencyKeys && !described.isIdempotent)
     const call = toCall(request)
 
-    const hide = (text: string) =>
-      (said.secrets ?? []).reduce(
-        (left, secret) =>
-          // Nothing stands everywhere.
-          Redacted.value(secret) === "" ? left : left.replaceAll(Redacted.value(secret), "<redacted>"),
-        text
-      )
-    const refuse = (answer: Answer) =>
-      Effect.tapError(Exchange.failure(answer, { detail: hide(messageIn(answer)) }), (error) =>
+    const own = Secrets.make((said.secrets ?? []).map((secret) => Redacted.value(secret)))
+    const refuse = ({ hide = Secrets.nothing, ...rest }: Answer) => {
+      const answer: Answer = { ...rest, hide: Secrets.both(hide, own) }
+      return Effect.tapError(Exchange.failure(answer, { detail: messageIn(answer) }), (error) =>
         Effect.sync(() => {
           state.answer = answer
           state.refusal = error
         })
       )
+    }
     const isSuccess = (answer: Answer) => Exchange.isSuccess(answer) || described.successes.has(answer.status)
 
     const once = (attempt: Attempt) => {
@@ -149,7 +146,7 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
     return Effect.catch(answered, (error) => {
       const { answer } = state
       return error === state.refusal && answer !== undefined && described.errors.has(answer.status)
-        ? Effect.succeed(toResponse(request, answer, answer.body))
+        ? Effect.succeed(toResponse(request, answer, withoutSecrets(answer)))
         : Effect.fail(error)
     })
   }
@@ -228,6 +225,21 @@ const toCall = (request: HttpClientRequest.HttpClientRequest): Call => {
     accept: "application/json, */*;q=0.5",
     headers: { ...request.headers },
     body: request.body._tag === "Empty" ? undefined : request.body
+  }
+}
+
+/** The body of a failure, which becomes an error of the contract's, without secrets of ours in any of its texts. */
+const withoutSecrets = ({ body, hide = Secrets.nothing }: Answer): Uint8Array => {
+  if (hide === Secrets.nothing) return body
+  const text = new TextDecoder().decode(body)
+  if (hide(text) === text && text.length <= Secrets.longest) return body
+  try {
+    const clean: unknown = JSON.parse(text, (_, value: unknown) =>
+      typeof value === "string" ? hide(value) : value
+    )
+    return new TextEncoder().encode(JSON.stringify(clean))
+  } catch {
+    return new TextEncoder().encode(hide(text))
   }
 }
 

@@ -6,7 +6,7 @@
  * followed hop by hop without our headers, and each request carries `User-Agent`, `X-Request-Id` and
  * `Idempotency-Key`. It makes one attempt and never retries.
  */
-import { Clock, Context, type Duration, Effect, Option, type Redacted, Stream, Tracer } from "effect"
+import { Clock, Context, type Duration, Effect, Option, Redacted, Stream, Tracer } from "effect"
 import type { Headers, HttpBody, HttpClientResponse } from "effect/http"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
@@ -24,7 +24,8 @@ import * as Multipart from "./Multipart.ts"
 import * as OwnHeaders from "./OwnHeaders.ts"
 import * as Redirects from "./Redirects.ts"
 import * as RequestLog from "./RequestLog.ts"
-import { fromStatus, InvalidUrl, type ServiceError } from "./ServiceError.ts"
+import * as Secrets from "./Secrets.ts"
+import { excerpt, fromStatus, InvalidUrl, type ServiceError } from "./ServiceError.ts"
 
 export type { Redirects } from "./Redirects.ts"
 export { LogRequests } from "./RequestLog.ts"
@@ -36,6 +37,11 @@ export interface ExchangeOptions {
   readonly apiKey?: Redacted.Redacted | undefined
   /** Sent on every request, to the service's own origin only. */
   readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
+  /**
+   * What else no error, id, span or line may say, such as a key that travels in a body. The key, the headers that are
+   * redacted or have the name of a secret, and the query of the base URL are kept out without being named here.
+   */
+  readonly secrets?: ReadonlyArray<Redacted.Redacted> | undefined
   readonly limits?: Partial<Body.BodyLimits> | undefined
   /** `"refuse"` by default. */
   readonly redirects?: Redirects.Redirects | undefined
@@ -74,6 +80,8 @@ export interface Answer {
   readonly body: Uint8Array
   /** The id the service gave the request, or ours. */
   readonly requestId: string
+  /** Takes our secrets out of what the service says: whoever makes an error of an answer lets its texts through here. */
+  readonly hide?: Secrets.Hide | undefined
 }
 
 /** A status, and a body that comes as it is read. */
@@ -85,6 +93,8 @@ export interface Exchange {
   /** Origin and path of the service, without query: what errors call it. */
   readonly service: string
   readonly origin: string
+  /** Takes our secrets out of a text. */
+  readonly hide: Secrets.Hide
   readonly send: (call: Call, attempt: Attempt) => Effect.Effect<Answer, ServiceError>
   /**
    * A GET of an address that an answer named. Our headers go along to the service's own origin only; another host must
@@ -110,6 +120,7 @@ export interface Exchange {
 
 interface Identified extends Body.Origin {
   readonly requestId: string
+  readonly hide: Secrets.Hide
 }
 
 /** How far a request has come, and by which rules and connections it goes on. */
@@ -119,7 +130,7 @@ interface Way {
   readonly within?: Context.Context<never>
 }
 
-const ours = `effect-segformer/${version}`
+const library = `effect-segformer/${version}`
 
 /**
  * An application's own name, such as `app/1.0`, for all clients that are made beneath it: each request's `User-Agent` is
@@ -167,7 +178,7 @@ export const make = Effect.fnUntraced(function* (
   const sendsPieces = yield* Multipart.SendsPieces
   const platform = yield* Body.Platform
   const application = options.userAgent ?? (yield* UserAgent)
-  const userAgent = application === undefined ? ours : `${application} ${ours}`
+  const userAgent = application === undefined ? library : `${application} ${library}`
   const context = Context.make(FetchHttpClient.RequestInit, {
     ...Option.getOrUndefined(yield* Effect.serviceOption(FetchHttpClient.RequestInit)),
     // `fetch` follows redirects by itself unless told not to.
@@ -184,10 +195,25 @@ export const make = Effect.fnUntraced(function* (
   const redirects = options.redirects ?? "refuse"
   const prefix = base.origin + base.pathname.replace(/\/+$/, "")
 
-  const { headers: ownHeaders, hide } = OwnHeaders.make({
+  const ownHeaders = OwnHeaders.make({
     apiKey: options.apiKey,
     headers: { "user-agent": userAgent, ...options.headers }
   })
+  const ours = Secrets.make([
+    ...(options.apiKey === undefined ? [] : [Redacted.value(options.apiKey)]),
+    ...Secrets.ofHeaders(options.headers ?? {}),
+    ...Secrets.ofQuery(base.search),
+    ...(options.secrets ?? []).map((secret) => Redacted.value(secret))
+  ])
+  /** What an address may tell: a service repeats in it what it likes, but not in what we have called ourselves. */
+  const placeOf = (address: string, hide: Secrets.Hide) => {
+    const place = Body.withoutQuery(address)
+    const known = [prefix, base.origin].find((start) => place.startsWith(start)) ?? ""
+    return known + hide(place.slice(known.length))
+  }
+  /** Of an address that is not ours the query is a secret as well: whoever has it has the file. */
+  const hidden = (search: string) =>
+    search === "" || search === base.search ? ours : Secrets.both(ours, Secrets.make(Secrets.ofQuery(search)))
 
   const toRequest = (call: Call, attempt: Attempt): HttpClientRequest.HttpClientRequest =>
     HttpClientRequest.make(call.method)(prefix + withQuery(call.path, base.search), {
@@ -207,7 +233,8 @@ export const make = Effect.fnUntraced(function* (
     request: HttpClientRequest.HttpClientRequest,
     service: string,
     attempt: Attempt,
-    within: Context.Context<never>
+    within: Context.Context<never>,
+    hide: Secrets.Hide
   ): Effect.Effect<HttpClientResponse.HttpClientResponse, ServiceError> =>
     Effect.withFiber((fiber) => {
       const span = Context.getOrUndefined(fiber.context, Tracer.ParentSpan)
@@ -239,11 +266,12 @@ export const make = Effect.fnUntraced(function* (
     { hops = 0, rules = redirects, within = pooled }: Way = {}
   ): Effect.Effect<A, ServiceError> =>
     Effect.suspend(() => {
-      const service = Body.withoutQuery(request.url)
+      const hide = hidden(request.url.slice(Body.withoutQuery(request.url).length))
+      const service = placeOf(request.url, hide)
       attempt.phase = "waiting"
-      return Effect.flatMap(execute(request, service, attempt, within), (response) => {
-        const requestId = response.headers["x-request-id"]?.slice(0, 200) || attempt.callId
-        const origin = { service, requestId }
+      return Effect.flatMap(execute(request, service, attempt, within, hide), (response) => {
+        const requestId = excerpt(hide(response.headers["x-request-id"] ?? "")) || attempt.callId
+        const origin = { service, requestId, hide }
         attempt.phase = "receiving"
         const { status } = response
         const location = status >= 300 && status < 400 ? response.headers["location"] : undefined
@@ -265,7 +293,7 @@ export const make = Effect.fnUntraced(function* (
     attempt: Attempt
   ): Effect.Effect<A, E> => RequestLog.around(self, called, attempt, options.logRequests ?? "debug")
 
-  const called = (call: Call) => ({ method: call.method, url: Body.withoutQuery(prefix + call.path) })
+  const called = (call: Call) => ({ method: call.method, url: placeOf(prefix + call.path, ours) })
 
   const answer = (
     response: HttpClientResponse.HttpClientResponse,
@@ -282,7 +310,7 @@ export const make = Effect.fnUntraced(function* (
           ...origin,
           status: response.status,
           headers: response.headers,
-          body: hide.bytes(body, isSuccess(response))
+          body
         }
       }
     )
@@ -298,17 +326,15 @@ export const make = Effect.fnUntraced(function* (
     Effect.suspend(() => {
       const url = URL.canParse(address) ? new URL(address) : undefined
       if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:"))
-        return invalid(
-          Body.withoutQuery(address).slice(0, 200),
-          `${prefix} named it, but it is no http(s) URL`
-        )
-      const place = url.origin + url.pathname
+        return invalid(excerpt(placeOf(address, ours)), `${prefix} named it, but it is no http(s) URL`)
+      const file = url.origin + url.pathname
+      const place = placeOf(file, hidden(url.search))
       const isOurs = url.origin === base.origin
       if (!isOurs && !Hosts.allows(hosts, url))
         return invalid(place, `${prefix} named it, but its host is not in \`hosts\``)
       if (base.protocol === "https:" && url.protocol === "http:")
         return invalid(place, `${prefix} named it, but it leads from https to http`)
-      const request = HttpClientRequest.get(place + url.search, {
+      const request = HttpClientRequest.get(file + url.search, {
         headers: isOurs
           ? { ...toRequest({ method: "GET", path: "", accept }, attempt).headers }
           : { accept, "accept-encoding": "identity", "user-agent": userAgent }
@@ -346,7 +372,7 @@ export const make = Effect.fnUntraced(function* (
   const stream: Exchange["stream"] = (call, attempt) =>
     Stream.unwrap(Effect.map(open(call, attempt), ({ body }) => body))
 
-  return { service: prefix, origin: base.origin, send, fetch, open, stream }
+  return { service: prefix, origin: base.origin, hide: ours, send, fetch, open, stream }
 })
 
 /** Gives up an answer that was opened and will not be read: its connection is closed. */
@@ -374,6 +400,9 @@ export const ok = (
 ): Effect.Effect<Answer, ServiceError> =>
   isSuccess(answer) ? Effect.succeed(answer) : failure(answer, read?.(answer))
 
+/** Characters of what a service says that are looked at: more than an error shows. */
+const said = 4000
+
 /** The error of an answer whose status is no success, with what the protocol read from its body. */
 export const failure = (answer: Answer, read?: ErrorBody): Effect.Effect<never, ServiceError> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) =>
@@ -382,13 +411,21 @@ export const failure = (answer: Answer, read?: ErrorBody): Effect.Effect<never, 
         service: answer.service,
         status: answer.status,
         requestId: answer.requestId,
-        detail: read?.detail ?? new TextDecoder().decode(answer.body),
-        code: read?.code ?? Message.codeIn(Message.jsonOf(answer)),
+        detail: (answer.hide ?? Secrets.nothing)(
+          (read?.detail ?? new TextDecoder().decode(answer.body)).slice(0, said)
+        ),
+        code: codeOf(answer, read),
         retryAfter: RetryAfter.fromHeaders(answer.headers, now) ?? read?.retryAfter,
         loading: read?.loading
       })
     )
   )
+
+/** The service's own code, without secrets. */
+const codeOf = (answer: Answer, read: ErrorBody | undefined): string | undefined => {
+  const code = read?.code ?? Message.codeIn(Message.jsonOf(answer))
+  return code === undefined ? undefined : (answer.hide ?? Secrets.nothing)(code.slice(0, said))
+}
 
 /** A path with the query of the base URL, after its own where it has one. */
 const withQuery = (path: string, search: string): string =>

@@ -17,9 +17,8 @@ import * as zlib from "node:zlib"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import type { Dispatcher } from "@effect/platform-node/Undici"
-import { Context, Effect, Layer, Stream } from "effect"
+import { Config, Context, Effect, Layer, Stream } from "effect"
 import type { HttpClient } from "effect/http"
-import { omitUndefined } from "../policy/OmitUndefined.ts"
 import * as Variable from "../policy/Variable.ts"
 import * as Body from "./Body.ts"
 import * as ExchangeConfig from "./ExchangeConfig.ts"
@@ -114,15 +113,19 @@ export const layer = (options?: NodeHttpOptions): Layer.Layer<HttpClient.HttpCli
     Layer.succeed(Body.Platform)(platform(options?.connections ?? Number.MAX_SAFE_INTEGER))
   )
 
-/** The same, with the size of its pool from `SEGFORMER_POOL_SIZE`, unless it is given. */
+/** The size of the pool as `SEGFORMER_POOL_SIZE` has it. */
+export const config: Config.Config<NodeHttpOptions> = Variable.config(
+  [ExchangeConfig.poolSize.name],
+  Effect.gen(function* () {
+    const reader = Variable.reader()
+    const connections = yield* reader.read(ExchangeConfig.poolSize)
+    yield* reader.done
+    return { connections }
+  })
+)
+
+/** The same, with its options from configuration: {@link config} has the fixed name. */
 export const layerConfig = (
-  options?: NodeHttpOptions
-): Layer.Layer<HttpClient.HttpClient, Variable.InvalidConfig> =>
-  Layer.unwrap(
-    Effect.gen(function* () {
-      const reader = Variable.reader()
-      const connections = yield* reader.read(ExchangeConfig.poolSize)
-      yield* reader.done
-      return layer({ connections, ...omitUndefined(options ?? {}) })
-    })
-  )
+  config: Config.Wrap<NodeHttpOptions>
+): Layer.Layer<HttpClient.HttpClient, Config.ConfigError> =>
+  Layer.unwrap(Effect.map(Config.unwrap<NodeHttpOptions>(config), layer))

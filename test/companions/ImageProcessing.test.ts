@@ -69,7 +69,7 @@ const served = (path: string | undefined, transport = segmenter(), options: SegF
       page: false,
       dialects: [ImageProcessingDialect.make({ folder: path })],
       ...options
-    }).pipe(Effect.provide([transport, SharpCodec.layer]), Effect.orDie),
+    }).pipe(Effect.provide([transport, SharpCodec.layer, NodeFileSystem.layer]), Effect.orDie),
     ({ url }) => url
   )
 
@@ -388,7 +388,11 @@ describe("as segformer serve offers it, without a folder", () => {
         const url = yield* served(undefined)
         const post = (body: string) =>
           Effect.promise(async () => {
-            const response = await fetch(`${url}/api/v1/crop`, { method: "POST", body })
+            const response = await fetch(`${url}/api/v1/crop`, {
+              method: "POST",
+              headers: { "content-type": "application/json" },
+              body
+            })
             return [response.status, await response.text()] as const
           })
         const [status, text] = yield* post(
