@@ -12,14 +12,18 @@
  * problems.map(({ variable }) => variable) // => ["SEGFORMER_SERVICE_URL", "SEGFORMER_TIMEOUT"]
  * ```
  */
-import { ConfigProvider, Effect, type FileSystem, type Layer, type Redacted } from "effect"
+import { type Config, ConfigProvider, Effect, type FileSystem, type Layer, type Redacted } from "effect"
 import type { PlatformError } from "effect/PlatformError"
+import { omitUndefined } from "../policy/OmitUndefined.ts"
+import * as Policy from "../policy/Policy.ts"
 import type { PolicyOptions } from "../policy/Policy.ts"
 import * as PolicyConfig from "../policy/PolicyConfig.ts"
 import * as Variable from "../policy/Variable.ts"
 import type { ExchangeOptions } from "../service/Exchange.ts"
 import * as ExchangeConfig from "../service/ExchangeConfig.ts"
+import type { Protocol } from "./protocol/Protocol.ts"
 import * as Protocols from "./protocol/Protocols.ts"
+import type { SegFormerHttpOptions } from "./SegFormerHttp.ts"
 
 export { InvalidConfig } from "../policy/Variable.ts"
 
@@ -83,6 +87,51 @@ export const loadFor = Effect.fnUntraced(function* (
 
 /** Reads and validates the environment: the `ConfigProvider` of the context. */
 export const load: Effect.Effect<SegFormerConfig, Variable.InvalidConfig> = loadFor(undefined)
+
+const names: ReadonlyArray<string> = [
+  "NODE_ENV",
+  ...[serviceVariables, PolicyConfig.variables, ExchangeConfig.variables].flatMap((table) =>
+    Object.values(table).map(({ name }) => name)
+  )
+]
+
+/** The protocol that is given, else the one that the environment names. */
+const protocolOf = (
+  { apiKey, model, protocol: name = "inspection" }: SegFormerConfig,
+  given: Partial<SegFormerHttpOptions>
+): Effect.Effect<Protocol, Variable.InvalidConfig> =>
+  given.protocol !== undefined
+    ? Effect.succeed(given.protocol)
+    : Effect.mapError(
+        Protocols.byName[name]!({ model, apiKey: given.apiKey ?? apiKey }),
+        (lack) => new Variable.InvalidConfig({ problems: [lack] })
+      )
+
+/**
+ * The options of `SegFormerHttp` by the fixed names, with what is given before what the environment says, part by part
+ * of the policy.
+ */
+export const configWith = (given: Partial<SegFormerHttpOptions>): Config.Config<SegFormerHttpOptions> =>
+  Variable.config(
+    names,
+    Effect.flatMap(loadFor(given), (config) =>
+      Effect.map(protocolOf(config, given), (protocol): SegFormerHttpOptions => {
+        const { apiKey, baseUrl, idempotencyHeader, redirects } = config
+        return {
+          baseUrl,
+          ...omitUndefined({ apiKey, redirects, idempotencyHeader }),
+          ...omitUndefined(given),
+          protocol,
+          limits: { ...config.limits, ...given.limits },
+          // The parts of a policy that are not given still come from the environment.
+          policy: Policy.merge(given.policy ?? {}, config.policy)
+        }
+      })
+    )
+  )
+
+/** The options of `SegFormerHttp` by the fixed names (docs/configuration.md), to hand to a `layerConfig`. */
+export const config: Config.Config<SegFormerHttpOptions> = configWith({})
 
 /** Reads a `.env` file as well. Variables of the real environment go before those of the file. */
 export const layerDotEnv = (path = ".env"): Layer.Layer<never, PlatformError, FileSystem.FileSystem> =>

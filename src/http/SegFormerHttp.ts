@@ -13,22 +13,20 @@
  * Layer.isLayer(service) // => true
  * ```
  */
-import { Duration, Effect, Layer, type Scope } from "effect"
+import { Config, Duration, Effect, Layer, Schema, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
 import type { Image } from "../image/ImageSource.ts"
 import type { Attempt } from "../policy/Attempt.ts"
-import { omitUndefined } from "../policy/OmitUndefined.ts"
 import * as Policy from "../policy/Policy.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import type { Prediction } from "../Prediction.ts"
-import type { SegmentationError } from "../SegmentationError.ts"
+import { SegmentationError } from "../SegmentationError.ts"
 import * as Exchange from "../service/Exchange.ts"
+import { type Hide, nothing } from "../service/Secrets.ts"
 import type { InvalidUrl } from "../service/ServiceError.ts"
 import { Transport } from "../Transport.ts"
 import * as Inspection from "./protocol/Inspection.ts"
 import type { Protocol, Question } from "./protocol/Protocol.ts"
-import * as Protocols from "./protocol/Protocols.ts"
-import * as SegFormerConfig from "./SegFormerConfig.ts"
 import { watched } from "./Sending.ts"
 
 export interface SegFormerHttpOptions extends Exchange.ExchangeOptions {
@@ -45,12 +43,37 @@ const questionPolicy = Policy.make({
   retryBudget: false
 })
 
+/** Fields of errors that are ours: where we called, and for what. */
+const own = new Set(["_tag", "service", "source", "transport", "model"])
+
+const encodeError = Schema.encodeEffect(SegmentationError)
+const decodeError = Schema.decodeUnknownEffect(SegmentationError)
+
+/**
+ * Errors are made without our secrets (`Secrets`). A protocol that somebody else wrote may make its own of what it read:
+ * they are made again where a secret is in them, stack trace included.
+ */
+const cleaned = (error: SegmentationError, hide: Hide): Effect.Effect<never, SegmentationError> =>
+  Effect.gen(function* () {
+    if (hide === nothing) return yield* Effect.fail(error)
+    const fields = Object.entries(yield* encodeError(error))
+    const clean = fields.map(([name, value]): [string, unknown] =>
+      typeof value !== "string" || own.has(name) ? [name, value] : [name, hide(value)]
+    )
+    const isClean = clean.every(([, value], index) => value === fields[index]?.[1])
+    return yield* Effect.fail(isClean ? error : yield* decodeError(Object.fromEntries(clean)))
+  }).pipe(Effect.catchTag("SchemaError", () => Effect.fail(error)))
+
 /** The transport, for programs that choose between several. */
 export const make = Effect.fnUntraced(function* (
   options: SegFormerHttpOptions
 ): Effect.fn.Return<Transport["Service"], InvalidUrl, HttpClient.HttpClient | Scope.Scope> {
-  const exchange = yield* Exchange.make(options)
   const protocol = options.protocol ?? Inspection.protocol
+  const exchange = yield* Exchange.make({
+    ...options,
+    secrets: [...(options.secrets ?? []), ...(protocol.secrets ?? [])]
+  })
+  const { hide } = exchange
   const suits =
     typeof protocol.policy === "function" ? protocol.policy(new URL(options.baseUrl)) : protocol.policy
   const policy = Policy.make(options.policy ?? {}, Policy.make(suits ?? {}))
@@ -79,10 +102,21 @@ export const make = Effect.fnUntraced(function* (
   return yield* Transport.make({
     name: exchange.service,
     key: exchange.origin,
-    predict: ({ image }, attempt) => watched([image], ([sent = image]) => attemptOf(sent, attempt)),
+    predict: ({ image }, attempt) =>
+      watched([image], ([sent = image]) => attemptOf(sent, attempt)).pipe(
+        Effect.catch((error) => cleaned(error, hide)),
+        Effect.map((prediction) =>
+          prediction.requestId === undefined
+            ? prediction
+            : { ...prediction, requestId: hide(prediction.requestId) }
+        )
+      ),
     describe: "call" in protocol.describe ? ask(protocol.describe) : Effect.succeed(protocol.describe),
     // The question is how the service is now: no second try.
-    health: ask(protocol.health, { retry: false }),
+    health: Effect.map(ask(protocol.health, { retry: false }), ({ detail, healthy }) => ({
+      healthy,
+      detail: hide(detail)
+    })),
     policy: isJob ? Policy.make({ retry: false, attemptTimeout: false }, policy) : policy
   })
 })
@@ -93,43 +127,22 @@ export const layer = (
 ): Layer.Layer<Transport, InvalidUrl, HttpClient.HttpClient> => Layer.effect(Transport, make(options))
 
 /**
- * A layer from the environment: `SEGFORMER_SERVICE_URL`, `SEGFORMER_PROTOCOL`, `SEGFORMER_API_KEY` and the rest of
- * `SegFormerConfig`. Options given here go before the environment. For a `.env` file, provide
- * `SegFormerConfig.layerDotEnv` to it; for protocols that send pixels, an `ImageCodec`.
+ * A layer whose options come from configuration: `SegFormerConfig.config` for the fixed names (`SEGFORMER_SERVICE_URL`,
+ * `SEGFORMER_PROTOCOL`, `SEGFORMER_API_KEY` and the rest), or a `Config` for each option, under names of one's own. For
+ * protocols that send pixels, provide an `ImageCodec` to it; for a `.env` file, `SegFormerConfig.layerDotEnv`.
+ *
+ * ```ts
+ * import { Config } from "effect"
+ * import { SegFormerConfig, SegFormerHttp } from "effect-segformer/http"
+ *
+ * const service = SegFormerHttp.layerConfig(SegFormerConfig.config)
+ * const own = SegFormerHttp.layerConfig({
+ *   baseUrl: Config.String("SEGMENTER_URL"),
+ *   apiKey: Config.Redacted("SEGMENTER_KEY")
+ * })
+ * ```
  */
 export const layerConfig = (
-  options?: Partial<SegFormerHttpOptions>
-): Layer.Layer<Transport, InvalidUrl | SegFormerConfig.InvalidConfig, HttpClient.HttpClient> =>
-  Layer.effect(
-    Transport,
-    Effect.flatMap(SegFormerConfig.loadFor(options), (config) => {
-      const { apiKey, baseUrl, idempotencyHeader, redirects } = config
-      return Effect.flatMap(protocolOf(config, options), (protocol) =>
-        make({
-          ...omitUndefined({
-            baseUrl,
-            apiKey,
-            redirects,
-            idempotencyHeader,
-            ...omitUndefined(options ?? {})
-          }),
-          protocol,
-          limits: { ...config.limits, ...options?.limits },
-          // The parts of a policy that are not given here still come from the environment.
-          policy: Policy.merge(options?.policy ?? {}, config.policy)
-        })
-      )
-    })
-  )
-
-/** The protocol that is given, else the one that the environment names. */
-const protocolOf = (
-  { apiKey, model, protocol: name = "inspection" }: SegFormerConfig.SegFormerConfig,
-  options: Partial<SegFormerHttpOptions> | undefined
-): Effect.Effect<Protocol, SegFormerConfig.InvalidConfig> =>
-  options?.protocol !== undefined
-    ? Effect.succeed(options.protocol)
-    : Effect.mapError(
-        Protocols.byName[name]!({ model, apiKey: options?.apiKey ?? apiKey }),
-        (lack) => new SegFormerConfig.InvalidConfig({ problems: [lack] })
-      )
+  config: Config.Wrap<SegFormerHttpOptions>
+): Layer.Layer<Transport, InvalidUrl | Config.ConfigError, HttpClient.HttpClient> =>
+  Layer.effect(Transport, Effect.flatMap(Config.unwrap<SegFormerHttpOptions>(config), make))

@@ -44,7 +44,7 @@ export const make = (from?: () => Promise<SharpModule.SharpModule>): Effect.Effe
   )
 
 /** The codec, with sharp as it is installed. */
-export const layer: Layer.Layer<ImageCodec> = Layer.effect(ImageCodec, make())
+export const layer: Layer.Layer<ImageCodec> = Layer.unwrap(Effect.map(make(), ImageCodec.layer))
 
 const decode = Effect.fnUntraced(function* (
   sharp: SharpModule.SharpModule,

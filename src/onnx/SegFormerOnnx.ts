@@ -19,7 +19,7 @@
  * ```
  */
 import { availableParallelism } from "node:os"
-import { Duration, Effect, Layer, Result, type Scope } from "effect"
+import { Config, Duration, Effect, Layer, Result, type Scope } from "effect"
 import { ImageCodec } from "../image/ImageCodec.ts"
 import { DependencyMissing } from "../image/ImageError.ts"
 import type { ClassTable } from "../mask/ClassTable.ts"
@@ -43,7 +43,10 @@ export interface SegFormerOnnxOptions<R = never> {
   readonly threads?: number | undefined
   /** Give the model's confidence per pixel as well: 4 bytes a pixel. Not by default. */
   readonly confidence?: boolean | undefined
-  /** The session of an interrupted image may go on for this long before it is replaced. 300 milliseconds by default. */
+  /**
+   * The session of an interrupted image may go on for this long before it is replaced, or for four times what the slowest of
+   * the last images took, where that is longer. 5 seconds by default.
+   */
   readonly gracePeriod?: Duration.Input | undefined
   /** Instead of what the model's `config.json` says. */
   readonly classes?: ClassTable | undefined
@@ -102,7 +105,7 @@ export const make = Effect.fnUntraced(function* <R = never>(
     SessionPool.make({
       model: model.name,
       sessions,
-      gracePeriod: Duration.toMillis(Duration.fromInputUnsafe(options.gracePeriod ?? "300 millis")),
+      gracePeriod: Duration.toMillis(Duration.fromInputUnsafe(options.gracePeriod ?? "5 seconds")),
       load: {
         type: "load",
         file: model.file,
@@ -155,3 +158,12 @@ export const make = Effect.fnUntraced(function* <R = never>(
 export const layer = <R = never>(
   options?: SegFormerOnnxOptions<R>
 ): Layer.Layer<Transport, LoadError, ImageCodec | R> => Layer.effect(Transport, make(options))
+
+/** The same, with its options from configuration: a `Config` for each, such as `{ threads: Config.Int("THREADS") }`. */
+export const layerConfig = <R = never>(
+  config: Config.Wrap<SegFormerOnnxOptions<R>>
+): Layer.Layer<Transport, LoadError | Config.ConfigError, ImageCodec | R> =>
+  Layer.effect(
+    Transport,
+    Effect.flatMap(Config.unwrap<SegFormerOnnxOptions<R>>(config), (options) => make(options))
+  )

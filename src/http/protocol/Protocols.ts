@@ -1,8 +1,8 @@
 /**
  * The protocols by the name that configuration calls them by. A new protocol is its module and a line here.
  */
-import { Effect, Option, type Redacted } from "effect"
-import { ImageCodec } from "../../image/ImageCodec.ts"
+import { Effect, type Redacted } from "effect"
+import { CurrentImageCodec, ImageCodec } from "../../image/ImageCodec.ts"
 import * as BentoML from "./BentoML.ts"
 import * as Cog from "./Cog.ts"
 import * as Custom from "./Custom.ts"
@@ -43,9 +43,9 @@ const withModel =
       : make(settings.model, settings)
 
 const withCodec = (self: Effect.Effect<Protocol, never, ImageCodec>): Effect.Effect<Protocol, Lack> =>
-  Effect.flatMap(Effect.serviceOption(ImageCodec), (codec) =>
-    Option.isSome(codec)
-      ? Effect.provideService(self, ImageCodec, codec.value)
+  Effect.flatMap(CurrentImageCodec, (codec) =>
+    codec !== undefined
+      ? Effect.provideService(self, ImageCodec, codec)
       : Effect.fail({
           variable: "SEGFORMER_PROTOCOL",
           detail:

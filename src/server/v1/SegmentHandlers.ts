@@ -1,32 +1,16 @@
 /** `/v1/models` and `/v1/segment`, at work. */
 import { Effect } from "effect"
-import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import * as Bodies from "../Bodies.ts"
 import type { Active } from "../Caller.ts"
-import type { Upload } from "../Dialect.ts"
 import { bad } from "../Refusal.ts"
 import { RequestId } from "../RequestId.ts"
 import { CurrentCaller } from "../Security.ts"
-import type { ServerLimits } from "../ServerLimits.ts"
 import * as Uploads from "../Uploads.ts"
 import * as Answer from "./Answer.ts"
 import { SegFormerApi } from "./Api.ts"
 import * as Models from "./Models.ts"
 import { answered } from "./Refuse.ts"
-
-/** The image in a body: the body itself, or the one file of a form. */
-const upload = Effect.fnUntraced(function* (
-  request: HttpServerRequest.HttpServerRequest,
-  limits: ServerLimits
-) {
-  if (!Uploads.isForm(request)) {
-    const bytes = yield* Bodies.read(request, limits)
-    if (bytes.length === 0) return yield* bad("The body is empty: send the bytes of an image file")
-    return { name: "image", bytes } satisfies Upload
-  }
-  return yield* Uploads.readOne(request, ["image", "file"], limits)
-})
 
 export const layerModels = (models: Models.Models) =>
   HttpApiBuilder.group(SegFormerApi, "models", (handlers) =>
@@ -42,9 +26,11 @@ export const layerSegment = (models: Models.Models, active: Active | undefined) 
       Effect.fnUntraced(function* ({ query, request }) {
         const asked = yield* Answer.asked(request.headers["accept"], query.include)
         const { name, served } = yield* Models.find(models, query.model)
-        yield* Uploads.enter(served, request, served.limits.maxBytes)
         const requestId = yield* RequestId
-        const image = yield* upload(request, served.limits)
+        const image = yield* Bodies.takeImage(served, request, ["image", "file"], Uploads.isForm(request))
+        if (image.bytes.length === 0 && !Uploads.isForm(request)) {
+          return yield* bad("The body is empty: send the bytes of an image file")
+        }
         const answer = yield* served.segment(image, (segmented) =>
           Answer.make(segmented, asked, { model: name, requestId })
         )
