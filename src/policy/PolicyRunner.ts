@@ -213,6 +213,7 @@ export const make = Effect.fnUntraced(function* (options: {
             callId,
             idempotencyKey: callId,
             number,
+            attempts: policy.retry.times + 1,
             timeout: policy.attemptTimeout,
             get phase() {
               return phase

@@ -222,6 +222,18 @@ export interface Reader {
 export const text = (name: string): Effect.Effect<string | undefined> =>
   Effect.map(Effect.option(Config.NonEmptyString(name)), Option.getOrUndefined)
 
+/** The variables that say where a program runs. */
+export const productionNames = ["NODE_ENV", "ENVIRONMENT"] as const
+
+/** Which variable says that this is production, as the end of a sentence; `undefined` where none does. */
+export const production: Effect.Effect<string | undefined> = Effect.gen(function* () {
+  for (const name of productionNames) {
+    const value = yield* text(name)
+    if (value?.trim().toLowerCase() === "production") return `${name} is production`
+  }
+  return undefined
+})
+
 export const reader = (): Reader => {
   const problems: Array<typeof Problem.Type> = []
   return {
