@@ -141,6 +141,12 @@ export const metrics = {
     description: "Whether a service is healthy: 1 it is, 0 it is not, -1 nothing is known yet",
     attributes: [own.service]
   },
+  "segformer.decoded.pixels": {
+    kind: "counter",
+    unit: "{pixel}",
+    description: "Pixels that image decoders were asked for",
+    attributes: []
+  },
   "segformer.server.images": {
     kind: "counter",
     unit: "{image}",

@@ -44,7 +44,10 @@ export interface SegFormerOnnxOptions<R = never> {
   readonly threads?: number | undefined
   /** Give the model's confidence per pixel as well: 4 bytes a pixel. Not by default. */
   readonly confidence?: boolean | undefined
-  /** The session of an interrupted image may go on for this long before it is replaced. 300 milliseconds by default. */
+  /**
+   * The session of an interrupted image may go on for this long before it is replaced, or for four times what the slowest of
+   * the last images took, where that is longer. 5 seconds by default.
+   */
   readonly gracePeriod?: Duration.Input | undefined
   /** Instead of what the model's `config.json` says. */
   readonly classes?: ClassTable | undefined
@@ -103,7 +106,7 @@ export const make = Effect.fn("SegFormerOnnx.make" satisfies SpanName)(function*
     SessionPool.make({
       model: model.name,
       sessions,
-      gracePeriod: Duration.toMillis(Duration.fromInputUnsafe(options.gracePeriod ?? "300 millis")),
+      gracePeriod: Duration.toMillis(Duration.fromInputUnsafe(options.gracePeriod ?? "5 seconds")),
       load: {
         type: "load",
         file: model.file,

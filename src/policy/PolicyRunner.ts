@@ -53,6 +53,8 @@ export interface RunOptions<A, E> {
   readonly retryWhen?: ((error: E) => boolean) | undefined
   /** Repeat an attempt that succeeded with a value like this. The last value is given when attempts are used up. */
   readonly retryResult?: ((value: A) => boolean) | undefined
+  /** Whether the call's own waits may outlast an open circuit. They may, unless said otherwise. */
+  readonly waitsForCircuit?: boolean | undefined
 }
 
 export interface PolicyRunner {
@@ -85,8 +87,17 @@ const attempts = Telemetry.counter("segformer.attempts")
 const active = Telemetry.gauge("segformer.attempts.active")
 
 /** Whether the breaker holds a failure against the service: a transport failure, a time-out, or a 5xx. */
-const countsAgainstService = (error: Failure): boolean =>
-  error.isRetryable && (error.status === undefined || error.status >= 500)
+const countsAgainstService =
+  ({ serverErrors }: Policy.BreakerPolicy) =>
+  (error: Failure): boolean =>
+    error.isRetryable && (error.status === undefined || (serverErrors && error.status >= 500))
+
+/** The same of a whole call, which ends by what its attempts did. */
+const callCounts = (policy: Policy.BreakerPolicy) => {
+  const counts = countsAgainstService(policy)
+  return (error: Failure): boolean =>
+    counts(error) || error instanceof TimedOut || error instanceof RetryBudgetSpent
+}
 
 /** Whether a failed attempt provably cost nothing: it never reached the service, or the service turned it away. */
 const wasFree = (error: Failure | PolicyError): boolean =>
@@ -104,8 +115,10 @@ export const make = Effect.fnUntraced(function* (options: {
 }): Effect.fn.Return<PolicyRunner, never, Scope.Scope> {
   const { service, key = service, policy: base } = options
   const permits = Semaphore.makeUnsafe(base.concurrency)
-  const budget = base.retryBudget && (yield* budgetOf(key, base.retryBudget))
-  const breaker = base.breaker && (yield* Breaker.make(key, base.breaker))
+  const budget = base.retryBudget && (yield* budgetOf(key, base.retryBudget, base.retry.times))
+  const breaker = base.breaker && (yield* Breaker.make(key, base.breaker, lasting(base, base.breaker)))
+  const around = base.breaker?.around
+  const counts = base.breaker && (around === "calls" ? callCounts : countsAgainstService)(base.breaker)
   const turn = base.rateLimit && (yield* RateLimit.make(key, base.rateLimit))
   const baseSchedule = Backoff.schedule(base.retry)
   const attributes = { [Telemetry.own.service]: service }
@@ -117,6 +130,8 @@ export const make = Effect.fnUntraced(function* (options: {
   /** An attempt at a service is a request to it. */
   const kind = /^https?:/.test(key) ? "client" : "internal"
   let waiting = 0
+  /** Calls that wait out an open circuit. No more than may be under way at once, so that they do not return as a herd. */
+  let outside = 0
 
   const admit = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | QueueFull, R> =>
     Effect.suspend(() => {
@@ -158,10 +173,12 @@ export const make = Effect.fnUntraced(function* (options: {
       }
       const policy = runOptions?.policy === undefined ? base : Policy.make(runOptions.policy, base)
       const schedule = policy === base ? baseSchedule : Backoff.schedule(policy.retry)
-      const { retryWhen, retryResult } = runOptions ?? {}
+      const { retryWhen, retryResult, waitsForCircuit = true } = runOptions ?? {}
       const started = clock.monotonicTimeNanosUnsafe()
       const callId = randomHex(16)
       let number = 0
+      let retries = 0
+      let isOutside = false
       let phase: Phase = "queued"
       let previous: string | undefined
 
@@ -188,6 +205,7 @@ export const make = Effect.fnUntraced(function* (options: {
             callId,
             idempotencyKey: callId,
             number,
+            attempts: policy.retry.times + 1,
             timeout: policy.attemptTimeout,
             get phase() {
               return phase
@@ -204,7 +222,9 @@ export const make = Effect.fnUntraced(function* (options: {
           )
         })
         const guarded: Effect.Effect<A, E | TimedOut | CircuitOpen, R> =
-          breaker === undefined ? timed : breaker.protect(timed, countsAgainstService, previous)
+          breaker === undefined || counts === undefined || around === "calls"
+            ? timed
+            : breaker.protect(timed, counts, previous)
         const admitted = admit(turn === undefined ? guarded : Effect.andThen(turn, guarded))
         return retryResult === undefined
           ? admitted
@@ -216,25 +236,44 @@ export const make = Effect.fnUntraced(function* (options: {
       const wantsRetry = (error: Raised): boolean => {
         if (error instanceof UnwantedResult) return true
         if (policy.resend === "unless-sent" && !wasFree(error)) return false
-        // The policy's own errors are not the user's to judge: an open circuit is never tried again.
+        // The policy's own errors are not the user's to judge.
         if (isOwn(error)) return error.isRetryable
-        const wanted = retryWhen === undefined ? error.isRetryable : retryWhen(error)
-        if (!wanted) return false
-        return retryWhen !== undefined || !Backoff.isFinal(policy.retry, error)
+        return retryWhen === undefined
+          ? Backoff.isWanted(policy.retry, error, error.isRetryable)
+          : retryWhen(error)
+      }
+      /** An open circuit is waited out as a delay is, where the delays that are left last longer. It costs no attempt. */
+      const mayWaitFor = ({ retryAfter = Duration.zero }: CircuitOpen): boolean =>
+        waitsForCircuit &&
+        outside < base.concurrency &&
+        Duration.toMillis(retryAfter) <= Backoff.length(policy.retry, retries + 1)
+      const setOutside = (to: boolean): void => {
+        if (to !== isOutside) outside += to ? 1 : -1
+        isOutside = to
       }
 
       const mayRetry = (error: Raised): Effect.Effect<boolean, RetryBudgetSpent> => {
+        setOutside(false)
+        if (retries >= policy.retry.times) return Effect.succeed(false)
+        // That of another service, which this one asks, is its failure like any other.
+        if (error instanceof CircuitOpen && error.service === key) {
+          if (!mayWaitFor(error)) return Effect.succeed(false)
+          setOutside(true)
+          retries++
+          phase = "backing off"
+          return Effect.succeed(true)
+        }
         previous = error.message
-        if (number > policy.retry.times || !wantsRetry(error)) return Effect.succeed(false)
+        if (!wantsRetry(error)) return Effect.succeed(false)
         if (Backoff.asksTooMuch(policy.retry, error)) return Effect.succeed(false)
         phase = "backing off"
-        const warn = Effect.logWarning(`Attempt ${number} failed, trying again: ${error.message}`).pipe(
+        const again = Effect.logWarning(`Attempt ${number} failed, trying again: ${error.message}`).pipe(
           Effect.annotateLogs({ service, attempt: number, requestId: callId }),
-          Effect.as(true)
+          Effect.andThen(Effect.sync(() => ++retries > 0))
         )
-        if (budget === undefined) return warn
+        if (budget === undefined) return again
         return Effect.flatMap(budget.tryRetry, (allowed) =>
-          allowed ? warn : Effect.fail(new RetryBudgetSpent({ service, failure: error.message }))
+          allowed ? again : Effect.fail(new RetryBudgetSpent({ service, failure: error.message }))
         )
       }
 
@@ -247,7 +286,15 @@ export const make = Effect.fnUntraced(function* (options: {
           failure = undefined
           return replayed
         })
-        return Effect.retry(next, { schedule, while: mayRetry })
+        return Effect.retry(next, { schedule, while: mayRetry }).pipe(
+          Effect.catch((last) =>
+            // Its last attempt was the probe of a circuit that it had waited for.
+            number <= retries && breaker?.hasOpened() === true && counts?.(last) === true
+              ? breaker.open({ failure: last.message })
+              : Effect.fail(last)
+          ),
+          Effect.ensuring(Effect.sync(() => setOutside(false)))
+        )
       }
       const retried = policy.retry.times === 0 ? once : Effect.catch(once, retryFrom)
 
@@ -257,9 +304,15 @@ export const make = Effect.fnUntraced(function* (options: {
         (unwanted) => Effect.succeed(unwanted.value)
       )
 
+      const inTime = within(policy.deadline, "deadline", wanted)
+      const guarded =
+        breaker === undefined || counts === undefined || around !== "calls"
+          ? inTime
+          : breaker.protect(inTime, counts, undefined)
+      const counted = budget === undefined ? guarded : budget.count(guarded)
+
       const elapsed = () => Duration.nanos(clock.monotonicTimeNanosUnsafe() - started)
-      return (budget === undefined ? Effect.void : budget.call).pipe(
-        Effect.andThen(within(policy.deadline, "deadline", wanted)),
+      return counted.pipe(
         Effect.map((value): Outcome<A> => ({ value, attempts: number, callId, duration: elapsed() })),
         Effect.onExit((exit) => {
           const took = Duration.toSeconds(elapsed())
@@ -278,9 +331,22 @@ export const make = Effect.fnUntraced(function* (options: {
   return { service, policy: base, circuit: breaker?.circuit ?? Breaker.closed, run }
 })
 
+/** How long failures must have lasted before the circuit opens, in milliseconds. */
+const lasting = ({ retry }: Policy.Policy, breaker: Policy.BreakerPolicy): number =>
+  breaker.lasting !== undefined
+    ? Duration.toMillis(breaker.lasting)
+    : breaker.around === "calls"
+      ? 0
+      : Math.min(Backoff.length(retry), Duration.toMillis(breaker.openFor))
+
 /** The budget of a host, where transports share them, or one's own. */
-const budgetOf = (key: string, policy: Policy.RetryBudgetPolicy) =>
-  Effect.map(PolicyStores.Stores, (shared) => shared?.budgets.of(key, policy) ?? RetryBudget.make(policy))
+const budgetOf = (key: string, policy: Policy.RetryBudgetPolicy, retries: number) => {
+  const whole = { ...policy, burst: policy.burst ?? (policy.perSecond === 0 ? 0 : retries) }
+  return Effect.map(
+    PolicyStores.Stores,
+    (shared) => shared?.budgets.of(key, whole) ?? RetryBudget.make(whole)
+  )
+}
 
 const isOwn = (error: { readonly _tag: string }): error is PolicyError =>
   error instanceof TimedOut ||

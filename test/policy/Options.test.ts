@@ -119,7 +119,7 @@ describe("the circuit", () => {
   it.effect("counts slow successes where it is asked to, and gives them to their callers", () =>
     Effect.gen(function* () {
       const slow = Effect.delay(Effect.succeed("late"), "3 seconds")
-      const asked = yield* make({ breaker: { failures: 3, slowAfter: "2 seconds" } })
+      const asked = yield* make({ breaker: { failures: 3, lasting: 0, slowAfter: "2 seconds" } })
       const unasked = yield* make({ breaker: { failures: 3 } })
       for (const runner of [asked, unasked]) {
         for (let i = 0; i < 3; i++) {
@@ -162,7 +162,10 @@ describe("the circuit", () => {
           id === "segformer.circuit.changes" && attributes?.["segformer.circuit.to"] === "Open"
       )
       assert.deepStrictEqual(
-        opened.map(({ attributes, state }) => [attributes?.["segformer.circuit.from"], "count" in state ? state.count : 0]),
+        opened.map(({ attributes, state }) => [
+          attributes?.["segformer.circuit.from"],
+          "count" in state ? state.count : 0
+        ]),
         [
           ["Closed", 1],
           ["HalfOpen", 1]

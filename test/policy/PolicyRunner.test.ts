@@ -379,7 +379,7 @@ describe("PolicyRunner: circuit breaker", () => {
 
   it.effect("says what failed before where it opened in the middle of a call", () =>
     Effect.gen(function* () {
-      const runner = yield* make({ breaker: { failures: 2 } })
+      const runner = yield* make({ breaker: { failures: 2, lasting: 0 } })
       const error = yield* settle(runner.run(scripted([refused]).attempt))
       assert.match(
         String(Exit.isFailure(error) ? error.cause : ""),
