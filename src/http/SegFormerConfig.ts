@@ -45,7 +45,10 @@ const defaultUrl = "http://localhost:8080"
 export const serviceVariables = {
   baseUrl: Variable.address(
     "SEGFORMER_SERVICE_URL",
-    { sets: "where the service is; required where `NODE_ENV` is `production`", default: `\`${defaultUrl}\`` },
+    {
+      sets: "where the service is; required where `NODE_ENV` or `ENVIRONMENT` is `production`",
+      default: `\`${defaultUrl}\``
+    },
     "SEGFORMER_API_KEY"
   ),
   protocol: Variable.literal(
@@ -70,9 +73,9 @@ export const loadFor = Effect.fnUntraced(function* (
 ): Effect.fn.Return<SegFormerConfig, Variable.InvalidConfig> {
   const reader = Variable.reader()
   const { apiKey, baseUrl, model, protocol } = serviceVariables
-  const isProduction = (yield* Variable.text("NODE_ENV")) === "production"
+  const production = yield* Variable.production
   const isKnown = known?.baseUrl !== undefined || (yield* Variable.text(baseUrl.name)) !== undefined
-  if (!isKnown && isProduction) reader.object(baseUrl, "is not set, and NODE_ENV is production")
+  if (!isKnown && production !== undefined) reader.object(baseUrl, `is not set, and ${production}`)
   const config: SegFormerConfig = {
     baseUrl: (yield* reader.read(baseUrl)) ?? defaultUrl,
     protocol: yield* reader.read(protocol),
@@ -89,7 +92,7 @@ export const loadFor = Effect.fnUntraced(function* (
 export const load: Effect.Effect<SegFormerConfig, Variable.InvalidConfig> = loadFor(undefined)
 
 const names: ReadonlyArray<string> = [
-  "NODE_ENV",
+  ...Variable.productionNames,
   ...[serviceVariables, PolicyConfig.variables, ExchangeConfig.variables].flatMap((table) =>
     Object.values(table).map(({ name }) => name)
   )
@@ -133,6 +136,19 @@ export const configWith = (given: Partial<SegFormerHttpOptions>): Config.Config<
 /** The options of `SegFormerHttp` by the fixed names (docs/configuration.md), to hand to a `layerConfig`. */
 export const config: Config.Config<SegFormerHttpOptions> = configWith({})
 
-/** Reads a `.env` file as well. Variables of the real environment go before those of the file. */
-export const layerDotEnv = (path = ".env"): Layer.Layer<never, PlatformError, FileSystem.FileSystem> =>
-  ConfigProvider.layerAdd(ConfigProvider.fromDotEnv({ path }))
+/**
+ * Reads a `.env` file as well. Variables of the real environment go before those of the file. That there is no `.env` is
+ * no failure; that a file is not there which was asked for by name is one.
+ */
+export const layerDotEnv = (path?: string): Layer.Layer<never, PlatformError, FileSystem.FileSystem> => {
+  const file = ConfigProvider.fromDotEnv({ path })
+  return ConfigProvider.layerAdd(
+    path === undefined
+      ? Effect.catchIf(
+          file,
+          ({ reason }) => reason._tag === "NotFound",
+          () => Effect.succeed(ConfigProvider.fromEnv({ env: {} }))
+        )
+      : file
+  )
+}

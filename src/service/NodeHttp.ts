@@ -16,7 +16,8 @@
 import * as zlib from "node:zlib"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeStream from "@effect/platform-node/NodeStream"
-import { Config, Effect, Layer, Stream } from "effect"
+import type { Dispatcher } from "@effect/platform-node/Undici"
+import { Config, Context, Effect, Layer, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import * as Variable from "../policy/Variable.ts"
 import * as Body from "./Body.ts"
@@ -25,7 +26,7 @@ import { SendsPieces } from "./Multipart.ts"
 import * as ZstdFrames from "./ZstdFrames.ts"
 
 export interface NodeHttpOptions {
-  /** Connections to one origin at most. Without limit by default: the policy's `concurrency` bounds them. */
+  /** Connections to one origin at most. Without limit by default. A `ServiceClient` has its own, as many as its `concurrency`. */
   readonly connections?: number | undefined
 }
 
@@ -53,7 +54,37 @@ const zstd: Body.Decompressor = (self, onError) =>
 /** Of ES2024, which every Node that this runs on has, and the types of the library's target do not. */
 const transfer: unknown = Reflect.get(ArrayBuffer.prototype, "transfer")
 
-const platform: Body.Platform = {
+/** Where a request says which connections it is to use. */
+const poolKey = Symbol("effect-segformer/service/NodeHttp/pool")
+
+const isDispatcher = (value: unknown): value is Dispatcher =>
+  typeof value === "object" && value !== null && "dispatch" in value
+
+/** A dispatcher whose requests may have connections of their own. */
+const byPool = (dispatcher: Dispatcher): Dispatcher =>
+  dispatcher.compose((dispatch) => (options, handler) => {
+    const pool: unknown = Reflect.get(options, poolKey)
+    return isDispatcher(pool) ? pool.dispatch(options, handler) : dispatch(options, handler)
+  })
+
+interface PooledOptions extends Partial<Dispatcher.RequestOptions> {
+  readonly [poolKey]: Dispatcher
+}
+
+/** Connections of its own for whoever wants fewer than all have together. */
+const poolUpTo =
+  (most: number): Body.Platform["pool"] =>
+  (connections) =>
+    connections >= most
+      ? Effect.succeed(Context.empty())
+      : Effect.map(NodeHttpClient.makeDispatcherOptions({ connections }), (dispatcher) => {
+          // The client spreads these options into each of its requests.
+          const options: PooledOptions = { [poolKey]: dispatcher }
+          return Context.make(NodeHttpClient.UndiciOptions, options)
+        })
+
+const platform = (most: number): Body.Platform => ({
+  pool: poolUpTo(most),
   decompressors: { zstd },
   release: ({ buffer, byteLength }) => {
     // What is a part of something larger is not ours to free.
@@ -61,16 +92,25 @@ const platform: Body.Platform = {
       Reflect.apply(transfer, buffer, [0])
     }
   }
-}
+})
 
 /** An `HttpClient` for everything beneath it, whose connections end with the scope. */
 export const layer = (options?: NodeHttpOptions): Layer.Layer<HttpClient.HttpClient> =>
   Layer.mergeAll(
-    NodeHttpClient.layerUndiciOptions(
-      options?.connections === undefined ? {} : { connections: options.connections }
+    Layer.provide(
+      NodeHttpClient.layerUndiciNoDispatcher,
+      Layer.effect(
+        NodeHttpClient.Dispatcher,
+        Effect.map(
+          NodeHttpClient.makeDispatcherOptions(
+            options?.connections === undefined ? {} : { connections: options.connections }
+          ),
+          byPool
+        )
+      )
     ),
     Layer.succeed(SendsPieces)(true),
-    Layer.succeed(Body.Platform)(platform)
+    Layer.succeed(Body.Platform)(platform(options?.connections ?? Number.MAX_SAFE_INTEGER))
   )
 
 /** The size of the pool as `SEGFORMER_POOL_SIZE` has it. */
