@@ -12,19 +12,26 @@
  * problems.map(({ variable }) => variable) // => ["SEGFORMER_SERVICE_URL", "SEGFORMER_TIMEOUT"]
  * ```
  */
-import { ConfigProvider, Effect, type FileSystem, type Layer, type Redacted } from "effect"
+import { ConfigProvider, Effect, type FileSystem, type Layer, Redacted } from "effect"
 import type { PlatformError } from "effect/PlatformError"
+import { omitUndefined } from "../policy/OmitUndefined.ts"
 import type { PolicyOptions } from "../policy/Policy.ts"
 import * as PolicyConfig from "../policy/PolicyConfig.ts"
 import * as Variable from "../policy/Variable.ts"
 import type { ExchangeOptions } from "../service/Exchange.ts"
 import * as ExchangeConfig from "../service/ExchangeConfig.ts"
+import * as Detection from "./Detection.ts"
+import type { Protocol } from "./protocol/Protocol.ts"
 import * as Protocols from "./protocol/Protocols.ts"
+import * as ServiceSettings from "./ServiceSettings.ts"
 
 export { InvalidConfig } from "../policy/Variable.ts"
 
-/** What the environment says. */
-export interface SegFormerConfig extends Pick<ExchangeOptions, "limits" | "redirects" | "idempotencyHeader"> {
+/** What the environment says, and a settings file before it. */
+export interface SegFormerConfig extends Pick<
+  ExchangeOptions,
+  "headers" | "limits" | "redirects" | "idempotencyHeader"
+> {
   readonly baseUrl: string
   readonly apiKey: Redacted.Redacted | undefined
   /** A name of `Protocols.byName`. */
@@ -33,6 +40,8 @@ export interface SegFormerConfig extends Pick<ExchangeOptions, "limits" | "redir
   readonly model: string | undefined
   /** The parts that are set. */
   readonly policy: PolicyOptions
+  /** What is set of the protocol's own. */
+  readonly details?: Protocols.Settings | undefined
 }
 
 const defaultUrl = "http://localhost:8080"
@@ -46,7 +55,10 @@ export const serviceVariables = {
   ),
   protocol: Variable.literal(
     "SEGFORMER_PROTOCOL",
-    { sets: "what the service speaks", default: "`inspection`" },
+    {
+      sets: "what the service speaks",
+      default: "`segformer` where the service says that it is `segformer serve`, else `inspection`"
+    },
     Protocols.names
   ),
   model: Variable.make(
@@ -57,29 +69,131 @@ export const serviceVariables = {
   apiKey: Variable.key("SEGFORMER_API_KEY", {
     sets: "sent as `Authorization: Bearer`; never printed",
     default: "none"
-  })
+  }),
+  ...ServiceSettings.headerVariables
+}
+
+/** What a program knows already: it goes before the environment. */
+export interface Known {
+  readonly baseUrl?: string | undefined
+  /** The name of a protocol that is made elsewhere: nothing is read for it. */
+  readonly protocol?: string | undefined
+  readonly settings?: ServiceSettings.ServiceSettings | undefined
 }
 
 /** Reads and validates the environment, for a program that may know the base URL already. */
 export const loadFor = Effect.fnUntraced(function* (
-  known: { readonly baseUrl?: string | undefined } | undefined
+  known: Known | undefined
 ): Effect.fn.Return<SegFormerConfig, Variable.InvalidConfig> {
   const reader = Variable.reader()
   const { apiKey, baseUrl, model, protocol } = serviceVariables
+  const { settings = {} } = known ?? {}
   const isProduction = (yield* Variable.text("NODE_ENV")) === "production"
-  const isKnown = known?.baseUrl !== undefined || (yield* Variable.text(baseUrl.name)) !== undefined
+  const isKnown =
+    known?.baseUrl !== undefined ||
+    settings.url !== undefined ||
+    (yield* Variable.text(baseUrl.name)) !== undefined
   if (!isKnown && isProduction) reader.object(baseUrl, "is not set, and NODE_ENV is production")
+  const key = yield* reader.read(
+    settings.keyVariable === undefined
+      ? apiKey
+      : Variable.key(settings.keyVariable, { sets: apiKey.sets, default: "none" })
+  )
+  const keyHeader = settings.keyHeader ?? (yield* reader.read(serviceVariables.keyHeader))
+  const name = settings.protocol ?? (yield* reader.read(protocol))
+  if (name !== undefined && !Protocols.names.includes(name))
+    reader.object(
+      { name: "protocol" },
+      `is "${name.slice(0, 100)}", but must be one of ${Protocols.names.join(", ")}`
+    )
+  const named = settings.model ?? (yield* reader.read(model))
+  const details = known?.protocol === undefined ? yield* detailsOf(reader, settings, name) : {}
+  const headers = yield* headersOf(reader, settings)
   const config: SegFormerConfig = {
-    baseUrl: (yield* reader.read(baseUrl)) ?? defaultUrl,
-    protocol: yield* reader.read(protocol),
-    model: yield* reader.read(model),
-    apiKey: yield* reader.read(apiKey),
+    baseUrl: settings.url ?? (yield* reader.read(baseUrl)) ?? defaultUrl,
+    protocol: name,
+    model: named,
+    apiKey: keyHeader === undefined ? key : undefined,
     policy: yield* PolicyConfig.read(reader),
-    ...(yield* ExchangeConfig.read(reader))
+    ...(yield* ExchangeConfig.read(reader)),
+    ...omitUndefined({
+      headers:
+        Object.keys(headers).length === 0 && (keyHeader === undefined || key === undefined)
+          ? undefined
+          : {
+              ...headers,
+              ...(keyHeader === undefined || key === undefined ? {} : { [keyHeader]: key })
+            },
+      details: Object.keys(details).length === 0 ? undefined : details
+    })
   }
   yield* reader.done
   return config
 })
+
+/** A header's value stands in the settings, or the name of the variable that holds it. */
+const headersOf = Effect.fnUntraced(function* (
+  reader: Variable.Reader,
+  settings: ServiceSettings.ServiceSettings
+): Effect.fn.Return<Readonly<Record<string, Redacted.Redacted>>> {
+  const headers = { ...(yield* reader.read(serviceVariables.headers)), ...settings.headers }
+  const found: Record<string, Redacted.Redacted> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    const from =
+      typeof value === "string" ? undefined : Variable.key(value.variable, { sets: name, default: "none" })
+    const text = typeof value === "string" ? Redacted.make(value) : yield* reader.read(from!)
+    if (text !== undefined) found[name] = text
+    else reader.object({ name: from!.name }, `is not set, and the header ${name} takes its value from it`)
+  }
+  return found
+})
+
+/** The settings of a protocol: those of a file alone where it names the protocol, else those of the environment too. */
+const detailsOf = Effect.fnUntraced(function* (
+  reader: Variable.Reader,
+  settings: ServiceSettings.ServiceSettings,
+  protocol: string | undefined
+): Effect.fn.Return<Protocols.Settings> {
+  const { classes, palette, ...rest } = yield* ServiceSettings.details(reader, settings)
+  const uses = Protocols.all[protocol ?? "inspection"]?.uses
+  for (const [name, variable] of Object.entries(ServiceSettings.variables)) {
+    const given = Reflect.get({ classes, palette, ...rest }, name)
+    if (given === undefined || uses === undefined || uses.some((used) => used === name)) continue
+    const place =
+      settings.protocol === undefined && Reflect.get(settings, name) === undefined
+        ? variable
+        : { name: `"${name}"` }
+    reader.object(
+      place,
+      protocol === undefined
+        ? `does nothing while no protocol is named: set ${serviceVariables.protocol.name}, to custom for a server of its own kind`
+        : `does nothing for the protocol ${protocol}: leave it out`
+    )
+  }
+  const colors = palette === undefined ? undefined : yield* Effect.result(ServiceSettings.paletteOf(palette))
+  if (colors?._tag === "Failure") reader.object(ServiceSettings.variables.palette, colors.failure.detail)
+  return omitUndefined({
+    ...rest,
+    classes: classes === undefined ? undefined : ServiceSettings.classesOf(classes),
+    palette: colors?._tag === "Success" ? colors.success : undefined
+  })
+})
+
+/** What a configuration has the service speak: a protocol, or a way to find it out. */
+export const protocolOf = (
+  config: SegFormerConfig,
+  apiKey?: Redacted.Redacted
+): Effect.Effect<Protocol | Detection.Detect, Variable.InvalidConfig> => {
+  const { details, model, protocol } = config
+  if (protocol === undefined) return Effect.succeed(Detection.unlessPainted(details?.palette, model))
+  const make = Protocols.byName[protocol]
+  return make === undefined
+    ? Effect.die(new RangeError(`There is no protocol "${protocol}"`))
+    : Effect.mapError(
+        make({ ...details, model, apiKey: apiKey ?? config.apiKey }),
+        (lack) => new Variable.InvalidConfig({ problems: [lack] })
+      )
+}
 
 /** Reads and validates the environment: the `ConfigProvider` of the context. */
 export const load: Effect.Effect<SegFormerConfig, Variable.InvalidConfig> = loadFor(undefined)

@@ -32,8 +32,9 @@ import * as ConnectionError from "./ConnectionError.ts"
 import * as Hosts from "./Hosts.ts"
 import * as Multipart from "./Multipart.ts"
 import * as OwnHeaders from "./OwnHeaders.ts"
+import * as Proxies from "./Proxies.ts"
 import * as Redirects from "./Redirects.ts"
-import { fromStatus, InvalidUrl, type ServiceError } from "./ServiceError.ts"
+import { excerpt, fromStatus, InvalidUrl, type ServiceError } from "./ServiceError.ts"
 
 export type { Redirects } from "./Redirects.ts"
 
@@ -76,6 +77,8 @@ export interface Answer {
   readonly body: Uint8Array
   /** The id the service gave the request, or ours. */
   readonly requestId: string
+  /** The proxy that it came through, where that may have answered in the place of the service. */
+  readonly proxy?: string | undefined
 }
 
 /** A status, and a body that comes as it is read. */
@@ -150,6 +153,7 @@ export const make = Effect.fnUntraced(function* (
   const client = yield* HttpClient.HttpClient
   const sendsPieces = yield* Multipart.SendsPieces
   const platform = yield* Body.Platform
+  const proxies = yield* Proxies.Current
   const context = Context.make(FetchHttpClient.RequestInit, {
     ...Option.getOrUndefined(yield* Effect.serviceOption(FetchHttpClient.RequestInit)),
     // `fetch` follows redirects by itself unless told not to.
@@ -285,6 +289,7 @@ export const make = Effect.fnUntraced(function* (
           ...origin,
           status: response.status,
           headers: response.headers,
+          proxy: Proxies.forwarding(proxies, origin.service),
           body: hide.bytes(body, isSuccess(response))
         }
       }
@@ -381,7 +386,7 @@ export const failure = (answer: Answer, read?: ErrorBody): Effect.Effect<never, 
         service: answer.service,
         status: answer.status,
         requestId: answer.requestId,
-        detail: read?.detail ?? new TextDecoder().decode(answer.body),
+        detail: Proxies.doubted(answer, excerpt(read?.detail ?? new TextDecoder().decode(answer.body))),
         retryAfter: RetryAfter.fromHeaders(answer.headers, now) ?? read?.retryAfter,
         loading: read?.loading
       })

@@ -1,6 +1,7 @@
 /**
  * HTTP on Node: Effect's undici client, with the size of its connection pool as an option, and forms sent piece by piece,
- * which spares each call a copy of its image.
+ * which spares each call a copy of its image. It goes through the proxies that `HTTP_PROXY` and `HTTPS_PROXY` name, but for
+ * what `NO_PROXY` says (`Proxies`); a failure says so where it went through one.
  *
  * ```ts
  * import { Layer } from "effect"
@@ -14,7 +15,6 @@
  * ```
  */
 import * as zlib from "node:zlib"
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import { Effect, Layer, Stream } from "effect"
 import type { HttpClient } from "effect/http"
@@ -23,9 +23,10 @@ import * as Variable from "../policy/Variable.ts"
 import * as Body from "./Body.ts"
 import * as ExchangeConfig from "./ExchangeConfig.ts"
 import { SendsPieces } from "./Multipart.ts"
+import * as NodeProxy from "./NodeProxy.ts"
 import * as ZstdFrames from "./ZstdFrames.ts"
 
-export interface NodeHttpOptions {
+export interface NodeHttpOptions extends NodeProxy.NodeProxyOptions {
   /** Connections to one origin at most. Without limit by default: the policy's `concurrency` bounds them. */
   readonly connections?: number | undefined
 }
@@ -67,9 +68,11 @@ const platform: Body.Platform = {
 /** An `HttpClient` for everything beneath it, whose connections end with the scope. */
 export const layer = (options?: NodeHttpOptions): Layer.Layer<HttpClient.HttpClient> =>
   Layer.mergeAll(
-    NodeHttpClient.layerUndiciOptions(
-      options?.connections === undefined ? {} : { connections: options.connections }
-    ),
+    NodeProxy.layer({
+      proxy: options?.proxy,
+      ca: options?.ca,
+      agent: options?.connections === undefined ? {} : { connections: options.connections }
+    }),
     Layer.succeed(SendsPieces)(true),
     Layer.succeed(Body.Platform)(platform)
   )

@@ -1,6 +1,7 @@
 export * as AddressGuard from "./AddressGuard.ts"
 export * as Decode from "./Decode.ts"
 export * as Exchange from "./Exchange.ts"
+export * as Proxies from "./Proxies.ts"
 export * from "./ServiceError.ts"
 export * as ServiceHealth from "./ServiceHealth.ts"
 export * as ServiceClient from "./ServiceClient.ts"

@@ -4,6 +4,7 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/ht
 import { FeatureCollection } from "../../mask/GeoJson.ts"
 import { Dataset } from "../../mask/Coco.ts"
 import * as Exports from "../../mask/Exports.ts"
+import * as SegFormerAnswer from "../../http/protocol/SegFormerAnswer.ts"
 import { refusals } from "./ApiError.ts"
 import { Authorization } from "./Authorization.ts"
 
@@ -106,6 +107,8 @@ const documents = [
 export const segmentFormats = [
   SegmentResult,
   file("application/octet-stream"),
+  // For clients of this library: the label map as runs, classes, scores and confidence, of each image of a form.
+  file(SegFormerAnswer.mediaType),
   ...documents,
   ...Exports.names
     .filter((name) => name !== "geojson" && name !== "coco")

@@ -4,8 +4,8 @@ import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import * as Bodies from "../Bodies.ts"
 import type { Active } from "../Caller.ts"
-import type { Upload } from "../Dialect.ts"
-import { bad } from "../Refusal.ts"
+import type { Served, Upload } from "../Dialect.ts"
+import { bad, noted } from "../Refusal.ts"
 import { RequestId } from "../RequestId.ts"
 import { CurrentCaller } from "../Security.ts"
 import type { ServerLimits } from "../ServerLimits.ts"
@@ -28,6 +28,37 @@ const upload = Effect.fnUntraced(function* (
   return yield* Uploads.readOne(request, ["image", "file"], limits)
 })
 
+const one = Effect.fnUntraced(function* (
+  served: Served,
+  request: HttpServerRequest.HttpServerRequest,
+  asked: Answer.Asked,
+  about: Answer.About
+) {
+  yield* Uploads.enter(served, request, served.limits.maxBytes)
+  const image = yield* upload(request, served.limits)
+  return yield* served.segment(image, (segmented) => Answer.make(segmented, asked, about))
+})
+
+/** The images of a form, as many at once as the server works on; one that fails says so in its place. */
+const several = Effect.fnUntraced(function* (
+  served: Served,
+  request: HttpServerRequest.HttpServerRequest,
+  asked: Answer.Asked,
+  about: Answer.About
+) {
+  yield* Uploads.enter(served, request, served.limits.maxRequestBytes)
+  const images = yield* Uploads.read(request, ["image", "file"], served.limits)
+  const frames = yield* Effect.forEach(
+    images,
+    (image) =>
+      served
+        .segment(image, (segmented) => Answer.frame(segmented, asked, about))
+        .pipe(Effect.catch((refusal) => Effect.as(noted(refusal), Answer.failedFrame(refusal)))),
+    { concurrency: served.concurrency }
+  )
+  return Answer.frames(frames)
+})
+
 export const layerModels = (models: Models.Models) =>
   HttpApiBuilder.group(SegFormerApi, "models", (handlers) =>
     handlers.handle("list", () =>
@@ -42,12 +73,11 @@ export const layerSegment = (models: Models.Models, active: Active | undefined) 
       Effect.fnUntraced(function* ({ query, request }) {
         const asked = yield* Answer.asked(request.headers["accept"], query.include)
         const { name, served } = yield* Models.find(models, query.model)
-        yield* Uploads.enter(served, request, served.limits.maxBytes)
         const requestId = yield* RequestId
-        const image = yield* upload(request, served.limits)
-        const answer = yield* served.segment(image, (segmented) =>
-          Answer.make(segmented, asked, { model: name, requestId })
-        )
+        const about = { model: name, requestId }
+        const answer = yield* Answer.takesMany(asked) && Uploads.isForm(request)
+          ? several(served, request, asked, about)
+          : one(served, request, asked, about)
         if (active !== undefined) {
           const user = (yield* CurrentCaller)?.subject
           yield* active({ user, action: "segment", resourceType: "image", resourceId: requestId })
