@@ -16,7 +16,7 @@
  * await Effect.runPromise(Effect.provide(program, fake)) // => ["background", "scratch", "particle"]
  * ```
  */
-import { Effect, Result, Stream } from "effect"
+import { Effect, Function, type Result, Stream } from "effect"
 import { type Image, type ImageLimits, type ImageSource, opened } from "./image/ImageSource.ts"
 import type { CallPolicyOptions } from "./policy/Policy.ts"
 import type { Prediction } from "./Prediction.ts"
@@ -37,12 +37,32 @@ export interface SegmentOptions {
   readonly otherSize?: SizeRule | undefined
 }
 
-/** Segments one image: a source, or one that was opened already, and is held to the limits of then. */
-export const segment = <R = never>(
-  source: ImageSource<R> | Image,
-  options?: SegmentOptions
-): Effect.Effect<Segmentation, SegmentationError, Transport | R> =>
-  segmentIn(source, options).pipe(Effect.withSpan("segformer.segment", {}, { captureStackTrace: false }))
+/**
+ * Segments one image: a source, or one that was opened already, and is held to the limits of then. Of options alone it
+ * makes a function for `pipe`.
+ */
+export const segment: {
+  (
+    options?: SegmentOptions
+  ): <R = never>(
+    source: ImageSource<R> | Image
+  ) => Effect.Effect<Segmentation, SegmentationError, Transport | R>
+  <R = never>(
+    source: ImageSource<R> | Image,
+    options?: SegmentOptions
+  ): Effect.Effect<Segmentation, SegmentationError, Transport | R>
+} = Function.dual(
+  (args) => isImage(args[0]),
+  <R = never>(
+    source: ImageSource<R> | Image,
+    options?: SegmentOptions
+  ): Effect.Effect<Segmentation, SegmentationError, Transport | R> =>
+    segmentIn(source, options).pipe(Effect.withSpan("segformer.segment", {}, { captureStackTrace: false }))
+)
+
+/** Whether it is what is segmented, and not how. */
+const isImage = (first: unknown): boolean =>
+  typeof first === "object" && first !== null && ("open" in first || "bytes" in first)
 
 const segmentIn = Effect.fnUntraced(function* <R>(
   source: ImageSource<R> | Image,
@@ -84,17 +104,31 @@ export interface SegmentAllOptions extends SegmentOptions {
 
 /**
  * Segments a stream of images into a stream of results, back-pressured. A failure is an item like any other and ends
- * nothing; with `stopOnFailure` the first one ends the stream and interrupts what is under way.
+ * nothing; with `stopOnFailure` the first one ends the stream and interrupts what is under way. Of options alone it makes
+ * a function for `pipe`.
  */
-export function segmentAll<R, E, R2>(
-  sources: Stream.Stream<ImageSource<R>, E, R2>,
-  options: SegmentAllOptions & { readonly stopOnFailure: true }
-): Stream.Stream<Segmentation, E | SegmentationError, Transport | R | R2>
-export function segmentAll<R, E, R2>(
-  sources: Stream.Stream<ImageSource<R>, E, R2>,
-  options?: SegmentAllOptions & { readonly stopOnFailure?: false | undefined }
-): Stream.Stream<SegmentedItem, E, Transport | R | R2>
-export function segmentAll<R, E, R2>(
+export const segmentAll: {
+  (
+    options: SegmentAllOptions & { readonly stopOnFailure: true }
+  ): <R, E, R2>(
+    sources: Stream.Stream<ImageSource<R>, E, R2>
+  ) => Stream.Stream<Segmentation, E | SegmentationError, Transport | R | R2>
+  (
+    options?: SegmentAllOptions & { readonly stopOnFailure?: false | undefined }
+  ): <R, E, R2>(
+    sources: Stream.Stream<ImageSource<R>, E, R2>
+  ) => Stream.Stream<SegmentedItem, E, Transport | R | R2>
+  <R, E, R2>(
+    sources: Stream.Stream<ImageSource<R>, E, R2>,
+    options: SegmentAllOptions & { readonly stopOnFailure: true }
+  ): Stream.Stream<Segmentation, E | SegmentationError, Transport | R | R2>
+  <R, E, R2>(
+    sources: Stream.Stream<ImageSource<R>, E, R2>,
+    options?: SegmentAllOptions & { readonly stopOnFailure?: false | undefined }
+  ): Stream.Stream<SegmentedItem, E, Transport | R | R2>
+} = Function.dual((args) => Stream.isStream(args[0]), many)
+
+function many<R, E, R2>(
   sources: Stream.Stream<ImageSource<R>, E, R2>,
   options?: SegmentAllOptions & { readonly stopOnFailure?: boolean | undefined }
 ): Stream.Stream<Segmentation | SegmentedItem, E | SegmentationError, Transport | R | R2> {

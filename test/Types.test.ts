@@ -3,7 +3,7 @@
  * requirement that is lost, breaks `npm run check`.
  */
 import { describe, expectTypeOf, it } from "@effect/vitest"
-import type { Effect, FileSystem, Layer, PlatformError, Scope, Stream } from "effect"
+import type { Config, Effect, FileSystem, Layer, PlatformError, Scope, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import type {
   ImageError,
@@ -79,9 +79,7 @@ describe("errors and requirements of", () => {
   it("transports over HTTP", () => {
     expectTypeOf<Failure<typeof SegFormerHttp.layer>>().toEqualTypeOf<InvalidUrl>()
     expectTypeOf<Needs<typeof SegFormerHttp.layer>>().toEqualTypeOf<HttpClient.HttpClient>()
-    expectTypeOf<Failure<typeof SegFormerHttp.layerConfig>>().toEqualTypeOf<
-      InvalidUrl | SegFormerConfig.InvalidConfig
-    >()
+    expectTypeOf<Failure<typeof SegFormerHttp.layerConfig>>().toEqualTypeOf<InvalidUrl | Config.ConfigError>()
     expectTypeOf<Failure<typeof SegFormerConfig.layerDotEnv>>().toEqualTypeOf<PlatformError.PlatformError>()
     expectTypeOf<Needs<typeof OpenInference.make>>().toEqualTypeOf<ImageCodec>()
     expectTypeOf<Failure<typeof Probe.probe>>().toExtend<SegmentationError>()
@@ -131,7 +129,7 @@ describe("errors and requirements of", () => {
     expectTypeOf<Failure<typeof SegFormerOnnx.layer>>().toEqualTypeOf<SegFormerOnnx.LoadError>()
     expectTypeOf<Needs<typeof SegFormerOnnx.layer<never>>>().toEqualTypeOf<ImageCodec>()
     expectTypeOf<ReturnType<typeof ModelSource.hub>>().toEqualTypeOf<
-      ModelSource.ModelSource<HttpClient.HttpClient>
+      ModelSource.ModelSource<HttpClient.HttpClient | FileSystem.FileSystem>
     >()
     expectTypeOf<typeof SharpCodec.layer>().toEqualTypeOf<Layer.Layer<ImageCodec>>()
     expectTypeOf<Failure<ImageCodec["Service"]["decode"]>>().toExtend<SegmentationError>()
@@ -161,7 +159,9 @@ describe("errors and requirements of", () => {
   it("servers and their clients", () => {
     expectTypeOf<Failure<typeof SegFormerServer.layer<never, never>>>().toEqualTypeOf<StartError>()
     expectTypeOf<CannotListen>().toExtend<StartError>()
-    expectTypeOf<Needs<typeof SegFormerServer.layer<never, never>>>().toEqualTypeOf<Transport | ImageCodec>()
+    expectTypeOf<Needs<typeof SegFormerServer.layer<never, never>>>().toEqualTypeOf<
+      Transport | ImageCodec | FileSystem.FileSystem
+    >()
     expectTypeOf<Failure<typeof ServerJobs.make>>().toEqualTypeOf<InvalidUrl>()
     expectTypeOf<Needs<typeof ServerJobs.make>>().toEqualTypeOf<HttpClient.HttpClient | Scope.Scope>()
   })

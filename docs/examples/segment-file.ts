@@ -8,7 +8,7 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect, Layer } from "effect"
 import { ImageSource, segment } from "effect-segformer"
-import { SegFormerHttp } from "effect-segformer/http"
+import { SegFormerConfig, SegFormerHttp } from "effect-segformer/http"
 
 const program = Effect.gen(function* () {
   const segmentation = yield* segment(ImageSource.file(process.argv[2] ?? "panel.png"))
@@ -21,7 +21,7 @@ const program = Effect.gen(function* () {
 const platform = Layer.merge(NodeHttpClient.layerUndici, NodeFileSystem.layer)
 
 program.pipe(
-  Effect.provide(SegFormerHttp.layerConfig()),
+  Effect.provide(SegFormerHttp.layerConfig(SegFormerConfig.config)),
   Effect.provide(platform),
   Effect.tapError((error) => Console.error(error.message)),
   NodeRuntime.runMain({ disableErrorReporting: true })

@@ -7,7 +7,7 @@
  */
 import { basename, dirname } from "node:path"
 import { Effect, type FileSystem, Option, Stream } from "effect"
-import { ImageCodec, type Raster } from "../image/ImageCodec.ts"
+import { CurrentImageCodec, type ImageCodec, type Raster } from "../image/ImageCodec.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as Colors from "../render/Colors.ts"
@@ -115,10 +115,11 @@ export const write = Effect.fnUntraced(function* <R, R2>({
   ...page
 }: WriteOptions<R, R2>): Effect.fn.Return<void, SinkFailed, R | R2 | FileSystem.FileSystem> {
   const { slowest, worst } = page.summary
-  const codec = yield* Effect.serviceOption(ImageCodec)
-  const thumbnails = Option.isNone(codec)
-    ? new Map<string, ReportPage.Thumbnail>()
-    : yield* thumbnailsOf(codec.value, [...slowest, ...worst], source, sinks)
+  const codec = yield* CurrentImageCodec
+  const thumbnails =
+    codec === undefined
+      ? new Map<string, ReportPage.Thumbnail>()
+      : yield* thumbnailsOf(codec, [...slowest, ...worst], source, sinks)
   const html = ReportPage.html({ ...page, source: source.name, thumbnails })
   const out = OutFolder.make("report", dirname(path))
   yield* out.write(basename(path), Buffer.from(html))

@@ -3,6 +3,7 @@
  * loaded when a command needs it, and not for `--help`.
  */
 import { existsSync } from "node:fs"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Context, type Duration, Effect, Layer, type Scope } from "effect"
 import { FetchHttpClient, HttpClient } from "effect/http"
 import { ImageCodec } from "../image/ImageCodec.ts"
@@ -51,7 +52,7 @@ const makeModel = Effect.fnUntraced(function* (
   const isId = name !== undefined && /^\w[\w.-]*\/\w[\w.-]*(?<!\.onnx)$/.test(name) && !existsSync(name)
   const model = name === undefined ? undefined : isId ? ModelSource.hub(name) : ModelSource.folder(name)
   return yield* SegFormerOnnx.make({ model, sessions, confidence }).pipe(
-    Effect.provide(FetchHttpClient.layer),
+    Effect.provide([FetchHttpClient.layer, NodeFileSystem.layer]),
     Effect.mapError(unavailable)
   )
 })
@@ -64,7 +65,7 @@ const makeService = Effect.fnUntraced(function* (
   const [{ Inspection, SegFormerConfig, SegFormerHttp }, NodeHttp] = yield* Effect.promise(() =>
     Promise.all([import("../http/index.ts"), import("../service/NodeHttp.ts")])
   )
-  const client = yield* Effect.mapError(Layer.build(NodeHttp.layerConfig()), unusable)
+  const client = yield* Effect.mapError(Layer.build(NodeHttp.layerConfig(NodeHttp.config)), unusable)
   const { protocol = "inspection" } = yield* Effect.mapError(
     SegFormerConfig.loadFor({ baseUrl: url }),
     unusable
@@ -76,14 +77,16 @@ const makeService = Effect.fnUntraced(function* (
     )
   const connect = (palette: Palette.Palette | undefined) =>
     Layer.build(
-      SegFormerHttp.layerConfig({
-        baseUrl: url,
-        policy: {
-          ...(options.timeout === undefined ? {} : { attemptTimeout: options.timeout }),
-          ...(options.atOnce === undefined ? {} : { concurrency: options.atOnce })
-        },
-        ...(paints ? { protocol: Inspection.make({ palette }) } : {})
-      })
+      SegFormerHttp.layerConfig(
+        SegFormerConfig.configWith({
+          baseUrl: url,
+          policy: {
+            ...(options.timeout === undefined ? {} : { attemptTimeout: options.timeout }),
+            ...(options.atOnce === undefined ? {} : { concurrency: options.atOnce })
+          },
+          ...(paints ? { protocol: Inspection.make({ palette }) } : {})
+        })
+      )
     ).pipe(
       Effect.map((context) => Context.get(context, Transport)),
       Effect.provideContext(client),

@@ -2,12 +2,13 @@
  * What the words on the command line stand for: files, folders, globs, addresses, and `-` for standard input. Each
  * image is taken once, whatever names it has been given by, and gets a name that no other one of the run has.
  */
-import { resolve } from "node:path"
+import { normalize, resolve } from "node:path"
 import { Effect, FileSystem, Stdio, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import * as Folder from "../image/Folder.ts"
 import { ImageNotFound, ImageNotReadable } from "../image/ImageError.ts"
 import * as ImageSource from "../image/ImageSource.ts"
+import * as FileName from "../jobs/FileName.ts"
 import * as ExitCode from "./ExitCode.ts"
 
 /** One image to segment. */
@@ -17,7 +18,7 @@ export interface Input {
   readonly source: ImageSource.ImageSource<FileSystem.FileSystem | HttpClient.HttpClient>
   /** The whole path, where it is a file. */
   readonly path?: string | undefined
-  /** What its results are called, before their ending. */
+  /** What its results are called, before their ending: of an image in a folder, with the folders between. */
   readonly base: string
 }
 
@@ -36,7 +37,12 @@ export const overlayEnding = ".overlay.png"
 export const labelsEnding = ".labels.png"
 export const jsonEnding = ".json"
 
-type Found = Omit<Input, "base">
+/** What is to be named; `below` is its path within the folder or pattern that it was found by. */
+interface Found extends Omit<Input, "base"> {
+  readonly below?: string | undefined
+}
+
+const glob = /[*?[{]/
 
 /** The images that words stand for, in the order of the words; those of a folder or glob by name. */
 export const expand = Effect.fnUntraced(function* (
@@ -49,11 +55,11 @@ export const expand = Effect.fnUntraced(function* (
   const missing: Array<Missing> = []
   const seen = new Set<string>()
 
-  const addFile = (path: string) => {
+  const addFile = (path: string, below?: string) => {
     const whole = resolve(path)
     if (seen.has(whole)) return
     seen.add(whole)
-    found.push({ label: path, source: ImageSource.file(path), path: whole })
+    found.push({ label: path, source: ImageSource.file(path), path: whole, below })
   }
   for (const word of words) {
     const isStdin = word === "-"
@@ -69,32 +75,35 @@ export const expand = Effect.fnUntraced(function* (
         missing.push({ label, error: new ImageNotReadable({ source: label, detail }) })
       const out = resolve(outFolder)
       const folder = word.replace(/[\\/]+$/, "") || word
-      const paths: Array<string> = []
+      let count = 0
       yield* Folder.files(word, Folder.isPicture).pipe(
-        Stream.runForEach(({ name, problem }) => {
-          const path = `${folder}/${name}`
-          const isInput = resolve(folder) === out || !resolve(path).startsWith(`${out}/`)
-          if (isInput && problem === undefined) paths.push(path)
-          else if (isInput && problem !== undefined) cannot(path, Folder.reasonOf(problem))
-          return Effect.void
-        }),
+        Stream.runForEach(({ name, problem }) =>
+          Effect.sync(() => {
+            const path = `${folder}/${name}`
+            if (resolve(folder) !== out && resolve(path).startsWith(`${out}/`)) return
+            count++
+            if (problem === undefined) addFile(path, name)
+            else cannot(path, Folder.reasonOf(problem))
+          })
+        ),
         Effect.match({
-          onSuccess: () => paths.length > 0 || cannot(word, "the folder holds no images"),
+          onSuccess: () => count > 0 || cannot(word, "the folder holds no images"),
           onFailure: (error) => cannot(word, Folder.reasonOf(error))
         })
       )
-      for (const path of paths.sort()) addFile(path)
       continue
     }
-    if (info._tag === "None" && /[*?[{]/.test(word)) {
+    if (info._tag === "None" && glob.test(word)) {
       const matches = yield* Effect.orElseSucceed(fs.glob(word), (): Array<string> => [])
-      const files: Array<string> = []
+      const fixed = word.split("/").findIndex((part) => glob.test(part))
+      let count = 0
       for (const match of matches) {
         const stat = yield* Effect.option(fs.stat(match))
-        if (stat._tag === "Some" && stat.value.type === "File") files.push(match)
+        if (stat._tag === "Some" && stat.value.type === "Directory") continue
+        count++
+        addFile(match, match.split("/").slice(fixed).join("/"))
       }
-      if (files.length === 0) missing.push({ label: word, error: new ImageNotFound({ source: word }) })
-      for (const path of files) addFile(path)
+      if (count === 0) missing.push({ label: word, error: new ImageNotFound({ source: word }) })
       continue
     }
     addFile(word)
@@ -102,34 +111,52 @@ export const expand = Effect.fnUntraced(function* (
   return { images: named(found, outFolder), missing }
 })
 
-/** Names for results: by the file, numbered where two files share one or a result would replace an input. */
+/**
+ * Names for results: by the file, and for one that was found in a folder with the folders between. Where two share a name,
+ * or a result would replace an input, one that was found says where it lies, and others get a number.
+ */
 const named = (found: ReadonlyArray<Found>, outFolder: string): ReadonlyArray<Input> => {
-  const inputs = new Set(found.flatMap(({ path }) => (path === undefined ? [] : [path.toLowerCase()])))
+  // Some systems take two ways to write a letter, and its sizes, for the same.
+  const folded = (path: string) => path.normalize("NFC").toLowerCase()
+  const inputs = new Set(found.flatMap(({ path }) => (path === undefined ? [] : [folded(path)])))
   const taken = new Set<string>()
+  const next = new Map<string, number>()
   const isFree = (base: string) =>
-    !taken.has(base.toLowerCase()) &&
+    !taken.has(folded(base)) &&
     [overlayEnding, labelsEnding, jsonEnding].every(
-      (ending) => !inputs.has(resolve(outFolder, base + ending).toLowerCase())
+      (ending) => !inputs.has(folded(resolve(outFolder, base + ending)))
     )
-  return found.map((input) => {
-    const stem = stemOf(input.source.name)
-    let base = stem
-    for (let number = 2; !isFree(base); number++) base = `${stem}-${number}`
-    taken.add(base.toLowerCase())
+  return found.map(({ below, ...input }) => {
+    const own = stemOf(below ?? input.source.name)
+    const longer =
+      below === undefined ? own : stemOf(normalize(input.label).replace(/^(?:\.{0,2}[\\/])+/, ""))
+    let base = own
+    if (!isFree(base)) base = longer
+    // Those before are known to be taken.
+    for (let number = next.get(longer) ?? 2; !isFree(base); number++) {
+      base = `${longer}-${number}`
+      next.set(longer, number + 1)
+    }
+    taken.add(folded(base))
     return { ...input, base }
   })
 }
 
-/** A name without its ending, fit to be one in any folder. */
-const stemOf = (name: string): string => {
+/** A path without the ending of its file, each part of it fit to be a name in any folder. */
+const stemOf = (path: string): string => {
+  const parts = path.split("/")
+  return parts
+    .map((part, index) => nameOf(index < parts.length - 1 ? part : part.replace(/\.[a-z0-9]{1,5}$/i, "")))
+    .join("/")
+}
+
+const nameOf = (name: string): string => {
   const decoded = /%[0-9a-f]{2}/i.test(name) ? decode(name) : name
   const clean = decoded
-    .replace(/\.[a-z0-9]{1,5}$/i, "")
     // What is no part of a name on some system, and what a terminal would take for a command.
     .replaceAll(/[\\/:*?"<>|\p{Cc}]+/gu, "_")
     .replaceAll(/^\.+|[. ]+$/g, "")
-    .slice(0, 150)
-  return clean === "" ? "image" : clean
+  return clean === "" ? "image" : FileName.shortened(FileName.unreserved(clean))
 }
 
 const decode = (name: string): string => {

@@ -1,10 +1,10 @@
 /** `segformer segment`, at work: images in, overlays, label maps and reports out. */
 import { rmdir } from "node:fs/promises"
-import { join, relative } from "node:path"
+import { dirname, join, relative } from "node:path"
 import { Clock, Effect, FileSystem, Option, References, Result } from "effect"
 import type { HttpClient } from "effect/http"
 import * as LabelPngWriter from "../files/LabelPngWriter.ts"
-import type { NotWritten } from "../files/NotWritten.ts"
+import { NotWritten } from "../files/NotWritten.ts"
 import * as WholeFile from "../files/WholeFile.ts"
 import { ImageCodec } from "../image/ImageCodec.ts"
 import type { Image } from "../image/ImageSource.ts"
@@ -27,7 +27,7 @@ import * as Screen from "./Screen.ts"
 import type { Options } from "./SegmentCommand.ts"
 
 /** What goes wrong with one image. */
-type Failure = SegmentationError | ExitCode.Ended
+type Failure = SegmentationError | NotWritten
 
 /** The whole run, from words on the command line to results. */
 export const run = (options: Options) =>
@@ -52,13 +52,15 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
   yield* progress.show(options.url === undefined ? "Loading the model…" : `Asking ${options.url}…`)
   const transport = yield* Backend.make(options)
   const isNew = !(yield* Effect.orElseSucceed(fs.exists(options.out), () => true))
-  yield* Effect.mapError(WholeFile.makeFolder(options.out), (error) => cannotWrite(options.out, error))
+  yield* Effect.mapError(WholeFile.makeFolder(options.out), ({ reason }) =>
+    ExitCode.failed(`cannot write to ${options.out}: ${reason}`)
+  )
   // Of a run in which nothing went well there is nothing to keep. No other call removes a folder only if it is empty.
   if (isNew) yield* Effect.addFinalizer(() => Effect.ignore(Effect.tryPromise(() => rmdir(options.out))))
 
   let done = 0
   const reports: Array<Report.ImageReport> = []
-  const failures: Array<SegmentationError> = []
+  const failures: Array<Failure> = []
   const show = (label: string) => progress.show(`[${done}/${images.length}] ${label}`)
   yield* Effect.forEach(
     images,
@@ -72,8 +74,6 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
         reports.push({ ...result.success, regions: [] })
         if (options.json) yield* Screen.say(JSON.stringify(result.success))
       } else {
-        // A folder that cannot be written to is the end of all images.
-        if (result.failure._tag === "Ended") return yield* result.failure
         failures.push(result.failure)
         yield* fail(input.label, result.failure)
       }
@@ -100,13 +100,12 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
   }
   if (failed === 0) return
   // Where no image got through and none of them is to blame, it is the service or the model.
-  const none =
-    reports.length === 0 && failures.length > 0 && failures.every(({ concerns }) => concerns !== "image")
+  const none = reports.length === 0 && failures.length > 0 && failures.every((failure) => !isOfImage(failure))
   return yield* new ExitCode.Ended({ code: none ? ExitCode.unavailable : ExitCode.someFailed })
 })
 
-const cannotWrite = (folder: string, { reason }: NotWritten) =>
-  ExitCode.failed(`cannot write to ${folder}: ${reason}`)
+/** Whether the next image may go well all the same: a result that cannot be written is that of one image. */
+const isOfImage = (failure: Failure): boolean => failure instanceof NotWritten || failure.concerns === "image"
 
 const segmentOne = Effect.fnUntraced(function* (
   input: Inputs.Input,
@@ -145,7 +144,8 @@ const segmentOne = Effect.fnUntraced(function* (
     { path: files.labels, bytes: pictures.labels },
     { path: files.json, bytes: text }
   ].flatMap(({ bytes, path }) => (bytes === undefined || path === undefined ? [] : [{ path, bytes }]))
-  yield* Effect.mapError(WholeFile.writeAll(contents), (error) => cannotWrite(options.out, error))
+  yield* WholeFile.makeFolder(dirname(join(options.out, paths.json)))
+  yield* WholeFile.writeAll(contents)
   return report
 })
 

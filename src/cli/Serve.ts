@@ -1,6 +1,8 @@
 /** `segformer serve`, at work: segmenters behind a socket until the process is told to stop. */
 import { readFile, stat } from "node:fs/promises"
-import { Config, Duration, Effect, Layer, Redacted, Result, type Scope } from "effect"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { Config, Duration, Effect, type FileSystem, Layer, Redacted, Result, type Scope } from "effect"
+import type { HttpClient } from "effect/http"
 import type { ImageCodec } from "../image/ImageCodec.ts"
 import { Companions, Dialects, SegFormerServer, Telemetry } from "../server/index.ts"
 import * as Security from "../server/Security.ts"
@@ -14,7 +16,12 @@ import * as Screen from "./Screen.ts"
 export const run = (options: Options): Effect.Effect<never, ExitCode.Ended> =>
   Effect.scoped(serve(options)).pipe(
     // Outermost, so that the last requests' traces go out too.
-    Effect.provide(Layer.provideMerge(Telemetry.layer, Layer.merge(Backend.layerCodec, Screen.layerLog))),
+    Effect.provide(
+      Layer.provideMerge(
+        Telemetry.layer,
+        Layer.mergeAll(Backend.layerCodec, Backend.layerHttpClient, NodeFileSystem.layer, Screen.layerLog)
+      )
+    ),
     Effect.catchTag("ConfigError", ({ message }) =>
       Effect.fail(
         ExitCode.wrong(
@@ -26,16 +33,18 @@ export const run = (options: Options): Effect.Effect<never, ExitCode.Ended> =>
 
 const serve = Effect.fnUntraced(function* (
   options: Options
-): Effect.fn.Return<never, ExitCode.Ended, ImageCodec | Scope.Scope> {
+): Effect.fn.Return<
+  never,
+  ExitCode.Ended,
+  ImageCodec | FileSystem.FileSystem | HttpClient.HttpClient | Scope.Scope
+> {
   const { batch, cache, drain, jobs, noPage, protocol, timeout, ...given } = options
   const rest = { ...given, confidence: options.confidence ?? true }
   const pictures = yield* foundFolder(options)
   const dialects = yield* Effect.mapError(Dialects.load(protocol, { pictures }), ExitCode.by(ExitCode.usage))
   const [first, ...others] = yield* Effect.fromResult(named(options.model))
   const tokens = yield* loadTokens(options.tokenFile)
-  const companions = yield* Companions.make({ client: Backend.layerHttpClient }).pipe(
-    Effect.mapError(ExitCode.by(ExitCode.usage))
-  )
+  const companions = yield* Companions.make().pipe(Effect.mapError(ExitCode.by(ExitCode.usage)))
   // Before a model is loaded for nothing.
   yield* Effect.mapError(
     Security.check(options.host, { ...options, tokens, authorize: companions.authorize }),
@@ -56,6 +65,8 @@ const serve = Effect.fnUntraced(function* (
     dialects,
     tokens,
     authorize: companions.authorize,
+    cors: listOf(options.cors),
+    trustProxy: listOf(options.trustProxy),
     active: companions.active,
     jobs: { folder: jobs, onEnd: companions.jobEnded },
     page: !noPage,
@@ -65,7 +76,15 @@ const serve = Effect.fnUntraced(function* (
     drain: Duration.seconds(drain)
   }).pipe(
     Effect.provideService(Transport, transport),
-    Effect.mapError((error) => (error._tag === "Ended" ? error : ExitCode.by(ExitCode.unavailable)(error)))
+    Effect.mapError((error) =>
+      error._tag === "Ended"
+        ? error
+        : ExitCode.by(
+            error._tag === "InvalidOrigin" || error._tag === "InvalidProxy"
+              ? ExitCode.usage
+              : ExitCode.unavailable
+          )(error)
+    )
   )
   const names = [name ?? transport.name, ...others.map((other) => other.name)].join(", ")
   const page = noPage ? "" : `page: ${server.url}/, `
@@ -77,6 +96,10 @@ const serve = Effect.fnUntraced(function* (
     Effect.logInfo(`Stopping: no new requests; those under way have ${drain} s to finish`)
   )
 })
+
+/** What stands between commas. */
+const listOf = (text: string | undefined): ReadonlyArray<string> =>
+  (text ?? "").split(",").flatMap((part) => part.trim() || [])
 
 /** The folder of pictures, where one is given and asked for. */
 const foundFolder = ({ pictures }: Options): Effect.Effect<string | undefined, ExitCode.Ended> => {

@@ -78,13 +78,29 @@ const flags = {
   tokenFile: path("token-file", "file").pipe(
     Flag.withMetavar("FILE"),
     Flag.withDescription(
-      "Bearer tokens, one a line: whoever sends one may come in. SEGFORMER_SERVE_TOKENS holds them too, with commas between"
+      "Tokens, one a line: whoever sends one, as bearer token or as password, may come in. SEGFORMER_SERVE_TOKENS holds them too, with commas between"
     ),
     Flags.optional
   ),
   allowAnyone: switched("allow-anyone").pipe(
     Flag.withDescription("Listen for others without asking for a token, and answer to any host name"),
     Flag.withDefault(false)
+  ),
+  trustProxy: text("trust-proxy").pipe(
+    Flag.withMetavar("ADDRESSES"),
+    Flag.withDescription(
+      "Proxies before this server, with commas between: addresses, networks (10.0.0.0/8) or loopback. What they say in " +
+        "X-Forwarded-For of where a request comes from is believed, and limits by address go by it. None by default"
+    ),
+    Flags.optional
+  ),
+  cors: text("cors").pipe(
+    Flag.withMetavar("ORIGINS"),
+    Flag.withDescription(
+      "Origins whose pages may ask, with commas between: https://app.example, or * for all. None by default: pages of others " +
+        "may change nothing here, and read nothing"
+    ),
+    Flags.optional
   ),
   concurrency: count("concurrency").pipe(
     Flag.withAlias("c"),

@@ -13,7 +13,7 @@
  * Layer.isLayer(service) // => true
  * ```
  */
-import { Context, Duration, Effect, Layer, Schema, type Scope, Stream } from "effect"
+import { Config, Context, Duration, Effect, Layer, Schema, type Scope, Stream } from "effect"
 import { HttpBody, type HttpClient } from "effect/http"
 import type { ImageLimits, ImageSource, SourceError } from "../image/ImageSource.ts"
 import type { MaskNotDecodable } from "../mask/MaskError.ts"
@@ -194,6 +194,12 @@ export class InspectionService extends Context.Service<
     options: InspectionServiceOptions
   ): Layer.Layer<InspectionService, InvalidUrl, HttpClient.HttpClient> =>
     Layer.effect(InspectionService, InspectionService.make(options))
+
+  /** The same, with its options from configuration: a `Config` for each. */
+  static readonly layerConfig = (
+    config: Config.Wrap<InspectionServiceOptions>
+  ): Layer.Layer<InspectionService, InvalidUrl | Config.ConfigError, HttpClient.HttpClient> =>
+    Layer.unwrap(Effect.map(Config.unwrap<InspectionServiceOptions>(config), InspectionService.layer))
 }
 
 /** `.` and `..` are escaped twice: a URL would otherwise resolve them to another route. */

@@ -12,9 +12,10 @@
  * problems.map(({ variable }) => variable) // => ["SEGFORMER_SERVICE_URL", "SEGFORMER_TIMEOUT"]
  * ```
  */
-import { ConfigProvider, Effect, type FileSystem, type Layer, Redacted } from "effect"
+import { type Config, ConfigProvider, Effect, type FileSystem, type Layer, Redacted } from "effect"
 import type { PlatformError } from "effect/PlatformError"
 import { omitUndefined } from "../policy/OmitUndefined.ts"
+import * as Policy from "../policy/Policy.ts"
 import type { PolicyOptions } from "../policy/Policy.ts"
 import * as PolicyConfig from "../policy/PolicyConfig.ts"
 import * as Variable from "../policy/Variable.ts"
@@ -23,6 +24,7 @@ import * as ExchangeConfig from "../service/ExchangeConfig.ts"
 import * as Detection from "./Detection.ts"
 import type { Protocol } from "./protocol/Protocol.ts"
 import * as Protocols from "./protocol/Protocols.ts"
+import type { SegFormerHttpOptions } from "./SegFormerHttp.ts"
 import * as ServiceSettings from "./ServiceSettings.ts"
 
 export { InvalidConfig } from "../policy/Variable.ts"
@@ -38,6 +40,8 @@ export interface SegFormerConfig extends Pick<
   readonly protocol: string | undefined
   /** What the service calls its model. */
   readonly model: string | undefined
+  /** The header that carries the key as it is; `Authorization: Bearer` without. */
+  readonly keyHeader?: string | undefined
   /** The parts that are set. */
   readonly policy: PolicyOptions
   /** What is set of the protocol's own. */
@@ -113,17 +117,12 @@ export const loadFor = Effect.fnUntraced(function* (
     baseUrl: settings.url ?? (yield* reader.read(baseUrl)) ?? defaultUrl,
     protocol: name,
     model: named,
-    apiKey: keyHeader === undefined ? key : undefined,
+    apiKey: key,
     policy: yield* PolicyConfig.read(reader),
     ...(yield* ExchangeConfig.read(reader)),
     ...omitUndefined({
-      headers:
-        Object.keys(headers).length === 0 && (keyHeader === undefined || key === undefined)
-          ? undefined
-          : {
-              ...headers,
-              ...(keyHeader === undefined || key === undefined ? {} : { [keyHeader]: key })
-            },
+      keyHeader,
+      headers: Object.keys(headers).length === 0 ? undefined : headers,
       details: Object.keys(details).length === 0 ? undefined : details
     })
   }
@@ -170,8 +169,8 @@ const detailsOf = Effect.fnUntraced(function* (
         : `does nothing for the protocol ${protocol}: leave it out`
     )
   }
-  const colors = palette === undefined ? undefined : yield* Effect.result(ServiceSettings.paletteOf(palette))
-  if (colors?._tag === "Failure") reader.object(ServiceSettings.variables.palette, colors.failure.detail)
+  const colors = palette === undefined ? undefined : ServiceSettings.paletteOf(palette)
+  if (colors?._tag === "Failure") reader.object(ServiceSettings.variables.palette, colors.failure)
   return omitUndefined({
     ...rest,
     classes: classes === undefined ? undefined : ServiceSettings.classesOf(classes),
@@ -179,24 +178,78 @@ const detailsOf = Effect.fnUntraced(function* (
   })
 })
 
-/** What a configuration has the service speak: a protocol, or a way to find it out. */
-export const protocolOf = (
-  config: SegFormerConfig,
-  apiKey?: Redacted.Redacted
+/** Reads and validates the environment: the `ConfigProvider` of the context. */
+export const load: Effect.Effect<SegFormerConfig, Variable.InvalidConfig> = loadFor(undefined)
+
+const tables = [serviceVariables, ServiceSettings.variables, PolicyConfig.variables, ExchangeConfig.variables]
+
+/** All variables that may be asked for: those of the tables, and those that settings name. */
+const namesFor = ({ headers, keyVariable }: ServiceSettings.ServiceSettings): ReadonlyArray<string> => [
+  "NODE_ENV",
+  ...tables.flatMap((table) => Object.values(table).map(({ name }) => name)),
+  ...(keyVariable === undefined ? [] : [keyVariable]),
+  ...Object.values(headers ?? {}).flatMap((value) => (typeof value === "string" ? [] : [value.variable]))
+]
+
+/** What a program gives before the environment. */
+export interface Given extends Partial<SegFormerHttpOptions> {
+  /** Such as a settings file has (`ServiceSettings.load`). */
+  readonly settings?: ServiceSettings.ServiceSettings | undefined
+}
+
+/** The protocol that is given, else the one that the configuration names, else how it is found out. */
+const protocolOf = (
+  { details, model, protocol }: SegFormerConfig,
+  given: Given,
+  apiKey: Redacted.Redacted | undefined
 ): Effect.Effect<Protocol | Detection.Detect, Variable.InvalidConfig> => {
-  const { details, model, protocol } = config
-  if (protocol === undefined) return Effect.succeed(Detection.unlessPainted(details?.palette, model))
-  const make = Protocols.byName[protocol]
+  if (given.protocol !== undefined) return Effect.succeed(given.protocol)
+  const make = protocol === undefined ? undefined : Protocols.byName[protocol]
   return make === undefined
-    ? Effect.die(new RangeError(`There is no protocol "${protocol}"`))
+    ? Effect.succeed(Detection.unlessPainted(details?.palette, model))
     : Effect.mapError(
-        make({ ...details, model, apiKey: apiKey ?? config.apiKey }),
+        make({ ...details, model, apiKey }),
         (lack) => new Variable.InvalidConfig({ problems: [lack] })
       )
 }
 
-/** Reads and validates the environment: the `ConfigProvider` of the context. */
-export const load: Effect.Effect<SegFormerConfig, Variable.InvalidConfig> = loadFor(undefined)
+/**
+ * The options of `SegFormerHttp` by the fixed names, with what is given before what the environment says, part by part
+ * of the policy. Settings that name a protocol say all of it: what the environment says of another is not for them.
+ */
+export const configWith = ({ settings = {}, ...given }: Given): Config.Config<SegFormerHttpOptions> => {
+  const { protocol } = given
+  const known = {
+    baseUrl: given.baseUrl,
+    settings,
+    protocol: protocol === undefined || typeof protocol === "function" ? undefined : protocol.name
+  }
+  return Variable.config(
+    namesFor(settings),
+    Effect.flatMap(loadFor(known), (config) => {
+      const { baseUrl, headers, idempotencyHeader, keyHeader, redirects } = config
+      const key = given.apiKey ?? config.apiKey
+      return Effect.map(protocolOf(config, given, key), (protocol): SegFormerHttpOptions => ({
+        baseUrl,
+        ...omitUndefined({ redirects, idempotencyHeader }),
+        ...omitUndefined(given),
+        apiKey: keyHeader === undefined ? key : undefined,
+        headers: {
+          ...headers,
+          ...(keyHeader === undefined || key === undefined ? {} : { [keyHeader]: key }),
+          ...given.headers
+        },
+        protocol,
+        limits: { ...config.limits, ...given.limits },
+        // The parts of a policy that are not given still come from the environment.
+        policy: Policy.merge(given.policy ?? {}, config.policy)
+      }))
+    })
+  )
+}
+
+/** The options of `SegFormerHttp` by the fixed names (docs/configuration.md), to hand to a `layerConfig`. */
+export const config: Config.Config<SegFormerHttpOptions> = configWith({})
 
 /** Reads a `.env` file as well. Variables of the real environment go before those of the file. */
 export const layerDotEnv = (path = ".env"): Layer.Layer<never, PlatformError, FileSystem.FileSystem> =>

@@ -13,29 +13,30 @@
  * Layer.isLayer(service) // => true
  * ```
  */
-import { Duration, Effect, Layer, type Scope } from "effect"
+import { Config, Duration, Effect, Layer, Schema, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
 import type { Image } from "../image/ImageSource.ts"
 import type { Attempt } from "../policy/Attempt.ts"
-import { omitUndefined } from "../policy/OmitUndefined.ts"
 import * as Policy from "../policy/Policy.ts"
 import type { PolicyError } from "../policy/PolicyError.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import type { Prediction } from "../Prediction.ts"
-import type { SegmentationError } from "../SegmentationError.ts"
+import { SegmentationError } from "../SegmentationError.ts"
 import * as Exchange from "../service/Exchange.ts"
+import { type Hide, nothing } from "../service/Secrets.ts"
 import type { InvalidUrl, ServiceError } from "../service/ServiceError.ts"
 import { type Health, type ModelDescription, Transport } from "../Transport.ts"
-import * as Detection from "./Detection.ts"
+import type * as Detection from "./Detection.ts"
 import * as Inspection from "./protocol/Inspection.ts"
 import type { Protocol, Question } from "./protocol/Protocol.ts"
-import * as SegFormerConfig from "./SegFormerConfig.ts"
 import { watched } from "./Sending.ts"
-import type { ServiceSettings } from "./ServiceSettings.ts"
 
 export interface SegFormerHttpOptions extends Exchange.ExchangeOptions {
-  /** What the service speaks. The inspection service's protocol by default. */
-  readonly protocol?: Protocol | undefined
+  /**
+   * What the service speaks, or how that is found out (`Detection.make`). The inspection service's protocol by default,
+   * in which `segformer serve` says all that it does in its own.
+   */
+  readonly protocol?: Protocol | Detection.Detect | undefined
   /** Changes to `Policy.standard`: 3 retries after 1 s, 2 s and 4 s, and 30 s for each attempt. */
   readonly policy?: Policy.PolicyOptions | undefined
 }
@@ -47,19 +48,38 @@ const questionPolicy = Policy.make({
   retryBudget: false
 })
 
-/** The transport, for programs that choose between several. */
-export const make = (
-  options: SegFormerHttpOptions
-): Effect.Effect<Transport["Service"], InvalidUrl, HttpClient.HttpClient | Scope.Scope> =>
-  makeFor(options, options.protocol ?? Inspection.protocol)
+/** Fields of errors that are ours: where we called, and for what. */
+const own = new Set(["_tag", "service", "source", "transport", "model"])
 
-/** The same, for a protocol that is found out where none is given. */
-const makeFor = Effect.fnUntraced(function* (
-  options: Omit<SegFormerHttpOptions, "protocol">,
-  spoken: Protocol | Detection.Detect
+const encodeError = Schema.encodeEffect(SegmentationError)
+const decodeError = Schema.decodeUnknownEffect(SegmentationError)
+
+/**
+ * Errors are made without our secrets (`Secrets`). A protocol that somebody else wrote may make its own of what it read:
+ * they are made again where a secret is in them, stack trace included.
+ */
+const cleaned = (error: SegmentationError, hide: Hide): Effect.Effect<never, SegmentationError> =>
+  Effect.gen(function* () {
+    if (hide === nothing) return yield* Effect.fail(error)
+    const fields = Object.entries(yield* encodeError(error))
+    const clean = fields.map(([name, value]): [string, unknown] =>
+      typeof value !== "string" || own.has(name) ? [name, value] : [name, hide(value)]
+    )
+    const isClean = clean.every(([, value], index) => value === fields[index]?.[1])
+    return yield* Effect.fail(isClean ? error : yield* decodeError(Object.fromEntries(clean)))
+  }).pipe(Effect.catchTag("SchemaError", () => Effect.fail(error)))
+
+/** The transport, for programs that choose between several. */
+export const make = Effect.fnUntraced(function* (
+  options: SegFormerHttpOptions
 ): Effect.fn.Return<Transport["Service"], InvalidUrl, HttpClient.HttpClient | Scope.Scope> {
-  const exchange = yield* Exchange.make(options)
+  const spoken = options.protocol ?? Inspection.protocol
   const given = typeof spoken === "function" ? undefined : spoken
+  const exchange = yield* Exchange.make({
+    ...options,
+    secrets: [...(options.secrets ?? []), ...(given?.secrets ?? [])]
+  })
+  const { hide } = exchange
   const suits = typeof given?.policy === "function" ? given.policy(new URL(options.baseUrl)) : given?.policy
   const policy = Policy.make(options.policy ?? {}, Policy.make(suits ?? {}))
   const protocolFor = (attempt: Attempt): Effect.Effect<Protocol, ServiceError> =>
@@ -109,6 +129,13 @@ const makeFor = Effect.fnUntraced(function* (
     predict: ({ image }, attempt) =>
       watched([image], ([sent = image]) =>
         Effect.flatMap(protocolFor(attempt), (protocol) => attemptOf(protocol, sent, attempt))
+      ).pipe(
+        Effect.catch((error) => cleaned(error, hide)),
+        Effect.map((prediction) =>
+          prediction.requestId === undefined
+            ? prediction
+            : { ...prediction, requestId: hide(prediction.requestId) }
+        )
       ),
     predictMany:
       predictMany === undefined
@@ -117,13 +144,16 @@ const makeFor = Effect.fnUntraced(function* (
             watched(
               requests.map(({ image }) => image),
               (images) => predictMany(exchange, images, attempt)
-            ),
+            ).pipe(Effect.catch((error) => cleaned(error, hide))),
     describe:
       given !== undefined && !isQuestion(given.describe)
         ? Effect.succeed(given.describe)
         : ask<ModelDescription>(({ describe }) => describe),
     // The question is how the service is now: no second try.
-    health: ask<Health>(({ health }) => health, { retry: false }),
+    health: Effect.map(
+      ask<Health>(({ health }) => health, { retry: false }),
+      ({ detail, healthy }) => ({ healthy, detail: hide(detail) })
+    ),
     policy: isJob ? Policy.make({ retry: false, attemptTimeout: false }, policy) : policy
   })
 })
@@ -136,48 +166,26 @@ export const layer = (
   options: SegFormerHttpOptions
 ): Layer.Layer<Transport, InvalidUrl, HttpClient.HttpClient> => Layer.effect(Transport, make(options))
 
-/** What a program gives, for what the environment would say. */
-export interface LayerConfigOptions extends Partial<SegFormerHttpOptions> {
-  /** Such as a settings file has (`ServiceSettings.load`): they go before the environment. */
-  readonly settings?: ServiceSettings | undefined
-}
-
-/** The transport that {@link layerConfig} is a layer of. */
-export const makeConfig = Effect.fnUntraced(function* (
-  options?: LayerConfigOptions
-): Effect.fn.Return<
-  Transport["Service"],
-  InvalidUrl | SegFormerConfig.InvalidConfig,
-  HttpClient.HttpClient | Scope.Scope
-> {
-  const { protocol, settings, ...given } = options ?? {}
-  const config = yield* SegFormerConfig.loadFor({
-    baseUrl: given.baseUrl,
-    protocol: protocol?.name,
-    settings
-  })
-  const { apiKey, baseUrl, headers, idempotencyHeader, redirects } = config
-  return yield* makeFor(
-    {
-      ...omitUndefined({ baseUrl, apiKey, redirects, idempotencyHeader, ...omitUndefined(given) }),
-      headers: { ...headers, ...given.headers },
-      limits: { ...config.limits, ...given.limits },
-      // The parts of a policy that are not given here still come from the environment.
-      policy: Policy.merge(given.policy ?? {}, config.policy)
-    },
-    protocol ?? (yield* SegFormerConfig.protocolOf(config, given.apiKey))
-  )
-})
-
 /**
- * A layer from the environment: `SEGFORMER_SERVICE_URL`, `SEGFORMER_PROTOCOL`, `SEGFORMER_API_KEY` and the rest of
- * `SegFormerConfig`. Options given here go before the environment. For a `.env` file, provide
- * `SegFormerConfig.layerDotEnv` to it; for protocols that send pixels, an `ImageCodec`.
+ * A layer whose options come from configuration: `SegFormerConfig.config` for the fixed names (`SEGFORMER_SERVICE_URL`,
+ * `SEGFORMER_PROTOCOL`, `SEGFORMER_API_KEY` and the rest), or a `Config` for each option, under names of one's own. For
+ * protocols that send pixels, provide an `ImageCodec` to it; for a `.env` file, `SegFormerConfig.layerDotEnv`.
  *
- * Where nobody names a protocol the service is asked, once: `segformer serve` is spoken to in its own, any other as
- * an inspection service.
+ * Where `SegFormerConfig.config` finds no protocol named, the service is asked, once: `segformer serve` is spoken to in its
+ * own, any other as an inspection service.
+ *
+ * ```ts
+ * import { Config } from "effect"
+ * import { SegFormerConfig, SegFormerHttp } from "effect-segformer/http"
+ *
+ * const service = SegFormerHttp.layerConfig(SegFormerConfig.config)
+ * const own = SegFormerHttp.layerConfig({
+ *   baseUrl: Config.String("SEGMENTER_URL"),
+ *   apiKey: Config.Redacted("SEGMENTER_KEY")
+ * })
+ * ```
  */
 export const layerConfig = (
-  options?: LayerConfigOptions
-): Layer.Layer<Transport, InvalidUrl | SegFormerConfig.InvalidConfig, HttpClient.HttpClient> =>
-  Layer.effect(Transport, makeConfig(options))
+  config: Config.Wrap<SegFormerHttpOptions>
+): Layer.Layer<Transport, InvalidUrl | Config.ConfigError, HttpClient.HttpClient> =>
+  Layer.effect(Transport, Effect.flatMap(Config.unwrap<SegFormerHttpOptions>(config), make))

@@ -15,7 +15,7 @@
  * problems.map(({ variable }) => variable) // => ["apiKey in lab.json", "channels in lab.json"]
  * ```
  */
-import { Effect, FileSystem, Schema, SchemaIssue, Struct } from "effect"
+import { Effect, FileSystem, Result, Schema, SchemaIssue, Struct } from "effect"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as Palette from "../mask/Palette.ts"
 import * as PaletteFile from "../mask/PaletteFile.ts"
@@ -340,7 +340,7 @@ export const parse = (text: string, name: string): Effect.Effect<ServiceSettings
     })
   })
 
-/** Settings from a file. A palette that is a file too lies beside it. */
+/** Settings from a file. A palette that is a file too is read; its path begins where the settings are. */
 export const load = Effect.fnUntraced(function* (
   path: string
 ): Effect.fn.Return<ServiceSettings, Variable.InvalidConfig, FileSystem.FileSystem> {
@@ -352,10 +352,13 @@ export const load = Effect.fnUntraced(function* (
   )
   const settings = yield* parse(text, path)
   const { palette } = settings
-  const folder = path.replace(/[^\\/]*$/, "")
-  return typeof palette === "string" && !isNamed(palette) && !/^([\\/]|[a-z]:)/i.test(palette)
-    ? { ...settings, palette: folder + palette }
-    : settings
+  if (typeof palette !== "string" || isNamed(palette)) return settings
+  const isWhole = /^([\\/]|[a-z]:)/i.test(palette)
+  const colors = yield* Effect.mapError(
+    readPalette(isWhole ? palette : path.replace(/[^\\/]*$/, "") + palette),
+    (detail) => new Variable.InvalidConfig({ problems: [{ variable: `palette in ${path}:`, detail }] })
+  )
+  return { ...settings, palette: colors }
 })
 
 /** The text of a settings file. */
@@ -388,28 +391,33 @@ const colored = ({ color, ...info }: (typeof ClassJson)["Type"]): ClassTable.Cla
 const rgbOf = (color: typeof Color.Type): ClassTable.Rgb =>
   typeof color === "string" ? Palette.rgb(Number.parseInt(color.slice(1), 16)) : color
 
-/** The palette that settings name: one that is known, colours as they stand, or those of a file. */
-export const paletteOf = (
-  palette: string | Colors
-): Effect.Effect<Palette.Palette, { readonly detail: string }> =>
-  Effect.gen(function* () {
-    if (typeof palette !== "string") return fromColors(palette)
-    const known = palettes[palette]
-    if (isNamed(palette) && known !== undefined) return known
-    const fs = yield* Effect.serviceOption(FileSystem.FileSystem)
-    const names = Object.keys(palettes).join(", ")
-    if (fs._tag === "None") {
-      return yield* Effect.fail({
-        detail: `names "${palette}", which is none of ${names}, and there is no FileSystem to read a file with`
-      })
-    }
-    const text = yield* Effect.mapError(fs.value.readFileString(palette), () => ({
-      detail: `names "${palette}", which is neither one of ${names} nor a file that can be read`
-    }))
-    const found = PaletteFile.parse(text)
-    if (found._tag === "Failure") return yield* Effect.fail({ detail: `names ${palette}: ${found.failure}` })
-    return found.success
-  })
+/** The palette that settings name: one that is known, or colours as they stand. A file is read by {@link load}. */
+export const paletteOf = (palette: string | Colors): Result.Result<Palette.Palette, string> => {
+  if (typeof palette !== "string") return Result.succeed(fromColors(palette))
+  const known = isNamed(palette) ? palettes[palette] : undefined
+  return known === undefined
+    ? Result.fail(
+        `names "${palette.slice(0, 200)}", which is none of ${Object.keys(palettes).join(", ")}, nor JSON with colours`
+      )
+    : Result.succeed(known)
+}
+
+/** The palette of a name, or of a file. */
+export const readPalette = Effect.fnUntraced(function* (
+  palette: string
+): Effect.fn.Return<Palette.Palette, string, FileSystem.FileSystem> {
+  const known = isNamed(palette) ? palettes[palette] : undefined
+  if (known !== undefined) return known
+  const fs = yield* FileSystem.FileSystem
+  const text = yield* Effect.mapError(
+    fs.readFileString(palette),
+    () => `${palette} is neither one of ${Object.keys(palettes).join(", ")} nor a file that can be read`
+  )
+  return yield* Effect.mapError(
+    Effect.fromResult(PaletteFile.parse(text)),
+    (problem) => `${palette} is no palette: ${problem}`
+  )
+})
 
 const fromColors = (colors: Colors): Palette.Palette =>
   colors

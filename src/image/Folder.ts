@@ -20,10 +20,13 @@ export interface Found {
   readonly problem?: PlatformError.PlatformError | undefined
 }
 
+/** Text by its code units, as everything here is ordered: the same on every machine and in every language. */
+export const byName = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+
 /**
- * The files whose names are wanted, in no order. What begins with a dot is left out. Links are followed: one that leads
- * nowhere is a file, and a folder behind one is read after all others, unless it is one of them. Only the root must be
- * there.
+ * The files whose names are wanted, in the order of their names, each folder in its place among them. What begins with a
+ * dot is left out. Links are followed: one that leads nowhere is a file, and a folder behind one is read after all
+ * others, unless it is one of them. Only the root must be there.
  */
 export const files = (
   root: string,
@@ -37,9 +40,9 @@ export const files = (
           Effect.map(({ type }) => type === "Directory"),
           Effect.orElseSucceed(() => false)
         )
-      // Below the root; the root itself is the empty text.
-      const folders = [""]
-      const links: Array<string> = []
+      // What is still to come, the next last: files, or a folder below the root, which itself is the empty text.
+      const pending: Array<ReadonlyArray<Found> | string> = [""]
+      let links: Array<string> = []
       const seen = new Set<string>()
 
       const read = Effect.fnUntraced(function* (below: string) {
@@ -47,26 +50,44 @@ export const files = (
         const place = yield* Effect.orElseSucceed(fs.realPath(path), () => path)
         if (seen.has(place)) return []
         seen.add(place)
-        const found: Array<Found> = []
-        for (const { name: entry, type } of yield* fs.readDirectoryEntries(path)) {
+        const parts: Array<Array<Found> | string> = []
+        let found: Array<Found> = []
+        const entries = yield* fs.readDirectoryEntries(path)
+        for (const { name: entry, type } of entries.toSorted((a, b) => byName(a.name, b.name))) {
           if (entry.startsWith(".")) continue
           const name = below === "" ? entry : `${below}/${entry}`
-          if (type === "Directory") folders.push(name)
-          else if (type !== "File" && (yield* isFolder(name))) links.push(name)
+          if (type === "Directory") {
+            if (found.length > 0) parts.push(found)
+            parts.push(name)
+            found = []
+          } else if (type !== "File" && (yield* isFolder(name))) links.push(name)
           else if (isWanted(entry)) found.push({ name })
         }
-        return found
+        if (found.length > 0) parts.push(found)
+        return parts
       })
+
+      /** Links that were met meanwhile, in their order, once all that is really here is read: no link takes its place. */
+      const next = (): ReadonlyArray<Found> | string | undefined => {
+        if (pending.length === 0 && links.length > 0) {
+          pending.push(...links.sort(byName).reverse())
+          links = []
+        }
+        return pending.pop()
+      }
 
       return Stream.flattenIterable(
         Stream.unfold(undefined, () => {
-          // Those that are really here come first, so that no link takes their place.
-          const folder = folders.pop() ?? links.sort().shift()
-          if (folder === undefined) return Effect.succeed(undefined)
-          return read(folder).pipe(
+          const part = next()
+          if (typeof part !== "string") return Effect.succeed(part && ([part, undefined] as const))
+          return read(part).pipe(
+            Effect.map((parts): ReadonlyArray<Found> => {
+              for (const one of parts.reverse()) pending.push(one)
+              return []
+            }),
             Effect.catchIf(
-              () => folder !== "",
-              (problem) => Effect.succeed<ReadonlyArray<Found>>([{ name: folder, problem }])
+              () => part !== "",
+              (problem) => Effect.succeed<ReadonlyArray<Found>>([{ name: part, problem }])
             ),
             Effect.map((found) => [found, undefined] as const)
           )

@@ -2,7 +2,7 @@
  * Pixels from image files and image files from pixels: a service, so that the core runs without a decoder and a test
  * or another runtime can bring its own. On Node it is `SharpCodec.layer` of `effect-segformer/sharp`.
  */
-import { Context, type Effect } from "effect"
+import { Context, type Effect, Layer } from "effect"
 import type { Image } from "./Image.ts"
 import type { DependencyMissing, ImageError } from "./ImageError.ts"
 import type { Raster } from "./Raster.ts"
@@ -45,4 +45,14 @@ export class ImageCodec extends Context.Service<
      */
     readonly ready?: Effect.Effect<void, DependencyMissing> | undefined
   }
->()("effect-segformer/image/ImageCodec") {}
+>()("effect-segformer/image/ImageCodec") {
+  /** A layer of a codec of one's own, also for those who do without one where there is none. */
+  static readonly layer = (codec: ImageCodec["Service"]): Layer.Layer<ImageCodec> =>
+    Layer.succeedContext(Context.add(Context.make(ImageCodec, codec), CurrentImageCodec, codec))
+}
+
+/** The codec for those who do without one where there is none, which is the default. `ImageCodec.layer` sets it too. */
+export const CurrentImageCodec = Context.Reference<ImageCodec["Service"] | undefined>(
+  "effect-segformer/image/ImageCodec/CurrentImageCodec",
+  { defaultValue: () => undefined }
+)

@@ -40,7 +40,7 @@ export const make = (from?: () => Promise<SharpModule>): Effect.Effect<ImageCode
   )
 
 /** The codec, with sharp as it is installed. */
-export const layer: Layer.Layer<ImageCodec> = Layer.effect(ImageCodec, make())
+export const layer: Layer.Layer<ImageCodec> = Layer.unwrap(Effect.map(make(), ImageCodec.layer))
 
 /** Pixels of a bitmap converted between two pauses: a few milliseconds of work. */
 const pixelsPerSlice = 1_000_000

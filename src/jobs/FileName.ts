@@ -35,10 +35,14 @@ export const clean = (name: string): string => {
     .replace(/^[.\s]+/, "")
     .replace(/[.\s]+$/, "")
   if (bare === "") return "download"
-  return shortened(reserved.test(bare) ? `_${bare}` : bare)
+  return shortened(unreserved(bare))
 }
 
-const shortened = (name: string): string => {
+/** The name, not that of a device of Windows. @internal */
+export const unreserved = (name: string): string => (reserved.test(name) ? `_${name}` : name)
+
+/** The name, cut between two letters to the bytes it may have. Its extension stays. @internal */
+export const shortened = (name: string): string => {
   if (encoder.encode(name).length <= maxBytes) return name
   const extension = /\.[^.]{1,16}$/u.exec(name)?.[0] ?? ""
   const letters = Array.from(name.slice(0, name.length - extension.length))

@@ -13,9 +13,10 @@
  * ```
  */
 import { Result } from "effect"
+import { dual } from "effect/Function"
 import * as Grid from "./Grid.ts"
 import type { LabelMap } from "./LabelMap.ts"
-import { fail, type MaskNotDecodable, sized } from "./MaskError.ts"
+import { fail, type MaskNotDecodable, pixels, sized } from "./MaskError.ts"
 import type { Box } from "./Region.ts"
 
 /** `data` holds `[height, width]` bytes, row-major: 1 in the mask, 0 outside. */
@@ -37,11 +38,11 @@ export const make = (options: BinaryMask): Result.Result<BinaryMask, MaskNotDeco
     return Result.succeed(mask)
   })
 
-/** A mask of no pixels. */
+/** A mask of no pixels. Throws `MaskNotDecodable` for a size that no mask has. */
 export const empty = (width: number, height: number): BinaryMask => ({
   width,
   height,
-  data: new Uint8Array(width * height)
+  data: new Uint8Array(Result.getOrThrow(pixels("binary mask", width, height)))
 })
 
 const alike: Grid.Empty<BinaryMask> = (like, width = like.width, height = like.height) => empty(width, height)
@@ -81,8 +82,14 @@ export const toLabelMap = (self: BinaryMask, inside = 1, outside = 0): LabelMap 
 }
 
 /** Whether column `x`, row `y` is in the mask; outside the image nothing is. */
-export const has = (self: BinaryMask, x: number, y: number): boolean =>
-  x >= 0 && y >= 0 && x < self.width && y < self.height && self.data[y * self.width + x] === 1
+export const has: {
+  (x: number, y: number): (self: BinaryMask) => boolean
+  (self: BinaryMask, x: number, y: number): boolean
+} = dual(
+  3,
+  (self: BinaryMask, x: number, y: number): boolean =>
+    x >= 0 && y >= 0 && x < self.width && y < self.height && self.data[y * self.width + x] === 1
+)
 
 /** Pixels in the mask. */
 export const area = (self: BinaryMask): number => {
@@ -113,35 +120,50 @@ export const box = (self: BinaryMask): Box | undefined => {
 }
 
 /** Whether two masks have the same size and the same pixels. */
-export const equals: (self: BinaryMask, that: BinaryMask) => boolean = Grid.equals
+export const equals: {
+  (that: BinaryMask): (self: BinaryMask) => boolean
+  (self: BinaryMask, that: BinaryMask): boolean
+} = dual(2, Grid.equals)
 
 /** Pixels in both. Both masks must be equally large, as for every operation on two. */
-export const and = (self: BinaryMask, that: BinaryMask): BinaryMask => {
+export const and: {
+  (that: BinaryMask): (self: BinaryMask) => BinaryMask
+  (self: BinaryMask, that: BinaryMask): BinaryMask
+} = dual(2, (self: BinaryMask, that: BinaryMask): BinaryMask => {
   const data = new Uint8Array(self.data.length)
   for (let i = 0; i < data.length; i++) data[i] = self.data[i]! & that.data[i]!
   return { ...self, data }
-}
+})
 
 /** Pixels in either. */
-export const or = (self: BinaryMask, that: BinaryMask): BinaryMask => {
+export const or: {
+  (that: BinaryMask): (self: BinaryMask) => BinaryMask
+  (self: BinaryMask, that: BinaryMask): BinaryMask
+} = dual(2, (self: BinaryMask, that: BinaryMask): BinaryMask => {
   const data = new Uint8Array(self.data.length)
   for (let i = 0; i < data.length; i++) data[i] = self.data[i]! | that.data[i]!
   return { ...self, data }
-}
+})
 
 /** Pixels in exactly one. */
-export const xor = (self: BinaryMask, that: BinaryMask): BinaryMask => {
+export const xor: {
+  (that: BinaryMask): (self: BinaryMask) => BinaryMask
+  (self: BinaryMask, that: BinaryMask): BinaryMask
+} = dual(2, (self: BinaryMask, that: BinaryMask): BinaryMask => {
   const data = new Uint8Array(self.data.length)
   for (let i = 0; i < data.length; i++) data[i] = self.data[i]! ^ that.data[i]!
   return { ...self, data }
-}
+})
 
 /** Pixels of the first that are not in the second. */
-export const without = (self: BinaryMask, that: BinaryMask): BinaryMask => {
+export const without: {
+  (that: BinaryMask): (self: BinaryMask) => BinaryMask
+  (self: BinaryMask, that: BinaryMask): BinaryMask
+} = dual(2, (self: BinaryMask, that: BinaryMask): BinaryMask => {
   const data = new Uint8Array(self.data.length)
   for (let i = 0; i < data.length; i++) data[i] = self.data[i]! & (that.data[i]! ^ 1)
   return { ...self, data }
-}
+})
 
 /** Pixels outside the mask. */
 export const not = (self: BinaryMask): BinaryMask => {
@@ -151,7 +173,10 @@ export const not = (self: BinaryMask): BinaryMask => {
 }
 
 /** Pixels in both over pixels in either; 1 where both are empty. */
-export const iou = (self: BinaryMask, that: BinaryMask): number => {
+export const iou: {
+  (that: BinaryMask): (self: BinaryMask) => number
+  (self: BinaryMask, that: BinaryMask): number
+} = dual(2, (self: BinaryMask, that: BinaryMask): number => {
   let both = 0
   let either = 0
   for (let i = 0; i < self.data.length; i++) {
@@ -159,10 +184,13 @@ export const iou = (self: BinaryMask, that: BinaryMask): number => {
     either += self.data[i]! | that.data[i]!
   }
   return either === 0 ? 1 : both / either
-}
+})
 
 /** The part inside `box`; `undefined` where none of the mask is. */
-export const crop = (self: BinaryMask, box: Box): BinaryMask | undefined => Grid.crop(self, box, alike)
+export const crop: {
+  (box: Box): (self: BinaryMask) => BinaryMask | undefined
+  (self: BinaryMask, box: Box): BinaryMask | undefined
+} = dual(2, (self: BinaryMask, box: Box): BinaryMask | undefined => Grid.crop(self, box, alike))
 
 /** Left becomes right. */
 export const flipX = (self: BinaryMask): BinaryMask => Grid.flipX(self, alike)
@@ -171,8 +199,15 @@ export const flipX = (self: BinaryMask): BinaryMask => Grid.flipX(self, alike)
 export const flipY = (self: BinaryMask): BinaryMask => Grid.flipY(self, alike)
 
 /** Turned clockwise by so many degrees. */
-export const rotate = (self: BinaryMask, turn: Grid.Turn): BinaryMask => Grid.rotate(self, turn, alike)
+export const rotate: {
+  (turn: Grid.Turn): (self: BinaryMask) => BinaryMask
+  (self: BinaryMask, turn: Grid.Turn): BinaryMask
+} = dual(2, (self: BinaryMask, turn: Grid.Turn): BinaryMask => Grid.rotate(self, turn, alike))
 
 /** The mask at another size, by nearest neighbour as in `LabelMap.resize`. */
-export const resize = (self: BinaryMask, width: number, height: number): BinaryMask =>
+export const resize: {
+  (width: number, height: number): (self: BinaryMask) => BinaryMask
+  (self: BinaryMask, width: number, height: number): BinaryMask
+} = dual(3, (self: BinaryMask, width: number, height: number): BinaryMask =>
   Grid.resize(self, width, height, alike)
+)

@@ -3,7 +3,8 @@
  * outline, which sees what plain IoU of large areas does not. Summed over a data set.
  *
  * As in the authors' code, the distance is counted in steps to any of 8 neighbours, the border of the image is part
- * of the outline, and `distance` is 2 % of the image's diagonal where it is not given.
+ * of the outline, and `distance` is 2 % of the image's diagonal where it is not given. Pixels that the truth ignores
+ * have no part in either outline: what lies on their other side is what a pixel is compared with.
  *
  * ```ts
  * import { Result } from "effect"
@@ -18,7 +19,7 @@
 import { Result } from "effect"
 import type { LabelMap } from "./LabelMap.ts"
 import type { MaskNotDecodable } from "./MaskError.ts"
-import { type AddOptions, mean, type Pair, unequalSizes } from "./Metrics.ts"
+import { type AddOptions, ignoredPixels, mean, type Pair, unequalSizes } from "./Metrics.ts"
 
 /** Pixels near outlines, per class: `[classes]` each. `add` changes them in place. */
 export interface BoundarySums {
@@ -41,7 +42,7 @@ export interface Options extends AddOptions {
   readonly distance?: number | undefined
 }
 
-/** Counts the pixels of one image. Ids outside the classes and ignored pixels of the truth count for nothing. */
+/** Counts the pixels of one image. Nothing is counted where sizes differ or the truth has an id outside the classes. */
 export const add = (
   self: BoundarySums,
   { prediction, truth }: Pair,
@@ -50,23 +51,24 @@ export const add = (
   const { height, width } = truth
   const unequal = unequalSizes({ prediction, truth })
   if (unequal !== undefined) return unequal
-  const distance = Math.max(1, Math.round(options.distance ?? 0.02 * Math.hypot(width, height)))
-  const near = boundary(truth, distance)
-  const nearPredicted = boundary(prediction, distance)
-  const ignored = options.ignoreIndex ?? truth.ignoreIndex ?? 255
-  const shift = options.reduceLabels === true ? 1 : 0
   const { both, classes, either } = self
-  for (let i = 0; i < near.length; i++) {
-    const id = truth.data[i]! - shift
-    if (truth.data[i] === ignored || id < 0) continue
-    const predicted = prediction.data[i]!
-    const inTruth = near[i] === 1 && id < classes
-    const inPrediction = nearPredicted[i] === 1 && predicted < classes
-    if (inTruth) either[id]!++
-    if (inPrediction && !(inTruth && predicted === id)) either[predicted]!++
-    if (inTruth && inPrediction && predicted === id) both[id]!++
-  }
-  return Result.succeed(self)
+  return Result.map(ignoredPixels(truth, classes, options), (ignored) => {
+    const distance = Math.max(1, Math.round(options.distance ?? 0.02 * Math.hypot(width, height)))
+    const near = boundary(truth, distance, ignored)
+    const nearPredicted = boundary(prediction, distance, ignored)
+    const shift = options.reduceLabels === true ? 1 : 0
+    for (let i = 0; i < near.length; i++) {
+      if (ignored[i] === 1) continue
+      const id = truth.data[i]! - shift
+      const predicted = prediction.data[i]!
+      const inTruth = near[i] === 1
+      const inPrediction = nearPredicted[i] === 1 && predicted < classes
+      if (inTruth) either[id]!++
+      if (inPrediction && !(inTruth && predicted === id)) either[predicted]!++
+      if (inTruth && inPrediction && predicted === id) both[id]!++
+    }
+    return self
+  })
 }
 
 /** IoU near outlines, per class and their mean; `undefined` where there are no such pixels. */
@@ -79,28 +81,68 @@ export const scores = (
   return { classes, mean: mean(classes) }
 }
 
-/** 1 where a pixel of another class, or the outside of the image, is at most `distance` steps away, else 0. */
-export const boundary = (map: LabelMap, distance: number): Uint8Array => {
+/**
+ * 1 where a pixel of another class, or the outside of the image, is at most `distance` steps away, else 0. Where
+ * `ignored` is 1 a pixel is of no class: it is 1 itself, and nobody's neighbour.
+ */
+export const boundary = (map: LabelMap, distance: number, ignored?: Uint8Array): Uint8Array => {
   const { data, height, width } = map
   const out = new Uint8Array(data.length).fill(1)
-  // Of each column, for how many rows up to this one the class was the same and far enough along the row.
-  const deep = new Uint32Array(width)
   const span = 2 * distance + 1
+  // The class of all that lies around a pixel within its row, or that there are several, or none that counts.
+  const row = new Float64Array(width)
+  const down = streaks(width)
+  const along = streaks(1)
   for (let y = 0; y < height; y++) {
-    const row = y * width
-    let start = 0
-    while (start < width) {
-      const id = data[row + start]!
-      let end = start + 1
-      while (end < width && data[row + end] === id) end++
-      for (let x = start; x < end; x++) {
-        if (x - start < distance || end - 1 - x < distance) deep[x] = 0
-        else if (y > 0 && data[row - width + x] === id) deep[x]!++
-        else deep[x] = 1
-        if (deep[x]! >= span) out[row + x - distance * width] = 0
-      }
-      start = end
+    const at = y * width
+    row.fill(MIXED)
+    reset(along)
+    for (let x = 0; x < width; x++) {
+      push(along, 0, x, ignored?.[at + x] === 1 ? ANY : data[at + x]!)
+      if (x + 1 - along.start[0]! >= span) row[x - distance] = along.value[0]!
+    }
+    for (let x = 0; x < width; x++) {
+      push(down, x, y, row[x]!)
+      if (y + 1 - down.start[x]! < span || down.value[x]! < 0) continue
+      const i = at - distance * width + x
+      if (ignored?.[i] !== 1) out[i] = 0
     }
   }
   return out
+}
+
+/** No class that counts, and more than one. */
+const ANY = -1
+const MIXED = -2
+
+/** How far back values agree: of each lane, where that begins, on what, and where a value that counts was last. */
+interface Streaks {
+  readonly start: Int32Array
+  readonly value: Float64Array
+  readonly last: Int32Array
+}
+
+const streaks = (lanes: number): Streaks => ({
+  start: new Int32Array(lanes),
+  value: new Float64Array(lanes).fill(ANY),
+  last: new Int32Array(lanes).fill(-1)
+})
+
+const reset = ({ last, start, value }: Streaks): void => {
+  start.fill(0)
+  value.fill(ANY)
+  last.fill(-1)
+}
+
+const push = ({ last, start, value }: Streaks, lane: number, at: number, next: number): void => {
+  if (next === ANY) return
+  if (next === MIXED) {
+    start[lane] = at + 1
+    value[lane] = ANY
+  } else if (next !== value[lane]) {
+    // What did not count goes with either side.
+    if (value[lane] !== ANY) start[lane] = last[lane]! + 1
+    value[lane] = next
+  }
+  last[lane] = at
 }

@@ -12,6 +12,7 @@
  * ClassTable.nameOf(classes, 7) // => "class 7"
  * ```
  */
+import { dual } from "effect/Function"
 
 /** sRGB, each 0 to 255. */
 export type Rgb = readonly [red: number, green: number, blue: number]
@@ -54,15 +55,25 @@ export const fromId2Label = (id2label: Readonly<Record<string, string>>): ClassT
   )
 
 /** The class of an id, if the table has it. */
-export const get = (self: ClassTable, id: number): ClassInfo | undefined => {
+export const get: {
+  (id: number): (self: ClassTable) => ClassInfo | undefined
+  (self: ClassTable, id: number): ClassInfo | undefined
+} = dual(2, (self: ClassTable, id: number): ClassInfo | undefined => {
   // Dense tables, by far the most common, need no search.
   const direct = self[id]
   return direct?.id === id ? direct : self.find((info) => info.id === id)
-}
+})
 
 /** The name of an id, or `class 7` where the table does not name it. */
-export const nameOf = (self: ClassTable, id: number): string => get(self, id)?.name ?? `class ${id}`
+export const nameOf: {
+  (id: number): (self: ClassTable) => string
+  (self: ClassTable, id: number): string
+} = dual(2, (self: ClassTable, id: number): string => get(self, id)?.name ?? `class ${id}`)
 
 /** The class of a name. */
-export const byName = (self: ClassTable, name: string): ClassInfo | undefined =>
+export const byName: {
+  (name: string): (self: ClassTable) => ClassInfo | undefined
+  (self: ClassTable, name: string): ClassInfo | undefined
+} = dual(2, (self: ClassTable, name: string): ClassInfo | undefined =>
   self.find((info) => info.name === name)
+)

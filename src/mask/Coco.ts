@@ -20,7 +20,7 @@ import type { BinaryMask } from "./BinaryMask.ts"
 import type { ClassTable } from "./ClassTable.ts"
 import * as Components from "./Components.ts"
 import { canvas, type LabelMap } from "./LabelMap.ts"
-import { MaskNotDecodable } from "./MaskError.ts"
+import { MaskNotDecodable, pixels } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
 import * as Rle from "./Rle.ts"
 import * as Steps from "./Steps.ts"
@@ -210,7 +210,9 @@ export const toMask = (
   width: number,
   height: number
 ): Result.Result<BinaryMask, MaskNotDecodable> => {
-  const mask = { width, height, data: new Uint8Array(width * height) }
+  const size = pixels("segmentation", width, height)
+  if (Result.isFailure(size)) return Result.fail(size.failure)
+  const mask = { width, height, data: new Uint8Array(size.success) }
   return Result.map(paint(segmentation, mask, 1), () => mask)
 }
 
@@ -238,7 +240,7 @@ const paint = (
 }
 
 export interface LabelMapOptions {
-  /** The id of pixels in no object. 255 by default, which is then the ignored id. */
+  /** The id of pixels in no object. By default 255, or the first id above all where a class has that; it is then the ignored one. */
   readonly gap?: number | undefined
   /** The class id of a category: the category's by default. */
   readonly classOf?: ((categoryId: number) => number) | undefined
@@ -255,7 +257,9 @@ export const toLabelMap = (
 ): Result.Result<LabelMap, MaskNotDecodable> => {
   const backToFront = [...annotations].reverse().sort((a, b) => b.iscrowd - a.iscrowd)
   const ids = backToFront.map(({ category_id }) => options.classOf?.(category_id) ?? category_id)
-  const map = canvas(image.width, image.height, ids, options.gap)
+  const made = canvas(image.width, image.height, ids, options.gap)
+  if (Result.isFailure(made)) return made
+  const map = made.success
   for (const [i, { segmentation }] of backToFront.entries()) {
     const painted = paint(segmentation, map, ids[i]!)
     if (Result.isFailure(painted)) return Result.fail(painted.failure)

@@ -9,6 +9,7 @@
  * ConfidenceMap.meanByClass(confidence, labels) // => new Map([[0, 1], [1, 0.375]])
  * ```
  */
+import { dual } from "effect/Function"
 import type { Result } from "effect"
 import * as Grid from "./Grid.ts"
 import type { LabelMap } from "./LabelMap.ts"
@@ -38,7 +39,10 @@ const empty: Grid.Empty<ConfidenceMap> = (like, width = like.width, height = lik
  * The mean confidence of the pixels of each class, ascending by id; without the ignored id. Both maps must be
  * equally large.
  */
-export const meanByClass = (self: ConfidenceMap, labels: LabelMap): Map<number, number> => {
+export const meanByClass: {
+  (labels: LabelMap): (self: ConfidenceMap) => Map<number, number>
+  (self: ConfidenceMap, labels: LabelMap): Map<number, number>
+} = dual(2, (self: ConfidenceMap, labels: LabelMap): Map<number, number> => {
   const sums = new Map<number, { total: number; count: number }>()
   const { data } = labels
   let current = { total: 0, count: 0 }
@@ -55,14 +59,21 @@ export const meanByClass = (self: ConfidenceMap, labels: LabelMap): Map<number, 
   }
   if (labels.ignoreIndex !== undefined) sums.delete(labels.ignoreIndex)
   return new Map([...sums].sort((a, b) => a[0] - b[0]).map(([id, { count, total }]) => [id, total / count]))
-}
+})
 
 /** The part inside `box`; `undefined` where none of the map is. */
-export const crop = (self: ConfidenceMap, box: Box): ConfidenceMap | undefined => Grid.crop(self, box, empty)
+export const crop: {
+  (box: Box): (self: ConfidenceMap) => ConfidenceMap | undefined
+  (self: ConfidenceMap, box: Box): ConfidenceMap | undefined
+} = dual(2, (self: ConfidenceMap, box: Box): ConfidenceMap | undefined => Grid.crop(self, box, empty))
 
 /** The map at another size, by nearest neighbour as in `LabelMap.resize`. */
-export const resize = (self: ConfidenceMap, width: number, height: number): ConfidenceMap =>
+export const resize: {
+  (width: number, height: number): (self: ConfidenceMap) => ConfidenceMap
+  (self: ConfidenceMap, width: number, height: number): ConfidenceMap
+} = dual(3, (self: ConfidenceMap, width: number, height: number): ConfidenceMap =>
   Grid.resize(self, width, height, empty)
+)
 
 /** Left becomes right. */
 export const flipX = (self: ConfidenceMap): ConfidenceMap => Grid.flipX(self, empty)
@@ -71,4 +82,7 @@ export const flipX = (self: ConfidenceMap): ConfidenceMap => Grid.flipX(self, em
 export const flipY = (self: ConfidenceMap): ConfidenceMap => Grid.flipY(self, empty)
 
 /** Turned clockwise by so many degrees. */
-export const rotate = (self: ConfidenceMap, turn: Grid.Turn): ConfidenceMap => Grid.rotate(self, turn, empty)
+export const rotate: {
+  (turn: Grid.Turn): (self: ConfidenceMap) => ConfidenceMap
+  (self: ConfidenceMap, turn: Grid.Turn): ConfidenceMap
+} = dual(2, (self: ConfidenceMap, turn: Grid.Turn): ConfidenceMap => Grid.rotate(self, turn, empty))

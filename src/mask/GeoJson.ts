@@ -154,7 +154,7 @@ export interface LabelMapOptions {
   readonly height: number
   /** The transform that leads from pixels to the file's coordinates. */
   readonly transform?: Affine | undefined
-  /** The id of pixels in no feature. 255 by default, which is then the ignored id. */
+  /** The id of pixels in no feature. By default 255, or the first id above all where a class has that; it is then the ignored one. */
   readonly gap?: number | undefined
 }
 
@@ -179,9 +179,10 @@ export const toLabelMap = (
       (a * (y - f) - d * (x - c)) / determinant
     ])
   const ids = features.map(({ properties }) => properties.classId)
-  const map = canvas(width, height, ids, options.gap)
+  const made = canvas(width, height, ids, options.gap)
+  if (Result.isFailure(made)) return made
+  const map = made.success
   for (const { geometry, properties } of features) {
-    if (properties.classId < 0) return fail(`classId ${properties.classId} is no id`)
     const parts = geometry.type === "Polygon" ? [geometry.coordinates] : geometry.coordinates
     const polygons = parts.map(([outer = [], ...holes]) => ({ outer: back(outer), holes: holes.map(back) }))
     Polygons.paint(polygons, map, properties.classId)

@@ -13,9 +13,10 @@
  * ```
  */
 import { Result } from "effect"
+import { dual } from "effect/Function"
 import * as Grid from "./Grid.ts"
 import { allocate, type LabelData, sameStorage } from "./LabelStorage.ts"
-import { type MaskNotDecodable, sized } from "./MaskError.ts"
+import { largestId, type MaskNotDecodable, pixels, sized } from "./MaskError.ts"
 import type { Box } from "./Region.ts"
 
 export { allocate, type LabelData, sameStorage }
@@ -38,20 +39,40 @@ export const make = (options: LabelMap): Result.Result<LabelMap, MaskNotDecodabl
 /** Like {@link make}, for sizes known to be right: throws `MaskNotDecodable` where they are not. */
 export const makeUnsafe = (options: LabelMap): LabelMap => Result.getOrThrow(make(options))
 
-/** A map of one id throughout. */
-export const filled = (width: number, height: number, id: number): LabelMap => ({
-  width,
-  height,
-  data: allocate(id, width * height).fill(id)
-})
+/** A map of one id throughout. Throws `MaskNotDecodable` for a size or an id that no map has. */
+export const filled = (width: number, height: number, id: number): LabelMap =>
+  Result.getOrThrow(canvas(width, height, [], id))
 
-/** A map that these ids can be painted on: of `gap` throughout, or of 255, which is then the ignored id. @internal */
-export const canvas = (width: number, height: number, ids: Iterable<number>, gap?: number): LabelMap => {
-  const ground = gap ?? 255
-  let most = ground
-  for (const id of ids) most = Math.max(most, id)
-  const data = allocate(most, width * height).fill(ground)
-  return gap === undefined ? { width, height, data, ignoreIndex: ground } : { width, height, data }
+/**
+ * The id for pixels of no class, which none of `taken` has: 255 as most data sets have it; where a class is called so,
+ * the first id above all of them, or, where the largest is taken too, the lowest that is free. @internal
+ */
+export const freeId = (taken: Iterable<number>): number => {
+  const ids = new Set(taken)
+  if (!ids.has(255)) return 255
+  let most = 0
+  for (const id of ids) if (id > most) most = id
+  if (most < 0xffffffff) return most + 1
+  let lowest = 0
+  while (ids.has(lowest)) lowest++
+  return lowest
+}
+
+/** A map that these ids can be painted on: of `gap` throughout, or of a free id, which is then the ignored one. @internal */
+export const canvas = (
+  width: number,
+  height: number,
+  ids: Iterable<number>,
+  gap?: number
+): Result.Result<LabelMap, MaskNotDecodable> => {
+  const taken = [...ids]
+  const ground = gap ?? freeId(taken)
+  const size = pixels("label map", width, height)
+  if (Result.isFailure(size)) return Result.fail(size.failure)
+  return Result.map(largestId("label map", [ground, ...taken]), (most) => {
+    const data = allocate(most, size.success).fill(ground)
+    return gap === undefined ? { width, height, data, ignoreIndex: ground } : { width, height, data }
+  })
 }
 
 const empty: Grid.Empty<LabelMap> = (like, width = like.width, height = like.height) => ({
@@ -62,8 +83,12 @@ const empty: Grid.Empty<LabelMap> = (like, width = like.width, height = like.hei
 })
 
 /** The id at column `x`, row `y`; `undefined` outside the map. */
-export const at = (self: LabelMap, x: number, y: number): number | undefined =>
+export const at: {
+  (x: number, y: number): (self: LabelMap) => number | undefined
+  (self: LabelMap, x: number, y: number): number | undefined
+} = dual(3, (self: LabelMap, x: number, y: number): number | undefined =>
   x >= 0 && y >= 0 && x < self.width && y < self.height ? self.data[y * self.width + x] : undefined
+)
 
 /** Pixels per id, ascending by id. The ignored id is not counted. */
 export const histogram = (self: LabelMap): Map<number, number> => {
@@ -100,17 +125,28 @@ const countWords = (words: Uint32Array, bins: Uint32Array): void => {
 }
 
 /** Whether two maps have the same size and the same id at every pixel, whatever their storage. */
-export const equals: (self: LabelMap, that: LabelMap) => boolean = Grid.equals
+export const equals: {
+  (that: LabelMap): (self: LabelMap) => boolean
+  (self: LabelMap, that: LabelMap): boolean
+} = dual(2, Grid.equals)
 
 /**
  * The map at another size, by nearest neighbour: pixel `(x, y)` takes the source pixel under its centre, as
- * OpenCV's `INTER_NEAREST_EXACT` and Pillow's `NEAREST` do.
+ * Pillow's `NEAREST` does. OpenCV's `INTER_NEAREST_EXACT` takes the one before where a centre lies between two: of 8
+ * columns made 4 it has 0, 2, 4, 6, and this 1, 3, 5, 7.
  */
-export const resize = (self: LabelMap, width: number, height: number): LabelMap =>
+export const resize: {
+  (width: number, height: number): (self: LabelMap) => LabelMap
+  (self: LabelMap, width: number, height: number): LabelMap
+} = dual(3, (self: LabelMap, width: number, height: number): LabelMap =>
   Grid.resize(self, width, height, empty)
+)
 
 /** The part inside `box`; `undefined` where none of the map is. */
-export const crop = (self: LabelMap, box: Box): LabelMap | undefined => Grid.crop(self, box, empty)
+export const crop: {
+  (box: Box): (self: LabelMap) => LabelMap | undefined
+  (self: LabelMap, box: Box): LabelMap | undefined
+} = dual(2, (self: LabelMap, box: Box): LabelMap | undefined => Grid.crop(self, box, empty))
 
 /** Left becomes right. */
 export const flipX = (self: LabelMap): LabelMap => Grid.flipX(self, empty)
@@ -119,17 +155,23 @@ export const flipX = (self: LabelMap): LabelMap => Grid.flipX(self, empty)
 export const flipY = (self: LabelMap): LabelMap => Grid.flipY(self, empty)
 
 /** Turned clockwise by so many degrees. */
-export const rotate = (self: LabelMap, turn: Grid.Turn): LabelMap => Grid.rotate(self, turn, empty)
+export const rotate: {
+  (turn: Grid.Turn): (self: LabelMap) => LabelMap
+  (self: LabelMap, turn: Grid.Turn): LabelMap
+} = dual(2, (self: LabelMap, turn: Grid.Turn): LabelMap => Grid.rotate(self, turn, empty))
 
 /**
  * Ids replaced by others; ids that `ids` lacks stay. Several ids with one replacement merge. The ignored pixels
- * stay ignored.
+ * stay ignored. Throws `MaskNotDecodable` where a replacement is no id.
  */
-export const remap = (self: LabelMap, ids: ReadonlyMap<number, number>): LabelMap => {
+export const remap: {
+  (ids: ReadonlyMap<number, number>): (self: LabelMap) => LabelMap
+  (self: LabelMap, ids: ReadonlyMap<number, number>): LabelMap
+} = dual(2, (self: LabelMap, ids: ReadonlyMap<number, number>): LabelMap => {
   const source = self.data
   const replaced = new Map(ids)
   if (self.ignoreIndex !== undefined) replaced.delete(self.ignoreIndex)
-  const maxId = Math.max(0, ...replaced.values())
+  const maxId = Result.getOrThrow(largestId("label map", replaced.values()))
   const width = Math.max(
     maxId,
     source instanceof Uint8Array ? 0xff : source instanceof Uint16Array ? 0xffff : 0xffffffff
@@ -139,12 +181,16 @@ export const remap = (self: LabelMap, ids: ReadonlyMap<number, number>): LabelMa
     for (let i = 0; i < data.length; i++) data[i] = replaced.get(source[i]!) ?? source[i]!
   } else {
     const table = Uint32Array.from({ length: source instanceof Uint8Array ? 0x100 : 0x10000 }, (_, id) => id)
-    for (const [from, to] of replaced) if (from < table.length) table[from] = to
+    for (const [from, to] of replaced) if (from in table) table[from] = to
     for (let i = 0; i < data.length; i++) data[i] = table[source[i]!]!
   }
   return { ...self, data }
-}
+})
 
 /** Classes merged into one: every id of `ids` becomes `into`. */
-export const merge = (self: LabelMap, ids: Iterable<number>, into: number): LabelMap =>
+export const merge: {
+  (ids: Iterable<number>, into: number): (self: LabelMap) => LabelMap
+  (self: LabelMap, ids: Iterable<number>, into: number): LabelMap
+} = dual(3, (self: LabelMap, ids: Iterable<number>, into: number): LabelMap =>
   remap(self, new Map(Array.from(ids, (id) => [id, into])))
+)

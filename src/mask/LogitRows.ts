@@ -4,6 +4,7 @@
  * No Effect here: the ONNX transport runs them in its session's process, which starts sooner and is 40 MiB smaller
  * without it.
  */
+import { dual } from "effect/Function"
 import type { ConfidenceMap } from "./ConfidenceMap.ts"
 import type { LabelData, LabelMap } from "./LabelMap.ts"
 import { allocate } from "./LabelStorage.ts"
@@ -13,11 +14,14 @@ import { axis, candidates, type Logits, makeBand, narrow, WIDE } from "./LogitCe
  * The class of every pixel at `width` x `height` pixels: bilinear resize, then the largest class, a tie to the
  * lower id.
  */
-export const toLabelMap = (self: Logits, width: number, height: number): LabelMap => {
+export const toLabelMap: {
+  (width: number, height: number): (self: Logits) => LabelMap
+  (self: Logits, width: number, height: number): LabelMap
+} = dual(3, (self: Logits, width: number, height: number): LabelMap => {
   const data = allocate(self.classes - 1, width * height)
   rows(self, width, height, 0, height, data)
   return { width, height, data }
-}
+})
 
 /**
  * Rows `fromRow` to `toRow` (exclusive) of what {@link toLabelMap} gives, written to their place in `out`, which
@@ -110,11 +114,14 @@ export const rows = (
  * The softmax probability of the class that {@link toLabelMap} chooses, per pixel, to within 1e-6 for up to 1,000
  * classes: those whose probability is below 1e-9 throughout a cell are left out of its sums.
  */
-export const toConfidenceMap = (self: Logits, width: number, height: number): ConfidenceMap => {
+export const toConfidenceMap: {
+  (width: number, height: number): (self: Logits) => ConfidenceMap
+  (self: Logits, width: number, height: number): ConfidenceMap
+} = dual(3, (self: Logits, width: number, height: number): ConfidenceMap => {
   const data = new Float32Array(width * height)
   confidenceRows(self, width, height, 0, height, data)
   return { width, height, data }
-}
+})
 
 /** Rows `fromRow` to `toRow` (exclusive) of what {@link toConfidenceMap} gives, written to their place in `out`. */
 export const confidenceRows = (

@@ -29,6 +29,35 @@ export class MaskNotDecodable extends ErrorKind.ofService<MaskNotDecodable>()("M
 export const fail = (mask: string, detail: string): Result.Result<never, MaskNotDecodable> =>
   Result.fail(new MaskNotDecodable({ mask, detail }))
 
+/** Pixels that a mask may be made of: what more would take, a machine may not have. `tiled` goes on from there. */
+const maxPixels = 2 ** 29
+
+/** How many pixels a mask of this size has, before memory is taken for it. @internal */
+export const pixels = (
+  mask: string,
+  width: number,
+  height: number
+): Result.Result<number, MaskNotDecodable> => {
+  if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
+    return fail(mask, `its size must be positive integers, but is ${width} x ${height}`)
+  }
+  return width * height > maxPixels
+    ? fail(mask, `${width} x ${height} pixels are more than the ${maxPixels} of the largest mask here`)
+    : Result.succeed(width * height)
+}
+
+/** The largest of these class ids, all of which fit into 32 bits; 0 where there are none. @internal */
+export const largestId = (mask: string, ids: Iterable<number>): Result.Result<number, MaskNotDecodable> => {
+  let most = 0
+  for (const id of ids) {
+    if (!Number.isInteger(id) || id < 0 || id > 0xffffffff) {
+      return fail(mask, `${id} is no class id: they are whole numbers from 0 to ${0xffffffff}`)
+    }
+    if (id > most) most = id
+  }
+  return Result.succeed(most)
+}
+
 /** A grid whose sizes are checked against its data; `values` is what it has one of for each pixel. @internal */
 export const sized = <A extends Grid<ArrayLike<number>>>(
   mask: string,

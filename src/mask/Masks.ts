@@ -15,7 +15,7 @@
  */
 import { Result } from "effect"
 import type { BinaryMask } from "./BinaryMask.ts"
-import { allocate, type LabelMap } from "./LabelMap.ts"
+import { canvas, freeId, type LabelMap } from "./LabelMap.ts"
 import { fail, type MaskNotDecodable } from "./MaskError.ts"
 
 /** A mask and what it shows. */
@@ -43,8 +43,6 @@ export const toLabelMap = (
     return fail("masks", "there are none, so no size is known")
   }
   const { height, width } = first.mask
-  let maxId = 0
-  let taken = false
   for (const [index, { classId, mask }] of masks.entries()) {
     if (mask.width !== width || mask.height !== height || mask.data.length !== width * height) {
       return fail(
@@ -52,17 +50,16 @@ export const toLabelMap = (
         `it is ${mask.width} x ${mask.height} pixels, the first one ${width} x ${height}`
       )
     }
-    maxId = Math.max(maxId, classId)
-    taken ||= classId === 255
   }
-  const ignoreIndex = options.ignoreIndex ?? (taken ? maxId + 1 : 255)
-  const gap = options.gap ?? ignoreIndex
-  const data = allocate(Math.max(maxId, gap), width * height).fill(gap)
-  for (const { classId, mask } of weakestFirst(masks)) {
-    const source = mask.data
-    for (let i = 0; i < source.length; i++) if (source[i] !== 0) data[i] = classId
-  }
-  return Result.succeed({ width, height, data, ignoreIndex })
+  const ids = masks.map(({ classId }) => classId)
+  const ignoreIndex = options.ignoreIndex ?? freeId(ids)
+  return Result.map(canvas(width, height, ids, options.gap ?? ignoreIndex), ({ data }) => {
+    for (const { classId, mask } of weakestFirst(masks)) {
+      const source = mask.data
+      for (let i = 0; i < source.length; i++) if (source[i] !== 0) data[i] = classId
+    }
+    return { width, height, data, ignoreIndex }
+  })
 }
 
 /**

@@ -2,8 +2,10 @@
  * How well predictions match the truth, over a whole data set: a confusion matrix filled image by image, and scores
  * from its sums (not means of images).
  *
- * A class that occurs neither in the truth nor in the predictions has no score and is left out of the means, as in
- * `mean_iou` of Hugging Face's `evaluate`. Agreement of two segmenters is the same code.
+ * Whose definition: that of `mean_iou` in Hugging Face's `evaluate`, which mmsegmentation shares. A class that occurs
+ * neither in the truth nor in the predictions has no score and is left out of the means. A class that is ignored in the
+ * truth and predicted elsewhere has IoU 0 there and counts: `scores` leaves classes out of the means with `exclude`, as
+ * torchmetrics does with its `ignore_index`. Agreement of two segmenters is the same code.
  *
  * ```ts
  * import { Result } from "effect"
@@ -16,6 +18,7 @@
  * ```
  */
 import { Result } from "effect"
+import { dual } from "effect/Function"
 import type { LabelMap } from "./LabelMap.ts"
 import { fail, type MaskNotDecodable } from "./MaskError.ts"
 
@@ -26,12 +29,15 @@ import { fail, type MaskNotDecodable } from "./MaskError.ts"
 export interface Confusion {
   readonly classes: number
   readonly counts: Float64Array
+  /** Pixels of the truth that were ignored, which are in no count. */
+  ignored: number
 }
 
 /** A matrix of zeros for ids 0 to `classes - 1`. */
 export const make = (classes: number): Confusion => ({
   classes,
-  counts: new Float64Array(classes * (classes + 1))
+  counts: new Float64Array(classes * (classes + 1)),
+  ignored: 0
 })
 
 export interface Pair {
@@ -40,8 +46,11 @@ export interface Pair {
 }
 
 export interface AddOptions {
-  /** Pixels of this id in the truth are not counted. The truth's own `ignoreIndex` by default, or 255. */
-  readonly ignoreIndex?: number | undefined
+  /**
+   * Pixels of this id, or of these, in the truth are not counted; an empty list counts all. The truth's own
+   * `ignoreIndex` by default, or 255.
+   */
+  readonly ignoreIndex?: number | Iterable<number> | undefined
   /**
    * The truth counts from 1, with 0 for "nothing" (ADE20K's files): 0 is ignored, and 1 is taken from the rest.
    * Off by default.
@@ -59,28 +68,46 @@ export const add = (
   const { prediction, truth } = pair
   const unequal = unequalSizes(pair)
   if (unequal !== undefined) return unequal
-  const ids = truthIds(truth, classes, options)
+  const rowOf = rows(truth, classes, options)
   const stride = classes + 1
   const image = new Uint32Array(counts.length)
   const t = truth.data
   const p = prediction.data
+  let ignored = 0
+  let last = -1
+  let row = IGNORED
   for (let i = 0; i < t.length; i++) {
     const id = t[i]!
-    const row = id < ids.length ? ids[id]! : UNKNOWN
-    if (row === IGNORED) continue
-    if (row === UNKNOWN) return fail(pairName, `the truth has id ${id}, but there are ${classes} classes`)
+    if (id !== last) {
+      last = id
+      row = rowOf(id)
+      if (row === UNKNOWN) return unknownId(id, classes)
+    }
+    if (row === IGNORED) {
+      ignored++
+      continue
+    }
     const column = p[i]!
     const at = row * stride + (column < classes ? column : classes)
     image[at]!++
   }
   for (let i = 0; i < counts.length; i++) counts[i] = counts[i]! + image[i]!
+  self.ignored += ignored
   return Result.succeed(self)
 }
 
-/** The sums of both, for work done in parts. Both must have the same number of classes. */
-export const combine = (self: Confusion, that: Confusion): Confusion => ({
-  classes: self.classes,
-  counts: self.counts.map((count, i) => count + that.counts[i]!)
+/** The sums of both, for work done in parts. Throws a `RangeError` where they have not the same number of classes. */
+export const combine: {
+  (that: Confusion): (self: Confusion) => Confusion
+  (self: Confusion, that: Confusion): Confusion
+} = dual(2, (self: Confusion, that: Confusion): Confusion => {
+  if (self.classes !== that.classes)
+    throw new RangeError(`Metrics.combine: one has ${self.classes} classes, the other ${that.classes}`)
+  return {
+    classes: self.classes,
+    counts: self.counts.map((count, i) => count + that.counts[i]!),
+    ignored: self.ignored + that.ignored
+  }
 })
 
 /** Scores of one class; `undefined` where there is nothing to divide by. */
@@ -104,6 +131,8 @@ export interface ClassScores {
 export interface Scores {
   /** Pixels counted. */
   readonly pixels: number
+  /** Pixels of the truth that were ignored. */
+  readonly ignored: number
   readonly classes: ReadonlyArray<ClassScores>
   readonly meanIou: number | undefined
   readonly meanDice: number | undefined
@@ -116,8 +145,14 @@ export interface Scores {
   readonly frequencyWeightedIou: number | undefined
 }
 
+export interface ScoresOptions {
+  /** Classes that are in no mean over classes. Their pixels count as all others do. None by default. */
+  readonly exclude?: Iterable<number> | undefined
+}
+
 /** The scores of what was counted so far. */
-export const scores = (self: Confusion): Scores => {
+export const scores = (self: Confusion, options: ScoresOptions = {}): Scores => {
+  const excluded = new Set(options.exclude)
   const { classes, counts } = self
   const stride = classes + 1
   const truth = new Float64Array(classes)
@@ -150,13 +185,15 @@ export const scores = (self: Confusion): Scores => {
       recall: ratio(both, t)
     }
   })
+  const inMeans = perClass.filter(({ id }) => !excluded.has(id))
   return {
     pixels,
+    ignored: self.ignored,
     classes: perClass,
-    meanIou: mean(perClass.map(({ iou }) => iou)),
-    meanDice: mean(perClass.map(({ dice }) => dice)),
-    meanPrecision: mean(perClass.map(({ precision }) => precision)),
-    meanAccuracy: mean(perClass.map(({ recall }) => recall)),
+    meanIou: mean(inMeans.map(({ iou }) => iou)),
+    meanDice: mean(inMeans.map(({ dice }) => dice)),
+    meanPrecision: mean(inMeans.map(({ precision }) => precision)),
+    meanAccuracy: mean(inMeans.map(({ recall }) => recall)),
     overallAccuracy: ratio(right, pixels),
     frequencyWeightedIou: ratio(weighted, pixels)
   }
@@ -174,19 +211,45 @@ export const mean = (values: ReadonlyArray<number | undefined>): number | undefi
 const ratio = (part: number, whole: number): number | undefined => (whole === 0 ? undefined : part / whole)
 
 /** Rows that are none. */
-const IGNORED = 0xffffffff
-const UNKNOWN = 0xfffffffe
+const IGNORED = -1
+const UNKNOWN = -2
 
-/** The row of each id of the truth, {@link IGNORED} or {@link UNKNOWN}; ids past its end are unknown. */
-export const truthIds = (truth: LabelMap, classes: number, options: AddOptions): Uint32Array => {
-  const ignored = options.ignoreIndex ?? truth.ignoreIndex ?? 255
+/** The ids of the truth that are not counted. @internal */
+export const ignoredIds = (truth: LabelMap, { ignoreIndex }: AddOptions): ReadonlySet<number> =>
+  typeof ignoreIndex === "object" ? new Set(ignoreIndex) : new Set([ignoreIndex ?? truth.ignoreIndex ?? 255])
+
+/** The row of an id of the truth, {@link IGNORED} or {@link UNKNOWN}. */
+const rows = (truth: LabelMap, classes: number, options: AddOptions): ((id: number) => number) => {
+  const ignored = ignoredIds(truth, options)
   const shift = options.reduceLabels === true ? 1 : 0
-  const ids = new Uint32Array(Math.max(classes + shift, Math.min(ignored, 0xffff) + 1)).fill(UNKNOWN)
-  for (let id = shift; id < classes + shift; id++) ids[id] = id - shift
-  if (shift === 1) ids[0] = IGNORED
-  if (ignored < ids.length) ids[ignored] = IGNORED
-  return ids
+  return (id) => (ignored.has(id) || id < shift ? IGNORED : id - shift < classes ? id - shift : UNKNOWN)
 }
+
+/** 1 at each pixel of the truth that is not counted; or what is wrong with its ids. @internal */
+export const ignoredPixels = (
+  truth: LabelMap,
+  classes: number,
+  options: AddOptions
+): Result.Result<Uint8Array, MaskNotDecodable> => {
+  const { data } = truth
+  const rowOf = rows(truth, classes, options)
+  const ignored = new Uint8Array(data.length)
+  let last = -1
+  let value = 0
+  for (let i = 0; i < data.length; i++) {
+    if (data[i] !== last) {
+      last = data[i]!
+      const row = rowOf(last)
+      if (row === UNKNOWN) return unknownId(last, classes)
+      value = row === IGNORED ? 1 : 0
+    }
+    ignored[i] = value
+  }
+  return Result.succeed(ignored)
+}
+
+const unknownId = (id: number, classes: number) =>
+  fail(pairName, `the truth has id ${id}, but there are ${classes} classes`)
 
 const pairName = "pair of label maps"
 

@@ -12,6 +12,7 @@
  * BinaryMask.area(Morphology.open(mask, { radius: 1 })) // => 0
  * ```
  */
+import { dual } from "effect/Function"
 import { type BinaryMask, not } from "./BinaryMask.ts"
 import * as Components from "./Components.ts"
 import type { LabelMap } from "./LabelMap.ts"
@@ -28,7 +29,10 @@ export interface Element {
 }
 
 /** Every pixel near one of the mask. */
-export const dilate = (mask: BinaryMask, element: Element): BinaryMask => {
+export const dilate: {
+  (element: Element): (self: BinaryMask) => BinaryMask
+  (self: BinaryMask, element: Element): BinaryMask
+} = dual(2, (mask: BinaryMask, element: Element): BinaryMask => {
   const { data, height, width } = mask
   const radius = Math.max(0, Math.floor(element.radius))
   const reach = reaches({ ...element, radius })
@@ -60,7 +64,7 @@ export const dilate = (mask: BinaryMask, element: Element): BinaryMask => {
     }
   }
   return { width, height, data: out }
-}
+})
 
 /** How far an element reaches along a row, by its distance from the centre's row. */
 const reaches = ({ radius, shape }: Element): Uint32Array =>
@@ -73,13 +77,22 @@ const reaches = ({ radius, shape }: Element): Uint32Array =>
   )
 
 /** The pixels of the mask that have no pixel outside it near. */
-export const erode = (mask: BinaryMask, element: Element): BinaryMask => not(dilate(not(mask), element))
+export const erode: {
+  (element: Element): (self: BinaryMask) => BinaryMask
+  (self: BinaryMask, element: Element): BinaryMask
+} = dual(2, (mask: BinaryMask, element: Element): BinaryMask => not(dilate(not(mask), element)))
 
 /** Eroded, then dilated: what is thinner than the element goes. */
-export const open = (mask: BinaryMask, element: Element): BinaryMask => dilate(erode(mask, element), element)
+export const open: {
+  (element: Element): (self: BinaryMask) => BinaryMask
+  (self: BinaryMask, element: Element): BinaryMask
+} = dual(2, (mask: BinaryMask, element: Element): BinaryMask => dilate(erode(mask, element), element))
 
 /** Dilated, then eroded: gaps thinner than the element close. */
-export const close = (mask: BinaryMask, element: Element): BinaryMask => erode(dilate(mask, element), element)
+export const close: {
+  (element: Element): (self: BinaryMask) => BinaryMask
+  (self: BinaryMask, element: Element): BinaryMask
+} = dual(2, (mask: BinaryMask, element: Element): BinaryMask => erode(dilate(mask, element), element))
 
 export interface FillOptions {
   /** Holes of more pixels stay. All are filled by default. */
@@ -112,7 +125,10 @@ export interface RemoveOptions {
 }
 
 /** The mask without its small parts. */
-export const removeSmall = (mask: BinaryMask, options: RemoveOptions): BinaryMask => {
+export const removeSmall: {
+  (options: RemoveOptions): (self: BinaryMask) => BinaryMask
+  (self: BinaryMask, options: RemoveOptions): BinaryMask
+} = dual(2, (mask: BinaryMask, options: RemoveOptions): BinaryMask => {
   const parts = Components.make(mask, { connectivity: options.connectivity, exclude: [0] })
   const areas = Components.areas(parts)
   const data = mask.data.slice()
@@ -123,6 +139,12 @@ export const removeSmall = (mask: BinaryMask, options: RemoveOptions): BinaryMas
     () => 0
   )
   return { ...mask, data }
+})
+
+/** Which regions go, and what takes their place. */
+export interface RemoveRegionsOptions extends RemoveOptions {
+  readonly into?: number | undefined
+  readonly exclude?: Iterable<number> | undefined
 }
 
 /**
@@ -130,13 +152,10 @@ export const removeSmall = (mask: BinaryMask, options: RemoveOptions): BinaryMas
  * lower id), judged by the map as it was; or the id `into` where that is given. A region that borders on nothing
  * but ignored pixels stays.
  */
-export const removeSmallRegions = (
-  map: LabelMap,
-  options: RemoveOptions & {
-    readonly into?: number | undefined
-    readonly exclude?: Iterable<number> | undefined
-  }
-): LabelMap => {
+export const removeSmallRegions: {
+  (options: RemoveRegionsOptions): (self: LabelMap) => LabelMap
+  (self: LabelMap, options: RemoveRegionsOptions): LabelMap
+} = dual(2, (map: LabelMap, options: RemoveRegionsOptions): LabelMap => {
   const parts = Components.make(map, { connectivity: options.connectivity, exclude: options.exclude })
   const areas = Components.areas(parts)
   const isSmall = (c: number): boolean => areas[c]! < options.minArea
@@ -153,7 +172,7 @@ export const removeSmallRegions = (
     )
   }
   return { ...map, data }
-}
+})
 
 /** For each of some components, the class with which it shares the most pixel edges. */
 const longestNeighbours = (

@@ -10,6 +10,7 @@
  * Palette.distinct(3) // => [[230, 159, 0], [86, 180, 233], [0, 158, 115]]
  * ```
  */
+import { dual } from "effect/Function"
 import * as ClassTable from "./ClassTable.ts"
 import { ADE20K } from "./datasets/Ade20k.ts"
 import { CITYSCAPES, CITYSCAPES_LABEL_IDS } from "./datasets/Cityscapes.ts"
@@ -94,12 +95,24 @@ export const fromClasses = (classes: ClassTable.ClassTable): Palette => {
 }
 
 /** The colour of an id. Ids the palette lacks get one from {@link vocColor}, so that they are still seen. */
-export const colorOf = (self: ClassTable.ClassTable, id: number): ClassTable.Rgb =>
-  ClassTable.get(self, id)?.color ?? vocColor((id % 255) + 1)
+export const colorOf: {
+  (id: number): (self: ClassTable.ClassTable) => ClassTable.Rgb
+  (self: ClassTable.ClassTable, id: number): ClassTable.Rgb
+} = dual(
+  2,
+  (self: ClassTable.ClassTable, id: number): ClassTable.Rgb =>
+    ClassTable.get(self, id)?.color ?? vocColor((id % 255) + 1)
+)
 
 /** The id of a colour; of two classes of one colour (ADE20K has such) the lower one. */
-export const idOf = (self: ClassTable.ClassTable, color: ClassTable.Rgb): number | undefined =>
-  self.find((info) => info.color?.every((channel, i) => channel === color[i]))?.id
+export const idOf: {
+  (color: ClassTable.Rgb): (self: ClassTable.ClassTable) => number | undefined
+  (self: ClassTable.ClassTable, color: ClassTable.Rgb): number | undefined
+} = dual(
+  2,
+  (self: ClassTable.ClassTable, color: ClassTable.Rgb): number | undefined =>
+    self.find((info) => info.color?.every((channel, i) => channel === color[i]))?.id
+)
 
 /** Red, green, blue of ids 0 to `size - 1`: `[size, 3]`, for painting label maps. */
 export const toBytes = (self: ClassTable.ClassTable, size = (self.at(-1)?.id ?? -1) + 1): Uint8Array => {

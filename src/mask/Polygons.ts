@@ -13,7 +13,8 @@
  * one?.polygons // => [{ outer: [[1, 0], [3, 0], [3, 1], [1, 1]], holes: [] }]
  * ```
  */
-import type { BinaryMask } from "./BinaryMask.ts"
+import { Result } from "effect"
+import { type BinaryMask, empty } from "./BinaryMask.ts"
 import * as Components from "./Components.ts"
 import { clip } from "./Grid.ts"
 import { canvas, type LabelMap } from "./LabelMap.ts"
@@ -91,10 +92,10 @@ export const fromMask = (
 
 /**
  * The pixels whose centres lie inside, by the even-odd rule over all rings: the inverse of {@link fromMask}. A centre
- * on an edge counts where the edge is a left or an upper one.
+ * on an edge counts where the edge is a left or an upper one. Throws `MaskNotDecodable` for a size that no mask has.
  */
 export const toMask = (polygons: ReadonlyArray<Polygon>, width: number, height: number): BinaryMask => {
-  const mask = { width, height, data: new Uint8Array(width * height) }
+  const mask = empty(width, height)
   paint(polygons, mask, 1)
   return mask
 }
@@ -121,8 +122,8 @@ export const paint = (polygons: ReadonlyArray<Polygon>, onto: LabelMap, id: numb
 }
 
 /**
- * The label map of outlines, the inverse of {@link fromLabelMap}: the last one in front, `gap` where there is none (255
- * by default, which is then the ignored id).
+ * The label map of outlines, the inverse of {@link fromLabelMap}: the last one in front, `gap` where there is none (by
+ * default 255, or the first id above all where a class has that; it is then the ignored one). Throws `MaskNotDecodable` for a size or an id that no map has.
  */
 export const toLabelMap = (
   outlines: Iterable<Outline>,
@@ -132,7 +133,7 @@ export const toLabelMap = (
 ): LabelMap => {
   const all = [...outlines]
   const ids = all.map(({ classId }) => classId)
-  const map = canvas(width, height, ids, options.gap)
+  const map = Result.getOrThrow(canvas(width, height, ids, options.gap))
   for (const { classId, polygons } of all) paint(polygons, map, classId)
   return map
 }

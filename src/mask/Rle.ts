@@ -14,9 +14,9 @@
  * ```
  */
 import { Result } from "effect"
-import type { BinaryMask } from "./BinaryMask.ts"
+import { type BinaryMask, empty } from "./BinaryMask.ts"
 import type { LabelData, LabelMap } from "./LabelMap.ts"
-import { fail, type MaskNotDecodable } from "./MaskError.ts"
+import { fail, type MaskNotDecodable, pixels } from "./MaskError.ts"
 import type { Box } from "./Region.ts"
 import * as Steps from "./Steps.ts"
 
@@ -79,12 +79,11 @@ export function* steps(map: LabelMap | BinaryMask): Steps.Steps<Map<number, Rle>
   )
 }
 
-/** The mask of runs. */
+/** The mask of runs. Throws `MaskNotDecodable` for a size that no mask has. */
 export const toMask = (self: Rle): BinaryMask => {
-  const { height, width } = self
-  const data = new Uint8Array(width * height)
-  paint(self, data, 1)
-  return { width, height, data }
+  const mask = empty(self.width, self.height)
+  paint(self, mask.data, 1)
+  return mask
 }
 
 /** Gives the pixels of the mask an id, in place; `data` holds `[height, width]` ids. */
@@ -155,63 +154,70 @@ export const fromCoco = (
   name = "segmentation.counts"
 ): Result.Result<Rle, MaskNotDecodable> => {
   const [height, width] = rle.size
-  if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
-    return fail(name, `its size must be positive integers, but is [${height}, ${width}]`)
-  }
+  const size = pixels(name, width, height)
+  if (Result.isFailure(size)) return Result.fail(size.failure)
   const counts = typeof rle.counts === "string" ? decompress(rle.counts) : rle.counts
   if (typeof counts === "string") return fail(name, counts)
   let sum = 0
-  for (const [i, count] of counts.entries()) {
+  const checked = new Uint32Array(counts.length)
+  for (let i = 0; i < counts.length; i++) {
+    const count = counts[i]!
     if (!Number.isInteger(count) || count < 0) return fail(name, `count ${i} is ${count}`)
+    checked[i] = count
     sum += count
   }
-  if (sum !== width * height) {
-    return fail(name, `counts sum up to ${sum}, but ${width} x ${height} pixels are ${width * height}`)
+  if (sum !== size.success) {
+    return fail(name, `counts sum up to ${sum}, but ${width} x ${height} pixels are ${size.success}`)
   }
-  return Result.succeed({ width, height, counts: Uint32Array.from(counts) })
+  return Result.succeed({ width, height, counts: checked })
 }
+
+const latin = new TextDecoder("latin1")
 
 /** Counts as text. */
 export const compress = (counts: ArrayLike<number>): string => {
-  const codes: Array<number> = []
+  // Seven groups of five bits hold any difference of two counts.
+  let codes = new Uint8Array(1024)
+  let size = 0
   for (let i = 0; i < counts.length; i++) {
+    if (size + 7 > codes.length) codes = new Uint8Array(codes.buffer.transfer(codes.length * 2))
     let value = i > 2 ? counts[i]! - counts[i - 2]! : counts[i]!
     let more = true
     while (more) {
       const group = value & 0x1f
-      value >>= 5
+      value = value > 0x7fffffff || value < -0x80000000 ? Math.floor(value / 32) : value >> 5
       // The fifth bit is the sign of what is left.
       more = (group & 0x10) === 0 ? value !== 0 : value !== -1
-      codes.push((more ? group | 0x20 : group) + 48)
+      codes[size++] = (more ? group | 0x20 : group) + 48
     }
   }
-  let text = ""
-  for (let i = 0; i < codes.length; i += 8192) text += String.fromCharCode(...codes.slice(i, i + 8192))
-  return text
+  return latin.decode(codes.subarray(0, size))
 }
 
 /** Counts from text; or what is wrong with it. */
-const decompress = (text: string): ReadonlyArray<number> | string => {
-  const counts: Array<number> = []
+const decompress = (text: string): Uint32Array | string => {
+  const counts = new Uint32Array(text.length)
+  let size = 0
   let at = 0
   while (at < text.length) {
     let value = 0
-    let shift = 0
+    let weight = 1
     let code: number
     do {
       if (at === text.length) return "it ends within a number"
       code = text.charCodeAt(at) - 48
       if (code < 0 || code > 63) return `it has the character ${JSON.stringify(text[at])} at ${at}`
-      if (shift > 30) return `the number at ${at} is too long`
-      value |= (code & 0x1f) << shift
+      if (weight > 0x40000000) return `the number at ${at} is too long`
+      value += (code & 0x1f) * weight
       at++
-      shift += 5
+      weight *= 32
     } while ((code & 0x20) !== 0)
-    if ((code & 0x10) !== 0 && shift < 32) value |= -1 << shift
-    if (counts.length > 2) value += counts[counts.length - 2]!
-    counts.push(value)
+    if ((code & 0x10) !== 0) value -= weight
+    if (size > 2) value += counts[size - 2]!
+    if (value < 0 || value > 0xffffffff) return `count ${size} is ${value}`
+    counts[size++] = value
   }
-  return counts
+  return counts.subarray(0, size)
 }
 
 /**

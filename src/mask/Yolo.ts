@@ -95,7 +95,7 @@ export const decode = (
 }
 
 export interface LabelMapOptions {
-  /** The id of pixels in no segment. 255 by default, which is then the ignored id. */
+  /** The id of pixels in no segment. By default 255, or the first id above all where a class has that; it is then the ignored one. */
   readonly gap?: number | undefined
   /** The class id of YOLO's class: the same by default. */
   readonly classOf?: ((yoloClass: number) => number) | undefined
@@ -108,9 +108,11 @@ export const toLabelMap = (
   height: number,
   options: LabelMapOptions = {}
 ): Result.Result<LabelMap, MaskNotDecodable> =>
-  Result.map(decode(text, width, height), (segments) => {
+  Result.flatMap(decode(text, width, height), (segments) => {
     const ids = segments.map(({ classId }) => options.classOf?.(classId) ?? classId)
-    const map = canvas(width, height, ids, options.gap)
-    for (const [i, { ring }] of segments.entries()) Polygons.paint([{ outer: ring, holes: [] }], map, ids[i]!)
-    return map
+    return Result.map(canvas(width, height, ids, options.gap), (map) => {
+      for (const [i, { ring }] of segments.entries())
+        Polygons.paint([{ outer: ring, holes: [] }], map, ids[i]!)
+      return map
+    })
   })

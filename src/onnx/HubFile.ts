@@ -19,14 +19,14 @@ import {
   writeFile
 } from "node:fs/promises"
 import { dirname } from "node:path"
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import { Duration, Effect, Redacted, type Scope, Stream } from "effect"
+import { Duration, Effect, FileSystem, Redacted, type Scope, Stream } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import { isAlive } from "../files/Lock.ts"
 import * as WholeFile from "../files/WholeFile.ts"
 import { ModelNotLoadable } from "../SegmentationError.ts"
 import * as Body from "../service/Body.ts"
 import { parseBaseUrl } from "../service/Exchange.ts"
+import * as Secrets from "../service/Secrets.ts"
 import {
   ConnectionFailed,
   fromStatus,
@@ -82,8 +82,10 @@ export const connect = Effect.fnUntraced(function* (options: {
   readonly token: Redacted.Redacted | undefined
   /** For errors. */
   readonly model: string
-}): Effect.fn.Return<Hub, InvalidUrl, HttpClient.HttpClient> {
+}): Effect.fn.Return<Hub, InvalidUrl, HttpClient.HttpClient | FileSystem.FileSystem> {
   const { model, token } = options
+  const fs = yield* FileSystem.FileSystem
+  const hide = Secrets.make(token === undefined ? [] : [Redacted.value(token)])
   const base = yield* parseBaseUrl(options.endpoint)
   const endpoint = base.origin + base.pathname.replace(/\/+$/, "")
   const client = HttpClient.withScope(yield* HttpClient.HttpClient)
@@ -113,6 +115,8 @@ export const connect = Effect.fnUntraced(function* (options: {
         )
         .pipe(
           Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
+          // Where the files lie is told with a signature in its query, which no trace is to have.
+          Effect.provideService(HttpClient.TracerDisabledWhen, () => true),
           Effect.mapError(
             ({ reason }) =>
               new ConnectionFailed({
@@ -131,7 +135,7 @@ export const connect = Effect.fnUntraced(function* (options: {
         new RedirectRefused({
           service,
           status: response.status,
-          location: location.split("?", 1)[0]!,
+          location: hide(location.split("?", 1)[0]!),
           detail
         })
       if (!URL.canParse(location, url)) return yield* refuse("that is no URL")
@@ -240,7 +244,7 @@ export const connect = Effect.fnUntraced(function* (options: {
             : fail(`${detail}. Nothing of it was kept`)
         }
         yield* io(() => rename(part, target))
-        yield* Effect.provide(WholeFile.syncFolder(dirname(target)), NodeFileSystem.layer)
+        yield* Effect.provideService(WholeFile.syncFolder(dirname(target)), FileSystem.FileSystem, fs)
       })
     )
 

@@ -14,8 +14,7 @@
 import { readFile } from "node:fs/promises"
 import { homedir } from "node:os"
 import { dirname, join } from "node:path"
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import { Config, Effect, Option, Redacted } from "effect"
+import { Config, Effect, type FileSystem, Option, Redacted } from "effect"
 import type { HttpClient } from "effect/http"
 import * as WholeFile from "../files/WholeFile.ts"
 import * as Policy from "../policy/Policy.ts"
@@ -65,7 +64,7 @@ export const open = Effect.fn("segformer.hub")(function* (
   id: string,
   variant: string,
   options: HubOptions = {}
-): Effect.fn.Return<ModelFolder.Model, Failure, HttpClient.HttpClient> {
+): Effect.fn.Return<ModelFolder.Model, Failure, HttpClient.HttpClient | FileSystem.FileSystem> {
   const fail = (detail: string) => new ModelNotLoadable({ model: id, detail })
   const revision = options.revision ?? "main"
   // Each becomes part of a path.
@@ -163,14 +162,11 @@ const writeRef = (
   revision: string,
   commit: string,
   fail: (detail: string) => ModelNotLoadable
-): Effect.Effect<void, ModelNotLoadable> =>
+): Effect.Effect<void, ModelNotLoadable, FileSystem.FileSystem> =>
   Effect.suspend(() => {
     const path = refPath(cache, revision)
     return Effect.andThen(
       WholeFile.makeFolder(dirname(path)),
       WholeFile.write(path, new TextEncoder().encode(commit))
     )
-  }).pipe(
-    Effect.mapError(({ reason }) => fail(`the cache ${cache} cannot be written (${reason})`)),
-    Effect.provide(NodeFileSystem.layer)
-  )
+  }).pipe(Effect.mapError(({ reason }) => fail(`the cache ${cache} cannot be written (${reason})`)))

@@ -2,7 +2,7 @@
  * Where a model comes from: the one in this package, a folder or file, or the Hugging Face Hub.
  *
  * Like an `ImageSource` it is only a name, with what it needs to be opened in its type: a folder needs nothing, a
- * model of the Hub an `HttpClient`.
+ * model of the Hub an `HttpClient` and, for its cache, a `FileSystem`.
  *
  * ```ts
  * import { ModelSource } from "effect-segformer/onnx"
@@ -14,7 +14,7 @@
 import { existsSync } from "node:fs"
 import { basename, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
-import type { Effect } from "effect"
+import type { Effect, FileSystem } from "effect"
 import type { HttpClient } from "effect/http"
 import type { PolicyError } from "../policy/PolicyError.ts"
 import type { ModelNotLoadable } from "../SegmentationError.ts"
@@ -31,6 +31,9 @@ export interface ModelSource<out R = never> {
   /** Finds its files, and fetches them where they are not here. */
   readonly open: (variant: string) => Effect.Effect<ModelFolder.Model, ModelError, R>
 }
+
+/** What a model of the Hub takes to be fetched and kept. */
+export type HubNeeds = HttpClient.HttpClient | FileSystem.FileSystem
 
 /** A folder in the published layout, or an `.onnx` file in one. */
 export const folder = (path: string): ModelSource => ({
@@ -49,7 +52,7 @@ export const bundled: ModelSource = {
  * A model of the Hugging Face Hub, such as `Xenova/segformer-b0-finetuned-ade-512-512`, downloaded on first use into
  * the user's cache. `ModelHub` says which environment variables it heeds.
  */
-export const hub = (id: string, options?: ModelHub.HubOptions): ModelSource<HttpClient.HttpClient> => ({
+export const hub = (id: string, options?: ModelHub.HubOptions): ModelSource<HubNeeds> => ({
   name: id,
   open: (variant) => ModelHub.open(id, variant, options)
 })
@@ -58,7 +61,7 @@ export const hub = (id: string, options?: ModelHub.HubOptions): ModelSource<Http
  * What a person wrote, on a command line say: a path where there is one, else `OWNER/NAME` or `OWNER/NAME@REVISION` of
  * the Hub.
  */
-export const parse = (text: string): ModelSource<HttpClient.HttpClient> => {
+export const parse = (text: string): ModelSource<HubNeeds> => {
   const match = /^([\w.-]+\/[\w.-]+?)(?:@([\w./-]+))?$/.exec(text)
   if (existsSync(text) || match === null) return folder(text)
   return hub(match[1]!, { revision: match[2] })

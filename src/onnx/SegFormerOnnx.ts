@@ -19,7 +19,7 @@
  * ```
  */
 import { availableParallelism } from "node:os"
-import { Duration, Effect, Layer, Result, type Scope } from "effect"
+import { Config, Duration, Effect, Layer, Result, type Scope } from "effect"
 import { ImageCodec } from "../image/ImageCodec.ts"
 import { DependencyMissing } from "../image/ImageError.ts"
 import type { ClassTable } from "../mask/ClassTable.ts"
@@ -155,3 +155,12 @@ export const make = Effect.fnUntraced(function* <R = never>(
 export const layer = <R = never>(
   options?: SegFormerOnnxOptions<R>
 ): Layer.Layer<Transport, LoadError, ImageCodec | R> => Layer.effect(Transport, make(options))
+
+/** The same, with its options from configuration: a `Config` for each, such as `{ threads: Config.Int("THREADS") }`. */
+export const layerConfig = <R = never>(
+  config: Config.Wrap<SegFormerOnnxOptions<R>>
+): Layer.Layer<Transport, LoadError | Config.ConfigError, ImageCodec | R> =>
+  Layer.effect(
+    Transport,
+    Effect.flatMap(Config.unwrap<SegFormerOnnxOptions<R>>(config), (options) => make(options))
+  )

@@ -9,6 +9,7 @@ import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import { withMonotonicClock } from "./MonotonicClock.ts"
 import type { BreakerPolicy } from "./Policy.ts"
 import { CircuitOpen } from "./PolicyError.ts"
+import * as PolicyStores from "./PolicyStores.ts"
 
 /** What a circuit lets through: everything, nothing for so long, or one probe. */
 export type CircuitState =
@@ -86,10 +87,10 @@ export const make = Effect.fnUntraced(function* (
   key: string,
   policy: BreakerPolicy
 ): Effect.fn.Return<Breaker, never, Scope.Scope> {
-  const given = yield* Effect.serviceOption(CircuitBreaker.CircuitBreakerStore)
+  const shared = yield* PolicyStores.Stores
   const store =
-    given._tag === "Some"
-      ? given.value
+    shared !== undefined
+      ? shared.circuits
       : Context.get(yield* Layer.build(CircuitBreaker.layerStoreMemory()), CircuitBreaker.CircuitBreakerStore)
   const gauge = Metric.withAttributes(stateGauge, { service: key })
   const changed = (change: CircuitBreaker.Transition | undefined) => {

@@ -13,7 +13,7 @@
  * rateLimit // => { limit: 20 }
  * ```
  */
-import { Duration, Effect } from "effect"
+import { type Config, Duration, Effect } from "effect"
 import { omitUndefined } from "./OmitUndefined.ts"
 import * as Policy from "./Policy.ts"
 import type { PolicyOptions, Resend } from "./Policy.ts"
@@ -200,6 +200,12 @@ export const load: Effect.Effect<PolicyOptions, Variable.InvalidConfig> = Effect
   const reader = Variable.reader()
   return Effect.tap(read(reader), () => reader.done)
 })
+
+/** The same as a `Config`, for a `layerConfig` or another provider. */
+export const config: Config.Config<PolicyOptions> = Variable.config(
+  Object.values(variables).map(({ name }) => name),
+  load
+)
 
 const rateLimit = Effect.fnUntraced(function* (
   reader: Variable.Reader

@@ -22,6 +22,7 @@ import {
   type PolicyError
 } from "./PolicyError.ts"
 import { randomHex } from "../randomHex.ts"
+import * as PolicyStores from "./PolicyStores.ts"
 import * as RateLimit from "./RateLimit.ts"
 import * as RetryBudget from "./RetryBudget.ts"
 
@@ -289,9 +290,7 @@ export const make = Effect.fnUntraced(function* (options: {
 
 /** The budget of a host, where transports share them, or one's own. */
 const budgetOf = (key: string, policy: Policy.RetryBudgetPolicy) =>
-  Effect.map(Effect.serviceOption(RetryBudget.RetryBudgets), (shared) =>
-    Option.isSome(shared) ? shared.value.of(key, policy) : RetryBudget.make(policy)
-  )
+  Effect.map(PolicyStores.Stores, (shared) => shared?.budgets.of(key, policy) ?? RetryBudget.make(policy))
 
 const isOwn = (error: { readonly _tag: string }): error is PolicyError =>
   error instanceof TimedOut ||

@@ -22,7 +22,7 @@
  * )
  * ```
  */
-import { Clock, Context, Duration, Effect, Layer, type Scope } from "effect"
+import { Clock, Config, Context, Duration, Effect, Layer, type Scope } from "effect"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import type { Redis } from "effect/persistence/Redis"
@@ -38,55 +38,65 @@ export interface RedisOptions {
   readonly askAgainAfter?: Duration.Input | undefined
 }
 
-/** What `layerMemory` and `layerRedis` provide. */
-export type PolicyStores =
-  | CircuitBreaker.CircuitBreakerStore
-  | RateLimiter.RateLimiterStore
-  | RetryBudget.RetryBudgets
+/** Where circuits, rate limits and retry budgets are kept. */
+export interface Shared {
+  readonly circuits: CircuitBreaker.CircuitBreakerStore["Service"]
+  readonly limits: RateLimiter.RateLimiterStore["Service"]
+  readonly budgets: RetryBudget.RetryBudgets
+}
+
+/** What transports share. Without it, which is the default, each has its own. */
+export const Stores = Context.Reference<Shared | undefined>("effect-segformer/policy/PolicyStores", {
+  defaultValue: () => undefined
+})
+
+const { CircuitBreakerStore } = CircuitBreaker
+const { RateLimiterStore } = RateLimiter
 
 /** All in this process. */
-export const layerMemory: Layer.Layer<PolicyStores> = Layer.effectContext(
-  Effect.gen(function* () {
-    const stores = yield* Layer.build(inMemory)
-    const { RateLimiterStore } = RateLimiter
-    return stores.pipe(
-      Context.add(RateLimiterStore, monotonic(Context.get(stores, RateLimiterStore))),
-      Context.add(RetryBudget.RetryBudgets, RetryBudget.makeShared())
-    )
-  })
-)
-
-/** Circuits and rate limits in Redis, retry budgets in this process. */
-export const layerRedis = (options?: RedisOptions): Layer.Layer<PolicyStores, never, Redis> =>
-  Layer.effectContext(
-    Effect.gen(function* () {
-      const prefix = options?.prefix ?? "effect-segformer:"
-      const shared = yield* Layer.build(
-        Layer.merge(
-          CircuitBreaker.layerStoreRedis({ prefix: `${prefix}circuit:` }),
-          RateLimiter.layerStoreRedis({ prefix: `${prefix}rate:` })
-        )
-      )
-      const own = yield* Layer.build(layerMemory)
-      const ask = asking(options)
-      const { CircuitBreakerStore } = CircuitBreaker
-      const { RateLimiterStore } = RateLimiter
-      return own.pipe(
-        Context.add(
-          CircuitBreakerStore,
-          circuits(Context.get(shared, CircuitBreakerStore), Context.get(own, CircuitBreakerStore), ask)
-        ),
-        Context.add(
-          RateLimiterStore,
-          limits(Context.get(shared, RateLimiterStore), Context.get(own, RateLimiterStore), ask)
-        )
-      )
+export const makeMemory: Effect.Effect<Shared, never, Scope.Scope> = Effect.suspend(() =>
+  Effect.map(
+    Layer.build(Layer.merge(CircuitBreaker.layerStoreMemory(), RateLimiter.layerStoreMemory)),
+    (stores) => ({
+      circuits: Context.get(stores, CircuitBreakerStore),
+      limits: monotonic(Context.get(stores, RateLimiterStore)),
+      budgets: RetryBudget.makeShared()
     })
   )
-
-const inMemory = Layer.suspend(() =>
-  Layer.merge(CircuitBreaker.layerStoreMemory(), RateLimiter.layerStoreMemory)
 )
+
+/** A layer of {@link makeMemory}. */
+export const layerMemory: Layer.Layer<never> = Layer.effect(Stores, makeMemory)
+
+/** Circuits and rate limits in Redis, retry budgets in this process. */
+export const makeRedis = Effect.fnUntraced(function* (
+  options?: RedisOptions
+): Effect.fn.Return<Shared, never, Redis | Scope.Scope> {
+  const prefix = options?.prefix ?? "effect-segformer:"
+  const shared = yield* Layer.build(
+    Layer.merge(
+      CircuitBreaker.layerStoreRedis({ prefix: `${prefix}circuit:` }),
+      RateLimiter.layerStoreRedis({ prefix: `${prefix}rate:` })
+    )
+  )
+  const own = yield* makeMemory
+  const ask = asking(options)
+  return {
+    circuits: circuits(Context.get(shared, CircuitBreakerStore), own.circuits, ask),
+    limits: limits(Context.get(shared, RateLimiterStore), own.limits, ask),
+    budgets: own.budgets
+  }
+})
+
+/** A layer of {@link makeRedis}. */
+export const layerRedis = (options?: RedisOptions): Layer.Layer<never, never, Redis> =>
+  Layer.effect(Stores, makeRedis(options))
+
+/** The same, with its options from configuration. */
+export const layerRedisConfig = (
+  config: Config.Wrap<RedisOptions>
+): Layer.Layer<never, Config.ConfigError, Redis> =>
+  Layer.effect(Stores, Effect.flatMap(Config.unwrap<RedisOptions>(config), makeRedis))
 
 /** Asks Redis, or what stands in for it while it does not answer. */
 type Ask = <A, E extends StoreError, R>(

@@ -9,6 +9,7 @@ import { Context, Duration, Effect, Layer, type Scope } from "effect"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import { withMonotonicClock } from "./MonotonicClock.ts"
 import type { RateLimitPolicy } from "./Policy.ts"
+import * as PolicyStores from "./PolicyStores.ts"
 
 /** Waits until the next attempt may start. An interrupted wait has used its turn up. */
 export type Turn = Effect.Effect<void>
@@ -18,10 +19,10 @@ export const make = Effect.fnUntraced(function* (
   key: string,
   policy: RateLimitPolicy
 ): Effect.fn.Return<Turn, never, Scope.Scope> {
-  const given = yield* Effect.serviceOption(RateLimiter.RateLimiterStore)
+  const shared = yield* PolicyStores.Stores
   const store =
-    given._tag === "Some"
-      ? given.value
+    shared !== undefined
+      ? shared.limits
       : Context.get(yield* Layer.build(RateLimiter.layerStoreMemory), RateLimiter.RateLimiterStore)
   const limiter = yield* Effect.provideService(RateLimiter.make, RateLimiter.RateLimiterStore, store)
   const consume = limiter.consume({
@@ -32,7 +33,7 @@ export const make = Effect.fnUntraced(function* (
     // A token every window / limit, however many the bucket holds.
     window: Duration.times(policy.window, policy.burst / policy.limit)
   })
-  const next = given._tag === "Some" ? consume : withMonotonicClock(consume)
+  const next = shared !== undefined ? consume : withMonotonicClock(consume)
   return next.pipe(
     Effect.map(({ delay }) => delay),
     // A store that cannot be reached must not stop the calls: they go unlimited, and the log says so.

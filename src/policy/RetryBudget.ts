@@ -2,7 +2,7 @@
  * A retry budget: retries may add at most a share of the load that calls make, so that callers of a service that is
  * down do not bury it (the token bucket of Finagle's `RetryBudget`, as a window of ten one-second slots).
  */
-import { Clock, Context, Effect } from "effect"
+import { Clock, Effect } from "effect"
 import type { RetryBudgetPolicy } from "./Policy.ts"
 
 const slots = 10
@@ -16,17 +16,14 @@ export interface RetryBudget {
   readonly tryRetry: Effect.Effect<boolean>
 }
 
-/** Budgets that transports share by the host they call. Without it each transport has its own. */
-export class RetryBudgets extends Context.Service<
-  RetryBudgets,
-  {
-    /** `key` names the host: the origin of a service. Other numbers are another budget. */
-    readonly of: (key: string, policy: RetryBudgetPolicy) => RetryBudget
-  }
->()("effect-segformer/policy/RetryBudget/RetryBudgets") {}
+/** Budgets that transports share by the host they call. */
+export interface RetryBudgets {
+  /** `key` names the host: the origin of a service. Other numbers are another budget. */
+  readonly of: (key: string, policy: RetryBudgetPolicy) => RetryBudget
+}
 
 /** Budgets in memory, one for each host and policy. */
-export const makeShared = (): RetryBudgets["Service"] => {
+export const makeShared = (): RetryBudgets => {
   const known = new Map<string, RetryBudget>()
   return {
     of: (key, policy) => {

@@ -10,7 +10,17 @@
  * patience.parse("soon")._tag // => "Wrong"
  * ```
  */
-import { ByteSize, Config, Duration, Effect, Option, Redacted, Schema } from "effect"
+import {
+  ByteSize,
+  Config,
+  ConfigProvider,
+  Duration,
+  Effect,
+  Option,
+  Redacted,
+  Schema,
+  SchemaIssue
+} from "effect"
 import * as ErrorKind from "../ErrorKind.ts"
 import * as Range from "./Range.ts"
 
@@ -219,3 +229,41 @@ export const reader = (): Reader => {
     )
   }
 }
+
+/** The texts of some variables, as whichever provider a `Config` is given has them. */
+const texts = (names: ReadonlyArray<string>): Config.Config<Record<string, string>> =>
+  Config.map(Config.all(names.map((name) => Config.option(Config.String(name)))), (found) =>
+    Object.fromEntries(
+      found.flatMap((text, index) => (Option.isSome(text) ? [[names[index]!, text.value]] : []))
+    )
+  )
+
+const issueOf = ({ detail, variable }: typeof Problem.Type): SchemaIssue.Issue =>
+  new SchemaIssue.Pointer([variable], new SchemaIssue.InvalidValue({ message: `${variable} ${detail}` }))
+
+/** All that is wrong, each with its variable as path, as a `Config` fails. */
+export const toConfigError = ({ problems }: InvalidConfig): Config.ConfigError => {
+  const [first, ...rest] = problems.map(issueOf)
+  return new Config.ConfigError(
+    new Schema.SchemaError(
+      first === undefined || rest.length === 0
+        ? (first ?? new SchemaIssue.InvalidValue({ message: "the configuration is not usable" }))
+        : new SchemaIssue.Composite(Schema.Unknown.ast, [first, ...rest])
+    )
+  )
+}
+
+/**
+ * What is read of variables, as a `Config`: for a `layerConfig`, for another provider than that of the context, or under
+ * a prefix by `Config.nested`. `names` are all that `read` may ask for.
+ */
+export const config = <A>(
+  names: ReadonlyArray<string>,
+  read: Effect.Effect<A, InvalidConfig>
+): Config.Config<A> =>
+  Config.mapEffect(texts(names), (env) =>
+    read.pipe(
+      Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env })),
+      Effect.mapError(toConfigError)
+    )
+  )

@@ -1,23 +1,68 @@
 /**
- * Who may come in, and whose turn it is. A request takes a place when it arrives, before its body is read: where
- * places or memory for bodies are used up, it is refused at once. Work then waits for one of few turns.
+ * Who may come in, and whose turn it is. A request arrives, and its body is waited for without a place; with its last
+ * byte it takes one of the places of those who work or wait to. Where those are used up it is refused at once, before
+ * its body is read. Work then waits for one of few turns.
+ *
+ * What a request announces takes nothing from others, only what has come does: who announces a body and sends none holds
+ * a connection. Of the bodies that one address sends at once, the slowest makes room where there are too many.
  */
 import { Clock, Duration, Effect, type Scope, Semaphore } from "effect"
+import { CurrentAddress } from "./Address.ts"
 import { Refusal } from "./Refusal.ts"
 import type { ServerLimits } from "./ServerLimits.ts"
 
-export type AdmissionLimits = Pick<ServerLimits, "concurrency" | "maxHeldBytes" | "queue">
+export type AdmissionLimits = Pick<
+  ServerLimits,
+  "concurrency" | "maxBodiesPerAddress" | "maxHeldBytes" | "maxPlacesPerAddress" | "queue"
+>
 
-export interface Admission {
-  /** A place for a request whose body has so many bytes, until the scope ends. */
-  readonly enter: (bytes: number) => Effect.Effect<void, Refusal, Scope.Scope>
-  /** Waits for a turn, then works. */
-  readonly work: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  readonly state: () => { readonly present: number; readonly working: number; readonly heldBytes: number }
+/** A request whose body is waited for. */
+export interface Arrival {
+  /** Notes bytes that have come; the refusal where they are more than the server may hold. */
+  readonly count: (bytes: number) => Refusal | undefined
+  /** Told by the admission that it must make room for others. */
+  onCut: (refusal: Refusal) => void
+  /** With its body whole: takes its place, until its scope ends. */
+  readonly place: Effect.Effect<void, Refusal>
 }
 
-export const make = ({ concurrency, maxHeldBytes, queue }: AdmissionLimits): Admission => {
+export interface Admission {
+  /** For a request whose body has so many bytes, until the scope ends. */
+  readonly enter: (bytes: number) => Effect.Effect<Arrival, Refusal, Scope.Scope>
+  /** Waits for a turn, then works. */
+  readonly work: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** `present`: all requests with images. `arriving`: those of them whose bodies are waited for. */
+  readonly state: () => {
+    readonly present: number
+    readonly arriving: number
+    readonly working: number
+    readonly heldBytes: number
+  }
+}
+
+/** What is known of one. */
+interface Guest extends Arrival {
+  readonly address: string
+  /** On the monotonic clock. */
+  readonly since: bigint
+  bytes: number
+  state: "arriving" | "present" | "gone"
+}
+
+/** How long a body is given, in nanoseconds, before it may be told that it is the slowest. */
+const grace = 1_000_000_000n
+
+export const make = ({
+  concurrency,
+  maxBodiesPerAddress,
+  maxHeldBytes,
+  maxPlacesPerAddress,
+  queue
+}: AdmissionLimits): Admission => {
   const turns = Semaphore.makeUnsafe(concurrency)
+  const arriving = new Set<Guest>()
+  /** Places by address. */
+  const places = new Map<string, number>()
   let present = 0
   let working = 0
   let heldBytes = 0
@@ -33,31 +78,103 @@ export const make = ({ concurrency, maxHeldBytes, queue }: AdmissionLimits): Adm
       retryAfter: Duration.millis(Math.min(30_000, Math.max(1000, wait)))
     })
   }
+  const full = () => busy("The service is busy: its queue is full. Try again shortly")
+  const heavy = () => busy("The service is busy: it holds as much data as it may. Try again shortly")
+  const crowded = () =>
+    busy(`The service is busy: it waits for ${maxBodiesPerAddress} bodies from your address already`)
+
+  /** Of those of an address, the one whose bytes come slowest; none that has only begun. */
+  const slowest = (address: string, now: bigint): Guest | undefined => {
+    let found: Guest | undefined
+    let least = Infinity
+    for (const guest of arriving) {
+      const age = now - guest.since
+      const rate = guest.bytes / Number(age)
+      if (guest.address !== address || age < grace || rate >= least) continue
+      found = guest
+      least = rate
+    }
+    return found
+  }
+
+  const take = (address: string, one: 1 | -1): void => {
+    present += one
+    const own = (places.get(address) ?? 0) + one
+    if (own === 0) places.delete(address)
+    else places.set(address, own)
+  }
+
+  /** Whether there is no place for one more of this address. */
+  const noPlace = (address: string): Refusal | undefined => {
+    if (present >= concurrency + queue) return full()
+    return (places.get(address) ?? 0) >= maxPlacesPerAddress
+      ? busy(
+          `The service works on ${maxPlacesPerAddress} requests of your address already. Try again shortly`
+        )
+      : undefined
+  }
+
+  const leave = (guest: Guest): void => {
+    if (guest.state === "present") take(guest.address, -1)
+    arriving.delete(guest)
+    heldBytes -= guest.bytes
+    guest.bytes = 0
+    guest.state = "gone"
+  }
+
+  const arrive = (announced: number, address: string, now: bigint): Guest | Refusal => {
+    const refused = noPlace(address)
+    if (refused !== undefined) return refused
+    // A single large body is never refused for ever.
+    if (heldBytes > 0 && heldBytes + announced > maxHeldBytes) return heavy()
+    let others = 0
+    for (const guest of arriving) if (guest.address === address) others++
+    if (others >= maxBodiesPerAddress) {
+      const victim = slowest(address, now)
+      if (victim === undefined) return crowded()
+      victim.onCut(
+        new Refusal({
+          status: 408,
+          detail: `The body comes slower than the ${maxBodiesPerAddress} others of your address`
+        })
+      )
+      leave(victim)
+    }
+    const guest: Guest = {
+      address,
+      since: now,
+      bytes: 0,
+      state: "arriving",
+      onCut: () => {},
+      count: (bytes) => {
+        if (guest.state === "gone") return undefined
+        if (heldBytes > guest.bytes && heldBytes + bytes > maxHeldBytes) return heavy()
+        guest.bytes += bytes
+        heldBytes += bytes
+        return undefined
+      },
+      place: Effect.suspend(() => {
+        if (guest.state !== "arriving") return Effect.void
+        const refused = noPlace(address)
+        if (refused !== undefined) return Effect.fail(refused)
+        arriving.delete(guest)
+        guest.state = "present"
+        take(address, 1)
+        return Effect.void
+      })
+    }
+    arriving.add(guest)
+    return guest
+  }
 
   return {
     enter: (bytes) =>
-      Effect.asVoid(
-        Effect.acquireRelease(
-          Effect.suspend(() => {
-            if (present >= concurrency + queue) {
-              return Effect.fail(busy("The service is busy: its queue is full. Try again shortly"))
-            }
-            // A single large body is never refused for ever.
-            if (present > 0 && heldBytes + bytes > maxHeldBytes) {
-              return Effect.fail(
-                busy("The service is busy: it holds as much data as it may. Try again shortly")
-              )
-            }
-            present++
-            heldBytes += bytes
-            return Effect.void
-          }),
-          () =>
-            Effect.sync(() => {
-              present--
-              heldBytes -= bytes
-            })
-        )
+      Effect.acquireRelease(
+        Effect.flatMap(Effect.all([CurrentAddress, Clock.Clock]), ([address, clock]) => {
+          const guest = arrive(bytes, address, clock.monotonicTimeNanosUnsafe())
+          return guest instanceof Refusal ? Effect.fail(guest) : Effect.succeed(guest)
+        }),
+        (guest) => Effect.sync(() => leave(guest))
       ),
     work: (self) =>
       turns.withPermit(
@@ -76,6 +193,6 @@ export const make = ({ concurrency, maxHeldBytes, queue }: AdmissionLimits): Adm
           })
         )
       ),
-    state: () => ({ present, working, heldBytes })
+    state: () => ({ present: present + arriving.size, arriving: arriving.size, working, heldBytes })
   }
 }

@@ -4,9 +4,11 @@ import { Clock, Duration, Effect, Layer, type Scope } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { HttpServerResponse as Response } from "effect/http"
 import { HttpApiSchemaError } from "effect/http-api/HttpApiError"
+import { type Addresses, CurrentAddress } from "./Address.ts"
 import type { Caller } from "./Caller.ts"
 import type { Dialect, DialectRoute } from "./Dialect.ts"
 import type * as ServerMetrics from "./ServerMetrics.ts"
+import type { Origins } from "./Origins.ts"
 import * as Paths from "./Paths.ts"
 import * as Refusals from "./Refusal.ts"
 import * as RequestId from "./RequestId.ts"
@@ -30,6 +32,8 @@ export interface ApplicationOptions {
   readonly authenticate: (
     request: HttpServerRequest.HttpServerRequest
   ) => Effect.Effect<Caller | undefined, Refusals.Refusal>
+  readonly addresses: Addresses
+  readonly origins: Origins
   readonly measure: ServerMetrics.Measure
   /** A client that takes nothing of its answer for so long is cut off. */
   readonly writeTimeout: Duration.Duration
@@ -45,7 +49,7 @@ const open: ReadonlyArray<string> = ["/health", "/ready", "/openapi.json", "/doc
 export const make = Effect.fnUntraced(function* (
   options: ApplicationOptions
 ): Effect.fn.Return<App, never, Scope.Scope> {
-  const { dialects, state } = options
+  const { addresses, dialects, origins, state } = options
   const writeTimeout = Duration.toMillis(options.writeTimeout)
   const first = dialects[0]?.dialect ?? v1
   const router = yield* HttpRouter.make
@@ -108,17 +112,24 @@ export const make = Effect.fnUntraced(function* (
     const refuse = (refusal: Refusals.Refusal) =>
       (paths.owner(path) ?? paths.nearest(path) ?? first).refuse(refusal, requestId)
     const isOpen = (request.method === "GET" || request.method === "HEAD") && unguarded.has(path)
-    const answer = isOpen
-      ? routed
-      : Effect.flatMap(options.authenticate(request), (caller) =>
-          caller === undefined
+    const foreign = origins.refusal(request)
+    const preflight = origins.preflight(request)
+    const answer =
+      preflight !== undefined
+        ? Effect.succeed(preflight)
+        : foreign !== undefined
+          ? Effect.fail(foreign)
+          : isOpen
             ? routed
-            : Effect.annotateLogs(
-                Effect.provideService(routed, Security.CurrentCaller, caller),
-                "caller",
-                caller.subject
+            : Effect.flatMap(options.authenticate(request), (caller) =>
+                caller === undefined
+                  ? routed
+                  : Effect.annotateLogs(
+                      Effect.provideService(routed, Security.CurrentCaller, caller),
+                      "caller",
+                      caller.subject
+                    )
               )
-        )
     const safe = state.draining
       ? Effect.succeed(refuse(stopping))
       : Effect.catchCause(answer, (cause) => {
@@ -141,7 +152,11 @@ export const make = Effect.fnUntraced(function* (
     return logged(
       request,
       path,
-      Effect.provideService(safe, RequestId.RequestId, requestId),
+      Effect.provideService(
+        Effect.provideService(safe, RequestId.RequestId, requestId),
+        CurrentAddress,
+        addresses.of(request)
+      ),
       (status, seconds) =>
         options.measure(request.method, routeOf.get(request.source) ?? "none", status, seconds)
     ).pipe(
@@ -154,6 +169,7 @@ export const make = Effect.fnUntraced(function* (
           ...Security.headers,
           "x-request-id": requestId,
           ...response.headers,
+          ...origins.headers(request, response.headers["vary"]),
           ...(last ? { connection: "close" } : {})
         })
       })

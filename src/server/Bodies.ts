@@ -2,6 +2,7 @@
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Duration, Effect, type Scope } from "effect"
 import type { HttpServerRequest } from "effect/http"
+import type { Arrival } from "./Admission.ts"
 import type { Segmented, Served, Upload } from "./Dialect.ts"
 import { bad, Refusal, tooMany } from "./Refusal.ts"
 import type { ServerLimits } from "./ServerLimits.ts"
@@ -17,31 +18,76 @@ export const wantsPng = (request: HttpServerRequest.HttpServerRequest): boolean 
   return /\bimage\/(?:png|\*)/i.test(accept) && !/json/i.test(accept)
 }
 
-/** Takes a place for the request, then its whole body: a file, or text, of at most so many bytes. */
+/**
+ * The whole body of a request with images, of at most so many bytes, and with it a place among those that are worked on,
+ * until the scope ends. What announces more than can ever be taken is not asked to come back later.
+ */
 export const take = (
+  served: Pick<Served, "enter" | "limits">,
+  request: HttpServerRequest.HttpServerRequest,
+  maxBytes: number,
+  overhead = Uploads.overhead
+): Effect.Effect<Uint8Array, Refusal, Scope.Scope> =>
+  Effect.gen(function* () {
+    const announced = Uploads.bodyBytes(request, 0)
+    if (announced > maxBytes + overhead) return yield* Uploads.tooLarge(maxBytes)
+    const arrival = yield* served.enter(announced)
+    const body = yield* read(request, { ...served.limits, maxBytes: maxBytes + overhead }, arrival)
+    yield* arrival.place
+    return body
+  })
+
+/** The same of a body of JSON. One that says it is a form or text is what a page of a stranger can make a browser send. */
+export const takeJson = (
   served: Pick<Served, "enter" | "limits">,
   request: HttpServerRequest.HttpServerRequest,
   maxBytes: number
 ): Effect.Effect<Uint8Array, Refusal, Scope.Scope> =>
-  Effect.andThen(
-    Uploads.enter(served, request, maxBytes),
-    read(request, { maxBytes: maxBytes + Uploads.overhead, bodyTimeout: served.limits.bodyTimeout })
+  Effect.andThen(checkJson(request), take(served, request, maxBytes))
+
+/** Fails where a body says that it is something that browsers send for any page, unasked. */
+export const checkJson = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<void, Refusal> => {
+  const type = request.headers["content-type"] ?? ""
+  return /^\s*(?:text\/plain|multipart\/form-data|application\/x-www-form-urlencoded)\b/i.test(type)
+    ? Effect.fail(
+        new Refusal({
+          status: 415,
+          detail: "Send JSON as JSON: with the header Content-Type: application/json"
+        })
+      )
+    : Effect.void
+}
+
+/** The files of a form's parts with any of these names, in order: at least one. */
+export const takeFiles = (
+  served: Pick<Served, "enter" | "limits">,
+  request: HttpServerRequest.HttpServerRequest,
+  names: ReadonlyArray<string>,
+  limits: Uploads.UploadLimits = served.limits
+) =>
+  Uploads.checkForm(request, names).pipe(
+    Effect.andThen(take(served, request, limits.maxRequestBytes)),
+    Effect.flatMap((body) => Uploads.files(request, body, names, limits))
   )
 
-/** Takes a place for the request, then its image: the whole body, or the file of a form with this name. */
+/** The image of a request: the whole body, or the one file of a form with one of these names. */
 export const takeImage = (
-  served: Served,
+  served: Pick<Served, "enter" | "limits">,
   request: HttpServerRequest.HttpServerRequest,
-  name: string,
+  names: string | ReadonlyArray<string>,
   isForm: boolean
 ): Effect.Effect<Upload, Refusal, Scope.Scope> => {
-  const { limits } = served
+  const { maxBytes } = served.limits
   return isForm
-    ? Effect.andThen(
-        Uploads.enter(served, request, limits.maxBytes),
-        Uploads.readOne(request, [name], limits)
+    ? Effect.map(
+        takeFiles(served, request, typeof names === "string" ? [names] : names, {
+          maxBytes,
+          maxImages: 1,
+          maxRequestBytes: maxBytes
+        }),
+        ([file]) => file
       )
-    : Effect.map(take(served, request, limits.maxBytes), (bytes) => ({ name: "image", bytes }))
+    : Effect.map(take(served, request, maxBytes, 0), (bytes) => ({ name: "image", bytes }))
 }
 
 /** Segments all images of a body, as many at once as the server works on. */
@@ -59,13 +105,20 @@ export const segmentAll = <Image, A>(
         { concurrency: served.concurrency }
       )
 
+/** What a body is read under. */
+type BodyLimits = Pick<ServerLimits, "bodyGrace" | "bodyTimeout" | "maxBytes" | "minBodyRate">
+
+/** Memory that a body is given before any of it has come: an announcement alone costs no more. */
+const firstBytes = 256 * 1024
+
 /**
- * The whole body. What says its length is written once, where it stays. It is read from Node's own stream: a body is a
- * few pieces, and most of what an effect for each of them would cost.
+ * The whole body. Where it has begun to come, what says its length is written once, where it stays. It is read from Node's
+ * own stream: a body is a few pieces, and most of what an effect for each of them would cost.
  */
 export const read = (
   request: HttpServerRequest.HttpServerRequest,
-  { bodyTimeout, maxBytes }: Pick<ServerLimits, "bodyTimeout" | "maxBytes">
+  { bodyGrace, bodyTimeout, maxBytes, minBodyRate }: BodyLimits,
+  arrival?: Arrival
 ): Effect.Effect<Uint8Array, Refusal> =>
   Effect.suspend(() => {
     const encoding = request.headers["content-encoding"] ?? "identity"
@@ -77,14 +130,18 @@ export const read = (
     if (announced > maxBytes) return Effect.fail(Uploads.tooLarge(maxBytes))
     return Effect.callback<Uint8Array, Refusal>((resume) => {
       const source = NodeHttpServerRequest.toIncomingMessage(request)
+      const started = performance.now()
       // Not cleared: what is not written over is not given out.
-      let body: Uint8Array = Buffer.allocUnsafeSlow(Math.max(0, announced))
+      let body: Uint8Array = Buffer.allocUnsafeSlow(Math.max(0, Math.min(announced, firstBytes)))
       let length = 0
       const take = (chunk: Uint8Array) => {
         const needed = length + chunk.length
         if (needed > maxBytes) return end(Effect.fail(Uploads.tooLarge(maxBytes)))
+        const refused = arrival?.count(chunk.length)
+        if (refused !== undefined) return end(Effect.fail(refused))
         if (needed > body.length) {
-          const larger = Buffer.allocUnsafeSlow(Math.min(maxBytes, Math.max(needed, body.length * 2)))
+          const wanted = Math.max(needed, Math.min(announced, maxBytes), body.length * 2)
+          const larger = Buffer.allocUnsafeSlow(Math.min(maxBytes, wanted))
           larger.set(body.subarray(0, length))
           body = larger
         }
@@ -97,8 +154,14 @@ export const read = (
         () => end(Effect.fail(Uploads.tooSlow(bodyTimeout))),
         Duration.toMillis(bodyTimeout)
       )
+      const grace = Duration.toMillis(bodyGrace)
+      const pulse = setInterval(() => {
+        const seconds = (performance.now() - started - grace) / 1000
+        if (length < seconds * minBodyRate) end(Effect.fail(Uploads.tooMeagre(minBodyRate)))
+      }, 500)
       const leave = () => {
         clearTimeout(timer)
+        clearInterval(pulse)
         source.off("data", take).off("end", whole).off("error", broken).off("close", broken)
       }
       const end = (result: Effect.Effect<Uint8Array, Refusal>) => {
@@ -108,6 +171,7 @@ export const read = (
         resume(result)
       }
       if (source.destroyed && !source.readableEnded) return broken()
+      if (arrival !== undefined) arrival.onCut = (refusal) => end(Effect.fail(refusal))
       if (/^100-continue$/i.test(request.headers["expect"] ?? "")) {
         NodeHttpServerRequest.toServerResponse(request).writeContinue()
       }

@@ -56,7 +56,7 @@ const predict = Effect.fnUntraced(function* (
   request: HttpServerRequest.HttpServerRequest,
   asked: string | undefined
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse, Refusals.Refusal, Scope.Scope> {
-  const body = yield* Bodies.take(served, request, LargeJson.base64Bytes(served.limits.maxBytes))
+  const body = yield* Bodies.takeJson(served, request, LargeJson.base64Bytes(served.limits.maxBytes))
   const { id: named, input } = yield* decodeBody(body)
   const id = asked ?? named ?? randomHex(16)
   const bytes = yield* LargeJson.fileOf(input.image, "input.image")

@@ -10,15 +10,19 @@
  *
  * const environment = ConfigProvider.fromEnv({ env: { AUTHENTICATION_SERVICE_URL: "http://auth:8010" } })
  * const program = Effect.gen(function* () {
- *   const { authorize, jobEnded } = yield* Companions.make({ client: FetchHttpClient.layer })
+ *   const { authorize, jobEnded } = yield* Companions.make()
  *   return [typeof authorize, typeof jobEnded]
- * }).pipe(Effect.scoped, Effect.provideService(ConfigProvider.ConfigProvider, environment))
+ * }).pipe(
+ *   Effect.scoped,
+ *   Effect.provide(FetchHttpClient.layer),
+ *   Effect.provideService(ConfigProvider.ConfigProvider, environment)
+ * )
  * await Effect.runPromise(program) // => ["function", "undefined"]
  * ```
  */
 import { createHash } from "node:crypto"
 import { Clock, Duration, Effect, Layer, Redacted, type Scope } from "effect"
-import type { HttpClient } from "effect/http"
+import { HttpClient } from "effect/http"
 import { Analytics } from "../companions/Analytics.ts"
 import { Authentication, userOf } from "../companions/Authentication.ts"
 import { Notification } from "../companions/Notification.ts"
@@ -119,16 +123,15 @@ export const activityReporter: Effect.Effect<Active, never, Analytics> = Effect.
       })
 )
 
-export interface CompanionsOptions extends AuthorizeOptions {
-  /** Lives as long as the companions: what waits for analytics is still sent when they end. */
-  readonly client: Layer.Layer<HttpClient.HttpClient>
-}
-
-/** All of it, for as long as the scope. */
+/**
+ * All of it, for as long as the scope. What waits for analytics is still sent when that ends, so the `HttpClient` has to
+ * live longer.
+ */
 export const make = Effect.fnUntraced(function* (
-  options: CompanionsOptions
-): Effect.fn.Return<Companions, InvalidConfig | InvalidUrl, Scope.Scope> {
-  const shared = yield* Layer.build(Layer.merge(ServiceRegistry.layer(), options.client))
+  options?: AuthorizeOptions
+): Effect.fn.Return<Companions, InvalidConfig | InvalidUrl, HttpClient.HttpClient | Scope.Scope> {
+  const client = Layer.succeed(HttpClient.HttpClient, yield* HttpClient.HttpClient)
+  const shared = yield* Layer.build(Layer.merge(ServiceRegistry.layer(), client))
 
   /** What a service is for; `undefined` where the environment does not name it. */
   const where = <I, A>(

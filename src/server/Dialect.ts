@@ -9,6 +9,7 @@ import type { ImageCodec } from "../image/ImageCodec.ts"
 import type { Image } from "../image/ImageSource.ts"
 import type { Segmentation } from "../Segmentation.ts"
 import type { Health, ModelDescription } from "../Transport.ts"
+import type { Arrival } from "./Admission.ts"
 import type { Refusal } from "./Refusal.ts"
 import type { ServerLimits } from "./ServerLimits.ts"
 
@@ -47,8 +48,8 @@ export interface Served {
   readonly health: Effect.Effect<Health>
   readonly describe: Effect.Effect<ModelDescription, Refusal>
   readonly state: Effect.Effect<ServerState>
-  /** A place for a request with images, until its scope ends. Take it before reading the body. */
-  readonly enter: (bytes: number) => Effect.Effect<void, Refusal, Scope.Scope>
+  /** For a request with images, until its scope ends: `Bodies.take` reads its body, and takes its place with it. */
+  readonly enter: (bytes: number) => Effect.Effect<Arrival, Refusal, Scope.Scope>
   /** Waits for a turn, segments, and hands the result on within the turn: rendering belongs there. */
   readonly segment: <A>(
     upload: Upload,

@@ -101,8 +101,7 @@ const uploadBatch = (served: Served, wanted: Wanted, store: ResultStore.ResultSt
   post(
     "/upload/batch",
     Effect.fnUntraced(function* (request) {
-      yield* Uploads.enter(served, request, served.limits.maxRequestBytes)
-      const files = yield* Uploads.read(request, ["images"], served.limits)
+      const files = yield* Bodies.takeFiles(served, request, ["images"])
       const clock = yield* Clock.Clock
       const started = clock.monotonicTimeNanosUnsafe()
       const timestamp = yield* now
@@ -234,8 +233,9 @@ const questions = (served: Served): ReadonlyArray<DialectRoute> => [
   post(
     "/api/model/switch",
     Effect.fnUntraced(function* (request) {
-      const { bodyTimeout } = served.limits
-      const wanted = yield* decodeSwitch(yield* Bodies.read(request, { maxBytes: 64 * 1024, bodyTimeout }))
+      yield* Bodies.checkJson(request)
+      const limits = { ...served.limits, maxBytes: 64 * 1024 }
+      const wanted = yield* decodeSwitch(yield* Bodies.read(request, limits))
       if (wanted.model !== modelName) {
         return yield* Refusals.bad(`There is no model "${wanted.model}" here, only "${modelName}"`)
       }

@@ -71,7 +71,7 @@ const infer = (served: Served, path: `/${string}`): DialectRoute =>
     path,
     Effect.fnUntraced(function* (request, parameters) {
       const model = yield* find(served, parameters)
-      const body = yield* Bodies.take(served, request, served.limits.maxRequestBytes)
+      const body = yield* Bodies.takeJson(served, request, served.limits.maxRequestBytes)
       const { binary, id, uploads } = yield* OpenInferenceRequest.read(served, request, body)
       const found = yield* Effect.forEach(uploads, (upload) => served.segment(upload, ClassScores.make), {
         concurrency: served.concurrency

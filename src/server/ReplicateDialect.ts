@@ -76,7 +76,7 @@ const submit = (served: Served, jobs: Map<string, Job>, server: Scope.Scope): Di
       const place = yield* Scope.make()
       const job = yield* Effect.gen(function* () {
         const limit = LargeJson.base64Bytes(served.limits.maxBytes)
-        const body = yield* Scope.provide(Bodies.take(served, request, limit), place)
+        const body = yield* Scope.provide(Bodies.takeJson(served, request, limit), place)
         const { input, version } = yield* decodeBody(body)
         yield* ModelName.find(served, version)
         const bytes = yield* LargeJson.fileOf(input.image, "input.image")

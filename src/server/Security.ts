@@ -1,7 +1,7 @@
 /**
  * Who may come in, and what browsers may do with an answer.
  *
- * A bearer token is compared with all of the server's by their digests, in the same time wherever they differ. It is
+ * A token is compared with all of the server's by their digests, in the same time wherever they differ. It is
  * `Redacted` from the header on: logs and traces never have it.
  */
 import { createHash, timingSafeEqual } from "node:crypto"
@@ -50,9 +50,18 @@ const isGuarded = ({ authorize, tokens }: AuthenticationOptions): boolean =>
 
 const digestOf = (token: string): Buffer => createHash("sha256").update(token).digest()
 
-const bearer = (request: HttpServerRequest.HttpServerRequest): Redacted.Redacted | undefined => {
-  const [, token] = /^bearer +(\S+) *$/i.exec(request.headers["authorization"] ?? "") ?? []
-  return token === undefined ? undefined : Redacted.make(token)
+/**
+ * The token of a request: a bearer's, or the password of basic authentication, which is what some clients can send; their
+ * user may be any. Where it has no password, the user is the token.
+ */
+const tokenOf = (request: HttpServerRequest.HttpServerRequest): Redacted.Redacted | undefined => {
+  const header = request.headers["authorization"] ?? ""
+  const [, bearer] = /^bearer +(\S+) *$/i.exec(header) ?? []
+  if (bearer !== undefined) return Redacted.make(bearer)
+  const [, basic] = /^basic +([A-Za-z\d+/]+={0,2}) *$/i.exec(header) ?? []
+  const [, user, password] = /^([^:]*):(.*)$/s.exec(Buffer.from(basic ?? "", "base64").toString()) ?? []
+  const token = password === "" ? user : password
+  return token === undefined || token === "" ? undefined : Redacted.make(token)
 }
 
 /**
@@ -86,7 +95,7 @@ export const authenticate = (
   })
   const wrong = new Refusal({ status: 401, detail: "This service does not know this token" })
   return Effect.fnUntraced(function* (request) {
-    const token = bearer(request)
+    const token = tokenOf(request)
     if (token === undefined) return yield* missing
     const digest = digestOf(Redacted.value(token))
     let known = false

@@ -7,31 +7,36 @@
  * finishes what it has begun within `drain`, and closes.
  *
  * ```ts
+ * import { NodeFileSystem } from "@effect/platform-node"
  * import { Effect, Layer } from "effect"
  * import { Fixtures, SegFormerTest } from "effect-segformer/testing"
  * import { SegFormerServer } from "effect-segformer/server"
  * import { SharpCodec } from "effect-segformer/sharp"
  *
  * const segmenter = SegFormerTest.layer(() => Effect.succeed(Fixtures.prediction))
- * const server = SegFormerServer.layer({ port: 0 }).pipe(Layer.provide([segmenter, SharpCodec.layer]))
+ * const server = SegFormerServer.layer({ port: 0 }).pipe(
+ *   Layer.provide([segmenter, SharpCodec.layer, NodeFileSystem.layer])
+ * )
  * const program = Effect.map(SegFormerServer, ({ url }) => url.startsWith("http://127.0.0.1:"))
  * await Effect.runPromise(Effect.provide(program, server)) // => true
  * ```
  */
 import { createServer, type Server } from "node:http"
-import type { Socket } from "node:net"
-import { NodeFileSystem, NodeHttpServer } from "@effect/platform-node"
-import { Clock, Context, Duration, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
+import { NodeHttpServer } from "@effect/platform-node"
+import { Clock, Config, Context, Duration, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
 import { NetAddress } from "effect/net"
 import { ImageCodec } from "../image/ImageCodec.ts"
 import { Transport } from "../Transport.ts"
+import * as Address from "./Address.ts"
 import * as Admission from "./Admission.ts"
 import * as Application from "./Application.ts"
 import * as Jobs from "./jobs/Jobs.ts"
 import type { CannotKeepJobs } from "./jobs/JobsOptions.ts"
+import * as Connections from "./Connections.ts"
 import * as InspectionDialect from "./InspectionDialect.ts"
 import * as MicroBatch from "./MicroBatch.ts"
 import * as ServerMetrics from "./ServerMetrics.ts"
+import * as Origins from "./Origins.ts"
 import * as Page from "./page/Page.ts"
 import * as ResultCache from "./ResultCache.ts"
 import * as Security from "./Security.ts"
@@ -65,7 +70,15 @@ export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotList
 }
 
 /** Why a server does not start. */
-export type StartError = CannotListen | CannotKeepJobs | Security.TokensRequired
+export type StartError =
+  | CannotListen
+  | CannotKeepJobs
+  | Address.InvalidProxy
+  | Origins.InvalidOrigin
+  | Security.TokensRequired
+
+/** What answers, what reads and writes pictures, and where jobs are kept. */
+export type Needs = Transport | ImageCodec | FileSystem.FileSystem
 
 /** A server that listens. */
 export class SegFormerServer extends Context.Service<
@@ -79,18 +92,15 @@ export class SegFormerServer extends Context.Service<
   /** Listens until the scope ends, then drains. */
   static readonly make = Effect.fnUntraced(function* <E = never, R = never>(
     options: SegFormerServerOptions<E, R> = {}
-  ): Effect.fn.Return<SegFormerServer["Service"], StartError | E, Transport | ImageCodec | Scope.Scope | R> {
+  ): Effect.fn.Return<SegFormerServer["Service"], StartError | E, Needs | Scope.Scope | R> {
     const host = options.host ?? defaultHost
     yield* Security.check(host, options)
     const state = { draining: false }
     const limits = ServerLimits.make(options)
-    const app = yield* application(options, limits, state)
+    const callers = yield* callersOf(options)
+    const app = yield* application(options, limits, callers, state)
     const node = nodeServer(limits)
-    const sockets = new Set<Socket>()
-    node.on("connection", (socket) => {
-      sockets.add(socket)
-      socket.once("close", () => sockets.delete(socket))
-    })
+    const connections = Connections.watch(node, callers.addresses, limits)
     const http = yield* listen(node, options, limits)
     // Whoever still sends or reads when the time to drain is over is cut off: `close` alone would wait for them.
     yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
@@ -98,12 +108,8 @@ export class SegFormerServer extends Context.Service<
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         state.draining = true
-        // Connections that come to rest from here on are of no more use, but would be waited for; so would those,
-        // to Node no idle ones, on which nothing has come yet.
-        const sweep = setInterval(() => {
-          node.closeIdleConnections()
-          for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
-        }, 20)
+        // Connections that come to rest from here on are of no more use, but would be waited for.
+        const sweep = setInterval(connections.closeIdle, 20)
         node.once("close", () => clearInterval(sweep))
       })
     )
@@ -113,21 +119,45 @@ export class SegFormerServer extends Context.Service<
 
   static readonly layer = <E = never, R = never>(
     options?: SegFormerServerOptions<E, R>
-  ): Layer.Layer<SegFormerServer, StartError | E, Transport | ImageCodec | R> =>
+  ): Layer.Layer<SegFormerServer, StartError | E, Needs | R> =>
     Layer.effect(SegFormerServer, SegFormerServer.make(options))
+
+  /** The same, with its options from configuration: a `Config` for each, such as `{ port: Config.Port("PORT") }`. */
+  static readonly layerConfig = <E = never, R = never>(
+    config: Config.Wrap<SegFormerServerOptions<E, R>>
+  ): Layer.Layer<SegFormerServer, StartError | E | Config.ConfigError, Needs | R> =>
+    Layer.effect(
+      SegFormerServer,
+      Effect.flatMap(Config.unwrap<SegFormerServerOptions<E, R>>(config), (options) =>
+        SegFormerServer.make(options)
+      )
+    )
 }
+
+/** Who may ask, by where a request comes from. */
+interface Callers {
+  readonly addresses: Address.Addresses
+  readonly origins: Origins.Origins
+}
+
+const callersOf = (
+  options: SegFormerServerOptions<unknown, unknown>
+): Effect.Effect<Callers, Address.InvalidProxy | Origins.InvalidOrigin> =>
+  Effect.gen(function* () {
+    const addresses = yield* Effect.fromResult(Address.make(options.trustProxy))
+    const origins = yield* Effect.fromResult(Origins.make(options.cors ?? [], addresses))
+    return { addresses, origins }
+  })
 
 const nodeServer = (limits: ServerLimits.ServerLimits): Server => {
   const headersTimeout = Duration.toMillis(limits.headersTimeout)
-  const server = createServer({
+  return createServer({
     headersTimeout,
     // The dialect answers a slow body with a sentence; this cuts what does not even listen to it.
     requestTimeout: Duration.toMillis(limits.bodyTimeout) + headersTimeout + 5000,
     keepAliveTimeout: 5000,
     connectionsCheckingInterval: Math.max(100, Math.min(2000, headersTimeout / 2))
   })
-  server.maxConnections = limits.maxConnections
-  return server
 }
 
 const listen = (
@@ -153,8 +183,9 @@ const listen = (
 const application = Effect.fnUntraced(function* <E, R>(
   options: SegFormerServerOptions<E, R>,
   given: ServerLimits.ServerLimits,
+  { addresses, origins }: Callers,
   state: { readonly draining: boolean }
-): Effect.fn.Return<Application.App, E | CannotKeepJobs, Transport | ImageCodec | Scope.Scope | R> {
+): Effect.fn.Return<Application.App, E | CannotKeepJobs, Needs | Scope.Scope | R> {
   const clock = yield* Clock.Clock
   const batched = (transport: Transport["Service"]) =>
     options.batch === false ? Effect.succeed(transport) : MicroBatch.make(transport, options.batch)
@@ -172,7 +203,7 @@ const application = Effect.fnUntraced(function* <E, R>(
     admission,
     limits,
     codec: yield* ImageCodec,
-    files: yield* Effect.provide(FileSystem.FileSystem, NodeFileSystem.layer),
+    files: yield* FileSystem.FileSystem,
     cache,
     counts,
     started: clock.monotonicTimeNanosUnsafe()
@@ -207,6 +238,8 @@ const application = Effect.fnUntraced(function* <E, R>(
     }),
     page,
     authenticate: Security.authenticate(options),
+    addresses,
+    origins,
     measure: ServerMetrics.makeMeasure(),
     writeTimeout: limits.writeTimeout,
     state

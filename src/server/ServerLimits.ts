@@ -66,6 +66,16 @@ export const ServerLimits = Schema.Struct({
   maxCacheBytes: whole(0, 0),
   /** Connections open at once. 1,024 by default. */
   maxConnections: whole(1, 1024),
+  /** Of these, from one address that is no trusted proxy. 512 by default. */
+  maxConnectionsPerAddress: whole(1, 512),
+  /** Bodies waited for from one address at once: where there are more, the slowest makes room. 64 by default. */
+  maxBodiesPerAddress: whole(1, 64),
+  /** Requests of one address worked on or waiting at once. As many as there are places by default. */
+  maxPlacesPerAddress: whole(1, Infinity),
+  /** Bytes a second that a body must bring on average, once `bodyGrace` is over. 1,024 by default. */
+  minBodyRate: whole(0, 1024),
+  /** How long a body is waited for before its rate is looked at. 5 seconds by default. */
+  bodyGrace: time("5 seconds"),
   /** Images worked on at once. 2 by default, or two batches where images are predicted in batches. */
   concurrency: whole(1, 2),
   /** Requests that may wait besides those worked on; one more is refused. 32 by default. */

@@ -17,7 +17,10 @@ const images = Metric.counter("segformer_server_images_total", {
   incremental: true
 })
 const present = Metric.gauge("segformer_server_requests_present", {
-  description: "Requests with images, those that wait included"
+  description: "Requests with images, those that wait or are waited for included"
+})
+const arriving = Metric.gauge("segformer_server_requests_arriving", {
+  description: "Requests with images whose bodies are waited for"
 })
 const working = Metric.gauge("segformer_server_images_in_work", { description: "Images worked on now" })
 const held = Metric.gauge("segformer_server_held_bytes", { description: "Bytes of bodies held" })
@@ -71,6 +74,7 @@ export interface State {
 export const text = Effect.fnUntraced(function* ({ admission, cache }: State): Effect.fn.Return<string> {
   const now = admission.state()
   yield* Metric.update(present, now.present)
+  yield* Metric.update(arriving, now.arriving)
   yield* Metric.update(working, now.working)
   yield* Metric.update(held, now.heldBytes)
   if (cache !== undefined) yield* Metric.update(cacheBytes, cache.state().bytes)

@@ -28,10 +28,10 @@ export interface SegFormerServerOptions<out E = never, out R = never> extends Se
   /** The page at `/`. On by default. */
   readonly page?: boolean | undefined
 
-  /** Whoever sends one of these as bearer token may come in. Without tokens and `authorize` everybody may. */
+  /** Whoever sends one of these as bearer token, or as password of basic authentication, may come in. Without tokens and `authorize` everybody may. */
   readonly tokens?: ReadonlyArray<Redacted.Redacted> | undefined
   /**
-   * Asked about bearer tokens that are none of `tokens`: whose it is, or whether it is good. It may refuse with 401, 403,
+   * Asked about tokens that are none of `tokens`: whose it is, or whether it is good. It may refuse with 401, 403,
    * 429 or 503; any other refusal is told as 503, and logged.
    */
   readonly authorize?: ((token: Redacted.Redacted) => Effect.Effect<boolean | Caller, Refusal>) | undefined
@@ -42,6 +42,17 @@ export interface SegFormerServerOptions<out E = never, out R = never> extends Se
    * refuses requests whose `Host` is none of this machine's own. Off by default.
    */
   readonly allowAnyone?: boolean | undefined
+
+  /**
+   * Proxies before this server, by address, network (`10.0.0.0/8`) or `loopback`: what they say in `X-Forwarded-For` of where
+   * a request comes from is believed, and limits by address are its. None by default.
+   */
+  readonly trustProxy?: ReadonlyArray<string> | undefined
+  /**
+   * Origins whose pages may ask and read answers, such as `https://app.example`; `*` for all. None by default: pages of
+   * others may change nothing here, and read nothing.
+   */
+  readonly cors?: ReadonlyArray<string> | undefined
 
   /** Stricter limits by dialect (`inspection`, …), and for `v1`. */
   readonly routes?: Readonly<Record<string, RouteLimits>> | undefined

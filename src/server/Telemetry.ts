@@ -13,7 +13,7 @@
  * ```
  */
 import { Config, ConfigProvider, Effect, Layer } from "effect"
-import { FetchHttpClient } from "effect/http"
+import type { HttpClient } from "effect/http"
 import { Otlp, OtlpSerialization } from "effect/observability"
 import { version } from "../version.ts"
 
@@ -38,7 +38,7 @@ const defaults = ConfigProvider.layerAdd(
 )
 
 /** Exporters as the environment says. What is still to be sent goes when the layer's scope ends. */
-export const layer: Layer.Layer<never, Config.ConfigError> = Layer.unwrap(
+export const layer: Layer.Layer<never, Config.ConfigError, HttpClient.HttpClient> = Layer.unwrap(
   Effect.gen(function* () {
     if (!(yield* isEnabled)) return Layer.empty
     const protocol = yield* Config.Literals(
@@ -49,7 +49,7 @@ export const layer: Layer.Layer<never, Config.ConfigError> = Layer.unwrap(
       protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf
     // Beside the log on the terminal, and not instead of it.
     return Otlp.layerFromConfig({ loggerMergeWithExisting: true }).pipe(
-      Layer.provide([serialization, FetchHttpClient.layer, defaults])
+      Layer.provide([serialization, defaults])
     )
   })
 )

@@ -1,15 +1,12 @@
-/**
- * The files of a multipart request, in memory, under limits: bytes are counted as they come, and a body that dawdles
- * is cut off.
- */
-import { Array as Arr, ByteSize, Duration, Effect, type Scope, Stream } from "effect"
-import { HttpIncomingMessage, type HttpServerRequest, Multipart } from "effect/http"
-import type { Served, Upload } from "./Dialect.ts"
+/** The files of a form, in the body that has come, under limits. */
+import { Array as Arr, Duration, Effect } from "effect"
+import { type HttpServerRequest, MultipartParser } from "effect/http"
+import type { Upload } from "./Dialect.ts"
 import { bad, Refusal, tooMany } from "./Refusal.ts"
 import type { ServerLimits } from "./ServerLimits.ts"
 
 /** What a form's files are read under. */
-export type UploadLimits = Pick<ServerLimits, "bodyTimeout" | "maxBytes" | "maxImages" | "maxRequestBytes">
+export type UploadLimits = Pick<ServerLimits, "maxBytes" | "maxImages" | "maxRequestBytes">
 
 /** Room for the boundaries and headers of parts. */
 export const overhead = 64 * 1024
@@ -24,99 +21,115 @@ export const bodyBytes = (request: HttpServerRequest.HttpServerRequest, maxReque
 export const tooLarge = (limit: number, what: string = "The request"): Refusal =>
   new Refusal({ status: 413, detail: `${what} is larger than ${limit} bytes, the most this service takes` })
 
+/** A body that comes too slowly. */
+export const tooMeagre = (rate: number): Refusal =>
+  new Refusal({ status: 408, detail: `The body comes at less than ${rate} bytes a second` })
+
 /** A body that did not come in time. */
 export const tooSlow = (timeout: Duration.Duration): Refusal =>
   new Refusal({ status: 408, detail: `The body did not arrive within ${Duration.format(timeout)}` })
-
-/**
- * Takes a place for a request of at most so many bytes, unless it announces too many already: what can never be taken is
- * not asked to come back later.
- */
-export const enter = (
-  served: Pick<Served, "enter">,
-  request: HttpServerRequest.HttpServerRequest,
-  maxRequestBytes: number
-): Effect.Effect<void, Refusal, Scope.Scope> =>
-  Effect.suspend(() => {
-    const bytes = bodyBytes(request, maxRequestBytes)
-    return bytes > maxRequestBytes + overhead ? Effect.fail(tooLarge(maxRequestBytes)) : served.enter(bytes)
-  })
-
-/** The one file of a part; a request with one image is no larger than an image may be. */
-export const readOne = (
-  request: HttpServerRequest.HttpServerRequest,
-  names: ReadonlyArray<string>,
-  limits: UploadLimits
-): Effect.Effect<Upload, Refusal> =>
-  Effect.map(
-    read(request, names, { ...limits, maxImages: 1, maxRequestBytes: limits.maxBytes }),
-    ([file]) => file
-  )
 
 /** Whether the body says that it is a form with files. */
 export const isForm = (request: HttpServerRequest.HttpServerRequest): boolean =>
   /^multipart\/form-data\b/i.test(request.headers["content-type"] ?? "")
 
+/** Bytes of a form that are looked through before others have their turn. */
+const piece = 1024 * 1024
+
 /** The files of the parts with any of these names, in order: at least one. Other parts are read over. */
-export const read = (
+export const files = Effect.fnUntraced(function* (
   request: HttpServerRequest.HttpServerRequest,
+  body: Uint8Array,
   names: ReadonlyArray<string>,
   limits: UploadLimits
-): Effect.Effect<Arr.NonEmptyReadonlyArray<Upload>, Refusal> =>
-  Effect.suspend(() => {
-    const named = `named ${names.map((name) => `"${name}"`).join(" or ")}`
-    if (!isForm(request)) {
-      return Effect.fail(bad(`Send the image as multipart/form-data, as a file part ${named}`))
-    }
-    const total = limits.maxRequestBytes + overhead
-    if (bodyBytes(request, 0) > total) return Effect.fail(tooLarge(limits.maxRequestBytes))
-    const uploads: Array<Upload> = []
-    let over = false
-    return request.multipartStream.pipe(
-      Stream.runForEach((part) => {
-        if (part._tag === "Field") return Effect.void
-        if (!names.includes(part.key) || part.name === "") return Stream.runDrain(part.content)
-        if (uploads.length >= limits.maxImages) {
-          over = true
-          return Stream.runDrain(part.content)
+): Effect.fn.Return<Arr.NonEmptyReadonlyArray<Upload>, Refusal> {
+  const found: Array<Upload> = []
+  const reading: { wrong: Refusal | undefined; over: boolean } = { wrong: undefined, over: false }
+  // A part whose headers do not end is told as the one before it, once more.
+  const seen = new Set<unknown>([undefined])
+  const isNew = (info: MultipartParser.PartInfo): void => {
+    if (seen.has(info)) reading.wrong ??= broken
+    seen.add(info)
+  }
+  const parser = MultipartParser.make({
+    headers: { "content-type": request.headers["content-type"] ?? "" },
+    maxParts: limits.maxImages + 64,
+    maxPartSize: limits.maxBytes,
+    maxFieldSize: 64 * 1024,
+    maxTotalSize: body.length,
+    onField: isNew,
+    onFile: (info) => {
+      isNew(info)
+      const isWanted = names.includes(info.name) && info.filename !== undefined && info.filename !== ""
+      if (isWanted && found.length >= limits.maxImages) reading.over = true
+      const chunks: Array<Uint8Array> = []
+      let isWhole = false
+      return (chunk) => {
+        if (chunk !== null) {
+          if (isWanted && !reading.over) chunks.push(chunk)
+          return
         }
-        return Effect.map(part.contentEffect, (bytes) => {
-          uploads.push({ name: part.name, bytes })
-        })
-      }),
-      Effect.provideService(Multipart.MaxFileSize, ByteSize.bytes(limits.maxBytes)),
-      Effect.provideService(Multipart.MaxParts, limits.maxImages + 64),
-      Effect.provideService(Multipart.MaxFieldSize, ByteSize.bytes(64 * 1024)),
-      Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(total)),
-      Effect.mapError((error) => fromMultipart(error, limits)),
-      Effect.timeoutOrElse({
-        duration: limits.bodyTimeout,
-        orElse: () => Effect.fail(tooSlow(limits.bodyTimeout))
-      }),
-      Effect.flatMap(() => {
-        if (over) return Effect.fail(tooMany(limits.maxImages))
-        return Arr.isArrayNonEmpty(uploads)
-          ? Effect.succeed(uploads)
-          : Effect.fail(bad(`The form has no file part ${named} with a file in it`))
-      })
-    )
+        if (isWhole) reading.wrong ??= broken
+        isWhole = true
+        if (isWanted && !reading.over) found.push({ name: info.filename ?? "", bytes: joined(chunks) })
+      }
+    },
+    onError: (error) => {
+      reading.wrong ??= fromMultipart(error, limits)
+    },
+    onDone: () => {}
   })
+  // What strangers send may be what the parser does not expect.
+  const step = (work: () => void) =>
+    Effect.try({
+      try: work,
+      catch: () => broken
+    })
+  for (let at = 0; at < body.length && reading.wrong === undefined; at += piece) {
+    yield* step(() => parser.write(body.subarray(at, at + piece)))
+    yield* Effect.yieldNow
+  }
+  if (reading.wrong === undefined) yield* step(() => parser.end())
+  if (reading.wrong !== undefined) return yield* reading.wrong
+  if (reading.over) return yield* tooMany(limits.maxImages)
+  return Arr.isArrayNonEmpty(found)
+    ? found
+    : yield* bad(`The form has no file part ${named(names)} with a file in it`)
+})
 
-const fromMultipart = (error: Multipart.MultipartError, limits: UploadLimits): Refusal => {
-  switch (error.reason._tag) {
-    case "FileTooLarge":
+/** No form is read of a body that says it is none. */
+export const checkForm = (
+  request: HttpServerRequest.HttpServerRequest,
+  names: ReadonlyArray<string>
+): Effect.Effect<void, Refusal> =>
+  isForm(request)
+    ? Effect.void
+    : Effect.fail(bad(`Send the image as multipart/form-data, as a file part ${named(names)}`))
+
+const named = (names: ReadonlyArray<string>): string =>
+  `named ${names.map((name) => `"${name}"`).join(" or ")}`
+
+const broken = bad("The body is no whole multipart/form-data form")
+
+/** Mostly it is one piece, which is left where it is. */
+const joined = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const [only] = chunks
+  return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks)
+}
+
+const fromMultipart = (error: MultipartParser.MultipartError, limits: UploadLimits): Refusal => {
+  if (error._tag !== "ReachedLimit") return broken
+  switch (error.limit) {
+    case "MaxPartSize":
       return tooLarge(limits.maxBytes, "The image")
-    case "BodyTooLarge":
+    case "MaxTotalSize":
       return tooLarge(limits.maxRequestBytes)
-    case "FieldTooLarge":
-    case "TooManyParts":
+    case "MaxFieldSize":
+    case "MaxParts":
       return new Refusal({
         status: 413,
         detail: "The form has more or larger fields than this service takes"
       })
-    case "Parse":
-    case "InternalError":
-      return bad("The body is no whole multipart/form-data form")
   }
 }
 

@@ -13,7 +13,7 @@
  * AddressGuard.isPublic("1.1.1.1") // => true
  * ```
  */
-import { Effect, Layer, Option, Result } from "effect"
+import { Config, Effect, Layer, Option, Result } from "effect"
 import { HttpClient, HttpClientError, type HttpClientRequest } from "effect/http"
 import { IpNetwork, NetAddress } from "effect/net"
 import * as Hosts from "./Hosts.ts"
@@ -117,6 +117,16 @@ export const refused = (
     reason: new HttpClientError.InvalidUrlError({ request, cause: new Error(detail), description: detail })
   })
 
+/** A client for public addresses and, where given, certain hosts only, over another. */
+export const make = (
+  client: HttpClient.HttpClient,
+  options: AddressGuardOptions = {}
+): HttpClient.HttpClient =>
+  HttpClient.mapRequestEffect(client, (request) => {
+    const detail = URL.canParse(request.url) ? refusal(new URL(request.url), options) : "it is no URL"
+    return detail === undefined ? Effect.succeed(request) : Effect.fail(refused(request, detail))
+  })
+
 /**
  * The client of the context, for public addresses and, where given, certain hosts only. Each hop of a redirect that
  * this library follows is a request of its own, and judged like the first. A client that follows redirects by itself is
@@ -127,10 +137,11 @@ export const layer = (
 ): Layer.Layer<HttpClient.HttpClient, never, HttpClient.HttpClient> =>
   Layer.effect(
     HttpClient.HttpClient,
-    Effect.map(HttpClient.HttpClient, (client) =>
-      HttpClient.mapRequestEffect(client, (request) => {
-        const detail = URL.canParse(request.url) ? refusal(new URL(request.url), options) : "it is no URL"
-        return detail === undefined ? Effect.succeed(request) : Effect.fail(refused(request, detail))
-      })
-    )
+    Effect.map(HttpClient.HttpClient, (client) => make(client, options))
   )
+
+/** The same, with its options from configuration. */
+export const layerConfig = (
+  config: Config.Wrap<AddressGuardOptions>
+): Layer.Layer<HttpClient.HttpClient, Config.ConfigError, HttpClient.HttpClient> =>
+  Layer.unwrap(Effect.map(Config.unwrap<AddressGuardOptions>(config), layer))

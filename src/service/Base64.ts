@@ -37,21 +37,37 @@ export const decode = (text: string): Uint8Array | undefined => {
       const joined = text.replaceAll(/[\t\n\f\r ]+/g, "")
       return joined.length < text.length && bytes.length === decodedLength(joined) ? bytes : undefined
     }
-    return Uint8Array.from(atob(text), (char) => char.charCodeAt(0))
+    const binary = atob(text)
+    const bytes = new Uint8Array(binary.length)
+    for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i)
+    return bytes
   } catch {
     return undefined
   }
 }
 
-/** The bytes as base64. */
-export const encode = (bytes: Uint8Array): string => {
-  if (nodeBuffer !== undefined) {
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64")
+const alphabet = new TextEncoder().encode("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+const latin = new TextDecoder("latin1")
+
+/** The same by hand, where the runtime has nothing for bytes. @internal */
+export const encodeByHand = (bytes: Uint8Array): string => {
+  const out = new Uint8Array(Math.ceil(bytes.length / 3) * 4)
+  let at = 0
+  for (let i = 0; i < bytes.length; i += 3) {
+    // Past the end there are zeros, whose signs become padding.
+    const three = (bytes[i]! << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0)
+    out[at++] = alphabet[three >> 18]!
+    out[at++] = alphabet[(three >> 12) & 63]!
+    out[at++] = alphabet[(three >> 6) & 63]!
+    out[at++] = alphabet[three & 63]!
   }
-  let binary = ""
-  // In pieces: a call takes only so many arguments.
-  for (let at = 0; at < bytes.length; at += 0x8000) {
-    binary += String.fromCharCode(...bytes.subarray(at, at + 0x8000))
-  }
-  return btoa(binary)
+  const padding = (3 - (bytes.length % 3)) % 3
+  if (padding > 0) out.fill(61, out.length - padding)
+  return latin.decode(out)
 }
+
+/** The bytes as base64. */
+export const encode = (bytes: Uint8Array): string =>
+  nodeBuffer === undefined
+    ? encodeByHand(bytes)
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64")

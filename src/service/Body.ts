@@ -9,10 +9,12 @@ import { Bytes, Context, Effect, Option, Stream } from "effect"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import {
   ConnectionFailed,
+  excerpt,
   ResponseNotDecodable,
   ResponseTooLarge,
   type ServiceError
 } from "./ServiceError.ts"
+import { type Hide, nothing } from "./Secrets.ts"
 
 export interface BodyLimits {
   /** Bytes on the wire. 64 MiB by default. */
@@ -51,7 +53,11 @@ const anyPlatform: Platform = { decompressors: {}, release: () => {} }
 export interface Origin {
   readonly service: string
   readonly requestId: string | undefined
+  /** Takes our secrets out of what the service says. */
+  readonly hide?: Hide | undefined
 }
+
+const placeOf = ({ requestId, service }: Origin) => ({ service, requestId })
 
 /** An address without what may hold a secret. */
 export const withoutQuery = (url: string): string => url.split(/[?#]/, 1)[0]!
@@ -71,7 +77,7 @@ const bounded =
       return Stream.mapEffect(self, (chunk) => {
         seen += chunk.length
         return seen > limit
-          ? Effect.fail(new ResponseTooLarge({ ...origin, stage, limit }))
+          ? Effect.fail(new ResponseTooLarge({ ...placeOf(origin), stage, limit }))
           : Effect.succeed(chunk)
       })
     })
@@ -95,7 +101,13 @@ const decompressed = (
   { decompressors }: Platform
 ): Stream.Stream<Uint8Array, ServiceError> => {
   const unreadable = (detail: string) =>
-    new ResponseNotDecodable({ ...origin, status: response.status, path: "", detail, excerpt: "" })
+    new ResponseNotDecodable({
+      ...placeOf(origin),
+      status: response.status,
+      path: "",
+      detail: excerpt((origin.hide ?? nothing)(detail)),
+      excerpt: ""
+    })
   const onError = (cause: unknown) =>
     isServiceError(cause) ? cause : unreadable(`its ${encoding} data is broken or cut off (${String(cause)})`)
   if (Object.hasOwn(decompressors, encoding)) return decompressors[encoding]!(self, onError)
@@ -119,7 +131,7 @@ const decompressed = (
 
 const broken = (origin: Origin) => (error: { readonly cause?: unknown }) =>
   new ConnectionFailed({
-    ...origin,
+    ...placeOf(origin),
     code: codeOf(error.cause),
     phase: "receiving",
     sent: "maybe",
@@ -192,7 +204,11 @@ export const bytes = (
         onFailure: broken(origin)
       })
     }
-    const tooLarge = new ResponseTooLarge({ ...origin, stage: "received", limit: limits.maxBodyBytes })
+    const tooLarge = new ResponseTooLarge({
+      ...placeOf(origin),
+      stage: "received",
+      limit: limits.maxBodyBytes
+    })
     return Effect.andThen(discard(response), Effect.fail(tooLarge))
   }
   return Effect.map(Stream.runCollect(stream(response, limits, origin, { platform })), concat)

@@ -23,6 +23,7 @@ import * as Decode from "./Decode.ts"
 import * as Exchange from "./Exchange.ts"
 import type { Answer, Call, Opened } from "./Exchange.ts"
 import * as Message from "./Message.ts"
+import * as Secrets from "./Secrets.ts"
 import { excerpt, RequestInvalid, ServiceError } from "./ServiceError.ts"
 
 /** What carries requests: an exchange with a service, or a fake of one. */
@@ -140,7 +141,7 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
     return Effect.catch(answered, (error) => {
       const { answer } = state
       return error === state.refusal && answer !== undefined && described.errors.has(answer.status)
-        ? Effect.succeed(toResponse(request, answer, answer.body))
+        ? Effect.succeed(toResponse(request, answer, withoutSecrets(answer)))
         : Effect.fail(error)
     })
   }
@@ -219,6 +220,21 @@ const toCall = (request: HttpClientRequest.HttpClientRequest): Call => {
     accept: "application/json, */*;q=0.5",
     headers: { ...request.headers },
     body: request.body._tag === "Empty" ? undefined : request.body
+  }
+}
+
+/** The body of a failure, which becomes an error of the contract's, without secrets of ours in any of its texts. */
+const withoutSecrets = ({ body, hide = Secrets.nothing }: Answer): Uint8Array => {
+  if (hide === Secrets.nothing) return body
+  const text = new TextDecoder().decode(body)
+  if (hide(text) === text && text.length <= Secrets.longest) return body
+  try {
+    const clean: unknown = JSON.parse(text, (_, value: unknown) =>
+      typeof value === "string" ? hide(value) : value
+    )
+    return new TextEncoder().encode(JSON.stringify(clean))
+  } catch {
+    return new TextEncoder().encode(hide(text))
   }
 }
 

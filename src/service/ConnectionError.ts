@@ -2,7 +2,7 @@
 import type { HttpClientError } from "effect/http"
 import type { Attempt } from "../policy/Attempt.ts"
 import * as Body from "./Body.ts"
-import type { Hide } from "./OwnHeaders.ts"
+import type { Hide } from "./Secrets.ts"
 import { ConnectionFailed, InvalidUrl, type ServiceError } from "./ServiceError.ts"
 
 /** Codes that say that nobody took the request. */
@@ -27,7 +27,7 @@ export const from = (
 ): ServiceError => {
   const { reason } = error
   if (reason._tag === "InvalidUrlError")
-    return new InvalidUrl({ url: service, detail: hide.text(Body.describe(reason.cause)) })
+    return new InvalidUrl({ url: service, detail: hide(Body.describe(reason.cause)) })
   // `fetch` says no more of ports that it never calls, such as those of mail and SSH.
   if (Body.describe(reason.cause) === "bad port")
     return new InvalidUrl({
@@ -42,6 +42,6 @@ export const from = (
     code,
     phase: "sending",
     sent: code !== undefined && neverSent.has(code) ? "no" : "maybe",
-    detail: hide.text(reason.cause === undefined ? (reason.description ?? "") : Body.describe(reason.cause))
+    detail: hide(reason.cause === undefined ? (reason.description ?? "") : Body.describe(reason.cause))
   })
 }

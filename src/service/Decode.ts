@@ -5,10 +5,14 @@
 import { Effect, Schema, SchemaIssue } from "effect"
 import type { Answer } from "./Exchange.ts"
 import * as JsonBytes from "./JsonBytes.ts"
+import { nothing } from "./Secrets.ts"
 import { excerpt, ResponseNotDecodable } from "./ServiceError.ts"
 
 const decoder = new TextDecoder()
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** More than an error shows, so that a secret is known before it is cut. */
+const quotedBytes = 2000
 
 /** What is wrong with an answer, at a field or in the whole. */
 export const notDecodable = (
@@ -16,15 +20,17 @@ export const notDecodable = (
   path: string,
   detail: string,
   quoted?: string
-): ResponseNotDecodable =>
-  new ResponseNotDecodable({
-    service: answer.service,
-    requestId: answer.requestId,
-    status: answer.status,
-    path,
-    detail: excerpt(detail),
-    excerpt: excerpt(quoted ?? decoder.decode(answer.body.subarray(0, 400)))
+): ResponseNotDecodable => {
+  const { hide = nothing, requestId, service, status } = answer
+  return new ResponseNotDecodable({
+    service,
+    requestId,
+    status,
+    path: hide(path),
+    detail: excerpt(hide(detail)),
+    excerpt: excerpt(hide(quoted ?? decoder.decode(answer.body.subarray(0, quotedBytes))))
   })
+}
 
 /** The answer as text. */
 export const text = (answer: Answer): string => decoder.decode(answer.body)

@@ -14,7 +14,7 @@ import {
   type Duration,
   Effect,
   Option,
-  type Redacted,
+  Redacted,
   Stream,
   Tracer
 } from "effect"
@@ -34,6 +34,7 @@ import * as Multipart from "./Multipart.ts"
 import * as OwnHeaders from "./OwnHeaders.ts"
 import * as Proxies from "./Proxies.ts"
 import * as Redirects from "./Redirects.ts"
+import * as Secrets from "./Secrets.ts"
 import { excerpt, fromStatus, InvalidUrl, type ServiceError } from "./ServiceError.ts"
 
 export type { Redirects } from "./Redirects.ts"
@@ -45,6 +46,11 @@ export interface ExchangeOptions {
   readonly apiKey?: Redacted.Redacted | undefined
   /** Sent on every request, to the service's own origin only. */
   readonly headers?: Readonly<Record<string, string | Redacted.Redacted>> | undefined
+  /**
+   * What else no error, id, span or line may say, such as a key that travels in a body. The key, the headers that are
+   * redacted or have the name of a secret, and the query of the base URL are kept out without being named here.
+   */
+  readonly secrets?: ReadonlyArray<Redacted.Redacted> | undefined
   readonly limits?: Partial<Body.BodyLimits> | undefined
   /** `"refuse"` by default. */
   readonly redirects?: Redirects.Redirects | undefined
@@ -79,6 +85,8 @@ export interface Answer {
   readonly requestId: string
   /** The proxy that it came through, where that may have answered in the place of the service. */
   readonly proxy?: string | undefined
+  /** Takes our secrets out of what the service says: whoever makes an error of an answer lets its texts through here. */
+  readonly hide?: Secrets.Hide | undefined
 }
 
 /** A status, and a body that comes as it is read. */
@@ -90,6 +98,8 @@ export interface Exchange {
   /** Origin and path of the service, without query: what errors call it. */
   readonly service: string
   readonly origin: string
+  /** Takes our secrets out of a text. */
+  readonly hide: Secrets.Hide
   readonly send: (call: Call, attempt: Attempt) => Effect.Effect<Answer, ServiceError>
   /**
    * A GET of an address that an answer named. Our headers go along to the service's own origin only; another host must
@@ -115,6 +125,7 @@ export interface Exchange {
 
 interface Identified extends Body.Origin {
   readonly requestId: string
+  readonly hide: Secrets.Hide
 }
 
 const userAgent = `effect-segformer/${version}`
@@ -169,7 +180,22 @@ export const make = Effect.fnUntraced(function* (
   const redirects = options.redirects ?? "refuse"
   const prefix = base.origin + base.pathname.replace(/\/+$/, "")
 
-  const { headers: ownHeaders, hide } = OwnHeaders.make(options)
+  const ownHeaders = OwnHeaders.make(options)
+  const ours = Secrets.make([
+    ...(options.apiKey === undefined ? [] : [Redacted.value(options.apiKey)]),
+    ...Secrets.ofHeaders(options.headers ?? {}),
+    ...Secrets.ofQuery(base.search),
+    ...(options.secrets ?? []).map((secret) => Redacted.value(secret))
+  ])
+  /** What an address may tell: a service repeats in it what it likes, but not in what we have called ourselves. */
+  const placeOf = (address: string, hide: Secrets.Hide) => {
+    const place = Body.withoutQuery(address)
+    const known = [prefix, base.origin].find((start) => place.startsWith(start)) ?? ""
+    return known + hide(place.slice(known.length))
+  }
+  /** Of an address that is not ours the query is a secret as well: whoever has it has the file. */
+  const hidden = (search: string) =>
+    search === "" || search === base.search ? ours : Secrets.both(ours, Secrets.make(Secrets.ofQuery(search)))
 
   const toRequest = (call: Call, attempt: Attempt): HttpClientRequest.HttpClientRequest =>
     HttpClientRequest.make(call.method)(prefix + withQuery(call.path, base.search), {
@@ -189,7 +215,8 @@ export const make = Effect.fnUntraced(function* (
   const execute = (
     request: HttpClientRequest.HttpClientRequest,
     service: string,
-    attempt: Attempt
+    attempt: Attempt,
+    hide: Secrets.Hide
   ): Effect.Effect<HttpClientResponse.HttpClientResponse, ServiceError> =>
     Effect.withFiber((fiber) => {
       const span = Context.getOrUndefined(fiber.context, Tracer.ParentSpan)
@@ -222,11 +249,12 @@ export const make = Effect.fnUntraced(function* (
     rules: Redirects.Redirects = redirects
   ): Effect.Effect<A, ServiceError> =>
     Effect.suspend(() => {
-      const service = Body.withoutQuery(request.url)
+      const hide = hidden(request.url.slice(Body.withoutQuery(request.url).length))
+      const service = placeOf(request.url, hide)
       attempt.phase = "waiting"
-      return Effect.flatMap(execute(request, service, attempt), (response) => {
-        const requestId = response.headers["x-request-id"]?.slice(0, 200) || attempt.callId
-        const origin = { service, requestId }
+      return Effect.flatMap(execute(request, service, attempt, hide), (response) => {
+        const requestId = excerpt(hide(response.headers["x-request-id"] ?? "")) || attempt.callId
+        const origin = { service, requestId, hide }
         attempt.phase = "receiving"
         const { status } = response
         const location = status >= 300 && status < 400 ? response.headers["location"] : undefined
@@ -272,7 +300,7 @@ export const make = Effect.fnUntraced(function* (
       )
     })
 
-  const called = (call: Call) => ({ method: call.method, url: Body.withoutQuery(prefix + call.path) })
+  const called = (call: Call) => ({ method: call.method, url: placeOf(prefix + call.path, ours) })
 
   const answer = (
     response: HttpClientResponse.HttpClientResponse,
@@ -290,7 +318,7 @@ export const make = Effect.fnUntraced(function* (
           status: response.status,
           headers: response.headers,
           proxy: Proxies.forwarding(proxies, origin.service),
-          body: hide.bytes(body, isSuccess(response))
+          body
         }
       }
     )
@@ -306,17 +334,15 @@ export const make = Effect.fnUntraced(function* (
     Effect.suspend(() => {
       const url = URL.canParse(address) ? new URL(address) : undefined
       if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:"))
-        return invalid(
-          Body.withoutQuery(address).slice(0, 200),
-          `${prefix} named it, but it is no http(s) URL`
-        )
-      const place = url.origin + url.pathname
+        return invalid(excerpt(placeOf(address, ours)), `${prefix} named it, but it is no http(s) URL`)
+      const file = url.origin + url.pathname
+      const place = placeOf(file, hidden(url.search))
       const isOurs = url.origin === base.origin
       if (!isOurs && !Hosts.allows(hosts, url))
         return invalid(place, `${prefix} named it, but its host is not in \`hosts\``)
       if (base.protocol === "https:" && url.protocol === "http:")
         return invalid(place, `${prefix} named it, but it leads from https to http`)
-      const request = HttpClientRequest.get(place + url.search, {
+      const request = HttpClientRequest.get(file + url.search, {
         headers: isOurs
           ? { ...toRequest({ method: "GET", path: "", accept }, attempt).headers }
           : { accept, "accept-encoding": "identity", "user-agent": userAgent }
@@ -352,7 +378,7 @@ export const make = Effect.fnUntraced(function* (
   const stream: Exchange["stream"] = (call, attempt) =>
     Stream.unwrap(Effect.map(open(call, attempt), ({ body }) => body))
 
-  return { service: prefix, origin: base.origin, send, fetch, open, stream }
+  return { service: prefix, origin: base.origin, hide: ours, send, fetch, open, stream }
 })
 
 /** Gives up an answer that was opened and will not be read: its connection is closed. */
@@ -378,6 +404,9 @@ export const ok = (
 ): Effect.Effect<Answer, ServiceError> =>
   isSuccess(answer) ? Effect.succeed(answer) : failure(answer, read?.(answer))
 
+/** Characters of what a service says that are looked at: more than an error shows. */
+const said = 4000
+
 /** The error of an answer whose status is no success, with what the protocol read from its body. */
 export const failure = (answer: Answer, read?: ErrorBody): Effect.Effect<never, ServiceError> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) =>
@@ -386,7 +415,12 @@ export const failure = (answer: Answer, read?: ErrorBody): Effect.Effect<never, 
         service: answer.service,
         status: answer.status,
         requestId: answer.requestId,
-        detail: Proxies.doubted(answer, excerpt(read?.detail ?? new TextDecoder().decode(answer.body))),
+        detail: Proxies.doubted(
+          answer,
+          (answer.hide ?? Secrets.nothing)(
+            (read?.detail ?? new TextDecoder().decode(answer.body)).slice(0, said)
+          )
+        ),
         retryAfter: RetryAfter.fromHeaders(answer.headers, now) ?? read?.retryAfter,
         loading: read?.loading
       })

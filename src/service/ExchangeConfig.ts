@@ -51,11 +51,11 @@ export const variables = {
   )
 }
 
-/** The size of the connection pool, which is the client's and not the exchange's: `NodeHttp.layerConfig` reads it. */
+/** The size of the connection pool, which is the client's and not the exchange's: `NodeHttp.config` reads it. */
 export const poolSize = Variable.whole(
   "SEGFORMER_POOL_SIZE",
   {
-    sets: "connections to one origin at most, with `NodeHttp.layerConfig`",
+    sets: "connections to one origin at most, with `NodeHttp.config`",
     default: "one for each request under way"
   },
   1

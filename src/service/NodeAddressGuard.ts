@@ -17,7 +17,7 @@
 import { lookup as systemLookup } from "node:dns"
 import type { LookupFunction } from "node:net"
 import Undici, { type Agent, type buildConnector } from "@effect/platform-node/Undici"
-import { Effect, Layer } from "effect"
+import { Config, Effect, Layer } from "effect"
 import { HttpClient, type HttpClientError, type HttpClientRequest } from "effect/http"
 import * as AddressGuard from "./AddressGuard.ts"
 import * as Body from "./Body.ts"
@@ -111,3 +111,9 @@ export const layer = (options: NodeAddressGuardOptions = {}): Layer.Layer<HttpCl
   )
   return AddressGuard.layer(options).pipe(Layer.provide(explained), Layer.provide(pool))
 }
+
+/** The same, with its options from configuration. */
+export const layerConfig = (
+  config: Config.Wrap<NodeAddressGuardOptions>
+): Layer.Layer<HttpClient.HttpClient, Config.ConfigError> =>
+  Layer.unwrap(Effect.map(Config.unwrap<NodeAddressGuardOptions>(config), layer))

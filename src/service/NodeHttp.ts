@@ -16,9 +16,8 @@
  */
 import * as zlib from "node:zlib"
 import * as NodeStream from "@effect/platform-node/NodeStream"
-import { Effect, Layer, Stream } from "effect"
+import { Config, Effect, Layer, Stream } from "effect"
 import type { HttpClient } from "effect/http"
-import { omitUndefined } from "../policy/OmitUndefined.ts"
 import * as Variable from "../policy/Variable.ts"
 import * as Body from "./Body.ts"
 import * as ExchangeConfig from "./ExchangeConfig.ts"
@@ -77,15 +76,19 @@ export const layer = (options?: NodeHttpOptions): Layer.Layer<HttpClient.HttpCli
     Layer.succeed(Body.Platform)(platform)
   )
 
-/** The same, with the size of its pool from `SEGFORMER_POOL_SIZE`, unless it is given. */
+/** The size of the pool as `SEGFORMER_POOL_SIZE` has it. */
+export const config: Config.Config<NodeHttpOptions> = Variable.config(
+  [ExchangeConfig.poolSize.name],
+  Effect.gen(function* () {
+    const reader = Variable.reader()
+    const connections = yield* reader.read(ExchangeConfig.poolSize)
+    yield* reader.done
+    return { connections }
+  })
+)
+
+/** The same, with its options from configuration: {@link config} has the fixed name. */
 export const layerConfig = (
-  options?: NodeHttpOptions
-): Layer.Layer<HttpClient.HttpClient, Variable.InvalidConfig> =>
-  Layer.unwrap(
-    Effect.gen(function* () {
-      const reader = Variable.reader()
-      const connections = yield* reader.read(ExchangeConfig.poolSize)
-      yield* reader.done
-      return layer({ connections, ...omitUndefined(options ?? {}) })
-    })
-  )
+  config: Config.Wrap<NodeHttpOptions>
+): Layer.Layer<HttpClient.HttpClient, Config.ConfigError> =>
+  Layer.unwrap(Effect.map(Config.unwrap<NodeHttpOptions>(config), layer))

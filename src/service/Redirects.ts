@@ -7,7 +7,8 @@ import * as Headers from "effect/http/Headers"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import { type Origin, withoutQuery } from "./Body.ts"
 import * as Hosts from "./Hosts.ts"
-import { RedirectRefused } from "./ServiceError.ts"
+import { nothing } from "./Secrets.ts"
+import { excerpt, RedirectRefused } from "./ServiceError.ts"
 
 /** `"refuse"`, or which hosts a redirect may lead to besides the service's own origin. */
 export type Redirects =
@@ -31,19 +32,18 @@ export const follow = (options: {
   const target =
     location !== undefined && URL.canParse(location, request.url) ? new URL(location, request.url) : undefined
   const refuse = (detail: string) =>
-    Effect.fail(
-      new RedirectRefused({
-        ...origin,
-        status,
-        location:
-          target === undefined
-            ? withoutQuery(location ?? "a place it does not name").slice(0, 200)
-            : target.origin === "null"
-              ? target.protocol
-              : target.origin + target.pathname,
-        detail
-      })
-    )
+    Effect.suspend(() => {
+      const { hide = nothing, requestId, service } = origin
+      const place =
+        target === undefined
+          ? withoutQuery(location ?? "a place it does not name")
+          : target.origin === "null"
+            ? target.protocol
+            : target.origin + target.pathname
+      return Effect.fail(
+        new RedirectRefused({ service, requestId, status, location: excerpt(hide(place)), detail })
+      )
+    })
   if (rules === "refuse")
     return refuse("redirects are not followed. Call that address itself, or set `redirects`")
   if (target === undefined || (target.protocol !== "http:" && target.protocol !== "https:"))

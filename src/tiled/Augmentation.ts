@@ -19,7 +19,7 @@
  * await Effect.runPromise(Effect.provide(program, steady)) // => [48, 32]
  * ```
  */
-import { Effect, Layer, type Scope } from "effect"
+import { Config, Effect, Layer, type Scope } from "effect"
 import { ImageCodec, type Raster } from "../image/ImageCodec.ts"
 import type { Image } from "../image/Image.ts"
 import * as RasterImage from "../image/RasterImage.ts"
@@ -120,6 +120,12 @@ export const layer = (options?: AugmentationOptions): Layer.Layer<Transport, nev
     Transport,
     Effect.flatMap(Transport, (member) => make(member, options))
   )
+
+/** The same, with its options from configuration. */
+export const layerConfig = (
+  config: Config.Wrap<AugmentationOptions>
+): Layer.Layer<Transport, Config.ConfigError, Transport | ImageCodec> =>
+  Layer.unwrap(Effect.map(Config.unwrap<AugmentationOptions>(config), layer))
 
 const viewOf = Effect.fnUntraced(function* (
   codec: ImageCodec["Service"],

@@ -69,7 +69,7 @@ const served = (path: string | undefined, transport = segmenter(), options: SegF
       page: false,
       dialects: [ImageProcessingDialect.make({ folder: path })],
       ...options
-    }).pipe(Effect.provide([transport, SharpCodec.layer]), Effect.orDie),
+    }).pipe(Effect.provide([transport, SharpCodec.layer, NodeFileSystem.layer]), Effect.orDie),
     ({ url }) => url
   )
 

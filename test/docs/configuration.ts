@@ -62,7 +62,7 @@ The configuration is not usable:
 
 ## The service
 
-Read by \`SegFormerHttp.layerConfig()\`, and by the command for \`--url\`.
+Read by \`SegFormerHttp.layerConfig(SegFormerConfig.config)\`, and by the command for \`--url\`.
 
 ${table(SegFormerConfig.serviceVariables)}
 

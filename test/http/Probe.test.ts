@@ -1,3 +1,4 @@
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Logger, Redacted, Result, type Scope } from "effect"
@@ -216,7 +217,7 @@ describe("probe", () => {
       const segmenter = SegFormerTest.layer(() => Effect.succeed(Fixtures.prediction))
       const context = yield* Layer.build(
         SegFormerServer.layer({ port: 0 }).pipe(
-          Layer.provide([segmenter, SharpCodec.layer, Logger.layer([])])
+          Layer.provide([segmenter, SharpCodec.layer, NodeFileSystem.layer, Logger.layer([])])
         )
       )
       const { url } = yield* Effect.provideContext(SegFormerServer, context)

@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { inspect } from "node:util"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Duration, Effect, FileSystem, Layer, Logger, Redacted } from "effect"
+import { Config, ConfigProvider, Duration, Effect, FileSystem, Layer, Logger, Redacted } from "effect"
 import { ImageSource, segment } from "effect-segformer"
 import { SegFormerConfig, SegFormerHttp } from "effect-segformer/http"
 import { FakeHttp, Fixtures } from "effect-segformer/testing"
@@ -21,14 +21,14 @@ const problemsOf = (env: Readonly<Record<string, string>>) =>
 /** What a service would have been asked by a transport made from the environment. */
 const asked = (
   env: Readonly<Record<string, string>>,
-  options?: Parameters<typeof SegFormerHttp.layerConfig>[0]
+  options: Parameters<typeof SegFormerConfig.configWith>[0] = {}
 ) =>
   Effect.gen(function* () {
     yield* Effect.exit(segment(ImageSource.bytes(Fixtures.image)))
     return yield* (yield* FakeHttp.Recorded).requests
   }).pipe(
     Effect.provide(
-      SegFormerHttp.layerConfig(options).pipe(
+      SegFormerHttp.layerConfig(SegFormerConfig.configWith(options)).pipe(
         Layer.provideMerge(
           FakeHttp.script(Array.from({ length: 9 }, () => FakeHttp.respond({ status: 500 })))
         ),
@@ -241,8 +241,60 @@ describe("SegFormerHttp.layerConfig", () => {
   it.effect("does not start with a wrong environment", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(asked({ SEGFORMER_TIMEOUT: "soon" }))
-      assert.strictEqual(error._tag, "InvalidConfig")
+      assert.strictEqual(error._tag, "ConfigError")
       assert.include(error.message, 'SEGFORMER_TIMEOUT is "soon"')
+    })
+  )
+
+  it.effect("names every problem at once, and no key", () =>
+    Effect.gen(function* () {
+      const env = { SEGFORMER_TIMEOUT: "soon", SEGFORMER_API_KEY: "hunter2\u0007", SEGFORMER_QUEUE: "-1" }
+      const error = yield* Effect.flip(asked(env))
+      for (const variable of Object.keys(env)) assert.include(error.message, variable)
+      assert.notInclude(inspect(error, { depth: 9 }) + JSON.stringify(error) + error.message, "hunter2")
+    })
+  )
+
+  it.effect("takes a Config for each option, under names of one's own", () =>
+    Effect.gen(function* () {
+      const service = SegFormerHttp.layerConfig({
+        baseUrl: Config.String("SEGMENTER_URL"),
+        apiKey: Config.Redacted("SEGMENTER_KEY"),
+        policy: { retry: Config.succeed(false as const) }
+      })
+      const requests = yield* Effect.gen(function* () {
+        yield* Effect.exit(segment(ImageSource.bytes(Fixtures.image)))
+        return yield* (yield* FakeHttp.Recorded).requests
+      }).pipe(
+        Effect.provide(
+          Layer.provide(
+            Layer.provideMerge(service, FakeHttp.script([FakeHttp.respond({ status: 500 })])),
+            environment({
+              SEGMENTER_URL: "http://own",
+              SEGMENTER_KEY: "k",
+              SEGFORMER_SERVICE_URL: "http://no"
+            })
+          )
+        )
+      )
+      assert.deepStrictEqual(
+        requests.map(({ headers, url }) => [url, headers["authorization"]]),
+        [["http://own/upload", "Bearer k"]]
+      )
+      const missing = yield* Effect.flip(
+        Effect.scoped(Layer.build(Layer.provide(service, [FakeHttp.script([]), environment({})])))
+      )
+      assert.include(missing.message, "SEGMENTER_URL")
+    })
+  )
+
+  it.effect("reads the fixed names under a prefix, and from any provider", () =>
+    Effect.gen(function* () {
+      const env = { SMALL_SEGFORMER_SERVICE_URL: "http://small", SEGFORMER_SERVICE_URL: "http://large" }
+      const provider = ConfigProvider.fromEnv({ env })
+      const nested = Config.nested(SegFormerConfig.config, "SMALL")
+      assert.strictEqual((yield* nested.parse(provider)).baseUrl, "http://small")
+      assert.strictEqual((yield* SegFormerConfig.config.parse(provider)).baseUrl, "http://large")
     })
   )
 })

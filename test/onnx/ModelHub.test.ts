@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto"
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { NodeHttpClient } from "@effect/platform-node"
+import { NodeFileSystem, NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Fiber, Layer, Logger } from "effect"
 import { segment } from "effect-segformer"
@@ -26,6 +26,7 @@ const files = {
 const environment = (variables: Readonly<Record<string, string>>) =>
   Layer.mergeAll(
     NodeHttpClient.layerUndici,
+    NodeFileSystem.layer,
     ConfigProvider.layer(ConfigProvider.fromEnv({ env: variables })),
     // Each retry is logged as a warning.
     Logger.layer([])

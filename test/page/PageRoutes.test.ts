@@ -1,4 +1,5 @@
 /** How the page is served: what it weighs, how it is kept, and what it may load. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { get } from "node:http"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, References } from "effect"
@@ -37,7 +38,8 @@ const serve = Effect.gen(function* () {
   const segmenter = SegFormerTest.layer(() => Effect.succeed(Fixtures.prediction))
   return yield* Effect.provide(SegFormerServer.make({ port: 0, maxBytes: 12_345 }), [
     segmenter,
-    SharpCodec.layer
+    SharpCodec.layer,
+    NodeFileSystem.layer
   ])
 }).pipe(Effect.provideService(References.MinimumLogLevel, "None"))
 

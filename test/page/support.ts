@@ -1,4 +1,5 @@
 /** A server with three models, and a browser that visits its page. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Context, Effect, Layer, References } from "effect"
 import { Transport } from "effect-segformer"
 import { SegFormerServer, type SegFormerServerOptions } from "effect-segformer/server"
@@ -46,7 +47,10 @@ export const serve = (options?: SegFormerServerOptions) =>
       [longName]: drawn(longName, () => true)
     },
     ...options
-  }).pipe(Effect.provide(Warm.model), Effect.provideService(References.MinimumLogLevel, "None"))
+  }).pipe(
+    Effect.provide([Warm.model, NodeFileSystem.layer]),
+    Effect.provideService(References.MinimumLogLevel, "None")
+  )
 
 export class PageServer extends Context.Service<PageServer, SegFormerServer["Service"]>()(
   "test/page/PageServer"

@@ -1,9 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Logger, Metric, Stream } from "effect"
 import { ConnectionFailed, ServiceUnavailable } from "effect-segformer"
-import { type CircuitChange, Policy, PolicyRunner } from "effect-segformer/policy"
-import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
-import * as RateLimiter from "effect/persistence/RateLimiter"
+import { type CircuitChange, Policy, PolicyRunner, PolicyStores } from "effect-segformer/policy"
 import { TestClock } from "effect/testing"
 
 const service = "http://test"
@@ -199,7 +197,7 @@ describe("stores of the context", () => {
       assert.strictEqual((yield* Effect.flip(first.run(() => Effect.void)))._tag, "CircuitOpen")
       assert.strictEqual((yield* Effect.flip(second.run(() => Effect.void)))._tag, "CircuitOpen")
       yield* other.run(() => Effect.void)
-    }).pipe(quiet, Effect.provide(CircuitBreaker.layerStoreMemory()), Effect.scoped)
+    }).pipe(quiet, Effect.provide(PolicyStores.layerMemory), Effect.scoped)
   )
 
   it.effect("and a rate limit", () =>
@@ -216,7 +214,7 @@ describe("stores of the context", () => {
       yield* TestClock.adjust("1 minute")
       yield* Effect.forEach(fibers, (fiber) => Fiber.join(fiber))
       assert.deepStrictEqual(started, [0, 0, 0, 30_000])
-    }).pipe(Effect.provide(RateLimiter.layerStoreMemory), Effect.scoped)
+    }).pipe(Effect.provide(PolicyStores.layerMemory), Effect.scoped)
   )
 })
 

@@ -1,4 +1,5 @@
 /** What a server tells companion services, and asks them. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Redacted, References } from "effect"
 import { TestClock } from "effect/testing"
@@ -18,7 +19,10 @@ import { Fixtures, SegFormerTest } from "effect-segformer/testing"
 import { serve } from "../support/ContractServer.ts"
 
 const quiet = <A, E, R>(self: Effect.Effect<A, E, R>) =>
-  Effect.provideService(Effect.scoped(self), References.MinimumLogLevel, "None")
+  Effect.scoped(self).pipe(
+    Effect.provide(NodeHttp.layer()),
+    Effect.provideService(References.MinimumLogLevel, "None")
+  )
 
 /** A service that knows the tokens that are given, and counts what it is asked. */
 const knowing = (tokens: Record<string, Claims>) => {
@@ -129,12 +133,13 @@ describe("make", () => {
         }
         yield* Effect.scoped(
           Effect.gen(function* () {
-            const { active, authorize, jobEnded } = yield* Companions.make({ client: NodeHttp.layer() }).pipe(
+            const { active, authorize, jobEnded } = yield* Companions.make().pipe(
               Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env }))
             )
             const { url } = yield* SegFormerServer.make({ port: 0, page: false, authorize }).pipe(
               Effect.provide([
                 SharpCodec.layer,
+                NodeFileSystem.layer,
                 SegFormerTest.layer(() => Effect.succeed(Fixtures.prediction))
               ])
             )
@@ -164,7 +169,7 @@ describe("make", () => {
     quiet(
       Effect.gen(function* () {
         const made = (env: Record<string, string>) =>
-          Companions.make({ client: NodeHttp.layer() }).pipe(
+          Companions.make().pipe(
             Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env }))
           )
         const none = yield* made({})

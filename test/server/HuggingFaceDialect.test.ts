@@ -1,4 +1,5 @@
 /** Hugging Face's own client, as it is published, against the dialect; and what it asks of answers. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { InferenceClient } from "@huggingface/inference"
@@ -56,7 +57,7 @@ describe("imageSegmentation of @huggingface/inference", () => {
     }).pipe(
       Effect.scoped,
       Effect.provideService(References.MinimumLogLevel, "None"),
-      Effect.provide(Warm.model)
+      Effect.provide([Warm.model, NodeFileSystem.layer])
     )
   )
 

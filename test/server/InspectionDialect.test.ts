@@ -302,7 +302,8 @@ describe("the other routes", () => {
   it.live("switch to the model there is, and to no other", () =>
     Effect.gen(function* () {
       const { url } = yield* serve()
-      const to = (body: string) => ask(`${url}/api/model/switch`, { method: "POST", body })
+      const headers = { "content-type": "application/json" }
+      const to = (body: string) => ask(`${url}/api/model/switch`, { method: "POST", body, headers })
       const known = yield* to('{"model": "segformer"}')
       assert.deepInclude(known.json, { success: true, current_model: "segformer" })
       for (const body of [

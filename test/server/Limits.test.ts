@@ -1,3 +1,4 @@
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { connect, type Socket } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Logger, type Scope, Stream } from "effect"
@@ -179,7 +180,7 @@ describe("the log", () => {
       const log = Logger.layer([Logger.make(({ message }) => void lines.push(String(message)))])
       const { url } = yield* Effect.provide(
         SegFormerServer.make({ port: 0 }),
-        Layer.mergeAll(SharpCodec.layer, SegFormerTest.layer(fixture), log)
+        Layer.mergeAll(SharpCodec.layer, NodeFileSystem.layer, SegFormerTest.layer(fixture), log)
       )
       yield* upload(url)
       yield* ask(`${url}/health?token=secret`)

@@ -1,4 +1,5 @@
 /** This library's own clients against the dialects, over a socket: the label map is the one found in process. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, References } from "effect"
@@ -87,7 +88,7 @@ describe("SegFormerHttp against each dialect", () => {
     }).pipe(
       Effect.scoped,
       Effect.provideService(References.MinimumLogLevel, "None"),
-      Effect.provide(Warm.model)
+      Effect.provide([Warm.model, NodeFileSystem.layer])
     )
   )
 })

@@ -1,4 +1,5 @@
 /** Who may come in, and what a browser may do with an answer. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Redacted, Tracer } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest, HttpServerResponse } from "effect/http"
@@ -203,7 +204,9 @@ describe("a server with tokens", () => {
         }
       })
       const { url } = yield* SegFormerServer.make({ port: 0, page: false, tokens }).pipe(
-        Effect.provide(Layer.mergeAll(SharpCodec.layer, SegFormerTest.layer(fixture), log)),
+        Effect.provide(
+          Layer.mergeAll(SharpCodec.layer, NodeFileSystem.layer, SegFormerTest.layer(fixture), log)
+        ),
         Effect.provideService(Tracer.Tracer, tracer)
       )
       for (const init of [bearing(secret), bearing(`${secret}x`)]) {

@@ -378,7 +378,7 @@ describe("what the contract describes", () => {
         "application/octet-stream",
         "multipart/form-data"
       ])
-      assert.deepStrictEqual(post.security, [{ bearer: [] }])
+      assert.deepStrictEqual(post.security, [{ bearer: [] }, { basic: [] }])
       assert.containsAllKeys(spec.paths, ["/v1/models", "/health", "/ready", "/metrics"])
     }).pipe(Effect.scoped)
   )

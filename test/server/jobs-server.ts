@@ -1,4 +1,5 @@
 /** A server with jobs in a process of its own, to be killed: `PORT FOLDER`. Each image takes a moment. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { appendFileSync } from "node:fs"
 import { Effect, Layer, References } from "effect"
 import { Transport } from "effect-segformer"
@@ -20,6 +21,6 @@ const segmenter = Transport.layer({
 })
 const server = SegFormerServer.layer({ port: Number(port), jobs: { folder: String(folder) } }).pipe(
   Layer.tap(() => Effect.sync(() => process.send?.("up"))),
-  Layer.provide([segmenter, SharpCodec.layer])
+  Layer.provide([segmenter, SharpCodec.layer, NodeFileSystem.layer])
 )
 await Effect.runPromise(Effect.provideService(Layer.launch(server), References.MinimumLogLevel, "None"))

@@ -1,4 +1,5 @@
 /** What a client finds by way of a server, held to what the segmenter behind the server finds. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert } from "@effect/vitest"
 import { Effect, Layer, References } from "effect"
@@ -92,5 +93,5 @@ export const comesBack = (sizes: ReadonlyArray<readonly [width: number, height: 
   }).pipe(
     Effect.scoped,
     Effect.provideService(References.MinimumLogLevel, "None"),
-    Effect.provide(Warm.model)
+    Effect.provide([Warm.model, NodeFileSystem.layer])
   )

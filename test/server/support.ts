@@ -1,4 +1,5 @@
 /** A server of ours on a free port, and requests written by hand, so that the client under test is not also the judge. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { connect } from "node:net"
 import { Effect, Layer, References, type Scope } from "effect"
 import { type Prediction, type SegmentationError, Transport } from "effect-segformer"
@@ -19,8 +20,9 @@ export const serve = (
 ): Effect.Effect<SegFormerServer["Service"], StartError, Scope.Scope> =>
   Effect.provide(
     SegFormerServer.make({ port: 0, page: false, ...options }),
-    Layer.merge(
+    Layer.mergeAll(
       SharpCodec.layer,
+      NodeFileSystem.layer,
       Transport.layer({
         name: "test",
         predict,

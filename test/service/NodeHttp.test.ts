@@ -1,9 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Layer, References, Stream } from "effect"
+import { Config, ConfigProvider, Effect, Layer, References, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import { ImageSource, segment } from "effect-segformer"
 import { SegFormerHttp } from "effect-segformer/http"
-import type { Variable } from "effect-segformer/policy"
 import { Exchange } from "effect-segformer/service"
 import { NodeHttp } from "effect-segformer/service/node"
 import { Fixtures } from "effect-segformer/testing"
@@ -71,7 +70,7 @@ describe("NodeHttp", () => {
       })
       const env = (size: string) =>
         ConfigProvider.layer(ConfigProvider.fromEnv({ env: { SEGFORMER_POOL_SIZE: size } }))
-      const mostOver = (client: Layer.Layer<HttpClient.HttpClient, Variable.InvalidConfig>) =>
+      const mostOver = (client: Layer.Layer<HttpClient.HttpClient, Config.ConfigError>) =>
         Effect.gen(function* () {
           most = 0
           const service = SegFormerHttp.layer({ baseUrl: server.url }).pipe(Layer.provide(client))
@@ -82,10 +81,12 @@ describe("NodeHttp", () => {
           yield* eventually(() => server.sockets.size === 0)
           return most
         })
-      assert.strictEqual(yield* mostOver(Layer.provide(NodeHttp.layerConfig(), env("3"))), 3)
-      const given = NodeHttp.layerConfig({ connections: 2 })
+      assert.strictEqual(yield* mostOver(Layer.provide(NodeHttp.layerConfig(NodeHttp.config), env("3"))), 3)
+      const given = NodeHttp.layerConfig({ connections: Config.succeed(2) })
       assert.strictEqual(yield* mostOver(Layer.provide(given, env("3"))), 2)
-      const wrong = yield* Effect.flip(mostOver(Layer.provide(NodeHttp.layerConfig(), env("none"))))
+      const wrong = yield* Effect.flip(
+        mostOver(Layer.provide(NodeHttp.layerConfig(NodeHttp.config), env("none")))
+      )
       assert.include(wrong.message, 'SEGFORMER_POOL_SIZE is "none", but must be a whole number')
     }).pipe(Effect.scoped)
   )

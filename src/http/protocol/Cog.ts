@@ -88,7 +88,7 @@ const snapshotOf = (
     const json = yield* decode(yield* Errors.ok(answer))
     const seconds = json.metrics?.predict_time
     const took = typeof seconds === "number" && seconds >= 0 ? Duration.seconds(seconds) : undefined
-    return { ...common, status: statusOf(json, { answer, value: json.output, took }) }
+    return { ...common, status: statusOf(json, { answer, value: json.output, took }, answer.hide) }
   })
 
 /** Cog's protocol. */

@@ -3,7 +3,8 @@ import { Effect } from "effect"
 import { type Answer, failure, isSuccess, ok as succeeded } from "../../service/Exchange.ts"
 import * as Message from "../../service/Message.ts"
 import { isRecord, jsonOf } from "../../service/Message.ts"
-import { ReportedFailure, type ServiceError } from "../../service/ServiceError.ts"
+import { nothing } from "../../service/Secrets.ts"
+import { excerpt, ReportedFailure, type ServiceError } from "../../service/ServiceError.ts"
 import type { Health } from "../../Transport.ts"
 import type { ErrorBody, Question } from "./Protocol.ts"
 
@@ -21,7 +22,7 @@ export const reported = (answer: Answer, detail: string | undefined): ReportedFa
     service: answer.service,
     requestId: answer.requestId,
     status: answer.status,
-    detail: detail ?? "it does not say why"
+    detail: excerpt((answer.hide ?? nothing)(detail ?? "it does not say why"))
   })
 
 /** The answer if its status is a success, else its error. */

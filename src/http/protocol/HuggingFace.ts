@@ -16,8 +16,8 @@ import { Duration, Effect, Schema } from "effect"
 import type { ClassTable } from "../../mask/ClassTable.ts"
 import type { Prediction } from "../../Prediction.ts"
 import * as Decode from "../../service/Decode.ts"
-import type { Answer } from "../../service/Exchange.ts"
-import { fromStatus, type ServiceError } from "../../service/ServiceError.ts"
+import { type Answer, failure } from "../../service/Exchange.ts"
+import type { ServiceError } from "../../service/ServiceError.ts"
 import * as MaskAnswer from "../MaskAnswer.ts"
 import type { MaskOptions } from "../MaskDecoding.ts"
 import * as ProtocolBody from "./ProtocolBody.ts"
@@ -77,10 +77,8 @@ const decode = (
     const json = yield* Decode.json(answer)
     // Some versions say with status 200 that they are loading, or that they failed.
     if (Errors.isRecord(json) && "error" in json) {
-      const { detail = "", loading, retryAfter } = errorIn(json)
-      if (loading !== true) return yield* Errors.reported(answer, detail)
-      const { requestId, service, status } = answer
-      return yield* Effect.fail(fromStatus({ service, status, requestId, detail, retryAfter, loading }))
+      const said = errorIn(json)
+      return yield* said.loading === true ? failure(answer, said) : Errors.reported(answer, said.detail)
     }
     const segments = yield* decodeSegments(answer, json)
     const masks = segments.map(({ label, mask, score }, index) => ({

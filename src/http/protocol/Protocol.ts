@@ -3,7 +3,7 @@
  * to ask whether it is ready and which model it has. Everything else (limits, time-outs, retries, secrets) is the
  * same for each, and not its concern.
  */
-import type { Effect, Result } from "effect"
+import type { Effect, Redacted, Result } from "effect"
 import type { ImageError } from "../../image/ImageError.ts"
 import type { Image } from "../../image/ImageSource.ts"
 import type { MaskNotDecodable } from "../../mask/MaskError.ts"
@@ -34,6 +34,8 @@ interface Common {
    * own goes before it.
    */
   readonly policy?: PolicyOptions | ((service: URL) => PolicyOptions) | undefined
+  /** Secrets that travel in bodies: no error says them, as it says no key of the transport's. */
+  readonly secrets?: ReadonlyArray<Redacted.Redacted> | undefined
   readonly health: Question<Health>
   /** A question, or what is known of the model beforehand where the service does not say. */
   readonly describe: Question<ModelDescription> | ModelDescription

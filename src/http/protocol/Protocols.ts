@@ -2,8 +2,8 @@
  * The protocols by the name that configuration calls them by. A new protocol is its module and an entry here: which
  * settings it has a use for, and what its options are by them.
  */
-import { Effect, Option, Redacted } from "effect"
-import { ImageCodec } from "../../image/ImageCodec.ts"
+import { Effect, Redacted } from "effect"
+import { CurrentImageCodec, ImageCodec } from "../../image/ImageCodec.ts"
 import type { ClassTable } from "../../mask/ClassTable.ts"
 import type { Palette } from "../../mask/Palette.ts"
 import { omitUndefined } from "../../policy/OmitUndefined.ts"
@@ -183,9 +183,9 @@ const bodyLack = (body: string): Lack => ({
 })
 
 const withCodec = (self: Effect.Effect<Protocol, never, ImageCodec>): Effect.Effect<Protocol, Lack> =>
-  Effect.flatMap(Effect.serviceOption(ImageCodec), (codec) =>
-    Option.isSome(codec)
-      ? Effect.provideService(self, ImageCodec, codec.value)
+  Effect.flatMap(CurrentImageCodec, (codec) =>
+    codec !== undefined
+      ? Effect.provideService(self, ImageCodec, codec)
       : Effect.fail({
           variable: "SEGFORMER_PROTOCOL",
           detail:

@@ -24,6 +24,7 @@ import type * as JobClient from "../../jobs/JobClient.ts"
 import * as RetryAfter from "../../policy/RetryAfter.ts"
 import type { Prediction } from "../../Prediction.ts"
 import type { SegmentationError } from "../../SegmentationError.ts"
+import { type Hide, nothing } from "../../service/Secrets.ts"
 import type { ServiceError } from "../../service/ServiceError.ts"
 import * as Decode from "../../service/Decode.ts"
 import type { Answer, Exchange } from "../../service/Exchange.ts"
@@ -96,9 +97,10 @@ const progressIn = (logs: string | null | undefined): number | undefined => {
 /** The status of a prediction as JSON, in the words that Replicate and Cog share. */
 export const statusOf = <A>(
   json: { readonly status: string; readonly error?: unknown; readonly logs?: string | null | undefined },
-  output: A
+  output: A,
+  hide: Hide = nothing
 ): JobStatus<A> => {
-  const detail = Errors.messageIn(json.error) ?? ""
+  const detail = hide(Errors.messageIn(json.error) ?? "")
   switch (json.status) {
     case "starting":
       return { _tag: "Queued" }
@@ -112,7 +114,7 @@ export const statusOf = <A>(
     case "aborted":
       return { _tag: "Cancelled", detail }
     default:
-      return { _tag: "Unknown", status: json.status }
+      return { _tag: "Unknown", status: hide(json.status) }
   }
 }
 
@@ -127,7 +129,7 @@ const snapshotOf = (answer: Answer): Effect.Effect<JobSnapshot<JobProtocol.Outpu
         jobId: json.id,
         links: { ...(get === undefined ? {} : { get }), ...(cancel === undefined ? {} : { cancel }) }
       },
-      status: statusOf(json, { answer, value: json.output, took }),
+      status: statusOf(json, { answer, value: json.output, took }, answer.hide),
       retryAfter: RetryAfter.fromHeaders(answer.headers, yield* Clock.currentTimeMillis),
       requestId: answer.requestId
     }

@@ -19,7 +19,6 @@ import type { ConfidenceMap } from "../../mask/ConfidenceMap.ts"
 import type { Prediction } from "../../Prediction.ts"
 import * as Decode from "../../service/Decode.ts"
 import type { Answer } from "../../service/Exchange.ts"
-import * as OwnHeaders from "../../service/OwnHeaders.ts"
 import type { ResponseNotDecodable } from "../../service/ServiceError.ts"
 import * as EncodedPicture from "../EncodedPicture.ts"
 import * as MaskDecoding from "../MaskDecoding.ts"
@@ -103,10 +102,9 @@ const decode = (answer: Answer, image: Image, options: RoboflowOptions) =>
 /** The protocol for one model. */
 export const make = (options: RoboflowOptions): Protocol => {
   const { apiKey, confidence, modelId, sendAs = "base64" } = options
-  const { hide } = OwnHeaders.make({ apiKey })
-  const safe = (answer: Answer): Answer => ({ ...answer, body: hide.bytes(answer.body, answer.status < 300) })
   return {
     name: "roboflow",
+    secrets: apiKey === undefined ? [] : [apiKey],
     // Each image is paid for.
     policy: { resend: "unless-sent" },
     encode: (image) =>
@@ -123,8 +121,8 @@ export const make = (options: RoboflowOptions): Protocol => {
           })
         })
       ),
-    decode: (answer, image) => decode(safe(answer), image, options),
-    readError: (answer) => Errors.read(safe(answer)),
+    decode: (answer, image) => decode(answer, image, options),
+    readError: Errors.read,
     health: Errors.healthByStatus("/readiness"),
     describe: { name: modelId, classes: options.classes ?? [] }
   }

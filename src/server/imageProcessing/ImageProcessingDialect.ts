@@ -175,7 +175,7 @@ export const make = (options: ImageProcessingDialectOptions = {}): Dialect => ({
       return post(
         `/${endpoint.path.slice(1)}`,
         Effect.fnUntraced(function* (request) {
-          const body = yield* Bodies.take(
+          const body = yield* Bodies.takeJson(
             served,
             request,
             LargeJson.base64Bytes(served.limits.maxRequestBytes)

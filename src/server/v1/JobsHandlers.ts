@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
+import * as Bodies from "../Bodies.ts"
 import type { Jobs, Work } from "../jobs/Jobs.ts"
 import { bad, notFound, Refusal } from "../Refusal.ts"
 import { CurrentCaller } from "../Security.ts"
@@ -87,8 +88,7 @@ export const layer = (models: Models.Models, kept: Jobs | undefined) => {
           if (key !== undefined && (key === "" || key.length > 255)) {
             return yield* bad("Idempotency-Key has 1 to 255 characters")
           }
-          yield* Uploads.enter(served, request, served.limits.maxRequestBytes)
-          const images = yield* Uploads.read(request, ["image", "images", "file"], served.limits)
+          const images = yield* Bodies.takeFiles(served, request, ["image", "images", "file"])
           return informed(yield* submit({ model, images, user: yield* user, idempotencyKey: key }), 202)
         }, answered)
       )

@@ -12,7 +12,10 @@ import { layerModels, layerSegment } from "./SegmentHandlers.ts"
 import * as SystemHandlers from "./SystemHandlers.ts"
 
 /** Whether the token is good was looked at before. */
-const layerAuthorization = Layer.succeed(Authorization, { bearer: (handled) => handled })
+const layerAuthorization = Layer.succeed(Authorization, {
+  bearer: (handled) => handled,
+  basic: (handled) => handled
+})
 
 /** What they work with. */
 export interface RoutesOptions {

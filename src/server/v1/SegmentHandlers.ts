@@ -4,29 +4,15 @@ import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import * as Bodies from "../Bodies.ts"
 import type { Active } from "../Caller.ts"
-import type { Served, Upload } from "../Dialect.ts"
+import type { Served } from "../Dialect.ts"
 import { bad, noted } from "../Refusal.ts"
 import { RequestId } from "../RequestId.ts"
 import { CurrentCaller } from "../Security.ts"
-import type { ServerLimits } from "../ServerLimits.ts"
 import * as Uploads from "../Uploads.ts"
 import * as Answer from "./Answer.ts"
 import { SegFormerApi } from "./Api.ts"
 import * as Models from "./Models.ts"
 import { answered } from "./Refuse.ts"
-
-/** The image in a body: the body itself, or the one file of a form. */
-const upload = Effect.fnUntraced(function* (
-  request: HttpServerRequest.HttpServerRequest,
-  limits: ServerLimits
-) {
-  if (!Uploads.isForm(request)) {
-    const bytes = yield* Bodies.read(request, limits)
-    if (bytes.length === 0) return yield* bad("The body is empty: send the bytes of an image file")
-    return { name: "image", bytes } satisfies Upload
-  }
-  return yield* Uploads.readOne(request, ["image", "file"], limits)
-})
 
 const one = Effect.fnUntraced(function* (
   served: Served,
@@ -34,8 +20,10 @@ const one = Effect.fnUntraced(function* (
   asked: Answer.Asked,
   about: Answer.About
 ) {
-  yield* Uploads.enter(served, request, served.limits.maxBytes)
-  const image = yield* upload(request, served.limits)
+  const image = yield* Bodies.takeImage(served, request, ["image", "file"], Uploads.isForm(request))
+  if (image.bytes.length === 0 && !Uploads.isForm(request)) {
+    return yield* bad("The body is empty: send the bytes of an image file")
+  }
   return yield* served.segment(image, (segmented) => Answer.make(segmented, asked, about))
 })
 
@@ -46,8 +34,7 @@ const several = Effect.fnUntraced(function* (
   asked: Answer.Asked,
   about: Answer.About
 ) {
-  yield* Uploads.enter(served, request, served.limits.maxRequestBytes)
-  const images = yield* Uploads.read(request, ["image", "file"], served.limits)
+  const images = yield* Bodies.takeFiles(served, request, ["image", "file"])
   const frames = yield* Effect.forEach(
     images,
     (image) =>

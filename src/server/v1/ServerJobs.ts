@@ -3,6 +3,7 @@
  * another process and after the server was started again. It needs no Node.
  *
  * ```ts
+ * import { NodeFileSystem } from "@effect/platform-node"
  * import { Effect, Layer } from "effect"
  * import { FetchHttpClient } from "effect/http"
  * import { ServerJobs } from "effect-segformer/api"
@@ -11,7 +12,9 @@
  * import { Fixtures, SegFormerTest } from "effect-segformer/testing"
  *
  * const segmenter = SegFormerTest.layer(() => Effect.succeed(Fixtures.prediction))
- * const server = SegFormerServer.layer({ port: 0 }).pipe(Layer.provide([segmenter, SharpCodec.layer]))
+ * const server = SegFormerServer.layer({ port: 0 }).pipe(
+ *   Layer.provide([segmenter, SharpCodec.layer, NodeFileSystem.layer])
+ * )
  * const program = Effect.gen(function* () {
  *   const { url } = yield* SegFormerServer
  *   const jobs = yield* ServerJobs.make({ baseUrl: url, interval: "20 millis" })

@@ -2,6 +2,7 @@
  * One way to serve a model, in a process of its own: `node service.ts SUBJECT MODEL`. Subjects are "node:http", the
  * least that can be written by hand, "effect-segformer", and "effect-segformer, no batches".
  */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { Duration, Effect, Layer, ManagedRuntime, References, Result, Semaphore } from "effect"
@@ -130,7 +131,7 @@ if (subject === "node:http") {
     queue: 128,
     page: false,
     ...(subject === "effect-segformer, no batches" ? { batch: false } : {})
-  }).pipe(Layer.provide([transport, SharpCodec.layer, quiet]))
+  }).pipe(Layer.provide([transport, SharpCodec.layer, NodeFileSystem.layer, quiet]))
   const program = Effect.gen(function* () {
     const { port } = yield* SegFormerServer
     process.send!(port)

@@ -10,7 +10,8 @@ import {
   Roboflow,
   SegFormerHttp,
   TfServing,
-  TorchServe
+  TorchServe,
+  SegFormerConfig
 } from "effect-segformer/http"
 import { LabelMap } from "effect-segformer/mask"
 import { SharpCodec } from "effect-segformer/sharp"
@@ -277,7 +278,7 @@ describe("custom", () => {
 describe("SEGFORMER_PROTOCOL", () => {
   const fromEnv = (env: Record<string, string>) =>
     Effect.flatMap(segment(source), (found) => found.labelMap).pipe(
-      Effect.provide(SegFormerHttp.layerConfig({ policy: { retry: false } })),
+      Effect.provide(SegFormerHttp.layerConfig(SegFormerConfig.configWith({ policy: { retry: false } }))),
       Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env })),
       Effect.provide(NodeHttpClient.layerUndici),
       quiet

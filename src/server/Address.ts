@@ -1,0 +1,116 @@
+/**
+ * Where a request comes from: the peer of its connection, or behind a proxy that is trusted the address that this one says
+ * it has it from. What anybody else writes into `X-Forwarded-For` is not looked at.
+ */
+import { BlockList, isIP } from "node:net"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import { Context, Result, Schema } from "effect"
+import type { HttpServerRequest } from "effect/http"
+
+/** The address of the request that a fiber answers, for limits: one of IPv4, or the network of 64 bits of one of IPv6. */
+export const CurrentAddress = Context.Reference<string>("effect-segformer/server/Address/CurrentAddress", {
+  defaultValue: () => ""
+})
+
+/** A proxy that no address or network is. */
+export class InvalidProxy extends Schema.TaggedError<InvalidProxy>()("InvalidProxy", {
+  proxy: Schema.String
+}) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `"${this.proxy}" is no address of a proxy: write 10.0.0.7, fd00::7, a network such as 10.0.0.0/8, or loopback`
+  }
+}
+
+/** Without what IPv6 puts around an address of IPv4, a zone, brackets or a port. */
+const plain = (written: string): string => {
+  const text = written.trim()
+  const [, bracketed] = /^\[([^\]]+)\](?::\d+)?$/.exec(text) ?? []
+  const [, beforePort] = /^([\d.]+):\d+$/.exec(text) ?? []
+  const address = (bracketed ?? beforePort ?? text).replace(/%.*$/, "").toLowerCase()
+  return /^::ffff:\d+\.\d+\.\d+\.\d+$/.test(address) ? address.slice(7) : address
+}
+
+/** Of whom there is one to count: who has one address of IPv6 has the 2^64 of its network. */
+const counted = (address: string): string => {
+  if (isIP(address) !== 6) return address
+  const [head = "", tail] = address.split("::")
+  const groups = (text: string) => (text === "" ? [] : text.split(":"))
+  const front = groups(head)
+  const back = groups(tail ?? "")
+  const all =
+    tail === undefined
+      ? front
+      : [...front, ...Array.from({ length: Math.max(0, 8 - front.length - back.length) }, () => "0"), ...back]
+  return `${all
+    .slice(0, 4)
+    .map((group) => group.replace(/^0+(?=.)/, ""))
+    .join(":")}::/64`
+}
+
+const kindOf = (address: string): "ipv4" | "ipv6" | undefined =>
+  isIP(address) === 4 ? "ipv4" : isIP(address) === 6 ? "ipv6" : undefined
+
+/** Which peers are proxies whose word is taken. */
+const listOf = (proxies: ReadonlyArray<string>): Result.Result<BlockList, InvalidProxy> => {
+  const list = new BlockList()
+  for (const proxy of proxies) {
+    if (proxy === "loopback") {
+      list.addSubnet("127.0.0.0", 8, "ipv4")
+      list.addAddress("::1", "ipv6")
+      continue
+    }
+    const [text = "", bits, ...rest] = proxy.split("/")
+    const address = plain(text)
+    const kind = kindOf(address)
+    const prefix = bits === undefined ? undefined : Number(bits)
+    const isNetwork =
+      prefix === undefined || (/^\d{1,3}$/.test(bits ?? "") && prefix <= (kind === "ipv4" ? 32 : 128))
+    if (kind === undefined || rest.length > 0 || !isNetwork) return Result.fail(new InvalidProxy({ proxy }))
+    if (prefix === undefined) list.addAddress(address, kind)
+    else list.addSubnet(address, prefix, kind)
+  }
+  return Result.succeed(list)
+}
+
+/** Whose request it is. */
+export interface Addresses {
+  readonly of: (request: HttpServerRequest.HttpServerRequest) => string
+  /** The same of a connection that has said nothing yet: `undefined` for a proxy's, which are many callers'. */
+  readonly ofPeer: (address: string | undefined) => string | undefined
+  /** Whether the request comes from a proxy whose word is taken. */
+  readonly isForwarded: (request: HttpServerRequest.HttpServerRequest) => boolean
+}
+
+/** With the addresses or networks of trusted proxies. */
+export const make = (proxies: ReadonlyArray<string> = []): Result.Result<Addresses, InvalidProxy> =>
+  Result.map(listOf(proxies), addressesBehind)
+
+const addressesBehind = (list: BlockList): Addresses => {
+  const isTrusted = (address: string): boolean => {
+    const kind = kindOf(address)
+    return kind !== undefined && list.check(address, kind)
+  }
+  const peerOf = (request: HttpServerRequest.HttpServerRequest): string =>
+    plain(NodeHttpServerRequest.toIncomingMessage(request).socket.remoteAddress ?? "")
+  return {
+    of: (request) => {
+      let address = peerOf(request)
+      // From the last hop on: each is believed as long as the one that says it is trusted.
+      const hops = (request.headers["x-forwarded-for"] ?? "").split(",").map(plain)
+      while (isTrusted(address)) {
+        const before = hops.pop()
+        if (before === undefined || kindOf(before) === undefined) break
+        address = before
+      }
+      return counted(address)
+    },
+    ofPeer: (address) => {
+      const peer = plain(address ?? "")
+      return isTrusted(peer) ? undefined : counted(peer)
+    },
+    isForwarded: (request) => isTrusted(peerOf(request))
+  }
+}

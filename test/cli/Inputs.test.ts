@@ -1,0 +1,100 @@
+import { mkdirSync } from "node:fs"
+import { join } from "node:path"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it, vi } from "@effect/vitest"
+import { Effect } from "effect"
+import { Fixtures } from "effect-segformer/testing"
+import * as Inputs from "../../src/cli/Inputs.ts"
+import { serve } from "../server/support.ts"
+import { lines, run } from "../support/Command.ts"
+import { folder, names } from "../support/Folder.ts"
+
+const bases = (words: ReadonlyArray<string>, out = "/elsewhere") =>
+  Effect.map(Inputs.expand(words, out), ({ images }) => images.map(({ base }) => base)).pipe(
+    Effect.provide(NodeServices.layer)
+  )
+
+const empty = (paths: ReadonlyArray<string>) => folder(Object.fromEntries(paths.map((path) => [path, ""])))
+
+describe("names of results", () => {
+  it.live("keep the folders between an image and the folder or pattern that it was found by", () =>
+    Effect.gen(function* () {
+      const root = yield* empty(["b.png", "a/x.png", "a/deep/x.png", "a-b/x.jpg", "c/x.tif"])
+      assert.deepStrictEqual(yield* bases([root]), ["a/deep/x", "a/x", "a-b/x", "b", "c/x"])
+      assert.deepStrictEqual(yield* bases([`${root}/a/`]), ["deep/x", "x"])
+      assert.deepStrictEqual(yield* bases([`${root}/a*/**/*.{png,jpg}`]), ["a/deep/x", "a/x", "a-b/x"])
+      assert.deepStrictEqual(yield* bases([join(root, "a/x.png"), join(root, "c/x.tif")]), ["x", "x-2"])
+    })
+  )
+
+  it.live("of two folders with images of one name, the second says where its own are", () =>
+    Effect.gen(function* () {
+      const root = yield* empty(["a/x.png", "a/X.JPG", "b/x.png", "b/y.png"])
+      const below = root.replace(/^\//, "")
+      const found = yield* bases([join(root, "a"), join(root, "b")])
+      assert.deepStrictEqual(found, ["X", `${below}/a/x`, `${below}/b/x`, "y"])
+    })
+  )
+
+  it.live("are cut between letters to bytes that every system takes, and stay apart", () =>
+    Effect.gen(function* () {
+      const letters = ["あ".repeat(83), "é".repeat(120), "😀".repeat(60), `e${"\u0301".repeat(120)}`]
+      const root = yield* empty(letters.flatMap((name) => [`${name}.jpg`, `${name}.png`]))
+      const found = yield* bases([root])
+      assert.strictEqual(new Set(found).size, 8)
+      for (const base of found) {
+        assert.isAtMost(Buffer.byteLength(base + Inputs.overlayEnding), 255)
+        assert.notMatch(base, /\p{Cs}/u)
+      }
+      const odd = yield* empty(["con.png", "NUL.jpg", "a:b?.png", "tail. .png", "%2e%2e%2fup.png"])
+      assert.deepStrictEqual(yield* bases([odd]), ["_up", "_NUL", "a_b_", "_con", "tail"])
+    })
+  )
+
+  it.live("letters that some systems write in two ways are one", () =>
+    Effect.gen(function* () {
+      const words = ["caf\u00e9.png", "cafe\u0301.png", "CAF\u00c9.png"].map((name) => join("/nowhere", name))
+      assert.deepStrictEqual(yield* bases(words), ["caf\u00e9", "cafe\u0301-2", "CAF\u00c9-3"])
+    })
+  )
+
+  it.live("ten thousand files of one name are looked up once each, not as often as there are such", () =>
+    Effect.gen(function* () {
+      const words = Array.from({ length: 10_000 }, (_, i) => `/nowhere/${i}/x.png`)
+      const has = vi.spyOn(Set.prototype, "has")
+      const found = yield* bases(words)
+      const asked = has.mock.calls.length
+      has.mockRestore()
+      assert.deepStrictEqual([found[0], found[1], found[9_999]], ["x", "x-2", "x-10000"])
+      assert.isBelow(asked, 30 * words.length)
+    })
+  )
+})
+
+describe("a result that cannot be written", () => {
+  it.live("fails that image alone", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve()
+      const cwd = yield* folder({
+        "in/a.png": Fixtures.image,
+        "in/b.png": Fixtures.image,
+        "in/c.png": Fixtures.image
+      })
+      mkdirSync(join(cwd, "out", "b.labels.png"), { recursive: true })
+      const { code, stderr, stdout } = yield* run(["segment", "in", "--url", url, "--out", "out", "--json"], {
+        cwd
+      })
+      assert.strictEqual(code, 1)
+      assert.match(stderr, /Cannot write out\/b\.labels\.png: a folder stands in its place/)
+      const [a, b, c] = lines(stdout).toSorted((one, other) =>
+        String(one["image"]) < String(other["image"]) ? -1 : 1
+      )
+      assert.deepStrictEqual([a?.["image"], c?.["image"]], ["in/a.png", "in/c.png"])
+      assert.deepInclude(b?.["error"], { tag: "NotWritten" })
+      assert.deepStrictEqual(
+        names(join(cwd, "out")).filter((name) => name.endsWith(".json")),
+        ["a.json", "c.json"]
+      )
+    }).pipe(Effect.scoped)
+  )
+})
