@@ -26,6 +26,7 @@ import type { Protocol } from "./protocol/Protocol.ts"
 import * as Protocols from "./protocol/Protocols.ts"
 import type { SegFormerHttpOptions } from "./SegFormerHttp.ts"
 import * as ServiceSettings from "./ServiceSettings.ts"
+import * as ServiceVariables from "./ServiceVariables.ts"
 
 export { InvalidConfig } from "../policy/Variable.ts"
 
@@ -74,7 +75,7 @@ export const serviceVariables = {
     sets: "sent as `Authorization: Bearer`; never printed",
     default: "none"
   }),
-  ...ServiceSettings.headerVariables
+  ...ServiceVariables.headerVariables
 }
 
 /** What a program knows already: it goes before the environment. */
@@ -153,9 +154,9 @@ const detailsOf = Effect.fnUntraced(function* (
   settings: ServiceSettings.ServiceSettings,
   protocol: string | undefined
 ): Effect.fn.Return<Protocols.Settings> {
-  const { classes, palette, ...rest } = yield* ServiceSettings.details(reader, settings)
+  const { classes, palette, ...rest } = yield* ServiceVariables.details(reader, settings)
   const uses = Protocols.all[protocol ?? "inspection"]?.uses
-  for (const [name, variable] of Object.entries(ServiceSettings.variables)) {
+  for (const [name, variable] of Object.entries(ServiceVariables.variables)) {
     const given = Reflect.get({ classes, palette, ...rest }, name)
     if (given === undefined || uses === undefined || uses.some((used) => used === name)) continue
     const place =
@@ -170,7 +171,7 @@ const detailsOf = Effect.fnUntraced(function* (
     )
   }
   const colors = palette === undefined ? undefined : ServiceSettings.paletteOf(palette)
-  if (colors?._tag === "Failure") reader.object(ServiceSettings.variables.palette, colors.failure)
+  if (colors?._tag === "Failure") reader.object(ServiceVariables.variables.palette, colors.failure)
   return omitUndefined({
     ...rest,
     classes: classes === undefined ? undefined : ServiceSettings.classesOf(classes),
@@ -181,7 +182,12 @@ const detailsOf = Effect.fnUntraced(function* (
 /** Reads and validates the environment: the `ConfigProvider` of the context. */
 export const load: Effect.Effect<SegFormerConfig, Variable.InvalidConfig> = loadFor(undefined)
 
-const tables = [serviceVariables, ServiceSettings.variables, PolicyConfig.variables, ExchangeConfig.variables]
+const tables = [
+  serviceVariables,
+  ServiceVariables.variables,
+  PolicyConfig.variables,
+  ExchangeConfig.variables
+]
 
 /** All variables that may be asked for: those of the tables, and those that settings name. */
 const namesFor = ({ headers, keyVariable }: ServiceSettings.ServiceSettings): ReadonlyArray<string> => [

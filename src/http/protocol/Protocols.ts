@@ -214,13 +214,6 @@ const customBody = ({
 
 /** Every protocol by its name. */
 export const all: Readonly<Record<string, Entry>> = {
-  segformer: entry(
-    "SegFormer",
-    ["confidence"],
-    ({ confidence, model }) =>
-      omitUndefined({ model, confidence: typeof confidence === "number" ? confidence > 0 : confidence }),
-    made(SegFormer.make)
-  ),
   inspection: entry("Inspection", ["palette"], ({ palette }) => ({ palette }), made(Inspection.make)),
   huggingface: entry(
     "HuggingFace",
@@ -343,6 +336,13 @@ export const all: Readonly<Record<string, Entry>> = {
     },
     made(Custom.make),
     { plain: "make()" }
+  ),
+  segformer: entry(
+    "SegFormer",
+    ["confidence"],
+    ({ confidence, model }) =>
+      omitUndefined({ model, confidence: typeof confidence === "number" ? confidence > 0 : confidence }),
+    made(SegFormer.make)
   )
 }
 

@@ -50,7 +50,8 @@ const ModelsJson = Schema.Struct({
         })
       )
     })
-  )
+  ),
+  formats: Schema.Array(Schema.String)
 })
 const decodeModels = Decode.schema(ModelsJson)
 const modelsIn = Schema.decodeUnknownOption(ModelsJson)
@@ -61,7 +62,15 @@ export const modelsPath = "/v1/models"
 /** What an answer of {@link modelsPath} says, where it is one of `segformer serve`. */
 export const described = (answer: Answer): ModelDescription | undefined =>
   answer.status === 200
-    ? Option.getOrUndefined(Option.map(modelsIn(Errors.jsonOf(answer)), (json) => modelOf(json, undefined)))
+    ? Option.getOrUndefined(
+        Option.map(
+          // One that is older has other forms only.
+          Option.filter(modelsIn(Errors.jsonOf(answer)), ({ formats }) =>
+            formats.includes(SegFormerAnswer.mediaType)
+          ),
+          (json) => modelOf(json, undefined)
+        )
+      )
     : undefined
 
 /** The model of this name; the default one without. */
@@ -129,7 +138,7 @@ export const make = (options: SegFormerOptions = {}): Protocol => {
   const call = {
     method: "POST",
     path: `/v1/segment${query === "" ? "" : `?${query}`}`,
-    accept: `${SegFormerAnswer.mediaType}, application/json;q=0.1`
+    accept: SegFormerAnswer.mediaType
   } as const
   return {
     name: "segformer",

@@ -25,7 +25,11 @@ export const ModelInfo = Schema.Struct({
 })
 export type ModelInfo = typeof ModelInfo.Type
 
-export const ModelList = Schema.Struct({ models: Schema.Array(ModelInfo) })
+export const ModelList = Schema.Struct({
+  models: Schema.Array(ModelInfo),
+  /** Media types that `/v1/segment` can answer with: what a client can count on. */
+  formats: Schema.Array(Schema.String)
+})
 
 /** 0 to 1; `null` where the model does not say. */
 const Confidence = Schema.NullOr(Schema.Finite)

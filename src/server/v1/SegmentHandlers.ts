@@ -49,7 +49,10 @@ const several = Effect.fnUntraced(function* (
 export const layerModels = (models: Models.Models) =>
   HttpApiBuilder.group(SegFormerApi, "models", (handlers) =>
     handlers.handle("list", () =>
-      Effect.map(Effect.forEach(models, Models.info, { concurrency: "unbounded" }), (models) => ({ models }))
+      Effect.map(Effect.forEach(models, Models.info, { concurrency: "unbounded" }), (models) => ({
+        models,
+        formats: Answer.formats
+      }))
     )
   )
 
