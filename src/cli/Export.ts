@@ -24,6 +24,7 @@ const write = Effect.fnUntraced(function* (options: Options) {
   if (files.length === 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
 
   const classes = given ?? (yield* LabelFiles.classesBeside(files))
+  const images = yield* LabelFiles.imageNames(files)
   const progress = yield* Screen.progress(!options.quiet)
   let failed = missing.length
   let written = 0
@@ -37,8 +38,7 @@ const write = Effect.fnUntraced(function* (options: Options) {
       Effect.fnUntraced(function* (file, index) {
         yield* progress.show(`[${index}/${files.length}] ${file.path}`)
         const read = LabelFiles.read(file.path, { ignoreIndex: options.ignore, palette: given })
-        const beside = yield* LabelFiles.sidecar(file)
-        const image = beside === undefined ? `${file.key}.png` : basename(beside.image)
+        const image = images[index]!
         const result = yield* Effect.result(Effect.flatMap(read, (map) => body({ map, image }, file.key)))
         if (Result.isSuccess(result)) written++
         else if (typeof result.failure === "string") {
