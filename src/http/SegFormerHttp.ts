@@ -26,6 +26,7 @@ import * as Exchange from "../service/Exchange.ts"
 import { type Hide, nothing } from "../service/Secrets.ts"
 import type { InvalidUrl, ServiceError } from "../service/ServiceError.ts"
 import { type Health, type ModelDescription, Transport } from "../Transport.ts"
+import * as Access from "./Access.ts"
 import type * as Detection from "./Detection.ts"
 import * as Inspection from "./protocol/Inspection.ts"
 import type { Protocol, Question } from "./protocol/Protocol.ts"
@@ -160,6 +161,36 @@ export const make = Effect.fnUntraced(function* (
 
 const isQuestion = <A>(value: Question<A> | A): value is Question<A> =>
   typeof value === "object" && value !== null && "call" in value && "read" in value
+
+/**
+ * Why the service would not take an image of this caller, found out without one; `undefined` where nothing speaks against
+ * it. `health` says how a service is to anybody who asks, which is not always the same.
+ */
+export const barred = Effect.fnUntraced(function* (
+  options: SegFormerHttpOptions
+): Effect.fn.Return<
+  Access.Barred | undefined,
+  InvalidUrl | ServiceError | PolicyError,
+  HttpClient.HttpClient | Scope.Scope
+> {
+  const spoken = options.protocol ?? Inspection.protocol
+  const exchange = yield* Exchange.make({
+    ...options,
+    secrets: [...(options.secrets ?? []), ...(typeof spoken === "function" ? [] : (spoken.secrets ?? []))]
+  })
+  const given = options.apiKey !== undefined || Object.keys(options.headers ?? {}).length > 0
+  const runner = yield* PolicyRunner.make({
+    service: exchange.service,
+    policy: Policy.make({ retry: false }, questionPolicy)
+  })
+  const { value } = yield* runner.run((attempt) =>
+    Effect.flatMap(
+      typeof spoken === "function" ? spoken(exchange, attempt) : Effect.succeed(spoken),
+      (protocol) => Access.ask(exchange, protocol, given, attempt)
+    )
+  )
+  return value
+})
 
 /** A layer for a service at a known address. */
 export const layer = (

@@ -42,7 +42,7 @@ interface Common {
   /**
    * Where images are sent. Asked there without one, a service says whether it lets this caller in, and has the route.
    */
-  readonly entry?: Pick<Call, "method" | "path"> | undefined
+  readonly entry?: Pick<Call, "method" | "path" | "body"> | undefined
   /** Several images in one request, where the service takes them: one attempt, and a result for each, in order. */
   readonly predictMany?:
     | ((
