@@ -55,7 +55,10 @@ const defaultUrl = "http://localhost:8080"
 export const serviceVariables = {
   baseUrl: Variable.address(
     "SEGFORMER_SERVICE_URL",
-    { sets: "where the service is; required where `NODE_ENV` is `production`", default: `\`${defaultUrl}\`` },
+    {
+      sets: "where the service is; required where `NODE_ENV` or `ENVIRONMENT` is `production`",
+      default: `\`${defaultUrl}\``
+    },
     "SEGFORMER_API_KEY"
   ),
   protocol: Variable.literal(
@@ -93,12 +96,12 @@ export const loadFor = Effect.fnUntraced(function* (
   const reader = Variable.reader()
   const { apiKey, baseUrl, model, protocol } = serviceVariables
   const { settings = {} } = known ?? {}
-  const isProduction = (yield* Variable.text("NODE_ENV")) === "production"
+  const production = yield* Variable.production
   const isKnown =
     known?.baseUrl !== undefined ||
     settings.url !== undefined ||
     (yield* Variable.text(baseUrl.name)) !== undefined
-  if (!isKnown && isProduction) reader.object(baseUrl, "is not set, and NODE_ENV is production")
+  if (!isKnown && production !== undefined) reader.object(baseUrl, `is not set, and ${production}`)
   const key = yield* reader.read(
     settings.keyVariable === undefined
       ? apiKey
@@ -191,7 +194,7 @@ const tables = [
 
 /** All variables that may be asked for: those of the tables, and those that settings name. */
 const namesFor = ({ headers, keyVariable }: ServiceSettings.ServiceSettings): ReadonlyArray<string> => [
-  "NODE_ENV",
+  ...Variable.productionNames,
   ...tables.flatMap((table) => Object.values(table).map(({ name }) => name)),
   ...(keyVariable === undefined ? [] : [keyVariable]),
   ...Object.values(headers ?? {}).flatMap((value) => (typeof value === "string" ? [] : [value.variable]))
@@ -257,6 +260,19 @@ export const configWith = ({ settings = {}, ...given }: Given): Config.Config<Se
 /** The options of `SegFormerHttp` by the fixed names (docs/configuration.md), to hand to a `layerConfig`. */
 export const config: Config.Config<SegFormerHttpOptions> = configWith({})
 
-/** Reads a `.env` file as well. Variables of the real environment go before those of the file. */
-export const layerDotEnv = (path = ".env"): Layer.Layer<never, PlatformError, FileSystem.FileSystem> =>
-  ConfigProvider.layerAdd(ConfigProvider.fromDotEnv({ path }))
+/**
+ * Reads a `.env` file as well. Variables of the real environment go before those of the file. That there is no `.env` is
+ * no failure; that a file is not there which was asked for by name is one.
+ */
+export const layerDotEnv = (path?: string): Layer.Layer<never, PlatformError, FileSystem.FileSystem> => {
+  const file = ConfigProvider.fromDotEnv({ path })
+  return ConfigProvider.layerAdd(
+    path === undefined
+      ? Effect.catchIf(
+          file,
+          ({ reason }) => reason._tag === "NotFound",
+          () => Effect.succeed(ConfigProvider.fromEnv({ env: {} }))
+        )
+      : file
+  )
+}

@@ -2,7 +2,7 @@
  * What every call of a client goes through, whatever carries it: the policy, which of a contract's errors it is, and a
  * span of its own.
  */
-import { Context, Effect, Function, Schema, Stream } from "effect"
+import { Context, Effect, Function, Redacted, Schema, Stream } from "effect"
 import {
   HttpClient,
   HttpClientError,
@@ -42,6 +42,8 @@ interface CallOptions {
   readonly idempotencyKey?: string | undefined
   readonly policy?: CallPolicyOptions | undefined
   readonly attempt?: Attempt | undefined
+  /** What the service may repeat of what it was sent, and nobody else is to read. */
+  readonly secrets?: ReadonlyArray<Redacted.Redacted> | undefined
 }
 
 const Options = Context.Reference<CallOptions>("effect-segformer/service/Calling/Options", {
@@ -100,13 +102,16 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
     const hasKey = given !== undefined || (idempotencyKeys && !described.isIdempotent)
     const call = toCall(request)
 
-    const refuse = (answer: Answer) =>
-      Effect.tapError(Exchange.failure(answer, { detail: messageIn(answer) }), (error) =>
+    const own = Secrets.make((said.secrets ?? []).map((secret) => Redacted.value(secret)))
+    const refuse = ({ hide = Secrets.nothing, ...rest }: Answer) => {
+      const answer: Answer = { ...rest, hide: Secrets.both(hide, own) }
+      return Effect.tapError(Exchange.failure(answer, { detail: messageIn(answer) }), (error) =>
         Effect.sync(() => {
           state.answer = answer
           state.refusal = error
         })
       )
+    }
     const isSuccess = (answer: Answer) => Exchange.isSuccess(answer) || described.successes.has(answer.status)
 
     const once = (attempt: Attempt) => {

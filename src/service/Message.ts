@@ -1,15 +1,13 @@
 /** What failed requests say, in the shapes that services use for it. */
-import * as Decode from "./Decode.ts"
-import type { Answer } from "./Exchange.ts"
 
 /** A value that is an object, so that its fields can be asked for. */
 export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** The JSON of an answer, or nothing. */
-export const jsonOf = (answer: Answer): unknown => {
+export const jsonOf = ({ body }: { readonly body: Uint8Array }): unknown => {
   try {
-    return JSON.parse(Decode.text(answer))
+    return JSON.parse(new TextDecoder().decode(body))
   } catch {
     // An error page of a proxy, say: its start serves as detail.
     return undefined
@@ -35,6 +33,23 @@ export const messageIn = (
   for (const field of fields) {
     const said = messageIn(Reflect.get(value, field), fields, depth + 1)
     if (said !== undefined && said !== "") return Array.isArray(loc) ? `${loc.join(".")}: ${said}` : said
+  }
+  return undefined
+}
+
+const codes = ["error_code", "errorCode", "code"]
+
+/** The service's own code in what an error's JSON holds, such as `NOT_FOUND`: beside its message, or one level below. */
+export const codeIn = (value: unknown): string | undefined => {
+  const [first] = Array.isArray(value) ? value : [value]
+  if (!isRecord(first)) return undefined
+  const { detail, error, errors } = first
+  for (const place of [first, error, detail, Array.isArray(errors) ? errors[0] : errors]) {
+    if (!isRecord(place)) continue
+    for (const name of codes) {
+      const code = place[name]
+      if ((typeof code === "string" && code !== "") || typeof code === "number") return String(code)
+    }
   }
   return undefined
 }

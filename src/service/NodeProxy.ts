@@ -58,6 +58,8 @@ export const trusting = (ca: NodeProxyOptions["ca"]): { readonly ca: Array<strin
 export interface ClientOptions extends NodeProxyOptions {
   /** Of the connections that go by no proxy. */
   readonly agent?: Agent.Options | undefined
+  /** Something around the dispatcher of each proxy, and around that without one. */
+  readonly wrap?: ((dispatcher: Dispatcher, proxy: string | undefined) => Dispatcher) | undefined
   /** Options of TLS, of all connections. */
   readonly tls?: buildConnector.BuildOptions | undefined
   /** Judges an address before a proxy is asked for it: the connection to it is the proxy's. */
@@ -69,23 +71,29 @@ export interface ClientOptions extends NodeProxyOptions {
     | undefined
 }
 
+/** Connections to services themselves, or by way of a proxy. */
+export const dispatcher = (
+  { agent = {}, ca, tls: own }: ClientOptions,
+  proxy: string | undefined
+): Dispatcher => {
+  const tls = { ...own, ...trusting(ca) }
+  const { connect = tls, ...rest } = agent
+  return proxy === undefined
+    ? new Undici.Agent({ ...rest, connect })
+    : new Undici.ProxyAgent({ ...rest, uri: proxy, requestTls: tls, proxyTls: tls })
+}
+
 /** The client, and in the context which proxies it goes by. */
 export const layer = (options: ClientOptions = {}): Layer.Layer<HttpClient.HttpClient> =>
   Layer.effectContext(
     Effect.gen(function* () {
       const found = yield* proxies(options)
-      const tls = { ...options.tls, ...trusting(options.ca) }
-      const { connect, ...agent } = options.agent ?? {}
-      const direct = yield* clientOf(new Undici.Agent({ ...agent, connect: connect ?? tls }))
+      const direct = yield* clientOf(options, undefined)
       const through = new Map<string, HttpClient.HttpClient>()
       for (const proxy of [found.http, found.https]) {
-        if (proxy === undefined || proxy.wrong !== undefined || through.has(Redacted.value(proxy.uri)))
-          continue
+        if (proxy === undefined || proxy.wrong !== undefined) continue
         const uri = Redacted.value(proxy.uri)
-        through.set(
-          uri,
-          yield* clientOf(new Undici.ProxyAgent({ ...agent, uri, requestTls: tls, proxyTls: tls }))
-        )
+        if (!through.has(uri)) through.set(uri, yield* clientOf(options, uri))
       }
       const client = HttpClient.transform(direct, (sent, request) => {
         const url = URL.canParse(request.url) ? new URL(request.url) : undefined
@@ -104,12 +112,14 @@ export const layer = (options: ClientOptions = {}): Layer.Layer<HttpClient.HttpC
     })
   )
 
-const clientOf = (dispatcher: Dispatcher) =>
+const clientOf = (options: ClientOptions, proxy: string | undefined) =>
   Effect.gen(function* () {
-    const own = yield* Effect.acquireRelease(Effect.succeed(dispatcher), (dispatcher) =>
-      Effect.promise(() => dispatcher.destroy())
+    const own = yield* Effect.acquireRelease(
+      Effect.sync(() => dispatcher(options, proxy)),
+      (dispatcher) => Effect.promise(() => dispatcher.destroy())
     )
-    return yield* Effect.provideService(NodeHttpClient.makeUndici, NodeHttpClient.Dispatcher, own)
+    const used = options.wrap === undefined ? own : options.wrap(own, proxy)
+    return yield* Effect.provideService(NodeHttpClient.makeUndici, NodeHttpClient.Dispatcher, used)
   })
 
 /** Codes of connections that were never made: to a proxy, as nothing else is connected to. */

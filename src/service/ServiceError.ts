@@ -17,7 +17,9 @@ const answer = {
   /** The HTTP status. */
   status: Schema.Int,
   /** What the service said of it, at most 200 characters. */
-  detail: Schema.String
+  detail: Schema.String,
+  /** The service's own code (`error_code`, `errorCode`, `code`), at most 200 characters. */
+  code: Schema.optional(Schema.String)
 }
 
 const timed = { ...answer, retryAfter: Schema.optional(Schema.DurationFromMillis) }
@@ -258,13 +260,18 @@ export const fromStatus = (options: {
   readonly service: string
   readonly status: number
   readonly detail: string
+  readonly code?: string | undefined
   readonly requestId?: string | undefined
   readonly retryAfter?: Duration.Duration | undefined
   /** The service says that its model is not loaded. */
   readonly loading?: boolean | undefined
 }): ServiceError => {
-  const { loading, retryAfter, ...rest } = options
-  const fields = { ...rest, detail: excerpt(rest.detail) }
+  const { code, loading, retryAfter, ...rest } = options
+  const fields = {
+    ...rest,
+    detail: excerpt(rest.detail),
+    ...(code === undefined ? {} : { code: excerpt(code) })
+  }
   const timed = { ...fields, retryAfter }
   const { status } = options
   if (loading === true) return new ModelLoading(timed)

@@ -49,7 +49,7 @@ const listening = (server: Layer.Layer<HttpServer.HttpServer, unknown>) =>
 
 /** The client of a service at this address. */
 const client = (url: string) =>
-  ImageProcessing.layerHttp.pipe(
+  ImageProcessing.layerHttp().pipe(
     Layer.provide([ServiceRegistry.layerOf({ imageProcessing: url }), NodeHttp.layer()]),
     Layer.orDie
   )
@@ -343,7 +343,7 @@ describe("image processing in this process, by itself", () => {
         })
         const error = yield* Effect.provide(
           ask,
-          ImageProcessing.layerHttp.pipe(Layer.provide([registry, NodeHttp.layer()]))
+          ImageProcessing.layerHttp().pipe(Layer.provide([registry, NodeHttp.layer()]))
         )
         assert.strictEqual(error._tag, "CompanionUnavailable")
         assert.notInclude(error.message, "inner")
@@ -388,7 +388,11 @@ describe("as segformer serve offers it, without a folder", () => {
         const url = yield* served(undefined)
         const post = (body: string) =>
           Effect.promise(async () => {
-            const response = await fetch(`${url}/api/v1/crop`, { method: "POST", body })
+            const response = await fetch(`${url}/api/v1/crop`, {
+              method: "POST",
+              headers: { "content-type": "application/json" },
+              body
+            })
             return [response.status, await response.text()] as const
           })
         const [status, text] = yield* post(

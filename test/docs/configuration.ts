@@ -74,6 +74,7 @@ has none for is refused.
 ${table(ServiceVariables.variables)}
 
 For a \`.env\` file, provide \`SegFormerConfig.layerDotEnv()\`: variables of the real environment go before those of the file.
+That there is no \`.env\` is no failure; that one is not there which was asked for by name is.
 
 ## The policy
 
@@ -94,24 +95,27 @@ ${table({ ...ExchangeConfig.variables, poolSize: ExchangeConfig.poolSize })}
 
 ## Companion services
 
-\`ServiceRegistry\` reads these for each service by its name: \`USER_SERVICE_URL\` for \`user\`, \`PYTHON_SERVICE_URL\` for image
-processing.
+\`ServiceRegistry\` reads these for each service by its name: \`USER_SERVICE_URL\` for \`user\` and \`user-service\`,
+\`PYTHON_SERVICE_URL\` (or \`IMAGE_PROCESSING_SERVICE_URL\`) for image processing, \`AUTHENTICATION_SERVICE_URL\` or
+\`AUTH_SERVICE_URL\` for authentication. Where two names for one thing are set and differ, that is told, with both.
 
 | variable | sets | default |
 |---|---|---|
 | \`{NAME}_SERVICE_URL\` | the base URL as a whole; the next four are its parts instead | none |
-| \`{NAME}_SERVICE_HOST\` | host | none |
+| \`{NAME}_SERVICE_HOST\` | host | localhost, where one of the next three is set |
 | \`{NAME}_SERVICE_PORT\` | port | that of the service |
 | \`{NAME}_SERVICE_PROTOCOL\` | \`http\` or \`https\` | \`http\` |
 | \`{NAME}_SERVICE_BASE_PATH\` | path before all others | that of the service |
-| \`{NAME}_SERVICE_API_KEY\` | sent as \`Authorization: Bearer\`; never printed | none |
+| \`{NAME}_SERVICE_API_KEY\`, \`{NAME}_API_KEY\` | sent as \`Authorization: Bearer\`; never printed | none |
 | \`{NAME}_SERVICE_TIMEOUT\` | time for one attempt | 30 seconds |
 | \`{NAME}_SERVICE_MAX_RETRIES\` | attempts after the first | 3 |
 | \`{NAME}_SERVICE_RETRY_DELAY\` | wait before the first retry | 1 second |
-| \`{NAME}_SERVICE_MAX_CONNECTIONS\` | requests under way at once | 10 |
+| \`{NAME}_SERVICE_MAX_CONNECTIONS\` | requests under way at once, and connections that are open for them | 10 |
 | \`HEALTH_CHECK_INTERVAL\` | time between background checks of image processing | 60 seconds |
 
-With \`NODE_ENV=production\` no service is taken to be on this machine.
+Where nothing is set the services that the library knows are on this machine: \`user\` at port 8001, \`knowledge\` 8002,
+\`project\` 8003, \`analytics\` 8004, \`marketplace\` 8005, \`design\` 8000, all under \`/api/v1\`; image processing and
+retrieval at port 8000. With \`NODE_ENV\` or \`ENVIRONMENT\` \`production\` no service is taken to be there.
 
 ## Models
 
@@ -142,7 +146,7 @@ ${serveFlags()}
 | \`OTEL_EXPORTER_OTLP_PROTOCOL\` | \`http/protobuf\` or \`http/json\` | \`http/protobuf\` |
 | \`OTEL_SERVICE_NAME\` | as OpenTelemetry has it; its other variables hold as well | \`segformer\` |
 | \`NO_COLOR\`, \`TERM\` | no colours where the first is set or the second is \`dumb\` | |
-| \`NODE_ENV\` | \`production\`: nothing is taken to be on this machine | |
+| \`NODE_ENV\`, \`ENVIRONMENT\` | \`production\`: nothing is taken to be on this machine | |
 | \`NODE_OPTIONS\`, \`MALLOC_ARENA_MAX\` | memory of \`segformer tile\`, instead of what it sets itself | [large images](guides/large-images.md#memory) |
 | \`ORT_DISABLE_TELEMETRY\` | whether ONNX Runtime keeps its use to itself | \`1\` |
 `
