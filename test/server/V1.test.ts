@@ -374,6 +374,7 @@ describe("what the contract describes", () => {
       assert.sameMembers(Object.keys(post.responses["200"].content), [
         "application/json",
         "application/octet-stream",
+        "application/vnd.segformer",
         ...Exports.names.map((name) => Exports.formats[name].mediaType)
       ])
       assert.sameMembers(Object.keys(post.requestBody.content), [
