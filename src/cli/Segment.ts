@@ -168,7 +168,7 @@ const draw = Effect.fnUntraced(function* (
   const codec = yield* ImageCodec
   const raster = yield* codec.decode(image)
   const painted = yield* Overlay.draw(raster, map, { palette, opacity: options.opacity / 100 })
-  const picture = options.legend ? Legend.below(painted, Legend.entriesOf(map, palette)) : painted
+  const picture = options.legend ? yield* Legend.draw(painted, Legend.entriesOf(map, palette)) : painted
   const overlay = yield* codec.encode(picture, "png")
   const labels = yield* LabelPngWriter.encode(map, { palette })
   return { overlay, labels }
