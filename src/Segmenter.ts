@@ -23,6 +23,7 @@ import type { Prediction } from "./Prediction.ts"
 import { fromPrediction, type Segmentation, type SizeRule } from "./Segmentation.ts"
 import type { SegmentationError } from "./SegmentationError.ts"
 import { Transport } from "./Transport.ts"
+import * as Throttled from "./Throttled.ts"
 
 export interface SegmentOptions {
   /** Checked against the image's header, before anything is decoded or sent. */
@@ -103,7 +104,8 @@ export interface SegmentAllOptions extends SegmentOptions {
 }
 
 /**
- * Segments a stream of images into a stream of results, back-pressured. A failure is an item like any other and ends
+ * Segments a stream of images into a stream of results, back-pressured, and no faster than the service grants: where it
+ * refuses because there are too many (429, 503), they slow down together, and are asked for again. A failure is an item like any other and ends
  * nothing; with `stopOnFailure` the first one ends the stream and interrupts what is under way. Of options alone it makes
  * a function for `pipe`.
  */
@@ -138,16 +140,31 @@ function many<R, E, R2>(
       `segmentAll: \`concurrency\` must be a whole number of at least 1, but is ${concurrency}`
     )
   const concurrent = { concurrency, unordered: options?.order === "completion" }
-  return options?.stopOnFailure === true
-    ? Stream.mapEffect(sources, (source) => segment(source, options), concurrent)
-    : Stream.mapEffect(
-        sources,
-        (source, index) =>
-          Effect.map(Effect.result(segment(source, options)), (result): SegmentedItem => ({
-            index,
-            name: source.name,
-            result
-          })),
-        concurrent
-      )
+  return Stream.unwrap(
+    Effect.map(
+      Throttled.make,
+      ({
+        transport,
+        whileOthersAreGranted
+      }): Stream.Stream<Segmentation | SegmentedItem, E | SegmentationError, R | R2> => {
+        const one = (source: ImageSource<R>): Effect.Effect<Segmentation, SegmentationError, R> =>
+          whileOthersAreGranted(
+            Effect.provideService(segment(source, options), Transport, transport),
+            options
+          )
+        return options?.stopOnFailure === true
+          ? Stream.mapEffect(sources, one, concurrent)
+          : Stream.mapEffect(
+              sources,
+              (source, index) =>
+                Effect.map(Effect.result(one(source)), (result): SegmentedItem => ({
+                  index,
+                  name: source.name,
+                  result
+                })),
+              concurrent
+            )
+      }
+    )
+  )
 }
