@@ -2,10 +2,8 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import * as Bodies from "../Bodies.ts"
-import type { Active } from "../Caller.ts"
 import { bad } from "../Refusal.ts"
 import { RequestId } from "../RequestId.ts"
-import { CurrentCaller } from "../Security.ts"
 import * as Uploads from "../Uploads.ts"
 import * as Answer from "./Answer.ts"
 import { SegFormerApi } from "./Api.ts"
@@ -19,7 +17,7 @@ export const layerModels = (models: Models.Models) =>
     )
   )
 
-export const layerSegment = (models: Models.Models, active: Active | undefined) =>
+export const layerSegment = (models: Models.Models) =>
   HttpApiBuilder.group(SegFormerApi, "segment", (handlers) =>
     handlers.handleRaw(
       "image",
@@ -34,10 +32,6 @@ export const layerSegment = (models: Models.Models, active: Active | undefined) 
         const answer = yield* served.segment(image, (segmented) =>
           Answer.make(segmented, asked, { model: name, requestId })
         )
-        if (active !== undefined) {
-          const user = (yield* CurrentCaller)?.subject
-          yield* active({ user, action: "segment", resourceType: "image", resourceId: requestId })
-        }
         return answer
       }, answered)
     )
