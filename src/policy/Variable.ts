@@ -160,6 +160,17 @@ export const number = (name: string, about: About, range: Range.Range): Variable
     }
   })
 
+/** HTTP statuses. */
+export const statuses = (name: string, about: About): Variable<ReadonlyArray<number>> =>
+  make(name, about, {
+    takes: "HTTP statuses such as `429, 503`, or `none`",
+    parse: (text) => {
+      if (text.toLowerCase() === "none") return []
+      const found = text.split(",").map((each) => each.trim())
+      return found.every((each) => /^[45]\d\d$/.test(each)) ? found.map(Number) : undefined
+    }
+  })
+
 /** `on` or `off`, and what else people write for them. */
 export const flag = (name: string, about: About): Variable<boolean> =>
   make(name, about, {

@@ -309,7 +309,7 @@ describe("a client made from the contract", () => {
       })
       assert.isTrue(typeof geo === "object" && "features" in geo)
       assert.deepInclude(yield* api.health(), { status: "ok" })
-      assert.match(yield* api.metrics(), /segformer_http_requests_total/)
+      assert.match(yield* api.metrics(), /http_server_request_duration_seconds_count/)
     }).pipe(Effect.scoped)
   )
 
@@ -391,11 +391,11 @@ describe("what the contract describes", () => {
       assert.match(headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/)
       assert.match(
         body.toString(),
-        /^segformer_http_requests_total\{method="POST",route="\/v1\/segment",status="200"\} \d+$/m
+        /^http_server_request_duration_seconds_count\{http_request_method="POST",http_route="\/v1\/segment",url_scheme="http",http_response_status_code="200"\} \d+$/m
       )
       // Routes, not paths: what strangers ask for must not become figures without end.
       assert.notInclude(body.toString(), "some-folder")
-      assert.match(body.toString(), /^segformer_server_images_in_work 0$/m)
+      assert.match(body.toString(), /^segformer_server_images_active 0$/m)
     }).pipe(Effect.scoped)
   )
 })

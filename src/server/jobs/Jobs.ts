@@ -18,6 +18,7 @@ import { CurrentCaller } from "../Security.ts"
 import type { JobInfo } from "../v1/JobsApi.ts"
 import { CannotKeepJobs, type JobsOptions } from "./JobsOptions.ts"
 import * as JobFolder from "./JobFolder.ts"
+import { own, span } from "../../TelemetryNames.ts"
 
 /** The two forms of a result that are kept. */
 export interface Results {
@@ -258,6 +259,7 @@ export const make = Effect.fnUntraced(function* (
       if (job.images[index] !== "waiting") return Effect.void
       job.running.add(index)
       return Effect.raceFirst(attempt, Deferred.await(job.stop)).pipe(
+        span("Jobs.image", { [own.job]: job.record.jobId }),
         Effect.ensuring(Effect.sync(() => job.running.delete(index))),
         Effect.andThen(settle(job))
       )
