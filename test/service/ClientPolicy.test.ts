@@ -1,10 +1,9 @@
 /** What a client tries again and what opens its circuit, as its users say it: against plain servers. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Logger, References } from "effect"
-import type { PolicyOptions } from "effect-segformer/policy"
+import { Effect, Exit, Layer, Logger, References } from "effect"
+import type { Policy } from "effect-segformer/policy"
 import { type ServiceClient, ServiceRegistry } from "effect-segformer/service"
 import { NodeHttp } from "effect-segformer/service/node"
-import { Layer } from "effect"
 import { Users } from "effect-segformer/companions"
 import * as TestServer from "../support/TestServer.ts"
 import { clientOf, type UserApi } from "./users.ts"
@@ -29,7 +28,9 @@ const asked = (status: number, options: Parameters<typeof clientOf>[1]) =>
   }).pipe(quiet, Effect.scoped)
 
 describe("retries of a client", () => {
-  const rows: ReadonlyArray<readonly [PolicyOptions["retry"], ReadonlyArray<readonly [number, number]>]> = [
+  const rows: ReadonlyArray<
+    readonly [Policy.PolicyOptions["retry"], ReadonlyArray<readonly [number, number]>]
+  > = [
     // As it comes: what may pass.
     [
       soon,
@@ -181,7 +182,7 @@ describe("the circuit of a client", () => {
     Effect.gen(function* () {
       const failing = yield* answering(500)
       const broken = yield* TestServer.tcp((socket) => socket.destroy())
-      const policy = (serverErrors: boolean): PolicyOptions => ({
+      const policy = (serverErrors: boolean): Policy.PolicyOptions => ({
         retry: false,
         breaker: { around: "calls", failures: 2, serverErrors }
       })
