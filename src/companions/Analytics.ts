@@ -39,6 +39,7 @@ import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import * as ServiceClient from "../service/ServiceClient.ts"
 import { errorsOf } from "./CompanionError.ts"
 import { accepted, Id, open } from "./Schemas.ts"
+import * as Telemetry from "../TelemetryNames.ts"
 
 const fields = {
   user_id: Id,
@@ -109,10 +110,7 @@ export interface AnalyticsCounts {
   readonly waiting: number
 }
 
-const droppedCounter = Metric.counter("segformer_analytics_dropped", {
-  description: "Events that analytics lost",
-  incremental: true
-})
+const droppedCounter = Telemetry.counter("segformer.analytics.dropped")
 
 const make = Effect.fnUntraced(function* (
   options: AnalyticsOptions

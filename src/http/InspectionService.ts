@@ -28,6 +28,7 @@ import type { InvalidUrl, ServiceError } from "../service/ServiceError.ts"
 import { watched } from "./Sending.ts"
 import type { Health } from "../Transport.ts"
 import * as Inspection from "./protocol/Inspection.ts"
+import { own, span, type SpanName } from "../TelemetryNames.ts"
 
 /** What the service tells of itself and its models: an object whose fields it does not promise. */
 export type Details = Readonly<Record<string, unknown>>
@@ -169,9 +170,12 @@ export class InspectionService extends Context.Service<
         )
       )
 
+    const spanned = <A, E, R>(name: SpanName, self: Effect.Effect<A, E, R>) =>
+      self.pipe(span(name, { [own.service]: exchange.service }))
+
     return InspectionService.of({
-      upload: (source) => uploadOne([source]),
-      uploadBatch: (sources) => uploadMany(sources),
+      upload: (source) => spanned("InspectionService.upload", uploadOne([source])),
+      uploadBatch: (sources) => spanned("InspectionService.upload", uploadMany(sources)),
       health: Effect.map(
         questions.run((attempt) =>
           Effect.flatMap(
@@ -184,7 +188,7 @@ export class InspectionService extends Context.Service<
       status: details("/api/status"),
       currentModel: details("/api/model/current"),
       availableModels: details("/api/model/available"),
-      switchModel,
+      switchModel: (model) => spanned("InspectionService.switchModel", switchModel(model)),
       download: (path) => download(`/download/${escapePath(path)}`),
       downloadBatch: (batchId) => download(`/download/batch/${escapeSegment(batchId)}`)
     })

@@ -34,6 +34,7 @@ import * as OtherFormat from "./OtherFormat.ts"
 import type { Raster } from "./Raster.ts"
 import * as RasterImage from "./RasterImage.ts"
 import type { Stretch } from "./Stretch.ts"
+import { span, standard } from "../TelemetryNames.ts"
 
 export { defaultLimits, type Image, type ImageLimits }
 
@@ -313,7 +314,8 @@ const fromUrl = (
       Effect.fail(
         new ImageTooLarge({ source, measure: "bytes", actual: error.limit + 1, limit: error.limit })
       )
-    )
+    ),
+    span("ImageSource.url", { [standard.url]: source })
   )
 
 /** Enough to tell what a file is that is no image. */

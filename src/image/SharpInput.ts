@@ -7,6 +7,7 @@ import { type ImageError, NotAnImage, UnsupportedImage } from "./ImageError.ts"
 import type { ImageFormat } from "./ImageFormat.ts"
 import { reasonOf, type SharpModule } from "./SharpModule.ts"
 import * as TiffHeader from "./TiffHeader.ts"
+import * as Telemetry from "../TelemetryNames.ts"
 
 export type Pipeline = ReturnType<SharpModule>
 type Metadata = Awaited<ReturnType<Pipeline["metadata"]>>
@@ -23,10 +24,7 @@ export interface Facts {
 }
 
 /** Pixels that decoders were asked for: of what is refused before, none. */
-export const pixels = Metric.counter("segformer_decoded_pixels_total", {
-  description: "Pixels that image decoders were asked for",
-  incremental: true
-})
+export const pixels = Telemetry.counter("segformer.decoded.pixels")
 
 /** Notes that pixels are about to be decoded. */
 export const count = ({ height, width }: Pick<Facts, "width" | "height">): Effect.Effect<void> =>

@@ -31,6 +31,7 @@ import { bundled, type ModelError, type ModelSource } from "./ModelSource.ts"
 import type { Preprocessing } from "../image/Preprocessing.ts"
 import { release } from "./session/Memory.ts"
 import * as SessionPool from "./session/SessionPool.ts"
+import { own, span, type SpanName } from "../TelemetryNames.ts"
 
 export interface SegFormerOnnxOptions<R = never> {
   /** `ModelSource.bundled` by default. */
@@ -88,7 +89,7 @@ const both = Effect.fnUntraced(function* <A, R>(
 })
 
 /** A transport whose sessions are loaded and warm. They end with the scope. */
-export const make = Effect.fnUntraced(function* <R = never>(
+export const make = Effect.fn("SegFormerOnnx.make" satisfies SpanName)(function* <R = never>(
   options: SegFormerOnnxOptions<R> = {}
 ): Effect.fn.Return<Transport["Service"], LoadError, ImageCodec | R | Scope.Scope> {
   const codec = yield* ImageCodec
@@ -136,7 +137,7 @@ export const make = Effect.fnUntraced(function* <R = never>(
             ? new InferenceFailed({ model: model.name, source: image.source, detail: error.detail })
             : error
       })
-    })
+    }).pipe(span("SegFormerOnnx.predict", { [own.model]: model.name }))
 
   return yield* Transport.make({
     name: model.name,

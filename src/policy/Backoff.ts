@@ -31,15 +31,23 @@ export const delay = (
   return retryAfter === undefined ? spread : Effect.map(spread, Duration.max(retryAfter))
 }
 
-/** The waits before each retry, and no more retries than there may be. */
-export const schedule = (retry: RetryPolicy) =>
+/** The waits before each retry, and no more retries than there may be. Each is told before anybody is asked whether to. */
+export const schedule = (retry: RetryPolicy, told: (wait: Duration.Duration) => void = () => {}) =>
   Schedule.recurs(retry.times).pipe(
     Schedule.setInputType<Failure>(),
     Schedule.modifyDelay(({ attempt, input }) =>
       // A circuit is asked again in the call's own time: whoever waited for its end would come back together.
-      delay(retry, attempt, input instanceof CircuitOpen ? undefined : input.retryAfter)
+      Effect.tap(delay(retry, attempt, input instanceof CircuitOpen ? undefined : input.retryAfter), (wait) =>
+        Effect.sync(() => told(wait))
+      )
     )
   )
+
+/** A wait as a line of the log has it. */
+export const inWords = (wait: Duration.Duration): string => {
+  const milliseconds = Math.round(Duration.toMillis(wait))
+  return milliseconds < 1000 ? `${milliseconds} ms` : `${Math.round(milliseconds / 100) / 10} s`
+}
 
 /** Whether the service asks to wait longer than its callers will. */
 export const asksTooMuch = (retry: RetryPolicy, { retryAfter }: Failure): boolean =>

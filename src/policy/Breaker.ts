@@ -23,6 +23,7 @@ import type { BreakerPolicy } from "./Policy.ts"
 import { CircuitOpen } from "./PolicyError.ts"
 import * as PolicyStores from "./PolicyStores.ts"
 import * as Streak from "./Streak.ts"
+import * as Telemetry from "../TelemetryNames.ts"
 
 /** What a circuit lets through: everything, nothing for so long, or one probe. */
 export type CircuitState =
@@ -73,13 +74,9 @@ export interface Breaker {
 
 type Store = CircuitBreaker.CircuitBreakerStore["Service"]
 
-const changesTotal = Metric.counter("segformer_circuit_changes", {
-  description: "Changes of circuits, by service and by the states they left and entered",
-  incremental: true
-})
-const stateGauge = Metric.gauge("segformer_circuit_state", {
-  description: "State of a circuit as this process last saw it: 0 closed, 1 half open, 2 open"
-})
+const changesTotal = Telemetry.counter("segformer.circuit.changes")
+const stateGauge = Telemetry.gauge("segformer.circuit.state")
+const { own } = Telemetry
 const levels = { Closed: 0, HalfOpen: 1, Open: 2 } as const
 
 /** Counts, and never opens: the most that a store takes. */
@@ -134,14 +131,17 @@ export const make = Effect.fnUntraced(function* (
   const streak = Streak.of(store, key)
   let failedFor = 0
   let state: CircuitState["_tag"] = "Closed"
-  const gauge = Metric.withAttributes(stateGauge, { service: key })
+  const gauge = Metric.withAttributes(stateGauge, { [own.service]: key })
   const changed = (change: CircuitBreaker.Transition | undefined) => {
     if (change === undefined) return Effect.void
     const { from, to } = change
     state = to
     return Effect.andThen(
       Metric.update(gauge, levels[to]),
-      Metric.update(Metric.withAttributes(changesTotal, { service: key, from, to }), 1)
+      Metric.update(
+        Metric.withAttributes(changesTotal, { [own.service]: key, [own.from]: from, [own.to]: to }),
+        1
+      )
     )
   }
   const breaker = yield* CircuitBreaker.make({

@@ -22,6 +22,7 @@ import {
   type PolicyError
 } from "./PolicyError.ts"
 import { randomHex } from "../randomHex.ts"
+import * as Telemetry from "../TelemetryNames.ts"
 import * as PolicyStores from "./PolicyStores.ts"
 import * as RateLimit from "./RateLimit.ts"
 import * as RetryBudget from "./RetryBudget.ts"
@@ -83,19 +84,9 @@ class UnwantedResult<A> {
   }
 }
 
-const calls = Metric.counter("segformer_calls", { description: "Calls, by service", incremental: true })
-const attempts = Metric.counter("segformer_attempts", {
-  description: "Attempts, by service",
-  incremental: true
-})
-const failures = Metric.counter("segformer_failures", {
-  description: "Failed calls, by service and tag",
-  incremental: true
-})
-const inFlight = Metric.gauge("segformer_in_flight", { description: "Attempts under way, by service" })
-const latency = Metric.timer("segformer_call_duration", {
-  description: "Calls from start to end, by service"
-})
+const durations = Telemetry.histogram("segformer.call.duration")
+const attempts = Telemetry.counter("segformer.attempts")
+const active = Telemetry.gauge("segformer.attempts.active")
 
 /** Whether the breaker holds a failure against the service: a transport failure, a time-out, or a 5xx. */
 const countsAgainstService =
@@ -131,14 +122,14 @@ export const make = Effect.fnUntraced(function* (options: {
   const around = base.breaker?.around
   const counts = base.breaker && (around === "calls" ? callCounts : countsAgainstService)(base.breaker)
   const turn = base.rateLimit && (yield* RateLimit.make(key, base.rateLimit))
-  const baseSchedule = Backoff.schedule(base.retry)
-  const attributes = { service }
+  const attributes = { [Telemetry.own.service]: service }
   const metrics = {
-    calls: Metric.withAttributes(calls, attributes),
     attempts: Metric.withAttributes(attempts, attributes),
-    inFlight: Metric.withAttributes(inFlight, attributes),
-    latency: Metric.withAttributes(latency, attributes)
+    active: Metric.withAttributes(active, attributes),
+    duration: Metric.withAttributes(durations, attributes)
   }
+  /** An attempt at a service is a request to it. */
+  const kind = /^https?:/.test(key) ? "client" : "internal"
   let waiting = 0
   /** Calls that wait out an open circuit. No more than may be under way at once, so that they do not return as a herd. */
   let outside = 0
@@ -182,7 +173,6 @@ export const make = Effect.fnUntraced(function* (options: {
         )
       }
       const policy = runOptions?.policy === undefined ? base : Policy.make(runOptions.policy, base)
-      const schedule = policy === base ? baseSchedule : Backoff.schedule(policy.retry)
       const { retryWhen, retryResult, waitsForCircuit = true } = runOptions ?? {}
       const started = clock.monotonicTimeNanosUnsafe()
       const callId = randomHex(16)
@@ -191,6 +181,8 @@ export const make = Effect.fnUntraced(function* (options: {
       let isOutside = false
       let phase: Phase = "queued"
       let previous: string | undefined
+      /** Before the next attempt. */
+      let wait = Duration.zero
 
       type Raised = E | PolicyError | UnwantedResult<A>
 
@@ -215,7 +207,7 @@ export const make = Effect.fnUntraced(function* (options: {
             callId,
             idempotencyKey: callId,
             number,
-            attempts: policy.retry.times + 1,
+            attempts: number + policy.retry.times - retries,
             timeout: policy.attemptTimeout,
             get phase() {
               return phase
@@ -227,12 +219,8 @@ export const make = Effect.fnUntraced(function* (options: {
           phase = "preparing"
           const work = Effect.andThen(Metric.update(metrics.attempts, 1), attempt(current))
           return within(policy.attemptTimeout, "attempt", work).pipe(
-            inFlightOf(metrics.inFlight),
-            Effect.withSpan(
-              "segformer.attempt",
-              { attributes: { service, attempt: number } },
-              { captureStackTrace: false }
-            )
+            inFlightOf(metrics.active),
+            Telemetry.span("PolicyRunner.attempt", { ...attributes, [Telemetry.own.attempt]: number }, kind)
           )
         })
         const guarded: Effect.Effect<A, E | TimedOut | CircuitOpen, R> =
@@ -282,8 +270,20 @@ export const make = Effect.fnUntraced(function* (options: {
         if (!wantsRetry(error)) return Effect.succeed(false)
         if (Backoff.asksTooMuch(policy.retry, error)) return Effect.succeed(false)
         phase = "backing off"
-        const again = Effect.logWarning(`Attempt ${number} failed, trying again: ${error.message}`).pipe(
-          Effect.annotateLogs({ service, attempt: number, requestId: callId }),
+        const attemptsLeft = policy.retry.times - retries
+        const attempts = number + attemptsLeft
+        const again = Effect.logWarning(
+          `Retrying in ${Backoff.inWords(wait)} (${number + 1} of ${attempts}): ${error.message}`
+        ).pipe(
+          Effect.annotateLogs({
+            service,
+            attempt: number + 1,
+            attempts,
+            attemptsLeft,
+            waitMilliseconds: Math.round(Duration.toMillis(wait)),
+            reason: error._tag,
+            requestId: callId
+          }),
           Effect.andThen(Effect.sync(() => ++retries > 0))
         )
         if (budget === undefined) return again
@@ -295,6 +295,7 @@ export const make = Effect.fnUntraced(function* (options: {
       // Most calls succeed at once: the machinery of retries is set up by the first failure, which it starts with.
       const retryFrom = (first: Raised): Effect.Effect<A, Raised, R> => {
         let failure: Raised | undefined = first
+        const schedule = Backoff.schedule(policy.retry, (next) => (wait = next))
         const next = Effect.suspend(() => {
           if (failure === undefined) return once
           const replayed = Effect.fail(failure)
@@ -327,16 +328,18 @@ export const make = Effect.fnUntraced(function* (options: {
       const counted = budget === undefined ? guarded : budget.count(guarded)
 
       const elapsed = () => Duration.nanos(clock.monotonicTimeNanosUnsafe() - started)
-      return Metric.update(metrics.calls, 1).pipe(
-        Effect.andThen(counted),
+      return counted.pipe(
         Effect.map((value): Outcome<A> => ({ value, attempts: number, callId, duration: elapsed() })),
         Effect.onExit((exit) => {
-          const took = Metric.update(metrics.latency, elapsed())
-          if (exit._tag === "Success") return took
+          const took = Duration.toSeconds(elapsed())
+          if (exit._tag === "Success") return Metric.update(metrics.duration, took)
           const error = Result.getOrUndefined(Cause.findError(exit.cause))
-          const tag =
+          const type =
             error === undefined ? (Cause.hasInterrupts(exit.cause) ? "Interrupted" : "Defect") : error._tag
-          return Effect.andThen(took, Metric.update(Metric.withAttributes(failures, { service, tag }), 1))
+          return Metric.update(
+            Metric.withAttributes(metrics.duration, { [Telemetry.standard.errorType]: type }),
+            took
+          )
         })
       )
     })

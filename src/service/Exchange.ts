@@ -16,12 +16,15 @@ import type { HttpMethod } from "effect/http/HttpMethod"
 import type { Attempt } from "../policy/Attempt.ts"
 import * as RetryAfter from "../policy/RetryAfter.ts"
 import { version } from "../version.ts"
+import { standard } from "../TelemetryNames.ts"
 import * as Body from "./Body.ts"
+import * as ClientMetrics from "./ClientMetrics.ts"
 import * as ConnectionError from "./ConnectionError.ts"
 import * as Hosts from "./Hosts.ts"
 import * as Message from "./Message.ts"
 import * as Multipart from "./Multipart.ts"
 import * as OwnHeaders from "./OwnHeaders.ts"
+import * as Proxies from "./Proxies.ts"
 import * as Redirects from "./Redirects.ts"
 import * as RequestLog from "./RequestLog.ts"
 import * as Secrets from "./Secrets.ts"
@@ -80,6 +83,8 @@ export interface Answer {
   readonly body: Uint8Array
   /** The id the service gave the request, or ours. */
   readonly requestId: string
+  /** The proxy that it came through, where that may have answered in the place of the service. */
+  readonly proxy?: string | undefined
   /** Takes our secrets out of what the service says: whoever makes an error of an answer lets its texts through here. */
   readonly hide?: Secrets.Hide | undefined
 }
@@ -121,6 +126,13 @@ export interface Exchange {
 interface Identified extends Body.Origin {
   readonly requestId: string
   readonly hide: Secrets.Hide
+}
+
+/** An answer that leads elsewhere. */
+interface Redirected {
+  readonly status: number
+  readonly location: string | undefined
+  readonly origin: Identified
 }
 
 /** How far a request has come, and by which rules and connections it goes on. */
@@ -177,6 +189,7 @@ export const make = Effect.fnUntraced(function* (
   const client = yield* HttpClient.HttpClient
   const sendsPieces = yield* Multipart.SendsPieces
   const platform = yield* Body.Platform
+  const proxies = yield* Proxies.Current
   const application = options.userAgent ?? (yield* UserAgent)
   const userAgent = application === undefined ? library : `${application} ${library}`
   const context = Context.make(FetchHttpClient.RequestInit, {
@@ -240,8 +253,12 @@ export const make = Effect.fnUntraced(function* (
       const span = Context.getOrUndefined(fiber.context, Tracer.ParentSpan)
       let traced = request
       if (span?._tag === "Span") {
-        span.attribute("http.request.method", request.method)
-        span.attribute("url.full", service)
+        const { address, port } = ClientMetrics.placeOf(service)
+        span.attribute(standard.method, request.method)
+        span.attribute(standard.url, service)
+        span.attribute(standard.address, address)
+        span.attribute(standard.port, port)
+        if (attempt.number > 1) span.attribute(standard.resendCount, attempt.number - 1)
         if (request.url.startsWith(`${base.origin}/`) && fiber.getRef(HttpClient.TracerPropagationEnabled)) {
           traced = HttpClientRequest.setHeaders(request, HttpTraceContext.toHeaders(span))
         }
@@ -249,7 +266,10 @@ export const make = Effect.fnUntraced(function* (
       return Effect.mapBoth(Effect.provideContext(client.execute(traced), within), {
         onFailure: (error) => ConnectionError.from(error, service, attempt, hide),
         onSuccess: (response) => {
-          if (span?._tag === "Span") span.attribute("http.response.status_code", response.status)
+          if (span?._tag === "Span") {
+            span.attribute(standard.status, response.status)
+            if (response.status >= 400) span.attribute(standard.errorType, String(response.status))
+          }
           return response
         }
       })
@@ -269,22 +289,30 @@ export const make = Effect.fnUntraced(function* (
       const hide = hidden(request.url.slice(Body.withoutQuery(request.url).length))
       const service = placeOf(request.url, hide)
       attempt.phase = "waiting"
-      return Effect.flatMap(execute(request, service, attempt, within, hide), (response) => {
-        const requestId = excerpt(hide(response.headers["x-request-id"] ?? "")) || attempt.callId
-        const origin = { service, requestId, hide }
-        attempt.phase = "receiving"
-        const { status } = response
-        const location = status >= 300 && status < 400 ? response.headers["location"] : undefined
-        // A browser shows a redirect that it was told not to follow as status 0.
-        if (location === undefined && status !== 0) return use(response, origin)
-        return Effect.andThen(
-          Body.discard(response),
-          Effect.flatMap(
-            Redirects.follow({ request, status, location, origin, hops, rules, base: base.origin }),
-            (next) => exchange(next, attempt, use, { hops: hops + 1, rules, within })
-          )
+      const hop = ClientMetrics.timed(request.method, service, (answered) =>
+        Effect.flatMap(
+          execute(request, service, attempt, within, hide),
+          (response): Effect.Effect<{ readonly value: A } | Redirected, ServiceError> => {
+            const requestId = excerpt(hide(response.headers["x-request-id"] ?? "")) || attempt.callId
+            const origin = { service, requestId, hide }
+            attempt.phase = "receiving"
+            const { status } = response
+            answered(status)
+            const location = status >= 300 && status < 400 ? response.headers["location"] : undefined
+            // A browser shows a redirect that it was told not to follow as status 0.
+            return location === undefined && status !== 0
+              ? Effect.map(use(response, origin), (value) => ({ value }))
+              : Effect.as(Body.discard(response), { status, location, origin })
+          }
         )
-      })
+      )
+      return Effect.flatMap(hop, (ended) =>
+        "value" in ended
+          ? Effect.succeed(ended.value)
+          : Effect.flatMap(Redirects.follow({ request, hops, rules, base: base.origin, ...ended }), (next) =>
+              exchange(next, attempt, use, { hops: hops + 1, rules, within })
+            )
+      )
     })
 
   const logged = <A extends { readonly status: number }, E extends { readonly _tag: string }>(
@@ -310,6 +338,7 @@ export const make = Effect.fnUntraced(function* (
           ...origin,
           status: response.status,
           headers: response.headers,
+          proxy: Proxies.forwarding(proxies, origin.service),
           body
         }
       }
@@ -411,8 +440,11 @@ export const failure = (answer: Answer, read?: ErrorBody): Effect.Effect<never, 
         service: answer.service,
         status: answer.status,
         requestId: answer.requestId,
-        detail: (answer.hide ?? Secrets.nothing)(
-          (read?.detail ?? new TextDecoder().decode(answer.body)).slice(0, said)
+        detail: Proxies.doubted(
+          answer,
+          (answer.hide ?? Secrets.nothing)(
+            (read?.detail ?? new TextDecoder().decode(answer.body)).slice(0, said)
+          )
         ),
         code: codeOf(answer, read),
         retryAfter: RetryAfter.fromHeaders(answer.headers, now) ?? read?.retryAfter,

@@ -37,6 +37,7 @@ import * as Stretch from "../image/Stretch.ts"
 import type { Box } from "../mask/Region.ts"
 import { concat } from "../service/Body.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
+import type { SpanName } from "../TelemetryNames.ts"
 
 export interface LargeImage {
   /** For errors: a path, or its name. */
@@ -103,7 +104,7 @@ export interface FileOptions {
 }
 
 /** A picture in a file: of any size where its type is read in parts (TIFF, most JPEG and PNG), else of at most `maxWholePixels`. */
-export const file = Effect.fn("segformer.tiled.open")(function* (
+export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   path: string,
   options: FileOptions = {}
 ): Effect.fn.Return<LargeImage, SegmentationError, FileSystem.FileSystem | Scope.Scope> {

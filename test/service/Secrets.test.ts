@@ -98,7 +98,7 @@ describe.each(clients)("secrets over %s", (_, layer) => {
       assert.notInclude(text, query)
       assert.include(
         spans.map(({ name }) => name),
-        "segformer.attempt"
+        "PolicyRunner.attempt"
       )
     }).pipe(Effect.provide(layer), Effect.scoped)
   )
