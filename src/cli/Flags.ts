@@ -31,6 +31,20 @@ export const isPort = Flag.filter(
   () => "a whole number from 0 to 65535"
 )
 
+/** `255`, `0,255`, or `none`. */
+const parseIds = (text: string): Option.Option<ReadonlyArray<number>> => {
+  if (text.trim() === "none") return Option.some([])
+  const ids = text.split(",").map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : -1))
+  return ids.every((id) => id >= 0 && id <= 0xffff_ffff) ? Option.some(ids) : Option.none()
+}
+
+/** Class ids: one or several, or none. */
+export const ids = (name: string): Flag.Flag<ReadonlyArray<number>> =>
+  Flag.String(name).pipe(
+    Flag.filterMap(parseIds, () => "class ids with commas between, such as 255 or 0,255, or none"),
+    Flag.withMetavar("IDS")
+  )
+
 /** A path as it was written: effect's own makes it absolute, and `-`, addresses and ids of models something else. */
 const written = (kind: Primitive.PathType): Primitive.Primitive<string> =>
   Object.assign(Primitive.Path(kind), { parse: Primitive.String.parse })

@@ -29,14 +29,25 @@ export const delay = (
 const asked = (input: RetryFailure): Duration.Duration | undefined =>
   input instanceof CircuitOpen ? undefined : input.retryAfter
 
-/** The waits before each retry, and no more retries than there may be. */
-export const schedule = (retry: RetryPolicy): Schedule.Schedule<unknown, RetryFailure> => {
+/** The waits before each retry, and no more retries than there may be. Each is told before anybody is asked whether to. */
+export const schedule = (
+  retry: RetryPolicy,
+  told: (wait: Duration.Duration) => void = () => {}
+): Schedule.Schedule<unknown, RetryFailure> => {
   const times = Schedule.setInputType<RetryFailure>()(Schedule.recurs(retry.times))
+  const telling = (wait: Effect.Effect<Duration.Duration>) =>
+    Effect.tap(wait, (wait) => Effect.sync(() => told(wait)))
   return retry.schedule === undefined
-    ? Schedule.modifyDelay(times, ({ attempt, input }) => delay(retry, attempt, asked(input)))
+    ? Schedule.modifyDelay(times, ({ attempt, input }) => telling(delay(retry, attempt, asked(input))))
     : Schedule.modifyDelay(Schedule.max([times, retry.schedule]), ({ duration, input }) =>
-        Effect.succeed(Duration.max(duration, asked(input) ?? Duration.zero))
+        telling(Effect.succeed(Duration.max(duration, asked(input) ?? Duration.zero)))
       )
+}
+
+/** A wait as a line of the log has it. */
+export const inWords = (wait: Duration.Duration): string => {
+  const milliseconds = Math.round(Duration.toMillis(wait))
+  return milliseconds < 1000 ? `${milliseconds} ms` : `${Math.round(milliseconds / 100) / 10} s`
 }
 
 /** Whether the service asks to wait longer than its callers will. */
