@@ -16,8 +16,10 @@
  * await Effect.runPromise(Effect.provide(program, fake)) // => ["background", "scratch", "particle"]
  * ```
  */
-import { Effect, Function, type Result, Stream } from "effect"
+import { Context, Effect, Function, Result, Stream } from "effect"
 import { type Image, type ImageLimits, type ImageSource, opened } from "./image/ImageSource.ts"
+import { omitUndefined } from "./policy/OmitUndefined.ts"
+import * as Policy from "./policy/Policy.ts"
 import type { CallPolicyOptions } from "./policy/Policy.ts"
 import type { Prediction } from "./Prediction.ts"
 import { fromPrediction, type Segmentation, type SizeRule } from "./Segmentation.ts"
@@ -64,15 +66,43 @@ export const segment: {
 
 const { own } = Telemetry
 
+/** What calls within an effect have that do not say otherwise. */
+const Override = Context.Reference<SegmentOptions>("effect-segformer/Segmenter/Override", {
+  defaultValue: () => ({})
+})
+
+/**
+ * Changes the options of every `segment` within an effect, also where another function calls it: those of a call go before
+ * these, and of two around each other the inner ones, part by part of the policy.
+ */
+export const withSegmentOptions: {
+  (options: SegmentOptions): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, options: SegmentOptions): Effect.Effect<A, E, R>
+} = Function.dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, options: SegmentOptions) =>
+  Effect.updateService(self, Override, (outer) => merged(options, outer))
+)
+
+const merged = (over: SegmentOptions, under: SegmentOptions): SegmentOptions => {
+  const { deadline, attemptTimeout, retry, resend } = Policy.merge(over.policy ?? {}, under.policy ?? {})
+  return {
+    ...under,
+    ...omitUndefined(over),
+    limits: { ...under.limits, ...over.limits },
+    policy: omitUndefined({ deadline, attemptTimeout, retry, resend })
+  }
+}
+
 /** Whether it is what is segmented, and not how. */
 const isImage = (first: unknown): boolean =>
   typeof first === "object" && first !== null && ("open" in first || "bytes" in first)
 
 const segmentIn = Effect.fnUntraced(function* <R>(
   source: ImageSource<R> | Image,
-  options?: SegmentOptions
+  given?: SegmentOptions
 ): Effect.fn.Return<Segmentation, SegmentationError, Transport | R> {
   const transport = yield* Transport
+  const around = yield* Override
+  const options = Object.keys(around).length === 0 ? given : merged(given ?? {}, around)
   const image = yield* opened(source, options?.limits)
   yield* Effect.annotateCurrentSpan({
     [own.transport]: transport.name,
