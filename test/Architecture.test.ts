@@ -13,6 +13,7 @@ const rooms = [
   "files",
   "jobs",
   ".",
+  "cache",
   "http",
   "onnx",
   "tiled",
@@ -29,7 +30,7 @@ const onNode = [
   /^src\/files\/(Lock|LabelPngWriter|LabelTiffWriter)\.ts$/,
   /^src\/image\/(SharpCodec|SharpModule|sharp)\.ts$/,
   /^src\/testing\/(FaultyService|Bomb|node)\.ts$/,
-  /^src\/service\/(NodeAddressGuard|NodeHttp|node)\.ts$/
+  /^src\/service\/(NodeAddressGuard|NodeHttp|NodeProxy|node)\.ts$/
 ]
 
 const roomOf = (path: string): string => {

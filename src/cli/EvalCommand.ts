@@ -1,14 +1,6 @@
 /** `segformer eval`: its flags and help. */
-import { Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import * as Flags from "./Flags.ts"
-
-/** `255`, `0,255`, or `none`. */
-const parseIds = (text: string): Option.Option<ReadonlyArray<number>> => {
-  if (text.trim() === "none") return Option.some([])
-  const ids = text.split(",").map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : -1))
-  return ids.every((id) => id >= 0 && id <= 0xffff_ffff) ? Option.some(ids) : Option.none()
-}
 
 const namePattern = (name: string) =>
   Flag.String(name).pipe(
@@ -26,9 +18,7 @@ const flags = {
   truth: Flags.paths("ground-truth", "directory").pipe(
     Argument.withDescription("Folder of true ones, of the same names: a.png or a.labels.png for a.labels.png")
   ),
-  ignore: Flag.String("ignore").pipe(
-    Flag.filterMap(parseIds, () => "class ids with commas between, such as 255 or 0,255, or none"),
-    Flag.withMetavar("IDS"),
+  ignore: Flags.ids("ignore").pipe(
     Flag.withDescription(
       "Pixels of these ids in the truth are not counted: one or several with commas between, or none. 255 by default"
     ),

@@ -24,6 +24,7 @@ import * as Hosts from "./Hosts.ts"
 import * as Message from "./Message.ts"
 import * as Multipart from "./Multipart.ts"
 import * as OwnHeaders from "./OwnHeaders.ts"
+import * as Proxies from "./Proxies.ts"
 import * as Redirects from "./Redirects.ts"
 import * as RequestLog from "./RequestLog.ts"
 import * as Secrets from "./Secrets.ts"
@@ -82,6 +83,8 @@ export interface Answer {
   readonly body: Uint8Array
   /** The id the service gave the request, or ours. */
   readonly requestId: string
+  /** The proxy that it came through, where that may have answered in the place of the service. */
+  readonly proxy?: string | undefined
   /** Takes our secrets out of what the service says: whoever makes an error of an answer lets its texts through here. */
   readonly hide?: Secrets.Hide | undefined
 }
@@ -186,6 +189,7 @@ export const make = Effect.fnUntraced(function* (
   const client = yield* HttpClient.HttpClient
   const sendsPieces = yield* Multipart.SendsPieces
   const platform = yield* Body.Platform
+  const proxies = yield* Proxies.Current
   const application = options.userAgent ?? (yield* UserAgent)
   const userAgent = application === undefined ? library : `${application} ${library}`
   const context = Context.make(FetchHttpClient.RequestInit, {
@@ -334,6 +338,7 @@ export const make = Effect.fnUntraced(function* (
           ...origin,
           status: response.status,
           headers: response.headers,
+          proxy: Proxies.forwarding(proxies, origin.service),
           body
         }
       }
@@ -435,8 +440,11 @@ export const failure = (answer: Answer, read?: ErrorBody): Effect.Effect<never, 
         service: answer.service,
         status: answer.status,
         requestId: answer.requestId,
-        detail: (answer.hide ?? Secrets.nothing)(
-          (read?.detail ?? new TextDecoder().decode(answer.body)).slice(0, said)
+        detail: Proxies.doubted(
+          answer,
+          (answer.hide ?? Secrets.nothing)(
+            (read?.detail ?? new TextDecoder().decode(answer.body)).slice(0, said)
+          )
         ),
         code: codeOf(answer, read),
         retryAfter: RetryAfter.fromHeaders(answer.headers, now) ?? read?.retryAfter,

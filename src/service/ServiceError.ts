@@ -63,10 +63,12 @@ export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("Co
   sent: Schema.Literals(["no", "maybe"]),
   detail: Schema.String
 }) {
-  /** Not where nothing changes within seconds: a certificate that is not trusted, a name that does not exist. */
+  /** Not where nothing changes within seconds: a certificate that is not trusted, a name that does not exist, a proxy that says no. */
   get isRetryable(): boolean {
     // A resolver that does not answer is EAI_AGAIN, and asked again.
-    return this.code !== "ENOTFOUND" && !isTls(this.code)
+    return (
+      this.code !== "ENOTFOUND" && !isTls(this.code) && !/^ERR_PROXY_(AUTH|REFUSED)/.test(this.code ?? "")
+    )
   }
   get concerns(): "service" {
     return "service"

@@ -6,6 +6,7 @@ import { globSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { PolicyConfig, type Variable } from "effect-segformer/policy"
 import * as SegFormerConfig from "../../src/http/SegFormerConfig.ts"
+import * as ServiceVariables from "../../src/http/ServiceVariables.ts"
 import * as ExchangeConfig from "../../src/service/ExchangeConfig.ts"
 
 const root = new URL("../../", import.meta.url)
@@ -66,6 +67,12 @@ Read by \`SegFormerHttp.layerConfig(SegFormerConfig.config)\`, and by the comman
 
 ${table(SegFormerConfig.serviceVariables)}
 
+The same as a settings file, which \`segformer probe URL --write FILE\` makes and \`--service FILE\` reads, and how the two go
+together: [call a service](guides/call-a-service.md#settings-of-a-service). A protocol has a use for some of these; one that it
+has none for is refused.
+
+${table(ServiceVariables.variables)}
+
 For a \`.env\` file, provide \`SegFormerConfig.layerDotEnv()\`: variables of the real environment go before those of the file.
 That there is no \`.env\` is no failure; that one is not there which was asked for by name is.
 
@@ -79,6 +86,12 @@ ${table(PolicyConfig.variables)}
 ## Requests and connections
 
 ${table({ ...ExchangeConfig.variables, poolSize: ExchangeConfig.poolSize })}
+
+| variable | sets | default |
+|---|---|---|
+| \`HTTP_PROXY\`, \`HTTPS_PROXY\` | the proxy that requests over http and over https go through, with \`NodeHttp\` and in the command; in lower case too, which goes before | none |
+| \`NO_PROXY\` | hosts that no proxy is asked for, with commas between: names with their subdomains, \`*.name\`, \`host:port\`, networks such as \`10.0.0.0/8\`, \`*\` | none |
+| \`NODE_EXTRA_CA_CERTS\` | a file of certificates that Node trusts besides its own, for private authorities; the command has \`--ca\` too | none |
 
 ## Companion services
 

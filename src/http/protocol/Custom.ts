@@ -95,6 +95,7 @@ export const make = (options: CustomOptions = {}): RequestProtocol => ({
     })),
   decode: (answer, image) => MaskAnswer.read(answer, image, options),
   readError: Errors.read,
+  entry: { method: options.method ?? "POST", path: options.path ?? "/predict" },
   health: Errors.healthByStatus(options.healthPath ?? "/health"),
   describe: { name: options.model ?? "unknown", classes: classesOf(options) }
 })

@@ -285,6 +285,7 @@ export const make = (options: InspectionOptions = {}): Protocol => ({
   encode: (image) => encodeForm("image", "/upload", [image]),
   decode: (answer, image) => decode(answer, options.palette, maxPixels(image)),
   readError,
+  entry: { method: "POST", path: "/upload" },
   health: {
     call: { method: "GET", path: "/health" },
     // The route answers 200 while no model is loaded: the field counts, not the status.

@@ -16,6 +16,8 @@ import * as Policy from "../../policy/Policy.ts"
 import { randomHex } from "../../randomHex.ts"
 import type { Upload } from "../Dialect.ts"
 import { notFound, Refusal, tagOf } from "../Refusal.ts"
+import { RequestId } from "../RequestId.ts"
+import { CurrentCaller } from "../Security.ts"
 import type { JobInfo } from "../v1/JobsApi.ts"
 import { CannotKeepJobs, type JobsOptions } from "./JobsOptions.ts"
 import * as JobFolder from "./JobFolder.ts"
@@ -214,12 +216,16 @@ export const make = Effect.fnUntraced(function* (
 
   const segment = ({ index, job }: Task): Effect.Effect<void, Refusal> =>
     Effect.gen(function* () {
-      const { jobId, images, model } = job.record
+      const { jobId, images, model, user } = job.record
       const bytes = yield* logged(folder.read(jobId, index, "image"), job.record)
       const { json, png } = yield* Effect.retry(work(model, { name: images[index]!, bytes }, jobId), {
         schedule: again,
         while: ({ status }) => passing.has(status)
-      })
+      }).pipe(
+        // Whoever wants to know what is done is told whose it was, and for which job.
+        Effect.provideService(CurrentCaller, user === undefined ? undefined : { subject: user }),
+        Effect.provideService(RequestId, jobId)
+      )
       yield* logged(
         Effect.andThen(folder.write(jobId, index, "png", png), folder.write(jobId, index, "json", json)),
         job.record
