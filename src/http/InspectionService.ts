@@ -141,7 +141,7 @@ export class InspectionService extends Context.Service<
         { policy: { resend: "unless-sent" } }
       )
 
-    const refused = (answer: Exchange.Answer) => Exchange.failure(answer, Inspection.readError(answer))
+    const refused = (answer: Exchange.Answer) => Exchange.failure(answer, { ...Inspection.readError(answer), file: true })
     const idle = runner.policy.attemptTimeout
 
     /** Attempts end where the body begins: a body that breaks cannot be taken back from whoever reads it. */

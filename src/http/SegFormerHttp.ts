@@ -22,6 +22,7 @@ import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import type { Prediction } from "../Prediction.ts"
 import { SegmentationError } from "../SegmentationError.ts"
 import * as Exchange from "../service/Exchange.ts"
+import type { Hosts } from "../service/Hosts.ts"
 import { type Hide, nothing } from "../service/Secrets.ts"
 import type { InvalidUrl } from "../service/ServiceError.ts"
 import { Transport } from "../Transport.ts"
@@ -78,6 +79,16 @@ export const make = Effect.fnUntraced(function* (
     typeof protocol.policy === "function" ? protocol.policy(new URL(options.baseUrl)) : protocol.policy
   const policy = Policy.make(options.policy ?? {}, Policy.make(suits ?? {}))
 
+  const fileOf = (address: string, attempt: Attempt, hosts: Hosts | undefined) =>
+    Effect.flatMap(
+      // A path is one of the service itself.
+      exchange.fetch(URL.canParse(address) ? address : exchange.origin + address, attempt, {
+        accept: "image/png, */*;q=0.5",
+        hosts
+      }),
+      (file) => (Exchange.isSuccess(file) ? Effect.succeed(file) : Exchange.failure(file, { file: true }))
+    )
+
   const attemptOf = (image: Image, attempt: Attempt): Effect.Effect<Prediction, SegmentationError> =>
     protocol.predict !== undefined
       ? protocol.predict(exchange, image, attempt, policy)
@@ -86,7 +97,7 @@ export const make = Effect.fnUntraced(function* (
             exchange.send(call, attempt),
             (answer): Effect.Effect<Prediction, SegmentationError> =>
               Exchange.isSuccess(answer)
-                ? protocol.decode(answer, image)
+                ? protocol.decode(answer, image, (address) => fileOf(address, attempt, protocol.hosts))
                 : Exchange.failure(answer, protocol.readError(answer))
           )
         )

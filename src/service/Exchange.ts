@@ -30,6 +30,7 @@ import { version } from "../version.ts"
 import * as Body from "./Body.ts"
 import * as ConnectionError from "./ConnectionError.ts"
 import * as Hosts from "./Hosts.ts"
+import * as Message from "./Message.ts"
 import * as Multipart from "./Multipart.ts"
 import * as OwnHeaders from "./OwnHeaders.ts"
 import * as Redirects from "./Redirects.ts"
@@ -387,6 +388,10 @@ export interface ErrorBody {
   /** The model is not loaded yet. */
   readonly loading?: boolean | undefined
   readonly retryAfter?: Duration.Duration | undefined
+  /** It was a file that an answer had named, and not the service itself, that was asked for. */
+  readonly file?: boolean | undefined
+  /** What the status should have been: some answer 500 to what was too large. */
+  readonly status?: number | undefined
 }
 
 /** Whether a status is one of success: 2xx. */
@@ -408,13 +413,15 @@ export const failure = (answer: Answer, read?: ErrorBody): Effect.Effect<never, 
     Effect.fail(
       fromStatus({
         service: answer.service,
-        status: answer.status,
+        status: read?.status ?? answer.status,
         requestId: answer.requestId,
-        detail: (answer.hide ?? Secrets.nothing)(
-          (read?.detail ?? new TextDecoder().decode(answer.body)).slice(0, said)
-        ),
-        retryAfter: RetryAfter.fromHeaders(answer.headers, now) ?? read?.retryAfter,
-        loading: read?.loading
+        detail: (answer.hide ?? Secrets.nothing)((read?.detail ?? Message.textOf(answer)).slice(0, said)),
+        retryAfter:
+          RetryAfter.fromHeaders(answer.headers, now) ??
+          read?.retryAfter ??
+          Message.waitIn(Message.jsonOf(answer)),
+        loading: read?.loading,
+        file: read?.file
       })
     )
   )

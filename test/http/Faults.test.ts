@@ -118,7 +118,7 @@ const bodies: ReadonlyArray<readonly [string, Handler, Expected]> = [
   [
     "HTML with 200",
     raw("<!doctype html><title>Sign in</title>"),
-    { tag: "ResponseNotDecodable", retryable: false, message: "<!doctype html>" }
+    { tag: "ResponseNotDecodable", retryable: false, message: "a page of HTML. It starts: Sign in" }
   ],
   ["JSON that is no object", json([1, 2]), { tag: "ResponseNotDecodable", retryable: false }],
   [
@@ -127,8 +127,8 @@ const bodies: ReadonlyArray<readonly [string, Handler, Expected]> = [
     { tag: "ResponseNotDecodable", retryable: false }
   ],
   [
-    "NaN",
-    raw(JSON.stringify(uploadAnswer()).replace("0.25", "NaN"), 200, "application/json"),
+    "what is no number",
+    raw(JSON.stringify(uploadAnswer()).replace("0.25", "NoN"), 200, "application/json"),
     { tag: "ResponseNotDecodable", retryable: false, message: "no JSON" }
   ],
   [

@@ -93,7 +93,8 @@ export const make = (options: CustomOptions = {}): RequestProtocol => ({
       accept: "*/*",
       body
     })),
-  decode: (answer, image) => MaskAnswer.read(answer, image, options),
+  decode: (answer, image, getFile) => MaskAnswer.read(answer, image, options, getFile),
+  hosts: options.hosts,
   readError: Errors.read,
   health: Errors.healthByStatus(options.healthPath ?? "/health"),
   describe: { name: options.model ?? "unknown", classes: classesOf(options) }

@@ -170,7 +170,7 @@ describe("tfserving", () => {
       const nan = yield* send(/(-?[\d.]+),(-?[\d.]+)/, "$1,NaN")
       const error = yield* Effect.flip(ask(nan.url, TfServing.make({ model, classes, mask: logits })))
       assert.strictEqual(error._tag, "ResponseNotDecodable")
-      assert.include(error.message, '`predictions.0.0.0.1`: it is "NaN", and no number')
+      assert.include(error.message, '`predictions.0.0.0.1`: it is NaN, and no number')
     }).pipe(Effect.scoped)
   )
 
