@@ -28,6 +28,7 @@ import type { SegmentationError } from "./SegmentationError.ts"
 import { segment, type SegmentOptions } from "./Segmenter.ts"
 import { Transport } from "./Transport.ts"
 import * as Members from "./TransportMembers.ts"
+import type { SpanName } from "./TelemetryNames.ts"
 
 /** The transports that are asked together. */
 export class Ensemble extends Context.Service<Ensemble, Members.Members>()(
@@ -93,7 +94,9 @@ export interface AgreementOptions extends SegmentOptions {
  * Segments one image with all of the ensemble at once, each under its own policy, and compares what they say. One without
  * a label map counts as one that did not answer.
  */
-export const segmentWithAgreement = Effect.fn("segformer.agreement")(function* <R = never>(
+export const segmentWithAgreement = Effect.fn("Segmenter.segmentWithAgreement" satisfies SpanName)(function* <
+  R = never
+>(
   source: ImageSource<R> | Image,
   options: AgreementOptions = {}
 ): Effect.fn.Return<Agreement, SegmentationError, Ensemble | R> {

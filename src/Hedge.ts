@@ -36,12 +36,15 @@ export const make = Effect.fnUntraced(function* (
   const budget =
     options.budget === false
       ? undefined
-      : RetryBudget.make({ ratio: options.budget?.ratio ?? 0.1, perSecond: options.budget?.perSecond ?? 1 })
+      : RetryBudget.make({
+          ratio: options.budget?.ratio ?? 0.1,
+          perSecond: options.budget?.perSecond ?? 1,
+          burst: options.budget?.burst
+        })
   const scope = yield* Effect.scope
 
-  const predict = (request: PredictRequest, attempt: Attempt): Effect.Effect<Prediction, SegmentationError> =>
+  const hedged = (request: PredictRequest, attempt: Attempt): Effect.Effect<Prediction, SegmentationError> =>
     Effect.gen(function* () {
-      if (budget !== undefined) yield* budget.call
       const settled = yield* Deferred.make<Prediction, SegmentationError>()
       const failed = asked.map(() => Deferred.makeUnsafe<void>())
       let failures = 0
@@ -80,6 +83,8 @@ export const make = Effect.fnUntraced(function* (
       )
     })
 
+  const predict: typeof hedged =
+    budget === undefined ? hedged : (request, attempt) => budget.count(hedged(request, attempt))
   return yield* Transport.make({
     name: only ? members[0].name : members.map(({ name }) => name).join(", hedged by "),
     predict,

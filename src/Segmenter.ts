@@ -23,6 +23,7 @@ import type { Prediction } from "./Prediction.ts"
 import { fromPrediction, type Segmentation, type SizeRule } from "./Segmentation.ts"
 import type { SegmentationError } from "./SegmentationError.ts"
 import { Transport } from "./Transport.ts"
+import * as Telemetry from "./TelemetryNames.ts"
 
 export interface SegmentOptions {
   /** Checked against the image's header, before anything is decoded or sent. */
@@ -60,8 +61,10 @@ export const segment: {
     source: ImageSource<R> | Image,
     options?: SegmentOptions
   ): Effect.Effect<Segmentation, SegmentationError, Transport | R> =>
-    segmentIn(source, options).pipe(Effect.withSpan("segformer.segment", {}, { captureStackTrace: false }))
+    segmentIn(source, options).pipe(Telemetry.span("Segmenter.segment"))
 )
+
+const { own } = Telemetry
 
 /** Whether it is what is segmented, and not how. */
 const isImage = (first: unknown): boolean =>
@@ -74,10 +77,10 @@ const segmentIn = Effect.fnUntraced(function* <R>(
   const transport = yield* Transport
   const image = yield* opened(source, options?.limits)
   yield* Effect.annotateCurrentSpan({
-    "segformer.transport": transport.name,
-    "segformer.image.format": image.format,
-    "segformer.image.width": image.width,
-    "segformer.image.height": image.height
+    [own.transport]: transport.name,
+    [own.format]: image.format,
+    [own.width]: image.width,
+    [own.height]: image.height
   })
   const outcome = yield* transport.runner.run((attempt) => transport.predict({ image }, attempt), options)
   const { value: prediction } = outcome

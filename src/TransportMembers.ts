@@ -29,7 +29,10 @@ export const predict = (
   whole: Attempt
 ): Effect.Effect<Prediction, SegmentationError> =>
   Effect.map(
-    member.runner.run((attempt) => member.predict(request, nestedIn(attempt, whole))),
+    // Another may be asked meanwhile: a circuit that is open costs nothing.
+    member.runner.run((attempt) => member.predict(request, nestedIn(attempt, whole)), {
+      waitsForCircuit: false
+    }),
     ({ value }) => value
   )
 

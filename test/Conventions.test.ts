@@ -31,6 +31,7 @@ const notConfigured: Readonly<Record<string, string>> = {
   "src/Transport.ts": "takes what a transport does",
   "src/batch/cluster/ClusterWorker.ts": "takes what a worker does",
   "src/companions/Analytics.ts": "its service is one of the registry",
+  "src/companions/Notification.ts": "its service is one of the registry",
   "src/image/ImageCodec.ts": "takes what a codec does",
   "src/service/ServiceHealth.ts": "takes the question that is asked",
   "src/service/ServiceRegistry.ts": "is itself read from configuration",

@@ -18,7 +18,10 @@ export default defineConfig({
     testTimeout: hangs,
     hookTimeout: hangs,
     projects: [
-      { extends: true, test: { name: "test", include: ["test/**/*.test.ts"], exclude: [slow] } },
+      {
+        extends: true,
+        test: { name: "test", include: ["test/**/*.test.ts", "docs/examples/**/*.test.ts"], exclude: [slow] }
+      },
       // Soaks of half a minute: only one that hangs meets five times what others may take.
       { extends: true, test: { name: "slow", include: [slow], testTimeout: 5 * hangs } },
       // What others' libraries compute, in Python: its environment is made once, over the network.

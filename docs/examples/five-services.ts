@@ -30,7 +30,7 @@ import {
   userOf
 } from "effect-segformer/companions"
 import { SegFormerOnnx } from "effect-segformer/onnx"
-import { ServiceClient, ServiceRegistry } from "effect-segformer/service"
+import { Exchange, ServiceClient, ServiceRegistry } from "effect-segformer/service"
 import { NodeHttp } from "effect-segformer/service/node"
 import { SharpCodec } from "effect-segformer/sharp"
 
@@ -124,15 +124,17 @@ const services = Layer.unwrap(
 
 const clients = Layer.mergeAll(
   Authentication.layer,
-  ImageProcessing.layerHttp,
+  ImageProcessing.layerHttp(),
   Projects.layer,
-  Notification.layer,
+  Notification.layer(),
   Analytics.layer()
 )
 
 program.pipe(
   Effect.provide(clients),
   Effect.provide([services, NodeHttp.layer()]),
+  // Without the line that there would be before and after each request.
+  Effect.provideService(Exchange.LogRequests, "none"),
   Effect.tapError((error) => Console.error(error.message)),
   NodeRuntime.runMain({ disableErrorReporting: true })
 )

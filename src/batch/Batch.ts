@@ -40,6 +40,7 @@ import type { Failure } from "./Receipt.ts"
 import * as RunFolder from "./RunFolder.ts"
 import type { Records, Sink } from "./Sink.ts"
 import * as Work from "./Work.ts"
+import { span } from "../TelemetryNames.ts"
 
 export interface BatchOptions<R, R2> {
   readonly source: BatchSource<R>
@@ -108,10 +109,7 @@ export const run = <R, R2 = never>(
   Summary,
   BatchError | ServiceError | PolicyError,
   Transport | FileSystem.FileSystem | R | R2
-> =>
-  Effect.scoped(runWith(Journal.open, options)).pipe(
-    Effect.withSpan("segformer.batch", {}, { captureStackTrace: false })
-  )
+> => Effect.scoped(runWith(Journal.open, options)).pipe(span("Batch.run"))
 
 /** The same with a journal of one's own, to measure what the real one costs. @internal */
 export const runWith = Effect.fnUntraced(function* <R, R2>(

@@ -29,6 +29,7 @@ import type { Segmentation } from "../Segmentation.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import type { RunFolderFailed, SinkFailed } from "./BatchError.ts"
 import type { Item } from "./Item.ts"
+import { own, span, type SpanName } from "../TelemetryNames.ts"
 
 /** What was found in one image. */
 export interface Finding {
@@ -98,9 +99,20 @@ export const make = <R = never>(options: SinkOptions<R>): Sink<R> => ({
   name: options.name,
   options: JSON.stringify(options.options ?? null),
   prepare: options.prepare ?? Effect.void,
-  write: (finding) => Effect.map(options.write(finding), (record) => record ?? undefined),
+  write: (finding) =>
+    spanned(
+      "Sink.write",
+      options.name,
+      Effect.map(options.write(finding), (record) => record ?? undefined)
+    ),
   repeat: options.repeat,
   labelMap: options.labelMap,
   flush: options.flush ?? Effect.void,
-  finish: options.finish ?? (() => Effect.succeed([]))
+  finish: (records) =>
+    options.finish === undefined
+      ? Effect.succeed([])
+      : spanned("Sink.finish", options.name, options.finish(records))
 })
+
+const spanned = <A, E, R>(name: SpanName, sink: string, self: Effect.Effect<A, E, R>) =>
+  self.pipe(span(name, { [own.sink]: sink }))

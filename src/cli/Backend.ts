@@ -2,47 +2,57 @@
  * Who segments: the model in the package, another model, or a service. What that takes (onnxruntime, sharp, undici) is
  * loaded when a command needs it, and not for `--help`.
  */
+import { createHash } from "node:crypto"
 import { existsSync } from "node:fs"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import { Context, type Duration, Effect, Layer, type Scope } from "effect"
-import { FetchHttpClient, HttpClient } from "effect/http"
-import { ImageCodec } from "../image/ImageCodec.ts"
-import * as Palette from "../mask/Palette.ts"
-import { Transport } from "../Transport.ts"
+import { Context, Effect, Layer, type Scope } from "effect"
+import {
+  HttpClient,
+  type HttpClientError,
+  type HttpClientRequest,
+  type HttpClientResponse
+} from "effect/http"
+import type { ServiceSettings } from "../http/ServiceSettings.ts"
+import type { ImageCodec } from "../image/ImageCodec.ts"
+import * as AddressGuard from "../service/AddressGuard.ts"
+import type { Transport } from "../Transport.ts"
 import * as ExitCode from "./ExitCode.ts"
+import * as Flags from "./Flags.ts"
+import type { RemoteOptions, WayOptions } from "./Remote.ts"
 
-export interface BackendOptions {
-  /** A service instead of a model. */
-  readonly url?: string | undefined
+export interface BackendOptions extends RemoteOptions {
   /** A folder, an `.onnx` file, or an id of the Hub. */
   readonly model?: string | undefined
-  /** Colours of a service's masks, by name. */
-  readonly palette?: PaletteName | undefined
   readonly sessions?: number | undefined
   /** How sure a model is of each pixel, which takes it longer. */
   readonly confidence?: boolean | undefined
-  /** For one attempt at a service. */
-  readonly timeout?: Duration.Duration | undefined
-  /** Attempts at a service under way at once, instead of what the environment says. */
-  readonly atOnce?: number | undefined
 }
 
-export const palettes = {
-  surface: Palette.surface,
-  ade20k: Palette.ade20k,
-  cityscapes: Palette.cityscapes,
-  voc: Palette.pascalVoc
-} as const
-export type PaletteName = keyof typeof palettes
-
 const unavailable = ExitCode.by(ExitCode.unavailable)
-const unusable = ExitCode.by(ExitCode.usage)
 
 type Made = Effect.Effect<Transport["Service"], ExitCode.Ended, Scope.Scope | ImageCodec>
 
+const remote = Effect.promise(() => import("./Remote.ts"))
+
 /** The transport, ready: a model is loaded, a service has said that it is well. */
 export const make = (options: BackendOptions): Made =>
-  options.url === undefined ? makeModel(options) : makeService(options.url, options)
+  Flags.isRemote(options) || options.settings !== undefined
+    ? Effect.flatMap(remote, (Remote) => Remote.make(options))
+    : makeModel(options)
+
+/** What a settings file, a palette and the environment say of the service; `undefined` where that is nothing. */
+export const settingsOf = (
+  options: BackendOptions
+): Effect.Effect<ServiceSettings | undefined, ExitCode.Ended> =>
+  options.service === undefined && options.palette === undefined && options.settings === undefined
+    ? Effect.succeed(undefined)
+    : Effect.flatMap(remote, (Remote) => Remote.settingsOf(options))
+
+/** What results of a service depend on: a run that is gone on with must not have others. */
+export const fingerprint = (settings: ServiceSettings | undefined): Readonly<Record<string, string>> =>
+  settings === undefined
+    ? {}
+    : { "service settings": createHash("sha256").update(JSON.stringify(settings)).digest("hex").slice(0, 16) }
 
 const makeModel = Effect.fnUntraced(function* (
   options: BackendOptions
@@ -52,65 +62,9 @@ const makeModel = Effect.fnUntraced(function* (
   const isId = name !== undefined && /^\w[\w.-]*\/\w[\w.-]*(?<!\.onnx)$/.test(name) && !existsSync(name)
   const model = name === undefined ? undefined : isId ? ModelSource.hub(name) : ModelSource.folder(name)
   return yield* SegFormerOnnx.make({ model, sessions, confidence }).pipe(
-    Effect.provide([FetchHttpClient.layer, NodeFileSystem.layer]),
-    Effect.mapError(unavailable)
+    Effect.mapError(unavailable),
+    Effect.provide([layerHttpClient(options), NodeFileSystem.layer])
   )
-})
-
-/** By the protocol and the policy of the environment (docs/configuration.md). */
-const makeService = Effect.fnUntraced(function* (
-  url: string,
-  options: BackendOptions
-): Effect.fn.Return<Transport["Service"], ExitCode.Ended, Scope.Scope | ImageCodec> {
-  const [{ Inspection, SegFormerConfig, SegFormerHttp }, NodeHttp] = yield* Effect.promise(() =>
-    Promise.all([import("../http/index.ts"), import("../service/NodeHttp.ts")])
-  )
-  const client = yield* Effect.mapError(Layer.build(NodeHttp.layerConfig(NodeHttp.config)), unusable)
-  const { protocol = "inspection" } = yield* Effect.mapError(
-    SegFormerConfig.loadFor({ baseUrl: url }),
-    unusable
-  )
-  const paints = protocol === "inspection"
-  if (options.palette !== undefined && !paints)
-    return yield* ExitCode.wrong(
-      "--palette is for services that paint their masks, and SEGFORMER_PROTOCOL names another protocol: leave it out"
-    )
-  const connect = (palette: Palette.Palette | undefined) =>
-    Layer.build(
-      SegFormerHttp.layerConfig(
-        SegFormerConfig.configWith({
-          baseUrl: url,
-          policy: {
-            ...(options.timeout === undefined ? {} : { attemptTimeout: options.timeout }),
-            ...(options.atOnce === undefined ? {} : { concurrency: options.atOnce })
-          },
-          ...(paints ? { protocol: Inspection.make({ palette }) } : {})
-        })
-      )
-    ).pipe(
-      Effect.map((context) => Context.get(context, Transport)),
-      Effect.provideContext(client),
-      Effect.mapError(unusable)
-    )
-  const given = options.palette === undefined ? undefined : palettes[options.palette]
-  const transport = yield* connect(given)
-  const health = yield* Effect.result(transport.health)
-  if (health._tag === "Failure") {
-    // A service that is up and has no such route may still segment.
-    const { failure } = health
-    if (failure._tag !== "NotFound" && failure._tag !== "ResponseNotDecodable")
-      return yield* unavailable(failure)
-  } else if (!health.success.healthy) {
-    const message = `${url} is up, but cannot segment: ${health.success.detail}`
-    return yield* unavailable({ message })
-  }
-  if (given !== undefined || !paints) return transport
-  // `segformer serve` says in which colours it paints its masks.
-  const { classes } = yield* Effect.orElseSucceed(transport.describe, () => ({ classes: [] }))
-  const painted = classes.flatMap((info) =>
-    info.color === undefined ? [] : [{ ...info, color: info.color }]
-  )
-  return painted.length > 0 && painted.length === classes.length ? yield* connect(painted) : transport
 })
 
 /** Decoding and encoding, by sharp. */
@@ -121,5 +75,30 @@ export const layerCodec: Layer.Layer<ImageCodec> = Layer.unwrap(
   )
 )
 
-/** For images on the web. */
-export const layerHttpClient: Layer.Layer<HttpClient.HttpClient> = FetchHttpClient.layer
+/**
+ * For images on the web, and what else is asked for: by the same way as a service. It is loaded with the first request,
+ * unless the way there is given and must be looked at.
+ */
+export const layerHttpClient = (way: WayOptions): Layer.Layer<HttpClient.HttpClient, ExitCode.Ended> =>
+  way.proxy === undefined && way.ca === undefined
+    ? Layer.effect(HttpClient.HttpClient, onDemand)
+    : Layer.unwrap(Effect.map(remote, (Remote) => Remote.client(way)))
+
+const onDemand = Effect.gen(function* () {
+  const scope = yield* Effect.scope
+  const loaded = yield* Effect.cached(
+    Effect.flatMap(remote, (Remote) => Layer.buildWithScope(Remote.client({}), scope))
+  )
+  return HttpClient.makeWith(
+    (
+      prepared: Effect.Effect<HttpClientRequest.HttpClientRequest, HttpClientError.HttpClientError>
+    ): Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError> =>
+      Effect.flatMap(prepared, (request) =>
+        Effect.flatMap(
+          Effect.mapError(loaded, ({ message }) => AddressGuard.refused(request, message)),
+          (context) => Context.get(context, HttpClient.HttpClient).execute(request)
+        )
+      ),
+    Effect.succeed<HttpClientRequest.HttpClientRequest>
+  )
+})

@@ -20,7 +20,7 @@ const mostPrinted = 20
 
 /** Submits, then waits for the end of the run; interrupted, it leaves the run to the workers. */
 export const run = (options: Options) =>
-  Effect.scoped(submit(options)).pipe(Effect.provide(Backend.layerHttpClient))
+  Effect.scoped(submit(options)).pipe(Effect.provide(Backend.layerHttpClient(options)))
 
 const submit = Effect.fnUntraced(function* (options: Options) {
   const { ClusterEngine, ClusterRuns } = yield* WorkerFlags.cluster
@@ -28,6 +28,7 @@ const submit = Effect.fnUntraced(function* (options: Options) {
   const shards =
     options.shards ?? (yield* Effect.mapError(WorkerFlags.defaultShards, ExitCode.by(ExitCode.usage)))
   const client = ClusterEngine.layerClient({ database: options.db, shards })
+  const settings = yield* Backend.settingsOf(options)
   const line = yield* Screen.progress(!options.quiet)
   const name = options.run ?? nameOf(options.out)
   let isSubmitted = false
@@ -38,7 +39,7 @@ const submit = Effect.fnUntraced(function* (options: Options) {
       run: name,
       items,
       chunk: options.chunk ?? 100,
-      spec: specOf(options),
+      spec: specOf(options, settings),
       maxFailures: options.maxFailures,
       retryFailed: options.retryFailed,
       allowChange: options.allowChange
@@ -104,13 +105,13 @@ const tell = Effect.fnUntraced(function* (end: RunStatus, options: Options) {
 })
 
 /** What the workers are told. Paths are those of the whole machine, which all of them must share. */
-const specOf = (options: Options): WorkerSpec => {
-  const { coco, csv, model, overlays, palette, url } = options
+const specOf = (options: Options, settings: WorkerSpec["settings"]): WorkerSpec => {
+  const { coco, csv, model, overlays, url } = options
   return {
     sinks: { out: resolve(options.out), overlays, coco, ...(csv === undefined ? {} : { csv }) },
     ...(url === undefined ? {} : { url }),
     ...(model === undefined ? {} : { model: existsSync(model) ? resolve(model) : model }),
-    ...(palette === undefined ? {} : { palette }),
+    ...(settings === undefined ? {} : { settings }),
     limits: limitsOf(options)
   }
 }

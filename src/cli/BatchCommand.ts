@@ -84,11 +84,18 @@ export const faults = (options: Options): Flags.Faults => [
         ["run", "chunk", "detach", "shards"],
         "is for runs in a database: give its --db too"
       )
-    : Flags.ignored(
-        options,
-        ["concurrency", "adaptive", "price", "report"],
-        "does nothing with --db (or SEGFORMER_DB), where workers do the images: leave it out"
-      ))
+    : [
+        ...Flags.ignored(
+          options,
+          ["concurrency", "adaptive", "price", "report"],
+          "does nothing with --db (or SEGFORMER_DB), where workers do the images: leave it out"
+        ),
+        ...(options.header.length === 0
+          ? []
+          : [
+              "--header is for whoever asks the service, and with --db (or SEGFORMER_DB) those are the workers: give it to them"
+            ])
+      ])
 ]
 
 export const command = Command.make("batch", flags).pipe(

@@ -14,12 +14,12 @@ import * as Backend from "./Backend.ts"
 import type { Options } from "./BatchCommand.ts"
 import * as BatchSinks from "./BatchSinks.ts"
 import * as ExitCode from "./ExitCode.ts"
-import { inFlags, limitsOf } from "./Flags.ts"
+import { asked, inFlags, limitsOf } from "./Flags.ts"
 import * as Screen from "./Screen.ts"
 
 /** The whole run, from words on the command line to results. */
 export const run = (options: Options) =>
-  Effect.scoped(runAll(options)).pipe(Effect.provide([Backend.layerCodec, Backend.layerHttpClient]))
+  Effect.scoped(runAll(options)).pipe(Effect.provide([Backend.layerCodec, Backend.layerHttpClient(options)]))
 
 /** The images that a word names. One that names nothing ends the command before it makes or loads anything. */
 export const sourceOf = (word: string) =>
@@ -37,10 +37,13 @@ const mostPrinted = 20
 const runAll = Effect.fnUntraced(function* (options: Options) {
   const source = yield* sourceOf(options.source)
   const line = yield* Screen.progress(!options.quiet)
-  yield* line.show(options.url === undefined ? "Loading the model…" : `Asking ${options.url}…`)
+  yield* line.show(asked(options))
   const { concurrency = 4, model, out } = options
   const transport = yield* Backend.make({ ...options, atOnce: concurrency })
-  const fingerprint = yield* fingerprintOf(model)
+  const fingerprint = {
+    ...(yield* fingerprintOf(model)),
+    ...Backend.fingerprint(yield* Backend.settingsOf(options))
+  }
 
   const failures: Array<Failure> = []
   let last: Progress | undefined

@@ -2,6 +2,15 @@
 import { Argument, Command, Flag } from "effect/cli"
 import * as Flags from "./Flags.ts"
 
+const namePattern = (name: string) =>
+  Flag.String(name).pipe(
+    Flag.filter(
+      (text) => text.split("*").length === 2 && !text.includes("/"),
+      () => "a name with one *, such as '*_leftImg8bit'"
+    ),
+    Flag.withMetavar("PATTERN")
+  )
+
 const flags = {
   predictions: Flags.paths("predictions", "directory").pipe(
     Argument.withDescription("Folder of predicted label maps: PNG or .npy, pixels are class ids")
@@ -9,11 +18,33 @@ const flags = {
   truth: Flags.paths("ground-truth", "directory").pipe(
     Argument.withDescription("Folder of true ones, of the same names: a.png or a.labels.png for a.labels.png")
   ),
-  ignore: Flag.Int("ignore").pipe(
-    Flags.atLeast(0),
-    Flag.withMetavar("ID"),
-    Flag.withDescription("Pixels of this id in the truth are not counted. 255 by default"),
-    Flag.withDefault(255)
+  ignore: Flags.ids("ignore").pipe(
+    Flag.withDescription(
+      "Pixels of these ids in the truth are not counted: one or several with commas between, or none. 255 by default"
+    ),
+    Flags.optional
+  ),
+  exclude: Flag.String("exclude").pipe(
+    Flag.withMetavar("CLASS"),
+    Flag.withDescription(
+      "Leave a class out of the means, by its name or id; once for each. Its pixels count for the others as before"
+    ),
+    Flag.atLeast(0)
+  ),
+  binary: Flags.off("binary").pipe(
+    Flag.withDescription(
+      "These are masks: 0 is background, the one other value (1, 255) the object, and nothing is ignored"
+    )
+  ),
+  predictionNames: namePattern("prediction-names").pipe(
+    Flag.withDescription(
+      "What names of predictions look like, with * for what they share with the truth: '*_leftImg8bit'"
+    ),
+    Flags.optional
+  ),
+  truthNames: namePattern("truth-names").pipe(
+    Flag.withDescription("The same of the truth: '*_gtFine_labelTrainIds'. Other files are left aside"),
+    Flags.optional
   ),
   reduceLabels: Flags.off("reduce-labels").pipe(
     Flag.withDescription("The truth counts classes from 1, and 0 is not counted (as ADE20K's files)")
@@ -50,17 +81,22 @@ const flags = {
 
 export type Options = Command.Command.Config.Infer<typeof flags>
 
-export const faults = (options: Options): Flags.Faults =>
-  options.html === undefined
+export const faults = (options: Options): Flags.Faults => [
+  ...(options.html === undefined
     ? Flags.ignored(options, ["images", "worst"], "is for the report: give its --html too")
-    : []
+    : []),
+  ...(options.binary
+    ? Flags.ignored(options, ["reduceLabels"], "is for classes, and --binary for masks of two values")
+    : [])
+]
 
 export const command = Command.make("eval", flags).pipe(
   Command.withShortDescription("Score predictions against the truth"),
   Command.withDescription(
     "Score label maps against true ones, matched by name: IoU, Dice, precision and recall of each class, and their " +
-      "means, from the pixels of all images together. What has no match, another size or cannot be read is listed and " +
-      "left out.\n\nExit codes: 0 all is well, 1 some files were left out, 2 wrong command line, 130 interrupted."
+      "means, from the pixels of all images together. A result of segformer segment is matched by the image that its " +
+      ".json names. What has no match, another size or cannot be read is listed and left out; what is ignored is counted " +
+      "and shown.\n\nExit codes: 0 all is well, 1 some files were left out, 2 wrong command line, 130 interrupted."
   ),
   Command.withExamples([
     {
@@ -70,6 +106,16 @@ export const command = Command.make("eval", flags).pipe(
     {
       command: "segformer eval found truth --boundary --html report.html --images photos",
       description: "With a report for people"
+    },
+    {
+      command:
+        "segformer eval found gtFine/val --classes cityscapes --prediction-names '*_leftImg8bit' " +
+        "--truth-names '*_gtFine_labelTrainIds'",
+      description: "Files that are called as those of Cityscapes"
+    },
+    {
+      command: "segformer eval found masks --binary",
+      description: "Masks of 0 and 255, or of 0 and 1"
     },
     {
       command: "segformer eval found annotations --classes ade20k --reduce-labels --json | jq .meanIou",

@@ -1,5 +1,5 @@
 /** Pictures of one image for the report of `segformer eval`: what is true, what was found, and where they differ. */
-import { join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { Effect, FileSystem } from "effect"
 import { encode as encodePng } from "fast-png"
 import { ImageCodec, type Raster } from "../image/ImageCodec.ts"
@@ -16,10 +16,13 @@ import * as Overlay from "../render/Overlay.ts"
 import * as Paint from "../render/Paint.ts"
 
 export interface PictureOptions {
-  readonly ignore: number
+  /** Ids of the truth that are not counted. */
+  readonly ignored: ReadonlyArray<number>
   readonly reduceLabels: boolean
   /** A folder of photos of the same names. */
   readonly images: string | undefined
+  /** Or of the names that predictions have, with `*` for what they share with the truth. */
+  readonly names: string | undefined
 }
 
 /** Longest side in pixels. */
@@ -29,14 +32,17 @@ const endings = ImageFormat.endings().flatMap((ending) => [`.${ending}`, `.${end
 
 export const make = Effect.fnUntraced(function* (
   { prediction, truth }: Pair,
-  key: string,
+  { key }: { readonly key: string },
   palette: Palette,
   options: PictureOptions
 ): Effect.fn.Return<ReadonlyArray<Picture>, never, FileSystem.FileSystem | ImageCodec> {
   const { height, width } = Paint.within(truth, maxSide)
   const found = LabelMap.resize(prediction, width, height)
   const wanted = asCounted(LabelMap.resize(truth, width, height), options)
-  const photo = options.images === undefined ? undefined : yield* photoOf(options.images, key, width, height)
+  const photo =
+    options.images === undefined
+      ? undefined
+      : yield* photoOf(options.images, keysOf(key, options.names), width, height)
 
   // Without a photo, background is paper: black would drown what little there may be on it.
   const hidden = Background.idsOf(palette)
@@ -60,26 +66,37 @@ export const make = Effect.fnUntraced(function* (
   )
 })
 
-/** The truth with ids as they were counted: shifted where labels are reduced. */
-const asCounted = (truth: LabelMap.LabelMap, options: PictureOptions): LabelMap.LabelMap => {
+/** The truth with ids as they were counted: shifted where labels are reduced, and one id for all that is ignored. */
+const asCounted = (
+  truth: LabelMap.LabelMap,
+  { ignored, reduceLabels }: PictureOptions
+): LabelMap.LabelMap => {
   const { ignoreIndex: _, ...map } = truth
-  if (!options.reduceLabels) return { ...map, ignoreIndex: options.ignore }
-  const ids = new Map(Array.from(LabelMap.histogram(map).keys(), (id) => [id, id === 0 ? 255 : id - 1]))
-  if (options.ignore !== 0) ids.set(options.ignore, 255)
-  return { ...LabelMap.remap(map, ids), ignoreIndex: 255 }
+  const ids = [...LabelMap.histogram(map).keys()]
+  const ignoreIndex = LabelMap.freeId(ids.filter((id) => !ignored.includes(id)))
+  const counted = new Map(
+    ids.map((id) => [
+      id,
+      ignored.includes(id) || (reduceLabels && id === 0) ? ignoreIndex : reduceLabels ? id - 1 : id
+    ])
+  )
+  return { ...LabelMap.remap(map, counted), ignoreIndex }
 }
+
+/** What the photo of a pair may be called. */
+const keysOf = (key: string, pattern: string | undefined): ReadonlyArray<string> =>
+  pattern === undefined ? [key] : [join(dirname(key), pattern.replace("*", basename(key))), key]
 
 /** The photo of a name at a size; undefined where there is none that can be read. */
 const photoOf = Effect.fnUntraced(function* (
   folder: string,
-  key: string,
+  keys: ReadonlyArray<string>,
   width: number,
   height: number
 ): Effect.fn.Return<Raster | undefined, never, FileSystem.FileSystem | ImageCodec> {
   const fs = yield* FileSystem.FileSystem
   const codec = yield* ImageCodec
-  for (const ending of endings) {
-    const path = join(folder, key + ending)
+  for (const path of keys.flatMap((key) => endings.map((ending) => join(folder, key + ending)))) {
     if (!(yield* Effect.orElseSucceed(fs.exists(path), () => false))) continue
     const decoded = ImageSource.file(path)
       .open()

@@ -31,6 +31,20 @@ export const isPort = Flag.filter(
   () => "a whole number from 0 to 65535"
 )
 
+/** `255`, `0,255`, or `none`. */
+const parseIds = (text: string): Option.Option<ReadonlyArray<number>> => {
+  if (text.trim() === "none") return Option.some([])
+  const ids = text.split(",").map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : -1))
+  return ids.every((id) => id >= 0 && id <= 0xffff_ffff) ? Option.some(ids) : Option.none()
+}
+
+/** Class ids: one or several, or none. */
+export const ids = (name: string): Flag.Flag<ReadonlyArray<number>> =>
+  Flag.String(name).pipe(
+    Flag.filterMap(parseIds, () => "class ids with commas between, such as 255 or 0,255, or none"),
+    Flag.withMetavar("IDS")
+  )
+
 /** A path as it was written: effect's own makes it absolute, and `-`, addresses and ids of models something else. */
 const written = (kind: Primitive.PathType): Primitive.Primitive<string> =>
   Object.assign(Primitive.Path(kind), { parse: Primitive.String.parse })
@@ -92,16 +106,49 @@ export const model = path("model").pipe(
   optional
 )
 
-/** Who segments. {@link backendFaults} goes with it. */
-export const backend = {
+/** Where a service is, and the way there. */
+export const remote = {
   url,
-  model,
-  palette: Flag.Literals("palette", ["surface", "ade20k", "cityscapes", "voc"]).pipe(
-    Flag.withMetavar("NAME"),
-    Flag.withDescription("Colours in which the service of --url paints its mask, where it does not say"),
+  service: path("service", "file").pipe(
+    Flag.withMetavar("FILE"),
+    Flag.withDescription(
+      "The service that a settings file describes, which `segformer probe URL --write FILE` makes. --url goes before its address"
+    ),
+    optional
+  ),
+  header: Flag.String("header").pipe(
+    Flag.withMetavar("HEADER"),
+    Flag.withDescription(
+      'A header of every request to the service, as "Name: value". May be given several times. Others can see it on a command line: SEGFORMER_HEADERS holds them too'
+    ),
+    Flag.atLeast(0)
+  ),
+  proxy: Flag.String("proxy").pipe(
+    Flag.withMetavar("URL"),
+    Flag.withDescription(
+      "The proxy to go through, or off. By default what HTTP_PROXY, HTTPS_PROXY and NO_PROXY say"
+    ),
+    optional
+  ),
+  ca: path("ca", "file").pipe(
+    Flag.withMetavar("FILE"),
+    Flag.withDescription(
+      "Certificates of a private authority, as PEM, trusted besides those that Node trusts"
+    ),
     optional
   )
 }
+
+export const palette = path("palette", "file").pipe(
+  Flag.withMetavar("NAME|FILE"),
+  Flag.withDescription(
+    "Colours in which a service paints its mask, where it does not say: surface, ade20k, cityscapes, voc, or a file of your own (JSON, labelmap.txt, name,r,g,b)"
+  ),
+  optional
+)
+
+/** Who segments. {@link backendFaults} goes with it. */
+export const backend = { ...remote, model, palette }
 
 /** How many are under way at once; `what` they are, for the help. */
 export const concurrency = (what: string, description: string) =>
@@ -149,18 +196,38 @@ export const ignored = <Options extends object>(
     .filter((name) => options[name] !== undefined && options[name] !== false)
     .map((name) => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} ${why}`)
 
+/** Whether a service segments, and no model here. */
+export const isRemote = (given: {
+  readonly url?: string | undefined
+  readonly service?: string | undefined
+}): boolean => given.url !== undefined || given.service !== undefined
+
+/** Who is asked, for a line of progress. */
+export const asked = (given: {
+  readonly url?: string | undefined
+  readonly service?: string | undefined
+}): string =>
+  isRemote(given) ? `Asking ${given.url ?? `the service of ${given.service}`}…` : "Loading the model…"
+
 /** Of {@link backend}, as far as a command has it. */
 export const backendFaults = (given: {
   readonly url: string | undefined
+  readonly service: string | undefined
+  readonly header: ReadonlyArray<string>
   readonly model: string | ReadonlyArray<string> | undefined
   readonly palette?: string | undefined
 }): Faults => [
-  ...(given.url === undefined || given.model === undefined || given.model.length === 0
+  ...(!isRemote(given) || given.model === undefined || given.model.length === 0
     ? []
-    : ["give --url or --model, not both"]),
-  ...(given.url === undefined
-    ? ignored(given, ["palette"], "is for the masks of a service: give its --url too, or leave it out")
-    : [])
+    : [`give ${given.url === undefined ? "--service" : "--url"} or --model, not both`]),
+  ...(isRemote(given)
+    ? []
+    : [
+        ...ignored(given, ["palette"], "is for the masks of a service: give its --url too, or leave it out"),
+        ...(given.header.length === 0
+          ? []
+          : ["--header is for a service: give its --url too, or leave it out"])
+      ])
 ]
 
 /** Ends the command by the first fault. */

@@ -3,6 +3,7 @@ import { Command, Flag } from "effect/cli"
 import * as Flags from "./Flags.ts"
 
 const flags = {
+  ...Flags.remote,
   url: Flags.url.pipe(Flag.withDescription("The service to ask. Without it, the model here is loaded")),
   model: Flags.model,
   json: Flags.json

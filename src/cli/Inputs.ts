@@ -127,9 +127,10 @@ const named = (found: ReadonlyArray<Found>, outFolder: string): ReadonlyArray<In
       (ending) => !inputs.has(folded(resolve(outFolder, base + ending)))
     )
   return found.map(({ below, ...input }) => {
-    const own = stemOf(below ?? input.source.name)
+    const isLocal = input.path !== undefined && process.platform !== "win32"
+    const own = stemOf(below ?? input.source.name, isLocal)
     const longer =
-      below === undefined ? own : stemOf(normalize(input.label).replace(/^(?:\.{0,2}[\\/])+/, ""))
+      below === undefined ? own : stemOf(normalize(input.label).replace(/^(?:\.{0,2}[\\/])+/, ""), isLocal)
     let base = own
     if (!isFree(base)) base = longer
     // Those before are known to be taken.
@@ -143,18 +144,21 @@ const named = (found: ReadonlyArray<Found>, outFolder: string): ReadonlyArray<In
 }
 
 /** A path without the ending of its file, each part of it fit to be a name in any folder. */
-const stemOf = (path: string): string => {
+const stemOf = (path: string, isLocal: boolean): string => {
   const parts = path.split("/")
   return parts
-    .map((part, index) => nameOf(index < parts.length - 1 ? part : part.replace(/\.[a-z0-9]{1,5}$/i, "")))
+    .map((part, index) =>
+      nameOf(index < parts.length - 1 ? part : part.replace(/\.[a-z0-9]{1,5}$/i, ""), isLocal)
+    )
     .join("/")
 }
 
-const nameOf = (name: string): string => {
-  const decoded = /%[0-9a-f]{2}/i.test(name) ? decode(name) : name
+const nameOf = (name: string, isLocal: boolean): string => {
+  const decoded = !isLocal && /%[0-9a-f]{2}/i.test(name) ? decode(name) : name
   const clean = decoded
-    // What is no part of a name on some system, and what a terminal would take for a command.
-    .replaceAll(/[\\/:*?"<>|\p{Cc}]+/gu, "_")
+    // A file here keeps what its own name has. Of an address goes what is no part of a name on some system; of either,
+    // what a terminal would take for a command.
+    .replaceAll(isLocal ? /[/\p{Cc}]+/gu : /[\\/:*?"<>|\p{Cc}]+/gu, "_")
     .replaceAll(/^\.+|[. ]+$/g, "")
   return clean === "" ? "image" : FileName.shortened(FileName.unreserved(clean))
 }

@@ -2,10 +2,11 @@
  * Files of label maps on disk: which ones there are, by names that pair them with others, what is in them, and what
  * their classes are called.
  */
-import { basename, join, normalize, resolve } from "node:path"
+import { basename, dirname, join, normalize, resolve } from "node:path"
 import { Effect, FileSystem, Option, Result, Schema, Stream } from "effect"
 import { reasonOf } from "../files/NotWritten.ts"
 import * as Folder from "../image/Folder.ts"
+import * as ImageFormat from "../image/ImageFormat.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
@@ -17,8 +18,13 @@ import * as ExitCode from "./ExitCode.ts"
 export interface LabelFile {
   /** As the user would write it. */
   readonly path: string
-  /** The same for all files of one image: the path within its folder, without its ending, or the whole of it. */
+  /**
+   * The same for all files of one image: the path within its folder, without its ending. That of the image goes with it
+   * (`a` for `a.jpg.labels.png`), unless two images differ in nothing else.
+   */
   readonly key: string
+  /** What the image is called, as far as the file's own name tells. */
+  readonly image?: string | undefined
 }
 
 /** What is wrong with a file or a name, in a line. */
@@ -29,6 +35,7 @@ export interface Problem {
 
 const ending = /(\.labels)?\.(png|npy)$/i
 const overlay = /\.overlay\.png$/i
+const imageEnding = new RegExp(`\\.(?:${ImageFormat.endings().join("|")})$`, "i")
 
 /**
  * The label maps of a folder, those within its folders included, by key. Of two with one key the one called
@@ -51,8 +58,20 @@ export const inFolder = Effect.fnUntraced(function* (
     const isSure = /\.labels\.png$/i.test(name)
     if (isSure || !files.has(key)) files.set(key, { path: join(folder, name), key })
   }
-  return [...files.values()]
+  return withoutEndings([...files.values()])
 })
+
+/** Keys without the ending of their image, where no two become one. */
+const withoutEndings = (files: ReadonlyArray<LabelFile>): ReadonlyArray<LabelFile> => {
+  const short = ({ key }: LabelFile) => key.replace(imageEnding, "")
+  const taken = new Map<string, number>()
+  for (const file of files) taken.set(short(file), (taken.get(short(file)) ?? 0) + 1)
+  return files.map((file) => {
+    const key = short(file)
+    if (key === file.key) return file
+    return { ...file, key: taken.get(key) === 1 ? key : file.key, image: file.key }
+  })
+}
 
 /** The label maps that words stand for: files, folders, globs; each once. */
 export const expand = Effect.fnUntraced(function* (
@@ -89,12 +108,18 @@ export const expand = Effect.fnUntraced(function* (
       continue
     }
     if (Option.isSome(info)) {
-      add({ path: word, key: basename(word).replace(ending, "") })
+      withoutEndings([{ path: word, key: basename(word).replace(ending, "") }]).forEach(add)
       continue
     }
     const matches = /[*?[{]/.test(word) ? yield* Effect.orElseSucceed(fs.glob(word), () => []) : []
     if (matches.length === 0) missing.push({ name: word, reason: "there is no such file" })
-    for (const path of matches.toSorted()) add({ path, key: basename(path).replace(ending, "") })
+    // As a folder's, the keys of a pattern keep the folders between it and the file.
+    const fixed = word.split("/").findIndex((part) => /[*?[{]/.test(part))
+    const found = matches.toSorted().map((path) => ({
+      path,
+      key: path.split("/").slice(fixed).join("/").replace(ending, "")
+    }))
+    withoutEndings(found).forEach(add)
   }
   return { files, missing }
 })
@@ -104,6 +129,8 @@ export interface ReadOptions {
   readonly ignoreIndex?: number | undefined
   /** Colours of coloured pictures. */
   readonly palette?: ClassTable.ClassTable | undefined
+  /** Take a coloured picture for a mask: what is black is 0, all else 255. Off by default. */
+  readonly asMask?: boolean | undefined
 }
 
 /** The label map of a file. */
@@ -117,6 +144,11 @@ export const read = Effect.fnUntraced(function* (
   const decoded = /\.npy$/i.test(path)
     ? Result.map(Npy.toLabelMap(bytes), (map) => (ignoreIndex === undefined ? map : { ...map, ignoreIndex }))
     : LabelPng.decode(bytes, { ignoreIndex, palette: options.palette })
+  if (options.asMask === true && Result.isFailure(decoded)) {
+    const mask = LabelPng.decodeMask(bytes)
+    if (Result.isSuccess(mask))
+      return { ...mask.success, data: mask.success.data.map((inside) => inside * 255) }
+  }
   return yield* Effect.mapError(Effect.fromResult(decoded), ({ detail }) => detail)
 })
 
@@ -191,6 +223,56 @@ export const sidecar = (file: LabelFile): Effect.Effect<Sidecar | undefined, nev
       Effect.orElseSucceed(() => undefined)
     )
   )
+
+/**
+ * What the image of each label map is called: by the report beside it where it lies within the folder that was segmented,
+ * so far as the results keep that, else by the name of the file itself. Two images of one name say where they lie.
+ */
+export const imageNames = Effect.fnUntraced(function* (
+  files: ReadonlyArray<LabelFile>
+): Effect.fn.Return<ReadonlyArray<string>, never, FileSystem.FileSystem> {
+  const reports = yield* Effect.forEach(files, sidecar, { concurrency: 8 })
+  const paths = reports.map((report) => report && pathOf(report.image))
+  const short = files.map(({ image, key }, index) => {
+    const path = paths[index]
+    if (path === undefined) return image ?? `${key}.png`
+    const below = join(dirname(key), basename(path)).replaceAll("\\", "/")
+    return path === below || path.endsWith(`/${below}`) ? below : basename(path)
+  })
+  const count = new Map<string, number>()
+  for (const name of short) count.set(name, (count.get(name) ?? 0) + 1)
+  const common = commonFolder(paths.filter((path) => path !== undefined))
+  return short.map((name, index) =>
+    count.get(name) === 1 ? name : (paths[index]?.slice(common.length) ?? name)
+  )
+})
+
+/** The path of an image as its report has it, or of its address. */
+const pathOf = (image: string): string => {
+  const url = /^https?:/i.test(image) && URL.canParse(image) ? new URL(image).pathname : undefined
+  return url === undefined ? normalize(image).replaceAll("\\", "/") : decoded(url)
+}
+
+const decoded = (path: string): string => {
+  try {
+    return decodeURIComponent(path)
+  } catch {
+    return path
+  }
+}
+
+/** The folders that all paths begin with, and a slash; or nothing. */
+const commonFolder = ([first = "", ...others]: ReadonlyArray<string>): string => {
+  const parts = first.split("/").slice(0, -1)
+  let length = parts.length
+  for (const other of others) {
+    const own = other.split("/").slice(0, -1)
+    let same = 0
+    while (same < length && own[same] === parts[same]) same++
+    length = same
+  }
+  return length === 0 ? "" : `${parts.slice(0, length).join("/")}/`
+}
 
 /** The classes that reports beside label maps name: those that occur. */
 export const classesBeside = (

@@ -20,7 +20,7 @@ import type { SegmentationError } from "../SegmentationError.ts"
 import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
-import { inFlags, limitsOf } from "./Flags.ts"
+import { asked, inFlags, limitsOf } from "./Flags.ts"
 import * as Inputs from "./Inputs.ts"
 import * as Report from "./Report.ts"
 import * as Screen from "./Screen.ts"
@@ -31,7 +31,9 @@ type Failure = SegmentationError | NotWritten
 
 /** The whole run, from words on the command line to results. */
 export const run = (options: Options) =>
-  Effect.scoped(segmentAll(options)).pipe(Effect.provide([Backend.layerCodec, Backend.layerHttpClient]))
+  Effect.scoped(segmentAll(options)).pipe(
+    Effect.provide([Backend.layerCodec, Backend.layerHttpClient(options)])
+  )
 
 const segmentAll = Effect.fnUntraced(function* (options: Options) {
   const started = yield* Clock.currentTimeMillis
@@ -49,7 +51,7 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
   if (images.length === 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
 
   const progress = yield* Screen.progress(!options.quiet)
-  yield* progress.show(options.url === undefined ? "Loading the model…" : `Asking ${options.url}…`)
+  yield* progress.show(asked(options))
   const transport = yield* Backend.make(options)
   const isNew = !(yield* Effect.orElseSucceed(fs.exists(options.out), () => true))
   yield* Effect.mapError(WholeFile.makeFolder(options.out), ({ reason }) =>

@@ -19,7 +19,12 @@ export const run = (options: Options): Effect.Effect<never, ExitCode.Ended> =>
     Effect.provide(
       Layer.provideMerge(
         Telemetry.layer,
-        Layer.mergeAll(Backend.layerCodec, Backend.layerHttpClient, NodeFileSystem.layer, Screen.layerLog)
+        Layer.mergeAll(
+          Backend.layerCodec,
+          Backend.layerHttpClient(options),
+          NodeFileSystem.layer,
+          Screen.layerLog
+        )
       )
     ),
     Effect.catchTag("ConfigError", ({ message }) =>

@@ -49,6 +49,8 @@ const flags = {
     ),
     Flag.atLeast(0)
   ),
+  ...Flags.remote,
+  palette: Flags.palette,
   url: Flags.url.pipe(Flag.withDescription("Pass images on to this service, instead of a model here")),
   protocol: text("protocol").pipe(
     Flag.withMetavar("NAMES"),
@@ -166,7 +168,7 @@ const flags = {
   noPage: switched("no-page").pipe(Flag.withDescription("Leave out the page at /"), Flag.withDefault(false))
 }
 
-const modelsOnly = "is for models here, and not for the service of --url: leave it, or its variable, out"
+const modelsOnly = "is for models here, and not for a service: leave it, or its variable, out"
 
 export type Options = Command.Command.Config.Infer<typeof flags>
 
@@ -175,7 +177,7 @@ export const faults = (options: Options): Flags.Faults => [
   ...(options.name !== undefined && /^[\w.-]+=./.test(options.model[0] ?? "")
     ? ["--name and the NAME of --model NAME=MODEL say the same: give one of them"]
     : []),
-  ...(options.url === undefined
+  ...(!Flags.isRemote(options)
     ? []
     : [
         ...Flags.ignored(options, ["sessions", "confidence"], modelsOnly),

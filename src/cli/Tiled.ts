@@ -12,6 +12,7 @@ import * as Tiled from "../tiled/Tiled.ts"
 import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
+import { asked, isRemote } from "./Flags.ts"
 import * as Report from "./Report.ts"
 import * as Inputs from "./Inputs.ts"
 import * as Screen from "./Screen.ts"
@@ -23,7 +24,7 @@ export const run = (options: Options) => Effect.scoped(tile(options)).pipe(Effec
 const failed = ExitCode.by(ExitCode.someFailed)
 
 const tile = Effect.fnUntraced(function* (options: Options) {
-  const { flips, image, url } = options
+  const { flips, image } = options
   if (/^https?:/i.test(image))
     return yield* ExitCode.wrong(`${image} is an address: download it, and give the file`)
   const started = yield* Clock.currentTimeMillis
@@ -35,13 +36,13 @@ const tile = Effect.fnUntraced(function* (options: Options) {
   yield* progress.show(`Unpacking ${image}…`)
   const picture = yield* LargeImage.file(image, { folder: options.temp }).pipe(
     Effect.catch((error) =>
-      error._tag === "DependencyMissing" && url === undefined
+      error._tag === "DependencyMissing" && !isRemote(options)
         ? // The model needs the same package and another: its error names both.
           Effect.andThen(Backend.make(options), Effect.fail(failed(error)))
         : Effect.fail(failed(error))
     )
   )
-  yield* progress.show(url === undefined ? "Loading the model…" : `Asking ${url}…`)
+  yield* progress.show(asked(options))
   const backend = yield* Backend.make(options)
   const transport = flips.length === 0 ? backend : yield* Augmentation.make(backend, { flips })
 

@@ -20,8 +20,7 @@ const flags = {
     Flag.withDescription("Where the labels go, as .tif or .png. IMAGE.labels.tif in this folder by default"),
     Flags.optional
   ),
-  url: Flags.url,
-  model: Flags.model,
+  ...Flags.backend,
   crop: Flags.count("crop").pipe(
     Flag.withMetavar("PIXELS"),
     Flag.withDescription("Sides of a window. 512 by default"),

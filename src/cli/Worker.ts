@@ -6,6 +6,7 @@ import * as Backend from "./Backend.ts"
 import { fingerprintOf } from "./BatchRun.ts"
 import * as BatchSinks from "./BatchSinks.ts"
 import * as ExitCode from "./ExitCode.ts"
+import { isRemote } from "./Flags.ts"
 import * as Screen from "./Screen.ts"
 import type { Options } from "./WorkerCommand.ts"
 import * as WorkerFlags from "./WorkerFlags.ts"
@@ -14,7 +15,7 @@ import { WorkerSpec } from "./WorkerSpec.ts"
 /** Works until it is interrupted. */
 export const run = (options: Options) =>
   Effect.scoped(work(options)).pipe(
-    Effect.provide([Backend.layerCodec, Backend.layerHttpClient, Screen.layerLog])
+    Effect.provide([Backend.layerCodec, Backend.layerHttpClient(options), Screen.layerLog])
   )
 
 const work = Effect.fnUntraced(function* (options: Options) {
@@ -27,16 +28,21 @@ const work = Effect.fnUntraced(function* (options: Options) {
       const wanted = yield* Effect.mapError(Schema.decodeUnknownEffect(WorkerSpec)(spec), () =>
         ExitCode.wrong(`"${id}" was not submitted by a \`segformer batch\` of this version`)
       )
-      const given = url === undefined && model === undefined ? wanted : { url, model }
-      const transport = yield* Effect.provideContext(
-        Backend.make({ url: given.url, model: given.model, palette: wanted.palette, atOnce: concurrency }),
-        limits
-      )
+      const { header, service } = options
+      const way = { proxy: options.proxy, ca: options.ca, header, atOnce: concurrency }
+      const isTold = isRemote({ url, service }) || model !== undefined
+      const given: Backend.BackendOptions = isTold
+        ? { ...way, url, service, model, palette: model === undefined ? wanted.palette : undefined }
+        : { ...way, ...wanted }
+      const transport = yield* Effect.provideContext(Backend.make(given), limits)
       return {
         transport,
         sinks: BatchSinks.make(wanted.sinks),
         segment: { limits: wanted.limits },
-        fingerprint: given.url === undefined ? yield* fingerprintOf(given.model) : {}
+        fingerprint: {
+          ...(yield* fingerprintOf(given.model)),
+          ...Backend.fingerprint(yield* Backend.settingsOf(given))
+        }
       }
     })
   })

@@ -6,6 +6,7 @@ import * as WorkerFlags from "./WorkerFlags.ts"
 
 const flags = {
   db: WorkerFlags.db,
+  ...Flags.remote,
   url: Flags.url.pipe(
     Flag.withDescription(
       "Segment by this service, whatever a run asks for. Its key is read from SEGFORMER_API_KEY"

@@ -1,7 +1,8 @@
 /**
  * The analytics service: who did what. `report` costs its caller nothing: events wait in a bounded queue, and are sent
  * in the background. Where the queue is full or the service does not take them they are dropped, and counted. When the
- * program ends, what waits is sent for up to 5 seconds.
+ * program ends, what waits is sent for up to 5 seconds. Who wants to know whether an event arrived waits for it:
+ * `report(event, { wait: true })` gives `true` where the service took it, `false` where not, and fails neither way.
  *
  * ```ts
  * import { Effect, Layer } from "effect"
@@ -23,6 +24,7 @@ import {
   Cause,
   Clock,
   Context,
+  Deferred,
   Duration,
   Effect,
   Fiber,
@@ -36,7 +38,8 @@ import {
 import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import * as ServiceClient from "../service/ServiceClient.ts"
 import { errorsOf } from "./CompanionError.ts"
-import { accepted, Id } from "./Schemas.ts"
+import { accepted, Id, open } from "./Schemas.ts"
+import * as Telemetry from "../TelemetryNames.ts"
 
 const fields = {
   user_id: Id,
@@ -48,10 +51,10 @@ const fields = {
 }
 
 /** What is sent: an event, and when it was, as ISO 8601 has it. */
-export const RecordedEvent = Schema.Struct({ ...fields, timestamp: Schema.String })
+export const RecordedEvent = open({ ...fields, timestamp: Schema.String })
 
-/** What somebody did. */
-export const AnalyticsEvent = Schema.Struct({ ...fields, timestamp: Schema.optionalKey(Schema.String) })
+/** What somebody did, and whatever else the service keeps of it, such as `metadata`. */
+export const AnalyticsEvent = open({ ...fields, timestamp: Schema.optionalKey(Schema.String) })
 export type AnalyticsEvent = typeof AnalyticsEvent.Type
 
 const { guarded, invalid } = errorsOf("analytics")
@@ -72,7 +75,6 @@ export class AnalyticsClient extends ServiceClient.Service<AnalyticsClient>()(
   AnalyticsApi,
   {
     service: "analytics",
-    port: 8004,
     policy: { deadline: "5 seconds", attemptTimeout: "5 seconds", retry: { times: 2 } }
   }
 ) {}
@@ -84,6 +86,19 @@ export interface AnalyticsOptions {
   readonly concurrency?: number | undefined
   /** How long what waits is sent once the program ends. 5 seconds by default. */
   readonly drain?: Duration.Input | undefined
+  /** Whether `report` waits for the service unless it is told otherwise. Off by default. */
+  readonly wait?: boolean | undefined
+}
+
+export interface ReportOptions {
+  /** Waits until the service has taken the event, or has not. */
+  readonly wait?: boolean | undefined
+}
+
+/** An event, and who waits to hear of it. */
+interface Waiting {
+  readonly event: typeof RecordedEvent.Type
+  readonly sent: Deferred.Deferred<boolean>
 }
 
 /** What became of the events. */
@@ -95,10 +110,7 @@ export interface AnalyticsCounts {
   readonly waiting: number
 }
 
-const droppedCounter = Metric.counter("segformer_analytics_dropped", {
-  description: "Events that analytics lost",
-  incremental: true
-})
+const droppedCounter = Telemetry.counter("segformer.analytics.dropped")
 
 const make = Effect.fnUntraced(function* (
   options: AnalyticsOptions
@@ -106,7 +118,7 @@ const make = Effect.fnUntraced(function* (
   const { capacity = 1000, concurrency = 4 } = options
   const drain = Duration.fromInputUnsafe(options.drain ?? "5 seconds")
   const client = yield* AnalyticsClient
-  const queue = yield* Queue.dropping<typeof RecordedEvent.Type, Cause.Done>(capacity)
+  const queue = yield* Queue.dropping<Waiting, Cause.Done>(capacity)
   let sent = 0
   let dropped = 0
   let waiting = 0
@@ -118,13 +130,14 @@ const make = Effect.fnUntraced(function* (
       return Metric.update(droppedCounter, count)
     })
 
-  const send = (event: typeof RecordedEvent.Type) =>
-    Effect.matchCauseEffect(client.record({ payload: event }), {
+  const send = (next: Waiting) =>
+    Effect.matchCauseEffect(client.record({ payload: next.event }), {
       onSuccess: () =>
-        Effect.sync(() => {
+        Effect.suspend(() => {
           waiting--
           sent++
           isFailing = false
+          return Deferred.succeed(next.sent, true)
         }),
       onFailure: (cause) =>
         Effect.suspend(() => {
@@ -135,7 +148,10 @@ const make = Effect.fnUntraced(function* (
           isFailing = true
           return Effect.andThen(drop(1), log("An event of analytics was dropped", cause))
         })
-    })
+    }).pipe(
+      // Whoever waits is told, whatever became of it: a program that ends is no reason to wait for ever.
+      Effect.ensuring(Deferred.succeed(next.sent, false))
+    )
 
   const work = Effect.ignore(Effect.forever(Effect.flatMap(Queue.take(queue), send)))
   const workers = yield* Effect.forkScoped(
@@ -155,12 +171,15 @@ const make = Effect.fnUntraced(function* (
   )
 
   return Analytics.of({
-    report: (event) =>
+    report: (event, { wait = options.wait ?? false } = {}) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        const recorded = { timestamp: new Date(now).toISOString(), ...event }
-        if (!Queue.offerUnsafe(queue, recorded)) return drop(1)
+        const next: Waiting = {
+          event: { timestamp: new Date(now).toISOString(), ...event },
+          sent: Deferred.makeUnsafe()
+        }
+        if (!Queue.offerUnsafe(queue, next)) return Effect.as(drop(1), false)
         waiting++
-        return Effect.void
+        return wait ? Deferred.await(next.sent) : Effect.succeed(true)
       }),
     counts: Effect.sync(() => ({ sent, dropped, waiting }))
   })
@@ -170,8 +189,11 @@ const make = Effect.fnUntraced(function* (
 export class Analytics extends Context.Service<
   Analytics,
   {
-    /** Never waits and never fails. Its time is now, unless the event has one. */
-    readonly report: (event: AnalyticsEvent) => Effect.Effect<void>
+    /**
+     * Never fails, and never waits unless that is asked for. Gives whether the event has a place in the queue or, where
+     * it waits, whether the service took it. Its time is now, unless the event has one.
+     */
+    readonly report: (event: AnalyticsEvent, options?: ReportOptions) => Effect.Effect<boolean>
     readonly counts: Effect.Effect<AnalyticsCounts>
   }
 >()("effect-segformer/companions/Analytics") {

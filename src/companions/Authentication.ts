@@ -15,7 +15,7 @@
  * await Effect.runPromise(Effect.provide(program, fake)) // => "ada"
  * ```
  */
-import { Context, Effect, Layer, type Redacted, References, Schema } from "effect"
+import { Context, Effect, Layer, type Redacted, Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import * as ServiceClient from "../service/ServiceClient.ts"
 import { errorsOf } from "./CompanionError.ts"
@@ -46,13 +46,13 @@ export type Verification =
       readonly detail: string
     }
 
-/** The user that claims are about: `user_id`, else `sub`; `undefined` where they name none. */
-export const userOf = (claims: Claims): string | undefined => {
-  const id = claims["user_id"] ?? claims["sub"]
-  return typeof id === "string" || typeof id === "number" ? String(id) : undefined
-}
+/** The user that claims are about: `sub`, else `user_id`; `undefined` where they name none. */
+export const userOf = (claims: Claims): string | undefined =>
+  [claims["sub"], claims["user_id"]]
+    .filter((id) => (typeof id === "string" && id !== "") || typeof id === "number")
+    .map(String)[0]
 
-/** The service's calls as they are. `AUTHENTICATION_SERVICE_URL` says where it is. */
+/** The service's calls as they are. `AUTHENTICATION_SERVICE_URL` or `AUTH_SERVICE_URL` says where it is. */
 export class AuthenticationClient extends ServiceClient.Service<AuthenticationClient>()(
   "effect-segformer/companions/AuthenticationClient",
   AuthenticationApi,
@@ -84,30 +84,27 @@ const make = Effect.map(AuthenticationClient, (client) =>
   Authentication.of({
     verify: (token) =>
       // What is logged of retries quotes the service, and services repeat what they were sent: the token.
-      Effect.matchEffect(
-        Effect.provideService(client.verify({ payload: { token } }), References.MinimumLogLevel, "None"),
-        {
-          onSuccess: (claims): Effect.Effect<Verification> =>
-            Effect.succeed(
-              isDenied(claims)
-                ? { _tag: "NotValid", reason: "refused", detail: "the service says that it is not valid" }
-                : { _tag: "Valid", claims }
-            ),
-          onFailure: (error): Effect.Effect<Verification> => {
-            const status = refusalOf(error)
-            if (status !== undefined) {
-              const detail = `the service refuses it (${status})`
-              return Effect.succeed({ _tag: "NotValid", reason: "refused", detail })
-            }
-            const detail = `the service does not say whether it is (${error._tag})`
-            return Effect.as(Effect.logWarning(`A token is taken for not valid: ${detail}`), {
-              _tag: "NotValid",
-              reason: "unanswered",
-              detail
-            })
+      Effect.matchEffect(ServiceClient.withSecrets(client.verify({ payload: { token } }), [token]), {
+        onSuccess: (claims): Effect.Effect<Verification> =>
+          Effect.succeed(
+            isDenied(claims)
+              ? { _tag: "NotValid", reason: "refused", detail: "the service says that it is not valid" }
+              : { _tag: "Valid", claims }
+          ),
+        onFailure: (error): Effect.Effect<Verification> => {
+          const status = refusalOf(error)
+          if (status !== undefined) {
+            const detail = `the service refuses it (${status})`
+            return Effect.succeed({ _tag: "NotValid", reason: "refused", detail })
           }
+          const detail = `the service does not say whether it is (${error._tag})`
+          return Effect.as(Effect.logWarning(`A token is taken for not valid: ${detail}`), {
+            _tag: "NotValid",
+            reason: "unanswered",
+            detail
+          })
         }
-      )
+      })
   })
 )
 

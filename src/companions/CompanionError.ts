@@ -2,8 +2,8 @@
  * What companion services refuse with, declared once and used by every contract: tagged errors for 401, 403, 404, 409,
  * 422 and 503.
  *
- * On the wire it is a status and `{"error": "<sentence>"}`. Read is what services write in the field: `error`, `message`
- * or `detail`, a sentence or FastAPI's list of problems. What a contract does not declare is a `ServiceError`.
+ * On the wire it is a status and `{"error": "<sentence>"}`, with an `error_code` where there is one. Read is what services
+ * write in the field: `error`, `message` or `detail`, a sentence or FastAPI's list of problems; `error_code`, `errorCode` or `code`. What a contract does not declare is a `ServiceError`.
  *
  * ```ts
  * import { ResourceNotFound } from "effect-segformer/companions"
@@ -17,14 +17,16 @@ import { Duration, Schema, SchemaTransformation } from "effect"
 import { HttpApiSchema } from "effect/http-api"
 import * as ErrorKind from "../ErrorKind.ts"
 import { said, wait } from "../ErrorKind.ts"
-import { messageIn } from "../service/Message.ts"
+import { codeIn, messageIn } from "../service/Message.ts"
 import { excerpt } from "../service/ServiceError.ts"
 
 const fields = {
   /** As the registry calls it. */
   service: Schema.String,
   /** What the service said of it, at most 200 characters. */
-  detail: Schema.String
+  detail: Schema.String,
+  /** The service's own code (`error_code`, `errorCode`, `code`), at most 200 characters. */
+  code: Schema.optional(Schema.String)
 }
 
 const refusal = (status: number) => ErrorKind.make({ status, isRetryable: false })
@@ -91,10 +93,42 @@ export type CompanionError = typeof CompanionError.Type
 const text = Schema.optionalKey(Schema.Json)
 
 /** What services write, whatever they call it. */
-const Body = Schema.Struct({ error: text, message: text, detail: text })
+const Body = Schema.Struct({
+  error: text,
+  message: text,
+  detail: text,
+  errors: text,
+  error_code: text,
+  errorCode: text,
+  code: text
+})
+type Body = typeof Body.Type
+
+/** Where there are several, `error` is often no more than the name of the status. */
+const sentences = ["message", "error", "detail", "errors", "msg", "description", "title"]
+
+/** What a body says: a sentence, and a code of the service's own where it has one. */
+const told = (body: Body) => {
+  const code = codeIn(body)
+  return {
+    detail: excerpt(messageIn(body, sentences) ?? ""),
+    ...(code === undefined ? {} : { code: excerpt(code) })
+  }
+}
+
+/** The same, as this library writes it. */
+const written = ({ code, detail }: Told): Body => ({
+  error: detail,
+  ...(code === undefined ? {} : { error_code: code })
+})
+
+interface Told {
+  readonly detail: string
+  readonly code?: string | undefined
+}
 
 interface ErrorClass<E> {
-  new (fields: { readonly service: string; readonly detail: string }): E
+  new (fields: { readonly service: string } & Told): E
 }
 
 /** An error as it stands on the wire: what services write, whatever they call it. */
@@ -103,9 +137,7 @@ export interface Declared<S extends Schema.Constraint> extends Schema.decodeTo<
   typeof Body
 > {}
 
-const declare = <
-  S extends Schema.Top & ErrorClass<S["Type"]> & { readonly Type: { readonly detail: string } }
->(
+const declare = <S extends Schema.Top & ErrorClass<S["Type"]> & { readonly Type: Told }>(
   self: S,
   status: number,
   service: string
@@ -114,8 +146,8 @@ const declare = <
     Schema.decodeTo(
       Schema.toType(self),
       SchemaTransformation.transform({
-        decode: (body): S["Type"] => new self({ service, detail: excerpt(messageIn(body) ?? "") }),
-        encode: ({ detail }) => ({ error: detail })
+        decode: (body): S["Type"] => new self({ service, ...told(body) }),
+        encode: written
       })
     ),
     HttpApiSchema.status(status)
@@ -133,10 +165,10 @@ const declareUnavailable = (service: string) =>
         decode: ({ body, headers }) => {
           const seconds = Number(headers["retry-after"] ?? Number.NaN)
           const retryAfter = seconds >= 0 ? Duration.seconds(seconds) : undefined
-          return new CompanionUnavailable({ service, detail: excerpt(messageIn(body) ?? ""), retryAfter })
+          return new CompanionUnavailable({ service, ...told(body), retryAfter })
         },
-        encode: ({ detail, retryAfter }) => ({
-          body: { error: detail },
+        encode: ({ code, detail, retryAfter }) => ({
+          body: written({ code, detail }),
           headers:
             retryAfter === undefined
               ? {}

@@ -3,26 +3,22 @@ import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import * as ServiceClient from "../service/ServiceClient.ts"
 import { errorsOf } from "./CompanionError.ts"
-import { created, Id, Page, removed } from "./Schemas.ts"
+import { created, Id, maybe, open, Page, removed } from "./Schemas.ts"
 
 const designFields = {
-  project_id: Id,
-  name: Schema.NonEmptyString,
-  description: Schema.optionalKey(Schema.String),
+  description: maybe(Schema.String),
   /** Whatever the design consists of. */
   specification: Schema.optionalKey(Schema.Json)
 }
 
-export class Design extends Schema.Opaque<Design>()(Schema.Struct({ id: Id, ...designFields })) {}
+export class Design extends Schema.Opaque<Design>()(
+  open({ id: Id, project_id: maybe(Id), name: Schema.String, ...designFields })
+) {}
 
-export const NewDesign = Schema.Struct(designFields)
+export const NewDesign = open({ project_id: Id, name: Schema.NonEmptyString, ...designFields })
 
 /** What to change. What is left out stays. */
-export const DesignChanges = Schema.Struct({
-  name: Schema.optionalKey(Schema.NonEmptyString),
-  description: Schema.optionalKey(Schema.String),
-  specification: Schema.optionalKey(Schema.Json)
-})
+export const DesignChanges = open({ name: Schema.optionalKey(Schema.NonEmptyString), ...designFields })
 
 const { conflict, guarded, invalid, notFound } = errorsOf("design")
 const params = { design_id: Id }
@@ -62,5 +58,5 @@ export class DesignsApi extends HttpApi.make("design").add(
 export class Designs extends ServiceClient.Service<Designs>()(
   "effect-segformer/companions/Designs",
   DesignsApi,
-  { service: "design", port: 8000, basePath: "/api/v1", development: "http://localhost:8000/api/v1" }
+  { service: "design" }
 ) {}

@@ -25,6 +25,7 @@
  */
 import { Context, Effect, Layer } from "effect"
 import { ImageCodec } from "../image/ImageCodec.ts"
+import { omitUndefined } from "../policy/OmitUndefined.ts"
 import * as Variable from "../policy/Variable.ts"
 import type { InvalidConfig } from "../policy/Variable.ts"
 import { segment } from "../Segmenter.ts"
@@ -45,6 +46,7 @@ import {
   type ProcessedImage,
   type SheetRequest
 } from "./ImageProcessingApi.ts"
+import * as ImageWarnings from "./ImageWarnings.ts"
 import * as LocalImages from "./images/LocalImages.ts"
 import { PictureFiles, type PictureNotWritten } from "./PictureFiles.ts"
 
@@ -61,8 +63,6 @@ export class ImageProcessingClient extends ServiceClient.Service<ImageProcessing
   ImageProcessingApi,
   {
     service: "imageProcessing",
-    prefix: "PYTHON",
-    development: "http://localhost:8000",
     health: (client) =>
       Effect.map(client.health(), ({ last_error, status }) => ({
         healthy: status === "healthy",
@@ -77,15 +77,34 @@ const healthInterval = Variable.duration("HEALTH_CHECK_INTERVAL", {
   default: "60 seconds"
 })
 
-const makeHttp = Effect.gen(function* () {
+/** How often, how patiently and after how many bad checks the service is taken for unhealthy. */
+export type ImageProcessingHealthOptions = Partial<
+  Pick<
+    ServiceHealth.ServiceHealthOptions,
+    "interval" | "jitter" | "timeout" | "healthyAfter" | "unhealthyAfter"
+  >
+>
+
+const makeHttp = Effect.fnUntraced(function* (options: ImageProcessingHealthOptions) {
   const reader = Variable.reader()
   const interval = yield* reader.read(healthInterval)
   yield* reader.done
   const client = yield* ImageProcessingClient
   const { service } = ServiceClient.about(client)
-  const checks = yield* ServiceHealth.make({ service, check: ServiceClient.health(client), interval })
+  const checks = yield* ServiceHealth.make({
+    service,
+    check: ServiceClient.health(client),
+    interval,
+    unhealthyAfter: 1,
+    ...omitUndefined(options)
+  })
   return ImageProcessing.of({
-    detect: (payload) => client.detect({ payload }),
+    detect: (payload) =>
+      Effect.flatMap(
+        client.detect({ payload, responseMode: "decoded-and-response" }),
+        ([found, { headers }]) =>
+          Effect.as(Effect.forEach(ImageWarnings.fromHeader(headers["warning"]), ImageWarnings.warn), found)
+      ),
     crop: (payload) => client.crop({ payload }),
     batch: (payload) => client.batch({ payload }),
     sheet: (payload) => client.sheet({ payload }),
@@ -98,7 +117,10 @@ const makeHttp = Effect.gen(function* () {
 export class ImageProcessing extends Context.Service<
   ImageProcessing,
   {
-    /** The objects of an image of the wanted classes; in this process the largest first. */
+    /**
+     * The objects of an image of the wanted classes; in this process the largest first. Of a class that the model lacks
+     * there are none, and a warning in the log, unless the request is `strict`.
+     */
     readonly detect: (request: DetectRequest) => Effect.Effect<ReadonlyArray<Detection>, ImageProcessingError>
     /** The largest part of an image with an aspect ratio. */
     readonly crop: (request: CropRequest) => Effect.Effect<ProcessedImage, ImageProcessingError>
@@ -112,12 +134,18 @@ export class ImageProcessing extends Context.Service<
     readonly state: Effect.Effect<ServiceHealth.HealthState>
   }
 >()("effect-segformer/companions/ImageProcessing") {
-  /** By {@link ImageProcessingClient}, whose health is checked every `HEALTH_CHECK_INTERVAL`, by default a minute. */
-  static readonly layerClient: Layer.Layer<ImageProcessing, InvalidConfig, ImageProcessingClient> =
-    Layer.effect(ImageProcessing, makeHttp)
+  /**
+   * By {@link ImageProcessingClient}, whose health is checked every `HEALTH_CHECK_INTERVAL`, by default a minute. The first
+   * check that fails makes it unhealthy, the first good one healthy again, unless the options have it otherwise.
+   */
+  static readonly layerClient = (
+    options: ImageProcessingHealthOptions = {}
+  ): Layer.Layer<ImageProcessing, InvalidConfig, ImageProcessingClient> =>
+    Layer.effect(ImageProcessing, makeHttp(options))
 
   /** By the service at `PYTHON_SERVICE_URL`. */
-  static readonly layerHttp = Layer.provide(this.layerClient, ImageProcessingClient.layer)
+  static readonly layerHttp = (options?: ImageProcessingHealthOptions) =>
+    Layer.provide(ImageProcessing.layerClient(options), ImageProcessingClient.layer)
 
   /** In this process: the segmenter finds the objects, the codec reads and writes the pictures. */
   static readonly layerLocal = (
@@ -137,7 +165,8 @@ export class ImageProcessing extends Context.Service<
         )
         const checks = yield* ServiceHealth.make({
           service: "imageProcessing in this process",
-          check: transport.health
+          check: transport.health,
+          unhealthyAfter: 1
         })
         return ImageProcessing.of({ ...images, state: checks.state })
       })

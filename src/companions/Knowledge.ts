@@ -3,47 +3,49 @@ import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import * as ServiceClient from "../service/ServiceClient.ts"
 import { errorsOf } from "./CompanionError.ts"
-import { created, Id, Page, removed } from "./Schemas.ts"
+import { created, Id, maybe, open, Page, removed } from "./Schemas.ts"
 
 const resourceFields = {
-  title: Schema.NonEmptyString,
   /** Such as `pdf`. */
-  resource_type: Schema.optionalKey(Schema.String),
-  description: Schema.optionalKey(Schema.String),
-  url: Schema.optionalKey(Schema.String)
+  resource_type: maybe(Schema.String),
+  description: maybe(Schema.String),
+  url: maybe(Schema.String)
 }
 
 /** A document, a page, a dataset: what can be found and cited. */
-export class Resource extends Schema.Opaque<Resource>()(Schema.Struct({ id: Id, ...resourceFields })) {}
+export class Resource extends Schema.Opaque<Resource>()(
+  open({ id: Id, title: maybe(Schema.String), name: maybe(Schema.String), ...resourceFields })
+) {}
 
-export const NewResource = Schema.Struct(resourceFields)
+export const NewResource = open({ title: Schema.NonEmptyString, ...resourceFields })
 
 /** What to change. What is left out stays. */
-export const ResourceChanges = Schema.Struct({
-  ...resourceFields,
-  title: Schema.optionalKey(Schema.NonEmptyString)
+export const ResourceChanges = open({
+  title: Schema.optionalKey(Schema.NonEmptyString),
+  ...resourceFields
 })
 
 /** What a search found, the best first. */
 export class SearchResults extends Schema.Opaque<SearchResults>()(
-  Schema.Struct({
+  open({
     results: Schema.Array(Resource),
     /** How many there are in all. */
-    total: Schema.optionalKey(Schema.Int)
+    total: maybe(Schema.Int)
   })
 ) {}
 
-const citationFields = {
-  resource_id: Id,
-  project_id: Id,
-  /** What the resource was used for. */
-  context: Schema.String
-}
-
 /** A resource that a project stands on. */
-export class Citation extends Schema.Opaque<Citation>()(Schema.Struct({ id: Id, ...citationFields })) {}
+export class Citation extends Schema.Opaque<Citation>()(
+  open({
+    id: Id,
+    resource_id: maybe(Id),
+    project_id: maybe(Id),
+    /** What the resource was used for. */
+    context: maybe(Schema.String)
+  })
+) {}
 
-export const NewCitation = Schema.Struct(citationFields)
+export const NewCitation = open({ resource_id: Id, project_id: Id, context: Schema.String })
 
 const { conflict, guarded, invalid, notFound } = errorsOf("knowledge")
 const resource = { resource_id: Id }
@@ -119,5 +121,5 @@ export class KnowledgeApi extends HttpApi.make("knowledge").add(
 export class Knowledge extends ServiceClient.Service<Knowledge>()(
   "effect-segformer/companions/Knowledge",
   KnowledgeApi,
-  { service: "knowledge", port: 8002, basePath: "/api/v1", development: "http://localhost:8002/api/v1" }
+  { service: "knowledge" }
 ) {}

@@ -3,47 +3,48 @@ import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import * as ServiceClient from "../service/ServiceClient.ts"
 import { errorsOf } from "./CompanionError.ts"
-import { created, Id, Page, removed } from "./Schemas.ts"
+import { created, Id, maybe, open, Page, removed } from "./Schemas.ts"
 
 const productFields = {
-  name: Schema.NonEmptyString,
-  description: Schema.optionalKey(Schema.String),
-  /** Of one, in units of `currency`. */
-  price: Schema.Finite,
+  description: maybe(Schema.String),
   /** As ISO 4217 has it, such as `EUR`. */
-  currency: Schema.optionalKey(Schema.String),
-  vendor_id: Schema.optionalKey(Id)
+  currency: maybe(Schema.String),
+  vendor_id: maybe(Id)
 }
 
 /** What can be bought. */
-export class Product extends Schema.Opaque<Product>()(Schema.Struct({ id: Id, ...productFields })) {}
-
-export const NewProduct = Schema.Struct(productFields)
-
-/** What to change. What is left out stays. */
-export const ProductChanges = Schema.Struct({
-  ...productFields,
-  name: Schema.optionalKey(Schema.NonEmptyString),
-  price: Schema.optionalKey(Schema.Finite)
-})
-
-const orderFields = {
-  product_id: Id,
-  quantity: Schema.Int,
-  project_id: Schema.optionalKey(Id)
-}
-
-/** What somebody buys. */
-export class Order extends Schema.Opaque<Order>()(
-  Schema.Struct({
+export class Product extends Schema.Opaque<Product>()(
+  open({
     id: Id,
-    ...orderFields,
-    /** In the service's own words, such as `shipped`. */
-    status: Schema.optionalKey(Schema.String)
+    name: Schema.String,
+    /** Of one, in units of `currency`. */
+    price: maybe(Schema.Finite),
+    ...productFields
   })
 ) {}
 
-export const NewOrder = Schema.Struct(orderFields)
+export const NewProduct = open({ name: Schema.NonEmptyString, price: Schema.Finite, ...productFields })
+
+/** What to change. What is left out stays. */
+export const ProductChanges = open({
+  name: Schema.optionalKey(Schema.NonEmptyString),
+  price: Schema.optionalKey(Schema.Finite),
+  ...productFields
+})
+
+/** What somebody buys. */
+export class Order extends Schema.Opaque<Order>()(
+  open({
+    id: Id,
+    product_id: maybe(Id),
+    quantity: maybe(Schema.Int),
+    project_id: maybe(Id),
+    /** In the service's own words, such as `shipped`. */
+    status: maybe(Schema.String)
+  })
+) {}
+
+export const NewOrder = open({ product_id: Id, quantity: Schema.Int, project_id: maybe(Id) })
 
 const { conflict, guarded, invalid, notFound } = errorsOf("marketplace")
 const product = { product_id: Id }
@@ -99,5 +100,5 @@ export class MarketplaceApi extends HttpApi.make("marketplace").add(
 export class Marketplace extends ServiceClient.Service<Marketplace>()(
   "effect-segformer/companions/Marketplace",
   MarketplaceApi,
-  { service: "marketplace", port: 8005, basePath: "/api/v1", development: "http://localhost:8005/api/v1" }
+  { service: "marketplace" }
 ) {}

@@ -1,27 +1,28 @@
 /**
- * The notification service: a message to a user. `send` never fails its caller: a message that cannot be sent within 10
- * seconds is logged, and the program goes on.
+ * The notification service: a message to a user. `send` never fails its caller: it says whether the message was taken, and
+ * what kept it from that is a line in the log. It tries once, for at most 10 seconds, so that a service that nobody has
+ * started holds nobody up; more attempts are for who asks for them (`NOTIFICATION_SERVICE_MAX_RETRIES`, or a policy).
  *
  * ```ts
  * import { Effect } from "effect"
  * import { Notification } from "effect-segformer/companions"
  *
- * const program = Effect.gen(function* () {
- *   const notification = yield* Notification
- *   yield* notification.send({ user_id: "ada", message: "Your 12 panels are segmented" })
- *   return "done"
- * })
- * const fake = Notification.fake({ notification: { send: () => Effect.die("the mail server burns") } })
- * await Effect.runPromise(Effect.provide(program, fake)) // => "done"
+ * const sent = Effect.flatMap(Notification, (notification) =>
+ *   notification.send({ user_id: "ada", message: "Your 12 panels are segmented" })
+ * )
+ * const fake = Notification.fake({ notification: { send: () => Effect.void } })
+ * const burning = Notification.fake({ notification: { send: () => Effect.die("the mail server burns") } })
+ * await Effect.runPromise(Effect.provide(sent, fake)) // => true
+ * await Effect.runPromise(Effect.provide(sent, burning)) // => false
  * ```
  */
 import { Cause, Context, Effect, Layer, Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import * as ServiceClient from "../service/ServiceClient.ts"
 import { errorsOf } from "./CompanionError.ts"
-import { accepted, Id } from "./Schemas.ts"
+import { accepted, Id, open } from "./Schemas.ts"
 
-export const Message = Schema.Struct({
+export const Message = open({
   user_id: Id,
   message: Schema.String,
   /** Such as `sms`. `email` by default. */
@@ -45,33 +46,58 @@ export class NotificationApi extends HttpApi.make("notification").add(
 export class NotificationClient extends ServiceClient.Service<NotificationClient>()(
   "effect-segformer/companions/NotificationClient",
   NotificationApi,
-  { service: "notification", policy: { deadline: "10 seconds", attemptTimeout: "10 seconds" } }
+  {
+    service: "notification",
+    policy: { deadline: "10 seconds", attemptTimeout: "10 seconds", retry: { times: 0 } }
+  }
 ) {}
 
-const make = Effect.map(NotificationClient, (client) =>
-  Notification.of({
-    send: ({ channel = "email", message, user_id }) =>
-      Effect.catchCause(client.send({ payload: { user_id, message, channel } }), (cause) =>
-        Cause.hasInterruptsOnly(cause)
-          ? Effect.interrupt
-          : Effect.annotateLogs(Effect.logWarning("A notification was not sent", cause), { user_id, channel })
-      )
+export interface NotificationOptions {
+  /** The statuses that say that a message was taken. 202 alone by default. */
+  readonly sentBy?: ReadonlyArray<number> | undefined
+}
+
+const make = Effect.fnUntraced(function* (options: NotificationOptions) {
+  const { sentBy = [202] } = options
+  const client = yield* NotificationClient
+  return Notification.of({
+    send: (message) => {
+      const payload = { ...message, channel: message.channel ?? "email" }
+      const { channel, user_id } = payload
+      const unsent = (why: string, cause?: Cause.Cause<unknown>) =>
+        Effect.logWarning(`A notification was not sent${why}`, ...(cause === undefined ? [] : [cause])).pipe(
+          Effect.annotateLogs({ user_id, channel }),
+          Effect.as(false)
+        )
+      return Effect.matchCauseEffect(client.send({ payload, responseMode: "decoded-and-response" }), {
+        onSuccess: ([, { status }]) =>
+          sentBy.includes(status)
+            ? Effect.succeed(true)
+            : unsent(`: the service answers ${status}, which is none of ${sentBy.join(", ")} (\`sentBy\`)`),
+        onFailure: (cause) => (Cause.hasInterruptsOnly(cause) ? Effect.interrupt : unsent("", cause))
+      })
+    }
   })
-)
+})
 
 /** Messages to users. */
 export class Notification extends Context.Service<
   Notification,
   {
-    /** Sends it once: what may have arrived is not sent again. */
-    readonly send: (message: Message) => Effect.Effect<void>
+    /** Whether the service took it. What may have arrived is not sent again. */
+    readonly send: (message: Message) => Effect.Effect<boolean>
   }
 >()("effect-segformer/companions/Notification") {
-  static readonly layerClient = Layer.effect(Notification, make)
+  static readonly layerClient = (
+    options: NotificationOptions = {}
+  ): Layer.Layer<Notification, never, NotificationClient> => Layer.effect(Notification, make(options))
   /** By the service that the registry names. */
-  static readonly layer = Layer.provide(this.layerClient, NotificationClient.layer)
+  static readonly layer = (options?: NotificationOptions) =>
+    Layer.provide(Notification.layerClient(options), NotificationClient.layer)
   /** By a function, in tests. */
   static readonly fake = (
-    handlers: Parameters<typeof NotificationClient.fake>[0]
-  ): Layer.Layer<Notification> => Layer.provide(this.layerClient, NotificationClient.fake(handlers))
+    handlers: Parameters<typeof NotificationClient.fake>[0],
+    options?: NotificationOptions
+  ): Layer.Layer<Notification> =>
+    Layer.provide(Notification.layerClient(options), NotificationClient.fake(handlers))
 }

@@ -3,37 +3,36 @@ import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import * as ServiceClient from "../service/ServiceClient.ts"
 import { errorsOf } from "./CompanionError.ts"
-import { created, Id, Page, removed } from "./Schemas.ts"
+import { created, Id, maybe, open, Page, removed } from "./Schemas.ts"
 
 const projectFields = {
-  name: Schema.NonEmptyString,
-  description: Schema.optionalKey(Schema.String),
-  owner_id: Schema.optionalKey(Id)
+  description: maybe(Schema.String),
+  owner_id: maybe(Id)
 }
 
-export class Project extends Schema.Opaque<Project>()(Schema.Struct({ id: Id, ...projectFields })) {}
+/** Other fields of the service's are kept as they are, here as in every entity. */
+export class Project extends Schema.Opaque<Project>()(
+  open({ id: Id, name: Schema.String, ...projectFields })
+) {}
 
-export const NewProject = Schema.Struct(projectFields)
+export const NewProject = open({ name: Schema.NonEmptyString, ...projectFields })
 
 /** What to change. What is left out stays. */
-export const ProjectChanges = Schema.Struct({
-  ...projectFields,
-  name: Schema.optionalKey(Schema.NonEmptyString)
-})
+export const ProjectChanges = open({ name: Schema.optionalKey(Schema.NonEmptyString), ...projectFields })
 
 /** What somebody said of a project. */
 export class Comment extends Schema.Opaque<Comment>()(
-  Schema.Struct({
+  open({
     id: Id,
-    project_id: Schema.optionalKey(Id),
-    author_id: Schema.optionalKey(Id),
+    project_id: maybe(Id),
+    author_id: maybe(Id),
     content: Schema.String
   })
 ) {}
 
-export const NewComment = Schema.Struct({
+export const NewComment = open({
   content: Schema.NonEmptyString,
-  author_id: Schema.optionalKey(Id)
+  author_id: maybe(Id)
 })
 
 const { conflict, guarded, invalid, notFound } = errorsOf("project")
@@ -103,5 +102,5 @@ export class ProjectsApi extends HttpApi.make("project").add(
 export class Projects extends ServiceClient.Service<Projects>()(
   "effect-segformer/companions/Projects",
   ProjectsApi,
-  { service: "project", port: 8003, basePath: "/api/v1", development: "http://localhost:8003/api/v1" }
+  { service: "project" }
 ) {}

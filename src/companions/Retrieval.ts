@@ -21,77 +21,31 @@
  * await Effect.runPromise(Effect.provide(format, fake)) // => "pdf"
  * ```
  */
-import { Context, Duration, Effect, Exit, type FileSystem, Layer, Schema, type Scope, Stream } from "effect"
+import { Context, Duration, Effect, Exit, type FileSystem, Layer, type Scope, Stream } from "effect"
 import { HttpClient, HttpClientError, HttpClientResponse } from "effect/http"
-import { HttpApi, HttpApiClient, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
+import { HttpApiClient } from "effect/http-api"
 import * as Download from "../jobs/Download.ts"
 import type { JobRef, JobSnapshot, JobStatus } from "../jobs/Job.ts"
 import * as JobApi from "../jobs/JobApi.ts"
 import type { AwaitOptions, JobClient } from "../jobs/JobClient.ts"
-import type { JobError } from "../jobs/JobError.ts"
+import type { JobError, JobFailed } from "../jobs/JobError.ts"
+import type { PaceOptions } from "../jobs/Pace.ts"
+import type { PolicyOptions } from "../policy/Policy.ts"
 import { type PolicyError, TimedOut } from "../policy/PolicyError.ts"
 import type { InvalidConfig } from "../policy/Variable.ts"
 import * as ServiceClient from "../service/ServiceClient.ts"
 import type { InvalidUrl } from "../service/ServiceError.ts"
-import type { Check, Report } from "../service/ServiceHealth.ts"
+import type { Report } from "../service/ServiceHealth.ts"
 import { type ServiceNotConfigured, ServiceRegistry } from "../service/ServiceRegistry.ts"
-import { type CompanionError, errorsOf } from "./CompanionError.ts"
+import type { CompanionError } from "./CompanionError.ts"
+import { PaperNotReady, RetrievalApi, type RetrievalJob, type RetrievalRequest } from "./RetrievalApi.ts"
 
-/** A paper that is wanted. */
-export const RetrievalRequest = Schema.Struct({
-  doi: Schema.NonEmptyString,
-  title: Schema.optionalKey(Schema.String),
-  authors: Schema.optionalKey(Schema.Array(Schema.String)),
-  /** For how long the service may look. 120 by default. */
-  timeout_seconds: Schema.optionalKey(Schema.Finite)
-})
-export type RetrievalRequest = typeof RetrievalRequest.Type
-
-/** What the service answers of a job. */
-export const RetrievalJob = Schema.Struct({
-  job_id: Schema.String,
-  /** `pending`, `searching`, `downloading`, `completed` or `failed`. */
-  status: Schema.String,
-  doi: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  /** A path of the service's own machine: of no use here. */
-  file_path: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  /** In bytes. */
-  file_size: Schema.optionalKey(Schema.NullOr(Schema.Finite)),
-  /** Such as `pdf`. */
-  file_format: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  error: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  /** `NOT_FOUND`, `DOWNLOAD_FAILED`, `VPN_ERROR` or `TIMEOUT`. */
-  error_code: Schema.optionalKey(Schema.NullOr(Schema.String))
-})
-export type RetrievalJob = typeof RetrievalJob.Type
-
-const Health = Schema.Struct({
-  status: Schema.String,
-  vpn_connected: Schema.Boolean,
-  vpn_ip: Schema.optionalKey(Schema.NullOr(Schema.String))
-})
-
-const { guarded, invalid, notFound } = errorsOf("retrieval")
-const error = [...guarded, notFound, invalid] as const
-const params = { id: Schema.String }
-
-/** The contract of the service. */
-export class RetrievalApi extends HttpApi.make("retrieval").add(
-  HttpApiGroup.make("retrieval", { topLevel: true }).add(
-    HttpApiEndpoint.post("retrieve", "/retrieve", {
-      payload: RetrievalRequest,
-      success: [RetrievalJob, RetrievalJob.pipe(HttpApiSchema.status(202))],
-      error
-    }),
-    HttpApiEndpoint.get("status", "/jobs/:id", { params, success: RetrievalJob, error }),
-    HttpApiEndpoint.get("file", "/jobs/:id/file", {
-      params,
-      success: HttpApiSchema.StreamUint8Array(),
-      error
-    }),
-    HttpApiEndpoint.get("health", "/health", { success: Health, error })
-  )
-) {}
+/** How the service is, and the VPN that it needs, as far as it says. */
+export interface RetrievalHealth extends Report {
+  readonly vpn_connected?: boolean | undefined
+  /** Its address within the VPN. */
+  readonly vpn_ip?: string | undefined
+}
 
 /** How retrieving fails. */
 export type RetrievalError =
@@ -100,37 +54,60 @@ export type RetrievalError =
   | ServiceClient.CallError
   | PolicyError
   | JobError
+  | PaperNotReady
   | Download.Failure
 
 type Jobs = JobClient<RetrievalRequest, RetrievalJob, RetrievalJob, RetrievalError>
-type Waiting = AwaitOptions<RetrievalJob>
+
+/** How a job is waited for. */
+export interface WaitOptions
+  extends
+    Omit<AwaitOptions<RetrievalJob>, "pace" | "within">,
+    Pick<PaceOptions, "interval" | "growth" | "maxInterval"> {
+  /** For how long. As long as the service may look (`timeout_seconds`, else 2 minutes) by default; `false` for no end. */
+  readonly deadline?: Duration.Input | false | undefined
+}
 
 /** Where a paper goes. Its name is that of its DOI unless one is given. */
 export type PaperOptions = Omit<Download.FileOptions, "length">
+
+/** A paper on the disk, and what its job came to. */
+export interface RetrievedPaper extends Download.DownloadedFile {
+  /** With its DOI, its format and its size. */
+  readonly job: RetrievalJob
+}
 
 /** Papers by their DOI. */
 export class Retrieval extends Context.Service<
   Retrieval,
   {
-    /** Waits until the service has the paper, for at most 2 minutes. */
+    /**
+     * Waits until the service has the paper: asks every 2 seconds, for as long as the service may look. What the service
+     * does not repeat of the request (DOI, title, authors) stands in the result as it was asked.
+     */
     readonly retrieve: (
       request: RetrievalRequest,
-      options?: Waiting
+      options?: WaitOptions
     ) => Effect.Effect<RetrievalJob, RetrievalError>
-    /** The same, and then the paper itself: at its name is the whole file, or nothing. */
+    /** The same, where a job that failed is a value as well: `status` is `failed`, with `error` and `error_code`. */
+    readonly settle: (
+      request: RetrievalRequest,
+      options?: WaitOptions
+    ) => Effect.Effect<RetrievalJob, Exclude<RetrievalError, JobFailed>>
+    /** As `retrieve`, and then the paper itself: at its name is the whole file, or nothing. */
     readonly retrieveAndDownload: (
       request: RetrievalRequest,
-      options: PaperOptions & Waiting
-    ) => Effect.Effect<Download.DownloadedFile, RetrievalError>
+      options: PaperOptions & WaitOptions
+    ) => Effect.Effect<RetrievedPaper, RetrievalError>
     /** The paper of a job that this process or another has started. */
     readonly download: (
       jobId: string,
-      options: PaperOptions & Waiting
-    ) => Effect.Effect<Download.DownloadedFile, RetrievalError>
+      options: PaperOptions & WaitOptions
+    ) => Effect.Effect<RetrievedPaper, RetrievalError>
     /** Jobs as such: to submit, to follow, to wait for many. */
     readonly jobs: Pick<Jobs, "submit" | "status" | "awaitAll" | "progress">
     /** Never fails: not configured, not there, and without its VPN are ways of not being healthy. */
-    readonly health: Effect.Effect<Report>
+    readonly health: Effect.Effect<RetrievalHealth>
   }
 >()("effect-segformer/companions/Retrieval") {
   /** The service that `RETRIEVAL_SERVICE_URL` names, or one that says that none is named. */
@@ -157,12 +134,12 @@ type Handlers = ServiceClient.FakeHandlersFor<typeof RetrievalApi>
 type Client = ServiceClient.For<typeof RetrievalApi>
 
 const statusOf = (job: RetrievalJob): JobStatus<RetrievalJob> => {
-  switch (job.status) {
+  switch (job.status.toLowerCase()) {
     case "pending":
       return { _tag: "Queued" }
     case "searching":
     case "downloading":
-      return { _tag: "Running", detail: job.status }
+      return { _tag: "Running", detail: job.status.toLowerCase() }
     case "completed":
       return { _tag: "Succeeded", output: job }
     case "failed":
@@ -177,14 +154,20 @@ const snapshotOf = (job: RetrievalJob): JobSnapshot<RetrievalJob> => ({
   status: statusOf(job)
 })
 
-const healthOf = (client: Pick<Client, "health">) =>
-  Effect.map(client.health(), ({ status, vpn_connected }): Report => ({
-    healthy: vpn_connected,
-    detail: vpn_connected ? status : `${status}, but its VPN is down`
-  }))
-
-const answered = (check: Check): Effect.Effect<Report> =>
-  Effect.catch(check, ({ message }) => Effect.succeed({ healthy: false, detail: message }))
+const healthOf = (client: Pick<Client, "health">): Effect.Effect<RetrievalHealth> =>
+  client.health().pipe(
+    Effect.map(({ status, vpn_connected, vpn_ip }): RetrievalHealth => ({
+      healthy: vpn_connected,
+      detail: vpn_connected ? status : `${status}, but its VPN is down`,
+      vpn_connected,
+      ...(typeof vpn_ip === "string" ? { vpn_ip } : {})
+    })),
+    ServiceClient.asking((detail): RetrievalHealth => ({ healthy: false, detail })),
+    Effect.catch(({ message }) => Effect.succeed<RetrievalHealth>({ healthy: false, detail: message })),
+    Effect.tap(({ detail, healthy }) =>
+      healthy ? Effect.void : Effect.logDebug(`retrieval is not healthy: ${detail}`)
+    )
+  )
 
 const definition = { service: "retrieval", health: healthOf }
 
@@ -197,7 +180,8 @@ const nameOf = ({ doi, file_format, job_id }: RetrievalJob): string =>
 
 const makeWith = Effect.fnUntraced(function* (
   client: Client,
-  downloader: Download.Downloader
+  downloader: Download.Downloader,
+  policy: PolicyOptions
 ): Effect.fn.Return<Retrieval["Service"], never, Scope.Scope> {
   const { baseUrl, service } = ServiceClient.about(client)
   const urls = HttpApiClient.urlBuilder(RetrievalApi, { baseUrl })
@@ -214,47 +198,77 @@ const makeWith = Effect.fnUntraced(function* (
       result: (_, job: RetrievalJob): Effect.Effect<RetrievalJob, RetrievalError> => Effect.succeed(job)
     },
     // Each call has a deadline of its own: who lets the service look for longer waits for longer.
-    { deadline: false }
+    { deadline: false, growth: 1, submit: policy, status: policy, result: policy }
   )
 
-  const within = <A>(
-    seconds: number,
-    self: Effect.Effect<A, RetrievalError>
+  /** The options of the jobs' client, and its deadline in terms of what was asked for. */
+  const waiting = <A>(
+    asked: { readonly doi?: string; readonly timeout_seconds?: number },
+    options: WaitOptions | undefined,
+    wait: (options: AwaitOptions<RetrievalJob>) => Effect.Effect<A, RetrievalError>
   ): Effect.Effect<A, RetrievalError> => {
-    const after = Duration.seconds(seconds)
-    return Effect.timeoutOrElse(self, {
-      duration: after,
-      orElse: () =>
-        Effect.fail(new TimedOut({ service, kind: "deadline", phase: "inferring", after, attempt: 1 }))
-    })
+    const { deadline = Duration.seconds(asked.timeout_seconds ?? standardSeconds), ...given } = options ?? {}
+    const { growth, interval, maxInterval, ...rest } = given
+    return Effect.catchIf(
+      wait({ ...rest, pace: { growth, interval, maxInterval, deadline } }),
+      (error): error is TimedOut =>
+        // The policy of a request may have a deadline too, and says so itself.
+        error instanceof TimedOut && error.kind === "deadline" && error.phase === "inferring",
+      ({ after, requestId }) =>
+        Effect.fail(new PaperNotReady({ service, doi: asked.doi, jobId: requestId, after }))
+    )
   }
+
   const retrieve: Retrieval["Service"]["retrieve"] = (request, options) =>
-    within(Math.max(standardSeconds, request.timeout_seconds ?? 0), jobs.submitAndAwait(request, options))
+    Effect.map(
+      waiting(request, options, (options) => jobs.submitAndAwait(request, options)),
+      (job) => asAsked(job, request)
+    )
 
   const save = (job: RetrievalJob, { name, ...options }: PaperOptions) =>
-    downloader.file(urls.file({ params: { id: job.job_id } }), {
-      ...options,
-      name: name ?? nameOf(job),
-      length: job.file_size ?? undefined
-    })
+    Effect.map(
+      downloader.file(urls.file({ params: { id: job.job_id } }), {
+        ...options,
+        name: name ?? nameOf(job),
+        length: job.file_size ?? undefined
+      }),
+      (file): RetrievedPaper => ({ ...file, job: { ...job, file_size: job.file_size ?? file.size } })
+    )
 
   return Retrieval.of({
     jobs,
     retrieve,
-    retrieveAndDownload: (request, options) =>
-      Effect.flatMap(retrieve(request, options), (job) =>
-        save({ ...job, doi: job.doi ?? request.doi }, options)
+    settle: (request, options) =>
+      Effect.catchTag(retrieve(request, options), "JobFailed", ({ code, detail, jobId }) =>
+        Effect.succeed(
+          asAsked({ job_id: jobId, status: "failed", error: detail, error_code: code ?? null }, request)
+        )
       ),
+    retrieveAndDownload: (request, options) =>
+      Effect.flatMap(retrieve(request, options), (job) => save(job, options)),
     download: (jobId, options) =>
-      Effect.flatMap(within(standardSeconds, jobs.resume(jobId, options)), (job) => save(job, options)),
-    health: answered(ServiceClient.health(client))
+      Effect.flatMap(
+        waiting({}, options, (options) => jobs.resume(jobId, options)),
+        (job) => save(job, options)
+      ),
+    health: healthOf(client)
   })
 })
 
+/** What a service does not repeat of a request stands in its answer as it was asked. */
+const asAsked = (job: RetrievalJob, { authors, doi, title }: RetrievalRequest): RetrievalJob => ({
+  ...job,
+  doi: job.doi ?? doi,
+  ...((job.title ?? title) === undefined ? {} : { title: job.title ?? title ?? null }),
+  ...((job.authors ?? authors) === undefined ? {} : { authors: job.authors ?? authors ?? null })
+})
+
 const make = Effect.gen(function* () {
-  const { apiKey, baseUrl } = yield* (yield* ServiceRegistry).get(definition.service)
+  const { apiKey, baseUrl, policy } = yield* (yield* ServiceRegistry).get(definition.service)
   const client = yield* ServiceClient.make(RetrievalApi, definition)
-  return yield* makeWith(client, yield* Download.make({ service: { baseUrl, apiKey } }))
+  const { attemptTimeout, retry } = policy
+  const downloads = yield* Download.make({ service: { baseUrl, apiKey }, policy: { attemptTimeout, retry } })
+  return yield* makeWith(client, downloads, policy)
 })
 
 /** What there is where no address is configured. */
@@ -262,6 +276,7 @@ const missing = (error: ServiceNotConfigured): Retrieval["Service"] => {
   const fail = () => Effect.fail(error)
   return Retrieval.of({
     retrieve: fail,
+    settle: fail,
     retrieveAndDownload: fail,
     download: fail,
     jobs: {
@@ -295,5 +310,5 @@ const makeFake = Effect.fnUntraced(function* (handlers: Handlers) {
     Effect.provideService(HttpClient.HttpClient, files),
     Effect.orDie
   )
-  return Retrieval.of({ ...(yield* makeWith(client, downloader)), health: answered(healthOf(client)) })
+  return yield* makeWith(client, downloader, { retry: false })
 })

@@ -9,6 +9,18 @@ import { HttpApiSchema } from "effect/http-api"
 export const Id = Schema.Union([Schema.Int, Schema.NonEmptyString])
 export type Id = typeof Id.Type
 
+/**
+ * An object of a service: these fields as they are described, and every other as it came. A service may say more than its
+ * contract, and what it says is its caller's.
+ */
+export const open = <const Fields extends Schema.Struct.Fields>(fields: Fields) => {
+  const other = Schema.String.check(Schema.makeFilter((key: string) => !Object.hasOwn(fields, key)))
+  return Schema.StructWithRest(Schema.Struct(fields), [Schema.Record(other, Schema.Unknown)])
+}
+
+/** What may be left out, or be `null`, as services write it. */
+export const maybe = <S extends Schema.Top>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
+
 /** What was made: 201, or 200 where the service is not strict. */
 export const created = <S extends Schema.Top>(schema: S) =>
   [schema.pipe(HttpApiSchema.status(201)), schema] as const
@@ -27,8 +39,8 @@ const nothing = (status: number) =>
 /** It is gone: 204, or 200. */
 export const removed = [HttpApiSchema.NoContent, nothing(200)] as const
 
-/** It is taken, and done later: 202, or 200. */
-export const accepted = [nothing(202), nothing(200)] as const
+/** It is taken, at once or later: whatever a service says so with. */
+export const accepted = [nothing(202), nothing(200), nothing(201), HttpApiSchema.NoContent] as const
 
 /** A part of a long list. */
 export const Page = {

@@ -1,41 +1,52 @@
 /** The user service: its contract, and its client. Port 8001, under `/api/v1`. */
-import { Schema } from "effect"
+import { Schema, SchemaTransformation } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import * as ServiceClient from "../service/ServiceClient.ts"
 import { errorsOf } from "./CompanionError.ts"
-import { created, Id, removed } from "./Schemas.ts"
+import { created, Id, maybe, open, removed } from "./Schemas.ts"
 
-/** A person who may sign in. */
+/** A person who may sign in. Other fields of the service's (`is_active`, `full_name`) are kept as they are. */
 export class User extends Schema.Opaque<User>()(
-  Schema.Struct({
+  open({
     id: Id,
-    email: Schema.String,
-    username: Schema.optionalKey(Schema.String)
+    email: maybe(Schema.String),
+    username: maybe(Schema.String)
   })
 ) {}
 
 /** What a user may do, by name. */
-export class Role extends Schema.Opaque<Role>()(
-  Schema.Struct({ id: Schema.optionalKey(Id), name: Schema.String })
-) {}
+export class Role extends Schema.Opaque<Role>()(open({ id: maybe(Id), name: Schema.String })) {}
+
+/** Some services write roles as objects, some as names alone. */
+const RoleOrName = Schema.Union([
+  Role,
+  Schema.String.pipe(
+    Schema.decodeTo(
+      Schema.toType(Role),
+      SchemaTransformation.transform({ decode: (name): Role => ({ name }), encode: ({ name }) => name })
+    )
+  )
+])
 
 const secret = Schema.RedactedFromValue(Schema.String)
 
-export const NewUser = Schema.Struct({ email: Schema.String, username: Schema.String, password: secret })
+export const NewUser = open({ email: Schema.String, username: Schema.String, password: secret })
 
 /** What to change. What is left out stays. */
-export const UserChanges = Schema.Struct({
-  email: Schema.optionalKey(Schema.String),
-  username: Schema.optionalKey(Schema.String),
+export const UserChanges = open({
+  email: maybe(Schema.String),
+  username: maybe(Schema.String),
   password: Schema.optionalKey(secret)
 })
 
 /** What a signed-in user shows from then on. */
 export class Session extends Schema.Opaque<Session>()(
-  Schema.Struct({
+  open({
     access_token: secret,
-    token_type: Schema.optionalKey(Schema.String),
-    user_id: Schema.optionalKey(Id)
+    refresh_token: maybe(secret),
+    id_token: maybe(secret),
+    token_type: maybe(Schema.String),
+    user_id: maybe(Id)
   })
 ) {}
 
@@ -66,13 +77,13 @@ export class UsersApi extends HttpApi.make("user").add(
       error: [...guarded, notFound]
     }),
     HttpApiEndpoint.post("authenticate", "/auth/login", {
-      payload: Schema.Struct({ email: Schema.String, password: secret }),
+      payload: open({ email: Schema.String, password: secret }),
       success: Session,
       error: [...guarded, invalid]
     }),
     HttpApiEndpoint.get("getRoles", "/users/:user_id/roles", {
       params,
-      success: Schema.Array(Role),
+      success: Schema.Array(RoleOrName),
       error: [...guarded, notFound]
     })
   )
@@ -80,8 +91,5 @@ export class UsersApi extends HttpApi.make("user").add(
 
 /** Users, what they may do, and signing in. `USER_SERVICE_URL`, or `_HOST`, `_PORT`, `_PROTOCOL` and `_BASE_PATH`, say where. */
 export class Users extends ServiceClient.Service<Users>()("effect-segformer/companions/Users", UsersApi, {
-  service: "user",
-  port: 8001,
-  basePath: "/api/v1",
-  development: "http://localhost:8001/api/v1"
+  service: "user"
 }) {}

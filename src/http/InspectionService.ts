@@ -28,6 +28,7 @@ import type { InvalidUrl, ServiceError } from "../service/ServiceError.ts"
 import { watched } from "./Sending.ts"
 import type { Health } from "../Transport.ts"
 import * as Inspection from "./protocol/Inspection.ts"
+import { own, span, type SpanName } from "../TelemetryNames.ts"
 
 /** What the service tells of itself and its models: an object whose fields it does not promise. */
 export type Details = Readonly<Record<string, unknown>>
@@ -110,21 +111,34 @@ export class InspectionService extends Context.Service<
     const form = <A>(
       part: string,
       path: string,
-      decode: (answer: Exchange.Answer) => Effect.Effect<A, ServiceError | MaskNotDecodable>
+      decode: (
+        answer: Exchange.Answer,
+        sentAs: ReadonlyMap<string, string>
+      ) => Effect.Effect<A, ServiceError | MaskNotDecodable>
     ) =>
       Effect.fnUntraced(function* <R>(sources: ReadonlyArray<ImageSource<R>>) {
         const images = yield* open(sources)
         return yield* run((attempt) =>
-          watched(images, (images) =>
-            Inspection.encodeForm(part, path, images).pipe(
+          watched(images, (images) => {
+            const sentAs = new Map<string, string>()
+            return Inspection.encodeForm(part, path, images, sentAs).pipe(
               Effect.flatMap((call) => send(call, attempt)),
-              Effect.flatMap(decode)
+              Effect.flatMap((answer) => decode(answer, sentAs))
             )
-          )
+          })
         )
       })
-    const uploadOne = form("image", "/upload", Inspection.decode)
-    const uploadMany = form("images", "/upload/batch", Inspection.decodeBatchAnswer)
+    const uploadOne = form("image", "/upload", (answer) => Inspection.decode(answer))
+    const uploadMany = form("images", "/upload/batch", (answer, sentAs) =>
+      Effect.map(Inspection.decodeBatchAnswer(answer), (batch) => ({
+        ...batch,
+        // By the names of the images, and not by those of this one request.
+        items: batch.items.map((item) => ({
+          ...item,
+          fileName: (item.fileName === undefined ? undefined : sentAs.get(item.fileName)) ?? item.fileName
+        }))
+      }))
+    )
 
     const switchModel = (model: ModelName) =>
       run(
@@ -141,7 +155,8 @@ export class InspectionService extends Context.Service<
         { policy: { resend: "unless-sent" } }
       )
 
-    const refused = (answer: Exchange.Answer) => Exchange.failure(answer, { ...Inspection.readError(answer), file: true })
+    const refused = (answer: Exchange.Answer) =>
+      Exchange.failure(answer, { ...Inspection.readError(answer), file: true })
     const idle = runner.policy.attemptTimeout
 
     /** Attempts end where the body begins: a body that breaks cannot be taken back from whoever reads it. */
@@ -169,9 +184,12 @@ export class InspectionService extends Context.Service<
         )
       )
 
+    const spanned = <A, E, R>(name: SpanName, self: Effect.Effect<A, E, R>) =>
+      self.pipe(span(name, { [own.service]: exchange.service }))
+
     return InspectionService.of({
-      upload: (source) => uploadOne([source]),
-      uploadBatch: (sources) => uploadMany(sources),
+      upload: (source) => spanned("InspectionService.upload", uploadOne([source])),
+      uploadBatch: (sources) => spanned("InspectionService.upload", uploadMany(sources)),
       health: Effect.map(
         questions.run((attempt) =>
           Effect.flatMap(
@@ -184,7 +202,7 @@ export class InspectionService extends Context.Service<
       status: details("/api/status"),
       currentModel: details("/api/model/current"),
       availableModels: details("/api/model/available"),
-      switchModel,
+      switchModel: (model) => spanned("InspectionService.switchModel", switchModel(model)),
       download: (path) => download(`/download/${escapePath(path)}`),
       downloadBatch: (batchId) => download(`/download/batch/${escapeSegment(batchId)}`)
     })

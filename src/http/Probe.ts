@@ -30,6 +30,7 @@ import * as ProbeClues from "./ProbeClues.ts"
 import type { Question } from "./protocol/Protocol.ts"
 import * as Protocols from "./protocol/Protocols.ts"
 import * as SegFormerHttp from "./SegFormerHttp.ts"
+import type { SpanName } from "../TelemetryNames.ts"
 
 export interface ProbeOptions<R = never> {
   readonly apiKey?: Redacted.Redacted | undefined
@@ -85,7 +86,7 @@ const reserved = 2
 const maxAnswer = 1024 * 1024
 
 /** Finds out what is at an address. Fails where nothing answers at all. */
-export const probe = Effect.fn("segformer.probe")(function* <R = never>(
+export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = never>(
   url: string,
   options: ProbeOptions<R> = {}
 ): Effect.fn.Return<Finding, InvalidUrl | ConnectionFailed | SegmentationError, HttpClient.HttpClient | R> {

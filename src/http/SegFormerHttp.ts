@@ -18,21 +18,27 @@ import type { HttpClient } from "effect/http"
 import type { Image } from "../image/ImageSource.ts"
 import type { Attempt } from "../policy/Attempt.ts"
 import * as Policy from "../policy/Policy.ts"
+import type { PolicyError } from "../policy/PolicyError.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import type { Prediction } from "../Prediction.ts"
 import { SegmentationError } from "../SegmentationError.ts"
 import * as Exchange from "../service/Exchange.ts"
 import type { Hosts } from "../service/Hosts.ts"
 import { type Hide, nothing } from "../service/Secrets.ts"
-import type { InvalidUrl } from "../service/ServiceError.ts"
-import { Transport } from "../Transport.ts"
+import type { InvalidUrl, ServiceError } from "../service/ServiceError.ts"
+import { type Health, type ModelDescription, Transport } from "../Transport.ts"
+import * as Access from "./Access.ts"
+import type * as Detection from "./Detection.ts"
 import * as Inspection from "./protocol/Inspection.ts"
 import type { Protocol, Question } from "./protocol/Protocol.ts"
 import { watched } from "./Sending.ts"
 
 export interface SegFormerHttpOptions extends Exchange.ExchangeOptions {
-  /** What the service speaks. The inspection service's protocol by default. */
-  readonly protocol?: Protocol | undefined
+  /**
+   * What the service speaks, or how that is found out (`Detection.make`). The inspection service's protocol by default,
+   * in which `segformer serve` says all that it does in its own.
+   */
+  readonly protocol?: Protocol | Detection.Detect | undefined
   /** Changes to `Policy.standard`: 3 retries after 1 s, 2 s and 4 s, and 30 s for each attempt. */
   readonly policy?: Policy.PolicyOptions | undefined
 }
@@ -69,15 +75,17 @@ const cleaned = (error: SegmentationError, hide: Hide): Effect.Effect<never, Seg
 export const make = Effect.fnUntraced(function* (
   options: SegFormerHttpOptions
 ): Effect.fn.Return<Transport["Service"], InvalidUrl, HttpClient.HttpClient | Scope.Scope> {
-  const protocol = options.protocol ?? Inspection.protocol
+  const spoken = options.protocol ?? Inspection.protocol
+  const given = typeof spoken === "function" ? undefined : spoken
   const exchange = yield* Exchange.make({
     ...options,
-    secrets: [...(options.secrets ?? []), ...(protocol.secrets ?? [])]
+    secrets: [...(options.secrets ?? []), ...(given?.secrets ?? [])]
   })
   const { hide } = exchange
-  const suits =
-    typeof protocol.policy === "function" ? protocol.policy(new URL(options.baseUrl)) : protocol.policy
+  const suits = typeof given?.policy === "function" ? given.policy(new URL(options.baseUrl)) : given?.policy
   const policy = Policy.make(options.policy ?? {}, Policy.make(suits ?? {}))
+  const protocolFor = (attempt: Attempt): Effect.Effect<Protocol, ServiceError> =>
+    typeof spoken === "function" ? spoken(exchange, attempt) : Effect.succeed(spoken)
 
   const fileOf = (address: string, attempt: Attempt, hosts: Hosts | undefined) =>
     Effect.flatMap(
@@ -89,7 +97,11 @@ export const make = Effect.fnUntraced(function* (
       (file) => (Exchange.isSuccess(file) ? Effect.succeed(file) : Exchange.failure(file, { file: true }))
     )
 
-  const attemptOf = (image: Image, attempt: Attempt): Effect.Effect<Prediction, SegmentationError> =>
+  const attemptOf = (
+    protocol: Protocol,
+    image: Image,
+    attempt: Attempt
+  ): Effect.Effect<Prediction, SegmentationError> =>
     protocol.predict !== undefined
       ? protocol.predict(exchange, image, attempt, policy)
       : Effect.flatMap(protocol.encode(image), (call) =>
@@ -101,20 +113,35 @@ export const make = Effect.fnUntraced(function* (
                 : Exchange.failure(answer, protocol.readError(answer))
           )
         )
-  const isJob = protocol.predict !== undefined && protocol.isJob === true
+  const isJob = given?.predict !== undefined && given.isJob === true
+  const predictMany = given?.predictMany
 
   // Questions have a policy of their own: how the service is must be asked also while its circuit is open.
   const questions = yield* PolicyRunner.make({ service: exchange.service, policy: questionPolicy })
-  const ask = <A>({ call, read }: Question<A>, policy?: Policy.CallPolicyOptions) =>
+  const ask = <A>(
+    questionOf: (protocol: Protocol) => Question<A> | A,
+    policy?: Policy.CallPolicyOptions
+  ): Effect.Effect<A, ServiceError | PolicyError> =>
     Effect.map(
-      questions.run((attempt) => Effect.flatMap(exchange.send(call, attempt), read), { policy }),
+      questions.run(
+        (attempt) =>
+          Effect.flatMap(protocolFor(attempt), (protocol) => {
+            const question = questionOf(protocol)
+            return isQuestion(question)
+              ? Effect.flatMap(exchange.send(question.call, attempt), question.read)
+              : Effect.succeed(question)
+          }),
+        { policy }
+      ),
       (outcome) => outcome.value
     )
   return yield* Transport.make({
     name: exchange.service,
     key: exchange.origin,
     predict: ({ image }, attempt) =>
-      watched([image], ([sent = image]) => attemptOf(sent, attempt)).pipe(
+      watched([image], ([sent = image]) =>
+        Effect.flatMap(protocolFor(attempt), (protocol) => attemptOf(protocol, sent, attempt))
+      ).pipe(
         Effect.catch((error) => cleaned(error, hide)),
         Effect.map((prediction) =>
           prediction.requestId === undefined
@@ -122,14 +149,58 @@ export const make = Effect.fnUntraced(function* (
             : { ...prediction, requestId: hide(prediction.requestId) }
         )
       ),
-    describe: "call" in protocol.describe ? ask(protocol.describe) : Effect.succeed(protocol.describe),
+    predictMany:
+      predictMany === undefined
+        ? undefined
+        : (requests, attempt) =>
+            watched(
+              requests.map(({ image }) => image),
+              (images) => predictMany(exchange, images, attempt)
+            ).pipe(Effect.catch((error) => cleaned(error, hide))),
+    describe:
+      given !== undefined && !isQuestion(given.describe)
+        ? Effect.succeed(given.describe)
+        : ask<ModelDescription>(({ describe }) => describe),
     // The question is how the service is now: no second try.
-    health: Effect.map(ask(protocol.health, { retry: false }), ({ detail, healthy }) => ({
-      healthy,
-      detail: hide(detail)
-    })),
+    health: Effect.map(
+      ask<Health>(({ health }) => health, { retry: false }),
+      ({ detail, healthy }) => ({ healthy, detail: hide(detail) })
+    ),
     policy: isJob ? Policy.make({ retry: false, attemptTimeout: false }, policy) : policy
   })
+})
+
+const isQuestion = <A>(value: Question<A> | A): value is Question<A> =>
+  typeof value === "object" && value !== null && "call" in value && "read" in value
+
+/**
+ * Why the service would not take an image of this caller, found out without one; `undefined` where nothing speaks against
+ * it. `health` says how a service is to anybody who asks, which is not always the same.
+ */
+export const barred = Effect.fnUntraced(function* (
+  options: SegFormerHttpOptions
+): Effect.fn.Return<
+  Access.Barred | undefined,
+  InvalidUrl | ServiceError | PolicyError,
+  HttpClient.HttpClient | Scope.Scope
+> {
+  const spoken = options.protocol ?? Inspection.protocol
+  const exchange = yield* Exchange.make({
+    ...options,
+    secrets: [...(options.secrets ?? []), ...(typeof spoken === "function" ? [] : (spoken.secrets ?? []))]
+  })
+  const given = options.apiKey !== undefined || Object.keys(options.headers ?? {}).length > 0
+  const runner = yield* PolicyRunner.make({
+    service: exchange.service,
+    policy: Policy.make({ retry: false }, questionPolicy)
+  })
+  const { value } = yield* runner.run((attempt) =>
+    Effect.flatMap(
+      typeof spoken === "function" ? spoken(exchange, attempt) : Effect.succeed(spoken),
+      (protocol) => Access.ask(exchange, protocol, given, attempt)
+    )
+  )
+  return value
 })
 
 /** A layer for a service at a known address. */
@@ -141,6 +212,9 @@ export const layer = (
  * A layer whose options come from configuration: `SegFormerConfig.config` for the fixed names (`SEGFORMER_SERVICE_URL`,
  * `SEGFORMER_PROTOCOL`, `SEGFORMER_API_KEY` and the rest), or a `Config` for each option, under names of one's own. For
  * protocols that send pixels, provide an `ImageCodec` to it; for a `.env` file, `SegFormerConfig.layerDotEnv`.
+ *
+ * Where `SegFormerConfig.config` finds no protocol named, the service is asked, once: `segformer serve` is spoken to in its
+ * own, any other as an inspection service.
  *
  * ```ts
  * import { Config } from "effect"

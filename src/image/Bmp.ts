@@ -5,7 +5,9 @@
  * The layout is that of Microsoft's "Bitmap Storage": rows bottom-up unless the height is negative, each padded to a
  * multiple of 4 bytes, blue before red.
  */
-import { Result } from "effect"
+import { Effect, Result } from "effect"
+import { type ImageError, NotAnImage, UnsupportedImage } from "./ImageError.ts"
+import type { Raster } from "./Raster.ts"
 
 /** A bitmap whose header makes sense and whose pixels are all there. */
 export interface Bmp {
@@ -34,11 +36,18 @@ const channelOf = (mask: number) => {
     largest === 0 ? 255 : Math.round((((pixel & mask) >>> shift) * 255) / largest)
 }
 
+const methods: ReadonlyMap<number, string> = new Map([
+  [1, "RLE8"],
+  [2, "RLE4"],
+  [4, "JPEG"],
+  [5, "PNG"]
+])
+
 /** The bitmap in these bytes. */
 export const parse = (bytes: Uint8Array): Result.Result<Bmp, BmpProblem> => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (bytes.length < 26 || view.getUint16(0) !== 0x424d) return broken("it has no bitmap header")
-  const start = view.getUint32(10, true)
+  let start = view.getUint32(10, true)
   const headerBytes = view.getUint32(14, true)
   const isOld = headerBytes === 12
   if ((!isOld && headerBytes < 40) || 14 + headerBytes > bytes.length) return broken("its header is cut off")
@@ -51,8 +60,14 @@ export const parse = (bytes: Uint8Array): Result.Result<Bmp, BmpProblem> => {
   if (![1, 4, 8, 16, 24, 32].includes(depth)) return broken(`its header says ${depth} bits a pixel`)
   const hasMasks = (compression === 3 || compression === 6) && (depth === 16 || depth === 32)
   if (compression !== 0 && !hasMasks) {
-    return unread(`it is compressed (method ${compression}), which is not read here. Convert it to PNG`)
+    const how = methods.get(compression) ?? `by method ${compression}`
+    return unread(`it is a bitmap that is compressed (${how}), which is not read here. Convert it to PNG`)
   }
+  const entry = isOld ? 3 : 4
+  const first = 14 + headerBytes
+  const used = depth > 8 ? 0 : isOld || view.getUint32(46, true) === 0 ? 2 ** depth : view.getUint32(46, true)
+  // Some programs say that pixels begin where the palette does.
+  if (start === first && used <= 256) start += used * entry
   const stride = Math.ceil((width * depth) / 32) * 4
   if (start + stride * height > bytes.length) {
     return broken(`it ends after ${bytes.length} bytes, where its pixels need ${start + stride * height}`)
@@ -76,10 +91,7 @@ export const parse = (bytes: Uint8Array): Result.Result<Bmp, BmpProblem> => {
   }
 
   if (depth <= 8) {
-    const entry = isOld ? 3 : 4
-    const first = 14 + headerBytes
-    const used = isOld ? 0 : view.getUint32(46, true)
-    const colours = Math.min(used === 0 ? 2 ** depth : used, Math.floor((start - first) / entry))
+    const colours = Math.min(used, Math.floor((start - first) / entry))
     const rows: Bmp["rows"] = (from, to, channels, out) => {
       for (let y = from; y < to; y++) {
         const row = rowAt(y)
@@ -124,3 +136,26 @@ export const parse = (bytes: Uint8Array): Result.Result<Bmp, BmpProblem> => {
   }
   return Result.succeed({ width, height, rows })
 }
+
+/** Pixels converted between two pauses: a few milliseconds of work. */
+const pixelsPerSlice = 1_000_000
+
+/** The pixels of a bitmap. */
+export const decode = Effect.fnUntraced(function* (
+  source: string,
+  bytes: Uint8Array,
+  channels: 3 | 4
+): Effect.fn.Return<Raster, ImageError> {
+  const { height, rows, width } = yield* Effect.mapError(Effect.fromResult(parse(bytes)), (problem) =>
+    problem.isBroken
+      ? new NotAnImage({ source, detail: problem.detail })
+      : new UnsupportedImage({ source, format: "bmp", detail: problem.detail })
+  )
+  const data = new Uint8Array(width * height * channels)
+  const slice = Math.max(1, Math.floor(pixelsPerSlice / width))
+  for (let y = 0; y < height; y += slice) {
+    rows(y, Math.min(height, y + slice), channels, data)
+    yield* Effect.yieldNow
+  }
+  return { width, height, channels, data }
+})

@@ -4,13 +4,14 @@
  */
 import { Effect, FileSystem, type PlatformError, Stream } from "effect"
 import * as ImageFormat from "./ImageFormat.ts"
+import * as OtherFormat from "./OtherFormat.ts"
 
 /** What a run of this package wrote is no input of the next one. */
 const results = /\.(overlay\.(png|jpg)|labels\.png)$/i
 
-/** Whether a file is an image by its name, and not a result. */
+/** Whether a file is an image by its name, of a kind that is read here or not, and not a result. */
 export const isPicture = (path: string): boolean =>
-  ImageFormat.ofName(path) !== undefined && !results.test(path)
+  (ImageFormat.ofName(path) !== undefined || OtherFormat.isNamed(path)) && !results.test(path)
 
 /** A file, or a folder that cannot be read. */
 export interface Found {

@@ -1,29 +1,22 @@
 /**
  * Where the first bytes of each kind of file say how large its image is, and how it is turned. One reader a container;
- * which bytes are of which kind says `ImageFormat`.
+ * which bytes are of which kind says `ImageFormat`. They walk a file as its usual decoder does, and where one would have
+ * to guess they refuse it: what a reader says of the size is what is decoded.
  */
+import * as Found from "./HeaderFound.ts"
+import * as TiffHeader from "./TiffHeader.ts"
 
-/** `NeedMore`: the size lies further on, and `bytes` from the start are needed to see it. */
-export type Found =
-  | { readonly _tag: "Sized"; readonly width: number; readonly height: number; readonly orientation: number }
-  | { readonly _tag: "NeedMore"; readonly bytes: number }
-  | { readonly _tag: "Unknown" }
-
-/** Bytes as characters, each one its code. */
-export type Ascii = (at: number, length: number) => string
-
-/** Reads at least 12 bytes that begin as those of its kind do. */
-export type Reader = (view: DataView, ascii: Ascii) => Found
-
-const unknown: Found = { _tag: "Unknown" }
-const needMore = (bytes: number): Found => ({ _tag: "NeedMore", bytes })
-const sized = (width: number, height: number, orientation = 1): Found =>
-  width > 0 && height > 0 ? { _tag: "Sized", width, height, orientation } : unknown
+const { needMore, refused, sized, unknown } = Found
 
 /** EXIF is looked for in the chunks before the pixels, where libvips looks too. */
-export const png: Reader = (view, ascii) => {
+export const png: Found.Reader = (view, ascii) => {
   if (view.byteLength < 41) return needMore(41)
-  if (ascii(12, 4) !== "IHDR") return unknown
+  if (ascii(12, 4) === "CgBI")
+    return refused(
+      "it is a PNG in Apple's own way (CgBI), which other programs cannot read. Convert it with pngcrush -revert-iphone-optimizations"
+    )
+  if (ascii(12, 4) !== "IHDR")
+    return refused("it is a PNG that does not begin with its header", { isBroken: true })
   const size = [view.getUint32(16), view.getUint32(20)] as const
   for (let at = 33; at + 8 <= view.byteLength;) {
     const type = ascii(at + 4, 4)
@@ -32,7 +25,7 @@ export const png: Reader = (view, ascii) => {
     if (type === "eXIf") {
       return end > view.byteLength && end - at < MOST_EXIF
         ? needMore(end)
-        : sized(...size, exifOrientation(view, at + 8, end - 4))
+        : sized(...size, TiffHeader.exifOrientation(view, at + 8, end - 4))
     }
     // Nobody puts so much before the pixels: not worth asking for.
     if (end > MOST_BEFORE_PIXELS) return sized(...size)
@@ -49,7 +42,7 @@ const MOST_BEFORE_PIXELS = 16 * 1024 * 1024
 /** Sizes of the headers that there are: a text that starts with "BM" is no image. */
 const bmpHeaders: ReadonlySet<number> = new Set([12, 16, 40, 52, 56, 64, 108, 124])
 
-export const bmp: Reader = (view) => {
+export const bmp: Found.Reader = (view) => {
   if (view.byteLength < 26 || !bmpHeaders.has(view.getUint32(14, true))) return unknown
   const old = view.getUint32(14, true) === 12
   return old
@@ -57,74 +50,94 @@ export const bmp: Reader = (view) => {
     : sized(view.getInt32(18, true), Math.abs(view.getInt32(22, true)))
 }
 
-export const jpeg: Reader = (view, ascii) => {
-  let orientation = 1
+/** Frames that are no pictures of eight bits by Huffman codes: where the decoder fails on one, this is why. */
+const jpegKinds: ReadonlyMap<number, string> = new Map([
+  [0xc3, "it is a lossless JPEG"],
+  [0xc5, "it is a differential JPEG"],
+  [0xc6, "it is a differential JPEG"],
+  [0xc7, "it is a differential JPEG"],
+  [0xcb, "it is a lossless JPEG"],
+  [0xf7, "it is a JPEG-LS"]
+])
+
+/**
+ * As libjpeg walks: whatever stands between two segments is read over, and what comes before the pixels counts, EXIF
+ * behind the frame's size too. The first EXIF that says how the image is turned is the one.
+ */
+export const jpeg: Found.Reader = (view, ascii) => {
+  let orientation: number | undefined
+  let size: readonly [width: number, height: number] | undefined
   let at = 2
-  while (at + 4 <= view.byteLength) {
-    if (view.getUint8(at) !== 0xff) return unknown
-    const marker = view.getUint8(at + 1)
-    // Fill bytes, and markers without a length.
-    if (marker === 0xff || marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8)) {
-      at += marker === 0xff ? 1 : 2
-      continue
+  for (;;) {
+    while (at < view.byteLength && view.getUint8(at) !== 0xff) at++
+    while (at < view.byteLength && view.getUint8(at) === 0xff) at++
+    if (at + 3 > view.byteLength) return needMore(at + 64 * 1024)
+    const marker = view.getUint8(at)
+    at++
+    // A byte of data that looks like a marker, and markers without a length.
+    if (marker === 0 || marker === 0x01 || (marker >= 0xd0 && marker <= 0xd7)) continue
+    if (marker === 0xd8) return refused("it begins twice", { isBroken: true })
+    if (marker === 0xd9) return refused("it ends before its pixels begin", { isBroken: true })
+    if (marker === 0xda) {
+      return size === undefined
+        ? refused("its pixels begin before its size is told", { isBroken: true })
+        : sized(...size, orientation)
     }
-    if (marker === 0xd9 || marker === 0xda) return unknown
-    const length = view.getUint16(at + 2)
+    const length = view.getUint16(at)
+    if (length < 2) return refused("a segment of it has no length", { isBroken: true })
+    const kind = jpegKinds.get(marker)
+    if (kind !== undefined) return refused(`${kind}, which is not read here. Convert it to PNG`)
     // Start of frame: any of the sixteen but the three that are tables.
     if (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc) {
-      if (at + 9 > view.byteLength) return needMore(at + 9)
-      return sized(view.getUint16(at + 7), view.getUint16(at + 5), orientation)
+      if (at + 7 > view.byteLength) return needMore(at + 7)
+      if (size !== undefined) return refused("its size is told twice", { isBroken: true })
+      const depth = view.getUint8(at + 2)
+      if (depth !== 8)
+        return refused(
+          `it is a JPEG of ${depth} bits a sample, and only those of 8 are read. Convert it to PNG`
+        )
+      size = [view.getUint16(at + 5), view.getUint16(at + 3)]
     }
-    if (marker === 0xe1 && at + 10 <= view.byteLength && ascii(at + 4, 6) === "Exif\0\0") {
-      orientation = exifOrientation(view, at + 10, at + 2 + length) ?? orientation
+    if (marker === 0xe1 && at + 8 <= view.byteLength && ascii(at + 2, 6) === "Exif\0\0") {
+      if (at + length > view.byteLength) return needMore(at + length)
+      orientation ??= TiffHeader.exifOrientation(view, at + 8, at + length)
     }
-    at += 2 + length
+    at += length
+  }
+}
+
+/** A screen, and its first frame, which may be larger: the picture then is as large as both. */
+export const gif: Found.Reader = (view) => {
+  const width = view.getUint16(6, true)
+  const height = view.getUint16(8, true)
+  // A table of colours, where the screen has one, then blocks.
+  const tableOf = (flags: number) => ((flags & 0x80) === 0 ? 0 : 3 * 2 ** ((flags & 7) + 1))
+  if (view.byteLength < 13) return needMore(13)
+  let at = 13 + tableOf(view.getUint8(10))
+  while (at + 10 <= view.byteLength) {
+    const block = view.getUint8(at)
+    if (block === 0x2c) {
+      return sized(
+        Math.max(width, view.getUint16(at + 1, true) + view.getUint16(at + 5, true)),
+        Math.max(height, view.getUint16(at + 3, true) + view.getUint16(at + 7, true))
+      )
+    }
+    if (block === 0x3b) return refused("it holds no frame", { isBroken: true })
+    if (block !== 0x21) {
+      at++
+      continue
+    }
+    // An extension: parts, each with its length before it, to an empty one.
+    at += 2
+    for (let length = -1; length !== 0; at += 1 + length) {
+      if (at >= view.byteLength) return needMore(at + 64 * 1024)
+      length = view.getUint8(at)
+    }
   }
   return needMore(at + 64 * 1024)
 }
 
-/** Orientation from the TIFF block of an EXIF segment, where it is one and within what was read. */
-const exifOrientation = (view: DataView, start: number, end: number): number | undefined => {
-  if (Math.min(end, view.byteLength) - start < 8) return undefined
-  const block = new DataView(view.buffer, view.byteOffset + start, Math.min(end, view.byteLength) - start)
-  const little = block.getUint16(0) === 0x4949
-  const value = ifdValues(block, block.getUint32(4, little), little)?.get(0x0112)
-  return value !== undefined && value >= 1 && value <= 8 ? value : undefined
-}
-
-/** First values of the short and long entries of a TIFF directory; `undefined` where it lies beyond the bytes. */
-const ifdValues = (view: DataView, at: number, little: boolean): Map<number, number> | undefined => {
-  if (at + 2 > view.byteLength) return undefined
-  const count = view.getUint16(at, little)
-  if (at + 2 + count * 12 > view.byteLength) return undefined
-  const values = new Map<number, number>()
-  for (let entry = at + 2, i = 0; i < count; i++, entry += 12) {
-    const type = view.getUint16(entry + 2, little)
-    if (type === 3) values.set(view.getUint16(entry, little), view.getUint16(entry + 8, little))
-    else if (type === 4) values.set(view.getUint16(entry, little), view.getUint32(entry + 8, little))
-  }
-  return values
-}
-
-export const gif: Reader = (view) => sized(view.getUint16(6, true), view.getUint16(8, true))
-
-export const tiff: Reader = (view) => {
-  const little = view.getUint8(0) === 0x49
-  const at = view.getUint32(4, little)
-  const values = ifdValues(view, at, little)
-  if (values === undefined) {
-    const count = at + 2 <= view.byteLength ? view.getUint16(at, little) : 64
-    return needMore(at + 2 + count * 12)
-  }
-  const width = values.get(0x0100)
-  const height = values.get(0x0101)
-  const orientation = values.get(0x0112) ?? 1
-  return width === undefined || height === undefined
-    ? unknown
-    : sized(width, height, orientation >= 1 && orientation <= 8 ? orientation : 1)
-}
-
-export const webp: Reader = (view, ascii) => {
+export const webp: Found.Reader = (view, ascii) => {
   if (view.byteLength < 30) return needMore(30)
   const uint24 = (at: number) => view.getUint16(at, true) | (view.getUint8(at + 2) << 16)
   switch (ascii(12, 4)) {
@@ -147,7 +160,7 @@ export const webp: Reader = (view, ascii) => {
           const stop = at + 8 + Math.min(length, MOST_EXIF)
           if (stop > view.byteLength) return needMore(stop)
           const start = ascii(at + 8, 6) === "Exif\0\0" ? at + 14 : at + 8
-          return sized(...size, exifOrientation(view, start, stop))
+          return sized(...size, TiffHeader.exifOrientation(view, start, stop))
         }
         at += 8 + length + (length & 1)
       }
@@ -156,41 +169,4 @@ export const webp: Reader = (view, ascii) => {
     default:
       return unknown
   }
-}
-
-/** AVIF and HEIF: the largest `ispe` (image spatial extents) property in the `meta` box. */
-export const isoMedia: Reader = (view, ascii) => {
-  let width = 0
-  let height = 0
-  const containers = new Map([
-    ["meta", 12],
-    ["iprp", 8],
-    ["ipco", 8]
-  ])
-  const walk = (from: number, to: number, depth: number): number | undefined => {
-    for (let at = from; at + 8 <= to;) {
-      const size = view.getUint32(at)
-      const type = ascii(at + 4, 4)
-      if (size < 8) return undefined
-      const header = containers.get(type)
-      // Three levels lead to the sizes; a file that nests further only wants to exhaust the stack.
-      if (header !== undefined && depth < 3) {
-        if (at + size > view.byteLength) return at + size
-        const more = walk(at + header, at + size, depth + 1)
-        if (more !== undefined) return more
-      } else if (type === "ispe" && at + 20 <= view.byteLength) {
-        if (view.getUint32(at + 12) * view.getUint32(at + 16) > width * height) {
-          width = view.getUint32(at + 12)
-          height = view.getUint32(at + 16)
-        }
-      } else if (type === "mdat" && width === 0) {
-        return at + size + 64 * 1024
-      }
-      at += size
-    }
-    return undefined
-  }
-  const more = walk(0, view.byteLength, 0)
-  if (more !== undefined) return needMore(more)
-  return width === 0 ? unknown : sized(width, height)
 }

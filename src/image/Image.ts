@@ -37,6 +37,10 @@ export interface Image {
   readonly height: number
   /** EXIF orientation, 1 to 8. */
   readonly orientation: number
+  /** The page that is meant, from 1, which it is by default. */
+  readonly page?: number | undefined
+  /** There are pages behind this one, which are not looked at. */
+  readonly hasMore?: boolean | undefined
   /** Bytes of the file; of one that is made when it is asked for, as many as it has at most. */
   readonly size: number
   readonly bytes: Effect.Effect<Uint8Array, ImageError>

@@ -6,6 +6,7 @@ import { Context, type Effect, Layer } from "effect"
 import type { Image } from "./Image.ts"
 import type { DependencyMissing, ImageError } from "./ImageError.ts"
 import type { Raster } from "./Raster.ts"
+import type { Stretch } from "./Stretch.ts"
 
 export type { Raster }
 
@@ -14,6 +15,11 @@ export interface DecodeOptions {
   readonly channels?: 3 | 4 | undefined
   /** Width times height, to be stricter than the limits that the image was opened under. */
   readonly maxPixels?: number | undefined
+  /**
+   * Which numbers are black and white, of images whose samples are not of 8 bits. Without it those of 16 bits are scaled
+   * as they are, and others refused.
+   */
+  readonly stretch?: Stretch | undefined
 }
 
 export interface EncodeOptions {

@@ -9,7 +9,10 @@
  * ImageFormat.table.tiff.mediaType // => "image/tiff"
  * ```
  */
+import type { Ascii, Reader } from "./HeaderFound.ts"
 import * as HeaderReaders from "./HeaderReaders.ts"
+import * as IsoMediaHeader from "./IsoMediaHeader.ts"
+import * as TiffHeader from "./TiffHeader.ts"
 
 interface Row {
   /** As people write it. */
@@ -18,9 +21,9 @@ interface Row {
   readonly endings: readonly [string, ...ReadonlyArray<string>]
   readonly mediaType: string
   /** Whether a file that begins so is of this type. */
-  readonly begins: (ascii: HeaderReaders.Ascii) => boolean
+  readonly begins: (ascii: Ascii) => boolean
   /** Reads the size. */
-  readonly read: HeaderReaders.Reader
+  readonly read: Reader
   /** Who makes pixels of it: `sharp` under the name it has there, or this package. */
   readonly decoder: { readonly sharp: string } | "ours" | { readonly none: string }
   /**
@@ -33,7 +36,7 @@ interface Row {
 const rows = {
   png: {
     title: "PNG",
-    endings: ["png"],
+    endings: ["png", "apng"],
     mediaType: "image/png",
     begins: (ascii) => ascii(0, 8) === "\x89PNG\r\n\x1a\n",
     read: HeaderReaders.png,
@@ -42,7 +45,7 @@ const rows = {
   },
   jpeg: {
     title: "JPEG",
-    endings: ["jpg", "jpeg", "jfif", "jpe"],
+    endings: ["jpg", "jpeg", "jfif", "jpe", "jif"],
     mediaType: "image/jpeg",
     begins: (ascii) => ascii(0, 3) === "\xff\xd8\xff",
     read: HeaderReaders.jpeg,
@@ -69,7 +72,7 @@ const rows = {
   },
   bmp: {
     title: "BMP",
-    endings: ["bmp"],
+    endings: ["bmp", "dib"],
     mediaType: "image/bmp",
     begins: (ascii) => ascii(0, 2) === "BM",
     read: HeaderReaders.bmp,
@@ -78,29 +81,30 @@ const rows = {
   },
   tiff: {
     title: "TIFF",
-    endings: ["tif", "tiff"],
+    endings: ["tif", "tiff", "btf", "tf8"],
     mediaType: "image/tiff",
-    begins: (ascii) => ascii(0, 4) === "II*\0" || ascii(0, 4) === "MM\0*",
-    read: HeaderReaders.tiff,
+    // BigTIFF has 43 where TIFF has 42.
+    begins: (ascii) => /^(II[*+]\0|MM\0[*+])/.test(ascii(0, 4)),
+    read: TiffHeader.tiff,
     decoder: { sharp: "tiff" },
     streams: "always"
   },
   avif: {
     title: "AVIF",
-    endings: ["avif"],
+    endings: ["avif", "avifs"],
     mediaType: "image/avif",
     begins: (ascii) => /avi[fs]/.test(brands(ascii)),
-    read: HeaderReaders.isoMedia,
+    read: IsoMediaHeader.isoMedia,
     // Of the family of HEIF, of which the usual build of sharp decodes nothing else.
     decoder: { sharp: "heif" },
     streams: "never"
   },
   heif: {
     title: "HEIC",
-    endings: ["heic", "heif"],
+    endings: ["heic", "heif", "hif"],
     mediaType: "image/heif",
     begins: (ascii) => /hei[cxmsf]|hev[cx]|mif1/.test(brands(ascii)),
-    read: HeaderReaders.isoMedia,
+    read: IsoMediaHeader.isoMedia,
     decoder: {
       none: "the usual build of sharp has no decoder for HEIC (patents). Convert it to JPEG or AVIF"
     },
@@ -109,7 +113,7 @@ const rows = {
 } as const satisfies Readonly<Record<string, Row>>
 
 /** What the `ftyp` box of an ISO media file says that it holds. */
-const brands = (ascii: HeaderReaders.Ascii): string => {
+const brands = (ascii: Ascii): string => {
   if (ascii(4, 4) !== "ftyp") return ""
   const length = Array.from(ascii(0, 4)).reduce((all, sign) => all * 256 + sign.charCodeAt(0), 0)
   return ascii(8, Math.max(0, Math.min(length, 64) - 8))

@@ -1,7 +1,7 @@
 /**
  * What the first bytes of a file say of the image in it: its type, size and orientation, without decoding a pixel.
  *
- * Of each type in `ImageFormat`; EXIF orientation where PNG, JPEG, WebP and TIFF have it.
+ * Of each type in `ImageFormat`; orientation where PNG, JPEG, WebP and TIFF have it, and as AVIF and HEIC ask for it.
  *
  * ```ts
  * import { ImageHeader } from "effect-segformer/image"
@@ -9,6 +9,7 @@
  * ImageHeader.parse(new TextEncoder().encode("no image, but a text")) // => { _tag: "Unknown" }
  * ```
  */
+import type { Found } from "./HeaderFound.ts"
 import * as ImageFormat from "./ImageFormat.ts"
 
 export interface ImageHeader {
@@ -20,25 +21,31 @@ export interface ImageHeader {
   readonly height: number
   /** EXIF orientation, 1 to 8; 1 where the file says nothing. From 5 on, width and height are to be exchanged. */
   readonly orientation: number
+  /** There are pages behind the one that was asked for: of a TIFF. */
+  readonly hasMore?: true
 }
 
-/** `NeedMore`: the size lies further on, and `bytes` from the start are needed to see it. */
+/**
+ * `NeedMore`: the size lies further on, and `bytes` from the start are needed to see it. `Refused`: an image of this type
+ * that is broken, contradicts itself, or is of a kind that nothing here decodes.
+ */
 export type Parsed =
   | ImageHeader
-  | { readonly _tag: "NeedMore"; readonly bytes: number }
-  | { readonly _tag: "Unknown" }
+  | Exclude<Found, { readonly _tag: "Sized" | "Refused" }>
+  | (Extract<Found, { readonly _tag: "Refused" }> & { readonly format: ImageFormat.ImageFormat })
 
 const unknown: Parsed = { _tag: "Unknown" }
 
-/** The header of an image whose first bytes these are. */
-export const parse = (bytes: Uint8Array): Parsed => {
+/** The header of an image whose first bytes these are: that of a page, from 1, where the type has pages. */
+export const parse = (bytes: Uint8Array, page = 1): Parsed => {
   if (bytes.length < 12) return unknown
   const ascii = (at: number, length: number) => String.fromCharCode(...bytes.subarray(at, at + length))
   const format = ImageFormat.names.find((name) => ImageFormat.table[name].begins(ascii))
   if (format === undefined) return unknown
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const found = ImageFormat.table[format].read(view, ascii)
-  return found._tag === "Sized" ? { ...found, _tag: "Known", format } : found
+  const found = ImageFormat.table[format].read(view, ascii, page)
+  if (found._tag === "Sized") return { ...found, _tag: "Known", format }
+  return found._tag === "Refused" ? { ...found, format } : found
 }
 
 /**

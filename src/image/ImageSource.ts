@@ -20,11 +20,21 @@ import * as WebFile from "../service/WebFile.ts"
 import { reasonOf } from "./Folder.ts"
 import { defaultLimits, type Image, type ImageLimits, within } from "./Image.ts"
 import { ImageCodec } from "./ImageCodec.ts"
-import { type ImageError, ImageNotFound, ImageNotReadable, ImageTooLarge, NotAnImage } from "./ImageError.ts"
+import {
+  type ImageError,
+  ImageNotFound,
+  ImageNotReadable,
+  ImageTooLarge,
+  NotAnImage,
+  UnsupportedImage
+} from "./ImageError.ts"
 import * as ImageFormat from "./ImageFormat.ts"
 import * as ImageHeader from "./ImageHeader.ts"
+import * as OtherFormat from "./OtherFormat.ts"
 import type { Raster } from "./Raster.ts"
 import * as RasterImage from "./RasterImage.ts"
+import type { Stretch } from "./Stretch.ts"
+import { span, standard } from "../TelemetryNames.ts"
 
 export { defaultLimits, type Image, type ImageLimits }
 
@@ -113,6 +123,85 @@ export const stream = <E, R>(name: string, data: Stream.Stream<Uint8Array, E, R>
     })
   )
 
+export interface View {
+  /** Of a TIFF with several, or a frame of a GIF or WebP: from 1, which it is by default. */
+  readonly page?: number | undefined
+  /** Which numbers are black and white, of images whose samples are not of 8 bits; others are left as they are. */
+  readonly stretch?: Stretch | undefined
+}
+
+/** A decoder numbers the pages of these. */
+const paged: ReadonlySet<ImageFormat.ImageFormat> = new Set(["tiff", "gif", "webp"])
+/** Images of these may have more than 8 bits a sample. */
+const deep: ReadonlySet<ImageFormat.ImageFormat> = new Set(["tiff", "png"])
+
+/**
+ * Another page of an image, or its numbers stretched: pixels, so that who takes files gets a PNG of them. Where there is
+ * nothing to do, the image is as it was.
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { ImageSource } from "effect-segformer/image"
+ *
+ * const heights = ImageSource.view(ImageSource.file("heights.tif"), {
+ *   page: 2,
+ *   stretch: { black: 0, white: 4000, unit: "number" }
+ * })
+ * heights.name // => "heights.tif"
+ * ```
+ */
+export const view = <R>(source: ImageSource<R>, { page = 1, stretch }: View): ImageSource<R | ImageCodec> => {
+  if (!(Number.isInteger(page) && page >= 1))
+    throw new RangeError(`ImageSource.view: \`page\` must be a whole number of at least 1, but is ${page}`)
+  return {
+    name: source.name,
+    open: (limits) =>
+      Effect.gen(function* () {
+        const image = yield* source.open(limits)
+        const isStretched = stretch !== undefined && deep.has(image.format) && image.pixels === undefined
+        if (page === 1 && !isStretched) return image
+        const codec = yield* ImageCodec
+        const paging = page === 1 ? image : yield* pageOf(image, page, { ...defaultLimits, ...limits })
+        const lacking = ({ message }: { readonly message: string }) =>
+          Effect.fail(new ImageNotReadable({ source: image.source, detail: message }))
+        const pixels = Effect.catchTag(codec.decode(paging, { stretch }), "DependencyMissing", lacking)
+        const png = Effect.flatMap(pixels, (raster) =>
+          Effect.catchTag(codec.encode(raster, "png"), "DependencyMissing", lacking)
+        )
+        const { height, name, source: from, width } = paging
+        const whole = yield* RasterImage.fromPixels({ source: from, name, width, height, pixels, png })
+        return paging.hasMore === true && page === 1 ? { ...whole, hasMore: true } : whole
+      })
+  }
+}
+
+/** The image of another page, as its own directory says. */
+const pageOf = Effect.fnUntraced(function* (
+  image: Image,
+  page: number,
+  limits: ImageLimits
+): Effect.fn.Return<Image, ImageError> {
+  const { format, source } = image
+  if (image.pixels !== undefined || !paged.has(format)) {
+    return yield* new UnsupportedImage({
+      source,
+      format,
+      detail: `it has one page, and page ${page} was asked for`
+    })
+  }
+  if (format !== "tiff") return { ...image, page }
+  const bytes = yield* image.bytes
+  const header = yield* accept(source, ImageHeader.parse(bytes, page), bytes.subarray(0, startBytes), limits)
+  return {
+    ...describe(source, image.name, header, bytes.length, {
+      bytes: Effect.succeed(bytes),
+      stream: Stream.succeed(bytes),
+      inMemory: true
+    }),
+    page
+  }
+})
+
 /** What the limits do not say is as by default. */
 const named = <R>(
   name: string,
@@ -136,7 +225,7 @@ const fromMemory = (
 ): Effect.Effect<Image, ImageError> =>
   Effect.gen(function* () {
     yield* sized(source, data.length, limits)
-    const header = yield* accept(source, ImageHeader.parse(data), data.subarray(0, 16), limits)
+    const header = yield* accept(source, ImageHeader.parse(data), data.subarray(0, startBytes), limits)
     if (header.format === "png" && !ImageHeader.isWholePng(data)) return yield* cutOff(source)
     return describe(source, name, header, data.length, {
       bytes: Effect.succeed(data),
@@ -179,7 +268,7 @@ const fromFile = Effect.fnUntraced(function* (
     if (head.length < wanted) return yield* changed(head.length)
     parsed = ImageHeader.parse(head)
   }
-  const header = yield* accept(path, parsed, head.subarray(0, 16), limits)
+  const header = yield* accept(path, parsed, head.subarray(0, startBytes), limits)
   if (header.format === "png") {
     const tail = yield* range(size - 12, 12)
     const ends = tail.length === 12 && new DataView(tail.buffer, tail.byteOffset).getUint32(4) === 0x49454e44
@@ -225,8 +314,12 @@ const fromUrl = (
       Effect.fail(
         new ImageTooLarge({ source, measure: "bytes", actual: error.limit + 1, limit: error.limit })
       )
-    )
+    ),
+    span("ImageSource.url", { [standard.url]: source })
   )
+
+/** Enough to tell what a file is that is no image. */
+const startBytes = 1024
 
 const accept = (
   source: string,
@@ -237,13 +330,29 @@ const accept = (
   if (parsed._tag === "NeedMore") {
     return Effect.fail(new NotAnImage({ source, detail: "it ends before its size is told" }))
   }
-  if (parsed._tag === "Unknown") {
-    const isText = start.every(
-      (byte) => byte === 9 || byte === 10 || byte === 13 || (byte >= 32 && byte < 127)
+  if (parsed._tag === "Refused") {
+    const { detail, format, isBroken } = parsed
+    return Effect.fail(
+      isBroken ? new NotAnImage({ source, detail }) : new UnsupportedImage({ source, format, detail })
     )
+  }
+  if (parsed._tag === "Unknown") {
+    const other = OtherFormat.of(start)
+    if (other !== undefined) {
+      const { advice, format, title } = other
+      return Effect.fail(
+        new UnsupportedImage({
+          source,
+          format,
+          detail: `it is of a kind (${title}) that is not read here. ${advice}`
+        })
+      )
+    }
+    const few = start.subarray(0, 16)
+    const isText = few.every((byte) => byte === 9 || byte === 10 || byte === 13 || (byte >= 32 && byte < 127))
     const hex = Array.from(start.subarray(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join(" ")
     const detail = isText
-      ? `it is text, which starts "${new TextDecoder().decode(start).replaceAll(/\s+/g, " ")}"`
+      ? `it is text, which starts "${new TextDecoder().decode(few).replaceAll(/\s+/g, " ")}"`
       : `its first bytes (${hex}) are those of no image type known here`
     return Effect.fail(new NotAnImage({ source, detail }))
   }
@@ -269,6 +378,7 @@ const describe = (
     width: turned ? header.height : header.width,
     height: turned ? header.width : header.height,
     orientation,
+    ...(header.hasMore === true ? { hasMore: true } : {}),
     size,
     ...content
   }

@@ -2,7 +2,9 @@
  * `ImageCodec` on Node, by `sharp` (libvips), which is loaded on first use and runs off the event loop.
  *
  * Decodes PNG, JPEG, WebP, TIFF, AVIF, BMP and the first frame of a GIF, to 8-bit sRGB as a person sees it: oriented, 16
- * bits scaled to 8, colour profiles and CMYK converted, grey as RGB. Transparency is dropped, not blended, as Pillow
+ * bits scaled to 8, colour profiles and CMYK converted, grey as RGB. What are no colours of 8 or 16 bits (floats, signed and
+ * 32-bit numbers) are refused, unless a `Stretch` says which of them are black and white. libvips itself confirms size, depth and
+ * colours before a pixel is decoded, and refuses more pixels than the image was opened with. Transparency is dropped, not blended, as Pillow
  * and with it the training of models does; ask for 4 channels to keep it.
  *
  * ```ts
@@ -22,15 +24,17 @@
 import { Effect, Layer } from "effect"
 import * as Bmp from "./Bmp.ts"
 import { type DecodeOptions, type EncodeOptions, ImageCodec, type Raster } from "./ImageCodec.ts"
-import { type ImageError, NotAnImage, UnsupportedImage } from "./ImageError.ts"
+import { type ImageError, UnsupportedImage } from "./ImageError.ts"
 import * as ImageFormat from "./ImageFormat.ts"
 import { type Image, within } from "./Image.ts"
 import { whole } from "./Raster.ts"
-import { load, plain, reasonOf, type SharpModule } from "./SharpModule.ts"
+import * as SharpInput from "./SharpInput.ts"
+import * as SharpModule from "./SharpModule.ts"
+import * as Stretch from "./Stretch.ts"
 
 /** How sharp is loaded: a parameter, so that a test can take it away. @internal */
-export const make = (from?: () => Promise<SharpModule>): Effect.Effect<ImageCodec["Service"]> =>
-  Effect.map(Effect.cached(load("Decoding and encoding images", from)), (loaded) =>
+export const make = (from?: () => Promise<SharpModule.SharpModule>): Effect.Effect<ImageCodec["Service"]> =>
+  Effect.map(Effect.cached(SharpModule.load("Decoding and encoding images", from)), (loaded) =>
     ImageCodec.of({
       decode: (image, options) => Effect.flatMap(loaded, (sharp) => decode(sharp, image, options)),
       encode: (raster, format, options) =>
@@ -42,31 +46,8 @@ export const make = (from?: () => Promise<SharpModule>): Effect.Effect<ImageCode
 /** The codec, with sharp as it is installed. */
 export const layer: Layer.Layer<ImageCodec> = Layer.unwrap(Effect.map(make(), ImageCodec.layer))
 
-/** Pixels of a bitmap converted between two pauses: a few milliseconds of work. */
-const pixelsPerSlice = 1_000_000
-
-const decodeBmp = Effect.fnUntraced(function* (
-  image: Image,
-  bytes: Uint8Array,
-  channels: 3 | 4
-): Effect.fn.Return<Raster, ImageError> {
-  const { source } = image
-  const { height, rows, width } = yield* Effect.mapError(Effect.fromResult(Bmp.parse(bytes)), (problem) =>
-    problem.isBroken
-      ? new NotAnImage({ source, detail: problem.detail })
-      : new UnsupportedImage({ source, format: "bmp", detail: problem.detail })
-  )
-  const data = new Uint8Array(width * height * channels)
-  const slice = Math.max(1, Math.floor(pixelsPerSlice / width))
-  for (let y = 0; y < height; y += slice) {
-    rows(y, Math.min(height, y + slice), channels, data)
-    yield* Effect.yieldNow
-  }
-  return { width, height, channels, data }
-})
-
 const decode = Effect.fnUntraced(function* (
-  sharp: SharpModule,
+  sharp: SharpModule.SharpModule,
   image: Image,
   options?: DecodeOptions
 ): Effect.fn.Return<Raster, ImageError> {
@@ -82,33 +63,59 @@ const decode = Effect.fnUntraced(function* (
     if (raster.channels === channels) return raster
   }
   const bytes = yield* image.bytes
-  if (decoder === "ours") return yield* decodeBmp(image, bytes, channels)
-  const { data, info } = yield* Effect.tryPromise({
-    try: () => {
-      // Warnings are not enough to refuse a picture: libjpeg warns of bytes that no viewer minds.
-      const input = sharp(bytes, { failOn: "error", limitInputPixels: false, unlimited: true })
-      // Only where `ImageHeader` saw it too: the sizes that callers go by are taken from there.
-      const upright = (image.orientation === 1 ? input : input.autoOrient()).toColourspace("srgb")
-      // Not `toUint8Array`, which in sharp 0.35.5 never lets go of what it gives.
-      return (channels === 3 ? upright.removeAlpha() : upright.ensureAlpha())
-        .raw()
-        .toBuffer({ resolveWithObject: true })
-    },
-    catch: (cause) => new NotAnImage({ source, detail: `it is broken or cut off (${reasonOf(cause)})` })
+  if (decoder === "ours") {
+    yield* SharpInput.count(image)
+    return yield* Bmp.decode(source, bytes, channels)
+  }
+  const { page = 1 } = image
+  const { stretch } = options ?? {}
+  const from = { source, format, page, head: Effect.succeed(bytes) }
+  const found = yield* SharpInput.look(
+    from,
+    () => sharp(bytes, SharpInput.optionsOf(page, false)),
+    stretch !== undefined
+  )
+  if (found.width !== width || found.height !== height) {
+    const detail = `its header says ${width} x ${height} pixels, but its decoder finds ${found.width} x ${found.height}`
+    return yield* new UnsupportedImage({ source, format, detail })
+  }
+  const run = <A>(use: (pipeline: SharpInput.Pipeline) => Promise<A>): Effect.Effect<A, ImageError> =>
+    Effect.andThen(
+      SharpInput.count(found),
+      Effect.catch(
+        Effect.tryPromise({
+          try: () => use(sharp(bytes, SharpInput.optionsOf(page, width * height)).autoOrient()),
+          catch: (cause) => ({ cause })
+        }),
+        ({ cause }) => SharpInput.failed(from, cause)
+      )
+    )
+  // An image of 8 bits shows what it is to show.
+  if (stretch !== undefined && found.metadata.depth !== "uchar") {
+    const { space } = found.metadata
+    const read = run((input) => input.removeAlpha().toColourspace(space).raw({ depth: "float" }).toBuffer())
+    return yield* Effect.map(read, (bytes) => {
+      const samples = SharpModule.floats(bytes)
+      const scaled = Stretch.apply(samples, ...Stretch.limitsOf(stretch, samples))
+      return { width, height, channels, data: Stretch.withChannels(scaled, width * height, channels) }
+    })
+  }
+  const { data, info } = yield* run((input) => {
+    const colour = input.toColourspace("srgb")
+    // Not `toUint8Array`, which in sharp 0.35.5 never lets go of what it gives.
+    return (channels === 3 ? colour.removeAlpha() : colour.ensureAlpha())
+      .raw()
+      .toBuffer({ resolveWithObject: true })
   })
-  if (info.width !== width || info.height !== height) {
-    const detail = `its header says ${width} x ${height} pixels, but it decodes to ${info.width} x ${info.height}`
+  if (info.width !== width || info.height !== height || info.channels !== channels) {
+    const detail = `it decodes to ${info.width} x ${info.height} pixels of ${info.channels} channels, where ${width} x ${height} of ${channels} are expected`
     return yield* new UnsupportedImage({ source, format, detail })
   }
-  if (info.channels !== channels) {
-    const detail = `it decodes to ${info.channels} channels, where ${channels} are expected`
-    return yield* new UnsupportedImage({ source, format, detail })
-  }
-  return { width, height, channels, data: plain(data) }
+  return { width, height, channels, data: SharpModule.plain(data) }
 })
 
 const encode = Effect.fnUntraced(function* (
-  sharp: SharpModule,
+  sharp: SharpModule.SharpModule,
   raster: Raster,
   format: "png" | "jpeg" | "webp",
   options?: EncodeOptions
@@ -122,8 +129,8 @@ const encode = Effect.fnUntraced(function* (
       const input = sharp(data, { raw: { width, height, channels }, limitInputPixels: false })
       const output =
         format === "png" ? input.png() : format === "jpeg" ? input.jpeg({ quality }) : input.webp({ quality })
-      return plain(await output.toBuffer())
+      return SharpModule.plain(await output.toBuffer())
     },
-    catch: (cause) => new UnsupportedImage({ source, format, detail: reasonOf(cause) })
+    catch: (cause) => new UnsupportedImage({ source, format, detail: SharpModule.reasonOf(cause) })
   })
 })

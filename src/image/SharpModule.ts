@@ -28,3 +28,9 @@ export const reasonOf = (cause: unknown): string => {
 /** The same memory without Node's additions. */
 export const plain = ({ buffer, byteLength, byteOffset }: Buffer): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength)
+
+/** The same memory as numbers; a copy where it does not lie as those must. */
+export const floats = ({ buffer, byteLength, byteOffset }: Buffer): Float32Array =>
+  byteOffset % 4 === 0
+    ? new Float32Array(buffer, byteOffset, byteLength / 4)
+    : new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength))

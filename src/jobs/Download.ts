@@ -35,6 +35,7 @@ import * as FileName from "./FileName.ts"
 import * as PartialFile from "./PartialFile.ts"
 import * as Transfer from "./Transfer.ts"
 import type { Failure, FileOptions, Progress } from "./Transfer.ts"
+import { span, standard } from "../TelemetryNames.ts"
 
 export type { Failure, FileOptions, Progress }
 
@@ -204,7 +205,7 @@ export const make = Effect.fnUntraced(function* (
               duration: deadline,
               orElse: () => Effect.fail(Transfer.late(place, "deadline", deadline))
             })
-      return Effect.withSpan(bounded, "segformer.download", { attributes: { url: place } })
+      return span("Download.file", { [standard.url]: place })(bounded)
     })
 
   const stream: Downloader["stream"] = (url, wanted) =>

@@ -25,6 +25,7 @@
 import { Cause, Deferred, Duration, Effect, Exit, Fiber, Result, type Scope, Stream } from "effect"
 import type { Attempt } from "../policy/Attempt.ts"
 import { nestedIn } from "../policy/NestedAttempt.ts"
+import { omitUndefined } from "../policy/OmitUndefined.ts"
 import * as Policy from "../policy/Policy.ts"
 import type { PolicyError } from "../policy/PolicyError.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
@@ -82,6 +83,8 @@ export interface AwaitOptions<Output> {
   readonly abandoned?: "cancel" | "leave" | undefined
   /** The attempt of another policy that this job is part of. */
   readonly within?: Attempt | undefined
+  /** Another pace than the client's, for this job. */
+  readonly pace?: Pace.PaceOptions | undefined
 }
 
 /** A client of one service's jobs. */
@@ -219,12 +222,19 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
     }
   })
 
-  const startPace = (waiting: Pick<Waited<Output, E>, "job">, within: Attempt | undefined) =>
-    Pace.start(options, {
-      service,
-      phase: () => within?.phase ?? "inferring",
-      requestId: () => waiting.job?.jobId ?? within?.callId
-    })
+  const startPace = (
+    waiting: Pick<Waited<Output, E>, "job">,
+    within: Attempt | undefined,
+    own: Pace.PaceOptions = {}
+  ) =>
+    Pace.start(
+      { ...options, ...omitUndefined(own) },
+      {
+        service,
+        phase: () => within?.phase ?? "inferring",
+        requestId: () => waiting.job?.jobId ?? within?.callId
+      }
+    )
 
   /** Runs what waits for a job, and cancels the job where that ends before the job does. */
   const abandoning = <A, E2>(
@@ -249,7 +259,7 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
     abandoning((waiting) => {
       waiting.job = job
       return Effect.gen(function* () {
-        const pace = yield* startPace(waiting, awaiting?.within)
+        const pace = yield* startPace(waiting, awaiting?.within, awaiting?.pace)
         return yield* settle(yield* pace.within(status(job, awaiting?.within)), pace, waiting, awaiting)
       })
     }, awaiting)
@@ -260,7 +270,7 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
         Effect.gen(function* () {
           const idempotencyKey = keyOf(options) ?? randomHex(16)
           waiting.job = contract.jobOf?.(idempotencyKey)
-          const pace = yield* startPace(waiting, options?.within)
+          const pace = yield* startPace(waiting, options?.within, options?.pace)
           // A fiber of its own, so that a caller who is interrupted can still learn which job it has started.
           waiting.submission = yield* Effect.forkChild(submit(input, { ...options, idempotencyKey }, waiting))
           const first = yield* pace.within(Fiber.join(waiting.submission))
@@ -300,7 +310,7 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
       ...waiting,
       service,
       jobs,
-      tempo: Pace.tempo(options),
+      tempo: Pace.tempo({ ...options, ...omitUndefined(waiting.pace ?? {}) }),
       cancelWithin,
       status: (job) => status(job),
       result: (job, output) =>

@@ -7,7 +7,7 @@ import { TimedOut } from "../policy/PolicyError.ts"
 import { isOver, type JobRef, type JobSnapshot, type JobStatus } from "./Job.ts"
 import { endOf, type JobEnd } from "./JobEnd.ts"
 import type { JobError } from "./JobError.ts"
-import type { Tempo } from "./Pace.ts"
+import type { PaceOptions, Tempo } from "./Pace.ts"
 
 /** What waiting for many jobs may be told. */
 export interface AwaitAllOptions<Output> {
@@ -17,6 +17,8 @@ export interface AwaitAllOptions<Output> {
   readonly onStatus?: ((job: JobRef, status: JobStatus<Output>) => Effect.Effect<void>) | undefined
   /** What becomes of the jobs that are not over when their caller leaves or the deadline comes. `"cancel"` by default. */
   readonly abandoned?: "cancel" | "leave" | undefined
+  /** Another pace than the client's. */
+  readonly pace?: PaceOptions | undefined
 }
 
 export interface PollerOptions<Output, Value, E> extends AwaitAllOptions<Output> {

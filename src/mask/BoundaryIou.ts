@@ -99,7 +99,9 @@ export const boundary = (map: LabelMap, distance: number, ignored?: Uint8Array):
     reset(along)
     for (let x = 0; x < width; x++) {
       push(along, 0, x, ignored?.[at + x] === 1 ? ANY : data[at + x]!)
-      if (x + 1 - along.start[0]! >= span) row[x - distance] = along.value[0]!
+      if (x + 1 - along.start[0]! < span) continue
+      // What counted last may lie before the pixels around this one.
+      row[x - distance] = along.last[0]! > x - span ? along.value[0]! : ANY
     }
     for (let x = 0; x < width; x++) {
       push(down, x, y, row[x]!)

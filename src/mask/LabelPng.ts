@@ -19,14 +19,14 @@ import { Result } from "effect"
 import { encode as encodePng } from "fast-png"
 import type { BinaryMask } from "./BinaryMask.ts"
 import type { ClassTable } from "./ClassTable.ts"
-import { colorIds } from "./ColorIds.ts"
+import { colorIds, type ColorOptions } from "./ColorIds.ts"
 import type { LabelData, LabelMap } from "./LabelMap.ts"
 import { fail, type MaskNotDecodable } from "./MaskError.ts"
 import * as MaskThreshold from "./MaskThreshold.ts"
 import * as Palette from "./Palette.ts"
 import * as PngFile from "./PngFile.ts"
 
-export interface DecodeOptions {
+export interface DecodeOptions extends ColorOptions {
   /** Which class each colour of a coloured picture is. */
   readonly palette?: ClassTable | undefined
   /**
@@ -34,8 +34,6 @@ export interface DecodeOptions {
    * has reduced to indices of its own. Needs `palette`. Off by default.
    */
   readonly byColor?: boolean | undefined
-  /** The id of colours that the palette lacks. By default they are a failure. */
-  readonly unknownColor?: number | undefined
   /** Pixels a picture may have. 100 million by default. */
   readonly maxPixels?: number | undefined
   /** The id of pixels that belong to no class, noted in the map. */
@@ -66,7 +64,7 @@ export const decode = (
       if (PngFile.isGrey(picture)) return Result.succeed(finish(PngFile.channel(picture)))
       return fail(name, "it is a coloured picture, and no palette says which class each colour is")
     }
-    const ids = colorIds(picture, options.palette, options.unknownColor)
+    const ids = colorIds(picture, options.palette, options)
     return Result.isFailure(ids) ? fail(name, ids.failure) : Result.succeed(finish(ids.success))
   })
 }

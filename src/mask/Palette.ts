@@ -114,6 +114,24 @@ export const idOf: {
     self.find((info) => info.color?.every((channel, i) => channel === color[i]))?.id
 )
 
+/** The colours that several classes have, with those classes: a picture in these colours cannot tell them apart. */
+export const sharedColors = (
+  self: Palette
+): ReadonlyArray<{
+  readonly color: ClassTable.Rgb
+  readonly classes: ReadonlyArray<ClassTable.ClassInfo>
+}> => {
+  const byColor = new Map<string, Array<Palette[number]>>()
+  for (const info of self) {
+    const own = byColor.get(toHex(info.color))
+    if (own === undefined) byColor.set(toHex(info.color), [info])
+    else own.push(info)
+  }
+  return [...byColor.values()].flatMap((classes) =>
+    classes.length > 1 ? [{ color: classes[0]!.color, classes }] : []
+  )
+}
+
 /** Red, green, blue of ids 0 to `size - 1`: `[size, 3]`, for painting label maps. */
 export const toBytes = (self: ClassTable.ClassTable, size = (self.at(-1)?.id ?? -1) + 1): Uint8Array => {
   const bytes = new Uint8Array(size * 3)

@@ -19,7 +19,7 @@ import * as Components from "./Components.ts"
 import { clip } from "./Grid.ts"
 import { canvas, type LabelMap } from "./LabelMap.ts"
 import type { Box } from "./Region.ts"
-import { type Point, type Ring, signedArea, simplifyRing } from "./Simplify.ts"
+import { type FixedRing, type Point, type Ring, signedArea, simplifyRings } from "./Simplify.ts"
 import * as Steps from "./Steps.ts"
 
 export { type Point, type Ring, signedArea }
@@ -39,8 +39,8 @@ export interface Outline {
 
 export interface Options extends Components.Options {
   /**
-   * How far an outline may be moved in pixels, by Douglas and Peucker's method; rings that it leaves no area of go.
-   * Exact by default.
+   * How far an outline may be moved in pixels, by Douglas and Peucker's method. Outlines stay valid: rings neither cross
+   * nor touch where they did not before, and none vanishes. Exact by default.
    */
   readonly tolerance?: number | undefined
   /**
@@ -60,27 +60,49 @@ export function* steps(map: LabelMap, options: Options = {}): Steps.Steps<Readon
   // The same runs either way, so runs tell which region each part belongs to.
   const regions = options.connectivity === 4 ? parts : yield* Components.steps(map, options)
   const rings = yield* trace(map, parts, shared)
-  const polygons = Array.from({ length: regions.count }, (): Array<Polygon> => [])
   const regionOf = new Int32Array(parts.count)
   for (let i = 0; i < parts.component.length; i++) {
     if (parts.component[i]! >= 0) regionOf[parts.component[i]!] = regions.component[i]!
   }
+  const members = Array.from({ length: regions.count }, (): Array<Rings> => [])
+  for (const [part, own] of rings.entries()) members[regionOf[part]!]!.push(own)
   const { tolerance } = options
-  const simplify = (ring: TracedRing): Ring =>
-    tolerance === undefined ? ring.points : simplifyRing(ring.points, tolerance, ring.junctions)
-  for (const [part, { holes, outer }] of rings.entries()) {
-    if (part % perStep === perStep - 1) yield
-    const kept = simplify(outer)
-    if (kept.length === 0) continue
-    polygons[regionOf[part]!]!.push({
-      outer: kept,
-      holes: holes.map(simplify).filter((ring) => ring.length > 0)
-    })
+  if (tolerance === undefined || !(tolerance > 0)) {
+    return members.map((parts, region) => outlineOf(regions.classIds[region]!, parts, undefined))
   }
-  return polygons.map((parts, region) => ({ classId: regions.classIds[region]!, polygons: parts }))
+  if (shared) {
+    // One after the other: all lines of the map are simplified together.
+    const all = yield* simplifyRings(members.flat().flatMap(allOf), tolerance)
+    let next = 0
+    const take = () => all[next++]!
+    return members.map((parts, region) => outlineOf(regions.classIds[region]!, parts, take))
+  }
+  const outlines: Array<Outline> = []
+  for (const [region, parts] of members.entries()) {
+    if (region % perStep === perStep - 1) yield
+    const own = yield* simplifyRings(parts.flatMap(allOf), tolerance)
+    let next = 0
+    outlines.push(outlineOf(regions.classIds[region]!, parts, () => own[next++]!))
+  }
+  return outlines
 }
 
-/** Parts between two pauses. */
+const allOf = ({ holes, outer }: Rings): ReadonlyArray<FixedRing> => [outer, ...holes]
+
+/** The outline of traced rings, which `simple` gives in their order where they are not exact. */
+const outlineOf = (
+  classId: number,
+  parts: ReadonlyArray<Rings>,
+  simple: (() => Ring) | undefined
+): Outline => ({
+  classId,
+  polygons: parts.map(({ holes, outer }) => ({
+    outer: simple === undefined ? outer.points : simple(),
+    holes: holes.map(({ points }) => (simple === undefined ? points : simple()))
+  }))
+})
+
+/** Regions between two pauses. */
 const perStep = 512
 
 /** The outline of a mask: its polygons, in the order of their first pixels. */
@@ -178,11 +200,11 @@ const toggle = (ring: Ring, inside: Uint8Array, box: Box): void => {
 export const area = (polygon: Polygon): number =>
   polygon.holes.reduce((sum, hole) => sum - Math.abs(signedArea(hole)), Math.abs(signedArea(polygon.outer)))
 
-interface TracedRing {
-  readonly points: Ring
-  /** Which points are where three areas meet, if asked for. */
-  readonly junctions?: ReadonlyArray<boolean> | undefined
-}
+/**
+ * Its junctions are where lines that are simplified on their own meet: those of the region itself, or, for shared edges,
+ * of all areas.
+ */
+type TracedRing = FixedRing
 
 interface Rings {
   readonly outer: TracedRing
@@ -269,19 +291,20 @@ const follow = (
     const ahead = idAt(rightX, rightY)
     const aheadLeft = idAt(rightX + dy, rightY - dx)
     const turn = ahead !== id ? 1 : aheadLeft === id ? 3 : 0
-    touches ||= turn === 1 && aheadLeft === id
+    const touch = turn === 1 && aheadLeft === id
+    touches ||= touch
     const behindLeft = shared ? idAt(rightX + dy - dx, rightY - dx - dy) : -1
-    const junction = shared && isJunction(id, ahead, aheadLeft, behindLeft)
+    const junction = shared ? isJunction(id, ahead, aheadLeft, behindLeft) : touch
     if (turn !== 0 || junction) {
       points.push([x, y])
-      if (shared) junctions.push(junction)
+      junctions.push(junction)
     }
     direction = (direction + turn) % 4
   } while (x !== startX || y !== startY || direction !== 0)
   // The corner the walk started from was reached last.
   points.unshift(...points.splice(-1))
   junctions.unshift(...junctions.splice(-1))
-  const whole = shared ? { points, junctions } : { points }
+  const whole = { points, junctions }
   return touches ? cutLoops(whole, width + 1) : [whole]
 }
 
@@ -304,19 +327,16 @@ const cutLoops = (ring: TracedRing, stride: number): ReadonlyArray<TracedRing> =
     if (place !== undefined) {
       const loop = stack.splice(place)
       for (const { point } of loop) places.delete(point[1] * stride + point[0])
-      rings.push(unzip(loop, ring.junctions !== undefined))
+      rings.push(unzip(loop))
     }
     places.set(key, stack.length)
-    stack.push({ point, junction: ring.junctions?.[i] ?? false })
+    stack.push({ point, junction: ring.junctions[i] === true })
   }
-  rings.push(unzip(stack, ring.junctions !== undefined))
+  rings.push(unzip(stack))
   return rings
 }
 
-const unzip = (
-  loop: ReadonlyArray<{ readonly point: Point; readonly junction: boolean }>,
-  shared: boolean
-): TracedRing => ({
+const unzip = (loop: ReadonlyArray<{ readonly point: Point; readonly junction: boolean }>): TracedRing => ({
   points: loop.map(({ point }) => point),
-  junctions: shared ? loop.map(({ junction }) => junction) : undefined
+  junctions: loop.map(({ junction }) => junction)
 })

@@ -1,9 +1,9 @@
 /**
- * YOLO's segments: a line of text for each part of each region, its class and then its outline, with coordinates
- * over the width and height of the image.
+ * YOLO's segments: a line of text for each region, its class and then its outline, with coordinates over the width and
+ * height of the image.
  *
- * The format has one ring a line. Holes are joined to the ring around them by a line there and back, which fills
- * to the same pixels.
+ * The format has one ring a line. Holes, and parts that meet only at corners, are joined to the ring around them by a line
+ * there and back, which fills to the same pixels.
  *
  * ```ts
  * import { LabelMap, Yolo } from "effect-segformer/mask"
@@ -13,59 +13,52 @@
  * ```
  */
 import { Result } from "effect"
+import * as Bridges from "./Bridges.ts"
+import * as Components from "./Components.ts"
 import { canvas, type LabelMap } from "./LabelMap.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
 import * as Steps from "./Steps.ts"
 
 export interface Options extends Polygons.Options {
-  /** Parts of fewer pixels are left out. */
+  /** Regions of fewer pixels are left out. */
   readonly minArea?: number | undefined
   /** YOLO's class, which counts from 0 without gaps, of a class id: the id itself by default. */
   readonly classOf?: ((classId: number) => number) | undefined
 }
 
-/** The text for one image: a line a part, 6 decimals. */
+/** The text for one image: a line a region, 6 decimals. */
 export const encode = Steps.sync(steps)
 
 /** The same with pauses. @internal */
 export function* steps(map: LabelMap, options: Options = {}): Steps.Steps<string> {
+  const { minArea = 1 } = options
+  const components = yield* Components.steps(map, options)
+  const areas = Components.areas(components)
   let text = ""
-  for (const { classId, polygons } of yield* Polygons.steps(map, options)) {
-    yield
-    for (const polygon of polygons) {
-      if (Polygons.area(polygon) < (options.minArea ?? 0)) continue
-      text += String(options.classOf?.(classId) ?? classId)
-      for (const [x, y] of bridge(polygon)) text += ` ${decimal(x / map.width)} ${decimal(y / map.height)}`
-      text += "\n"
+  for (const [region, { classId, polygons }] of (yield* Polygons.steps(map, options)).entries()) {
+    if (areas[region]! < minArea) continue
+    const ring = yield* Bridges.joined(polygons)
+    text += String(options.classOf?.(classId) ?? classId)
+    for (let i = 0; i < ring.length; i++) {
+      const [x, y] = ring[i]!
+      text += ` ${decimal(x / map.width)} ${decimal(y / map.height)}`
+      if (i % perStep === perStep - 1) yield
     }
+    text += "\n"
+    yield
   }
   return text
 }
 
+/** Vertices between two pauses. */
+const perStep = 4096
+
 const decimal = (value: number): string => String(Math.round(value * 1e6) / 1e6)
 
-/** The polygon as one ring: each hole is joined to the nearest vertex of the ring so far. */
-export const bridge = (polygon: Polygons.Polygon): Polygons.Ring => {
-  let ring = polygon.outer
-  for (const hole of polygon.holes) {
-    let best = Infinity
-    let from = 0
-    let to = 0
-    for (const [i, [x, y]] of ring.entries()) {
-      for (const [k, [u, v]] of hole.entries()) {
-        const distance = (x - u) ** 2 + (y - v) ** 2
-        if (distance < best) {
-          best = distance
-          from = i
-          to = k
-        }
-      }
-    }
-    ring = [...ring.slice(0, from + 1), ...hole.slice(to), ...hole.slice(0, to + 1), ...ring.slice(from)]
-  }
-  return ring
-}
+/** A region's polygons as one ring, holes and parts joined by lines there and back. */
+export const bridge = (...polygons: ReadonlyArray<Polygons.Polygon>): Polygons.Ring =>
+  Steps.runSync(Bridges.joined(polygons))
 
 /** One line: a class and a ring in pixels. */
 export interface Segment {

@@ -24,6 +24,7 @@ import { ModelNotLoadable } from "../SegmentationError.ts"
 import type { ServiceError } from "../service/ServiceError.ts"
 import * as HubFile from "./HubFile.ts"
 import * as ModelFolder from "./ModelFolder.ts"
+import type { SpanName } from "../TelemetryNames.ts"
 
 export interface HubOptions {
   /** A branch, tag or commit. `main` by default. */
@@ -60,7 +61,7 @@ const cacheFolder = Effect.gen(function* () {
 })
 
 /** The model's files, from the cache or the Hub. */
-export const open = Effect.fn("segformer.hub")(function* (
+export const open = Effect.fn("ModelHub.open" satisfies SpanName)(function* (
   id: string,
   variant: string,
   options: HubOptions = {}

@@ -31,6 +31,7 @@ import { bundled, type ModelError, type ModelSource } from "./ModelSource.ts"
 import type { Preprocessing } from "../image/Preprocessing.ts"
 import { release } from "./session/Memory.ts"
 import * as SessionPool from "./session/SessionPool.ts"
+import { own, span, type SpanName } from "../TelemetryNames.ts"
 
 export interface SegFormerOnnxOptions<R = never> {
   /** `ModelSource.bundled` by default. */
@@ -43,7 +44,10 @@ export interface SegFormerOnnxOptions<R = never> {
   readonly threads?: number | undefined
   /** Give the model's confidence per pixel as well: 4 bytes a pixel. Not by default. */
   readonly confidence?: boolean | undefined
-  /** The session of an interrupted image may go on for this long before it is replaced. 300 milliseconds by default. */
+  /**
+   * The session of an interrupted image may go on for this long before it is replaced, or for four times what the slowest of
+   * the last images took, where that is longer. 5 seconds by default.
+   */
   readonly gracePeriod?: Duration.Input | undefined
   /** Instead of what the model's `config.json` says. */
   readonly classes?: ClassTable | undefined
@@ -85,7 +89,7 @@ const both = Effect.fnUntraced(function* <A, R>(
 })
 
 /** A transport whose sessions are loaded and warm. They end with the scope. */
-export const make = Effect.fnUntraced(function* <R = never>(
+export const make = Effect.fn("SegFormerOnnx.make" satisfies SpanName)(function* <R = never>(
   options: SegFormerOnnxOptions<R> = {}
 ): Effect.fn.Return<Transport["Service"], LoadError, ImageCodec | R | Scope.Scope> {
   const codec = yield* ImageCodec
@@ -102,7 +106,7 @@ export const make = Effect.fnUntraced(function* <R = never>(
     SessionPool.make({
       model: model.name,
       sessions,
-      gracePeriod: Duration.toMillis(Duration.fromInputUnsafe(options.gracePeriod ?? "300 millis")),
+      gracePeriod: Duration.toMillis(Duration.fromInputUnsafe(options.gracePeriod ?? "5 seconds")),
       load: {
         type: "load",
         file: model.file,
@@ -135,7 +139,7 @@ export const make = Effect.fnUntraced(function* <R = never>(
             ? new InferenceFailed({ model: model.name, source: image.source, detail: error.detail })
             : error
       })
-    })
+    }).pipe(span("SegFormerOnnx.predict", { [own.model]: model.name }))
 
   return yield* Transport.make({
     name: model.name,

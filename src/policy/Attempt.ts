@@ -11,6 +11,8 @@ export interface Attempt {
   readonly idempotencyKey: string
   /** 1 for the first. */
   readonly number: number
+  /** How many there may be in all, where that is known. */
+  readonly attempts?: number | undefined
   /** What this attempt may take. */
   readonly timeout: Duration.Duration | undefined
   /** What the attempt is doing. The work sets it as it goes; a time-out reports it. */

@@ -3,6 +3,7 @@
  */
 import { Duration, Effect, Random, Schedule } from "effect"
 import type { RetryPolicy } from "./Policy.ts"
+import { CircuitOpen } from "./PolicyError.ts"
 
 /** What a wait may depend on of the failure before it. */
 export interface Failure {
@@ -30,17 +31,46 @@ export const delay = (
   return retryAfter === undefined ? spread : Effect.map(spread, Duration.max(retryAfter))
 }
 
-/** The waits before each retry, and no more retries than there may be. */
-export const schedule = (retry: RetryPolicy) =>
+/** The waits before each retry, and no more retries than there may be. Each is told before anybody is asked whether to. */
+export const schedule = (retry: RetryPolicy, told: (wait: Duration.Duration) => void = () => {}) =>
   Schedule.recurs(retry.times).pipe(
     Schedule.setInputType<Failure>(),
-    Schedule.modifyDelay(({ attempt, input }) => delay(retry, attempt, input.retryAfter))
+    Schedule.modifyDelay(({ attempt, input }) =>
+      // A circuit is asked again in the call's own time: whoever waited for its end would come back together.
+      Effect.tap(delay(retry, attempt, input instanceof CircuitOpen ? undefined : input.retryAfter), (wait) =>
+        Effect.sync(() => told(wait))
+      )
+    )
   )
+
+/** A wait as a line of the log has it. */
+export const inWords = (wait: Duration.Duration): string => {
+  const milliseconds = Math.round(Duration.toMillis(wait))
+  return milliseconds < 1000 ? `${milliseconds} ms` : `${Math.round(milliseconds / 100) / 10} s`
+}
 
 /** Whether the service asks to wait longer than its callers will. */
 export const asksTooMuch = (retry: RetryPolicy, { retryAfter }: Failure): boolean =>
   retryAfter !== undefined && Duration.isGreaterThan(retryAfter, retry.maxRetryAfter)
 
-/** Whether a failure is one of those that the policy takes as final, although another attempt might help. */
-export const isFinal = (retry: RetryPolicy, { status }: Failure): boolean =>
-  !retry.serverErrors && status !== undefined && status >= 500
+/** Whether the policy tries again after such a failure, of which `helps` says whether another attempt may help. */
+export const isWanted = (retry: RetryPolicy, { status }: Failure, helps: boolean): boolean => {
+  if (status === undefined) return helps
+  if (retry.statuses !== undefined) return retry.statuses.includes(status)
+  return helps && (retry.serverErrors || status < 500)
+}
+
+/** More waits than this are as good as endless. */
+const most = 1000
+
+/** How long the waits of a call take together, in milliseconds, from a retry on of which 1 is the first. */
+export const length = (retry: RetryPolicy, from = 1): number => {
+  const delay = Duration.toMillis(retry.delay)
+  const longest = Duration.toMillis(retry.maxDelay)
+  if (retry.times - from > most) return delay === 0 ? 0 : Number.POSITIVE_INFINITY
+  let sum = 0
+  for (let number = from; number <= retry.times; number++) {
+    sum += Math.min(delay * Math.min(retry.factor ** (number - 1), Number.MAX_SAFE_INTEGER), longest)
+  }
+  return retry.jitter ? sum * 1.2 : sum
+}

@@ -4,12 +4,26 @@
  * The store is taken from the context where there is one (`PolicyStores` lets transports and processes share a circuit),
  * and is in memory otherwise.
  */
-import { Cause, Clock, Context, Duration, Effect, Exit, Layer, Metric, type Scope, Stream } from "effect"
+import {
+  Cause,
+  Clock,
+  Context,
+  DateTime,
+  Duration,
+  Effect,
+  Exit,
+  Layer,
+  Metric,
+  type Scope,
+  Stream
+} from "effect"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import { withMonotonicClock } from "./MonotonicClock.ts"
 import type { BreakerPolicy } from "./Policy.ts"
 import { CircuitOpen } from "./PolicyError.ts"
 import * as PolicyStores from "./PolicyStores.ts"
+import * as Streak from "./Streak.ts"
+import * as Telemetry from "../TelemetryNames.ts"
 
 /** What a circuit lets through: everything, nothing for so long, or one probe. */
 export type CircuitState =
@@ -44,6 +58,13 @@ export const closed: Circuit = { state: Effect.succeed({ _tag: "Closed" }), chan
 /** Runs an attempt if the circuit lets it, and learns from how it ended. */
 export interface Breaker {
   readonly circuit: Circuit
+  /** The error of a call that is kept from it, or was the probe that failed. */
+  readonly open: (options: {
+    readonly retryAfter?: Duration.Duration | undefined
+    readonly failure: string | undefined
+  }) => Effect.Effect<never, CircuitOpen>
+  /** Whether the last change that this runner made has opened it. */
+  readonly hasOpened: () => boolean
   readonly protect: <A, E, R>(
     self: Effect.Effect<A, E, R>,
     counts: (error: E) => boolean,
@@ -53,22 +74,33 @@ export interface Breaker {
 
 type Store = CircuitBreaker.CircuitBreakerStore["Service"]
 
-const changesTotal = Metric.counter("segformer_circuit_changes", {
-  description: "Changes of circuits, by service and by the states they left and entered",
-  incremental: true
-})
-const stateGauge = Metric.gauge("segformer_circuit_state", {
-  description: "State of a circuit as this process last saw it: 0 closed, 1 half open, 2 open"
-})
+const changesTotal = Telemetry.counter("segformer.circuit.changes")
+const stateGauge = Telemetry.gauge("segformer.circuit.state")
+const { own } = Telemetry
 const levels = { Closed: 0, HalfOpen: 1, Open: 2 } as const
 
-/** The store with monotonic time, and every change it makes told to `changed` before the caller goes on. */
+/** Counts, and never opens: the most that a store takes. */
+const counting = CircuitBreaker.consecutive(2 ** 50)
+
+/**
+ * The store with monotonic time, and every change it makes told to `changed` before the caller goes on. Until `mayOpen`,
+ * failures are counted and nothing else.
+ */
 const observed = (
   store: Store,
+  mayOpen: () => boolean,
   changed: (change: CircuitBreaker.Transition | undefined) => Effect.Effect<void>
 ): Store => ({
   admit: (key) => Effect.tap(withMonotonicClock(store.admit(key)), ({ transition }) => changed(transition)),
-  record: (options) => Effect.tap(withMonotonicClock(store.record(options)), changed),
+  record: (options) =>
+    Effect.tap(
+      withMonotonicClock(
+        store.record(
+          options.tripPolicy._tag === "Rate" || mayOpen() ? options : { ...options, tripPolicy: counting }
+        )
+      ),
+      changed
+    ),
   state: (key) => withMonotonicClock(store.state(key))
 })
 
@@ -82,23 +114,34 @@ const toChange = (transition: CircuitBreaker.Transition): CircuitChange => ({
   retryAfter: "retryAfter" in transition ? transition.retryAfter : undefined
 })
 
-/** `key` names the circuit: the origin of the service, so that all its routes share one. */
+/**
+ * `key` names the circuit: the origin of the service, so that all its routes share one. It opens no sooner than failures
+ * have lasted for so many milliseconds, unless it opens by a rate.
+ */
 export const make = Effect.fnUntraced(function* (
   key: string,
-  policy: BreakerPolicy
+  policy: BreakerPolicy,
+  lasting: number
 ): Effect.fn.Return<Breaker, never, Scope.Scope> {
   const shared = yield* PolicyStores.Stores
   const store =
     shared !== undefined
       ? shared.circuits
       : Context.get(yield* Layer.build(CircuitBreaker.layerStoreMemory()), CircuitBreaker.CircuitBreakerStore)
-  const gauge = Metric.withAttributes(stateGauge, { service: key })
+  const streak = Streak.of(store, key)
+  let failedFor = 0
+  let state: CircuitState["_tag"] = "Closed"
+  const gauge = Metric.withAttributes(stateGauge, { [own.service]: key })
   const changed = (change: CircuitBreaker.Transition | undefined) => {
     if (change === undefined) return Effect.void
     const { from, to } = change
+    state = to
     return Effect.andThen(
       Metric.update(gauge, levels[to]),
-      Metric.update(Metric.withAttributes(changesTotal, { service: key, from, to }), 1)
+      Metric.update(
+        Metric.withAttributes(changesTotal, { [own.service]: key, [own.from]: from, [own.to]: to }),
+        1
+      )
     )
   }
   const breaker = yield* CircuitBreaker.make({
@@ -107,11 +150,35 @@ export const make = Effect.fnUntraced(function* (
         ? CircuitBreaker.consecutive(policy.failures)
         : CircuitBreaker.rate(policy.rate),
     openDuration: policy.openFor
-  }).pipe(Effect.provideService(CircuitBreaker.CircuitBreakerStore, observed(store, changed)))
+  }).pipe(
+    Effect.provideService(
+      CircuitBreaker.CircuitBreakerStore,
+      observed(store, () => failedFor >= lasting, changed)
+    )
+  )
   const slowAfter =
-    policy.slowAfter === undefined ? undefined : BigInt(Math.ceil(Duration.toMillis(policy.slowAfter) * 1e6))
+    policy.slowAfter === undefined ? Number.POSITIVE_INFINITY : Duration.toMillis(policy.slowAfter)
+
+  const open: Breaker["open"] = (options) =>
+    Clock.clockWith((clock) => {
+      const { since } = streak
+      const ago = since === undefined ? 0 : monotonic(clock) - since
+      return Effect.fail(
+        new CircuitOpen({
+          ...options,
+          service: key,
+          // The time of day may have been set since then.
+          since:
+            since === undefined
+              ? undefined
+              : DateTime.makeUnsafe(Math.round(clock.currentTimeMillisUnsafe() - ago))
+        })
+      )
+    })
 
   return {
+    open,
+    hasOpened: () => state === "Open",
     circuit: {
       state: Effect.match(breaker.state(key), {
         onSuccess: toState,
@@ -128,35 +195,37 @@ export const make = Effect.fnUntraced(function* (
       previous: string | undefined
     ) =>
       Clock.clockWith((clock) => {
-        let started = 0n
-        const timed =
-          slowAfter === undefined
-            ? self
-            : Effect.suspend(() => {
-                started = clock.monotonicTimeNanosUnsafe()
-                return self
-              })
+        let began = 0
+        const timed = Effect.suspend(() => {
+          began = monotonic(clock)
+          return self
+        })
         const classify = (exit: Exit.Exit<A, E>): CircuitBreaker.Outcome => {
-          if (Exit.isSuccess(exit)) {
-            return slowAfter !== undefined && clock.monotonicTimeNanosUnsafe() - started > slowAfter
-              ? CircuitBreaker.failure()
-              : CircuitBreaker.success
+          const ended = monotonic(clock)
+          if (Exit.isSuccess(exit) && ended - began <= slowAfter) {
+            streak.wentWell()
+            return CircuitBreaker.success
           }
-          const error = Cause.findErrorOption(exit.cause)
-          // A refused request says nothing about the health of the service; a defect is ours.
-          return error._tag === "Some" && counts(error.value)
-            ? CircuitBreaker.failure()
-            : CircuitBreaker.ignored
+          if (Exit.isFailure(exit)) {
+            const error = Cause.findErrorOption(exit.cause)
+            // A refused request says nothing about the health of the service; a defect is ours.
+            if (error._tag === "None" || !counts(error.value)) return CircuitBreaker.ignored
+          }
+          // Half of the time in one wait at most: it takes three looks to open a circuit.
+          failedFor = streak.failed(began, ended, lasting / 2)
+          return CircuitBreaker.failure()
         }
-        return Effect.mapError(breaker.execute(timed, { key, classify }), (error): E | CircuitOpen =>
-          error instanceof CircuitBreaker.CircuitBreakerError
-            ? new CircuitOpen({
-                service: key,
-                retryAfter: error.reason._tag === "CircuitOpen" ? error.reason.retryAfter : undefined,
-                failure: previous
-              })
-            : error
-        )
+        const executed: Effect.Effect<A, E | CircuitBreaker.CircuitBreakerError, R> = breaker.execute(timed, {
+          key,
+          classify
+        })
+        return Effect.catch(executed, (error): Effect.Effect<never, E | CircuitOpen> => {
+          if (!(error instanceof CircuitBreaker.CircuitBreakerError)) return Effect.fail(error)
+          const retryAfter = error.reason._tag === "CircuitOpen" ? error.reason.retryAfter : undefined
+          return open({ retryAfter, failure: previous })
+        })
       })
   }
 })
+
+const monotonic = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6

@@ -29,6 +29,11 @@ export interface RetryPolicy {
   readonly jitter: boolean
   /** Repeat after 5xx as well. On by default. */
   readonly serverErrors: boolean
+  /**
+   * The HTTP statuses after which to repeat, instead of 408, 425, 429 and 5xx; none of them with an empty list. What no
+   * status came with (a broken connection, a time-out) is repeated in any case.
+   */
+  readonly statuses: ReadonlyArray<number> | undefined
   /** A service that asks to wait longer than this is not asked again: the call fails and says how long. 60 seconds. */
   readonly maxRetryAfter: Duration.Duration
 }
@@ -47,6 +52,19 @@ export interface FailureRate {
 export interface BreakerPolicy {
   /** Failures in a row that open the circuit. 5 by default. Not used where there is a `rate`. */
   readonly failures: number
+  /**
+   * How long they must have lasted, so that many callers who fail in one instant do not open it. By default as long as the
+   * waits between the attempts of one call together, at most `openFor`: 7 seconds. Nothing where a call has one attempt, or
+   * where calls are counted. Not used where there is a `rate`.
+   */
+  readonly lasting: Duration.Duration | undefined
+  /**
+   * What it counts. `"attempts"`, the default: a call waits out an open circuit where its own waits are long enough.
+   * `"calls"`: it stands around the retries, counts how calls end, and turns away only whole calls.
+   */
+  readonly around: "attempts" | "calls"
+  /** 5xx count as failures, as broken connections and time-outs do. On by default. */
+  readonly serverErrors: boolean
   /** Opens by the share of failures instead of by failures in a row. Off by default. */
   readonly rate: FailureRate | undefined
   /** An attempt that succeeds, but took longer, counts as a failure. Off by default. */
@@ -55,12 +73,21 @@ export interface BreakerPolicy {
   readonly openFor: Duration.Duration
 }
 
-/** How much load retries may add, over all callers of one transport, or of one host with `PolicyStores`. */
+/**
+ * How much load retries may add, over all callers of one transport, or of one host with `PolicyStores`: a bucket of
+ * retries, which calls and time fill.
+ */
 export interface RetryBudgetPolicy {
-  /** Retries per call over the last ten seconds. 0.2 by default. */
+  /** Retries that each call adds to the bucket. 0.2 by default: in the long run retries add 20 % to the load. */
   readonly ratio: number
-  /** Retries a second that are always allowed. 3 by default. */
+  /** Retries that each second adds to it. 3 by default. The bucket holds what ten seconds add. */
   readonly perSecond: number
+  /**
+   * Retries that may be made ahead of the share, for each call that is under way or has ended in the last ten seconds: a
+   * pause that all callers meet at once must not cost a call. By default as many as a call may make, and none where
+   * `perSecond` is 0.
+   */
+  readonly burst?: number | undefined
 }
 
 /** How often a service may be asked, over all callers of one transport, or of one host with `PolicyStores`. */
@@ -112,6 +139,7 @@ export interface PolicyOptions {
         readonly maxDelay?: Duration.Input | undefined
         readonly jitter?: boolean | undefined
         readonly serverErrors?: boolean | undefined
+        readonly statuses?: ReadonlyArray<number> | undefined
         readonly maxRetryAfter?: Duration.Input | undefined
       }
     | undefined
@@ -130,6 +158,9 @@ export interface PolicyOptions {
     | false
     | {
         readonly failures?: number | undefined
+        readonly lasting?: Duration.Input | undefined
+        readonly around?: "attempts" | "calls" | undefined
+        readonly serverErrors?: boolean | undefined
         readonly openFor?: Duration.Input | undefined
         readonly rate?: false | { readonly [K in keyof FailureRate]?: FailureRate[K] | undefined } | undefined
         readonly slowAfter?: Duration.Input | false | undefined
@@ -137,7 +168,11 @@ export interface PolicyOptions {
     | undefined
   readonly retryBudget?:
     | false
-    | { readonly ratio?: number | undefined; readonly perSecond?: number | undefined }
+    | {
+        readonly ratio?: number | undefined
+        readonly perSecond?: number | undefined
+        readonly burst?: number | undefined
+      }
     | undefined
 }
 
@@ -149,6 +184,9 @@ type OfCall = "deadline" | "attemptTimeout" | "retry" | "resend"
 
 const standardBreaker: BreakerPolicy = {
   failures: 5,
+  lasting: undefined,
+  around: "attempts",
+  serverErrors: true,
   rate: undefined,
   slowAfter: undefined,
   openFor: Duration.seconds(60)
@@ -158,7 +196,7 @@ export const standardWindow = Duration.seconds(1)
 
 /** What a `breaker.rate` has that does not say it. */
 export const standardRate: FailureRate = { threshold: 0.5, size: 100, minimumCalls: 20 }
-const standardBudget: RetryBudgetPolicy = { ratio: 0.2, perSecond: 3 }
+const standardBudget: RetryBudgetPolicy = { ratio: 0.2, perSecond: 3, burst: undefined }
 
 /** The policy for a remote service, as the mission of this library states it. */
 export const standard: Policy = {
@@ -171,6 +209,7 @@ export const standard: Policy = {
     maxDelay: Duration.seconds(10),
     jitter: false,
     serverErrors: true,
+    statuses: undefined,
     maxRetryAfter: Duration.seconds(60)
   },
   resend: "always",
@@ -205,19 +244,22 @@ export const ranges = {
   "retry.factor": { least: 1 },
   "retry.maxDelay": some,
   "retry.maxRetryAfter": { least: 0, endless: true },
+  "retry.statuses": { least: 400, most: 599, whole: true },
   "rateLimit.limit": count,
   "rateLimit.window": { least: 0, above: true },
   "rateLimit.burst": count,
   concurrency: count,
   queue: countOrNone,
   "breaker.failures": count,
+  "breaker.lasting": { least: 0 },
   "breaker.openFor": some,
   "breaker.slowAfter": some,
   "breaker.rate.threshold": { least: 0, above: true, most: 1 },
   "breaker.rate.size": count,
   "breaker.rate.minimumCalls": count,
   "retryBudget.ratio": { least: 0 },
-  "retryBudget.perSecond": { least: 0 }
+  "retryBudget.perSecond": { least: 0 },
+  "retryBudget.burst": { least: 0 }
 } as const satisfies Readonly<Record<string, Range.Range>>
 
 /** A part that is a number or a time. */
@@ -280,6 +322,9 @@ const rateLimit = (options: On<"rateLimit">, base?: RateLimitPolicy): RateLimitP
 
 const breaker = (options: On<"breaker">, base = standardBreaker): BreakerPolicy => ({
   failures: number("breaker.failures", options.failures ?? base.failures),
+  lasting: limit("breaker.lasting", options.lasting, base.lasting),
+  around: options.around ?? base.around,
+  serverErrors: options.serverErrors ?? base.serverErrors,
   rate: optional(options.rate, base.rate, failureRate),
   slowAfter: limit("breaker.slowAfter", options.slowAfter, base.slowAfter),
   openFor: duration("breaker.openFor", options.openFor ?? base.openFor)
@@ -287,7 +332,8 @@ const breaker = (options: On<"breaker">, base = standardBreaker): BreakerPolicy 
 
 const retryBudget = (options: On<"retryBudget">, base = standardBudget): RetryBudgetPolicy => ({
   ratio: number("retryBudget.ratio", options.ratio ?? base.ratio),
-  perSecond: number("retryBudget.perSecond", options.perSecond ?? base.perSecond)
+  perSecond: number("retryBudget.perSecond", options.perSecond ?? base.perSecond),
+  burst: options.burst === undefined ? base.burst : number("retryBudget.burst", options.burst)
 })
 
 /**
@@ -306,6 +352,7 @@ export const make = (options: PolicyOptions, base: Policy = standard): Policy =>
       maxDelay: duration("retry.maxDelay", retry.maxDelay ?? base.retry.maxDelay),
       jitter: retry.jitter ?? base.retry.jitter,
       serverErrors: retry.serverErrors ?? base.retry.serverErrors,
+      statuses: retry.statuses?.map((status) => number("retry.statuses", status)) ?? base.retry.statuses,
       maxRetryAfter: duration("retry.maxRetryAfter", retry.maxRetryAfter ?? base.retry.maxRetryAfter)
     },
     resend: options.resend ?? base.resend,

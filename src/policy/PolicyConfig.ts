@@ -21,6 +21,8 @@ import * as Variable from "./Variable.ts"
 
 const resends: ReadonlyArray<Resend> = ["always", "unless-sent"]
 
+const arounds: ReadonlyArray<Policy.BreakerPolicy["around"]> = ["attempts", "calls"]
+
 const { ranges, standardRate } = Policy
 
 /** A part of the standard policy, as it would be written. */
@@ -75,6 +77,10 @@ export const variables = {
     "SEGFORMER_RETRY_SERVER_ERRORS",
     about("retry.serverErrors", "try again after 5xx")
   ),
+  statuses: Variable.statuses("SEGFORMER_RETRY_STATUSES", {
+    sets: "HTTP statuses after which to try again",
+    default: "408, 425, 429 and 5xx"
+  }),
   maxRetryAfter: duration(
     "SEGFORMER_MAX_RETRY_AFTER",
     "retry.maxRetryAfter",
@@ -95,12 +101,20 @@ export const variables = {
   budgetRatio: number(
     "SEGFORMER_RETRY_BUDGET_RATIO",
     "retryBudget.ratio",
-    "retries per call, over the last ten seconds"
+    "retries that each call adds to the budget"
   ),
   budgetPerSecond: number(
     "SEGFORMER_RETRY_BUDGET_PER_SECOND",
     "retryBudget.perSecond",
-    "retries a second that are always allowed"
+    "retries that each second adds to the budget"
+  ),
+  budgetBurst: Variable.number(
+    "SEGFORMER_RETRY_BUDGET_BURST",
+    {
+      sets: "retries ahead of the budget, for each call of the last ten seconds",
+      default: "as many as a call may make"
+    },
+    ranges["retryBudget.burst"]
   ),
   rateLimit: Variable.orOff(number("SEGFORMER_RATE_LIMIT", "rateLimit.limit", "attempts per window")),
   rateLimitWindow: Variable.duration(
@@ -120,6 +134,23 @@ export const variables = {
     "SEGFORMER_BREAKER_FAILURES",
     "breaker.failures",
     "failures in a row that open the circuit"
+  ),
+  lasting: Variable.duration(
+    "SEGFORMER_BREAKER_LASTING",
+    {
+      sets: "how long they must have lasted",
+      default: "as long as the waits of a call together: 7 seconds"
+    },
+    ranges["breaker.lasting"]
+  ),
+  around: Variable.literal(
+    "SEGFORMER_BREAKER_AROUND",
+    { sets: "what the circuit counts, and turns away", default: `\`${Policy.standard.breaker?.around}\`` },
+    arounds
+  ),
+  breakerServerErrors: Variable.flag(
+    "SEGFORMER_BREAKER_SERVER_ERRORS",
+    about("breaker.serverErrors", "count 5xx as failures, not only broken connections and time-outs")
   ),
   rate: Variable.orOff(
     number(
@@ -166,6 +197,7 @@ export const read = Effect.fnUntraced(function* (reader: Variable.Reader): Effec
     maxDelay: yield* from(variables.maxDelay),
     jitter: yield* from(variables.jitter),
     serverErrors: yield* from(variables.serverErrors),
+    statuses: yield* from(variables.statuses),
     maxRetryAfter: yield* from(variables.maxRetryAfter)
   })
   return omitUndefined({
@@ -177,7 +209,8 @@ export const read = Effect.fnUntraced(function* (reader: Variable.Reader): Effec
       yield* from(variables.retryBudget),
       omitUndefined({
         ratio: yield* from(variables.budgetRatio),
-        perSecond: yield* from(variables.budgetPerSecond)
+        perSecond: yield* from(variables.budgetPerSecond),
+        burst: yield* from(variables.budgetBurst)
       })
     ),
     rateLimit: yield* rateLimit(reader),
@@ -187,6 +220,9 @@ export const read = Effect.fnUntraced(function* (reader: Variable.Reader): Effec
       yield* from(variables.breaker),
       omitUndefined({
         failures: yield* from(variables.failures),
+        lasting: yield* from(variables.lasting),
+        around: yield* from(variables.around),
+        serverErrors: yield* from(variables.breakerServerErrors),
         rate: yield* failureRate(reader),
         slowAfter: yield* from(variables.slowAfter),
         openFor: yield* from(variables.openFor)

@@ -4,7 +4,7 @@
  * Like every member of `SegmentationError` they have a `message` a person can act on, and say what they concern (`concerns`),
  * whether another attempt within the call may help (`isRetryable`), and whether a later call may (`isTransient`).
  */
-import { Duration, Schema } from "effect"
+import { DateTime, Duration, Schema } from "effect"
 import * as ErrorKind from "../ErrorKind.ts"
 
 /** What an attempt was doing: the place to look when it took too long. */
@@ -77,6 +77,8 @@ const leftAlone = ErrorKind.make({ concerns: "service", isRetryable: false, isTr
 export class CircuitOpen extends leftAlone<CircuitOpen>()("CircuitOpen", {
   service: Schema.String,
   retryAfter: Schema.optional(Schema.DurationFromMillis),
+  /** When the first call began that failed since the last one that went well, where this process saw it. */
+  since: Schema.optional(Schema.DateTimeUtcFromMillis),
   /** The message of the failure that this call had met before, where it had. */
   failure: Schema.optional(Schema.String)
 }) {
@@ -84,7 +86,8 @@ export class CircuitOpen extends leftAlone<CircuitOpen>()("CircuitOpen", {
     const wait =
       this.retryAfter === undefined ? "" : ` Its next probe is in ${Duration.format(this.retryAfter)}`
     const before = this.failure === undefined ? "" : `. Before that: ${this.failure}`
-    return `${this.service} failed too often in a row and is left alone for a while.${wait}${before}`
+    const since = this.since === undefined ? "" : ` since ${DateTime.formatIso(this.since)}`
+    return `${this.service} has failed too often in a row${since} and is left alone for a while.${wait}${before}`
   }
 }
 

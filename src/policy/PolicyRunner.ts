@@ -22,6 +22,7 @@ import {
   type PolicyError
 } from "./PolicyError.ts"
 import { randomHex } from "../randomHex.ts"
+import * as Telemetry from "../TelemetryNames.ts"
 import * as PolicyStores from "./PolicyStores.ts"
 import * as RateLimit from "./RateLimit.ts"
 import * as RetryBudget from "./RetryBudget.ts"
@@ -52,6 +53,8 @@ export interface RunOptions<A, E> {
   readonly retryWhen?: ((error: E) => boolean) | undefined
   /** Repeat an attempt that succeeded with a value like this. The last value is given when attempts are used up. */
   readonly retryResult?: ((value: A) => boolean) | undefined
+  /** Whether the call's own waits may outlast an open circuit. They may, unless said otherwise. */
+  readonly waitsForCircuit?: boolean | undefined
 }
 
 export interface PolicyRunner {
@@ -79,23 +82,22 @@ class UnwantedResult<A> {
   }
 }
 
-const calls = Metric.counter("segformer_calls", { description: "Calls, by service", incremental: true })
-const attempts = Metric.counter("segformer_attempts", {
-  description: "Attempts, by service",
-  incremental: true
-})
-const failures = Metric.counter("segformer_failures", {
-  description: "Failed calls, by service and tag",
-  incremental: true
-})
-const inFlight = Metric.gauge("segformer_in_flight", { description: "Attempts under way, by service" })
-const latency = Metric.timer("segformer_call_duration", {
-  description: "Calls from start to end, by service"
-})
+const durations = Telemetry.histogram("segformer.call.duration")
+const attempts = Telemetry.counter("segformer.attempts")
+const active = Telemetry.gauge("segformer.attempts.active")
 
 /** Whether the breaker holds a failure against the service: a transport failure, a time-out, or a 5xx. */
-const countsAgainstService = (error: Failure): boolean =>
-  error.isRetryable && (error.status === undefined || error.status >= 500)
+const countsAgainstService =
+  ({ serverErrors }: Policy.BreakerPolicy) =>
+  (error: Failure): boolean =>
+    error.isRetryable && (error.status === undefined || (serverErrors && error.status >= 500))
+
+/** The same of a whole call, which ends by what its attempts did. */
+const callCounts = (policy: Policy.BreakerPolicy) => {
+  const counts = countsAgainstService(policy)
+  return (error: Failure): boolean =>
+    counts(error) || error instanceof TimedOut || error instanceof RetryBudgetSpent
+}
 
 /** Whether a failed attempt provably cost nothing: it never reached the service, or the service turned it away. */
 const wasFree = (error: Failure | PolicyError): boolean =>
@@ -113,18 +115,22 @@ export const make = Effect.fnUntraced(function* (options: {
 }): Effect.fn.Return<PolicyRunner, never, Scope.Scope> {
   const { service, key = service, policy: base } = options
   const permits = Semaphore.makeUnsafe(base.concurrency)
-  const budget = base.retryBudget && (yield* budgetOf(key, base.retryBudget))
-  const breaker = base.breaker && (yield* Breaker.make(key, base.breaker))
+  const budget = base.retryBudget && (yield* budgetOf(key, base.retryBudget, base.retry.times))
+  const breaker = base.breaker && (yield* Breaker.make(key, base.breaker, lasting(base, base.breaker)))
+  const around = base.breaker?.around
+  const counts = base.breaker && (around === "calls" ? callCounts : countsAgainstService)(base.breaker)
   const turn = base.rateLimit && (yield* RateLimit.make(key, base.rateLimit))
-  const baseSchedule = Backoff.schedule(base.retry)
-  const attributes = { service }
+  const attributes = { [Telemetry.own.service]: service }
   const metrics = {
-    calls: Metric.withAttributes(calls, attributes),
     attempts: Metric.withAttributes(attempts, attributes),
-    inFlight: Metric.withAttributes(inFlight, attributes),
-    latency: Metric.withAttributes(latency, attributes)
+    active: Metric.withAttributes(active, attributes),
+    duration: Metric.withAttributes(durations, attributes)
   }
+  /** An attempt at a service is a request to it. */
+  const kind = /^https?:/.test(key) ? "client" : "internal"
   let waiting = 0
+  /** Calls that wait out an open circuit. No more than may be under way at once, so that they do not return as a herd. */
+  let outside = 0
 
   const admit = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | QueueFull, R> =>
     Effect.suspend(() => {
@@ -165,13 +171,16 @@ export const make = Effect.fnUntraced(function* (options: {
         )
       }
       const policy = runOptions?.policy === undefined ? base : Policy.make(runOptions.policy, base)
-      const schedule = policy === base ? baseSchedule : Backoff.schedule(policy.retry)
-      const { retryWhen, retryResult } = runOptions ?? {}
+      const { retryWhen, retryResult, waitsForCircuit = true } = runOptions ?? {}
       const started = clock.monotonicTimeNanosUnsafe()
       const callId = randomHex(16)
       let number = 0
+      let retries = 0
+      let isOutside = false
       let phase: Phase = "queued"
       let previous: string | undefined
+      /** Before the next attempt. */
+      let wait = Duration.zero
 
       type Raised = E | PolicyError | UnwantedResult<A>
 
@@ -196,6 +205,7 @@ export const make = Effect.fnUntraced(function* (options: {
             callId,
             idempotencyKey: callId,
             number,
+            attempts: number + policy.retry.times - retries,
             timeout: policy.attemptTimeout,
             get phase() {
               return phase
@@ -207,16 +217,14 @@ export const make = Effect.fnUntraced(function* (options: {
           phase = "preparing"
           const work = Effect.andThen(Metric.update(metrics.attempts, 1), attempt(current))
           return within(policy.attemptTimeout, "attempt", work).pipe(
-            inFlightOf(metrics.inFlight),
-            Effect.withSpan(
-              "segformer.attempt",
-              { attributes: { service, attempt: number } },
-              { captureStackTrace: false }
-            )
+            inFlightOf(metrics.active),
+            Telemetry.span("PolicyRunner.attempt", { ...attributes, [Telemetry.own.attempt]: number }, kind)
           )
         })
         const guarded: Effect.Effect<A, E | TimedOut | CircuitOpen, R> =
-          breaker === undefined ? timed : breaker.protect(timed, countsAgainstService, previous)
+          breaker === undefined || counts === undefined || around === "calls"
+            ? timed
+            : breaker.protect(timed, counts, previous)
         const admitted = admit(turn === undefined ? guarded : Effect.andThen(turn, guarded))
         return retryResult === undefined
           ? admitted
@@ -228,38 +236,78 @@ export const make = Effect.fnUntraced(function* (options: {
       const wantsRetry = (error: Raised): boolean => {
         if (error instanceof UnwantedResult) return true
         if (policy.resend === "unless-sent" && !wasFree(error)) return false
-        // The policy's own errors are not the user's to judge: an open circuit is never tried again.
+        // The policy's own errors are not the user's to judge.
         if (isOwn(error)) return error.isRetryable
-        const wanted = retryWhen === undefined ? error.isRetryable : retryWhen(error)
-        if (!wanted) return false
-        return retryWhen !== undefined || !Backoff.isFinal(policy.retry, error)
+        return retryWhen === undefined
+          ? Backoff.isWanted(policy.retry, error, error.isRetryable)
+          : retryWhen(error)
+      }
+      /** An open circuit is waited out as a delay is, where the delays that are left last longer. It costs no attempt. */
+      const mayWaitFor = ({ retryAfter = Duration.zero }: CircuitOpen): boolean =>
+        waitsForCircuit &&
+        outside < base.concurrency &&
+        Duration.toMillis(retryAfter) <= Backoff.length(policy.retry, retries + 1)
+      const setOutside = (to: boolean): void => {
+        if (to !== isOutside) outside += to ? 1 : -1
+        isOutside = to
       }
 
       const mayRetry = (error: Raised): Effect.Effect<boolean, RetryBudgetSpent> => {
+        setOutside(false)
+        if (retries >= policy.retry.times) return Effect.succeed(false)
+        // That of another service, which this one asks, is its failure like any other.
+        if (error instanceof CircuitOpen && error.service === key) {
+          if (!mayWaitFor(error)) return Effect.succeed(false)
+          setOutside(true)
+          retries++
+          phase = "backing off"
+          return Effect.succeed(true)
+        }
         previous = error.message
-        if (number > policy.retry.times || !wantsRetry(error)) return Effect.succeed(false)
+        if (!wantsRetry(error)) return Effect.succeed(false)
         if (Backoff.asksTooMuch(policy.retry, error)) return Effect.succeed(false)
         phase = "backing off"
-        const warn = Effect.logWarning(`Attempt ${number} failed, trying again: ${error.message}`).pipe(
-          Effect.annotateLogs({ service, attempt: number, requestId: callId }),
-          Effect.as(true)
+        const attemptsLeft = policy.retry.times - retries
+        const attempts = number + attemptsLeft
+        const again = Effect.logWarning(
+          `Retrying in ${Backoff.inWords(wait)} (${number + 1} of ${attempts}): ${error.message}`
+        ).pipe(
+          Effect.annotateLogs({
+            service,
+            attempt: number + 1,
+            attempts,
+            attemptsLeft,
+            waitMilliseconds: Math.round(Duration.toMillis(wait)),
+            reason: error._tag,
+            requestId: callId
+          }),
+          Effect.andThen(Effect.sync(() => ++retries > 0))
         )
-        if (budget === undefined) return warn
+        if (budget === undefined) return again
         return Effect.flatMap(budget.tryRetry, (allowed) =>
-          allowed ? warn : Effect.fail(new RetryBudgetSpent({ service, failure: error.message }))
+          allowed ? again : Effect.fail(new RetryBudgetSpent({ service, failure: error.message }))
         )
       }
 
       // Most calls succeed at once: the machinery of retries is set up by the first failure, which it starts with.
       const retryFrom = (first: Raised): Effect.Effect<A, Raised, R> => {
         let failure: Raised | undefined = first
+        const schedule = Backoff.schedule(policy.retry, (next) => (wait = next))
         const next = Effect.suspend(() => {
           if (failure === undefined) return once
           const replayed = Effect.fail(failure)
           failure = undefined
           return replayed
         })
-        return Effect.retry(next, { schedule, while: mayRetry })
+        return Effect.retry(next, { schedule, while: mayRetry }).pipe(
+          Effect.catch((last) =>
+            // Its last attempt was the probe of a circuit that it had waited for.
+            number <= retries && breaker?.hasOpened() === true && counts?.(last) === true
+              ? breaker.open({ failure: last.message })
+              : Effect.fail(last)
+          ),
+          Effect.ensuring(Effect.sync(() => setOutside(false)))
+        )
       }
       const retried = policy.retry.times === 0 ? once : Effect.catch(once, retryFrom)
 
@@ -269,18 +317,26 @@ export const make = Effect.fnUntraced(function* (options: {
         (unwanted) => Effect.succeed(unwanted.value)
       )
 
+      const inTime = within(policy.deadline, "deadline", wanted)
+      const guarded =
+        breaker === undefined || counts === undefined || around !== "calls"
+          ? inTime
+          : breaker.protect(inTime, counts, undefined)
+      const counted = budget === undefined ? guarded : budget.count(guarded)
+
       const elapsed = () => Duration.nanos(clock.monotonicTimeNanosUnsafe() - started)
-      return Metric.update(metrics.calls, 1).pipe(
-        Effect.andThen(budget === undefined ? Effect.void : budget.call),
-        Effect.andThen(within(policy.deadline, "deadline", wanted)),
+      return counted.pipe(
         Effect.map((value): Outcome<A> => ({ value, attempts: number, callId, duration: elapsed() })),
         Effect.onExit((exit) => {
-          const took = Metric.update(metrics.latency, elapsed())
-          if (exit._tag === "Success") return took
+          const took = Duration.toSeconds(elapsed())
+          if (exit._tag === "Success") return Metric.update(metrics.duration, took)
           const error = Result.getOrUndefined(Cause.findError(exit.cause))
-          const tag =
+          const type =
             error === undefined ? (Cause.hasInterrupts(exit.cause) ? "Interrupted" : "Defect") : error._tag
-          return Effect.andThen(took, Metric.update(Metric.withAttributes(failures, { service, tag }), 1))
+          return Metric.update(
+            Metric.withAttributes(metrics.duration, { [Telemetry.standard.errorType]: type }),
+            took
+          )
         })
       )
     })
@@ -288,9 +344,22 @@ export const make = Effect.fnUntraced(function* (options: {
   return { service, policy: base, circuit: breaker?.circuit ?? Breaker.closed, run }
 })
 
+/** How long failures must have lasted before the circuit opens, in milliseconds. */
+const lasting = ({ retry }: Policy.Policy, breaker: Policy.BreakerPolicy): number =>
+  breaker.lasting !== undefined
+    ? Duration.toMillis(breaker.lasting)
+    : breaker.around === "calls"
+      ? 0
+      : Math.min(Backoff.length(retry), Duration.toMillis(breaker.openFor))
+
 /** The budget of a host, where transports share them, or one's own. */
-const budgetOf = (key: string, policy: Policy.RetryBudgetPolicy) =>
-  Effect.map(PolicyStores.Stores, (shared) => shared?.budgets.of(key, policy) ?? RetryBudget.make(policy))
+const budgetOf = (key: string, policy: Policy.RetryBudgetPolicy, retries: number) => {
+  const whole = { ...policy, burst: policy.burst ?? (policy.perSecond === 0 ? 0 : retries) }
+  return Effect.map(
+    PolicyStores.Stores,
+    (shared) => shared?.budgets.of(key, whole) ?? RetryBudget.make(whole)
+  )
+}
 
 const isOwn = (error: { readonly _tag: string }): error is PolicyError =>
   error instanceof TimedOut ||

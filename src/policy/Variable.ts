@@ -160,6 +160,17 @@ export const number = (name: string, about: About, range: Range.Range): Variable
     }
   })
 
+/** HTTP statuses. */
+export const statuses = (name: string, about: About): Variable<ReadonlyArray<number>> =>
+  make(name, about, {
+    takes: "HTTP statuses such as `429, 503`, or `none`",
+    parse: (text) => {
+      if (text.toLowerCase() === "none") return []
+      const found = text.split(",").map((each) => each.trim())
+      return found.every((each) => /^[45]\d\d$/.test(each)) ? found.map(Number) : undefined
+    }
+  })
+
 /** `on` or `off`, and what else people write for them. */
 export const flag = (name: string, about: About): Variable<boolean> =>
   make(name, about, {
@@ -210,6 +221,18 @@ export interface Reader {
 /** The text of a variable, from the `ConfigProvider` of the context; one that is empty is not set. */
 export const text = (name: string): Effect.Effect<string | undefined> =>
   Effect.map(Effect.option(Config.NonEmptyString(name)), Option.getOrUndefined)
+
+/** The variables that say where a program runs. */
+export const productionNames = ["NODE_ENV", "ENVIRONMENT"] as const
+
+/** Which variable says that this is production, as the end of a sentence; `undefined` where none does. */
+export const production: Effect.Effect<string | undefined> = Effect.gen(function* () {
+  for (const name of productionNames) {
+    const value = yield* text(name)
+    if (value?.trim().toLowerCase() === "production") return `${name} is production`
+  }
+  return undefined
+})
 
 export const reader = (): Reader => {
   const problems: Array<typeof Problem.Type> = []

@@ -13,8 +13,10 @@ export interface ImageScores {
   readonly name: string
   readonly meanIou: number | undefined
   readonly overallAccuracy: number | undefined
-  /** Pixels counted. */
+  /** Pixels counted; 0 where all of the truth is ignored. */
   readonly pixels: number
+  /** Pixels of the truth that were ignored. */
+  readonly ignored: number
 }
 
 /** A picture by its address, which may be a `data:` URL; sizes in pixels. */
@@ -39,6 +41,10 @@ export interface Evaluation {
     | undefined
   readonly confusion: Confusion
   readonly images: ReadonlyArray<ImageScores>
+  /** Ids of classes that are in no mean. */
+  readonly excluded: ReadonlySet<number>
+  /** What a reader of the means has to know, a sentence each. */
+  readonly notes: ReadonlyArray<string>
   /** What was left out, and why. */
   readonly problems: ReadonlyArray<{ readonly name: string; readonly reason: string }>
 }
@@ -57,6 +63,23 @@ const number = new Intl.NumberFormat("en-US")
 const percent = (value: number | undefined): string =>
   value === undefined ? "–" : `${(value * 100).toFixed(1)} %`
 
+/** The share of the truth that is ignored, in %. @internal */
+export const share = ({ ignored, pixels }: Scores): string => {
+  const value = (ignored / (ignored + pixels)) * 100
+  return value < 0.05 ? "< 0.1 %" : `${value.toFixed(1)} %`
+}
+
+const ignoredLine = ({ images, scores }: Evaluation): string => {
+  if (scores.ignored === 0) return ""
+  const whole = images.filter(({ pixels }) => pixels === 0).map(({ name }) => name)
+  return (
+    ` ${number.format(scores.ignored)} pixels more are ignored, ${escape(share(scores))} of the truth` +
+    (whole.length === 0
+      ? "."
+      : `; wholly so: ${escape(whole.slice(0, most).join(", "))}${whole.length > most ? ", …" : ""}.`)
+  )
+}
+
 /** The page. */
 export const html = (found: Evaluation, options: ReportOptions): string => {
   const { boundary, images, problems, scores } = found
@@ -66,7 +89,8 @@ export const html = (found: Evaluation, options: ReportOptions): string => {
     ["mean Dice", percent(scores.meanDice)],
     ["overall accuracy", percent(scores.overallAccuracy)],
     ["mean accuracy", percent(scores.meanAccuracy)],
-    ["frequency-weighted IoU", percent(scores.frequencyWeightedIou)]
+    ["frequency-weighted IoU", percent(scores.frequencyWeightedIou)],
+    ["ignored of the truth", scores.ignored === 0 ? "0 %" : share(scores)]
   ]
   return [
     "<!doctype html>",
@@ -78,8 +102,10 @@ export const html = (found: Evaluation, options: ReportOptions): string => {
     "<main>",
     "<h1>Segmentation scores</h1>",
     `<p>${escape(options.predictions)} against ${escape(options.truth)}: ${number.format(images.length)} ` +
-      `${images.length === 1 ? "image" : "images"}, ${number.format(scores.pixels)} pixels.</p>`,
-    `<dl class="tiles">${tiles.map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join("")}</dl>`,
+      `${images.length === 1 ? "image" : "images"}, ${number.format(scores.pixels)} pixels.` +
+      `${ignoredLine(found)}</p>`,
+    ...found.notes.map((note) => `<p class="note">${escape(note)}.</p>`),
+    `<dl class="tiles">${tiles.map(([name, value]) => `<div><dt>${name}</dt><dd>${escape(value)}</dd></div>`).join("")}</dl>`,
     classTable(found, options.palette),
     confusionTable(found),
     worst(options),
@@ -102,12 +128,16 @@ const bar = (value: number | undefined): string =>
     ? "<td>–</td>"
     : `<td class="bar" style="--share:${(value * 100).toFixed(2)}%">${percent(value)}</td>`
 
-const classTable = ({ boundary, classes, scores }: Evaluation, palette: ClassTable.ClassTable): string => {
+const classTable = (
+  { boundary, classes, excluded, scores }: Evaluation,
+  palette: ClassTable.ClassTable
+): string => {
   const rows = scores.classes
     .filter(({ predicted, truth }) => predicted > 0 || truth > 0)
     .map(
       (own) =>
-        `<tr><th scope="row">${swatch(palette, own.id)}${escape(ClassTable.nameOf(classes, own.id))}</th>` +
+        `<tr><th scope="row">${swatch(palette, own.id)}${escape(ClassTable.nameOf(classes, own.id))}` +
+        `${excluded.has(own.id) ? ' <span class="note">in no mean</span>' : ""}</th>` +
         `<td>${number.format(own.truth)}</td>${bar(own.iou)}` +
         (boundary === undefined ? "" : bar(boundary.classes[own.id])) +
         `${bar(own.dice)}${bar(own.precision)}${bar(own.recall)}</tr>`

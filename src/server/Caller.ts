@@ -31,3 +31,19 @@ export interface Activity {
 
 /** Told of what callers do. It takes no time, and never fails. */
 export type Active = (activity: Activity) => Effect.Effect<void>
+
+/** Who holds most, of amounts by caller: whose oldest makes room where all together hold too much. */
+export const largest = (
+  amounts: Iterable<readonly [owner: string | undefined, amount: number]>
+): string | undefined => {
+  const sums = new Map<string | undefined, number>()
+  for (const [owner, amount] of amounts) sums.set(owner, (sums.get(owner) ?? 0) + amount)
+  let found: string | undefined
+  let most = -1
+  for (const [owner, sum] of sums) {
+    if (sum <= most) continue
+    found = owner
+    most = sum
+  }
+  return found
+}

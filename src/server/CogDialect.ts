@@ -1,6 +1,6 @@
 /**
  * Cog's HTTP API, served: `POST /predictions`, and `PUT /predictions/{id}`, which answers 202 while the prediction of this
- * id runs and, for a minute after it is over, its answer again. The output is a data URL of a grey PNG whose pixels
+ * id runs and, for a minute after it is over, its answer again: an id is its caller's, and stands for one image. The output is a data URL of a grey PNG whose pixels
  * are class ids.
  *
  * A prediction ends with its connection, or by `POST /predictions/{id}/cancel`. A full queue is 409, as a busy model is
@@ -16,6 +16,7 @@ import { json } from "./JsonPieces.ts"
 import * as LargeJson from "./LargeJson.ts"
 import * as Predictions from "./Predictions.ts"
 import * as Refusals from "./Refusal.ts"
+import { currentSubject } from "./Security.ts"
 
 const refuse = (refusal: Refusals.Refusal) =>
   Refusals.answer(
@@ -34,18 +35,29 @@ const decodeBody = LargeJson.decodeWith(
 /** A prediction that is over. */
 interface Done extends Predictions.Told {
   readonly completed: number
+  /** Of its image. */
+  readonly content: string
+}
+
+/** A prediction under way. */
+interface Running {
+  readonly content: string
+  /** Done when it is cancelled. */
+  readonly cancelled: Deferred.Deferred<void>
 }
 
 /** How long an answer can be had again, in milliseconds, and how many are kept at most. */
 const kept = 60_000
 const maxKept = 32
 
-/** The predictions of one server. */
+/** The predictions of one server, by their callers and ids. */
 interface Known {
-  /** Those under way, and how to end each. */
-  readonly running: Map<string, Deferred.Deferred<void>>
+  readonly running: Map<string, Running>
   readonly done: Map<string, Done>
 }
+
+/** Of an id, which is its caller's: two that choose the same are two. */
+const keyOf = (subject: string | undefined, id: string): string => JSON.stringify([subject ?? null, id])
 
 /** While another request works on it. */
 const underWay = (id: string) => json({ id, status: "processing", output: null, error: null }, 202)
@@ -60,19 +72,28 @@ const predict = Effect.fnUntraced(function* (
   const { id: named, input } = yield* decodeBody(body)
   const id = asked ?? named ?? randomHex(16)
   const bytes = yield* LargeJson.fileOf(input.image, "input.image")
-  const cancelled = yield* Deferred.make<void>()
-  if (running.has(id)) return underWay(id)
-  yield* Effect.acquireRelease(
-    Effect.sync(() => running.set(id, cancelled)),
-    () => Effect.sync(() => running.delete(id))
-  )
+  const content = yield* Predictions.contentOf(bytes)
+  const key = keyOf(yield* currentSubject, id)
   const started = yield* Clock.currentTimeMillis
+  const before = asked === undefined ? undefined : done.get(key)
+  if (before?.content === content && started - before.completed < kept) return Predictions.tell(before)
+  const cancelled = yield* Deferred.make<void>()
+  const same = running.get(key)
+  if (same !== undefined) {
+    return same.content === content
+      ? underWay(id)
+      : yield* new Refusals.Refusal({ status: 409, detail: "Another image is predicted under this id now" })
+  }
+  yield* Effect.acquireRelease(
+    Effect.sync(() => running.set(key, { content, cancelled })),
+    () => Effect.sync(() => running.delete(key))
+  )
   const outcome = yield* Predictions.work(served, bytes, cancelled)
   const completed = yield* Clock.currentTimeMillis
-  const over: Done = { id, started, completed, outcome }
+  const over: Done = { id, started, completed, outcome, content }
   if (asked !== undefined) {
-    done.delete(id)
-    done.set(id, over)
+    done.delete(key)
+    done.set(key, over)
     const [oldest] = done.keys()
     if (done.size > maxKept && oldest !== undefined) done.delete(oldest)
   }
@@ -82,12 +103,7 @@ const predict = Effect.fnUntraced(function* (
 const put = (served: Served, known: Known): DialectRoute => ({
   method: "PUT",
   path: "/predictions/:id",
-  handle: Effect.fnUntraced(function* (request, { id }) {
-    const before = id === undefined ? undefined : known.done.get(id)
-    const now = yield* Clock.currentTimeMillis
-    if (before !== undefined && now - before.completed < kept) return Predictions.tell(before)
-    return yield* predict(served, known, request, id)
-  })
+  handle: (request, { id }) => predict(served, known, request, id)
 })
 
 /** The dialect `cog`. */
@@ -100,12 +116,14 @@ export const make = (): Dialect => ({
       return [
         post("/predictions", (request) => predict(served, known, request, undefined)),
         put(served, known),
-        post("/predictions/:id/cancel", (_, { id = "" }) => {
-          const found = known.running.get(id)
-          return found === undefined
-            ? Effect.fail(Refusals.notFound("There is no prediction of this id under way"))
-            : Effect.as(Deferred.succeed(found, undefined), json({}))
-        }),
+        post("/predictions/:id/cancel", (_, { id = "" }) =>
+          Effect.flatMap(currentSubject, (subject) => {
+            const found = known.running.get(keyOf(subject, id))
+            return found === undefined
+              ? Effect.fail(Refusals.notFound("There is no prediction of this id under way"))
+              : Effect.as(Deferred.succeed(found.cancelled, undefined), json({}))
+          })
+        ),
         get("/health-check", () =>
           Effect.map(Effect.all([served.health, served.state]), ([{ healthy }, { working }]) =>
             json({

@@ -1,7 +1,7 @@
 /**
  * What a server tells companion services, and asks them: whose a token is (authentication), that a job has ended
  * (notification), who did what (analytics). Each part is there where the environment names its service:
- * `AUTHENTICATION_SERVICE_URL`, `NOTIFICATION_SERVICE_URL`, `ANALYTICS_SERVICE_URL`.
+ * `AUTHENTICATION_SERVICE_URL` (or `AUTH_SERVICE_URL`), `NOTIFICATION_SERVICE_URL`, `ANALYTICS_SERVICE_URL`.
  *
  * ```ts
  * import { ConfigProvider, Effect } from "effect"
@@ -133,8 +133,11 @@ export const make = Effect.fnUntraced(function* (
   const client = Layer.succeed(HttpClient.HttpClient, yield* HttpClient.HttpClient)
   const shared = yield* Layer.build(Layer.merge(ServiceRegistry.layer(), client))
 
+  const { get } = yield* Effect.provideContext(ServiceRegistry.ServiceRegistry, shared)
+
   /** What a service is for; `undefined` where the environment does not name it. */
   const where = <I, A>(
+    service: string,
     layer: Layer.Layer<
       I,
       InvalidConfig | InvalidUrl | ServiceRegistry.ServiceNotConfigured,
@@ -142,15 +145,19 @@ export const make = Effect.fnUntraced(function* (
     >,
     make: Effect.Effect<A, never, I>
   ) =>
-    Layer.build(layer).pipe(
-      Effect.flatMap((context) => Effect.provideContext(make, context)),
+    Effect.flatMap(get(service), ({ isDevelopment }) =>
+      // Nobody has asked for what would be tried where it is in development.
+      isDevelopment
+        ? Effect.succeed(undefined)
+        : Effect.flatMap(Layer.build(layer), (context) => Effect.provideContext(make, context))
+    ).pipe(
       Effect.provideContext(shared),
       Effect.catchTag("ServiceNotConfigured", () => Effect.succeed(undefined))
     )
 
   return {
-    authorize: yield* where(Authentication.layer, authorizer(options)),
-    jobEnded: yield* where(Notification.layer, jobNotifier),
-    active: yield* where(Analytics.layer(), activityReporter)
+    authorize: yield* where("authentication", Authentication.layer, authorizer(options)),
+    jobEnded: yield* where("notification", Notification.layer(), jobNotifier),
+    active: yield* where("analytics", Analytics.layer(), activityReporter)
   }
 })

@@ -19,6 +19,7 @@ import * as LargeJson from "./LargeJson.ts"
 import * as ModelName from "./ModelName.ts"
 import * as Refusals from "./Refusal.ts"
 import * as ResultStore from "./ResultStore.ts"
+import { currentSubject } from "./Security.ts"
 import * as Uploads from "./Uploads.ts"
 import * as Zip from "./Zip.ts"
 
@@ -106,7 +107,8 @@ const uploadBatch = (served: Served, wanted: Wanted, store: ResultStore.ResultSt
       const started = clock.monotonicTimeNanosUnsafe()
       const timestamp = yield* now
       const id = `${timestamp}_${randomHex(8)}`
-      const keep = yield* store.create(id)
+      const owner = yield* currentSubject
+      const keep = yield* store.create(id, owner)
       const write = (name: string, bytes: Uint8Array) => Effect.orDie(keep(name, bytes))
 
       const items = yield* Effect.forEach(
@@ -163,7 +165,7 @@ const uploadBatch = (served: Served, wanted: Wanted, store: ResultStore.ResultSt
               continue
             }
             const picture = (kind: InspectionResult.PictureName) =>
-              store.file(`${id}/${item.folder}/${kind}.png`)?.bytes
+              store.file(`${id}/${item.folder}/${kind}.png`, owner)?.bytes
             yield `${start}{`
             yield* InspectionResult.fields(
               item.name,
@@ -246,27 +248,31 @@ const questions = (served: Served): ReadonlyArray<DialectRoute> => [
 
 const downloads = (store: ResultStore.ResultStore): ReadonlyArray<DialectRoute> => [
   {
-    ...get("/download/batch/:id", (_, { id = "" }) => {
-      const files = store.batch(id)
-      if (files === undefined) return gone("batch of this id")
-      return Effect.succeed(
-        HttpServerResponse.stream(Zip.stream(files), {
-          contentType: "application/zip",
-          headers: { "content-disposition": `attachment; filename="${id}.zip"` }
-        })
-      )
-    }),
+    ...get("/download/batch/:id", (_, { id = "" }) =>
+      Effect.flatMap(currentSubject, (owner) => {
+        const files = store.batch(id, owner)
+        if (files === undefined) return gone("batch of this id")
+        return Effect.succeed(
+          HttpServerResponse.stream(Zip.stream(files), {
+            contentType: "application/zip",
+            headers: { "content-disposition": `attachment; filename="${id}.zip"` }
+          })
+        )
+      })
+    ),
     refuse: refuseDownload
   },
   {
-    ...get("/download/*", (_, { "*": path = "" }) => {
-      const file = store.file(path)
-      if (file === undefined) return gone("file of this name")
-      const contentType = path.endsWith(".png") ? "image/png" : "application/json"
-      return Effect.map(Effect.orDie(file.bytes), (bytes) =>
-        HttpServerResponse.stream(Stream.succeed(bytes), { contentType, contentLength: bytes.length })
-      )
-    }),
+    ...get("/download/*", (_, { "*": path = "" }) =>
+      Effect.flatMap(currentSubject, (owner) => {
+        const file = store.file(path, owner)
+        if (file === undefined) return gone("file of this name")
+        const contentType = path.endsWith(".png") ? "image/png" : "application/json"
+        return Effect.map(Effect.orDie(file.bytes), (bytes) =>
+          HttpServerResponse.stream(Stream.succeed(bytes), { contentType, contentLength: bytes.length })
+        )
+      })
+    ),
     refuse: refuseDownload
   }
 ]

@@ -9,6 +9,7 @@ import type { Attempt } from "../policy/Attempt.ts"
 import type { Prediction } from "../Prediction.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import { type PredictRequest, Transport } from "../Transport.ts"
+import * as Telemetry from "../TelemetryNames.ts"
 
 export interface MicroBatchOptions {
   /** Images in a batch at most. 8 by default. */
@@ -34,10 +35,7 @@ interface Batch {
   work: Fiber.Fiber<void> | "going" | undefined
 }
 
-const sizes = Metric.histogram("segformer_batch_images", {
-  description: "Images predicted together",
-  boundaries: [1, 2, 4, 8, 16, 32, 64]
-})
+const sizes = Telemetry.histogram("segformer.batch.images")
 
 /** The transport, its images gathered into batches until the scope ends. */
 export const make = Effect.fnUntraced(function* (

@@ -17,6 +17,12 @@ export type Outcome =
   | { readonly status: "failed"; readonly error: string }
   | { readonly status: "canceled" }
 
+/** What tells an image from others: an id that a caller chose stands for one. */
+export const contentOf = (bytes: Uint8Array): Effect.Effect<string> =>
+  Effect.promise(async () =>
+    Buffer.from(await crypto.subtle.digest("SHA-256", Uint8Array.from(bytes))).toString("base64")
+  )
+
 /** The label map as a file, within the turn. */
 const segmentation = (segmented: Segmented) =>
   Effect.flatMap(ClassScores.make(segmented), (found) => ClassScores.png(found))

@@ -10,12 +10,14 @@ import { Clock, Deferred, Duration, Effect, Exit, Schema, Scope } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { randomHex } from "../randomHex.ts"
 import * as Bodies from "./Bodies.ts"
+import { largest } from "./Caller.ts"
 import { type Dialect, type DialectRoute, get, post, type Served } from "./Dialect.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import * as LargeJson from "./LargeJson.ts"
 import * as ModelName from "./ModelName.ts"
 import * as Predictions from "./Predictions.ts"
 import * as Refusals from "./Refusal.ts"
+import { currentSubject } from "./Security.ts"
 
 const refuse = (refusal: Refusals.Refusal) => {
   const { detail, reason } = refusal
@@ -32,6 +34,8 @@ const decodeBody = LargeJson.decodeWith(
 /** A prediction, from its submission on. */
 interface Job {
   readonly id: string
+  /** Whose it is: nobody else's to see or to end. */
+  readonly owner: string | undefined
   readonly version: string
   readonly started: number
   readonly cancelled: Deferred.Deferred<void>
@@ -82,6 +86,7 @@ const submit = (served: Served, jobs: Map<string, Job>, server: Scope.Scope): Di
         const bytes = yield* LargeJson.fileOf(input.image, "input.image")
         const made: Job = {
           id: randomHex(13),
+          owner: yield* currentSubject,
           version,
           started: yield* Clock.currentTimeMillis,
           cancelled: yield* Deferred.make<void>(),
@@ -115,17 +120,22 @@ const submit = (served: Served, jobs: Map<string, Job>, server: Scope.Scope): Di
     })
   )
 
+/** Those of the caller who has most of them go first, the oldest before. */
 const makeRoom = (jobs: Map<string, Job>): void => {
   const over = [...jobs.values()].filter(({ outcome }) => outcome !== undefined)
-  for (const { id } of over.slice(0, Math.max(0, over.length - maxKept))) jobs.delete(id)
+  if (over.length <= maxKept) return
+  const most = largest(over.map(({ owner }) => [owner, 1] as const))
+  const leaving = over.find(({ owner }) => owner === most)
+  if (leaving !== undefined) jobs.delete(leaving.id)
 }
 
-const find = (jobs: Map<string, Job>, id = ""): Effect.Effect<Job, Refusals.Refusal> => {
-  const job = jobs.get(id)
-  return job === undefined
-    ? Effect.fail(Refusals.notFound("There is no prediction of this id. Older ones make room for newer"))
-    : Effect.succeed(job)
-}
+const find = (jobs: Map<string, Job>, id = ""): Effect.Effect<Job, Refusals.Refusal> =>
+  Effect.flatMap(currentSubject, (subject) => {
+    const job = jobs.get(id)
+    return job === undefined || job.owner !== subject
+      ? Effect.fail(Refusals.notFound("There is no prediction of this id. Older ones make room for newer"))
+      : Effect.succeed(job)
+  })
 
 /** The dialect `replicate`. */
 export const make = (): Dialect => ({

@@ -6,6 +6,7 @@
  */
 import { Effect, Metric } from "effect"
 import type { Segmentation } from "../Segmentation.ts"
+import * as Telemetry from "../TelemetryNames.ts"
 
 export interface ResultCache {
   /** The result known for these bytes and this model, or that of `make`. */
@@ -20,12 +21,9 @@ export interface ResultCache {
   }
 }
 
-const lookups = Metric.counter("segformer_cache_lookups_total", {
-  description: "Images looked up among the results kept",
-  incremental: true
-})
-const hits = Metric.withAttributes(lookups, { outcome: "hit" })
-const misses = Metric.withAttributes(lookups, { outcome: "miss" })
+const lookups = Telemetry.counter("segformer.cache.lookups")
+const hits = Metric.withAttributes(lookups, { [Telemetry.own.outcome]: "hit" })
+const misses = Metric.withAttributes(lookups, { [Telemetry.own.outcome]: "miss" })
 
 interface Entry {
   readonly segmentation: Segmentation

@@ -3,6 +3,7 @@
  * are looked up in a table: nothing of a request ever becomes a path of the file system.
  */
 import { Effect, type FileSystem, type PlatformError, type Scope } from "effect"
+import { largest } from "./Caller.ts"
 
 /** Keeps a file of a batch under `id/name`. */
 type Keep = (name: string, bytes: Uint8Array) => Effect.Effect<void, PlatformError.PlatformError>
@@ -14,20 +15,21 @@ export interface StoredFile {
 }
 
 export interface ResultStore {
-  /** A new batch. Until the scope ends, it is not made room with. */
-  readonly create: (id: string) => Effect.Effect<Keep, never, Scope.Scope>
-  readonly file: (path: string) => StoredFile | undefined
-  /** `undefined` where there is none of this id, or it had to make room. */
-  readonly batch: (id: string) => ReadonlyArray<StoredFile> | undefined
+  /** A new batch of a caller. Until the scope ends, it is not made room with. */
+  readonly create: (id: string, owner: string | undefined) => Effect.Effect<Keep, never, Scope.Scope>
+  readonly file: (path: string, owner: string | undefined) => StoredFile | undefined
+  /** `undefined` where this caller has none of this id, or it had to make room. */
+  readonly batch: (id: string, owner: string | undefined) => ReadonlyArray<StoredFile> | undefined
 }
 
 interface Batch {
+  readonly owner: string | undefined
   readonly files: Map<string, StoredFile & { readonly location: string }>
   bytes: number
   pinned: boolean
 }
 
-/** A store that keeps at most so many bytes: the oldest batches make room. */
+/** A store that keeps at most so many bytes: the oldest batches of the caller who has most make room. */
 export const make = (
   fs: FileSystem.FileSystem,
   maxBytes: number
@@ -39,9 +41,12 @@ export const make = (
 
     const makeRoom = Effect.suspend(() => {
       const leaving: Array<string> = []
-      for (const [id, batch] of batches) {
-        if (total <= maxBytes) break
-        if (batch.pinned) continue
+      while (total > maxBytes) {
+        const free = [...batches].filter(([, { pinned }]) => !pinned)
+        const most = largest(free.map(([, { bytes, owner }]) => [owner, bytes] as const))
+        const oldest = free.find(([, { owner }]) => owner === most)
+        if (oldest === undefined) break
+        const [id, batch] = oldest
         batches.delete(id)
         total -= batch.bytes
         for (const file of batch.files.values()) leaving.push(file.location)
@@ -49,12 +54,17 @@ export const make = (
       return Effect.forEach(leaving, (location) => Effect.ignore(fs.remove(location)), { discard: true })
     })
 
+    const ofOwner = (id: string, owner: string | undefined): Batch | undefined => {
+      const batch = batches.get(id)
+      return batch?.owner === owner ? batch : undefined
+    }
+
     return {
-      create: (id) =>
+      create: (id, owner) =>
         Effect.map(
           Effect.acquireRelease(
             Effect.sync(() => {
-              const batch: Batch = { files: new Map(), bytes: 0, pinned: true }
+              const batch: Batch = { owner, files: new Map(), bytes: 0, pinned: true }
               batches.set(id, batch)
               return batch
             }),
@@ -76,9 +86,9 @@ export const make = (
                 }).pipe(Effect.andThen(makeRoom))
               })
         ),
-      file: (path) => batches.get(path.split("/", 1)[0]!)?.files.get(path),
-      batch: (id) => {
-        const batch = batches.get(id)
+      file: (path, owner) => ofOwner(path.split("/", 1)[0]!, owner)?.files.get(path),
+      batch: (id, owner) => {
+        const batch = ofOwner(id, owner)
         return batch === undefined ? undefined : [...batch.files.values()]
       }
     }

@@ -36,6 +36,12 @@ export const CurrentCaller = Context.Reference<Caller | undefined>(
   }
 )
 
+/** The same, as what an id belongs to: `undefined` is one caller, where nobody is asked who they are. */
+export const currentSubject: Effect.Effect<string | undefined> = Effect.map(
+  CurrentCaller,
+  (caller) => caller?.subject
+)
+
 /** What decides who may come in. */
 type AuthenticationOptions = Pick<SegFormerServerOptions, "allowAnyone" | "authorize" | "tokens">
 

@@ -24,6 +24,7 @@
 import { createServer, type Server } from "node:http"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Clock, Config, Context, Duration, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
+import { UrlParams } from "effect/http"
 import { NetAddress } from "effect/net"
 import { ImageCodec } from "../image/ImageCodec.ts"
 import { Transport } from "../Transport.ts"
@@ -104,7 +105,8 @@ export class SegFormerServer extends Context.Service<
     const http = yield* listen(node, options, limits)
     // Whoever still sends or reads when the time to drain is over is cut off: `close` alone would wait for them.
     yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
-    yield* http.serve(app)
+    // Keys of some protocols travel in the query, and what a stranger calls theirs is not known: spans show none.
+    yield* Effect.provideService(http.serve(app), UrlParams.CurrentRedactedNames, [/./s])
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         state.draining = true
@@ -206,7 +208,8 @@ const application = Effect.fnUntraced(function* <E, R>(
     files: yield* FileSystem.FileSystem,
     cache,
     counts,
-    started: clock.monotonicTimeNanosUnsafe()
+    started: clock.monotonicTimeNanosUnsafe(),
+    active: options.active
   }
   const main = yield* Serving.make(transport, "default", options.name, shared)
   const under = options.routes ?? {}
@@ -228,13 +231,13 @@ const application = Effect.fnUntraced(function* <E, R>(
       ? undefined
       : yield* Jobs.make(shared.files, JobsHandlers.work(models), options.jobs ?? {})
   const page = options.page === false ? [] : yield* Page.routes({ maxBytes: served.limits.maxBytes })
+  yield* ServerMetrics.kept({ admission, cache })
   return yield* Application.make({
     dialects,
     api: Routes.layer({
       models,
       jobs,
-      metrics: ServerMetrics.text({ admission, cache }),
-      active: options.active
+      metrics: ServerMetrics.text({ admission, cache })
     }),
     page,
     authenticate: Security.authenticate(options),

@@ -5,7 +5,7 @@
  * Effect's undici client decompresses nothing and bounds nothing; `fetch` decompresses by itself. Both are handled
  * here, and nowhere else.
  */
-import { Bytes, Context, Effect, Option, Stream } from "effect"
+import { Bytes, Context, Effect, Option, type Scope, Stream } from "effect"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import {
   ConnectionFailed,
@@ -40,14 +40,23 @@ export interface Platform {
   readonly decompressors: Readonly<Record<string, Decompressor>>
   /** Frees the memory of a chunk that the client has read and nobody looks at any more. */
   readonly release: (chunk: Uint8Array) => void
+  /** So many connections to an origin, for the requests that are made in its context, until the scope ends. */
+  readonly pool: (connections: number) => Effect.Effect<Pool, never, Scope.Scope>
 }
+
+/** The context in which requests share connections; empty where the client cannot be told how many it may open. */
+export type Pool = Context.Context<never>
 
 /** The platform beneath. No client says so itself: `NodeHttp.layer` sets it with its own. */
 export const Platform = Context.Reference<Platform>("effect-segformer/service/Body/Platform", {
   defaultValue: () => anyPlatform
 })
 
-const anyPlatform: Platform = { decompressors: {}, release: () => {} }
+const anyPlatform: Platform = {
+  decompressors: {},
+  release: () => {},
+  pool: () => Effect.succeed(Context.empty())
+}
 
 /** Who is asked, for the errors. */
 export interface Origin {

@@ -2,7 +2,7 @@
  * What every call of a client goes through, whatever carries it: the policy, which of a contract's errors it is, and a
  * span of its own.
  */
-import { Context, Effect, Function, Schema, Stream } from "effect"
+import { Context, Effect, Function, Redacted, Schema, Stream } from "effect"
 import {
   HttpClient,
   HttpClientError,
@@ -24,6 +24,7 @@ import * as Exchange from "./Exchange.ts"
 import type { Answer, Call, Opened } from "./Exchange.ts"
 import * as Message from "./Message.ts"
 import * as Secrets from "./Secrets.ts"
+import type { RetryWhen } from "./ServiceDefinition.ts"
 import { excerpt, RequestInvalid, ServiceError } from "./ServiceError.ts"
 
 /** What carries requests: an exchange with a service, or a fake of one. */
@@ -42,6 +43,8 @@ interface CallOptions {
   readonly idempotencyKey?: string | undefined
   readonly policy?: CallPolicyOptions | undefined
   readonly attempt?: Attempt | undefined
+  /** What the service may repeat of what it was sent, and nobody else is to read. */
+  readonly secrets?: ReadonlyArray<Redacted.Redacted> | undefined
 }
 
 const Options = Context.Reference<CallOptions>("effect-segformer/service/Calling/Options", {
@@ -86,9 +89,16 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
     readonly runner: PolicyRunner
     readonly wire: Wire
     readonly idempotencyKeys: boolean
+    readonly retryWhen?: RetryWhen | undefined
   }
 ): Effect.Effect<Client<Groups> & object, never, HttpApiGroup.MiddlewareClient<Groups>> => {
   const { idempotencyKeys, runner, service, wire } = options
+  const { retryWhen } = options
+  // The policy judges its own failures itself.
+  const wanted =
+    retryWhen === undefined
+      ? undefined
+      : (error: CallError) => (isServiceError(error) || error instanceof RequestInvalid) && retryWhen(error)
 
   const send = (
     request: HttpClientRequest.HttpClientRequest,
@@ -100,13 +110,16 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
     const hasKey = given !== undefined || (idempotencyKeys && !described.isIdempotent)
     const call = toCall(request)
 
-    const refuse = (answer: Answer) =>
-      Effect.tapError(Exchange.failure(answer, { detail: messageIn(answer) }), (error) =>
+    const own = Secrets.make((said.secrets ?? []).map((secret) => Redacted.value(secret)))
+    const refuse = ({ hide = Secrets.nothing, ...rest }: Answer) => {
+      const answer: Answer = { ...rest, hide: Secrets.both(hide, own) }
+      return Effect.tapError(Exchange.failure(answer, { detail: messageIn(answer) }), (error) =>
         Effect.sync(() => {
           state.answer = answer
           state.refusal = error
         })
       )
+    }
     const isSuccess = (answer: Answer) => Exchange.isSuccess(answer) || described.successes.has(answer.status)
 
     const once = (attempt: Attempt) => {
@@ -132,7 +145,8 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
         ? Effect.map(
             runner.run(once, {
               policy:
-                hasKey || described.isIdempotent ? said.policy : { ...said.policy, resend: "unless-sent" }
+                hasKey || described.isIdempotent ? said.policy : { ...said.policy, resend: "unless-sent" },
+              retryWhen: wanted
             }),
             ({ value }) => value
           )

@@ -12,7 +12,10 @@ const neverSent = new Set([
   "EAI_AGAIN",
   "EHOSTUNREACH",
   "ENETUNREACH",
-  "UND_ERR_CONNECT_TIMEOUT"
+  "UND_ERR_CONNECT_TIMEOUT",
+  "ERR_PROXY_AUTHENTICATION",
+  "ERR_PROXY_REFUSED",
+  "ERR_PROXY_UNREACHABLE"
 ])
 
 /** The error of a request that got no answer. */

@@ -6,18 +6,7 @@
  * followed hop by hop without our headers, and each request carries `User-Agent`, `X-Request-Id` and
  * `Idempotency-Key`. It makes one attempt and never retries.
  */
-import {
-  Clock,
-  Context,
-  LogLevel,
-  References,
-  type Duration,
-  Effect,
-  Option,
-  Redacted,
-  Stream,
-  Tracer
-} from "effect"
+import { Clock, Context, type Duration, Effect, Option, Redacted, Stream, Tracer } from "effect"
 import type { Headers, HttpBody, HttpClientResponse } from "effect/http"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
@@ -27,17 +16,22 @@ import type { HttpMethod } from "effect/http/HttpMethod"
 import type { Attempt } from "../policy/Attempt.ts"
 import * as RetryAfter from "../policy/RetryAfter.ts"
 import { version } from "../version.ts"
+import { standard } from "../TelemetryNames.ts"
 import * as Body from "./Body.ts"
+import * as ClientMetrics from "./ClientMetrics.ts"
 import * as ConnectionError from "./ConnectionError.ts"
 import * as Hosts from "./Hosts.ts"
 import * as Message from "./Message.ts"
 import * as Multipart from "./Multipart.ts"
 import * as OwnHeaders from "./OwnHeaders.ts"
+import * as Proxies from "./Proxies.ts"
 import * as Redirects from "./Redirects.ts"
+import * as RequestLog from "./RequestLog.ts"
 import * as Secrets from "./Secrets.ts"
 import { excerpt, fromStatus, InvalidUrl, type ServiceError } from "./ServiceError.ts"
 
 export type { Redirects } from "./Redirects.ts"
+export { LogRequests } from "./RequestLog.ts"
 
 export interface ExchangeOptions {
   /** Where the service lives, with or without a path and a trailing slash. A query is kept on every request. */
@@ -56,6 +50,12 @@ export interface ExchangeOptions {
   readonly redirects?: Redirects.Redirects | undefined
   /** The header that carries the call's key, the same on each attempt. `Idempotency-Key` by default; `false`: none. */
   readonly idempotencyHeader?: string | false | undefined
+  /** The application's own name, such as `app/1.0`, before this library's in `User-Agent`. By default {@link UserAgent}. */
+  readonly userAgent?: string | undefined
+  /** At which level the log has a line before and after each request: `"debug"` by default. */
+  readonly logRequests?: RequestLog.LogRequests | undefined
+  /** The connections that requests share, but for streams: each of those holds one of its own for as long as it is read. */
+  readonly pool?: Body.Pool | undefined
 }
 
 /** One request, relative to the base URL. */
@@ -83,6 +83,8 @@ export interface Answer {
   readonly body: Uint8Array
   /** The id the service gave the request, or ours. */
   readonly requestId: string
+  /** The proxy that it came through, where that may have answered in the place of the service. */
+  readonly proxy?: string | undefined
   /** Takes our secrets out of what the service says: whoever makes an error of an answer lets its texts through here. */
   readonly hide?: Secrets.Hide | undefined
 }
@@ -126,7 +128,32 @@ interface Identified extends Body.Origin {
   readonly hide: Secrets.Hide
 }
 
-const userAgent = `effect-segformer/${version}`
+/** An answer that leads elsewhere. */
+interface Redirected {
+  readonly status: number
+  readonly location: string | undefined
+  readonly origin: Identified
+}
+
+/** How far a request has come, and by which rules and connections it goes on. */
+interface Way {
+  readonly hops?: number
+  readonly rules?: Redirects.Redirects
+  readonly within?: Context.Context<never>
+}
+
+const library = `effect-segformer/${version}`
+
+/**
+ * An application's own name, such as `app/1.0`, for all clients that are made beneath it: each request's `User-Agent` is
+ * then `app/1.0 effect-segformer/x.y.z`. `Layer.succeed(Exchange.UserAgent)("app/1.0")` is its layer.
+ */
+export const UserAgent = Context.Reference<string | undefined>(
+  "effect-segformer/service/Exchange/UserAgent",
+  {
+    defaultValue: () => undefined
+  }
+)
 
 /** Bytes of an error's body that are read: enough for its message. */
 const errorBytes = 64 * 1024
@@ -162,6 +189,9 @@ export const make = Effect.fnUntraced(function* (
   const client = yield* HttpClient.HttpClient
   const sendsPieces = yield* Multipart.SendsPieces
   const platform = yield* Body.Platform
+  const proxies = yield* Proxies.Current
+  const application = options.userAgent ?? (yield* UserAgent)
+  const userAgent = application === undefined ? library : `${application} ${library}`
   const context = Context.make(FetchHttpClient.RequestInit, {
     ...Option.getOrUndefined(yield* Effect.serviceOption(FetchHttpClient.RequestInit)),
     // `fetch` follows redirects by itself unless told not to.
@@ -170,6 +200,7 @@ export const make = Effect.fnUntraced(function* (
     // The attempt has a span of its own, which gets what the client would have put on another.
     Context.add(HttpClient.TracerDisabledWhen, () => true)
   )
+  const pooled = options.pool === undefined ? context : Context.merge(context, options.pool)
   const limits = { ...Body.defaultLimits, ...options.limits }
   const streamLimits = { maxBodyBytes: Infinity, maxDecodedBytes: Infinity, ...options.limits }
   const { idempotencyHeader = "idempotency-key" } = options
@@ -177,7 +208,10 @@ export const make = Effect.fnUntraced(function* (
   const redirects = options.redirects ?? "refuse"
   const prefix = base.origin + base.pathname.replace(/\/+$/, "")
 
-  const ownHeaders = OwnHeaders.make(options)
+  const ownHeaders = OwnHeaders.make({
+    apiKey: options.apiKey,
+    headers: { "user-agent": userAgent, ...options.headers }
+  })
   const ours = Secrets.make([
     ...(options.apiKey === undefined ? [] : [Redacted.value(options.apiKey)]),
     ...Secrets.ofHeaders(options.headers ?? {}),
@@ -200,7 +234,6 @@ export const make = Effect.fnUntraced(function* (
         accept: call.accept ?? "application/json",
         // What comes back is pictures: compressing them again costs time and saves nothing.
         "accept-encoding": "identity",
-        "user-agent": userAgent,
         "x-request-id": attempt.callId,
         ...(keyHeader === undefined ? {} : { [keyHeader]: attempt.idempotencyKey }),
         ...ownHeaders,
@@ -213,22 +246,30 @@ export const make = Effect.fnUntraced(function* (
     request: HttpClientRequest.HttpClientRequest,
     service: string,
     attempt: Attempt,
+    within: Context.Context<never>,
     hide: Secrets.Hide
   ): Effect.Effect<HttpClientResponse.HttpClientResponse, ServiceError> =>
     Effect.withFiber((fiber) => {
       const span = Context.getOrUndefined(fiber.context, Tracer.ParentSpan)
       let traced = request
       if (span?._tag === "Span") {
-        span.attribute("http.request.method", request.method)
-        span.attribute("url.full", service)
+        const { address, port } = ClientMetrics.placeOf(service)
+        span.attribute(standard.method, request.method)
+        span.attribute(standard.url, service)
+        span.attribute(standard.address, address)
+        span.attribute(standard.port, port)
+        if (attempt.number > 1) span.attribute(standard.resendCount, attempt.number - 1)
         if (request.url.startsWith(`${base.origin}/`) && fiber.getRef(HttpClient.TracerPropagationEnabled)) {
           traced = HttpClientRequest.setHeaders(request, HttpTraceContext.toHeaders(span))
         }
       }
-      return Effect.mapBoth(Effect.provideContext(client.execute(traced), context), {
+      return Effect.mapBoth(Effect.provideContext(client.execute(traced), within), {
         onFailure: (error) => ConnectionError.from(error, service, attempt, hide),
         onSuccess: (response) => {
-          if (span?._tag === "Span") span.attribute("http.response.status_code", response.status)
+          if (span?._tag === "Span") {
+            span.attribute(standard.status, response.status)
+            if (response.status >= 400) span.attribute(standard.errorType, String(response.status))
+          }
           return response
         }
       })
@@ -242,60 +283,43 @@ export const make = Effect.fnUntraced(function* (
       response: HttpClientResponse.HttpClientResponse,
       origin: Identified
     ) => Effect.Effect<A, ServiceError>,
-    hops: number,
-    rules: Redirects.Redirects = redirects
+    { hops = 0, rules = redirects, within = pooled }: Way = {}
   ): Effect.Effect<A, ServiceError> =>
     Effect.suspend(() => {
       const hide = hidden(request.url.slice(Body.withoutQuery(request.url).length))
       const service = placeOf(request.url, hide)
       attempt.phase = "waiting"
-      return Effect.flatMap(execute(request, service, attempt, hide), (response) => {
-        const requestId = excerpt(hide(response.headers["x-request-id"] ?? "")) || attempt.callId
-        const origin = { service, requestId, hide }
-        attempt.phase = "receiving"
-        const { status } = response
-        const location = status >= 300 && status < 400 ? response.headers["location"] : undefined
-        // A browser shows a redirect that it was told not to follow as status 0.
-        if (location === undefined && status !== 0) return use(response, origin)
-        return Effect.andThen(
-          Body.discard(response),
-          Effect.flatMap(
-            Redirects.follow({ request, status, location, origin, hops, rules, base: base.origin }),
-            (next) => exchange(next, attempt, use, hops + 1, rules)
-          )
+      const hop = ClientMetrics.timed(request.method, service, (answered) =>
+        Effect.flatMap(
+          execute(request, service, attempt, within, hide),
+          (response): Effect.Effect<{ readonly value: A } | Redirected, ServiceError> => {
+            const requestId = excerpt(hide(response.headers["x-request-id"] ?? "")) || attempt.callId
+            const origin = { service, requestId, hide }
+            attempt.phase = "receiving"
+            const { status } = response
+            answered(status)
+            const location = status >= 300 && status < 400 ? response.headers["location"] : undefined
+            // A browser shows a redirect that it was told not to follow as status 0.
+            return location === undefined && status !== 0
+              ? Effect.map(use(response, origin), (value) => ({ value }))
+              : Effect.as(Body.discard(response), { status, location, origin })
+          }
         )
-      })
-    })
-
-  const logged = <
-    A extends { readonly status: number; readonly requestId: string },
-    E extends { readonly _tag: string }
-  >(
-    self: Effect.Effect<A, E>,
-    { method, url }: { readonly method: HttpMethod; readonly url: string },
-    attempt: Attempt
-  ): Effect.Effect<A, E> =>
-    Effect.withFiber((fiber) => {
-      // Most programs do not look, and then a request pays for no line.
-      if (LogLevel.isGreaterThan(fiber.getRef(References.MinimumLogLevel), "Debug")) return self
-      const clock = fiber.getRef(Clock.Clock)
-      const started = clock.monotonicTimeNanosUnsafe()
-      const log = (status: number | string, requestId: string | undefined) => {
-        const milliseconds = Math.round(Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6)
-        return Effect.annotateLogs(Effect.logDebug(`${method} ${url} ${status} in ${milliseconds} ms`), {
-          method,
-          url,
-          status,
-          milliseconds,
-          attempt: attempt.number,
-          requestId
-        })
-      }
-      return Effect.tapError(
-        Effect.tap(self, (answer) => log(answer.status, answer.requestId)),
-        (error) => log(error._tag, attempt.callId)
+      )
+      return Effect.flatMap(hop, (ended) =>
+        "value" in ended
+          ? Effect.succeed(ended.value)
+          : Effect.flatMap(Redirects.follow({ request, hops, rules, base: base.origin, ...ended }), (next) =>
+              exchange(next, attempt, use, { hops: hops + 1, rules, within })
+            )
       )
     })
+
+  const logged = <A extends { readonly status: number }, E extends { readonly _tag: string }>(
+    self: Effect.Effect<A, E>,
+    called: { readonly method: HttpMethod; readonly url: string },
+    attempt: Attempt
+  ): Effect.Effect<A, E> => RequestLog.around(self, called, attempt, options.logRequests ?? "debug")
 
   const called = (call: Call) => ({ method: call.method, url: placeOf(prefix + call.path, ours) })
 
@@ -314,6 +338,7 @@ export const make = Effect.fnUntraced(function* (
           ...origin,
           status: response.status,
           headers: response.headers,
+          proxy: Proxies.forwarding(proxies, origin.service),
           body
         }
       }
@@ -321,7 +346,7 @@ export const make = Effect.fnUntraced(function* (
 
   const send = (call: Call, attempt: Attempt): Effect.Effect<Answer, ServiceError> =>
     logged(
-      exchange(toRequest(call, attempt), attempt, (response, origin) => answer(response, origin, attempt), 0),
+      exchange(toRequest(call, attempt), attempt, (response, origin) => answer(response, origin, attempt)),
       called(call),
       attempt
     )
@@ -345,7 +370,9 @@ export const make = Effect.fnUntraced(function* (
       })
       const rules = { max: 5, hosts }
       return logged(
-        exchange(request, attempt, (response, origin) => answer(response, origin, attempt), 0, rules),
+        exchange(request, attempt, (response, origin) => answer(response, origin, attempt), {
+          rules
+        }),
         { method: "GET", url: place },
         attempt
       )
@@ -365,7 +392,7 @@ export const make = Effect.fnUntraced(function* (
                 body: Body.stream(response, streamLimits, origin, { platform, lent: call.lendsChunks })
               })
             : Effect.flatMap(answer(response, origin, attempt), refused),
-        0
+        { within: context }
       ),
       called(call),
       attempt
@@ -385,6 +412,8 @@ export const drop = ({ body }: Opened): Effect.Effect<void> =>
 /** What an error's body says. The status is judged elsewhere. */
 export interface ErrorBody {
   readonly detail?: string | undefined
+  /** The service's own. By default what the body calls `error_code`, `errorCode` or `code`. */
+  readonly code?: string | undefined
   /** The model is not loaded yet. */
   readonly loading?: boolean | undefined
   readonly retryAfter?: Duration.Duration | undefined
@@ -415,7 +444,11 @@ export const failure = (answer: Answer, read?: ErrorBody): Effect.Effect<never, 
         service: answer.service,
         status: read?.status ?? answer.status,
         requestId: answer.requestId,
-        detail: (answer.hide ?? Secrets.nothing)((read?.detail ?? Message.textOf(answer)).slice(0, said)),
+        detail: Proxies.doubted(
+          answer,
+          (answer.hide ?? Secrets.nothing)((read?.detail ?? Message.textOf(answer)).slice(0, said))
+        ),
+        code: codeOf(answer, read),
         retryAfter:
           RetryAfter.fromHeaders(answer.headers, now) ??
           read?.retryAfter ??
@@ -425,6 +458,12 @@ export const failure = (answer: Answer, read?: ErrorBody): Effect.Effect<never, 
       })
     )
   )
+
+/** The service's own code, without secrets. */
+const codeOf = (answer: Answer, read: ErrorBody | undefined): string | undefined => {
+  const code = read?.code ?? Message.codeIn(Message.jsonOf(answer))
+  return code === undefined ? undefined : (answer.hide ?? Secrets.nothing)(code.slice(0, said))
+}
 
 /** A path with the query of the base URL, after its own where it has one. */
 const withQuery = (path: string, search: string): string =>

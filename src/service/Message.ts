@@ -116,3 +116,20 @@ export const waitIn = (value: unknown, depth = 0): Duration.Duration | undefined
 
 /** A year, in milliseconds: more is "never", and would overflow timers. */
 const longest = 365 * 24 * 3600 * 1000
+
+const codes = ["error_code", "errorCode", "code"]
+
+/** The service's own code in what an error's JSON holds, such as `NOT_FOUND`: beside its message, or one level below. */
+export const codeIn = (value: unknown): string | undefined => {
+  const [first] = Array.isArray(value) ? value : [value]
+  if (!isRecord(first)) return undefined
+  const { detail, error, errors } = first
+  for (const place of [first, error, detail, Array.isArray(errors) ? errors[0] : errors]) {
+    if (!isRecord(place)) continue
+    for (const name of codes) {
+      const code = place[name]
+      if ((typeof code === "string" && code !== "") || typeof code === "number") return String(code)
+    }
+  }
+  return undefined
+}

@@ -1,7 +1,8 @@
 /**
  * `AddressGuard` for Node: also a name that resolves to a private, loopback or link-local address is refused. The check
  * stands in the lookup of the connection itself, so that the address checked is the one connected to: a name that
- * resolves otherwise a moment later gains nothing.
+ * resolves otherwise a moment later gains nothing. Where a request goes through a proxy, which connects for itself, the name
+ * is looked up here before the proxy is asked.
  *
  * ```ts
  * import { Effect } from "effect"
@@ -15,15 +16,16 @@
  */
 import { lookup as systemLookup } from "node:dns"
 import type { LookupFunction } from "node:net"
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import Undici, { type Agent, type buildConnector } from "@effect/platform-node/Undici"
 import { Config, Effect, Layer } from "effect"
-import { HttpClient } from "effect/http"
+import { HttpClient, type HttpClientError, type HttpClientRequest } from "effect/http"
 import * as AddressGuard from "./AddressGuard.ts"
 import * as Body from "./Body.ts"
 import * as Hosts from "./Hosts.ts"
+import * as NodeProxy from "./NodeProxy.ts"
 
-export interface NodeAddressGuardOptions extends AddressGuard.AddressGuardOptions {
+export interface NodeAddressGuardOptions
+  extends AddressGuard.AddressGuardOptions, NodeProxy.NodeProxyOptions {
   /** Of the pool of connections. */
   readonly agent?: Omit<Agent.Options, "connect"> | undefined
   /** Resolves names. That of the system by default. */
@@ -60,8 +62,9 @@ const system: LookupFunction = (name, options, callback) => systemLookup(name, o
 /** A client over undici that connects to public addresses only, and to what `allowPrivate` names. */
 export const layer = (options: NodeAddressGuardOptions = {}): Layer.Layer<HttpClient.HttpClient> => {
   const lookup = options.lookup ?? system
-  const free = Undici.buildConnector({ lookup })
-  const strict = Undici.buildConnector({ lookup: guarded(lookup) })
+  const tls = NodeProxy.trusting(options.ca)
+  const free = Undici.buildConnector({ ...tls, lookup })
+  const strict = Undici.buildConnector({ ...tls, lookup: guarded(lookup) })
   const connect: buildConnector.connector = (target, callback) => {
     const name = target.hostname.replace(/^\[(.*)\]$/, "$1")
     const host = name.includes(":") ? `[${name}]` : name
@@ -73,7 +76,27 @@ export const layer = (options: NodeAddressGuardOptions = {}): Layer.Layer<HttpCl
     }
     return (isAllowed ? free : strict)(target, callback)
   }
-  const pool = NodeHttpClient.layerUndiciOptions({ ...options.agent, connect })
+  /** The proxy connects, and looks names up for itself: what one resolves to here is all that can be judged. */
+  const check = (request: HttpClientRequest.HttpClientRequest, url: URL) => {
+    const name = url.hostname
+    if (Hosts.allows(options.allowPrivate ?? [], url) || AddressGuard.isAddress(name)) return Effect.void
+    return Effect.callback<void, HttpClientError.HttpClientError>((resume) => {
+      guarded(lookup)(name, { all: true }, (error) => {
+        if (error === null) return resume(Effect.void)
+        const detail =
+          Body.codeOf(error) === code
+            ? Body.describe(error)
+            : `${name} cannot be looked up here (${Body.describe(error)}), so nobody knows where a proxy would take it. Name its host in \`allowPrivate\` if it may go anywhere`
+        resume(Effect.fail(AddressGuard.refused(request, detail)))
+      })
+    })
+  }
+  const pool = NodeProxy.layer({
+    proxy: options.proxy,
+    ca: options.ca,
+    agent: { ...options.agent, connect },
+    check
+  })
   const explained = Layer.effect(
     HttpClient.HttpClient,
     Effect.map(HttpClient.HttpClient, (client) =>

@@ -1,6 +1,7 @@
 /**
  * HTTP on Node: Effect's undici client, with the size of its connection pool as an option, and forms sent piece by piece,
- * which spares each call a copy of its image.
+ * which spares each call a copy of its image. It goes through the proxies that `HTTP_PROXY` and `HTTPS_PROXY` name, but for
+ * what `NO_PROXY` says (`Proxies`); a failure says so where it went through one.
  *
  * ```ts
  * import { Layer } from "effect"
@@ -16,16 +17,18 @@
 import * as zlib from "node:zlib"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeStream from "@effect/platform-node/NodeStream"
-import { Config, Effect, Layer, Stream } from "effect"
+import type { Dispatcher } from "@effect/platform-node/Undici"
+import { Config, Context, Effect, Layer, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import * as Variable from "../policy/Variable.ts"
 import * as Body from "./Body.ts"
 import * as ExchangeConfig from "./ExchangeConfig.ts"
 import { SendsPieces } from "./Multipart.ts"
+import * as NodeProxy from "./NodeProxy.ts"
 import * as ZstdFrames from "./ZstdFrames.ts"
 
-export interface NodeHttpOptions {
-  /** Connections to one origin at most. Without limit by default: the policy's `concurrency` bounds them. */
+export interface NodeHttpOptions extends NodeProxy.NodeProxyOptions {
+  /** Connections to one origin at most. Without limit by default. A `ServiceClient` has its own, as many as its `concurrency`. */
   readonly connections?: number | undefined
 }
 
@@ -53,7 +56,59 @@ const zstd: Body.Decompressor = (self, onError) =>
 /** Of ES2024, which every Node that this runs on has, and the types of the library's target do not. */
 const transfer: unknown = Reflect.get(ArrayBuffer.prototype, "transfer")
 
-const platform: Body.Platform = {
+/** Where a request says which connections it is to use. */
+const poolKey = Symbol("effect-segformer/service/NodeHttp/pool")
+
+/** Connections of one's own, to services themselves and by each proxy. */
+class Pool {
+  readonly #made = new Map<string | undefined, Dispatcher>()
+  readonly #make: (proxy: string | undefined) => Dispatcher
+  constructor(make: (proxy: string | undefined) => Dispatcher) {
+    this.#make = make
+  }
+  by(proxy: string | undefined): Dispatcher {
+    const made = this.#made.get(proxy) ?? this.#make(proxy)
+    this.#made.set(proxy, made)
+    return made
+  }
+  async destroy(): Promise<void> {
+    await Promise.all(Array.from(this.#made.values(), (dispatcher) => dispatcher.destroy()))
+  }
+}
+
+/** A dispatcher whose requests may have connections of their own. */
+const byPool = (dispatcher: Dispatcher, proxy: string | undefined): Dispatcher =>
+  dispatcher.compose((dispatch) => (options, handler) => {
+    const pool: unknown = Reflect.get(options, poolKey)
+    return pool instanceof Pool ? pool.by(proxy).dispatch(options, handler) : dispatch(options, handler)
+  })
+
+interface PooledOptions extends Partial<Dispatcher.RequestOptions> {
+  readonly [poolKey]: Pool
+}
+
+/** Connections of its own for whoever wants fewer than all have together. */
+const poolUpTo =
+  (most: number, given: NodeProxy.NodeProxyOptions): Body.Platform["pool"] =>
+  (connections) =>
+    connections >= most
+      ? Effect.succeed(Context.empty())
+      : Effect.map(
+          Effect.acquireRelease(
+            Effect.sync(
+              () => new Pool((proxy) => NodeProxy.dispatcher({ ca: given.ca, agent: { connections } }, proxy))
+            ),
+            (pool) => Effect.promise(() => pool.destroy())
+          ),
+          (pool) => {
+            // The client spreads these options into each of its requests.
+            const options: PooledOptions = { [poolKey]: pool }
+            return Context.make(NodeHttpClient.UndiciOptions, options)
+          }
+        )
+
+const platform = (most: number, given: NodeProxy.NodeProxyOptions): Body.Platform => ({
+  pool: poolUpTo(most, given),
   decompressors: { zstd },
   release: ({ buffer, byteLength }) => {
     // What is a part of something larger is not ours to free.
@@ -61,16 +116,19 @@ const platform: Body.Platform = {
       Reflect.apply(transfer, buffer, [0])
     }
   }
-}
+})
 
 /** An `HttpClient` for everything beneath it, whose connections end with the scope. */
 export const layer = (options?: NodeHttpOptions): Layer.Layer<HttpClient.HttpClient> =>
   Layer.mergeAll(
-    NodeHttpClient.layerUndiciOptions(
-      options?.connections === undefined ? {} : { connections: options.connections }
-    ),
+    NodeProxy.layer({
+      proxy: options?.proxy,
+      ca: options?.ca,
+      agent: options?.connections === undefined ? {} : { connections: options.connections },
+      wrap: byPool
+    }),
     Layer.succeed(SendsPieces)(true),
-    Layer.succeed(Body.Platform)(platform)
+    Layer.succeed(Body.Platform)(platform(options?.connections ?? Number.MAX_SAFE_INTEGER, options ?? {}))
   )
 
 /** The size of the pool as `SEGFORMER_POOL_SIZE` has it. */

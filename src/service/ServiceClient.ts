@@ -21,7 +21,7 @@
  * await Effect.runPromise(Effect.provide(name, fake)) // => { name: "User 7" }
  * ```
  */
-import { Context, Duration, Effect, Layer, type Redacted, type Scope } from "effect"
+import { Context, Duration, Effect, Function, Layer, type Redacted, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
 import type { HttpApi, HttpApiGroup } from "effect/http-api"
 import type { Attempt } from "../policy/Attempt.ts"
@@ -30,12 +30,13 @@ import * as Policy from "../policy/Policy.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import type { InvalidConfig } from "../policy/Variable.ts"
 import { randomHex } from "../randomHex.ts"
-import type { BodyLimits } from "./Body.ts"
+import { type BodyLimits, Platform } from "./Body.ts"
 import * as Calling from "./Calling.ts"
 import type { Client } from "./Contract.ts"
 import * as Exchange from "./Exchange.ts"
 import * as FakeService from "./FakeService.ts"
 import type { Redirects } from "./Redirects.ts"
+import { LogRequests } from "./RequestLog.ts"
 import type { InvalidUrl } from "./ServiceError.ts"
 import type { Check, Report } from "./ServiceHealth.ts"
 import { type ServiceDefinition, type ServiceNotConfigured, ServiceRegistry } from "./ServiceRegistry.ts"
@@ -82,6 +83,10 @@ export interface ServiceClientOptions<Groups extends HttpApiGroup.Constraint> ex
   readonly limits?: Partial<BodyLimits> | undefined
   /** `"refuse"` by default. */
   readonly redirects?: Redirects | undefined
+  /** The application's own name, such as `app/1.0`, before this library's in `User-Agent`. By default `Exchange.UserAgent`. */
+  readonly userAgent?: string | undefined
+  /** At which level the log has a line before and after each request: `"info"` by default. `Exchange.LogRequests` goes before it. */
+  readonly logRequests?: LogRequests | undefined
   /**
    * The service runs what it gets twice under one `Idempotency-Key` once. Then every POST and PATCH carries a key, and is
    * tried again like any other call. Off by default.
@@ -96,9 +101,9 @@ export interface ServiceClientOptions<Groups extends HttpApiGroup.Constraint> ex
 /** How long a service may take to say how it is. */
 const healthWithin = Duration.seconds(5)
 
-const healthAttempt = (): Attempt => {
+const onceAttempt = (): Attempt => {
   const id = randomHex(16)
-  return { callId: id, idempotencyKey: id, number: 1, timeout: healthWithin, phase: "preparing" }
+  return { callId: id, idempotencyKey: id, number: 1, attempts: 1, timeout: healthWithin, phase: "preparing" }
 }
 
 /** A client over the `HttpClient` of the context, at the address that the registry has for its service. */
@@ -113,43 +118,53 @@ export const make = Effect.fnUntraced(function* <Id extends string, Groups exten
   const registry = yield* ServiceRegistry
   const { health, service } = options
   const entry = yield* registry.get(service, options)
-  const exchange = yield* Exchange.make({
-    ...entry,
-    headers: options.headers,
-    limits: options.limits,
-    redirects: options.redirects,
-    idempotencyHeader: false
-  })
+  const policy = Policy.make(entry.policy)
+  const { pool } = yield* Platform
+  const exchangeAt = (baseUrl: string) =>
+    Exchange.make({
+      baseUrl,
+      userAgent: options.userAgent,
+      logRequests: options.logRequests ?? "info",
+      pool: connections,
+      apiKey: entry.apiKey,
+      headers: options.headers,
+      limits: options.limits,
+      redirects: options.redirects,
+      idempotencyHeader: false
+    })
+  // As many connections as requests under way: one that has just answered is used again, not replaced.
+  const connections = yield* pool(policy.concurrency)
+  const exchange = yield* exchangeAt(entry.baseUrl)
+  const root = new URL(entry.baseUrl)
+  root.pathname = "/"
+  const checked = entry.healthAt === "root" ? yield* exchangeAt(root.href) : exchange
   const runner = yield* PolicyRunner.make({
     service,
     key: exchange.origin,
-    policy: Policy.make(entry.policy)
+    policy
   })
   const client = yield* Calling.make(api, {
     service,
     runner,
     wire: exchange,
-    idempotencyKeys: options.idempotencyKeys ?? false
+    idempotencyKeys: options.idempotencyKeys ?? false,
+    retryWhen: entry.retryWhen
   })
   const asked: Check =
     health === undefined
       ? Effect.suspend(() =>
           Effect.map(
-            exchange.send({ method: "GET", path: entry.healthPath, accept: "*/*" }, healthAttempt()),
+            checked.send({ method: "GET", path: entry.healthPath, accept: "*/*" }, onceAttempt()),
             (answer) => ({ healthy: Exchange.isSuccess(answer), detail: `status ${answer.status}` })
           )
         )
-      : Effect.suspend(() => withinAttempt(health(client), healthAttempt()))
+      : health(client)
   return withAbout(client, {
     service,
     baseUrl: entry.baseUrl,
     policy: runner.policy,
     circuit: runner.circuit,
-    health: Effect.timeoutOrElse(asked, {
-      duration: healthWithin,
-      orElse: () =>
-        Effect.succeed({ healthy: false, detail: `no answer within ${Duration.format(healthWithin)}` })
-    })
+    health: asking(asked, (detail): Report => ({ healthy: false, detail }))
   })
 })
 
@@ -197,6 +212,28 @@ export const withPolicy = Calling.combinator((policy: Policy.CallPolicyOptions) 
 
 /** The calls within are each one request, part of an attempt that another policy makes: it retries, they do not. */
 export const withinAttempt = Calling.combinator((attempt: Attempt) => ({ attempt }))
+
+/**
+ * Asks how a service is: the calls within are one request each, outside of their client's policy and its circuit, for at
+ * most 5 seconds, and no more than debug lines in the log. `late` is what there is then.
+ */
+export const asking: {
+  <B>(late: (detail: string) => B): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A | B, E, R>
+  <A, E, R, B>(self: Effect.Effect<A, E, R>, late: (detail: string) => B): Effect.Effect<A | B, E, R>
+} = Function.dual(2, <A, E, R, B>(self: Effect.Effect<A, E, R>, late: (detail: string) => B) =>
+  Effect.withFiber<A | B, E, R>((fiber) =>
+    Effect.suspend(() => withinAttempt(self, onceAttempt())).pipe(
+      Effect.provideService(LogRequests, fiber.getRef(LogRequests) ?? "debug"),
+      Effect.timeoutOrElse({
+        duration: healthWithin,
+        orElse: () => Effect.succeed(late(`no answer within ${Duration.format(healthWithin)}`))
+      })
+    )
+  )
+)
+
+/** What the calls within send and is nobody's business: where the service repeats it, no error and no log has it. */
+export const withSecrets = Calling.combinator((secrets: ReadonlyArray<Redacted.Redacted>) => ({ secrets }))
 
 /** A service of the context that is a client: see {@link Service}. */
 export interface ServiceClass<

@@ -17,7 +17,9 @@ const answer = {
   /** The HTTP status. */
   status: Schema.Int,
   /** What the service said of it, at most 200 characters. */
-  detail: Schema.String
+  detail: Schema.String,
+  /** The service's own code (`error_code`, `errorCode`, `code`), at most 200 characters. */
+  code: Schema.optional(Schema.String)
 }
 
 const timed = { ...answer, retryAfter: Schema.optional(Schema.DurationFromMillis) }
@@ -65,10 +67,15 @@ export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("Co
   sent: Schema.Literals(["no", "maybe"]),
   detail: Schema.String
 }) {
-  /** Not where nothing changes within seconds: a certificate that is not trusted, a name that does not exist. */
+  /** Not where nothing changes within seconds: a certificate that is not trusted, a name that does not exist, a proxy that says no. */
   get isRetryable(): boolean {
     // A resolver that does not answer is EAI_AGAIN, and asked again.
-    return this.code !== "ENOTFOUND" && !isTls(this.code) && !isNoHttp(this.code)
+    return (
+      this.code !== "ENOTFOUND" &&
+      !isTls(this.code) &&
+      !isNoHttp(this.code) &&
+      !/^ERR_PROXY_(AUTH|REFUSED)/.test(this.code ?? "")
+    )
   }
   get concerns(): "service" {
     return "service"
@@ -271,6 +278,7 @@ export const fromStatus = (options: {
   readonly service: string
   readonly status: number
   readonly detail: string
+  readonly code?: string | undefined
   readonly requestId?: string | undefined
   readonly retryAfter?: Duration.Duration | undefined
   /** The service says that its model is not loaded. */
@@ -278,8 +286,12 @@ export const fromStatus = (options: {
   /** A file that it named was asked for. */
   readonly file?: boolean | undefined
 }): ServiceError => {
-  const { file, loading, retryAfter, ...rest } = options
-  const fields = { ...rest, detail: excerpt(rest.detail) }
+  const { code, file, loading, retryAfter, ...rest } = options
+  const fields = {
+    ...rest,
+    detail: excerpt(rest.detail),
+    ...(code === undefined ? {} : { code: excerpt(code) })
+  }
   const timed = { ...fields, retryAfter }
   const { status } = options
   if (loading === true) return new ModelLoading(timed)

@@ -36,6 +36,7 @@ import {
   SubscriptionRef
 } from "effect"
 import * as ErrorKind from "../ErrorKind.ts"
+import * as Telemetry from "../TelemetryNames.ts"
 
 /** What one check found. A `Transport`'s `health` gives it as well. */
 export interface Report {
@@ -85,9 +86,7 @@ export class NotHealthy extends ErrorKind.make({ isRetryable: true })<NotHealthy
   }
 }
 
-const healthyGauge = Metric.gauge("segformer_service_healthy", {
-  description: "Whether a service is healthy: 1 it is, 0 it is not, -1 nothing is known yet"
-})
+const healthyGauge = Telemetry.gauge("segformer.service.health")
 const levels = { Unknown: -1, Healthy: 1, Unhealthy: 0 } as const
 
 const unknown: HealthState = { _tag: "Unknown", last: undefined, dependencies: {} }
@@ -124,7 +123,7 @@ export const make = Effect.fnUntraced(function* (
   const ref = yield* SubscriptionRef.make<HealthState>(unknown)
   const ended = yield* Deferred.make<void>()
   yield* Effect.addFinalizer(() => Deferred.succeed(ended, undefined))
-  const gauge = Metric.withAttributes(healthyGauge, { service })
+  const gauge = Metric.withAttributes(healthyGauge, { [Telemetry.own.service]: service })
   yield* Metric.update(gauge, levels.Unknown)
   // One at a time: a check that is asked for waits for the one under way.
   const one = Semaphore.makeUnsafe(1)

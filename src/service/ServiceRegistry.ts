@@ -1,10 +1,11 @@
 /**
  * Where the services of a program are: names to base URLs from the environment, read once and validated at once.
  *
- * A service `user` is found at `USER_SERVICE_URL`, or at `USER_SERVICE_HOST`, `_PORT`, `_PROTOCOL` and `_BASE_PATH` (a
- * Kubernetes cluster sets the first two by itself). `USER_SERVICE_API_KEY` is its key; `_TIMEOUT`, `_MAX_RETRIES`,
- * `_RETRY_DELAY` and `_MAX_CONNECTIONS` change its policy. A name needs no declaration to be asked for; what is declared
- * is checked at the start, and is what `services` lists.
+ * A service `user` (or `user-service`) is found at `USER_SERVICE_URL`, or at `USER_SERVICE_HOST`, `_PORT`, `_PROTOCOL` and
+ * `_BASE_PATH`, of which each alone counts (a Kubernetes cluster sets the first two by itself). `USER_SERVICE_API_KEY`, or
+ * `USER_API_KEY`, is its key; `_TIMEOUT`, `_MAX_RETRIES`, `_RETRY_DELAY` and `_MAX_CONNECTIONS` change its policy. A name
+ * needs no declaration to be asked for; what is declared is checked at the start, and is what `services` lists. A registry
+ * that was told of no services has the six that it knows by itself.
  *
  * ```ts
  * import { ConfigProvider, Effect } from "effect"
@@ -13,49 +14,26 @@
  * const program = Effect.gen(function* () {
  *   const registry = yield* ServiceRegistry.ServiceRegistry
  *   const user = yield* registry.get("user")
- *   return user.baseUrl
- * }).pipe(Effect.provide(ServiceRegistry.layer({ user: { port: 8001, basePath: "/api/v1" } })))
+ *   const project = yield* registry.get("project")
+ *   return [user.baseUrl, project.baseUrl]
+ * }).pipe(Effect.provide(ServiceRegistry.layer()))
  *
  * const environment = ConfigProvider.fromEnv({ env: { USER_SERVICE_HOST: "users" } })
  * const found = Effect.provideService(program, ConfigProvider.ConfigProvider, environment)
- * await Effect.runPromise(found) // => "http://users:8001/api/v1"
+ * await Effect.runPromise(found) // => ["http://users:8001/api/v1", "http://localhost:8003/api/v1"]
  * ```
  */
-import { ConfigProvider, Context, Effect, Layer, type Redacted, Schema } from "effect"
+import { ConfigProvider, Context, Effect, Layer, Schema } from "effect"
 import * as ErrorKind from "../ErrorKind.ts"
-import type { PolicyOptions } from "../policy/Policy.ts"
+import { omitUndefined } from "../policy/OmitUndefined.ts"
+import * as Policy from "../policy/Policy.ts"
 import * as Variable from "../policy/Variable.ts"
+import { builtIn, known } from "./KnownServices.ts"
+import { type ServiceDefinition, type ServiceEntry, withoutSlash } from "./ServiceDefinition.ts"
+import { keyOf, read, variablesOf } from "./ServiceVariables.ts"
 
-/** What a program knows of a service by itself. The environment goes before it. */
-export interface ServiceDefinition {
-  /** What the names of its variables start with, instead of its own name: `PYTHON` for `PYTHON_SERVICE_URL`. */
-  readonly prefix?: string | undefined
-  /** Where only the host is given. The port of the protocol by default. */
-  readonly port?: number | undefined
-  /** `http` by default. */
-  readonly protocol?: "http" | "https" | undefined
-  /** Below which its paths are, such as `/api/v1`. A `_SERVICE_URL` is whole, and has its own. */
-  readonly basePath?: string | undefined
-  /** Its base URL where the environment names none and `NODE_ENV` is not `production`. */
-  readonly development?: string | undefined
-  /** Whether the program cannot do without it: then it is an error at the start that it has no address. */
-  readonly isRequired?: boolean | undefined
-  /** Where it says how it is, below its base URL. `/health` by default. */
-  readonly healthPath?: string | undefined
-  readonly policy?: PolicyOptions | undefined
-}
-
-/** A service that has an address. */
-export interface ServiceEntry {
-  readonly name: string
-  /** Without a trailing slash. */
-  readonly baseUrl: string
-  /** Below the base URL; starts with a slash. */
-  readonly healthPath: string
-  readonly apiKey: Redacted.Redacted | undefined
-  /** What differs from the standard policy, the environment's word included. */
-  readonly policy: PolicyOptions
-}
+export type { ServiceDefinition, ServiceEntry } from "./ServiceDefinition.ts"
+export { variablesOf } from "./ServiceVariables.ts"
 
 /** The environment has no address for a service. */
 export class ServiceNotConfigured extends ErrorKind.lasting<ServiceNotConfigured>()("ServiceNotConfigured", {
@@ -86,173 +64,63 @@ export class ServiceRegistry extends Context.Service<
 >()("effect-segformer/service/ServiceRegistry") {}
 
 /** Where a service says how it is. */
-export const healthUrl = (entry: ServiceEntry): string => {
+export const healthUrl = (entry: Pick<ServiceEntry, "baseUrl" | "healthPath" | "healthAt">): string => {
   const { origin, pathname, search } = new URL(entry.baseUrl)
-  return `${origin}${pathname.replace(/\/+$/, "")}${entry.healthPath}${search}`
+  const base = entry.healthAt === "root" ? "" : withoutSlash(pathname)
+  return `${origin}${base}${entry.healthPath}${search}`
 }
 
-/** The start of a service's variables: `IMAGE_PROCESSING_SERVICE` for `imageProcessing` and `image-processing`. */
-export const variablesOf = (name: string, definition: ServiceDefinition = {}): string =>
-  `${
-    definition.prefix ??
-    name
-      .replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2")
-      .replaceAll(/[^A-Za-z0-9]+/g, "_")
-      .toUpperCase()
-  }_SERVICE`
-
-const withoutSlash = (url: string): string => url.replace(/\/+$/, "")
-
-/** A host as a URL has it: an IPv6 address in brackets. What has a port or a path is none. */
-const hostOf = (text: string): string | undefined => {
-  const host = /^[^[]*:.*:/.test(text) ? `[${text}]` : text
-  const isBare = !/[/@?#\s]/.test(host) && (host.startsWith("[") ? host.endsWith("]") : !host.includes(":"))
-  return isBare && URL.canParse(`http://${host}/`) ? host : undefined
-}
-
-/** The variables of one service. */
-const variables = (start: string) => ({
-  url: Variable.address(`${start}_URL`, { sets: "the base URL", default: "none" }, `${start}_API_KEY`),
-  host: Variable.make(
-    `${start}_HOST`,
-    { sets: "the host", default: "none" },
-    {
-      takes: "the name or address of a host, without protocol and port",
-      parse: hostOf
-    }
-  ),
-  port: Variable.make(
-    `${start}_PORT`,
-    { sets: "the port", default: "that of the service" },
-    {
-      takes: "a port from 1 to 65535",
-      // Kubernetes gives an address of its own here: `tcp://10.0.0.1:80`.
-      parse: (text) => {
-        const port = /^(?:tcp:\/\/.*:)?(\d{1,5})$/.exec(text)?.[1]
-        return Number(port) >= 1 && Number(port) <= 65535 ? Number(port) : undefined
-      }
-    }
-  ),
-  protocol: Variable.literal(`${start}_PROTOCOL`, { sets: "the protocol", default: "http" }, [
-    "http",
-    "https"
-  ]),
-  basePath: Variable.make(
-    `${start}_BASE_PATH`,
-    { sets: "the path before all others", default: "that of the service" },
-    {
-      takes: "a path such as `/api/v1`",
-      parse: (text) => (/^\/?[^\s?#]*$/.test(text) ? text : undefined)
-    }
-  ),
-  apiKey: Variable.key(`${start}_API_KEY`, {
-    sets: "the key, sent as `Authorization: Bearer`",
-    default: "none"
-  }),
-  timeout: Variable.duration(`${start}_TIMEOUT`, { sets: "for one attempt", default: "30 seconds" }),
-  maxRetries: Variable.whole(
-    `${start}_MAX_RETRIES`,
-    { sets: "retries after the first attempt", default: "3" },
-    0
-  ),
-  retryDelay: Variable.duration(`${start}_RETRY_DELAY`, {
-    sets: "before the first retry",
-    default: "1 second"
-  }),
-  maxConnections: Variable.whole(
-    `${start}_MAX_CONNECTIONS`,
-    { sets: "requests under way at once", default: "10" },
-    1
+/** What is known under a name, however it is spelled: `user`, `User`, `user-service`, `USER_SERVICE`. */
+const find = <A extends ServiceDefinition>(
+  all: Readonly<Record<string, A>>,
+  name: string
+): readonly [name: string, A] | undefined => {
+  const own = Object.hasOwn(all, name) ? all[name] : undefined
+  if (own !== undefined) return [name, own]
+  const key = keyOf(name)
+  return Object.entries(all).find(
+    ([other, { aliases, prefix }]) =>
+      keyOf(other) === key || prefix === key || aliases?.includes(key) === true
   )
-})
-
-const compose = (parts: {
-  readonly protocol: string
-  readonly host: string
-  readonly port: number | undefined
-  readonly basePath: string
-}): string => {
-  const port = parts.port === undefined ? "" : `:${parts.port}`
-  const path = parts.basePath.replaceAll(/^\/+|\/+$/g, "")
-  return `${parts.protocol}://${parts.host}${port}${path === "" ? "" : `/${path}`}`
 }
 
-/** What the environment and the definition say of a service; problems are told to the reader. */
-const resolve = Effect.fnUntraced(function* (
-  name: string,
-  definition: ServiceDefinition,
-  reader: Variable.Reader,
-  isProduction: boolean
-): Effect.fn.Return<ServiceEntry | undefined> {
-  const start = variablesOf(name, definition)
-  const known = variables(start)
-  const isGiven =
-    (yield* Variable.text(known.url.name)) !== undefined ||
-    (yield* Variable.text(known.host.name)) !== undefined
-  const url = yield* reader.read(known.url)
-  const host = yield* reader.read(known.host)
-  const port = yield* reader.read(known.port)
-  const protocol = yield* reader.read(known.protocol)
-  const basePath = yield* reader.read(known.basePath)
-  const apiKey = yield* reader.read(known.apiKey)
-  const attemptTimeout = yield* reader.read(known.timeout)
-  const times = yield* reader.read(known.maxRetries)
-  const delay = yield* reader.read(known.retryDelay)
-  const concurrency = yield* reader.read(known.maxConnections)
-
-  const composed =
-    host === undefined
-      ? undefined
-      : compose({
-          protocol: protocol ?? definition.protocol ?? "http",
-          host,
-          port: port ?? definition.port,
-          basePath: basePath ?? definition.basePath ?? ""
-        })
-  const development = isProduction ? undefined : definition.development
-  const baseUrl = url ?? composed ?? (isGiven ? undefined : development)
-  if (!isGiven && baseUrl === undefined && definition.isRequired === true && isProduction) {
-    reader.object({ name: known.url.name }, `is not set (nor ${known.host.name}), and NODE_ENV is production`)
-  }
-  if (baseUrl === undefined) return undefined
-  const given = definition.policy ?? {}
-  const retry = given.retry === false ? { times: 0 } : given.retry
-  return {
-    name,
-    baseUrl: withoutSlash(baseUrl),
-    healthPath: definition.healthPath ?? "/health",
-    apiKey,
-    policy: {
-      ...given,
-      attemptTimeout: attemptTimeout ?? given.attemptTimeout,
-      concurrency: concurrency ?? given.concurrency,
-      retry: { ...retry, times: times ?? retry?.times, delay: delay ?? retry?.delay }
+/** One definition over others: what it does not say is as they have it. */
+const over = (...definitions: ReadonlyArray<ServiceDefinition | undefined>): ServiceDefinition =>
+  definitions.reduceRight<ServiceDefinition>((under, definition = {}) => {
+    return {
+      ...under,
+      ...omitUndefined(definition),
+      policy: Policy.merge(definition.policy ?? {}, under.policy ?? {})
     }
-  }
-})
+  }, {})
 
-/** Reads what is declared: whatever is wrong with it, required ones that are missing included, is one error. */
+/**
+ * Reads what is declared, or what is built in where nothing is: whatever is wrong with it, required ones that are missing
+ * included, is one error.
+ */
 export const make = Effect.fnUntraced(function* (
-  definitions: Readonly<Record<string, ServiceDefinition>> = {}
+  definitions: Readonly<Record<string, ServiceDefinition>> = builtIn
 ): Effect.fn.Return<ServiceRegistry["Service"], Variable.InvalidConfig> {
   const provider = yield* ConfigProvider.ConfigProvider
-  const isProduction = (yield* Variable.text("NODE_ENV")) === "production"
+  const production = yield* Variable.production
   const reader = Variable.reader()
   const found = new Map<string, ServiceEntry>()
-  for (const [name, definition] of Object.entries(definitions)) {
-    const entry = yield* resolve(name, definition, reader, isProduction)
+  for (const [name, declared] of Object.entries(definitions)) {
+    const entry = yield* read(name, over(declared, find(known, name)?.[1]), reader, production)
     if (entry !== undefined) found.set(name, entry)
   }
   yield* reader.done
 
   const get = Effect.fnUntraced(function* (
-    name: string,
+    wanted: string,
     own?: ServiceDefinition
   ): Effect.fn.Return<ServiceEntry, ServiceNotConfigured | Variable.InvalidConfig> {
-    const declared = definitions[name]
-    const definition = { ...own, ...declared, policy: { ...own?.policy, ...declared?.policy } }
+    const declared = find(definitions, wanted)
+    const standard = find(known, wanted)
+    const name = declared?.[0] ?? standard?.[0] ?? wanted
+    const definition = over(declared?.[1], own, standard?.[1])
     const reader = Variable.reader()
-    const entry = yield* resolve(name, definition, reader, isProduction).pipe(
+    const entry = yield* read(name, definition, reader, production).pipe(
       Effect.provideService(ConfigProvider.ConfigProvider, provider)
     )
     yield* reader.done
@@ -274,34 +142,39 @@ export const layer = (
   definitions?: Readonly<Record<string, ServiceDefinition>>
 ): Layer.Layer<ServiceRegistry, Variable.InvalidConfig> => Layer.effect(ServiceRegistry, make(definitions))
 
+/** What is known of a service that has an address. */
+type Given = Partial<ServiceEntry> & { readonly baseUrl: string }
+
+const entryOf = (name: string, given: Given, own: ServiceDefinition = {}): ServiceEntry => ({
+  name,
+  healthPath: own.healthPath ?? "/health",
+  healthAt: own.healthAt ?? "base",
+  apiKey: undefined,
+  isDevelopment: false,
+  retryWhen: own.retryWhen,
+  ...omitUndefined(given),
+  baseUrl: withoutSlash(given.baseUrl),
+  policy: Policy.merge(given.policy ?? {}, own.policy ?? {})
+})
+
 /** Services at addresses that are known: for tests, and for programs that have their configuration elsewhere. */
-export const layerOf = (
-  addresses: Readonly<Record<string, string | (Partial<ServiceEntry> & { readonly baseUrl: string })>>
-): Layer.Layer<ServiceRegistry> =>
+export const layerOf = (addresses: Readonly<Record<string, string | Given>>): Layer.Layer<ServiceRegistry> =>
   Layer.sync(ServiceRegistry, () => {
-    const services = Object.entries(addresses).map(([name, given]): ServiceEntry => {
-      const entry = typeof given === "string" ? { baseUrl: given } : given
-      const baseUrl = withoutSlash(entry.baseUrl)
-      return {
-        name,
-        healthPath: "/health",
-        apiKey: undefined,
-        ...entry,
-        baseUrl,
-        policy: entry.policy ?? {}
-      }
-    })
+    const all = Object.entries(addresses).map(
+      ([name, given]) => [name, typeof given === "string" ? { baseUrl: given } : given] as const
+    )
     const get = (name: string, own?: ServiceDefinition) => {
-      const entry = services.find((service) => service.name === name)
-      return entry === undefined
+      const found =
+        all.find(([other]) => other === name) ?? all.find(([other]) => keyOf(other) === keyOf(name))
+      return found === undefined
         ? Effect.fail(
             new ServiceNotConfigured({
               service: name,
               variables: variablesOf(name, own),
-              known: services.map(({ name }) => name)
+              known: all.map(([name]) => name)
             })
           )
-        : Effect.succeed({ ...entry, policy: { ...own?.policy, ...entry.policy } })
+        : Effect.succeed(entryOf(...found, own))
     }
-    return ServiceRegistry.of({ services, get })
+    return ServiceRegistry.of({ services: all.map(([name, given]) => entryOf(name, given)), get })
   })

@@ -1,6 +1,8 @@
 export * as AddressGuard from "./AddressGuard.ts"
 export * as Decode from "./Decode.ts"
 export * as Exchange from "./Exchange.ts"
+export * as Proxies from "./Proxies.ts"
+export * as ErrorResponse from "./ErrorResponse.ts"
 export * as Secrets from "./Secrets.ts"
 export * from "./ServiceError.ts"
 export * as ServiceHealth from "./ServiceHealth.ts"

@@ -23,6 +23,7 @@ import type { ClassTable } from "../mask/ClassTable.ts"
 import type { LabelData } from "../mask/LabelMap.ts"
 import type { Band } from "./Band.ts"
 import { LabelsNotWritten } from "./TilingError.ts"
+import { own, span } from "../TelemetryNames.ts"
 
 export interface LabelFileOptions {
   /** By the ending of the path, unless given: `.png`, or `.tif` and `.tiff`. */
@@ -98,7 +99,7 @@ export const write = <E, R>(
         ({ reason }) => Effect.fail(failed(reason))
       )
     )
-  }).pipe(Effect.scoped, Effect.withSpan("segformer.tiled.write", { attributes: { path } }))
+  }).pipe(Effect.scoped, span("LabelFile.write", { [own.path]: path }))
 
 const formats: ReadonlyMap<string, "tiff" | "png"> = new Map([
   [".tif", "tiff"],

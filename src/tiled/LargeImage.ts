@@ -22,21 +22,22 @@
  * ```
  */
 import { join } from "node:path"
-import { Effect, FileSystem, type PlatformError, type Scope } from "effect"
+import { Effect, FileSystem, type PlatformError, type Scope, Stream } from "effect"
 import { ImageCodec, type Raster } from "../image/ImageCodec.ts"
-import {
-  ImageNotFound,
-  ImageNotReadable,
-  ImageTooLarge,
-  NotAnImage,
-  UnsupportedImage
-} from "../image/ImageError.ts"
+import { ImageNotFound, ImageNotReadable, ImageTooLarge, UnsupportedImage } from "../image/ImageError.ts"
+import * as Bmp from "../image/Bmp.ts"
 import * as ImageFormat from "../image/ImageFormat.ts"
+import * as ImageHeader from "../image/ImageHeader.ts"
+import * as ImageSource from "../image/ImageSource.ts"
 import type { Image, ImageLimits } from "../image/ImageSource.ts"
 import * as RasterImage from "../image/RasterImage.ts"
-import { load, plain, reasonOf, type SharpModule } from "../image/SharpModule.ts"
+import * as SharpInput from "../image/SharpInput.ts"
+import { floats, load, plain, reasonOf } from "../image/SharpModule.ts"
+import * as Stretch from "../image/Stretch.ts"
 import type { Box } from "../mask/Region.ts"
+import { concat } from "../service/Body.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
+import type { SpanName } from "../TelemetryNames.ts"
 
 export interface LargeImage {
   /** For errors: a path, or its name. */
@@ -45,6 +46,8 @@ export interface LargeImage {
   readonly width: number
   /** In pixels, as a person sees it. */
   readonly height: number
+  /** Its file has pages behind this one. */
+  readonly hasMore?: boolean | undefined
   /** The part inside `box`, which must lie inside the picture: pixels, or a PNG for what takes files. */
   readonly window: (box: Box) => Effect.Effect<Image, SegmentationError>
 }
@@ -86,17 +89,22 @@ export interface FileOptions {
    * GIF. 100 megapixels by default, for half a gigabyte of memory or so.
    */
   readonly maxWholePixels?: number | undefined
-  /** Where the temporary folder is made: it takes 3 bytes a pixel. The system's folder for such files by default. */
+  /** Where the temporary folder is made: it takes 3 bytes a pixel, or 4 a
+   * sample of what is stretched. The system's folder for such files by default. */
   readonly folder?: string | undefined
   /**
    * `"none"` by default. `"deflate"` takes about a third of the room for photographs, some ten times as long to make,
    * and four times as long to read.
    */
   readonly compression?: "none" | "deflate" | undefined
+  /** Of a TIFF with several: from 1, which it is by default. */
+  readonly page?: number | undefined
+  /** Which numbers are black and white, of a picture whose samples are not of 8 bits. */
+  readonly stretch?: Stretch.Stretch | undefined
 }
 
 /** A picture in a file: of any size where its type is read in parts (TIFF, most JPEG and PNG), else of at most `maxWholePixels`. */
-export const file = Effect.fn("segformer.tiled.open")(function* (
+export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   path: string,
   options: FileOptions = {}
 ): Effect.fn.Return<LargeImage, SegmentationError, FileSystem.FileSystem | Scope.Scope> {
@@ -110,23 +118,36 @@ export const file = Effect.fn("segformer.tiled.open")(function* (
     return yield* new ImageTooLarge({ source, measure: "bytes", actual, limit: limits.maxBytes })
   }
   const sharp = yield* load("Reading large pictures")
-  const input = () => sharp(path, { ...unlimited, sequentialRead: true })
-  const broken = (cause: unknown) =>
-    new NotAnImage({ source, detail: `it is broken, cut off or of no type known here (${reasonOf(cause)})` })
-  const header = yield* Effect.tryPromise({ try: () => input().metadata(), catch: broken })
-  const { isProgressive, orientation = 1 } = header
-  const format = ImageFormat.ofSharp(header.format)
-  const { height, width } = header.autoOrient
+  const { page = 1, stretch } = options
+  const head = yield* fs
+    .stream(path, { bytesToRead: headBytes })
+    .pipe(Stream.runCollect, Effect.mapBoth({ onSuccess: concat, onFailure: notRead(source) }))
+  const start = ImageHeader.parse(head, page)
+  // What it is instead, it is to every command.
+  if (start._tag === "Refused" || start._tag === "Unknown") {
+    yield* ImageSource.bytes(head, { name: source }).open()
+  }
+  const known = start._tag === "Known" ? start.format : undefined
+  const input = (maxPixels: number | false) =>
+    sharp(path, { ...SharpInput.optionsOf(page, maxPixels), unlimited: true, sequentialRead: true })
+  const from = { source, format: known ?? "image", page, head: Effect.succeed(head) } as const
+  const found =
+    start._tag === "Known" && ImageFormat.table[start.format].decoder === "ours"
+      ? { ...start, metadata: undefined, isColour: true }
+      : yield* SharpInput.look(from, () => input(false), stretch !== undefined)
+  const { height, metadata, width } = found
+  const format = metadata === undefined ? known : ImageFormat.ofSharp(metadata.format)
   if (format === undefined) {
     const titles = ImageFormat.bySharp.map((name) => ImageFormat.table[name].title)
     const detail = `only ${ImageFormat.list(titles, "and")} can be read in windows. Convert it to one of them`
-    return yield* new UnsupportedImage({ source, format: header.format, detail })
+    return yield* new UnsupportedImage({ source, format: metadata?.format ?? "image", detail })
   }
   const pixels = width * height
   if (pixels > limits.maxPixels) {
     return yield* new ImageTooLarge({ source, measure: "pixels", actual: pixels, limit: limits.maxPixels })
   }
   const { streams } = ImageFormat.table[format]
+  const isProgressive = metadata?.isProgressive === true
   const isStreamed = streams === "always" || (streams === "unless interlaced" && !isProgressive)
   const limit = options.maxWholePixels ?? 100_000_000
   if (!isStreamed && pixels > limit) {
@@ -138,64 +159,139 @@ export const file = Effect.fn("segformer.tiled.open")(function* (
     .makeTempDirectoryScoped({ directory: options.folder, prefix: "segformer-" })
     .pipe(Effect.mapError((error) => notPlaced(source, error.reason.message)))
   const tiled = join(folder, "pixels.tif")
+  const orientation = metadata?.orientation ?? 1
+  const turned = orientation >= 5
+  const asStored = turned ? { width: height, height: width } : { width, height }
+  // Numbers are kept as they are, and scaled window by window.
+  const space = stretch === undefined || metadata?.depth === "uchar" ? undefined : metadata?.space
+  const bitmap =
+    metadata === undefined
+      ? yield* Effect.flatMap(Effect.mapError(fs.readFile(path), notRead(source)), (bytes) =>
+          Bmp.decode(source, bytes, 3)
+        )
+      : undefined
+  yield* SharpInput.count(found)
   // sharp cannot be stopped: what it still writes after an interruption goes with the folder.
   const stored = yield* Effect.tryPromise({
     try: () =>
-      input()
-        .toColourspace("srgb")
+      (bitmap === undefined
+        ? input(pixels)
+        : sharp(bitmap.data, { raw: { width, height, channels: 3 }, limitInputPixels: false })
+      )
+        .toColourspace(space ?? "srgb")
         .removeAlpha()
         .tiff({
           tile: true,
-          tileWidth: tileSide(header.width),
-          tileHeight: tileSide(header.height),
+          tileWidth: tileSide(asStored.width),
+          tileHeight: tileSide(asStored.height),
           bigtiff: true,
           compression: options.compression ?? "none",
-          predictor: options.compression === "deflate" ? "horizontal" : "none"
+          predictor: space !== undefined ? "float" : options.compression === "deflate" ? "horizontal" : "none"
         })
         .toFile(tiled),
-    catch: (cause) => (/write/.test(reasonOf(cause)) ? notPlaced(source, reasonOf(cause)) : broken(cause))
-  })
-  const turned = orientation >= 5
-  if (stored.width !== (turned ? height : width) || stored.height !== (turned ? width : height)) {
+    catch: (cause) => ({ cause })
+  }).pipe(
+    Effect.catch(({ cause }) =>
+      /write/.test(reasonOf(cause))
+        ? Effect.fail(notPlaced(source, reasonOf(cause)))
+        : SharpInput.failed(from, cause)
+    )
+  )
+  if (stored.width !== asStored.width || stored.height !== asStored.height) {
     const detail = `its header says ${width} x ${height} pixels, but it decodes to ${stored.width} x ${stored.height}`
     return yield* new UnsupportedImage({ source, format, detail })
   }
+  const read = <A>(place: Place, as: (part: SharpInput.Pipeline) => Promise<A>) =>
+    Effect.tryPromise({
+      try: () => as(sharp(tiled, unlimited).extract(place)),
+      catch: (cause) => new ImageNotReadable({ source, detail: reasonOf(cause) })
+    })
+  const rgb = (box: Box) =>
+    Effect.map(
+      read(storedBox(box, stored, orientation), (part) =>
+        upright(part, orientation).toColourspace("srgb").raw().toBuffer()
+      ),
+      plain
+    )
+  const numbers = (place: Place, turn: (part: SharpInput.Pipeline) => SharpInput.Pipeline) =>
+    Effect.map(
+      read(place, (part) =>
+        turn(part)
+          .toColourspace(space ?? "srgb")
+          .raw({ depth: "float" })
+          .toBuffer()
+      ),
+      floats
+    )
+  const ends =
+    stretch === undefined || space === undefined
+      ? undefined
+      : stretch.unit === "number"
+        ? Stretch.limitsOf(stretch, new Float32Array())
+        : Stretch.limitsOf(stretch, yield* samplesOf(stored, (place) => numbers(place, (part) => part)))
+  const data = (box: Box) =>
+    ends === undefined
+      ? rgb(box)
+      : Effect.map(
+          numbers(storedBox(box, stored, orientation), (part) => upright(part, orientation)),
+          (samples) => Stretch.withChannels(Stretch.apply(samples, ...ends), box.width * box.height, 3)
+        )
   return {
     source,
     width,
     height,
+    hasMore: start._tag === "Known" && start.hasMore === true,
     window: (box) =>
       Effect.suspend(() => {
-        const read = <A>(as: (part: Pipeline) => Promise<A>) =>
-          Effect.tryPromise({
-            try: () => {
-              const part = sharp(tiled, unlimited).extract(storedBox(box, stored, orientation))
-              return as(upright(part, orientation).toColourspace("srgb"))
-            },
-            catch: (cause) => new ImageNotReadable({ source, detail: reasonOf(cause) })
-          })
+        const { height, width } = box
+        const pixels = Effect.map(data(box), (data): Raster => ({ width, height, channels: 3, data }))
         return RasterImage.fromPixels({
           source: sourceOf(source, box),
           name: nameOf(box),
-          width: box.width,
-          height: box.height,
-          pixels: read(async (part) => ({
-            width: box.width,
-            height: box.height,
-            channels: 3,
-            data: plain(await part.raw().toBuffer())
-          })),
+          width,
+          height,
+          pixels,
           // Fast and lossless; the filter and level that make the smallest file take ten times as long.
-          png: read(async (part) => plain(await part.png({ compressionLevel: 1 }).toBuffer()))
+          png: Effect.flatMap(pixels, ({ channels, data }) =>
+            Effect.tryPromise({
+              try: async () =>
+                plain(
+                  await sharp(data, { raw: { width, height, channels } })
+                    .png({ compressionLevel: 1 })
+                    .toBuffer()
+                ),
+              catch: (cause) => new ImageNotReadable({ source, detail: reasonOf(cause) })
+            })
+          )
         })
       })
   }
 })
 
+/** First read: what says what a file is. */
+const headBytes = 64 * 1024
+
+type Place = ReturnType<typeof storedBox>
+
+/** Some of a large picture's numbers, evenly spread over it, a few rows at a time. */
+const samplesOf = Effect.fnUntraced(function* <E>(
+  stored: Pick<Box, "width" | "height">,
+  numbers: (place: Place) => Effect.Effect<Float32Array, E>
+): Effect.fn.Return<Float32Array, E> {
+  const count = Math.min(stored.height, 64)
+  const each = Math.ceil(Stretch.most / count)
+  const all: Array<number> = []
+  for (let i = 0; i < count; i++) {
+    const top = Math.floor(((i + 0.5) * stored.height) / count)
+    const row = yield* numbers({ left: 0, top, width: stored.width, height: 1 })
+    const step = Math.max(1, Math.floor(row.length / each))
+    for (let at = 0; at < row.length; at += step) all.push(row[at]!)
+  }
+  return Float32Array.from(all)
+})
+
 /** Tiles are 512 pixels a side, and in a small picture no larger than it is: libvips refuses those. */
 const tileSide = (size: number): number => Math.min(512, Math.ceil(size / 16) * 16)
-
-type Pipeline = ReturnType<SharpModule>
 
 const unlimited = { failOn: "error", limitInputPixels: false, unlimited: true } as const
 
@@ -225,7 +321,7 @@ const storedBox = (box: Box, stored: Pick<Box, "width" | "height">, orientation:
 }
 
 /** A part of the stored picture as it is seen. Turning the parts spares holding the whole for it. */
-const upright = (part: Pipeline, orientation: number): Pipeline =>
+const upright = (part: SharpInput.Pipeline, orientation: number): SharpInput.Pipeline =>
   ([2, 4, 5, 7].includes(orientation) ? part.flop() : part).rotate(turns[orientation] ?? 0)
 
 /** Degrees by EXIF orientation, after what is mirrored is mirrored back. */

@@ -38,6 +38,7 @@ import type { LargeImage } from "./LargeImage.ts"
 import * as LogitBlend from "./LogitBlend.ts"
 import { OverlapTooLarge, type TilingError, WindowsDisagree } from "./TilingError.ts"
 import * as Windows from "./Windows.ts"
+import type { SpanName } from "../TelemetryNames.ts"
 
 export interface TiledOptions
   extends Windows.WindowOptions, Pick<SegmentOptions, "policy" | "retryWhen" | "retryResult"> {
@@ -101,7 +102,7 @@ export const segment = (
         Stream.filter((band) => band !== undefined)
       )
     })
-  ).pipe(Stream.withSpan("segformer.tiled"))
+  ).pipe(Stream.withSpan("Tiled.segment" satisfies SpanName))
 }
 
 const boxOf = ({ columns, crop, rows }: Windows.Windows, { column, row }: Windows.Window): Box => ({

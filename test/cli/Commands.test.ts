@@ -107,7 +107,7 @@ describe("segformer health", () => {
       const { url } = yield* serve()
       const well = yield* run(["health", "--url", url])
       assert.deepStrictEqual([well.code, well.stderr], [0, ""])
-      assert.match(well.stdout, /ready on cpu/)
+      assert.match(well.stdout, /: ready, model /)
       const port = yield* closedPort
       const dead = yield* run(["health", "--url", `http://127.0.0.1:${port}`, "--json"])
       assert.strictEqual(dead.code, 3)

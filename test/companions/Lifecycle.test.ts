@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Context, Effect, Layer, References } from "effect"
 import { TestClock } from "effect/testing"
-import { ImageProcessing, PictureFiles } from "effect-segformer/companions"
+import { ImageProcessing, type ImageProcessingHealthOptions, PictureFiles } from "effect-segformer/companions"
 import { ServiceRegistry } from "effect-segformer/service"
 import { SharpCodec } from "effect-segformer/sharp"
 import { FakeHttp, Fixtures, SegFormerTest } from "effect-segformer/testing"
@@ -15,17 +15,18 @@ const quiet = <A, E, R>(self: Effect.Effect<A, E, R>) =>
 describe("the health of a service", () => {
   const watched = <A, E>(
     interval: string,
+    options: ImageProcessingHealthOptions,
     body: Effect.Effect<A, E, ImageProcessing | FakeHttp.Recorded>
   ): Effect.Effect<A, E> => {
     const healthy = FakeHttp.json({ status: "healthy", last_error: null })
     const unhealthy = [1, 2, 3].map((bad) =>
       FakeHttp.json({ status: "unhealthy", last_error: `bad ${bad}` }, { status: 503 })
     )
-    const outcomes = [healthy, ...unhealthy]
+    const outcomes = [healthy, ...unhealthy, healthy]
     return quiet(
       body.pipe(
         Effect.provide(
-          ImageProcessing.layerHttp.pipe(
+          ImageProcessing.layerHttp(options).pipe(
             Layer.provide(ServiceRegistry.layerOf({ imageProcessing: "http://fake" })),
             Layer.provideMerge(FakeHttp.script(outcomes)),
             Layer.orDie
@@ -60,16 +61,34 @@ describe("the health of a service", () => {
     return seconds
   })
 
-  it.effect("is looked at in the background, every minute", () =>
+  it.effect(
+    "is looked at in the background, every minute: the first bad check tells, and the first good one",
+    () =>
+      watched(
+        "",
+        {},
+        Effect.gen(function* () {
+          assert.strictEqual(yield* found("healthy"), "Healthy")
+          assert.deepStrictEqual(yield* asked, ["GET http://fake/health"])
+          for (let bad = 1; bad <= 3; bad++) {
+            const seconds = yield* nextCheck
+            assert.isTrue(seconds >= 54 && seconds <= 67, `${seconds} seconds`)
+            assert.strictEqual(yield* found(`bad ${bad}`), "Unhealthy")
+          }
+          yield* nextCheck
+          assert.strictEqual(yield* found("healthy"), "Healthy")
+        })
+      )
+  )
+
+  it.effect("or after as many in a row as are asked for", () =>
     watched(
       "",
+      { unhealthyAfter: 3 },
       Effect.gen(function* () {
-        assert.strictEqual(yield* found("healthy"), "Healthy")
-        assert.deepStrictEqual(yield* asked, ["GET http://fake/health"])
+        yield* found("healthy")
         for (let bad = 1; bad <= 3; bad++) {
-          const seconds = yield* nextCheck
-          assert.isTrue(seconds >= 54 && seconds <= 67, `${seconds} seconds`)
-          // Three bad answers in a row, and it is known to be unhealthy.
+          yield* nextCheck
           assert.strictEqual(yield* found(`bad ${bad}`), bad < 3 ? "Healthy" : "Unhealthy")
         }
       })
@@ -79,6 +98,7 @@ describe("the health of a service", () => {
   it.effect("or as often as HEALTH_CHECK_INTERVAL says, in milliseconds", () =>
     watched(
       "5000",
+      {},
       Effect.gen(function* () {
         yield* found("healthy")
         const seconds = yield* nextCheck

@@ -4,8 +4,13 @@ import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
 import { Effect, Layer, Redacted, References, Stream } from "effect"
-import { Retrieval, RetrievalApi, type RetrievalError, type RetrievalJob } from "effect-segformer/companions"
-import type { Download } from "effect-segformer/jobs"
+import {
+  Retrieval,
+  RetrievalApi,
+  type RetrievalError,
+  type RetrievalJob,
+  type RetrievedPaper
+} from "effect-segformer/companions"
 import { ServiceRegistry } from "effect-segformer/service"
 import { NodeHttp } from "effect-segformer/service/node"
 import { serve } from "../support/ContractServer.ts"
@@ -56,7 +61,7 @@ const servedAs = (job: RetrievalJob, body = paper) =>
 describe("Retrieval", () => {
   it("says in its type how it fails", () => {
     expectTypeOf<Retrieval["Service"]["retrieveAndDownload"]>().returns.toEqualTypeOf<
-      Effect.Effect<Download.DownloadedFile, RetrievalError>
+      Effect.Effect<RetrievedPaper, RetrievalError>
     >()
   })
 

@@ -111,8 +111,7 @@ export const companions: ReadonlyArray<Companion> = [
       getUser: {
         call: client.getUser({ params: { user_id: 7 } }),
         sends: ["GET /users/7"],
-        answers: { ...user, created_at: "a field that is not known" },
-        gives: user
+        answers: { ...user, created_at: "a field that is not known", is_active: true, groups: [{ id: 1 }] }
       },
       createUser: {
         call: client.createUser({ payload: { email: user.email, username: "ada", password } }),

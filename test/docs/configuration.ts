@@ -6,6 +6,7 @@ import { globSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { PolicyConfig, type Variable } from "effect-segformer/policy"
 import * as SegFormerConfig from "../../src/http/SegFormerConfig.ts"
+import * as ServiceVariables from "../../src/http/ServiceVariables.ts"
 import * as ExchangeConfig from "../../src/service/ExchangeConfig.ts"
 
 const root = new URL("../../", import.meta.url)
@@ -66,7 +67,14 @@ Read by \`SegFormerHttp.layerConfig(SegFormerConfig.config)\`, and by the comman
 
 ${table(SegFormerConfig.serviceVariables)}
 
+The same as a settings file, which \`segformer probe URL --write FILE\` makes and \`--service FILE\` reads, and how the two go
+together: [call a service](guides/call-a-service.md#settings-of-a-service). A protocol has a use for some of these; one that it
+has none for is refused.
+
+${table(ServiceVariables.variables)}
+
 For a \`.env\` file, provide \`SegFormerConfig.layerDotEnv()\`: variables of the real environment go before those of the file.
+That there is no \`.env\` is no failure; that one is not there which was asked for by name is.
 
 ## The policy
 
@@ -79,26 +87,35 @@ ${table(PolicyConfig.variables)}
 
 ${table({ ...ExchangeConfig.variables, poolSize: ExchangeConfig.poolSize })}
 
+| variable | sets | default |
+|---|---|---|
+| \`HTTP_PROXY\`, \`HTTPS_PROXY\` | the proxy that requests over http and over https go through, with \`NodeHttp\` and in the command; in lower case too, which goes before | none |
+| \`NO_PROXY\` | hosts that no proxy is asked for, with commas between: names with their subdomains, \`*.name\`, \`host:port\`, networks such as \`10.0.0.0/8\`, \`*\` | none |
+| \`NODE_EXTRA_CA_CERTS\` | a file of certificates that Node trusts besides its own, for private authorities; the command has \`--ca\` too | none |
+
 ## Companion services
 
-\`ServiceRegistry\` reads these for each service by its name: \`USER_SERVICE_URL\` for \`user\`, \`PYTHON_SERVICE_URL\` for image
-processing.
+\`ServiceRegistry\` reads these for each service by its name: \`USER_SERVICE_URL\` for \`user\` and \`user-service\`,
+\`PYTHON_SERVICE_URL\` (or \`IMAGE_PROCESSING_SERVICE_URL\`) for image processing, \`AUTHENTICATION_SERVICE_URL\` or
+\`AUTH_SERVICE_URL\` for authentication. Where two names for one thing are set and differ, that is told, with both.
 
 | variable | sets | default |
 |---|---|---|
 | \`{NAME}_SERVICE_URL\` | the base URL as a whole; the next four are its parts instead | none |
-| \`{NAME}_SERVICE_HOST\` | host | none |
+| \`{NAME}_SERVICE_HOST\` | host | localhost, where one of the next three is set |
 | \`{NAME}_SERVICE_PORT\` | port | that of the service |
 | \`{NAME}_SERVICE_PROTOCOL\` | \`http\` or \`https\` | \`http\` |
 | \`{NAME}_SERVICE_BASE_PATH\` | path before all others | that of the service |
-| \`{NAME}_SERVICE_API_KEY\` | sent as \`Authorization: Bearer\`; never printed | none |
+| \`{NAME}_SERVICE_API_KEY\`, \`{NAME}_API_KEY\` | sent as \`Authorization: Bearer\`; never printed | none |
 | \`{NAME}_SERVICE_TIMEOUT\` | time for one attempt | 30 seconds |
 | \`{NAME}_SERVICE_MAX_RETRIES\` | attempts after the first | 3 |
 | \`{NAME}_SERVICE_RETRY_DELAY\` | wait before the first retry | 1 second |
-| \`{NAME}_SERVICE_MAX_CONNECTIONS\` | requests under way at once | 10 |
+| \`{NAME}_SERVICE_MAX_CONNECTIONS\` | requests under way at once, and connections that are open for them | 10 |
 | \`HEALTH_CHECK_INTERVAL\` | time between background checks of image processing | 60 seconds |
 
-With \`NODE_ENV=production\` no service is taken to be on this machine.
+Where nothing is set the services that the library knows are on this machine: \`user\` at port 8001, \`knowledge\` 8002,
+\`project\` 8003, \`analytics\` 8004, \`marketplace\` 8005, \`design\` 8000, all under \`/api/v1\`; image processing and
+retrieval at port 8000. With \`NODE_ENV\` or \`ENVIRONMENT\` \`production\` no service is taken to be there.
 
 ## Models
 
@@ -129,7 +146,7 @@ ${serveFlags()}
 | \`OTEL_EXPORTER_OTLP_PROTOCOL\` | \`http/protobuf\` or \`http/json\` | \`http/protobuf\` |
 | \`OTEL_SERVICE_NAME\` | as OpenTelemetry has it; its other variables hold as well | \`segformer\` |
 | \`NO_COLOR\`, \`TERM\` | no colours where the first is set or the second is \`dumb\` | |
-| \`NODE_ENV\` | \`production\`: nothing is taken to be on this machine | |
+| \`NODE_ENV\`, \`ENVIRONMENT\` | \`production\`: nothing is taken to be on this machine | |
 | \`NODE_OPTIONS\`, \`MALLOC_ARENA_MAX\` | memory of \`segformer tile\`, instead of what it sets itself | [large images](guides/large-images.md#memory) |
 | \`ORT_DISABLE_TELEMETRY\` | whether ONNX Runtime keeps its use to itself | \`1\` |
 `

@@ -179,7 +179,7 @@ describe("ServiceHealth", () => {
       const health = yield* watch({ check: transport.health })
       yield* TestClock.adjust(1)
       assert.strictEqual(yield* tag(health), "Healthy")
-      const gauge = (yield* Metric.snapshot).find(({ id }) => id === "segformer_service_healthy")
+      const gauge = (yield* Metric.snapshot).find(({ id }) => id === "segformer.service.health")
       assert.deepInclude(gauge?.state, { value: 1 })
     }).pipe(
       quiet,

@@ -85,7 +85,17 @@ describe("every write goes through the program's own file system", () => {
       const { files, path, truth } = yield* elsewhere
       const image = join(source, "a.png")
       const services = Layer.provideMerge(files, NodeServices.layer)
-      const common = { json: false, quiet: true, concurrency: 1, url: undefined, model: undefined }
+      const common = {
+        json: false,
+        quiet: true,
+        concurrency: 1,
+        url: undefined,
+        service: undefined,
+        header: [],
+        proxy: undefined,
+        ca: undefined,
+        model: undefined
+      }
       yield* Segment.run({
         ...common,
         images: [image],
@@ -105,6 +115,7 @@ describe("every write goes through the program's own file system", () => {
         weights: "even",
         flips: [],
         bits: "8",
+        palette: undefined,
         temp: undefined
       }).pipe(Effect.provide(services))
       assert.deepStrictEqual(everything(truth), [

@@ -32,7 +32,7 @@ const asked = (
         Layer.provideMerge(
           FakeHttp.script(Array.from({ length: 9 }, () => FakeHttp.respond({ status: 500 })))
         ),
-        Layer.provide(environment(env))
+        Layer.provide(environment({ SEGFORMER_PROTOCOL: "inspection", ...env }))
       )
     ),
     Effect.provide(Logger.layer([]))

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as fc from "fast-check"
 import { ClassTable, Csv, GeoJson, LabelMap, Npy, Polygons, Regions, Yolo } from "effect-segformer/mask"
+import * as YoloSteps from "../../src/mask/Yolo.ts"
 import { fromDigits, labelMaps } from "./support.ts"
 
 const classes = ClassTable.fromNames(["zero", "one", "two"])
@@ -21,11 +22,53 @@ describe("Yolo", () => {
     )
   })
 
-  it("writes a line for each part, with coordinates from 0 to 1", () => {
+  it("loses no pixel of one class with holes and parts in each other, exact or not, a line for each region", () => {
+    fc.assert(
+      fc.property(labelMaps({ maxSide: 24, classes: 2 }), (map) => {
+        const text = Yolo.encode(map, { exclude: [0] })
+        const count = Regions.fromLabelMap(map, { classes, exclude: [0] }).length
+        assert.strictEqual(text.split("\n").length - 1, count)
+        const back = Result.getOrThrow(Yolo.toLabelMap(text, map.width, map.height, { gap: 0 }))
+        assert.isTrue(LabelMap.equals(back, map))
+        for (const tolerance of [1, 4]) {
+          const outlines = Polygons.fromLabelMap(map, { exclude: [0], tolerance })
+          for (const { polygons } of outlines) {
+            const whole = Polygons.toMask(
+              [{ outer: Yolo.bridge(...polygons), holes: [] }],
+              map.width,
+              map.height
+            )
+            assert.deepStrictEqual(whole, Polygons.toMask(polygons, map.width, map.height))
+          }
+        }
+      }),
+      { numRuns: 300 }
+    )
+  })
+
+  it("writes a line for each region, with coordinates from 0 to 1", () => {
     const map = fromDigits(["2000", "0200"])
     const text = Yolo.encode(map, { exclude: [0], classOf: (id) => id - 2 })
-    assert.strictEqual(text, "0 0 0 0.25 0 0.25 0.5 0 0.5\n0 0.25 0.5 0.5 0.5 0.5 1 0.25 1\n")
-    assert.strictEqual(Yolo.encode(map, { exclude: [0], minArea: 2 }), "")
+    assert.strictEqual(text, "0 0 0 0.25 0 0.25 0.5 0.5 0.5 0.5 1 0.25 1 0.25 0.5 0 0.5\n")
+    assert.strictEqual(Yolo.encode(map, { exclude: [0], minArea: 2 }).split("\n").length, 2)
+    assert.strictEqual(Yolo.encode(map, { exclude: [0], minArea: 3 }), "")
+  })
+
+  it("joins a mesh of holes in steps that grow with its outlines", () => {
+    const taken = [100, 200, 400].map((size) => {
+      const data = Uint8Array.from({ length: size * size }, (_, i) =>
+        i % 2 === 1 && Math.floor(i / size) % 2 === 1 ? 0 : 1
+      )
+      const work = YoloSteps.steps({ width: size, height: size, data }, { exclude: [0] })
+      let steps = 0
+      let next = work.next()
+      for (; next.done !== true; next = work.next()) steps++
+      const lines = next.value.split("\n")
+      assert.strictEqual(lines.length, 2)
+      return steps
+    })
+    // Four times the holes, and not sixteen times the steps.
+    for (const [i, steps] of taken.slice(1).entries()) assert.isBelow(steps, 6 * taken[i]!)
   })
 
   it("notes gaps as ignored, or gives them an id, and maps classes", () => {

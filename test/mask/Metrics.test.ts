@@ -161,6 +161,39 @@ describe("Metrics", () => {
         assert.deepStrictEqual(Metrics.combine(one, two), whole)
       })
     )
+    assert.throws(() => Metrics.combine(Metrics.make(2), Metrics.make(3)), /one has 2 classes, the other 3/)
+  })
+
+  it("counts what is ignored: one id, several, the largest, or none", () => {
+    const truth = { width: 4, height: 1, data: Uint32Array.of(0, 1, 255, 4_294_967_295) }
+    const prediction = { width: 4, height: 1, data: Uint8Array.of(0, 1, 1, 1) }
+    const counted = (ignoreIndex: number | Iterable<number> | undefined, classes = 2) =>
+      Result.map(Metrics.add(Metrics.make(classes), { prediction, truth }, { ignoreIndex }), (confusion) => {
+        const { ignored, meanIou, pixels } = Metrics.scores(confusion)
+        return { ignored, meanIou, pixels }
+      })
+    assert.deepStrictEqual(
+      counted([255, 4_294_967_295]),
+      Result.succeed({ ignored: 2, meanIou: 1, pixels: 2 })
+    )
+    assert.deepStrictEqual(
+      counted(new Set([0, 255, 4_294_967_295])),
+      Result.succeed({ ignored: 3, meanIou: 1, pixels: 1 })
+    )
+    assert.match(failureOf(counted(undefined)), /the truth has id 4294967295/)
+    assert.match(failureOf(counted([])), /the truth has id 255/)
+  })
+
+  it("leaves classes out of the means, and keeps their pixels for the others", () => {
+    const confusion = Metrics.make(3)
+    const truth = map([[0, 0, 1, 0, 2, 2]])
+    Result.getOrThrow(
+      Metrics.add(confusion, { truth, prediction: map([[0, 0, 1, 0, 0, 2]]) }, { ignoreIndex: 0 })
+    )
+    const all = Metrics.scores(confusion)
+    const without = Metrics.scores(confusion, { exclude: [0] })
+    assert.deepStrictEqual([all.meanIou, without.meanIou], [0.5, 0.75])
+    assert.deepStrictEqual([without.classes, without.overallAccuracy], [all.classes, all.overallAccuracy])
   })
 })
 
@@ -205,6 +238,62 @@ describe("BoundaryIou", () => {
           })
           assert.deepStrictEqual(classes, expected)
           assert.strictEqual(mean, Metrics.mean(expected))
+        }
+      )
+    )
+  })
+
+  it("what is ignored has no part in either outline", () => {
+    // A prediction that is right wherever it counts, beside a band of 255.
+    const size = 40
+    const column = (id: (x: number) => number) => ({
+      width: size,
+      height: size,
+      data: Uint8Array.from({ length: size * size }, (_, i) => id(i % size))
+    })
+    const truth = column((x) => (x < 18 ? 1 : x < 26 ? 255 : 2))
+    for (const edge of [18, 20, 24, 26]) {
+      const sums = BoundaryIou.make(3)
+      Result.getOrThrow(
+        BoundaryIou.add(sums, { truth, prediction: column((x) => (x < edge ? 1 : 2)) }, { distance: 3 })
+      )
+      assert.deepStrictEqual(BoundaryIou.scores(sums).classes, [undefined, 1, 1], String(edge))
+    }
+  })
+
+  it("with ignored pixels, it is the pixels near another class that counts, by the plain definition", () => {
+    fc.assert(
+      fc.property(
+        pairs,
+        fc.integer({ min: 1, max: 3 }),
+        fc.integer({ min: 0, max: 4 }),
+        (pair, distance, ignoreIndex) => {
+          const { prediction, truth } = pair
+          const { height, width } = truth
+          const near = (map: LabelMap.LabelMap, x: number, y: number): boolean => {
+            for (let v = y - distance; v <= y + distance; v++) {
+              for (let u = x - distance; u <= x + distance; u++) {
+                if (u < 0 || v < 0 || u >= width || v >= height) return true
+                const i = v * width + u
+                if (truth.data[i] !== ignoreIndex && map.data[i] !== map.data[y * width + x]) return true
+              }
+            }
+            return false
+          }
+          const both = new Float64Array(6)
+          const either = new Float64Array(6)
+          for (let i = 0; i < truth.data.length; i++) {
+            if (truth.data[i] === ignoreIndex) continue
+            const [x, y] = [i % width, Math.floor(i / width)]
+            const t = near(truth, x, y) ? truth.data[i]! : -1
+            const p = near(prediction, x, y) ? prediction.data[i]! : -1
+            if (t >= 0) either[t]!++
+            if (p >= 0 && p !== t) either[p]!++
+            if (t >= 0 && t === p) both[t]!++
+          }
+          const sums = BoundaryIou.make(6)
+          Result.getOrThrow(BoundaryIou.add(sums, pair, { distance, ignoreIndex }))
+          assert.deepStrictEqual([sums.both, sums.either], [both, either])
         }
       )
     )

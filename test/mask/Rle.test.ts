@@ -86,6 +86,38 @@ describe("Rle", () => {
     assert.deepStrictEqual([...Rle.fromMask(mask).counts], plainCounts(mask))
   })
 
+  it("writes and reads counts of any size, few or many", () => {
+    const next = random(5)
+    const many = Uint32Array.from({ length: 300_000 }, () => Math.floor(next() * 90))
+    for (const counts of [
+      many,
+      Uint32Array.of(0, 4_000_000_000),
+      Uint32Array.of(7, 4_000_000_000, 9, 1),
+      Uint32Array.of()
+    ]) {
+      const total = counts.reduce((sum, count) => sum + count, 0)
+      const text = Rle.compress(counts)
+      // As the definition has it, a number at a time.
+      let plain = ""
+      for (const [i, count] of counts.entries()) {
+        let value = BigInt(count) - (i > 2 ? BigInt(counts[i - 2]!) : 0n)
+        for (let more = true; more;) {
+          let code = Number(value & 31n)
+          value >>= 5n
+          more = (code & 16) === 0 ? value !== 0n : value !== -1n
+          if (more) code |= 32
+          plain += String.fromCharCode(code + 48)
+        }
+      }
+      assert.strictEqual(text, plain)
+      if (total !== many.reduce((sum, count) => sum + count, 0)) continue
+      assert.deepStrictEqual(
+        Result.getOrThrow(Rle.fromCoco({ size: [1, total], counts: text })).counts,
+        counts
+      )
+    }
+  })
+
   it("refuses counts that are no runs of that size", () => {
     assert.match(failureOf(Rle.fromCoco({ size: [2, 2], counts: [1, 2] })), /sum up to 3/)
     assert.match(failureOf(Rle.fromCoco({ size: [2, 2], counts: [5, -1] })), /count 1 is -1/)

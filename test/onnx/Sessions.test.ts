@@ -9,7 +9,7 @@ import { ImageCodec } from "effect-segformer/image"
 import { ModelSource, SegFormerOnnx } from "effect-segformer/onnx"
 import { SharpCodec } from "effect-segformer/sharp"
 import { eventually, hangs } from "../support/Eventually.ts"
-import { isAlive, long, pool, red, survives, turns } from "./pool.ts"
+import { begun, isAlive, long, middling, pool, red, survives, turns } from "./pool.ts"
 import * as support from "./support.ts"
 
 describe("sessions", () => {
@@ -49,14 +49,89 @@ describe("sessions", () => {
       const before = yield* sessions.pids
       const given = yield* Effect.forkChild(sessions.predict(long))
       const behind = yield* Effect.forkChild(Effect.exit(sessions.predict(red)))
-      yield* turns(3)
+      yield* begun(sessions)
       yield* Fiber.interrupt(given)
       assert.isUndefined(behind.pollUnsafe(), "the call returns though its picture is still in the model")
+      const health = new Set<number>()
+      while (behind.pollUnsafe() === undefined) {
+        health.add(yield* sessions.ready)
+        yield* turns(1)
+      }
       assert.isTrue(Exit.isSuccess(yield* Fiber.join(behind)))
+      assert.deepStrictEqual([...health], [1], "the spare is ready before the other is killed")
       const after = yield* sessions.pids
       assert.strictEqual(after.length, 1)
       assert.notDeepEqual(after, before)
       yield* eventually(() => !isAlive(before[0]!), "the process that was given up to end")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("never begin with a picture that nobody waits for, and keep their process", () =>
+    Effect.gen(function* () {
+      const sessions = yield* pool()
+      const before = yield* sessions.pids
+      const first = yield* Effect.forkChild(sessions.predict(middling))
+      const second = yield* Effect.forkChild(sessions.predict(long))
+      const third = yield* Effect.forkChild(sessions.predict(red))
+      yield* begun(sessions)
+      // It has been sent, and stands before the model.
+      yield* Fiber.interrupt(second)
+      yield* Fiber.join(first)
+      assert.strictEqual(LabelMap.at((yield* Fiber.join(third)).labelMap, 20, 15), 1)
+      assert.deepStrictEqual(yield* sessions.pids, before)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("let a run end that takes no longer than four others have taken", () =>
+    Effect.gen(function* () {
+      const sessions = yield* pool({ gracePeriod: 1 })
+      const before = yield* sessions.pids
+      yield* sessions.predict(middling)
+      for (let time = 0; time < 3; time++) {
+        const given = yield* Effect.forkChild(sessions.predict(middling))
+        yield* begun(sessions)
+        yield* Fiber.interrupt(given)
+        assert.strictEqual(yield* sessions.ready, 1)
+        yield* sessions.predict(red)
+      }
+      assert.deepStrictEqual(yield* sessions.pids, before)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("are replaced three times in a minute, and then left to end, however many callers leave", () =>
+    Effect.gen(function* () {
+      const sessions = yield* pool({ gracePeriod: 1 })
+      for (let time = 0; time < 3; time++) {
+        const [pid] = yield* sessions.pids
+        process.kill(pid!, "SIGKILL")
+        while ((yield* sessions.pids).includes(pid!)) yield* turns(1)
+        assert.strictEqual((yield* sessions.pids).length, 1, "another takes its place at once")
+        yield* sessions.predict(red)
+      }
+      const before = yield* sessions.pids
+      const given = yield* Effect.forkChild(sessions.predict(middling))
+      yield* begun(sessions)
+      yield* Fiber.interrupt(given)
+      yield* sessions.predict(red)
+      assert.deepStrictEqual(yield* sessions.pids, before)
+      // One that dies now is replaced for work that waits only.
+      process.kill(before[0]!, "SIGKILL")
+      while ((yield* sessions.pids).length > 0) yield* turns(1)
+      assert.strictEqual(yield* sessions.ready, 0)
+      yield* sessions.predict(red)
+      assert.strictEqual(yield* sessions.ready, 1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("are there again, without being asked, after one has died with nobody waiting", () =>
+    Effect.gen(function* () {
+      const sessions = yield* pool()
+      const [pid] = yield* sessions.pids
+      process.kill(pid!, "SIGKILL")
+      yield* eventually(() => !isAlive(pid!))
+      while ((yield* sessions.pids).includes(pid!)) yield* turns(1)
+      assert.strictEqual((yield* sessions.pids).length, 1)
+      assert.strictEqual(yield* sessions.ready, 1)
     }).pipe(Effect.scoped)
   )
 

@@ -55,6 +55,15 @@ export const red = { ...support.plain(40, 30, 255, 0, 0), confidence: false }
 /** In the slow model for a quarter of a minute: whatever a test does meanwhile comes first. */
 export const long = { ...support.plain(1000, 1000, 255, 0, 0), confidence: false }
 
+/** In the slow model for a good part of a second. */
+export const middling = { ...support.plain(120, 120, 255, 0, 0), confidence: false }
+
+/** A model has begun with a picture. */
+export const begun = (sessions: Pick<SessionPool.SessionPool, "running">): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    while ((yield* sessions.running) === 0) yield* turns(1)
+  })
+
 /** So many turns of the event loop, after the first of which a fiber just forked has sent its picture. */
 export const turns = (count: number): Effect.Effect<void> =>
   Effect.promise(async () => {

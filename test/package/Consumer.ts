@@ -78,6 +78,15 @@ export interface Consumer {
 /** The package at the version this project has of it. */
 export const at = (name: string): string => `${name}@${versions[name]}`
 
+/** A line that installs, with what this project has for what the registry has. */
+export const pinned = (line: string, tarball: string): string =>
+  line
+    .split(" ")
+    .map((word) =>
+      word === "effect-segformer" ? `${word}@file:${tarball}` : word in versions ? at(word) : word
+    )
+    .join(" ")
+
 export const make = (folder: string, tarball: string): Consumer => {
   mkdirSync(folder)
   const write = (file: string, text: string) => writeFileSync(join(folder, file), text)

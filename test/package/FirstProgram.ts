@@ -6,7 +6,7 @@ import { spawn } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { blocksOf } from "../docs/Markdown.ts"
-import { at, environment, expect, root, run, shell, version, versions } from "./Consumer.ts"
+import { environment, expect, pinned, root, run, shell, version } from "./Consumer.ts"
 
 const readme = readFileSync(join(root, "README.md"), "utf8")
 const section = readme.slice(readme.indexOf("## A first program"))
@@ -72,15 +72,6 @@ const serve = (command: string, cwd: string, env: NodeJS.ProcessEnv): Promise<Se
     child.stderr.on("data", listen)
     void ended.then(() => reject(new Error(`${command} ended before it served:\n${said}`)))
   })
-
-/** A line that installs, with what this project has for what the registry has. */
-const pinned = (line: string, tarball: string): string =>
-  line
-    .split(" ")
-    .map((word) =>
-      word === "effect-segformer" ? `${word}@file:${tarball}` : word in versions ? at(word) : word
-    )
-    .join(" ")
 
 /** Whether both list the same regions: the service numbers its classes and leaves out the background. */
 const same = (served: string, found: string): boolean => {

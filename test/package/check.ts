@@ -14,6 +14,7 @@ import * as FirstProgram from "./FirstProgram.ts"
 import * as ImportCost from "./ImportCost.ts"
 import * as Manners from "./Manners.ts"
 import * as Nodes from "./Nodes.ts"
+import { checkTemplate } from "./Template.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "segformer-package-"))
 
@@ -100,6 +101,7 @@ try {
   ImportCost.check(consumer)
   await Bundle.check(consumer)
   Nodes.check(consumer)
+  checkTemplate(folder, tarball)
   await FirstProgram.check(folder, tarball)
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)

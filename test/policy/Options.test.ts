@@ -119,7 +119,7 @@ describe("the circuit", () => {
   it.effect("counts slow successes where it is asked to, and gives them to their callers", () =>
     Effect.gen(function* () {
       const slow = Effect.delay(Effect.succeed("late"), "3 seconds")
-      const asked = yield* make({ breaker: { failures: 3, slowAfter: "2 seconds" } })
+      const asked = yield* make({ breaker: { failures: 3, lasting: 0, slowAfter: "2 seconds" } })
       const unasked = yield* make({ breaker: { failures: 3 } })
       for (const runner of [asked, unasked]) {
         for (let i = 0; i < 3; i++) {
@@ -158,16 +158,20 @@ describe("the circuit", () => {
       ])
       const metrics = yield* Metric.snapshot
       const opened = metrics.filter(
-        ({ attributes, id }) => id === "segformer_circuit_changes" && attributes?.["to"] === "Open"
+        ({ attributes, id }) =>
+          id === "segformer.circuit.changes" && attributes?.["segformer.circuit.to"] === "Open"
       )
       assert.deepStrictEqual(
-        opened.map(({ attributes, state }) => [attributes?.["from"], "count" in state ? state.count : 0]),
+        opened.map(({ attributes, state }) => [
+          attributes?.["segformer.circuit.from"],
+          "count" in state ? state.count : 0
+        ]),
         [
           ["Closed", 1],
           ["HalfOpen", 1]
         ]
       )
-      const gauge = metrics.find(({ id }) => id === "segformer_circuit_state")
+      const gauge = metrics.find(({ id }) => id === "segformer.circuit.state")
       assert.deepInclude(gauge?.state, { value: 0 })
     }).pipe(Effect.scoped, Effect.provideService(Metric.MetricRegistry, new Map()))
   )

@@ -14,6 +14,7 @@ const problemsOf = (env: Readonly<Record<string, string>>) =>
 const standard = Policy.standard
 const { retry } = standard
 const breaker = standard.breaker!
+const budget = standard.retryBudget!
 
 /** What one variable makes of the standard policy. */
 const cases: ReadonlyArray<readonly [Readonly<Record<string, string>>, Partial<Policy.Policy>]> = [
@@ -29,12 +30,15 @@ const cases: ReadonlyArray<readonly [Readonly<Record<string, string>>, Partial<P
   [{ SEGFORMER_RETRY_MAX_DELAY: "1 minute" }, { retry: { ...retry, maxDelay: Duration.minutes(1) } }],
   [{ SEGFORMER_RETRY_JITTER: "on" }, { retry: { ...retry, jitter: true } }],
   [{ SEGFORMER_RETRY_SERVER_ERRORS: "off" }, { retry: { ...retry, serverErrors: false } }],
+  [{ SEGFORMER_RETRY_STATUSES: "429, 503" }, { retry: { ...retry, statuses: [429, 503] } }],
+  [{ SEGFORMER_RETRY_STATUSES: "none" }, { retry: { ...retry, statuses: [] } }],
   [{ SEGFORMER_MAX_RETRY_AFTER: "1 hour" }, { retry: { ...retry, maxRetryAfter: Duration.hours(1) } }],
   [{ SEGFORMER_RESEND: "unless-sent" }, { resend: "unless-sent" }],
   [{ SEGFORMER_RETRY_BUDGET: "off" }, { retryBudget: undefined }],
   [{ SEGFORMER_RETRY_BUDGET: "off", SEGFORMER_RETRY_BUDGET_RATIO: "1" }, { retryBudget: undefined }],
-  [{ SEGFORMER_RETRY_BUDGET_RATIO: "0.5" }, { retryBudget: { ratio: 0.5, perSecond: 3 } }],
-  [{ SEGFORMER_RETRY_BUDGET_PER_SECOND: "0" }, { retryBudget: { ratio: 0.2, perSecond: 0 } }],
+  [{ SEGFORMER_RETRY_BUDGET_RATIO: "0.5" }, { retryBudget: { ...budget, ratio: 0.5 } }],
+  [{ SEGFORMER_RETRY_BUDGET_PER_SECOND: "0" }, { retryBudget: { ...budget, perSecond: 0 } }],
+  [{ SEGFORMER_RETRY_BUDGET_BURST: "1.5" }, { retryBudget: { ...budget, burst: 1.5 } }],
   [{ SEGFORMER_RATE_LIMIT: "20" }, { rateLimit: { limit: 20, window: Duration.seconds(1), burst: 20 } }],
   [
     { SEGFORMER_RATE_LIMIT: "600", SEGFORMER_RATE_LIMIT_WINDOW: "1 minute", SEGFORMER_RATE_LIMIT_BURST: "1" },
@@ -47,6 +51,9 @@ const cases: ReadonlyArray<readonly [Readonly<Record<string, string>>, Partial<P
   [{ SEGFORMER_BREAKER: "off", SEGFORMER_BREAKER_FAILURES: "2" }, { breaker: undefined }],
   [{ SEGFORMER_BREAKER: "on" }, { breaker }],
   [{ SEGFORMER_BREAKER_FAILURES: "2" }, { breaker: { ...breaker, failures: 2 } }],
+  [{ SEGFORMER_BREAKER_LASTING: "0" }, { breaker: { ...breaker, lasting: Duration.zero } }],
+  [{ SEGFORMER_BREAKER_AROUND: "calls" }, { breaker: { ...breaker, around: "calls" } }],
+  [{ SEGFORMER_BREAKER_SERVER_ERRORS: "off" }, { breaker: { ...breaker, serverErrors: false } }],
   [
     { SEGFORMER_BREAKER_RATE: "0.25" },
     { breaker: { ...breaker, rate: { threshold: 0.25, size: 100, minimumCalls: 20 } } }
@@ -137,6 +144,9 @@ const wrong: ReadonlyArray<
   ["retry.factor", { retry: { factor: 0.5 } }, { SEGFORMER_RETRY_FACTOR: "0.5" }],
   ["retry.maxDelay", { retry: { maxDelay: 0 } }, { SEGFORMER_RETRY_MAX_DELAY: "0" }],
   ["retry.maxRetryAfter", { retry: { maxRetryAfter: -1 } }, { SEGFORMER_MAX_RETRY_AFTER: "-1" }],
+  ["retry.statuses", { retry: { statuses: [503, 200] } }, { SEGFORMER_RETRY_STATUSES: "503, 200" }],
+  ["retry.statuses", { retry: { statuses: [429.5] } }, { SEGFORMER_RETRY_STATUSES: "5xx" }],
+  ["retryBudget.burst", { retryBudget: { burst: -1 } }, { SEGFORMER_RETRY_BUDGET_BURST: "-1" }],
   ["retryBudget.ratio", { retryBudget: { ratio: -1 } }, { SEGFORMER_RETRY_BUDGET_RATIO: "-1" }],
   ["retryBudget.ratio", { retryBudget: { ratio: Number.NaN } }, { SEGFORMER_RETRY_BUDGET_RATIO: "NaN" }],
   ["retryBudget.perSecond", { retryBudget: { perSecond: -1 } }, { SEGFORMER_RETRY_BUDGET_PER_SECOND: "-1" }],
@@ -154,6 +164,7 @@ const wrong: ReadonlyArray<
   ["concurrency", { concurrency: 0 }, { SEGFORMER_MAX_CONNECTIONS: "0" }],
   ["queue", { queue: -1 }, { SEGFORMER_QUEUE: "-1" }],
   ["breaker.failures", { breaker: { failures: 0 } }, { SEGFORMER_BREAKER_FAILURES: "0" }],
+  ["breaker.lasting", { breaker: { lasting: -1 } }, { SEGFORMER_BREAKER_LASTING: "-1" }],
   ["breaker.openFor", { breaker: { openFor: 0 } }, { SEGFORMER_BREAKER_OPEN_FOR: "0" }],
   ["breaker.slowAfter", { breaker: { slowAfter: 0 } }, { SEGFORMER_BREAKER_SLOW_AFTER: "0" }],
   ["breaker.rate.threshold", { breaker: { rate: { threshold: 1.1 } } }, { SEGFORMER_BREAKER_RATE: "1.1" }],

@@ -379,7 +379,7 @@ describe("PolicyRunner: circuit breaker", () => {
 
   it.effect("says what failed before where it opened in the middle of a call", () =>
     Effect.gen(function* () {
-      const runner = yield* make({ breaker: { failures: 2 } })
+      const runner = yield* make({ breaker: { failures: 2, lasting: 0 } })
       const error = yield* settle(runner.run(scripted([refused]).attempt))
       assert.match(
         String(Exit.isFailure(error) ? error.cause : ""),
@@ -433,11 +433,11 @@ describe("PolicyRunner: what it tells", () => {
         )
         return found?.state
       })
-      assert.deepInclude(yield* stateOf("segformer_calls"), { count: 2 })
-      assert.deepInclude(yield* stateOf("segformer_attempts"), { count: 4 })
-      assert.deepInclude(yield* stateOf("segformer_failures", { tag: "Unauthorized" }), { count: 1 })
-      assert.deepInclude(yield* stateOf("segformer_in_flight"), { value: 0 })
-      assert.deepInclude(yield* stateOf("segformer_call_duration"), { count: 2 })
+      assert.deepInclude(yield* stateOf("segformer.call.duration"), { count: 1 })
+      const refusals = yield* stateOf("segformer.call.duration", { "error.type": "Unauthorized" })
+      assert.deepInclude(refusals, { count: 1 })
+      assert.deepInclude(yield* stateOf("segformer.attempts"), { count: 4 })
+      assert.deepInclude(yield* stateOf("segformer.attempts.active"), { value: 0 })
     }).pipe(quiet, Effect.scoped, Effect.provideService(Metric.MetricRegistry, new Map()))
   )
 
@@ -448,7 +448,7 @@ describe("PolicyRunner: what it tells", () => {
       const runner = yield* make()
       yield* settle(runner.run(scripted([refused, 1]).attempt)).pipe(Effect.provide(Logger.layer([logger])))
       assert.strictEqual(lines.length, 1)
-      assert.match(lines[0]!, /^Warn Attempt 1 failed, trying again: Cannot reach http:\/\/test/)
+      assert.match(lines[0]!, /^Warn Retrying in 1 s \(2 of 4\): Cannot reach http:\/\/test/)
     }).pipe(Effect.scoped)
   )
 })

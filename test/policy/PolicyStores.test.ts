@@ -141,7 +141,7 @@ const withRedis = <E>(
 describe("transports of one process", () => {
   const policy: Policy.PolicyOptions = {
     retry: { times: 1, delay: "1 second" },
-    breaker: { failures: 3 },
+    breaker: { failures: 3, lasting: 0 },
     retryBudget: { ratio: 0.5, perSecond: 0 }
   }
   /** How six calls end that fail, by two runners in turn for the same host and one for another. */

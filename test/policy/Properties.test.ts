@@ -206,36 +206,41 @@ describe("the retry budget against a plain model", () => {
     { weight: 1, arbitrary: fc.record({ _tag: fc.constant("Wait" as const), millis: fc.constant(20_000) }) }
   )
 
-  it("allows what the calls of the last ten seconds, or the retries of this one, leave room for", () =>
+  it("allows what calls and time have put into the bucket, and so many ahead for each call of late", () =>
     check(
       fc.tuple(
-        fc.constantFrom(0, 0.1, 0.2, 1),
+        fc.constantFrom(0, 0.125, 0.25, 1),
         fc.integer({ min: 0, max: 4 }),
+        fc.constantFrom(0, 0.5, 3),
         fc.array(step, { minLength: 50, maxLength: 150, size: "max" })
       ),
-      async ([ratio, perSecond, steps]) => {
+      async ([ratio, perSecond, burst, steps]) => {
         let time = 0
+        let bucket = perSecond * 10
         const calls: Array<number> = []
-        const retries: Array<number> = []
-        const second = () => Math.floor(time / 1000)
-        const recent = (times: ReadonlyArray<number>) => times.filter((at) => at > second() - 10).length
+        const recent = () => calls.filter((at) => at > Math.floor(time / 1000) - 10).length
+        const add = (n: number) => (bucket = Math.min(bucket + n, perSecond * 10 + ratio * recent()))
         const expected = steps.map((each) => {
-          if (each._tag === "Wait") time += each.millis
-          if (each._tag === "Call") calls.push(second())
+          if (each._tag === "Wait") {
+            time += each.millis
+            add((perSecond * each.millis) / 1000)
+          }
+          if (each._tag === "Call") {
+            calls.push(Math.floor(time / 1000))
+            add(ratio)
+          }
           if (each._tag !== "Retry") return undefined
-          const allowed =
-            retries.filter((at) => at === second()).length < perSecond ||
-            recent(retries) + 1 <= ratio * recent(calls)
-          if (allowed) retries.push(second())
+          const allowed = bucket - 1 + 1e-6 >= -burst * recent()
+          if (allowed) bucket--
           return allowed
         })
-        const budget = RetryBudget.make({ ratio, perSecond })
+        const budget = RetryBudget.make({ ratio, perSecond, burst })
         const seen = await onTestClock(
           Effect.forEach(steps, (each): Effect.Effect<boolean | undefined> =>
             each._tag === "Wait"
               ? Effect.as(TestClock.adjust(each.millis), undefined)
               : each._tag === "Call"
-                ? Effect.as(budget.call, undefined)
+                ? Effect.as(budget.count(Effect.void), undefined)
                 : budget.tryRetry
           )
         )
@@ -254,14 +259,40 @@ describe("the retry budget against a plain model", () => {
             let retries = 0
             for (const each of steps) {
               if (each._tag === "Wait") yield* TestClock.adjust(each.millis)
-              else if (each._tag === "Call") yield* Effect.tap(budget.call, () => Effect.sync(() => calls++))
+              else if (each._tag === "Call") yield* budget.count(Effect.sync(() => calls++))
               else if (yield* budget.tryRetry) retries++
             }
             return { calls, retries }
           })
         )
-        assert.isAtMost(load.retries, ratio * load.calls)
+        assert.isAtMost(load.retries, ratio * load.calls + 1e-6)
       }
+    ))
+
+  it("refuses no call its retries in a pause that all meet at once", () =>
+    check(
+      fc.tuple(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 5 })),
+      async ([callers, retries]) => {
+        const budget = RetryBudget.make({ ratio: 0.2, perSecond: 3, burst: retries })
+        const one = budget.count(
+          Effect.forEach(Array.from({ length: retries }), () =>
+            Effect.andThen(Effect.sleep("1 second"), budget.tryRetry)
+          )
+        )
+        const allowed = await onTestClock(
+          Effect.gen(function* () {
+            const all = Effect.all(
+              Array.from({ length: callers }, () => one),
+              { concurrency: "unbounded" }
+            )
+            const fiber = yield* Effect.forkChild(all)
+            yield* TestClock.adjust("1 minute")
+            return yield* Fiber.join(fiber)
+          })
+        )
+        assert.isTrue(allowed.flat().every(Boolean))
+      },
+      20
     ))
 })
 

@@ -125,7 +125,9 @@ describe("EvalReport.html", () => {
       scores: Metrics.scores(confusion),
       boundary: undefined,
       confusion,
-      images: [{ name: evil, meanIou: 0.5, overallAccuracy: 0.75, pixels: 4 }],
+      excluded: new Set(),
+      notes: [evil],
+      images: [{ name: evil, meanIou: 0.5, overallAccuracy: 0.75, pixels: 4, ignored: 0 }],
       problems: [{ name: evil, reason: evil }]
     },
     {
@@ -136,6 +138,7 @@ describe("EvalReport.html", () => {
           meanIou: 0.5,
           overallAccuracy: 0.75,
           pixels: 4,
+          ignored: 0,
           pictures: [{ title: "truth", url: "data:image/png;base64,AAAA", width: 4, height: 1 }]
         }
       ],

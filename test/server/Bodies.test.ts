@@ -99,7 +99,7 @@ describe("a body", () => {
       const { port, url } = yield* serve()
       const places = Effect.map(
         ask(`${url}/metrics`),
-        ({ body }) => /^segformer_server_requests_present (\d+)$/m.exec(body.toString())?.[1]
+        ({ body }) => /^segformer_server_requests_active (\d+)$/m.exec(body.toString())?.[1]
       )
       const broken = yield* talk(port, [head(5000), "not all of it"])
       assert.strictEqual(yield* places, "1")

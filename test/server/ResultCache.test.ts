@@ -38,7 +38,7 @@ describe("the result cache", () => {
       assert.strictEqual(runs(), 1)
       assert.strictEqual(answers[0], answers[1])
       const { body } = yield* ask(`${url}/metrics`)
-      assert.match(body.toString(), /segformer_cache_lookups_total\{outcome="hit"\} 4/)
+      assert.match(body.toString(), /segformer_cache_lookups_total\{segformer_outcome="hit"\} 4/)
     }).pipe(Effect.scoped)
   )
 
@@ -74,7 +74,7 @@ describe("the result cache", () => {
       yield* send(2)
       assert.strictEqual(runs(), 4)
       const { body } = yield* ask(`${url}/metrics`)
-      assert.isAtMost(Number(/^segformer_cache_bytes (\d+)$/m.exec(body.toString())?.[1]), 12_000)
+      assert.isAtMost(Number(/^segformer_cache_size_bytes (\d+)$/m.exec(body.toString())?.[1]), 12_000)
     }).pipe(Effect.scoped)
   )
 

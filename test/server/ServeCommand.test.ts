@@ -132,7 +132,7 @@ describe("segformer serve", () => {
           .flatMap(({ text }) => spansOf(text))
         const server = spans.find((span) => span.traceId === trace && span.parentSpanId === parent)
         assert.isDefined(server)
-        assert.isTrue(spans.some(({ name, traceId }) => name === "segformer.segment" && traceId === trace))
+        assert.isTrue(spans.some(({ name, traceId }) => name === "Segmenter.segment" && traceId === trace))
         const logs = received.filter(({ path }) => path === "/v1/logs").map(({ text }) => text)
         assert.match(logs.join(""), /POST \/v1\/segment 200/)
         assert.match(logs.join(""), /panels/)

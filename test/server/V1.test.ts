@@ -131,11 +131,14 @@ describe("POST /v1/segment", () => {
       )
       const geo = yield* get("application/geo+json")
       const { features } = Schema.decodeUnknownSync(GeoJson.FeatureCollection)(geo.json)
-      assert.strictEqual(features.length, 3)
+      // Background is no object, here as in `segformer export`, unless it is asked for.
+      assert.strictEqual(features.length, 2)
+      const all = yield* ask(`${url}/v1/segment?include=background`, raw("application/geo+json"))
+      assert.strictEqual(Schema.decodeUnknownSync(GeoJson.FeatureCollection)(all.json).features.length, 3)
       const coco = yield* get("application/vnd.coco+json")
-      assert.strictEqual(Schema.decodeUnknownSync(Coco.Dataset)(coco.json).annotations.length, 3)
+      assert.strictEqual(Schema.decodeUnknownSync(Coco.Dataset)(coco.json).annotations.length, 2)
       const csv = yield* get("text/csv")
-      assert.strictEqual(csv.body.toString().trim().split("\r\n").length, 4)
+      assert.strictEqual(csv.body.toString().trim().split("\r\n").length, 3)
       // Of two that are as welcome, what was there first is given, as before there were more.
       const both = yield* get("application/vnd.coco+json, application/geo+json")
       assert.match(both.headers.get("content-type") ?? "", /^application\/geo\+json/)
@@ -151,7 +154,7 @@ describe("POST /v1/segment", () => {
       const npy = yield* get("application/x-npy")
       assert.deepStrictEqual(Result.getOrThrow(Npy.toLabelMap(npy.body)).data, Fixtures.labelMap.data)
       const yolo = yield* get("text/x-yolo")
-      assert.strictEqual(Result.getOrThrow(Yolo.decode(yolo.body.toString(), 48, 32)).length, 3)
+      assert.strictEqual(Result.getOrThrow(Yolo.decode(yolo.body.toString(), 48, 32)).length, 2)
       const preferred = yield* get("application/json;q=0.5, text/*;q=0.8, */*;q=0.1")
       assert.match(preferred.headers.get("content-type") ?? "", /^text\/csv/)
       const none = yield* get("video/mp4")
@@ -309,7 +312,7 @@ describe("a client made from the contract", () => {
       })
       assert.isTrue(typeof geo === "object" && "features" in geo)
       assert.deepInclude(yield* api.health(), { status: "ok" })
-      assert.match(yield* api.metrics(), /segformer_http_requests_total/)
+      assert.match(yield* api.metrics(), /http_server_request_duration_seconds_count/)
     }).pipe(Effect.scoped)
   )
 
@@ -371,6 +374,7 @@ describe("what the contract describes", () => {
       assert.sameMembers(Object.keys(post.responses["200"].content), [
         "application/json",
         "application/octet-stream",
+        "application/vnd.segformer",
         ...Exports.names.map((name) => Exports.formats[name].mediaType)
       ])
       assert.sameMembers(Object.keys(post.requestBody.content), [
@@ -391,11 +395,11 @@ describe("what the contract describes", () => {
       assert.match(headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/)
       assert.match(
         body.toString(),
-        /^segformer_http_requests_total\{method="POST",route="\/v1\/segment",status="200"\} \d+$/m
+        /^http_server_request_duration_seconds_count\{http_request_method="POST",http_route="\/v1\/segment",url_scheme="http",http_response_status_code="200"\} \d+$/m
       )
       // Routes, not paths: what strangers ask for must not become figures without end.
       assert.notInclude(body.toString(), "some-folder")
-      assert.match(body.toString(), /^segformer_server_images_in_work 0$/m)
+      assert.match(body.toString(), /^segformer_server_images_active 0$/m)
     }).pipe(Effect.scoped)
   )
 })

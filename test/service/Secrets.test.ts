@@ -98,7 +98,7 @@ describe.each(clients)("secrets over %s", (_, layer) => {
       assert.notInclude(text, query)
       assert.include(
         spans.map(({ name }) => name),
-        "segformer.attempt"
+        "PolicyRunner.attempt"
       )
     }).pipe(Effect.provide(layer), Effect.scoped)
   )
@@ -137,7 +137,8 @@ describe("a call under way", () => {
             Effect.provide(Logger.layer([logger])),
             Effect.provideService(References.MinimumLogLevel, "Debug")
           )
-        const [level, annotations] = lines[0]!
+        assert.lengthOf(lines, 2)
+        const [level, annotations] = lines[1]!
         const { milliseconds, ...rest } = annotations
         assert.strictEqual(level, "Debug")
         assert.isTrue(typeof milliseconds === "number" && milliseconds >= 0)

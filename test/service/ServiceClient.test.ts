@@ -242,7 +242,7 @@ describe("ServiceClient: a service that does not", () => {
       const { spans, tracer } = recorded()
       const error = yield* Effect.flip(Effect.withTracer(post(client), tracer))
       assert.strictEqual(error._tag, "ConnectionFailed")
-      assert.strictEqual(spans.filter(({ name }) => name === "segformer.attempt").length, 4)
+      assert.strictEqual(spans.filter(({ name }) => name === "PolicyRunner.attempt").length, 4)
     }).pipe(quiet, Effect.scoped)
   )
 

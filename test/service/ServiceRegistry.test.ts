@@ -16,29 +16,33 @@ const within = <A, E>(
 const urlOf = (
   env: Record<string, string>,
   definition: ServiceRegistry.ServiceDefinition = {},
-  name = "user"
+  name = "account"
 ) =>
   within(env, { [name]: definition }, (registry) => Effect.map(registry.get(name), ({ baseUrl }) => baseUrl))
 
 describe("ServiceRegistry: addresses", () => {
   const cases: ReadonlyArray<readonly [string, Record<string, string>, ServiceRegistry.ServiceDefinition]> = [
-    ["http://users:8001/api/v1", { USER_SERVICE_URL: "http://users:8001/api/v1/" }, {}],
-    ["https://u.example", { USER_SERVICE_URL: "https://u.example" }, { port: 8001, basePath: "/api/v1" }],
-    ["http://users", { USER_SERVICE_HOST: "users" }, {}],
-    ["http://users:8001/api/v1", { USER_SERVICE_HOST: "users" }, { port: 8001, basePath: "/api/v1" }],
+    ["http://users:8001/api/v1", { ACCOUNT_SERVICE_URL: "http://users:8001/api/v1/" }, {}],
+    ["https://u.example", { ACCOUNT_SERVICE_URL: "https://u.example" }, { port: 8001, basePath: "/api/v1" }],
+    ["http://users", { ACCOUNT_SERVICE_HOST: "users" }, {}],
+    ["http://users:8001/api/v1", { ACCOUNT_SERVICE_HOST: "users" }, { port: 8001, basePath: "/api/v1" }],
     [
       "https://users:9/v2",
       {
-        USER_SERVICE_HOST: "users",
-        USER_SERVICE_PORT: "9",
-        USER_SERVICE_PROTOCOL: "https",
-        USER_SERVICE_BASE_PATH: "v2/"
+        ACCOUNT_SERVICE_HOST: "users",
+        ACCOUNT_SERVICE_PORT: "9",
+        ACCOUNT_SERVICE_PROTOCOL: "https",
+        ACCOUNT_SERVICE_BASE_PATH: "v2/"
       },
       { port: 8001, basePath: "/api/v1" }
     ],
-    ["http://[::1]:80", { USER_SERVICE_HOST: "::1", USER_SERVICE_PORT: "80" }, {}],
-    ["http://10.0.0.1:80", { USER_SERVICE_HOST: "10.0.0.1", USER_SERVICE_PORT: "tcp://10.0.0.1:80" }, {}],
-    ["http://a", { USER_SERVICE_URL: "http://a", USER_SERVICE_HOST: "b" }, {}],
+    ["http://[::1]:80", { ACCOUNT_SERVICE_HOST: "::1", ACCOUNT_SERVICE_PORT: "80" }, {}],
+    [
+      "http://10.0.0.1:80",
+      { ACCOUNT_SERVICE_HOST: "10.0.0.1", ACCOUNT_SERVICE_PORT: "tcp://10.0.0.1:80" },
+      {}
+    ],
+    ["http://a", { ACCOUNT_SERVICE_URL: "http://a", ACCOUNT_SERVICE_HOST: "b" }, {}],
     ["http://localhost:8001", {}, { development: "http://localhost:8001" }]
   ]
   it.effect.each(cases)("%s", ([url, env, definition]) =>
@@ -68,27 +72,30 @@ describe("ServiceRegistry: addresses", () => {
 
   it.effect("are listed, where there are any", () =>
     within(
-      { USER_SERVICE_URL: "http://u", KNOWLEDGE_SERVICE_HOST: "k" },
-      { user: {}, knowledge: {}, design: {} },
+      { ACCOUNT_SERVICE_URL: "http://u", LEDGER_SERVICE_HOST: "k" },
+      { account: {}, ledger: {}, jig: {} },
       (registry) =>
         Effect.sync(() => {
           const listed = registry.services.map((entry) => [entry.name, ServiceRegistry.healthUrl(entry)])
           assert.deepStrictEqual(listed, [
-            ["user", "http://u/health"],
-            ["knowledge", "http://k/health"]
+            ["account", "http://u/health"],
+            ["ledger", "http://k/health"]
           ])
         })
     )
   )
 
   it.effect("of health stand below the base URL, and before its query", () =>
-    within({ USER_SERVICE_URL: "http://u/api?code=1" }, { user: { healthPath: "/healthz" } }, (registry) =>
-      Effect.gen(function* () {
-        assert.strictEqual(
-          ServiceRegistry.healthUrl(yield* registry.get("user")),
-          "http://u/api/healthz?code=1"
-        )
-      })
+    within(
+      { ACCOUNT_SERVICE_URL: "http://u/api?code=1" },
+      { account: { healthPath: "/healthz" } },
+      (registry) =>
+        Effect.gen(function* () {
+          assert.strictEqual(
+            ServiceRegistry.healthUrl(yield* registry.get("account")),
+            "http://u/api/healthz?code=1"
+          )
+        })
     )
   )
 })
@@ -98,17 +105,17 @@ describe("ServiceRegistry: what is missing or wrong", () => {
 
   it.effect("in production all that is missing is one error", () =>
     Effect.gen(function* () {
-      const env = { NODE_ENV: "production", PROJECT_SERVICE_URL: "http://p" }
-      const definitions = { user: required, project: required, knowledge: required, design: {} }
+      const env = { NODE_ENV: "production", PLAN_SERVICE_URL: "http://p" }
+      const definitions = { account: required, plan: required, ledger: required, jig: {} }
       const error = yield* Effect.flip(within(env, definitions, () => Effect.void))
       assert.strictEqual(error._tag, "InvalidConfig")
       assert.deepStrictEqual(
         error._tag === "InvalidConfig" && error.problems.map(({ variable }) => variable),
-        ["USER_SERVICE_URL", "KNOWLEDGE_SERVICE_URL"]
+        ["ACCOUNT_SERVICE_URL", "LEDGER_SERVICE_URL"]
       )
       assert.match(
         error.message,
-        /USER_SERVICE_URL is not set \(nor USER_SERVICE_HOST\), and NODE_ENV is production/
+        /ACCOUNT_SERVICE_URL is not set \(nor ACCOUNT_SERVICE_HOST\), and NODE_ENV is production/
       )
     })
   )
@@ -120,14 +127,14 @@ describe("ServiceRegistry: what is missing or wrong", () => {
   )
 
   it.effect("a name without an address is an error that lists those with one", () =>
-    within({ USER_SERVICE_URL: "http://u" }, { user: {}, project: {} }, (registry) =>
+    within({ ACCOUNT_SERVICE_URL: "http://u" }, { account: {}, plan: {} }, (registry) =>
       Effect.gen(function* () {
-        for (const name of ["project", "usr"]) {
+        for (const name of ["plan", "usr"]) {
           const error = yield* Effect.flip(registry.get(name))
           assert.strictEqual(error._tag, "ServiceNotConfigured")
           assert.match(
             error.message,
-            /has no address: set (PROJECT|USR)_SERVICE_URL, or .*_HOST. Known are user$/
+            /has no address: set (PLAN|USR)_SERVICE_URL, or .*_HOST. Known are account$/
           )
         }
       })
@@ -135,14 +142,18 @@ describe("ServiceRegistry: what is missing or wrong", () => {
   )
 
   it.effect.each([
-    ["USER_SERVICE_URL", "users:8001", /USER_SERVICE_URL must be a whole http\(s\) URL/],
-    ["USER_SERVICE_URL", "http://me:hunter2@users", /Set USER_SERVICE_API_KEY instead/],
-    ["USER_SERVICE_HOST", "http://users", /USER_SERVICE_HOST is "http:\/\/users", but must be the name/],
-    ["USER_SERVICE_HOST", "users:80", /without protocol and port/],
-    ["USER_SERVICE_PORT", "70000", /a port from 1 to 65535/],
-    ["USER_SERVICE_PROTOCOL", "ftp", /USER_SERVICE_PROTOCOL is "ftp", but must be .*`http`/],
-    ["USER_SERVICE_TIMEOUT", "soon", /USER_SERVICE_TIMEOUT is "soon"/],
-    ["USER_SERVICE_MAX_RETRIES", "-1", /a whole number of at least 0/]
+    ["ACCOUNT_SERVICE_URL", "users:8001", /ACCOUNT_SERVICE_URL must be a whole http\(s\) URL/],
+    ["ACCOUNT_SERVICE_URL", "http://me:hunter2@users", /Set ACCOUNT_SERVICE_API_KEY instead/],
+    [
+      "ACCOUNT_SERVICE_HOST",
+      "http://users",
+      /ACCOUNT_SERVICE_HOST is "http:\/\/users", but must be the name/
+    ],
+    ["ACCOUNT_SERVICE_HOST", "users:80", /without protocol and port/],
+    ["ACCOUNT_SERVICE_PORT", "70000", /a port from 1 to 65535/],
+    ["ACCOUNT_SERVICE_PROTOCOL", "ftp", /ACCOUNT_SERVICE_PROTOCOL is "ftp", but must be .*`http`/],
+    ["ACCOUNT_SERVICE_TIMEOUT", "soon", /ACCOUNT_SERVICE_TIMEOUT is "soon"/],
+    ["ACCOUNT_SERVICE_MAX_RETRIES", "-1", /a whole number of at least 0/]
   ] as const)("%s=%s says what it must be", ([variable, value, message]) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(urlOf({ [variable]: value }, { development: "http://localhost" }))
@@ -154,27 +165,34 @@ describe("ServiceRegistry: what is missing or wrong", () => {
 
 describe("ServiceRegistry: keys and policies", () => {
   it.effect("a key is in nothing that is printed", () =>
-    within({ USER_SERVICE_URL: "http://u", USER_SERVICE_API_KEY: "hunter2" }, { user: {} }, (registry) =>
-      Effect.gen(function* () {
-        const { apiKey } = yield* registry.get("user")
-        assert.strictEqual(apiKey === undefined ? "" : Redacted.value(apiKey), "hunter2")
-        const printed = Inspectable.toStringUnknown(registry.services) + JSON.stringify(registry.services)
-        assert.isFalse(printed.includes("hunter2"))
-      })
+    within(
+      { ACCOUNT_SERVICE_URL: "http://u", ACCOUNT_SERVICE_API_KEY: "hunter2" },
+      { account: {} },
+      (registry) =>
+        Effect.gen(function* () {
+          const { apiKey } = yield* registry.get("account")
+          assert.strictEqual(apiKey === undefined ? "" : Redacted.value(apiKey), "hunter2")
+          const printed = Inspectable.toStringUnknown(registry.services) + JSON.stringify(registry.services)
+          assert.isFalse(printed.includes("hunter2"))
+        })
     )
   )
 
   it.effect("the environment's word goes before the program's, which goes before the standard", () =>
     within(
-      { USER_SERVICE_URL: "http://u", USER_SERVICE_TIMEOUT: "7 seconds", USER_SERVICE_MAX_RETRIES: "1" },
       {
-        user: {
+        ACCOUNT_SERVICE_URL: "http://u",
+        ACCOUNT_SERVICE_TIMEOUT: "7 seconds",
+        ACCOUNT_SERVICE_MAX_RETRIES: "1"
+      },
+      {
+        account: {
           policy: { attemptTimeout: "5 seconds", concurrency: 3, retry: { times: 9, delay: "2 seconds" } }
         }
       },
       (registry) =>
         Effect.gen(function* () {
-          const { policy } = yield* registry.get("user", { policy: { queue: 11 } })
+          const { policy } = yield* registry.get("account", { policy: { queue: 11 } })
           const made = Policy.make(policy)
           assert.deepStrictEqual(
             [made.attemptTimeout, made.concurrency, made.retry.times, made.retry.delay, made.queue],

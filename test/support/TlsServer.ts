@@ -1,6 +1,7 @@
 /**
  * A server over TLS whose certificate nobody trusts. Its key is of no use for anything else.
  */
+import type { IncomingMessage, ServerResponse } from "node:http"
 import { createServer } from "node:https"
 import type { Socket } from "node:net"
 import { Effect, type Scope } from "effect"
@@ -16,12 +17,19 @@ export interface TlsServer {
   readonly sockets: Set<Socket>
 }
 
-export const make: Effect.Effect<TlsServer, never, Scope.Scope> = Effect.gen(function* () {
+type Answer = (request: IncomingMessage, response: ServerResponse) => void
+
+const empty: Answer = (_, response) => void response.end("{}")
+
+/** A server that answers as told. */
+export const makeWith = Effect.fnUntraced(function* (
+  answer: Answer
+): Effect.fn.Return<TlsServer, never, Scope.Scope> {
   let connections = 0
   let requests = 0
-  const server = createServer({ key, cert }, (_, response) => {
+  const server = createServer({ key, cert }, (request, response) => {
     requests++
-    response.end("{}")
+    answer(request, response)
   })
   server.on("connection", () => connections++)
   server.on("tlsClientError", (_, socket) => socket.destroy())
@@ -38,6 +46,8 @@ export const make: Effect.Effect<TlsServer, never, Scope.Scope> = Effect.gen(fun
   }
 })
 
+export const make: Effect.Effect<TlsServer, never, Scope.Scope> = makeWith(empty)
+
 const key = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgZ9nkRi2AjRzDYYkO
 0g13cJB8jrv9Fl97OYyQJzm6QhehRANCAAQQX3uhCKnlcL8KJARg/q2QXFM//aJo
@@ -45,7 +55,8 @@ D+T0QTi1imdpscx0WR//5esvdsL1euwfkj755ZwgSidL7szUg1TYkYgo
 -----END PRIVATE KEY-----
 `
 
-const cert = `-----BEGIN CERTIFICATE-----
+/** Its certificate, which is its own authority. */
+export const cert = `-----BEGIN CERTIFICATE-----
 MIIBmzCCAUGgAwIBAgIUHo0PwyZV7n4LTQCYqB8HdP+ImkQwCgYIKoZIzj0EAwIw
 FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMTA0MDQwMFoYDzIxMjYxMDI4
 MDQwNDAwWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO

@@ -188,7 +188,7 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
               return Effect.succeed(undecided)
             }
             const isPassing =
-              error.isTransient && !Backoff.isFinal(retry, error) && !Backoff.asksTooMuch(retry, error)
+              Backoff.isWanted(retry, error, error.isTransient) && !Backoff.asksTooMuch(retry, error)
             if (isLast || !isPassing) return fail(image, error)
             again.add(image.key)
             if ("retryAfter" in error && error.retryAfter !== undefined)

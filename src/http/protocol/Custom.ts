@@ -96,6 +96,7 @@ export const make = (options: CustomOptions = {}): RequestProtocol => ({
   decode: (answer, image, getFile) => MaskAnswer.read(answer, image, options, getFile),
   hosts: options.hosts,
   readError: Errors.read,
+  entry: { method: options.method ?? "POST", path: options.path ?? "/predict" },
   health: Errors.healthByStatus(options.healthPath ?? "/health"),
   describe: { name: options.model ?? "unknown", classes: classesOf(options) }
 })

@@ -31,13 +31,16 @@ export const ok = (
   readError: (answer: Answer) => ErrorBody = read
 ): Effect.Effect<Answer, ServiceError> => succeeded(answer, readError)
 
-/** Health by status alone: the whole of 2xx is well, 400 and 5xx are not, another status is a failure. */
-export const healthByStatus = (path: string): Question<Health> => ({
+/**
+ * Health by status alone: the whole of 2xx is well, 5xx and what the protocol has for "not ready" are not. Another status
+ * is a failure: whoever answers so has no such route, or keeps it for others.
+ */
+export const healthByStatus = (path: string, unready: ReadonlyArray<number> = []): Question<Health> => ({
   call: { method: "GET", path, accept: "*/*" },
   read: (answer) => {
     if (isSuccess(answer)) return Effect.succeed({ healthy: true, detail: "ready" })
     const { detail } = read(answer)
-    return answer.status === 400 || answer.status >= 500
+    return unready.includes(answer.status) || answer.status >= 500
       ? Effect.succeed({
           healthy: false,
           detail: `${answer.status}${detail === undefined ? "" : `: ${detail}`}`

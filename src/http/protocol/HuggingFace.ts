@@ -98,6 +98,7 @@ export const make = (options: HuggingFaceOptions = {}): Protocol => {
       ),
     decode: (answer, image) => decode(answer, image, options),
     readError,
+    entry: { method: "POST", path },
     health: Errors.healthByStatus(options.healthPath ?? "/health"),
     describe: { name: options.model ?? "unknown", classes: options.classes ?? [] }
   }

@@ -212,7 +212,9 @@ export const make = Effect.fnUntraced(function* (
     name: "openinference",
     readError,
     predict,
-    health: Errors.healthByStatus(`${path}/ready`),
+    entry: { method: "POST", path: `${path}/infer` },
+    // The specification has 4xx for "no".
+    health: Errors.healthByStatus(`${path}/ready`, [400]),
     describe: {
       call: { method: "GET", path },
       read: (answer) =>

@@ -206,6 +206,7 @@ export const make = (given: ReplicateOptions): Protocol => {
         })
       ),
     readError: Errors.read,
+    entry: { method: "POST", path: "/v1/predictions", body: ProtocolBody.json({}) },
     health: Errors.healthByStatus(model === undefined ? "/v1/account" : `/v1/models/${model}`),
     describe: { name: model ?? version, classes: classesOf(options) }
   }

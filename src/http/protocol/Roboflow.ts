@@ -138,6 +138,14 @@ export const make = (options: RoboflowOptions): Protocol => {
       ),
     decode: (answer, image) => decode(answer, image, options),
     readError: Errors.read,
+    entry: {
+      method: "POST",
+      path: "/infer/semantic_segmentation",
+      body: ProtocolBody.json({
+        model_id: modelId,
+        ...(apiKey === undefined ? {} : { api_key: Redacted.value(apiKey) })
+      })
+    },
     health: Errors.healthByStatus("/readiness"),
     describe: { name: modelId, classes: options.classes ?? [] }
   }

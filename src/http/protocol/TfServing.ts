@@ -83,6 +83,7 @@ export const make = (options: TfServingOptions): Protocol => {
       })),
     decode: (answer, image) => decode(answer, image, options),
     readError: Errors.read,
+    entry: { method: "POST", path: `${model}:predict` },
     health: {
       call: { method: "GET", path: model },
       read: (answer) =>

@@ -28,7 +28,13 @@ export interface Picture {
   readonly logits?: boolean | undefined
 }
 
-export type ToSession = Load | Picture
+/** Nobody waits any more for the picture of this number, counted from 0 in the order in which they are sent. */
+export interface Cancel {
+  readonly type: "cancel"
+  readonly number: number
+}
+
+export type ToSession = Load | Picture | Cancel
 
 /** Why a session cannot be. */
 export interface Unusable {
@@ -36,6 +42,12 @@ export interface Unusable {
   /** The runtime is not installed, or the file is no model that can be used. */
   readonly reason: "runtime" | "model"
   readonly detail: string
+}
+
+/** The model has begun with the picture of this number. */
+export interface Begun {
+  readonly type: "begun"
+  readonly number: number
 }
 
 /** The body is `[height, width]` 32-bit numbers; it goes before its `labels`. */
@@ -66,6 +78,7 @@ export interface Logits {
 export type FromSession =
   | { readonly type: "ready" }
   | Unusable
+  | Begun
   | Confidence
   | Labels
   | Logits

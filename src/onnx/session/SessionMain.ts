@@ -58,6 +58,25 @@ const scratch: Scratch = { bytes: new Uint8Array() }
 /** Storage for the next input: that of one which the model is done with. */
 let spare: Float32Array | undefined
 
+/** Pictures that have come, and those of them that nobody waits for any more. */
+let came = 0
+let answered = 0
+const cancelled = new Set<number>()
+
+/** Done when the model is done with what came before. */
+let free: Promise<unknown> = Promise.resolve()
+
+/** In the order in which it is called. A picture that nobody waits for any more when its turn comes is left out. */
+const inTurn = (input: Preprocessing.Input, number: number): Promise<Output> => {
+  const output = free.then(() => {
+    if (cancelled.has(number)) throw new Error("nobody waits for it any more")
+    send({ type: "begun", number })
+    return infer(input)
+  })
+  free = output.catch(() => {})
+  return output
+}
+
 const infer = async ({ data, height, width }: Preprocessing.Input): Promise<Output> => {
   const transfer = data.buffer instanceof ArrayBuffer ? [data.buffer] : []
   const answer = await ask({ type: "run", data, width, height }, transfer)
@@ -82,9 +101,16 @@ const load = async ({ file, threads }: Frames.Load): Promise<Frames.FromSession>
   }
 }
 
+/** Done when the answer for what came before is sent: they go in the order of the pictures. */
+let told: Promise<unknown> = Promise.resolve()
+
 const predict = async (picture: Frames.Picture, input: Preprocessing.Input, started: number) => {
+  const number = came++
+  const before = told
   try {
-    const output = await infer(input)
+    const output = await inTurn(input, number)
+    // By then the model is at the next one.
+    await before
     const logits = picture.logits === true ? logitsOf(output) : undefined
     if (logits !== undefined) {
       const { data, ...sizes } = logits
@@ -101,13 +127,25 @@ const predict = async (picture: Frames.Picture, input: Preprocessing.Input, star
       bytesOf(data)
     )
   } catch (cause) {
+    await before
     send({ type: "failed", detail: reasonOf(cause) })
+  } finally {
+    answered++
+    cancelled.delete(number)
   }
 }
 
 let preprocessing = Preprocessing.defaults
 
 const open = (message: Frames.ToSession): Frames.Sink => {
+  if (message.type === "cancel") {
+    return {
+      push: () => {},
+      end: () => {
+        if (message.number >= answered) cancelled.add(message.number)
+      }
+    }
+  }
   if (message.type === "load") {
     preprocessing = message.preprocessing
     return { push: () => {}, end: () => void load(message).then((answer) => send(answer)) }
@@ -119,7 +157,7 @@ const open = (message: Frames.ToSession): Frames.Sink => {
     end: () => {
       const storage = spare
       spare = undefined
-      void predict(message, input.finish(storage), started)
+      told = predict(message, input.finish(storage), started)
     }
   }
 }

@@ -44,8 +44,11 @@ export interface SessionProcess {
    * the model runs on the other.
    */
   readonly room: () => number
-  /** Calls back in the order of the pictures. Where its process dies, each is told so. */
-  readonly predict: (picture: Picture, done: (ending: Ending) => void) => void
+  /**
+   * Calls back in the order of the pictures. Where its process dies, each is told so. What it gives says that nobody waits
+   * for the picture any more: where the model has not begun with it, it never does.
+   */
+  readonly predict: (picture: Picture, begun: () => void, done: (ending: Ending) => void) => () => void
   /** Ends it at once, whatever it does. */
   readonly kill: () => void
 }
@@ -92,9 +95,16 @@ export const start = (load: Frames.Load, events: SessionEvents): SessionProcess 
   const channel = child.stdio[3]
   if (!(channel instanceof Socket)) throw new Error("the fourth stream of a child process is a pipe")
   let state: "loading" | "ready" | "gone" = "loading"
-  const pending: Array<{ readonly picture: Picture; readonly done: (ending: Ending) => void }> = []
+  const pending: Array<{
+    readonly number: number
+    readonly picture: Picture
+    readonly begun: () => void
+    readonly done: (ending: Ending) => void
+  }> = []
   let confidence: ConfidenceMap | undefined
   let printed = ""
+  /** Pictures sent so far. */
+  let sent = 0
 
   /** A program whose only business is an idle session may end. */
   const keepAlive = (yes: boolean) => {
@@ -135,6 +145,8 @@ export const start = (load: Frames.Load, events: SessionEvents): SessionProcess 
         child.kill("SIGKILL")
         events.unusable(message)
         return events.gone()
+      case "begun":
+        return pending.find(({ number }) => number === message.number)?.begun()
       case "failed":
         return settle({ _tag: "Failed", detail: message.detail })
       case "confidence": {
@@ -181,14 +193,18 @@ export const start = (load: Frames.Load, events: SessionEvents): SessionProcess 
   return {
     pid: child.pid,
     room: () => (state === "ready" ? depth - pending.length : 0),
-    predict: (picture, done) => {
-      pending.push({ picture, done })
+    predict: (picture, begun, done) => {
+      const number = sent++
+      pending.push({ number, picture, begun, done })
       keepAlive(true)
       const { data, ...rest } = picture
       channel.cork()
       channel.write(Frames.head({ type: "picture", ...rest }, data.length))
       channel.write(data)
       channel.uncork()
+      return () => {
+        if (state !== "gone") channel.write(Frames.head({ type: "cancel", number }))
+      }
     },
     kill: () => {
       keepAlive(true)

@@ -13,9 +13,12 @@ import * as Policy from "../../policy/Policy.ts"
 import { randomHex } from "../../randomHex.ts"
 import type { Upload } from "../Dialect.ts"
 import { notFound, Refusal, tagOf } from "../Refusal.ts"
+import { RequestId } from "../RequestId.ts"
+import { CurrentCaller } from "../Security.ts"
 import type { JobInfo } from "../v1/JobsApi.ts"
 import { CannotKeepJobs, type JobsOptions } from "./JobsOptions.ts"
 import * as JobFolder from "./JobFolder.ts"
+import { own, span } from "../../TelemetryNames.ts"
 
 /** The two forms of a result that are kept. */
 export interface Results {
@@ -213,12 +216,16 @@ export const make = Effect.fnUntraced(function* (
 
   const segment = ({ index, job }: Task): Effect.Effect<void, Refusal> =>
     Effect.gen(function* () {
-      const { jobId, images, model } = job.record
+      const { jobId, images, model, user } = job.record
       const bytes = yield* logged(folder.read(jobId, index, "image"), job.record)
       const { json, png } = yield* Effect.retry(work(model, { name: images[index]!, bytes }, jobId), {
         schedule: again,
         while: ({ status }) => passing.has(status)
-      })
+      }).pipe(
+        // Whoever wants to know what is done is told whose it was, and for which job.
+        Effect.provideService(CurrentCaller, user === undefined ? undefined : { subject: user }),
+        Effect.provideService(RequestId, jobId)
+      )
       yield* logged(
         Effect.andThen(folder.write(jobId, index, "png", png), folder.write(jobId, index, "json", json)),
         job.record
@@ -252,6 +259,7 @@ export const make = Effect.fnUntraced(function* (
       if (job.images[index] !== "waiting") return Effect.void
       job.running.add(index)
       return Effect.raceFirst(attempt, Deferred.await(job.stop)).pipe(
+        span("Jobs.image", { [own.job]: job.record.jobId }),
         Effect.ensuring(Effect.sync(() => job.running.delete(index))),
         Effect.andThen(settle(job))
       )

@@ -4,13 +4,16 @@
  */
 import { promisify } from "node:util"
 import { deflate } from "node:zlib"
-import { Duration, Effect, Result } from "effect"
+import { Duration, Effect, Option, Result } from "effect"
 import { HttpServerResponse } from "effect/http"
 import * as ClassTable from "../../mask/ClassTable.ts"
 import * as Components from "../../mask/Components.ts"
+import * as Background from "../../render/Background.ts"
 import type { ExportFormat, Item, Settings } from "../../mask/exports/ExportFormat.ts"
+import * as SegFormerAnswer from "../../http/protocol/SegFormerAnswer.ts"
 import * as Exports from "../../mask/Exports.ts"
 import type { LabelMap } from "../../mask/LabelMap.ts"
+import * as LabelRuns from "../../mask/LabelRuns.ts"
 import * as Palette from "../../mask/Palette.ts"
 import type { Extent, Region } from "../../mask/Region.ts"
 import * as Regions from "../../mask/Regions.ts"
@@ -19,12 +22,14 @@ import * as Steps from "../../mask/Steps.ts"
 import type { Segmented } from "../Dialect.ts"
 import * as ClassScores from "../ClassScores.ts"
 import * as JsonPieces from "../JsonPieces.ts"
-import { bad, fromError, Refusal } from "../Refusal.ts"
+import { bad, fromError, Refusal, tagOf } from "../Refusal.ts"
 import * as Accept from "./Accept.ts"
 import type { SegmentResult } from "./SegmentApi.ts"
 
 const json = "application/json"
 const ids = "application/octet-stream"
+/** What a client of this library asks for. */
+const framed = SegFormerAnswer.mediaType
 
 /** Formats of export by their media types: the first of two with one type has it. */
 const exported: ReadonlyMap<string, ExportFormat> = new Map(
@@ -36,6 +41,7 @@ export const formats: readonly [string, ...ReadonlyArray<string>] = [
   json,
   Exports.formats.png.mediaType,
   ids,
+  framed,
   ...Exports.names.filter((name) => name !== "png").map((name) => Exports.formats[name].mediaType)
 ]
 
@@ -47,6 +53,8 @@ export interface Asked {
   readonly labels: boolean
   /** Into the JSON. */
   readonly confidence: boolean
+  /** Among the objects of the formats that have such. */
+  readonly background?: boolean
 }
 
 /** What the headers and the query of a request ask for; 406 or 400 where there is no such thing. */
@@ -60,10 +68,15 @@ export const asked = (
     return Effect.fail(new Refusal({ status: 406, detail }))
   }
   const parts = (include ?? "").split(",").flatMap((part) => (part.trim() === "" ? [] : [part.trim()]))
-  const unknown = parts.find((part) => part !== "labels" && part !== "confidence")
+  const unknown = parts.find((part) => part !== "labels" && part !== "confidence" && part !== "background")
   return unknown === undefined
-    ? Effect.succeed({ format, labels: parts.includes("labels"), confidence: parts.includes("confidence") })
-    : Effect.fail(bad(`include takes labels and confidence, and not "${unknown.slice(0, 100)}"`))
+    ? Effect.succeed({
+        format,
+        labels: parts.includes("labels"),
+        confidence: parts.includes("confidence"),
+        background: parts.includes("background")
+      })
+    : Effect.fail(bad(`include takes labels, confidence and background, and not "${unknown.slice(0, 100)}"`))
 }
 
 /** What the answer says of the request besides. */
@@ -81,6 +94,7 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse, Refusal> {
   const { format } = asked
   if (format === json) return yield* inJson(segmented, asked, about)
+  if (format === framed) return frames([yield* frame(segmented, asked, about)])
   const found = yield* ClassScores.make(segmented)
   const { classes, labelMap, maxId } = found
   const palette = Colors.paletteOf(segmented.segmentation.classes)
@@ -101,7 +115,8 @@ export const make = Effect.fnUntraced(function* (
     // A file of one image has no table of classes beside it: its ids are the model's.
     classes: writing.per === "image" ? [] : classes,
     palette,
-    exclude: new Set(),
+    // As `segformer export` has it: background is no object, unless it is asked for.
+    exclude: asked.background === true ? new Set() : Background.idsOf(segmented.segmentation.classes),
     minArea: 1,
     tolerance: undefined,
     transform: undefined,
@@ -127,6 +142,72 @@ export const make = Effect.fnUntraced(function* (
 const text = (body: string, contentType: string) => HttpServerResponse.text(body, { contentType })
 const file = (bytes: Uint8Array, contentType: string, headers?: Readonly<Record<string, string>>) =>
   HttpServerResponse.uint8Array(bytes, { contentType, ...(headers === undefined ? {} : { headers }) })
+
+/** One image of an answer in frames: all that is known of it. */
+export type Frame = ReadonlyArray<Uint8Array>
+
+/** Whether the answer takes several images. */
+export const takesMany = ({ format }: Asked): boolean => format === framed
+
+/** The frame of an image. Of a service that only paints it has the pictures, and what regions it reported. */
+export const frame = Effect.fnUntraced(function* (
+  { segmentation }: Segmented,
+  asked: Asked,
+  { model, requestId }: About
+): Effect.fn.Return<Frame, Refusal> {
+  const { classes, confidence, cost, height, pictures, reported, scores, width } = segmentation
+  const map = yield* Effect.option(segmentation.labelMap)
+  if (Option.isNone(map) && Object.keys(pictures).length === 0 && reported === undefined)
+    return yield* Effect.mapError(Effect.andThen(segmentation.labelMap, Effect.never), fromError)
+  const labels = Option.getOrUndefined(map)
+  const runs = labels === undefined ? undefined : yield* Steps.run(() => LabelRuns.encodeSteps(labels))
+  const sure =
+    labels === undefined || confidence === undefined || !asked.confidence
+      ? undefined
+      : yield* Steps.run(() => ClassScores.confidenceBytes(confidence))
+  return SegFormerAnswer.encode(
+    {
+      requestId,
+      model,
+      width,
+      height,
+      seconds: round(Duration.toSeconds(cost.duration)),
+      classes: classes.map(({ color, id, name }) =>
+        color === undefined ? { id, name } : { id, name, color }
+      ),
+      scores: Object.fromEntries(Array.from(scores).filter(([, score]) => Number.isFinite(score))),
+      ...(reported === undefined ? {} : { regions: reported }),
+      ...(labels === undefined
+        ? {}
+        : {
+            labels: {
+              bits: LabelRuns.bitsOf(labels),
+              ...(labels.ignoreIndex === undefined ? {} : { ignoreIndex: labels.ignoreIndex })
+            }
+          })
+    },
+    { labels: runs, confidence: sure, ...pictures }
+  )
+})
+
+/** The frame of an image of several that was not segmented. */
+export const failedFrame = (refusal: Refusal): Frame =>
+  SegFormerAnswer.encode({
+    status: refusal.status,
+    error: { tag: tagOf(refusal), message: refusal.detail }
+  })
+
+/** An answer of frames. */
+export const frames = (all: ReadonlyArray<Frame>): HttpServerResponse.HttpServerResponse => {
+  const pieces = all.flat()
+  const [first, ...rest] = pieces
+  return rest.length === 0 && first !== undefined
+    ? file(first, framed)
+    : HttpServerResponse.stream(JsonPieces.bytes(pieces), {
+        contentType: framed,
+        contentLength: pieces.reduce((sum, { length }) => sum + length, 0)
+      })
+}
 
 /** Those that the service reported, else those of the label map, with the confidence of each where the model says. */
 const regionsOf = (

@@ -5,7 +5,7 @@ import { HttpApiBuilder } from "effect/http-api"
 import * as Bodies from "../Bodies.ts"
 import type { Jobs, Work } from "../jobs/Jobs.ts"
 import { bad, notFound, Refusal } from "../Refusal.ts"
-import { CurrentCaller } from "../Security.ts"
+import { currentSubject } from "../Security.ts"
 import * as Uploads from "../Uploads.ts"
 import * as Zip from "../Zip.ts"
 import * as Accept from "./Accept.ts"
@@ -34,8 +34,6 @@ const bytesOf = ({ body }: HttpServerResponse.HttpServerResponse): Effect.Effect
   body._tag === "Uint8Array"
     ? Effect.succeed(body.body)
     : Effect.die(new Error(`A result to be kept is in one piece, and not ${body._tag}`))
-
-const user = Effect.map(CurrentCaller, (caller) => caller?.subject)
 
 /** With where to look next, and when. */
 const informed = (info: JobInfo, status = 200): HttpServerResponse.HttpServerResponse =>
@@ -89,26 +87,29 @@ export const layer = (models: Models.Models, kept: Jobs | undefined) => {
             return yield* bad("Idempotency-Key has 1 to 255 characters")
           }
           const images = yield* Bodies.takeFiles(served, request, ["image", "images", "file"])
-          return informed(yield* submit({ model, images, user: yield* user, idempotencyKey: key }), 202)
+          return informed(
+            yield* submit({ model, images, user: yield* currentSubject, idempotencyKey: key }),
+            202
+          )
         }, answered)
       )
       .handleRaw(
         "status",
         Effect.fnUntraced(function* ({ params }) {
-          return informed(yield* (yield* jobs).info(params.jobId, yield* user))
+          return informed(yield* (yield* jobs).info(params.jobId, yield* currentSubject))
         }, answered)
       )
       .handleRaw(
         "cancel",
         Effect.fnUntraced(function* ({ params }) {
-          return informed(yield* (yield* jobs).cancel(params.jobId, yield* user))
+          return informed(yield* (yield* jobs).cancel(params.jobId, yield* currentSubject))
         }, answered)
       )
       .handleRaw(
         "result",
         Effect.fnUntraced(function* ({ params }) {
           const kept = yield* jobs
-          const caller = yield* user
+          const caller = yield* currentSubject
           const info = yield* kept.info(params.jobId, caller)
           if (info.status === "queued" || info.status === "running") {
             const detail = `Job ${info.jobId} is not over: ${info.done} of ${info.total} images are done`
@@ -128,7 +129,7 @@ export const layer = (models: Models.Models, kept: Jobs | undefined) => {
           }
           const index = /^\d{1,6}$/.test(params.index) ? Number(params.index) : -1
           const kind = type === "image/png" ? "png" : "json"
-          const bytes = yield* kept.result(params.jobId, index, kind, yield* user)
+          const bytes = yield* kept.result(params.jobId, index, kind, yield* currentSubject)
           return HttpServerResponse.uint8Array(bytes, { contentType: type })
         }, answered)
       )

@@ -4,6 +4,7 @@ import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/ht
 import { FeatureCollection } from "../../mask/GeoJson.ts"
 import { Dataset } from "../../mask/Coco.ts"
 import * as Exports from "../../mask/Exports.ts"
+import * as SegFormerAnswer from "../../http/protocol/SegFormerAnswer.ts"
 import { refusals } from "./ApiError.ts"
 import { Authorization } from "./Authorization.ts"
 
@@ -24,7 +25,11 @@ export const ModelInfo = Schema.Struct({
 })
 export type ModelInfo = typeof ModelInfo.Type
 
-export const ModelList = Schema.Struct({ models: Schema.Array(ModelInfo) })
+export const ModelList = Schema.Struct({
+  models: Schema.Array(ModelInfo),
+  /** Media types that `/v1/segment` can answer with: what a client can count on. */
+  formats: Schema.Array(Schema.String)
+})
 
 /** 0 to 1; `null` where the model does not say. */
 const Confidence = Schema.NullOr(Schema.Finite)
@@ -89,6 +94,7 @@ export type SegmentResult = typeof SegmentResult.Type
 export const segmentQuery = {
   model: Schema.optionalKey(Schema.String),
   /** `labels`, `confidence`, or both with a comma between. */
+  /** `labels` and `confidence` for the JSON, `background` for formats of objects, with commas between. */
   include: Schema.optionalKey(Schema.String)
 }
 
@@ -106,6 +112,8 @@ const documents = [
 export const segmentFormats = [
   SegmentResult,
   file("application/octet-stream"),
+  // For clients of this library: the label map as runs, classes, scores and confidence, of each image of a form.
+  file(SegFormerAnswer.mediaType),
   ...documents,
   ...Exports.names
     .filter((name) => name !== "geojson" && name !== "coco")

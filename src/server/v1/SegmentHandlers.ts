@@ -1,25 +1,60 @@
 /** `/v1/models` and `/v1/segment`, at work. */
 import { Effect } from "effect"
+import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import * as Bodies from "../Bodies.ts"
-import type { Active } from "../Caller.ts"
-import { bad } from "../Refusal.ts"
+import type { Served } from "../Dialect.ts"
+import { bad, noted } from "../Refusal.ts"
 import { RequestId } from "../RequestId.ts"
-import { CurrentCaller } from "../Security.ts"
 import * as Uploads from "../Uploads.ts"
 import * as Answer from "./Answer.ts"
 import { SegFormerApi } from "./Api.ts"
 import * as Models from "./Models.ts"
 import { answered } from "./Refuse.ts"
 
+const one = Effect.fnUntraced(function* (
+  served: Served,
+  request: HttpServerRequest.HttpServerRequest,
+  asked: Answer.Asked,
+  about: Answer.About
+) {
+  const image = yield* Bodies.takeImage(served, request, ["image", "file"], Uploads.isForm(request))
+  if (image.bytes.length === 0 && !Uploads.isForm(request)) {
+    return yield* bad("The body is empty: send the bytes of an image file")
+  }
+  return yield* served.segment(image, (segmented) => Answer.make(segmented, asked, about))
+})
+
+/** The images of a form, as many at once as the server works on; one that fails says so in its place. */
+const several = Effect.fnUntraced(function* (
+  served: Served,
+  request: HttpServerRequest.HttpServerRequest,
+  asked: Answer.Asked,
+  about: Answer.About
+) {
+  const images = yield* Bodies.takeFiles(served, request, ["image", "file"])
+  const frames = yield* Effect.forEach(
+    images,
+    (image) =>
+      served
+        .segment(image, (segmented) => Answer.frame(segmented, asked, about))
+        .pipe(Effect.catch((refusal) => Effect.as(noted(refusal), Answer.failedFrame(refusal)))),
+    { concurrency: served.concurrency }
+  )
+  return Answer.frames(frames)
+})
+
 export const layerModels = (models: Models.Models) =>
   HttpApiBuilder.group(SegFormerApi, "models", (handlers) =>
     handlers.handle("list", () =>
-      Effect.map(Effect.forEach(models, Models.info, { concurrency: "unbounded" }), (models) => ({ models }))
+      Effect.map(Effect.forEach(models, Models.info, { concurrency: "unbounded" }), (models) => ({
+        models,
+        formats: Answer.formats
+      }))
     )
   )
 
-export const layerSegment = (models: Models.Models, active: Active | undefined) =>
+export const layerSegment = (models: Models.Models) =>
   HttpApiBuilder.group(SegFormerApi, "segment", (handlers) =>
     handlers.handleRaw(
       "image",
@@ -27,18 +62,10 @@ export const layerSegment = (models: Models.Models, active: Active | undefined) 
         const asked = yield* Answer.asked(request.headers["accept"], query.include)
         const { name, served } = yield* Models.find(models, query.model)
         const requestId = yield* RequestId
-        const image = yield* Bodies.takeImage(served, request, ["image", "file"], Uploads.isForm(request))
-        if (image.bytes.length === 0 && !Uploads.isForm(request)) {
-          return yield* bad("The body is empty: send the bytes of an image file")
-        }
-        const answer = yield* served.segment(image, (segmented) =>
-          Answer.make(segmented, asked, { model: name, requestId })
-        )
-        if (active !== undefined) {
-          const user = (yield* CurrentCaller)?.subject
-          yield* active({ user, action: "segment", resourceType: "image", resourceId: requestId })
-        }
-        return answer
+        const about = { model: name, requestId }
+        return yield* Answer.takesMany(asked) && Uploads.isForm(request)
+          ? several(served, request, asked, about)
+          : one(served, request, asked, about)
       }, answered)
     )
   )

@@ -7,6 +7,7 @@ import {
   Inspection,
   OpenInference,
   Roboflow,
+  SegFormer,
   TfServing,
   TorchServe
 } from "effect-segformer/http"
@@ -18,6 +19,7 @@ import * as HuggingFaceServer from "../servers/HuggingFaceServer.ts"
 import * as InspectionModel from "../servers/InspectionModel.ts"
 import * as Model from "../servers/Model.ts"
 import * as OpenInferenceServer from "../servers/OpenInferenceServer.ts"
+import * as OwnServer from "../servers/OwnServer.ts"
 import * as RoboflowServer from "../servers/RoboflowServer.ts"
 import * as TfServingServer from "../servers/TfServingServer.ts"
 import * as TorchServeServer from "../servers/TorchServeServer.ts"
@@ -49,7 +51,7 @@ const huggingFaceContents: Contents = {
   outOfRange: json(HuggingFaceServer.answer(Model.outOfRange)),
   otherSize: json(HuggingFaceServer.answer(Model.halfSize)),
   nullScore: json(HuggingFaceServer.answer(Model.labels, null)),
-  notANumber: text(JSON.stringify(HuggingFaceServer.answer()).replaceAll("0.9", "NaN"))
+  notANumber: text(JSON.stringify(HuggingFaceServer.answer()).replaceAll(/"label":"[^"]*"/g, '"label":NaN'))
 }
 
 const idsContents = (answer: (ids: unknown) => unknown): Contents => ({
@@ -99,6 +101,9 @@ const openInference = (options: OpenInferenceServer.Options): Subject => ({
   errorBody: (error) => ({ error }),
   contents: inferContents(options)
 })
+
+const frame = (body: Uint8Array) => (response: Parameters<ReturnType<typeof json>>[0]) =>
+  OwnServer.send(response, body)
 
 export const subjects: ReadonlyArray<Subject> = [
   {
@@ -183,5 +188,19 @@ export const subjects: ReadonlyArray<Subject> = [
     ),
     errorBody: (error) => ({ success: false, error }),
     contents: pngIn((mask_b64) => CustomServer.answer({ mask_b64 }))
+  },
+  {
+    name: "segformer",
+    server: OwnServer.make,
+    protocol: Effect.succeed(SegFormer.protocol),
+    errorBody: (message) => ({ error: { tag: "Any", message } }),
+    contents: {
+      wrongShape: frame(OwnServer.frame({ classes: "many" })),
+      notANumber: frame(OwnServer.frame({ seconds: null })),
+      hugePng: frame(OwnServer.frame({ width: 9000, height: 9000 })),
+      cutPng: frame(OwnServer.frame().subarray(0, -1)),
+      notPng: frame(OwnServer.frame({}, Model.labels, OwnServer.runs(Model.halfSize.data))),
+      otherSize: frame(OwnServer.frame({}, Model.halfSize))
+    }
   }
 ]

@@ -1,0 +1,197 @@
+/** A service as a command line, a settings file and the environment say it, and the way there. */
+import { readFile } from "node:fs/promises"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { type Context, Duration, Effect, Layer, Redacted, type Scope } from "effect"
+import type { HttpClient } from "effect/http"
+import * as SegFormerConfig from "../http/SegFormerConfig.ts"
+import * as SegFormerHttp from "../http/SegFormerHttp.ts"
+import * as ServiceSettings from "../http/ServiceSettings.ts"
+import * as ServiceVariables from "../http/ServiceVariables.ts"
+import type { ImageCodec } from "../image/ImageCodec.ts"
+import * as Variable from "../policy/Variable.ts"
+import * as NodeHttp from "../service/NodeHttp.ts"
+import type { Transport } from "../Transport.ts"
+import * as ExitCode from "./ExitCode.ts"
+
+/** The way to whoever is asked. */
+export interface WayOptions {
+  /** An address, or `off`. */
+  readonly proxy?: string | undefined
+  /** A file of certificates. */
+  readonly ca?: string | undefined
+}
+
+export interface RemoteOptions extends WayOptions {
+  readonly url?: string | undefined
+  /** A settings file. */
+  readonly service?: string | undefined
+  /** Settings that were read elsewhere. */
+  readonly settings?: ServiceSettings.ServiceSettings | undefined
+  /** Such as `X-Tenant: a`. */
+  readonly header?: ReadonlyArray<string> | undefined
+  /** A name, or a file. */
+  readonly palette?: string | undefined
+  readonly timeout?: Duration.Duration | undefined
+  readonly atOnce?: number | undefined
+}
+
+const unavailable = ExitCode.by(ExitCode.unavailable)
+const unusable = ExitCode.by(ExitCode.usage)
+
+/** A client by this way, with the size of its pool as the environment has it. */
+export const client = (way: WayOptions): Layer.Layer<HttpClient.HttpClient, ExitCode.Ended> =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const { proxy } = way
+      const wrong =
+        proxy !== undefined && proxy !== "off" && !/^(https?:\/\/)?[^/\s]+$/i.test(proxy)
+          ? "--proxy takes an address such as http://proxy:3128, or off"
+          : undefined
+      if (wrong !== undefined) return yield* ExitCode.wrong(wrong)
+      const ca = way.ca === undefined ? undefined : yield* certificates(way.ca)
+      const config = yield* Effect.mapError(NodeHttp.config, unusable)
+      return NodeHttp.layer({
+        ...config,
+        ca,
+        proxy: proxy === undefined ? undefined : proxy === "off" ? false : Redacted.make(proxy)
+      })
+    })
+  )
+
+const certificates = (path: string): Effect.Effect<string, ExitCode.Ended> =>
+  Effect.tryPromise({
+    try: () => readFile(path, "utf8"),
+    catch: (cause) =>
+      ExitCode.wrong(`cannot read --ca ${path}: ${cause instanceof Error ? cause.message : String(cause)}`)
+  }).pipe(
+    Effect.filterOrFail(
+      (text) => text.includes("-----BEGIN CERTIFICATE-----"),
+      () =>
+        ExitCode.wrong(
+          `there is no certificate in --ca ${path}: it takes PEM, which begins with -----BEGIN CERTIFICATE-----`
+        )
+    )
+  )
+
+/** `Name: value`, as `curl` takes it. What is wrong with one is said without its value. */
+export const headers = (
+  given: ReadonlyArray<string>
+): Effect.Effect<Readonly<Record<string, Redacted.Redacted>>, ExitCode.Ended> =>
+  Effect.map(
+    Effect.forEach(given, (text, index) => {
+      const [, name, value] = /^\s*([\w!#$%&'*+.^`|~-]+)\s*:\s*([\x20-\x7e\x80-\xff]*?)\s*$/.exec(text) ?? []
+      return name === undefined || value === undefined
+        ? Effect.fail(ExitCode.wrong(`the ${index + 1}. --header is none: write it as "Name: value"`))
+        : Effect.succeed([name.toLowerCase(), Redacted.make(value)] as const)
+    }),
+    Object.fromEntries
+  )
+
+const fromDisk = Effect.provide(NodeFileSystem.layer)
+
+/** The settings of a file, with the palette of a command line or of a file that the environment names. */
+export const settingsOf = Effect.fnUntraced(function* (
+  options: RemoteOptions
+): Effect.fn.Return<ServiceSettings.ServiceSettings, ExitCode.Ended> {
+  const settings: ServiceSettings.ServiceSettings = {
+    ...options.settings,
+    ...(options.service === undefined
+      ? {}
+      : yield* Effect.mapError(fromDisk(ServiceSettings.load(options.service)), unusable))
+  }
+  const named = yield* Variable.text(ServiceVariables.variables.palette.name)
+  const palette =
+    options.palette ??
+    (settings.palette === undefined &&
+    settings.protocol === undefined &&
+    named !== undefined &&
+    !/^\s*[[{]/.test(named)
+      ? named
+      : undefined)
+  if (palette === undefined) return settings
+  const colors = yield* Effect.mapError(fromDisk(ServiceSettings.readPalette(palette)), (detail) =>
+    ExitCode.wrong(`--palette ${detail}`)
+  )
+  return { ...settings, palette: colors }
+})
+
+/** What a transport is made of. */
+const optionsOf = Effect.fnUntraced(function* (
+  options: RemoteOptions
+): Effect.fn.Return<SegFormerHttp.SegFormerHttpOptions, ExitCode.Ended, ImageCodec> {
+  const settings = yield* settingsOf(options)
+  const own = yield* headers(options.header ?? [])
+  return yield* Effect.mapError(
+    SegFormerConfig.configWith({
+      ...(options.url === undefined ? {} : { baseUrl: options.url }),
+      settings,
+      headers: own,
+      policy: {
+        ...(options.timeout === undefined ? {} : { attemptTimeout: options.timeout }),
+        ...(options.atOnce === undefined ? {} : { concurrency: options.atOnce })
+      }
+    }),
+    unusable
+  )
+})
+
+/** Answers that a health route may give while the route of images is well: whoever gives them has, or shows, no such route. */
+const silent = new Set([
+  "NotFound",
+  "ResponseNotDecodable",
+  "RequestRejected",
+  "Unauthorized",
+  "RedirectRefused"
+])
+
+export interface Remote {
+  readonly transport: Transport["Service"]
+  /** Where it is. */
+  readonly url: string
+  /** What it says of itself, and whether that is anything. */
+  readonly health: { readonly healthy: boolean; readonly detail: string }
+  readonly options: SegFormerHttp.SegFormerHttpOptions
+  readonly client: Context.Context<HttpClient.HttpClient>
+}
+
+/** The service, asked how it is. Fails where nobody is there. */
+export const connect = Effect.fnUntraced(function* (
+  options: RemoteOptions
+): Effect.fn.Return<Remote, ExitCode.Ended, Scope.Scope | ImageCodec> {
+  const context = yield* Layer.build(client(options))
+  const made = yield* optionsOf(options)
+  const transport = yield* SegFormerHttp.make(made).pipe(
+    Effect.provideContext(context),
+    Effect.mapError(unusable)
+  )
+  const asked = yield* Effect.result(transport.health)
+  if (asked._tag === "Failure" && !silent.has(asked.failure._tag)) return yield* unavailable(asked.failure)
+  return {
+    transport,
+    url: made.baseUrl,
+    health:
+      asked._tag === "Success"
+        ? asked.success
+        : { healthy: true, detail: `it does not say how it is (${asked.failure.message})` },
+    options: made,
+    client: context
+  }
+})
+
+/** The transport, once the service has said that it is well, or nothing of it. */
+export const make = (
+  options: RemoteOptions
+): Effect.Effect<Transport["Service"], ExitCode.Ended, Scope.Scope | ImageCodec> =>
+  Effect.flatMap(connect(options), ({ health, transport, url }) =>
+    health.healthy
+      ? Effect.succeed(transport)
+      : Effect.fail(unavailable({ message: `${url} is up, but cannot segment: ${health.detail}` }))
+  )
+
+/** Why the service would take no image of this caller; `undefined` where nothing speaks against it. */
+export const barred = (remote: Remote): Effect.Effect<string | undefined, ExitCode.Ended, Scope.Scope> =>
+  SegFormerHttp.barred(remote.options).pipe(
+    Effect.provideContext(remote.client),
+    Effect.map((found) => found?.detail),
+    Effect.mapError(unavailable)
+  )

@@ -1,0 +1,68 @@
+/**
+ * Whether a service would take an image of this caller, asked without one: at the route that takes images, who may not
+ * come in is told so before anything else is looked at, and a route that is not there is missed. What else it says of a
+ * request without an image is no sign of anything.
+ */
+import { Effect } from "effect"
+import type { Attempt } from "../policy/Attempt.ts"
+import { type Answer, type Exchange } from "../service/Exchange.ts"
+import { excerpt, type ServiceError } from "../service/ServiceError.ts"
+import type { Protocol } from "./protocol/Protocol.ts"
+
+/** Why an image would not be taken. */
+export interface Barred {
+  readonly status: number
+  /** In words, with what to do. */
+  readonly detail: string
+}
+
+/** How the service wants to be told who asks, as the header of a refusal names it. */
+const schemeOf = ({ headers }: Pick<Answer, "headers">): string | undefined =>
+  /^\s*([\w-]+)/.exec(headers["www-authenticate"] ?? headers["proxy-authenticate"] ?? "")?.[1]?.toLowerCase()
+
+/** What would let a caller in, going by how it was refused. `given` says whether it has sent a key. */
+export const advice = (answer: Pick<Answer, "headers" | "status">, given: boolean): string => {
+  const scheme = schemeOf(answer)
+  if (answer.status === 407)
+    return "a proxy asks for a name and a password: put them into HTTP_PROXY or HTTPS_PROXY, or --proxy http://name:password@host"
+  if (scheme === "basic")
+    return 'it asks for a name and a password: send them as --header "Authorization: Basic …", or in SEGFORMER_HEADERS. A key cannot help'
+  if (scheme === "negotiate" || scheme === "ntlm" || scheme === "digest")
+    return `it asks for ${scheme} authentication, which is not spoken here: a key cannot help`
+  if (answer.status === 401)
+    return given
+      ? "it does not take the key that was sent (SEGFORMER_API_KEY, as Authorization: Bearer unless SEGFORMER_API_KEY_HEADER says another)"
+      : "it asks for a key: set SEGFORMER_API_KEY, and SEGFORMER_API_KEY_HEADER where it wants one in another header"
+  return given
+    ? "whoever has the key that was sent may not, or a gateway before it knows no such route"
+    : "it may ask for a key (SEGFORMER_API_KEY), for a header (--header), or a gateway before it knows no such route"
+}
+
+/** What bars an image's way in an answer of its route, if anything. */
+export const barred = (answer: Answer, protocol: Protocol, given: boolean): Barred | undefined => {
+  const { status } = answer
+  const hide = answer.hide ?? ((text: string) => text)
+  const said = excerpt(hide(protocol.readError(answer).detail ?? ""))
+  const words = said === "" ? "" : ` "${said}"`
+  const { method = "POST", path = "" } = protocol.entry ?? {}
+  const told = `${method} ${path === "" ? "/" : path} answers ${status}${words}`
+  if (status === 401 || status === 403 || status === 407)
+    return { status, detail: `${told}: ${advice(answer, given)}` }
+  if (status === 402) return { status, detail: `${told}: it wants to be paid first` }
+  if (status === 404 || status === 405 || status === 410)
+    return { status, detail: `${told}: there is no such route, or not for ${method}` }
+  return undefined
+}
+
+/** Asks, where the protocol has a route for images that may be asked. */
+export const ask = (
+  exchange: Exchange,
+  protocol: Protocol,
+  given: boolean,
+  attempt: Attempt
+): Effect.Effect<Barred | undefined, ServiceError> =>
+  protocol.entry === undefined
+    ? Effect.succeed(undefined)
+    : Effect.map(exchange.send({ accept: "*/*", ...protocol.entry }, attempt), (answer) =>
+        barred(answer, protocol, given)
+      )

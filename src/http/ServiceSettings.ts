@@ -1,0 +1,228 @@
+/**
+ * The whole of a service as data: where it is, what it speaks, where the image goes and where the mask is. One schema,
+ * for a settings file (`segformer probe URL --write FILE` makes one, `--service FILE` reads it) and for the environment,
+ * where `healthPath` is `SEGFORMER_HEALTH_PATH`. No key is ever in it, only the name of the variable that holds one.
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { ServiceSettings } from "effect-segformer/http"
+ *
+ * const text = '{"url": "http://lab:5000", "protocol": "custom", "path": "/segment", "part": "upload", "mask": "mask_b64"}'
+ * const settings = await Effect.runPromise(ServiceSettings.parse(text, "lab.json"))
+ * settings.part // => "upload"
+ * const wrong = ServiceSettings.parse('{"apiKey": "hunter2", "channels": "middle"}', "lab.json")
+ * const { problems } = await Effect.runPromise(Effect.flip(wrong))
+ * problems.map(({ variable }) => variable) // => ["apiKey in lab.json", "channels in lab.json"]
+ * ```
+ */
+import { Effect, FileSystem, Result, Schema, SchemaIssue, Struct } from "effect"
+import * as ClassTable from "../mask/ClassTable.ts"
+import * as Palette from "../mask/Palette.ts"
+import * as PaletteFile from "../mask/PaletteFile.ts"
+import * as Variable from "../policy/Variable.ts"
+
+const Text = Schema.NonEmptyString
+const Id = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+const Channel = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))
+
+/** `#rrggbb`, or red, green and blue. */
+const Color = Schema.Union([
+  Schema.String.check(Schema.isPattern(/^#[\da-f]{6}$/i)),
+  Schema.Tuple([Channel, Channel, Channel])
+])
+
+const ClassJson = Schema.Struct({ id: Id, name: Schema.String, color: Schema.optionalKey(Color) })
+
+/** Names whose place is their id, names by id, or a list of `{ id, name, color? }`. */
+export const Classes = Schema.Union([
+  Schema.Array(Schema.String),
+  Schema.Array(ClassJson),
+  Schema.Record(Schema.String.check(Schema.isPattern(/^\d+$/)), Schema.String)
+])
+export type Classes = typeof Classes.Type
+
+/** A colour for each class. */
+export const Colors = Schema.Array(Schema.Struct({ ...ClassJson.fields, color: Color }))
+export type Colors = typeof Colors.Type
+
+/** Each field by itself: the schemas of variables too. @internal */
+export const fields = {
+  url: Schema.String.check(
+    Schema.isPattern(/^https?:\/\/[^@?#]+$/i, {
+      expected: "a whole http(s) URL, without name, password and query"
+    })
+  ),
+  protocol: Text,
+  model: Text,
+  version: Text,
+  path: Schema.String.check(Schema.isPattern(/^\//, { expected: "a path that begins with a slash" })),
+  method: Schema.Literals(["POST", "PUT"]),
+  healthPath: Schema.String.check(Schema.isPattern(/^\//, { expected: "a path that begins with a slash" })),
+  body: Schema.Literals(["form", "raw", "base64", "data-url", "url"]),
+  part: Text,
+  fields: Schema.Record(Schema.String, Schema.Unknown),
+  signature: Text,
+  output: Text,
+  confidence: Schema.Union([Schema.Boolean, Schema.Finite]),
+  mask: Schema.String,
+  maskAs: Schema.Literals(["png", "ids", "rle", "masks", "logits"]),
+  channels: Schema.Literals(["first", "last"]),
+  binary: Schema.Union([
+    Schema.Boolean,
+    Schema.Struct({
+      classId: Schema.optionalKey(Id),
+      threshold: Schema.optionalKey(Schema.Finite),
+      inverted: Schema.optionalKey(Schema.Boolean)
+    })
+  ]),
+  classes: Classes,
+  palette: Schema.Union([Text, Colors]),
+  byColor: Schema.Boolean,
+  unknownColor: Id,
+  ignoreIndex: Id,
+  pictures: Schema.Struct({
+    overlay: Schema.optionalKey(Text),
+    combined: Schema.optionalKey(Text),
+    mask: Schema.optionalKey(Text)
+  }),
+  milliseconds: Text,
+  hosts: Schema.Array(Text),
+  keyHeader: Schema.String.check(
+    Schema.isPattern(/^[\w!#$%&'*+.^`|~-]+$/, { expected: "the name of a header" })
+  ),
+  keyVariable: Schema.String.check(
+    Schema.isPattern(/^[A-Za-z_]\w*$/, { expected: "the name of a variable" })
+  ),
+  headers: Schema.Record(
+    Schema.String.check(Schema.isPattern(/^[\w!#$%&'*+.^`|~-]+$/, { expected: "the name of a header" })),
+    Schema.Union([Schema.String, Schema.Struct({ variable: Text })])
+  )
+}
+
+/** What a service takes and gives; each field is optional. */
+export const ServiceSettings = Schema.Struct(fields).mapFields(Struct.map(Schema.optionalKey))
+export type ServiceSettings = typeof ServiceSettings.Type
+
+const jsonIn = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
+const decode = Schema.decodeUnknownEffect(ServiceSettings, { errors: "all", onExcessProperty: "error" })
+
+/** Fields under which people write keys. */
+const isKey = (name: string): boolean => /key|token|secret|password|authorization/i.test(name)
+
+/** Settings from the text of a file, all that is wrong with it at once. `name` is what errors call it. */
+export const parse = (text: string, name: string): Effect.Effect<ServiceSettings, Variable.InvalidConfig> =>
+  Effect.suspend(() => {
+    const failed = (problems: ReadonlyArray<{ readonly variable: string; readonly detail: string }>) =>
+      Effect.fail(new Variable.InvalidConfig({ problems }))
+    const json = jsonIn(text.replace(/^\uFEFF/, ""))
+    if (typeof json !== "object" || json === null || Array.isArray(json))
+      return failed([{ variable: name, detail: "is no JSON object with the settings of a service" }])
+    return Effect.catch(decode(json), (error) => {
+      const found = new Map<string, string>()
+      for (const { message, path = [] } of formatIssue(error.issue).issues) {
+        const keys = path.map((key) => String(typeof key === "object" ? key.key : key))
+        const [first = ""] = keys
+        const detail = Object.hasOwn(fields, first)
+          ? // Of a union each member says something: the first is enough. What stands there may be a key.
+            `is not right: ${first === "headers" || first === "url" ? message.replace(/,? (?:got|actual).*$/is, "") : message.replaceAll(/\s+/g, " ")}`
+          : isKey(first)
+            ? "is not taken: no key belongs in a file. Set SEGFORMER_API_KEY, or name another variable as keyVariable"
+            : `is no setting. There are ${Object.keys(fields).join(", ")}`
+        const place = Object.hasOwn(fields, first) ? keys.join(".") : first
+        if (!found.has(place)) found.set(place, detail)
+      }
+      return failed(Array.from(found, ([place, detail]) => ({ variable: `${place} in ${name}`, detail })))
+    })
+  })
+
+/** Settings from a file. A palette that is a file too is read; its path begins where the settings are. */
+export const load = Effect.fnUntraced(function* (
+  path: string
+): Effect.fn.Return<ServiceSettings, Variable.InvalidConfig, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  const text = yield* Effect.mapError(
+    fs.readFileString(path),
+    ({ message }) =>
+      new Variable.InvalidConfig({ problems: [{ variable: path, detail: `cannot be read: ${message}` }] })
+  )
+  const settings = yield* parse(text, path)
+  const { palette } = settings
+  if (typeof palette !== "string" || isNamed(palette)) return settings
+  const isWhole = /^([\\/]|[a-z]:)/i.test(palette)
+  const colors = yield* Effect.mapError(
+    readPalette(isWhole ? palette : path.replace(/[^\\/]*$/, "") + palette),
+    (detail) => new Variable.InvalidConfig({ problems: [{ variable: `palette in ${path}:`, detail }] })
+  )
+  return { ...settings, palette: colors }
+})
+
+/** The text of a settings file. */
+export const render = (settings: ServiceSettings): string => `${JSON.stringify(settings, undefined, 2)}\n`
+
+/** Palettes that go by a name. */
+export const palettes: Readonly<Record<string, Palette.Palette>> = {
+  surface: Palette.surface,
+  ade20k: Palette.ade20k,
+  cityscapes: Palette.cityscapes,
+  voc: Palette.pascalVoc
+}
+
+const isNamed = (name: string): boolean => Object.hasOwn(palettes, name)
+
+/** The classes that settings name. */
+export const classesOf = (classes: Classes): ClassTable.ClassTable =>
+  isList(classes)
+    ? ClassTable.make(
+        classes.map((each, id) => (typeof each === "string" ? { id, name: each } : colored(each)))
+      )
+    : ClassTable.fromId2Label(classes)
+
+const isList = (classes: Classes): classes is Exclude<Classes, Readonly<Record<string, string>>> =>
+  Array.isArray(classes)
+
+const colored = ({ color, ...info }: (typeof ClassJson)["Type"]): ClassTable.ClassInfo =>
+  color === undefined ? info : { ...info, color: rgbOf(color) }
+
+const rgbOf = (color: typeof Color.Type): ClassTable.Rgb =>
+  typeof color === "string" ? Palette.rgb(Number.parseInt(color.slice(1), 16)) : color
+
+/** The palette that settings name: one that is known, or colours as they stand. A file is read by {@link load}. */
+export const paletteOf = (palette: string | Colors): Result.Result<Palette.Palette, string> => {
+  if (typeof palette !== "string") return Result.succeed(fromColors(palette))
+  const known = isNamed(palette) ? palettes[palette] : undefined
+  return known === undefined
+    ? Result.fail(
+        `names "${palette.slice(0, 200)}", which is none of ${Object.keys(palettes).join(", ")}, nor JSON with colours`
+      )
+    : Result.succeed(known)
+}
+
+/** The palette of a name, or of a file. */
+export const readPalette = Effect.fnUntraced(function* (
+  palette: string
+): Effect.fn.Return<Palette.Palette, string, FileSystem.FileSystem> {
+  const known = isNamed(palette) ? palettes[palette] : undefined
+  if (known !== undefined) return known
+  const fs = yield* FileSystem.FileSystem
+  const text = yield* Effect.mapError(
+    fs.readFileString(palette),
+    () => `${palette} is neither one of ${Object.keys(palettes).join(", ")} nor a file that can be read`
+  )
+  return yield* Effect.mapError(
+    Effect.fromResult(PaletteFile.parse(text)),
+    (problem) => `${palette} is no palette: ${problem}`
+  )
+})
+
+const fromColors = (colors: Colors): Palette.Palette =>
+  colors
+    .map(({ color, id, name }) => ({ id, name, color: rgbOf(color) }))
+    .toSorted((one, other) => one.id - other.id)

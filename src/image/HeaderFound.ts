@@ -1,0 +1,39 @@
+/** What a reader of headers finds in the first bytes of a file. */
+
+/**
+ * `NeedMore`: the size lies further on, and `bytes` from the start are needed to see it. `Refused`: it is broken, or of a
+ * kind that nothing here decodes, or contradicts itself, so that its size cannot be told for sure.
+ */
+export type Found =
+  | {
+      readonly _tag: "Sized"
+      readonly width: number
+      readonly height: number
+      readonly orientation: number
+      /** It has more pages than the one asked for. */
+      readonly hasMore?: true
+    }
+  | { readonly _tag: "NeedMore"; readonly bytes: number }
+  | { readonly _tag: "Refused"; readonly detail: string; readonly isBroken: boolean }
+  | { readonly _tag: "Unknown" }
+
+/** Bytes as characters, each one its code. */
+export type Ascii = (at: number, length: number) => string
+
+/** Reads at least 12 bytes that begin as those of its kind do; the page asked for, from 1, where there are pages. */
+export type Reader = (view: DataView, ascii: Ascii, page: number) => Found
+
+export const unknown: Found = { _tag: "Unknown" }
+
+export const needMore = (bytes: number): Found => ({ _tag: "NeedMore", bytes })
+
+export const refused = (detail: string, { isBroken = false } = {}): Found => ({
+  _tag: "Refused",
+  detail,
+  isBroken
+})
+
+export const sized = (width: number, height: number, orientation = 1, hasMore = false): Found =>
+  width > 0 && height > 0
+    ? { _tag: "Sized", width, height, orientation, ...(hasMore ? { hasMore } : {}) }
+    : refused(`its header says ${width} x ${height} pixels`, { isBroken: true })

@@ -1,0 +1,141 @@
+/**
+ * AVIF and HEIF (ISO/IEC 23008-12): the size of the primary item, after what its properties ask of every reader: a crop
+ * (`clap`), a turn (`irot`) and a mirror (`imir`), in the order in which they are associated.
+ */
+import { type Ascii, needMore, type Reader, refused, sized, unknown } from "./HeaderFound.ts"
+
+interface Box {
+  readonly type: string
+  /** Of what is in it. */
+  readonly start: number
+  readonly end: number
+}
+
+/** The boxes between two places, one after the other; the last one may end behind them. */
+const boxes = (view: DataView, ascii: Ascii, from: number, to: number): ReadonlyArray<Box> => {
+  const found: Array<Box> = []
+  for (let at = from; at + 8 <= to;) {
+    const short = view.getUint32(at)
+    const isLong = short === 1 && at + 16 <= to
+    const size = isLong ? Number(view.getBigUint64(at + 8)) : short === 0 ? to - at : short
+    const header = isLong ? 16 : 8
+    if (size < header) break
+    found.push({ type: ascii(at + 4, 4), start: at + header, end: at + size })
+    at += size
+  }
+  return found
+}
+
+/** The boxes in a box that was read: those that lie in it. */
+const within = (
+  view: DataView,
+  ascii: Ascii,
+  { end, start }: Pick<Box, "start" | "end">
+): ReadonlyArray<Box> => boxes(view, ascii, start, end).filter((box) => box.end <= end)
+
+/** The first box of a type. */
+const of = (all: ReadonlyArray<Box>, type: string): Box | undefined => all.find((box) => box.type === type)
+
+/** The item that is the picture. */
+const primaryItem = (view: DataView, { end, start }: Box): number | undefined =>
+  start + 6 > end
+    ? undefined
+    : view.getUint8(start) === 0
+      ? view.getUint16(start + 4)
+      : start + 8 > end
+        ? undefined
+        : view.getUint32(start + 4)
+
+/** Which properties an item has, by their number from 1, in the order that they are to be applied. */
+const associated = (view: DataView, { end, start }: Box, item: number): ReadonlyArray<number> => {
+  const version = view.getUint8(start)
+  const isWide = (view.getUint8(start + 3) & 1) === 1
+  const idBytes = version < 1 ? 2 : 4
+  let at = start + 8
+  for (let left = view.getUint32(start + 4); left > 0 && at + idBytes + 1 <= end; left--) {
+    const id = idBytes === 2 ? view.getUint16(at) : view.getUint32(at)
+    const count = view.getUint8(at + idBytes)
+    at += idBytes + 1
+    const bytes = isWide ? 2 : 1
+    if (at + count * bytes > end) break
+    if (id === item) {
+      return Array.from({ length: count }, (_, i) =>
+        isWide ? view.getUint16(at + i * 2) & 0x7fff : view.getUint8(at + i) & 0x7f
+      )
+    }
+    at += count * bytes
+  }
+  return []
+}
+
+/** An orientation of EXIF as what it does: first mirrored (left to right), then turned so often by 90° clockwise. */
+const turnsOf = [
+  [false, 0],
+  [true, 0],
+  [false, 2],
+  [true, 2],
+  [true, 3],
+  [false, 1],
+  [true, 1],
+  [false, 3]
+] as const
+
+const exifOf = (isMirrored: boolean, turns: number): number =>
+  1 + turnsOf.findIndex(([mirrored, turned]) => mirrored === isMirrored && turned === ((turns % 4) + 4) % 4)
+
+export const isoMedia: Reader = (view, ascii) => {
+  const top = boxes(view, ascii, 0, view.byteLength)
+  const meta = of(top, "meta")
+  const last = top.at(-1)
+  if (meta === undefined) {
+    if (of(top, "moov") !== undefined) {
+      return refused(
+        "it is a sequence of pictures (a video), without a still one. Take a frame of it, as PNG or JPEG"
+      )
+    }
+    // What else there is stands behind what was seen, if it is there.
+    return needMore(Math.max(last?.end ?? 0, view.byteLength) + 64 * 1024)
+  }
+  if (meta.end > view.byteLength) return needMore(meta.end)
+  const inside = within(view, ascii, { start: meta.start + 4, end: meta.end })
+  const pitm = of(inside, "pitm")
+  const iprp = of(inside, "iprp")
+  if (pitm === undefined || iprp === undefined) return unknown
+  const item = primaryItem(view, pitm)
+  const properties = within(view, ascii, iprp)
+  const ipco = of(properties, "ipco")
+  if (item === undefined || ipco === undefined) return unknown
+  const all = within(view, ascii, ipco)
+  const own = properties
+    .filter(({ end, start, type }) => type === "ipma" && start + 8 <= end)
+    .flatMap((ipma) => associated(view, ipma, item))
+    .flatMap((number) => all[number - 1] ?? [])
+
+  let width = 0
+  let height = 0
+  let isMirrored = false
+  let turns = 0
+  for (const { end, start, type } of own) {
+    if (type === "ispe" && start + 12 <= end) {
+      width = view.getUint32(start + 4)
+      height = view.getUint32(start + 8)
+    } else if (type === "clap" && start + 32 <= end) {
+      // Of the crop only its size matters here: numerator and denominator of each side.
+      const [w, wd, h, hd] = [0, 4, 8, 12].map((at) => view.getUint32(start + at))
+      const seen = [Math.round(w! / wd!), Math.round(h! / hd!)] as const
+      const [across, down] = turns % 2 === 0 ? seen : [seen[1], seen[0]]
+      if (!(across > 0 && down > 0 && across <= width && down <= height))
+        return refused("it is to be cropped to more than it has", { isBroken: true })
+      width = across
+      height = down
+    } else if (type === "irot" && start < end) {
+      turns -= view.getUint8(start) & 3
+    } else if (type === "imir" && start < end) {
+      // After what was turned before: a mirror top to bottom is one left to right and half a turn.
+      const isUpsideDown = (view.getUint8(start) & 1) === 0
+      isMirrored = !isMirrored
+      turns = (isUpsideDown ? 2 : 0) - turns
+    }
+  }
+  return sized(width, height, exifOf(isMirrored, turns))
+}

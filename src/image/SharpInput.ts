@@ -1,0 +1,129 @@
+/**
+ * What the decoder says of a file before it decodes a pixel: its size, depth and colours. It has the last word, whoever
+ * else has read the header; and it is told how many pixels there may be.
+ */
+import { Effect, Metric } from "effect"
+import { type ImageError, NotAnImage, UnsupportedImage } from "./ImageError.ts"
+import type { ImageFormat } from "./ImageFormat.ts"
+import { reasonOf, type SharpModule } from "./SharpModule.ts"
+import * as TiffHeader from "./TiffHeader.ts"
+import * as Telemetry from "../TelemetryNames.ts"
+
+export type Pipeline = ReturnType<SharpModule>
+type Metadata = Awaited<ReturnType<Pipeline["metadata"]>>
+
+/** What was let through to be decoded. */
+export interface Facts {
+  /** In pixels, as a person sees it. */
+  readonly width: number
+  /** In pixels, as a person sees it. */
+  readonly height: number
+  readonly metadata: Metadata
+  /** Its samples are colours of 8 or 16 bits, so that they need no stretch. */
+  readonly isColour: boolean
+}
+
+/** Pixels that decoders were asked for: of what is refused before, none. */
+export const pixels = Telemetry.counter("segformer.decoded.pixels")
+
+/** Notes that pixels are about to be decoded. */
+export const count = ({ height, width }: Pick<Facts, "width" | "height">): Effect.Effect<void> =>
+  Metric.update(pixels, width * height)
+
+/**
+ * Warnings are not enough to refuse a picture: libjpeg warns of bytes that no viewer minds. `page` is counted from 1, and
+ * `maxPixels` is what the decoder itself refuses more than.
+ */
+export const optionsOf = (page: number, maxPixels: number | false) =>
+  ({
+    failOn: "error",
+    limitInputPixels: maxPixels,
+    ...(page === 1 ? {} : { page: page - 1 })
+  }) as const
+
+export interface Source {
+  readonly source: string
+  readonly format: ImageFormat | "image"
+  readonly page: number
+  /** Its first bytes, to say what is unusual about it. */
+  readonly head: Effect.Effect<Uint8Array, ImageError>
+}
+
+/** What decoders call what is not in them. */
+const lacks =
+  /not configured|not support|unsupported|no codec|samples out of range|bad labq|not a whole number of bytes|channel limit|required field|Unsupported/i
+
+/** Why a file cannot be decoded: a kind that is unusual, or bytes that are broken. */
+export const failed = (
+  { format, head, page, source }: Source,
+  cause: unknown
+): Effect.Effect<never, ImageError> => {
+  const reason = reasonOf(cause)
+  const broken = new NotAnImage({ source, detail: `it is broken or cut off (${reason})` })
+  return Effect.flatMap(head, (bytes): Effect.Effect<never, ImageError> => {
+    const unusual = format === "tiff" ? TiffHeader.unusual(bytes, page) : []
+    if (unusual.length === 0 && !lacks.test(reason)) return Effect.fail(broken)
+    const what = unusual.length === 0 ? "it is of a kind that its decoder lacks" : unusual.join(", ")
+    return Effect.fail(
+      new UnsupportedImage({
+        source,
+        format,
+        detail: `${what}, and it cannot be decoded (${reason}). Convert it to PNG, or to a TIFF of 8 or 16 bits a sample`
+      })
+    )
+  })
+}
+
+/** As people call what a sample may be. */
+const numbers: Readonly<Record<string, string>> = {
+  char: "signed 8-bit numbers",
+  short: "signed 16-bit numbers",
+  int: "signed 32-bit numbers",
+  uint: "unsigned 32-bit numbers",
+  float: "floating-point numbers",
+  double: "floating-point numbers"
+}
+
+/** Spaces whose samples are colours or grey, and how many of them there are besides alpha. */
+const colours: Readonly<Record<string, number>> = {
+  "b-w": 1,
+  grey16: 1,
+  srgb: 3,
+  rgb16: 3,
+  cmyk: 4,
+  scrgb: 3
+}
+
+/** Looks at a file: refuses what would not come out as it is. `isStretched`: whether numbers will be scaled. */
+export const look = Effect.fnUntraced(function* (
+  from: Source,
+  open: () => Pipeline,
+  isStretched: boolean
+): Effect.fn.Return<Facts, ImageError> {
+  const { format, source } = from
+  const metadata = yield* Effect.catch(
+    Effect.tryPromise({ try: () => open().metadata(), catch: (cause) => ({ cause }) }),
+    ({ cause }) => failed(from, cause)
+  )
+  const { channels, depth, hasAlpha, space } = metadata
+  const isColour = depth === "uchar" || depth === "ushort"
+  const refuse = (detail: string) => new UnsupportedImage({ source, format, detail })
+  const wanted = colours[space]
+  if (wanted === undefined) {
+    return yield* refuse(`its colours are ${space}, which are not read here. Convert it to sRGB or grey`)
+  }
+  const bands = channels - (hasAlpha ? 1 : 0)
+  if (wanted === 1 && bands > 1) {
+    return yield* refuse(
+      `it has ${channels} bands, and does not say that they are red, green and blue. Make a file of the one or three that are to be seen`
+    )
+  }
+  if (!isColour && !isStretched) {
+    return yield* refuse(
+      `its samples are ${numbers[depth] ?? depth}, and no colours. Say with \`stretch\` which of them are black and white, or scale it to 8 or 16 bits`
+    )
+  }
+  if (!isColour && numbers[depth] === undefined)
+    return yield* refuse(`its samples are ${depth}, which are not read here`)
+  return { ...metadata.autoOrient, metadata, isColour }
+})

@@ -1,0 +1,224 @@
+/**
+ * The directories of TIFF and BigTIFF, and of EXIF, which is one: how large a page is, how it is turned, and what of it a
+ * decoder may not know. Read as libtiff does: the first of two entries counts, and where they differ nobody can be sure.
+ */
+import { type Found, needMore, type Reader, refused, sized } from "./HeaderFound.ts"
+
+/** Bytes of a value of each type that holds whole numbers: BYTE, SHORT, LONG, LONG8 and IFD. */
+const sizes: ReadonlyMap<number, 1 | 2 | 4 | 8> = new Map([
+  [1, 1],
+  [3, 2],
+  [4, 4],
+  [13, 4],
+  [16, 8],
+  [18, 8]
+])
+
+interface Layout {
+  readonly little: boolean
+  readonly big: boolean
+}
+
+interface Directory {
+  /** First values of the entries that hold whole numbers. */
+  readonly values: ReadonlyMap<number, number>
+  readonly tags: ReadonlySet<number>
+  /** Entries that are there twice, and differ. */
+  readonly contradictions: ReadonlySet<number>
+  /** Where the next directory is; 0 where there is none. */
+  readonly next: number
+}
+
+const numberAt = (view: DataView, at: number, size: 1 | 2 | 4 | 8, little: boolean): number =>
+  size === 1
+    ? view.getUint8(at)
+    : size === 2
+      ? view.getUint16(at, little)
+      : size === 4
+        ? view.getUint32(at, little)
+        : Number(view.getBigUint64(at, little))
+
+/** Bytes of a directory's count, of an entry and of an offset. */
+const widths = ({ big }: Layout) => (big ? ([8, 20, 8] as const) : ([2, 12, 4] as const))
+
+/** How many entries the directory at a place has, and where the next one is; or how many bytes would show it. */
+const frameAt = (view: DataView, at: number, layout: Layout): { count: number; next: number } | number => {
+  const [countBytes, entryBytes, offsetBytes] = widths(layout)
+  if (at + countBytes > view.byteLength) return at + countBytes + 64 * entryBytes
+  const count = numberAt(view, at, countBytes, layout.little)
+  const end = at + countBytes + count * entryBytes + offsetBytes
+  if (end > view.byteLength) return end
+  return { count, next: numberAt(view, end - offsetBytes, offsetBytes, layout.little) }
+}
+
+/** The directory at a place, or how many bytes would show it. A value that lies elsewhere is left out where it is beyond. */
+const directoryAt = (view: DataView, at: number, layout: Layout): Directory | number => {
+  const [countBytes, entryBytes, offsetBytes] = widths(layout)
+  const { little } = layout
+  const frame = frameAt(view, at, layout)
+  if (typeof frame === "number") return frame
+  const { count, next } = frame
+  const values = new Map<number, number>()
+  const contradictions = new Set<number>()
+  const tags = new Set<number>()
+  for (let entry = at + countBytes, i = 0; i < count; i++, entry += entryBytes) {
+    const tag = view.getUint16(entry, little)
+    const size = sizes.get(view.getUint16(entry + 2, little))
+    const isTwice = tags.has(tag)
+    tags.add(tag)
+    if (size === undefined) continue
+    const length = numberAt(view, entry + 4, offsetBytes, little)
+    const place = entry + 4 + offsetBytes
+    const where = length * size <= offsetBytes ? place : numberAt(view, place, offsetBytes, little)
+    if (length === 0 || where + size > view.byteLength) continue
+    const value = numberAt(view, where, size, little)
+    if (!isTwice) values.set(tag, value)
+    else if (values.get(tag) !== value) contradictions.add(tag)
+  }
+  return { values, tags, contradictions, next }
+}
+
+const WIDTH = 0x0100
+const HEIGHT = 0x0101
+const BITS = 0x0102
+const COMPRESSION = 0x0103
+const PHOTOMETRIC = 0x0106
+const ORIENTATION = 0x0112
+const SAMPLES = 0x0115
+const SUBFILE = 0x00fe
+const SUB_DIRECTORIES = 0x014a
+const DNG = 0xc612
+
+const orientationOf = (value: number | undefined): number | undefined =>
+  value !== undefined && value >= 1 && value <= 8 ? value : undefined
+
+/** Orientation from the TIFF block of an EXIF segment, where it is one and within what was read. */
+export const exifOrientation = (view: DataView, start: number, end: number): number | undefined => {
+  const stop = Math.min(end, view.byteLength)
+  if (stop - start < 8) return undefined
+  const block = new DataView(view.buffer, view.byteOffset + start, stop - start)
+  const little = block.getUint16(0) === 0x4949
+  const directory = directoryAt(block, block.getUint32(4, little), { little, big: false })
+  return typeof directory === "number" ? undefined : orientationOf(directory.values.get(ORIENTATION))
+}
+
+/** Where the first directory is, and how numbers are written. */
+const startOf = (view: DataView): Layout & { readonly first: number } => {
+  const little = view.getUint8(0) === 0x49
+  const big = view.getUint16(2, little) === 43
+  // A header of BigTIFF is 16 bytes long, and begins like this one.
+  const first = big ? (view.byteLength < 16 ? 16 : numberAt(view, 8, 8, little)) : view.getUint32(4, little)
+  return { little, big, first }
+}
+
+/** The most pages that are walked over: a chain may lead in a circle. */
+const MOST_PAGES = 65_536
+
+/** The directory of a page, or what is there instead. */
+const pageOf = (view: DataView, page: number): Directory | Found => {
+  const layout = startOf(view)
+  const seen = new Set<number>()
+  let at = layout.first
+  for (let number = 1; number <= MOST_PAGES; number++) {
+    if (at === 0 || seen.has(at)) {
+      return number === 1
+        ? refused("it holds no page", { isBroken: true })
+        : refused(`it has ${number - 1} ${number === 2 ? "page" : "pages"}, and page ${page} was asked for`)
+    }
+    seen.add(at)
+    if (number === page) {
+      const directory = directoryAt(view, at, layout)
+      if (typeof directory === "number") return needMore(directory)
+      return { ...directory, next: seen.has(directory.next) ? 0 : directory.next }
+    }
+    const frame = frameAt(view, at, layout)
+    if (typeof frame === "number") return needMore(frame)
+    at = frame.next
+  }
+  return refused(`it has more than ${MOST_PAGES} pages`)
+}
+
+const raw =
+  "it is a camera's raw file, of which only a small preview could be read. Develop it, and save a JPEG, PNG or TIFF"
+
+export const tiff: Reader = (view, ascii, page) => {
+  const directory = pageOf(view, page)
+  if ("_tag" in directory) return directory
+  const { contradictions, next, tags, values } = directory
+  const isReduced = ((values.get(SUBFILE) ?? 0) & 1) === 1
+  if (tags.has(DNG) || ascii(8, 2) === "CR" || (page === 1 && isReduced && tags.has(SUB_DIRECTORIES)))
+    return refused(raw)
+  // Whoever reads it all the same reads it wrongly: it was never the same in two programs.
+  if (values.get(COMPRESSION) === OLD_JPEG)
+    return refused("its compression is old-style JPEG, which is not read here. Convert it to PNG")
+  for (const [tag, what] of [
+    [WIDTH, "width"],
+    [HEIGHT, "height"],
+    [ORIENTATION, "orientation"]
+  ] as const) {
+    if (contradictions.has(tag))
+      return refused(`its directory says its ${what} twice, and not the same`, { isBroken: true })
+  }
+  const width = values.get(WIDTH)
+  const height = values.get(HEIGHT)
+  if (width === undefined || height === undefined)
+    return refused("its directory does not say how large it is", { isBroken: true })
+  return sized(width, height, orientationOf(values.get(ORIENTATION)), next !== 0)
+}
+
+const OLD_JPEG = 6
+const compressions: ReadonlyMap<number, string> = new Map([
+  [OLD_JPEG, "old-style JPEG"],
+  [9, "JBIG"],
+  [10, "JBIG"],
+  [32_766, "NeXT"],
+  [32_809, "ThunderScan"],
+  [33_003, "JPEG 2000"],
+  [33_005, "JPEG 2000"],
+  [34_661, "JBIG"],
+  [34_676, "SGI LogLuv"],
+  [34_677, "SGI LogLuv"],
+  [34_712, "JPEG 2000"],
+  [34_887, "LERC"],
+  [34_925, "LZMA"],
+  [34_934, "JPEG XR"],
+  [50_000, "Zstandard"],
+  [50_001, "WebP"],
+  [50_002, "JPEG XL"],
+  [52_546, "JPEG XL"]
+])
+
+const photometrics: ReadonlyMap<number, string> = new Map([
+  [8, "CIE L*a*b*"],
+  [9, "ICC L*a*b*"],
+  [10, "ITU L*a*b*"],
+  [32_803, "a camera's colour filters"],
+  [32_844, "LogL"],
+  [32_845, "LogLuv"]
+])
+
+/**
+ * What is unusual about a page, for when its decoder fails: its compression, its colours, its bits, how its samples lie.
+ * Empty where nothing is.
+ */
+export const unusual = (bytes: Uint8Array, page = 1): ReadonlyArray<string> => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const directory = view.byteLength < 16 ? unusualNone : pageOf(view, page)
+  if ("_tag" in directory) return []
+  const { values } = directory
+  const bits = values.get(BITS) ?? 1
+  const samples = values.get(SAMPLES) ?? 1
+  const compression = values.get(COMPRESSION) ?? 1
+  const photometric = values.get(PHOTOMETRIC)
+  const known = compressions.get(compression)
+  const colours = photometric === undefined ? "of no kind that it tells" : photometrics.get(photometric)
+  return [
+    ...(known === undefined ? [] : [`its compression is ${known}`]),
+    ...(colours === undefined ? [] : [`its colours are ${colours}`]),
+    ...([1, 2, 4, 8, 16, 32].includes(bits) ? [] : [`it has ${bits} bits a sample`]),
+    ...(samples > 4 ? [`it has ${samples} samples a pixel`] : []),
+    ...(values.get(0x011c) === 2 ? ["its samples lie in planes"] : [])
+  ]
+}
+
+const unusualNone: Found = { _tag: "Unknown" }

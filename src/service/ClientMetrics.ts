@@ -1,0 +1,78 @@
+/** How long requests take, as OpenTelemetry's `http.client.request.duration`: by server, method, status and error. */
+import { Cause, Clock, type Context, Effect, type Exit, Metric, Result } from "effect"
+import * as Telemetry from "../TelemetryNames.ts"
+
+const { standard } = Telemetry
+const durations = Telemetry.histogram("http.client.request.duration")
+
+/** A server as attributes say it: without the brackets of IPv6, its port also where that is the usual one. */
+export interface Place {
+  readonly address: string
+  readonly port: number
+}
+
+/** Meters and places that are remembered: making one costs more than using it. */
+const most = 1000
+const places = new Map<string, Place>()
+const meters = new Map<string, Metric.Histogram<number>>()
+
+const remembered = <A>(known: Map<string, A>, key: string, make: () => A): A => {
+  const found = known.get(key)
+  if (found !== undefined) return found
+  const made = make()
+  if (known.size < most) known.set(key, made)
+  return made
+}
+
+const usualPort = (protocol: string): number => (protocol === "https:" ? 443 : 80)
+
+/** Where a URL leads. */
+export const placeOf = (url: string): Place =>
+  remembered(places, /^[a-z]+:\/\/[^/?#]*/i.exec(url)?.[0] ?? url, () => {
+    if (!URL.canParse(url)) return { address: "unknown", port: 0 }
+    const { hostname, port, protocol } = new URL(url)
+    return {
+      address: hostname.replace(/^\[(.*)\]$/, "$1"),
+      port: port === "" ? usualPort(protocol) : Number(port)
+    }
+  })
+
+/** What a request came to: a status, an error, or both. */
+const typeOf = (status: number | undefined, exit: Exit.Exit<unknown, { readonly _tag: string }>) => {
+  if (status !== undefined && status >= 400) return String(status)
+  if (exit._tag === "Success") return undefined
+  const error = Result.getOrUndefined(Cause.findError(exit.cause))
+  return error?._tag ?? (Cause.hasInterrupts(exit.cause) ? "Interrupted" : "Defect")
+}
+
+/** Measures one request. `self` is told where to say its status. */
+export const timed = <A, E extends { readonly _tag: string }, R>(
+  method: string,
+  url: string,
+  self: (answered: (status: number) => void) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Clock.clockWith((clock) => {
+    const started = clock.monotonicTimeNanosUnsafe()
+    let status: number | undefined
+    const request = self((found) => {
+      status = found
+    })
+    return Effect.onExit(request, (exit) => {
+      const seconds = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e9
+      const { address, port } = placeOf(url)
+      const type = typeOf(status, exit)
+      const meter = remembered(meters, `${method} ${address} ${port} ${status} ${type}`, () =>
+        Metric.withAttributes(durations, {
+          [standard.method]: method,
+          [standard.address]: address,
+          [standard.port]: String(port),
+          ...(status === undefined ? {} : { [standard.status]: String(status) }),
+          ...(type === undefined ? {} : { [standard.errorType]: type })
+        })
+      )
+      return Effect.contextWith((context: Context.Context<never>) => {
+        meter.updateUnsafe(seconds, context)
+        return Effect.void
+      })
+    })
+  })

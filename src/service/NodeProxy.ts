@@ -1,0 +1,171 @@
+/** Undici's clients, one that connects by itself and one for each proxy, as a single client that says which it went by. */
+import { getCACertificates } from "node:tls"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import Undici, { type Agent, type buildConnector, type Dispatcher } from "@effect/platform-node/Undici"
+import { Config, Context, Effect, Layer, Option, Redacted } from "effect"
+import { HttpClient, HttpClientError, type HttpClientRequest } from "effect/http"
+import * as AddressGuard from "./AddressGuard.ts"
+import * as Body from "./Body.ts"
+import * as Proxies from "./Proxies.ts"
+
+export interface NodeProxyOptions {
+  /**
+   * `"environment"`: what `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` say, which is the default. An address such as
+   * `http://user:password@proxy:3128` for all but what `NO_PROXY` says; `false` for none.
+   */
+  readonly proxy?: string | Redacted.Redacted | false | undefined
+  /** Certificates of authorities that are trusted besides those that Node trusts, as PEM. */
+  readonly ca?: string | ReadonlyArray<string> | undefined
+}
+
+/** What is set, by the `ConfigProvider` of the context and the environment of the process. */
+const environment = Effect.map(
+  Effect.forEach([...Proxies.variables, "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "REQUEST_METHOD"], (name) =>
+    Effect.map(Effect.option(Config.String(name)), (value) => [name, Option.getOrUndefined(value)] as const)
+  ),
+  (found) => {
+    const set = found.flatMap(([name, value]) => {
+      const own = value ?? process.env[name]
+      return own === undefined ? [] : [[name, own] as const]
+    })
+    return Object.fromEntries(set)
+  }
+)
+
+/** The proxies that the options name. */
+export const proxies = ({ proxy }: NodeProxyOptions): Effect.Effect<Proxies.Proxies> =>
+  proxy === false
+    ? Effect.succeed(Proxies.none)
+    : Effect.map(environment, (env) => {
+        const found = Proxies.from(env)
+        return proxy === undefined
+          ? found
+          : Proxies.only(
+              Proxies.parse(
+                Redacted.isRedacted(proxy) ? Redacted.value(proxy) : proxy,
+                "the proxy that was given"
+              ),
+              found
+            )
+      })
+
+/** Options of TLS that trust an authority more. */
+export const trusting = (ca: NodeProxyOptions["ca"]): { readonly ca: Array<string> } | undefined =>
+  ca === undefined
+    ? undefined
+    : { ca: [...getCACertificates("default"), ...(typeof ca === "string" ? [ca] : ca)] }
+
+export interface ClientOptions extends NodeProxyOptions {
+  /** Of the connections that go by no proxy. */
+  readonly agent?: Agent.Options | undefined
+  /** Something around the dispatcher of each proxy, and around that without one. */
+  readonly wrap?: ((dispatcher: Dispatcher, proxy: string | undefined) => Dispatcher) | undefined
+  /** Options of TLS, of all connections. */
+  readonly tls?: buildConnector.BuildOptions | undefined
+  /** Judges an address before a proxy is asked for it: the connection to it is the proxy's. */
+  readonly check?:
+    | ((
+        request: HttpClientRequest.HttpClientRequest,
+        url: URL
+      ) => Effect.Effect<void, HttpClientError.HttpClientError>)
+    | undefined
+}
+
+/** Connections to services themselves, or by way of a proxy. */
+export const dispatcher = (
+  { agent = {}, ca, tls: own }: ClientOptions,
+  proxy: string | undefined
+): Dispatcher => {
+  const tls = { ...own, ...trusting(ca) }
+  const { connect = tls, ...rest } = agent
+  return proxy === undefined
+    ? new Undici.Agent({ ...rest, connect })
+    : new Undici.ProxyAgent({ ...rest, uri: proxy, requestTls: tls, proxyTls: tls })
+}
+
+/** The client, and in the context which proxies it goes by. */
+export const layer = (options: ClientOptions = {}): Layer.Layer<HttpClient.HttpClient> =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const found = yield* proxies(options)
+      const direct = yield* clientOf(options, undefined)
+      const through = new Map<string, HttpClient.HttpClient>()
+      for (const proxy of [found.http, found.https]) {
+        if (proxy === undefined || proxy.wrong !== undefined) continue
+        const uri = Redacted.value(proxy.uri)
+        if (!through.has(uri)) through.set(uri, yield* clientOf(options, uri))
+      }
+      const client = HttpClient.transform(direct, (sent, request) => {
+        const url = URL.canParse(request.url) ? new URL(request.url) : undefined
+        const proxy = url === undefined ? undefined : Proxies.of(found, url)
+        if (url === undefined || proxy === undefined) return sent
+        if (proxy.wrong !== undefined) return Effect.fail(AddressGuard.refused(request, proxy.wrong))
+        const other = through.get(Redacted.value(proxy.uri))
+        if (other === undefined) return sent
+        const checked = options.check === undefined ? Effect.void : options.check(request, url)
+        return Effect.andThen(
+          checked,
+          Effect.mapError(other.execute(request), (error) => explained(error, proxy, url))
+        )
+      })
+      return Context.make(HttpClient.HttpClient, client).pipe(Context.add(Proxies.Current, found))
+    })
+  )
+
+const clientOf = (options: ClientOptions, proxy: string | undefined) =>
+  Effect.gen(function* () {
+    const own = yield* Effect.acquireRelease(
+      Effect.sync(() => dispatcher(options, proxy)),
+      (dispatcher) => Effect.promise(() => dispatcher.destroy())
+    )
+    const used = options.wrap === undefined ? own : options.wrap(own, proxy)
+    return yield* Effect.provideService(NodeHttpClient.makeUndici, NodeHttpClient.Dispatcher, used)
+  })
+
+/** Codes of connections that were never made: to a proxy, as nothing else is connected to. */
+const unreachable = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT"
+])
+
+/** What undici says of a proxy's answer to `CONNECT`, or to a request with a password that it does not take. */
+const refusals = /Proxy response \((\d+)\)|Proxy Authentication Required \((407)\)/
+
+/** The failure of a request through a proxy, in words that say whose it is. */
+const explained = (
+  error: HttpClientError.HttpClientError,
+  { from, name }: Proxies.Proxy,
+  url: URL
+): HttpClientError.HttpClientError => {
+  const { reason } = error
+  if (reason._tag !== "TransportError") return error
+  const text = Body.describe(reason.cause)
+  const code = Body.codeOf(reason.cause)
+  const [, tunnel, authentication] = refusals.exec(text) ?? []
+  const status = tunnel ?? authentication
+  const told =
+    status === "407"
+      ? {
+          code: "ERR_PROXY_AUTHENTICATION",
+          message: `the proxy ${name} asks for a name and a password (407): put them into ${from}, as http://name:password@host:port`
+        }
+      : status !== undefined
+        ? {
+            code: Number(status) < 500 ? "ERR_PROXY_REFUSED" : "ERR_PROXY_UNREACHABLE",
+            message: `the proxy ${name} of ${from} made no connection to ${url.host}, and answered ${status}`
+          }
+        : code !== undefined && unreachable.has(code)
+          ? {
+              code: "ERR_PROXY_UNREACHABLE",
+              message: `the proxy ${name} of ${from} cannot be reached: ${text}`
+            }
+          : { code, message: `${text}, through the proxy ${name} of ${from}` }
+  const cause = Object.assign(new Error(told.message), told.code === undefined ? {} : { code: told.code })
+  return new HttpClientError.HttpClientError({
+    reason: new HttpClientError.TransportError({ request: reason.request, cause })
+  })
+}

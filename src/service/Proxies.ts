@@ -1,0 +1,136 @@
+/**
+ * Which requests go through a proxy, as the environment says it: `HTTP_PROXY` for http, `HTTPS_PROXY` for https,
+ * `NO_PROXY` for neither. In lower case they go before those in upper case, as with `curl`.
+ *
+ * `NO_PROXY` holds hosts with commas between: a name is also its subdomains, `*.name` only those, `:8443` behind one a
+ * port, `10.0.0.0/8` a network of addresses, and `*` everything.
+ *
+ * ```ts
+ * import { Proxies } from "effect-segformer/service"
+ *
+ * const proxies = Proxies.from({ https_proxy: "proxy:3128", NO_PROXY: ".internal,10.0.0.0/8" })
+ * Proxies.of(proxies, new URL("https://example.com/"))?.name // => "http://proxy:3128"
+ * Proxies.of(proxies, new URL("https://10.1.2.3/")) // => undefined
+ * Proxies.of(proxies, new URL("http://example.com/")) // => undefined
+ * ```
+ */
+import { Context, Option, Redacted, Result } from "effect"
+import { IpNetwork, NetAddress } from "effect/net"
+
+/** One proxy, or what is wrong with what should name it. */
+export interface Proxy {
+  /** For errors: without name and password. */
+  readonly name: string
+  /** Where it was named, such as `HTTPS_PROXY`. */
+  readonly from: string
+  /** With name and password, where it has some. */
+  readonly uri: Redacted.Redacted
+  /** Why it cannot be used. */
+  readonly wrong?: string | undefined
+}
+
+export interface Proxies {
+  /** For http and for https. */
+  readonly http: Proxy | undefined
+  readonly https: Proxy | undefined
+  /** As `NO_PROXY` has it. */
+  readonly not: ReadonlyArray<Exception>
+}
+
+interface Exception {
+  readonly host: string
+  readonly subdomainsOnly: boolean
+  readonly port: string | undefined
+  readonly network: IpNetwork.IpNetwork | undefined
+}
+
+/** No proxy for anything. */
+export const none: Proxies = { http: undefined, https: undefined, not: [] }
+
+/** The proxy of an address; one without a scheme speaks http. */
+export const parse = (text: string, from: string): Proxy => {
+  const whole = /^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `http://${text}`
+  const url = URL.canParse(whole) ? new URL(whole) : undefined
+  const usable = url !== undefined && (url.protocol === "http:" || url.protocol === "https:")
+  return {
+    name: url === undefined ? "what it names" : `${url.protocol}//${url.host}`,
+    from,
+    uri: Redacted.make(url?.href ?? ""),
+    ...(usable ? {} : { wrong: `${from} is no address of a proxy: write it as http://host:port` })
+  }
+}
+
+/** The variables that are read. */
+export const variables = ["http_proxy", "https_proxy", "no_proxy"] as const
+
+/** The proxies of an environment. */
+export const from = (env: Readonly<Record<string, string | undefined>>): Proxies => {
+  const named = (name: string): Proxy | undefined => {
+    // What a web server sets from a header of a stranger is no setting (CVE-2016-5385).
+    const upper =
+      name === "http_proxy" && env["REQUEST_METHOD"] !== undefined ? undefined : name.toUpperCase()
+    const found = env[name] !== undefined ? name : upper
+    const text = found === undefined ? "" : (env[found] ?? "").trim()
+    return text === "" || found === undefined ? undefined : parse(text, found)
+  }
+  return {
+    http: named("http_proxy"),
+    https: named("https_proxy"),
+    not: exceptions(env["no_proxy"] ?? env["NO_PROXY"] ?? "")
+  }
+}
+
+/** One proxy for all, but for what `NO_PROXY` says. */
+export const only = (proxy: Proxy, { not }: Proxies): Proxies => ({ http: proxy, https: proxy, not })
+
+const exceptions = (text: string): ReadonlyArray<Exception> =>
+  text.split(/[,\s]+/).flatMap((word) => {
+    if (word === "") return []
+    const network = Option.getOrUndefined(Result.getSuccess(IpNetwork.fromString(word)))
+    const [, bracketed, plain = word, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(word) ?? [
+      undefined,
+      undefined,
+      word,
+      undefined
+    ]
+    const host = (bracketed ?? plain).toLowerCase().replace(/\.$/, "")
+    return [{ host: host.replace(/^\*?\./, ""), subdomainsOnly: host.startsWith("*."), port, network }]
+  })
+
+const isExcepted = ({ host, network, port, subdomainsOnly }: Exception, url: URL): boolean => {
+  if (port !== undefined && port !== (url.port || (url.protocol === "https:" ? "443" : "80"))) return false
+  const name = url.hostname
+    .replace(/^\[(.*)\]$/, "$1")
+    .replace(/\.$/, "")
+    .toLowerCase()
+  if (host === "*" || (name === host && !subdomainsOnly) || name.endsWith(`.${host}`)) return true
+  const address = Option.getOrUndefined(Result.getSuccess(NetAddress.ipFromString(name)))
+  return network !== undefined && address !== undefined && IpNetwork.contains(network, address)
+}
+
+/** The proxy that a request to an address goes through, if any. */
+export const of = (self: Proxies, url: URL): Proxy | undefined => {
+  const proxy = url.protocol === "https:" ? self.https : url.protocol === "http:" ? self.http : undefined
+  return proxy === undefined || self.not.some((each) => isExcepted(each, url)) ? undefined : proxy
+}
+
+/** Through which proxy the client of the context sends a request: `NodeHttp.layer` says it of itself. */
+export const Current = Context.Reference<Proxies>("effect-segformer/service/Proxies/Current", {
+  defaultValue: () => none
+})
+
+/** The name of the proxy that may answer for a service: it forwards requests over http, and of https it sees nothing. */
+export const forwarding = (self: Proxies, url: string): string | undefined =>
+  url.startsWith("http://") && URL.canParse(url) ? of(self, new URL(url))?.name : undefined
+
+/** Statuses that a proxy answers with by itself. */
+const ofProxies = new Set([403, 407, 502, 503, 504])
+
+/** What an answer says of a failure, with the proxy that may have said it in the place of the service. */
+export const doubted = (
+  answer: { readonly status: number; readonly proxy?: string | undefined },
+  detail: string
+): string =>
+  answer.proxy === undefined || !ofProxies.has(answer.status)
+    ? detail
+    : `${detail.slice(0, 120)} (through the proxy ${answer.proxy}, which may say so itself)`

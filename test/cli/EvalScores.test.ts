@@ -1,0 +1,208 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Result } from "effect"
+import { BinaryMask, LabelMap, LabelPng, Npy } from "effect-segformer/mask"
+import { encode as encodePng } from "fast-png"
+import { lines, run } from "../support/Command.ts"
+import { fill, folder } from "../support/Folder.ts"
+
+const png = (map: LabelMap.LabelMap): Uint8Array => Result.getOrThrow(LabelPng.encode(map))
+const row = (...ids: ReadonlyArray<number>): LabelMap.LabelMap =>
+  LabelMap.makeUnsafe({ width: ids.length, height: 1, data: Uint16Array.from(ids) })
+
+/** Files of predictions and of the truth, by name. */
+const evaluate = (
+  found: Readonly<Record<string, Uint8Array>>,
+  truth: Readonly<Record<string, Uint8Array>>,
+  ...args: ReadonlyArray<string>
+) =>
+  Effect.gen(function* () {
+    const cwd = yield* folder()
+    for (const name of ["found", "truth"]) mkdirSync(join(cwd, name))
+    fill(join(cwd, "found"), found)
+    fill(join(cwd, "truth"), truth)
+    writeFileSync(join(cwd, "names.txt"), "background\npit\nscratch\n")
+    return { cwd, ...(yield* run(["eval", "found", "truth", ...args], { cwd })) }
+  })
+
+const scored = (found: LabelMap.LabelMap, truth: LabelMap.LabelMap, ...args: ReadonlyArray<string>) =>
+  Effect.map(
+    evaluate({ "a.png": png(found) }, { "a.png": png(truth) }, ...args, "--json"),
+    ({ code, stderr, stdout }) => {
+      assert.deepStrictEqual([code, stderr], [0, ""])
+      return lines(stdout)[0]!
+    }
+  )
+
+describe("what flatters a score", () => {
+  const truth = row(255, 255, 255, 0, 0, 0, 0, 0, 0, 0)
+
+  it.live("a truth of 0 and 255 alone is asked about, and not scored before", () =>
+    Effect.gen(function* () {
+      for (const [found, args] of [
+        [row(0, 0, 0, 0, 0, 0, 0, 0, 0, 0), []],
+        [row(1, 1, 1, 0, 0, 0, 0, 0, 0, 0), ["--json"]],
+        [row(0, 0, 0, 0, 0, 0, 0, 0, 0, 0), ["--classes", "names.txt", "--html", "report.html"]]
+      ] as const) {
+        const { code, stderr, stdout } = yield* evaluate(
+          { "a.png": png(found) },
+          { "a.png": png(truth) },
+          ...args
+        )
+        assert.deepStrictEqual([code, stdout], [2, ""])
+        assert.match(stderr, /0 and 255 alone.*--binary.*--ignore none.*--ignore 255/)
+      }
+      // It takes the whole set to tell.
+      const one = png(row(0, 255))
+      const two = yield* evaluate(
+        { "a.png": png(row(0, 0)), "b.png": one },
+        { "a.png": one, "b.png": png(row(0, 1)) },
+        "--json"
+      )
+      assert.strictEqual(two.code, 0)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("each answer gives its own score", () =>
+    Effect.gen(function* () {
+      const none = row(...truth.data.map(() => 0))
+      const right = row(...truth.data.map((id) => id / 255))
+      assert.deepInclude(yield* scored(none, truth, "--binary"), {
+        meanIou: 0.35,
+        pixels: 10,
+        ignoredPixels: 0
+      })
+      assert.deepInclude(yield* scored(right, truth, "--binary"), { meanIou: 1 })
+      assert.deepInclude(yield* scored(truth, right, "--binary"), { meanIou: 1 })
+      assert.deepInclude(yield* scored(none, truth, "--ignore", "none"), { meanIou: 0.35, ignoredPixels: 0 })
+      assert.deepInclude(yield* scored(none, truth, "--ignore", "255"), {
+        meanIou: 1,
+        pixels: 7,
+        ignoredPixels: 3,
+        ignoredShare: 0.3
+      })
+      const named = yield* scored(right, truth, "--binary")
+      assert.deepStrictEqual(
+        (named["classes"] as ReadonlyArray<{ readonly name: string }>).map(({ name }) => name),
+        ["background", "object"]
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "masks of colours, of one bit and of another value are masks; a trimap keeps what is unknown out",
+    () =>
+      Effect.gen(function* () {
+        const mask = BinaryMask.fromRows(["##..", "##.."])
+        const inside = Array.from(mask.data)
+        const rgb = encodePng({
+          width: 4,
+          height: 2,
+          channels: 3,
+          data: Uint8Array.from(inside.flatMap((v) => [255 * v, 255 * v, 255 * v]))
+        })
+        const bit = Result.getOrThrow(LabelPng.encode(mask, { depth: 1 }))
+        const other = png({ ...mask, data: mask.data.map((v) => v * 7) })
+        const npy = Npy.fromLabelMap({ ...mask, data: Uint16Array.from(mask.data, (v) => v * 65_535) })
+        for (const truth of [{ "a.png": rgb }, { "a.png": bit }, { "a.png": other }, { "a.npy": npy }]) {
+          const { code, stdout } = yield* evaluate(
+            { "a.png": LabelPng.encodeMask(mask) },
+            truth,
+            "--binary",
+            "--json"
+          )
+          assert.strictEqual(code, 0)
+          assert.deepInclude(lines(stdout)[0], { meanIou: 1, pixels: 8 })
+        }
+        const trimap = yield* scored(row(0, 1, 1, 0), row(0, 128, 255, 255), "--binary", "--ignore", "128")
+        assert.deepInclude(trimap, { pixels: 3, ignoredPixels: 1, overallAccuracy: 2 / 3 })
+        const grey = yield* evaluate({ "a.png": png(row(0, 1)) }, { "a.png": png(row(90, 255)) }, "--binary")
+        assert.strictEqual(grey.code, 1)
+        assert.match(grey.stderr, /it has ids 90, 255 besides 0: --binary is for 0 and one other/)
+      }).pipe(Effect.scoped)
+  )
+
+  it.live("ignored pixels and images wholly ignored are counted and shown, in table, JSON and page", () =>
+    Effect.gen(function* () {
+      const maps = { "a.png": png(row(0, 1, 2, 2)), "b.png": png(row(1, 1, 1, 1)) }
+      const truths = { "a.png": png(row(0, 1, 255, 2)), "b.png": png(row(255, 255, 255, 255)) }
+      const table = yield* evaluate(maps, truths, "--html", "report.html")
+      assert.match(table.stdout, /^2 images, 3 pixels, /)
+      assert.match(
+        table.stdout,
+        /\n5 pixels more are ignored: 62\.5 % of the truth, and 1 of the images wholly\n/
+      )
+      const page = readFileSync(join(table.cwd, "report.html"), "utf8")
+      assert.match(
+        page,
+        /2 images, 3 pixels\. 5 pixels more are ignored, 62\.5 % of the truth; wholly so: b\./
+      )
+      assert.match(page, /<dt>ignored of the truth<\/dt><dd>62\.5 %<\/dd>/)
+      const json = yield* evaluate(maps, truths, "--json")
+      assert.deepInclude(lines(json.stdout)[0], {
+        images: 2,
+        pixels: 3,
+        ignoredPixels: 5,
+        ignoredShare: 0.625,
+        ignoredImages: ["b"]
+      })
+      const all = yield* evaluate({ "b.png": maps["b.png"] }, { "b.png": truths["b.png"] }, "--json")
+      assert.deepStrictEqual([all.code, all.stdout], [1, ""])
+      assert.match(all.stderr, /every pixel of the truth is ignored \(--ignore 255\)/)
+      const same = yield* run(["eval", "found", "./found"], { cwd: table.cwd })
+      assert.deepStrictEqual([same.code, same.stdout], [2, ""])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("several ids can be ignored, the largest too, and classes be left out of the means", () =>
+    Effect.gen(function* () {
+      const found = row(0, 0, 1, 1, 2, 2)
+      const truth = row(0, 0, 1, 0, 2, 255)
+      const names = ["--classes", "names.txt"]
+      const both = yield* scored(found, truth, ...names, "--ignore", "0,255")
+      assert.deepInclude(both, { pixels: 2, ignoredPixels: 4, meanIou: 1 })
+      // Background on an object: its IoU of 0 counts, as evaluate has it, and that is said.
+      const onObject = row(0, 0, 1, 0, 0, 2)
+      const object = row(0, 0, 1, 0, 2, 2)
+      const halved = yield* scored(onObject, object, ...names, "--ignore", "0")
+      assert.deepInclude(halved, { meanIou: 0.5 })
+      assert.match(
+        String(halved["notes"]),
+        /background is ignored in the truth and predicted on 1 pixels of others/
+      )
+      for (const name of ["background", "0"]) {
+        const whole = yield* scored(onObject, object, ...names, "--ignore", "0", "--exclude", name)
+        assert.deepInclude(whole, { meanIou: 0.75, notes: [] })
+      }
+      const two = yield* scored(onObject, object, ...names, "--exclude", "background", "--exclude", "pit")
+      assert.deepInclude(two, { meanIou: 0.5 })
+      const wide = Npy.fromLabelMap({ width: 3, height: 1, data: Uint32Array.of(0, 1, 4_294_967_295) })
+      const { stdout } = yield* evaluate(
+        { "a.npy": wide },
+        { "a.npy": wide },
+        "--ignore",
+        "4294967295",
+        "--json"
+      )
+      assert.deepInclude(lines(stdout)[0], { pixels: 2, ignoredPixels: 1, meanIou: 1 })
+      for (const wrong of ["-1", "4294967296", "1.5", "", "a", "1,,2"]) {
+        const { code } = yield* evaluate(
+          { "a.png": png(found) },
+          { "a.png": png(truth) },
+          `--ignore=${wrong}`
+        )
+        assert.strictEqual(code, 2, wrong)
+      }
+      const unknown = yield* evaluate(
+        { "a.png": png(found) },
+        { "a.png": png(truth) },
+        ...names,
+        "--exclude",
+        "sky"
+      )
+      assert.strictEqual(unknown.code, 2)
+      assert.match(unknown.stderr, /--exclude sky: no class is called so. There are background, pit, scratch/)
+    }).pipe(Effect.scoped)
+  )
+})
