@@ -18,6 +18,7 @@ import { segment } from "../Segmenter.ts"
 import type { Segmentation } from "../Segmentation.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import { Transport } from "../Transport.ts"
+import * as Throttled from "../Throttled.ts"
 import * as Backend from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
 import { asked, inFlags, limitsOf } from "./Flags.ts"
@@ -52,7 +53,7 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
 
   const progress = yield* Screen.progress(!options.quiet)
   yield* progress.show(asked(options))
-  const transport = yield* Backend.make(options)
+  const throttled = yield* Effect.provideService(Throttled.make, Transport, yield* Backend.make(options))
   const isNew = !(yield* Effect.orElseSucceed(fs.exists(options.out), () => true))
   yield* Effect.mapError(WholeFile.makeFolder(options.out), ({ reason }) =>
     ExitCode.failed(`cannot write to ${options.out}: ${reason}`)
@@ -68,7 +69,7 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
     images,
     Effect.fnUntraced(function* (input) {
       yield* show(input.label)
-      const result = yield* Effect.result(segmentOne(input, transport, options))
+      const result = yield* Effect.result(segmentOne(input, throttled, options))
       done++
       yield* progress.clear
       if (Result.isSuccess(result)) {
@@ -111,7 +112,7 @@ const isOfImage = (failure: Failure): boolean => failure instanceof NotWritten |
 
 const segmentOne = Effect.fnUntraced(function* (
   input: Inputs.Input,
-  transport: Transport["Service"],
+  { transport, whileOthersAreGranted }: Throttled.Throttled,
   options: Options
 ): Effect.fn.Return<Report.ImageReport, Failure, ImageCodec | FileSystem.FileSystem | HttpClient.HttpClient> {
   // An address is tried again like a service. What is wrong with it is told at the end, once.
@@ -120,7 +121,9 @@ const segmentOne = Effect.fnUntraced(function* (
     References.MinimumLogLevel,
     "Error"
   )
-  const segmentation = yield* Effect.provideService(segment(image), Transport, transport)
+  const segmentation = yield* whileOthersAreGranted(
+    Effect.provideService(segment(image), Transport, transport)
+  )
   const palette = Colors.paletteOf(segmentation.classes)
   const map = Option.getOrUndefined(yield* Effect.option(segmentation.labelMap))
   const regions = yield* Effect.orElseSucceed(segmentation.regions, (): ReadonlyArray<Region> => [])
@@ -168,7 +171,7 @@ const draw = Effect.fnUntraced(function* (
   const codec = yield* ImageCodec
   const raster = yield* codec.decode(image)
   const painted = yield* Overlay.draw(raster, map, { palette, opacity: options.opacity / 100 })
-  const picture = options.legend ? Legend.below(painted, Legend.entriesOf(map, palette)) : painted
+  const picture = options.legend ? yield* Legend.draw(painted, Legend.entriesOf(map, palette)) : painted
   const overlay = yield* codec.encode(picture, "png")
   const labels = yield* LabelPngWriter.encode(map, { palette })
   return { overlay, labels }
