@@ -53,6 +53,8 @@ export interface RunOptions<A, E> {
   readonly retryWhen?: ((error: E) => boolean) | undefined
   /** Repeat an attempt that succeeded with a value like this. The last value is given when attempts are used up. */
   readonly retryResult?: ((value: A) => boolean) | undefined
+  /** Waited for before each attempt: to pace those of many calls. It does not count against the attempt. */
+  readonly turn?: Effect.Effect<void> | undefined
   /** Whether the call's own waits may outlast an open circuit. They may, unless said otherwise. */
   readonly waitsForCircuit?: boolean | undefined
 }
@@ -225,7 +227,8 @@ export const make = Effect.fnUntraced(function* (options: {
           breaker === undefined || counts === undefined || around === "calls"
             ? timed
             : breaker.protect(timed, counts, previous)
-        const admitted = admit(turn === undefined ? guarded : Effect.andThen(turn, guarded))
+        const placed = admit(turn === undefined ? guarded : Effect.andThen(turn, guarded))
+        const admitted = runOptions?.turn === undefined ? placed : Effect.andThen(runOptions.turn, placed)
         return retryResult === undefined
           ? admitted
           : Effect.flatMap(admitted, (value) =>
