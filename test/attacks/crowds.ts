@@ -73,9 +73,6 @@ const dawdling: ReadonlyArray<Attack> = [
     request("GET /health", { connection: "keep-alive" }),
     { maxConnections: 64 }
   ),
-  dawdlers("a body announced, beyond what an address may send", 40, announced(5000), {
-    maxBodiesPerAddress: 64
-  }),
   {
     kind: "dawdlers",
     attack: "a byte now and then of a body",

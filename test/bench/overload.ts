@@ -70,9 +70,30 @@ const percentile = (values: ReadonlyArray<number>, share: number): number => {
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN
 }
 
+/** Seconds of processor time that a process and its children have used. */
+const processorOf = (pid: number): number => {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ")
+  const below = children.reduce((sum, child) => sum + (child === "" ? 0 : processorOf(Number(child))), 0)
+  return (Number(fields[11]) + Number(fields[12])) / 100 + below
+}
+
+/** What a round was like, and what it cost the server: on a machine that others use, costs are what can be compared. */
+const costing = async <A extends Callers.Seen>(
+  pid: number,
+  round: Promise<A>
+): Promise<A & { readonly rate: number; readonly cost: number }> => {
+  const before = processorOf(pid)
+  const seen = await round
+  const answers = seen.latencies.length
+  return { ...seen, rate: answers / seen.seconds, cost: (1000 * (processorOf(pid) - before)) / answers }
+}
+
 const overload = async (report: Report, image: Buffer): Promise<void> => {
   const { child, port } = await serve(["--no-confidence"])
-  const figure = (subject: string, metric: string, unit: string, value: number, of?: number) =>
+  const pid = child.pid!
+  const figure = (subject: string, metric: string, unit: string, value: number, ratio?: number) =>
     report({
       bench: "overload",
       case: "open load, twice what it can do",
@@ -80,38 +101,74 @@ const overload = async (report: Report, image: Buffer): Promise<void> => {
       metric,
       unit,
       value,
-      ...(of === undefined ? {} : { against: "full load", ratio: value / of })
+      ...(ratio === undefined ? {} : { against: metric === "memory" ? "before" : "full load", ratio })
     })
   try {
-    const closed = (seconds: number) => Callers.closed({ port, image, clients: 34, seconds })
-    await closed(3)
-    const full = await closed(10)
-    const rate = full.latencies.length / full.seconds
-    figure("full load", "goodput", "answers/s", rate)
-    figure("full load", "p50", "ms", percentile(full.latencies, 0.5))
-    figure("full load", "p99", "ms", percentile(full.latencies, 0.99))
-    const before = memoryOf(child.pid!)
-    const watch = Callers.watch(port)
-    const seen = await Callers.open({ port, image, rate: 2 * rate, seconds: 20, misbehaving: 0.1 })
-    const ready = await watch.end()
-    const after = memoryOf(child.pid!)
-    figure("overload", "goodput", "answers/s", seen.latencies.length / seen.seconds, rate)
-    figure("overload", "p50", "ms", percentile(seen.latencies, 0.5), percentile(full.latencies, 0.5))
-    figure("overload", "p99", "ms", percentile(seen.latencies, 0.99), percentile(full.latencies, 0.99))
-    figure("overload", "refused at once (503)", "requests", seen.refused)
-    figure("overload", "failed otherwise", "requests", seen.failed)
-    figure("overload", "misbehaving callers", "requests", seen.misbehaved)
-    report({
-      bench: "overload",
-      case: "open load, twice what it can do",
-      subject: "overload",
-      metric: "memory at the end",
-      unit: "MB",
-      value: after,
-      against: "before",
-      ratio: after / before
-    })
-    figure("overload", "/ready not 200", `of ${ready.asked}`, ready.red)
+    await Callers.closed({ port, image, clients: 34, seconds: 3 })
+    const before = memoryOf(pid)
+    const full: Array<Awaited<ReturnType<typeof costing>>> = []
+    const over: Array<Awaited<ReturnType<typeof costing<Callers.Open>>>> = []
+    let red = 0
+    let asked = 0
+    for (let round = 0; round < 2; round++) {
+      const one = await costing(pid, Callers.closed({ port, image, clients: 34, seconds: 5 }))
+      full.push(one)
+      const watch = Callers.watch(port)
+      over.push(
+        await costing(pid, Callers.open({ port, image, rate: 2 * one.rate, seconds: 8, misbehaving: 0.1 }))
+      )
+      const ready = await watch.end()
+      red += ready.red
+      asked += ready.asked
+    }
+    const rate = (rounds: ReadonlyArray<{ readonly rate: number }>) =>
+      median(rounds.map((round) => round.rate))
+    const cost = (rounds: ReadonlyArray<{ readonly cost: number }>) =>
+      median(rounds.map((round) => round.cost))
+    const latency = (rounds: ReadonlyArray<Callers.Seen>, share: number) =>
+      percentile(
+        rounds.flatMap(({ latencies }) => latencies),
+        share
+      )
+    const sum = (of: (round: Callers.Open) => number) => over.reduce((total, round) => total + of(round), 0)
+    figure("full load", "goodput", "answers/s", rate(full))
+    figure(
+      "overload",
+      "goodput",
+      "answers/s",
+      rate(over),
+      median(over.map((round, n) => round.rate / full[n]!.rate))
+    )
+    for (const [name, share] of [
+      ["p50", 0.5],
+      ["p99", 0.99]
+    ] as const) {
+      figure("full load", name, "ms", latency(full, share))
+      figure("overload", name, "ms", latency(over, share), latency(over, share) / latency(full, share))
+    }
+    figure("full load", "processor time an answer", "ms", cost(full))
+    figure("overload", "processor time an answer", "ms", cost(over), cost(over) / cost(full))
+    figure(
+      "overload",
+      "refused at once (503)",
+      "requests",
+      sum(({ refused }) => refused)
+    )
+    figure(
+      "overload",
+      "failed otherwise",
+      "requests",
+      sum(({ failed }) => failed)
+    )
+    figure(
+      "overload",
+      "misbehaving callers",
+      "requests",
+      sum(({ misbehaved }) => misbehaved)
+    )
+    const after = memoryOf(pid)
+    figure("overload", "memory", "MB", after, after / before)
+    figure("overload", "/ready not 200", `of ${asked}`, red)
   } finally {
     await stop(child)
   }
@@ -133,40 +190,43 @@ const leaving = async (
   { image, leave, longest, name, rounds, seconds, stay }: Leaving
 ): Promise<void> => {
   const { child, port } = await serve(["--queue", "100", "--no-confidence"])
+  const pid = child.pid!
   try {
     await Callers.closed({ port, image, clients: 4, seconds: 2 })
-    const alone: Array<number> = []
-    const beside: Array<number> = []
+    const alone: Array<Awaited<ReturnType<typeof costing>>> = []
+    const beside: Array<Awaited<ReturnType<typeof costing>>> = []
     let red = 0
     let asked = 0
     for (let round = 0; round < rounds; round++) {
-      const quiet = await Callers.closed({ port, image, clients: stay, seconds })
-      alone.push(quiet.latencies.length / quiet.seconds)
+      alone.push(await costing(pid, Callers.closed({ port, image, clients: stay, seconds })))
       const watch = Callers.watch(port)
       const restless = Callers.restless({ port, image, clients: leave, longest })
-      const busy = await Callers.closed({ port, image, clients: stay, seconds })
+      beside.push(await costing(pid, Callers.closed({ port, image, clients: stay, seconds })))
       restless.end()
       const ready = await watch.end()
       red += ready.red
       asked += ready.asked
-      beside.push(busy.latencies.length / busy.seconds)
     }
-    const figure = (subject: string, value: number, of?: number) =>
-      report({
-        bench: "overload",
-        case: `callers that leave, ${name}`,
-        subject,
-        metric: "rate of those that stay",
-        unit: "answers/s",
-        value,
-        ...(of === undefined ? {} : { against: `${stay} alone`, ratio: of })
-      })
-    figure(`${stay} alone`, median(alone))
-    figure(
-      `${stay}, and ${leave} that leave`,
-      median(beside),
-      median(beside.map((rate, round) => rate / alone[round]!))
-    )
+    const figures = (subject: string, own: typeof alone) => {
+      for (const [metric, unit, of] of [
+        ["rate of those that stay", "answers/s", ({ rate }: (typeof alone)[number]) => rate],
+        ["processor time an answer", "ms", ({ cost }: (typeof alone)[number]) => cost]
+      ] as const) {
+        report({
+          bench: "overload",
+          case: `callers that leave, ${name}`,
+          subject,
+          metric,
+          unit,
+          value: median(own.map(of)),
+          ...(own === alone
+            ? {}
+            : { against: `${stay} alone`, ratio: median(own.map((round, n) => of(round) / of(alone[n]!))) })
+        })
+      }
+    }
+    figures(`${stay} alone`, alone)
+    figures(`${stay}, and ${leave} that leave`, beside)
     report({
       bench: "overload",
       case: `callers that leave, ${name}`,
