@@ -21,11 +21,15 @@ export type Crowd =
   | { readonly arrivals: ReadonlyArray<number> }
   | { readonly images: number; readonly atOnce: number }
 
-/** When the service was asked, when each call that went well did, and when the last one ended. */
+/** When the service was asked, and how each call went: times in milliseconds. */
 export interface Seen {
   readonly requests: ReadonlyArray<number>
-  readonly succeeded: number
-  readonly settled: number
+  readonly calls: ReadonlyArray<Call>
+}
+export interface Call {
+  readonly began: number
+  readonly ended: number
+  readonly succeeded: boolean
 }
 
 export type Subject = (service: Storms.Service, crowd: Crowd) => Promise<Seen>
@@ -47,18 +51,14 @@ const promised =
         if (status !== 200) throw Object.assign(new Error(String(status)), { status })
       }
       const call = make()
-      let succeeded = 0
-      let ended = 0
-      let settled = 0
+      const calls: Array<Call> = []
       const one = async () => {
-        try {
-          await call(request)
-          succeeded++
-        } catch {
-          // It has failed.
-        }
-        ended++
-        settled = Date.now()
+        const began = Date.now()
+        const succeeded = await call(request).then(
+          () => true,
+          () => false
+        )
+        calls.push({ began, ended: Date.now(), succeeded })
       }
       const count = "images" in crowd ? crowd.images : crowd.arrivals.length
       if ("images" in crowd) {
@@ -67,8 +67,8 @@ const promised =
       } else {
         for (const at of crowd.arrivals) setTimeout(one, at)
       }
-      while (ended < count) await clock.tickAsync(10_000)
-      return { requests, succeeded, settled }
+      while (calls.length < count) await clock.tickAsync(10_000)
+      return { requests, calls }
     } finally {
       clock.uninstall()
     }
@@ -105,15 +105,11 @@ const withCockatiel = promised(() => {
 })
 
 /** Runs on a test clock, which goes on until it has ended. */
-const onTestClock = (program: Effect.Effect<{ requests: ReadonlyArray<number>; succeeded: number }>) =>
+const onTestClock = (program: Effect.Effect<Seen>) =>
   Effect.gen(function* () {
-    let settled = 0
-    const noting = Effect.tap(program, () =>
-      Effect.map(Clock.currentTimeMillis, (now) => void (settled = now))
-    )
-    const fiber = yield* Effect.forkChild(noting)
+    const fiber = yield* Effect.forkChild(program)
     while (fiber.pollUnsafe() === undefined) yield* TestClock.adjust("10 seconds")
-    return { ...(yield* Fiber.join(fiber)), settled }
+    return yield* Fiber.join(fiber)
   }).pipe(
     Effect.scoped,
     Effect.provide(TestClock.layer()),
@@ -121,8 +117,22 @@ const onTestClock = (program: Effect.Effect<{ requests: ReadonlyArray<number>; s
     Effect.runPromise
   )
 
-const successes = (tags: ReadonlyArray<{ readonly tag: string }>) =>
-  tags.filter(({ tag }) => tag === "success").length
+/** A call, timed. */
+const timed = <E>(call: Effect.Effect<unknown, E>): Effect.Effect<Call> =>
+  Effect.gen(function* () {
+    const began = yield* Clock.currentTimeMillis
+    const exit = yield* Effect.exit(call)
+    return { began, ended: yield* Clock.currentTimeMillis, succeeded: exit._tag === "Success" }
+  })
+
+/** All the calls of a crowd. */
+const all = (crowd: Crowd, call: Effect.Effect<Call>): Effect.Effect<ReadonlyArray<Call>> =>
+  "images" in crowd
+    ? Effect.all(
+        Array.from({ length: crowd.images }, () => call),
+        { concurrency: crowd.atOnce }
+      )
+    : Effect.forEach(crowd.arrivals, (at) => Effect.delay(call, at), { concurrency: "unbounded" })
 
 /** As Effect's documentation has it: the retries inside the circuit, the time-out inside both. */
 const bareEffect: Subject = (service, crowd) =>
@@ -143,16 +153,9 @@ const bareEffect: Subject = (service, crowd) =>
       const call = Effect.suspend(() => attempt({ ...current })).pipe(
         Effect.timeout("30 seconds"),
         Effect.retry({ schedule: Schedule.exponential("1 second"), times: 3 }),
-        breaker.execute({ key: "storm" }),
-        Effect.match({ onSuccess: () => ({ tag: "success" }), onFailure: () => ({ tag: "failure" }) })
+        breaker.execute({ key: "storm" })
       )
-      const ends = yield* "images" in crowd
-        ? Effect.all(
-            Array.from({ length: crowd.images }, () => call),
-            { concurrency: crowd.atOnce }
-          )
-        : Effect.forEach(crowd.arrivals, (at) => Effect.delay(call, at), { concurrency: "unbounded" })
-      return { requests, succeeded: successes(ends) }
+      return { requests, calls: yield* all(crowd, timed(call)) }
     }).pipe(Effect.scoped, Effect.provide(CircuitBreaker.layerStoreMemory()))
   )
 
@@ -163,7 +166,7 @@ const ours: Subject = (service, crowd) =>
       const policy = Policy.make({})
       if (!("images" in crowd)) {
         const runner = yield* PolicyRunner.make({ service: Storms.name, policy })
-        return { requests, succeeded: successes(yield* Storms.crowd(runner, attempt, crowd.arrivals)) }
+        return { requests, calls: yield* all(crowd, timed(runner.run(attempt))) }
       }
       const transport = yield* Transport.make({
         name: Storms.name,
@@ -171,11 +174,18 @@ const ours: Subject = (service, crowd) =>
         predict: (_, current) => Effect.as(attempt(current), Fixtures.prediction)
       })
       const image = ImageSource.bytes(Fixtures.image)
-      const results = yield* segmentAll(
-        Stream.fromIterable(Array.from({ length: crowd.images }, () => image)),
-        { concurrency: crowd.atOnce }
-      ).pipe(Stream.runCollect, Effect.provideService(Transport, transport))
-      return { requests, succeeded: results.filter(({ result }) => result._tag === "Success").length }
+      const calls: Array<Call> = []
+      yield* segmentAll(Stream.fromIterable(Array.from({ length: crowd.images }, () => image)), {
+        concurrency: crowd.atOnce
+      }).pipe(
+        Stream.runForEach(({ result }) =>
+          Effect.map(Clock.currentTimeMillis, (ended) => {
+            calls.push({ began: 0, ended, succeeded: result._tag === "Success" })
+          })
+        ),
+        Effect.provideService(Transport, transport)
+      )
+      return { requests, calls }
     }).pipe(Effect.scoped)
   )
 
