@@ -24,12 +24,10 @@ const flags = {
     ),
     Flags.optional
   ),
-  exclude: Flag.String("exclude").pipe(
-    Flag.withMetavar("CLASS"),
+  exclude: Flags.classNames("exclude").pipe(
     Flag.withDescription(
       "Leave a class out of the means, by its name or id; once for each. Its pixels count for the others as before"
-    ),
-    Flag.atLeast(0)
+    )
   ),
   binary: Flags.off("binary").pipe(
     Flag.withDescription(
@@ -52,7 +50,7 @@ const flags = {
   classes: Flags.path("classes").pipe(
     Flag.withMetavar("SOURCE"),
     Flag.withDescription(
-      "Names of the classes, and how many there are: surface, ade20k, cityscapes, voc, coco-stuff, a model's folder or " +
+      "Names of the classes, and how many there are: surface, ade20k, cityscapes, voc, atr, lip, coco-stuff, a model's folder or " +
         "config.json, a JSON array, or a file with a name a line. By default those that occur"
     ),
     Flags.optional

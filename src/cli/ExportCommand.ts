@@ -30,7 +30,7 @@ const flags = {
   classes: Flags.path("classes").pipe(
     Flag.withMetavar("SOURCE"),
     Flag.withDescription(
-      "Names of the classes: surface, ade20k, cityscapes, voc, coco-stuff, a model's folder or config.json, a JSON array, or a " +
+      "Names of the classes: surface, ade20k, cityscapes, voc, atr, lip, coco-stuff, a model's folder or config.json, a JSON array, or a " +
         "file with a name a line. By default those in the .json files that segformer segment writes"
     ),
     Flags.optional

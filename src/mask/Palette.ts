@@ -15,6 +15,7 @@ import * as ClassTable from "./ClassTable.ts"
 import { ADE20K } from "./datasets/Ade20k.ts"
 import { CITYSCAPES, CITYSCAPES_LABEL_IDS } from "./datasets/Cityscapes.ts"
 import { COCO_CATEGORY_IDS, COCO_STUFF, COCO_THINGS } from "./datasets/CocoStuff.ts"
+import { ATR, LIP } from "./datasets/HumanParsing.ts"
 import { PASCAL_VOC } from "./datasets/PascalVoc.ts"
 
 /** A class table in which every class has a colour. */
@@ -71,6 +72,12 @@ export const cityscapesLabelIds: ReadonlyArray<number> = CITYSCAPES_LABEL_IDS
 
 /** Pascal VOC: 21 classes, colours of its development kit. */
 export const pascalVoc: Palette = PASCAL_VOC.map((name, id) => ({ id, name, color: vocColor(id) }))
+
+/** ATR: 18 classes of people and their clothes, as the most used clothes SegFormers have them; colours as {@link pascalVoc}'s. */
+export const atr: Palette = ATR.map((name, id) => ({ id, name, color: vocColor(id) }))
+
+/** LIP: 20 classes of people and their clothes; colours as {@link pascalVoc}'s. */
+export const lip: Palette = LIP.map((name, id) => ({ id, name, color: vocColor(id) }))
 
 /**
  * COCO-Stuff: 171 classes by dense id. Its authors publish no table of colours, and those of other tools use some
