@@ -53,6 +53,8 @@ export interface RunOptions<A, E> {
   readonly retryWhen?: ((error: E) => boolean) | undefined
   /** Repeat an attempt that succeeded with a value like this. The last value is given when attempts are used up. */
   readonly retryResult?: ((value: A) => boolean) | undefined
+  /** Waited for before each attempt: to pace those of many calls. It does not count against the attempt. */
+  readonly turn?: Effect.Effect<void> | undefined
   /** Whether the call's own waits may outlast an open circuit. They may, unless said otherwise. */
   readonly waitsForCircuit?: boolean | undefined
 }
@@ -120,7 +122,6 @@ export const make = Effect.fnUntraced(function* (options: {
   const around = base.breaker?.around
   const counts = base.breaker && (around === "calls" ? callCounts : countsAgainstService)(base.breaker)
   const turn = base.rateLimit && (yield* RateLimit.make(key, base.rateLimit))
-  const baseSchedule = Backoff.schedule(base.retry)
   const attributes = { [Telemetry.own.service]: service }
   const metrics = {
     attempts: Metric.withAttributes(attempts, attributes),
@@ -130,8 +131,17 @@ export const make = Effect.fnUntraced(function* (options: {
   /** An attempt at a service is a request to it. */
   const kind = /^https?:/.test(key) ? "client" : "internal"
   let waiting = 0
-  /** Calls that wait out an open circuit. No more than may be under way at once, so that they do not return as a herd. */
+  /** Calls that wait out an open circuit. They come back as slowly as they came, and not as a herd. */
   let outside = 0
+  let nextBack = 0
+  let between = 0
+  const comeBack = Effect.flatMap(Clock.monotonicTimeNanos, (nanos) => {
+    const now = Number(nanos) / 1e6
+    if (now >= nextBack) between = Backoff.length(base.retry) / outside
+    const at = Math.max(now, nextBack)
+    nextBack = at + between
+    return at > now ? Effect.sleep(at - now) : Effect.void
+  })
 
   const admit = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | QueueFull, R> =>
     Effect.suspend(() => {
@@ -172,7 +182,6 @@ export const make = Effect.fnUntraced(function* (options: {
         )
       }
       const policy = runOptions?.policy === undefined ? base : Policy.make(runOptions.policy, base)
-      const schedule = policy === base ? baseSchedule : Backoff.schedule(policy.retry)
       const { retryWhen, retryResult, waitsForCircuit = true } = runOptions ?? {}
       const started = clock.monotonicTimeNanosUnsafe()
       const callId = randomHex(16)
@@ -181,6 +190,8 @@ export const make = Effect.fnUntraced(function* (options: {
       let isOutside = false
       let phase: Phase = "queued"
       let previous: string | undefined
+      /** Before the next attempt. */
+      let wait = Duration.zero
 
       type Raised = E | PolicyError | UnwantedResult<A>
 
@@ -205,7 +216,7 @@ export const make = Effect.fnUntraced(function* (options: {
             callId,
             idempotencyKey: callId,
             number,
-            attempts: policy.retry.times + 1,
+            attempts: number + policy.retry.times - retries,
             timeout: policy.attemptTimeout,
             get phase() {
               return phase
@@ -225,7 +236,10 @@ export const make = Effect.fnUntraced(function* (options: {
           breaker === undefined || counts === undefined || around === "calls"
             ? timed
             : breaker.protect(timed, counts, previous)
-        const admitted = admit(turn === undefined ? guarded : Effect.andThen(turn, guarded))
+        const placed = admit(turn === undefined ? guarded : Effect.andThen(turn, guarded))
+        const paced = runOptions?.turn === undefined ? placed : Effect.andThen(runOptions.turn, placed)
+        const admitted =
+          isOutside && breaker?.lastState() === "Closed" ? Effect.andThen(comeBack, paced) : paced
         return retryResult === undefined
           ? admitted
           : Effect.flatMap(admitted, (value) =>
@@ -245,7 +259,7 @@ export const make = Effect.fnUntraced(function* (options: {
       /** An open circuit is waited out as a delay is, where the delays that are left last longer. It costs no attempt. */
       const mayWaitFor = ({ retryAfter = Duration.zero }: CircuitOpen): boolean =>
         waitsForCircuit &&
-        outside < base.concurrency &&
+        outside < base.queue &&
         Duration.toMillis(retryAfter) <= Backoff.length(policy.retry, retries + 1)
       const setOutside = (to: boolean): void => {
         if (to !== isOutside) outside += to ? 1 : -1
@@ -267,8 +281,20 @@ export const make = Effect.fnUntraced(function* (options: {
         if (!wantsRetry(error)) return Effect.succeed(false)
         if (Backoff.asksTooMuch(policy.retry, error)) return Effect.succeed(false)
         phase = "backing off"
-        const again = Effect.logWarning(`Attempt ${number} failed, trying again: ${error.message}`).pipe(
-          Effect.annotateLogs({ service, attempt: number, requestId: callId }),
+        const attemptsLeft = policy.retry.times - retries
+        const attempts = number + attemptsLeft
+        const again = Effect.logWarning(
+          `Retrying in ${Backoff.inWords(wait)} (${number + 1} of ${attempts}): ${error.message}`
+        ).pipe(
+          Effect.annotateLogs({
+            service,
+            attempt: number + 1,
+            attempts,
+            attemptsLeft,
+            waitMilliseconds: Math.round(Duration.toMillis(wait)),
+            reason: error._tag,
+            requestId: callId
+          }),
           Effect.andThen(Effect.sync(() => ++retries > 0))
         )
         if (budget === undefined) return again
@@ -280,6 +306,7 @@ export const make = Effect.fnUntraced(function* (options: {
       // Most calls succeed at once: the machinery of retries is set up by the first failure, which it starts with.
       const retryFrom = (first: Raised): Effect.Effect<A, Raised, R> => {
         let failure: Raised | undefined = first
+        const schedule = Backoff.schedule(policy.retry, (next) => (wait = next))
         const next = Effect.suspend(() => {
           if (failure === undefined) return once
           const replayed = Effect.fail(failure)
@@ -289,7 +316,7 @@ export const make = Effect.fnUntraced(function* (options: {
         return Effect.retry(next, { schedule, while: mayRetry }).pipe(
           Effect.catch((last) =>
             // Its last attempt was the probe of a circuit that it had waited for.
-            number <= retries && breaker?.hasOpened() === true && counts?.(last) === true
+            number <= retries && breaker?.lastState() === "Open" && counts?.(last) === true
               ? breaker.open({ failure: last.message })
               : Effect.fail(last)
           ),

@@ -8,6 +8,7 @@ import { Duration, Effect, Option, Result } from "effect"
 import { HttpServerResponse } from "effect/http"
 import * as ClassTable from "../../mask/ClassTable.ts"
 import * as Components from "../../mask/Components.ts"
+import * as Background from "../../render/Background.ts"
 import type { ExportFormat, Item, Settings } from "../../mask/exports/ExportFormat.ts"
 import * as SegFormerAnswer from "../../http/protocol/SegFormerAnswer.ts"
 import * as Exports from "../../mask/Exports.ts"
@@ -18,7 +19,7 @@ import type { Extent, Region } from "../../mask/Region.ts"
 import * as Regions from "../../mask/Regions.ts"
 import * as Colors from "../../render/Colors.ts"
 import * as Steps from "../../mask/Steps.ts"
-import type { Segmented } from "../Dialect.ts"
+import type { Segmentation } from "../../Segmentation.ts"
 import * as ClassScores from "../ClassScores.ts"
 import * as JsonPieces from "../JsonPieces.ts"
 import { bad, fromError, Refusal, tagOf } from "../Refusal.ts"
@@ -52,6 +53,8 @@ export interface Asked {
   readonly labels: boolean
   /** Into the JSON. */
   readonly confidence: boolean
+  /** Among the objects of the formats that have such. */
+  readonly background?: boolean
 }
 
 /** What the headers and the query of a request ask for; 406 or 400 where there is no such thing. */
@@ -65,10 +68,21 @@ export const asked = (
     return Effect.fail(new Refusal({ status: 406, detail }))
   }
   const parts = (include ?? "").split(",").flatMap((part) => (part.trim() === "" ? [] : [part.trim()]))
-  const unknown = parts.find((part) => part !== "labels" && part !== "confidence")
+  const unknown = parts.find((part) => part !== "labels" && part !== "confidence" && part !== "background")
   return unknown === undefined
-    ? Effect.succeed({ format, labels: parts.includes("labels"), confidence: parts.includes("confidence") })
-    : Effect.fail(bad(`include takes labels and confidence, and not "${unknown.slice(0, 100)}"`))
+    ? Effect.succeed({
+        format,
+        labels: parts.includes("labels"),
+        confidence: parts.includes("confidence"),
+        background: parts.includes("background")
+      })
+    : Effect.fail(bad(`include takes labels, confidence and background, and not "${unknown.slice(0, 100)}"`))
+}
+
+/** What is answered with. */
+export interface Answerable {
+  readonly image: { readonly name: string }
+  readonly segmentation: Segmentation
 }
 
 /** What the answer says of the request besides. */
@@ -80,7 +94,7 @@ export interface About {
 
 /** The answer. Making it is work: it belongs into the turn in which the image was segmented. */
 export const make = Effect.fnUntraced(function* (
-  segmented: Segmented,
+  segmented: Answerable,
   asked: Asked,
   about: About
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse, Refusal> {
@@ -107,7 +121,8 @@ export const make = Effect.fnUntraced(function* (
     // A file of one image has no table of classes beside it: its ids are the model's.
     classes: writing.per === "image" ? [] : classes,
     palette,
-    exclude: new Set(),
+    // As `segformer export` has it: background is no object, unless it is asked for.
+    exclude: asked.background === true ? new Set() : Background.idsOf(segmented.segmentation.classes),
     minArea: 1,
     tolerance: undefined,
     transform: undefined,
@@ -142,7 +157,7 @@ export const takesMany = ({ format }: Asked): boolean => format === framed
 
 /** The frame of an image. Of a service that only paints it has the pictures, and what regions it reported. */
 export const frame = Effect.fnUntraced(function* (
-  { segmentation }: Segmented,
+  { segmentation }: Answerable,
   asked: Asked,
   { model, requestId }: About
 ): Effect.fn.Return<Frame, Refusal> {
@@ -202,7 +217,7 @@ export const frames = (all: ReadonlyArray<Frame>): HttpServerResponse.HttpServer
 
 /** Those that the service reported, else those of the label map, with the confidence of each where the model says. */
 const regionsOf = (
-  { segmentation }: Segmented,
+  { segmentation }: Answerable,
   { classes, confidence, labelMap }: ClassScores.ClassScores
 ): Effect.Effect<ReadonlyArray<Region>, Refusal> =>
   confidence === undefined || segmentation.reported !== undefined
@@ -215,7 +230,11 @@ const regionsOf = (
 const maxRegions = 1000
 
 /** What it says of the image comes from one walk over the label map: no outlines, and no second count of its pixels. */
-const inJson = Effect.fnUntraced(function* (segmented: Segmented, asked: Asked, { model, requestId }: About) {
+const inJson = Effect.fnUntraced(function* (
+  segmented: Answerable,
+  asked: Asked,
+  { model, requestId }: About
+) {
   const { segmentation } = segmented
   const map = yield* Effect.mapError(segmentation.labelMap, fromError)
   const components = yield* Steps.run(() => Components.steps(map))

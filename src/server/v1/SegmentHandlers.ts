@@ -3,14 +3,13 @@ import { Effect } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import * as Bodies from "../Bodies.ts"
-import type { Active } from "../Caller.ts"
 import type { Served } from "../Dialect.ts"
 import { bad, noted } from "../Refusal.ts"
 import { RequestId } from "../RequestId.ts"
-import { CurrentCaller } from "../Security.ts"
 import * as Uploads from "../Uploads.ts"
 import * as Answer from "./Answer.ts"
 import { SegFormerApi } from "./Api.ts"
+import * as Export from "./Export.ts"
 import * as Models from "./Models.ts"
 import { answered } from "./Refuse.ts"
 
@@ -56,23 +55,20 @@ export const layerModels = (models: Models.Models) =>
     )
   )
 
-export const layerSegment = (models: Models.Models, active: Active | undefined) =>
+export const layerSegment = (models: Models.Models) =>
   HttpApiBuilder.group(SegFormerApi, "segment", (handlers) =>
-    handlers.handleRaw(
-      "image",
-      Effect.fnUntraced(function* ({ query, request }) {
-        const asked = yield* Answer.asked(request.headers["accept"], query.include)
-        const { name, served } = yield* Models.find(models, query.model)
-        const requestId = yield* RequestId
-        const about = { model: name, requestId }
-        const answer = yield* Answer.takesMany(asked) && Uploads.isForm(request)
-          ? several(served, request, asked, about)
-          : one(served, request, asked, about)
-        if (active !== undefined) {
-          const user = (yield* CurrentCaller)?.subject
-          yield* active({ user, action: "segment", resourceType: "image", resourceId: requestId })
-        }
-        return answer
-      }, answered)
-    )
+    handlers
+      .handleRaw(
+        "image",
+        Effect.fnUntraced(function* ({ query, request }) {
+          const asked = yield* Answer.asked(request.headers["accept"], query.include)
+          const { name, served } = yield* Models.find(models, query.model)
+          const requestId = yield* RequestId
+          const about = { model: name, requestId }
+          return yield* Answer.takesMany(asked) && Uploads.isForm(request)
+            ? several(served, request, asked, about)
+            : one(served, request, asked, about)
+        }, answered)
+      )
+      .handleRaw("export", ({ request }) => Export.handle(models, request))
   )
