@@ -57,8 +57,10 @@ describe("POST /upload", () => {
         "combined_image",
         "filename",
         "mask_image",
+        "mask_palette",
         "overlay_image",
         "processing_time",
+        "regions_from",
         "success",
         "timestamp",
         "total_defects"

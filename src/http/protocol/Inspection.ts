@@ -3,7 +3,7 @@
  * rendered pictures and regions (`B30780/AOI_inference_agent`).
  *
  * Its pictures are bare base64 PNG. `mask_image` is a colour picture of an undocumented palette: with `palette` it
- * becomes a label map, without one it determines none.
+ * becomes a label map, without one it determines none. `segformer serve` says the palette in its answers.
  *
  * ```ts
  * import { Palette } from "effect-segformer/mask"
@@ -63,6 +63,14 @@ const AnalysisJson = Schema.Struct({
   classes: Schema.Record(Schema.String, Schema.Struct({ class_id: Count, regions: Schema.Array(RegionJson) }))
 })
 
+const Channel = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))
+
+const PaintedJson = Schema.Struct({
+  id: Count,
+  name: Schema.String,
+  color: Schema.Tuple([Channel, Channel, Channel])
+})
+
 const UploadJson = Schema.Struct({
   success: Schema.Literal(true),
   filename: Schema.optionalKey(Schema.String),
@@ -71,7 +79,12 @@ const UploadJson = Schema.Struct({
   mask_image: Schema.optionalKey(Schema.NullOr(Schema.String)),
   total_defects: Schema.optionalKey(Count),
   processing_time: Schema.optionalKey(Schema.Finite),
-  analysis_results: AnalysisJson
+  analysis_results: AnalysisJson,
+  // `segformer serve` says these as well: in which colours `mask_image` is painted, scores by class id, and whether the
+  // regions are its own.
+  scores: Schema.optionalKey(Schema.Record(Schema.String, Schema.Finite)),
+  mask_palette: Schema.optionalKey(Schema.Array(PaintedJson)),
+  regions_from: Schema.optionalKey(Schema.Literals(["mask", "segmenter"]))
 })
 
 const FailureJson = Schema.Struct({
@@ -98,8 +111,6 @@ const HealthJson = Schema.Struct({
   model_loaded: Schema.Boolean,
   device: Schema.optionalKey(Schema.String)
 })
-
-const Channel = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))
 
 const ModelJson = Schema.Struct({
   current_model: Schema.optionalKey(Schema.String),
@@ -177,24 +188,31 @@ const toPrediction = (
     const found = Object.entries(classes).map(([name, { class_id }]) => ({ id: class_id, name }))
     const common = {
       pictures,
+      scores: new Map(Object.entries(json.scores ?? {}).map(([id, score]) => [Number(id), score])),
       requestId: answer.requestId,
       serviceTime:
         json.processing_time === undefined ? undefined : Duration.seconds(Math.max(0, json.processing_time))
     }
-    if (palette !== undefined && pictures.mask !== undefined) {
-      const table = ClassTable.make([...palette, ...found])
+    const painted = palette ?? json.mask_palette
+    if (painted !== undefined && pictures.mask !== undefined) {
+      // Whoever lists all colours lists all classes, by their names.
+      const table = palette === undefined ? ClassTable.make(painted) : ClassTable.make([...palette, ...found])
       const { mask } = pictures
       // Loaded when there is a mask to unpack: a page that only shows the pictures goes without a PNG decoder.
       const PaletteMask = yield* Effect.promise(() => import("../PaletteMask.ts"))
       return {
         ...common,
         _tag: "Labels",
-        labelMap: yield* PaletteMask.decode(answer, `${path}mask_image`, mask, palette, limit),
+        labelMap: yield* PaletteMask.decode(answer, `${path}mask_image`, mask, painted, limit),
         classes: table,
-        regions: toRegions(json).map((region) => ({
-          ...region,
-          className: ClassTable.nameOf(table, region.classId)
-        }))
+        // Those of the mask are found here as well, with what the protocol has no field for.
+        regions:
+          palette === undefined && json.regions_from === "mask"
+            ? undefined
+            : toRegions(json).map((region) => ({
+                ...region,
+                className: ClassTable.nameOf(table, region.classId)
+              }))
       }
     }
     return {
