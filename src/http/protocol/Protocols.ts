@@ -74,6 +74,8 @@ export interface Entry {
   readonly make: Make
   /** The same as code. */
   readonly code: (settings: Settings) => string
+  /** Its options name the model. */
+  readonly asksModel: boolean
   /** It decodes pictures here, and is an effect that needs an `ImageCodec`. */
   readonly needsCodec: boolean
 }
@@ -144,10 +146,11 @@ const entry = <const K extends Setting, Options extends object>(
   uses: ReadonlyArray<K>,
   optionsOf: (settings: Pick<Settings, K | "model" | "apiKey">) => Options | Lack,
   make: (options: Options) => Effect.Effect<Protocol, Lack>,
-  more: { readonly plain?: string; readonly needsCodec?: boolean } = {}
+  more: { readonly plain?: string; readonly asksModel?: boolean; readonly needsCodec?: boolean } = {}
 ): Entry => ({
   uses,
   needsCodec: more.needsCodec ?? false,
+  asksModel: more.asksModel ?? false,
   make: (settings) =>
     Effect.suspend(() => {
       const options = optionsOf(settings)
@@ -239,7 +242,7 @@ export const all: Readonly<Record<string, Entry>> = {
       omitUndefined({ model, version, input: part, output, channels, classes, ignoreIndex })
     ),
     (options) => withCodec(OpenInference.make(options)),
-    { needsCodec: true }
+    { asksModel: true, needsCodec: true }
   ),
   roboflow: entry(
     "Roboflow",
@@ -256,7 +259,8 @@ export const all: Readonly<Record<string, Entry>> = {
             ignoreIndex
           })
     ),
-    made(Roboflow.make)
+    made(Roboflow.make),
+    { asksModel: true }
   ),
   tfserving: entry(
     "TfServing",
@@ -272,7 +276,8 @@ export const all: Readonly<Record<string, Entry>> = {
         ...maskOptions(given)
       })
     ),
-    made(TfServing.make)
+    made(TfServing.make),
+    { asksModel: true }
   ),
   torchserve: entry(
     "TorchServe",
@@ -282,7 +287,8 @@ export const all: Readonly<Record<string, Entry>> = {
         ? omitUndefined({ model, version, body, ...answerOptions(given) })
         : bodyLack(body)
     ),
-    made(TorchServe.make)
+    made(TorchServe.make),
+    { asksModel: true }
   ),
   bentoml: entry(
     "BentoML",
@@ -315,7 +321,8 @@ export const all: Readonly<Record<string, Entry>> = {
             ...answerOptions(given)
           })
     },
-    made(Replicate.make)
+    made(Replicate.make),
+    { asksModel: true }
   ),
   cog: entry(
     "Cog",
