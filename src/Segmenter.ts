@@ -16,14 +16,17 @@
  * await Effect.runPromise(Effect.provide(program, fake)) // => ["background", "scratch", "particle"]
  * ```
  */
-import { Effect, Function, type Result, Stream } from "effect"
+import { Context, Effect, Function, Result, Stream } from "effect"
 import { type Image, type ImageLimits, type ImageSource, opened } from "./image/ImageSource.ts"
+import { omitUndefined } from "./policy/OmitUndefined.ts"
+import * as Policy from "./policy/Policy.ts"
 import type { CallPolicyOptions } from "./policy/Policy.ts"
 import type { Prediction } from "./Prediction.ts"
 import { fromPrediction, type Segmentation, type SizeRule } from "./Segmentation.ts"
 import type { SegmentationError } from "./SegmentationError.ts"
 import { Transport } from "./Transport.ts"
 import * as Telemetry from "./TelemetryNames.ts"
+import * as Throttled from "./Throttled.ts"
 
 export interface SegmentOptions {
   /** Checked against the image's header, before anything is decoded or sent. */
@@ -34,7 +37,10 @@ export interface SegmentOptions {
   readonly retryWhen?: ((error: SegmentationError) => boolean) | undefined
   /** Repeat when the prediction is like this: empty where something must be, say. The last one is given. */
   readonly retryResult?: ((prediction: Prediction) => boolean) | undefined
-  /** What to do with a label map of another size than the image: `"resize"` (nearest neighbour) by default. */
+  /**
+   * What to do with a label map of another size than the image: `"resize"` (nearest neighbour) or `"refuse"`. By default it
+   * is resized unless its shape contradicts the image's, such as one whose rows are columns.
+   */
   readonly otherSize?: SizeRule | undefined
 }
 
@@ -63,15 +69,43 @@ export const segment: {
 
 const { own } = Telemetry
 
+/** What calls within an effect have that do not say otherwise. */
+const Override = Context.Reference<SegmentOptions>("effect-segformer/Segmenter/Override", {
+  defaultValue: () => ({})
+})
+
+/**
+ * Changes the options of every `segment` within an effect, also where another function calls it: those of a call go before
+ * these, and of two around each other the inner ones, part by part of the policy.
+ */
+export const withSegmentOptions: {
+  (options: SegmentOptions): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, options: SegmentOptions): Effect.Effect<A, E, R>
+} = Function.dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, options: SegmentOptions) =>
+  Effect.updateService(self, Override, (outer) => merged(options, outer))
+)
+
+const merged = (over: SegmentOptions, under: SegmentOptions): SegmentOptions => {
+  const { deadline, attemptTimeout, retry, resend } = Policy.merge(over.policy ?? {}, under.policy ?? {})
+  return {
+    ...under,
+    ...omitUndefined(over),
+    limits: { ...under.limits, ...over.limits },
+    policy: omitUndefined({ deadline, attemptTimeout, retry, resend })
+  }
+}
+
 /** Whether it is what is segmented, and not how. */
 const isImage = (first: unknown): boolean =>
   typeof first === "object" && first !== null && ("open" in first || "bytes" in first)
 
 const segmentIn = Effect.fnUntraced(function* <R>(
   source: ImageSource<R> | Image,
-  options?: SegmentOptions
+  given?: SegmentOptions
 ): Effect.fn.Return<Segmentation, SegmentationError, Transport | R> {
   const transport = yield* Transport
+  const around = yield* Override
+  const options = Object.keys(around).length === 0 ? given : merged(given ?? {}, around)
   const image = yield* opened(source, options?.limits)
   yield* Effect.annotateCurrentSpan({
     [own.transport]: transport.name,
@@ -106,7 +140,8 @@ export interface SegmentAllOptions extends SegmentOptions {
 }
 
 /**
- * Segments a stream of images into a stream of results, back-pressured. A failure is an item like any other and ends
+ * Segments a stream of images into a stream of results, back-pressured, and no faster than the service grants: where it
+ * refuses because there are too many (429, 503), they slow down together, and are asked for again. A failure is an item like any other and ends
  * nothing; with `stopOnFailure` the first one ends the stream and interrupts what is under way. Of options alone it makes
  * a function for `pipe`.
  */
@@ -141,16 +176,31 @@ function many<R, E, R2>(
       `segmentAll: \`concurrency\` must be a whole number of at least 1, but is ${concurrency}`
     )
   const concurrent = { concurrency, unordered: options?.order === "completion" }
-  return options?.stopOnFailure === true
-    ? Stream.mapEffect(sources, (source) => segment(source, options), concurrent)
-    : Stream.mapEffect(
-        sources,
-        (source, index) =>
-          Effect.map(Effect.result(segment(source, options)), (result): SegmentedItem => ({
-            index,
-            name: source.name,
-            result
-          })),
-        concurrent
-      )
+  return Stream.unwrap(
+    Effect.map(
+      Throttled.make,
+      ({
+        transport,
+        whileOthersAreGranted
+      }): Stream.Stream<Segmentation | SegmentedItem, E | SegmentationError, R | R2> => {
+        const one = (source: ImageSource<R>): Effect.Effect<Segmentation, SegmentationError, R> =>
+          whileOthersAreGranted(
+            Effect.provideService(segment(source, options), Transport, transport),
+            options
+          )
+        return options?.stopOnFailure === true
+          ? Stream.mapEffect(sources, one, concurrent)
+          : Stream.mapEffect(
+              sources,
+              (source, index) =>
+                Effect.map(Effect.result(one(source)), (result): SegmentedItem => ({
+                  index,
+                  name: source.name,
+                  result
+                })),
+              concurrent
+            )
+      }
+    )
+  )
 }

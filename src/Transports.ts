@@ -20,4 +20,5 @@
 export { type AgreementOptions, layer as ensemble, Ensemble } from "./Agreement.ts"
 export type { Agreement, ClassAgreement, MemberResult, PairAgreement } from "./Agreement.ts"
 export { type FallbackOptions, layer as fallback, make as makeFallback } from "./Fallback.ts"
+export { named, type Named, type NamedMembers } from "./Named.ts"
 export { type HedgeOptions, layer as hedge, make as makeHedge } from "./Hedge.ts"

@@ -19,7 +19,8 @@ export {
   segmentAll,
   type SegmentAllOptions,
   type SegmentedItem,
-  type SegmentOptions
+  type SegmentOptions,
+  withSegmentOptions
 } from "./Segmenter.ts"
 export {
   type Health,

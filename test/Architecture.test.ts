@@ -13,6 +13,7 @@ const rooms = [
   "files",
   "jobs",
   ".",
+  "cache",
   "http",
   "onnx",
   "tiled",

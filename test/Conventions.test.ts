@@ -33,6 +33,7 @@ const notConfigured: Readonly<Record<string, string>> = {
   "src/companions/Analytics.ts": "its service is one of the registry",
   "src/companions/Notification.ts": "its service is one of the registry",
   "src/image/ImageCodec.ts": "takes what a codec does",
+  "src/service/NodeProxy.ts": "beneath NodeHttp, which has one",
   "src/service/ServiceHealth.ts": "takes the question that is asked",
   "src/service/ServiceRegistry.ts": "is itself read from configuration",
   "src/testing/Chaos.ts": "misfortunes of a test",
@@ -57,7 +58,8 @@ describe("conventions", () => {
     const unmade = layered
       // A client of HTTP is several services at once, an ensemble its members: there is no one thing to make.
       .filter(
-        ({ path }) => !/\/v1\/|Node(Http|AddressGuard)\.ts$|testing\/|(ImageCodec|Agreement)\.ts$/.test(path)
+        ({ path }) =>
+          !/\/v1\/|Node(Http|Proxy|AddressGuard)\.ts$|testing\/|(ImageCodec|Agreement)\.ts$/.test(path)
       )
       .filter(({ code }) => !/\bmake\s*=|const make\b|function make\b/.test(code))
     assert.deepStrictEqual(

@@ -1,10 +1,12 @@
 /**
- * How many images are at the segmenter at once: a fixed number, or one that finds itself. Where it finds itself, it grows
+ * How many images are at the segmenter at once: a fixed number, or one that finds itself. Either way they follow one another
+ * no faster than the service grants. Where it finds itself, it grows
  * by one when as many attempts as are allowed went well, falls by a third when the service says that it is too much
  * (429, 5xx, time-outs, broken connections), and falls a little when answers take twice as long as they can: more at
  * once would only wait in the service's queue.
  */
 import { type Duration, Effect, Semaphore } from "effect"
+import * as Throttled from "../Throttled.ts"
 import { Transport } from "../Transport.ts"
 import * as FailureRules from "./FailureRules.ts"
 import { now } from "./Now.ts"
@@ -39,7 +41,7 @@ const whole = (name: string, value: number): number => {
 /** A limiter in front of a transport. */
 export const make = (options: LimiterOptions): Effect.Effect<ConcurrencyLimiter, never, Transport> =>
   Effect.gen(function* () {
-    const transport = yield* Transport
+    const { transport } = yield* Throttled.make
     const { concurrency, maxWait } = options
     const isFixed = typeof concurrency === "number"
     const most = isFixed ? whole("concurrency", concurrency) : whole("concurrency.max", concurrency.max)
@@ -104,7 +106,7 @@ export const make = (options: LimiterOptions): Effect.Effect<ConcurrencyLimiter,
       // Whoever waits keeps its place: while a service is to be left alone, nobody calls it.
       pass: (call) =>
         places.withPermit(
-          isFixed ? whileTurnedAway(call) : Effect.provideService(whileTurnedAway(call), Transport, watched)
+          Effect.provideService(whileTurnedAway(call), Transport, isFixed ? transport : watched)
         ),
       limit: () => limit,
       most

@@ -1,7 +1,8 @@
 /**
  * Lists of images in a file: CSV (RFC 4180) with a heading, JSON lines, or plain lines. They are read piece by piece,
  * however long they are. A line that says nothing is an image that cannot be read: it is listed with the others. Where a
- * quote of a CSV is out of place, nobody can say what the rest means, and reading ends.
+ * quote of a CSV is out of place or never closed, nobody can say what the rest means, and reading ends; so it does at a
+ * line, or a row, of more than 64 Ki characters.
  *
  * | kind | the image | its key |
  * |---|---|---|
@@ -39,6 +40,9 @@ export const items = (
   )
 }
 
+/** Characters of a line, or of a row: what is longer is no list of images. */
+const longest = 64 * 1024
+
 type Text = Stream.Stream<string, SourceNotReadable, FileSystem.FileSystem>
 /** What each line stands for, which may be nothing. */
 type Lines = Stream.Stream<Item.Item<Item.Access> | undefined, SourceNotReadable, FileSystem.FileSystem>
@@ -58,7 +62,7 @@ const lineItems = (path: string, text: Text): Lines => {
   const isJson = /\.(jsonl|ndjson)$/i.test(path)
   return Stream.suspend(() => {
     let number = 0
-    return Stream.map(Stream.splitLines(text), (whole) => {
+    return Stream.map(Stream.splitLines(bounded(path, text)), (whole) => {
       number++
       const line = whole.trim()
       if (line === "" || (!isJson && line.startsWith("#"))) return undefined
@@ -66,6 +70,25 @@ const lineItems = (path: string, text: Text): Lines => {
     })
   })
 }
+
+/** Fails at a line that is too long, before the rest of it is read. */
+const bounded = (path: string, text: Text): Text =>
+  Stream.suspend(() => {
+    let line = 1
+    let length = 0
+    return Stream.tap(text, (piece) => {
+      for (const [part] of piece.matchAll(/[^\r\n]+|\r\n?|\n/g)) {
+        if (/^[\r\n]/.test(part)) {
+          line++
+          length = 0
+        } else if ((length += part.length) > longest) {
+          const detail = `line ${line}: it has more than ${longest} characters`
+          return Effect.fail(new SourceNotReadable({ source: path, detail }))
+        }
+      }
+      return Effect.void
+    })
+  })
 
 const JsonLine = Schema.fromJsonString(
   Schema.Union([Schema.String, Schema.Record(Schema.String, Schema.Unknown)])
@@ -96,12 +119,14 @@ const csvItems = (path: string, text: Text): Lines =>
       number++
       if (number === 1 || (row.length === 1 && row[0] === "")) return undefined
       const name = row[image]?.trim() ?? ""
-      return name === ""
-        ? unreadable(path, number, "the row names no image")
-        : found(path, name, row[key] || undefined)
+      if (name === "") return unreadable(path, number, "the row names no image")
+      const id = row[key] || undefined
+      return /[\r\n]/.test(name + (id ?? ""))
+        ? unreadable(path, number, "the row's image or id goes over several lines: is a quote out of place?")
+        : found(path, name, id)
     }
     return text.pipe(
-      Stream.pipeThroughChannel(Csv.decodeString<SourceNotReadable>()),
+      Stream.pipeThroughChannel(Csv.decodeString<SourceNotReadable>({ maxRecordSize: longest })),
       Stream.mapError((error) =>
         error._tag === "CsvError"
           ? new SourceNotReadable({ source: path, detail: `line ${error.line}: ${error.message}` })

@@ -14,6 +14,7 @@ import * as EvalPictures from "./EvalPictures.ts"
 import * as EvalSums from "./EvalSums.ts"
 import * as EvalTable from "./EvalTable.ts"
 import * as ExitCode from "./ExitCode.ts"
+import * as Flags from "./Flags.ts"
 import * as LabelFiles from "./LabelFiles.ts"
 import * as Screen from "./Screen.ts"
 
@@ -123,21 +124,13 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
 /** The ids that are not counted: 255 where nobody says, and none of a mask of two values. */
 const ignoredIds = ({ binary, ignore }: Options): ReadonlyArray<number> => ignore ?? (binary ? [] : [255])
 
-/** The ids of classes that are in no mean, by name or id. */
+/** The ids of classes that are in no mean; without a table of classes they are ids. */
 const excludedIds = (words: ReadonlyArray<string>, classes: ClassTable.ClassTable) =>
-  Effect.forEach(words, (word) => {
-    const id = ClassTable.byName(classes, word)?.id ?? (/^\d+$/.test(word) ? Number(word) : undefined)
-    return id === undefined
-      ? Effect.fail(
-          ExitCode.wrong(
-            `--exclude ${word}: no class is called so. ` +
-              (classes.length === 0
-                ? "Give its id, or --classes"
-                : `There are ${Screen.some(classes.map(({ name }) => name))}`)
-          )
-        )
-      : Effect.succeed(id)
-  })
+  Effect.forEach(words, (word) =>
+    classes.length === 0 && /^\d+$/.test(word)
+      ? Effect.succeed([Number(word)])
+      : Flags.classIds("exclude", [word], classes)
+  ).pipe(Effect.map((ids) => ids.flat()))
 
 /** A truth of 0 and 255 alone is a mask more often than a map most of which is ignored. */
 const askWhatIsMeant = ({ binary, ignore, reduceLabels, truth }: Options, ids: ReadonlySet<number>) =>

@@ -1,14 +1,6 @@
 /** `segformer eval`: its flags and help. */
-import { Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import * as Flags from "./Flags.ts"
-
-/** `255`, `0,255`, or `none`. */
-const parseIds = (text: string): Option.Option<ReadonlyArray<number>> => {
-  if (text.trim() === "none") return Option.some([])
-  const ids = text.split(",").map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : -1))
-  return ids.every((id) => id >= 0 && id <= 0xffff_ffff) ? Option.some(ids) : Option.none()
-}
 
 const namePattern = (name: string) =>
   Flag.String(name).pipe(
@@ -26,20 +18,16 @@ const flags = {
   truth: Flags.paths("ground-truth", "directory").pipe(
     Argument.withDescription("Folder of true ones, of the same names: a.png or a.labels.png for a.labels.png")
   ),
-  ignore: Flag.String("ignore").pipe(
-    Flag.filterMap(parseIds, () => "class ids with commas between, such as 255 or 0,255, or none"),
-    Flag.withMetavar("IDS"),
+  ignore: Flags.ids("ignore").pipe(
     Flag.withDescription(
       "Pixels of these ids in the truth are not counted: one or several with commas between, or none. 255 by default"
     ),
     Flags.optional
   ),
-  exclude: Flag.String("exclude").pipe(
-    Flag.withMetavar("CLASS"),
+  exclude: Flags.classNames("exclude").pipe(
     Flag.withDescription(
       "Leave a class out of the means, by its name or id; once for each. Its pixels count for the others as before"
-    ),
-    Flag.atLeast(0)
+    )
   ),
   binary: Flags.off("binary").pipe(
     Flag.withDescription(
@@ -62,7 +50,7 @@ const flags = {
   classes: Flags.path("classes").pipe(
     Flag.withMetavar("SOURCE"),
     Flag.withDescription(
-      "Names of the classes, and how many there are: surface, ade20k, cityscapes, voc, coco-stuff, a model's folder or " +
+      "Names of the classes, and how many there are: surface, ade20k, cityscapes, voc, atr, lip, coco-stuff, a model's folder or " +
         "config.json, a JSON array, or a file with a name a line. By default those that occur"
     ),
     Flags.optional

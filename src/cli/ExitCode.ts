@@ -8,7 +8,7 @@
  * | 2 | the command line is wrong |
  * | 3 | the service or the model cannot be used |
  * | 141 | nobody reads standard output any more (`| head`), or it cannot be written |
- * | 130, 143 | interrupted (Ctrl-C), terminated; a server that was told to stop ends with 0 |
+ * | 130, 143 | interrupted (Ctrl-C), terminated (SIGTERM, or SIGHUP as the terminal closes); a server that was told to stop ends with 0 |
  */
 import { Cause, type Exit, Schema } from "effect"
 import type { NotWritten } from "../files/NotWritten.ts"

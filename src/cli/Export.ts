@@ -4,7 +4,10 @@ import { Effect, Result } from "effect"
 import { NotWritten } from "../files/NotWritten.ts"
 import * as WholeFile from "../files/WholeFile.ts"
 import type { ImageWriter, Item, RunWriter, Settings } from "../mask/exports/ExportFormat.ts"
+import type { ClassTable } from "../mask/ClassTable.ts"
 import * as Exports from "../mask/Exports.ts"
+import * as LabelMap from "../mask/LabelMap.ts"
+import * as Palette from "../mask/Palette.ts"
 import * as Steps from "../mask/Steps.ts"
 import * as Background from "../render/Background.ts"
 import * as Colors from "../render/Colors.ts"
@@ -37,7 +40,9 @@ const write = Effect.fnUntraced(function* (options: Options) {
       files,
       Effect.fnUntraced(function* (file, index) {
         yield* progress.show(`[${index}/${files.length}] ${file.path}`)
-        const read = LabelFiles.read(file.path, { ignoreIndex: options.ignore, palette: given })
+        const read = Effect.map(LabelFiles.read(file.path, { palette: given }), (map) =>
+          without(map, ignored)
+        )
         const image = images[index]!
         const result = yield* Effect.result(Effect.flatMap(read, (map) => body({ map, image }, file.key)))
         if (Result.isSuccess(result)) written++
@@ -51,6 +56,7 @@ const write = Effect.fnUntraced(function* (options: Options) {
       { discard: true }
     )
 
+  const ignored = options.ignore ?? [255]
   const { background, minArea = 1, out, regions, tolerance, transform } = options
   const format = Exports.formats[options.format]
   const settings: Settings = {
@@ -61,6 +67,7 @@ const write = Effect.fnUntraced(function* (options: Options) {
     minArea,
     tolerance,
     transform,
+    categoryOf: categoryOf(options, classes, background ? new Set() : Background.idsOf(classes)),
     regions,
     named: true
   }
@@ -107,6 +114,25 @@ const write = Effect.fnUntraced(function* (options: Options) {
   }
   if (failed > 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
 })
+
+/** The map with one ignored id for all that are. */
+const without = (map: LabelMap.LabelMap, [first, ...others]: ReadonlyArray<number>): LabelMap.LabelMap =>
+  first === undefined
+    ? map
+    : { ...LabelMap.remap(map, new Map(others.map((id) => [id, first]))), ignoreIndex: first }
+
+/** The ids that a tool has for the classes: counted from another first one, or those that COCO gave its own. */
+const categoryOf = (
+  { firstId }: Options,
+  classes: ClassTable,
+  excluded: ReadonlySet<number>
+): Settings["categoryOf"] => {
+  if (firstId === undefined) {
+    return classes === Palette.cocoStuff ? (id) => Palette.cocoStuffCategoryIds[id] ?? id : undefined
+  }
+  const first = classes.find(({ id }) => !excluded.has(id))?.id ?? 0
+  return (id) => id - first + firstId
+}
 
 /** Makes the folder of a file, and says on the command line why it cannot be written. */
 const saved = <E, R>(path: string, writing: Effect.Effect<void, E | NotWritten, R>) =>

@@ -7,6 +7,10 @@ import * as Flags from "./Flags.ts"
 const per = (what: "run" | "image") => Exports.per(what).join(", ")
 const using = (setting: Parameters<typeof Exports.using>[0]) => Exports.using(setting).join(", ")
 
+/** Formats of pixels keep each of them as it is. */
+const isOfPixels = (format: Exports.Name): boolean => format === "png" || format === "npy"
+const notPixels = Exports.names.filter((name) => !isOfPixels(name)).join(", ")
+
 const flags = {
   format: Argument.Literals("format", Exports.names).pipe(
     Argument.withDescription(`What to write: ${Exports.names.join(", ")}`)
@@ -26,16 +30,25 @@ const flags = {
   classes: Flags.path("classes").pipe(
     Flag.withMetavar("SOURCE"),
     Flag.withDescription(
-      "Names of the classes: surface, ade20k, cityscapes, voc, coco-stuff, a model's folder or config.json, a JSON array, or a " +
+      "Names of the classes: surface, ade20k, cityscapes, voc, atr, lip, coco-stuff, a model's folder or config.json, a JSON array, or a " +
         "file with a name a line. By default those in the .json files that segformer segment writes"
     ),
     Flags.optional
   ),
-  ignore: Flag.Int("ignore").pipe(
+  ignore: Flags.ids("ignore").pipe(
+    Flag.withDescription(
+      `Pixels of these ids belong to no class: one or several with commas between, or none. 255 by default (${notPixels})`
+    ),
+    Flags.optional
+  ),
+  firstId: Flag.Int("first-id").pipe(
     Flags.atLeast(0),
     Flag.withMetavar("ID"),
-    Flag.withDescription("Pixels of this id belong to no class. 255 by default"),
-    Flag.withDefault(255)
+    Flag.withDescription(
+      `The id of the first class that is written, the others following as before, for tools to which 0 is nothing (${using("categoryOf")}). ` +
+        "By default ids stay, and those of coco-stuff are COCO's own"
+    ),
+    Flags.optional
   ),
   background: Flags.off("background").pipe(
     Flag.withDescription(
@@ -93,11 +106,26 @@ const settings = {
   minArea: "minArea",
   tolerance: "tolerance",
   transform: "transform",
-  regions: "regions"
+  regions: "regions",
+  firstId: "categoryOf"
 } as const
 
-export const faults = (options: Options): Flags.Faults =>
-  (["background", "minArea", "tolerance", "transform", "regions"] as const).flatMap((name) => {
+export const faults = (options: Options): Flags.Faults => [
+  ...(isOfPixels(options.format)
+    ? Flags.ignored(
+        options,
+        ["ignore"],
+        `is for ${notPixels}: ${options.format} keeps every pixel as it is, so leave it out`
+      )
+    : []),
+  ...(options.firstId !== undefined && options.classes === undefined
+    ? ["--first-id counts from the first of the classes: give --classes too"]
+    : []),
+  ...settingsFaults(options)
+]
+
+const settingsFaults = (options: Options): Flags.Faults =>
+  (["background", "minArea", "tolerance", "transform", "regions", "firstId"] as const).flatMap((name) => {
     const formats = Exports.using(settings[name])
     // A line for each class has all pixels in it.
     const isCounted = options.format === "csv" && !options.regions && name !== "regions"

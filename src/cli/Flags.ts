@@ -4,6 +4,7 @@
  */
 import { Effect, Option } from "effect"
 import { Argument, Flag, Param, Primitive } from "effect/cli"
+import type { ClassTable } from "../mask/ClassTable.ts"
 import type { ImageLimits } from "../image/ImageSource.ts"
 import * as Variable from "../policy/Variable.ts"
 import * as ExitCode from "./ExitCode.ts"
@@ -30,6 +31,42 @@ export const isPort = Flag.filter(
   (port: number) => port >= 0 && port <= 65_535,
   () => "a whole number from 0 to 65535"
 )
+
+/** `255`, `0,255`, or `none`. */
+const parseIds = (text: string): Option.Option<ReadonlyArray<number>> => {
+  if (text.trim() === "none") return Option.some([])
+  const ids = text.split(",").map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : -1))
+  return ids.every((id) => id >= 0 && id <= 0xffff_ffff) ? Option.some(ids) : Option.none()
+}
+
+/** Class ids: one or several, or none. */
+export const ids = (name: string): Flag.Flag<ReadonlyArray<number>> =>
+  Flag.String(name).pipe(
+    Flag.filterMap(parseIds, () => "class ids with commas between, such as 255 or 0,255, or none"),
+    Flag.withMetavar("IDS")
+  )
+
+/** Classes by name or id, a flag for each. */
+export const classNames = (name: string): Flag.Flag<ReadonlyArray<string>> =>
+  Flag.String(name).pipe(Flag.withMetavar("CLASS"), Flag.atLeast(0))
+
+/** The ids of classes by name (whatever its letters' case) or id; or what there are, where one is none of them. */
+export const classIds = (
+  flag: string,
+  words: ReadonlyArray<string>,
+  classes: ClassTable
+): Effect.Effect<ReadonlyArray<number>, ExitCode.Ended> =>
+  Effect.forEach(words, (word) => {
+    const found =
+      classes.find(({ name }) => name === word) ??
+      classes.find(({ name }) => name.toLowerCase() === word.toLowerCase()) ??
+      classes.find(({ id }) => String(id) === word)
+    if (found !== undefined) return Effect.succeed(found.id)
+    const names = classes.slice(0, 12).map(({ name }) => name)
+    const known =
+      names.length === 0 ? "" : `. There are ${names.join(", ")}${classes.length > 12 ? ", …" : ""}`
+    return Effect.fail(ExitCode.wrong(`--${flag} ${word}: no class is called so${known}`))
+  })
 
 /** A path as it was written: effect's own makes it absolute, and `-`, addresses and ids of models something else. */
 const written = (kind: Primitive.PathType): Primitive.Primitive<string> =>
@@ -128,7 +165,7 @@ export const remote = {
 export const palette = path("palette", "file").pipe(
   Flag.withMetavar("NAME|FILE"),
   Flag.withDescription(
-    "Colours in which a service paints its mask, where it does not say: surface, ade20k, cityscapes, voc, or a file of your own (JSON, labelmap.txt, name,r,g,b)"
+    "Colours in which a service paints its mask, where it does not say: surface, ade20k, cityscapes, voc, atr, lip, or a file of your own (JSON, labelmap.txt, name,r,g,b)"
   ),
   optional
 )

@@ -36,6 +36,8 @@ export interface Inputs {
 export const overlayEnding = ".overlay.png"
 export const labelsEnding = ".labels.png"
 export const jsonEnding = ".json"
+export const cutOutEnding = ".cut-out.png"
+export const hiddenEnding = ".hidden.png"
 
 /** What is to be named; `below` is its path within the folder or pattern that it was found by. */
 interface Found extends Omit<Input, "base"> {
@@ -123,7 +125,7 @@ const named = (found: ReadonlyArray<Found>, outFolder: string): ReadonlyArray<In
   const next = new Map<string, number>()
   const isFree = (base: string) =>
     !taken.has(folded(base)) &&
-    [overlayEnding, labelsEnding, jsonEnding].every(
+    [overlayEnding, labelsEnding, jsonEnding, cutOutEnding, hiddenEnding].every(
       (ending) => !inputs.has(folded(resolve(outFolder, base + ending)))
     )
   return found.map(({ below, ...input }) => {

@@ -158,6 +158,8 @@ const known: Readonly<Record<string, Palette.Palette>> = {
   ade20k: Palette.ade20k,
   cityscapes: Palette.cityscapes,
   voc: Palette.pascalVoc,
+  atr: Palette.atr,
+  lip: Palette.lip,
   "coco-stuff": Palette.cocoStuff
 }
 

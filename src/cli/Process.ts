@@ -20,6 +20,8 @@ export const run = (): void => {
   process.on("SIGTERM", () => {
     ExitCode.stop.terminated = true
   })
+  // The terminal is gone, or the machine's owner is: what is under way ends in order all the same.
+  process.on("SIGHUP", () => void process.kill(process.pid, "SIGTERM"))
   process.on("SIGINT", () => {
     // The first one lets work end in order; who asks again does not want to wait for that.
     if (++interrupts > 1) process.exit(ExitCode.interrupted)

@@ -32,7 +32,13 @@ export interface ImageReport {
   /** Of classes that are not background. */
   readonly regions: ReadonlyArray<Region>
   /** Paths of what was written. */
-  readonly files: { readonly overlay?: string; readonly labels?: string; readonly json?: string }
+  readonly files: {
+    readonly overlay?: string
+    readonly labels?: string
+    readonly cutOut?: string
+    readonly hidden?: string
+    readonly json?: string
+  }
   /** From the call to its result, in milliseconds. */
   readonly milliseconds: number
   readonly attempts: number

@@ -12,15 +12,18 @@ import type { LabelMap } from "../mask/LabelMap.ts"
 import type { Palette } from "../mask/Palette.ts"
 import type { Region } from "../mask/Region.ts"
 import * as Colors from "../render/Colors.ts"
+import * as CutOut from "../render/CutOut.ts"
+import * as Hide from "../render/Hide.ts"
 import * as Legend from "../render/Legend.ts"
 import * as Overlay from "../render/Overlay.ts"
 import { segment } from "../Segmenter.ts"
 import type { Segmentation } from "../Segmentation.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import { Transport } from "../Transport.ts"
+import * as Throttled from "../Throttled.ts"
 import * as Backend from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
-import { asked, inFlags, limitsOf } from "./Flags.ts"
+import { asked, classIds, inFlags, limitsOf } from "./Flags.ts"
 import * as Inputs from "./Inputs.ts"
 import * as Report from "./Report.ts"
 import * as Screen from "./Screen.ts"
@@ -52,7 +55,7 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
 
   const progress = yield* Screen.progress(!options.quiet)
   yield* progress.show(asked(options))
-  const transport = yield* Backend.make(options)
+  const throttled = yield* Effect.provideService(Throttled.make, Transport, yield* Backend.make(options))
   const isNew = !(yield* Effect.orElseSucceed(fs.exists(options.out), () => true))
   yield* Effect.mapError(WholeFile.makeFolder(options.out), ({ reason }) =>
     ExitCode.failed(`cannot write to ${options.out}: ${reason}`)
@@ -68,14 +71,15 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
     images,
     Effect.fnUntraced(function* (input) {
       yield* show(input.label)
-      const result = yield* Effect.result(segmentOne(input, transport, options))
+      const result = yield* Effect.result(segmentOne(input, throttled, options))
       done++
       yield* progress.clear
       if (Result.isSuccess(result)) {
         // What is needed for the table: the regions of thousands of images are not.
         reports.push({ ...result.success, regions: [] })
         if (options.json) yield* Screen.say(JSON.stringify(result.success))
-      } else {
+      } else if (result.failure instanceof ExitCode.Ended) return yield* result.failure
+      else {
         failures.push(result.failure)
         yield* fail(input.label, result.failure)
       }
@@ -111,23 +115,34 @@ const isOfImage = (failure: Failure): boolean => failure instanceof NotWritten |
 
 const segmentOne = Effect.fnUntraced(function* (
   input: Inputs.Input,
-  transport: Transport["Service"],
+  { transport, whileOthersAreGranted }: Throttled.Throttled,
   options: Options
-): Effect.fn.Return<Report.ImageReport, Failure, ImageCodec | FileSystem.FileSystem | HttpClient.HttpClient> {
+): Effect.fn.Return<
+  Report.ImageReport,
+  Failure | ExitCode.Ended,
+  ImageCodec | FileSystem.FileSystem | HttpClient.HttpClient
+> {
   // An address is tried again like a service. What is wrong with it is told at the end, once.
   const image = yield* Effect.provideService(
     input.source.open(limitsOf(options)),
     References.MinimumLogLevel,
     "Error"
   )
-  const segmentation = yield* Effect.provideService(segment(image), Transport, transport)
+  const segmentation = yield* whileOthersAreGranted(
+    Effect.provideService(segment(image), Transport, transport)
+  )
   const palette = Colors.paletteOf(segmentation.classes)
   const map = Option.getOrUndefined(yield* Effect.option(segmentation.labelMap))
   const regions = yield* Effect.orElseSucceed(segmentation.regions, (): ReadonlyArray<Region> => [])
-  const pictures = yield* draw(image, segmentation, map, palette, options)
+  const chosen = yield* chosenClasses(segmentation, options)
+  // What is asked for by class cannot be made of an answer that has pictures alone: nothing would be hidden.
+  if (chosen.isAny) yield* segmentation.labelMap
+  const pictures = yield* draw(image, segmentation, map, palette, chosen, options)
   const paths = {
     ...(pictures.overlay === undefined ? {} : { overlay: input.base + Inputs.overlayEnding }),
     ...(pictures.labels === undefined ? {} : { labels: input.base + Inputs.labelsEnding }),
+    ...(pictures.cutOut === undefined ? {} : { cutOut: input.base + Inputs.cutOutEnding }),
+    ...(pictures.hidden === undefined ? {} : { hidden: input.base + Inputs.hiddenEnding }),
     json: input.base + Inputs.jsonEnding
   }
   const report = Report.make({
@@ -144,6 +159,8 @@ const segmentOne = Effect.fnUntraced(function* (
   const contents = [
     { path: files.overlay, bytes: pictures.overlay },
     { path: files.labels, bytes: pictures.labels },
+    { path: files.cutOut, bytes: pictures.cutOut },
+    { path: files.hidden, bytes: pictures.hidden },
     { path: files.json, bytes: text }
   ].flatMap(({ bytes, path }) => (bytes === undefined || path === undefined ? [] : [{ path, bytes }]))
   yield* WholeFile.makeFolder(dirname(join(options.out, paths.json)))
@@ -154,7 +171,27 @@ const segmentOne = Effect.fnUntraced(function* (
 interface Drawn {
   readonly overlay: Uint8Array | undefined
   readonly labels: Uint8Array | undefined
+  readonly cutOut?: Uint8Array | undefined
+  readonly hidden?: Uint8Array | undefined
 }
+
+/** The classes that are cut out or hidden. */
+interface Chosen {
+  readonly cutOut: ReadonlyArray<number>
+  readonly blur: ReadonlyArray<number>
+  readonly pixelate: ReadonlyArray<number>
+  readonly isAny: boolean
+}
+
+const chosenClasses = ({ classes }: Segmentation, options: Options): Effect.Effect<Chosen, ExitCode.Ended> =>
+  Effect.map(
+    Effect.all({
+      cutOut: classIds("cut-out", options.cutOut, classes),
+      blur: classIds("blur", options.blur, classes),
+      pixelate: classIds("pixelate", options.pixelate, classes)
+    }),
+    (chosen) => ({ ...chosen, isAny: Object.values(chosen).some((ids) => ids.length > 0) })
+  )
 
 /** What a label map gives; without one, what the service drew. */
 const draw = Effect.fnUntraced(function* (
@@ -162,16 +199,27 @@ const draw = Effect.fnUntraced(function* (
   segmentation: Segmentation,
   map: LabelMap | undefined,
   palette: Palette,
+  { blur, cutOut, pixelate }: Chosen,
   options: Options
 ): Effect.fn.Return<Drawn, SegmentationError, ImageCodec> {
   if (map === undefined) return { overlay: segmentation.pictures.overlay, labels: undefined }
   const codec = yield* ImageCodec
-  const raster = yield* codec.decode(image)
+  let raster = yield* codec.decode(image)
+  // First of all: no picture shows what is hidden.
+  if (blur.length > 0) raster = yield* Hide.draw(raster, map, { ids: blur })
+  if (pixelate.length > 0) raster = yield* Hide.draw(raster, map, { ids: pixelate, style: "pixelate" })
   const painted = yield* Overlay.draw(raster, map, { palette, opacity: options.opacity / 100 })
-  const picture = options.legend ? Legend.below(painted, Legend.entriesOf(map, palette)) : painted
+  const picture = options.legend ? yield* Legend.draw(painted, Legend.entriesOf(map, palette)) : painted
   const overlay = yield* codec.encode(picture, "png")
   const labels = yield* LabelPngWriter.encode(map, { palette })
-  return { overlay, labels }
+  return {
+    overlay,
+    labels,
+    ...(cutOut.length === 0
+      ? {}
+      : { cutOut: yield* codec.encode(yield* CutOut.draw(raster, map, { ids: cutOut }), "png") }),
+    ...(blur.length + pixelate.length === 0 ? {} : { hidden: yield* codec.encode(raster, "png") })
+  }
 })
 
 /** The table, and where the results are. */

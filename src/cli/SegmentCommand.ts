@@ -27,6 +27,18 @@ const flags = {
     Flag.withDefault(50)
   ),
   legend: Flags.off("legend").pipe(Flag.withDescription("Say below the overlay which colour is what")),
+  cutOut: Flags.classNames("cut-out").pipe(
+    Flag.withDescription(
+      "Write NAME.cut-out.png as well: what is of this class, all else transparent; once for each class"
+    )
+  ),
+  blur: Flags.classNames("blur").pipe(
+    Flag.withDescription(
+      "Hide this class (faces, plates, people) in every picture, and write NAME.hidden.png: all that is left of it is the " +
+        "colour of a few large blocks, which run into each other; once for each class"
+    )
+  ),
+  pixelate: Flags.classNames("pixelate").pipe(Flag.withDescription("The same with blocks as they are")),
   concurrency: Flags.concurrency("IMAGES", "Images under way at once. 2 by default").pipe(
     Flag.withDefault(2)
   ),
@@ -55,6 +67,11 @@ export const command = Command.make("segment", flags).pipe(
     {
       command: "segformer segment --model Xenova/segformer-b0-finetuned-ade-512-512 street.jpg",
       description: "By a model of the Hub"
+    },
+    {
+      command:
+        "segformer segment --model Xenova/segformer_b2_clothes portraits --cut-out Face --cut-out Hair",
+      description: "Portraits cut out"
     },
     {
       command: "cat panel.png | segformer segment - --json | jq '.regions | length'",

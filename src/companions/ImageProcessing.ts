@@ -46,6 +46,7 @@ import {
   type ProcessedImage,
   type SheetRequest
 } from "./ImageProcessingApi.ts"
+import * as ImageWarnings from "./ImageWarnings.ts"
 import * as LocalImages from "./images/LocalImages.ts"
 import { PictureFiles, type PictureNotWritten } from "./PictureFiles.ts"
 
@@ -98,7 +99,12 @@ const makeHttp = Effect.fnUntraced(function* (options: ImageProcessingHealthOpti
     ...omitUndefined(options)
   })
   return ImageProcessing.of({
-    detect: (payload) => client.detect({ payload }),
+    detect: (payload) =>
+      Effect.flatMap(
+        client.detect({ payload, responseMode: "decoded-and-response" }),
+        ([found, { headers }]) =>
+          Effect.as(Effect.forEach(ImageWarnings.fromHeader(headers["warning"]), ImageWarnings.warn), found)
+      ),
     crop: (payload) => client.crop({ payload }),
     batch: (payload) => client.batch({ payload }),
     sheet: (payload) => client.sheet({ payload }),
@@ -111,7 +117,10 @@ const makeHttp = Effect.fnUntraced(function* (options: ImageProcessingHealthOpti
 export class ImageProcessing extends Context.Service<
   ImageProcessing,
   {
-    /** The objects of an image of the wanted classes; in this process the largest first. */
+    /**
+     * The objects of an image of the wanted classes; in this process the largest first. Of a class that the model lacks
+     * there are none, and a warning in the log, unless the request is `strict`.
+     */
     readonly detect: (request: DetectRequest) => Effect.Effect<ReadonlyArray<Detection>, ImageProcessingError>
     /** The largest part of an image with an aspect ratio. */
     readonly crop: (request: CropRequest) => Effect.Effect<ProcessedImage, ImageProcessingError>
@@ -156,7 +165,8 @@ export class ImageProcessing extends Context.Service<
         )
         const checks = yield* ServiceHealth.make({
           service: "imageProcessing in this process",
-          check: transport.health
+          check: transport.health,
+          unhealthyAfter: 1
         })
         return ImageProcessing.of({ ...images, state: checks.state })
       })

@@ -9,6 +9,7 @@ import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import * as ServiceClient from "../service/ServiceClient.ts"
 import { errorsOf } from "./CompanionError.ts"
+import { open } from "./Schemas.ts"
 
 const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
 const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
@@ -25,7 +26,7 @@ export const BoundingBox = Schema.Struct({
 })
 
 /** An object that was found. */
-export const Detection = Schema.Struct({
+export const Detection = open({
   /** Its class, such as `person`. */
   type: Schema.String,
   confidence: Share,
@@ -44,7 +45,9 @@ export const DetectRequest = Schema.Struct({
   /** The classes that are wanted, such as `["person"]`. */
   detection_types: Schema.Array(Schema.String),
   /** Objects below it are left out. */
-  confidence_threshold: Schema.optionalKey(Share)
+  confidence_threshold: Schema.optionalKey(Share),
+  /** Whether a class that the model lacks is refused. Off by default: it gives no detections, and a warning. */
+  strict: Schema.optionalKey(Schema.Boolean)
 })
 export type DetectRequest = typeof DetectRequest.Type
 
@@ -59,7 +62,7 @@ export const CropRequest = Schema.Struct({
 export type CropRequest = typeof CropRequest.Type
 
 /** A picture that was made of another. */
-export const ProcessedImage = Schema.Struct({
+export const ProcessedImage = open({
   original_path: Schema.String,
   processed_path: Schema.String,
   /** What was kept of the original. */
@@ -73,15 +76,19 @@ export const BatchRequest = Schema.Struct({
   processing_options: Schema.Struct({
     target_aspect_ratio: AspectRatio,
     crop_strategy: Schema.optionalKey(CropStrategy),
-    detection_types: Schema.optionalKey(Schema.Array(Schema.String))
+    detection_types: Schema.optionalKey(Schema.Array(Schema.String)),
+    /** As of a detection. Where no object is looked at (`"center"`) no class is missed. */
+    strict: Schema.optionalKey(Schema.Boolean)
   })
 })
 export type BatchRequest = typeof BatchRequest.Type
 
 /** What became of each image of a batch: one that fails keeps no other from being processed. */
-export const BatchResult = Schema.Struct({
+export const BatchResult = open({
   processed_images: Schema.Array(ProcessedImage),
-  failed_images: Schema.Array(Schema.Struct({ path: Schema.String, error: Schema.String }))
+  failed_images: Schema.Array(open({ path: Schema.String, error: Schema.String })),
+  /** What else there is to say, such as a class that the model lacks. */
+  warnings: Schema.optionalKey(Schema.Array(Schema.String))
 })
 export type BatchResult = typeof BatchResult.Type
 
@@ -97,7 +104,7 @@ export const SheetRequest = Schema.Struct({
 })
 export type SheetRequest = typeof SheetRequest.Type
 
-export const ComposedSheet = Schema.Struct({
+export const ComposedSheet = open({
   output_path: Schema.String,
   /** Such as `png` or `pdf`. */
   format: Schema.String,
@@ -107,7 +114,7 @@ export const ComposedSheet = Schema.Struct({
 export type ComposedSheet = typeof ComposedSheet.Type
 
 /** How a service is, as it says itself. */
-export const HealthStatus = Schema.Struct({
+export const HealthStatus = open({
   status: Schema.Literals(["healthy", "degraded", "unhealthy"]),
   /** Whether each of what it needs is there. */
   checks: Schema.optionalKey(Schema.Record(Schema.String, Schema.Boolean)),

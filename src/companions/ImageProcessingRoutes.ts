@@ -7,7 +7,7 @@
  * Bodies hold whole pictures: bound them by `HttpIncomingMessage.MaxBodySize`. `segformer serve` does both by itself.
  */
 import { Effect, type FileSystem, Layer, type Path } from "effect"
-import type { Etag, HttpPlatform, HttpRouter } from "effect/http"
+import { HttpEffect, HttpServerResponse, type Etag, type HttpPlatform, type HttpRouter } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import {
   type CompanionError,
@@ -17,6 +17,7 @@ import {
 } from "./CompanionError.ts"
 import { ImageProcessing, type ImageProcessingError } from "./ImageProcessing.ts"
 import { ImageProcessingApi } from "./ImageProcessingApi.ts"
+import * as ImageWarnings from "./ImageWarnings.ts"
 
 const service = "imageProcessing"
 
@@ -54,6 +55,21 @@ const refused = <A>(self: Effect.Effect<A, ImageProcessingError>) =>
     )
   })
 
+/** Warnings go along with the answer, in its header. */
+const warned = <A, E, R>(self: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(ImageWarnings.collect(self), ([value, warnings]) =>
+    warnings.length === 0
+      ? Effect.succeed(value)
+      : Effect.as(
+          HttpEffect.appendPreResponseHandler((_, response) =>
+            Effect.succeed(
+              HttpServerResponse.setHeader(response, "warning", ImageWarnings.toHeader(warnings))
+            )
+          ),
+          value
+        )
+  )
+
 /** The handlers of the contract's group: for an `HttpApi` that has {@link ImageProcessingGroup} among others. */
 export const layerHandlers = HttpApiBuilder.group(
   ImageProcessingApi,
@@ -61,7 +77,7 @@ export const layerHandlers = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const images = yield* ImageProcessing
     return handlers
-      .handle("detect", ({ payload }) => refused(images.detect(payload)))
+      .handle("detect", ({ payload }) => warned(refused(images.detect(payload))))
       .handle("crop", ({ payload }) => refused(images.crop(payload)))
       .handle("batch", ({ payload }) => refused(images.batch(payload)))
       .handle("sheet", ({ payload }) => refused(images.sheet(payload)))

@@ -4,6 +4,7 @@
  * machine it is known by a file that is no longer touched.
  */
 import { execFileSync } from "node:child_process"
+import { createHash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { hostname } from "node:os"
 import { join } from "node:path"
@@ -63,6 +64,20 @@ export const isAlive = (pid: number): boolean => {
 }
 
 type Io<A> = Effect.Effect<A, PlatformError.PlatformError>
+
+const short = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 12)
+
+/** A process in a word that can be part of a file's name: no other one has it, on this machine or elsewhere. */
+export const markOf = (pid: number): string | undefined => {
+  const started = startOf(pid)
+  return started === undefined ? undefined : `${short(hostname())}-${pid}-${short(started)}`
+}
+
+/** Whether a mark is that of a process of this machine that is gone. Of another machine's nobody here can say. */
+export const isGone = (mark: string): boolean => {
+  const [, host, pid] = /^([\da-f]{12})-(\d{1,10})-[\da-f]{12}$/.exec(mark) ?? []
+  return host === short(hostname()) && markOf(Number(pid)) !== mark
+}
 
 /** Takes the lock of a folder until the scope ends. */
 export const acquire = Effect.fnUntraced(function* (

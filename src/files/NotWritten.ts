@@ -1,6 +1,7 @@
 /** What keeps a file or a folder from being written, in words. */
 import { type PlatformError, Schema } from "effect"
 import * as ErrorKind from "../ErrorKind.ts"
+import * as SystemError from "../SystemError.ts"
 
 /** A file could not be written: no room, no right to, or its folder is gone. Nothing of it was left behind. */
 export class NotWritten extends ErrorKind.lasting<NotWritten>()("NotWritten", {
@@ -13,22 +14,11 @@ export class NotWritten extends ErrorKind.lasting<NotWritten>()("NotWritten", {
   }
 }
 
-/** What systems call it, where `effect` has no word of its own for it. */
-const codes: ReadonlyMap<unknown, string> = new Map([
-  ["ENOSPC", "no space left on the disk"],
-  ["EDQUOT", "no space left for this user"],
-  ["EROFS", "it can only be read there"],
-  ["EISDIR", "a folder stands in its place"],
-  ["ENOTEMPTY", "a folder stands in its place"],
-  ["ENOTDIR", "a file stands where a folder should be"],
-  ["ENAMETOOLONG", "its name is too long"],
-  ["EMFILE", "too many files are open"]
-])
-
 /** Why, in words; the system's own where there are none here. */
-export const reasonOf = ({ message, reason }: PlatformError.PlatformError): string => {
+export const reasonOf = (error: PlatformError.PlatformError): string => {
+  const { message, reason } = error
   const { cause } = reason
-  const known = cause instanceof Error && "code" in cause ? codes.get(cause.code) : undefined
+  const known = SystemError.reasonOf(error)
   if (known !== undefined) return known
   switch (reason._tag) {
     case "NotFound":

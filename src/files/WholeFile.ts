@@ -3,7 +3,7 @@
  * place; what fails or is interrupted leaves nothing behind, and what stood there before stays as it was. Only a process
  * that is killed leaves a part, which `isPart` knows by its name.
  */
-import { Bytes, Effect, FileSystem, Option, type PlatformError } from "effect"
+import { Bytes, Effect, FileSystem, Option, type PlatformError, Result } from "effect"
 import { randomHex } from "../randomHex.ts"
 import { NotWritten, notWritten } from "./NotWritten.ts"
 
@@ -43,8 +43,29 @@ const folderOf = (path: string): string => {
 /** Makes a folder, and those it lies in. */
 export const makeFolder = (folder: string): Effect.Effect<void, NotWritten, FileSystem.FileSystem> =>
   Effect.flatMap(FileSystem.FileSystem, (fs) =>
-    Effect.mapError(fs.makeDirectory(folder, { recursive: true }), notWritten(folder))
+    Effect.catch(fs.makeDirectory(folder, { recursive: true }), (error) =>
+      Effect.flatMap(whyNot(fs, folder), (better) => Effect.fail(notWritten(folder)(better ?? error)))
+    )
   )
+
+/** Systems that make folders within folders say of a disk that cannot be written that there is no such folder. */
+const whyNot = (
+  fs: FileSystem.FileSystem,
+  folder: string
+): Effect.Effect<PlatformError.PlatformError | undefined> =>
+  Effect.gen(function* () {
+    let missing = folder
+    while (
+      folderOf(missing) !== missing &&
+      !(yield* Effect.orElseSucceed(fs.exists(folderOf(missing)), () => false))
+    ) {
+      missing = folderOf(missing)
+    }
+    const made = yield* Effect.result(fs.makeDirectory(missing))
+    if (Result.isFailure(made)) return made.failure
+    yield* Effect.ignore(fs.remove(missing))
+    return undefined
+  })
 
 /** Makes the names in a folder outlast a power cut. Where folders cannot be opened, as on Windows, they do already. */
 export const syncFolder = (folder: string): Effect.Effect<void, never, FileSystem.FileSystem> =>

@@ -255,15 +255,16 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
           : { healthy: false, detail: key ?? unknown }))
   // What the service says of itself may hold what we have told it.
   const { hide } = exchange
+  const told = described?.name ?? clue?.model ?? (clue === undefined ? undefined : model)
   return {
     url: exchange.service,
     protocol: clue?.protocol,
     certainty: clue?.certainty,
     signs: (clue?.signs ?? []).map(hide),
     health: { healthy: state.healthy, detail: hide(state.detail) },
-    model: described?.name ?? clue?.model ?? (clue === undefined ? undefined : model),
+    model: told === undefined ? undefined : hide(told),
     classes: described?.classes ?? [],
-    limits: clue?.limits ?? [],
+    limits: (clue?.limits ?? []).map(hide),
     key: key === undefined ? undefined : hide(key),
     needsKey,
     latency: Duration.millis([...took].sort((a, b) => a - b)[took.length >> 1] ?? 0),
@@ -273,7 +274,7 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
     layer:
       found === undefined || clue === undefined
         ? undefined
-        : layerCode(exchange.service, clue, settings, needsKey)
+        : hide(layerCode(exchange.service, clue, settings, needsKey))
   }
 })
 

@@ -136,7 +136,7 @@ const huggingface: Detect = (ask) =>
     }
   })
 
-const cogStates = ["READY", "BUSY", "STARTING", "SETUP_FAILED", "DEFUNCT", "UNHEALTHY"]
+const cogStates = new Set(["READY", "BUSY", "STARTING", "SETUP_FAILED", "DEFUNCT", "UNHEALTHY"])
 
 const cog: Detect = (ask) =>
   Effect.map(ask.get("/"), (answer): Clue | undefined => {
@@ -155,7 +155,7 @@ const cog: Detect = (ask) =>
 const cogByHealth: Detect = (ask) =>
   Effect.map(ask.get("/health-check"), (answer): Clue | undefined => {
     const { setup, status } = bodyOf(answer)
-    if (typeof status !== "string" || !cogStates.includes(status)) return undefined
+    if (typeof status !== "string" || !cogStates.has(status)) return undefined
     const hasSetup = Errors.isRecord(setup)
     return {
       protocol: "cog",

@@ -172,7 +172,9 @@ export const palettes: Readonly<Record<string, Palette.Palette>> = {
   surface: Palette.surface,
   ade20k: Palette.ade20k,
   cityscapes: Palette.cityscapes,
-  voc: Palette.pascalVoc
+  voc: Palette.pascalVoc,
+  atr: Palette.atr,
+  lip: Palette.lip
 }
 
 const isNamed = (name: string): boolean => Object.hasOwn(palettes, name)

@@ -120,7 +120,7 @@ export const variables = {
   palette: variable("SEGFORMER_PALETTE", f.palette, {
     sets: "the colours of a painted mask",
     takes:
-      '`surface`, `ade20k`, `cityscapes`, `voc`, a file, or JSON such as `[{"id": 1, "name": "scratch", "color": "#e69f00"}]`'
+      '`surface`, `ade20k`, `cityscapes`, `voc`, `atr`, `lip`, a file, or JSON such as `[{"id": 1, "name": "scratch", "color": "#e69f00"}]`'
   }),
   byColor: variable("SEGFORMER_BY_COLOR", f.byColor, {
     sets: "take classes of an indexed PNG by colour",

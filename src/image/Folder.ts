@@ -5,6 +5,7 @@
 import { Effect, FileSystem, type PlatformError, Stream } from "effect"
 import * as ImageFormat from "./ImageFormat.ts"
 import * as OtherFormat from "./OtherFormat.ts"
+import * as SystemError from "../SystemError.ts"
 
 /** What a run of this package wrote is no input of the next one. */
 const results = /\.(overlay\.(png|jpg)|labels\.png)$/i
@@ -98,9 +99,11 @@ export const files = (
   )
 
 /** Why a folder cannot be read, in words. */
-export const reasonOf = ({ reason }: PlatformError.PlatformError): string =>
-  reason._tag === "NotFound"
+export const reasonOf = (error: PlatformError.PlatformError): string => {
+  const { reason } = error
+  return reason._tag === "NotFound"
     ? "there is no such file or folder"
     : reason._tag === "PermissionDenied"
       ? "this user may not read it"
-      : reason.message
+      : (SystemError.reasonOf(error) ?? reason.message)
+}

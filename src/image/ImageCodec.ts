@@ -7,6 +7,7 @@ import type { Image } from "./Image.ts"
 import type { DependencyMissing, ImageError } from "./ImageError.ts"
 import type { Raster } from "./Raster.ts"
 import type { Stretch } from "./Stretch.ts"
+import { CurrentTextRenderer, type TextRenderer } from "./TextRenderer.ts"
 
 export type { Raster }
 
@@ -50,11 +51,18 @@ export class ImageCodec extends Context.Service<
      * all that is missing. Without it the codec needs none.
      */
     readonly ready?: Effect.Effect<void, DependencyMissing> | undefined
+    /** Who draws words that are not Latin, where whoever decodes can do that too. `ImageCodec.layer` sets it. */
+    readonly text?: TextRenderer | undefined
   }
 >()("effect-segformer/image/ImageCodec") {
   /** A layer of a codec of one's own, also for those who do without one where there is none. */
   static readonly layer = (codec: ImageCodec["Service"]): Layer.Layer<ImageCodec> =>
-    Layer.succeedContext(Context.add(Context.make(ImageCodec, codec), CurrentImageCodec, codec))
+    Layer.succeedContext(
+      Context.make(ImageCodec, codec).pipe(
+        Context.add(CurrentImageCodec, codec),
+        Context.add(CurrentTextRenderer, codec.text)
+      )
+    )
 }
 
 /** The codec for those who do without one where there is none, which is the default. `ImageCodec.layer` sets it too. */

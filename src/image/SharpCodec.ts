@@ -29,6 +29,7 @@ import * as ImageFormat from "./ImageFormat.ts"
 import { type Image, within } from "./Image.ts"
 import { whole } from "./Raster.ts"
 import * as SharpInput from "./SharpInput.ts"
+import * as SharpText from "./SharpText.ts"
 import * as SharpModule from "./SharpModule.ts"
 import * as Stretch from "./Stretch.ts"
 
@@ -39,7 +40,8 @@ export const make = (from?: () => Promise<SharpModule.SharpModule>): Effect.Effe
       decode: (image, options) => Effect.flatMap(loaded, (sharp) => decode(sharp, image, options)),
       encode: (raster, format, options) =>
         Effect.flatMap(loaded, (sharp) => encode(sharp, raster, format, options)),
-      ready: Effect.asVoid(loaded)
+      ready: Effect.asVoid(loaded),
+      text: SharpText.make(loaded)
     })
   )
 

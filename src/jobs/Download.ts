@@ -23,6 +23,7 @@
 import { Context, Effect, FileSystem, Layer, Queue, type Redacted, Scope, Semaphore, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import { type NotWritten, notWritten } from "../files/NotWritten.ts"
+import * as WholeFile from "../files/WholeFile.ts"
 import * as Policy from "../policy/Policy.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import * as AddressGuard from "../service/AddressGuard.ts"
@@ -163,7 +164,7 @@ export const make = Effect.fnUntraced(function* (
     }).pipe(Effect.provideContext(context))
     const runner = yield* runnerOf(url.origin)
     const { folder } = wanted
-    yield* Effect.mapError(fs.makeDirectory(folder, { recursive: true }), notWritten(folder))
+    yield* Effect.provideService(WholeFile.makeFolder(folder), FileSystem.FileSystem, fs)
     const partial = yield* PartialFile.open({
       fs,
       folder,

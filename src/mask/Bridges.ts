@@ -204,7 +204,15 @@ function* edgesAbove(rings: ReadonlyArray<Ring>): Steps.Steps<(x: number, y: num
     }
     if (low === 0) return undefined
     const at = order[low - 1]!
-    return { ring: ringAt[at]!, vertex: vertexAt[at]!, point: [x, ys[at]!] }
+    const ring = ringAt[at]!
+    const vertex = vertexAt[at]!
+    const points = rings[ring]!
+    const next = vertex + 1 === points.length ? 0 : vertex + 1
+    const [x0, y0] = points[vertex]!
+    const [x1, y1] = points[next]!
+    // A point of a slope would be rounded, and move the slope by a hair: its nearer end is a vertex already.
+    if (y0 !== y1) return { ring, vertex: Math.abs(x - x0) <= Math.abs(x - x1) ? vertex : next }
+    return { ring, vertex, point: [x, y0] }
   }
 }
 

@@ -15,9 +15,11 @@
  * annotation?.bbox // => [1, 0, 2, 1]
  * ```
  */
-import { Result, Schema } from "effect"
+import { Result } from "effect"
 import type { BinaryMask } from "./BinaryMask.ts"
 import type { ClassTable } from "./ClassTable.ts"
+import * as CocoReading from "./CocoReading.ts"
+import type { Annotation, Category, Dataset, Image, Segmentation } from "./CocoSchema.ts"
 import * as Components from "./Components.ts"
 import { canvas, type LabelMap } from "./LabelMap.ts"
 import { MaskNotDecodable, pixels } from "./MaskError.ts"
@@ -25,59 +27,19 @@ import * as Polygons from "./Polygons.ts"
 import * as Rle from "./Rle.ts"
 import * as Steps from "./Steps.ts"
 
-/** A category: a class. */
-export const Category = Schema.Struct({
-  id: Schema.Int,
-  name: Schema.String,
-  supercategory: Schema.optionalKey(Schema.String)
-})
-export type Category = typeof Category.Type
+export { Annotation, Category, Dataset, Image, Segmentation } from "./CocoSchema.ts"
+export type { LeftOut } from "./CocoReading.ts"
 
-/** An image; sizes in pixels. */
-export const Image = Schema.Struct({
-  id: Schema.Int,
-  width: Schema.Int,
-  height: Schema.Int,
-  file_name: Schema.String
-})
-export type Image = typeof Image.Type
+/** A data set that was read, and what of its file was not, where there is such. */
+export type Read = Dataset & { readonly leftOut?: ReadonlyArray<CocoReading.LeftOut> }
 
-/** Polygons as `[x0, y0, x1, y1, …]` in pixels, or run lengths. */
-export const Segmentation = Schema.Union([
-  Schema.Array(Schema.Array(Schema.Finite)),
-  Schema.Struct({
-    size: Schema.Tuple([Schema.Int, Schema.Int]),
-    counts: Schema.Union([Schema.String, Schema.Array(Schema.Int)])
-  })
-])
-export type Segmentation = typeof Segmentation.Type
-
-/** An object in an image. `area` in pixels, `bbox` as `[x, y, width, height]`. */
-export const Annotation = Schema.Struct({
-  id: Schema.Int,
-  image_id: Schema.Int,
-  category_id: Schema.Int,
-  segmentation: Segmentation,
-  area: Schema.Finite,
-  bbox: Schema.Tuple([Schema.Finite, Schema.Finite, Schema.Finite, Schema.Finite]),
-  iscrowd: Schema.Literals([0, 1])
-})
-export type Annotation = typeof Annotation.Type
-
-/** A whole file. Other keys are allowed and not kept. */
-export const Dataset = Schema.Struct({
-  images: Schema.Array(Image),
-  annotations: Schema.Array(Annotation),
-  categories: Schema.Array(Category)
-})
-export type Dataset = typeof Dataset.Type
-
-/** The data set of a file's text. */
-export const parse = (json: string): Result.Result<Dataset, MaskNotDecodable> =>
-  Result.mapError(
-    Schema.decodeUnknownResult(Schema.fromJsonString(Dataset))(json),
-    (error) => new MaskNotDecodable({ mask: "COCO data set", detail: error.message })
-  )
+/**
+ * The data set of a file's text: COCO's, LVIS's, a list of results, or what annotation tools make of it. Missing `iscrowd`
+ * is 0; missing `area`, `bbox` and `file_name` are put in from the rest. What cannot be read (a polygon of four numbers, an
+ * annotation without a segmentation) is left out, named and counted in `leftOut`. Fails where it is no JSON, or nothing of it
+ * can be read.
+ */
+export const parse: (json: string) => Result.Result<Read, MaskNotDecodable> = CocoReading.read
 
 export interface Options extends Polygons.Options {
   readonly imageId: number

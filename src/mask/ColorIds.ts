@@ -1,6 +1,6 @@
 /** The class ids of a coloured picture, by the colours of a palette. */
 import { Result } from "effect"
-import type { ClassTable, Rgb } from "./ClassTable.ts"
+import * as ClassTable from "./ClassTable.ts"
 import { allocate, type LabelData } from "./LabelMap.ts"
 
 /** Samples of a picture, row-major, channels side by side; of 16-bit samples the high byte counts. */
@@ -12,25 +12,37 @@ export interface ColorPicture {
   readonly depth: number
   readonly data: ArrayLike<number>
   /** Colours of an indexed picture. */
-  readonly palette?: ReadonlyArray<Rgb> | undefined
+  readonly palette?: ReadonlyArray<ClassTable.Rgb> | undefined
+}
+
+/** What else to do with colours than to fail. */
+export interface ColorOptions {
+  /** The id of colours that the palette lacks. By default they are a failure. */
+  readonly unknownColor?: number | undefined
+  /** A colour of two classes is the one of lower id. By default it is a failure. */
+  readonly lowerOfShared?: boolean | undefined
 }
 
 /**
- * The id of every pixel, or what is wrong: a colour that is not in `classes`, unless `unknownColor` says which id
- * such pixels get. Of two classes of one colour the lower id is taken.
+ * The id of every pixel, or what is wrong: a colour that is not in `classes`, or that several of them have (as two of
+ * ADE20K's), of which a picture cannot say which is meant.
  */
 export const colorIds = (
   picture: ColorPicture,
-  classes: ClassTable,
-  unknownColor?: number
+  classes: ClassTable.ClassTable,
+  { lowerOfShared = false, unknownColor }: ColorOptions = {}
 ): Result.Result<LabelData, string> => {
   const { channels, data, depth, palette } = picture
   const ids = new Map<number, number>()
+  const shared = new Map<number, string>()
   let maxId = unknownColor ?? 0
-  for (const { color, id } of classes) {
+  for (const { color, id, name } of classes) {
     if (color === undefined) continue
     const key = (color[0] << 16) | (color[1] << 8) | color[2]
-    if (!ids.has(key)) ids.set(key, id)
+    const first = ids.get(key)
+    if (first === undefined) ids.set(key, id)
+    else if (!lowerOfShared)
+      shared.set(key, `${shared.get(key) ?? ClassTable.nameOf(classes, first)} and ${name}`)
     if (id > maxId) maxId = id
   }
   const size = picture.width * picture.height
@@ -46,9 +58,16 @@ export const colorIds = (
         ? ((data[at]! >> shift) << 16) | ((data[at + 1]! >> shift) << 8) | (data[at + 2]! >> shift)
         : (plane[data[i]!] ?? -1)
     if (key !== lastKey) {
+      const both = shared.get(key)
+      if (both !== undefined) {
+        return Result.fail(
+          `pixel (${i % picture.width}, ${Math.floor(i / picture.width)}) has colour ${hex(key)}, which ${both} share: ` +
+            "no picture in these colours says which is meant"
+        )
+      }
       const id = ids.get(key) ?? unknownColor
       if (id === undefined) {
-        const color = key < 0 ? `index ${data[i]}` : `colour #${key.toString(16).padStart(6, "0")}`
+        const color = key < 0 ? `index ${data[i]}` : `colour ${hex(key)}`
         const where = `(${i % picture.width}, ${Math.floor(i / picture.width)})`
         return Result.fail(`pixel ${where} has ${color}, which is no class of the palette`)
       }
@@ -59,3 +78,5 @@ export const colorIds = (
   }
   return Result.succeed(out)
 }
+
+const hex = (key: number): string => `#${key.toString(16).padStart(6, "0")}`

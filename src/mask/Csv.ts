@@ -1,5 +1,6 @@
 /**
- * Tables of areas as CSV (RFC 4180): a comma between fields, CR LF after each line, quotes where a field needs them.
+ * Tables of areas as CSV (RFC 4180): a comma between fields, CR LF after each line, quotes where a field needs them, and
+ * no text that a spreadsheet would run as a formula.
  *
  * ```ts
  * import { ClassTable, Csv, LabelMap } from "effect-segformer/mask"
@@ -16,12 +17,27 @@ import type { Region } from "./Region.ts"
 /** A value of a field; `undefined` is an empty one. */
 export type Field = string | number | boolean | undefined
 
-/** One line. */
-export const line = (fields: ReadonlyArray<Field>): string => `${fields.map(quoted).join(",")}\r\n`
+/**
+ * One line. A text that a spreadsheet would take for a formula (it begins with `=`, `+`, `-` or `@`, or their wide forms,
+ * after whatever space) gets a `'` before it and quotes around it, as OWASP advises; so does what begins with a tab or a
+ * line's end. Numbers stay numbers.
+ */
+export const line = (fields: ReadonlyArray<Field>): string => record(fields, true)
 
-const quoted = (field: Field): string => {
+/** The same for programs alone, with texts as they are. @internal */
+export const plainLine = (fields: ReadonlyArray<Field>): string => record(fields, false)
+
+const record = (fields: ReadonlyArray<Field>, isForPeople: boolean): string =>
+  `${fields.map((field) => quoted(field, isForPeople)).join(",")}\r\n`
+
+const formula = /^(?:[\t\r\n]|\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])/
+
+const quoted = (field: Field, isForPeople: boolean): string => {
   const text = field === undefined ? "" : String(field)
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+  if (isForPeople && typeof field === "string" && formula.test(text))
+    return `"'${text.replaceAll('"', '""')}"`
+  // A semicolon or a tab is what some spreadsheets cut at.
+  return /[",;\t\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
 
 const table = (rows: Iterable<ReadonlyArray<Field>>): string => {

@@ -15,6 +15,7 @@ import * as ClassTable from "./ClassTable.ts"
 import { ADE20K } from "./datasets/Ade20k.ts"
 import { CITYSCAPES, CITYSCAPES_LABEL_IDS } from "./datasets/Cityscapes.ts"
 import { COCO_CATEGORY_IDS, COCO_STUFF, COCO_THINGS } from "./datasets/CocoStuff.ts"
+import { ATR, LIP } from "./datasets/HumanParsing.ts"
 import { PASCAL_VOC } from "./datasets/PascalVoc.ts"
 
 /** A class table in which every class has a colour. */
@@ -72,6 +73,12 @@ export const cityscapesLabelIds: ReadonlyArray<number> = CITYSCAPES_LABEL_IDS
 /** Pascal VOC: 21 classes, colours of its development kit. */
 export const pascalVoc: Palette = PASCAL_VOC.map((name, id) => ({ id, name, color: vocColor(id) }))
 
+/** ATR: 18 classes of people and their clothes, as the most used clothes SegFormers have them; colours as {@link pascalVoc}'s. */
+export const atr: Palette = ATR.map((name, id) => ({ id, name, color: vocColor(id) }))
+
+/** LIP: 20 classes of people and their clothes; colours as {@link pascalVoc}'s. */
+export const lip: Palette = LIP.map((name, id) => ({ id, name, color: vocColor(id) }))
+
 /**
  * COCO-Stuff: 171 classes by dense id. Its authors publish no table of colours, and those of other tools use some
  * twice, so each class has {@link vocColor} of its id plus 1, which are distinct.
@@ -113,6 +120,24 @@ export const idOf: {
   (self: ClassTable.ClassTable, color: ClassTable.Rgb): number | undefined =>
     self.find((info) => info.color?.every((channel, i) => channel === color[i]))?.id
 )
+
+/** The colours that several classes have, with those classes: a picture in these colours cannot tell them apart. */
+export const sharedColors = (
+  self: Palette
+): ReadonlyArray<{
+  readonly color: ClassTable.Rgb
+  readonly classes: ReadonlyArray<ClassTable.ClassInfo>
+}> => {
+  const byColor = new Map<string, Array<Palette[number]>>()
+  for (const info of self) {
+    const own = byColor.get(toHex(info.color))
+    if (own === undefined) byColor.set(toHex(info.color), [info])
+    else own.push(info)
+  }
+  return [...byColor.values()].flatMap((classes) =>
+    classes.length > 1 ? [{ color: classes[0]!.color, classes }] : []
+  )
+}
 
 /** Red, green, blue of ids 0 to `size - 1`: `[size, 3]`, for painting label maps. */
 export const toBytes = (self: ClassTable.ClassTable, size = (self.at(-1)?.id ?? -1) + 1): Uint8Array => {

@@ -2,16 +2,10 @@
  * How long to wait between attempts: the one formula for calls, downloads, jobs and the chunks of many machines.
  */
 import { Duration, Effect, Random, Schedule } from "effect"
-import type { RetryPolicy } from "./Policy.ts"
+import type { RetryFailure, RetryPolicy } from "./Policy.ts"
 import { CircuitOpen } from "./PolicyError.ts"
 
-/** What a wait may depend on of the failure before it. */
-export interface Failure {
-  readonly message: string
-  readonly retryAfter?: Duration.Duration | undefined
-  /** The HTTP status that it came with. */
-  readonly status?: number | undefined
-}
+export type { RetryFailure as Failure }
 
 /**
  * The wait before a retry, of which 1 is the first. `Retry-After` is a lower bound, and never jittered: a service that
@@ -31,22 +25,37 @@ export const delay = (
   return retryAfter === undefined ? spread : Effect.map(spread, Duration.max(retryAfter))
 }
 
-/** The waits before each retry, and no more retries than there may be. */
-export const schedule = (retry: RetryPolicy) =>
-  Schedule.recurs(retry.times).pipe(
-    Schedule.setInputType<Failure>(),
-    Schedule.modifyDelay(({ attempt, input }) =>
-      // A circuit is asked again in the call's own time: whoever waited for its end would come back together.
-      delay(retry, attempt, input instanceof CircuitOpen ? undefined : input.retryAfter)
-    )
-  )
+/** What the service asks for. A circuit is asked again in the call's own time: whoever waited for its end would come back together. */
+const asked = (input: RetryFailure): Duration.Duration | undefined =>
+  input instanceof CircuitOpen ? undefined : input.retryAfter
+
+/** The waits before each retry, and no more retries than there may be. Each is told before anybody is asked whether to. */
+export const schedule = (
+  retry: RetryPolicy,
+  told: (wait: Duration.Duration) => void = () => {}
+): Schedule.Schedule<unknown, RetryFailure> => {
+  const times = Schedule.setInputType<RetryFailure>()(Schedule.recurs(retry.times))
+  const telling = (wait: Effect.Effect<Duration.Duration>) =>
+    Effect.tap(wait, (wait) => Effect.sync(() => told(wait)))
+  return retry.schedule === undefined
+    ? Schedule.modifyDelay(times, ({ attempt, input }) => telling(delay(retry, attempt, asked(input))))
+    : Schedule.modifyDelay(Schedule.max([times, retry.schedule]), ({ duration, input }) =>
+        telling(Effect.succeed(Duration.max(duration, asked(input) ?? Duration.zero)))
+      )
+}
+
+/** A wait as a line of the log has it. */
+export const inWords = (wait: Duration.Duration): string => {
+  const milliseconds = Math.round(Duration.toMillis(wait))
+  return milliseconds < 1000 ? `${milliseconds} ms` : `${Math.round(milliseconds / 100) / 10} s`
+}
 
 /** Whether the service asks to wait longer than its callers will. */
-export const asksTooMuch = (retry: RetryPolicy, { retryAfter }: Failure): boolean =>
+export const asksTooMuch = (retry: RetryPolicy, { retryAfter }: RetryFailure): boolean =>
   retryAfter !== undefined && Duration.isGreaterThan(retryAfter, retry.maxRetryAfter)
 
 /** Whether the policy tries again after such a failure, of which `helps` says whether another attempt may help. */
-export const isWanted = (retry: RetryPolicy, { status }: Failure, helps: boolean): boolean => {
+export const isWanted = (retry: RetryPolicy, { status }: RetryFailure, helps: boolean): boolean => {
   if (status === undefined) return helps
   if (retry.statuses !== undefined) return retry.statuses.includes(status)
   return helps && (retry.serverErrors || status < 500)

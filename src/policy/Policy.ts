@@ -11,7 +11,7 @@
  * patient.retry.times // => 1
  * ```
  */
-import { Duration, Option } from "effect"
+import { Duration, Option, type Schedule } from "effect"
 import { omitUndefined } from "./OmitUndefined.ts"
 import * as Range from "./Range.ts"
 
@@ -36,6 +36,19 @@ export interface RetryPolicy {
   readonly statuses: ReadonlyArray<number> | undefined
   /** A service that asks to wait longer than this is not asked again: the call fails and says how long. 60 seconds. */
   readonly maxRetryAfter: Duration.Duration
+  /**
+   * Waits as this schedule says, instead of by `delay`, `factor`, `maxDelay` and `jitter`, and no more often than it does.
+   * `times` bounds it still, and `Retry-After` is still a lower bound.
+   */
+  readonly schedule: Schedule.Schedule<unknown, RetryFailure> | undefined
+}
+
+/** What a wait may depend on of the failure before it. */
+export interface RetryFailure {
+  readonly message: string
+  readonly retryAfter?: Duration.Duration | undefined
+  /** The HTTP status that it came with. */
+  readonly status?: number | undefined
 }
 
 /** Opens a circuit by the share of failures among the last calls, whatever their order. */
@@ -141,6 +154,7 @@ export interface PolicyOptions {
         readonly serverErrors?: boolean | undefined
         readonly statuses?: ReadonlyArray<number> | undefined
         readonly maxRetryAfter?: Duration.Input | undefined
+        readonly schedule?: Schedule.Schedule<unknown, RetryFailure> | undefined
       }
     | undefined
   readonly resend?: Resend | undefined
@@ -210,7 +224,8 @@ export const standard: Policy = {
     jitter: false,
     serverErrors: true,
     statuses: undefined,
-    maxRetryAfter: Duration.seconds(60)
+    maxRetryAfter: Duration.seconds(60),
+    schedule: undefined
   },
   resend: "always",
   rateLimit: undefined,
@@ -353,7 +368,8 @@ export const make = (options: PolicyOptions, base: Policy = standard): Policy =>
       jitter: retry.jitter ?? base.retry.jitter,
       serverErrors: retry.serverErrors ?? base.retry.serverErrors,
       statuses: retry.statuses?.map((status) => number("retry.statuses", status)) ?? base.retry.statuses,
-      maxRetryAfter: duration("retry.maxRetryAfter", retry.maxRetryAfter ?? base.retry.maxRetryAfter)
+      maxRetryAfter: duration("retry.maxRetryAfter", retry.maxRetryAfter ?? base.retry.maxRetryAfter),
+      schedule: retry.schedule ?? base.retry.schedule
     },
     resend: options.resend ?? base.resend,
     rateLimit: optional(options.rateLimit, base.rateLimit, rateLimit),

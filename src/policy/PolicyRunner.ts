@@ -53,6 +53,8 @@ export interface RunOptions<A, E> {
   readonly retryWhen?: ((error: E) => boolean) | undefined
   /** Repeat an attempt that succeeded with a value like this. The last value is given when attempts are used up. */
   readonly retryResult?: ((value: A) => boolean) | undefined
+  /** Waited for before each attempt: to pace those of many calls. It does not count against the attempt. */
+  readonly turn?: Effect.Effect<void> | undefined
   /** Whether the call's own waits may outlast an open circuit. They may, unless said otherwise. */
   readonly waitsForCircuit?: boolean | undefined
 }
@@ -120,7 +122,6 @@ export const make = Effect.fnUntraced(function* (options: {
   const around = base.breaker?.around
   const counts = base.breaker && (around === "calls" ? callCounts : countsAgainstService)(base.breaker)
   const turn = base.rateLimit && (yield* RateLimit.make(key, base.rateLimit))
-  const baseSchedule = Backoff.schedule(base.retry)
   const attributes = { [Telemetry.own.service]: service }
   const metrics = {
     attempts: Metric.withAttributes(attempts, attributes),
@@ -172,7 +173,6 @@ export const make = Effect.fnUntraced(function* (options: {
         )
       }
       const policy = runOptions?.policy === undefined ? base : Policy.make(runOptions.policy, base)
-      const schedule = policy === base ? baseSchedule : Backoff.schedule(policy.retry)
       const { retryWhen, retryResult, waitsForCircuit = true } = runOptions ?? {}
       const started = clock.monotonicTimeNanosUnsafe()
       const callId = randomHex(16)
@@ -181,6 +181,8 @@ export const make = Effect.fnUntraced(function* (options: {
       let isOutside = false
       let phase: Phase = "queued"
       let previous: string | undefined
+      /** Before the next attempt. */
+      let wait = Duration.zero
 
       type Raised = E | PolicyError | UnwantedResult<A>
 
@@ -205,7 +207,7 @@ export const make = Effect.fnUntraced(function* (options: {
             callId,
             idempotencyKey: callId,
             number,
-            attempts: policy.retry.times + 1,
+            attempts: number + policy.retry.times - retries,
             timeout: policy.attemptTimeout,
             get phase() {
               return phase
@@ -225,7 +227,8 @@ export const make = Effect.fnUntraced(function* (options: {
           breaker === undefined || counts === undefined || around === "calls"
             ? timed
             : breaker.protect(timed, counts, previous)
-        const admitted = admit(turn === undefined ? guarded : Effect.andThen(turn, guarded))
+        const placed = admit(turn === undefined ? guarded : Effect.andThen(turn, guarded))
+        const admitted = runOptions?.turn === undefined ? placed : Effect.andThen(runOptions.turn, placed)
         return retryResult === undefined
           ? admitted
           : Effect.flatMap(admitted, (value) =>
@@ -267,8 +270,20 @@ export const make = Effect.fnUntraced(function* (options: {
         if (!wantsRetry(error)) return Effect.succeed(false)
         if (Backoff.asksTooMuch(policy.retry, error)) return Effect.succeed(false)
         phase = "backing off"
-        const again = Effect.logWarning(`Attempt ${number} failed, trying again: ${error.message}`).pipe(
-          Effect.annotateLogs({ service, attempt: number, requestId: callId }),
+        const attemptsLeft = policy.retry.times - retries
+        const attempts = number + attemptsLeft
+        const again = Effect.logWarning(
+          `Retrying in ${Backoff.inWords(wait)} (${number + 1} of ${attempts}): ${error.message}`
+        ).pipe(
+          Effect.annotateLogs({
+            service,
+            attempt: number + 1,
+            attempts,
+            attemptsLeft,
+            waitMilliseconds: Math.round(Duration.toMillis(wait)),
+            reason: error._tag,
+            requestId: callId
+          }),
           Effect.andThen(Effect.sync(() => ++retries > 0))
         )
         if (budget === undefined) return again
@@ -280,6 +295,7 @@ export const make = Effect.fnUntraced(function* (options: {
       // Most calls succeed at once: the machinery of retries is set up by the first failure, which it starts with.
       const retryFrom = (first: Raised): Effect.Effect<A, Raised, R> => {
         let failure: Raised | undefined = first
+        const schedule = Backoff.schedule(policy.retry, (next) => (wait = next))
         const next = Effect.suspend(() => {
           if (failure === undefined) return once
           const replayed = Effect.fail(failure)

@@ -21,7 +21,9 @@ const known: ReadonlyArray<Palette.Palette> = [
   Palette.surface,
   Palette.ade20k,
   Palette.cityscapes,
-  Palette.pascalVoc
+  Palette.pascalVoc,
+  Palette.atr,
+  Palette.lip
 ]
 
 /** White: of pixels whose class the palette lacks, and of those that belong to none. */

@@ -14,6 +14,7 @@
  * found.disagreements // => [{ first: 2, second: 0, pixels: 1 }, { first: 5, second: 2, pixels: 1 }]
  * ```
  */
+import { Effect } from "effect"
 import type { Raster } from "../image/ImageCodec.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
@@ -143,7 +144,17 @@ export interface DifferenceOptions extends CompareOptions {
 export const paint = Steps.sync(steps)
 
 /** The same, with pauses for others on the event loop. */
-export const draw = Steps.paused(steps)
+export const draw = Effect.fnUntraced(function* (
+  image: Raster,
+  first: LabelMap.LabelMap,
+  second: LabelMap.LabelMap,
+  options: DifferenceOptions
+): Effect.fn.Return<Raster> {
+  const { compared, picture } = yield* Steps.run(() => compareAndPaint(image, first, second, options))
+  if (options.legend !== true) return picture
+  const explained = yield* Legend.draw(picture, entries(compared, options.names))
+  return yield* Legend.draw(explained, disagreements(compared, options), smaller(picture))
+})
 
 /** The same, step by step. */
 export function* steps(
@@ -152,6 +163,21 @@ export function* steps(
   second: LabelMap.LabelMap,
   options: DifferenceOptions
 ): Steps.Steps<Raster> {
+  const { compared, picture } = yield* compareAndPaint(image, first, second, options)
+  if (options.legend !== true) return picture
+  const explained = Legend.below(picture, entries(compared, options.names))
+  return Legend.below(explained, disagreements(compared, options), smaller(picture))
+}
+
+/** The size of words that say less. */
+const smaller = (picture: Raster) => ({ size: Math.max(7, Math.round(Paint.sizeFor(picture) * 0.85)) })
+
+function* compareAndPaint(
+  image: Raster,
+  first: LabelMap.LabelMap,
+  second: LabelMap.LabelMap,
+  options: DifferenceOptions
+): Steps.Steps<{ readonly picture: Raster; readonly compared: Compared }> {
   const { channels, height, width } = image
   const compared = yield* compareSteps(
     LabelMap.resize(first, width, height),
@@ -180,12 +206,7 @@ export function* steps(
     }
     yield
   }
-  const picture: Raster = { width, height, channels: 3, data }
-  if (options.legend !== true) return picture
-  const explained = Legend.below(picture, entries(compared, options.names))
-  return Legend.below(explained, disagreements(compared, options), {
-    size: Math.max(7, Math.round(Paint.sizeFor(picture) * 0.85))
-  })
+  return { picture: { width, height, channels: 3, data }, compared }
 }
 
 const number = new Intl.NumberFormat("en-US")

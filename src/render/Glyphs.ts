@@ -118,6 +118,7 @@ const glyphs: Readonly<Record<string, Glyph>> = {
   "7": glyph(4.4, line(0.2, 7, 4.2, 7, 1.4, 0)),
   "8": glyph(4.4, arc(2.2, 5.3, 1.8, 1.7, 0, 360), arc(2.2, 1.8, 2.2, 1.8, 0, 360)),
   "9": glyph(4.4, arc(2.2, 4.8, 2.1, 2.2, 0, 360), arc(1.1, 4.8, 3.2, 4.8, 0, -90)),
+  "…": glyph(4.8, line(0.4, 0.1), line(2.4, 0.1), line(4.4, 0.1)),
   ".": glyph(0.8, line(0.4, 0.1)),
   ",": glyph(0.9, line(0.6, 0.2, 0.1, -1.4)),
   ":": glyph(0.8, line(0.4, 0.6), line(0.4, 4.4)),
@@ -152,6 +153,47 @@ const glyphs: Readonly<Record<string, Glyph>> = {
   "*": glyph(3.2, line(1.6, 7, 1.6, 4), line(0.3, 6.3, 2.9, 4.7), line(0.3, 4.7, 2.9, 6.3))
 }
 
-/** Letters with marks become those without. */
-export const glyphOf = (character: string): Glyph =>
-  glyphs[character] ?? glyphs[character.normalize("NFKD").charAt(0)] ?? missing
+/** Latin letters that are no others with a mark, by what stands for them in plain ones. */
+const plain: Readonly<Record<string, string>> = {
+  ß: "ss",
+  ẞ: "SS",
+  Ø: "O",
+  ø: "o",
+  Ł: "L",
+  ł: "l",
+  Đ: "D",
+  đ: "d",
+  Æ: "AE",
+  æ: "ae",
+  Œ: "OE",
+  œ: "oe",
+  Þ: "Th",
+  þ: "th",
+  Ð: "D",
+  ð: "d",
+  ı: "i",
+  Ħ: "H",
+  ħ: "h",
+  Ŧ: "T",
+  ŧ: "t",
+  "’": "'",
+  "‘": "'",
+  "“": '"',
+  "”": '"',
+  "–": "-",
+  "—": "-"
+}
+
+/** The glyphs of a text; letters with marks become those without, marks on their own nothing. */
+export const glyphsOf = (text: string): ReadonlyArray<Glyph> =>
+  Array.from(text.normalize("NFC")).flatMap((character) => {
+    const own = glyphs[character]
+    if (own !== undefined) return [own]
+    if (/^\p{M}$/u.test(character)) return []
+    const letters = plain[character] ?? character.normalize("NFKD").charAt(0)
+    return Array.from(letters, (letter) => glyphs[letter] ?? missing)
+  })
+
+/** Whether each letter of a text is drawn as it is, marks included. */
+export const isDrawn = (text: string): boolean =>
+  Array.from(text).every((character) => Object.hasOwn(glyphs, character))

@@ -112,14 +112,28 @@ export const box = (
   ink.bottom = Math.min(ink.height, Math.max(ink.bottom, bottom))
 }
 
+/** Where ink lies in a picture that is larger. */
+export interface Offset {
+  readonly left: number
+  readonly top: number
+  /** Pixels in a row of the picture. */
+  readonly stride: number
+}
+
 /** Colours `[height, width, 3]` bytes where there is ink, and takes the ink away. */
-export const flow = (ink: Ink, data: Uint8Array, [red, green, blue]: Rgb, opacity = 1): void => {
+export const flow = (
+  ink: Ink,
+  data: Uint8Array,
+  [red, green, blue]: Rgb,
+  opacity = 1,
+  { left, stride, top }: Offset = { left: 0, top: 0, stride: ink.width }
+): void => {
   const { coverage, width } = ink
   for (let y = ink.top; y < ink.bottom; y++) {
     for (let i = y * width + ink.left; i < y * width + ink.right; i++) {
       if (coverage[i] === 0) continue
       const share = (coverage[i]! / 255) * opacity
-      const at = i * 3
+      const at = ((y + top) * stride + left + i - y * width) * 3
       data[at] = data[at]! + (red - data[at]!) * share + 0.5
       data[at + 1] = data[at + 1]! + (green - data[at + 1]!) * share + 0.5
       data[at + 2] = data[at + 2]! + (blue - data[at + 2]!) * share + 0.5

@@ -11,6 +11,7 @@
  * tag?.text // => "pit"
  * ```
  */
+import { Effect } from "effect"
 import type { Raster } from "../image/ImageCodec.ts"
 import { type ClassTable, nameOf, type Rgb } from "../mask/ClassTable.ts"
 import * as Components from "../mask/Components.ts"
@@ -21,7 +22,7 @@ import * as Background from "./Background.ts"
 import * as Ink from "./Ink.ts"
 import * as Paint from "./Paint.ts"
 import * as Steps from "../mask/Steps.ts"
-import * as Text from "./Text.ts"
+import * as Typeface from "./Typeface.ts"
 
 /** A region that may get a tag. */
 export interface Tagged {
@@ -44,6 +45,8 @@ export interface LabelsOptions {
   readonly size?: number | undefined
   /** Ids without tags. Those whose name says background, by default. */
   readonly hidden?: Iterable<number> | undefined
+  /** The letters. Our own by default; `draw` asks `TextRenderer` for others. */
+  readonly typeface?: Typeface.Typeface | undefined
 }
 
 /** A tag and where it is, in pixels. */
@@ -59,7 +62,16 @@ export interface Tag {
 export const paint = Steps.sync(steps)
 
 /** The same, with pauses for others on the event loop. Finding the regions is one piece: 50 ms for 12 megapixels. */
-export const draw = Steps.paused(steps)
+export const draw = Effect.fnUntraced(function* (
+  picture: Raster,
+  labelMap: LabelMap.LabelMap,
+  options: LabelsOptions
+): Effect.fn.Return<Raster> {
+  const map = LabelMap.resize(labelMap, picture.width, picture.height)
+  const texts = candidates(map, options).map(({ text }) => text)
+  const typeface = options.typeface ?? (yield* Typeface.prepare(texts, sizeOf(map, options)))
+  return yield* Steps.run(() => steps(picture, map, { ...options, typeface }))
+})
 
 /** The same, step by step. */
 export function* steps(
@@ -79,38 +91,51 @@ export function* steps(
     Ink.flow(ink, data, Paint.dark, 0.5)
     Ink.box(ink, box.x, box.y, box.width, box.height, radius)
     Ink.flow(ink, data, color)
-    Text.strokes(ink, text, box.x + size * 0.55, box.y + size * 1.5, size)
+    const { typeface = Typeface.strokes } = options
+    typeface.write(ink, text, box.x + size * 0.55, box.y + size * 1.5, size, box.width - size * 1.1 + 0.01)
     Ink.flow(ink, data, Paint.textOn(color))
     yield
   }
   return { width, height, channels: 3, data }
 }
 
-/** Where the tags of a label map's regions are. */
-export const place = (map: LabelMap.LabelMap, options: LabelsOptions): ReadonlyArray<Tag> => {
+const sizeOf = (map: Pick<LabelMap.LabelMap, "width" | "height">, options: LabelsOptions): number =>
+  options.size ?? Paint.sizeFor(map) * 0.95
+
+/** Regions that may have a tag, the largest first, and what it would say. */
+const candidates = (map: LabelMap.LabelMap, options: LabelsOptions) => {
   const { height, width } = map
-  const size = options.size ?? Paint.sizeFor(map) * 0.95
   const hidden = new Set(options.hidden ?? Background.idsOf(options.palette))
   const parts = Components.make(map, { exclude: hidden })
   const areas = Components.areas(parts)
   const least = options.minArea ?? Math.max(4, width * height * 0.0002)
   const ends = endsOf(parts)
-  const order = Array.from(areas.keys())
+  return Array.from(areas.keys())
     .filter((c) => areas[c]! >= least)
     .sort((a, b) => areas[b]! - areas[a]!)
     .slice(0, options.limit ?? 40)
+    .flatMap((c) => {
+      const classId = parts.classIds[c]!
+      const className = nameOf(options.palette, classId)
+      const region = { classId, className, area: areas[c]! }
+      const text = options.text === undefined ? className : options.text(region)
+      const high: Spot = [ends.topX[c]!, ends.topY[c]!]
+      const low: Spot = [ends.bottomX[c]!, ends.bottomY[c]!]
+      return text === undefined || text === "" ? [] : [{ classId, text, high, low }]
+    })
+}
+
+/** Where the tags of a label map's regions are. */
+export const place = (map: LabelMap.LabelMap, options: LabelsOptions): ReadonlyArray<Tag> => {
+  const { height, width } = map
+  const size = sizeOf(map, options)
+  const { typeface = Typeface.strokes } = options
+  const hidden = new Set(options.hidden ?? Background.idsOf(options.palette))
   const tags: Array<Tag> = []
-  for (const c of order) {
-    const classId = parts.classIds[c]!
-    const className = nameOf(options.palette, classId)
-    const region = { classId, className, area: areas[c]! }
-    const text = options.text === undefined ? className : options.text(region)
-    if (text === undefined || text === "") continue
-    const tagWidth = Math.min(width, Text.measure(text, size) + size * 1.1)
+  for (const { classId, high, low, text } of candidates(map, options)) {
+    const tagWidth = Math.min(width - 4, typeface.measure(text, size) + size * 1.1)
     const tagHeight = size * 2
     const gap = size * 0.5
-    const high: Spot = [ends.topX[c]!, ends.topY[c]!]
-    const low: Spot = [ends.bottomX[c]!, ends.bottomY[c]!]
     const boxes = [
       [high[0] - tagWidth / 2, high[1] - tagHeight - gap],
       [low[0] - tagWidth / 2, low[1] + gap],

@@ -19,6 +19,7 @@ import * as Background from "./Background.ts"
 import * as Labels from "./Labels.ts"
 import * as Legend from "./Legend.ts"
 import * as Paint from "./Paint.ts"
+import * as Typeface from "./Typeface.ts"
 
 /** Text as it may stand in SVG and HTML, attributes included; characters that XML does not allow are left out. */
 export const escape = (text: string): string =>
@@ -98,6 +99,7 @@ export const overlay = (map: LabelMap, options: SvgOptions): string => {
       ? []
       : Labels.place(map, {
           hidden,
+          typeface: estimate,
           ...(options.labels === true ? {} : options.labels),
           palette
         }).map(tag)
@@ -137,16 +139,48 @@ const document = (width: number, height: number, title: string, body: ReadonlyAr
     ""
   ].join("\n")
 
+/**
+ * How wide letters are that the reader's typeface draws, as a share of its size: those of CJK a square, marks nothing, others
+ * what is wide for most. Words are drawn to just this width (`textLength`), so that none runs into another.
+ */
+const estimate: Typeface.Typeface = {
+  measure: (text, capital) => {
+    let width = 0
+    for (const character of text) {
+      if (/\p{M}/u.test(character)) continue
+      if (
+        /[\u1100-\u115F\u2E80-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\u{1F300}-\u{1FAFF}\u{20000}-\u{3FFFD}]/u.test(
+          character
+        )
+      )
+        width += 1
+      else if (/[ .,:;'|!ijlftrI()[\]/-]/.test(character)) width += 0.34
+      else width += /[\p{Lu}mwMW@%]/u.test(character) ? 0.72 : 0.56
+    }
+    return (width * capital) / 0.72
+  },
+  // Nothing is drawn here.
+  write: () => {}
+}
+
 /** Letters whose capitals are so high: of most typefaces seven tenths of the size. */
 const fontSize = (capital: number): string => decimal(capital / 0.72)
 
-const tag = ({ box, color, size, text }: Labels.Tag): string =>
-  `<g><rect x="${decimal(box.x)}" y="${decimal(box.y)}" width="${decimal(box.width)}" ` +
-  `height="${decimal(box.height)}" rx="${decimal(size * 0.4)}" fill="${Palette.toHex(color)}" ` +
-  `stroke="#000" stroke-opacity="0.5"/>` +
-  `<text x="${decimal(box.x + box.width / 2)}" y="${decimal(box.y + box.height / 2 + size / 2)}" ` +
-  `text-anchor="middle" font-size="${fontSize(size)}" fill="${Palette.toHex(Paint.textOn(color))}">` +
-  `${escape(text)}</text></g>`
+const tag = ({ box, color, size, text }: Labels.Tag): string => {
+  const room = box.width - size * 1.1
+  return (
+    `<g><rect x="${decimal(box.x)}" y="${decimal(box.y)}" width="${decimal(box.width)}" ` +
+    `height="${decimal(box.height)}" rx="${decimal(size * 0.4)}" fill="${Palette.toHex(color)}" ` +
+    `stroke="#000" stroke-opacity="0.5"/>` +
+    `<text x="${decimal(box.x + box.width / 2)}" y="${decimal(box.y + box.height / 2 + size / 2)}" ` +
+    `text-anchor="middle" font-size="${fontSize(size)}"${lengthOf(room)} fill="${Palette.toHex(Paint.textOn(color))}">` +
+    `${escape(Typeface.cut(text, size, room + 0.01, estimate.measure))}</text></g>`
+  )
+}
+
+/** A text drawn just so wide. */
+const lengthOf = (width: number): string =>
+  width > 0 ? ` textLength="${decimal(width)}" lengthAdjust="spacingAndGlyphs"` : ""
 
 const legendAt = (
   entries: ReadonlyArray<Legend.LegendEntry>,
@@ -156,12 +190,17 @@ const legendAt = (
 ): { readonly body: ReadonlyArray<string>; readonly height: number } => {
   const margin = size * 1.1
   const swatch = size * 1.5
-  // Widths of letters are the reader's typeface's; this is wide for most.
-  const widthOf = (text: string) => Array.from(text).length * size * 0.86
   let x = margin
   let row = 0
-  const body = entries.map(({ color, label }) => {
-    const entry = swatch + size * 0.7 + widthOf(label)
+  const body = entries.map((own) => {
+    const { color } = own
+    const [name, amount] = Legend.partsOf(own)
+    const after = amount === "" ? "" : ` ${amount}`
+    // A name that no line has room for is cut, and never its amount.
+    const room = width - 2 * margin - swatch - size * 0.7 - estimate.measure(after, size)
+    const label = Typeface.cut(name, size, Math.max(size * 2, room), estimate.measure) + after
+    const length = estimate.measure(label, size)
+    const entry = swatch + size * 0.7 + length
     if (x > margin && x + entry > width - margin) {
       x = margin
       row++
@@ -173,7 +212,7 @@ const legendAt = (
       `<rect x="${decimal(left)}" y="${decimal(y)}" width="${decimal(swatch)}" height="${decimal(swatch)}" ` +
       `rx="${decimal(swatch / 4)}" fill="${Palette.toHex(color)}"/>` +
       `<text x="${decimal(left + swatch + size * 0.7)}" y="${decimal(y + swatch / 2 + size / 2)}" ` +
-      `font-size="${fontSize(size)}" fill="${Palette.toHex(Paint.dark)}">${escape(label)}</text>`
+      `font-size="${fontSize(size)}"${lengthOf(length)} fill="${Palette.toHex(Paint.dark)}">${escape(label)}</text>`
     )
   })
   const height = Math.ceil(2 * margin + swatch + row * size * 2.3)

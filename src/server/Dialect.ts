@@ -50,11 +50,17 @@ export interface Served {
   readonly state: Effect.Effect<ServerState>
   /** For a request with images, until its scope ends: `Bodies.take` reads its body, and takes its place with it. */
   readonly enter: (bytes: number) => Effect.Effect<Arrival, Refusal, Scope.Scope>
-  /** Waits for a turn, segments, and hands the result on within the turn: rendering belongs there. */
+  /**
+   * Waits for a turn, segments, and hands the result on within the turn: rendering belongs there. Whoever wants to know
+   * what callers do is told `segment`, unless the work that it is part of is told by `report`.
+   */
   readonly segment: <A>(
     upload: Upload,
-    use: (segmented: Segmented) => Effect.Effect<A, Refusal>
+    use: (segmented: Segmented) => Effect.Effect<A, Refusal>,
+    options?: { readonly isReported?: boolean | undefined }
   ) => Effect.Effect<A, Refusal>
+  /** Tells what the caller of a request did with an image, such as `crop`. */
+  readonly report: (action: string) => Effect.Effect<void>
 }
 
 export interface DialectRoute {

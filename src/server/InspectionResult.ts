@@ -87,7 +87,7 @@ const render = Effect.fnUntraced(function* (
     if (wanted.has("combined")) {
       const both = yield* SideBySide.draw(raster, overlay)
       // Words do not fit below a stamp.
-      const explained = both.width < 400 ? both : Legend.below(both, Legend.entriesOf(map, palette))
+      const explained = both.width < 400 ? both : yield* Legend.draw(both, Legend.entriesOf(map, palette))
       pictures.combined = yield* codec.encode(explained, "png")
     }
   }

@@ -2,7 +2,9 @@
  * Files for callers to fetch later, in a folder that ends with the server. Callers name them by paths of ours, which
  * are looked up in a table: nothing of a request ever becomes a path of the file system.
  */
-import { Effect, type FileSystem, type PlatformError, type Scope } from "effect"
+import { Effect, FileSystem, type PlatformError, type Scope } from "effect"
+import * as DiskSize from "../files/DiskSize.ts"
+import * as TemporaryFolder from "../files/TemporaryFolder.ts"
 import { largest } from "./Caller.ts"
 
 /** Keeps a file of a batch under `id/name`. */
@@ -34,62 +36,66 @@ export const make = (
   fs: FileSystem.FileSystem,
   maxBytes: number
 ): Effect.Effect<ResultStore, PlatformError.PlatformError, Scope.Scope> =>
-  Effect.map(fs.makeTempDirectoryScoped({ prefix: "segformer-" }), (folder): ResultStore => {
-    const batches = new Map<string, Batch>()
-    let total = 0
-    let next = 0
+  Effect.map(
+    Effect.provideService(TemporaryFolder.make(), FileSystem.FileSystem, fs),
+    (folder): ResultStore => {
+      const batches = new Map<string, Batch>()
+      let total = 0
+      let next = 0
 
-    const makeRoom = Effect.suspend(() => {
-      const leaving: Array<string> = []
-      while (total > maxBytes) {
-        const free = [...batches].filter(([, { pinned }]) => !pinned)
-        const most = largest(free.map(([, { bytes, owner }]) => [owner, bytes] as const))
-        const oldest = free.find(([, { owner }]) => owner === most)
-        if (oldest === undefined) break
-        const [id, batch] = oldest
-        batches.delete(id)
-        total -= batch.bytes
-        for (const file of batch.files.values()) leaving.push(file.location)
+      const makeRoom = Effect.suspend(() => {
+        const leaving: Array<string> = []
+        while (total > maxBytes) {
+          const free = [...batches].filter(([, { pinned }]) => !pinned)
+          const most = largest(free.map(([, { bytes, owner }]) => [owner, bytes] as const))
+          const oldest = free.find(([, { owner }]) => owner === most)
+          if (oldest === undefined) break
+          const [id, batch] = oldest
+          batches.delete(id)
+          total -= batch.bytes
+          for (const file of batch.files.values()) leaving.push(file.location)
+        }
+        return Effect.forEach(leaving, (location) => Effect.ignore(fs.remove(location)), { discard: true })
+      })
+
+      const ofOwner = (id: string, owner: string | undefined): Batch | undefined => {
+        const batch = batches.get(id)
+        return batch?.owner === owner ? batch : undefined
       }
-      return Effect.forEach(leaving, (location) => Effect.ignore(fs.remove(location)), { discard: true })
-    })
 
-    const ofOwner = (id: string, owner: string | undefined): Batch | undefined => {
-      const batch = batches.get(id)
-      return batch?.owner === owner ? batch : undefined
-    }
-
-    return {
-      create: (id, owner) =>
-        Effect.map(
-          Effect.acquireRelease(
-            Effect.sync(() => {
-              const batch: Batch = { owner, files: new Map(), bytes: 0, pinned: true }
-              batches.set(id, batch)
-              return batch
-            }),
-            (batch) =>
-              Effect.suspend(() => {
-                batch.pinned = false
-                return makeRoom
-              })
+      return {
+        create: (id, owner) =>
+          Effect.map(
+            Effect.acquireRelease(
+              Effect.sync(() => {
+                const batch: Batch = { owner, files: new Map(), bytes: 0, pinned: true }
+                batches.set(id, batch)
+                return batch
+              }),
+              (batch) =>
+                Effect.suspend(() => {
+                  batch.pinned = false
+                  return makeRoom
+                })
+            ),
+            (batch): Keep =>
+              (name, bytes) =>
+                Effect.suspend(() => {
+                  const path = `${id}/${name}`
+                  const location = `${folder}/${next++}`
+                  return Effect.map(fs.writeFile(location, bytes), () => {
+                    batch.files.set(path, { path, location, bytes: fs.readFile(location) })
+                    const taken = DiskSize.ofFile(bytes.length)
+                    batch.bytes += taken
+                    total += taken
+                  }).pipe(Effect.andThen(makeRoom))
+                })
           ),
-          (batch): Keep =>
-            (name, bytes) =>
-              Effect.suspend(() => {
-                const path = `${id}/${name}`
-                const location = `${folder}/${next++}`
-                return Effect.map(fs.writeFile(location, bytes), () => {
-                  batch.files.set(path, { path, location, bytes: fs.readFile(location) })
-                  batch.bytes += bytes.length
-                  total += bytes.length
-                }).pipe(Effect.andThen(makeRoom))
-              })
-        ),
-      file: (path, owner) => ofOwner(path.split("/", 1)[0]!, owner)?.files.get(path),
-      batch: (id, owner) => {
-        const batch = ofOwner(id, owner)
-        return batch === undefined ? undefined : [...batch.files.values()]
+        file: (path, owner) => ofOwner(path.split("/", 1)[0]!, owner)?.files.get(path),
+        batch: (id, owner) => {
+          const batch = ofOwner(id, owner)
+          return batch === undefined ? undefined : [...batch.files.values()]
+        }
       }
     }
-  })
+  )

@@ -208,7 +208,8 @@ const application = Effect.fnUntraced(function* <E, R>(
     files: yield* FileSystem.FileSystem,
     cache,
     counts,
-    started: clock.monotonicTimeNanosUnsafe()
+    started: clock.monotonicTimeNanosUnsafe(),
+    active: options.active
   }
   const main = yield* Serving.make(transport, "default", options.name, shared)
   const under = options.routes ?? {}
@@ -236,8 +237,7 @@ const application = Effect.fnUntraced(function* <E, R>(
     api: Routes.layer({
       models,
       jobs,
-      metrics: ServerMetrics.text({ admission, cache }),
-      active: options.active
+      metrics: ServerMetrics.text({ admission, cache })
     }),
     page,
     authenticate: Security.authenticate(options),

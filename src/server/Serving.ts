@@ -5,7 +5,10 @@ import { bytes } from "../image/ImageSource.ts"
 import { segment } from "../Segmenter.ts"
 import { Transport } from "../Transport.ts"
 import type { Admission } from "./Admission.ts"
+import type { Active } from "./Caller.ts"
 import type { Served } from "./Dialect.ts"
+import { RequestId } from "./RequestId.ts"
+import { CurrentCaller } from "./Security.ts"
 import * as ServerMetrics from "./ServerMetrics.ts"
 import * as Refusals from "./Refusal.ts"
 import * as ResultCache from "./ResultCache.ts"
@@ -21,6 +24,8 @@ export interface Shared {
   readonly counts: { segmented: number; failed: number }
   /** On the monotonic clock. */
   readonly started: bigint
+  /** Told of what callers do. */
+  readonly active: Active | undefined
 }
 
 /** One model, for routes with limits of their own or without. */
@@ -36,7 +41,13 @@ export const make = Effect.fnUntraced(function* (
   name: string | undefined,
   shared: Shared
 ): Effect.fn.Return<Serving> {
-  const { admission, cache, codec, counts, files } = shared
+  const { active, admission, cache, codec, counts, files } = shared
+  const report = (action: string) =>
+    active === undefined
+      ? Effect.void
+      : Effect.flatMap(Effect.all([CurrentCaller, RequestId]), ([caller, resourceId]) =>
+          active({ user: caller?.subject, action, resourceType: "image", resourceId })
+        )
   const clock = yield* Clock.Clock
   // Asked with nearly every request in some dialects, and where it is another service's, over the network.
   const describe = yield* remembered(
@@ -71,7 +82,8 @@ export const make = Effect.fnUntraced(function* (
           ...counts
         }
       }),
-      segment: (upload, use) => {
+      report,
+      segment: (upload, use, { isReported = true } = {}) => {
         const work = bytes(upload.bytes, { name: upload.name })
           .open(limits)
           .pipe(
@@ -94,7 +106,8 @@ export const make = Effect.fnUntraced(function* (
               })
             )
           )
-        return turns === undefined ? admission.work(work) : turns.withPermit(admission.work(work))
+        const done = turns === undefined ? admission.work(work) : turns.withPermit(admission.work(work))
+        return isReported && active !== undefined ? Effect.tap(done, report("segment")) : done
       }
     }
   }

@@ -24,6 +24,7 @@ import * as Exchange from "./Exchange.ts"
 import type { Answer, Call, Opened } from "./Exchange.ts"
 import * as Message from "./Message.ts"
 import * as Secrets from "./Secrets.ts"
+import type { RetryWhen } from "./ServiceDefinition.ts"
 import { excerpt, RequestInvalid, ServiceError } from "./ServiceError.ts"
 
 /** What carries requests: an exchange with a service, or a fake of one. */
@@ -88,9 +89,16 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
     readonly runner: PolicyRunner
     readonly wire: Wire
     readonly idempotencyKeys: boolean
+    readonly retryWhen?: RetryWhen | undefined
   }
 ): Effect.Effect<Client<Groups> & object, never, HttpApiGroup.MiddlewareClient<Groups>> => {
   const { idempotencyKeys, runner, service, wire } = options
+  const { retryWhen } = options
+  // The policy judges its own failures itself.
+  const wanted =
+    retryWhen === undefined
+      ? undefined
+      : (error: CallError) => (isServiceError(error) || error instanceof RequestInvalid) && retryWhen(error)
 
   const send = (
     request: HttpClientRequest.HttpClientRequest,
@@ -137,7 +145,8 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
         ? Effect.map(
             runner.run(once, {
               policy:
-                hasKey || described.isIdempotent ? said.policy : { ...said.policy, resend: "unless-sent" }
+                hasKey || described.isIdempotent ? said.policy : { ...said.policy, resend: "unless-sent" },
+              retryWhen: wanted
             }),
             ({ value }) => value
           )

@@ -147,7 +147,8 @@ export const make = Effect.fnUntraced(function* <Id extends string, Groups exten
     service,
     runner,
     wire: exchange,
-    idempotencyKeys: options.idempotencyKeys ?? false
+    idempotencyKeys: options.idempotencyKeys ?? false,
+    retryWhen: entry.retryWhen
   })
   const asked: Check =
     health === undefined

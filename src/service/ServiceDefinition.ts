@@ -1,6 +1,7 @@
 /** What a program knows of a service by itself, and what there is to know of one that has an address. */
 import type { Redacted } from "effect"
 import type { PolicyOptions } from "../policy/Policy.ts"
+import type { RequestInvalid, ServiceError } from "./ServiceError.ts"
 
 /** What a program knows of a service by itself. The environment goes before it. */
 export interface ServiceDefinition {
@@ -23,7 +24,15 @@ export interface ServiceDefinition {
   /** What that path is below: its base URL, which is the default, or the root of its host. */
   readonly healthAt?: "base" | "root" | undefined
   readonly policy?: PolicyOptions | undefined
+  /**
+   * Which failures are tried again, instead of those that say of themselves that it may help and that `policy.retry` wants
+   * (`statuses`, `serverErrors`). How often and after how long stays the policy's; what must not be done twice is sent
+   * again only where it was not taken.
+   */
+  readonly retryWhen?: RetryWhen | undefined
 }
+
+export type RetryWhen = (error: ServiceError | RequestInvalid) => boolean
 
 /** A service that has an address. */
 export interface ServiceEntry {
@@ -39,6 +48,7 @@ export interface ServiceEntry {
   readonly isDevelopment: boolean
   /** What differs from the standard policy, the environment's word included. */
   readonly policy: PolicyOptions
+  readonly retryWhen?: RetryWhen | undefined
 }
 
 /** A URL without the slash at its end. */

@@ -151,6 +151,7 @@ const entryOf = (name: string, given: Given, own: ServiceDefinition = {}): Servi
   healthAt: own.healthAt ?? "base",
   apiKey: undefined,
   isDevelopment: false,
+  retryWhen: own.retryWhen,
   ...omitUndefined(given),
   baseUrl: withoutSlash(given.baseUrl),
   policy: Policy.merge(given.policy ?? {}, own.policy ?? {})

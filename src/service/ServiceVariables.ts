@@ -191,6 +191,7 @@ export const read = Effect.fnUntraced(function* (
     healthAt: definition.healthAt ?? "base",
     apiKey,
     isDevelopment: !isGiven,
+    retryWhen: definition.retryWhen,
     policy: {
       ...given,
       attemptTimeout: attemptTimeout ?? given.attemptTimeout,

@@ -23,6 +23,8 @@
  */
 import { join } from "node:path"
 import { Effect, FileSystem, type PlatformError, type Scope, Stream } from "effect"
+import * as NotWritten from "../files/NotWritten.ts"
+import * as TemporaryFolder from "../files/TemporaryFolder.ts"
 import { ImageCodec, type Raster } from "../image/ImageCodec.ts"
 import { ImageNotFound, ImageNotReadable, ImageTooLarge, UnsupportedImage } from "../image/ImageError.ts"
 import * as Bmp from "../image/Bmp.ts"
@@ -155,9 +157,9 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
     const detail = `${why} decoder holds all of its ${pixels} pixels, and the limit is ${limit}. Convert it to TIFF, or raise \`maxWholePixels\``
     return yield* new UnsupportedImage({ source, format, detail })
   }
-  const folder = yield* fs
-    .makeTempDirectoryScoped({ directory: options.folder, prefix: "segformer-" })
-    .pipe(Effect.mapError((error) => notPlaced(source, error.reason.message)))
+  const folder = yield* Effect.mapError(TemporaryFolder.make(options.folder), (error) =>
+    notPlaced(source, NotWritten.reasonOf(error))
+  )
   const tiled = join(folder, "pixels.tif")
   const orientation = metadata?.orientation ?? 1
   const turned = orientation >= 5

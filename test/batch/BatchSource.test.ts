@@ -82,6 +82,38 @@ describe("BatchSource", () => {
     })
   )
 
+  it.live("a quote that is never closed, or closed rows later, and lines without end", () =>
+    Effect.gen(function* () {
+      const path = yield* folder({ "a.png": picture(1) })
+      const read = (name: string, text: string) => {
+        fill(path, { [name]: new TextEncoder().encode(text) })
+        return Effect.result(look(BatchSource.manifest(join(path, name))))
+      }
+      const why = (found: { readonly _tag: string; readonly failure?: { readonly message: string } }) =>
+        found.failure?.message ?? found._tag
+      const rows = "b.png\nc.png\n".repeat(100)
+      assert.match(
+        why(yield* read("open.csv", `image\na.png\n"${rows}`)),
+        /open\.csv: line 3: Unterminated quoted/
+      )
+      assert.match(
+        why(yield* read("note.csv", `image,note\na.png,"x\n${rows}`)),
+        /line 2: Unterminated quoted/
+      )
+      assert.match(why(yield* read("wide.csv", `image\na.png\n${"x".repeat(70_000)}\n`)), /line 3: .*65536/)
+      const swallowed = yield* read("late.csv", 'image\na.png\n"b.png\nc.png"\na.png\n')
+      assert.deepStrictEqual(swallowed._tag === "Success" ? swallowed.success : [], [
+        "a.png 12x8",
+        "a.png 12x8",
+        "late.csv:3 ImageNotReadable"
+      ])
+      for (const name of ["long.txt", "long.jsonl"]) {
+        const found = yield* read(name, `\n\n${"x".repeat(10_000_000)}`)
+        assert.match(why(found), /line 3: it has more than 65536 characters/)
+      }
+    })
+  )
+
   it.live("JSON lines and plain lines", () =>
     Effect.gen(function* () {
       const path = yield* folder({ "a.png": picture(1), "b.png": picture(2) })

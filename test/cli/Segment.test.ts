@@ -410,7 +410,7 @@ describe("retries", () => {
         env: { SEGFORMER_RETRY_DELAY: "50 millis" }
       })
       assert.strictEqual(code, 0)
-      assert.match(stderr, /Attempt 1 failed, trying again/)
+      assert.match(stderr, /Retrying in [\d.]+ m?s \(2 of \d\): /)
       assert.deepInclude(lines(stdout)[0], { attempts: 2 })
     }).pipe(Effect.scoped)
   )

@@ -247,4 +247,63 @@ describe("segformer export", () => {
       }
     })
   )
+
+  it.live(
+    "gives classes the ids that a tool has for them, and refuses to ignore where nothing could be",
+    () =>
+      Effect.gen(function* () {
+        const map = LabelMap.makeUnsafe({ width: 4, height: 1, data: Uint8Array.of(0, 11, 80, 170) })
+        const cwd = yield* folder({
+          "a.png": Result.getOrThrow(LabelPng.encode(map)),
+          "names.txt": "background\na\nb\n"
+        })
+        const ids = (...args: ReadonlyArray<string>) =>
+          Effect.map(
+            run(["export", "coco", "a.png", "--out", "c.json", "--quiet", ...args], { cwd }),
+            ({ code, stderr }) => {
+              assert.deepStrictEqual([code, stderr], [0, ""])
+              const { annotations, categories } = Result.getOrThrow(
+                Coco.parse(readFileSync(join(cwd, "c.json"), "utf8"))
+              )
+              return { ids: annotations.map(({ category_id }) => category_id), categories }
+            }
+          )
+        // COCO's own: fire hydrant is 11, stop sign 13, stuff begins at 92.
+        const stuff = yield* ids("--classes", "coco-stuff")
+        assert.deepStrictEqual(stuff.ids, [1, 13, 92, 182])
+        assert.deepInclude(stuff.categories, { id: 13, name: "stop sign" })
+        assert.strictEqual(stuff.categories.length, 171)
+        assert.deepStrictEqual(
+          (yield* ids("--classes", "coco-stuff", "--first-id", "0")).ids,
+          [0, 11, 80, 170]
+        )
+        const ade = yield* ids("--classes", "ade20k", "--first-id", "1")
+        assert.deepStrictEqual(ade.ids, [1, 12, 81, 171])
+        assert.deepInclude(ade.categories, { id: 1, name: "wall" })
+        // Where background is none of them, the first class after it is the first.
+        const two = LabelMap.makeUnsafe({ width: 3, height: 1, data: Uint8Array.of(0, 1, 2) })
+        writeFileSync(join(cwd, "a.png"), Result.getOrThrow(LabelPng.encode(two)))
+        assert.deepStrictEqual((yield* ids("--classes", "names.txt", "--first-id", "1")).ids, [1, 2])
+        assert.deepStrictEqual(
+          (yield* ids("--classes", "names.txt", "--first-id", "1", "--background")).ids,
+          [1, 2, 3]
+        )
+        assert.deepStrictEqual((yield* ids("--ignore", "0,2")).ids, [1])
+        assert.deepStrictEqual((yield* ids("--ignore", "none")).ids, [0, 1, 2])
+        const refused: ReadonlyArray<readonly [ReadonlyArray<string>, RegExp]> = [
+          [["coco", "a.png", "--out", "c.json", "--first-id", "1"], /give --classes too/],
+          [
+            ["yolo", "a.png", "--out", "y", "--classes", "names.txt", "--first-id", "1"],
+            /--first-id is for coco/
+          ],
+          [["png", "a.png", "--out", "p", "--ignore", "0"], /--ignore is for .*png keeps every pixel/],
+          [["npy", "a.png", "--out", "p", "--ignore", "255"], /--ignore is for .*npy keeps every pixel/]
+        ]
+        for (const [args, says] of refused) {
+          const { code, stderr } = yield* run(["export", ...args], { cwd })
+          assert.strictEqual(code, 2, args.join(" "))
+          assert.match(stderr, says)
+        }
+      }).pipe(Effect.scoped)
+  )
 })

@@ -102,6 +102,9 @@ describe("every write goes through the program's own file system", () => {
         out: `${path}/out`,
         opacity: 50,
         legend: true,
+        cutOut: [],
+        blur: [],
+        pixelate: [],
         palette: undefined,
         maxBytes: undefined,
         maxPixels: undefined

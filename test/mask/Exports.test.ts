@@ -16,6 +16,7 @@ const settings: ExportFormat.Settings = {
   exclude: new Set([0]),
   minArea: 1,
   tolerance: undefined,
+  categoryOf: undefined,
   transform: undefined,
   regions: false,
   named: true
@@ -58,6 +59,7 @@ describe("the formats of export", () => {
       minArea: 3,
       tolerance: 10,
       transform: [2, 0, 0, 0, 2, 0],
+      categoryOf: (id) => id + 10,
       regions: true,
       named: false
     }

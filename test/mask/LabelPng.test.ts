@@ -292,4 +292,34 @@ describe("Palette", () => {
     )
     assert.deepStrictEqual([...Palette.toBytes(palette, 10).subarray(27)], [1, 2, 3])
   })
+
+  it("says which classes share a colour, where a picture has it", () => {
+    const picture = (...ids: ReadonlyArray<number>) =>
+      encodePng({
+        width: ids.length,
+        height: 1,
+        channels: 3,
+        data: Uint8Array.from(ids.flatMap((id) => [...Palette.colorOf(Palette.ade20k, id)]))
+      })
+    const palette = Palette.ade20k
+    for (const id of [6, 48]) {
+      const refused = LabelPng.decode(picture(2, id), { palette })
+      assert.isTrue(Result.isFailure(refused))
+      if (Result.isFailure(refused))
+        assert.match(
+          refused.failure.message,
+          /pixel \(1, 0\) has colour #8c8c8c, which road and skyscraper share/
+        )
+    }
+    assert.deepStrictEqual(
+      Result.getOrThrow(LabelPng.decode(picture(2, 3), { palette })).data,
+      Uint8Array.of(2, 3)
+    )
+    const lower = LabelPng.decode(picture(2, 48), { palette, lowerOfShared: true })
+    assert.deepStrictEqual(Result.getOrThrow(lower).data, Uint8Array.of(2, 6))
+    assert.deepStrictEqual(
+      Palette.sharedColors(palette).map(({ classes }) => classes.map(({ id }) => id)),
+      [[6, 48]]
+    )
+  })
 })

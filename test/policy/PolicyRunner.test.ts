@@ -448,7 +448,7 @@ describe("PolicyRunner: what it tells", () => {
       const runner = yield* make()
       yield* settle(runner.run(scripted([refused, 1]).attempt)).pipe(Effect.provide(Logger.layer([logger])))
       assert.strictEqual(lines.length, 1)
-      assert.match(lines[0]!, /^Warn Attempt 1 failed, trying again: Cannot reach http:\/\/test/)
+      assert.match(lines[0]!, /^Warn Retrying in 1 s \(2 of 4\): Cannot reach http:\/\/test/)
     }).pipe(Effect.scoped)
   )
 })

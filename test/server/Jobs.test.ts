@@ -220,6 +220,32 @@ describe("jobs", () => {
     })
   )
 
+  it.live("count what they take on disk, and how many they are", () =>
+    Effect.gen(function* () {
+      const names = Array.from({ length: 64 }, (_, n) => `${n}-${"x".repeat(200)}.png`)
+      const tiny = (url: string) =>
+        ask(
+          `${url}/v1/jobs`,
+          form("image", ...names.map((name): readonly [string, Uint8Array] => [name, Uint8Array.of(1)]))
+        )
+      // 64 images of a byte take 64 blocks, and names are bytes too.
+      const small = yield* serve(undefined, { jobs: { maxStoredBytes: 64 * 4096 } })
+      assert.strictEqual((yield* tiny(small.url)).status, 507)
+      const folder = yield* Folder.folder()
+      const large = yield* serve(undefined, {
+        jobs: { folder, maxStoredBytes: 3 * 200 * 4096, maxJobs: 100 }
+      })
+      let taken = 0
+      while ((yield* tiny(large.url)).status === 202) taken++
+      assert.isAtLeast(taken, 1)
+      assert.isAtMost(taken, 4)
+      const few = yield* serve(undefined, { jobs: { maxJobs: 2 } })
+      assert.strictEqual((yield* submit(few.url, ["a.png"])).status, 202)
+      assert.strictEqual((yield* submit(few.url, ["b.png"])).status, 202)
+      assert.strictEqual((yield* submit(few.url, ["c.png"])).status, 507)
+    })
+  )
+
   it.live("are refused a folder that another server works on", () =>
     Effect.gen(function* () {
       const folder = yield* Folder.folder()

@@ -10,6 +10,7 @@ import type { NoLabelMap } from "../../SegmentationError.ts"
 import type { Health } from "../../Transport.ts"
 import { version } from "../../version.ts"
 import { type Forbidden, InputInvalid } from "../CompanionError.ts"
+import { warn } from "../ImageWarnings.ts"
 import type {
   BatchRequest,
   BatchResult,
@@ -46,6 +47,8 @@ export interface LocalImagesOptions {
   readonly concurrency?: number | undefined
   /** Images in one batch, and pictures on one sheet. 1,000 by default. */
   readonly maxImages?: number | undefined
+  /** Whether a class that the model lacks is refused, where a request does not say it. Off by default: it is a warning. */
+  readonly strict?: boolean | undefined
 }
 
 /** What is wrong besides the segmenting. */
@@ -76,7 +79,7 @@ export const make = Effect.fnUntraced(function* <E extends { readonly message: s
   options: LocalImagesOptions = {},
   failed: (error: E | LocalError) => string = (error) => error.message
 ) {
-  const { concurrency = 2, limits, maxImages = 1000, minShare } = options
+  const { concurrency = 2, limits, maxImages = 1000, minShare, strict = false } = options
   const codec = yield* ImageCodec
   const files = yield* PictureFiles
   const writePdf = yield* SheetPdf
@@ -88,17 +91,24 @@ export const make = Effect.fnUntraced(function* <E extends { readonly message: s
     "1 minute"
   )
 
-  const checkTypes = (types: ReadonlyArray<string>): Effect.Effect<void, InputInvalid> =>
-    Effect.flatMap(known, (classes) => {
+  /** Classes that are wanted and that the model lacks: what there is to say of them, or nothing. */
+  const missing = (types: ReadonlyArray<string>): Effect.Effect<string | undefined> =>
+    Effect.map(known, (classes) => {
       const unknown = Objects.unknownTypes(classes, types)
-      if (unknown.length === 0) return Effect.void
+      if (unknown.length === 0) return undefined
       const named = classes.slice(0, 20).map(({ name }) => name)
       const more = classes.length > named.length ? `, and ${classes.length - named.length} more` : ""
       const wanted = unknown.slice(0, 5).map((type) => `"${type.slice(0, 50)}"`)
-      return Effect.fail(
-        invalid(`The model has no class ${wanted.join(", ")}. It has ${named.join(", ")}${more}`)
-      )
+      return `The model has no class ${wanted.join(", ")}. It has ${named.join(", ")}${more}`
     })
+
+  const checkTypes = (
+    types: ReadonlyArray<string>,
+    isStrict = strict
+  ): Effect.Effect<string | undefined, InputInvalid> =>
+    Effect.flatMap(missing(types), (lack) =>
+      lack !== undefined && isStrict ? Effect.fail(invalid(lack)) : Effect.succeed(lack)
+    )
 
   const objectsOf = (
     image: Image,
@@ -111,7 +121,8 @@ export const make = Effect.fnUntraced(function* <E extends { readonly message: s
   const detect = Effect.fnUntraced(function* (
     request: DetectRequest
   ): Effect.fn.Return<ReadonlyArray<Detection>, E | LocalError> {
-    yield* checkTypes(request.detection_types)
+    const lack = yield* checkTypes(request.detection_types, request.strict)
+    if (lack !== undefined) yield* warn(lack)
     const image = yield* files.open(request.image_path, limits)
     return yield* objectsOf(image, {
       types: request.detection_types,
@@ -161,9 +172,11 @@ export const make = Effect.fnUntraced(function* <E extends { readonly message: s
   const batch = Effect.fnUntraced(function* (
     request: BatchRequest
   ): Effect.fn.Return<BatchResult, E | LocalError> {
-    const { crop_strategy, detection_types: types, target_aspect_ratio } = request.processing_options
+    const options = request.processing_options
+    const { crop_strategy, detection_types: types, target_aspect_ratio } = options
     yield* tooMany(request.images.length, "images")
-    yield* checkTypes(types ?? [])
+    // What looks at no object misses no class.
+    const lack = crop_strategy === "center_faces" ? yield* checkTypes(types ?? [], options.strict) : undefined
     const results = yield* Effect.forEach(
       request.images,
       (path) =>
@@ -179,7 +192,8 @@ export const make = Effect.fnUntraced(function* <E extends { readonly message: s
       processed_images: results.flatMap(({ result }) => (Result.isSuccess(result) ? [result.success] : [])),
       failed_images: results.flatMap(({ path, result }) =>
         Result.isFailure(result) ? [{ path, error: failed(result.failure) }] : []
-      )
+      ),
+      ...(lack === undefined ? {} : { warnings: [lack] })
     }
   })
 

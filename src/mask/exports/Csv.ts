@@ -15,7 +15,8 @@ export const format = ExportFormat.make({
     *add({ image, map, regions: known }) {
       const rows = regions
         ? (
-            known ?? (yield* Regions.steps(yield* Components.steps(map, { exclude }), { classes, minArea }))
+            known?.filter(({ area, classId }) => area >= minArea && !exclude.has(classId)) ??
+            (yield* Regions.steps(yield* Components.steps(map, { exclude }), { classes, minArea }))
           ).map(Csv.regionFields)
         : Csv.areaFields(map, classes)
       return rows.map((fields) => Csv.line(named ? [image, ...fields] : fields)).join("")

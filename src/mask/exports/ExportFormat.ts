@@ -33,6 +33,8 @@ export interface Settings {
   readonly tolerance: number | undefined
   /** From pixels to coordinates. */
   readonly transform: Affine | undefined
+  /** The ids that a tool has for these classes, where they are not those of the label maps. */
+  readonly categoryOf?: ((classId: number) => number) | undefined
   /** A line for each region instead of each class. */
   readonly regions: boolean
   /** Whether each object says which image it is on: with one image alone that is plain. */

@@ -165,9 +165,10 @@ const open = (message: Frames.ToSession): Frames.Sink => {
 /** The runtime may be in the middle of a run, which it would not survive in any gentler way. */
 const leave = () => process.kill(process.pid, "SIGKILL")
 
-// A terminal sends Ctrl-C to every process of its group: when to end is the parent's to say, by closing the pipe.
+// A terminal sends Ctrl-C, and its own end, to every process of its group: when to end is the parent's to say, by closing the pipe.
 process.on("SIGINT", () => {})
 process.on("SIGTERM", () => {})
+process.on("SIGHUP", () => {})
 const reader = Frames.makeReader(open)
 pipe.resume()
 pipe.on("end", leave)

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url"
 import type { ConfidenceMap } from "../../mask/ConfidenceMap.ts"
 import type { LabelMap } from "../../mask/LabelMap.ts"
 import type { Logits } from "../../mask/Logits.ts"
+import * as SystemError from "../../SystemError.ts"
 import * as Frames from "./Frames.ts"
 
 /** What a session makes of a picture. */
@@ -83,6 +84,20 @@ const settings = { ORT_DISABLE_TELEMETRY: "1" }
 /** How much of what a process printed last is worth keeping. */
 const keptOutput = 2000
 
+/** What stands for a process that the system did not start, and says why. */
+const notStarted = (child: ChildProcess, events: SessionEvents): SessionProcess => {
+  child.on("error", (cause) => {
+    const why = SystemError.wordsOf(cause) ?? cause.message
+    events.unusable({
+      type: "unusable",
+      reason: "model",
+      detail: `a process for it cannot be started: ${why}`
+    })
+    events.gone()
+  })
+  return { pid: undefined, room: () => 0, predict: () => () => {}, kill: () => {} }
+}
+
 export const start = (load: Frames.Load, events: SessionEvents): SessionProcess => {
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", fileURLToPath(main)], {
     stdio: ["ignore", "ignore", "pipe", "pipe"],
@@ -90,10 +105,10 @@ export const start = (load: Frames.Load, events: SessionEvents): SessionProcess 
     env: { ...settings, ...process.env },
     windowsHide: true
   })
+  const channel = child.stdio?.[3]
+  if (!(channel instanceof Socket)) return notStarted(child, events)
   if (alive.size === 0) process.on("exit", killAll)
   alive.add(child)
-  const channel = child.stdio[3]
-  if (!(channel instanceof Socket)) throw new Error("the fourth stream of a child process is a pipe")
   let state: "loading" | "ready" | "gone" = "loading"
   const pending: Array<{
     readonly number: number

@@ -8,6 +8,7 @@ import * as NodePath from "@effect/platform-node/NodePath"
 import { Effect, FileSystem, Layer, Schema, Semaphore } from "effect"
 import { HttpServerResponse } from "effect/http"
 import * as Api from "../../companions/ImageProcessingApi.ts"
+import * as ImageWarnings from "../../companions/ImageWarnings.ts"
 import * as LocalImages from "../../companions/images/LocalImages.ts"
 import * as PdfLib from "../../companions/PdfLib.ts"
 import { PictureFiles } from "../../companions/PictureFiles.ts"
@@ -131,7 +132,12 @@ const imagesOf = (served: Served, files: PictureFiles["Service"], writePdf: Writ
     {
       segment: (image) =>
         Effect.flatMap(Effect.mapError(image.bytes, toRefusal), (bytes) =>
-          served.segment({ name: image.name, bytes }, ({ segmentation }) => Effect.succeed(segmentation))
+          served.segment(
+            { name: image.name, bytes },
+            ({ segmentation }) => Effect.succeed(segmentation),
+            // Each request is told as what it is.
+            { isReported: false }
+          )
         ),
       classes: Effect.map(served.describe, ({ classes }) => classes),
       health: served.health
@@ -167,6 +173,7 @@ export const make = (options: ImageProcessingDialectOptions = {}): Dialect => ({
     const own = yield* imagesOf(served, folder ?? inline, writePdf)
 
     const call = <Request, Value>(
+      action: string,
       endpoint: { readonly path: string },
       schema: Schema.ConstraintDecoder<Request>,
       run: (images: Images, request: Request) => Effect.Effect<Value, Refusal | LocalImages.LocalError>
@@ -186,18 +193,24 @@ export const make = (options: ImageProcessingDialectOptions = {}): Dialect => ({
             (error) => new Refusal({ status: 422, detail: excerpt(error.message) })
           )
           const images = yield* imagesOf(served, pictures.files, writePdf)
-          const value = yield* Effect.mapError(turns.withPermit(run(images, wanted)), toRefusal)
+          const [value, warnings] = yield* ImageWarnings.collect(
+            Effect.mapError(turns.withPermit(run(images, wanted)), toRefusal)
+          )
+          yield* served.report(action)
           const stream = JsonPieces.bytes(pictures.pieces(JSON.stringify(value)))
-          return HttpServerResponse.stream(stream, { contentType: "application/json" })
+          return HttpServerResponse.stream(stream, {
+            contentType: "application/json",
+            headers: warnings.length === 0 ? {} : { warning: ImageWarnings.toHeader(warnings) }
+          })
         })
       )
     }
 
     return [
-      call(endpoints.detect, Api.DetectRequest, (images, request) => images.detect(request)),
-      call(endpoints.crop, Api.CropRequest, (images, request) => images.crop(request)),
-      call(endpoints.batch, Api.BatchRequest, (images, request) => images.batch(request)),
-      call(endpoints.sheet, Api.SheetRequest, (images, request) => images.sheet(request)),
+      call("detect", endpoints.detect, Api.DetectRequest, (images, request) => images.detect(request)),
+      call("crop", endpoints.crop, Api.CropRequest, (images, request) => images.crop(request)),
+      call("batch", endpoints.batch, Api.BatchRequest, (images, request) => images.batch(request)),
+      call("sheet", endpoints.sheet, Api.SheetRequest, (images, request) => images.sheet(request)),
       get(`/${endpoints.health.path.slice(1)}`, () =>
         Effect.map(own.health, (status) => JsonPieces.json(status))
       )

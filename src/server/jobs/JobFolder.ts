@@ -12,6 +12,7 @@
  * Each file appears whole.
  */
 import { Effect, FileSystem, Option, type PlatformError, Schema } from "effect"
+import * as DiskSize from "../../files/DiskSize.ts"
 import { type NotWritten, notWritten } from "../../files/NotWritten.ts"
 import * as WholeFile from "../../files/WholeFile.ts"
 import { RefusalStatus } from "../RefusalStatus.ts"
@@ -52,6 +53,7 @@ export type Kind = "image" | "png" | "json" | "failed"
 export interface StoredJob {
   readonly record: JobRecord
   readonly images: ReadonlyArray<ImageState>
+  /** On disk. */
   readonly bytes: number
 }
 
@@ -61,6 +63,8 @@ type Written = Effect.Effect<void, NotWritten>
 export interface JobFolder {
   /** The jobs that are there. What a crash has left of others is removed. */
   readonly found: Io<ReadonlyArray<StoredJob>>
+  /** What a job takes on disk when it is made. */
+  readonly sizeOf: (record: JobRecord, images: ReadonlyArray<Uint8Array>) => number
   /** Makes the job, or nothing of it. */
   readonly create: (record: JobRecord, images: ReadonlyArray<Uint8Array>) => Written
   readonly update: (record: JobRecord) => Written
@@ -100,10 +104,10 @@ export const make = (files: FileSystem.FileSystem, folder: string): JobFolder =>
       ? Option.getOrUndefined(decode(text(yield* files.readFile(`${place(jobId)}/job.json`))))
       : undefined
     if (record === undefined || record.jobId !== jobId) return undefined
-    let bytes = 0
+    let bytes = DiskSize.ofFile(0)
     for (const name of names) {
       if (WholeFile.isPart(name)) yield* Effect.ignore(files.remove(`${place(jobId)}/${name}`))
-      else bytes += Number((yield* files.stat(`${place(jobId)}/${name}`)).size)
+      else bytes += DiskSize.ofFile(Number((yield* files.stat(`${place(jobId)}/${name}`)).size))
     }
     const images = yield* Effect.forEach(record.images, (_, index) => stateOf(jobId, index, names))
     return { record, images, bytes } satisfies StoredJob
@@ -138,6 +142,13 @@ export const make = (files: FileSystem.FileSystem, folder: string): JobFolder =>
 
   return {
     found,
+    sizeOf: (record, images) => {
+      const { bytes } = recordIn("", record)
+      return [0, bytes.length, ...images.map((image) => image.length)].reduce(
+        (sum, size) => sum + DiskSize.ofFile(size),
+        0
+      )
+    },
     create,
     update: (record) => here(WholeFile.writeAll([recordIn(place(record.jobId), record)])),
     read: (jobId, index, kind) => files.readFile(path(jobId, index, kind)),

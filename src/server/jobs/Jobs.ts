@@ -7,12 +7,17 @@
  */
 import { createHash } from "node:crypto"
 import { Clock, Deferred, Duration, Effect, FileSystem, Queue, Schedule, type Scope, Semaphore } from "effect"
+import * as DiskSize from "../../files/DiskSize.ts"
 import * as Lock from "../../files/Lock.ts"
+import * as TemporaryFolder from "../../files/TemporaryFolder.ts"
+import * as WholeFile from "../../files/WholeFile.ts"
 import * as Backoff from "../../policy/Backoff.ts"
 import * as Policy from "../../policy/Policy.ts"
 import { randomHex } from "../../randomHex.ts"
 import type { Upload } from "../Dialect.ts"
 import { notFound, Refusal, tagOf } from "../Refusal.ts"
+import { RequestId } from "../RequestId.ts"
+import { CurrentCaller } from "../Security.ts"
 import type { JobInfo } from "../v1/JobsApi.ts"
 import { CannotKeepJobs, type JobsOptions } from "./JobsOptions.ts"
 import * as JobFolder from "./JobFolder.ts"
@@ -95,20 +100,17 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Jobs, CannotKeepJobs, Scope.Scope> {
   const keepFor = Duration.toMillis(Duration.fromInputUnsafe(options.keepFor ?? "1 day"))
   const maxStoredBytes = options.maxStoredBytes ?? 4 * 1024 ** 3
+  const maxJobs = options.maxJobs ?? 10_000
   const cannot = (folder: string) => (cause: { readonly message: string }) =>
     new CannotKeepJobs({ folder, detail: cause.message })
+  const here = Effect.provideService(FileSystem.FileSystem, files)
   const path =
-    options.folder ??
-    (yield* Effect.mapError(
-      files.makeTempDirectoryScoped({ prefix: "segformer-jobs-" }),
-      cannot("a temporary folder")
-    ))
+    options.folder ?? (yield* here(Effect.mapError(TemporaryFolder.make(), cannot("a temporary folder"))))
   const folder = JobFolder.make(files, path)
-  yield* Effect.mapError(files.makeDirectory(path, { recursive: true }), cannot(path))
-  yield* Lock.acquire(path).pipe(
-    Effect.mapError(cannot(path)),
-    Effect.provideService(FileSystem.FileSystem, files)
-  )
+  // A temporary one is nobody else's.
+  if (options.folder !== undefined) {
+    yield* here(Effect.mapError(Effect.andThen(WholeFile.makeFolder(path), Lock.acquire(path)), cannot(path)))
+  }
   const before = yield* Effect.mapError(folder.found, cannot(path))
 
   const jobs = new Map<string, Job>()
@@ -214,20 +216,30 @@ export const make = Effect.fnUntraced(function* (
 
   const segment = ({ index, job }: Task): Effect.Effect<void, Refusal> =>
     Effect.gen(function* () {
-      const { jobId, images, model } = job.record
+      const { jobId, images, model, user } = job.record
       const bytes = yield* logged(folder.read(jobId, index, "image"), job.record)
       const { json, png } = yield* Effect.retry(work(model, { name: images[index]!, bytes }, jobId), {
         schedule: again,
         while: ({ status }) => passing.has(status)
-      })
+      }).pipe(
+        // Whoever wants to know what is done is told whose it was, and for which job.
+        Effect.provideService(CurrentCaller, user === undefined ? undefined : { subject: user }),
+        Effect.provideService(RequestId, jobId)
+      )
       yield* logged(
         Effect.andThen(folder.write(jobId, index, "png", png), folder.write(jobId, index, "json", json)),
         job.record
       )
       job.images[index] = "done"
-      job.bytes += png.length + json.length
-      held += png.length + json.length
+      grow(job, png)
+      grow(job, json)
     })
+
+  /** Notes a file that a job has got. */
+  const grow = (job: Job, { length }: Uint8Array): void => {
+    job.bytes += DiskSize.ofFile(length)
+    held += DiskSize.ofFile(length)
+  }
 
   const run = (task: Task): Effect.Effect<void> => {
     const { index, job } = task
@@ -246,6 +258,7 @@ export const make = Effect.fnUntraced(function* (
       }
       job.images[index] = failure
       const bytes = new TextEncoder().encode(JSON.stringify(failure))
+      grow(job, bytes)
       return Effect.ignore(logged(folder.write(job.record.jobId, index, "failed", bytes), job.record))
     })
     return Effect.suspend(() => {
@@ -280,13 +293,6 @@ export const make = Effect.fnUntraced(function* (
             detail: "This Idempotency-Key was used for another job, with other images or another model"
           })
     }
-    const bytes = images.reduce((sum, image) => sum + image.bytes.length, 0)
-    if (held + bytes > maxStoredBytes) {
-      return yield* new Refusal({
-        status: 507,
-        detail: "There is no room for further jobs until older ones expire"
-      })
-    }
     const record: JobFolder.JobRecord = {
       jobId: randomHex(16),
       model,
@@ -295,6 +301,16 @@ export const make = Effect.fnUntraced(function* (
       content,
       createdAt: yield* now,
       images: images.map(({ name }) => name)
+    }
+    const bytes = folder.sizeOf(
+      record,
+      images.map((image) => image.bytes)
+    )
+    if (held + bytes > maxStoredBytes || jobs.size >= maxJobs) {
+      return yield* new Refusal({
+        status: 507,
+        detail: "There is no room for further jobs until older ones expire"
+      })
     }
     yield* logged(
       folder.create(

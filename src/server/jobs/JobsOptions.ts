@@ -10,8 +10,10 @@ export interface JobsOptions {
   readonly folder?: string | undefined
   /** How long a job is kept once it is over. A day by default. */
   readonly keepFor?: Duration.Input | undefined
-  /** Bytes of images and results kept at once. 4 GiB by default; what would exceed it is refused. */
+  /** Bytes that jobs may take on disk, as whole blocks. 4 GiB by default; what would exceed it is refused. */
   readonly maxStoredBytes?: number | undefined
+  /** Jobs kept at once, those that are over included. 10,000 by default; one more is refused. */
+  readonly maxJobs?: number | undefined
   /** Images of jobs worked on at once, so that those who wait are not kept waiting by them. 1 by default. */
   readonly concurrency?: number | undefined
   /** Told of each job that has ended, such as by the notification service. Nothing waits for it. */

@@ -8,6 +8,7 @@ import { Duration, Effect, Option, Result } from "effect"
 import { HttpServerResponse } from "effect/http"
 import * as ClassTable from "../../mask/ClassTable.ts"
 import * as Components from "../../mask/Components.ts"
+import * as Background from "../../render/Background.ts"
 import type { ExportFormat, Item, Settings } from "../../mask/exports/ExportFormat.ts"
 import * as SegFormerAnswer from "../../http/protocol/SegFormerAnswer.ts"
 import * as Exports from "../../mask/Exports.ts"
@@ -52,6 +53,8 @@ export interface Asked {
   readonly labels: boolean
   /** Into the JSON. */
   readonly confidence: boolean
+  /** Among the objects of the formats that have such. */
+  readonly background?: boolean
 }
 
 /** What the headers and the query of a request ask for; 406 or 400 where there is no such thing. */
@@ -65,10 +68,15 @@ export const asked = (
     return Effect.fail(new Refusal({ status: 406, detail }))
   }
   const parts = (include ?? "").split(",").flatMap((part) => (part.trim() === "" ? [] : [part.trim()]))
-  const unknown = parts.find((part) => part !== "labels" && part !== "confidence")
+  const unknown = parts.find((part) => part !== "labels" && part !== "confidence" && part !== "background")
   return unknown === undefined
-    ? Effect.succeed({ format, labels: parts.includes("labels"), confidence: parts.includes("confidence") })
-    : Effect.fail(bad(`include takes labels and confidence, and not "${unknown.slice(0, 100)}"`))
+    ? Effect.succeed({
+        format,
+        labels: parts.includes("labels"),
+        confidence: parts.includes("confidence"),
+        background: parts.includes("background")
+      })
+    : Effect.fail(bad(`include takes labels, confidence and background, and not "${unknown.slice(0, 100)}"`))
 }
 
 /** What the answer says of the request besides. */
@@ -107,7 +115,8 @@ export const make = Effect.fnUntraced(function* (
     // A file of one image has no table of classes beside it: its ids are the model's.
     classes: writing.per === "image" ? [] : classes,
     palette,
-    exclude: new Set(),
+    // As `segformer export` has it: background is no object, unless it is asked for.
+    exclude: asked.background === true ? new Set() : Background.idsOf(segmented.segmentation.classes),
     minArea: 1,
     tolerance: undefined,
     transform: undefined,

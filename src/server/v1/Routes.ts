@@ -2,7 +2,6 @@
 import { Effect, Layer } from "effect"
 import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder, HttpApiSwagger, OpenApi } from "effect/http-api"
-import type { Active } from "../Caller.ts"
 import type { Jobs } from "../jobs/Jobs.ts"
 import { SegFormerApi } from "./Api.ts"
 import { Authorization } from "./Authorization.ts"
@@ -23,20 +22,17 @@ export interface RoutesOptions {
   /** Figures in Prometheus' text format. */
   readonly metrics: Effect.Effect<string>
   readonly jobs: Jobs | undefined
-  /** Told of each image segmented. */
-  readonly active: Active | undefined
 }
 
 /** All routes, for a router that others have routes in, too. */
 export const layer = ({
-  active,
   jobs,
   metrics,
   models
 }: RoutesOptions): Layer.Layer<never, never, HttpRouter.HttpRouter> => {
   const handlers = Layer.mergeAll(
     layerModels(models),
-    layerSegment(models, active),
+    layerSegment(models),
     JobsHandlers.layer(models, jobs),
     SystemHandlers.layer(models, metrics)
   )

@@ -3,11 +3,9 @@ import { Effect } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import * as Bodies from "../Bodies.ts"
-import type { Active } from "../Caller.ts"
 import type { Served } from "../Dialect.ts"
 import { bad, noted } from "../Refusal.ts"
 import { RequestId } from "../RequestId.ts"
-import { CurrentCaller } from "../Security.ts"
 import * as Uploads from "../Uploads.ts"
 import * as Answer from "./Answer.ts"
 import { SegFormerApi } from "./Api.ts"
@@ -56,7 +54,7 @@ export const layerModels = (models: Models.Models) =>
     )
   )
 
-export const layerSegment = (models: Models.Models, active: Active | undefined) =>
+export const layerSegment = (models: Models.Models) =>
   HttpApiBuilder.group(SegFormerApi, "segment", (handlers) =>
     handlers.handleRaw(
       "image",
@@ -65,14 +63,9 @@ export const layerSegment = (models: Models.Models, active: Active | undefined) 
         const { name, served } = yield* Models.find(models, query.model)
         const requestId = yield* RequestId
         const about = { model: name, requestId }
-        const answer = yield* Answer.takesMany(asked) && Uploads.isForm(request)
+        return yield* Answer.takesMany(asked) && Uploads.isForm(request)
           ? several(served, request, asked, about)
           : one(served, request, asked, about)
-        if (active !== undefined) {
-          const user = (yield* CurrentCaller)?.subject
-          yield* active({ user, action: "segment", resourceType: "image", resourceId: requestId })
-        }
-        return answer
       }, answered)
     )
   )

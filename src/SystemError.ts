@@ -1,0 +1,26 @@
+/** What a system keeps from doing, in words: of its codes, where `effect` has no word of its own for them. */
+import type { PlatformError } from "effect"
+
+const words: ReadonlyMap<unknown, string> = new Map([
+  ["ENOSPC", "no space left on the disk"],
+  ["EDQUOT", "no space left for this user"],
+  ["EFBIG", "the file would be larger than it may be there"],
+  ["EROFS", "it can only be read there"],
+  ["EISDIR", "a folder stands in its place"],
+  ["ENOTEMPTY", "a folder stands in its place"],
+  ["ENOTDIR", "a file stands where a folder should be"],
+  ["ENAMETOOLONG", "its name is too long"],
+  ["ELOOP", "its links lead in a circle"],
+  ["EMFILE", "too many files are open"],
+  ["ENFILE", "too many files are open on this machine"],
+  ["ESTALE", "its disk is gone"],
+  ["ENOMEM", "there is no memory left"],
+  ["EAGAIN", "this user may start no more processes now"]
+])
+
+/** The words for an error of the system, or for one that has it as its cause; `undefined` where there are none here. */
+export const wordsOf = (error: unknown): string | undefined =>
+  error instanceof Error && "code" in error ? words.get(error.code) : undefined
+
+/** The same of what `effect` makes of it. */
+export const reasonOf = ({ reason }: PlatformError.PlatformError): string | undefined => wordsOf(reason.cause)

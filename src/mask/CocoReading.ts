@@ -1,0 +1,249 @@
+/**
+ * Other people's COCO: what is missing is put in from the rest, what cannot be read is left out, named and counted. Files
+ * of LVIS, lists of results and what annotation tools leave out (`iscrowd`, `area`, `bbox`, `file_name`) are read.
+ */
+import { Result } from "effect"
+import type { Annotation, Category, Dataset, Image, Segmentation } from "./CocoSchema.ts"
+import { fail, type MaskNotDecodable } from "./MaskError.ts"
+import * as Rle from "./Rle.ts"
+import { boundingBox, ringOf } from "./Polygons.ts"
+import { signedArea } from "./Simplify.ts"
+
+/** What could not be read, why, how often, and of which ids the first ones are. */
+export interface LeftOut {
+  readonly what: "image" | "annotation" | "category" | "polygon"
+  readonly reason: string
+  readonly count: number
+  readonly ids: ReadonlyArray<string>
+}
+
+type Json = Readonly<Record<string, unknown>>
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const isList = (value: unknown): value is ReadonlyArray<unknown> => Array.isArray(value)
+
+const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value)
+
+/** A whole number, also where it is written as text or as `1.0`. */
+const whole = (value: unknown): number | undefined => {
+  const number = typeof value === "string" && /^\s*-?\d+(?:\.0+)?\s*$/.test(value) ? Number(value) : value
+  return Number.isSafeInteger(number) && typeof number === "number" ? number : undefined
+}
+
+const name = "COCO data set"
+
+/** The data set of a file's text; a list of results has images of which only run lengths tell the size. */
+export const read = (
+  json: string
+): Result.Result<Dataset & { readonly leftOut?: ReadonlyArray<LeftOut> }, MaskNotDecodable> =>
+  Result.flatMap(parsed(json), (file) => {
+    const out = new Reading()
+    if (isList(file)) {
+      const annotations = out.annotations(file)
+      return finished(out, { images: sizesOf(annotations), annotations, categories: [] }, file)
+    }
+    if (!isObject(file)) return fail(name, "it is neither an object nor a list of results")
+    const { annotations, categories, images } = file
+    const missing = Object.entries({ images, annotations, categories }).find(
+      ([, list]) => list !== undefined && list !== null && !isList(list)
+    )
+    if (missing !== undefined) return fail(name, `its ${missing[0]} are no list`)
+    if (!isList(annotations) && !isList(images)) return fail(name, "it has neither images nor annotations")
+    const found = out.annotations(isList(annotations) ? annotations : [])
+    return finished(
+      out,
+      {
+        images: isList(images) ? out.images(images) : sizesOf(found),
+        annotations: found,
+        categories: isList(categories) ? out.categories(categories) : []
+      },
+      isList(annotations) ? annotations : []
+    )
+  })
+
+const finished = (out: Reading, dataset: Dataset, annotations: ReadonlyArray<unknown>) => {
+  const leftOut = out.leftOut()
+  if (annotations.length > 0 && dataset.annotations.length === 0) {
+    const why = leftOut.find(({ what }) => what === "annotation")
+    return fail(
+      name,
+      `none of its ${annotations.length} annotations can be read: ${why?.reason ?? "they are no objects"}`
+    )
+  }
+  return Result.succeed(leftOut.length === 0 ? dataset : { ...dataset, leftOut })
+}
+
+const parsed = (json: string): Result.Result<unknown, MaskNotDecodable> => {
+  const text = json.replace(/^\uFEFF/, "")
+  try {
+    return Result.succeed(JSON.parse(text))
+  } catch (error) {
+    try {
+      // Python's writer has numbers that JSON has not.
+      return Result.succeed(
+        JSON.parse(text.replaceAll(/(?<=[:,[]\s*)(?:NaN|-?Infinity)(?=\s*[,}\]])/g, "null"))
+      )
+    } catch {
+      return fail(name, `it is no JSON: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+}
+
+/** The images that run lengths tell the size of, for files that list none. */
+const sizesOf = (annotations: ReadonlyArray<Annotation>): ReadonlyArray<Image> => {
+  const images = new Map<number, Image>()
+  for (const { image_id: id, segmentation } of annotations) {
+    if (!("counts" in segmentation) || images.has(id)) continue
+    const [height, width] = segmentation.size
+    images.set(id, { id, width, height, file_name: String(id) })
+  }
+  return [...images.values()]
+}
+
+class Reading {
+  readonly #faults = new Map<
+    string,
+    { what: LeftOut["what"]; reason: string; count: number; ids: Array<string> }
+  >()
+
+  leftOut(): ReadonlyArray<LeftOut> {
+    return [...this.#faults.values()]
+  }
+
+  #leave(what: LeftOut["what"], reason: string, id: unknown): undefined {
+    const key = `${what}: ${reason}`
+    const known = this.#faults.get(key) ?? { what, reason, count: 0, ids: [] }
+    known.count++
+    if (known.ids.length < 5) known.ids.push(String(id))
+    this.#faults.set(key, known)
+    return undefined
+  }
+
+  images(list: ReadonlyArray<unknown>): ReadonlyArray<Image> {
+    return list.flatMap((entry, index) => {
+      const image = isObject(entry) ? entry : {}
+      const id = whole(image["id"])
+      const width = whole(image["width"])
+      const height = whole(image["height"])
+      if (id === undefined) return this.#leave("image", "it has no id that is a whole number", index) ?? []
+      if (width === undefined || height === undefined || width < 1 || height < 1)
+        return this.#leave("image", "it has no width and height", id) ?? []
+      return [{ id, width, height, file_name: fileName(image) ?? String(id) }]
+    })
+  }
+
+  categories(list: ReadonlyArray<unknown>): ReadonlyArray<Category> {
+    return list.flatMap((entry, index) => {
+      const category = isObject(entry) ? entry : {}
+      const id = whole(category["id"])
+      if (id === undefined) return this.#leave("category", "it has no id that is a whole number", index) ?? []
+      const { name, supercategory } = category
+      return [
+        {
+          id,
+          name: typeof name === "string" ? name : `class ${id}`,
+          ...(typeof supercategory === "string" ? { supercategory } : {})
+        }
+      ]
+    })
+  }
+
+  annotations(list: ReadonlyArray<unknown>): ReadonlyArray<Annotation> {
+    const found: Array<Annotation> = []
+    for (const [index, entry] of list.entries()) {
+      const annotation = isObject(entry) ? entry : {}
+      const id = whole(annotation["id"]) ?? index + 1
+      const image_id = whole(annotation["image_id"])
+      const category_id = whole(annotation["category_id"])
+      if (image_id === undefined) {
+        this.#leave("annotation", "it has no image_id that is a whole number", id)
+        continue
+      }
+      if (category_id === undefined) {
+        this.#leave(
+          "annotation",
+          isList(annotation["segments_info"])
+            ? "it is one of a panoptic file, whose segments are in pictures"
+            : "it has no category_id that is a whole number",
+          id
+        )
+        continue
+      }
+      const segmentation = this.#segmentation(annotation["segmentation"], id)
+      if (segmentation === undefined) continue
+      const measured = measure(segmentation)
+      const { area, bbox, iscrowd } = annotation
+      found.push({
+        id,
+        image_id,
+        category_id,
+        segmentation,
+        area: isNumber(area) ? area : measured.area(),
+        bbox: isBox(bbox) ? bbox : measured.bbox(),
+        iscrowd: iscrowd === 1 || iscrowd === true || iscrowd === "1" ? 1 : 0
+      })
+    }
+    return found
+  }
+
+  #segmentation(given: unknown, id: number): Segmentation | undefined {
+    if (isObject(given)) return this.#runs(given, id)
+    if (!isList(given) || given.length === 0) return this.#leave("annotation", "it has no segmentation", id)
+    // One polygon without a list around it.
+    const lists = isNumber(given[0]) ? [given] : given
+    const polygons: Array<ReadonlyArray<number>> = []
+    for (const polygon of lists) {
+      if (!isList(polygon) || !polygon.every(isNumber)) this.#leave("polygon", "it is no list of numbers", id)
+      else if (polygon.length < 6) this.#leave("polygon", `it has ${polygon.length} numbers, and no area`, id)
+      else if (polygon.length % 2 === 1) this.#leave("polygon", "it has a number without its other", id)
+      else polygons.push(polygon)
+    }
+    return polygons.length === 0
+      ? this.#leave("annotation", "none of its polygons can be read", id)
+      : polygons
+  }
+
+  #runs({ counts, size }: Json, id: number): Segmentation | undefined {
+    const [height, width] = isList(size) ? size.map(whole) : []
+    if (height === undefined || width === undefined || height < 1 || width < 1)
+      return this.#leave("annotation", "its run lengths have no size", id)
+    if (typeof counts === "string") return { size: [height, width], counts }
+    if (isList(counts) && counts.every(isNumber)) return { size: [height, width], counts }
+    return this.#leave("annotation", "its run lengths have no counts", id)
+  }
+}
+
+/** The name of the file, or the last part of its address (as LVIS has it). */
+const fileName = (image: Json): string | undefined => {
+  const { coco_url: cocoUrl, file_name: own, flickr_url: flickrUrl, path } = image
+  if (typeof own === "string" && own !== "") return own
+  const address = [cocoUrl, path, flickrUrl].find((value) => typeof value === "string" && value !== "")
+  return typeof address === "string" ? address.split(/[?#]/)[0]!.split("/").at(-1) : undefined
+}
+
+const isBox = (box: unknown): box is readonly [number, number, number, number] =>
+  isList(box) && box.length === 4 && box.every(isNumber)
+
+/** Area and box of a segmentation, for those that do not say; of polygons as if they did not overlap. */
+const measure = (segmentation: Segmentation) => {
+  if ("counts" in segmentation) {
+    const runs = Result.getOrUndefined(Rle.fromCoco(segmentation))
+    return {
+      area: () => (runs === undefined ? 0 : Rle.area(runs)),
+      bbox: (): Annotation["bbox"] => {
+        const box = runs && Rle.box(runs)
+        return box === undefined ? [0, 0, 0, 0] : [box.x, box.y, box.width, box.height]
+      }
+    }
+  }
+  const polygons = segmentation.map((flat) => ({ outer: ringOf(flat), holes: [] }))
+  return {
+    area: () => polygons.reduce((sum, { outer }) => sum + Math.abs(signedArea(outer)), 0),
+    bbox: (): Annotation["bbox"] => {
+      const box = boundingBox(polygons)
+      return box === undefined ? [0, 0, 0, 0] : [box.x, box.y, box.width, box.height]
+    }
+  }
+}

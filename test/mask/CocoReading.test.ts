@@ -1,0 +1,118 @@
+/** COCO as other people write it. */
+import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
+import { BinaryMask, Coco, Rle } from "effect-segformer/mask"
+
+const square = [1, 1, 3, 1, 3, 3, 1, 3]
+const image = { id: 7, width: 4, height: 4, file_name: "a.jpg" }
+const object: Coco.Annotation = {
+  id: 3,
+  image_id: 7,
+  category_id: 2,
+  segmentation: [square],
+  area: 4,
+  bbox: [1, 1, 2, 2],
+  iscrowd: 0
+}
+const runs = Rle.toCoco(Rle.fromMask(BinaryMask.fromRows(["....", ".##.", ".##.", "...."])))
+
+const read = (file: unknown) =>
+  Result.getOrThrow(Coco.parse(typeof file === "string" ? file : JSON.stringify(file)))
+const readOne = (annotation: Readonly<Record<string, unknown>>) =>
+  read({ images: [image], annotations: [annotation], categories: [{ id: 2, name: "pit" }] })
+const failureOf = (file: unknown): string => {
+  const result = Coco.parse(typeof file === "string" ? file : JSON.stringify(file))
+  return Result.isFailure(result) ? result.failure.message : assert.fail("it did not fail")
+}
+
+describe("other people's COCO", () => {
+  it("what is missing is put in from the rest", () => {
+    const whole = object
+    for (const missing of [["iscrowd"], ["area"], ["bbox"], ["iscrowd", "area", "bbox"]]) {
+      const rest = Object.fromEntries(Object.entries(object).filter(([key]) => !missing.includes(key)))
+      const { annotations, leftOut } = readOne(rest)
+      assert.deepStrictEqual([annotations, leftOut], [[whole], undefined], missing.join())
+    }
+    const { area: _, bbox: __, ...bare } = { ...object, segmentation: runs }
+    assert.deepStrictEqual(readOne(bare).annotations[0], { ...object, segmentation: runs })
+    assert.strictEqual(readOne({ ...object, iscrowd: true }).annotations[0]?.iscrowd, 1)
+    assert.strictEqual(readOne({ ...object, id: undefined }).annotations[0]?.id, 1)
+    assert.deepStrictEqual(readOne({ ...object, bbox: [], area: "4" }).annotations, [whole])
+    assert.deepStrictEqual(readOne({ ...object, segmentation: square }).annotations, [whole])
+    assert.deepStrictEqual(readOne({ ...object, image_id: "7", category_id: "2" }).annotations, [whole])
+  })
+
+  it("LVIS names images by their address, and lists of results name none", () => {
+    const lvis = { id: 7, width: 4, height: 4, coco_url: "http://images.example/train2017/000000391895.jpg" }
+    assert.strictEqual(
+      read({ images: [lvis], annotations: [object] }).images[0]?.file_name,
+      "000000391895.jpg"
+    )
+    assert.strictEqual(
+      read({ images: [{ id: 7, width: 4, height: 4 }], annotations: [] }).images[0]?.file_name,
+      "7"
+    )
+    const results = read([{ image_id: 7, category_id: 2, segmentation: runs, score: 0.9 }])
+    assert.deepStrictEqual(results.images, [{ id: 7, width: 4, height: 4, file_name: "7" }])
+    assert.deepStrictEqual(results.annotations[0]?.area, 4)
+    const map = Result.getOrThrow(Coco.toLabelMap(results.annotations, results.images[0]!))
+    assert.strictEqual(map.data[5], 2)
+  })
+
+  it("what cannot be read is left out, named and counted, and the rest is read", () => {
+    const bad: ReadonlyArray<readonly [Readonly<Record<string, unknown>>, RegExp]> = [
+      [{ segmentation: [[1, 1, 3, 3]] }, /none of its polygons can be read/],
+      [{ segmentation: [] }, /no segmentation/],
+      [{ segmentation: null }, /no segmentation/],
+      [{ segmentation: undefined }, /no segmentation/],
+      [{ segmentation: { size: [4, 4] } }, /no counts/],
+      [{ segmentation: { counts: "04" } }, /no size/],
+      [{ segmentation: [[1, 1, 3, 1, 3, null]] }, /none of its polygons can be read/],
+      [{ image_id: undefined }, /no image_id/],
+      [{ image_id: "a" }, /no image_id/],
+      [{ category_id: 1.5 }, /no category_id/],
+      [{ category_id: undefined, segments_info: [] }, /panoptic/]
+    ]
+    for (const [change, says] of bad) {
+      const { annotations, leftOut } = read({
+        images: [image],
+        annotations: [{ ...object, ...change, id: 9 }, object],
+        categories: []
+      })
+      assert.deepStrictEqual(annotations, [object])
+      const own = leftOut?.find(({ what }) => what === "annotation")
+      assert.deepInclude(own, { count: 1, ids: ["9"] })
+      assert.match(own?.reason ?? "", says)
+      assert.match(failureOf({ images: [image], annotations: [{ ...object, ...change }] }), says)
+    }
+    const one = readOne({ ...object, segmentation: [square, [1, 1, 3, 3]] })
+    assert.deepStrictEqual(one.annotations, [object])
+    assert.deepStrictEqual(one.leftOut, [
+      { what: "polygon", reason: "it has 4 numbers, and no area", count: 1, ids: ["3"] }
+    ])
+    const many = read({
+      images: [image, { id: 8 }, {}],
+      annotations: [object],
+      categories: [{ name: "x" }, { id: 2 }]
+    })
+    assert.deepStrictEqual(many.categories, [{ id: 2, name: "class 2" }])
+    assert.deepStrictEqual(
+      many.leftOut?.map(({ count, what }) => [what, count]),
+      [
+        ["image", 1],
+        ["image", 1],
+        ["category", 1]
+      ]
+    )
+  })
+
+  it("a mark at the beginning and Python's numbers are no fault; what is no data set is", () => {
+    const text = JSON.stringify({ images: [image], annotations: [object], categories: [] })
+    assert.strictEqual(read(`\uFEFF${text}`).annotations.length, 1)
+    assert.deepStrictEqual(read(text.replace('"area":4', '"area": NaN')).annotations, [object])
+    assert.match(failureOf("{"), /no JSON/)
+    assert.match(failureOf("3"), /neither an object nor a list/)
+    assert.match(failureOf({ images: {}, annotations: [] }), /its images are no list/)
+    assert.match(failureOf({ info: {} }), /neither images nor annotations/)
+  })
+})
