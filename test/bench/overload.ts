@@ -198,10 +198,10 @@ const leaving = async (
     let red = 0
     let asked = 0
     for (let round = 0; round < rounds; round++) {
-      alone.push(await costing(pid, Callers.closed({ port, image, clients: stay, seconds })))
+      alone.push(await costing(pid, Callers.closed({ port, image, clients: stay, lead: 1, seconds })))
       const watch = Callers.watch(port)
       const restless = Callers.restless({ port, image, clients: leave, longest })
-      beside.push(await costing(pid, Callers.closed({ port, image, clients: stay, seconds })))
+      beside.push(await costing(pid, Callers.closed({ port, image, clients: stay, lead: 1, seconds })))
       restless.end()
       const ready = await watch.end()
       red += ready.red
@@ -249,7 +249,7 @@ export const run = async (report: Report): Promise<void> => {
     image: small,
     stay: 56,
     leave: 8,
-    longest: 1000,
+    longest: 5000,
     seconds: 4,
     rounds: 2
   }

@@ -43,27 +43,36 @@ const ask = (agent: Agent, { image, port }: Target, hangUp?: number): Promise<Ou
     const timer = hangUp === undefined ? undefined : setTimeout(() => outgoing.destroy(), hangUp)
   })
 
-/** So many callers, each of whom asks again once it is answered. Who is refused waits a moment. */
+/**
+ * So many callers, each of whom asks again once it is answered. Who is refused waits a moment. Counted is what is answered
+ * after `lead` seconds, once their line is as long as it gets.
+ */
 export const closed = async ({
   clients,
+  lead = 0,
   seconds,
   ...target
-}: Target & { readonly clients: number; readonly seconds: number }): Promise<Seen> => {
+}: Target & {
+  readonly clients: number
+  readonly seconds: number
+  readonly lead?: number
+}): Promise<Seen> => {
   const agent = new Agent({ keepAlive: true })
   const latencies: Array<number> = []
   const started = performance.now()
-  const end = started + seconds * 1000
+  const first = started + lead * 1000
+  const end = first + seconds * 1000
   const all = Promise.all(
     Array.from({ length: clients }, async () => {
       while (performance.now() < end) {
         const { status, took } = await ask(agent, target)
         // What is answered after the end belongs to the time after it.
-        if (status === 200 && performance.now() < end) latencies.push(took)
+        if (status === 200 && performance.now() > first && performance.now() < end) latencies.push(took)
         if (status !== 200) await pause(200)
       }
     })
   )
-  await pause(seconds * 1000)
+  await pause(end - started)
   // Nobody waits for what is answered later.
   agent.destroy()
   await all
@@ -84,6 +93,8 @@ export const restless = ({
   const over = new AbortController()
   for (let n = 0; n < clients; n++) {
     void (async () => {
+      // Behind those that stay, as in a line that has been there for long.
+      await pause(500)
       while (!over.signal.aborted) await ask(agent, target, Math.random() * longest)
     })()
   }
