@@ -28,7 +28,7 @@ import * as Proxies from "./Proxies.ts"
 import * as Redirects from "./Redirects.ts"
 import * as RequestLog from "./RequestLog.ts"
 import * as Secrets from "./Secrets.ts"
-import { excerpt, fromStatus, InvalidUrl, type ServiceError } from "./ServiceError.ts"
+import { errorHeader, excerpt, fromStatus, InvalidUrl, type ServiceError } from "./ServiceError.ts"
 
 export type { Redirects } from "./Redirects.ts"
 export { LogRequests } from "./RequestLog.ts"
@@ -461,7 +461,7 @@ export const failure = (answer: Answer, read?: ErrorBody): Effect.Effect<never, 
 
 /** The service's own code, without secrets. */
 const codeOf = (answer: Answer, read: ErrorBody | undefined): string | undefined => {
-  const code = read?.code ?? Message.codeIn(Message.jsonOf(answer))
+  const code = answer.headers[errorHeader] ?? read?.code ?? Message.codeIn(Message.jsonOf(answer))
   return code === undefined ? undefined : (answer.hide ?? Secrets.nothing)(code.slice(0, said))
 }
 
