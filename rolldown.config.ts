@@ -1,5 +1,5 @@
 /**
- * The `segformer` command as one bundle, so that it starts in the time that Node takes and not in that of a thousand
+ * What is bundled. The `segformer` command as one, so that it starts in the time that Node takes and not in that of a thousand
  * modules. What a command needs beyond its flags stays in chunks that are loaded when there is work.
  */
 import { readFileSync } from "node:fs"
@@ -92,4 +92,11 @@ export const bundle = (
 
 const dist = fileURLToPath(new URL("./dist", import.meta.url))
 
-export default defineConfig(bundle(join(dist, "cli"), dist))
+/** The page's modules as one: a browser asks once, and what they have in common is packed once. */
+export const page = (folder: string): RolldownOptions & { readonly output: OutputOptions } => ({
+  input: join(sources, "server/page/client/main.ts"),
+  platform: "browser",
+  output: { dir: folder, format: "esm", minify: true }
+})
+
+export default defineConfig([bundle(join(dist, "cli"), dist), page(join(dist, "server/page/client"))])

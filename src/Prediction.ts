@@ -28,6 +28,8 @@ interface Common {
   /** Where the other side found them itself. */
   readonly regions?: ReadonlyArray<Region> | undefined
   readonly pictures?: Pictures | undefined
+  /** The size to which the image was brought for the model, where the map's shape is that one's and not the image's. */
+  readonly input?: { readonly width: number; readonly height: number } | undefined
   /** The id under which the other side knows this request. */
   readonly requestId?: string | undefined
   /** What the other side says it took. */

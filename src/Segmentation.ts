@@ -9,6 +9,7 @@ import type { Image } from "./image/ImageSource.ts"
 import type { ClassTable } from "./mask/ClassTable.ts"
 import * as Components from "./mask/Components.ts"
 import type { ConfidenceMap } from "./mask/ConfidenceMap.ts"
+import * as Fit from "./mask/Fit.ts"
 import * as LabelMap from "./mask/LabelMap.ts"
 import * as Logits from "./mask/Logits.ts"
 import { MaskNotDecodable } from "./mask/MaskError.ts"
@@ -58,7 +59,10 @@ export interface Segmentation {
   readonly cost: Cost
 }
 
-/** What to do with a map of another size than the image: `"resize"` by nearest neighbour, or `"refuse"` with `MaskNotDecodable`. */
+/**
+ * What to do with a map of another size than the image: `"resize"` by nearest neighbour whatever its shape, or `"refuse"` with
+ * `MaskNotDecodable`. Where nothing is said, it is resized unless its shape contradicts the image's.
+ */
 export type SizeRule = "resize" | "refuse"
 
 /** Longest stretch of work on the event loop, in milliseconds: what others on it may feel. */
@@ -105,10 +109,20 @@ export const fromPrediction = Effect.fnUntraced(function* (
   const labelMap =
     prediction._tag === "Logits"
       ? yield* Effect.flatMap(
-          Effect.mapError(Effect.fromResult(Logits.make(prediction.logits)), blame),
+          Effect.mapError(
+            Effect.fromResult(
+              Result.flatMap(Logits.make(prediction.logits), (logits) =>
+                suiting(logits, prediction.input ?? image, "logits", otherSize)
+              )
+            ),
+            blame
+          ),
           (logits) => argmax(logits, image.width, image.height)
         )
-      : yield* Effect.mapError(Effect.fromResult(atSize(prediction.labelMap, image, otherSize)), blame)
+      : yield* Effect.mapError(
+          Effect.fromResult(atSize(prediction.labelMap, image, prediction.input, otherSize)),
+          blame
+        )
   const { classes } = prediction
   const regions = yield* Effect.cached(
     prediction.regions === undefined ? findRegions(labelMap, classes) : Effect.succeed(prediction.regions)
@@ -130,7 +144,7 @@ export const fromPrediction = Effect.fnUntraced(function* (
  * and resizing it would distort it unnoticed.
  */
 const upright = (map: LabelMap.LabelMap, { height, orientation, width }: Seen): LabelMap.LabelMap => {
-  if (orientation < 5 || width === height || map.width !== height || map.height !== width) return map
+  if (orientation < 5 || !Fit.isTurned(map, { width, height })) return map
   const turned = LabelMap.rotate(map, orientation === 8 ? 270 : 90)
   // 5 and 7 are mirrored as well.
   return orientation === 5 ? LabelMap.flipX(turned) : orientation === 7 ? LabelMap.flipY(turned) : turned
@@ -145,12 +159,17 @@ const findRegions = (map: LabelMap.LabelMap, classes: ClassTable): Effect.Effect
 const atSize = (
   map: LabelMap.LabelMap,
   image: Seen,
-  rule: SizeRule = "resize"
+  input: Fit.Size | undefined,
+  rule: SizeRule | undefined
 ): Result.Result<LabelMap.LabelMap, MaskNotDecodable> =>
   Result.flatMap(LabelMap.make(map), (given) => {
     const checked = upright(given, image)
     if (checked.width === image.width && checked.height === image.height) return Result.succeed(checked)
-    if (rule === "resize") return Result.succeed(LabelMap.resize(checked, image.width, image.height))
+    if (rule !== "refuse") {
+      return Result.map(suiting(checked, input ?? image, "label map", rule), (map) =>
+        LabelMap.resize(map, image.width, image.height)
+      )
+    }
     return Result.fail(
       new MaskNotDecodable({
         mask: "label map",
@@ -158,6 +177,17 @@ const atSize = (
       })
     )
   })
+
+/** What may be resized to the image's size: all, where that was asked for, else what does not contradict its shape. */
+const suiting = <A extends Fit.Size>(
+  map: A,
+  image: Fit.Size,
+  mask: string,
+  rule: SizeRule | undefined
+): Result.Result<A, MaskNotDecodable> => {
+  const detail = rule === "resize" ? undefined : Fit.contradiction(map, image)
+  return detail === undefined ? Result.succeed(map) : Result.fail(new MaskNotDecodable({ mask, detail }))
+}
 
 /** Labels from logits, band by band, so that nothing else in this process has to wait for a large image. */
 const argmax = (logits: Logits.Logits, width: number, height: number): Effect.Effect<LabelMap.LabelMap> =>

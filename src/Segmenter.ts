@@ -37,7 +37,10 @@ export interface SegmentOptions {
   readonly retryWhen?: ((error: SegmentationError) => boolean) | undefined
   /** Repeat when the prediction is like this: empty where something must be, say. The last one is given. */
   readonly retryResult?: ((prediction: Prediction) => boolean) | undefined
-  /** What to do with a label map of another size than the image: `"resize"` (nearest neighbour) by default. */
+  /**
+   * What to do with a label map of another size than the image: `"resize"` (nearest neighbour) or `"refuse"`. By default it
+   * is resized unless its shape contradicts the image's, such as one whose rows are columns.
+   */
   readonly otherSize?: SizeRule | undefined
 }
 

@@ -27,7 +27,7 @@ const rooms = [
 /** Rooms, or single modules, that may use Node and what runs on it alone. */
 const onNode = [
   /^src\/(onnx|tiled|batch|server|cli)\//,
-  /^src\/files\/(Lock|LabelPngWriter|LabelTiffWriter)\.ts$/,
+  /^src\/files\/(Lock|LabelPngWriter|LabelTiffWriter|TemporaryFolder)\.ts$/,
   /^src\/image\/(SharpCodec|SharpModule|sharp)\.ts$/,
   /^src\/testing\/(FaultyService|Bomb|node)\.ts$/,
   /^src\/service\/(NodeAddressGuard|NodeHttp|NodeProxy|node)\.ts$/
@@ -40,7 +40,13 @@ const roomOf = (path: string): string => {
 }
 
 /** Root modules that every room may use: they hold no concept of the house, and import nothing of it. */
-const shared = new Set(["src/ErrorKind.ts", "src/randomHex.ts", "src/TelemetryNames.ts", "src/version.ts"])
+const shared = new Set([
+  "src/ErrorKind.ts",
+  "src/randomHex.ts",
+  "src/SystemError.ts",
+  "src/TelemetryNames.ts",
+  "src/version.ts"
+])
 
 const modules = globSync("src/**/*.ts").map((path) => {
   const text = readFileSync(path, "utf8")

@@ -9,7 +9,7 @@ import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import * as ServiceClient from "../service/ServiceClient.ts"
 import { errorsOf } from "./CompanionError.ts"
-import { open } from "./Schemas.ts"
+import { maybe, open } from "./Schemas.ts"
 
 const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
 const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
@@ -117,12 +117,12 @@ export type ComposedSheet = typeof ComposedSheet.Type
 export const HealthStatus = open({
   status: Schema.Literals(["healthy", "degraded", "unhealthy"]),
   /** Whether each of what it needs is there. */
-  checks: Schema.optionalKey(Schema.Record(Schema.String, Schema.Boolean)),
-  uptime_seconds: Schema.optionalKey(Schema.Finite),
-  memory_usage_mb: Schema.optionalKey(Schema.Finite),
-  disk_usage_percent: Schema.optionalKey(Schema.Finite),
-  last_error: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  version: Schema.optionalKey(Schema.String)
+  checks: maybe(Schema.Record(Schema.String, Schema.Boolean)),
+  uptime_seconds: maybe(Schema.Finite),
+  memory_usage_mb: maybe(Schema.Finite),
+  disk_usage_percent: maybe(Schema.Finite),
+  last_error: maybe(Schema.String),
+  version: maybe(Schema.String)
 })
 export type HealthStatus = typeof HealthStatus.Type
 

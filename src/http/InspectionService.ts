@@ -111,21 +111,34 @@ export class InspectionService extends Context.Service<
     const form = <A>(
       part: string,
       path: string,
-      decode: (answer: Exchange.Answer) => Effect.Effect<A, ServiceError | MaskNotDecodable>
+      decode: (
+        answer: Exchange.Answer,
+        sentAs: ReadonlyMap<string, string>
+      ) => Effect.Effect<A, ServiceError | MaskNotDecodable>
     ) =>
       Effect.fnUntraced(function* <R>(sources: ReadonlyArray<ImageSource<R>>) {
         const images = yield* open(sources)
         return yield* run((attempt) =>
-          watched(images, (images) =>
-            Inspection.encodeForm(part, path, images).pipe(
+          watched(images, (images) => {
+            const sentAs = new Map<string, string>()
+            return Inspection.encodeForm(part, path, images, sentAs).pipe(
               Effect.flatMap((call) => send(call, attempt)),
-              Effect.flatMap(decode)
+              Effect.flatMap((answer) => decode(answer, sentAs))
             )
-          )
+          })
         )
       })
-    const uploadOne = form("image", "/upload", Inspection.decode)
-    const uploadMany = form("images", "/upload/batch", Inspection.decodeBatchAnswer)
+    const uploadOne = form("image", "/upload", (answer) => Inspection.decode(answer))
+    const uploadMany = form("images", "/upload/batch", (answer, sentAs) =>
+      Effect.map(Inspection.decodeBatchAnswer(answer), (batch) => ({
+        ...batch,
+        // By the names of the images, and not by those of this one request.
+        items: batch.items.map((item) => ({
+          ...item,
+          fileName: (item.fileName === undefined ? undefined : sentAs.get(item.fileName)) ?? item.fileName
+        }))
+      }))
+    )
 
     const switchModel = (model: ModelName) =>
       run(
@@ -142,7 +155,8 @@ export class InspectionService extends Context.Service<
         { policy: { resend: "unless-sent" } }
       )
 
-    const refused = (answer: Exchange.Answer) => Exchange.failure(answer, Inspection.readError(answer))
+    const refused = (answer: Exchange.Answer) =>
+      Exchange.failure(answer, { ...Inspection.readError(answer), file: true })
     const idle = runner.policy.attemptTimeout
 
     /** Attempts end where the body begins: a body that breaks cannot be taken back from whoever reads it. */

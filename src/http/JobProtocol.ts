@@ -114,7 +114,7 @@ export const fetchFiles = Effect.fnUntraced(function* (
       accept: "image/*, */*;q=0.5",
       hosts: options.hosts
     })
-    files.set(place, yield* Errors.ok(file))
+    files.set(place, yield* Errors.ok(file, (answer) => ({ ...Errors.read(answer), file: true })))
   }
   return { ...given, files }
 })
@@ -143,8 +143,7 @@ export const readOutput = Effect.fnUntraced(function* (
   const place = placeOf(output, options)
   const file = files.get(place)
   if (file !== undefined) {
-    const labelMap = yield* MaskDecoding.fromPng(file, "", file.body, image, options)
-    return { ...common, _tag: "Labels", labelMap, classes }
+    return { ...(yield* MaskAnswer.fromFile(file, "", file.body, image, options)), ...common }
   }
   const value = MaskAnswer.valueAt(output, place)
   return { ...(yield* MaskAnswer.fromValue(answer, pathOf(place), value, image, options)), ...common }

@@ -5,16 +5,22 @@
  * Without options it is found by what it looks like: a PNG as the body, a nested array of ids, or one of the usual
  * fields of an object, there as base64, data URL, nested array, RLE or list of masks.
  */
-import { Duration, Effect } from "effect"
+import { Effect } from "effect"
 import type { Image } from "../image/ImageSource.ts"
-import * as ClassTable from "../mask/ClassTable.ts"
+import * as Npy from "../mask/Npy.ts"
 import type { Pictures, Prediction } from "../Prediction.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
+import type { Hosts } from "../service/Hosts.ts"
+import * as JsonBytes from "../service/JsonBytes.ts"
 import type { ResponseNotDecodable, ServiceError } from "../service/ServiceError.ts"
+import * as ArrayMask from "./ArrayMask.ts"
+import * as ClassesIn from "./ClassesIn.ts"
 import * as EncodedPicture from "./EncodedPicture.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
+import * as MaskList from "./MaskList.ts"
 import { isRecord, messageIn, reported } from "./protocol/Errors.ts"
+import * as Side from "./Side.ts"
 
 export interface MaskPlace {
   /** Field names and indices with dots between, such as `data.0.mask`. Looked for, unless given. */
@@ -25,7 +31,10 @@ export interface MaskPlace {
    * unless given.
    */
   readonly as?: "png" | "ids" | "rle" | "masks" | "logits" | undefined
-  /** How logits are nested: `[classes][height][width]` is `"first"`, the default. */
+  /**
+   * How scores are nested: `[classes][height][width]` is `"first"`, `[height][width][classes]` `"last"`. Told by their shape,
+   * the classes and the image, unless given.
+   */
   readonly channels?: "first" | "last" | undefined
 }
 
@@ -33,6 +42,8 @@ export interface MaskAnswerOptions extends MaskDecoding.MaskOptions {
   readonly mask?: MaskPlace | undefined
   /** Fields that hold pictures as base64 PNG. Alone, without a mask, they make a prediction without a label map. */
   readonly pictures?: { readonly [K in keyof Pictures]?: string | undefined } | undefined
+  /** Hosts besides the service's own that a mask may lie on, where the answer names its address. None by default. */
+  readonly hosts?: Hosts | undefined
   /** The field that says how long the service took, in milliseconds. */
   readonly milliseconds?: string | undefined
 }
@@ -40,9 +51,13 @@ export interface MaskAnswerOptions extends MaskDecoding.MaskOptions {
 /** Fields that servers put masks in, the clearest first. */
 const usualFields = [
   "label_map",
+  "labelmap",
   "labels",
   "segmentation_mask",
+  "segmentation_map",
+  "semantic_map",
   "segmap",
+  "seg_map",
   "mask",
   "masks",
   "mask_png",
@@ -54,9 +69,43 @@ const usualFields = [
 ] as const
 
 /** Fields that hold another object with the mask in it. */
-const usualBoxes = ["predictions", "prediction", "result", "results", "output", "data"] as const
+const usualBoxes = [
+  "predictions",
+  "prediction",
+  "result",
+  "results",
+  "output",
+  "outputs",
+  "data",
+  "body"
+] as const
 
-const startsAsPng = ({ body }: Answer): boolean => body[0] === 0x89 && body[1] === 0x50 && body[2] === 0x4e
+/** The files that a mask may be, by how they begin. */
+const isPng = (bytes: Uint8Array): boolean => bytes[0] === 0x89 && bytes[1] === 0x50 && bytes[2] === 0x4e
+const isNpy = (bytes: Uint8Array): boolean => bytes[0] === 0x93 && bytes[1] === 0x4e && bytes[2] === 0x55
+
+/** JSON that stands in JSON as a text: some write it twice, some gateways wrap what a program said. */
+const unwrapped = (value: unknown): unknown => {
+  if (typeof value === "string" && /^\s*[[{"]/.test(value)) {
+    try {
+      return unwrapped(JsonBytes.parseText(value))
+    } catch {
+      return value
+    }
+  }
+  if (!isRecord(value)) return value
+  const boxes = usualBoxes.filter((box) => typeof value[box] === "string" && /^\s*[[{]/.test(value[box]))
+  return boxes.length === 0
+    ? value
+    : { ...value, ...Object.fromEntries(boxes.map((box) => [box, unwrapped(value[box])])) }
+}
+
+/** Addresses of masks: whole, or a path of a file at the service itself. */
+const addressOf = (value: unknown): string | undefined =>
+  typeof value === "string" &&
+  (/^https?:\/\/\S+$/i.test(value) || /^\/[\w./~-]+\.(png|npy)(\?\S*)?$/i.test(value))
+    ? value
+    : undefined
 
 /** The value at a path; `undefined` where there is none. */
 export const valueAt = (value: unknown, path: string): unknown => {
@@ -72,7 +121,8 @@ const join = (path: string, key: string): string => (path === "" ? key : `${path
 
 /** Whether a value can be a mask: `labels` may also be the names of the classes. */
 const canBeMask = (value: unknown): boolean => {
-  if (Array.isArray(value)) return Array.isArray(value[0]) || isRecord(value[0])
+  // Nothing was found, where something is listed.
+  if (Array.isArray(value)) return value.length === 0 || Array.isArray(value[0]) || isRecord(value[0])
   return (typeof value === "string" && value !== "") || MaskDecoding.looksLikeRle(value)
 }
 
@@ -80,7 +130,12 @@ const canBeMask = (value: unknown): boolean => {
 export const usualField = (
   value: Readonly<Record<string, unknown>>,
   holds: (value: unknown) => boolean = canBeMask
-): string | undefined => usualFields.find((name) => holds(value[name]))
+): string | undefined =>
+  usualFields.find((name) => holds(value[name]) || (name === "masks" && isTexts(value[name])))
+
+/** Pictures as texts, whose labels stand in a list beside them. */
+const isTexts = (value: unknown): boolean =>
+  Array.isArray(value) && typeof value[0] === "string" && value[0].length > 40
 
 /** The path to a mask, by the usual names. */
 const find = (value: unknown, path = "", depth = 0): string | undefined => {
@@ -100,134 +155,47 @@ const find = (value: unknown, path = "", depth = 0): string | undefined => {
 const fail = (answer: Answer, path: string, detail: string, quoted?: string) =>
   Effect.fail(Decode.notDecodable(answer, path, detail, quoted))
 
-const quote = (value: unknown): string => (JSON.stringify(value) ?? "undefined").slice(0, 400)
+const quote = (value: unknown): string => (JSON.stringify(value) ?? "undefined").slice(0, 2000)
 
-const firstOf = (value: Readonly<Record<string, unknown>>, names: ReadonlyArray<string>): unknown =>
-  names.map((name) => value[name]).find((each) => each !== undefined && each !== null)
-
-/** The id of a label: that of the class of this name, or the number in a placeholder such as `LABEL_3`. */
-export const idOfLabel = (label: string, classes: ClassTable.ClassTable): number | undefined => {
-  const known = ClassTable.byName(classes, label)?.id
-  if (known !== undefined) return known
-  const number = /^(?:LABEL_|class )?(\d{1,9})$/.exec(label)?.[1]
-  return number === undefined ? undefined : Number(number)
-}
-
-/** Several masks with labels: those of one label are one class. */
-export interface LabelledMask {
-  readonly path: string
-  readonly label: string | number
-  readonly score: number | undefined
-  readonly mask: unknown
-}
-
-/** A prediction from masks with labels. Labels get ids in order of appearance where no classes are known. */
-export const fromLabelled = (
+/** The prediction in a file: a PNG, or an array of NumPy's. */
+export const fromFile = (
   answer: Answer,
   path: string,
-  masks: ReadonlyArray<LabelledMask>,
+  bytes: Uint8Array,
   image: Pick<Image, "width" | "height">,
-  options: MaskDecoding.MaskOptions
-): Effect.Effect<Prediction, ResponseNotDecodable> =>
-  Effect.gen(function* () {
-    const given = MaskDecoding.classesOf(options)
-    const names = [...new Set(masks.flatMap(({ label }) => (typeof label === "string" ? label : [])))]
-    const placeholders = names.every((name) => idOfLabel(name, []) !== undefined)
-    const classes =
-      given.length > 0
-        ? given
-        : placeholders
-          ? ClassTable.make(names.map((name) => ({ id: idOfLabel(name, [])!, name })))
-          : ClassTable.fromNames(names)
-    const scores = new Map<number, number>()
-    const encoded: Array<MaskDecoding.EncodedMask> = []
-    for (const { label, mask, path: at, score } of masks) {
-      const classId = typeof label === "number" ? label : idOfLabel(label, classes)
-      if (classId === undefined || (given.length > 0 && ClassTable.get(given, classId) === undefined)) {
-        const detail = `${quote(label)} is none of the model's ${given.length} classes`
-        return yield* fail(answer, at, detail, "")
-      }
-      if (score !== undefined) scores.set(classId, Math.max(score, scores.get(classId) ?? 0))
-      encoded.push({ path: at, classId, score, mask })
-    }
-    const labelMap = yield* MaskDecoding.fromMasks(answer, path, encoded, image, options)
-    return { _tag: "Labels", labelMap, classes, scores, requestId: answer.requestId }
-  })
-
-const listOfMasks = (
-  answer: Answer,
-  path: string,
-  value: unknown
-): Effect.Effect<ReadonlyArray<LabelledMask>, ResponseNotDecodable> =>
-  Effect.gen(function* () {
-    if (!Array.isArray(value)) return yield* fail(answer, path, "it is no list of masks", quote(value))
-    const masks: Array<LabelledMask> = []
-    for (const [index, each] of value.entries()) {
-      const at = join(path, String(index))
-      if (!isRecord(each)) return yield* fail(answer, at, "it is no object with a mask", quote(each))
-      const label = firstOf(each, ["class_id", "category_id", "label_id", "label", "class", "name", "id"])
-      const field = ["mask", "segmentation", "rle", "mask_b64"].find((name) => each[name] !== undefined)
-      const isId = typeof label === "number" && Number.isInteger(label) && label >= 0
-      if (typeof label !== "string" && !isId) {
-        return yield* fail(answer, join(at, "label"), "it has neither a label nor a class id", quote(label))
-      }
-      if (field === undefined) return yield* fail(answer, join(at, "mask"), "there is none", "")
-      const score = each["score"]
-      if (score !== undefined && score !== null && (typeof score !== "number" || !Number.isFinite(score))) {
-        return yield* fail(answer, join(at, "score"), "it is neither a number nor null", quote(score))
-      }
-      masks.push({
-        path: join(at, field),
-        label,
-        score: typeof score === "number" ? score : undefined,
-        mask: each[field]
-      })
-    }
-    return masks
-  })
-
-const channelsOf = (color: unknown): ClassTable.Rgb | undefined => {
-  if (typeof color === "string") {
-    const hex = /^#?([0-9a-f]{6})$/i.exec(color)?.[1]
-    if (hex === undefined) return undefined
-    const value = Number.parseInt(hex, 16)
-    return [(value >> 16) & 0xff, (value >> 8) & 0xff, value & 0xff]
+  options: MaskAnswerOptions
+): Effect.Effect<Prediction, ResponseNotDecodable> => {
+  const classes = MaskDecoding.classesOf(options)
+  const common = { classes, requestId: answer.requestId }
+  if (!isNpy(bytes)) {
+    const kind = isPng(bytes) ? undefined : Decode.kindOf(bytes)
+    if (kind !== undefined) return fail(answer, path, `it should be a PNG, and is ${kind}`, "")
+    return Effect.map(MaskDecoding.fromPng(answer, path, bytes, image, options), (labelMap): Prediction => ({
+      ...common,
+      _tag: "Labels",
+      labelMap
+    }))
   }
-  if (!Array.isArray(color) || color.length < 3) return undefined
-  const [red, green, blue] = color
-  const isByte = (value: unknown): value is number =>
-    typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 255
-  return isByte(red) && isByte(green) && isByte(blue) ? [red, green, blue] : undefined
-}
-
-/** The classes that an answer lists as `{ name, id?, color? }`, or names by id. */
-const classesIn = (value: unknown): ClassTable.ClassTable => {
-  if (!isRecord(value)) return []
-  const table = value["class_map"] ?? value["id2label"]
-  if (isRecord(table)) {
-    return ClassTable.fromId2Label(
-      Object.fromEntries(
-        Object.entries(table).flatMap(([id, name]) => (typeof name === "string" ? [[id, name]] : []))
-      )
-    )
-  }
-  const listed = value["classes"]
-  if (!Array.isArray(listed)) return []
-  return ClassTable.make(
-    listed.flatMap((each: unknown, index) => {
-      if (typeof each === "string") return [{ id: index, name: each }]
-      const name = isRecord(each) ? firstOf(each, ["name", "label"]) : undefined
-      if (!isRecord(each) || typeof name !== "string") return []
-      const id = firstOf(each, ["id", "class_id"])
-      const color = channelsOf(each["color"])
-      return [
-        {
-          id: typeof id === "number" && Number.isInteger(id) && id >= 0 ? id : index,
-          name,
-          ...(color === undefined ? {} : { color })
-        }
-      ]
-    })
+  return Effect.flatMap(
+    Effect.mapError(Effect.fromResult(Npy.decode(bytes, path)), ({ detail }) =>
+      Decode.notDecodable(answer, path, detail, "")
+    ),
+    ({ data, shape }) => {
+      const values =
+        data instanceof Uint32Array || data instanceof Float32Array ? data : Float32Array.from(data)
+      const { as } = options.mask ?? {}
+      const how = {
+        ...options,
+        as: as === "ids" || as === "logits" ? as : undefined,
+        channels: options.mask?.channels
+      }
+      return values.some(Number.isNaN)
+        ? fail(answer, path, "it has values that are NaN", "")
+        : Effect.map(ArrayMask.read(answer, path, values, shape, [image], how), (read): Prediction => ({
+            ...common,
+            ...read
+          }))
+    }
   )
 }
 
@@ -256,87 +224,116 @@ export const fromValue = (
       ? "png"
       : MaskDecoding.looksLikeRle(value)
         ? "rle"
-        : isRecord(first)
+        : isRecord(first) || (Array.isArray(value) && value.length === 0)
           ? "masks"
           : path.endsWith("logits")
             ? "logits"
-            : "ids")
+            : undefined)
   if (value === undefined || value === null) return fail(answer, path, "there is no mask")
   switch (as) {
     case "png":
       return typeof value === "string"
-        ? labels(
-            Effect.flatMap(EncodedPicture.textToBytes(answer, path, value), (png) =>
-              MaskDecoding.fromPng(answer, path, png, image, options)
-            )
+        ? Effect.flatMap(EncodedPicture.textToBytes(answer, path, value), (bytes) =>
+            fromFile(answer, path, bytes, image, options)
           )
         : fail(answer, path, "it is no base64 text", quote(value))
-    case "ids":
-      return labels(MaskDecoding.fromIds(answer, path, value, options))
     case "rle":
       return labels(MaskDecoding.fromRle(answer, path, value, image, options))
     case "masks":
-      return Effect.flatMap(listOfMasks(answer, path, value), (masks) =>
-        fromLabelled(answer, path, masks, image, options)
+      return Effect.flatMap(MaskList.read(answer, path, value), (masks) =>
+        MaskList.toPrediction(answer, masks, image, options)
       )
+    case "ids":
     case "logits":
+    case undefined:
       return Effect.map(
-        MaskDecoding.logitsFromNested(answer, path, value, options.mask?.channels ?? "first"),
-        (logits): Prediction => ({ _tag: "Logits", logits, classes, requestId: answer.requestId })
+        ArrayMask.fromNested(answer, path, value, image, {
+          ...options,
+          as,
+          channels: options.mask?.channels
+        }),
+        (read): Prediction => ({ ...read, classes, requestId: answer.requestId })
       )
   }
 }
 
+/** The pictures that are asked for, but those that cannot be read; why one of them cannot. */
 const picturesIn = (answer: Answer, json: unknown, options: MaskAnswerOptions) =>
   Effect.gen(function* () {
     const pictures: { -readonly [K in keyof Pictures]: Pictures[K] } = {}
+    let flaw: ResponseNotDecodable | undefined
     for (const kind of ["overlay", "combined", "mask"] as const) {
       const path = options.pictures?.[kind]
       const value = path === undefined ? undefined : valueAt(json, path)
       if (path === undefined || value === undefined || value === null) continue
-      if (typeof value !== "string") return yield* fail(answer, path, "it is no base64 text", quote(value))
-      pictures[kind] = yield* EncodedPicture.textToPng(answer, path, value)
+      const picture: Effect.Effect<Uint8Array, ResponseNotDecodable> =
+        typeof value === "string"
+          ? EncodedPicture.textToPng(answer, path, value)
+          : fail(answer, path, "it is no base64 text", quote(value))
+      const remembered = Effect.tapError(picture, (error) => Effect.sync(() => void (flaw ??= error)))
+      pictures[kind] = yield* Side.optional(answer, path, remembered)
+      if (pictures[kind] === undefined) delete pictures[kind]
     }
-    return pictures
+    return { pictures, flaw }
   })
+
+/** Gets a file that an answer names, from where that is allowed. */
+export type GetFile = (address: string) => Effect.Effect<Answer, ServiceError>
 
 /** The prediction in an answer whose status is a success. */
 export const read = (
   answer: Answer,
   image: Pick<Image, "width" | "height">,
-  options: MaskAnswerOptions
+  options: MaskAnswerOptions,
+  getFile?: GetFile
 ): Effect.Effect<Prediction, ServiceError> =>
   Effect.gen(function* () {
     const { mask } = options
-    if (startsAsPng(answer) || (mask?.as === "png" && mask.at === undefined)) {
-      const labelMap = yield* MaskDecoding.fromPng(answer, "", answer.body, image, options)
-      const classes = MaskDecoding.classesOf(options)
-      return { _tag: "Labels", labelMap, classes, requestId: answer.requestId }
+    if (isPng(answer.body) || isNpy(answer.body) || (mask?.as === "png" && mask.at === undefined)) {
+      return yield* fromFile(answer, "", answer.body, image, options)
     }
-    const json = yield* Decode.json(answer)
+    const json = unwrapped(yield* Decode.json(answer))
     if (isRecord(json) && (json["success"] === false || json["ok"] === false)) {
       return yield* reported(answer, messageIn(json))
     }
     const path = mask?.at ?? find(json)
-    const pictures = yield* picturesIn(answer, json, options)
-    const took = options.milliseconds === undefined ? undefined : valueAt(json, options.milliseconds)
-    const common = {
-      pictures,
-      ...(typeof took === "number" && took >= 0 ? { serviceTime: Duration.millis(took) } : {})
-    }
-    if (path === undefined || valueAt(json, path) === undefined) {
+    const { flaw, pictures } = yield* picturesIn(answer, json, options)
+    const at = options.milliseconds
+    const took = at === undefined ? undefined : yield* Side.milliseconds(answer, at, valueAt(json, at))
+    const common = { pictures, ...(took === undefined ? {} : { serviceTime: took }) }
+    const value = path === undefined ? undefined : valueAt(json, path)
+    if (path === undefined || value === undefined) {
       if (mask === undefined && Object.keys(pictures).length > 0) {
         const { height, width } = image
         return { ...common, _tag: "Rendered", width, height, classes: [], requestId: answer.requestId }
       }
+      if (flaw !== undefined) return yield* Effect.fail(flaw)
       const said = isRecord(json) ? json["error"] : undefined
       if (typeof said === "string") return yield* reported(answer, said)
       return yield* fail(answer, path ?? "", "there is no mask. Say with `mask.at` where it is", quote(json))
     }
-    const listed = MaskDecoding.classesOf(options).length === 0 ? classesIn(json) : []
-    const colored = listed.some(({ color }) => color !== undefined)
+    const parent = valueAt(json, path.split(".").slice(0, -1).join("."))
+    const listed =
+      mask?.as === undefined || mask.as === "masks" ? MaskList.beside(answer, path, value, parent) : undefined
+    if (listed !== undefined) {
+      return { ...(yield* MaskList.toPrediction(answer, yield* listed, image, options)), ...common }
+    }
+    const named =
+      MaskDecoding.classesOf(options).length > 0
+        ? []
+        : [yield* ClassesIn.read(answer, "", json), yield* ClassesIn.read(answer, path, parent)]
+    const classes = named.find(({ length }) => length > 0) ?? []
+    const colored = classes.some(({ color }) => color !== undefined)
     const known =
-      listed.length === 0 ? options : { ...options, classes: listed, ...(colored ? { palette: listed } : {}) }
-    const prediction = yield* fromValue(answer, path, valueAt(json, path), image, known)
-    return { ...prediction, ...common }
+      classes.length === 0 ? options : { ...options, classes, ...(colored ? { palette: classes } : {}) }
+    const address = mask?.as === undefined || mask.as === "png" ? addressOf(value) : undefined
+    if (address !== undefined && getFile !== undefined) {
+      const file = yield* getFile(address)
+      return {
+        ...(yield* fromFile(file, "", file.body, image, known)),
+        ...common,
+        requestId: answer.requestId
+      }
+    }
+    return { ...(yield* fromValue(answer, path, value, image, known)), ...common }
   })

@@ -11,7 +11,6 @@ import type { BinaryMask } from "../mask/BinaryMask.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
-import type { Logits } from "../mask/Logits.ts"
 import type { MaskNotDecodable } from "../mask/MaskError.ts"
 import * as Masks from "../mask/Masks.ts"
 import * as Rle from "../mask/Rle.ts"
@@ -19,17 +18,9 @@ import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import { type Decoded, fail, textToBytes } from "./EncodedPicture.ts"
 import { maxPixels } from "./MaskLimits.ts"
-import * as NestedArray from "./NestedArray.ts"
-
-/** How a mask of one class is to be read. */
-export interface BinaryOptions {
-  /** The class of what is in the mask; 0 is what is not. 1 by default. */
-  readonly classId?: number | undefined
-  /** A pixel is in the mask from this value on. By default anything but 0. */
-  readonly threshold?: number | undefined
-  /** Black is in the mask. Off by default. */
-  readonly inverted?: boolean | undefined
-}
+import * as MaskShape from "./MaskShape.ts"
+import type * as NestedArray from "./NestedArray.ts"
+import * as Plane from "./Plane.ts"
 
 export interface MaskOptions {
   /** The model's classes: their names, and which ids there can be. Without them any id is taken. */
@@ -40,8 +31,13 @@ export interface MaskOptions {
   readonly byColor?: boolean | undefined
   /** The id of colours that the palette lacks. By default they are a failure. */
   readonly unknownColor?: number | undefined
-  /** The mask shows one class. `true` for anything but 0 being class 1. */
-  readonly binary?: boolean | BinaryOptions | undefined
+  /**
+   * The mask shows one class: `true` for class 1, or how. `false`: its values are class ids. By what it looks like, unless
+   * given: a mask of 0 and 255 shows one class.
+   */
+  readonly binary?: boolean | Plane.BinaryOptions | undefined
+  /** Its rows are the image's columns. Off by default: a map of another shape than the image's is a failure. */
+  readonly transposed?: boolean | undefined
   /** The id of pixels that belong to no class. 255 by default, unless that is a class. */
   readonly ignoreIndex?: number | undefined
   /** Pixels a mask may have. Four times those of the image by default, and at least 4 million. */
@@ -51,10 +47,14 @@ export interface MaskOptions {
 type Size = Pick<Image, "width" | "height">
 
 /** The classes by which a map is judged and named. */
-export const classesOf = (options: MaskOptions): ClassTable.ClassTable =>
+export const classesOf = (options: Pick<MaskOptions, "classes" | "palette">): ClassTable.ClassTable =>
   options.classes ?? options.palette ?? []
 
-const fromMask = <A>(answer: Answer, path: string, self: Result.Result<A, MaskNotDecodable>): Decoded<A> =>
+const fromMask = <A>(
+  answer: Answer,
+  path: string,
+  self: Result.Result<A, Pick<MaskNotDecodable, "detail">>
+): Decoded<A> =>
   Result.isSuccess(self) ? Effect.succeed(self.success) : fail(answer, path, self.failure.detail)
 
 /** Fails where an id is that of no class; notes the ignored one. */
@@ -62,7 +62,7 @@ export const withClasses = (
   answer: Answer,
   path: string,
   map: LabelMap.LabelMap,
-  options: MaskOptions
+  options: Pick<MaskOptions, "classes" | "palette" | "ignoreIndex">
 ): Decoded<LabelMap.LabelMap> =>
   Effect.suspend(() => {
     const classes = classesOf(options)
@@ -79,10 +79,10 @@ export const withClasses = (
     return Effect.succeed(known)
   })
 
-const binary = (options: MaskOptions): BinaryOptions | undefined =>
+const binary = (options: MaskOptions): Plane.BinaryOptions | undefined =>
   options.binary === true ? {} : options.binary === false ? undefined : options.binary
 
-const toLabels = (mask: BinaryMask, options: BinaryOptions): LabelMap.LabelMap => {
+const toLabels = (mask: BinaryMask, options: Plane.BinaryOptions): LabelMap.LabelMap => {
   const classId = options.classId ?? 1
   const data = LabelMap.allocate(classId, mask.data.length)
   for (let i = 0; i < data.length; i++) data[i] = mask.data[i] === 0 ? 0 : classId
@@ -94,6 +94,27 @@ const pngMask = (name: string, png: Uint8Array, image: Size, options: MaskOption
   const { inverted, threshold } = binary(options) ?? {}
   return LabelPng.decodeMask(png, { name, maxPixels: maxPixels(image, options), threshold, inverted })
 }
+
+/** A map whose rows are columns, where the options say so. */
+export const upright = (map: LabelMap.LabelMap, transposed: boolean | undefined): LabelMap.LabelMap =>
+  transposed === true ? LabelMap.flipX(LabelMap.rotate(map, 90)) : map
+
+/** The byte of a PNG's header that says how its colours are kept, and that of those with a palette. */
+const colorType = 25
+const indexed = 3
+
+/** A grey picture may show one class; an indexed one, or one that was read by its colours, holds ids. */
+const judged = (
+  png: Uint8Array,
+  map: LabelMap.LabelMap,
+  options: MaskOptions
+): Result.Result<LabelMap.LabelMap, string> =>
+  png[colorType] === indexed || options.palette !== undefined
+    ? Result.succeed(map)
+    : Result.mapBoth(Plane.toIds(map.data, { ...options, classes: classesOf(options) }), {
+        onSuccess: (data) => ({ ...map, data }),
+        onFailure: ({ detail }) => detail
+      })
 
 /** The label map of a PNG: ids as stored, colours by the palette, or one class where the options say so. */
 export const fromPng = (
@@ -114,9 +135,13 @@ export const fromPng = (
             palette: options.palette,
             byColor: options.byColor,
             unknownColor: options.unknownColor
-          })
+          }).pipe(
+            Result.flatMap((map) => Result.mapError(judged(png, map, options), (detail) => ({ detail })))
+          )
         : Result.map(pngMask(name, png, image, options), (mask) => toLabels(mask, single))
-    return Effect.flatMap(fromMask(answer, path, decoded), (map) => withClasses(answer, path, map, options))
+    return Effect.flatMap(fromMask(answer, path, decoded), (map) =>
+      withClasses(answer, path, upright(map, options.transposed), options)
+    )
   })
 
 const CocoRle = Schema.Struct({
@@ -158,7 +183,7 @@ export const fromRle = (
   options: MaskOptions
 ): Decoded<LabelMap.LabelMap> =>
   Effect.flatMap(rleMask(answer, path, value, image, options), (mask) =>
-    withClasses(answer, path, toLabels(mask, binary(options) ?? {}), options)
+    withClasses(answer, path, upright(toLabels(mask, binary(options) ?? {}), options.transposed), options)
   )
 
 /** One mask of several. */
@@ -167,7 +192,7 @@ export interface EncodedMask {
   readonly path: string
   readonly classId: number
   readonly score?: number | undefined
-  /** Base64 or a data URL of a PNG, or COCO's RLE. */
+  /** Base64 or a data URL of a PNG, COCO's RLE, outlines, or rows of numbers. */
   readonly mask: unknown
 }
 
@@ -177,7 +202,6 @@ export interface EncodedMask {
  */
 export const fromMasks = (
   answer: Answer,
-  path: string,
   masks: ReadonlyArray<EncodedMask>,
   image: Size,
   options: MaskOptions
@@ -195,7 +219,9 @@ export const fromMasks = (
           ? yield* Effect.flatMap(textToBytes(answer, each.path, each.mask), (png) =>
               fromMask(answer, each.path, pngMask(each.path, png, image, options))
             )
-          : yield* rleMask(answer, each.path, each.mask, image, options)
+          : Array.isArray(each.mask)
+            ? yield* MaskShape.fromArray(answer, each.path, each.mask, image)
+            : yield* rleMask(answer, each.path, each.mask, image, options)
       const { data, height, width } = mask
       map ??= {
         width,
@@ -209,78 +235,12 @@ export const fromMasks = (
       for (let i = 0; i < data.length; i++) if (data[i] !== 0) map.data[i] = each.classId
       yield* Effect.yieldNow
     }
-    if (map === undefined) return yield* fail(answer, path, "there are no masks, so no size is known")
-    return { ...map, ignoreIndex }
+    // Nothing was found: that is a map as well, of the image.
+    const { height, width } = map ?? image
+    const data = map?.data ?? LabelMap.allocate(ignoreIndex, width * height).fill(ignoreIndex)
+    return upright({ width, height, data, ignoreIndex }, map === undefined ? false : options.transposed)
   })
 
-const flawed = (answer: Answer, path: string) => (flaw: NestedArray.Flaw) =>
+/** What is wrong with an array, at its place in the answer. */
+export const flawed = (answer: Answer, path: string) => (flaw: NestedArray.Flaw) =>
   Decode.notDecodable(answer, [...(path === "" ? [] : [path]), ...flaw.path].join("."), flaw.detail, "")
-
-/** Class ids in the narrowest storage. */
-export const narrow = (ids: Uint32Array): LabelMap.LabelData => {
-  let maxId = 0
-  for (let i = 0; i < ids.length; i++) if (ids[i]! > maxId) maxId = ids[i]!
-  return maxId <= 0xff ? Uint8Array.from(ids) : maxId <= 0xffff ? Uint16Array.from(ids) : ids
-}
-
-/** Height and width of a map whose other dimensions are 1; `undefined` where it has others. */
-export const planeOf = (
-  shape: ReadonlyArray<number>
-): readonly [height: number, width: number] | undefined => {
-  const [first = 1, second = 1, ...rest] = shape
-  if (shape.length === 2) return [first, second]
-  if (shape.length > 2 && first === 1) return planeOf([second, ...rest])
-  if (shape.length > 2 && shape.at(-1) === 1) return planeOf(shape.slice(0, -1))
-  return undefined
-}
-
-/** The label map of a nested array of class ids: `[height][width]`, with or without further dimensions of 1. */
-export const fromIds = (
-  answer: Answer,
-  path: string,
-  value: unknown,
-  options: MaskOptions
-): Decoded<LabelMap.LabelMap> =>
-  Effect.gen(function* () {
-    const shape = NestedArray.shapeOf(value)
-    const plane = shape && planeOf(shape)
-    if (shape !== undefined && plane === undefined) {
-      const detail = `it has the shape [${shape.join(", ")}], where a class map has [height, width]`
-      return yield* fail(answer, path, detail)
-    }
-    const flat = yield* Effect.mapError(NestedArray.ids(value), flawed(answer, path))
-    const [height, width] = planeOf(flat.shape)!
-    return yield* withClasses(answer, path, { width, height, data: narrow(flat.data) }, options)
-  })
-
-/** Logits from a nested array: `[classes][height][width]`, or `[height][width][classes]` with `channels: "last"`. */
-export const logitsFromNested = (
-  answer: Answer,
-  path: string,
-  value: unknown,
-  channels: "first" | "last"
-): Decoded<Logits> =>
-  Effect.gen(function* () {
-    const flat = yield* Effect.mapError(NestedArray.scores(value), flawed(answer, path))
-    const shape = flat.shape.length === 4 && flat.shape[0] === 1 ? flat.shape.slice(1) : flat.shape
-    if (shape.length !== 3) {
-      return yield* fail(
-        answer,
-        path,
-        `it has the shape [${shape.join(", ")}], where logits have three dimensions`
-      )
-    }
-    const [a, b, c] = [shape[0]!, shape[1]!, shape[2]!]
-    return channels === "first"
-      ? { data: flat.data, classes: a, height: b, width: c }
-      : { data: channelsFirst(flat.data, a * b, c), classes: c, height: a, width: b }
-  })
-
-/** `[positions, classes]` as `[classes, positions]`. */
-export const channelsFirst = (data: Float32Array, positions: number, classes: number): Float32Array => {
-  const out = new Float32Array(data.length)
-  for (let i = 0, at = 0; i < positions; i++) {
-    for (let k = 0; k < classes; k++) out[k * positions + i] = data[at++]!
-  }
-  return out
-}

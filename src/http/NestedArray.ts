@@ -55,12 +55,13 @@ const rowsOf = (value: unknown, shape: ReadonlyArray<number>): Array<ReadonlyArr
   return visit(value, 0, []) ?? rows
 }
 
-const pathOf = (row: number, column: number, shape: ReadonlyArray<number>): ReadonlyArray<number> => {
-  const path = [column]
-  let left = row
-  for (let level = shape.length - 2; level >= 0; level--) {
-    path.unshift(left % shape[level]!)
-    left = Math.floor(left / shape[level]!)
+/** Where the element at an index is, from the outside in. */
+export const pathOf = (index: number, shape: ReadonlyArray<number>): ReadonlyArray<number> => {
+  const path: Array<number> = []
+  let left = index
+  for (const size of shape.toReversed()) {
+    path.unshift(left % size)
+    left = Math.floor(left / size)
   }
   return path
 }
@@ -88,12 +89,13 @@ const flatten = <Data extends Float32Array | Uint32Array>(
         const source = rows[row]!
         const end = Math.min(length, to - start)
         for (let column = at - start; column < end; column++) {
-          const element = source[column]
+          const given = source[column]
+          const element = typeof given === "boolean" ? Number(given) : given
           if (typeof element !== "number" || !isValid(element)) {
             const found =
               typeof element === "number" ? String(element) : (JSON.stringify(element) ?? "missing")
             return {
-              path: pathOf(row, column, shape),
+              path: pathOf(start + column, shape),
               detail: `it is ${found.slice(0, 60)}, and no ${wanted}`
             }
           }
@@ -128,3 +130,14 @@ export const scores = (value: unknown): Effect.Effect<Flat<Float32Array>, Flaw> 
     (score) => !Number.isNaN(score),
     "number"
   )
+
+/** The largest whole number below which a 32-bit float holds each. */
+const exact = 2 ** 24
+
+/** Any numbers but NaN; class ids that a 32-bit float cannot hold as whole ones. */
+export const values = (value: unknown): Effect.Effect<Flat<Float32Array | Uint32Array>, Flaw> =>
+  Effect.flatMap(scores(value), (flat): Effect.Effect<Flat<Float32Array | Uint32Array>, Flaw> => {
+    const { data } = flat
+    for (let i = 0; i < data.length; i++) if (data[i]! >= exact && Number.isFinite(data[i])) return ids(value)
+    return Effect.succeed(flat)
+  })

@@ -181,26 +181,30 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
           Effect.provideService(HttpClient.HttpClient, client)
         )
   const needsKey = refused || clue?.needsKey === true
+  // What is found is told to people, and a service may repeat the key in any of it.
+  const { hide } = exchange
+  const named = described?.name ?? clue?.model ?? (clue === undefined ? undefined : model)
+  const said: Health = health ?? {
+    healthy: false,
+    detail: refused
+      ? "it asks for an API key"
+      : clue === undefined
+        ? whyUnknown([...answers.values()], timeout)
+        : "it does not say"
+  }
   return {
     url: exchange.service,
     protocol: clue?.protocol,
     certainty: clue?.certainty,
-    health: health ?? {
-      healthy: false,
-      detail: refused
-        ? "it asks for an API key"
-        : clue === undefined
-          ? whyUnknown([...answers.values()], timeout)
-          : "it does not say"
-    },
-    model: described?.name ?? clue?.model ?? (clue === undefined ? undefined : model),
+    health: { ...said, detail: hide(said.detail) },
+    model: named === undefined ? undefined : hide(named),
     classes: described?.classes ?? [],
-    limits: clue?.limits ?? [],
+    limits: (clue?.limits ?? []).map(hide),
     needsKey,
     latency: Duration.millis([...took].sort((a, b) => a - b)[took.length >> 1] ?? 0),
     requests: Math.min(requests, maxRequests),
     sample,
-    layer: clue === undefined ? undefined : ProbeClues.layerCode(url, { ...clue, needsKey })
+    layer: clue === undefined ? undefined : hide(ProbeClues.layerCode(url, { ...clue, needsKey }))
   }
 })
 

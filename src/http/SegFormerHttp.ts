@@ -23,6 +23,7 @@ import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import type { Prediction } from "../Prediction.ts"
 import { SegmentationError } from "../SegmentationError.ts"
 import * as Exchange from "../service/Exchange.ts"
+import type { Hosts } from "../service/Hosts.ts"
 import { type Hide, nothing } from "../service/Secrets.ts"
 import type { InvalidUrl, ServiceError } from "../service/ServiceError.ts"
 import { type Health, type ModelDescription, Transport } from "../Transport.ts"
@@ -86,6 +87,16 @@ export const make = Effect.fnUntraced(function* (
   const protocolFor = (attempt: Attempt): Effect.Effect<Protocol, ServiceError> =>
     typeof spoken === "function" ? spoken(exchange, attempt) : Effect.succeed(spoken)
 
+  const fileOf = (address: string, attempt: Attempt, hosts: Hosts | undefined) =>
+    Effect.flatMap(
+      // A path is one of the service itself.
+      exchange.fetch(URL.canParse(address) ? address : exchange.origin + address, attempt, {
+        accept: "image/png, */*;q=0.5",
+        hosts
+      }),
+      (file) => (Exchange.isSuccess(file) ? Effect.succeed(file) : Exchange.failure(file, { file: true }))
+    )
+
   const attemptOf = (
     protocol: Protocol,
     image: Image,
@@ -98,7 +109,7 @@ export const make = Effect.fnUntraced(function* (
             exchange.send(call, attempt),
             (answer): Effect.Effect<Prediction, SegmentationError> =>
               Exchange.isSuccess(answer)
-                ? protocol.decode(answer, image)
+                ? protocol.decode(answer, image, (address) => fileOf(address, attempt, protocol.hosts))
                 : Exchange.failure(answer, protocol.readError(answer))
           )
         )

@@ -3,7 +3,6 @@
  * bytes allow it, and from JSON. Values become class ids or scores, whichever is asked for.
  */
 import { Effect, Result } from "effect"
-import * as MaskDecoding from "./MaskDecoding.ts"
 import * as NestedArray from "./NestedArray.ts"
 
 /** Bytes of a datatype's elements, by its name in the protocol. */
@@ -18,6 +17,7 @@ const elements = {
   INT32: 4,
   INT64: 8,
   FP16: 2,
+  BF16: 2,
   FP32: 4,
   FP64: 8
 } as const
@@ -115,7 +115,9 @@ export const scoresFromBytes = (
         ? Float32Array.from(new Float64Array(data.buffer, data.byteOffset, size))
         : datatype === "FP16"
           ? fromHalves(new Uint16Array(data.buffer, data.byteOffset, size))
-          : undefined
+          : datatype === "BF16"
+            ? fromBrains(new Uint16Array(data.buffer, data.byteOffset, size))
+            : undefined
   if (values === undefined) return Result.fail(`scores of datatype ${datatype} are not supported`)
   for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i])) return nan(i)
   return Result.succeed(values)
@@ -127,6 +129,13 @@ export const fromHalves = (bits: Uint16Array): Float32Array => {
   const out = new Float32Array(bits.length)
   for (let i = 0; i < bits.length; i++) out[i] = table[bits[i]!]!
   return out
+}
+
+/** bfloat16 as 32-bit numbers: their upper half. */
+const fromBrains = (bits: Uint16Array): Float32Array => {
+  const words = new Uint32Array(bits.length)
+  for (let i = 0; i < bits.length; i++) words[i] = bits[i]! << 16
+  return new Float32Array(words.buffer)
 }
 
 const notAnId = (value: number, at: number) => Result.fail(`value ${at} is ${value}, and no class id`)
@@ -178,6 +187,7 @@ export const idsFromBytes = (
       return Result.succeed(out)
     }
     case "FP16":
+    case "BF16":
     case "FP32":
     case "FP64":
       return Result.flatMap(scoresFromBytes(datatype, buffer, from, length), narrowed)
@@ -201,27 +211,8 @@ const sized = <A extends Float32Array | Uint32Array>(
 export const scoresFromJson = (value: unknown, size: number): Effect.Effect<Float32Array, string> =>
   sized(NestedArray.scores(value), size)
 
+/** Whether its values are numbers with a point in them, such as scores. */
+export const isFloat = (datatype: Datatype): boolean => datatype.startsWith("FP") || datatype === "BF16"
+
 export const idsFromJson = (value: unknown, size: number): Effect.Effect<Uint32Array, string> =>
   sized(NestedArray.ids(value), size)
-
-/** What a tensor of a segmenter is by its datatype and shape. */
-export type Meaning =
-  | { readonly _tag: "Ids"; readonly height: number; readonly width: number }
-  | { readonly _tag: "Logits"; readonly classes: number; readonly height: number; readonly width: number }
-
-/** Class maps are planes; floats in three dimensions, besides a batch of 1, are logits. */
-export const meaningOf = (
-  datatype: Datatype,
-  shape: ReadonlyArray<number>,
-  channels: "first" | "last"
-): Meaning | undefined => {
-  const inner = shape.length === 4 && shape[0] === 1 ? shape.slice(1) : shape
-  const [a, b, c] = [inner[0] ?? 0, inner[1] ?? 0, inner[2] ?? 0]
-  if (datatype.startsWith("FP") && inner.length === 3 && (channels === "first" ? a : c) > 1) {
-    return channels === "first"
-      ? { _tag: "Logits", classes: a, height: b, width: c }
-      : { _tag: "Logits", classes: c, height: a, width: b }
-  }
-  const plane = MaskDecoding.planeOf(shape)
-  return plane === undefined ? undefined : { _tag: "Ids", height: plane[0], width: plane[1] }
-}

@@ -22,6 +22,7 @@ import type { ClassTable } from "./ClassTable.ts"
 import { colorIds, type ColorOptions } from "./ColorIds.ts"
 import type { LabelData, LabelMap } from "./LabelMap.ts"
 import { fail, type MaskNotDecodable } from "./MaskError.ts"
+import * as MaskThreshold from "./MaskThreshold.ts"
 import * as Palette from "./Palette.ts"
 import * as PngFile from "./PngFile.ts"
 
@@ -43,7 +44,7 @@ export interface DecodeOptions extends ColorOptions {
 
 /**
  * The label map of a PNG. Ids of grey and indexed pictures are their values as stored (a 1-bit picture has ids 0
- * and 1); an alpha channel is not looked at. A coloured picture needs `palette`.
+ * and 1); an alpha channel is not looked at. A coloured picture needs `palette`, unless its channels are equal throughout.
  */
 export const decode = (
   bytes: Uint8Array,
@@ -59,6 +60,8 @@ export const decode = (
     const coloured = picture.channels >= 3 || (options.byColor === true && picture.palette !== undefined)
     if (!coloured) return Result.succeed(finish(PngFile.channel(picture)))
     if (options.palette === undefined) {
+      // Some libraries write what is grey as colours.
+      if (PngFile.isGrey(picture)) return Result.succeed(finish(PngFile.channel(picture)))
       return fail(name, "it is a coloured picture, and no palette says which class each colour is")
     }
     const ids = colorIds(picture, options.palette, options)
@@ -113,8 +116,8 @@ export const encode = (
 
 export interface MaskOptions {
   /**
-   * A pixel is in the mask from this value on. By default anything but 0, which suits 0/1 and 0/255 alike; 128
-   * suits blurred or resampled masks.
+   * A pixel is in the mask from this value on. By default 128 of 255, which suits blurred and soft masks; of masks with
+   * values of 0 and 1, or 0 and one other, that other.
    */
   readonly threshold?: number | undefined
   /** Black is in the mask, white outside. Off by default. */
@@ -136,7 +139,8 @@ export const decodeMask = (
 ): Result.Result<BinaryMask, MaskNotDecodable> =>
   Result.map(PngFile.read(bytes, options.name ?? "mask PNG", options.maxPixels), (picture) => {
     const values = PngFile.brightness(picture)
-    const threshold = options.threshold ?? 1
+    const white = picture.depth < 8 && picture.palette === undefined ? 2 ** picture.depth - 1 : undefined
+    const threshold = options.threshold ?? MaskThreshold.of(values, white)
     const inside = options.inverted === true ? 0 : 1
     const data = new Uint8Array(values.length)
     for (let i = 0; i < values.length; i++) data[i] = values[i]! >= threshold ? inside : 1 - inside

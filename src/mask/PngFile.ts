@@ -176,6 +176,15 @@ export const channel = (picture: Picture, index = 0): Uint8Array | Uint16Array =
   return out
 }
 
+/** Whether red, green and blue are the same throughout. */
+export const isGrey = ({ channels, data }: Picture): boolean => {
+  if (channels < 3) return true
+  for (let i = 0; i < data.length; i += channels) {
+    if (data[i] !== data[i + 1] || data[i] !== data[i + 2]) return false
+  }
+  return true
+}
+
 /**
  * How bright each pixel is, for pictures that show one mask: the brightest of its colours; or its alpha, where the
  * colours are the same throughout and alpha is not.

@@ -130,7 +130,9 @@ export const make = Effect.fn("SegFormerOnnx.make" satisfies SpanName)(function*
       return Effect.mapBoth(pool.predict(picture), {
         onSuccess: ({ milliseconds, ...found }): Prediction => {
           release(data)
-          return { ...found, classes, serviceTime: Duration.millis(milliseconds) }
+          // A model here has its own size for every image, and its logits are of that.
+          const input = found._tag === "Logits" ? found.logits : undefined
+          return { ...found, input, classes, serviceTime: Duration.millis(milliseconds) }
         },
         onFailure: (error): SegmentationError =>
           error._tag === "Lost"

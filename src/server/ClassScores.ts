@@ -31,7 +31,7 @@ export interface ClassScores {
 
 /** `components` of the label map spare a look at every pixel, where they are at hand. */
 export const make = Effect.fnUntraced(function* (
-  { segmentation }: Segmented,
+  { segmentation }: Pick<Segmented, "segmentation">,
   components?: Components.Components
 ): Effect.fn.Return<ClassScores, Refusals.Refusal> {
   const labelMap = yield* Effect.mapError(segmentation.labelMap, Refusals.fromError)

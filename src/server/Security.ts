@@ -5,6 +5,7 @@
  * `Redacted` from the header on: logs and traces never have it.
  */
 import { createHash, timingSafeEqual } from "node:crypto"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Context, Duration, Effect, Redacted, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { isLoopback } from "../service/AddressGuard.ts"
@@ -68,6 +69,14 @@ const tokenOf = (request: HttpServerRequest.HttpServerRequest): Redacted.Redacte
   const [, user, password] = /^([^:]*):(.*)$/s.exec(Buffer.from(basic ?? "", "base64").toString()) ?? []
   const token = password === "" ? user : password
   return token === undefined || token === "" ? undefined : Redacted.make(token)
+}
+
+/** Of two names that a request says it is for, a proxy may have gone by the one and this server by the other. */
+export const hasTwoHosts = (request: HttpServerRequest.HttpServerRequest): boolean => {
+  const { rawHeaders } = NodeHttpServerRequest.toIncomingMessage(request)
+  let hosts = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === "host") hosts++
+  return hosts > 1
 }
 
 /**

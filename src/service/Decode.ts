@@ -5,6 +5,7 @@
 import { Effect, Schema, SchemaIssue } from "effect"
 import type { Answer } from "./Exchange.ts"
 import * as JsonBytes from "./JsonBytes.ts"
+import * as Message from "./Message.ts"
 import { nothing } from "./Secrets.ts"
 import { excerpt, ResponseNotDecodable } from "./ServiceError.ts"
 
@@ -33,18 +34,65 @@ export const notDecodable = (
 }
 
 /** The answer as text. */
-export const text = (answer: Answer): string => decoder.decode(answer.body)
+export const text = (answer: Answer): string => JsonBytes.textOf(answer.body)
+
+/** What files begin with that come in place of JSON, and what they are called. */
+const signatures: ReadonlyArray<readonly [start: ReadonlyArray<number>, kind: string]> = [
+  [[0xff, 0xd8, 0xff], "a JPEG, in which class ids do not survive: have it send PNG"],
+  [[0x89, 0x50, 0x4e, 0x47], "a PNG"],
+  [[0x47, 0x49, 0x46, 0x38], "a GIF: have it send PNG"],
+  [[0x52, 0x49, 0x46, 0x46], "a WebP: have it send PNG"],
+  [[0x49, 0x49, 0x2a, 0x00], "a TIFF: have it send PNG"],
+  [[0x4d, 0x4d, 0x00, 0x2a], "a TIFF: have it send PNG"],
+  [[0x42, 0x4d], "a BMP: have it send PNG"],
+  [[0x25, 0x50, 0x44, 0x46], "a PDF"],
+  [[0x50, 0x4b, 0x03, 0x04], "a zip file"],
+  [[0x1f, 0x8b], "gzip that no header names"],
+  [[0x93, 0x4e, 0x55, 0x4d], "a NumPy file"]
+]
+
+/** What bytes are by how they begin; `undefined` where that is not known. */
+export const kindOf = (bytes: Uint8Array): string | undefined =>
+  signatures.find(([start]) => start.every((byte, index) => bytes[index] === byte))?.[1]
+
+/** Whether bytes have what no text has. */
+const isBinary = (bytes: Uint8Array): boolean =>
+  bytes.subarray(0, 400).some((byte) => byte < 9 || (byte > 13 && byte < 32 && byte !== 27)) &&
+  !((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff))
+
+const hex = (bytes: Uint8Array): string =>
+  Array.from(bytes.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0")).join(" ")
 
 /** The answer as JSON, whatever its content type says: services label it as they like. */
 export const json = (answer: Answer): Effect.Effect<unknown, ResponseNotDecodable> =>
   Effect.suspend(() => {
-    if (answer.body.length === 0) return Effect.fail(notDecodable(answer, "", "it is empty"))
+    const { body } = answer
+    if (body.length === 0) return Effect.fail(notDecodable(answer, "", "it is empty"))
     try {
-      return Effect.succeed<unknown>(JsonBytes.parse(answer.body))
+      return Effect.succeed<unknown>(JsonBytes.parse(body))
     } catch (cause) {
       const type = answer.headers["content-type"] ?? "no content type"
-      const why = cause instanceof Error ? cause.message : String(cause)
-      return Effect.fail(notDecodable(answer, "", `it is no JSON (${type}): ${why}`))
+      const kind = isBinary(body) ? kindOf(body) : undefined
+      if (kind !== undefined)
+        return Effect.fail(notDecodable(answer, "", `it is no JSON (${type}), but ${kind}`, ""))
+      if (isBinary(body)) {
+        return Effect.fail(notDecodable(answer, "", `it is no JSON (${type}), and no text`, hex(body)))
+      }
+      const page = Message.titleOf(text(answer))
+      if (page !== undefined) {
+        return Effect.fail(notDecodable(answer, "", `it is no JSON (${type}), but a page of HTML`, page))
+      }
+      // Without what the runtime quotes of it: that is cut as it comes, also within a key.
+      const why = cause instanceof Error ? cause.message : ""
+      const where = / at position \d+(?: \(line \d+ column \d+\))?/.exec(why)?.[0]
+      const ends = / (?:end of JSON input|unterminated string)/i.test(why) ? ": it is cut off" : ""
+      return Effect.fail(
+        notDecodable(
+          answer,
+          "",
+          `it is no JSON (${type})${where === undefined ? ends : `,${where.replace(" at", " broken at")}`}`
+        )
+      )
     }
   })
 

@@ -417,6 +417,10 @@ export interface ErrorBody {
   /** The model is not loaded yet. */
   readonly loading?: boolean | undefined
   readonly retryAfter?: Duration.Duration | undefined
+  /** It was a file that an answer had named, and not the service itself, that was asked for. */
+  readonly file?: boolean | undefined
+  /** What the status should have been: some answer 500 to what was too large. */
+  readonly status?: number | undefined
 }
 
 /** Whether a status is one of success: 2xx. */
@@ -438,17 +442,19 @@ export const failure = (answer: Answer, read?: ErrorBody): Effect.Effect<never, 
     Effect.fail(
       fromStatus({
         service: answer.service,
-        status: answer.status,
+        status: read?.status ?? answer.status,
         requestId: answer.requestId,
         detail: Proxies.doubted(
           answer,
-          (answer.hide ?? Secrets.nothing)(
-            (read?.detail ?? new TextDecoder().decode(answer.body)).slice(0, said)
-          )
+          (answer.hide ?? Secrets.nothing)((read?.detail ?? Message.textOf(answer)).slice(0, said))
         ),
         code: codeOf(answer, read),
-        retryAfter: RetryAfter.fromHeaders(answer.headers, now) ?? read?.retryAfter,
-        loading: read?.loading
+        retryAfter:
+          RetryAfter.fromHeaders(answer.headers, now) ??
+          read?.retryAfter ??
+          Message.waitIn(Message.jsonOf(answer)),
+        loading: read?.loading,
+        file: read?.file
       })
     )
   )

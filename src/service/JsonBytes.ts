@@ -3,7 +3,8 @@
  * that the whole is never one string beside them. On Node that takes a third of the time of decoding and parsing an
  * answer with three pictures, most of which goes into memory for the large string.
  *
- * What is no JSON fails as `JSON.parse` of the text does, with its message.
+ * It is lenient where programs are that write JSON: a byte order mark, NaN and Infinity as Python and C++ write them. Those
+ * become the numbers that they say, for whoever wants the value to judge.
  */
 import { randomHex } from "../randomHex.ts"
 
@@ -32,17 +33,53 @@ const colon = 0x3a
 /** Stands for the long strings in the rest. Unguessable, so that no answer can ask for one. */
 const placeholder = `${randomHex(8)}:`
 
-/** The value that the bytes are, as `JSON.parse` gives it. Throws what `JSON.parse` throws. */
+/** The value that the bytes are. Throws what `JSON.parse` throws. */
 export const parse = (bytes: Uint8Array): unknown => {
   const cut = bytes.length < 2 * long || buffers === undefined ? undefined : cutOut(bytes, buffers)
   if (cut !== undefined) {
     try {
-      return putBack(JSON.parse(cut.rest), cut.strings)
+      return putBack(parseText(cut.rest), cut.strings)
     } catch {
       // The message of the failure should be about the text that came.
     }
   }
-  return JSON.parse(decoder.decode(bytes))
+  return parseText(textOf(bytes))
+}
+
+/** The text of bytes: UTF-8, or UTF-16 where they begin with its mark. */
+export const textOf = (bytes: Uint8Array): string => {
+  const isWide = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)
+  return isWide
+    ? new TextDecoder(bytes[0] === 0xff ? "utf-16le" : "utf-16be").decode(bytes)
+    : decoder.decode(bytes)
+}
+
+/** `JSON.parse`, and what of JSON numbers has no notation. */
+export const parseText = (given: string): unknown => {
+  const text = given.startsWith("\ufeff") ? given.slice(1) : given
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (!/nan|inf/i.test(text)) throw error
+    let hasNaN = false
+    // Strings are matched first and kept, so that what they say is never touched.
+    const quoted = text.replaceAll(
+      /"(?:[^"\\]|\\.)*"|[+-]?\b(?:NaN|Infinity|inf)(?:\(\w*\))?(?![\w])/gi,
+      (token) => {
+        if (token.startsWith('"')) return token
+        if (/inf/i.test(token)) return token.startsWith("-") ? "-1e999" : "1e999"
+        hasNaN = true
+        return `"${placeholder}NaN"`
+      }
+    )
+    let value: unknown
+    try {
+      value = JSON.parse(quoted)
+    } catch {
+      throw error
+    }
+    return hasNaN ? putBack(value, [], Number.NaN) : value
+  }
 }
 
 interface Cut {
@@ -88,15 +125,17 @@ const isKey = (text: Uint8Array, after: number): boolean => {
   return text[at] === colon
 }
 
-/** The value with its long strings where their placeholders stand. */
-const putBack = (value: unknown, strings: ReadonlyArray<string>): unknown => {
+/** The value with its long strings where their placeholders stand, or with one other value there. */
+const putBack = (value: unknown, strings: ReadonlyArray<string>, instead?: number): unknown => {
   const whole = { value }
   // Not by recursion: an answer may be nested deeper than the stack.
   const open: Array<object> = [whole]
   const visit = (parent: object, key: string | number, child: unknown) => {
     if (typeof child === "object" && child !== null) open.push(child)
     else if (typeof child === "string" && child.startsWith(placeholder)) {
-      const string = strings[Number(child.slice(placeholder.length))]
+      const index = child.slice(placeholder.length)
+      if (instead === undefined && index === "NaN") return
+      const string = instead ?? strings[Number(index)]
       // Defined, not assigned: `__proto__` is a name like any other here.
       Object.defineProperty(parent, key, {
         value: string,

@@ -46,6 +46,10 @@ export class InvalidUrl extends ErrorKind.ofCaller<InvalidUrl>()("InvalidUrl", {
   }
 }
 
+/** Codes of a parser of HTTP that got something else: it would get it again. */
+const isNoHttp = (code: string | undefined): boolean =>
+  code !== undefined && (code.startsWith("HPE_") || code === "UND_ERR_HEADERS_OVERFLOW")
+
 /** Codes of Node's TLS for a handshake that failed, such as UNABLE_TO_VERIFY_LEAF_SIGNATURE. */
 const isTls = (code: string | undefined): boolean =>
   code !== undefined && /CERT|TLS|SSL|SIGN|VERIFY|HOSTNAME/.test(code)
@@ -67,7 +71,10 @@ export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("Co
   get isRetryable(): boolean {
     // A resolver that does not answer is EAI_AGAIN, and asked again.
     return (
-      this.code !== "ENOTFOUND" && !isTls(this.code) && !/^ERR_PROXY_(AUTH|REFUSED)/.test(this.code ?? "")
+      this.code !== "ENOTFOUND" &&
+      !isTls(this.code) &&
+      !isNoHttp(this.code) &&
+      !/^ERR_PROXY_(AUTH|REFUSED)/.test(this.code ?? "")
     )
   }
   get concerns(): "service" {
@@ -85,6 +92,9 @@ export class ConnectionFailed extends Schema.TaggedError<ConnectionFailed>()("Co
           : isTls(this.code)
             ? ". Does it speak TLS, with a certificate that this machine trusts?"
             : ""
+    if (isNoHttp(this.code)) {
+      return `What came from ${this.service} is no HTTP${said(this.detail)}. Is this its port, and does it speak http:// or https://?${tracked(this)}`
+    }
     const what =
       this.phase === "receiving"
         ? `The connection to ${this.service} broke while its answer came in`
@@ -133,9 +143,17 @@ export class Unauthorized extends ErrorKind.ofCaller<Unauthorized>()("Unauthoriz
 }
 
 /** 404 or 410: nothing answers at this path. */
-export class NotFound extends ErrorKind.ofService<NotFound>()("NotFound", answer) {
+export class NotFound extends ErrorKind.ofService<NotFound>()("NotFound", {
+  ...answer,
+  /** It was a file that the service had named itself. */
+  file: Schema.optional(Schema.Boolean)
+}) {
   override get message(): string {
-    return `Nothing at ${this.service} (${this.status})${said(this.detail)}. Check the base URL, the protocol and the name of the model${tracked(this)}`
+    const hint =
+      this.file === true
+        ? "The file is gone: services keep results for a while only. Ask for it again"
+        : "Check the base URL, the protocol and the name of the model"
+    return `Nothing at ${this.service} (${this.status})${said(this.detail)}. ${hint}${tracked(this)}`
   }
 }
 
@@ -265,8 +283,10 @@ export const fromStatus = (options: {
   readonly retryAfter?: Duration.Duration | undefined
   /** The service says that its model is not loaded. */
   readonly loading?: boolean | undefined
+  /** A file that it named was asked for. */
+  readonly file?: boolean | undefined
 }): ServiceError => {
-  const { code, loading, retryAfter, ...rest } = options
+  const { code, file, loading, retryAfter, ...rest } = options
   const fields = {
     ...rest,
     detail: excerpt(rest.detail),
@@ -277,7 +297,7 @@ export const fromStatus = (options: {
   if (loading === true) return new ModelLoading(timed)
   if (status === 429) return new RateLimited(timed)
   if (status === 401 || status === 403) return new Unauthorized(fields)
-  if (status === 404 || status === 410) return new NotFound(fields)
+  if (status === 404 || status === 410) return new NotFound(file === true ? { ...fields, file } : fields)
   if (status >= 400 && status < 500) return new RequestRejected(timed)
   if (status >= 502 && status <= 504) return new ServiceUnavailable(timed)
   if (status >= 500 && status < 600) return new ServiceFailed(timed)

@@ -1,5 +1,5 @@
-/** The API reference says what the sources say. */
-import { globSync, readFileSync } from "node:fs"
+/** The API reference, which is made from the sources and not committed, has what the package exports. */
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -12,15 +12,11 @@ beforeAll(async () => {
 })
 
 describe("the API reference", () => {
-  it("is what `npm run docs` makes of the sources", () => {
-    const folder = join(Reference.root, "docs", "api")
-    const written = new Map(
-      globSync("*.md", { cwd: folder }).map((name) => [name, readFileSync(join(folder, name), "utf8")])
-    )
-    assert.deepStrictEqual([...written.keys()].sort(), [...pages.keys()].sort())
-    for (const [name, text] of pages) {
-      assert.strictEqual(written.get(name), text, `docs/api/${name} is out of date: run npm run docs`)
-    }
+  it("has a page for each entry of the package, and an index of them", () => {
+    assert.deepStrictEqual([...pages.keys()].sort(), [...Reference.names].sort())
+    const index = pages.get("README.md") ?? ""
+    for (const name of Reference.names) if (name !== "README.md") assert.include(index, `](${name})`)
+    assert.include(pages.get("mask.md"), "### toLabelMap")
   })
 
   it("describes whatever the package exports", () => {

@@ -1,6 +1,6 @@
 /**
  * The API reference, made from the declarations that the compiler emits: a page per entry of the package, a section per
- * module, with the doc comments as they stand in the sources. `npm run docs` writes it to docs/api.
+ * module, with the doc comments as they stand in the sources. It is made when the site is built, and when the package is packed.
  */
 import { execFileSync } from "node:child_process"
 import { globSync, readFileSync } from "node:fs"
@@ -90,6 +90,21 @@ const member = (name: string, { code, comment }: Statement): string =>
 /** A link from a page in docs/api to a source. */
 const source = (module: string): string => `[${module}](../../${module})`
 
+const manifest: {
+  readonly exports: Readonly<Record<string, Readonly<Record<typeof condition, string>> | string>>
+} = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+
+const fileOf = (entry: string): string =>
+  `${entry === "." ? "index" : entry.slice(2).replaceAll("/", "-")}.md`
+
+/** What the pages are called, without making them: one for each entry of the package, and the index. */
+export const names: ReadonlyArray<string> = [
+  ...Object.entries(manifest.exports).flatMap(([entry, target]) =>
+    typeof target === "string" ? [] : [fileOf(entry)]
+  ),
+  "README.md"
+]
+
 /** The pages of docs/api by their names, and the index of them. */
 export const generate: Effect.Effect<ReadonlyMap<string, string>> = Effect.scoped(
   Effect.map(folder(), (declarations) => {
@@ -108,9 +123,7 @@ export const generate: Effect.Effect<ReadonlyMap<string, string>> = Effect.scope
 )
 
 const pages = (modules: ReadonlyMap<string, Module>): ReadonlyMap<string, string> => {
-  const { exports }: { exports: Record<string, Record<typeof condition, string> | string> } = JSON.parse(
-    readFileSync(join(root, "package.json"), "utf8")
-  )
+  const { exports } = manifest
   const result = new Map<string, string>()
   const index: Array<string> = []
   for (const [entry, target] of Object.entries(exports)) {
@@ -119,7 +132,7 @@ const pages = (modules: ReadonlyMap<string, Module>): ReadonlyMap<string, string
     const module = modules.get(path)
     if (module === undefined) throw new Error(`${entry} has no module at ${path}`)
     const name = entry === "." ? "effect-segformer" : `effect-segformer/${entry.slice(2)}`
-    const file = `${entry === "." ? "index" : entry.slice(2).replaceAll("/", "-")}.md`
+    const file = fileOf(entry)
     const sections: Array<string> = []
     const named = new Map<string, Array<string>>()
     const listed: Array<string> = []
@@ -167,7 +180,7 @@ const pages = (modules: ReadonlyMap<string, Module>): ReadonlyMap<string, string
     "README.md",
     `# API reference
 
-Made from the sources by \`npm run docs\`; the examples in it are run by the tests where they stand in the sources.
+Made from the sources; the examples in it are run by the tests where they stand in the sources.
 
 ${index.join("\n")}
 `

@@ -11,6 +11,7 @@ import { Chaos, Fixtures } from "effect-segformer/testing"
 import * as FaultyService from "../../src/testing/FaultyService.ts"
 import { uploadAnswer } from "../http/servers/InspectionServer.ts"
 import { eventually } from "../support/Eventually.ts"
+import * as Table from "../support/Table.ts"
 
 /** An answer that is in order. */
 export const good: FaultyService.Fault = FaultyService.json(uploadAnswer())
@@ -206,36 +207,32 @@ export const play = async (row: Row, seconds = 30): Promise<Line> => {
   }
 }
 
-const columns = [
-  ["fault", 62],
+const table = Table.make([
+  ["fault", 62, "words"],
   ["calls", 6],
-  ["outcomes", 38],
+  ["outcomes", 38, "words"],
   ["attempts", 8],
   ["ms", 7],
   ["sockets", 7],
   ["fibers", 6],
   ["timers", 6],
   ["MB", 5]
-] as const
+])
 
-const cells = (values: ReadonlyArray<string>): string =>
-  columns
-    .map(([, width], i) =>
-      i === 0 || i === 2 ? (values[i] ?? "").padEnd(width) : (values[i] ?? "").padStart(width)
-    )
-    .join("  ")
-
-export const header = cells(columns.map(([name]) => name))
+export const header = table.header
 
 export const print = (line: Line): string =>
-  `${cells([
-    line.fault,
-    String(line.calls),
-    line.outcomes,
-    String(line.attempts),
-    line.millis.toFixed(0),
-    String(line.sockets),
-    String(line.fibers),
-    String(line.timers),
-    line.memory.toFixed(0)
-  ])}  ${line.wrong === "" ? "holds" : `DOES NOT HOLD: ${line.wrong}`}`
+  table.line(
+    [
+      line.fault,
+      String(line.calls),
+      line.outcomes,
+      String(line.attempts),
+      line.millis.toFixed(0),
+      String(line.sockets),
+      String(line.fibers),
+      String(line.timers),
+      line.memory.toFixed(0)
+    ],
+    line.wrong
+  )

@@ -6,6 +6,7 @@ import { header, type Line, play, print } from "./Harness.ts"
 import { memoryRows } from "./memory.ts"
 import { rows } from "./rows.ts"
 import { soak } from "./soak.ts"
+import { end } from "../support/Table.ts"
 
 const wanted = process.argv[2]
 const isWanted = (fault: string) => wanted === undefined || fault.includes(wanted)
@@ -24,7 +25,4 @@ for (const row of rows) if (isWanted(row.fault)) tell(await play(row))
 for (const row of memoryRows) if (isWanted(row.fault)) tell(await row.play())
 if (isWanted("soak")) tell(await soak())
 
-const failed = lines.filter(({ wrong }) => wrong !== "")
-const seconds = ((performance.now() - started) / 1000).toFixed(1)
-console.log(`${lines.length} rows in ${seconds} s, ${failed.length} of which do not hold`)
-process.exit(failed.length === 0 ? 0 : 1)
+end(lines, started)

@@ -40,6 +40,7 @@ export const check = (tarball: string): void => {
     "dist/server/page/assets/index.html",
     "src/index.ts",
     "docs/llms.txt",
+    "docs/api/README.md",
     "docs/images/sample.jpg",
     "AGENTS.md"
   ]

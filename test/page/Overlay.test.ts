@@ -1,7 +1,7 @@
 /** What the page computes, without a browser: pixels from label maps, and code to copy. */
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
-import { agreement, colors, paint } from "../../src/server/page/client/Overlay.ts"
+import { colors, type Emphasis, paint } from "../../src/server/page/client/Overlay.ts"
 import type { FoundClass } from "../../src/server/page/client/Result.ts"
 import { languages, snippet } from "../../src/server/page/client/Snippets.ts"
 import { bytes, confidence, percent, sentence } from "../../src/server/page/client/Text.ts"
@@ -27,59 +27,104 @@ const plane = (width: number, ...data: ReadonlyArray<number>) => ({
   data: Uint8Array.from(data)
 })
 
+type Labels = ReturnType<typeof plane>
+
+const asTheyAre = ({ color }: FoundClass) => ({ color, opacity: 1 })
+
+const table = (opacity: number, emphasis?: Emphasis, look = asTheyAre) =>
+  colors(classes, look, opacity, emphasis)
+
+/** The whole map at a size. */
+const target = (pixels: Uint32Array, labels: Labels, width: number, height: number, top = 0) => {
+  const [stepX, stepY] = [labels.width / width, labels.height / height]
+  return { pixels, width, left: 0, top: top * stepY, stepX, stepY }
+}
+
 const painted = (
-  labels: ReturnType<typeof plane>,
+  labels: Labels,
   width: number,
   height: number,
   table: ReturnType<typeof colors>,
-  box?: Parameters<typeof paint>[3]
+  region?: Parameters<typeof paint>[3],
+  unsure?: Parameters<typeof paint>[4]
 ) => {
   const pixels = new Uint32Array(width * height)
-  paint({ pixels, width, height, top: 0 }, labels, table, box)
+  paint(target(pixels, labels, width, height), labels, table, region, unsure)
   return [...pixels]
 }
 
 describe("the overlay", () => {
   it("colours every class but the background, at any size", () => {
-    const table = colors(classes, 1, undefined)
-    assert.deepStrictEqual(painted(plane(2, 1, 1, 2, 2), 2, 2, table), [red, red, blue, blue])
-    assert.deepStrictEqual(painted(plane(2, 1, 2), 4, 2, table), [red, red, blue, blue, red, red, blue, blue])
-    assert.deepStrictEqual(painted(plane(4, 1, 1, 1, 1), 2, 1, table), [red, red])
-    assert.deepStrictEqual(painted(plane(1, 0), 2, 1, table), [0, 0])
+    const whole = table(1)
+    assert.deepStrictEqual(painted(plane(2, 1, 1, 2, 2), 2, 2, whole), [red, red, blue, blue])
+    assert.deepStrictEqual(painted(plane(2, 1, 2), 4, 2, whole), [red, red, blue, blue, red, red, blue, blue])
+    assert.deepStrictEqual(painted(plane(4, 1, 1, 1, 1), 2, 1, whole), [red, red])
+    assert.deepStrictEqual(painted(plane(1, 0), 2, 1, whole), [0, 0])
   })
 
   it("draws edges more firmly than areas, on both sides of the background", () => {
-    const table = colors(classes, 0.5, undefined)
-    const [left, firm, area, last] = painted(plane(4, 0, 1, 1, 0), 4, 1, table)
-    assert.strictEqual(left, table.edge[1])
-    assert.strictEqual(firm, table.fill[1])
-    assert.strictEqual(area, table.edge[1])
+    const half = table(0.5)
+    const [left, firm, area, last] = painted(plane(4, 0, 1, 1, 0), 4, 1, half)
+    assert.strictEqual(left, half.edge[1])
+    assert.strictEqual(firm, half.fill[1])
+    assert.strictEqual(area, half.edge[1])
     assert.strictEqual(last, 0)
-    assert.isAbove(table.edge[1]! >>> 24, table.fill[1]! >>> 24)
-    assert.strictEqual(colors(classes, 0, undefined).edge[1]! >>> 24, 0)
+    assert.isAbove(half.edge[1]! >>> 24, half.fill[1]! >>> 24)
+    assert.strictEqual(table(0).edge[1]! >>> 24, 0)
   })
 
-  it("veils what does not stand out, by class and by box", () => {
-    const table = colors(classes, 1, { className: "sky", veil: 0.5 })
-    assert.strictEqual(table.veil >>> 24, 128)
-    assert.deepStrictEqual(painted(plane(1, 2), 1, 1, table), [table.veil])
-    const box = { x: 1, y: 0, width: 1, height: 1 }
-    assert.deepStrictEqual(painted(plane(3, 1, 1, 1), 3, 1, table, box), [table.veil, red, table.veil])
+  it("veils what does not stand out, by class and by a region's own pixels", () => {
+    const sky = table(1, { className: "sky", veil: 0.5 })
+    assert.strictEqual(sky.veil >>> 24, 128)
+    assert.deepStrictEqual(painted(plane(1, 2), 1, 1, sky), [sky.veil])
+    // Of a box of three pixels the outer two.
+    const region = { x: 1, y: 0, width: 3, height: 1, stride: 1, bits: Uint8Array.of(0b101) }
+    assert.deepStrictEqual(painted(plane(5, 1, 1, 1, 1, 1), 5, 1, sky, region), [
+      sky.veil,
+      red,
+      sky.veil,
+      red,
+      sky.veil
+    ])
+  })
+
+  it("shows a class as one wants it: hidden, fainter, in another colour", () => {
+    const look = ({ color, name }: FoundClass) =>
+      name === "sky" ? { color: "#00ff00", opacity: 0.5 } : { color, opacity: 0 }
+    assert.deepStrictEqual(painted(plane(1, 1), 1, 1, table(1, undefined, look)), [0x8000ff00])
+    assert.deepStrictEqual(painted(plane(1, 2), 1, 1, table(1, undefined, look)), [0])
+  })
+
+  it("hatches what is less sure than one wants", () => {
+    const confidence = plane(2, 200, 100)
+    const [sure, unsure] = painted(plane(2, 1, 1), 2, 1, table(1), undefined, { confidence, least: 150 })
+    assert.strictEqual(sure, red)
+    assert.notInclude([red, 0], unsure)
+    assert.deepStrictEqual(painted(plane(2, 1, 1), 2, 1, table(1), undefined, { confidence, least: 100 }), [
+      red,
+      red
+    ])
+  })
+
+  it("paints a part of the map, at many pixels for one", () => {
+    const pixels = new Uint32Array(4)
+    const labels = plane(4, 0, 1, 2, 0)
+    paint({ pixels, width: 4, left: 1, top: 0, stepX: 0.5, stepY: 1 }, labels, table(1))
+    assert.deepStrictEqual([...pixels].slice(0, 3), [red, red, blue])
   })
 
   it("is the same in strips as at once", () => {
     const labels = plane(8, ...Array.from({ length: 64 }, (_, at) => (at * 7) % 3))
-    const table = colors(classes, 0.6, undefined)
+    const faint = table(0.6)
     const strips = [0, 5, 10].flatMap((top) => {
       const pixels = new Uint32Array(13 * Math.min(5, 13 - top))
-      paint({ pixels, width: 13, height: 13, top }, labels, table)
+      paint(target(pixels, labels, 13, 13, top), labels, faint)
       return [...pixels]
     })
-    assert.deepStrictEqual(strips, painted(labels, 13, 13, table))
+    assert.deepStrictEqual(strips, painted(labels, 13, 13, faint))
   })
 
   it("costs what the screen has, not what the picture has", () => {
-    const table = colors(classes, 0.6, undefined)
     const reads = (width: number, height: number) => {
       let count = 0
       const data = new Proxy(new Uint8Array(width * height).fill(1), {
@@ -88,11 +133,8 @@ describe("the overlay", () => {
           return Reflect.get(target, key)
         }
       })
-      paint(
-        { pixels: new Uint32Array(300 * 200), width: 300, height: 200, top: 0 },
-        { width, height, data },
-        table
-      )
+      const labels = { width, height, data }
+      paint(target(new Uint32Array(300 * 200), labels, 300, 200), labels, table(0.6))
       return count
     }
     assert.isAtLeast(reads(400, 300), 300 * 200)
@@ -101,18 +143,7 @@ describe("the overlay", () => {
   })
 
   it("survives ids that no class has", () => {
-    assert.deepStrictEqual(painted(plane(1, 255), 1, 1, colors(classes, 1, undefined)), [0])
-  })
-})
-
-describe("agreement", () => {
-  it("goes by names, whatever the ids", () => {
-    const labels = plane(4, 0, 1, 2, 2)
-    const other = [found(0, "background", undefined), found(1, "road", "#0000ff"), found(2, "sky", "#ff0000")]
-    assert.strictEqual(agreement({ labels, classes }, { labels, classes }), 1)
-    assert.strictEqual(agreement({ labels, classes }, { labels, classes: other }), 0.25)
-    assert.strictEqual(agreement({ labels, classes }, { labels: plane(4, 0, 2, 1, 1), classes: other }), 1)
-    assert.isUndefined(agreement({ labels, classes }, { labels: plane(1, 0), classes }))
+    assert.deepStrictEqual(painted(plane(1, 255), 1, 1, table(1)), [0])
   })
 })
 

@@ -7,7 +7,7 @@ import type { Page } from "playwright-core"
 import sharp from "sharp"
 import * as Needs from "../support/Needs.ts"
 import * as Warm from "../support/Warm.ts"
-import { colorAt, grey, PageServer, phone, pointAt, segment, serve, visit } from "./support.ts"
+import { boardOf, colorAt, grey, PageServer, phone, pointAt, segment, serve, visit } from "./support.ts"
 
 const sampleFile = readFileSync(new URL("../../src/server/page/assets/sample.jpg", import.meta.url))
 
@@ -62,7 +62,7 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
           told.classes.map(({ name }) => name)
         )
         assert.include(rows[0], `${(told.classes[0]!.share * 100).toFixed(1)} %`)
-        assert.match(rows[0]!, /\d+ %$/)
+        assert.match(rows[0]!, /\d+ %\s+⋯$/)
         const regions = told.regions.filter((one) => one.class !== "background")
         assert.strictEqual(await page.locator("#regions tbody tr").count(), regions.length)
         assert.strictEqual(await page.locator("#regions-count").textContent(), String(regions.length))
@@ -149,7 +149,7 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
       onPage("and lets go of it when cancelled", async (page) => {
         await page.route("**/v1/segment*", () => {})
         await page.setInputFiles("#file", { name: "grey.png", mimeType: "image/png", buffer: grey })
-        await page.locator("#progress").getByText("Segmenting with bundled").waitFor()
+        await page.locator("#progress").getByText("Segmenting grey.png with bundled").waitFor()
         await page.getByRole("button", { name: "Cancel" }).click()
         assert.isTrue(await page.getByRole("button", { name: "Choose an image" }).isVisible())
         assert.isFalse(await page.getByRole("alert").isVisible())
@@ -176,7 +176,8 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
             await segment(page, "plain")
             assert.deepStrictEqual(await page.locator("#classes thead th").allInnerTexts(), [
               "Class",
-              "Share"
+              "Share",
+              "How it is shown"
             ])
             await pointAt(page, 0.02, 0.02)
             assert.match((await page.locator("#pill").textContent())!, /^background\d+, \d+$/)
@@ -201,7 +202,7 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
       onPage("one class alone, picked in the table or in the picture, until Escape", async (page) => {
         await segment(page, "halves")
         const before = await colorAt(page, 0.75, 0.5)
-        const sky = page.locator("#classes").getByRole("button", { name: "sky" })
+        const sky = page.locator("#classes").getByRole("button", { name: "sky", exact: true })
         await sky.click()
         await page.mouse.move(2, 2)
         assert.strictEqual(await sky.getAttribute("aria-pressed"), "true")
@@ -262,7 +263,8 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
         assert.deepStrictEqual(await page.locator("#classes thead th").allInnerTexts(), [
           "Class",
           "halves",
-          "layers"
+          "layers",
+          "How it is shown"
         ])
         await divider.press("End")
         assert.deepStrictEqual(await colorAt(page, 0.75, 0.25), [0, 0, 255])
@@ -270,7 +272,7 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
         assert.deepStrictEqual(await colorAt(page, 0.25, 0.75), [0, 0, 255])
         await divider.press("PageUp")
         assert.strictEqual(await divider.getAttribute("aria-valuenow"), "10")
-        const box = (await page.locator("#canvas").boundingBox())!
+        const box = await boardOf(page)
         await page.mouse.move(box.x + box.width * 0.1, box.y + 30)
         await page.mouse.down()
         await page.mouse.move(box.x + box.width * 0.8, box.y + 30, { steps: 5 })
@@ -307,8 +309,8 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
             mimeType: "text/plain",
             buffer: Buffer.from("to do")
           })
-          await page.locator("#alert-text", { hasText: "notes.txt is not an image" }).waitFor()
-          assert.match((await page.locator("#alert-text").textContent())!, /\.$/)
+          await page.locator(".alert p", { hasText: "notes.txt is not an image" }).waitFor()
+          assert.match((await page.locator(".alert p").textContent())!, /\.$/)
           assert.isFalse(await page.getByRole("button", { name: "Try again" }).isVisible())
           await page.getByRole("button", { name: "Dismiss" }).click()
           assert.isFalse(await page.getByRole("alert").isVisible())
@@ -329,7 +331,7 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
               buffer: Buffer.alloc(20_000)
             })
             await page
-              .locator("#alert-text", {
+              .locator(".alert p", {
                 hasText: "scan.png has 20 kB, and this server takes images of at most 10 kB."
               })
               .waitFor()
@@ -354,7 +356,7 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
                 mimeType: "image/png",
                 buffer: grey
               })
-              await page.locator("#alert-text", { hasText: "The server does not answer." }).waitFor()
+              await page.locator(".alert p", { hasText: "The server does not answer." }).waitFor()
               const second = Effect.andThen(serve({ port }), () =>
                 Effect.promise(async () => {
                   await page.getByRole("button", { name: "Try again" }).click()
@@ -376,7 +378,7 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
             route.fulfill({ json: { regions: [], model: "halves" } })
           )
           await page.setInputFiles("#file", { name: "grey.png", mimeType: "image/png", buffer: grey })
-          await page.locator("#alert-text", { hasText: `"width" of the answer is no number.` }).waitFor()
+          await page.locator(".alert p", { hasText: `"width" of the answer is no number.` }).waitFor()
         },
         { expected }
       )

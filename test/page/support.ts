@@ -118,6 +118,13 @@ export const visit = (
             const asked = new URL(request.url())
             if (/^https?:/.test(asked.protocol) && asked.origin !== url) watched.strangers.push(request.url())
           })
+          // Tabs of a context share what the page keeps: this one begins without.
+          await page.addInitScript(() => {
+            if (sessionStorage.getItem("begun") !== null) return
+            sessionStorage.setItem("begun", "")
+            localStorage.clear()
+            indexedDB.deleteDatabase("segformer")
+          })
           await page.goto(url)
           await page.locator("#model option:not([value=''])").first().waitFor({ state: "attached" })
           await use(page, watched)
@@ -153,18 +160,32 @@ export const colorAt = async (page: Page, x: number, y: number): Promise<Readonl
   await settled(page)
   return page.evaluate(
     ([x, y]) => {
-      const canvas = document.querySelector("canvas")
-      const { data } = canvas!
+      const canvas = document.querySelector("canvas")!
+      const frame = canvas.getBoundingClientRect()
+      const board = document.querySelector("#board")!.getBoundingClientRect()
+      const scale = canvas.width / frame.width
+      const { data } = canvas
         .getContext("2d")!
-        .getImageData(Math.floor(x! * canvas!.width), Math.floor(y! * canvas!.height), 1, 1)
+        .getImageData(
+          Math.floor((board.left - frame.left + x! * board.width) * scale),
+          Math.floor((board.top - frame.top + y! * board.height) * scale),
+          1,
+          1
+        )
       return [data[0]!, data[1]!, data[2]!]
     },
     [x, y]
   )
 }
 
+/** Where the picture is on the screen. */
+export const boardOf = async (page: Page) => {
+  await settled(page)
+  return (await page.locator("#board").boundingBox())!
+}
+
 /** Points with the mouse at parts of the picture's width and height. */
 export const pointAt = async (page: Page, x: number, y: number) => {
-  const box = (await page.locator("#canvas").boundingBox())!
+  const box = await boardOf(page)
   await page.mouse.move(box.x + box.width * x, box.y + box.height * y, { steps: 3 })
 }

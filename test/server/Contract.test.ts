@@ -1,5 +1,6 @@
 /** Each route of `/v1` driven into each refusal that it declares: it gives no other, and a client reads every one. */
 import { connect } from "node:net"
+import { deflateSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Redacted, Scope } from "effect"
 import { NoLabelMap, type SegmentationError, UnsupportedImage } from "effect-segformer"
@@ -124,6 +125,23 @@ describe("the contract of /v1", () => {
       yield* expect(segment, 500, url, file())
       fails = Effect.never
       yield* expect(segment, 504, slow.url, file())
+
+      // A map in another form.
+      const convert = "POST /v1/export"
+      const map = (width: number, bytes: Uint8Array): RequestInit => ({
+        body: JSON.stringify({
+          classes: [{ id: 1, name: "one" }],
+          labels: { width, height: 1, bits: 8, deflate: deflateSync(bytes).toString("base64") }
+        }),
+        headers: { "content-type": "application/json" }
+      })
+      const small = map(2, Uint8Array.of(0, 1))
+      yield* expect(convert, 200, url, small)
+      yield* expect(convert, 400, url, map(3, Uint8Array.of(0, 1)))
+      yield* expect(convert, 406, url, { ...small, headers: { accept: "video/mp4" } })
+      yield* expect(convert, 413, url, { ...small, body: new Uint8Array(2_000_000) })
+      yield* expect(convert, 415, url, { ...small, headers: { "content-type": "text/plain" } })
+      yield* note(convert, 408, yield* written(slow.port, `POST /v1/export ${head}\r\nabc`))
 
       // Jobs: this one never ends.
       const submit = "POST /v1/jobs"

@@ -10,6 +10,11 @@ const calls = {
   "GET /v1/models": ({ models }) => models.list(),
   "POST /v1/segment": ({ segment }) =>
     segment.image({ payload: new Uint8Array([0]), query: {}, headers: {} }),
+  "POST /v1/export": ({ segment }) =>
+    segment.export({
+      payload: { classes: [], labels: { width: 1, height: 1, bits: 8, deflate: "" } },
+      headers: {}
+    }),
   "POST /v1/jobs": ({ jobs }) => jobs.submit({ payload: new FormData(), query: {}, headers: {} }),
   "GET /v1/jobs/:jobId": ({ jobs }) => jobs.status({ params: { jobId: "a" } }),
   "DELETE /v1/jobs/:jobId": ({ jobs }) => jobs.cancel({ params: { jobId: "a" } }),

@@ -211,7 +211,7 @@ describe("Decode", () => {
     "",
     "<!doctype html><title>hi</title>",
     '{"items": [',
-    '{"items": NaN}',
+    '{"items": NaNs}',
     "\u0000\u0001",
     "nul"
   ])("%j is no JSON", (body) =>

@@ -93,7 +93,8 @@ export const make = (options: CustomOptions = {}): RequestProtocol => ({
       accept: "*/*",
       body
     })),
-  decode: (answer, image) => MaskAnswer.read(answer, image, options),
+  decode: (answer, image, getFile) => MaskAnswer.read(answer, image, options, getFile),
+  hosts: options.hosts,
   readError: Errors.read,
   entry: { method: options.method ?? "POST", path: options.path ?? "/predict" },
   health: Errors.healthByStatus(options.healthPath ?? "/health"),

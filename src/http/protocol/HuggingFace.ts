@@ -12,14 +12,14 @@
  * HuggingFace.make({ body: "json", parameters: { subtask: "semantic" } }).name // => "huggingface"
  * ```
  */
-import { Duration, Effect, Schema } from "effect"
+import { Duration, Effect } from "effect"
 import type { ClassTable } from "../../mask/ClassTable.ts"
 import type { Prediction } from "../../Prediction.ts"
 import * as Decode from "../../service/Decode.ts"
 import { type Answer, failure } from "../../service/Exchange.ts"
 import type { ServiceError } from "../../service/ServiceError.ts"
-import * as MaskAnswer from "../MaskAnswer.ts"
 import type { MaskOptions } from "../MaskDecoding.ts"
+import * as MaskList from "../MaskList.ts"
 import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { ErrorBody, Protocol } from "./Protocol.ts"
@@ -48,13 +48,6 @@ export interface HuggingFaceOptions extends Pick<MaskOptions, "ignoreIndex" | "m
   readonly model?: string | undefined
 }
 
-const Segment = Schema.Struct({
-  label: Schema.NonEmptyString,
-  mask: Schema.NonEmptyString,
-  score: Schema.optionalKey(Schema.NullOr(Schema.Finite))
-})
-const decodeSegments = Decode.schema(Schema.Array(Segment))
-
 const readError = (answer: Answer): ErrorBody => errorIn(Errors.jsonOf(answer))
 
 const errorIn = (body: unknown): ErrorBody => {
@@ -80,14 +73,8 @@ const decode = (
       const said = errorIn(json)
       return yield* said.loading === true ? failure(answer, said) : Errors.reported(answer, said.detail)
     }
-    const segments = yield* decodeSegments(answer, json)
-    const masks = segments.map(({ label, mask, score }, index) => ({
-      path: `${index}.mask`,
-      label,
-      score: score ?? undefined,
-      mask
-    }))
-    return yield* MaskAnswer.fromLabelled(answer, "", masks, image, options)
+    const masks = yield* MaskList.read(answer, "", json)
+    return yield* MaskList.toPrediction(answer, masks, image, options)
   })
 
 /** The hosted router, where each call is paid for. An endpoint of one's own is paid for by the hour. */

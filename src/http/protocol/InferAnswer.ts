@@ -2,35 +2,65 @@
  * What an Open Inference Protocol service says: the model's metadata, and the answer of an inference as a prediction,
  * from JSON or from the binary tensors that follow it.
  */
-import { Effect, Schema } from "effect"
+import { Effect } from "effect"
+import type { Size } from "../../mask/Fit.ts"
 import type { Prediction } from "../../Prediction.ts"
 import * as Decode from "../../service/Decode.ts"
 import type { Answer } from "../../service/Exchange.ts"
 import type { ResponseNotDecodable, ServiceError } from "../../service/ServiceError.ts"
+import * as ArrayMask from "../ArrayMask.ts"
+import * as EncodedPicture from "../EncodedPicture.ts"
 import * as MaskDecoding from "../MaskDecoding.ts"
+import * as Side from "../Side.ts"
 import * as Tensor from "../Tensor.ts"
 import * as Errors from "./Errors.ts"
 
-const TensorJson = Schema.Struct({
-  name: Schema.String,
-  datatype: Schema.String,
-  shape: Schema.Array(Schema.Int)
-})
 /** A tensor of the model: a size of -1 is any. */
-export type TensorInfo = typeof TensorJson.Type
+export interface TensorInfo {
+  readonly name: string
+  readonly datatype: string
+  readonly shape: ReadonlyArray<number>
+}
 
-const MetadataJson = Schema.Struct({
-  name: Schema.String,
-  inputs: Schema.Array(TensorJson),
-  outputs: Schema.Array(TensorJson)
-})
-const decodeMetadata = Decode.schema(MetadataJson)
+/** The model's metadata, as far as it says any, and the answer it came in. */
+export interface Metadata {
+  readonly name: string
+  readonly inputs: ReadonlyArray<TensorInfo>
+  readonly outputs: ReadonlyArray<TensorInfo>
+  readonly answer: Answer
+}
 
-/** The model's metadata, and the answer it came in. */
-export type Metadata = typeof MetadataJson.Type & { readonly answer: Answer }
+/** Whole numbers, of which some services write texts. */
+const shapeIn = (value: unknown): ReadonlyArray<number> | undefined => {
+  const sizes = Array.isArray(value) ? value.map(Side.toNumber) : undefined
+  return sizes?.every((size): size is number => Number.isInteger(size))
+    ? sizes.map((size) => size ?? 0)
+    : undefined
+}
 
+const tensorsIn = (value: unknown): ReadonlyArray<TensorInfo> =>
+  (Array.isArray(value) ? value : []).flatMap((each: unknown) =>
+    Errors.isRecord(each) && typeof each["name"] === "string"
+      ? {
+          name: each["name"],
+          datatype: typeof each["datatype"] === "string" ? each["datatype"].toUpperCase() : "",
+          shape: shapeIn(each["shape"]) ?? []
+        }
+      : []
+  )
+
+/** What the metadata says. A model that is not described has no tensors here. */
 export const metadata = (answer: Answer): Effect.Effect<Metadata, ResponseNotDecodable> =>
-  Effect.map(decodeMetadata(answer), (json) => ({ ...json, answer }))
+  Effect.flatMap(Decode.json(answer), (json) =>
+    Errors.isRecord(json) && typeof json["name"] === "string"
+      ? Effect.succeed({
+          name: json["name"],
+          inputs: tensorsIn(json["inputs"]),
+          outputs: tensorsIn(json["outputs"]),
+          answer
+        })
+      : Effect.fail(Decode.notDecodable(answer, "name", "it is no description of a model"))
+  )
 
 /** Whether the answer of `GET /v2` names the extension. */
 export const hasBinary = (answer: Answer): boolean => {
@@ -61,61 +91,67 @@ const choose = (
   return Effect.fail(Decode.notDecodable(answer, field, detail, ""))
 }
 
-/** The input that takes the image. */
+/** The input that takes the image. One that is named, of a model that describes none, takes what most do. */
 export const inputOf = (
   model: Metadata,
   name: string | undefined
 ): Effect.Effect<TensorInfo, ResponseNotDecodable> =>
-  Effect.flatMap(
-    choose(model, "inputs", model.inputs, name, ["pixel_values", "input", "images"]),
-    (input) => {
-      const known = input.datatype === "FP32" || input.datatype === "FP16" || input.datatype === "UINT8"
-      const isImage = input.shape.length === 4 || input.shape.length === 3
-      return known && isImage
-        ? Effect.succeed(input)
-        : Effect.fail(
-            Decode.notDecodable(
-              model.answer,
-              `inputs.${model.inputs.indexOf(input)}`,
-              `"${input.name}" is ${input.datatype} of [${input.shape.join(", ")}], where an image is FP32, FP16 or UINT8 of [batch, 3, height, width]`,
-              ""
-            )
-          )
-    }
-  )
+  name !== undefined && model.inputs.length === 0
+    ? Effect.succeed({ name, datatype: "FP32", shape: [-1, 3, -1, -1] })
+    : Effect.flatMap(
+        choose(model, "inputs", model.inputs, name, ["pixel_values", "input", "images"]),
+        (given) => {
+          // What a description leaves out is as in most models.
+          const input = {
+            name: given.name,
+            datatype: given.datatype === "" ? "FP32" : given.datatype,
+            shape: given.shape.length === 0 ? [-1, 3, -1, -1] : given.shape
+          }
+          const known = input.datatype === "FP32" || input.datatype === "FP16" || input.datatype === "UINT8"
+          const isImage = input.shape.length === 4 || input.shape.length === 3
+          return known && isImage
+            ? Effect.succeed(input)
+            : Effect.fail(
+                Decode.notDecodable(
+                  model.answer,
+                  `inputs.${model.inputs.indexOf(given)}`,
+                  `"${input.name}" is ${input.datatype} of [${input.shape.join(", ")}], where an image is FP32, FP16 or UINT8 of [batch, 3, height, width]`,
+                  ""
+                )
+              )
+        }
+      )
 
-/** The output that holds logits or a class map. */
+/** The output that holds scores or a class map; `undefined` for all, of a model that describes none. */
 export const outputOf = (
   model: Metadata,
   name: string | undefined
-): Effect.Effect<string, ResponseNotDecodable> =>
-  Effect.map(
-    choose(model, "outputs", model.outputs, name, ["logits", "label_map", "segmentation", "output"]),
-    (tensor) => tensor.name
-  )
-
-const OutputJson = Schema.Struct({
-  ...TensorJson.fields,
-  parameters: Schema.optionalKey(
-    Schema.NullOr(Schema.Struct({ binary_data_size: Schema.optionalKey(Schema.Int) }))
-  ),
-  data: Schema.optionalKey(Schema.Unknown)
-})
-
-const decodeInfer = Decode.schema(
-  Schema.Struct({
-    id: Schema.optionalKey(Schema.String),
-    outputs: Schema.NonEmptyArray(OutputJson)
-  })
-)
-
-type Output = typeof OutputJson.Type
+): Effect.Effect<string | undefined, ResponseNotDecodable> =>
+  model.outputs.length === 0
+    ? Effect.succeed(name)
+    : Effect.map(
+        choose(model, "outputs", model.outputs, name, ["logits", "label_map", "segmentation", "output"]),
+        (tensor) => tensor.name
+      )
 
 const lengthHeader = "inference-header-content-length"
 
-export interface InferOptions extends Pick<MaskDecoding.MaskOptions, "classes" | "ignoreIndex"> {
+export interface InferOptions extends Pick<
+  MaskDecoding.MaskOptions,
+  "classes" | "ignoreIndex" | "transposed"
+> {
   readonly output?: string | undefined
   readonly channels?: "first" | "last" | undefined
+  readonly as?: "ids" | "logits" | undefined
+  /** How one plane is read. `binary` of other protocols, which is another thing here. */
+  readonly oneClass?: MaskDecoding.MaskOptions["binary"]
+}
+
+/** What was sent: so many images, each as large as `input` for the model. */
+export interface Sent {
+  readonly count: number
+  readonly image: Size
+  readonly input: Size
 }
 
 /** The bytes of an output's tensor within the body. */
@@ -124,14 +160,21 @@ interface Span {
   readonly length: number
 }
 
+/** An output of an answer. What its protocol demands besides is not needed. */
+interface Output extends TensorInfo {
+  readonly path: string
+  readonly data: unknown
+  readonly span: Span | undefined
+}
+
 /**
- * The predictions in the answer of an inference with so many images. Binary tensors are read where they lie, and the
- * predictions of one answer share its bytes.
+ * The predictions in the answer of an inference. Binary tensors are read where they lie, and the predictions of one answer
+ * share its bytes.
  */
 export const decode = (
   answer: Answer,
   options: InferOptions,
-  count = 1
+  sent: Sent
 ): Effect.Effect<ReadonlyArray<Prediction>, ServiceError> =>
   Effect.gen(function* () {
     const stated = answer.headers[lengthHeader]
@@ -142,106 +185,158 @@ export const decode = (
     }
     const head = { ...answer, body: answer.body.subarray(0, start) }
     const json = yield* Decode.json(head)
-    if (Errors.isRecord(json) && typeof json["error"] === "string") {
+    if (Errors.isRecord(json) && typeof json["error"] === "string" && json["outputs"] === undefined) {
       return yield* Errors.reported(answer, json["error"])
     }
-    const { id, outputs } = yield* decodeInfer(head, json)
-    const spans = new Map<Output, Span>()
-    let from = start
-    for (const output of outputs) {
-      const length = output.parameters?.binary_data_size
-      if (length === undefined) continue
-      spans.set(output, { from, length })
-      from += length
-    }
-    if (from !== answer.body.length) {
-      const detail = `its binary tensors should be ${from - start} bytes, but ${answer.body.length - start} follow`
-      return yield* Effect.fail(Decode.notDecodable(answer, "outputs", detail, ""))
-    }
+    const outputs = yield* outputsIn(head, json, start, answer.body.length)
     const output =
       options.output === undefined ? outputs[0] : outputs.find(({ name }) => name === options.output)
-    if (output === undefined) {
+    // One that has no name is the one that was asked for, where it is alone.
+    const only = outputs.length === 1 && outputs[0]?.name === "" ? outputs[0] : undefined
+    const found = output ?? only
+    if (found === undefined) {
       const detail = `there is no "${options.output}", only ${outputs.map(({ name }) => name).join(", ")}`
       return yield* Effect.fail(Decode.notDecodable(answer, "outputs", detail, ""))
     }
-    const path = `outputs.${outputs.indexOf(output)}`
-    const requestId = id === undefined || id === "" ? answer.requestId : id
-    return yield* toPredictions({ ...answer, requestId }, path, output, spans.get(output), options, count)
+    const id = Errors.isRecord(json) ? json["id"] : undefined
+    const requestId = (yield* Side.text(answer, "id", id)) ?? answer.requestId
+    return yield* toPredictions({ ...answer, requestId }, found, options, sent)
   })
+
+const outputsIn = Effect.fnUntraced(function* (
+  answer: Answer,
+  json: unknown,
+  /** Where the binary tensors begin, and where they end. */
+  start: number,
+  length: number
+): Effect.fn.Return<ReadonlyArray<Output>, ResponseNotDecodable> {
+  const given = Errors.isRecord(json) ? json["outputs"] : undefined
+  if (!Array.isArray(given) || given.length === 0) {
+    return yield* Effect.fail(Decode.notDecodable(answer, "outputs", "there are none"))
+  }
+  const outputs: Array<Output> = []
+  let from = start
+  for (const [index, each] of given.entries()) {
+    const path = `outputs.${index}`
+    const [tensor] = tensorsIn([Errors.isRecord(each) ? { name: "", ...each } : each])
+    if (tensor === undefined || !Errors.isRecord(each)) {
+      return yield* Effect.fail(Decode.notDecodable(answer, path, "it is no tensor", JSON.stringify(each)))
+    }
+    if (!Tensor.isDatatype(tensor.datatype) && tensor.datatype !== "BYTES") {
+      const detail = `${JSON.stringify(each["datatype"])} is none that is known here`
+      return yield* Effect.fail(Decode.notDecodable(answer, `${path}.datatype`, detail, ""))
+    }
+    const parameters = each["parameters"]
+    const size = Errors.isRecord(parameters) ? Side.toId(parameters["binary_data_size"]) : undefined
+    outputs.push({
+      ...tensor,
+      path,
+      data: each["data"],
+      span: size === undefined ? undefined : { from, length: size }
+    })
+    from += size ?? 0
+  }
+  if (from !== length) {
+    const detail = `its binary tensors should be ${from - start} bytes, but ${length - start} follow`
+    return yield* Effect.fail(Decode.notDecodable(answer, "outputs", detail, ""))
+  }
+  return outputs
+})
 
 const toPredictions = (
   answer: Answer,
-  path: string,
   output: Output,
-  span: Span | undefined,
   options: InferOptions,
-  count: number
+  { count, image, input }: Sent
 ): Effect.Effect<ReadonlyArray<Prediction>, ResponseNotDecodable> =>
   Effect.gen(function* () {
+    const { datatype, path, shape, span } = output
     const refuse = (field: string, detail: string) =>
       Effect.fail(Decode.notDecodable(answer, `${path}.${field}`, detail, ""))
-    const { datatype, shape } = output
-    const said = `[${shape.join(", ")}]`
+    const classes = options.classes ?? []
+    const common = { classes, input, requestId: answer.requestId }
+    const reading = { ...options, binary: options.oneClass, called: "oneClass" }
     if (!Tensor.isDatatype(datatype)) {
-      return yield* refuse("datatype", `${datatype} is none that is known here`)
+      const files = yield* texts(answer, output)
+      if (files.length !== count) {
+        return yield* refuse("data", `it has ${files.length} elements, where ${count} images were sent`)
+      }
+      return yield* Effect.forEach(files, (file) =>
+        Effect.map(
+          MaskDecoding.fromPng(answer, `${path}.data`, file, image, reading),
+          (labelMap): Prediction => ({ ...common, _tag: "Labels", labelMap })
+        )
+      )
     }
+    const said = `[${shape.join(", ")}]`
     if (count > 1 && shape[0] !== count) {
       return yield* refuse("shape", `${said} is no batch of the ${count} images that were sent`)
     }
     const one = count > 1 ? [1, ...shape.slice(1)] : shape
     const size = Tensor.sizeOf(shape)
-    const meaning = Tensor.meaningOf(datatype, one, options.channels ?? "first")
-    if (size === undefined || meaning === undefined) {
-      return yield* refuse("shape", `${datatype} of ${said} is neither logits nor one class map`)
-    }
+    if (size === undefined || shape.length === 0) return yield* refuse("shape", `${said} is none of a tensor`)
     const expected = Tensor.bytesOf(datatype, size)
     if (span !== undefined && span.length !== expected) {
       const detail = `it is ${span.length}, where ${datatype} of ${said} needs ${expected}`
       return yield* refuse("parameters.binary_data_size", detail)
     }
-    const blame = (detail: string) => Decode.notDecodable(answer, `${path}.data`, detail, "")
-    const classes = options.classes ?? []
-    const common = { classes, requestId: answer.requestId }
-    const each = size / count
-    const images = Array.from({ length: count }, (_, index) => index * each)
-    if (meaning._tag === "Logits") {
-      const { height, width } = meaning
-      const last = classes.at(-1)?.id ?? -1
-      if (meaning.classes <= last) {
-        const detail = `${said} has ${meaning.classes} classes, where the model has an id ${last}`
-        return yield* refuse("shape", detail)
-      }
-      const data = yield* Effect.mapError(
-        span === undefined
-          ? Tensor.scoresFromJson(output.data, size)
-          : Effect.fromResult(Tensor.scoresFromBytes(datatype, answer.body, span.from, span.length)),
-        blame
-      )
-      return images.map((from): Prediction => {
-        const scores = data.subarray(from, from + each)
-        const planes =
-          options.channels === "last"
-            ? MaskDecoding.channelsFirst(scores, height * width, meaning.classes)
-            : scores
-        return {
-          ...common,
-          _tag: "Logits",
-          logits: { data: planes, classes: meaning.classes, height, width }
-        }
-      })
-    }
-    const ids = yield* Effect.mapError(
+    const values: Effect.Effect<Float32Array | Uint32Array, string> =
       span === undefined
-        ? Tensor.idsFromJson(output.data, size)
-        : Effect.fromResult(Tensor.idsFromBytes(datatype, answer.body, span.from, span.length)),
-      blame
+        ? Tensor.isFloat(datatype)
+          ? Tensor.scoresFromJson(output.data, size)
+          : Tensor.idsFromJson(output.data, size)
+        : Effect.fromResult<Float32Array | Uint32Array, string>(
+            Tensor.isFloat(datatype)
+              ? Tensor.scoresFromBytes(datatype, answer.body, span.from, span.length)
+              : Tensor.idsFromBytes(datatype, answer.body, span.from, span.length)
+          )
+    const data = yield* Effect.mapError(values, (detail) =>
+      Decode.notDecodable(answer, `${path}.data`, detail, "")
     )
-    const { height, width } = meaning
-    return yield* Effect.forEach(images, (from) => {
-      const map = { width, height, data: MaskDecoding.narrow(ids.subarray(from, from + each)) }
-      return Effect.map(
-        MaskDecoding.withClasses(answer, `${path}.data`, map, options),
-        (labelMap): Prediction => ({ ...common, _tag: "Labels", labelMap })
-      )
+    const each = size / count
+    return yield* Effect.forEach(
+      Array.from({ length: count }, (_, index) => index * each),
+      (from) =>
+        Effect.map(
+          ArrayMask.read(
+            answer,
+            `${path}.data`,
+            data.subarray(from, from + each),
+            one,
+            [input, image],
+            reading
+          ),
+          (read): Prediction => ({ ...common, ...read })
+        )
+    )
+  })
+
+const decoder = new TextDecoder()
+
+/** The elements of a tensor of texts, as the files that they are in base64 or as they are. */
+const texts = (answer: Answer, { data, path, span }: Output) =>
+  Effect.gen(function* () {
+    const at = `${path}.data`
+    const pieces: Array<unknown> = []
+    if (span === undefined) pieces.push(...[data].flat(5))
+    else {
+      const bytes = answer.body.subarray(span.from, span.from + span.length)
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+      for (let from = 0; from < bytes.length;) {
+        // Each has its length before it, in four bytes.
+        const length = from + 4 > bytes.length ? Infinity : view.getUint32(from, true)
+        if (from + 4 + length > bytes.length) {
+          return yield* Effect.fail(Decode.notDecodable(answer, at, "it ends within an element", ""))
+        }
+        pieces.push(bytes.subarray(from + 4, from + 4 + length))
+        from += 4 + length
+      }
+    }
+    return yield* Effect.forEach(pieces, (piece) => {
+      if (piece instanceof Uint8Array && EncodedPicture.isPng(piece)) return Effect.succeed(piece)
+      const text = piece instanceof Uint8Array ? decoder.decode(piece) : piece
+      return typeof text === "string"
+        ? EncodedPicture.textToBytes(answer, at, text)
+        : Effect.fail(Decode.notDecodable(answer, at, "it is no text", JSON.stringify(text)))
     })
   })

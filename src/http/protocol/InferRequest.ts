@@ -9,6 +9,7 @@ import type { DependencyMissing, ImageError } from "../../image/ImageError.ts"
 import type { Image } from "../../image/ImageSource.ts"
 import type * as Preprocessing from "../../image/Preprocessing.ts"
 import type { Call } from "../../service/Exchange.ts"
+import type { Size } from "../../mask/Fit.ts"
 import * as PixelValues from "../PixelValues.ts"
 import * as Tensor from "../Tensor.ts"
 import type { TensorInfo } from "./InferAnswer.ts"
@@ -59,6 +60,10 @@ export const prepare = Effect.fnUntraced(function* (
       datatype === "FP16" ? Tensor.toHalves(values) : datatype === "UINT8" ? Uint8Array.from(values) : values
   }
 })
+
+/** The size of the image in it. */
+export const sizeOf = ({ shape: [a = 0, b = 0, c = 0] }: Prepared): Size =>
+  c === 3 && a !== 3 ? { height: a, width: b } : { height: b, width: c }
 
 const encoder = new TextEncoder()
 

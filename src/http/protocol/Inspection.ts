@@ -12,13 +12,12 @@
  * Inspection.make({ palette: Palette.surface }).name // => "inspection"
  * ```
  */
-import { Duration, Effect, Result, Schema } from "effect"
+import { Effect, Result, Schema } from "effect"
 import type { Image } from "../../image/ImageSource.ts"
-import { type ImageError, UnsupportedImage } from "../../image/ImageError.ts"
+import { type ImageError, ImageTooLarge, UnsupportedImage } from "../../image/ImageError.ts"
 import type { ImageFormat } from "../../image/ImageFormat.ts"
 import * as ClassTable from "../../mask/ClassTable.ts"
 import type { Palette } from "../../mask/Palette.ts"
-import type { Region } from "../../mask/Region.ts"
 import type { Pictures, Prediction } from "../../Prediction.ts"
 import * as Decode from "../../service/Decode.ts"
 import { type Answer, ok as succeeded } from "../../service/Exchange.ts"
@@ -26,6 +25,8 @@ import * as Multipart from "../../service/Multipart.ts"
 import * as ProtocolBody from "./ProtocolBody.ts"
 import type { ReportedFailure, ResponseNotDecodable, ServiceError } from "../../service/ServiceError.ts"
 import * as EncodedPicture from "../EncodedPicture.ts"
+import * as Side from "../Side.ts"
+import * as InspectionAnswer from "./InspectionAnswer.ts"
 import { maxPixels } from "../MaskLimits.ts"
 import * as Errors from "./Errors.ts"
 import type { ErrorBody, Protocol } from "./Protocol.ts"
@@ -33,64 +34,20 @@ import type { ErrorBody, Protocol } from "./Protocol.ts"
 /** What the service takes: it looks at the ending of the file name. @internal */
 export const formats: ReadonlySet<ImageFormat> = new Set<ImageFormat>(["png", "jpeg", "bmp", "tiff"])
 
-/** Its limit on an upload, in bytes. */
+/** Its limit on the body of an upload, in bytes. */
 const maxUpload = 50 * 1024 * 1024
 
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
-const RegionJson = Schema.Struct({
-  region_id: Schema.Int,
-  centroid: Schema.Struct({ x: Schema.Finite, y: Schema.Finite }),
-  bounding_box: Schema.Struct({
-    x: Schema.Finite,
-    y: Schema.Finite,
-    width: Schema.Finite,
-    height: Schema.Finite
-  }),
-  area_pixels: Schema.Finite,
-  perimeter: Schema.Finite,
-  major_axis: Schema.Finite,
-  minor_axis: Schema.Finite,
-  circularity: Schema.Finite,
-  aspect_ratio: Schema.Finite
-})
-
-const AnalysisJson = Schema.Struct({
-  image_shape: Schema.Struct({
-    height: Schema.Int.check(Schema.isGreaterThan(0)),
-    width: Schema.Int.check(Schema.isGreaterThan(0))
-  }),
-  classes: Schema.Record(Schema.String, Schema.Struct({ class_id: Count, regions: Schema.Array(RegionJson) }))
-})
-
-const UploadJson = Schema.Struct({
-  success: Schema.Literal(true),
-  filename: Schema.optionalKey(Schema.String),
-  overlay_image: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  combined_image: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  mask_image: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  total_defects: Schema.optionalKey(Count),
-  processing_time: Schema.optionalKey(Schema.Finite),
-  analysis_results: AnalysisJson
-})
-
 const FailureJson = Schema.Struct({
   success: Schema.Literal(false),
-  error: Schema.optionalKey(Schema.String)
+  error: Schema.optionalKey(Schema.Unknown)
 })
 
-const BatchFailureJson = Schema.Struct({
-  ...FailureJson.fields,
-  filename: Schema.optionalKey(Schema.String)
-})
-
+/** Of a batch: what it found of each image. The counts are beside that. */
 const BatchJson = Schema.Struct({
-  success: Schema.Boolean,
-  total_images: Count,
-  processed: Count,
-  failed: Count,
   batch_id: Schema.String,
-  results: Schema.Array(Schema.Union([UploadJson, BatchFailureJson]))
+  results: Schema.Array(Schema.Unknown)
 })
 
 const HealthJson = Schema.Struct({
@@ -118,99 +75,103 @@ const ModelJson = Schema.Struct({
 })
 
 const isFailure = Schema.is(FailureJson)
-const decodeUpload = Decode.schema(UploadJson)
 const decodeBatch = Decode.schema(BatchJson)
 const decodeHealth = Decode.schema(HealthJson)
 const decodeModel = Decode.schema(ModelJson)
 
-type UploadResult = typeof UploadJson.Type
-
 /** The part of a form that carries an image. */
-const imagePart = (name: string, image: Image): Effect.Effect<Multipart.Part, ImageError> =>
+const imagePart = (name: string, image: Image, fileName: string): Effect.Effect<Multipart.Part, ImageError> =>
   Effect.suspend((): Effect.Effect<Multipart.Part, ImageError> => {
     if (!formats.has(image.format)) {
       const detail = "the inspection service takes PNG, JPEG, BMP and TIFF. Convert it first"
       return Effect.fail(new UnsupportedImage({ source: image.source, format: image.format, detail }))
     }
-    return ProtocolBody.part(name, image, maxUpload)
+    return ProtocolBody.part(name, image, maxUpload, fileName)
   })
 
 /** A form with images under one part name. */
-export const encodeForm = (part: string, path: string, images: ReadonlyArray<Image>) =>
-  Effect.map(
-    Effect.forEach(images, (image) => imagePart(part, image)),
-    (parts) => ({ method: "POST", path, body: Multipart.form(parts) }) as const
-  )
-
-const toRegions = (json: UploadResult): ReadonlyArray<Region> =>
-  Object.entries(json.analysis_results.classes).flatMap(([className, { class_id, regions }]) =>
-    regions.map((region): Region => ({
-      classId: class_id,
-      className,
-      box: region.bounding_box,
-      centroid: region.centroid,
-      area: region.area_pixels,
-      perimeter: region.perimeter,
-      majorAxis: region.major_axis,
-      minorAxis: region.minor_axis,
-      circularity: region.circularity,
-      aspectRatio: region.aspect_ratio
-    }))
+export const encodeForm = (
+  part: string,
+  path: string,
+  images: ReadonlyArray<Image>,
+  /** Gets the image's name for each that is sent. */
+  sentAs?: Map<string, string>
+) =>
+  Effect.flatMap(
+    Effect.forEach(images, (image) => {
+      const fileName = ProtocolBody.uploadName(image.name)
+      sentAs?.set(fileName, image.name)
+      return imagePart(part, image, fileName)
+    }),
+    (parts) => {
+      const body = Multipart.form(parts)
+      const actual = body._tag === "Form" ? body.length : (body.contentLength ?? 0)
+      // The limit is that of the body, which is more than its files: over it the service answers 500, when all of it has come.
+      return actual > maxUpload
+        ? Effect.fail(
+            new ImageTooLarge({
+              source: images.map(({ source }) => source).join(", "),
+              measure: "bytes",
+              actual,
+              limit: maxUpload
+            })
+          )
+        : Effect.succeed({ method: "POST", path, body } as const)
+    }
   )
 
 /** A prediction from one result. `path` leads to it within the answer. */
 const toPrediction = (
   answer: Answer,
-  json: UploadResult,
+  inspected: InspectionAnswer.Inspected,
   palette: Palette | undefined,
   path = "",
   limit?: number
 ): Effect.Effect<Prediction, ResponseNotDecodable> =>
   Effect.gen(function* () {
+    const { classes: found, regions, serviceTime, size } = inspected
     const pictures: { -readonly [K in keyof Pictures]: Pictures[K] } = {}
     for (const name of ["overlay", "combined", "mask"] as const) {
-      const text = json[`${name}_image`] ?? undefined
-      if (text === undefined) continue
-      pictures[name] = yield* EncodedPicture.textToPng(answer, `${path}${name}_image`, text)
+      const text = inspected.pictures[name]
+      if (text === undefined || text === null) continue
+      const at = `${path}${name}_image`
+      const picture =
+        typeof text === "string"
+          ? EncodedPicture.textToPng(answer, at, text)
+          : Effect.fail(Decode.notDecodable(answer, at, "it is no text"))
+      // The one that is decoded has to be right, the others are beside it.
+      const isNeeded = name === "mask" && (palette !== undefined || size === undefined)
+      const bytes = isNeeded ? yield* picture : yield* Side.optional(answer, at, picture)
+      if (bytes !== undefined) pictures[name] = bytes
     }
-    const { classes, image_shape } = json.analysis_results
-    const found = Object.entries(classes).map(([name, { class_id }]) => ({ id: class_id, name }))
-    const common = {
-      pictures,
-      requestId: answer.requestId,
-      serviceTime:
-        json.processing_time === undefined ? undefined : Duration.seconds(Math.max(0, json.processing_time))
-    }
+    const common = { pictures, requestId: answer.requestId, serviceTime }
     if (palette !== undefined && pictures.mask !== undefined) {
       const table = ClassTable.make([...palette, ...found])
       const { mask } = pictures
       // Loaded when there is a mask to unpack: a page that only shows the pictures goes without a PNG decoder.
       const PaletteMask = yield* Effect.promise(() => import("../PaletteMask.ts"))
+      const named = regions.map((region) => ({
+        ...region,
+        className: ClassTable.nameOf(table, region.classId)
+      }))
       return {
         ...common,
         _tag: "Labels",
         labelMap: yield* PaletteMask.decode(answer, `${path}mask_image`, mask, palette, limit),
         classes: table,
-        regions: toRegions(json).map((region) => ({
-          ...region,
-          className: ClassTable.nameOf(table, region.classId)
-        }))
+        ...(size === undefined ? {} : { regions: named })
       }
     }
-    return {
-      ...common,
-      _tag: "Rendered",
-      width: image_shape.width,
-      height: image_shape.height,
-      classes: ClassTable.make(found),
-      regions: toRegions(json)
+    if (size === undefined) {
+      return yield* Effect.fail(Decode.notDecodable(answer, `${path}analysis_results`, "it is no object"))
     }
+    return { ...common, ...size, _tag: "Rendered", classes: ClassTable.make(found), regions }
   })
 
 /** Fails where the service says `success: false`, whatever the rest of its answer looks like. */
 export const refuseReported = (answer: Answer): Effect.Effect<void, ServiceError> =>
   Effect.flatMap(Decode.json(answer), (value) =>
-    isFailure(value) ? Effect.fail(Errors.reported(answer, value.error)) : Effect.void
+    isFailure(value) ? Effect.fail(Errors.reported(answer, Errors.messageIn(value.error))) : Effect.void
   )
 
 /** The prediction in an answer of `/upload`: a label map with a palette, what the service rendered without one. */
@@ -221,14 +182,16 @@ export const decode = (
 ): Effect.Effect<Prediction, ServiceError> =>
   Effect.flatMap(Decode.json(answer), (value): Effect.Effect<Prediction, ServiceError> =>
     isFailure(value)
-      ? Effect.fail(Errors.reported(answer, value.error))
-      : Effect.flatMap(decodeUpload(answer, value), (json) => toPrediction(answer, json, palette, "", limit))
+      ? Effect.fail(Errors.reported(answer, Errors.messageIn(value.error)))
+      : Effect.flatMap(InspectionAnswer.read(answer, value), (inspected) =>
+          toPrediction(answer, inspected, palette, "", limit)
+        )
   )
 
 /** What became of one image of a batch. */
 export interface BatchItem {
   readonly fileName: string | undefined
-  readonly result: Result.Result<Prediction, ReportedFailure>
+  readonly result: Result.Result<Prediction, ReportedFailure | ResponseNotDecodable>
 }
 
 /** The answer to `/upload/batch`. Its status is 200 even where every image failed. */
@@ -246,26 +209,42 @@ export const decodeBatchAnswer = (answer: Answer, palette?: Palette): Effect.Eff
     const value = yield* Decode.json(answer)
     // Without results it failed as a whole; with them, each says for itself.
     if (isFailure(value) && !Object.hasOwn(value, "results"))
-      return yield* Errors.reported(answer, value.error)
+      return yield* Errors.reported(answer, Errors.messageIn(value.error))
     const json = yield* decodeBatch(answer, value)
-    const items = yield* Effect.forEach(json.results, (item, index): Effect.Effect<BatchItem, ServiceError> =>
-      item.success
-        ? Effect.map(toPrediction(answer, item, palette, `results.${index}.`), (prediction) => ({
-            fileName: item.filename,
-            result: Result.succeed(prediction)
-          }))
-        : Effect.succeed({
-            fileName: item.filename,
-            result: Result.fail(Errors.reported(answer, item.error))
-          })
-    )
-    return { batchId: json.batch_id, processed: json.processed, failed: json.failed, items }
+    const items = yield* Effect.forEach(json.results, (item, index): Effect.Effect<BatchItem> => {
+      const path = `results.${index}.`
+      const given = Errors.isRecord(item) ? item["filename"] : undefined
+      // One that cannot be read costs none of the others.
+      const result: Effect.Effect<Prediction, ReportedFailure | ResponseNotDecodable> = isFailure(item)
+        ? Effect.fail(Errors.reported(answer, Errors.messageIn(item.error)))
+        : Effect.flatMap(InspectionAnswer.read(answer, item, path), (inspected) =>
+            toPrediction(answer, inspected, palette, path)
+          )
+      return Effect.map(Effect.result(result), (result) => ({
+        fileName: typeof given === "string" ? given : undefined,
+        result
+      }))
+    })
+    const failed = items.filter(({ result }) => Result.isFailure(result)).length
+    return { batchId: json.batch_id, processed: items.length - failed, failed, items }
   })
+
+/** Werkzeug's refusal of a body, which the service gives on with its own status. */
+const tooLarge = ({ status }: Answer, detail: string | undefined): number | undefined =>
+  status >= 500 && /^413\b/.test(detail ?? "") ? 413 : undefined
 
 /** What an error's answer says. */
 export const readError = (answer: Answer): ErrorBody => {
+  const json = Errors.jsonOf(answer)
   const { detail } = Errors.read(answer)
-  return { detail, loading: answer.status === 503 && /model/i.test(detail ?? "") }
+  // By status and shape, as it may speak any language: 503 is its word for a model that is not loaded. What stands before it
+  // or in its place and is busy says when to come back.
+  const isBusy = answer.headers["retry-after"] !== undefined && !/model/i.test(detail ?? "")
+  return {
+    detail,
+    loading: answer.status === 503 && isFailure(json) && !isBusy,
+    status: tooLarge(answer, detail)
+  }
 }
 
 /** The answer if its status is a success, else its error. */

@@ -22,11 +22,13 @@ import { ImageCodec } from "../../image/ImageCodec.ts"
 import type { Image } from "../../image/ImageSource.ts"
 import * as Preprocessing from "../../image/Preprocessing.ts"
 import type { ClassTable } from "../../mask/ClassTable.ts"
+import type { Size } from "../../mask/Fit.ts"
 import type { Attempt } from "../../policy/Attempt.ts"
 import type { Prediction } from "../../Prediction.ts"
 import type { SegmentationError } from "../../SegmentationError.ts"
-import type { Answer, Exchange } from "../../service/Exchange.ts"
+import { type Answer, type Exchange, isSuccess } from "../../service/Exchange.ts"
 import type { ServiceError } from "../../service/ServiceError.ts"
+import type { BinaryOptions } from "../Plane.ts"
 import * as Errors from "./Errors.ts"
 import * as InferAnswer from "./InferAnswer.ts"
 import * as InferRequest from "./InferRequest.ts"
@@ -40,8 +42,20 @@ export interface OpenInferenceOptions {
   readonly input?: string | undefined
   /** The name of the output. `logits`, or the model's only one, unless given. */
   readonly output?: string | undefined
-  /** How logits are laid out: `[classes, height, width]` is `"first"`, the default. */
+  /**
+   * How scores are laid out: `[classes, height, width]` is `"first"`, `[height, width, classes]` `"last"`. Told by their shape,
+   * the classes and the image's aspect, unless given.
+   */
   readonly channels?: "first" | "last" | undefined
+  /** What the output holds, where its values leave that open. */
+  readonly as?: "ids" | "logits" | undefined
+  /**
+   * An output of one plane shows one class: `true`, or from which value on and which. `false`: its values are class ids. By its
+   * values, unless given: probabilities from 0.5 and logits from 0 on are class 1.
+   */
+  readonly oneClass?: boolean | BinaryOptions | undefined
+  /** The output's rows are the image's columns. Off by default. */
+  readonly transposed?: boolean | undefined
   /** Binary tensors (Triton's extension). Where the server says that it has them, unless given. */
   readonly binary?: boolean | undefined
   /**
@@ -65,6 +79,10 @@ const readError = (answer: Answer): ErrorBody => {
   return { detail, loading: /not ready|still loading|no available versions/i.test(detail ?? "") }
 }
 
+/** No such route, or none for us: what it would say is not needed. */
+const isUnanswered = ({ status }: Answer): boolean =>
+  (status >= 400 && status < 500 && status !== 408 && status !== 425 && status !== 429) || status === 501
+
 /** What is known of a service once it was asked. */
 interface Known {
   /** Differs from service to service, and changes when the service is asked again. */
@@ -79,6 +97,8 @@ interface Infer extends Request.Request<Prediction, SegmentationError> {
   readonly attempt: Attempt
   readonly known: Known
   readonly tensor: InferRequest.Prepared
+  /** In pixels, before it was prepared. */
+  readonly image: Size
 }
 const Infer = Request.of<Infer>()
 
@@ -93,16 +113,25 @@ export const make = Effect.fnUntraced(function* (
   const known = new WeakMap<Exchange, Known>()
   let asked = 0
 
-  const ask = (exchange: Exchange, path: string, attempt: Attempt) =>
-    Effect.flatMap(exchange.send({ method: "GET", path }, attempt), (answer) => Errors.ok(answer, readError))
-
-  /** A server without `GET /v2` has no extensions. */
+  /** A server without `GET /v2`, or one that does not tell us, has no extensions. */
   const asksBinary = (exchange: Exchange, attempt: Attempt): Effect.Effect<boolean, ServiceError> =>
     Effect.flatMap(exchange.send({ method: "GET", path: "/v2" }, attempt), (answer) =>
-      answer.status === 404 || answer.status === 405
+      isUnanswered(answer)
         ? Effect.succeed(false)
         : Effect.map(Errors.ok(answer, readError), InferAnswer.hasBinary)
     )
+
+  /** What a model is. One whose input is given need not say, nor have a route for it. */
+  const describe = (
+    exchange: Exchange,
+    attempt: Attempt
+  ): Effect.Effect<InferAnswer.Metadata, ServiceError> =>
+    Effect.flatMap(exchange.send({ method: "GET", path }, attempt), (answer) => {
+      const found = Effect.flatMap(Errors.ok(answer, readError), InferAnswer.metadata)
+      return options.input === undefined || !(isUnanswered(answer) || isSuccess(answer))
+        ? found
+        : Effect.orElseSucceed(found, () => ({ name: options.model, inputs: [], outputs: [], answer }))
+    })
 
   const discover = (exchange: Exchange, attempt: Attempt): Effect.Effect<Known, ServiceError> =>
     // Callers that come together ask once: who waits finds the answer of the first.
@@ -110,7 +139,7 @@ export const make = Effect.fnUntraced(function* (
       Effect.gen(function* () {
         const before = known.get(exchange)
         if (before !== undefined) return before
-        const model = yield* Effect.flatMap(ask(exchange, path, attempt), InferAnswer.metadata)
+        const model = yield* describe(exchange, attempt)
         const binary = options.binary ?? (yield* asksBinary(exchange, attempt))
         const found = { id: ++asked, model, binary }
         known.set(exchange, found)
@@ -131,7 +160,11 @@ export const make = Effect.fnUntraced(function* (
     const call = yield* InferRequest.call(tensors, { path, id: attempt.callId, output, binary })
     return yield* Effect.flatMap(exchange.send(call, attempt), (answer) =>
       Effect.flatMap(Errors.ok(answer, readError), (answer) =>
-        InferAnswer.decode(answer, { ...options, output }, images.length)
+        InferAnswer.decode(
+          answer,
+          { ...options, output },
+          { count: images.length, image: images[0].image, input: InferRequest.sizeOf(tensors[0]!) }
+        )
       )
     ).pipe(
       // The model may have been replaced by another one: what is known of it is asked again.
@@ -166,7 +199,8 @@ export const make = Effect.fnUntraced(function* (
     // Before an image is decoded for nothing.
     yield* InferAnswer.outputOf(knows.model, options.output)
     const tensor = yield* InferRequest.prepare(codec, image, input, preprocessing)
-    const item = { exchange, attempt, known: knows, tensor }
+    const { height, width } = image
+    const item = { exchange, attempt, known: knows, tensor, image: { height, width } }
     if (resolver !== undefined && tensor.batches) {
       attempt.phase = "waiting"
       return yield* Effect.request(Infer(item), resolver)

@@ -12,6 +12,7 @@ import type { SegmentationError } from "../../SegmentationError.ts"
 import type { Policy, PolicyOptions } from "../../policy/Policy.ts"
 import type { Attempt } from "../../policy/Attempt.ts"
 import type { Answer, Call, ErrorBody, Exchange } from "../../service/Exchange.ts"
+import type { Hosts } from "../../service/Hosts.ts"
 import type { ServiceError } from "../../service/ServiceError.ts"
 import type { Health, ModelDescription } from "../../Transport.ts"
 
@@ -60,8 +61,12 @@ export interface RequestProtocol extends Common {
   /** The prediction in an answer whose status is a success. */
   readonly decode: (
     answer: Answer,
-    image: Image
+    image: Image,
+    /** Gets a file that the answer names, from the service's own origin or one of `hosts`. */
+    getFile?: (address: string) => Effect.Effect<Answer, ServiceError>
   ) => Effect.Effect<Prediction, ServiceError | MaskNotDecodable>
+  /** Hosts besides the service's own that may be asked for files. None by default. */
+  readonly hosts?: Hosts | undefined
   readonly predict?: undefined
 }
 

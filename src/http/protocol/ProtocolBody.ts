@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import { HttpBody } from "effect/http"
 import { type ImageError, ImageTooLarge, UnsupportedImage } from "../../image/ImageError.ts"
 import type { Image } from "../../image/ImageSource.ts"
+import { randomHex } from "../../randomHex.ts"
 import * as Base64 from "../../service/Base64.ts"
 import * as Multipart from "../../service/Multipart.ts"
 
@@ -12,13 +13,35 @@ export const raw = (image: Image): Effect.Effect<Multipart.Form | HttpBody.HttpB
     ? Effect.map(image.bytes, (bytes) => HttpBody.uint8Array(bytes, image.mediaType))
     : Effect.succeed(HttpBody.stream(image.stream, image.mediaType, image.size))
 
+/**
+ * The name of a file on its way: of its own for each attempt, because services keep uploads and results under the name that
+ * they get, and would mix two that come at once; and in ASCII, which every one of them can write. It begins as the image's
+ * name does, so that people find it, and ends as services look at it.
+ */
+export const uploadName = (name: string): string => {
+  const dot = name.lastIndexOf(".")
+  const stem = (dot > 0 ? name.slice(0, dot) : name)
+    .replaceAll(/[^\w-]+/g, "_")
+    .replace(/^_+/, "")
+    .slice(0, 40)
+  const ending =
+    dot > 0
+      ? name
+          .slice(dot)
+          .toLowerCase()
+          .replaceAll(/[^.a-z0-9]/g, "")
+      : ""
+  return `${stem}${stem === "" ? "" : "-"}${randomHex(8)}${ending}`
+}
+
 /** The part of a form that carries the file: from memory, or streamed with its length stated. */
 export const part = (
   name: string,
   image: Image,
-  limit = Infinity
+  limit = Infinity,
+  fileName = uploadName(image.name)
 ): Effect.Effect<Multipart.Part, ImageError> => {
-  const { mediaType, name: fileName, size } = image
+  const { mediaType, size } = image
   const whole = (data: Uint8Array) => ({ fileName, mediaType, size: data.length, data })
   return image.inMemory
     ? Effect.map(within(image, limit), (data) => ({ name, content: whole(data) }))

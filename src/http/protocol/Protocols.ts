@@ -8,7 +8,8 @@ import type { ClassTable } from "../../mask/ClassTable.ts"
 import type { Palette } from "../../mask/Palette.ts"
 import { omitUndefined } from "../../policy/OmitUndefined.ts"
 import type { MaskAnswerOptions } from "../MaskAnswer.ts"
-import type { BinaryOptions, MaskOptions } from "../MaskDecoding.ts"
+import type { MaskOptions } from "../MaskDecoding.ts"
+import type { BinaryOptions } from "../Plane.ts"
 import * as BentoML from "./BentoML.ts"
 import * as Cog from "./Cog.ts"
 import * as Custom from "./Custom.ts"
@@ -234,9 +235,9 @@ export const all: Readonly<Record<string, Entry>> = {
   ),
   openinference: entry(
     "OpenInference",
-    ["version", "part", "output", "channels", "classes", "ignoreIndex"],
-    withModel((model, { channels, classes, ignoreIndex, output, part, version }) =>
-      omitUndefined({ model, version, input: part, output, channels, classes, ignoreIndex })
+    ["version", "part", "output", "channels", "binary", "classes", "ignoreIndex"],
+    withModel((model, { binary, channels, classes, ignoreIndex, output, part, version }) =>
+      omitUndefined({ model, version, input: part, output, channels, oneClass: binary, classes, ignoreIndex })
     ),
     (options) => withCodec(OpenInference.make(options)),
     { needsCodec: true }

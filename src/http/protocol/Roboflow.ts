@@ -12,16 +12,18 @@
  * Roboflow.make({ modelId: "panels/3", apiKey: Redacted.make("secret") }).name // => "roboflow"
  * ```
  */
-import { Duration, Effect, Redacted, Schema } from "effect"
+import { Effect, Redacted } from "effect"
 import type { Image } from "../../image/ImageSource.ts"
-import * as ClassTable from "../../mask/ClassTable.ts"
 import type { ConfidenceMap } from "../../mask/ConfidenceMap.ts"
 import type { Prediction } from "../../Prediction.ts"
 import * as Decode from "../../service/Decode.ts"
 import type { Answer } from "../../service/Exchange.ts"
-import type { ResponseNotDecodable } from "../../service/ServiceError.ts"
+import type { ReportedFailure, ResponseNotDecodable } from "../../service/ServiceError.ts"
+import * as ClassesIn from "../ClassesIn.ts"
 import * as EncodedPicture from "../EncodedPicture.ts"
+import * as MaskAnswer from "../MaskAnswer.ts"
 import * as MaskDecoding from "../MaskDecoding.ts"
+import * as Side from "../Side.ts"
 import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { Protocol } from "./Protocol.ts"
@@ -40,29 +42,20 @@ export interface RoboflowOptions extends Pick<
   readonly confidence?: number | undefined
 }
 
-const ResultJson = Schema.Struct({
-  predictions: Schema.Struct({
-    segmentation_mask: Schema.NonEmptyString,
-    class_map: Schema.optionalKey(Schema.NullOr(Schema.Record(Schema.String, Schema.String))),
-    confidence_mask: Schema.optionalKey(Schema.NullOr(Schema.String))
-  }),
-  time: Schema.optionalKey(Schema.NullOr(Schema.Finite)),
-  inference_id: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  visualization: Schema.optionalKey(Schema.NullOr(Schema.String))
-})
-const decodeResult = Decode.schema(ResultJson)
-
 /** Grey values as confidence. Only at the image's size: confidence is not resized. */
 const confidenceOf = (
   answer: Answer,
-  text: string | null | undefined,
+  value: unknown,
   image: Image
-): Effect.Effect<ConfidenceMap | undefined, ResponseNotDecodable> =>
-  Effect.gen(function* () {
-    if (text === null || text === undefined || text === "") return undefined
-    const path = "predictions.confidence_mask"
-    const png = yield* EncodedPicture.textToBytes(answer, path, text)
-    const map = yield* MaskDecoding.fromPng(answer, path, png, image, {})
+): Effect.Effect<ConfidenceMap | undefined> => {
+  if (value === null || value === undefined || value === "") return Effect.succeed(undefined)
+  const path = "predictions.confidence_mask"
+  const decoded = Effect.gen(function* () {
+    if (typeof value !== "string") {
+      return yield* Effect.fail(Decode.notDecodable(answer, path, "it is no text", ""))
+    }
+    const png = yield* EncodedPicture.textToBytes(answer, path, value)
+    const map = yield* MaskDecoding.fromPng(answer, path, png, image, { binary: false })
     if (map.width !== image.width || map.height !== image.height) return undefined
     const most = map.data instanceof Uint8Array ? 0xff : 0xffff
     return {
@@ -71,32 +64,54 @@ const confidenceOf = (
       data: Float32Array.from(map.data, (value) => value / most)
     }
   })
+  return Side.optional(answer, path, decoded)
+}
 
-const decode = (answer: Answer, image: Image, options: RoboflowOptions) =>
+/** What it drew. It may be a JPEG, which `pictures` are not. */
+const drawnIn = (answer: Answer, value: unknown): Effect.Effect<Uint8Array | undefined> => {
+  if (typeof value !== "string" || value === "") return Effect.succeed(undefined)
+  const decoded = EncodedPicture.textToBytes(answer, "visualization", value)
+  return Effect.map(Side.optional(answer, "visualization", decoded), (drawn) =>
+    drawn !== undefined && EncodedPicture.isPng(drawn) ? drawn : undefined
+  )
+}
+
+const decode = (
+  answer: Answer,
+  image: Image,
+  options: RoboflowOptions
+): Effect.Effect<Prediction, ResponseNotDecodable | ReportedFailure> =>
   Effect.gen(function* () {
-    const result = yield* decodeResult(answer)
-    const { class_map, confidence_mask, segmentation_mask } = result.predictions
-    const classes = options.classes ?? ClassTable.fromId2Label(class_map ?? {})
-    const path = "predictions.segmentation_mask"
-    const png = yield* EncodedPicture.textToBytes(answer, path, segmentation_mask)
-    const labelMap = yield* MaskDecoding.fromPng(answer, path, png, image, { ...options, classes })
-    const confidence = yield* confidenceOf(answer, confidence_mask, image)
-    const drawn =
-      typeof result.visualization === "string" && result.visualization !== ""
-        ? yield* EncodedPicture.textToBytes(answer, "visualization", result.visualization)
-        : undefined
-    // It may be a JPEG, which `pictures` are not.
-    const overlay = drawn !== undefined && EncodedPicture.isPng(drawn) ? drawn : undefined
-    const prediction: Prediction = {
-      _tag: "Labels",
-      labelMap,
-      classes,
-      confidence,
-      pictures: { overlay },
-      requestId: result.inference_id ?? answer.requestId,
-      serviceTime: typeof result.time === "number" ? Duration.seconds(Math.max(0, result.time)) : undefined
+    const json = yield* Decode.json(answer)
+    const found = Errors.isRecord(json) ? json["predictions"] : undefined
+    const common = {
+      pictures: {
+        overlay: yield* drawnIn(answer, Errors.isRecord(json) ? json["visualization"] : undefined)
+      },
+      requestId: Errors.isRecord(json)
+        ? ((yield* Side.text(answer, "inference_id", json["inference_id"])) ?? answer.requestId)
+        : answer.requestId,
+      serviceTime: Errors.isRecord(json) ? yield* Side.seconds(answer, "time", json["time"]) : undefined
     }
-    return prediction
+    // Its other models and its workflows list what they found: outlines, or run lengths.
+    if (Array.isArray(found)) {
+      const prediction = yield* MaskAnswer.fromValue(answer, "predictions", found, image, options)
+      return { ...prediction, ...common }
+    }
+    const segmentation = Errors.isRecord(found) ? found["segmentation_mask"] : undefined
+    const path = "predictions.segmentation_mask"
+    if (!Errors.isRecord(found) || typeof segmentation !== "string" || segmentation === "") {
+      const said = Errors.isRecord(json) && found === undefined ? Errors.messageIn(json) : undefined
+      return yield* said === undefined
+        ? Effect.fail(Decode.notDecodable(answer, path, "there is no mask"))
+        : Effect.fail(Errors.reported(answer, said))
+    }
+    const named = yield* ClassesIn.read(answer, "predictions", { class_map: found["class_map"] })
+    const classes = options.classes ?? named
+    const png = yield* EncodedPicture.textToBytes(answer, path, segmentation)
+    const labelMap = yield* MaskDecoding.fromPng(answer, path, png, image, { ...options, classes })
+    const confidence = yield* confidenceOf(answer, found["confidence_mask"], image)
+    return { ...common, _tag: "Labels", labelMap, classes, confidence }
   })
 
 /** The protocol for one model. */

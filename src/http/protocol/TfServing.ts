@@ -2,7 +2,7 @@
  * TensorFlow Serving's REST API (KServe v1): `POST /v1/models/{m}:predict` with the file as `{"b64": …}`.
  *
  * What a prediction holds is up to the model: class ids, logits (channels first or last), or a PNG as `{"b64": …}`.
- * TensorFlow writes bare `NaN` and `Infinity` into its JSON: infinite logits are taken as they are, NaN is
+ * TensorFlow writes bare `NaN` and `Infinity` into its JSON: infinite scores are taken as they are, NaN among them is
  * `ResponseNotDecodable` that names where.
  *
  * ```ts
@@ -46,27 +46,9 @@ const StatusJson = Schema.Struct({
 })
 const decodeStatus = Decode.schema(StatusJson)
 
-/** JSON in which NaN and Infinity may stand bare: NaN becomes a text, which no number is mistaken for. */
-const parse = (answer: Answer) =>
-  Effect.catch(Decode.json(answer), (error) =>
-    Effect.suspend(() => {
-      const text = Decode.text(answer)
-      if (!/NaN|Infinity/.test(text)) return Effect.fail(error)
-      // Strings are matched first and kept, so that what they say is never touched.
-      const quoted = text.replaceAll(/"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g, (token) =>
-        token === "NaN" ? '"NaN"' : token === "Infinity" ? "1e999" : token === "-Infinity" ? "-1e999" : token
-      )
-      try {
-        return Effect.succeed<unknown>(JSON.parse(quoted))
-      } catch {
-        return Effect.fail(error)
-      }
-    })
-  )
-
 const decode = (answer: Answer, image: Image, options: TfServingOptions) =>
   Effect.gen(function* () {
-    const json = yield* parse(answer)
+    const json = yield* Decode.json(answer)
     if (Errors.isRecord(json) && typeof json["error"] === "string" && json["predictions"] === undefined) {
       return yield* Errors.reported(answer, json["error"])
     }

@@ -19,7 +19,7 @@ import type { Extent, Region } from "../../mask/Region.ts"
 import * as Regions from "../../mask/Regions.ts"
 import * as Colors from "../../render/Colors.ts"
 import * as Steps from "../../mask/Steps.ts"
-import type { Segmented } from "../Dialect.ts"
+import type { Segmentation } from "../../Segmentation.ts"
 import * as ClassScores from "../ClassScores.ts"
 import * as JsonPieces from "../JsonPieces.ts"
 import { bad, fromError, Refusal, tagOf } from "../Refusal.ts"
@@ -79,6 +79,12 @@ export const asked = (
     : Effect.fail(bad(`include takes labels, confidence and background, and not "${unknown.slice(0, 100)}"`))
 }
 
+/** What is answered with. */
+export interface Answerable {
+  readonly image: { readonly name: string }
+  readonly segmentation: Segmentation
+}
+
 /** What the answer says of the request besides. */
 export interface About {
   readonly requestId: string
@@ -88,7 +94,7 @@ export interface About {
 
 /** The answer. Making it is work: it belongs into the turn in which the image was segmented. */
 export const make = Effect.fnUntraced(function* (
-  segmented: Segmented,
+  segmented: Answerable,
   asked: Asked,
   about: About
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse, Refusal> {
@@ -151,7 +157,7 @@ export const takesMany = ({ format }: Asked): boolean => format === framed
 
 /** The frame of an image. Of a service that only paints it has the pictures, and what regions it reported. */
 export const frame = Effect.fnUntraced(function* (
-  { segmentation }: Segmented,
+  { segmentation }: Answerable,
   asked: Asked,
   { model, requestId }: About
 ): Effect.fn.Return<Frame, Refusal> {
@@ -211,7 +217,7 @@ export const frames = (all: ReadonlyArray<Frame>): HttpServerResponse.HttpServer
 
 /** Those that the service reported, else those of the label map, with the confidence of each where the model says. */
 const regionsOf = (
-  { segmentation }: Segmented,
+  { segmentation }: Answerable,
   { classes, confidence, labelMap }: ClassScores.ClassScores
 ): Effect.Effect<ReadonlyArray<Region>, Refusal> =>
   confidence === undefined || segmentation.reported !== undefined
@@ -224,7 +230,11 @@ const regionsOf = (
 const maxRegions = 1000
 
 /** What it says of the image comes from one walk over the label map: no outlines, and no second count of its pixels. */
-const inJson = Effect.fnUntraced(function* (segmented: Segmented, asked: Asked, { model, requestId }: About) {
+const inJson = Effect.fnUntraced(function* (
+  segmented: Answerable,
+  asked: Asked,
+  { model, requestId }: About
+) {
   const { segmentation } = segmented
   const map = yield* Effect.mapError(segmentation.labelMap, fromError)
   const components = yield* Steps.run(() => Components.steps(map))

@@ -98,6 +98,30 @@ export const segmentQuery = {
   include: Schema.optionalKey(Schema.String)
 }
 
+/** A label map that a caller has already, as `/v1/segment` gives it with `include=labels`. */
+export const LabelMapToExport = Schema.Struct({
+  /** What the image is called. */
+  image: Schema.optionalKey(Schema.String),
+  /** What the labels come from. */
+  model: Schema.optionalKey(Schema.String),
+  classes: Schema.Array(
+    Schema.Struct({
+      id: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0xffff })),
+      name: Schema.String,
+      color: Schema.optionalKey(Color),
+      /** Mean of its pixels', 0 to 1. */
+      confidence: Schema.optionalKey(Schema.NullOr(Schema.Finite))
+    })
+  ),
+  labels: Schema.Struct({
+    width: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
+    height: Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
+    bits: Schema.Literals([8, 16]),
+    /** Class ids row by row, little-endian, compressed by zlib, in base64. */
+    deflate: Schema.String
+  })
+})
+
 /** A file as it is. */
 export const file = (contentType: string) =>
   Schema.Uint8Array.pipe(HttpApiSchema.asUint8Array({ contentType }))
@@ -150,6 +174,21 @@ export class SegmentGroup extends HttpApiGroup.make("segment")
           `chooses the form of the answer: JSON, raw class ids, or ${Exports.names
             .map((name) => Exports.formats[name].title)
             .join(", ")}.`
+      })
+    )
+  )
+  .add(
+    HttpApiEndpoint.post("export", "/v1/export", {
+      headers: { accept: Schema.optionalKey(Schema.String) },
+      payload: LabelMapToExport,
+      success: segmentFormats,
+      error: refusals(400, 406, 408, 413, 415)
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "A label map in another form",
+        description:
+          "The same forms as of `/v1/segment`, of a label map that is there already: no image is sent, and nothing " +
+          "is segmented again."
       })
     )
   )

@@ -9,6 +9,7 @@ import { RequestId } from "../RequestId.ts"
 import * as Uploads from "../Uploads.ts"
 import * as Answer from "./Answer.ts"
 import { SegFormerApi } from "./Api.ts"
+import * as Export from "./Export.ts"
 import * as Models from "./Models.ts"
 import { answered } from "./Refuse.ts"
 
@@ -56,16 +57,18 @@ export const layerModels = (models: Models.Models) =>
 
 export const layerSegment = (models: Models.Models) =>
   HttpApiBuilder.group(SegFormerApi, "segment", (handlers) =>
-    handlers.handleRaw(
-      "image",
-      Effect.fnUntraced(function* ({ query, request }) {
-        const asked = yield* Answer.asked(request.headers["accept"], query.include)
-        const { name, served } = yield* Models.find(models, query.model)
-        const requestId = yield* RequestId
-        const about = { model: name, requestId }
-        return yield* Answer.takesMany(asked) && Uploads.isForm(request)
-          ? several(served, request, asked, about)
-          : one(served, request, asked, about)
-      }, answered)
-    )
+    handlers
+      .handleRaw(
+        "image",
+        Effect.fnUntraced(function* ({ query, request }) {
+          const asked = yield* Answer.asked(request.headers["accept"], query.include)
+          const { name, served } = yield* Models.find(models, query.model)
+          const requestId = yield* RequestId
+          const about = { model: name, requestId }
+          return yield* Answer.takesMany(asked) && Uploads.isForm(request)
+            ? several(served, request, asked, about)
+            : one(served, request, asked, about)
+        }, answered)
+      )
+      .handleRaw("export", ({ request }) => Export.handle(models, request))
   )

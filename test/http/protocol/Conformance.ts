@@ -264,7 +264,7 @@ const faults: ReadonlyArray<Fault> = [
   },
   { name: "429 for ever", send: status(429), tag: "RateLimited", requests: 4, check: says },
   { name: "500", send: status(500), tag: "ServiceFailed", requests: 4, check: says },
-  { name: "503 for ever", send: status(503), tag: "ServiceUnavailable", requests: 4, check: says },
+  { name: "504 for ever", send: status(504), tag: "ServiceUnavailable", requests: 4, check: says },
   {
     name: "a redirect",
     send: () => (response) =>

@@ -170,7 +170,7 @@ describe("tfserving", () => {
       const nan = yield* send(/(-?[\d.]+),(-?[\d.]+)/, "$1,NaN")
       const error = yield* Effect.flip(ask(nan.url, TfServing.make({ model, classes, mask: logits })))
       assert.strictEqual(error._tag, "ResponseNotDecodable")
-      assert.include(error.message, '`predictions.0.0.0.1`: it is "NaN", and no number')
+      assert.include(error.message, "`predictions.0.0.0.1`: it is NaN, and no number")
     }).pipe(Effect.scoped)
   )
 
@@ -253,7 +253,7 @@ describe("custom", () => {
       yield* send({ as: "form", part: "photo", fields: { threshold: "0.5" } })
       const form = yield* Effect.promise(() => Model.formOf(server.last().body, server.last().headers))
       assert.strictEqual(form.fields.get("threshold"), "0.5")
-      assert.strictEqual(form.files.get("photo")?.name, "panel.png")
+      assert.match(form.files.get("photo")?.name ?? "", /^panel-[0-9a-f]{16}\.png$/)
     }).pipe(Effect.scoped)
   )
 

@@ -74,9 +74,9 @@ describe("masks in answers", () => {
           const expected = Array.from(map.data)
           const found = await Effect.runPromise(
             Effect.all([
-              ids(decode(png)),
-              ids(json({ mask: base64(png) })),
-              ids(json({ data: { segmap: `data:image/png;base64,${base64(png)}` } }))
+              ids(decode(png, { binary: false })),
+              ids(json({ mask: base64(png) }, { binary: false })),
+              ids(json({ data: { segmap: `data:image/png;base64,${base64(png)}` } }, { binary: false }))
             ])
           )
           for (const each of found) assert.deepStrictEqual(each, expected)
@@ -310,11 +310,11 @@ describe("masks in answers", () => {
             mask: [
               [
                 [0, 1],
-                [0, 1]
+                [1, 1]
               ],
               [
                 [0, 1],
-                [0, 1]
+                [1, 1]
               ]
             ]
           })
@@ -346,7 +346,7 @@ describe("masks in answers", () => {
 
   it.effect("reads logits, with the classes first or last", () =>
     Effect.gen(function* () {
-      const first = yield* json({ logits: [[[1, 2]], [[3, 4]], [[5, 6]]] })
+      const first = yield* json({ logits: [[[1, 2]], [[3, 4]], [[5, 6]]] }, { mask: { channels: "first" } })
       const last = yield* json(
         {
           out: [
@@ -365,6 +365,14 @@ describe("masks in answers", () => {
         assert.deepStrictEqual([classes, height, width], [3, 1, 2])
         assert.deepStrictEqual(Array.from(data), [1, 2, 3, 4, 5, 6])
       }
+    })
+  )
+
+  it.effect("says which option tells where the classes are, where nothing does", () =>
+    Effect.gen(function* () {
+      const message = yield* refused(json({ logits: [[[1, 2]], [[3, 4]], [[5, 6]]] }))
+      assert.include(message, "`logits`: it has the shape [3, 1, 2], which can be read in more than one way")
+      assert.include(message, "`channels`")
     })
   )
 
@@ -389,8 +397,14 @@ describe("masks in answers", () => {
         yield* refused(decode(grey(2, 1, [0, 5]), { classes })),
         "1 pixels have the id 5, which is none of the model's 2 classes"
       )
-      const found = labelsOf(yield* decode(grey(2, 1, [0, 255]), { classes }))
-      assert.deepStrictEqual(LabelMap.histogram(found), new Map([[0, 1]]))
+      const found = labelsOf(yield* decode(grey(3, 1, [0, 1, 255]), { classes }))
+      assert.deepStrictEqual(
+        LabelMap.histogram(found),
+        new Map([
+          [0, 1],
+          [1, 1]
+        ])
+      )
       const other = labelsOf(yield* decode(grey(2, 1, [1, 9]), { classes, ignoreIndex: 9 }))
       assert.strictEqual(other.ignoreIndex, 9)
     })

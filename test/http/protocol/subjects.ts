@@ -51,7 +51,7 @@ const huggingFaceContents: Contents = {
   outOfRange: json(HuggingFaceServer.answer(Model.outOfRange)),
   otherSize: json(HuggingFaceServer.answer(Model.halfSize)),
   nullScore: json(HuggingFaceServer.answer(Model.labels, null)),
-  notANumber: text(JSON.stringify(HuggingFaceServer.answer()).replaceAll("0.9", "NaN"))
+  notANumber: text(JSON.stringify(HuggingFaceServer.answer()).replaceAll(/"label":"[^"]*"/g, '"label":NaN'))
 }
 
 const idsContents = (answer: (ids: unknown) => unknown): Contents => ({

@@ -1,23 +1,22 @@
 /** The server's `/v1`, and what may go wrong on the way as sentences. */
+import { Failure } from "./Failure.ts"
 import { fields } from "./Fields.ts"
-import { decode, type Result } from "./Result.ts"
-import { bytes, sentence } from "./Text.ts"
+import { decode, type Packed } from "./Result.ts"
+import { bytes } from "./Text.ts"
+
+export interface ModelClass {
+  readonly id: number
+  readonly name: string
+  /** `#rrggbb`. */
+  readonly color: string
+}
 
 export interface Model {
   readonly name: string
   readonly isDefault: boolean
   /** Whether it runs elsewhere. */
   readonly isService: boolean
-}
-
-/** A request that gave no result. Its message is for people. */
-export class Failure extends Error {
-  /** 401 asks for a token; 0 where no answer came at all. */
-  readonly status: number
-  constructor(message: string, status: number) {
-    super(sentence(message))
-    this.status = status
-  }
+  readonly classes: ReadonlyArray<ModelClass>
 }
 
 const key = "segformer.token"
@@ -34,22 +33,32 @@ export const models = async (): Promise<ReadonlyArray<Model>> => {
     fields(answer).list("models", (one) => ({
       name: one.string("name"),
       isDefault: one.boolean("default"),
-      isService: one.string("kind") === "service"
+      isService: one.string("kind") === "service",
+      classes: one.list("classes", (of) => ({
+        id: of.number("id"),
+        name: of.string("name"),
+        color: of.string("color")
+      }))
     }))
   )
 }
 
 /** What the server's default model sees, where no other is named. */
-export const segment = async (file: File, model: string, signal: AbortSignal): Promise<Result> => {
+export const segment = async (file: File, model: string, signal: AbortSignal): Promise<Packed> => {
   const answer = await json(
     await post(file, { model, include: "labels,confidence" }, "application/json", signal)
   )
   return agreed(() => decode(answer))
 }
 
-/** The segmentation in another form, as a file. */
-export const convert = async (file: File, model: string, accept: string): Promise<Blob> => {
-  const response = await post(file, { model }, accept)
+/** What is there already, in another form: the picture is not sent, nor segmented, again. */
+export const convert = async (body: unknown, accept: string, signal?: AbortSignal): Promise<Blob> => {
+  const response = await send("/v1/export", {
+    method: "POST",
+    body: JSON.stringify(body),
+    headers: { accept, "content-type": "application/json" },
+    signal: signal ?? null
+  })
   return response.blob().catch(unreachable)
 }
 
@@ -73,7 +82,31 @@ const post = async (
   const body = new FormData()
   body.append("image", file, file.name)
   const asked = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== ""))
-  return send(`/v1/segment?${asked}`, { method: "POST", body, headers: { accept }, signal: signal ?? null })
+  try {
+    return await send(`/v1/segment?${asked}`, {
+      method: "POST",
+      body,
+      headers: { accept },
+      signal: signal ?? null
+    })
+  } catch (error) {
+    // What fails because the file cannot be read is not the server's fault.
+    if (error instanceof Failure && error.status === 0) await readable(file)
+    throw error
+  }
+}
+
+/** Fails where a file is gone, or is another one now. */
+export const readable = async (file: File): Promise<void> => {
+  try {
+    // Its last byte: a file that grew shorter has its first.
+    await file.slice(Math.max(0, file.size - 1)).arrayBuffer()
+  } catch {
+    throw new Failure(
+      `${file.name} cannot be read any more: it was changed, moved or deleted since. Choose it again`,
+      400
+    )
+  }
 }
 
 const send = async (path: string, init: RequestInit): Promise<Response> => {
@@ -81,7 +114,8 @@ const send = async (path: string, init: RequestInit): Promise<Response> => {
   if (token.get() !== "") headers.set("authorization", `Bearer ${token.get()}`)
   const response = await fetch(path, { ...init, headers }).catch(unreachable)
   if (response.ok) return response
-  throw new Failure(await refusal(response), response.status)
+  const after = Number(response.headers.get("retry-after") ?? Number.NaN)
+  throw new Failure(await refusal(response), response.status, after >= 0 ? after : undefined)
 }
 
 /** What `fetch` fails with, in a sentence. */

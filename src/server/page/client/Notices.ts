@@ -1,37 +1,61 @@
-/** What the page says: to a screen reader, in an alert, and while something is under way. */
-import { byId } from "./Dom.ts"
+/** What the page says: to a screen reader, in alerts, and while something is under way. */
+import { byId, h } from "./Dom.ts"
 
 /** For those who do not see the page change. */
 export const say = (text: string): void => {
   byId("status", HTMLDivElement).textContent = text
 }
 
-let again: (() => void) | undefined
+/** What an alert is about: a second one about the same takes the place of the first. */
+export type About = "models" | "image" | "file"
 
-/** A sentence about what went wrong, and where it makes sense, a button to try again. */
-export const warn = (text: string, retry?: () => void): void => {
-  again = retry
-  byId("alert-text", HTMLParagraphElement).textContent = text
-  byId("alert-retry", HTMLButtonElement).hidden = retry === undefined
-  byId("alert", HTMLDivElement).hidden = false
+/** What a person can do about it. */
+export interface Action {
+  readonly name: string
+  readonly act: () => void
 }
 
-export const dismiss = (): void => {
-  byId("alert", HTMLDivElement).hidden = true
+const alerts = new Map<About, HTMLElement>()
+
+/** A sentence about what went wrong, and what can be done. */
+export const warn = (about: About, text: string, ...actions: ReadonlyArray<Action>): void => {
+  const buttons = actions.map(({ act, name }) => {
+    const button = h("button", { type: "button", class: "button small" }, name)
+    button.addEventListener("click", () => {
+      dismiss(about)
+      act()
+    })
+    return button
+  })
+  const close = h("button", { type: "button", class: "button small quiet" }, "Dismiss")
+  close.addEventListener("click", () => dismiss(about))
+  const alert = h("div", { class: "alert", "data-about": about }, h("p", {}, text), ...buttons, close)
+  alerts.get(about)?.remove()
+  alerts.set(about, alert)
+  byId("alerts", HTMLDivElement).append(alert)
+}
+
+export const dismiss = (about: About): void => {
+  alerts.get(about)?.remove()
+  alerts.delete(about)
 }
 
 let clock: ReturnType<typeof setInterval> | undefined
 
-/** What is done now, and after a while how long it has taken. */
-export const begin = (text: string): void => {
+/** What is done now, and after a while how long it has taken; or how long it will be waited for. */
+export const begin = (text: string, wait?: number): void => {
   end()
   byId("progress", HTMLDivElement).hidden = false
   byId("progress-text", HTMLSpanElement).textContent = text
   say(text)
   const began = performance.now()
-  clock = setInterval(() => {
-    byId("progress-time", HTMLSpanElement).textContent = `${Math.round((performance.now() - began) / 1000)} s`
-  }, 1000)
+  const time = byId("progress-time", HTMLSpanElement)
+  const tick = () => {
+    const passed = (performance.now() - began) / 1000
+    time.textContent = `${wait === undefined ? Math.round(passed) : Math.max(0, Math.ceil(wait - passed))} s`
+  }
+  if (wait !== undefined) tick()
+  clock = setInterval(tick, 1000)
 }
 
 /** Nothing is under way any more. */
@@ -41,12 +65,9 @@ export const end = (): void => {
   byId("progress", HTMLDivElement).hidden = true
 }
 
+export const isBusy = (): boolean => !byId("progress", HTMLDivElement).hidden
+
 /** To be called once. */
 export const listen = (onCancel: () => void): void => {
   byId("cancel", HTMLButtonElement).addEventListener("click", onCancel)
-  byId("alert-close", HTMLButtonElement).addEventListener("click", dismiss)
-  byId("alert-retry", HTMLButtonElement).addEventListener("click", () => {
-    dismiss()
-    again?.()
-  })
 }

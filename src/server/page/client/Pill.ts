@@ -2,6 +2,7 @@
 import { byId, h, swatch } from "./Dom.ts"
 import type { Reading } from "./Stage.ts"
 import { confidence } from "./Text.ts"
+import type { Point } from "./View.ts"
 
 /** The reading in words, without its place. */
 export const words = (reading: Reading): string =>
@@ -13,18 +14,17 @@ export const hide = (): void => {
   byId("pill", HTMLDivElement).hidden = true
 }
 
-/** Beside the point that it speaks of, and within the picture. */
-export const show = (reading: Reading, size: { readonly width: number; readonly height: number }): void => {
+/** Beside the point of the frame that it speaks of, and within the frame. */
+export const show = (reading: Reading, at: Point): void => {
   const pill = byId("pill", HTMLDivElement)
-  const board = byId("board", HTMLDivElement)
+  const { clientHeight, clientWidth } = byId("frame", HTMLDivElement)
   pill.hidden = false
-  pill.replaceChildren(swatch(reading.color), words(reading), h("small", {}, `${reading.x}, ${reading.y}`))
-  const x = (reading.x / size.width) * board.clientWidth
-  const y = (reading.y / size.height) * board.clientHeight
-  const right = x + 16
-  const fits = right + pill.offsetWidth <= board.clientWidth
-  const above = y - pill.offsetHeight - 14
-  const below = Math.min(board.clientHeight - pill.offsetHeight, y + 18)
-  pill.style.left = `${fits ? right : Math.max(4, x - pill.offsetWidth - 16)}px`
+  const name = h("span", { class: "name" }, words(reading))
+  pill.replaceChildren(swatch(reading.color), name, h("small", {}, `${reading.x}, ${reading.y}`))
+  const right = at.x + 16
+  const fits = right + pill.offsetWidth <= clientWidth
+  const above = at.y - pill.offsetHeight - 14
+  const below = Math.min(clientHeight - pill.offsetHeight, at.y + 18)
+  pill.style.left = `${fits ? right : Math.max(4, at.x - pill.offsetWidth - 16)}px`
   pill.style.top = `${above < 4 ? below : above}px`
 }

@@ -6,6 +6,8 @@ export interface Class {
   readonly name: string
   /** `#rrggbb`; `undefined` for what is left of an image, which is not coloured. */
   readonly color: string | undefined
+  /** The colour that the server gives it, coloured or not. */
+  readonly paint?: string | undefined
 }
 
 /** A class that the image has. */
@@ -40,7 +42,16 @@ export interface Plane {
   readonly data: Uint8Array | Uint16Array
 }
 
-export interface Result {
+/** A plane as it came: packed by zlib, a tenth and less of its size. */
+export interface PackedPlane {
+  readonly width: number
+  readonly height: number
+  readonly bits: number
+  readonly deflate: Uint8Array<ArrayBuffer>
+}
+
+/** An answer that is not looked at now: many are kept. */
+export interface Packed {
   readonly model: string
   readonly width: number
   readonly height: number
@@ -50,22 +61,29 @@ export interface Result {
   /** Largest first, at most 1,000, without the background's. */
   readonly regions: ReadonlyArray<Region>
   readonly regionsTotal: number
-  /** Class ids. */
-  readonly labels: Plane
-  /** 0 to 255 for 0 to 1, where the model gives any. */
-  readonly confidence: Plane | undefined
+  readonly packed: { readonly labels: PackedPlane; readonly confidence: PackedPlane | undefined }
   /** The answer as it came, without the two planes: what is saved as JSON. */
   readonly json: unknown
 }
 
-const classOf = (of: Fields): Class => {
-  const name = of.string("name")
-  return { id: of.number("id"), name, color: isBackground(name) ? undefined : of.string("color") }
+/** An answer that is looked at. */
+export interface Result extends Packed {
+  /** Class ids. */
+  readonly labels: Plane
+  /** 0 to 255 for 0 to 1, where the model gives any. */
+  readonly confidence: Plane | undefined
 }
 
-const isBackground = (name: string): boolean => /^(?:background|void|unlabell?ed|unknown)$/i.test(name)
+const classOf = (of: Fields): Class => {
+  const name = of.string("name")
+  const paint = of.string("color")
+  return { id: of.number("id"), name, color: isBackground(name) ? undefined : paint, paint }
+}
 
-export const decode = async (answer: unknown): Promise<Result> => {
+/** Whether a class is what is left of an image. */
+export const isBackground = (name: string): boolean => /^(?:background|void|unlabell?ed|unknown)$/i.test(name)
+
+export const decode = (answer: unknown): Packed => {
   const of = fields(answer)
   const planes = new Set(["labels", "confidence"])
   const confidence = of.optional("confidence")
@@ -84,8 +102,10 @@ export const decode = async (answer: unknown): Promise<Result> => {
     })),
     regions: shown,
     regionsTotal: of.number("regionsTotal") - (regions.length - shown.length),
-    labels: await planeOf(of.object("labels"), of.object("labels").number("bits")),
-    confidence: confidence === undefined ? undefined : await planeOf(confidence, 8),
+    packed: {
+      labels: planeOf(of.object("labels"), of.object("labels").number("bits")),
+      confidence: confidence && planeOf(confidence, 8)
+    },
     json:
       typeof answer === "object" && answer !== null
         ? Object.fromEntries(Object.entries(answer).filter(([name]) => !planes.has(name)))
@@ -108,10 +128,33 @@ const boxOf = (of: Fields): Box => ({
   height: of.number("height")
 })
 
-const planeOf = async (of: Fields, bits: number): Promise<Plane> => {
-  const width = of.number("width")
-  const height = of.number("height")
-  const bytes = await inflate(of.string("deflate"))
+const planeOf = (of: Fields, bits: number): PackedPlane => ({
+  width: of.number("width"),
+  height: of.number("height"),
+  bits,
+  deflate: fromBase64(of.string("deflate"))
+})
+
+/** A plane, packed as the server packs it. */
+export const pack = async ({ data, height, width }: Plane): Promise<PackedPlane> => {
+  const bytes = new Uint8Array(data.byteLength)
+  bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+  const packed = new Blob([bytes]).stream().pipeThrough(new CompressionStream("deflate"))
+  const deflate = new Uint8Array(await new Response(packed).arrayBuffer())
+  return { width, height, bits: data instanceof Uint16Array ? 16 : 8, deflate }
+}
+
+/** The planes, unpacked. */
+export const unpack = async (packed: Packed): Promise<Result> => {
+  const [labels, confidence] = await Promise.all([
+    unpacked(packed.packed.labels),
+    packed.packed.confidence && unpacked(packed.packed.confidence)
+  ])
+  return { ...packed, labels, confidence }
+}
+
+const unpacked = async ({ bits, deflate, height, width }: PackedPlane): Promise<Plane> => {
+  const bytes = await inflate(deflate)
   if ((bits !== 8 && bits !== 16) || bytes.length !== (width * height * bits) / 8) {
     throw new NotAsAgreed(
       `A map of ${width} x ${height} pixels of ${bits} bits came with ${bytes.length} bytes`
@@ -120,12 +163,12 @@ const planeOf = async (of: Fields, bits: number): Promise<Plane> => {
   return { width, height, data: bits === 16 ? new Uint16Array(bytes.buffer) : bytes }
 }
 
-const inflate = async (base64: string): Promise<Uint8Array<ArrayBuffer>> => {
-  const packed = new Blob([fromBase64(base64)]).stream()
-  return new Uint8Array(
-    await new Response(packed.pipeThrough(new DecompressionStream("deflate"))).arrayBuffer()
+const inflate = async (deflate: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> =>
+  new Uint8Array(
+    await new Response(
+      new Blob([deflate]).stream().pipeThrough(new DecompressionStream("deflate"))
+    ).arrayBuffer()
   )
-}
 
 /** The platform's own where it has one: many times faster on a megabyte. */
 const fromBase64 = (text: string): Uint8Array<ArrayBuffer> => {

@@ -1,11 +1,15 @@
 /**
- * The picture with what was found on it: drawn at the size it has on the screen, read under the pointer or by arrow
- * keys, and split by a divider where two results are compared.
+ * The picture with what was found on it: the part that is looked at, at the pixels of the screen. It is zoomed and moved,
+ * read under the pointer or by arrow keys, and split where two results are compared.
  */
+import * as Detail from "./Detail.ts"
 import * as Divider from "./Divider.ts"
 import { byId } from "./Dom.ts"
-import { colors, type Emphasis, paint } from "./Overlay.ts"
-import type { Plane, Result } from "./Result.ts"
+import * as Gestures from "./Gestures.ts"
+import type { Emphasis, Look } from "./Overlay.ts"
+import * as Painter from "./Painter.ts"
+import type { Box, FoundClass, Plane, Region, Result } from "./Result.ts"
+import * as View from "./View.ts"
 
 /** What a pixel is. Coordinates are the image's, from its top left corner. */
 export interface Reading {
@@ -19,28 +23,38 @@ export interface Reading {
 
 export interface StageEvents {
   /** Under the pointer or at the cross hairs; `undefined` where it left the picture. */
-  readonly onRead: (reading: Reading | undefined, by: "pointer" | "keys") => void
-  /** Clicked, tapped, or Enter or the space bar at the cross hairs. */
+  readonly onRead: (reading: Reading | undefined, by: "pointer" | "touch" | "keys") => void
+  /** Clicked, or Enter or the space bar at the cross hairs. */
   readonly onPick: (reading: Reading) => void
+  readonly onView: () => void
+  /** A line drawn between two points of the picture, while a ruler is in the hand; `undefined` where it is gone. */
+  readonly onMeasure: (from: View.Point | undefined, to: View.Point | undefined) => void
 }
-
-/** What is on the right of the divider: a second result, or the picture alone. */
-export type Other = Result | "picture" | undefined
 
 export interface Stage {
   /** A picture, or where the browser cannot show it, its size. The one before is freed. */
-  readonly picture: (bitmap: ImageBitmap | undefined, width: number, height: number) => void
+  readonly picture: (bitmap: ImageBitmap | undefined, file: Blob | undefined, size: View.Size) => void
   readonly result: (result: Result | undefined) => void
-  readonly other: (other: Other) => void
+  readonly other: (other: Painter.Other) => void
+  /** Beside one another instead of at a divider. */
+  readonly sideBySide: (on: boolean) => void
   /** 0 to 1. */
   readonly opacity: (value: number) => void
-  readonly emphasis: (emphasis: Emphasis | undefined) => void
+  readonly looks: (look: (one: FoundClass) => Look) => void
+  /** Pixels below this confidence, 0 to 255, are hatched. */
+  readonly least: (confidence: number) => void
+  readonly emphasis: (emphasis: Emphasis | undefined, regions: ReadonlyArray<Region>) => void
+  readonly ruler: (on: boolean) => void
+  readonly view: () => View.View
+  /** Where the divider stands on the picture, 0 to 1 of its width. */
+  readonly divider: () => number
+  readonly show: (view: View.View) => void
+  readonly zoom: (how: "in" | "out" | "fit" | "pixels") => void
+  /** Goes to a box of the picture, so that one sees the way. */
+  readonly fly: (box: Box) => void
+  /** A place of the picture in the frame. */
+  readonly onScreen: (at: View.Point) => View.Point
   readonly clear: () => void
-}
-
-interface Layer {
-  readonly canvas: HTMLCanvasElement
-  shown: Other
 }
 
 export const make = (events: StageEvents): Stage => {
@@ -48,194 +62,331 @@ export const make = (events: StageEvents): Stage => {
   const canvas = byId("canvas", HTMLCanvasElement)
   const board = byId("board", HTMLDivElement)
   const cross = byId("cross", HTMLDivElement)
-  const context = canvas.getContext("2d", { alpha: false })
-  const left: Layer = { canvas: document.createElement("canvas"), shown: undefined }
-  const right: Layer = { canvas: document.createElement("canvas"), shown: undefined }
+  const painter = Painter.make(canvas)
+  let left: Result | undefined
+  let right: Painter.Other
   const at = { x: -1, y: -1 }
   let bitmap: ImageBitmap | undefined
-  let size = { width: 0, height: 0 }
+  let size: View.Size = { width: 0, height: 0 }
+  let room: View.Size = { width: 1, height: 1 }
+  let view: View.View = { scale: 1, left: 0, top: 0 }
   let opacity = 0.6
+  let look = ({ color }: FoundClass): Look => ({ color, opacity: 1 })
+  let least = 0
   let emphasis: Emphasis | undefined
+  let marked: ReadonlyArray<Region> = []
+  let twin = false
+  let measuring = false
+  let line: { readonly from: View.Point; to: View.Point } | undefined
   let scheduled = 0
-  /** Whether the layers are older than what they show. */
-  let stale = false
+  let flight = 0
 
-  const redraw = (repaint: boolean) => {
-    stale ||= repaint
+  const redraw = () => {
     if (scheduled === 0) scheduled = requestAnimationFrame(draw)
   }
+  const divider = Divider.make(redraw)
+  const detail = Detail.make(redraw)
 
-  const divider = Divider.make(() => redraw(false))
-
+  /** Two views of one picture need a frame each. */
+  const isTwin = () => twin && right !== undefined
+  const frameOf = (): View.Size => (isTwin() ? { width: room.width / 2, height: room.height } : room)
   const draw = () => {
     scheduled = 0
-    if (context === null || size.width === 0) return
-    const { height, width } = canvas
-    if (stale) for (const layer of [left, right]) repaint(layer)
-    stale = false
-    context.fillStyle = getComputedStyle(canvas).backgroundColor
-    context.fillRect(0, 0, width, height)
-    context.imageSmoothingQuality = "high"
-    // Enlarged pixels are shown as such: they are what the model saw.
-    context.imageSmoothingEnabled = width < size.width * 3
-    if (bitmap !== undefined) context.drawImage(bitmap, 0, 0, width, height)
-    const edge = right.shown === undefined ? width : Math.round(width * divider.place())
-    part(left, 0, edge)
-    part(right, edge, width)
+    if (size.width === 0) return
+    Object.assign(board.style, {
+      left: `${view.left}px`,
+      top: `${view.top}px`,
+      width: `${size.width * view.scale}px`,
+      height: `${size.height * view.scale}px`
+    })
+    divider.stand(View.covered(view, size, room), room)
+    painter.draw({
+      bitmap,
+      close: detail.shown(),
+      size,
+      room,
+      view,
+      left,
+      right,
+      divider: divider.place(),
+      isTwin: isTwin(),
+      opacity,
+      look,
+      least,
+      emphasis,
+      marked,
+      line
+    })
   }
 
-  const part = ({ canvas: layer, shown }: Layer, from: number, to: number) => {
-    if (context === null || typeof shown !== "object" || to <= from) return
-    context.drawImage(layer, from, 0, to - from, layer.height, from, 0, to - from, layer.height)
+  const isFit = () => view.scale <= View.fitScale(size, frameOf()) * 1.001
+
+  const changed = () => {
+    canvas.classList.toggle("large", !isFit())
+    detail.see(view, frameOf(), Painter.ratio(room))
+    redraw()
+    events.onView()
   }
 
-  const repaint = (layer: Layer) => {
-    const { shown } = layer
-    if (typeof shown !== "object") {
-      layer.canvas.width = 0
-      return
-    }
-    const { height, width } = canvas
-    layer.canvas.width = width
-    layer.canvas.height = height
-    const image = new ImageData(width, height)
-    const pixels = new Uint32Array(image.data.buffer)
-    const table = colors(shown.classes, opacity, emphasis)
-    paint({ pixels, width, height, top: 0 }, shown.labels, table, emphasis?.box)
-    layer.canvas.getContext("2d")?.putImageData(image, 0, 0)
+  const move = (next: View.View) => {
+    cancelAnimationFrame(flight)
+    view = View.clamp(next, size, frameOf())
+    changed()
   }
 
-  /** As large as the frame's width and the window's height allow; a small picture is enlarged, to a point. */
-  const fit = () => {
-    const { height, width } = size
-    if (width === 0) return
-    const room = Math.max(240, window.innerHeight - (window.innerWidth > 900 ? 190 : 300))
-    const scale = Math.min(frame.clientWidth / width, room / height, Math.max(1, 640 / width))
-    const shown = {
-      width: Math.max(1, Math.floor(width * scale)),
-      height: Math.max(1, Math.floor(height * scale))
-    }
-    board.style.width = `${shown.width}px`
-    board.style.height = `${shown.height}px`
-    const density = Math.min(2, window.devicePixelRatio)
-    canvas.width = Math.round(shown.width * density)
-    canvas.height = Math.round(shown.height * density)
-    redraw(true)
+  /** The frame is as high as the whole picture needs, and no higher than the window has room for. */
+  const resize = () => {
+    if (size.width === 0) return
+    const whole = isFit() || view.scale === 0
+    const most = Math.max(240, window.innerHeight - (window.innerWidth > 900 ? 210 : 320))
+    const width = Math.max(1, frame.clientWidth)
+    const scale = Math.min(width / size.width, most / size.height, Math.max(1, 640 / size.width))
+    room = { width, height: Math.max(240, Math.round(size.height * scale)) }
+    frame.style.height = `${room.height}px`
+    move(whole ? View.fit(size, frameOf()) : view)
   }
-  new ResizeObserver(fit).observe(frame)
-  window.addEventListener("resize", fit)
+  new ResizeObserver(resize).observe(frame)
+  window.addEventListener("resize", resize)
 
-  const read = (x: number, y: number): Reading | undefined => {
+  const read = (x: number, y: number, share: number): Reading | undefined => {
     if (x < 0 || y < 0 || x >= size.width || y >= size.height) return undefined
-    const beyond = right.shown !== undefined && (x + 0.5) / size.width > divider.place()
-    const shown = beyond ? right.shown : left.shown
-    if (typeof shown !== "object") return undefined
-    const valueIn = (plane: Plane) => valueAt(plane, (x + 0.5) / size.width, (y + 0.5) / size.height)
-    const id = valueIn(shown.labels)
-    const found = shown.classes.find((one) => one.id === id)
-    const certainty = shown.confidence && valueIn(shown.confidence)
-    return {
-      x,
-      y,
-      className: found?.name ?? "no class",
-      color: found?.color,
-      // The highest byte stands for all from 99.8 % on.
-      confidence: certainty === undefined ? undefined : Math.min(certainty, 254.5) / 255,
-      model: shown.model
-    }
+    const shown = right !== undefined && share >= divider.place() && !isTwin() ? right : left
+    return typeof shown === "object" ? reading(shown, x, y, size, look) : undefined
   }
 
-  const under = ({ clientX, clientY }: MouseEvent): Reading | undefined => {
-    const { height, left: x0, top: y0, width } = canvas.getBoundingClientRect()
-    return read(
-      Math.floor(((clientX - x0) / width) * size.width),
-      Math.floor(((clientY - y0) / height) * size.height)
-    )
+  const under = (event: MouseEvent): Reading | undefined => {
+    const place = placeOf(event)
+    const of = isTwin() && place.x >= room.width / 2 ? right : undefined
+    const { x, y } = View.toPicture(view, wrapped(place))
+    if (typeof of === "object" && x >= 0 && y >= 0 && x < size.width && y < size.height) {
+      return reading(of, Math.floor(x), Math.floor(y), size, look)
+    }
+    const seen = View.covered(view, size, frameOf())
+    return read(Math.floor(x), Math.floor(y), (place.x - seen.x) / seen.width)
   }
+  const placeOf = ({ clientX, clientY }: MouseEvent): View.Point => {
+    const box = canvas.getBoundingClientRect()
+    return { x: clientX - box.left, y: clientY - box.top }
+  }
+  /** In the left half, where there are two. */
+  const wrapped = ({ x, y }: View.Point): View.Point => ({
+    x: isTwin() && x >= room.width / 2 ? x - room.width / 2 : x,
+    y
+  })
+
+  Gestures.listen(canvas, {
+    isLarge: () => !isFit(),
+    pan: (dx, dy) => move({ ...view, left: view.left + dx, top: view.top + dy }),
+    zoom: (at, factor) => {
+      if (size.width === 0) return false
+      const next = View.zoomAt(view, wrapped(at), view.scale * factor, size, frameOf())
+      const isChanged = Math.abs(next.scale - view.scale) > 1e-9
+      if (isChanged) move(next)
+      return isChanged
+    },
+    tap: (event) => {
+      const reading = under(event)
+      if (reading === undefined) return
+      // A finger covers what it points at: it reads, and a button picks.
+      if (event.pointerType !== "touch") events.onPick(reading)
+      events.onRead(reading, event.pointerType === "touch" ? "touch" : "pointer")
+    },
+    hover: (event) => {
+      if (event?.pointerType === "touch") return
+      events.onRead(event && under(event), "pointer")
+    },
+    grab: (event) => {
+      if (!measuring) return false
+      const from = View.toPicture(view, wrapped(placeOf(event)))
+      line = { from, to: from }
+      return true
+    },
+    drag: (event) => {
+      if (line === undefined) return
+      line.to = View.toPicture(view, wrapped(placeOf(event)))
+      events.onMeasure(line.from, line.to)
+      redraw()
+    },
+    drop: () => undefined
+  })
 
   const showCross = (shown: boolean) => {
     cross.hidden = !shown
     cross.style.left = `${((at.x + 0.5) / size.width) * 100}%`
     cross.style.top = `${((at.y + 0.5) / size.height) * 100}%`
   }
+  const readCross = () => {
+    const seen = View.covered(view, size, frameOf())
+    const { x } = View.toScreen(view, { x: at.x + 0.5, y: at.y })
+    events.onRead(read(at.x, at.y, (x - seen.x) / seen.width), "keys")
+  }
+  /** Keeps the cross hairs in sight. */
+  const follow = () => {
+    const { x, y } = View.toScreen(view, { x: at.x + 0.5, y: at.y + 0.5 })
+    const { height, width } = frameOf()
+    if (x < 16 || y < 16 || x > width - 16 || y > height - 16) {
+      move(View.centered(at, view.scale, size, frameOf()))
+    }
+  }
 
-  canvas.addEventListener("pointermove", (event) => events.onRead(under(event), "pointer"))
-  canvas.addEventListener("pointerleave", () => events.onRead(undefined, "pointer"))
-  canvas.addEventListener("click", (event) => {
-    const reading = under(event)
-    if (reading === undefined) return
-    events.onPick(reading)
-    events.onRead(reading, "pointer")
-  })
   canvas.addEventListener("focus", () => {
-    if (left.shown === undefined || !canvas.matches(":focus-visible")) return
+    if (left === undefined || !canvas.matches(":focus-visible")) return
     if (at.x < 0) Object.assign(at, { x: Math.floor(size.width / 2), y: Math.floor(size.height / 2) })
     showCross(true)
-    events.onRead(read(at.x, at.y), "keys")
+    readCross()
   })
   canvas.addEventListener("blur", () => {
     showCross(false)
     events.onRead(undefined, "keys")
   })
+  const zoomBy = (factor: number) => {
+    const frame = frameOf()
+    const middle =
+      cross.hidden || at.x < 0
+        ? { x: frame.width / 2, y: frame.height / 2 }
+        : View.toScreen(view, { x: at.x + 0.5, y: at.y + 0.5 })
+    move(View.zoomAt(view, middle, view.scale * factor, size, frame))
+  }
   canvas.addEventListener("keydown", (event) => {
-    if (left.shown === undefined) return
+    if (left === undefined || event.ctrlKey || event.metaKey || event.altKey) return
     if (event.key === "Enter" || event.key === " ") {
-      const reading = read(at.x, at.y)
+      const seen = View.covered(view, size, frameOf())
+      const { x } = View.toScreen(view, { x: at.x + 0.5, y: at.y })
+      const reading = read(at.x, at.y, (x - seen.x) / seen.width)
       if (reading !== undefined) events.onPick(reading)
       event.preventDefault()
+      return
+    }
+    const how = zooms[event.key]
+    if (how !== undefined) {
+      event.preventDefault()
+      zoom(how)
       return
     }
     const step = steps[event.key]
     if (step === undefined) return
     event.preventDefault()
-    // A fiftieth of the picture; a pixel with Shift.
-    const far = event.shiftKey ? 1 : Math.max(1, Math.round(Math.max(size.width, size.height) / 50))
+    // A fiftieth of what is seen; a pixel with Shift.
+    const frame = frameOf()
+    const span = Math.min(Math.max(size.width, size.height), Math.max(frame.width, frame.height) / view.scale)
+    const far = event.shiftKey ? 1 : Math.max(1, Math.round(span / 50))
     at.x = Math.max(0, Math.min(size.width - 1, at.x + step[0] * far))
     at.y = Math.max(0, Math.min(size.height - 1, at.y + step[1] * far))
+    follow()
     showCross(true)
-    events.onRead(read(at.x, at.y), "keys")
+    readCross()
   })
 
+  const zoom: Stage["zoom"] = (how) => {
+    if (size.width === 0) return
+    if (how === "in" || how === "out") return zoomBy(how === "in" ? 1.5 : 1 / 1.5)
+    if (how === "fit") return move(View.fit(size, frameOf()))
+    const { height, width } = frameOf()
+    const middle = { x: width / 2, y: height / 2 }
+    move(View.zoomAt(view, middle, 1 / devicePixelRatio, size, frameOf()))
+  }
+
+  const fly = (box: Box) => {
+    if (size.width === 0) return
+    const from = view
+    const to = View.around(box, size, frameOf())
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return move(to)
+    const began = performance.now()
+    const step = (now: number) => {
+      const part = Math.min(1, Math.max(0, (now - began) / 350))
+      view = View.between(from, to, 1 - (1 - part) ** 3)
+      if (part < 1) {
+        redraw()
+        flight = requestAnimationFrame(step)
+      } else move(to)
+    }
+    cancelAnimationFrame(flight)
+    flight = requestAnimationFrame(step)
+  }
+
   return {
-    picture: (next, width, height) => {
+    picture: (next, file, whole) => {
       if (bitmap !== next) bitmap?.close()
       bitmap = next
-      if (size.width !== width || size.height !== height) {
-        size = { width, height }
-        Object.assign(at, { x: -1, y: -1 })
-      }
-      fit()
+      const isOther = size.width !== whole.width || size.height !== whole.height
+      size = whole
+      detail.picture(next && file, whole, next ?? whole)
+      if (isOther) Object.assign(at, { x: -1, y: -1 })
+      line = undefined
+      view = { scale: 0, left: 0, top: 0 }
+      resize()
     },
     result: (result) => {
-      left.shown = result
-      redraw(true)
+      left = result
+      redraw()
     },
     other: (other) => {
-      if ((right.shown === undefined) !== (other === undefined)) divider.move(0.5)
-      right.shown = other
-      divider.show(other !== undefined)
-      redraw(true)
+      if ((right === undefined) !== (other === undefined)) divider.move(0.5)
+      right = other
+      divider.show(other !== undefined && !twin)
+      resize()
+    },
+    sideBySide: (on) => {
+      twin = on
+      divider.show(right !== undefined && !twin)
+      resize()
     },
     opacity: (value) => {
       opacity = value
-      redraw(true)
+      redraw()
     },
-    emphasis: (next) => {
-      if (next === emphasis) return
+    looks: (next) => {
+      look = next
+      redraw()
+    },
+    least: (confidence) => {
+      least = confidence
+      redraw()
+    },
+    emphasis: (next, regions) => {
       emphasis = next
-      redraw(true)
+      marked = regions
+      redraw()
     },
+    ruler: (on) => {
+      measuring = on
+      canvas.classList.toggle("measuring", on)
+      if (!on) {
+        line = undefined
+        events.onMeasure(undefined, undefined)
+        redraw()
+      }
+    },
+    view: () => view,
+    divider: () => {
+      const seen = View.covered(view, size, room)
+      return View.toPicture(view, { x: seen.x + seen.width * divider.place(), y: 0 }).x / size.width
+    },
+    show: move,
+    zoom,
+    fly,
+    onScreen: (place) => View.toScreen(view, place),
     clear: () => {
+      cancelAnimationFrame(flight)
       bitmap?.close()
       bitmap = undefined
-      left.shown = undefined
-      right.shown = undefined
-      emphasis = undefined
+      detail.picture(undefined, { width: 0, height: 0 }, { width: 0, height: 0 })
+      left = right = emphasis = line = undefined
+      marked = []
       divider.show(false)
       size = { width: 0, height: 0 }
-      for (const one of [canvas, left.canvas, right.canvas]) one.width = 0
+      painter.clear()
     }
   }
+}
+
+const zooms: Readonly<Record<string, "in" | "out" | "fit" | "pixels">> = {
+  "+": "in",
+  "=": "in",
+  "-": "out",
+  _: "out",
+  "0": "fit",
+  "1": "pixels"
 }
 
 const steps: Readonly<Record<string, readonly [x: number, y: number]>> = {
@@ -245,6 +396,28 @@ const steps: Readonly<Record<string, readonly [x: number, y: number]>> = {
   ArrowDown: [0, 1]
 }
 
-/** The value at a place given as parts of width and height: maps need not have the image's size. */
-const valueAt = ({ data, height, width }: Plane, x: number, y: number): number =>
-  data[Math.floor(y * height) * width + Math.floor(x * width)] ?? 0
+/** What a result says of a pixel of the picture: maps need not have its size. */
+const reading = (
+  shown: Result,
+  x: number,
+  y: number,
+  size: View.Size,
+  look: (one: FoundClass) => Look
+): Reading => {
+  const valueIn = ({ data, height, width }: Plane): number =>
+    data[
+      Math.floor(((y + 0.5) * height) / size.height) * width + Math.floor(((x + 0.5) * width) / size.width)
+    ] ?? 0
+  const id = valueIn(shown.labels)
+  const found = shown.classes.find((one) => one.id === id)
+  const certainty = shown.confidence && valueIn(shown.confidence)
+  return {
+    x,
+    y,
+    className: found?.name ?? "no class",
+    color: found && look(found).color,
+    // The highest byte stands for all from 99.8 % on.
+    confidence: certainty === undefined ? undefined : Math.min(certainty, 254.5) / 255,
+    model: shown.model
+  }
+}

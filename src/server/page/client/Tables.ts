@@ -1,6 +1,9 @@
 /** Classes and regions as tables. A row stands out on the picture while it is pointed at, and stays so once picked. */
+import * as Appearance from "./Appearance.ts"
+import * as ClassControls from "./ClassControls.ts"
 import { byId, h, swatch } from "./Dom.ts"
 import type { FoundClass, Region, Result } from "./Result.ts"
+import { walk } from "./Rows.ts"
 import { confidence, count, percent } from "./Text.ts"
 
 /** What a row is about: a class, or one region of it. */
@@ -13,11 +16,15 @@ export interface TableEvents {
   /** Pointed at or focused; `undefined` where neither is so any more. */
   readonly onHover: (target: Target | undefined) => void
   readonly onPick: (target: Target) => void
+  /** A class is to be shown in another way. */
+  readonly onLook: () => void
 }
 
 export interface Tables {
   /** The second result, where two are compared, is a column of its own. */
   readonly show: (result: Result, other: Result | undefined) => void
+  /** Shares of what is sure; the last is that of what is not. */
+  readonly shares: (shares: ReadonlyMap<number, number> | undefined, unsure: number) => void
   /** Marks what was picked. */
   readonly mark: (target: Target | undefined) => void
   readonly clear: () => void
@@ -37,6 +44,7 @@ export const make = (events: TableEvents): Tables => {
   const regions = byId("regions", HTMLTableElement)
   const regionsCount = byId("regions-count", HTMLSpanElement)
   let rows: Array<{ readonly target: Target; readonly row: HTMLElement; readonly button: HTMLElement }> = []
+  let shown: Result | undefined
   let hovered: Target | undefined
   let picked: Target | undefined
 
@@ -59,7 +67,8 @@ export const make = (events: TableEvents): Tables => {
       "aria-pressed": "false",
       "aria-label": label
     }
-    const button = h("button", attributes, swatch(color), target.className)
+    const name = h("span", { class: "name", title: target.className }, target.className)
+    const button = h("button", attributes, swatch(color), name)
     const element = h(
       "tr",
       {},
@@ -73,7 +82,9 @@ export const make = (events: TableEvents): Tables => {
     element.addEventListener("pointerleave", () => hover(undefined))
     element.addEventListener("focusin", () => button.matches(":focus-visible") && hover(target))
     element.addEventListener("focusout", () => hover(undefined))
-    element.addEventListener("click", () => events.onPick(target))
+    element.addEventListener("click", (event) => {
+      if (event.target instanceof Element && event.target.closest(".more-of") === null) events.onPick(target)
+    })
     rows.push({ target, row: element, button })
     return element
   }
@@ -89,32 +100,8 @@ export const make = (events: TableEvents): Tables => {
       )
     )
 
-  /** One row of a table is a stop of the Tab key; arrow keys go from there. */
-  const walk = (table: HTMLTableElement) => {
-    const buttons = () => [...table.querySelectorAll("button")]
-    const stop = (button: HTMLElement | undefined) => {
-      for (const one of buttons()) one.tabIndex = one === button ? 0 : -1
-    }
-    table.addEventListener("focusin", ({ target }) => {
-      if (target instanceof HTMLButtonElement) stop(target)
-    })
-    table.addEventListener("keydown", (event) => {
-      const all = buttons()
-      const at = all.findIndex((one) => one === document.activeElement)
-      const rows: Readonly<Record<string, number>> = {
-        ArrowDown: at + 1,
-        ArrowUp: at - 1,
-        Home: 0,
-        End: all.length - 1
-      }
-      const next = rows[event.key]
-      const button = next === undefined ? undefined : all[next]
-      if (button === undefined) return
-      event.preventDefault()
-      button.focus()
-    })
-    return () => stop(buttons()[0])
-  }
+  // On paper nothing can be opened.
+  window.addEventListener("beforeprint", () => regions.querySelector<HTMLElement>(".more .button")?.click())
   const starts = [walk(classes), walk(regions)]
 
   const mark = (target: Target | undefined) => {
@@ -132,20 +119,38 @@ export const make = (events: TableEvents): Tables => {
       const found = of.classes.find((one) => one.name === name)
       return found === undefined ? "–" : percent(found.share)
     }
-    return [...result.classes, ...only].map(({ color, confidence: sure, name }: FoundClass) =>
-      row(
+    sharesOf.clear()
+    return [...result.classes, ...only].map((one: FoundClass) => {
+      const { confidence: sure, name } = one
+      const made = row(
         { className: name },
-        color,
+        Appearance.colorOf(one),
         undefined,
         shareIn(result, name),
         ...(other === undefined ? (isSure(result) ? [confidence(sure)] : []) : [shareIn(other, name)])
       )
-    )
+      const share = made.querySelector("td")
+      if (share !== null && !only.includes(one)) sharesOf.set(one.id, share)
+      made.classList.toggle("off", Appearance.of(name).isHidden === true)
+      made.append(
+        ClassControls.make(one, made, () => {
+          made.classList.toggle("off", Appearance.of(name).isHidden === true)
+          for (const { row, target } of rows) {
+            if (target.className === name)
+              row.querySelector(".swatch")?.replaceWith(swatch(Appearance.colorOf(one)))
+          }
+          events.onLook()
+        })
+      )
+      return made
+    })
   }
+  const sharesOf = new Map<number, HTMLElement>()
 
   const regionRow = (result: Result, region: Region) => {
     const { area, box, className, id } = region
-    const color = result.classes.find(({ name }) => name === className)?.color
+    const of = result.classes.find(({ name }) => name === className)
+    const color = of && Appearance.colorOf(of)
     const label = `${className}, region ${id}`
     const place = `${Math.round(box.x)}, ${Math.round(box.y)}`
     const sure = isSure(result) ? [confidence(region.confidence)] : []
@@ -180,7 +185,12 @@ export const make = (events: TableEvents): Tables => {
       const last = isSure(result) ? ["Confidence"] : []
       const names = other === undefined ? ["Share", ...last] : [result.model, other.model]
       classes.classList.toggle("compared", other !== undefined)
-      classes.replaceChildren(head("Class", ...names), h("tbody", {}, ...classRows(result, other)))
+      const top = head("Class", ...names)
+      top.firstElementChild?.append(
+        h("th", { scope: "col" }, h("span", { class: "hidden" }, "How it is shown"))
+      )
+      classes.replaceChildren(top, h("tbody", {}, ...classRows(result, other)))
+      shown = result
       regions.replaceChildren(head("Class", "Left, top", "Pixels", ...last), regionRows(result))
       const { length } = result.regions
       regionsCount.textContent =
@@ -191,8 +201,34 @@ export const make = (events: TableEvents): Tables => {
       mark(picked)
     },
     mark,
+    shares: (shares, unsure) => {
+      for (const [id, cell] of sharesOf) {
+        const whole = shown?.classes.find((one) => one.id === id)?.share ?? 0
+        cell.textContent = percent(shares?.get(id) ?? (shares === undefined ? whole : 0))
+      }
+      classes.querySelector(".unsure")?.remove()
+      if (shares === undefined) return
+      const cells = [
+        h(
+          "th",
+          { scope: "row" },
+          h("span", { class: "pick" }, h("span", { class: "swatch hatched" }), "unsure")
+        )
+      ]
+      const rest = (classes.querySelectorAll("thead th").length || 2) - 2
+      classes.tBodies[0]?.append(
+        h(
+          "tr",
+          { class: "unsure" },
+          ...cells,
+          h("td", { class: "number" }, percent(unsure)),
+          ...Array.from({ length: rest }, () => h("td", {}))
+        )
+      )
+    },
     clear: () => {
       rows = []
+      shown = undefined
       hovered = picked = undefined
       classes.replaceChildren()
       regions.replaceChildren()

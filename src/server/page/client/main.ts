@@ -1,18 +1,29 @@
 /** The page: what it shows now, and what each event makes of it. */
-import { Failure, type Model, models as listModels, segment, token } from "./Api.ts"
+import { token } from "./Api.ts"
+import { Failure } from "./Failure.ts"
+import * as Address from "./Address.ts"
+import * as Appearance from "./Appearance.ts"
+import * as Camera from "./Camera.ts"
 import * as CodePanel from "./CodePanel.ts"
-import { byId, h } from "./Dom.ts"
+import * as Comparing from "./Comparing.ts"
+import { byId } from "./Dom.ts"
 import * as Downloads from "./Downloads.ts"
+import * as Gallery from "./Gallery.ts"
 import * as Intake from "./Intake.ts"
+import * as Models from "./Models.ts"
 import * as Notices from "./Notices.ts"
-import { agreement } from "./Overlay.ts"
+import * as Picking from "./Picking.ts"
 import * as Picture from "./Picture.ts"
 import * as Pill from "./Pill.ts"
-import type { Result } from "./Result.ts"
+import { type Packed, type Result, unpack } from "./Result.ts"
 import * as Stage from "./Stage.ts"
+import * as Strip from "./Strip.ts"
+import * as Summary from "./Summary.ts"
+import * as Sureness from "./Sureness.ts"
 import * as Tables from "./Tables.ts"
 import { counted, percent, seconds, sentence } from "./Text.ts"
 import * as TokenDialog from "./TokenDialog.ts"
+import * as Tools from "./Tools.ts"
 
 const empty = byId("empty", HTMLElement)
 const work = byId("work", HTMLElement)
@@ -21,257 +32,386 @@ const details = byId("details", HTMLDivElement)
 const tools = byId("tools", HTMLDivElement)
 const title = byId("work-title", HTMLHeadingElement)
 const meta = byId("work-meta", HTMLParagraphElement)
-const model = byId("model", HTMLSelectElement)
-const compare = byId("compare", HTMLSelectElement)
-const opacity = byId("opacity", HTMLInputElement)
 const newImage = byId("again", HTMLButtonElement)
-const showAll = byId("all", HTMLButtonElement)
 
-let models: ReadonlyArray<Model> = []
-let file: File | undefined
-let result: Result | undefined
-let other: Stage.Other
-let picked: Tables.Target | undefined
-/** Ends what is under way. */
-let running = new AbortController()
-
-/** Ends what was under way before, and gives what ends this. */
-const begin = (what: string): AbortSignal => {
-  running.abort()
-  running = new AbortController()
-  Notices.begin(what)
-  return running.signal
-}
-
-/** Says why something failed. A token is asked for where one is missing, and then it is tried again. */
-const fail = async (error: unknown, again: () => void): Promise<void> => {
-  if (error instanceof Failure && error.status === 401 && (await TokenDialog.ask())) return again()
-  // An image that is refused for what it is will be refused again.
-  const isFinal = error instanceof Failure && [400, 413, 415, 422].includes(error.status)
-  Notices.warn(sentence(error instanceof Error ? error.message : String(error)), isFinal ? undefined : again)
-}
-
-/** How much the rest darkens beside what was picked, and beside what is only pointed at. */
-const veils = { picked: 0.65, pointed: 0.45 }
-
-const emphasize = (target: Tables.Target | undefined, veil: number): void =>
-  stage.emphasis(target && { className: target.className, box: target.region?.box, veil })
-
-/** Shows a class or region alone; picked once more, everything. */
-const pick = (target: Tables.Target | undefined): void => {
-  picked = Tables.isSame(target, picked) ? undefined : target
-  showAll.hidden = picked === undefined
-  tables.mark(picked)
-  emphasize(picked, veils.picked)
-  const { className, region } = picked ?? {}
-  const what = region === undefined ? className : `region ${region.id}, ${className}`
-  Notices.say(what === undefined ? "All classes are shown" : `Only ${what} is shown`)
-}
+/** Whose result is shown, and what it is. */
+let shown: { readonly picture: Gallery.Picture; readonly result: Result } | undefined
+/** Shown as soon as its result is there; until then, what is shown stays. */
+let wanted: Gallery.Picture | undefined
+/** Ends what belongs to the picture shown. */
+let ended = new AbortController()
+let sureness: Sureness.Sureness | undefined
 
 const stage = Stage.make({
   onRead: (reading, by) => {
-    if (reading === undefined || result === undefined) return Pill.hide()
-    Pill.show(reading, result)
-    if (by === "keys") Notices.say(`${Pill.words(reading)}, at ${reading.x}, ${reading.y}`)
+    if (reading === undefined || shown === undefined) {
+      Pill.hide()
+      if (by !== "keys") Tools.read(undefined)
+      return
+    }
+    Pill.show(reading, stage.onScreen({ x: reading.x + 0.5, y: reading.y + 0.5 }))
+    if (by === "touch") Tools.read(reading)
+    if (by !== "pointer") Notices.say(`${Pill.words(reading)}, at ${reading.x}, ${reading.y}`)
   },
-  onPick: ({ className }) => pick({ className })
+  onPick: ({ className }) => picking.pick({ className }),
+  onView: () => {
+    Pill.hide()
+    Tools.zoomed(stage.view().scale)
+    address.note()
+  },
+  onMeasure: Tools.measured
 })
 
 const tables = Tables.make({
-  onHover: (target) =>
-    target === undefined ? emphasize(picked, veils.picked) : emphasize(target, veils.pointed),
-  onPick: pick
+  onHover: (target) => picking.point(target),
+  onPick: (target) => picking.pick(target),
+  onLook: () => stage.looks(Appearance.look)
 })
 
-/** Shows an image at once, and what is on it as soon as that is known. */
-const open = async (next: File): Promise<void> => {
+const picking = Picking.make({
+  stage,
+  result: () => shown?.result,
+  onChange: (target) => {
+    tables.mark(target)
+    Tools.picked(target)
+    address.note()
+  }
+})
+
+const comparing = Comparing.make({
+  stage,
+  shown: () => shown,
+  models: Models.all,
+  onCompare: (other) => shown && tables.show(shown.result, other),
+  onFail: (error, again) => void fail(error, "image", again)
+})
+
+const gallery: Gallery.Gallery = Gallery.make({
+  onChange: () => {
+    strip.show(wanted ?? shown?.picture)
+    Summary.show(gallery.pictures(), choose)
+    byId("download-all-label", HTMLLabelElement).hidden = gallery.pictures().length < 2
+  },
+  onBegin: (picture) => {
+    const more = gallery.pictures().filter(({ state }) => state === "waiting").length
+    const left = more === 0 ? "" : `, ${more} more to come`
+    const by = picture.model === "" ? "" : ` with ${picture.model}`
+    Notices.begin(`Segmenting ${picture.file.name}${by}${left}`)
+  },
+  onDone: (picture, result) => {
+    Notices.end()
+    Notices.dismiss("image")
+    if (wanted === picture || shown === undefined) void show(picture, result)
+  },
+  onFail: (picture, error) => {
+    Notices.end()
+    void failed(picture, error)
+  },
+  onWait: (picture, wait, why) => Notices.begin(`${why} ${picture.file.name} is sent again in`, wait)
+})
+
+const strip = Strip.make(
+  () => gallery,
+  (picture) => choose(picture),
+  (picture) => {
+    gallery.remove(picture)
+    if (picture === shown?.picture || picture === wanted) next()
+  }
+)
+
+/** Says why something failed. A token is asked for where one is missing, and then it is tried again. */
+const fail = async (error: unknown, about: Notices.About, again: () => void): Promise<void> => {
+  if (error instanceof Failure && error.status === 401 && (await TokenDialog.ask())) return again()
+  const isFinal = error instanceof Failure && error.isFinal
+  const text = sentence(error instanceof Error ? error.message : String(error))
+  Notices.warn(about, text, ...(isFinal ? [] : [{ name: "Try again", act: again }]))
+}
+
+/** One picture of many that fails says so in the strip; what was waited for says so aloud. */
+const failed = async (picture: Gallery.Picture, error: unknown): Promise<void> => {
+  if (picture !== wanted && gallery.pictures().length > 1 && shown !== undefined) return
+  wanted = undefined
+  const asked = picture.model
+  if (shown === undefined) home()
+  else Models.choose(shown.result.model)
+  strip.show(shown?.picture)
+  await fail(error, "image", () => {
+    wanted = picture
+    gallery.ask(picture, asked)
+  })
+}
+
+/** Takes images in. The first of them is shown as soon as it is done. */
+const open = (files: ReadonlyArray<File>): void => {
+  Notices.dismiss("image")
+  const [first] = gallery.add(files, Models.chosen())
+  if (first === undefined) return
+  wanted = first
+  strip.show(first)
+  if (shown === undefined) void preview(first)
+}
+
+/** The first picture is shown before anything is known of it. */
+const preview = async (picture: Gallery.Picture): Promise<void> => {
   const isFocusLost = empty.contains(document.activeElement)
-  reset()
-  file = next
   empty.hidden = true
   work.hidden = newImage.hidden = false
-  title.textContent = next.name
+  waiting.hidden = false
+  details.hidden = tools.hidden = true
+  title.textContent = picture.file.name
   meta.textContent = ""
-  document.title = `${next.name} – SegFormer`
+  document.title = `${picture.file.name} – SegFormer`
   if (isFocusLost) title.focus()
-  const ended = begin(model.value === "" ? "Segmenting" : `Segmenting with ${model.value}`)
-  try {
-    const [picture, found] = await Promise.all([preview(next, ended), segment(next, model.value, ended)])
-    if (ended.aborted) return
-    // The size is the server's word: it turns pictures as their files say.
-    stage.picture(picture, found.width, found.height)
-    show(found, picture !== undefined)
-  } catch (error) {
-    if (ended.aborted) return
-    home()
-    await fail(error, () => void open(next))
-  }
+  const found = await Picture.open(picture.file)
+  if (shown !== undefined || wanted !== picture) return found?.bitmap.close()
+  if (found !== undefined) stage.picture(found.bitmap, picture.file, found)
 }
 
-/** The picture, shown before anything is known of it. */
-const preview = async (next: File, ended: AbortSignal): Promise<ImageBitmap | undefined> => {
-  const picture = await Picture.open(next)
-  if (picture === undefined || ended.aborted) {
-    picture?.bitmap.close()
-    return undefined
+/** What is picked in the strip: at once where it is done. */
+const choose = (picture: Gallery.Picture): void => {
+  Notices.dismiss("image")
+  const result = picture.results.get(picture.model)
+  if (result !== undefined && picture.state === "done") {
+    wanted = undefined
+    void show(picture, result)
+    return
   }
-  stage.picture(picture.bitmap, picture.width, picture.height)
-  return picture.bitmap
+  wanted = picture
+  strip.show(picture)
+  if (picture.state === "failed") {
+    Notices.warn("image", `${picture.file.name}: ${picture.problem ?? "it failed."}`, {
+      name: "Try again",
+      act: () => gallery.ask(picture, picture.model)
+    })
+  } else gallery.ask(picture, picture.model)
 }
 
-const show = (found: Result, isVisible: boolean): void => {
-  Notices.end()
-  result = found
-  stage.opacity(visibility())
-  stage.result(found)
-  tables.show(found, undefined)
-  const about = `${found.width} × ${found.height} · ${found.model} · ${seconds(found.seconds)}`
-  meta.textContent = isVisible
-    ? about
-    : `${about}. This browser cannot show the picture itself, only what is on it.`
+const show = async (picture: Gallery.Picture, packed: Packed): Promise<void> => {
+  const isFocusLost = empty.contains(document.activeElement)
+  const [result, found] = await Promise.all([unpack(packed), Picture.open(picture.file)])
+  // Another was wanted meanwhile.
+  if (wanted !== undefined && wanted !== picture) return found?.bitmap.close()
+  const isSame = shown?.picture === picture
+  const view = isSame ? stage.view() : undefined
+  forget()
+  wanted = undefined
+  shown = { picture, result }
+  empty.hidden = true
+  work.hidden = newImage.hidden = false
+  title.textContent = picture.file.name
+  document.title = `${picture.file.name} – SegFormer`
+  Models.choose(result.model)
+  if (isFocusLost) title.focus()
+  // The size is the server's word: it turns pictures as their files say.
+  stage.picture(found?.bitmap, picture.file, { width: result.width, height: result.height })
+  stage.opacity(Tools.opacity())
+  stage.looks(Appearance.look)
+  stage.result(result)
+  tables.show(result, undefined)
+  if (view !== undefined) stage.show(view)
+  const about = `${result.width} × ${result.height} · ${result.model} · ${seconds(result.seconds)}`
+  meta.textContent =
+    found === undefined ? `${about}. This browser cannot show the picture itself, only what is on it.` : about
   waiting.hidden = true
   details.hidden = tools.hidden = false
-  compare.replaceChildren(
-    h("option", { value: "" }, "Nothing"),
-    h("option", { value: "picture" }, "The picture alone"),
-    ...models
-      .filter(({ name }) => name !== found.model)
-      .map((one) => h("option", { value: `model:${one.name}` }, labelOf(one)))
-  )
+  comparing.offer()
+  Tools.show(result)
   CodePanel.show({
     origin: location.origin,
-    model: found.model,
-    file: file?.name ?? "image",
+    model: result.model,
+    file: picture.file.name,
     token: token.get() !== ""
   })
-  const [largest] = found.classes
+  strip.show(picture)
+  const [largest] = result.classes
   const most = largest === undefined ? "" : `, most of it ${largest.name}, ${percent(largest.share)}`
-  const classes = counted(found.classes.length, "class", "classes")
-  Notices.say(`Done: ${classes} and ${counted(found.regionsTotal, "region", "regions")}${most}`)
+  const classes = counted(result.classes.length, "class", "classes")
+  Notices.say(`Done: ${classes} and ${counted(result.regionsTotal, "region", "regions")}${most}`)
+  address.restore(result)
+  const signal = ended.signal
+  const known = await Sureness.make(result, signal)
+  if (!signal.aborted) {
+    sureness = known
+    sure()
+  }
 }
 
 /** Frees what belongs to the picture shown. */
-const reset = (): void => {
-  running.abort()
-  Notices.end()
-  Notices.dismiss()
+const forget = (): void => {
+  ended.abort()
+  ended = new AbortController()
+  sureness = undefined
   Pill.hide()
+  picking.clear()
+  comparing.clear()
   stage.clear()
   tables.clear()
-  file = result = other = picked = undefined
-  compare.value = ""
-  sides()
-  waiting.hidden = false
-  details.hidden = tools.hidden = showAll.hidden = true
+  Tools.clear()
+  shown = undefined
 }
 
 /** Back to the start, where there is nothing to show. */
 const home = (): void => {
-  reset()
+  forget()
+  wanted = undefined
   empty.hidden = false
   work.hidden = newImage.hidden = true
   document.title = "SegFormer"
+  address.clear()
+  strip.show(undefined)
   byId("choose", HTMLButtonElement).focus()
 }
 
-const labelOf = ({ isService, name }: Model): string => (isService ? `${name} (service)` : name)
-
-/** Of the overlay, 0 to 1. */
-const visibility = (): number => Number(opacity.value) / 100
-
-/** What is on the right of the divider, from here on. */
-const against = (next: Stage.Other): void => {
-  other = next
-  stage.other(next)
-  if (result !== undefined) tables.show(result, typeof next === "object" ? next : undefined)
-  sides()
+/** What is shown in place of a picture that is gone. */
+const next = (): void => {
+  const last = gallery.pictures().findLast(({ state }) => state === "done")
+  if (last === undefined) home()
+  else choose(last)
 }
 
-/** Says which side is whose, and how far two models agree. */
-const sides = (): void => {
-  const [left, right] = [byId("side-left", HTMLSpanElement), byId("side-right", HTMLSpanElement)]
-  const agreed = byId("agreement", HTMLParagraphElement)
-  const share = result !== undefined && typeof other === "object" ? agreement(result, other) : undefined
-  left.hidden = right.hidden = other === undefined
-  left.textContent = result?.model ?? ""
-  right.textContent = typeof other === "object" ? other.model : "The picture alone"
-  const label = `Divider between ${left.textContent} and ${right.textContent}`
-  byId("divider", HTMLDivElement).setAttribute("aria-label", label)
-  agreed.hidden = share === undefined
-  agreed.textContent = share === undefined ? "" : `They agree on ${percent(share)} of the pixels`
-  if (share !== undefined) Notices.say(agreed.textContent)
-}
-
-/** Compares with what is chosen. */
-const choose = async (): Promise<void> => {
-  const { value } = compare
-  running.abort()
+/** Ends what is under way; what was shown is shown again. */
+const cancel = (): void => {
+  if (!Notices.isBusy()) return
   Notices.end()
-  if (!value.startsWith("model:") || file === undefined) {
-    return against(value === "picture" ? "picture" : undefined)
-  }
-  const name = value.slice("model:".length)
-  const ended = begin(`Segmenting with ${name}`)
-  try {
-    const found = await segment(file, name, ended)
-    if (ended.aborted) return
-    Notices.end()
-    against(found)
-  } catch (error) {
-    if (ended.aborted) return
-    compareWithNothing()
-    await fail(error, () => {
-      compare.value = value
-      void choose()
-    })
+  Notices.say("Cancelled")
+  if (comparing.cancel()) return
+  const working = gallery.pictures().find(({ state }) => state === "working")
+  if (working !== undefined) gallery.cancel(working)
+  wanted = undefined
+  if (shown === undefined) home()
+  else {
+    Models.choose(shown.result.model)
+    strip.show(shown.picture)
+    title.focus()
   }
 }
 
-const compareWithNothing = (): void => {
-  compare.value = ""
-  void choose()
+/** Shares at the least confidence that is wanted. */
+const sure = (): void => {
+  const least = Tools.least()
+  stage.least(least)
+  if (sureness === undefined || least === 0) return tables.shares(undefined, 0)
+  const { shares, unsure } = sureness.at(least)
+  tables.shares(shares, unsure)
 }
+
+const address = Address.make({
+  stage,
+  picking: () => picking,
+  name: () => shown?.picture.file.name
+})
 
 /** Does something that may fail, and may then be tried again. */
-const attempt = async (work: () => Promise<void>): Promise<void> => {
+const attempt = async (about: Notices.About, act: () => Promise<void>): Promise<void> => {
   try {
-    await work()
+    await act()
   } catch (error) {
-    await fail(error, () => void attempt(work))
+    await fail(error, about, () => void attempt(about, act))
   }
 }
 
-const download = (name: string, save: () => Promise<void>): Promise<void> =>
-  attempt(async () => {
-    Notices.say(`Making the ${name} file`)
-    await save()
-    Notices.say(`The ${name} file is downloaded`)
-  })
+const sample = (): Promise<void> => attempt("image", async () => open([await Picture.sample()]))
 
-const sample = (): Promise<void> => attempt(async () => open(await Picture.sample()))
-
-const start = (): Promise<void> =>
-  attempt(async () => {
-    models = await listModels()
-    model.replaceChildren(...models.map((one) => h("option", { value: one.name }, labelOf(one))))
-    model.value = models.find(({ isDefault }) => isDefault)?.name ?? ""
-    model.disabled = models.length < 2
-  })
-
-Intake.listen({ onFile: (next) => void open(next), onNothing: Notices.warn })
-Notices.listen(() => (result === undefined ? home() : compareWithNothing()))
-Downloads.listen(() => file && result && { file, result, opacity: visibility() }, download)
+Intake.listen({
+  onFiles: open,
+  onTruth: (file) => void comparing.truth(file),
+  onNothing: (text) => Notices.warn("image", text),
+  takesTruth: () => shown !== undefined
+})
+Notices.listen(cancel)
+Downloads.listen({
+  sources: (all, part) => {
+    const painting = {
+      opacity: Tools.opacity(),
+      look: Appearance.look,
+      least: Tools.least(),
+      emphasis: undefined,
+      beside: undefined
+    }
+    if (!all) {
+      return shown === undefined
+        ? []
+        : [
+            {
+              file: shown.picture.file,
+              result: shown.result,
+              table: Models.classesOf(shown.result.model),
+              painting: { ...painting, emphasis: picking.emphasis(), beside: comparing.beside() },
+              part: part ? picking.part : undefined
+            }
+          ]
+    }
+    return gallery.pictures().flatMap(({ file, model: of, results }) => {
+      const result = results.get(of)
+      return result === undefined
+        ? []
+        : [{ file, result, table: Models.classesOf(of), painting, part: part ? picking.part : undefined }]
+    })
+  },
+  summary: () => Summary.csv(gallery.pictures()),
+  during: (name, make) =>
+    attempt("file", async () => {
+      Notices.say(`Making the ${name} file`)
+      await make(Notices.say)
+      Notices.say(`The ${name} file is downloaded`)
+    })
+})
+Tools.listen({
+  stage,
+  onOpacity: () => stage.opacity(Tools.opacity()),
+  onLeast: sure,
+  onStep: (by) => picking.step(by),
+  onPick: ({ className }) => picking.pick({ className }),
+  onAll: () => picking.pick(undefined),
+  region: picking.mask
+})
 TokenDialog.listen()
 CodePanel.listen()
+Camera.listen()
 byId("sample", HTMLButtonElement).addEventListener("click", () => void sample())
-showAll.addEventListener("click", () => pick(undefined))
-model.addEventListener("change", () => file && void open(file))
-compare.addEventListener("change", () => void choose())
-opacity.addEventListener("input", () => {
-  byId("opacity-value", HTMLOutputElement).textContent = `${opacity.value} %`
-  stage.opacity(visibility())
+byId("photograph", HTMLButtonElement).addEventListener("click", () => {
+  // On a phone its own camera program takes better pictures.
+  if (matchMedia("(pointer: coarse)").matches || !Camera.isThere()) byId("camera", HTMLInputElement).click()
+  else
+    void attempt("image", async () => {
+      const photo = await Camera.take()
+      if (photo !== undefined) open([photo])
+    })
+})
+byId("clear-history", HTMLButtonElement).addEventListener("click", () => {
+  gallery.clear()
+  Notices.end()
+  home()
+  Notices.say("All pictures are forgotten")
+})
+byId("palette", HTMLButtonElement).addEventListener("click", () => {
+  if (shown === undefined) return
+  const palette = shown.result.classes.map(({ id, name, paint }) => ({
+    id,
+    name,
+    color: Appearance.of(name).color ?? paint
+  }))
+  Downloads.save(new Blob([JSON.stringify({ classes: palette }, null, 2)]), "palette.json")
 })
 document.addEventListener("keydown", ({ key }) => {
-  if (key === "Escape" && picked !== undefined && !TokenDialog.isOpen()) pick(undefined)
+  if (key !== "Escape" || TokenDialog.isOpen()) return
+  if (Notices.isBusy()) cancel()
+  else if (picking.picked() !== undefined) picking.pick(undefined)
 })
-void start()
+Models.listen({
+  shown: () => shown?.result.model,
+  onList: () => comparing.offer(),
+  onRefuse: (error, again) => void fail(error, "models", again),
+  onChoose: () => {
+    const picture = wanted ?? shown?.picture
+    if (picture === undefined) return
+    const known = picture.results.get(Models.chosen())
+    wanted = picture
+    if (known === undefined) gallery.ask(picture, Models.chosen())
+    else {
+      picture.model = Models.chosen()
+      void show(picture, known)
+    }
+  }
+})
+void gallery.restore()

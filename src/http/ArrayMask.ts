@@ -1,0 +1,137 @@
+/**
+ * Arrays of numbers as predictions, whoever sent them: class ids in one plane, one class in one plane, or scores in a plane
+ * for each class. `Layout` says what the axes are, `Plane` what the values of one plane are.
+ */
+import { Effect, Result } from "effect"
+import type * as LabelMap from "../mask/LabelMap.ts"
+import type { Logits } from "../mask/Logits.ts"
+import * as Fit from "../mask/Fit.ts"
+import type { Answer } from "../service/Exchange.ts"
+import { type Decoded, fail } from "./EncodedPicture.ts"
+import * as Layout from "./Layout.ts"
+import * as MaskDecoding from "./MaskDecoding.ts"
+import * as NestedArray from "./NestedArray.ts"
+import * as Plane from "./Plane.ts"
+
+export interface ArrayOptions extends Pick<
+  MaskDecoding.MaskOptions,
+  "classes" | "palette" | "binary" | "ignoreIndex" | "transposed"
+> {
+  readonly as?: "ids" | "logits" | undefined
+  readonly channels?: "first" | "last" | undefined
+  readonly called?: string | undefined
+}
+
+/** What an array was. */
+export type Read =
+  | { readonly _tag: "Labels"; readonly labelMap: LabelMap.LabelMap }
+  | { readonly _tag: "Logits"; readonly logits: Logits }
+
+/** Rows as columns, of each of several planes. */
+const transpose = (data: Float32Array, { height, width }: Fit.Size): Float32Array => {
+  const into = new Float32Array(data.length)
+  const size = width * height
+  for (let start = 0; start < data.length; start += size) {
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) into[start + x * height + y] = data[start + y * width + x]!
+    }
+  }
+  return into
+}
+
+/** `[positions, classes]` as `[classes, positions]`. */
+const channelsFirst = (data: Float32Array, positions: number, classes: number): Float32Array => {
+  const out = new Float32Array(data.length)
+  for (let i = 0, at = 0; i < positions; i++) {
+    for (let k = 0; k < classes; k++) out[k * positions + i] = data[at++]!
+  }
+  return out
+}
+
+/** Whether scores are whole numbers and no one-hot ones: colours of a picture, or several maps. */
+const areColors = (data: Float32Array | Uint32Array, classes: number, options: ArrayOptions): boolean => {
+  if (options.as === "logits") return false
+  let most = 0
+  for (let i = 0; i < data.length; i++) {
+    const value = data[i]!
+    if (value < 0 || !Number.isInteger(value)) return false
+    if (value > most) most = value
+  }
+  return data instanceof Uint32Array ? most > 1 : most > 100 && classes <= 4
+}
+
+/** The prediction in an array of this shape. `images` is the image as the model saw it, and as it is. */
+export const read = (
+  answer: Answer,
+  path: string,
+  data: Float32Array | Uint32Array,
+  shape: ReadonlyArray<number>,
+  images: ReadonlyArray<Fit.Size>,
+  options: ArrayOptions,
+  isNested = false
+): Decoded<Read> =>
+  Effect.suspend((): Decoded<Read> => {
+    const classes = MaskDecoding.classesOf(options)
+    const { as, channels, transposed } = options
+    const layout = Layout.decide(shape, data, { images, classes, channels, transposed, as })
+    if (Result.isFailure(layout)) return fail(answer, path, layout.failure)
+    const { height, width } = layout.success
+    if (layout.success.classes === 1) {
+      const ids = Plane.toIds(data, { ...options, classes })
+      if (Result.isFailure(ids)) {
+        const { at, detail } = ids.failure
+        if (at === undefined) return fail(answer, path, detail)
+        return isNested
+          ? fail(
+              answer,
+              [path, ...NestedArray.pathOf(at, shape)].filter((key) => key !== "").join("."),
+              `it ${detail}`
+            )
+          : fail(answer, path, `value ${at} ${detail}`)
+      }
+      const map = MaskDecoding.upright({ width, height, data: ids.success }, transposed)
+      return Effect.map(MaskDecoding.withClasses(answer, path, map, options), (labelMap) => ({
+        _tag: "Labels",
+        labelMap
+      }))
+    }
+    if (areColors(data, layout.success.classes, options)) {
+      const detail = `its shape is [${shape.join(", ")}], of whole numbers: colours of a picture? Say with \`as: "logits"\` if they are scores`
+      return fail(answer, path, detail)
+    }
+    const scores = data instanceof Float32Array ? data : Float32Array.from(data)
+    const planes =
+      layout.success.channels === "last"
+        ? channelsFirst(scores, height * width, layout.success.classes)
+        : scores
+    return Effect.succeed({
+      _tag: "Logits",
+      logits: {
+        classes: layout.success.classes,
+        ...(transposed === true
+          ? {
+              ...Fit.turn({ height, width }),
+              data: transpose(planes, { height, width })
+            }
+          : { height, width, data: planes })
+      }
+    })
+  })
+
+/** The prediction in a nested array. */
+export const fromNested = (
+  answer: Answer,
+  path: string,
+  value: unknown,
+  image: Fit.Size,
+  options: ArrayOptions
+): Decoded<Read> =>
+  Effect.gen(function* () {
+    const flat = yield* Effect.mapError(
+      options.as === "ids" && options.binary === undefined
+        ? NestedArray.ids(value)
+        : NestedArray.values(value),
+      MaskDecoding.flawed(answer, path)
+    )
+    return yield* read(answer, path, flat.data, flat.shape, [image], options, true)
+  })

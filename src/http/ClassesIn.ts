@@ -1,0 +1,127 @@
+/**
+ * The classes that an answer names, in the shapes that services have for it: by id (`class_map`, `id2label`), by name
+ * (`label2id`), or as a list whose entries have ids, or none, and then stand in the order of their ids.
+ *
+ * A wrong name is worse than none: ids that cannot be read, or that only some entries have, are a failure.
+ */
+import { Effect } from "effect"
+import * as ClassTable from "../mask/ClassTable.ts"
+import * as Decode from "../service/Decode.ts"
+import type { Answer } from "../service/Exchange.ts"
+import type { ResponseNotDecodable } from "../service/ServiceError.ts"
+import { isRecord } from "./protocol/Errors.ts"
+import * as Side from "./Side.ts"
+
+const channelsOf = (color: unknown): ClassTable.Rgb | undefined => {
+  if (typeof color === "string") {
+    const hex = /^#?([0-9a-f]{6})$/i.exec(color)?.[1]
+    if (hex === undefined) return undefined
+    const value = Number.parseInt(hex, 16)
+    return [(value >> 16) & 0xff, (value >> 8) & 0xff, value & 0xff]
+  }
+  if (!Array.isArray(color) || color.length < 3) return undefined
+  const [red, green, blue] = color
+  const isByte = (value: unknown): value is number =>
+    typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 255
+  return isByte(red) && isByte(green) && isByte(blue) ? [red, green, blue] : undefined
+}
+
+/** An id as a number, as a text, or behind the word that Hugging Face puts before it. */
+export const idOf = (value: unknown): number | undefined => {
+  const digits =
+    typeof value === "string" ? /^\s*(?:LABEL_|class[ _]?)?(\d{1,10})\s*$/i.exec(value)?.[1] : undefined
+  return Side.toId(digits ?? value)
+}
+
+const firstOf = (value: Readonly<Record<string, unknown>>, names: ReadonlyArray<string>): unknown =>
+  names.map((name) => value[name]).find((each) => each !== undefined && each !== null)
+
+const idFields = ["id", "class_id", "category_id", "label_id", "index", "value"]
+const nameFields = ["name", "label", "class_name", "class", "title"]
+
+/** An entry of a list, if it names a class at all. */
+interface Entry {
+  readonly name: string
+  readonly given: unknown
+  readonly color: ClassTable.Rgb | undefined
+}
+
+const entryOf = (each: unknown): Entry | undefined => {
+  if (typeof each === "string") return { name: each, given: undefined, color: undefined }
+  const name = isRecord(each) ? firstOf(each, nameFields) : undefined
+  return isRecord(each) && typeof name === "string"
+    ? { name, given: firstOf(each, idFields), color: channelsOf(each["color"]) }
+    : undefined
+}
+
+/** The classes in an object by id or by name; what is wrong with it as a text. */
+const fromTable = (table: Readonly<Record<string, unknown>>): ClassTable.ClassTable | string => {
+  const entries = Object.entries(table)
+  if (
+    entries.every(([key, name]) => idOf(key) !== undefined && (typeof name === "string" || isRecord(name)))
+  ) {
+    return unique(
+      entries.flatMap(([key, value]) => {
+        const entry = entryOf(value)
+        return entry === undefined ? [] : [{ ...entry, id: idOf(key) ?? 0 }]
+      })
+    )
+  }
+  return entries.every(([, id]) => idOf(id) !== undefined)
+    ? unique(entries.map(([name, id]) => ({ id: idOf(id) ?? 0, name, color: undefined })))
+    : "it names classes neither by id nor ids by name"
+}
+
+const unique = (
+  classes: ReadonlyArray<{
+    readonly id: number
+    readonly name: string
+    readonly color: ClassTable.Rgb | undefined
+  }>
+): ClassTable.ClassTable | string => {
+  const table = ClassTable.make(
+    classes.map(({ color, id, name }) => ({ id, name, ...(color === undefined ? {} : { color }) }))
+  )
+  const names = new Map<number, string>()
+  for (const { id, name } of classes) {
+    if (names.has(id) && names.get(id) !== name) return `it has two names for the id ${id}`
+    names.set(id, name)
+  }
+  return table
+}
+
+const fromList = (listed: ReadonlyArray<unknown>): ClassTable.ClassTable | string => {
+  const entries = listed.map(entryOf)
+  const named = entries.flatMap((entry) => entry ?? [])
+  if (named.length < entries.length) return named.length === 0 ? [] : "not all of its entries have a name"
+  if (named.every(({ given }) => given === undefined))
+    return unique(named.map((entry, id) => ({ ...entry, id })))
+  const ids = named.map(({ given }) => idOf(given))
+  const at = ids.indexOf(undefined)
+  return at < 0
+    ? unique(named.map((entry, index) => ({ ...entry, id: ids[index] ?? 0 })))
+    : `"${named[at]?.name ?? ""}" has the id ${JSON.stringify(named[at]?.given) ?? "undefined"}, which is none`
+}
+
+const fields = ["class_map", "id2label", "label2id", "classes", "class_names"] as const
+
+/** The classes that an object names; none where it names none. */
+export const read = (
+  answer: Answer,
+  path: string,
+  value: unknown
+): Effect.Effect<ClassTable.ClassTable, ResponseNotDecodable> =>
+  Effect.suspend(() => {
+    if (!isRecord(value)) return Effect.succeed([])
+    for (const field of fields) {
+      const given = value[field]
+      const found = Array.isArray(given) ? fromList(given) : isRecord(given) ? fromTable(given) : []
+      if (typeof found === "string") {
+        const at = path === "" ? field : `${path}.${field}`
+        const detail = `${found}. Give the option \`classes\``
+        return Effect.fail(Decode.notDecodable(answer, at, detail, JSON.stringify(given)))
+      }
+      if (found.length > 0) return Effect.succeed(found)
+    }
+    return Effect.succeed([])
+  })

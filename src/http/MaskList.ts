@@ -1,0 +1,148 @@
+/**
+ * Lists of masks with labels, one for each class or each thing: Hugging Face's, COCO's, Roboflow's, and lists that stand
+ * beside each other.
+ */
+import { Effect } from "effect"
+import * as ClassTable from "../mask/ClassTable.ts"
+import type { Size } from "../mask/Fit.ts"
+import type { Prediction } from "../Prediction.ts"
+import * as Decode from "../service/Decode.ts"
+import type { Answer } from "../service/Exchange.ts"
+import type { ResponseNotDecodable } from "../service/ServiceError.ts"
+import * as ClassesIn from "./ClassesIn.ts"
+import * as MaskDecoding from "./MaskDecoding.ts"
+import { isRecord } from "./protocol/Errors.ts"
+import * as Side from "./Side.ts"
+
+const fail = (answer: Answer, path: string, detail: string, quoted?: string) =>
+  Effect.fail(Decode.notDecodable(answer, path, detail, quoted))
+
+const quote = (value: unknown): string =>
+  value === undefined ? "" : (JSON.stringify(value) ?? "").slice(0, 2000)
+
+const join = (path: string, key: string): string => (path === "" ? key : `${path}.${key}`)
+
+const firstOf = (value: Readonly<Record<string, unknown>>, names: ReadonlyArray<string>): unknown =>
+  names.map((name) => value[name]).find((each) => each !== undefined && each !== null)
+
+/** The id of a label: that of the class of this name, or the number in a placeholder such as `LABEL_3`. */
+export const idOfLabel = (label: string, classes: ClassTable.ClassTable): number | undefined => {
+  const known = ClassTable.byName(classes, label)?.id
+  if (known !== undefined) return known
+  const number = /^(?:LABEL_|class )?(\d{1,9})$/.exec(label)?.[1]
+  return number === undefined ? undefined : Number(number)
+}
+
+/** Several masks with labels: those of one label are one class. */
+export interface LabelledMask {
+  readonly path: string
+  readonly label: string | number
+  /** Of a label that is an id, where both are given. */
+  readonly name?: string | undefined
+  readonly score: number | undefined
+  readonly mask: unknown
+}
+
+/** A prediction from masks with labels. Labels get ids in order of appearance where no classes are known. */
+export const toPrediction = (
+  answer: Answer,
+  masks: ReadonlyArray<LabelledMask>,
+  image: Size,
+  options: MaskDecoding.MaskOptions
+): Effect.Effect<Prediction, ResponseNotDecodable> =>
+  Effect.gen(function* () {
+    const given = MaskDecoding.classesOf(options)
+    const names = [...new Set(masks.flatMap(({ label }) => (typeof label === "string" ? label : [])))]
+    const placeholders = names.every((name) => idOfLabel(name, []) !== undefined)
+    const numbered = masks.flatMap(({ label, name }) =>
+      typeof label === "number" && name !== undefined ? [{ id: label, name }] : []
+    )
+    const classes =
+      given.length > 0
+        ? given
+        : placeholders
+          ? ClassTable.make([...numbered, ...names.map((name) => ({ id: idOfLabel(name, [])!, name }))])
+          : ClassTable.fromNames(names)
+    const scores = new Map<number, number>()
+    const encoded: Array<MaskDecoding.EncodedMask> = []
+    for (const { label, mask, path: at, score } of masks) {
+      const classId = typeof label === "number" ? label : idOfLabel(label, classes)
+      if (classId === undefined || (given.length > 0 && ClassTable.get(given, classId) === undefined)) {
+        const detail = `${quote(label)} is none of the model's ${given.length} classes`
+        return yield* fail(answer, at, detail, "")
+      }
+      if (score !== undefined) scores.set(classId, Math.max(score, scores.get(classId) ?? 0))
+      encoded.push({ path: at, classId, score, mask })
+    }
+    const labelMap = yield* MaskDecoding.fromMasks(answer, encoded, image, options)
+    return { _tag: "Labels", labelMap, classes, scores, requestId: answer.requestId }
+  })
+
+const idFields = ["class_id", "category_id", "label_id"]
+const labelFields = ["label", "class", "class_name", "category", "name", "id"]
+const maskFields = ["mask", "segmentation", "rle", "mask_b64", "mask_base64", "polygon", "polygons", "points"]
+const scoreFields = ["score", "confidence", "probability"]
+
+/** The masks in a list of objects. */
+export const read = (
+  answer: Answer,
+  path: string,
+  value: unknown
+): Effect.Effect<ReadonlyArray<LabelledMask>, ResponseNotDecodable> =>
+  Effect.gen(function* () {
+    if (!Array.isArray(value)) return yield* fail(answer, path, "it is no list of masks", quote(value))
+    const masks: Array<LabelledMask> = []
+    for (const [index, each] of value.entries()) {
+      const at = join(path, String(index))
+      if (!isRecord(each)) return yield* fail(answer, at, "it is no object with a mask", quote(each))
+      const name = firstOf(each, labelFields)
+      const id =
+        Side.toId(firstOf(each, idFields)) ?? (typeof name === "number" ? Side.toId(name) : undefined)
+      const label = id ?? (typeof name === "string" && name !== "" ? name : undefined)
+      if (label === undefined) {
+        const detail = "it has neither a label nor a class id, so that what its mask shows is not known"
+        return yield* fail(answer, join(at, "label"), detail, quote(name))
+      }
+      const field = maskFields.find((field) => each[field] !== undefined && each[field] !== null)
+      if (field === undefined) return yield* fail(answer, join(at, "mask"), "there is none", "")
+      const scoreField = scoreFields.find((field) => each[field] !== undefined) ?? "score"
+      const score = yield* Side.number(answer, join(at, scoreField), each[scoreField])
+      masks.push({
+        path: join(at, field),
+        label,
+        name: typeof name === "string" ? name : undefined,
+        score,
+        mask: each[field]
+      })
+    }
+    return masks
+  })
+
+const besideLabels = ["class_ids", "category_ids", "label_ids", "labels", "class_names", "classes", "names"]
+
+/** Masks whose labels and scores stand in lists beside them; `undefined` where none are as many. */
+export const beside = (
+  answer: Answer,
+  path: string,
+  value: unknown,
+  parent: unknown
+): Effect.Effect<ReadonlyArray<LabelledMask>, ResponseNotDecodable> | undefined => {
+  if (!Array.isArray(value) || !isRecord(parent)) return undefined
+  const isLabels = (each: unknown): each is ReadonlyArray<string | number> =>
+    Array.isArray(each) &&
+    each.length === value.length &&
+    each.every((label) => (typeof label === "string" && label !== "") || Side.toId(label) !== undefined)
+  const labels = besideLabels.map((field) => parent[field]).find(isLabels)
+  if (labels === undefined) return undefined
+  const scores = ["scores", "confidences", "confidence", "probabilities"]
+    .map((field) => parent[field])
+    .find(Array.isArray)
+  return Effect.forEach(value, (mask: unknown, index) =>
+    Effect.map(Side.number(answer, join(path, `scores.${index}`), scores?.[index]), (score) => ({
+      path: join(path, String(index)),
+      label: ClassesIn.idOf(labels[index]) ?? labels[index]!,
+      score,
+      mask
+    }))
+  )
+}

@@ -1,0 +1,163 @@
+/**
+ * What the values of one plane are: class ids, or how sure one class is of each pixel.
+ *
+ * A mask of 0 and 255 is no map of the classes 0 and 255, a matte of 256 greys none of 256 classes, and 0.93 no class at
+ * all: each is taken for what it is, and what cannot be told is a failure that names `binary`.
+ */
+import { Result } from "effect"
+import * as ClassTable from "../mask/ClassTable.ts"
+import type { LabelData } from "../mask/LabelMap.ts"
+import * as MaskThreshold from "../mask/MaskThreshold.ts"
+
+/** How a mask of one class is to be read. */
+export interface BinaryOptions {
+  /** The class of what is in the mask; 0 is what is not. 1 by default. */
+  readonly classId?: number | undefined
+  /**
+   * A pixel is in the mask from this value on. By default half of what there can be: 128 of 255, 0.5 of a probability; 0 of
+   * a logit; and where there are two values, 0 and another, that one.
+   */
+  readonly threshold?: number | undefined
+  /** Black is in the mask. Off by default. */
+  readonly inverted?: boolean | undefined
+}
+
+export interface PlaneOptions {
+  readonly classes?: ClassTable.ClassTable | undefined
+  /** `true` or how: it is a mask of one class. `false`: its values are class ids. By what it looks like, unless given. */
+  readonly binary?: boolean | BinaryOptions | undefined
+  readonly ignoreIndex?: number | undefined
+  /** What the option `binary` is called where its users are. */
+  readonly called?: string | undefined
+}
+
+/** What is wrong with a plane, of the whole or of one value of it. */
+export interface Flaw {
+  readonly detail: string
+  readonly at?: number | undefined
+}
+
+type Values = Float32Array | LabelData
+
+/** What of a plane tells what it is. */
+interface Look {
+  readonly isWhole: boolean
+  readonly min: number
+  readonly max: number
+  /** At most three of its values. */
+  readonly some: ReadonlySet<number>
+  /** Its lowest value above 199 that is not 255. */
+  readonly high: number | undefined
+}
+
+const look = (data: Values): Look => {
+  const some = new Set<number>()
+  let isWhole = true
+  let min = Infinity
+  let max = -Infinity
+  let high: number | undefined
+  let last = Number.NaN
+  for (let i = 0; i < data.length; i++) {
+    const value = data[i]!
+    if (value === last) continue
+    last = value
+    if (some.size < 3) some.add(value)
+    if (value < min) min = value
+    if (value > max) max = value
+    if (isWhole && !Number.isInteger(value)) isWhole = false
+    if (value >= 200 && value < 255 && (high === undefined || value < high)) high = value
+  }
+  return { isWhole, min, max, some, high }
+}
+
+/** Where a mask begins, by the values it has; `undefined` where they leave it open. */
+const thresholdOf = (data: Values, { isWhole, max, min, some }: Look): number | undefined => {
+  // -1 is no class in maps of ids.
+  if (min < 0) return isWhole && (min === -1 || some.size > 2) ? undefined : 0
+  if (isWhole) return max <= 0xffff ? MaskThreshold.of(data) : undefined
+  return max <= 1 ? 0.5 : undefined
+}
+
+const inside = (
+  data: Values,
+  threshold: number,
+  { classId = 1, inverted = false }: BinaryOptions
+): LabelData => {
+  const ids =
+    classId <= 0xff
+      ? new Uint8Array(data.length)
+      : classId <= 0xffff
+        ? new Uint16Array(data.length)
+        : new Uint32Array(data.length)
+  for (let i = 0; i < data.length; i++) ids[i] = data[i]! >= threshold !== inverted ? classId : 0
+  return ids
+}
+
+/** Class ids in the narrowest storage. */
+export const narrow = (ids: ArrayLike<number>): LabelData => {
+  let maxId = 0
+  for (let i = 0; i < ids.length; i++) if (ids[i]! > maxId) maxId = ids[i]!
+  if (maxId <= 0xff) return ids instanceof Uint8Array ? ids : Uint8Array.from(ids)
+  if (maxId <= 0xffff) return ids instanceof Uint16Array ? ids : Uint16Array.from(ids)
+  return ids instanceof Uint32Array ? ids : Uint32Array.from(ids)
+}
+
+/** The first value that is no class id. */
+const noId = (data: Values, hint: string): Result.Result<never, Flaw> => {
+  const at = data.findIndex((value) => !(Number.isInteger(value) && value >= 0))
+  return Result.fail({ at, detail: `is ${data[at]}, and no class id${hint}` })
+}
+
+/** The ids of a plane. Not for the indices of a picture with a palette, in which 255 is no white. */
+export const toIds = (data: Values, options: PlaneOptions): Result.Result<LabelData, Flaw> => {
+  const seen = look(data)
+  const { called = "binary", classes = [], ignoreIndex } = options
+  const fail = (detail: string) => Result.fail({ detail })
+  if (typeof options.binary === "object" || options.binary === true) {
+    const binary = options.binary === true ? {} : options.binary
+    const threshold = binary.threshold ?? thresholdOf(data, seen)
+    return threshold === undefined
+      ? fail(`its values leave open where the mask begins. Say so with \`${called}: { threshold }\``)
+      : Result.succeed(inside(data, threshold, binary))
+  }
+  const isIds = seen.isWhole && seen.min >= 0
+  const onlyClass = () => {
+    const ids = classes.map(({ id }) => id).filter((id) => id !== 0)
+    return classes.length === 0 ? 1 : ids.length === 1 && classes.length <= 2 ? ids[0] : undefined
+  }
+  if (!isIds) {
+    const threshold = thresholdOf(data, seen)
+    const classId = onlyClass()
+    if (options.binary === false) return noId(data, "")
+    return threshold === undefined || classId === undefined
+      ? noId(
+          data,
+          `. If it says how sure the model is of one class, say which and from where on with \`${called}: { classId, threshold }\``
+        )
+      : Result.succeed(inside(data, threshold, { classId }))
+  }
+  const white = seen.max > 255 ? 65_535 : 255
+  const isTwo = seen.max === white && [...seen.some].every((value) => value === 0 || value === white)
+  if (
+    options.binary === false ||
+    seen.max < 200 ||
+    ignoreIndex === white ||
+    ClassTable.get(classes, white) !== undefined
+  ) {
+    return Result.succeed(narrow(data))
+  }
+  if (isTwo) {
+    const classId = onlyClass()
+    return classId === undefined
+      ? fail(
+          `it has no value but 0 and ${white}: a mask of one of the ${classes.length} classes. Say which with \`${called}: { classId }\`, or that ${white} is no class with \`ignoreIndex\``
+        )
+      : Result.succeed(inside(data, white, { classId }))
+  }
+  if (classes.length === 0 && seen.high !== undefined && seen.max <= 255) {
+    return fail(
+      `it has values such as ${seen.high}, which may be how sure it is of one class. Say so with \`${called}: true\`, or that they are class ids with \`${called}: false\` or \`classes\``
+    )
+  }
+  return Result.succeed(narrow(data))
+}

@@ -1,0 +1,55 @@
+/**
+ * How well the shape of a map suits that of its image. Services answer at the image's size, at a part of it, or at the
+ * size that their model has for every image; what they never do on purpose is to exchange rows and columns.
+ */
+
+/** In pixels. */
+export interface Size {
+  readonly width: number
+  readonly height: number
+}
+
+/** From what must be an accident to what cannot be one. */
+export const fits = ["absurd", "other", "square", "scaled", "exact"] as const
+export type Fit = (typeof fits)[number]
+
+const aspect = ({ height, width }: Size): number => Math.log(width / height)
+
+/** One aspect is so many times the other: 4 and more is no size that a model has for every image. */
+const absurd = Math.log(4)
+
+/** The same part of both sides, to a pixel. */
+const isScaled = (map: Size, image: Size): boolean =>
+  Math.abs(map.width / image.width - map.height / image.height) <= 1 / image.width + 1 / image.height
+
+/** How a map of this size suits an image. */
+export const of = (map: Size, image: Size): Fit => {
+  if (map.width === image.width && map.height === image.height) return "exact"
+  const [mine, theirs] = [aspect(map), aspect(image)]
+  if (mine * theirs >= 0 && isScaled(map, image)) return "scaled"
+  if (map.width === map.height) return "square"
+  return Math.abs(mine - theirs) >= absurd ? "absurd" : "other"
+}
+
+export const turn = ({ height, width }: Size): Size => ({ width: height, height: width })
+
+/** How far aspects are apart that are still one: models round sizes up to what suits them. */
+const same = 0.12
+
+/** Whether a map's rows are the image's columns: one lies, the other stands, and turned they suit each other. */
+export const isTurned = (map: Size, image: Size): boolean => {
+  const [mine, theirs] = [aspect(map), aspect(image)]
+  if (mine * theirs >= 0) return false
+  return Math.abs(mine + theirs) <= same || isScaled(turn(map), image)
+}
+
+/** Why a map cannot be one of the image; `undefined` where it can. */
+export const contradiction = (map: Size, image: Size): string | undefined => {
+  const both = `it is ${map.width} x ${map.height} pixels, and the image ${image.width} x ${image.height}`
+  if (isTurned(map, image)) {
+    return `${both}: its rows may be columns. Say so with \`transposed\`, or have it stretched by \`otherSize: "resize"\``
+  }
+  return of(map, image) === "absurd"
+    ? `${both}, which is another shape. Have it stretched by \`otherSize: "resize"\`, if that is right`
+    : undefined
+}

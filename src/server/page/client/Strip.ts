@@ -1,0 +1,127 @@
+/** The pictures as a strip of small ones, each with its state. Arrow keys go from one to the next, as in a list. */
+import { byId, h } from "./Dom.ts"
+import type { Gallery, Picture, State } from "./Gallery.ts"
+
+export interface Strip {
+  readonly show: (shown: Picture | undefined) => void
+}
+
+const words: Readonly<Record<State, string>> = {
+  waiting: "waiting",
+  working: "being segmented",
+  done: "done",
+  failed: "failed"
+}
+
+const side = 144
+
+export const make = (
+  gallery: () => Gallery,
+  onPick: (picture: Picture) => void,
+  onRemove: (picture: Picture) => void
+): Strip => {
+  const section = byId("strip", HTMLElement)
+  const list = byId("pictures", HTMLUListElement)
+  const cells = new Map<Picture, { readonly item: HTMLLIElement; readonly button: HTMLButtonElement }>()
+  const urls = new Map<Picture, string>()
+
+  /** Small ones are made one at a time: decoding a large picture takes memory. */
+  let drawing: Promise<void> = Promise.resolve()
+  const thumbnail = (picture: Picture, image: HTMLImageElement) => {
+    drawing = drawing.then(async () => {
+      if (!cells.has(picture)) return
+      const url = await small(picture.file)
+      if (url === undefined || !cells.has(picture)) return
+      urls.set(picture, url)
+      image.src = url
+    })
+  }
+
+  const cell = (picture: Picture) => {
+    const image = h("img", { alt: "", width: "72", height: "54" })
+    const button = h(
+      "button",
+      { type: "button", class: "thumb", tabindex: "-1" },
+      image,
+      h("span", { class: "badge" })
+    )
+    const away = h(
+      "button",
+      { type: "button", class: "away", tabindex: "-1", "aria-label": `Remove ${picture.file.name}` },
+      "×"
+    )
+    button.addEventListener("click", () => onPick(picture))
+    away.addEventListener("click", () => onRemove(picture))
+    const item = h("li", {}, button, away)
+    const made = { item, button }
+    cells.set(picture, made)
+    thumbnail(picture, image)
+    return made
+  }
+
+  list.addEventListener("keydown", (event) => {
+    const buttons = [...list.querySelectorAll<HTMLButtonElement>(".thumb")]
+    const at = buttons.findIndex((one) => one === document.activeElement)
+    if (event.key === "Delete" && at >= 0) {
+      const picture = gallery().pictures()[at]
+      if (picture === undefined) return
+      onRemove(picture)
+      list.querySelectorAll<HTMLButtonElement>(".thumb")[Math.max(0, at - 1)]?.focus()
+      return
+    }
+    const to: Readonly<Record<string, number>> = {
+      ArrowRight: at + 1,
+      ArrowLeft: at - 1,
+      Home: 0,
+      End: buttons.length - 1
+    }
+    const next = to[event.key]
+    const button = next === undefined ? undefined : buttons[next]
+    if (button === undefined) return
+    event.preventDefault()
+    button.focus()
+  })
+
+  return {
+    show: (shown) => {
+      const pictures = gallery().pictures()
+      section.hidden = pictures.length === 0 || (pictures.length === 1 && pictures[0] === shown)
+      for (const [picture, { item }] of cells) {
+        if (pictures.includes(picture)) continue
+        item.remove()
+        cells.delete(picture)
+        const url = urls.get(picture)
+        if (url !== undefined) URL.revokeObjectURL(url)
+        urls.delete(picture)
+      }
+      pictures.forEach((picture, at) => {
+        const { button, item } = cells.get(picture) ?? cell(picture)
+        if (list.children[at] !== item) list.insertBefore(item, list.children[at] ?? null)
+        const name = picture.file.name
+        const state = picture.problem ?? words[picture.state]
+        button.setAttribute("aria-label", `${name}, ${state}`)
+        button.title = picture.state === "done" ? name : `${name}: ${state}`
+        button.dataset["state"] = picture.state
+        if (picture === shown) button.setAttribute("aria-current", "true")
+        else button.removeAttribute("aria-current")
+        button.tabIndex = picture === (shown ?? pictures[0]) ? 0 : -1
+      })
+    }
+  }
+}
+
+const small = async (file: Blob): Promise<string | undefined> => {
+  try {
+    const whole = await createImageBitmap(file)
+    const scale = Math.min(1, side / Math.min(whole.width, whole.height))
+    const canvas = new OffscreenCanvas(
+      Math.max(1, Math.round(whole.width * scale)),
+      Math.max(1, Math.round(whole.height * scale))
+    )
+    canvas.getContext("2d")?.drawImage(whole, 0, 0, canvas.width, canvas.height)
+    whole.close()
+    return URL.createObjectURL(await canvas.convertToBlob({ type: "image/jpeg", quality: 0.7 }))
+  } catch {
+    return undefined
+  }
+}

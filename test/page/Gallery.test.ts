@@ -1,0 +1,354 @@
+/** Many pictures, failures between them, and what the page remembers of them. */
+import { readFileSync } from "node:fs"
+import { assert, describe, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import type { Page, Route } from "playwright-core"
+import sharp from "sharp"
+import * as Needs from "../support/Needs.ts"
+import { colorAt, desktop, grey, PageServer, segment, visit } from "./support.ts"
+
+/** Chromium writes a line for every answer of 400 and above, and for every request that fails. */
+const expected = /Failed to load resource/
+
+const png = (name: string, buffer: Buffer = grey) => ({ name, mimeType: "image/png", buffer })
+
+const names = (page: Page) =>
+  page.locator(".thumb").evaluateAll((all) => all.map((one) => one.getAttribute("aria-label")))
+
+/** All pictures have come to their end. */
+const ended = (page: Page) =>
+  page.waitForFunction(
+    () => document.querySelector(".thumb[data-state=waiting], .thumb[data-state=working]") === null
+  )
+
+const refusing =
+  (status: number, message: string, headers: Record<string, string> = {}) =>
+  (route: Route) =>
+    route.fulfill({ status, headers, json: { error: { tag: "No", message } } })
+
+describe.skipIf(Needs.chromium === undefined)("the page with many pictures", () => {
+  layer(PageServer.layer, { excludeTestServices: true })((it) => {
+    const onPage = (name: string, use: Parameters<typeof visit>[1], options?: Parameters<typeof visit>[2]) =>
+      it.effect(name, () => Effect.flatMap(PageServer, ({ url }) => visit(url, use, options)))
+
+    onPage(
+      "takes several at once, in turn, and one that fails is no other's matter",
+      async (page) => {
+        await page.selectOption("#model", "halves")
+        await page.setInputFiles("#file", [
+          png("one.png"),
+          png("two.png", Buffer.from("no image")),
+          png("three.png")
+        ])
+        await page.locator("#details").waitFor()
+        await ended(page)
+        assert.deepStrictEqual(
+          (await names(page)).map((name) => name?.split(",")[0]),
+          ["one.png", "two.png", "three.png"]
+        )
+        assert.match((await names(page))[1]!, /^two\.png, .*not an image/)
+        assert.strictEqual(await page.locator("#work-title").textContent(), "one.png")
+        await page.locator(".thumb").nth(2).click()
+        await page.getByRole("heading", { name: "three.png" }).waitFor()
+        assert.strictEqual(await page.locator("#summary-table tbody tr").count(), 3)
+        assert.match(
+          (await page.locator("#summary-table tbody tr").first().textContent())!,
+          /one\.png250\.0 %/
+        )
+        // What failed says why, and what was looked at stays.
+        await page.locator(".thumb").nth(1).click()
+        await page.locator(".alert p", { hasText: "two.png" }).waitFor()
+        assert.strictEqual(await page.locator("#work-title").textContent(), "three.png")
+      },
+      { ...desktop, expected }
+    )
+
+    onPage("shows what was there before a reload, until it is forgotten", async (page) => {
+      await segment(page, "halves", "one.png")
+      await page.setInputFiles("#file", png("two.png"))
+      await page.getByRole("heading", { name: "two.png" }).waitFor()
+      await ended(page)
+      await page.reload()
+      await page.locator(".thumb").nth(1).waitFor()
+      let asked = 0
+      page.on("request", (request) => (asked += request.url().includes("/v1/segment") ? 1 : 0))
+      await page.locator(".thumb").first().click()
+      await page.getByRole("heading", { name: "one.png" }).waitFor()
+      await page.locator("#details").waitFor()
+      const [red, , blue] = await colorAt(page, 0.25, 0.5)
+      assert.isAbove(red!, blue!)
+      assert.strictEqual(asked, 0)
+      await page.getByRole("button", { name: "Remove one.png" }).click()
+      await page.getByRole("heading", { name: "two.png" }).waitFor()
+      await page.getByRole("button", { name: "New image" }).waitFor()
+      await page.setInputFiles("#file", png("three.png"))
+      await page.getByRole("heading", { name: "three.png" }).waitFor()
+      await page.getByRole("button", { name: "Forget all" }).click()
+      await page.getByRole("button", { name: "Choose an image" }).waitFor()
+      await page.reload()
+      await page.locator("#model option[value=halves]").waitFor({ state: "attached" })
+      assert.strictEqual(await page.locator(".thumb").count(), 0)
+    })
+
+    onPage("walks the strip by keys, and removes by Delete", async (page) => {
+      await page.setInputFiles("#file", [png("one.png"), png("two.png"), png("three.png")])
+      await page.locator("#details").waitFor()
+      await ended(page)
+      await page.locator(".thumb").first().focus()
+      await page.keyboard.press("End")
+      await page.keyboard.press("Enter")
+      await page.getByRole("heading", { name: "three.png" }).waitFor()
+      assert.strictEqual(
+        await page.locator(".thumb[aria-current=true]").getAttribute("aria-label"),
+        "three.png, done"
+      )
+      await page.locator(".thumb").nth(1).focus()
+      await page.keyboard.press("Delete")
+      assert.deepStrictEqual(await names(page), ["one.png, done", "three.png, done"])
+    })
+
+    onPage("takes a dropped folder's images", async (page) => {
+      await page.evaluate(
+        (bytes) => {
+          const file = (name: string, type: string) => ({
+            isFile: true,
+            isDirectory: false,
+            name,
+            file: (done: (file: File) => void) => done(new File([Uint8Array.from(bytes)], name, { type }))
+          })
+          const folder = (name: string, entries: ReadonlyArray<unknown>) => ({
+            isFile: false,
+            isDirectory: true,
+            name,
+            createReader: () => {
+              const batches = [entries, []]
+              return { readEntries: (done: (some: unknown) => void) => done(batches.shift() ?? []) }
+            }
+          })
+          const root = folder("all", [
+            file("b.png", "image/png"),
+            file("notes.txt", "text/plain"),
+            folder("inner", [file("c.png", "image/png")]),
+            file(".hidden.png", "image/png"),
+            file("a.png", "image/png")
+          ])
+          const event = new Event("drop", { bubbles: true, cancelable: true })
+          Object.assign(event, {
+            clientX: 1,
+            clientY: 1,
+            dataTransfer: { items: [{ kind: "file", webkitGetAsEntry: () => root, getAsFile: () => null }] }
+          })
+          document.body.dispatchEvent(event)
+        },
+        [...grey]
+      )
+      await page.locator("#details").waitFor()
+      await ended(page)
+      assert.deepStrictEqual(await names(page), ["a.png, done", "b.png, done", "c.png, done"])
+    })
+
+    for (const [what, provoke, said] of [
+      ["a file that is no image", undefined, /notes\.txt is not an image/],
+      ["a refusal for now", refusing(503, "It restarts"), /It restarts\./],
+      [
+        "an answer that is not as agreed",
+        (route: Route) => route.fulfill({ json: {} }),
+        /no text|no number|no list/
+      ],
+      ["a server that is gone", (route: Route) => route.abort(), /The server does not answer/]
+    ] as const) {
+      onPage(
+        `keeps the last result after ${what}`,
+        async (page) => {
+          await segment(page, "halves")
+          const before = await colorAt(page, 0.25, 0.5)
+          if (provoke !== undefined) await page.route("**/v1/segment*", provoke)
+          await page.setInputFiles("#file", {
+            name: "notes.txt",
+            mimeType: "text/plain",
+            buffer: Buffer.from("to do")
+          })
+          const alert = page.locator(".alert p", { hasText: said })
+          await alert.waitFor()
+          assert.strictEqual(await page.locator("#work-title").textContent(), "grey.png")
+          assert.isTrue(await page.locator("#details").isVisible())
+          assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), before)
+        },
+        { ...desktop, expected }
+      )
+    }
+
+    onPage(
+      "keeps the last result after Cancel, by button and by Escape, and when another model fails",
+      async (page) => {
+        await segment(page, "halves")
+        await page.route("**/v1/segment*", () => {})
+        await page.setInputFiles("#file", png("slow.png"))
+        await page.locator("#progress").waitFor()
+        await page.getByRole("button", { name: "Cancel" }).click()
+        assert.strictEqual(await page.locator("#status").textContent(), "Cancelled")
+        assert.isFalse(await page.locator("#progress").isVisible())
+        assert.strictEqual(await page.locator("#work-title").textContent(), "grey.png")
+        await page.getByRole("combobox", { name: "Model" }).selectOption("layers")
+        await page.locator("#progress").waitFor()
+        await page.keyboard.press("Escape")
+        assert.isFalse(await page.locator("#progress").isVisible())
+        assert.strictEqual(await page.locator("#model").inputValue(), "halves")
+        await page.unroute("**/v1/segment*")
+        await page.route("**/v1/segment*", refusing(500, "It broke"))
+        await page.getByRole("combobox", { name: "Model" }).selectOption("layers")
+        await page.locator(".alert p", { hasText: "It broke." }).waitFor()
+        assert.strictEqual(await page.locator("#model").inputValue(), "halves")
+        assert.isTrue(await page.locator("#details").isVisible())
+      },
+      { ...desktop, expected }
+    )
+
+    onPage(
+      "waits as long as a busy server wants, and asks again by itself",
+      async (page) => {
+        let asked = 0
+        await page.route("**/v1/segment*", (route) =>
+          asked++ === 0
+            ? refusing(503, "All places are taken", { "retry-after": "1" })(route)
+            : route.continue()
+        )
+        await page.setInputFiles("#file", png("grey.png"))
+        await page
+          .locator("#progress", { hasText: "All places are taken. grey.png is sent again in" })
+          .waitFor()
+        await page.locator("#details").waitFor()
+        assert.strictEqual(asked, 2)
+      },
+      { ...desktop, expected }
+    )
+
+    onPage("says of a file that was changed that it is the file", async (page) => {
+      await page.evaluate(() => {
+        const broken = new File(["x"], "moved.png", { type: "image/png" })
+        Object.defineProperty(broken, "slice", {
+          value: () => ({ arrayBuffer: () => Promise.reject(new DOMException("gone", "NotReadableError")) })
+        })
+        globalThis.fetch = () => Promise.reject(new TypeError("Failed to fetch"))
+        const event = new Event("drop", { bubbles: true, cancelable: true })
+        Object.assign(event, {
+          clientX: 1,
+          clientY: 1,
+          dataTransfer: { items: [{ kind: "file", webkitGetAsEntry: () => null, getAsFile: () => broken }] }
+        })
+        document.body.dispatchEvent(event)
+      })
+      await page.locator(".alert p", { hasText: "moved.png cannot be read any more" }).waitFor()
+      assert.isFalse(await page.getByRole("button", { name: "Try again" }).isVisible())
+    })
+
+    it.effect("asks for the models again when they did not come, and works without them", () =>
+      Effect.flatMap(PageServer, ({ url }) =>
+        visit(
+          url,
+          async (page) => {
+            let failures = 2
+            await page.route("**/v1/models", (route) =>
+              failures-- > 0 ? route.fulfill({ status: 500, json: {} }) : route.continue()
+            )
+            await page.reload()
+            const alert = page.locator(".alert[data-about=models]")
+            await alert.waitFor()
+            await page.setInputFiles("#file", png("grey.png"))
+            await page.locator("#details").waitFor()
+            await page.locator("#model option[value=halves]").waitFor({ state: "attached" })
+            assert.strictEqual(await page.locator("#model").inputValue(), "bundled")
+            assert.strictEqual(await alert.count(), 0)
+          },
+          { ...desktop, expected }
+        )
+      )
+    )
+
+    onPage("gives all of them away as one archive", async (page) => {
+      await page.selectOption("#model", "halves")
+      await page.setInputFiles("#file", [png("one.png"), png("two.png")])
+      await page.locator("#details").waitFor()
+      await ended(page)
+      await page.getByLabel("All pictures, as a zip").check()
+      const [download] = await Promise.all([
+        page.waitForEvent("download"),
+        page.locator("#downloads").getByRole("button", { name: "PNG", exact: true }).click()
+      ])
+      assert.strictEqual(download.suggestedFilename(), "pictures.labels-png.zip")
+      const bytes = readFileSync(await download.path())
+      const text = bytes.toString("latin1")
+      for (const name of ["pictures.csv", "one.labels.png", "two.labels.png"]) assert.include(text, name)
+      assert.include(text, "picture,model,width,height,regions,share of")
+      assert.include(text, "one.png,halves,200,100,2,0.5,0.5")
+    })
+
+    onPage(
+      "photographs by the machine's camera",
+      async (page) => {
+        await page.evaluate(() => {
+          const canvas = document.createElement("canvas")
+          canvas.width = 64
+          canvas.height = 48
+          const paint = () => canvas.getContext("2d")!.fillRect(0, 0, 64, 48)
+          setInterval(paint, 50)
+          Object.defineProperty(navigator, "mediaDevices", {
+            value: { getUserMedia: () => Promise.resolve(canvas.captureStream(20)) }
+          })
+        })
+        await page.getByRole("button", { name: "Take a photo" }).click()
+        await page.waitForFunction(() => document.querySelector("video")!.videoWidth > 0)
+        await page.getByRole("button", { name: "Take the photo" }).click()
+        await page.locator("#work-meta", { hasText: "64 × 48" }).waitFor()
+        assert.match((await page.locator("#work-title").textContent())!, /^photo-\d{8}-\d{6}\.jpg$/)
+      },
+      desktop
+    )
+
+    onPage("says why there is no camera", async (page) => {
+      await page.evaluate(() =>
+        Object.defineProperty(navigator, "mediaDevices", {
+          value: { getUserMedia: () => Promise.reject(new DOMException("no", "NotFoundError")) }
+        })
+      )
+      await page.getByRole("button", { name: "Take a photo" }).click()
+      await page.locator(".alert p", { hasText: "This machine has no camera" }).waitFor()
+    })
+
+    onPage("holds few pictures unpacked, however many there are", async (page) => {
+      const large = await sharp({
+        create: { width: 1500, height: 1000, channels: 3, background: "#557799" }
+      })
+        .png()
+        .toBuffer()
+      await page.selectOption("#model", "halves")
+      await page.evaluate(() => {
+        const open = globalThis.createImageBitmap
+        const { close } = ImageBitmap.prototype
+        const all = { open: 0, most: 0 }
+        Object.assign(globalThis, { bitmaps: all })
+        ImageBitmap.prototype.close = function () {
+          all.open--
+          close.call(this)
+        }
+        const counted = async (...given: Parameters<typeof open>) => {
+          const made = await open(...given)
+          all.most = Math.max(all.most, ++all.open)
+          return made
+        }
+        Object.assign(globalThis, { createImageBitmap: counted })
+      })
+      await page.setInputFiles(
+        "#file",
+        Array.from({ length: 12 }, (_, at) => png(`${at}.png`, large))
+      )
+      await page.locator("#details").waitFor()
+      await ended(page)
+      const { most, open } = await page.evaluate((): { most: number; open: number } =>
+        Reflect.get(globalThis, "bitmaps")
+      )
+      assert.isAtMost(most, 5)
+      assert.isAtMost(open, 2)
+    })
+  })
+})
