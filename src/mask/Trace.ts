@@ -144,10 +144,8 @@ const makeWalker = (map: LabelMap, junctions: Junctions) => {
       else if (hasLeft) {
         at += toLeft[direction]!
         // To the pixel beyond the corner.
-        if (direction === 0) (x++, y--)
-        else if (direction === 1) (x++, y++)
-        else if (direction === 2) (x--, y++)
-        else (x--, y--)
+        x += direction < 2 ? 1 : -1
+        y += direction === 0 || direction === 3 ? -1 : 1
         direction = direction === 0 ? 3 : direction - 1
       } else {
         at += toAhead[direction]!
