@@ -16,6 +16,7 @@ import { MaskNotDecodable } from "./mask/MaskError.ts"
 import type { Region } from "./mask/Region.ts"
 import * as Regions from "./mask/Regions.ts"
 import * as Steps from "./mask/Steps.ts"
+import * as Uncertainty from "./mask/Uncertainty.ts"
 import type { Pictures, Prediction } from "./Prediction.ts"
 import { NoLabelMap } from "./SegmentationError.ts"
 
@@ -48,6 +49,11 @@ export interface Segmentation {
   readonly scores: ReadonlyMap<number, number>
   /** How sure the model is of each pixel, where the other side says. */
   readonly confidence: ConfidenceMap | undefined
+  /**
+   * How unsure the model is of the image as a whole, where there are logits to tell by: of models in this process, and of
+   * services that send theirs.
+   */
+  readonly uncertainty: Uncertainty.Uncertainty | undefined
   /** What the service rendered. */
   readonly pictures: Pictures
   readonly cost: Cost
@@ -96,7 +102,8 @@ export const fromPrediction = Effect.fnUntraced(function* (
       height: prediction.height,
       labelMap: none,
       regions: prediction.regions === undefined ? none : Effect.succeed(prediction.regions),
-      confidence: undefined
+      confidence: undefined,
+      uncertainty: undefined
     }
   }
   const labelMap =
@@ -126,7 +133,9 @@ export const fromPrediction = Effect.fnUntraced(function* (
     height: image.height,
     labelMap: Effect.succeed(labelMap),
     regions,
-    confidence: prediction._tag === "Labels" ? prediction.confidence : undefined
+    confidence: prediction._tag === "Labels" ? prediction.confidence : undefined,
+    uncertainty:
+      prediction._tag === "Labels" ? prediction.uncertainty : Uncertainty.fromLogits(prediction.logits)
   }
 })
 
