@@ -17,6 +17,7 @@
  * ```
  */
 import { Context, Effect, Function, Result, Stream } from "effect"
+import { otherPages } from "./image/Image.ts"
 import { type Image, type ImageLimits, type ImageSource, opened } from "./image/ImageSource.ts"
 import { omitUndefined } from "./policy/OmitUndefined.ts"
 import * as Policy from "./policy/Policy.ts"
@@ -113,6 +114,7 @@ const segmentIn = Effect.fnUntraced(function* <R>(
     [own.width]: image.width,
     [own.height]: image.height
   })
+  if (image.hasMore === true) yield* Effect.logWarning(otherPages(image.source))
   const outcome = yield* transport.runner.run((attempt) => transport.predict({ image }, attempt), options)
   const { value: prediction } = outcome
   const cost = {

@@ -177,14 +177,18 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
         })
   const tally = FailureRules.tally(options)
   const fail = Effect.fnUntraced(function* (key: string, error: Work.WorkError) {
+    // What fails behind the last failure that is allowed is not settled: the run that goes on does it again.
+    if (end !== undefined) return
     settled.failed++
     const tooMany = tally.failed(error)
+    // At once: others fail while this one is noted.
+    if (tooMany !== undefined) {
+      stopping = true
+      end = tooMany
+    }
     const failure = { key, tag: error._tag, message: error.message.slice(0, 500) }
     yield* journal.add(failure)
     if (options.onFailure !== undefined) yield* options.onFailure(failure)
-    if (tooMany === undefined) return
-    stopping = true
-    end = tooMany
   })
   const one = (item: Item<R>) =>
     Effect.matchEffect(work.process(item), {

@@ -10,10 +10,8 @@
  * BatchSource.of("https://images.example.com/line-3/").isCountable // => false
  * ```
  */
-import { statSync } from "node:fs"
-import { glob as globAsync } from "node:fs/promises"
 import { join } from "node:path"
-import { Effect, type FileSystem, Stream } from "effect"
+import { Effect, FileSystem, Option, Stream } from "effect"
 import { ImageNotReadable } from "../image/ImageError.ts"
 import * as Folder from "../image/Folder.ts"
 import { SourceNotReadable } from "./BatchError.ts"
@@ -52,18 +50,23 @@ export const folder = (path: string): BatchSource<FileSystem.FileSystem> => ({
 /** The files that a pattern matches, `photos/**\/*.jpg`. Keys are their paths as matched. */
 export const glob = (pattern: string): BatchSource<FileSystem.FileSystem> => ({
   name: pattern,
-  items: Stream.suspend(() =>
-    Stream.fromAsyncIterable(
-      globAsync(pattern, { withFileTypes: true }),
-      (error) =>
-        new SourceNotReadable({
-          source: pattern,
-          detail: error instanceof Error ? error.message : String(error)
-        })
-    )
-  ).pipe(
-    Stream.filter((entry) => !entry.isDirectory()),
-    Stream.map((entry) => Item.file(join(entry.parentPath, entry.name)))
+  items: Stream.unwrap(
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const matches = yield* Effect.mapError(
+        fs.glob(pattern),
+        (error) => new SourceNotReadable({ source: pattern, detail: Folder.reasonOf(error) })
+      )
+      return Stream.fromIterable(matches).pipe(
+        Stream.filterEffect((match) =>
+          fs.stat(match).pipe(
+            Effect.map(({ type }) => type !== "Directory"),
+            Effect.orElseSucceed(() => true)
+          )
+        ),
+        Stream.map((match) => Item.file(match))
+      )
+    })
   ),
   isCountable: true
 })
@@ -107,7 +110,15 @@ export const fromStream = <R, E extends { readonly message: string }, R2>(
 export const of = (word: string): BatchSource<Item.Access> => {
   if (/^https?:\/\//i.test(word))
     return Folder.isPicture(word.split(/[?#]/, 1)[0]!) ? list([word], word) : listing(word)
-  const info = statSync(word, { throwIfNoEntry: false })
-  if (info?.isFile() === true) return Manifest.isManifest(word) ? manifest(word) : list([word], word)
-  return info === undefined && /[*?[{]/.test(word) ? glob(word) : folder(word)
+  const sourceIn = Effect.fnUntraced(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const info = Option.getOrUndefined(yield* Effect.option(fs.stat(word)))
+    if (info?.type === "File") return Manifest.isManifest(word) ? manifest(word) : list([word], word)
+    return info === undefined && /[*?[{]/.test(word) ? glob(word) : folder(word)
+  })
+  return {
+    name: word,
+    items: Stream.unwrap(Effect.map(sourceIn(), ({ items }) => items)),
+    isCountable: true
+  }
 }

@@ -55,6 +55,7 @@ const flags = {
     Flags.optional
   ),
   ...Flags.limits,
+  ...Flags.view,
   db: WorkerFlags.db.pipe(Flags.optional),
   run: Flag.String("run").pipe(
     Flag.withMetavar("NAME"),
@@ -87,7 +88,7 @@ export const faults = (options: Options): Flags.Faults => [
     : [
         ...Flags.ignored(
           options,
-          ["concurrency", "adaptive", "price", "report"],
+          ["page", "stretch", "concurrency", "adaptive", "price", "report"],
           "does nothing with --db (or SEGFORMER_DB), where workers do the images: leave it out"
         ),
         ...(options.header.length === 0

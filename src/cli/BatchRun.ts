@@ -3,18 +3,21 @@ import { createHash } from "node:crypto"
 import { createReadStream, existsSync, statSync } from "node:fs"
 import { join, relative } from "node:path"
 import { pipeline } from "node:stream/promises"
-import { Duration, Effect } from "effect"
+import { Duration, Effect, Stream } from "effect"
 import * as Batch from "../batch/Batch.ts"
 import * as BatchSource from "../batch/BatchSource.ts"
 import type { Progress } from "../batch/Progress.ts"
 import type { Failure } from "../batch/Receipt.ts"
 import { time } from "../batch/ReportPage.ts"
+import type { ImageCodec } from "../image/ImageCodec.ts"
+import * as ImageSource from "../image/ImageSource.ts"
+import * as Stretch from "../image/Stretch.ts"
 import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
 import type { Options } from "./BatchCommand.ts"
 import * as BatchSinks from "./BatchSinks.ts"
 import * as ExitCode from "./ExitCode.ts"
-import { asked, inFlags, limitsOf } from "./Flags.ts"
+import { asked, inFlags, limitsOf, pageOf, viewOf } from "./Flags.ts"
 import * as Screen from "./Screen.ts"
 
 /** The whole run, from words on the command line to results. */
@@ -31,18 +34,31 @@ export const sourceOf = (word: string) =>
         )
       )
 
+/** The same images, each looked at so. */
+const viewed = <R>(
+  source: BatchSource.BatchSource<R>,
+  view: ImageSource.View
+): BatchSource.BatchSource<R | ImageCodec> => ({
+  ...source,
+  items: Stream.map(source.items, (item) => ({ ...item, image: ImageSource.view(item.image, view) }))
+})
+
 /** Failures that are printed; all of them are in failed.csv. */
 const mostPrinted = 20
 
 const runAll = Effect.fnUntraced(function* (options: Options) {
-  const source = yield* sourceOf(options.source)
+  const part = existsSync(options.source) ? undefined : pageOf(options.source)
+  const view = viewOf(options, part?.page)
+  const source = viewed(yield* sourceOf(part?.path ?? options.source), view)
   const line = yield* Screen.progress(!options.quiet)
   yield* line.show(asked(options))
   const { concurrency = 4, model, out } = options
   const transport = yield* Backend.make({ ...options, atOnce: concurrency })
   const fingerprint = {
     ...(yield* fingerprintOf(model)),
-    ...Backend.fingerprint(yield* Backend.settingsOf(options))
+    ...Backend.fingerprint(yield* Backend.settingsOf(options)),
+    ...(view.page === undefined ? {} : { page: String(view.page) }),
+    ...(view.stretch === undefined ? {} : { stretch: Stretch.format(view.stretch) })
   }
 
   const failures: Array<Failure> = []

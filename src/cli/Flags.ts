@@ -4,8 +4,10 @@
  */
 import { Effect, Option } from "effect"
 import { Argument, Flag, Param, Primitive } from "effect/cli"
+import type { ImageLimits } from "../image/Image.ts"
+import type * as ImageSource from "../image/ImageSource.ts"
+import * as Stretch from "../image/Stretch.ts"
 import type { ClassTable } from "../mask/ClassTable.ts"
-import type { ImageLimits } from "../image/ImageSource.ts"
 import * as Variable from "../policy/Variable.ts"
 import * as ExitCode from "./ExitCode.ts"
 
@@ -105,6 +107,7 @@ export const inFlags = (text: string): string =>
   text
     .replaceAll("`limits.maxPixels`", "--max-pixels")
     .replaceAll("`limits.maxBytes`", "--max-bytes")
+    .replaceAll("`stretch`", "--stretch")
     .replaceAll("`attemptTimeout`", "SEGFORMER_TIMEOUT")
 
 /** A folder or file of results, which every command calls `--out`. */
@@ -190,6 +193,39 @@ export const limits = {
     Flag.withDescription("Refuse images with more pixels than this"),
     optional
   )
+}
+
+/** What of an image is looked at, and how. {@link viewOf} makes a view of them. */
+export const view = {
+  page: count("page").pipe(
+    Flag.withMetavar("NUMBER"),
+    Flag.withDescription(
+      "The page of each TIFF, or frame of each GIF or WebP, as FILE#2 says it of one. 1 by default"
+    ),
+    optional
+  ),
+  stretch: Flag.String("stretch").pipe(
+    Flag.withMetavar("MIN,MAX"),
+    Flag.filterMap(
+      (text) => Option.fromUndefinedOr(Stretch.parse(text)),
+      () => "two numbers, such as 0,4095, or two percentiles, such as 2%,98%"
+    ),
+    Flag.withDescription(
+      "What is black and what is white in images of 16 bits, floats and other numbers: 0,4095 or 2%,98%"
+    ),
+    optional
+  )
+}
+
+export const viewOf = (
+  { page, stretch }: { readonly page: number | undefined; readonly stretch: Stretch.Stretch | undefined },
+  own?: number
+): ImageSource.View => ({ page: own ?? page, stretch })
+
+/** `FILE#2` is the second page of FILE, unless there is a file of that name. */
+export const pageOf = (word: string): { readonly path: string; readonly page: number } | undefined => {
+  const [, path, page] = /^(.+)#([1-9]\d{0,8})$/.exec(word) ?? []
+  return path === undefined ? undefined : { path, page: Number(page) }
 }
 
 export const limitsOf = (given: {

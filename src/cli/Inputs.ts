@@ -9,13 +9,15 @@ import * as Folder from "../image/Folder.ts"
 import { ImageNotFound, ImageNotReadable } from "../image/ImageError.ts"
 import * as ImageSource from "../image/ImageSource.ts"
 import * as FileName from "../jobs/FileName.ts"
+import type { ImageCodec } from "../image/ImageCodec.ts"
 import * as ExitCode from "./ExitCode.ts"
+import * as Flags from "./Flags.ts"
 
 /** One image to segment. */
 export interface Input {
   /** As the user would write it. */
   readonly label: string
-  readonly source: ImageSource.ImageSource<FileSystem.FileSystem | HttpClient.HttpClient>
+  readonly source: ImageSource.ImageSource<FileSystem.FileSystem | HttpClient.HttpClient | ImageCodec>
   /** The whole path, where it is a file. */
   readonly path?: string | undefined
   /** What its results are called, before their ending: of an image in a folder, with the folders between. */
@@ -49,7 +51,8 @@ const glob = /[*?[{]/
 /** The images that words stand for, in the order of the words; those of a folder or glob by name. */
 export const expand = Effect.fnUntraced(function* (
   words: ReadonlyArray<string>,
-  outFolder: string
+  outFolder: string,
+  view: ImageSource.View = {}
 ): Effect.fn.Return<Inputs, never, FileSystem.FileSystem | Stdio.Stdio> {
   const fs = yield* FileSystem.FileSystem
   const stdio = yield* Stdio.Stdio
@@ -61,13 +64,23 @@ export const expand = Effect.fnUntraced(function* (
     const whole = resolve(path)
     if (seen.has(whole)) return
     seen.add(whole)
-    found.push({ label: path, source: ImageSource.file(path), path: whole, below })
+    found.push({ label: path, source: ImageSource.view(ImageSource.file(path), view), path: whole, below })
+  }
+  const addPage = (label: string, path: string, page: number) => {
+    const whole = `${resolve(path)}#${page}`
+    if (seen.has(whole)) return
+    seen.add(whole)
+    const source = ImageSource.view(ImageSource.file(path), { ...view, page })
+    const name = source.name.replace(/(\.[a-z0-9]{1,5})?$/i, (ending) => `-page${page}${ending}`)
+    found.push({ label, source: { ...source, name }, path: resolve(path) })
   }
   for (const word of words) {
     const isStdin = word === "-"
     if (isStdin || /^https?:\/\//i.test(word)) {
-      const source = isStdin ? ImageSource.stream("stdin", stdio.stdin) : ImageSource.url(word)
-      if (!seen.has(word)) found.push({ label: word, source })
+      const source: Input["source"] = isStdin
+        ? ImageSource.stream("stdin", stdio.stdin)
+        : ImageSource.url(word)
+      if (!seen.has(word)) found.push({ label: word, source: ImageSource.view(source, view) })
       seen.add(word)
       continue
     }
@@ -108,7 +121,9 @@ export const expand = Effect.fnUntraced(function* (
       if (count === 0) missing.push({ label: word, error: new ImageNotFound({ source: word }) })
       continue
     }
-    addFile(word)
+    const part = info._tag === "None" ? Flags.pageOf(word) : undefined
+    if (part === undefined) addFile(word)
+    else addPage(word, part.path, part.page)
   }
   return { images: named(found, outFolder), missing }
 })

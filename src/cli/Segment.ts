@@ -23,7 +23,7 @@ import { Transport } from "../Transport.ts"
 import * as Throttled from "../Throttled.ts"
 import * as Backend from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
-import { asked, classIds, inFlags, limitsOf } from "./Flags.ts"
+import { asked, classIds, inFlags, limitsOf, viewOf } from "./Flags.ts"
 import * as Inputs from "./Inputs.ts"
 import * as Report from "./Report.ts"
 import * as Screen from "./Screen.ts"
@@ -41,7 +41,7 @@ export const run = (options: Options) =>
 const segmentAll = Effect.fnUntraced(function* (options: Options) {
   const started = yield* Clock.currentTimeMillis
   const fs = yield* FileSystem.FileSystem
-  const { images, missing } = yield* Inputs.expand(options.images, options.out)
+  const { images, missing } = yield* Inputs.expand(options.images, options.out, viewOf(options))
   const fail = Effect.fnUntraced(function* (label: string, error: { _tag: string; message: string }) {
     const message = inFlags(error.message)
     yield* Screen.complain(message)

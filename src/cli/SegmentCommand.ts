@@ -7,7 +7,7 @@ const defaultOut = "segformer-out"
 const flags = {
   images: Flags.paths("image").pipe(
     Argument.withDescription(
-      "Files, folders (searched through), globs in quotes, http(s) addresses, or - for standard input"
+      "Files (FILE#2 for its second page), folders (searched through), globs in quotes, http(s) addresses, or - for standard input"
     ),
     Argument.variadic({ min: 1 })
   ),
@@ -43,6 +43,7 @@ const flags = {
     Flag.withDefault(2)
   ),
   ...Flags.limits,
+  ...Flags.view,
   json: Flags.off("json").pipe(
     Flag.withDescription("Print one JSON object per image and line instead of the table")
   ),

@@ -1,7 +1,8 @@
 /** `segformer tile`: one image larger than memory, from file to file. */
 import { basename, dirname, extname } from "node:path"
-import { Clock, Effect, Stream } from "effect"
+import { Clock, Effect, FileSystem, Stream } from "effect"
 import * as WholeFile from "../files/WholeFile.ts"
+import { otherPages } from "../image/Image.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as Colors from "../render/Colors.ts"
@@ -12,7 +13,7 @@ import * as Tiled from "../tiled/Tiled.ts"
 import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
-import { asked, isRemote } from "./Flags.ts"
+import { asked, isRemote, pageOf, viewOf } from "./Flags.ts"
 import * as Report from "./Report.ts"
 import * as Inputs from "./Inputs.ts"
 import * as Screen from "./Screen.ts"
@@ -31,10 +32,17 @@ const tile = Effect.fnUntraced(function* (options: Options) {
   const out = options.out ?? `${basename(image, extname(image))}.labels.tif`
   if (!/\.(?:tiff?|png)$/i.test(out))
     return yield* ExitCode.wrong(`--out ${out}: its name must end in .tif, .tiff or .png`)
-  yield* Inputs.spare(yield* Inputs.realPaths([image]), out)
+  const isThere = yield* Effect.orElseSucceed(
+    Effect.flatMap(FileSystem.FileSystem, (fs) => fs.exists(image)),
+    () => false
+  )
+  const part = isThere ? undefined : pageOf(image)
+  const { path = image } = part ?? {}
+  yield* Inputs.spare(yield* Inputs.realPaths([path]), out)
   const progress = yield* Screen.progress(!options.quiet)
   yield* progress.show(`Unpacking ${image}…`)
-  const picture = yield* LargeImage.file(image, { folder: options.temp }).pipe(
+  const view = { ...viewOf(options, part?.page), folder: options.temp }
+  const picture = yield* LargeImage.file(path, view).pipe(
     Effect.catch((error) =>
       error._tag === "DependencyMissing" && !isRemote(options)
         ? // The model needs the same package and another: its error names both.
@@ -43,6 +51,7 @@ const tile = Effect.fnUntraced(function* (options: Options) {
     )
   )
   yield* progress.show(asked(options))
+  if (picture.hasMore === true && view.page === undefined) yield* Effect.logWarning(otherPages(image))
   const backend = yield* Backend.make(options)
   const transport = flips.length === 0 ? backend : yield* Augmentation.make(backend, { flips })
 

@@ -53,6 +53,7 @@ const flags = {
     Flag.withDescription("Where the picture is unpacked while it is worked on, 3 bytes a pixel"),
     Flags.optional
   ),
+  ...Flags.view,
   json: Flags.off("json").pipe(Flag.withDescription("Print a JSON object instead of the table")),
   quiet: Flags.quiet
 }

@@ -9,7 +9,7 @@ import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema } from "effect/http-api"
 import * as ServiceClient from "../service/ServiceClient.ts"
 import { errorsOf } from "./CompanionError.ts"
-import { open } from "./Schemas.ts"
+import { maybe, open } from "./Schemas.ts"
 
 const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
 const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
@@ -115,14 +115,15 @@ export type ComposedSheet = typeof ComposedSheet.Type
 
 /** How a service is, as it says itself. */
 export const HealthStatus = open({
-  status: Schema.Literals(["healthy", "degraded", "unhealthy"]),
+  /** `healthy`, `degraded` or `unhealthy`. Any other word is not healthy. */
+  status: Schema.String,
   /** Whether each of what it needs is there. */
-  checks: Schema.optionalKey(Schema.Record(Schema.String, Schema.Boolean)),
-  uptime_seconds: Schema.optionalKey(Schema.Finite),
-  memory_usage_mb: Schema.optionalKey(Schema.Finite),
-  disk_usage_percent: Schema.optionalKey(Schema.Finite),
-  last_error: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  version: Schema.optionalKey(Schema.String)
+  checks: maybe(Schema.Record(Schema.String, Schema.Boolean)),
+  uptime_seconds: maybe(Schema.Finite),
+  memory_usage_mb: maybe(Schema.Finite),
+  disk_usage_percent: maybe(Schema.Finite),
+  last_error: maybe(Schema.String),
+  version: maybe(Schema.String)
 })
 export type HealthStatus = typeof HealthStatus.Type
 

@@ -1,7 +1,7 @@
 /**
  * The retrieval service: papers by their DOI, found by jobs that take a while, over a VPN. It is healthy only with its
- * VPN up. Where no address is configured the layer is there all the same: each call fails with `ServiceNotConfigured`,
- * and it says that it is not healthy, and why.
+ * VPN up. In production, where no address is configured, the layer is there all the same: each call fails with
+ * `ServiceNotConfigured`, and it says that it is not healthy, and why.
  *
  * ```ts
  * import { Effect, FileSystem, Layer } from "effect"

@@ -140,17 +140,19 @@ export const parse = (bytes: Uint8Array): Result.Result<Bmp, BmpProblem> => {
 /** Pixels converted between two pauses: a few milliseconds of work. */
 const pixelsPerSlice = 1_000_000
 
-/** The pixels of a bitmap. */
+/** The pixels of a bitmap, once its size is accepted. */
 export const decode = Effect.fnUntraced(function* (
   source: string,
   bytes: Uint8Array,
-  channels: 3 | 4
+  channels: 3 | 4,
+  accept: (size: Pick<Bmp, "width" | "height">) => Effect.Effect<void, ImageError>
 ): Effect.fn.Return<Raster, ImageError> {
   const { height, rows, width } = yield* Effect.mapError(Effect.fromResult(parse(bytes)), (problem) =>
     problem.isBroken
       ? new NotAnImage({ source, detail: problem.detail })
       : new UnsupportedImage({ source, format: "bmp", detail: problem.detail })
   )
+  yield* accept({ width, height })
   const data = new Uint8Array(width * height * channels)
   const slice = Math.max(1, Math.floor(pixelsPerSlice / width))
   for (let y = 0; y < height; y += slice) {

@@ -83,4 +83,4 @@ export const ImageError = Schema.Union([
   UnsupportedImage
 ])
 /** Every way a source turns out not to be an image that can be segmented. */
-export type ImageError = typeof ImageError.Type
+export type ImageError = ImageNotFound | ImageNotReadable | ImageTooLarge | NotAnImage | UnsupportedImage

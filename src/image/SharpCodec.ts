@@ -65,9 +65,19 @@ const decode = Effect.fnUntraced(function* (
     if (raster.channels === channels) return raster
   }
   const bytes = yield* image.bytes
+  const accept = (found: {
+    readonly width: number
+    readonly height: number
+  }): Effect.Effect<void, ImageError> => {
+    const detail = `its header says ${width} x ${height} pixels, but its decoder finds ${found.width} x ${found.height}`
+    return found.width === width && found.height === height
+      ? Effect.void
+      : Effect.fail(new UnsupportedImage({ source, format, detail }))
+  }
   if (decoder === "ours") {
-    yield* SharpInput.count(image)
-    return yield* Bmp.decode(source, bytes, channels)
+    return yield* Bmp.decode(source, bytes, channels, (size) =>
+      Effect.andThen(accept(size), SharpInput.count(size))
+    )
   }
   const { page = 1 } = image
   const { stretch } = options ?? {}
@@ -77,10 +87,7 @@ const decode = Effect.fnUntraced(function* (
     () => sharp(bytes, SharpInput.optionsOf(page, false)),
     stretch !== undefined
   )
-  if (found.width !== width || found.height !== height) {
-    const detail = `its header says ${width} x ${height} pixels, but its decoder finds ${found.width} x ${found.height}`
-    return yield* new UnsupportedImage({ source, format, detail })
-  }
+  yield* accept(found)
   const run = <A>(use: (pipeline: SharpInput.Pipeline) => Promise<A>): Effect.Effect<A, ImageError> =>
     Effect.andThen(
       SharpInput.count(found),
@@ -94,10 +101,11 @@ const decode = Effect.fnUntraced(function* (
     )
   // An image of 8 bits shows what it is to show.
   if (stretch !== undefined && found.metadata.depth !== "uchar") {
-    const { space } = found.metadata
-    const read = run((input) => input.removeAlpha().toColourspace(space).raw({ depth: "float" }).toBuffer())
+    const read = run((input) =>
+      SharpInput.numbersOf(input, found.metadata).raw({ depth: "float" }).toBuffer()
+    )
     return yield* Effect.map(read, (bytes) => {
-      const samples = SharpModule.floats(bytes)
+      const samples = Stretch.shifted(SharpModule.floats(bytes), SharpInput.offsetOf(found.metadata))
       const scaled = Stretch.apply(samples, ...Stretch.limitsOf(stretch, samples))
       return { width, height, channels, data: Stretch.withChannels(scaled, width * height, channels) }
     })

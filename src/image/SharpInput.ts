@@ -94,6 +94,20 @@ const colours: Readonly<Record<string, number>> = {
   scrgb: 3
 }
 
+/** What sharp makes whole numbers of 0 to 65,535 of, whatever they were. */
+const is16Bit = (space: string): boolean => space === "grey16" || space === "rgb16"
+
+/** What is added to samples so that none is below 0 where sharp would make 0 of it. */
+export const offsetOf = ({ depth, space }: Pick<Metadata, "depth" | "space">): number =>
+  depth === "short" && is16Bit(space) ? 32_768 : 0
+
+/** The samples as they are in the file, but for {@link offsetOf}. */
+export const numbersOf = (input: Pipeline, metadata: Metadata): Pipeline => {
+  const offset = offsetOf(metadata)
+  const samples = input.removeAlpha()
+  return (offset === 0 ? samples : samples.linear(1, offset)).toColourspace(metadata.space)
+}
+
 /** Looks at a file: refuses what would not come out as it is. `isStretched`: whether numbers will be scaled. */
 export const look = Effect.fnUntraced(function* (
   from: Source,
@@ -121,6 +135,11 @@ export const look = Effect.fnUntraced(function* (
   if (!isColour && !isStretched) {
     return yield* refuse(
       `its samples are ${numbers[depth] ?? depth}, and no colours. Say with \`stretch\` which of them are black and white, or scale it to 8 or 16 bits`
+    )
+  }
+  if (depth === "float" && is16Bit(space)) {
+    return yield* refuse(
+      "its samples are 16-bit floats, which are not read here. Write it with floats of 32 bits"
     )
   }
   if (!isColour && numbers[depth] === undefined)

@@ -62,6 +62,10 @@ export const limitsOf = (
   return [at(black), at(white)]
 }
 
+/** Samples without what was added to them. */
+export const shifted = (samples: Float32Array, offset: number): Float32Array =>
+  offset === 0 ? samples : samples.map((value) => value - offset)
+
 /** Samples as bytes, between two numbers. What is no number is black. */
 export const apply = (samples: Float32Array, black: number, white: number): Uint8Array => {
   const bytes = new Uint8Array(samples.length)

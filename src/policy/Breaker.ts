@@ -63,8 +63,8 @@ export interface Breaker {
     readonly retryAfter?: Duration.Duration | undefined
     readonly failure: string | undefined
   }) => Effect.Effect<never, CircuitOpen>
-  /** Whether the last change that this runner made has opened it. */
-  readonly hasOpened: () => boolean
+  /** What the last change that this runner made has made of it. */
+  readonly lastState: () => CircuitState["_tag"]
   readonly protect: <A, E, R>(
     self: Effect.Effect<A, E, R>,
     counts: (error: E) => boolean,
@@ -178,7 +178,7 @@ export const make = Effect.fnUntraced(function* (
 
   return {
     open,
-    hasOpened: () => state === "Open",
+    lastState: () => state,
     circuit: {
       state: Effect.match(breaker.state(key), {
         onSuccess: toState,

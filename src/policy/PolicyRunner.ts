@@ -131,8 +131,17 @@ export const make = Effect.fnUntraced(function* (options: {
   /** An attempt at a service is a request to it. */
   const kind = /^https?:/.test(key) ? "client" : "internal"
   let waiting = 0
-  /** Calls that wait out an open circuit. No more than may be under way at once, so that they do not return as a herd. */
+  /** Calls that wait out an open circuit. They come back as slowly as they came, and not as a herd. */
   let outside = 0
+  let nextBack = 0
+  let between = 0
+  const comeBack = Effect.flatMap(Clock.monotonicTimeNanos, (nanos) => {
+    const now = Number(nanos) / 1e6
+    if (now >= nextBack) between = Backoff.length(base.retry) / outside
+    const at = Math.max(now, nextBack)
+    nextBack = at + between
+    return at > now ? Effect.sleep(at - now) : Effect.void
+  })
 
   const admit = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | QueueFull, R> =>
     Effect.suspend(() => {
@@ -228,7 +237,9 @@ export const make = Effect.fnUntraced(function* (options: {
             ? timed
             : breaker.protect(timed, counts, previous)
         const placed = admit(turn === undefined ? guarded : Effect.andThen(turn, guarded))
-        const admitted = runOptions?.turn === undefined ? placed : Effect.andThen(runOptions.turn, placed)
+        const paced = runOptions?.turn === undefined ? placed : Effect.andThen(runOptions.turn, placed)
+        const admitted =
+          isOutside && breaker?.lastState() === "Closed" ? Effect.andThen(comeBack, paced) : paced
         return retryResult === undefined
           ? admitted
           : Effect.flatMap(admitted, (value) =>
@@ -248,7 +259,7 @@ export const make = Effect.fnUntraced(function* (options: {
       /** An open circuit is waited out as a delay is, where the delays that are left last longer. It costs no attempt. */
       const mayWaitFor = ({ retryAfter = Duration.zero }: CircuitOpen): boolean =>
         waitsForCircuit &&
-        outside < base.concurrency &&
+        outside < base.queue &&
         Duration.toMillis(retryAfter) <= Backoff.length(policy.retry, retries + 1)
       const setOutside = (to: boolean): void => {
         if (to !== isOutside) outside += to ? 1 : -1
@@ -305,7 +316,7 @@ export const make = Effect.fnUntraced(function* (options: {
         return Effect.retry(next, { schedule, while: mayRetry }).pipe(
           Effect.catch((last) =>
             // Its last attempt was the probe of a circuit that it had waited for.
-            number <= retries && breaker?.hasOpened() === true && counts?.(last) === true
+            number <= retries && breaker?.lastState() === "Open" && counts?.(last) === true
               ? breaker.open({ failure: last.message })
               : Effect.fail(last)
           ),

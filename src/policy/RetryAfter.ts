@@ -27,7 +27,7 @@ const decimal = (text: string): number => (/^[+-]?\d+(\.\d+)?$/.test(text) ? Num
 
 /**
  * The wait that the headers ask for. `retry-after-ms` (milliseconds) goes before `retry-after` (seconds, whole or
- * not, or an HTTP date, which is compared with `now`, wall-clock milliseconds). A time that has passed is zero;
+ * not, or a date of HTTP or mails, which is compared with `now`, wall-clock milliseconds). A time that has passed is zero;
  * what cannot be read is `undefined`.
  */
 export const fromHeaders = (
@@ -40,6 +40,21 @@ export const fromHeaders = (
   if (value === undefined || value === "") return undefined
   const seconds = decimal(value)
   if (!Number.isNaN(seconds)) return millis(seconds * 1000)
-  const date = Headers.parseHttpDate(value)
-  return Result.isSuccess(date) ? millis(DateTime.toEpochMillis(date.success) - now) : undefined
+  const date = dateOf(value)
+  return date === undefined ? undefined : millis(date - now)
+}
+
+/** A date as mails have it, which some services send: a day of one digit, another zone than GMT, no name of the day. */
+const mailDate =
+  /^(?:[a-z]{3},\s*)?(\d{1,2}) ([a-z]{3}) (\d{4}) ([\d:]{8}) (?:GMT|UTC?|Z|([+-])(\d\d):?(\d\d))$/i
+
+/** Milliseconds of the wall clock. A date without a zone is none, but in the format of asctime, which is UTC. */
+const dateOf = (text: string): number | undefined => {
+  const [whole, day = "", month, year, time, sign, hours = 0, minutes = 0] = mailDate.exec(text) ?? []
+  // The name of the day is not looked at.
+  const written = whole === undefined ? text : `Mon, ${day.padStart(2, "0")} ${month} ${year} ${time} GMT`
+  const date = Headers.parseHttpDate(written)
+  if (Result.isFailure(date) || Number(hours) > 23 || Number(minutes) > 59) return undefined
+  const offset = (Number(hours) * 60 + Number(minutes)) * 60_000
+  return DateTime.toEpochMillis(date.success) - (sign === "-" ? -offset : offset)
 }

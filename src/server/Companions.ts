@@ -27,6 +27,7 @@ import { Analytics } from "../companions/Analytics.ts"
 import { Authentication, userOf } from "../companions/Authentication.ts"
 import { Notification } from "../companions/Notification.ts"
 import type { InvalidConfig } from "../policy/Variable.ts"
+import { LogRequests } from "../service/RequestLog.ts"
 import type { InvalidUrl } from "../service/ServiceError.ts"
 import * as ServiceRegistry from "../service/ServiceRegistry.ts"
 import type { Active, Activity, Caller, EndedJob } from "./Caller.ts"
@@ -123,6 +124,9 @@ export const activityReporter: Effect.Effect<Active, never, Analytics> = Effect.
       })
 )
 
+/** A server's log has a line for each of its own requests: those that it makes because of them are for whoever looks closer. */
+const atDebug = Effect.provideService(LogRequests, "debug")
+
 /**
  * All of it, for as long as the scope. What waits for analytics is still sent when that ends, so the `HttpClient` has to
  * live longer.
@@ -152,12 +156,16 @@ export const make = Effect.fnUntraced(function* (
         : Effect.flatMap(Layer.build(layer), (context) => Effect.provideContext(make, context))
     ).pipe(
       Effect.provideContext(shared),
+      atDebug,
       Effect.catchTag("ServiceNotConfigured", () => Effect.succeed(undefined))
     )
 
+  const authorize = yield* where("authentication", Authentication.layer, authorizer(options))
+  const jobEnded = yield* where("notification", Notification.layer(), jobNotifier)
   return {
-    authorize: yield* where("authentication", Authentication.layer, authorizer(options)),
-    jobEnded: yield* where("notification", Notification.layer(), jobNotifier),
+    authorize: authorize && ((token) => atDebug(authorize(token))),
+    jobEnded: jobEnded && ((job) => atDebug(jobEnded(job))),
+    // It is sent in the background, which was begun at that level.
     active: yield* where("analytics", Analytics.layer(), activityReporter)
   }
 })

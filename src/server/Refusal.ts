@@ -7,6 +7,7 @@
 import { Duration, Effect, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { SegmentationError } from "../SegmentationError.ts"
+import { errorHeader } from "../service/ServiceError.ts"
 import { RefusalStatus, words } from "./RefusalStatus.ts"
 
 export class Refusal extends Schema.TaggedError<Refusal>()("Refusal", {
@@ -38,6 +39,7 @@ export const answer = (refusal: Refusal, body: unknown, status: number = refusal
 
 /** Headers that go with it in any dialect. */
 const headersOf = (refusal: Refusal): Record<string, string> => ({
+  [errorHeader]: tagOf(refusal),
   ...(refusal.retryAfter === undefined
     ? {}
     : { "retry-after": String(Math.max(1, Math.ceil(Duration.toSeconds(refusal.retryAfter)))) }),

@@ -28,7 +28,7 @@ import * as Proxies from "./Proxies.ts"
 import * as Redirects from "./Redirects.ts"
 import * as RequestLog from "./RequestLog.ts"
 import * as Secrets from "./Secrets.ts"
-import { excerpt, fromStatus, InvalidUrl, type ServiceError } from "./ServiceError.ts"
+import { errorHeader, excerpt, fromStatus, InvalidUrl, type ServiceError } from "./ServiceError.ts"
 
 export type { Redirects } from "./Redirects.ts"
 export { LogRequests } from "./RequestLog.ts"
@@ -191,7 +191,7 @@ export const make = Effect.fnUntraced(function* (
   const platform = yield* Body.Platform
   const proxies = yield* Proxies.Current
   const application = options.userAgent ?? (yield* UserAgent)
-  const userAgent = application === undefined ? library : `${application} ${library}`
+  const userAgent = application === undefined || application === "" ? library : `${application} ${library}`
   const context = Context.make(FetchHttpClient.RequestInit, {
     ...Option.getOrUndefined(yield* Effect.serviceOption(FetchHttpClient.RequestInit)),
     // `fetch` follows redirects by itself unless told not to.
@@ -461,7 +461,7 @@ export const failure = (answer: Answer, read?: ErrorBody): Effect.Effect<never, 
 
 /** The service's own code, without secrets. */
 const codeOf = (answer: Answer, read: ErrorBody | undefined): string | undefined => {
-  const code = read?.code ?? Message.codeIn(Message.jsonOf(answer))
+  const code = answer.headers[errorHeader] ?? read?.code ?? Message.codeIn(Message.jsonOf(answer))
   return code === undefined ? undefined : (answer.hide ?? Secrets.nothing)(code.slice(0, said))
 }
 

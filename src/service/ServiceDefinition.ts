@@ -53,3 +53,6 @@ export interface ServiceEntry {
 
 /** A URL without the slash at its end. */
 export const withoutSlash = (url: string): string => url.replace(/\/+$/, "")
+
+/** A path with the slash at its start. */
+export const withSlash = (path: string): string => `/${path.replace(/^\/+/, "")}`

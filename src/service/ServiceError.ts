@@ -157,6 +157,17 @@ export class NotFound extends ErrorKind.ofService<NotFound>()("NotFound", {
   }
 }
 
+/** What is wrong with an image, as the room of images calls it: a server of this package that answers 400 says so. */
+const ofImages: ReadonlySet<string> = new Set([
+  "ImageNotReadable",
+  "ImageTooLarge",
+  "NotAnImage",
+  "UnsupportedImage"
+])
+
+/** The header by which a server of this package says what went wrong, in any protocol. */
+export const errorHeader = "x-segformer-error"
+
 /** Another 4xx: the service refuses this request. 408 and 425 may be tried again, the others not. */
 export class RequestRejected extends Schema.TaggedError<RequestRejected>()("RequestRejected", timed) {
   /** No work was done for it. */
@@ -166,9 +177,10 @@ export class RequestRejected extends Schema.TaggedError<RequestRejected>()("Requ
   get isRetryable(): boolean {
     return this.status === 408 || this.status === 425
   }
-  /** 413 and 415 are said of the image. */
+  /** 413 and 415 are said of the image, and what a server of this package calls by the name of an image's error. */
   get concerns(): "image" | "service" {
-    return this.status === 413 || this.status === 415 ? "image" : "service"
+    const isOfImage = this.code !== undefined && ofImages.has(this.code)
+    return isOfImage || this.status === 413 || this.status === 415 ? "image" : "service"
   }
   get isTransient(): boolean {
     return this.isRetryable
@@ -271,7 +283,20 @@ export const ServiceError = Schema.Union([
   RedirectRefused
 ])
 /** Every way a call to an HTTP service fails. */
-export type ServiceError = typeof ServiceError.Type
+export type ServiceError =
+  | InvalidUrl
+  | ConnectionFailed
+  | RateLimited
+  | ServiceUnavailable
+  | ModelLoading
+  | Unauthorized
+  | NotFound
+  | RequestRejected
+  | ServiceFailed
+  | ReportedFailure
+  | ResponseNotDecodable
+  | ResponseTooLarge
+  | RedirectRefused
 
 /** The error of a status that is no success. */
 export const fromStatus = (options: {

@@ -23,13 +23,13 @@
  * await Effect.runPromise(found) // => ["http://users:8001/api/v1", "http://localhost:8003/api/v1"]
  * ```
  */
-import { ConfigProvider, Context, Effect, Layer, Schema } from "effect"
+import { ConfigProvider, Context, Effect, Layer, Result, Schema } from "effect"
 import * as ErrorKind from "../ErrorKind.ts"
 import { omitUndefined } from "../policy/OmitUndefined.ts"
 import * as Policy from "../policy/Policy.ts"
 import * as Variable from "../policy/Variable.ts"
 import { builtIn, known } from "./KnownServices.ts"
-import { type ServiceDefinition, type ServiceEntry, withoutSlash } from "./ServiceDefinition.ts"
+import { type ServiceDefinition, type ServiceEntry, withoutSlash, withSlash } from "./ServiceDefinition.ts"
 import { keyOf, read, variablesOf } from "./ServiceVariables.ts"
 
 export type { ServiceDefinition, ServiceEntry } from "./ServiceDefinition.ts"
@@ -84,6 +84,9 @@ const find = <A extends ServiceDefinition>(
   )
 }
 
+/** The same for all names of a service. */
+const meant = (name: string): string => find(known, name)?.[0] ?? keyOf(name)
+
 /** One definition over others: what it does not say is as they have it. */
 const over = (...definitions: ReadonlyArray<ServiceDefinition | undefined>): ServiceDefinition =>
   definitions.reduceRight<ServiceDefinition>((under, definition = {}) => {
@@ -95,21 +98,24 @@ const over = (...definitions: ReadonlyArray<ServiceDefinition | undefined>): Ser
   }, {})
 
 /**
- * Reads what is declared, or what is built in where nothing is: whatever is wrong with it, required ones that are missing
- * included, is one error.
+ * Reads what is declared: whatever is wrong with it, required ones that are missing included, is one error. Where nothing
+ * is declared it lists what is built in; what is wrong with one of those is told to whoever asks for it.
  */
 export const make = Effect.fnUntraced(function* (
-  definitions: Readonly<Record<string, ServiceDefinition>> = builtIn
+  declarations?: Readonly<Record<string, ServiceDefinition>>
 ): Effect.fn.Return<ServiceRegistry["Service"], Variable.InvalidConfig> {
   const provider = yield* ConfigProvider.ConfigProvider
   const production = yield* Variable.production
-  const reader = Variable.reader()
+  const definitions = declarations ?? builtIn
+  const all = Variable.reader()
   const found = new Map<string, ServiceEntry>()
   for (const [name, declared] of Object.entries(definitions)) {
+    const reader = declarations === undefined ? Variable.reader() : all
     const entry = yield* read(name, over(declared, find(known, name)?.[1]), reader, production)
-    if (entry !== undefined) found.set(name, entry)
+    const isSound = reader === all || Result.isSuccess(yield* Effect.result(reader.done))
+    if (entry !== undefined && isSound) found.set(name, entry)
   }
-  yield* reader.done
+  yield* all.done
 
   const get = Effect.fnUntraced(function* (
     wanted: string,
@@ -147,12 +153,12 @@ type Given = Partial<ServiceEntry> & { readonly baseUrl: string }
 
 const entryOf = (name: string, given: Given, own: ServiceDefinition = {}): ServiceEntry => ({
   name,
-  healthPath: own.healthPath ?? "/health",
   healthAt: own.healthAt ?? "base",
   apiKey: undefined,
   isDevelopment: false,
   retryWhen: own.retryWhen,
   ...omitUndefined(given),
+  healthPath: withSlash(given.healthPath ?? own.healthPath ?? "/health"),
   baseUrl: withoutSlash(given.baseUrl),
   policy: Policy.merge(given.policy ?? {}, own.policy ?? {})
 })
@@ -165,7 +171,7 @@ export const layerOf = (addresses: Readonly<Record<string, string | Given>>): La
     )
     const get = (name: string, own?: ServiceDefinition) => {
       const found =
-        all.find(([other]) => other === name) ?? all.find(([other]) => keyOf(other) === keyOf(name))
+        all.find(([other]) => other === name) ?? all.find(([other]) => meant(other) === meant(name))
       return found === undefined
         ? Effect.fail(
             new ServiceNotConfigured({

@@ -2,7 +2,7 @@
 import { Effect, Equal } from "effect"
 import * as Policy from "../policy/Policy.ts"
 import * as Variable from "../policy/Variable.ts"
-import { type ServiceDefinition, type ServiceEntry, withoutSlash } from "./ServiceDefinition.ts"
+import { type ServiceDefinition, type ServiceEntry, withoutSlash, withSlash } from "./ServiceDefinition.ts"
 
 /**
  * A name as variables have it, without the `Service` that some end in: `IMAGE_PROCESSING` for `imageProcessing`,
@@ -37,9 +37,7 @@ const portOf = (text: string): { readonly host: string | undefined; readonly por
 
 /** The variables that start so. */
 const variables = (start: string) => ({
-  url: {
-    ...Variable.address(`${start}_URL`, { sets: "the base URL", default: "none" }, `${start}_API_KEY`)
-  },
+  url: Variable.address(`${start}_URL`, { sets: "the base URL", default: "none" }, `${start}_API_KEY`),
   host: Variable.make(
     `${start}_HOST`,
     { sets: "the host", default: "localhost, where another part of the address is set" },
@@ -152,7 +150,9 @@ export const read = Effect.fnUntraced(function* (
 
   const url = yield* agreed(reader, from("url"))
   const host = yield* agreed(reader, from("host"))
-  const port = yield* agreed(reader, from("port"))
+  const given = yield* agreed(reader, from("port"))
+  // A cluster names ports of services that are called alike. One that is of another host is not meant.
+  const port = host !== undefined && given?.host !== undefined && given.host !== host ? undefined : given
   const protocol = yield* agreed(reader, from("protocol"))
   const basePath = yield* agreed(reader, from("basePath"))
   const apiKey = yield* agreed(
@@ -182,20 +182,20 @@ export const read = Effect.fnUntraced(function* (
   const development = production === undefined ? definition.development : undefined
   const baseUrl = url ?? (isGiven ? composed : development)
   if (baseUrl === undefined) return undefined
-  const given = definition.policy ?? {}
-  const retry = given.retry === false ? { times: 0 } : given.retry
+  const policy = definition.policy ?? {}
+  const retry = policy.retry === false ? { times: 0 } : policy.retry
   return {
     name,
     baseUrl: withoutSlash(baseUrl),
-    healthPath: definition.healthPath ?? "/health",
+    healthPath: withSlash(definition.healthPath ?? "/health"),
     healthAt: definition.healthAt ?? "base",
     apiKey,
     isDevelopment: !isGiven,
     retryWhen: definition.retryWhen,
     policy: {
-      ...given,
-      attemptTimeout: attemptTimeout ?? given.attemptTimeout,
-      concurrency: concurrency ?? given.concurrency,
+      ...policy,
+      attemptTimeout: attemptTimeout ?? policy.attemptTimeout,
+      concurrency: concurrency ?? policy.concurrency,
       retry: { ...retry, times: times ?? retry?.times, delay: delay ?? retry?.delay }
     }
   }

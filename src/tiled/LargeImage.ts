@@ -169,19 +169,20 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   const bitmap =
     metadata === undefined
       ? yield* Effect.flatMap(Effect.mapError(fs.readFile(path), notRead(source)), (bytes) =>
-          Bmp.decode(source, bytes, 3)
+          Bmp.decode(source, bytes, 3, SharpInput.count)
         )
       : undefined
-  yield* SharpInput.count(found)
+  if (bitmap === undefined) yield* SharpInput.count(found)
   // sharp cannot be stopped: what it still writes after an interruption goes with the folder.
+  const opened = () =>
+    bitmap !== undefined
+      ? sharp(bitmap.data, { raw: { width, height, channels: 3 }, limitInputPixels: false })
+      : metadata === undefined || space === undefined
+        ? input(pixels).toColourspace("srgb").removeAlpha()
+        : SharpInput.numbersOf(input(pixels), metadata)
   const stored = yield* Effect.tryPromise({
     try: () =>
-      (bitmap === undefined
-        ? input(pixels)
-        : sharp(bitmap.data, { raw: { width, height, channels: 3 }, limitInputPixels: false })
-      )
-        .toColourspace(space ?? "srgb")
-        .removeAlpha()
+      opened()
         .tiff({
           tile: true,
           tileWidth: tileSide(asStored.width),
@@ -215,15 +216,12 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
       ),
       plain
     )
+  // Floats are stored as floats, whose space libvips has another word for.
+  const storedSpace = stored.channels === 1 ? "b-w" : "scrgb"
   const numbers = (place: Place, turn: (part: SharpInput.Pipeline) => SharpInput.Pipeline) =>
     Effect.map(
-      read(place, (part) =>
-        turn(part)
-          .toColourspace(space ?? "srgb")
-          .raw({ depth: "float" })
-          .toBuffer()
-      ),
-      floats
+      read(place, (part) => turn(part).toColourspace(storedSpace).raw({ depth: "float" }).toBuffer()),
+      (bytes) => Stretch.shifted(floats(bytes), metadata === undefined ? 0 : SharpInput.offsetOf(metadata))
     )
   const ends =
     stretch === undefined || space === undefined

@@ -289,7 +289,10 @@ describe("Batch.run", () => {
           Effect.provide(NodeFileSystem.layer),
           Effect.flip
         )
-      const limit = yield* run({ maxFailures: 10 }, "a")
+      let told = 0
+      const onFailure = () => Effect.sync(() => void told++)
+      const limit = yield* run({ maxFailures: 10, concurrency: 8, onFailure }, "a")
+      assert.strictEqual(told, 10, "those under way that fail behind it are left to the run that goes on")
       assert.strictEqual(limit._tag, "TooManyFailures")
       assert.match(
         limit.message,

@@ -3,7 +3,7 @@ import { symlinkSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Result, Stream } from "effect"
+import { ByteSize, Effect, FileSystem, Layer, Option, PlatformError, Result, Stream } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { BatchSource, type Item } from "effect-segformer/batch"
 import { fill, folder } from "../support/Folder.ts"
@@ -168,4 +168,50 @@ describe("BatchSource", () => {
       assert.strictEqual(error._tag, "SourceNotReadable")
     })
   )
+
+  it.effect("a glob and a word are looked up in the file system that is provided", () => {
+    const files = new Set(["/in/a.png", "/in/b.png"])
+    const info = (type: FileSystem.File.Type): FileSystem.File.Info => ({ ...emptyInfo, type })
+    const there = FileSystem.layerNoop({
+      glob: () => Effect.succeed(["/in/a.png", "/in/b.png", "/in/folder.png"]),
+      readDirectoryEntries: () => Effect.succeed([{ name: "b.png", type: "File" as const }]),
+      stat: (path): Effect.Effect<FileSystem.File.Info, PlatformError.PlatformError> =>
+        files.has(path)
+          ? Effect.succeed(info("File"))
+          : path.endsWith("*.png")
+            ? Effect.fail(
+                PlatformError.systemError({
+                  _tag: "NotFound",
+                  module: "FileSystem",
+                  method: "stat",
+                  pathOrDescriptor: path
+                })
+              )
+            : Effect.succeed(info("Directory"))
+    })
+    const keys = (source: BatchSource.BatchSource<Item.Access>) =>
+      Effect.map(Stream.runCollect(source.items), (all) => all.map(({ key }) => key))
+    return Effect.gen(function* () {
+      assert.deepStrictEqual(yield* keys(BatchSource.of("/in/*.png")), ["/in/a.png", "/in/b.png"])
+      assert.deepStrictEqual(yield* keys(BatchSource.of("/in/a.png")), ["/in/a.png"])
+      assert.deepStrictEqual(yield* keys(BatchSource.of("/in")), ["b.png"])
+    }).pipe(Effect.provide(Layer.merge(there, FetchHttpClient.layer)))
+  })
 })
+
+const none = Option.none<never>()
+const emptyInfo = {
+  mtime: none,
+  atime: none,
+  birthtime: none,
+  dev: 0n,
+  ino: none,
+  mode: 0,
+  nlink: none,
+  uid: none,
+  gid: none,
+  rdev: none,
+  size: ByteSize.bytes(0),
+  blksize: none,
+  blocks: none
+}

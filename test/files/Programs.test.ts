@@ -94,7 +94,9 @@ describe("every write goes through the program's own file system", () => {
         header: [],
         proxy: undefined,
         ca: undefined,
-        model: undefined
+        model: undefined,
+        page: undefined,
+        stretch: undefined
       }
       yield* Segment.run({
         ...common,

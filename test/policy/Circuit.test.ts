@@ -15,6 +15,7 @@ import {
 import { CircuitOpen, Policy, PolicyRunner } from "effect-segformer/policy"
 import { Fixtures } from "effect-segformer/testing"
 import { TestClock } from "effect/testing"
+import { densest } from "../support/Storms.ts"
 
 const service = "http://test"
 const answer = { service, detail: "" }
@@ -297,24 +298,37 @@ describe("a call that meets an open circuit", () => {
     }).pipe(quiet, Effect.scoped)
   )
 
-  it.effect(
-    "is one of no more that wait than may be under way at once, also when others gave up waiting",
-    () =>
-      Effect.gen(function* () {
-        const runner = yield* opened({ breaker: { lasting: 0, openFor: "5 seconds" }, concurrency: 3 })
-        const { attempt, seen } = succeeds()
-        const call = tagOf(runner.run(attempt))
-        const fork = Effect.forkChild(call, { startImmediately: true })
-        const first = yield* Effect.all(Array.from({ length: 8 }, () => fork))
-        yield* Effect.yieldNow
-        assert.strictEqual(first.filter((fiber) => fiber.pollUnsafe() === undefined).length, 3)
-        yield* Fiber.interruptAll(first)
-        const second = yield* Effect.all(Array.from({ length: 8 }, () => fork))
-        yield* TestClock.adjust("7 seconds")
-        const ends = yield* Effect.forEach(second, (fiber) => Fiber.join(fiber))
-        assert.strictEqual(ends.filter((tag) => tag === "success").length, 3)
-        assert.strictEqual(seen.attempts, 3)
-      }).pipe(quiet, Effect.scoped)
+  it.effect("is one of no more that wait than the queue holds, also when others gave up waiting", () =>
+    Effect.gen(function* () {
+      const runner = yield* opened({ breaker: { lasting: 0, openFor: "5 seconds" }, queue: 3 })
+      const { attempt, seen } = succeeds()
+      const call = tagOf(runner.run(attempt))
+      const fork = Effect.forkChild(call, { startImmediately: true })
+      const first = yield* Effect.all(Array.from({ length: 8 }, () => fork))
+      yield* Effect.yieldNow
+      assert.strictEqual(first.filter((fiber) => fiber.pollUnsafe() === undefined).length, 3)
+      yield* Fiber.interruptAll(first)
+      const second = yield* Effect.all(Array.from({ length: 8 }, () => fork))
+      yield* TestClock.adjust("30 seconds")
+      const ends = yield* Effect.forEach(second, (fiber) => Fiber.join(fiber))
+      assert.strictEqual(ends.filter((tag) => tag === "success").length, 3)
+      assert.strictEqual(seen.attempts, 3)
+    }).pipe(quiet, Effect.scoped)
+  )
+
+  it.effect("comes back with the others as slowly as they came: over the time that a call waits", () =>
+    Effect.gen(function* () {
+      const runner = yield* opened({ breaker: { lasting: 0, openFor: "5 seconds" }, concurrency: 1000 })
+      const times: Array<number> = []
+      const call = tagOf(runner.run(() => Effect.map(Clock.currentTimeMillis, (now) => void times.push(now))))
+      const fork = Effect.forkChild(call, { startImmediately: true })
+      const fibers = yield* Effect.all(Array.from({ length: 140 }, () => fork))
+      yield* TestClock.adjust("30 seconds")
+      const ends = yield* Effect.forEach(fibers, (fiber) => Fiber.join(fiber))
+      assert.deepStrictEqual(new Set(ends), new Set(["success"]))
+      assert.isAtMost(densest(times, 1000), 21)
+      assert.isAtMost(times.at(-1)! - times[0]!, 7100)
+    }).pipe(quiet, Effect.scoped)
   )
 
   it.effect("does not wait where another service can be asked instead", () =>

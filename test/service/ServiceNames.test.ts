@@ -57,6 +57,12 @@ describe("the six that a registry knows", () => {
     ["user", { USER_SERVICE_BASE_PATH: "/v2/" }, "http://localhost:8001/v2"],
     ["user", { USER_SERVICE_BASE_PATH: "/" }, "http://localhost:8001"],
     ["user", { USER_SERVICE_PORT: "tcp://10.0.0.7:80" }, "http://10.0.0.7:80/api/v1"],
+    // What a cluster sets for a service that is called `user-service`, whatever one's own host is.
+    [
+      "user",
+      { USER_SERVICE_PORT: "tcp://10.0.0.7:80", USER_SERVICE_HOST: "users" },
+      "http://users:8001/api/v1"
+    ],
     ["user", { USER_SERVICE_PORT: "9001", USER_SERVICE_HOST: "" }, "http://localhost:9001/api/v1"],
     ["user", { USER_SERVICE_URL: "", USER_SERVICE_PORT: "9001" }, "http://localhost:9001/api/v1"],
     ["user", { USER_SERVICE_URL: "http://u:1/api/v1//", USER_SERVICE_PORT: "9" }, "http://u:1/api/v1"],
@@ -90,6 +96,17 @@ describe("the six that a registry knows", () => {
       const { name } = yield* registry.get("user")
       assert.strictEqual(name, "user-service")
     })
+  )
+
+  it.effect(
+    "what is wrong with one that nobody declared is told to whoever asks for it, and to nobody else",
+    () =>
+      Effect.gen(function* () {
+        const registry = yield* within({ DESIGN_SERVICE_PORT: "70000" }, ServiceRegistry.make())
+        assert.lengthOf(registry.services, 5)
+        assert.strictEqual((yield* registry.get("user")).baseUrl, "http://localhost:8001/api/v1")
+        assert.match((yield* Effect.flip(registry.get("design"))).message, /DESIGN_SERVICE_PORT is "70000"/)
+      })
   )
 
   it.effect("a name of JavaScript's own is none of a service", () =>
@@ -175,6 +192,23 @@ describe("names that mean the same", () => {
     })
   )
 
+  it.effect("a service that is declared, or given an address, by its short name is the same", () =>
+    Effect.gen(function* () {
+      const env = { AUTHENTICATION_SERVICE_URL: "http://a", AUTH_API_KEY: "k" }
+      const { services } = yield* within(env, ServiceRegistry.make({ auth: { isRequired: true } }))
+      assert.deepStrictEqual(
+        services.map(({ baseUrl, name }) => [name, baseUrl]),
+        [["auth", "http://a"]]
+      )
+      const { get } = yield* Effect.provide(
+        ServiceRegistry.ServiceRegistry,
+        ServiceRegistry.layerOf({ auth: "http://b", "user-service": "http://u/" })
+      )
+      assert.strictEqual((yield* get("authentication")).baseUrl, "http://b")
+      assert.strictEqual((yield* get("user")).baseUrl, "http://u")
+    })
+  )
+
   it.effect("5000 and 5 seconds are the same", () =>
     Effect.gen(function* () {
       const env = {
@@ -195,7 +229,7 @@ describe("health", () => {
     [{}, "http://u/api/v1/health?k=1"],
     [{ healthAt: "root" }, "http://u/health?k=1"],
     [{ healthAt: "root", healthPath: "/healthz" }, "http://u/healthz?k=1"],
-    [{ healthAt: "base", healthPath: "/live" }, "http://u/api/v1/live?k=1"]
+    [{ healthAt: "base", healthPath: "live" }, "http://u/api/v1/live?k=1"]
   ] as const)("%j is at %s", ([own, url]) =>
     Effect.gen(function* () {
       const entry = yield* entryOf({ USER_SERVICE_URL: "http://u/api/v1?k=1" }, "user", own)

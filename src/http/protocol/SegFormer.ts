@@ -101,7 +101,8 @@ const tagIn = (json: unknown): string | undefined => {
 
 const readError = (answer: Answer): ErrorBody => {
   const json = Errors.jsonOf(answer)
-  return { detail: Errors.messageIn(json), loading: tagIn(json) === "ModelLoading" }
+  const code = tagIn(json)
+  return { detail: Errors.messageIn(json), code, loading: code === "ModelLoading" }
 }
 
 /** The result of each image in an answer, which is one of success. */
@@ -120,7 +121,9 @@ const results = Effect.fnUntraced(function* (
     if ("error" in head) {
       const { message: detail, tag } = head.error
       const loading = tag === "ModelLoading"
-      found.push(Result.fail(fromStatus({ service, requestId, status: head.status, detail, loading })))
+      found.push(
+        Result.fail(fromStatus({ service, requestId, status: head.status, detail, code: tag, loading }))
+      )
     } else {
       found.push(Result.succeed(yield* SegFormerAnswer.prediction(answer, head, contents, images[index]!)))
     }
