@@ -36,9 +36,9 @@ export class Ensemble extends Context.Service<Ensemble, Members.Members>()(
 ) {}
 
 /** An ensemble of the transports of these layers, which live as long as it does. */
-export function layer<L extends Members.AnyLayer>(
-  layers: readonly [L, L, ...ReadonlyArray<L>]
-): Layer.Layer<Ensemble, Layer.Error<L>, Layer.Services<L>>
+export function layer<
+  const Layers extends readonly [Members.AnyLayer, Members.AnyLayer, ...ReadonlyArray<Members.AnyLayer>]
+>(layers: Layers): Layer.Layer<Ensemble, Layer.Error<Layers[number]>, Layer.Services<Layers[number]>>
 export function layer(
   layers: readonly [Members.AnyLayer, ...ReadonlyArray<Members.AnyLayer>]
 ): Layer.Layer<Ensemble, unknown, unknown> {

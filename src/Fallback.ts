@@ -46,10 +46,10 @@ export const make = (
 }
 
 /** A layer of it, from layers. Their state (circuits, queues, sessions) lives as long as the layer. */
-export function layer<L extends Members.AnyLayer>(
-  layers: readonly [L, ...ReadonlyArray<L>],
+export function layer<const Layers extends readonly [Members.AnyLayer, ...ReadonlyArray<Members.AnyLayer>]>(
+  layers: Layers,
   options?: FallbackOptions
-): Layer.Layer<Transport, Layer.Error<L>, Layer.Services<L>>
+): Layer.Layer<Transport, Layer.Error<Layers[number]>, Layer.Services<Layers[number]>>
 export function layer(
   layers: readonly [Members.AnyLayer, ...ReadonlyArray<Members.AnyLayer>],
   options?: FallbackOptions

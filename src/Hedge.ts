@@ -94,10 +94,10 @@ export const make = Effect.fnUntraced(function* (
 })
 
 /** A layer of it, from one layer or several. Their state (circuits, queues, sessions) lives as long as the layer. */
-export function layer<L extends Members.AnyLayer>(
-  layers: L | readonly [L, ...ReadonlyArray<L>],
+export function layer<const L extends Members.AnyLayer | Members.AnyLayers>(
+  layers: L,
   options: HedgeOptions
-): Layer.Layer<Transport, Layer.Error<L>, Layer.Services<L>>
+): Layer.Layer<Transport, Layer.Error<Members.Each<L>>, Layer.Services<Members.Each<L>>>
 export function layer(
   layers: Members.AnyLayer | readonly [Members.AnyLayer, ...ReadonlyArray<Members.AnyLayer>],
   options: HedgeOptions

@@ -76,8 +76,17 @@ export const SegmentationError = Schema.Union([
   NoLabelMap,
   ...JobError.members
 ])
-/** Every way in which turning an image into a segmentation fails. */
-export type SegmentationError = typeof SegmentationError.Type
+/** Every way in which turning an image into a segmentation fails. Written out, so that editors show it by its name. */
+export type SegmentationError =
+  | ImageError
+  | ServiceError
+  | PolicyError
+  | DependencyMissing
+  | ModelNotLoadable
+  | InferenceFailed
+  | MaskNotDecodable
+  | NoLabelMap
+  | JobError
 
 /**
  * Where a fault lies: `"image"` in this image, and the next one may go well; `"service"` in what is asked, or its answer;

@@ -11,6 +11,12 @@ import { type Health, type ModelDescription, type PredictRequest, Transport } fr
 /** A layer of a transport, whatever it needs and however it fails. */
 export type AnyLayer = Layer.Layer<Transport, unknown, unknown>
 
+/** At least one, each of its own kind. */
+export type AnyLayers = readonly [AnyLayer, ...ReadonlyArray<AnyLayer>]
+
+/** The layers of a list, or the one that is given alone. */
+export type Each<L> = L extends ReadonlyArray<infer M extends AnyLayer> ? M : L extends AnyLayer ? L : never
+
 /** At least one. */
 export type Members = readonly [Transport["Service"], ...ReadonlyArray<Transport["Service"]>]
 

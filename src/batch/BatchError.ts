@@ -84,4 +84,10 @@ export const BatchError = Schema.Union([
   TooManyFailures
 ])
 /** Everything that ends a run before its last image. */
-export type BatchError = typeof BatchError.Type
+export type BatchError =
+  | SinkFailed
+  | SourceNotReadable
+  | RunFolderFailed
+  | RunLocked
+  | RunChanged
+  | TooManyFailures

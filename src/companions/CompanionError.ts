@@ -88,7 +88,13 @@ export const CompanionError = Schema.Union([
   CompanionUnavailable
 ])
 /** Everything that a companion service's contract says it refuses with. */
-export type CompanionError = typeof CompanionError.Type
+export type CompanionError =
+  | Unauthenticated
+  | Forbidden
+  | ResourceNotFound
+  | ResourceConflict
+  | InputInvalid
+  | CompanionUnavailable
 
 const text = Schema.optionalKey(Schema.Json)
 

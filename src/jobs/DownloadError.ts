@@ -50,4 +50,4 @@ export class WrongDigest extends ErrorKind.lasting<WrongDigest>()("WrongDigest",
 
 export const DownloadError = Schema.Union([FileTooLarge, WrongLength, WrongDigest, NotWritten])
 /** Every way in which a download itself fails. */
-export type DownloadError = typeof DownloadError.Type
+export type DownloadError = FileTooLarge | WrongLength | WrongDigest | NotWritten

@@ -45,4 +45,4 @@ export class UnknownJobStatus extends ofService<UnknownJobStatus>()("UnknownJobS
 
 export const JobError = Schema.Union([JobFailed, JobCancelled, UnknownJobStatus])
 /** Every way in which a job itself ends other than well. */
-export type JobError = typeof JobError.Type
+export type JobError = JobFailed | JobCancelled | UnknownJobStatus

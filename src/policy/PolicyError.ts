@@ -104,4 +104,4 @@ export class RetryBudgetSpent extends leftAlone<RetryBudgetSpent>()("RetryBudget
 
 export const PolicyError = Schema.Union([TimedOut, QueueFull, CircuitOpen, RetryBudgetSpent])
 /** Every failure the policy raises. */
-export type PolicyError = typeof PolicyError.Type
+export type PolicyError = TimedOut | QueueFull | CircuitOpen | RetryBudgetSpent

@@ -283,7 +283,20 @@ export const ServiceError = Schema.Union([
   RedirectRefused
 ])
 /** Every way a call to an HTTP service fails. */
-export type ServiceError = typeof ServiceError.Type
+export type ServiceError =
+  | InvalidUrl
+  | ConnectionFailed
+  | RateLimited
+  | ServiceUnavailable
+  | ModelLoading
+  | Unauthorized
+  | NotFound
+  | RequestRejected
+  | ServiceFailed
+  | ReportedFailure
+  | ResponseNotDecodable
+  | ResponseTooLarge
+  | RedirectRefused
 
 /** The error of a status that is no success. */
 export const fromStatus = (options: {
