@@ -111,6 +111,64 @@ export const labels = (options: FolderOptions): Sink<FileSystem.FileSystem> => (
   }
 })
 
+/** What a service that only paints gives of an image: its pictures, and the regions that it reports. */
+const rendered = ({ segmentation }: Finding): Effect.Effect<ReadonlyArray<Rendered>, SegmentationError> =>
+  Effect.gen(function* () {
+    const { height, pictures, reported, width } = segmentation
+    const drawn = (["overlay", "combined", "mask"] as const).flatMap((kind) => {
+      const bytes = pictures[kind]
+      return bytes === undefined ? [] : [{ ending: `.${kind}.png`, bytes }]
+    })
+    // Nothing at all is the failure that it was.
+    if (drawn.length === 0 && reported === undefined)
+      return yield* Effect.andThen(segmentation.labelMap, Effect.succeed([]))
+    const text = JSON.stringify({ width, height, regions: reported ?? [] })
+    return reported === undefined
+      ? drawn
+      : [...drawn, { ending: ".regions.json", bytes: new TextEncoder().encode(`${text}\n`) }]
+  })
+
+interface Rendered {
+  readonly ending: string
+  readonly bytes: Uint8Array
+}
+
+/**
+ * As {@link labels}, and of a service that only paints what it gives instead: `KEY.overlay.png`, `KEY.mask.png` and
+ * `KEY.regions.json`, as far as it has them.
+ */
+export const results = (options: FolderOptions): Sink<FileSystem.FileSystem> => {
+  const maps = labels(options)
+  const out = OutFolder.make(maps.name, options.folder)
+  const pathOf = (key: string, ending: string) => OutFolder.pathOf(key) + ending
+  return {
+    ...maps,
+    write: (finding) =>
+      Effect.flatMap(Effect.option(finding.segmentation.labelMap), (map) =>
+        map._tag === "Some"
+          ? maps.write(finding)
+          : Effect.flatMap(rendered(finding), (files) =>
+              Effect.as(
+                Effect.forEach(files, ({ bytes, ending }) =>
+                  out.write(pathOf(finding.item.key, ending), bytes)
+                ),
+                files.map(({ ending }) => ending).join(" ")
+              )
+            )
+      ),
+    repeat: (item, original) =>
+      original.record === ""
+        ? (maps.repeat?.(item, original) ?? Effect.succeed(undefined))
+        : Effect.as(
+            Effect.forEach(original.record.split(" "), (ending) =>
+              out.copy(pathOf(original.key, ending), pathOf(item.key, ending))
+            ),
+            original.record
+          ),
+    flush: Effect.andThen(maps.flush, out.flush)
+  }
+}
+
 export interface OverlayOptions extends FolderOptions {
   /** Of the classes painted over the image, 0 to 1. 0.5 by default. */
   readonly opacity?: number | undefined

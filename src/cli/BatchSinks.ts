@@ -20,7 +20,7 @@ export type Options = typeof Options.Type
 export const make = (options: Options): ReadonlyArray<Sink<FileSystem.FileSystem | ImageCodec>> => {
   const { coco, csv, out: folder, overlays } = options
   return [
-    Sinks.labels({ folder }),
+    Sinks.results({ folder }),
     ...(overlays ? [Sinks.overlays({ folder })] : []),
     ...(coco ? [Sinks.coco({ path: join(folder, "coco.json") })] : []),
     ...(csv === undefined

@@ -17,6 +17,16 @@ const flags = {
     Flag.withDescription("Send this image, once, to see what comes back. Without it none is sent"),
     Flags.optional
   ),
+  write: Flags.path("write", "file").pipe(
+    Flag.withMetavar("FILE"),
+    Flag.withDescription(
+      "Write what was found to a settings file, for --service of other commands. No key is written"
+    ),
+    Flags.optional
+  ),
+  header: Flags.remote.header,
+  proxy: Flags.remote.proxy,
+  ca: Flags.remote.ca,
   json: Flags.json
 }
 
@@ -32,6 +42,11 @@ export const command = Command.make("probe", flags).pipe(
     {
       command: "segformer probe http://127.0.0.1:8080 --image panel.jpg",
       description: "And see what comes back for an image"
+    },
+    {
+      command:
+        "segformer probe http://lab:5000 --write lab.json && segformer segment --service lab.json panel.jpg",
+      description: "And call it so"
     }
   ])
 )

@@ -115,7 +115,8 @@ export type ComposedSheet = typeof ComposedSheet.Type
 
 /** How a service is, as it says itself. */
 export const HealthStatus = open({
-  status: Schema.Literals(["healthy", "degraded", "unhealthy"]),
+  /** `healthy`, `degraded` or `unhealthy`. Any other word is not healthy. */
+  status: Schema.String,
   /** Whether each of what it needs is there. */
   checks: maybe(Schema.Record(Schema.String, Schema.Boolean)),
   uptime_seconds: maybe(Schema.Finite),

@@ -97,7 +97,11 @@ export class RetrievalApi extends HttpApi.make("retrieval").add(
   HttpApiGroup.make("retrieval", { topLevel: true }).add(
     HttpApiEndpoint.post("retrieve", "/retrieve", {
       payload: RetrievalRequest,
-      success: [RetrievalJob, RetrievalJob.pipe(HttpApiSchema.status(202))],
+      success: [
+        RetrievalJob,
+        RetrievalJob.pipe(HttpApiSchema.status(202)),
+        RetrievalJob.pipe(HttpApiSchema.status(201))
+      ],
       error
     }),
     HttpApiEndpoint.get("status", "/jobs/:id", { params, success: RetrievalJob, error }),

@@ -14,7 +14,9 @@ export type Id = typeof Id.Type
  * contract, and what it says is its caller's.
  */
 export const open = <const Fields extends Schema.Struct.Fields>(fields: Fields) => {
-  const other = Schema.String.check(Schema.makeFilter((key: string) => !Object.hasOwn(fields, key)))
+  const other = Schema.String.check(
+    Schema.makeFilter((key: string) => !Object.hasOwn(fields, key) && key !== "__proto__")
+  )
   return Schema.StructWithRest(Schema.Struct(fields), [Schema.Record(other, Schema.Unknown)])
 }
 
@@ -36,8 +38,8 @@ const nothing = (status: number) =>
     HttpApiSchema.status(status)
   )
 
-/** It is gone: 204, or 200. */
-export const removed = [HttpApiSchema.NoContent, nothing(200)] as const
+/** It is gone, or will be: 204, 200 or 202. */
+export const removed = [HttpApiSchema.NoContent, nothing(200), nothing(202)] as const
 
 /** It is taken, at once or later: whatever a service says so with. */
 export const accepted = [nothing(202), nothing(200), nothing(201), HttpApiSchema.NoContent] as const

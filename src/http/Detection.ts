@@ -18,10 +18,12 @@ export type Detect = (exchange: Exchange, attempt: Attempt) => Effect.Effect<Pro
  * A service is ours by its list of models, or by how it refuses to show it. Whatever else it answers is no sign: another
  * service has no such route, and may say so as it likes.
  */
-export const make = (options: {
-  /** Which of our server's models. */
-  readonly model?: string | undefined
-}): Detect => {
+export const make = (
+  options: {
+    /** Which of our server's models. */
+    readonly model?: string | undefined
+  } = {}
+): Detect => {
   const ours = SegFormer.make({ model: options.model })
   const other = Inspection.protocol
   const lock = Semaphore.makeUnsafe(1)

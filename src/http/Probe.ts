@@ -14,7 +14,7 @@
  * export const told = Effect.provide(program, FetchHttpClient.layer)
  * ```
  */
-import { Clock, Duration, Effect, Option, type Redacted, Result } from "effect"
+import { Clock, Duration, Effect, Option, Redacted, Result } from "effect"
 import { HttpClient, HttpClientError } from "effect/http"
 import type { ImageSource } from "../image/ImageSource.ts"
 import type { ClassTable } from "../mask/ClassTable.ts"
@@ -26,19 +26,22 @@ import { segment } from "../Segmenter.ts"
 import * as Exchange from "../service/Exchange.ts"
 import { ConnectionFailed, type InvalidUrl } from "../service/ServiceError.ts"
 import { type Health, Transport } from "../Transport.ts"
+import * as Access from "./Access.ts"
 import * as ProbeClues from "./ProbeClues.ts"
-import type { Question } from "./protocol/Protocol.ts"
+import * as Custom from "./protocol/Custom.ts"
+import type { Protocol, Question } from "./protocol/Protocol.ts"
 import * as Protocols from "./protocol/Protocols.ts"
 import * as SegFormerHttp from "./SegFormerHttp.ts"
+import type { ServiceSettings } from "./ServiceSettings.ts"
 import type { SpanName } from "../TelemetryNames.ts"
 
-export interface ProbeOptions<R = never> {
+export interface ProbeOptions<R = never> extends Pick<Exchange.ExchangeOptions, "headers"> {
   readonly apiKey?: Redacted.Redacted | undefined
   /** The model's name, where it is known: some protocols answer questions about a model only by its name. */
   readonly model?: string | undefined
   /** Sent once, to see what comes back. Without it no image is sent. */
   readonly image?: ImageSource<R> | undefined
-  /** For one question; all of them may take twice that. 5 seconds by default. */
+  /** For one question. 5 seconds by default. */
   readonly timeout?: Duration.Input | undefined
   /** For the image. 1 minute by default. */
   readonly imageTimeout?: Duration.Input | undefined
@@ -49,6 +52,8 @@ export interface Sample {
   readonly duration: Duration.Duration
   /** `undefined` where it failed. */
   readonly classes: ClassTable | undefined
+  /** The service said that it does not take it: what it was sent by is not to be written down. */
+  readonly refused: boolean
   /** Such as `48 x 32 pixels with a label map`, or why it failed. */
   readonly detail: string
 }
@@ -57,22 +62,32 @@ export interface Finding {
   readonly url: string
   /** By the name that configuration calls it by; `undefined` where it speaks none that is known. */
   readonly protocol: string | undefined
-  /** Whether another protocol might answer like that. */
-  readonly certainty: "sure" | "likely" | undefined
+  /**
+   * `"sure"` where no other protocol answers so, `"likely"` where others might and two answers agree, `"possible"` where
+   * one answer speaks for it.
+   */
+  readonly certainty: ProbeClues.Certainty | undefined
+  /** The answers that speak for it. */
+  readonly signs: ReadonlyArray<string>
+  /** How it is for this caller: what an image would meet counts, not what the service says of itself alone. */
   readonly health: Health
   readonly model: string | undefined
   /** Empty where the service does not say. */
   readonly classes: ClassTable
   /** What it takes, in words; empty where it does not say. */
   readonly limits: ReadonlyArray<string>
-  /** It refuses questions without a key, or with the one given. */
+  /** What would let this caller in, where it is kept out; or that a key belongs to the protocol. */
+  readonly key: string | undefined
+  /** It asks for a key, or for another than the one given. */
   readonly needsKey: boolean
   /** The median over all answers, from the request to the last byte. */
   readonly latency: Duration.Duration
   /** How many were sent: at most ten. */
   readonly requests: number
   readonly sample: Sample | undefined
-  /** The layer to write, as TypeScript; `undefined` where no protocol was found. */
+  /** What a settings file says of it; `undefined` where too little is known, or an image was refused so. */
+  readonly settings: ServiceSettings | undefined
+  /** The layer to write, as TypeScript; `undefined` where there are no settings. */
   readonly layer: string | undefined
 }
 
@@ -81,6 +96,9 @@ export const maxRequests = 10
 
 /** Of these, what an image may need: the model's metadata, and the image itself. */
 const reserved = 2
+
+/** Of these, what is kept for the route that takes images, where none is sent. */
+const spared = 1
 
 /** Answers to questions are short; what is longer is none. */
 const maxAnswer = 1024 * 1024
@@ -106,14 +124,15 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
         : send
     )
   )
-  const { apiKey, model } = options
+  const { apiKey, headers, image, model } = options
   const exchange = yield* Exchange.make({
     baseUrl: url,
     apiKey,
+    headers,
     limits: { maxBodyBytes: maxAnswer, maxDecodedBytes: maxAnswer }
   }).pipe(Effect.provideService(HttpClient.HttpClient, client))
   const timeout = Duration.fromInputUnsafe(options.timeout ?? "5 seconds")
-  const questions = options.image === undefined ? maxRequests : maxRequests - reserved
+  let questions = image === undefined ? maxRequests : maxRequests - reserved
 
   const clock = yield* Clock.Clock
   const end = clock.monotonicTimeNanosUnsafe() + BigInt(Math.round(2e6 * Duration.toMillis(timeout)))
@@ -139,18 +158,17 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
         return answer
       })
     })
+  const answered = () => [...answers.values()].filter((answer) => answer !== undefined)
   const ask: ProbeClues.Ask = {
     get: (path) => send({ method: "GET", path, accept: "application/json, */*;q=0.5" }),
-    post: (path) => send({ method: "POST", path })
+    post: (path) => send({ method: "POST", path, accept: "*/*" }),
+    answers: answered
   }
 
-  let clue: ProbeClues.Clue | undefined
-  for (const detect of ProbeClues.detectionsFor(url)) {
-    clue = yield* detect(ask, { model })
-    if (clue !== undefined || isAway(firstFailure)) break
-  }
-  const answered = [...answers.values()].filter((answer) => answer !== undefined)
-  if (answered.length === 0) {
+  if (image === undefined) questions -= spared
+  const clue = yield* ProbeClues.find(url, ask, { model }, () => isAway(firstFailure))
+  if (image === undefined) questions += spared
+  if (answered().length === 0) {
     return yield* (
       firstFailure ??
         new ConnectionFailed({
@@ -166,47 +184,143 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
     Effect.flatMap(ask.get(call.path), (answer) =>
       answer === undefined ? Effect.succeed(undefined) : Effect.orElseSucceed(read(answer), () => undefined)
     )
+  const given = apiKey !== undefined || Object.keys(headers ?? {}).length > 0
+  const settings = { ...clue?.settings, model: clue?.model ?? model, apiKey }
+  const protocol = clue === undefined ? undefined : yield* madeBy(clue.protocol, settings)
   const health = clue?.health === undefined ? undefined : yield* read(clue.health)
+  const entry = image === undefined && clue?.lacks === undefined ? protocol?.entry : undefined
+  // Where the service wants its key in another header than the one that questions carry.
+  const keyed =
+    clue?.keyHeader === undefined || apiKey === undefined ? headers : { ...headers, [clue.keyHeader]: apiKey }
+  const met =
+    entry === undefined ? undefined : yield* send({ accept: "*/*", ...entry, headers: plainHeaders(keyed) })
+  // Where the route of images is not known, one that was tried may have kept this caller out.
+  const tried =
+    clue?.lacks === undefined
+      ? undefined
+      : ["/predict", "/segment"].map((path) => answers.get(`POST ${path}`))
+  const kept = tried?.find((answer) => answer !== undefined && [401, 402, 403, 407].includes(answer.status))
+  const asked = met ?? kept
+  const barred =
+    asked === undefined || protocol === undefined
+      ? undefined
+      : Access.barred(asked, kept === undefined ? protocol : Custom.make(), given)
   const described =
     clue?.describe === undefined
       ? undefined
       : "call" in clue.describe
         ? yield* read(clue.describe)
         : clue.describe
-  const refused = answered.some(({ status }) => status === 401 || status === 403)
   const sample =
-    options.image === undefined || clue === undefined
+    image === undefined || clue === undefined || protocol === undefined
       ? undefined
-      : yield* sampleOf(clue, options.image, url, options).pipe(
+      : yield* sampleOf(protocol, image, url, { ...options, headers: keyed }).pipe(
           Effect.provideService(HttpClient.HttpClient, client)
         )
-  const needsKey = refused || clue?.needsKey === true
-  // What is found is told to people, and a service may repeat the key in any of it.
+  const locked = answered().find(({ status }) => status === 401)
+  const key =
+    barred !== undefined && [401, 403, 407].includes(barred.status)
+      ? barred.detail
+      : locked !== undefined
+        ? Access.advice(locked, given)
+        : clue?.needsKey === true && !given
+          ? "it asks for one: set SEGFORMER_API_KEY"
+          : undefined
+  const needsKey =
+    clue?.needsKey === true ||
+    (locked !== undefined && /\bkey\b/.test(key ?? "") && !/cannot help/.test(key ?? ""))
+  const isKnown =
+    clue !== undefined && protocol !== undefined && clue.lacks === undefined && sample?.refused !== true
+  const isBarred = barred !== undefined
+  const named = clue?.protocol === "custom" ? undefined : (clue?.model ?? model)
+  const found: ServiceSettings | undefined =
+    isKnown && !(isBarred && [404, 405, 410].includes(barred.status))
+      ? {
+          url: exchange.service,
+          protocol: clue.protocol,
+          ...clue.settings,
+          ...(named === undefined ? {} : { model: named }),
+          ...(clue.keyHeader === undefined ? {} : { keyHeader: clue.keyHeader })
+        }
+      : undefined
+  const taken = met !== undefined && !isBarred
+  const unknown = clue === undefined ? whyUnknown([...answers.values()], timeout) : "it does not say"
+  const state: Health = isBarred
+    ? { healthy: false, detail: barred.detail }
+    : sample?.refused === true
+      ? { healthy: false, detail: sample.detail }
+      : (health ??
+        (taken || sample?.classes !== undefined
+          ? { healthy: true, detail: "it takes requests, and does not say how it is" }
+          : { healthy: false, detail: key ?? unknown }))
+  // What the service says of itself may hold what we have told it.
   const { hide } = exchange
-  const named = described?.name ?? clue?.model ?? (clue === undefined ? undefined : model)
-  const said: Health = health ?? {
-    healthy: false,
-    detail: refused
-      ? "it asks for an API key"
-      : clue === undefined
-        ? whyUnknown([...answers.values()], timeout)
-        : "it does not say"
-  }
+  const told = described?.name ?? clue?.model ?? (clue === undefined ? undefined : model)
   return {
     url: exchange.service,
     protocol: clue?.protocol,
     certainty: clue?.certainty,
-    health: { ...said, detail: hide(said.detail) },
-    model: named === undefined ? undefined : hide(named),
+    signs: (clue?.signs ?? []).map(hide),
+    health: { healthy: state.healthy, detail: hide(state.detail) },
+    model: told === undefined ? undefined : hide(told),
     classes: described?.classes ?? [],
     limits: (clue?.limits ?? []).map(hide),
+    key: key === undefined ? undefined : hide(key),
     needsKey,
     latency: Duration.millis([...took].sort((a, b) => a - b)[took.length >> 1] ?? 0),
     requests: Math.min(requests, maxRequests),
     sample,
-    layer: clue === undefined ? undefined : hide(ProbeClues.layerCode(url, { ...clue, needsKey }))
+    settings: found,
+    layer:
+      found === undefined || clue === undefined
+        ? undefined
+        : hide(layerCode(exchange.service, clue, settings, needsKey))
   }
 })
+
+const plainHeaders = (headers: Exchange.ExchangeOptions["headers"] = {}): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [
+      name.toLowerCase(),
+      Redacted.isRedacted(value) ? Redacted.value(value) : value
+    ])
+  )
+
+/** The protocol by what was found; `undefined` where that is too little, or it is made elsewhere. */
+const madeBy = (name: string, settings: Protocols.Settings): Effect.Effect<Protocol | undefined> =>
+  Effect.orElseSucceed(Protocols.byName[name]?.(settings) ?? Effect.succeed(undefined), () => undefined)
+
+/** The layer to write, as TypeScript. */
+const layerCode = (
+  baseUrl: string,
+  clue: ProbeClues.Clue,
+  settings: Protocols.Settings,
+  needsKey: boolean
+): string => {
+  const { keyHeader, protocol } = clue
+  const entry = Protocols.all[protocol]
+  const quoted = JSON.stringify(baseUrl)
+  const key = !needsKey
+    ? ""
+    : keyHeader === undefined
+      ? ", apiKey"
+      : `, headers: { ${JSON.stringify(keyHeader)}: apiKey }`
+  const secret = Redacted.make("")
+  // A title describes a hand-written server, and is no option of it.
+  const told = {
+    ...settings,
+    apiKey: needsKey ? secret : undefined,
+    model: protocol === "custom" ? undefined : (settings.model ?? "MODEL")
+  }
+  const code = entry?.code(entry.asksModel ? told : { ...told, model: undefined })
+  const layer =
+    protocol === "inspection" || code === undefined
+      ? `SegFormerHttp.layer({ baseUrl: ${quoted}${key} })`
+      : entry?.needsCodec === true
+        ? `Layer.unwrap(\n  Effect.map(${code}, (protocol) =>\n    SegFormerHttp.layer({ baseUrl: ${quoted}${key}, protocol })\n  )\n).pipe(Layer.provide(SharpCodec.layer))`
+        : `SegFormerHttp.layer({ baseUrl: ${quoted}${key}, protocol: ${code} })`
+  return key === "" ? layer : `const apiKey = Redacted.make("…")\n${layer}`
+}
 
 /** Why no protocol was found in the answers. */
 const whyUnknown = (
@@ -245,23 +359,24 @@ const timed = <A, E, R>(
     })
   )
 
+/** Failures that say that a request as it was is not taken. */
+const refusals = new Set(["RequestRejected", "NotFound", "Unauthorized"])
+
 /** One image, one attempt: what comes back is told, and no failure of it is the probe's. */
 const sampleOf = <R>(
-  clue: ProbeClues.Clue,
+  protocol: Protocol,
   image: ImageSource<R>,
   baseUrl: string,
-  { apiKey, imageTimeout = "1 minute", model }: ProbeOptions<R>
+  { apiKey, headers, imageTimeout = "1 minute" }: ProbeOptions<R>
 ): Effect.Effect<Sample, never, HttpClient.HttpClient | R> => {
-  const make = Protocols.byName[clue.protocol]
   const attempt = Effect.gen(function* () {
-    const protocol =
-      clue.instance ??
-      (make === undefined
-        ? undefined
-        : yield* Effect.mapError(make({ model: clue.model ?? model, apiKey }), ({ detail, variable }) => ({
-            message: `${variable} ${detail}`
-          })))
-    const transport = yield* SegFormerHttp.make({ baseUrl, apiKey, protocol, policy: { retry: false } })
+    const transport = yield* SegFormerHttp.make({
+      baseUrl,
+      apiKey,
+      headers,
+      protocol,
+      policy: { retry: false }
+    })
     const segmentation = yield* Effect.provideService(segment(image), Transport, transport)
     const labelMap = yield* Effect.option(segmentation.labelMap)
     const found = Option.isSome(labelMap) ? new Set(LabelMap.histogram(labelMap.value).keys()) : undefined
@@ -269,16 +384,23 @@ const sampleOf = <R>(
       found === undefined ? "no label map, only pictures" : `a label map of ${found.size} class(es)`
     return {
       classes: segmentation.classes.filter(({ id }) => found === undefined || found.has(id)),
+      refused: false,
       detail: `${segmentation.width} x ${segmentation.height} pixels, ${what}`
     }
   })
   const limit = Duration.fromInputUnsafe(imageTimeout)
   const bounded = Effect.timeoutOrElse(Effect.scoped(attempt), {
     duration: limit,
-    orElse: () => Effect.fail({ message: `it gave no result within ${Duration.format(limit)}` })
+    orElse: () => Effect.fail({ _tag: "Late", message: `it gave no result within ${Duration.format(limit)}` })
   })
   return Effect.map(timed(Effect.result(bounded)), ([milliseconds, result]): Sample => ({
     duration: Duration.millis(milliseconds),
-    ...(Result.isSuccess(result) ? result.success : { classes: undefined, detail: result.failure.message })
+    ...(Result.isSuccess(result)
+      ? result.success
+      : {
+          classes: undefined,
+          refused: refusals.has(result.failure._tag),
+          detail: result.failure.message
+        })
   }))
 }

@@ -1,23 +1,26 @@
 /**
- * By what a service is known: the questions that each protocol answers in its own way, the most telling first, and the
- * layer to write for it.
+ * By what a service is known: the questions that each protocol answers in its own way, the most telling first. A clue says
+ * which answers speak for it. It is sure only by what no other answers; what others might is likely where two answers
+ * agree, and possible where there is one.
  */
 import { Effect, Schema } from "effect"
 import * as Decode from "../service/Decode.ts"
 import { type Answer, isSuccess } from "../service/Exchange.ts"
 import type { Health } from "../Transport.ts"
-import * as BentoML from "./protocol/BentoML.ts"
+import * as OpenApiRoutes from "./OpenApiRoutes.ts"
 import * as Cog from "./protocol/Cog.ts"
-import * as Custom from "./protocol/Custom.ts"
 import * as Errors from "./protocol/Errors.ts"
 import * as InferAnswer from "./protocol/InferAnswer.ts"
 import * as Inspection from "./protocol/Inspection.ts"
 import type { Protocol, Question } from "./protocol/Protocol.ts"
+import * as SegFormer from "./protocol/SegFormer.ts"
 
 /** Asks for a path: the same answer for the same path, and `undefined` where there is none, or no question is left. */
 export interface Ask {
   readonly get: (path: string) => Effect.Effect<Answer | undefined>
   readonly post: (path: string) => Effect.Effect<Answer | undefined>
+  /** What was answered so far, in order. */
+  readonly answers: () => ReadonlyArray<Answer>
 }
 
 /** What the caller knows already. */
@@ -25,85 +28,141 @@ export interface Known {
   readonly model: string | undefined
 }
 
+export type Certainty = "sure" | "likely" | "possible"
+
 /** A protocol that the answers speak for. */
 export interface Clue {
   /** As in configuration, such as `inspection`. */
   readonly protocol: string
-  /** `"sure"`: no other answers so. `"likely"`: others might. */
-  readonly certainty: "sure" | "likely"
+  readonly certainty: Certainty
+  /** The answers that speak for it, such as `GET /ping has the status Healthy`. */
+  readonly signs: ReadonlyArray<string>
   /** Where the answers name it, and the caller does not. */
   readonly model?: string | undefined
   /** What it takes, in words. */
   readonly limits?: ReadonlyArray<string> | undefined
   readonly health?: Question<Health> | undefined
   readonly describe?: Protocol["describe"] | undefined
-  /** Makes the protocol, as an expression of TypeScript; `undefined` where it is the one by default. */
-  readonly code: string | undefined
-  /** The protocol as it was found, where its name alone does not say it. */
-  readonly instance?: Protocol | undefined
-  /** For a layer that needs pixels. */
-  readonly needsCodec?: boolean | undefined
+  /** What was found out of how it is called. */
+  readonly settings?: OpenApiRoutes.RouteSettings | undefined
+  /** How it is called is not known in whole: what is made of it would not work. */
+  readonly lacks?: string | undefined
   readonly needsKey?: boolean | undefined
+  /** The header that carries the key, where it is another than `Authorization`. */
+  readonly keyHeader?: string | undefined
 }
 
 type Detect = (ask: Ask, known: Known) => Effect.Effect<Clue | undefined>
-
-/** Text in code. */
-const quote = (text: string): string => JSON.stringify(text)
 
 const bodyOf = (answer: Answer | undefined): Readonly<Record<string, unknown>> => {
   const json = answer === undefined ? undefined : Errors.jsonOf(answer)
   return Errors.isRecord(json) ? json : {}
 }
 
-const isOk = (answer: Answer | undefined): boolean => answer !== undefined && isSuccess(answer)
+const isHtml = (answer: Answer): boolean =>
+  /html/i.test(answer.headers["content-type"] ?? "") ||
+  /^\s*<(!doctype|html)/i.test(Decode.text(answer).slice(0, 200))
 
-const modelOf = (known: Known): string => quote(known.model ?? "MODEL")
-
-const inspection: Detect = (ask) =>
-  Effect.map(ask.get("/health"), (answer) =>
-    typeof bodyOf(answer)["model_loaded"] === "boolean"
-      ? {
-          protocol: "inspection",
-          certainty: "sure",
-          limits: ["50 MB an image", "PNG, JPEG, BMP and TIFF"],
-          health: Inspection.protocol.health,
-          describe: Inspection.protocol.describe,
-          code: undefined
-        }
-      : undefined
+/** A success that is no page for people, and not what this service answers to everything. */
+const isOk = (ask: Ask, answer: Answer | undefined): boolean => {
+  if (answer === undefined || !isSuccess(answer) || isHtml(answer)) return false
+  const [first] = ask.answers()
+  return (
+    first === undefined || first === answer || !isSuccess(first) || Decode.text(first) !== Decode.text(answer)
   )
+}
 
-/** The container of Hugging Face says so in one word. */
-const huggingface: Detect = (ask) =>
-  Effect.gen(function* () {
-    const hello = yield* ask.get("/health")
-    const home = isOk(hello) ? hello : yield* ask.get("/")
-    if (home === undefined || !isOk(home) || !/^"?ok"?\s*$/i.test(Decode.text(home))) return undefined
-    const path = isOk(hello) ? "/health" : "/"
+const segformer: Detect = (ask) =>
+  Effect.map(ask.get(SegFormer.modelsPath), (answer): Clue | undefined => {
+    const model = answer === undefined ? undefined : SegFormer.described(answer)
+    const isClosed = answer !== undefined && answer.status === 401 && SegFormer.isRefusal(answer)
+    if (model === undefined && !isClosed) return undefined
+    const { describe, health } = SegFormer.protocol
     return {
-      protocol: "huggingface",
-      certainty: "sure",
-      health: Errors.healthByStatus(path),
-      code: path === "/health" ? "HuggingFace.protocol" : `HuggingFace.make({ healthPath: "/" })`
+      protocol: "segformer",
+      certainty: model === undefined ? "likely" : "sure",
+      signs: [
+        model === undefined
+          ? "GET /v1/models refuses in the words of segformer serve"
+          : "GET /v1/models lists models and forms as segformer serve does"
+      ],
+      health,
+      describe: model ?? describe,
+      needsKey: isClosed
     }
   })
 
-const cogClue: Clue = { protocol: "cog", certainty: "sure", health: Cog.make().health, code: "Cog.make()" }
+const inspection: Detect = (ask) =>
+  Effect.gen(function* () {
+    const answer = yield* ask.get("/health")
+    const { cuda_available: cuda, model_loaded: loaded, system } = bodyOf(answer)
+    if (typeof loaded !== "boolean") return undefined
+    const isWhole = typeof cuda === "boolean" && typeof system === "string"
+    const signs = [
+      isWhole ? "GET /health has model_loaded, cuda_available and system" : "GET /health has model_loaded"
+    ]
+    if (!isWhole) {
+      // Many have such a field.
+      const { current_model: current } = bodyOf(yield* ask.get("/api/model/current"))
+      if (typeof current !== "string") return undefined
+      signs.push("GET /api/model/current has current_model")
+    }
+    return {
+      protocol: "inspection",
+      certainty: isWhole ? "sure" : "likely",
+      signs,
+      limits: ["50 MB an image", "PNG, JPEG, BMP and TIFF"],
+      health: Inspection.protocol.health,
+      describe: Inspection.protocol.describe
+    }
+  })
+
+const saysOk = (ask: Ask, answer: Answer | undefined): boolean =>
+  answer !== undefined && isOk(ask, answer) && /^"?ok"?\s*$/i.test(Decode.text(answer))
+
+/** The container of Hugging Face says so in one word, and so do others. */
+const huggingface: Detect = (ask) =>
+  Effect.gen(function* () {
+    const health = yield* ask.get("/health")
+    const home = yield* ask.get("/")
+    if (!saysOk(ask, home)) return undefined
+    const isBoth = saysOk(ask, health)
+    return {
+      protocol: "huggingface",
+      certainty: isBoth ? "likely" : "possible",
+      signs: [...(isBoth ? ["GET /health says Ok"] : []), "GET / says Ok"],
+      health: Errors.healthByStatus(isBoth ? "/health" : "/"),
+      settings: isBoth ? {} : { healthPath: "/" }
+    }
+  })
+
+const cogStates = new Set(["READY", "BUSY", "STARTING", "SETUP_FAILED", "DEFUNCT", "UNHEALTHY"])
 
 const cog: Detect = (ask) =>
-  Effect.gen(function* () {
-    const home = bodyOf(yield* ask.get("/"))
-    const isCog = typeof home["cog_version"] === "string" || home["healthcheck_url"] === "/health-check"
-    return isCog ? cogClue : undefined
+  Effect.map(ask.get("/"), (answer): Clue | undefined => {
+    const { cog_version: version, healthcheck_url: health } = bodyOf(answer)
+    return typeof version === "string" || health === "/health-check"
+      ? {
+          protocol: "cog",
+          certainty: "sure",
+          signs: [typeof version === "string" ? "GET / has cog_version" : "GET / has healthcheck_url"],
+          health: Cog.make().health
+        }
+      : undefined
   })
 
 /** The same, where something before it answers for `/`. */
 const cogByHealth: Detect = (ask) =>
-  Effect.map(ask.get("/health-check"), (answer) => {
-    const { status } = bodyOf(answer)
-    const known = ["READY", "BUSY", "STARTING", "SETUP_FAILED", "DEFUNCT", "UNHEALTHY"]
-    return typeof status === "string" && known.includes(status) ? cogClue : undefined
+  Effect.map(ask.get("/health-check"), (answer): Clue | undefined => {
+    const { setup, status } = bodyOf(answer)
+    if (typeof status !== "string" || !cogStates.has(status)) return undefined
+    const hasSetup = Errors.isRecord(setup)
+    return {
+      protocol: "cog",
+      certainty: hasSetup ? "likely" : "possible",
+      signs: [`GET /health-check has the status ${status}`, ...(hasSetup ? ["and a setup"] : [])],
+      health: Cog.make().health
+    }
   })
 
 const decodeIndex = Schema.decodeUnknownOption(Schema.Array(Schema.Struct({ name: Schema.String })))
@@ -112,25 +171,31 @@ const openinference: Detect = (ask, known) =>
   Effect.gen(function* () {
     const server = yield* ask.get("/v2")
     const { extensions, name, version } = bodyOf(server)
-    if (!isOk(server) || typeof name !== "string" || (version === undefined && extensions === undefined)) {
+    const hasExtensions = Array.isArray(extensions)
+    if (!isOk(ask, server) || typeof name !== "string" || (typeof version !== "string" && !hasExtensions))
       return undefined
-    }
+    const isReady = hasExtensions || isOk(ask, yield* ask.get("/v2/health/ready"))
     let { model } = known
     if (model === undefined) {
       // Triton lists its models; others have no such route.
       const listed = yield* ask.post("/v2/repository/index")
-      const index = decodeIndex(listed === undefined || !isOk(listed) ? undefined : Errors.jsonOf(listed))
+      const index = decodeIndex(listed !== undefined && isOk(ask, listed) ? Errors.jsonOf(listed) : undefined)
       const names = index._tag === "Some" ? index.value.map(({ name }) => name) : []
       model = names.find((name) => /seg/i.test(name)) ?? names[0]
     }
-    const binary = Array.isArray(extensions) && extensions.includes("binary_tensor_data")
     const path = model === undefined ? undefined : `/v2/models/${encodeURIComponent(model)}`
     return {
       protocol: "openinference",
-      certainty: "sure",
+      certainty: hasExtensions ? "sure" : isReady ? "likely" : "possible",
+      signs: [
+        `GET /v2 has name${typeof version === "string" ? ", version" : ""}${hasExtensions ? " and extensions" : ""}`,
+        ...(!hasExtensions && isReady ? ["GET /v2/health/ready answers 200"] : [])
+      ],
       model,
-      limits: [binary ? "binary tensors" : "tensors as JSON only"],
-      health: Errors.healthByStatus(path === undefined ? "/v2/health/ready" : `${path}/ready`),
+      limits: [
+        hasExtensions && extensions.includes("binary_tensor_data") ? "binary tensors" : "tensors as JSON only"
+      ],
+      health: Errors.healthByStatus(path === undefined ? "/v2/health/ready" : `${path}/ready`, [400]),
       describe:
         path === undefined
           ? undefined
@@ -141,42 +206,55 @@ const openinference: Detect = (ask, known) =>
                   name,
                   classes: []
                 }))
-            },
-      code: `OpenInference.make({ model: ${quote(model ?? "MODEL")} })`,
-      needsCodec: true
+            }
     }
   })
 
-const torchserve: Detect = (ask, known) =>
-  Effect.map(ask.get("/ping"), (answer) => {
+const torchserve: Detect = (ask) =>
+  Effect.map(ask.get("/ping"), (answer): Clue | undefined => {
     const { status } = bodyOf(answer)
-    return status === "Healthy" || status === "Unhealthy" || status === "Partial Healthy"
-      ? {
-          protocol: "torchserve",
-          certainty: "sure",
-          health: {
-            call: { method: "GET", path: "/ping" },
-            read: () => Effect.succeed({ healthy: status === "Healthy", detail: status })
-          },
-          code: `TorchServe.make({ model: ${modelOf(known)} })`
-        }
-      : undefined
+    if (status !== "Healthy" && status !== "Unhealthy" && status !== "Partial Healthy") return undefined
+    // Its way to say that there is no such route.
+    const isItsError = ask.answers().some((each) => {
+      const { code, type } = bodyOf(each)
+      return typeof code === "number" && typeof type === "string" && type.endsWith("Exception")
+    })
+    return {
+      protocol: "torchserve",
+      certainty: isItsError ? "sure" : "likely",
+      signs: [
+        `GET /ping has the status ${status}`,
+        ...(isItsError ? ["what is not there is an Exception with code and type"] : [])
+      ],
+      health: {
+        call: { method: "GET", path: "/ping" },
+        read: () => Effect.succeed({ healthy: status === "Healthy", detail: status })
+      }
+    }
   })
 
 const tfserving: Detect = (ask, known) =>
   Effect.gen(function* () {
+    const list = yield* ask.get(SegFormer.modelsPath)
+    const said = bodyOf(list)
+    const isTold =
+      Array.isArray(said["model_version_status"]) ||
+      /servable|versions of model|malformed request: get/i.test(Errors.messageIn(said["error"]) ?? "")
+    if (!isTold) return undefined
     const path = `/v1/models/${encodeURIComponent(known.model ?? "model")}`
-    const answer = yield* ask.get(path)
-    const body = bodyOf(answer)
+    const body = bodyOf(yield* ask.get(path))
     const versions = body["model_version_status"]
-    const refused = /servable|versions of model|malformed request: get/i.test(Errors.messageIn(body) ?? "")
-    if (!Array.isArray(versions) && !refused) return undefined
     const states = Array.isArray(versions)
       ? versions.flatMap((each: unknown) => (Errors.isRecord(each) ? [String(each["state"])] : []))
       : []
     return {
       protocol: "tfserving",
       certainty: Array.isArray(versions) ? "sure" : "likely",
+      signs: [
+        Array.isArray(versions)
+          ? `GET ${path} has model_version_status`
+          : "GET /v1/models is refused in the words of TensorFlow Serving"
+      ],
       health: {
         call: { method: "GET", path },
         read: () =>
@@ -184,85 +262,60 @@ const tfserving: Detect = (ask, known) =>
             healthy: states.includes("AVAILABLE"),
             detail: states.length === 0 ? "it has no model of this name" : states.join(", ")
           })
-      },
-      code: `TfServing.make({ model: ${modelOf(known)} })`
+      }
     }
   })
 
-const roboflowClue = (known: Known, certainty: Clue["certainty"]): Clue => ({
-  protocol: "roboflow",
-  certainty,
-  health: Errors.healthByStatus("/readiness"),
-  code: `Roboflow.make({ modelId: ${modelOf(known)}, apiKey })`,
-  needsKey: true
-})
-
-const roboflow: Detect = (ask, known) =>
+const roboflow: Detect = (ask) =>
   Effect.gen(function* () {
+    if (isOk(ask, yield* ask.get("/health"))) return undefined
     const answer = yield* ask.get("/readiness")
-    if (answer === undefined || typeof bodyOf(answer)["status"] !== "string") return undefined
-    const isKnown = isOk(answer) || answer.status === 503
-    return isKnown ? roboflowClue(known, "likely") : undefined
+    const isUnready = answer?.status === 503 && ask.answers()[0]?.status !== 503
+    if (typeof bodyOf(answer)["status"] !== "string" || (!isOk(ask, answer) && !isUnready)) return undefined
+    // Its errors have one field.
+    const isItsError = ask.answers().some((each) => {
+      const body = bodyOf(each)
+      return each.status === 404 && typeof body["message"] === "string" && Object.keys(body).length === 1
+    })
+    return {
+      protocol: "roboflow",
+      certainty: isItsError ? "likely" : "possible",
+      signs: ["GET /readiness has a status", ...(isItsError ? ["what is not there is a message alone"] : [])],
+      health: Errors.healthByStatus("/readiness"),
+      needsKey: true
+    }
   })
 
 const bentoml: Detect = (ask) =>
   Effect.gen(function* () {
+    // It has no such route, and whoever has one is none.
+    if (isOk(ask, yield* ask.get("/health"))) return undefined
     const ready = yield* ask.get("/readyz")
-    // Ready in Kubernetes' sense: an empty body. Its contract says which methods it has.
-    if (ready === undefined || (!isOk(ready) && ready.status !== 503)) return undefined
-    const routes = operations(bodyOf(yield* ask.get("/docs.json")))
-    // A proxy whose service is away says 503 to everything.
-    if (!isOk(ready) && routes.length === 0) return undefined
-    const form = routes.find(({ part }) => part !== undefined)
-    const options = [
-      ...(form === undefined ? [] : [`route: ${quote(form.path.replace(/^\//, ""))}`]),
-      ...(form?.part === undefined ? [] : [`parameter: ${quote(form.part)}`])
-    ]
+    // Ready in Kubernetes' sense: next to nothing in the body. Its contract says which methods it has.
+    if (ready === undefined) return undefined
+    const isReady = isOk(ask, ready) && ready.body.length < 200
+    // Not ready, where other routes do not answer so as well.
+    if (!isReady && (ready.status !== 503 || ask.answers()[0]?.status === 503)) return undefined
+    const route = OpenApiRoutes.best(bodyOf(yield* ask.get("/docs.json")))
+    const isAlive = route !== undefined || isOk(ask, yield* ask.get("/livez"))
     return {
       protocol: "bentoml",
-      certainty: routes.length > 0 ? "sure" : "likely",
+      certainty:
+        route !== undefined && route.settings.part !== undefined ? "sure" : isAlive ? "likely" : "possible",
+      signs: [
+        `GET /readyz answers ${ready.status}`,
+        ...(route === undefined
+          ? isAlive
+            ? ["GET /livez answers 200"]
+            : []
+          : [`/docs.json has ${route.path}, which takes ${route.takes ?? "something"}`])
+      ],
       health: Errors.healthByStatus("/readyz"),
-      instance: BentoML.make({ route: form?.path, parameter: form?.part }),
-      code: options.length === 0 ? "BentoML.protocol" : `BentoML.make({ ${options.join(", ")} })`
+      settings: route === undefined ? {} : route.settings
     }
   })
 
-interface Operation {
-  readonly path: string
-  /** The part of a form that takes a file. */
-  readonly part: string | undefined
-}
-
-/** The requests with a body that an OpenAPI document lists, and which part of a form takes a file. */
-const operations = (document: Readonly<Record<string, unknown>>): ReadonlyArray<Operation> => {
-  const at = (value: unknown, ...keys: ReadonlyArray<string>): unknown => {
-    let found = value
-    for (const key of keys) {
-      found = Errors.isRecord(found) ? found[key] : undefined
-      const reference = Errors.isRecord(found) ? found["$ref"] : undefined
-      if (typeof reference === "string" && reference.startsWith("#/")) {
-        found = reference
-          .slice(2)
-          .split("/")
-          .reduce<unknown>((value, key) => (Errors.isRecord(value) ? value[key] : undefined), document)
-      }
-    }
-    return found
-  }
-  const { paths } = document
-  return Object.entries(Errors.isRecord(paths) ? paths : {}).flatMap(
-    ([path, item]): ReadonlyArray<Operation> => {
-      const post = at(item, "post")
-      if (post === undefined) return []
-      const schema = at(post, "requestBody", "content", "multipart/form-data", "schema")
-      const properties = at(schema, "properties")
-      const fields = Object.entries(Errors.isRecord(properties) ? properties : {})
-      const isFile = (field: unknown) =>
-        at(field, "format") === "binary" || at(field, "contentMediaType") !== undefined
-      return [{ path, part: fields.find(([, field]) => isFile(field))?.[0] }]
-    }
-  )
-}
+const healthPaths = ["/health", "/healthz", "/ready", "/readyz", "/ping"]
 
 /** FastAPI and its like describe themselves. */
 const openapi: Detect = (ask, known) =>
@@ -270,88 +323,164 @@ const openapi: Detect = (ask, known) =>
     const document = bodyOf(yield* ask.get("/openapi.json"))
     const { info, paths } = document
     if (!Errors.isRecord(paths)) return undefined
-    if ("/infer/semantic_segmentation" in paths) return roboflowClue(known, "sure")
-    const found = operations(document)
-    const best =
-      found.find(({ part, path }) => part !== undefined && /seg|predict|infer|mask/i.test(path)) ??
-      found.find(({ part }) => part !== undefined) ??
-      found.find(({ path }) => /seg|predict|infer|mask/i.test(path))
-    if (best === undefined) return undefined
-    const body = best.part === undefined ? "" : `, body: { as: "form", part: ${quote(best.part)} }`
-    const healthPath = ["/health", "/healthz", "/ready", "/ping"].find((path) => path in paths)
-    const health =
-      healthPath === undefined || healthPath === "/health" ? "" : `, healthPath: ${quote(healthPath)}`
+    if ("/infer/semantic_segmentation" in paths) {
+      return {
+        protocol: "roboflow",
+        certainty: "sure",
+        signs: ["/openapi.json has /infer/semantic_segmentation"],
+        health: Errors.healthByStatus("/readiness"),
+        needsKey: true
+      }
+    }
+    if ("/health-check" in paths && "/predictions" in paths) {
+      return {
+        protocol: "cog",
+        certainty: "likely",
+        signs: ["/openapi.json has /predictions", "and /health-check"],
+        health: Cog.make().health
+      }
+    }
+    const route = OpenApiRoutes.best(document)
+    if (route === undefined) return undefined
+    const healthPath = healthPaths.find((path) => path in paths)
     const title = Errors.isRecord(info) && typeof info["title"] === "string" ? info["title"] : undefined
+    const { key } = route
     return {
       protocol: "custom",
-      certainty: "likely",
+      certainty: route.takes === undefined ? "possible" : "likely",
+      signs: [
+        `/openapi.json has ${route.path}`,
+        ...(route.takes === undefined ? [] : [`which takes ${route.takes}`])
+      ],
       model: known.model ?? title,
       health: Errors.healthByStatus(healthPath ?? "/health"),
-      instance: Custom.make({
-        path: best.path,
-        ...(best.part === undefined ? {} : { body: { as: "form", part: best.part } })
-      }),
-      code: `Custom.make({ path: ${quote(best.path)}${body}${health} })`
+      settings: {
+        ...route.settings,
+        ...(healthPath === undefined || healthPath === "/health" ? {} : { healthPath })
+      },
+      needsKey: key !== undefined,
+      keyHeader: typeof key === "string" ? key : undefined
     }
   })
 
-const replicate: Detect = (ask, known) =>
-  Effect.map(ask.get("/v1/account"), (answer) => {
-    const { detail, title, username } = bodyOf(answer)
-    const isAsking = title === "Unauthenticated" && typeof detail === "string"
-    return typeof username === "string" || isAsking
-      ? {
-          protocol: "replicate",
-          certainty: "sure",
-          health: Errors.healthByStatus("/v1/account"),
-          code: `Replicate.make({ version: ${quote(known.model ?? "VERSION")} })`,
-          needsKey: true
-        }
-      : undefined
+const replicate: Detect = (ask) =>
+  Effect.gen(function* () {
+    const [first] = ask.answers()
+    // Whatever it refuses has a detail.
+    if (typeof bodyOf(first)["detail"] !== "string") return undefined
+    const isAsking = ({ detail, title }: Readonly<Record<string, unknown>>) =>
+      title === "Unauthenticated" && typeof detail === "string"
+    const account = isAsking(bodyOf(first)) ? first : yield* ask.get("/v1/account")
+    const body = bodyOf(account)
+    const isNamed = typeof body["username"] === "string" && typeof body["type"] === "string"
+    if (!isNamed && !isAsking(body)) return undefined
+    return {
+      protocol: "replicate",
+      certainty: isNamed ? "sure" : "likely",
+      signs: [
+        isNamed
+          ? "GET /v1/account has username and type"
+          : "it refuses with the title Unauthenticated and a detail"
+      ],
+      health: Errors.healthByStatus("/v1/account"),
+      needsKey: true
+    }
   })
+
+/** What a route says to a request without an image, where it is there: it takes it, or misses something in it. */
+const takesRequests = (ask: Ask, answer: Answer | undefined): answer is Answer => {
+  if (answer === undefined) return false
+  const [first] = ask.answers()
+  const isSaid = [400, 411, 415, 422].includes(answer.status) || isOk(ask, answer)
+  return isSaid && first?.status !== answer.status
+}
+
+/** FastAPI names what is missing: `{loc: ["body", "file"]}`. */
+const missingPart = (answer: Answer): string | undefined => {
+  const { detail } = bodyOf(answer)
+  const [first] = Array.isArray(detail) ? detail : []
+  const loc: unknown = Errors.isRecord(first) ? first["loc"] : undefined
+  const name: unknown = Array.isArray(loc) && loc.length === 2 && loc[0] === "body" ? loc[1] : undefined
+  return typeof name === "string" ? name : undefined
+}
+
+/** A route that hand-written servers have most often, by what it says to a request without an image. */
+const byRoute =
+  (path: string): Detect =>
+  (ask) =>
+    Effect.map(ask.post(path), (answer): Clue | undefined => {
+      if (!takesRequests(ask, answer)) return undefined
+      const part = missingPart(answer)
+      const others = new Set(ask.answers().flatMap((each) => (each === answer ? [] : [each.status])))
+      const health = ask.answers().find((each) => each.service.endsWith("/health"))
+      const isWell = isOk(ask, health)
+      return {
+        protocol: "custom",
+        certainty: "likely",
+        signs: [
+          `POST ${path} answers ${answer.status} to a request without an image`,
+          isWell ? "GET /health answers 200" : `others answer ${[...others].join(", ")}`
+        ],
+        health: isWell ? Errors.healthByStatus("/health") : undefined,
+        settings: { ...(path === "/predict" ? {} : { path }), ...(part === undefined ? {} : { part }) }
+      }
+    })
 
 /** Nothing of its own, but it says that it is well. */
 const plain: Detect = (ask) =>
-  Effect.map(ask.get("/health"), (answer) =>
-    isOk(answer)
+  Effect.map(ask.get("/health"), (answer): Clue | undefined =>
+    isOk(ask, answer)
       ? {
           protocol: "custom",
-          certainty: "likely",
+          certainty: "possible",
+          signs: ["GET /health answers 200"],
           health: Errors.healthByStatus("/health"),
-          code: `Custom.make({ path: "/PATH" })`
+          lacks: "the path that takes images"
         }
       : undefined
   )
 
 /** In the order in which they are tried: an earlier one is never mistaken for a later one. */
 const detections: ReadonlyArray<Detect> = [
+  segformer,
+  tfserving,
+  replicate,
   inspection,
   huggingface,
   cog,
   openinference,
-  torchserve,
-  tfserving,
   openapi,
-  roboflow,
+  torchserve,
   bentoml,
-  replicate,
+  byRoute("/predict"),
+  roboflow,
+  byRoute("/segment"),
   cogByHealth,
   plain
 ]
 
-/** What to try for an address, the likeliest first: the host of one is known by its name. */
-export const detectionsFor = (url: string): ReadonlyArray<Detect> =>
-  /^https?:\/\/api\.replicate\.com(\/|$)/i.test(url) ? [replicate, ...detections] : detections
+/** What is left to try where whoever answers shows no GET route to this caller. */
+const closed: ReadonlyArray<Detect> = [replicate, byRoute("/predict"), byRoute("/segment")]
 
-/** The layer to write, as TypeScript. */
-export const layerCode = (baseUrl: string, clue: Clue): string => {
-  const key = clue.needsKey === true ? ", apiKey" : ""
-  const { code } = clue
-  const layer =
-    code === undefined
-      ? `SegFormerHttp.layer({ baseUrl: ${quote(baseUrl)}${key} })`
-      : clue.needsCodec === true
-        ? `Layer.unwrap(\n  Effect.map(${code}, (protocol) =>\n    SegFormerHttp.layer({ baseUrl: ${quote(baseUrl)}${key}, protocol })\n  )\n).pipe(Layer.provide(SharpCodec.layer))`
-        : `SegFormerHttp.layer({ baseUrl: ${quote(baseUrl)}${key}, protocol: ${code} })`
-  return key === "" ? layer : `const apiKey = Redacted.make("…")\n${layer}`
-}
+/** The clue of the first detection that has one. */
+export const find = Effect.fnUntraced(function* (
+  url: string,
+  ask: Ask,
+  known: Known,
+  isOver: () => boolean
+): Effect.fn.Return<Clue | undefined> {
+  const isReplicate = /^https?:\/\/api\.replicate\.com(\/|$)/i.test(url)
+  let left = isReplicate ? [replicate, ...detections] : detections
+  let isClosed = false
+  while (left.length > 0 && !isOver()) {
+    const [detect, ...rest] = left
+    const clue = detect === undefined ? undefined : yield* detect(ask, known)
+    if (clue !== undefined) return clue
+    const answers = ask.answers()
+    const closes: boolean =
+      !isClosed && answers.length >= 3 && answers.every(({ status }) => status === 401 || status === 403)
+    isClosed ||= closes
+    left = closes ? closed : rest
+  }
+  return undefined
+})

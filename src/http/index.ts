@@ -1,6 +1,7 @@
 export { InspectionService, type InspectionServiceOptions } from "./InspectionService.ts"
 export type { MaskAnswerOptions, MaskPlace } from "./MaskAnswer.ts"
 export type { MaskOptions } from "./MaskDecoding.ts"
+export * as Detection from "./Detection.ts"
 export type { BinaryOptions } from "./Plane.ts"
 export * as Probe from "./Probe.ts"
 export * as BentoML from "./protocol/BentoML.ts"

@@ -3,11 +3,12 @@
  * id runs and, for a minute after it is over, its answer again: an id is its caller's, and stands for one image. The output is a data URL of a grey PNG whose pixels
  * are class ids.
  *
- * A prediction ends with its connection, or by `POST /predictions/{id}/cancel`. A full queue is 409, as a busy model is
+ * With `Prefer: respond-async` the answer is 202 at once, and `GET /predictions/{id}` has the result; a webhook is refused, as
+ * nothing is called here. Any other prediction ends with its connection, or by `POST /predictions/{id}/cancel`. A full queue is 409, as a busy model is
  * in Cog. An image that cannot be segmented is a prediction that failed, with status 200. `image` is a data URL: this
  * server fetches nothing on behalf of callers.
  */
-import { Clock, Deferred, Effect, Schema, type Scope } from "effect"
+import { Clock, Deferred, Effect, Exit, Schema, Scope } from "effect"
 import type { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { randomHex } from "../randomHex.ts"
 import * as Bodies from "./Bodies.ts"
@@ -27,7 +28,11 @@ const refuse = (refusal: Refusals.Refusal) =>
 
 const decodeBody = LargeJson.decodeWith(
   Schema.decodeUnknownEffect(
-    Schema.Struct({ id: Schema.optionalKey(Schema.NullOr(Schema.String)), input: Predictions.Input })
+    Schema.Struct({
+      id: Schema.optionalKey(Schema.NullOr(Schema.String)),
+      input: Predictions.Input,
+      webhook: Schema.optionalKey(Schema.Unknown)
+    })
   ),
   'The body must be JSON such as {"input": {"image": "data:image/png;base64,…"}}'
 )
@@ -62,48 +67,87 @@ const keyOf = (subject: string | undefined, id: string): string => JSON.stringif
 /** While another request works on it. */
 const underWay = (id: string) => json({ id, status: "processing", output: null, error: null }, 202)
 
+/** Whether the caller does not wait: the answer is had by asking for the prediction. */
+const isAsync = (request: HttpServerRequest.HttpServerRequest): boolean =>
+  /(?:^|[,\s])respond-async(?:$|[,;\s])/.test(request.headers["prefer"] ?? "")
+
 const predict = Effect.fnUntraced(function* (
   served: Served,
   { done, running }: Known,
+  server: Scope.Scope,
   request: HttpServerRequest.HttpServerRequest,
   asked: string | undefined
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse, Refusals.Refusal, Scope.Scope> {
-  const body = yield* Bodies.takeJson(served, request, LargeJson.base64Bytes(served.limits.maxBytes))
-  const { id: named, input } = yield* decodeBody(body)
-  const id = asked ?? named ?? randomHex(16)
-  const bytes = yield* LargeJson.fileOf(input.image, "input.image")
-  const content = yield* Predictions.contentOf(bytes)
-  const key = keyOf(yield* currentSubject, id)
-  const started = yield* Clock.currentTimeMillis
-  const before = asked === undefined ? undefined : done.get(key)
-  if (before?.content === content && started - before.completed < kept) return Predictions.tell(before)
-  const cancelled = yield* Deferred.make<void>()
-  const same = running.get(key)
-  if (same !== undefined) {
-    return same.content === content
-      ? underWay(id)
-      : yield* new Refusals.Refusal({ status: 409, detail: "Another image is predicted under this id now" })
-  }
-  yield* Effect.acquireRelease(
-    Effect.sync(() => running.set(key, { content, cancelled })),
-    () => Effect.sync(() => running.delete(key))
+  const goesOn = isAsync(request)
+  // The place is the prediction's where it goes on without its request.
+  const own = yield* Scope.make()
+  const place = goesOn ? own : yield* Effect.scope
+  let isLeft = false
+  const handled = Effect.gen(function* () {
+    const limit = LargeJson.base64Bytes(served.limits.maxBytes)
+    const body = yield* Scope.provide(Bodies.takeJson(served, request, limit), place)
+    const { id: named, input, webhook } = yield* decodeBody(body)
+    if (webhook !== undefined && webhook !== null && webhook !== "")
+      return yield* Refusals.bad("No webhook is called here: leave it out, and ask for the prediction")
+    const id = asked ?? named ?? randomHex(16)
+    const bytes = yield* LargeJson.fileOf(input.image, "input.image")
+    const content = yield* Predictions.contentOf(bytes)
+    const key = keyOf(yield* currentSubject, id)
+    const started = yield* Clock.currentTimeMillis
+    const before = asked === undefined ? undefined : done.get(key)
+    if (before?.content === content && started - before.completed < kept) return Predictions.tell(before)
+    const cancelled = yield* Deferred.make<void>()
+    const same = running.get(key)
+    if (same !== undefined) {
+      return same.content === content
+        ? underWay(id)
+        : yield* new Refusals.Refusal({ status: 409, detail: "Another image is predicted under this id now" })
+    }
+    yield* Scope.provide(
+      Effect.acquireRelease(
+        Effect.sync(() => running.set(key, { content, cancelled })),
+        () => Effect.sync(() => running.delete(key))
+      ),
+      place
+    )
+    const over = (outcome: Predictions.Outcome) =>
+      Effect.map(Clock.currentTimeMillis, (completed): Done => {
+        const ended: Done = { id, started, completed, outcome, content }
+        if (asked !== undefined || goesOn) {
+          done.delete(key)
+          done.set(key, ended)
+          const [oldest] = done.keys()
+          if (done.size > maxKept && oldest !== undefined) done.delete(oldest)
+        }
+        return ended
+      })
+    const work = Predictions.work(served, bytes, cancelled)
+    if (!goesOn) return Predictions.tell(yield* Effect.flatMap(work, over))
+    isLeft = true
+    yield* work.pipe(
+      Effect.catch(Predictions.failed),
+      Effect.catchDefect((defect) =>
+        Effect.as(Effect.logError(`Prediction ${id} failed by a defect`, defect), {
+          status: "failed",
+          error: "The service failed. Its log says why"
+        } as const)
+      ),
+      Effect.flatMap(over),
+      Effect.ensuring(Scope.close(own, Exit.void)),
+      Effect.forkIn(server)
+    )
+    return underWay(id)
+  })
+  return yield* Effect.ensuring(
+    handled,
+    Effect.suspend(() => (goesOn && !isLeft ? Scope.close(own, Exit.void) : Effect.void))
   )
-  const outcome = yield* Predictions.work(served, bytes, cancelled)
-  const completed = yield* Clock.currentTimeMillis
-  const over: Done = { id, started, completed, outcome, content }
-  if (asked !== undefined) {
-    done.delete(key)
-    done.set(key, over)
-    const [oldest] = done.keys()
-    if (done.size > maxKept && oldest !== undefined) done.delete(oldest)
-  }
-  return Predictions.tell(over)
 })
 
-const put = (served: Served, known: Known): DialectRoute => ({
+const put = (served: Served, known: Known, server: Scope.Scope): DialectRoute => ({
   method: "PUT",
   path: "/predictions/:id",
-  handle: (request, { id }) => predict(served, known, request, id)
+  handle: (request, { id }) => predict(served, known, server, request, id)
 })
 
 /** The dialect `cog`. */
@@ -111,11 +155,23 @@ export const make = (): Dialect => ({
   name: "cog",
   refuse,
   routes: (served) =>
-    Effect.sync(() => {
+    Effect.map(Effect.scope, (scope) => {
       const known: Known = { running: new Map(), done: new Map() }
       return [
-        post("/predictions", (request) => predict(served, known, request, undefined)),
-        put(served, known),
+        post("/predictions", (request) => predict(served, known, scope, request, undefined)),
+        put(served, known, scope),
+        get("/predictions/:id", (_, { id = "" }) =>
+          Effect.flatMap(currentSubject, (subject) => {
+            const key = keyOf(subject, id)
+            const over = known.done.get(key)
+            if (over !== undefined) return Effect.succeed(Predictions.tell(over))
+            return known.running.has(key)
+              ? Effect.succeed(underWay(id))
+              : Effect.fail(
+                  Refusals.notFound("There is no prediction of this id. Older ones make room for newer")
+                )
+          })
+        ),
         post("/predictions/:id/cancel", (_, { id = "" }) =>
           Effect.flatMap(currentSubject, (subject) => {
             const found = known.running.get(keyOf(subject, id))

@@ -161,7 +161,7 @@ const uploadBatch = (served: Served, wanted: Wanted, store: ResultStore.ResultSt
             const start = item.index === 0 ? "" : ","
             if ("error" in item) {
               const { error, index, name } = item
-              yield start + JSON.stringify({ filename: name, success: false, error, file_index: index })
+              yield start + JSON.stringify({ filename: name, success: false, error, file_index: index + 1 })
               continue
             }
             const picture = (kind: InspectionResult.PictureName) =>
@@ -173,7 +173,7 @@ const uploadBatch = (served: Served, wanted: Wanted, store: ResultStore.ResultSt
               { overlay: picture("overlay"), combined: picture("combined"), mask: picture("mask") },
               timestamp
             )
-            yield `,"file_index":${item.index},"output_dir":${JSON.stringify(`${id}/${item.folder}`)}}`
+            yield `,"file_index":${item.index + 1},"output_dir":${JSON.stringify(`${id}/${item.folder}`)}}`
           }
           yield "]}"
         })()
@@ -204,7 +204,14 @@ const questions = (served: Served): ReadonlyArray<DialectRoute> => [
         status: "ok",
         timestamp,
         model_loaded: health.healthy,
+        system: process.platform,
         current_model: modelName,
+        current_model_name: "SegFormer",
+        available_models: [modelName],
+        llm_available: false,
+        device: "cpu",
+        supported_formats: ImageFormat.endings(Inspection.formats).map((ending) => ending.replace(/^\./, "")),
+        max_file_size_mb: Math.floor(served.limits.maxBytes / (1024 * 1024)),
         uptime_seconds: Math.round(state.uptime),
         requests_present: state.present,
         images_in_work: state.working,
@@ -230,7 +237,14 @@ const questions = (served: Served): ReadonlyArray<DialectRoute> => [
     )
   ),
   get("/api/model/available", () =>
-    Effect.succeed(json({ success: true, models: [modelName], current_model: modelName }))
+    Effect.map(Effect.all([served.health, now]), ([{ healthy }, timestamp]) =>
+      json({
+        success: true,
+        models: [{ type: modelName, name: "SegFormer", file_exists: healthy, is_current: true }],
+        current_model: modelName,
+        timestamp
+      })
+    )
   ),
   post(
     "/api/model/switch",

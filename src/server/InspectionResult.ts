@@ -1,7 +1,8 @@
 /** What the inspection protocol says of one image, from a segmentation: pictures, regions, and their JSON. */
 import { Duration, Effect } from "effect"
 import type { ImageCodec } from "../image/ImageCodec.ts"
-import type { LabelMap } from "../mask/LabelMap.ts"
+import * as ClassTable from "../mask/ClassTable.ts"
+import { histogram, type LabelMap } from "../mask/LabelMap.ts"
 import type { Palette } from "../mask/Palette.ts"
 import type { Region } from "../mask/Region.ts"
 import type { Pictures } from "../Prediction.ts"
@@ -26,6 +27,9 @@ export interface InspectionResult {
   /** Of classes that are not background. */
   readonly regions: ReadonlyArray<Region>
   readonly pictures: Pictures
+  readonly scores: ReadonlyMap<number, number>
+  /** Where a mask shows each class in its colour of the palette: whether the regions are those of the mask. */
+  readonly painted: "mask" | "segmenter" | undefined
   /** Seconds. */
   readonly took: number
 }
@@ -51,9 +55,21 @@ export const make = Effect.fnUntraced(function* (
     palette,
     regions: regions.filter((region) => !background.has(region.classId)),
     pictures,
+    scores: segmentation.scores,
+    painted:
+      map === undefined || pictures.mask === undefined || !isPainted(map, palette)
+        ? undefined
+        : segmentation.reported === undefined
+          ? "mask"
+          : "segmenter",
     took: Duration.toSeconds(segmentation.cost.duration)
   }
 })
+
+/** Whether each pixel has a colour of the palette: what is ignored has none. */
+const isPainted = (map: LabelMap, palette: Palette): boolean =>
+  [...histogram(map).keys()].every((id) => ClassTable.get(palette, id) !== undefined) &&
+  new Set(palette.map(({ color }) => color.join())).size === palette.length
 
 const render = Effect.fnUntraced(function* (
   map: LabelMap,
@@ -146,6 +162,10 @@ export function* fields<E>(
   }
   yield `,"total_defects":${result.regions.length},"processing_time":${result.took},"analysis_results":`
   yield* analysis(result, timestamp)
+  if (result.painted !== undefined)
+    yield `,"mask_palette":${JSON.stringify(result.palette)},"regions_from":"${result.painted}"`
+  const scores = Array.from(result.scores).filter(([, score]) => Number.isFinite(score))
+  if (scores.length > 0) yield `,"scores":${JSON.stringify(Object.fromEntries(scores))}`
 }
 
 const two = (value: number): string => String(value).padStart(2, "0")

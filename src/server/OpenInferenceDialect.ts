@@ -136,6 +136,48 @@ const questions = (served: Served, model: `/${string}`): ReadonlyArray<DialectRo
       return ready((yield* served.health).healthy, name)
     })
   ),
+  // As Triton says them, as far as there is something to say.
+  get(`${model}/config`, (_, parameters) =>
+    Effect.map(find(served, parameters), (found) => {
+      const { inputs, outputs } = metadata(found)
+      const tensor = ({
+        datatype,
+        name,
+        shape
+      }: {
+        name: string
+        datatype: string
+        shape: ReadonlyArray<number>
+      }) => ({
+        name,
+        data_type: `TYPE_${datatype === "BYTES" ? "STRING" : datatype}`,
+        dims: shape
+      })
+      return json({
+        name: found.name,
+        platform: "effect-segformer",
+        backend: "effect-segformer",
+        max_batch_size: 0,
+        input: inputs.map(tensor),
+        output: outputs.map(tensor)
+      })
+    })
+  ),
+  get(`${model}/stats`, (_, parameters) =>
+    Effect.map(Effect.all([find(served, parameters), served.state]), ([{ name }, state]) =>
+      json({
+        model_stats: [
+          {
+            name,
+            version: modelVersion,
+            inference_count: state.segmented,
+            execution_count: state.segmented,
+            inference_stats: { success: { count: state.segmented }, fail: { count: state.failed } }
+          }
+        ]
+      })
+    )
+  ),
   infer(served, `${model}/infer`)
 ]
 
@@ -150,6 +192,18 @@ export const make = (): Dialect => ({
       ),
       get("/v2/health/live", () => Effect.succeed(json({ live: true }))),
       get("/v2/health/ready", () => Effect.map(served.health, ({ healthy }) => ready(healthy))),
+      post("/v2/repository/index", () =>
+        Effect.map(Effect.all([served.describe, served.health]), ([{ name }, { healthy }]) =>
+          json([
+            {
+              name,
+              version: modelVersion,
+              state: healthy ? "READY" : "UNAVAILABLE",
+              reason: healthy ? "" : "not loaded"
+            }
+          ])
+        )
+      ),
       ...questions(served, "/v2/models/:model"),
       ...questions(served, "/v2/models/:model/versions/:version")
     ])

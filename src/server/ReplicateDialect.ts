@@ -2,8 +2,9 @@
  * Replicate's HTTP API, served: predictions as jobs that are submitted (`POST /v1/predictions`), asked about and
  * cancelled. `Prefer: wait` holds the answer to a submission until the prediction is over, for up to 60 seconds.
  *
- * `version` is the model's name. The output is a data URL of a grey PNG whose pixels are class ids; `image` is a data
- * URL too, as this server fetches nothing on behalf of callers. Predictions go on when their connection ends; the last
+ * `version` is the model's name, and so is what `POST /v1/models/{owner}/{name}/predictions` and that of deployments name. A
+ * webhook is refused, as nothing is called here. The output is a data URL of a grey PNG whose pixels are class ids; `image` is a data
+ * URL too, or the address of a file that was sent to `POST /v1/files`: this server fetches nothing on behalf of callers. Predictions go on when their connection ends; the last
  * ones that are over can be asked about until newer ones take their place.
  */
 import { Clock, Deferred, Duration, Effect, Exit, Schema, Scope } from "effect"
@@ -17,6 +18,7 @@ import * as LargeJson from "./LargeJson.ts"
 import * as ModelName from "./ModelName.ts"
 import * as Predictions from "./Predictions.ts"
 import * as Refusals from "./Refusal.ts"
+import * as ReplicateFiles from "./ReplicateFiles.ts"
 import { currentSubject } from "./Security.ts"
 
 const refuse = (refusal: Refusals.Refusal) => {
@@ -27,7 +29,13 @@ const refuse = (refusal: Refusals.Refusal) => {
 }
 
 const decodeBody = LargeJson.decodeWith(
-  Schema.decodeUnknownEffect(Schema.Struct({ version: Schema.String, input: Predictions.Input })),
+  Schema.decodeUnknownEffect(
+    Schema.Struct({
+      version: Schema.optionalKey(Schema.NullOr(Schema.String)),
+      input: Predictions.Input,
+      webhook: Schema.optionalKey(Schema.Unknown)
+    })
+  ),
   'The body must be JSON such as {"version": "segformer", "input": {"image": "data:image/png;base64,…"}}'
 )
 
@@ -72,18 +80,30 @@ const waitOf = (request: HttpServerRequest.HttpServerRequest): number => {
   return found === undefined ? 0 : Math.min(maxWait, Number(seconds ?? maxWait))
 }
 
-const submit = (served: Served, jobs: Map<string, Job>, server: Scope.Scope): DialectRoute =>
+/** For a version, or for the model or deployment that the path names. */
+const submit = (
+  path: `/${string}`,
+  served: Served,
+  files: ReplicateFiles.ReplicateFiles,
+  jobs: Map<string, Job>,
+  server: Scope.Scope
+): DialectRoute =>
   post(
-    "/v1/predictions",
-    Effect.fnUntraced(function* (request) {
+    path,
+    Effect.fnUntraced(function* (request, { name, owner }) {
       // The place is the job's and not the request's.
       const place = yield* Scope.make()
       const job = yield* Effect.gen(function* () {
         const limit = LargeJson.base64Bytes(served.limits.maxBytes)
         const body = yield* Scope.provide(Bodies.takeJson(served, request, limit), place)
-        const { input, version } = yield* decodeBody(body)
-        yield* ModelName.find(served, version)
-        const bytes = yield* LargeJson.fileOf(input.image, "input.image")
+        const { input, version: given, webhook } = yield* decodeBody(body)
+        if (webhook !== undefined && webhook !== null && webhook !== "")
+          return yield* Refusals.bad("No webhook is called here: leave it out, and ask for the prediction")
+        const version = name ?? given
+        if (typeof version !== "string") return yield* Refusals.bad('"version" is not there')
+        yield* findModel(served, owner, version)
+        const sent = typeof input.image === "string" ? yield* files.find(input.image) : undefined
+        const bytes = sent ?? (yield* LargeJson.fileOf(input.image, "input.image"))
         const made: Job = {
           id: randomHex(13),
           owner: yield* currentSubject,
@@ -120,6 +140,12 @@ const submit = (served: Served, jobs: Map<string, Job>, server: Scope.Scope): Di
     })
   )
 
+/** The only model there is, by its name, with an owner before it or without. */
+const findModel = (served: Served, owner: string | undefined, name: string) =>
+  owner === undefined
+    ? ModelName.find(served, name)
+    : Effect.catch(ModelName.find(served, `${owner}/${name}`), () => ModelName.find(served, name))
+
 /** Those of the caller who has most of them go first, the oldest before. */
 const makeRoom = (jobs: Map<string, Job>): void => {
   const over = [...jobs.values()].filter(({ outcome }) => outcome !== undefined)
@@ -144,8 +170,20 @@ export const make = (): Dialect => ({
   routes: (served) =>
     Effect.map(Effect.scope, (scope) => {
       const jobs = new Map<string, Job>()
+      const files = ReplicateFiles.make(served, originOf)
+      const paths = [
+        "/v1/predictions",
+        "/v1/models/:owner/:name/predictions",
+        "/v1/deployments/:owner/:name/predictions"
+      ] as const
       return [
-        submit(served, jobs, scope),
+        ...paths.map((path) => submit(path, served, files, jobs, scope)),
+        ...files.routes,
+        get("/v1/models/:owner/:name", (_, { name = "", owner = "" }) =>
+          Effect.map(findModel(served, owner, name), (model) =>
+            JsonPieces.json({ owner, name, visibility: "private", latest_version: { id: model.name } })
+          )
+        ),
         get("/v1/predictions/:id", (request, { id }) =>
           Effect.map(find(jobs, id), (job) => tell(request, job))
         ),

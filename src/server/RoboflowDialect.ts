@@ -1,5 +1,6 @@
 /**
- * Roboflow's semantic segmentation, served: `POST /infer/semantic_segmentation`, one image or a list of them, in base64.
+ * Roboflow's semantic segmentation, served: `POST /infer/semantic_segmentation`, one image or a list of them, in base64;
+ * and `POST /{model}/{version}` of its hosted models, with one image as base64 or as a file.
  *
  * Addresses are refused: this server fetches nothing on behalf of callers. `confidence_mask` is a grey PNG of the
  * confidence times 255 where the segmenter says how sure it is of each pixel, else null; pixels below `confidence` then
@@ -16,6 +17,7 @@ import * as JsonPieces from "./JsonPieces.ts"
 import * as LargeJson from "./LargeJson.ts"
 import * as ModelName from "./ModelName.ts"
 import * as Refusals from "./Refusal.ts"
+import * as Uploads from "./Uploads.ts"
 
 const refuse = (refusal: Refusals.Refusal) => Refusals.answer(refusal, { message: refusal.detail })
 
@@ -124,6 +126,29 @@ const infer = (served: Served): DialectRoute =>
     })
   )
 
+/** The image of a hosted model's route: base64 as the whole body, however it is labelled, or a form with a file. */
+const inferAt = (served: Served): DialectRoute =>
+  post(
+    "/:model/:version",
+    Effect.fnUntraced(function* (request, { model = "", version = "" }) {
+      if (!/^\d+$/.test(version))
+        return yield* Refusals.notFound(`There is no POST /${model}/${version} here`)
+      yield* ModelName.find(served, model)
+      const isForm = Uploads.isForm(request)
+      const upload = isForm
+        ? yield* Bodies.takeImage(served, request, "file", true)
+        : {
+            name: "image",
+            bytes: yield* Effect.flatMap(
+              Bodies.take(served, request, LargeJson.base64Bytes(served.limits.maxBytes)),
+              (body) => LargeJson.fileOf(new TextDecoder().decode(body), "the body")
+            )
+          }
+      const pieces = yield* served.segment(upload, predictions(undefined))
+      return JsonPieces.answer(pieces)
+    })
+  )
+
 /** The dialect `roboflow`. */
 export const make = (): Dialect => ({
   name: "roboflow",
@@ -131,6 +156,7 @@ export const make = (): Dialect => ({
   routes: (served) =>
     Effect.succeed([
       infer(served),
+      inferAt(served),
       get("/healthz", () => Effect.succeed(JsonPieces.json({ status: "healthy" }))),
       get("/readiness", () =>
         Effect.map(served.health, ({ healthy }) =>

@@ -1,5 +1,5 @@
 /**
- * TorchServe's inference API, served: `POST /predictions/{model}` with the file as the body or as the form field `data`.
+ * TorchServe's inference API, served: `POST` or `PUT /predictions/{model}` with the file as the body or as the form field `data`.
  * The answer, which TorchServe leaves to a handler, is that of `MaskJson`.
  */
 import { Effect } from "effect"
@@ -27,16 +27,16 @@ const refuse = (refusal: Refusals.Refusal) => {
   return Refusals.answer(refusal, { code, type, message })
 }
 
-const predict = (served: Served, path: `/${string}`): DialectRoute =>
-  post(
-    path,
-    Effect.fnUntraced(function* (request, { model, version }) {
-      yield* ModelName.find(served, model)
-      yield* ModelName.checkVersion(version, "1.0")
-      const file = yield* Bodies.takeImage(served, request, "data", Uploads.isForm(request))
-      return yield* MaskJson.answer(served, request, file)
-    })
-  )
+/** With POST, and with PUT, as `curl -T` of TorchServe's own pages has it. */
+const predict = (served: Served, path: `/${string}`): ReadonlyArray<DialectRoute> => {
+  const handle: DialectRoute["handle"] = Effect.fnUntraced(function* (request, { model, version }) {
+    yield* ModelName.find(served, model)
+    yield* ModelName.checkVersion(version, "1.0")
+    const file = yield* Bodies.takeImage(served, request, "data", Uploads.isForm(request))
+    return yield* MaskJson.answer(served, request, file)
+  })
+  return [post(path, handle), { method: "PUT", path, handle }]
+}
 
 /** The dialect `torchserve`. */
 export const make = (): Dialect => ({
@@ -44,8 +44,8 @@ export const make = (): Dialect => ({
   refuse,
   routes: (served) =>
     Effect.succeed([
-      predict(served, "/predictions/:model"),
-      predict(served, "/predictions/:model/:version"),
+      ...predict(served, "/predictions/:model"),
+      ...predict(served, "/predictions/:model/:version"),
       get("/ping", () =>
         Effect.map(served.health, ({ healthy }) =>
           JsonPieces.json({ status: healthy ? "Healthy" : "Unhealthy" }, healthy ? 200 : 500)

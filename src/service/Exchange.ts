@@ -191,7 +191,7 @@ export const make = Effect.fnUntraced(function* (
   const platform = yield* Body.Platform
   const proxies = yield* Proxies.Current
   const application = options.userAgent ?? (yield* UserAgent)
-  const userAgent = application === undefined ? library : `${application} ${library}`
+  const userAgent = application === undefined || application === "" ? library : `${application} ${library}`
   const context = Context.make(FetchHttpClient.RequestInit, {
     ...Option.getOrUndefined(yield* Effect.serviceOption(FetchHttpClient.RequestInit)),
     // `fetch` follows redirects by itself unless told not to.

@@ -20,7 +20,7 @@ export const builtIn: Readonly<Record<string, ServiceDefinition>> = {
 /** The built-in ones, and those that are found where somebody asks for them by name. */
 export const known: Readonly<Record<string, ServiceDefinition>> = {
   ...builtIn,
-  authentication: { aliases: ["AUTH"] },
+  authentication: { prefix: "AUTHENTICATION", aliases: ["AUTH"] },
   imageProcessing: {
     prefix: "PYTHON",
     aliases: ["IMAGE_PROCESSING"],

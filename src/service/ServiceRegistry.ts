@@ -84,6 +84,9 @@ const find = <A extends ServiceDefinition>(
   )
 }
 
+/** The same for all names of a service. */
+const meant = (name: string): string => find(known, name)?.[0] ?? keyOf(name)
+
 /** One definition over others: what it does not say is as they have it. */
 const over = (...definitions: ReadonlyArray<ServiceDefinition | undefined>): ServiceDefinition =>
   definitions.reduceRight<ServiceDefinition>((under, definition = {}) => {
@@ -168,7 +171,7 @@ export const layerOf = (addresses: Readonly<Record<string, string | Given>>): La
     )
     const get = (name: string, own?: ServiceDefinition) => {
       const found =
-        all.find(([other]) => other === name) ?? all.find(([other]) => keyOf(other) === keyOf(name))
+        all.find(([other]) => other === name) ?? all.find(([other]) => meant(other) === meant(name))
       return found === undefined
         ? Effect.fail(
             new ServiceNotConfigured({

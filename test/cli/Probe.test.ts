@@ -15,7 +15,8 @@ describe("segformer probe", () => {
       const server = yield* HuggingFaceServer.make
       const { code, stderr, stdout } = yield* run(["probe", server.url])
       assert.deepStrictEqual([code, stderr], [0, ""])
-      assert.match(stdout, /^protocol {2}huggingface$/m)
+      assert.match(stdout, /^protocol {2}huggingface \(likely\)$/m)
+      assert.match(stdout, /^because {3}GET \/health says Ok; GET \/ says Ok$/m)
       assert.match(stdout, /^ready {5}yes: ready$/m)
       assert.match(stdout, /^latency {3}\d+\.\d ms, by \d+ requests$/m)
       assert.include(
@@ -23,7 +24,7 @@ describe("segformer probe", () => {
         `\nSegFormerHttp.layer({ baseUrl: "${server.url}", protocol: HuggingFace.protocol })\n`
       )
       assert.isAtMost(server.requests.length, 10)
-      assert.isTrue(server.requests.every(({ method }) => method === "GET"))
+      assert.isTrue(server.requests.every(({ body }) => body.length === 0))
     }).pipe(Effect.scoped)
   )
 

@@ -89,6 +89,11 @@ describe("an entity", () => {
           answer = { ...least, ...needed, ...more }
           assert.deepStrictEqual({ ...(yield* call) }, answer)
         }
+        // A key that is none of an entity.
+        answer = JSON.parse(
+          `{"__proto__": {"is_admin": true}, ${JSON.stringify({ ...least, ...needed }).slice(1)}`
+        )
+        assert.isUndefined(Reflect.get(yield* call, "is_admin"))
         answer = { ...extra, ...needed }
         const error = yield* Effect.flip(call)
         assert.deepInclude(error, { _tag: "ResponseNotDecodable", path: "id" })

@@ -149,11 +149,17 @@ describe("our client, against the service", () => {
           final_dimensions: { width: 3, height: 4 },
           quality: 92
         },
-        "/api/v1/process-batch": { processed_images: [], failed_images: [], took_seconds: 0.1 },
-        "/health": { status: "healthy", gpu: { name: "none" } }
+        "/api/v1/process-batch": { processed_images: [], failed_images: [], took_seconds: 0.1 }
       }
+      let health: unknown = { status: "healthy", gpu: { name: "none" } }
       const server = yield* TestServer.http(({ path }, response) =>
-        TestServer.sendJson(response, answers[path] ?? { error: "no such path" }, path in answers ? 200 : 404)
+        path === "/health"
+          ? TestServer.sendJson(response, health)
+          : TestServer.sendJson(
+              response,
+              answers[path] ?? { error: "no such path" },
+              path in answers ? 200 : 404
+            )
       )
       const images = yield* clientAt(server.url)
       const [face] = yield* images.detect({ image_path: "a.jpg", detection_types: ["face"] })
@@ -163,6 +169,8 @@ describe("our client, against the service", () => {
       const batch = yield* images.batch({ images: [], processing_options: { target_aspect_ratio: ratio } })
       assert.strictEqual(batch["took_seconds"], 0.1)
       assert.deepStrictEqual((yield* images.health)["gpu"], { name: "none" })
+      health = { status: "ok", checks: null, version: null, last_error: null }
+      assert.strictEqual((yield* images.health).status, "ok")
       const error = yield* Effect.flip(
         images.sheet({
           processed_images: ["a"],

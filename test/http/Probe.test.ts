@@ -28,7 +28,7 @@ const platform = Layer.mergeAll(NodeHttpClient.layerUndici, SharpCodec.layer)
 
 interface Expected {
   readonly protocol: string
-  readonly certainty?: "sure" | "likely"
+  readonly certainty?: "sure" | "likely" | "possible"
   readonly layer: string
   readonly options?: { readonly model?: string; readonly apiKey?: Redacted.Redacted }
   readonly model?: string
@@ -87,6 +87,7 @@ const servers: ReadonlyArray<
     HuggingFaceServer.make,
     (url) => ({
       protocol: "huggingface",
+      certainty: "likely",
       layer: `SegFormerHttp.layer({ baseUrl: "${url}", protocol: HuggingFace.protocol })`
     })
   ],
@@ -182,7 +183,7 @@ const servers: ReadonlyArray<
     (url) => ({
       protocol: "custom",
       certainty: "likely",
-      layer: `SegFormerHttp.layer({ baseUrl: "${url}", protocol: Custom.make({ path: "/PATH" }) })`
+      layer: `SegFormerHttp.layer({ baseUrl: "${url}", protocol: Custom.make({ path: "/segment" }) })`
     })
   ]
 ]
@@ -205,7 +206,7 @@ describe("probe", () => {
         assert.isAtMost(server.requests.length, 10)
         const asked = server.requests.map(({ method, path }) => `${method} ${path}`)
         assert.strictEqual(new Set(asked).size, asked.length)
-        assert.isTrue(server.requests.every(({ body }) => body.length === 0))
+        assert.isTrue(server.requests.every(({ body }) => body.length < 100))
         assert.isUndefined(finding.sample)
       })
     )
@@ -222,9 +223,14 @@ describe("probe", () => {
       )
       const { url } = yield* Effect.provideContext(SegFormerServer, context)
       const finding = yield* Probe.probe(url, { image })
-      assert.strictEqual(finding.protocol, "inspection")
+      assert.deepStrictEqual([finding.protocol, finding.certainty], ["segformer", "sure"])
       assert.isTrue(finding.health.healthy)
-      assert.match(finding.sample?.detail ?? "", /^48 x 32 pixels/)
+      assert.match(finding.sample?.detail ?? "", /^48 x 32 pixels, a label map/)
+      assert.strictEqual(
+        finding.layer,
+        `SegFormerHttp.layer({ baseUrl: "${url}", protocol: SegFormer.protocol })`
+      )
+      assert.deepStrictEqual(finding.settings, { url, protocol: "segformer" })
     })
   )
 
@@ -245,9 +251,12 @@ describe("probe", () => {
     "says so where an image fails, and does not fail itself",
     Effect.gen(function* () {
       const server = yield* CustomServer.make
-      const { sample } = yield* Probe.probe(server.url, { image })
+      const { health, layer, sample, settings } = yield* Probe.probe(server.url, { image })
       assert.isUndefined(sample?.classes)
-      assert.match(sample?.detail ?? "", /Nothing at .* \(404\)/)
+      assert.match(sample?.detail ?? "", /no model/)
+      // What was refused is not told to be written.
+      assert.deepStrictEqual([sample?.refused, layer, settings], [true, undefined, undefined])
+      assert.isFalse(health.healthy)
     })
   )
 
@@ -262,7 +271,8 @@ describe("probe", () => {
       assert.strictEqual(server.requests.length, 8)
       assert.strictEqual(finding.requests, 8)
       yield* Probe.probe(server.url)
-      assert.strictEqual(server.requests.length, 18)
+      // One is kept for a route of images.
+      assert.strictEqual(server.requests.length, 17)
     })
   )
 
@@ -291,7 +301,7 @@ describe("probe", () => {
       const locked = yield* ReplicateServer.make(mask)
       const two = yield* Probe.probe(locked.url)
       assert.deepStrictEqual([two.protocol, two.needsKey, two.health.healthy], ["replicate", true, false])
-      assert.strictEqual(two.health.detail, "it asks for an API key")
+      assert.match(two.health.detail, /it asks for a key: set SEGFORMER_API_KEY/)
     })
   )
 

@@ -57,8 +57,10 @@ describe("POST /upload", () => {
         "combined_image",
         "filename",
         "mask_image",
+        "mask_palette",
         "overlay_image",
         "processing_time",
+        "regions_from",
         "success",
         "timestamp",
         "total_defects"
@@ -226,10 +228,10 @@ describe("POST /upload/batch", () => {
       assert.deepStrictEqual(
         results.map((item) => [item["filename"], item["success"], item["file_index"]]),
         [
-          ["a.png", true, 0],
-          ["b.png", false, 1],
-          ["c.gif", false, 2],
-          ["a.png", true, 3]
+          ["a.png", true, 1],
+          ["b.png", false, 2],
+          ["c.gif", false, 3],
+          ["a.png", true, 4]
         ]
       )
       assert.match(String(results[1]?.["error"]), /not an image/)
@@ -295,7 +297,9 @@ describe("the other routes", () => {
       const current = yield* ask(`${url}/api/model/current`)
       assert.deepInclude(current.json, { success: true, current_model: "segformer" })
       const available = yield* ask(`${url}/api/model/available`)
-      assert.deepInclude(available.json, { models: ["segformer"] })
+      assert.deepInclude(available.json, {
+        models: [{ type: "segformer", name: "SegFormer", file_exists: true, is_current: true }]
+      })
     }).pipe(Effect.scoped)
   )
 

@@ -192,6 +192,23 @@ describe("names that mean the same", () => {
     })
   )
 
+  it.effect("a service that is declared, or given an address, by its short name is the same", () =>
+    Effect.gen(function* () {
+      const env = { AUTHENTICATION_SERVICE_URL: "http://a", AUTH_API_KEY: "k" }
+      const { services } = yield* within(env, ServiceRegistry.make({ auth: { isRequired: true } }))
+      assert.deepStrictEqual(
+        services.map(({ baseUrl, name }) => [name, baseUrl]),
+        [["auth", "http://a"]]
+      )
+      const { get } = yield* Effect.provide(
+        ServiceRegistry.ServiceRegistry,
+        ServiceRegistry.layerOf({ auth: "http://b", "user-service": "http://u/" })
+      )
+      assert.strictEqual((yield* get("authentication")).baseUrl, "http://b")
+      assert.strictEqual((yield* get("user")).baseUrl, "http://u")
+    })
+  )
+
   it.effect("5000 and 5 seconds are the same", () =>
     Effect.gen(function* () {
       const env = {

@@ -42,7 +42,9 @@ export const http = (handler: Handler): Effect.Effect<TestServer, never, Scope.S
           body: Buffer.concat(chunks)
         }
         requests.push(seen)
-        void handler(seen, response)
+        // What a handler cannot read is no request for it.
+        const answered = (async () => handler(seen, response))()
+        answered.catch((cause: unknown) => sendJson(response, { error: `unreadable: ${String(cause)}` }, 400))
       })
     })
     const { port, sockets } = yield* listening(server)

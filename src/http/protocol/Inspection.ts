@@ -3,7 +3,7 @@
  * rendered pictures and regions (`B30780/AOI_inference_agent`).
  *
  * Its pictures are bare base64 PNG. `mask_image` is a colour picture of an undocumented palette: with `palette` it
- * becomes a label map, without one it determines none.
+ * becomes a label map, without one it determines none. `segformer serve` says the palette in its answers.
  *
  * ```ts
  * import { Palette } from "effect-segformer/mask"
@@ -130,6 +130,7 @@ const toPrediction = (
 ): Effect.Effect<Prediction, ResponseNotDecodable> =>
   Effect.gen(function* () {
     const { classes: found, regions, serviceTime, size } = inspected
+    const painted = palette ?? inspected.palette
     const pictures: { -readonly [K in keyof Pictures]: Pictures[K] } = {}
     for (const name of ["overlay", "combined", "mask"] as const) {
       const text = inspected.pictures[name]
@@ -140,13 +141,14 @@ const toPrediction = (
           ? EncodedPicture.textToPng(answer, at, text)
           : Effect.fail(Decode.notDecodable(answer, at, "it is no text"))
       // The one that is decoded has to be right, the others are beside it.
-      const isNeeded = name === "mask" && (palette !== undefined || size === undefined)
+      const isNeeded = name === "mask" && (painted !== undefined || size === undefined)
       const bytes = isNeeded ? yield* picture : yield* Side.optional(answer, at, picture)
       if (bytes !== undefined) pictures[name] = bytes
     }
-    const common = { pictures, requestId: answer.requestId, serviceTime }
-    if (palette !== undefined && pictures.mask !== undefined) {
-      const table = ClassTable.make([...palette, ...found])
+    const common = { pictures, scores: new Map(inspected.scores), requestId: answer.requestId, serviceTime }
+    if (painted !== undefined && pictures.mask !== undefined) {
+      // Whoever lists all colours lists all classes, by their names.
+      const table = palette === undefined ? ClassTable.make(painted) : ClassTable.make([...palette, ...found])
       const { mask } = pictures
       // Loaded when there is a mask to unpack: a page that only shows the pictures goes without a PNG decoder.
       const PaletteMask = yield* Effect.promise(() => import("../PaletteMask.ts"))
@@ -157,9 +159,10 @@ const toPrediction = (
       return {
         ...common,
         _tag: "Labels",
-        labelMap: yield* PaletteMask.decode(answer, `${path}mask_image`, mask, palette, limit),
+        labelMap: yield* PaletteMask.decode(answer, `${path}mask_image`, mask, painted, limit),
         classes: table,
-        ...(size === undefined ? {} : { regions: named })
+        // Those of the mask are found here as well, with what the protocol has no field for.
+        ...(size === undefined || (palette === undefined && inspected.isOfMask) ? {} : { regions: named })
       }
     }
     if (size === undefined) {

@@ -2,7 +2,8 @@
  * What the inspection service says of one image. Needed is what it found: the image's size, and for each region its class,
  * its box and its area. The rest is beside that, and left out where it does not fit.
  */
-import { type Duration, Effect } from "effect"
+import { type Duration, Effect, Option, Schema } from "effect"
+import type { Palette } from "../../mask/Palette.ts"
 import type { Region } from "../../mask/Region.ts"
 import * as Decode from "../../service/Decode.ts"
 import type { Answer } from "../../service/Exchange.ts"
@@ -19,7 +20,24 @@ export interface Inspected {
   readonly size: { readonly width: number; readonly height: number } | undefined
   readonly classes: ReadonlyArray<{ readonly id: number; readonly name: string }>
   readonly regions: ReadonlyArray<Region>
+  /** In which colours the mask is painted, where the service says it, as `segformer serve` does. */
+  readonly palette: Palette | undefined
+  /** By class id, where it says them. */
+  readonly scores: ReadonlyArray<readonly [id: number, score: number]>
+  /** Its regions are those of the mask, and no others that it has found. */
+  readonly isOfMask: boolean
 }
+
+const Channel = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))
+const paletteIn = Schema.decodeUnknownOption(
+  Schema.NonEmptyArray(
+    Schema.Struct({
+      id: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
+      name: Schema.String,
+      color: Schema.Tuple([Channel, Channel, Channel])
+    })
+  )
+)
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -99,6 +117,12 @@ export const read = (
     }
     const common = {
       pictures,
+      palette: Option.getOrUndefined(paletteIn(value["mask_palette"])),
+      scores: Object.entries(fieldsOf(value["scores"])).flatMap(([key, given]) => {
+        const [id, score] = [Side.toId(key), Side.toNumber(given)]
+        return id === undefined || score === undefined ? [] : [[id, score] as const]
+      }),
+      isOfMask: value["regions_from"] === "mask",
       fileName: yield* Side.text(answer, `${path}filename`, value["filename"]),
       serviceTime: yield* Side.seconds(answer, `${path}processing_time`, value["processing_time"])
     }

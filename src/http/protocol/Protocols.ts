@@ -75,6 +75,8 @@ export interface Entry {
   readonly make: Make
   /** The same as code. */
   readonly code: (settings: Settings) => string
+  /** Its options name the model. */
+  readonly asksModel: boolean
   /** It decodes pictures here, and is an effect that needs an `ImageCodec`. */
   readonly needsCodec: boolean
 }
@@ -145,10 +147,11 @@ const entry = <const K extends Setting, Options extends object>(
   uses: ReadonlyArray<K>,
   optionsOf: (settings: Pick<Settings, K | "model" | "apiKey">) => Options | Lack,
   make: (options: Options) => Effect.Effect<Protocol, Lack>,
-  more: { readonly plain?: string; readonly needsCodec?: boolean } = {}
+  more: { readonly plain?: string; readonly asksModel?: boolean; readonly needsCodec?: boolean } = {}
 ): Entry => ({
   uses,
   needsCodec: more.needsCodec ?? false,
+  asksModel: more.asksModel ?? false,
   make: (settings) =>
     Effect.suspend(() => {
       const options = optionsOf(settings)
@@ -240,7 +243,7 @@ export const all: Readonly<Record<string, Entry>> = {
       omitUndefined({ model, version, input: part, output, channels, oneClass: binary, classes, ignoreIndex })
     ),
     (options) => withCodec(OpenInference.make(options)),
-    { needsCodec: true }
+    { asksModel: true, needsCodec: true }
   ),
   roboflow: entry(
     "Roboflow",
@@ -257,7 +260,8 @@ export const all: Readonly<Record<string, Entry>> = {
             ignoreIndex
           })
     ),
-    made(Roboflow.make)
+    made(Roboflow.make),
+    { asksModel: true }
   ),
   tfserving: entry(
     "TfServing",
@@ -273,7 +277,8 @@ export const all: Readonly<Record<string, Entry>> = {
         ...maskOptions(given)
       })
     ),
-    made(TfServing.make)
+    made(TfServing.make),
+    { asksModel: true }
   ),
   torchserve: entry(
     "TorchServe",
@@ -283,7 +288,8 @@ export const all: Readonly<Record<string, Entry>> = {
         ? omitUndefined({ model, version, body, ...answerOptions(given) })
         : bodyLack(body)
     ),
-    made(TorchServe.make)
+    made(TorchServe.make),
+    { asksModel: true }
   ),
   bentoml: entry(
     "BentoML",
@@ -316,7 +322,8 @@ export const all: Readonly<Record<string, Entry>> = {
             ...answerOptions(given)
           })
     },
-    made(Replicate.make)
+    made(Replicate.make),
+    { asksModel: true }
   ),
   cog: entry(
     "Cog",

@@ -10,7 +10,7 @@ export const make = Model.serve({
       : Model.sendJson(response, "1 validation error for Input: image", 400)
   },
   other: ({ path }, response, state) =>
-    path === "/readyz"
+    path === "/readyz" || path === "/livez"
       ? Model.sendText(response, state.ready ? "\n" : "not ready", state.ready ? 200 : 503)
       : Model.sendText(response, "not found", 404)
 })

@@ -25,7 +25,7 @@ export const make = Model.serve({
       : Model.sendJson(response, { error: "cannot identify image file" }, 400)
   },
   other: ({ path }, response, state) =>
-    path === "/health" && state.ready
+    (path === "/health" || path === "/") && state.ready
       ? Model.sendText(response, "Ok")
       : Model.sendJson(response, { error: "Internal Server Error" }, path === "/health" ? 500 : 404)
 })

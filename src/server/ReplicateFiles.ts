@@ -1,0 +1,95 @@
+/**
+ * Files that are sent ahead of a prediction, as Replicate's client does with a Blob: `POST /v1/files`, then the address that
+ * was answered in the prediction's input. They are in memory, each its caller's, until newer ones need the room or an hour is over.
+ */
+import { Clock, Effect } from "effect"
+import type { HttpServerRequest } from "effect/http"
+import { randomHex } from "../randomHex.ts"
+import * as Bodies from "./Bodies.ts"
+import { type DialectRoute, get, post, type Served } from "./Dialect.ts"
+import * as JsonPieces from "./JsonPieces.ts"
+import * as Refusals from "./Refusal.ts"
+import { currentSubject } from "./Security.ts"
+
+interface Kept {
+  readonly id: string
+  readonly owner: string | undefined
+  readonly name: string
+  readonly bytes: Uint8Array
+  readonly created: number
+}
+
+/** How long a file is kept, in milliseconds. */
+const keptFor = 60 * 60 * 1000
+
+export interface ReplicateFiles {
+  readonly routes: ReadonlyArray<DialectRoute>
+  /** The bytes of a file of the caller, where an address is that of one; `undefined` for any other address. */
+  readonly find: (address: string) => Effect.Effect<Uint8Array | undefined, Refusals.Refusal>
+}
+
+const gone = Refusals.notFound("There is no file of this id. Older ones make room for newer")
+
+export const make = (
+  served: Served,
+  originOf: (request: HttpServerRequest.HttpServerRequest) => string
+): ReplicateFiles => {
+  const files = new Map<string, Kept>()
+  /** Bytes of all of them: as many as one request may have. */
+  const most = served.limits.maxRequestBytes
+
+  const tell = (
+    request: HttpServerRequest.HttpServerRequest,
+    { bytes, created, id, name }: Kept,
+    status = 200
+  ) =>
+    JsonPieces.json(
+      {
+        id,
+        name,
+        content_type: "application/octet-stream",
+        size: bytes.length,
+        metadata: {},
+        created_at: new Date(created).toISOString(),
+        expires_at: new Date(created + keptFor).toISOString(),
+        urls: { get: `${originOf(request)}/v1/files/${id}` }
+      },
+      status
+    )
+
+  const makeRoom = (now: number, bytes: number) => {
+    let total = bytes
+    // The newest first: what no longer fits goes, and so does what is too old.
+    for (const file of [...files.values()].toReversed()) {
+      total += file.bytes.length
+      if (total > most || now - file.created > keptFor) files.delete(file.id)
+    }
+  }
+
+  const find = Effect.fnUntraced(function* (id: string) {
+    const file = files.get(id)
+    const isOwn = file !== undefined && file.owner === (yield* currentSubject)
+    return isOwn ? file : yield* gone
+  })
+
+  return {
+    find: (address) => {
+      const id = /\/v1\/files\/([0-9a-f]{26})$/.exec(address)?.[1]
+      return id === undefined ? Effect.succeed(undefined) : Effect.map(find(id), ({ bytes }) => bytes)
+    },
+    routes: [
+      post(
+        "/v1/files",
+        Effect.fnUntraced(function* (request) {
+          const { bytes, name } = yield* Bodies.takeImage(served, request, "content", true)
+          const created = yield* Clock.currentTimeMillis
+          makeRoom(created, bytes.length)
+          const file: Kept = { id: randomHex(13), owner: yield* currentSubject, name, bytes, created }
+          files.set(file.id, file)
+          return tell(request, file, 201)
+        })
+      ),
+      get("/v1/files/:id", (request, { id = "" }) => Effect.map(find(id), (file) => tell(request, file)))
+    ]
+  }
+}

@@ -1,0 +1,390 @@
+/** `probe --write`, then `segment --service` and `batch --service`, against services of each kind. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Result, type Scope } from "effect"
+import { LabelPng, Palette } from "effect-segformer/mask"
+import { Dialects } from "effect-segformer/server"
+import { Fixtures } from "effect-segformer/testing"
+import * as BentoServer from "../http/servers/BentoServer.ts"
+import * as CogServer from "../http/servers/CogServer.ts"
+import * as HuggingFaceServer from "../http/servers/HuggingFaceServer.ts"
+import * as InspectionModel from "../http/servers/InspectionModel.ts"
+import * as InspectionServer from "../http/servers/InspectionServer.ts"
+import * as Model from "../http/servers/Model.ts"
+import * as OpenInferenceServer from "../http/servers/OpenInferenceServer.ts"
+import * as OwnServer from "../http/servers/OwnServer.ts"
+import * as ReplicateServer from "../http/servers/ReplicateServer.ts"
+import * as RoboflowServer from "../http/servers/RoboflowServer.ts"
+import * as TorchServeServer from "../http/servers/TorchServeServer.ts"
+import { serve } from "../server/support.ts"
+import { run } from "../support/Command.ts"
+import { folder, names } from "../support/Folder.ts"
+import { type Handler, http, sendJson } from "../support/TestServer.ts"
+
+const mask = Model.greyPng()
+const grey = Result.getOrThrow(LabelPng.encode(Fixtures.labelMap))
+const answer = { mask: Model.base64(mask) }
+
+/** FastAPI with a part of its own name and no word of how it is. */
+const fastApi: Handler = ({ body, method, path }, response) => {
+  if (path === "/openapi.json") {
+    return sendJson(response, {
+      openapi: "3.1.0",
+      info: { title: "lab", version: "1" },
+      paths: {
+        "/api/login": { post: { requestBody: { content: { "application/x-www-form-urlencoded": {} } } } },
+        "/api/segment": {
+          post: {
+            requestBody: {
+              content: { "multipart/form-data": { schema: { $ref: "#/components/schemas/Body" } } }
+            }
+          }
+        },
+        "/healthz": { get: {} }
+      },
+      components: {
+        schemas: {
+          Body: {
+            type: "object",
+            required: ["upload", "model"],
+            properties: {
+              upload: { type: "string", format: "binary" },
+              model: { type: "string", default: "b0" },
+              threshold: { type: "number" }
+            }
+          }
+        }
+      }
+    })
+  }
+  if (path === "/healthz") return sendJson(response, "fine")
+  const text = body.toString("latin1")
+  if (method === "POST" && path === "/api/segment") {
+    return text.includes('name="upload"') && /name="model"\r\n\r\nb0/.test(text)
+      ? sendJson(response, answer)
+      : sendJson(response, { detail: [{ loc: ["body", "upload"], msg: "Field required" }] }, 422)
+  }
+  sendJson(response, { detail: "Not Found" }, 404)
+}
+
+/** A gateway that knows no other route, and says it as if a token was missing. */
+const gateway =
+  (status: number): Handler =>
+  ({ method, path }, response) =>
+    method === "POST" && path === "/predict"
+      ? sendJson(response, answer)
+      : sendJson(response, { message: "Missing Authentication Token" }, status)
+
+/** JSON with base64, and a key in a header of its own. */
+const keyed: Handler = ({ body, headers, path }, response) => {
+  if (path === "/openapi.json") {
+    return sendJson(response, {
+      openapi: "3.0.0",
+      info: { title: "keyed" },
+      security: [{ key: [] }],
+      paths: {
+        "/predict": {
+          post: {
+            requestBody: {
+              content: {
+                "application/json": {
+                  schema: { type: "object", properties: { image_base64: { type: "string" } } }
+                }
+              }
+            }
+          }
+        }
+      },
+      components: { securitySchemes: { key: { type: "apiKey", in: "header", name: "X-Lab-Key" } } }
+    })
+  }
+  if (path !== "/predict") return sendJson(response, { detail: "Not Found" }, 404)
+  if (headers["x-lab-key"] !== "hunter2-of-the-lab") return sendJson(response, { detail: "no key" }, 403)
+  return body.includes("image_base64")
+    ? sendJson(response, answer)
+    : sendJson(response, { detail: [{ loc: ["body", "image_base64"], msg: "Field required" }] }, 422)
+}
+
+interface Subject {
+  readonly start: Effect.Effect<
+    { readonly url: string; readonly settings?: Record<string, unknown> },
+    unknown,
+    Scope.Scope
+  >
+  readonly args?: ReadonlyArray<string>
+  readonly env?: Record<string, string>
+  readonly expected?: Record<string, unknown>
+}
+
+const subjects: Readonly<Record<string, Subject>> = {
+  "a server that describes itself": {
+    start: http(fastApi),
+    expected: {
+      protocol: "custom",
+      path: "/api/segment",
+      part: "upload",
+      fields: { model: "b0" },
+      healthPath: "/healthz"
+    }
+  },
+  "a gateway that answers 403": { start: http(gateway(403)), expected: { protocol: "custom" } },
+  "a server that answers 405 for all it does not know": { start: http(gateway(405)) },
+  "a server that answers 400 for all it does not know": { start: http(gateway(400)) },
+  "JSON with base64 and a key in its own header": {
+    start: http(keyed),
+    env: { SEGFORMER_API_KEY: "hunter2-of-the-lab" },
+    expected: {
+      protocol: "custom",
+      path: "/predict",
+      body: "base64",
+      part: "image_base64",
+      keyHeader: "X-Lab-Key"
+    }
+  },
+  "Hugging Face": { start: HuggingFaceServer.make, expected: { protocol: "huggingface" } },
+  BentoML: { start: BentoServer.make },
+  Cog: { start: CogServer.make(grey) },
+  Replicate: {
+    start: Effect.map(ReplicateServer.make(grey), (server) => ({
+      url: server.url,
+      // Its files lie at a host that is known; those of a test do not.
+      settings: { hosts: [new URL(server.delivery.url).host] }
+    })),
+    args: ["--model", "v1"],
+    env: { SEGFORMER_API_KEY: ReplicateServer.token }
+  },
+  Triton: { start: OpenInferenceServer.make({ binary: true }), args: ["--model", "segformer"] },
+  Roboflow: {
+    start: RoboflowServer.make,
+    args: ["--model", "panels/3"],
+    env: { SEGFORMER_API_KEY: RoboflowServer.key }
+  },
+  TorchServe: { start: TorchServeServer.make, args: ["--model", "segformer"] },
+  "/v1": { start: OwnServer.make, expected: { protocol: "segformer" } },
+  ...Object.fromEntries(
+    Dialects.names.map((name) => [
+      `segformer serve --protocol ${name}`,
+      {
+        start: Effect.flatMap(Dialects.load([name]), (dialects) => serve(undefined, { dialects })),
+        expected: { protocol: "segformer" }
+      } satisfies Subject
+    ])
+  )
+}
+
+describe("probe --write, then segment --service and batch --service", () => {
+  for (const [name, { args = [], env = {}, expected, start }] of Object.entries(subjects)) {
+    it.live(`of ${name}`, () =>
+      Effect.gen(function* () {
+        const { settings = {}, url } = yield* start
+        const cwd = yield* folder({ "panel.png": Fixtures.image })
+        const probed = yield* run(["probe", url, ...args, "--write", "svc.json"], { cwd, env })
+        assert.deepStrictEqual([probed.code, probed.stderr], [0, ""], probed.stdout)
+        const text = readFileSync(join(cwd, "svc.json"), "utf8")
+        for (const secret of Object.values(env)) assert.notInclude(text, secret)
+        if (expected !== undefined) assert.deepStrictEqual(JSON.parse(text), { url, ...expected })
+        writeFileSync(join(cwd, "svc.json"), JSON.stringify({ ...JSON.parse(text), ...settings }))
+        const one = yield* run(["segment", "--service", "svc.json", "panel.png", "--out", "one"], {
+          cwd,
+          env
+        })
+        assert.deepStrictEqual([one.code, one.stderr], [0, ""])
+        assert.isTrue(existsSync(join(cwd, "one/panel.labels.png")), one.stdout)
+        const many = yield* run(["batch", "panel.png", "--service", "svc.json", "--out", "many"], {
+          cwd,
+          env
+        })
+        assert.deepStrictEqual([many.code, many.stderr], [0, ""])
+        assert.isTrue(existsSync(join(cwd, "many/panel.png.labels.png")), many.stdout)
+        const health = yield* run(["health", "--service", "svc.json"], { cwd, env })
+        assert.deepStrictEqual([health.code, health.stderr], [0, ""])
+      }).pipe(Effect.scoped)
+    )
+  }
+})
+
+describe("a service that only paints", () => {
+  it.live(
+    "gives its pictures and its regions to segment and to batch, and a label map with a palette of a file",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* InspectionServer.make
+        const cwd = yield* folder({ "in/a.png": Fixtures.image, "in/b.png": Fixtures.image })
+        const one = yield* run(["segment", "--url", server.url, "in/a.png", "--out", "one"], { cwd })
+        assert.strictEqual(one.code, 0, one.stderr)
+        assert.isTrue(existsSync(join(cwd, "one/a.overlay.png")))
+        const args = ["batch", "in", "--url", server.url, "--out", "many", "--csv", "regions", "--json"]
+        const many = yield* run(args, { cwd })
+        assert.strictEqual(many.code, 0, many.stderr + many.stdout)
+        assert.deepInclude(JSON.parse(many.stdout), { done: 2, failed: 0 })
+        assert.deepStrictEqual(
+          names(join(cwd, "many")).filter((name) => /^[ab]\.png|regions/.test(name)),
+          [
+            "a.png.combined.png",
+            "a.png.mask.png",
+            "a.png.overlay.png",
+            "a.png.regions.json",
+            "b.png.combined.png",
+            "b.png.mask.png",
+            "b.png.overlay.png",
+            "b.png.regions.json",
+            "regions.csv"
+          ]
+        )
+        const { height, regions, width } = JSON.parse(
+          readFileSync(join(cwd, "many/a.png.regions.json"), "utf8")
+        )
+        assert.deepStrictEqual([width, height], [48, 32])
+        assert.isAbove(regions.length, 0)
+        assert.isString(regions[0].className)
+      }).pipe(Effect.scoped)
+  )
+
+  it.live("has a label map by the colours of a file, whatever they are kept in", () =>
+    Effect.gen(function* () {
+      const server = yield* InspectionModel.make
+      const [background, particle, scratch] = Palette.surface
+      const named = [background, particle, scratch].flatMap((info) => info ?? [])
+      const files = {
+        "colors.json": JSON.stringify(
+          named.map(({ color, id, name }) => ({ id, name, color: Palette.toHex(color) }))
+        ),
+        "labelmap.txt": named.map(({ color, name }) => `${name}:${color.join(",")}::`).join("\n"),
+        "class_dict.csv": `name,r,g,b\n${named.map(({ color, name }) => `${name},${color.join(",")}`).join("\n")}\n`
+      }
+      const cwd = yield* folder({ "panel.png": Fixtures.image, ...files })
+      for (const file of Object.keys(files)) {
+        const args = [
+          "segment",
+          "--url",
+          server.url,
+          "--palette",
+          file,
+          "panel.png",
+          "--out",
+          file.slice(0, 5)
+        ]
+        const { code, stderr } = yield* run(args, { cwd })
+        assert.strictEqual(code, 0, stderr)
+        assert.isTrue(existsSync(join(cwd, file.slice(0, 5), "panel.labels.png")), file)
+      }
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("a caller who is kept out", () => {
+  const cases = [
+    [401, {}, /it asks for a key: set SEGFORMER_API_KEY/],
+    [401, { "www-authenticate": 'Basic realm="lab"' }, /a name and a password.*A key cannot help/],
+    [403, {}, /may ask for a key/],
+    [407, {}, /a proxy asks for a name and a password/]
+  ] as const
+  for (const [status, headers, words] of cases) {
+    it.live(`by ${status} ${JSON.stringify(headers)} at the route of images, though its health is open`, () =>
+      Effect.gen(function* () {
+        const server = yield* http(({ path }, response) =>
+          path === "/health"
+            ? sendJson(response, { status: "ok" })
+            : sendJson(response, { detail: "not for you" }, status, headers)
+        )
+        const env = { SEGFORMER_PROTOCOL: "custom" }
+        const health = yield* run(["health", "--url", server.url], { env })
+        assert.strictEqual(health.code, 3)
+        assert.match(health.stderr, words)
+        const probed = yield* run(["probe", server.url])
+        assert.strictEqual(probed.code, 3, probed.stdout)
+        assert.notMatch(probed.stdout, /^ready {5}yes/m)
+      }).pipe(Effect.scoped)
+    )
+  }
+
+  it.live("comes in by a header", () =>
+    Effect.gen(function* () {
+      const server = yield* http(({ headers, method, path }, response) =>
+        headers.authorization !== "Basic bWU6cHc="
+          ? sendJson(response, "who?", 401, { "www-authenticate": "Basic" })
+          : method === "POST" && path === "/predict"
+            ? sendJson(response, answer)
+            : sendJson(response, {}, 404)
+      )
+      const cwd = yield* folder({ "panel.png": Fixtures.image })
+      const header = ["--header", "Authorization: Basic bWU6cHc="]
+      const probed = yield* run(["probe", server.url, "--write", "svc.json", ...header], { cwd })
+      assert.strictEqual(probed.code, 0, probed.stdout)
+      const args = ["segment", "--service", "svc.json", "panel.png"]
+      assert.strictEqual((yield* run([...args, ...header], { cwd })).code, 0)
+      const env = { SEGFORMER_HEADERS: "Authorization: Basic bWU6cHc=" }
+      assert.strictEqual((yield* run(args, { cwd, env })).code, 0)
+      const wrong = yield* run([...args, "--header", "hunter2"], { cwd })
+      assert.deepStrictEqual(
+        [wrong.code, wrong.stderr],
+        [2, 'segformer: the 1. --header is none: write it as "Name: value"\n']
+      )
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("settings of a service", () => {
+  const settings = (text: string, env: Record<string, string> = {}) =>
+    Effect.gen(function* () {
+      const cwd = yield* folder({ "panel.png": Fixtures.image })
+      writeFileSync(join(cwd, "svc.json"), text)
+      return yield* run(["segment", "--service", "svc.json", "panel.png"], { cwd, env })
+    }).pipe(Effect.scoped)
+
+  for (const [name, text, words] of [
+    ["a key", '{"url": "http://h", "apiKey": "hunter2"}', /apiKey in svc\.json .*no key belongs in a file/],
+    [
+      "a word that is none",
+      '{"url": "http://h", "chanels": "last"}',
+      /chanels in svc\.json is no setting\. There are url,/
+    ],
+    ["a wrong value", '{"url": "http://h", "channels": "middle"}', /channels in svc\.json is not right/],
+    ["a password in the address", '{"url": "http://me:hunter2@h"}', /url in svc\.json is not right/],
+    [
+      "what the protocol has no use for",
+      '{"url": "http://h", "protocol": "cog", "path": "/x"}',
+      /"path" does nothing for the protocol cog/
+    ],
+    ["a protocol that is none", '{"url": "http://h", "protocol": "grpc"}', /is "grpc", but must be one of/],
+    [
+      "a palette that is none",
+      '{"url": "http://h", "palette": "none.json"}',
+      /palette in svc\.json.*neither one of surface/
+    ],
+    ["no JSON", "url: http://h", /svc\.json is no JSON object/]
+  ] as const) {
+    it.live(`${name} ends with 2 and says what to do`, () =>
+      Effect.gen(function* () {
+        const { code, stderr } = yield* settings(text)
+        assert.strictEqual(code, 2, stderr)
+        assert.match(stderr, words)
+        assert.notInclude(stderr, "hunter2")
+      })
+    )
+  }
+
+  it.live("are the same in the environment", () =>
+    Effect.gen(function* () {
+      const server = yield* http(fastApi)
+      const cwd = yield* folder({ "panel.png": Fixtures.image })
+      const env = {
+        SEGFORMER_PROTOCOL: "custom",
+        SEGFORMER_PATH: "/api/segment",
+        SEGFORMER_PART: "upload",
+        SEGFORMER_FIELDS: '{"model": "b0"}',
+        SEGFORMER_CLASSES: "background, particle, scratch"
+      }
+      const found = yield* run(["segment", "--url", server.url, "panel.png"], { cwd, env })
+      assert.deepStrictEqual([found.code, found.stderr], [0, ""])
+      assert.match(found.stdout, /scratch/)
+      const stray = yield* run(["segment", "--url", server.url, "panel.png"], {
+        cwd,
+        env: { SEGFORMER_PATH: "/api/segment" }
+      })
+      assert.strictEqual(stray.code, 2)
+      assert.match(stray.stderr, /SEGFORMER_PATH does nothing while no protocol is named/)
+    }).pipe(Effect.scoped)
+  )
+})
