@@ -7,6 +7,7 @@ import type { ClassTable } from "./mask/ClassTable.ts"
 import type { ConfidenceMap } from "./mask/ConfidenceMap.ts"
 import type { LabelMap } from "./mask/LabelMap.ts"
 import type { Logits as LogitsData } from "./mask/Logits.ts"
+import type { Uncertainty } from "./mask/Uncertainty.ts"
 import type { Region } from "./mask/Region.ts"
 
 /** Pictures that a service rendered, as the bytes of PNG files. */
@@ -46,6 +47,8 @@ export interface Labels extends Common {
   readonly _tag: "Labels"
   readonly labelMap: LabelMap
   readonly confidence?: ConfidenceMap | undefined
+  /** How unsure the model is of the whole image, where whoever decided had its logits. */
+  readonly uncertainty?: Uncertainty | undefined
 }
 
 /** Pictures and regions, from which no label map follows. */

@@ -16,6 +16,7 @@ import { MaskNotDecodable } from "./mask/MaskError.ts"
 import type { Region } from "./mask/Region.ts"
 import * as Regions from "./mask/Regions.ts"
 import * as Steps from "./mask/Steps.ts"
+import * as Uncertainty from "./mask/Uncertainty.ts"
 import type { Pictures, Prediction } from "./Prediction.ts"
 import { NoLabelMap } from "./SegmentationError.ts"
 
@@ -48,6 +49,11 @@ export interface Segmentation {
   readonly scores: ReadonlyMap<number, number>
   /** How sure the model is of each pixel, where the other side says. */
   readonly confidence: ConfidenceMap | undefined
+  /**
+   * How unsure the model is of the image as a whole, where there are logits to tell by: of models in this process, and of
+   * services that send theirs.
+   */
+  readonly uncertainty: Uncertainty.Uncertainty | undefined
   /** What the service rendered. */
   readonly pictures: Pictures
   readonly cost: Cost
@@ -96,7 +102,8 @@ export const fromPrediction = Effect.fnUntraced(function* (
       height: prediction.height,
       labelMap: none,
       regions: prediction.regions === undefined ? none : Effect.succeed(prediction.regions),
-      confidence: undefined
+      confidence: undefined,
+      uncertainty: undefined
     }
   }
   const labelMap =
@@ -105,7 +112,7 @@ export const fromPrediction = Effect.fnUntraced(function* (
           Effect.mapError(
             Effect.fromResult(
               Result.flatMap(Logits.make(prediction.logits), (logits) =>
-                suiting(logits, prediction.input ?? image, "logits", otherSize)
+                suiting(logits, image, prediction.input, "logits", otherSize)
               )
             ),
             blame
@@ -126,7 +133,9 @@ export const fromPrediction = Effect.fnUntraced(function* (
     height: image.height,
     labelMap: Effect.succeed(labelMap),
     regions,
-    confidence: prediction._tag === "Labels" ? prediction.confidence : undefined
+    confidence: prediction._tag === "Labels" ? prediction.confidence : undefined,
+    uncertainty:
+      prediction._tag === "Labels" ? prediction.uncertainty : Uncertainty.fromLogits(prediction.logits)
   }
 })
 
@@ -157,7 +166,7 @@ const atSize = (
     const checked = upright(given, image)
     if (checked.width === image.width && checked.height === image.height) return Result.succeed(checked)
     if (rule !== "refuse") {
-      return Result.map(suiting(checked, input ?? image, "label map", rule), (map) =>
+      return Result.map(suiting(checked, image, input, "label map", rule), (map) =>
         LabelMap.resize(map, image.width, image.height)
       )
     }
@@ -173,10 +182,11 @@ const atSize = (
 const suiting = <A extends Fit.Size>(
   map: A,
   image: Fit.Size,
+  input: Fit.Size | undefined,
   mask: string,
   rule: SizeRule | undefined
 ): Result.Result<A, MaskNotDecodable> => {
-  const detail = rule === "resize" ? undefined : Fit.contradiction(map, image)
+  const detail = rule === "resize" ? undefined : Fit.contradiction(map, image, input)
   return detail === undefined ? Result.succeed(map) : Result.fail(new MaskNotDecodable({ mask, detail }))
 }
 

@@ -17,6 +17,9 @@ import * as ClassTable from "../mask/ClassTable.ts"
 import * as Coco from "../mask/Coco.ts"
 import * as Csv from "../mask/Csv.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
+import * as Ranking from "../mask/Ranking.ts"
+import * as Shares from "../mask/Shares.ts"
+import type { Uncertainty } from "../mask/Uncertainty.ts"
 import * as Background from "../render/Background.ts"
 import * as Colors from "../render/Colors.ts"
 import * as Overlay from "../render/Overlay.ts"
@@ -254,6 +257,56 @@ export const coco = ({ exclude, minArea, path, tolerance }: CocoOptions): Sink<F
       )
       const table = ClassTable.make(Array.from(categories, ([id, name]) => ({ id, name })))
       yield* write(`],\n"categories":${JSON.stringify(Coco.categories(table))}}\n`)
+    })
+  )
+
+export interface RankingOptions {
+  /** The file. */
+  readonly path: string
+  /**
+   * What the first images are: those of most entropy, of the least margin, of the largest share that is unsure, or whose
+   * classes' shares lie farthest from the set's.
+   */
+  readonly by: Exclude<Ranking.By, "disagreement">
+}
+
+/**
+ * Which images a person should look at next, as a table with the first of them first: how unsure the segmenter is of each
+ * (empty where it gives no logits), and how far its class shares lie from the mean of the run's.
+ */
+export const ranking = ({ by, path }: RankingOptions): Sink<FileSystem.FileSystem> =>
+  collected<{
+    readonly uncertainty?: Uncertainty | undefined
+    readonly shares: ReadonlyArray<readonly [number, number]>
+  }>(
+    "ranking",
+    path,
+    { by },
+    ({ segmentation }) =>
+      Effect.map(segmentation.labelMap, (map) => ({
+        uncertainty: segmentation.uncertainty,
+        shares: [...Shares.of(map)]
+      })),
+    Effect.fnUntraced(function* (write, records, read) {
+      // Read twice: the set's shares first.
+      const sums = new Map<number, number>()
+      let images = 0
+      yield* Stream.runForEach(records, ({ record }) =>
+        Effect.map(read(record), ({ shares }) => {
+          images++
+          for (const [id, share] of shares) sums.set(id, (sums.get(id) ?? 0) + share)
+        })
+      )
+      const set = new Map(Array.from(sums, ([id, sum]) => [id, sum / images]))
+      const rows: Array<Ranking.Row> = []
+      yield* Stream.runForEach(records, ({ key, record }) =>
+        Effect.map(read(record), ({ shares, uncertainty }) => {
+          rows.push({ ...uncertainty, image: key, distance: Shares.distance(new Map(shares), set) })
+        })
+      )
+      yield* write(Csv.line(["image", ...Ranking.COLUMNS]))
+      for (const row of Ranking.sorted(rows, by))
+        yield* write(Csv.line([row.image, ...Ranking.COLUMNS.map((column) => row[column])]))
     })
   )
 

@@ -106,9 +106,15 @@ const tell = Effect.fnUntraced(function* (end: RunStatus, options: Options) {
 
 /** What the workers are told. Paths are those of the whole machine, which all of them must share. */
 const specOf = (options: Options, settings: WorkerSpec["settings"]): WorkerSpec => {
-  const { coco, csv, model, overlays, url } = options
+  const { coco, csv, model, overlays, rank, url } = options
   return {
-    sinks: { out: resolve(options.out), overlays, coco, ...(csv === undefined ? {} : { csv }) },
+    sinks: {
+      out: resolve(options.out),
+      overlays,
+      coco,
+      ...(csv === undefined ? {} : { csv }),
+      ...(rank === undefined ? {} : { rank })
+    },
     ...(url === undefined ? {} : { url }),
     ...(model === undefined ? {} : { model: existsSync(model) ? resolve(model) : model }),
     ...(settings === undefined ? {} : { settings }),

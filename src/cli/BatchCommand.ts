@@ -16,6 +16,14 @@ const flags = {
   ...Flags.backend,
   overlays: Flags.off("overlays").pipe(Flag.withDescription("Write overlays as well as label maps")),
   coco: Flags.off("coco").pipe(Flag.withDescription("Write all regions to coco.json at the end")),
+  rank: Flag.Literals("rank", ["entropy", "margin", "unsure", "distance"]).pipe(
+    Flag.withMetavar("BY"),
+    Flag.withDescription(
+      "Write ranking.csv: which images to look at next, by how unsure the model is (entropy, margin, the share of pixels that is " +
+        "unsure), or by how far their classes' shares lie from the set's (distance)"
+    ),
+    Flags.optional
+  ),
   csv: Flag.Literals("csv", ["classes", "regions"]).pipe(
     Flag.withMetavar("LINES"),
     Flag.withDescription("Write a table at the end, with a line for each class or region of an image"),

@@ -12,19 +12,22 @@ export const Options = Schema.Struct({
   /** `coco.json` in the folder. */
   coco: Schema.Boolean,
   /** `classes.csv` or `regions.csv` in the folder. */
-  csv: Schema.optional(Schema.Literals(["classes", "regions"]))
+  csv: Schema.optional(Schema.Literals(["classes", "regions"])),
+  /** `ranking.csv` in the folder, by this. */
+  rank: Schema.optional(Schema.Literals(["entropy", "margin", "unsure", "distance"]))
 })
 export type Options = typeof Options.Type
 
 /** The sinks: label maps always. */
 export const make = (options: Options): ReadonlyArray<Sink<FileSystem.FileSystem | ImageCodec>> => {
-  const { coco, csv, out: folder, overlays } = options
+  const { coco, csv, out: folder, overlays, rank } = options
   return [
     Sinks.results({ folder }),
     ...(overlays ? [Sinks.overlays({ folder })] : []),
     ...(coco ? [Sinks.coco({ path: join(folder, "coco.json") })] : []),
     ...(csv === undefined
       ? []
-      : [Sinks.csv({ path: join(folder, `${csv}.csv`), regions: csv === "regions" })])
+      : [Sinks.csv({ path: join(folder, `${csv}.csv`), regions: csv === "regions" })]),
+    ...(rank === undefined ? [] : [Sinks.ranking({ path: join(folder, "ranking.csv"), by: rank })])
   ]
 }

@@ -11,6 +11,7 @@ import * as Backend from "./Backend.ts"
 import type { Options } from "./EvalCommand.ts"
 import * as EvalPairs from "./EvalPairs.ts"
 import * as EvalPictures from "./EvalPictures.ts"
+import * as EvalRanking from "./EvalRanking.ts"
 import * as EvalSums from "./EvalSums.ts"
 import * as EvalTable from "./EvalTable.ts"
 import * as ExitCode from "./ExitCode.ts"
@@ -49,13 +50,18 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   const { boundary, reduceLabels } = options
   const sums = new EvalSums.Sums(given, { ignored, reduceLabels, boundary, excluded })
   const images: Array<EvalReport.ImageScores> = []
+  const looks: Array<EvalRanking.Look> = []
+  const lookAt = yield* EvalRanking.make(options)
   const truthIds = new Set<number>()
   for (const [done, pair] of pairs.entries()) {
     yield* progress.show(`[${done}/${pairs.length}] ${pair.key}`)
     const result = yield* Effect.result(
       Effect.flatMap(readPair(pair, options, given), (maps) => {
         for (const id of EvalSums.idsOf(maps.truth)) truthIds.add(id)
-        return Effect.fromResult(sums.add(maps))
+        // What cannot be looked at is in no count either.
+        return Effect.flatMap(lookAt(pair, maps.prediction), (look) =>
+          Effect.map(Effect.fromResult(sums.add(maps)), (scores) => ({ look, scores }))
+        )
       })
     )
     if (Result.isFailure(result)) {
@@ -63,8 +69,9 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
       yield* Screen.complain(`${pair.key}: ${result.failure}`)
       problems.push({ name: pair.key, reason: result.failure })
     } else {
-      const { ignored, meanIou, overallAccuracy, pixels } = result.success
+      const { ignored, meanIou, overallAccuracy, pixels } = result.success.scores
       images.push({ name: pair.key, meanIou, overallAccuracy, pixels, ignored })
+      looks.push(result.success.look)
     }
     yield* Effect.yieldNow
   }
@@ -89,6 +96,7 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
     excluded: new Set(excluded),
     boundary: boundary ? BoundaryIou.scores(sums.boundary) : undefined,
     confusion: sums.confusion,
+    ranking: yield* EvalRanking.ranked(looks, options),
     images,
     notes: notes(scores, classes, ignored, new Set(excluded)),
     problems

@@ -1,5 +1,6 @@
 /** `segformer eval`: its flags and help. */
 import { Argument, Command, Flag } from "effect/cli"
+import * as Ranking from "../mask/Ranking.ts"
 import * as Flags from "./Flags.ts"
 
 const namePattern = (name: string) =>
@@ -73,6 +74,21 @@ const flags = {
     Flag.withDescription("How many of the worst images are shown. 6 by default"),
     Flags.optional
   ),
+  rank: Flag.Literals("rank", Ranking.BY).pipe(
+    Flag.withMetavar("BY"),
+    Flag.withDescription(
+      "List the images to look at next: entropy, margin or unsure (how unsure the model was, from the .json of segformer segment), " +
+        "disagreement (with --against), or distance (of their classes' shares from the set's)"
+    ),
+    Flags.optional
+  ),
+  against: Flags.path("against", "directory").pipe(
+    Flag.withMetavar("FOLDER"),
+    Flag.withDescription(
+      "Predictions of another segmenter, of the same names: how much of each image the two disagree on"
+    ),
+    Flags.optional
+  ),
   json: Flags.off("json").pipe(Flag.withDescription("Print a JSON object instead of tables")),
   quiet: Flags.quiet
 }
@@ -82,6 +98,9 @@ export type Options = Command.Command.Config.Infer<typeof flags>
 export const faults = (options: Options): Flags.Faults => [
   ...(options.html === undefined
     ? Flags.ignored(options, ["images", "worst"], "is for the report: give its --html too")
+    : []),
+  ...(options.rank === "disagreement" && options.against === undefined
+    ? ["--rank disagreement is with another segmenter: give its predictions with --against"]
     : []),
   ...(options.binary
     ? Flags.ignored(options, ["reduceLabels"], "is for classes, and --binary for masks of two values")

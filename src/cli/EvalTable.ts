@@ -11,7 +11,7 @@ export const table = (
   worst: ReadonlyArray<EvalReport.ImageScores>,
   took: number
 ): ReadonlyArray<string> => {
-  const { boundary, classes, excluded, images, notes, problems, scores } = found
+  const { boundary, classes, excluded, images, notes, problems, ranking, scores } = found
   const rows = scores.classes
     .filter(({ predicted, truth }) => predicted > 0 || truth > 0)
     .map((own) => ({
@@ -73,13 +73,22 @@ export const table = (
             ["worst images", "mean IoU"],
             low.map(({ meanIou, name }) => ({ cells: [Screen.plain(name), score(meanIou)] }))
           )
-        ])
+        ]),
+    ...(ranking.length === 0 ? [] : ["", ...rankingTable(ranking)])
   ]
+}
+
+const rankingTable = (ranking: EvalReport.Evaluation["ranking"]): ReadonlyArray<string> => {
+  const columns = EvalReport.rankingColumns(ranking)
+  const rows = ranking
+    .slice(0, 10)
+    .map((row) => ({ cells: [Screen.plain(row.image), ...columns.map((column) => score(row[column]))] }))
+  return Screen.table(["images to look at next", ...columns], rows)
 }
 
 /** What has no value is null, so that every key is there. */
 export const toJson = (
-  { boundary, classes, excluded, images, notes, problems, scores }: EvalReport.Evaluation,
+  { boundary, classes, excluded, images, notes, problems, ranking, scores }: EvalReport.Evaluation,
   worst: ReadonlyArray<EvalReport.ImageScores>
 ) => ({
   images: images.length,
@@ -110,6 +119,7 @@ export const toJson = (
     meanIou: meanIou ?? null,
     overallAccuracy: overallAccuracy ?? null
   })),
+  ranking,
   excluded: [...excluded],
   notes,
   leftOut: problems

@@ -212,7 +212,10 @@ const plain = (parsed: Parsed): Readonly<Record<string, string>> =>
 const Sidecar = Schema.fromJsonString(
   Schema.Struct({
     image: Schema.String,
-    classes: Schema.Array(Schema.Struct({ id: Schema.Int, name: Schema.String }))
+    classes: Schema.Array(Schema.Struct({ id: Schema.Int, name: Schema.String })),
+    uncertainty: Schema.optional(
+      Schema.Struct({ entropy: Schema.Finite, margin: Schema.Finite, unsure: Schema.Finite })
+    )
   })
 )
 export type Sidecar = typeof Sidecar.Type

@@ -4,6 +4,7 @@ import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import type { Palette } from "../mask/Palette.ts"
 import type { Region } from "../mask/Region.ts"
+import type { Uncertainty } from "../mask/Uncertainty.ts"
 import * as Background from "../render/Background.ts"
 import type { Segmentation } from "../Segmentation.ts"
 import * as Screen from "./Screen.ts"
@@ -31,6 +32,8 @@ export interface ImageReport {
   readonly classes: ReadonlyArray<ClassCount>
   /** Of classes that are not background. */
   readonly regions: ReadonlyArray<Region>
+  /** How unsure the model is of the image, where it gives logits. */
+  readonly uncertainty?: Uncertainty | undefined
   /** Paths of what was written. */
   readonly files: {
     readonly overlay?: string
@@ -74,6 +77,7 @@ export const make = (options: {
     model: options.model,
     classes,
     regions,
+    ...(segmentation.uncertainty === undefined ? {} : { uncertainty: segmentation.uncertainty }),
     files: options.files,
     milliseconds: Math.round(Duration.toMillis(segmentation.cost.duration)),
     attempts: segmentation.cost.attempts

@@ -21,6 +21,7 @@ import { canvas, type LabelMap } from "./LabelMap.ts"
 import type { Box } from "./Region.ts"
 import { type FixedRing, type Point, type Ring, signedArea, simplifyRings } from "./Simplify.ts"
 import * as Steps from "./Steps.ts"
+import * as Trace from "./Trace.ts"
 
 export { type Point, type Ring, signedArea }
 
@@ -56,43 +57,82 @@ export const fromLabelMap = Steps.sync(steps)
 /** The same with pauses. @internal */
 export function* steps(map: LabelMap, options: Options = {}): Steps.Steps<ReadonlyArray<Outline>> {
   const shared = options.sharedEdges === true && options.tolerance !== undefined
-  const parts = yield* Components.steps(map, { ...options, connectivity: 4 })
-  // The same runs either way, so runs tell which region each part belongs to.
-  const regions = options.connectivity === 4 ? parts : yield* Components.steps(map, options)
-  const rings = yield* trace(map, parts, shared)
-  const regionOf = new Int32Array(parts.count)
-  for (let i = 0; i < parts.component.length; i++) {
-    if (parts.component[i]! >= 0) regionOf[parts.component[i]!] = regions.component[i]!
-  }
-  const members = Array.from({ length: regions.count }, (): Array<Rings> => [])
-  for (const [part, own] of rings.entries()) members[regionOf[part]!]!.push(own)
   const { tolerance } = options
-  if (tolerance === undefined || !(tolerance > 0)) {
-    return members.map((parts, region) => outlineOf(regions.classIds[region]!, parts, undefined))
-  }
+  const isExact = tolerance === undefined || !(tolerance > 0)
+  const parts = yield* Components.steps(map, { ...options, connectivity: 4 })
+  const rings = yield* Trace.steps(map, parts, shared ? "areas" : isExact ? "none" : "region")
+  const members = options.connectivity === 4 ? rings.map((own) => [own]) : yield* regionsOf(parts, rings)
+  // The first part of a region is the one of its first pixel.
+  const classIds =
+    options.connectivity === 4 ? parts.classIds : members.map(([first]) => parts.classIds[first!.part]!)
+  if (isExact) return members.map((parts, region) => outlineOf(classIds[region]!, parts, undefined))
   if (shared) {
     // One after the other: all lines of the map are simplified together.
     const all = yield* simplifyRings(members.flat().flatMap(allOf), tolerance)
     let next = 0
     const take = () => all[next++]!
-    return members.map((parts, region) => outlineOf(regions.classIds[region]!, parts, take))
+    return members.map((parts, region) => outlineOf(classIds[region]!, parts, take))
   }
   const outlines: Array<Outline> = []
   for (const [region, parts] of members.entries()) {
     if (region % perStep === perStep - 1) yield
     const own = yield* simplifyRings(parts.flatMap(allOf), tolerance)
     let next = 0
-    outlines.push(outlineOf(regions.classIds[region]!, parts, () => own[next++]!))
+    outlines.push(outlineOf(classIds[region]!, parts, () => own[next++]!))
   }
   return outlines
 }
 
-const allOf = ({ holes, outer }: Rings): ReadonlyArray<FixedRing> => [outer, ...holes]
+/** The parts of each region, that meet at corners too; both in the order of their first pixels. */
+function* regionsOf(
+  parts: Components.Components,
+  rings: ReadonlyArray<Trace.Rings>
+): Steps.Steps<ReadonlyArray<ReadonlyArray<Trace.Rings>>> {
+  const { classIds, component, count, ends, height, rows, starts, width } = parts
+  const pause = Steps.rowsPerStep(width)
+  const parents = Int32Array.from({ length: count }, (_, part) => part)
+  const find = (part: number): number => {
+    let root = part
+    while (parents[root] !== root) {
+      parents[root] = parents[parents[root]!]!
+      root = parents[root]!
+    }
+    return root
+  }
+  const join = (a: number, b: number): void => {
+    if (a < 0 || b < 0 || a === b || classIds[a] !== classIds[b]) return
+    const [one, other] = [find(a), find(b)]
+    parents[Math.max(one, other)] = Math.min(one, other)
+  }
+  for (let y = 1; y < height; y++) {
+    if (y % pause === pause - 1) yield
+    let above = rows[y - 1]!
+    for (let i = rows[y]!; i < rows[y + 1]!; i++) {
+      // Runs follow each other without gaps: what meets this one at a corner ends where it starts, or starts where it ends.
+      while (ends[above]! < starts[i]!) above++
+      if (ends[above] === starts[i]) join(component[above]!, component[i]!)
+      let k = above
+      while (k < rows[y]! && ends[k]! < ends[i]!) k++
+      if (ends[k] === ends[i] && k + 1 < rows[y]!) join(component[k + 1]!, component[i]!)
+      above = k
+    }
+  }
+  const regions: Array<Array<Trace.Rings>> = []
+  const regionOf = new Int32Array(count)
+  for (const own of rings) {
+    const root = find(own.part)
+    if (root === own.part) regionOf[root] = regions.push([own]) - 1
+    else regions[regionOf[root]!]!.push(own)
+  }
+  return regions
+}
+
+const allOf = ({ holes, outer }: Trace.Rings): ReadonlyArray<FixedRing> => [outer, ...holes]
 
 /** The outline of traced rings, which `simple` gives in their order where they are not exact. */
 const outlineOf = (
   classId: number,
-  parts: ReadonlyArray<Rings>,
+  parts: ReadonlyArray<Trace.Rings>,
   simple: (() => Ring) | undefined
 ): Outline => ({
   classId,
@@ -199,144 +239,3 @@ const toggle = (ring: Ring, inside: Uint8Array, box: Box): void => {
 /** The area of a polygon without its holes, in square pixels. */
 export const area = (polygon: Polygon): number =>
   polygon.holes.reduce((sum, hole) => sum - Math.abs(signedArea(hole)), Math.abs(signedArea(polygon.outer)))
-
-/**
- * Its junctions are where lines that are simplified on their own meet: those of the region itself, or, for shared edges,
- * of all areas.
- */
-type TracedRing = FixedRing
-
-interface Rings {
-  readonly outer: TracedRing
-  readonly holes: ReadonlyArray<TracedRing>
-}
-
-/** The rings of each 4-connected part. */
-function* trace(
-  map: LabelMap,
-  parts: Components.Components,
-  shared: boolean
-): Steps.Steps<ReadonlyArray<Rings>> {
-  const { height, width } = map
-  const pause = Steps.rowsPerStep(width)
-  const outers: Array<TracedRing | undefined> = Array.from({ length: parts.count }, () => undefined)
-  const holes = Array.from({ length: parts.count }, (): Array<TracedRing> => [])
-  const visited = new Uint8Array(width * height)
-  const { component, ends, rows, starts } = parts
-  for (let y = 0; y < height; y++) {
-    // A ring is followed to its end from where it begins, so that some rows take longer than others.
-    if (y % pause === pause - 1) yield
-    let above = y === 0 ? 0 : rows[y - 1]!
-    for (let i = rows[y]!; i < rows[y + 1]!; i++) {
-      const part = component[i]!
-      if (part < 0) continue
-      const start = starts[i]!
-      const end = ends[i]!
-      const begin = (x: number): void => {
-        if (visited[y * width + x] === 1) return
-        for (const ring of follow(map, y * width + x, visited, shared)) {
-          if (signedArea(ring.points) > 0) outers[part] = ring
-          else holes[part]!.push(ring)
-        }
-      }
-      // Every ring has an upper edge, with another area or nothing above it.
-      if (y === 0) begin(start)
-      else {
-        while (ends[above]! <= start) above++
-        for (let k = above; k < rows[y]! && starts[k]! < end; k++) {
-          if (component[k] !== part) begin(Math.max(start, starts[k]!))
-        }
-      }
-    }
-  }
-  return outers.map((outer, part) => ({ outer: outer!, holes: holes[part]! }))
-}
-
-/** Right, down, left, up: with the area on the right hand. */
-const DX = [1, 0, -1, 0] as const
-const DY = [0, 1, 0, -1] as const
-
-/**
- * The rings that start along the upper edge of a pixel. At a corner where the area meets itself the walk stays with
- * its pixel; where it comes by that corner again, it has closed a ring of its own, which is cut off.
- */
-const follow = (
-  map: LabelMap,
-  start: number,
-  visited: Uint8Array,
-  shared: boolean
-): ReadonlyArray<TracedRing> => {
-  const { data, height, width } = map
-  const id = data[start]!
-  /** -1 outside the image. */
-  const idAt = (x: number, y: number): number =>
-    x >= 0 && y >= 0 && x < width && y < height ? data[y * width + x]! : -1
-  const startX = start % width
-  const startY = (start - startX) / width
-  const points: Array<Point> = []
-  const junctions: Array<boolean> = []
-  let touches = false
-  let x = startX
-  let y = startY
-  let direction = 0
-  do {
-    if (direction === 0) visited[y * width + x] = 1
-    x += DX[direction]!
-    y += DY[direction]!
-    // The two pixels ahead, on the right and on the left of the way.
-    const dx = DX[direction]!
-    const dy = DY[direction]!
-    const rightX = x + (dx - dy - 1) / 2
-    const rightY = y + (dx + dy - 1) / 2
-    const ahead = idAt(rightX, rightY)
-    const aheadLeft = idAt(rightX + dy, rightY - dx)
-    const turn = ahead !== id ? 1 : aheadLeft === id ? 3 : 0
-    const touch = turn === 1 && aheadLeft === id
-    touches ||= touch
-    const behindLeft = shared ? idAt(rightX + dy - dx, rightY - dx - dy) : -1
-    const junction = shared ? isJunction(id, ahead, aheadLeft, behindLeft) : touch
-    if (turn !== 0 || junction) {
-      points.push([x, y])
-      junctions.push(junction)
-    }
-    direction = (direction + turn) % 4
-  } while (x !== startX || y !== startY || direction !== 0)
-  // The corner the walk started from was reached last.
-  points.unshift(...points.splice(-1))
-  junctions.unshift(...junctions.splice(-1))
-  const whole = { points, junctions }
-  return touches ? cutLoops(whole, width + 1) : [whole]
-}
-
-/** Whether lines between other areas end at a corner: more than two lines meet there. */
-const isJunction = (id: number, ahead: number, aheadLeft: number, behindLeft: number): boolean =>
-  Number(ahead !== id) +
-    Number(aheadLeft !== ahead) +
-    Number(behindLeft !== aheadLeft) +
-    Number(id !== behindLeft) >
-  2
-
-/** Simple rings from one that comes by some points twice. */
-const cutLoops = (ring: TracedRing, stride: number): ReadonlyArray<TracedRing> => {
-  const rings: Array<TracedRing> = []
-  const stack: Array<{ readonly point: Point; readonly junction: boolean }> = []
-  const places = new Map<number, number>()
-  for (const [i, point] of ring.points.entries()) {
-    const key = point[1] * stride + point[0]
-    const place = places.get(key)
-    if (place !== undefined) {
-      const loop = stack.splice(place)
-      for (const { point } of loop) places.delete(point[1] * stride + point[0])
-      rings.push(unzip(loop))
-    }
-    places.set(key, stack.length)
-    stack.push({ point, junction: ring.junctions[i] === true })
-  }
-  rings.push(unzip(stack))
-  return rings
-}
-
-const unzip = (loop: ReadonlyArray<{ readonly point: Point; readonly junction: boolean }>): TracedRing => ({
-  points: loop.map(({ point }) => point),
-  junctions: loop.map(({ junction }) => junction)
-})

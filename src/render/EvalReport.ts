@@ -5,6 +5,7 @@
 import * as ClassTable from "../mask/ClassTable.ts"
 import type { Confusion, Scores } from "../mask/Metrics.ts"
 import * as Palette from "../mask/Palette.ts"
+import * as Ranking from "../mask/Ranking.ts"
 import * as Difference from "./Difference.ts"
 import { escape } from "./Svg.ts"
 
@@ -41,6 +42,8 @@ export interface Evaluation {
     | undefined
   readonly confusion: Confusion
   readonly images: ReadonlyArray<ImageScores>
+  /** Images in the order in which to look at them; empty where nobody asked. */
+  readonly ranking: ReadonlyArray<Ranking.Row>
   /** Ids of classes that are in no mean. */
   readonly excluded: ReadonlySet<number>
   /** What a reader of the means has to know, a sentence each. */
@@ -108,6 +111,7 @@ export const html = (found: Evaluation, options: ReportOptions): string => {
     `<dl class="tiles">${tiles.map(([name, value]) => `<div><dt>${name}</dt><dd>${escape(value)}</dd></div>`).join("")}</dl>`,
     classTable(found, options.palette),
     confusionTable(found),
+    rankingTable(found),
     worst(options),
     problems.length === 0
       ? ""
@@ -183,6 +187,31 @@ const confusionTable = ({ classes, confusion, scores }: Evaluation): string => {
     `<p class="note">Each row is a class of the truth, each column what was predicted, in % of the row.</p>` +
     `<div class="wide"><table class="confusion"><tr><th></th>${ids.map((id) => `<th>${name(id)}</th>`).join("")}</tr>` +
     `${rows.join("")}</table></div>`
+  )
+}
+
+/** Rows of the ranking that a reader will look at. */
+const mostRanked = 100
+
+/** The columns of a ranking of which anything is known. @internal */
+export const rankingColumns = (rows: ReadonlyArray<Ranking.Row>): ReadonlyArray<Ranking.By> =>
+  Ranking.BY.filter((column) => rows.some((row) => row[column] !== undefined))
+
+const rankingTable = ({ ranking }: Evaluation): string => {
+  if (ranking.length === 0) return ""
+  const columns = rankingColumns(ranking)
+  const head = columns.map((column) => `<th>${column}</th>`).join("")
+  const rows = ranking
+    .slice(0, mostRanked)
+    .map(
+      (row) =>
+        `<tr><th scope="row">${escape(row.image)}</th>` +
+        `${columns.map((column) => `<td>${row[column]?.toFixed(3) ?? "–"}</td>`).join("")}</tr>`
+    )
+  const more = ranking.length - mostRanked
+  return (
+    `<h2>Which images next</h2><div class="wide"><table><tr><th>image</th>${head}</tr>${rows.join("")}</table></div>` +
+    (more > 0 ? `<p class="note">${number.format(more)} more.</p>` : "")
   )
 }
 

@@ -8,9 +8,26 @@
  * confidence, no orientation that goes with the axes. No package of npm writes COCO's run lengths, so those stand
  * beside the loop that a user would write: a mask for each class, read column by column.
  *
+ * Then what a camera line waits for: a map of 16 megapixels with as many classes to COCO's annotations of all of them, ready as
+ * text, beside `pycocotools` and `supervision` on the same map. Those take a class at a time too, and are timed on a few.
+ *
  * Figures are medians of alternating rounds.
  */
-import { BinaryMask, ClassTable, Components, LabelMap, Polygons, Regions, Rle } from "../../src/mask/index.ts"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import {
+  BinaryMask,
+  ClassTable,
+  Components,
+  LabelMap,
+  Npy,
+  Polygons,
+  Regions,
+  Rle
+} from "../../src/mask/index.ts"
+import * as Python from "../support/Python.ts"
 import { median, type Report } from "./Report.ts"
 
 const width = 4000
@@ -52,9 +69,9 @@ interface D3Contour {
 }
 
 /** Cells around scattered points, with borders that wave. */
-const makeMap = (): LabelMap.LabelMap => {
-  const columns = 82
-  const rows = 61
+const makeMap = (width: number, height: number): LabelMap.LabelMap => {
+  const columns = Math.round(width / 49)
+  const rows = Math.round(height / 49)
   let state = 7
   const random = () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0
@@ -135,7 +152,7 @@ export const run = async (report: Report): Promise<void> => {
   const imageJs: ImageJs = await import(imageName)
   const { contours }: D3Contour = await import(contourName)
 
-  const map = makeMap()
+  const map = makeMap(width, height)
   const classes = ClassTable.fromNames(Array.from({ length: classCount }, (_, id) => `class ${id}`))
   const confidence = { width, height, data: new Float32Array(width * height).fill(0.5) }
   const regions = Components.make(map).count
@@ -232,6 +249,87 @@ export const run = async (report: Report): Promise<void> => {
         ratio: value / whole
       })
     }
+  }
+  large(report)
+  if (Number.isNaN(sink)) throw new Error("the plain pass was not taken")
+}
+
+/** One annotation for each class of a map, as text: its pixels, box and run lengths. */
+const cocoText = (map: LabelMap.LabelMap): string => {
+  const areas = LabelMap.histogram(map)
+  const annotations = Array.from(Rle.fromLabelMap(map), ([id, rle]) => {
+    const box = Rle.box(rle)
+    return {
+      category_id: id,
+      area: areas.get(id),
+      bbox: box && [box.x, box.y, box.width, box.height],
+      segmentation: Rle.toCoco(rle),
+      iscrowd: 0
+    }
+  })
+  return JSON.stringify(annotations)
+}
+
+const large = (report: Report): void => {
+  const map = makeMap(4096, 4096)
+  const common = { bench: "masks", case: `4,096 x 4,096, ${classCount} classes` }
+  let sink = 0
+  const work: Readonly<Record<string, () => unknown>> = {
+    "one plain pass": () => {
+      const { data } = map
+      let sum = 0
+      for (let i = 0; i < data.length; i++) sum += data[i]!
+      sink += sum
+    },
+    "COCO's annotations of all classes, as text": () => cocoText(map),
+    "polygons of all regions": () => Polygons.fromLabelMap(map)
+  }
+  const taken = new Map(Object.keys(work).map((name) => [name, [] as Array<number>]))
+  for (let round = -1; round < rounds; round++) {
+    for (const [name, each] of Object.entries(work)) {
+      const milliseconds = time(each)
+      if (round >= 0) taken.get(name)!.push(milliseconds)
+    }
+  }
+  const pass = median(taken.get("one plain pass")!)
+  for (const [metric, values] of taken) {
+    if (metric === "one plain pass") continue
+    const value = median(values)
+    report({
+      ...common,
+      subject: "effect-segformer",
+      metric,
+      unit: "ms",
+      value,
+      against: "one plain pass",
+      ratio: value / pass
+    })
+  }
+  const [metric] = Object.keys(work).slice(1)
+  const ours = median(taken.get(metric!)!)
+  const folder = mkdtempSync(join(tmpdir(), "segformer-bench-"))
+  try {
+    const path = join(folder, "map.npy")
+    writeFileSync(path, Npy.fromLabelMap(map))
+    const script = fileURLToPath(new URL("masks/peers.py", import.meta.url))
+    const classes = JSON.stringify([...sampled, 9, 44])
+    const peers: Readonly<Record<string, number>> = JSON.parse(
+      Python.environment("truth").run(script, [path, classes])
+    )
+    for (const subject of ["pycocotools", "supervision"]) {
+      const value = peers[subject]! * classCount
+      report({
+        ...common,
+        subject,
+        metric: `${metric} (5 classes timed)`,
+        unit: "ms",
+        value,
+        against: "effect-segformer",
+        ratio: value / ours
+      })
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
   }
   if (Number.isNaN(sink)) throw new Error("the plain pass was not taken")
 }

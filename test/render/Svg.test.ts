@@ -126,6 +126,7 @@ describe("EvalReport.html", () => {
       boundary: undefined,
       confusion,
       excluded: new Set(),
+      ranking: [{ image: evil, entropy: 0.5 }],
       notes: [evil],
       images: [{ name: evil, meanIou: 0.5, overallAccuracy: 0.75, pixels: 4, ignored: 0 }],
       problems: [{ name: evil, reason: evil }]

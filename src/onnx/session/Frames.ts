@@ -8,6 +8,7 @@
  * | header: a message in JSON, whose `bytes` says how many follow | as said |
  * | body | as said |
  */
+import type { Uncertainty } from "../../mask/Uncertainty.ts"
 import type { Preprocessing } from "../../image/Preprocessing.ts"
 
 export interface Load {
@@ -62,6 +63,8 @@ export interface Labels {
   readonly height: number
   readonly bytesPerId: number
   readonly scores: ReadonlyArray<readonly [id: number, score: number]>
+  /** Where the model gives logits. */
+  readonly uncertainty?: Uncertainty | undefined
   /** All the work of the session on this picture. */
   readonly milliseconds: number
 }

@@ -9,6 +9,7 @@ import { allocate, type LabelData, sameStorage } from "../../mask/LabelStorage.t
 import { isNaNThroughout } from "../../mask/LogitCells.ts"
 import * as LogitRows from "../../mask/LogitRows.ts"
 import type { Logits } from "../../mask/Logits.ts"
+import * as Uncertainty from "../../mask/Uncertainty.ts"
 
 /** A tensor. */
 export interface Output {
@@ -23,6 +24,7 @@ export interface Read {
   readonly labels: LabelMap
   readonly scores: ReadonlyArray<readonly [id: number, score: number]>
   readonly confidence: Float32Array | undefined
+  readonly uncertainty: Uncertainty.Uncertainty | undefined
 }
 
 /** Logits are resized and decided, a class map is resized. Throws where it is neither. */
@@ -40,7 +42,8 @@ export const read = (
     return {
       labels: LogitRows.toLabelMap(logits, width, height),
       scores,
-      confidence: picture.confidence ? LogitRows.toConfidenceMap(logits, width, height).data : undefined
+      confidence: picture.confidence ? LogitRows.toConfidenceMap(logits, width, height).data : undefined,
+      uncertainty: Uncertainty.fromLogits(logits)
     }
   }
   const plane = dims.length === 4 && dims[1] === 1 ? dims.slice(2) : dims.length === 3 ? dims.slice(1) : []
@@ -48,7 +51,12 @@ export const read = (
     const [rows, columns] = plane
     const map: LabelMap = { width: columns!, height: rows!, data: toIds(data) }
     const empty = () => ({ width, height, data: sameStorage(map.data, width * height) })
-    return { labels: Grid.resize(map, width, height, empty), scores: [], confidence: undefined }
+    return {
+      labels: Grid.resize(map, width, height, empty),
+      scores: [],
+      confidence: undefined,
+      uncertainty: undefined
+    }
   }
   throw new Error(
     `its output must be logits, float32 [1, classes, height, width], or class ids, integers of [1, height, width], but is ${kind} of [${dims.join(", ")}]`

@@ -116,14 +116,22 @@ const predict = async (picture: Frames.Picture, input: Preprocessing.Input, star
       const { data, ...sizes } = logits
       return send({ type: "logits", ...sizes, milliseconds: performance.now() - started }, bytesOf(data))
     }
-    const { confidence, labels, scores } = read(output, picture)
+    const { confidence, labels, scores, uncertainty } = read(output, picture)
     // Class ids of 8 bits at the picture's size are the labels themselves.
     if (ArrayBuffer.isView(output.data) && output.data.buffer !== labels.data.buffer) release(output.data)
     if (confidence !== undefined) send({ type: "confidence" }, bytesOf(confidence))
     const { data, height, width } = labels
     const milliseconds = performance.now() - started
     send(
-      { type: "labels", width, height, bytesPerId: data.BYTES_PER_ELEMENT, scores, milliseconds },
+      {
+        type: "labels",
+        width,
+        height,
+        bytesPerId: data.BYTES_PER_ELEMENT,
+        scores,
+        uncertainty,
+        milliseconds
+      },
       bytesOf(data)
     )
   } catch (cause) {

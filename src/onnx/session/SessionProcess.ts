@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url"
 import type { ConfidenceMap } from "../../mask/ConfidenceMap.ts"
 import type { LabelMap } from "../../mask/LabelMap.ts"
 import type { Logits } from "../../mask/Logits.ts"
+import type { Uncertainty } from "../../mask/Uncertainty.ts"
 import * as SystemError from "../../SystemError.ts"
 import * as Frames from "./Frames.ts"
 
@@ -20,6 +21,7 @@ export type Outcome =
       readonly labelMap: LabelMap
       readonly confidence: ConfidenceMap | undefined
       readonly scores: ReadonlyMap<number, number>
+      readonly uncertainty: Uncertainty | undefined
       /** All the work of the session, transfer included. */
       readonly milliseconds: number
     }
@@ -170,12 +172,19 @@ export const start = (load: Frames.Load, events: SessionEvents): SessionProcess 
         return
       }
       case "labels": {
-        const { bytesPerId, height, milliseconds, scores, width } = message
+        const { bytesPerId, height, milliseconds, scores, uncertainty, width } = message
         const Storage = bytesPerId === 1 ? Uint8Array : bytesPerId === 2 ? Uint16Array : Uint32Array
         const labelMap = { width, height, data: new Storage(body) }
         return settle({
           _tag: "Done",
-          outcome: { _tag: "Labels", labelMap, confidence, scores: new Map(scores), milliseconds }
+          outcome: {
+            _tag: "Labels",
+            labelMap,
+            confidence,
+            scores: new Map(scores),
+            uncertainty,
+            milliseconds
+          }
         })
       }
       case "logits": {
