@@ -112,7 +112,7 @@ export const fromPrediction = Effect.fnUntraced(function* (
           Effect.mapError(
             Effect.fromResult(
               Result.flatMap(Logits.make(prediction.logits), (logits) =>
-                suiting(logits, prediction.input ?? image, "logits", otherSize)
+                suiting(logits, image, prediction.input, "logits", otherSize)
               )
             ),
             blame
@@ -166,7 +166,7 @@ const atSize = (
     const checked = upright(given, image)
     if (checked.width === image.width && checked.height === image.height) return Result.succeed(checked)
     if (rule !== "refuse") {
-      return Result.map(suiting(checked, input ?? image, "label map", rule), (map) =>
+      return Result.map(suiting(checked, image, input, "label map", rule), (map) =>
         LabelMap.resize(map, image.width, image.height)
       )
     }
@@ -182,10 +182,11 @@ const atSize = (
 const suiting = <A extends Fit.Size>(
   map: A,
   image: Fit.Size,
+  input: Fit.Size | undefined,
   mask: string,
   rule: SizeRule | undefined
 ): Result.Result<A, MaskNotDecodable> => {
-  const detail = rule === "resize" ? undefined : Fit.contradiction(map, image)
+  const detail = rule === "resize" ? undefined : Fit.contradiction(map, image, input)
   return detail === undefined ? Result.succeed(map) : Result.fail(new MaskNotDecodable({ mask, detail }))
 }
 

@@ -18,9 +18,9 @@ const aspect = ({ height, width }: Size): number => Math.log(width / height)
 /** One aspect is so many times the other: 4 and more is no size that a model has for every image. */
 const absurd = Math.log(4)
 
-/** The same part of both sides, to a pixel. */
+/** The same part of both sides, each rounded to a pixel. */
 const isScaled = (map: Size, image: Size): boolean =>
-  Math.abs(map.width / image.width - map.height / image.height) <= 1 / image.width + 1 / image.height
+  Math.abs(map.width / image.width - map.height / image.height) < 0.5 / image.width + 0.5 / image.height
 
 /** How a map of this size suits an image. */
 export const of = (map: Size, image: Size): Fit => {
@@ -43,8 +43,17 @@ export const isTurned = (map: Size, image: Size): boolean => {
   return Math.abs(mine + theirs) <= same || isScaled(turn(map), image)
 }
 
-/** Why a map cannot be one of the image; `undefined` where it can. */
-export const contradiction = (map: Size, image: Size): string | undefined => {
+/**
+ * Why a map cannot be one of the image; `undefined` where it can. A map of the size to which the image was brought for the model
+ * may have another shape than the image.
+ */
+export const contradiction = (map: Size, image: Size, input?: Size): string | undefined => {
+  const suits = (size: Size) => /^(scaled|exact)$/.test(of(map, size)) && !isTurned(map, size)
+  if (input === undefined) return against(map, image)
+  return suits(input) || suits(image) ? undefined : (against(map, image) ?? against(map, input))
+}
+
+const against = (map: Size, image: Size): string | undefined => {
   const both = `it is ${map.width} x ${map.height} pixels, and the image ${image.width} x ${image.height}`
   if (isTurned(map, image)) {
     return `${both}: its rows may be columns. Say so with \`transposed\`, or have it stretched by \`otherSize: "resize"\``

@@ -9,6 +9,7 @@ import {
   Clock,
   Context,
   DateTime,
+  Deferred,
   Duration,
   Effect,
   Exit,
@@ -55,6 +56,13 @@ export interface Circuit {
 /** The circuit of a service without a breaker. */
 export const closed: Circuit = { state: Effect.succeed({ _tag: "Closed" }), changes: Stream.empty }
 
+export interface ProtectOptions {
+  /** What the call has met before. */
+  readonly previous: string | undefined
+  /** How long it waits for the end of a probe of this runner. */
+  readonly waits: Duration.Duration
+}
+
 /** Runs an attempt if the circuit lets it, and learns from how it ended. */
 export interface Breaker {
   readonly circuit: Circuit
@@ -68,7 +76,7 @@ export interface Breaker {
   readonly protect: <A, E, R>(
     self: Effect.Effect<A, E, R>,
     counts: (error: E) => boolean,
-    previous: string | undefined
+    options: ProtectOptions
   ) => Effect.Effect<A, E | CircuitOpen, R>
 }
 
@@ -131,6 +139,8 @@ export const make = Effect.fnUntraced(function* (
   const streak = Streak.of(store, key)
   let failedFor = 0
   let state: CircuitState["_tag"] = "Closed"
+  /** The probe that is under way. */
+  let probe: { readonly generation: number; readonly ended: Deferred.Deferred<void> } | undefined
   const gauge = Metric.withAttributes(stateGauge, { [own.service]: key })
   const changed = (change: CircuitBreaker.Transition | undefined) => {
     if (change === undefined) return Effect.void
@@ -144,18 +154,32 @@ export const make = Effect.fnUntraced(function* (
       )
     )
   }
+  const inTime = observed(store, () => failedFor >= lasting, changed)
+  const watching: Store = {
+    ...inTime,
+    admit: (key) =>
+      Effect.tap(inTime.admit(key), ({ generation, probe: isProbe }) =>
+        Effect.sync(() => {
+          if (isProbe) probe = { generation, ended: Deferred.makeUnsafe() }
+        })
+      ),
+    record: (options) =>
+      Effect.ensuring(
+        inTime.record(options),
+        Effect.sync(() => {
+          if (probe?.generation !== options.generation) return
+          Deferred.doneUnsafe(probe.ended, Exit.void)
+          probe = undefined
+        })
+      )
+  }
   const breaker = yield* CircuitBreaker.make({
     tripPolicy:
       policy.rate === undefined
         ? CircuitBreaker.consecutive(policy.failures)
         : CircuitBreaker.rate(policy.rate),
     openDuration: policy.openFor
-  }).pipe(
-    Effect.provideService(
-      CircuitBreaker.CircuitBreakerStore,
-      observed(store, () => failedFor >= lasting, changed)
-    )
-  )
+  }).pipe(Effect.provideService(CircuitBreaker.CircuitBreakerStore, watching))
   const slowAfter =
     policy.slowAfter === undefined ? Number.POSITIVE_INFINITY : Duration.toMillis(policy.slowAfter)
 
@@ -192,7 +216,7 @@ export const make = Effect.fnUntraced(function* (
     protect: <A, E, R>(
       self: Effect.Effect<A, E, R>,
       counts: (error: E) => boolean,
-      previous: string | undefined
+      { previous, waits }: ProtectOptions
     ) =>
       Clock.clockWith((clock) => {
         let began = 0
@@ -219,7 +243,15 @@ export const make = Effect.fnUntraced(function* (
           key,
           classify
         })
-        return Effect.catch(executed, (error): Effect.Effect<never, E | CircuitOpen> => {
+        // Who meets a probe has its answer in a moment.
+        const patient = Effect.catch(executed, (error) => {
+          const isProbed =
+            error instanceof CircuitBreaker.CircuitBreakerError && error.reason._tag === "CircuitHalfOpen"
+          return isProbed && probe !== undefined && Duration.isGreaterThan(waits, Duration.zero)
+            ? Effect.andThen(Effect.timeoutOption(Deferred.await(probe.ended), waits), executed)
+            : Effect.fail(error)
+        })
+        return Effect.catch(patient, (error): Effect.Effect<never, E | CircuitOpen> => {
           if (!(error instanceof CircuitBreaker.CircuitBreakerError)) return Effect.fail(error)
           const retryAfter = error.reason._tag === "CircuitOpen" ? error.reason.retryAfter : undefined
           return open({ retryAfter, failure: previous })

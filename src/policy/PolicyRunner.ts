@@ -1,10 +1,10 @@
 /**
  * Runs a call under a policy: the one place where retries, time-outs, admission and the circuit breaker meet.
  *
- * From outside in: deadline, retries (with Retry-After and the retry budget), admission (a bounded queue before a
- * limit on concurrency, then the rate limit), circuit breaker, attempt time-out, the attempt. The breaker stands inside the retry, as in
- * the standard pipelines of Polly and resilience4j: a dead service stops costing after five attempts, not after
- * five calls. The attempt time-out stands inside the breaker, so that stalled attempts count against the service.
+ * From outside in: deadline, retries (with Retry-After and the retry budget), admission (a bounded queue before a limit on
+ * concurrency, then the rate limit), circuit breaker, attempt time-out, the attempt. The breaker stands inside the retry, and
+ * opens by failures that last: a call whose waits are longer than a pause does not lose by it. The attempt time-out stands inside
+ * the breaker, so that stalled attempts count against the service.
  *
  * One runner belongs to one service: all its callers share queue, budget and circuit.
  */
@@ -183,6 +183,7 @@ export const make = Effect.fnUntraced(function* (options: {
       }
       const policy = runOptions?.policy === undefined ? base : Policy.make(runOptions.policy, base)
       const { retryWhen, retryResult, waitsForCircuit = true } = runOptions ?? {}
+      const waits = waitsForCircuit && policy.retry.times > 0 ? policy.retry.delay : Duration.zero
       const started = clock.monotonicTimeNanosUnsafe()
       const callId = randomHex(16)
       let number = 0
@@ -235,7 +236,7 @@ export const make = Effect.fnUntraced(function* (options: {
         const guarded: Effect.Effect<A, E | TimedOut | CircuitOpen, R> =
           breaker === undefined || counts === undefined || around === "calls"
             ? timed
-            : breaker.protect(timed, counts, previous)
+            : breaker.protect(timed, counts, { previous, waits })
         const placed = admit(turn === undefined ? guarded : Effect.andThen(turn, guarded))
         const paced = runOptions?.turn === undefined ? placed : Effect.andThen(runOptions.turn, placed)
         const admitted =
@@ -335,7 +336,7 @@ export const make = Effect.fnUntraced(function* (options: {
       const guarded =
         breaker === undefined || counts === undefined || around !== "calls"
           ? inTime
-          : breaker.protect(inTime, counts, undefined)
+          : breaker.protect(inTime, counts, { previous, waits: Duration.zero })
       const counted = budget === undefined ? guarded : budget.count(guarded)
 
       const elapsed = () => Duration.nanos(clock.monotonicTimeNanosUnsafe() - started)

@@ -94,12 +94,39 @@ const bounded =
 const isCompressed = ({ headers }: HttpClientResponse.HttpClientResponse): boolean =>
   !/^\s*(identity\s*)?$/i.test(headers["content-encoding"] ?? "")
 
-/** Which decompression is left to do; `undefined` where the bytes are plain. */
-const encodingOf = (response: HttpClientResponse.HttpClientResponse): string | undefined => {
+/** Encodings that are taken off wherever somebody can. */
+const encodings = new Set([
+  "gzip",
+  "x-gzip",
+  "deflate",
+  "br",
+  "zstd",
+  "compress",
+  "x-compress",
+  "exi",
+  "pack200-gzip",
+  "dcb",
+  "dcz"
+])
+
+/**
+ * Which decompression is left to do; `undefined` where the bytes are plain. A word that is no encoding (`none`, `utf-8`,
+ * `binary`, `aws-chunked`) says nothing of the bytes: `fetch` gives them as they are, and so does this.
+ */
+const encodingOf = (
+  response: HttpClientResponse.HttpClientResponse,
+  platform: Platform
+): string | undefined => {
   if (!isCompressed(response)) return undefined
-  const encoding = response.headers["content-encoding"]?.trim().toLowerCase()
   // A `Response` of the platform has been decompressed, though its header still names the encoding.
-  return Option.isSome(HttpClientResponse.toWeb(response)) ? undefined : encoding
+  if (Option.isSome(HttpClientResponse.toWeb(response))) return undefined
+  const named = (response.headers["content-encoding"] ?? "")
+    .toLowerCase()
+    .split(",")
+    .map((each) => each.trim())
+  const known = named.filter((each) => encodings.has(each) || Object.hasOwn(platform.decompressors, each))
+  // Several would be taken off one by one, which nobody does twice.
+  return known.length === 0 ? undefined : known.length === 1 ? known[0] : named.join(", ")
 }
 
 const decompressed = (
@@ -168,7 +195,7 @@ export const stream = (
   options?: { readonly platform?: Platform | undefined; readonly lent?: boolean | undefined }
 ): Stream.Stream<Uint8Array, ServiceError> => {
   const { lent = false, platform = anyPlatform } = options ?? {}
-  const encoding = encodingOf(response)
+  const encoding = encodingOf(response, platform)
   // A `Response` without a body says so by a failure.
   const sent = Stream.catchIf(
     response.stream,
@@ -269,7 +296,9 @@ const innermost = (cause: unknown): unknown => {
 /** The system's code of a failure, such as ECONNREFUSED. */
 export const codeOf = (cause: unknown): string | undefined => {
   const error = innermost(cause)
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined
+  if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code
+  // Undici's parser has a code for some of what is no HTTP, and for some a name alone.
+  return error instanceof Error && error.name === "HTTPParserError" ? "HPE_INVALID" : undefined
 }
 
 /** A failure in words, for an error message. */

@@ -155,8 +155,8 @@ export const framings: ReadonlyArray<Scenario> = [
     holds: ends("ResponseNotDecodable", 1)
   },
   {
-    fault: "an encoding that nobody knows",
-    script: [Faulty.answer({ headers: { "content-encoding": "x-secret" }, body: whole })],
+    fault: "an encoding that nobody knows, of bytes that are no JSON",
+    script: [Faulty.answer({ headers: { "content-encoding": "x-secret" }, body: gzipSync(whole) })],
     holds: ends("ResponseNotDecodable", 1)
   }
 ]

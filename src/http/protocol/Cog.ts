@@ -11,7 +11,7 @@
  * Cog.make({ inputs: { threshold: 0.5 }, job: { deadline: "2 minutes" } }).name // => "cog"
  * ```
  */
-import { Clock, Duration, Effect, Schema } from "effect"
+import { Clock, Effect, Schema } from "effect"
 import type { HttpBody } from "effect/http"
 import type { JobSnapshot } from "../../jobs/Job.ts"
 import type * as JobClient from "../../jobs/JobClient.ts"
@@ -24,6 +24,7 @@ import * as Decode from "../../service/Decode.ts"
 import type { Answer, Exchange } from "../../service/Exchange.ts"
 import * as JobProtocol from "../JobProtocol.ts"
 import { classesOf } from "../MaskDecoding.ts"
+import * as Side from "../Side.ts"
 import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { Protocol } from "./Protocol.ts"
@@ -46,9 +47,7 @@ const PredictionJson = Schema.Struct({
   status: Schema.String,
   output: Schema.optionalKey(Schema.Unknown),
   error: Schema.optionalKey(Schema.Unknown),
-  metrics: Schema.optionalKey(
-    Schema.NullOr(Schema.Struct({ predict_time: Schema.optionalKey(Schema.NullOr(Schema.Finite)) }))
-  )
+  metrics: Schema.optionalKey(Schema.Unknown)
 })
 const decode = Decode.schema(PredictionJson)
 
@@ -86,8 +85,8 @@ const snapshotOf = (
     const common = { job: { jobId }, requestId: answer.requestId, retryAfter }
     if (answer.status === 409) return { ...common, status: { _tag: "Queued", detail: "the model is busy" } }
     const json = yield* decode(yield* Errors.ok(answer))
-    const seconds = json.metrics?.predict_time
-    const took = typeof seconds === "number" && seconds >= 0 ? Duration.seconds(seconds) : undefined
+    const metrics = Errors.isRecord(json.metrics) ? json.metrics : {}
+    const took = yield* Side.seconds(answer, "metrics.predict_time", metrics["predict_time"])
     return { ...common, status: statusOf(json, { answer, value: json.output, took }, answer.hide) }
   })
 

@@ -31,6 +31,7 @@ import type { Answer, Exchange } from "../../service/Exchange.ts"
 import type { Hosts } from "../../service/Hosts.ts"
 import * as JobProtocol from "../JobProtocol.ts"
 import { classesOf } from "../MaskDecoding.ts"
+import * as Side from "../Side.ts"
 import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { Protocol } from "./Protocol.ts"
@@ -63,18 +64,9 @@ const PredictionJson = Schema.Struct({
   status: Schema.String,
   output: Schema.optionalKey(Schema.Unknown),
   error: Schema.optionalKey(Schema.Unknown),
-  logs: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  metrics: Schema.optionalKey(
-    Schema.NullOr(Schema.Struct({ predict_time: Schema.optionalKey(Schema.NullOr(Schema.Finite)) }))
-  ),
-  urls: Schema.optionalKey(
-    Schema.NullOr(
-      Schema.Struct({
-        get: Schema.optionalKey(Schema.String),
-        cancel: Schema.optionalKey(Schema.String)
-      })
-    )
-  )
+  logs: Schema.optionalKey(Schema.Unknown),
+  metrics: Schema.optionalKey(Schema.Unknown),
+  urls: Schema.optionalKey(Schema.Unknown)
 })
 const decode = Decode.schema(PredictionJson)
 
@@ -89,14 +81,14 @@ const below = (exchange: Exchange, address: string | undefined): string | undefi
 }
 
 /** The last percentage of a progress bar in the logs, from 0 to 1. */
-const progressIn = (logs: string | null | undefined): number | undefined => {
-  const last = [...(logs ?? "").slice(-2000).matchAll(/(\d{1,3})%\|/g)].at(-1)?.[1]
+const progressIn = (logs: unknown): number | undefined => {
+  const last = [...(typeof logs === "string" ? logs : "").slice(-2000).matchAll(/(\d{1,3})%\|/g)].at(-1)?.[1]
   return last === undefined ? undefined : Math.min(1, Number(last) / 100)
 }
 
 /** The status of a prediction as JSON, in the words that Replicate and Cog share. */
 export const statusOf = <A>(
-  json: { readonly status: string; readonly error?: unknown; readonly logs?: string | null | undefined },
+  json: { readonly status: string; readonly error?: unknown; readonly logs?: unknown },
   output: A,
   hide: Hide = nothing
 ): JobStatus<A> => {
@@ -118,12 +110,21 @@ export const statusOf = <A>(
   }
 }
 
+/** Where the prediction is asked about: by its id, where it does not say. */
+const linksIn = (urls: unknown): { readonly get?: string; readonly cancel?: string } => {
+  const { cancel, get } = Errors.isRecord(urls) ? urls : {}
+  return {
+    ...(typeof get === "string" ? { get } : {}),
+    ...(typeof cancel === "string" ? { cancel } : {})
+  }
+}
+
 const snapshotOf = (answer: Answer): Effect.Effect<JobSnapshot<JobProtocol.Output>, ServiceError> =>
   Effect.gen(function* () {
     const json = yield* decode(yield* Errors.ok(answer))
-    const seconds = json.metrics?.predict_time
-    const took = typeof seconds === "number" && seconds >= 0 ? Duration.seconds(seconds) : undefined
-    const { cancel, get } = json.urls ?? {}
+    const metrics = Errors.isRecord(json.metrics) ? json.metrics : {}
+    const took = yield* Side.seconds(answer, "metrics.predict_time", metrics["predict_time"])
+    const { cancel, get } = linksIn(json.urls)
     return {
       job: {
         jobId: json.id,
