@@ -50,7 +50,7 @@ interface Guest extends Arrival {
 }
 
 /** How long a body is given, in nanoseconds, before it may be told that it is the slowest. */
-const grace = 1_000_000_000n
+const grace = 100_000_000n
 
 export const make = ({
   concurrency,

@@ -1,8 +1,8 @@
 /**
- * The connections of a server, bounded in all and for each address. Where no further one has room, one on which nothing
- * has been asked yet makes room: who only holds a connection keeps nobody else out.
+ * The connections of a server, bounded in all and for each address. Where no further one has room, one on which no request
+ * is answered makes room, the oldest first: who only holds a connection, or never ends its headers, keeps nobody else out.
  */
-import type { Server } from "node:http"
+import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import type { Addresses } from "./Address.ts"
 import type { ServerLimits } from "./ServerLimits.ts"
@@ -21,21 +21,32 @@ export const watch = (
   /** In the order in which they came, with whose they are. */
   const sockets = new Map<Socket, string | undefined>()
   const silent = (socket: Socket): boolean => socket.bytesRead === 0
+  /** Those with a request whose headers have come, and how many. */
+  const asked = new Map<Socket, number>()
+  const note = ({ socket }: IncomingMessage, response: ServerResponse): void => {
+    asked.set(socket, (asked.get(socket) ?? 0) + 1)
+    response.once("close", () => {
+      const left = (asked.get(socket) ?? 1) - 1
+      if (left > 0) asked.set(socket, left)
+      else asked.delete(socket)
+    })
+  }
   const count = (address: string): number => {
     let found = 0
     for (const other of sockets.values()) if (other === address) found++
     return found
   }
-  /** Ends one that has said nothing, the oldest first; of this address where one is given. */
+  /** Ends one on which nothing is under way, the oldest first; of this address where one is given. */
   const makeRoom = (address: string | undefined): boolean => {
     for (const [socket, whose] of sockets) {
-      if (!silent(socket) || (address !== undefined && whose !== address)) continue
+      if (asked.has(socket) || (address !== undefined && whose !== address)) continue
       sockets.delete(socket)
       socket.destroy()
       return true
     }
     return false
   }
+  node.prependListener("request", note).prependListener("checkContinue", note)
   node.on("connection", (socket: Socket) => {
     const address = addresses.ofPeer(socket.remoteAddress)
     const isFull = sockets.size >= limits.maxConnections

@@ -103,7 +103,10 @@ export const checkForm = (
   names: ReadonlyArray<string>
 ): Effect.Effect<void, Refusal> =>
   isForm(request)
-    ? Effect.void
+    ? // Of two, a filter before this server may have gone by the other one.
+      (request.headers["content-type"] ?? "").split(/;\s*boundary=/i).length > 2
+      ? Effect.fail(broken)
+      : Effect.void
     : Effect.fail(bad(`Send the image as multipart/form-data, as a file part ${named(names)}`))
 
 const named = (names: ReadonlyArray<string>): string =>

@@ -64,9 +64,15 @@ const dawdling: ReadonlyArray<Attack> = [
   dawdlers("half a header", 40, "POST /v1/segment HTTP/1.1\r\nhost: loc"),
   dawdlers("nothing said, on as many as there may be", 64, "", { maxConnections: 64 }),
   dawdlers("nothing said, on as many as an address may have", 32, "", { maxConnectionsPerAddress: 32 }),
-  dawdlers("a body announced, beyond what an address may send", 40, announced(5000), {
-    maxBodiesPerAddress: 64
+  dawdlers("half a header, on as many as there may be", 64, "GET /health HTTP/1.1\r\nhost: l", {
+    maxConnections: 64
   }),
+  dawdlers(
+    "a request answered long ago, on as many as there may be",
+    64,
+    request("GET /health", { connection: "keep-alive" }),
+    { maxConnections: 64 }
+  ),
   {
     kind: "dawdlers",
     attack: "a byte now and then of a body",

@@ -1,4 +1,5 @@
 /** What is written to the socket: paths, framings of HTTP, bodies of JSON and forms. */
+import { connect } from "node:net"
 import { Effect } from "effect"
 import { Dialects } from "effect-segformer/server"
 import { ask } from "../server/support.ts"
@@ -106,6 +107,22 @@ const framings: ReadonlyArray<Attack> = [
   framing("the address of another server", request("GET http://evil.example/v1/models"), [400, 403, 404]),
   {
     kind: "smuggling",
+    attack: "a caller that ends its side once it has asked, to see that it is answered",
+    must: "200",
+    run: Effect.gen(function* () {
+      const { port } = yield* serve()
+      const answer = yield* Effect.callback<string>((resume) => {
+        let received = ""
+        const socket = connect(port, "127.0.0.1", () => socket.end(request("GET /v1/models")))
+        socket.on("data", (chunk) => (received += String(chunk)))
+        socket.on("close", () => resume(Effect.succeed(received)))
+      })
+      assert.deepEqual(statuses(answer), [200])
+      return "200"
+    })
+  },
+  {
+    kind: "smuggling",
     attack: "two requests at once, the second within the first one's body",
     must: "one answer to one request, and one to each of two",
     run: Effect.gen(function* () {
@@ -189,6 +206,8 @@ const forms: ReadonlyArray<readonly [attack: string, body: string, type?: string
   ["a second part without a body", `${part(named, "abc", "")}${part(named, undefined)}`],
   ["a part without headers", "--x\r\n\r\nabc\r\n--x--\r\n"],
   ["a form that ends in a part", `--x\r\n${named}\r\nab`],
+  ["two boundaries", part(named, "abc"), "multipart/form-data; boundary=y; boundary=x"],
+  ["an empty file, its body left out, and text after the end", `${part(named, undefined)}helo\r\n`],
   ["no part at all", "--x--\r\n"],
   ["no boundary", part(named, "abc"), "multipart/form-data"],
   ["an empty boundary", part(named, "abc"), "multipart/form-data; boundary="],
