@@ -217,7 +217,9 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
       : yield* sampleOf(protocol, image, url, { ...options, headers: keyed }).pipe(
           Effect.provideService(HttpClient.HttpClient, client)
         )
-  const locked = answered().find(({ status }) => status === 401)
+  const isTaken = met !== undefined && barred === undefined
+  // A gateway that keeps other routes to itself asks nothing of who is let in at the one that counts.
+  const locked = isTaken ? undefined : answered().find(({ status }) => status === 401)
   const key =
     barred !== undefined && [401, 403, 407].includes(barred.status)
       ? barred.detail
@@ -243,14 +245,13 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
           ...(clue.keyHeader === undefined ? {} : { keyHeader: clue.keyHeader })
         }
       : undefined
-  const taken = met !== undefined && !isBarred
   const unknown = clue === undefined ? whyUnknown([...answers.values()], timeout) : "it does not say"
   const state: Health = isBarred
     ? { healthy: false, detail: barred.detail }
     : sample?.refused === true
       ? { healthy: false, detail: sample.detail }
       : (health ??
-        (taken || sample?.classes !== undefined
+        (isTaken || sample?.classes !== undefined
           ? { healthy: true, detail: "it takes requests, and does not say how it is" }
           : { healthy: false, detail: key ?? unknown }))
   // What the service says of itself may hold what we have told it.

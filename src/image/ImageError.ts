@@ -30,9 +30,13 @@ export class ImageTooLarge extends ErrorKind.ofImage<ImageTooLarge>()("ImageTooL
   measure: Schema.Literals(["bytes", "pixels"]),
   /** As far as it was counted. */
   actual: Schema.Number,
-  limit: Schema.Number
+  limit: Schema.Number,
+  /** Whose limit it is, where it is not one's own to raise: `the service`, or what a request can hold. */
+  by: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
+    if (this.by !== undefined)
+      return `${this.source} has ${this.actual} ${this.measure}, and the limit of ${this.by} is ${this.limit}. Make the image smaller`
     const option = this.measure === "bytes" ? "maxBytes" : "maxPixels"
     return `${this.source} has ${this.actual} ${this.measure}, and the limit is ${this.limit}. Raise \`limits.${option}\`, or make the image smaller`
   }

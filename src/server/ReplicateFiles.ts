@@ -3,7 +3,7 @@
  * was answered in the prediction's input. They are in memory, each its caller's, until newer ones need the room or an hour is over.
  */
 import { Clock, Effect } from "effect"
-import type { HttpServerRequest } from "effect/http"
+import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { randomHex } from "../randomHex.ts"
 import * as Bodies from "./Bodies.ts"
 import { type DialectRoute, get, post, type Served } from "./Dialect.ts"
@@ -74,7 +74,7 @@ export const make = (
 
   return {
     find: (address) => {
-      const id = /\/v1\/files\/([0-9a-f]{26})$/.exec(address)?.[1]
+      const id = /\/v1\/files\/([0-9a-f]{26})(?:\/download)?(?:\?[^/]*)?$/.exec(address)?.[1]
       return id === undefined ? Effect.succeed(undefined) : Effect.map(find(id), ({ bytes }) => bytes)
     },
     routes: [
@@ -89,6 +89,15 @@ export const make = (
           return tell(request, file, 201)
         })
       ),
+      {
+        method: "DELETE",
+        path: "/v1/files/:id",
+        handle: (_, { id = "" }) =>
+          Effect.map(find(id), (file) => {
+            files.delete(file.id)
+            return HttpServerResponse.empty({ status: 204 })
+          })
+      },
       get("/v1/files/:id", (request, { id = "" }) => Effect.map(find(id), (file) => tell(request, file)))
     ]
   }

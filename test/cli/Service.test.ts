@@ -129,6 +129,7 @@ const subjects: Readonly<Record<string, Subject>> = {
     }
   },
   "a gateway that answers 403": { start: http(gateway(403)), expected: { protocol: "custom" } },
+  "a gateway that answers 401": { start: http(gateway(401)), expected: { protocol: "custom" } },
   "a server that answers 405 for all it does not know": { start: http(gateway(405)) },
   "a server that answers 400 for all it does not know": { start: http(gateway(400)) },
   "JSON with base64 and a key in its own header": {

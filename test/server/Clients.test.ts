@@ -67,6 +67,16 @@ describe("replicate (npm)", () => {
       })
       assert.strictEqual(deployed.status, "succeeded")
       isTheMap(bytesOf(String(deployed.output)))
+      const file = yield* Effect.promise(() => replicate.files.create(image))
+      // As its own service signs the address of a file.
+      const signed = `${file.urls.get}/download?expiry=1&signature=s`
+      isTheMap(
+        bytesOf(
+          String(yield* Effect.promise(() => replicate.run("acme/segformer", { input: { image: signed } })))
+        )
+      )
+      assert.isTrue(yield* Effect.promise(() => replicate.files.delete(file.id)))
+      assert.strictEqual((yield* http("GET", file.urls.get)).status, 404)
       const model = yield* Effect.promise(() => replicate.models.get("acme", "segformer"))
       assert.strictEqual(model.name, "segformer")
     }).pipe(Effect.scoped)

@@ -113,7 +113,8 @@ export const encodeForm = (
               source: images.map(({ source }) => source).join(", "),
               measure: "bytes",
               actual,
-              limit: maxUpload
+              limit: maxUpload,
+              by: "a request to this service"
             })
           )
         : Effect.succeed({ method: "POST", path, body } as const)

@@ -69,7 +69,11 @@ const within = (image: Image, limit: number): Effect.Effect<Uint8Array, ImageErr
     : Effect.andThen(checked(image, image.size, limit), image.bytes)
 
 const checked = ({ source }: Image, actual: number, limit: number): Effect.Effect<void, ImageTooLarge> =>
-  actual > limit ? Effect.fail(new ImageTooLarge({ source, measure: "bytes", actual, limit })) : Effect.void
+  actual > limit
+    ? Effect.fail(
+        new ImageTooLarge({ source, measure: "bytes", actual, limit, by: "a request to this service" })
+      )
+    : Effect.void
 
 /** Base64 of a larger file would be no string that a JavaScript runtime can hold. */
 const maxBase64 = 256 * 1024 * 1024
