@@ -50,7 +50,9 @@ export const make = (): Paths => {
       const found = [...known.values()].flatMap(({ methods, pattern }) => (pattern.test(path) ? methods : []))
       return found.length === 0 ? undefined : [...new Set(found)]
     },
-    owner: (path) => [...known.values()].find(({ pattern }) => pattern.test(path))?.dialect,
+    // A path that is written as it is belongs to whom it is written for, whatever patterns it fits.
+    owner: (path) =>
+      (known.get(path) ?? [...known.values()].find(({ pattern }) => pattern.test(path)))?.dialect,
     nearest: (path) => starts.get(start(path))
   }
 }

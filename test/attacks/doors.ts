@@ -253,7 +253,8 @@ const idsOfOthers: ReadonlyArray<Attack> = [
     attack: "Cog's PUT with an id that somebody else has used, and another image",
     must: "of one's own image, which is none",
     run: Effect.gen(function* () {
-      const { url } = yield* serve(undefined, { ...(yield* all), tokens: two })
+      const dialects = yield* Effect.orDie(Dialects.load(["cog"]))
+      const { url } = yield* serve(undefined, { dialects, tokens: two })
       const adas = yield* ask(`${url}/predictions/one`, json("ada", { input: { image } }, "PUT"))
       assert.equal(adas.json["status"], "succeeded")
       for (const name of ["bob", "ada"]) {
