@@ -7,6 +7,7 @@ import { ImageSource, segment } from "effect-segformer"
 import { SegFormerHttp } from "effect-segformer/http"
 import { RoboflowDialect } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
+import * as ClientMetrics from "../src/service/ClientMetrics.ts"
 import { metrics, own, prometheusName, spans, standard } from "../src/TelemetryNames.ts"
 import * as page from "./docs/telemetry.ts"
 import * as InspectionServer from "./http/servers/InspectionServer.ts"
@@ -252,5 +253,23 @@ describe("a server's requests", () => {
       )
       assert.notInclude(JSON.stringify(points), "nowhere")
     }).pipe(Effect.scoped, Effect.provideService(Metric.MetricRegistry, new Map()))
+  )
+})
+
+describe("requests to wherever images lie", () => {
+  it.effect("have a series for some servers, and one for all others", () =>
+    Effect.gen(function* () {
+      for (let i = 0; i < 500; i++) {
+        yield* ClientMetrics.timed("GET", `http://host-${i}/a.png?key=hunter2`, (answered) =>
+          Effect.sync(() => answered(200))
+        )
+      }
+      const points = yield* pointsOf("http.client.request.duration")
+      assert.isAtMost(points.length, 201)
+      const rest = points.find((point) => point["server.address"] === "_OTHER")
+      assert.isAtLeast(Number(rest?.["count"]), 300)
+      assert.notInclude(JSON.stringify(points), "hunter2")
+      assert.deepStrictEqual(ClientMetrics.placeOf("https://[::1]/a"), { address: "::1", port: 443 })
+    }).pipe(Effect.provideService(Metric.MetricRegistry, new Map()))
   )
 })

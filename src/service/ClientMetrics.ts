@@ -1,5 +1,5 @@
 /** How long requests take, as OpenTelemetry's `http.client.request.duration`: by server, method, status and error. */
-import { Cause, Clock, type Context, Effect, type Exit, Metric, Result } from "effect"
+import { Cause, Clock, Context, Effect, type Exit, Metric, Result } from "effect"
 import * as Telemetry from "../TelemetryNames.ts"
 
 const { standard } = Telemetry
@@ -13,6 +13,23 @@ export interface Place {
 
 /** Meters and places that are remembered: making one costs more than using it. */
 const most = 1000
+
+/** Servers that are told apart. A program that fetches from wherever it is sent would have a series for each there is. */
+const mostServers = 200
+/** By the registry that has their series. */
+const told = new WeakMap<object, Set<string>>()
+const elsewhere: Place = { address: "_OTHER", port: 0 }
+
+/** The place as metrics have it. */
+const counted = (registry: object, place: Place): Place => {
+  const servers = told.get(registry) ?? new Set()
+  told.set(registry, servers)
+  const name = `${place.address}:${place.port}`
+  if (servers.has(name)) return place
+  if (servers.size >= mostServers) return elsewhere
+  servers.add(name)
+  return place
+}
 const places = new Map<string, Place>()
 const meters = new Map<string, Metric.Histogram<number>>()
 
@@ -59,18 +76,18 @@ export const timed = <A, E extends { readonly _tag: string }, R>(
     })
     return Effect.onExit(request, (exit) => {
       const seconds = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e9
-      const { address, port } = placeOf(url)
       const type = typeOf(status, exit)
-      const meter = remembered(meters, `${method} ${address} ${port} ${status} ${type}`, () =>
-        Metric.withAttributes(durations, {
-          [standard.method]: method,
-          [standard.address]: address,
-          [standard.port]: String(port),
-          ...(status === undefined ? {} : { [standard.status]: String(status) }),
-          ...(type === undefined ? {} : { [standard.errorType]: type })
-        })
-      )
       return Effect.contextWith((context: Context.Context<never>) => {
+        const { address, port } = counted(Context.get(context, Metric.MetricRegistry), placeOf(url))
+        const meter = remembered(meters, `${method} ${address} ${port} ${status} ${type}`, () =>
+          Metric.withAttributes(durations, {
+            [standard.method]: method,
+            [standard.address]: address,
+            [standard.port]: String(port),
+            ...(status === undefined ? {} : { [standard.status]: String(status) }),
+            ...(type === undefined ? {} : { [standard.errorType]: type })
+          })
+        )
         meter.updateUnsafe(seconds, context)
         return Effect.void
       })

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url"
 import { median, type Report } from "./Report.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
-const rounds = 5
+const rounds = 3
 
 export const run = async (report: Report): Promise<void> => {
   if (!existsSync(join(root, "dist/index.js")))
