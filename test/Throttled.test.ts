@@ -151,6 +151,42 @@ describe.each(runs)("%s at a service that grants so many a second", (_, run) => 
     })
   )
 
+  it.effect("that says when its next place is free: not all come back for that one", () =>
+    Effect.gen(function* () {
+      for (const perSecond of [1, 5]) {
+        const granted: Array<number> = []
+        const service: Storms.Service = (now) => {
+          const recent = granted.filter((at) => at > now - 1000)
+          if (recent.length >= perSecond) {
+            return { status: 429, takes: 2, retryAfter: (recent[0]! + 1000 - now) / 1000 }
+          }
+          granted.push(now)
+          return { status: 200, takes: 20 }
+        }
+        const { requests, tags } = yield* run(service, 60, 10)
+        assert.deepStrictEqual(new Set(tags), new Set(["success"]))
+        assert.isAtMost(requests.length, 90)
+      }
+    })
+  )
+
+  it.effect("to which another program goes as well, and takes half of it", () =>
+    Effect.gen(function* () {
+      for (const counting of ["window", "bucket"] as const) {
+        const limited = Storms.limited(5, { status: 429 }, counting)
+        let other = 0
+        const service: Storms.Service = (now) => {
+          // Every 400 ms the other one asks.
+          for (; other <= now; other += 400) limited(other)
+          return limited(now)
+        }
+        const { requests, tags } = yield* run(service, 60, 4)
+        assert.deepStrictEqual(new Set(tags), new Set(["success"]))
+        assert.isAtMost(requests.length, 90)
+      }
+    })
+  )
+
   it.effect("sits out a pause of the service", () =>
     Effect.gen(function* () {
       for (const answer of [

@@ -135,14 +135,19 @@ export const expand = Effect.fnUntraced(function* (
 const named = (found: ReadonlyArray<Found>, outFolder: string): ReadonlyArray<Input> => {
   // Some systems take two ways to write a letter, and its sizes, for the same.
   const folded = (path: string) => path.normalize("NFC").toLowerCase()
-  const inputs = new Set(found.flatMap(({ path }) => (path === undefined ? [] : [folded(path)])))
+  // Only those that lie where results go.
+  const out = folded(resolve(outFolder, "x").slice(0, -1))
+  const inputs = new Set(
+    found.flatMap(({ path }) => (path === undefined || !folded(path).startsWith(out) ? [] : [folded(path)]))
+  )
   const taken = new Set<string>()
   const next = new Map<string, number>()
   const isFree = (base: string) =>
     !taken.has(folded(base)) &&
-    [overlayEnding, labelsEnding, jsonEnding, cutOutEnding, hiddenEnding].every(
-      (ending) => !inputs.has(folded(resolve(outFolder, base + ending)))
-    )
+    (inputs.size === 0 ||
+      [overlayEnding, labelsEnding, jsonEnding, cutOutEnding, hiddenEnding].every(
+        (ending) => !inputs.has(folded(resolve(outFolder, base + ending)))
+      ))
   return found.map(({ below, ...input }) => {
     const isLocal = input.path !== undefined && process.platform !== "win32"
     const own = stemOf(below ?? input.source.name, isLocal)

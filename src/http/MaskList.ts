@@ -105,6 +105,11 @@ export const read = (
       }
       const field = maskFields.find((field) => each[field] !== undefined && each[field] !== null)
       if (field === undefined) return yield* fail(answer, join(at, "mask"), "there is none", "")
+      if (each["box_2d"] !== undefined && each["box_2d"] !== null) {
+        // Gemini's masks are as large as their boxes: taken for the image's, they would be stretched over all of it.
+        const detail = "its mask is that of its `box_2d`, and not of the image, which is not read here"
+        return yield* fail(answer, join(at, field), detail, "")
+      }
       const scoreField = scoreFields.find((field) => each[field] !== undefined) ?? "score"
       const score = yield* Side.number(answer, join(at, scoreField), each[scoreField])
       masks.push({

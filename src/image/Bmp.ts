@@ -69,8 +69,10 @@ export const parse = (bytes: Uint8Array): Result.Result<Bmp, BmpProblem> => {
   // Some programs say that pixels begin where the palette does.
   if (start === first && used <= 256) start += used * entry
   const stride = Math.ceil((width * depth) / 32) * 4
-  if (start + stride * height > bytes.length) {
-    return broken(`it ends after ${bytes.length} bytes, where its pixels need ${start + stride * height}`)
+  // What fills up the last row may be missing.
+  const needed = start + stride * (height - 1) + Math.ceil((width * depth) / 8)
+  if (needed > bytes.length) {
+    return broken(`it ends after ${bytes.length} bytes, where its pixels need ${needed}`)
   }
   const rowAt = (y: number) => start + (signedHeight < 0 ? y : height - 1 - y) * stride
 

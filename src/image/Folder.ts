@@ -25,6 +25,11 @@ export interface Found {
 /** Text by its code units, as everything here is ordered: the same on every machine and in every language. */
 export const byName = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
+const nameOf = (below: string, entry: string): string => (below === "" ? entry : `${below}/${entry}`)
+
+/** Names that are given at a time. */
+const piece = 1000
+
 /**
  * The files whose names are wanted, in the order of their names, each folder in its place among them. What begins with a
  * dot is left out. Links are followed: one that leads nowhere is a file, and a folder behind one is read after all
@@ -43,7 +48,7 @@ export const files = (
           Effect.orElseSucceed(() => false)
         )
       // What is still to come, the next last: files, or a folder below the root, which itself is the empty text.
-      const pending: Array<ReadonlyArray<Found> | string> = [""]
+      const pending: Array<Array<string> | string> = [""]
       let links: Array<string> = []
       const seen = new Set<string>()
 
@@ -52,25 +57,34 @@ export const files = (
         const place = yield* Effect.orElseSucceed(fs.realPath(path), () => path)
         if (seen.has(place)) return []
         seen.add(place)
-        const parts: Array<Array<Found> | string> = []
-        let found: Array<Found> = []
-        const entries = yield* fs.readDirectoryEntries(path)
-        for (const { name: entry, type } of entries.toSorted((a, b) => byName(a.name, b.name))) {
+        // Names alone are kept, not what else is known of each: there may be very many.
+        const entries: Array<string> = []
+        const folders = new Set<string>()
+        for (const { name: entry, type } of yield* fs.readDirectoryEntries(path)) {
           if (entry.startsWith(".")) continue
-          const name = below === "" ? entry : `${below}/${entry}`
-          if (type === "Directory") {
-            if (found.length > 0) parts.push(found)
-            parts.push(name)
-            found = []
-          } else if (type !== "File" && (yield* isFolder(name))) links.push(name)
-          else if (isWanted(entry)) found.push({ name })
+          if (type === "Directory") folders.add(entry)
+          else if (type !== "File" && (yield* isFolder(nameOf(below, entry)))) {
+            links.push(nameOf(below, entry))
+            continue
+          } else if (!isWanted(entry)) continue
+          entries.push(entry)
         }
-        if (found.length > 0) parts.push(found)
+        entries.sort(byName)
+        const parts: Array<Array<string> | string> = []
+        let from = 0
+        for (const [at, entry] of entries.entries()) {
+          if (!folders.has(entry)) continue
+          if (at > from) parts.push(entries.slice(from, at).map((name) => nameOf(below, name)))
+          parts.push(nameOf(below, entry))
+          from = at + 1
+        }
+        for (; from < entries.length; from += piece)
+          parts.push(entries.slice(from, from + piece).map((name) => nameOf(below, name)))
         return parts
       })
 
       /** Links that were met meanwhile, in their order, once all that is really here is read: no link takes its place. */
-      const next = (): ReadonlyArray<Found> | string | undefined => {
+      const next = (): Array<string> | string | undefined => {
         if (pending.length === 0 && links.length > 0) {
           pending.push(...links.sort(byName).reverse())
           links = []
@@ -81,7 +95,10 @@ export const files = (
       return Stream.flattenIterable(
         Stream.unfold(undefined, () => {
           const part = next()
-          if (typeof part !== "string") return Effect.succeed(part && ([part, undefined] as const))
+          if (typeof part !== "string") {
+            const found: ReadonlyArray<Found> | undefined = part?.map((name) => ({ name }))
+            return Effect.succeed(found && ([found, undefined] as const))
+          }
           return read(part).pipe(
             Effect.map((parts): ReadonlyArray<Found> => {
               for (const one of parts.reverse()) pending.push(one)

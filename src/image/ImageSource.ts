@@ -153,6 +153,7 @@ const deep: ReadonlySet<ImageFormat.ImageFormat> = new Set(["tiff", "png"])
 export const view = <R>(source: ImageSource<R>, { page = 1, stretch }: View): ImageSource<R | ImageCodec> => {
   if (!(Number.isInteger(page) && page >= 1))
     throw new RangeError(`ImageSource.view: \`page\` must be a whole number of at least 1, but is ${page}`)
+  if (page === 1 && stretch === undefined) return source
   return {
     name: source.name,
     open: (limits) =>

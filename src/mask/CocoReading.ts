@@ -66,11 +66,12 @@ export const read = (
 const finished = (out: Reading, dataset: Dataset, annotations: ReadonlyArray<unknown>) => {
   const leftOut = out.leftOut()
   if (annotations.length > 0 && dataset.annotations.length === 0) {
-    const why = leftOut.find(({ what }) => what === "annotation")
-    return fail(
-      name,
-      `none of its ${annotations.length} annotations can be read: ${why?.reason ?? "they are no objects"}`
-    )
+    const why = leftOut
+      .filter(({ what }) => what === "annotation" || what === "polygon")
+      .map(({ reason }) => reason)
+      .join("; ")
+    const reason = why === "" ? "they are no objects" : why
+    return fail(name, `none of its ${annotations.length} annotations can be read: ${reason}`)
   }
   return Result.succeed(leftOut.length === 0 ? dataset : { ...dataset, leftOut })
 }

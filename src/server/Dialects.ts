@@ -11,6 +11,7 @@
  * ```
  */
 import { Effect, Schema } from "effect"
+import * as ErrorKind from "../ErrorKind.ts"
 import type { Dialect } from "./Dialect.ts"
 
 /** What some of them can be told. */
@@ -40,12 +41,9 @@ export const byName: Readonly<Record<string, (options?: LoadOptions) => Promise<
 export const names: ReadonlyArray<string> = Object.keys(byName)
 
 /** A name that no dialect has. */
-export class UnknownDialect extends Schema.TaggedError<UnknownDialect>()("UnknownDialect", {
+export class UnknownDialect extends ErrorKind.lasting<UnknownDialect>()("UnknownDialect", {
   name: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
   override get message(): string {
     return `There is no dialect "${this.name}". Choose from ${names.join(", ")}`
   }

@@ -8,6 +8,7 @@ import { createHash, timingSafeEqual } from "node:crypto"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Context, Duration, Effect, Redacted, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
+import * as ErrorKind from "../ErrorKind.ts"
 import { isLoopback } from "../service/AddressGuard.ts"
 import type { Caller } from "./Caller.ts"
 import { Refusal } from "./Refusal.ts"
@@ -15,12 +16,9 @@ import { ofTokens } from "./RefusalStatus.ts"
 import type { SegFormerServerOptions } from "./ServerOptions.ts"
 
 /** The server would be open to others without asking who they are. */
-export class TokensRequired extends Schema.TaggedError<TokensRequired>()("TokensRequired", {
+export class TokensRequired extends ErrorKind.lasting<TokensRequired>()("TokensRequired", {
   host: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
   override get message(): string {
     return (
       `Listening at ${this.host} would let anyone in who can reach this machine. Give tokens (\`tokens\`, ` +

@@ -26,6 +26,7 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { Clock, Config, Context, Duration, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
 import { UrlParams } from "effect/http"
 import { NetAddress } from "effect/net"
+import * as ErrorKind from "../ErrorKind.ts"
 import { ImageCodec } from "../image/ImageCodec.ts"
 import { Transport } from "../Transport.ts"
 import * as Address from "./Address.ts"
@@ -49,16 +50,13 @@ import * as JobsHandlers from "./v1/JobsHandlers.ts"
 import * as Routes from "./v1/Routes.ts"
 
 /** The server cannot listen at its address. */
-export class CannotListen extends Schema.TaggedError<CannotListen>()("CannotListen", {
+export class CannotListen extends ErrorKind.lasting<CannotListen>()("CannotListen", {
   host: Schema.String,
   port: Schema.Int,
   /** The system's code where there is one, such as EADDRINUSE. */
   code: Schema.optional(Schema.String),
   detail: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
   override get message(): string {
     const hint =
       this.code === "EADDRINUSE"
@@ -230,7 +228,7 @@ const application = Effect.fnUntraced(function* <E, R>(
     options.jobs === false
       ? undefined
       : yield* Jobs.make(shared.files, JobsHandlers.work(models), options.jobs ?? {})
-  const page = options.page === false ? [] : yield* Page.routes({ maxBytes: served.limits.maxBytes })
+  const page = options.page === false ? [] : yield* Page.routes(served.limits)
   yield* ServerMetrics.kept({ admission, cache })
   return yield* Application.make({
     dialects,

@@ -449,6 +449,22 @@ export const refused: ReadonlyArray<readonly [string, Made, Handler, string, Reg
     /neither a label nor a class id/
   ],
   [
+    "masks of boxes",
+    Custom.make(),
+    json([
+      { label: "road", box_2d: [0, 0, 500, 500], mask: `data:image/png;base64,${base64(grey(only(1)))}` }
+    ]),
+    "ResponseNotDecodable",
+    /`0\.mask`: its mask is that of its `box_2d`/
+  ],
+  [
+    "a picture of words",
+    Custom.make(),
+    json([{ label: "road", mask: "<start_of_mask><seg_35><seg_65>" }]),
+    "ResponseNotDecodable",
+    /`0\.mask`: it is no base64/
+  ],
+  [
     "a JPEG",
     BentoML.make(),
     raw(Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 0x10]), { "content-type": "image/jpeg" }),

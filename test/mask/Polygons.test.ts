@@ -164,6 +164,47 @@ describe("Polygons", () => {
     )
   })
 
+  it("simplifies to outlines that neither cross nor touch anew, and loses none", () => {
+    const side = (a: Polygons.Point, b: Polygons.Point, p: Polygons.Point) =>
+      Math.sign((b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0]))
+    const isOn = (a: Polygons.Point, b: Polygons.Point, p: Polygons.Point) =>
+      side(a, b, p) === 0 && (p[0] - a[0]) * (p[0] - b[0]) + (p[1] - a[1]) * (p[1] - b[1]) < 0
+    const check = (map: LabelMap.LabelMap, tolerance: number, sharedEdges: boolean) => {
+      const exact = Polygons.fromLabelMap(map)
+      const simple = Polygons.fromLabelMap(map, { tolerance, sharedEdges })
+      for (const [i, { polygons }] of simple.entries()) {
+        assert.deepStrictEqual(
+          polygons.map(({ holes }) => holes.length),
+          exact[i]!.polygons.map(({ holes }) => holes.length)
+        )
+        for (const { holes, outer } of polygons) {
+          assert.isAbove(Polygons.signedArea(outer), 0)
+          for (const hole of holes) assert.isBelow(Polygons.signedArea(hole), 0)
+        }
+        const edges = ringsOf(polygons).flatMap((ring) =>
+          ring.map((a, k) => [a, ring[(k + 1) % ring.length]!] as const)
+        )
+        for (const [k, [a, b]] of edges.entries()) {
+          for (const [c, d] of edges.slice(k + 1)) {
+            const crosses = side(a, b, c) * side(a, b, d) < 0 && side(c, d, a) * side(c, d, b) < 0
+            assert.isFalse(crosses || isOn(a, b, c) || isOn(a, b, d) || isOn(c, d, a) || isOn(c, d, b))
+            assert.notStrictEqual(`${a} ${b}`, `${d} ${c}`)
+          }
+        }
+      }
+    }
+    check(fromDigits(["00011", "00111", "00111", "11100"]), 1, false)
+    fc.assert(
+      fc.property(
+        labelMaps({ maxSide: 18, classes: 3 }),
+        fc.constantFrom(0.5, 1, 2, 5, 100),
+        fc.boolean(),
+        check
+      ),
+      { numRuns: 150 }
+    )
+  })
+
   it("keeps one line between neighbours when asked to", () => {
     fc.assert(
       fc.property(labelMaps({ maxSide: 24, classes: 3 }), fc.constantFrom(0.8, 1.5, 3), (map, tolerance) => {

@@ -171,6 +171,38 @@ const ofDay =
       })
     })
 
+describe("a circuit of a service that is called seldom", () => {
+  it.effect("opens too: failures that take long, or that are minutes apart, are failures in a row", () =>
+    Effect.gen(function* () {
+      for (const [takes, between, most] of [
+        // A call after the other, each attempt 19 s.
+        [19_000, 0, 5],
+        // A call every two minutes.
+        [10, 120_000, 9]
+      ] as const) {
+        const runner = yield* make({})
+        const { attempt, seen } = asking(() => Effect.delay(Effect.fail(refused), takes))
+        const call = tagOf(runner.run(attempt))
+        let ends = 0
+        const until = Effect.gen(function* () {
+          while ((yield* runner.circuit.state)._tag !== "Open" && ends++ < 20) {
+            yield* call
+            if (between > 0) yield* Effect.sleep(between)
+          }
+        })
+        const fiber = yield* Effect.forkChild(until)
+        for (let minute = 0; minute < 60 && fiber.pollUnsafe() === undefined; minute += 0.5) {
+          yield* TestClock.adjust("30 seconds")
+          if ((yield* runner.circuit.state)._tag === "Open") break
+        }
+        assert.strictEqual((yield* runner.circuit.state)._tag, "Open")
+        assert.isAtMost(seen.attempts, most)
+        yield* Fiber.interrupt(fiber)
+      }
+    }).pipe(quiet, Effect.scoped)
+  )
+})
+
 describe("a circuit around calls", () => {
   it.effect("counts how calls end, and turns them away at once", () =>
     Effect.gen(function* () {

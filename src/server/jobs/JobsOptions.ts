@@ -1,5 +1,6 @@
 /** What a server is told about its jobs. */
 import { type Duration, type Effect, Schema } from "effect"
+import * as ErrorKind from "../../ErrorKind.ts"
 import type { EndedJob } from "../Caller.ts"
 
 export interface JobsOptions {
@@ -21,13 +22,10 @@ export interface JobsOptions {
 }
 
 /** The folder of jobs cannot be used. */
-export class CannotKeepJobs extends Schema.TaggedError<CannotKeepJobs>()("CannotKeepJobs", {
+export class CannotKeepJobs extends ErrorKind.lasting<CannotKeepJobs>()("CannotKeepJobs", {
   folder: Schema.String,
   detail: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
   override get message(): string {
     return `Jobs cannot be kept in ${this.folder}: ${this.detail}`
   }

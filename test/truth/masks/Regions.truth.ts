@@ -11,7 +11,7 @@ interface Theirs {
 }
 
 describe("regions, beside scikit-image", () => {
-  const maps = Support.maps({ count: 1500, seed: 11, maxSide: 40, classes: 4 })
+  const maps = Support.maps({ count: 700, seed: 11, maxSide: 40, classes: 4 })
 
   it("are the same in number, class, area, box, centroid and perimeter", () => {
     const truth = Support.judge<ReadonlyArray<Theirs>>("regions.py", maps)
@@ -32,6 +32,6 @@ describe("regions, beside scikit-image", () => {
         count++
       }
     }
-    assert.isAbove(count, 20_000)
+    assert.isAbove(count, 9000)
   })
 })
