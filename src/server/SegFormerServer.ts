@@ -228,7 +228,7 @@ const application = Effect.fnUntraced(function* <E, R>(
     options.jobs === false
       ? undefined
       : yield* Jobs.make(shared.files, JobsHandlers.work(models), options.jobs ?? {})
-  const page = options.page === false ? [] : yield* Page.routes({ maxBytes: served.limits.maxBytes })
+  const page = options.page === false ? [] : yield* Page.routes(served.limits)
   yield* ServerMetrics.kept({ admission, cache })
   return yield* Application.make({
     dialects,

@@ -5,7 +5,7 @@ import { Effect } from "effect"
 import type { Page, Route } from "playwright-core"
 import sharp from "sharp"
 import * as Needs from "../support/Needs.ts"
-import { colorAt, desktop, grey, PageServer, segment, visit } from "./support.ts"
+import { colorAt, desktop, grey, PageServer, segment, serve, visit } from "./support.ts"
 
 /** Chromium writes a line for every answer of 400 and above, and for every request that fails. */
 const expected = /Failed to load resource/
@@ -264,6 +264,33 @@ describe.skipIf(Needs.chromium === undefined)("the page with many pictures", () 
         )
       )
     )
+
+    it.effect("offers to send a smaller copy of what is too large", () =>
+      Effect.gen(function* () {
+        const { url } = yield* serve({ maxPixels: 10_000 })
+        yield* visit(
+          url,
+          async (page) => {
+            await page.selectOption("#model", "halves")
+            await page.setInputFiles("#file", png("large.png"))
+            await page.getByRole("button", { name: "Send a smaller copy" }).click()
+            await page.getByRole("heading", { name: "large (smaller).jpg" }).waitFor()
+            await page.locator("#work-meta", { hasText: "140 × 70" }).waitFor()
+          },
+          { ...desktop, expected }
+        )
+      }).pipe(Effect.scoped)
+    )
+
+    onPage("says that a part of the picture is transparent", async (page) => {
+      const pixels = Buffer.alloc(200 * 100 * 4, 90)
+      for (let at = 0; at < 200 * 100; at++) pixels[at * 4 + 3] = at % 200 < 100 ? 0 : 255
+      const clear = await sharp(pixels, { raw: { width: 200, height: 100, channels: 4 } })
+        .png()
+        .toBuffer()
+      await segment(page, "halves", "clear.png", clear)
+      await page.locator("#work-meta", { hasText: /(?:49|50)\.\d % of it is transparent/ }).waitFor()
+    })
 
     onPage("gives all of them away as one archive", async (page) => {
       await page.selectOption("#model", "halves")

@@ -3,6 +3,7 @@
  *
  * With `PAGE_SCREENSHOTS=1` the pictures in docs/images are made anew.
  */
+import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
@@ -373,6 +374,90 @@ describe.skipIf(Needs.chromium === undefined)("everybody can use the page", () =
           await keep(page, "page-desktop")
         },
         desktop
+      )
+      shown(
+        "as docs/images shows a region that was flown to, and its measures",
+        async (page) => {
+          await page.getByLabel("Pixels of a millimetre").evaluate((input: HTMLInputElement) => {
+            input.value = "40"
+            input.dispatchEvent(new Event("input"))
+          })
+          for (let step = 0; step < 3; step++) await page.getByRole("button", { name: "Next region" }).click()
+          await page.locator("#measures-list dd").first().waitFor()
+          await page.locator("#status", { hasText: "Only region" }).waitFor()
+          await page.waitForTimeout(1000)
+          await keep(page, "page-region")
+        },
+        { ...desktop, viewport: { width: 1280, height: 960 } }
+      )
+      shown(
+        "as docs/images shows several pictures, and what is sure",
+        async (page) => {
+          await page.setInputFiles("#file", [
+            ...["labels.jpg", "cut-out.png"].map((name) => ({
+              name,
+              mimeType: "image/*",
+              buffer: readFileSync(images + name)
+            })),
+            { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("to do") }
+          ])
+          await page.waitForFunction(
+            () =>
+              document.querySelectorAll(".thumb").length === 4 &&
+              document.querySelector(".thumb[data-state=waiting], .thumb[data-state=working]") === null
+          )
+          await page.locator(".thumb").first().click()
+          await page.getByRole("heading", { name: "sample.jpg" }).waitFor()
+          await page.getByRole("slider", { name: "Least confidence" }).fill("95")
+          await page.locator("#classes .unsure").waitFor()
+          await page.getByRole("button", { name: "How scratch is shown" }).click()
+          await keep(page, "page-many")
+        },
+        { ...desktop, expected: /Failed to load resource/ }
+      )
+      shown(
+        "as docs/images shows a mask of what is true",
+        async (page) => {
+          const [download] = await Promise.all([
+            page.waitForEvent("download"),
+            page.locator("#downloads").getByRole("button", { name: "PNG", exact: true }).click()
+          ])
+          // What the model says, with a part moved by hand.
+          const mask = sharp(await download.path(), { raw: undefined })
+          const { height, width } = await mask.metadata()
+          const { data } = await sharp(await download.path())
+            .raw()
+            .toBuffer({ resolveWithObject: true })
+          const channels = data.length / (width * height)
+          const classes: ReadonlyArray<{ id: number; color: string }> = await page.evaluate(async () => {
+            const answer: { models: [{ classes: [] }] } = await (await fetch("/v1/models")).json()
+            return answer.models[0].classes
+          })
+          const ids = Buffer.alloc(width * height)
+          for (let y = 0; y < height; y++) {
+            for (let x = 0; x < width; x++) {
+              const at = (Math.max(0, y - 4) * width + Math.max(0, x - 6)) * channels
+              const hex = `#${data.subarray(at, at + 3).toString("hex")}`
+              ids[y * width + x] =
+                channels < 3 ? data[at]! : (classes.find(({ color }) => color === hex)?.id ?? 0)
+            }
+          }
+          const truth = await sharp(ids, { raw: { width, height, channels: 1 } })
+            .toColourspace("b-w")
+            .png()
+            .toBuffer()
+          const [chooser] = await Promise.all([
+            page.waitForEvent("filechooser"),
+            page.getByRole("combobox", { name: "Compare with" }).selectOption("truth")
+          ])
+          await chooser.setFiles({ name: "truth.png", mimeType: "image/png", buffer: truth })
+          await page.locator("#faults button").first().waitFor()
+          await page.getByLabel("as", { exact: true }).selectOption("difference")
+          await page.locator("#comparison").scrollIntoViewIfNeeded()
+          await page.waitForTimeout(500)
+          await keep(page, "page-truth")
+        },
+        { ...desktop, viewport: { width: 1280, height: 960 } }
       )
       shown("as docs/images shows it on a phone", (page) => keep(page, "page-phone"), {
         ...phone,

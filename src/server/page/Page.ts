@@ -27,6 +27,8 @@ import type { DialectRoute } from "../Dialect.ts"
 export interface PageOptions {
   /** Bytes of one image file, so that the page can refuse a larger one before it is sent. */
   readonly maxBytes?: number | undefined
+  /** Pixels of one image, so that the page can offer to send a smaller one. */
+  readonly maxPixels?: number | undefined
 }
 
 /** The document at `/` and what it is made of. Open to all: what needs a token is behind `/v1`, and the page asks for it. */
@@ -40,7 +42,7 @@ export const routes = (options: PageOptions = {}): Effect.Effect<ReadonlyArray<D
     const html = document.bytes
       .toString()
       .replace("</head>", `${preloads(parts)}</head>`)
-      .replace("<html ", () => `<html data-max-bytes="${options.maxBytes ?? ""}" data-formats="${formats}" `)
+      .replace("<html ", () => limits(options))
       .replaceAll(`"/page/`, `"${folder}/`)
     return Promise.all([
       route("/", "index.html", Buffer.from(html), {
@@ -53,6 +55,9 @@ export const routes = (options: PageOptions = {}): Effect.Effect<ReadonlyArray<D
       )
     ])
   })
+
+const limits = ({ maxBytes, maxPixels }: PageOptions): string =>
+  `<html data-max-bytes="${maxBytes ?? ""}" data-max-pixels="${maxPixels ?? ""}" data-formats="${formats}" `
 
 /** The formats of export, for the page to offer. */
 const formats = JSON.stringify(

@@ -135,10 +135,27 @@ const failed = async (picture: Gallery.Picture, error: unknown): Promise<void> =
   if (shown === undefined) home()
   else Models.choose(shown.result.model)
   strip.show(shown?.picture)
+  if (error instanceof Failure && error.status === 413) {
+    Notices.warn("image", error.message, {
+      name: "Send a smaller copy",
+      act: () => void sendSmaller(picture)
+    })
+    return
+  }
   await fail(error, "image", () => {
     wanted = picture
     gallery.ask(picture, asked)
   })
+}
+
+const sendSmaller = async (picture: Gallery.Picture): Promise<void> => {
+  const copy = await Picture.smaller(picture.file)
+  if (copy === undefined) {
+    Notices.warn("image", `This browser cannot read ${picture.file.name}, so it cannot make it smaller.`)
+    return
+  }
+  gallery.remove(picture)
+  open([copy])
 }
 
 /** Takes images in. The first of them is shown as soon as it is done. */
