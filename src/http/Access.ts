@@ -1,6 +1,6 @@
 /**
  * Whether a service would take an image of this caller, asked without one: at the route that takes images, who may not
- * come in is told so before anything else is looked at, and a route that is not there is missed. What else it says of a
+ * come in is told so before anything else is looked at. What else it says of a
  * request without an image is no sign of anything.
  */
 import { Effect } from "effect"
@@ -49,8 +49,8 @@ export const barred = (answer: Answer, protocol: Protocol, given: boolean): Barr
   if (status === 401 || status === 403 || status === 407)
     return { status, detail: `${told}: ${advice(answer, given)}` }
   if (status === 402) return { status, detail: `${told}: it wants to be paid first` }
-  if (status === 404 || status === 405 || status === 410)
-    return { status, detail: `${told}: there is no such route, or not for ${method}` }
+  // 404 may be what a server says of a request that lacks its part.
+  if (status === 405) return { status, detail: `${told}: there is no such route for ${method}` }
   return undefined
 }
 

@@ -236,7 +236,7 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
   const isBarred = barred !== undefined
   const named = clue?.protocol === "custom" ? undefined : (clue?.model ?? model)
   const found: ServiceSettings | undefined =
-    isKnown && !(isBarred && [404, 405, 410].includes(barred.status))
+    isKnown && !(isBarred && barred.status === 405)
       ? {
           url: exchange.service,
           protocol: clue.protocol,

@@ -12,6 +12,7 @@
  * Shares.distance(odd, set) // => 0.375
  * ```
  */
+import { dual } from "effect/Function"
 import { histogram, type LabelMap } from "./LabelMap.ts"
 
 /** The share of the pixels that each class has, by id; they add up to 1, or there are none. */
@@ -37,9 +38,12 @@ export const mean = (all: Iterable<Shares>): Shares => {
 }
 
 /** How much of one would have to be moved to make it the other (total variation): 0 for the same, 1 for nothing in common. */
-export const distance = (self: Shares, that: Shares): number => {
+export const distance: {
+  (that: Shares): (self: Shares) => number
+  (self: Shares, that: Shares): number
+} = dual(2, (self: Shares, that: Shares): number => {
   let sum = 0
   for (const id of new Set([...self.keys(), ...that.keys()]))
     sum += Math.abs((self.get(id) ?? 0) - (that.get(id) ?? 0))
   return sum / 2
-}
+})

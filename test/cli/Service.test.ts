@@ -20,7 +20,9 @@ import * as TorchServeServer from "../http/servers/TorchServeServer.ts"
 import { serve } from "../server/support.ts"
 import { run } from "../support/Command.ts"
 import { folder, names } from "../support/Folder.ts"
+import * as ProxyServer from "../support/ProxyServer.ts"
 import { type Handler, http, sendJson } from "../support/TestServer.ts"
+import * as TlsServer from "../support/TlsServer.ts"
 
 const mask = Model.greyPng()
 const grey = Result.getOrThrow(LabelPng.encode(Fixtures.labelMap))
@@ -67,6 +69,12 @@ const fastApi: Handler = ({ body, method, path }, response) => {
   }
   sendJson(response, { detail: "Not Found" }, 404)
 }
+
+/** The same, which has no route for a request without its part. */
+const strict: Handler = (request, response) =>
+  request.path === "/api/segment" && !request.body.includes('name="upload"')
+    ? sendJson(response, { detail: "Not Found" }, 404)
+    : fastApi(request, response)
 
 /** A gateway that knows no other route, and says it as if a token was missing. */
 const gateway =
@@ -128,6 +136,7 @@ const subjects: Readonly<Record<string, Subject>> = {
       healthPath: "/healthz"
     }
   },
+  "a server that has no route for a request without its part": { start: http(strict) },
   "a gateway that answers 403": { start: http(gateway(403)), expected: { protocol: "custom" } },
   "a gateway that answers 401": { start: http(gateway(401)), expected: { protocol: "custom" } },
   "a server that answers 405 for all it does not know": { start: http(gateway(405)) },
@@ -322,6 +331,53 @@ describe("a caller who is kept out", () => {
         [wrong.code, wrong.stderr],
         [2, 'segformer: the 1. --header is none: write it as "Name: value"\n']
       )
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("the command and proxies", () => {
+  it.live(
+    "goes by the proxy of the environment for a service and for images on the web, or by its own, or by none",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* http((request, response) => {
+          if (request.method === "GET" && request.path === "/a.png")
+            return Model.sendPng(response, Fixtures.image)
+          gateway(404)(request, response)
+        })
+        const proxy = yield* ProxyServer.make({})
+        const cwd = yield* folder({ "panel.png": Fixtures.image, "svc.json": '{"protocol": "custom"}' })
+        const args = ["segment", "--service", "svc.json", "--url", server.url, `${server.url}/a.png`]
+        const env = { HTTP_PROXY: proxy.url }
+        const one = yield* run(args, { cwd, env })
+        assert.deepStrictEqual([one.code, one.stderr], [0, ""])
+        assert.includeMembers(proxy.forwarded, [`${server.url}/a.png`, `${server.url}/predict`])
+        proxy.forwarded.length = 0
+        const none = yield* run([...args, "--proxy", "off"], { cwd, env })
+        assert.deepStrictEqual([none.code, proxy.forwarded], [0, []])
+        const own = yield* run([...args, "--proxy", proxy.url], { cwd })
+        assert.strictEqual(own.code, 0)
+        assert.isAbove(proxy.forwarded.length, 0)
+      }).pipe(Effect.scoped)
+  )
+
+  it.live("trusts a private authority that it is given", () =>
+    Effect.gen(function* () {
+      const server = yield* TlsServer.makeWith((request, response) => {
+        request.resume()
+        request.on("end", () =>
+          request.method === "POST" ? sendJson(response, answer) : sendJson(response, {}, 404)
+        )
+      })
+      const cwd = yield* folder({ "panel.png": Fixtures.image, "ca.pem": TlsServer.cert, "none.pem": "no" })
+      const env = { SEGFORMER_PROTOCOL: "custom", SEGFORMER_MAX_RETRIES: "0" }
+      const args = ["segment", "--url", server.url, "panel.png"]
+      assert.strictEqual((yield* run(args, { cwd, env })).code, 3)
+      const { code, stderr } = yield* run([...args, "--ca", "ca.pem"], { cwd, env })
+      assert.deepStrictEqual([code, stderr], [0, ""])
+      const wrong = yield* run([...args, "--ca", "none.pem"], { cwd, env })
+      assert.strictEqual(wrong.code, 2)
+      assert.include(wrong.stderr, "there is no certificate in --ca none.pem")
     }).pipe(Effect.scoped)
   )
 })
