@@ -71,6 +71,8 @@ export interface DialectRoute {
     request: HttpServerRequest.HttpServerRequest,
     parameters: Readonly<Record<string, string | undefined>>
   ) => Effect.Effect<HttpServerResponse.HttpServerResponse, Refusal, Scope.Scope>
+  /** Where another dialect has the path too: whether a request is one of this dialect's callers'. */
+  readonly takes?: ((request: HttpServerRequest.HttpServerRequest) => boolean) | undefined
   /** Where this route refuses in another form than the rest of its dialect. */
   readonly refuse?: Dialect["refuse"] | undefined
 }
