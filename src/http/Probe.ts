@@ -27,6 +27,7 @@ import * as Exchange from "../service/Exchange.ts"
 import { ConnectionFailed, type InvalidUrl } from "../service/ServiceError.ts"
 import { type Health, Transport } from "../Transport.ts"
 import * as Access from "./Access.ts"
+import type * as ProbeClue from "./ProbeClue.ts"
 import * as ProbeClues from "./ProbeClues.ts"
 import * as Custom from "./protocol/Custom.ts"
 import type { Protocol, Question } from "./protocol/Protocol.ts"
@@ -66,7 +67,7 @@ export interface Finding {
    * `"sure"` where no other protocol answers so, `"likely"` where others might and two answers agree, `"possible"` where
    * one answer speaks for it.
    */
-  readonly certainty: ProbeClues.Certainty | undefined
+  readonly certainty: ProbeClue.Certainty | undefined
   /** The answers that speak for it. */
   readonly signs: ReadonlyArray<string>
   /** How it is for this caller: what an image would meet counts, not what the service says of itself alone. */
@@ -159,7 +160,7 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
       })
     })
   const answered = () => [...answers.values()].filter((answer) => answer !== undefined)
-  const ask: ProbeClues.Ask = {
+  const ask: ProbeClue.Ask = {
     get: (path) => send({ method: "GET", path, accept: "application/json, */*;q=0.5" }),
     post: (path) => send({ method: "POST", path, accept: "*/*" }),
     answers: answered
@@ -294,7 +295,7 @@ const madeBy = (name: string, settings: Protocols.Settings): Effect.Effect<Proto
 /** The layer to write, as TypeScript. */
 const layerCode = (
   baseUrl: string,
-  clue: ProbeClues.Clue,
+  clue: ProbeClue.Clue,
   settings: Protocols.Settings,
   needsKey: boolean
 ): string => {

@@ -5,72 +5,15 @@
  */
 import { Effect, Schema } from "effect"
 import * as Decode from "../service/Decode.ts"
-import { type Answer, isSuccess } from "../service/Exchange.ts"
-import type { Health } from "../Transport.ts"
+import type { Answer } from "../service/Exchange.ts"
 import * as OpenApiRoutes from "./OpenApiRoutes.ts"
+import { type Ask, bodyOf, type Clue, type Detect, isOk, type Known } from "./ProbeClue.ts"
+import { byRoute, openapi, plain } from "./ProbeRoutes.ts"
 import * as Cog from "./protocol/Cog.ts"
 import * as Errors from "./protocol/Errors.ts"
 import * as InferAnswer from "./protocol/InferAnswer.ts"
 import * as Inspection from "./protocol/Inspection.ts"
-import type { Protocol, Question } from "./protocol/Protocol.ts"
 import * as SegFormer from "./protocol/SegFormer.ts"
-
-/** Asks for a path: the same answer for the same path, and `undefined` where there is none, or no question is left. */
-export interface Ask {
-  readonly get: (path: string) => Effect.Effect<Answer | undefined>
-  readonly post: (path: string) => Effect.Effect<Answer | undefined>
-  /** What was answered so far, in order. */
-  readonly answers: () => ReadonlyArray<Answer>
-}
-
-/** What the caller knows already. */
-export interface Known {
-  readonly model: string | undefined
-}
-
-export type Certainty = "sure" | "likely" | "possible"
-
-/** A protocol that the answers speak for. */
-export interface Clue {
-  /** As in configuration, such as `inspection`. */
-  readonly protocol: string
-  readonly certainty: Certainty
-  /** The answers that speak for it, such as `GET /ping has the status Healthy`. */
-  readonly signs: ReadonlyArray<string>
-  /** Where the answers name it, and the caller does not. */
-  readonly model?: string | undefined
-  /** What it takes, in words. */
-  readonly limits?: ReadonlyArray<string> | undefined
-  readonly health?: Question<Health> | undefined
-  readonly describe?: Protocol["describe"] | undefined
-  /** What was found out of how it is called. */
-  readonly settings?: OpenApiRoutes.RouteSettings | undefined
-  /** How it is called is not known in whole: what is made of it would not work. */
-  readonly lacks?: string | undefined
-  readonly needsKey?: boolean | undefined
-  /** The header that carries the key, where it is another than `Authorization`. */
-  readonly keyHeader?: string | undefined
-}
-
-type Detect = (ask: Ask, known: Known) => Effect.Effect<Clue | undefined>
-
-const bodyOf = (answer: Answer | undefined): Readonly<Record<string, unknown>> => {
-  const json = answer === undefined ? undefined : Errors.jsonOf(answer)
-  return Errors.isRecord(json) ? json : {}
-}
-
-const isHtml = (answer: Answer): boolean =>
-  /html/i.test(answer.headers["content-type"] ?? "") ||
-  /^\s*<(!doctype|html)/i.test(Decode.text(answer).slice(0, 200))
-
-/** A success that is no page for people, and not what this service answers to everything. */
-const isOk = (ask: Ask, answer: Answer | undefined): boolean => {
-  if (answer === undefined || !isSuccess(answer) || isHtml(answer)) return false
-  const [first] = ask.answers()
-  return (
-    first === undefined || first === answer || !isSuccess(first) || Decode.text(first) !== Decode.text(answer)
-  )
-}
 
 const segformer: Detect = (ask) =>
   Effect.map(ask.get(SegFormer.modelsPath), (answer): Clue | undefined => {
@@ -315,54 +258,6 @@ const bentoml: Detect = (ask) =>
     }
   })
 
-const healthPaths = ["/health", "/healthz", "/ready", "/readyz", "/ping"]
-
-/** FastAPI and its like describe themselves. */
-const openapi: Detect = (ask, known) =>
-  Effect.gen(function* () {
-    const document = bodyOf(yield* ask.get("/openapi.json"))
-    const { info, paths } = document
-    if (!Errors.isRecord(paths)) return undefined
-    if ("/infer/semantic_segmentation" in paths) {
-      return {
-        protocol: "roboflow",
-        certainty: "sure",
-        signs: ["/openapi.json has /infer/semantic_segmentation"],
-        health: Errors.healthByStatus("/readiness"),
-        needsKey: true
-      }
-    }
-    if ("/health-check" in paths && "/predictions" in paths) {
-      return {
-        protocol: "cog",
-        certainty: "likely",
-        signs: ["/openapi.json has /predictions", "and /health-check"],
-        health: Cog.make().health
-      }
-    }
-    const route = OpenApiRoutes.best(document)
-    if (route === undefined) return undefined
-    const healthPath = healthPaths.find((path) => path in paths)
-    const title = Errors.isRecord(info) && typeof info["title"] === "string" ? info["title"] : undefined
-    const { key } = route
-    return {
-      protocol: "custom",
-      certainty: route.takes === undefined ? "possible" : "likely",
-      signs: [
-        `/openapi.json has ${route.path}`,
-        ...(route.takes === undefined ? [] : [`which takes ${route.takes}`])
-      ],
-      model: known.model ?? title,
-      health: Errors.healthByStatus(healthPath ?? "/health"),
-      settings: {
-        ...route.settings,
-        ...(healthPath === undefined || healthPath === "/health" ? {} : { healthPath })
-      },
-      needsKey: key !== undefined,
-      keyHeader: typeof key === "string" ? key : undefined
-    }
-  })
-
 const replicate: Detect = (ask) =>
   Effect.gen(function* () {
     const [first] = ask.answers()
@@ -386,59 +281,6 @@ const replicate: Detect = (ask) =>
       needsKey: true
     }
   })
-
-/** What a route says to a request without an image, where it is there: it takes it, or misses something in it. */
-const takesRequests = (ask: Ask, answer: Answer | undefined): answer is Answer => {
-  if (answer === undefined) return false
-  const [first] = ask.answers()
-  const isSaid = [400, 411, 415, 422].includes(answer.status) || isOk(ask, answer)
-  return isSaid && first?.status !== answer.status
-}
-
-/** FastAPI names what is missing: `{loc: ["body", "file"]}`. */
-const missingPart = (answer: Answer): string | undefined => {
-  const { detail } = bodyOf(answer)
-  const [first] = Array.isArray(detail) ? detail : []
-  const loc: unknown = Errors.isRecord(first) ? first["loc"] : undefined
-  const name: unknown = Array.isArray(loc) && loc.length === 2 && loc[0] === "body" ? loc[1] : undefined
-  return typeof name === "string" ? name : undefined
-}
-
-/** A route that hand-written servers have most often, by what it says to a request without an image. */
-const byRoute =
-  (path: string): Detect =>
-  (ask) =>
-    Effect.map(ask.post(path), (answer): Clue | undefined => {
-      if (!takesRequests(ask, answer)) return undefined
-      const part = missingPart(answer)
-      const others = new Set(ask.answers().flatMap((each) => (each === answer ? [] : [each.status])))
-      const health = ask.answers().find((each) => each.service.endsWith("/health"))
-      const isWell = isOk(ask, health)
-      return {
-        protocol: "custom",
-        certainty: "likely",
-        signs: [
-          `POST ${path} answers ${answer.status} to a request without an image`,
-          isWell ? "GET /health answers 200" : `others answer ${[...others].join(", ")}`
-        ],
-        health: isWell ? Errors.healthByStatus("/health") : undefined,
-        settings: { ...(path === "/predict" ? {} : { path }), ...(part === undefined ? {} : { part }) }
-      }
-    })
-
-/** Nothing of its own, but it says that it is well. */
-const plain: Detect = (ask) =>
-  Effect.map(ask.get("/health"), (answer): Clue | undefined =>
-    isOk(ask, answer)
-      ? {
-          protocol: "custom",
-          certainty: "possible",
-          signs: ["GET /health answers 200"],
-          health: Errors.healthByStatus("/health"),
-          lacks: "the path that takes images"
-        }
-      : undefined
-  )
 
 /** In the order in which they are tried: an earlier one is never mistaken for a later one. */
 const detections: ReadonlyArray<Detect> = [

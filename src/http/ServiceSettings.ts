@@ -67,6 +67,7 @@ export const fields = {
   mask: Schema.String,
   maskAs: Schema.Literals(["png", "ids", "rle", "masks", "logits"]),
   channels: Schema.Literals(["first", "last"]),
+  transposed: Schema.Boolean,
   binary: Schema.Union([
     Schema.Boolean,
     Schema.Struct({

@@ -104,6 +104,10 @@ export const variables = {
     sets: "whether the classes are the first or the last dimension of logits",
     takes: "`first` or `last`"
   }),
+  transposed: variable("SEGFORMER_TRANSPOSED", f.transposed, {
+    sets: "that the rows of the mask are the image's columns",
+    takes: "`on` or `off`"
+  }),
   binary: variable("SEGFORMER_BINARY", f.binary, {
     sets: "that the mask shows one class, and how",
     takes: '`on`, `off`, or JSON such as `{"threshold": 128, "classId": 1, "inverted": true}`'
@@ -191,6 +195,7 @@ export const details = Effect.fnUntraced(function* (
     mask: yield* read(settings.mask, variables.mask),
     maskAs: yield* read(settings.maskAs, variables.maskAs),
     channels: yield* read(settings.channels, variables.channels),
+    transposed: yield* read(settings.transposed, variables.transposed),
     binary: yield* read(settings.binary, variables.binary),
     classes: yield* read(settings.classes, variables.classes),
     palette: yield* read(settings.palette, variables.palette),

@@ -88,7 +88,7 @@ export const raster = (
   )
 }
 
-/** A file. It is read where and when it is needed, and streamed to services that take a stream. */
+/** A file. It is read where and when it is needed, and streamed to services where the HTTP client states the length of a stream (`NodeHttp`). */
 export const file = (path: string): ImageSource<FileSystem.FileSystem> => {
   const name = path.split(/[\\/]/).findLast((part) => part !== "") ?? path
   return named(name, (limits) =>

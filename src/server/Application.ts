@@ -46,6 +46,26 @@ const v1: Dialect = { name: "v1", routes: () => Effect.succeed([]), refuse: refu
 /** Paths that anybody may ask for: whether the server is up, and what it can do. */
 const open: ReadonlyArray<string> = ["/health", "/ready", "/openapi.json", "/docs"]
 
+const isSame = (a: DialectRoute, b: DialectRoute): boolean =>
+  a.method === b.method && a.path.replaceAll(/:\w+/g, ":") === b.path.replaceAll(/:\w+/g, ":")
+
+/** A route, but for the requests that another dialect with this path says are its own. */
+const chosen = (
+  dialect: Dialect,
+  route: DialectRoute,
+  others: ReadonlyArray<{ readonly dialect: Dialect; readonly route: DialectRoute }>
+): RouteHandler => {
+  const own = handled(dialect, route)
+  const rest = others
+    .filter(({ route }) => route.takes !== undefined)
+    .map(({ dialect, route }) => ({ takes: route.takes, handler: handled(dialect, route) }))
+  if (rest.length === 0) return own
+  return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+    if (route.takes?.(request) === true) return own
+    return rest.find(({ takes }) => takes?.(request) === true)?.handler ?? own
+  })
+}
+
 export const make = Effect.fnUntraced(function* (
   options: ApplicationOptions
 ): Effect.fn.Return<App, never, Scope.Scope> {
@@ -75,7 +95,14 @@ export const make = Effect.fnUntraced(function* (
     for (const route of routes) {
       // `/health` is a path of several protocols: the dialect that is named first has it.
       if (!paths.add(dialect, route)) continue
-      const handler = handled(dialect, route)
+      const others = dialects.flatMap((other) =>
+        other.dialect === dialect
+          ? []
+          : other.routes
+              .filter((one) => isSame(one, route))
+              .map((one) => ({ dialect: other.dialect, route: one }))
+      )
+      const handler = chosen(dialect, route, others)
       const shared = document !== undefined && route.method === "GET" && route.path === "/"
       yield* add(route.method, route.path, shared ? forPeople(handled(v1, document), handler) : handler)
     }

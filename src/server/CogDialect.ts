@@ -147,6 +147,8 @@ const predict = Effect.fnUntraced(function* (
 const put = (served: Served, known: Known, server: Scope.Scope): DialectRoute => ({
   method: "PUT",
   path: "/predictions/:id",
+  // TorchServe has the path for files.
+  takes: Bodies.isJson,
   handle: (request, { id }) => predict(served, known, server, request, id)
 })
 

@@ -59,6 +59,8 @@ export interface Served {
     use: (segmented: Segmented) => Effect.Effect<A, Refusal>,
     options?: { readonly isReported?: boolean | undefined }
   ) => Effect.Effect<A, Refusal>
+  /** Waits for a turn, then does work on pixels that is no segmentation. */
+  readonly work: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Tells what the caller of a request did with an image, such as `crop`. */
   readonly report: (action: string) => Effect.Effect<void>
 }
@@ -71,6 +73,8 @@ export interface DialectRoute {
     request: HttpServerRequest.HttpServerRequest,
     parameters: Readonly<Record<string, string | undefined>>
   ) => Effect.Effect<HttpServerResponse.HttpServerResponse, Refusal, Scope.Scope>
+  /** Where another dialect has the path too: whether a request is one of this dialect's callers'. */
+  readonly takes?: ((request: HttpServerRequest.HttpServerRequest) => boolean) | undefined
   /** Where this route refuses in another form than the rest of its dialect. */
   readonly refuse?: Dialect["refuse"] | undefined
 }

@@ -6,30 +6,31 @@
  * followed hop by hop without our headers, and each request carries `User-Agent`, `X-Request-Id` and
  * `Idempotency-Key`. It makes one attempt and never retries.
  */
-import { Clock, Context, type Duration, Effect, Option, Redacted, Stream, Tracer } from "effect"
-import type { Headers, HttpBody, HttpClientResponse } from "effect/http"
+import { Context, Effect, Option, Redacted, Stream, Tracer } from "effect"
+import type { HttpBody, HttpClientResponse } from "effect/http"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpTraceContext from "effect/http/HttpTraceContext"
 import type { HttpMethod } from "effect/http/HttpMethod"
 import type { Attempt } from "../policy/Attempt.ts"
-import * as RetryAfter from "../policy/RetryAfter.ts"
 import { version } from "../version.ts"
 import { standard } from "../TelemetryNames.ts"
+import { type Answer, failure, isSuccess, type Opened } from "./Answer.ts"
 import * as Body from "./Body.ts"
 import * as ClientMetrics from "./ClientMetrics.ts"
 import * as ConnectionError from "./ConnectionError.ts"
 import * as Hosts from "./Hosts.ts"
-import * as Message from "./Message.ts"
 import * as Multipart from "./Multipart.ts"
 import * as OwnHeaders from "./OwnHeaders.ts"
 import * as Proxies from "./Proxies.ts"
 import * as Redirects from "./Redirects.ts"
 import * as RequestLog from "./RequestLog.ts"
 import * as Secrets from "./Secrets.ts"
-import { errorHeader, excerpt, fromStatus, InvalidUrl, type ServiceError } from "./ServiceError.ts"
+import { excerpt, InvalidUrl, type ServiceError } from "./ServiceError.ts"
 
+export { type Answer, drop, type ErrorBody, failure, isSuccess, ok, type Opened } from "./Answer.ts"
 export type { Redirects } from "./Redirects.ts"
 export { LogRequests } from "./RequestLog.ts"
 
@@ -72,26 +73,6 @@ export interface Call {
    * and their memory to a quarter. A chunk that is kept for longer becomes empty. Off by default.
    */
   readonly lendsChunks?: boolean | undefined
-}
-
-/** A status and a whole body, whatever the status. */
-export interface Answer {
-  /** Origin and path that were called, without query. */
-  readonly service: string
-  readonly status: number
-  readonly headers: Headers.Headers
-  readonly body: Uint8Array
-  /** The id the service gave the request, or ours. */
-  readonly requestId: string
-  /** The proxy that it came through, where that may have answered in the place of the service. */
-  readonly proxy?: string | undefined
-  /** Takes our secrets out of what the service says: whoever makes an error of an answer lets its texts through here. */
-  readonly hide?: Secrets.Hide | undefined
-}
-
-/** A status, and a body that comes as it is read. */
-export interface Opened extends Omit<Answer, "body"> {
-  readonly body: Stream.Stream<Uint8Array, ServiceError>
 }
 
 export interface Exchange {
@@ -263,7 +244,8 @@ export const make = Effect.fnUntraced(function* (
           traced = HttpClientRequest.setHeaders(request, HttpTraceContext.toHeaders(span))
         }
       }
-      return Effect.mapBoth(Effect.provideContext(client.execute(traced), within), {
+      const sent = sendsPieces ? client.execute(traced) : Effect.flatMap(withLength(traced), client.execute)
+      return Effect.mapBoth(Effect.provideContext(sent, within), {
         onFailure: (error) => ConnectionError.from(error, service, attempt, hide),
         onSuccess: (response) => {
           if (span?._tag === "Span") {
@@ -404,67 +386,21 @@ export const make = Effect.fnUntraced(function* (
   return { service: prefix, origin: base.origin, hide: ours, send, fetch, open, stream }
 })
 
-/** Gives up an answer that was opened and will not be read: its connection is closed. */
-export const drop = ({ body }: Opened): Effect.Effect<void> =>
-  // Its stream closes the connection when it is interrupted.
-  Effect.ignore(Effect.raceFirst(Stream.runDrain(body), Effect.void))
-
-/** What an error's body says. The status is judged elsewhere. */
-export interface ErrorBody {
-  readonly detail?: string | undefined
-  /** The service's own. By default what the body calls `error_code`, `errorCode` or `code`. */
-  readonly code?: string | undefined
-  /** The model is not loaded yet. */
-  readonly loading?: boolean | undefined
-  readonly retryAfter?: Duration.Duration | undefined
-  /** It was a file that an answer had named, and not the service itself, that was asked for. */
-  readonly file?: boolean | undefined
-  /** What the status should have been: some answer 500 to what was too large. */
-  readonly status?: number | undefined
-}
-
-/** Whether a status is one of success: 2xx. */
-export const isSuccess = ({ status }: { readonly status: number }): boolean => status >= 200 && status < 300
-
-/** The answer if its status is a success, else its error, with what `read` finds in its body. */
-export const ok = (
-  answer: Answer,
-  read?: (answer: Answer) => ErrorBody
-): Effect.Effect<Answer, ServiceError> =>
-  isSuccess(answer) ? Effect.succeed(answer) : failure(answer, read?.(answer))
-
-/** Characters of what a service says that are looked at: more than an error shows. */
-const said = 4000
-
-/** The error of an answer whose status is no success, with what the protocol read from its body. */
-export const failure = (answer: Answer, read?: ErrorBody): Effect.Effect<never, ServiceError> =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) =>
-    Effect.fail(
-      fromStatus({
-        service: answer.service,
-        status: read?.status ?? answer.status,
-        requestId: answer.requestId,
-        detail: Proxies.doubted(
-          answer,
-          (answer.hide ?? Secrets.nothing)((read?.detail ?? Message.textOf(answer)).slice(0, said))
-        ),
-        code: codeOf(answer, read),
-        retryAfter:
-          RetryAfter.fromHeaders(answer.headers, now) ??
-          read?.retryAfter ??
-          Message.waitIn(Message.jsonOf(answer)),
-        loading: read?.loading,
-        file: read?.file
-      })
-    )
-  )
-
-/** The service's own code, without secrets. */
-const codeOf = (answer: Answer, read: ErrorBody | undefined): string | undefined => {
-  const code = answer.headers[errorHeader] ?? read?.code ?? Message.codeIn(Message.jsonOf(answer))
-  return code === undefined ? undefined : (answer.hide ?? Secrets.nothing)(code.slice(0, said))
-}
-
 /** A path with the query of the base URL, after its own where it has one. */
 const withQuery = (path: string, search: string): string =>
   path.includes("?") ? path + search.replace("?", "&") : path + search
+
+/**
+ * The same with its length: `fetch` sends a stream in chunks without one, which some services refuse, and by which their
+ * limits do not apply.
+ */
+const withLength = (
+  request: HttpClientRequest.HttpClientRequest
+): Effect.Effect<HttpClientRequest.HttpClientRequest, HttpClientError.HttpClientError> =>
+  Effect.mapBoth(Multipart.collected(request.body), {
+    onSuccess: (body) => (body === request.body ? request : HttpClientRequest.setBody(request, body)),
+    onFailure: (cause) =>
+      new HttpClientError.HttpClientError({
+        reason: new HttpClientError.EncodeError({ request, cause, description: "The body cannot be read" })
+      })
+  })

@@ -41,12 +41,26 @@ export const answers: ReadonlyArray<Scenario> = [
     Faulty.json(uploadAnswer({ analysis_results: { image_shape: { height: 32, width: 48 }, classes: 7 } })),
     "analysis_results"
   ),
-  notDecodable("base64 that is none", Faulty.json(uploadAnswer({ overlay_image: "%%%%" })), "overlay_image"),
-  notDecodable(
-    "a PNG that is none",
-    Faulty.json(uploadAnswer({ overlay_image: Buffer.from("no png").toString("base64") })),
-    "overlay_image"
-  ),
+  ...["%%%%", Buffer.from("no png").toString("base64")].flatMap((picture): ReadonlyArray<Scenario> => {
+    const what = picture === "%%%%" ? "base64 that is none" : "a PNG that is none"
+    return [
+      {
+        fault: `${what}, as the mask`,
+        script: [Faulty.json(uploadAnswer({ mask_image: picture }))],
+        http: { protocol: Inspection.make({ palette: Palette.surface }) },
+        holds: (seen) => {
+          ends("ResponseNotDecodable", 1)(seen)
+          assert.match(seen.errors[0]?.message ?? "", /mask_image/, "it names the field")
+        }
+      },
+      // What was found is there, and was paid for.
+      {
+        fault: `${what}, beside what was found`,
+        script: [Faulty.json(uploadAnswer({ overlay_image: picture }))],
+        holds: ends("success", 1)
+      }
+    ]
+  }),
   {
     fault: "a PNG that says 1.6 billion pixels",
     script: [Faulty.json(uploadAnswer({ mask_image: hugePng }))],

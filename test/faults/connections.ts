@@ -55,7 +55,7 @@ export const connections: ReadonlyArray<Scenario> = [
     script: [Faulty.truncate({ body: '{"success":true}', missing: 100 })],
     holds: ends("ConnectionFailed", 4)
   },
-  { fault: "an SSH server answers", script: [Faulty.garbage()], holds: ends("ConnectionFailed", 4) }
+  { fault: "an SSH server answers", script: [Faulty.garbage()], holds: ends("ConnectionFailed", 1) }
 ]
 
 export const time: ReadonlyArray<Scenario> = [

@@ -17,13 +17,13 @@ import {
   platforms,
   quiet,
   raw,
-  readable,
-  refused,
   rgb,
   rows,
   run,
   truth
 } from "./wire.ts"
+import { readable } from "./wireReadable.ts"
+import { refused } from "./wireRefused.ts"
 
 describe.each(platforms)("answers over %s", (_, client) => {
   it.live.each(readable)("are read: %s", ([, protocol, handler, expected]) =>

@@ -321,9 +321,9 @@ describe("dialects side by side", () => {
       const paths: ReadonlyArray<readonly [path: string, name: string]> = [
         ["/v2/models/test/anything", "openinference"],
         ["/infer/instance_segmentation", "roboflow"],
-        ["/v1/nothing", "tfserving"],
+        ["/v1/nothing/at/all", "tfserving"],
         ["/predictions/a/b/c", "torchserve"],
-        ["/segment/more", "bentoml"],
+        ["/segment/more/still", "bentoml"],
         ["/models", "huggingface"],
         ["/models/", "huggingface"]
       ]

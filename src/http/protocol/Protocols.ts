@@ -44,6 +44,7 @@ export interface Settings {
   readonly mask?: string | undefined
   readonly maskAs?: "png" | "ids" | "rle" | "masks" | "logits" | undefined
   readonly channels?: "first" | "last" | undefined
+  readonly transposed?: boolean | undefined
   readonly binary?: boolean | BinaryOptions | undefined
   readonly classes?: ClassTable | undefined
   readonly palette?: Palette | undefined
@@ -86,6 +87,7 @@ const masks = [
   "mask",
   "maskAs",
   "channels",
+  "transposed",
   "binary",
   "classes",
   "palette",
@@ -96,8 +98,8 @@ const masks = [
 const answers = [...masks, "pictures", "milliseconds"] as const
 
 const maskOptions = (given: Pick<Settings, (typeof masks)[number]>): MaskOptions => {
-  const { binary, byColor, classes, ignoreIndex, palette, unknownColor } = given
-  return omitUndefined({ classes, palette, byColor, unknownColor, binary, ignoreIndex })
+  const { binary, byColor, classes, ignoreIndex, palette, transposed, unknownColor } = given
+  return omitUndefined({ classes, palette, byColor, unknownColor, transposed, binary, ignoreIndex })
 }
 
 const maskPlace = ({
@@ -238,9 +240,19 @@ export const all: Readonly<Record<string, Entry>> = {
   ),
   openinference: entry(
     "OpenInference",
-    ["version", "part", "output", "channels", "binary", "classes", "ignoreIndex"],
-    withModel((model, { binary, channels, classes, ignoreIndex, output, part, version }) =>
-      omitUndefined({ model, version, input: part, output, channels, oneClass: binary, classes, ignoreIndex })
+    ["version", "part", "output", "channels", "transposed", "binary", "classes", "ignoreIndex"],
+    withModel((model, { binary, channels, classes, ignoreIndex, output, part, transposed, version }) =>
+      omitUndefined({
+        model,
+        version,
+        input: part,
+        output,
+        channels,
+        transposed,
+        oneClass: binary,
+        classes,
+        ignoreIndex
+      })
     ),
     (options) => withCodec(OpenInference.make(options)),
     { asksModel: true, needsCodec: true }

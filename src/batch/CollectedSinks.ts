@@ -1,0 +1,246 @@
+/** Sinks that keep something of each image, and make one file of all of it at the end: COCO, rankings, tables. */
+import { basename, dirname } from "node:path"
+import { Effect, type FileSystem, Stream } from "effect"
+import * as ClassTable from "../mask/ClassTable.ts"
+import * as Coco from "../mask/Coco.ts"
+import * as Csv from "../mask/Csv.ts"
+import * as Ranking from "../mask/Ranking.ts"
+import type { Region } from "../mask/Region.ts"
+import * as Shares from "../mask/Shares.ts"
+import type { Uncertainty } from "../mask/Uncertainty.ts"
+import * as Background from "../render/Background.ts"
+import type { SegmentationError } from "../SegmentationError.ts"
+import { type RunFolderFailed, SinkFailed } from "./BatchError.ts"
+import { hasAny, told } from "./Lacking.ts"
+import * as OutFolder from "./OutFolder.ts"
+import type { Finding, Records, Sink } from "./Sink.ts"
+import { make as makeSink } from "./Sink.ts"
+
+/** A sink that keeps something of each image, as JSON, and makes one file of it at the end. */
+const collected = <A>(
+  name: string,
+  path: string,
+  options: unknown,
+  keep: (finding: Finding) => Effect.Effect<A, SegmentationError>,
+  body: (
+    write: OutFolder.Write,
+    records: Records,
+    read: (record: string) => Effect.Effect<A, SinkFailed>
+  ) => Effect.Effect<void, SinkFailed | RunFolderFailed>
+): Sink<FileSystem.FileSystem> => {
+  const out = OutFolder.make(name, dirname(path))
+  // Whoever drives the run gives back what it was given, or nothing where the sink came later.
+  const failed = (detail: string) => new SinkFailed({ sink: name, place: path, detail })
+  const read = (record: string): Effect.Effect<A, SinkFailed> =>
+    record === ""
+      ? Effect.fail(
+          failed(
+            "images were done before it was asked for, and nothing of them was kept for it: use another folder"
+          )
+        )
+      : Effect.try({
+          try: () => JSON.parse(record),
+          catch: (cause) => failed(`a record is broken: ${String(cause)}`)
+        })
+  return makeSink<FileSystem.FileSystem>({
+    name,
+    options,
+    prepare: out.prepare,
+    write: (finding) => Effect.map(keep(finding), (found) => JSON.stringify(found)),
+    repeat: (_, { record }) => Effect.succeed(record),
+    finish: (records) =>
+      Effect.as(
+        out.compose(basename(path), (write) => body(write, records, read)),
+        [path]
+      )
+  })
+}
+
+export interface OutlineOptions {
+  /** The file. */
+  readonly path: string
+  /** Classes that are no objects, by name. Those whose name says background, by default. */
+  readonly exclude?: ReadonlyArray<string> | undefined
+  /** Regions of fewer pixels are left out. */
+  readonly minArea?: number | undefined
+}
+
+export interface CocoOptions extends OutlineOptions {
+  /** How far outlines may be moved to save points, in pixels. Exact by default. */
+  readonly tolerance?: number | undefined
+}
+
+const excludedIds = (classes: ClassTable.ClassTable, names: ReadonlyArray<string> | undefined) =>
+  names === undefined
+    ? Background.idsOf(classes)
+    : new Set(classes.filter(({ name }) => names.includes(name)).map(({ id }) => id))
+
+/** Regions that a service reports have a box and an area, and no outline that could be written. */
+const ofRegions = (
+  regions: ReadonlyArray<Region>,
+  excluded: ReadonlySet<number>,
+  minArea = 1
+): ReadonlyArray<Coco.Annotation> =>
+  regions
+    .filter(({ area, classId }) => !excluded.has(classId) && area >= minArea)
+    .map(({ area, box, classId }) => ({
+      id: 0,
+      image_id: 0,
+      category_id: classId,
+      segmentation: [],
+      area,
+      bbox: [box.x, box.y, box.width, box.height],
+      iscrowd: 0
+    }))
+
+/** Of an image of which only pictures are known: it is left out, since one without annotations would be an empty one. */
+const unknown = "null"
+
+interface CocoRecord {
+  readonly classes: ReadonlyArray<{ readonly id: number; readonly name: string }>
+  readonly annotations: ReadonlyArray<Coco.Annotation>
+}
+
+/**
+ * All images and their regions in one COCO file. Images and annotations are numbered from 1. Of a service that gives no
+ * label map, the regions that it reports: with box and area, and without an outline. An image of which it gives pictures
+ * alone is left out, which is said at the end.
+ */
+export const coco = ({ exclude, minArea, path, tolerance }: CocoOptions): Sink<FileSystem.FileSystem> =>
+  collected<CocoRecord | null>(
+    "coco",
+    path,
+    { exclude, minArea, tolerance },
+    Effect.fnUntraced(function* ({ segmentation }) {
+      const { classes, pictures, reported } = segmentation
+      const ids = excludedIds(classes, exclude)
+      const map = yield* Effect.option(segmentation.labelMap)
+      // Nothing at all is the failure that it was.
+      if (map._tag === "None" && reported === undefined)
+        return hasAny(pictures) ? null : yield* Effect.as(segmentation.labelMap, null)
+      const annotations =
+        map._tag === "Some"
+          ? Coco.annotations(map.value, { imageId: 0, exclude: ids, minArea, tolerance })
+          : ofRegions(reported ?? [], ids, minArea)
+      const found = new Set(annotations.map(({ category_id }) => category_id))
+      return {
+        classes: Array.from(found, (id) => ({ id, name: ClassTable.nameOf(classes, id) })),
+        annotations
+      }
+    }),
+    Effect.fnUntraced(function* (write, all, read) {
+      yield* told(all, unknown, "are not in coco.json: the service gave pictures of them alone")
+      const records = Stream.filter(all, ({ record }) => record !== unknown)
+      // Images first, then what is on them: read twice, so that nothing has to be held.
+      let images = 0
+      yield* write('{"images":[')
+      yield* Stream.runForEach(records, ({ height, key, width }) => {
+        const image: Coco.Image = { id: ++images, width, height, file_name: key }
+        return write((images === 1 ? "\n" : ",\n") + JSON.stringify(image))
+      })
+      yield* write('],\n"annotations":[')
+      let next = 1
+      let image = 0
+      const categories = new Map<number, string>()
+      yield* Stream.runForEach(records, ({ record }) =>
+        Effect.flatMap(read(record), (kept) => {
+          const { annotations, classes } = kept ?? { annotations: [], classes: [] }
+          image++
+          for (const { id, name } of classes) categories.set(id, name)
+          return write(
+            annotations
+              .map((one) => {
+                const start = next === 1 ? "\n" : ",\n"
+                return start + JSON.stringify({ ...one, id: next++, image_id: image })
+              })
+              .join("")
+          )
+        })
+      )
+      const table = ClassTable.make(Array.from(categories, ([id, name]) => ({ id, name })))
+      yield* write(`],\n"categories":${JSON.stringify(Coco.categories(table))}}\n`)
+    })
+  )
+
+export interface RankingOptions {
+  /** The file. */
+  readonly path: string
+  /**
+   * What the first images are: those of most entropy, of the least margin, of the largest share that is unsure, or whose
+   * classes' shares lie farthest from the set's.
+   */
+  readonly by: Exclude<Ranking.By, "disagreement">
+}
+
+/**
+ * Which images a person should look at next, as a table with the first of them first: how unsure the segmenter is of each
+ * (empty where it gives no logits), and how far its class shares lie from the mean of the run's.
+ */
+export const ranking = ({ by, path }: RankingOptions): Sink<FileSystem.FileSystem> =>
+  collected<{
+    readonly uncertainty?: Uncertainty | undefined
+    readonly shares: ReadonlyArray<readonly [number, number]>
+  }>(
+    "ranking",
+    path,
+    { by },
+    ({ segmentation }) =>
+      Effect.map(segmentation.labelMap, (map) => ({
+        uncertainty: segmentation.uncertainty,
+        shares: [...Shares.of(map)]
+      })),
+    Effect.fnUntraced(function* (write, records, read) {
+      // Read twice: the set's shares first.
+      const sums = new Map<number, number>()
+      let images = 0
+      yield* Stream.runForEach(records, ({ record }) =>
+        Effect.map(read(record), ({ shares }) => {
+          images++
+          for (const [id, share] of shares) sums.set(id, (sums.get(id) ?? 0) + share)
+        })
+      )
+      const set = new Map(Array.from(sums, ([id, sum]) => [id, sum / images]))
+      const rows: Array<Ranking.Row> = []
+      yield* Stream.runForEach(records, ({ key, record }) =>
+        Effect.map(read(record), ({ shares, uncertainty }) => {
+          rows.push({ ...uncertainty, image: key, distance: Shares.distance(new Map(shares), set) })
+        })
+      )
+      yield* write(Csv.line(["image", ...Ranking.COLUMNS]))
+      for (const row of Ranking.sorted(rows, by))
+        yield* write(Csv.line([row.image, ...Ranking.COLUMNS.map((column) => row[column])]))
+    })
+  )
+
+export interface CsvOptions extends OutlineOptions {
+  /** A line for each region with all it measures, instead of one for each class. */
+  readonly regions?: boolean | undefined
+}
+
+/** A table of all images: a line for each class in an image, or for each region. */
+export const csv = ({ exclude, minArea, path, regions = false }: CsvOptions): Sink<FileSystem.FileSystem> =>
+  collected<ReadonlyArray<string>>(
+    "csv",
+    path,
+    { exclude, minArea, regions },
+    Effect.fnUntraced(function* ({ segmentation }) {
+      const { classes } = segmentation
+      if (!regions) {
+        const areas = Csv.areaFields(yield* segmentation.labelMap, classes)
+        return areas.map((fields) => Csv.line(fields))
+      }
+      const ids = excludedIds(classes, exclude)
+      return (yield* segmentation.regions)
+        .filter(({ area, classId }) => !ids.has(classId) && area >= (minArea ?? 1))
+        .map((region) => Csv.line(Csv.regionFields(region)))
+    }),
+    Effect.fnUntraced(function* (write, records, read) {
+      yield* write(Csv.line(["image", ...(regions ? Csv.REGION_COLUMNS : Csv.AREA_COLUMNS)]))
+      yield* Stream.runForEach(records, ({ key, record }) => {
+        const image = Csv.line([key]).slice(0, -2)
+        return Effect.flatMap(read(record), (lines) =>
+          write(lines.map((line) => `${image},${line}`).join(""))
+        )
+      })
+    })
+  )

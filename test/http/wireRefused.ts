@@ -1,0 +1,145 @@
+/** Answers that are refused, and what is said of them: the second table of `Wire.test.ts`. */
+import { BentoML, Custom } from "effect-segformer/http"
+import type { Handler } from "../support/TestServer.ts"
+import {
+  width,
+  height,
+  truth,
+  rows,
+  grey,
+  base64,
+  only,
+  names,
+  json,
+  raw,
+  type Made,
+  soft,
+  rleOf
+} from "./wire.ts"
+
+/** Name, protocol, answer, tag, and what the message says. */
+export const refused: ReadonlyArray<readonly [string, Made, Handler, string, RegExp]> = [
+  [
+    "rows that are columns",
+    Custom.make(),
+    json({ mask: Array.from({ length: width }, () => Array.from({ length: height }, () => 1)) }),
+    "MaskNotDecodable",
+    /6 x 8 pixels, and the image 8 x 6.*`transposed`/
+  ],
+  [
+    "a map in one line",
+    Custom.make(),
+    json({ mask: [truth] }),
+    "MaskNotDecodable",
+    /48 x 1 pixels.*another shape/
+  ],
+  [
+    "a matte of 256 greys",
+    Custom.make(),
+    raw(grey(soft.map((v) => v * 5))),
+    "ResponseNotDecodable",
+    /`binary: true`/
+  ],
+  [
+    "0 and 255, where there are three classes",
+    Custom.make({ classes: names.map((name, id) => ({ id, name })) }),
+    raw(grey(only(1))),
+    "ResponseNotDecodable",
+    /`binary: \{ classId \}`/
+  ],
+  [
+    "a picture in colours as numbers",
+    Custom.make(),
+    json({ mask: rows(truth.map((v) => v)).map((row) => row.map((v) => [v * 90, 17, 200])) }),
+    "ResponseNotDecodable",
+    /colours of a picture/
+  ],
+  [
+    "classes whose ids are none",
+    Custom.make(),
+    json({
+      mask: rows(),
+      classes: [
+        { id: "one", name: "a" },
+        { id: 1, name: "b" }
+      ]
+    }),
+    "ResponseNotDecodable",
+    /`classes`.*"a" has the id/
+  ],
+  [
+    "two names for one id",
+    Custom.make(),
+    json({
+      mask: rows(),
+      classes: [
+        { id: 1, name: "a" },
+        { id: "1", name: "b" }
+      ]
+    }),
+    "ResponseNotDecodable",
+    /two names for the id 1/
+  ],
+  [
+    "masks without labels",
+    Custom.make(),
+    json([{ segmentation: rleOf(1), area: 12, predicted_iou: 0.9 }]),
+    "ResponseNotDecodable",
+    /neither a label nor a class id/
+  ],
+  [
+    "masks of boxes",
+    Custom.make(),
+    json([
+      { label: "road", box_2d: [0, 0, 500, 500], mask: `data:image/png;base64,${base64(grey(only(1)))}` }
+    ]),
+    "ResponseNotDecodable",
+    /`0\.mask`: its mask is that of its `box_2d`/
+  ],
+  [
+    "a picture of words",
+    Custom.make(),
+    json([{ label: "road", mask: "<start_of_mask><seg_35><seg_65>" }]),
+    "ResponseNotDecodable",
+    /`0\.mask`: it is no base64/
+  ],
+  [
+    "a JPEG",
+    BentoML.make(),
+    raw(Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 0x10]), { "content-type": "image/jpeg" }),
+    "ResponseNotDecodable",
+    /it is no JSON \(image\/jpeg\), but a JPEG/
+  ],
+  [
+    "NaN in the mask",
+    Custom.make(),
+    raw(JSON.stringify({ mask: rows() }).replace("0,0", "0,NaN")),
+    "ResponseNotDecodable",
+    /`mask\.0\.1`: it is NaN/
+  ],
+  [
+    "a page of a gateway",
+    Custom.make(),
+    raw(
+      '<!DOCTYPE html>\n<!--[if IE 7]> <html class="ie7"> <![endif]--><head><title>lab | 524: A timeout\noccurred</title></head>',
+      { "content-type": "text/html" },
+      524
+    ),
+    "ServiceFailed",
+    /\(524\): lab \| 524: A timeout occurred/
+  ],
+  [
+    "a page with status 200",
+    Custom.make(),
+    raw("<html><body><h1>Sign in</h1></body>", { "content-type": "text/html" }),
+    "ResponseNotDecodable",
+    /a page of HTML.*Sign in/
+  ],
+  [
+    "a field that a form lacks",
+    Custom.make(),
+    json({ detail: [{ type: "missing", loc: ["body", "image"], msg: "Field required" }] }, 422),
+    "RequestRejected",
+    /body\.image: Field required/
+  ]
+]
