@@ -147,6 +147,11 @@ describe("planes of 0 and 1", () => {
       for (const answer of [
         { masks: [corner, right] },
         { masks: [left, upper] },
+        {
+          masks: [corner, right, upper, left, upper].map((rows) =>
+            rows.map((row) => row.map((value) => 255 * Number(value)))
+          )
+        },
         { masks: [corner, right], labels: ["a"] },
         { masks: [corner, right], labels: ["a", "b", "c"] },
         { mask: [corner, right].map((rows) => rows.map((row) => row.map((value) => value === 1))) }
