@@ -93,7 +93,7 @@ describe("a command line that cannot be meant ends with 2 and one line that says
           ["segment", "a.png", "--max-bytes", "much"],
           /"much"\. Expected: a size such as 1048576, 512k or 50M\n/
         ],
-        [["export", "coco", "a.png", "-o", "b", "--ignore", "-1"], /Expected: a whole number of at least 0\n/]
+        [["export", "coco", "a.png", "-o", "b", "--ignore", "-1"], /Expected: class ids with commas between/]
       ],
       "a transform that leaves nothing of an image": [
         [

@@ -227,8 +227,14 @@ const show = async (picture: Gallery.Picture, packed: Packed): Promise<void> => 
   tables.show(result, undefined)
   if (view !== undefined) stage.show(view)
   const about = `${result.width} × ${result.height} · ${result.model} · ${seconds(result.seconds)}`
-  meta.textContent =
-    found === undefined ? `${about}. This browser cannot show the picture itself, only what is on it.` : about
+  const clear = found === undefined ? 0 : Picture.transparent(found.bitmap)
+  const more =
+    found === undefined
+      ? ". This browser cannot show the picture itself, only what is on it."
+      : clear > 0.01
+        ? `. ${percent(clear)} of it is transparent: what the model says there is of no picture.`
+        : ""
+  meta.textContent = about + more
   waiting.hidden = true
   details.hidden = tools.hidden = false
   comparing.offer()
