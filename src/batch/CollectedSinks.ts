@@ -128,23 +128,25 @@ export const coco = ({ exclude, minArea, path, tolerance }: CocoOptions): Sink<F
         annotations
       }
     }),
-    Effect.fnUntraced(function* (write, all, read) {
-      yield* told(all, unknown, "are not in coco.json: the service gave pictures of them alone")
-      const records = Stream.filter(all, ({ record }) => record !== unknown)
+    Effect.fnUntraced(function* (write, records, read) {
       // Images first, then what is on them: read twice, so that nothing has to be held.
       let images = 0
+      let without = 0
       yield* write('{"images":[')
-      yield* Stream.runForEach(records, ({ height, key, width }) => {
+      yield* Stream.runForEach(records, ({ height, key, record, width }) => {
+        if (record === unknown) return Effect.sync(() => void without++)
         const image: Coco.Image = { id: ++images, width, height, file_name: key }
         return write((images === 1 ? "\n" : ",\n") + JSON.stringify(image))
       })
+      yield* told(without, `a place in ${basename(path)}: the service gave pictures alone`)
       yield* write('],\n"annotations":[')
       let next = 1
       let image = 0
       const categories = new Map<number, string>()
       yield* Stream.runForEach(records, ({ record }) =>
         Effect.flatMap(read(record), (kept) => {
-          const { annotations, classes } = kept ?? { annotations: [], classes: [] }
+          if (kept === null) return Effect.void
+          const { annotations, classes } = kept
           image++
           for (const { id, name } of classes) categories.set(id, name)
           return write(

@@ -1,6 +1,6 @@
 /** Sinks that write a file for each image: label maps, what a service drew, overlays. */
 import { join } from "node:path"
-import { Effect, FileSystem } from "effect"
+import { Effect, FileSystem, Stream } from "effect"
 import * as LabelPngWriter from "../files/LabelPngWriter.ts"
 import { ImageCodec } from "../image/ImageCodec.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
@@ -171,9 +171,14 @@ export const overlays = (options: OverlayOptions): Sink<FileSystem.FileSystem | 
           ),
     flush: Effect.andThen(painted.flush, out.flush),
     finish: (records) =>
-      Effect.as(
-        told(records, noOverlay, "have no overlay: the service gave neither a label map nor one of its own"),
-        []
+      Effect.flatMap(
+        Stream.runFold(
+          records,
+          () => 0,
+          (count, { record }) => (record === noOverlay ? count + 1 : count)
+        ),
+        (count) =>
+          Effect.as(told(count, "an overlay: the service gave neither a label map nor one of its own"), [])
       )
   }
 }

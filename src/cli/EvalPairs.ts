@@ -30,17 +30,20 @@ export const match = Effect.fnUntraced(function* (
   FileSystem.FileSystem
 > {
   const predictions = named(yield* LabelFiles.inFolder(options.predictions), options.predictionNames)
-  const truths = new Map(
-    named(yield* LabelFiles.inFolder(options.truth), options.truthNames).map((file) => [file.key, file])
-  )
+  const truths = new Map<string, LabelFiles.LabelFile>()
+  for (const file of named(yield* LabelFiles.inFolder(options.truth), options.truthNames))
+    truths.set(file.key, file)
   const problems: Array<LabelFiles.Problem> = []
-  const claims = new Map<string, Array<LabelFiles.LabelFile>>()
-  const reports = yield* Effect.forEach(predictions, LabelFiles.sidecar, { concurrency: 8 })
+  const claims = new Map<string, LabelFiles.LabelFile>()
+  // There may be very many claims, and few beside another.
+  const rivals = new Map<string, Array<LabelFiles.LabelFile>>()
+  const images = yield* LabelFiles.reportedImages(predictions)
   for (const [index, prediction] of predictions.entries()) {
-    const image = reports[index]?.image
+    const image = images[index]
     const key =
       image === undefined ? prediction.key : keyOf(prediction.key, image, truths, options.predictionNames)
-    if (truths.has(key)) claims.set(key, [...(claims.get(key) ?? []), prediction])
+    if (claims.has(key)) rivals.set(key, [...(rivals.get(key) ?? []), prediction])
+    else if (truths.has(key)) claims.set(key, prediction)
     else {
       const reason = `it has no match in ${options.truth}${hint(options)}`
       const isCalledSo = image === undefined || stem(basename(image)) === basename(prediction.key)
@@ -48,11 +51,12 @@ export const match = Effect.fnUntraced(function* (
     }
   }
   const pairs: Array<Pair> = []
-  for (const [key, [first, ...others]] of claims) {
+  for (const [key, first] of claims) {
     const truth = truths.get(key)
     truths.delete(key)
-    if (first === undefined || truth === undefined) continue
-    if (others.length === 0) pairs.push({ key, prediction: first, truth })
+    if (truth === undefined) continue
+    const others = rivals.get(key)
+    if (others === undefined) pairs.push({ key, prediction: first, truth })
     else {
       // Which of them is meant nobody can tell.
       for (const { path } of [first, ...others])
@@ -73,7 +77,9 @@ const named = (
     ? files
     : files.flatMap((file) => {
         const key = shared(file.key, pattern)
-        return key === undefined ? [] : [{ ...file, key }]
+        return key === undefined
+          ? []
+          : [{ path: file.path, image: file.image, hasReport: file.hasReport, key }]
       })
 
 /** What stands for the `*` of a pattern in the last part of a path, with the folders before it. */

@@ -14,6 +14,7 @@ import * as Difference from "../render/Difference.ts"
 import type { Picture } from "../render/EvalReport.ts"
 import * as Overlay from "../render/Overlay.ts"
 import * as Paint from "../render/Paint.ts"
+import * as Screen from "./Screen.ts"
 
 export interface PictureOptions {
   /** Ids of the truth that are not counted. */
@@ -87,7 +88,7 @@ const asCounted = (
 const keysOf = (key: string, pattern: string | undefined): ReadonlyArray<string> =>
   pattern === undefined ? [key] : [join(dirname(key), pattern.replace("*", basename(key))), key]
 
-/** The photo of a name at a size; undefined where there is none that can be read. */
+/** The photo of a name at a size; undefined where there is none, and where it cannot be read, which is said. */
 const photoOf = Effect.fnUntraced(function* (
   folder: string,
   keys: ReadonlyArray<string>,
@@ -98,13 +99,14 @@ const photoOf = Effect.fnUntraced(function* (
   const codec = yield* ImageCodec
   for (const path of keys.flatMap((key) => endings.map((ending) => join(folder, key + ending)))) {
     if (!(yield* Effect.orElseSucceed(fs.exists(path), () => false))) continue
-    const decoded = ImageSource.file(path)
+    const raster = yield* ImageSource.file(path)
       .open()
       .pipe(
         Effect.flatMap((image) => codec.decode(image)),
-        Effect.orElseSucceed(() => undefined)
+        Effect.catch(({ message }) =>
+          Effect.as(Screen.complain(`${message}: its pictures are drawn without the photo`), undefined)
+        )
       )
-    const raster = yield* decoded
     return raster && Paint.resize(raster, width, height)
   }
   return undefined

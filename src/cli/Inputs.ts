@@ -2,7 +2,7 @@
  * What the words on the command line stand for: files, folders, globs, addresses, and `-` for standard input. Each
  * image is taken once, whatever names it has been given by, and gets a name that no other one of the run has.
  */
-import { normalize, resolve } from "node:path"
+import { normalize, relative, resolve } from "node:path"
 import { Effect, FileSystem, Stdio, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import * as Folder from "../image/Folder.ts"
@@ -42,8 +42,31 @@ export const cutOutEnding = ".cut-out.png"
 export const hiddenEnding = ".hidden.png"
 
 /** What is to be named; `below` is its path within the folder or pattern that it was found by. */
-interface Found extends Omit<Input, "base"> {
+interface Found extends Input {
+  base: string
   readonly below?: string | undefined
+}
+
+/** An image in a folder: of a hundred thousand no more is held than their names, and the rest is made when it is needed. */
+class Below implements Found {
+  readonly folder: string
+  readonly below: string
+  readonly view: ImageSource.View
+  base = ""
+  constructor(folder: string, below: string, view: ImageSource.View) {
+    this.folder = folder
+    this.below = below
+    this.view = view
+  }
+  get label(): string {
+    return `${this.folder}/${this.below}`
+  }
+  get path(): string {
+    return resolve(this.label)
+  }
+  get source(): Input["source"] {
+    return ImageSource.view(ImageSource.file(this.label), this.view)
+  }
 }
 
 const glob = /[*?[{]/
@@ -64,7 +87,8 @@ export const expand = Effect.fnUntraced(function* (
     const whole = resolve(path)
     if (seen.has(whole)) return
     seen.add(whole)
-    found.push({ label: path, source: ImageSource.view(ImageSource.file(path), view), path: whole, below })
+    const source = ImageSource.view(ImageSource.file(path), view)
+    found.push({ label: path, source, path: whole, below, base: "" })
   }
   const addPage = (label: string, path: string, page: number) => {
     const whole = `${resolve(path)}#${page}`
@@ -72,7 +96,7 @@ export const expand = Effect.fnUntraced(function* (
     seen.add(whole)
     const source = ImageSource.view(ImageSource.file(path), { ...view, page })
     const name = source.name.replace(/(\.[a-z0-9]{1,5})?$/i, (ending) => `-page${page}${ending}`)
-    found.push({ label, source: { ...source, name }, path: resolve(path) })
+    found.push({ label, source: { ...source, name }, path: resolve(path), base: "" })
   }
   for (const word of words) {
     const isStdin = word === "-"
@@ -80,7 +104,7 @@ export const expand = Effect.fnUntraced(function* (
       const source: Input["source"] = isStdin
         ? ImageSource.stream("stdin", stdio.stdin)
         : ImageSource.url(word)
-      if (!seen.has(word)) found.push({ label: word, source: ImageSource.view(source, view) })
+      if (!seen.has(word)) found.push({ label: word, source: ImageSource.view(source, view), base: "" })
       seen.add(word)
       continue
     }
@@ -88,17 +112,26 @@ export const expand = Effect.fnUntraced(function* (
     if (info._tag === "Some" && info.value.type === "Directory") {
       const cannot = (label: string, detail: string) =>
         missing.push({ label, error: new ImageNotReadable({ source: label, detail }) })
-      const out = resolve(outFolder)
       const folder = word.replace(/[\\/]+$/, "") || word
+      // What lies in the folder of results is no input, unless that is the very folder which is given.
+      const out = relative(folder, resolve(outFolder)).replaceAll("\\", "/")
+      const isResult = (name: string) => out !== "" && name.startsWith(`${out}/`)
       let count = 0
       yield* Folder.files(word, Folder.isPicture).pipe(
-        Stream.runForEach(({ name, problem }) =>
+        Stream.runForEachArray((all) =>
           Effect.sync(() => {
-            const path = `${folder}/${name}`
-            if (resolve(folder) !== out && resolve(path).startsWith(`${out}/`)) return
-            count++
-            if (problem === undefined) addFile(path, name)
-            else cannot(path, Folder.reasonOf(problem))
+            for (const { name, problem } of all) {
+              if (isResult(name)) continue
+              count++
+              const one = new Below(folder, name, view)
+              if (problem !== undefined) cannot(one.label, Folder.reasonOf(problem))
+              // Of one folder each file is told once.
+              else if (words.length === 1) found.push(one)
+              else if (!seen.has(one.path)) {
+                seen.add(one.path)
+                found.push(one)
+              }
+            }
           })
         ),
         Effect.match({
@@ -137,9 +170,18 @@ const named = (found: ReadonlyArray<Found>, outFolder: string): ReadonlyArray<In
   const folded = (path: string) => path.normalize("NFC").toLowerCase()
   // Only those that lie where results go.
   const out = folded(resolve(outFolder, "x").slice(0, -1))
-  const inputs = new Set(
-    found.flatMap(({ path }) => (path === undefined || !folded(path).startsWith(out) ? [] : [folded(path)]))
-  )
+  const inputs = new Set<string>()
+  const folders = new Map<string, string>()
+  for (const one of found) {
+    if (one instanceof Below) {
+      const folder = folders.get(one.folder) ?? folded(resolve(one.folder, "x").slice(0, -1))
+      folders.set(one.folder, folder)
+      const isNear = out.startsWith(folder) && folded(one.below).startsWith(out.slice(folder.length))
+      if (!isNear && !folder.startsWith(out)) continue
+    }
+    const whole = one.path === undefined ? "" : folded(one.path)
+    if (whole.startsWith(out)) inputs.add(whole)
+  }
   const taken = new Set<string>()
   const next = new Map<string, number>()
   const isFree = (base: string) =>
@@ -148,21 +190,25 @@ const named = (found: ReadonlyArray<Found>, outFolder: string): ReadonlyArray<In
       [overlayEnding, labelsEnding, jsonEnding, cutOutEnding, hiddenEnding].every(
         (ending) => !inputs.has(folded(resolve(outFolder, base + ending)))
       ))
-  return found.map(({ below, ...input }) => {
-    const isLocal = input.path !== undefined && process.platform !== "win32"
-    const own = stemOf(below ?? input.source.name, isLocal)
-    const longer =
-      below === undefined ? own : stemOf(normalize(input.label).replace(/^(?:\.{0,2}[\\/])+/, ""), isLocal)
-    let base = own
-    if (!isFree(base)) base = longer
-    // Those before are known to be taken.
-    for (let number = next.get(longer) ?? 2; !isFree(base); number++) {
-      base = `${longer}-${number}`
-      next.set(longer, number + 1)
+  for (const input of found) {
+    const { below } = input
+    const isLocal = (below !== undefined || input.path !== undefined) && process.platform !== "win32"
+    input.base = stemOf(below ?? input.source.name, isLocal)
+    if (!isFree(input.base)) {
+      const longer =
+        below === undefined
+          ? input.base
+          : stemOf(normalize(input.label).replace(/^(?:\.{0,2}[\\/])+/, ""), isLocal)
+      input.base = longer
+      // Those before are known to be taken.
+      for (let number = next.get(longer) ?? 2; !isFree(input.base); number++) {
+        input.base = `${longer}-${number}`
+        next.set(longer, number + 1)
+      }
     }
-    taken.add(folded(base))
-    return { ...input, base }
-  })
+    taken.add(folded(input.base))
+  }
+  return found
 }
 
 /** A path without the ending of its file, each part of it fit to be a name in any folder. */
@@ -200,13 +246,17 @@ const realPath = (path: string): Effect.Effect<string, never, FileSystem.FileSys
 export const realPaths = (paths: ReadonlyArray<string>) =>
   Effect.map(Effect.forEach(paths, realPath), (real): ReadonlySet<string> => new Set(real))
 
-/** Refuses a result that would take the place of what it is made from. */
-export const spare = (
-  inputs: ReadonlySet<string>,
+/**
+ * Refuses a result that would take the place of what it is made from. Where nothing is, nothing is replaced, and nobody
+ * needs to know where the others are.
+ */
+export const spare = <R>(
+  inputs: Effect.Effect<ReadonlySet<string>, never, R>,
   out: string
-): Effect.Effect<void, ExitCode.Ended, FileSystem.FileSystem> =>
-  Effect.flatMap(realPath(out), (real) =>
-    inputs.has(real)
-      ? Effect.fail(ExitCode.wrong(`${out} is what the result would be made from: give another --out`))
-      : Effect.void
-  )
+): Effect.Effect<void, ExitCode.Ended, FileSystem.FileSystem | R> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const real = yield* Effect.option(fs.realPath(out))
+    if (real._tag === "Some" && (yield* inputs).has(real.value))
+      return yield* ExitCode.wrong(`${out} is what the result would be made from: give another --out`)
+  })

@@ -25,6 +25,14 @@ export interface LabelFile {
   readonly key: string
   /** What the image is called, as far as the file's own name tells. */
   readonly image?: string | undefined
+  /** `false` where it is known that no report lies beside it. */
+  readonly hasReport?: boolean | undefined
+}
+
+/** One whose key is not settled yet. */
+interface Mutable extends LabelFile {
+  key: string
+  image?: string | undefined
 }
 
 /** What is wrong with a file or a name, in a line. */
@@ -43,34 +51,67 @@ const imageEnding = new RegExp(`\\.(?:${ImageFormat.endings().join("|")})$`, "i"
  */
 export const inFolder = Effect.fnUntraced(function* (
   folder: string
-): Effect.fn.Return<ReadonlyArray<LabelFile>, ExitCode.Ended, FileSystem.FileSystem> {
-  const found = yield* Folder.files(folder, (name) => ending.test(name) && !overlay.test(name)).pipe(
-    // A folder that cannot be read would leave out a part without a word.
-    Stream.mapEffect(({ name, problem }) =>
-      problem === undefined ? Effect.succeed(name) : Effect.fail(problem)
-    ),
-    Stream.runCollect,
+): Effect.fn.Return<ReadonlyArray<Mutable>, ExitCode.Ended, FileSystem.FileSystem> {
+  const names: Array<string> = []
+  const reports = new Set<string>()
+  yield* Folder.files(
+    folder,
+    (name) => (ending.test(name) && !overlay.test(name)) || name.endsWith(".json")
+  ).pipe(
+    Stream.runForEachArray((all) => {
+      // A folder that cannot be read would leave out a part without a word.
+      const bad = all.find(({ problem }) => problem !== undefined)?.problem
+      if (bad !== undefined) return Effect.fail(bad)
+      for (const { name } of all) {
+        if (name.endsWith(".json")) reports.add(name.slice(0, -5))
+        else names.push(name)
+      }
+      return Effect.void
+    }),
     Effect.mapError((error) => ExitCode.wrong(`cannot list ${folder}: ${reasonOf(error)}`))
   )
-  const files = new Map<string, LabelFile>()
-  for (const name of found.sort()) {
+  const files = new Map<string, Below>()
+  for (const name of names.sort()) {
     const key = name.replace(ending, "")
     const isSure = /\.labels\.png$/i.test(name)
-    if (isSure || !files.has(key)) files.set(key, { path: join(folder, name), key })
+    if (isSure || !files.has(key)) files.set(key, new Below(folder, name, key, reports.has(key)))
   }
   return withoutEndings([...files.values()])
 })
 
+/** A label map in a folder: of a hundred thousand no more is held than their names. */
+class Below implements LabelFile {
+  readonly folder: string
+  readonly name: string
+  key: string
+  image: string | undefined = undefined
+  readonly hasReport: boolean
+  constructor(folder: string, name: string, key: string, hasReport: boolean) {
+    this.folder = folder
+    this.name = name
+    this.key = key
+    this.hasReport = hasReport
+  }
+  get path(): string {
+    return join(this.folder, this.name)
+  }
+}
+
 /** Keys without the ending of their image, where no two become one. */
-const withoutEndings = (files: ReadonlyArray<LabelFile>): ReadonlyArray<LabelFile> => {
-  const short = ({ key }: LabelFile) => key.replace(imageEnding, "")
+const withoutEndings = (files: ReadonlyArray<Mutable>): ReadonlyArray<Mutable> => {
   const taken = new Map<string, number>()
-  for (const file of files) taken.set(short(file), (taken.get(short(file)) ?? 0) + 1)
-  return files.map((file) => {
-    const key = short(file)
-    if (key === file.key) return file
-    return { ...file, key: taken.get(key) === 1 ? key : file.key, image: file.key }
-  })
+  const count = (key: string) => taken.set(key, (taken.get(key) ?? 0) + 1)
+  // Only of those that would get another key, and of those that have it.
+  for (const { key } of files) if (imageEnding.test(key)) count(key.replace(imageEnding, ""))
+  if (taken.size === 0) return files
+  for (const { key } of files) if (!imageEnding.test(key) && taken.has(key)) count(key)
+  for (const file of files) {
+    if (!imageEnding.test(file.key)) continue
+    const short = file.key.replace(imageEnding, "")
+    file.image = file.key
+    if (taken.get(short) === 1) file.key = short
+  }
+  return files
 }
 
 /** The label maps that words stand for: files, folders, globs; each once. */
@@ -86,18 +127,23 @@ export const expand = Effect.fnUntraced(function* (
   const missing: Array<Problem> = []
   const seen = new Set<string>()
   const keys = new Set<string>()
-  const add = (file: LabelFile) => {
-    if (seen.has(resolve(file.path))) return
-    seen.add(resolve(file.path))
-    // Of two folders with files of one name, the second says where its own are.
-    const longer = normalize(file.path)
-      .replace(ending, "")
-      .replace(/^(?:\.{0,2}[\\/])+/, "")
-    const own = keys.has(file.key) ? longer : file.key
-    let key = own
-    for (let number = 2; keys.has(key); number++) key = `${own}-${number}`
-    keys.add(key)
-    files.push({ ...file, key })
+  const add = (file: Mutable) => {
+    // Of one word each file is told once.
+    if (words.length > 1) {
+      const whole = resolve(file.path)
+      if (seen.has(whole)) return
+      seen.add(whole)
+    }
+    if (keys.has(file.key)) {
+      // Of two folders with files of one name, the second says where its own are.
+      const own = normalize(file.path)
+        .replace(ending, "")
+        .replace(/^(?:\.{0,2}[\\/])+/, "")
+      file.key = own
+      for (let number = 2; keys.has(file.key); number++) file.key = `${own}-${number}`
+    }
+    keys.add(file.key)
+    files.push(file)
   }
   for (const word of words) {
     const info = yield* Effect.option(fs.stat(word))
@@ -222,12 +268,26 @@ export type Sidecar = typeof Sidecar.Type
 
 /** The report beside a label map, where there is one. */
 export const sidecar = (file: LabelFile): Effect.Effect<Sidecar | undefined, never, FileSystem.FileSystem> =>
-  Effect.flatMap(FileSystem.FileSystem, (fs) =>
-    fs.readFileString(file.path.replace(ending, ".json")).pipe(
-      Effect.flatMap((text) => Effect.fromResult(Schema.decodeUnknownResult(Sidecar)(text))),
-      Effect.orElseSucceed(() => undefined)
-    )
-  )
+  file.hasReport === false
+    ? Effect.succeed(undefined)
+    : Effect.flatMap(FileSystem.FileSystem, (fs) =>
+        fs.readFileString(file.path.replace(ending, ".json")).pipe(
+          Effect.flatMap((text) => Effect.fromResult(Schema.decodeUnknownResult(Sidecar)(text))),
+          Effect.orElseSucceed(() => undefined)
+        )
+      )
+
+/** The image that the report beside each label map names. Of very many reports nothing else is held. */
+export const reportedImages = (
+  files: ReadonlyArray<LabelFile>
+): Effect.Effect<ReadonlyArray<string | undefined>, never, FileSystem.FileSystem> =>
+  Effect.suspend(() => {
+    const images: Array<string | undefined> = files.map(() => undefined)
+    const read = (index: number) =>
+      Effect.map(sidecar(files[index]!), (report) => void (images[index] = report?.image))
+    const reported = [...files.keys()].filter((index) => files[index]!.hasReport !== false)
+    return Effect.as(Effect.forEach(reported, read, { concurrency: 8, discard: true }), images)
+  })
 
 /**
  * What the image of each label map is called: by the report beside it where it lies within the folder that was segmented,
@@ -236,8 +296,8 @@ export const sidecar = (file: LabelFile): Effect.Effect<Sidecar | undefined, nev
 export const imageNames = Effect.fnUntraced(function* (
   files: ReadonlyArray<LabelFile>
 ): Effect.fn.Return<ReadonlyArray<string>, never, FileSystem.FileSystem> {
-  const reports = yield* Effect.forEach(files, sidecar, { concurrency: 8 })
-  const paths = reports.map((report) => report && pathOf(report.image))
+  const reported = yield* reportedImages(files)
+  const paths = reported.map((image) => (image === undefined ? undefined : pathOf(image)))
   const short = files.map(({ image, key }, index) => {
     const path = paths[index]
     if (path === undefined) return image ?? `${key}.png`
@@ -283,6 +343,16 @@ const commonFolder = ([first = "", ...others]: ReadonlyArray<string>): string =>
 export const classesBeside = (
   files: ReadonlyArray<LabelFile>
 ): Effect.Effect<ClassTable.ClassTable, never, FileSystem.FileSystem> =>
-  Effect.map(Effect.forEach(files, sidecar, { concurrency: 8 }), (found) =>
-    ClassTable.make(found.flatMap((one) => one?.classes ?? []))
-  )
+  Effect.suspend(() => {
+    // The first that names an id has it.
+    const found = new Map<number, Sidecar["classes"][number]>()
+    return Stream.fromIterable(files.filter(({ hasReport }) => hasReport !== false)).pipe(
+      Stream.mapEffect(sidecar, { concurrency: 8 }),
+      Stream.runForEach((report) =>
+        Effect.sync(() => {
+          for (const one of report?.classes ?? []) if (!found.has(one.id)) found.set(one.id, one)
+        })
+      ),
+      Effect.map(() => ClassTable.make(found.values()))
+    )
+  })

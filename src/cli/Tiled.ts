@@ -38,7 +38,7 @@ const tile = Effect.fnUntraced(function* (options: Options) {
   )
   const part = isThere ? undefined : pageOf(image)
   const { path = image } = part ?? {}
-  yield* Inputs.spare(yield* Inputs.realPaths([path]), out)
+  yield* Inputs.spare(Inputs.realPaths([path]), out)
   const progress = yield* Screen.progress(!options.quiet)
   yield* progress.show(`Unpacking ${image}…`)
   const view = { ...viewOf(options, part?.page), folder: options.temp }

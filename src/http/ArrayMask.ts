@@ -60,6 +60,19 @@ const areColors = (data: Float32Array | Uint32Array, classes: number, options: A
   return data instanceof Uint32Array ? most > 1 : most > 100 && classes <= 4
 }
 
+/** Whether planes of 0 and one other number overlap or leave gaps, so that they are no classes of which each pixel has one. */
+const areThings = (data: Float32Array | Uint32Array, classes: number, options: ArrayOptions): boolean => {
+  const one = data.find((value) => value !== 0) ?? 1
+  if (options.as === "logits" || one < 0 || !data.every((value) => value === 0 || value === one)) return false
+  const size = data.length / classes
+  for (let at = 0; at < size; at++) {
+    let sum = 0
+    for (let k = 0; k < classes; k++) sum += data[k * size + at]!
+    if (sum !== one) return true
+  }
+  return false
+}
+
 /** The prediction in an array of this shape. `images` is the image as the model saw it, and as it is. */
 export const read = (
   answer: Answer,
@@ -104,6 +117,10 @@ export const read = (
       layout.success.channels === "last"
         ? channelsFirst(scores, height * width, layout.success.classes)
         : scores
+    if (areThings(planes, layout.success.classes, options)) {
+      const detail = `its shape is [${shape.join(", ")}], of planes of 0 and another number that overlap or leave gaps: masks of things? They need a list of as many labels beside them. Say with \`as: "logits"\` if they are scores`
+      return fail(answer, path, detail)
+    }
     return Effect.succeed({
       _tag: "Logits",
       logits: {

@@ -210,6 +210,10 @@ export const fromMasks = (
     const maxId = Math.max(0, ...masks.map(({ classId }) => classId))
     const taken = masks.some(({ classId }) => classId === 255)
     const ignoreIndex = options.ignoreIndex ?? (taken ? maxId + 1 : 255)
+    const shares = MaskShape.areShares(
+      masks.map(({ mask }) => mask),
+      image
+    )
     let map:
       | { readonly width: number; readonly height: number; readonly data: LabelMap.LabelData }
       | undefined
@@ -220,7 +224,7 @@ export const fromMasks = (
               fromMask(answer, each.path, pngMask(each.path, png, image, options))
             )
           : Array.isArray(each.mask)
-            ? yield* MaskShape.fromArray(answer, each.path, each.mask, image)
+            ? yield* MaskShape.fromArray(answer, each.path, each.mask, image, shares)
             : yield* rleMask(answer, each.path, each.mask, image, options)
       const { data, height, width } = mask
       map ??= {

@@ -3,7 +3,7 @@
  */
 import { Effect, Result } from "effect"
 import * as BinaryMask from "../mask/BinaryMask.ts"
-import type { Size } from "../mask/Fit.ts"
+import * as Fit from "../mask/Fit.ts"
 import * as Polygons from "../mask/Polygons.ts"
 import type { Answer } from "../service/Exchange.ts"
 import { type Decoded, fail } from "./EncodedPicture.ts"
@@ -41,10 +41,43 @@ const ringsIn = (value: unknown): ReadonlyArray<Polygons.Ring> | undefined => {
   return rings.length === value.length ? rings : undefined
 }
 
-/** What is inside any of the rings. Points are pixels, or parts of the image's sides where none is above 1. */
-const painted = (rings: ReadonlyArray<Polygons.Ring>, { height, width }: Size): BinaryMask.BinaryMask => {
-  const isShare = rings.every((ring) => ring.every(([x, y]) => x >= 0 && x <= 1 && y >= 0 && y <= 1))
-  const [across, down] = isShare ? [width, height] : [1, 1]
+/** Whether a plane has no values but 0 and one other, as a mask has and outlines hardly. */
+const hasTwoValues = (rows: ReadonlyArray<unknown>): boolean => {
+  const found = new Set<unknown>([0])
+  return rows.every((row) => Array.isArray(row) && row.every((value) => found.add(value).size <= 2))
+}
+
+/**
+ * The outlines in a list; `undefined` where it is rows of numbers. Rows of an even length could be outlines, a row each: they
+ * are none where they are as many or as long as the image's, or where there are no values but 0 and another.
+ */
+const outlinesIn = (
+  value: ReadonlyArray<unknown>,
+  image: Fit.Size
+): ReadonlyArray<Polygons.Ring> | undefined => {
+  const [height = 0, width = 0, ...more] = NestedArray.shapeOf(value) ?? []
+  const isPlane = more.length === 0 && width > 2 && (height > 1 || image.height === 1)
+  const isRows = isPlane && (height === image.height || width === image.width || hasTwoValues(value))
+  return isRows ? undefined : ringsIn(value)
+}
+
+/**
+ * Whether the points of an answer are parts of the image's sides, and not pixels: all of them together, since a small thing in
+ * the corner has no pixel beyond 1 either. Models overshoot the sides, and nobody draws all things within a pixel and a half.
+ */
+export const areShares = (values: ReadonlyArray<unknown>, image: Fit.Size): boolean =>
+  values.every((value) => {
+    const rings = Array.isArray(value) ? outlinesIn(value, image) : undefined
+    return (rings ?? []).every((ring) => ring.every((point) => point.every((at) => at >= -0.5 && at <= 1.5)))
+  })
+
+/** What is inside any of the rings. */
+const painted = (
+  rings: ReadonlyArray<Polygons.Ring>,
+  { height, width }: Fit.Size,
+  shares: boolean
+): BinaryMask.BinaryMask => {
+  const [across, down] = shares ? [width, height] : [1, 1]
   const mask = BinaryMask.empty(width, height)
   for (const ring of rings) {
     const outer = ring.map(([x, y]): Polygons.Point => [x * across, y * down])
@@ -53,19 +86,30 @@ const painted = (rings: ReadonlyArray<Polygons.Ring>, { height, width }: Size): 
   return mask
 }
 
-/** The mask in a list: rows as many and as long as the image's are numbers of its pixels, all else is points. */
+/** The mask in a list: outlines, whose points are `shares` of the image's sides or pixels, or rows of numbers. */
 export const fromArray = (
   answer: Answer,
   path: string,
   value: ReadonlyArray<unknown>,
-  image: Size
+  image: Fit.Size,
+  shares: boolean
 ): Decoded<BinaryMask.BinaryMask> =>
   Effect.suspend(() => {
+    const rings = outlinesIn(value, image)
     const shape = NestedArray.shapeOf(value)
-    const isRows = shape?.length === 2 && (shape[0] === image.height || shape[1] === image.width)
-    const rings = isRows && shape[1]! > 2 ? undefined : ringsIn(value)
-    if (rings !== undefined) return Effect.succeed(painted(rings, image))
+    if (rings !== undefined) {
+      const [height = 0, width = 0] = shape ?? []
+      const fit = Fit.of({ height, width }, image)
+      if (height >= 6 && width >= 6 && (fit === "square" || fit === "scaled")) {
+        const detail = `its ${height} rows of ${width} numbers may be a soft mask or outlines. Send such a mask as a picture or of the image's size, and outlines as lists of points`
+        return fail(answer, path, detail)
+      }
+      return Effect.succeed(painted(rings, image, shares))
+    }
     if (shape?.length !== 2) return fail(answer, path, "it is neither an outline nor rows of numbers")
+    if (shape[0]! * shape[1]! < 6) {
+      return fail(answer, path, `it has the shape [${shape.join(", ")}]: too few points for an outline`)
+    }
     return Effect.flatMap(
       Effect.mapError(NestedArray.values(value), ({ detail }) => detail),
       ({ data }) =>

@@ -43,7 +43,8 @@ export const unreserved = (name: string): string => (reserved.test(name) ? `_${n
 
 /** The name, cut between two letters to the bytes it may have. Its extension stays. @internal */
 export const shortened = (name: string): string => {
-  if (encoder.encode(name).length <= maxBytes) return name
+  // A letter is three bytes at most, two that make one are four; bytes are only counted where that could be too much.
+  if (name.length * 3 <= maxBytes || encoder.encode(name).length <= maxBytes) return name
   const extension = /\.[^.]{1,16}$/u.exec(name)?.[0] ?? ""
   const letters = Array.from(name.slice(0, name.length - extension.length))
   const room = maxBytes - encoder.encode(extension).length

@@ -59,6 +59,8 @@ export interface Served {
     use: (segmented: Segmented) => Effect.Effect<A, Refusal>,
     options?: { readonly isReported?: boolean | undefined }
   ) => Effect.Effect<A, Refusal>
+  /** Waits for a turn, then does work on pixels that is no segmentation. */
+  readonly work: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Tells what the caller of a request did with an image, such as `crop`. */
   readonly report: (action: string) => Effect.Effect<void>
 }

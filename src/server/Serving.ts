@@ -69,6 +69,7 @@ export const make = Effect.fnUntraced(function* (
       codec,
       files,
       enter: admission.enter,
+      work: admission.work,
       health: Effect.catch(transport.health, (error) =>
         Effect.succeed({ healthy: false, detail: error.message })
       ),

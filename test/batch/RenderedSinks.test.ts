@@ -83,8 +83,8 @@ describe("sinks of a service that gives no label map", () => {
       )
       assert.deepStrictEqual(readFileSync(join(out, "twin.png.overlay.png")), Buffer.from(overlay))
       assert.deepStrictEqual(said.sort(), [
-        "2 images that are done are not in coco.json: the service gave pictures of them alone",
-        "3 images that are done have no overlay: the service gave neither a label map nor one of its own"
+        "2 done without a place in coco.json: the service gave pictures alone",
+        "3 done without an overlay: the service gave neither a label map nor one of its own"
       ])
 
       const coco = JSON.parse(readFileSync(join(out, "coco.json"), "utf8"))

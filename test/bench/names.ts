@@ -10,18 +10,20 @@ import { fileURLToPath } from "node:url"
 import { median, type Report } from "./Report.ts"
 
 const subject = fileURLToPath(new URL("names/subject.ts", import.meta.url))
-const subjects = ["readdir", "segment", "batch", "export"] as const
+const subjects = ["readdir", "segment", "batch", "export", "eval"] as const
 const rounds = 3
 
 interface Listed {
   readonly count: number
   readonly milliseconds: number
-  readonly mebibytes: number
+  /** Mebibytes more than before: at most, and of what is kept. */
+  readonly peak: number
+  readonly held: number
 }
 
 const list = (name: string, folder: string): Listed =>
   JSON.parse(
-    execFileSync(process.execPath, ["-C", "effect-segformer-source", subject, name, folder], {
+    execFileSync(process.execPath, ["--expose-gc", "-C", "effect-segformer-source", subject, name, folder], {
       encoding: "utf8",
       stdio: ["ignore", "pipe", "inherit"]
     })
@@ -46,12 +48,15 @@ export const run = async (report: Report): Promise<void> => {
         const common = { bench: "names", case: `${count} names`, subject: name }
         const beside = name === "readdir" ? {} : { against: "readdir", ratio: value / own }
         report({ ...common, metric: "time", unit: "ms", value, ...beside })
-        report({
-          ...common,
-          metric: "memory",
-          unit: "MiB",
-          value: median(all.map(({ mebibytes }) => mebibytes))
-        })
+        const memory = (metric: "peak" | "held") =>
+          report({
+            ...common,
+            metric: `memory, ${metric}`,
+            unit: "MiB",
+            value: median(all.map((one) => one[metric]))
+          })
+        memory("peak")
+        memory("held")
       }
     }
   } finally {

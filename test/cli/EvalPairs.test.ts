@@ -104,6 +104,19 @@ describe("which prediction is of which truth", () => {
       }).pipe(Effect.scoped)
   )
 
+  it.live("a photo that cannot be decoded is said to be missing from the report", () =>
+    Effect.gen(function* () {
+      const files = {
+        "found/a.png": png(0, 1),
+        "truth/a.png": png(0, 1),
+        "photos/a.jpg": "no picture"
+      }
+      const { code, stderr } = yield* scored(files, "--images", "photos")
+      assert.strictEqual(code, 0, stderr)
+      assert.match(stderr, /photos\/a\.jpg.*no picture.*: its pictures are drawn without the photo/)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("names of Cityscapes go by their patterns, and files beside them are left aside", () =>
     Effect.gen(function* () {
       const files = {

@@ -1,10 +1,11 @@
-import { mkdirSync } from "node:fs"
+import { mkdirSync, readdirSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect } from "effect"
 import { Fixtures } from "effect-segformer/testing"
 import * as Inputs from "../../src/cli/Inputs.ts"
+import { changed, changedFile, failure } from "../files/support.ts"
 import { serve } from "../server/support.ts"
 import { lines, run } from "../support/Command.ts"
 import { folder, names } from "../support/Folder.ts"
@@ -95,6 +96,50 @@ describe("a result that cannot be written", () => {
         names(join(cwd, "out")).filter((name) => name.endsWith(".json")),
         ["a.json", "c.json"]
       )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live.each([
+    { command: "segment", part: 5 },
+    { command: "batch", part: 2 }
+  ])("on a disk that is full for a while fails that image alone, of $command", ({ command, part }) =>
+    Effect.gen(function* () {
+      const { url } = yield* serve()
+      // No two have the same bytes, which a batch would do once.
+      const own = (last: number) => Uint8Array.of(...Fixtures.image, last)
+      const cwd = yield* folder({ "in/a.png": own(1), "in/b.png": own(2), "in/c.png": own(3) })
+      let parts = 0
+      // Of the file that meets it half is written before the disk is full.
+      const files = changed((fs) => ({
+        open: (path, options) =>
+          Effect.map(fs.open(path, options), (file) => {
+            if (!path.endsWith(".part") || ++parts !== part) return file
+            const writeAll = (bytes: Uint8Array) =>
+              Effect.andThen(
+                file.writeAll(bytes.subarray(0, bytes.length / 2)),
+                Effect.fail(failure("ENOSPC"))
+              )
+            return changedFile(file, { writeAll })
+          })
+      }))
+      const args = [command, "in", "--url", url, "--out", "out", "--json", "--concurrency", "1"]
+      const { code, stderr, stdout } = yield* run(args, { cwd, files })
+      assert.strictEqual(code, 1, stderr)
+      const failed = lines(stdout).filter((line) => "error" in line)
+      assert.strictEqual(failed.length, 1, stdout)
+      const told = JSON.stringify(failed[0])
+      assert.include(told, "no space left on the disk")
+      const [, bad] = /"image":"(?:in\/)?([abc])\.png"/.exec(told) ?? []
+      assert.isDefined(bad, told)
+      const left = readdirSync(join(cwd, "out"), { recursive: true }).map(String)
+      const ofImage = (name: string | undefined) =>
+        left.filter((one) => one.split("/").at(-1)?.startsWith(`${name}.`))
+      assert.deepStrictEqual([...ofImage(bad), ...left.filter((one) => one.endsWith(".part"))], [])
+      for (const good of ["a", "b", "c"].filter((name) => name !== bad))
+        assert.isTrue(
+          ofImage(good).some((one) => one.endsWith(".labels.png")),
+          `${good} of ${left}`
+        )
     }).pipe(Effect.scoped)
   )
 })

@@ -43,6 +43,19 @@ describe("a service that only paints", () => {
             "regions.csv"
           ]
         )
+        // What is asked for besides: its own overlay, and its regions as boxes.
+        const more = yield* run(
+          ["batch", "in", "--url", server.url, "--out", "more", "--overlays", "--coco", "--json"],
+          { cwd }
+        )
+        assert.deepStrictEqual([more.code, more.stderr], [0, ""])
+        assert.deepInclude(JSON.parse(more.stdout), { done: 2, failed: 0 })
+        assert.isTrue(existsSync(join(cwd, "more/b.png.overlay.png")))
+        const coco = JSON.parse(readFileSync(join(cwd, "more/coco.json"), "utf8"))
+        assert.strictEqual(coco.images.length, 2)
+        assert.isAbove(coco.annotations.length, 1)
+        for (const { bbox, segmentation } of coco.annotations)
+          assert.deepStrictEqual([bbox.length, segmentation], [4, []])
         const { height, regions, width } = JSON.parse(
           readFileSync(join(cwd, "many/a.png.regions.json"), "utf8")
         )
@@ -50,6 +63,28 @@ describe("a service that only paints", () => {
         assert.isAbove(regions.length, 0)
         assert.isString(regions[0].className)
       }).pipe(Effect.scoped)
+  )
+
+  it.live("says once of how many images it has drawn nothing", () =>
+    Effect.gen(function* () {
+      const server = yield* http(({ method }, response) => {
+        const {
+          combined_image: _,
+          mask_image: __,
+          overlay_image: ___,
+          ...rest
+        } = InspectionServer.uploadAnswer()
+        sendJson(response, method === "POST" ? rest : { status: "ok", model_loaded: true })
+      })
+      const cwd = yield* folder({ "in/a.png": Fixtures.image, "in/b.png": Model.greyPng() })
+      const env = { SEGFORMER_PROTOCOL: "inspection" }
+      const args = ["batch", "in", "--url", server.url, "--out", "many", "--overlays", "--coco"]
+      const { code, stderr, stdout } = yield* run(args, { cwd, env })
+      assert.strictEqual(code, 0, stderr + stdout)
+      assert.match(stdout, /2 images done/)
+      assert.strictEqual(stderr.split("2 done without an overlay").length, 2, stderr)
+      assert.include(names(join(cwd, "many")), "b.png.regions.json")
+    }).pipe(Effect.scoped)
   )
 
   it.live("has a label map by the colours of a file, whatever they are kept in", () =>

@@ -97,8 +97,12 @@ describe("a small file that would take gigabytes", () => {
         ["segment", "."],
         ["batch", ".", "--out", "done"]
       ]) {
-        const before = yield* decoded
+        // What is loaded for any image is no part of what a bomb costs.
+        const warm = yield* folder({ "good.png": Fixtures.image })
+        assert.strictEqual((yield* run([...args, "--json"], { cwd: warm })).code, 0)
+        const [before, held] = [yield* decoded, peak()]
         const { code, stderr, stdout } = yield* run([...args, "--json"], { cwd })
+        assert.isBelow(peak() - held, MOST, `bytes held by ${args[0]}`)
         assert.strictEqual(code, 1, stderr)
         const errors = stdout.split("\n").filter((line) => line.includes('"error"'))
         assert.strictEqual(errors.length, count, stdout)
@@ -147,6 +151,29 @@ describe("a small file that would take gigabytes", () => {
         for (const [file, bytes] of Object.entries(files)) {
           const image = yield* disguised(file, bytes)
           yield* costsNothing(`${name} of ${file}`, Effect.flip(Effect.provide(segment(image), layer)))
+        }
+      }
+      const post = (path: string, body: string) =>
+        Effect.promise(async () => {
+          const headers = { "content-type": "application/json" }
+          const response = await fetch(server.url + path, { method: "POST", headers, body })
+          return { status: response.status, text: await response.text() }
+        })
+      for (const { body, path } of Object.values(bombs.json(Fixtures.image))) {
+        const { status, text } = yield* post(path, body)
+        assert.strictEqual(status, 200, text.slice(0, 300))
+      }
+      for (const [file, bytes] of Object.entries(files)) {
+        for (const [name, { body, path }] of Object.entries(bombs.json(bytes))) {
+          yield* costsNothing(
+            `${name} of ${file}`,
+            Effect.map(post(path, body), ({ status, text }) =>
+              assert.isTrue(
+                status >= 400 && status < 500,
+                `${status}, ${name} of ${file}: ${text.slice(0, 300)}`
+              )
+            )
+          )
         }
       }
       for (const [file, body] of Object.entries(files)) {

@@ -51,3 +51,21 @@ export const all = async (): Promise<Readonly<Record<string, Buffer>>> => {
     "huge.bmp": bmp
   }
 }
+
+/** How an image is given where it is a part of JSON: the path of each route, and a body. */
+export const json = (
+  bytes: Uint8Array
+): Readonly<Record<string, { readonly path: string; readonly body: string }>> => {
+  const text = Buffer.from(bytes).toString("base64")
+  const input = { name: "image", datatype: "BYTES", shape: [1], data: [text] }
+  return {
+    openinference: {
+      path: "/v2/models/segformer/infer",
+      body: JSON.stringify({ inputs: [input] })
+    },
+    imageprocessing: {
+      path: "/api/v1/detect",
+      body: JSON.stringify({ image_path: `data:image/png;base64,${text}`, detection_types: ["particle"] })
+    }
+  }
+}

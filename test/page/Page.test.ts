@@ -413,6 +413,35 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
           )
         }).pipe(Effect.scoped)
       )
+
+      it.effect("a browser that lets it keep nothing, where a token holds until the page is left", () =>
+        Effect.gen(function* () {
+          const { url } = yield* serve({ tokens: [Redacted.make("open-sesame")] })
+          const browser = yield* Warm.browser
+          yield* Effect.acquireUseRelease(
+            Effect.promise(() => browser.newContext()),
+            (context) =>
+              Effect.promise(async () => {
+                const page = await context.newPage()
+                await page.addInitScript(() => {
+                  for (const name of ["localStorage", "sessionStorage", "indexedDB"]) {
+                    const get = () => {
+                      throw new DOMException("Access is denied for this document.", "SecurityError")
+                    }
+                    Object.defineProperty(window, name, { get })
+                  }
+                })
+                await page.goto(url)
+                await page.getByLabel("Token", { exact: true }).fill("open-sesame")
+                await page.getByRole("button", { name: "Continue" }).click()
+                await page.locator("#model option[value=halves]").waitFor({ state: "attached" })
+                await segment(page, "halves")
+                assert.strictEqual(await page.locator(".alert").count(), 0)
+              }),
+            (context) => Effect.promise(() => context.close())
+          )
+        }).pipe(Effect.scoped)
+      )
     })
   })
 })

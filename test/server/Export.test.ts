@@ -15,6 +15,8 @@ const post = (body: unknown, accept = "application/json"): RequestInit => ({
   headers: { accept, "content-type": "application/json" }
 })
 
+const json = { "content-type": "application/json" }
+
 const map = (labels: object = {}, rest: object = {}) => ({
   image: "board.png",
   classes: [
@@ -112,6 +114,42 @@ describe("POST /v1/export", () => {
         assert.strictEqual(status, 400)
         assert.include(told.toString(), said)
       }
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("refuses to draw a map of noise, which takes more memory than there is, and gives its pixels", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve()
+      const fine = (size: number, id: (x: number, y: number) => number) => {
+        const data = Uint8Array.from({ length: size * size }, (_, i) => id(i % size, Math.floor(i / size)))
+        return map({ width: size, height: size, deflate: deflateSync(data).toString("base64") })
+      }
+      const checked = post(fine(1100, (x, y) => (x + y) & 1))
+      const drawn = Exports.names.filter((name) => name !== "png" && name !== "npy")
+      for (const name of drawn) {
+        const accept = Exports.formats[name].mediaType
+        const { body, status } = yield* ask(`${url}/v1/export`, { ...checked, headers: { accept, ...json } })
+        assert.strictEqual(status, 413, name)
+        assert.include(body.toString(), "more than 1000000 corners")
+      }
+      // Where it joins at corners it has two regions, and apart it has very many.
+      const { json: told } = yield* ask(`${url}/v1/export`, checked)
+      assert.strictEqual(told.regionsTotal, 2)
+      const dots = post(fine(2100, (x, y) => x & y & 1))
+      const refused = yield* ask(`${url}/v1/export`, dots)
+      assert.strictEqual(refused.status, 413)
+      assert.include(refused.body.toString(), "more than 1000000 regions")
+      for (const accept of ["image/png", "application/octet-stream", "application/x-npy"]) {
+        const { status } = yield* ask(`${url}/v1/export`, { ...dots, headers: { accept, ...json } })
+        assert.strictEqual(status, 200, accept)
+      }
+      // A fence has many areas and few corners.
+      const csv = Exports.formats.csv.mediaType
+      const fence = post(
+        fine(1100, (x) => x & 1),
+        csv
+      )
+      assert.strictEqual((yield* ask(`${url}/v1/export`, fence)).status, 200)
     }).pipe(Effect.scoped)
   )
 })

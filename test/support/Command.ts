@@ -5,7 +5,17 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { ConfigProvider, Effect, Exit, Layer, type Scope, Semaphore, Stdio, Stream } from "effect"
+import {
+  ConfigProvider,
+  Effect,
+  Exit,
+  type FileSystem,
+  Layer,
+  type Scope,
+  Semaphore,
+  Stdio,
+  Stream
+} from "effect"
 import * as ExitCode from "../../src/cli/ExitCode.ts"
 import { program } from "../../src/cli/Program.ts"
 
@@ -133,8 +143,13 @@ const world = (options: RunOptions) =>
 /** A process has one folder, one environment and one standard output. */
 const turn = Semaphore.makeUnsafe(1)
 
+export interface RunHereOptions extends RunOptions {
+  /** Files in the place of the real ones. */
+  readonly files?: Layer.Layer<FileSystem.FileSystem> | undefined
+}
+
 /** Runs the command to its end in this process. */
-export const run = (args: ReadonlyArray<string>, options: RunOptions = {}): Effect.Effect<Ended> =>
+export const run = (args: ReadonlyArray<string>, options: RunHereOptions = {}): Effect.Effect<Ended> =>
   turn.withPermit(
     Effect.scoped(
       Effect.gen(function* () {
@@ -148,7 +163,9 @@ export const run = (args: ReadonlyArray<string>, options: RunOptions = {}): Effe
           }))
         )
         const exit = yield* program.pipe(
-          Effect.provide(Layer.provideMerge(stdio, NodeServices.layer)),
+          Effect.provide(
+            Layer.provideMerge(Layer.merge(stdio, options.files ?? Layer.empty), NodeServices.layer)
+          ),
           Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv())),
           Effect.exit
         )

@@ -68,36 +68,40 @@ export const handle = Effect.fnUntraced(function* (
     Effect.gen(function* () {
       const body = yield* Bodies.takeJson(served, request, served.limits.maxBytes)
       const { classes, image, labels, model } = yield* decode(body)
-      const labelMap = yield* labelMapOf(labels, served.limits.maxPixels)
-      const requestId = yield* RequestId
-      const segmentation = yield* Effect.mapError(
-        Segmentation.fromPrediction(
-          { source: image ?? name, width: labelMap.width, height: labelMap.height, orientation: 1 },
-          {
-            _tag: "Labels",
-            labelMap,
-            classes: ClassTable.make(
-              classes.map(({ color, id, name }) => ({
-                id,
-                name,
-                ...(color === undefined ? {} : { color: rgb(color) })
-              }))
+      return yield* served.work(
+        Effect.gen(function* () {
+          const labelMap = yield* labelMapOf(labels, served.limits.maxPixels)
+          const requestId = yield* RequestId
+          const segmentation = yield* Effect.mapError(
+            Segmentation.fromPrediction(
+              { source: image ?? name, width: labelMap.width, height: labelMap.height, orientation: 1 },
+              {
+                _tag: "Labels",
+                labelMap,
+                classes: ClassTable.make(
+                  classes.map(({ color, id, name }) => ({
+                    id,
+                    name,
+                    ...(color === undefined ? {} : { color: rgb(color) })
+                  }))
+                ),
+                scores: new Map(
+                  classes.flatMap(({ confidence, id }) =>
+                    confidence === undefined || confidence === null ? [] : [[id, confidence] as const]
+                  )
+                )
+              },
+              name,
+              { attempts: 0, duration: Duration.zero, serviceTime: undefined, requestId }
             ),
-            scores: new Map(
-              classes.flatMap(({ confidence, id }) =>
-                confidence === undefined || confidence === null ? [] : [[id, confidence] as const]
-              )
-            )
-          },
-          name,
-          { attempts: 0, duration: Duration.zero, serviceTime: undefined, requestId }
-        ),
-        fromError
+            fromError
+          )
+          return yield* Answer.make({ image: { name: image ?? "image" }, segmentation }, asked, {
+            model: model ?? name,
+            requestId
+          })
+        })
       )
-      return yield* Answer.make({ image: { name: image ?? "image" }, segmentation }, asked, {
-        model: model ?? name,
-        requestId
-      })
     })
   )
 }, answered)

@@ -21,10 +21,27 @@ export interface Model {
 
 const key = "segformer.token"
 
+const keptToken = (): string => {
+  try {
+    return sessionStorage.getItem(key) ?? ""
+  } catch {
+    return ""
+  }
+}
+
+let current = keptToken()
+
 /** The token that the server asked for, as long as this tab is open. */
 export const token = {
-  get: (): string => sessionStorage.getItem(key) ?? "",
-  set: (value: string): void => sessionStorage.setItem(key, value)
+  get: (): string => current,
+  set: (value: string): void => {
+    current = value
+    try {
+      sessionStorage.setItem(key, value)
+    } catch {
+      // A browser that keeps nothing has it until the page is left.
+    }
+  }
 }
 
 export const models = async (): Promise<ReadonlyArray<Model>> => {

@@ -1,0 +1,171 @@
+/** Lists of numbers that could be outlines or rows of a mask, points in pixels or in parts of the sides. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { Headers } from "effect/http"
+import { ImageSource } from "effect-segformer"
+import { Custom } from "effect-segformer/http"
+import { Fixtures } from "effect-segformer/testing"
+
+/** Of an image of 48 x 32 pixels. */
+const decode = (value: unknown) =>
+  Effect.flatMap(ImageSource.bytes(Fixtures.image).open(), (image) =>
+    Custom.make().decode(
+      {
+        service: "http://lab/predict",
+        status: 200,
+        headers: Headers.empty,
+        requestId: "r1",
+        body: new TextEncoder().encode(JSON.stringify(value))
+      },
+      image
+    )
+  )
+
+const things = (...masks: ReadonlyArray<unknown>) => ({
+  results: masks.map((mask, index) => ({ label: `LABEL_${index + 1}`, mask }))
+})
+
+/** How many parts of 48 of the map each class has. */
+const shares = (value: unknown) =>
+  Effect.map(decode(value), (prediction) => {
+    if (prediction._tag !== "Labels") throw new Error(`expected labels, not ${prediction._tag}`)
+    const { data } = prediction.labelMap
+    const counts: Record<number, number> = {}
+    for (const id of data) counts[id] = (counts[id] ?? 0) + 48 / data.length
+    return Object.fromEntries(
+      Object.entries(counts).map(([id, count]) => [id, Math.round(count * 1e6) / 1e6])
+    )
+  })
+
+const refusal = (value: unknown) => Effect.map(Effect.flip(decode(value)), (error) => error.message)
+
+const plane = (width: number, height: number, value: (x: number, y: number) => unknown) =>
+  Array.from({ length: height }, (_, y) => Array.from({ length: width }, (_, x) => value(x, y)))
+
+/** The upper left quarter. */
+const quarter = (width: number, height: number, inside: unknown = 1, outside: unknown = 0) =>
+  plane(width, height, (x, y) => (x < width / 2 && y < height / 2 ? inside : outside))
+
+const box = (x: number, y: number, width: number, height: number) => [
+  [x, y],
+  [x + width, y],
+  [x + width, y + height],
+  [x, y + height]
+]
+
+describe("a mask in a list of numbers", () => {
+  for (const [width, height] of [
+    [48, 32],
+    [24, 16],
+    [12, 8],
+    [96, 64],
+    [8, 8],
+    [28, 28],
+    [32, 12],
+    [6, 4]
+  ] as const) {
+    it.effect(`is rows of ${width} numbers, whatever says where the thing is`, () =>
+      Effect.gen(function* () {
+        for (const inside of [1, 255, true, 0.9]) {
+          const mask = quarter(width, height, inside, inside === true ? false : 0)
+          assert.deepStrictEqual(yield* shares(things(mask)), { 1: 12, 255: 36 })
+        }
+      })
+    )
+  }
+
+  it.effect("that may be a soft mask or outlines is refused, unless it is of the image's size", () =>
+    Effect.gen(function* () {
+      const soft = (width: number, height: number) =>
+        plane(width, height, (x, y) => (x < width / 2 && y < height / 2 ? 0.9 : (x % 3) / 100))
+      assert.deepStrictEqual(yield* shares(things(soft(48, 32))), { 1: 12, 255: 36 })
+      for (const [width, height] of [
+        [24, 16],
+        [8, 8]
+      ] as const) {
+        assert.include(yield* refusal(things(soft(width, height))), "may be a soft mask or outlines")
+      }
+    })
+  )
+
+  it.effect("is outlines of one ring or of several, however they are nested", () =>
+    Effect.gen(function* () {
+      const [left, right] = [box(0, 0, 24, 16), box(24, 0, 24, 16)]
+      for (const mask of [left, left.flat(), [left], [left.flat()], left.map(([x, y]) => ({ x, y }))]) {
+        assert.deepStrictEqual(yield* shares(things(mask)), { 1: 12, 255: 36 })
+      }
+      for (const mask of [
+        [left, right],
+        [left.flat(), right.flat()]
+      ]) {
+        assert.deepStrictEqual(yield* shares(things(mask)), { 1: 24, 255: 24 })
+      }
+    })
+  )
+
+  it.effect("of too few points for an outline is refused", () =>
+    Effect.gen(function* () {
+      for (const mask of [
+        [
+          [0, 0],
+          [24, 16]
+        ],
+        [[0, 0, 24, 16]],
+        [[3, 4]]
+      ]) {
+        assert.include(yield* refusal(things(mask)), "too few points")
+      }
+    })
+  )
+})
+
+describe("the points of outlines", () => {
+  it.effect("are parts of the sides, though some lie beyond them", () =>
+    Effect.gen(function* () {
+      for (const beyond of [0, 1e-7, 0.02, 0.2]) {
+        const outline = box(-beyond, -beyond, 1 + 2 * beyond, 0.5 + beyond)
+        assert.deepStrictEqual(yield* shares(things(outline)), { 1: 24, 255: 24 })
+      }
+    })
+  )
+
+  it.effect("are pixels where any of the answer's are, so that a small thing in the corner stays small", () =>
+    Effect.gen(function* () {
+      const found = yield* shares(things(box(24, 16, 24, 16), box(0, 0, 1, 1)))
+      assert.deepStrictEqual(found, { 1: 12, 2: 0.03125, 255: 35.96875 })
+    })
+  )
+})
+
+describe("planes of 0 and 1", () => {
+  const left = plane(48, 32, (x) => (x < 24 ? 1 : 0))
+  const [right, upper] = [plane(48, 32, (x) => (x < 24 ? 0 : 1)), plane(48, 32, (_, y) => (y < 16 ? 1 : 0))]
+  const corner = quarter(48, 32)
+
+  it.effect("that leave gaps or overlap are no classes", () =>
+    Effect.gen(function* () {
+      for (const answer of [
+        { masks: [corner, right] },
+        { masks: [left, upper] },
+        {
+          masks: [corner, right, upper, left, upper].map((rows) =>
+            rows.map((row) => row.map((value) => 255 * Number(value)))
+          )
+        },
+        { masks: [corner, right], labels: ["a"] },
+        { masks: [corner, right], labels: ["a", "b", "c"] },
+        { mask: [corner, right].map((rows) => rows.map((row) => row.map((value) => value === 1))) }
+      ]) {
+        assert.include(yield* refusal(answer), "overlap or leave gaps")
+      }
+    })
+  )
+
+  it.effect("are things with labels beside them, and classes where each pixel has one", () =>
+    Effect.gen(function* () {
+      const labelled = { masks: [corner, right], labels: [1, 2] }
+      assert.deepStrictEqual(yield* shares(labelled), { 1: 12, 2: 24, 255: 12 })
+      assert.strictEqual((yield* decode({ masks: [left, right] }))._tag, "Logits")
+    })
+  )
+})
