@@ -295,6 +295,27 @@ describe.skipIf(Needs.chromium === undefined)("looking closely", () => {
         assert.closeTo(after.x, before.x, 2)
       })
 
+      onPage(
+        "copies a link to what is looked at now, also while it flies there",
+        async (page) => {
+          await segment(page, "halves")
+          await page.evaluate(() => {
+            const [link, next] = ["link", "region-next"].map((id) =>
+              document.querySelector<HTMLElement>(`#${id}`)!
+            )
+            next!.click()
+            link!.click()
+          })
+          await page.locator("#status", { hasText: "copied" }).waitFor()
+          const copied = await page.evaluate(() => navigator.clipboard.readText())
+          assert.include(copied, "region=0")
+          await landed(page)
+          await page.waitForTimeout(400)
+          assert.strictEqual(copied, page.url())
+        },
+        { ...desktop, permissions: ["clipboard-read", "clipboard-write"] }
+      )
+
       onPage("measures by a ruler", async (page) => {
         await segment(page, "halves")
         await page.getByRole("button", { name: "Ruler" }).click()

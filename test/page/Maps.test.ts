@@ -336,7 +336,7 @@ describe("an archive", () => {
     const zip = await Zip.make([
       { name: "a.txt", content: new Blob(["first"]) },
       { name: "a.txt", content: new Blob(["second"]) },
-      { name: "ünï.bin", content: new Blob([new Uint8Array(100_000)]) }
+      { name: "ünï?.bin", content: new Blob([new Uint8Array(100_000)]) }
     ])
     const folder = mkdtempSync(join(tmpdir(), "segformer-zip-"))
     try {
@@ -345,7 +345,7 @@ describe("an archive", () => {
       const script =
         "import sys,zipfile,json;z=zipfile.ZipFile(sys.argv[1]);print(json.dumps([z.testzip(),z.namelist(),z.read('a-2.txt').decode()]))"
       const read: unknown = JSON.parse(execFileSync("python3", ["-c", script, path], { encoding: "utf8" }))
-      assert.deepStrictEqual(read, [null, ["a.txt", "a-2.txt", "ünï.bin"], "second"])
+      assert.deepStrictEqual(read, [null, ["a.txt", "a-2.txt", "ünï_.bin"], "second"])
     } finally {
       rmSync(folder, { recursive: true })
     }

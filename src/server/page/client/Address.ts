@@ -8,6 +8,8 @@ import type { Stage } from "./Stage.ts"
 export interface Address {
   /** Notes what is looked at, a moment later. */
   readonly note: () => void
+  /** Notes it now. */
+  readonly write: () => void
   /** Goes where the address said when the page was opened, once its picture is there. */
   readonly restore: (result: Result) => void
   readonly clear: () => void
@@ -49,6 +51,10 @@ export const make = ({ name, picking, stage }: AddressOptions): Address => {
     note: () => {
       clearTimeout(timer)
       timer = setTimeout(write, rest)
+    },
+    write: () => {
+      clearTimeout(timer)
+      write()
     },
     restore: (result) => {
       if (asked === undefined || asked.name !== name()) return

@@ -45,6 +45,7 @@ export interface Stage {
   readonly least: (confidence: number) => void
   readonly emphasis: (emphasis: Emphasis | undefined, regions: ReadonlyArray<Region>) => void
   readonly ruler: (on: boolean) => void
+  /** What is looked at; while it flies, where it goes. */
   readonly view: () => View.View
   /** Where the divider stands on the picture, 0 to 1 of its width. */
   readonly divider: () => number
@@ -80,6 +81,8 @@ export const make = (events: StageEvents): Stage => {
   let line: { readonly from: View.Point; to: View.Point } | undefined
   let scheduled = 0
   let flight = 0
+  /** Where a flight goes. */
+  let goal: View.View | undefined
 
   const redraw = () => {
     if (scheduled === 0) scheduled = requestAnimationFrame(draw)
@@ -130,6 +133,7 @@ export const make = (events: StageEvents): Stage => {
 
   const move = (next: View.View) => {
     cancelAnimationFrame(flight)
+    goal = undefined
     view = View.clamp(next, size, frameOf())
     changed()
   }
@@ -301,6 +305,7 @@ export const make = (events: StageEvents): Stage => {
       } else move(to)
     }
     cancelAnimationFrame(flight)
+    goal = to
     flight = requestAnimationFrame(step)
   }
 
@@ -357,7 +362,7 @@ export const make = (events: StageEvents): Stage => {
         redraw()
       }
     },
-    view: () => view,
+    view: () => goal ?? view,
     divider: () => {
       const seen = View.covered(view, size, room)
       return View.toPicture(view, { x: seen.x + seen.width * divider.place(), y: 0 }).x / size.width

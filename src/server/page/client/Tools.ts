@@ -16,6 +16,8 @@ export interface ToolsEvents {
   readonly onStep: (by: 1 | -1) => void
   readonly onPick: (reading: Reading) => void
   readonly onAll: () => void
+  /** The page's address is wanted as of now. */
+  readonly onLink: () => void
   /** The region that is picked. */
   readonly region: () => RegionMask.RegionMask | undefined
 }
@@ -114,6 +116,7 @@ export const listen = (events: ToolsEvents): void => {
     if (on) Notices.say("Drag across the picture to measure")
   })
   byId("link", HTMLButtonElement).addEventListener("click", async () => {
+    events.onLink()
     await navigator.clipboard.writeText(location.href).then(
       () => Notices.say("The link to this view is copied"),
       () => Notices.say("This browser does not let the page copy: the link is the page's address")

@@ -67,7 +67,9 @@ const header = (
   return bytes
 }
 
-const free = (name: string, taken: Set<string>): string => {
+/** A name that every system takes, and that none of the others has. */
+const free = (asked: string, taken: Set<string>): string => {
+  const name = asked.replaceAll(/[<>:"/\\|?*]/g, "_")
   const [, stem = name, ending = ""] = /^(.*?)((?:\.[^.]*)*)$/.exec(name) ?? []
   let path = name
   for (let number = 2; taken.has(path); number++) path = `${stem}-${number}${ending}`

@@ -386,6 +386,7 @@ Tools.listen({
   onStep: (by) => picking.step(by),
   onPick: ({ className }) => picking.pick({ className }),
   onAll: () => picking.pick(undefined),
+  onLink: address.write,
   region: picking.mask
 })
 TokenDialog.listen()
