@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { inspect } from "node:util"
+import * as Protocols from "../../src/http/protocol/Protocols.ts"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import { Config, ConfigProvider, Duration, Effect, FileSystem, Layer, Logger, Redacted } from "effect"
@@ -235,6 +236,39 @@ describe("SegFormerHttp.layerConfig", () => {
       assert.isUndefined(none?.headers["idempotency-key"])
       const [given] = yield* asked(env("off"), { idempotencyHeader: "Idempotency-Key" })
       assert.isDefined(given?.headers["idempotency-key"])
+    })
+  )
+
+  it.effect("hands `transposed` to each protocol that reads arrays, and refuses it for others", () =>
+    Effect.gen(function* () {
+      const taken: Array<string> = []
+      for (const [name, { code, uses }] of Object.entries(Protocols.all)) {
+        assert.strictEqual(uses.includes("transposed"), uses.includes("channels"), name)
+        const env = { SEGFORMER_PROTOCOL: name, SEGFORMER_MODEL: "m", SEGFORMER_TRANSPOSED: "on" }
+        const loaded = yield* Effect.result(
+          Effect.provideService(
+            SegFormerConfig.load,
+            ConfigProvider.ConfigProvider,
+            ConfigProvider.fromEnv({ env })
+          )
+        )
+        if (loaded._tag === "Failure") {
+          assert.include(loaded.failure.message, "SEGFORMER_TRANSPOSED")
+          continue
+        }
+        assert.deepStrictEqual(loaded.success.details, { transposed: true })
+        assert.match(code({ model: "m", ...loaded.success.details }), /transposed: true/, name)
+        taken.push(name)
+      }
+      assert.deepStrictEqual(taken, [
+        "openinference",
+        "tfserving",
+        "torchserve",
+        "bentoml",
+        "replicate",
+        "cog",
+        "custom"
+      ])
     })
   )
 
