@@ -3,6 +3,7 @@
  * for each class. `Layout` says what the axes are, `Plane` what the values of one plane are.
  */
 import { Effect, Result } from "effect"
+import type * as ClassTable from "../mask/ClassTable.ts"
 import type * as LabelMap from "../mask/LabelMap.ts"
 import type { Logits } from "../mask/Logits.ts"
 import * as Fit from "../mask/Fit.ts"
@@ -73,6 +74,25 @@ const areThings = (data: Float32Array | Uint32Array, classes: number, options: A
   return false
 }
 
+/** A channel that is the highest somewhere, and of no class that is known. */
+const stranger = (
+  planes: Float32Array,
+  channels: number,
+  classes: ClassTable.ClassTable
+): number | undefined => {
+  const known = new Set(classes.map(({ id }) => id))
+  if (known.size === 0 || Array.from({ length: channels }, (_, id) => id).every((id) => known.has(id))) {
+    return undefined
+  }
+  const size = planes.length / channels
+  for (let at = 0; at < size; at++) {
+    let best = 0
+    for (let k = 1; k < channels; k++) if (planes[k * size + at]! > planes[best * size + at]!) best = k
+    if (!known.has(best)) return best
+  }
+  return undefined
+}
+
 /** The prediction in an array of this shape. `images` is the image as the model saw it, and as it is. */
 export const read = (
   answer: Answer,
@@ -119,6 +139,11 @@ export const read = (
         : scores
     if (areThings(planes, layout.success.classes, options)) {
       const detail = `its shape is [${shape.join(", ")}], of planes of 0 and another number that overlap or leave gaps: masks of things? They need a list of as many labels beside them. Say with \`as: "logits"\` if they are scores`
+      return fail(answer, path, detail)
+    }
+    const odd = stranger(planes, layout.success.classes, classes)
+    if (odd !== undefined) {
+      const detail = `its shape is [${shape.join(", ")}], and channel ${odd}, which is the highest somewhere, is of no class that is known. Give all classes of the model as \`classes\``
       return fail(answer, path, detail)
     }
     return Effect.succeed({

@@ -169,3 +169,31 @@ describe("planes of 0 and 1", () => {
     })
   )
 })
+
+describe("scores of more channels than there are classes", () => {
+  const classes = ["ground", "tree", "water"].map((name, id) => ({ id, name }))
+  /** Five planes, of which one is the highest everywhere. */
+  const scores = (highest: number) =>
+    Array.from({ length: 5 }, (_, channel) => plane(48, 32, (x) => (channel === highest ? 1.5 : x / 100)))
+  const prediction = (highest: number) =>
+    Effect.flatMap(ImageSource.bytes(Fixtures.image).open(), (image) =>
+      Custom.make({ classes }).decode(
+        {
+          service: "http://lab/predict",
+          status: 200,
+          headers: Headers.empty,
+          requestId: "r1",
+          body: new TextEncoder().encode(JSON.stringify({ logits: scores(highest) }))
+        },
+        image
+      )
+    )
+
+  it.effect("are refused where a channel of no class wins, by its number, and read where none does", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(prediction(4))
+      assert.match(error.message, /channel 4, which is the highest somewhere, is of no class that is known/)
+      assert.strictEqual((yield* prediction(2))._tag, "Logits")
+    })
+  )
+})
