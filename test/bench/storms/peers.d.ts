@@ -59,3 +59,20 @@ declare module "opossum" {
     readonly opened: boolean
   }
 }
+
+declare module "p-limit" {
+  export default function pLimit(atOnce: number): <A>(work: () => Promise<A>) => Promise<A>
+}
+
+declare module "p-retry" {
+  export default function pRetry<A>(
+    work: () => Promise<A>,
+    options: {
+      readonly retries: number
+      readonly minTimeout: number
+      readonly factor: number
+      readonly randomize: boolean
+      readonly shouldRetry?: () => boolean
+    }
+  ): Promise<A>
+}
