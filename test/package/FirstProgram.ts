@@ -73,11 +73,10 @@ const serve = (command: string, cwd: string, env: NodeJS.ProcessEnv): Promise<Se
     void ended.then(() => reject(new Error(`${command} ended before it served:\n${said}`)))
   })
 
-/** Whether both list the same regions: the service numbers its classes and leaves out the background. */
+/** Whether both list the same regions, by the same names. */
 const same = (served: string, found: string): boolean => {
-  const lines = (text: string) => text.trim().replaceAll(/^\d+_/gm, "").split("\n").sort()
-  const regions = lines(found).filter((line) => !line.startsWith("background "))
-  return regions.length > 0 && lines(served).join("\n") === regions.join("\n")
+  const lines = (text: string) => text.trim().split("\n").toSorted().join("\n")
+  return found.trim() !== "" && lines(served) === lines(found)
 }
 
 const checkOne = async (manager: Manager, folder: string, tarball: string, env: NodeJS.ProcessEnv) => {
