@@ -239,6 +239,24 @@ export const run = async (report: Report): Promise<void> => {
         value
       })
     })
+    await visit(browser, url, async (page) => {
+      await page.setInputFiles("#file", { name: "large.jpg", mimeType: "image/jpeg", buffer: large })
+      await page.locator("#details").waitFor()
+      await page.waitForTimeout(1000)
+      const value = await longestTurn(page, async () => {
+        const saved = page.waitForEvent("download")
+        await page.locator("#downloads").getByRole("button", { name: "Picture", exact: true }).click()
+        await saved
+      })
+      report({
+        bench: "page",
+        case: "saving the picture, 50 megapixels",
+        subject: "this page",
+        metric: "longest turn of the thread",
+        unit: "ms",
+        value
+      })
+    })
     const twelve = await flat(4000, 3000)
     await visit(browser, url, async (page) => {
       const rest = await heap(page)
