@@ -27,6 +27,13 @@ describe("the result cache", () => {
     Effect.gen(function* () {
       const { predict, runs } = counting()
       const { url } = yield* serve(predict, { maxCacheBytes: 1_000_000 })
+      // The process has counted what others looked up, too.
+      const hits = Effect.map(ask(`${url}/metrics`), ({ body }) => {
+        const [, count = "0"] =
+          /segformer_cache_lookups_total\{segformer_outcome="hit"\} (\d+)/.exec(body.toString()) ?? []
+        return Number(count)
+      })
+      const before = yield* hits
       const answers: Array<string> = []
       for (const accept of ["application/json", "application/json", "image/png", "text/csv"]) {
         const [path, init] = image()
@@ -37,8 +44,7 @@ describe("the result cache", () => {
       assert.strictEqual((yield* upload(url)).status, 200)
       assert.strictEqual(runs(), 1)
       assert.strictEqual(answers[0], answers[1])
-      const { body } = yield* ask(`${url}/metrics`)
-      assert.match(body.toString(), /segformer_cache_lookups_total\{segformer_outcome="hit"\} 4/)
+      assert.strictEqual((yield* hits) - before, 4)
     }).pipe(Effect.scoped)
   )
 
