@@ -333,10 +333,11 @@ describe("probe", () => {
         if (path === "/health") sendJson(response, { detail: "Not Found" }, 404)
       })
       // What answers must have time to, on a busy machine too.
-      const found = yield* Probe.probe(half.url, { timeout: "2 seconds" })
+      const found = yield* Probe.probe(half.url, { timeout: "1 second" })
       assert.strictEqual(found.protocol, undefined)
-      assert.match(found.health.detail ?? "", /as far as it answers: [12] of \d questions had no answer/)
-      assert.isAtMost(half.requests.length, 4)
+      // What waits for two times the time of a question is no more than three of them.
+      assert.match(found.health.detail ?? "", /as far as it answers: [1-3] of \d+ questions had no answer/)
+      assert.isAtMost(half.requests.length, 5)
     })
   )
 
