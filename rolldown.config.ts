@@ -2,7 +2,7 @@
  * What is bundled. The `segformer` command as one, so that it starts in the time that Node takes and not in that of a thousand
  * modules. What a command needs beyond its flags stays in chunks that are loaded when there is work.
  */
-import { readFileSync } from "node:fs"
+import { globSync, readFileSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { join, relative } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
@@ -99,4 +99,25 @@ export const page = (folder: string): RolldownOptions & { readonly output: Outpu
   output: { dir: folder, format: "esm", minify: true }
 })
 
-export default defineConfig([bundle(join(dist, "cli"), dist), page(join(dist, "server/page/client"))])
+/**
+ * Says of what the library's modules make when they are loaded (layers, services, functions in two forms) that it has no
+ * other effect: bundlers leave out what a program does not use.
+ */
+const pure = {
+  name: "pure",
+  writeBundle: () => {
+    for (const file of globSync(join(dist, "**/*.js"), { exclude: [join(dist, "cli/**")] })) {
+      const code = readFileSync(file, "utf8")
+      const told = code.replaceAll(
+        /^((?:export )?const [\w$]+ = )(?=(?:[\w$]+\.)*[\w$]+\()/gm,
+        "$1/* @__PURE__ */ "
+      )
+      if (told !== code) writeFileSync(file, told)
+    }
+  }
+}
+
+export default defineConfig([
+  bundle(join(dist, "cli"), dist),
+  { ...page(join(dist, "server/page/client")), plugins: [pure] }
+])

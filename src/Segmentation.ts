@@ -4,19 +4,16 @@
  * What may not be there is an effect that fails with a typed error: `labelMap` and `regions` of an answer that holds
  * colour pictures only are `NoLabelMap`, never an empty map.
  */
-import { Clock, Duration, Effect, Result } from "effect"
+import { type Duration, Effect, Result } from "effect"
 import type { Image } from "./image/ImageSource.ts"
 import type { ClassTable } from "./mask/ClassTable.ts"
-import * as Components from "./mask/Components.ts"
 import type { ConfidenceMap } from "./mask/ConfidenceMap.ts"
 import * as Fit from "./mask/Fit.ts"
 import * as LabelMap from "./mask/LabelMap.ts"
-import * as Logits from "./mask/Logits.ts"
+import type { Logits } from "./mask/Logits.ts"
 import { MaskNotDecodable } from "./mask/MaskError.ts"
 import type { Region } from "./mask/Region.ts"
-import * as Regions from "./mask/Regions.ts"
-import * as Steps from "./mask/Steps.ts"
-import * as Uncertainty from "./mask/Uncertainty.ts"
+import type { Uncertainty } from "./mask/Uncertainty.ts"
 import type { Pictures, Prediction } from "./Prediction.ts"
 import { NoLabelMap } from "./SegmentationError.ts"
 
@@ -50,10 +47,10 @@ export interface Segmentation {
   /** How sure the model is of each pixel, where the other side says. */
   readonly confidence: ConfidenceMap | undefined
   /**
-   * How unsure the model is of the image as a whole, where there are logits to tell by: of models in this process, and of
-   * services that send theirs.
+   * How unsure the model is of the image as a whole, where there are logits to tell by: of models in this process that were
+   * asked for it, and of services that send theirs. Worked out when it is asked for.
    */
-  readonly uncertainty: Uncertainty.Uncertainty | undefined
+  readonly uncertainty: Effect.Effect<Uncertainty | undefined>
   /** What the service rendered. */
   readonly pictures: Pictures
   readonly cost: Cost
@@ -64,9 +61,6 @@ export interface Segmentation {
  * `MaskNotDecodable`. Where nothing is said, it is resized unless its shape contradicts the image's.
  */
 export type SizeRule = "resize" | "refuse"
-
-/** Longest stretch of work on the event loop, in milliseconds: what others on it may feel. */
-const maxSlice = 10
 
 /** The image as a person sees it. */
 type Seen = Pick<Image, "width" | "height" | "orientation">
@@ -103,21 +97,23 @@ export const fromPrediction = Effect.fnUntraced(function* (
       labelMap: none,
       regions: prediction.regions === undefined ? none : Effect.succeed(prediction.regions),
       confidence: undefined,
-      uncertainty: undefined
+      uncertainty: Effect.undefined
     }
   }
   const labelMap =
     prediction._tag === "Logits"
-      ? yield* Effect.flatMap(
-          Effect.mapError(
-            Effect.fromResult(
-              Result.flatMap(Logits.make(prediction.logits), (logits) =>
-                suiting(logits, image, prediction.input, "logits", otherSize)
-              )
+      ? yield* Effect.flatMap(readout, (Readout) =>
+          Effect.flatMap(
+            Effect.mapError(
+              Effect.fromResult(
+                Result.flatMap(Readout.check(prediction.logits), (logits) =>
+                  suiting(logits, image, prediction.input, "logits", otherSize)
+                )
+              ),
+              blame
             ),
-            blame
-          ),
-          (logits) => argmax(logits, image.width, image.height)
+            (logits) => Readout.argmax(logits, image.width, image.height)
+          )
         )
       : yield* Effect.mapError(
           Effect.fromResult(atSize(prediction.labelMap, image, prediction.input, otherSize)),
@@ -135,7 +131,9 @@ export const fromPrediction = Effect.fnUntraced(function* (
     regions,
     confidence: prediction._tag === "Labels" ? prediction.confidence : undefined,
     uncertainty:
-      prediction._tag === "Labels" ? prediction.uncertainty : Uncertainty.fromLogits(prediction.logits)
+      prediction._tag === "Labels"
+        ? Effect.succeed(prediction.uncertainty)
+        : yield* Effect.cached(uncertaintyOf(prediction.logits))
   }
 })
 
@@ -150,11 +148,14 @@ const upright = (map: LabelMap.LabelMap, { height, orientation, width }: Seen): 
   return orientation === 5 ? LabelMap.flipX(turned) : orientation === 7 ? LabelMap.flipY(turned) : turned
 }
 
-/** In steps: what a large map takes is longer than others should wait. */
+/** What only some programs need is loaded when it is asked for: reading out logits, and finding regions. */
+const readout = Effect.promise(() => import("./Readout.ts"))
+
 const findRegions = (map: LabelMap.LabelMap, classes: ClassTable): Effect.Effect<ReadonlyArray<Region>> =>
-  Steps.run(function* () {
-    return yield* Regions.steps(yield* Components.steps(map), { classes })
-  })
+  Effect.flatMap(readout, (Readout) => Readout.regions(map, classes))
+
+const uncertaintyOf = (logits: Logits): Effect.Effect<Uncertainty> =>
+  Effect.map(readout, (Readout) => Readout.uncertainty(logits))
 
 const atSize = (
   map: LabelMap.LabelMap,
@@ -189,22 +190,3 @@ const suiting = <A extends Fit.Size>(
   const detail = rule === "resize" ? undefined : Fit.contradiction(map, image, input)
   return detail === undefined ? Result.succeed(map) : Result.fail(new MaskNotDecodable({ mask, detail }))
 }
-
-/** Labels from logits, band by band, so that nothing else in this process has to wait for a large image. */
-const argmax = (logits: Logits.Logits, width: number, height: number): Effect.Effect<LabelMap.LabelMap> =>
-  Effect.gen(function* () {
-    const clock = yield* Clock.Clock
-    const data = LabelMap.allocate(logits.classes - 1, width * height)
-    let band = Math.max(1, Math.ceil(65_536 / width))
-    for (let row = 0; row < height;) {
-      const started = clock.monotonicTimeNanosUnsafe()
-      const to = Math.min(height, row + band)
-      Logits.rows(logits, width, height, row, to, data)
-      row = to
-      const took = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
-      // Under a clock that stands still, as in tests, the band keeps its size.
-      if (took > 0) band = Math.max(1, Math.min(band * 4, Math.floor((band * maxSlice) / 2 / took)))
-      yield* Effect.yieldNow
-    }
-    return { width, height, data }
-  })

@@ -26,7 +26,7 @@ import type { Prediction } from "./Prediction.ts"
 import { fromPrediction, type Segmentation, type SizeRule } from "./Segmentation.ts"
 import type { SegmentationError } from "./SegmentationError.ts"
 import { Transport } from "./Transport.ts"
-import * as Telemetry from "./TelemetryNames.ts"
+import { own, span } from "./TelemetryNames.ts"
 import * as Throttled from "./Throttled.ts"
 
 export interface SegmentOptions {
@@ -65,10 +65,8 @@ export const segment: {
     source: ImageSource<R> | Image,
     options?: SegmentOptions
   ): Effect.Effect<Segmentation, SegmentationError, Transport | R> =>
-    segmentIn(source, options).pipe(Telemetry.span("Segmenter.segment"))
+    segmentIn(source, options).pipe(span("Segmenter.segment"))
 )
-
-const { own } = Telemetry
 
 /** What calls within an effect have that do not say otherwise. */
 const Override = Context.Reference<SegmentOptions>("effect-segformer/Segmenter/Override", {

@@ -24,3 +24,13 @@ export const wordsOf = (error: unknown): string | undefined =>
 
 /** The same of what `effect` makes of it. */
 export const reasonOf = ({ reason }: PlatformError.PlatformError): string | undefined => wordsOf(reason.cause)
+
+/** Why something cannot be read, in words. */
+export const unreadable = (error: PlatformError.PlatformError): string => {
+  const { reason } = error
+  return reason._tag === "NotFound"
+    ? "there is no such file or folder"
+    : reason._tag === "PermissionDenied"
+      ? "this user may not read it"
+      : (reasonOf(error) ?? reason.message)
+}

@@ -88,20 +88,13 @@ const patient = [...advised, 30, 60, 120, 300]
 
 const request = [standard.method, standard.status, standard.errorType]
 
-/** Metrics by their names in OTLP. */
-export const metrics = {
+/** Metrics of calls by their names in OTLP. */
+const ofCalls = {
   "http.client.request.duration": {
     kind: "histogram",
     unit: "s",
     description: "Duration of HTTP client requests, to the last byte where it is read at once",
     attributes: [...request, standard.address, standard.port],
-    boundaries: advised
-  },
-  "http.server.request.duration": {
-    kind: "histogram",
-    unit: "s",
-    description: "Duration of HTTP server requests, to the headers of the answer",
-    attributes: [...request, standard.route, standard.scheme],
     boundaries: advised
   },
   "segformer.call.duration": {
@@ -140,6 +133,17 @@ export const metrics = {
     unit: "{state}",
     description: "Whether a service is healthy: 1 it is, 0 it is not, -1 nothing is known yet",
     attributes: [own.service]
+  }
+} as const satisfies Readonly<Record<string, Instrument>>
+
+/** Metrics of servers, batches and caches. */
+const ofServers = {
+  "http.server.request.duration": {
+    kind: "histogram",
+    unit: "s",
+    description: "Duration of HTTP server requests, to the headers of the answer",
+    attributes: [...request, standard.route, standard.scheme],
+    boundaries: advised
   },
   "segformer.decoded.pixels": {
     kind: "counter",
@@ -204,23 +208,35 @@ export const metrics = {
   }
 } as const satisfies Readonly<Record<string, Instrument>>
 
-type Metrics = typeof metrics
-type Of<Kind extends Instrument["kind"]> = {
-  readonly [Name in keyof Metrics]: Metrics[Name]["kind"] extends Kind ? Name : never
-}[keyof Metrics]
+/** All metrics by their names in OTLP. */
+export const metrics = Object.assign({}, ofCalls, ofServers)
 
-const optionsOf = (name: keyof Metrics) => {
-  const { description, unit } = metrics[name]
-  return { description, attributes: { unit } }
+type Table = Readonly<Record<string, Instrument>>
+type Of<T extends Table, Kind extends Instrument["kind"]> = {
+  readonly [Name in keyof T]: T[Name]["kind"] extends Kind ? Name : never
+}[keyof T] &
+  string
+
+/** Makes the instruments of a table. */
+const instruments = <T extends Table>(table: T) => {
+  const find = (name: keyof T & string) => {
+    const { boundaries = [], description, unit }: Instrument = table[name]!
+    return { boundaries, options: { description, attributes: { unit } } }
+  }
+  return {
+    counter: (name: Of<T, "counter">): Metric.Counter<number> =>
+      Metric.counter(name, { ...find(name).options, incremental: true }),
+    gauge: (name: Of<T, "gauge">): Metric.Gauge<number> => Metric.gauge(name, find(name).options),
+    histogram: (name: Of<T, "histogram">): Metric.Histogram<number> => {
+      const { boundaries, options } = find(name)
+      return Metric.histogram(name, { ...options, boundaries })
+    }
+  }
 }
 
-export const counter = (name: Of<"counter">): Metric.Counter<number> =>
-  Metric.counter(name, { ...optionsOf(name), incremental: true })
-
-export const gauge = (name: Of<"gauge">): Metric.Gauge<number> => Metric.gauge(name, optionsOf(name))
-
-export const histogram = (name: Of<"histogram">): Metric.Histogram<number> =>
-  Metric.histogram(name, { ...optionsOf(name), boundaries: metrics[name].boundaries })
+/** Two tables, so that a program that only calls services does not carry the words of the other. */
+export const calls = instruments(ofCalls)
+export const servers = instruments(ofServers)
 
 const suffixes: Readonly<Record<string, string>> = { s: "_seconds", By: "_bytes" }
 

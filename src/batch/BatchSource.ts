@@ -14,6 +14,7 @@ import { join } from "node:path"
 import { Effect, FileSystem, Option, Stream } from "effect"
 import { ImageNotReadable } from "../image/ImageError.ts"
 import * as Folder from "../image/Folder.ts"
+import * as SystemError from "../SystemError.ts"
 import { SourceNotReadable } from "./BatchError.ts"
 import * as Item from "./Item.ts"
 import * as Listing from "./Listing.ts"
@@ -39,10 +40,10 @@ export const folder = (path: string): BatchSource<FileSystem.FileSystem> => ({
     onElement: ({ name, problem }) => {
       const whole = join(path, name)
       if (problem === undefined) return Item.file(whole, name)
-      const failure = new ImageNotReadable({ source: whole, detail: Folder.reasonOf(problem) })
+      const failure = new ImageNotReadable({ source: whole, detail: SystemError.unreadable(problem) })
       return Item.make(`${name}/`, { name, open: () => Effect.fail(failure) })
     },
-    onError: (error) => new SourceNotReadable({ source: path, detail: Folder.reasonOf(error) })
+    onError: (error) => new SourceNotReadable({ source: path, detail: SystemError.unreadable(error) })
   }),
   isCountable: true
 })
@@ -55,7 +56,7 @@ export const glob = (pattern: string): BatchSource<FileSystem.FileSystem> => ({
       const fs = yield* FileSystem.FileSystem
       const matches = yield* Effect.mapError(
         fs.glob(pattern),
-        (error) => new SourceNotReadable({ source: pattern, detail: Folder.reasonOf(error) })
+        (error) => new SourceNotReadable({ source: pattern, detail: SystemError.unreadable(error) })
       )
       return Stream.fromIterable(matches).pipe(
         Stream.filterEffect((match) =>

@@ -187,8 +187,8 @@ export const ranking = ({ by, path }: RankingOptions): Sink<FileSystem.FileSyste
     path,
     { by },
     ({ segmentation }) =>
-      Effect.map(segmentation.labelMap, (map) => ({
-        uncertainty: segmentation.uncertainty,
+      Effect.map(Effect.all([segmentation.labelMap, segmentation.uncertainty]), ([map, uncertainty]) => ({
+        uncertainty,
         shares: [...Shares.of(map)]
       })),
     Effect.fnUntraced(function* (write, records, read) {

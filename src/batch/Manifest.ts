@@ -15,7 +15,7 @@
 import { basename, dirname, isAbsolute, join } from "node:path"
 import { Array as Arr, Effect, FileSystem, Predicate, Schema, Stream } from "effect"
 import { Csv } from "effect/encoding"
-import { reasonOf } from "../image/Folder.ts"
+import * as SystemError from "../SystemError.ts"
 import { ImageNotReadable } from "../image/ImageError.ts"
 import { SourceNotReadable } from "./BatchError.ts"
 import * as Item from "./Item.ts"
@@ -32,7 +32,7 @@ export const items = (
 ): Stream.Stream<Item.Item<Item.Access>, SourceNotReadable, FileSystem.FileSystem> => {
   const text = Stream.unwrap(Effect.map(FileSystem.FileSystem, (fs) => fs.stream(path))).pipe(
     Stream.decodeText(),
-    Stream.mapError((error) => new SourceNotReadable({ source: path, detail: reasonOf(error) }))
+    Stream.mapError((error) => new SourceNotReadable({ source: path, detail: SystemError.unreadable(error) }))
   )
   return Stream.filter(
     /\.csv$/i.test(path) ? csvItems(path, text) : lineItems(path, text),

@@ -26,6 +26,8 @@ export interface BackendOptions extends RemoteOptions {
   readonly sessions?: number | undefined
   /** How sure a model is of each pixel, which takes it longer. */
   readonly confidence?: boolean | undefined
+  /** How unsure a model is of each image as a whole: results are ranked by it. */
+  readonly uncertainty?: boolean | undefined
 }
 
 const unavailable = ExitCode.by(ExitCode.unavailable)
@@ -58,10 +60,10 @@ const makeModel = Effect.fnUntraced(function* (
   options: BackendOptions
 ): Effect.fn.Return<Transport["Service"], ExitCode.Ended, Scope.Scope | ImageCodec> {
   const { ModelSource, SegFormerOnnx } = yield* Effect.promise(() => import("../onnx/index.ts"))
-  const { confidence, model: name, sessions } = options
+  const { confidence, model: name, sessions, uncertainty } = options
   const isId = name !== undefined && /^\w[\w.-]*\/\w[\w.-]*(?<!\.onnx)$/.test(name) && !existsSync(name)
   const model = name === undefined ? undefined : isId ? ModelSource.hub(name) : ModelSource.folder(name)
-  return yield* SegFormerOnnx.make({ model, sessions, confidence }).pipe(
+  return yield* SegFormerOnnx.make({ model, sessions, confidence, uncertainty }).pipe(
     Effect.mapError(unavailable),
     Effect.provide([layerHttpClient(options), NodeFileSystem.layer])
   )

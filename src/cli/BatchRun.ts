@@ -53,7 +53,11 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
   const line = yield* Screen.progress(!options.quiet)
   yield* line.show(asked(options))
   const { concurrency = 4, model, out } = options
-  const transport = yield* Backend.make({ ...options, atOnce: concurrency })
+  const transport = yield* Backend.make({
+    ...options,
+    atOnce: concurrency,
+    uncertainty: options.rank !== undefined
+  })
   const fingerprint = {
     ...(yield* fingerprintOf(model)),
     ...Backend.fingerprint(yield* Backend.settingsOf(options)),

@@ -6,6 +6,7 @@ import { normalize, relative, resolve } from "node:path"
 import { Effect, FileSystem, Stdio, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import * as Folder from "../image/Folder.ts"
+import * as SystemError from "../SystemError.ts"
 import { ImageNotFound, ImageNotReadable } from "../image/ImageError.ts"
 import * as ImageSource from "../image/ImageSource.ts"
 import * as FileName from "../jobs/FileName.ts"
@@ -124,7 +125,7 @@ export const expand = Effect.fnUntraced(function* (
               if (isResult(name)) continue
               count++
               const one = new Below(folder, name, view)
-              if (problem !== undefined) cannot(one.label, Folder.reasonOf(problem))
+              if (problem !== undefined) cannot(one.label, SystemError.unreadable(problem))
               // Of one folder each file is told once.
               else if (words.length === 1) found.push(one)
               else if (!seen.has(one.path)) {
@@ -136,7 +137,7 @@ export const expand = Effect.fnUntraced(function* (
         ),
         Effect.match({
           onSuccess: () => count > 0 || cannot(word, "the folder holds no images"),
-          onFailure: (error) => cannot(word, Folder.reasonOf(error))
+          onFailure: (error) => cannot(word, SystemError.unreadable(error))
         })
       )
       continue

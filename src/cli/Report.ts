@@ -52,12 +52,14 @@ export const make = (options: {
   readonly image: string
   readonly model: string
   readonly segmentation: Segmentation
+  /** How unsure the model is of the image, where that is known. */
+  readonly uncertainty: Uncertainty | undefined
   readonly map: LabelMap.LabelMap | undefined
   readonly regions: ReadonlyArray<Region>
   readonly palette: Palette
   readonly files: ImageReport["files"]
 }): ImageReport => {
-  const { map, palette, segmentation } = options
+  const { map, palette, segmentation, uncertainty } = options
   const background = Background.idsOf(palette)
   const regions = options.regions.filter((region) => !background.has(region.classId))
   const counts = new Map<number, number>()
@@ -77,7 +79,7 @@ export const make = (options: {
     model: options.model,
     classes,
     regions,
-    ...(segmentation.uncertainty === undefined ? {} : { uncertainty: segmentation.uncertainty }),
+    ...(uncertainty === undefined ? {} : { uncertainty }),
     files: options.files,
     milliseconds: Math.round(Duration.toMillis(segmentation.cost.duration)),
     attempts: segmentation.cost.attempts

@@ -55,7 +55,11 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
 
   const progress = yield* Screen.progress(!options.quiet)
   yield* progress.show(asked(options))
-  const throttled = yield* Effect.provideService(Throttled.make, Transport, yield* Backend.make(options))
+  const throttled = yield* Effect.provideService(
+    Throttled.make,
+    Transport,
+    yield* Backend.make({ ...options, uncertainty: true })
+  )
   const isNew = !(yield* Effect.orElseSucceed(fs.exists(options.out), () => true))
   yield* Effect.mapError(WholeFile.makeFolder(options.out), ({ reason }) =>
     ExitCode.failed(`cannot write to ${options.out}: ${reason}`)
@@ -149,6 +153,7 @@ const segmentOne = Effect.fnUntraced(function* (
     image: input.label,
     model: transport.name,
     segmentation,
+    uncertainty: yield* segmentation.uncertainty,
     map,
     regions,
     palette,

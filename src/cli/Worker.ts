@@ -34,7 +34,8 @@ const work = Effect.fnUntraced(function* (options: Options) {
       const given: Backend.BackendOptions = isTold
         ? { ...way, url, service, model, palette: model === undefined ? wanted.palette : undefined }
         : { ...way, ...wanted }
-      const transport = yield* Effect.provideContext(Backend.make(given), limits)
+      const asked = { ...given, uncertainty: wanted.sinks.rank !== undefined }
+      const transport = yield* Effect.provideContext(Backend.make(asked), limits)
       return {
         transport,
         sinks: BatchSinks.make(wanted.sinks),

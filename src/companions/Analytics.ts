@@ -110,7 +110,7 @@ export interface AnalyticsCounts {
   readonly waiting: number
 }
 
-const droppedCounter = Telemetry.counter("segformer.analytics.dropped")
+const droppedCounter = Telemetry.servers.counter("segformer.analytics.dropped")
 
 const make = Effect.fnUntraced(function* (
   options: AnalyticsOptions

@@ -5,7 +5,6 @@
 import { Effect, FileSystem, type PlatformError, Stream } from "effect"
 import * as ImageFormat from "./ImageFormat.ts"
 import * as OtherFormat from "./OtherFormat.ts"
-import * as SystemError from "../SystemError.ts"
 
 /** What a run of this package wrote is no input of the next one. */
 const results = /\.(overlay\.(png|jpg)|labels\.png)$/i
@@ -114,13 +113,3 @@ export const files = (
       )
     })
   )
-
-/** Why a folder cannot be read, in words. */
-export const reasonOf = (error: PlatformError.PlatformError): string => {
-  const { reason } = error
-  return reason._tag === "NotFound"
-    ? "there is no such file or folder"
-    : reason._tag === "PermissionDenied"
-      ? "this user may not read it"
-      : (SystemError.reasonOf(error) ?? reason.message)
-}

@@ -3,13 +3,11 @@
  * which bytes are of which kind says `ImageFormat`. They walk a file as its usual decoder does, and where one would have
  * to guess they refuse it: what a reader says of the size is what is decoded.
  */
-import * as Found from "./HeaderFound.ts"
+import { needMore, type Reader, refused, sized, unknown } from "./HeaderFound.ts"
 import * as TiffHeader from "./TiffHeader.ts"
 
-const { needMore, refused, sized, unknown } = Found
-
 /** EXIF is looked for in the chunks before the pixels, where libvips looks too. */
-export const png: Found.Reader = (view, ascii) => {
+export const png: Reader = (view, ascii) => {
   if (view.byteLength < 41) return needMore(41)
   if (ascii(12, 4) === "CgBI")
     return refused(
@@ -42,7 +40,7 @@ const MOST_BEFORE_PIXELS = 16 * 1024 * 1024
 /** Sizes of the headers that there are: a text that starts with "BM" is no image. */
 const bmpHeaders: ReadonlySet<number> = new Set([12, 16, 40, 52, 56, 64, 108, 124])
 
-export const bmp: Found.Reader = (view) => {
+export const bmp: Reader = (view) => {
   if (view.byteLength < 26 || !bmpHeaders.has(view.getUint32(14, true))) return unknown
   const old = view.getUint32(14, true) === 12
   return old
@@ -64,7 +62,7 @@ const jpegKinds: ReadonlyMap<number, string> = new Map([
  * As libjpeg walks: whatever stands between two segments is read over, and what comes before the pixels counts, EXIF
  * behind the frame's size too. The first EXIF that says how the image is turned is the one.
  */
-export const jpeg: Found.Reader = (view, ascii) => {
+export const jpeg: Reader = (view, ascii) => {
   let orientation: number | undefined
   let size: readonly [width: number, height: number] | undefined
   let at = 2
@@ -107,7 +105,7 @@ export const jpeg: Found.Reader = (view, ascii) => {
 }
 
 /** A screen, and its first frame, which may be larger: the picture then is as large as both. */
-export const gif: Found.Reader = (view) => {
+export const gif: Reader = (view) => {
   const width = view.getUint16(6, true)
   const height = view.getUint16(8, true)
   // A table of colours, where the screen has one, then blocks.
@@ -137,7 +135,7 @@ export const gif: Found.Reader = (view) => {
   return needMore(at + 64 * 1024)
 }
 
-export const webp: Found.Reader = (view, ascii) => {
+export const webp: Reader = (view, ascii) => {
   if (view.byteLength < 30) return needMore(30)
   const uint24 = (at: number) => view.getUint16(at, true) | (view.getUint8(at + 2) << 16)
   switch (ascii(12, 4)) {

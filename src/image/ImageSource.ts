@@ -17,7 +17,7 @@ import type { PolicyError } from "../policy/PolicyError.ts"
 import { concat } from "../service/Body.ts"
 import type { ServiceError } from "../service/ServiceError.ts"
 import * as WebFile from "../service/WebFile.ts"
-import { reasonOf } from "./Folder.ts"
+import { unreadable } from "../SystemError.ts"
 import { defaultLimits, type Image, type ImageLimits, within } from "./Image.ts"
 import { ImageCodec } from "./ImageCodec.ts"
 import {
@@ -30,7 +30,7 @@ import {
 } from "./ImageError.ts"
 import * as ImageFormat from "./ImageFormat.ts"
 import * as ImageHeader from "./ImageHeader.ts"
-import * as OtherFormat from "./OtherFormat.ts"
+import type { OtherFormat } from "./OtherFormat.ts"
 import type { Raster } from "./Raster.ts"
 import * as RasterImage from "./RasterImage.ts"
 import type { Stretch } from "./Stretch.ts"
@@ -337,27 +337,28 @@ const accept = (
       isBroken ? new NotAnImage({ source, detail }) : new UnsupportedImage({ source, format, detail })
     )
   }
-  if (parsed._tag === "Unknown") {
-    const other = OtherFormat.of(start)
-    if (other !== undefined) {
-      const { advice, format, title } = other
-      return Effect.fail(
-        new UnsupportedImage({
-          source,
-          format,
-          detail: `it is of a kind (${title}) that is not read here. ${advice}`
-        })
-      )
-    }
-    const few = start.subarray(0, 16)
-    const isText = few.every((byte) => byte === 9 || byte === 10 || byte === 13 || (byte >= 32 && byte < 127))
-    const hex = Array.from(start.subarray(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join(" ")
-    const detail = isText
-      ? `it is text, which starts "${new TextDecoder().decode(few).replaceAll(/\s+/g, " ")}"`
-      : `its first bytes (${hex}) are those of no image type known here`
-    return Effect.fail(new NotAnImage({ source, detail }))
+  return parsed._tag === "Unknown"
+    ? Effect.flatMap(otherFormat, (OtherFormat) => Effect.fail(unknown(source, start, OtherFormat.of(start))))
+    : Effect.as(within(source, "pixels", parsed.width * parsed.height, limits.maxPixels), parsed)
+}
+
+/** Told only of what is no image, so loaded only then. */
+const otherFormat = Effect.promise(() => import("./OtherFormat.ts"))
+
+/** What is said of a file that is no image read here: another kind, a text, or whatever its first bytes are. */
+const unknown = (source: string, start: Uint8Array, other: OtherFormat | undefined): ImageError => {
+  if (other !== undefined) {
+    const { advice, format, title } = other
+    const detail = `it is of a kind (${title}) that is not read here. ${advice}`
+    return new UnsupportedImage({ source, format, detail })
   }
-  return Effect.as(within(source, "pixels", parsed.width * parsed.height, limits.maxPixels), parsed)
+  const few = start.subarray(0, 16)
+  const isText = few.every((byte) => byte === 9 || byte === 10 || byte === 13 || (byte >= 32 && byte < 127))
+  const hex = Array.from(start.subarray(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join(" ")
+  const detail = isText
+    ? `it is text, which starts "${new TextDecoder().decode(few).replaceAll(/\s+/g, " ")}"`
+    : `its first bytes (${hex}) are those of no image type known here`
+  return new NotAnImage({ source, detail })
 }
 
 const describe = (
@@ -390,4 +391,4 @@ const fileError =
   (error: PlatformError.PlatformError): ImageError =>
     error.reason._tag === "NotFound"
       ? new ImageNotFound({ source: path })
-      : new ImageNotReadable({ source: path, detail: reasonOf(error) })
+      : new ImageNotReadable({ source: path, detail: unreadable(error) })

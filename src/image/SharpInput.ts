@@ -24,7 +24,7 @@ export interface Facts {
 }
 
 /** Pixels that decoders were asked for: of what is refused before, none. */
-export const pixels = Telemetry.counter("segformer.decoded.pixels")
+export const pixels = Telemetry.servers.counter("segformer.decoded.pixels")
 
 /** Notes that pixels are about to be decoded. */
 export const count = ({ height, width }: Pick<Facts, "width" | "height">): Effect.Effect<void> =>

@@ -44,6 +44,8 @@ export interface SegFormerOnnxOptions<R = never> {
   readonly threads?: number | undefined
   /** Give the model's confidence per pixel as well: 4 bytes a pixel. Not by default. */
   readonly confidence?: boolean | undefined
+  /** Say how unsure the model is of each image as a whole: 30 ms an image at 150 classes. Not by default. */
+  readonly uncertainty?: boolean | undefined
   /**
    * The session of an interrupted image may go on for this long before it is replaced, or for four times what the slowest of
    * the last images took, where that is longer. 5 seconds by default.
@@ -125,6 +127,7 @@ export const make = Effect.fn("SegFormerOnnx.make" satisfies SpanName)(function*
         height,
         width,
         confidence: options.confidence ?? false,
+        uncertainty: options.uncertainty ?? false,
         logits: prefer === "logits"
       }
       return Effect.mapBoth(pool.predict(picture), {

@@ -24,7 +24,7 @@ import type { BreakerPolicy } from "./Policy.ts"
 import { CircuitOpen } from "./PolicyError.ts"
 import * as PolicyStores from "./PolicyStores.ts"
 import * as Streak from "./Streak.ts"
-import * as Telemetry from "../TelemetryNames.ts"
+import { calls, own } from "../TelemetryNames.ts"
 
 /** What a circuit lets through: everything, nothing for so long, or one probe. */
 export type CircuitState =
@@ -82,9 +82,8 @@ export interface Breaker {
 
 type Store = CircuitBreaker.CircuitBreakerStore["Service"]
 
-const changesTotal = Telemetry.counter("segformer.circuit.changes")
-const stateGauge = Telemetry.gauge("segformer.circuit.state")
-const { own } = Telemetry
+const changesTotal = calls.counter("segformer.circuit.changes")
+const stateGauge = calls.gauge("segformer.circuit.state")
 const levels = { Closed: 0, HalfOpen: 1, Open: 2 } as const
 
 /** Counts, and never opens: the most that a store takes. */

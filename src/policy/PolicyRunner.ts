@@ -84,9 +84,9 @@ class UnwantedResult<A> {
   }
 }
 
-const durations = Telemetry.histogram("segformer.call.duration")
-const attempts = Telemetry.counter("segformer.attempts")
-const active = Telemetry.gauge("segformer.attempts.active")
+const durations = Telemetry.calls.histogram("segformer.call.duration")
+const attempts = Telemetry.calls.counter("segformer.attempts")
+const active = Telemetry.calls.gauge("segformer.attempts.active")
 
 /** Whether the breaker holds a failure against the service: a transport failure, a time-out, or a 5xx. */
 const countsAgainstService =

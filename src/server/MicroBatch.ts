@@ -35,7 +35,7 @@ interface Batch {
   work: Fiber.Fiber<void> | "going" | undefined
 }
 
-const sizes = Telemetry.histogram("segformer.batch.images")
+const sizes = Telemetry.servers.histogram("segformer.batch.images")
 
 /** The transport, its images gathered into batches until the scope ends. */
 export const make = Effect.fnUntraced(function* (

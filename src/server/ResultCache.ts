@@ -21,7 +21,7 @@ export interface ResultCache {
   }
 }
 
-const lookups = Telemetry.counter("segformer.cache.lookups")
+const lookups = Telemetry.servers.counter("segformer.cache.lookups")
 const hits = Metric.withAttributes(lookups, { [Telemetry.own.outcome]: "hit" })
 const misses = Metric.withAttributes(lookups, { [Telemetry.own.outcome]: "miss" })
 

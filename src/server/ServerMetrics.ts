@@ -6,13 +6,13 @@ import type { ResultCache } from "./ResultCache.ts"
 import * as Telemetry from "../TelemetryNames.ts"
 
 const { own, standard } = Telemetry
-const durations = Telemetry.histogram("http.server.request.duration")
-const images = Telemetry.counter("segformer.server.images")
-const present = Telemetry.gauge("segformer.server.requests.active")
-const arriving = Telemetry.gauge("segformer.server.requests.arriving")
-const working = Telemetry.gauge("segformer.server.images.active")
-const held = Telemetry.gauge("segformer.server.bodies")
-const cacheBytes = Telemetry.gauge("segformer.cache.size")
+const durations = Telemetry.servers.histogram("http.server.request.duration")
+const images = Telemetry.servers.counter("segformer.server.images")
+const present = Telemetry.servers.gauge("segformer.server.requests.active")
+const arriving = Telemetry.servers.gauge("segformer.server.requests.arriving")
+const working = Telemetry.servers.gauge("segformer.server.images.active")
+const held = Telemetry.servers.gauge("segformer.server.bodies")
+const cacheBytes = Telemetry.servers.gauge("segformer.cache.size")
 
 /** Counts a request that was answered, and its time. */
 export type Measure = (method: string, route: string, status: number, seconds: number) => Effect.Effect<void>

@@ -1,9 +1,8 @@
 /** How long requests take, as OpenTelemetry's `http.client.request.duration`: by server, method, status and error. */
 import { Cause, Clock, Context, Effect, type Exit, Metric, Result } from "effect"
-import * as Telemetry from "../TelemetryNames.ts"
+import { calls, standard } from "../TelemetryNames.ts"
 
-const { standard } = Telemetry
-const durations = Telemetry.histogram("http.client.request.duration")
+const durations = calls.histogram("http.client.request.duration")
 
 /** A server as attributes say it: without the brackets of IPv6, its port also where that is the usual one. */
 export interface Place {

@@ -5,7 +5,7 @@ import { rolldown } from "rolldown"
 import { type Consumer, expect } from "./Consumer.ts"
 
 /** Compressed, of what a page loads first, without Effect. */
-const limit = 40 * 1024
+const limit = 25 * 1024
 
 const program = `import { ImageSource, segment } from "effect-segformer"
 import { SegFormerHttp } from "effect-segformer/http"

@@ -2,7 +2,7 @@
 import { type Consumer, expect } from "./Consumer.ts"
 
 /** Each is read, compiled and run before a program begins: more of them want a reason. */
-const limit = 100
+const limit = 75
 
 export const check = (consumer: Consumer): void => {
   consumer.write(

@@ -25,6 +25,8 @@ export interface Picture {
   readonly width: number
   readonly height: number
   readonly confidence: boolean
+  /** How unsure the model is of the picture as a whole is wanted, too. */
+  readonly uncertainty?: boolean | undefined
   /** Logits are wanted as they are, where the model gives any. */
   readonly logits?: boolean | undefined
 }

@@ -9,6 +9,7 @@ import { allocate, type LabelData, sameStorage } from "../../mask/LabelStorage.t
 import { isNaNThroughout } from "../../mask/LogitCells.ts"
 import * as LogitRows from "../../mask/LogitRows.ts"
 import type { Logits } from "../../mask/Logits.ts"
+import type { Picture } from "./Frames.ts"
 import * as Uncertainty from "../../mask/Uncertainty.ts"
 
 /** A tensor. */
@@ -30,7 +31,7 @@ export interface Read {
 /** Logits are resized and decided, a class map is resized. Throws where it is neither. */
 export const read = (
   { data, dims, kind }: Output,
-  picture: { readonly width: number; readonly height: number; readonly confidence: boolean }
+  picture: Pick<Picture, "width" | "height" | "confidence" | "uncertainty">
 ): Read => {
   const { height, width } = picture
   const logits = logitsOf({ data, dims, kind })
@@ -43,7 +44,7 @@ export const read = (
       labels: LogitRows.toLabelMap(logits, width, height),
       scores,
       confidence: picture.confidence ? LogitRows.toConfidenceMap(logits, width, height).data : undefined,
-      uncertainty: Uncertainty.fromLogits(logits)
+      uncertainty: picture.uncertainty === true ? Uncertainty.fromLogits(logits) : undefined
     }
   }
   const plane = dims.length === 4 && dims[1] === 1 ? dims.slice(2) : dims.length === 3 ? dims.slice(1) : []

@@ -1,0 +1,45 @@
+/** What is made of a prediction's numbers: labels and uncertainty of logits, regions of labels. In turns, so that others get theirs. */
+import { Clock, Effect } from "effect"
+import type { ClassTable } from "./mask/ClassTable.ts"
+import * as Components from "./mask/Components.ts"
+import * as LabelMap from "./mask/LabelMap.ts"
+import * as Logits from "./mask/Logits.ts"
+import type { Region } from "./mask/Region.ts"
+import * as Regions from "./mask/Regions.ts"
+import * as Steps from "./mask/Steps.ts"
+import { fromLogits } from "./mask/Uncertainty.ts"
+
+export const check = Logits.make
+export const uncertainty = fromLogits
+
+/** In steps: what a large map takes is longer than others should wait. */
+export const regions = (map: LabelMap.LabelMap, classes: ClassTable): Effect.Effect<ReadonlyArray<Region>> =>
+  Steps.run(function* () {
+    return yield* Regions.steps(yield* Components.steps(map), { classes })
+  })
+
+/** Longest stretch of work on the event loop, in milliseconds: what others on it may feel. */
+const maxSlice = 10
+
+/** Labels from logits, band by band, so that nothing else in this process has to wait for a large image. */
+export const argmax = (
+  logits: Logits.Logits,
+  width: number,
+  height: number
+): Effect.Effect<LabelMap.LabelMap> =>
+  Effect.gen(function* () {
+    const clock = yield* Clock.Clock
+    const data = LabelMap.allocate(logits.classes - 1, width * height)
+    let band = Math.max(1, Math.ceil(65_536 / width))
+    for (let row = 0; row < height;) {
+      const started = clock.monotonicTimeNanosUnsafe()
+      const to = Math.min(height, row + band)
+      Logits.rows(logits, width, height, row, to, data)
+      row = to
+      const took = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
+      // Under a clock that stands still, as in tests, the band keeps its size.
+      if (took > 0) band = Math.max(1, Math.min(band * 4, Math.floor((band * maxSlice) / 2 / took)))
+      yield* Effect.yieldNow
+    }
+    return { width, height, data }
+  })
