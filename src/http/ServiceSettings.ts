@@ -15,11 +15,12 @@
  * problems.map(({ variable }) => variable) // => ["apiKey in lab.json", "channels in lab.json"]
  * ```
  */
-import { Effect, FileSystem, Result, Schema, SchemaIssue, Struct } from "effect"
+import { Effect, FileSystem, type PlatformError, Result, Schema, SchemaIssue, Struct } from "effect"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as Palette from "../mask/Palette.ts"
 import * as PaletteFile from "../mask/PaletteFile.ts"
 import * as Variable from "../policy/Variable.ts"
+import * as SystemError from "../SystemError.ts"
 
 const Text = Schema.NonEmptyString
 const Id = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
@@ -144,6 +145,14 @@ export const parse = (text: string, name: string): Effect.Effect<ServiceSettings
     })
   })
 
+/** Why a file cannot be read, in words. */
+const unreadable = (error: PlatformError.PlatformError): string =>
+  error.reason._tag === "NotFound"
+    ? "there is no such file"
+    : error.reason._tag === "PermissionDenied"
+      ? "this user may not read it"
+      : (SystemError.reasonOf(error) ?? error.message)
+
 /** Settings from a file. A palette that is a file too is read; its path begins where the settings are. */
 export const load = Effect.fnUntraced(function* (
   path: string
@@ -151,8 +160,10 @@ export const load = Effect.fnUntraced(function* (
   const fs = yield* FileSystem.FileSystem
   const text = yield* Effect.mapError(
     fs.readFileString(path),
-    ({ message }) =>
-      new Variable.InvalidConfig({ problems: [{ variable: path, detail: `cannot be read: ${message}` }] })
+    (error) =>
+      new Variable.InvalidConfig({
+        problems: [{ variable: path, detail: `cannot be read: ${unreadable(error)}` }]
+      })
   )
   const settings = yield* parse(text, path)
   const { palette } = settings
