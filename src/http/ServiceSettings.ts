@@ -105,7 +105,8 @@ export const fields = {
 export const ServiceSettings = Schema.Struct(fields).mapFields(Struct.map(Schema.optionalKey))
 export type ServiceSettings = typeof ServiceSettings.Type
 
-const jsonIn = (text: string): unknown => {
+/** What a text says in JSON; `undefined` where it is none. @internal */
+export const jsonIn = (text: string): unknown => {
   try {
     return JSON.parse(text)
   } catch {

@@ -6,18 +6,10 @@ import { Effect, Schema } from "effect"
 import * as Palette from "../mask/Palette.ts"
 import { omitUndefined } from "../policy/OmitUndefined.ts"
 import * as Variable from "../policy/Variable.ts"
-import { fields as f, type ServiceSettings } from "./ServiceSettings.ts"
+import { fields as f, jsonIn, type ServiceSettings } from "./ServiceSettings.ts"
 
 const switched = (text: string): unknown =>
   /^(on|true|yes)$/i.test(text) ? true : /^(off|false|no)$/i.test(text) ? false : undefined
-
-const jsonIn = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
 
 /** Words with commas between. */
 const listed = (text: string): unknown => text.split(",").map((word) => word.trim())
