@@ -3,6 +3,7 @@
  * text is written as JSON.
  */
 import { Effect, Schema } from "effect"
+import * as Palette from "../mask/Palette.ts"
 import { omitUndefined } from "../policy/OmitUndefined.ts"
 import * as Variable from "../policy/Variable.ts"
 import { fields as f, type ServiceSettings } from "./ServiceSettings.ts"
@@ -124,7 +125,8 @@ export const variables = {
   palette: variable("SEGFORMER_PALETTE", f.palette, {
     sets: "the colours of a painted mask",
     takes:
-      '`surface`, `ade20k`, `cityscapes`, `voc`, `atr`, `lip`, a file, or JSON such as `[{"id": 1, "name": "scratch", "color": "#e69f00"}]`'
+      Palette.names.map((name) => `\`${name}\``).join(", ") +
+      ', a file, or JSON such as `[{"id": 1, "name": "scratch", "color": "#e69f00"}]`'
   }),
   byColor: variable("SEGFORMER_BY_COLOR", f.byColor, {
     sets: "take classes of an indexed PNG by colour",
