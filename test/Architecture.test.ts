@@ -108,6 +108,15 @@ describe("the house", () => {
     assert.deepStrictEqual(wrong, [])
   })
 
+  it("what every room may use imports nothing of the house, and no exception is left over", () => {
+    const paths = new Set(modules.map(({ path }) => path))
+    assert.deepStrictEqual(
+      [...shared].filter((path) => !paths.has(path)),
+      []
+    )
+    assert.deepStrictEqual(modules.filter(({ path }) => shared.has(path)).flatMap(targetsOf), [])
+  })
+
   it("no modules import each other, be it in a circle, for a type, or later", () => {
     assert.deepStrictEqual(circles(new Map(modules.map((module) => [module.path, targetsOf(module)]))), [])
     const known = new Set(modules.map(({ path }) => path))

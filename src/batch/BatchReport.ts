@@ -21,7 +21,7 @@ import { type DoneLine, isFailed, type Line } from "./JournalLine.ts"
 import * as OutFolder from "./OutFolder.ts"
 import type { Failure } from "./Receipt.ts"
 import * as ReportPage from "./ReportPage.ts"
-import type { Sink } from "./Sink.ts"
+import type { Sink, WrittenLabels } from "./Sink.ts"
 
 /** Images shown of each kind, and failures listed. */
 const shown = 8
@@ -163,9 +163,9 @@ const reduce = (photo: Raster): Raster => {
   return width === photo.width && height === photo.height ? photo : Paint.resize(photo, width, height)
 }
 
-/** A label PNG has no names: 0, which most models call background, is not painted. */
-const painted = (photo: Raster, map: LabelMap.LabelMap): Effect.Effect<Raster> => {
+/** A label PNG has colours, but no names: 0, which most models call background, is not painted. */
+const painted = (photo: Raster, { palette: written, ...map }: WrittenLabels): Effect.Effect<Raster> => {
   const ids = [...LabelMap.histogram(map).keys()]
-  const palette = Colors.paletteOf(ids.map((id) => ({ id, name: ClassTable.nameOf([], id) })))
+  const palette = written ?? Colors.paletteOf(ids.map((id) => ({ id, name: ClassTable.nameOf([], id) })))
   return Overlay.draw(photo, LabelMap.resize(map, photo.width, photo.height), { palette, hidden: [0] })
 }

@@ -113,11 +113,18 @@ const ofJson = (path: string, number: number, line: string): Item.Item<Item.Acce
 
 const csvItems = (path: string, text: Text): Lines =>
   Stream.suspend(() => {
-    let columns: { readonly image: number; readonly key: number } | undefined
+    let columns: Columns | undefined
     let number = 0
-    const itemOf = (row: Csv.Row, { image, key }: NonNullable<typeof columns>) => {
+    const itemOf = (row: Csv.Row, { count, image, key }: Columns) => {
       number++
       if (number === 1 || (row.length === 1 && row[0] === "")) return undefined
+      // Empty ones at the end are what a spreadsheet leaves there.
+      if (row.slice(count).some((field) => field.trim() !== ""))
+        return unreadable(
+          path,
+          number,
+          `the row has ${row.length} fields, and the heading ${count}: does a comma stand in a field without quotes?`
+        )
       const name = row[image]?.trim() ?? ""
       if (name === "") return unreadable(path, number, "the row names no image")
       const id = row[key] || undefined
@@ -141,9 +148,16 @@ const csvItems = (path: string, text: Text): Lines =>
     )
   })
 
-const columnsOf = (heading: Csv.Row) => {
+/** How many columns there are, and which of them say what. */
+interface Columns {
+  readonly count: number
+  readonly image: number
+  readonly key: number
+}
+
+const columnsOf = (heading: Csv.Row): Columns => {
   const names = heading.map((name) => name.trim().toLowerCase())
   const column = (wanted: ReadonlyArray<string>) =>
     wanted.map((name) => names.indexOf(name)).find((index) => index >= 0) ?? -1
-  return { image: column(imageNames), key: column(keyNames) }
+  return { count: names.length, image: column(imageNames), key: column(keyNames) }
 }

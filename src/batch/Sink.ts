@@ -25,6 +25,7 @@
 import { Effect, type Stream } from "effect"
 import type { Image } from "../image/ImageSource.ts"
 import type { LabelMap } from "../mask/LabelMap.ts"
+import type { Palette } from "../mask/Palette.ts"
 import type { Segmentation } from "../Segmentation.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import type { RunFolderFailed, SinkFailed } from "./BatchError.ts"
@@ -52,6 +53,11 @@ export interface Recorded {
   readonly record: string
 }
 
+/** A label map as it was written, with the colours of its ids where they were written too. */
+export interface WrittenLabels extends LabelMap {
+  readonly palette?: Palette | undefined
+}
+
 /** All images that are done, each once. It can be read again. */
 export type Records = Stream.Stream<Recorded, RunFolderFailed>
 
@@ -72,7 +78,7 @@ export interface Sink<out R = never> {
     | ((item: Finding["item"], original: Recorded) => Effect.Effect<string | undefined, SinkFailed, R>)
     | undefined
   /** Reads back the label map that was written for a key, where the sink writes such: for pictures in the report. */
-  readonly labelMap: ((key: string) => Effect.Effect<LabelMap, SinkFailed, R>) | undefined
+  readonly labelMap: ((key: string) => Effect.Effect<WrittenLabels, SinkFailed, R>) | undefined
   /** Makes what was written so far outlast a power cut. It is called before images are noted as done. */
   readonly flush: Effect.Effect<void, SinkFailed, R>
   /** After the last image: writes what all of them make together, and gives the paths. */

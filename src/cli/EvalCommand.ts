@@ -1,5 +1,6 @@
 /** `segformer eval`: its flags and help. */
 import { Argument, Command, Flag } from "effect/cli"
+import * as Palette from "../mask/Palette.ts"
 import * as Ranking from "../mask/Ranking.ts"
 import * as Flags from "./Flags.ts"
 
@@ -51,7 +52,7 @@ const flags = {
   classes: Flags.path("classes").pipe(
     Flag.withMetavar("SOURCE"),
     Flag.withDescription(
-      "Names of the classes, and how many there are: surface, ade20k, cityscapes, voc, atr, lip, coco-stuff, a model's folder or " +
+      `Names of the classes, and how many there are: ${Palette.names.join(", ")}, a model's folder or ` +
         "config.json, a JSON array, or a file with a name a line. By default those that occur"
     ),
     Flags.optional

@@ -77,9 +77,7 @@ const named = (
     ? files
     : files.flatMap((file) => {
         const key = shared(file.key, pattern)
-        return key === undefined
-          ? []
-          : [{ path: file.path, image: file.image, hasReport: file.hasReport, key }]
+        return key === undefined ? [] : [{ ...file, key }]
       })
 
 /** What stands for the `*` of a pattern in the last part of a path, with the folders before it. */

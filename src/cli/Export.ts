@@ -15,6 +15,7 @@ import * as ExitCode from "./ExitCode.ts"
 import type { Options } from "./ExportCommand.ts"
 import * as Inputs from "./Inputs.ts"
 import * as LabelFiles from "./LabelFiles.ts"
+import * as NewFolder from "./NewFolder.ts"
 import * as Screen from "./Screen.ts"
 
 /** The whole run, from words on the command line to files. */
@@ -136,7 +137,7 @@ const categoryOf = (
 
 /** Makes the folder of a file, and says on the command line why it cannot be written. */
 const saved = <E, R>(path: string, writing: Effect.Effect<void, E | NotWritten, R>) =>
-  Effect.andThen(WholeFile.makeFolder(dirname(path)), writing).pipe(
+  Effect.andThen(NewFolder.make(dirname(path)), writing).pipe(
     Effect.catchIf(
       (error) => error instanceof NotWritten,
       ({ reason }) => Effect.fail(ExitCode.notWritten({ path, reason }))

@@ -2,6 +2,7 @@
 import { Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import * as Exports from "../mask/Exports.ts"
+import * as Palette from "../mask/Palette.ts"
 import * as Flags from "./Flags.ts"
 
 const per = (what: "run" | "image") => Exports.per(what).join(", ")
@@ -30,7 +31,7 @@ const flags = {
   classes: Flags.path("classes").pipe(
     Flag.withMetavar("SOURCE"),
     Flag.withDescription(
-      "Names of the classes: surface, ade20k, cityscapes, voc, atr, lip, coco-stuff, a model's folder or config.json, a JSON array, or a " +
+      `Names of the classes: ${Palette.names.join(", ")}, a model's folder or config.json, a JSON array, or a ` +
         "file with a name a line. By default those in the .json files that segformer segment writes"
     ),
     Flags.optional

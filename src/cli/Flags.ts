@@ -8,6 +8,7 @@ import type { ImageLimits } from "../image/Image.ts"
 import type * as ImageSource from "../image/ImageSource.ts"
 import * as Stretch from "../image/Stretch.ts"
 import type { ClassTable } from "../mask/ClassTable.ts"
+import * as Palette from "../mask/Palette.ts"
 import * as Variable from "../policy/Variable.ts"
 import * as ExitCode from "./ExitCode.ts"
 
@@ -168,7 +169,7 @@ export const remote = {
 export const palette = path("palette", "file").pipe(
   Flag.withMetavar("NAME|FILE"),
   Flag.withDescription(
-    "Colours in which a service paints its mask, where it does not say: surface, ade20k, cityscapes, voc, atr, lip, or a file of your own (JSON, labelmap.txt, name,r,g,b)"
+    `Colours in which a service paints its mask, where it does not say: ${Palette.names.join(", ")}, or a file of your own (JSON, labelmap.txt, name,r,g,b)`
   ),
   optional
 )

@@ -70,32 +70,17 @@ export const inFolder = Effect.fnUntraced(function* (
     }),
     Effect.mapError((error) => ExitCode.wrong(`cannot list ${folder}: ${reasonOf(error)}`))
   )
-  const files = new Map<string, Below>()
+  // The beginning of all paths is held once: what is added to it is no copy of it.
+  const start = join(folder, "x").slice(0, -1)
+  const files = new Map<string, Mutable>()
   for (const name of names.sort()) {
     const key = name.replace(ending, "")
     const isSure = /\.labels\.png$/i.test(name)
-    if (isSure || !files.has(key)) files.set(key, new Below(folder, name, key, reports.has(key)))
+    if (isSure || !files.has(key))
+      files.set(key, { path: start + name, key, image: undefined, hasReport: reports.has(key) })
   }
   return withoutEndings([...files.values()])
 })
-
-/** A label map in a folder: of a hundred thousand no more is held than their names. */
-class Below implements LabelFile {
-  readonly folder: string
-  readonly name: string
-  key: string
-  image: string | undefined = undefined
-  readonly hasReport: boolean
-  constructor(folder: string, name: string, key: string, hasReport: boolean) {
-    this.folder = folder
-    this.name = name
-    this.key = key
-    this.hasReport = hasReport
-  }
-  get path(): string {
-    return join(this.folder, this.name)
-  }
-}
 
 /** Keys without the ending of their image, where no two become one. */
 const withoutEndings = (files: ReadonlyArray<Mutable>): ReadonlyArray<Mutable> => {
@@ -198,20 +183,9 @@ export const read = Effect.fnUntraced(function* (
   return yield* Effect.mapError(Effect.fromResult(decoded), ({ detail }) => detail)
 })
 
-/** Class tables by name. */
-const known: Readonly<Record<string, Palette.Palette>> = {
-  surface: Palette.surface,
-  ade20k: Palette.ade20k,
-  cityscapes: Palette.cityscapes,
-  voc: Palette.pascalVoc,
-  atr: Palette.atr,
-  lip: Palette.lip,
-  "coco-stuff": Palette.cocoStuff
-}
-
 /** For help and errors. */
 const classSources =
-  `${Object.keys(known).join(", ")}, a model's folder or its config.json, a JSON array of names, or a text file with a ` +
+  `${Palette.names.join(", ")}, a model's folder or its config.json, a JSON array of names, or a text file with a ` +
   "name a line"
 
 const Id2Label = Schema.Record(Schema.String, Schema.String)
@@ -223,7 +197,7 @@ const ClassFile = Schema.fromJsonString(
 export const classes = Effect.fnUntraced(function* (
   source: string
 ): Effect.fn.Return<ClassTable.ClassTable, ExitCode.Ended, FileSystem.FileSystem> {
-  const table = known[source]
+  const table = Palette.byName(source)
   if (table !== undefined) return table
   const fs = yield* FileSystem.FileSystem
   const fail = (reason: string) => ExitCode.wrong(`--classes ${source}: ${reason}`)

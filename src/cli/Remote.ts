@@ -1,7 +1,7 @@
 /** A service as a command line, a settings file and the environment say it, and the way there. */
 import { readFile } from "node:fs/promises"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import { type Context, Duration, Effect, Layer, Redacted, type Scope } from "effect"
+import { type Config, type Context, Duration, Effect, Layer, Redacted, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
 import * as SegFormerConfig from "../http/SegFormerConfig.ts"
 import * as SegFormerHttp from "../http/SegFormerHttp.ts"
@@ -37,6 +37,8 @@ export interface RemoteOptions extends WayOptions {
 
 const unavailable = ExitCode.by(ExitCode.unavailable)
 const unusable = ExitCode.by(ExitCode.usage)
+const misconfigured = (error: Variable.InvalidConfig | Config.ConfigError) =>
+  ExitCode.wrong(`the configuration is not usable: ${Variable.wordsOf(error)}`)
 
 /** A client by this way, with the size of its pool as the environment has it. */
 export const client = (way: WayOptions): Layer.Layer<HttpClient.HttpClient, ExitCode.Ended> =>
@@ -49,7 +51,7 @@ export const client = (way: WayOptions): Layer.Layer<HttpClient.HttpClient, Exit
           : undefined
       if (wrong !== undefined) return yield* ExitCode.wrong(wrong)
       const ca = way.ca === undefined ? undefined : yield* certificates(way.ca)
-      const config = yield* Effect.mapError(NodeHttp.config, unusable)
+      const config = yield* Effect.mapError(NodeHttp.config, misconfigured)
       return NodeHttp.layer({
         ...config,
         ca,
@@ -97,7 +99,7 @@ export const settingsOf = Effect.fnUntraced(function* (
     ...options.settings,
     ...(options.service === undefined
       ? {}
-      : yield* Effect.mapError(fromDisk(ServiceSettings.load(options.service)), unusable))
+      : yield* Effect.mapError(fromDisk(ServiceSettings.load(options.service)), misconfigured))
   }
   const named = yield* Variable.text(ServiceVariables.variables.palette.name)
   const palette =
@@ -131,7 +133,7 @@ const optionsOf = Effect.fnUntraced(function* (
         ...(options.atOnce === undefined ? {} : { concurrency: options.atOnce })
       }
     }),
-    unusable
+    misconfigured
   )
 })
 
@@ -150,6 +152,8 @@ export interface Remote {
   readonly url: string
   /** What it says of itself, and whether that is anything. */
   readonly health: { readonly healthy: boolean; readonly detail: string }
+  /** Whether it has said nothing of its health. */
+  readonly isSilent: boolean
   readonly options: SegFormerHttp.SegFormerHttpOptions
   readonly client: Context.Context<HttpClient.HttpClient>
 }
@@ -173,6 +177,7 @@ export const connect = Effect.fnUntraced(function* (
       asked._tag === "Success"
         ? asked.success
         : { healthy: true, detail: `it does not say how it is (${asked.failure.message})` },
+    isSilent: asked._tag === "Failure",
     options: made,
     client: context
   }
@@ -190,7 +195,7 @@ export const make = (
 
 /** Why the service would take no image of this caller; `undefined` where nothing speaks against it. */
 export const barred = (remote: Remote): Effect.Effect<string | undefined, ExitCode.Ended, Scope.Scope> =>
-  SegFormerHttp.barred(remote.options).pipe(
+  SegFormerHttp.barred(remote.options, { isSilent: remote.isSilent }).pipe(
     Effect.provideContext(remote.client),
     Effect.map((found) => found?.detail),
     Effect.mapError(unavailable)

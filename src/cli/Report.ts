@@ -2,7 +2,7 @@
 import { Duration } from "effect"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
-import type { Palette } from "../mask/Palette.ts"
+import * as Palette from "../mask/Palette.ts"
 import type { Region } from "../mask/Region.ts"
 import type { Uncertainty } from "../mask/Uncertainty.ts"
 import * as Background from "../render/Background.ts"
@@ -56,7 +56,7 @@ export const make = (options: {
   readonly uncertainty: Uncertainty | undefined
   readonly map: LabelMap.LabelMap | undefined
   readonly regions: ReadonlyArray<Region>
-  readonly palette: Palette
+  readonly palette: Palette.Palette
   readonly files: ImageReport["files"]
 }): ImageReport => {
   const { map, palette, segmentation, uncertainty } = options
@@ -89,7 +89,7 @@ export const make = (options: {
 /** The classes of so many pixels each, by id. */
 export const countsOf = (
   pixels: ReadonlyMap<number, number>,
-  palette: Palette,
+  palette: Palette.Palette,
   total: number,
   regionsOf: (id: number) => number | undefined
 ): ReadonlyArray<ClassCount> =>
@@ -106,12 +106,6 @@ export const countsOf = (
 
 const percent = (share: number): string =>
   share > 0 && share < 0.0005 ? "< 0.1 %" : `${(share * 100).toFixed(1)} %`
-
-const rgb = (color: string | undefined): ClassTable.Rgb | undefined => {
-  if (color === undefined) return undefined
-  const value = Number.parseInt(color.slice(1), 16)
-  return [value >> 16, (value >> 8) & 255, value & 255]
-}
 
 /** Class, pixels, share and regions over all images. */
 export const table = (reports: ReadonlyArray<ImageReport>): ReadonlyArray<string> => {
@@ -135,7 +129,7 @@ export const table = (reports: ReadonlyArray<ImageReport>): ReadonlyArray<string
     .sort((a, b) => a.id - b.id)
     .map((info) => ({
       // Background is not painted, so it has no colour to show.
-      mark: info.regions === undefined ? Screen.noSwatch() : Screen.swatch(rgb(info.color)),
+      mark: info.regions === undefined ? Screen.noSwatch() : Screen.swatch(Palette.fromHex(info.color ?? "")),
       cells: [
         Screen.plain(info.name),
         Screen.count(info.pixels),

@@ -1,5 +1,4 @@
 /** `segformer segment`, at work: images in, overlays, label maps and reports out. */
-import { rmdir } from "node:fs/promises"
 import { dirname, join, relative } from "node:path"
 import { Clock, Effect, FileSystem, Option, References, Result } from "effect"
 import type { HttpClient } from "effect/http"
@@ -25,6 +24,7 @@ import * as Backend from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
 import { asked, classIds, inFlags, limitsOf, viewOf } from "./Flags.ts"
 import * as Inputs from "./Inputs.ts"
+import * as NewFolder from "./NewFolder.ts"
 import * as Report from "./Report.ts"
 import * as Screen from "./Screen.ts"
 import type { Options } from "./SegmentCommand.ts"
@@ -40,7 +40,6 @@ export const run = (options: Options) =>
 
 const segmentAll = Effect.fnUntraced(function* (options: Options) {
   const started = yield* Clock.currentTimeMillis
-  const fs = yield* FileSystem.FileSystem
   const { images, missing } = yield* Inputs.expand(options.images, options.out, viewOf(options))
   const fail = Effect.fnUntraced(function* (label: string, error: { _tag: string; message: string }) {
     const message = inFlags(error.message)
@@ -60,12 +59,9 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
     Transport,
     yield* Backend.make({ ...options, uncertainty: true })
   )
-  const isNew = !(yield* Effect.orElseSucceed(fs.exists(options.out), () => true))
-  yield* Effect.mapError(WholeFile.makeFolder(options.out), ({ reason }) =>
+  yield* Effect.mapError(NewFolder.make(options.out), ({ reason }) =>
     ExitCode.failed(`cannot write to ${options.out}: ${reason}`)
   )
-  // Of a run in which nothing went well there is nothing to keep. No other call removes a folder only if it is empty.
-  if (isNew) yield* Effect.addFinalizer(() => Effect.ignore(Effect.tryPromise(() => rmdir(options.out))))
 
   let done = 0
   const reports: Array<Report.ImageReport> = []

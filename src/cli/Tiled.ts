@@ -1,7 +1,6 @@
 /** `segformer tile`: one image larger than memory, from file to file. */
 import { basename, dirname, extname } from "node:path"
 import { Clock, Effect, FileSystem, Stream } from "effect"
-import * as WholeFile from "../files/WholeFile.ts"
 import { otherPages } from "../image/Image.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
@@ -16,6 +15,7 @@ import * as ExitCode from "./ExitCode.ts"
 import { asked, isRemote, pageOf, viewOf } from "./Flags.ts"
 import * as Report from "./Report.ts"
 import * as Inputs from "./Inputs.ts"
+import * as NewFolder from "./NewFolder.ts"
 import * as Screen from "./Screen.ts"
 import type { Options } from "./TiledCommand.ts"
 
@@ -66,7 +66,7 @@ const tile = Effect.fnUntraced(function* (options: Options) {
     }),
     Stream.provideService(Transport, transport)
   )
-  yield* Effect.mapError(WholeFile.makeFolder(dirname(out)), ({ reason }) =>
+  yield* Effect.mapError(NewFolder.make(dirname(out)), ({ reason }) =>
     ExitCode.notWritten({ path: out, reason })
   )
   yield* LabelFile.write(out, picture, bands, { depth: options.bits === "8" ? 8 : 16 }).pipe(

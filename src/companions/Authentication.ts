@@ -67,8 +67,26 @@ export class AuthenticationClient extends ServiceClient.Service<AuthenticationCl
   }
 ) {}
 
-/** Some services say "no" with status 200. */
-const isDenied = (claims: Claims): boolean => claims["valid"] === false || claims["active"] === false
+/** The words by which services say "yes" and "no" with status 200, in whatever spelling. */
+const verdicts = new Set([
+  "valid",
+  "active",
+  "isvalid",
+  "tokenvalid",
+  "authenticated",
+  "isauthenticated",
+  "authorized",
+  "success",
+  "ok"
+])
+
+/** Some services say "no" with status 200: by one of these words, or by an error instead of claims. */
+const isDenied = (claims: Claims): boolean =>
+  Object.entries(claims).some(([name, value]) => {
+    const word = name.replaceAll(/[_-]/g, "").toLowerCase()
+    if (word === "error") return value !== null && value !== false && value !== ""
+    return verdicts.has(word) && (value === false || value === 0 || /^(?:false|no|0)$/i.test(String(value)))
+  })
 
 /** The status of an answer that is about the token, not about the service. */
 const refusalOf = (error: object): number | undefined =>

@@ -1,11 +1,13 @@
 /**
  * Whether a service would take an image of this caller, asked without one: at the route that takes images, who may not
- * come in is told so before anything else is looked at. What else it says of a
- * request without an image is no sign of anything.
+ * come in is told so before anything else is looked at. What else it says of a request without an image is a sign only
+ * where there is no other.
  */
 import { Effect } from "effect"
 import type { Attempt } from "../policy/Attempt.ts"
 import { type Answer, type Exchange } from "../service/Exchange.ts"
+import * as Decode from "../service/Decode.ts"
+import * as Message from "../service/Message.ts"
 import { excerpt, type ServiceError } from "../service/ServiceError.ts"
 import type { Protocol } from "./protocol/Protocol.ts"
 
@@ -38,31 +40,51 @@ export const advice = (answer: Pick<Answer, "headers" | "status">, given: boolea
     : "it may ask for a key (SEGFORMER_API_KEY), for a header (--header), or a gateway before it knows no such route"
 }
 
-/** What bars an image's way in an answer of its route, if anything. */
-export const barred = (answer: Answer, protocol: Protocol, given: boolean): Barred | undefined => {
-  const { status } = answer
+/** What the route of images answers, in words. */
+const tellingOf = (answer: Answer, protocol: Protocol): string => {
   const hide = answer.hide ?? ((text: string) => text)
   const said = excerpt(hide(protocol.readError(answer).detail ?? ""))
   const words = said === "" ? "" : ` "${said}"`
   const { method = "POST", path = "" } = protocol.entry ?? {}
-  const told = `${method} ${path === "" ? "/" : path} answers ${status}${words}`
+  return `${method} ${path === "" ? "/" : path} answers ${answer.status}${words}`
+}
+
+/** What bars an image's way in an answer of its route, if anything. */
+export const barred = (answer: Answer, protocol: Protocol, given: boolean): Barred | undefined => {
+  const { status } = answer
+  const told = tellingOf(answer, protocol)
   if (status === 401 || status === 403 || status === 407)
     return { status, detail: `${told}: ${advice(answer, given)}` }
   if (status === 402) return { status, detail: `${told}: it wants to be paid first` }
   // 404 may be what a server says of a request that lacks its part.
-  if (status === 405) return { status, detail: `${told}: there is no such route for ${method}` }
+  if (status === 405)
+    return { status, detail: `${told}: there is no such route for ${protocol.entry?.method ?? "POST"}` }
   return undefined
+}
+
+/** What shows that nobody takes images there: no such route, or a page for people. Pages of errors are no sign. */
+const absent = (answer: Answer, protocol: Protocol): Barred | undefined => {
+  const { status } = answer
+  const isPage = status >= 200 && status < 300 && Message.titleOf(Decode.text(answer)) !== undefined
+  if (status !== 404 && !isPage) return undefined
+  return {
+    status,
+    detail:
+      tellingOf(answer, protocol) +
+      `${isPage ? ", a page of HTML" : ""}, and it does not say how it is: check the base URL, the protocol and the name of the model`
+  }
 }
 
 /** Asks, where the protocol has a route for images that may be asked. */
 export const ask = (
   exchange: Exchange,
   protocol: Protocol,
-  given: boolean,
+  { given, isSilent }: { readonly given: boolean; readonly isSilent: boolean },
   attempt: Attempt
 ): Effect.Effect<Barred | undefined, ServiceError> =>
   protocol.entry === undefined
     ? Effect.succeed(undefined)
-    : Effect.map(exchange.send({ accept: "*/*", ...protocol.entry }, attempt), (answer) =>
-        barred(answer, protocol, given)
+    : Effect.map(
+        exchange.send({ accept: "*/*", ...protocol.entry }, attempt),
+        (answer) => barred(answer, protocol, given) ?? (isSilent ? absent(answer, protocol) : undefined)
       )

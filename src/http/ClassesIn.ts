@@ -6,6 +6,7 @@
  */
 import { Effect } from "effect"
 import * as ClassTable from "../mask/ClassTable.ts"
+import * as Palette from "../mask/Palette.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import type { ResponseNotDecodable } from "../service/ServiceError.ts"
@@ -13,12 +14,7 @@ import { isRecord } from "./protocol/Errors.ts"
 import * as Side from "./Side.ts"
 
 const channelsOf = (color: unknown): ClassTable.Rgb | undefined => {
-  if (typeof color === "string") {
-    const hex = /^#?([0-9a-f]{6})$/i.exec(color)?.[1]
-    if (hex === undefined) return undefined
-    const value = Number.parseInt(hex, 16)
-    return [(value >> 16) & 0xff, (value >> 8) & 0xff, value & 0xff]
-  }
+  if (typeof color === "string") return Palette.fromHex(color)
   if (!Array.isArray(color) || color.length < 3) return undefined
   const [red, green, blue] = color
   const isByte = (value: unknown): value is number =>

@@ -3,7 +3,7 @@
  * how quickly it answers, and the layer to write for it.
  *
  * At most ten requests are sent, all of them questions; an image is sent only where one is given. Nothing is tried
- * twice, and all questions together take at most twice what one may.
+ * twice, all questions together take at most twice what one may, and none is asked once two have had no answer.
  *
  * ```ts
  * import { Effect } from "effect"
@@ -101,6 +101,9 @@ const reserved = 2
 /** Of these, what is kept for the route that takes images, where none is sent. */
 const spared = 1
 
+/** Questions that may have no answer in their time, before no more is asked. */
+const maxSilent = 2
+
 /** Answers to questions are short; what is longer is none. */
 const maxAnswer = 1024 * 1024
 
@@ -139,6 +142,7 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
   const end = clock.monotonicTimeNanosUnsafe() + BigInt(Math.round(2e6 * Duration.toMillis(timeout)))
   const answers = new Map<string, Exchange.Answer | undefined>()
   const took: Array<number> = []
+  let silent = 0
   let firstFailure: SegmentationError | undefined
   const send = (call: Exchange.Call): Effect.Effect<Exchange.Answer | undefined> =>
     Effect.suspend(() => {
@@ -146,7 +150,12 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
       if (answers.has(name)) return Effect.succeed(answers.get(name))
       // One that takes no connection will take no other.
       const left = Duration.nanos(end - clock.monotonicTimeNanosUnsafe())
-      if (requests >= questions || isAway(firstFailure) || !Duration.isPositive(left)) {
+      if (
+        requests >= questions ||
+        silent >= maxSilent ||
+        isAway(firstFailure) ||
+        !Duration.isPositive(left)
+      ) {
         return Effect.succeed(undefined)
       }
       const limit = Duration.min(timeout, left)
@@ -155,6 +164,7 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
         const answer = Result.isSuccess(result) ? Option.getOrUndefined(result.success) : undefined
         if (answer !== undefined) took.push(duration)
         else if (Result.isFailure(result)) firstFailure ??= result.failure
+        else silent++
         answers.set(name, answer)
         return answer
       })

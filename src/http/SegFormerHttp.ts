@@ -175,10 +175,12 @@ const isQuestion = <A>(value: Question<A> | A): value is Question<A> =>
 
 /**
  * Why the service would not take an image of this caller, found out without one; `undefined` where nothing speaks against
- * it. `health` says how a service is to anybody who asks, which is not always the same.
+ * it. `health` says how a service is to anybody who asks, which is not always the same. Of a service that is silent about
+ * its health, nothing is known but this: there a 404 or a page of HTML at the route of images speaks against it too.
  */
 export const barred = Effect.fnUntraced(function* (
-  options: SegFormerHttpOptions
+  options: SegFormerHttpOptions,
+  { isSilent = false }: { readonly isSilent?: boolean | undefined } = {}
 ): Effect.fn.Return<
   Access.Barred | undefined,
   InvalidUrl | ServiceError | PolicyError,
@@ -197,7 +199,7 @@ export const barred = Effect.fnUntraced(function* (
   const { value } = yield* runner.run((attempt) =>
     Effect.flatMap(
       typeof spoken === "function" ? spoken(exchange, attempt) : Effect.succeed(spoken),
-      (protocol) => Access.ask(exchange, protocol, given, attempt)
+      (protocol) => Access.ask(exchange, protocol, { given, isSilent }, attempt)
     )
   )
   return value

@@ -15,11 +15,12 @@
  * problems.map(({ variable }) => variable) // => ["apiKey in lab.json", "channels in lab.json"]
  * ```
  */
-import { Effect, FileSystem, Result, Schema, SchemaIssue, Struct } from "effect"
+import { Effect, FileSystem, type PlatformError, Result, Schema, SchemaIssue, Struct } from "effect"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as Palette from "../mask/Palette.ts"
 import * as PaletteFile from "../mask/PaletteFile.ts"
 import * as Variable from "../policy/Variable.ts"
+import * as SystemError from "../SystemError.ts"
 
 const Text = Schema.NonEmptyString
 const Id = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
@@ -104,7 +105,8 @@ export const fields = {
 export const ServiceSettings = Schema.Struct(fields).mapFields(Struct.map(Schema.optionalKey))
 export type ServiceSettings = typeof ServiceSettings.Type
 
-const jsonIn = (text: string): unknown => {
+/** What a text says in JSON; `undefined` where it is none. @internal */
+export const jsonIn = (text: string): unknown => {
   try {
     return JSON.parse(text)
   } catch {
@@ -144,6 +146,14 @@ export const parse = (text: string, name: string): Effect.Effect<ServiceSettings
     })
   })
 
+/** Why a file cannot be read, in words. */
+const unreadable = (error: PlatformError.PlatformError): string =>
+  error.reason._tag === "NotFound"
+    ? "there is no such file"
+    : error.reason._tag === "PermissionDenied"
+      ? "this user may not read it"
+      : (SystemError.reasonOf(error) ?? error.message)
+
 /** Settings from a file. A palette that is a file too is read; its path begins where the settings are. */
 export const load = Effect.fnUntraced(function* (
   path: string
@@ -151,12 +161,14 @@ export const load = Effect.fnUntraced(function* (
   const fs = yield* FileSystem.FileSystem
   const text = yield* Effect.mapError(
     fs.readFileString(path),
-    ({ message }) =>
-      new Variable.InvalidConfig({ problems: [{ variable: path, detail: `cannot be read: ${message}` }] })
+    (error) =>
+      new Variable.InvalidConfig({
+        problems: [{ variable: path, detail: `cannot be read: ${unreadable(error)}` }]
+      })
   )
   const settings = yield* parse(text, path)
   const { palette } = settings
-  if (typeof palette !== "string" || isNamed(palette)) return settings
+  if (typeof palette !== "string" || Palette.byName(palette) !== undefined) return settings
   const isWhole = /^([\\/]|[a-z]:)/i.test(palette)
   const colors = yield* Effect.mapError(
     readPalette(isWhole ? palette : path.replace(/[^\\/]*$/, "") + palette),
@@ -167,18 +179,6 @@ export const load = Effect.fnUntraced(function* (
 
 /** The text of a settings file. */
 export const render = (settings: ServiceSettings): string => `${JSON.stringify(settings, undefined, 2)}\n`
-
-/** Palettes that go by a name. */
-export const palettes: Readonly<Record<string, Palette.Palette>> = {
-  surface: Palette.surface,
-  ade20k: Palette.ade20k,
-  cityscapes: Palette.cityscapes,
-  voc: Palette.pascalVoc,
-  atr: Palette.atr,
-  lip: Palette.lip
-}
-
-const isNamed = (name: string): boolean => Object.hasOwn(palettes, name)
 
 /** The classes that settings name. */
 export const classesOf = (classes: Classes): ClassTable.ClassTable =>
@@ -191,19 +191,21 @@ export const classesOf = (classes: Classes): ClassTable.ClassTable =>
 const isList = (classes: Classes): classes is Exclude<Classes, Readonly<Record<string, string>>> =>
   Array.isArray(classes)
 
-const colored = ({ color, ...info }: (typeof ClassJson)["Type"]): ClassTable.ClassInfo =>
-  color === undefined ? info : { ...info, color: rgbOf(color) }
-
-const rgbOf = (color: typeof Color.Type): ClassTable.Rgb =>
-  typeof color === "string" ? Palette.rgb(Number.parseInt(color.slice(1), 16)) : color
+const colored = ({ color, ...info }: (typeof ClassJson)["Type"]): ClassTable.ClassInfo => ({
+  ...info,
+  color: typeof color === "string" ? Palette.fromHex(color) : color
+})
 
 /** The palette that settings name: one that is known, or colours as they stand. A file is read by {@link load}. */
 export const paletteOf = (palette: string | Colors): Result.Result<Palette.Palette, string> => {
-  if (typeof palette !== "string") return Result.succeed(fromColors(palette))
-  const known = isNamed(palette) ? palettes[palette] : undefined
+  if (typeof palette !== "string")
+    return Result.succeed(
+      Palette.fromClasses(palette.map(colored).toSorted((one, other) => one.id - other.id))
+    )
+  const known = Palette.byName(palette)
   return known === undefined
     ? Result.fail(
-        `names "${palette.slice(0, 200)}", which is none of ${Object.keys(palettes).join(", ")}, nor JSON with colours`
+        `names "${palette.slice(0, 200)}", which is none of ${Palette.names.join(", ")}, nor JSON with colours`
       )
     : Result.succeed(known)
 }
@@ -212,20 +214,15 @@ export const paletteOf = (palette: string | Colors): Result.Result<Palette.Palet
 export const readPalette = Effect.fnUntraced(function* (
   palette: string
 ): Effect.fn.Return<Palette.Palette, string, FileSystem.FileSystem> {
-  const known = isNamed(palette) ? palettes[palette] : undefined
+  const known = Palette.byName(palette)
   if (known !== undefined) return known
   const fs = yield* FileSystem.FileSystem
   const text = yield* Effect.mapError(
     fs.readFileString(palette),
-    () => `${palette} is neither one of ${Object.keys(palettes).join(", ")} nor a file that can be read`
+    () => `${palette} is neither one of ${Palette.names.join(", ")} nor a file that can be read`
   )
   return yield* Effect.mapError(
     Effect.fromResult(PaletteFile.parse(text)),
     (problem) => `${palette} is no palette: ${problem}`
   )
 })
-
-const fromColors = (colors: Colors): Palette.Palette =>
-  colors
-    .map(({ color, id, name }) => ({ id, name, color: rgbOf(color) }))
-    .toSorted((one, other) => one.id - other.id)

@@ -3,20 +3,13 @@
  * text is written as JSON.
  */
 import { Effect, Schema } from "effect"
+import * as Palette from "../mask/Palette.ts"
 import { omitUndefined } from "../policy/OmitUndefined.ts"
 import * as Variable from "../policy/Variable.ts"
-import { fields as f, type ServiceSettings } from "./ServiceSettings.ts"
+import { fields as f, jsonIn, type ServiceSettings } from "./ServiceSettings.ts"
 
 const switched = (text: string): unknown =>
   /^(on|true|yes)$/i.test(text) ? true : /^(off|false|no)$/i.test(text) ? false : undefined
-
-const jsonIn = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
 
 /** Words with commas between. */
 const listed = (text: string): unknown => text.split(",").map((word) => word.trim())
@@ -124,7 +117,8 @@ export const variables = {
   palette: variable("SEGFORMER_PALETTE", f.palette, {
     sets: "the colours of a painted mask",
     takes:
-      '`surface`, `ade20k`, `cityscapes`, `voc`, `atr`, `lip`, a file, or JSON such as `[{"id": 1, "name": "scratch", "color": "#e69f00"}]`'
+      Palette.names.map((name) => `\`${name}\``).join(", ") +
+      ', a file, or JSON such as `[{"id": 1, "name": "scratch", "color": "#e69f00"}]`'
   }),
   byColor: variable("SEGFORMER_BY_COLOR", f.byColor, {
     sets: "take classes of an indexed PNG by colour",

@@ -204,10 +204,11 @@ export const rotate: {
   (self: BinaryMask, turn: Grid.Turn): BinaryMask
 } = dual(2, (self: BinaryMask, turn: Grid.Turn): BinaryMask => Grid.rotate(self, turn, alike))
 
-/** The mask at another size, by nearest neighbour as in `LabelMap.resize`. */
+/** The mask at another size, by nearest neighbour as in `LabelMap.resize`, which throws for the same sizes. */
 export const resize: {
   (width: number, height: number): (self: BinaryMask) => BinaryMask
   (self: BinaryMask, width: number, height: number): BinaryMask
-} = dual(3, (self: BinaryMask, width: number, height: number): BinaryMask =>
-  Grid.resize(self, width, height, alike)
-)
+} = dual(3, (self: BinaryMask, width: number, height: number): BinaryMask => {
+  Result.getOrThrow(pixels("binary mask", width, height))
+  return Grid.resize(self, width, height, alike)
+})

@@ -210,9 +210,13 @@ class Reading {
     const [height, width] = isList(size) ? size.map(whole) : []
     if (height === undefined || width === undefined || height < 1 || width < 1)
       return this.#leave("annotation", "its run lengths have no size", id)
-    if (typeof counts === "string") return { size: [height, width], counts }
-    if (isList(counts) && counts.every(isNumber)) return { size: [height, width], counts }
-    return this.#leave("annotation", "its run lengths have no counts", id)
+    if (typeof counts !== "string" && !(isList(counts) && counts.every(isNumber)))
+      return this.#leave("annotation", "its run lengths have no counts", id)
+    const runs: Rle.CocoRle = { size: [height, width], counts }
+    return Result.match(Rle.fromCoco(runs), {
+      onSuccess: () => runs,
+      onFailure: ({ detail }) => this.#leave("annotation", `its run lengths: ${detail}`, id)
+    })
   }
 }
 

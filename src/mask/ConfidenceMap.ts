@@ -10,10 +10,10 @@
  * ```
  */
 import { dual } from "effect/Function"
-import type { Result } from "effect"
+import { Result } from "effect"
 import * as Grid from "./Grid.ts"
 import type { LabelMap } from "./LabelMap.ts"
-import { type MaskNotDecodable, sized } from "./MaskError.ts"
+import { type MaskNotDecodable, pixels, sized } from "./MaskError.ts"
 import type { Box } from "./Region.ts"
 
 /** `data` holds `[height, width]` probabilities, row-major, each 0 to 1. */
@@ -67,13 +67,14 @@ export const crop: {
   (self: ConfidenceMap, box: Box): ConfidenceMap | undefined
 } = dual(2, (self: ConfidenceMap, box: Box): ConfidenceMap | undefined => Grid.crop(self, box, empty))
 
-/** The map at another size, by nearest neighbour as in `LabelMap.resize`. */
+/** The map at another size, by nearest neighbour as in `LabelMap.resize`, which throws for the same sizes. */
 export const resize: {
   (width: number, height: number): (self: ConfidenceMap) => ConfidenceMap
   (self: ConfidenceMap, width: number, height: number): ConfidenceMap
-} = dual(3, (self: ConfidenceMap, width: number, height: number): ConfidenceMap =>
-  Grid.resize(self, width, height, empty)
-)
+} = dual(3, (self: ConfidenceMap, width: number, height: number): ConfidenceMap => {
+  Result.getOrThrow(pixels("confidence map", width, height))
+  return Grid.resize(self, width, height, empty)
+})
 
 /** Left becomes right. */
 export const flipX = (self: ConfidenceMap): ConfidenceMap => Grid.flipX(self, empty)

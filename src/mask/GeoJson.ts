@@ -18,6 +18,7 @@
 import { Result, Schema } from "effect"
 import * as ClassTable from "./ClassTable.ts"
 import * as Components from "./Components.ts"
+import { clip } from "./Grid.ts"
 import { canvas, type LabelMap } from "./LabelMap.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
@@ -160,7 +161,8 @@ export interface LabelMapOptions {
 
 /**
  * The label map of a file's text: pixels whose centres lie in a feature, the last feature in front. Features need a
- * `classId` in their properties, and a polygon or several.
+ * `classId` in their properties, and a polygon or several. Fails where no feature lies within the map and no transform is
+ * given: such coordinates are no pixels. With one, a map may be a part that no feature lies in.
  */
 export const toLabelMap = (
   json: string,
@@ -170,7 +172,8 @@ export const toLabelMap = (
   if (Result.isFailure(parsed)) return fail(parsed.failure.message)
   const [a, b, c, d, e, f] = options.transform ?? IDENTITY
   const determinant = a * e - b * d
-  if (determinant === 0) return fail("the transform has no inverse")
+  if (!(Math.abs(determinant) > 0) || ![c, f, determinant].every(Number.isFinite))
+    return fail("the transform has no inverse")
   const { height, width } = options
   const { features } = parsed.success
   const back = (ring: ReadonlyArray<readonly [number, number, ...ReadonlyArray<number>]>): Polygons.Ring =>
@@ -182,12 +185,20 @@ export const toLabelMap = (
   const made = canvas(width, height, ids, options.gap)
   if (Result.isFailure(made)) return made
   const map = made.success
+  let within = features.length === 0 || options.transform !== undefined
   for (const { geometry, properties } of features) {
     const parts = geometry.type === "Polygon" ? [geometry.coordinates] : geometry.coordinates
     const polygons = parts.map(([outer = [], ...holes]) => ({ outer: back(outer), holes: holes.map(back) }))
     Polygons.paint(polygons, map, properties.classId)
+    const box = Polygons.boundingBox(polygons)
+    within ||= box !== undefined && clip(map, box) !== undefined
   }
-  return Result.succeed(map)
+  return within
+    ? Result.succeed(map)
+    : fail(
+        `none of its features lies within ${width} x ${height} pixels: where its coordinates are those of a map, give the ` +
+          "transform"
+      )
 }
 
 const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: "GeoJSON", detail }))

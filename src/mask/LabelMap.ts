@@ -133,14 +133,15 @@ export const equals: {
 /**
  * The map at another size, by nearest neighbour: pixel `(x, y)` takes the source pixel under its centre, as
  * Pillow's `NEAREST` does. OpenCV's `INTER_NEAREST_EXACT` takes the one before where a centre lies between two: of 8
- * columns made 4 it has 0, 2, 4, 6, and this 1, 3, 5, 7.
+ * columns made 4 it has 0, 2, 4, 6, and this 1, 3, 5, 7. Throws `MaskNotDecodable` for a size that no map has.
  */
 export const resize: {
   (width: number, height: number): (self: LabelMap) => LabelMap
   (self: LabelMap, width: number, height: number): LabelMap
-} = dual(3, (self: LabelMap, width: number, height: number): LabelMap =>
-  Grid.resize(self, width, height, empty)
-)
+} = dual(3, (self: LabelMap, width: number, height: number): LabelMap => {
+  Result.getOrThrow(pixels("label map", width, height))
+  return Grid.resize(self, width, height, empty)
+})
 
 /** The part inside `box`; `undefined` where none of the map is. */
 export const crop: {

@@ -28,6 +28,12 @@ export const rgb = (hex: number): ClassTable.Rgb => [(hex >> 16) & 0xff, (hex >>
 export const toHex = (color: ClassTable.Rgb): string =>
   `#${color.map((channel) => channel.toString(16).padStart(2, "0")).join("")}`
 
+/** The colour of `#rrggbb` or `rrggbb`; `undefined` for any other text. */
+export const fromHex = (text: string): ClassTable.Rgb | undefined => {
+  const digits = /^#?([\da-f]{6})$/i.exec(text.trim())?.[1]
+  return digits === undefined ? undefined : rgb(Number.parseInt(digits, 16))
+}
+
 /**
  * The colour that Pascal VOC's development kit gives an id: bit 0, 1, 2 of the id set the highest bits of red,
  * green and blue, bits 3, 4, 5 the next ones, and so on. Distinct for ids 0 to 255.
@@ -91,6 +97,23 @@ export const cocoStuff: Palette = [...COCO_THINGS, ...COCO_STUFF].map((name, id)
 
 /** The category id that COCO's JSON has for each class of {@link cocoStuff}: `[171]`, 1 to 182 with holes. */
 export const cocoStuffCategoryIds: ReadonlyArray<number> = COCO_CATEGORY_IDS
+
+const named: Readonly<Record<string, Palette>> = {
+  surface,
+  ade20k,
+  cityscapes,
+  voc: pascalVoc,
+  atr,
+  lip,
+  "coco-stuff": cocoStuff
+}
+
+/** What the tables are called in settings and on the command line. */
+export const names: ReadonlyArray<string> = Object.keys(named)
+
+/** The table of one of {@link names}. */
+export const byName = (name: string): Palette | undefined =>
+  Object.hasOwn(named, name) ? named[name] : undefined
 
 /**
  * A table with a colour for every class: its own where it has one, else the one of {@link distinct} at its place

@@ -27,10 +27,7 @@ const byte = (value: unknown): number | undefined => {
 }
 
 const colorOf = (value: unknown): Rgb | undefined => {
-  if (typeof value === "string") {
-    const hex = /^#?([\da-f]{6})$/i.exec(value.trim())?.[1]
-    return hex === undefined ? undefined : Palette.rgb(Number.parseInt(hex, 16))
-  }
+  if (typeof value === "string") return Palette.fromHex(value)
   if (!Array.isArray(value) || value.length < 3) return undefined
   const [red, green, blue] = [byte(value[0]), byte(value[1]), byte(value[2])]
   return red === undefined || green === undefined || blue === undefined ? undefined : [red, green, blue]

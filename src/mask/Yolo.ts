@@ -66,7 +66,10 @@ export interface Segment {
   readonly ring: Polygons.Ring
 }
 
-/** The segments of a file's text, in pixels of an image of that size. Empty lines are skipped. */
+/**
+ * The segments of a file's text, in pixels of an image of that size. Empty lines are skipped. Tools let an outline end a
+ * little outside of the image; what lies further out than the image is large was not divided by its size, and fails.
+ */
 export const decode = (
   text: string,
   width: number,
@@ -82,6 +85,9 @@ export const decode = (
       return fail("its class is no number")
     if (values.length < 6 || values.length % 2 === 1) return fail(`it has ${values.length} coordinates`)
     if (!values.every(Number.isFinite)) return fail("a coordinate is no number")
+    const far = values.find((value) => value < -1 || value > 2)
+    if (far !== undefined)
+      return fail(`its coordinate ${far} is no share of the image's width or height: are they pixels?`)
     segments.push({ classId, ring: Polygons.ringOf(values, width, height) })
   }
   return Result.succeed(segments)

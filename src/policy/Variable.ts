@@ -276,6 +276,17 @@ export const toConfigError = ({ problems }: InvalidConfig): Config.ConfigError =
   )
 }
 
+const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** What is wrong, on one line: of a `Config` too, whose own message shows how it is checked. */
+export const wordsOf = (error: InvalidConfig | Config.ConfigError): string =>
+  (error._tag === "InvalidConfig"
+    ? error.problems.map(({ detail, variable }) => `${variable} ${detail}`)
+    : error.cause._tag === "SchemaError"
+      ? formatIssue(error.cause.issue).issues.map(({ message }) => message)
+      : [error.message]
+  ).join("; ")
+
 /**
  * What is read of variables, as a `Config`: for a `layerConfig`, for another provider than that of the context, or under
  * a prefix by `Config.nested`. `names` are all that `read` may ask for.

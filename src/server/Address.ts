@@ -6,6 +6,7 @@ import { BlockList, isIP } from "node:net"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Context, Result, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
+import { NetAddress } from "effect/net"
 
 /** The address of the request that a fiber answers, for limits: one of IPv4, or the network of 64 bits of one of IPv6. */
 export const CurrentAddress = Context.Reference<string>("effect-segformer/server/Address/CurrentAddress", {
@@ -24,30 +25,27 @@ export class InvalidProxy extends Schema.TaggedError<InvalidProxy>()("InvalidPro
   }
 }
 
-/** Without what IPv6 puts around an address of IPv4, a zone, brackets or a port. */
+/** An address in its one spelling: an IPv4 within IPv6 is that IPv4, and there is no zone, bracket or port. */
 const plain = (written: string): string => {
   const text = written.trim()
   const [, bracketed] = /^\[([^\]]+)\](?::\d+)?$/.exec(text) ?? []
   const [, beforePort] = /^([\d.]+):\d+$/.exec(text) ?? []
-  const address = (bracketed ?? beforePort ?? text).replace(/%.*$/, "").toLowerCase()
-  return /^::ffff:\d+\.\d+\.\d+\.\d+$/.test(address) ? address.slice(7) : address
+  const address = (bracketed ?? beforePort ?? text).replace(/%.*$/, "")
+  return Result.match(NetAddress.ipFromString(address), {
+    onFailure: () => address,
+    onSuccess: (ip) => NetAddress.formatIp(NetAddress.toCanonical(ip))
+  })
 }
 
 /** Of whom there is one to count: who has one address of IPv6 has the 2^64 of its network. */
 const counted = (address: string): string => {
-  if (isIP(address) !== 6) return address
-  const [head = "", tail] = address.split("::")
-  const groups = (text: string) => (text === "" ? [] : text.split(":"))
-  const front = groups(head)
-  const back = groups(tail ?? "")
-  const all =
-    tail === undefined
-      ? front
-      : [...front, ...Array.from({ length: Math.max(0, 8 - front.length - back.length) }, () => "0"), ...back]
-  return `${all
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ""))
-    .join(":")}::/64`
+  const ip = Result.getOrUndefined(NetAddress.ipFromString(address))
+  return NetAddress.isIpv6Address(ip)
+    ? `${NetAddress.ipv6ToSegments(ip)
+        .slice(0, 4)
+        .map((segment) => segment.toString(16))
+        .join(":")}::/64`
+    : address
 }
 
 const kindOf = (address: string): "ipv4" | "ipv6" | undefined =>

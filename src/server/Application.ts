@@ -1,6 +1,6 @@
 /** Every route of a server behind one authentication, one log, one drain and one way to fail. */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Clock, Duration, Effect, Layer, type Scope } from "effect"
+import { Array as Arr, Clock, Duration, Effect, Layer, type Scope } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { HttpServerResponse as Response } from "effect/http"
 import { HttpApiSchemaError } from "effect/http-api/HttpApiError"
@@ -49,21 +49,20 @@ const open: ReadonlyArray<string> = ["/health", "/ready", "/openapi.json", "/doc
 const isSame = (a: DialectRoute, b: DialectRoute): boolean =>
   a.method === b.method && a.path.replaceAll(/:\w+/g, ":") === b.path.replaceAll(/:\w+/g, ":")
 
-/** A route, but for the requests that another dialect with this path says are its own. */
+/** Of the routes with one path: the first that says that a request is its own, else the first that says nothing of requests. */
 const chosen = (
-  dialect: Dialect,
-  route: DialectRoute,
-  others: ReadonlyArray<{ readonly dialect: Dialect; readonly route: DialectRoute }>
+  candidates: Arr.NonEmptyReadonlyArray<{ readonly dialect: Dialect; readonly route: DialectRoute }>
 ): RouteHandler => {
-  const own = handled(dialect, route)
-  const rest = others
-    .filter(({ route }) => route.takes !== undefined)
-    .map(({ dialect, route }) => ({ takes: route.takes, handler: handled(dialect, route) }))
-  if (rest.length === 0) return own
-  return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-    if (route.takes?.(request) === true) return own
-    return rest.find(({ takes }) => takes?.(request) === true)?.handler ?? own
-  })
+  const { path } = candidates[0].route
+  const known = Arr.map(candidates, ({ dialect, route }) => ({
+    takes: route.takes,
+    handler: handled(dialect, route, path)
+  }))
+  const otherwise = known.find(({ takes }) => takes === undefined) ?? known[0]
+  return Effect.flatMap(
+    HttpServerRequest.HttpServerRequest,
+    (request) => (known.find(({ takes }) => takes?.(request) === true) ?? otherwise).handler
+  )
 }
 
 export const make = Effect.fnUntraced(function* (
@@ -102,7 +101,7 @@ export const make = Effect.fnUntraced(function* (
               .filter((one) => isSame(one, route))
               .map((one) => ({ dialect: other.dialect, route: one }))
       )
-      const handler = chosen(dialect, route, others)
+      const handler = chosen([{ dialect, route }, ...others])
       const shared = document !== undefined && route.method === "GET" && route.path === "/"
       yield* add(route.method, route.path, shared ? forPeople(handled(v1, document), handler) : handler)
     }
@@ -231,14 +230,27 @@ const unknown = (request: HttpServerRequest.HttpServerRequest, path: string, pat
       })
 }
 
-const handled = (dialect: Dialect, route: DialectRoute): RouteHandler =>
-  Effect.flatMap(
+/** What a path calls its parts, in order. */
+const namesOf = (path: string): ReadonlyArray<string> => path.match(/(?<=:)\w+/g) ?? []
+
+/** A route as the router has it: under the path of another dialect, the parts are still called what this one calls them. */
+const handled = (dialect: Dialect, route: DialectRoute, path: string = route.path): RouteHandler => {
+  const names = namesOf(route.path)
+  const found = namesOf(path)
+  return Effect.flatMap(
     Effect.all([HttpServerRequest.HttpServerRequest, HttpRouter.params, RequestId.RequestId]),
     ([request, parameters, requestId]) =>
-      Effect.catch(route.handle(request, parameters), (refusal) =>
-        Effect.as(Refusals.noted(refusal), (route.refuse ?? dialect.refuse)(refusal, requestId))
+      Effect.catch(
+        route.handle(
+          request,
+          path === route.path
+            ? parameters
+            : Object.fromEntries(names.map((name, index) => [name, parameters[found[index] ?? ""]]))
+        ),
+        (refusal) => Effect.as(Refusals.noted(refusal), (route.refuse ?? dialect.refuse)(refusal, requestId))
       )
   )
+}
 
 /** The page for browsers, which ask for HTML by name; a protocol's own answer for programs. */
 const forPeople = (page: RouteHandler, otherwise: RouteHandler): RouteHandler =>

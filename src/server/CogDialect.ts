@@ -30,8 +30,7 @@ const decodeBody = LargeJson.decodeWith(
   Schema.decodeUnknownEffect(
     Schema.Struct({
       id: Schema.optionalKey(Schema.NullOr(Schema.String)),
-      input: Predictions.Input,
-      webhook: Schema.optionalKey(Schema.Unknown)
+      ...Predictions.fields
     })
   ),
   'The body must be JSON such as {"input": {"image": "data:image/png;base64,…"}}'
@@ -87,8 +86,7 @@ const predict = Effect.fnUntraced(function* (
     const limit = LargeJson.base64Bytes(served.limits.maxBytes)
     const body = yield* Scope.provide(Bodies.takeJson(served, request, limit), place)
     const { id: named, input, webhook } = yield* decodeBody(body)
-    if (webhook !== undefined && webhook !== null && webhook !== "")
-      return yield* Refusals.bad("No webhook is called here: leave it out, and ask for the prediction")
+    yield* Predictions.withoutWebhook(webhook)
     const id = asked ?? named ?? randomHex(16)
     const bytes = yield* LargeJson.fileOf(input.image, "input.image")
     const content = yield* Predictions.contentOf(bytes)
@@ -121,17 +119,10 @@ const predict = Effect.fnUntraced(function* (
         }
         return ended
       })
-    const work = Predictions.work(served, bytes, cancelled)
-    if (!goesOn) return Predictions.tell(yield* Effect.flatMap(work, over))
+    if (!goesOn)
+      return Predictions.tell(yield* Effect.flatMap(Predictions.work(served, bytes, cancelled), over))
     isLeft = true
-    yield* work.pipe(
-      Effect.catch(Predictions.failed),
-      Effect.catchDefect((defect) =>
-        Effect.as(Effect.logError(`Prediction ${id} failed by a defect`, defect), {
-          status: "failed",
-          error: "The service failed. Its log says why"
-        } as const)
-      ),
+    yield* Predictions.workAlone(served, id, bytes, cancelled).pipe(
       Effect.flatMap(over),
       Effect.ensuring(Scope.close(own, Exit.void)),
       Effect.forkIn(server)
@@ -167,11 +158,7 @@ export const make = (): Dialect => ({
             const key = keyOf(subject, id)
             const over = known.done.get(key)
             if (over !== undefined) return Effect.succeed(Predictions.tell(over))
-            return known.running.has(key)
-              ? Effect.succeed(underWay(id))
-              : Effect.fail(
-                  Refusals.notFound("There is no prediction of this id. Older ones make room for newer")
-                )
+            return known.running.has(key) ? Effect.succeed(underWay(id)) : Effect.fail(Predictions.unknown)
           })
         ),
         post("/predictions/:id/cancel", (_, { id = "" }) =>

@@ -73,7 +73,7 @@ export interface DialectRoute {
     request: HttpServerRequest.HttpServerRequest,
     parameters: Readonly<Record<string, string | undefined>>
   ) => Effect.Effect<HttpServerResponse.HttpServerResponse, Refusal, Scope.Scope>
-  /** Where another dialect has the path too: whether a request is one of this dialect's callers'. */
+  /** Where another dialect may have the path too: whether a request is for this one. Without, it has what no other says is its own. */
   readonly takes?: ((request: HttpServerRequest.HttpServerRequest) => boolean) | undefined
   /** Where this route refuses in another form than the rest of its dialect. */
   readonly refuse?: Dialect["refuse"] | undefined

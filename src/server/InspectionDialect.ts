@@ -75,7 +75,7 @@ type Wanted = ReadonlySet<InspectionResult.PictureName>
 const inspect = (served: Served, file: Upload, wanted: Wanted) =>
   takes(file.name)
     ? served.segment({ ...file, name: Uploads.safeName(file.name) }, (segmented) =>
-        Effect.mapError(InspectionResult.make(segmented, served.codec, wanted), Refusals.fromError)
+        InspectionResult.make(segmented, served.codec, wanted)
       )
     : Effect.fail(Refusals.bad(`The name of the file must end in ${endings}, not "${file.name}"`))
 

@@ -13,7 +13,9 @@ import * as Overlay from "../render/Overlay.ts"
 import * as SideBySide from "../render/SideBySide.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import type { Segmented } from "./Dialect.ts"
+import * as Fineness from "./Fineness.ts"
 import type { Piece } from "./JsonPieces.ts"
+import { fromError, type Refusal } from "./Refusal.ts"
 
 /** Names of the pictures in an answer, in its order. */
 export const pictureNames = ["overlay", "combined", "mask"] as const
@@ -39,16 +41,19 @@ export const make = Effect.fnUntraced(function* (
   { image, segmentation }: Segmented,
   codec: ImageCodec["Service"],
   wanted: ReadonlySet<PictureName>
-): Effect.fn.Return<InspectionResult, SegmentationError> {
+): Effect.fn.Return<InspectionResult, Refusal> {
   const palette = Colors.paletteOf(segmentation.classes)
   const background = Background.idsOf(palette)
   const map = yield* Effect.catch(segmentation.labelMap, (error) =>
     // Regions or pictures alone are an answer too; nothing at all is none.
-    Object.keys(segmentation.pictures).length > 0 ? Effect.succeed(undefined) : Effect.fail(error)
+    Object.keys(segmentation.pictures).length > 0 ? Effect.succeed(undefined) : Effect.fail(fromError(error))
   )
+  if (map !== undefined && segmentation.reported === undefined) yield* Fineness.checkDrawable(map)
   const regions = yield* Effect.orElseSucceed(segmentation.regions, (): ReadonlyArray<Region> => [])
   const pictures: Pictures =
-    map === undefined ? segmentation.pictures : yield* render(map, palette, image, codec, wanted)
+    map === undefined
+      ? segmentation.pictures
+      : yield* Effect.mapError(render(map, palette, image, codec, wanted), fromError)
   return {
     width: segmentation.width,
     height: segmentation.height,

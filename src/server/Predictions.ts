@@ -4,12 +4,22 @@ import type { Segmented, Served } from "./Dialect.ts"
 import * as ClassScores from "./ClassScores.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import * as LargeJson from "./LargeJson.ts"
-import type { Refusal } from "./Refusal.ts"
+import { bad, notFound, type Refusal } from "./Refusal.ts"
 
-/** `input` of a request. Others than the image are read over. */
-export const Input = Schema.Struct({
-  image: Schema.Union([Schema.String, Schema.instanceOf(LargeJson.LongText)])
-})
+/** What both read of a request. Inputs other than the image are read over. */
+export const fields = {
+  input: Schema.Struct({ image: Schema.Union([Schema.String, Schema.instanceOf(LargeJson.LongText)]) }),
+  webhook: Schema.optionalKey(Schema.Unknown)
+}
+
+/** Fails where somebody waits to be called: nothing is called from here. */
+export const withoutWebhook = (webhook: unknown): Effect.Effect<void, Refusal> =>
+  webhook === undefined || webhook === null || webhook === ""
+    ? Effect.void
+    : Effect.fail(bad("No webhook is called here: leave it out, and ask for the prediction"))
+
+/** There is none of this id, or it is somebody else's. */
+export const unknown = notFound("There is no prediction of this id. Older ones make room for newer")
 
 /** How a prediction ended. */
 export type Outcome =
@@ -28,7 +38,7 @@ const segmentation = (segmented: Segmented) =>
   Effect.flatMap(ClassScores.make(segmented), (found) => ClassScores.png(found))
 
 /** A prediction that failed, with its reason in the log where that is not the image's. */
-export const failed = (refusal: Refusal): Effect.Effect<Outcome> =>
+const failed = (refusal: Refusal): Effect.Effect<Outcome> =>
   Effect.as(refusal.status >= 500 ? Effect.logWarning(refusal.message) : Effect.void, {
     status: "failed",
     error: refusal.detail
@@ -44,6 +54,23 @@ export const work = (
     Effect.map((png): Outcome => ({ status: "succeeded", png })),
     Effect.catch((refusal) => (refusal.status === 503 ? Effect.fail(refusal) : failed(refusal))),
     Effect.raceFirst(Effect.as(Deferred.await(cancelled), { status: "canceled" } as const))
+  )
+
+/** The same for one that goes on without its request: whatever happens is told to who asks for it. */
+export const workAlone = (
+  served: Served,
+  id: string,
+  bytes: Uint8Array,
+  cancelled: Deferred.Deferred<void>
+): Effect.Effect<Outcome> =>
+  work(served, bytes, cancelled).pipe(
+    Effect.catch(failed),
+    Effect.catchDefect((defect) =>
+      Effect.as(Effect.logError(`Prediction ${id} failed by a defect`, defect), {
+        status: "failed",
+        error: "The service failed. Its log says why"
+      } as const)
+    )
   )
 
 /** A prediction, with fields of the protocol's own. `outcome` is missing while it is worked on. */

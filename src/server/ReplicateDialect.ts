@@ -32,8 +32,7 @@ const decodeBody = LargeJson.decodeWith(
   Schema.decodeUnknownEffect(
     Schema.Struct({
       version: Schema.optionalKey(Schema.NullOr(Schema.String)),
-      input: Predictions.Input,
-      webhook: Schema.optionalKey(Schema.Unknown)
+      ...Predictions.fields
     })
   ),
   'The body must be JSON such as {"version": "segformer", "input": {"image": "data:image/png;base64,…"}}'
@@ -97,8 +96,7 @@ const submit = (
         const limit = LargeJson.base64Bytes(served.limits.maxBytes)
         const body = yield* Scope.provide(Bodies.takeJson(served, request, limit), place)
         const { input, version: given, webhook } = yield* decodeBody(body)
-        if (webhook !== undefined && webhook !== null && webhook !== "")
-          return yield* Refusals.bad("No webhook is called here: leave it out, and ask for the prediction")
+        yield* Predictions.withoutWebhook(webhook)
         const version = name ?? given
         if (typeof version !== "string") return yield* Refusals.bad('"version" is not there')
         yield* findModel(served, owner, version)
@@ -113,14 +111,7 @@ const submit = (
           over: yield* Deferred.make<void>()
         }
         jobs.set(made.id, made)
-        yield* Predictions.work(served, bytes, made.cancelled).pipe(
-          Effect.catch(Predictions.failed),
-          Effect.catchDefect((defect) =>
-            Effect.as(Effect.logError(`Prediction ${made.id} failed by a defect`, defect), {
-              status: "failed",
-              error: "The service failed. Its log says why"
-            } as const)
-          ),
+        yield* Predictions.workAlone(served, made.id, bytes, made.cancelled).pipe(
           Effect.flatMap((outcome) =>
             Effect.map(Clock.currentTimeMillis, (now) => {
               made.outcome = outcome
@@ -158,9 +149,7 @@ const makeRoom = (jobs: Map<string, Job>): void => {
 const find = (jobs: Map<string, Job>, id = ""): Effect.Effect<Job, Refusals.Refusal> =>
   Effect.flatMap(currentSubject, (subject) => {
     const job = jobs.get(id)
-    return job === undefined || job.owner !== subject
-      ? Effect.fail(Refusals.notFound("There is no prediction of this id. Older ones make room for newer"))
-      : Effect.succeed(job)
+    return job === undefined || job.owner !== subject ? Effect.fail(Predictions.unknown) : Effect.succeed(job)
   })
 
 /** The dialect `replicate`. */

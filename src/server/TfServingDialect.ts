@@ -7,6 +7,7 @@
  */
 import { Effect, Schema, type Scope } from "effect"
 import type { HttpServerRequest, HttpServerResponse } from "effect/http"
+import { isRecord } from "../service/Message.ts"
 import * as Bodies from "./Bodies.ts"
 import { type Dialect, type DialectRoute, get, post, type Segmented, type Served } from "./Dialect.ts"
 import * as ClassScores from "./ClassScores.ts"
@@ -34,9 +35,6 @@ const decodeBody = LargeJson.decodeWith(
   ),
   usage
 )
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** What the model's only input is given: `{image: X}` is X, by whatever name. */
 const unnamed = (value: unknown): unknown => {

@@ -3,7 +3,7 @@
  * framework. Only text on its way into an error, an id, a span or a log line is cleaned; data is never touched.
  *
  * A secret is found as it is, as JSON, HTML, URLs and source code escape it (once, twice, or one within the other), with
- * line breaks in it, as hexadecimal, within base64, and cut off at its end.
+ * line breaks in it, as hexadecimal, within base64, as a list of its bytes or characters, and cut off at either end.
  */
 import { Redacted } from "effect"
 import * as Base64 from "./Base64.ts"
@@ -78,13 +78,19 @@ const utf8 = (escaped: string): string | undefined => {
   }
 }
 
+const ofBytes = (bytes: ReadonlyArray<string> | null, radix: number): string =>
+  String.fromCharCode(...(bytes ?? []).map((byte) => Number.parseInt(byte, radix)))
+
+/** One character in quotes, with its index before it where there is one. */
+const letter = String.raw`(?:["']?\d{1,4}["']?\s*:\s*)?(?:"[^"\\]"|'[^'\\]')`
+
 /** What undoes one kind of escaping: what it matches, and what that stands for. */
 type Unescape = readonly [pattern: RegExp, read: (match: RegExpExecArray) => string | undefined]
 
 const unescapes: ReadonlyArray<Unescape> = [
-  // JSON, JavaScript, Python, C: `\/`, `\u002b`, `\u{2b}`, `\x2b`, `\053`.
+  // JSON, JavaScript, Python, C: `\/`, `\u002b`, `\u{2b}`, `\x2b`, `\053`; its old `escape`: `%u002b`.
   [
-    /\\(?:u([\da-f]{4})|u\{([\da-f]{1,6})\}|x([\da-f]{2})|([0-7]{3})|([^\da-zA-Z\r\n]))/gi,
+    /(?:\\|%(?=u))(?:u([\da-f]{4})|u\{([\da-f]{1,6})\}|x([\da-f]{2})|([0-7]{3})|([^\da-zA-Z\r\n]))/gi,
     ([, four, braced, two, octal, plain]) =>
       plain ?? (octal === undefined ? codePoint(four ?? braced ?? two ?? "", 16) : codePoint(octal, 8))
   ],
@@ -104,8 +110,19 @@ const unescapes: ReadonlyArray<Unescape> = [
   [/(?:%[\da-f]{2})+|\+/gi, ([escaped]) => (escaped === "+" ? " " : utf8(escaped))],
   // MIME's quoted-printable.
   [/=([\da-f]{2})/gi, ([, hex]) => codePoint(hex ?? "", 16)],
-  // Lines that were folded, text of two bytes a character.
-  [/[\s\p{Cc}\p{Cf}]+/gu, () => ""]
+  // Lines that were folded, text of two bytes a character, colours of a terminal.
+  [/(?:\p{Cc}\[[\d;]*m|[\s\p{Cc}\p{Cf}])+/gu, () => ""],
+  // Bytes as Node's Buffer and lists of Python have them: `[115, 107]`; as debuggers do: `73:6b`, `0x73, 0x6b`.
+  [/\d{1,3}(?:\s*,\s*\d{1,3}){3,}/g, ([list]) => ofBytes(list.match(/\d+/g), 10)],
+  [
+    /(?:0x)?[\da-f]{2}(?:(?:\s*[:,-]\s*|\s+)(?:0x)?[\da-f]{2}){3,}/gi,
+    ([list]) => ofBytes(list.replaceAll(/0x/gi, "").match(/[\da-f]{2}/gi), 16)
+  ],
+  // A string that was spread: `["s", "k"]`, `{"0": "s", "1": "k"}`.
+  [
+    new RegExp(String.raw`${letter}(?:\s*,\s*${letter}){3,}`, "g"),
+    ([list]) => Array.from(list.matchAll(new RegExp(letter, "g")), ([each]) => each.at(-2)).join("")
+  ]
 ]
 
 const undo = ({ from, text, to }: Reading, [pattern, read]: Unescape): Reading | undefined => {
@@ -202,6 +219,22 @@ const placesOf = (
     while (end - at < wanted.length && text[end] === wanted[end - at]) end++
     const isPart = wanted.length < shortest && (isWord(text[at - 1]) || isWord(text[end]))
     if (!isPart) places.push([at, end])
+  }
+  // What comes before may be cut off as well.
+  if (enough < wanted.length) {
+    const tail = wanted.slice(-enough)
+    for (let at = text.indexOf(tail); at >= 0; at = text.indexOf(tail, at + 1)) {
+      let from = at
+      while (
+        from > 0 &&
+        at - from < wanted.length - enough &&
+        text[from - 1] === wanted.at(from - 1 - at - enough)
+      )
+        from--
+      // What a secret has before its own word, as "Bearer ", is none of it.
+      while (/\s/.test(text[from]!)) from++
+      places.push([from, at + enough])
+    }
   }
   // The text itself may end within it.
   for (let length = Math.min(enough - 1, text.length); length >= shortest; length--) {

@@ -71,6 +71,14 @@ describe("BatchSource", () => {
         "c.png 12x8",
         "list.csv:4 ImageNotReadable"
       ])
+      // A comma that no quotes hold would name another image, and give it another's id.
+      const loose = "image,id\na, b.png,7\nc.png,8,,\nc.png,9\n"
+      fill(path, { "loose.csv": new TextEncoder().encode(loose) })
+      assert.deepStrictEqual(yield* look(BatchSource.of(join(path, "loose.csv"))), [
+        "8 12x8",
+        "9 12x8",
+        "loose.csv:2 ImageNotReadable"
+      ])
       fill(path, { "other.csv": new TextEncoder().encode("name,size\na.png,3\n") })
       const error = yield* Effect.flip(look(BatchSource.manifest(join(path, "other.csv"))))
       assert.match(error.message, /names no column image, .* but name, size/)

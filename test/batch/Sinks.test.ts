@@ -3,9 +3,11 @@ import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Result } from "effect"
-import { Transport } from "effect-segformer"
+import { ImageSource, Transport } from "effect-segformer"
 import { Batch, BatchSource, Sinks } from "effect-segformer/batch"
+import { ImageCodec } from "effect-segformer/image"
 import { Coco, Csv } from "effect-segformer/mask"
+import { Colors, Overlay } from "effect-segformer/render"
 import { SharpCodec } from "effect-segformer/sharp"
 import { Fixtures } from "effect-segformer/testing"
 import * as FastCheck from "fast-check"
@@ -72,6 +74,22 @@ describe("sinks", () => {
       )
       assert.include(html, "The slowest")
       assert.include(html, "of them equal to others")
+      // In the colours of the label PNG, which are those of the overlay.
+      const named = Fixtures.prediction.classes
+      const thumbnail = yield* Effect.gen(function* () {
+        const codec = yield* ImageCodec
+        const photo = yield* codec.decode(yield* ImageSource.bytes(Fixtures.image).open())
+        const map = yield* Sinks.labels({ folder: out }).labelMap!("c.png")
+        const palette = Colors.paletteOf(named)
+        assert.deepStrictEqual(
+          map.palette?.slice(0, named.length).map(({ color }) => color),
+          palette.map(({ color }) => color)
+        )
+        const { height, width, data } = map
+        const drawn = yield* Overlay.draw(photo, { height, width, data }, { palette, hidden: [0] })
+        return yield* codec.encode(drawn, "jpeg", { quality: 80 })
+      }).pipe(Effect.provide(Layer.merge(NodeFileSystem.layer, SharpCodec.layer)))
+      assert.include(html, Buffer.from(thumbnail).toString("base64"))
     })
   )
 

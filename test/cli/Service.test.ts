@@ -145,6 +145,66 @@ describe("a caller who is kept out", () => {
     )
   }
 
+  const page = "<html><body>Welcome</body></html>"
+  const absences = [
+    [
+      "nothing but 404",
+      404,
+      "text/html",
+      page,
+      [],
+      /cannot segment: POST \/upload answers 404, and it does not say how it is: check/
+    ],
+    [
+      "nothing but 404 in JSON",
+      404,
+      "application/json",
+      '{"detail": "Not Found"}',
+      ["custom"],
+      /answers 404 "Not Found"/
+    ],
+    [
+      "the same page at every address",
+      200,
+      "text/html",
+      page,
+      [],
+      /answers 200, a page of HTML.*check the base URL/
+    ],
+    ["a page without a type", 200, "text/plain", "<!doctype html><title>Lab</title>", [], /a page of HTML/]
+  ] as const
+  for (const [name, status, type, body, [protocol], words] of absences) {
+    it.live(`is told so where there is ${name}`, () =>
+      Effect.gen(function* () {
+        const server = yield* http((_, response) => {
+          response.writeHead(status, { "content-type": type }).end(body)
+        })
+        const env = protocol === undefined ? {} : { SEGFORMER_PROTOCOL: protocol }
+        const health = yield* run(["health", "--url", server.url], { env })
+        assert.deepStrictEqual([health.code, health.stdout], [3, ""])
+        assert.match(health.stderr, words)
+      }).pipe(Effect.scoped)
+    )
+  }
+
+  it.live("is not told so by a route that misses its part, where nothing is said of health", () =>
+    Effect.gen(function* () {
+      for (const [status, type, body] of [
+        [400, "text/html", "<!doctype html><title>400 Bad Request</title>"],
+        [422, "application/json", '{"detail": "field required"}'],
+        [500, "text/plain", "KeyError"]
+      ] as const) {
+        const server = yield* http(({ method }, response) => {
+          if (method === "POST") response.writeHead(status, { "content-type": type }).end(body)
+          else response.writeHead(404).end()
+        })
+        const health = yield* run(["health", "--url", server.url], { env: { SEGFORMER_PROTOCOL: "custom" } })
+        assert.deepStrictEqual([health.code, health.stderr], [0, ""])
+        assert.match(health.stdout, /does not say how it is/)
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.live("comes in by a header", () =>
     Effect.gen(function* () {
       const server = yield* http(({ headers, method, path }, response) =>
@@ -231,7 +291,7 @@ describe("settings of a service", () => {
     [
       "a word that is none",
       '{"url": "http://h", "chanels": "last"}',
-      /chanels in svc\.json is no setting\. There are url,/
+      /^segformer: the configuration is not usable: chanels in svc\.json is no setting\. There are url,/
     ],
     ["a wrong value", '{"url": "http://h", "channels": "middle"}', /channels in svc\.json is not right/],
     ["a password in the address", '{"url": "http://me:hunter2@h"}', /url in svc\.json is not right/],
@@ -240,7 +300,11 @@ describe("settings of a service", () => {
       '{"url": "http://h", "protocol": "cog", "path": "/x"}',
       /"path" does nothing for the protocol cog/
     ],
-    ["a protocol that is none", '{"url": "http://h", "protocol": "grpc"}', /is "grpc", but must be one of/],
+    [
+      "a protocol that is none",
+      '{"url": "http://h", "protocol": "grpc"}',
+      /^segformer: the configuration is not usable: protocol is "grpc", but must be one of [^()[\]]+\n$/
+    ],
     [
       "a palette that is none",
       '{"url": "http://h", "palette": "none.json"}',
@@ -257,6 +321,33 @@ describe("settings of a service", () => {
       })
     )
   }
+
+  for (const [name, given, words] of [
+    ["a file that is not there", "none.json", "none.json cannot be read: there is no such file"],
+    ["a folder", ".", ". cannot be read: a folder stands in its place"]
+  ] as const) {
+    it.live(`${name} ends with 2 and says so`, () =>
+      Effect.gen(function* () {
+        const cwd = yield* folder({ "panel.png": Fixtures.image })
+        const { code, stderr } = yield* run(["segment", "--service", given, "panel.png"], { cwd })
+        assert.deepStrictEqual([code, stderr], [2, `segformer: the configuration is not usable: ${words}\n`])
+      }).pipe(Effect.scoped)
+    )
+  }
+
+  it.live("in the environment that are wrong are all named on one line", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder({ "panel.png": Fixtures.image })
+      const env = { SEGFORMER_PROTOCOL: "grpc", SEGFORMER_API_KEY_HEADER: "no header" }
+      const { code, stderr } = yield* run(["segment", "--url", "http://h", "panel.png"], { cwd, env })
+      assert.strictEqual(code, 2)
+      assert.match(
+        stderr,
+        /^segformer: the configuration is not usable: SEGFORMER_\w+ .*; SEGFORMER_\w+ [^\n]*\n$/
+      )
+      assert.notInclude(stderr, "SchemaError")
+    }).pipe(Effect.scoped)
+  )
 
   it.live("are the same in the environment", () =>
     Effect.gen(function* () {

@@ -213,6 +213,17 @@ describe("segformer export", () => {
       assert.strictEqual(blocked.code, 1)
       assert.match(blocked.stderr, /cannot write taken/)
       assert.deepStrictEqual(names(cwd), ["a.png", "broken.png", "found.json", "taken"])
+      // Nor the folders that were made for it, but those that were there.
+      for (const [format, out] of [
+        ["coco", "new/deep/found.json"],
+        ["yolo", "new/deep"],
+        ["csv", "taken/new/found.csv"]
+      ] as const) {
+        const failed = yield* run(["export", format, "broken.png", "--out", out], { cwd })
+        assert.strictEqual(failed.code, 1)
+      }
+      assert.deepStrictEqual(names(cwd), ["a.png", "broken.png", "found.json", "taken"])
+      assert.deepStrictEqual(names(join(cwd, "taken")), [])
     }).pipe(Effect.scoped)
   )
 
@@ -228,7 +239,7 @@ describe("segformer export", () => {
       running.process.kill("SIGINT")
       const { code } = yield* Effect.promise(() => running.ended)
       assert.strictEqual(code, 130)
-      assert.deepStrictEqual(names(out), [])
+      assert.isFalse(existsSync(out))
     }).pipe(Effect.scoped)
   )
 

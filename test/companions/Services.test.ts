@@ -8,6 +8,7 @@ import {
   AnalyticsApi,
   AnalyticsClient,
   Authentication,
+  type Claims,
   AuthenticationApi,
   CompanionUnavailable,
   Notification,
@@ -92,10 +93,36 @@ describe("Authentication", () => {
 
   it.live("an answer of 200 that says no is no", () =>
     Effect.gen(function* () {
-      for (const claims of [{ valid: false }, { active: false, sub: "ada" }]) {
-        const fake = Authentication.fake({ authentication: { verify: () => Effect.succeed(claims) } })
-        assert.strictEqual((yield* Effect.provide(verify, fake))._tag, "NotValid")
-      }
+      const verdictOf = (claims: Claims) =>
+        Effect.map(
+          Effect.provide(
+            verify,
+            Authentication.fake({ authentication: { verify: () => Effect.succeed(claims) } })
+          ),
+          ({ _tag }) => _tag
+        )
+      const denials: ReadonlyArray<Claims> = [
+        { valid: false },
+        { active: false, sub: "ada" },
+        { is_valid: false, sub: "ada" },
+        { isValid: false },
+        { valid: "false", sub: "ada" },
+        { authenticated: 0 },
+        { "token-valid": "No" },
+        { success: false, message: "Token has expired" },
+        { ok: false },
+        { error: "token expired" },
+        { error: { code: "EXPIRED" }, sub: "ada" }
+      ]
+      for (const claims of denials)
+        assert.strictEqual(yield* verdictOf(claims), "NotValid", JSON.stringify(claims))
+      for (const claims of [
+        { sub: "ada", valid: true },
+        { sub: "ada", success: "true", error: null },
+        { sub: "ada", ok: 1, error: "" },
+        { sub: "ada", email_verified: false, is_admin: false }
+      ])
+        assert.strictEqual(yield* verdictOf(claims), "Valid", JSON.stringify(claims))
     })
   )
 

@@ -42,6 +42,22 @@ describe("other people's COCO", () => {
     assert.deepStrictEqual(readOne({ ...object, image_id: "7", category_id: "2" }).annotations, [whole])
   })
 
+  it("run lengths that are of no mask are left out by name, and the others stay", () => {
+    const wrong: ReadonlyArray<readonly [unknown, RegExp]> = [
+      [{ size: [4, 4], counts: [1, 2] }, /sum up to 3/],
+      [{ size: [4, 4], counts: "b'0'" }, /the character "'"/],
+      [{ size: [4, 4], counts: [-1, 17] }, /count 0 is -1/],
+      [{ size: [1e9, 1e9], counts: [1] }, /more than/],
+      [{ size: [4, 4], counts: "5220P" }, /ends within a number/]
+    ]
+    for (const [segmentation, reason] of wrong) {
+      const found = read({ images: [image], annotations: [object, { ...object, id: 9, segmentation }] })
+      assert.deepStrictEqual(found.annotations, [object])
+      assert.deepInclude(found.leftOut?.[0], { what: "annotation", count: 1, ids: ["9"] })
+      assert.match(found.leftOut?.[0]?.reason ?? "", reason)
+    }
+  })
+
   it("LVIS names images by their address, and lists of results name none", () => {
     const lvis = { id: 7, width: 4, height: 4, coco_url: "http://images.example/train2017/000000391895.jpg" }
     assert.strictEqual(

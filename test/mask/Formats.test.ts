@@ -84,6 +84,17 @@ describe("Yolo", () => {
     assert.match(failureOf(Yolo.decode("x 0 0 1 0 1 1", 2, 2)), /line 1.*class is no number/)
     assert.match(failureOf(Yolo.decode("0 0 0 1 0 1 y", 2, 2)), /coordinate is no number/)
   })
+
+  it("pixels are no shares: they would lie outside, and the map would be empty without a word", () => {
+    for (const text of ["3 780 588 778 590 772 590", "3 1 1 3 1 3 3", "3 -40 0 1 0 1 1", "0 0 0 1e9 0 1 1"])
+      assert.match(
+        failureOf(Yolo.toLabelMap(`0 0 0 1 0 1 1\n${text}`, 800, 600)),
+        /line 2.*is no share.*pixels\?/
+      )
+    // What label tools write at the border.
+    const out = Result.getOrThrow(Yolo.toLabelMap("3 -0.0011 -0.01 1.0678 0 1.0004 1.0004 0 1", 4, 4))
+    assert.deepStrictEqual(out.data, new Uint8Array(16).fill(3))
+  })
 })
 
 describe("GeoJson", () => {
@@ -127,6 +138,53 @@ describe("GeoJson", () => {
         }
       })
     )
+  })
+
+  it("coordinates of a map are no pixels: without a transform that is said", () => {
+    const at = (x: number, y: number) =>
+      JSON.stringify({
+        type: "FeatureCollection",
+        features: [
+          {
+            type: "Feature",
+            properties: { classId: 1 },
+            geometry: {
+              type: "Polygon",
+              coordinates: [
+                [
+                  [x, y],
+                  [x + 2, y],
+                  [x + 2, y + 2],
+                  [x, y]
+                ]
+              ]
+            }
+          }
+        ]
+      })
+    const size = { width: 4, height: 4 }
+    for (const [x, y] of [
+      [13.4, 52.5],
+      [500000, 5800000],
+      [-74, 40.7],
+      [0, 4]
+    ] as const)
+      assert.match(
+        failureOf(GeoJson.toLabelMap(at(x, y), size)),
+        /none of its features lies within 4 x 4.*transform/
+      )
+    // A part of a larger map may be empty.
+    const transform = [1, 0, 100, 0, -1, 100] as const
+    const part = Result.getOrThrow(GeoJson.toLabelMap(at(13.4, 52.5), { ...size, transform }))
+    assert.deepStrictEqual(part.data, new Uint8Array(16).fill(255))
+    assert.isTrue(Result.isSuccess(GeoJson.toLabelMap('{"type":"FeatureCollection","features":[]}', size)))
+    for (const wrong of [
+      [NaN, 0, 0, 0, 1, 0],
+      [1, 0, NaN, 0, 1, 0],
+      [1, 0, 0, 0, Infinity, 0],
+      [1, 2, 0, 2, 4, 0]
+    ] as const)
+      assert.match(failureOf(GeoJson.toLabelMap(at(0, 0), { ...size, transform: wrong })), /no inverse/)
   })
 
   it("places pixels by the transform, and leaves small regions out", () => {

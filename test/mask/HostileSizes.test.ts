@@ -4,6 +4,7 @@ import { Result } from "effect"
 import {
   BinaryMask,
   Coco,
+  ConfidenceMap,
   GeoJson,
   LabelMap,
   Masks,
@@ -73,6 +74,7 @@ const feature = (classId: number) =>
   })
 const polygon = { outer: Polygons.ringOf(square), holes: [] }
 const mask = BinaryMask.fromRows(["##", ".."])
+const confidence: ConfidenceMap.ConfidenceMap = { width: 1, height: 1, data: Float32Array.of(0.5) }
 
 describe("sizes that no mask has", () => {
   const readers: Readonly<Record<string, (width: number, height: number) => unknown>> = {
@@ -85,6 +87,9 @@ describe("sizes that no mask has", () => {
     "GeoJson.toLabelMap": (width, height) => GeoJson.toLabelMap(feature(1), { width, height }),
     "Polygons.toMask": (width, height) => Polygons.toMask([polygon], width, height),
     "LabelMap.filled": (width, height) => LabelMap.filled(width, height, 1),
+    "LabelMap.resize": (width, height) => LabelMap.resize(LabelMap.filled(2, 2, 1), width, height),
+    "BinaryMask.resize": (width, height) => BinaryMask.resize(mask, width, height),
+    "ConfidenceMap.resize": (width, height) => ConfidenceMap.resize(confidence, width, height),
     "BinaryMask.empty": (width, height) => BinaryMask.empty(width, height)
   }
   for (const [name, read] of Object.entries(readers)) {

@@ -323,3 +323,34 @@ describe("Palette", () => {
     )
   })
 })
+
+describe("Palette", () => {
+  it("reads the colours that it writes, and no others", () => {
+    for (const color of [
+      [0, 0, 0],
+      [230, 159, 0],
+      [255, 255, 255]
+    ] as const)
+      assert.deepStrictEqual(Palette.fromHex(Palette.toHex(color)), color)
+    assert.deepStrictEqual(Palette.fromHex(" E69F00\n"), [230, 159, 0])
+    for (const text of [
+      "",
+      "#fff",
+      "#e69f0",
+      "#e69f000",
+      "#e69f0g",
+      "red",
+      "##e69f00",
+      "0xe69f00",
+      "#e69f00ff"
+    ])
+      assert.isUndefined(Palette.fromHex(text), text)
+  })
+
+  it("knows its tables by name, and nothing else by any", () => {
+    for (const name of Palette.names) assert.isAbove(Palette.byName(name)?.length ?? 0, 1, name)
+    assert.strictEqual(Palette.byName("voc"), Palette.pascalVoc)
+    for (const name of ["", "Surface", "constructor", "__proto__", "toString"])
+      assert.isUndefined(Palette.byName(name), name)
+  })
+})

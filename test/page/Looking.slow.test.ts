@@ -1,4 +1,4 @@
-/** Looking closely: zoom and pan, what is too small to be seen, one region alone, classes as one wants them, measures, truth. */
+/** Looking closely: zoom and pan, what is too small to be seen, one region alone, classes as one wants them, measures. */
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { Transport } from "effect-segformer"
@@ -11,9 +11,9 @@ import {
   colorAt,
   desktop,
   grey,
+  landed,
   PageServer,
   phone,
-  pointAt,
   segment,
   serve,
   settled,
@@ -26,31 +26,6 @@ const classes = [
   { id: 0, name: "background" },
   { id: 1, name: "defect", color: [255, 0, 0] }
 ] as const
-
-/** Sky on the left, road on the right. */
-const halves = Transport.layer({
-  name: "halves",
-  describe: Effect.succeed({
-    name: "halves",
-    classes: [
-      { id: 1, name: "sky", color: [255, 0, 0] },
-      { id: 2, name: "road", color: [0, 0, 255] }
-    ]
-  }),
-  predict: ({ image: { height, width } }) =>
-    Effect.succeed({
-      _tag: "Labels",
-      classes: [
-        { id: 1, name: "sky", color: [255, 0, 0] },
-        { id: 2, name: "road", color: [0, 0, 255] }
-      ],
-      labelMap: {
-        width,
-        height,
-        data: Uint8Array.from({ length: width * height }, (_, at) => (at % width < width / 2 ? 1 : 2))
-      }
-    })
-})
 
 /** Twelve megapixels with four defects of three by three pixels, and a ring around a spot. */
 const defects = Transport.layer({
@@ -110,19 +85,6 @@ const zoomOf = async (page: Page) => {
   const { width } = await boardOf(page)
   return width
 }
-
-/** The view has come to rest after a flight. */
-const landed = (page: Page) =>
-  page.waitForFunction(
-    () => {
-      const board = document.querySelector<HTMLElement>("#board")!
-      const before = board.dataset["before"]
-      board.dataset["before"] = board.style.cssText
-      return before === board.style.cssText
-    },
-    undefined,
-    { polling: 200 }
-  )
 
 describe.skipIf(Needs.chromium === undefined)("looking closely", () => {
   layer(PageServer.layer, { excludeTestServices: true })((it) => {
@@ -299,6 +261,7 @@ describe.skipIf(Needs.chromium === undefined)("looking closely", () => {
         "copies a link to what is looked at now, also while it flies there",
         async (page) => {
           await segment(page, "halves")
+          await page.clock.install()
           await page.evaluate(() => {
             const [link, next] = ["link", "region-next"].map((id) =>
               document.querySelector<HTMLElement>(`#${id}`)!
@@ -309,8 +272,9 @@ describe.skipIf(Needs.chromium === undefined)("looking closely", () => {
           await page.locator("#status", { hasText: "copied" }).waitFor()
           const copied = await page.evaluate(() => navigator.clipboard.readText())
           assert.include(copied, "region=0")
+          // The address is noted anew a moment after it has landed.
           await landed(page)
-          await page.waitForTimeout(400)
+          await page.clock.runFor(1000)
           assert.strictEqual(copied, page.url())
         },
         { ...desktop, permissions: ["clipboard-read", "clipboard-write"] }
@@ -387,141 +351,6 @@ describe.skipIf(Needs.chromium === undefined)("looking closely", () => {
           await page.getByRole("slider", { name: "Overlay" }).fill("100")
           assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), [0, 255, 0])
         }
-      )
-    })
-
-    describe("compares", () => {
-      const mask = (value: (x: number, y: number) => number, width = 200, height = 100) =>
-        sharp(
-          Buffer.from(
-            Array.from({ length: width * height }, (_, at) => value(at % width, Math.floor(at / width)))
-          ),
-          { raw: { width, height, channels: 1 } }
-        )
-          .toColourspace("b-w")
-          .png()
-          .toBuffer()
-
-      onPage(
-        "with a mask of what is true: scores, what does not count, and the worst places",
-        async (page) => {
-          await segment(page, "halves")
-          // Sky is 1, road 2: right but for a block of 20 by 10, and a column that does not count.
-          const truth = await mask((x, y) =>
-            x >= 190 ? 255 : x >= 20 && x < 40 && y < 10 ? 2 : x < 100 ? 1 : 2
-          )
-          const [chooser] = await Promise.all([
-            page.waitForEvent("filechooser"),
-            page.getByRole("combobox", { name: "Compare with" }).selectOption("truth")
-          ])
-          await chooser.setFiles({ name: "truth.png", mimeType: "image/png", buffer: truth })
-          await page
-            .locator("#agreement", { hasText: "98.9 % of the pixels are right; 1,000 pixels do not count" })
-            .waitFor()
-          const rows = await page.locator("#comparison tbody tr").allInnerTexts()
-          assert.deepStrictEqual(
-            rows.map((row) => row.replaceAll(/\s+/g, " ")),
-            ["sky 0.9800", "road 0.9783", "mean 0.9791"].toSorted((a, b) =>
-              a.startsWith("mean") ? 1 : a > b ? 1 : -1
-            )
-          )
-          const worst = page.locator("#faults").getByRole("button")
-          await worst.first().waitFor()
-          assert.deepStrictEqual(await worst.allInnerTexts(), ["1: 200 px at 20, 0"])
-          await worst.first().click()
-          await landed(page)
-          assert.isAbove((await boardOf(page)).width, 1000)
-          await page.getByLabel("as", { exact: true }).selectOption("difference")
-          await page.locator("#zoom-fit").click()
-          await page.locator("#divider").press("Home")
-          await page.getByRole("slider", { name: "Overlay" }).fill("100")
-          const [red, green] = await colorAt(page, 30 / 200, 5 / 100)
-          assert.isAbove(red!, green! + 100)
-          assert.deepStrictEqual(await colorAt(page, 0.3, 0.5), [128, 128, 128])
-        }
-      )
-
-      onPage("a mask of another picture says so, and takes nothing away", async (page) => {
-        await segment(page, "halves")
-        const [chooser] = await Promise.all([
-          page.waitForEvent("filechooser"),
-          page.getByRole("combobox", { name: "Compare with" }).selectOption("truth")
-        ])
-        await chooser.setFiles({
-          name: "other.png",
-          mimeType: "image/png",
-          buffer: await mask(() => 1, 50, 50)
-        })
-        await page.locator(".alert p", { hasText: "it is the mask of another" }).waitFor()
-        assert.strictEqual(await page.locator("#compare").inputValue(), "")
-        assert.isTrue(await page.locator("#details").isVisible())
-      })
-
-      onPage("takes a mask that is dropped on its place", async (page) => {
-        await segment(page, "halves")
-        const bytes = [...(await mask((x) => (x < 100 ? 1 : 2)))]
-        await page.evaluate((bytes) => {
-          const data = new DataTransfer()
-          data.items.add(new File([Uint8Array.from(bytes)], "truth.png", { type: "image/png" }))
-          const fire = (name: string, x: number, y: number) =>
-            document.body.dispatchEvent(
-              new DragEvent(name, {
-                bubbles: true,
-                cancelable: true,
-                dataTransfer: data,
-                clientX: x,
-                clientY: y
-              })
-            )
-          fire("dragover", 5, 5)
-          const { bottom, left, right, top } = document.querySelector("#drop-truth")!.getBoundingClientRect()
-          const [x, y] = [(left + right) / 2, (top + bottom) / 2]
-          fire("dragover", x, y)
-          fire("drop", x, y)
-        }, bytes)
-        await page.locator("#agreement", { hasText: "100 % of the pixels are right" }).waitFor()
-      })
-
-      it.effect("classes of other names and colours: paired, said, and in one palette", () =>
-        Effect.gen(function* () {
-          const other = [
-            { id: 0, name: "Background" },
-            { id: 4, name: "1_SKY", color: [0, 255, 255] },
-            { id: 5, name: "street", color: [255, 255, 0] }
-          ] as const
-          const strange = Transport.layer({
-            name: "strange",
-            describe: Effect.succeed({ name: "strange", classes: other }),
-            predict: ({ image: { height, width } }) =>
-              Effect.succeed({
-                _tag: "Labels",
-                classes: other,
-                labelMap: {
-                  width,
-                  height,
-                  data: Uint8Array.from({ length: width * height }, (_, at) =>
-                    at % width < width / 2 ? 4 : 5
-                  )
-                }
-              })
-          })
-          const { url } = yield* serve({ models: { strange, halves } })
-          yield* visit(url, async (page) => {
-            await segment(page, "halves")
-            await page.getByRole("slider", { name: "Overlay" }).fill("100")
-            await page.getByRole("combobox", { name: "Compare with" }).selectOption("model:strange")
-            await page.locator("#agreement", { hasText: "agree on 50.0 %" }).waitFor()
-            await page.getByText("Taken for the same: sky and 1_SKY.").waitFor()
-            await page.getByRole("combobox", { name: /^street is/ }).selectOption("road")
-            await page.locator("#agreement", { hasText: "agree on 100 %" }).waitFor()
-            assert.deepStrictEqual(await colorAt(page, 0.75, 0.5), [0, 0, 255])
-            await page.getByLabel("as", { exact: true }).selectOption("beside")
-            await settled(page)
-            assert.isFalse(await page.locator("#divider").isVisible())
-            await pointAt(page, 0.25, 0.5)
-            assert.match((await page.locator("#pill").textContent())!, /^sky/)
-          })
-        }).pipe(Effect.scoped)
       )
     })
   })

@@ -5,6 +5,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import sharp from "sharp"
+import { Csv as LibraryCsv } from "effect-segformer/mask"
+import * as Csv from "../../src/server/page/client/Csv.ts"
 import * as Compare from "../../src/server/page/client/Compare.ts"
 import * as Marks from "../../src/server/page/client/Marks.ts"
 import * as Png from "../../src/server/page/client/Png.ts"
@@ -349,5 +351,41 @@ describe("an archive", () => {
     } finally {
       rmSync(folder, { recursive: true })
     }
+  })
+})
+
+describe("tables as CSV", () => {
+  it("are quoted as the library's own are", () => {
+    const texts = [
+      "",
+      "a",
+      "a,b",
+      'say "so"',
+      "a;b",
+      "a\tb",
+      "a\r\nb",
+      "=1+1",
+      "-1",
+      "+1",
+      "@x",
+      "  =1",
+      "\t=1",
+      "\n=1",
+      "＝1",
+      "－2"
+    ]
+    for (const text of [...texts, -1, 0.5, 1e-7])
+      assert.strictEqual(Csv.line([text, "b"]), LibraryCsv.line([text, "b"]), JSON.stringify(text))
+  })
+})
+
+describe("an archive of too much", () => {
+  it("fails, and does not come out cut", async () => {
+    const entries = Array.from({ length: 65_536 }, (_, at) => ({ name: `${at}`, content: new Blob([]) }))
+    const failure = await Zip.make(entries).then(
+      () => undefined,
+      (error: unknown) => error
+    )
+    assert.match(String(failure), /65,535 files at most/)
   })
 })

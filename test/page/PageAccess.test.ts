@@ -14,12 +14,14 @@ import {
   boardOf,
   colorAt,
   desktop,
+  landed,
   longName,
   PageServer,
   phone,
   pointAt,
   segment,
   serve,
+  settled,
   visit
 } from "./support.ts"
 
@@ -385,7 +387,8 @@ describe.skipIf(Needs.chromium === undefined)("everybody can use the page", () =
           for (let step = 0; step < 3; step++) await page.getByRole("button", { name: "Next region" }).click()
           await page.locator("#measures-list dd").first().waitFor()
           await page.locator("#status", { hasText: "Only region" }).waitFor()
-          await page.waitForTimeout(1000)
+          await landed(page)
+          await settled(page)
           await keep(page, "page-region")
         },
         { ...desktop, viewport: { width: 1280, height: 960 } }
@@ -454,7 +457,7 @@ describe.skipIf(Needs.chromium === undefined)("everybody can use the page", () =
           await page.locator("#faults button").first().waitFor()
           await page.getByLabel("as", { exact: true }).selectOption("difference")
           await page.locator("#comparison").scrollIntoViewIfNeeded()
-          await page.waitForTimeout(500)
+          await settled(page)
           await keep(page, "page-truth")
         },
         { ...desktop, viewport: { width: 1280, height: 960 } }

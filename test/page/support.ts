@@ -155,6 +155,19 @@ export const settled = (page: Page) =>
       })
   )
 
+/** The view has come to rest after a flight. */
+export const landed = (page: Page) =>
+  page.waitForFunction(
+    () => {
+      const board = document.querySelector<HTMLElement>("#board")!
+      const before = board.dataset["before"]
+      board.dataset["before"] = board.style.cssText
+      return before === board.style.cssText
+    },
+    undefined,
+    { polling: 200 }
+  )
+
 /** The colour of the picture at parts of its width and height, with everything on it, as red, green and blue. */
 export const colorAt = async (page: Page, x: number, y: number): Promise<ReadonlyArray<number>> => {
   await settled(page)

@@ -9,8 +9,8 @@ import Replicate from "replicate"
 import { eventually } from "../support/Eventually.ts"
 import { ask, serve } from "./support.ts"
 
-const speaking = (name: string) =>
-  Effect.flatMap(Dialects.load([name]), (dialects) => serve(undefined, { dialects }))
+const speaking = (...names: ReadonlyArray<string>) =>
+  Effect.flatMap(Dialects.load(names), (dialects) => serve(undefined, { dialects }))
 
 const base64 = Buffer.from(Fixtures.image).toString("base64")
 const dataUrl = `data:image/png;base64,${base64}`
@@ -128,6 +128,26 @@ describe("clients of other languages", () => {
       assert.strictEqual(found.status, 200)
       isTheMap(Buffer.from(found.json.mask, "base64"))
       assert.strictEqual((yield* http("PUT", `${url}/predictions/segformer/1.0`, Fixtures.image)).status, 200)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a path of two protocols goes by what is sent, whichever is named first", () =>
+    Effect.gen(function* () {
+      for (const names of [
+        ["cog", "torchserve"],
+        ["torchserve", "cog"]
+      ]) {
+        const { url } = yield* speaking(...names)
+        const path = `${url}/predictions/segformer`
+        const file = yield* http("PUT", path, Fixtures.image)
+        assert.strictEqual(file.status, 200, `a file to ${names.join()}`)
+        isTheMap(Buffer.from(file.json.mask, "base64"))
+        const json = JSON.stringify({ input: { image: dataUrl } })
+        const prediction = yield* http("PUT", path, json, { "content-type": "application/json" })
+        assert.strictEqual(prediction.status, 200, `JSON to ${names.join()}`)
+        assert.strictEqual(prediction.json.id, "segformer")
+        isTheMap(bytesOf(prediction.json.output))
+      }
     }).pipe(Effect.scoped)
   )
 

@@ -1,6 +1,6 @@
 import { crc32, inflateRawSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect } from "effect"
+import { Duration, Effect, Result } from "effect"
 import {
   CircuitOpen,
   InferenceFailed,
@@ -10,6 +10,7 @@ import {
   UnsupportedImage
 } from "effect-segformer"
 import { ImageHeader } from "effect-segformer/image"
+import { LabelPng } from "effect-segformer/mask"
 import { Fixtures } from "effect-segformer/testing"
 import { ask, form, rawGet, serve, upload } from "./support.ts"
 
@@ -191,6 +192,24 @@ describe("POST /upload", () => {
       const defect = yield* upload(url)
       assert.strictEqual(defect.status, 500)
       assert.notMatch(defect.body.toString(), /secret/)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("refuses to list a map of noise, which takes more memory than there is", () =>
+    Effect.gen(function* () {
+      const [width, height] = [1100, 1100]
+      const data = Uint8Array.from(
+        { length: width * height },
+        (_, i) => ((i % width) + Math.floor(i / width)) & 1
+      )
+      const labelMap = { width, height, data }
+      const noise = Result.getOrThrow(LabelPng.encode(labelMap))
+      const { url } = yield* serve(() =>
+        Effect.succeed({ _tag: "Labels", labelMap, classes: Fixtures.classes, scores: new Map() })
+      )
+      const { json, status } = yield* upload(url, noise)
+      assert.strictEqual(status, 413)
+      assert.include(String(json["error"]), "more than 1000000 corners")
     }).pipe(Effect.scoped)
   )
 

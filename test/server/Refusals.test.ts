@@ -321,6 +321,9 @@ describe("dialects side by side", () => {
       const paths: ReadonlyArray<readonly [path: string, name: string]> = [
         ["/v2/models/test/anything", "openinference"],
         ["/infer/instance_segmentation", "roboflow"],
+        // Of two parts, as a project and its version.
+        ["/v1/nothing", "roboflow"],
+        ["/segment/more", "roboflow"],
         ["/v1/nothing/at/all", "tfserving"],
         ["/predictions/a/b/c", "torchserve"],
         ["/segment/more/still", "bentoml"],

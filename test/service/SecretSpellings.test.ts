@@ -33,6 +33,9 @@ const html = (text: string, write: (code: number) => string) =>
 const unicode = (text: string) =>
   text.replaceAll(/[^a-z0-9]/gi, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
+const hexadecimal = (text: string) =>
+  Array.from(Buffer.from(text), (byte) => byte.toString(16).padStart(2, "0"))
+
 const spellings: ReadonlyArray<readonly [string, string]> = [
   ["as it is", key],
   ["slashes as JSON may have them", key.replaceAll("/", "\\/")],
@@ -58,7 +61,24 @@ const spellings: ReadonlyArray<readonly [string, string]> = [
   ["base64", Buffer.from(key).toString("base64")],
   ["base64 with a name", Buffer.from(`me:${key}`).toString("base64")],
   ["base64 for URLs", Buffer.from(`x:${key}`).toString("base64url")],
-  ["the start of it", key.slice(0, 9)]
+  ["the bytes of Node's Buffer", JSON.stringify(Buffer.from(key))],
+  ["a list of bytes", `[${[...Buffer.from(key)].join(", ")}]`],
+  ["hexadecimal, as Node shows it", inspect(Buffer.from(key))],
+  ["hexadecimal with colons", hexadecimal(key).join(":")],
+  ["hexadecimal with dashes", hexadecimal(key).join("-").toUpperCase()],
+  [
+    "hexadecimal as C has it",
+    `{${hexadecimal(key)
+      .map((byte) => `0x${byte}`)
+      .join(", ")}}`
+  ],
+  ["%u", html(key, (code) => `%u${code.toString(16).padStart(4, "0")}`)],
+  ["spread to a list", JSON.stringify([...key])],
+  ["spread to an object", JSON.stringify({ ...[...key] })],
+  ["spread, indented", JSON.stringify([...key], null, 2)],
+  ["coloured", `${key.slice(0, 6)}\u001b[31m${key.slice(6)}\u001b[0m`],
+  ["the start of it", key.slice(0, 9)],
+  ["the end of it", key.slice(-9)]
 ]
 
 /** Enough of a spelling to know the key by. */

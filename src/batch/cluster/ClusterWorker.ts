@@ -162,15 +162,21 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
       // Those that were not begun, or that wait for the service, because the run was paused or cancelled meanwhile; and
       // those that failed when it was submitted again already.
       let waiting = 0
+      const failures: Array<Failure> = []
       const fail = (
         image: RunTables.ImageRef,
         error: Parameters<FailureRules.Tally["failed"]>[0] & { readonly _tag: string }
       ) => {
         const tooMany = work.tally.failed(error)
         const outcome = failed(image.key, error)
+        failures.push(...outcome.failures)
         if (tooMany === undefined) return Effect.succeed(outcome)
         work.gate.close()
-        return Effect.as(pause(run, inARow(tooMany)), outcome)
+        // Counted first: who sees the run paused sees what has paused it. What is noted already is not counted twice.
+        return patiently(tables.settle(run, work.epoch, failures)).pipe(
+          Effect.andThen(pause(run, inARow(tooMany))),
+          Effect.as(outcome)
+        )
       }
       const one = (image: RunTables.ImageRef) =>
         images.withPermit(work.process(image)).pipe(

@@ -80,10 +80,7 @@ const modelOf = ({ models }: typeof ModelsJson.Type, name: string | undefined): 
   return {
     name: found.name,
     classes: ClassTable.make(
-      found.classes.map(({ color, ...info }) => ({
-        ...info,
-        color: Palette.rgb(Number.parseInt(color.slice(1), 16))
-      }))
+      found.classes.map(({ color, ...info }) => ({ ...info, color: Palette.fromHex(color) }))
     )
   }
 }

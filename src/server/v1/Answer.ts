@@ -8,7 +8,6 @@ import { Duration, Effect, Option, Result } from "effect"
 import { HttpServerResponse } from "effect/http"
 import * as ClassTable from "../../mask/ClassTable.ts"
 import * as Components from "../../mask/Components.ts"
-import * as Corners from "../../mask/Corners.ts"
 import * as Background from "../../render/Background.ts"
 import type { ExportFormat, Item, Settings } from "../../mask/exports/ExportFormat.ts"
 import * as SegFormerAnswer from "../../http/protocol/SegFormerAnswer.ts"
@@ -22,6 +21,7 @@ import * as Colors from "../../render/Colors.ts"
 import * as Steps from "../../mask/Steps.ts"
 import type { Segmentation } from "../../Segmentation.ts"
 import * as ClassScores from "../ClassScores.ts"
+import * as Fineness from "../Fineness.ts"
 import * as JsonPieces from "../JsonPieces.ts"
 import { bad, fromError, Refusal, tagOf } from "../Refusal.ts"
 import * as Accept from "./Accept.ts"
@@ -119,10 +119,7 @@ export const make = Effect.fnUntraced(function* (
     })
   }
   // Ids in rows take a memory that the number of pixels tells.
-  if (writing !== Exports.formats.npy) {
-    const corners = yield* Steps.run(() => Corners.countSteps(labelMap, maxCorners))
-    if (corners > maxCorners) return yield* tooFine(`its regions have more than ${maxCorners} corners`)
-  }
+  if (writing !== Exports.formats.npy) yield* Fineness.checkDrawable(labelMap)
   const settings: Settings = {
     // A file of one image has no table of classes beside it: its ids are the model's.
     classes: writing.per === "image" ? [] : classes,
@@ -150,23 +147,6 @@ export const make = Effect.fnUntraced(function* (
   const { add, end, start } = writing.open(settings)
   return text(start + (yield* Steps.run(() => add(item))) + end(), format)
 })
-
-/**
- * Corners in what an answer draws, each of which may take a kilobyte until it is written. Photographs have some ten thousand; a
- * map of noise, which packs to a few bytes, has as many as it has pixels.
- */
-const maxCorners = 1_000_000
-
-/** Regions that are listed before the largest are chosen. */
-const maxListed = 1_000_000
-
-const tooFine = (why: string) =>
-  new Refusal({
-    status: 413,
-    detail:
-      `The label map is too fine for this form: ${why}. ` +
-      `It can be had as image/png, ${ids} or ${Exports.formats.npy.mediaType}`
-  })
 
 const text = (body: string, contentType: string) => HttpServerResponse.text(body, { contentType })
 const file = (bytes: Uint8Array, contentType: string, headers?: Readonly<Record<string, string>>) =>
@@ -261,7 +241,7 @@ const inJson = Effect.fnUntraced(function* (
   const { segmentation } = segmented
   const map = yield* Effect.mapError(segmentation.labelMap, fromError)
   const components = yield* Steps.run(() => Components.steps(map))
-  if (components.count > maxListed) return yield* tooFine(`it has more than ${maxListed} regions`)
+  yield* Fineness.checkListable(components.count)
   const { classes, confidence, labelMap, maxId, present } = yield* ClassScores.make(segmented, components)
   const { height, width } = labelMap
   const palette = Colors.paletteOf(segmentation.classes)

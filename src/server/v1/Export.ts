@@ -5,6 +5,7 @@ import { Duration, Effect, Schema } from "effect"
 import type { HttpServerRequest, HttpServerResponse } from "effect/http"
 import * as ClassTable from "../../mask/ClassTable.ts"
 import type { LabelMap } from "../../mask/LabelMap.ts"
+import * as Palette from "../../mask/Palette.ts"
 import * as Segmentation from "../../Segmentation.ts"
 import * as Bodies from "../Bodies.ts"
 import * as LargeJson from "../LargeJson.ts"
@@ -51,12 +52,6 @@ const labelMapOf = Effect.fnUntraced(function* (
   return { width, height, data: bits === 16 ? new Uint16Array(own.buffer) : own }
 })
 
-/** Of `#rrggbb`, which the schema has seen to. */
-const rgb = (color: string): ClassTable.Rgb => {
-  const value = Number.parseInt(color.slice(1), 16)
-  return [value >> 16, (value >> 8) & 255, value & 255]
-}
-
 export const handle = Effect.fnUntraced(function* (
   models: Models,
   request: HttpServerRequest.HttpServerRequest
@@ -82,7 +77,7 @@ export const handle = Effect.fnUntraced(function* (
                   classes.map(({ color, id, name }) => ({
                     id,
                     name,
-                    ...(color === undefined ? {} : { color: rgb(color) })
+                    color: color === undefined ? undefined : Palette.fromHex(color)
                   }))
                 ),
                 scores: new Map(

@@ -264,6 +264,21 @@ const faults: ReadonlyArray<Fault> = [
   },
   { name: "429 for ever", send: status(429), tag: "RateLimited", requests: 4, check: says },
   { name: "500", send: status(500), tag: "ServiceFailed", requests: 4, check: says },
+  {
+    name: "503 for ever",
+    send: (subject) => (subject.name === "inspection" ? undefined : status(503)(subject)),
+    tag: "ServiceUnavailable",
+    requests: 4,
+    check: says
+  },
+  {
+    // Its word for a model that is not there yet.
+    name: "503 for ever of the inspection service",
+    send: (subject) => (subject.name === "inspection" ? status(503)(subject) : undefined),
+    tag: "ModelLoading",
+    requests: 4,
+    check: says
+  },
   { name: "504 for ever", send: status(504), tag: "ServiceUnavailable", requests: 4, check: says },
   {
     name: "a redirect",

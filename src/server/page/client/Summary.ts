@@ -1,4 +1,5 @@
 /** All pictures in one table: how many regions each has, and what share each class takes. */
+import * as Csv from "./Csv.ts"
 import { byId, h } from "./Dom.ts"
 import type { Picture } from "./Gallery.ts"
 import type { Packed } from "./Result.ts"
@@ -79,17 +80,11 @@ export const csv = (pictures: ReadonlyArray<Picture>): Blob => {
     ...found.map(({ name, result }) => [
       name,
       result.model,
-      String(result.width),
-      String(result.height),
-      String(result.regionsTotal),
-      ...names.map((one) => String(shareIn(result, one)))
+      result.width,
+      result.height,
+      result.regionsTotal,
+      ...names.map((one) => shareIn(result, one))
     ])
   ]
-  return new Blob([lines.map((line) => `${line.map(field).join(",")}\r\n`).join("")], { type: "text/csv" })
-}
-
-/** A text that begins like a formula is one to a spreadsheet: an apostrophe keeps it text. */
-const field = (text: string): string => {
-  const safe = /^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
+  return new Blob([lines.map(Csv.line).join("")], { type: "text/csv" })
 }

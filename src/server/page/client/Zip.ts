@@ -17,7 +17,10 @@ export interface Entry {
   readonly content: Blob
 }
 
-/** An archive of at most 4 GB. Of two files of one name the second gets a number. */
+/** What a field of four bytes holds, and one of two. */
+const [maxBytes, maxEntries] = [0xffffffff, 0xffff]
+
+/** An archive of at most 4 GB and 65,535 files; fails with a sentence for more. Of two files of one name the second gets a number. */
 export const make = async (entries: ReadonlyArray<Entry>): Promise<Blob> => {
   const parts: Array<BlobPart> = []
   const directory: Array<BlobPart> = []
@@ -35,6 +38,8 @@ export const make = async (entries: ReadonlyArray<Entry>): Promise<Blob> => {
     offset += head.byteLength + path.length + content.size
     directorySize += record.byteLength + path.length
   }
+  if (entries.length > maxEntries || offset > maxBytes)
+    throw new Error("One archive holds 4 GB and 65,535 files at most: take fewer pictures at once")
   const end = new ArrayBuffer(22)
   const view = new DataView(end)
   view.setUint32(0, 0x06054b50, true)

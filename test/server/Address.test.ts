@@ -1,0 +1,60 @@
+/** Who is one caller to the limits by address, in whatever spelling the address comes. */
+import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
+import * as Address from "../../src/server/Address.ts"
+
+describe("addresses", () => {
+  const addresses = Result.getOrThrow(Address.make(["10.0.0.0/8", "fd00::7", "loopback"]))
+
+  it("are counted alike however they are written: an IPv4 by itself, an IPv6 by its network", () => {
+    for (const [counted, ...spellings] of [
+      [
+        "192.0.2.7",
+        "192.0.2.7",
+        "::ffff:192.0.2.7",
+        "::FFFF:c000:207",
+        "0:0:0:0:0:ffff:c000:0207",
+        "[::ffff:c000:207]:80"
+      ],
+      [
+        "2001:db8:0:0::/64",
+        "2001:db8::1",
+        "2001:DB8::2:3",
+        "2001:0db8:0:0:9:9:9:9",
+        "[2001:db8::1]:443",
+        "2001:db8::1%eth0"
+      ],
+      ["2001:db8:0:1::/64", "2001:db8:0:1::1", "2001:db8:0:1:2:3:4.5.6.7"],
+      ["0:0:0:0::/64", "::2"]
+    ] as const)
+      for (const spelling of spellings) assert.strictEqual(addresses.ofPeer(spelling), counted, spelling)
+  })
+
+  it("of proxies are known in every spelling, and count for nobody", () => {
+    for (const proxy of [
+      "10.1.2.3",
+      "::ffff:10.1.2.3",
+      "::ffff:a01:203",
+      "fd00::7",
+      "FD00:0::0:7",
+      "::1",
+      "127.0.0.9"
+    ])
+      assert.isUndefined(addresses.ofPeer(proxy), proxy)
+    assert.isDefined(addresses.ofPeer("fd00::8"))
+  })
+
+  it("what is none is no proxy", () => {
+    for (const proxy of [
+      "",
+      "localhost",
+      "10.0.0.0/33",
+      "fd00::/129",
+      "10.0.0.0/8/8",
+      "10.0.0",
+      "10.0.0.0/",
+      "10.0.0.0/a"
+    ])
+      assert.isTrue(Result.isFailure(Address.make([proxy])), proxy)
+  })
+})
