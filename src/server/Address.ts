@@ -3,8 +3,7 @@
  * it has it from. What anybody else writes into `X-Forwarded-For` is not looked at.
  */
 import { BlockList, isIP } from "node:net"
-import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Context, Result, Schema } from "effect"
+import { Context, Option, Result, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { NetAddress } from "effect/net"
 
@@ -92,7 +91,7 @@ const addressesBehind = (list: BlockList): Addresses => {
     return kind !== undefined && list.check(address, kind)
   }
   const peerOf = (request: HttpServerRequest.HttpServerRequest): string =>
-    plain(NodeHttpServerRequest.toIncomingMessage(request).socket.remoteAddress ?? "")
+    plain(Option.getOrElse(request.remoteAddress, () => ""))
   return {
     of: (request) => {
       let address = peerOf(request)
