@@ -3,23 +3,44 @@
  * back over the socket, and a client that leaves aborts what was begun for it. On `node:http`, for tests.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
-import { Readable } from "node:stream"
 import { Effect, type Scope } from "effect"
 import { type Listening, listening } from "./TestServer.ts"
 
 export type Handler = (request: Request, from: { readonly address: string }) => Promise<Response>
 
-const requestOf = (incoming: IncomingMessage, signal: AbortSignal): Request => {
+/** The body of a request as it comes, no faster than it is read; and what throws away the rest. */
+const bodyOf = (incoming: IncomingMessage) => {
+  let dropped = false
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => {
+      incoming.pause()
+      incoming.on("data", (chunk: Buffer) => {
+        if (dropped) return
+        controller.enqueue(new Uint8Array(chunk))
+        if ((controller.desiredSize ?? 0) <= 0) incoming.pause()
+      })
+      incoming.on("end", () => dropped || controller.close())
+      incoming.on("close", () => incoming.complete || dropped || controller.error(new Error("cut off")))
+      incoming.on("error", () => {})
+    },
+    pull: () => void incoming.resume()
+  })
+  const drop = () => {
+    dropped = true
+    incoming.resume()
+  }
+  return { body, drop }
+}
+
+const requestOf = (incoming: IncomingMessage, body: BodyInit, signal: AbortSignal): Request => {
   const headers = new Headers()
   for (let i = 0; i < incoming.rawHeaders.length; i += 2) {
     headers.append(incoming.rawHeaders[i]!, incoming.rawHeaders[i + 1]!)
   }
   const { method = "GET" } = incoming
-  const hasBody = method !== "GET" && method !== "HEAD"
-  const init = { method, headers, signal, duplex: "half" }
   const url = new URL(incoming.url ?? "/", `http://${incoming.headers.host ?? "localhost"}`)
-  // The types of Node's streams and of the web's differ in names alone.
-  return new Request(url, hasBody ? Object.assign(init, { body: Readable.toWeb(incoming) }) : init)
+  const hasBody = method !== "GET" && method !== "HEAD"
+  return new Request(url, { method, headers, signal, ...(hasBody ? { body, duplex: "half" } : {}) })
 }
 
 const write = async (response: Response, outgoing: ServerResponse): Promise<void> => {
@@ -43,7 +64,10 @@ export const bridge = (handler: Handler): Effect.Effect<Listening, never, Scope.
       const gone = new AbortController()
       outgoing.on("close", () => outgoing.writableFinished || gone.abort())
       const address = incoming.socket.remoteAddress ?? ""
-      handler(requestOf(incoming, gone.signal), { address }).then(
+      const { body, drop } = bodyOf(incoming)
+      // What nobody has read of a body when its answer is out is thrown away, as frameworks do.
+      outgoing.on("finish", drop)
+      handler(requestOf(incoming, body, gone.signal), { address }).then(
         (response) => write(response, outgoing).catch(() => outgoing.destroy()),
         () => outgoing.destroy()
       )
