@@ -216,7 +216,7 @@ export const command = Command.make("export", flags).pipe(
   Command.withDescription(
     "Write label maps as COCO JSON, YOLO segments, GeoJSON, a CSV of areas, NumPy arrays, label PNGs with a palette, or " +
       "COCO run lengths (a JSON object a line), or for annotators to correct: tasks of Label Studio with predictions (labelling.xml " +
-      "beside them is the labelling configuration of their project), and XML for CVAT. One label map is held at a time, however many there are; a file appears " +
+      "beside them is the labelling configuration of their project), and XML for CVAT; and samples with masks for FiftyOne. One label map is held at a time, however many there are; a file appears " +
       "when it is whole. What cannot be read is listed and left out.\n\nExit codes: 0 all is well, 1 some files were left " +
       "out, 2 wrong command line, 130 interrupted."
   ),

@@ -1,5 +1,5 @@
 /** The order in which images are exported: that of a table which `segformer batch --rank` wrote, the next to look at first. */
-import { Effect, FileSystem, Option, Schema, Stream } from "effect"
+import { Effect, FileSystem, Stream } from "effect"
 import { Csv } from "effect/encoding"
 import * as ImageFormat from "../image/ImageFormat.ts"
 import * as SystemError from "../SystemError.ts"
@@ -44,7 +44,11 @@ export const sort = Effect.fnUntraced(function* <A extends LabelFile>(
   return [...placed.values()].slice(0, most)
 })
 
-const decodeNumber = Schema.decodeUnknownOption(Schema.FiniteFromString)
+/** A number of a cell; of images that nothing is known of it is empty. */
+const numberOf = (cell = ""): number | undefined => {
+  const value = cell.trim() === "" ? NaN : Number(cell)
+  return Number.isFinite(value) ? value : undefined
+}
 
 const read = Effect.fnUntraced(function* (
   path: string
@@ -69,6 +73,6 @@ const read = Effect.fnUntraced(function* (
     if (name === "") return []
     // A name that a spreadsheet would run has a quote before it.
     const image = /^'\s*[=+\-@]/.test(name) ? name.slice(1) : name
-    return [{ image, entropy: Option.getOrUndefined(decodeNumber(row[entropy] ?? "")) }]
+    return [{ image, entropy: numberOf(row[entropy]) }]
   })
 })

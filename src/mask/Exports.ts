@@ -6,6 +6,7 @@ import * as Coco from "./exports/Coco.ts"
 import * as Csv from "./exports/Csv.ts"
 import * as Cvat from "./exports/Cvat.ts"
 import type { ExportFormat, Settings } from "./exports/ExportFormat.ts"
+import * as FiftyOne from "./exports/FiftyOne.ts"
 import * as GeoJson from "./exports/GeoJson.ts"
 import * as LabelStudio from "./exports/LabelStudio.ts"
 import * as LabelPng from "./exports/LabelPng.ts"
@@ -22,7 +23,8 @@ const table = {
   npy: Npy.format,
   rle: Rle.format,
   labelstudio: LabelStudio.format,
-  cvat: Cvat.format
+  cvat: Cvat.format,
+  fiftyone: FiftyOne.format
 } as const satisfies Readonly<Record<string, ExportFormat>>
 
 /** What a format is called on a command line. */
