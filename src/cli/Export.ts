@@ -80,7 +80,7 @@ const write = Effect.fnUntraced(function* (options: Options) {
     imagesAt: options.imagesAt,
     named: true
   }
-  const inputs = yield* Effect.cached(Inputs.realPaths(files.map(({ path }) => path)))
+  const inputs = yield* Effect.cached(Inputs.realPaths(Array.from(files, ({ path }) => path)))
   const save = <E, R>(path: string, writing: Effect.Effect<void, E | NotWritten, R>) =>
     Effect.andThen(Inputs.spare(inputs, path), saved(path, writing))
   const saveBeside = (folder: string, { bytes, name }: Beside) =>
