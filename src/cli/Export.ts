@@ -16,6 +16,7 @@ import type { Options } from "./ExportCommand.ts"
 import * as Inputs from "./Inputs.ts"
 import * as ExportOrder from "./ExportOrder.ts"
 import * as LabelFiles from "./LabelFiles.ts"
+import type { LabelFile } from "./LabelFolder.ts"
 import * as NewFolder from "./NewFolder.ts"
 import * as Screen from "./Screen.ts"
 
@@ -128,7 +129,7 @@ const write = Effect.fnUntraced(function* (options: Options) {
 })
 
 /** What the report beside a label map says of the model: the less even its classes, the surer it is. */
-const attributes = (file: LabelFiles.LabelFile, ranked: number | undefined) =>
+const attributes = (file: LabelFile, ranked: number | undefined) =>
   Effect.map(LabelFiles.sidecar(file), (report) => {
     const entropy = report?.uncertainty?.entropy ?? ranked
     return {

@@ -4,7 +4,7 @@ import { Csv } from "effect/encoding"
 import * as ImageFormat from "../image/ImageFormat.ts"
 import * as SystemError from "../SystemError.ts"
 import * as ExitCode from "./ExitCode.ts"
-import type { LabelFile } from "./LabelFiles.ts"
+import type { LabelFile, LabelFiles } from "./LabelFolder.ts"
 
 /** One line of the table. */
 interface Row {
@@ -14,8 +14,8 @@ interface Row {
 }
 
 /** A label map and what the table says of its image. */
-export interface Placed<A> {
-  readonly file: A
+export interface Placed {
+  readonly file: LabelFile
   /** How unsure the model was of it, 0 to 1. */
   readonly entropy: number | undefined
 }
@@ -23,24 +23,24 @@ export interface Placed<A> {
 const imageEnding = new RegExp(`\\.(?:${ImageFormat.endings().join("|")})$`, "i")
 
 /** Those of the table in its order, the first `most` of them; those that it does not name after them. */
-export const sort = Effect.fnUntraced(function* <A extends LabelFile>(
+export const sort = Effect.fnUntraced(function* (
   path: string,
-  files: ReadonlyArray<A>,
+  files: LabelFiles,
   most: number | undefined
-): Effect.fn.Return<ReadonlyArray<Placed<A>>, ExitCode.Ended, FileSystem.FileSystem> {
-  const byName = new Map<string, A>()
+): Effect.fn.Return<ReadonlyArray<Placed>, ExitCode.Ended, FileSystem.FileSystem> {
+  const byName = new Map<string, LabelFile>()
   for (const file of files) {
     for (const name of [file.key, file.image])
       if (name !== undefined && !byName.has(name)) byName.set(name, file)
   }
-  const placed = new Map<A, Placed<A>>()
+  const placed = new Map<string, Placed>()
   for (const { entropy, image } of yield* read(path)) {
     const file = byName.get(image) ?? byName.get(image.replace(imageEnding, ""))
-    if (file !== undefined && !placed.has(file)) placed.set(file, { file, entropy })
+    if (file !== undefined && !placed.has(file.key)) placed.set(file.key, { file, entropy })
   }
   if (placed.size === 0)
     return yield* ExitCode.wrong(`--order ${path}: it names no image of these label maps`)
-  for (const file of files) if (!placed.has(file)) placed.set(file, { file, entropy: undefined })
+  for (const file of files) if (!placed.has(file.key)) placed.set(file.key, { file, entropy: undefined })
   return [...placed.values()].slice(0, most)
 })
 

@@ -11,11 +11,9 @@ const escapes: Readonly<Record<string, string>> = {
   "\t": "&#9;"
 }
 
-/** Characters that XML 1.0 has no way to write. */
-const impossible = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]|\p{Cs}/u
-
-/** Whether XML can hold a text. */
-export const canHold = (text: string): boolean => !impossible.test(text)
+/** Whether XML 1.0 has a way to write a text: most control characters and halves of pairs it cannot hold. */
+export const canHold = (text: string): boolean =>
+  !/[\p{Cs}\uFFFE\uFFFF]|(?![\t\n\r\u007F-\u009F])\p{Cc}/u.test(text)
 
 /** A text between tags or quotes. */
 export const escape = (text: string): string => text.replaceAll(/[&<>"\n\r\t]/g, (found) => escapes[found]!)
