@@ -36,8 +36,9 @@ export const serveFolders = (
     const server = createServer((request, response) => {
       const path = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname)
       options.onRequest?.(path)
-      const found = Object.entries(folders).find(([below]) => path.startsWith(below))
-      const file = found && join(found[1], normalize(`/${path.slice(found[0].length)}`))
+      const found = Object.entries(folders).find(([prefix]) => path.startsWith(prefix))
+      const below = path.endsWith("/") ? `${path}index.html` : path
+      const file = found && join(found[1], normalize(`/${below.slice(found[0].length)}`))
       const read = file === undefined ? Promise.reject(new Error("no folder")) : readFile(file)
       read.then(
         (bytes) => {
