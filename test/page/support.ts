@@ -202,3 +202,17 @@ export const pointAt = async (page: Page, x: number, y: number) => {
   const box = await boardOf(page)
   await page.mouse.move(box.x + box.width * x, box.y + box.height * y, { steps: 3 })
 }
+
+/** Chromium writes a line for every answer of 400 and above, and for every request that fails. */
+export const expected = /Failed to load resource/
+
+export const png = (name: string, buffer: Buffer = grey) => ({ name, mimeType: "image/png", buffer })
+
+export const names = (page: Page) =>
+  page.locator(".thumb").evaluateAll((all) => all.map((one) => one.getAttribute("aria-label")))
+
+/** All pictures have come to their end. */
+export const ended = (page: Page) =>
+  page.waitForFunction(
+    () => document.querySelector(".thumb[data-state=waiting], .thumb[data-state=working]") === null
+  )
