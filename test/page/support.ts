@@ -36,16 +36,19 @@ const drawn = (name: string, isSky: (x: number, y: number) => boolean) =>
 /** As the Hugging Face Hub has them. */
 export const longName = "somebody/segformer-b5-finetuned-cityscapes-1024-1024"
 
+/** By name. */
+export const models = {
+  halves: drawn("halves", (x) => x < 0.5),
+  layers: drawn("layers", (_, y) => y < 0.5),
+  [longName]: drawn(longName, () => true)
+}
+
 /** The model in the box, `halves` with sky on the left and `layers` with sky above. */
 export const serve = (options?: SegFormerServerOptions) =>
   SegFormerServer.make({
     port: 0,
     name: "bundled",
-    models: {
-      halves: drawn("halves", (x) => x < 0.5),
-      layers: drawn("layers", (_, y) => y < 0.5),
-      [longName]: drawn(longName, () => true)
-    },
+    models,
     ...options
   }).pipe(
     Effect.provide([Warm.model, NodeFileSystem.layer]),
