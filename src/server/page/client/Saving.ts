@@ -47,6 +47,6 @@ export const png = (file: Blob, result: Result, painting: Painting): Promise<Blo
     worker.addEventListener("error", () =>
       reject(new Error("This browser has no memory left for a picture of this size"))
     )
-    worker.postMessage(drawing)
+    worker.postMessage(drawing, [])
   }).finally(() => worker.terminate())
 }
