@@ -59,13 +59,16 @@ const digestOf = (token: string): Buffer => createHash("sha256").update(token).d
  * The token of a request: a bearer's, or the password of basic authentication, which is what some clients can send; their
  * user may be any. Where it has no password, the user is the token.
  */
-const tokenOf = (request: HttpServerRequest.HttpServerRequest): Redacted.Redacted | undefined => {
+const tokenOf = (
+  request: HttpServerRequest.HttpServerRequest,
+  elsewhere: string | undefined
+): Redacted.Redacted | undefined => {
   const header = request.headers["authorization"] ?? ""
   const [, bearer] = /^bearer +(\S+) *$/i.exec(header) ?? []
   if (bearer !== undefined) return Redacted.make(bearer)
   const [, basic] = /^basic +([A-Za-z\d+/]+={0,2}) *$/i.exec(header) ?? []
   const [, user, password] = /^([^:]*):(.*)$/s.exec(Buffer.from(basic ?? "", "base64").toString()) ?? []
-  const token = password === "" ? user : password
+  const token = (password === "" ? user : password) ?? elsewhere
   return token === undefined || token === "" ? undefined : Redacted.make(token)
 }
 
@@ -89,10 +92,14 @@ const isOurs = (request: HttpServerRequest.HttpServerRequest): boolean => {
   return URL.canParse(url) && isLoopback(new URL(url).hostname.replace(/\.$/, ""))
 }
 
-/** Looks at a request's token: who it is, or 401. `undefined` where everybody may come in. */
-export const authenticate = (
-  options: AuthenticationOptions
-): ((request: HttpServerRequest.HttpServerRequest) => Effect.Effect<Caller | undefined, Refusal>) => {
+/** Looks at a request's token, in its header or where else it was found: who it is, or 401. */
+export type Authenticate = (
+  request: HttpServerRequest.HttpServerRequest,
+  elsewhere: string | undefined
+) => Effect.Effect<Caller | undefined, Refusal>
+
+/** `undefined` where everybody may come in. */
+export const authenticate = (options: AuthenticationOptions): Authenticate => {
   if (!isGuarded(options)) {
     if (options.allowAnyone === true) return () => Effect.succeed(undefined)
     const detail =
@@ -107,8 +114,8 @@ export const authenticate = (
     detail: "This service asks for a token: send the header Authorization: Bearer <token>"
   })
   const wrong = new Refusal({ status: 401, detail: "This service does not know this token" })
-  return Effect.fnUntraced(function* (request) {
-    const token = tokenOf(request)
+  return Effect.fnUntraced(function* (request, elsewhere) {
+    const token = tokenOf(request, elsewhere)
     if (token === undefined) return yield* missing
     const digest = digestOf(Redacted.value(token))
     let known = false
