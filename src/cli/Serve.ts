@@ -51,8 +51,9 @@ const serve = Effect.fnUntraced(function* (
   const tokens = yield* loadTokens(options.tokenFile)
   const companions = yield* Companions.make().pipe(Effect.mapError(ExitCode.by(ExitCode.usage)))
   // Before a model is loaded for nothing.
+  const allowFrom = listOf(options.allowFrom)
   yield* Effect.mapError(
-    Security.check(options.host, { ...options, tokens, authorize: companions.authorize }),
+    Security.check(options.host, { ...options, allowFrom, tokens, authorize: companions.authorize }),
     ExitCode.by(ExitCode.usage)
   )
   const name = options.name ?? (first?.isGiven === true ? first.name : undefined)
@@ -70,6 +71,7 @@ const serve = Effect.fnUntraced(function* (
     dialects,
     tokens,
     authorize: companions.authorize,
+    allowFrom,
     cors: listOf(options.cors),
     trustProxy: listOf(options.trustProxy),
     active: companions.active,
@@ -85,7 +87,7 @@ const serve = Effect.fnUntraced(function* (
       error._tag === "Ended"
         ? error
         : ExitCode.by(
-            error._tag === "InvalidOrigin" || error._tag === "InvalidProxy"
+            error._tag === "InvalidOrigin" || error._tag === "InvalidProxy" || error._tag === "InvalidAddress"
               ? ExitCode.usage
               : ExitCode.unavailable
           )(error)

@@ -88,6 +88,14 @@ const flags = {
     Flag.withDescription("Listen for others without asking for a token, and answer to any host name"),
     Flag.withDefault(false)
   ),
+  allowFrom: text("allow-from").pipe(
+    Flag.withMetavar("ADDRESSES"),
+    Flag.withDescription(
+      "Who may come in without a token, with commas between: addresses, networks (172.16.0.0/12, Docker's) or loopback. For tools " +
+        "that send none, such as CVAT. Others need a token, or are refused where there are none. Nobody by default"
+    ),
+    Flags.optional
+  ),
   trustProxy: text("trust-proxy").pipe(
     Flag.withMetavar("ADDRESSES"),
     Flag.withDescription(
