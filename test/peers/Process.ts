@@ -1,0 +1,116 @@
+/** Programs of others on loopback: started, waited for until they answer, and ended with all that they started. */
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { Effect, type Scope } from "effect"
+import { hangs } from "../support/Eventually.ts"
+import * as Python from "../support/Python.ts"
+import * as TestServer from "../support/TestServer.ts"
+
+/** Where `test/peers/` is: scripts are named from there. */
+export const here = fileURLToPath(new URL("./", import.meta.url))
+
+export interface Started {
+  /** Such as http://127.0.0.1:41234, without a trailing slash. */
+  readonly url: string
+  readonly port: number
+  readonly process: ChildProcess
+  /** All that it wrote, to either stream. */
+  readonly output: () => string
+}
+
+export interface ProcessOptions {
+  readonly command: string
+  /** With the port to listen on. */
+  readonly args: (port: number) => ReadonlyArray<string>
+  readonly env?: ((port: number) => Readonly<Record<string, string>>) | undefined
+  readonly cwd?: string | undefined
+  /** A path that is answered, with whatever status, once it is up; or a question of one's own. */
+  readonly ready: string | ((url: string) => Promise<boolean>)
+}
+
+/**
+ * Starts a server on a port that was free a moment ago, and again on another where somebody took it meanwhile. Its process
+ * group ends with the scope.
+ */
+export const start = (options: ProcessOptions): Effect.Effect<Started, Error, Scope.Scope> =>
+  Effect.gen(function* () {
+    for (let tries = 1; ; tries++) {
+      const port = yield* TestServer.closedPort
+      const started = yield* spawned(options, port)
+      const failure = yield* Effect.promise(() => answered(options, started))
+      if (failure === undefined) return started
+      if (tries < 3 && /address already in use|EADDRINUSE|errno 98/i.test(failure)) continue
+      return yield* Effect.fail(new Error(`${options.command} ${failure}`))
+    }
+  })
+
+/** Starts a Python script of `test/peers/`, or a module, in the environment of a list. */
+export const python = (
+  list: string,
+  options: Omit<ProcessOptions, "command">
+): Effect.Effect<Started, Error, Scope.Scope> =>
+  Effect.suspend(() => start({ ...options, command: Python.environment(list).executable }))
+
+/** A folder that goes with the scope. */
+export const folder: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "segformer-peers-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+)
+
+const spawned = (options: ProcessOptions, port: number): Effect.Effect<Started, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const { HOME = "", PATH = "" } = process.env
+      const child = spawn(options.command, options.args(port), {
+        cwd: options.cwd ?? here,
+        // A process group of its own, so that workers end with it.
+        detached: true,
+        env: { PATH, HOME, PYTHONUNBUFFERED: "1", PYTHONDONTWRITEBYTECODE: "1", ...options.env?.(port) },
+        stdio: ["ignore", "pipe", "pipe"]
+      })
+      const chunks: Array<Buffer> = []
+      child.on("error", (error) => chunks.push(Buffer.from(error.message)))
+      child.stdout.on("data", (chunk) => chunks.push(chunk))
+      child.stderr.on("data", (chunk) => chunks.push(chunk))
+      return {
+        url: `http://127.0.0.1:${port}`,
+        port,
+        process: child,
+        output: () => Buffer.concat(chunks).toString()
+      }
+    }),
+    ({ process: child }) => Effect.sync(() => end(child))
+  )
+
+const end = (child: ChildProcess): void => {
+  if (child.pid === undefined) return
+  try {
+    process.kill(-child.pid, "SIGKILL")
+  } catch {
+    // It has ended, and what it started too.
+  }
+}
+
+const hasEnded = ({ exitCode, pid, signalCode }: ChildProcess): boolean =>
+  pid === undefined || exitCode !== null || signalCode !== null
+
+/** Waits until it answers; gives what it wrote where it ends, or does not answer. */
+const answered = async ({ ready }: ProcessOptions, started: Started): Promise<string | undefined> => {
+  const asks =
+    typeof ready === "string"
+      ? async () => {
+          await (await fetch(started.url + ready)).arrayBuffer()
+          return true
+        }
+      : () => ready(started.url)
+  const until = performance.now() + hangs / 2
+  while (performance.now() < until) {
+    if (hasEnded(started.process)) return `ended at once: ${started.output().slice(-2000)}`
+    if (await asks().catch(() => false)) return undefined
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  return `does not answer: ${started.output().slice(-2000)}`
+}

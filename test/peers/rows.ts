@@ -1,0 +1,8 @@
+/** Every peer. A new one is a module and an entry here. */
+import type { Absent, Peer } from "./Peer.ts"
+import * as Tools from "./tools/Tools.ts"
+
+export const rows: ReadonlyArray<Peer> = [...Tools.rows]
+
+/** What cannot be had here. */
+export const absent: ReadonlyArray<Absent> = []
