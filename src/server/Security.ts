@@ -117,7 +117,8 @@ const isNobodys = (request: HttpServerRequest.HttpServerRequest): boolean => {
   if (request.headers["host"] === undefined) return true
   const name = nameOfHost(request)
   return (
-    name !== undefined && (isAddress(name) || !name.includes(".") || /\.(?:internal|lan|local|localhost|svc)$/.test(name))
+    name !== undefined &&
+    (isAddress(name) || !name.includes(".") || /\.(?:internal|lan|local|localhost|svc)$/.test(name))
   )
 }
 

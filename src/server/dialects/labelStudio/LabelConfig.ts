@@ -105,7 +105,9 @@ const syntax = (error: Xml.XmlError): Refusal =>
 /** The parts of a configuration that matter here. Fails where it is no XML. */
 export const parse = Effect.fnUntraced(function* (xml: string): Effect.fn.Return<LabelConfig, Refusal> {
   if (xml.length > maxLength)
-    return yield* bad(`The labelling configuration has ${xml.length} characters, and ${maxLength} are the most`)
+    return yield* bad(
+      `The labelling configuration has ${xml.length} characters, and ${maxLength} are the most`
+    )
   const events = yield* Effect.mapError(
     Stream.runCollect(Stream.pipeThroughChannel(Stream.make(xml), Xml.decodeString({ maxDepth: 256 }))),
     syntax
@@ -142,7 +144,11 @@ export const parse = Effect.fnUntraced(function* (xml: string): Effect.fn.Return
         })
       }
     } else if (tag === "label") {
-      const found = label(attributes.get("value"), attributes.get("alias"), attributes.get("predicted_values"))
+      const found = label(
+        attributes.get("value"),
+        attributes.get("alias"),
+        attributes.get("predicted_values")
+      )
       const of = open.findLast((labels) => labels !== undefined)
       if (found !== undefined) of?.push(found)
     } else if (toName.length > 0) {

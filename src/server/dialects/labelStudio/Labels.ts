@@ -3,7 +3,7 @@
  * text in another case. A class goes to the first tag that has a label for it, so that nothing is drawn twice; one that no tag has
  * a label for is left out.
  */
-import * as ClassTable from "../../../mask/ClassTable.ts"
+import type * as ClassTable from "../../../mask/ClassTable.ts"
 import type * as LabelStudio from "../../../mask/LabelStudio.ts"
 import type { Control, Label } from "./LabelConfig.ts"
 
@@ -20,7 +20,9 @@ export const find = (labels: ReadonlyArray<Label>, className: string): Label | u
   return (
     labels.find(({ predicted }) => predicted.includes(className)) ??
     labels.find(({ texts }) => texts.includes(className)) ??
-    labels.find(({ predicted, texts }) => [...predicted, ...texts].some((text) => text.toLowerCase() === lower))
+    labels.find(({ predicted, texts }) =>
+      [...predicted, ...texts].some((text) => text.toLowerCase() === lower)
+    )
   )
 }
 
@@ -41,4 +43,19 @@ export const place = (
     }
   }
   return places
+}
+
+/** The tag and label that somebody draws with: of the label's own tag, or of the first that has one called so. */
+export const drawn = (
+  controls: ReadonlyArray<Control>,
+  toName: string,
+  label: string | undefined
+): LabelStudio.Control | undefined => {
+  if (label === undefined) return undefined
+  for (const control of controls) {
+    if (!control.toName.includes(toName)) continue
+    const found = control.labels.find(({ texts }) => texts.includes(label))
+    if (found !== undefined) return { type: control.type, fromName: control.name, toName, label: found.value }
+  }
+  return undefined
 }

@@ -33,13 +33,6 @@ export interface TaskImages {
   ) => Effect.Effect<Uint8Array, Refusal>
 }
 
-/** What was long in a body, as the text that it is. */
-export const textOf = (value: string | LargeJson.LongText): string => {
-  if (typeof value === "string") return value
-  const text: unknown = JSON.parse(`"${value.raw.toString()}"`)
-  return typeof text === "string" ? text : ""
-}
-
 const isData = (value: string | LargeJson.LongText): boolean =>
   (typeof value === "string" ? value : value.raw.toString("latin1", 0, 5)).startsWith("data:")
 
@@ -84,7 +77,9 @@ export const make = Effect.fnUntraced(function* ({
     bytes: (value, taskId, maxBytes) => {
       if (isData(value)) return LargeJson.fileOf(value, "The picture of the task")
       return Effect.gen(function* () {
-        const place = yield* Effect.fromResult(Addresses.find(textOf(value), taskId, { base, hosts }))
+        const place = yield* Effect.fromResult(
+          Addresses.find(LargeJson.textOf(value), taskId, { base, hosts })
+        )
         return place._tag === "Own" && base !== undefined
           ? yield* own(base, place.paths, maxBytes)
           : place._tag === "Other"
