@@ -17,6 +17,7 @@ import * as EvalTable from "./EvalTable.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as Flags from "./Flags.ts"
 import * as LabelFiles from "./LabelFiles.ts"
+import type { LabelFile } from "./LabelFolder.ts"
 import * as Screen from "./Screen.ts"
 
 /** The whole run, from two folders to scores. */
@@ -43,7 +44,7 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   if ((yield* real(predictions)) === (yield* real(truth)))
     return yield* ExitCode.wrong(`${predictions} and ${truth} are one folder, which would be right all over`)
 
-  const named = given ?? (yield* LabelFiles.classesBeside(pairs.map(({ prediction }) => prediction)))
+  const named = given ?? (yield* LabelFiles.classesBeside(pairs.predictions()))
   const excluded = yield* excludedIds(options.exclude, named)
   const progress = yield* Screen.progress(!options.quiet)
   const ignored = options.binary ? [EvalSums.BINARY_IGNORED] : ignoredIds(options)
@@ -53,8 +54,9 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   const looks: Array<EvalRanking.Look> = []
   const lookAt = yield* EvalRanking.make(options)
   const truthIds = new Set<number>()
-  for (const [done, pair] of pairs.entries()) {
-    yield* progress.show(`[${done}/${pairs.length}] ${pair.key}`)
+  let done = 0
+  for (const pair of pairs) {
+    yield* progress.show(`[${done++}/${pairs.length}] ${pair.key}`)
     const result = yield* Effect.result(
       Effect.flatMap(readPair(pair, options, given), (maps) => {
         for (const id of EvalSums.idsOf(maps.truth)) truthIds.add(id)
@@ -107,7 +109,7 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
     const palette = Colors.paletteOf(classes)
     const pictures: Array<EvalReport.Pictured> = []
     for (const image of worst) {
-      const pair = pairs.find(({ key }) => key === image.name)
+      const pair = pairs.get(image.name)
       if (pair === undefined) continue
       yield* progress.show(`drawing ${image.name}`)
       const maps = yield* Effect.result(readPair(pair, options, given))
@@ -176,7 +178,7 @@ const readPair = (
   options: Options,
   palette: ClassTable.ClassTable | undefined
 ): Effect.Effect<Metrics.Pair, string, FileSystem.FileSystem> => {
-  const read = ({ path }: LabelFiles.LabelFile, what: string, ignored: ReadonlyArray<number>) =>
+  const read = ({ path }: LabelFile, what: string, ignored: ReadonlyArray<number>) =>
     LabelFiles.read(path, { palette, asMask: options.binary }).pipe(
       Effect.flatMap((map) =>
         options.binary ? Effect.fromResult(EvalSums.binary(map, ignored)) : Effect.succeed(map)

@@ -72,7 +72,7 @@ const write = Effect.fnUntraced(function* (options: Options) {
     regions,
     named: true
   }
-  const inputs = yield* Effect.cached(Inputs.realPaths(files.map(({ path }) => path)))
+  const inputs = yield* Effect.cached(Inputs.realPaths(Array.from(files, ({ path }) => path)))
   const save = <E, R>(path: string, writing: Effect.Effect<void, E | NotWritten, R>) =>
     Effect.andThen(Inputs.spare(inputs, path), saved(path, writing))
   const toFile = Effect.fnUntraced(function* ({ add, end, start }: RunWriter) {
