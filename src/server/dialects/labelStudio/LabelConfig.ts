@@ -1,15 +1,6 @@
 /**
  * Label Studio's labelling configuration: which tags want masks, polygons or boxes, with which labels, and where in a task
  * the picture is that they are for. It is XML, whose names are looked at whatever their case, as Label Studio's own page does.
- *
- * ```ts
- * import { Effect } from "effect"
- *
- * const xml = `<View><Image name="img" value="$photo"/>
- *   <BrushLabels name="tag" toName="img"><Label value="Pit &amp; dent" predicted_values="pit,dent"/></BrushLabels></View>`
- * const { controls } = await Effect.runPromise(parse(xml))
- * controls[0]?.labels // => [{ value: "Pit & dent", texts: ["Pit & dent"], predicted: ["pit,dent", "pit", "dent"] }]
- * ```
  */
 import { Effect, Stream } from "effect"
 import { Xml } from "effect/encoding"
