@@ -51,7 +51,7 @@ const started = Effect.fnUntraced(function* (
 
 /** As CVAT reads a mask: its box last, with both its edges in it, the pixels of the box before. */
 const painted = (shapes: ReadonlyArray<Shape>, ids: Readonly<Record<string, number>>) => {
-  const map = new Array<number>(width * height).fill(0)
+  const map = Array.from({ length: width * height }, () => 0)
   for (const { label, mask = [] } of shapes) {
     const [left = 0, top = 0, right = 0, bottom = 0] = mask.slice(-4)
     const pixels = mask.slice(0, -4)
@@ -208,7 +208,7 @@ describe("CVAT", () => {
       assert.isTrue(both.some((inside, i) => inside === 1 && labelMap.data[i] === 1))
       const away = yield* click([center(1), center(2)], [center(1)])
       assert.deepStrictEqual(away, scratch)
-      const nothing = new Array<number>(width * height).fill(0)
+      const nothing = Array.from({ length: width * height }, () => 0)
       for (const outside of [[], [[-1, 0]], [[0, -0.5]], [[width, 0]], [[0, height]], [[1e9, 1e9]]])
         assert.deepStrictEqual(yield* click(outside), nothing, JSON.stringify(outside))
       const all = labelMap.data.map((id) => (id === 0 ? 0 : 1))

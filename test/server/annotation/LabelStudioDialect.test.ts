@@ -15,7 +15,7 @@ const is = (id: number) => Array.from(labelMap.data, (own) => (own === id ? 1 : 
 
 /** Which pixels regions of a label cover together. */
 const covered = (regions: ReadonlyArray<Region>, pixelsOf: (region: Region) => ReadonlyArray<number>) => {
-  const all = new Array<number>(width * height).fill(0)
+  const all = Array.from({ length: width * height }, () => 0)
   for (const region of regions)
     pixelsOf(region).forEach((inside, at) => {
       if (inside !== 0) all[at] = 1
