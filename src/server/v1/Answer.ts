@@ -82,7 +82,7 @@ export const asked = (
 
 /** What is answered with. */
 export interface Answerable {
-  readonly image: { readonly name: string }
+  readonly image: { readonly name: string; readonly hasMore?: boolean | undefined }
   readonly segmentation: Segmentation
 }
 
@@ -255,6 +255,7 @@ const inJson = Effect.fnUntraced(function* (
     model,
     width,
     height,
+    ...(segmented.image.hasMore === true ? { morePages: true } : {}),
     seconds: round(Duration.toSeconds(segmentation.cost.duration)),
     classes: present
       .map(({ id, name, pixels, score }) => ({
