@@ -43,6 +43,9 @@ const answers = async (): Promise<Readonly<Record<string, string>>> => {
   return Object.fromEntries(await Effect.runPromise(Effect.forEach(questions, ask)))
 }
 
+/** Modules that are started by their address (workers, processes) by the name that they have once they are built. */
+const built = (code: string): string => code.replaceAll(/"(\.\/\w+)\.ts"/g, '"$1.js"')
+
 /**
  * Into `folder`. Modules that look for files beside them (models, pages, processes of their own) look where the module
  * itself is: in the built library beside the bundle (`library`), or in these sources.
@@ -55,7 +58,7 @@ export const bundle = (
   platform: "node",
   // Peers that a user may be without, and that have binaries or processes of their own. What stands on Effect is within:
   // two copies of Effect do not read each other's secrets, so the database of runs would get no password.
-  external: [/^(sharp|onnxruntime-node|@cantoo\/pdf-lib)($|\/)/],
+  external: [/^(sharp|onnxruntime-(node|web)|@cantoo\/pdf-lib|@jsquash\/jpeg)($|\/)/],
   resolve: { conditionNames: ["effect-segformer-source", "node", "import", "module", "default"] },
   plugins: [
     {
@@ -85,7 +88,8 @@ export const bundle = (
           library === undefined
             ? JSON.stringify(pathToFileURL(id).href)
             : `new URL(${JSON.stringify(relative(folder, join(library, own.replace(/\.ts$/, ".js"))))}, import.meta.url).href`
-        return { code: text.replaceAll("import.meta.url", place), moduleType: "ts" }
+        const named = library === undefined ? text : built(text)
+        return { code: named.replaceAll("import.meta.url", place), moduleType: "ts" }
       }
     }
   ],
@@ -94,12 +98,13 @@ export const bundle = (
 
 const dist = fileURLToPath(new URL("./dist", import.meta.url))
 
-/** The page's modules as one: a browser asks once, and what they have in common is packed once. */
-export const page = (folder: string): RolldownOptions & { readonly output: OutputOptions } => ({
-  input: join(sources, "server/page/client/main.ts"),
-  platform: "browser",
-  output: { dir: folder, format: "esm", minify: true }
-})
+/** The page's modules as one: a browser asks once, and what they have in common is packed once. Each worker is a script of its own. */
+export const page = (folder: string): ReadonlyArray<RolldownOptions & { readonly output: OutputOptions }> =>
+  ["main", "DrawingWorker"].map((name) => ({
+    input: join(sources, `server/page/client/${name}.ts`),
+    platform: "browser",
+    output: { dir: folder, format: "esm", minify: true }
+  }))
 
 interface Range {
   readonly start: number
@@ -180,14 +185,14 @@ const withoutIndex = (code: string): string =>
   )
 
 /**
- * What bundlers leave out of a program that does not use it. Of what modules make when they are loaded (layers, services,
- * schemas, functions in two forms) it says that it has no other effect.
+ * What bundlers leave out of a program that does not use it, in what `tsc` has made. And modules that are started by their
+ * address get the name that they have now.
  */
 const lean = {
   name: "lean",
   writeBundle: () => {
     for (const file of globSync(join(dist, "**/*.js"), { exclude: [join(dist, "cli/**")] })) {
-      const code = withoutIndex(readFileSync(file, "utf8"))
+      const code = withoutIndex(built(readFileSync(file, "utf8")))
       writeFileSync(file, withoutEffects(code))
     }
   }
@@ -195,5 +200,8 @@ const lean = {
 
 export default defineConfig([
   bundle(join(dist, "cli"), dist),
-  { ...page(join(dist, "server/page/client")), plugins: [lean] }
+  // Once, behind the last of them: it is about the whole of `dist`.
+  ...page(join(dist, "server/page/client")).map((one, index, all) =>
+    index === all.length - 1 ? { ...one, plugins: [lean] } : one
+  )
 ])

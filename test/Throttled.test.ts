@@ -89,7 +89,7 @@ const limits = [1, 5, 20].flatMap((perSecond) =>
 const check = <T>(
   pattern: fc.Arbitrary<T>,
   holds: (pattern: T) => Effect.Effect<void, never, Scope.Scope>,
-  numRuns = 30
+  numRuns = 100
 ) =>
   fc.assert(
     fc.asyncProperty(pattern, (pattern) =>

@@ -93,8 +93,15 @@ const ofRegions = (
       iscrowd: 0
     }))
 
-/** Of an image of which only pictures are known: it is left out, since one without annotations would be an empty one. */
+/** Kept of an image of which only pictures are known. */
 const unknown = "null"
+
+/** Nothing at all is the failure that it was. */
+const nothingBut = ({
+  labelMap,
+  pictures
+}: Finding["segmentation"]): Effect.Effect<null, SegmentationError> =>
+  hasAny(pictures) ? Effect.succeed(null) : Effect.as(labelMap, null)
 
 interface CocoRecord {
   readonly classes: ReadonlyArray<{ readonly id: number; readonly name: string }>
@@ -112,12 +119,11 @@ export const coco = ({ exclude, minArea, path, tolerance }: CocoOptions): Sink<F
     path,
     { exclude, minArea, tolerance },
     Effect.fnUntraced(function* ({ segmentation }) {
-      const { classes, pictures, reported } = segmentation
+      const { classes, reported } = segmentation
       const ids = excludedIds(classes, exclude)
       const map = yield* Effect.option(segmentation.labelMap)
-      // Nothing at all is the failure that it was.
-      if (map._tag === "None" && reported === undefined)
-        return hasAny(pictures) ? null : yield* Effect.as(segmentation.labelMap, null)
+      // Left out: one without annotations would be one on which there is nothing.
+      if (map._tag === "None" && reported === undefined) return yield* nothingBut(segmentation)
       const annotations =
         map._tag === "Some"
           ? Coco.annotations(map.value, { imageId: 0, exclude: ids, minArea, tolerance })
@@ -174,29 +180,37 @@ export interface RankingOptions {
   readonly by: Exclude<Ranking.By, "disagreement">
 }
 
+interface RankingRecord {
+  readonly uncertainty?: Uncertainty | undefined
+  /** Missing where there is no label map to tell them by. */
+  readonly shares?: ReadonlyArray<readonly [number, number]> | undefined
+}
+
 /**
  * Which images a person should look at next, as a table with the first of them first: how unsure the segmenter is of each
- * (empty where it gives no logits), and how far its class shares lie from the mean of the run's.
+ * (empty where it gives no logits), and how far its class shares lie from the mean of the run's (empty where it gives no
+ * label map). Images of which nothing is known come last, which is said at the end.
  */
 export const ranking = ({ by, path }: RankingOptions): Sink<FileSystem.FileSystem> =>
-  collected<{
-    readonly uncertainty?: Uncertainty | undefined
-    readonly shares: ReadonlyArray<readonly [number, number]>
-  }>(
+  collected<RankingRecord>(
     "ranking",
     path,
     { by },
-    ({ segmentation }) =>
-      Effect.map(Effect.all([segmentation.labelMap, segmentation.uncertainty]), ([map, uncertainty]) => ({
-        uncertainty,
-        shares: [...Shares.of(map)]
-      })),
+    Effect.fnUntraced(function* ({ segmentation }) {
+      const map = yield* Effect.option(segmentation.labelMap)
+      if (map._tag === "None" && segmentation.reported === undefined) yield* nothingBut(segmentation)
+      return {
+        uncertainty: yield* segmentation.uncertainty,
+        shares: map._tag === "None" ? undefined : [...Shares.of(map.value)]
+      }
+    }),
     Effect.fnUntraced(function* (write, records, read) {
       // Read twice: the set's shares first.
       const sums = new Map<number, number>()
       let images = 0
       yield* Stream.runForEach(records, ({ record }) =>
         Effect.map(read(record), ({ shares }) => {
+          if (shares === undefined) return
           images++
           for (const [id, share] of shares) sums.set(id, (sums.get(id) ?? 0) + share)
         })
@@ -205,9 +219,13 @@ export const ranking = ({ by, path }: RankingOptions): Sink<FileSystem.FileSyste
       const rows: Array<Ranking.Row> = []
       yield* Stream.runForEach(records, ({ key, record }) =>
         Effect.map(read(record), ({ shares, uncertainty }) => {
-          rows.push({ ...uncertainty, image: key, distance: Shares.distance(new Map(shares), set) })
+          const distance = shares === undefined ? undefined : Shares.distance(new Map(shares), set)
+          rows.push({ ...uncertainty, image: key, ...(distance === undefined ? {} : { distance }) })
         })
       )
+      const without = rows.filter((row) => row[by] === undefined).length
+      const lacking = by === "distance" ? "is no label map" : "are no logits"
+      yield* told(without, `a rank in ${basename(path)}, and last in it: there ${lacking} to tell it by`)
       yield* write(Csv.line(["image", ...Ranking.COLUMNS]))
       for (const row of Ranking.sorted(rows, by))
         yield* write(Csv.line([row.image, ...Ranking.COLUMNS.map((column) => row[column])]))
@@ -219,17 +237,43 @@ export interface CsvOptions extends OutlineOptions {
   readonly regions?: boolean | undefined
 }
 
-/** A table of all images: a line for each class in an image, or for each region. */
+/** Lines of a label map or of regions; of reported regions where lines of classes were asked for; nothing where nothing is known. */
+type CsvRecord = ReadonlyArray<string> | { readonly reported: ReadonlyArray<string> } | null
+
+/** What regions say of classes: their areas. What lies outside of all is not among them. */
+const areasOf = (
+  { height, width }: Finding["segmentation"],
+  regions: ReadonlyArray<Region>
+): ReadonlyArray<string> => {
+  const sums = new Map<number, { readonly name: string; area: number }>()
+  for (const { area, classId, className } of regions) {
+    const sum = sums.get(classId)
+    if (sum === undefined) sums.set(classId, { name: className, area })
+    else sum.area += area
+  }
+  return sums.size === 0
+    ? [Csv.line([undefined, undefined, 0, 0])]
+    : Array.from(sums, ([id, { area, name }]) => Csv.line([id, name, area, area / (width * height)]))
+}
+
+/**
+ * A table of all images: a line for each class in an image, or for each region. Of a service that gives no label map, lines
+ * of classes are sums of the areas that it reports, their shares of the whole image; one line of 0 pixels where it reports
+ * none. An image of which it gives pictures alone has a line with its name and nothing else. Both are said at the end.
+ */
 export const csv = ({ exclude, minArea, path, regions = false }: CsvOptions): Sink<FileSystem.FileSystem> =>
-  collected<ReadonlyArray<string>>(
+  collected<CsvRecord>(
     "csv",
     path,
     { exclude, minArea, regions },
     Effect.fnUntraced(function* ({ segmentation }) {
-      const { classes } = segmentation
+      const { classes, reported } = segmentation
+      const map = yield* Effect.option(segmentation.labelMap)
+      if (map._tag === "None" && reported === undefined) return yield* nothingBut(segmentation)
       if (!regions) {
-        const areas = Csv.areaFields(yield* segmentation.labelMap, classes)
-        return areas.map((fields) => Csv.line(fields))
+        return map._tag === "Some"
+          ? Csv.areaFields(map.value, classes).map((fields) => Csv.line(fields))
+          : { reported: areasOf(segmentation, reported ?? []) }
       }
       const ids = excludedIds(classes, exclude)
       return (yield* segmentation.regions)
@@ -237,12 +281,25 @@ export const csv = ({ exclude, minArea, path, regions = false }: CsvOptions): Si
         .map((region) => Csv.line(Csv.regionFields(region)))
     }),
     Effect.fnUntraced(function* (write, records, read) {
-      yield* write(Csv.line(["image", ...(regions ? Csv.REGION_COLUMNS : Csv.AREA_COLUMNS)]))
+      const columns = regions ? Csv.REGION_COLUMNS : Csv.AREA_COLUMNS
+      const nothing = Csv.line(columns.map(() => undefined))
+      let summed = 0
+      let without = 0
+      yield* write(Csv.line(["image", ...columns]))
       yield* Stream.runForEach(records, ({ key, record }) => {
         const image = Csv.line([key]).slice(0, -2)
-        return Effect.flatMap(read(record), (lines) =>
-          write(lines.map((line) => `${image},${line}`).join(""))
-        )
+        return Effect.flatMap(read(record), (kept) => {
+          if (kept === null) without++
+          else if ("reported" in kept) summed++
+          const lines = kept === null ? [nothing] : "reported" in kept ? kept.reported : kept
+          return write(lines.map((line) => `${image},${line}`).join(""))
+        })
       })
+      const name = basename(path)
+      yield* told(
+        summed,
+        `a label map, so that ${name} has the areas of the regions that the service reported`
+      )
+      yield* told(without, `numbers in ${name}: the service gave pictures alone`)
     })
   )

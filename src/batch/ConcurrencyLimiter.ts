@@ -41,7 +41,7 @@ const whole = (name: string, value: number): number => {
 /** A limiter in front of a transport. */
 export const make = (options: LimiterOptions): Effect.Effect<ConcurrencyLimiter, never, Transport> =>
   Effect.gen(function* () {
-    const { transport } = yield* Throttled.make
+    const { transport, whileOthersAreGranted } = yield* Throttled.make
     const { concurrency, maxWait } = options
     const isFixed = typeof concurrency === "number"
     const most = isFixed ? whole("concurrency", concurrency) : whole("concurrency.max", concurrency.max)
@@ -106,7 +106,11 @@ export const make = (options: LimiterOptions): Effect.Effect<ConcurrencyLimiter,
       // Whoever waits keeps its place: while a service is to be left alone, nobody calls it.
       pass: (call) =>
         places.withPermit(
-          Effect.provideService(whileTurnedAway(call), Transport, isFixed ? transport : watched)
+          Effect.provideService(
+            whileTurnedAway(whileOthersAreGranted(call)),
+            Transport,
+            isFixed ? transport : watched
+          )
         ),
       limit: () => limit,
       most

@@ -1,8 +1,6 @@
 /** `segformer batch`, at work on this machine. */
-import { createHash } from "node:crypto"
-import { createReadStream, existsSync, statSync } from "node:fs"
+import { existsSync } from "node:fs"
 import { join, relative } from "node:path"
-import { pipeline } from "node:stream/promises"
 import { Duration, Effect, Stream } from "effect"
 import * as Batch from "../batch/Batch.ts"
 import * as BatchSource from "../batch/BatchSource.ts"
@@ -11,13 +9,14 @@ import type { Failure } from "../batch/Receipt.ts"
 import { time } from "../batch/ReportPage.ts"
 import type { ImageCodec } from "../image/ImageCodec.ts"
 import * as ImageSource from "../image/ImageSource.ts"
+import * as PageName from "../image/PageName.ts"
 import * as Stretch from "../image/Stretch.ts"
 import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
 import type { Options } from "./BatchCommand.ts"
 import * as BatchSinks from "./BatchSinks.ts"
 import * as ExitCode from "./ExitCode.ts"
-import { asked, inFlags, limitsOf, pageOf, viewOf } from "./Flags.ts"
+import { asked, inFlags, limitsOf, viewOf } from "./Flags.ts"
 import * as Screen from "./Screen.ts"
 
 /** The whole run, from words on the command line to results. */
@@ -26,7 +25,7 @@ export const run = (options: Options) =>
 
 /** The images that a word names. One that names nothing ends the command before it makes or loads anything. */
 export const sourceOf = (word: string) =>
-  /^https?:|[*?[{]/i.test(word) || existsSync(word)
+  /^https?:|[*?[{]/i.test(word) || existsSync(word) || existsSync(PageName.parse(word)?.path ?? "")
     ? Effect.succeed(BatchSource.of(word))
     : Effect.fail(
         ExitCode.wrong(
@@ -47,9 +46,8 @@ const viewed = <R>(
 const mostPrinted = 20
 
 const runAll = Effect.fnUntraced(function* (options: Options) {
-  const part = existsSync(options.source) ? undefined : pageOf(options.source)
-  const view = viewOf(options, part?.page)
-  const source = viewed(yield* sourceOf(part?.path ?? options.source), view)
+  const view = viewOf(options)
+  const source = viewed(yield* sourceOf(options.source), view)
   const line = yield* Screen.progress(!options.quiet)
   yield* line.show(asked(options))
   const { concurrency = 4, model, out } = options
@@ -59,7 +57,7 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
     uncertainty: options.rank !== undefined
   })
   const fingerprint = {
-    ...(yield* fingerprintOf(model)),
+    ...(yield* Backend.modelFingerprint(model)),
     ...Backend.fingerprint(yield* Backend.settingsOf(options)),
     ...(view.page === undefined ? {} : { page: String(view.page) }),
     ...(view.stretch === undefined ? {} : { stretch: Stretch.format(view.stretch) })
@@ -206,16 +204,3 @@ const codeOf = (tag: string): number => {
       return ExitCode.unavailable
   }
 }
-
-/** The digest of a model's file on this machine, where there is one: a name says nothing of the weights behind it. */
-export const fingerprintOf = (model: string | undefined): Effect.Effect<Readonly<Record<string, string>>> =>
-  Effect.promise(async () => {
-    if (model === undefined) return {}
-    const file = [model, join(model, "onnx", "model.onnx"), join(model, "model.onnx")].find(
-      (path) => existsSync(path) && statSync(path).isFile()
-    )
-    if (file === undefined) return {}
-    const hash = createHash("sha256")
-    await pipeline(createReadStream(file), hash)
-    return { "model file": hash.digest("hex").slice(0, 16) }
-  })

@@ -1,15 +1,17 @@
 /** Which prediction is scored against which truth: by the image that a prediction is of, and else by names. */
 import { basename, dirname, join, normalize } from "node:path"
 import { Effect, type FileSystem } from "effect"
-import * as LabelFiles from "./LabelFiles.ts"
+import * as Annotations from "./Annotations.ts"
 import type * as ExitCode from "./ExitCode.ts"
+import * as LabelFiles from "./LabelFiles.ts"
+import * as LabelFolder from "./LabelFolder.ts"
 
 /** A prediction and the truth of one image. */
 export interface Pair {
   /** What both are called. */
   readonly key: string
-  readonly prediction: LabelFiles.LabelFile
-  readonly truth: LabelFiles.LabelFile
+  readonly prediction: LabelFolder.LabelFile
+  readonly truth: LabelFolder.LabelFile
 }
 
 export interface MatchOptions {
@@ -21,64 +23,108 @@ export interface MatchOptions {
   readonly truthNames: string | undefined
 }
 
-/** Those that match, in the order of predictions, and what is wrong with the rest. */
+/** Those that match, in the order of predictions; each is told anew when it is asked for, since there may be very many. */
+export class Pairs implements Iterable<Pair> {
+  readonly #predictions: LabelFolder.LabelFolder
+  readonly #truths: LabelFolder.KeyedFiles
+  /** The truth of each prediction, or -1; and the predictions that have one. */
+  readonly #places: Int32Array
+  readonly #paired: ReadonlyArray<number>
+
+  constructor(predictions: LabelFolder.LabelFolder, truths: LabelFolder.KeyedFiles, places: Int32Array) {
+    this.#predictions = predictions
+    this.#truths = truths
+    this.#places = places
+    this.#paired = Array.from(places.keys()).filter((index) => places[index]! >= 0)
+  }
+
+  get length(): number {
+    return this.#paired.length
+  }
+
+  *[Symbol.iterator](): Iterator<Pair> {
+    for (const index of this.#paired) {
+      const prediction = this.#predictions.at(index)!
+      const truth = this.#truths.at(this.#places[index]!)!
+      yield { key: truth.key, prediction, truth }
+    }
+  }
+
+  /** The predictions. */
+  *predictions(): Generator<LabelFolder.LabelFile> {
+    for (const { prediction } of this) yield prediction
+  }
+
+  /** The pair of a key. */
+  get(key: string): Pair | undefined {
+    const place = this.#truths.placeOf(key)
+    const truth = this.#truths.at(place)
+    const prediction = place < 0 ? undefined : this.#predictions.at(this.#places.indexOf(place))
+    return truth === undefined || prediction === undefined ? undefined : { key, prediction, truth }
+  }
+}
+
+/** Those that match, and what is wrong with the rest. */
+export interface Matched {
+  readonly pairs: Pairs
+  readonly problems: ReadonlyArray<LabelFiles.Problem>
+  /** Predictions of images that a file of annotations does not hold. */
+  readonly unannotated: number
+}
+
+/**
+ * Pairs each prediction with its truth, which is in a folder or among annotated images. Of those mostly few are annotated yet:
+ * predictions of others are counted, and nothing is wrong with them.
+ */
 export const match = Effect.fnUntraced(function* (
-  options: MatchOptions
-): Effect.fn.Return<
-  { readonly pairs: ReadonlyArray<Pair>; readonly problems: Array<LabelFiles.Problem> },
-  ExitCode.Ended,
-  FileSystem.FileSystem
-> {
-  const predictions = named(yield* LabelFiles.inFolder(options.predictions), options.predictionNames)
-  const truths = new Map<string, LabelFiles.LabelFile>()
-  for (const file of named(yield* LabelFiles.inFolder(options.truth), options.truthNames))
-    truths.set(file.key, file)
+  options: MatchOptions,
+  annotated?: Annotations.AnnotatedFiles | undefined
+): Effect.fn.Return<Matched, ExitCode.Ended, FileSystem.FileSystem> {
+  const { predictionNames, truthNames } = options
+  const predictions = yield* LabelFolder.list(options.predictions, byPattern(predictionNames))
+  const truths = annotated ?? (yield* LabelFolder.list(options.truth, byPattern(truthNames)))
   const problems: Array<LabelFiles.Problem> = []
-  const claims = new Map<string, LabelFiles.LabelFile>()
-  // There may be very many claims, and few beside another.
-  const rivals = new Map<string, Array<LabelFiles.LabelFile>>()
   const images = yield* LabelFiles.reportedImages(predictions)
-  for (const [index, prediction] of predictions.entries()) {
+  const places = new Int32Array(predictions.length)
+  const claims = new Uint32Array(truths.length)
+  let unannotated = 0
+  let index = 0
+  for (const file of predictions) {
+    const { key: own } = file
     const image = images[index]
-    const key =
-      image === undefined ? prediction.key : keyOf(prediction.key, image, truths, options.predictionNames)
-    if (claims.has(key)) rivals.set(key, [...(rivals.get(key) ?? []), prediction])
-    else if (truths.has(key)) claims.set(key, prediction)
+    const place =
+      annotated?.find(file, image) ??
+      truths.placeOf(image === undefined ? own : keyOf(own, image, truths, predictionNames))
+    places[index++] = place
+    if (place >= 0) claims[place]!++
+    else if (annotated !== undefined && place === Annotations.none) unannotated++
     else {
-      const reason = `it has no match in ${options.truth}${hint(options)}`
-      const isCalledSo = image === undefined || stem(basename(image)) === basename(prediction.key)
-      problems.push({ name: prediction.key, reason: isCalledSo ? reason : `it is of ${image}: ${reason}` })
+      const reason =
+        annotated === undefined
+          ? `it has no match in ${options.truth}${hint(options)}`
+          : `several images of ${options.truth} may be it`
+      const isCalledSo = image === undefined || stem(basename(image)) === basename(own)
+      problems.push({ name: own, reason: isCalledSo ? reason : `it is of ${image}: ${reason}` })
     }
   }
-  const pairs: Array<Pair> = []
-  for (const [key, first] of claims) {
-    const truth = truths.get(key)
-    truths.delete(key)
-    if (truth === undefined) continue
-    const others = rivals.get(key)
-    if (others === undefined) pairs.push({ key, prediction: first, truth })
-    else {
-      // Which of them is meant nobody can tell.
-      for (const { path } of [first, ...others])
-        problems.push({ name: path, reason: `${others.length + 1} predictions are of ${truth.path}` })
-    }
+  for (const [index, place] of places.entries()) {
+    if (place < 0 || claims[place] === 1) continue
+    // Which of them is meant nobody can tell.
+    const name = predictions.at(index)?.path ?? ""
+    problems.push({ name, reason: `${claims[place]} predictions are of ${truths.at(place)?.path}` })
+    places[index] = -1
   }
-  for (const key of truths.keys())
-    problems.push({ name: key, reason: `it has no match in ${options.predictions}${hint(options)}` })
-  return { pairs, problems }
+  for (const [place, count] of claims.entries()) {
+    if (count > 0) continue
+    const name = truths.at(place)?.key ?? ""
+    problems.push({ name, reason: `it has no match in ${options.predictions}${hint(options)}` })
+  }
+  return { pairs: new Pairs(predictions, truths, places), problems, unannotated }
 })
 
 /** Files whose names have a pattern, by what stands for its `*`. */
-const named = (
-  files: ReadonlyArray<LabelFiles.LabelFile>,
-  pattern: string | undefined
-): ReadonlyArray<LabelFiles.LabelFile> =>
-  pattern === undefined
-    ? files
-    : files.flatMap((file) => {
-        const key = shared(file.key, pattern)
-        return key === undefined ? [] : [{ ...file, key }]
-      })
+const byPattern = (pattern: string | undefined) =>
+  pattern === undefined ? undefined : (key: string) => shared(key, pattern)
 
 /** What stands for the `*` of a pattern in the last part of a path, with the folders before it. */
 const shared = (path: string, pattern: string): string | undefined => {
@@ -98,7 +144,7 @@ const stem = (name: string): string => name.replace(/\.[a-z0-9]{1,5}$/i, "")
 const keyOf = (
   key: string,
   image: string,
-  truths: ReadonlyMap<string, unknown>,
+  truths: LabelFolder.KeyedFiles,
   pattern: string | undefined
 ): string => {
   // What came over the network has no place here, and standard input none at all.
@@ -111,7 +157,7 @@ const keyOf = (
   const parts = whole.split("/")
   for (let from = 0; from < parts.length; from++) {
     const end = parts.slice(from).join("/")
-    if (truths.has(end)) return end
+    if (truths.placeOf(end) >= 0) return end
   }
   return stem(basename(path)) === basename(key) ? key : whole
 }

@@ -6,6 +6,7 @@ import * as Shares from "../mask/Shares.ts"
 import type { Pair } from "./EvalPairs.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as LabelFiles from "./LabelFiles.ts"
+import * as LabelFolder from "./LabelFolder.ts"
 
 /** What is known of one image. */
 export interface Look extends Ranking.Row {
@@ -30,15 +31,12 @@ export const make = Effect.fnUntraced(function* (
   const { against, binary } = options
   if (options.rank === undefined && against === undefined)
     return ({ key }) => Effect.succeed({ image: key, shares: new Map() })
-  const others =
-    against === undefined
-      ? undefined
-      : new Map((yield* LabelFiles.inFolder(against)).map((file) => [file.key, file]))
+  const others = against === undefined ? undefined : yield* LabelFolder.list(against)
   return Effect.fnUntraced(function* ({ key, prediction: file }: Pair, prediction: LabelMap) {
     const report = yield* LabelFiles.sidecar(file)
     const own = { image: key, ...report?.uncertainty, shares: Shares.of(prediction) }
     if (others === undefined) return own
-    const other = others.get(key)
+    const other = others.at(others.placeOf(key))
     if (other === undefined) return yield* Effect.fail(`it has no match in ${against}`)
     const second = yield* Effect.mapError(
       LabelFiles.read(other.path, { asMask: binary }),

@@ -16,6 +16,10 @@ import * as ExitCode from "./ExitCode.ts"
 export const optional = <A>(flag: Flag.Flag<A>): Flag.Flag<A | undefined> =>
   Flag.map(Flag.optional(flag), Option.getOrUndefined)
 
+/** What stands between commas. */
+export const listOf = (text: string | undefined): ReadonlyArray<string> =>
+  (text ?? "").split(",").flatMap((part) => part.trim() || [])
+
 /** Off unless it is given. */
 export const off = (name: string) => Flag.Boolean(name).pipe(Flag.withDefault(false))
 
@@ -222,12 +226,6 @@ export const viewOf = (
   { page, stretch }: { readonly page: number | undefined; readonly stretch: Stretch.Stretch | undefined },
   own?: number
 ): ImageSource.View => ({ page: own ?? page, stretch })
-
-/** `FILE#2` is the second page of FILE, unless there is a file of that name. */
-export const pageOf = (word: string): { readonly path: string; readonly page: number } | undefined => {
-  const [, path, page] = /^(.+)#([1-9]\d{0,8})$/.exec(word) ?? []
-  return path === undefined ? undefined : { path, page: Number(page) }
-}
 
 export const limitsOf = (given: {
   readonly [Limit in keyof ImageLimits]: number | undefined

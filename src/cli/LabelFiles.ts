@@ -4,36 +4,13 @@
  */
 import { basename, dirname, join, normalize, resolve } from "node:path"
 import { Effect, FileSystem, Option, Result, Schema, Stream } from "effect"
-import { reasonOf } from "../files/NotWritten.ts"
-import * as Folder from "../image/Folder.ts"
-import * as ImageFormat from "../image/ImageFormat.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
 import * as Npy from "../mask/Npy.ts"
 import * as Palette from "../mask/Palette.ts"
 import * as ExitCode from "./ExitCode.ts"
-
-/** One label map on disk. */
-export interface LabelFile {
-  /** As the user would write it. */
-  readonly path: string
-  /**
-   * The same for all files of one image: the path within its folder, without its ending. That of the image goes with it
-   * (`a` for `a.jpg.labels.png`), unless two images differ in nothing else.
-   */
-  readonly key: string
-  /** What the image is called, as far as the file's own name tells. */
-  readonly image?: string | undefined
-  /** `false` where it is known that no report lies beside it. */
-  readonly hasReport?: boolean | undefined
-}
-
-/** One whose key is not settled yet. */
-interface Mutable extends LabelFile {
-  key: string
-  image?: string | undefined
-}
+import { ending, type LabelFile, type LabelFiles, list, withoutEndings } from "./LabelFolder.ts"
 
 /** What is wrong with a file or a name, in a line. */
 export interface Problem {
@@ -41,69 +18,11 @@ export interface Problem {
   readonly reason: string
 }
 
-const ending = /(\.labels)?\.(png|npy)$/i
-const overlay = /\.overlay\.png$/i
-const imageEnding = new RegExp(`\\.(?:${ImageFormat.endings().join("|")})$`, "i")
-
-/**
- * The label maps of a folder, those within its folders included, by key. Of two with one key the one called
- * `.labels.png` is taken: the other is the photo.
- */
-export const inFolder = Effect.fnUntraced(function* (
-  folder: string
-): Effect.fn.Return<ReadonlyArray<Mutable>, ExitCode.Ended, FileSystem.FileSystem> {
-  const names: Array<string> = []
-  const reports = new Set<string>()
-  yield* Folder.files(
-    folder,
-    (name) => (ending.test(name) && !overlay.test(name)) || name.endsWith(".json")
-  ).pipe(
-    Stream.runForEachArray((all) => {
-      // A folder that cannot be read would leave out a part without a word.
-      const bad = all.find(({ problem }) => problem !== undefined)?.problem
-      if (bad !== undefined) return Effect.fail(bad)
-      for (const { name } of all) {
-        if (name.endsWith(".json")) reports.add(name.slice(0, -5))
-        else names.push(name)
-      }
-      return Effect.void
-    }),
-    Effect.mapError((error) => ExitCode.wrong(`cannot list ${folder}: ${reasonOf(error)}`))
-  )
-  // The beginning of all paths is held once: what is added to it is no copy of it.
-  const start = join(folder, "x").slice(0, -1)
-  const files = new Map<string, Mutable>()
-  for (const name of names.sort()) {
-    const key = name.replace(ending, "")
-    const isSure = /\.labels\.png$/i.test(name)
-    if (isSure || !files.has(key))
-      files.set(key, { path: start + name, key, image: undefined, hasReport: reports.has(key) })
-  }
-  return withoutEndings([...files.values()])
-})
-
-/** Keys without the ending of their image, where no two become one. */
-const withoutEndings = (files: ReadonlyArray<Mutable>): ReadonlyArray<Mutable> => {
-  const taken = new Map<string, number>()
-  const count = (key: string) => taken.set(key, (taken.get(key) ?? 0) + 1)
-  // Only of those that would get another key, and of those that have it.
-  for (const { key } of files) if (imageEnding.test(key)) count(key.replace(imageEnding, ""))
-  if (taken.size === 0) return files
-  for (const { key } of files) if (!imageEnding.test(key) && taken.has(key)) count(key)
-  for (const file of files) {
-    if (!imageEnding.test(file.key)) continue
-    const short = file.key.replace(imageEnding, "")
-    file.image = file.key
-    if (taken.get(short) === 1) file.key = short
-  }
-  return files
-}
-
 /** The label maps that words stand for: files, folders, globs; each once. */
 export const expand = Effect.fnUntraced(function* (
   words: ReadonlyArray<string>
 ): Effect.fn.Return<
-  { readonly files: ReadonlyArray<LabelFile>; readonly missing: ReadonlyArray<Problem> },
+  { readonly files: LabelFiles; readonly missing: ReadonlyArray<Problem> },
   ExitCode.Ended,
   FileSystem.FileSystem
 > {
@@ -112,13 +31,11 @@ export const expand = Effect.fnUntraced(function* (
   const missing: Array<Problem> = []
   const seen = new Set<string>()
   const keys = new Set<string>()
-  const add = (file: Mutable) => {
-    // Of one word each file is told once.
-    if (words.length > 1) {
-      const whole = resolve(file.path)
-      if (seen.has(whole)) return
-      seen.add(whole)
-    }
+  const add = (given: LabelFile) => {
+    const file = { ...given }
+    const whole = resolve(file.path)
+    if (seen.has(whole)) return
+    seen.add(whole)
     if (keys.has(file.key)) {
       // Of two folders with files of one name, the second says where its own are.
       const own = normalize(file.path)
@@ -133,9 +50,11 @@ export const expand = Effect.fnUntraced(function* (
   for (const word of words) {
     const info = yield* Effect.option(fs.stat(word))
     if (Option.isSome(info) && info.value.type === "Directory") {
-      const found = yield* inFolder(word)
+      const found = yield* list(word)
       if (found.length === 0) missing.push({ name: word, reason: "the folder holds no label PNG or .npy" })
-      found.forEach(add)
+      // No two of one folder are called the same, nor is one of them told twice.
+      if (words.length === 1) return { files: found, missing }
+      for (const file of found) add(file)
       continue
     }
     if (Option.isSome(info)) {
@@ -232,6 +151,7 @@ const plain = (parsed: Parsed): Readonly<Record<string, string>> =>
 const Sidecar = Schema.fromJsonString(
   Schema.Struct({
     image: Schema.String,
+    model: Schema.optional(Schema.String),
     classes: Schema.Array(Schema.Struct({ id: Schema.Int, name: Schema.String })),
     uncertainty: Schema.optional(
       Schema.Struct({ entropy: Schema.Finite, margin: Schema.Finite, unsure: Schema.Finite })
@@ -253,13 +173,17 @@ export const sidecar = (file: LabelFile): Effect.Effect<Sidecar | undefined, nev
 
 /** The image that the report beside each label map names. Of very many reports nothing else is held. */
 export const reportedImages = (
-  files: ReadonlyArray<LabelFile>
+  files: LabelFiles
 ): Effect.Effect<ReadonlyArray<string | undefined>, never, FileSystem.FileSystem> =>
   Effect.suspend(() => {
-    const images: Array<string | undefined> = files.map(() => undefined)
+    const images: Array<string | undefined> = []
+    const reported: Array<number> = []
+    for (const { hasReport } of files) {
+      if (hasReport !== false) reported.push(images.length)
+      images.push(undefined)
+    }
     const read = (index: number) =>
-      Effect.map(sidecar(files[index]!), (report) => void (images[index] = report?.image))
-    const reported = [...files.keys()].filter((index) => files[index]!.hasReport !== false)
+      Effect.map(sidecar(files.at(index)!), (report) => void (images[index] = report?.image))
     return Effect.as(Effect.forEach(reported, read, { concurrency: 8, discard: true }), images)
   })
 
@@ -268,11 +192,11 @@ export const reportedImages = (
  * so far as the results keep that, else by the name of the file itself. Two images of one name say where they lie.
  */
 export const imageNames = Effect.fnUntraced(function* (
-  files: ReadonlyArray<LabelFile>
+  files: LabelFiles
 ): Effect.fn.Return<ReadonlyArray<string>, never, FileSystem.FileSystem> {
   const reported = yield* reportedImages(files)
   const paths = reported.map((image) => (image === undefined ? undefined : pathOf(image)))
-  const short = files.map(({ image, key }, index) => {
+  const short = Array.from(files, ({ image, key }, index) => {
     const path = paths[index]
     if (path === undefined) return image ?? `${key}.png`
     const below = join(dirname(key), basename(path)).replaceAll("\\", "/")
@@ -315,12 +239,13 @@ const commonFolder = ([first = "", ...others]: ReadonlyArray<string>): string =>
 
 /** The classes that reports beside label maps name: those that occur. */
 export const classesBeside = (
-  files: ReadonlyArray<LabelFile>
+  files: Iterable<LabelFile>
 ): Effect.Effect<ClassTable.ClassTable, never, FileSystem.FileSystem> =>
   Effect.suspend(() => {
     // The first that names an id has it.
     const found = new Map<number, Sidecar["classes"][number]>()
-    return Stream.fromIterable(files.filter(({ hasReport }) => hasReport !== false)).pipe(
+    return Stream.fromIterable(files).pipe(
+      Stream.filter(({ hasReport }) => hasReport !== false),
       Stream.mapEffect(sidecar, { concurrency: 8 }),
       Stream.runForEach((report) =>
         Effect.sync(() => {

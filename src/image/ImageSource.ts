@@ -30,6 +30,8 @@ export interface ImageSource<out R = never> {
   readonly name: string
   /** Reads the header and checks the limits. */
   readonly open: (limits?: Partial<ImageLimits>) => Effect.Effect<Image, SourceError, R>
+  /** What {@link view} makes of it, where its name or an earlier view says something of that already. */
+  readonly view?: ((view: View) => ImageSource<R | ImageCodec>) | undefined
 }
 
 /** Why a source cannot be opened. */
@@ -122,7 +124,7 @@ export interface View {
 
 /**
  * Another page of an image, or its numbers stretched: pixels, so that who takes files gets a PNG of them. Where there is
- * nothing to do, the image is as it was.
+ * nothing to do, the image is as it was. Of a view, what it leaves open is asked for: a page that was chosen stays.
  *
  * ```ts
  * import { Effect } from "effect"
@@ -135,14 +137,17 @@ export interface View {
  * heights.name // => "heights.tif"
  * ```
  */
-export const view = <R>(source: ImageSource<R>, { page = 1, stretch }: View): ImageSource<R | ImageCodec> => {
+export const view = <R>(source: ImageSource<R>, wanted: View): ImageSource<R | ImageCodec> => {
+  const { page = 1, stretch } = wanted
   if (!(Number.isInteger(page) && page >= 1))
     throw new RangeError(`ImageSource.view: \`page\` must be a whole number of at least 1, but is ${page}`)
-  if (page === 1 && stretch === undefined) return source
+  if (source.view !== undefined) return source.view(wanted)
+  if (wanted.page === undefined && stretch === undefined) return source
   return {
     name: source.name,
+    view: (more) => view(source, { page: wanted.page ?? more.page, stretch: stretch ?? more.stretch }),
     open: (limits) =>
-      Effect.flatMap(more, ({ ViewSource }) => ViewSource.open(source.open(limits), page, stretch, limits))
+      Effect.flatMap(more, ({ ViewSource }) => ViewSource.open(source.open(limits), wanted, limits))
   }
 }
 

@@ -16,16 +16,19 @@ const deep: ReadonlySet<ImageFormat.ImageFormat> = new Set(["tiff", "png"])
 /** An image that was opened, as a view of it. */
 export const open = <E, R>(
   opened: Effect.Effect<Image, E, R>,
-  page: number,
-  stretch: Stretch | undefined,
+  wanted: { readonly page?: number | undefined; readonly stretch?: Stretch | undefined },
   limits?: Partial<ImageLimits>
 ): Effect.Effect<Image, E | ImageError, R | ImageCodec> =>
   Effect.gen(function* () {
+    const { page = 1, stretch } = wanted
     const image = yield* opened
     const isStretched = stretch !== undefined && deep.has(image.format) && image.pixels === undefined
-    if (page === 1 && !isStretched) return image
+    // Who asks for the first page by its number knows that there are others.
+    const { hasMore, ...alone } = image
+    const first = wanted.page === undefined ? image : alone
+    if (page === 1 && !isStretched) return first
     const codec = yield* ImageCodec
-    const paging = page === 1 ? image : yield* pageOf(image, page, { ...defaultLimits, ...limits })
+    const paging = page === 1 ? first : yield* pageOf(image, page, { ...defaultLimits, ...limits })
     const lacking = ({ message }: { readonly message: string }) =>
       Effect.fail(new ImageNotReadable({ source: image.source, detail: message }))
     const pixels = Effect.catchTag(codec.decode(paging, { stretch }), "DependencyMissing", lacking)
@@ -34,7 +37,7 @@ export const open = <E, R>(
     )
     const { height, name, source: from, width } = paging
     const whole = yield* RasterImage.fromPixels({ source: from, name, width, height, pixels, png })
-    return paging.hasMore === true && page === 1 ? { ...whole, hasMore: true } : whole
+    return hasMore === true && wanted.page === undefined ? { ...whole, hasMore: true } : whole
   })
 
 /** The image of another page, as its own directory says. */

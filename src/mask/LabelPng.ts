@@ -147,6 +147,24 @@ export const decodeMask = (
     return { width: picture.width, height: picture.height, data }
   })
 
+/**
+ * The mask of a PNG whose pixels are inside where they are not wholly transparent, whatever their colour: the bitmasks of Label
+ * Studio. Fails where it has no alpha.
+ */
+export const decodeAlpha = (
+  bytes: Uint8Array,
+  options: Pick<MaskOptions, "maxPixels" | "name"> = {}
+): Result.Result<BinaryMask, MaskNotDecodable> => {
+  const name = options.name ?? "mask PNG"
+  return Result.flatMap(PngFile.read(bytes, name, options.maxPixels), (picture) => {
+    const alpha = PngFile.opacity(picture)
+    if (alpha === undefined) return fail(name, "it has no alpha, which would say what is inside")
+    const data = new Uint8Array(alpha.length)
+    for (let i = 0; i < data.length; i++) data[i] = alpha[i] === 0 ? 0 : 1
+    return Result.succeed({ width: picture.width, height: picture.height, data })
+  })
+}
+
 /** The PNG of a mask: grey, 8 bits, 255 in the mask and 0 outside. */
 export const encodeMask = (mask: BinaryMask): Uint8Array => {
   const data = new Uint8Array(mask.data.length)

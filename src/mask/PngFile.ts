@@ -26,6 +26,8 @@ export interface Picture extends Header {
   readonly data: Uint8Array | Uint16Array
   /** Colours of an indexed picture. */
   readonly palette?: ReadonlyArray<Rgb> | undefined
+  /** How opaque each colour of an indexed picture is, 0 to 255; undefined where the file does not say. */
+  readonly paletteAlpha?: ReadonlyArray<number> | undefined
 }
 
 /** 100 million. */
@@ -80,7 +82,11 @@ export const read = (
       return fail(`it is interlaced with ${depth} bits, which is not supported`)
     const raw = (Math.ceil((width * channels * depth) / 8) + 1) * height
     // Deflate grows data it cannot compress by 5 bytes a block; the rest is room for odd encoders.
-    const essential = essentialChunks(bytes, raw + Math.ceil(raw / 64) + 65_536)
+    const essential = essentialChunks(
+      bytes,
+      raw + Math.ceil(raw / 64) + 65_536,
+      header.colorType === "indexed"
+    )
     if (typeof essential === "string") return fail(essential)
     try {
       const { data, palette } = decode(essential, { checkCrc: true })
@@ -90,7 +96,11 @@ export const read = (
       return Result.succeed({
         ...header,
         data: depth < 8 ? unpack(samples, width, height, depth) : samples,
-        palette: palette?.map((color): Rgb => [color[0] ?? 0, color[1] ?? 0, color[2] ?? 0])
+        palette: palette?.map((color): Rgb => [color[0] ?? 0, color[1] ?? 0, color[2] ?? 0]),
+        // Colours that the file does not say it of are opaque.
+        ...(palette?.some((color) => color.length > 3) === true
+          ? { paletteAlpha: palette.map((color) => color[3] ?? 255) }
+          : {})
       })
     } catch (cause) {
       return fail(cause instanceof Error ? cause.message : String(cause))
@@ -101,10 +111,15 @@ export const read = (
 const IHDR = 0x49484452
 const PLTE = 0x504c5445
 const IDAT = 0x49444154
+const TRNS = 0x74524e53
 const IEND = 0x49454e44
 
 /** The file without its other chunks; or what is wrong with it. */
-const essentialChunks = (bytes: Uint8Array, maxCompressed: number): Uint8Array | string => {
+const essentialChunks = (
+  bytes: Uint8Array,
+  maxCompressed: number,
+  isIndexed: boolean
+): Uint8Array | string => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const parts: Array<Uint8Array> = [bytes.subarray(0, 8)]
   let compressed = 0
@@ -118,7 +133,8 @@ const essentialChunks = (bytes: Uint8Array, maxCompressed: number): Uint8Array |
     if (type === IHDR && at !== 8) return "it has two headers"
     if (type === IDAT) compressed += length
     if (compressed > maxCompressed) return "it has more data than its pixels can need"
-    if (type === IHDR || type === PLTE || type === IDAT || type === IEND) {
+    const isAlpha = type === TRNS && isIndexed
+    if (type === IHDR || type === PLTE || isAlpha || type === IDAT || type === IEND) {
       parts.push(bytes.subarray(at, end))
     }
     at = end
@@ -183,6 +199,13 @@ export const isGrey = ({ channels, data }: Picture): boolean => {
     if (data[i] !== data[i + 1] || data[i] !== data[i + 2]) return false
   }
   return true
+}
+
+/** How opaque each pixel is, as the picture has it; `undefined` where it has no alpha, and all of it is. */
+export const opacity = (picture: Picture): Uint8Array | Uint16Array | undefined => {
+  const { channels, data, paletteAlpha } = picture
+  if (paletteAlpha !== undefined) return data.map((index) => paletteAlpha[index] ?? 255)
+  return channels === 2 || channels === 4 ? channel(picture, channels - 1) : undefined
 }
 
 /**

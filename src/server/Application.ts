@@ -4,13 +4,13 @@ import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse
 import { HttpServerResponse as Response } from "effect/http"
 import { HttpApiSchemaError } from "effect/http-api/HttpApiError"
 import { type Addresses, CurrentAddress } from "./Address.ts"
-import type { Caller } from "./Caller.ts"
 import type { Dialect, DialectRoute } from "./Dialect.ts"
 import * as Face from "./Face.ts"
 import type * as ServerMetrics from "./ServerMetrics.ts"
 import type { Origins } from "./Origins.ts"
 import * as Paths from "./Paths.ts"
 import * as Refusals from "./Refusal.ts"
+import * as Notes from "./Notes.ts"
 import * as RequestId from "./RequestId.ts"
 import * as Security from "./Security.ts"
 import { refuse as refuseInV1 } from "./v1/Refuse.ts"
@@ -29,14 +29,14 @@ export interface ApplicationOptions {
   }>
   readonly api: Layer.Layer<never, never, HttpRouter.HttpRouter>
   readonly page: ReadonlyArray<DialectRoute>
-  readonly authenticate: (
-    request: HttpServerRequest.HttpServerRequest
-  ) => Effect.Effect<Caller | undefined, Refusals.Refusal>
+  readonly authenticate: Security.Authenticate
   readonly addresses: Addresses
   readonly origins: Origins
   readonly measure: ServerMetrics.Measure
   /** A client that takes nothing of its answer for so long is cut off. */
   readonly writeTimeout: Duration.Duration
+  /** Bytes of a refused request that are read and dropped, so that its client sees the answer. */
+  readonly maxLinger: number
   readonly state: { readonly draining: boolean }
 }
 
@@ -148,7 +148,7 @@ export const make = Effect.fnUntraced(function* (
           ? Effect.fail(foreign)
           : isOpen
             ? routed
-            : Effect.flatMap(options.authenticate(request), (caller) =>
+            : Effect.flatMap(options.authenticate(request, paths.owner(path)?.token?.(request)), (caller) =>
                 caller === undefined
                   ? routed
                   : Effect.annotateLogs(
@@ -180,7 +180,13 @@ export const make = Effect.fnUntraced(function* (
       request,
       path,
       Effect.provideService(
-        Effect.provideService(safe, RequestId.RequestId, requestId),
+        Effect.provideService(
+          Effect.map(Notes.collect(safe), ([answer, headers]) =>
+            Response.setHeaders(answer, { ...headers, ...answer.headers })
+          ),
+          RequestId.RequestId,
+          requestId
+        ),
         CurrentAddress,
         addresses.of(request)
       ),
@@ -196,7 +202,12 @@ export const make = Effect.fnUntraced(function* (
             ...response.headers,
             ...origins.headers(request, response.headers["vary"])
           })
-          return face.sent(request, told, { last, writeTimeout })
+          return face.sent(request, told, {
+            last,
+            // What stops takes nothing more.
+            maxLinger: state.draining ? 0 : options.maxLinger,
+            writeTimeout
+          })
         })
       )
     )

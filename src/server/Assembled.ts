@@ -104,11 +104,12 @@ export const make = Effect.fnUntraced(function* <E, R>(
       metrics: ServerMetrics.text({ admission, cache })
     }),
     page,
-    authenticate: Security.authenticate(options),
+    authenticate: Security.authenticate(options, addresses),
     addresses,
     origins,
     measure: ServerMetrics.makeMeasure(),
     writeTimeout: limits.writeTimeout,
+    maxLinger: 2 * limits.maxRequestBytes,
     state
   })
 })

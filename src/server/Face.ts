@@ -17,12 +17,16 @@ export interface Face {
   readonly read: (request: HttpServerRequest.HttpServerRequest, listener: BodyListener) => () => void
   /**
    * An answer on its way: from here on only the client can be slow, which it may be for `writeTimeout` at once. The `last` one
-   * of a connection says so.
+   * of a connection says so. Of a refused request so many bytes are read on and dropped, that its client sees the answer.
    */
   readonly sent: (
     request: HttpServerRequest.HttpServerRequest,
     response: HttpServerResponse.HttpServerResponse,
-    options: { readonly last: boolean; readonly writeTimeout: Duration.Duration }
+    options: {
+      readonly last: boolean
+      readonly maxLinger: number
+      readonly writeTimeout: Duration.Duration
+    }
   ) => HttpServerResponse.HttpServerResponse
 }
 

@@ -3,6 +3,7 @@ import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequ
 import { Duration } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { Face } from "./Face.ts"
+import * as Linger from "./Linger.ts"
 
 /** From Node's own stream: a body is a few pieces, and most of what an effect for each of them would cost. */
 const read: Face["read"] = (request, { broken, take, whole }) => {
@@ -22,10 +23,11 @@ const read: Face["read"] = (request, { broken, take, whole }) => {
   }
 }
 
-const sent: Face["sent"] = (request, response, { last, writeTimeout }) => {
+const sent: Face["sent"] = (request, response, { last, maxLinger, writeTimeout }) => {
   // The server sets it back when the connection is used again.
   NodeHttpServerRequest.toIncomingMessage(request).socket.setTimeout(Duration.toMillis(writeTimeout))
-  return last ? HttpServerResponse.setHeader(response, "connection", "close") : response
+  const lingering = Linger.refuse(request, response, maxLinger)
+  return last ? HttpServerResponse.setHeader(lingering, "connection", "close") : lingering
 }
 
 export const face: Face = { read, sent }

@@ -62,6 +62,7 @@ export class CannotListen extends ErrorKind.lasting<CannotListen>()("CannotListe
 export type StartError =
   | CannotListen
   | CannotKeepJobs
+  | Address.InvalidAddress
   | Address.InvalidProxy
   | Origins.InvalidOrigin
   | Security.TokensRequired

@@ -25,7 +25,7 @@
  */
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Scope, Stream } from "effect"
 import { HttpBody, HttpEffect, HttpServerRequest, HttpServerResponse, UrlParams } from "effect/http"
-import type { InvalidProxy } from "./Address.ts"
+import type { InvalidAddress, InvalidProxy } from "./Address.ts"
 import * as Assembled from "./Assembled.ts"
 import type { CannotKeepJobs } from "./jobs/JobsOptions.ts"
 import type { InvalidOrigin } from "./Origins.ts"
@@ -51,7 +51,12 @@ export interface WebHandlerOptions<out E = never, out R = never> extends Omit<
 }
 
 /** Why a handler cannot be made. */
-export type WebStartError = CannotKeepJobs | InvalidProxy | InvalidOrigin | Security.TokensRequired
+export type WebStartError =
+  | CannotKeepJobs
+  | InvalidAddress
+  | InvalidProxy
+  | InvalidOrigin
+  | Security.TokensRequired
 
 const CurrentFrom = Context.Reference<From>("effect-segformer/server/WebHandler/CurrentFrom", {
   defaultValue: () => ({})

@@ -1,12 +1,13 @@
 /**
  * What it costs to list a folder of 10,000 and of 100,000 images, as each command does: time, and memory beside that of a
- * process that lists none. Each is a process of its own, the same number of times; beside it what Node's own `readdir` takes.
+ * process that lists none. Each is a process of its own, with the flags that the command starts it over with, the same number of times; beside it what Node's own `readdir` takes.
  */
 import { execFileSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { flagsOf } from "../../src/cli/LeanProcess.ts"
 import { median, type Report } from "./Report.ts"
 
 const subject = fileURLToPath(new URL("names/subject.ts", import.meta.url))
@@ -23,10 +24,11 @@ interface Listed {
 
 const list = (name: string, folder: string): Listed =>
   JSON.parse(
-    execFileSync(process.execPath, ["--expose-gc", "-C", "effect-segformer-source", subject, name, folder], {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "inherit"]
-    })
+    execFileSync(
+      process.execPath,
+      ["--expose-gc", ...flagsOf(name), "-C", "effect-segformer-source", subject, name, folder],
+      { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }
+    )
   )
 
 export const run = async (report: Report): Promise<void> => {

@@ -57,7 +57,9 @@ const groupNames: ReadonlyArray<readonly [title: string, belongs: (to: string) =
   [
     "Reference",
     (to) =>
-      /^(api\/index|configuration|telemetry|errors|promises|protocols|pictures|benchmarks)\.html$/.test(to)
+      /^(api\/index|configuration|telemetry|errors|promises|proof|protocols|pictures|benchmarks)\.html$/.test(
+        to
+      )
   ],
   ["API", (to) => to.startsWith("api/")],
   ["Moving here", (to) => to.startsWith("moving/")],

@@ -1,0 +1,144 @@
+/**
+ * A SegFormer in ONNX format as a `Transport`, over whichever `OnnxRuntime` there is: decode, resize and normalise, run,
+ * and label maps from logits at the image's size, as `SegformerImageProcessor` does it around the model.
+ */
+import { Duration, Effect, Result, type Scope } from "effect"
+import { ImageCodec } from "../image/ImageCodec.ts"
+import { DependencyMissing } from "../image/ImageError.ts"
+import type { Preprocessing } from "../image/Preprocessing.ts"
+import type { ClassTable } from "../mask/ClassTable.ts"
+import * as Policy from "../policy/Policy.ts"
+import type { Prediction } from "../Prediction.ts"
+import { InferenceFailed, type SegmentationError } from "../SegmentationError.ts"
+import { own, span } from "../TelemetryNames.ts"
+import { Transport, type TransportOptions } from "../Transport.ts"
+import type { ModelError, ModelSource } from "./Model.ts"
+import { OnnxRuntime } from "./OnnxRuntime.ts"
+import { release } from "./session/Memory.ts"
+import type { Weights } from "./session/Session.ts"
+import * as SessionPool from "./session/SessionPool.ts"
+
+export interface OnnxTransportOptions {
+  /** `"model"` by default, for `onnx/model.onnx`; `"quantized"` for `onnx/model_quantized.onnx`, and so on. */
+  readonly variant?: string | undefined
+  /** Images under way at once, each in a process with the model's weights. 1 by default. */
+  readonly sessions?: number | undefined
+  /** Threads of each session. By default the processors of this machine, divided among the sessions. */
+  readonly threads?: number | undefined
+  /** Give the model's confidence per pixel as well: 4 bytes a pixel. Not by default. */
+  readonly confidence?: boolean | undefined
+  /** Say how unsure the model is of each image as a whole: 30 ms an image at 150 classes. Not by default. */
+  readonly uncertainty?: boolean | undefined
+  /**
+   * The session of an interrupted image may go on for this long before it is replaced, or for four times what the slowest of
+   * the last images took, where that is longer. 5 seconds by default.
+   */
+  readonly gracePeriod?: Duration.Input | undefined
+  /** Instead of what the model's `config.json` says. */
+  readonly classes?: ClassTable | undefined
+  /**
+   * Instead of what the model's `preprocessor_config.json` says. `{ filter: "libvips-bilinear" }` gives the label maps of
+   * `@huggingface/transformers` (docs/decisions/resizing.md).
+   */
+  readonly preprocessing?: Partial<Preprocessing> | undefined
+  /** Changes to `Policy.local`: one attempt, no time-out. Two images a session, and one more, are held in memory. */
+  readonly policy?: Policy.PolicyOptions | undefined
+}
+
+/** Everything that keeps a model from being loaded. */
+export type LoadError = ModelError | DependencyMissing
+
+const count = (name: string, value: number): number => {
+  if (Number.isInteger(value) && value >= 1) return value
+  throw new RangeError(`SegFormerOnnx: \`${name}\` must be a whole number of at least 1, but is ${value}`)
+}
+
+/** Both things come, or what fails: packages that either lacks in one error, for one command to install. */
+const both = Effect.fnUntraced(function* <A, R>(
+  codec: ImageCodec["Service"],
+  loading: Effect.Effect<A, LoadError, R>
+): Effect.fn.Return<A, LoadError, R> {
+  const [decoder, loaded] = yield* Effect.all(
+    [Effect.result(codec.ready ?? Effect.void), Effect.result(loading)],
+    { concurrency: 2 }
+  )
+  if (Result.isSuccess(decoder)) return yield* Effect.fromResult(loaded)
+  const { failure } = decoder
+  if (Result.isSuccess(loaded) || loaded.failure._tag !== "DependencyMissing") return yield* failure
+  const { detail, packages, purpose } = loaded.failure
+  return yield* new DependencyMissing({
+    packages: [...failure.packages, ...packages],
+    purpose,
+    detail: `${failure.detail}; ${detail}`
+  })
+})
+
+/** A transport whose sessions are loaded and warm. They end with the scope. */
+export const make = Effect.fnUntraced(function* <R = never>(
+  source: ModelSource<R>,
+  options: OnnxTransportOptions
+): Effect.fn.Return<Transport["Service"], LoadError, ImageCodec | OnnxRuntime | R | Scope.Scope> {
+  const codec = yield* ImageCodec
+  const runtime = yield* OnnxRuntime
+  const sessions = count("sessions", options.sessions ?? 1)
+  const threads = count("threads", options.threads ?? Math.max(1, Math.floor(runtime.threads / sessions)))
+  const model = yield* source.open(options.variant ?? "model")
+  const classes = options.classes ?? model.classes
+  const weights: Weights =
+    model.bytes === undefined ? { _tag: "File", path: model.file } : { _tag: "Bytes", bytes: model.bytes }
+  const pool = yield* both(
+    codec,
+    SessionPool.make({
+      runtime,
+      model: model.name,
+      sessions,
+      gracePeriod: Duration.toMillis(Duration.fromInputUnsafe(options.gracePeriod ?? "5 seconds")),
+      load: {
+        weights,
+        threads,
+        preprocessing: { ...model.preprocessing, ...options.preprocessing }
+      }
+    })
+  )
+
+  const predict: TransportOptions["predict"] = ({ image, prefer }, attempt) =>
+    Effect.flatMap(codec.decode(image, { channels: 3 }), (raster) => {
+      attempt.phase = "inferring"
+      const { data, height, width } = raster
+      const picture = {
+        data,
+        height,
+        width,
+        confidence: options.confidence ?? false,
+        uncertainty: options.uncertainty ?? false,
+        logits: prefer === "logits"
+      }
+      return Effect.mapBoth(pool.predict(picture), {
+        onSuccess: ({ milliseconds, ...found }): Prediction => {
+          release(data)
+          // A model here has its own size for every image, and its logits are of that.
+          const input = found._tag === "Logits" ? found.logits : undefined
+          return { ...found, input, classes, serviceTime: Duration.millis(milliseconds) }
+        },
+        onFailure: (error): SegmentationError =>
+          error._tag === "Lost"
+            ? new InferenceFailed({ model: model.name, source: image.source, detail: error.detail })
+            : error
+      })
+    }).pipe(span("SegFormerOnnx.predict", { [own.model]: model.name }))
+
+  return yield* Transport.make({
+    name: model.name,
+    predict,
+    describe: Effect.succeed({ name: model.name, classes }),
+    health: Effect.map(pool.ready, (ready) => ({
+      healthy: ready > 0,
+      detail: `${ready} of ${sessions} sessions ready`
+    })),
+    policy: Policy.make(options.policy ?? {}, {
+      ...Policy.local,
+      // One in the model, one before it: that keeps sessions busy, and more would only fill memory with pictures.
+      concurrency: sessions * 2 + 1
+    })
+  })
+})

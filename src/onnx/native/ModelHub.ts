@@ -1,0 +1,174 @@
+/**
+ * Models of the Hugging Face Hub, downloaded on first use into the user's cache and checked against the Hub's sizes
+ * and digests. A download that breaks is taken up where it ended, by this process or the next.
+ *
+ * | variable | meaning | default |
+ * |---|---|---|
+ * | `HF_ENDPOINT` | a mirror | `https://huggingface.co` |
+ * | `HF_TOKEN` | for models that are not public; sent to the endpoint only, never printed | none |
+ * | `HF_HUB_OFFLINE` | `1`: use the cache, ask nobody | off |
+ * | `SEGFORMER_CACHE` | where models are kept | `effect-segformer` in the user's cache folder |
+ *
+ * A model is kept per commit, so that a branch that moves on leaves what is there as it is.
+ */
+import { readFile } from "node:fs/promises"
+import { homedir } from "node:os"
+import { dirname, join } from "node:path"
+import { Config, Effect, type FileSystem, Option, Redacted } from "effect"
+import type { HttpClient } from "effect/http"
+import * as WholeFile from "../../files/WholeFile.ts"
+import * as Policy from "../../policy/Policy.ts"
+import type { PolicyError } from "../../policy/PolicyError.ts"
+import * as PolicyRunner from "../../policy/PolicyRunner.ts"
+import { ModelNotLoadable } from "../../SegmentationError.ts"
+import type { ServiceError } from "../../service/ServiceError.ts"
+import * as HubFile from "./HubFile.ts"
+import * as Model from "../Model.ts"
+import * as ModelFolder from "./ModelFolder.ts"
+import type { SpanName } from "../../TelemetryNames.ts"
+
+export interface HubOptions {
+  /** A branch, tag or commit. `main` by default. */
+  readonly revision?: string | undefined
+  /** The folder that models are kept in. `SEGFORMER_CACHE`, or the user's cache, by default. */
+  readonly cache?: string | undefined
+  /** Told as bytes of a file come. */
+  readonly onProgress?: HubFile.OnProgress | undefined
+}
+
+type Failure = ModelNotLoadable | ServiceError | PolicyError
+
+/** Breaks in the middle are the rule with large files, and each attempt goes on where the last one ended. */
+const policy = Policy.make({
+  attemptTimeout: "1 hour",
+  breaker: false,
+  retryBudget: false,
+  retry: { times: 5 }
+})
+
+const text = (name: string): Effect.Effect<string | undefined> =>
+  Effect.map(Effect.option(Config.NonEmptyString(name)), Option.getOrUndefined)
+
+const cacheFolder = Effect.gen(function* () {
+  const own = yield* text("SEGFORMER_CACHE")
+  if (own !== undefined) return own
+  const base =
+    process.platform === "win32"
+      ? ((yield* text("LOCALAPPDATA")) ?? join(homedir(), "AppData", "Local"))
+      : process.platform === "darwin"
+        ? join(homedir(), "Library", "Caches")
+        : ((yield* text("XDG_CACHE_HOME")) ?? join(homedir(), ".cache"))
+  return join(base, "effect-segformer")
+})
+
+/** The model's files, from the cache or the Hub. */
+export const open = Effect.fn("ModelHub.open" satisfies SpanName)(function* (
+  id: string,
+  variant: string,
+  options: HubOptions = {}
+): Effect.fn.Return<Model.Model, Failure, HttpClient.HttpClient | FileSystem.FileSystem> {
+  const fail = (detail: string) => new ModelNotLoadable({ model: id, detail })
+  const revision = options.revision ?? "main"
+  // Each becomes part of a path.
+  const isSafe = [id, variant, revision].every(
+    (part) => /^[\w.-]+(\/[\w.-]+)*$/.test(part) && !part.includes("..")
+  )
+  if (!isSafe || id.split("/").length !== 2) {
+    return yield* fail(
+      "a model of the Hub is named OWNER/NAME, such as nvidia/segformer-b0-finetuned-ade-512-512"
+    )
+  }
+  const cache = join(options.cache ?? (yield* cacheFolder), "hub", id.replace("/", "--"))
+  const wanted = ["config.json", "preprocessor_config.json", Model.fileOf(variant)]
+  const folderOf = (commit: string) => join(cache, commit.replaceAll("/", "--"))
+  const isComplete = (commit: string) =>
+    Effect.map(
+      Effect.forEach(wanted, (file) => ModelFolder.isReadable(join(folderOf(commit), file))),
+      (found) => found.every(Boolean)
+    )
+
+  const known = yield* readRef(cache, revision)
+  const cached = known !== undefined && (yield* isComplete(known)) ? known : undefined
+  const isCommit = /^[0-9a-f]{40}$/.test(revision)
+  if (isCommit && (yield* isComplete(revision))) {
+    return yield* ModelFolder.read(folderOf(revision), variant, id)
+  }
+  const offline = /^(1|true|yes|on)$/i.test((yield* text("HF_HUB_OFFLINE")) ?? "")
+  if (offline) {
+    if (cached === undefined) {
+      return yield* fail(
+        `it is not in the cache (${cache}), and HF_HUB_OFFLINE forbids to download it. Unset it once, or give a folder`
+      )
+    }
+    return yield* ModelFolder.read(folderOf(cached), variant, id)
+  }
+
+  const token = yield* Effect.option(Config.Redacted("HF_TOKEN"))
+  const hub = yield* HubFile.connect({
+    endpoint: (yield* text("HF_ENDPOINT")) ?? "https://huggingface.co",
+    token: Option.getOrUndefined(Option.filter(token, (value) => Redacted.value(value) !== "")),
+    model: id
+  })
+  const commit = yield* Effect.scoped(
+    Effect.gen(function* () {
+      const runner = yield* PolicyRunner.make({ service: hub.endpoint, policy })
+      const attempt = <A>(
+        effect: Effect.Effect<A, ModelNotLoadable | ServiceError>,
+        changes?: Policy.CallPolicyOptions
+      ) =>
+        Effect.map(
+          runner.run(() => effect, { policy: changes }),
+          ({ value }) => value
+        )
+      const head = yield* Effect.result(
+        attempt(
+          hub.head(revision, "config.json"),
+          cached === undefined ? {} : { retry: false, attemptTimeout: "10 seconds" }
+        )
+      )
+      if (head._tag === "Failure") {
+        // Without a network a model that is here is as good as it was yesterday.
+        const { failure } = head
+        const isAway = failure._tag === "ConnectionFailed" || failure._tag === "TimedOut"
+        if (!isAway || cached === undefined) return yield* failure
+        yield* Effect.logWarning(`Using ${id} from the cache: ${failure.message}`)
+        return cached
+      }
+      const commit = head.success.commit ?? revision
+      for (const file of wanted) {
+        const target = join(folderOf(commit), file)
+        if (yield* ModelFolder.isReadable(target)) continue
+        const info = yield* attempt(hub.head(commit, file))
+        yield* attempt(hub.download(commit, file, info, target, options.onProgress))
+      }
+      yield* writeRef(cache, revision, commit, fail)
+      return commit
+    })
+  )
+  return yield* ModelFolder.read(folderOf(commit), variant, id)
+})
+
+/** Which commit a branch or tag stood at when it was last asked for. */
+const refPath = (cache: string, revision: string) => join(cache, "refs", revision.replaceAll("/", "--"))
+
+const readRef = (cache: string, revision: string): Effect.Effect<string | undefined> =>
+  Effect.promise(() =>
+    readFile(refPath(cache, revision), "utf8").then(
+      (commit) => commit.trim(),
+      () => undefined
+    )
+  )
+
+const writeRef = (
+  cache: string,
+  revision: string,
+  commit: string,
+  fail: (detail: string) => ModelNotLoadable
+): Effect.Effect<void, ModelNotLoadable, FileSystem.FileSystem> =>
+  Effect.suspend(() => {
+    const path = refPath(cache, revision)
+    return Effect.andThen(
+      WholeFile.makeFolder(dirname(path)),
+      WholeFile.write(path, new TextEncoder().encode(commit))
+    )
+  }).pipe(Effect.mapError(({ reason }) => fail(`the cache ${cache} cannot be written (${reason})`)))
