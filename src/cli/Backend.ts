@@ -3,7 +3,9 @@
  * loaded when a command needs it, and not for `--help`.
  */
 import { createHash } from "node:crypto"
-import { existsSync } from "node:fs"
+import { createReadStream, existsSync, statSync } from "node:fs"
+import { join } from "node:path"
+import { pipeline } from "node:stream/promises"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Context, Effect, Layer, type Scope } from "effect"
 import {
@@ -15,6 +17,9 @@ import {
 import type { ServiceSettings } from "../http/ServiceSettings.ts"
 import type { ImageCodec } from "../image/ImageCodec.ts"
 import * as AddressGuard from "../service/AddressGuard.ts"
+import type { DependencyMissing } from "../image/ImageError.ts"
+import type { HubNeeds } from "../onnx/native/ModelSource.ts"
+import type { SegFormerWebOptions } from "../onnx/web/SegFormerWeb.ts"
 import type { Transport } from "../Transport.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as Flags from "./Flags.ts"
@@ -56,6 +61,21 @@ export const fingerprint = (settings: ServiceSettings | undefined): Readonly<Rec
     ? {}
     : { "service settings": createHash("sha256").update(JSON.stringify(settings)).digest("hex").slice(0, 16) }
 
+/** The digest of a model's file on this machine, where there is one: a name says nothing of the weights behind it. */
+export const modelFingerprint = (
+  model: string | undefined
+): Effect.Effect<Readonly<Record<string, string>>> =>
+  Effect.promise(async () => {
+    if (model === undefined) return {}
+    const file = [model, join(model, "onnx", "model.onnx"), join(model, "model.onnx")].find(
+      (path) => existsSync(path) && statSync(path).isFile()
+    )
+    if (file === undefined) return {}
+    const hash = createHash("sha256")
+    await pipeline(createReadStream(file), hash)
+    return { "model file": hash.digest("hex").slice(0, 16) }
+  })
+
 const makeModel = Effect.fnUntraced(function* (
   options: BackendOptions
 ): Effect.fn.Return<Transport["Service"], ExitCode.Ended, Scope.Scope | ImageCodec> {
@@ -63,10 +83,27 @@ const makeModel = Effect.fnUntraced(function* (
   const { confidence, model: name, sessions, uncertainty } = options
   const isId = name !== undefined && /^\w[\w.-]*\/\w[\w.-]*(?<!\.onnx)$/.test(name) && !existsSync(name)
   const model = name === undefined ? undefined : isId ? ModelSource.hub(name) : ModelSource.folder(name)
-  return yield* SegFormerOnnx.make({ model, sessions, confidence, uncertainty }).pipe(
+  const own = { model, sessions, confidence, uncertainty }
+  return yield* SegFormerOnnx.make(own).pipe(
+    Effect.catchTag("DependencyMissing", (missing) =>
+      missing.packages.includes("onnxruntime-web") ? inWebAssembly(own, missing) : Effect.fail(missing)
+    ),
     Effect.mapError(unavailable),
     Effect.provide([layerHttpClient(options), NodeFileSystem.layer])
   )
+})
+
+/** Where there is no binary for this machine, and what runs without one is installed; else what is missing. */
+const inWebAssembly = Effect.fnUntraced(function* (
+  options: SegFormerWebOptions<HubNeeds>,
+  missing: DependencyMissing
+) {
+  const { SegFormerWeb } = yield* Effect.promise(() => import("../onnx/web/index.ts"))
+  const made = yield* SegFormerWeb.make(options).pipe(
+    Effect.catchTag("DependencyMissing", () => Effect.fail(missing))
+  )
+  yield* Effect.logWarning(`The model runs in WebAssembly, slower than a binary would: ${missing.detail}`)
+  return made
 })
 
 /** Decoding and encoding, by sharp. */

@@ -8,62 +8,10 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { Socket } from "node:net"
 import { fileURLToPath } from "node:url"
 import type { ConfidenceMap } from "../../mask/ConfidenceMap.ts"
-import type { LabelMap } from "../../mask/LabelMap.ts"
-import type { Logits } from "../../mask/Logits.ts"
-import type { Uncertainty } from "../../mask/Uncertainty.ts"
 import * as SystemError from "../../SystemError.ts"
+import type { Ending, Load, Picture, Session, SessionEvents, Unusable } from "../session/Session.ts"
 import * as Frames from "./Frames.ts"
-
-/** What a session makes of a picture. */
-export type Outcome =
-  | {
-      readonly _tag: "Labels"
-      readonly labelMap: LabelMap
-      readonly confidence: ConfidenceMap | undefined
-      readonly scores: ReadonlyMap<number, number>
-      readonly uncertainty: Uncertainty | undefined
-      /** All the work of the session, transfer included. */
-      readonly milliseconds: number
-    }
-  | { readonly _tag: "Logits"; readonly logits: Logits; readonly milliseconds: number }
-
-export interface Picture extends Omit<Frames.Picture, "type"> {
-  /** `[height, width, 3]`. */
-  readonly data: Uint8Array
-}
-
-/** What became of a picture. */
-export type Ending =
-  | { readonly _tag: "Done"; readonly outcome: Outcome }
-  /** The model failed on it. */
-  | { readonly _tag: "Failed"; readonly detail: string }
-  /** The process ended. `inModel`: this is the picture that it was at, and may have died of. */
-  | { readonly _tag: "Died"; readonly detail: string; readonly inModel: boolean }
-
-export interface SessionProcess {
-  readonly pid: number | undefined
-  /**
-   * How many more pictures it should be given: none before it is loaded, then two, so that one can be prepared while
-   * the model runs on the other.
-   */
-  readonly room: () => number
-  /**
-   * Calls back in the order of the pictures. Where its process dies, each is told so. What it gives says that nobody waits
-   * for the picture any more: where the model has not begun with it, it never does.
-   */
-  readonly predict: (picture: Picture, begun: () => void, done: (ending: Ending) => void) => () => void
-  /** Ends it at once, whatever it does. */
-  readonly kill: () => void
-}
-
-export interface SessionEvents {
-  /** The model is loaded and warm. */
-  readonly ready: () => void
-  /** The model cannot be used. The process ends after it. */
-  readonly unusable: (problem: Frames.Unusable) => void
-  /** The process is gone, and with it the picture that it had, which has been reported. */
-  readonly gone: () => void
-}
+import * as Platform from "./Platform.ts"
 
 // The child must be a file beside this one: TypeScript in the sources, JavaScript in the package.
 const main = new URL(
@@ -87,11 +35,10 @@ const settings = { ORT_DISABLE_TELEMETRY: "1" }
 const keptOutput = 2000
 
 /** What stands for a process that the system did not start, and says why. */
-const notStarted = (child: ChildProcess, events: SessionEvents): SessionProcess => {
+const notStarted = (child: ChildProcess, events: SessionEvents): Session => {
   child.on("error", (cause) => {
     const why = SystemError.wordsOf(cause) ?? cause.message
     events.unusable({
-      type: "unusable",
       reason: "model",
       detail: `a process for it cannot be started: ${why}`
     })
@@ -100,8 +47,19 @@ const notStarted = (child: ChildProcess, events: SessionEvents): SessionProcess 
   return { pid: undefined, room: () => 0, predict: () => () => {}, kill: () => {} }
 }
 
-export const start = (load: Frames.Load, events: SessionEvents): SessionProcess => {
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", fileURLToPath(main)], {
+/** How long a process may take to say that it is there: an idle machine takes 0.1 s, and no load takes that long. */
+const patience = 60_000
+
+/** How it is started: parameters, so that a test can have one that never answers. @internal */
+export interface Starting {
+  readonly main?: URL | undefined
+  /** In milliseconds. */
+  readonly patience?: number | undefined
+}
+
+export const start = (load: Load, events: SessionEvents, starting: Starting = {}): Session => {
+  const module = fileURLToPath(starting.main ?? main)
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", module], {
     stdio: ["ignore", "ignore", "pipe", "pipe"],
     // A user's own has the last word.
     env: { ...settings, ...process.env },
@@ -139,29 +97,40 @@ export const start = (load: Frames.Load, events: SessionEvents): SessionProcess 
     if (pending.length === 0 && state === "ready") keepAlive(false)
     first?.done(ending)
   }
+  const refuse = (problem: Unusable) => {
+    clearTimeout(unanswered)
+    state = "gone"
+    child.kill("SIGKILL")
+    events.unusable(problem)
+    events.gone()
+  }
+  const limit = starting.patience ?? patience
+  const unanswered = setTimeout(() => {
+    if (state === "loading") refuse(Platform.silent(limit / 1000))
+  }, limit)
   const end = (how: string) => {
+    clearTimeout(unanswered)
     if (state === "gone") return
     const was = state
     state = "gone"
     const lines = printed.trim().split("\n")
     const last = (lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? "").slice(0, 300)
     const detail = `the inference process ended (${how})${last === "" ? "" : `: ${last}`}`
-    if (was === "loading") events.unusable({ type: "unusable", reason: "model", detail })
+    if (was === "loading") events.unusable({ reason: "model", detail })
     for (let inModel = true; pending.length > 0; inModel = false) settle({ _tag: "Died", detail, inModel })
     events.gone()
   }
 
   const take = (message: Frames.FromSession, body: ArrayBuffer): void => {
     switch (message.type) {
+      case "loading":
+        return clearTimeout(unanswered)
       case "ready":
         state = "ready"
         keepAlive(false)
         return events.ready()
       case "unusable":
-        state = "gone"
-        child.kill("SIGKILL")
-        events.unusable(message)
-        return events.gone()
+        return refuse(message)
       case "begun":
         return pending.find(({ number }) => number === message.number)?.begun()
       case "failed":
@@ -213,7 +182,13 @@ export const start = (load: Frames.Load, events: SessionEvents): SessionProcess 
   // `close` and not `exit`: what it printed last has been read by then.
   child.on("close", (code, signal) => end(signal === null ? `exit code ${code}` : signal))
 
-  channel.write(Frames.head(load))
+  const { preprocessing, threads, weights } = load
+  const file = weights._tag === "File" ? weights.path : undefined
+  const bytes = weights._tag === "Bytes" ? weights.bytes : new Uint8Array()
+  channel.cork()
+  channel.write(Frames.head({ type: "load", file, threads, preprocessing }, bytes.length))
+  if (bytes.length > 0) channel.write(bytes)
+  channel.uncork()
   return {
     pid: child.pid,
     room: () => (state === "ready" ? depth - pending.length : 0),
