@@ -9,7 +9,7 @@ import {
   type SegmentOptions,
   Transport
 } from "effect-segformer"
-import { type Protocol, SegFormerHttp } from "effect-segformer/http"
+import { Probe, type Protocol, SegFormerHttp } from "effect-segformer/http"
 import type { ImageCodec } from "effect-segformer/image"
 import { SharpCodec } from "effect-segformer/sharp"
 import { known, type Picture, pictures, same } from "../Pictures.ts"
@@ -81,5 +81,21 @@ export const unhealthy = (service: Service): Effect.Effect<void, unknown> =>
 
 export const describe = (service: Service) =>
   Effect.flatMap(Transport, (transport) => transport.describe).pipe(Effect.provide(layerOf(service)))
+
+/** What `segformer probe` makes of a service: the protocol, and a layer that gives the same maps where it is sure enough to write one. */
+export const probed = (
+  url: string,
+  protocol: string,
+  options: Probe.ProbeOptions = {}
+): Effect.Effect<Probe.Finding, unknown> =>
+  Effect.tap(
+    Probe.probe(url, options).pipe(
+      Effect.provide(Layer.mergeAll(SharpCodec.layer, NodeHttpClient.layerUndici))
+    ),
+    (found) =>
+      Effect.sync(() =>
+        assert.equal(found.protocol, protocol, `it is ${found.protocol}: ${found.signs.join("; ")}`)
+      )
+  )
 
 export { assert }
