@@ -32,7 +32,7 @@ export const peer = Peer.make({
   environments: ["servers"],
   start,
   trials: {
-    "probe: it is known": ({ url }) => Asking.probed(url, "bentoml"),
+    "probe knows it, and how it is called": ({ url }) => Asking.probed(url, "bentoml"),
     "a picture": ({ url }) => Asking.sameMaps(at(url, {})),
     "an array of ids": ({ url }) => Asking.sameMaps(at(url, { route: "ids" })),
     "masks with labels, by a route with a further parameter": ({ url }) =>

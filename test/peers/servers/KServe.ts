@@ -29,7 +29,8 @@ export const peer = Peer.make({
     ready: async (url) => (await fetch(`${url}/v2/health/ready`)).ok
   }),
   trials: {
-    "probe: it is known": ({ url }) => Asking.probed(url, "openinference", { model: "logits" }),
+    "probe knows it, and how it is called": ({ url }) =>
+      Asking.probed(url, "openinference", { model: "logits" }),
     "v2: logits in JSON": ({ url }) => Asking.sameMaps(v2(url, logits)),
     "v2: logits in binary": ({ url }) => Asking.sameMaps(v2(url, { ...logits, binary: true })),
     "v2: halves, which it takes in binary alone and does not announce": ({ url }) =>

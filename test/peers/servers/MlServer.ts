@@ -35,7 +35,8 @@ export const peer = Peer.make({
   environments: ["mlserver"],
   start,
   trials: {
-    "probe: it is known": ({ url }) => Asking.probed(url, "openinference", { model: "logits" }),
+    "probe knows it, and how it is called": ({ url }) =>
+      Asking.probed(url, "openinference", { model: "logits" }),
     "logits in JSON": ({ url }) => Asking.sameMaps(at(url, logits)),
     "a version": ({ url }) => Asking.sameMaps(at(url, { ...logits, version: "3" })),
     "bytes with channels last to class ids": ({ url }) =>

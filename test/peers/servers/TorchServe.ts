@@ -89,7 +89,8 @@ export const peer = Peer.make({
   standsFor: "a handler of torch, whose wheels bring gigabytes of CUDA: ours runs onnxruntime",
   start,
   trials: {
-    "probe: it is known": ({ url }) => Asking.probed(url, "torchserve", { model: "segformer" }),
+    "probe knows it, and how it is called": ({ url }) =>
+      Asking.probed(url, "torchserve", { model: "segformer" }),
     "ids in JSON, the file as body": ({ url }) => Asking.sameMaps(at(url)),
     "the file in a form": ({ url }) => Asking.sameMaps(at(url, { body: "form" })),
     "a PNG": ({ url }) => Asking.sameMaps(at(url, {}, { "x-answer": "png" })),
