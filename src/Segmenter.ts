@@ -112,7 +112,13 @@ const segmentIn = Effect.fnUntraced(function* <R>(
     [own.width]: image.width,
     [own.height]: image.height
   })
-  if (image.hasMore === true) yield* Effect.logWarning(otherPages(image.source))
+  if (image.hasMore === true)
+    yield* Effect.logWarning(
+      otherPages(
+        image.source,
+        `Ask for another as ${image.source}#2 or by --page in a command, by ImageSource.view in a program`
+      )
+    )
   const outcome = yield* transport.runner.run((attempt) => transport.predict({ image }, attempt), options)
   const { value: prediction } = outcome
   const cost = {

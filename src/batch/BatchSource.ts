@@ -14,6 +14,7 @@ import { join } from "node:path"
 import { Effect, FileSystem, Option, Stream } from "effect"
 import { ImageNotReadable } from "../image/ImageError.ts"
 import * as Folder from "../image/Folder.ts"
+import * as PageName from "../image/PageName.ts"
 import * as SystemError from "../SystemError.ts"
 import { SourceNotReadable } from "./BatchError.ts"
 import * as Item from "./Item.ts"
@@ -114,6 +115,8 @@ export const of = (word: string): BatchSource<Item.Access> => {
   const sourceIn = Effect.fnUntraced(function* () {
     const fs = yield* FileSystem.FileSystem
     const info = Option.getOrUndefined(yield* Effect.option(fs.stat(word)))
+    // A page of a file, where there is no file of that name.
+    if (info === undefined && PageName.parse(word) !== undefined) return list([word], word)
     if (info?.type === "File") return Manifest.isManifest(word) ? manifest(word) : list([word], word)
     return info === undefined && /[*?[{]/.test(word) ? glob(word) : folder(word)
   })

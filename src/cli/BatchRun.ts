@@ -11,13 +11,14 @@ import type { Failure } from "../batch/Receipt.ts"
 import { time } from "../batch/ReportPage.ts"
 import type { ImageCodec } from "../image/ImageCodec.ts"
 import * as ImageSource from "../image/ImageSource.ts"
+import * as PageName from "../image/PageName.ts"
 import * as Stretch from "../image/Stretch.ts"
 import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
 import type { Options } from "./BatchCommand.ts"
 import * as BatchSinks from "./BatchSinks.ts"
 import * as ExitCode from "./ExitCode.ts"
-import { asked, inFlags, limitsOf, pageOf, viewOf } from "./Flags.ts"
+import { asked, inFlags, limitsOf, viewOf } from "./Flags.ts"
 import * as Screen from "./Screen.ts"
 
 /** The whole run, from words on the command line to results. */
@@ -26,7 +27,7 @@ export const run = (options: Options) =>
 
 /** The images that a word names. One that names nothing ends the command before it makes or loads anything. */
 export const sourceOf = (word: string) =>
-  /^https?:|[*?[{]/i.test(word) || existsSync(word)
+  /^https?:|[*?[{]/i.test(word) || existsSync(word) || existsSync(PageName.parse(word)?.path ?? "")
     ? Effect.succeed(BatchSource.of(word))
     : Effect.fail(
         ExitCode.wrong(
@@ -47,9 +48,8 @@ const viewed = <R>(
 const mostPrinted = 20
 
 const runAll = Effect.fnUntraced(function* (options: Options) {
-  const part = existsSync(options.source) ? undefined : pageOf(options.source)
-  const view = viewOf(options, part?.page)
-  const source = viewed(yield* sourceOf(part?.path ?? options.source), view)
+  const view = viewOf(options)
+  const source = viewed(yield* sourceOf(options.source), view)
   const line = yield* Screen.progress(!options.quiet)
   yield* line.show(asked(options))
   const { concurrency = 4, model, out } = options

@@ -3,7 +3,7 @@ import { basename, dirname, extname, join } from "node:path"
 import { Effect, Result } from "effect"
 import { NotWritten } from "../files/NotWritten.ts"
 import * as WholeFile from "../files/WholeFile.ts"
-import type { ImageWriter, Item, RunWriter, Settings } from "../mask/exports/ExportFormat.ts"
+import type { Beside, ImageWriter, Item, RunWriter, Settings } from "../mask/exports/ExportFormat.ts"
 import type { ClassTable } from "../mask/ClassTable.ts"
 import * as Exports from "../mask/Exports.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
@@ -14,7 +14,9 @@ import * as Colors from "../render/Colors.ts"
 import * as ExitCode from "./ExitCode.ts"
 import type { Options } from "./ExportCommand.ts"
 import * as Inputs from "./Inputs.ts"
+import * as ExportOrder from "./ExportOrder.ts"
 import * as LabelFiles from "./LabelFiles.ts"
+import type { LabelFile } from "./LabelFolder.ts"
 import * as NewFolder from "./NewFolder.ts"
 import * as Screen from "./Screen.ts"
 
@@ -23,9 +25,12 @@ export const run = (options: Options) => Effect.scoped(write(options))
 
 const write = Effect.fnUntraced(function* (options: Options) {
   const given = options.classes === undefined ? undefined : yield* LabelFiles.classes(options.classes)
-  const { files, missing } = yield* LabelFiles.expand(options.labels)
+  const { files: all, missing } = yield* LabelFiles.expand(options.labels)
   for (const { name, reason } of missing) yield* Screen.complain(`${name}: ${reason}`)
-  if (files.length === 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
+  if (all.length === 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
+  const placed =
+    options.order === undefined ? undefined : yield* ExportOrder.sort(options.order, all, options.first)
+  const files = placed?.map(({ file }) => file) ?? all
 
   const classes = given ?? (yield* LabelFiles.classesBeside(files))
   const images = yield* LabelFiles.imageNames(files)
@@ -44,8 +49,9 @@ const write = Effect.fnUntraced(function* (options: Options) {
         const read = Effect.map(LabelFiles.read(file.path, { palette: given }), (map) =>
           without(map, ignored)
         )
-        const image = images[index]!
-        const result = yield* Effect.result(Effect.flatMap(read, (map) => body({ map, image }, file.key)))
+        const about = format.isAttributed === true ? yield* attributes(file, placed?.[index]?.entropy) : {}
+        const item = { image: images[index]!, ...about }
+        const result = yield* Effect.result(Effect.flatMap(read, (map) => body({ map, ...item }, file.key)))
         if (Result.isSuccess(result)) written++
         else if (typeof result.failure === "string") {
           failed++
@@ -70,24 +76,32 @@ const write = Effect.fnUntraced(function* (options: Options) {
     transform,
     categoryOf: categoryOf(options, classes, background ? new Set() : Background.idsOf(classes)),
     regions,
+    shape: options.shape ?? "mask",
+    areas: options.areas ?? "region",
+    imagesAt: options.imagesAt,
     named: true
   }
   const inputs = yield* Effect.cached(Inputs.realPaths(Array.from(files, ({ path }) => path)))
   const save = <E, R>(path: string, writing: Effect.Effect<void, E | NotWritten, R>) =>
     Effect.andThen(Inputs.spare(inputs, path), saved(path, writing))
-  const toFile = Effect.fnUntraced(function* ({ add, end, start }: RunWriter) {
+  const saveBeside = (folder: string, { bytes, name }: Beside) =>
+    save(join(folder, name), WholeFile.write(join(folder, name), bytes))
+  const toFile = Effect.fnUntraced(function* ({ add, beside, end, start }: RunWriter) {
     yield* save(
       out,
       WholeFile.compose(
         out,
         Effect.fnUntraced(function* (write) {
           yield* write(start)
-          yield* forEach((item) => Steps.run(() => add(item)).pipe(Effect.flatMap(write)))
+          yield* forEach((item) =>
+            Steps.run(() => add(item)).pipe(Effect.flatMap(Effect.fromResult), Effect.flatMap(write))
+          )
           yield* write(end())
           return written > 0
         })
       )
     )
+    if (beside !== undefined && written > 0) yield* saveBeside(dirname(out), beside())
   })
   const toFolder = Effect.fnUntraced(function* ({ beside, encode }: ImageWriter) {
     // The one label map goes to the very file that was named.
@@ -102,9 +116,7 @@ const write = Effect.fnUntraced(function* (options: Options) {
         })
       )
     )
-    if (beside === undefined || written === 0 || isSingle) return
-    const { bytes, name } = beside()
-    yield* save(join(out, name), WholeFile.write(join(out, name), bytes))
+    if (beside !== undefined && written > 0 && !isSingle) yield* saveBeside(out, beside())
   })
   yield* format.per === "run" ? toFile(format.open(settings)) : toFolder(format.open(settings))
   yield* progress.clear
@@ -115,6 +127,16 @@ const write = Effect.fnUntraced(function* (options: Options) {
   }
   if (failed > 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
 })
+
+/** What the report beside a label map says of the model: the less even its classes, the surer it is. */
+const attributes = (file: LabelFile, ranked: number | undefined) =>
+  Effect.map(LabelFiles.sidecar(file), (report) => {
+    const entropy = report?.uncertainty?.entropy ?? ranked
+    return {
+      ...(report?.model === undefined ? {} : { model: report.model }),
+      ...(entropy === undefined ? {} : { score: Math.min(1, Math.max(0, 1 - entropy)) })
+    }
+  })
 
 /** The map with one ignored id for all that are. */
 const without = (map: LabelMap.LabelMap, [first, ...others]: ReadonlyArray<number>): LabelMap.LabelMap =>

@@ -96,6 +96,40 @@ const flags = {
       `A line for each region, with all it measures, instead of each class (${using("regions")})`
     )
   ),
+  shape: Flag.Literals("shape", ["mask", "polygon", "box", "bitmask"]).pipe(
+    Flag.withMetavar("SHAPE"),
+    Flag.withDescription(
+      `What annotators correct: masks, polygons, boxes, or (labelstudio) bitmasks (${using("shape")}). mask by default`
+    ),
+    Flags.optional
+  ),
+  areas: Flag.Literals("areas", ["region", "class"]).pipe(
+    Flag.withMetavar("OF"),
+    Flag.withDescription(
+      `A mask of each region, or one of each class (${using("areas")}). region by default`
+    ),
+    Flags.optional
+  ),
+  imagesAt: Flag.String("images-at").pipe(
+    Flag.withMetavar("PREFIX"),
+    Flag.withDescription(
+      `What stands before the names of images, where the tool finds them, such as https://host/photos/ or s3://bucket/photos/ (${using("imagesAt")}). ` +
+        "Label Studio's local files by default"
+    ),
+    Flags.optional
+  ),
+  order: Flags.path("order", "file").pipe(
+    Flag.withMetavar("FILE"),
+    Flag.withDescription(
+      `Images in the order of this table, the ranking.csv of segformer batch --rank (${per("run")})`
+    ),
+    Flags.optional
+  ),
+  first: Flags.count("first").pipe(
+    Flag.withMetavar("IMAGES"),
+    Flag.withDescription("With --order: the first so many alone"),
+    Flags.optional
+  ),
   quiet: Flags.quiet
 }
 
@@ -108,8 +142,23 @@ const settings = {
   tolerance: "tolerance",
   transform: "transform",
   regions: "regions",
-  firstId: "categoryOf"
+  firstId: "categoryOf",
+  shape: "shape",
+  areas: "areas",
+  imagesAt: "imagesAt"
 } as const
+
+const settingFlags = [
+  "background",
+  "minArea",
+  "tolerance",
+  "transform",
+  "regions",
+  "firstId",
+  "shape",
+  "areas",
+  "imagesAt"
+] as const
 
 export const faults = (options: Options): Flags.Faults => [
   ...(isOfPixels(options.format)
@@ -122,11 +171,34 @@ export const faults = (options: Options): Flags.Faults => [
   ...(options.firstId !== undefined && options.classes === undefined
     ? ["--first-id counts from the first of the classes: give --classes too"]
     : []),
-  ...settingsFaults(options)
+  ...settingsFaults(options),
+  ...shapeFaults(options),
+  ...(Exports.formats[options.format].per === "run"
+    ? []
+    : Flags.ignored(options, ["order"], `is for ${per("run")}, which are one file: leave it out`)),
+  ...(options.order === undefined
+    ? Flags.ignored(options, ["first"], "counts in an order: give its --order too")
+    : [])
 ]
 
+const shapeFaults = ({ areas, format, shape, tolerance }: Options): Flags.Faults => {
+  const isMask = shape === undefined || shape === "mask" || shape === "bitmask"
+  const hasShapes = Exports.using("shape").includes(format)
+  return [
+    ...(shape === "bitmask" && format !== "labelstudio"
+      ? [`--shape bitmask is for labelstudio, and not for ${format}: its pixels are --shape mask`]
+      : []),
+    ...(hasShapes && areas === "class" && !isMask
+      ? [`--areas class is for masks: a ${shape} is of a region`]
+      : []),
+    ...(hasShapes && tolerance !== undefined && shape !== "polygon"
+      ? ["--tolerance is for outlines: give --shape polygon too, or leave it out"]
+      : [])
+  ]
+}
+
 const settingsFaults = (options: Options): Flags.Faults =>
-  (["background", "minArea", "tolerance", "transform", "regions", "firstId"] as const).flatMap((name) => {
+  settingFlags.flatMap((name) => {
     const formats = Exports.using(settings[name])
     // A line for each class has all pixels in it.
     const isCounted = options.format === "csv" && !options.regions && name !== "regions"
@@ -143,7 +215,8 @@ export const command = Command.make("export", flags).pipe(
   Command.withShortDescription("Write label maps in other formats"),
   Command.withDescription(
     "Write label maps as COCO JSON, YOLO segments, GeoJSON, a CSV of areas, NumPy arrays, label PNGs with a palette, or " +
-      "COCO run lengths (a JSON object a line). One label map is held at a time, however many there are; a file appears " +
+      "COCO run lengths (a JSON object a line), or for annotators to correct: tasks of Label Studio with predictions (labelling.xml " +
+      "beside them is the labelling configuration of their project), and XML for CVAT; and samples with masks for FiftyOne. One label map is held at a time, however many there are; a file appears " +
       "when it is whole. What cannot be read is listed and left out.\n\nExit codes: 0 all is well, 1 some files were left " +
       "out, 2 wrong command line, 130 interrupted."
   ),
@@ -159,6 +232,14 @@ export const command = Command.make("export", flags).pipe(
     {
       command: 'segformer export csv "found/*.png" --classes ade20k --regions --out regions.csv',
       description: "Every region, measured"
+    },
+    {
+      command: "segformer export labelstudio found --order found/ranking.csv --first 50 --out tasks.json",
+      description: "The fifty images to correct next, as tasks of Label Studio"
+    },
+    {
+      command: "segformer export cvat segformer-out --out annotations.xml --min-area 20",
+      description: "Masks for CVAT, without specks"
     }
   ])
 )

@@ -223,12 +223,6 @@ export const viewOf = (
   own?: number
 ): ImageSource.View => ({ page: own ?? page, stretch })
 
-/** `FILE#2` is the second page of FILE, unless there is a file of that name. */
-export const pageOf = (word: string): { readonly path: string; readonly page: number } | undefined => {
-  const [, path, page] = /^(.+)#([1-9]\d{0,8})$/.exec(word) ?? []
-  return path === undefined ? undefined : { path, page: Number(page) }
-}
-
 export const limitsOf = (given: {
   readonly [Limit in keyof ImageLimits]: number | undefined
 }): Partial<ImageLimits> => ({

@@ -9,10 +9,10 @@ import * as Folder from "../image/Folder.ts"
 import * as SystemError from "../SystemError.ts"
 import { ImageNotFound, ImageNotReadable } from "../image/ImageError.ts"
 import * as ImageSource from "../image/ImageSource.ts"
+import * as PageName from "../image/PageName.ts"
 import * as FileName from "../jobs/FileName.ts"
 import type { ImageCodec } from "../image/ImageCodec.ts"
 import * as ExitCode from "./ExitCode.ts"
-import * as Flags from "./Flags.ts"
 
 /** One image to segment. */
 export interface Input {
@@ -91,16 +91,20 @@ export const expand = Effect.fnUntraced(function* (
     const source = ImageSource.view(ImageSource.file(path), view)
     found.push({ label: path, source, path: whole, below, base: "" })
   }
-  const addPage = (label: string, path: string, page: number) => {
-    const whole = `${resolve(path)}#${page}`
-    if (seen.has(whole)) return
-    seen.add(whole)
-    const source = ImageSource.view(ImageSource.file(path), { ...view, page })
+  const addPage = (label: string, whole: Input["source"], page: number, id: string, path?: string) => {
+    if (seen.has(id)) return
+    seen.add(id)
+    const source = ImageSource.view(whole, { ...view, page })
     const name = source.name.replace(/(\.[a-z0-9]{1,5})?$/i, (ending) => `-page${page}${ending}`)
-    found.push({ label, source: { ...source, name }, path: resolve(path), base: "" })
+    found.push({ label, source: { ...source, name }, path, base: "" })
   }
   for (const word of words) {
     const isStdin = word === "-"
+    const remote = /^https?:\/\//i.test(word) ? PageName.parse(word) : undefined
+    if (remote !== undefined) {
+      addPage(word, ImageSource.url(remote.path), remote.page, word)
+      continue
+    }
     if (isStdin || /^https?:\/\//i.test(word)) {
       const source: Input["source"] = isStdin
         ? ImageSource.stream("stdin", stdio.stdin)
@@ -155,9 +159,12 @@ export const expand = Effect.fnUntraced(function* (
       if (count === 0) missing.push({ label: word, error: new ImageNotFound({ source: word }) })
       continue
     }
-    const part = info._tag === "None" ? Flags.pageOf(word) : undefined
+    const part = info._tag === "None" ? PageName.parse(word) : undefined
     if (part === undefined) addFile(word)
-    else addPage(word, part.path, part.page)
+    else {
+      const path = resolve(part.path)
+      addPage(word, ImageSource.file(part.path), part.page, `${path}#${part.page}`, path)
+    }
   }
   return { images: named(found, outFolder), missing }
 })

@@ -151,6 +151,7 @@ const plain = (parsed: Parsed): Readonly<Record<string, string>> =>
 const Sidecar = Schema.fromJsonString(
   Schema.Struct({
     image: Schema.String,
+    model: Schema.optional(Schema.String),
     classes: Schema.Array(Schema.Struct({ id: Schema.Int, name: Schema.String })),
     uncertainty: Schema.optional(
       Schema.Struct({ entropy: Schema.Finite, margin: Schema.Finite, unsure: Schema.Finite })

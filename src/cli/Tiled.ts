@@ -4,6 +4,7 @@ import { Clock, Effect, FileSystem, Stream } from "effect"
 import { otherPages } from "../image/Image.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
+import * as PageName from "../image/PageName.ts"
 import * as Colors from "../render/Colors.ts"
 import * as Augmentation from "../tiled/Augmentation.ts"
 import * as LabelFile from "../tiled/LabelFile.ts"
@@ -12,7 +13,7 @@ import * as Tiled from "../tiled/Tiled.ts"
 import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
-import { asked, isRemote, pageOf, viewOf } from "./Flags.ts"
+import { asked, isRemote, viewOf } from "./Flags.ts"
 import * as Report from "./Report.ts"
 import * as Inputs from "./Inputs.ts"
 import * as NewFolder from "./NewFolder.ts"
@@ -36,7 +37,7 @@ const tile = Effect.fnUntraced(function* (options: Options) {
     Effect.flatMap(FileSystem.FileSystem, (fs) => fs.exists(image)),
     () => false
   )
-  const part = isThere ? undefined : pageOf(image)
+  const part = isThere ? undefined : PageName.parse(image)
   const { path = image } = part ?? {}
   yield* Inputs.spare(Inputs.realPaths([path]), out)
   const progress = yield* Screen.progress(!options.quiet)
@@ -51,7 +52,8 @@ const tile = Effect.fnUntraced(function* (options: Options) {
     )
   )
   yield* progress.show(asked(options))
-  if (picture.hasMore === true && view.page === undefined) yield* Effect.logWarning(otherPages(image))
+  if (picture.hasMore === true && view.page === undefined)
+    yield* Effect.logWarning(otherPages(image, `Ask for another as ${image}#2, or by --page`))
   const backend = yield* Backend.make(options)
   const transport = flips.length === 0 ? backend : yield* Augmentation.make(backend, { flips })
 

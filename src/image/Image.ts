@@ -22,9 +22,9 @@ export const within = (
 ): Effect.Effect<void, ImageTooLarge> =>
   actual > limit ? Effect.fail(new ImageTooLarge({ source, measure, actual, limit })) : Effect.void
 
-/** What is said of an image of which the first page is taken without its being asked for. */
-export const otherPages = (source: string): string =>
-  `${source} has more pages, or smaller copies of itself: the first one is taken. Ask for another as ${source}#2, or by --page`
+/** What is said of an image of which the first page is taken without its being asked for. `instead`: how to have another. */
+export const otherPages = (source: string, instead: string): string =>
+  `${source} has more pages, or smaller copies of itself: the first one is taken. ${instead}`
 
 /** An opened source: its header is read and within limits, its bytes can be had as often as needed. */
 export interface Image {

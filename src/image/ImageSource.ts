@@ -43,6 +43,8 @@ export interface ImageSource<out R = never> {
   readonly name: string
   /** Reads the header and checks the limits. */
   readonly open: (limits?: Partial<ImageLimits>) => Effect.Effect<Image, SourceError, R>
+  /** What {@link view} makes of it, where its name or an earlier view says something of that already. */
+  readonly view?: ((view: View) => ImageSource<R | ImageCodec>) | undefined
 }
 
 /** Why a source cannot be opened. */
@@ -137,7 +139,7 @@ const deep: ReadonlySet<ImageFormat.ImageFormat> = new Set(["tiff", "png"])
 
 /**
  * Another page of an image, or its numbers stretched: pixels, so that who takes files gets a PNG of them. Where there is
- * nothing to do, the image is as it was.
+ * nothing to do, the image is as it was. Of a view, what it leaves open is asked for: a page that was chosen stays.
  *
  * ```ts
  * import { Effect } from "effect"
@@ -150,19 +152,25 @@ const deep: ReadonlySet<ImageFormat.ImageFormat> = new Set(["tiff", "png"])
  * heights.name // => "heights.tif"
  * ```
  */
-export const view = <R>(source: ImageSource<R>, { page = 1, stretch }: View): ImageSource<R | ImageCodec> => {
+export const view = <R>(source: ImageSource<R>, wanted: View): ImageSource<R | ImageCodec> => {
+  const { page = 1, stretch } = wanted
   if (!(Number.isInteger(page) && page >= 1))
     throw new RangeError(`ImageSource.view: \`page\` must be a whole number of at least 1, but is ${page}`)
-  if (page === 1 && stretch === undefined) return source
+  if (source.view !== undefined) return source.view(wanted)
+  if (wanted.page === undefined && stretch === undefined) return source
   return {
     name: source.name,
+    view: (more) => view(source, { page: wanted.page ?? more.page, stretch: stretch ?? more.stretch }),
     open: (limits) =>
       Effect.gen(function* () {
         const image = yield* source.open(limits)
         const isStretched = stretch !== undefined && deep.has(image.format) && image.pixels === undefined
-        if (page === 1 && !isStretched) return image
+        // Who asks for the first page by its number knows that there are others.
+        const { hasMore, ...alone } = image
+        const first = wanted.page === undefined ? image : alone
+        if (page === 1 && !isStretched) return first
         const codec = yield* ImageCodec
-        const paging = page === 1 ? image : yield* pageOf(image, page, { ...defaultLimits, ...limits })
+        const paging = page === 1 ? first : yield* pageOf(image, page, { ...defaultLimits, ...limits })
         const lacking = ({ message }: { readonly message: string }) =>
           Effect.fail(new ImageNotReadable({ source: image.source, detail: message }))
         const pixels = Effect.catchTag(codec.decode(paging, { stretch }), "DependencyMissing", lacking)
@@ -171,7 +179,7 @@ export const view = <R>(source: ImageSource<R>, { page = 1, stretch }: View): Im
         )
         const { height, name, source: from, width } = paging
         const whole = yield* RasterImage.fromPixels({ source: from, name, width, height, pixels, png })
-        return paging.hasMore === true && page === 1 ? { ...whole, hasMore: true } : whole
+        return hasMore === true && wanted.page === undefined ? { ...whole, hasMore: true } : whole
       })
   }
 }

@@ -4,8 +4,11 @@
  */
 import * as Coco from "./exports/Coco.ts"
 import * as Csv from "./exports/Csv.ts"
+import * as Cvat from "./exports/Cvat.ts"
 import type { ExportFormat, Settings } from "./exports/ExportFormat.ts"
+import * as FiftyOne from "./exports/FiftyOne.ts"
 import * as GeoJson from "./exports/GeoJson.ts"
+import * as LabelStudio from "./exports/LabelStudio.ts"
 import * as LabelPng from "./exports/LabelPng.ts"
 import * as Npy from "./exports/Npy.ts"
 import * as Rle from "./exports/Rle.ts"
@@ -18,7 +21,10 @@ const table = {
   csv: Csv.format,
   yolo: Yolo.format,
   npy: Npy.format,
-  rle: Rle.format
+  rle: Rle.format,
+  labelstudio: LabelStudio.format,
+  cvat: Cvat.format,
+  fiftyone: FiftyOne.format
 } as const satisfies Readonly<Record<string, ExportFormat>>
 
 /** What a format is called on a command line. */

@@ -101,6 +101,17 @@ export const results: (map: LabelMap, options: Options) => ReadonlyArray<Result>
 
 /** The same with pauses. @internal */
 export function* steps(map: LabelMap, options: Options): Steps.Steps<ReadonlyArray<Result>> {
+  const found: Array<Result> = []
+  yield* each(map, options, (result) => found.push(result) > 0)
+  return found
+}
+
+/** Gives each region to `take`, as long as that says to go on; says whether it did to the end. @internal */
+export function* each(
+  map: LabelMap,
+  options: Options,
+  take: (result: Result) => boolean
+): Steps.Steps<boolean> {
   const areas = yield* Areas.steps(map, options, (classId) => {
     const control = options.controlOf(classId)
     return (
@@ -110,13 +121,13 @@ export function* steps(map: LabelMap, options: Options): Steps.Steps<ReadonlyArr
       }
     )
   })
-  const found: Array<Result> = []
+  let count = 0
   for (const area of areas) {
     const control = options.controlOf(area.classId)
     if (control === undefined) continue
     const { fromName: from_name, label, toName: to_name } = control
     const placed: Placed = {
-      id: `region-${found.length + 1}`,
+      id: `region-${++count}`,
       from_name,
       to_name,
       original_width: map.width,
@@ -124,22 +135,24 @@ export function* steps(map: LabelMap, options: Options): Steps.Steps<ReadonlyArr
       image_rotation: 0,
       ...(area.score === undefined ? {} : { score: area.score })
     }
+    let result: Result
     if (control.type === "brushlabels") {
       const rle = Array.from(yield* BrushRle.ofSpans(area.spans))
-      found.push({ ...placed, type: control.type, value: { format: "rle", rle, brushlabels: [label] } })
+      result = { ...placed, type: control.type, value: { format: "rle", rle, brushlabels: [label] } }
     } else if (control.type === "polygonlabels") {
       const points = percents(yield* Areas.ring(area), map)
-      found.push({ ...placed, type: control.type, value: { points, closed: true, polygonlabels: [label] } })
+      result = { ...placed, type: control.type, value: { points, closed: true, polygonlabels: [label] } }
     } else if (control.type === "rectanglelabels") {
       const value = { ...rectangle(area.box, map), rectanglelabels: [label] as const }
-      found.push({ ...placed, type: control.type, value })
+      result = { ...placed, type: control.type, value }
     } else {
       const imageDataURL = bitmask(area.spans)
-      found.push({ ...placed, type: control.type, value: { imageDataURL, bitmasklabels: [label] } })
+      result = { ...placed, type: control.type, value: { imageDataURL, bitmasklabels: [label] } }
     }
+    if (!take(result)) return false
     yield
   }
-  return found
+  return true
 }
 
 type Size = { readonly width: number; readonly height: number }

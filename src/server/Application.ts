@@ -11,6 +11,7 @@ import type * as ServerMetrics from "./ServerMetrics.ts"
 import type { Origins } from "./Origins.ts"
 import * as Paths from "./Paths.ts"
 import * as Refusals from "./Refusal.ts"
+import * as Notes from "./Notes.ts"
 import * as RequestId from "./RequestId.ts"
 import * as Security from "./Security.ts"
 import { refuse as refuseInV1 } from "./v1/Refuse.ts"
@@ -181,7 +182,13 @@ export const make = Effect.fnUntraced(function* (
       request,
       path,
       Effect.provideService(
-        Effect.provideService(safe, RequestId.RequestId, requestId),
+        Effect.provideService(
+          Effect.map(Notes.collect(safe), ([answer, headers]) =>
+            Response.setHeaders(answer, { ...headers, ...answer.headers })
+          ),
+          RequestId.RequestId,
+          requestId
+        ),
         CurrentAddress,
         addresses.of(request)
       ),

@@ -114,7 +114,7 @@ const originsOf = (all: boolean, known: ReadonlySet<string>, addresses: Addresse
         : {
             ...varying,
             "access-control-allow-origin": origin,
-            "access-control-expose-headers": "location, retry-after, x-request-id"
+            "access-control-expose-headers": "location, retry-after, warning, x-request-id"
           }
     }
   }

@@ -1,6 +1,7 @@
 /** A segmenter behind limits, a queue and a memory of what it has done: what dialects and `/v1` work with. */
 import { Clock, Duration, Effect, type FileSystem, Semaphore } from "effect"
 import type { ImageCodec } from "../image/ImageCodec.ts"
+import { otherPages } from "../image/Image.ts"
 import { bytes } from "../image/ImageSource.ts"
 import { segment } from "../Segmenter.ts"
 import { Transport } from "../Transport.ts"
@@ -11,6 +12,7 @@ import { RequestId } from "./RequestId.ts"
 import { CurrentCaller } from "./Security.ts"
 import * as ServerMetrics from "./ServerMetrics.ts"
 import * as Refusals from "./Refusal.ts"
+import * as Notes from "./Notes.ts"
 import * as ResultCache from "./ResultCache.ts"
 import * as ServerLimits from "./ServerLimits.ts"
 
@@ -88,8 +90,9 @@ export const make = Effect.fnUntraced(function* (
         const work = bytes(upload.bytes, { name: upload.name })
           .open(limits)
           .pipe(
+            Effect.tap((image) => (image.hasMore === true ? firstOf(upload.name) : Effect.void)),
             Effect.flatMap((image) => {
-              const made = segment(image)
+              const made = segment({ ...image, hasMore: false })
               return Effect.map(
                 cache === undefined ? made : cache.get(key, upload.bytes, made),
                 (segmentation) => ({ image, segmentation })
@@ -113,6 +116,12 @@ export const make = Effect.fnUntraced(function* (
     }
   }
 })
+
+/** Who sent it is told, and the log: neither can ask this server for another page. */
+const firstOf = (name: string) => {
+  const text = otherPages(name, "Send another as a file of its own")
+  return Effect.andThen(Notes.add(text), Effect.logWarning(text))
+}
 
 /** How long a description is taken for true, in milliseconds. */
 const rememberedFor = 10_000

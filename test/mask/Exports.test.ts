@@ -4,7 +4,9 @@ import { Result } from "effect"
 import { Coco, type ExportFormat, Exports, GeoJson, LabelMap } from "effect-segformer/mask"
 import * as Steps from "../../src/mask/Steps.ts"
 
-const map = LabelMap.makeUnsafe({ width: 4, height: 2, data: Uint8Array.of(0, 1, 1, 7, 0, 1, 1, 7) })
+const whole = LabelMap.makeUnsafe({ width: 4, height: 2, data: Uint8Array.of(0, 1, 1, 7, 0, 1, 1, 7) })
+/** The same, class 1 in two regions. */
+const parted = LabelMap.makeUnsafe({ width: 4, height: 2, data: Uint8Array.of(0, 1, 0, 1, 0, 1, 0, 7) })
 const classes = [
   { id: 0, name: "background" },
   { id: 1, name: "pit" },
@@ -19,6 +21,9 @@ const settings: ExportFormat.Settings = {
   categoryOf: undefined,
   transform: undefined,
   regions: false,
+  shape: "mask",
+  areas: "region",
+  imagesAt: undefined,
   named: true
 }
 
@@ -26,7 +31,8 @@ const settings: ExportFormat.Settings = {
 const written = (
   name: Exports.Name,
   options: Partial<ExportFormat.Settings> = {},
-  images: ReadonlyArray<string> = ["a.png"]
+  images: ReadonlyArray<string> = ["a.png"],
+  map = whole
 ): string => {
   const format = Exports.formats[name]
   const all = { ...settings, ...options }
@@ -35,7 +41,7 @@ const written = (
     return new TextDecoder().decode(Result.getOrThrow(Steps.runSync(encode({ map, image: images[0]! }))))
   }
   const { add, end, start } = format.open(all)
-  return start + images.map((image) => Steps.runSync(add({ map, image }))).join("") + end()
+  return start + images.map((image) => Result.getOrThrow(Steps.runSync(add({ map, image })))).join("") + end()
 }
 
 describe("the formats of export", () => {
@@ -61,6 +67,9 @@ describe("the formats of export", () => {
       transform: [2, 0, 0, 0, 2, 0],
       categoryOf: (id) => id + 10,
       regions: true,
+      shape: "box",
+      areas: "class",
+      imagesAt: "https://host/",
       named: false
     }
     const keys = Object.keys(other).filter((key): key is keyof ExportFormat.Settings => key in settings)
@@ -71,12 +80,14 @@ describe("the formats of export", () => {
       }
     }
     for (const name of Exports.names) {
-      // Of a table, regions have most to say; a setting need not show in each of its forms.
-      const base = name === "csv" ? { regions: true } : {}
+      // Of a table, regions have most to say, and outlines are drawn of polygons; a setting need not show in each form.
+      const base = { regions: true, shape: "polygon" } as const
       for (const key of Exports.formats[name].uses) {
         const values = key === "classes" ? [other.classes, []] : [key === "regions" ? false : other[key]]
+        const [from, map] = key === "areas" ? [settings, parted] : [{ ...settings, ...base }, whole]
         const differ = values.some(
-          (value) => written(name, { ...base, [key]: value }) !== written(name, base)
+          (value) =>
+            written(name, { ...from, [key]: value }, ["a.png"], map) !== written(name, from, ["a.png"], map)
         )
         assert.isTrue(differ, `${name} says that it heeds ${key}`)
       }
@@ -99,7 +110,7 @@ describe("the formats of export", () => {
       ]
     )
     const back = GeoJson.toLabelMap(written("geojson", { exclude: new Set() }), { width: 4, height: 2 })
-    assert.deepStrictEqual(Result.getOrThrow(back).data, map.data)
+    assert.deepStrictEqual(Result.getOrThrow(back).data, whole.data)
     assert.strictEqual(
       written("csv", { named: false }),
       "class_id,class,pixels,share\r\n0,background,2,0.25\r\n1,pit,4,0.5\r\n7,scratch,2,0.25\r\n"

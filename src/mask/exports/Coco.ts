@@ -1,3 +1,4 @@
+import { Result } from "effect"
 import * as ClassTable from "../ClassTable.ts"
 import * as Coco from "../Coco.ts"
 import * as ExportFormat from "./ExportFormat.ts"
@@ -27,7 +28,9 @@ export const format = ExportFormat.make({
         const options = { exclude, minArea, tolerance, imageId: id, firstId: next, categoryOf: categoryId }
         const found = yield* Coco.steps(map, options)
         next += found.length
-        return yield* writer.steps({ id, width: map.width, height: map.height, file_name: image }, found)
+        return Result.succeed(
+          yield* writer.steps({ id, width: map.width, height: map.height, file_name: image }, found)
+        )
       },
       end: writer.end
     }

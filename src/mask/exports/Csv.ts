@@ -1,3 +1,4 @@
+import { Result } from "effect"
 import * as Components from "../Components.ts"
 import * as Csv from "../Csv.ts"
 import * as Regions from "../Regions.ts"
@@ -19,7 +20,7 @@ export const format = ExportFormat.make({
             (yield* Regions.steps(yield* Components.steps(map, { exclude }), { classes, minArea }))
           ).map(Csv.regionFields)
         : Csv.areaFields(map, classes)
-      return rows.map((fields) => Csv.line(named ? [image, ...fields] : fields)).join("")
+      return Result.succeed(rows.map((fields) => Csv.line(named ? [image, ...fields] : fields)).join(""))
     },
     end: () => ""
   })

@@ -17,7 +17,14 @@ export interface Item {
   readonly image: string
   /** Its regions, where more is known of them than the map tells. */
   readonly regions?: ReadonlyArray<Region> | undefined
+  /** The model that found it. */
+  readonly model?: string | undefined
+  /** How sure the model was of the image, 0 to 1. */
+  readonly score?: number | undefined
 }
+
+/** What an area is given as: its pixels as run lengths, a ring around it, a box, or its pixels as a picture. */
+export type Shape = "mask" | "polygon" | "box" | "bitmask"
 
 /** What a writer may be told. Each format says which of it it heeds, and is given no more. */
 export interface Settings {
@@ -37,6 +44,12 @@ export interface Settings {
   readonly categoryOf?: ((classId: number) => number) | undefined
   /** A line for each region instead of each class. */
   readonly regions: boolean
+  /** What areas are given as to tools that know several. */
+  readonly shape: Shape
+  /** Whether masks are of a region each, or of all regions of a class. */
+  readonly areas: "region" | "class"
+  /** What stands before the names of images: where a tool finds them. As that tool has it where nobody says. */
+  readonly imagesAt: string | undefined
   /** Whether each object says which image it is on: with one image alone that is plain. */
   readonly named: boolean
 }
@@ -44,8 +57,17 @@ export interface Settings {
 /** The text of one file, a piece for each image: the pieces joined are the file. */
 export interface RunWriter {
   readonly start: string
-  readonly add: (item: Item) => Steps<string>
+  /** The piece of an image, or what is wrong with its label map: then it is left out. */
+  readonly add: (item: Item) => Steps<Result.Result<string, string>>
   readonly end: () => string
+  /** A file that lies beside it, once it is written. */
+  readonly beside?: (() => Beside) | undefined
+}
+
+/** A file that belongs to another. */
+export interface Beside {
+  readonly name: string
+  readonly bytes: Uint8Array
 }
 
 /** A file for each image. */
@@ -53,7 +75,7 @@ export interface ImageWriter {
   /** The file, or what is wrong with the label map. */
   readonly encode: (item: Item) => Steps<Result.Result<Uint8Array, string>>
   /** A file that lies beside those of all images, once they are written. */
-  readonly beside?: (() => { readonly name: string; readonly bytes: Uint8Array }) | undefined
+  readonly beside?: (() => Beside) | undefined
 }
 
 interface Facts {
@@ -64,6 +86,8 @@ interface Facts {
   readonly mediaType: string
   /** Of a file's name, without the first dot. */
   readonly ending: string
+  /** Whether it has the model of an item, and its score. */
+  readonly isAttributed?: boolean | undefined
 }
 
 export type ExportFormat<Used extends keyof Settings = keyof Settings> = Facts & {

@@ -1,3 +1,4 @@
+import { Result } from "effect"
 import * as GeoJson from "../GeoJson.ts"
 import * as ExportFormat from "./ExportFormat.ts"
 
@@ -13,7 +14,7 @@ export const format = ExportFormat.make({
     return {
       start: "",
       *add({ image, map }) {
-        return yield* writer.steps(yield* GeoJson.steps(map, options), named ? { image } : {})
+        return Result.succeed(yield* writer.steps(yield* GeoJson.steps(map, options), named ? { image } : {}))
       },
       end: writer.end
     }

@@ -1,3 +1,4 @@
+import { Result } from "effect"
 import * as ClassTable from "../ClassTable.ts"
 import * as Rle from "../Rle.ts"
 import * as ExportFormat from "./ExportFormat.ts"
@@ -18,7 +19,9 @@ export const format = ExportFormat.make({
         area: Rle.area(rle),
         segmentation: Rle.toCoco(rle)
       }))
-      return `${JSON.stringify({ image, width: map.width, height: map.height, classes: found })}\n`
+      return Result.succeed(
+        `${JSON.stringify({ image, width: map.width, height: map.height, classes: found })}\n`
+      )
     },
     end: () => ""
   })

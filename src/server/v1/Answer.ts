@@ -82,7 +82,7 @@ export const asked = (
 
 /** What is answered with. */
 export interface Answerable {
-  readonly image: { readonly name: string }
+  readonly image: { readonly name: string; readonly hasMore?: boolean | undefined }
   readonly segmentation: Segmentation
 }
 
@@ -130,22 +130,23 @@ export const make = Effect.fnUntraced(function* (
     tolerance: undefined,
     transform: undefined,
     regions: true,
+    shape: "mask",
+    areas: "region",
+    imagesAt: undefined,
     named: false
   }
   const regions = writing.uses.includes("regions") ? yield* regionsOf(segmented, found) : undefined
   const item: Item = { map: labelMap, image: segmented.image.name, regions }
+  const unfit = (reason: string) =>
+    new Refusal({ status: 500, detail: `The label map does not fit ${writing.title}: ${reason}` })
   if (writing.per === "image") {
     const { encode } = writing.open(settings)
     const encoded = yield* Steps.run(() => encode(item))
-    return Result.isSuccess(encoded)
-      ? file(encoded.success, format)
-      : yield* new Refusal({
-          status: 500,
-          detail: `The label map does not fit ${writing.title}: ${encoded.failure}`
-        })
+    return Result.isSuccess(encoded) ? file(encoded.success, format) : yield* unfit(encoded.failure)
   }
   const { add, end, start } = writing.open(settings)
-  return text(start + (yield* Steps.run(() => add(item))) + end(), format)
+  const piece = yield* Steps.run(() => add(item))
+  return Result.isSuccess(piece) ? text(start + piece.success + end(), format) : yield* unfit(piece.failure)
 })
 
 const text = (body: string, contentType: string) => HttpServerResponse.text(body, { contentType })
@@ -254,6 +255,7 @@ const inJson = Effect.fnUntraced(function* (
     model,
     width,
     height,
+    ...(segmented.image.hasMore === true ? { morePages: true } : {}),
     seconds: round(Duration.toSeconds(segmentation.cost.duration)),
     classes: present
       .map(({ id, name, pixels, score }) => ({

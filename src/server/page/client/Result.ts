@@ -55,6 +55,8 @@ export interface Packed {
   readonly model: string
   readonly width: number
   readonly height: number
+  /** The file has more pages, and this is of the first. */
+  readonly morePages?: boolean
   readonly seconds: number
   /** Largest first. */
   readonly classes: ReadonlyArray<FoundClass>
@@ -93,6 +95,7 @@ export const decode = (answer: unknown): Packed => {
     model: of.string("model"),
     width: of.number("width"),
     height: of.number("height"),
+    morePages: of.boolean("morePages"),
     seconds: of.number("seconds"),
     classes: of.list("classes", (one) => ({
       ...classOf(one),

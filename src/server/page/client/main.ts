@@ -234,7 +234,8 @@ const show = async (picture: Gallery.Picture, packed: Packed): Promise<void> => 
       : clear > 0.01
         ? `. ${percent(clear)} of it is transparent: what the model says there is of no picture.`
         : ""
-  meta.textContent = about + more
+  const pages = result.morePages === true ? " · its first page, and there are more" : ""
+  meta.textContent = about + pages + more
   waiting.hidden = true
   details.hidden = tools.hidden = false
   comparing.offer()
