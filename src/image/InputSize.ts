@@ -27,6 +27,8 @@ export type InputSize =
   | { readonly fitLong: number; readonly fitShort: number }
   /** By the one of the two factors that changes less, each side rounded to a multiple (`DPTImageProcessor`). */
   | { readonly closeTo: PixelSize; readonly multipleOf: number }
+  /** What the model is bound to, or this where it is bound to none: nobody has said. */
+  | { readonly ofModel: PixelSize }
   /** As it is, each side rounded down to a multiple (`GLPNImageProcessor`). */
   | { readonly multipleOf: number }
 
@@ -48,6 +50,7 @@ export const of = (rule: InputSize | undefined, width: number, height: number): 
 const sized = (rule: InputSize | undefined, width: number, height: number): PixelSize => {
   if (rule === undefined) return { width, height }
   if ("width" in rule) return { width: rule.width, height: rule.height }
+  if ("ofModel" in rule) return rule.ofModel
   if ("fitLong" in rule) {
     const long = Math.max(rule.fitLong, rule.fitShort) / Math.max(width, height)
     const factor = Math.min(long, Math.min(rule.fitLong, rule.fitShort) / Math.min(width, height))
@@ -102,4 +105,4 @@ const halfToEven = (value: number): number => {
 
 /** Whether every picture gets the same size, and which. */
 export const fixed = (rule: InputSize | undefined): PixelSize | undefined =>
-  rule !== undefined && "width" in rule ? rule : undefined
+  rule === undefined ? undefined : "width" in rule ? rule : "ofModel" in rule ? rule.ofModel : undefined

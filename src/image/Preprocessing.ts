@@ -23,10 +23,6 @@ export interface Preprocessing {
   readonly std: ReadonlyArray<number>
   /** Which plane comes first: `"bgr"` for `do_flip_channel_order`. `"rgb"` by default. */
   readonly channels?: "rgb" | "bgr" | undefined
-}
-
-/** What the model sees besides the picture, or not of it. Where a label map is made, both are undone. */
-export interface Framed extends Preprocessing {
   /** Its centre alone (`do_center_crop`), with black around it where it is smaller than that. Pixels outside have no class. */
   readonly crop?: InputSize.PixelSize | undefined
   /** With zeros on the right and below up to this size, or all around up to a multiple (`do_pad`). */
@@ -58,7 +54,7 @@ export interface Input {
 }
 
 /** How large the input is of which this size is bound: what every picture gets, where it is the same. */
-export const fixedSize = ({ crop, pad, size }: Framed): InputSize.PixelSize | undefined =>
+export const fixedSize = ({ crop, pad, size }: Preprocessing): InputSize.PixelSize | undefined =>
   pad !== undefined && "width" in pad
     ? pad
     : (crop ?? (pad === undefined ? InputSize.fixed(size) : undefined))
@@ -72,7 +68,7 @@ interface Frame extends InputSize.PixelSize {
 const half = (space: number): number => Math.floor(space / 2)
 
 /** `left`, `top`: of the picture in what it is cropped to, and of that in the input. */
-const frame = ({ crop, pad }: Framed, picture: InputSize.PixelSize): Frame => {
+const frame = ({ crop, pad }: Preprocessing, picture: InputSize.PixelSize): Frame => {
   const inner = crop ?? picture
   // Where the picture is smaller the odd pixel is on the other side: 0 - floor((picture - crop) / 2) in both.
   const across = crop === undefined ? 0 : -half(picture.width - crop.width)
@@ -107,7 +103,7 @@ const frame = ({ crop, pad }: Framed, picture: InputSize.PixelSize): Frame => {
  * Throws where the settings cannot do with a picture of this size.
  */
 export const make = (
-  preprocessing: Framed,
+  preprocessing: Preprocessing,
   width: number,
   height: number,
   scratch?: Resample.Scratch

@@ -41,6 +41,13 @@ export interface OnnxTransportOptions {
    * `@huggingface/transformers` (docs/decisions/resizing.md).
    */
   readonly preprocessing?: Partial<Preprocessing> | undefined
+  /**
+   * Of a model that gives one number a pixel: pixels above it are of class 1, and the others of class 0. 0 for logits, 0.5
+   * for probabilities. Such a model is refused without it.
+   */
+  readonly threshold?: number | undefined
+  /** Of a model with several outputs: the name of the one to read. That of all classes, or `logits`, by default. */
+  readonly output?: string | undefined
   /** Changes to `Policy.local`: one attempt, no time-out. Two images a session, and one more, are held in memory. */
   readonly policy?: Policy.PolicyOptions | undefined
 }
@@ -96,7 +103,13 @@ export const make = Effect.fnUntraced(function* <R = never>(
       load: {
         weights,
         threads,
-        preprocessing: { ...model.preprocessing, ...options.preprocessing }
+        preprocessing: { ...model.preprocessing, ...options.preprocessing },
+        expected: {
+          classes: (classes.at(-1)?.id ?? -1) + 1,
+          more: options.classes !== undefined || classes.every(({ name }) => /^LABEL_\d+$/.test(name)),
+          threshold: options.threshold,
+          output: options.output
+        }
       }
     })
   )

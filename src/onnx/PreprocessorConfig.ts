@@ -4,7 +4,7 @@
  */
 import { Result, Schema } from "effect"
 import type { InputSize, PixelSize } from "../image/InputSize.ts"
-import { defaults, type Framed } from "../image/Preprocessing.ts"
+import { defaults, type Preprocessing } from "../image/Preprocessing.ts"
 import { filters } from "../image/Resample.ts"
 
 const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
@@ -130,7 +130,7 @@ const changesPixels = (key: string, value: unknown): boolean =>
 const known = Object.keys(kinds).join(", ")
 
 /** Fails with what is wrong, in words that follow the name of the model. */
-export const toPreprocessing = (settings: Settings): Result.Result<Framed, string> => {
+export const toPreprocessing = (settings: Settings): Result.Result<Preprocessing, string> => {
   const file = "its preprocessor_config.json"
   const unknown = Object.entries(settings).find(([key, value]) => changesPixels(key, value))
   if (unknown !== undefined) {
@@ -151,6 +151,7 @@ export const toPreprocessing = (settings: Settings): Result.Result<Framed, strin
     )
   }
   const { crop, flips, imagenet, isSquare, normalize, resample, size } = kind ?? kinds["Segformer"]!
+  const isOpen = (settings.size ?? undefined) === undefined && (settings.do_resize ?? true)
   const sized = sizeOf({ ...settings, size: settings.size ?? size }, name, isSquare)
   if (Result.isFailure(sized)) return Result.fail(`${file} ${sized.failure}`)
   const normalizes = settings.do_normalize ?? normalize ?? true
@@ -176,7 +177,7 @@ export const toPreprocessing = (settings: Settings): Result.Result<Framed, strin
   const { pad_size, size_divisor } = settings
   const pads = settings.do_pad === true
   return Result.succeed({
-    size: (settings.do_resize ?? true) ? sized.success.size : undefined,
+    size: isOpen ? open(sized.success.size) : sized.success.size,
     filter: filters[settings.resample ?? resample] ?? defaults.filter,
     // Before there was `do_rescale`, pictures were always rescaled.
     scale: (settings.do_rescale ?? true) ? (settings.rescale_factor ?? defaults.scale) : 1,
@@ -262,6 +263,10 @@ const sizeOf = (settings: Settings, name: string, isSquare: boolean): Result.Res
   if (longest_edge != null) return ok({ longestEdge: longest_edge })
   return Result.fail("must have in `size` a number, `height` and `width`, or a shortest or longest edge")
 }
+
+/** A size that nobody has said gives way to the one that the model is bound to. */
+const open = (size: InputSize | undefined): InputSize | undefined =>
+  size !== undefined && "width" in size ? { ofModel: size } : size
 
 const none = { height: undefined, width: undefined, shortest_edge: undefined, longest_edge: undefined }
 

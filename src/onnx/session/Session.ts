@@ -7,6 +7,7 @@ import type { ConfidenceMap } from "../../mask/ConfidenceMap.ts"
 import type { LabelMap } from "../../mask/LabelMap.ts"
 import type { Logits } from "../../mask/Logits.ts"
 import type { Uncertainty } from "../../mask/Uncertainty.ts"
+import type { Expected } from "./Meaning.ts"
 
 /** A model in ONNX format: a file of this machine, or its bytes. */
 export type Weights =
@@ -19,6 +20,7 @@ export interface Load {
   /** Of one session. */
   readonly threads: number
   readonly preprocessing: Preprocessing
+  readonly expected: Expected
 }
 
 /** What is wanted of a picture. */

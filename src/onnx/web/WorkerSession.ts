@@ -71,8 +71,8 @@ export const start = (options: WorkerSessionOptions, load: Load, events: Session
       message: take,
       broken: (detail) => end(`the worker ended (${detail})`)
     })
-    const { preprocessing, threads, weights } = load
-    post({ load: { weights, threads, preprocessing, assets: options.assets } })
+    const { expected, preprocessing, threads, weights } = load
+    post({ load: { weights, threads, preprocessing, expected, assets: options.assets } })
   } catch (cause) {
     end(`a worker for it cannot be started (${cause instanceof Error ? cause.message : String(cause)})`)
   }

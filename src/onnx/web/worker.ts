@@ -7,7 +7,7 @@ import * as BackgroundWorker from "../../BackgroundWorker.ts"
 import * as Preprocessing from "../../image/Preprocessing.ts"
 import type { Scratch } from "../../image/Resample.ts"
 import * as Graph from "../session/Graph.ts"
-import { type Output, logitsOf, read } from "../session/Output.ts"
+import { type Expected, type Given, logitsOf, type Output, read } from "../session/Output.ts"
 import type { Outcome, Picture, Unusable } from "../session/Session.ts"
 import type { FromWorker, ToWorker } from "./Wire.ts"
 
@@ -39,6 +39,7 @@ const contents = async (path: string): Promise<Uint8Array> => {
 
 let graph: Graph.Graph | undefined
 let preprocessing = Preprocessing.defaults
+let expected: Expected = { classes: 0 }
 
 /** Pictures come one after the other, so that they can share it. */
 const scratch: Scratch = { bytes: new Uint8Array() }
@@ -70,16 +71,17 @@ const load = async (message: Load): Promise<Unusable | undefined> => {
     return { reason: "runtime", detail: Graph.reasonOf(cause) }
   }
   try {
-    preprocessing = message.preprocessing
+    expected = message.expected
     const session = await create(runtime, message).catch((cause: unknown) => {
       const what = message.weights._tag === "File" ? message.weights.path : "it"
       throw new Error(`ONNX Runtime does not load ${what} (${Graph.reasonOf(cause)})`)
     })
-    graph = Graph.make(session, runtime.Tensor)
+    graph = Graph.make(session, runtime.Tensor, expected)
+    preprocessing = Graph.settle(message.preprocessing, graph)
     // A small run now finds out what the model gives, and the first picture finds the session warm.
     const { height = 64, width = 64 } = graph
     const { dispose, ...output } = await graph.run(new Float32Array(3 * width * height), width, height)
-    read(output, { width: 2, height: 2, confidence: false })
+    read(output, { width: 2, height: 2, confidence: false }, expected, { width, height })
     dispose()
     return undefined
   } catch (cause) {
@@ -96,21 +98,21 @@ const predict = async (graph: Graph.Graph, picture: Picture): Promise<Outcome> =
   spare = input.data
   const { dispose, ...output } = await graph.run(input.data, input.width, input.height)
   try {
-    return outcomeOf(output, picture, started)
+    return outcomeOf(output, picture, input, started)
   } finally {
     dispose()
   }
 }
 
-const outcomeOf = (output: Output, picture: Picture, started: number): Outcome => {
+const outcomeOf = (output: Output, picture: Picture, given: Given, started: number): Outcome => {
   const { height, width } = picture
-  const logits = picture.logits === true ? logitsOf(output) : undefined
+  const logits = picture.logits === true ? logitsOf(output, expected, given) : undefined
   if (logits !== undefined) {
     // What the model gave is in its own memory.
     const own = { ...logits, data: logits.data.slice() }
     return { _tag: "Logits", logits: own, milliseconds: performance.now() - started }
   }
-  const { confidence, labels, scores, uncertainty } = read(output, picture)
+  const { confidence, labels, scores, uncertainty } = read(output, picture, expected, given)
   return {
     _tag: "Labels",
     labelMap: labels.data.buffer === bufferOf(output) ? { ...labels, data: labels.data.slice() } : labels,
