@@ -96,12 +96,13 @@ export const bundle = (
 
 const dist = fileURLToPath(new URL("./dist", import.meta.url))
 
-/** The page's modules as one: a browser asks once, and what they have in common is packed once. */
-export const page = (folder: string): RolldownOptions & { readonly output: OutputOptions } => ({
-  input: join(sources, "server/page/client/main.ts"),
-  platform: "browser",
-  output: { dir: folder, format: "esm", minify: true }
-})
+/** The page's modules as one: a browser asks once, and what they have in common is packed once. Each worker is a script of its own. */
+export const page = (folder: string): ReadonlyArray<RolldownOptions & { readonly output: OutputOptions }> =>
+  ["main", "DrawingWorker"].map((name) => ({
+    input: join(sources, `server/page/client/${name}.ts`),
+    platform: "browser",
+    output: { dir: folder, format: "esm", minify: true }
+  }))
 
 /**
  * Gives modules that are started by their address the name that they have once they are built, and says of what the library's
@@ -124,5 +125,5 @@ const pure = {
 
 export default defineConfig([
   bundle(join(dist, "cli"), dist),
-  { ...page(join(dist, "server/page/client")), plugins: [pure] }
+  ...page(join(dist, "server/page/client")).map((one) => ({ ...one, plugins: [pure] }))
 ])

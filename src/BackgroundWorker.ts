@@ -32,10 +32,8 @@ const handedOver = (
   }
 }
 
-type Threads = typeof import("node:worker_threads")
-
 /** Node's, without an import that a bundle for browsers would trip over. */
-const threads = (): Threads | undefined =>
+const threads = () =>
   typeof process === "object" && typeof process.getBuiltinModule === "function"
     ? process.getBuiltinModule("node:worker_threads")
     : undefined

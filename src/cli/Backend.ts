@@ -3,7 +3,9 @@
  * loaded when a command needs it, and not for `--help`.
  */
 import { createHash } from "node:crypto"
-import { existsSync } from "node:fs"
+import { createReadStream, existsSync, statSync } from "node:fs"
+import { join } from "node:path"
+import { pipeline } from "node:stream/promises"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Context, Effect, Layer, type Scope } from "effect"
 import {
@@ -55,6 +57,21 @@ export const fingerprint = (settings: ServiceSettings | undefined): Readonly<Rec
   settings === undefined
     ? {}
     : { "service settings": createHash("sha256").update(JSON.stringify(settings)).digest("hex").slice(0, 16) }
+
+/** The digest of a model's file on this machine, where there is one: a name says nothing of the weights behind it. */
+export const modelFingerprint = (
+  model: string | undefined
+): Effect.Effect<Readonly<Record<string, string>>> =>
+  Effect.promise(async () => {
+    if (model === undefined) return {}
+    const file = [model, join(model, "onnx", "model.onnx"), join(model, "model.onnx")].find(
+      (path) => existsSync(path) && statSync(path).isFile()
+    )
+    if (file === undefined) return {}
+    const hash = createHash("sha256")
+    await pipeline(createReadStream(file), hash)
+    return { "model file": hash.digest("hex").slice(0, 16) }
+  })
 
 const makeModel = Effect.fnUntraced(function* (
   options: BackendOptions

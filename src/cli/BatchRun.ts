@@ -1,8 +1,6 @@
 /** `segformer batch`, at work on this machine. */
-import { createHash } from "node:crypto"
-import { createReadStream, existsSync, statSync } from "node:fs"
+import { existsSync } from "node:fs"
 import { join, relative } from "node:path"
-import { pipeline } from "node:stream/promises"
 import { Duration, Effect, Stream } from "effect"
 import * as Batch from "../batch/Batch.ts"
 import * as BatchSource from "../batch/BatchSource.ts"
@@ -59,7 +57,7 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
     uncertainty: options.rank !== undefined
   })
   const fingerprint = {
-    ...(yield* fingerprintOf(model)),
+    ...(yield* Backend.modelFingerprint(model)),
     ...Backend.fingerprint(yield* Backend.settingsOf(options)),
     ...(view.page === undefined ? {} : { page: String(view.page) }),
     ...(view.stretch === undefined ? {} : { stretch: Stretch.format(view.stretch) })
@@ -206,16 +204,3 @@ const codeOf = (tag: string): number => {
       return ExitCode.unavailable
   }
 }
-
-/** The digest of a model's file on this machine, where there is one: a name says nothing of the weights behind it. */
-export const fingerprintOf = (model: string | undefined): Effect.Effect<Readonly<Record<string, string>>> =>
-  Effect.promise(async () => {
-    if (model === undefined) return {}
-    const file = [model, join(model, "onnx", "model.onnx"), join(model, "model.onnx")].find(
-      (path) => existsSync(path) && statSync(path).isFile()
-    )
-    if (file === undefined) return {}
-    const hash = createHash("sha256")
-    await pipeline(createReadStream(file), hash)
-    return { "model file": hash.digest("hex").slice(0, 16) }
-  })

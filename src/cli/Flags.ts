@@ -16,6 +16,10 @@ import * as ExitCode from "./ExitCode.ts"
 export const optional = <A>(flag: Flag.Flag<A>): Flag.Flag<A | undefined> =>
   Flag.map(Flag.optional(flag), Option.getOrUndefined)
 
+/** What stands between commas. */
+export const listOf = (text: string | undefined): ReadonlyArray<string> =>
+  (text ?? "").split(",").flatMap((part) => part.trim() || [])
+
 /** Off unless it is given. */
 export const off = (name: string) => Flag.Boolean(name).pipe(Flag.withDefault(false))
 

@@ -10,6 +10,7 @@ import * as ServiceVariables from "../http/ServiceVariables.ts"
 import type { ImageCodec } from "../image/ImageCodec.ts"
 import * as Variable from "../policy/Variable.ts"
 import * as NodeHttp from "../service/NodeHttp.ts"
+import type { NodeProxyOptions } from "../service/NodeProxy.ts"
 import type { Transport } from "../Transport.ts"
 import * as ExitCode from "./ExitCode.ts"
 
@@ -40,24 +41,25 @@ const unusable = ExitCode.by(ExitCode.usage)
 const misconfigured = (error: Variable.InvalidConfig | Config.ConfigError) =>
   ExitCode.wrong(`the configuration is not usable: ${Variable.wordsOf(error)}`)
 
+/** The proxies and authorities of this way. */
+export const wayOf = Effect.fnUntraced(function* ({
+  ca,
+  proxy
+}: WayOptions): Effect.fn.Return<NodeProxyOptions, ExitCode.Ended> {
+  if (proxy !== undefined && proxy !== "off" && !/^(https?:\/\/)?[^/\s]+$/i.test(proxy))
+    return yield* ExitCode.wrong("--proxy takes an address such as http://proxy:3128, or off")
+  return {
+    ca: ca === undefined ? undefined : yield* certificates(ca),
+    proxy: proxy === undefined ? undefined : proxy === "off" ? false : Redacted.make(proxy)
+  }
+})
+
 /** A client by this way, with the size of its pool as the environment has it. */
 export const client = (way: WayOptions): Layer.Layer<HttpClient.HttpClient, ExitCode.Ended> =>
   Layer.unwrap(
-    Effect.gen(function* () {
-      const { proxy } = way
-      const wrong =
-        proxy !== undefined && proxy !== "off" && !/^(https?:\/\/)?[^/\s]+$/i.test(proxy)
-          ? "--proxy takes an address such as http://proxy:3128, or off"
-          : undefined
-      if (wrong !== undefined) return yield* ExitCode.wrong(wrong)
-      const ca = way.ca === undefined ? undefined : yield* certificates(way.ca)
-      const config = yield* Effect.mapError(NodeHttp.config, misconfigured)
-      return NodeHttp.layer({
-        ...config,
-        ca,
-        proxy: proxy === undefined ? undefined : proxy === "off" ? false : Redacted.make(proxy)
-      })
-    })
+    Effect.map(Effect.all([wayOf(way), Effect.mapError(NodeHttp.config, misconfigured)]), ([found, config]) =>
+      NodeHttp.layer({ ...config, ...found })
+    )
   )
 
 const certificates = (path: string): Effect.Effect<string, ExitCode.Ended> =>

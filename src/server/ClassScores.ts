@@ -121,3 +121,18 @@ export function* confidenceBytes({ data }: ConfidenceMap): Steps.Steps<Uint8Arra
   }
   return bytes
 }
+
+/** What {@link confidenceBytes} gave, to 1/510. */
+export function* confidenceFrom(
+  width: number,
+  height: number,
+  bytes: Uint8Array
+): Steps.Steps<ConfidenceMap> {
+  const data = new Float32Array(bytes.length)
+  for (let from = 0; from < data.length; from += Steps.pixelsPerStep) {
+    const end = Math.min(data.length, from + Steps.pixelsPerStep)
+    for (let at = from; at < end; at++) data[at] = bytes[at]! / 255
+    yield
+  }
+  return { width, height, data }
+}

@@ -88,6 +88,15 @@ export const get = asked("GET")
 /** A route that is asked with POST. */
 export const post = asked("POST")
 
+/** Where a server listens. */
+export interface Listening {
+  /** Such as http://127.0.0.1:8080, as it is found from this machine. */
+  readonly url: string
+  readonly port: number
+  /** Whether only this machine can reach it. */
+  readonly isLoopback: boolean
+}
+
 export interface Dialect {
   /** As in configuration, such as `inspection`. */
   readonly name: string
@@ -95,4 +104,6 @@ export interface Dialect {
   readonly routes: (served: Served) => Effect.Effect<ReadonlyArray<DialectRoute>, never, Scope.Scope>
   /** How it says no. `requestId` is that of the log. */
   readonly refuse: (refusal: Refusal, requestId?: string) => HttpServerResponse.HttpServerResponse
+  /** What whoever starts it is to know, such as what to enter where: a line each. */
+  readonly notice?: ((listening: Listening) => ReadonlyArray<string>) | undefined
 }

@@ -72,6 +72,7 @@ export class CannotListen extends ErrorKind.lasting<CannotListen>()("CannotListe
 export type StartError =
   | CannotListen
   | CannotKeepJobs
+  | Address.InvalidAddress
   | Address.InvalidProxy
   | Origins.InvalidOrigin
   | Security.TokensRequired
@@ -238,7 +239,7 @@ const application = Effect.fnUntraced(function* <E, R>(
       metrics: ServerMetrics.text({ admission, cache })
     }),
     page,
-    authenticate: Security.authenticate(options),
+    authenticate: Security.authenticate(options, addresses),
     addresses,
     origins,
     measure: ServerMetrics.makeMeasure(),

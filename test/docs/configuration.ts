@@ -126,6 +126,15 @@ retrieval at port 8000. With \`NODE_ENV\` or \`ENVIRONMENT\` \`production\` no s
 | \`HF_TOKEN\` | for models that are not public; sent to the endpoint only, never printed | none |
 | \`HF_HUB_OFFLINE\` | \`1\`: use the cache, ask nobody | off |
 
+## Label Studio
+
+Where \`segformer serve --protocol labelstudio\` finds the pictures that Label Studio keeps ([how](guides/label-studio.md)).
+
+| variable | sets | default |
+|---|---|---|
+| \`LABEL_STUDIO_URL\`, \`LABEL_STUDIO_HOST\` | where Label Studio is found from here, as \`--label-studio\` has it | none: pictures of its own are not fetched |
+| \`LABEL_STUDIO_API_KEY\`, \`LABEL_STUDIO_ACCESS_TOKEN\` | its key: a token of old, or a personal access token; sent to its host only, never printed | none |
+
 ## The command
 
 \`segformer serve --help\` says what each flag means; the command line goes before the environment.

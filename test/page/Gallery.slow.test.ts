@@ -2,24 +2,22 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import type { Page, Route } from "playwright-core"
+import type { Route } from "playwright-core"
 import sharp from "sharp"
 import * as Needs from "../support/Needs.ts"
-import { colorAt, desktop, grey, PageServer, segment, serve, visit } from "./support.ts"
-
-/** Chromium writes a line for every answer of 400 and above, and for every request that fails. */
-const expected = /Failed to load resource/
-
-const png = (name: string, buffer: Buffer = grey) => ({ name, mimeType: "image/png", buffer })
-
-const names = (page: Page) =>
-  page.locator(".thumb").evaluateAll((all) => all.map((one) => one.getAttribute("aria-label")))
-
-/** All pictures have come to their end. */
-const ended = (page: Page) =>
-  page.waitForFunction(
-    () => document.querySelector(".thumb[data-state=waiting], .thumb[data-state=working]") === null
-  )
+import {
+  colorAt,
+  desktop,
+  ended,
+  expected,
+  grey,
+  names,
+  PageServer,
+  png,
+  segment,
+  serve,
+  visit
+} from "./support.ts"
 
 const refusing =
   (status: number, message: string, headers: Record<string, string> = {}) =>
@@ -62,33 +60,6 @@ describe.skipIf(Needs.chromium === undefined)("the page with many pictures", () 
       },
       { ...desktop, expected }
     )
-
-    onPage("shows what was there before a reload, until it is forgotten", async (page) => {
-      await segment(page, "halves", "one.png")
-      await page.setInputFiles("#file", png("two.png"))
-      await page.getByRole("heading", { name: "two.png" }).waitFor()
-      await ended(page)
-      await page.reload()
-      await page.locator(".thumb").nth(1).waitFor()
-      let asked = 0
-      page.on("request", (request) => (asked += request.url().includes("/v1/segment") ? 1 : 0))
-      await page.locator(".thumb").first().click()
-      await page.getByRole("heading", { name: "one.png" }).waitFor()
-      await page.locator("#details").waitFor()
-      const [red, , blue] = await colorAt(page, 0.25, 0.5)
-      assert.isAbove(red!, blue!)
-      assert.strictEqual(asked, 0)
-      await page.getByRole("button", { name: "Remove one.png" }).click()
-      await page.getByRole("heading", { name: "two.png" }).waitFor()
-      await page.getByRole("button", { name: "New image" }).waitFor()
-      await page.setInputFiles("#file", png("three.png"))
-      await page.getByRole("heading", { name: "three.png" }).waitFor()
-      await page.getByRole("button", { name: "Forget all" }).click()
-      await page.getByRole("button", { name: "Choose an image" }).waitFor()
-      await page.reload()
-      await page.locator("#model option[value=halves]").waitFor({ state: "attached" })
-      assert.strictEqual(await page.locator(".thumb").count(), 0)
-    })
 
     onPage("walks the strip by keys, and removes by Delete", async (page) => {
       await page.setInputFiles("#file", [png("one.png"), png("two.png"), png("three.png")])

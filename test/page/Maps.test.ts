@@ -4,16 +4,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
-import sharp from "sharp"
 import { Csv as LibraryCsv } from "effect-segformer/mask"
 import * as Csv from "../../src/server/page/client/Csv.ts"
 import * as Compare from "../../src/server/page/client/Compare.ts"
 import * as Marks from "../../src/server/page/client/Marks.ts"
-import * as Png from "../../src/server/page/client/Png.ts"
 import * as RegionMask from "../../src/server/page/client/RegionMask.ts"
 import type { FoundClass, Region, Result } from "../../src/server/page/client/Result.ts"
 import * as Sureness from "../../src/server/page/client/Sureness.ts"
-import * as Truth from "../../src/server/page/client/Truth.ts"
 import * as View from "../../src/server/page/client/View.ts"
 import * as Zip from "../../src/server/page/client/Zip.ts"
 
@@ -176,83 +173,6 @@ describe("a comparison", () => {
       { area: 1, x: 0, y: 0, width: 1, height: 1 }
     ])
     assert.lengthOf(await Compare.faults(difference, a, 1, never), 1)
-  })
-})
-
-describe("a mask of what is true", () => {
-  const classes = [
-    { id: 0, name: "background", color: "#000000" },
-    { id: 1, name: "sky", color: "#ff0000" },
-    { id: 2, name: "road", color: "#0000ff" }
-  ]
-  const of = result(
-    drawn("0012", "0012"),
-    classes.map(({ color, id, name }) => found(id, name, color))
-  )
-  const grey = (...data: ReadonlyArray<number>) =>
-    sharp(Buffer.from(data), { raw: { width: 4, height: data.length / 4, channels: 1 } })
-      .toColourspace("b-w")
-      .png()
-      .toBuffer()
-  const file = (bytes: Buffer) => new File([Uint8Array.from(bytes)], "truth.png", { type: "image/png" })
-  const reason = async (reading: Promise<unknown>) =>
-    reading.then(
-      () => "none",
-      (error: unknown) => (error instanceof Error ? error.message : "")
-    )
-
-  it("holds ids, with 255 where it says nothing", async () => {
-    const truth = await Truth.read(file(await grey(0, 1, 2, 255, 0, 1, 2, 255)), of, classes)
-    assert.strictEqual(truth.ignored, 255)
-    assert.deepStrictEqual([...truth.result.labels.data], [0, 1, 2, 255, 0, 1, 2, 255])
-    assert.sameMembers(
-      truth.result.classes.map(({ name }) => name),
-      ["background", "sky", "road"]
-    )
-  })
-
-  it("of 0 and 255 alone is taken for the one object there is, or refused", async () => {
-    const bytes = await grey(0, 0, 255, 255, 0, 0, 255, 255)
-    const one = classes.slice(0, 2)
-    const truth = await Truth.read(file(bytes), of, one)
-    assert.isUndefined(truth.ignored)
-    assert.deepStrictEqual([...truth.result.labels.data], [0, 0, 1, 1, 0, 0, 1, 1])
-    assert.include(truth.notes[0], "255 is taken as sky")
-    assert.include(await reason(Truth.read(file(bytes), of, classes)), "0 and 255 alone")
-  })
-
-  it("in colours goes by the model's", async () => {
-    const rgb = Buffer.from(
-      [0, 0, 0, 255, 0, 0, 0, 0, 255, 9, 9, 9].concat([0, 0, 0, 255, 0, 0, 0, 0, 255, 9, 9, 9])
-    )
-    const bytes = await sharp(rgb, { raw: { width: 4, height: 2, channels: 3 } })
-      .png({ palette: false })
-      .toBuffer()
-    const truth = await Truth.read(file(bytes), of, classes)
-    assert.deepStrictEqual([...truth.result.labels.data].slice(0, 4), [0, 1, 2, 0xffff])
-    assert.strictEqual(truth.ignored, 0xffff)
-    assert.include(truth.notes[0], "2 pixels")
-    const alike = classes.map((one) => ({ ...one, color: "#000000" }))
-    assert.include(await reason(Truth.read(file(bytes), of, alike)), "two classes of one colour")
-  })
-
-  it("of another picture is refused, as is what is no PNG", async () => {
-    assert.include(await reason(Truth.read(file(await grey(0, 1, 2, 0)), of, classes)), "the mask of another")
-    assert.include(await reason(Truth.read(file(Buffer.from("no")), of, classes)), "It is no PNG")
-    const cut = (await grey(0, 1, 2, 255, 0, 1, 2, 255)).subarray(0, 50)
-    assert.include(await reason(Truth.read(file(cut), of, classes)), "cannot be read as a mask")
-  })
-
-  it("is read to the number in every depth and filter", async () => {
-    const ids = Uint8Array.from({ length: 640 }, (_, at) => (at * 7) % 16)
-    const raw = { raw: { width: 32, height: 20, channels: 1 as const } }
-    for (const adaptiveFiltering of [false, true]) {
-      const bytes = await sharp(ids, raw).toColourspace("b-w").png({ adaptiveFiltering }).toBuffer()
-      assert.deepStrictEqual([...(await Png.decode(file(bytes))).data], [...ids])
-    }
-    const wide = Uint16Array.from({ length: 640 }, (_, at) => at * 100)
-    const deep = await sharp(wide, raw).toColourspace("grey16").png().toBuffer()
-    assert.deepStrictEqual([...(await Png.decode(file(deep))).data], [...wide])
   })
 })
 

@@ -7,7 +7,18 @@ import type { Page } from "playwright-core"
 import sharp from "sharp"
 import * as Needs from "../support/Needs.ts"
 import * as Warm from "../support/Warm.ts"
-import { boardOf, colorAt, grey, PageServer, phone, pointAt, segment, serve, visit } from "./support.ts"
+import {
+  boardOf,
+  colorAt,
+  desktop,
+  grey,
+  PageServer,
+  phone,
+  pointAt,
+  segment,
+  serve,
+  visit
+} from "./support.ts"
 
 const sampleFile = readFileSync(new URL("../../src/server/page/assets/sample.jpg", import.meta.url))
 
@@ -232,13 +243,48 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
         assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), before)
       })
 
-      onPage("an image that the browser cannot read, by what is on it alone", async (page) => {
-        const tiff = await sharp(grey).tiff().toBuffer()
+      onPage("an image that the browser cannot read, as the server reads it", async (page) => {
+        const stripes = Buffer.from(Array.from({ length: 200 * 100 }, (_, at) => (at % 200 < 50 ? 40 : 200)))
+        const tiff = await sharp(stripes, { raw: { width: 200, height: 100, channels: 1 } })
+          .tiff()
+          .toBuffer()
         await segment(page, "halves", "scan.tif", tiff)
-        assert.include(await page.locator("#work-meta").textContent(), "This browser cannot show the picture")
-        await page.getByRole("slider", { name: "Overlay" }).fill("100")
-        assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), [255, 0, 0])
+        assert.notInclude(await page.locator("#work-meta").textContent(), "cannot show")
+        await page.getByRole("slider", { name: "Overlay" }).fill("0")
+        assert.deepStrictEqual(await colorAt(page, 0.1, 0.5), [40, 40, 40])
+        assert.deepStrictEqual(await colorAt(page, 0.9, 0.5), [200, 200, 200])
+        const [download] = await Promise.all([
+          page.waitForEvent("download"),
+          page.locator("#downloads").getByRole("button", { name: "Picture", exact: true }).click()
+        ])
+        const saved = await sharp(await download.path())
+          .removeAlpha()
+          .raw()
+          .toBuffer()
+        assert.deepStrictEqual([...saved.subarray(0, 3)], [40, 40, 40])
+        // Small in the strip, once there is one.
+        await segment(page, "halves", "other.png")
+        await page.waitForFunction(() =>
+          [...document.querySelectorAll(".thumb img")].every(
+            (one) => one instanceof HTMLImageElement && one.naturalWidth > 0
+          )
+        )
       })
+
+      onPage(
+        "an image that nobody can show by what is on it alone",
+        async (page) => {
+          await page.route("**/v1/picture", (route) => route.fulfill({ status: 500, json: {} }))
+          await segment(page, "halves", "scan.tif", await sharp(grey).tiff().toBuffer())
+          assert.include(
+            await page.locator("#work-meta").textContent(),
+            "This browser cannot show the picture"
+          )
+          await page.getByRole("slider", { name: "Overlay" }).fill("100")
+          assert.deepStrictEqual(await colorAt(page, 0.25, 0.5), [255, 0, 0])
+        },
+        { ...desktop, expected }
+      )
 
       onPage("a picture turned as its file says", async (page) => {
         const turned = await sharp(grey).withMetadata({ orientation: 6 }).jpeg().toBuffer()

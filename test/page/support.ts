@@ -36,16 +36,19 @@ const drawn = (name: string, isSky: (x: number, y: number) => boolean) =>
 /** As the Hugging Face Hub has them. */
 export const longName = "somebody/segformer-b5-finetuned-cityscapes-1024-1024"
 
+/** By name. */
+export const models = {
+  halves: drawn("halves", (x) => x < 0.5),
+  layers: drawn("layers", (_, y) => y < 0.5),
+  [longName]: drawn(longName, () => true)
+}
+
 /** The model in the box, `halves` with sky on the left and `layers` with sky above. */
 export const serve = (options?: SegFormerServerOptions) =>
   SegFormerServer.make({
     port: 0,
     name: "bundled",
-    models: {
-      halves: drawn("halves", (x) => x < 0.5),
-      layers: drawn("layers", (_, y) => y < 0.5),
-      [longName]: drawn(longName, () => true)
-    },
+    models,
     ...options
   }).pipe(
     Effect.provide([Warm.model, NodeFileSystem.layer]),
@@ -202,3 +205,17 @@ export const pointAt = async (page: Page, x: number, y: number) => {
   const box = await boardOf(page)
   await page.mouse.move(box.x + box.width * x, box.y + box.height * y, { steps: 3 })
 }
+
+/** Chromium writes a line for every answer of 400 and above, and for every request that fails. */
+export const expected = /Failed to load resource/
+
+export const png = (name: string, buffer: Buffer = grey) => ({ name, mimeType: "image/png", buffer })
+
+export const names = (page: Page) =>
+  page.locator(".thumb").evaluateAll((all) => all.map((one) => one.getAttribute("aria-label")))
+
+/** All pictures have come to their end. */
+export const ended = (page: Page) =>
+  page.waitForFunction(
+    () => document.querySelector(".thumb[data-state=waiting], .thumb[data-state=working]") === null
+  )

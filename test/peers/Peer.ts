@@ -74,9 +74,11 @@ export const make = <A>({
       const started = yield* Effect.exit(limited(start, "it did not start"))
       const outcomes: Array<Outcome> = []
       for (const [tried, trial] of Object.entries(trials)) {
-        const exit = Exit.isSuccess(started)
-          ? yield* Effect.exit(limited(Effect.scoped(trial(started.value)), "it did not settle"))
-          : started
+        if (Exit.isFailure(started)) {
+          outcomes.push({ tried, wrong: outcomes.length === 0 ? said(started.cause) : "it did not start" })
+          continue
+        }
+        const exit = yield* Effect.exit(limited(Effect.scoped(trial(started.value)), "it did not settle"))
         outcomes.push({ tried, wrong: Exit.isSuccess(exit) ? "" : said(exit.cause) })
       }
       return outcomes

@@ -1,8 +1,8 @@
 /** Programs of others on loopback: started, waited for until they answer, and ended with all that they started. */
 import { type ChildProcess, spawn } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { delimiter, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect, type Scope } from "effect"
 import { hangs } from "../support/Eventually.ts"
@@ -47,12 +47,30 @@ export const start = (options: ProcessOptions): Effect.Effect<Started, Error, Sc
     }
   })
 
-/** Starts a Python script of `test/peers/`, or a module, in the environment of a list. */
+export interface PythonOptions extends Omit<ProcessOptions, "command"> {
+  /** A program that a package of the list brings. Python itself, with a script or a module, by default. */
+  readonly program?: string | undefined
+}
+
+/** Starts a server of the environment of a list. */
 export const python = (
   list: string,
-  options: Omit<ProcessOptions, "command">
+  { program, ...options }: PythonOptions
 ): Effect.Effect<Started, Error, Scope.Scope> =>
-  Effect.suspend(() => start({ ...options, command: Python.environment(list).executable }))
+  Effect.suspend(() => {
+    const { executable } = Python.environment(list)
+    const bin = dirname(executable)
+    return start({
+      ...options,
+      command: program === undefined ? executable : join(bin, program),
+      // Some start workers as "python", whichever that is.
+      env: (port) => ({
+        PATH: `${bin}${delimiter}${process.env["PATH"] ?? ""}`,
+        PYTHONPATH: join(here, "servers"),
+        ...options.env?.(port)
+      })
+    })
+  })
 
 /** A folder that goes with the scope. */
 export const folder: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
@@ -85,13 +103,33 @@ const spawned = (options: ProcessOptions, port: number): Effect.Effect<Started, 
     ({ process: child }) => Effect.sync(() => end(child))
   )
 
-const end = (child: ChildProcess): void => {
-  if (child.pid === undefined) return
-  try {
-    process.kill(-child.pid, "SIGKILL")
-  } catch {
-    // It has ended, and what it started too.
+/** Ends a process, its group, and what it started in groups of their own. */
+const end = ({ pid }: ChildProcess): void => {
+  if (pid === undefined) return
+  for (const each of [-pid, ...descendants(pid)]) {
+    try {
+      process.kill(each, "SIGKILL")
+    } catch {
+      // It has ended.
+    }
   }
+}
+
+const descendants = (pid: number): ReadonlyArray<number> => {
+  const parents = new Map<number, number>()
+  for (const name of readdirSync("/proc").filter((each) => /^\d+$/.test(each))) {
+    try {
+      // The name of a process stands in parentheses, and may have any character in it.
+      const [, parent] = readFileSync(`/proc/${name}/stat`, "utf8").split(") ").at(-1)!.split(" ")
+      parents.set(Number(name), Number(parent))
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  const found = [pid]
+  for (const each of found)
+    for (const [child, parent] of parents) if (parent === each && !found.includes(child)) found.push(child)
+  return found
 }
 
 const hasEnded = ({ exitCode, pid, signalCode }: ChildProcess): boolean =>

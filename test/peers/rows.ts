@@ -1,8 +1,9 @@
 /** Every peer. A new one is a module and an entry here. */
 import type { Absent, Peer } from "./Peer.ts"
+import * as Servers from "./servers/Servers.ts"
 import * as Tools from "./tools/Tools.ts"
 
-export const rows: ReadonlyArray<Peer> = [...Tools.rows]
+export const rows: ReadonlyArray<Peer> = [...Servers.rows, ...Tools.rows]
 
 /** What cannot be had here. */
-export const absent: ReadonlyArray<Absent> = []
+export const absent: ReadonlyArray<Absent> = [...Servers.absent]

@@ -92,7 +92,7 @@ const lines = wanted.map((peer) => {
   const { outcomes, seconds } = ran.get(peer.name) ?? { outcomes: [], seconds: 0 }
   const failed = outcomes.filter(({ wrong }) => wrong !== "")
   const lack = missing.get(peer.name) ?? ""
-  const wrong = lack === "" ? failed.map(({ tried, wrong }) => `${tried}: ${wrong}`).join("; ") : lack
+  const wrong = lack === "" ? failed.map(({ tried }) => tried).join("; ") : lack
   const [first] = peer.packages
   const of = first === undefined ? "" : `${first.name} ${first.version} (${first.from})`
   const cells = [
@@ -106,7 +106,8 @@ const lines = wanted.map((peer) => {
   const left = lack !== "" && flags.includes("--allow-missing")
   const line = table.line(cells.map(String), wrong)
   console.log(left ? line.replace("DOES NOT HOLD", "LEFT OUT") : line)
-  for (const { tried, wrong } of outcomes) console.log(`    ${wrong === "" ? "+" : "-"} ${tried}`)
+  for (const { tried, wrong } of outcomes)
+    console.log(wrong === "" ? `    + ${tried}` : `    - ${tried}: ${wrong}`)
   return { wrong: left ? "" : wrong }
 })
 for (const { because, instead, name } of absent)

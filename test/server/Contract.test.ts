@@ -143,6 +143,14 @@ describe("the contract of /v1", () => {
       yield* expect(convert, 415, url, { ...small, headers: { "content-type": "text/plain" } })
       yield* note(convert, 408, yield* written(slow.port, `POST /v1/export ${head}\r\nabc`))
 
+      // An image as browsers show it.
+      const picture = "POST /v1/picture"
+      yield* expect(picture, 200, url, file())
+      yield* expect(picture, 400, url, file(new Uint8Array(9)))
+      yield* expect(picture, 413, url, file(new Uint8Array(30_000)))
+      yield* expect(picture, 415, url, { ...file(), headers: { "content-encoding": "br" } })
+      yield* note(picture, 408, yield* written(slow.port, `POST /v1/picture ${head}\r\nabc`))
+
       // Jobs: this one never ends.
       const submit = "POST /v1/jobs"
       const key = { headers: { "idempotency-key": "one" } }

@@ -7,6 +7,7 @@ import { HttpApiClient } from "effect/http-api"
 import { Exports, LabelPng } from "effect-segformer/mask"
 import { SegFormerApi } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
+import sharp from "sharp"
 import { ask, serve } from "./support.ts"
 
 const post = (body: unknown, accept = "application/json"): RequestInit => ({
@@ -83,6 +84,34 @@ describe("POST /v1/export", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("tells of each region how sure it is, by the confidence that comes with the labels", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve()
+      const packed = (bytes: Uint8Array, width = 4) => ({
+        width,
+        height: bytes.length / width,
+        deflate: deflateSync(bytes).toString("base64")
+      })
+      const sure = packed(Uint8Array.of(255, 255, 51, 51, 255, 255, 153, 153))
+      const { body } = yield* ask(`${url}/v1/export`, post(map({}, { confidence: sure }), "text/csv"))
+      const [head = [], row = []] = body
+        .toString()
+        .split("\r\n")
+        .map((line) => line.split(","))
+      assert.closeTo(Number(row[head.indexOf("mean_confidence")]), 0.4, 1e-6)
+      assert.include((yield* ask(`${url}/v1/export`, post(map(), "text/csv"))).body.toString(), ",\r\n")
+      for (const [confidence, said] of [
+        [packed(new Uint8Array(8), 2), "confidence has 2 x 4 pixels"],
+        [{ ...sure, deflate: packed(new Uint8Array(9), 3).deflate }, "confidence.deflate is no zlib stream"],
+        [{ ...sure, deflate: 5 }, "Send `classes`"]
+      ] as const) {
+        const refused = yield* ask(`${url}/v1/export`, post(map({}, { confidence }), "text/csv"))
+        assert.strictEqual(refused.status, 400)
+        assert.include(refused.body.toString(), said)
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.live("is called by a client of the contract", () =>
     Effect.gen(function* () {
       const { url } = yield* serve()
@@ -150,6 +179,26 @@ describe("POST /v1/export", () => {
         csv
       )
       assert.strictEqual((yield* ask(`${url}/v1/export`, fence)).status, 200)
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("POST /v1/picture", () => {
+  it.live("gives the pixels that a model would see, of what browsers cannot show", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve()
+      const pixels = Buffer.from(Array.from({ length: 6 * 4 * 3 }, (_, at) => (at * 37) % 256))
+      const raw = { raw: { width: 6, height: 4, channels: 3 as const } }
+      const tiff = yield* Effect.promise(() => sharp(pixels, raw).tiff({ compression: "lzw" }).toBuffer())
+      const form = new FormData()
+      form.append("image", new Blob([Uint8Array.from(tiff)]), "a.tif")
+      for (const body of [Uint8Array.from(tiff), form]) {
+        const { body: png, headers } = yield* ask(`${url}/v1/picture`, { method: "POST", body })
+        assert.strictEqual(headers.get("content-type"), "image/png")
+        const back = yield* Effect.promise(() => sharp(png).raw().toBuffer({ resolveWithObject: true }))
+        assert.deepStrictEqual([back.info.width, back.info.height, back.info.channels], [6, 4, 3])
+        assert.isTrue(back.data.equals(pixels))
+      }
     }).pipe(Effect.scoped)
   )
 })

@@ -42,6 +42,12 @@ const field = (name: string) => (answer: Answer) =>
 const infer = (input: object, more: object = {}) => jsonBody({ inputs: [input], ...more })
 const tensor = { name: "image", datatype: "BYTES", shape: [1], data: ["aGVsbG8="] }
 
+/** As CVAT asks a function of Nuclio's. */
+const invoked = (body: object, name = "test"): RequestInit => ({
+  ...jsonBody(body),
+  headers: { "content-type": "application/json", "x-nuclio-function-name": name }
+})
+
 const cases: Readonly<Record<string, Case>> = {
   huggingface: {
     path: "/",
@@ -207,12 +213,26 @@ const cases: Readonly<Record<string, Case>> = {
       "another part": [form("file", ["a.png", Fixtures.image]), 400, /named "image"/],
       JSON: [jsonBody({ image: "" }), 400, /multipart\/form-data/]
     }
+  },
+  cvat: {
+    path: "/api/function_invocations",
+    request: (bytes) => invoked({ image: encode(bytes) }),
+    said: field("error"),
+    malformed: {
+      "no JSON": [{ ...invoked({}), body: "{]" }, 400, /is no JSON/],
+      "no image": [invoked({ threshold: 0.5 }), 400, /"image"/],
+      "no base64": [invoked({ image: "***" }), 400, /"image" is no base64/],
+      "a threshold that is none": [invoked({ image: "aGVsbG8=", threshold: "high" }), 400, /"threshold"/],
+      "another function": [invoked({ image: "aGVsbG8=" }, "other"), 404, /no function "other"/]
+    }
   }
 }
 
 it("every dialect is here, but those with tests of their own", () => {
   assert.deepStrictEqual(
-    Dialects.names.filter((name) => !["inspection", "cog", "replicate", "imageprocessing"].includes(name)),
+    Dialects.names.filter(
+      (name) => !["inspection", "cog", "replicate", "imageprocessing", "labelstudio"].includes(name)
+    ),
     Object.keys(cases)
   )
 })
@@ -223,7 +243,7 @@ it.effect("a name that no dialect has is a failure that lists them", () =>
       const error = yield* Effect.flip(Dialects.load(["inspection", name]))
       assert.strictEqual(
         error.message,
-        `There is no dialect "${name}". Choose from inspection, huggingface, openinference, roboflow, tfserving, torchserve, bentoml, cog, replicate, imageprocessing`
+        `There is no dialect "${name}". Choose from inspection, huggingface, openinference, roboflow, tfserving, torchserve, bentoml, cog, replicate, imageprocessing, labelstudio, cvat`
       )
     }
   })

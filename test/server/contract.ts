@@ -15,6 +15,7 @@ const calls = {
       payload: { classes: [], labels: { width: 1, height: 1, bits: 8, deflate: "" } },
       headers: {}
     }),
+  "POST /v1/picture": ({ segment }) => segment.picture({ payload: new Uint8Array([0]) }),
   "POST /v1/jobs": ({ jobs }) => jobs.submit({ payload: new FormData(), query: {}, headers: {} }),
   "GET /v1/jobs/:jobId": ({ jobs }) => jobs.status({ params: { jobId: "a" } }),
   "DELETE /v1/jobs/:jobId": ({ jobs }) => jobs.cancel({ params: { jobId: "a" } }),

@@ -56,7 +56,7 @@ export interface OpenInferenceOptions {
   readonly oneClass?: boolean | BinaryOptions | undefined
   /** The output's rows are the image's columns. Off by default. */
   readonly transposed?: boolean | undefined
-  /** Binary tensors (Triton's extension). Where the server says that it has them, unless given. */
+  /** Binary tensors (Triton's extension). Where the server says that it has them, or asks for them, unless given. */
   readonly binary?: boolean | undefined
   /**
    * What `preprocessor_config.json` says: size 512 x 512, and mean and deviation of ImageNet, by default. A model whose
@@ -156,17 +156,28 @@ export const make = Effect.fnUntraced(function* (
     const { attempt, exchange, known: knows } = images[0]
     const tensors = images.map(({ tensor }) => tensor)
     const output = yield* InferAnswer.outputOf(knows.model, options.output)
-    const { binary } = knows
-    const call = yield* InferRequest.call(tensors, { path, id: attempt.callId, output, binary })
-    return yield* Effect.flatMap(exchange.send(call, attempt), (answer) =>
-      Effect.flatMap(Errors.ok(answer, readError), (answer) =>
-        InferAnswer.decode(
-          answer,
-          { ...options, output },
-          { count: images.length, image: images[0].image, input: InferRequest.sizeOf(tensors[0]!) }
+    const askedIn = (binary: boolean) =>
+      Effect.flatMap(InferRequest.call(tensors, { path, id: attempt.callId, output, binary }), (call) =>
+        exchange.send(call, attempt)
+      ).pipe(
+        Effect.flatMap((answer) => Errors.ok(answer, readError)),
+        Effect.flatMap((answer) =>
+          InferAnswer.decode(
+            answer,
+            { ...options, output },
+            { count: images.length, image: images[0].image, input: InferRequest.sizeOf(tensors[0]!) }
+          )
         )
       )
-    ).pipe(
+    return yield* askedIn(knows.binary).pipe(
+      // KServe has binary tensors and does not announce them, and takes halves in no other way.
+      Effect.catchTag("RequestRejected", (refusal) =>
+        knows.binary || options.binary === false || !/\bbinary\b/i.test(refusal.detail ?? "")
+          ? Effect.fail(refusal)
+          : Effect.tap(askedIn(true), () =>
+              Effect.sync(() => known.set(exchange, { ...knows, binary: true }))
+            )
+      ),
       // The model may have been replaced by another one: what is known of it is asked again.
       Effect.tapErrorTag(["RequestRejected", "NotFound", "ResponseNotDecodable"], () =>
         Effect.sync(() => known.delete(exchange))

@@ -1,5 +1,5 @@
 /**
- * TensorFlow Serving's REST API (KServe v1): `POST /v1/models/{m}:predict` with the file as `{"b64": …}`.
+ * TensorFlow Serving's REST API, which is KServe's first protocol too: `POST /v1/models/{m}:predict` with the file as `{"b64": …}`.
  *
  * What a prediction holds is up to the model: class ids, logits (channels first or last), or a PNG as `{"b64": …}`.
  * TensorFlow writes bare `NaN` and `Infinity` into its JSON: infinite scores are taken as they are, NaN among them is
@@ -16,6 +16,8 @@ import * as ClassTable from "../../mask/ClassTable.ts"
 import type { Image } from "../../image/ImageSource.ts"
 import * as Decode from "../../service/Decode.ts"
 import type { Answer } from "../../service/Exchange.ts"
+import type { ServiceError } from "../../service/ServiceError.ts"
+import type { Health } from "../../Transport.ts"
 import * as MaskAnswer from "../MaskAnswer.ts"
 import type { MaskOptions } from "../MaskDecoding.ts"
 import * as ProtocolBody from "./ProtocolBody.ts"
@@ -39,12 +41,26 @@ export interface TfServingOptions extends MaskOptions {
 const ResultJson = Schema.Struct({ predictions: Schema.NonEmptyArray(Schema.Unknown) })
 const decodeResult = Decode.schema(ResultJson)
 
-const StatusJson = Schema.Struct({
+const VersionsJson = Schema.Struct({
   model_version_status: Schema.Array(
     Schema.Struct({ version: Schema.optionalKey(Schema.String), state: Schema.String })
   )
 })
-const decodeStatus = Decode.schema(StatusJson)
+const decodeVersions = Decode.schema(VersionsJson)
+
+/** What servers of KServe say instead. */
+const isReadiness = Schema.is(Schema.Struct({ name: Schema.String, ready: Schema.Boolean }))
+
+const readHealth = (answer: Answer): Effect.Effect<Health, ServiceError> =>
+  Effect.gen(function* () {
+    if (answer.status >= 500) return yield* Errors.healthByStatus("").read(answer)
+    const json = yield* Decode.json(yield* Errors.ok(answer))
+    if (isReadiness(json)) return { healthy: json.ready, detail: json.ready ? "ready" : "not ready" }
+    const { model_version_status: versions } = yield* decodeVersions(answer, json)
+    const ready = versions.find(({ state }) => state === "AVAILABLE")
+    const states = versions.map(({ state, version }) => `version ${version ?? "?"} is ${state}`).join(", ")
+    return { healthy: ready !== undefined, detail: states === "" ? "it has no version" : states }
+  })
 
 const decode = (answer: Answer, image: Image, options: TfServingOptions) =>
   Effect.gen(function* () {
@@ -84,17 +100,7 @@ export const make = (options: TfServingOptions): Protocol => {
     decode: (answer, image) => decode(answer, image, options),
     readError: Errors.read,
     entry: { method: "POST", path: `${model}:predict` },
-    health: {
-      call: { method: "GET", path: model },
-      read: (answer) =>
-        Effect.map(Effect.flatMap(Errors.ok(answer), decodeStatus), ({ model_version_status: versions }) => {
-          const ready = versions.find(({ state }) => state === "AVAILABLE")
-          const states = versions
-            .map(({ state, version }) => `version ${version ?? "?"} is ${state}`)
-            .join(", ")
-          return { healthy: ready !== undefined, detail: states === "" ? "it has no version" : states }
-        })
-    },
+    health: { call: { method: "GET", path: model }, read: readHealth },
     describe: { name: options.model, classes: ClassTable.make(options.classes ?? options.palette ?? []) }
   }
 }

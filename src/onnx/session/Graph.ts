@@ -41,7 +41,7 @@ const inputOf = (inputs: ReadonlyArray<ValueMetadata>) => {
   const isRead = input?.isTensor === true && (input.type === "float32" || input.type === "float16")
   if (inputs.length !== 1 || !isRead || (input.shape.length !== 4 && input.shape.length !== 0)) {
     throw new Error(
-      `it must take one tensor of float32 or float16, [batch, 3, height, width] or [batch, height, width, 3], but takes (${describe(inputs)})`
+      `it must take one float32 tensor (or float16), [batch, 3, height, width] or [batch, height, width, 3], but takes (${describe(inputs)})`
     )
   }
   const [batch, second, third, last] = input.shape

@@ -80,8 +80,6 @@ const shapeOf = (
 ): readonly [number, number, number] | undefined => {
   const [a, b, c, d] = dims
   switch (dims.length) {
-    case 2:
-      return [1, a!, b!]
     case 3:
       return a === 1
         ? [1, b!, c!]

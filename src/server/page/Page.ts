@@ -63,7 +63,13 @@ const limits = ({ maxBytes, maxPixels }: PageOptions): string =>
 const formats = JSON.stringify(
   Exports.names
     .map((name) => Exports.formats[name])
-    .map(({ description, ending, mediaType, title }) => ({ title, description, mediaType, ending }))
+    .map(({ description, ending, mediaType, title, uses }) => ({
+      title,
+      description,
+      mediaType,
+      ending,
+      regions: uses.includes("regions")
+    }))
 )
   .replaceAll("&", "&amp;")
   .replaceAll('"', "&quot;")
@@ -72,13 +78,15 @@ const formats = JSON.stringify(
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
+  "worker-src 'self'",
   "style-src 'self'",
   "img-src 'self' blob: data:",
   "connect-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",
-  "require-trusted-types-for 'script'"
+  "require-trusted-types-for 'script'",
+  "trusted-types default"
 ].join("; ")
 
 const types: Readonly<Record<string, string>> = {
@@ -123,10 +131,10 @@ const modules = async (): Promise<ReadonlyArray<File>> => {
 const stripped = (code: string): string =>
   stripTypeScriptTypes(code).replaceAll(/(from\s+"\.\/\w+)\.ts"/g, '$1.js"')
 
-/** All modules are asked for at once, not as each is found in another. */
+/** All modules are asked for at once, not as each is found in another. Workers are asked for when they are needed. */
 const preloads = (parts: ReadonlyArray<File>): string =>
   parts
-    .filter(({ name }) => name.endsWith(".js"))
+    .filter(({ name }) => name.endsWith(".js") && !name.endsWith("Worker.js"))
     .map(({ name }) => `<link rel="modulepreload" href="/page/${name}">\n`)
     .join("")
 

@@ -121,7 +121,11 @@ export const LabelMapToExport = Schema.Struct({
     bits: Schema.Literals([8, 16]),
     /** Class ids row by row, little-endian, compressed by zlib, in base64. */
     deflate: Schema.String
-  })
+  }),
+  /** As `include=confidence` gives it, for formats that tell of each region how sure it is; as large as the labels. */
+  confidence: Schema.optionalKey(
+    Schema.Struct({ width: Schema.Int, height: Schema.Int, deflate: Schema.String })
+  )
 })
 
 /** A file as it is. */
@@ -149,6 +153,12 @@ export const segmentFormats = [
     )
 ] as const
 
+/** An image: its bytes as they are, or a form with it. */
+const imagePayload = [
+  file("application/octet-stream"),
+  Schema.Struct({ image: Schema.Unknown }).pipe(HttpApiSchema.asMultipart())
+] as const
+
 export class ModelsGroup extends HttpApiGroup.make("models")
   .add(
     HttpApiEndpoint.get("list", "/v1/models", { success: ModelList, error: refusals() }).annotateMerge(
@@ -162,10 +172,7 @@ export class SegmentGroup extends HttpApiGroup.make("segment")
     HttpApiEndpoint.post("image", "/v1/segment", {
       query: segmentQuery,
       headers: { accept: Schema.optionalKey(Schema.String) },
-      payload: [
-        file("application/octet-stream"),
-        Schema.Struct({ image: Schema.Unknown }).pipe(HttpApiSchema.asMultipart())
-      ],
+      payload: imagePayload,
       success: segmentFormats,
       error: refusals(400, 404, 406, 408, 413, 415, 502, 504)
     }).annotateMerge(
@@ -191,6 +198,20 @@ export class SegmentGroup extends HttpApiGroup.make("segment")
         description:
           "The same forms as of `/v1/segment`, of a label map that is there already: no image is sent, and nothing " +
           "is segmented again."
+      })
+    )
+  )
+  .add(
+    HttpApiEndpoint.post("picture", "/v1/picture", {
+      payload: imagePayload,
+      success: file("image/png"),
+      error: refusals(400, 408, 413, 415)
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "An image as browsers show it",
+        description:
+          "The pixels that a model would see, at their own size, as a PNG: of a TIFF, say, which browsers cannot show. " +
+          "The body is as of `/v1/segment`."
       })
     )
   )

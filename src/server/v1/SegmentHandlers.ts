@@ -1,10 +1,11 @@
 /** `/v1/models` and `/v1/segment`, at work. */
 import { Effect } from "effect"
-import type { HttpServerRequest } from "effect/http"
+import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
+import { bytes } from "../../image/ImageSource.ts"
 import * as Bodies from "../Bodies.ts"
 import type { Served } from "../Dialect.ts"
-import { bad, noted } from "../Refusal.ts"
+import { bad, fromError, noted } from "../Refusal.ts"
 import { RequestId } from "../RequestId.ts"
 import * as Uploads from "../Uploads.ts"
 import * as Answer from "./Answer.ts"
@@ -24,6 +25,24 @@ const one = Effect.fnUntraced(function* (
     return yield* bad("The body is empty: send the bytes of an image file")
   }
   return yield* served.segment(image, (segmented) => Answer.make(segmented, asked, about))
+})
+
+/** What a model would see, for those who cannot read the file. */
+const picture = Effect.fnUntraced(function* (
+  models: Models.Models,
+  request: HttpServerRequest.HttpServerRequest
+) {
+  const { served } = models[0]
+  const { codec, limits, work } = served
+  const image = yield* Bodies.takeImage(served, request, ["image", "file"], Uploads.isForm(request))
+  const made = bytes(image.bytes, { name: image.name })
+    .open(limits)
+    .pipe(
+      Effect.flatMap((opened) => codec.decode(opened)),
+      Effect.flatMap((raster) => codec.encode(raster, "png")),
+      Effect.mapError(fromError)
+    )
+  return HttpServerResponse.uint8Array(yield* work(made), { contentType: "image/png" })
 })
 
 /** The images of a form, as many at once as the server works on; one that fails says so in its place. */
@@ -71,4 +90,5 @@ export const layerSegment = (models: Models.Models) =>
         }, answered)
       )
       .handleRaw("export", ({ request }) => Export.handle(models, request))
+      .handleRaw("picture", ({ request }) => answered(Effect.scoped(picture(models, request))))
   )

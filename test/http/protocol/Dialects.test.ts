@@ -1,7 +1,7 @@
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Duration, Effect, Layer, Redacted, References } from "effect"
-import { ImageSource, segment } from "effect-segformer"
+import { ImageSource, segment, Transport } from "effect-segformer"
 import {
   BentoML,
   Custom,
@@ -198,6 +198,57 @@ describe("tfserving", () => {
       const { instances, signature_name } = Model.jsonOf(server.last().body)
       assert.strictEqual(signature_name, "seg")
       assert.isTrue(Model.isTheImage(Buffer.from(instances[0].image.b64, "base64")))
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("tfserving, of KServe", () => {
+  const healthOf = (baseUrl: string) =>
+    Effect.flatMap(Transport, (transport) => transport.health).pipe(
+      Effect.provide(
+        SegFormerHttp.layer({ baseUrl, protocol: TfServing.make({ model: "m" }) }).pipe(
+          Layer.provide(NodeHttpClient.layerUndici)
+        )
+      )
+    )
+
+  it.live("a model says itself whether it is ready", () =>
+    Effect.gen(function* () {
+      const cases: ReadonlyArray<readonly [status: number, body: unknown, healthy: boolean, detail: string]> =
+        [
+          [200, { name: "m", ready: true }, true, "ready"],
+          [200, { name: "m", ready: false }, false, "not ready"],
+          [503, { error: "Model with name m is not ready." }, false, "503: Model with name m is not ready."],
+          [500, {}, false, "500"],
+          [200, { model_version_status: [] }, false, "it has no version"],
+          [
+            200,
+            { model_version_status: [{ version: "1", state: "LOADING" }] },
+            false,
+            "version 1 is LOADING"
+          ],
+          [
+            200,
+            { model_version_status: [{ state: "END" }, { state: "AVAILABLE" }] },
+            true,
+            "version ? is END, version ? is AVAILABLE"
+          ]
+        ]
+      for (const [status, body, healthy, detail] of cases) {
+        const server = yield* answering(body, status)
+        assert.deepStrictEqual(yield* healthOf(server.url), { healthy, detail })
+      }
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("another status, and JSON that says neither, are failures", () =>
+    Effect.gen(function* () {
+      const missing = yield* answering({ error: "Model with name m does not exist." }, 404)
+      assert.strictEqual((yield* Effect.flip(healthOf(missing.url)))._tag, "NotFound")
+      for (const body of [{ name: "m" }, { name: "m", ready: "yes" }, [], "ready"]) {
+        const server = yield* answering(body)
+        assert.strictEqual((yield* Effect.flip(healthOf(server.url)))._tag, "ResponseNotDecodable")
+      }
     }).pipe(Effect.scoped)
   )
 })

@@ -87,6 +87,33 @@ describe("OpenInference", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("sends binary tensors to who asks for them without having announced them, and goes on so", () =>
+    Effect.gen(function* () {
+      const server = yield* Server.make({ binary: true, datatype: "FP16", unannounced: true })
+      const ours = yield* Effect.provide(Effect.all([labelMap, labelMap, labelMap]), layer(server.url))
+      for (const found of ours) assert.isTrue(LabelMap.equals(found, Model.labels))
+      const asked = server.requests.filter(({ method }) => method === "POST")
+      assert.deepStrictEqual(
+        asked.map(({ headers }) => "inference-header-content-length" in headers),
+        [false, true, true, true]
+      )
+      assert.strictEqual(server.requests.length, 4 + 2)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("a refusal is told as it is where binary tensors are off, or are no help either", () =>
+    Effect.gen(function* () {
+      const server = yield* Server.make({ binary: true, datatype: "FP16", unannounced: true })
+      const off = yield* Effect.flip(Effect.provide(labelMap, layer(server.url, { binary: false })))
+      assert.strictEqual(off._tag, "RequestRejected")
+      assert.include(off.message, "Please use the binary data format for input pixel_values")
+      const never = yield* Server.make({ refusal: "Our lamps are binary: on or off. Off." })
+      const refused = yield* Effect.flip(Effect.provide(labelMap, layer(never.url)))
+      assert.strictEqual(refused._tag, "RequestRejected")
+      assert.include(refused.message, "Our lamps are binary")
+    }).pipe(Effect.scoped)
+  )
+
   it.live("asks again after the service refused a request: the model may be another one", () =>
     Effect.gen(function* () {
       const server = yield* Server.make({})

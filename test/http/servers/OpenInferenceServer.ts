@@ -40,6 +40,10 @@ export interface Options {
   readonly output?: "logits" | "labels"
   /** Takes several images at once, and finds class 2 throughout in those that it does not know. */
   readonly batches?: boolean
+  /** Has binary tensors, does not announce them, and refuses JSON: as KServe does with halves. */
+  readonly unannounced?: boolean
+  /** Refuses every image with these words. */
+  readonly refusal?: string
   /** Makes the tensor begin at an address that its elements cannot be read at. */
   readonly unaligned?: boolean
 }
@@ -140,6 +144,12 @@ export const make = (options: Options = {}) =>
         if (request.path !== "/v2/models/segformer/infer") {
           return Model.sendJson(response, { error: "Request for unknown model" }, 400)
         }
+        if (options.refusal !== undefined) return Model.sendJson(response, { error: options.refusal }, 400)
+        if (options.unannounced === true && !("inference-header-content-length" in request.headers)) {
+          const error =
+            "Sending FP16 data via JSON is not supported. Please use the binary data format for input pixel_values"
+          return Model.sendJson(response, { error }, 400)
+        }
         try {
           const known = recognize(tensorOf(request), pixels)
           if (options.batches === true) return send(response, batchOf(output, known), options)
@@ -151,7 +161,10 @@ export const make = (options: Options = {}) =>
       },
       other: ({ path }, response, state) => {
         if (path === "/v2") {
-          const extensions = options.binary === true ? ["classification", "binary_tensor_data"] : []
+          const extensions =
+            options.binary === true && options.unannounced !== true
+              ? ["classification", "binary_tensor_data"]
+              : []
           return Model.sendJson(response, { name: "triton", version: "2.50.0", extensions })
         }
         if (path === "/v2/models/segformer") {

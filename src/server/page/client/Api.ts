@@ -79,6 +79,16 @@ export const convert = async (body: unknown, accept: string, signal?: AbortSigna
   return response.blob().catch(unreachable)
 }
 
+/** What browsers show of an image that they cannot read: its pixels, as a PNG. */
+export const picture = async (file: Blob): Promise<Blob> => {
+  const response = await send("/v1/picture", {
+    method: "POST",
+    body: file,
+    headers: { "content-type": "application/octet-stream" }
+  })
+  return response.blob().catch(unreachable)
+}
+
 /** Bytes of one image that the server takes, where it says so. */
 const maxBytes = Number(document.documentElement.dataset["maxBytes"] ?? 0)
 

@@ -1,4 +1,5 @@
 /** The part of a large picture that is looked at closely, decoded at its own pixels a moment after the view has come to rest. */
+import * as Bitmap from "./Bitmap.ts"
 import type { Box } from "./Result.ts"
 import { covered, type Size, toPicture, type View } from "./View.ts"
 
@@ -57,7 +58,7 @@ export const make = (onLoad: () => void): Detail => {
     const own = ++turn
     const of = file
     if (of === undefined || box.width < 1 || box.height < 1) return
-    const whole = await createImageBitmap(of).catch(() => undefined)
+    const whole = await Bitmap.open(of)
     if (whole === undefined) return
     const scale = Math.min(1, Math.sqrt(kept / (box.width * box.height)))
     const bitmap = await createImageBitmap(whole, box.x, box.y, box.width, box.height, {

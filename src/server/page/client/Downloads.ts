@@ -6,9 +6,9 @@ import { convert, type ModelClass } from "./Api.ts"
 import * as Appearance from "./Appearance.ts"
 import { byId, h } from "./Dom.ts"
 import { fields } from "./Fields.ts"
-import * as Picture from "./Picture.ts"
 import type { FoundClass, Packed, PackedPlane, Plane, Region, Result } from "./Result.ts"
 import { pack, unpack } from "./Result.ts"
+import * as Saving from "./Saving.ts"
 import * as Zip from "./Zip.ts"
 
 /** What a file is made of. */
@@ -18,7 +18,7 @@ export interface Source {
   /** All classes that the model tells apart, found or not: some files list them. */
   readonly table: ReadonlyArray<ModelClass>
   /** How the picture is painted. */
-  readonly painting: Picture.Painting
+  readonly painting: Saving.Painting
   /** The part that is shown, where it is wanted alone: pixels outside are of no class. */
   readonly part: ((result: Result) => Part) | undefined
 }
@@ -53,16 +53,18 @@ const exported = (): ReadonlyArray<Format> => {
   const told: unknown = JSON.parse(document.documentElement.dataset["formats"] ?? "[]")
   return fields({ formats: told }, "the page").list("formats", (one) => {
     const accept = one.string("mediaType")
+    const tellsRegions = one.boolean("regions")
     return {
       name: one.string("title"),
       title: one.string("description"),
       ending: one.string("ending"),
-      make: async (source) => convert(await body(source), accept)
+      make: async (source) => convert(await body(source, tellsRegions), accept)
     }
   })
 }
 
-const body = async ({ file, part, result, table }: Source): Promise<unknown> => {
+/** The confidence of each pixel goes with it where the format says how sure each region is. */
+const body = async ({ file, part, result, table }: Source, tellsRegions: boolean): Promise<unknown> => {
   const of = part?.(await unpack(result))
   const labels = of === undefined ? result.packed.labels : await pack(of.labels)
   const found = of?.classes ?? result.classes
@@ -74,14 +76,22 @@ const body = async ({ file, part, result, table }: Source): Promise<unknown> => 
       ...found.map(({ confidence, id, name, paint }) => ({ id, name, color: paint, confidence })),
       ...others.map(({ color, id, name }) => ({ id, name, color }))
     ].map((one) => ({ ...one, color: Appearance.of(one.name).color ?? one.color })),
-    labels: base64Of(labels)
+    labels: { ...base64Of(labels), bits: labels.bits },
+    ...(tellsRegions && isSure(result) ? { confidence: base64Of(result.packed.confidence) } : {})
   }
 }
 
-const base64Of = ({ bits, deflate, height, width }: PackedPlane) => ({
+/** Whether it has the confidence of each pixel of its labels. */
+const isSure = (
+  result: Packed
+): result is Packed & { readonly packed: { readonly confidence: PackedPlane } } => {
+  const { confidence, labels } = result.packed
+  return confidence?.width === labels.width && confidence.height === labels.height
+}
+
+const base64Of = ({ deflate, height, width }: PackedPlane) => ({
   width,
   height,
-  bits,
   deflate: toBase64(deflate)
 })
 
@@ -122,7 +132,7 @@ const formats: ReadonlyArray<Format> = [
     name: "Picture",
     title: "The picture as it is shown, whole and at its own size, as PNG",
     ending: "overlay.png",
-    make: async ({ file, painting, result }) => Picture.withOverlay(file, await unpack(result), painting)
+    make: async ({ file, painting, result }) => Saving.png(file, await unpack(result), painting)
   },
   {
     name: "JSON",

@@ -27,6 +27,8 @@ export interface GalleryEvents {
   readonly onBegin: (picture: Picture) => void
   readonly onDone: (picture: Picture, result: Packed) => void
   readonly onFail: (picture: Picture, error: unknown) => void
+  /** There was no room for it any more. */
+  readonly onDrop: (picture: Picture) => void
   /** The server is asked again in so many seconds. */
   readonly onWait: (picture: Picture, seconds: number, why: string) => void
 }
@@ -55,21 +57,44 @@ export const make = (events: GalleryEvents): Gallery => {
   let current: { readonly picture: Picture; readonly controller: AbortController } | undefined
   let last = Date.now()
 
-  const keep = (picture: Picture) => {
-    const { file, id, model, results } = picture
-    void History.save({ id, name: file.name, type: file.type, file, results, model })
-    // What has no room any more goes, the oldest first; what waits has no result yet.
-    const done = pictures
-      .filter((one) => one.results.size > 0)
-      .map((one) => ({
-        ...one,
-        name: one.file.name,
-        type: one.file.type,
-        picture: one
-      }))
-    const stays = new Set(History.within(done.toReversed()).map((one) => one.picture))
-    for (const one of done) if (!stays.has(one.picture) && one.picture !== picture) remove(one.picture)
+  /** What waits and would be lost with the tab. */
+  const unkept = new Set<Picture>()
+
+  const keep = async (picture: Picture): Promise<void> => {
+    const isKept = await History.save(keptOf(picture))
+    // It may be gone by now.
+    if (!pictures.includes(picture)) return History.remove(picture.id)
+    if (isKept) unkept.delete(picture)
   }
+
+  const newestDone = () => pictures.filter(({ results }) => results.size > 0).toReversed()
+
+  /** What has no room any more goes, the oldest first. */
+  const dropOld = (but: Picture) => {
+    const done = newestDone()
+    const stays = new Set(History.within(done.map(keptOf)).map(({ id }) => id))
+    for (const one of done) {
+      if (stays.has(one.id) || one === but) continue
+      remove(one)
+      events.onDrop(one)
+    }
+  }
+
+  /** What waits is kept too, as far as there is room beside what is done. */
+  const keepWaiting = (added: ReadonlyArray<Picture>) => {
+    const others = pictures.filter(({ results }) => results.size === 0)
+    const stays = new Set(History.within([...newestDone(), ...others].map(keptOf)).map(({ id }) => id))
+    for (const picture of added) {
+      unkept.add(picture)
+      if (stays.has(picture.id)) void keep(picture)
+    }
+  }
+
+  const isPending = ({ state }: Picture): boolean => state === "waiting" || state === "working"
+
+  addEventListener("beforeunload", (event) => {
+    if (pictures.some((picture) => isPending(picture) && unkept.has(picture))) event.preventDefault()
+  })
 
   const work = async (): Promise<void> => {
     if (current !== undefined) return
@@ -86,7 +111,8 @@ export const make = (events: GalleryEvents): Gallery => {
         picture.results.set(result.model, result)
         picture.model = result.model
         settle(picture, "done", undefined)
-        keep(picture)
+        void keep(picture)
+        dropOld(picture)
         events.onDone(picture, result)
       }
     } catch (error) {
@@ -102,6 +128,7 @@ export const make = (events: GalleryEvents): Gallery => {
   const settle = (picture: Picture, state: State, problem: string | undefined) => {
     picture.state = state
     picture.problem = problem
+    if (state === "failed" && !unkept.has(picture) && pictures.includes(picture)) void keep(picture)
     events.onChange()
   }
 
@@ -121,24 +148,30 @@ export const make = (events: GalleryEvents): Gallery => {
   }
 
   const ask = (picture: Picture, model: string, first: boolean) => {
-    cancel(picture)
+    withdraw(picture)
+    const isAgain = picture.state === "failed"
     picture.model = model
     picture.state = "waiting"
     picture.problem = undefined
+    if (isAgain && !unkept.has(picture)) void keep(picture)
     if (first) queue.unshift(picture)
     else queue.push(picture)
     events.onChange()
     void work()
   }
 
-  const cancel = (picture: Picture) => {
+  const withdraw = (picture: Picture) => {
     queue = queue.filter((one) => one !== picture)
     if (current?.picture === picture) {
       current.controller.abort()
       current = undefined
       void Promise.resolve().then(work)
     }
-    if (picture.state === "working" || picture.state === "waiting") {
+  }
+
+  const cancel = (picture: Picture) => {
+    withdraw(picture)
+    if (isPending(picture)) {
       settle(
         picture,
         picture.results.size > 0 ? "done" : "failed",
@@ -148,8 +181,8 @@ export const make = (events: GalleryEvents): Gallery => {
   }
 
   const remove = (picture: Picture) => {
-    cancel(picture)
     pictures = pictures.filter((one) => one !== picture)
+    cancel(picture)
     void History.remove(picture.id)
     events.onChange()
   }
@@ -169,6 +202,7 @@ export const make = (events: GalleryEvents): Gallery => {
         }
       })
       pictures = [...pictures, ...added]
+      keepWaiting(added)
       for (const picture of added) ask(picture, model, false)
       return added
     },
@@ -176,26 +210,43 @@ export const make = (events: GalleryEvents): Gallery => {
     cancel,
     remove,
     clear: () => {
-      for (const picture of pictures) cancel(picture)
+      const before = pictures
       pictures = []
+      for (const picture of before) cancel(picture)
       void History.clear()
       events.onChange()
     },
     restore: async () => {
       const kept = await History.load()
-      const before = kept.map(({ file, id, model, name, results, type }): Picture => ({
-        id,
-        file: new File([file], name, { type }),
-        results: new Map(results),
-        state: "done",
-        model,
-        problem: undefined
-      }))
+      // What came in meanwhile is kept already.
+      const known = new Set(pictures.map(({ id }) => id))
+      const before = kept.filter(({ id }) => !known.has(id)).map(pictureOf)
       pictures = [...before, ...pictures]
+      for (const picture of before) if (isPending(picture)) ask(picture, picture.model, false)
       events.onChange()
     }
   }
 }
+
+const keptOf = ({ file, id, model, problem, results }: Picture): History.Kept => ({
+  id,
+  name: file.name,
+  type: file.type,
+  file,
+  results,
+  model,
+  problem,
+  tab: History.tab()
+})
+
+const pictureOf = ({ file, id, model, name, problem, results, type }: History.Kept): Picture => ({
+  id,
+  file: new File([file], name, { type }),
+  results: new Map(results),
+  state: results.size > 0 ? "done" : problem === undefined ? "waiting" : "failed",
+  model,
+  problem
+})
 
 const sleep = (milliseconds: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve, reject) => {

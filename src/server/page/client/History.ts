@@ -10,10 +10,14 @@ export interface Kept {
   readonly name: string
   readonly type: string
   readonly file: Blob
-  /** By model. */
+  /** By model; none where it waits, or has failed. */
   readonly results: ReadonlyMap<string, Packed>
-  /** The model whose result was looked at last. */
+  /** The model whose result was looked at last, or that is asked. */
   readonly model: string
+  /** Why it failed. */
+  readonly problem?: string | undefined
+  /** The tab that has it segmented. */
+  readonly tab?: string | undefined
 }
 
 /** Bytes of pictures and results, and their number. */
@@ -45,12 +49,11 @@ const act = async <A>(
   if (db === undefined) return undefined
   return new Promise((resolve) => {
     try {
-      const request = work(db.transaction(store, mode).objectStore(store))
-      request.addEventListener("success", () => resolve(request.result))
-      request.addEventListener("error", (event) => {
-        event.preventDefault()
-        resolve(undefined)
-      })
+      const transaction = db.transaction(store, mode)
+      const request = work(transaction.objectStore(store))
+      // A full disk may say so as late as at the end.
+      transaction.addEventListener("complete", () => resolve(request.result))
+      for (const name of ["abort", "error"]) transaction.addEventListener(name, () => resolve(undefined))
     } catch {
       resolve(undefined)
     }
@@ -63,6 +66,37 @@ const bytesOf = (kept: Kept): number => {
     bytes += packed.labels.deflate.length + (packed.confidence?.deflate.length ?? 0)
   }
   return bytes
+}
+
+const locks: LockManager | undefined = "locks" in navigator ? navigator.locks : undefined
+
+const lockOf = (tab: string): string => `segformer:${tab}`
+
+let own: string | undefined
+
+const begin = (): string => {
+  const key = "segformer.tab"
+  let name: string = Math.random().toString(36).slice(2)
+  try {
+    name = sessionStorage.getItem(key) ?? name
+    sessionStorage.setItem(key, name)
+  } catch {
+    // A browser that keeps nothing keeps no pictures either.
+  }
+  void locks?.request(lockOf(name), () => new Promise(() => {}))
+  return name
+}
+
+/** This tab, also after it is loaded again. It holds a lock for as long as it lives, where the browser has such. */
+export const tab = (): string => (own ??= begin())
+
+/** Those that no other tab works on. */
+const ours = async (all: ReadonlyArray<Kept>): Promise<ReadonlyArray<Kept>> => {
+  const held = new Set((await locks?.query())?.held?.map(({ name }) => name))
+  return all.filter(
+    ({ problem, results, tab: of }) =>
+      results.size > 0 || problem !== undefined || of === undefined || of === tab() || !held.has(lockOf(of))
+  )
 }
 
 /** Those of which there is room, from the newest back. */
@@ -85,12 +119,12 @@ const isKept = (value: unknown): value is Kept =>
 /** What is kept, the oldest first. */
 export const load = async (): Promise<ReadonlyArray<Kept>> => {
   const all: ReadonlyArray<unknown> = (await act("readonly", (pictures) => pictures.getAll())) ?? []
-  return all.filter(isKept).sort((a, b) => (a.id < b.id ? -1 : 1))
+  return ours(all.filter(isKept).sort((a, b) => (a.id < b.id ? -1 : 1)))
 }
 
-export const save = async (kept: Kept): Promise<void> => {
-  await act("readwrite", (pictures) => pictures.put(kept))
-}
+/** Whether it was kept. */
+export const save = async (kept: Kept): Promise<boolean> =>
+  (await act("readwrite", (pictures) => pictures.put(kept))) !== undefined
 
 export const remove = async (id: string): Promise<void> => {
   await act("readwrite", (pictures) => pictures.delete(id))

@@ -7,7 +7,7 @@ export const say = (text: string): void => {
 }
 
 /** What an alert is about: a second one about the same takes the place of the first. */
-export type About = "models" | "image" | "file"
+export type About = "models" | "image" | "file" | "room"
 
 /** What a person can do about it. */
 export interface Action {

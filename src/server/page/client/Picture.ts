@@ -1,17 +1,16 @@
-/** The image itself, as far as this browser can show it: a TIFF, say, is segmented all the same. */
+/** The image itself, at the sizes in which it is shown, sent and saved. */
 import { unreachable } from "./Api.ts"
-import { pause } from "./Pause.ts"
-import { colors, type Emphasis, type Look, paint } from "./Overlay.ts"
-import type { FoundClass, Result } from "./Result.ts"
+import * as Bitmap from "./Bitmap.ts"
 
 /** Pixels kept for the screen. What a camera gives is larger than any screen shows. */
 const kept = 4_000_000
 
-/** A bitmap of at most {@link kept} pixels; `undefined` where the browser cannot read the file. */
+/** A bitmap of at most {@link kept} pixels; `undefined` where `from` cannot read the file. */
 export const open = async (
-  file: Blob
+  file: Blob,
+  from = Bitmap.open
 ): Promise<{ readonly bitmap: ImageBitmap; readonly width: number; readonly height: number } | undefined> => {
-  const whole = await createImageBitmap(file).catch(() => undefined)
+  const whole = await from(file)
   if (whole === undefined) return undefined
   const { height, width } = whole
   const scale = Math.sqrt(kept / (width * height))
@@ -42,7 +41,7 @@ const limitOf = (name: "maxBytes" | "maxPixels"): number =>
 
 /** A copy that the server takes, where the picture is larger than it takes and the browser can read it. */
 export const smaller = async (file: File): Promise<File | undefined> => {
-  const whole = await createImageBitmap(file).catch(() => undefined)
+  const whole = await Bitmap.own(file)
   if (whole === undefined) return undefined
   try {
     const [mostBytes, mostPixels] = [limitOf("maxBytes"), limitOf("maxPixels")]
@@ -71,69 +70,4 @@ export const smaller = async (file: File): Promise<File | undefined> => {
 export const sample = async (): Promise<File> => {
   const response = await fetch(new URL("./sample.jpg", import.meta.url)).catch(unreachable)
   return new File([await response.blob().catch(unreachable)], "sample.jpg", { type: "image/jpeg" })
-}
-
-/** Rows painted at a stretch. */
-const strip = 256
-
-/** How a picture is painted: as it is shown. */
-export interface Painting {
-  /** 0 to 1. */
-  readonly opacity: number
-  readonly look: (one: FoundClass) => Look
-  readonly emphasis: Emphasis | undefined
-  /** Below it pixels are hatched, 0 to 255. */
-  readonly least: number
-  /** What is on the right, from this share of the width on. */
-  readonly beside: { readonly from: number; readonly result: Result | undefined } | undefined
-}
-
-/** The picture with its overlay at full size, as a PNG. It gives way to the page between strips. */
-export const withOverlay = async (file: Blob, result: Result, painting: Painting): Promise<Blob> => {
-  const { height, width } = result
-  const canvas = new OffscreenCanvas(width, height)
-  const context = canvas.getContext("2d")
-  const piece = new OffscreenCanvas(width, strip)
-  const brush = piece.getContext("2d")
-  if (context === null || brush === null) {
-    throw new Error("This browser has no memory left for a picture of this size")
-  }
-  const whole = await createImageBitmap(file).catch(() => undefined)
-  if (whole !== undefined) context.drawImage(whole, 0, 0, width, height)
-  whole?.close()
-  const edge = Math.round(width * (painting.beside?.from ?? 1))
-  const layers = [
-    { of: result, from: 0, to: edge },
-    { of: painting.beside?.result, from: edge, to: width }
-  ]
-  const tall = Math.max(1, Math.min(strip, Math.floor(1_000_000 / width)))
-  for (let top = 0; top < height; top += tall) {
-    const rows = Math.min(tall, height - top)
-    for (const { from, of, to } of layers) {
-      if (of === undefined || to <= from) continue
-      const { confidence, labels } = of
-      const image = new ImageData(to - from, rows)
-      const [stepX, stepY] = [labels.width / width, labels.height / height]
-      const emphasis = of === result ? painting.emphasis : undefined
-      paint(
-        {
-          pixels: new Uint32Array(image.data.buffer),
-          width: to - from,
-          left: from * stepX,
-          top: top * stepY,
-          stepX,
-          stepY
-        },
-        labels,
-        colors(of.classes, painting.look, painting.opacity, emphasis),
-        emphasis?.region,
-        painting.least > 0 && confidence !== undefined ? { confidence, least: painting.least } : undefined
-      )
-      brush.clearRect(0, 0, width, strip)
-      brush.putImageData(image, 0, 0)
-      context.drawImage(piece, 0, 0, to - from, rows, from, top, to - from, rows)
-    }
-    await pause()
-  }
-  return canvas.convertToBlob({ type: "image/png" })
 }

@@ -10,6 +10,8 @@ export interface Png {
   /** `ids` of a grey or indexed picture; `colors` as `0xrrggbb` of one in colours. */
   readonly kind: "ids" | "colors"
   readonly data: Uint8Array | Uint16Array | Uint32Array
+  /** Of an indexed picture: the colour of each index, as `0xrrggbb`. */
+  readonly palette?: ReadonlyArray<number> | undefined
 }
 
 const signature = [137, 80, 78, 71, 13, 10, 26, 10]
@@ -29,6 +31,7 @@ export const decode = async (file: Blob): Promise<Png> => {
   if (!signature.every((byte, at) => bytes[at] === byte)) throw new Error("It is no PNG")
   let [width, height, depth, type, interlaced] = [0, 0, 0, 0, 0]
   const parts: Array<Uint8Array<ArrayBuffer>> = []
+  let palette: ReadonlyArray<number> | undefined
   for (let at = 8; at + 12 <= bytes.length;) {
     const length = view.getUint32(at)
     const name = String.fromCharCode(...bytes.subarray(at + 4, at + 8))
@@ -40,7 +43,8 @@ export const decode = async (file: Blob): Promise<Png> => {
       depth = bytes[start + 8] ?? 0
       type = bytes[start + 9] ?? 0
       interlaced = bytes[start + 12] ?? 0
-    } else if (name === "IDAT") parts.push(bytes.subarray(start, start + length))
+    } else if (name === "PLTE") palette = colorsOf(bytes.subarray(start, start + length))
+    else if (name === "IDAT") parts.push(bytes.subarray(start, start + length))
     else if (name === "IEND") break
     at = start + length + 4
   }
@@ -82,8 +86,14 @@ export const decode = async (file: Blob): Promise<Png> => {
       }
     }
   }
-  return { width, height, kind: "ids", data }
+  return { width, height, kind: "ids", data, palette: type === 3 ? palette : undefined }
 }
+
+const colorsOf = (bytes: Uint8Array): ReadonlyArray<number> =>
+  Array.from(
+    { length: Math.floor(bytes.length / 3) },
+    (_, at) => (bytes[at * 3]! << 16) | (bytes[at * 3 + 1]! << 8) | bytes[at * 3 + 2]!
+  )
 
 const unfilter = (raw: Uint8Array, stride: number, height: number, back: number): void => {
   for (let y = 0; y < height; y++) {

@@ -1,4 +1,5 @@
 /** The pictures as a strip of small ones, each with its state. Arrow keys go from one to the next, as in a list. */
+import * as Bitmap from "./Bitmap.ts"
 import { byId, h } from "./Dom.ts"
 import type { Gallery, Picture, State } from "./Gallery.ts"
 
@@ -22,16 +23,24 @@ export const make = (
 ): Strip => {
   const section = byId("strip", HTMLElement)
   const list = byId("pictures", HTMLUListElement)
-  const cells = new Map<Picture, { readonly item: HTMLLIElement; readonly button: HTMLButtonElement }>()
+  const cells = new Map<
+    Picture,
+    { readonly item: HTMLLIElement; readonly button: HTMLButtonElement; readonly image: HTMLImageElement }
+  >()
   const urls = new Map<Picture, string>()
+  /** The browser alone cannot show them. Once it is known that they are images, the server is asked. */
+  const unread = new Set<Picture>()
 
   /** Small ones are made one at a time: decoding a large picture takes memory. */
   let drawing: Promise<void> = Promise.resolve()
   const thumbnail = (picture: Picture, image: HTMLImageElement) => {
     drawing = drawing.then(async () => {
-      if (!cells.has(picture)) return
-      const url = await small(picture.file)
+      if (!cells.has(picture) || urls.has(picture)) return
+      const isDone = picture.state === "done"
+      if (!isDone) unread.add(picture)
+      const url = await small(picture.file, isDone ? Bitmap.open : Bitmap.own)
       if (url === undefined || !cells.has(picture)) return
+      unread.delete(picture)
       urls.set(picture, url)
       image.src = url
     })
@@ -53,7 +62,7 @@ export const make = (
     button.addEventListener("click", () => onPick(picture))
     away.addEventListener("click", () => onRemove(picture))
     const item = h("li", {}, button, away)
-    const made = { item, button }
+    const made = { item, button, image }
     cells.set(picture, made)
     thumbnail(picture, image)
     return made
@@ -93,9 +102,11 @@ export const make = (
         const url = urls.get(picture)
         if (url !== undefined) URL.revokeObjectURL(url)
         urls.delete(picture)
+        unread.delete(picture)
       }
       pictures.forEach((picture, at) => {
-        const { button, item } = cells.get(picture) ?? cell(picture)
+        const { button, image, item } = cells.get(picture) ?? cell(picture)
+        if (picture.state === "done" && unread.delete(picture)) thumbnail(picture, image)
         if (list.children[at] !== item) list.insertBefore(item, list.children[at] ?? null)
         const name = picture.file.name
         const state = picture.problem ?? words[picture.state]
@@ -110,9 +121,10 @@ export const make = (
   }
 }
 
-const small = async (file: Blob): Promise<string | undefined> => {
+const small = async (file: Blob, read: typeof Bitmap.open): Promise<string | undefined> => {
   try {
-    const whole = await createImageBitmap(file)
+    const whole = await read(file)
+    if (whole === undefined) return undefined
     const scale = Math.min(1, side / Math.min(whole.width, whole.height))
     const canvas = new OffscreenCanvas(
       Math.max(1, Math.round(whole.width * scale)),

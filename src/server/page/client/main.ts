@@ -3,6 +3,7 @@ import { token } from "./Api.ts"
 import { Failure } from "./Failure.ts"
 import * as Address from "./Address.ts"
 import * as Appearance from "./Appearance.ts"
+import * as Bitmap from "./Bitmap.ts"
 import * as Camera from "./Camera.ts"
 import * as CodePanel from "./CodePanel.ts"
 import * as Comparing from "./Comparing.ts"
@@ -41,6 +42,8 @@ let wanted: Gallery.Picture | undefined
 /** Ends what belongs to the picture shown. */
 let ended = new AbortController()
 let sureness: Sureness.Sureness | undefined
+/** Pictures for which there was no room any more. */
+let dropped = 0
 
 const stage = Stage.make({
   onRead: (reading, by) => {
@@ -101,11 +104,16 @@ const gallery: Gallery.Gallery = Gallery.make({
   onDone: (picture, result) => {
     Notices.end()
     Notices.dismiss("image")
-    if (wanted === picture || shown === undefined) void show(picture, result)
+    if (wanted === picture || (wanted === undefined && shown === undefined)) show(picture, result)
   },
   onFail: (picture, error) => {
     Notices.end()
     void failed(picture, error)
+  },
+  onDrop: ({ file }) => {
+    dropped++
+    const others = dropped === 1 ? "" : ` and ${counted(dropped - 1, "other", "others")}`
+    Notices.warn("room", `The newest pictures are kept, as far as there is room: ${file.name}${others} went.`)
   },
   onWait: (picture, wait, why) => Notices.begin(`${why} ${picture.file.name} is sent again in`, wait)
 })
@@ -179,7 +187,7 @@ const preview = async (picture: Gallery.Picture): Promise<void> => {
   meta.textContent = ""
   document.title = `${picture.file.name} – SegFormer`
   if (isFocusLost) title.focus()
-  const found = await Picture.open(picture.file)
+  const found = await Picture.open(picture.file, Bitmap.own)
   if (shown !== undefined || wanted !== picture) return found?.bitmap.close()
   if (found !== undefined) stage.picture(found.bitmap, picture.file, found)
 }
@@ -189,8 +197,7 @@ const choose = (picture: Gallery.Picture): void => {
   Notices.dismiss("image")
   const result = picture.results.get(picture.model)
   if (result !== undefined && picture.state === "done") {
-    wanted = undefined
-    void show(picture, result)
+    show(picture, result)
     return
   }
   wanted = picture
@@ -203,11 +210,16 @@ const choose = (picture: Gallery.Picture): void => {
   } else gallery.ask(picture, picture.model)
 }
 
-const show = async (picture: Gallery.Picture, packed: Packed): Promise<void> => {
+const show = (picture: Gallery.Picture, packed: Packed): void => {
+  wanted = picture
+  shows(picture, packed).catch((error: unknown) => failed(picture, error))
+}
+
+const shows = async (picture: Gallery.Picture, packed: Packed): Promise<void> => {
   const isFocusLost = empty.contains(document.activeElement)
   const [result, found] = await Promise.all([unpack(packed), Picture.open(picture.file)])
   // Another was wanted meanwhile.
-  if (wanted !== undefined && wanted !== picture) return found?.bitmap.close()
+  if (wanted !== picture) return found?.bitmap.close()
   const isSame = shown?.picture === picture
   const view = isSame ? stage.view() : undefined
   forget()
@@ -435,8 +447,14 @@ Models.listen({
     if (known === undefined) gallery.ask(picture, Models.chosen())
     else {
       picture.model = Models.chosen()
-      void show(picture, known)
+      show(picture, known)
     }
   }
 })
-void gallery.restore()
+void gallery.restore().then(() => {
+  const first = gallery.pictures().find(({ state }) => state === "waiting" || state === "working")
+  if (first === undefined || wanted !== undefined || shown !== undefined) return
+  wanted = first
+  strip.show(first)
+  void preview(first)
+})

@@ -1,0 +1,122 @@
+/** What the page keeps in the browser: across visits, reloads in the middle, and tabs. */
+import { assert, describe, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import type { Page } from "playwright-core"
+import * as Needs from "../support/Needs.ts"
+import { colorAt, desktop, ended, expected, names, PageServer, png, segment, visit } from "./support.ts"
+
+/** So many pictures stand in the browser's own store. */
+const kept = (page: Page, count: number) =>
+  page.waitForFunction(
+    (count) =>
+      new Promise<boolean>((resolve) => {
+        const request = indexedDB.open("segformer")
+        request.addEventListener("success", () => {
+          const db = request.result
+          const all = db.transaction("pictures").objectStore("pictures").count()
+          all.addEventListener("success", () => {
+            db.close()
+            resolve(all.result === count)
+          })
+        })
+      }),
+    count
+  )
+
+describe.skipIf(Needs.chromium === undefined)("the page keeps", () => {
+  layer(PageServer.layer, { excludeTestServices: true })((it) => {
+    const onPage = (name: string, use: Parameters<typeof visit>[1], options?: Parameters<typeof visit>[2]) =>
+      it.effect(name, () => Effect.flatMap(PageServer, ({ url }) => visit(url, use, options)))
+
+    onPage("shows what was there before a reload, until it is forgotten", async (page) => {
+      await segment(page, "halves", "one.png")
+      await page.setInputFiles("#file", png("two.png"))
+      await page.getByRole("heading", { name: "two.png" }).waitFor()
+      await ended(page)
+      await page.reload()
+      await page.locator(".thumb").nth(1).waitFor()
+      let asked = 0
+      page.on("request", (request) => (asked += request.url().includes("/v1/segment") ? 1 : 0))
+      await page.locator(".thumb").first().click()
+      await page.getByRole("heading", { name: "one.png" }).waitFor()
+      await page.locator("#details").waitFor()
+      const [red, , blue] = await colorAt(page, 0.25, 0.5)
+      assert.isAbove(red!, blue!)
+      assert.strictEqual(asked, 0)
+      await page.getByRole("button", { name: "Remove one.png" }).click()
+      await page.getByRole("heading", { name: "two.png" }).waitFor()
+      await page.getByRole("button", { name: "New image" }).waitFor()
+      await page.setInputFiles("#file", png("three.png"))
+      await page.getByRole("heading", { name: "three.png" }).waitFor()
+      await page.getByRole("button", { name: "Forget all" }).click()
+      await page.getByRole("button", { name: "Choose an image" }).waitFor()
+      await page.reload()
+      await page.locator("#model option[value=halves]").waitFor({ state: "attached" })
+      assert.strictEqual(await page.locator(".thumb").count(), 0)
+    })
+
+    onPage(
+      "goes on after a reload with what waited, and tells again what failed",
+      async (page) => {
+        await page.selectOption("#model", "halves")
+        await page.setInputFiles("#file", png("no.png", Buffer.from("no image")))
+        await page.locator(".thumb[data-state=failed]").waitFor()
+        await page.route("**/v1/segment*", () => {})
+        await page.setInputFiles("#file", [png("one.png"), png("two.png")])
+        await page.locator(".thumb[data-state=working]").waitFor()
+        await kept(page, 3)
+        await page.unroute("**/v1/segment*")
+        await page.reload()
+        await page.getByRole("heading", { name: "one.png" }).waitFor()
+        await page.locator("#details").waitFor()
+        await page.waitForFunction(() => document.querySelectorAll(".thumb[data-state=done]").length === 2)
+        assert.match((await page.locator("#work-meta").textContent())!, /halves/)
+        const [no, ...rest] = await names(page)
+        assert.match(no!, /^no\.png, .*not an image/)
+        assert.deepStrictEqual(rest, ["one.png, done", "two.png, done"])
+      },
+      { ...desktop, expected }
+    )
+
+    onPage("leaves what another tab works on to it", async (page) => {
+      await page.route("**/v1/segment*", () => {})
+      await page.setInputFiles("#file", [png("one.png"), png("two.png")])
+      await kept(page, 2)
+      const other = await page.context().newPage()
+      try {
+        let asked = 0
+        other.on("request", (request) => (asked += request.url().includes("/v1/segment") ? 1 : 0))
+        await other.addInitScript(() => sessionStorage.setItem("begun", ""))
+        await other.goto(new URL("/", page.url()).href)
+        await other.locator("#model option[value=halves]").waitFor({ state: "attached" })
+        await other.setInputFiles("#file", png("three.png"))
+        await other.getByRole("heading", { name: "three.png" }).waitFor()
+        await other.locator("#details").waitFor()
+        assert.deepStrictEqual(await names(other), ["three.png, done"])
+        assert.strictEqual(asked, 1)
+        // Once that tab is gone, it is anyone's.
+        await page.close()
+        await other.reload()
+        await other.waitForFunction(() => document.querySelectorAll(".thumb[data-state=done]").length === 3)
+      } finally {
+        await other.close()
+      }
+    })
+
+    onPage("asks before what waits is lost, where the browser keeps nothing", async (page) => {
+      await page.evaluate(() => {
+        IDBObjectStore.prototype.put = () => {
+          throw new DOMException("full", "QuotaExceededError")
+        }
+      })
+      const leaves = () => page.evaluate(() => dispatchEvent(new Event("beforeunload", { cancelable: true })))
+      assert.isTrue(await leaves())
+      await page.route("**/v1/segment*", () => {})
+      await page.setInputFiles("#file", png("one.png"))
+      await page.locator("#progress").waitFor()
+      assert.isFalse(await leaves())
+      await page.getByRole("button", { name: "Cancel" }).click()
+      assert.isTrue(await leaves())
+    })
+  })
+})

@@ -1,0 +1,56 @@
+/** MLServer, with a runtime for the model: Open Inference Protocol v2 in JSON. */
+import { Effect } from "effect"
+import { OpenInference } from "effect-segformer/http"
+import * as Peer from "../Peer.ts"
+import * as Process from "../Process.ts"
+import * as Asking from "./Asking.ts"
+
+const at = (baseUrl: string, options: OpenInference.OpenInferenceOptions): Asking.Service => ({
+  baseUrl,
+  protocol: OpenInference.make(options)
+})
+
+const logits = { model: "logits", classes: Asking.classes }
+
+const start = Effect.flatMap(Process.folder, (cwd) =>
+  Process.python("mlserver", {
+    program: "mlserver",
+    args: () => ["start", `${Process.here}servers/mlserver`],
+    cwd,
+    env: (port) => ({
+      MLSERVER_HOST: "127.0.0.1",
+      MLSERVER_HTTP_PORT: String(port),
+      MLSERVER_GRPC_PORT: "0",
+      MLSERVER_METRICS_PORT: "0",
+      MLSERVER_PARALLEL_WORKERS: "0"
+    }),
+    ready: async (url) => (await fetch(`${url}/v2/health/ready`)).ok
+  })
+)
+
+export const peer = Peer.make({
+  name: "mlserver",
+  kind: "server",
+  packages: Peer.pip("mlserver", "mlserver", "onnxruntime"),
+  environments: ["mlserver"],
+  start,
+  trials: {
+    "logits in JSON": ({ url }) => Asking.sameMaps(at(url, logits)),
+    "a version": ({ url }) => Asking.sameMaps(at(url, { ...logits, version: "3" })),
+    "bytes with channels last to class ids": ({ url }) =>
+      Asking.sameMaps(at(url, { model: "labels", classes: Asking.classes }), Asking.square),
+    "images that share a request": ({ url }) =>
+      Asking.sameMaps(at(url, { ...logits, batch: { size: 2, wait: "1 second" } })),
+    metadata: ({ url }) =>
+      Effect.map(Asking.describe(at(url, logits)), ({ name }) => Asking.assert.equal(name, "logits")),
+    readiness: ({ url }) => Asking.healthy(at(url, logits)),
+    "a model that is not there": ({ url }) =>
+      Asking.failsWith(at(url, { model: "other" }), "NotFound", /other/),
+    "an error of the model": ({ url }) =>
+      Asking.failsWith(
+        at(url, { ...logits, preprocessing: { size: { width: 32, height: 32 } } }),
+        "RequestRejected",
+        /the lamp is off/
+      )
+  }
+})
