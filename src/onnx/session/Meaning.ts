@@ -49,7 +49,8 @@ export const of = (output: Output, expected: Expected = { classes: 0 }, input?: 
   const shape = shapeOf(dims, classes)
   if (shape === undefined) throw unclear(output)
   const [a, b, c] = shape
-  const single = a === 1 ? [b, c] : c === 1 ? [a, b] : undefined
+  const isPlane = a === 1 && !(c > 1 && c === classes)
+  const single = isPlane ? [b, c] : c === 1 && isLast(shape, classes, input) ? [a, b] : undefined
   if (single !== undefined) {
     const [height, width] = single
     return isFloat
@@ -96,6 +97,16 @@ const shapeOf = (
 /** How far a plane's shape may be from that of the input: its sides are rounded after a division by 4 to 32. */
 const slack = 0.25
 
+const fits = (height: number, width: number, input: Sides): boolean =>
+  Math.abs(Math.log((height * input.width) / (width * input.height))) < slack
+
+/** Whether one number a pixel comes last, and not a column of classes. */
+const isLast = (
+  [a, b, c]: readonly [number, number, number],
+  classes: number,
+  input: Sides | undefined
+): boolean => a !== classes && (input === undefined || !fits(b, c, input))
+
 const layoutOf = (
   [a, b, c]: readonly [number, number, number],
   { classes, more = false }: Expected,
@@ -103,11 +114,9 @@ const layoutOf = (
 ): "planes" | "pixels" | undefined => {
   if (classes > 0 && a === classes) return "planes"
   if (classes > 0 && c === classes) return "pixels"
-  if (classes > 0 && !(more && a > classes)) return undefined
-  if (input === undefined) return "planes"
-  const fits = (height: number, width: number) =>
-    Math.abs(Math.log((height * input.width) / (width * input.height))) < slack
-  return fits(b, c) ? "planes" : fits(a, b) ? "pixels" : undefined
+  if (classes > 0 && !(more && (a > classes || c > classes))) return undefined
+  if (input === undefined || fits(b, c, input)) return a >= classes ? "planes" : undefined
+  return fits(a, b, input) && c >= classes ? "pixels" : undefined
 }
 
 const oneChannel = (data: Float32Array, height: number, width: number, expected: Expected): Found => {
