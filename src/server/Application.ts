@@ -5,10 +5,10 @@ import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse
 import { HttpServerResponse as Response } from "effect/http"
 import { HttpApiSchemaError } from "effect/http-api/HttpApiError"
 import { type Addresses, CurrentAddress } from "./Address.ts"
-import type { Caller } from "./Caller.ts"
 import type { Dialect, DialectRoute } from "./Dialect.ts"
 import type * as ServerMetrics from "./ServerMetrics.ts"
 import type { Origins } from "./Origins.ts"
+import * as Linger from "./Linger.ts"
 import * as Paths from "./Paths.ts"
 import * as Refusals from "./Refusal.ts"
 import * as Notes from "./Notes.ts"
@@ -30,14 +30,14 @@ export interface ApplicationOptions {
   }>
   readonly api: Layer.Layer<never, never, HttpRouter.HttpRouter>
   readonly page: ReadonlyArray<DialectRoute>
-  readonly authenticate: (
-    request: HttpServerRequest.HttpServerRequest
-  ) => Effect.Effect<Caller | undefined, Refusals.Refusal>
+  readonly authenticate: Security.Authenticate
   readonly addresses: Addresses
   readonly origins: Origins
   readonly measure: ServerMetrics.Measure
   /** A client that takes nothing of its answer for so long is cut off. */
   readonly writeTimeout: Duration.Duration
+  /** Bytes of a refused request that are read and dropped, so that its client sees the answer. */
+  readonly maxLinger: number
   readonly state: { readonly draining: boolean }
 }
 
@@ -150,7 +150,7 @@ export const make = Effect.fnUntraced(function* (
           ? Effect.fail(foreign)
           : isOpen
             ? routed
-            : Effect.flatMap(options.authenticate(request), (caller) =>
+            : Effect.flatMap(options.authenticate(request, paths.owner(path)?.token?.(request)), (caller) =>
                 caller === undefined
                   ? routed
                   : Effect.annotateLogs(
@@ -200,10 +200,11 @@ export const make = Effect.fnUntraced(function* (
         // From here on only the client can be slow. The server sets it back when the connection is used again.
         socket.setTimeout(writeTimeout)
         const last = state.draining || response.status === 408
-        return Response.setHeaders(response, {
+        const lingering = state.draining ? response : Linger.refuse(request, response, options.maxLinger)
+        return Response.setHeaders(lingering, {
           ...Security.headers,
           "x-request-id": requestId,
-          ...response.headers,
+          ...lingering.headers,
           ...origins.headers(request, response.headers["vary"]),
           ...(last ? { connection: "close" } : {})
         })

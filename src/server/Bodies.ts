@@ -1,6 +1,6 @@
 /** The bytes of a body that is no form, under limits: counted as they come, and a body that dawdles is cut off. */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Duration, Effect, type Scope } from "effect"
+import { Duration, Effect, Exit, Scope } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import type { Arrival } from "./Admission.ts"
 import type { Segmented, Served, Upload } from "./Dialect.ts"
@@ -31,10 +31,14 @@ export const take = (
   Effect.gen(function* () {
     const announced = Uploads.bodyBytes(request, 0)
     if (announced > maxBytes + overhead) return yield* Uploads.tooLarge(maxBytes)
-    const arrival = yield* served.enter(announced)
-    const body = yield* read(request, { ...served.limits, maxBytes: maxBytes + overhead }, arrival)
-    yield* arrival.place
-    return body
+    // What a body held that is refused is free before its answer is out.
+    const held = yield* Scope.fork(yield* Effect.scope)
+    return yield* Effect.gen(function* () {
+      const arrival = yield* Scope.provide(served.enter(announced), held)
+      const body = yield* read(request, { ...served.limits, maxBytes: maxBytes + overhead }, arrival)
+      yield* arrival.place
+      return body
+    }).pipe(Effect.onError((cause) => Scope.close(held, Exit.failCause(cause))))
   })
 
 /** The same of a body of JSON. One that says it is a form or text is what a page of a stranger can make a browser send. */

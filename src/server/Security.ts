@@ -71,13 +71,16 @@ const digestOf = (token: string): Buffer => createHash("sha256").update(token).d
  * The token of a request: a bearer's, or the password of basic authentication, which is what some clients can send; their
  * user may be any. Where it has no password, the user is the token.
  */
-const tokenOf = (request: HttpServerRequest.HttpServerRequest): Redacted.Redacted | undefined => {
+const tokenOf = (
+  request: HttpServerRequest.HttpServerRequest,
+  elsewhere: string | undefined
+): Redacted.Redacted | undefined => {
   const header = request.headers["authorization"] ?? ""
   const [, bearer] = /^bearer +(\S+) *$/i.exec(header) ?? []
   if (bearer !== undefined) return Redacted.make(bearer)
   const [, basic] = /^basic +([A-Za-z\d+/]+={0,2}) *$/i.exec(header) ?? []
   const [, user, password] = /^([^:]*):(.*)$/s.exec(Buffer.from(basic ?? "", "base64").toString()) ?? []
-  const token = password === "" ? user : password
+  const token = (password === "" ? user : password) ?? elsewhere
   return token === undefined || token === "" ? undefined : Redacted.make(token)
 }
 
@@ -122,24 +125,27 @@ const isNobodys = (request: HttpServerRequest.HttpServerRequest): boolean => {
   )
 }
 
-/** Looks at where a request comes from and at its token: who it is, or 401 or 403. `undefined` where nobody asks who it is. */
-export const authenticate = (
-  options: AuthenticationOptions,
-  addresses: Address.Addresses
-): ((request: HttpServerRequest.HttpServerRequest) => Effect.Effect<Caller | undefined, Refusal>) => {
+/** Looks at where a request comes from and at its token, in its header or where else it was found: who it is, or 401 or 403. */
+export type Authenticate = (
+  request: HttpServerRequest.HttpServerRequest,
+  elsewhere: string | undefined
+) => Effect.Effect<Caller | undefined, Refusal>
+
+/** `undefined` where nobody asks who it is. */
+export const authenticate = (options: AuthenticationOptions, addresses: Address.Addresses): Authenticate => {
   const byToken = tokenAsked(options)
   if (!hasAddresses(options)) return byToken ?? unasked(options)
   const isLetIn = Result.getOrElse(Address.among(options.allowFrom ?? []), () => () => false)
-  return (request) => {
+  return (request, elsewhere) => {
     const address = addresses.whole(request)
     if (isLetIn(address)) {
       if (!isNobodys(request)) return Effect.fail(strangersName)
       // Whose token it is says more than the address.
-      return byToken !== undefined && tokenOf(request) !== undefined
-        ? byToken(request)
+      return byToken !== undefined && tokenOf(request, elsewhere) !== undefined
+        ? byToken(request, elsewhere)
         : Effect.succeed(undefined)
     }
-    if (byToken !== undefined) return byToken(request)
+    if (byToken !== undefined) return byToken(request, elsewhere)
     if (options.allowAnyone === true || isLoopback(address)) return unasked(options)(request)
     const detail = `This service is open to certain addresses (--allow-from), and yours, ${address}, is none of them`
     return Effect.andThen(
@@ -169,9 +175,7 @@ const unasked = (
 }
 
 /** By the token of a request, where there are any to have. */
-const tokenAsked = (
-  options: AuthenticationOptions
-): ((request: HttpServerRequest.HttpServerRequest) => Effect.Effect<Caller, Refusal>) | undefined => {
+const tokenAsked = (options: AuthenticationOptions): Authenticate | undefined => {
   if (!isGuarded(options)) return undefined
   const digests = (options.tokens ?? []).map((token) => digestOf(Redacted.value(token)))
   const missing = new Refusal({
@@ -179,8 +183,8 @@ const tokenAsked = (
     detail: "This service asks for a token: send the header Authorization: Bearer <token>"
   })
   const wrong = new Refusal({ status: 401, detail: "This service does not know this token" })
-  return Effect.fnUntraced(function* (request) {
-    const token = tokenOf(request)
+  return Effect.fnUntraced(function* (request, elsewhere) {
+    const token = tokenOf(request, elsewhere)
     if (token === undefined) return yield* missing
     const digest = digestOf(Redacted.value(token))
     let known = false

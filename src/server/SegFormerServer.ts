@@ -244,6 +244,7 @@ const application = Effect.fnUntraced(function* <E, R>(
     origins,
     measure: ServerMetrics.makeMeasure(),
     writeTimeout: limits.writeTimeout,
+    maxLinger: 2 * limits.maxRequestBytes,
     state
   })
 })

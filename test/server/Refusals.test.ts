@@ -341,9 +341,11 @@ describe("dialects side by side", () => {
       const paths: ReadonlyArray<readonly [path: string, name: string]> = [
         ["/v2/models/test/anything", "openinference"],
         ["/infer/instance_segmentation", "roboflow"],
-        // Of two parts, as a project and its version.
-        ["/v1/nothing", "roboflow"],
-        ["/segment/more", "roboflow"],
+        // A project and its version, and what is none.
+        ["/nothing/3", "roboflow"],
+        ["/v1/nothing", "tfserving"],
+        ["/v2/nothing", "openinference"],
+        ["/segment/more", "bentoml"],
         ["/v1/nothing/at/all", "tfserving"],
         ["/predictions/a/b/c", "torchserve"],
         ["/segment/more/still", "bentoml"],
@@ -356,6 +358,12 @@ describe("dialects side by side", () => {
         assert.match(String(cases[name]?.said(answer)), /^There is no /, path)
       }
       assert.deepInclude((yield* ask(`${url}/elsewhere`)).json, { success: false })
+      // What is asked with POST of a project and its version is nothing that could be asked of another path.
+      const question = yield* ask(`${url}/v2/logging`)
+      assert.deepStrictEqual(
+        [question.status, question.json],
+        [404, { error: "There is no GET /v2/logging here" }]
+      )
     }).pipe(Effect.scoped)
   )
 })

@@ -170,6 +170,7 @@ const open = (message: Frames.ToSession, bytes: number): Frames.Sink => {
     }
   }
   if (message.type === "load") {
+    send({ type: "loading" })
     return Frames.collect(
       bytes,
       (body) => void load(message, message.file ?? new Uint8Array(body)).then((answer) => send(answer))
