@@ -10,6 +10,9 @@ import { ModelNotLoadable } from "../SegmentationError.ts"
 import type { ServiceError } from "../service/ServiceError.ts"
 import * as PreprocessorConfig from "./PreprocessorConfig.ts"
 
+/** Files by their names. */
+export type Outside = Readonly<Record<string, Uint8Array>>
+
 /** A model that can be loaded. */
 export interface Model {
   /** For errors and descriptions: a folder's name, or the id on the Hub. */
@@ -18,6 +21,8 @@ export interface Model {
   readonly file: string
   /** What is in the file, where that is in memory. */
   readonly bytes?: Uint8Array | undefined
+  /** What is in the files beside it that hold its weights, by their names, where they are in memory. */
+  readonly outside?: Outside | undefined
   /** Empty where no `config.json` says. */
   readonly classes: ClassTable.ClassTable
   readonly preprocessing: Preprocessing
@@ -32,10 +37,6 @@ export interface ModelSource<out R = never> {
   /** Finds its files, and fetches them where they are not here. */
   readonly open: (variant: string) => Effect.Effect<Model, ModelError, R>
 }
-
-/** `model` for `onnx/model.onnx`; `quantized`, `fp16` and the like for `onnx/model_quantized.onnx`. */
-export const fileOf = (variant: string): string =>
-  variant === "model" ? "onnx/model.onnx" : `onnx/model_${variant}.onnx`
 
 /** The texts of the files beside a model; `undefined` where there is none. */
 export interface Texts {
@@ -56,7 +57,7 @@ const Config = Schema.Struct({
 
 /** A model with what the files beside it say. */
 export const make = Effect.fnUntraced(function* (
-  model: Pick<Model, "name" | "file" | "bytes">,
+  model: Pick<Model, "name" | "file" | "bytes" | "outside">,
   texts: Texts
 ): Effect.fn.Return<Model, ModelNotLoadable> {
   const fail = (detail: string) => new ModelNotLoadable({ model: model.name, detail })

@@ -19,7 +19,10 @@ import type { Weights } from "./session/Session.ts"
 import * as SessionPool from "./session/SessionPool.ts"
 
 export interface OnnxTransportOptions {
-  /** `"model"` by default, for `onnx/model.onnx`; `"quantized"` for `onnx/model_quantized.onnx`, and so on. */
+  /**
+   * Which of a folder's models: `"model"` or `"fp32"` for `onnx/model.onnx`, the default; `"fp16"`, `"q8"`, `"int8"`,
+   * `"uint8"`, `"q4"`, `"q4f16"`, `"bnb4"` as `transformers.js` calls them; any other name for `onnx/model_NAME.onnx`.
+   */
   readonly variant?: string | undefined
   /** Images under way at once, each in a process with the model's weights. 1 by default. */
   readonly sessions?: number | undefined
@@ -92,7 +95,9 @@ export const make = Effect.fnUntraced(function* <R = never>(
   const model = yield* source.open(options.variant ?? "model")
   const classes = options.classes ?? model.classes
   const weights: Weights =
-    model.bytes === undefined ? { _tag: "File", path: model.file } : { _tag: "Bytes", bytes: model.bytes }
+    model.bytes === undefined
+      ? { _tag: "File", path: model.file }
+      : { _tag: "Bytes", bytes: model.bytes, outside: model.outside }
   const pool = yield* both(
     codec,
     SessionPool.make({

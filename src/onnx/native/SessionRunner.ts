@@ -5,6 +5,7 @@
 import { parentPort } from "node:worker_threads"
 import * as Graph from "../session/Graph.ts"
 import type { Expected, Output } from "../session/Output.ts"
+import { inWords } from "../WeightFiles.ts"
 import type { Unusable } from "./Frames.ts"
 import * as Platform from "./Platform.ts"
 
@@ -34,6 +35,8 @@ const load = async ({
   threads
 }: Extract<ToRunner, { type: "load" }>): Promise<FromRunner> => {
   let runtime: typeof import("onnxruntime-common")
+  // The binary does not know this kind of array, and takes halves as 16-bit integers where there is none. This thread is its own.
+  Reflect.deleteProperty(globalThis, "Float16Array")
   try {
     runtime = (await import("onnxruntime-node")).default
   } catch (cause) {
@@ -55,7 +58,7 @@ const load = async ({
   try {
     const session = await create().catch((cause: unknown) => {
       const what = typeof model === "string" ? model : "it"
-      throw new Error(`ONNX Runtime does not load ${what} (${Graph.reasonOf(cause)})`)
+      throw new Error(`ONNX Runtime does not load ${what}: ${inWords(Graph.reasonOf(cause))}`)
     })
     loaded = Graph.make(session, runtime.Tensor, expected)
     return { type: "loaded", height: loaded.height, width: loaded.width }

@@ -12,7 +12,12 @@ import type { Expected } from "./Meaning.ts"
 /** A model in ONNX format: a file of this machine, or its bytes. */
 export type Weights =
   | { readonly _tag: "File"; readonly path: string }
-  | { readonly _tag: "Bytes"; readonly bytes: Uint8Array }
+  /** With the files beside it that hold its weights, by their names. */
+  | {
+      readonly _tag: "Bytes"
+      readonly bytes: Uint8Array
+      readonly outside?: Readonly<Record<string, Uint8Array>> | undefined
+    }
 
 /** What a session is to load. */
 export interface Load {

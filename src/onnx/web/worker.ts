@@ -9,6 +9,7 @@ import type { Scratch } from "../../image/Resample.ts"
 import * as Graph from "../session/Graph.ts"
 import { type Expected, type Given, logitsOf, type Output, read } from "../session/Output.ts"
 import type { Outcome, Picture, Unusable } from "../session/Session.ts"
+import * as WeightFiles from "../WeightFiles.ts"
 import type { FromWorker, ToWorker } from "./Wire.ts"
 
 interface Runtime {
@@ -50,7 +51,17 @@ const create = async (runtime: Runtime, { assets, threads, weights }: Load): Pro
   wasm.numThreads = threads
   if (assets !== undefined) wasm.wasmPaths = typeof assets === "string" ? assets : definedOf(assets)
   const bytes = weights._tag === "Bytes" ? weights.bytes : await contents(weights.path)
+  const files =
+    weights._tag === "Bytes"
+      ? Object.entries(weights.outside ?? {}).map(([path, data]) => ({ path, data }))
+      : await Promise.all(
+          WeightFiles.outside(bytes).map(async (path) => ({
+            path,
+            data: await contents(weights.path.replace(/[^/\\]*$/, path))
+          }))
+        )
   return runtime.InferenceSession.create(bytes, {
+    ...(files.length === 0 ? {} : { externalData: files }),
     executionProviders: ["wasm"],
     executionMode: "sequential",
     // Errors come as exceptions; warnings of the optimizer are not for the user's console.
@@ -74,7 +85,7 @@ const load = async (message: Load): Promise<Unusable | undefined> => {
     expected = message.expected
     const session = await create(runtime, message).catch((cause: unknown) => {
       const what = message.weights._tag === "File" ? message.weights.path : "it"
-      throw new Error(`ONNX Runtime does not load ${what} (${Graph.reasonOf(cause)})`)
+      throw new Error(`ONNX Runtime does not load ${what}: ${WeightFiles.inWords(Graph.reasonOf(cause))}`)
     })
     graph = Graph.make(session, runtime.Tensor, expected)
     preprocessing = Graph.settle(message.preprocessing, graph)
