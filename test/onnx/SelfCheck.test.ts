@@ -46,7 +46,7 @@ const contest = (reference: Told, candidate: Told | Error | "silent") => {
       if (candidate === "silent") return new Promise(() => {})
       return graph("webgpu", candidate)
     },
-    patience: candidate === "silent" ? 20 : 60_000,
+    patience: { load: candidate === "silent" ? 20 : 60_000, runs: 60_000 },
     now: time.now
   })
   return chosen.then(({ backend, reason }) => ({ backend, reason, released }))

@@ -19,8 +19,8 @@ export interface Contest {
   readonly reference: () => Promise<Graph>
   /** Throws where there is none. */
   readonly candidate: () => Promise<Graph>
-  /** Milliseconds that the GPU may take for anything: a driver that hangs says nothing. */
-  readonly patience: number
+  /** Milliseconds that the GPU may take to load the model, and for all runs of it: a driver that hangs says nothing. */
+  readonly patience: { readonly load: number; readonly runs: number }
   /** In milliseconds. */
   readonly now: () => number
 }
@@ -66,7 +66,7 @@ const labelsOf = ({ data, dims }: Output): ArrayLike<number> => {
 }
 
 const numbersOf = (data: Output["data"]): Iterable<number | bigint> =>
-  typeof data === "object" && Symbol.iterator in data && !(data instanceof Array) ? data : []
+  ArrayBuffer.isView(data) && Symbol.iterator in data ? data : []
 
 /** What is wrong with an output; `undefined` where it is the reference's but for rounding. */
 export const difference = (reference: Output, found: Output): string | undefined => {
@@ -118,15 +118,20 @@ const timed = async ({ now }: Contest, graph: Graph) => {
   return { output, milliseconds: times.sort((a, b) => a - b)[runs >> 1]! }
 }
 
-/** Fails where it takes longer. What it would have given is lost. */
-const within = <A>(milliseconds: number, run: () => Promise<A>): Promise<A> =>
+/** Fails where it takes longer. What comes of it all the same is let go of. */
+const within = <A>(milliseconds: number, run: () => Promise<A>, letGo: (late: A) => unknown): Promise<A> =>
   new Promise((resolve, reject) => {
-    const late = () => reject(new Error(`it did not answer within ${milliseconds / 1000} s`))
-    const timer = setTimeout(late, milliseconds)
+    let isLate = false
+    const timer = setTimeout(() => {
+      isLate = true
+      reject(new Error(`it did not answer within ${milliseconds / 1000} s`))
+    }, milliseconds)
     run()
-      .then(resolve, reject)
+      .then((found) => (isLate ? letGo(found) : resolve(found)), reject)
       .finally(() => clearTimeout(timer))
   })
+
+const release = (graph: Graph): Promise<void> => graph.release().catch(() => {})
 
 /** Whichever of both is to run the model. The other is let go of. */
 export const choose = async (contest: Contest): Promise<Chosen> => {
@@ -139,8 +144,14 @@ export const choose = async (contest: Contest): Promise<Chosen> => {
   let candidate: Graph
   let found: Awaited<ReturnType<typeof timed>>
   try {
-    candidate = await within(contest.patience, contest.candidate)
-    found = await within(contest.patience, () => timed(contest, candidate))
+    const { load, runs } = contest.patience
+    candidate = await within(load, contest.candidate, release)
+    const tried = candidate
+    found = await within(
+      runs,
+      () => timed(contest, tried),
+      () => release(tried)
+    )
   } catch (cause) {
     return stay(cause instanceof Error ? cause.message : String(cause))
   }
@@ -148,9 +159,9 @@ export const choose = async (contest: Contest): Promise<Chosen> => {
   const wrong = difference(expected.output, found.output)
   const took = `${found.milliseconds.toFixed(0)} ms a picture, where WebAssembly takes ${expected.milliseconds.toFixed(0)} ms`
   if (wrong !== undefined || found.milliseconds >= expected.milliseconds) {
-    await candidate.release().catch(() => {})
+    await release(candidate)
     return stay(wrong ?? `it takes ${took}`)
   }
-  await reference.release().catch(() => {})
+  await release(reference)
   return { graph: candidate, backend: "webgpu", reason: `WebGPU: the same labels, ${took}` }
 }

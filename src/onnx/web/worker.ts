@@ -82,8 +82,8 @@ const definedOf = ({ mjs, wasm }: Exclude<NonNullable<Load["assets"]>, string>) 
   ...(wasm === undefined ? {} : { wasm })
 })
 
-/** What a GPU may take to be had, to load a model and to run it, each in milliseconds. */
-const patience = 60_000
+/** In milliseconds: there are 27 MB to be fetched, and shaders to be compiled. */
+const patience = { load: 60_000, runs: 20_000 }
 
 const load = async (message: Load): Promise<FromWorker> => {
   let runtime: Runtime
