@@ -17,6 +17,8 @@ export interface Graph {
     width: number,
     height: number
   ) => Promise<Output & { readonly dispose: () => void }>
+  /** Lets go of the model. */
+  readonly release: () => Promise<void>
 }
 
 /** An error in one line. */
@@ -128,7 +130,8 @@ export const make = (
         // Waiting for the collector would let them pile up.
         dispose: () => result.dispose()
       }
-    }
+    },
+    release: () => session.release()
   }
 }
 
