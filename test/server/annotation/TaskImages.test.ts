@@ -137,7 +137,7 @@ describe("a picture", () => {
       const access = unsigned({ token_type: "access", exp: Math.floor(Date.now() / 1000) + 300 })
       const refresh = unsigned({ token_type: "refresh", exp: 4_000_000_000 })
       const server = yield* TestServer.http(({ body, headers, method, path }, response) => {
-        if (method === "POST" && path === "/api/token/refresh") {
+        if (method === "POST" && path === "/api/token/refresh/") {
           const good = JSON.parse(body.toString()).refresh === refresh
           return TestServer.sendJson(response, good ? { access } : { detail: "no" }, good ? 200 : 401)
         }
