@@ -29,28 +29,44 @@ export interface Made {
   readonly id: number
 }
 
+/** As its package does before it starts. */
+const migrate = `
+import os, runpy, sys, label_studio
+os.chdir(os.path.dirname(label_studio.__file__))
+sys.path.insert(0, os.getcwd())
+sys.argv = ["manage.py", "migrate", "--verbosity", "0"]
+runpy.run_path("manage.py", run_name="__main__")
+`
+
+const environment = (home: string): Readonly<Record<string, string>> => ({
+  LABEL_STUDIO_BASE_DATA_DIR: join(home, "data"),
+  ML_BLOCK_LOCAL_IP: "false",
+  LOCAL_FILES_SERVING_ENABLED: "true",
+  LOCAL_FILES_DOCUMENT_ROOT: join(home, "files"),
+  SECRET_KEY: "of-the-peers",
+  // It asks nobody but us.
+  COLLECT_ANALYTICS: "false",
+  LATEST_VERSION_CHECK: "false",
+  SENTRY_DSN: "",
+  FRONTEND_SENTRY_DSN: ""
+})
+
 export const start: Effect.Effect<Studio, Error, Scope.Scope> = Effect.gen(function* () {
   const home = yield* Process.folder
   const folder = join(home, "files", "panels")
   mkdirSync(folder, { recursive: true })
   for (const { bytes, name } of Pictures.pictures) writeFileSync(join(folder, name), bytes)
+  const { executable } = Python.environment("labelstudio")
+  // It makes its database when it starts, which takes longer than anybody waits for a server.
+  yield* Process.output(executable, ["-c", migrate], environment(home))
   const { output, url } = yield* Process.start({
-    command: join(dirname(Python.environment("labelstudio").executable), "label-studio"),
+    command: join(dirname(executable), "label-studio"),
     args: (port) => [
       ...["start", "--no-browser", "--internal-host", "127.0.0.1", "--port", String(port)],
       ...["--data-dir", join(home, "data"), "--enable-legacy-api-token", "--user-token", key],
       ...["--username", "annotator@example.com", "--password", "annotator-1"]
     ],
-    env: () => ({
-      ML_BLOCK_LOCAL_IP: "false",
-      LOCAL_FILES_SERVING_ENABLED: "true",
-      LOCAL_FILES_DOCUMENT_ROOT: join(home, "files"),
-      // It asks nobody but us.
-      COLLECT_ANALYTICS: "false",
-      LATEST_VERSION_CHECK: "false",
-      SENTRY_DSN: "",
-      FRONTEND_SENTRY_DSN: ""
-    }),
+    env: () => environment(home),
     ready: "/api/version"
   })
   const asked = async (path: string, init: RequestInit = {}) => {
