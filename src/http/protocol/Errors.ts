@@ -25,6 +25,29 @@ export const reported = (answer: Answer, detail: string | undefined): ReportedFa
     detail: excerpt((answer.hide ?? nothing)(detail ?? "it does not say why"))
   })
 
+/** What says "nothing" where an error would stand: Python writes `None` as a text, and C a number. */
+const noError = /^(?:none|null|nil|undefined|no(?: error)?|ok|success|false|0)?$/i
+
+/**
+ * Whether an object says of its own work that it failed, whatever stands beside that: a mask there is what was left of it.
+ * A number alone may count something, and says nothing.
+ */
+export const saysFailed = (value: unknown): boolean => {
+  if (!isRecord(value)) return false
+  const { error, ok, status, statusCode, status_code: code = statusCode, success } = value
+  const isNo = (said: unknown) => said === false || said === 0 || said === "false" || said === "False"
+  const isError = isRecord(error)
+    ? messageIn(error) !== undefined && !noError.test(String(error["code"] ?? "some"))
+    : error === true || (typeof error === "string" && !noError.test(error.trim()))
+  return (
+    isNo(success) ||
+    isNo(ok) ||
+    isError ||
+    (typeof status === "string" && /^(?:error|errored|fail|failed|failure)$/i.test(status)) ||
+    (typeof code === "number" && code >= 400 && code < 600)
+  )
+}
+
 /** The answer if its status is a success, else its error. */
 export const ok = (
   answer: Answer,
