@@ -190,7 +190,7 @@ const keys = Effect.fnUntraced(function* (studio: Studio.Studio) {
       none.map(({ predictions }) => predictions.length),
       [0]
     )
-    await studio.api("PATCH", `/api/ml/${model}`, { url: right.url })
+    await studio.api("PATCH", `/api/ml/${model}`, { project: id, url: right.url })
     await Studio.predict(studio, id)
     const one = await Studio.tasks(studio, id)
     assert.deepEqual(
@@ -310,6 +310,7 @@ export const rows: ReadonlyArray<Peer.Peer> = [
     kind: "client",
     packages: Peer.pip("labelstudio", "label-studio", "label-studio-sdk"),
     environments: ["labelstudio"],
+    prepare: Studio.prepare,
     start: Studio.start,
     trials: {
       "connected by its API; brushes of uploads, exported as NumPy: our label maps": brushes,

@@ -1,6 +1,8 @@
 /** Label Studio as its package starts it, on SQLite, and what its API is asked for. */
 import assert from "node:assert/strict"
-import { mkdirSync, writeFileSync } from "node:fs"
+import { spawnSync } from "node:child_process"
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Effect, Redacted, type Scope } from "effect"
@@ -40,7 +42,9 @@ runpy.run_path("manage.py", run_name="__main__")
 
 const environment = (home: string): Readonly<Record<string, string>> => ({
   LABEL_STUDIO_BASE_DATA_DIR: join(home, "data"),
+  // Without these two it asks nobody on loopback: for predictions, and for the webhook that it sets up besides.
   ML_BLOCK_LOCAL_IP: "false",
+  SSRF_PROTECTION_ENABLED: "false",
   LOCAL_FILES_SERVING_ENABLED: "true",
   LOCAL_FILES_DOCUMENT_ROOT: join(home, "files"),
   SECRET_KEY: "of-the-peers",
@@ -51,14 +55,40 @@ const environment = (home: string): Readonly<Record<string, string>> => ({
   FRONTEND_SENTRY_DSN: ""
 })
 
+/** An empty database, beside the environment that it is made by. */
+const database = (executable: string): string => join(dirname(dirname(executable)), "label_studio.sqlite3")
+
+/** Makes an empty database, for which its hundreds of migrations take minutes on a busy machine. */
+export const prepare = (): void => {
+  const { executable } = Python.environment("labelstudio")
+  if (existsSync(database(executable))) return
+  const home = mkdtempSync(join(tmpdir(), "segformer-peers-"))
+  try {
+    mkdirSync(join(home, "data"))
+    const { HOME = "", PATH = "" } = process.env
+    const made = spawnSync(executable, ["-c", migrate], {
+      encoding: "utf8",
+      env: { HOME, PATH, ...environment(home) }
+    })
+    if (made.status !== 0)
+      throw new Error(`Label Studio cannot make its database: ${made.stderr.slice(-2000)}`)
+    // Whole or not there: another run may look for it.
+    const kept = `${database(executable)}.${process.pid}`
+    copyFileSync(join(home, "data", "label_studio.sqlite3"), kept)
+    renameSync(kept, database(executable))
+  } finally {
+    rmSync(home, { recursive: true, force: true })
+  }
+}
+
 export const start: Effect.Effect<Studio, Error, Scope.Scope> = Effect.gen(function* () {
   const home = yield* Process.folder
   const folder = join(home, "files", "panels")
   mkdirSync(folder, { recursive: true })
   for (const { bytes, name } of Pictures.pictures) writeFileSync(join(folder, name), bytes)
   const { executable } = Python.environment("labelstudio")
-  // It makes its database when it starts, which takes longer than anybody waits for a server.
-  yield* Process.output(executable, ["-c", migrate], environment(home))
+  mkdirSync(join(home, "data"))
+  copyFileSync(database(executable), join(home, "data", "label_studio.sqlite3"))
   const { output, url } = yield* Process.start({
     command: join(dirname(executable), "label-studio"),
     args: (port) => [
