@@ -178,8 +178,8 @@ export const toMask = (
   return Result.map(paint(segmentation, mask, 1), () => mask)
 }
 
-/** Gives the pixels of a segmentation an id, in place. */
-const paint = (
+/** Gives the pixels of a segmentation an id, in place. @internal */
+export const paint = (
   segmentation: Segmentation,
   onto: LabelMap,
   id: number
