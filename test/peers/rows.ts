@@ -3,6 +3,7 @@ import type { Absent, Peer } from "./Peer.ts"
 import * as Cvat from "./annotation/Cvat.ts"
 import * as LabelStudio from "./annotation/LabelStudio.ts"
 import * as Clients from "./clients/Clients.ts"
+import * as Nginx from "./front/Nginx.ts"
 import * as Servers from "./servers/Servers.ts"
 import * as Tools from "./tools/Tools.ts"
 
@@ -11,6 +12,7 @@ export const rows: ReadonlyArray<Peer> = [
   ...Clients.rows,
   ...LabelStudio.rows,
   ...Cvat.rows,
+  Nginx.peer,
   ...Tools.rows
 ]
 

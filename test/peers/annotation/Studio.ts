@@ -92,9 +92,21 @@ export const start: Effect.Effect<Studio, Error, Scope.Scope> = Effect.gen(funct
   const { output, url } = yield* Process.start({
     command: join(dirname(executable), "label-studio"),
     args: (port) => [
-      ...["start", "--no-browser", "--internal-host", "127.0.0.1", "--port", String(port)],
-      ...["--data-dir", join(home, "data"), "--enable-legacy-api-token", "--user-token", key],
-      ...["--username", "annotator@example.com", "--password", "annotator-1"]
+      "start",
+      "--no-browser",
+      "--internal-host",
+      "127.0.0.1",
+      "--port",
+      String(port),
+      "--data-dir",
+      join(home, "data"),
+      "--enable-legacy-api-token",
+      "--user-token",
+      key,
+      "--username",
+      "annotator@example.com",
+      "--password",
+      "annotator-1"
     ],
     env: () => environment(home),
     ready: "/api/version"
