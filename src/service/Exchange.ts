@@ -39,7 +39,10 @@ export type { Redirects } from "./Redirects.ts"
 export { LogRequests } from "./RequestLog.ts"
 
 export interface ExchangeOptions {
-  /** Where the service lives, with or without a path and a trailing slash. A query is kept on every request. */
+  /**
+   * Where the service lives, with or without a path. A slash at its end counts where the address is a route itself, and for
+   * nothing before the path of a call. A query is kept on every request.
+   */
   readonly baseUrl: string
   /** Sent as `Authorization: Bearer`, to the service's own origin only. */
   readonly apiKey?: Redacted.Redacted | undefined
@@ -195,6 +198,9 @@ export const make = Effect.fnUntraced(function* (
   const keyHeader = idempotencyHeader === false ? undefined : idempotencyHeader.toLowerCase()
   const redirects = options.redirects ?? "refuse"
   const prefix = base.origin + base.pathname.replace(/\/+$/, "")
+  /** An address that is a route itself is called as it is written: a proxy may have it with its slash alone. */
+  const addressOf = (path: string): string =>
+    (/^(?:\?|$)/.test(path) ? base.origin + base.pathname : prefix) + path
 
   const ownHeaders = OwnHeaders.make({
     apiKey: options.apiKey,
@@ -221,7 +227,7 @@ export const make = Effect.fnUntraced(function* (
       : Effect.map(hidingOf(Hiding.ofQuery(search)), (theirs) => Hiding.both(ours, theirs))
 
   const toRequest = (call: Call, attempt: Attempt): HttpClientRequest.HttpClientRequest =>
-    HttpClientRequest.make(call.method)(prefix + withQuery(call.path, base.search), {
+    HttpClientRequest.make(call.method)(withQuery(addressOf(call.path), base.search), {
       headers: {
         accept: call.accept ?? "application/json",
         // What comes back is pictures: compressing them again costs time and saves nothing.
@@ -315,7 +321,7 @@ export const make = Effect.fnUntraced(function* (
     attempt: Attempt
   ): Effect.Effect<A, E> => RequestLog.around(self, called, attempt, options.logRequests ?? "debug")
 
-  const called = (call: Call) => ({ method: call.method, url: placeOf(prefix + call.path, ours) })
+  const called = (call: Call) => ({ method: call.method, url: placeOf(addressOf(call.path), ours) })
 
   const answer = (
     response: HttpClientResponse.HttpClientResponse,
