@@ -28,7 +28,7 @@ export default defineConfig({
         test: {
           name: "web",
           include: ["test/server/*.test.ts"],
-          exclude: [slow],
+          exclude: [slow, "test/server/{WebHandler,Frameworks}.test.ts"],
           env: { SEGFORMER_TEST_FACE: "web" }
         }
       },
