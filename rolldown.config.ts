@@ -56,7 +56,7 @@ export const bundle = (
   platform: "node",
   // Peers that a user may be without, and that have binaries or processes of their own. What stands on Effect is within:
   // two copies of Effect do not read each other's secrets, so the database of runs would get no password.
-  external: [/^(sharp|onnxruntime-node|@cantoo\/pdf-lib)($|\/)/],
+  external: [/^(sharp|onnxruntime-(node|web)|@cantoo\/pdf-lib|@jsquash\/jpeg)($|\/)/],
   resolve: { conditionNames: ["effect-segformer-source", "node", "import", "module", "default"] },
   plugins: [
     {

@@ -17,6 +17,9 @@ import {
 import type { ServiceSettings } from "../http/ServiceSettings.ts"
 import type { ImageCodec } from "../image/ImageCodec.ts"
 import * as AddressGuard from "../service/AddressGuard.ts"
+import type { DependencyMissing } from "../image/ImageError.ts"
+import type { HubNeeds } from "../onnx/native/ModelSource.ts"
+import type { SegFormerWebOptions } from "../onnx/web/SegFormerWeb.ts"
 import type { Transport } from "../Transport.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as Flags from "./Flags.ts"
@@ -80,10 +83,27 @@ const makeModel = Effect.fnUntraced(function* (
   const { confidence, model: name, sessions, uncertainty } = options
   const isId = name !== undefined && /^\w[\w.-]*\/\w[\w.-]*(?<!\.onnx)$/.test(name) && !existsSync(name)
   const model = name === undefined ? undefined : isId ? ModelSource.hub(name) : ModelSource.folder(name)
-  return yield* SegFormerOnnx.make({ model, sessions, confidence, uncertainty }).pipe(
+  const own = { model, sessions, confidence, uncertainty }
+  return yield* SegFormerOnnx.make(own).pipe(
+    Effect.catchTag("DependencyMissing", (missing) =>
+      missing.packages.includes("onnxruntime-web") ? inWebAssembly(own, missing) : Effect.fail(missing)
+    ),
     Effect.mapError(unavailable),
     Effect.provide([layerHttpClient(options), NodeFileSystem.layer])
   )
+})
+
+/** Where there is no binary for this machine, and what runs without one is installed; else what is missing. */
+const inWebAssembly = Effect.fnUntraced(function* (
+  options: SegFormerWebOptions<HubNeeds>,
+  missing: DependencyMissing
+) {
+  const { SegFormerWeb } = yield* Effect.promise(() => import("../onnx/web/index.ts"))
+  const made = yield* SegFormerWeb.make(options).pipe(
+    Effect.catchTag("DependencyMissing", () => Effect.fail(missing))
+  )
+  yield* Effect.logWarning(`The model runs in WebAssembly, slower than a binary would: ${missing.detail}`)
+  return made
 })
 
 /** Decoding and encoding, by sharp. */

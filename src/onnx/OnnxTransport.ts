@@ -101,6 +101,10 @@ export const make = Effect.fnUntraced(function* <R = never>(
     })
   )
 
+  const { choice = Effect.succeed(undefined) } = runtime
+  const chosen = yield* choice
+  if (chosen !== undefined) yield* Effect.logInfo(`${model.name} runs by ${chosen}`)
+
   const predict: TransportOptions["predict"] = ({ image, prefer }, attempt) =>
     Effect.flatMap(codec.decode(image, { channels: 3 }), (raster) => {
       attempt.phase = "inferring"
@@ -131,9 +135,9 @@ export const make = Effect.fnUntraced(function* <R = never>(
     name: model.name,
     predict,
     describe: Effect.succeed({ name: model.name, classes }),
-    health: Effect.map(pool.ready, (ready) => ({
+    health: Effect.zipWith(pool.ready, choice, (ready, why) => ({
       healthy: ready > 0,
-      detail: `${ready} of ${sessions} sessions ready`
+      detail: `${ready} of ${sessions} sessions ready${why === undefined ? "" : `; ${why}`}`
     })),
     policy: Policy.make(options.policy ?? {}, {
       ...Policy.local,

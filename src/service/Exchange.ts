@@ -35,7 +35,10 @@ export type { Redirects } from "./Redirects.ts"
 export { LogRequests } from "./RequestLog.ts"
 
 export interface ExchangeOptions {
-  /** Where the service lives, with or without a path and a trailing slash. A query is kept on every request. */
+  /**
+   * Where the service lives, with or without a path. A slash at its end counts where the address is a route itself, and for
+   * nothing before the path of a call. A query is kept on every request.
+   */
   readonly baseUrl: string
   /** Sent as `Authorization: Bearer`, to the service's own origin only. */
   readonly apiKey?: Redacted.Redacted | undefined
@@ -188,6 +191,9 @@ export const make = Effect.fnUntraced(function* (
   const keyHeader = idempotencyHeader === false ? undefined : idempotencyHeader.toLowerCase()
   const redirects = options.redirects ?? "refuse"
   const prefix = base.origin + base.pathname.replace(/\/+$/, "")
+  /** An address that is a route itself is called as it is written: a proxy may have it with its slash alone. */
+  const addressOf = (path: string): string =>
+    (/^(?:\?|$)/.test(path) ? base.origin + base.pathname : prefix) + path
 
   const ownHeaders = OwnHeaders.make({
     apiKey: options.apiKey,
@@ -210,7 +216,7 @@ export const make = Effect.fnUntraced(function* (
     search === "" || search === base.search ? ours : Secrets.both(ours, Secrets.make(Secrets.ofQuery(search)))
 
   const toRequest = (call: Call, attempt: Attempt): HttpClientRequest.HttpClientRequest =>
-    HttpClientRequest.make(call.method)(prefix + withQuery(call.path, base.search), {
+    HttpClientRequest.make(call.method)(withQuery(addressOf(call.path), base.search), {
       headers: {
         accept: call.accept ?? "application/json",
         // What comes back is pictures: compressing them again costs time and saves nothing.
@@ -303,7 +309,7 @@ export const make = Effect.fnUntraced(function* (
     attempt: Attempt
   ): Effect.Effect<A, E> => RequestLog.around(self, called, attempt, options.logRequests ?? "debug")
 
-  const called = (call: Call) => ({ method: call.method, url: placeOf(prefix + call.path, ours) })
+  const called = (call: Call) => ({ method: call.method, url: placeOf(addressOf(call.path), ours) })
 
   const answer = (
     response: HttpClientResponse.HttpClientResponse,

@@ -14,6 +14,7 @@ import { closedPort, http, sendJson, type TestServer } from "../support/TestServ
 import * as BentoServer from "./servers/BentoServer.ts"
 import * as CogServer from "./servers/CogServer.ts"
 import * as CustomServer from "./servers/CustomServer.ts"
+import * as GradioServer from "./servers/GradioServer.ts"
 import * as HuggingFaceServer from "./servers/HuggingFaceServer.ts"
 import * as InspectionServer from "./servers/InspectionServer.ts"
 import * as OpenInferenceServer from "./servers/OpenInferenceServer.ts"
@@ -113,6 +114,22 @@ const servers: ReadonlyArray<
       options: { model: "segformer" },
       model: "segformer",
       layer: `SegFormerHttp.layer({ baseUrl: "${url}", protocol: TfServing.make({ model: "segformer" }) })`
+    })
+  ],
+  [
+    "an app of Gradio",
+    GradioServer.make({ endpoints: { "/segment": [GradioServer.picture], "/clear": [GradioServer.slider] } }),
+    (url) => ({
+      protocol: "gradio",
+      layer: `SegFormerHttp.layer({ baseUrl: "${url}", protocol: Gradio.make({ endpoint: "segment" }) })`
+    })
+  ],
+  [
+    "an app of Gradio 4",
+    GradioServer.make({ prefix: "" }),
+    (url) => ({
+      protocol: "gradio",
+      layer: `SegFormerHttp.layer({ baseUrl: "${url}", protocol: Gradio.make({ endpoint: "segment" }) })`
     })
   ],
   [

@@ -74,6 +74,8 @@ export interface Logits {
 }
 
 export type FromSession =
+  /** The first: it has been told what to load, and goes about it for as long as that takes. */
+  | { readonly type: "loading" }
   | { readonly type: "ready" }
   | Unusable
   | Begun

@@ -8,7 +8,7 @@ import * as SessionProcess from "./SessionProcess.ts"
 export const runtime: OnnxRuntime["Service"] = {
   package: "onnxruntime-node",
   threads: availableParallelism(),
-  start: SessionProcess.start
+  start: (load, events) => SessionProcess.start(load, events)
 }
 
 /** The runtime as a layer, for `OnnxTransport`. */

@@ -158,6 +158,7 @@ const open = (message: Frames.ToSession, bytes: number): Frames.Sink => {
   if (message.type === "load") {
     preprocessing = message.preprocessing
     const { file, threads } = message
+    send({ type: "loading" })
     return Frames.collect(
       bytes,
       (body) => void load(file ?? new Uint8Array(body), threads).then((answer) => send(answer))

@@ -9,8 +9,9 @@ import { Socket } from "node:net"
 import { fileURLToPath } from "node:url"
 import type { ConfidenceMap } from "../../mask/ConfidenceMap.ts"
 import * as SystemError from "../../SystemError.ts"
-import type { Ending, Load, Picture, Session, SessionEvents } from "../session/Session.ts"
+import type { Ending, Load, Picture, Session, SessionEvents, Unusable } from "../session/Session.ts"
 import * as Frames from "./Frames.ts"
+import * as Platform from "./Platform.ts"
 
 // The child must be a file beside this one: TypeScript in the sources, JavaScript in the package.
 const main = new URL(
@@ -46,8 +47,19 @@ const notStarted = (child: ChildProcess, events: SessionEvents): Session => {
   return { pid: undefined, room: () => 0, predict: () => () => {}, kill: () => {} }
 }
 
-export const start = (load: Load, events: SessionEvents): Session => {
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", fileURLToPath(main)], {
+/** How long a process may take to say that it is there: an idle machine takes 0.1 s, and no load takes that long. */
+const patience = 60_000
+
+/** How it is started: parameters, so that a test can have one that never answers. @internal */
+export interface Starting {
+  readonly main?: URL | undefined
+  /** In milliseconds. */
+  readonly patience?: number | undefined
+}
+
+export const start = (load: Load, events: SessionEvents, starting: Starting = {}): Session => {
+  const module = fileURLToPath(starting.main ?? main)
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", module], {
     stdio: ["ignore", "ignore", "pipe", "pipe"],
     // A user's own has the last word.
     env: { ...settings, ...process.env },
@@ -85,7 +97,19 @@ export const start = (load: Load, events: SessionEvents): Session => {
     if (pending.length === 0 && state === "ready") keepAlive(false)
     first?.done(ending)
   }
+  const refuse = (problem: Unusable) => {
+    clearTimeout(unanswered)
+    state = "gone"
+    child.kill("SIGKILL")
+    events.unusable(problem)
+    events.gone()
+  }
+  const limit = starting.patience ?? patience
+  const unanswered = setTimeout(() => {
+    if (state === "loading") refuse(Platform.silent(limit / 1000))
+  }, limit)
   const end = (how: string) => {
+    clearTimeout(unanswered)
     if (state === "gone") return
     const was = state
     state = "gone"
@@ -99,15 +123,14 @@ export const start = (load: Load, events: SessionEvents): Session => {
 
   const take = (message: Frames.FromSession, body: ArrayBuffer): void => {
     switch (message.type) {
+      case "loading":
+        return clearTimeout(unanswered)
       case "ready":
         state = "ready"
         keepAlive(false)
         return events.ready()
       case "unusable":
-        state = "gone"
-        child.kill("SIGKILL")
-        events.unusable(message)
-        return events.gone()
+        return refuse(message)
       case "begun":
         return pending.find(({ number }) => number === message.number)?.begun()
       case "failed":

@@ -15,6 +15,8 @@ export interface Graph {
     width: number,
     height: number
   ) => Promise<Output & { readonly dispose: () => void }>
+  /** Lets go of the model. */
+  readonly release: () => Promise<void>
 }
 
 /** An error in one line. */
@@ -50,6 +52,7 @@ export const make = (session: InferenceSession, Tensor: TensorConstructor): Grap
         // Waiting for the collector would let them pile up.
         dispose: () => result.dispose()
       }
-    }
+    },
+    release: () => session.release()
   }
 }

@@ -10,6 +10,7 @@ export interface ToWorker {
     readonly weights: Weights
     readonly threads: number
     readonly preprocessing: Preprocessing
+    readonly backend: Backend
     /** Where the files of ONNX Runtime are, where they are not beside it. */
     readonly assets: Assets | undefined
   }
@@ -20,7 +21,8 @@ export interface ToWorker {
 export type Assets = string | { readonly mjs?: string | undefined; readonly wasm?: string | undefined }
 
 export type FromWorker =
-  | { readonly type: "ready" }
+  /** `reason`: why it is this one, where there was something to choose. */
+  | { readonly type: "ready"; readonly backend: Backend; readonly reason: string | undefined }
   | ({ readonly type: "unusable" } & Unusable)
   | { readonly type: "done"; readonly outcome: Outcome }
   | { readonly type: "failed"; readonly detail: string }

@@ -43,7 +43,8 @@ export const routes = (options: PageOptions = {}): Effect.Effect<ReadonlyArray<D
       .toString()
       .replace("</head>", `${preloads(parts)}</head>`)
       .replace("<html ", () => limits(options))
-      .replaceAll(`"/page/`, `"${folder}/`)
+      // Relative, since a proxy may have the server under a path of its own.
+      .replaceAll(`"./page/`, `".${folder}/`)
     return Promise.all([
       route("/", "index.html", Buffer.from(html), {
         "cache-control": "no-cache",
@@ -135,7 +136,7 @@ const stripped = (code: string): string =>
 const preloads = (parts: ReadonlyArray<File>): string =>
   parts
     .filter(({ name }) => name.endsWith(".js") && !name.endsWith("Worker.js"))
-    .map(({ name }) => `<link rel="modulepreload" href="/page/${name}">\n`)
+    .map(({ name }) => `<link rel="modulepreload" href="./page/${name}">\n`)
     .join("")
 
 const digest = (parts: ReadonlyArray<string | Uint8Array>): string => {
