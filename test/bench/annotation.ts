@@ -19,11 +19,9 @@ import { answer } from "./Child.ts"
 import { median, type Report } from "./Report.ts"
 
 const rounds = 5
-/** Pictures of a round: a hundred in all. */
-const pictures = 20
+/** Pictures of a round: a hundred in all for Label Studio. Of the same ones some are asked for again, right after. */
+const pictures = { labelstudio: 20, batch: 8, cvat: 8, again: 4 }
 const atOnce = 4
-/** Pictures that are asked for again, right after. */
-const again = 4
 const [width, height] = [4000, 3000]
 
 const labels = ["particle", "scratch", "stain", "fiber", "pit"].map((name) => `<Label value="${name}"/>`)
@@ -140,8 +138,8 @@ export const run = async (report: Report): Promise<void> => {
     const cvatBodies = (names: ReadonlyArray<string>) =>
       names.map((name) => JSON.stringify({ image: marked(base, name).toString("base64") }))
 
-    const names = (subject: string, round: number) =>
-      Array.from({ length: pictures }, (_, i) => `${subject}/${round}/${i}`)
+    const names = (subject: keyof typeof pictures, round: number) =>
+      Array.from({ length: pictures[subject] }, (_, i) => `${subject}/${round}/${i}`)
     const measured: Record<"batch" | "labelstudio" | "cvat" | "again", Array<number>> = {
       batch: [],
       labelstudio: [],
@@ -157,15 +155,14 @@ export const run = async (report: Report): Promise<void> => {
       measured.batch.push(await inBatch(names("batch", round)))
       const own = names("labelstudio", round)
       measured.labelstudio.push(await timed(own, async (name) => (last = await inStudio(name))))
-      measured.again.push(await timed(own.slice(-again), inStudio))
+      measured.again.push(await timed(own.slice(-pictures.again), inStudio))
       if (round >= rounds - 2) measured.cvat.push(await timed(cvatBodies(names("cvat", round)), inCvat))
     }
-    const size = (subject: keyof typeof measured) => (subject === "again" ? again : pictures)
     const rate = (subject: keyof typeof measured) =>
-      median(measured[subject].map((seconds) => size(subject) / seconds))
+      median(measured[subject].map((seconds) => pictures[subject] / seconds))
     const ratio = (subject: keyof typeof measured, against: keyof typeof measured) => {
       const offset = measured[against].length - measured[subject].length
-      const times = size(subject) / size(against)
+      const times = pictures[subject] / pictures[against]
       return median(measured[subject].map((seconds, i) => (times * measured[against][i + offset]!) / seconds))
     }
     const common = {
