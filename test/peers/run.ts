@@ -29,12 +29,11 @@ const lacking = (peer: Peer): string => {
     const found = (process.env["PATH"] ?? "").split(":").some((folder) => existsSync(`${folder}/${program}`))
     if (!found) return `There is no ${program}: apt-get install ${from}`
   }
-  for (const list of peer.environments) {
-    try {
-      Python.environment(list)
-    } catch (error) {
-      return error instanceof Error ? error.message : String(error)
-    }
+  try {
+    for (const list of peer.environments) Python.environment(list)
+    peer.prepare?.()
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
   }
   return ""
 }

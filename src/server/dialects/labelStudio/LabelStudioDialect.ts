@@ -107,7 +107,7 @@ export const make = (options: LabelStudioDialectOptions = {}): Dialect => ({
   refuse,
   notice: (listening) => [
     `For Label Studio: Settings, Model, Connect Model, with the URL ${listening.url}, or from a container ` +
-      `http://${hostOfContainers}:${listening.port}; it must run with ML_BLOCK_LOCAL_IP=false to ask an address of a private network`,
+      `http://${hostOfContainers}:${listening.port}; it asks an address of a private network only where it runs with ML_BLOCK_LOCAL_IP=false SSRF_PROTECTION_ENABLED=false`,
     ...beyondLoopback(listening)
   ],
   routes: Effect.fnUntraced(function* (served) {
