@@ -106,7 +106,7 @@ const tell = Effect.fnUntraced(function* (end: RunStatus, options: Options) {
 
 /** What the workers are told. Paths are those of the whole machine, which all of them must share. */
 const specOf = (options: Options, settings: WorkerSpec["settings"]): WorkerSpec => {
-  const { coco, csv, model, overlays, rank, url } = options
+  const { coco, csv, model, modelOutput, overlays, rank, threshold, url, variant } = options
   return {
     sinks: {
       out: resolve(options.out),
@@ -117,6 +117,9 @@ const specOf = (options: Options, settings: WorkerSpec["settings"]): WorkerSpec 
     },
     ...(url === undefined ? {} : { url }),
     ...(model === undefined ? {} : { model: existsSync(model) ? resolve(model) : model }),
+    ...(variant === undefined ? {} : { variant }),
+    ...(threshold === undefined ? {} : { threshold }),
+    ...(modelOutput === undefined ? {} : { modelOutput }),
     ...(settings === undefined ? {} : { settings }),
     limits: limitsOf(options)
   }

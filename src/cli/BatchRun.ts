@@ -50,14 +50,14 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
   const source = viewed(yield* sourceOf(options.source), view)
   const line = yield* Screen.progress(!options.quiet)
   yield* line.show(asked(options))
-  const { concurrency = 4, model, out } = options
+  const { concurrency = 4, out } = options
   const transport = yield* Backend.make({
     ...options,
     atOnce: concurrency,
     uncertainty: options.rank !== undefined
   })
   const fingerprint = {
-    ...(yield* Backend.modelFingerprint(model)),
+    ...(yield* Backend.modelFingerprint(options)),
     ...Backend.fingerprint(yield* Backend.settingsOf(options)),
     ...(view.page === undefined ? {} : { page: String(view.page) }),
     ...(view.stretch === undefined ? {} : { stretch: Stretch.format(view.stretch) })
