@@ -102,7 +102,10 @@ const presenter = CliOutput.layerPresenter({
             error._tag === "UnknownSubcommand" && error.suggestions.length === 0
               ? `there is no command "${error.subcommand}". There are ${commands}`
               : // An address that is wrong may hold a password all the same.
-                error.message.replaceAll(/\s+/g, " ").replaceAll(/\/\/[^/@\s]*@/g, "//…@")
+                error.message
+                  .replaceAll(/\s+/g, " ")
+                  .replace("Expected a string representing a finite number", "Expected: a number")
+                  .replaceAll(/\/\/[^/@\s]*@/g, "//…@")
           ),
         { discard: true }
       ),

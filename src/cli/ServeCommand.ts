@@ -59,6 +59,7 @@ const flags = {
     Flag.atLeast(0)
   ),
   ...Flags.remote,
+  ...Flags.local,
   palette: Flags.palette,
   url: Flags.url.pipe(Flag.withDescription("Pass images on to this service, instead of a model here")),
   protocol: text("protocol").pipe(
