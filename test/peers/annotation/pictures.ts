@@ -4,6 +4,8 @@
  */
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import type { Page } from "playwright-core"
+import sharp from "sharp"
 import { Effect, References } from "effect"
 import * as Warm from "../../support/Warm.ts"
 import * as Studio from "./Studio.ts"
@@ -16,6 +18,13 @@ const config = `<View>
     <Label value="Dirt" background="#36cfc9" predicted_values="particle,stain,fiber"/>
   </BrushLabels>
 </View>`
+
+const keep = async (page: Page, name: string) => {
+  // Pictures and brushes are drawn some time after the page is there.
+  await page.waitForTimeout(6000)
+  const png = await page.screenshot()
+  await sharp(png).jpeg({ quality: 82, mozjpeg: true }).toFile(`${root}docs/images/${name}.jpg`)
+}
 
 const program = Effect.gen(function* () {
   Studio.prepare()
@@ -35,19 +44,21 @@ const program = Effect.gen(function* () {
     await page.goto(`${studio.url}/user/login/`)
     await page.fill("input[name=email]", "annotator@example.com")
     await page.fill("input[name=password]", "annotator-1")
-    await Promise.all([page.waitForURL(/projects/), page.click("button[type=submit]")])
+    await Promise.all([
+      page.waitForURL((at) => !at.pathname.includes("login")),
+      page.click("button[type=submit]")
+    ])
     await page.goto(`${studio.url}/projects/${id}/settings/ml`)
-    await page.waitForTimeout(4000)
-    await page.screenshot({ path: `${root}coverage/ls-0.png` })
+    await page.getByText("Connect Model").first().click()
+    await page.fill("input[name=title]", "segformer")
+    await page.fill("input[name=url]", "http://127.0.0.1:9090")
+    await keep(page, "label-studio-connect")
     await Studio.connect(studio, id, ours.url, { title: "segformer" })
-    await page.goto(`${studio.url}/projects/${id}/settings/ml`)
-    await page.waitForTimeout(4000)
-    await page.screenshot({ path: `${root}coverage/ls-1.png` })
     await Studio.predict(studio, id)
     const [task] = await Studio.tasks(studio, id)
     await page.goto(`${studio.url}/projects/${id}/data?task=${task?.id}`)
-    await page.waitForTimeout(8000)
-    await page.screenshot({ path: `${root}coverage/ls-2.png` })
+    await page.getByText("By Time").waitFor()
+    await keep(page, "label-studio-task")
   })
 }).pipe(Effect.scoped, Effect.provideService(References.MinimumLogLevel, "Warn"))
 

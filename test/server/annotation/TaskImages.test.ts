@@ -7,7 +7,8 @@ import { LabelStudioDialect, SegFormerServer } from "effect-segformer/server"
 import { SharpCodec } from "effect-segformer/sharp"
 import { Fixtures, SegFormerTest } from "effect-segformer/testing"
 import * as TestServer from "../../support/TestServer.ts"
-import { ask, type Predict } from "../support.ts"
+import { eventually } from "../../support/Eventually.ts"
+import { ask, gate, type Predict } from "../support.ts"
 import {
   config,
   connected,
@@ -262,6 +263,40 @@ describe("many tasks", () => {
         tasks.map((_, i) => (i % 2 === 0 ? "found" : "empty"))
       )
       assert.strictEqual(runs, 1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("are answered one by one, so that nobody who waits for them gives up", () =>
+    Effect.gen(function* () {
+      const { entered, open, predict } = gate()
+      const { url } = yield* studio(uploads("1.png", "2.png", "3.png"))
+      const first: Predict = () => Effect.succeed(Fixtures.prediction)
+      let runs = 0
+      const ours = yield* connected(url, {
+        pulse: "20 millis",
+        predict: (...given) => (runs++ === 0 ? first : predict)(...given)
+      })
+      const response = yield* Effect.promise(() =>
+        fetch(`${ours.url}/predict`, predictBody([task(1), task(2), task(3)], brush))
+      )
+      const reader = response.body?.getReader()
+      const decoder = new TextDecoder()
+      const read = async () => decoder.decode((await reader?.read())?.value, { stream: true })
+      let text = ""
+      // Its result is there while the others are still worked on.
+      while (!text.trimEnd().endsWith("]}")) text += yield* Effect.promise(read)
+      assert.match(text, /^\{"results":\[\{"model_version"/)
+      yield* eventually(() => entered() === 2)
+      const spaces = yield* Effect.promise(async () => (await read()) + (await read()))
+      assert.match(spaces, /^ +$/)
+      text += spaces
+      open()
+      for (;;) {
+        const more = yield* Effect.promise(read)
+        if (more === "") break
+        text += more
+      }
+      assert.deepStrictEqual(counts(predicted(Buffer.from(text)).results), ["found", "found", "found"])
     }).pipe(Effect.scoped)
   )
 
