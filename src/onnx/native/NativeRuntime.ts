@@ -23,5 +23,4 @@ export const make = (settings: SessionSettings = {}): OnnxRuntime["Service"] => 
 export const runtime: OnnxRuntime["Service"] = make()
 
 /** The runtime as a layer, for `OnnxTransport`. */
-export const layer = (settings?: SessionSettings): Layer.Layer<OnnxRuntime> =>
-  Layer.sync(OnnxRuntime, () => make(settings))
+export const layer: Layer.Layer<OnnxRuntime> = Layer.succeed(OnnxRuntime, runtime)
