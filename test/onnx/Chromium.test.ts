@@ -138,6 +138,27 @@ describe.skipIf(Needs.chromium === undefined)("in Chromium", () => {
       })
     )
 
+    it.effect(
+      "runs with threads that it cannot have, and says what to give where its files are not found",
+      () =>
+        Effect.gen(function* () {
+          const { page } = yield* Visited
+          const asked = { codec: "pure", threads: 3, picture: "/made/plain.png" } as const
+          const [shared, alone, lost] = yield* Effect.promise(() =>
+            page.evaluate(async (asked) => {
+              const { failure, labels } = window.segformer
+              return [
+                await labels(asked),
+                await labels({ ...asked, threads: 1 }),
+                await failure({ assets: "/nowhere/" })
+              ] as const
+            }, asked)
+          )
+          assert.deepStrictEqual(shared, alone)
+          assert.match(lost, /the files of ONNX Runtime cannot be loaded .*Give `assets`/)
+        })
+    )
+
     it.effect("says what the browser does not decode", () =>
       Effect.gen(function* () {
         const { page } = yield* Visited
