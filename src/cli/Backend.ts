@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto"
 import { createReadStream, existsSync, statSync } from "node:fs"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { pipeline } from "node:stream/promises"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Context, Effect, Layer, type Scope } from "effect"
@@ -19,6 +19,7 @@ import type { ImageCodec } from "../image/ImageCodec.ts"
 import * as AddressGuard from "../service/AddressGuard.ts"
 import type { DependencyMissing } from "../image/ImageError.ts"
 import type { HubNeeds } from "../onnx/native/ModelSource.ts"
+import * as WeightFiles from "../onnx/WeightFiles.ts"
 import type { SegFormerWebOptions } from "../onnx/web/SegFormerWeb.ts"
 import type { Transport } from "../Transport.ts"
 import * as ExitCode from "./ExitCode.ts"
@@ -29,6 +30,12 @@ export interface BackendOptions extends RemoteOptions {
   /** A folder, an `.onnx` file, or an id of the Hub. */
   readonly model?: string | undefined
   readonly sessions?: number | undefined
+  /** Which of the model's files, such as `fp16`. */
+  readonly variant?: string | undefined
+  /** Of a model that gives one number a pixel. */
+  readonly threshold?: number | undefined
+  /** Of a model with several outputs: the one to read. */
+  readonly modelOutput?: string | undefined
   /** How sure a model is of each pixel, which takes it longer. */
   readonly confidence?: boolean | undefined
   /** How unsure a model is of each image as a whole: results are ranked by it. */
@@ -61,29 +68,43 @@ export const fingerprint = (settings: ServiceSettings | undefined): Readonly<Rec
     ? {}
     : { "service settings": createHash("sha256").update(JSON.stringify(settings)).digest("hex").slice(0, 16) }
 
-/** The digest of a model's file on this machine, where there is one: a name says nothing of the weights behind it. */
-export const modelFingerprint = (
-  model: string | undefined
-): Effect.Effect<Readonly<Record<string, string>>> =>
+/**
+ * The digest of a model's file on this machine, where there is one, as a name says nothing of the weights behind it; and
+ * how it is read.
+ */
+export const modelFingerprint = ({
+  model,
+  modelOutput,
+  threshold,
+  variant
+}: Pick<BackendOptions, "model" | "variant" | "threshold" | "modelOutput">): Effect.Effect<
+  Readonly<Record<string, string>>
+> =>
   Effect.promise(async () => {
-    if (model === undefined) return {}
-    const file = [model, join(model, "onnx", "model.onnx"), join(model, "model.onnx")].find(
+    const read = {
+      ...(variant === undefined ? {} : { variant }),
+      ...(threshold === undefined ? {} : { threshold: String(threshold) }),
+      ...(modelOutput === undefined ? {} : { output: modelOutput })
+    }
+    if (model === undefined) return read
+    const files = WeightFiles.named(variant ?? "model")
+    const file = [model, ...files.flatMap((name) => [join(model, name), join(model, basename(name))])].find(
       (path) => existsSync(path) && statSync(path).isFile()
     )
-    if (file === undefined) return {}
+    if (file === undefined) return read
     const hash = createHash("sha256")
     await pipeline(createReadStream(file), hash)
-    return { "model file": hash.digest("hex").slice(0, 16) }
+    return { ...read, "model file": hash.digest("hex").slice(0, 16) }
   })
 
 const makeModel = Effect.fnUntraced(function* (
   options: BackendOptions
 ): Effect.fn.Return<Transport["Service"], ExitCode.Ended, Scope.Scope | ImageCodec> {
   const { ModelSource, SegFormerOnnx } = yield* Effect.promise(() => import("../onnx/index.ts"))
-  const { confidence, model: name, sessions, uncertainty } = options
+  const { confidence, model: name, modelOutput, sessions, threshold, uncertainty, variant } = options
   const isId = name !== undefined && /^\w[\w.-]*\/\w[\w.-]*(?<!\.onnx)$/.test(name) && !existsSync(name)
   const model = name === undefined ? undefined : isId ? ModelSource.hub(name) : ModelSource.folder(name)
-  const own = { model, sessions, confidence, uncertainty }
+  const own = { model, sessions, confidence, uncertainty, variant, threshold, output: modelOutput }
   return yield* SegFormerOnnx.make(own).pipe(
     Effect.catchTag("DependencyMissing", (missing) =>
       missing.packages.includes("onnxruntime-web") ? inWebAssembly(own, missing) : Effect.fail(missing)

@@ -137,6 +137,29 @@ export const model = path("model").pipe(
   optional
 )
 
+/** Which of a model's files, and how it is read: of the models that are run here. */
+export const local = {
+  variant: Flag.String("variant").pipe(
+    Flag.withMetavar("NAME"),
+    Flag.withDescription(
+      "Which of the model's files: fp32, fp16, q8, int8, uint8, q4 and the like, or NAME of onnx/model_NAME.onnx"
+    ),
+    optional
+  ),
+  threshold: Flag.Finite("threshold").pipe(
+    Flag.withMetavar("NUMBER"),
+    Flag.withDescription(
+      "Of a model that gives one number a pixel: what is above it is of class 1. 0 for logits, 0.5 for probabilities"
+    ),
+    optional
+  ),
+  modelOutput: Flag.String("model-output").pipe(
+    Flag.withMetavar("NAME"),
+    Flag.withDescription("Of a model with several outputs: the one to read"),
+    optional
+  )
+}
+
 /** Where a service is, and the way there. */
 export const remote = {
   url,
@@ -179,7 +202,7 @@ export const palette = path("palette", "file").pipe(
 )
 
 /** Who segments. {@link backendFaults} goes with it. */
-export const backend = { ...remote, model, palette }
+export const backend = { ...remote, ...local, model, palette }
 
 /** How many are under way at once; `what` they are, for the help. */
 export const concurrency = (what: string, description: string) =>
@@ -274,7 +297,17 @@ export const backendFaults = (given: {
   readonly header: ReadonlyArray<string>
   readonly model: string | ReadonlyArray<string> | undefined
   readonly palette?: string | undefined
+  readonly variant?: string | undefined
+  readonly threshold?: number | undefined
+  readonly modelOutput?: string | undefined
 }): Faults => [
+  ...(isRemote(given)
+    ? ignored(
+        given,
+        ["variant", "threshold", "modelOutput"],
+        "is for a model that is run here, and a service segments"
+      )
+    : []),
   ...(!isRemote(given) || given.model === undefined || given.model.length === 0
     ? []
     : [`give ${given.url === undefined ? "--service" : "--url"} or --model, not both`]),

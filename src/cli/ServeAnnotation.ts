@@ -41,7 +41,9 @@ export const optionsOf = Effect.fnUntraced(function* (
   const key = yield* variable("LABEL_STUDIO_API_KEY", "LABEL_STUDIO_ACCESS_TOKEN")
   const { wayOf } = yield* Effect.promise(() => import("./Remote.ts"))
   const fingerprint = {
-    ...(yield* Effect.all(options.model.slice(0, 1).map(Backend.modelFingerprint)))[0],
+    ...(yield* Effect.all(
+      options.model.slice(0, 1).map((model) => Backend.modelFingerprint({ ...options, model }))
+    ))[0],
     ...Backend.fingerprint(yield* Backend.settingsOf({ service: options.service, palette: options.palette }))
   }
   return {

@@ -18,7 +18,13 @@ const objects = (text: string): Option.Option<"region" | "class"> =>
   text === "region" || text === "class" ? Option.some(text) : Option.none()
 
 /** What the environment says where the command line says nothing: `SEGFORMER_SERVE_PORT` for `--port`. */
-const variable = (flag: string) => `SEGFORMER_SERVE_${flag.toUpperCase().replaceAll("-", "_")}`
+const variable = (flag: string) => {
+  const name = `SEGFORMER_SERVE_${flag.toUpperCase().replaceAll("-", "_")}`
+  variables.add(name)
+  return name
+}
+/** All of them. */
+export const variables = new Set<string>()
 const text = (name: string) => Flag.String(name).pipe(Flag.withFallbackConfig(Config.String(variable(name))))
 const whole = (name: string) => Flag.Int(name).pipe(Flag.withFallbackConfig(Config.Int(variable(name))))
 const path = (name: string, kind: "file" | "directory") =>
@@ -53,6 +59,7 @@ const flags = {
     Flag.atLeast(0)
   ),
   ...Flags.remote,
+  ...Flags.local,
   palette: Flags.palette,
   url: Flags.url.pipe(Flag.withDescription("Pass images on to this service, instead of a model here")),
   protocol: text("protocol").pipe(

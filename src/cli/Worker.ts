@@ -40,7 +40,7 @@ const work = Effect.fnUntraced(function* (options: Options) {
         sinks: BatchSinks.make(wanted.sinks),
         segment: { limits: wanted.limits },
         fingerprint: {
-          ...(yield* Backend.modelFingerprint(given.model)),
+          ...(yield* Backend.modelFingerprint(given)),
           ...Backend.fingerprint(yield* Backend.settingsOf(given))
         }
       }

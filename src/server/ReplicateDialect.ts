@@ -16,6 +16,7 @@ import { type Dialect, type DialectRoute, get, post, type Served } from "./Diale
 import * as JsonPieces from "./JsonPieces.ts"
 import * as LargeJson from "./LargeJson.ts"
 import * as ModelName from "./ModelName.ts"
+import * as Outside from "./Outside.ts"
 import * as Predictions from "./Predictions.ts"
 import * as Refusals from "./Refusal.ts"
 import * as ReplicateFiles from "./ReplicateFiles.ts"
@@ -58,12 +59,8 @@ const maxKept = 100
 /** The longest that an answer is held, in seconds. */
 const maxWait = 60
 
-/** Where the caller reaches this server, as far as it says. */
-const originOf = (request: HttpServerRequest.HttpServerRequest): string =>
-  `${request.headers["x-forwarded-proto"] === "https" ? "https" : "http"}://${request.headers["host"] ?? "localhost"}`
-
 const told = (request: HttpServerRequest.HttpServerRequest, job: Job): Predictions.Told => {
-  const get = `${originOf(request)}/v1/predictions/${job.id}`
+  const get = `${Outside.addressOf(request)}/v1/predictions/${job.id}`
   const { completed, id, outcome, started, version } = job
   const more = {
     model: ModelName.alias,
@@ -172,7 +169,7 @@ export const make = (): Dialect => ({
   routes: (served) =>
     Effect.map(Effect.all([Effect.scope, Clock.currentTimeMillis]), ([scope, started]) => {
       const jobs = new Map<string, Job>()
-      const files = ReplicateFiles.make(served, originOf)
+      const files = ReplicateFiles.make(served)
       const paths = [
         "/v1/predictions",
         "/v1/models/:owner/:name/predictions",
@@ -181,7 +178,7 @@ export const make = (): Dialect => ({
       return [
         ...paths.map((path) => submit(path, served, files, jobs, scope)),
         ...files.routes,
-        ...ReplicateModels.routes(served, originOf, started),
+        ...ReplicateModels.routes(served, started),
         get("/v1/predictions", (request) =>
           Effect.map(currentSubject, (subject) =>
             JsonPieces.answer(

@@ -8,6 +8,7 @@ import { randomHex } from "../randomHex.ts"
 import * as Bodies from "./Bodies.ts"
 import { type DialectRoute, get, post, type Served } from "./Dialect.ts"
 import * as JsonPieces from "./JsonPieces.ts"
+import * as Outside from "./Outside.ts"
 import * as Predictions from "./Predictions.ts"
 import * as Refusals from "./Refusal.ts"
 import { currentSubject } from "./Security.ts"
@@ -33,10 +34,7 @@ export interface ReplicateFiles {
 
 const gone = Refusals.notFound("There is no file of this id. Older ones make room for newer")
 
-export const make = (
-  served: Served,
-  originOf: (request: HttpServerRequest.HttpServerRequest) => string
-): ReplicateFiles => {
+export const make = (served: Served): ReplicateFiles => {
   const files = new Map<string, Kept>()
   /** Bytes of all of them: as many as one request may have. */
   const most = served.limits.maxRequestBytes
@@ -55,7 +53,7 @@ export const make = (
     metadata: {},
     created_at: new Date(created).toISOString(),
     expires_at: new Date(created + keptFor).toISOString(),
-    urls: { get: `${originOf(request)}/v1/files/${id}` }
+    urls: { get: `${Outside.addressOf(request)}/v1/files/${id}` }
   })
 
   const makeRoom = (now: number, bytes: number) => {

@@ -1,11 +1,11 @@
 /** What Replicate tells of an account, a model, its version and its deployment: the fields that clients ask for before they predict. */
 import { Effect } from "effect"
-import type { HttpServerRequest } from "effect/http"
 import type { ModelDescription } from "../Transport.ts"
 import { version } from "../version.ts"
 import { type DialectRoute, get, type Served } from "./Dialect.ts"
 import * as JsonPieces from "./JsonPieces.ts"
 import * as ModelName from "./ModelName.ts"
+import * as Outside from "./Outside.ts"
 import type { Refusal } from "./Refusal.ts"
 
 /** The only model there is, by its name, with an owner before it or without. */
@@ -50,11 +50,7 @@ const openapiSchema = {
 }
 
 /** `started` is since when the model is there, in milliseconds of the epoch. */
-export const routes = (
-  served: Served,
-  originOf: (request: HttpServerRequest.HttpServerRequest) => string,
-  started: number
-): ReadonlyArray<DialectRoute> => {
+export const routes = (served: Served, started: number): ReadonlyArray<DialectRoute> => {
   const created_at = new Date(started).toISOString()
   const versionOf = ({ name }: ModelDescription) => ({
     id: name,
@@ -66,7 +62,7 @@ export const routes = (
     get("/v1/models/:owner/:name", (request, { name = "", owner = "" }) =>
       Effect.map(find(served, owner, name), (model) =>
         JsonPieces.json({
-          url: `${originOf(request)}/v1/models/${encodeURIComponent(owner)}/${encodeURIComponent(name)}`,
+          url: `${Outside.addressOf(request)}/v1/models/${encodeURIComponent(owner)}/${encodeURIComponent(name)}`,
           owner,
           name,
           description: null,

@@ -5,6 +5,7 @@
 import { globSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { PolicyConfig, type Variable } from "effect-segformer/policy"
+import * as ServeCommand from "../../src/cli/ServeCommand.ts"
 import * as SegFormerConfig from "../../src/http/SegFormerConfig.ts"
 import * as ServiceVariables from "../../src/http/ServiceVariables.ts"
 import * as ExchangeConfig from "../../src/service/ExchangeConfig.ts"
@@ -32,19 +33,13 @@ const table = (variables: Readonly<Record<string, Variable.Variable<unknown>>>):
     )
   ].join("\n")
 
-/** The flags of `segformer serve` that the environment can set, as they stand in its module. */
-const serveFlags = (): string => {
-  const code = readFileSync(new URL("src/cli/ServeCommand.ts", root), "utf8")
-  const flags = Array.from(
-    code.matchAll(
-      /(?:(?<!Flags\.)\b(?:text|whole|switched|count|path)\(|Config\.String\(variable\()"([a-z-]+)"/g
-    ),
-    (match) => match[1]!
-  )
-  return flags
-    .map((flag) => `| \`SEGFORMER_SERVE_${flag.toUpperCase().replaceAll("-", "_")}\` | \`--${flag}\` |`)
-    .join("\n")
-}
+/** The flags of `segformer serve` that the environment can set. */
+const serveFlags = (): string =>
+  Array.from(
+    ServeCommand.variables,
+    (name) =>
+      `| \`${name}\` | \`--${name.replace("SEGFORMER_SERVE_", "").toLowerCase().replaceAll("_", "-")}\` |`
+  ).join("\n")
 
 export const render = (): string => `# Configuration
 

@@ -95,6 +95,9 @@ describe("every write goes through the program's own file system", () => {
         proxy: undefined,
         ca: undefined,
         model: undefined,
+        variant: undefined,
+        threshold: undefined,
+        modelOutput: undefined,
         page: undefined,
         stretch: undefined
       }

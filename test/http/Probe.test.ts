@@ -279,6 +279,42 @@ describe("probe", () => {
     })
   )
 
+  const wanted: ReadonlyArray<readonly [status: number, body: string, isForm: boolean]> = [
+    [415, "<!doctype html><title>415 Unsupported Media Type</title>", false],
+    [415, "", false],
+    [415, JSON.stringify({ detail: 'Unsupported media type "" in request.' }), false],
+    [400, JSON.stringify({ error: "Request body must be JSON" }), false],
+    [400, "<!doctype html><title>400 Bad Request</title><p>Failed to decode JSON object", false],
+    [400, "Expecting value: line 1 column 1 (char 0)", false],
+    [400, JSON.stringify({ message: "Unexpected end of JSON input" }), false],
+    [400, JSON.stringify({ detail: "Content-Type must be application/json" }), false],
+    [422, JSON.stringify({ detail: [{ loc: ["body"], msg: "Input should be valid JSON" }] }), false],
+    [400, JSON.stringify({ error: "no file in the request" }), true],
+    [
+      415,
+      JSON.stringify({ error: "Content-Type must be multipart/form-data, and not application/json" }),
+      true
+    ],
+    [422, JSON.stringify({ detail: [{ loc: ["body", "photo"], msg: "Field required" }] }), true]
+  ]
+  for (const [status, body, isForm] of wanted) {
+    live(
+      `${isForm ? "a form is tried" : "no form is written down"} where a route misses a body with ${status} ${body.slice(0, 60)}`,
+      Effect.gen(function* () {
+        const server = yield* http(({ method, path }, response) => {
+          const isRoute = method === "POST" && path === "/predict"
+          response.writeHead(isRoute ? status : path === "/health" ? 200 : 404)
+          response.end(isRoute ? body : path === "/health" ? "fine" : "Not Found")
+        })
+        const { certainty, layer, protocol, settings } = yield* Probe.probe(server.url)
+        assert.strictEqual(protocol, "custom")
+        assert.strictEqual(certainty, isForm ? "likely" : "possible")
+        assert.strictEqual(layer !== undefined, isForm)
+        assert.strictEqual(settings !== undefined, isForm)
+      })
+    )
+  }
+
   live(
     "never sends more than ten requests, whatever the service says",
     Effect.gen(function* () {

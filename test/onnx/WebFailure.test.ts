@@ -25,6 +25,6 @@ describe("a failure of the runtime in WebAssembly", () => {
       "no available backend found. ERR: [wasm] CompileError: expected magic word 00 61 73 6d, found 3c 21 44 4f @+0"
     )
     assert.match(WebFailure.notLoaded("it", page), /files of ONNX Runtime cannot be loaded.*`assets`/)
-    assert.strictEqual(WebFailure.notLoaded("it", 42), "ONNX Runtime does not load it (error 42)")
+    assert.strictEqual(WebFailure.notLoaded("it", 42), "ONNX Runtime does not load it: error 42")
   })
 })

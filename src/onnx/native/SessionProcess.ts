@@ -141,9 +141,11 @@ export const start = (load: Load, events: SessionEvents, starting: Starting = {}
         return
       }
       case "labels": {
-        const { bytesPerId, height, milliseconds, scores, uncertainty, width } = message
+        const { bytesPerId, height, ignoreIndex, milliseconds, scores, uncertainty, width } = message
         const Storage = bytesPerId === 1 ? Uint8Array : bytesPerId === 2 ? Uint16Array : Uint32Array
-        const labelMap = { width, height, data: new Storage(body) }
+        const data = new Storage(body)
+        const labelMap =
+          ignoreIndex === undefined ? { width, height, data } : { width, height, data, ignoreIndex }
         return settle({
           _tag: "Done",
           outcome: {
@@ -182,11 +184,11 @@ export const start = (load: Load, events: SessionEvents, starting: Starting = {}
   // `close` and not `exit`: what it printed last has been read by then.
   child.on("close", (code, signal) => end(signal === null ? `exit code ${code}` : signal))
 
-  const { preprocessing, threads, weights } = load
+  const { expected, preprocessing, threads, weights } = load
   const file = weights._tag === "File" ? weights.path : undefined
   const bytes = weights._tag === "Bytes" ? weights.bytes : new Uint8Array()
   channel.cork()
-  channel.write(Frames.head({ type: "load", file, threads, preprocessing }, bytes.length))
+  channel.write(Frames.head({ type: "load", file, threads, preprocessing, expected }, bytes.length))
   if (bytes.length > 0) channel.write(bytes)
   channel.uncork()
   return {

@@ -4,12 +4,18 @@
  */
 import { parentPort } from "node:worker_threads"
 import * as Graph from "../session/Graph.ts"
-import type { Output } from "../session/Output.ts"
+import type { Expected, Output } from "../session/Output.ts"
+import { inWords } from "../WeightFiles.ts"
 import type { Unusable } from "./Frames.ts"
 import * as Platform from "./Platform.ts"
 
 export type ToRunner =
-  | { readonly type: "load"; readonly model: string | Uint8Array; readonly threads: number }
+  | {
+      readonly type: "load"
+      readonly model: string | Uint8Array
+      readonly threads: number
+      readonly expected: Expected
+    }
   /** `data` holds `[1, 3, height, width]`. */
   | { readonly type: "run"; readonly data: Float32Array; readonly width: number; readonly height: number }
 
@@ -23,8 +29,14 @@ export type FromRunner =
 
 let loaded: Graph.Graph | undefined
 
-const load = async (model: string | Uint8Array, threads: number): Promise<FromRunner> => {
+const load = async ({
+  expected,
+  model,
+  threads
+}: Extract<ToRunner, { type: "load" }>): Promise<FromRunner> => {
   let runtime: typeof import("onnxruntime-common")
+  // The binary does not know this kind of array, and takes halves as 16-bit integers where there is none. This thread is its own.
+  Reflect.deleteProperty(globalThis, "Float16Array")
   try {
     runtime = (await import("onnxruntime-node")).default
   } catch (cause) {
@@ -46,9 +58,9 @@ const load = async (model: string | Uint8Array, threads: number): Promise<FromRu
   try {
     const session = await create().catch((cause: unknown) => {
       const what = typeof model === "string" ? model : "it"
-      throw new Error(`ONNX Runtime does not load ${what} (${Graph.reasonOf(cause)})`)
+      throw new Error(`ONNX Runtime does not load ${what}: ${inWords(Graph.reasonOf(cause))}`)
     })
-    loaded = Graph.make(session, runtime.Tensor)
+    loaded = Graph.make(session, runtime.Tensor, expected)
     return { type: "loaded", height: loaded.height, width: loaded.width }
   } catch (cause) {
     return { type: "unusable", reason: "model", detail: Graph.reasonOf(cause) }
@@ -72,6 +84,6 @@ const run = async (input: Float32Array, width: number, height: number): Promise<
 }
 
 parentPort?.on("message", (message: ToRunner) => {
-  if (message.type === "load") void load(message.model, message.threads).then((answer) => post(answer))
+  if (message.type === "load") void load(message).then((answer) => post(answer))
   else void run(message.data, message.width, message.height)
 })

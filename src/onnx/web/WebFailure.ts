@@ -1,5 +1,6 @@
 /** What failures of the runtime in WebAssembly mean: it says little, and sometimes a number alone. */
 import { reasonOf } from "../session/Graph.ts"
+import * as WeightFiles from "../WeightFiles.ts"
 
 /**
  * Why a runtime does nothing right any more: its memory has run out, or it stopped in the middle. `undefined` where only this
@@ -19,4 +20,4 @@ export const brokenBy = (cause: unknown): string | undefined => {
 export const notLoaded = (what: string, cause: unknown): string =>
   /no available backend found/.test(reasonOf(cause))
     ? `the files of ONNX Runtime cannot be loaded (${reasonOf(cause)}). Give \`assets\`, the address of the folder with ort-wasm-simd-threaded.mjs and ort-wasm-simd-threaded.wasm`
-    : `ONNX Runtime does not load ${what} (${typeof cause === "number" ? `error ${cause}` : reasonOf(cause)})`
+    : `ONNX Runtime does not load ${what}: ${typeof cause === "number" ? `error ${cause}` : WeightFiles.inWords(reasonOf(cause))}`

@@ -1,5 +1,6 @@
 /** What goes between a program and the worker of a session. */
 import type { Preprocessing } from "../../image/Preprocessing.ts"
+import type { Expected } from "../session/Meaning.ts"
 import type { Outcome, Picture, Unusable, Weights } from "../session/Session.ts"
 
 /** Who multiplies: WebAssembly, or WebGPU where that is found to be right and faster. */
@@ -10,6 +11,7 @@ export interface ToWorker {
     readonly weights: Weights
     readonly threads: number
     readonly preprocessing: Preprocessing
+    readonly expected: Expected
     readonly backend: Backend
     /** Where the files of ONNX Runtime are, where they are not beside it. */
     readonly assets: Assets | undefined

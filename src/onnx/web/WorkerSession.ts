@@ -78,9 +78,9 @@ export const start = (
       message: take,
       broken: (detail) => end(`the worker ended (${detail})`)
     })
-    const { preprocessing, threads, weights } = load
+    const { expected, preprocessing, threads, weights } = load
     const { assets, backend = "wasm" } = options
-    post({ load: { weights, threads, preprocessing, backend, assets } })
+    post({ load: { weights, threads, preprocessing, expected, backend, assets } })
   } catch (cause) {
     end(`a worker for it cannot be started (${cause instanceof Error ? cause.message : String(cause)})`)
   }

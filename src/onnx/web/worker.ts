@@ -7,8 +7,9 @@ import * as BackgroundWorker from "../../BackgroundWorker.ts"
 import * as Preprocessing from "../../image/Preprocessing.ts"
 import type { Scratch } from "../../image/Resample.ts"
 import * as Graph from "../session/Graph.ts"
-import { type Output, logitsOf, read } from "../session/Output.ts"
+import { type Expected, type Given, logitsOf, type Output, read } from "../session/Output.ts"
 import type { Outcome, Picture } from "../session/Session.ts"
+import * as WeightFiles from "../WeightFiles.ts"
 import * as SelfCheck from "./SelfCheck.ts"
 import * as WebFailure from "./WebFailure.ts"
 import type { Backend, FromWorker, ToWorker } from "./Wire.ts"
@@ -42,6 +43,7 @@ const contents = async (path: string): Promise<Uint8Array> => {
 let graph: Graph.Graph | undefined
 let onWebGpu = false
 let preprocessing = Preprocessing.defaults
+let expected: Expected = { classes: 0 }
 
 /** Pictures come one after the other, so that they can share it. */
 const scratch: Scratch = { bytes: new Uint8Array() }
@@ -56,13 +58,23 @@ const create = async (
   wasm.numThreads = threads
   if (assets !== undefined) wasm.wasmPaths = typeof assets === "string" ? assets : definedOf(assets)
   const bytes = weights._tag === "Bytes" ? weights.bytes : await contents(weights.path)
+  const files =
+    weights._tag === "Bytes"
+      ? Object.entries(weights.outside ?? {}).map(([path, data]) => ({ path, data }))
+      : await Promise.all(
+          WeightFiles.outside(bytes).map(async (path) => ({
+            path,
+            data: await contents(weights.path.replace(/[^/\\]*$/, path))
+          }))
+        )
   const session = await runtime.InferenceSession.create(bytes, {
+    ...(files.length === 0 ? {} : { externalData: files }),
     executionProviders: [backend],
     executionMode: "sequential",
     // Errors come as exceptions; warnings of the optimizer are not for the user's console.
     logSeverityLevel: 3
   })
-  return Graph.make(session, runtime.Tensor)
+  return Graph.make(session, runtime.Tensor, expected)
 }
 
 /** A GPU that can be had; throws where there is none, which is found out before anything large is fetched. */
@@ -94,7 +106,7 @@ const load = async (message: Load): Promise<FromWorker> => {
     return { type: "unusable", reason: "runtime", detail: Graph.reasonOf(cause) }
   }
   try {
-    preprocessing = message.preprocessing
+    expected = message.expected
     const reference = () =>
       create(runtime, "wasm", message).catch((cause: unknown) => {
         const { weights } = message
@@ -111,11 +123,12 @@ const load = async (message: Load): Promise<FromWorker> => {
         : { graph: await reference(), backend: "wasm" as const, reason: undefined }
     const { backend, reason } = chosen
     graph = chosen.graph
+    preprocessing = Graph.settle(message.preprocessing, graph)
     onWebGpu = backend === "webgpu"
     // A small run now finds out what the model gives, and the first picture finds the session warm.
     const { height = 64, width = 64 } = graph
     const { dispose, ...output } = await graph.run(new Float32Array(3 * width * height), width, height)
-    read(output, { width: 2, height: 2, confidence: false })
+    read(output, { width: 2, height: 2, confidence: false }, expected, { width, height })
     dispose()
     return { type: "ready", backend, reason }
   } catch (cause) {
@@ -132,21 +145,21 @@ const predict = async (graph: Graph.Graph, picture: Picture): Promise<Outcome> =
   spare = input.data
   const { dispose, ...output } = await graph.run(input.data, input.width, input.height)
   try {
-    return outcomeOf(output, picture, started)
+    return outcomeOf(output, picture, input, started)
   } finally {
     dispose()
   }
 }
 
-const outcomeOf = (output: Output, picture: Picture, started: number): Outcome => {
+const outcomeOf = (output: Output, picture: Picture, given: Given, started: number): Outcome => {
   const { height, width } = picture
-  const logits = picture.logits === true ? logitsOf(output) : undefined
+  const logits = picture.logits === true ? logitsOf(output, expected, given) : undefined
   if (logits !== undefined) {
     // What the model gave is in its own memory.
     const own = { ...logits, data: logits.data.slice() }
     return { _tag: "Logits", logits: own, milliseconds: performance.now() - started }
   }
-  const { confidence, labels, scores, uncertainty } = read(output, picture)
+  const { confidence, labels, scores, uncertainty } = read(output, picture, expected, given)
   return {
     _tag: "Labels",
     labelMap: labels.data.buffer === bufferOf(output) ? { ...labels, data: labels.data.slice() } : labels,

@@ -15,7 +15,7 @@
  */
 import { createHash } from "node:crypto"
 import { readdir, readFile } from "node:fs/promises"
-import { stripTypeScriptTypes } from "node:module"
+import * as nodeModule from "node:module"
 import { extname } from "node:path"
 import { promisify } from "node:util"
 import { brotliCompress, constants, gzip } from "node:zlib"
@@ -43,7 +43,8 @@ export const routes = (options: PageOptions = {}): Effect.Effect<ReadonlyArray<D
       .toString()
       .replace("</head>", `${preloads(parts)}</head>`)
       .replace("<html ", () => limits(options))
-      .replaceAll(`"/page/`, `"${folder}/`)
+      // Relative, since a proxy may have the server under a path of its own.
+      .replaceAll(`"./page/`, `".${folder}/`)
     return Promise.all([
       route("/", "index.html", Buffer.from(html), {
         "cache-control": "no-cache",
@@ -128,14 +129,15 @@ const modules = async (): Promise<ReadonlyArray<File>> => {
   )
 }
 
+// By its module: where sources are not run as they are there is none.
 const stripped = (code: string): string =>
-  stripTypeScriptTypes(code).replaceAll(/(from\s+"\.\/\w+)\.ts"/g, '$1.js"')
+  nodeModule.stripTypeScriptTypes(code).replaceAll(/(from\s+"\.\/\w+)\.ts"/g, '$1.js"')
 
 /** All modules are asked for at once, not as each is found in another. Workers are asked for when they are needed. */
 const preloads = (parts: ReadonlyArray<File>): string =>
   parts
     .filter(({ name }) => name.endsWith(".js") && !name.endsWith("Worker.js"))
-    .map(({ name }) => `<link rel="modulepreload" href="/page/${name}">\n`)
+    .map(({ name }) => `<link rel="modulepreload" href="./page/${name}">\n`)
     .join("")
 
 const digest = (parts: ReadonlyArray<string | Uint8Array>): string => {

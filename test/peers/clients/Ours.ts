@@ -34,7 +34,10 @@ export interface Ours {
 }
 
 /** Serves in these protocols. */
-export const serve = (protocols: string): Effect.Effect<Ours, Error, Scope.Scope> =>
+export const serve = (
+  protocols: string,
+  more: ReadonlyArray<string> = []
+): Effect.Effect<Ours, Error, Scope.Scope> =>
   Effect.gen(function* () {
     const folder = yield* Process.folder
     const pictures = join(folder, "pictures")
@@ -57,7 +60,7 @@ export const serve = (protocols: string): Effect.Effect<Ours, Error, Scope.Scope
         protocols,
         "--max-bytes",
         String(maxBytes),
-        "--no-page"
+        ...more
       ],
       env: () => ({ SEGFORMER_SERVE_TOKENS: token, NODE_NO_WARNINGS: "1" }),
       ready: "/ready"

@@ -9,12 +9,12 @@ import {
   type SegmentOptions,
   Transport
 } from "effect-segformer"
-import { type Protocol, SegFormerHttp } from "effect-segformer/http"
+import { Probe, type Protocol, Protocols, SegFormerHttp } from "effect-segformer/http"
 import type { ImageCodec } from "effect-segformer/image"
 import { SharpCodec } from "effect-segformer/sharp"
-import { known, type Picture, pictures, same } from "../Pictures.ts"
+import { classes, known, type Picture, pictures, same, square } from "../Pictures.ts"
 
-export { broken, classes, heavy, pictures, square } from "../Pictures.ts"
+export { broken, heavy } from "../Pictures.ts"
 
 const sourceOf = ({ bytes, name }: Picture) => ImageSource.bytes(bytes, { name })
 
@@ -82,4 +82,22 @@ export const unhealthy = (service: Service): Effect.Effect<void, unknown> =>
 export const describe = (service: Service) =>
   Effect.flatMap(Transport, (transport) => transport.describe).pipe(Effect.provide(layerOf(service)))
 
-export { assert }
+/**
+ * Fails unless `segformer probe` knows the protocol and, where it is sure enough to write settings, these give the same map.
+ */
+export const probed = (
+  url: string,
+  protocol: string,
+  options: Probe.ProbeOptions = {}
+): Effect.Effect<void, unknown> =>
+  Effect.gen(function* () {
+    const found = yield* Probe.probe(url, options)
+    assert.equal(found.protocol, protocol, `it is ${found.protocol}: ${found.signs.join("; ")}`)
+    if (found.settings === undefined) return
+    const { body, fields, healthPath, method, model, part, path } = found.settings
+    const told = { body, fields, healthPath, method, model, part, path, classes }
+    const made = yield* Protocols.byName[protocol]!(told)
+    yield* sameMaps({ baseUrl: url, protocol: made }, square)
+  }).pipe(Effect.provide(Layer.mergeAll(SharpCodec.layer, NodeHttpClient.layerUndici)))
+
+export { assert, classes, pictures, square }

@@ -20,6 +20,7 @@ export const peer = Peer.make({
     ready: async (url) => (await fetch(`${url}/gradio_api/info`)).ok
   }),
   trials: {
+    "probe knows it": ({ url }) => Asking.probed(url, "gradio"),
     "a label map as a picture": ({ url }) => Asking.sameMaps(at(url, { endpoint: "predict" })),
     "the sections of an annotated picture": ({ url }) => Asking.sameMaps(at(url, { endpoint: "sections" })),
     "ids in JSON, with a slider beside the picture": ({ url }) =>

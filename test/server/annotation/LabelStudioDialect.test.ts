@@ -1,5 +1,6 @@
 /** Label Studio's requests, as it sends them, to a server that stands for a model. */
 import { assert, describe, it } from "@effect/vitest"
+import sharp from "sharp"
 import { Effect, Redacted, Result } from "effect"
 import type { Prediction as Made } from "effect-segformer"
 import { BrushRle, Polygons } from "effect-segformer/mask"
@@ -119,6 +120,28 @@ describe("Label Studio", () => {
         none.results.map(({ result }) => result),
         [[]]
       )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("gets sizes and regions of a picture as it is shown, turned by its EXIF", () =>
+    Effect.gen(function* () {
+      const turned = yield* Effect.promise(async () => {
+        const picture = sharp({ create: { width: 40, height: 20, channels: 3, background: "#888" } })
+        return new Uint8Array(await picture.withMetadata({ orientation: 6 }).jpeg().toBuffer())
+      })
+      const predict: Predict = ({ image }) => {
+        const data = new Uint8Array(image.width * image.height)
+        // Its first row, as a person sees it.
+        data.fill(2, 0, image.width)
+        const shown = { width: image.width, height: image.height, data }
+        return Effect.succeed({ _tag: "Labels", classes: Fixtures.classes, labelMap: shown })
+      }
+      const { url } = yield* studio({ "/data/upload/1/1.jpg": turned })
+      const ours = yield* connected(url, { predict })
+      const { results } = yield* ours.predict([task(1, "/data/upload/1/1.jpg")], config("RectangleLabels"))
+      const [region] = results[0]?.result ?? []
+      assert.deepInclude(region, { original_width: 20, original_height: 40, image_rotation: 0 })
+      assert.deepInclude(region?.value, { x: 0, y: 0, width: 100, height: 2.5 })
     }).pipe(Effect.scoped)
   )
 

@@ -6,7 +6,6 @@
  * Masks, polygons and boxes are a function each, by the type that the labels of a task have; `threshold` is the least mean confidence of a
  * region, where the segmenter says how sure it is. CVAT sends no credentials: its network is let in by address (`allowFrom`).
  */
-import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Effect, Schema } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Box } from "../../../mask/Region.ts"
@@ -57,9 +56,12 @@ interface Made {
 const portOf = (request: HttpServerRequest.HttpServerRequest): number => {
   const host = request.headers["host"] ?? ""
   const asked = URL.canParse(`http://${host}`) ? new URL(`http://${host}`).port : ""
-  return asked === ""
-    ? (NodeHttpServerRequest.toIncomingMessage(request).socket.localPort ?? 0)
-    : Number(asked)
+  if (asked !== "") return Number(asked)
+  const socket: unknown = Reflect.get(request.source, "socket")
+  const isSocket = typeof socket === "object" && socket !== null && "localPort" in socket
+  if (isSocket && typeof socket.localPort === "number") return socket.localPort
+  // Without a connection of its own a server is asked at the port that its scheme has.
+  return request.originalUrl.startsWith("https:") ? 443 : 80
 }
 
 /** The functions, as they are now. */

@@ -72,7 +72,7 @@ const refreshed = (base: URL, key: Redacted.Redacted) =>
           exchange.send(
             {
               method: "POST",
-              path: "/api/token/refresh",
+              path: "/api/token/refresh/",
               body: HttpBody.jsonUnsafe({ refresh: Redacted.value(key) })
             },
             attempt

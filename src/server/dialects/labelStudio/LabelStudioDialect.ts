@@ -9,7 +9,7 @@
  * otherwise now is asked for anew.
  */
 import { createHash } from "node:crypto"
-import { Effect, Option, Schema, Stream } from "effect"
+import { type Duration, Effect, Option, Schema, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { ModelDescription } from "../../../Transport.ts"
 import { type AnnotationOptions, beyondLoopback, hostOfContainers, textOf } from "../Annotation.ts"
@@ -27,6 +27,11 @@ import * as TaskImages from "./TaskImages.ts"
 export interface LabelStudioDialectOptions extends AnnotationOptions, TaskImages.TaskImagesOptions {
   /** What tells the model from others of its name, such as the digest of its file. */
   readonly fingerprint?: string | undefined
+  /**
+   * How often a space is sent, and a line logged, while predictions take their time: neither Label Studio nor a proxy then gives up on
+   * them. 10 seconds by default.
+   */
+  readonly pulse?: Duration.Input | undefined
 }
 
 const refuse = (refusal: Refusal) =>
@@ -77,9 +82,6 @@ const former = ["/train", "/validate", "/duplicate_model", "/delete", "/job_stat
 const isOfPicture = ({ concerns, status }: Refusal): boolean =>
   concerns === undefined ? status < 500 || status === 504 : concerns === "image"
 
-/** How often something is written while a prediction takes its time, so that neither Label Studio nor a proxy gives up on it. */
-const pulse = "10 seconds"
-
 /** The model's classes and the configuration's labels, for people, where they do not fit. */
 const unlike = (config: LabelConfig.LabelConfig, { classes, name }: ModelDescription): string => {
   const tags = config.controls.map(
@@ -107,7 +109,7 @@ export const make = (options: LabelStudioDialectOptions = {}): Dialect => ({
   refuse,
   notice: (listening) => [
     `For Label Studio: Settings, Model, Connect Model, with the URL ${listening.url}, or from a container ` +
-      `http://${hostOfContainers}:${listening.port}; it must run with ML_BLOCK_LOCAL_IP=false to ask an address of a private network`,
+      `http://${hostOfContainers}:${listening.port}; it asks an address of a private network only where it runs with ML_BLOCK_LOCAL_IP=false SSRF_PROTECTION_ENABLED=false`,
     ...beyondLoopback(listening)
   ],
   routes: Effect.fnUntraced(function* (served) {
@@ -213,16 +215,20 @@ const predict = ({ images, options, served }: Made): DialectRoute =>
       // What is wrong with all of them shows with the first one, before the answer has begun.
       const start = yield* one(first)
       const services = yield* Effect.context<never>()
+      let done = 1
+      const beats = Stream.mapEffect(Stream.drop(Stream.tick(options.pulse ?? "10 seconds"), 1), () =>
+        Effect.as(Effect.logInfo(`Label Studio's tasks: ${done} of ${tasks.length} are predicted`), [" "])
+      )
       const more = Stream.fromIterable(rest).pipe(
         Stream.mapEffect(one, { concurrency: served.concurrency * 2 }),
         Stream.tapError((refusal) =>
           Effect.logWarning(`Label Studio's request is broken off: ${refusal.message}`)
         ),
-        Stream.map((pieces) => [",", ...pieces]),
-        Stream.merge(
-          Stream.map(Stream.drop(Stream.tick(pulse), 1), () => [" "]),
-          { haltStrategy: "left" }
-        )
+        Stream.map((pieces) => {
+          done++
+          return [",", ...pieces]
+        }),
+        Stream.merge(beats, { haltStrategy: "left" })
       )
       const encoder = new TextEncoder()
       const pieces = Stream.concat(Stream.succeed(['{"results":[', ...start]), more).pipe(

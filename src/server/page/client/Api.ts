@@ -45,7 +45,7 @@ export const token = {
 }
 
 export const models = async (): Promise<ReadonlyArray<Model>> => {
-  const answer = await json(await send("/v1/models", {}))
+  const answer = await json(await send("v1/models", {}))
   return agreed(() =>
     fields(answer).list("models", (one) => ({
       name: one.string("name"),
@@ -70,7 +70,7 @@ export const segment = async (file: File, model: string, signal: AbortSignal): P
 
 /** What is there already, in another form: the picture is not sent, nor segmented, again. */
 export const convert = async (body: unknown, accept: string, signal?: AbortSignal): Promise<Blob> => {
-  const response = await send("/v1/export", {
+  const response = await send("v1/export", {
     method: "POST",
     body: JSON.stringify(body),
     headers: { accept, "content-type": "application/json" },
@@ -81,7 +81,7 @@ export const convert = async (body: unknown, accept: string, signal?: AbortSigna
 
 /** What browsers show of an image that they cannot read: its pixels, as a PNG. */
 export const picture = async (file: Blob): Promise<Blob> => {
-  const response = await send("/v1/picture", {
+  const response = await send("v1/picture", {
     method: "POST",
     body: file,
     headers: { "content-type": "application/octet-stream" }
@@ -110,7 +110,7 @@ const post = async (
   body.append("image", file, file.name)
   const asked = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== ""))
   try {
-    return await send(`/v1/segment?${asked}`, {
+    return await send(`v1/segment?${asked}`, {
       method: "POST",
       body,
       headers: { accept },
@@ -136,6 +136,7 @@ export const readable = async (file: File): Promise<void> => {
   }
 }
 
+/** Of the page's own folder, wherever a proxy has it. */
 const send = async (path: string, init: RequestInit): Promise<Response> => {
   const headers = new Headers(init.headers)
   if (token.get() !== "") headers.set("authorization", `Bearer ${token.get()}`)

@@ -253,7 +253,7 @@ const shows = async (picture: Gallery.Picture, packed: Packed): Promise<void> =>
   comparing.offer()
   Tools.show(result)
   CodePanel.show({
-    origin: location.origin,
+    origin: new URL(".", location.href).href.replace(/\/$/, ""),
     model: result.model,
     file: picture.file.name,
     token: token.get() !== ""
