@@ -7,6 +7,18 @@
  * nothing can be segmented at all (no model, a key that Label Studio refuses) the request fails, so that Label Studio keeps nothing of it
  * and asks again. `model_version` changes with the model, the options, and which class is which label: what is predicted
  * otherwise now is asked for anew.
+ *
+ * ```ts
+ * import { Redacted } from "effect"
+ * import { LabelStudioDialect } from "effect-segformer/server"
+ *
+ * const dialect = LabelStudioDialect.make({
+ *   url: new URL("http://localhost:8080"),
+ *   key: Redacted.make("its-access-token"),
+ *   minArea: 64
+ * })
+ * dialect.name // => "labelstudio"
+ * ```
  */
 import { createHash } from "node:crypto"
 import { type Duration, Effect, Option, Schema, Stream } from "effect"
