@@ -4,6 +4,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { type Config, type Context, Duration, Effect, Layer, Redacted, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
 import * as SegFormerConfig from "../http/SegFormerConfig.ts"
+import * as Barred from "../http/Barred.ts"
 import * as SegFormerHttp from "../http/SegFormerHttp.ts"
 import * as ServiceSettings from "../http/ServiceSettings.ts"
 import * as ServiceVariables from "../http/ServiceVariables.ts"
@@ -197,7 +198,7 @@ export const make = (
 
 /** Why the service would take no image of this caller; `undefined` where nothing speaks against it. */
 export const barred = (remote: Remote): Effect.Effect<string | undefined, ExitCode.Ended, Scope.Scope> =>
-  SegFormerHttp.barred(remote.options, { isSilent: remote.isSilent }).pipe(
+  Barred.barred(remote.options, { isSilent: remote.isSilent }).pipe(
     Effect.provideContext(remote.client),
     Effect.map((found) => found?.detail),
     Effect.mapError(unavailable)

@@ -5,8 +5,7 @@
  * Lists of addresses (proxies that are trusted, callers that are let in) are written alike: addresses, networks, `loopback`.
  */
 import { BlockList, isIP } from "node:net"
-import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Context, Result, Schema } from "effect"
+import { Context, Option, Result, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { NetAddress } from "effect/net"
 
@@ -123,7 +122,7 @@ export const make = (proxies: ReadonlyArray<string> = []): Result.Result<Address
 const addressesBehind = (list: BlockList): Addresses => {
   const isTrusted = (address: string): boolean => isIn(list, address)
   const peerOf = (request: HttpServerRequest.HttpServerRequest): string =>
-    plain(NodeHttpServerRequest.toIncomingMessage(request).socket.remoteAddress ?? "")
+    plain(Option.getOrElse(request.remoteAddress, () => ""))
   const whole = (request: HttpServerRequest.HttpServerRequest): string => {
     let address = peerOf(request)
     // From the last hop on: each is believed as long as the one that says it is trusted.

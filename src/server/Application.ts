@@ -1,14 +1,13 @@
 /** Every route of a server behind one authentication, one log, one drain and one way to fail. */
-import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Array as Arr, Clock, Duration, Effect, Layer, type Scope } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { HttpServerResponse as Response } from "effect/http"
 import { HttpApiSchemaError } from "effect/http-api/HttpApiError"
 import { type Addresses, CurrentAddress } from "./Address.ts"
 import type { Dialect, DialectRoute } from "./Dialect.ts"
+import * as Face from "./Face.ts"
 import type * as ServerMetrics from "./ServerMetrics.ts"
 import type { Origins } from "./Origins.ts"
-import * as Linger from "./Linger.ts"
 import * as Paths from "./Paths.ts"
 import * as Refusals from "./Refusal.ts"
 import * as Notes from "./Notes.ts"
@@ -69,8 +68,7 @@ const chosen = (
 export const make = Effect.fnUntraced(function* (
   options: ApplicationOptions
 ): Effect.fn.Return<App, never, Scope.Scope> {
-  const { addresses, dialects, origins, state } = options
-  const writeTimeout = Duration.toMillis(options.writeTimeout)
+  const { addresses, dialects, origins, state, writeTimeout } = options
   const first = dialects[0]?.dialect ?? v1
   const router = yield* HttpRouter.make
   const paths = Paths.make()
@@ -195,20 +193,23 @@ export const make = Effect.fnUntraced(function* (
       (status, seconds) =>
         options.measure(request.method, routeOf.get(request.source) ?? "none", status, seconds)
     ).pipe(
-      Effect.map((response) => {
-        const { socket } = NodeHttpServerRequest.toIncomingMessage(request)
-        // From here on only the client can be slow. The server sets it back when the connection is used again.
-        socket.setTimeout(writeTimeout)
-        const last = state.draining || response.status === 408
-        const lingering = state.draining ? response : Linger.refuse(request, response, options.maxLinger)
-        return Response.setHeaders(lingering, {
-          ...Security.headers,
-          "x-request-id": requestId,
-          ...lingering.headers,
-          ...origins.headers(request, response.headers["vary"]),
-          ...(last ? { connection: "close" } : {})
+      Effect.flatMap((response) =>
+        Effect.map(Face.Current, (face) => {
+          const last = state.draining || response.status === 408
+          const told = Response.setHeaders(response, {
+            ...Security.headers,
+            "x-request-id": requestId,
+            ...response.headers,
+            ...origins.headers(request, response.headers["vary"])
+          })
+          return face.sent(request, told, {
+            last,
+            // What stops takes nothing more.
+            maxLinger: state.draining ? 0 : options.maxLinger,
+            writeTimeout
+          })
         })
-      })
+      )
     )
   })
 })

@@ -55,7 +55,8 @@ export const refuse = (
   const { complete } = NodeHttpServerRequest.toIncomingMessage(request)
   // Who came too slowly, or when there was no room, is not waited for any longer.
   const isOver = response.status < 400 || response.status >= 500 || [408, 429].includes(response.status)
-  if (isOver || body._tag !== "Uint8Array" || complete || announced(request) <= little) return response
+  if (maxBytes === 0 || isOver || body._tag !== "Uint8Array" || complete || announced(request) <= little)
+    return response
   return HttpServerResponse.stream(
     Stream.concat(Stream.succeed(body.body), Stream.drain(Stream.fromEffect(dropped(request, maxBytes)))),
     {

@@ -5,7 +5,6 @@
  * `Redacted` from the header on: logs and traces never have it.
  */
 import { createHash, timingSafeEqual } from "node:crypto"
-import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Context, Duration, Effect, Redacted, Result, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import * as ErrorKind from "../ErrorKind.ts"
@@ -18,9 +17,16 @@ import type { SegFormerServerOptions } from "./ServerOptions.ts"
 
 /** The server would be open to others without asking who they are. */
 export class TokensRequired extends ErrorKind.lasting<TokensRequired>()("TokensRequired", {
+  /** Empty for a web handler, which listens nowhere itself. */
   host: Schema.String
 }) {
   override get message(): string {
+    if (this.host === "") {
+      return (
+        "A web handler answers all that its framework hands to it, and would let anyone in. Give tokens (`tokens`) or ask " +
+        "about them (`authorize`), or say that anyone may come, or that others ask who it is (`allowAnyone`)"
+      )
+    }
     return (
       `Listening at ${this.host} would let anyone in who can reach this machine. Give tokens (\`tokens\`, ` +
       "SEGFORMER_SERVE_TOKENS or --token-file), say which addresses may come (`allowFrom`, --allow-from), listen at 127.0.0.1, " +
@@ -49,7 +55,7 @@ type AuthenticationOptions = Pick<
   "allowAnyone" | "allowFrom" | "authorize" | "tokens"
 >
 
-/** Refuses to open a server to others that asks nobody who they are. */
+/** Refuses to open a server to others that asks nobody who they are: one that listens, or one without a host of its own. */
 export const check = (
   host: string,
   options: AuthenticationOptions
@@ -84,12 +90,18 @@ const tokenOf = (
   return token === undefined || token === "" ? undefined : Redacted.make(token)
 }
 
+/** Names and values as they came, one behind the other, where a platform still has them. */
+const rawHeadersOf = ({ source }: HttpServerRequest.HttpServerRequest): ReadonlyArray<unknown> => {
+  const found: unknown = Reflect.get(source, "rawHeaders")
+  return Array.isArray(found) ? found : []
+}
+
 /** Of two names that a request says it is for, a proxy may have gone by the one and this server by the other. */
 export const hasTwoHosts = (request: HttpServerRequest.HttpServerRequest): boolean => {
-  const { rawHeaders } = NodeHttpServerRequest.toIncomingMessage(request)
-  let hosts = 0
-  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === "host") hosts++
-  return hosts > 1
+  const names = rawHeadersOf(request).filter((_, index) => index % 2 === 0)
+  const hosts = names.filter((name) => typeof name === "string" && name.toLowerCase() === "host")
+  // A `Request` has headers of one name in one value.
+  return hosts.length > 1 || (request.headers["host"] ?? "").includes(",")
 }
 
 /** By which of its names a request asks for this server, as a browser reads them; `undefined` where by none. */

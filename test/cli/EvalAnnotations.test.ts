@@ -48,11 +48,11 @@ describe("segformer eval with annotations as truth", () => {
   for (const [format, ...shape] of [
     ["labelstudio"],
     ["labelstudio", "--shape", "polygon"],
-    ["labelstudio", "--shape", "bitmask", "--areas", "class"],
+    ["labelstudio", "--shape", "bitmask", "--objects", "class"],
     ["labelstudio", "--images-at", "s3://bucket/photos/"],
     ["cvat"],
     ["cvat", "--shape", "polygon"],
-    ["cvat", "--areas", "class"],
+    ["cvat", "--objects", "class"],
     ["coco"]
   ] as const) {
     it.live(`finds what ${[format, ...shape].join(" ")} wrote to be right, all of it`, () =>

@@ -5,6 +5,7 @@ import * as LabelStudio from "./annotation/LabelStudio.ts"
 import * as Clients from "./clients/Clients.ts"
 import * as Nginx from "./front/Nginx.ts"
 import * as Servers from "./servers/Servers.ts"
+import * as Annotations from "./tools/Annotations.ts"
 import * as Tools from "./tools/Tools.ts"
 
 export const rows: ReadonlyArray<Peer> = [
@@ -13,8 +14,9 @@ export const rows: ReadonlyArray<Peer> = [
   ...LabelStudio.rows,
   ...Cvat.rows,
   Nginx.peer,
-  ...Tools.rows
+  ...Tools.rows,
+  ...Annotations.rows
 ]
 
 /** What cannot be had here. */
-export const absent: ReadonlyArray<Absent> = [...Servers.absent]
+export const absent: ReadonlyArray<Absent> = [...Servers.absent, ...Annotations.absent]

@@ -4,11 +4,11 @@ import * as Decode from "../../service/Decode.ts"
 import { type Answer, failure, isSuccess, ok as succeeded } from "../../service/Exchange.ts"
 import * as Message from "../../service/Message.ts"
 import { isRecord, jsonOf } from "../../service/Message.ts"
-import { nothing } from "../../service/Secrets.ts"
-import { excerpt, ReportedFailure, type ServiceError } from "../../service/ServiceError.ts"
+import type { ServiceError } from "../../service/ServiceError.ts"
 import type { Health } from "../../Transport.ts"
 import type { ErrorBody, Question } from "./Protocol.ts"
 
+export { reported } from "./Reported.ts"
 export { isRecord, jsonOf }
 
 /** The message in what an error's JSON holds: a string, or the first of the usual fields. */
@@ -16,15 +16,6 @@ export const messageIn = (value: unknown): string | undefined => Message.message
 
 /** Reads the message wherever a server may put it. */
 export const read = (answer: Answer): ErrorBody => ({ detail: messageIn(jsonOf(answer)) })
-
-/** An answer whose status is a success and whose content says that it failed. */
-export const reported = (answer: Answer, detail: string | undefined): ReportedFailure =>
-  new ReportedFailure({
-    service: answer.service,
-    requestId: answer.requestId,
-    status: answer.status,
-    detail: excerpt((answer.hide ?? nothing)(detail ?? "it does not say why"))
-  })
 
 /** What says "nothing" where an error would stand: Python writes `None` as a text, and C a number. */
 const noError = /^(?:none|null|nil|undefined|no(?: error)?|ok|success|false|0)?$/i

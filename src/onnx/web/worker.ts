@@ -8,9 +8,9 @@ import * as Preprocessing from "../../image/Preprocessing.ts"
 import type { Scratch } from "../../image/Resample.ts"
 import * as Graph from "../session/Graph.ts"
 import { type Expected, type Given, logitsOf, type Output, read } from "../session/Output.ts"
+import * as SelfCheck from "../session/SelfCheck.ts"
 import type { Outcome, Picture } from "../session/Session.ts"
 import * as WeightFiles from "../WeightFiles.ts"
-import * as SelfCheck from "./SelfCheck.ts"
 import type { Backend, FromWorker, ToWorker } from "./Wire.ts"
 
 interface Runtime {
@@ -114,22 +114,23 @@ const load = async (message: Load): Promise<FromWorker> => {
     const chosen =
       message.backend === "webgpu"
         ? await SelfCheck.choose({
+            names: { reference: "WebAssembly", candidate: "WebGPU" },
             reference,
             candidate: () => onGpu(message),
             patience,
             now: () => performance.now()
           })
-        : { graph: await reference(), backend: "wasm" as const, reason: undefined }
-    const { backend, reason } = chosen
+        : { graph: await reference(), isCandidate: false, reason: undefined }
+    const { isCandidate, reason } = chosen
     graph = chosen.graph
     preprocessing = Graph.settle(message.preprocessing, graph)
-    onWebGpu = backend === "webgpu"
+    onWebGpu = isCandidate
     // A small run now finds out what the model gives, and the first picture finds the session warm.
     const { height = 64, width = 64 } = graph
     const { dispose, ...output } = await graph.run(new Float32Array(3 * width * height), width, height)
     read(output, { width: 2, height: 2, confidence: false }, expected, { width, height })
     dispose()
-    return { type: "ready", backend, reason }
+    return { type: "ready", backend: isCandidate ? "webgpu" : "wasm", reason }
   } catch (cause) {
     return { type: "unusable", reason: "model", detail: Graph.reasonOf(cause) }
   }

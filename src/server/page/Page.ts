@@ -15,7 +15,7 @@
  */
 import { createHash } from "node:crypto"
 import { readdir, readFile } from "node:fs/promises"
-import { stripTypeScriptTypes } from "node:module"
+import * as nodeModule from "node:module"
 import { extname } from "node:path"
 import { promisify } from "node:util"
 import { brotliCompress, constants, gzip } from "node:zlib"
@@ -129,8 +129,9 @@ const modules = async (): Promise<ReadonlyArray<File>> => {
   )
 }
 
+// By its module: where sources are not run as they are there is none.
 const stripped = (code: string): string =>
-  stripTypeScriptTypes(code).replaceAll(/(from\s+"\.\/\w+)\.ts"/g, '$1.js"')
+  nodeModule.stripTypeScriptTypes(code).replaceAll(/(from\s+"\.\/\w+)\.ts"/g, '$1.js"')
 
 /** All modules are asked for at once, not as each is found in another. Workers are asked for when they are needed. */
 const preloads = (parts: ReadonlyArray<File>): string =>

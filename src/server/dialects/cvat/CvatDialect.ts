@@ -17,7 +17,6 @@
  * options.dialects?.map(({ name }) => name) // => ["cvat"]
  * ```
  */
-import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Effect, Schema } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Box } from "../../../mask/Region.ts"
@@ -68,9 +67,12 @@ interface Made {
 const portOf = (request: HttpServerRequest.HttpServerRequest): number => {
   const host = request.headers["host"] ?? ""
   const asked = URL.canParse(`http://${host}`) ? new URL(`http://${host}`).port : ""
-  return asked === ""
-    ? (NodeHttpServerRequest.toIncomingMessage(request).socket.localPort ?? 0)
-    : Number(asked)
+  if (asked !== "") return Number(asked)
+  const socket: unknown = Reflect.get(request.source, "socket")
+  const isSocket = typeof socket === "object" && socket !== null && "localPort" in socket
+  if (isSocket && typeof socket.localPort === "number") return socket.localPort
+  // Without a connection of its own a server is asked at the port that its scheme has.
+  return request.originalUrl.startsWith("https:") ? 443 : 80
 }
 
 /** The functions, as they are now. */
