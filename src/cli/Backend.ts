@@ -19,6 +19,7 @@ import type { ImageCodec } from "../image/ImageCodec.ts"
 import * as AddressGuard from "../service/AddressGuard.ts"
 import type { DependencyMissing } from "../image/ImageError.ts"
 import type { HubNeeds } from "../onnx/native/ModelSource.ts"
+import type { Provider } from "../onnx/native/Providers.ts"
 import * as WeightFiles from "../onnx/WeightFiles.ts"
 import type { SegFormerWebOptions } from "../onnx/web/SegFormerWeb.ts"
 import type { Transport } from "../Transport.ts"
@@ -36,6 +37,8 @@ export interface BackendOptions extends RemoteOptions {
   readonly threshold?: number | undefined
   /** Of a model with several outputs: the one to read. */
   readonly modelOutput?: string | undefined
+  /** By what it runs. */
+  readonly provider?: Provider | undefined
   /** How sure a model is of each pixel, which takes it longer. */
   readonly confidence?: boolean | undefined
   /** How unsure a model is of each image as a whole: results are ranked by it. */
@@ -101,10 +104,19 @@ const makeModel = Effect.fnUntraced(function* (
   options: BackendOptions
 ): Effect.fn.Return<Transport["Service"], ExitCode.Ended, Scope.Scope | ImageCodec> {
   const { ModelSource, SegFormerOnnx } = yield* Effect.promise(() => import("../onnx/index.ts"))
-  const { confidence, model: name, modelOutput, sessions, threshold, uncertainty, variant } = options
+  const {
+    confidence,
+    model: name,
+    modelOutput,
+    provider,
+    sessions,
+    threshold,
+    uncertainty,
+    variant
+  } = options
   const isId = name !== undefined && /^\w[\w.-]*\/\w[\w.-]*(?<!\.onnx)$/.test(name) && !existsSync(name)
   const model = name === undefined ? undefined : isId ? ModelSource.hub(name) : ModelSource.folder(name)
-  const own = { model, sessions, confidence, uncertainty, variant, threshold, output: modelOutput }
+  const own = { model, sessions, confidence, uncertainty, variant, threshold, output: modelOutput, provider }
   return yield* SegFormerOnnx.make(own).pipe(
     Effect.catchTag("DependencyMissing", (missing) =>
       missing.packages.includes("onnxruntime-web") ? inWebAssembly(own, missing) : Effect.fail(missing)

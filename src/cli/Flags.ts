@@ -137,6 +137,9 @@ export const model = path("model").pipe(
   optional
 )
 
+/** Those of `Providers`, which takes long to load. */
+const providers = ["cpu", "cuda", "tensorrt", "directml", "coreml", "webgpu", "auto"] as const
+
 /** Which of a model's files, and how it is read: of the models that are run here. */
 export const local = {
   variant: Flag.String("variant").pipe(
@@ -150,6 +153,12 @@ export const local = {
     Flag.withMetavar("NUMBER"),
     Flag.withDescription(
       "Of a model that gives one number a pixel: what is above it is of class 1. 0 for logits, 0.5 for probabilities"
+    ),
+    optional
+  ),
+  provider: Flag.Literals("provider", providers).pipe(
+    Flag.withDescription(
+      "By what the model runs: the processor by default, an accelerator, or `auto`, which measures. SEGFORMER_PROVIDER says the same"
     ),
     optional
   ),
@@ -300,11 +309,12 @@ export const backendFaults = (given: {
   readonly variant?: string | undefined
   readonly threshold?: number | undefined
   readonly modelOutput?: string | undefined
+  readonly provider?: string | undefined
 }): Faults => [
   ...(isRemote(given)
     ? ignored(
         given,
-        ["variant", "threshold", "modelOutput"],
+        ["variant", "threshold", "modelOutput", "provider"],
         "is for a model that is run here, and a service segments"
       )
     : []),

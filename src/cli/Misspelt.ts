@@ -19,6 +19,7 @@ export const known: ReadonlySet<string> = new Set([
   ...ServeCommand.variables,
   "SEGFORMER_SERVE_TOKENS",
   "SEGFORMER_CACHE",
+  "SEGFORMER_PROVIDER",
   "SEGFORMER_DB",
   "SEGFORMER_REDIS",
   "SEGFORMER_SHARDS",

@@ -117,6 +117,7 @@ retrieval at port 8000. With \`NODE_ENV\` or \`ENVIRONMENT\` \`production\` no s
 | variable | sets | default |
 |---|---|---|
 | \`SEGFORMER_CACHE\` | folder that models are kept in | \`effect-segformer\` in the user's cache folder (\`XDG_CACHE_HOME\`, \`LOCALAPPDATA\`) |
+| \`SEGFORMER_PROVIDER\` | by what a model runs: \`cpu\`, \`cuda\`, \`tensorrt\`, \`directml\`, \`coreml\`, \`webgpu\` or \`auto\` | \`cpu\` |
 | \`HF_ENDPOINT\` | a mirror of the Hugging Face Hub | \`https://huggingface.co\` |
 | \`HF_TOKEN\` | for models that are not public; sent to the endpoint only, never printed | none |
 | \`HF_HUB_OFFLINE\` | \`1\`: use the cache, ask nobody | off |

@@ -98,6 +98,7 @@ describe("every write goes through the program's own file system", () => {
         variant: undefined,
         threshold: undefined,
         modelOutput: undefined,
+        provider: undefined,
         page: undefined,
         stretch: undefined
       }

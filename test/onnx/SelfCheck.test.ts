@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Graph } from "../../src/onnx/session/Graph.ts"
 import type { Output } from "../../src/onnx/session/Output.ts"
-import * as SelfCheck from "../../src/onnx/web/SelfCheck.ts"
+import * as SelfCheck from "../../src/onnx/session/SelfCheck.ts"
 
 /** Six classes at a quarter of the size: each prefers another colour. */
 const logits = (input: Float32Array, width: number, height: number): Output => {
@@ -40,6 +40,7 @@ const contest = (reference: Told, candidate: Told | Error | "silent") => {
     release: async () => void released.push(name)
   })
   const chosen = SelfCheck.choose({
+    names: { reference: "WebAssembly", candidate: "WebGPU" },
     reference: async () => graph("wasm", reference),
     candidate: async () => {
       if (candidate instanceof Error) throw candidate
@@ -49,7 +50,11 @@ const contest = (reference: Told, candidate: Told | Error | "silent") => {
     patience: { load: candidate === "silent" ? 20 : 60_000, runs: 60_000 },
     now: time.now
   })
-  return chosen.then(({ backend, reason }) => ({ backend, reason, released }))
+  return chosen.then(({ isCandidate, reason }) => ({
+    backend: isCandidate ? "webgpu" : "wasm",
+    reason,
+    released
+  }))
 }
 
 const mapped = (change: (value: number, at: number) => number) => (output: Output) => {

@@ -88,8 +88,11 @@ export const make = <A>({
   ).pipe(Effect.provideService(References.MinimumLogLevel, "None"))
 })
 
+/** As for slow tests: only what hangs meets it. */
+const limit = 5 * hangs
+
 const limited = <A, E, R>(effect: Effect.Effect<A, E, R>, message: string) =>
-  Effect.timeoutOrElse(effect, { duration: hangs, orElse: () => Effect.die(new Error(message)) })
+  Effect.timeoutOrElse(effect, { duration: limit, orElse: () => Effect.die(new Error(message)) })
 
 const said = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)
@@ -123,6 +126,17 @@ export const npm = (...names: ReadonlyArray<string>): ReadonlyArray<Package> =>
     const manifest: { readonly version: string } = JSON.parse(text)
     return { from: "npm", name, version: manifest.version }
   })
+
+/** Packages of `npm/`, a folder of their own: they are installed where a peer of them starts first. */
+export const npmApart = (...names: ReadonlyArray<string>): ReadonlyArray<Package> => {
+  const text = readFileSync(fileURLToPath(new URL("npm/package-lock.json", import.meta.url)), "utf8")
+  const lock: { readonly packages: Readonly<Record<string, { readonly version: string }>> } = JSON.parse(text)
+  return names.map((name) => {
+    const version = lock.packages[`node_modules/${name}`]?.version
+    if (version === undefined) throw new Error(`test/peers/npm/package-lock.json does not have ${name}`)
+    return { from: "npm", name, version }
+  })
+}
 
 /** Packages of Debian, in the version that this machine has. */
 export const debian = (...names: ReadonlyArray<string>): ReadonlyArray<Package> =>

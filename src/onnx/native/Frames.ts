@@ -11,6 +11,7 @@
 import type { Uncertainty } from "../../mask/Uncertainty.ts"
 import type { Preprocessing } from "../../image/Preprocessing.ts"
 import type { Expected } from "../session/Meaning.ts"
+import type { SessionSettings } from "./Providers.ts"
 import type * as Session from "../session/Session.ts"
 
 /** Without a file the body is the model's bytes. */
@@ -21,6 +22,7 @@ export interface Load {
   readonly threads: number
   readonly preprocessing: Preprocessing
   readonly expected: Expected
+  readonly settings: SessionSettings
 }
 
 /** The body is `[height, width, 3]`. */
@@ -80,7 +82,7 @@ export interface Logits {
 export type FromSession =
   /** The first: it has been told what to load, and goes about it for as long as that takes. */
   | { readonly type: "loading" }
-  | { readonly type: "ready" }
+  | { readonly type: "ready"; readonly reason?: string | undefined }
   | Unusable
   | Begun
   | Confidence

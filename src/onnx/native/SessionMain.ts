@@ -94,16 +94,16 @@ let expected: Expected = { classes: 0 }
 const load = async (message: Frames.Load, model: string | Uint8Array): Promise<Frames.FromSession> => {
   const { threads } = message
   expected = message.expected
-  const answer = await ask({ type: "load", model, threads, expected })
+  const answer = await ask({ type: "load", model, threads, expected, settings: message.settings })
   if (answer.type === "unusable") return answer
-  const { height, width } = answer.type === "loaded" ? answer : {}
+  const { height, reason, width } = answer.type === "loaded" ? answer : {}
   try {
     preprocessing = settle(message.preprocessing, { height, width })
     // A small run now finds out what the model gives, and the first picture finds the session warm.
     const small = { width: width ?? 64, height: height ?? 64, place: undefined }
     const output = await infer({ ...small, data: new Float32Array(3 * small.width * small.height) })
     read(output, { width: 2, height: 2, confidence: false }, expected, small)
-    return { type: "ready" }
+    return { type: "ready", reason }
   } catch (cause) {
     return { type: "unusable", reason: "model", detail: reasonOf(cause) }
   }

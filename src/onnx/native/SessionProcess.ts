@@ -12,6 +12,7 @@ import * as SystemError from "../../SystemError.ts"
 import type { Ending, Load, Picture, Session, SessionEvents, Unusable } from "../session/Session.ts"
 import * as Frames from "./Frames.ts"
 import * as Platform from "./Platform.ts"
+import type { SessionSettings } from "./Providers.ts"
 
 // The child must be a file beside this one: TypeScript in the sources, JavaScript in the package.
 const main = new URL(
@@ -29,7 +30,7 @@ const killAll = () => {
 const depth = 2
 
 /** ONNX Runtime reports its use to Microsoft unless told not to; nobody who segments an image has asked for that. */
-const settings = { ORT_DISABLE_TELEMETRY: "1" }
+const environment = { ORT_DISABLE_TELEMETRY: "1" }
 
 /** How much of what a process printed last is worth keeping. */
 const keptOutput = 2000
@@ -55,6 +56,9 @@ export interface Starting {
   readonly main?: URL | undefined
   /** In milliseconds. */
   readonly patience?: number | undefined
+  readonly settings?: SessionSettings | undefined
+  /** Told what it runs by and why, where there was something to choose. */
+  readonly told?: ((reason: string | undefined) => void) | undefined
 }
 
 export const start = (load: Load, events: SessionEvents, starting: Starting = {}): Session => {
@@ -62,7 +66,7 @@ export const start = (load: Load, events: SessionEvents, starting: Starting = {}
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", module], {
     stdio: ["ignore", "ignore", "pipe", "pipe"],
     // A user's own has the last word.
-    env: { ...settings, ...process.env },
+    env: { ...environment, ...process.env },
     windowsHide: true
   })
   const channel = child.stdio?.[3]
@@ -128,6 +132,7 @@ export const start = (load: Load, events: SessionEvents, starting: Starting = {}
       case "ready":
         state = "ready"
         keepAlive(false)
+        starting.told?.(message.reason)
         return events.ready()
       case "unusable":
         return refuse(message)
@@ -188,7 +193,12 @@ export const start = (load: Load, events: SessionEvents, starting: Starting = {}
   const file = weights._tag === "File" ? weights.path : undefined
   const bytes = weights._tag === "Bytes" ? weights.bytes : new Uint8Array()
   channel.cork()
-  channel.write(Frames.head({ type: "load", file, threads, preprocessing, expected }, bytes.length))
+  channel.write(
+    Frames.head(
+      { type: "load", file, threads, preprocessing, expected, settings: starting.settings ?? {} },
+      bytes.length
+    )
+  )
   if (bytes.length > 0) channel.write(bytes)
   channel.uncork()
   return {

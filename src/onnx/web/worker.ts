@@ -8,9 +8,10 @@ import * as Preprocessing from "../../image/Preprocessing.ts"
 import type { Scratch } from "../../image/Resample.ts"
 import * as Graph from "../session/Graph.ts"
 import { type Expected, type Given, logitsOf, type Output, read } from "../session/Output.ts"
+import * as SelfCheck from "../session/SelfCheck.ts"
 import type { Outcome, Picture } from "../session/Session.ts"
 import * as WeightFiles from "../WeightFiles.ts"
-import * as SelfCheck from "./SelfCheck.ts"
+import * as WebFailure from "./WebFailure.ts"
 import type { Backend, FromWorker, ToWorker } from "./Wire.ts"
 
 interface Runtime {
@@ -108,28 +109,29 @@ const load = async (message: Load): Promise<FromWorker> => {
     expected = message.expected
     const reference = () =>
       create(runtime, "wasm", message).catch((cause: unknown) => {
-        const what = message.weights._tag === "File" ? message.weights.path : "it"
-        throw new Error(`ONNX Runtime does not load ${what}: ${WeightFiles.inWords(Graph.reasonOf(cause))}`)
+        const { weights } = message
+        throw new Error(WebFailure.notLoaded(weights._tag === "File" ? weights.path : "it", cause))
       })
     const chosen =
       message.backend === "webgpu"
         ? await SelfCheck.choose({
+            names: { reference: "WebAssembly", candidate: "WebGPU" },
             reference,
             candidate: () => onGpu(message),
             patience,
             now: () => performance.now()
           })
-        : { graph: await reference(), backend: "wasm" as const, reason: undefined }
-    const { backend, reason } = chosen
+        : { graph: await reference(), isCandidate: false, reason: undefined }
+    const { isCandidate, reason } = chosen
     graph = chosen.graph
     preprocessing = Graph.settle(message.preprocessing, graph)
-    onWebGpu = backend === "webgpu"
+    onWebGpu = isCandidate
     // A small run now finds out what the model gives, and the first picture finds the session warm.
     const { height = 64, width = 64 } = graph
     const { dispose, ...output } = await graph.run(new Float32Array(3 * width * height), width, height)
     read(output, { width: 2, height: 2, confidence: false }, expected, { width, height })
     dispose()
-    return { type: "ready", backend, reason }
+    return { type: "ready", backend: isCandidate ? "webgpu" : "wasm", reason }
   } catch (cause) {
     return { type: "unusable", reason: "model", detail: Graph.reasonOf(cause) }
   }
@@ -179,13 +181,6 @@ const buffersOf = (outcome: Outcome): ReadonlyArray<ArrayBuffer> =>
     : [outcome.labelMap.data.buffer, outcome.confidence?.data.buffer]
   ).filter((buffer) => buffer instanceof ArrayBuffer)
 
-/** A runtime whose memory has run out, that stopped in the middle, or whose GPU is gone does nothing right any more. */
-const isBroken = (cause: unknown): boolean =>
-  onWebGpu ||
-  cause instanceof WebAssembly.RuntimeError ||
-  cause instanceof RangeError ||
-  /Aborted\(/.test(Graph.reasonOf(cause))
-
 const answer = async (message: ToWorker): Promise<readonly [FromWorker, ReadonlyArray<ArrayBuffer>?]> => {
   if (message.load !== undefined) return [await load(message.load)]
   try {
@@ -193,7 +188,13 @@ const answer = async (message: ToWorker): Promise<readonly [FromWorker, Readonly
     const outcome = await predict(graph, message.picture)
     return [{ type: "done", outcome }, buffersOf(outcome)]
   } catch (cause) {
-    return [{ type: isBroken(cause) ? "broken" : "failed", detail: Graph.reasonOf(cause) }]
+    // A GPU that is gone does nothing right any more, whatever it says.
+    const broken = WebFailure.brokenBy(cause) ?? (onWebGpu ? Graph.reasonOf(cause) : undefined)
+    return [
+      broken === undefined
+        ? { type: "failed", detail: Graph.reasonOf(cause) }
+        : { type: "broken", detail: broken }
+    ]
   }
 }
 

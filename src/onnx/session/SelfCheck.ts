@@ -1,21 +1,28 @@
 /**
- * Whether a GPU computes what a model says, and sooner than WebAssembly does: both run the same known input, and the GPU is
+ * Whether a GPU computes what a model says, and sooner than the processor does: both run the same known input, and the GPU is
  * taken only where its labels are the same, but for a few, and it takes less time. Drivers and browsers differ in both, and
  * neither tells.
  */
-import type { Graph } from "../session/Graph.ts"
-import type { Output } from "../session/Output.ts"
-import type { Backend } from "./Wire.ts"
+import type { Graph } from "./Graph.ts"
+import type { Output } from "./Output.ts"
 
 export interface Chosen {
   readonly graph: Graph
-  readonly backend: Backend
+  /** Whether the GPU runs it. */
+  readonly isCandidate: boolean
   /** Why, in words: what was measured, or what is missing. */
   readonly reason: string
 }
 
+export interface Names {
+  readonly reference: string
+  readonly candidate: string
+}
+
 export interface Contest {
-  /** WebAssembly, which is right. */
+  /** What both are called. */
+  readonly names: Names
+  /** The processor, which is right. */
   readonly reference: () => Promise<Graph>
   /** Throws where there is none. */
   readonly candidate: () => Promise<Graph>
@@ -69,9 +76,9 @@ const numbersOf = (data: Output["data"]): Iterable<number | bigint> =>
   ArrayBuffer.isView(data) && Symbol.iterator in data ? data : []
 
 /** What is wrong with an output; `undefined` where it is the reference's but for rounding. */
-export const difference = (reference: Output, found: Output): string | undefined => {
+export const difference = (reference: Output, found: Output, name = "WebAssembly"): string | undefined => {
   if (reference.kind !== found.kind || reference.dims.join() !== found.dims.join()) {
-    return `it gives ${found.kind} of [${found.dims.join(", ")}], where WebAssembly gives ${reference.kind} of [${reference.dims.join(", ")}]`
+    return `it gives ${found.kind} of [${found.dims.join(", ")}], where ${name} gives ${reference.kind} of [${reference.dims.join(", ")}]`
   }
   const labels = labelsOf(reference)
   const others = labelsOf(found)
@@ -135,11 +142,12 @@ const release = (graph: Graph): Promise<void> => graph.release().catch(() => {})
 
 /** Whichever of both is to run the model. The other is let go of. */
 export const choose = async (contest: Contest): Promise<Chosen> => {
+  const { names } = contest
   const reference = await contest.reference()
   const stay = (why: string): Chosen => ({
     graph: reference,
-    backend: "wasm",
-    reason: `WebAssembly and not WebGPU: ${why}`
+    isCandidate: false,
+    reason: `${names.reference} and not ${names.candidate}: ${why}`
   })
   let candidate: Graph
   let found: Awaited<ReturnType<typeof timed>>
@@ -156,12 +164,12 @@ export const choose = async (contest: Contest): Promise<Chosen> => {
     return stay(cause instanceof Error ? cause.message : String(cause))
   }
   const expected = await timed(contest, reference)
-  const wrong = difference(expected.output, found.output)
-  const took = `${found.milliseconds.toFixed(0)} ms a picture, where WebAssembly takes ${expected.milliseconds.toFixed(0)} ms`
+  const wrong = difference(expected.output, found.output, names.reference)
+  const took = `${found.milliseconds.toFixed(0)} ms a picture, where ${names.reference} takes ${expected.milliseconds.toFixed(0)} ms`
   if (wrong !== undefined || found.milliseconds >= expected.milliseconds) {
     await release(candidate)
     return stay(wrong ?? `it takes ${took}`)
   }
   await release(reference)
-  return { graph: candidate, backend: "webgpu", reason: `WebGPU: the same labels, ${took}` }
+  return { graph: candidate, isCandidate: true, reason: `${names.candidate}: the same labels, ${took}` }
 }
