@@ -5,7 +5,7 @@ import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse
 import { HttpServerResponse as Response } from "effect/http"
 import { HttpApiSchemaError } from "effect/http-api/HttpApiError"
 import { type Addresses, CurrentAddress } from "./Address.ts"
-import type { Caller } from "./Caller.ts"
+import { type Caller, CurrentCaller } from "./Caller.ts"
 import type { Dialect, DialectRoute } from "./Dialect.ts"
 import type * as ServerMetrics from "./ServerMetrics.ts"
 import type { Origins } from "./Origins.ts"
@@ -154,7 +154,7 @@ export const make = Effect.fnUntraced(function* (
                 caller === undefined
                   ? routed
                   : Effect.annotateLogs(
-                      Effect.provideService(routed, Security.CurrentCaller, caller),
+                      Effect.provideService(routed, CurrentCaller, caller),
                       "caller",
                       caller.subject
                     )
