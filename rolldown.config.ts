@@ -41,6 +41,9 @@ const answers = async (): Promise<Readonly<Record<string, string>>> => {
   return Object.fromEntries(await Effect.runPromise(Effect.forEach(questions, ask)))
 }
 
+/** Modules that are started by their address (workers, processes) by the name that they have once they are built. */
+const built = (code: string): string => code.replaceAll(/"(\.\/\w+)\.ts"/g, '"$1.js"')
+
 /**
  * Into `folder`. Modules that look for files beside them (models, pages, processes of their own) look where the module
  * itself is: in the built library beside the bundle (`library`), or in these sources.
@@ -83,7 +86,8 @@ export const bundle = (
           library === undefined
             ? JSON.stringify(pathToFileURL(id).href)
             : `new URL(${JSON.stringify(relative(folder, join(library, own.replace(/\.ts$/, ".js"))))}, import.meta.url).href`
-        return { code: text.replaceAll("import.meta.url", place), moduleType: "ts" }
+        const named = library === undefined ? text : built(text)
+        return { code: named.replaceAll("import.meta.url", place), moduleType: "ts" }
       }
     }
   ],
@@ -101,7 +105,8 @@ export const page = (folder: string): ReadonlyArray<RolldownOptions & { readonly
   }))
 
 /**
- * Says of what the library's modules make when they are loaded (layers, services, functions in two forms) that it has no
+ * Gives modules that are started by their address the name that they have once they are built, and says of what the library's
+ * modules make when they are loaded (layers, services, functions in two forms) that it has no
  * other effect: bundlers leave out what a program does not use.
  */
 const pure = {
@@ -109,7 +114,7 @@ const pure = {
   writeBundle: () => {
     for (const file of globSync(join(dist, "**/*.js"), { exclude: [join(dist, "cli/**")] })) {
       const code = readFileSync(file, "utf8")
-      const told = code.replaceAll(
+      const told = built(code).replaceAll(
         /^((?:export )?const [\w$]+ = )(?=(?:[\w$]+\.)*[\w$]+\()/gm,
         "$1/* @__PURE__ */ "
       )

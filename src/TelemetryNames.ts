@@ -52,6 +52,7 @@ export const spans = {
   "Probe.probe": "the questions that tell what a service speaks",
   "SegFormerOnnx.make": "a model loaded into its sessions",
   "SegFormerOnnx.predict": "an image decoded and run through the model",
+  "SegFormerWeb.make": "a model loaded into sessions in WebAssembly",
   "Segmenter.segment": "one image, from opening to its segmentation",
   "Segmenter.segmentWithAgreement": "one image by every member of an ensemble",
   "Sink.finish": "what a sink makes of all images together",

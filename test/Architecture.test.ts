@@ -26,7 +26,8 @@ const rooms = [
 
 /** Rooms, or single modules, that may use Node and what runs on it alone. */
 const onNode = [
-  /^src\/(onnx|tiled|batch|server|cli)\//,
+  /^src\/(tiled|batch|server|cli)\//,
+  /^src\/onnx\/(native\/|index\.ts$)/,
   /^src\/files\/(Lock|LabelPngWriter|LabelTiffWriter|TemporaryFolder)\.ts$/,
   /^src\/image\/(SharpCodec|SharpModule|sharp)\.ts$/,
   /^src\/testing\/(FaultyService|Bomb|node)\.ts$/,
@@ -41,6 +42,7 @@ const roomOf = (path: string): string => {
 
 /** Root modules that every room may use: they hold no concept of the house, and import nothing of it. */
 const shared = new Set([
+  "src/BackgroundWorker.ts",
   "src/ErrorKind.ts",
   "src/randomHex.ts",
   "src/SystemError.ts",

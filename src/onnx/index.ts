@@ -1,4 +1,4 @@
 export type { Preprocessing } from "../image/Preprocessing.ts"
-export type { Model } from "./ModelFolder.ts"
-export * as ModelSource from "./ModelSource.ts"
-export * as SegFormerOnnx from "./SegFormerOnnx.ts"
+export type { Model } from "./Model.ts"
+export * as ModelSource from "./native/ModelSource.ts"
+export * as SegFormerOnnx from "./native/SegFormerOnnx.ts"

@@ -42,7 +42,7 @@ const external = [
   /^effect($|\/)/,
   /^@effect\//,
   /^node:/,
-  /^(sharp|onnxruntime-node|redis|undici|@cantoo\/pdf-lib)$/
+  /^(sharp|onnxruntime-(node|web)|redis|undici|@cantoo\/pdf-lib|@jsquash\/jpeg)($|\/)/
 ]
 
 export const costOf = async (input: string): Promise<Cost> => {

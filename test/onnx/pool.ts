@@ -4,8 +4,10 @@ import { assert } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { LabelMap } from "effect-segformer"
 import { defaults } from "../../src/image/Preprocessing.ts"
+import type { OnnxRuntime } from "../../src/onnx/OnnxRuntime.ts"
+import * as NativeRuntime from "../../src/onnx/native/NativeRuntime.ts"
 import * as SessionPool from "../../src/onnx/session/SessionPool.ts"
-import type { Outcome, Picture } from "../../src/onnx/session/SessionProcess.ts"
+import type { Outcome, Picture } from "../../src/onnx/session/Session.ts"
 import * as support from "./support.ts"
 
 export const isAlive = (pid: number): boolean => {
@@ -24,21 +26,26 @@ const labelsOf = (outcome: Outcome) =>
   outcome._tag === "Labels" ? outcome : assert.fail("it gave logits, and was asked for labels")
 
 /** A pool on a model that sees pictures at their own size, or at that of a side. */
-export const pool = (options?: {
+export const pool = (options?: PoolOptions) => poolOn(NativeRuntime.runtime, options)
+
+export interface PoolOptions {
   readonly sessions?: number
   readonly file?: string
   readonly side?: number
   /** In milliseconds. 100 by default. */
   readonly gracePeriod?: number
-}) =>
+}
+
+/** The same on another runtime. */
+export const poolOn = (runtime: OnnxRuntime["Service"], options?: PoolOptions) =>
   Effect.map(
     SessionPool.make({
+      runtime,
       model: "test",
       sessions: options?.sessions ?? 1,
       gracePeriod: options?.gracePeriod ?? 100,
       load: {
-        type: "load",
-        file: support.fixture(options?.file ?? "slow.onnx"),
+        weights: { _tag: "File", path: support.fixture(options?.file ?? "slow.onnx") },
         threads: 1,
         preprocessing: {
           ...defaults,
@@ -46,7 +53,12 @@ export const pool = (options?: {
         }
       }
     }),
-    (made) => ({ ...made, predict: (picture: Picture) => Effect.map(made.predict(picture), labelsOf) })
+    (made) => ({
+      ...made,
+      // Pixels are handed over, and tests send the same ones again.
+      predict: (picture: Picture) =>
+        Effect.suspend(() => Effect.map(made.predict({ ...picture, data: picture.data.slice() }), labelsOf))
+    })
   )
 
 /** In the slow model for a moment. */

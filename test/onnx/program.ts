@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url"
 import { Effect, Exit, Scope } from "effect"
 import { defaults } from "../../src/image/Preprocessing.ts"
+import * as NativeRuntime from "../../src/onnx/native/NativeRuntime.ts"
 import * as SessionPool from "../../src/onnx/session/SessionPool.ts"
 
 const [how = "", size = "64"] = process.argv.slice(2)
@@ -9,12 +10,12 @@ const side = Number(size)
 const scope = Scope.makeUnsafe()
 const pool = await Effect.runPromise(
   SessionPool.make({
+    runtime: NativeRuntime.runtime,
     model: "slow",
     sessions: 1,
     gracePeriod: 100,
     load: {
-      type: "load",
-      file: fileURLToPath(new URL("./fixtures/slow.onnx", import.meta.url)),
+      weights: { _tag: "File", path: fileURLToPath(new URL("./fixtures/slow.onnx", import.meta.url)) },
       threads: 1,
       preprocessing: { ...defaults, size: { width: side, height: side } }
     }

@@ -6,5 +6,7 @@
  */
 export const release = ({ buffer, byteLength }: ArrayBufferView): void => {
   // A part of something larger is not this one's to give back.
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
+  if (!(buffer instanceof ArrayBuffer) || byteLength === 0 || buffer.byteLength !== byteLength) return
+  // Older browsers leave it to the collector.
+  if ("transfer" in buffer) buffer.transfer(0)
 }

@@ -9,7 +9,7 @@ import { allocate, type LabelData, sameStorage } from "../../mask/LabelStorage.t
 import { isNaNThroughout } from "../../mask/LogitCells.ts"
 import * as LogitRows from "../../mask/LogitRows.ts"
 import type { Logits } from "../../mask/Logits.ts"
-import type { Picture } from "./Frames.ts"
+import type { Picture } from "./Session.ts"
 import * as Uncertainty from "../../mask/Uncertainty.ts"
 
 /** A tensor. */

@@ -6,13 +6,14 @@
  * takes longer is given up as a last resort: a spare session is started, and only once that is loaded the other is killed.
  * That happens a few times a minute at most, so callers that come and go cannot keep the pool busy with loading.
  */
-import { Effect, type Scope } from "effect"
+import { Effect, Predicate, type Scope } from "effect"
 import { DependencyMissing } from "../../image/ImageError.ts"
 import { ModelNotLoadable } from "../../SegmentationError.ts"
-import type { Load, Unusable } from "./Frames.ts"
-import * as SessionProcess from "./SessionProcess.ts"
+import type { OnnxRuntime } from "../OnnxRuntime.ts"
+import type { Load, Outcome, Picture, Session, Unusable } from "./Session.ts"
 
 export interface SessionPoolOptions {
+  readonly runtime: OnnxRuntime["Service"]
   readonly load: Load
   readonly sessions: number
   /** The least that the session of an interrupted picture may go on, in milliseconds, whatever pictures take here. */
@@ -28,9 +29,8 @@ export interface Lost {
 }
 
 export interface SessionPool {
-  readonly predict: (
-    picture: SessionProcess.Picture
-  ) => Effect.Effect<SessionProcess.Outcome, Lost | ModelNotLoadable | DependencyMissing>
+  /** The pixels are handed over: they are nobody else's after it. */
+  readonly predict: (picture: Picture) => Effect.Effect<Outcome, Lost | ModelNotLoadable | DependencyMissing>
   /** Sessions that are loaded, whether at work or not, and those that take the place of one that was. */
   readonly ready: Effect.Effect<number>
   /** Pictures that a model has begun with. */
@@ -40,10 +40,10 @@ export interface SessionPool {
 }
 
 interface Job {
-  readonly picture: SessionProcess.Picture
-  readonly done: (result: Effect.Effect<SessionProcess.Outcome, PoolError>) => void
+  readonly picture: Picture
+  readonly done: (result: Effect.Effect<Outcome, PoolError>) => void
   /** Where it is; `undefined` while it waits in line. */
-  session: SessionProcess.SessionProcess | undefined
+  session: Session | undefined
   /** Says to the session that nobody waits for it any more. */
   cancel: () => void
   /** When the model began with it, in milliseconds on the monotonic clock. */
@@ -57,7 +57,7 @@ interface Job {
  */
 type State = "loading" | "spare" | "ready" | "ending" | "killed"
 
-interface Session {
+interface Member {
   state: State
   /** What it has been given, the picture in the model first. */
   readonly jobs: Array<Job>
@@ -75,14 +75,20 @@ const remembered = 32
 /** Sessions given up in a minute at most, and how long that is in milliseconds. */
 const givenUp = { most: 3, within: 60_000 }
 
+/** Keeps no program alive, where programs end by themselves. */
+const later = (run: () => void, milliseconds: number): void => {
+  const timer: unknown = setTimeout(run, milliseconds)
+  if (Predicate.hasProperty(timer, "unref") && typeof timer.unref === "function") timer.unref()
+}
+
 type PoolError = Lost | ModelNotLoadable | DependencyMissing
 
 /** A pool whose sessions are loaded and warm. Its processes end with the scope. */
 export const make = Effect.fnUntraced(function* (
   options: SessionPoolOptions
 ): Effect.fn.Return<SessionPool, ModelNotLoadable | DependencyMissing, Scope.Scope> {
-  const { load, model, gracePeriod, sessions } = options
-  const live = new Map<SessionProcess.SessionProcess, Session>()
+  const { load, model, gracePeriod, runtime, sessions } = options
+  const live = new Map<Session, Member>()
   const line: Array<Job> = []
   /** What the latest pictures took, in milliseconds, and their pixels. */
   const runs: Array<{ readonly took: number; readonly pixels: number }> = []
@@ -92,9 +98,14 @@ export const make = Effect.fnUntraced(function* (
   let onGone = () => {}
 
   const asError = ({ detail, reason }: Unusable): ModelNotLoadable | DependencyMissing =>
-    reason === "runtime"
-      ? new DependencyMissing({ packages: ["onnxruntime-node"], purpose: "Running a model here", detail })
-      : new ModelNotLoadable({ model, detail })
+    reason === "model"
+      ? new ModelNotLoadable({ model, detail })
+      : new DependencyMissing({
+          // Where there is no binary there is WebAssembly.
+          packages: [reason === "platform" ? "onnxruntime-web" : runtime.package],
+          purpose: "Running a model here",
+          detail
+        })
 
   /** Sessions take what waits, those with nothing to do before those that would only prepare it. */
   const pump = (): void => {
@@ -121,7 +132,7 @@ export const make = Effect.fnUntraced(function* (
     return Math.max(gracePeriod, usual, Math.min(longest, (usual * pixelsOf(job)) / slowest.pixels))
   }
 
-  const assign = (session: SessionProcess.SessionProcess, job: Job): void => {
+  const assign = (session: Session, job: Job): void => {
     const own = live.get(session)
     if (own === undefined) return
     job.session = session
@@ -154,8 +165,8 @@ export const make = Effect.fnUntraced(function* (
 
   const start = (state: "loading" | "spare", started: (problem: Unusable | undefined) => void): void => {
     if (closed) return
-    const own: Session = { state, jobs: [] }
-    const session = SessionProcess.start(load, {
+    const own: Member = { state, jobs: [] }
+    const session = runtime.start(load, {
       ready: () => {
         own.state = "ready"
         started(undefined)
@@ -183,7 +194,7 @@ export const make = Effect.fnUntraced(function* (
     if (closed || live.size >= sessions) return
     const wait = waitToGiveUp()
     if (wait > 0) {
-      setTimeout(replace, wait).unref()
+      later(replace, wait)
       return
     }
     ends.push(performance.now())
@@ -198,7 +209,7 @@ export const make = Effect.fnUntraced(function* (
   }
 
   /** Kills a session as soon as another has taken its place, unless the model has ended with the picture by then. */
-  const giveUp = (session: SessionProcess.SessionProcess, own: Session, job: Job): void => {
+  const giveUp = (session: Session, own: Member, job: Job): void => {
     ends.push(performance.now())
     // What has taken so long may take so long again: the next is given more time.
     note(job)
@@ -241,7 +252,7 @@ export const make = Effect.fnUntraced(function* (
       return
     const left = begun + boundOf(job) - performance.now()
     const wait = left > 0 ? left : waitToGiveUp()
-    if (wait > 0) setTimeout(() => watch(job), Math.min(wait, givenUp.within)).unref()
+    if (wait > 0) later(() => watch(job), Math.min(wait, givenUp.within))
     else giveUp(session, own, job)
   }
 

@@ -21,20 +21,20 @@ import {
 import { dirname } from "node:path"
 import { Duration, Effect, FileSystem, Redacted, type Scope, Stream } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
-import { isAlive } from "../files/Lock.ts"
-import * as WholeFile from "../files/WholeFile.ts"
-import { ModelNotLoadable } from "../SegmentationError.ts"
-import * as Body from "../service/Body.ts"
-import { parseBaseUrl } from "../service/Exchange.ts"
-import * as Secrets from "../service/Secrets.ts"
+import { isAlive } from "../../files/Lock.ts"
+import * as WholeFile from "../../files/WholeFile.ts"
+import { ModelNotLoadable } from "../../SegmentationError.ts"
+import * as Body from "../../service/Body.ts"
+import { parseBaseUrl } from "../../service/Exchange.ts"
+import * as Secrets from "../../service/Secrets.ts"
 import {
   ConnectionFailed,
   fromStatus,
   type InvalidUrl,
   RedirectRefused,
   type ServiceError
-} from "../service/ServiceError.ts"
-import { version } from "../version.ts"
+} from "../../service/ServiceError.ts"
+import { version } from "../../version.ts"
 
 export type OnProgress = (progress: {
   readonly file: string

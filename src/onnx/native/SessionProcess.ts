@@ -8,62 +8,9 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { Socket } from "node:net"
 import { fileURLToPath } from "node:url"
 import type { ConfidenceMap } from "../../mask/ConfidenceMap.ts"
-import type { LabelMap } from "../../mask/LabelMap.ts"
-import type { Logits } from "../../mask/Logits.ts"
-import type { Uncertainty } from "../../mask/Uncertainty.ts"
 import * as SystemError from "../../SystemError.ts"
+import type { Ending, Load, Picture, Session, SessionEvents } from "../session/Session.ts"
 import * as Frames from "./Frames.ts"
-
-/** What a session makes of a picture. */
-export type Outcome =
-  | {
-      readonly _tag: "Labels"
-      readonly labelMap: LabelMap
-      readonly confidence: ConfidenceMap | undefined
-      readonly scores: ReadonlyMap<number, number>
-      readonly uncertainty: Uncertainty | undefined
-      /** All the work of the session, transfer included. */
-      readonly milliseconds: number
-    }
-  | { readonly _tag: "Logits"; readonly logits: Logits; readonly milliseconds: number }
-
-export interface Picture extends Omit<Frames.Picture, "type"> {
-  /** `[height, width, 3]`. */
-  readonly data: Uint8Array
-}
-
-/** What became of a picture. */
-export type Ending =
-  | { readonly _tag: "Done"; readonly outcome: Outcome }
-  /** The model failed on it. */
-  | { readonly _tag: "Failed"; readonly detail: string }
-  /** The process ended. `inModel`: this is the picture that it was at, and may have died of. */
-  | { readonly _tag: "Died"; readonly detail: string; readonly inModel: boolean }
-
-export interface SessionProcess {
-  readonly pid: number | undefined
-  /**
-   * How many more pictures it should be given: none before it is loaded, then two, so that one can be prepared while
-   * the model runs on the other.
-   */
-  readonly room: () => number
-  /**
-   * Calls back in the order of the pictures. Where its process dies, each is told so. What it gives says that nobody waits
-   * for the picture any more: where the model has not begun with it, it never does.
-   */
-  readonly predict: (picture: Picture, begun: () => void, done: (ending: Ending) => void) => () => void
-  /** Ends it at once, whatever it does. */
-  readonly kill: () => void
-}
-
-export interface SessionEvents {
-  /** The model is loaded and warm. */
-  readonly ready: () => void
-  /** The model cannot be used. The process ends after it. */
-  readonly unusable: (problem: Frames.Unusable) => void
-  /** The process is gone, and with it the picture that it had, which has been reported. */
-  readonly gone: () => void
-}
 
 // The child must be a file beside this one: TypeScript in the sources, JavaScript in the package.
 const main = new URL(
@@ -87,11 +34,10 @@ const settings = { ORT_DISABLE_TELEMETRY: "1" }
 const keptOutput = 2000
 
 /** What stands for a process that the system did not start, and says why. */
-const notStarted = (child: ChildProcess, events: SessionEvents): SessionProcess => {
+const notStarted = (child: ChildProcess, events: SessionEvents): Session => {
   child.on("error", (cause) => {
     const why = SystemError.wordsOf(cause) ?? cause.message
     events.unusable({
-      type: "unusable",
       reason: "model",
       detail: `a process for it cannot be started: ${why}`
     })
@@ -100,7 +46,7 @@ const notStarted = (child: ChildProcess, events: SessionEvents): SessionProcess 
   return { pid: undefined, room: () => 0, predict: () => () => {}, kill: () => {} }
 }
 
-export const start = (load: Frames.Load, events: SessionEvents): SessionProcess => {
+export const start = (load: Load, events: SessionEvents): Session => {
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", fileURLToPath(main)], {
     stdio: ["ignore", "ignore", "pipe", "pipe"],
     // A user's own has the last word.
@@ -146,7 +92,7 @@ export const start = (load: Frames.Load, events: SessionEvents): SessionProcess 
     const lines = printed.trim().split("\n")
     const last = (lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? "").slice(0, 300)
     const detail = `the inference process ended (${how})${last === "" ? "" : `: ${last}`}`
-    if (was === "loading") events.unusable({ type: "unusable", reason: "model", detail })
+    if (was === "loading") events.unusable({ reason: "model", detail })
     for (let inModel = true; pending.length > 0; inModel = false) settle({ _tag: "Died", detail, inModel })
     events.gone()
   }
@@ -213,7 +159,13 @@ export const start = (load: Frames.Load, events: SessionEvents): SessionProcess 
   // `close` and not `exit`: what it printed last has been read by then.
   child.on("close", (code, signal) => end(signal === null ? `exit code ${code}` : signal))
 
-  channel.write(Frames.head(load))
+  const { preprocessing, threads, weights } = load
+  const file = weights._tag === "File" ? weights.path : undefined
+  const bytes = weights._tag === "Bytes" ? weights.bytes : new Uint8Array()
+  channel.cork()
+  channel.write(Frames.head({ type: "load", file, threads, preprocessing }, bytes.length))
+  if (bytes.length > 0) channel.write(bytes)
+  channel.uncork()
   return {
     pid: child.pid,
     room: () => (state === "ready" ? depth - pending.length : 0),

@@ -16,15 +16,16 @@ import { homedir } from "node:os"
 import { dirname, join } from "node:path"
 import { Config, Effect, type FileSystem, Option, Redacted } from "effect"
 import type { HttpClient } from "effect/http"
-import * as WholeFile from "../files/WholeFile.ts"
-import * as Policy from "../policy/Policy.ts"
-import type { PolicyError } from "../policy/PolicyError.ts"
-import * as PolicyRunner from "../policy/PolicyRunner.ts"
-import { ModelNotLoadable } from "../SegmentationError.ts"
-import type { ServiceError } from "../service/ServiceError.ts"
+import * as WholeFile from "../../files/WholeFile.ts"
+import * as Policy from "../../policy/Policy.ts"
+import type { PolicyError } from "../../policy/PolicyError.ts"
+import * as PolicyRunner from "../../policy/PolicyRunner.ts"
+import { ModelNotLoadable } from "../../SegmentationError.ts"
+import type { ServiceError } from "../../service/ServiceError.ts"
 import * as HubFile from "./HubFile.ts"
+import * as Model from "../Model.ts"
 import * as ModelFolder from "./ModelFolder.ts"
-import type { SpanName } from "../TelemetryNames.ts"
+import type { SpanName } from "../../TelemetryNames.ts"
 
 export interface HubOptions {
   /** A branch, tag or commit. `main` by default. */
@@ -65,7 +66,7 @@ export const open = Effect.fn("ModelHub.open" satisfies SpanName)(function* (
   id: string,
   variant: string,
   options: HubOptions = {}
-): Effect.fn.Return<ModelFolder.Model, Failure, HttpClient.HttpClient | FileSystem.FileSystem> {
+): Effect.fn.Return<Model.Model, Failure, HttpClient.HttpClient | FileSystem.FileSystem> {
   const fail = (detail: string) => new ModelNotLoadable({ model: id, detail })
   const revision = options.revision ?? "main"
   // Each becomes part of a path.
@@ -78,7 +79,7 @@ export const open = Effect.fn("ModelHub.open" satisfies SpanName)(function* (
     )
   }
   const cache = join(options.cache ?? (yield* cacheFolder), "hub", id.replace("/", "--"))
-  const wanted = ["config.json", "preprocessor_config.json", ModelFolder.fileOf(variant)]
+  const wanted = ["config.json", "preprocessor_config.json", Model.fileOf(variant)]
   const folderOf = (commit: string) => join(cache, commit.replaceAll("/", "--"))
   const isComplete = (commit: string) =>
     Effect.map(

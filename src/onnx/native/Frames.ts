@@ -10,25 +10,22 @@
  */
 import type { Uncertainty } from "../../mask/Uncertainty.ts"
 import type { Preprocessing } from "../../image/Preprocessing.ts"
+import type * as Session from "../session/Session.ts"
 
+/** Without a file the body is the model's bytes. */
 export interface Load {
   readonly type: "load"
   /** Path of an `.onnx` file. */
-  readonly file: string
+  readonly file: string | undefined
   readonly threads: number
   readonly preprocessing: Preprocessing
 }
 
 /** The body is `[height, width, 3]`. */
-export interface Picture {
+export interface Picture extends Session.Wanted {
   readonly type: "picture"
   readonly width: number
   readonly height: number
-  readonly confidence: boolean
-  /** How unsure the model is of the picture as a whole is wanted, too. */
-  readonly uncertainty?: boolean | undefined
-  /** Logits are wanted as they are, where the model gives any. */
-  readonly logits?: boolean | undefined
 }
 
 /** Nobody waits any more for the picture of this number, counted from 0 in the order in which they are sent. */
@@ -39,12 +36,8 @@ export interface Cancel {
 
 export type ToSession = Load | Picture | Cancel
 
-/** Why a session cannot be. */
-export interface Unusable {
+export interface Unusable extends Session.Unusable {
   readonly type: "unusable"
-  /** The runtime is not installed, or the file is no model that can be used. */
-  readonly reason: "runtime" | "model"
-  readonly detail: string
 }
 
 /** The model has begun with the picture of this number. */

@@ -14,23 +14,13 @@
 import { existsSync } from "node:fs"
 import { basename, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
-import type { Effect, FileSystem } from "effect"
+import type { FileSystem } from "effect"
 import type { HttpClient } from "effect/http"
-import type { PolicyError } from "../policy/PolicyError.ts"
-import type { ModelNotLoadable } from "../SegmentationError.ts"
-import type { ServiceError } from "../service/ServiceError.ts"
+import type { ModelSource } from "../Model.ts"
 import * as ModelFolder from "./ModelFolder.ts"
 import * as ModelHub from "./ModelHub.ts"
 
-/** Why a model cannot be had. */
-export type ModelError = ModelNotLoadable | ServiceError | PolicyError
-
-/** A name for a model. `R` is what opening it needs. */
-export interface ModelSource<out R = never> {
-  readonly name: string
-  /** Finds its files, and fetches them where they are not here. */
-  readonly open: (variant: string) => Effect.Effect<ModelFolder.Model, ModelError, R>
-}
+export type { ModelError, ModelSource } from "../Model.ts"
 
 /** What a model of the Hub takes to be fetched and kept. */
 export type HubNeeds = HttpClient.HttpClient | FileSystem.FileSystem
@@ -45,7 +35,7 @@ export const folder = (path: string): ModelSource => ({
 export const bundled: ModelSource = {
   name: "bundled",
   open: (variant) =>
-    ModelFolder.read(fileURLToPath(new URL("./bundled", import.meta.url)), variant, "bundled")
+    ModelFolder.read(fileURLToPath(new URL("../bundled", import.meta.url)), variant, "bundled")
 }
 
 /**

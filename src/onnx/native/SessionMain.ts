@@ -9,11 +9,12 @@ import { Socket } from "node:net"
 import { Worker } from "node:worker_threads"
 import type { LabelData } from "../../mask/LabelMap.ts"
 import * as Frames from "./Frames.ts"
-import { release } from "./Memory.ts"
-import { logitsOf, type Output, read } from "./Output.ts"
+import { release } from "../session/Memory.ts"
+import { logitsOf, type Output, read } from "../session/Output.ts"
 import * as Preprocessing from "../../image/Preprocessing.ts"
 import type { Scratch } from "../../image/Resample.ts"
-import { type FromRunner, reasonOf, type ToRunner } from "./SessionRunner.ts"
+import { reasonOf } from "../session/Graph.ts"
+import type { FromRunner, ToRunner } from "./SessionRunner.ts"
 
 /** One buffer for all that comes: a picture is megabytes, and each piece of it would be a buffer to collect. */
 const incoming = new Uint8Array(256 * 1024)
@@ -87,8 +88,8 @@ const infer = async ({ data, height, width }: Preprocessing.Input): Promise<Outp
   throw new Error(answer.type === "failed" ? answer.detail : "the model did not run")
 }
 
-const load = async ({ file, threads }: Frames.Load): Promise<Frames.FromSession> => {
-  const answer = await ask({ type: "load", file, threads })
+const load = async (model: string | Uint8Array, threads: number): Promise<Frames.FromSession> => {
+  const answer = await ask({ type: "load", model, threads })
   if (answer.type === "unusable") return answer
   const { height = 64, width = 64 } = answer.type === "loaded" ? answer : {}
   try {
@@ -145,7 +146,7 @@ const predict = async (picture: Frames.Picture, input: Preprocessing.Input, star
 
 let preprocessing = Preprocessing.defaults
 
-const open = (message: Frames.ToSession): Frames.Sink => {
+const open = (message: Frames.ToSession, bytes: number): Frames.Sink => {
   if (message.type === "cancel") {
     return {
       push: () => {},
@@ -156,7 +157,11 @@ const open = (message: Frames.ToSession): Frames.Sink => {
   }
   if (message.type === "load") {
     preprocessing = message.preprocessing
-    return { push: () => {}, end: () => void load(message).then((answer) => send(answer)) }
+    const { file, threads } = message
+    return Frames.collect(
+      bytes,
+      (body) => void load(file ?? new Uint8Array(body), threads).then((answer) => send(answer))
+    )
   }
   const started = performance.now()
   const input = Preprocessing.make(preprocessing, message.width, message.height, scratch)

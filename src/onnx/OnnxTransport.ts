@@ -1,41 +1,24 @@
 /**
- * A SegFormer in ONNX format, run on this machine: a `Transport` over the model in this package, a folder, or one of
- * the Hub.
- *
- * The model runs in processes of its own, so that this one's event loop stays free, an interrupted call returns at
- * once, and a model that takes all memory ends its process and not the program. Results are those of
- * `SegformerImageProcessor` around the model: Pillow's resize, and label maps from logits at the image's size.
- *
- * ```ts
- * import { Effect, Layer } from "effect"
- * import { ImageSource, segment } from "effect-segformer"
- * import { SegFormerOnnx } from "effect-segformer/onnx"
- * import { SharpCodec } from "effect-segformer/sharp"
- * import { Fixtures } from "effect-segformer/testing"
- *
- * const program = Effect.map(segment(ImageSource.bytes(Fixtures.image)), (found) => [found.width, found.height])
- * const embedded = SegFormerOnnx.layer().pipe(Layer.provide(SharpCodec.layer))
- * await Effect.runPromise(Effect.provide(program, embedded)) // => [48, 32]
- * ```
+ * A SegFormer in ONNX format as a `Transport`, over whichever `OnnxRuntime` there is: decode, resize and normalise, run,
+ * and label maps from logits at the image's size, as `SegformerImageProcessor` does it around the model.
  */
-import { availableParallelism } from "node:os"
-import { Config, Duration, Effect, Layer, Result, type Scope } from "effect"
+import { Duration, Effect, Result, type Scope } from "effect"
 import { ImageCodec } from "../image/ImageCodec.ts"
 import { DependencyMissing } from "../image/ImageError.ts"
+import type { Preprocessing } from "../image/Preprocessing.ts"
 import type { ClassTable } from "../mask/ClassTable.ts"
 import * as Policy from "../policy/Policy.ts"
 import type { Prediction } from "../Prediction.ts"
 import { InferenceFailed, type SegmentationError } from "../SegmentationError.ts"
+import { own, span } from "../TelemetryNames.ts"
 import { Transport, type TransportOptions } from "../Transport.ts"
-import { bundled, type ModelError, type ModelSource } from "./ModelSource.ts"
-import type { Preprocessing } from "../image/Preprocessing.ts"
+import type { ModelError, ModelSource } from "./Model.ts"
+import { OnnxRuntime } from "./OnnxRuntime.ts"
 import { release } from "./session/Memory.ts"
+import type { Weights } from "./session/Session.ts"
 import * as SessionPool from "./session/SessionPool.ts"
-import { own, span, type SpanName } from "../TelemetryNames.ts"
 
-export interface SegFormerOnnxOptions<R = never> {
-  /** `ModelSource.bundled` by default. */
-  readonly model?: ModelSource<R> | undefined
+export interface OnnxTransportOptions {
   /** `"model"` by default, for `onnx/model.onnx`; `"quantized"` for `onnx/model_quantized.onnx`, and so on. */
   readonly variant?: string | undefined
   /** Images under way at once, each in a process with the model's weights. 1 by default. */
@@ -91,27 +74,27 @@ const both = Effect.fnUntraced(function* <A, R>(
 })
 
 /** A transport whose sessions are loaded and warm. They end with the scope. */
-export const make = Effect.fn("SegFormerOnnx.make" satisfies SpanName)(function* <R = never>(
-  options: SegFormerOnnxOptions<R> = {}
-): Effect.fn.Return<Transport["Service"], LoadError, ImageCodec | R | Scope.Scope> {
+export const make = Effect.fnUntraced(function* <R = never>(
+  source: ModelSource<R>,
+  options: OnnxTransportOptions
+): Effect.fn.Return<Transport["Service"], LoadError, ImageCodec | OnnxRuntime | R | Scope.Scope> {
   const codec = yield* ImageCodec
+  const runtime = yield* OnnxRuntime
   const sessions = count("sessions", options.sessions ?? 1)
-  const threads = count(
-    "threads",
-    options.threads ?? Math.max(1, Math.floor(availableParallelism() / sessions))
-  )
-  const source: ModelSource<R> = options.model ?? bundled
+  const threads = count("threads", options.threads ?? Math.max(1, Math.floor(runtime.threads / sessions)))
   const model = yield* source.open(options.variant ?? "model")
   const classes = options.classes ?? model.classes
+  const weights: Weights =
+    model.bytes === undefined ? { _tag: "File", path: model.file } : { _tag: "Bytes", bytes: model.bytes }
   const pool = yield* both(
     codec,
     SessionPool.make({
+      runtime,
       model: model.name,
       sessions,
       gracePeriod: Duration.toMillis(Duration.fromInputUnsafe(options.gracePeriod ?? "5 seconds")),
       load: {
-        type: "load",
-        file: model.file,
+        weights,
         threads,
         preprocessing: { ...model.preprocessing, ...options.preprocessing }
       }
@@ -159,17 +142,3 @@ export const make = Effect.fn("SegFormerOnnx.make" satisfies SpanName)(function*
     })
   })
 })
-
-/** A layer of {@link make}. The model is loaded when the layer is built, so that a broken one is found then. */
-export const layer = <R = never>(
-  options?: SegFormerOnnxOptions<R>
-): Layer.Layer<Transport, LoadError, ImageCodec | R> => Layer.effect(Transport, make(options))
-
-/** The same, with its options from configuration: a `Config` for each, such as `{ threads: Config.Int("THREADS") }`. */
-export const layerConfig = <R = never>(
-  config: Config.Wrap<SegFormerOnnxOptions<R>>
-): Layer.Layer<Transport, LoadError | Config.ConfigError, ImageCodec | R> =>
-  Layer.effect(
-    Transport,
-    Effect.flatMap(Config.unwrap<SegFormerOnnxOptions<R>>(config), (options) => make(options))
-  )

@@ -1,0 +1,124 @@
+/**
+ * JPEG by MozJPEG in WebAssembly (`@jsquash/jpeg`), which is the decoder of libvips and gives its pixels. What it cannot bring
+ * to sRGB (CMYK, colour profiles with tables) is refused and not guessed.
+ */
+import { broken, Problem, reasonOf, unsupported } from "./Decoding.ts"
+import * as IccProfile from "./IccProfile.ts"
+import type { Pixels } from "./Pixels.ts"
+import type { Raster } from "../Raster.ts"
+
+const isNode = typeof process === "object" && typeof process.getBuiltinModule === "function"
+
+const silent = { print: () => {}, printErr: () => {} }
+
+/** Where it is a file it is read: `fetch` of Node takes no such address. */
+const moduleOptions = async (specifier: string) => {
+  if (!isNode) return silent
+  const { readFile } = process.getBuiltinModule("node:fs/promises")
+  const wasm = new Uint8Array(await readFile(new URL(import.meta.resolve(specifier))))
+  return { ...silent, wasmBinary: wasm.buffer }
+}
+
+const missing = (cause: unknown): Problem => new Problem("missing", reasonOf(cause))
+
+/** Loaded once; a failure is not kept. */
+const once = <A>(load: () => Promise<A>): (() => Promise<A>) => {
+  let made: Promise<A> | undefined
+  return () =>
+    (made ??= load().catch((cause: unknown) => {
+      made = undefined
+      throw missing(cause)
+    }))
+}
+
+const decoder = once(async () => {
+  const { default: decode, init } = await import("@jsquash/jpeg/decode.js")
+  await init(await moduleOptions("@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm"))
+  return decode
+})
+
+const encoder = once(async () => {
+  const { default: encode, init } = await import("@jsquash/jpeg/encode.js")
+  await init(await moduleOptions("@jsquash/jpeg/codec/enc/mozjpeg_enc.wasm"))
+  return encode
+})
+
+interface Facts {
+  readonly components: number
+  readonly precision: number
+  /** The low byte of its start-of-frame marker. */
+  readonly frame: number
+  readonly profile: Uint8Array | undefined
+}
+
+/** What stands before the pixels. */
+const look = (bytes: Uint8Array): Facts | undefined => {
+  const parts = new Map<number, Uint8Array>()
+  let at = 2
+  while (at + 4 <= bytes.length) {
+    if (bytes[at] !== 0xff) return undefined
+    const marker = bytes[at + 1]!
+    if (marker === 0xff) {
+      at++
+      continue
+    }
+    const length = bytes[at + 2]! * 256 + bytes[at + 3]!
+    const body = bytes.subarray(at + 4, at + 2 + length)
+    if (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc) {
+      const joined = Array.from(parts, ([number, part]) => [number, part] as const)
+        .sort(([a], [b]) => a - b)
+        .flatMap(([, part]) => [...part])
+      return {
+        components: body[5] ?? 0,
+        precision: body[0] ?? 0,
+        frame: marker,
+        profile: joined.length === 0 ? undefined : Uint8Array.from(joined)
+      }
+    }
+    if (marker === 0xe2 && String.fromCharCode(...body.subarray(0, 11)) === "ICC_PROFILE") {
+      parts.set(body[12] ?? 0, body.subarray(14))
+    }
+    at += 2 + length
+  }
+  return undefined
+}
+
+/** Beneath it there is no whole picture, whatever the decoder makes of it. */
+const isWhole = (bytes: Uint8Array): boolean => {
+  // What some cameras append is passed over; the marker of the end is looked for from there.
+  for (let at = bytes.length - 2; at > 1; at--) if (bytes[at] === 0xff && bytes[at + 1] === 0xd9) return true
+  return false
+}
+
+export const decode = async (bytes: Uint8Array): Promise<Pixels> => {
+  const facts = look(bytes)
+  if (facts === undefined) throw broken("it has no start of a frame")
+  const { components, frame, precision, profile } = facts
+  if (frame > 0xc2) throw unsupported(`it is compressed in a way (SOF${frame - 0xc0}) that is not read here`)
+  if (precision !== 8) throw unsupported(`it has ${precision} bits a sample, which are not read here`)
+  if (components === 4) throw unsupported("it is CMYK, which is not read here")
+  if (!isWhole(bytes)) throw broken("it ends before its picture does")
+  const convert = profile === undefined ? undefined : IccProfile.conversion(profile)
+  if (typeof convert === "object") throw unsupported(convert.unread)
+  const run = await decoder()
+  // The decoder takes a buffer from its start.
+  const buffer = bytes.slice().buffer
+  const { data, height, width } = await run(buffer, { preserveOrientation: false }).catch(
+    (cause: unknown) => {
+      throw broken(
+        `it cannot be decoded (${cause instanceof Error ? reasonOf(cause) : "MozJPEG gave it up"})`
+      )
+    }
+  )
+  const pixels = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+  convert?.(pixels, 4)
+  return { width, height, channels: 4, data: pixels }
+}
+
+/** An RGBA picture. */
+export const encode = async (raster: Raster, quality: number): Promise<Uint8Array> => {
+  const run = await encoder()
+  const { data, height, width } = raster
+  const pixels = new Uint8ClampedArray(data.slice().buffer)
+  return new Uint8Array(await run({ data: pixels, width, height, colorSpace: "srgb" }, { quality }))
+}

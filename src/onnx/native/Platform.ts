@@ -1,0 +1,32 @@
+/** Why `onnxruntime-node` does not load here: it is not installed, or its binary is none for this platform. */
+import { reasonOf } from "../session/Graph.ts"
+import type { Unusable } from "./Frames.ts"
+
+/** Those that the package has a binary for; since 1.24 there is none for Intel Macs. */
+const built: ReadonlySet<string> = new Set([
+  "darwin arm64",
+  "linux arm64",
+  "linux x64",
+  "win32 arm64",
+  "win32 x64"
+])
+
+/** What is said of a failure to load it. The machine is a parameter, so that a test can be on another. @internal */
+export const notLoadable = (
+  cause: unknown,
+  { arch, platform }: { readonly arch: string; readonly platform: string } = process
+): Unusable => {
+  const reason = reasonOf(cause)
+  const isMissing = /Cannot find (?:package|module) '?"?onnxruntime-node/.test(reason)
+  const isBuilt = built.has(`${platform} ${arch}`)
+  if (isMissing && isBuilt) return { type: "unusable", reason: "runtime", detail: reason }
+  const machine = platform === "darwin" && arch === "x64" ? "Intel Macs" : `${platform} ${arch}`
+  const why = isBuilt
+    ? `the binary of onnxruntime-node does not load (${reason})`
+    : `onnxruntime-node has no binary for ${machine}`
+  return {
+    type: "unusable",
+    reason: "platform",
+    detail: `${why}; WebAssembly runs the same model: SegFormerWeb.layer of effect-segformer/onnx/web`
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * A SegFormer in ONNX format, run on this machine: a `Transport` over the model in this package, a folder, or one of
+ * the Hub.
+ *
+ * The model runs in processes of its own, so that this one's event loop stays free, an interrupted call returns at
+ * once, and a model that takes all memory ends its process and not the program. Results are those of
+ * `SegformerImageProcessor` around the model: Pillow's resize, and label maps from logits at the image's size.
+ *
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { ImageSource, segment } from "effect-segformer"
+ * import { SegFormerOnnx } from "effect-segformer/onnx"
+ * import { SharpCodec } from "effect-segformer/sharp"
+ * import { Fixtures } from "effect-segformer/testing"
+ *
+ * const program = Effect.map(segment(ImageSource.bytes(Fixtures.image)), (found) => [found.width, found.height])
+ * const embedded = SegFormerOnnx.layer().pipe(Layer.provide(SharpCodec.layer))
+ * await Effect.runPromise(Effect.provide(program, embedded)) // => [48, 32]
+ * ```
+ */
+import { Config, Effect, Layer, type Scope } from "effect"
+import type { ImageCodec } from "../../image/ImageCodec.ts"
+import type { SpanName } from "../../TelemetryNames.ts"
+import { Transport } from "../../Transport.ts"
+import type { ModelSource } from "../Model.ts"
+import { OnnxRuntime } from "../OnnxRuntime.ts"
+import * as OnnxTransport from "../OnnxTransport.ts"
+import { bundled } from "./ModelSource.ts"
+import * as NativeRuntime from "./NativeRuntime.ts"
+
+export interface SegFormerOnnxOptions<R = never> extends OnnxTransport.OnnxTransportOptions {
+  /** `ModelSource.bundled` by default. */
+  readonly model?: ModelSource<R> | undefined
+}
+
+export type { LoadError } from "../OnnxTransport.ts"
+
+/** A transport whose sessions are loaded and warm. They end with the scope. */
+export const make = Effect.fn("SegFormerOnnx.make" satisfies SpanName)(
+  <R = never>(
+    options: SegFormerOnnxOptions<R> = {}
+  ): Effect.Effect<Transport["Service"], OnnxTransport.LoadError, ImageCodec | R | Scope.Scope> =>
+    Effect.provideService(
+      OnnxTransport.make<R>(options.model ?? bundled, options),
+      OnnxRuntime,
+      NativeRuntime.runtime
+    )
+)
+
+/** A layer of {@link make}. The model is loaded when the layer is built, so that a broken one is found then. */
+export const layer = <R = never>(
+  options?: SegFormerOnnxOptions<R>
+): Layer.Layer<Transport, OnnxTransport.LoadError, ImageCodec | R> => Layer.effect(Transport, make(options))
+
+/** The same, with its options from configuration: a `Config` for each, such as `{ threads: Config.Int("THREADS") }`. */
+export const layerConfig = <R = never>(
+  config: Config.Wrap<SegFormerOnnxOptions<R>>
+): Layer.Layer<Transport, OnnxTransport.LoadError | Config.ConfigError, ImageCodec | R> =>
+  Layer.effect(
+    Transport,
+    Effect.flatMap(Config.unwrap<SegFormerOnnxOptions<R>>(config), (options) => make(options))
+  )

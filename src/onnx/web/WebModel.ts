@@ -1,0 +1,221 @@
+/**
+ * Models without a file system: the one in this package by its own address, one of the web, or what a program has in
+ * memory. Where there is a file system, `ModelSource` of `effect-segformer/onnx` does for `SegFormerWeb` as well.
+ *
+ * ```ts
+ * import { WebModel } from "effect-segformer/onnx/web"
+ *
+ * WebModel.url("https://models.example/panels/").name // => "panels"
+ * WebModel.hub("Xenova/segformer-b0-finetuned-ade-512-512").name // => "Xenova/segformer-b0-finetuned-ade-512-512"
+ * ```
+ */
+import { Effect } from "effect"
+import { HttpClient } from "effect/http"
+import { ModelNotLoadable } from "../../SegmentationError.ts"
+import * as Body from "../../service/Body.ts"
+import { parseBaseUrl } from "../../service/Exchange.ts"
+import {
+  ConnectionFailed,
+  fromStatus,
+  type InvalidUrl,
+  type ServiceError
+} from "../../service/ServiceError.ts"
+import * as Model from "../Model.ts"
+
+/** Reads a file of the model; `undefined` where there is none. */
+type Read<R> = (address: string, maxBytes: number) => Effect.Effect<Uint8Array | undefined, Failure, R>
+
+type Failure = ModelNotLoadable | ServiceError
+
+/** A protobuf can hold no more, nor can the memory of WebAssembly. */
+const maxModelBytes = 2 * 1024 ** 3
+
+const maxTextBytes = 16 * 1024 * 1024
+
+/** The addresses of a model's files. */
+interface Addresses {
+  readonly model: string
+  readonly config: string
+  readonly preprocessor: string
+}
+
+/** Answers that are no model, though their status says so: pages that stand for all that is missing, and Git's placeholders. */
+const notAModel = (bytes: Uint8Array): string | undefined => {
+  const start = new TextDecoder("latin1").decode(bytes.subarray(0, 100)).trimStart()
+  if (bytes.length === 0) return "is empty"
+  if (start.startsWith("version https://git-lfs"))
+    return "is a placeholder of Git LFS, and not the file itself"
+  if (/^<(?:!doctype|html|\?xml)/i.test(start))
+    return "is a page in HTML: there is no such file, or it wants a login"
+  return undefined
+}
+
+const open = Effect.fnUntraced(function* <R>(
+  name: string,
+  { config, model, preprocessor }: Addresses,
+  read: Read<R>
+): Effect.fn.Return<Model.Model, Failure, R> {
+  const fail = (detail: string) => new ModelNotLoadable({ model: name, detail })
+  const [bytes, ...texts] = yield* Effect.all(
+    [read(model, maxModelBytes), read(config, maxTextBytes), read(preprocessor, maxTextBytes)],
+    { concurrency: 3 }
+  )
+  if (bytes === undefined) return yield* fail(`there is nothing at ${model}`)
+  const wrong = notAModel(bytes)
+  if (wrong !== undefined) return yield* fail(`${model} ${wrong}`)
+  const [configText, preprocessorText] = texts.map((text, index) =>
+    text === undefined
+      ? undefined
+      : { name: index === 0 ? config : preprocessor, text: new TextDecoder().decode(text) }
+  )
+  if (configText === undefined) return yield* fail(`there is no ${config}`)
+  if (preprocessorText === undefined) return yield* fail(`there is no ${preprocessor}`)
+  return yield* Model.make(
+    { name, file: model, bytes },
+    { config: configText, preprocessor: preprocessorText }
+  )
+})
+
+/** A model of the Hub or of a server of one's own may be asked for by a page of another host: no header of ours goes along. */
+const fetched: Read<HttpClient.HttpClient> = (address, maxBytes) =>
+  Effect.gen(function* () {
+    const client = HttpClient.followRedirects(yield* HttpClient.HttpClient, 5)
+    const service = Body.withoutQuery(address)
+    const response = yield* client.get(address).pipe(
+      Effect.provideService(HttpClient.TracerDisabledWhen, () => true),
+      Effect.mapError(
+        ({ reason }) =>
+          new ConnectionFailed({
+            service,
+            code: Body.codeOf(reason.cause),
+            phase: "sending",
+            sent: "maybe",
+            detail: Body.describe(reason.cause)
+          })
+      )
+    )
+    if (response.status === 404) return undefined
+    if (response.status >= 300) return yield* fromStatus({ service, status: response.status, detail: "" })
+    return yield* Body.bytes(
+      response,
+      { maxBodyBytes: maxBytes, maxDecodedBytes: maxBytes },
+      { service, requestId: undefined },
+      yield* Body.Platform
+    )
+  })
+
+/** Files of this package: a page fetches them, and where they are files they are read. */
+const beside: Read<never> = (address) =>
+  Effect.tryPromise({
+    try: async () => {
+      if (address.startsWith("file:") && typeof process === "object") {
+        const { readFile } = process.getBuiltinModule("node:fs/promises")
+        return await readFile(new URL(address))
+      }
+      const response = await fetch(address)
+      if (!response.ok) throw new Error(`${response.status} ${response.statusText}`)
+      return new Uint8Array(await response.arrayBuffer())
+    },
+    catch: (cause) =>
+      new ModelNotLoadable({
+        model: "bundled",
+        detail: `${address} cannot be read (${cause instanceof Error ? cause.message : String(cause)}). A bundler puts it beside the program, or its address is given by WebModel.url`
+      })
+  })
+
+/** The model in this package: surface inspection, with the classes background, particle, scratch, stain, fiber and pit. */
+export const bundled: Model.ModelSource = {
+  name: "bundled",
+  open: (variant) =>
+    variant === "model"
+      ? open(
+          "bundled",
+          // Each address whole, as bundlers look for them.
+          {
+            model: new URL("../bundled/onnx/model.onnx", import.meta.url).href,
+            config: new URL("../bundled/config.json", import.meta.url).href,
+            preprocessor: new URL("../bundled/preprocessor_config.json", import.meta.url).href
+          },
+          beside
+        )
+      : Effect.fail(new ModelNotLoadable({ model: "bundled", detail: `it has no ${Model.fileOf(variant)}` }))
+}
+
+/** A folder of the web in the published layout: `config.json`, `preprocessor_config.json` and `onnx/model.onnx` below it. */
+export const url = (address: string | URL): Model.ModelSource<HttpClient.HttpClient> => {
+  const text = String(address)
+  const path = Body.withoutQuery(text).replace(/\/+$/, "")
+  return named(path.slice(path.lastIndexOf("/") + 1), text)
+}
+
+const named = (name: string, address: string): Model.ModelSource<HttpClient.HttpClient> => ({
+  name,
+  open: Effect.fnUntraced(function* (variant): Effect.fn.Return<
+    Model.Model,
+    Failure | InvalidUrl,
+    HttpClient.HttpClient
+  > {
+    // Relative to the page, where there is one.
+    const base = yield* parseBaseUrl(globalThis.location === undefined ? address : absolute(address))
+    const at = (file: string) => {
+      const own = new URL(base)
+      own.pathname = `${own.pathname.replace(/\/+$/, "")}/${file}`
+      return own.href
+    }
+    return yield* open(
+      name,
+      {
+        model: at(Model.fileOf(variant)),
+        config: at("config.json"),
+        preprocessor: at("preprocessor_config.json")
+      },
+      fetched
+    )
+  })
+})
+
+const absolute = (address: string): string =>
+  URL.canParse(address, globalThis.location.href) ? new URL(address, globalThis.location.href).href : address
+
+export interface WebHubOptions {
+  /** A branch, tag or commit. `main` by default. */
+  readonly revision?: string | undefined
+  /** A mirror. `https://huggingface.co` by default. */
+  readonly endpoint?: string | undefined
+}
+
+/** A model of the Hugging Face Hub, such as `Xenova/segformer-b0-finetuned-ade-512-512`, by its address. */
+export const hub = (id: string, options: WebHubOptions = {}): Model.ModelSource<HttpClient.HttpClient> => {
+  const { endpoint = "https://huggingface.co", revision = "main" } = options
+  return named(id, `${endpoint.replace(/\/+$/, "")}/${id}/resolve/${encodeURIComponent(revision)}`)
+}
+
+/** The files of a model, as a program has them in memory. */
+export interface ModelFiles {
+  /** What errors and descriptions call it. */
+  readonly name: string
+  /** The `.onnx` file. */
+  readonly model: Uint8Array
+  /** The text of `config.json`, which names the classes. */
+  readonly config?: string | undefined
+  /** The text of `preprocessor_config.json`. */
+  readonly preprocessor?: string | undefined
+}
+
+/** A model that is in memory already. */
+export const bytes = ({ config, model, name, preprocessor }: ModelFiles): Model.ModelSource => ({
+  name,
+  open: () => {
+    const wrong = notAModel(model)
+    const text = (file: string, text: string | undefined) => text && { name: file, text }
+    return wrong === undefined
+      ? Model.make(
+          { name, file: name, bytes: model },
+          {
+            config: text("config.json", config) || undefined,
+            preprocessor: text("preprocessor_config.json", preprocessor) || undefined
+          }
+        )
+      : Effect.fail(new ModelNotLoadable({ model: name, detail: `it ${wrong}` }))
+  }
+})

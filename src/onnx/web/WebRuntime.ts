@@ -1,0 +1,45 @@
+/**
+ * ONNX Runtime in WebAssembly, in workers of its own: `onnxruntime-web`, wherever there is WebAssembly. A page's main thread
+ * is never in it, and a worker can be ended at any time.
+ */
+import { Config, Effect, Layer } from "effect"
+import { OnnxRuntime } from "../OnnxRuntime.ts"
+import type { Assets } from "./Wire.ts"
+import * as WorkerSession from "./WorkerSession.ts"
+
+export interface WebRuntimeOptions {
+  /**
+   * Where `ort-wasm-simd-threaded.mjs` and `.wasm` of `onnxruntime-web` are, where they are not beside the bundle: the address
+   * of a folder, or of each.
+   */
+  readonly assets?: Assets | undefined
+  /**
+   * Makes the worker out of the module `effect-segformer/onnx/web/worker`. Bundlers that know
+   * `new Worker(new URL(…, import.meta.url))` need none.
+   */
+  readonly worker?: (() => Worker) | undefined
+}
+
+/** Threads share memory, which a page may only do where it is isolated from others (COOP and COEP). */
+const threads = (): number => {
+  const isShared = typeof SharedArrayBuffer === "function" && (globalThis.crossOriginIsolated ?? true)
+  return isShared ? Math.max(1, globalThis.navigator?.hardwareConcurrency ?? 1) : 1
+}
+
+/** The runtime. */
+export const make = (options: WebRuntimeOptions = {}): Effect.Effect<OnnxRuntime["Service"]> =>
+  Effect.sync(() => ({
+    package: "onnxruntime-web",
+    threads: threads(),
+    start: (load, events) => WorkerSession.start(options, load, events)
+  }))
+
+/** A layer of {@link make}. */
+export const layer = (options?: WebRuntimeOptions): Layer.Layer<OnnxRuntime> =>
+  Layer.effect(OnnxRuntime, make(options))
+
+/** The same, with its options from configuration. */
+export const layerConfig = (
+  config: Config.Wrap<WebRuntimeOptions>
+): Layer.Layer<OnnxRuntime, Config.ConfigError> =>
+  Layer.effect(OnnxRuntime, Effect.flatMap(Config.unwrap<WebRuntimeOptions>(config), make))

@@ -1,0 +1,5 @@
+export type { Preprocessing } from "../../image/Preprocessing.ts"
+export type { Model, ModelError, ModelSource } from "../Model.ts"
+export * as SegFormerWeb from "./SegFormerWeb.ts"
+export * as WebModel from "./WebModel.ts"
+export * as WebRuntime from "./WebRuntime.ts"

@@ -1,0 +1,162 @@
+/** The model in WebAssembly, in Node: the same results as by the binary, in workers that end with the scope. */
+import { readdirSync, readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { NodeFileSystem, NodeHttpClient } from "@effect/platform-node"
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Effect, Fiber, Layer } from "effect"
+import { ImageSource, LabelMap, segment, Transport } from "effect-segformer"
+import { PureCodec } from "effect-segformer/image"
+import { ModelSource } from "effect-segformer/onnx"
+import { SegFormerWeb, WebModel } from "effect-segformer/onnx/web"
+import { SharpCodec } from "effect-segformer/sharp"
+import { eventually } from "../support/Eventually.ts"
+import { folder } from "../support/Folder.ts"
+import { serveFiles } from "../support/StaticServer.ts"
+import * as Warm from "../support/Warm.ts"
+import { begun, long, poolOn, red } from "./pool.ts"
+import * as support from "./support.ts"
+import * as WebRuntime from "../../src/onnx/web/WebRuntime.ts"
+
+const heldOut = fileURLToPath(new URL("../fixtures/heldout/", import.meta.url))
+
+const anywhere = SegFormerWeb.layer({ threads: 1, confidence: true, uncertainty: true }).pipe(
+  Layer.provide(PureCodec.layer())
+)
+
+layer(anywhere, { excludeTestServices: true })("the model in WebAssembly", (it) => {
+  it.effect("gives the label maps of the binary, pixel for pixel", () =>
+    Effect.gen(function* () {
+      const names = readdirSync(heldOut).filter((name) => name.endsWith(".jpg"))
+      const seen = new Set<number>()
+      for (const name of names.slice(0, 4)) {
+        const source = ImageSource.file(heldOut + name)
+        const here = yield* segment(source)
+        const there = yield* Effect.provide(segment(source), Warm.model)
+        const found = yield* here.labelMap
+        assert.isTrue(LabelMap.equals(found, yield* there.labelMap), name)
+        for (const id of LabelMap.histogram(found).keys()) seen.add(id)
+        assert.strictEqual(here.confidence?.data.length, found.data.length)
+        for (const [id, score] of there.scores) assert.closeTo(here.scores.get(id) ?? 0, score, 1e-3)
+      }
+      assert.isAtLeast(seen.size, 3)
+    }).pipe(Effect.provide(NodeFileSystem.layer))
+  )
+
+  it.effect("says what it is, and how it is", () =>
+    Effect.gen(function* () {
+      const transport = yield* Transport
+      assert.strictEqual(transport.name, "bundled")
+      assert.deepStrictEqual(
+        (yield* transport.describe).classes.map(({ name }) => name),
+        ["background", "particle", "scratch", "stain", "fiber", "pit"]
+      )
+      assert.deepStrictEqual(yield* transport.health, { healthy: true, detail: "1 of 1 sessions ready" })
+    })
+  )
+})
+
+const failing = (source: ModelSource.ModelSource) =>
+  Effect.map(
+    Effect.flip(Effect.scoped(SegFormerWeb.make({ model: source, threads: 1 }))),
+    ({ message }) => message
+  ).pipe(Effect.provide(SharpCodec.layer))
+
+const segmented = (source: ModelSource.ModelSource, picture = support.plain(8, 6, 0, 255, 0)) =>
+  Effect.gen(function* () {
+    return yield* (yield* segment(yield* support.source(picture))).labelMap
+  }).pipe(
+    Effect.provide(SegFormerWeb.layer({ model: source, threads: 1 }).pipe(Layer.provide(SharpCodec.layer)))
+  )
+
+const json = (value: unknown) => JSON.stringify(value)
+
+describe("SegFormerWeb", () => {
+  it.live("takes a folder of this machine, bytes in memory, and a folder of the web alike", () =>
+    Effect.gen(function* () {
+      const path = yield* support.modelFolder({ "model.onnx": "blocks.onnx" })
+      const fromFolder = yield* segmented(ModelSource.folder(path))
+      assert.deepStrictEqual([...LabelMap.histogram(fromFolder).keys()], [2])
+      const model = readFileSync(support.fixture("blocks.onnx"))
+      const files = { config: json(support.config), preprocessor: json(support.preprocessor) }
+      const fromBytes = yield* segmented(WebModel.bytes({ name: "colours", model, ...files }))
+      assert.isTrue(LabelMap.equals(fromBytes, fromFolder))
+      const origin = yield* serveFiles(path)
+      const fetched = WebModel.url(`${origin}/`)
+      const opened = yield* fetched.open("model")
+      assert.deepStrictEqual(opened.bytes?.length, model.length)
+      const fromWeb = yield* segmented({ ...fetched, open: () => Effect.succeed(opened) })
+      assert.isTrue(LabelMap.equals(fromWeb, fromFolder))
+    }).pipe(Effect.provide(NodeHttpClient.layerUndici), Effect.scoped)
+  )
+
+  it.live("says what is wrong with a model", () =>
+    Effect.gen(function* () {
+      const bytes = (text: string) => WebModel.bytes({ name: "mine", model: new TextEncoder().encode(text) })
+      assert.match(yield* failing(bytes("no model at all")), /ONNX Runtime does not load it/)
+      assert.match(yield* failing(bytes("")), /it is empty/)
+      assert.match(yield* failing(bytes("<!DOCTYPE html><p>Sign in")), /it is a page in HTML/)
+      assert.match(
+        yield* failing(bytes("version https://git-lfs.github.com/spec/v1\noid sha256:1\n")),
+        /placeholder of Git LFS/
+      )
+      const texts = readFileSync(support.fixture("blocks.onnx"))
+      assert.match(
+        yield* failing(WebModel.bytes({ name: "mine", model: texts, config: "{" })),
+        /config.json is no JSON/
+      )
+      assert.match(
+        yield* failing(ModelSource.folder(yield* support.modelFolder({ "model.onnx": "text.onnx" }))),
+        /it must take one float32 tensor/
+      )
+      const origin = yield* serveFiles(yield* folder({ "config.json": "{}" }))
+      const nothing = yield* Effect.flip(WebModel.url(`${origin}/models/panels`).open("quantized"))
+      assert.match(
+        nothing.message,
+        /panels: there is nothing at .*\/models\/panels\/onnx\/model_quantized.onnx/
+      )
+    }).pipe(Effect.provide(NodeHttpClient.layerUndici), Effect.scoped)
+  )
+})
+
+const webPool = Effect.flatMap(WebRuntime.make(), poolOn)
+
+describe("sessions in workers", () => {
+  it.live("let an interrupted call return at once, and replace its session", () =>
+    Effect.gen(function* () {
+      const sessions = yield* webPool
+      const given = yield* Effect.forkChild(sessions.predict(long))
+      const behind = yield* Effect.forkChild(sessions.predict(red))
+      yield* begun(sessions)
+      yield* Fiber.interrupt(given)
+      assert.isUndefined(behind.pollUnsafe(), "the call returns though its picture is still in the model")
+      const { labelMap } = yield* Fiber.join(behind)
+      assert.strictEqual(LabelMap.at(labelMap, 20, 15), 1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("end with the scope in the middle of a run", () =>
+    Effect.gen(function* () {
+      const sessions = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const sessions = yield* webPool
+          yield* Effect.forkDetach(Effect.exit(sessions.predict(long)))
+          yield* begun(sessions)
+          return sessions
+        })
+      )
+      yield* eventually(() => Effect.map(sessions.ready, (count) => count === 0), "the sessions to end")
+    })
+  )
+
+  it.live("fail where no worker can be made, and say why", () =>
+    Effect.gen(function* () {
+      const refused = SegFormerWeb.make({
+        worker: () => {
+          throw new Error("a policy of the page forbids it")
+        }
+      })
+      const error = yield* Effect.flip(Effect.provide(refused, SharpCodec.layer))
+      assert.match(error.message, /a worker for it cannot be started \(a policy of the page forbids it\)/)
+    }).pipe(Effect.scoped)
+  )
+})

@@ -1,0 +1,60 @@
+/** A page of the tests: the same program as anywhere, with the layers of a browser. Tests call it by `window.segformer`. */
+import { Effect, Layer, ManagedRuntime } from "effect"
+import { ImageSource, segment, type Transport } from "effect-segformer"
+import { CanvasCodec, ImageCodec, PureCodec } from "effect-segformer/image"
+import { SegFormerWeb } from "effect-segformer/onnx/web"
+
+/** What a test asks for. */
+export interface Asked {
+  readonly codec: "canvas" | "pure"
+  /** Address of a picture. */
+  readonly picture: string
+}
+
+const fetched = (address: string) =>
+  Effect.map(
+    Effect.promise(async () => new Uint8Array(await (await fetch(address)).arrayBuffer())),
+    (bytes) => ImageSource.bytes(bytes, { name: address.split("/").at(-1) })
+  )
+
+const codecs = { canvas: CanvasCodec.layer(), pure: PureCodec.layer() }
+
+const runtimes = new Map<string, ManagedRuntime.ManagedRuntime<Transport | ImageCodec, unknown>>()
+const runtimeOf = (codec: Asked["codec"]) => {
+  const known = runtimes.get(codec)
+  if (known !== undefined) return known
+  const made = ManagedRuntime.make(Layer.provideMerge(SegFormerWeb.layer({ threads: 1 }), codecs[codec]))
+  runtimes.set(codec, made)
+  return made
+}
+
+/** The label map of a picture. */
+const labels = ({ codec, picture }: Asked): Promise<{ width: number; height: number; data: Array<number> }> =>
+  runtimeOf(codec).runPromise(
+    Effect.gen(function* () {
+      const { data, height, width } = yield* (yield* segment(yield* fetched(picture))).labelMap
+      return { width, height, data: [...data] }
+    })
+  )
+
+/** The pixels of a picture, or why there are none. */
+const pixels = ({ codec, picture }: Asked): Promise<Array<number> | string> =>
+  Effect.runPromise(
+    Effect.gen(function* () {
+      const image = yield* (yield* fetched(picture)).open()
+      return [...(yield* (yield* ImageCodec).decode(image)).data]
+    }).pipe(
+      Effect.catch(({ message }) => Effect.succeed(message)),
+      Effect.provide(codecs[codec])
+    )
+  )
+
+const calls = { labels, pixels }
+
+declare global {
+  interface Window {
+    segformer: typeof calls
+  }
+}
+
+window.segformer = calls
