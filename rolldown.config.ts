@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Layer, Stdio } from "effect"
 import { TerminalCapabilities } from "effect/cli"
-import { defineConfig, type OutputOptions, type RolldownOptions } from "rolldown"
+import { defineConfig, type OutputOptions, rolldown, type RolldownOptions } from "rolldown"
 
 const sources = fileURLToPath(new URL("./src/", import.meta.url))
 
@@ -104,6 +104,60 @@ export const page = (folder: string): ReadonlyArray<RolldownOptions & { readonly
     output: { dir: folder, format: "esm", minify: true }
   }))
 
+/** Scripts of the page without a server, by their names, and what each is made of. */
+const scripts = {
+  main: "server/page/client/main.ts",
+  DrawingWorker: "server/page/client/DrawingWorker.ts",
+  ServiceWorker: "server/page/client/ServiceWorker.ts",
+  ModelWorker: "server/page/model/ModelWorker.ts",
+  SessionWorker: "onnx/web/worker.ts",
+  DecodingWorker: "image/decoding/worker.ts"
+}
+
+/** What stands beside the scripts: what others have built is copied, and its files find each other by their names. */
+const copied: Readonly<Record<string, string>> = {
+  "onnxruntime-web/wasm": "./ort.js",
+  "@jsquash/jpeg/decode.js": "./jpeg/decode.js",
+  "@jsquash/jpeg/encode.js": "./jpeg/encode.js"
+}
+
+/** Each script of the page without a server as one, into `folder`. */
+export const site = (folder: string): ReadonlyArray<RolldownOptions & { readonly output: OutputOptions }> =>
+  Object.entries(scripts).map(([name, path]) => ({
+    input: { [name]: join(sources, path) },
+    platform: "browser",
+    resolve: { conditionNames: ["effect-segformer-source", "browser", "module", "import", "default"] },
+    plugins: [
+      {
+        name: "browser",
+        resolveId: (id, from) => {
+          const path = copied[id]
+          if (path !== undefined) return { id: path, external: true }
+          const isWriter = id.endsWith("/files/LabelPngWriter.ts") && from?.startsWith(sources)
+          return isWriter === true ? join(sources, "server/page/model/LabelPngs.ts") : null
+        }
+      }
+    ],
+    output: {
+      dir: folder,
+      format: "esm",
+      minify: true,
+      entryFileNames: "[name].js",
+      codeSplitting: false
+    }
+  }))
+
+/** The same in memory. */
+export const siteScripts = async (): Promise<
+  ReadonlyArray<{ readonly name: string; readonly bytes: Uint8Array }>
+> =>
+  Promise.all(
+    site("unwritten").map(async ({ output, ...input }) => {
+      const [{ code, fileName }] = (await (await rolldown(input)).generate(output)).output
+      return { name: fileName, bytes: new TextEncoder().encode(code) }
+    })
+  )
+
 /**
  * Gives modules that are started by their address the name that they have once they are built, and says of what the library's
  * modules make when they are loaded (layers, services, functions in two forms) that it has no
@@ -125,5 +179,6 @@ const pure = {
 
 export default defineConfig([
   bundle(join(dist, "cli"), dist),
-  ...page(join(dist, "server/page/client")).map((one) => ({ ...one, plugins: [pure] }))
+  ...page(join(dist, "server/page/client")).map((one) => ({ ...one, plugins: [pure] })),
+  ...site(join(dist, "server/page/site"))
 ])

@@ -1,9 +1,8 @@
 /** The page without a network: a service worker keeps all that it is made of. */
-
-/** Where it is said; there is none where a server answers. */
-const script = document.documentElement.dataset["local"]
+import * as Workers from "./Workers.ts"
 
 const register = async (url: string): Promise<void> => {
+  Workers.allow()
   const workers = navigator.serviceWorker
   const isNew = workers.controller === null
   const registered = await workers.register(url)
@@ -21,6 +20,6 @@ const register = async (url: string): Promise<void> => {
 
 /** Settled once it is in charge, or it is clear that there will be none: the page works without, but for a network. */
 export const ready: Promise<void> =
-  script === undefined || !("serviceWorker" in navigator)
+  Workers.offline === undefined || !("serviceWorker" in navigator)
     ? Promise.resolve()
-    : register(script).catch(() => {})
+    : register(Workers.offline).catch(() => {})
