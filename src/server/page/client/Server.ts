@@ -5,8 +5,10 @@ import { ask as askLocal } from "./Local.ts"
 /** Fails with a `DOMException` of `AbortError` when the signal says so, and with anything else where no answer comes. */
 type Server = (asked: Asked) => Promise<Response>
 
-const askRemote: Server = ({ body, headers, method, path, signal }) =>
-  fetch(path, { method, headers, body: formed(body), signal: signal ?? null })
+const askRemote: Server = ({ body, path, signal, ...asked }) => {
+  const init: RequestInit = { ...asked, body: formed(body), signal: signal ?? null }
+  return fetch(path, init)
+}
 
 /** A file goes as a form, so that the server knows what it is called. */
 const formed = (body: Asked["body"]): BodyInit | null => {

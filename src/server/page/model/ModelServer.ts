@@ -39,13 +39,14 @@ const admission = (turns: Semaphore.Semaphore): Admission => ({
 
 /** A server of models, the first of them the default. */
 export const make = Effect.fnUntraced(function* (
-  transports: readonly [Transport["Service"], ...ReadonlyArray<Transport["Service"]>]
+  transports: readonly [Transport["Service"], ...ReadonlyArray<Transport["Service"]>],
+  limits: ServerLimits.ServerLimits = ServerLimits.defaults
 ): Effect.fn.Return<ModelServer, never, ImageCodec> {
   const codec = yield* ImageCodec
   const turns = yield* Semaphore.make(1)
   const shared: Serving.Shared = {
     admission: admission(turns),
-    limits: ServerLimits.defaults,
+    limits,
     codec,
     files: FileSystem.makeNoop({}),
     cache: undefined,
