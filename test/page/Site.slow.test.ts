@@ -4,6 +4,7 @@ import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Layer, Result } from "effect"
 import { LabelPng } from "effect-segformer/mask"
 import type { Page } from "playwright-core"
+import { hangs } from "../support/Eventually.ts"
 import * as Needs from "../support/Needs.ts"
 import { comparing } from "./comparing.ts"
 import { looking } from "./looking.ts"
@@ -79,7 +80,8 @@ describe.skipIf(Needs.chromium === undefined)("the page without a server", () =>
     Layer.mergeAll(Sites.Site.layer, Sites.DrawnSite.layer, PageServer.layer).pipe(
       Layer.provideMerge(Sites.Files.layer)
     ),
-    { excludeTestServices: true }
+    // Packing takes ten seconds of a core, and as long as it takes where there are others.
+    { excludeTestServices: true, timeout: 5 * hangs }
   )((it) => {
     it.effect("weighs at most 6 MB, whatever its host packs, and is loaded once", () =>
       Effect.gen(function* () {

@@ -27,10 +27,23 @@ const requests = files.paths.map(
   (path) => new Request(path, { cache: path === "./" ? "no-cache" : "force-cache" })
 )
 
+/** Some hosts answer for what they lack with their start page, and say that all is well. */
+const isRight = (response: Response, at: number): boolean =>
+  response.ok &&
+  (files.paths[at] === "./" || !(response.headers.get("content-type") ?? "").includes("text/html"))
+
+/** All of it, or this version never comes to be, and the one before stays. */
 const begin = async (): Promise<void> => {
+  const found = await Promise.all(requests.map((request) => fetch(request)))
+  const wrong = found.find((response, at) => !isRight(response, at))
+  if (wrong !== undefined) throw new Error(`${wrong.url} does not come`)
   const cache = await caches.open(name)
-  await cache.addAll(requests)
+  await Promise.all(found.map((response, at) => cache.put(requests[at]!, direct(response))))
 }
+
+/** What was redirected may not answer for a document. */
+const direct = (response: Response): Response =>
+  response.redirected ? new Response(response.body, response) : response
 
 const take = async (): Promise<void> => {
   const old = (await caches.keys()).filter((one) => one.startsWith(prefix) && one !== name)
