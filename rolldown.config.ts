@@ -10,6 +10,8 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Layer, Stdio } from "effect"
 import { TerminalCapabilities } from "effect/cli"
 import { defineConfig, type OutputOptions, rolldown, type RolldownOptions } from "rolldown"
+import { parseAst } from "rolldown/parseAst"
+import { Visitor } from "rolldown/utils"
 
 const sources = fileURLToPath(new URL("./src/", import.meta.url))
 
@@ -56,7 +58,7 @@ export const bundle = (
   platform: "node",
   // Peers that a user may be without, and that have binaries or processes of their own. What stands on Effect is within:
   // two copies of Effect do not read each other's secrets, so the database of runs would get no password.
-  external: [/^(sharp|onnxruntime-node|@cantoo\/pdf-lib)($|\/)/],
+  external: [/^(sharp|onnxruntime-(node|web)|@cantoo\/pdf-lib|@jsquash\/jpeg)($|\/)/],
   resolve: { conditionNames: ["effect-segformer-source", "node", "import", "module", "default"] },
   plugins: [
     {
@@ -158,27 +160,103 @@ export const siteScripts = async (): Promise<
     })
   )
 
+interface Range {
+  readonly start: number
+  readonly end: number
+}
+
 /**
- * Gives modules that are started by their address the name that they have once they are built, and says of what the library's
- * modules make when they are loaded (layers, services, functions in two forms) that it has no
- * other effect: bundlers leave out what a program does not use.
+ * A module whose parts bundlers leave out that nobody uses: what it makes when it is loaded (layers, services, schemas,
+ * errors, functions in two forms) has no other effect, and is said to have none. A call is said so by a mark before it;
+ * what has parts of other things in it (`...fields`), which esbuild keeps whatever is called, by a function around it.
  */
-const pure = {
-  name: "pure",
+const withoutEffects = (code: string): string => {
+  const makers: Array<Range> = []
+  const calls: Array<Range> = []
+  const parts: Array<Range> = []
+  let depth = 0
+  const enter = () => void depth++
+  const leave = () => void depth--
+  // Not functions' bodies, which run later, and not statements of their own, which are there for what they do.
+  const into = (found: Array<Range>) => (range: Range | null) => {
+    if (depth === 0 && range !== null) found.push(range)
+  }
+  const maker = into(makers)
+  new Visitor({
+    ArrowFunctionExpression: enter,
+    "ArrowFunctionExpression:exit": leave,
+    FunctionDeclaration: enter,
+    "FunctionDeclaration:exit": leave,
+    FunctionExpression: enter,
+    "FunctionExpression:exit": leave,
+    VariableDeclarator: ({ init }) => maker(init),
+    ClassDeclaration: ({ superClass }) => maker(superClass),
+    PropertyDefinition: (part) => (part.static ? maker(part.value) : enter()),
+    "PropertyDefinition:exit": (part) => part.static || leave(),
+    CallExpression: into(calls),
+    NewExpression: into(calls),
+    SpreadElement: into(parts)
+  }).visit(parseAst(code))
+  const within =
+    ({ end, start }: Range) =>
+    (each: Range) =>
+      each.start >= start && each.end <= end
+  const told = makers.flatMap((made): ReadonlyArray<readonly [at: number, text: string]> =>
+    parts.some(within(made))
+      ? [
+          [made.start, "/* @__PURE__ */ (() => ("],
+          [made.end, "))()"]
+        ]
+      : calls.filter(within(made)).map(({ start }) => [start, "/* @__PURE__ */ "])
+  )
+  return [...new Map(told)]
+    .toSorted(([a], [b]) => b - a)
+    .reduce((text, [at, mark]) => text.slice(0, at) + mark + text.slice(at), code)
+}
+
+/** Effect's modules by the name that its index `index` has for them. */
+const modulesOf = (index: string): ReadonlyMap<string, string> => {
+  const text = readFileSync(createRequire(import.meta.url).resolve(index), "utf8")
+  const names = text.matchAll(/^export \* as (\w+) from "\.\/(\w+)\.js"/gm)
+  return new Map(Array.from(names, ([, name = "", file = ""]) => [name, `${index}/${file}`]))
+}
+
+/** A module of Effect rather than the index that has it: esbuild keeps all of a namespace that an index exports. */
+const withoutIndex = (code: string): string =>
+  code.replaceAll(
+    /^import \{ ([^}]+) \} from "(effect(?:\/[a-z-]+)?)";$/gm,
+    (_, names: string, index: string) => {
+      const modules = modulesOf(index)
+      const parts = names.split(", ").map((each) => {
+        const [name = "", alias = name] = each.split(" as ")
+        const module = modules.get(name)
+        return module === undefined
+          ? `import { ${each} } from "${index}";`
+          : `import * as ${alias} from "${module}";`
+      })
+      return parts.join(" ")
+    }
+  )
+
+/**
+ * What bundlers leave out of a program that does not use it, in what `tsc` has made. And modules that are started by their
+ * address get the name that they have now.
+ */
+const lean = {
+  name: "lean",
   writeBundle: () => {
     for (const file of globSync(join(dist, "**/*.js"), { exclude: [join(dist, "cli/**")] })) {
-      const code = readFileSync(file, "utf8")
-      const told = built(code).replaceAll(
-        /^((?:export )?const [\w$]+ = )(?=(?:[\w$]+\.)*[\w$]+\()/gm,
-        "$1/* @__PURE__ */ "
-      )
-      if (told !== code) writeFileSync(file, told)
+      const code = withoutIndex(built(readFileSync(file, "utf8")))
+      writeFileSync(file, withoutEffects(code))
     }
   }
 }
 
 export default defineConfig([
   bundle(join(dist, "cli"), dist),
-  ...page(join(dist, "server/page/client")).map((one) => ({ ...one, plugins: [pure] })),
+  // Once, behind the last of them: it is about the whole of `dist`.
+  ...page(join(dist, "server/page/client")).map((one, index, all) =>
+    index === all.length - 1 ? { ...one, plugins: [lean] } : one
+  ),
   ...site(join(dist, "server/page/site"))
 ])

@@ -15,7 +15,7 @@ import { MaskNotDecodable } from "./mask/MaskError.ts"
 import type { Region } from "./mask/Region.ts"
 import type { Uncertainty } from "./mask/Uncertainty.ts"
 import type { Pictures, Prediction } from "./Prediction.ts"
-import { NoLabelMap } from "./SegmentationError.ts"
+import { NoLabelMap } from "./NoLabelMap.ts"
 
 /** What a segmentation took. */
 export interface Cost {

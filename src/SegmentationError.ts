@@ -25,57 +25,16 @@
  * error.message // => "http://127.0.0.1:8080/upload limits how often it may be called (429). It asks to wait 7s"
  * ```
  */
-import { Schema } from "effect"
-import { DependencyMissing, ImageError } from "./image/ImageError.ts"
-import { JobError } from "./jobs/JobError.ts"
-import { MaskNotDecodable } from "./mask/MaskError.ts"
-import * as ErrorKind from "./ErrorKind.ts"
-import { PolicyError } from "./policy/PolicyError.ts"
-import { ServiceError } from "./service/ServiceError.ts"
+import type { DependencyMissing, ImageError } from "./image/ImageError.ts"
+import type { JobError } from "./jobs/JobError.ts"
+import type { MaskNotDecodable } from "./mask/MaskError.ts"
+import type { InferenceFailed, ModelNotLoadable } from "./ModelError.ts"
+import type { NoLabelMap } from "./NoLabelMap.ts"
+import type { PolicyError } from "./policy/PolicyError.ts"
+import type { ServiceError } from "./service/ServiceError.ts"
+import { SegmentationError as schema } from "./AnyError.ts"
 
-/** The answer determines no label map: it has colour pictures or regions only. */
-export class NoLabelMap extends ErrorKind.ofService<NoLabelMap>()("NoLabelMap", {
-  source: Schema.String,
-  transport: Schema.String,
-  requestId: Schema.optional(Schema.String)
-}) {
-  override get message(): string {
-    return `The answer of ${this.transport} for ${this.source} holds no label map, only what it rendered. Use \`pictures\` and \`regions\`, or give the palette of its mask as an option`
-  }
-}
-
-/** A model that cannot be used: its files are missing or broken, or it is no SegFormer. */
-export class ModelNotLoadable extends ErrorKind.ofModel<ModelNotLoadable>()("ModelNotLoadable", {
-  model: Schema.String,
-  detail: Schema.String
-}) {
-  override get message(): string {
-    return `Cannot load the model ${this.model}: ${this.detail}`
-  }
-}
-
-/** The model was loaded, but running it on this image failed. */
-export class InferenceFailed extends ErrorKind.ofModel<InferenceFailed>()("InferenceFailed", {
-  model: Schema.String,
-  source: Schema.String,
-  detail: Schema.String
-}) {
-  override get message(): string {
-    return `The model ${this.model} failed on ${this.source}: ${this.detail}`
-  }
-}
-
-export const SegmentationError = Schema.Union([
-  ...ImageError.members,
-  ...ServiceError.members,
-  ...PolicyError.members,
-  DependencyMissing,
-  ModelNotLoadable,
-  InferenceFailed,
-  MaskNotDecodable,
-  NoLabelMap,
-  ...JobError.members
-])
+export const SegmentationError = schema
 /** Every way in which turning an image into a segmentation fails. Written out, so that editors show it by its name. */
 export type SegmentationError =
   | ImageError
@@ -95,6 +54,8 @@ export type SegmentationError =
  */
 export type Concern = SegmentationError["concerns"]
 
+export * from "./ModelError.ts"
+export * from "./NoLabelMap.ts"
 export * from "./image/ImageError.ts"
 export { JobCancelled, JobFailed, UnknownJobStatus } from "./jobs/JobError.ts"
 export { MaskNotDecodable } from "./mask/MaskError.ts"

@@ -22,6 +22,16 @@ export default defineConfig({
         extends: true,
         test: { name: "test", include: ["test/**/*.test.ts", "docs/examples/**/*.test.ts"], exclude: [slow] }
       },
+      // The server once more, met as a web handler; but what is said there of Node's connections, of a host, of the command.
+      {
+        extends: true,
+        test: {
+          name: "web",
+          include: ["test/server/*.test.ts"],
+          exclude: [slow, "test/server/{WebHandler,Frameworks}.test.ts"],
+          env: { SEGFORMER_TEST_FACE: "web" }
+        }
+      },
       // Soaks of half a minute: only one that hangs meets five times what others may take.
       { extends: true, test: { name: "slow", include: [slow], testTimeout: 5 * hangs } },
       // What others' libraries compute, in Python: its environment is made once, over the network.

@@ -4,6 +4,7 @@ import { Effect, type FileSystem, Stream } from "effect"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as Coco from "../mask/Coco.ts"
 import * as Csv from "../mask/Csv.ts"
+import * as MinArea from "../mask/MinArea.ts"
 import * as Ranking from "../mask/Ranking.ts"
 import type { Region } from "../mask/Region.ts"
 import * as Shares from "../mask/Shares.ts"
@@ -79,7 +80,7 @@ const excludedIds = (classes: ClassTable.ClassTable, names: ReadonlyArray<string
 const ofRegions = (
   regions: ReadonlyArray<Region>,
   excluded: ReadonlySet<number>,
-  minArea = 1
+  minArea: number
 ): ReadonlyArray<Coco.Annotation> =>
   regions
     .filter(({ area, classId }) => !excluded.has(classId) && area >= minArea)
@@ -113,8 +114,9 @@ interface CocoRecord {
  * label map, the regions that it reports: with box and area, and without an outline. An image of which it gives pictures
  * alone is left out, which is said at the end.
  */
-export const coco = ({ exclude, minArea, path, tolerance }: CocoOptions): Sink<FileSystem.FileSystem> =>
-  collected<CocoRecord | null>(
+export const coco = ({ exclude, minArea, path, tolerance }: CocoOptions): Sink<FileSystem.FileSystem> => {
+  const least = MinArea.of(minArea)
+  return collected<CocoRecord | null>(
     "coco",
     path,
     { exclude, minArea, tolerance },
@@ -127,7 +129,7 @@ export const coco = ({ exclude, minArea, path, tolerance }: CocoOptions): Sink<F
       const annotations =
         map._tag === "Some"
           ? Coco.annotations(map.value, { imageId: 0, exclude: ids, minArea, tolerance })
-          : ofRegions(reported ?? [], ids, minArea)
+          : ofRegions(reported ?? [], ids, least)
       const found = new Set(annotations.map(({ category_id }) => category_id))
       return {
         classes: Array.from(found, (id) => ({ id, name: ClassTable.nameOf(classes, id) })),
@@ -169,6 +171,7 @@ export const coco = ({ exclude, minArea, path, tolerance }: CocoOptions): Sink<F
       yield* write(`],\n"categories":${JSON.stringify(Coco.categories(table))}}\n`)
     })
   )
+}
 
 export interface RankingOptions {
   /** The file. */
@@ -261,8 +264,9 @@ const areasOf = (
  * of classes are sums of the areas that it reports, their shares of the whole image; one line of 0 pixels where it reports
  * none. An image of which it gives pictures alone has a line with its name and nothing else. Both are said at the end.
  */
-export const csv = ({ exclude, minArea, path, regions = false }: CsvOptions): Sink<FileSystem.FileSystem> =>
-  collected<CsvRecord>(
+export const csv = ({ exclude, minArea, path, regions = false }: CsvOptions): Sink<FileSystem.FileSystem> => {
+  const least = MinArea.of(minArea)
+  return collected<CsvRecord>(
     "csv",
     path,
     { exclude, minArea, regions },
@@ -277,7 +281,7 @@ export const csv = ({ exclude, minArea, path, regions = false }: CsvOptions): Si
       }
       const ids = excludedIds(classes, exclude)
       return (yield* segmentation.regions)
-        .filter(({ area, classId }) => !ids.has(classId) && area >= (minArea ?? 1))
+        .filter(({ area, classId }) => !ids.has(classId) && area >= least)
         .map((region) => Csv.line(Csv.regionFields(region)))
     }),
     Effect.fnUntraced(function* (write, records, read) {
@@ -303,3 +307,4 @@ export const csv = ({ exclude, minArea, path, regions = false }: CsvOptions): Si
       yield* told(without, `numbers in ${name}: the service gave pictures alone`)
     })
   )
+}

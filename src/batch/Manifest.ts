@@ -30,8 +30,7 @@ export const isManifest = (path: string): boolean => /\.(csv|jsonl|ndjson|txt|ls
 export const items = (
   path: string
 ): Stream.Stream<Item.Item<Item.Access>, SourceNotReadable, FileSystem.FileSystem> => {
-  const text = Stream.unwrap(Effect.map(FileSystem.FileSystem, (fs) => fs.stream(path))).pipe(
-    Stream.decodeText(),
+  const text = decoded(Stream.unwrap(Effect.map(FileSystem.FileSystem, (fs) => fs.stream(path)))).pipe(
     Stream.mapError((error) => new SourceNotReadable({ source: path, detail: SystemError.unreadable(error) }))
   )
   return Stream.filter(
@@ -39,6 +38,25 @@ export const items = (
     Predicate.isNotUndefined
   )
 }
+
+/** UTF-8, or UTF-16 as PowerShell and spreadsheets write it, which its first bytes tell. */
+const decoded = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>): Stream.Stream<string, E, R> =>
+  Stream.suspend(() => {
+    let decoder: InstanceType<typeof TextDecoder> | undefined
+    return Stream.concat(
+      Stream.map(bytes, (piece) =>
+        (decoder ??= new TextDecoder(encodingOf(piece))).decode(piece, { stream: true })
+      ),
+      Stream.suspend(() => Stream.succeed(decoder?.decode() ?? ""))
+    ).pipe(Stream.filter((text) => text !== ""))
+  })
+
+const encodingOf = ([first, second]: Uint8Array): string =>
+  (first === 0xfe && second === 0xff) || (first === 0 && second !== 0 && second !== undefined)
+    ? "utf-16be"
+    : (first === 0xff && second === 0xfe) || (second === 0 && first !== 0)
+      ? "utf-16le"
+      : "utf-8"
 
 /** Characters of a line, or of a row: what is longer is no list of images. */
 const longest = 64 * 1024
@@ -90,13 +108,25 @@ const bounded = (path: string, text: Text): Text =>
     })
   })
 
-const JsonLine = Schema.fromJsonString(
-  Schema.Union([Schema.String, Schema.Record(Schema.String, Schema.Unknown)])
-)
+const JsonLine = Schema.Union([Schema.String, Schema.Record(Schema.String, Schema.Unknown)])
 const decodeLine = Schema.decodeUnknownOption(JsonLine)
 
+/** An id is a text: one of more digits than a number here can hold is taken as it is written. */
+const asWritten = (_: string, value: unknown, { source }: { readonly source?: string } = {}): unknown =>
+  typeof value === "number" && !Number.isSafeInteger(value) && source !== undefined && /^-?\d+$/.test(source)
+    ? source
+    : value
+
+const parsedLine = (line: string): unknown => {
+  try {
+    return JSON.parse(line, asWritten)
+  } catch {
+    return undefined
+  }
+}
+
 const ofJson = (path: string, number: number, line: string): Item.Item<Item.Access> => {
-  const parsed = decodeLine(line)
+  const parsed = decodeLine(parsedLine(line))
   if (parsed._tag === "None")
     return unreadable(path, number, "the line is neither a JSON string nor an object")
   if (typeof parsed.value === "string") return found(path, parsed.value, undefined)

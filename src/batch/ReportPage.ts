@@ -79,7 +79,7 @@ export const html = ({ done, failed, progress, source, summary, thumbnails }: Pa
     '<html lang="en">',
     '<meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    `<title>${whole.format(done)} images of ${escape(source)}</title>`,
+    `<title>${whole.format(done)} ${done === 1 ? "image" : "images"} of ${escape(source)}</title>`,
     `<style>${style}</style>`,
     "<main>",
     "<h1>A run over many images</h1>",

@@ -3,7 +3,9 @@
  * loaded when a command needs it, and not for `--help`.
  */
 import { createHash } from "node:crypto"
-import { existsSync } from "node:fs"
+import { createReadStream, existsSync, statSync } from "node:fs"
+import { basename, join } from "node:path"
+import { pipeline } from "node:stream/promises"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Context, Effect, Layer, type Scope } from "effect"
 import {
@@ -15,6 +17,11 @@ import {
 import type { ServiceSettings } from "../http/ServiceSettings.ts"
 import type { ImageCodec } from "../image/ImageCodec.ts"
 import * as AddressGuard from "../service/AddressGuard.ts"
+import type { DependencyMissing } from "../image/ImageError.ts"
+import type { HubNeeds } from "../onnx/native/ModelSource.ts"
+import type { Provider } from "../onnx/native/Providers.ts"
+import * as WeightFiles from "../onnx/WeightFiles.ts"
+import type { SegFormerWebOptions } from "../onnx/web/SegFormerWeb.ts"
 import type { Transport } from "../Transport.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as Flags from "./Flags.ts"
@@ -24,6 +31,14 @@ export interface BackendOptions extends RemoteOptions {
   /** A folder, an `.onnx` file, or an id of the Hub. */
   readonly model?: string | undefined
   readonly sessions?: number | undefined
+  /** Which of the model's files, such as `fp16`. */
+  readonly variant?: string | undefined
+  /** Of a model that gives one number a pixel. */
+  readonly threshold?: number | undefined
+  /** Of a model with several outputs: the one to read. */
+  readonly modelOutput?: string | undefined
+  /** By what it runs. */
+  readonly provider?: Provider | undefined
   /** How sure a model is of each pixel, which takes it longer. */
   readonly confidence?: boolean | undefined
   /** How unsure a model is of each image as a whole: results are ranked by it. */
@@ -56,17 +71,72 @@ export const fingerprint = (settings: ServiceSettings | undefined): Readonly<Rec
     ? {}
     : { "service settings": createHash("sha256").update(JSON.stringify(settings)).digest("hex").slice(0, 16) }
 
+/**
+ * The digest of a model's file on this machine, where there is one, as a name says nothing of the weights behind it; and
+ * how it is read.
+ */
+export const modelFingerprint = ({
+  model,
+  modelOutput,
+  threshold,
+  variant
+}: Pick<BackendOptions, "model" | "variant" | "threshold" | "modelOutput">): Effect.Effect<
+  Readonly<Record<string, string>>
+> =>
+  Effect.promise(async () => {
+    const read = {
+      ...(variant === undefined ? {} : { variant }),
+      ...(threshold === undefined ? {} : { threshold: String(threshold) }),
+      ...(modelOutput === undefined ? {} : { output: modelOutput })
+    }
+    if (model === undefined) return read
+    const files = WeightFiles.named(variant ?? "model")
+    const file = [model, ...files.flatMap((name) => [join(model, name), join(model, basename(name))])].find(
+      (path) => existsSync(path) && statSync(path).isFile()
+    )
+    if (file === undefined) return read
+    const hash = createHash("sha256")
+    await pipeline(createReadStream(file), hash)
+    return { ...read, "model file": hash.digest("hex").slice(0, 16) }
+  })
+
 const makeModel = Effect.fnUntraced(function* (
   options: BackendOptions
 ): Effect.fn.Return<Transport["Service"], ExitCode.Ended, Scope.Scope | ImageCodec> {
   const { ModelSource, SegFormerOnnx } = yield* Effect.promise(() => import("../onnx/index.ts"))
-  const { confidence, model: name, sessions, uncertainty } = options
+  const {
+    confidence,
+    model: name,
+    modelOutput,
+    provider,
+    sessions,
+    threshold,
+    uncertainty,
+    variant
+  } = options
   const isId = name !== undefined && /^\w[\w.-]*\/\w[\w.-]*(?<!\.onnx)$/.test(name) && !existsSync(name)
   const model = name === undefined ? undefined : isId ? ModelSource.hub(name) : ModelSource.folder(name)
-  return yield* SegFormerOnnx.make({ model, sessions, confidence, uncertainty }).pipe(
+  const own = { model, sessions, confidence, uncertainty, variant, threshold, output: modelOutput, provider }
+  return yield* SegFormerOnnx.make(own).pipe(
+    Effect.catchTag("DependencyMissing", (missing) =>
+      missing.packages.includes("onnxruntime-web") ? inWebAssembly(own, missing) : Effect.fail(missing)
+    ),
     Effect.mapError(unavailable),
     Effect.provide([layerHttpClient(options), NodeFileSystem.layer])
   )
+})
+
+/** Where there is no binary for this machine, and what runs without one is installed; else what is missing. */
+const inWebAssembly = Effect.fnUntraced(function* (
+  options: SegFormerWebOptions<HubNeeds>,
+  missing: DependencyMissing
+) {
+  const { SegFormerWeb } = yield* Effect.promise(() => import("../onnx/web/index.ts"))
+  const made = yield* SegFormerWeb.make(options).pipe(
+    Effect.catchTag("DependencyMissing", () => Effect.fail(missing))
+  )
+  yield* Effect.logWarning(`The model runs in WebAssembly, slower than a binary would: ${missing.detail}`)
+  return made
 })
 
 /** Decoding and encoding, by sharp. */

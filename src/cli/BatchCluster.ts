@@ -47,7 +47,7 @@ const submit = Effect.fnUntraced(function* (options: Options) {
     isSubmitted = true
     if (!options.quiet && !options.json) {
       yield* line.clear
-      yield* Screen.say(`${added + again} images submitted to the run "${Screen.plain(name)}"`)
+      yield* Screen.say(`${Screen.images(added + again)} submitted to the run "${Screen.plain(name)}"`)
     }
     if (options.detach) return yield* runs.status(name)
     const started = yield* runs.status(name)
@@ -94,7 +94,7 @@ const tell = Effect.fnUntraced(function* (end: RunStatus, options: Options) {
   if (options.json) yield* Screen.say(JSON.stringify({ run, state, images, done, repeated, failed, results }))
   else if (!options.quiet && !options.detach) {
     const equal = repeated === 0 ? "" : `, ${repeated} of them equal to others`
-    yield* Screen.say(`${done} of ${images} images done${equal}, ${failed} failed`)
+    yield* Screen.say(`${done} of ${Screen.images(images)} done${equal}, ${failed} failed`)
     for (const path of results) yield* Screen.say(`  ${Screen.plain(path)}`)
   }
   if (options.detach) return
@@ -106,7 +106,7 @@ const tell = Effect.fnUntraced(function* (end: RunStatus, options: Options) {
 
 /** What the workers are told. Paths are those of the whole machine, which all of them must share. */
 const specOf = (options: Options, settings: WorkerSpec["settings"]): WorkerSpec => {
-  const { coco, csv, model, overlays, rank, url } = options
+  const { coco, csv, model, modelOutput, overlays, rank, threshold, url, variant } = options
   return {
     sinks: {
       out: resolve(options.out),
@@ -117,6 +117,9 @@ const specOf = (options: Options, settings: WorkerSpec["settings"]): WorkerSpec 
     },
     ...(url === undefined ? {} : { url }),
     ...(model === undefined ? {} : { model: existsSync(model) ? resolve(model) : model }),
+    ...(variant === undefined ? {} : { variant }),
+    ...(threshold === undefined ? {} : { threshold }),
+    ...(modelOutput === undefined ? {} : { modelOutput }),
     ...(settings === undefined ? {} : { settings }),
     limits: limitsOf(options)
   }

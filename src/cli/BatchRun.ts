@@ -1,8 +1,6 @@
 /** `segformer batch`, at work on this machine. */
-import { createHash } from "node:crypto"
-import { createReadStream, existsSync, statSync } from "node:fs"
+import { existsSync } from "node:fs"
 import { join, relative } from "node:path"
-import { pipeline } from "node:stream/promises"
 import { Duration, Effect, Stream } from "effect"
 import * as Batch from "../batch/Batch.ts"
 import * as BatchSource from "../batch/BatchSource.ts"
@@ -52,14 +50,14 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
   const source = viewed(yield* sourceOf(options.source), view)
   const line = yield* Screen.progress(!options.quiet)
   yield* line.show(asked(options))
-  const { concurrency = 4, model, out } = options
+  const { concurrency = 4, out } = options
   const transport = yield* Backend.make({
     ...options,
     atOnce: concurrency,
     uncertainty: options.rank !== undefined
   })
   const fingerprint = {
-    ...(yield* fingerprintOf(model)),
+    ...(yield* Backend.modelFingerprint(options)),
     ...Backend.fingerprint(yield* Backend.settingsOf(options)),
     ...(view.page === undefined ? {} : { page: String(view.page) }),
     ...(view.stretch === undefined ? {} : { stretch: Stretch.format(view.stretch) })
@@ -113,6 +111,10 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
   yield* line.clear
 
   const { failed } = summary
+  if (summary.done + failed === 0)
+    yield* Screen.complain(
+      `there are no images in ${options.source}: of a folder those are taken that are called so (.jpg, .png, .tif and the like), of a list those that it names`
+    )
   if (options.json) {
     const { files, progress, settled, skipped } = summary
     yield* Screen.say(
@@ -153,7 +155,7 @@ const sayWhenInterrupted = (say: (text: string) => Effect.Effect<void>) =>
 const money = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 })
 
 const counts = ({ done, failed, total }: Progress): string =>
-  `${Screen.count(done)}${total === undefined ? "" : ` of ${Screen.count(total)}`} images are done` +
+  `${total === undefined ? Screen.images(done) : `${Screen.count(done)} of ${Screen.images(total)}`} ${done === 1 ? "is" : "are"} done` +
   (failed === 0 ? "" : `, ${Screen.count(failed)} failed`)
 
 const progressLine = (progress: Progress): string => {
@@ -182,7 +184,7 @@ const closing = ({ failed, failures, files, progress, settled, skipped }: Batch.
   return [
     settled.done + failed + skipped === 0
       ? "There are no images"
-      : `${Screen.count(settled.done)} images done${equal}${before}, ${time(progress.elapsed)}${spent}`,
+      : `${Screen.images(settled.done)} done${equal}${before}, ${time(progress.elapsed)}${spent}`,
     ...(failed === 0
       ? []
       : [`${Screen.count(failed)} failed: ${tags}. Once mended, try them again with --retry-failed`]),
@@ -206,16 +208,3 @@ const codeOf = (tag: string): number => {
       return ExitCode.unavailable
   }
 }
-
-/** The digest of a model's file on this machine, where there is one: a name says nothing of the weights behind it. */
-export const fingerprintOf = (model: string | undefined): Effect.Effect<Readonly<Record<string, string>>> =>
-  Effect.promise(async () => {
-    if (model === undefined) return {}
-    const file = [model, join(model, "onnx", "model.onnx"), join(model, "model.onnx")].find(
-      (path) => existsSync(path) && statSync(path).isFile()
-    )
-    if (file === undefined) return {}
-    const hash = createHash("sha256")
-    await pipeline(createReadStream(file), hash)
-    return { "model file": hash.digest("hex").slice(0, 16) }
-  })

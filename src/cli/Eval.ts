@@ -4,15 +4,18 @@ import { Clock, Effect, FileSystem, Result } from "effect"
 import * as WholeFile from "../files/WholeFile.ts"
 import * as BoundaryIou from "../mask/BoundaryIou.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
+import type { LabelMap } from "../mask/LabelMap.ts"
 import * as Metrics from "../mask/Metrics.ts"
 import * as Colors from "../render/Colors.ts"
 import * as EvalReport from "../render/EvalReport.ts"
+import * as Annotations from "./Annotations.ts"
 import * as Backend from "./Backend.ts"
 import type { Options } from "./EvalCommand.ts"
 import * as EvalPairs from "./EvalPairs.ts"
 import * as EvalPictures from "./EvalPictures.ts"
 import * as EvalRanking from "./EvalRanking.ts"
 import * as EvalSums from "./EvalSums.ts"
+import * as EvalTruth from "./EvalTruth.ts"
 import * as EvalTable from "./EvalTable.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as Flags from "./Flags.ts"
@@ -32,12 +35,19 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   const { predictions, truth } = options
   const told = options.classes === undefined ? undefined : yield* LabelFiles.classes(options.classes)
   const given = told ?? (options.binary ? two : undefined)
-  const { pairs, problems } = yield* EvalPairs.match(options)
+  const annotations = yield* EvalTruth.read(options)
+  const annotated = annotations && new Annotations.AnnotatedFiles(truth, annotations.images)
+  const { pairs, problems: unmatched, unannotated } = yield* EvalPairs.match(options, annotated)
+  const problems = [...(annotations?.problems ?? []), ...unmatched]
   for (const { name, reason } of problems) yield* Screen.complain(`${name}: ${reason}`)
   const advice = EvalPairs.advice(options, problems)
   if (advice !== undefined) yield* Screen.complain(advice)
   if (pairs.length === 0 && problems.length === 0)
-    return yield* ExitCode.failed(`there are no label PNGs or .npy files in ${predictions} and ${truth}`)
+    return yield* ExitCode.failed(
+      annotations === undefined
+        ? `there are no label PNGs or .npy files in ${predictions} and ${truth}`
+        : `no prediction in ${predictions} is of an image that ${truth} has annotations of`
+    )
 
   const fs = yield* FileSystem.FileSystem
   const real = (path: string) => Effect.orElseSucceed(fs.realPath(path), () => path)
@@ -49,6 +59,7 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   const progress = yield* Screen.progress(!options.quiet)
   const ignored = options.binary ? [EvalSums.BINARY_IGNORED] : ignoredIds(options)
   const { boundary, reduceLabels } = options
+  const drawn = annotations && (yield* EvalTruth.reading(options, named, ignored))
   const sums = new EvalSums.Sums(given, { ignored, reduceLabels, boundary, excluded })
   const images: Array<EvalReport.ImageScores> = []
   const looks: Array<EvalRanking.Look> = []
@@ -58,7 +69,7 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   for (const pair of pairs) {
     yield* progress.show(`[${done++}/${pairs.length}] ${pair.key}`)
     const result = yield* Effect.result(
-      Effect.flatMap(readPair(pair, options, given), (maps) => {
+      Effect.flatMap(readPair(pair, options, given, drawn), (maps) => {
         for (const id of EvalSums.idsOf(maps.truth)) truthIds.add(id)
         // What cannot be looked at is in no count either.
         return Effect.flatMap(lookAt(pair, maps.prediction), (look) =>
@@ -78,7 +89,7 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
     yield* Effect.yieldNow
   }
   yield* progress.clear
-  yield* askWhatIsMeant(options, truthIds)
+  if (annotations === undefined) yield* askWhatIsMeant(options, truthIds)
   if (images.length === 0) return yield* ExitCode.failed("no pair of files could be scored")
 
   const classes = Array.from(
@@ -100,7 +111,14 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
     confusion: sums.confusion,
     ranking: yield* EvalRanking.ranked(looks, options),
     images,
-    notes: notes(scores, classes, ignored, new Set(excluded)),
+    notes: [
+      ...notes(scores, classes, ignored, new Set(excluded)),
+      ...(annotations?.notes ?? []),
+      ...(drawn?.notes ?? []),
+      ...(unannotated === 0
+        ? []
+        : [`predictions of images without annotations: ${Screen.count(unannotated)} left out`])
+    ],
     problems
   }
 
@@ -112,11 +130,11 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
       const pair = pairs.get(image.name)
       if (pair === undefined) continue
       yield* progress.show(`drawing ${image.name}`)
-      const maps = yield* Effect.result(readPair(pair, options, given))
+      const maps = yield* Effect.result(readPair(pair, options, given, drawn))
       if (Result.isFailure(maps)) continue
       const rules = { ignored, reduceLabels, images: options.images, names: options.predictionNames }
-      const drawn = yield* EvalPictures.make(maps.success, pair, palette, rules)
-      pictures.push({ ...image, pictures: drawn })
+      const own = yield* EvalPictures.make(maps.success, pair, palette, rules)
+      pictures.push({ ...image, pictures: own })
     }
     yield* progress.clear
     yield* writeHtml(options.html, EvalReport.html(found, { palette, pictures, predictions, truth }))
@@ -176,18 +194,23 @@ const notes = (
 const readPair = (
   pair: EvalPairs.Pair,
   options: Options,
-  palette: ClassTable.ClassTable | undefined
+  palette: ClassTable.ClassTable | undefined,
+  drawn: EvalTruth.Reading | undefined
 ): Effect.Effect<Metrics.Pair, string, FileSystem.FileSystem> => {
+  const asAsked = (map: LabelMap, ignored: ReadonlyArray<number>): Result.Result<LabelMap, string> =>
+    options.binary ? EvalSums.binary(map, ignored) : Result.succeed(map)
   const read = ({ path }: LabelFile, what: string, ignored: ReadonlyArray<number>) =>
     LabelFiles.read(path, { palette, asMask: options.binary }).pipe(
-      Effect.flatMap((map) =>
-        options.binary ? Effect.fromResult(EvalSums.binary(map, ignored)) : Effect.succeed(map)
-      ),
+      Effect.flatMap((map) => Effect.fromResult(asAsked(map, ignored))),
       Effect.mapError((reason) => `the ${what} ${path}: ${reason}`)
     )
-  return Effect.all({
-    prediction: read(pair.prediction, "prediction", []),
-    truth: read(pair.truth, "truth", ignoredIds(options))
+  const { annotated } = pair.truth
+  return Effect.flatMap(read(pair.prediction, "prediction", []), (prediction) => {
+    const truth =
+      annotated === undefined || drawn === undefined
+        ? read(pair.truth, "truth", ignoredIds(options))
+        : Effect.fromResult(drawn.toLabelMap(annotated, prediction))
+    return Effect.map(truth, (truth) => ({ prediction, truth }))
   })
 }
 

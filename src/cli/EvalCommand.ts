@@ -17,8 +17,11 @@ const flags = {
   predictions: Flags.paths("predictions", "directory").pipe(
     Argument.withDescription("Folder of predicted label maps: PNG or .npy, pixels are class ids")
   ),
-  truth: Flags.paths("ground-truth", "directory").pipe(
-    Argument.withDescription("Folder of true ones, of the same names: a.png or a.labels.png for a.labels.png")
+  truth: Flags.paths("ground-truth").pipe(
+    Argument.withDescription(
+      "Folder of true ones, of the same names (a.png or a.labels.png for a.labels.png), or a file of annotations: Label Studio's " +
+        "JSON, CVAT's XML (for images 1.1), COCO"
+    )
   ),
   ignore: Flags.ids("ignore").pipe(
     Flag.withDescription(
@@ -44,6 +47,21 @@ const flags = {
   ),
   truthNames: namePattern("truth-names").pipe(
     Flag.withDescription("The same of the truth: '*_gtFine_labelTrainIds'. Other files are left aside"),
+    Flags.optional
+  ),
+  annotations: Flag.Literals("annotations", ["newest", "oldest"]).pipe(
+    Flag.withMetavar("WHICH"),
+    Flag.withDescription(
+      "Of an image that several people annotated in Label Studio, the newest or the oldest. Without it, the one marked as ground truth"
+    ),
+    Flags.optional
+  ),
+  outside: Flag.String("outside").pipe(
+    Flag.withMetavar("CLASS"),
+    Flag.withDescription(
+      "What pixels in no shape of the annotations are, by its name or id. By default the class that is called background; where none " +
+        "is, they are not counted"
+    ),
     Flags.optional
   ),
   reduceLabels: Flags.off("reduce-labels").pipe(
@@ -130,6 +148,10 @@ export const command = Command.make("eval", flags).pipe(
         "segformer eval found gtFine/val --classes cityscapes --prediction-names '*_leftImg8bit' " +
         "--truth-names '*_gtFine_labelTrainIds'",
       description: "Files that are called as those of Cityscapes"
+    },
+    {
+      command: "segformer eval found project-1.json --classes surface",
+      description: "What people corrected in Label Studio; annotations.xml of CVAT and COCO's JSON as well"
     },
     {
       command: "segformer eval found masks --binary",

@@ -1,6 +1,7 @@
 /** Which prediction is scored against which truth: by the image that a prediction is of, and else by names. */
 import { basename, dirname, join, normalize } from "node:path"
 import { Effect, type FileSystem } from "effect"
+import * as Annotations from "./Annotations.ts"
 import type * as ExitCode from "./ExitCode.ts"
 import * as LabelFiles from "./LabelFiles.ts"
 import * as LabelFolder from "./LabelFolder.ts"
@@ -25,12 +26,12 @@ export interface MatchOptions {
 /** Those that match, in the order of predictions; each is told anew when it is asked for, since there may be very many. */
 export class Pairs implements Iterable<Pair> {
   readonly #predictions: LabelFolder.LabelFolder
-  readonly #truths: LabelFolder.LabelFolder
+  readonly #truths: LabelFolder.KeyedFiles
   /** The truth of each prediction, or -1; and the predictions that have one. */
   readonly #places: Int32Array
   readonly #paired: ReadonlyArray<number>
 
-  constructor(predictions: LabelFolder.LabelFolder, truths: LabelFolder.LabelFolder, places: Int32Array) {
+  constructor(predictions: LabelFolder.LabelFolder, truths: LabelFolder.KeyedFiles, places: Int32Array) {
     this.#predictions = predictions
     this.#truths = truths
     this.#places = places
@@ -64,28 +65,44 @@ export class Pairs implements Iterable<Pair> {
 }
 
 /** Those that match, and what is wrong with the rest. */
+export interface Matched {
+  readonly pairs: Pairs
+  readonly problems: ReadonlyArray<LabelFiles.Problem>
+  /** Predictions of images that a file of annotations does not hold. */
+  readonly unannotated: number
+}
+
+/**
+ * Pairs each prediction with its truth, which is in a folder or among annotated images. Of those mostly few are annotated yet:
+ * predictions of others are counted, and nothing is wrong with them.
+ */
 export const match = Effect.fnUntraced(function* (
-  options: MatchOptions
-): Effect.fn.Return<
-  { readonly pairs: Pairs; readonly problems: Array<LabelFiles.Problem> },
-  ExitCode.Ended,
-  FileSystem.FileSystem
-> {
+  options: MatchOptions,
+  annotated?: Annotations.AnnotatedFiles | undefined
+): Effect.fn.Return<Matched, ExitCode.Ended, FileSystem.FileSystem> {
   const { predictionNames, truthNames } = options
   const predictions = yield* LabelFolder.list(options.predictions, byPattern(predictionNames))
-  const truths = yield* LabelFolder.list(options.truth, byPattern(truthNames))
+  const truths = annotated ?? (yield* LabelFolder.list(options.truth, byPattern(truthNames)))
   const problems: Array<LabelFiles.Problem> = []
   const images = yield* LabelFiles.reportedImages(predictions)
   const places = new Int32Array(predictions.length)
   const claims = new Uint32Array(truths.length)
+  let unannotated = 0
   let index = 0
-  for (const { key: own } of predictions) {
+  for (const file of predictions) {
+    const { key: own } = file
     const image = images[index]
-    const place = truths.placeOf(image === undefined ? own : keyOf(own, image, truths, predictionNames))
+    const place =
+      annotated?.find(file, image) ??
+      truths.placeOf(image === undefined ? own : keyOf(own, image, truths, predictionNames))
     places[index++] = place
     if (place >= 0) claims[place]!++
+    else if (annotated !== undefined && place === Annotations.none) unannotated++
     else {
-      const reason = `it has no match in ${options.truth}${hint(options)}`
+      const reason =
+        annotated === undefined
+          ? `it has no match in ${options.truth}${hint(options)}`
+          : `several images of ${options.truth} may be it`
       const isCalledSo = image === undefined || stem(basename(image)) === basename(own)
       problems.push({ name: own, reason: isCalledSo ? reason : `it is of ${image}: ${reason}` })
     }
@@ -102,7 +119,7 @@ export const match = Effect.fnUntraced(function* (
     const name = truths.at(place)?.key ?? ""
     problems.push({ name, reason: `it has no match in ${options.predictions}${hint(options)}` })
   }
-  return { pairs: new Pairs(predictions, truths, places), problems }
+  return { pairs: new Pairs(predictions, truths, places), problems, unannotated }
 })
 
 /** Files whose names have a pattern, by what stands for its `*`. */
@@ -127,7 +144,7 @@ const stem = (name: string): string => name.replace(/\.[a-z0-9]{1,5}$/i, "")
 const keyOf = (
   key: string,
   image: string,
-  truths: LabelFolder.LabelFolder,
+  truths: LabelFolder.KeyedFiles,
   pattern: string | undefined
 ): string => {
   // What came over the network has no place here, and standard input none at all.

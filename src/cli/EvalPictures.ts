@@ -33,7 +33,7 @@ const endings = ImageFormat.endings().flatMap((ending) => [`.${ending}`, `.${end
 
 export const make = Effect.fnUntraced(function* (
   { prediction, truth }: Pair,
-  { key }: { readonly key: string },
+  { key, prediction: { key: own } }: { readonly key: string; readonly prediction: { readonly key: string } },
   palette: Palette,
   options: PictureOptions
 ): Effect.fn.Return<ReadonlyArray<Picture>, never, FileSystem.FileSystem | ImageCodec> {
@@ -43,7 +43,7 @@ export const make = Effect.fnUntraced(function* (
   const photo =
     options.images === undefined
       ? undefined
-      : yield* photoOf(options.images, keysOf(key, options.names), width, height)
+      : yield* photoOf(options.images, new Set([...keysOf(key, options.names), own]), width, height)
 
   // Without a photo, background is paper: black would drown what little there may be on it.
   const hidden = Background.idsOf(palette)
@@ -91,13 +91,13 @@ const keysOf = (key: string, pattern: string | undefined): ReadonlyArray<string>
 /** The photo of a name at a size; undefined where there is none, and where it cannot be read, which is said. */
 const photoOf = Effect.fnUntraced(function* (
   folder: string,
-  keys: ReadonlyArray<string>,
+  keys: ReadonlySet<string>,
   width: number,
   height: number
 ): Effect.fn.Return<Raster | undefined, never, FileSystem.FileSystem | ImageCodec> {
   const fs = yield* FileSystem.FileSystem
   const codec = yield* ImageCodec
-  for (const path of keys.flatMap((key) => endings.map((ending) => join(folder, key + ending)))) {
+  for (const path of [...keys].flatMap((key) => endings.map((ending) => join(folder, key + ending)))) {
     if (!(yield* Effect.orElseSucceed(fs.exists(path), () => false))) continue
     const raster = yield* ImageSource.file(path)
       .open()

@@ -77,7 +77,7 @@ const write = Effect.fnUntraced(function* (options: Options) {
     categoryOf: categoryOf(options, classes, background ? new Set() : Background.idsOf(classes)),
     regions,
     shape: options.shape ?? "mask",
-    areas: options.areas ?? "region",
+    objects: options.objects ?? "region",
     imagesAt: options.imagesAt,
     named: true
   }

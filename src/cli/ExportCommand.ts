@@ -103,10 +103,10 @@ const flags = {
     ),
     Flags.optional
   ),
-  areas: Flag.Literals("areas", ["region", "class"]).pipe(
+  objects: Flag.Literals("objects", ["region", "class"]).pipe(
     Flag.withMetavar("OF"),
     Flag.withDescription(
-      `A mask of each region, or one of each class (${using("areas")}). region by default`
+      `A mask of each region, or one of each class (${using("objects")}). region by default`
     ),
     Flags.optional
   ),
@@ -144,7 +144,7 @@ const settings = {
   regions: "regions",
   firstId: "categoryOf",
   shape: "shape",
-  areas: "areas",
+  objects: "objects",
   imagesAt: "imagesAt"
 } as const
 
@@ -156,7 +156,7 @@ const settingFlags = [
   "regions",
   "firstId",
   "shape",
-  "areas",
+  "objects",
   "imagesAt"
 ] as const
 
@@ -181,15 +181,15 @@ export const faults = (options: Options): Flags.Faults => [
     : [])
 ]
 
-const shapeFaults = ({ areas, format, shape, tolerance }: Options): Flags.Faults => {
+const shapeFaults = ({ objects, format, shape, tolerance }: Options): Flags.Faults => {
   const isMask = shape === undefined || shape === "mask" || shape === "bitmask"
   const hasShapes = Exports.using("shape").includes(format)
   return [
     ...(shape === "bitmask" && format !== "labelstudio"
       ? [`--shape bitmask is for labelstudio, and not for ${format}: its pixels are --shape mask`]
       : []),
-    ...(hasShapes && areas === "class" && !isMask
-      ? [`--areas class is for masks: a ${shape} is of a region`]
+    ...(hasShapes && objects === "class" && !isMask
+      ? [`--objects class is for masks: a ${shape} is of a region`]
       : []),
     ...(hasShapes && tolerance !== undefined && shape !== "polygon"
       ? ["--tolerance is for outlines: give --shape polygon too, or leave it out"]

@@ -16,6 +16,10 @@ import * as ExitCode from "./ExitCode.ts"
 export const optional = <A>(flag: Flag.Flag<A>): Flag.Flag<A | undefined> =>
   Flag.map(Flag.optional(flag), Option.getOrUndefined)
 
+/** What stands between commas. */
+export const listOf = (text: string | undefined): ReadonlyArray<string> =>
+  (text ?? "").split(",").flatMap((part) => part.trim() || [])
+
 /** Off unless it is given. */
 export const off = (name: string) => Flag.Boolean(name).pipe(Flag.withDefault(false))
 
@@ -133,6 +137,38 @@ export const model = path("model").pipe(
   optional
 )
 
+/** Those of `Providers`, which takes long to load. */
+const providers = ["cpu", "cuda", "tensorrt", "directml", "coreml", "webgpu", "auto"] as const
+
+/** Which of a model's files, and how it is read: of the models that are run here. */
+export const local = {
+  variant: Flag.String("variant").pipe(
+    Flag.withMetavar("NAME"),
+    Flag.withDescription(
+      "Which of the model's files: fp32, fp16, q8, int8, uint8, q4 and the like, or NAME of onnx/model_NAME.onnx"
+    ),
+    optional
+  ),
+  threshold: Flag.Finite("threshold").pipe(
+    Flag.withMetavar("NUMBER"),
+    Flag.withDescription(
+      "Of a model that gives one number a pixel: what is above it is of class 1. 0 for logits, 0.5 for probabilities"
+    ),
+    optional
+  ),
+  provider: Flag.Literals("provider", providers).pipe(
+    Flag.withDescription(
+      "By what the model runs: the processor by default, an accelerator, or `auto`, which measures. SEGFORMER_PROVIDER says the same"
+    ),
+    optional
+  ),
+  modelOutput: Flag.String("model-output").pipe(
+    Flag.withMetavar("NAME"),
+    Flag.withDescription("Of a model with several outputs: the one to read"),
+    optional
+  )
+}
+
 /** Where a service is, and the way there. */
 export const remote = {
   url,
@@ -175,7 +211,7 @@ export const palette = path("palette", "file").pipe(
 )
 
 /** Who segments. {@link backendFaults} goes with it. */
-export const backend = { ...remote, model, palette }
+export const backend = { ...remote, ...local, model, palette }
 
 /** How many are under way at once; `what` they are, for the help. */
 export const concurrency = (what: string, description: string) =>
@@ -270,7 +306,18 @@ export const backendFaults = (given: {
   readonly header: ReadonlyArray<string>
   readonly model: string | ReadonlyArray<string> | undefined
   readonly palette?: string | undefined
+  readonly variant?: string | undefined
+  readonly threshold?: number | undefined
+  readonly modelOutput?: string | undefined
+  readonly provider?: string | undefined
 }): Faults => [
+  ...(isRemote(given)
+    ? ignored(
+        given,
+        ["variant", "threshold", "modelOutput", "provider"],
+        "is for a model that is run here, and a service segments"
+      )
+    : []),
   ...(!isRemote(given) || given.model === undefined || given.model.length === 0
     ? []
     : [`give ${given.url === undefined ? "--service" : "--url"} or --model, not both`]),

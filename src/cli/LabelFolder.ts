@@ -7,6 +7,7 @@ import { Effect, type FileSystem, Stream } from "effect"
 import { reasonOf } from "../files/NotWritten.ts"
 import * as Folder from "../image/Folder.ts"
 import * as ImageFormat from "../image/ImageFormat.ts"
+import type { AnnotatedImage } from "../mask/Annotated.ts"
 import * as ExitCode from "./ExitCode.ts"
 
 /** One label map on disk. */
@@ -22,12 +23,20 @@ export interface LabelFile {
   readonly image?: string | undefined
   /** `false` where it is known that no report lies beside it. */
   readonly hasReport?: boolean | undefined
+  /** What was drawn on its image, where it is one of many in a file of annotations. */
+  readonly annotated?: AnnotatedImage | undefined
 }
 
 /** Some label maps. */
 export interface LabelFiles extends Iterable<LabelFile> {
   readonly length: number
   readonly at: (index: number) => LabelFile | undefined
+}
+
+/** Some label maps that are found by their keys. */
+export interface KeyedFiles extends LabelFiles {
+  /** The place of a key, or -1. */
+  readonly placeOf: (key: string) => number
 }
 
 /** The end of a label map's name. */
@@ -104,7 +113,7 @@ class Texts {
 }
 
 /** The label maps of a folder, in the order of their keys. */
-export class LabelFolder implements LabelFiles {
+export class LabelFolder implements KeyedFiles {
   readonly #start: string
   readonly #names: Texts
   readonly #rename: (key: string) => string | undefined

@@ -17,6 +17,16 @@ import * as TiledCommand from "./TiledCommand.ts"
 import * as WorkerCommand from "./WorkerCommand.ts"
 import * as WorkerRunsCommand from "./WorkerRunsCommand.ts"
 
+/** Only where something is set that could be misspelt: the tables of all that is read are not loaded for nothing. */
+const misspelt = Effect.suspend(() =>
+  Object.keys(process.env).some((name) => /^segformers?_/i.test(name))
+    ? Effect.flatMap(
+        Effect.promise(() => import("./Misspelt.ts")),
+        ({ tell }) => tell(process.env, process.argv.slice(2))
+      )
+    : Effect.void
+)
+
 /** The work of a command: refused by its flags, or loaded now that there is some. */
 const work =
   <Options, E, R>(
@@ -25,6 +35,7 @@ const work =
   ) =>
   (options: Options) =>
     Flags.refuse(faults(options)).pipe(
+      Effect.tap(misspelt),
       Effect.andThen(Effect.promise(load)),
       Effect.flatMap(({ run }) => run(options))
     )
@@ -93,7 +104,10 @@ const presenter = CliOutput.layerPresenter({
             error._tag === "UnknownSubcommand" && error.suggestions.length === 0
               ? `there is no command "${error.subcommand}". There are ${commands}`
               : // An address that is wrong may hold a password all the same.
-                error.message.replaceAll(/\s+/g, " ").replaceAll(/\/\/[^/@\s]*@/g, "//…@")
+                error.message
+                  .replaceAll(/\s+/g, " ")
+                  .replace("Expected a string representing a finite number", "Expected: a number")
+                  .replaceAll(/\/\/[^/@\s]*@/g, "//…@")
           ),
         { discard: true }
       ),

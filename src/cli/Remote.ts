@@ -4,12 +4,14 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { type Config, type Context, Duration, Effect, Layer, Redacted, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
 import * as SegFormerConfig from "../http/SegFormerConfig.ts"
+import * as Barred from "../http/Barred.ts"
 import * as SegFormerHttp from "../http/SegFormerHttp.ts"
 import * as ServiceSettings from "../http/ServiceSettings.ts"
 import * as ServiceVariables from "../http/ServiceVariables.ts"
 import type { ImageCodec } from "../image/ImageCodec.ts"
 import * as Variable from "../policy/Variable.ts"
 import * as NodeHttp from "../service/NodeHttp.ts"
+import type { NodeProxyOptions } from "../service/NodeProxy.ts"
 import type { Transport } from "../Transport.ts"
 import * as ExitCode from "./ExitCode.ts"
 
@@ -40,24 +42,25 @@ const unusable = ExitCode.by(ExitCode.usage)
 const misconfigured = (error: Variable.InvalidConfig | Config.ConfigError) =>
   ExitCode.wrong(`the configuration is not usable: ${Variable.wordsOf(error)}`)
 
+/** The proxies and authorities of this way. */
+export const wayOf = Effect.fnUntraced(function* ({
+  ca,
+  proxy
+}: WayOptions): Effect.fn.Return<NodeProxyOptions, ExitCode.Ended> {
+  if (proxy !== undefined && proxy !== "off" && !/^(https?:\/\/)?[^/\s]+$/i.test(proxy))
+    return yield* ExitCode.wrong("--proxy takes an address such as http://proxy:3128, or off")
+  return {
+    ca: ca === undefined ? undefined : yield* certificates(ca),
+    proxy: proxy === undefined ? undefined : proxy === "off" ? false : Redacted.make(proxy)
+  }
+})
+
 /** A client by this way, with the size of its pool as the environment has it. */
 export const client = (way: WayOptions): Layer.Layer<HttpClient.HttpClient, ExitCode.Ended> =>
   Layer.unwrap(
-    Effect.gen(function* () {
-      const { proxy } = way
-      const wrong =
-        proxy !== undefined && proxy !== "off" && !/^(https?:\/\/)?[^/\s]+$/i.test(proxy)
-          ? "--proxy takes an address such as http://proxy:3128, or off"
-          : undefined
-      if (wrong !== undefined) return yield* ExitCode.wrong(wrong)
-      const ca = way.ca === undefined ? undefined : yield* certificates(way.ca)
-      const config = yield* Effect.mapError(NodeHttp.config, misconfigured)
-      return NodeHttp.layer({
-        ...config,
-        ca,
-        proxy: proxy === undefined ? undefined : proxy === "off" ? false : Redacted.make(proxy)
-      })
-    })
+    Effect.map(Effect.all([wayOf(way), Effect.mapError(NodeHttp.config, misconfigured)]), ([found, config]) =>
+      NodeHttp.layer({ ...config, ...found })
+    )
   )
 
 const certificates = (path: string): Effect.Effect<string, ExitCode.Ended> =>
@@ -195,7 +198,7 @@ export const make = (
 
 /** Why the service would take no image of this caller; `undefined` where nothing speaks against it. */
 export const barred = (remote: Remote): Effect.Effect<string | undefined, ExitCode.Ended, Scope.Scope> =>
-  SegFormerHttp.barred(remote.options, { isSilent: remote.isSilent }).pipe(
+  Barred.barred(remote.options, { isSilent: remote.isSilent }).pipe(
     Effect.provideContext(remote.client),
     Effect.map((found) => found?.detail),
     Effect.mapError(unavailable)

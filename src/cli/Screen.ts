@@ -80,6 +80,9 @@ const whole = new Intl.NumberFormat("en-US")
 /** `12,345`. */
 export const count = (value: number): string => whole.format(value)
 
+/** Images by their number: `1 image`. */
+export const images = (value: number): string => `${count(value)} ${value === 1 ? "image" : "images"}`
+
 /** Names of classes that are listed. */
 const listed = 8
 

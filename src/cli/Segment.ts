@@ -234,7 +234,7 @@ const summary = (
   const single = reports.length === 1 && first !== undefined ? first : undefined
   const what =
     single === undefined
-      ? `${reports.length} images`
+      ? Screen.images(reports.length)
       : `${Screen.plain(single.image)}, ${single.width} × ${single.height} pixels`
   const also = failed === 0 ? "" : `, ${failed} failed`
   const overlay = single?.files.overlay

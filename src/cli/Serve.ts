@@ -6,9 +6,12 @@ import type { HttpClient } from "effect/http"
 import type { ImageCodec } from "../image/ImageCodec.ts"
 import { Companions, Dialects, SegFormerServer, Telemetry } from "../server/index.ts"
 import * as Security from "../server/Security.ts"
+import * as AddressGuard from "../service/AddressGuard.ts"
 import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
+import * as Flags from "./Flags.ts"
+import * as ServeAnnotation from "./ServeAnnotation.ts"
 import type { Options } from "./ServeCommand.ts"
 import * as Screen from "./Screen.ts"
 
@@ -46,13 +49,17 @@ const serve = Effect.fnUntraced(function* (
   const { batch, cache, drain, jobs, noPage, protocol, timeout, ...given } = options
   const rest = { ...given, confidence: options.confidence ?? true }
   const pictures = yield* foundFolder(options)
-  const dialects = yield* Effect.mapError(Dialects.load(protocol, { pictures }), ExitCode.by(ExitCode.usage))
+  const dialects = yield* Effect.mapError(
+    Dialects.load(protocol, { pictures, ...(yield* ServeAnnotation.optionsOf(options)) }),
+    ExitCode.by(ExitCode.usage)
+  )
   const [first, ...others] = yield* Effect.fromResult(named(options.model))
   const tokens = yield* loadTokens(options.tokenFile)
   const companions = yield* Companions.make().pipe(Effect.mapError(ExitCode.by(ExitCode.usage)))
   // Before a model is loaded for nothing.
+  const allowFrom = Flags.listOf(options.allowFrom)
   yield* Effect.mapError(
-    Security.check(options.host, { ...options, tokens, authorize: companions.authorize }),
+    Security.check(options.host, { ...options, allowFrom, tokens, authorize: companions.authorize }),
     ExitCode.by(ExitCode.usage)
   )
   const name = options.name ?? (first?.isGiven === true ? first.name : undefined)
@@ -70,8 +77,9 @@ const serve = Effect.fnUntraced(function* (
     dialects,
     tokens,
     authorize: companions.authorize,
-    cors: listOf(options.cors),
-    trustProxy: listOf(options.trustProxy),
+    allowFrom,
+    cors: Flags.listOf(options.cors),
+    trustProxy: Flags.listOf(options.trustProxy),
     active: companions.active,
     jobs: { folder: jobs, onEnd: companions.jobEnded },
     page: !noPage,
@@ -85,7 +93,7 @@ const serve = Effect.fnUntraced(function* (
       error._tag === "Ended"
         ? error
         : ExitCode.by(
-            error._tag === "InvalidOrigin" || error._tag === "InvalidProxy"
+            error._tag === "InvalidOrigin" || error._tag === "InvalidProxy" || error._tag === "InvalidAddress"
               ? ExitCode.usage
               : ExitCode.unavailable
           )(error)
@@ -96,15 +104,17 @@ const serve = Effect.fnUntraced(function* (
   yield* Effect.logInfo(
     `Serving ${names} at ${server.url} (${protocol.join(", ")}); ${page}API: ${server.url}/docs`
   )
+  const isLoopback = AddressGuard.isLoopback(options.host)
+  // All addresses are an address to listen at, and none to ask.
+  const found = /^(?:0\.0\.0\.0|::)$/.test(options.host) ? `http://127.0.0.1:${server.port}` : server.url
+  const listening = { url: found, port: server.port, isLoopback }
+  for (const line of new Set(dialects.flatMap(({ notice }) => notice?.(listening) ?? [])))
+    yield* Effect.logInfo(line)
   ExitCode.stop.served = true
   return yield* Effect.onInterrupt(Effect.never, () =>
     Effect.logInfo(`Stopping: no new requests; those under way have ${drain} s to finish`)
   )
 })
-
-/** What stands between commas. */
-const listOf = (text: string | undefined): ReadonlyArray<string> =>
-  (text ?? "").split(",").flatMap((part) => part.trim() || [])
 
 /** The folder of pictures, where one is given and asked for. */
 const foundFolder = ({ pictures }: Options): Effect.Effect<string | undefined, ExitCode.Ended> => {

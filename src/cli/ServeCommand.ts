@@ -14,8 +14,17 @@ const protocol = (text: string): Option.Option<ReadonlyArray<string>> => {
   return wanted.every((name) => Dialects.names.includes(name)) ? Option.some(wanted) : Option.none()
 }
 
+const objects = (text: string): Option.Option<"region" | "class"> =>
+  text === "region" || text === "class" ? Option.some(text) : Option.none()
+
 /** What the environment says where the command line says nothing: `SEGFORMER_SERVE_PORT` for `--port`. */
-const variable = (flag: string) => `SEGFORMER_SERVE_${flag.toUpperCase().replaceAll("-", "_")}`
+const variable = (flag: string) => {
+  const name = `SEGFORMER_SERVE_${flag.toUpperCase().replaceAll("-", "_")}`
+  variables.add(name)
+  return name
+}
+/** All of them. */
+export const variables = new Set<string>()
 const text = (name: string) => Flag.String(name).pipe(Flag.withFallbackConfig(Config.String(variable(name))))
 const whole = (name: string) => Flag.Int(name).pipe(Flag.withFallbackConfig(Config.Int(variable(name))))
 const path = (name: string, kind: "file" | "directory") =>
@@ -50,6 +59,7 @@ const flags = {
     Flag.atLeast(0)
   ),
   ...Flags.remote,
+  ...Flags.local,
   palette: Flags.palette,
   url: Flags.url.pipe(Flag.withDescription("Pass images on to this service, instead of a model here")),
   protocol: text("protocol").pipe(
@@ -66,6 +76,53 @@ const flags = {
     Flag.withDescription(
       "Pictures that requests to imageprocessing may name; its results go to the folder's processed. None by default: " +
         "requests bring their pictures along"
+    ),
+    Flags.optional
+  ),
+  labelStudio: text("label-studio").pipe(
+    Flag.filterMap(
+      (given) =>
+        URL.canParse(given) && /^https?:$/.test(new URL(given).protocol)
+          ? Option.some(new URL(given))
+          : Option.none(),
+      (given) => `an address such as http://localhost:8080, and not "${given}"`
+    ),
+    Flag.withMetavar("URL"),
+    Flag.withDescription(
+      "Where Label Studio is found from here, for the pictures that it keeps; LABEL_STUDIO_URL says it too. Its key is LABEL_STUDIO_API_KEY"
+    ),
+    Flags.optional
+  ),
+  imagesFrom: text("images-from").pipe(
+    Flag.withMetavar("HOSTS"),
+    Flag.withDescription(
+      "Hosts that Label Studio's tasks may name pictures of, with commas between: example.com, nas:8000, *.example.com, or * for all " +
+        "that are public. Label Studio's own alone by default"
+    ),
+    Flags.optional
+  ),
+  objects: text("objects").pipe(
+    Flag.filterMap(objects, (given) => `region or class, and not "${given}"`),
+    Flag.withMetavar("region|class"),
+    Flag.withDescription(
+      "What annotation tools get a mask of: each region, or all regions of a class together. region by default"
+    ),
+    Flags.optional
+  ),
+  minArea: count("min-area").pipe(
+    Flag.withMetavar("PIXELS"),
+    Flag.withDescription("Regions of fewer pixels are left out of what annotation tools get. 1 by default"),
+    Flags.optional
+  ),
+  tolerance: Flag.Finite("tolerance").pipe(
+    Flag.withFallbackConfig(Config.Finite(variable("tolerance"))),
+    Flag.filter(
+      (value) => value >= 0,
+      () => "a number of at least 0"
+    ),
+    Flag.withMetavar("PIXELS"),
+    Flag.withDescription(
+      "How far outlines may be moved to save points, in polygons for annotation tools. Exact by default"
     ),
     Flags.optional
   ),
@@ -87,6 +144,14 @@ const flags = {
   allowAnyone: switched("allow-anyone").pipe(
     Flag.withDescription("Listen for others without asking for a token, and answer to any host name"),
     Flag.withDefault(false)
+  ),
+  allowFrom: text("allow-from").pipe(
+    Flag.withMetavar("ADDRESSES"),
+    Flag.withDescription(
+      "Who may come in without a token, with commas between: addresses, networks (172.16.0.0/12, Docker's) or loopback. For tools " +
+        "that send none, such as CVAT. Others need a token, or are refused where there are none. Nobody by default"
+    ),
+    Flags.optional
   ),
   trustProxy: text("trust-proxy").pipe(
     Flag.withMetavar("ADDRESSES"),
@@ -185,7 +250,21 @@ export const faults = (options: Options): Flags.Faults => [
       ]),
   ...(options.protocol.includes("imageprocessing")
     ? []
-    : Flags.ignored(options, ["pictures"], "is for imageprocessing: add --protocol imageprocessing"))
+    : Flags.ignored(options, ["pictures"], "is for imageprocessing: add --protocol imageprocessing")),
+  ...(options.protocol.includes("labelstudio")
+    ? []
+    : Flags.ignored(
+        options,
+        ["labelStudio", "imagesFrom"],
+        "is for Label Studio: add --protocol labelstudio"
+      )),
+  ...(options.protocol.includes("labelstudio") || options.protocol.includes("cvat")
+    ? []
+    : Flags.ignored(
+        options,
+        ["objects", "minArea", "tolerance"],
+        "is for annotation tools: add --protocol labelstudio or cvat"
+      ))
 ]
 
 export const command = Command.make("serve", flags).pipe(
@@ -206,6 +285,14 @@ export const command = Command.make("serve", flags).pipe(
       description: "Two models, as /v1/segment?model=large"
     },
     { command: "curl --data-binary @panel.png http://127.0.0.1:8080/v1/segment", description: "Ask it" },
+    {
+      command: "segformer serve --protocol labelstudio --label-studio http://localhost:8080 --port 9090",
+      description: "For Label Studio, whose key is LABEL_STUDIO_API_KEY"
+    },
+    {
+      command: "segformer serve --protocol cvat --host 0.0.0.0 --allow-from 172.16.0.0/12",
+      description: "For CVAT in Docker, which sends no token"
+    },
     {
       command: "segformer serve --protocol huggingface,openinference",
       description: "For clients of Hugging Face, Triton and KServe"

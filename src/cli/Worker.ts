@@ -3,7 +3,6 @@ import { createServer } from "node:net"
 import { Context, Duration, Effect, Layer, Redacted, Schema } from "effect"
 import * as PolicyStores from "../policy/PolicyStores.ts"
 import * as Backend from "./Backend.ts"
-import { fingerprintOf } from "./BatchRun.ts"
 import * as BatchSinks from "./BatchSinks.ts"
 import * as ExitCode from "./ExitCode.ts"
 import { isRemote } from "./Flags.ts"
@@ -41,7 +40,7 @@ const work = Effect.fnUntraced(function* (options: Options) {
         sinks: BatchSinks.make(wanted.sinks),
         segment: { limits: wanted.limits },
         fingerprint: {
-          ...(yield* fingerprintOf(given.model)),
+          ...(yield* Backend.modelFingerprint(given)),
           ...Backend.fingerprint(yield* Backend.settingsOf(given))
         }
       }

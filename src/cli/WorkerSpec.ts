@@ -8,6 +8,9 @@ export const WorkerSpec = Schema.Struct({
   /** As of `Backend`; keys of services are in each worker's environment. */
   url: Schema.optionalKey(Schema.String),
   model: Schema.optionalKey(Schema.String),
+  variant: Schema.optionalKey(Schema.String),
+  threshold: Schema.optionalKey(Schema.Number),
+  modelOutput: Schema.optionalKey(Schema.String),
   /** Of runs that an older version submitted; newer ones have it in the settings. */
   palette: Schema.optionalKey(Schema.String),
   /** What the service speaks, with its palette: all but the keys, which are named. */

@@ -41,18 +41,27 @@ export const advice = (answer: Pick<Answer, "headers" | "status">, given: boolea
 }
 
 /** What the route of images answers, in words. */
-const tellingOf = (answer: Answer, protocol: Protocol): string => {
+const tellingOf = (answer: Answer, protocol: Protocol): Effect.Effect<string> => {
   const hide = answer.hide ?? ((text: string) => text)
-  const said = excerpt(hide(protocol.readError(answer).detail ?? ""))
-  const words = said === "" ? "" : ` "${said}"`
-  const { method = "POST", path = "" } = protocol.entry ?? {}
-  return `${method} ${path === "" ? "/" : path} answers ${answer.status}${words}`
+  const read = protocol.readError(answer)
+  return Effect.map(Effect.isEffect(read) ? read : Effect.succeed(read), ({ detail = "" }) => {
+    const said = excerpt(hide(detail))
+    const words = said === "" ? "" : ` "${said}"`
+    const { method = "POST", path = "" } = protocol.entry ?? {}
+    return `${method} ${path === "" ? "/" : path} answers ${answer.status}${words}`
+  })
 }
 
 /** What bars an image's way in an answer of its route, if anything. */
-export const barred = (answer: Answer, protocol: Protocol, given: boolean): Barred | undefined => {
+export const barred = (
+  answer: Answer,
+  protocol: Protocol,
+  given: boolean
+): Effect.Effect<Barred | undefined> =>
+  Effect.map(tellingOf(answer, protocol), (told) => barredBy(answer, told, protocol, given))
+
+const barredBy = (answer: Answer, told: string, protocol: Protocol, given: boolean): Barred | undefined => {
   const { status } = answer
-  const told = tellingOf(answer, protocol)
   if (status === 401 || status === 403 || status === 407)
     return { status, detail: `${told}: ${advice(answer, given)}` }
   if (status === 402) return { status, detail: `${told}: it wants to be paid first` }
@@ -63,14 +72,14 @@ export const barred = (answer: Answer, protocol: Protocol, given: boolean): Barr
 }
 
 /** What shows that nobody takes images there: no such route, or a page for people. Pages of errors are no sign. */
-const absent = (answer: Answer, protocol: Protocol): Barred | undefined => {
+const absent = (answer: Answer, told: string): Barred | undefined => {
   const { status } = answer
   const isPage = status >= 200 && status < 300 && Message.titleOf(Decode.text(answer)) !== undefined
   if (status !== 404 && !isPage) return undefined
   return {
     status,
     detail:
-      tellingOf(answer, protocol) +
+      told +
       `${isPage ? ", a page of HTML" : ""}, and it does not say how it is: check the base URL, the protocol and the name of the model`
   }
 }
@@ -84,7 +93,9 @@ export const ask = (
 ): Effect.Effect<Barred | undefined, ServiceError> =>
   protocol.entry === undefined
     ? Effect.succeed(undefined)
-    : Effect.map(
-        exchange.send({ accept: "*/*", ...protocol.entry }, attempt),
-        (answer) => barred(answer, protocol, given) ?? (isSilent ? absent(answer, protocol) : undefined)
+    : Effect.flatMap(exchange.send({ accept: "*/*", ...protocol.entry }, attempt), (answer) =>
+        Effect.map(
+          tellingOf(answer, protocol),
+          (told) => barredBy(answer, told, protocol, given) ?? (isSilent ? absent(answer, told) : undefined)
+        )
       )

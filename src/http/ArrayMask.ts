@@ -61,15 +61,29 @@ const areColors = (data: Float32Array | Uint32Array, classes: number, options: A
   return data instanceof Uint32Array ? most > 1 : most > 100 && classes <= 4
 }
 
-/** Whether planes of 0 and one other number overlap or leave gaps, so that they are no classes of which each pixel has one. */
-const areThings = (data: Float32Array | Uint32Array, classes: number, options: ArrayOptions): boolean => {
-  const one = data.find((value) => value !== 0) ?? 1
-  if (options.as === "logits" || one < 0 || !data.every((value) => value === 0 || value === one)) return false
+/**
+ * Whether planes are masks of things, and no scores of classes of which each pixel has one: nothing is below 0, and each is of
+ * 0 and a number of its own, and they overlap or leave gaps; or, of classes that nobody names, a pixel is 0 in all of them.
+ */
+const areThings = (
+  data: Float32Array | Uint32Array,
+  classes: number,
+  isNamed: boolean,
+  options: ArrayOptions
+): boolean => {
+  if (options.as === "logits" || data.some((value) => value < 0)) return false
   const size = data.length / classes
+  const planes = Array.from({ length: classes }, (_, k) => data.subarray(k * size, (k + 1) * size))
+  const ones = planes.map((plane) => plane.find((value) => value !== 0))
+  const isOne = new Set(ones.filter((one) => one !== undefined)).size <= 1
+  // Planes that are one number all over are of a picture with one class, scored: of several numbers, each needs a 0.
+  const areFlat = planes.every(
+    (plane, k) => (isOne || plane.includes(0)) && plane.every((value) => value === 0 || value === ones[k])
+  )
   for (let at = 0; at < size; at++) {
-    let sum = 0
-    for (let k = 0; k < classes; k++) sum += data[k * size + at]!
-    if (sum !== one) return true
+    let covers = 0
+    for (let k = 0; k < classes; k++) if (data[k * size + at] !== 0) covers++
+    if (areFlat ? covers !== 1 : covers === 0 && !isNamed) return true
   }
   return false
 }
@@ -137,8 +151,8 @@ export const read = (
       layout.success.channels === "last"
         ? channelsFirst(scores, height * width, layout.success.classes)
         : scores
-    if (areThings(planes, layout.success.classes, options)) {
-      const detail = `its shape is [${shape.join(", ")}], of planes of 0 and another number that overlap or leave gaps: masks of things? They need a list of as many labels beside them. Say with \`as: "logits"\` if they are scores`
+    if (areThings(planes, layout.success.classes, classes.length > 0, options)) {
+      const detail = `its shape is [${shape.join(", ")}], of planes that overlap or leave gaps of 0 in all of them: masks of things? They need a list of as many labels beside them. Say with \`as: "logits"\` if they are scores`
       return fail(answer, path, detail)
     }
     const odd = stranger(planes, layout.success.classes, classes)

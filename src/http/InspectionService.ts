@@ -28,6 +28,7 @@ import type { InvalidUrl, ServiceError } from "../service/ServiceError.ts"
 import { watched } from "./Sending.ts"
 import type { Health } from "../Transport.ts"
 import * as Inspection from "./protocol/Inspection.ts"
+import { ok, readError } from "./protocol/InspectionReading.ts"
 import { own, span, type SpanName } from "../TelemetryNames.ts"
 
 /** What the service tells of itself and its models: an object whose fields it does not promise. */
@@ -96,7 +97,7 @@ export class InspectionService extends Context.Service<
     ) => Effect.map(runner.run(attempt, options), (outcome) => outcome.value)
 
     const send = (call: Exchange.Call, attempt: Attempt): Effect.Effect<Exchange.Answer, ServiceError> =>
-      Effect.flatMap(exchange.send(call, attempt), Inspection.ok)
+      Effect.flatMap(exchange.send(call, attempt), ok)
 
     const details = (path: string) =>
       run((attempt) =>
@@ -156,7 +157,7 @@ export class InspectionService extends Context.Service<
       )
 
     const refused = (answer: Exchange.Answer) =>
-      Exchange.failure(answer, { ...Inspection.readError(answer), file: true })
+      Exchange.failure(answer, { ...readError(answer), file: true })
     const idle = runner.policy.attemptTimeout
 
     /** Attempts end where the body begins: a body that breaks cannot be taken back from whoever reads it. */

@@ -124,10 +124,21 @@ export const decide = (
   if (dims === undefined) {
     return Result.fail(`it has ${said}, where a class map has two dimensions and scores have three`)
   }
-  const chosen = ({ axis, classes, height, width }: Way): Result.Result<Layout, string> =>
-    axis === 1 && classes > 1
-      ? Result.fail(`it has ${said}, with its ${classes} classes between rows and columns`)
-      : Result.succeed({ channels: axis === 2 ? "last" : "first", classes, height, width })
+  const lastId = known.classes?.at(-1)?.id ?? -1
+  const chosen = ({ axis, classes, height, suits, width }: Way): Result.Result<Layout, string> => {
+    if (axis === 1 && classes > 1)
+      return Result.fail(`it has ${said}, with its ${classes} classes between rows and columns`)
+    // Planes of the image's shape that are too few are no reason to cut the array some other way.
+    const short = all.find(
+      (way) => way.classes > 1 && way.classes <= lastId && way.suits > suits && way.suits >= scaled
+    )
+    if (short !== undefined && classes > 1) {
+      return Result.fail(
+        `it has ${said}, of ${short.classes} planes of the image's shape, and the model's last class id is ${lastId}`
+      )
+    }
+    return Result.succeed({ channels: axis === 2 ? "last" : "first", classes, height, width })
+  }
   const open = () =>
     Result.fail(
       `it has ${said}, which can be read in more than one way. Say with \`channels\` whether its classes come "first" or "last", or give \`classes\``
@@ -150,7 +161,6 @@ export const decide = (
     const plane = best(planes)
     return plane === undefined ? open() : chosen(plane)
   }
-  const lastId = known.classes?.at(-1)?.id ?? -1
   const count = known.classes?.length ?? 0
   const several = all.filter(({ classes }) => classes > 1)
   const enough = several.filter(({ classes }) => classes > lastId)

@@ -19,7 +19,7 @@ import * as ClassesIn from "./ClassesIn.ts"
 import * as EncodedPicture from "./EncodedPicture.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as MaskList from "./MaskList.ts"
-import { isRecord, messageIn, reported } from "./protocol/Errors.ts"
+import { isRecord, messageIn, reported, saysFailed } from "./protocol/Errors.ts"
 import * as Side from "./Side.ts"
 
 export interface MaskPlace {
@@ -115,6 +115,14 @@ export const valueAt = (value: unknown, path: string): unknown => {
     at = Reflect.get(at, key)
   }
   return at
+}
+
+/** The value, and those that lie on the way to a path in it. */
+const around = (value: unknown, path: string): ReadonlyArray<unknown> => {
+  const keys = path === "" ? [] : path.split(".")
+  return keys
+    .map((_, length) => valueAt(value, keys.slice(0, length).join(".")))
+    .concat(keys.length === 0 ? [value] : [])
 }
 
 const join = (path: string, key: string): string => (path === "" ? key : `${path}.${key}`)
@@ -293,10 +301,9 @@ export const read = (
       return yield* fromFile(answer, "", answer.body, image, options)
     }
     const json = unwrapped(yield* Decode.json(answer))
-    if (isRecord(json) && (json["success"] === false || json["ok"] === false)) {
-      return yield* reported(answer, messageIn(json))
-    }
     const path = mask?.at ?? find(json)
+    const failed = around(json, path ?? "").find(saysFailed)
+    if (failed !== undefined) return yield* reported(answer, messageIn(failed))
     const { flaw, pictures } = yield* picturesIn(answer, json, options)
     const at = options.milliseconds
     const took = at === undefined ? undefined : yield* Side.milliseconds(answer, at, valueAt(json, at))

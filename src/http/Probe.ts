@@ -215,7 +215,7 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
   const barred =
     asked === undefined || protocol === undefined
       ? undefined
-      : Access.barred(asked, kept === undefined ? protocol : Custom.make(), given)
+      : yield* Access.barred(asked, kept === undefined ? protocol : Custom.make(), given)
   const described =
     clue?.describe === undefined
       ? undefined

@@ -11,6 +11,8 @@ import { type Ask, bodyOf, type Clue, type Detect, isOk, type Known } from "./Pr
 import { byRoute, openapi, plain } from "./ProbeRoutes.ts"
 import * as Cog from "./protocol/Cog.ts"
 import * as Errors from "./protocol/Errors.ts"
+import * as Gradio from "./protocol/Gradio.ts"
+import * as GradioApp from "./protocol/GradioApp.ts"
 import * as InferAnswer from "./protocol/InferAnswer.ts"
 import * as Inspection from "./protocol/Inspection.ts"
 import * as SegFormer from "./protocol/SegFormer.ts"
@@ -105,6 +107,37 @@ const cogByHealth: Detect = (ask) =>
       certainty: hasSetup ? "likely" : "possible",
       signs: [`GET /health-check has the status ${status}`, ...(hasSetup ? ["and a setup"] : [])],
       health: Cog.make().health
+    }
+  })
+
+/** Its page names it, and its configuration says what it is made of. */
+const gradio: Detect = (ask) =>
+  Effect.gen(function* () {
+    const home = yield* ask.get("/")
+    if (home === undefined || !/gradio/i.test(Decode.text(home))) return undefined
+    const { api_prefix: prefix, components, dependencies, version } = bodyOf(yield* ask.get("/config"))
+    if (!Array.isArray(components) || !Array.isArray(dependencies) || typeof version !== "string")
+      return undefined
+    const path = typeof prefix === "string" ? prefix : ""
+    const endpoints = GradioApp.endpointsIn(bodyOf(yield* ask.get(`${path}/info`))) ?? []
+    const fitting = endpoints.filter(GradioApp.takesImage).map(({ name }) => name)
+    const [only] = fitting
+    return {
+      protocol: "gradio",
+      certainty: "sure",
+      signs: [
+        `GET /config has version ${version}, components and dependencies`,
+        ...(only === undefined || fitting.length > 1 ? [] : [`its endpoint ${only} takes an image`])
+      ],
+      health: Gradio.protocol.health,
+      ...(fitting.length === 1 && only !== undefined
+        ? { settings: { path: only } }
+        : {
+            lacks:
+              fitting.length === 0
+                ? "an endpoint that takes an image"
+                : `which endpoint: ${fitting.join(", ")} take images`
+          })
     }
   })
 
@@ -290,6 +323,7 @@ const detections: ReadonlyArray<Detect> = [
   inspection,
   huggingface,
   cog,
+  gradio,
   openinference,
   openapi,
   torchserve,

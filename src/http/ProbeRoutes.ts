@@ -1,6 +1,7 @@
 /** Clues to hand-written servers: by their own description, by a route that takes images, or by their health alone. */
 import { Effect } from "effect"
-import type { Answer } from "../service/Exchange.ts"
+import { type Answer, isSuccess } from "../service/Exchange.ts"
+import * as Decode from "../service/Decode.ts"
 import * as OpenApiRoutes from "./OpenApiRoutes.ts"
 import { type Ask, bodyOf, type Clue, type Detect, isOk } from "./ProbeClue.ts"
 import * as Cog from "./protocol/Cog.ts"
@@ -71,6 +72,16 @@ const missingPart = (answer: Answer): string | undefined => {
   return typeof name === "string" ? name : undefined
 }
 
+/** Whether a route that was asked without a body misses JSON, or another type of body: it takes no form then. */
+const wantsOtherBody = (answer: Answer): boolean => {
+  const text = Decode.text(answer).slice(0, 4096)
+  return (
+    !isSuccess(answer) &&
+    !/multipart|\bform\b/i.test(text) &&
+    (answer.status === 415 || /\bjson\b|expecting value|media.?type|content.?type/i.test(text))
+  )
+}
+
 /** A route that hand-written servers have most often, by what it says to a request without an image. */
 export const byRoute =
   (path: string): Detect =>
@@ -81,9 +92,13 @@ export const byRoute =
       const others = new Set(ask.answers().flatMap((each) => (each === answer ? [] : [each.status])))
       const health = ask.answers().find((each) => each.service.endsWith("/health"))
       const isWell = isOk(ask, health)
+      const isForm = part !== undefined || !wantsOtherBody(answer)
       return {
         protocol: "custom",
-        certainty: "likely",
+        certainty: isForm ? "likely" : "possible",
+        lacks: isForm
+          ? undefined
+          : `how ${path} takes images: it wants another body than a form, most often JSON with a field for them`,
         signs: [
           `POST ${path} answers ${answer.status} to a request without an image`,
           isWell ? "GET /health answers 200" : `others answer ${[...others].join(", ")}`

@@ -118,7 +118,8 @@ export const loadFor = Effect.fnUntraced(function* (
   const details = known?.protocol === undefined ? yield* detailsOf(reader, settings, name) : {}
   const headers = yield* headersOf(reader, settings)
   const config: SegFormerConfig = {
-    baseUrl: settings.url ?? (yield* reader.read(baseUrl)) ?? defaultUrl,
+    // Where the address is known, what the environment says of it is not looked at.
+    baseUrl: known?.baseUrl ?? settings.url ?? (yield* reader.read(baseUrl)) ?? defaultUrl,
     protocol: name,
     model: named,
     apiKey: key,

@@ -21,13 +21,12 @@ import * as Policy from "../policy/Policy.ts"
 import type { PolicyError } from "../policy/PolicyError.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
 import type { Prediction } from "../Prediction.ts"
-import { SegmentationError } from "../SegmentationError.ts"
+import type { SegmentationError } from "../SegmentationError.ts"
 import * as Exchange from "../service/Exchange.ts"
 import type { Hosts } from "../service/Hosts.ts"
-import { type Hide, nothing } from "../service/Secrets.ts"
+import { type Hide, nothing } from "../service/Hiding.ts"
 import type { InvalidUrl, ServiceError } from "../service/ServiceError.ts"
 import { type Health, type ModelDescription, Transport } from "../Transport.ts"
-import * as Access from "./Access.ts"
 import type * as Detection from "./Detection.ts"
 import * as Inspection from "./protocol/Inspection.ts"
 import type { Protocol, Question } from "./protocol/Protocol.ts"
@@ -43,8 +42,8 @@ export interface SegFormerHttpOptions extends Exchange.ExchangeOptions {
   readonly policy?: Policy.PolicyOptions | undefined
 }
 
-/** For questions about the service, which are small and must not wait long. */
-const questionPolicy = Policy.make({
+/** For questions about the service, which are small and must not wait long. @internal */
+export const questionPolicy = Policy.make({
   attemptTimeout: Duration.seconds(5),
   breaker: false,
   retryBudget: false
@@ -53,8 +52,8 @@ const questionPolicy = Policy.make({
 /** Fields of errors that are ours: where we called, and for what. */
 const own = new Set(["_tag", "service", "source", "transport", "model"])
 
-const encodeError = Schema.encodeEffect(SegmentationError)
-const decodeError = Schema.decodeUnknownEffect(SegmentationError)
+/** How all errors are read and written: loaded with the first one that may hold a secret. */
+const errors = Effect.promise(() => import("../AnyError.ts"))
 
 /**
  * Errors are made without our secrets (`Secrets`). A protocol that somebody else wrote may make its own of what it read:
@@ -63,12 +62,15 @@ const decodeError = Schema.decodeUnknownEffect(SegmentationError)
 const cleaned = (error: SegmentationError, hide: Hide): Effect.Effect<never, SegmentationError> =>
   Effect.gen(function* () {
     if (hide === nothing) return yield* Effect.fail(error)
-    const fields = Object.entries(yield* encodeError(error))
+    const { SegmentationError } = yield* errors
+    const fields = Object.entries(yield* Schema.encodeEffect(SegmentationError)(error))
     const clean = fields.map(([name, value]): [string, unknown] =>
       typeof value !== "string" || own.has(name) ? [name, value] : [name, hide(value)]
     )
     const isClean = clean.every(([, value], index) => value === fields[index]?.[1])
-    return yield* Effect.fail(isClean ? error : yield* decodeError(Object.fromEntries(clean)))
+    return yield* Effect.fail(
+      isClean ? error : yield* Schema.decodeUnknownEffect(SegmentationError)(Object.fromEntries(clean))
+    )
   }).pipe(Effect.catchTag("SchemaError", () => Effect.fail(error)))
 
 /** The transport, for programs that choose between several. */
@@ -172,38 +174,6 @@ export const make = Effect.fnUntraced(function* (
 
 const isQuestion = <A>(value: Question<A> | A): value is Question<A> =>
   typeof value === "object" && value !== null && "call" in value && "read" in value
-
-/**
- * Why the service would not take an image of this caller, found out without one; `undefined` where nothing speaks against
- * it. `health` says how a service is to anybody who asks, which is not always the same. Of a service that is silent about
- * its health, nothing is known but this: there a 404 or a page of HTML at the route of images speaks against it too.
- */
-export const barred = Effect.fnUntraced(function* (
-  options: SegFormerHttpOptions,
-  { isSilent = false }: { readonly isSilent?: boolean | undefined } = {}
-): Effect.fn.Return<
-  Access.Barred | undefined,
-  InvalidUrl | ServiceError | PolicyError,
-  HttpClient.HttpClient | Scope.Scope
-> {
-  const spoken = options.protocol ?? Inspection.protocol
-  const exchange = yield* Exchange.make({
-    ...options,
-    secrets: [...(options.secrets ?? []), ...(typeof spoken === "function" ? [] : (spoken.secrets ?? []))]
-  })
-  const given = options.apiKey !== undefined || Object.keys(options.headers ?? {}).length > 0
-  const runner = yield* PolicyRunner.make({
-    service: exchange.service,
-    policy: Policy.make({ retry: false }, questionPolicy)
-  })
-  const { value } = yield* runner.run((attempt) =>
-    Effect.flatMap(
-      typeof spoken === "function" ? spoken(exchange, attempt) : Effect.succeed(spoken),
-      (protocol) => Access.ask(exchange, protocol, { given, isSilent }, attempt)
-    )
-  )
-  return value
-})
 
 /** A layer for a service at a known address. */
 export const layer = (

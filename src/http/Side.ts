@@ -3,9 +3,9 @@
  * not fit beside it is left out, and said in a debug line, since the answer may be paid for.
  */
 import { Duration, Effect } from "effect"
-import { nothing } from "../service/Secrets.ts"
+import { nothing } from "../service/Hiding.ts"
 import type { Answer } from "../service/Exchange.ts"
-import { excerpt } from "../service/ServiceError.ts"
+import { excerpt } from "../service/WireError.ts"
 
 /** Notes that a field was left out. */
 export const leftOut = (answer: Answer, path: string, why: string): Effect.Effect<void> =>

@@ -9,10 +9,7 @@
  * ImageFormat.table.tiff.mediaType // => "image/tiff"
  * ```
  */
-import type { Ascii, Reader } from "./HeaderFound.ts"
-import * as HeaderReaders from "./HeaderReaders.ts"
-import * as IsoMediaHeader from "./IsoMediaHeader.ts"
-import * as TiffHeader from "./TiffHeader.ts"
+import type { Ascii } from "./HeaderFound.ts"
 
 interface Row {
   /** As people write it. */
@@ -22,8 +19,6 @@ interface Row {
   readonly mediaType: string
   /** Whether a file that begins so is of this type. */
   readonly begins: (ascii: Ascii) => boolean
-  /** Reads the size. */
-  readonly read: Reader
   /** Who makes pixels of it: `sharp` under the name it has there, or this package. */
   readonly decoder: { readonly sharp: string } | "ours" | { readonly none: string }
   /**
@@ -39,7 +34,6 @@ const rows = {
     endings: ["png", "apng"],
     mediaType: "image/png",
     begins: (ascii) => ascii(0, 8) === "\x89PNG\r\n\x1a\n",
-    read: HeaderReaders.png,
     decoder: { sharp: "png" },
     streams: "unless interlaced"
   },
@@ -48,7 +42,6 @@ const rows = {
     endings: ["jpg", "jpeg", "jfif", "jpe", "jif"],
     mediaType: "image/jpeg",
     begins: (ascii) => ascii(0, 3) === "\xff\xd8\xff",
-    read: HeaderReaders.jpeg,
     decoder: { sharp: "jpeg" },
     streams: "unless interlaced"
   },
@@ -57,7 +50,6 @@ const rows = {
     endings: ["webp"],
     mediaType: "image/webp",
     begins: (ascii) => ascii(0, 4) === "RIFF" && ascii(8, 4) === "WEBP",
-    read: HeaderReaders.webp,
     decoder: { sharp: "webp" },
     streams: "never"
   },
@@ -66,7 +58,6 @@ const rows = {
     endings: ["gif"],
     mediaType: "image/gif",
     begins: (ascii) => /^GIF8[79]a/.test(ascii(0, 6)),
-    read: HeaderReaders.gif,
     decoder: { sharp: "gif" },
     streams: "never"
   },
@@ -75,7 +66,6 @@ const rows = {
     endings: ["bmp", "dib"],
     mediaType: "image/bmp",
     begins: (ascii) => ascii(0, 2) === "BM",
-    read: HeaderReaders.bmp,
     decoder: "ours",
     streams: "never"
   },
@@ -85,7 +75,6 @@ const rows = {
     mediaType: "image/tiff",
     // BigTIFF has 43 where TIFF has 42.
     begins: (ascii) => /^(II[*+]\0|MM\0[*+])/.test(ascii(0, 4)),
-    read: TiffHeader.tiff,
     decoder: { sharp: "tiff" },
     streams: "always"
   },
@@ -94,7 +83,6 @@ const rows = {
     endings: ["avif", "avifs"],
     mediaType: "image/avif",
     begins: (ascii) => /avi[fs]/.test(brands(ascii)),
-    read: IsoMediaHeader.isoMedia,
     // Of the family of HEIF, of which the usual build of sharp decodes nothing else.
     decoder: { sharp: "heif" },
     streams: "never"
@@ -104,7 +92,6 @@ const rows = {
     endings: ["heic", "heif", "hif"],
     mediaType: "image/heif",
     begins: (ascii) => /hei[cxmsf]|hev[cx]|mif1/.test(brands(ascii)),
-    read: IsoMediaHeader.isoMedia,
     decoder: {
       none: "the usual build of sharp has no decoder for HEIC (patents). Convert it to JPEG or AVIF"
     },

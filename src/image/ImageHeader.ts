@@ -9,53 +9,30 @@
  * ImageHeader.parse(new TextEncoder().encode("no image, but a text")) // => { _tag: "Unknown" }
  * ```
  */
-import type { Found } from "./HeaderFound.ts"
-import * as ImageFormat from "./ImageFormat.ts"
+import * as CommonHeaders from "./CommonHeaders.ts"
+import type { Reader } from "./HeaderFound.ts"
+import * as HeaderParsing from "./HeaderParsing.ts"
+import * as HeaderReaders from "./HeaderReaders.ts"
+import type { ImageFormat } from "./ImageFormat.ts"
+import * as IsoMediaHeader from "./IsoMediaHeader.ts"
+import * as TiffHeader from "./TiffHeader.ts"
 
-export interface ImageHeader {
-  readonly _tag: "Known"
-  readonly format: ImageFormat.ImageFormat
-  /** In pixels, as stored: before any orientation is applied. */
-  readonly width: number
-  /** In pixels, as stored. */
-  readonly height: number
-  /** EXIF orientation, 1 to 8; 1 where the file says nothing. From 5 on, width and height are to be exchanged. */
-  readonly orientation: number
-  /** There are pages behind the one that was asked for: of a TIFF. */
-  readonly hasMore?: true
+export { type ImageHeader, isWholePng, type Parsed } from "./HeaderParsing.ts"
+
+const readers: Readonly<Record<ImageFormat, Reader>> = {
+  ...CommonHeaders.readers,
+  webp: HeaderReaders.webp,
+  gif: HeaderReaders.gif,
+  bmp: HeaderReaders.bmp,
+  tiff: TiffHeader.tiff,
+  avif: IsoMediaHeader.isoMedia,
+  heif: IsoMediaHeader.isoMedia
 }
-
-/**
- * `NeedMore`: the size lies further on, and `bytes` from the start are needed to see it. `Refused`: an image of this type
- * that is broken, contradicts itself, or is of a kind that nothing here decodes.
- */
-export type Parsed =
-  | ImageHeader
-  | Exclude<Found, { readonly _tag: "Sized" | "Refused" }>
-  | (Extract<Found, { readonly _tag: "Refused" }> & { readonly format: ImageFormat.ImageFormat })
-
-const unknown: Parsed = { _tag: "Unknown" }
 
 /** The header of an image whose first bytes these are: that of a page, from 1, where the type has pages. */
-export const parse = (bytes: Uint8Array, page = 1): Parsed => {
-  if (bytes.length < 12) return unknown
-  const ascii = (at: number, length: number) => String.fromCharCode(...bytes.subarray(at, at + length))
-  const format = ImageFormat.names.find((name) => ImageFormat.table[name].begins(ascii))
-  if (format === undefined) return unknown
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const found = ImageFormat.table[format].read(view, ascii, page)
-  if (found._tag === "Sized") return { ...found, _tag: "Known", format }
-  return found._tag === "Refused" ? { ...found, format } : found
-}
-
-/**
- * Whether a PNG ends where it should: its chunks lead to `IEND`, and that lies within the bytes. A file that was cut
- * off has a header like any other, so this is worth the few jumps.
- */
-export const isWholePng = (bytes: Uint8Array): boolean => {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  for (let at = 8; at + 12 <= bytes.length; at += 12 + view.getUint32(at)) {
-    if (view.getUint32(at + 4) === 0x49454e44) return true
-  }
-  return false
+export const parse = (bytes: Uint8Array, page = 1): HeaderParsing.Parsed => {
+  const format = HeaderParsing.formatOf(bytes)
+  return format === undefined
+    ? HeaderParsing.unknown
+    : HeaderParsing.readAs(format, readers[format], bytes, page)
 }

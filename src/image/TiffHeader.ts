@@ -1,106 +1,24 @@
-/**
- * The directories of TIFF and BigTIFF, and of EXIF, which is one: how large a page is, how it is turned, and what of it a
- * decoder may not know. Read as libtiff does: the first of two entries counts, and where they differ nobody can be sure.
- */
+/** The pages of TIFF and BigTIFF: how large one is, how it is turned, and what of it a decoder may not know. */
 import { type Found, needMore, type Reader, refused, sized } from "./HeaderFound.ts"
-
-/** Bytes of a value of each type that holds whole numbers: BYTE, SHORT, LONG, LONG8 and IFD. */
-const sizes: ReadonlyMap<number, 1 | 2 | 4 | 8> = new Map([
-  [1, 1],
-  [3, 2],
-  [4, 4],
-  [13, 4],
-  [16, 8],
-  [18, 8]
-])
-
-interface Layout {
-  readonly little: boolean
-  readonly big: boolean
-}
-
-interface Directory {
-  /** First values of the entries that hold whole numbers. */
-  readonly values: ReadonlyMap<number, number>
-  readonly tags: ReadonlySet<number>
-  /** Entries that are there twice, and differ. */
-  readonly contradictions: ReadonlySet<number>
-  /** Where the next directory is; 0 where there is none. */
-  readonly next: number
-}
-
-const numberAt = (view: DataView, at: number, size: 1 | 2 | 4 | 8, little: boolean): number =>
-  size === 1
-    ? view.getUint8(at)
-    : size === 2
-      ? view.getUint16(at, little)
-      : size === 4
-        ? view.getUint32(at, little)
-        : Number(view.getBigUint64(at, little))
-
-/** Bytes of a directory's count, of an entry and of an offset. */
-const widths = ({ big }: Layout) => (big ? ([8, 20, 8] as const) : ([2, 12, 4] as const))
-
-/** How many entries the directory at a place has, and where the next one is; or how many bytes would show it. */
-const frameAt = (view: DataView, at: number, layout: Layout): { count: number; next: number } | number => {
-  const [countBytes, entryBytes, offsetBytes] = widths(layout)
-  if (at + countBytes > view.byteLength) return at + countBytes + 64 * entryBytes
-  const count = numberAt(view, at, countBytes, layout.little)
-  const end = at + countBytes + count * entryBytes + offsetBytes
-  if (end > view.byteLength) return end
-  return { count, next: numberAt(view, end - offsetBytes, offsetBytes, layout.little) }
-}
-
-/** The directory at a place, or how many bytes would show it. A value that lies elsewhere is left out where it is beyond. */
-const directoryAt = (view: DataView, at: number, layout: Layout): Directory | number => {
-  const [countBytes, entryBytes, offsetBytes] = widths(layout)
-  const { little } = layout
-  const frame = frameAt(view, at, layout)
-  if (typeof frame === "number") return frame
-  const { count, next } = frame
-  const values = new Map<number, number>()
-  const contradictions = new Set<number>()
-  const tags = new Set<number>()
-  for (let entry = at + countBytes, i = 0; i < count; i++, entry += entryBytes) {
-    const tag = view.getUint16(entry, little)
-    const size = sizes.get(view.getUint16(entry + 2, little))
-    const isTwice = tags.has(tag)
-    tags.add(tag)
-    if (size === undefined) continue
-    const length = numberAt(view, entry + 4, offsetBytes, little)
-    const place = entry + 4 + offsetBytes
-    const where = length * size <= offsetBytes ? place : numberAt(view, place, offsetBytes, little)
-    if (length === 0 || where + size > view.byteLength) continue
-    const value = numberAt(view, where, size, little)
-    if (!isTwice) values.set(tag, value)
-    else if (values.get(tag) !== value) contradictions.add(tag)
-  }
-  return { values, tags, contradictions, next }
-}
+import {
+  type Directory,
+  directoryAt,
+  frameAt,
+  type Layout,
+  numberAt,
+  ORIENTATION,
+  orientationOf
+} from "./TiffDirectory.ts"
 
 const WIDTH = 0x0100
 const HEIGHT = 0x0101
 const BITS = 0x0102
 const COMPRESSION = 0x0103
 const PHOTOMETRIC = 0x0106
-const ORIENTATION = 0x0112
 const SAMPLES = 0x0115
 const SUBFILE = 0x00fe
 const SUB_DIRECTORIES = 0x014a
 const DNG = 0xc612
-
-const orientationOf = (value: number | undefined): number | undefined =>
-  value !== undefined && value >= 1 && value <= 8 ? value : undefined
-
-/** Orientation from the TIFF block of an EXIF segment, where it is one and within what was read. */
-export const exifOrientation = (view: DataView, start: number, end: number): number | undefined => {
-  const stop = Math.min(end, view.byteLength)
-  if (stop - start < 8) return undefined
-  const block = new DataView(view.buffer, view.byteOffset + start, stop - start)
-  const little = block.getUint16(0) === 0x4949
-  const directory = directoryAt(block, block.getUint32(4, little), { little, big: false })
-  return typeof directory === "number" ? undefined : orientationOf(directory.values.get(ORIENTATION))
-}
 
 /** Where the first directory is, and how numbers are written. */
 const startOf = (view: DataView): Layout & { readonly first: number } => {

@@ -3,6 +3,7 @@
  * outlines, how sure the segmenter was) is worked out for all of the map at once.
  */
 import * as Bridges from "./Bridges.ts"
+import * as MinArea from "./MinArea.ts"
 import * as Components from "./Components.ts"
 import type { ConfidenceMap } from "./ConfidenceMap.ts"
 import type { LabelMap } from "./LabelMap.ts"
@@ -50,9 +51,10 @@ export function* steps(
   options: Options,
   needs: (classId: number) => Needs | undefined
 ): Steps.Steps<ReadonlyArray<Area>> {
+  const { confidence, minScore, per } = options
+  const minArea = MinArea.of(options.minArea)
   const components = yield* Components.steps(map, options)
   const { classIds, count } = components
-  const { confidence, minArea = 1, minScore, per } = options
   const extents = yield* Regions.extentSteps(components, { classes: [], confidence })
   const wanted = new Map([...new Set(classIds)].map((id) => [id, needs(id)] as const))
 

@@ -16,6 +16,7 @@
  * ```
  */
 import { Result } from "effect"
+import * as MinArea from "./MinArea.ts"
 import type { BinaryMask } from "./BinaryMask.ts"
 import type { ClassTable } from "./ClassTable.ts"
 import * as CocoReading from "./CocoReading.ts"
@@ -64,6 +65,7 @@ export const annotations = Steps.sync(steps)
 /** The same with pauses. @internal */
 export function* steps(map: LabelMap, options: Options): Steps.Steps<ReadonlyArray<Annotation>> {
   const crowds = new Set(options.crowds)
+  const minArea = MinArea.of(options.minArea)
   const own = { ...options, exclude: [...(options.exclude ?? []), ...crowds] }
   const components = yield* Components.steps(map, own)
   const { height, width } = map
@@ -77,7 +79,7 @@ export function* steps(map: LabelMap, options: Options): Steps.Steps<ReadonlyArr
   const add = (classId: number, rle: Rle.Rle, segmentation: Segmentation, iscrowd: 0 | 1): void => {
     const area = Rle.area(rle)
     const box = Rle.box(rle)
-    if (box === undefined || area < (options.minArea ?? 1)) return
+    if (box === undefined || area < minArea) return
     out.push({
       id: (options.firstId ?? 1) + out.length,
       image_id: options.imageId,
@@ -178,8 +180,8 @@ export const toMask = (
   return Result.map(paint(segmentation, mask, 1), () => mask)
 }
 
-/** Gives the pixels of a segmentation an id, in place. */
-const paint = (
+/** Gives the pixels of a segmentation an id, in place. @internal */
+export const paint = (
   segmentation: Segmentation,
   onto: LabelMap,
   id: number

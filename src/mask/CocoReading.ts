@@ -3,6 +3,7 @@
  * of LVIS, lists of results and what annotation tools leave out (`iscrowd`, `area`, `bbox`, `file_name`) are read.
  */
 import { Result } from "effect"
+import { isRecord } from "./isRecord.ts"
 import type { Annotation, Category, Dataset, Image, Segmentation } from "./CocoSchema.ts"
 import { fail, type MaskNotDecodable } from "./MaskError.ts"
 import * as Rle from "./Rle.ts"
@@ -18,9 +19,6 @@ export interface LeftOut {
 }
 
 type Json = Readonly<Record<string, unknown>>
-
-const isObject = (value: unknown): value is Json =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 const isList = (value: unknown): value is ReadonlyArray<unknown> => Array.isArray(value)
 
@@ -44,18 +42,19 @@ export const read = (
       const annotations = out.annotations(file)
       return finished(out, { images: sizesOf(annotations), annotations, categories: [] }, file)
     }
-    if (!isObject(file)) return fail(name, "it is neither an object nor a list of results")
+    if (!isRecord(file)) return fail(name, "it is neither an object nor a list of results")
     const { annotations, categories, images } = file
     const missing = Object.entries({ images, annotations, categories }).find(
       ([, list]) => list !== undefined && list !== null && !isList(list)
     )
     if (missing !== undefined) return fail(name, `its ${missing[0]} are no list`)
     if (!isList(annotations) && !isList(images)) return fail(name, "it has neither images nor annotations")
-    const found = out.annotations(isList(annotations) ? annotations : [])
+    const listed = isList(images) ? out.images(images) : undefined
+    const found = out.annotations(isList(annotations) ? annotations : [], listed)
     return finished(
       out,
       {
-        images: isList(images) ? out.images(images) : sizesOf(found),
+        images: listed ?? sizesOf(found),
         annotations: found,
         categories: isList(categories) ? out.categories(categories) : []
       },
@@ -123,24 +122,35 @@ class Reading {
   }
 
   images(list: ReadonlyArray<unknown>): ReadonlyArray<Image> {
+    const seen = new Set<number>()
     return list.flatMap((entry, index) => {
-      const image = isObject(entry) ? entry : {}
+      const image = isRecord(entry) ? entry : {}
       const id = whole(image["id"])
       const width = whole(image["width"])
       const height = whole(image["height"])
       if (id === undefined) return this.#leave("image", "it has no id that is a whole number", index) ?? []
       if (width === undefined || height === undefined || width < 1 || height < 1)
         return this.#leave("image", "it has no width and height", id) ?? []
+      // Whose annotations are whose nobody can tell: those of the id are of the first.
+      if (seen.has(id)) return this.#leave("image", "another before it has its id", id) ?? []
+      seen.add(id)
       return [{ id, width, height, file_name: fileName(image) ?? String(id) }]
     })
   }
 
   categories(list: ReadonlyArray<unknown>): ReadonlyArray<Category> {
+    const names = new Map<number, unknown>()
     return list.flatMap((entry, index) => {
-      const category = isObject(entry) ? entry : {}
+      const category = isRecord(entry) ? entry : {}
       const id = whole(category["id"])
       if (id === undefined) return this.#leave("category", "it has no id that is a whole number", index) ?? []
       const { name, supercategory } = category
+      if (names.has(id)) {
+        // The same once more is no fault.
+        if (names.get(id) === name) return []
+        return this.#leave("category", "another before it has its id, and another name", id) ?? []
+      }
+      names.set(id, name)
       return [
         {
           id,
@@ -151,10 +161,12 @@ class Reading {
     })
   }
 
-  annotations(list: ReadonlyArray<unknown>): ReadonlyArray<Annotation> {
+  /** `images` are those that the file lists, where it does. */
+  annotations(list: ReadonlyArray<unknown>, images?: ReadonlyArray<Image>): ReadonlyArray<Annotation> {
     const found: Array<Annotation> = []
+    const sizes = images && new Map(images.map((image) => [image.id, image]))
     for (const [index, entry] of list.entries()) {
-      const annotation = isObject(entry) ? entry : {}
+      const annotation = isRecord(entry) ? entry : {}
       const id = whole(annotation["id"]) ?? index + 1
       const image_id = whole(annotation["image_id"])
       const category_id = whole(annotation["category_id"])
@@ -172,8 +184,17 @@ class Reading {
         )
         continue
       }
+      const image = sizes?.get(image_id)
+      if (sizes !== undefined && image === undefined) {
+        this.#leave("annotation", "the image that it is of is not listed", id)
+        continue
+      }
       const segmentation = this.#segmentation(annotation["segmentation"], id)
       if (segmentation === undefined) continue
+      if (areParts(segmentation, image)) {
+        this.#leave("annotation", "its outlines are in parts of the sides, where pixels are meant", id)
+        continue
+      }
       const measured = measure(segmentation)
       const { area, bbox, iscrowd } = annotation
       found.push({
@@ -190,7 +211,7 @@ class Reading {
   }
 
   #segmentation(given: unknown, id: number): Segmentation | undefined {
-    if (isObject(given)) return this.#runs(given, id)
+    if (isRecord(given)) return this.#runs(given, id)
     if (!isList(given) || given.length === 0) return this.#leave("annotation", "it has no segmentation", id)
     // One polygon without a list around it.
     const lists = isNumber(given[0]) ? [given] : given
@@ -219,6 +240,13 @@ class Reading {
     })
   }
 }
+
+/** Whether outlines lie within 0 and 1, between whole numbers: they would cover less than a pixel. */
+const areParts = (segmentation: Segmentation, image: Image | undefined): boolean =>
+  !("counts" in segmentation) &&
+  (image === undefined || image.width * image.height > 4) &&
+  segmentation.every((polygon) => polygon.every((value) => value >= 0 && value <= 1)) &&
+  segmentation.some((polygon) => polygon.some((value) => !Number.isInteger(value)))
 
 /** The name of the file, or the last part of its address (as LVIS has it). */
 const fileName = (image: Json): string | undefined => {

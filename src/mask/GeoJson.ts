@@ -16,6 +16,7 @@
  * ```
  */
 import { Result, Schema } from "effect"
+import * as MinArea from "./MinArea.ts"
 import * as ClassTable from "./ClassTable.ts"
 import * as Components from "./Components.ts"
 import { clip } from "./Grid.ts"
@@ -72,7 +73,8 @@ export const fromLabelMap = (map: LabelMap, options: Options): FeatureCollection
 
 /** Its features, with pauses. @internal */
 export function* steps(map: LabelMap, options: Options): Steps.Steps<ReadonlyArray<Feature>> {
-  const { classes, minArea = 1, transform = IDENTITY } = options
+  const { classes, transform = IDENTITY } = options
+  const minArea = MinArea.of(options.minArea)
   const regions = yield* Regions.extentSteps(yield* Components.steps(map, options), { classes })
   const outlines = yield* Polygons.steps(map, options)
   const features: Array<Feature> = []

@@ -39,14 +39,15 @@ export interface Axis {
   readonly end: Uint32Array
 }
 
-export const axis = (size: number, target: number): Axis => {
+/** Of `size` positions those from `from` on, `length` of them, make `target` pixels; what lies beyond is like the border. */
+export const axis = (size: number, target: number, from = 0, length = size): Axis => {
   const low = new Uint32Array(target)
   const high = new Uint32Array(target)
   const weight = new Float64Array(target)
   const end = new Uint32Array(target)
-  const scale = size / target
+  const scale = length / target
   for (let i = 0; i < target; i++) {
-    const at = Math.min(size - 1, Math.max(0, (i + 0.5) * scale - 0.5))
+    const at = Math.min(size - 1, Math.max(0, (i + 0.5) * scale - 0.5 + from))
     low[i] = Math.floor(at)
     weight[i] = at - low[i]!
     high[i] = weight[i] === 0 ? low[i]! : low[i]! + 1

@@ -23,6 +23,14 @@ export const toLabelMap: {
   return { width, height, data }
 })
 
+/** The part of logits that a picture is on, in their positions: not all where a picture was padded, and more where it was cropped. */
+export interface Part {
+  readonly left: number
+  readonly top: number
+  readonly width: number
+  readonly height: number
+}
+
 /**
  * Rows `fromRow` to `toRow` (exclusive) of what {@link toLabelMap} gives, written to their place in `out`, which
  * holds the whole map. Callers that must not block do a band at a time.
@@ -33,11 +41,12 @@ export const rows = (
   height: number,
   fromRow: number,
   toRow: number,
-  out: LabelData
+  out: LabelData,
+  part?: Part
 ): void => {
   const { classes } = self
-  const columns = axis(self.width, width)
-  const lines = axis(self.height, height)
+  const columns = axis(self.width, width, part?.left, part?.width)
+  const lines = axis(self.height, height, part?.top, part?.height)
   const band = makeBand(self)
   const survivors = new Uint32Array(classes)
   const labels = new Uint32Array(classes)
@@ -130,11 +139,12 @@ export const confidenceRows = (
   height: number,
   fromRow: number,
   toRow: number,
-  out: Float32Array
+  out: Float32Array,
+  part?: Part
 ): void => {
   const { classes } = self
-  const columns = axis(self.width, width)
-  const lines = axis(self.height, height)
+  const columns = axis(self.width, width, part?.left, part?.width)
+  const lines = axis(self.height, height, part?.top, part?.height)
   const band = makeBand(self)
   const survivors = new Uint32Array(classes)
   const left = new Float64Array(classes)

@@ -13,6 +13,7 @@
  * ```
  */
 import { dual } from "effect/Function"
+import * as MinArea from "./MinArea.ts"
 import { type BinaryMask, not } from "./BinaryMask.ts"
 import * as Components from "./Components.ts"
 import type { LabelMap } from "./LabelMap.ts"
@@ -129,12 +130,13 @@ export const removeSmall: {
   (options: RemoveOptions): (self: BinaryMask) => BinaryMask
   (self: BinaryMask, options: RemoveOptions): BinaryMask
 } = dual(2, (mask: BinaryMask, options: RemoveOptions): BinaryMask => {
+  const minArea = MinArea.of(options.minArea)
   const parts = Components.make(mask, { connectivity: options.connectivity, exclude: [0] })
   const areas = Components.areas(parts)
   const data = mask.data.slice()
   paintRuns(
     parts,
-    (c) => areas[c]! < options.minArea,
+    (c) => areas[c]! < minArea,
     data,
     () => 0
   )
@@ -156,9 +158,10 @@ export const removeSmallRegions: {
   (options: RemoveRegionsOptions): (self: LabelMap) => LabelMap
   (self: LabelMap, options: RemoveRegionsOptions): LabelMap
 } = dual(2, (map: LabelMap, options: RemoveRegionsOptions): LabelMap => {
+  const minArea = MinArea.of(options.minArea)
   const parts = Components.make(map, { connectivity: options.connectivity, exclude: options.exclude })
   const areas = Components.areas(parts)
-  const isSmall = (c: number): boolean => areas[c]! < options.minArea
+  const isSmall = (c: number): boolean => areas[c]! < minArea
   const data = map.data.slice()
   const { into } = options
   if (into !== undefined) paintRuns(parts, isSmall, data, () => into)

@@ -10,6 +10,7 @@
  * ```
  */
 import { Result } from "effect"
+import { isRecord } from "./isRecord.ts"
 import type { Rgb } from "./ClassTable.ts"
 import * as Palette from "./Palette.ts"
 
@@ -37,9 +38,6 @@ const idOf = (value: unknown): number | undefined => {
   const number = typeof value === "string" && /^\d{1,9}$/.test(value) ? Number(value) : value
   return typeof number === "number" && Number.isInteger(number) && number >= 0 ? number : undefined
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 const wrong = (place: string) =>
   `${place} has no colour: write "#e69f00", or red, green and blue from 0 to 255`

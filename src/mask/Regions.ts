@@ -16,6 +16,7 @@
  * ```
  */
 import * as ClassTable from "./ClassTable.ts"
+import * as MinArea from "./MinArea.ts"
 import * as Components from "./Components.ts"
 import type { ConfidenceMap } from "./ConfidenceMap.ts"
 import type { LabelMap } from "./LabelMap.ts"
@@ -93,9 +94,10 @@ const perStep = 4096
 function* each<A>(
   components: Components.Components,
   sums: Sums,
-  { classes, confidence, minArea = 1 }: MeasureOptions,
+  { classes, confidence, minArea: least }: MeasureOptions,
   make: (extent: Extent, component: number) => A
 ): Steps.Steps<ReadonlyArray<A>> {
+  const minArea = MinArea.of(least)
   const { count, height, width } = components
   const means = confidence && (yield* meanConfidences(components, confidence, sums.area))
   const names = new Map<number, string>()

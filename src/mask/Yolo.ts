@@ -13,6 +13,7 @@
  * ```
  */
 import { Result } from "effect"
+import * as MinArea from "./MinArea.ts"
 import * as Bridges from "./Bridges.ts"
 import * as Components from "./Components.ts"
 import { canvas, type LabelMap } from "./LabelMap.ts"
@@ -32,7 +33,7 @@ export const encode = Steps.sync(steps)
 
 /** The same with pauses. @internal */
 export function* steps(map: LabelMap, options: Options = {}): Steps.Steps<string> {
-  const { minArea = 1 } = options
+  const minArea = MinArea.of(options.minArea)
   const components = yield* Components.steps(map, options)
   const areas = Components.areas(components)
   let text = ""

@@ -2,13 +2,16 @@
  * A model that can be loaded, and where it comes from: a name, with what it takes to be opened in its type, like an
  * `ImageSource`. What the JSON files beside a published model say is read here, wherever they lie.
  */
-import { Effect, Result, Schema } from "effect"
-import { defaults, type Preprocessing } from "../image/Preprocessing.ts"
-import { filters } from "../image/Resample.ts"
+import { Effect, Schema } from "effect"
+import type { Preprocessing } from "../image/Preprocessing.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import type { PolicyError } from "../policy/PolicyError.ts"
 import { ModelNotLoadable } from "../SegmentationError.ts"
 import type { ServiceError } from "../service/ServiceError.ts"
+import * as PreprocessorConfig from "./PreprocessorConfig.ts"
+
+/** Files by their names. */
+export type Outside = Readonly<Record<string, Uint8Array>>
 
 /** A model that can be loaded. */
 export interface Model {
@@ -18,6 +21,8 @@ export interface Model {
   readonly file: string
   /** What is in the file, where that is in memory. */
   readonly bytes?: Uint8Array | undefined
+  /** What is in the files beside it that hold its weights, by their names, where they are in memory. */
+  readonly outside?: Outside | undefined
   /** Empty where no `config.json` says. */
   readonly classes: ClassTable.ClassTable
   readonly preprocessing: Preprocessing
@@ -32,10 +37,6 @@ export interface ModelSource<out R = never> {
   /** Finds its files, and fetches them where they are not here. */
   readonly open: (variant: string) => Effect.Effect<Model, ModelError, R>
 }
-
-/** `model` for `onnx/model.onnx`; `quantized`, `fp16` and the like for `onnx/model_quantized.onnx`. */
-export const fileOf = (variant: string): string =>
-  variant === "model" ? "onnx/model.onnx" : `onnx/model_${variant}.onnx`
 
 /** The texts of the files beside a model; `undefined` where there is none. */
 export interface Texts {
@@ -54,40 +55,21 @@ const Config = Schema.Struct({
   num_channels: Schema.optional(Schema.Number)
 })
 
-const PerChannel = Schema.Union([Schema.Number, Schema.Array(Schema.Number)])
-const Side = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 16_384 }))
-
-const Preprocessor = Schema.Struct({
-  do_resize: Schema.optional(Schema.Boolean),
-  size: Schema.optional(
-    Schema.Union([
-      Side,
-      Schema.Struct({ height: Side, width: Side }),
-      Schema.Struct({ shortest_edge: Schema.Number })
-    ])
-  ),
-  resample: Schema.optional(Schema.Literals([0, 1, 2, 3, 4, 5])),
-  do_rescale: Schema.optional(Schema.Boolean),
-  rescale_factor: Schema.optional(Schema.Number),
-  do_normalize: Schema.optional(Schema.Boolean),
-  image_mean: Schema.optional(PerChannel),
-  image_std: Schema.optional(PerChannel),
-  do_pad: Schema.optional(Schema.NullOr(Schema.Boolean)),
-  do_center_crop: Schema.optional(Schema.NullOr(Schema.Boolean))
-})
-
 /** A model with what the files beside it say. */
 export const make = Effect.fnUntraced(function* (
-  model: Pick<Model, "name" | "file" | "bytes">,
+  model: Pick<Model, "name" | "file" | "bytes" | "outside">,
   texts: Texts
 ): Effect.fn.Return<Model, ModelNotLoadable> {
   const fail = (detail: string) => new ModelNotLoadable({ model: model.name, detail })
   const config = (yield* json(Config, texts.config, fail)) ?? {}
-  const preprocessor = (yield* json(Preprocessor, texts.preprocessor, fail)) ?? {}
+  const settings = (yield* json(PreprocessorConfig.Settings, texts.preprocessor, fail)) ?? {}
   if (config.num_channels !== undefined && config.num_channels !== 3) {
     return yield* fail(`it takes images of ${config.num_channels} channels, and only 3 (RGB) are supported`)
   }
-  const preprocessing = yield* Effect.mapError(Effect.fromResult(toPreprocessing(preprocessor)), fail)
+  const preprocessing = yield* Effect.mapError(
+    Effect.fromResult(PreprocessorConfig.toPreprocessing(settings)),
+    fail
+  )
   return { ...model, classes: ClassTable.fromId2Label(config.id2label ?? {}), preprocessing }
 })
 
@@ -107,42 +89,3 @@ const json = Effect.fnUntraced(function* <S extends Schema.ConstraintDecoder<unk
     fail(`${file.name} is not as expected: ${error.message.replaceAll(/\s+/g, " ").trim()}`)
   )
 })
-
-const toPreprocessing = (config: typeof Preprocessor.Type): Result.Result<Preprocessing, string> => {
-  if (config.do_pad === true || config.do_center_crop === true) {
-    return Result.fail(
-      "its preprocessor_config.json asks to pad or crop, which no SegFormer needs and is not supported"
-    )
-  }
-  const size = toSize(config.size)
-  if (size === undefined) {
-    return Result.fail(
-      "`size` in its preprocessor_config.json must be a number, or have `height` and `width`"
-    )
-  }
-  const normalize = config.do_normalize ?? true
-  const mean = perChannel(normalize ? (config.image_mean ?? defaults.mean) : 0)
-  const std = perChannel(normalize ? (config.image_std ?? defaults.std) : 1)
-  if (mean.length !== 3 || std.length !== 3 || std.includes(0)) {
-    return Result.fail(
-      "`image_mean` and `image_std` in its preprocessor_config.json must each be three numbers"
-    )
-  }
-  return Result.succeed({
-    size: (config.do_resize ?? true) ? size : undefined,
-    filter: filters[config.resample ?? 2] ?? defaults.filter,
-    // Before there was `do_rescale`, pictures were always rescaled.
-    scale: (config.do_rescale ?? true) ? (config.rescale_factor ?? defaults.scale) : 1,
-    mean,
-    std
-  })
-}
-
-const toSize = (size: (typeof Preprocessor.Type)["size"]): Preprocessing["size"] => {
-  if (size === undefined) return defaults.size
-  if (typeof size === "number") return { width: size, height: size }
-  return "height" in size ? { width: size.width, height: size.height } : undefined
-}
-
-const perChannel = (value: number | ReadonlyArray<number>): ReadonlyArray<number> =>
-  typeof value === "number" ? [value, value, value] : value

@@ -19,7 +19,10 @@ import type { Weights } from "./session/Session.ts"
 import * as SessionPool from "./session/SessionPool.ts"
 
 export interface OnnxTransportOptions {
-  /** `"model"` by default, for `onnx/model.onnx`; `"quantized"` for `onnx/model_quantized.onnx`, and so on. */
+  /**
+   * Which of a folder's models: `"model"` or `"fp32"` for `onnx/model.onnx`, the default; `"fp16"`, `"q8"`, `"int8"`,
+   * `"uint8"`, `"q4"`, `"q4f16"`, `"bnb4"` as `transformers.js` calls them; any other name for `onnx/model_NAME.onnx`.
+   */
   readonly variant?: string | undefined
   /** Images under way at once, each in a process with the model's weights. 1 by default. */
   readonly sessions?: number | undefined
@@ -41,6 +44,13 @@ export interface OnnxTransportOptions {
    * `@huggingface/transformers` (docs/decisions/resizing.md).
    */
   readonly preprocessing?: Partial<Preprocessing> | undefined
+  /**
+   * Of a model that gives one number a pixel: pixels above it are of class 1, and the others of class 0. 0 for logits, 0.5
+   * for probabilities. Such a model is refused without it.
+   */
+  readonly threshold?: number | undefined
+  /** Of a model with several outputs: the name of the one to read. That of all classes, or `logits`, by default. */
+  readonly output?: string | undefined
   /** Changes to `Policy.local`: one attempt, no time-out. Two images a session, and one more, are held in memory. */
   readonly policy?: Policy.PolicyOptions | undefined
 }
@@ -85,7 +95,9 @@ export const make = Effect.fnUntraced(function* <R = never>(
   const model = yield* source.open(options.variant ?? "model")
   const classes = options.classes ?? model.classes
   const weights: Weights =
-    model.bytes === undefined ? { _tag: "File", path: model.file } : { _tag: "Bytes", bytes: model.bytes }
+    model.bytes === undefined
+      ? { _tag: "File", path: model.file }
+      : { _tag: "Bytes", bytes: model.bytes, outside: model.outside }
   const pool = yield* both(
     codec,
     SessionPool.make({
@@ -96,10 +108,20 @@ export const make = Effect.fnUntraced(function* <R = never>(
       load: {
         weights,
         threads,
-        preprocessing: { ...model.preprocessing, ...options.preprocessing }
+        preprocessing: { ...model.preprocessing, ...options.preprocessing },
+        expected: {
+          classes: (classes.at(-1)?.id ?? -1) + 1,
+          more: options.classes !== undefined || classes.every(({ name }) => /^LABEL_\d+$/.test(name)),
+          threshold: options.threshold,
+          output: options.output
+        }
       }
     })
   )
+
+  const { choice = Effect.succeed(undefined) } = runtime
+  const chosen = yield* choice
+  if (chosen !== undefined) yield* Effect.logInfo(`${model.name} runs by ${chosen}`)
 
   const predict: TransportOptions["predict"] = ({ image, prefer }, attempt) =>
     Effect.flatMap(codec.decode(image, { channels: 3 }), (raster) => {
@@ -131,9 +153,9 @@ export const make = Effect.fnUntraced(function* <R = never>(
     name: model.name,
     predict,
     describe: Effect.succeed({ name: model.name, classes }),
-    health: Effect.map(pool.ready, (ready) => ({
+    health: Effect.zipWith(pool.ready, choice, (ready, why) => ({
       healthy: ready > 0,
-      detail: `${ready} of ${sessions} sessions ready`
+      detail: `${ready} of ${sessions} sessions ready${why === undefined ? "" : `; ${why}`}`
     })),
     policy: Policy.make(options.policy ?? {}, {
       ...Policy.local,

@@ -23,7 +23,8 @@ const known: ReadonlyArray<Palette.Palette> = [
   Palette.cityscapes,
   Palette.pascalVoc,
   Palette.atr,
-  Palette.lip
+  Palette.lip,
+  Palette.cocoStuff
 ]
 
 /** White: of pixels whose class the palette lacks, and of those that belong to none. */

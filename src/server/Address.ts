@@ -1,10 +1,11 @@
 /**
  * Where a request comes from: the peer of its connection, or behind a proxy that is trusted the address that this one says
  * it has it from. What anybody else writes into `X-Forwarded-For` is not looked at.
+ *
+ * Lists of addresses (proxies that are trusted, callers that are let in) are written alike: addresses, networks, `loopback`.
  */
 import { BlockList, isIP } from "node:net"
-import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Context, Result, Schema } from "effect"
+import { Context, Option, Result, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { NetAddress } from "effect/net"
 
@@ -22,6 +23,18 @@ export class InvalidProxy extends Schema.TaggedError<InvalidProxy>()("InvalidPro
   }
   override get message(): string {
     return `"${this.proxy}" is no address of a proxy: write 10.0.0.7, fd00::7, a network such as 10.0.0.0/8, or loopback`
+  }
+}
+
+/** An address of callers that no address or network is. */
+export class InvalidAddress extends Schema.TaggedError<InvalidAddress>()("InvalidAddress", {
+  address: Schema.String
+}) {
+  get isRetryable(): boolean {
+    return false
+  }
+  override get message(): string {
+    return `"${this.address}" is no address to let in: write 10.0.0.7, fd00::7, a network such as 172.16.0.0/12, or loopback`
   }
 }
 
@@ -51,30 +64,47 @@ const counted = (address: string): string => {
 const kindOf = (address: string): "ipv4" | "ipv6" | undefined =>
   isIP(address) === 4 ? "ipv4" : isIP(address) === 6 ? "ipv6" : undefined
 
-/** Which peers are proxies whose word is taken. */
-const listOf = (proxies: ReadonlyArray<string>): Result.Result<BlockList, InvalidProxy> => {
+/** The addresses of a list, or the item that is none. */
+const listOf = (items: ReadonlyArray<string>): Result.Result<BlockList, string> => {
   const list = new BlockList()
-  for (const proxy of proxies) {
-    if (proxy === "loopback") {
+  for (const item of items) {
+    if (item === "loopback") {
       list.addSubnet("127.0.0.0", 8, "ipv4")
       list.addAddress("::1", "ipv6")
       continue
     }
-    const [text = "", bits, ...rest] = proxy.split("/")
+    const [text = "", bits, ...rest] = item.split("/")
     const address = plain(text)
     const kind = kindOf(address)
     const prefix = bits === undefined ? undefined : Number(bits)
     const isNetwork =
       prefix === undefined || (/^\d{1,3}$/.test(bits ?? "") && prefix <= (kind === "ipv4" ? 32 : 128))
-    if (kind === undefined || rest.length > 0 || !isNetwork) return Result.fail(new InvalidProxy({ proxy }))
+    if (kind === undefined || rest.length > 0 || !isNetwork) return Result.fail(item)
     if (prefix === undefined) list.addAddress(address, kind)
     else list.addSubnet(address, prefix, kind)
   }
   return Result.succeed(list)
 }
 
+const isIn = (list: BlockList, address: string): boolean => {
+  const kind = kindOf(address)
+  return kind !== undefined && list.check(address, kind)
+}
+
+/** Whether an address is one of these, as `Addresses.whole` has it. */
+export const among = (
+  items: ReadonlyArray<string>
+): Result.Result<(address: string) => boolean, InvalidAddress> =>
+  Result.mapBoth(listOf(items), {
+    onFailure: (address) => new InvalidAddress({ address }),
+    onSuccess: (list) => (address: string) => isIn(list, address)
+  })
+
 /** Whose request it is. */
 export interface Addresses {
+  /** The address as it is, for those who ask who it is. */
+  readonly whole: (request: HttpServerRequest.HttpServerRequest) => string
+  /** The same as limits count it. */
   readonly of: (request: HttpServerRequest.HttpServerRequest) => string
   /** The same of a connection that has said nothing yet: `undefined` for a proxy's, which are many callers'. */
   readonly ofPeer: (address: string | undefined) => string | undefined
@@ -84,27 +114,29 @@ export interface Addresses {
 
 /** With the addresses or networks of trusted proxies. */
 export const make = (proxies: ReadonlyArray<string> = []): Result.Result<Addresses, InvalidProxy> =>
-  Result.map(listOf(proxies), addressesBehind)
+  Result.mapBoth(listOf(proxies), {
+    onFailure: (proxy) => new InvalidProxy({ proxy }),
+    onSuccess: addressesBehind
+  })
 
 const addressesBehind = (list: BlockList): Addresses => {
-  const isTrusted = (address: string): boolean => {
-    const kind = kindOf(address)
-    return kind !== undefined && list.check(address, kind)
-  }
+  const isTrusted = (address: string): boolean => isIn(list, address)
   const peerOf = (request: HttpServerRequest.HttpServerRequest): string =>
-    plain(NodeHttpServerRequest.toIncomingMessage(request).socket.remoteAddress ?? "")
+    plain(Option.getOrElse(request.remoteAddress, () => ""))
+  const whole = (request: HttpServerRequest.HttpServerRequest): string => {
+    let address = peerOf(request)
+    // From the last hop on: each is believed as long as the one that says it is trusted.
+    const hops = (request.headers["x-forwarded-for"] ?? "").split(",").map(plain)
+    while (isTrusted(address)) {
+      const before = hops.pop()
+      if (before === undefined || kindOf(before) === undefined) break
+      address = before
+    }
+    return address
+  }
   return {
-    of: (request) => {
-      let address = peerOf(request)
-      // From the last hop on: each is believed as long as the one that says it is trusted.
-      const hops = (request.headers["x-forwarded-for"] ?? "").split(",").map(plain)
-      while (isTrusted(address)) {
-        const before = hops.pop()
-        if (before === undefined || kindOf(before) === undefined) break
-        address = before
-      }
-      return counted(address)
-    },
+    whole,
+    of: (request) => counted(whole(request)),
     ofPeer: (address) => {
       const peer = plain(address ?? "")
       return isTrusted(peer) ? undefined : counted(peer)

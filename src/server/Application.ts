@@ -1,12 +1,12 @@
 /** Every route of a server behind one authentication, one log, one drain and one way to fail. */
-import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { Array as Arr, Clock, Duration, Effect, Layer, type Scope } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { HttpServerResponse as Response } from "effect/http"
 import { HttpApiSchemaError } from "effect/http-api/HttpApiError"
 import { type Addresses, CurrentAddress } from "./Address.ts"
-import { type Caller, CurrentCaller } from "./Caller.ts"
+import { CurrentCaller } from "./Caller.ts"
 import type { Dialect, DialectRoute } from "./Dialect.ts"
+import * as Face from "./Face.ts"
 import type * as ServerMetrics from "./ServerMetrics.ts"
 import type { Origins } from "./Origins.ts"
 import * as Paths from "./Paths.ts"
@@ -30,14 +30,14 @@ export interface ApplicationOptions {
   }>
   readonly api: Layer.Layer<never, never, HttpRouter.HttpRouter>
   readonly page: ReadonlyArray<DialectRoute>
-  readonly authenticate: (
-    request: HttpServerRequest.HttpServerRequest
-  ) => Effect.Effect<Caller | undefined, Refusals.Refusal>
+  readonly authenticate: Security.Authenticate
   readonly addresses: Addresses
   readonly origins: Origins
   readonly measure: ServerMetrics.Measure
   /** A client that takes nothing of its answer for so long is cut off. */
   readonly writeTimeout: Duration.Duration
+  /** Bytes of a refused request that are read and dropped, so that its client sees the answer. */
+  readonly maxLinger: number
   readonly state: { readonly draining: boolean }
 }
 
@@ -69,8 +69,7 @@ const chosen = (
 export const make = Effect.fnUntraced(function* (
   options: ApplicationOptions
 ): Effect.fn.Return<App, never, Scope.Scope> {
-  const { addresses, dialects, origins, state } = options
-  const writeTimeout = Duration.toMillis(options.writeTimeout)
+  const { addresses, dialects, origins, state, writeTimeout } = options
   const first = dialects[0]?.dialect ?? v1
   const router = yield* HttpRouter.make
   const paths = Paths.make()
@@ -150,7 +149,7 @@ export const make = Effect.fnUntraced(function* (
           ? Effect.fail(foreign)
           : isOpen
             ? routed
-            : Effect.flatMap(options.authenticate(request), (caller) =>
+            : Effect.flatMap(options.authenticate(request, paths.owner(path)?.token?.(request)), (caller) =>
                 caller === undefined
                   ? routed
                   : Effect.annotateLogs(
@@ -195,19 +194,23 @@ export const make = Effect.fnUntraced(function* (
       (status, seconds) =>
         options.measure(request.method, routeOf.get(request.source) ?? "none", status, seconds)
     ).pipe(
-      Effect.map((response) => {
-        const { socket } = NodeHttpServerRequest.toIncomingMessage(request)
-        // From here on only the client can be slow. The server sets it back when the connection is used again.
-        socket.setTimeout(writeTimeout)
-        const last = state.draining || response.status === 408
-        return Response.setHeaders(response, {
-          ...Security.headers,
-          "x-request-id": requestId,
-          ...response.headers,
-          ...origins.headers(request, response.headers["vary"]),
-          ...(last ? { connection: "close" } : {})
+      Effect.flatMap((response) =>
+        Effect.map(Face.Current, (face) => {
+          const last = state.draining || response.status === 408
+          const told = Response.setHeaders(response, {
+            ...Security.headers,
+            "x-request-id": requestId,
+            ...response.headers,
+            ...origins.headers(request, response.headers["vary"])
+          })
+          return face.sent(request, told, {
+            last,
+            // What stops takes nothing more.
+            maxLinger: state.draining ? 0 : options.maxLinger,
+            writeTimeout
+          })
         })
-      })
+      )
     )
   })
 })

@@ -1,9 +1,9 @@
 /** The bytes of a body that is no form, under limits: counted as they come, and a body that dawdles is cut off. */
-import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Duration, Effect, type Scope } from "effect"
+import { Duration, Effect, Exit, Scope } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import type { Arrival } from "./Admission.ts"
 import type { Segmented, Served, Upload } from "./Dialect.ts"
+import * as Face from "./Face.ts"
 import { bad, Refusal, tooMany } from "./Refusal.ts"
 import type { ServerLimits } from "./ServerLimits.ts"
 import * as Uploads from "./Uploads.ts"
@@ -31,10 +31,14 @@ export const take = (
   Effect.gen(function* () {
     const announced = Uploads.bodyBytes(request, 0)
     if (announced > maxBytes + overhead) return yield* Uploads.tooLarge(maxBytes)
-    const arrival = yield* served.enter(announced)
-    const body = yield* read(request, { ...served.limits, maxBytes: maxBytes + overhead }, arrival)
-    yield* arrival.place
-    return body
+    // What a body held that is refused is free before its answer is out.
+    const held = yield* Scope.fork(yield* Effect.scope)
+    return yield* Effect.gen(function* () {
+      const arrival = yield* Scope.provide(served.enter(announced), held)
+      const body = yield* read(request, { ...served.limits, maxBytes: maxBytes + overhead }, arrival)
+      yield* arrival.place
+      return body
+    }).pipe(Effect.onError((cause) => Scope.close(held, Exit.failCause(cause))))
   })
 
 /** The same of a body of JSON. One that says it is a form or text is what a page of a stranger can make a browser send. */
@@ -112,15 +116,14 @@ type BodyLimits = Pick<ServerLimits, "bodyGrace" | "bodyTimeout" | "maxBytes" | 
 const firstBytes = 256 * 1024
 
 /**
- * The whole body. Where it has begun to come, what says its length is written once, where it stays. It is read from Node's
- * own stream: a body is a few pieces, and most of what an effect for each of them would cost.
+ * The whole body. Where it has begun to come, what says its length is written once, where it stays.
  */
 export const read = (
   request: HttpServerRequest.HttpServerRequest,
   { bodyGrace, bodyTimeout, maxBytes, minBodyRate }: BodyLimits,
   arrival?: Arrival
 ): Effect.Effect<Uint8Array, Refusal> =>
-  Effect.suspend(() => {
+  Effect.flatMap(Face.Current, (face) => {
     const encoding = request.headers["content-encoding"] ?? "identity"
     if (encoding !== "identity") {
       const detail = `Send the body as it is, not in the encoding "${encoding}"`
@@ -129,11 +132,11 @@ export const read = (
     const announced = Uploads.bodyBytes(request, 64 * 1024)
     if (announced > maxBytes) return Effect.fail(Uploads.tooLarge(maxBytes))
     return Effect.callback<Uint8Array, Refusal>((resume) => {
-      const source = NodeHttpServerRequest.toIncomingMessage(request)
       const started = performance.now()
       // Not cleared: what is not written over is not given out.
       let body: Uint8Array = Buffer.allocUnsafeSlow(Math.max(0, Math.min(announced, firstBytes)))
       let length = 0
+      let ended = false
       const take = (chunk: Uint8Array) => {
         const needed = length + chunk.length
         if (needed > maxBytes) return end(Effect.fail(Uploads.tooLarge(maxBytes)))
@@ -160,22 +163,18 @@ export const read = (
         if (length < seconds * minBodyRate) end(Effect.fail(Uploads.tooMeagre(minBodyRate)))
       }, 500)
       const leave = () => {
+        ended = true
         clearTimeout(timer)
         clearInterval(pulse)
-        source.off("data", take).off("end", whole).off("error", broken).off("close", broken)
+        stop()
       }
       const end = (result: Effect.Effect<Uint8Array, Refusal>) => {
+        if (ended) return
         leave()
-        // What is still to come is not taken in; Node drops it, or the connection with it.
-        source.pause()
         resume(result)
       }
-      if (source.destroyed && !source.readableEnded) return broken()
       if (arrival !== undefined) arrival.onCut = (refusal) => end(Effect.fail(refusal))
-      if (/^100-continue$/i.test(request.headers["expect"] ?? "")) {
-        NodeHttpServerRequest.toServerResponse(request).writeContinue()
-      }
-      source.on("data", take).on("end", whole).on("error", broken).on("close", broken)
+      const stop = face.read(request, { take, whole, broken })
       return Effect.sync(leave)
     })
   })

@@ -67,7 +67,7 @@ export interface Served {
 
 export interface DialectRoute {
   readonly method: HttpMethod
-  /** As Effect's router writes it: `/v2/models/:name`, `/download/*`. */
+  /** As Effect's router writes it: `/v2/models/:name`, `/download/*`, `/:model/:version(^\d+$)`. */
   readonly path: `/${string}`
   readonly handle: (
     request: HttpServerRequest.HttpServerRequest,
@@ -88,11 +88,24 @@ export const get = asked("GET")
 /** A route that is asked with POST. */
 export const post = asked("POST")
 
+/** Where a server listens. */
+export interface Listening {
+  /** Such as http://127.0.0.1:8080, as it is found from this machine. */
+  readonly url: string
+  readonly port: number
+  /** Whether only this machine can reach it. */
+  readonly isLoopback: boolean
+}
+
 export interface Dialect {
   /** As in configuration, such as `inspection`. */
   readonly name: string
   /** Its routes. What they need besides lives as long as the server. */
   readonly routes: (served: Served) => Effect.Effect<ReadonlyArray<DialectRoute>, never, Scope.Scope>
+  /** The caller's token, where its clients put it elsewhere than in the header `Authorization`, which goes before. */
+  readonly token?: ((request: HttpServerRequest.HttpServerRequest) => string | undefined) | undefined
   /** How it says no. `requestId` is that of the log. */
   readonly refuse: (refusal: Refusal, requestId?: string) => HttpServerResponse.HttpServerResponse
+  /** What whoever starts it is to know, such as what to enter where: a line each. */
+  readonly notice?: ((listening: Listening) => ReadonlyArray<string>) | undefined
 }

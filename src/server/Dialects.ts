@@ -13,11 +13,17 @@
 import { Effect, Schema } from "effect"
 import * as ErrorKind from "../ErrorKind.ts"
 import type { Dialect } from "./Dialect.ts"
+import type { AnnotationOptions } from "./dialects/Annotation.ts"
+import type { LabelStudioDialectOptions } from "./dialects/labelStudio/LabelStudioDialect.ts"
 
 /** What some of them can be told. */
 export interface LoadOptions {
   /** The folder of pictures that requests to `imageprocessing` may name. None by default. */
   readonly pictures?: string | undefined
+  /** What annotation tools get of a label map. */
+  readonly annotation?: AnnotationOptions | undefined
+  /** Where Label Studio is, its key, and where else pictures may come from. */
+  readonly labelStudio?: LabelStudioDialectOptions | undefined
 }
 
 /** Each dialect as it comes. */
@@ -34,7 +40,12 @@ export const byName: Readonly<Record<string, (options?: LoadOptions) => Promise<
   imageprocessing: (options) =>
     import("./imageProcessing/ImageProcessingDialect.ts").then(({ make }) =>
       make({ folder: options?.pictures })
-    )
+    ),
+  labelstudio: (options) =>
+    import("./dialects/labelStudio/LabelStudioDialect.ts").then(({ make }) =>
+      make({ ...options?.annotation, ...options?.labelStudio })
+    ),
+  cvat: (options) => import("./dialects/cvat/CvatDialect.ts").then(({ make }) => make(options?.annotation))
 }
 
 /** The names, for those who list them. */

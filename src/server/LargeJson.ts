@@ -27,8 +27,13 @@ export class LongNumbers {
 /** Strings and arrays of so many bytes of text are taken out. */
 const long = 1024
 
-/** Text that may be left for the parser: more than any request has besides its images. */
-const maxRest = 128 * 1024
+/** Text that may be left for the parser: more than a request has besides its images, where it has no list of other things. */
+const usualRest = 128 * 1024
+
+export interface ParseOptions {
+  /** Bytes of text that may be left for the parser, which has them at once. 128 KiB by default. */
+  readonly maxRest?: number | undefined
+}
 
 /** Bytes of text between two pauses. */
 const stride = 1 << 16
@@ -96,7 +101,11 @@ function* numbers(
 type Taken = LongText | LongNumbers
 
 /** The text with what is long replaced by texts that name it, or what is wrong. */
-function* take(text: Buffer, name: string): Steps.Steps<{ rest: string; taken: Array<Taken> } | string> {
+function* take(
+  text: Buffer,
+  name: string,
+  maxRest: number
+): Steps.Steps<{ rest: string; taken: Array<Taken> } | string> {
   const pieces: Array<Buffer> = []
   const taken: Array<Taken> = []
   let rest = 0
@@ -139,12 +148,15 @@ function* take(text: Buffer, name: string): Steps.Steps<{ rest: string; taken: A
 }
 
 /** The value, in which {@link LongText} and {@link LongNumbers} stand for what was long. No name of a field may be. */
-export const parse = (bytes: Uint8Array): Effect.Effect<unknown, Refusal> => {
+export const parse = (
+  bytes: Uint8Array,
+  { maxRest = usualRest }: ParseOptions = {}
+): Effect.Effect<unknown, Refusal> => {
   // Nobody can guess it, so no string of a request is mistaken for it.
   const name = `${randomHex(16)}-`
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return Effect.flatMap(
-    Steps.run(() => take(text, name)),
+    Steps.run(() => take(text, name, maxRest)),
     (found) => {
       if (typeof found === "string") return Effect.fail(bad(`The body is no JSON that can be read. ${found}`))
       try {
@@ -164,9 +176,13 @@ export const parse = (bytes: Uint8Array): Effect.Effect<unknown, Refusal> => {
 
 /** What a body is by a schema; `usage` says how to write one that is. */
 export const decodeWith =
-  <A>(decode: (value: unknown) => Effect.Effect<A, Schema.SchemaError>, usage: string) =>
+  <A>(
+    decode: (value: unknown) => Effect.Effect<A, Schema.SchemaError>,
+    usage: string,
+    options?: ParseOptions
+  ) =>
   (bytes: Uint8Array): Effect.Effect<A, Refusal> =>
-    Effect.flatMap(parse(bytes), (value) => Effect.mapError(decode(value), () => bad(usage)))
+    Effect.flatMap(parse(bytes, options), (value) => Effect.mapError(decode(value), () => bad(usage)))
 
 /** Characters of base64 that are decoded at once. */
 const slice = 1 << 18
@@ -211,6 +227,13 @@ function* decode(raw: Buffer): Steps.Steps<Uint8Array | undefined> {
 /** Characters of `data:image/png;base64,`, which some callers put before it. */
 const dataUrlPrefix = (start: string): number =>
   /^data:[\w/+.-]*(?:;[\w=.-]+)*;base64,/i.exec(start)?.[0].length ?? 0
+
+/** A string of a request, however long. */
+export const textOf = (value: string | LongText): string => {
+  if (typeof value === "string") return value
+  const text: unknown = JSON.parse(`"${value.raw.toString()}"`)
+  return typeof text === "string" ? text : ""
+}
 
 /** The bytes of a file that is a string of a request. `what` names the string. */
 export const fileOf = (value: string | LongText, what: string): Effect.Effect<Uint8Array, Refusal> =>

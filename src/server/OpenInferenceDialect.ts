@@ -126,6 +126,21 @@ const ready = (isReady: boolean, name?: string) =>
     ? json({ name, ready: true })
     : json({ name, ready: false, error: "The model is not ready: it is not loaded" }, 400)
 
+const statistics = (served: Served, model: Effect.Effect<ModelDescription, Refusals.Refusal>) =>
+  Effect.map(Effect.all([model, served.state]), ([{ name }, { failed, segmented }]) =>
+    json({
+      model_stats: [
+        {
+          name,
+          version: modelVersion,
+          inference_count: segmented,
+          execution_count: segmented,
+          inference_stats: { success: { count: segmented }, fail: { count: failed } }
+        }
+      ]
+    })
+  )
+
 /** What is asked of the model: its metadata, and whether it is ready. */
 const questions = (served: Served, model: `/${string}`): ReadonlyArray<DialectRoute> => [
   get(model, (_, parameters) => Effect.map(find(served, parameters), (found) => json(metadata(found)))),
@@ -163,21 +178,7 @@ const questions = (served: Served, model: `/${string}`): ReadonlyArray<DialectRo
       })
     })
   ),
-  get(`${model}/stats`, (_, parameters) =>
-    Effect.map(Effect.all([find(served, parameters), served.state]), ([{ name }, state]) =>
-      json({
-        model_stats: [
-          {
-            name,
-            version: modelVersion,
-            inference_count: state.segmented,
-            execution_count: state.segmented,
-            inference_stats: { success: { count: state.segmented }, fail: { count: state.failed } }
-          }
-        ]
-      })
-    )
-  ),
+  get(`${model}/stats`, (_, parameters) => statistics(served, find(served, parameters))),
   infer(served, `${model}/infer`)
 ]
 
@@ -204,6 +205,7 @@ export const make = (): Dialect => ({
           ])
         )
       ),
+      get("/v2/models/stats", () => statistics(served, served.describe)),
       ...questions(served, "/v2/models/:model"),
       ...questions(served, "/v2/models/:model/versions/:version")
     ])

@@ -46,6 +46,9 @@ export interface OpenInferenceRequest {
   readonly uploads: ReadonlyArray<Upload>
 }
 
+/** Parameters of a tensor that ask for another result, or for one in another place. What only says how to work is read over. */
+const elsewhere = ["classification", "shared_memory_region"]
+
 const usage = `Give one input: "image" (BYTES, image files) or "input" (UINT8 of [height, width, 3], pixels)`
 
 /** Reads a body. Pixels become PNG files, which is what segmenters take. */
@@ -61,14 +64,28 @@ export const read = Effect.fnUntraced(function* (
       `Inference-Header-Content-Length is "${stated}", and the body ${body.length} bytes long`
     )
   }
-  const json = yield* decodeBody(body.subarray(0, start))
+  const json = yield* Effect.mapError(decodeBody(body.subarray(0, start)), (refusal) =>
+    // A client may have kept the header of an earlier request.
+    stated === undefined
+      ? refusal
+      : bad(`${refusal.detail}: its first ${start} bytes, as Inference-Header-Content-Length says`)
+  )
   const [input, ...others] = json.inputs
   if (input === undefined || others.length > 0) return yield* bad(usage)
   const unknown = json.outputs?.find(({ name }) => name !== output)
   if (unknown !== undefined) {
     return yield* bad(`The model has no output "${unknown.name.slice(0, 100)}", only "${output}"`)
   }
-  const wanted = json.outputs?.[0]?.parameters?.["binary_data"] ?? json.parameters?.["binary_data_output"]
+  const asked = json.outputs?.[0]?.parameters ?? {}
+  const other = [input.parameters ?? {}, asked].flatMap((parameters) =>
+    elsewhere.filter((name) => parameters[name] !== undefined)
+  )[0]
+  if (other !== undefined) {
+    return yield* bad(
+      `Class ids are given in the answer as they are: "${other}" is not done here, leave it out`
+    )
+  }
+  const wanted = asked["binary_data"] ?? json.parameters?.["binary_data_output"]
   const size = input.parameters?.["binary_data_size"]
   const tail = body.subarray(start)
   if ((size ?? 0) !== tail.length) {

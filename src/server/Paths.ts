@@ -21,13 +21,16 @@ interface Known {
   readonly methods: Array<string>
 }
 
-const patternOf = (path: string): RegExp =>
-  new RegExp(
-    `^${path
-      .replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`)
-      .replaceAll(/:\w+/g, "[^/]+")
-      .replaceAll("*", ".+")}/?$`
-  )
+/** A part of a path, with the pattern that it fits, if any. */
+const part = /:\w+(?:\(\^?([^)$]*)\$?\))?/g
+
+const patternOf = (path: string): RegExp => {
+  const patterns = [...path.matchAll(part)].map(([, pattern = "[^/]+"]) => pattern)
+  const between = path
+    .split(/:\w+(?:\([^)]*\))?/)
+    .map((text) => text.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll("*", ".+"))
+  return new RegExp(`^${between.map((text, index) => text + (patterns[index] ?? "")).join("")}/?$`)
+}
 
 /** The path up to its second slash. */
 const start = (path: string): string => path.split("/", 2)[1] ?? ""

@@ -27,10 +27,10 @@ export type Outcome =
   | { readonly status: "failed"; readonly error: string }
   | { readonly status: "canceled" }
 
-/** What tells an image from others: an id that a caller chose stands for one. */
-export const contentOf = (bytes: Uint8Array): Effect.Effect<string> =>
+/** The SHA-256 of an image, which tells it from others: an id that a caller chose stands for one. */
+export const contentOf = (bytes: Uint8Array, encoding: "base64" | "hex" = "base64"): Effect.Effect<string> =>
   Effect.promise(async () =>
-    Buffer.from(await crypto.subtle.digest("SHA-256", Uint8Array.from(bytes))).toString("base64")
+    Buffer.from(await crypto.subtle.digest("SHA-256", Uint8Array.from(bytes))).toString(encoding)
   )
 
 /** The label map as a file, within the turn. */
@@ -82,8 +82,8 @@ export interface Told {
   readonly more?: object | undefined
 }
 
-/** The prediction as JSON. */
-export const tell = ({ completed, id, more, outcome, started }: Told, status = 200) => {
+/** The prediction as JSON, in pieces. */
+export const pieces = ({ completed, id, more, outcome, started }: Told): ReadonlyArray<JsonPieces.Piece> => {
   const head = JSON.stringify({
     ...more,
     id,
@@ -95,5 +95,8 @@ export const tell = ({ completed, id, more, outcome, started }: Told, status = 2
     metrics: completed === undefined ? {} : { predict_time: (completed - started) / 1000 }
   })
   const output = outcome?.status === "succeeded" ? new JsonPieces.DataUrl(outcome.png) : "null"
-  return JsonPieces.answer([`${head.slice(0, -1)},"output":`, output, "}"], status)
+  return [`${head.slice(0, -1)},"output":`, output, "}"]
 }
+
+/** The prediction as an answer. */
+export const tell = (told: Told, status = 200) => JsonPieces.answer(pieces(told), status)

@@ -22,7 +22,9 @@ export class Refusal extends Schema.TaggedError<Refusal>()("Refusal", {
   /** Methods of the route, for a 405. */
   allow: Schema.optional(Schema.String),
   /** What went wrong, for programs: the tag of the error it comes from. */
-  tag: Schema.optional(Schema.String)
+  tag: Schema.optional(Schema.String),
+  /** Where the fault lies, as the error it comes from has it. */
+  concerns: Schema.optional(Schema.Literals(["image", "service", "model", "caller"]))
 }) {
   override get message(): string {
     return this.internal ?? this.detail
@@ -61,7 +63,16 @@ export const fromError = (error: SegmentationError): Refusal => {
     detail: string,
     retryAfter?: Duration.Duration,
     reason?: Refusal["reason"]
-  ) => new Refusal({ status, detail, internal: message, retryAfter, reason, tag: error._tag })
+  ) =>
+    new Refusal({
+      status,
+      detail,
+      internal: message,
+      retryAfter,
+      reason,
+      tag: error._tag,
+      concerns: error.concerns
+    })
   switch (error._tag) {
     case "NotAnImage":
     case "ImageNotFound":

@@ -16,9 +16,11 @@ import { type Dialect, type DialectRoute, get, post, type Served } from "./Diale
 import * as JsonPieces from "./JsonPieces.ts"
 import * as LargeJson from "./LargeJson.ts"
 import * as ModelName from "./ModelName.ts"
+import * as Outside from "./Outside.ts"
 import * as Predictions from "./Predictions.ts"
 import * as Refusals from "./Refusal.ts"
 import * as ReplicateFiles from "./ReplicateFiles.ts"
+import * as ReplicateModels from "./ReplicateModels.ts"
 import { currentSubject } from "./Security.ts"
 
 const refuse = (refusal: Refusals.Refusal) => {
@@ -57,12 +59,8 @@ const maxKept = 100
 /** The longest that an answer is held, in seconds. */
 const maxWait = 60
 
-/** Where the caller reaches this server, as far as it says. */
-const originOf = (request: HttpServerRequest.HttpServerRequest): string =>
-  `${request.headers["x-forwarded-proto"] === "https" ? "https" : "http"}://${request.headers["host"] ?? "localhost"}`
-
-const tell = (request: HttpServerRequest.HttpServerRequest, job: Job, status = 200) => {
-  const get = `${originOf(request)}/v1/predictions/${job.id}`
+const told = (request: HttpServerRequest.HttpServerRequest, job: Job): Predictions.Told => {
+  const get = `${Outside.addressOf(request)}/v1/predictions/${job.id}`
   const { completed, id, outcome, started, version } = job
   const more = {
     model: ModelName.alias,
@@ -70,8 +68,11 @@ const tell = (request: HttpServerRequest.HttpServerRequest, job: Job, status = 2
     created_at: new Date(started).toISOString(),
     urls: { get, cancel: `${get}/cancel` }
   }
-  return Predictions.tell({ id, started, completed, outcome, more }, status)
+  return { id, started, completed, outcome, more }
 }
+
+const tell = (request: HttpServerRequest.HttpServerRequest, job: Job, status = 200) =>
+  Predictions.tell(told(request, job), status)
 
 /** `wait` is as long as may be, `wait=5` seconds. */
 const waitOf = (request: HttpServerRequest.HttpServerRequest): number => {
@@ -99,9 +100,8 @@ const submit = (
         yield* Predictions.withoutWebhook(webhook)
         const version = name ?? given
         if (typeof version !== "string") return yield* Refusals.bad('"version" is not there')
-        yield* findModel(served, owner, version)
-        const sent = typeof input.image === "string" ? yield* files.find(input.image) : undefined
-        const bytes = sent ?? (yield* LargeJson.fileOf(input.image, "input.image"))
+        yield* ReplicateModels.find(served, owner, version)
+        const bytes = yield* fileOf(files, input.image)
         const made: Job = {
           id: randomHex(13),
           owner: yield* currentSubject,
@@ -131,11 +131,21 @@ const submit = (
     })
   )
 
-/** The only model there is, by its name, with an owner before it or without. */
-const findModel = (served: Served, owner: string | undefined, name: string) =>
-  owner === undefined
-    ? ModelName.find(served, name)
-    : Effect.catch(ModelName.find(served, `${owner}/${name}`), () => ModelName.find(served, name))
+/** The file of an input: sent ahead, or in the input itself. Nothing is fetched from elsewhere. */
+const fileOf = Effect.fnUntraced(function* (
+  files: ReplicateFiles.ReplicateFiles,
+  image: Parameters<typeof LargeJson.fileOf>[0]
+): Effect.fn.Return<Uint8Array, Refusals.Refusal> {
+  if (typeof image !== "string") return yield* LargeJson.fileOf(image, "input.image")
+  const sent = yield* files.find(image)
+  if (sent !== undefined) return sent
+  if (/^https?:/i.test(image)) {
+    return yield* Refusals.bad(
+      "input.image is no base64 of an image file but an address, and nothing is fetched from here: send the file"
+    )
+  }
+  return yield* LargeJson.fileOf(image, "input.image")
+})
 
 /** Those of the caller who has most of them go first, the oldest before. */
 const makeRoom = (jobs: Map<string, Job>): void => {
@@ -157,9 +167,9 @@ export const make = (): Dialect => ({
   name: "replicate",
   refuse,
   routes: (served) =>
-    Effect.map(Effect.scope, (scope) => {
+    Effect.map(Effect.all([Effect.scope, Clock.currentTimeMillis]), ([scope, started]) => {
       const jobs = new Map<string, Job>()
-      const files = ReplicateFiles.make(served, originOf)
+      const files = ReplicateFiles.make(served)
       const paths = [
         "/v1/predictions",
         "/v1/models/:owner/:name/predictions",
@@ -168,9 +178,17 @@ export const make = (): Dialect => ({
       return [
         ...paths.map((path) => submit(path, served, files, jobs, scope)),
         ...files.routes,
-        get("/v1/models/:owner/:name", (_, { name = "", owner = "" }) =>
-          Effect.map(findModel(served, owner, name), (model) =>
-            JsonPieces.json({ owner, name, visibility: "private", latest_version: { id: model.name } })
+        ...ReplicateModels.routes(served, started),
+        get("/v1/predictions", (request) =>
+          Effect.map(currentSubject, (subject) =>
+            JsonPieces.answer(
+              (function* () {
+                yield '{"previous":null,"next":null,"results":['
+                const own = [...jobs.values()].filter(({ owner }) => owner === subject).toReversed()
+                yield* JsonPieces.list(own, (job) => Predictions.pieces(told(request, job)))
+                yield "]}"
+              })()
+            )
           )
         ),
         get("/v1/predictions/:id", (request, { id }) =>
@@ -184,9 +202,6 @@ export const make = (): Dialect => ({
             yield* Deferred.await(job.over)
             return tell(request, job)
           })
-        ),
-        get("/v1/account", () =>
-          Effect.succeed(JsonPieces.json({ type: "organization", username: "effect-segformer" }))
         )
       ]
     })

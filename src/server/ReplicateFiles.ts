@@ -8,6 +8,8 @@ import { randomHex } from "../randomHex.ts"
 import * as Bodies from "./Bodies.ts"
 import { type DialectRoute, get, post, type Served } from "./Dialect.ts"
 import * as JsonPieces from "./JsonPieces.ts"
+import * as Outside from "./Outside.ts"
+import * as Predictions from "./Predictions.ts"
 import * as Refusals from "./Refusal.ts"
 import { currentSubject } from "./Security.ts"
 
@@ -16,6 +18,8 @@ interface Kept {
   readonly owner: string | undefined
   readonly name: string
   readonly bytes: Uint8Array
+  /** SHA-256, in hexadecimal. */
+  readonly digest: string
   readonly created: number
 }
 
@@ -30,32 +34,27 @@ export interface ReplicateFiles {
 
 const gone = Refusals.notFound("There is no file of this id. Older ones make room for newer")
 
-export const make = (
-  served: Served,
-  originOf: (request: HttpServerRequest.HttpServerRequest) => string
-): ReplicateFiles => {
+export const make = (served: Served): ReplicateFiles => {
   const files = new Map<string, Kept>()
   /** Bytes of all of them: as many as one request may have. */
   const most = served.limits.maxRequestBytes
 
-  const tell = (
+  /** Clients check that each of these is there. */
+  const described = (
     request: HttpServerRequest.HttpServerRequest,
-    { bytes, created, id, name }: Kept,
-    status = 200
-  ) =>
-    JsonPieces.json(
-      {
-        id,
-        name,
-        content_type: "application/octet-stream",
-        size: bytes.length,
-        metadata: {},
-        created_at: new Date(created).toISOString(),
-        expires_at: new Date(created + keptFor).toISOString(),
-        urls: { get: `${originOf(request)}/v1/files/${id}` }
-      },
-      status
-    )
+    { bytes, created, digest, id, name }: Kept
+  ) => ({
+    id,
+    name,
+    content_type: "application/octet-stream",
+    size: bytes.length,
+    etag: digest,
+    checksums: { sha256: digest },
+    metadata: {},
+    created_at: new Date(created).toISOString(),
+    expires_at: new Date(created + keptFor).toISOString(),
+    urls: { get: `${Outside.addressOf(request)}/v1/files/${id}` }
+  })
 
   const makeRoom = (now: number, bytes: number) => {
     let total = bytes
@@ -84,9 +83,10 @@ export const make = (
           const { bytes, name } = yield* Bodies.takeImage(served, request, "content", true)
           const created = yield* Clock.currentTimeMillis
           makeRoom(created, bytes.length)
-          const file: Kept = { id: randomHex(13), owner: yield* currentSubject, name, bytes, created }
+          const digest = yield* Predictions.contentOf(bytes, "hex")
+          const file: Kept = { id: randomHex(13), owner: yield* currentSubject, name, bytes, digest, created }
           files.set(file.id, file)
-          return tell(request, file, 201)
+          return JsonPieces.json(described(request, file), 201)
         })
       ),
       {
@@ -98,7 +98,21 @@ export const make = (
             return HttpServerResponse.empty({ status: 204 })
           })
       },
-      get("/v1/files/:id", (request, { id = "" }) => Effect.map(find(id), (file) => tell(request, file)))
+      get("/v1/files", (request) =>
+        Effect.map(currentSubject, (subject) =>
+          JsonPieces.json({
+            previous: null,
+            next: null,
+            results: [...files.values()]
+              .filter(({ owner }) => owner === subject)
+              .toReversed()
+              .map((file) => described(request, file))
+          })
+        )
+      ),
+      get("/v1/files/:id", (request, { id = "" }) =>
+        Effect.map(find(id), (file) => JsonPieces.json(described(request, file)))
+      )
     ]
   }
 }

@@ -4,12 +4,15 @@
  *
  * Addresses are refused: this server fetches nothing on behalf of callers. `confidence_mask` is a grey PNG of the
  * confidence times 255 where the segmenter says how sure it is of each pixel, else null; pixels below `confidence` then
- * become background where the model has such a class. The key in a request is not looked at.
+ * become background where the model has such a class. A token may be the query's `api_key`, which is where clients put it by
+ * default; that in a body is not looked at, since no body is read before it is known whose it is.
  */
 import { Duration, Effect, Schema } from "effect"
+import type { HttpServerRequest } from "effect/http"
 import * as Background from "../render/Background.ts"
 import * as Steps from "../mask/Steps.ts"
 import { randomHex } from "../randomHex.ts"
+import { version } from "../version.ts"
 import * as Bodies from "./Bodies.ts"
 import { type Dialect, type DialectRoute, get, post, type Segmented, type Served } from "./Dialect.ts"
 import * as ClassScores from "./ClassScores.ts"
@@ -65,8 +68,8 @@ function* doubtless(
   return { ...found, labelMap: { ...labelMap, data } }
 }
 
-/** What the protocol says of one image, within the turn. */
-const predictions = (least: number | null | undefined) =>
+/** What the protocol says of one image, within the turn. `flat` says it as hosted models do too: the mask outside `predictions`. */
+const predictions = (least: number | null | undefined, flat: boolean = false) =>
   Effect.fnUntraced(function* (segmented: Segmented) {
     const found = yield* ClassScores.make(segmented)
     const { classes, confidence, maxId } = found
@@ -93,10 +96,12 @@ const predictions = (least: number | null | undefined) =>
     })
     const took = Duration.toSeconds(segmented.segmentation.cost.duration)
     const classMap = Object.fromEntries(classes.map(({ id, name }) => [String(id), name]))
+    const named = [`"class_map":${JSON.stringify(classMap)},"segmentation_mask":`, mask]
     return [
       `{"inference_id":"${randomHex(16)}","time":${took},"image":${JSON.stringify({ width, height })}`,
-      `,"visualization":null,"predictions":{"class_map":${JSON.stringify(classMap)},"segmentation_mask":`,
-      mask,
+      ...(flat ? [",", ...named] : []),
+      `,"visualization":null,"predictions":{`,
+      ...named,
       `,"confidence_mask":`,
       sure,
       "}}"
@@ -126,16 +131,33 @@ const infer = (served: Served): DialectRoute =>
     })
   )
 
+/** The `confidence` of a query: a part of one, or percent from 1 on. */
+const leastOf = (
+  request: HttpServerRequest.HttpServerRequest
+): Effect.Effect<number | undefined, Refusals.Refusal> => {
+  const given = queryOf(request).get("confidence")
+  if (given === null || given === "") return Effect.succeed(undefined)
+  const value = Number(given)
+  return value >= 0 && value <= 100
+    ? Effect.succeed(value < 1 ? value : value / 100)
+    : Effect.fail(Refusals.bad('"confidence" is a number from 0 to 1, or percent'))
+}
+
+const queryOf = ({ url }: HttpServerRequest.HttpServerRequest): URLSearchParams =>
+  new URLSearchParams(url.includes("?") ? url.slice(url.indexOf("?")) : "")
+
 /** The image of a hosted model's route: base64 as the whole body, however it is labelled, or a form with a file. */
 const inferAt = (served: Served): DialectRoute =>
+  // No other path of two parts is one of these.
   post(
-    "/:model/:version",
-    Effect.fnUntraced(function* (request, { model = "", version = "" }) {
-      if (!/^\d+$/.test(version))
-        return yield* Refusals.notFound(`There is no POST /${model}/${version} here`)
+    "/:model/:version(^\\d+$)",
+    Effect.fnUntraced(function* (request, { model }) {
       yield* ModelName.find(served, model)
-      const isForm = Uploads.isForm(request)
-      const upload = isForm
+      const least = yield* leastOf(request)
+      if (queryOf(request).has("image")) {
+        return yield* Refusals.bad('"image" is an address, and nothing is fetched from here: send the file')
+      }
+      const upload = Uploads.isForm(request)
         ? yield* Bodies.takeImage(served, request, "file", true)
         : {
             name: "image",
@@ -144,8 +166,24 @@ const inferAt = (served: Served): DialectRoute =>
               (body) => LargeJson.fileOf(new TextDecoder().decode(body), "the body")
             )
           }
-      const pieces = yield* served.segment(upload, predictions(undefined))
+      const pieces = yield* served.segment(upload, predictions(least, true))
       return JsonPieces.answer(pieces)
+    })
+  )
+
+const info = { name: "effect-segformer", version, uuid: randomHex(16) }
+
+/** The models that there are, as its own server lists those it has loaded: here by both of its names. */
+const registry = (served: Served) =>
+  Effect.map(served.describe, ({ name }) =>
+    JsonPieces.json({
+      models: [...new Set([name, ModelName.alias])].map((model) => ({
+        model_id: `${model}/1`,
+        task_type: "semantic-segmentation",
+        batch_size: null,
+        input_height: null,
+        input_width: null
+      }))
     })
   )
 
@@ -153,10 +191,13 @@ const inferAt = (served: Served): DialectRoute =>
 export const make = (): Dialect => ({
   name: "roboflow",
   refuse,
+  token: (request) => queryOf(request).get("api_key") ?? undefined,
   routes: (served) =>
     Effect.succeed([
       infer(served),
       inferAt(served),
+      get("/model/registry", () => registry(served)),
+      get("/info", () => Effect.succeed(JsonPieces.json(info))),
       get("/healthz", () => Effect.succeed(JsonPieces.json({ status: "healthy" }))),
       get("/readiness", () =>
         Effect.map(served.health, ({ healthy }) =>

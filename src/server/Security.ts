@@ -5,11 +5,11 @@
  * `Redacted` from the header on: logs and traces never have it.
  */
 import { createHash, timingSafeEqual } from "node:crypto"
-import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import { Duration, Effect, Redacted, Schema } from "effect"
+import { Duration, Effect, Redacted, Result, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import * as ErrorKind from "../ErrorKind.ts"
-import { isLoopback } from "../service/AddressGuard.ts"
+import { isAddress, isLoopback } from "../service/AddressGuard.ts"
+import * as Address from "./Address.ts"
 import { type Caller, CurrentCaller } from "./Caller.ts"
 import { Refusal } from "./Refusal.ts"
 import { ofTokens } from "./RefusalStatus.ts"
@@ -17,12 +17,20 @@ import type { SegFormerServerOptions } from "./ServerOptions.ts"
 
 /** The server would be open to others without asking who they are. */
 export class TokensRequired extends ErrorKind.lasting<TokensRequired>()("TokensRequired", {
+  /** Empty for a web handler, which listens nowhere itself. */
   host: Schema.String
 }) {
   override get message(): string {
+    if (this.host === "") {
+      return (
+        "A web handler answers all that its framework hands to it, and would let anyone in. Give tokens (`tokens`) or ask " +
+        "about them (`authorize`), or say that anyone may come, or that others ask who it is (`allowAnyone`)"
+      )
+    }
     return (
       `Listening at ${this.host} would let anyone in who can reach this machine. Give tokens (\`tokens\`, ` +
-      "SEGFORMER_SERVE_TOKENS or --token-file), listen at 127.0.0.1, or say that anyone may come (`allowAnyone`, --allow-anyone)"
+      "SEGFORMER_SERVE_TOKENS or --token-file), say which addresses may come (`allowFrom`, --allow-from), listen at 127.0.0.1, " +
+      "or say that anyone may come (`allowAnyone`, --allow-anyone)"
     )
   }
 }
@@ -34,13 +42,23 @@ export const currentSubject: Effect.Effect<string | undefined> = Effect.map(
 )
 
 /** What decides who may come in. */
-type AuthenticationOptions = Pick<SegFormerServerOptions, "allowAnyone" | "authorize" | "tokens">
+type AuthenticationOptions = Pick<
+  SegFormerServerOptions,
+  "allowAnyone" | "allowFrom" | "authorize" | "tokens"
+>
 
-/** Refuses to open a server to others that asks nobody for a token. */
-export const check = (host: string, options: AuthenticationOptions): Effect.Effect<void, TokensRequired> =>
-  isLoopback(host) || options.allowAnyone === true || isGuarded(options)
-    ? Effect.void
-    : Effect.fail(new TokensRequired({ host }))
+/** Refuses to open a server to others that asks nobody who they are: one that listens, or one without a host of its own. */
+export const check = (
+  host: string,
+  options: AuthenticationOptions
+): Effect.Effect<void, TokensRequired | Address.InvalidAddress> =>
+  Effect.flatMap(Effect.fromResult(Address.among(options.allowFrom ?? [])), () =>
+    isLoopback(host) || options.allowAnyone === true || isGuarded(options) || hasAddresses(options)
+      ? Effect.void
+      : Effect.fail(new TokensRequired({ host }))
+  )
+
+const hasAddresses = ({ allowFrom = [] }: AuthenticationOptions): boolean => allowFrom.length > 0
 
 const isGuarded = ({ authorize, tokens }: AuthenticationOptions): boolean =>
   (tokens !== undefined && tokens.length > 0) || authorize !== undefined
@@ -51,56 +69,126 @@ const digestOf = (token: string): Buffer => createHash("sha256").update(token).d
  * The token of a request: a bearer's, or the password of basic authentication, which is what some clients can send; their
  * user may be any. Where it has no password, the user is the token.
  */
-const tokenOf = (request: HttpServerRequest.HttpServerRequest): Redacted.Redacted | undefined => {
+const tokenOf = (
+  request: HttpServerRequest.HttpServerRequest,
+  elsewhere: string | undefined
+): Redacted.Redacted | undefined => {
   const header = request.headers["authorization"] ?? ""
   const [, bearer] = /^bearer +(\S+) *$/i.exec(header) ?? []
   if (bearer !== undefined) return Redacted.make(bearer)
   const [, basic] = /^basic +([A-Za-z\d+/]+={0,2}) *$/i.exec(header) ?? []
   const [, user, password] = /^([^:]*):(.*)$/s.exec(Buffer.from(basic ?? "", "base64").toString()) ?? []
-  const token = password === "" ? user : password
+  const token = (password === "" ? user : password) ?? elsewhere
   return token === undefined || token === "" ? undefined : Redacted.make(token)
+}
+
+/** Names and values as they came, one behind the other, where a platform still has them. */
+const rawHeadersOf = ({ source }: HttpServerRequest.HttpServerRequest): ReadonlyArray<unknown> => {
+  const found: unknown = Reflect.get(source, "rawHeaders")
+  return Array.isArray(found) ? found : []
 }
 
 /** Of two names that a request says it is for, a proxy may have gone by the one and this server by the other. */
 export const hasTwoHosts = (request: HttpServerRequest.HttpServerRequest): boolean => {
-  const { rawHeaders } = NodeHttpServerRequest.toIncomingMessage(request)
-  let hosts = 0
-  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === "host") hosts++
-  return hosts > 1
+  const names = rawHeadersOf(request).filter((_, index) => index % 2 === 0)
+  const hosts = names.filter((name) => typeof name === "string" && name.toLowerCase() === "host")
+  // A `Request` has headers of one name in one value.
+  return hosts.length > 1 || (request.headers["host"] ?? "").includes(",")
 }
+
+/** By which of its names a request asks for this server, as a browser reads them; `undefined` where by none. */
+const nameOfHost = (request: HttpServerRequest.HttpServerRequest): string | undefined => {
+  const url = `http://${request.headers["host"] ?? ""}`
+  return URL.canParse(url) ? new URL(url).hostname.replace(/\.$/, "") : undefined
+}
+
+/** What containers call the machine that they run on. Whoever else has such a name has it from this machine's own resolver. */
+const ofContainers: ReadonlySet<string> = new Set([
+  "host.docker.internal",
+  "gateway.docker.internal",
+  "host.containers.internal"
+])
 
 /**
  * Where only this machine may ask, a page of a stranger must not: its browser is on this machine, and a name of the
  * stranger's that turns out to be 127.0.0.1 makes this server a part of their site (DNS rebinding).
  */
 const isOurs = (request: HttpServerRequest.HttpServerRequest): boolean => {
-  const host = request.headers["host"]
-  if (host === undefined) return true
-  // As a browser reads it.
-  const url = `http://${host}`
-  return URL.canParse(url) && isLoopback(new URL(url).hostname.replace(/\.$/, ""))
+  if (request.headers["host"] === undefined) return true
+  const name = nameOfHost(request)
+  return name !== undefined && (isLoopback(name) || ofContainers.has(name))
 }
 
-/** Looks at a request's token: who it is, or 401. `undefined` where everybody may come in. */
-export const authenticate = (
-  options: AuthenticationOptions
-): ((request: HttpServerRequest.HttpServerRequest) => Effect.Effect<Caller | undefined, Refusal>) => {
-  if (!isGuarded(options)) {
-    if (options.allowAnyone === true) return () => Effect.succeed(undefined)
-    const detail =
-      "Without tokens this service answers to the names of its own machine alone: ask for localhost or 127.0.0.1. Its " +
-      "owner may give tokens, or say that anyone may come (--allow-anyone)"
-    return (request) =>
-      isOurs(request) ? Effect.succeed(undefined) : Effect.fail(new Refusal({ status: 403, detail }))
+/** The same where a network may ask: an address, or a name that no stranger can have, since the public DNS has none such. */
+const isNobodys = (request: HttpServerRequest.HttpServerRequest): boolean => {
+  if (request.headers["host"] === undefined) return true
+  const name = nameOfHost(request)
+  return (
+    name !== undefined &&
+    (isAddress(name) || !name.includes(".") || /\.(?:internal|lan|local|localhost|svc)$/.test(name))
+  )
+}
+
+/** Looks at where a request comes from and at its token, in its header or where else it was found: who it is, or 401 or 403. */
+export type Authenticate = (
+  request: HttpServerRequest.HttpServerRequest,
+  elsewhere: string | undefined
+) => Effect.Effect<Caller | undefined, Refusal>
+
+/** `undefined` where nobody asks who it is. */
+export const authenticate = (options: AuthenticationOptions, addresses: Address.Addresses): Authenticate => {
+  const byToken = tokenAsked(options)
+  if (!hasAddresses(options)) return byToken ?? unasked(options)
+  const isLetIn = Result.getOrElse(Address.among(options.allowFrom ?? []), () => () => false)
+  return (request, elsewhere) => {
+    const address = addresses.whole(request)
+    if (isLetIn(address)) {
+      if (!isNobodys(request)) return Effect.fail(strangersName)
+      // Whose token it is says more than the address.
+      return byToken !== undefined && tokenOf(request, elsewhere) !== undefined
+        ? byToken(request, elsewhere)
+        : Effect.succeed(undefined)
+    }
+    if (byToken !== undefined) return byToken(request, elsewhere)
+    if (options.allowAnyone === true || isLoopback(address)) return unasked(options)(request)
+    const detail = `This service is open to certain addresses (--allow-from), and yours, ${address}, is none of them`
+    return Effect.andThen(
+      Effect.logWarning(`${address} was refused: it is none of the addresses of --allow-from`),
+      Effect.fail(new Refusal({ status: 403, detail }))
+    )
   }
+}
+
+const strangersName = new Refusal({
+  status: 403,
+  detail:
+    "Whom this service lets in by address asks for it by its address or by a name of a private network, and not by a name " +
+    "that a stranger's page could have"
+})
+
+/** Where nobody is asked for a token. */
+const unasked = (
+  options: AuthenticationOptions
+): ((request: HttpServerRequest.HttpServerRequest) => Effect.Effect<undefined, Refusal>) => {
+  if (options.allowAnyone === true) return () => Effect.succeed(undefined)
+  const detail =
+    "Without tokens this service answers to the names of its own machine alone: ask for localhost or 127.0.0.1. Its " +
+    "owner may give tokens, or say that anyone may come (--allow-anyone)"
+  return (request) =>
+    isOurs(request) ? Effect.succeed(undefined) : Effect.fail(new Refusal({ status: 403, detail }))
+}
+
+/** By the token of a request, where there are any to have. */
+const tokenAsked = (options: AuthenticationOptions): Authenticate | undefined => {
+  if (!isGuarded(options)) return undefined
   const digests = (options.tokens ?? []).map((token) => digestOf(Redacted.value(token)))
   const missing = new Refusal({
     status: 401,
     detail: "This service asks for a token: send the header Authorization: Bearer <token>"
   })
   const wrong = new Refusal({ status: 401, detail: "This service does not know this token" })
-  return Effect.fnUntraced(function* (request) {
-    const token = tokenOf(request)
+  return Effect.fnUntraced(function* (request, elsewhere) {
+    const token = tokenOf(request, elsewhere)
     if (token === undefined) return yield* missing
     const digest = digestOf(Redacted.value(token))
     let known = false

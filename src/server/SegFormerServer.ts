@@ -23,31 +23,21 @@
  */
 import { createServer, type Server } from "node:http"
 import { NodeHttpServer } from "@effect/platform-node"
-import { Clock, Config, Context, Duration, Effect, FileSystem, Layer, Schema, type Scope } from "effect"
+import { Config, Context, Duration, Effect, Layer, Schema, type Scope } from "effect"
 import { UrlParams } from "effect/http"
 import { NetAddress } from "effect/net"
 import * as ErrorKind from "../ErrorKind.ts"
-import { ImageCodec } from "../image/ImageCodec.ts"
-import { Transport } from "../Transport.ts"
-import * as Address from "./Address.ts"
-import * as Admission from "./Admission.ts"
-import * as Application from "./Application.ts"
-import * as Jobs from "./jobs/Jobs.ts"
+import type * as Address from "./Address.ts"
+import * as Assembled from "./Assembled.ts"
 import type { CannotKeepJobs } from "./jobs/JobsOptions.ts"
 import * as Connections from "./Connections.ts"
-import * as InspectionDialect from "./InspectionDialect.ts"
-import * as MicroBatch from "./MicroBatch.ts"
-import * as ServerMetrics from "./ServerMetrics.ts"
-import * as Origins from "./Origins.ts"
-import * as Page from "./page/Page.ts"
-import * as ResultCache from "./ResultCache.ts"
+import * as Face from "./Face.ts"
+import * as NodeFace from "./NodeFace.ts"
+import type * as Origins from "./Origins.ts"
 import * as Security from "./Security.ts"
 import * as ServerLimits from "./ServerLimits.ts"
 import { defaultHost, type SegFormerServerOptions } from "./ServerOptions.ts"
-import * as Serving from "./Serving.ts"
-import type { Models, ServedModel } from "./v1/Models.ts"
-import * as JobsHandlers from "./v1/JobsHandlers.ts"
-import * as Routes from "./v1/Routes.ts"
+import * as WebHandler from "./WebHandler.ts"
 
 /** The server cannot listen at its address. */
 export class CannotListen extends ErrorKind.lasting<CannotListen>()("CannotListen", {
@@ -72,12 +62,10 @@ export class CannotListen extends ErrorKind.lasting<CannotListen>()("CannotListe
 export type StartError =
   | CannotListen
   | CannotKeepJobs
+  | Address.InvalidAddress
   | Address.InvalidProxy
   | Origins.InvalidOrigin
   | Security.TokensRequired
-
-/** What answers, what reads and writes pictures, and where jobs are kept. */
-export type Needs = Transport | ImageCodec | FileSystem.FileSystem
 
 /** A server that listens. */
 export class SegFormerServer extends Context.Service<
@@ -91,13 +79,17 @@ export class SegFormerServer extends Context.Service<
   /** Listens until the scope ends, then drains. */
   static readonly make = Effect.fnUntraced(function* <E = never, R = never>(
     options: SegFormerServerOptions<E, R> = {}
-  ): Effect.fn.Return<SegFormerServer["Service"], StartError | E, Needs | Scope.Scope | R> {
+  ): Effect.fn.Return<SegFormerServer["Service"], StartError | E, Assembled.Needs | Scope.Scope | R> {
     const host = options.host ?? defaultHost
     yield* Security.check(host, options)
     const state = { draining: false }
     const limits = ServerLimits.make(options)
-    const callers = yield* callersOf(options)
-    const app = yield* application(options, limits, callers, state)
+    const callers = yield* Assembled.callersOf(options)
+    const app = Effect.provideService(
+      yield* Assembled.make(options, limits, callers, state),
+      Face.Current,
+      NodeFace.face
+    )
     const node = nodeServer(limits)
     const connections = Connections.watch(node, callers.addresses, limits)
     const http = yield* listen(node, options, limits)
@@ -119,13 +111,16 @@ export class SegFormerServer extends Context.Service<
 
   static readonly layer = <E = never, R = never>(
     options?: SegFormerServerOptions<E, R>
-  ): Layer.Layer<SegFormerServer, StartError | E, Needs | R> =>
+  ): Layer.Layer<SegFormerServer, StartError | E, Assembled.Needs | R> =>
     Layer.effect(SegFormerServer, SegFormerServer.make(options))
+
+  /** The same answers as a function of the web's standards, which listens nowhere itself: see {@link WebHandler.toWebHandler}. */
+  static readonly toWebHandler = WebHandler.toWebHandler
 
   /** The same, with its options from configuration: a `Config` for each, such as `{ port: Config.Port("PORT") }`. */
   static readonly layerConfig = <E = never, R = never>(
     config: Config.Wrap<SegFormerServerOptions<E, R>>
-  ): Layer.Layer<SegFormerServer, StartError | E | Config.ConfigError, Needs | R> =>
+  ): Layer.Layer<SegFormerServer, StartError | E | Config.ConfigError, Assembled.Needs | R> =>
     Layer.effect(
       SegFormerServer,
       Effect.flatMap(Config.unwrap<SegFormerServerOptions<E, R>>(config), (options) =>
@@ -133,21 +128,6 @@ export class SegFormerServer extends Context.Service<
       )
     )
 }
-
-/** Who may ask, by where a request comes from. */
-interface Callers {
-  readonly addresses: Address.Addresses
-  readonly origins: Origins.Origins
-}
-
-const callersOf = (
-  options: SegFormerServerOptions<unknown, unknown>
-): Effect.Effect<Callers, Address.InvalidProxy | Origins.InvalidOrigin> =>
-  Effect.gen(function* () {
-    const addresses = yield* Effect.fromResult(Address.make(options.trustProxy))
-    const origins = yield* Effect.fromResult(Origins.make(options.cors ?? [], addresses))
-    return { addresses, origins }
-  })
 
 const nodeServer = (limits: ServerLimits.ServerLimits): Server => {
   const headersTimeout = Duration.toMillis(limits.headersTimeout)
@@ -178,74 +158,3 @@ const listen = (
       })
   )
 }
-
-/** Everything that answers, over the models there are. */
-const application = Effect.fnUntraced(function* <E, R>(
-  options: SegFormerServerOptions<E, R>,
-  given: ServerLimits.ServerLimits,
-  { addresses, origins }: Callers,
-  state: { readonly draining: boolean }
-): Effect.fn.Return<Application.App, E | CannotKeepJobs, Needs | Scope.Scope | R> {
-  const clock = yield* Clock.Clock
-  const batched = (transport: Transport["Service"]) =>
-    options.batch === false ? Effect.succeed(transport) : MicroBatch.make(transport, options.batch)
-  const alone = yield* Transport
-  const transport = yield* batched(alone)
-  const batchSize = (options.batch === false ? undefined : options.batch?.size) ?? MicroBatch.defaultSize
-  const limits =
-    options.concurrency === undefined && transport !== alone
-      ? { ...given, concurrency: batchSize * 2 }
-      : given
-  const admission = Admission.make(limits)
-  const cache = limits.maxCacheBytes > 0 ? ResultCache.make(limits.maxCacheBytes) : undefined
-  const counts = { segmented: 0, failed: 0 }
-  const shared: Serving.Shared = {
-    admission,
-    limits,
-    codec: yield* ImageCodec,
-    files: yield* FileSystem.FileSystem,
-    cache,
-    counts,
-    started: clock.monotonicTimeNanosUnsafe(),
-    active: options.active
-  }
-  const main = yield* Serving.make(transport, "default", options.name, shared)
-  const under = options.routes ?? {}
-  const more: Array<ServedModel> = []
-  for (const [name, layer] of Object.entries(options.models ?? {})) {
-    const transport = yield* batched(Context.get(yield* Layer.build(layer), Transport))
-    const served = (yield* Serving.make(transport, `model ${name}`, name, shared))(under["v1"])
-    more.push({ name: Effect.succeed(name), isDefault: false, kind: kindOf(transport), served })
-  }
-  const served = main(under["v1"])
-  const name = Effect.match(served.describe, { onSuccess: ({ name }) => name, onFailure: () => "segformer" })
-  const models: Models = [{ name, isDefault: true, kind: kindOf(transport), served }, ...more]
-
-  const dialects = yield* Effect.forEach(options.dialects ?? [InspectionDialect.make()], (dialect) =>
-    Effect.map(dialect.routes(main(under[dialect.name])), (routes) => ({ dialect, routes }))
-  )
-  const jobs =
-    options.jobs === false
-      ? undefined
-      : yield* Jobs.make(shared.files, JobsHandlers.work(models), options.jobs ?? {})
-  const page = options.page === false ? [] : yield* Page.routes(served.limits)
-  yield* ServerMetrics.kept({ admission, cache })
-  return yield* Application.make({
-    dialects,
-    api: Routes.layer({
-      models,
-      jobs,
-      metrics: ServerMetrics.text({ admission, cache })
-    }),
-    page,
-    authenticate: Security.authenticate(options),
-    addresses,
-    origins,
-    measure: ServerMetrics.makeMeasure(),
-    writeTimeout: limits.writeTimeout,
-    state
-  })
-})
-
-/** A transport is called by the address of its service, or by the name of its model. */
-const kindOf = ({ name }: Transport["Service"]): string => (/^https?:/.test(name) ? "service" : "model")

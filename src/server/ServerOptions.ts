@@ -42,6 +42,11 @@ export interface SegFormerServerOptions<out E = never, out R = never> extends Se
    * refuses requests whose `Host` is none of this machine's own. Off by default.
    */
   readonly allowAnyone?: boolean | undefined
+  /**
+   * Whoever asks from one of these addresses may come in without a token, by address, network (`172.16.0.0/12`) or
+   * `loopback`: for tools that send none. Others need a token, or are refused where there are none. Nobody by default.
+   */
+  readonly allowFrom?: ReadonlyArray<string> | undefined
 
   /**
    * Proxies before this server, by address, network (`10.0.0.0/8`) or `loopback`: what they say in `X-Forwarded-For` of where

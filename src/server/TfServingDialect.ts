@@ -136,6 +136,8 @@ export const make = (): Dialect => ({
   refuse,
   routes: (served) =>
     Effect.succeed([
+      // TensorFlow's has none; KServe's clients of this protocol ask here whether a server is up.
+      get("/", () => Effect.succeed(JsonPieces.json({ status: "alive" }))),
       post("/v1/models/:model", action(served, "model")),
       post("/v1/models/:model/versions/:version", action(served, "version")),
       get("/v1/models/:model", status(served)),

@@ -7,14 +7,9 @@
  */
 import { Bytes, Context, Effect, Option, type Scope, Stream } from "effect"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
-import {
-  ConnectionFailed,
-  excerpt,
-  ResponseNotDecodable,
-  ResponseTooLarge,
-  type ServiceError
-} from "./ServiceError.ts"
-import { type Hide, nothing } from "./Secrets.ts"
+import type { ServiceError } from "./ServiceError.ts"
+import { ConnectionFailed, excerpt, ResponseNotDecodable, ResponseTooLarge } from "./WireError.ts"
+import { type Hide, nothing } from "./Hiding.ts"
 
 export interface BodyLimits {
   /** Bytes on the wire. 64 MiB by default. */

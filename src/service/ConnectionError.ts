@@ -2,8 +2,9 @@
 import type { HttpClientError } from "effect/http"
 import type { Attempt } from "../policy/Attempt.ts"
 import * as Body from "./Body.ts"
-import type { Hide } from "./Secrets.ts"
-import { ConnectionFailed, InvalidUrl, type ServiceError } from "./ServiceError.ts"
+import type { Hide } from "./Hiding.ts"
+import type { ServiceError } from "./ServiceError.ts"
+import { ConnectionFailed, InvalidUrl } from "./WireError.ts"
 
 /** Codes that say that nobody took the request. */
 const neverSent = new Set([

@@ -6,8 +6,8 @@ import { Effect, Schema, SchemaIssue } from "effect"
 import type { Answer } from "./Exchange.ts"
 import * as JsonBytes from "./JsonBytes.ts"
 import * as Message from "./Message.ts"
-import { nothing } from "./Secrets.ts"
-import { excerpt, ResponseNotDecodable } from "./ServiceError.ts"
+import { nothing } from "./Hiding.ts"
+import { excerpt, ResponseNotDecodable } from "./WireError.ts"
 
 const decoder = new TextDecoder()
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()

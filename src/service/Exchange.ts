@@ -17,25 +17,32 @@ import type { HttpMethod } from "effect/http/HttpMethod"
 import type { Attempt } from "../policy/Attempt.ts"
 import { version } from "../version.ts"
 import { standard } from "../TelemetryNames.ts"
-import { type Answer, failure, isSuccess, type Opened } from "./Answer.ts"
+import { type Answer, isSuccess, type Opened } from "./Answer.ts"
 import * as Body from "./Body.ts"
 import * as ClientMetrics from "./ClientMetrics.ts"
 import * as ConnectionError from "./ConnectionError.ts"
+import * as Hiding from "./Hiding.ts"
+import { hidingOf } from "./HidingOf.ts"
 import * as Hosts from "./Hosts.ts"
 import * as Multipart from "./Multipart.ts"
+import { failure } from "./Outcome.ts"
 import * as OwnHeaders from "./OwnHeaders.ts"
 import * as Proxies from "./Proxies.ts"
-import * as Redirects from "./Redirects.ts"
+import type * as Redirects from "./Redirects.ts"
 import * as RequestLog from "./RequestLog.ts"
-import * as Secrets from "./Secrets.ts"
-import { excerpt, InvalidUrl, type ServiceError } from "./ServiceError.ts"
+import type { ServiceError } from "./ServiceError.ts"
+import { excerpt, InvalidUrl } from "./WireError.ts"
 
-export { type Answer, drop, type ErrorBody, failure, isSuccess, ok, type Opened } from "./Answer.ts"
+export { type Answer, drop, type ErrorBody, isSuccess, type Opened } from "./Answer.ts"
+export { failure, ok } from "./Outcome.ts"
 export type { Redirects } from "./Redirects.ts"
 export { LogRequests } from "./RequestLog.ts"
 
 export interface ExchangeOptions {
-  /** Where the service lives, with or without a path and a trailing slash. A query is kept on every request. */
+  /**
+   * Where the service lives, with or without a path. A slash at its end counts where the address is a route itself, and for
+   * nothing before the path of a call. A query is kept on every request.
+   */
   readonly baseUrl: string
   /** Sent as `Authorization: Bearer`, to the service's own origin only. */
   readonly apiKey?: Redacted.Redacted | undefined
@@ -80,7 +87,7 @@ export interface Exchange {
   readonly service: string
   readonly origin: string
   /** Takes our secrets out of a text. */
-  readonly hide: Secrets.Hide
+  readonly hide: Hiding.Hide
   readonly send: (call: Call, attempt: Attempt) => Effect.Effect<Answer, ServiceError>
   /**
    * A GET of an address that an answer named. Our headers go along to the service's own origin only; another host must
@@ -106,7 +113,7 @@ export interface Exchange {
 
 interface Identified extends Body.Origin {
   readonly requestId: string
-  readonly hide: Secrets.Hide
+  readonly hide: Hiding.Hide
 }
 
 /** An answer that leads elsewhere. */
@@ -122,6 +129,9 @@ interface Way {
   readonly rules?: Redirects.Redirects
   readonly within?: Context.Context<never>
 }
+
+/** Loaded when an answer leads elsewhere. */
+const following = Effect.promise(() => import("./Redirects.ts"))
 
 const library = `effect-segformer/${version}`
 
@@ -188,29 +198,36 @@ export const make = Effect.fnUntraced(function* (
   const keyHeader = idempotencyHeader === false ? undefined : idempotencyHeader.toLowerCase()
   const redirects = options.redirects ?? "refuse"
   const prefix = base.origin + base.pathname.replace(/\/+$/, "")
+  /** An address that is a route itself is called as it is written: a proxy may have it with its slash alone. */
+  const addressOf = (path: string): string =>
+    (/^(?:\?|$)/.test(path) ? base.origin + base.pathname : prefix) + path
 
   const ownHeaders = OwnHeaders.make({
     apiKey: options.apiKey,
     headers: { "user-agent": userAgent, ...options.headers }
   })
-  const ours = Secrets.make([
-    ...(options.apiKey === undefined ? [] : [Redacted.value(options.apiKey)]),
-    ...Secrets.ofHeaders(options.headers ?? {}),
-    ...Secrets.ofQuery(base.search),
-    ...(options.secrets ?? []).map((secret) => Redacted.value(secret))
-  ])
+  const ours = yield* hidingOf(
+    [
+      ...(options.apiKey === undefined ? [] : [Redacted.value(options.apiKey)]),
+      ...Hiding.ofQuery(base.search),
+      ...(options.secrets ?? []).map((secret) => Redacted.value(secret))
+    ],
+    options.headers
+  )
   /** What an address may tell: a service repeats in it what it likes, but not in what we have called ourselves. */
-  const placeOf = (address: string, hide: Secrets.Hide) => {
+  const placeOf = (address: string, hide: Hiding.Hide) => {
     const place = Body.withoutQuery(address)
     const known = [prefix, base.origin].find((start) => place.startsWith(start)) ?? ""
     return known + hide(place.slice(known.length))
   }
   /** Of an address that is not ours the query is a secret as well: whoever has it has the file. */
-  const hidden = (search: string) =>
-    search === "" || search === base.search ? ours : Secrets.both(ours, Secrets.make(Secrets.ofQuery(search)))
+  const hidden = (search: string): Effect.Effect<Hiding.Hide> =>
+    search === "" || search === base.search
+      ? Effect.succeed(ours)
+      : Effect.map(hidingOf(Hiding.ofQuery(search)), (theirs) => Hiding.both(ours, theirs))
 
   const toRequest = (call: Call, attempt: Attempt): HttpClientRequest.HttpClientRequest =>
-    HttpClientRequest.make(call.method)(prefix + withQuery(call.path, base.search), {
+    HttpClientRequest.make(call.method)(withQuery(addressOf(call.path), base.search), {
       headers: {
         accept: call.accept ?? "application/json",
         // What comes back is pictures: compressing them again costs time and saves nothing.
@@ -228,7 +245,7 @@ export const make = Effect.fnUntraced(function* (
     service: string,
     attempt: Attempt,
     within: Context.Context<never>,
-    hide: Secrets.Hide
+    hide: Hiding.Hide
   ): Effect.Effect<HttpClientResponse.HttpClientResponse, ServiceError> =>
     Effect.withFiber((fiber) => {
       const span = Context.getOrUndefined(fiber.context, Tracer.ParentSpan)
@@ -267,8 +284,7 @@ export const make = Effect.fnUntraced(function* (
     ) => Effect.Effect<A, ServiceError>,
     { hops = 0, rules = redirects, within = pooled }: Way = {}
   ): Effect.Effect<A, ServiceError> =>
-    Effect.suspend(() => {
-      const hide = hidden(request.url.slice(Body.withoutQuery(request.url).length))
+    Effect.flatMap(hidden(request.url.slice(Body.withoutQuery(request.url).length)), (hide) => {
       const service = placeOf(request.url, hide)
       attempt.phase = "waiting"
       const hop = ClientMetrics.timed(request.method, service, (answered) =>
@@ -291,8 +307,10 @@ export const make = Effect.fnUntraced(function* (
       return Effect.flatMap(hop, (ended) =>
         "value" in ended
           ? Effect.succeed(ended.value)
-          : Effect.flatMap(Redirects.follow({ request, hops, rules, base: base.origin, ...ended }), (next) =>
-              exchange(next, attempt, use, { hops: hops + 1, rules, within })
+          : Effect.flatMap(following, ({ follow }) =>
+              Effect.flatMap(follow({ request, hops, rules, base: base.origin, ...ended }), (next) =>
+                exchange(next, attempt, use, { hops: hops + 1, rules, within })
+              )
             )
       )
     })
@@ -303,7 +321,7 @@ export const make = Effect.fnUntraced(function* (
     attempt: Attempt
   ): Effect.Effect<A, E> => RequestLog.around(self, called, attempt, options.logRequests ?? "debug")
 
-  const called = (call: Call) => ({ method: call.method, url: placeOf(prefix + call.path, ours) })
+  const called = (call: Call) => ({ method: call.method, url: placeOf(addressOf(call.path), ours) })
 
   const answer = (
     response: HttpClientResponse.HttpClientResponse,
@@ -334,24 +352,24 @@ export const make = Effect.fnUntraced(function* (
     )
 
   const fetch: Exchange["fetch"] = (address, attempt, { accept = "*/*", hosts = [] } = {}) =>
-    Effect.suspend(() => {
+    Effect.gen(function* () {
       const url = URL.canParse(address) ? new URL(address) : undefined
       if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:"))
-        return invalid(excerpt(placeOf(address, ours)), `${prefix} named it, but it is no http(s) URL`)
+        return yield* invalid(excerpt(placeOf(address, ours)), `${prefix} named it, but it is no http(s) URL`)
       const file = url.origin + url.pathname
-      const place = placeOf(file, hidden(url.search))
+      const place = placeOf(file, yield* hidden(url.search))
       const isOurs = url.origin === base.origin
       if (!isOurs && !Hosts.allows(hosts, url))
-        return invalid(place, `${prefix} named it, but its host is not in \`hosts\``)
+        return yield* invalid(place, `${prefix} named it, but its host is not in \`hosts\``)
       if (base.protocol === "https:" && url.protocol === "http:")
-        return invalid(place, `${prefix} named it, but it leads from https to http`)
+        return yield* invalid(place, `${prefix} named it, but it leads from https to http`)
       const request = HttpClientRequest.get(file + url.search, {
         headers: isOurs
           ? { ...toRequest({ method: "GET", path: "", accept }, attempt).headers }
           : { accept, "accept-encoding": "identity", "user-agent": userAgent }
       })
       const rules = { max: 5, hosts }
-      return logged(
+      return yield* logged(
         exchange(request, attempt, (response, origin) => answer(response, origin, attempt), {
           rules
         }),

@@ -7,8 +7,9 @@ import * as Headers from "effect/http/Headers"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import { type Origin, withoutQuery } from "./Body.ts"
 import * as Hosts from "./Hosts.ts"
-import { nothing } from "./Secrets.ts"
-import { excerpt, RedirectRefused } from "./ServiceError.ts"
+import { nothing } from "./Hiding.ts"
+import { RedirectRefused } from "./ServiceError.ts"
+import { excerpt } from "./WireError.ts"
 
 /** `"refuse"`, or which hosts a redirect may lead to besides the service's own origin. */
 export type Redirects =

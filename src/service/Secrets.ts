@@ -7,12 +7,9 @@
  */
 import { Redacted } from "effect"
 import * as Base64 from "./Base64.ts"
+import { type Hide, isSecretName, nothing } from "./Hiding.ts"
 
-/** Takes secrets out of a text. */
-export type Hide = (text: string) => string
-
-/** For those who have no secrets. */
-export const nothing: Hide = (text) => text
+export { both, type Hide, isSecretName, nothing, ofQuery } from "./Hiding.ts"
 
 const mark = "<redacted>"
 
@@ -279,25 +276,6 @@ export const make = (secrets: Iterable<string>): Hide => {
       .map((part) => (part === "" ? part : cleaned(part, needles)))
       .join(mark)
 }
-
-/** Both, one after the other. */
-export const both = (first: Hide, second: Hide): Hide =>
-  first === nothing ? second : second === nothing ? first : (text) => second(first(text))
-
-/** Whether a header, a field or a parameter of this name usually holds a secret. */
-export const isSecretName = (name: string): boolean =>
-  /auth|key$|key_|token|secret|cookie|passw|pwd|credential|signature|session|^sig$|^code$/i.test(
-    name.replaceAll("-", "_")
-  )
-
-/** A word of a URL's query that is long enough to be a secret, whatever its name. */
-const longEnough = 8
-
-/** The secrets of a URL's query: by their names, or by their length. */
-export const ofQuery = (search: string): ReadonlyArray<string> =>
-  [...new URLSearchParams(search)].flatMap(([name, value]) =>
-    value.length >= longEnough || isSecretName(name) ? [value] : []
-  )
 
 /** What is secret in the value of a header: after its scheme, or what its base64 says. */
 const ofHeader = (name: string, value: string): ReadonlyArray<string> => {

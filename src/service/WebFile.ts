@@ -1,5 +1,5 @@
 /** A file that lies on the web, at an address of no service in particular: an image, a listing of some. */
-import { Effect } from "effect"
+import { Effect, type Redacted } from "effect"
 import type { HttpClient } from "effect/http"
 import * as Policy from "../policy/Policy.ts"
 import type { PolicyError } from "../policy/PolicyError.ts"
@@ -14,7 +14,12 @@ const policy = Policy.make({ breaker: false, retryBudget: false, deadline: "2 mi
 /** The whole of it, asked for again where that may help; redirects are followed to any host. */
 export const get = (
   address: string,
-  options: { readonly accept: string; readonly limits?: Partial<BodyLimits> | undefined }
+  options: {
+    readonly accept: string
+    readonly limits?: Partial<BodyLimits> | undefined
+    /** Sent to the origin of the address alone, and not on from there. */
+    readonly headers?: Readonly<Record<string, Redacted.Redacted>> | undefined
+  }
 ): Effect.Effect<Exchange.Answer, ServiceError | PolicyError | InvalidUrl, HttpClient.HttpClient> =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -22,6 +27,7 @@ export const get = (
       const exchange = yield* Exchange.make({
         baseUrl: origin,
         limits: options.limits,
+        headers: options.headers,
         redirects: { max: 5, hosts: "any" }
       })
       const runner = yield* PolicyRunner.make({ service: origin + pathname, policy })

@@ -143,6 +143,52 @@ describe("BatchSource", () => {
     })
   )
 
+  it.live("ids of more digits than a number holds are taken as they are written", () =>
+    Effect.gen(function* () {
+      const path = yield* folder({ "a.png": picture(1), "b.png": picture(2) })
+      const ids = [
+        "12345678901234567890",
+        "12345678901234567891",
+        "9007199254740993",
+        "-9007199254740993",
+        "12"
+      ]
+      const jsonl = ids.map((id) => `{"image":"a.png","id":${id}}`).join("\n")
+      fill(path, { "list.jsonl": new TextEncoder().encode(jsonl) })
+      assert.deepStrictEqual(
+        yield* look(BatchSource.of(join(path, "list.jsonl"))),
+        ids.map((id) => `${id} 12x8`).toSorted()
+      )
+    })
+  )
+
+  it.live("lists in UTF-16, as PowerShell and spreadsheets write them", () =>
+    Effect.gen(function* () {
+      const path = yield* folder({ "ä.png": picture(1), "b.png": picture(2) })
+      const big = (text: string) => Buffer.from(text, "utf16le").swap16()
+      const little = (text: string) => Buffer.from(text, "utf16le")
+      const texts = {
+        "list.txt": "ä.png\r\nb.png\r\n",
+        "list.csv": "image\r\nä.png\r\nb.png\r\n",
+        "list.jsonl": '"b.png"\n{"file":"ä.png"}\n'
+      }
+      for (const [name, text] of Object.entries(texts)) {
+        for (const bytes of [
+          little(`\uFEFF${text}`),
+          big(`\uFEFF${text}`),
+          ...(name === "list.txt" ? [] : [little(text), big(text)])
+        ]) {
+          fill(path, { [name]: bytes })
+          assert.deepStrictEqual(yield* look(BatchSource.of(join(path, name))), ["b.png 12x8", "ä.png 12x8"])
+        }
+      }
+      // A piece may end within a character.
+      const long = `${"# much\r\n".repeat(20_000)}ä.png\r\n`
+      fill(path, { "list.txt": Buffer.concat([Buffer.from("\uFEFF", "utf16le"), little(long)]) })
+      assert.deepStrictEqual(yield* look(BatchSource.of(join(path, "list.txt"))), ["ä.png 12x8"])
+    })
+  )
+
   it.live("the listing of a web server, its folders included, and none of its other links", () =>
     Effect.gen(function* () {
       const pages: Record<string, string | Uint8Array> = {

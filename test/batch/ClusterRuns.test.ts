@@ -6,7 +6,7 @@ import { Duration, Effect, Layer, Logger, Stream } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { ConnectionFailed, RequestRejected, ServiceFailed } from "effect-segformer/service"
 import { InferenceFailed, Transport, type Image } from "effect-segformer"
-import { Batch, BatchSource, Sinks } from "effect-segformer/batch"
+import { Batch, BatchSource, type Sink, Sinks } from "effect-segformer/batch"
 import { ClusterEngine, ClusterRuns, ClusterWorker } from "effect-segformer/cluster"
 import { eventually } from "../support/Eventually.ts"
 import { folder } from "../support/Folder.ts"
@@ -70,6 +70,33 @@ layer(Postgres.layer(), { concurrent: true, excludeTestServices: true })("runs i
         Effect.provide([NodeServices.layer, FetchHttpClient.layer])
       )
       assert.strictEqual(Object.keys(contents(out)).length, 10)
+    }).pipe(Effect.provide(Logger.layer([])))
+  )
+
+  it.effect("each call of a worker takes its turn, as a run on one machine has it", () =>
+    Effect.gen(function* () {
+      const turns: Array<boolean> = []
+      const sinks: ReadonlyArray<Sink.Sink> = []
+      const from = yield* folder(numbered(3))
+      const segmenter = Transport.make({ name: "fake", predict: ({ image }) => predict(image) })
+      const workers = ClusterWorker.layer({
+        work: () =>
+          Effect.map(segmenter, (transport) => {
+            const { runner } = transport
+            const run: typeof runner.run = (attempt, options) => {
+              turns.push(options?.turn !== undefined)
+              return runner.run(attempt, options)
+            }
+            return { transport: { ...transport, runner: { ...runner, run } }, sinks }
+          })
+      })
+      yield* withWorkers(workers, (runs) =>
+        Effect.gen(function* () {
+          yield* runs.submit({ run: "paced", items: itemsIn(from, Object.keys(numbered(3))) })
+          assert.deepInclude(yield* runs.wait("paced"), { state: "finished", done: 3 })
+        })
+      )
+      assert.deepStrictEqual(turns, [true, true, true])
     }).pipe(Effect.provide(Logger.layer([])))
   )
 

@@ -88,6 +88,7 @@ describe("a command line that cannot be meant ends with 2 and one line that says
         [["runs", "pause", ...database], /^segformer: which run\? segformer runs pause RUN\n$/]
       ],
       "numbers and sizes": [
+        [["segment", "a.png", "--concurrency", "zero"], /--concurrency: "zero"\. Expected: a number\n/],
         [["segment", "a.png", "--max-pixels", "-3"], /"-3"\. Expected: a whole number of at least 1\n/],
         [
           ["segment", "a.png", "--max-bytes", "much"],

@@ -110,11 +110,11 @@ describe("segformer export labelstudio", () => {
         const storage = yield* written("--shape", "polygon", "--images-at", "s3://bucket/my photos/")
         assert.deepStrictEqual(storage.task.data.image, "s3://bucket/my photos/x.png")
         assert.strictEqual(storage.result[1].type, "polygonlabels")
-        const bits = yield* written("--shape", "bitmask", "--areas", "class")
+        const bits = yield* written("--shape", "bitmask", "--objects", "class")
         assert.strictEqual(bits.result.length, 1)
         assert.match(bits.result[0].value.imageDataURL, /^data:image\/png;base64,/)
         assert.include(bits.config, 'smoothing="false"')
-        assert.strictEqual((yield* written("--areas", "class")).result.length, 1)
+        assert.strictEqual((yield* written("--objects", "class")).result.length, 1)
         assert.strictEqual((yield* written("--min-area", "2")).result.length, 0)
       }).pipe(Effect.scoped)
   )
@@ -177,7 +177,7 @@ describe("segformer export labelstudio", () => {
         ["coco", ["--shape", "box"], /--shape is for labelstudio, cvat, and not for coco/],
         ["cvat", ["--shape", "bitmask"], /bitmask is for labelstudio/],
         ["cvat", ["--images-at", "x"], /--images-at is for labelstudio, fiftyone/],
-        ["cvat", ["--shape", "box", "--areas", "class"], /--areas class is for masks/],
+        ["cvat", ["--shape", "box", "--objects", "class"], /--objects class is for masks/],
         ["labelstudio", ["--tolerance", "1"], /--tolerance is for outlines/],
         ["labelstudio", ["--first", "2"], /give its --order too/],
         ["png", ["--order", "x.csv"], /--order is for/]

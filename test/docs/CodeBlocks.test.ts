@@ -7,6 +7,8 @@ import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { join, relative } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { afterAll, assert, describe, it } from "@effect/vitest"
+import * as Blocks from "./Blocks.ts"
+import { blocksOf } from "./Markdown.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 // Inside the package, so that its own name resolves; hidden, so that nothing else picks it up.
@@ -19,23 +21,6 @@ interface Block {
   readonly states: boolean
 }
 
-const inDocComments = (text: string): Array<string> =>
-  Array.from(text.matchAll(/^ *\* ```ts\n((?: *\*.*\n)*?) *\* ```$/gm), (match) =>
-    match[1]!.replaceAll(/^ *\* ?/gm, "")
-  )
-
-const inMarkdown = (text: string): Array<string> =>
-  Array.from(text.matchAll(/^```ts\n([\s\S]*?)^```$/gm), (match) => match[1]!)
-
-/** `expression // => value` becomes an assertion. */
-const withAssertions = (code: string): string =>
-  code.replaceAll(/^(.*\S) *\/\/ => (.*)$/gm, (_, expression: string, value: string) => {
-    const assigned = /^const (\w+) = /.exec(expression)
-    return assigned === null
-      ? `assert.deepStrictEqual(${expression}, ${value})`
-      : `${expression}\nassert.deepStrictEqual(${assigned[1]}, ${value})`
-  })
-
 rmSync(folder, { recursive: true, force: true })
 mkdirSync(folder, { recursive: true })
 
@@ -45,13 +30,12 @@ for (const file of [
   ...globSync(["README.md", "docs/**/*.md"], { cwd: root, exclude: (name) => /docs\/(model|api)/.test(name) })
 ].sort()) {
   const text = readFileSync(join(root, file), "utf8")
-  const found = file.endsWith(".md") ? inMarkdown(text) : inDocComments(text)
+  const found = file.endsWith(".md") ? blocksOf(text, "ts") : Blocks.inDocComments(text)
   for (const [index, code] of found.entries()) {
-    const states = code.includes("// => ")
+    const states = Blocks.states(code)
     const name = `${file}, block ${index + 1}`
     const path = join(folder, `${file.replaceAll(/[^A-Za-z0-9]+/g, "-")}-${index + 1}.ts`)
-    const imports = states ? `import assert from "node:assert/strict"\n` : ""
-    writeFileSync(path, `${imports}${withAssertions(code)}\nexport {}\n`)
+    writeFileSync(path, Blocks.moduleOf(code))
     blocks.push({ name, path, code, states })
   }
 }

@@ -5,6 +5,7 @@
 import { globSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { PolicyConfig, type Variable } from "effect-segformer/policy"
+import * as ServeCommand from "../../src/cli/ServeCommand.ts"
 import * as SegFormerConfig from "../../src/http/SegFormerConfig.ts"
 import * as ServiceVariables from "../../src/http/ServiceVariables.ts"
 import * as ExchangeConfig from "../../src/service/ExchangeConfig.ts"
@@ -32,19 +33,13 @@ const table = (variables: Readonly<Record<string, Variable.Variable<unknown>>>):
     )
   ].join("\n")
 
-/** The flags of `segformer serve` that the environment can set, as they stand in its module. */
-const serveFlags = (): string => {
-  const code = readFileSync(new URL("src/cli/ServeCommand.ts", root), "utf8")
-  const flags = Array.from(
-    code.matchAll(
-      /(?:(?<!Flags\.)\b(?:text|whole|switched|count|path)\(|Config\.String\(variable\()"([a-z-]+)"/g
-    ),
-    (match) => match[1]!
-  )
-  return flags
-    .map((flag) => `| \`SEGFORMER_SERVE_${flag.toUpperCase().replaceAll("-", "_")}\` | \`--${flag}\` |`)
-    .join("\n")
-}
+/** The flags of `segformer serve` that the environment can set. */
+const serveFlags = (): string =>
+  Array.from(
+    ServeCommand.variables,
+    (name) =>
+      `| \`${name}\` | \`--${name.replace("SEGFORMER_SERVE_", "").toLowerCase().replaceAll("_", "-")}\` |`
+  ).join("\n")
 
 export const render = (): string => `# Configuration
 
@@ -122,9 +117,19 @@ retrieval at port 8000. With \`NODE_ENV\` or \`ENVIRONMENT\` \`production\` no s
 | variable | sets | default |
 |---|---|---|
 | \`SEGFORMER_CACHE\` | folder that models are kept in | \`effect-segformer\` in the user's cache folder (\`XDG_CACHE_HOME\`, \`LOCALAPPDATA\`) |
+| \`SEGFORMER_PROVIDER\` | by what a model runs: \`cpu\`, \`cuda\`, \`tensorrt\`, \`directml\`, \`coreml\`, \`webgpu\` or \`auto\` | \`cpu\` |
 | \`HF_ENDPOINT\` | a mirror of the Hugging Face Hub | \`https://huggingface.co\` |
 | \`HF_TOKEN\` | for models that are not public; sent to the endpoint only, never printed | none |
 | \`HF_HUB_OFFLINE\` | \`1\`: use the cache, ask nobody | off |
+
+## Label Studio
+
+Where \`segformer serve --protocol labelstudio\` finds the pictures that Label Studio keeps ([how](guides/label-studio.md)).
+
+| variable | sets | default |
+|---|---|---|
+| \`LABEL_STUDIO_URL\`, \`LABEL_STUDIO_HOST\` | where Label Studio is found from here, as \`--label-studio\` has it | none: pictures of its own are not fetched |
+| \`LABEL_STUDIO_API_KEY\`, \`LABEL_STUDIO_ACCESS_TOKEN\` | its key: a token of old, or a personal access token; sent to its host only, never printed | none |
 
 ## The command
 

@@ -95,6 +95,10 @@ describe("every write goes through the program's own file system", () => {
         proxy: undefined,
         ca: undefined,
         model: undefined,
+        variant: undefined,
+        threshold: undefined,
+        modelOutput: undefined,
+        provider: undefined,
         page: undefined,
         stretch: undefined
       }

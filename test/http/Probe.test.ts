@@ -14,6 +14,7 @@ import { closedPort, http, sendJson, type TestServer } from "../support/TestServ
 import * as BentoServer from "./servers/BentoServer.ts"
 import * as CogServer from "./servers/CogServer.ts"
 import * as CustomServer from "./servers/CustomServer.ts"
+import * as GradioServer from "./servers/GradioServer.ts"
 import * as HuggingFaceServer from "./servers/HuggingFaceServer.ts"
 import * as InspectionServer from "./servers/InspectionServer.ts"
 import * as OpenInferenceServer from "./servers/OpenInferenceServer.ts"
@@ -113,6 +114,22 @@ const servers: ReadonlyArray<
       options: { model: "segformer" },
       model: "segformer",
       layer: `SegFormerHttp.layer({ baseUrl: "${url}", protocol: TfServing.make({ model: "segformer" }) })`
+    })
+  ],
+  [
+    "an app of Gradio",
+    GradioServer.make({ endpoints: { "/segment": [GradioServer.picture], "/clear": [GradioServer.slider] } }),
+    (url) => ({
+      protocol: "gradio",
+      layer: `SegFormerHttp.layer({ baseUrl: "${url}", protocol: Gradio.make({ endpoint: "segment" }) })`
+    })
+  ],
+  [
+    "an app of Gradio 4",
+    GradioServer.make({ prefix: "" }),
+    (url) => ({
+      protocol: "gradio",
+      layer: `SegFormerHttp.layer({ baseUrl: "${url}", protocol: Gradio.make({ endpoint: "segment" }) })`
     })
   ],
   [
@@ -261,6 +278,42 @@ describe("probe", () => {
       assert.isFalse(health.healthy)
     })
   )
+
+  const wanted: ReadonlyArray<readonly [status: number, body: string, isForm: boolean]> = [
+    [415, "<!doctype html><title>415 Unsupported Media Type</title>", false],
+    [415, "", false],
+    [415, JSON.stringify({ detail: 'Unsupported media type "" in request.' }), false],
+    [400, JSON.stringify({ error: "Request body must be JSON" }), false],
+    [400, "<!doctype html><title>400 Bad Request</title><p>Failed to decode JSON object", false],
+    [400, "Expecting value: line 1 column 1 (char 0)", false],
+    [400, JSON.stringify({ message: "Unexpected end of JSON input" }), false],
+    [400, JSON.stringify({ detail: "Content-Type must be application/json" }), false],
+    [422, JSON.stringify({ detail: [{ loc: ["body"], msg: "Input should be valid JSON" }] }), false],
+    [400, JSON.stringify({ error: "no file in the request" }), true],
+    [
+      415,
+      JSON.stringify({ error: "Content-Type must be multipart/form-data, and not application/json" }),
+      true
+    ],
+    [422, JSON.stringify({ detail: [{ loc: ["body", "photo"], msg: "Field required" }] }), true]
+  ]
+  for (const [status, body, isForm] of wanted) {
+    live(
+      `${isForm ? "a form is tried" : "no form is written down"} where a route misses a body with ${status} ${body.slice(0, 60)}`,
+      Effect.gen(function* () {
+        const server = yield* http(({ method, path }, response) => {
+          const isRoute = method === "POST" && path === "/predict"
+          response.writeHead(isRoute ? status : path === "/health" ? 200 : 404)
+          response.end(isRoute ? body : path === "/health" ? "fine" : "Not Found")
+        })
+        const { certainty, layer, protocol, settings } = yield* Probe.probe(server.url)
+        assert.strictEqual(protocol, "custom")
+        assert.strictEqual(certainty, isForm ? "likely" : "possible")
+        assert.strictEqual(layer !== undefined, isForm)
+        assert.strictEqual(settings !== undefined, isForm)
+      })
+    )
+  }
 
   live(
     "never sends more than ten requests, whatever the service says",

@@ -267,6 +267,7 @@ describe("SegFormerHttp.layerConfig", () => {
         "bentoml",
         "replicate",
         "cog",
+        "gradio",
         "custom"
       ])
     })

@@ -132,3 +132,54 @@ describe("other people's COCO", () => {
     assert.match(failureOf({ info: {} }), /neither images nor annotations/)
   })
 })
+
+describe("COCO whose parts do not go together", () => {
+  const reasons = (file: unknown) =>
+    read(file).leftOut?.map(({ count, ids, reason, what }) => [what, reason, count, ids])
+  const categories = [{ id: 2, name: "pit" }]
+
+  it("an id that is there twice is of the first, which is said", () => {
+    const twice = { images: [image, { ...image, file_name: "b.jpg" }], annotations: [object], categories }
+    assert.deepStrictEqual(read(twice).images, [image])
+    assert.deepStrictEqual(reasons(twice), [["image", "another before it has its id", 1, ["7"]]])
+    const names = {
+      images: [image],
+      annotations: [object],
+      categories: [...categories, ...categories, { id: 2, name: "scratch" }]
+    }
+    assert.deepStrictEqual(read(names).categories, categories)
+    assert.deepStrictEqual(reasons(names), [
+      ["category", "another before it has its id, and another name", 1, ["2"]]
+    ])
+  })
+
+  it("an annotation of an image that is not listed is left out, which is said", () => {
+    const stranger = { ...object, id: 4, image_id: 8 }
+    const file = { images: [image], annotations: [object, stranger], categories }
+    assert.deepStrictEqual(read(file).annotations, [object])
+    assert.deepStrictEqual(reasons(file), [["annotation", "the image that it is of is not listed", 1, ["4"]]])
+    assert.match(failureOf({ ...file, annotations: [stranger] }), /the image that it is of is not listed/)
+    assert.match(failureOf({ ...file, images: [] }), /the image that it is of is not listed/)
+    // Without a list of images, run lengths say what there is.
+    assert.strictEqual(read({ annotations: [{ ...stranger, segmentation: runs }] }).images[0]?.id, 8)
+  })
+
+  it("outlines in parts of the sides are none in pixels, and one of a pixel is", () => {
+    const parts = [0.25, 0.25, 0.75, 0.25, 0.75, 0.75, 0.25, 0.75]
+    const file = (...segmentation: ReadonlyArray<ReadonlyArray<number>>) => ({
+      images: [image],
+      annotations: [object, { ...object, id: 5, segmentation }],
+      categories
+    })
+    for (const outlines of [[parts], [parts, parts], [[0, 0, 1, 0, 0.5, 1]]])
+      assert.deepStrictEqual(reasons(file(...outlines)), [
+        ["annotation", "its outlines are in parts of the sides, where pixels are meant", 1, ["5"]]
+      ])
+    assert.match(
+      failureOf({ ...file(parts), annotations: [{ ...object, segmentation: [parts] }] }),
+      /parts of the sides/
+    )
+    for (const outlines of [[[0, 0, 1, 0, 1, 1, 0, 1]], [[0.5, 0.5, 3.5, 0.5, 3.5, 3]], [parts, square]])
+      assert.strictEqual(read(file(...outlines)).annotations.length, 2)
+  })
+})

@@ -22,7 +22,7 @@ const settings: ExportFormat.Settings = {
   transform: undefined,
   regions: false,
   shape: "mask",
-  areas: "region",
+  objects: "region",
   imagesAt: undefined,
   named: true
 }
@@ -68,7 +68,7 @@ describe("the formats of export", () => {
       categoryOf: (id) => id + 10,
       regions: true,
       shape: "box",
-      areas: "class",
+      objects: "class",
       imagesAt: "https://host/",
       named: false
     }
@@ -84,7 +84,7 @@ describe("the formats of export", () => {
       const base = { regions: true, shape: "polygon" } as const
       for (const key of Exports.formats[name].uses) {
         const values = key === "classes" ? [other.classes, []] : [key === "regions" ? false : other[key]]
-        const [from, map] = key === "areas" ? [settings, parted] : [{ ...settings, ...base }, whole]
+        const [from, map] = key === "objects" ? [settings, parted] : [{ ...settings, ...base }, whole]
         const differ = values.some(
           (value) =>
             written(name, { ...from, [key]: value }, ["a.png"], map) !== written(name, from, ["a.png"], map)

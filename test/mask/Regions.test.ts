@@ -1,7 +1,19 @@
 import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { ClassTable, Components, LabelMap, type Region, Regions } from "effect-segformer/mask"
+import { Sinks } from "effect-segformer/batch"
+import {
+  BinaryMask,
+  ClassTable,
+  Coco,
+  Components,
+  GeoJson,
+  LabelMap,
+  Morphology,
+  type Region,
+  Regions,
+  Yolo
+} from "effect-segformer/mask"
 import { fromDigits, labelMaps, random } from "./support.ts"
 
 const classes = ClassTable.fromNames(["zero", "one", "two", "three"])
@@ -295,5 +307,27 @@ describe("Components", () => {
     const four = Components.make(map, { exclude: [0], connectivity: 4 })
     assert.deepStrictEqual(Components.toLabels(four), Uint32Array.of(1, 0, 2, 0, 3, 0))
     assert.deepStrictEqual(Components.areas(four), Uint32Array.of(1, 1, 1))
+  })
+})
+
+describe("a least area", () => {
+  it("that is no number of pixels throws, wherever it is given", () => {
+    const map = fromDigits(["0110"])
+    const classes = ClassTable.fromNames(["a", "b"])
+    for (const minArea of [Number.NaN, -1]) {
+      for (const make of [
+        () => Regions.fromLabelMap(map, { classes, minArea }),
+        () => Coco.annotations(map, { imageId: 1, minArea }),
+        () => GeoJson.fromLabelMap(map, { classes, minArea }),
+        () => Yolo.encode(map, { minArea }),
+        () => Morphology.removeSmallRegions(map, { minArea }),
+        () => Morphology.removeSmall(BinaryMask.fromRows([".##."]), { minArea }),
+        () => Sinks.coco({ path: "coco.json", minArea }),
+        () => Sinks.csv({ path: "regions.csv", minArea })
+      ])
+        assert.throws(make, /`minArea` must be a number of pixels of at least 0/)
+    }
+    assert.lengthOf(Regions.fromLabelMap(map, { classes, minArea: Infinity }), 0)
+    assert.lengthOf(Regions.fromLabelMap(map, { classes, minArea: 0 }), 3)
   })
 })

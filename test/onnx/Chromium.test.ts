@@ -119,6 +119,25 @@ describe.skipIf(Needs.chromium === undefined)("in Chromium", () => {
       )
     }
 
+    it.effect("runs the model by WebAssembly where there is no WebGPU, and says why", () =>
+      Effect.gen(function* () {
+        const { page } = yield* Visited
+        const asked = { codec: "pure", backend: "webgpu", picture: "/made/plain.png" } as const
+        const [byGpu, byWasm, health] = yield* Effect.promise(() =>
+          page.evaluate(async (asked) => {
+            const { health, labels } = window.segformer
+            return [
+              await labels(asked),
+              await labels({ ...asked, backend: "wasm" }),
+              await health(asked)
+            ] as const
+          }, asked)
+        )
+        assert.deepStrictEqual(byGpu, byWasm)
+        assert.match(health ?? "", /^1 of 1 sessions ready; WebAssembly and not WebGPU: /)
+      })
+    )
+
     it.effect("says what the browser does not decode", () =>
       Effect.gen(function* () {
         const { page } = yield* Visited

@@ -31,13 +31,19 @@ describe("a model folder", () => {
   it.effect("with settings that cannot be followed says which", () =>
     Effect.gen(function* () {
       const cases: ReadonlyArray<readonly [preprocessor: Record<string, unknown>, says: string]> = [
-        [{ size: { shortest_edge: 512 } }, "`size`"],
+        [{ size: {} }, "`size`"],
+        [{ size_divisor: 32 }, "size_divisor"],
         [{ size: 0 }, "size"],
         [{ size: { height: 1e9, width: 1e9 } }, "size"],
         [{ image_mean: [0.5, 0.5] }, "`image_mean`"],
         [{ image_std: 0 }, "`image_std`"],
         [{ resample: 9 }, "resample"],
-        [{ do_pad: true }, "pad or crop"],
+        [{ do_center_crop: true }, "`crop_size`"],
+        [
+          { do_center_crop: true, crop_size: 8, image_processor_type: "SegformerImageProcessor" },
+          "do_center_crop"
+        ],
+        [{ do_equalize: true }, "do_equalize"],
         [{ do_normalize: "yes" }, "do_normalize"]
       ]
       for (const [changes, says] of cases) {

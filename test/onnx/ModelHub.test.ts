@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto"
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { NodeFileSystem, NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
@@ -20,7 +20,10 @@ const files = {
   "config.json": Buffer.from(JSON.stringify(support.config)),
   "preprocessor_config.json": Buffer.from(JSON.stringify(support.preprocessor)),
   "onnx/model.onnx": onnx,
-  "onnx/model_large.onnx": large
+  "onnx/model_large.onnx": large,
+  "onnx/model_quantized.onnx": readFileSync(support.fixture("blocks_quantized.onnx")),
+  "onnx/model_outside.onnx": readFileSync(support.fixture("form_outside.onnx")),
+  "onnx/form_outside.onnx_data": readFileSync(support.fixture("form_outside.onnx_data"))
 }
 
 const environment = (variables: Readonly<Record<string, string>>) =>
@@ -97,6 +100,44 @@ describe("ModelSource.hub", () => {
         assert.deepStrictEqual((yield* open("model", {}, HubServer.commit)).file, first.file)
         assert.deepStrictEqual([asked("HEAD"), asked("GET")], [heads + 1, gets])
       }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "fetches the files that hold a model's weights, checks for them in the cache, and segments with both",
+    () =>
+      Effect.gen(function* () {
+        const { asked, cache, open, variables } = yield* setUp
+        const model = ModelSource.hub("owner/model")
+        yield* Effect.gen(function* () {
+          const segmentation = yield* segment(yield* support.source(support.plain(9, 9, 0, 255, 0)))
+          assert.strictEqual((yield* segmentation.labelMap).data[0], 2)
+        }).pipe(
+          Effect.provide(
+            SegFormerOnnx.layer({ model, variant: "outside", threads: 1 }).pipe(
+              Layer.provide([SharpCodec.layer, environment(variables)])
+            )
+          )
+        )
+        const weights = readdirSync(cache, { recursive: true, encoding: "utf8" }).find((name) =>
+          name.endsWith("_data")
+        )
+        assert.match(weights ?? "", /onnx.form_outside\.onnx_data$/)
+        const gets = asked("GET")
+        yield* open("outside")
+        assert.strictEqual(asked("GET"), gets)
+        rmSync(join(cache, weights!))
+        yield* open("outside")
+        assert.strictEqual(asked("GET"), gets + 1)
+      }).pipe(Effect.scoped)
+  )
+
+  it.live("asks for a precision by each name that it goes by, and says which it asked for", () =>
+    Effect.gen(function* () {
+      const { open } = yield* setUp
+      assert.match((yield* open("int8")).file, /model_quantized\.onnx$/)
+      const { message } = yield* Effect.flip(open("q4"))
+      assert.include(message, "onnx/model_q4.onnx")
+    }).pipe(Effect.scoped)
   )
 
   it.live("takes up a broken download where it ended, and checks the whole", () =>

@@ -59,7 +59,8 @@ describe("what a model gives", () => {
   it("is refused where it is neither", () => {
     assert.throws(() => ids("float32", Float32Array.of(1, 2), [1, 2]), /logits/)
     assert.throws(() => ids("float32", Float32Array.of(1, 2), [2, 1, 1, 1]), /\[2, 1, 1, 1\]/)
-    assert.throws(() => ids("float16", new Uint16Array(4), [1, 1, 2, 2]), /float16/)
+    assert.throws(() => ids("bfloat16", new Uint16Array(4), [1, 1, 2, 2]), /bfloat16/)
+    assert.throws(() => ids("string", ["a", "b"], [1, 1, 2]), /string/)
     assert.throws(() => ids("int32", Int32Array.of(1, -1), [1, 1, 2]), /not negative/)
     assert.throws(() => ids("float32", Float32Array.of(NaN, NaN), [1, 2, 1, 1]), /NaN/)
   })

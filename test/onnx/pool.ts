@@ -47,6 +47,7 @@ export const poolOn = (runtime: OnnxRuntime["Service"], options?: PoolOptions) =
       load: {
         weights: { _tag: "File", path: support.fixture(options?.file ?? "slow.onnx") },
         threads: 1,
+        expected: { classes: 0 },
         preprocessing: {
           ...defaults,
           size: options?.side === undefined ? undefined : { width: options.side, height: options.side }

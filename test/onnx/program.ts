@@ -17,6 +17,7 @@ const pool = await Effect.runPromise(
     load: {
       weights: { _tag: "File", path: fileURLToPath(new URL("./fixtures/slow.onnx", import.meta.url)) },
       threads: 1,
+      expected: { classes: 0 },
       preprocessing: { ...defaults, size: { width: side, height: side } }
     }
   }).pipe(Effect.provideService(Scope.Scope, scope))

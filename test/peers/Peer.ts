@@ -32,6 +32,8 @@ export interface Peer {
   readonly packages: ReadonlyArray<Package>
   /** Lists of `test/python/` whose environments it needs. */
   readonly environments: ReadonlyArray<string>
+  /** Makes what takes longer than a start, once: it is kept with the environments. Throws where it cannot be made. */
+  readonly prepare?: (() => void) | undefined
   /** Programs that it runs, each by the package of Debian that brings it. */
   readonly programs: Readonly<Record<string, string>>
   /** What cannot be had, for which this stands in, and why. */

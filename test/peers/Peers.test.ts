@@ -32,7 +32,14 @@ describe("the table of peers", () => {
   })
 
   it("each tool is named by a test of the suite that tries it", () => {
-    const suite = ["images/Images", "masks/Formats", "masks/Measures", "masks/Outlines", "masks/Regions"]
+    const suite = [
+      "images/Images",
+      "masks/Formats",
+      "masks/Measures",
+      "masks/Outlines",
+      "masks/Regions",
+      "masks/Annotations"
+    ]
       .map((name) => readFileSync(`test/truth/${name}.truth.ts`, "utf8"))
       .join("\n")
     for (const test of Object.values(Tools.tools).flatMap((tried) => Object.values(tried)))

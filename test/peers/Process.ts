@@ -152,3 +152,30 @@ const answered = async ({ ready }: ProcessOptions, started: Started): Promise<st
   }
   return `does not answer: ${started.output().slice(-2000)}`
 }
+
+/** Runs a program to its end and gives what it prints; fails with what it complains of. It ends with the scope. */
+export const output = (
+  command: string,
+  args: ReadonlyArray<string>,
+  own: Readonly<Record<string, string>> = {}
+): Effect.Effect<string, Error> =>
+  Effect.callback((resume) => {
+    const { HOME = "", PATH = "" } = process.env
+    const child = spawn(command, args, {
+      cwd: here,
+      env: { PATH, HOME, PYTHONDONTWRITEBYTECODE: "1", ...own },
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    const [out, complaints]: [Array<Buffer>, Array<Buffer>] = [[], []]
+    child.stdout.on("data", (chunk) => out.push(chunk))
+    child.stderr.on("data", (chunk) => complaints.push(chunk))
+    child.on("error", (error) => resume(Effect.fail(error)))
+    child.on("close", (status) =>
+      resume(
+        status === 0
+          ? Effect.succeed(Buffer.concat(out).toString())
+          : Effect.fail(new Error(`${command} ended with ${status}: ${Buffer.concat(complaints).toString()}`))
+      )
+    )
+    return Effect.sync(() => child.kill("SIGKILL"))
+  })

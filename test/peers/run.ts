@@ -1,6 +1,7 @@
 /**
  * `npm run test:peers [-- NAME…]`: what others wrote, row by row, beside ours. It ends with 1 where a row does not hold, and
- * where a package or a program cannot be had, unless `--allow-missing` is given. `--environments` only makes what it needs.
+ * where a package or a program cannot be had, unless `--allow-missing` is given. `--environments` only makes what it
+ * needs, and `--programs` only lists the packages of Debian that are not there yet.
  */
 import { availableParallelism } from "node:os"
 import { existsSync } from "node:fs"
@@ -14,7 +15,7 @@ import { absent, rows } from "./rows.ts"
 const flags = process.argv.slice(2).filter((arg) => arg.startsWith("--"))
 const names = process.argv.slice(2).filter((arg) => !arg.startsWith("--"))
 const unknown = [
-  ...flags.filter((flag) => flag !== "--allow-missing" && flag !== "--environments"),
+  ...flags.filter((flag) => !["--allow-missing", "--environments", "--programs"].includes(flag)),
   ...names.filter((name) => rows.every((row) => row.name !== name))
 ]
 if (unknown.length > 0) {
@@ -23,18 +24,26 @@ if (unknown.length > 0) {
 }
 const wanted = rows.filter(({ name }) => names.length === 0 || names.includes(name))
 
+const isThere = (program: string): boolean =>
+  (process.env["PATH"] ?? "").split(":").some((folder) => existsSync(`${folder}/${program}`))
+
+if (flags.includes("--programs")) {
+  const programs = wanted.flatMap((peer) => Object.entries(peer.programs))
+  const packages = programs.filter(([program]) => !isThere(program)).map(([, from]) => from)
+  console.log([...new Set(packages)].join(" "))
+  process.exit(0)
+}
+
 /** What keeps a peer from being tried: a program or a package that is not to be had. */
 const lacking = (peer: Peer): string => {
   for (const [program, from] of Object.entries(peer.programs)) {
-    const found = (process.env["PATH"] ?? "").split(":").some((folder) => existsSync(`${folder}/${program}`))
-    if (!found) return `There is no ${program}: apt-get install ${from}`
+    if (!isThere(program)) return `There is no ${program}: apt-get install ${from}`
   }
-  for (const list of peer.environments) {
-    try {
-      Python.environment(list)
-    } catch (error) {
-      return error instanceof Error ? error.message : String(error)
-    }
+  try {
+    for (const list of peer.environments) Python.environment(list)
+    peer.prepare?.()
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
   }
   return ""
 }

@@ -11,6 +11,8 @@ describe("Colors", () => {
   it("gives the classes of known data sets the colours of those", () => {
     const classes = Palette.surface.map(({ id, name }) => ({ id, name }))
     assert.deepStrictEqual(Colors.paletteOf(classes), Palette.surface)
+    for (const table of [Palette.cityscapes, Palette.lip, Palette.cocoStuff])
+      assert.deepStrictEqual(Colors.paletteOf(table.map(({ id, name }) => ({ id, name }))), table)
   })
 
   it("gives no two classes one colour, where data sets do, and where there are hundreds", () => {

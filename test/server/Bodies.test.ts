@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Fixtures } from "effect-segformer/testing"
 import { eventually } from "../support/Eventually.ts"
-import { ask, serve } from "./support.ts"
+import { ask, serve, isWeb } from "./support.ts"
 
 const head = (length: number, more = "") =>
   `POST /v1/segment HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${length}\r\n${more}\r\n`
@@ -78,7 +78,7 @@ describe("a body", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("is asked for where the caller waits to be", () =>
+  it.live.skipIf(isWeb)("is asked for where the caller waits to be", () =>
     Effect.gen(function* () {
       const { port } = yield* serve()
       const waiting = yield* talk(port, [head(Fixtures.image.length, "expect: 100-continue\r\n")])

@@ -9,7 +9,7 @@ import { Fixtures } from "effect-segformer/testing"
 import { eventually } from "../support/Eventually.ts"
 import { folder } from "../support/Folder.ts"
 import { check, conforms, declared, type Route } from "./contract.ts"
-import { type Answer, ask, form, gate, parsed, serve } from "./support.ts"
+import { type Answer, ask, form, gate, isWeb, parsed, serve } from "./support.ts"
 
 const file = (bytes: Uint8Array = Fixtures.image): RequestInit => ({ body: Uint8Array.from(bytes) })
 const images = (...names: ReadonlyArray<string>) =>
@@ -201,9 +201,14 @@ describe("the contract of /v1", () => {
       yield* eventually(() => entered() === 1)
       const stopping = Effect.andThen(
         Effect.forkChild(Scope.close(scope, Exit.void)),
-        eventually(() => refuses(stopped.port), "the server to take no new connection")
+        // Connections are not a web handler's: it says that it stops.
+        isWeb
+          ? eventually(async () => (await fetch(`${stopped.url}/health`)).status === 503, "it to stop")
+          : eventually(() => refuses(stopped.port), "the server to take no new connection")
       )
-      const late = yield* written(stopped.port, "GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n", stopping)
+      const leaving = isWeb ? "connection: close\r\n" : ""
+      const asked = `GET /health HTTP/1.1\r\nhost: localhost\r\n${leaving}\r\n`
+      const late = yield* written(stopped.port, asked, stopping)
       yield* note("GET /health", 503, late)
       open()
       assert.strictEqual((yield* Fiber.join(working)).status, 200)

@@ -7,7 +7,7 @@ import { type Dialect, InspectionDialect, SegFormerServer } from "effect-segform
 import { SharpCodec } from "effect-segformer/sharp"
 import { SegFormerTest } from "effect-segformer/testing"
 import { eventually } from "../support/Eventually.ts"
-import { ask, fixture, gate, serve, upload } from "./support.ts"
+import { ask, fixture, gate, serve, upload, isWeb } from "./support.ts"
 
 /** A connection that sends what it is told, and collects what comes until the other side closes. */
 const raw = (
@@ -124,7 +124,7 @@ describe("too slow", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("headers that never end are cut off", () =>
+  it.live.skipIf(isWeb)("headers that never end are cut off", () =>
     Effect.gen(function* () {
       const { port } = yield* serve(fixture, { headersTimeout: "300 millis" })
       const slow = yield* raw(port)
@@ -136,7 +136,7 @@ describe("too slow", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("a reader that takes nothing of its answer is cut off", () =>
+  it.live.skipIf(isWeb)("a reader that takes nothing of its answer is cut off", () =>
     Effect.gen(function* () {
       let begun = false
       let ended = false
@@ -194,7 +194,7 @@ describe("the log", () => {
 })
 
 describe("an address that is taken", () => {
-  it.live("is a failure that says so", () =>
+  it.live.skipIf(isWeb)("is a failure that says so", () =>
     Effect.gen(function* () {
       const { port } = yield* serve()
       const error = yield* Effect.flip(serve(fixture, { port }))

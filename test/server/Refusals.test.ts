@@ -42,6 +42,12 @@ const field = (name: string) => (answer: Answer) =>
 const infer = (input: object, more: object = {}) => jsonBody({ inputs: [input], ...more })
 const tensor = { name: "image", datatype: "BYTES", shape: [1], data: ["aGVsbG8="] }
 
+/** As CVAT asks a function of Nuclio's. */
+const invoked = (body: object, name = "test"): RequestInit => ({
+  ...jsonBody(body),
+  headers: { "content-type": "application/json", "x-nuclio-function-name": name }
+})
+
 const cases: Readonly<Record<string, Case>> = {
   huggingface: {
     path: "/",
@@ -207,12 +213,26 @@ const cases: Readonly<Record<string, Case>> = {
       "another part": [form("file", ["a.png", Fixtures.image]), 400, /named "image"/],
       JSON: [jsonBody({ image: "" }), 400, /multipart\/form-data/]
     }
+  },
+  cvat: {
+    path: "/api/function_invocations",
+    request: (bytes) => invoked({ image: encode(bytes) }),
+    said: field("error"),
+    malformed: {
+      "no JSON": [{ ...invoked({}), body: "{]" }, 400, /is no JSON/],
+      "no image": [invoked({ threshold: 0.5 }), 400, /"image"/],
+      "no base64": [invoked({ image: "***" }), 400, /"image" is no base64/],
+      "a threshold that is none": [invoked({ image: "aGVsbG8=", threshold: "high" }), 400, /"threshold"/],
+      "another function": [invoked({ image: "aGVsbG8=" }, "other"), 404, /no function "other"/]
+    }
   }
 }
 
 it("every dialect is here, but those with tests of their own", () => {
   assert.deepStrictEqual(
-    Dialects.names.filter((name) => !["inspection", "cog", "replicate", "imageprocessing"].includes(name)),
+    Dialects.names.filter(
+      (name) => !["inspection", "cog", "replicate", "imageprocessing", "labelstudio"].includes(name)
+    ),
     Object.keys(cases)
   )
 })
@@ -223,7 +243,7 @@ it.effect("a name that no dialect has is a failure that lists them", () =>
       const error = yield* Effect.flip(Dialects.load(["inspection", name]))
       assert.strictEqual(
         error.message,
-        `There is no dialect "${name}". Choose from inspection, huggingface, openinference, roboflow, tfserving, torchserve, bentoml, cog, replicate, imageprocessing`
+        `There is no dialect "${name}". Choose from inspection, huggingface, openinference, roboflow, tfserving, torchserve, bentoml, cog, replicate, imageprocessing, labelstudio, cvat`
       )
     }
   })
@@ -321,9 +341,11 @@ describe("dialects side by side", () => {
       const paths: ReadonlyArray<readonly [path: string, name: string]> = [
         ["/v2/models/test/anything", "openinference"],
         ["/infer/instance_segmentation", "roboflow"],
-        // Of two parts, as a project and its version.
-        ["/v1/nothing", "roboflow"],
-        ["/segment/more", "roboflow"],
+        // A project and its version, and what is none.
+        ["/nothing/3", "roboflow"],
+        ["/v1/nothing", "tfserving"],
+        ["/v2/nothing", "openinference"],
+        ["/segment/more", "bentoml"],
         ["/v1/nothing/at/all", "tfserving"],
         ["/predictions/a/b/c", "torchserve"],
         ["/segment/more/still", "bentoml"],
@@ -336,6 +358,12 @@ describe("dialects side by side", () => {
         assert.match(String(cases[name]?.said(answer)), /^There is no /, path)
       }
       assert.deepInclude((yield* ask(`${url}/elsewhere`)).json, { success: false })
+      // What is asked with POST of a project and its version is nothing that could be asked of another path.
+      const question = yield* ask(`${url}/v2/logging`)
+      assert.deepStrictEqual(
+        [question.status, question.json],
+        [404, { error: "There is no GET /v2/logging here" }]
+      )
     }).pipe(Effect.scoped)
   )
 })

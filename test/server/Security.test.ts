@@ -14,7 +14,7 @@ import {
 } from "effect-segformer/server"
 import { SharpCodec } from "effect-segformer/sharp"
 import { Fixtures, SegFormerTest } from "effect-segformer/testing"
-import { ask, fixture, form, rawGet, serve } from "./support.ts"
+import { ask, fixture, form, rawGet, serve, isWeb } from "./support.ts"
 
 const secret = "correct-horse-battery-staple"
 const tokens = [Redacted.make("another-token-of-somebody"), Redacted.make(secret)]
@@ -27,7 +27,7 @@ const image = (init: RequestInit = {}): RequestInit => ({
 })
 
 describe("a server without tokens", () => {
-  it.live(
+  it.live.skipIf(isWeb)(
     "answers to this machine's names alone, so that no stranger's page can make it a part of theirs",
     () =>
       Effect.gen(function* () {
@@ -228,7 +228,7 @@ describe("a server with tokens", () => {
 describe("a server without tokens", () => {
   const start = (options: SegFormerServerOptions) => serve(fixture, { page: false, ...options })
 
-  it.live("does not listen for others, unless it is told that anyone may come", () =>
+  it.live.skipIf(isWeb)("does not listen for others, unless it is told that anyone may come", () =>
     Effect.gen(function* () {
       for (const host of ["0.0.0.0", "::", "192.0.2.1", "example.com", "127.0.0.1.example.com"]) {
         const error = yield* Effect.flip(start({ host }))

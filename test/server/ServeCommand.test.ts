@@ -71,11 +71,60 @@ describe("segformer serve", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("says what annotation tools are told, and lets their network in", () =>
+    Effect.gen(function* () {
+      const studio = yield* http((_, response) => {
+        response.writeHead(200).end(Fixtures.image)
+      })
+      const { running, url } = yield* serving(
+        ["--protocol", "labelstudio,cvat", "--host", "0.0.0.0", "--allow-from", "172.16.0.0/12, loopback"],
+        { env: { LABEL_STUDIO_URL: studio.url, LABEL_STUDIO_API_KEY: secret, SEGFORMER_SERVE_MIN_AREA: "3" } }
+      )
+      const port = new URL(url).port
+      yield* eventually(() => running.stderr().includes("CVAT_NUCLIO_PORT"))
+      const lines = running.stderr()
+      assert.include(
+        lines,
+        `http://127.0.0.1:${port}, or from a container http://host.docker.internal:${port}`
+      )
+      assert.include(lines, `CVAT_NUCLIO_HOST=host.docker.internal CVAT_NUCLIO_PORT=${port}`)
+      const { json } = yield* ask(`http://127.0.0.1:${port}/api/functions`)
+      assert.include(Object.keys(json), "bundled-click")
+      const { body } = yield* ask(`http://127.0.0.1:${port}/predict`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({
+          tasks: [{ id: 1, data: { image: "/data/upload/1/a.png" } }],
+          label_config:
+            '<View><Image name="i" value="$image"/><BrushLabels name="t" toName="i"><Label value="scratch"/></BrushLabels></View>'
+        })
+      })
+      assert.lengthOf(JSON.parse(body.toString()).results, 1)
+      assert.strictEqual(studio.requests[0]?.headers["authorization"], `Token ${secret}`)
+      assert.notInclude(running.stderr(), secret)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("does not start where that would be unsafe or unclear", () =>
     Effect.gen(function* () {
       const empty = join(yield* folder({ "empty.txt": "# nobody yet\n" }), "empty.txt")
       const cases: ReadonlyArray<readonly [ReadonlyArray<string>, Record<string, string>, RegExp]> = [
         [["--host", "0.0.0.0"], {}, /let anyone in.*--token-file.*--allow-anyone/],
+        [["--host", "0.0.0.0", "--allow-from", "docker"], {}, /"docker" is no address to let in/],
+        [["--label-studio", "http://ls:8080"], {}, /--label-studio .*add --protocol labelstudio/],
+        [["--min-area", "5"], {}, /--min-area .*add --protocol labelstudio or cvat/],
+        [["--protocol", "labelstudio", "--objects", "pixel"], {}, /region or class, and not "pixel"/],
+        [
+          ["--protocol", "labelstudio"],
+          { LABEL_STUDIO_URL: "label-studio" },
+          /LABEL_STUDIO_URL is "label-studio"/
+        ],
+        [
+          ["--protocol", "labelstudio"],
+          { LABEL_STUDIO_URL: "http://me:pw@ls" },
+          /its key is LABEL_STUDIO_API_KEY/
+        ],
+        [["--protocol", "labelstudio"], { LABEL_STUDIO_URL: "ftp://ls" }, /starts with http/],
         [["--token-file", "/nowhere/tokens"], {}, /cannot read the tokens in \/nowhere\/tokens/],
         [["--token-file", empty], {}, /there is no token in/],
         [["--model", "a=x", "--model", "a=y"], {}, /two models are called a/],

@@ -3,14 +3,36 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { connect } from "node:net"
 import { Effect, Layer, References, type Scope } from "effect"
 import { type Prediction, type SegmentationError, Transport } from "effect-segformer"
-import { SegFormerServer, type SegFormerServerOptions, type StartError } from "effect-segformer/server"
+import {
+  SegFormerServer,
+  type SegFormerServerOptions,
+  type StartError,
+  WebHandler
+} from "effect-segformer/server"
 import { SharpCodec } from "effect-segformer/sharp"
 import { Fixtures } from "effect-segformer/testing"
+import { bridge } from "../support/WebBridge.ts"
 import * as contract from "./contract.ts"
 
 export type Predict = Parameters<typeof Transport.layer>[0]["predict"]
 
 export const fixture: Predict = () => Effect.succeed(Fixtures.prediction)
+
+/**
+ * Which face the server is met by: Node's own, or the web handler behind what stands for a framework (the project `web` of the
+ * tests, which runs most of these files once more).
+ */
+export const isWeb = process.env["SEGFORMER_TEST_FACE"] === "web"
+
+const overWeb = (options: SegFormerServerOptions) =>
+  Effect.gen(function* () {
+    const guarded = (options.tokens ?? []).length > 0 || options.authorize !== undefined
+    let handler: WebHandler.WebHandler | undefined
+    // Before the handler, so that this one drains while there is still a way to ask it.
+    const { port } = yield* bridge((request, from) => handler!(request, from))
+    handler = yield* WebHandler.make(guarded ? options : { allowAnyone: true, ...options })
+    return { url: `http://127.0.0.1:${port}`, port }
+  })
 
 /** Serves a function, without retries, a log, or the page, whose files would be compressed for each server anew. */
 export const serve = (
@@ -19,7 +41,7 @@ export const serve = (
   transport?: Partial<Parameters<typeof Transport.layer>[0]>
 ): Effect.Effect<SegFormerServer["Service"], StartError, Scope.Scope> =>
   Effect.provide(
-    SegFormerServer.make({ port: 0, page: false, ...options }),
+    (isWeb ? overWeb : SegFormerServer.make)({ port: 0, page: false, ...options }),
     Layer.mergeAll(
       SharpCodec.layer,
       NodeFileSystem.layer,

@@ -70,6 +70,27 @@ describe.each(clients)("Exchange over %s", (_, layer) => {
         assert.strictEqual(answer.service, server.url + expected.split("?")[0])
       }).pipe(Effect.provide(layer), Effect.scoped)
     )
+
+    const routes = [
+      ["", "", "/"],
+      ["/", "", "/"],
+      ["/models/b0", "", "/models/b0"],
+      ["/models/b0/", "", "/models/b0/"],
+      ["/models/b0/?site=3", "", "/models/b0/?site=3"],
+      ["/models/b0?site=3", "?x=1", "/models/b0?x=1&site=3"],
+      ["/models/b0/", "?x=1", "/models/b0/?x=1"],
+      ["/models/b0/", "/", "/models/b0/"],
+      ["/models/b0", "/", "/models/b0/"]
+    ] as const
+    it.live.each(routes)(
+      "of …%s, which is a route itself, with the path %j goes to %s",
+      ([suffix, path, to]) =>
+        Effect.gen(function* () {
+          const server = yield* http((_, response) => sendJson(response, {}))
+          yield* send({ url: server.url + suffix }, {}, { path })
+          assert.strictEqual(server.requests[0]?.path, to)
+        }).pipe(Effect.provide(layer), Effect.scoped)
+    )
   })
 
   describe("an answer", () => {

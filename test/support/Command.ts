@@ -44,6 +44,8 @@ export interface RunOptions {
 export interface StartOptions extends RunOptions {
   /** A process group of its own, as a terminal makes one for each command. */
   readonly detached?: boolean | undefined
+  /** KiB that no file may grow beyond: what is longer ends in an error in the middle, as on a disk that is full. */
+  readonly fileSize?: number | undefined
 }
 
 /** What is set for a command besides its own variables. */
@@ -60,7 +62,12 @@ export const start = (
   Effect.acquireRelease(
     Effect.sync(() => {
       const main = process.env["SEGFORMER_TEST_COMMAND"] ?? sources
-      const child = spawn(process.execPath, ["-C", "effect-segformer-source", main, ...args], {
+      const command = [process.execPath, "-C", "effect-segformer-source", main, ...args]
+      const [program = "", ...words] =
+        options.fileSize === undefined
+          ? command
+          : ["bash", "-c", `ulimit -f ${options.fileSize} && exec "$@"`, "bash", ...command]
+      const child = spawn(program, words, {
         cwd: options.cwd,
         detached: options.detached ?? false,
         env: environment(options.env),

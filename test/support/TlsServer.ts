@@ -48,7 +48,7 @@ export const makeWith = Effect.fnUntraced(function* (
 
 export const make: Effect.Effect<TlsServer, never, Scope.Scope> = makeWith(empty)
 
-const key = `-----BEGIN PRIVATE KEY-----
+export const key = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgZ9nkRi2AjRzDYYkO
 0g13cJB8jrv9Fl97OYyQJzm6QhehRANCAAQQX3uhCKnlcL8KJARg/q2QXFM//aJo
 D+T0QTi1imdpscx0WR//5esvdsL1euwfkj755ZwgSidL7szUg1TYkYgo

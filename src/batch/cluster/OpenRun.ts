@@ -4,6 +4,7 @@ import type { PolicyError } from "../../policy/PolicyError.ts"
 import type { SegmentOptions } from "../../Segmenter.ts"
 import type { SegmentationError } from "../../SegmentationError.ts"
 import type { ServiceError } from "../../service/ServiceError.ts"
+import * as Throttled from "../../Throttled.ts"
 import { Transport } from "../../Transport.ts"
 import { RunChanged, RunFolderFailed, type SinkFailed } from "../BatchError.ts"
 import * as FailureRules from "../FailureRules.ts"
@@ -72,7 +73,13 @@ export const make = Effect.fnUntraced(function* <R>(
   ServiceError | PolicyError | SinkFailed | RunChanged | DatabaseFailed | UnknownRun,
   R | Scope.Scope
 > {
-  const { segment, sinks, transport } = workload
+  const { segment, sinks } = workload
+  // As on one machine: whoever is refused because there are too many slows down all of this worker.
+  const { transport, whileOthersAreGranted } = yield* Effect.provideService(
+    Throttled.make,
+    Transport,
+    workload.transport
+  )
   const inTransport = Effect.provideService(Transport, transport)
   const fingerprint = yield* inTransport(Fingerprint.make({ sinks, segment, more: workload.fingerprint }))
   const prepare = Effect.forEach(sinks, (sink) => sink.prepare, { discard: true })
@@ -85,10 +92,11 @@ export const make = Effect.fnUntraced(function* <R>(
 
   // What is done here and not noted yet, by content.
   const unsettled = new Map<string, Receipt>()
+  const whileTurnedAway = FailureRules.whileTurnedAway({ maxWait: rules.maxWait, goesOn: gate.isOpen })
   const work = Work.make({
     sinks,
     segment,
-    around: FailureRules.whileTurnedAway({ maxWait: rules.maxWait, goesOn: gate.isOpen }),
+    around: (call) => whileTurnedAway(whileOthersAreGranted(call)),
     find: (content) =>
       Effect.suspend(() => {
         const known = unsettled.get(content)

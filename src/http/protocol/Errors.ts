@@ -1,13 +1,14 @@
 /** What failed requests say, in the shapes that servers use for it. */
 import { Effect } from "effect"
+import * as Decode from "../../service/Decode.ts"
 import { type Answer, failure, isSuccess, ok as succeeded } from "../../service/Exchange.ts"
 import * as Message from "../../service/Message.ts"
 import { isRecord, jsonOf } from "../../service/Message.ts"
-import { nothing } from "../../service/Secrets.ts"
-import { excerpt, ReportedFailure, type ServiceError } from "../../service/ServiceError.ts"
+import type { ServiceError } from "../../service/ServiceError.ts"
 import type { Health } from "../../Transport.ts"
 import type { ErrorBody, Question } from "./Protocol.ts"
 
+export { reported } from "./Reported.ts"
 export { isRecord, jsonOf }
 
 /** The message in what an error's JSON holds: a string, or the first of the usual fields. */
@@ -16,14 +17,28 @@ export const messageIn = (value: unknown): string | undefined => Message.message
 /** Reads the message wherever a server may put it. */
 export const read = (answer: Answer): ErrorBody => ({ detail: messageIn(jsonOf(answer)) })
 
-/** An answer whose status is a success and whose content says that it failed. */
-export const reported = (answer: Answer, detail: string | undefined): ReportedFailure =>
-  new ReportedFailure({
-    service: answer.service,
-    requestId: answer.requestId,
-    status: answer.status,
-    detail: excerpt((answer.hide ?? nothing)(detail ?? "it does not say why"))
-  })
+/** What says "nothing" where an error would stand: Python writes `None` as a text, and C a number. */
+const noError = /^(?:none|null|nil|undefined|no(?: error)?|ok|success|false|0)?$/i
+
+/**
+ * Whether an object says of its own work that it failed, whatever stands beside that: a mask there is what was left of it.
+ * A number alone may count something, and says nothing.
+ */
+export const saysFailed = (value: unknown): boolean => {
+  if (!isRecord(value)) return false
+  const { error, ok, status, statusCode, status_code: code = statusCode, success } = value
+  const isNo = (said: unknown) => said === false || said === 0 || said === "false" || said === "False"
+  const isError = isRecord(error)
+    ? messageIn(error) !== undefined && !noError.test(String(error["code"] ?? "some"))
+    : error === true || (typeof error === "string" && !noError.test(error.trim()))
+  return (
+    isNo(success) ||
+    isNo(ok) ||
+    isError ||
+    (typeof status === "string" && /^(?:error|errored|fail|failed|failure)$/i.test(status)) ||
+    (typeof code === "number" && code >= 400 && code < 600)
+  )
+}
 
 /** The answer if its status is a success, else its error. */
 export const ok = (
@@ -33,12 +48,25 @@ export const ok = (
 
 /**
  * Health by status alone: the whole of 2xx is well, 5xx and what the protocol has for "not ready" are not. Another status
- * is a failure: whoever answers so has no such route, or keeps it for others.
+ * is a failure: whoever answers so has no such route, or keeps it for others. So is a page of HTML.
  */
 export const healthByStatus = (path: string, unready: ReadonlyArray<number> = []): Question<Health> => ({
   call: { method: "GET", path, accept: "*/*" },
   read: (answer) => {
-    if (isSuccess(answer)) return Effect.succeed({ healthy: true, detail: "ready" })
+    if (isSuccess(answer)) {
+      // What answers anything with a page has not said how a model is.
+      const text = Decode.text(answer)
+      return /^\s*(?:<!--[\s\S]*?-->\s*)*<(?:!doctype|html)\b/i.test(text.slice(0, 4000))
+        ? Effect.fail(
+            Decode.notDecodable(
+              answer,
+              "",
+              "it is a page of HTML, and says nothing of its health",
+              Message.titleOf(text)
+            )
+          )
+        : Effect.succeed({ healthy: true, detail: "ready" })
+    }
     const { detail } = read(answer)
     return unready.includes(answer.status) || answer.status >= 500
       ? Effect.succeed({

@@ -4,6 +4,7 @@
  */
 import { Bytes, Effect } from "effect"
 import { HttpBody } from "effect/http"
+import * as Halves from "../../image/Halves.ts"
 import type { ImageCodec } from "../../image/ImageCodec.ts"
 import type { DependencyMissing, ImageError } from "../../image/ImageError.ts"
 import type { Image } from "../../image/ImageSource.ts"
@@ -57,7 +58,7 @@ export const prepare = Effect.fnUntraced(function* (
     batches,
     shape: last ? [height, width, 3] : [3, height, width],
     data:
-      datatype === "FP16" ? Tensor.toHalves(values) : datatype === "UINT8" ? Uint8Array.from(values) : values
+      datatype === "FP16" ? Halves.toHalves(values) : datatype === "UINT8" ? Uint8Array.from(values) : values
   }
 })
 

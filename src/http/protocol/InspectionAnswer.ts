@@ -9,7 +9,7 @@ import * as Decode from "../../service/Decode.ts"
 import type { Answer } from "../../service/Exchange.ts"
 import type { ResponseNotDecodable } from "../../service/ServiceError.ts"
 import * as Side from "../Side.ts"
-import { isRecord } from "./Errors.ts"
+import { isRecord } from "../../service/Message.ts"
 
 export interface Inspected {
   readonly fileName: string | undefined

@@ -62,7 +62,7 @@ export interface OpenInferenceOptions {
    * What `preprocessor_config.json` says: size 512 x 512, and mean and deviation of ImageNet, by default. A model whose
    * input has a fixed size gets that size.
    */
-  readonly preprocessing?: Partial<Preprocessing.Preprocessing> | undefined
+  readonly preprocessing?: Partial<Omit<Preprocessing.Preprocessing, "crop" | "pad">> | undefined
   /** The model's `id2label`. An id that is none of them is `ResponseNotDecodable`. */
   readonly classes?: ClassTable | undefined
   /** The id of pixels that belong to no class. 255 by default, unless that is a class. */

@@ -29,7 +29,7 @@ interface Common {
   /** As in configuration, such as `inspection`. */
   readonly name: string
   /** What the body of a failed request says. It never fails: a body that cannot be read says nothing. */
-  readonly readError: (answer: Answer) => ErrorBody
+  readonly readError: (answer: Answer) => ErrorBody | Effect.Effect<ErrorBody>
   /**
    * What suits services of this kind, or the one at this address, where it is other than `Policy.standard`. The user's
    * own goes before it.

@@ -1,55 +1,19 @@
 /** Requests that carry an image: as they are, as a form, or in JSON. */
 import { Effect } from "effect"
 import { HttpBody } from "effect/http"
-import { type ImageError, ImageTooLarge, UnsupportedImage } from "../../image/ImageError.ts"
+import { type ImageError, UnsupportedImage } from "../../image/ImageError.ts"
 import type { Image } from "../../image/ImageSource.ts"
-import { randomHex } from "../../randomHex.ts"
 import * as Base64 from "../../service/Base64.ts"
 import * as Multipart from "../../service/Multipart.ts"
+import { part, within } from "./ImagePart.ts"
+
+export { part, uploadName } from "./ImagePart.ts"
 
 /** The file itself: from memory, or streamed with its length stated. */
 export const raw = (image: Image): Effect.Effect<Multipart.Form | HttpBody.HttpBody, ImageError> =>
   image.inMemory
     ? Effect.map(image.bytes, (bytes) => HttpBody.uint8Array(bytes, image.mediaType))
     : Effect.succeed(HttpBody.stream(image.stream, image.mediaType, image.size))
-
-/**
- * The name of a file on its way: of its own for each attempt, because services keep uploads and results under the name that
- * they get, and would mix two that come at once; and in ASCII, which every one of them can write. It begins as the image's
- * name does, so that people find it, and ends as services look at it.
- */
-export const uploadName = (name: string): string => {
-  const dot = name.lastIndexOf(".")
-  const stem = (dot > 0 ? name.slice(0, dot) : name)
-    .replaceAll(/[^\w-]+/g, "_")
-    .replace(/^_+/, "")
-    .slice(0, 40)
-  const ending =
-    dot > 0
-      ? name
-          .slice(dot)
-          .toLowerCase()
-          .replaceAll(/[^.a-z0-9]/g, "")
-      : ""
-  return `${stem}${stem === "" ? "" : "-"}${randomHex(8)}${ending}`
-}
-
-/** The part of a form that carries the file: from memory, or streamed with its length stated. */
-export const part = (
-  name: string,
-  image: Image,
-  limit = Infinity,
-  fileName = uploadName(image.name)
-): Effect.Effect<Multipart.Part, ImageError> => {
-  const { mediaType, size } = image
-  const whole = (data: Uint8Array) => ({ fileName, mediaType, size: data.length, data })
-  return image.inMemory
-    ? Effect.map(within(image, limit), (data) => ({ name, content: whole(data) }))
-    : Effect.as(checked(image, size, limit), {
-        name,
-        content: { fileName, mediaType, size, data: image.stream }
-      })
-}
 
 /** A form with the file and further fields. */
 export const form = (
@@ -60,20 +24,6 @@ export const form = (
   Effect.map(part(name, image), (file) =>
     Multipart.form([...Object.entries(fields).map(([name, content]) => ({ name, content })), file])
   )
-
-/** The file's bytes, up to a limit: what a request can hold, or its service takes. */
-const within = (image: Image, limit: number): Effect.Effect<Uint8Array, ImageError> =>
-  // A file on disk is not read for nothing; of one that is made on demand only the file itself says how large it is.
-  image.inMemory
-    ? Effect.tap(image.bytes, ({ length }) => checked(image, length, limit))
-    : Effect.andThen(checked(image, image.size, limit), image.bytes)
-
-const checked = ({ source }: Image, actual: number, limit: number): Effect.Effect<void, ImageTooLarge> =>
-  actual > limit
-    ? Effect.fail(
-        new ImageTooLarge({ source, measure: "bytes", actual, limit, by: "a request to this service" })
-      )
-    : Effect.void
 
 /** Base64 of a larger file would be no string that a JavaScript runtime can hold. */
 const maxBase64 = 256 * 1024 * 1024

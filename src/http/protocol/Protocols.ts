@@ -13,6 +13,7 @@ import type { BinaryOptions } from "../Plane.ts"
 import * as BentoML from "./BentoML.ts"
 import * as Cog from "./Cog.ts"
 import * as Custom from "./Custom.ts"
+import * as Gradio from "./Gradio.ts"
 import * as HuggingFace from "./HuggingFace.ts"
 import * as Inspection from "./Inspection.ts"
 import * as OpenInference from "./OpenInference.ts"
@@ -344,6 +345,20 @@ export const all: Readonly<Record<string, Entry>> = {
       omitUndefined({ model, method, input: part, inputs: fields, hosts, ...answerOptions(given) }),
     made(Cog.make),
     { plain: "make()" }
+  ),
+  gradio: entry(
+    "Gradio",
+    ["path", "part", "fields", "hosts", ...masks, "pictures"],
+    ({ fields, hosts, model, part, path, ...given }) =>
+      omitUndefined({
+        endpoint: path?.replace(/^\/+/, ""),
+        input: part,
+        inputs: fields,
+        hosts,
+        model,
+        ...answerOptions(given)
+      }),
+    made(Gradio.make)
   ),
   custom: entry(
     "Custom",

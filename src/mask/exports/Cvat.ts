@@ -14,9 +14,9 @@ export const format = ExportFormat.make({
   description: "CVAT for images 1.1: masks, polygons or boxes of each image",
   mediaType: "application/vnd.cvat+xml",
   ending: "cvat.xml",
-  uses: ["classes", "palette", "exclude", "minArea", "tolerance", "shape", "areas"],
+  uses: ["classes", "palette", "exclude", "minArea", "tolerance", "shape", "objects"],
   per: "run",
-  open: ({ areas, classes, exclude, minArea, palette, shape, tolerance }) => {
+  open: ({ objects, classes, exclude, minArea, palette, shape, tolerance }) => {
     const type = types[shape]
     const typeOf = () => type
     const labels = classes
@@ -32,7 +32,7 @@ export const format = ExportFormat.make({
         `<meta><task><mode>annotation</mode><labels>${labels.join("")}</labels></task></meta>\n`,
       *add({ image, map }) {
         if (!Xml.canHold(image)) return Result.fail("its image has a name that XML cannot hold")
-        const found = yield* Cvat.steps(map, { typeOf, exclude, minArea, tolerance, per: areas })
+        const found = yield* Cvat.steps(map, { typeOf, exclude, minArea, tolerance, per: objects })
         const { height, width } = map
         const parts = [`<image${Xml.attributes({ id: count++, name: image, width, height })}>\n`]
         for (const shape of found) {

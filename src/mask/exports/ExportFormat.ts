@@ -47,7 +47,7 @@ export interface Settings {
   /** What areas are given as to tools that know several. */
   readonly shape: Shape
   /** Whether masks are of a region each, or of all regions of a class. */
-  readonly areas: "region" | "class"
+  readonly objects: "region" | "class"
   /** What stands before the names of images: where a tool finds them. As that tool has it where nobody says. */
   readonly imagesAt: string | undefined
   /** Whether each object says which image it is on: with one image alone that is plain. */

@@ -22,9 +22,9 @@ export const format = ExportFormat.make({
   mediaType: "application/vnd.label-studio+json",
   ending: "tasks.json",
   isAttributed: true,
-  uses: ["classes", "exclude", "minArea", "tolerance", "shape", "areas", "imagesAt"],
+  uses: ["classes", "exclude", "minArea", "tolerance", "shape", "objects", "imagesAt"],
   per: "run",
-  open: ({ areas, classes, exclude, imagesAt, minArea, shape, tolerance }) => {
+  open: ({ objects, classes, exclude, imagesAt, minArea, shape, tolerance }) => {
     const { name, tag, type } = tags[shape]
     const ids = new Set(classes.map(({ id }) => id).filter((id) => !exclude.has(id)))
     let count = 0
@@ -35,7 +35,7 @@ export const format = ExportFormat.make({
           ids.add(id)
           return { type, fromName: name, toName: "image", label: ClassTable.nameOf(classes, id) }
         }
-        const options = { controlOf, exclude, minArea, tolerance, per: areas }
+        const options = { controlOf, exclude, minArea, tolerance, per: objects }
         const regions: Array<string> = []
         let length = 0
         const isWhole = yield* LabelStudio.each(map, options, (region) => {
@@ -47,7 +47,7 @@ export const format = ExportFormat.make({
         if (!isWhole) {
           return Result.fail(
             "its regions are too many to be a mask of the whole image each: leave out small ones (--min-area), or write one mask " +
-              "for each class (--areas class) or polygons (--shape polygon)"
+              "for each class (--objects class) or polygons (--shape polygon)"
           )
         }
         const about = {

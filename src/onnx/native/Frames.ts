@@ -10,6 +10,8 @@
  */
 import type { Uncertainty } from "../../mask/Uncertainty.ts"
 import type { Preprocessing } from "../../image/Preprocessing.ts"
+import type { Expected } from "../session/Meaning.ts"
+import type { SessionSettings } from "./Providers.ts"
 import type * as Session from "../session/Session.ts"
 
 /** Without a file the body is the model's bytes. */
@@ -19,6 +21,8 @@ export interface Load {
   readonly file: string | undefined
   readonly threads: number
   readonly preprocessing: Preprocessing
+  readonly expected: Expected
+  readonly settings: SessionSettings
 }
 
 /** The body is `[height, width, 3]`. */
@@ -57,6 +61,8 @@ export interface Labels {
   readonly width: number
   readonly height: number
   readonly bytesPerId: number
+  /** The id of pixels that the model has not seen. */
+  readonly ignoreIndex?: number | undefined
   readonly scores: ReadonlyArray<readonly [id: number, score: number]>
   /** Where the model gives logits. */
   readonly uncertainty?: Uncertainty | undefined
@@ -74,7 +80,9 @@ export interface Logits {
 }
 
 export type FromSession =
-  | { readonly type: "ready" }
+  /** The first: it has been told what to load, and goes about it for as long as that takes. */
+  | { readonly type: "loading" }
+  | { readonly type: "ready"; readonly reason?: string | undefined }
   | Unusable
   | Begun
   | Confidence

@@ -3,11 +3,12 @@
  * `onnx/model.onnx` beside its variants such as `onnx/model_quantized.onnx`.
  */
 import { constants } from "node:fs"
-import { access, readFile, stat } from "node:fs/promises"
+import { access, open, readdir, readFile, stat } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
 import { Effect, Option } from "effect"
 import { ModelNotLoadable } from "../../SegmentationError.ts"
 import * as Model from "../Model.ts"
+import * as WeightFiles from "../WeightFiles.ts"
 
 /** Reads the settings beside a model: a folder, or an `.onnx` file in one. */
 export const read = Effect.fnUntraced(function* (
@@ -24,11 +25,13 @@ export const read = Effect.fnUntraced(function* (
       )
   })
   if (info.isDirectory()) {
-    const file = yield* firstOf([
-      join(path, Model.fileOf(variant)),
-      join(path, basename(Model.fileOf(variant)))
+    const candidates = WeightFiles.named(variant).flatMap((file) => [
+      join(path, file),
+      join(path, basename(file))
     ])
-    if (file === undefined) return yield* fail(`${path} has no ${Model.fileOf(variant)}`)
+    const file = yield* firstOf(candidates)
+    if (file === undefined) return yield* fail(yield* lacking(path, variant))
+    yield* check(file, fail)
     const config = yield* textOf(join(path, "config.json"), fail)
     const preprocessor = yield* textOf(join(path, "preprocessor_config.json"), fail)
     if (config === undefined) return yield* fail(`${path} has no config.json`)
@@ -36,6 +39,7 @@ export const read = Effect.fnUntraced(function* (
     return yield* Model.make({ name, file }, { config, preprocessor })
   }
   if (!path.endsWith(".onnx")) return yield* fail(`${path} is neither a folder nor an .onnx file`)
+  yield* check(path, fail)
   // Beside the file, or one up where the file is in `onnx/`.
   const folders = [dirname(path), dirname(dirname(resolve(path)))]
   const beside = (file: string) => firstOf(folders.map((folder) => join(folder, file)))
@@ -43,6 +47,55 @@ export const read = Effect.fnUntraced(function* (
   const preprocessor = yield* textOf(yield* beside("preprocessor_config.json"), fail)
   return yield* Model.make({ name, file: path }, { config, preprocessor })
 })
+
+/** Which of the files that could be meant there is none of, and which there are. */
+const lacking = (path: string, variant: string): Effect.Effect<string> =>
+  Effect.promise(async () => {
+    const all = await Promise.all(
+      [join(path, "onnx"), path].map((folder) => readdir(folder).catch((): Array<string> => []))
+    )
+    const others = all
+      .flat()
+      .filter((name) => name.endsWith(".onnx"))
+      .map(WeightFiles.variantOf)
+    const there =
+      others.length === 0 ? "" : `. There is: ${others.join(", ")} (the variant, or \`--variant\`)`
+    return `${path} has no ${WeightFiles.named(variant).join(", nor ")}${there}`
+  })
+
+/** Fails where a file is no model, or has its weights in another one that is not there. */
+const check = Effect.fnUntraced(function* (file: string, fail: Fail) {
+  const start = yield* Effect.tryPromise({
+    try: async () => {
+      const handle = await open(file)
+      try {
+        const start = new Uint8Array(100)
+        const { bytesRead } = await handle.read(start, 0, start.length)
+        return start.subarray(0, bytesRead)
+      } finally {
+        await handle.close()
+      }
+    },
+    catch: (cause) =>
+      fail(`${file} cannot be read (${cause instanceof Error ? cause.message : String(cause)})`)
+  })
+  const wrong = WeightFiles.notAModel(start)
+  if (wrong !== undefined) return yield* fail(`${file} ${wrong}`)
+  for (const name of yield* outside(file)) {
+    if (yield* isReadable(join(dirname(file), name))) continue
+    return yield* fail(`${file} has its weights in ${name}, which must lie beside it and does not`)
+  }
+})
+
+/** A graph whose weights are outside is smaller by far. */
+const mostSearched = 64 * 1024 * 1024
+
+/** The names of the files beside it that a model has its weights in. */
+export const outside = (file: string): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.promise(async () => {
+    const { size } = await stat(file)
+    return size > mostSearched ? [] : WeightFiles.outside(await readFile(file))
+  }).pipe(Effect.catchCause(() => Effect.succeed([])))
 
 type Fail = (detail: string) => ModelNotLoadable
 

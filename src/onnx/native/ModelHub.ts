@@ -13,7 +13,7 @@
  */
 import { readFile } from "node:fs/promises"
 import { homedir } from "node:os"
-import { dirname, join } from "node:path"
+import { dirname, join, posix } from "node:path"
 import { Config, Effect, type FileSystem, Option, Redacted } from "effect"
 import type { HttpClient } from "effect/http"
 import * as WholeFile from "../../files/WholeFile.ts"
@@ -23,7 +23,8 @@ import * as PolicyRunner from "../../policy/PolicyRunner.ts"
 import { ModelNotLoadable } from "../../SegmentationError.ts"
 import type { ServiceError } from "../../service/ServiceError.ts"
 import * as HubFile from "./HubFile.ts"
-import * as Model from "../Model.ts"
+import type * as Model from "../Model.ts"
+import * as WeightFiles from "../WeightFiles.ts"
 import * as ModelFolder from "./ModelFolder.ts"
 import type { SpanName } from "../../TelemetryNames.ts"
 
@@ -79,13 +80,17 @@ export const open = Effect.fn("ModelHub.open" satisfies SpanName)(function* (
     )
   }
   const cache = join(options.cache ?? (yield* cacheFolder), "hub", id.replace("/", "--"))
-  const wanted = ["config.json", "preprocessor_config.json", Model.fileOf(variant)]
+  const settings = ["config.json", "preprocessor_config.json"]
+  const candidates = WeightFiles.named(variant)
   const folderOf = (commit: string) => join(cache, commit.replaceAll("/", "--"))
+  const isHere = (commit: string, file: string) => ModelFolder.isReadable(join(folderOf(commit), file))
   const isComplete = (commit: string) =>
-    Effect.map(
-      Effect.forEach(wanted, (file) => ModelFolder.isReadable(join(folderOf(commit), file))),
-      (found) => found.every(Boolean)
-    )
+    Effect.gen(function* () {
+      const model = yield* Effect.findFirst(candidates, (file) => isHere(commit, file))
+      if (Option.isNone(model)) return false
+      const files = [...settings, ...(yield* outsideOf(join(folderOf(commit), model.value), model.value))]
+      return (yield* Effect.forEach(files, (file) => isHere(commit, file))).every(Boolean)
+    })
 
   const known = yield* readRef(cache, revision)
   const cached = known !== undefined && (yield* isComplete(known)) ? known : undefined
@@ -135,18 +140,34 @@ export const open = Effect.fn("ModelHub.open" satisfies SpanName)(function* (
         return cached
       }
       const commit = head.success.commit ?? revision
-      for (const file of wanted) {
-        const target = join(folderOf(commit), file)
-        if (yield* ModelFolder.isReadable(target)) continue
+      const fetch = Effect.fnUntraced(function* (file: string) {
+        if (yield* isHere(commit, file)) return
         const info = yield* attempt(hub.head(commit, file))
-        yield* attempt(hub.download(commit, file, info, target, options.onProgress))
-      }
+        yield* attempt(hub.download(commit, file, info, join(folderOf(commit), file), options.onProgress))
+      })
+      for (const file of settings) yield* fetch(file)
+      const [usual, ...others] = candidates
+      // A precision goes by several names: the next one is asked for where there is no such file.
+      const model = yield* others.reduce(
+        (before: Effect.Effect<string, Failure>, file) =>
+          Effect.catchTag(before, "ModelNotLoadable", (none) =>
+            Effect.mapError(Effect.as(fetch(file), file), (error) =>
+              error._tag === "ModelNotLoadable" ? none : error
+            )
+          ),
+        Effect.as(fetch(usual!), usual!)
+      )
+      for (const file of yield* outsideOf(join(folderOf(commit), model), model)) yield* fetch(file)
       yield* writeRef(cache, revision, commit, fail)
       return commit
     })
   )
   return yield* ModelFolder.read(folderOf(commit), variant, id)
 })
+
+/** The files with the weights of a model that has them beside it. */
+const outsideOf = (path: string, file: string): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.map(ModelFolder.outside(path), (names) => names.map((name) => posix.join(posix.dirname(file), name)))
 
 /** Which commit a branch or tag stood at when it was last asked for. */
 const refPath = (cache: string, revision: string) => join(cache, "refs", revision.replaceAll("/", "--"))

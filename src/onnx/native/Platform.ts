@@ -24,9 +24,29 @@ export const notLoadable = (
   const why = isBuilt
     ? `the binary of onnxruntime-node does not load (${reason})`
     : `onnxruntime-node has no binary for ${machine}`
-  return {
-    type: "unusable",
-    reason: "platform",
-    detail: `${why}; WebAssembly runs the same model: SegFormerWeb.layer of effect-segformer/onnx/web`
-  }
+  return { type: "unusable", reason: "platform", detail: `${why}; ${instead}` }
+}
+
+const instead = "WebAssembly runs the same model: SegFormerWeb.layer of effect-segformer/onnx/web"
+
+/** What is said of a process that never answers. Who runs this is a parameter, so that a test can be another. @internal */
+export const silent = (
+  seconds: number,
+  {
+    execPath,
+    versions
+  }: { readonly execPath: string; readonly versions: Readonly<Record<string, string | undefined>> } = process
+): Unusable => {
+  const what = `its process did not answer within ${seconds} s`
+  return versions["bun"] === undefined
+    ? {
+        type: "unusable",
+        reason: "model",
+        detail: `${what}. It is started by ${execPath}, which must be Node: in a program with an executable of its own ${instead}`
+      }
+    : {
+        type: "unusable",
+        reason: "platform",
+        detail: `${what}, as under Bun, which has no pipe that it could answer by. Run this by Node; or ${instead}`
+      }
 }

@@ -18,8 +18,9 @@
  * await Effect.runPromise(Effect.provide(program, embedded)) // => [48, 32]
  * ```
  */
-import { Config, Effect, Layer, type Scope } from "effect"
+import { Config, Effect, Layer, Option, type Scope } from "effect"
 import type { ImageCodec } from "../../image/ImageCodec.ts"
+import { ModelNotLoadable } from "../../SegmentationError.ts"
 import type { SpanName } from "../../TelemetryNames.ts"
 import { Transport } from "../../Transport.ts"
 import type { ModelSource } from "../Model.ts"
@@ -27,25 +28,51 @@ import { OnnxRuntime } from "../OnnxRuntime.ts"
 import * as OnnxTransport from "../OnnxTransport.ts"
 import { bundled } from "./ModelSource.ts"
 import * as NativeRuntime from "./NativeRuntime.ts"
+import { type Provider, providers, type SessionSettings } from "./Providers.ts"
 
 export interface SegFormerOnnxOptions<R = never> extends OnnxTransport.OnnxTransportOptions {
   /** `ModelSource.bundled` by default. */
   readonly model?: ModelSource<R> | undefined
+  /**
+   * By what the model runs: `"cpu"`, `"cuda"`, `"tensorrt"`, `"directml"`, `"coreml"`, `"webgpu"`. One that the package does not hold
+   * for this platform, or that cannot be used, is a failure. `"auto"` takes the first accelerator whose labels are those of the
+   * processor and that is faster, and says once which it is and why. By default `SEGFORMER_PROVIDER`, or else `"cpu"`.
+   */
+  readonly provider?: Provider | undefined
+  /** How much ONNX Runtime rewrites the graph: `"disabled"`, `"basic"`, `"extended"`, or `"all"`, the default. */
+  readonly graphOptimization?: SessionSettings["graphOptimization"]
+  /** `false` gives memory back after each picture, and takes longer. */
+  readonly memoryArena?: boolean | undefined
+  /** A file that the rewritten graph is written to. It is a model for this machine, and loads sooner. */
+  readonly optimizedModel?: string | undefined
 }
+
+/** Where no option says by what a model runs. */
+const providerOf = (model: string): Effect.Effect<Provider | undefined, ModelNotLoadable> =>
+  Config.option(Config.Literals(providers, "SEGFORMER_PROVIDER")).pipe(
+    Effect.map(Option.getOrUndefined),
+    Effect.mapError(
+      () =>
+        new ModelNotLoadable({ model, detail: `SEGFORMER_PROVIDER must be one of ${providers.join(", ")}` })
+    )
+  )
 
 export type { LoadError } from "../OnnxTransport.ts"
 
 /** A transport whose sessions are loaded and warm. They end with the scope. */
-export const make = Effect.fn("SegFormerOnnx.make" satisfies SpanName)(
-  <R = never>(
-    options: SegFormerOnnxOptions<R> = {}
-  ): Effect.Effect<Transport["Service"], OnnxTransport.LoadError, ImageCodec | R | Scope.Scope> =>
+export const make = Effect.fn("SegFormerOnnx.make" satisfies SpanName)(<R = never>(
+  options: SegFormerOnnxOptions<R> = {}
+): Effect.Effect<Transport["Service"], OnnxTransport.LoadError, ImageCodec | R | Scope.Scope> => {
+  const { graphOptimization, memoryArena, model = bundled, optimizedModel } = options
+  const provider = options.provider === undefined ? providerOf(model.name) : Effect.succeed(options.provider)
+  return Effect.flatMap(provider, (provider) =>
     Effect.provideService(
-      OnnxTransport.make<R>(options.model ?? bundled, options),
+      OnnxTransport.make<R>(model, options),
       OnnxRuntime,
-      NativeRuntime.runtime
+      NativeRuntime.make({ provider, graphOptimization, memoryArena, optimizedModel })
     )
-)
+  )
+})
 
 /** A layer of {@link make}. The model is loaded when the layer is built, so that a broken one is found then. */
 export const layer = <R = never>(

@@ -10,10 +10,10 @@ import { Worker } from "node:worker_threads"
 import type { LabelData } from "../../mask/LabelMap.ts"
 import * as Frames from "./Frames.ts"
 import { release } from "../session/Memory.ts"
-import { logitsOf, type Output, read } from "../session/Output.ts"
+import { type Expected, logitsOf, type Output, read } from "../session/Output.ts"
 import * as Preprocessing from "../../image/Preprocessing.ts"
 import type { Scratch } from "../../image/Resample.ts"
-import { reasonOf } from "../session/Graph.ts"
+import { reasonOf, settle } from "../session/Graph.ts"
 import type { FromRunner, ToRunner } from "./SessionRunner.ts"
 
 /** One buffer for all that comes: a picture is megabytes, and each piece of it would be a buffer to collect. */
@@ -88,15 +88,22 @@ const infer = async ({ data, height, width }: Preprocessing.Input): Promise<Outp
   throw new Error(answer.type === "failed" ? answer.detail : "the model did not run")
 }
 
-const load = async (model: string | Uint8Array, threads: number): Promise<Frames.FromSession> => {
-  const answer = await ask({ type: "load", model, threads })
+let preprocessing = Preprocessing.defaults
+let expected: Expected = { classes: 0 }
+
+const load = async (message: Frames.Load, model: string | Uint8Array): Promise<Frames.FromSession> => {
+  const { threads } = message
+  expected = message.expected
+  const answer = await ask({ type: "load", model, threads, expected, settings: message.settings })
   if (answer.type === "unusable") return answer
-  const { height = 64, width = 64 } = answer.type === "loaded" ? answer : {}
+  const { height, reason, width } = answer.type === "loaded" ? answer : {}
   try {
+    preprocessing = settle(message.preprocessing, { height, width })
     // A small run now finds out what the model gives, and the first picture finds the session warm.
-    const output = await infer({ width, height, data: new Float32Array(3 * width * height) })
-    read(output, { width: 2, height: 2, confidence: false })
-    return { type: "ready" }
+    const small = { width: width ?? 64, height: height ?? 64, place: undefined }
+    const output = await infer({ ...small, data: new Float32Array(3 * small.width * small.height) })
+    read(output, { width: 2, height: 2, confidence: false }, expected, small)
+    return { type: "ready", reason }
   } catch (cause) {
     return { type: "unusable", reason: "model", detail: reasonOf(cause) }
   }
@@ -112,16 +119,16 @@ const predict = async (picture: Frames.Picture, input: Preprocessing.Input, star
     const output = await inTurn(input, number)
     // By then the model is at the next one.
     await before
-    const logits = picture.logits === true ? logitsOf(output) : undefined
+    const logits = picture.logits === true ? logitsOf(output, expected, input) : undefined
     if (logits !== undefined) {
       const { data, ...sizes } = logits
       return send({ type: "logits", ...sizes, milliseconds: performance.now() - started }, bytesOf(data))
     }
-    const { confidence, labels, scores, uncertainty } = read(output, picture)
+    const { confidence, labels, scores, uncertainty } = read(output, picture, expected, input)
     // Class ids of 8 bits at the picture's size are the labels themselves.
     if (ArrayBuffer.isView(output.data) && output.data.buffer !== labels.data.buffer) release(output.data)
     if (confidence !== undefined) send({ type: "confidence" }, bytesOf(confidence))
-    const { data, height, width } = labels
+    const { data, height, ignoreIndex, width } = labels
     const milliseconds = performance.now() - started
     send(
       {
@@ -129,6 +136,7 @@ const predict = async (picture: Frames.Picture, input: Preprocessing.Input, star
         width,
         height,
         bytesPerId: data.BYTES_PER_ELEMENT,
+        ignoreIndex,
         scores,
         uncertainty,
         milliseconds
@@ -144,7 +152,13 @@ const predict = async (picture: Frames.Picture, input: Preprocessing.Input, star
   }
 }
 
-let preprocessing = Preprocessing.defaults
+/** Answers in its turn for a picture that the settings cannot do with. */
+const refuse = async (detail: string) => {
+  came++
+  await told
+  answered++
+  send({ type: "failed", detail })
+}
 
 const open = (message: Frames.ToSession, bytes: number): Frames.Sink => {
   if (message.type === "cancel") {
@@ -156,15 +170,19 @@ const open = (message: Frames.ToSession, bytes: number): Frames.Sink => {
     }
   }
   if (message.type === "load") {
-    preprocessing = message.preprocessing
-    const { file, threads } = message
+    send({ type: "loading" })
     return Frames.collect(
       bytes,
-      (body) => void load(file ?? new Uint8Array(body), threads).then((answer) => send(answer))
+      (body) => void load(message, message.file ?? new Uint8Array(body)).then((answer) => send(answer))
     )
   }
   const started = performance.now()
-  const input = Preprocessing.make(preprocessing, message.width, message.height, scratch)
+  let input: ReturnType<typeof Preprocessing.make>
+  try {
+    input = Preprocessing.make(preprocessing, message.width, message.height, scratch)
+  } catch (cause) {
+    return { push: () => {}, end: () => (told = refuse(reasonOf(cause))) }
+  }
   return {
     push: input.push,
     end: () => {

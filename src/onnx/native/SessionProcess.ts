@@ -9,8 +9,10 @@ import { Socket } from "node:net"
 import { fileURLToPath } from "node:url"
 import type { ConfidenceMap } from "../../mask/ConfidenceMap.ts"
 import * as SystemError from "../../SystemError.ts"
-import type { Ending, Load, Picture, Session, SessionEvents } from "../session/Session.ts"
+import type { Ending, Load, Picture, Session, SessionEvents, Unusable } from "../session/Session.ts"
 import * as Frames from "./Frames.ts"
+import * as Platform from "./Platform.ts"
+import type { SessionSettings } from "./Providers.ts"
 
 // The child must be a file beside this one: TypeScript in the sources, JavaScript in the package.
 const main = new URL(
@@ -28,7 +30,7 @@ const killAll = () => {
 const depth = 2
 
 /** ONNX Runtime reports its use to Microsoft unless told not to; nobody who segments an image has asked for that. */
-const settings = { ORT_DISABLE_TELEMETRY: "1" }
+const environment = { ORT_DISABLE_TELEMETRY: "1" }
 
 /** How much of what a process printed last is worth keeping. */
 const keptOutput = 2000
@@ -46,11 +48,25 @@ const notStarted = (child: ChildProcess, events: SessionEvents): Session => {
   return { pid: undefined, room: () => 0, predict: () => () => {}, kill: () => {} }
 }
 
-export const start = (load: Load, events: SessionEvents): Session => {
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", fileURLToPath(main)], {
+/** How long a process may take to say that it is there: an idle machine takes 0.1 s, and no load takes that long. */
+const patience = 60_000
+
+/** How it is started: parameters, so that a test can have one that never answers. @internal */
+export interface Starting {
+  readonly main?: URL | undefined
+  /** In milliseconds. */
+  readonly patience?: number | undefined
+  readonly settings?: SessionSettings | undefined
+  /** Told what it runs by and why, where there was something to choose. */
+  readonly told?: ((reason: string | undefined) => void) | undefined
+}
+
+export const start = (load: Load, events: SessionEvents, starting: Starting = {}): Session => {
+  const module = fileURLToPath(starting.main ?? main)
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", module], {
     stdio: ["ignore", "ignore", "pipe", "pipe"],
     // A user's own has the last word.
-    env: { ...settings, ...process.env },
+    env: { ...environment, ...process.env },
     windowsHide: true
   })
   const channel = child.stdio?.[3]
@@ -85,7 +101,19 @@ export const start = (load: Load, events: SessionEvents): Session => {
     if (pending.length === 0 && state === "ready") keepAlive(false)
     first?.done(ending)
   }
+  const refuse = (problem: Unusable) => {
+    clearTimeout(unanswered)
+    state = "gone"
+    child.kill("SIGKILL")
+    events.unusable(problem)
+    events.gone()
+  }
+  const limit = starting.patience ?? patience
+  const unanswered = setTimeout(() => {
+    if (state === "loading") refuse(Platform.silent(limit / 1000))
+  }, limit)
   const end = (how: string) => {
+    clearTimeout(unanswered)
     if (state === "gone") return
     const was = state
     state = "gone"
@@ -99,15 +127,15 @@ export const start = (load: Load, events: SessionEvents): Session => {
 
   const take = (message: Frames.FromSession, body: ArrayBuffer): void => {
     switch (message.type) {
+      case "loading":
+        return clearTimeout(unanswered)
       case "ready":
         state = "ready"
         keepAlive(false)
+        starting.told?.(message.reason)
         return events.ready()
       case "unusable":
-        state = "gone"
-        child.kill("SIGKILL")
-        events.unusable(message)
-        return events.gone()
+        return refuse(message)
       case "begun":
         return pending.find(({ number }) => number === message.number)?.begun()
       case "failed":
@@ -118,9 +146,11 @@ export const start = (load: Load, events: SessionEvents): Session => {
         return
       }
       case "labels": {
-        const { bytesPerId, height, milliseconds, scores, uncertainty, width } = message
+        const { bytesPerId, height, ignoreIndex, milliseconds, scores, uncertainty, width } = message
         const Storage = bytesPerId === 1 ? Uint8Array : bytesPerId === 2 ? Uint16Array : Uint32Array
-        const labelMap = { width, height, data: new Storage(body) }
+        const data = new Storage(body)
+        const labelMap =
+          ignoreIndex === undefined ? { width, height, data } : { width, height, data, ignoreIndex }
         return settle({
           _tag: "Done",
           outcome: {
@@ -159,11 +189,16 @@ export const start = (load: Load, events: SessionEvents): Session => {
   // `close` and not `exit`: what it printed last has been read by then.
   child.on("close", (code, signal) => end(signal === null ? `exit code ${code}` : signal))
 
-  const { preprocessing, threads, weights } = load
+  const { expected, preprocessing, threads, weights } = load
   const file = weights._tag === "File" ? weights.path : undefined
   const bytes = weights._tag === "Bytes" ? weights.bytes : new Uint8Array()
   channel.cork()
-  channel.write(Frames.head({ type: "load", file, threads, preprocessing }, bytes.length))
+  channel.write(
+    Frames.head(
+      { type: "load", file, threads, preprocessing, expected, settings: starting.settings ?? {} },
+      bytes.length
+    )
+  )
   if (bytes.length > 0) channel.write(bytes)
   channel.uncork()
   return {

@@ -3,19 +3,34 @@
  * has one of its own: the other one prepares the next picture meanwhile, and notices at once when the parent is gone.
  */
 import { parentPort } from "node:worker_threads"
+import type { InferenceSession } from "onnxruntime-common"
 import * as Graph from "../session/Graph.ts"
-import type { Output } from "../session/Output.ts"
+import type { Expected, Output } from "../session/Output.ts"
+import { inWords } from "../WeightFiles.ts"
 import type { Unusable } from "./Frames.ts"
 import * as Platform from "./Platform.ts"
+import * as Providers from "./Providers.ts"
 
 export type ToRunner =
-  | { readonly type: "load"; readonly model: string | Uint8Array; readonly threads: number }
+  | {
+      readonly type: "load"
+      readonly model: string | Uint8Array
+      readonly threads: number
+      readonly expected: Expected
+      readonly settings: Providers.SessionSettings
+    }
   /** `data` holds `[1, 3, height, width]`. */
   | { readonly type: "run"; readonly data: Float32Array; readonly width: number; readonly height: number }
 
 export type FromRunner =
   /** With the sizes that the model is bound to, where it is. */
-  | { readonly type: "loaded"; readonly height: number | undefined; readonly width: number | undefined }
+  | {
+      readonly type: "loaded"
+      readonly height: number | undefined
+      readonly width: number | undefined
+      /** What it runs by and why, where there was something to choose. */
+      readonly reason: string | undefined
+    }
   | Unusable
   /** `input` is the storage of what was run, to be used again. */
   | ({ readonly type: "output"; readonly input: Float32Array } & Output)
@@ -23,33 +38,42 @@ export type FromRunner =
 
 let loaded: Graph.Graph | undefined
 
-const load = async (model: string | Uint8Array, threads: number): Promise<FromRunner> => {
-  let runtime: typeof import("onnxruntime-common")
+const load = async ({
+  expected,
+  model,
+  settings,
+  threads
+}: Extract<ToRunner, { type: "load" }>): Promise<FromRunner> => {
+  let runtime: typeof import("onnxruntime-node")
+  // The binary does not know this kind of array, and takes halves as 16-bit integers where there is none. This thread is its own.
+  Reflect.deleteProperty(globalThis, "Float16Array")
   try {
     runtime = (await import("onnxruntime-node")).default
   } catch (cause) {
     return Platform.notLoadable(cause)
   }
-  const options = {
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    executionMode: "sequential",
-    // Errors come as exceptions; warnings of the optimizer are not for the user's terminal.
-    logSeverityLevel: 3,
-    // Threads that wait by spinning win a few percent on a machine of their own, and lose half on a shared one.
-    extra: { session: { intra_op: { allow_spinning: "0" } } }
-  } as const
-  const create = () =>
-    typeof model === "string"
-      ? runtime.InferenceSession.create(model, options)
-      : runtime.InferenceSession.create(model, options)
-  try {
-    const session = await create().catch((cause: unknown) => {
+  const create = (backend: string): Promise<InferenceSession> => {
+    const options = Providers.optionsOf(settings, threads, backend)
+    const made =
+      typeof model === "string"
+        ? runtime.InferenceSession.create(model, options)
+        : runtime.InferenceSession.create(model, options)
+    if (backend !== "cpu") return made
+    return made.catch((cause: unknown) => {
       const what = typeof model === "string" ? model : "it"
-      throw new Error(`ONNX Runtime does not load ${what} (${Graph.reasonOf(cause)})`)
+      throw new Error(`ONNX Runtime does not load ${what}: ${inWords(Graph.reasonOf(cause))}`)
     })
-    loaded = Graph.make(session, runtime.Tensor)
-    return { type: "loaded", height: loaded.height, width: loaded.width }
+  }
+  try {
+    const { graph, reason } = await Providers.choose(settings.provider ?? "cpu", {
+      create,
+      graphOf: (session) => Graph.make(session, runtime.Tensor, expected),
+      supported: runtime.listSupportedBackends(),
+      machine: `${process.platform} ${process.arch}`,
+      now: () => performance.now()
+    })
+    loaded = graph
+    return { type: "loaded", height: loaded.height, width: loaded.width, reason }
   } catch (cause) {
     return { type: "unusable", reason: "model", detail: Graph.reasonOf(cause) }
   }
@@ -72,6 +96,6 @@ const run = async (input: Float32Array, width: number, height: number): Promise<
 }
 
 parentPort?.on("message", (message: ToRunner) => {
-  if (message.type === "load") void load(message.model, message.threads).then((answer) => post(answer))
+  if (message.type === "load") void load(message).then((answer) => post(answer))
   else void run(message.data, message.width, message.height)
 })

@@ -1,24 +1,18 @@
 /**
- * What a model gives, and what it means: logits as a SegFormer has them, or class ids where an exporter has put the
- * decision into the model. No Effect here, nor in what it imports: a session starts sooner without it.
+ * What is made of the numbers that a model gives: the classes of a picture's pixels at the picture's size. No Effect here,
+ * nor in what it imports: a session starts sooner without it.
  */
-import type { Tensor } from "onnxruntime-common"
+import type { Place } from "../../image/Preprocessing.ts"
 import * as Grid from "../../mask/Grid.ts"
 import type { LabelMap } from "../../mask/LabelMap.ts"
 import { allocate, type LabelData, sameStorage } from "../../mask/LabelStorage.ts"
-import { isNaNThroughout } from "../../mask/LogitCells.ts"
 import * as LogitRows from "../../mask/LogitRows.ts"
 import type { Logits } from "../../mask/Logits.ts"
-import type { Picture } from "./Session.ts"
 import * as Uncertainty from "../../mask/Uncertainty.ts"
+import * as Meaning from "./Meaning.ts"
+import type { Picture } from "./Session.ts"
 
-/** A tensor. */
-export interface Output {
-  readonly data: Tensor.DataType
-  readonly dims: ReadonlyArray<number>
-  /** Such as `float32`. */
-  readonly kind: string
-}
+export type { Expected, Output } from "./Meaning.ts"
 
 /** What was read of it, at the picture's size. */
 export interface Read {
@@ -28,59 +22,180 @@ export interface Read {
   readonly uncertainty: Uncertainty.Uncertainty | undefined
 }
 
+/** What the model was given: its sides, and where the picture lies in it, where that is not all of it. */
+export interface Given {
+  readonly width: number
+  readonly height: number
+  readonly place?: Place | undefined
+}
+
 /** Logits are resized and decided, a class map is resized. Throws where it is neither. */
 export const read = (
-  { data, dims, kind }: Output,
-  picture: Pick<Picture, "width" | "height" | "confidence" | "uncertainty">
+  output: Meaning.Output,
+  picture: Pick<Picture, "width" | "height" | "confidence" | "uncertainty">,
+  expected?: Meaning.Expected,
+  given?: Given
 ): Read => {
+  const found = Meaning.of(output, expected, given)
   const { height, width } = picture
-  const logits = logitsOf({ data, dims, kind })
-  if (logits !== undefined) {
-    const scores: Array<readonly [number, number]> = []
-    LogitRows.scores(logits).forEach((score, id) => {
-      if (score > 0) scores.push([id, score])
-    })
-    return {
-      labels: LogitRows.toLabelMap(logits, width, height),
-      scores,
-      confidence: picture.confidence ? LogitRows.toConfidenceMap(logits, width, height).data : undefined,
-      uncertainty: picture.uncertainty === true ? Uncertainty.fromLogits(logits) : undefined
+  switch (found._tag) {
+    case "Ids": {
+      const { data, height: rows, width: columns } = found
+      const labels = atSize({ width: columns, height: rows, data }, width, height, partOf(given, found))
+      return { labels, scores: [], confidence: undefined, uncertainty: undefined }
+    }
+    case "Scores": {
+      // A plane that is the threshold throughout: what is above it wins, and a tie is of the lower class.
+      const { data, ...size } = found.scores
+      const both = new Float32Array(data.length * 2).fill(found.threshold, 0, data.length)
+      both.set(data, data.length)
+      const labels = decided({ ...size, classes: 2, data: both }, width, height, partOf(given, size))
+      return { labels, scores: [], confidence: undefined, uncertainty: undefined }
+    }
+    case "Logits": {
+      const { logits } = found
+      const part = partOf(given, logits)
+      const scores: Array<readonly [number, number]> = []
+      LogitRows.scores(logits).forEach((score, id) => {
+        if (score > 0) scores.push([id, score])
+      })
+      return {
+        labels: decided(logits, width, height, part),
+        scores,
+        confidence: picture.confidence ? confidences(logits, width, height, part) : undefined,
+        uncertainty: picture.uncertainty === true ? Uncertainty.fromLogits(logits) : undefined
+      }
     }
   }
-  const plane = dims.length === 4 && dims[1] === 1 ? dims.slice(2) : dims.length === 3 ? dims.slice(1) : []
-  if (dims[0] === 1 && plane.length === 2 && /^u?int/.test(kind)) {
-    const [rows, columns] = plane
-    const map: LabelMap = { width: columns!, height: rows!, data: toIds(data) }
-    const empty = () => ({ width, height, data: sameStorage(map.data, width * height) })
-    return {
-      labels: Grid.resize(map, width, height, empty),
-      scores: [],
-      confidence: undefined,
-      uncertainty: undefined
-    }
+}
+
+/** The logits of an output, where it holds any and they are of the whole picture and nothing else. */
+export const logitsOf = (
+  output: Meaning.Output,
+  expected?: Meaning.Expected,
+  given?: Given
+): Logits | undefined => {
+  if (given?.place !== undefined) return undefined
+  const found = Meaning.of(output, expected, given)
+  return found._tag === "Logits" ? found.logits : undefined
+}
+
+/** Where the picture lies in a plane. */
+const partOf = (
+  given: Given | undefined,
+  plane: { readonly width: number; readonly height: number }
+): LogitRows.Part | undefined => {
+  const place = given?.place
+  if (given === undefined || place === undefined) return undefined
+  const across = plane.width / given.width
+  const down = plane.height / given.height
+  return {
+    left: place.left * across,
+    top: place.top * down,
+    width: place.width * across,
+    height: place.height * down
   }
-  throw new Error(
-    `its output must be logits, float32 [1, classes, height, width], or class ids, integers of [1, height, width], but is ${kind} of [${dims.join(", ")}]`
-  )
 }
 
-/** The logits of an output; `undefined` where it holds none. Throws where none of them is a number. */
-export const logitsOf = ({ data, dims }: Output): Logits | undefined => {
-  if (dims.length !== 4 || dims[0] !== 1 || !(data instanceof Float32Array)) return undefined
-  if (isNaNThroughout(data)) throw new Error("every logit is NaN")
-  return { data, classes: dims[1]!, height: dims[2]!, width: dims[3]! }
+/** Pixels of a picture whose centres the model has seen. */
+interface Seen {
+  readonly left: number
+  readonly right: number
+  readonly top: number
+  readonly bottom: number
+  readonly all: boolean
 }
 
-const toIds = (data: Output["data"]): LabelData => {
-  if (data instanceof Uint8Array) return data
-  if (typeof data === "string" || !("length" in data)) throw new Error("class ids must be numbers")
+const seen = (
+  plane: { readonly width: number; readonly height: number },
+  width: number,
+  height: number,
+  part: LogitRows.Part
+): Seen => {
+  const along = (size: number, target: number, from: number, length: number) => {
+    const at = (pixel: number) => from + ((pixel + 0.5) * length) / target
+    let first = 0
+    let end = target
+    while (first < end && at(first) < 0) first++
+    while (end > first && at(end - 1) > size) end--
+    return [first, end] as const
+  }
+  const [left, right] = along(plane.width, width, part.left, part.width)
+  const [top, bottom] = along(plane.height, height, part.top, part.height)
+  return { left, right, top, bottom, all: left === 0 && top === 0 && right === width && bottom === height }
+}
+
+/** All that the model has not seen, which was cropped away, becomes `value`. */
+const fillOutside = (
+  data: LabelData | Float32Array,
+  width: number,
+  { bottom, left, right, top }: Seen,
+  value: number
+): void => {
+  data.fill(value, 0, top * width)
+  data.fill(value, bottom * width)
+  for (let y = top; y < bottom; y++) {
+    data.fill(value, y * width, y * width + left)
+    data.fill(value, y * width + right, (y + 1) * width)
+  }
+}
+
+/** The id of what has no class: 255 as most data sets have it, or the first above all classes. */
+const freeId = (classes: number): number => Math.max(255, classes)
+
+const decided = (
+  logits: Logits,
+  width: number,
+  height: number,
+  part: LogitRows.Part | undefined
+): LabelMap => {
+  if (part === undefined) return LogitRows.toLabelMap(logits, width, height)
+  const inside = seen(logits, width, height, part)
+  const ignoreIndex = freeId(logits.classes)
+  const data = allocate(inside.all ? logits.classes - 1 : ignoreIndex, width * height)
+  LogitRows.rows(logits, width, height, 0, height, data, part)
+  if (inside.all) return { width, height, data }
+  fillOutside(data, width, inside, ignoreIndex)
+  return { width, height, data, ignoreIndex }
+}
+
+const confidences = (
+  logits: Logits,
+  width: number,
+  height: number,
+  part: LogitRows.Part | undefined
+): Float32Array => {
+  const data = new Float32Array(width * height)
+  LogitRows.confidenceRows(logits, width, height, 0, height, data, part)
+  if (part !== undefined) fillOutside(data, width, seen(logits, width, height, part), 0)
+  return data
+}
+
+/** A class map at the picture's size: each pixel takes the id below its centre. */
+const atSize = (map: LabelMap, width: number, height: number, part: LogitRows.Part | undefined): LabelMap => {
+  if (part === undefined) {
+    return Grid.resize(map, width, height, () => ({
+      width,
+      height,
+      data: sameStorage(map.data, width * height)
+    }))
+  }
+  const inside = seen(map, width, height, part)
   let largest = 0
-  for (let i = 0; i < data.length; i++) {
-    const id = Number(data[i])
-    if (id < 0) throw new Error(`it gave the class id ${id}, and ids are not negative`)
-    if (id > largest) largest = id
+  for (let i = 0; i < map.data.length; i++) if (map.data[i]! > largest) largest = map.data[i]!
+  const ignoreIndex = freeId(largest + 1)
+  const size = width * height
+  const data = inside.all ? sameStorage(map.data, size) : allocate(ignoreIndex, size)
+  const columns = Uint32Array.from({ length: width }, (_, x) =>
+    clamp(Math.floor(part.left + ((x + 0.5) * part.width) / width), map.width)
+  )
+  for (let y = 0; y < height; y++) {
+    const row = clamp(Math.floor(part.top + ((y + 0.5) * part.height) / height), map.height) * map.width
+    for (let x = 0, at = y * width; x < width; x++) data[at + x] = map.data[row + columns[x]!]!
   }
-  const ids = allocate(largest, data.length)
-  for (let i = 0; i < data.length; i++) ids[i] = Number(data[i])
-  return ids
+  if (inside.all) return { width, height, data }
+  fillOutside(data, width, inside, ignoreIndex)
+  return { width, height, data, ignoreIndex }
 }
+
+const clamp = (at: number, size: number): number => Math.min(size - 1, Math.max(0, at))

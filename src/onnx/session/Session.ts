@@ -7,11 +7,17 @@ import type { ConfidenceMap } from "../../mask/ConfidenceMap.ts"
 import type { LabelMap } from "../../mask/LabelMap.ts"
 import type { Logits } from "../../mask/Logits.ts"
 import type { Uncertainty } from "../../mask/Uncertainty.ts"
+import type { Expected } from "./Meaning.ts"
 
 /** A model in ONNX format: a file of this machine, or its bytes. */
 export type Weights =
   | { readonly _tag: "File"; readonly path: string }
-  | { readonly _tag: "Bytes"; readonly bytes: Uint8Array }
+  /** With the files beside it that hold its weights, by their names. */
+  | {
+      readonly _tag: "Bytes"
+      readonly bytes: Uint8Array
+      readonly outside?: Readonly<Record<string, Uint8Array>> | undefined
+    }
 
 /** What a session is to load. */
 export interface Load {
@@ -19,6 +25,7 @@ export interface Load {
   /** Of one session. */
   readonly threads: number
   readonly preprocessing: Preprocessing
+  readonly expected: Expected
 }
 
 /** What is wanted of a picture. */

@@ -21,6 +21,7 @@ import {
   type ServiceError
 } from "../../service/ServiceError.ts"
 import * as Model from "../Model.ts"
+import * as WeightFiles from "../WeightFiles.ts"
 
 /** Reads a file of the model; `undefined` where there is none. */
 type Read<R> = (address: string, maxBytes: number) => Effect.Effect<Uint8Array | undefined, Failure, R>
@@ -34,35 +35,41 @@ const maxTextBytes = 16 * 1024 * 1024
 
 /** The addresses of a model's files. */
 interface Addresses {
-  readonly model: string
+  /** Most likely first. */
+  readonly models: ReadonlyArray<string>
   readonly config: string
   readonly preprocessor: string
 }
 
-/** Answers that are no model, though their status says so: pages that stand for all that is missing, and Git's placeholders. */
-const notAModel = (bytes: Uint8Array): string | undefined => {
-  const start = new TextDecoder("latin1").decode(bytes.subarray(0, 100)).trimStart()
-  if (bytes.length === 0) return "is empty"
-  if (start.startsWith("version https://git-lfs"))
-    return "is a placeholder of Git LFS, and not the file itself"
-  if (/^<(?:!doctype|html|\?xml)/i.test(start))
-    return "is a page in HTML: there is no such file, or it wants a login"
-  return undefined
-}
-
 const open = Effect.fnUntraced(function* <R>(
   name: string,
-  { config, model, preprocessor }: Addresses,
+  { config, models, preprocessor }: Addresses,
   read: Read<R>
 ): Effect.fn.Return<Model.Model, Failure, R> {
   const fail = (detail: string) => new ModelNotLoadable({ model: name, detail })
-  const [bytes, ...texts] = yield* Effect.all(
-    [read(model, maxModelBytes), read(config, maxTextBytes), read(preprocessor, maxTextBytes)],
+  const first = Effect.gen(function* () {
+    for (const address of models) {
+      const bytes = yield* read(address, maxModelBytes)
+      if (bytes !== undefined) return { address, bytes }
+    }
+    return undefined
+  })
+  const [found, ...texts] = yield* Effect.all(
+    [first, read(config, maxTextBytes), read(preprocessor, maxTextBytes)],
     { concurrency: 3 }
   )
-  if (bytes === undefined) return yield* fail(`there is nothing at ${model}`)
-  const wrong = notAModel(bytes)
+  if (found === undefined) return yield* fail(`there is nothing at ${models.join(", nor at ")}`)
+  const { address: model, bytes } = found
+  const wrong = WeightFiles.notAModel(bytes)
   if (wrong !== undefined) return yield* fail(`${model} ${wrong}`)
+  const outside: Record<string, Uint8Array> = {}
+  for (const file of WeightFiles.outside(bytes)) {
+    const address = model.replace(/[^/]*(?=$|[?#])/, file)
+    const data = yield* read(address, maxModelBytes)
+    if (data === undefined)
+      return yield* fail(`${model} has its weights in ${file}, and there is nothing at ${address}`)
+    outside[file] = data
+  }
   const [configText, preprocessorText] = texts.map((text, index) =>
     text === undefined
       ? undefined
@@ -71,7 +78,7 @@ const open = Effect.fnUntraced(function* <R>(
   if (configText === undefined) return yield* fail(`there is no ${config}`)
   if (preprocessorText === undefined) return yield* fail(`there is no ${preprocessor}`)
   return yield* Model.make(
-    { name, file: model, bytes },
+    { name, file: model, bytes, outside },
     { config: configText, preprocessor: preprocessorText }
   )
 })
@@ -127,18 +134,23 @@ const beside: Read<never> = (address) =>
 export const bundled: Model.ModelSource = {
   name: "bundled",
   open: (variant) =>
-    variant === "model"
+    variant === "model" || variant === "fp32"
       ? open(
           "bundled",
           // Each address whole, as bundlers look for them.
           {
-            model: new URL("../bundled/onnx/model.onnx", import.meta.url).href,
+            models: [new URL("../bundled/onnx/model.onnx", import.meta.url).href],
             config: new URL("../bundled/config.json", import.meta.url).href,
             preprocessor: new URL("../bundled/preprocessor_config.json", import.meta.url).href
           },
           beside
         )
-      : Effect.fail(new ModelNotLoadable({ model: "bundled", detail: `it has no ${Model.fileOf(variant)}` }))
+      : Effect.fail(
+          new ModelNotLoadable({
+            model: "bundled",
+            detail: `it has no ${WeightFiles.named(variant).join(", nor ")}`
+          })
+        )
 }
 
 /** A folder of the web in the published layout: `config.json`, `preprocessor_config.json` and `onnx/model.onnx` below it. */
@@ -165,7 +177,7 @@ const named = (name: string, address: string): Model.ModelSource<HttpClient.Http
     return yield* open(
       name,
       {
-        model: at(Model.fileOf(variant)),
+        models: WeightFiles.named(variant).map(at),
         config: at("config.json"),
         preprocessor: at("preprocessor_config.json")
       },
@@ -196,6 +208,8 @@ export interface ModelFiles {
   readonly name: string
   /** The `.onnx` file. */
   readonly model: Uint8Array
+  /** The files that hold its weights, where it has them beside it, by their names. */
+  readonly outside?: Model.Outside | undefined
   /** The text of `config.json`, which names the classes. */
   readonly config?: string | undefined
   /** The text of `preprocessor_config.json`. */
@@ -203,14 +217,14 @@ export interface ModelFiles {
 }
 
 /** A model that is in memory already. */
-export const bytes = ({ config, model, name, preprocessor }: ModelFiles): Model.ModelSource => ({
+export const bytes = ({ config, model, name, outside, preprocessor }: ModelFiles): Model.ModelSource => ({
   name,
   open: () => {
-    const wrong = notAModel(model)
+    const wrong = WeightFiles.notAModel(model)
     const text = (file: string, text: string | undefined) => text && { name: file, text }
     return wrong === undefined
       ? Model.make(
-          { name, file: name, bytes: model },
+          { name, file: name, bytes: model, outside },
           {
             config: text("config.json", config) || undefined,
             preprocessor: text("preprocessor_config.json", preprocessor) || undefined

@@ -4,10 +4,16 @@
  */
 import { Config, Effect, Layer } from "effect"
 import { OnnxRuntime } from "../OnnxRuntime.ts"
-import type { Assets } from "./Wire.ts"
+import type { Assets, Backend } from "./Wire.ts"
 import * as WorkerSession from "./WorkerSession.ts"
 
 export interface WebRuntimeOptions {
+  /**
+   * `"wasm"` by default. `"webgpu"` is tried on a known input first, beside WebAssembly, and taken only where its labels are the
+   * same and it is faster; otherwise WebAssembly runs the model. Which it is and why is logged, and stands in the transport's
+   * `health`.
+   */
+  readonly backend?: Backend | undefined
   /**
    * Where `ort-wasm-simd-threaded.mjs` and `.wasm` of `onnxruntime-web` are, where they are not beside the bundle: the address
    * of a folder, or of each.
@@ -28,11 +34,18 @@ const threads = (): number => {
 
 /** The runtime. */
 export const make = (options: WebRuntimeOptions = {}): Effect.Effect<OnnxRuntime["Service"]> =>
-  Effect.sync(() => ({
-    package: "onnxruntime-web",
-    threads: threads(),
-    start: (load, events) => WorkerSession.start(options, load, events)
-  }))
+  Effect.sync(() => {
+    let reason: string | undefined
+    const told = (why: string | undefined) => {
+      reason = why
+    }
+    return {
+      package: "onnxruntime-web",
+      threads: threads(),
+      start: (load, events) => WorkerSession.start(options, load, events, told),
+      choice: Effect.sync(() => reason)
+    }
+  })
 
 /** A layer of {@link make}. */
 export const layer = (options?: WebRuntimeOptions): Layer.Layer<OnnxRuntime> =>

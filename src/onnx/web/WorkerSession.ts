@@ -1,12 +1,13 @@
 /** One session in a worker, as whoever gives it pictures sees it. */
 import * as BackgroundWorker from "../../BackgroundWorker.ts"
 import type { Ending, Load, Session, SessionEvents } from "../session/Session.ts"
-import type { Assets, FromWorker, ToWorker } from "./Wire.ts"
+import type { Assets, Backend, FromWorker, ToWorker } from "./Wire.ts"
 
 export interface WorkerSessionOptions {
   /** Makes the worker, where a bundler or a policy of the page wants it made otherwise. */
   readonly worker?: (() => Worker) | undefined
   readonly assets?: Assets | undefined
+  readonly backend?: Backend | undefined
 }
 
 /** As bundlers look for it. */
@@ -15,7 +16,12 @@ const makeWorker = () => new Worker(new URL("./worker.ts", import.meta.url), { t
 /** The same module where it is no bundle: Node has workers of another kind. */
 const beside = "./worker.ts"
 
-export const start = (options: WorkerSessionOptions, load: Load, events: SessionEvents): Session => {
+export const start = (
+  options: WorkerSessionOptions,
+  load: Load,
+  events: SessionEvents,
+  told: (reason: string | undefined) => void = () => {}
+): Session => {
   let state: "loading" | "ready" | "gone" = "loading"
   let pending: ((ending: Ending) => void) | undefined
   let worker: BackgroundWorker.BackgroundWorker | undefined
@@ -44,6 +50,7 @@ export const start = (options: WorkerSessionOptions, load: Load, events: Session
       case "ready":
         state = "ready"
         worker?.keepAlive(false)
+        told(message.reason)
         return events.ready()
       case "unusable": {
         state = "gone"
@@ -71,8 +78,9 @@ export const start = (options: WorkerSessionOptions, load: Load, events: Session
       message: take,
       broken: (detail) => end(`the worker ended (${detail})`)
     })
-    const { preprocessing, threads, weights } = load
-    post({ load: { weights, threads, preprocessing, assets: options.assets } })
+    const { expected, preprocessing, threads, weights } = load
+    const { assets, backend = "wasm" } = options
+    post({ load: { weights, threads, preprocessing, expected, backend, assets } })
   } catch (cause) {
     end(`a worker for it cannot be started (${cause instanceof Error ? cause.message : String(cause)})`)
   }

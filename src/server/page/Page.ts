@@ -15,7 +15,7 @@
  */
 import { createHash } from "node:crypto"
 import { readdir, readFile } from "node:fs/promises"
-import { stripTypeScriptTypes } from "node:module"
+import * as nodeModule from "node:module"
 import { extname } from "node:path"
 import { promisify } from "node:util"
 import { brotliCompress, constants, gzip } from "node:zlib"
@@ -66,7 +66,8 @@ export const make = (
     .toString()
     .replace("</head>", `${preloads(parts.filter(({ name }) => isPreloaded(name)))}</head>`)
     .replace("<html ", () => `<html ${attributes} `)
-    .replaceAll(`"/page/`, `"./${folder}/`)
+    // Relative, since a proxy or a host may have it under a path of its own.
+    .replaceAll(`"./page/`, `"./${folder}/`)
   return { document, folder, parts }
 }
 
@@ -145,15 +146,16 @@ const modules = async (): Promise<ReadonlyArray<File>> => {
   )
 }
 
+// By its module: where sources are not run as they are there is none.
 const stripped = (code: string): string =>
-  stripTypeScriptTypes(code).replaceAll(/(from\s+"\.\/\w+)\.ts"/g, '$1.js"')
+  nodeModule.stripTypeScriptTypes(code).replaceAll(/(from\s+"\.\/\w+)\.ts"/g, '$1.js"')
 
 /** Workers are asked for when they are needed. */
 const isModule = (name: string): boolean => name.endsWith(".js") && !name.endsWith("Worker.js")
 
 /** All modules are asked for at once, not as each is found in another. */
 const preloads = (parts: ReadonlyArray<File>): string =>
-  parts.map(({ name }) => `<link rel="modulepreload" href="/page/${name}">\n`).join("")
+  parts.map(({ name }) => `<link rel="modulepreload" href="./page/${name}">\n`).join("")
 
 /** @internal */
 export const digest = (parts: ReadonlyArray<string | Uint8Array>): string => {

@@ -130,7 +130,7 @@ export const make = Effect.fnUntraced(function* (
     transform: undefined,
     regions: true,
     shape: "mask",
-    areas: "region",
+    objects: "region",
     imagesAt: undefined,
     named: false
   }

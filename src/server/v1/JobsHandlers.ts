@@ -1,9 +1,10 @@
 /** `/v1/jobs`, at work. */
 import { Effect } from "effect"
-import { HttpServerResponse } from "effect/http"
+import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import * as Bodies from "../Bodies.ts"
 import type { Jobs, Work } from "../jobs/Jobs.ts"
+import * as Outside from "../Outside.ts"
 import { bad, notFound, Refusal } from "../Refusal.ts"
 import { currentSubject } from "../Security.ts"
 import * as Uploads from "../Uploads.ts"
@@ -36,11 +37,15 @@ const bytesOf = ({ body }: HttpServerResponse.HttpServerResponse): Effect.Effect
     : Effect.die(new Error(`A result to be kept is in one piece, and not ${body._tag}`))
 
 /** With where to look next, and when. */
-const informed = (info: JobInfo, status = 200): HttpServerResponse.HttpServerResponse =>
+const informed = (
+  request: HttpServerRequest.HttpServerRequest,
+  info: JobInfo,
+  status = 200
+): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.jsonUnsafe(info, {
     status,
     headers: {
-      location: `/v1/jobs/${info.jobId}`,
+      location: `${Outside.prefixOf(request)}/v1/jobs/${info.jobId}`,
       ...(info.expiresAt === undefined ? { "retry-after": "1" } : {})
     }
   })
@@ -88,6 +93,7 @@ export const layer = (models: Models.Models, kept: Jobs | undefined) => {
           }
           const images = yield* Bodies.takeFiles(served, request, ["image", "images", "file"])
           return informed(
+            request,
             yield* submit({ model, images, user: yield* currentSubject, idempotencyKey: key }),
             202
           )
@@ -95,14 +101,14 @@ export const layer = (models: Models.Models, kept: Jobs | undefined) => {
       )
       .handleRaw(
         "status",
-        Effect.fnUntraced(function* ({ params }) {
-          return informed(yield* (yield* jobs).info(params.jobId, yield* currentSubject))
+        Effect.fnUntraced(function* ({ params, request }) {
+          return informed(request, yield* (yield* jobs).info(params.jobId, yield* currentSubject))
         }, answered)
       )
       .handleRaw(
         "cancel",
-        Effect.fnUntraced(function* ({ params }) {
-          return informed(yield* (yield* jobs).cancel(params.jobId, yield* currentSubject))
+        Effect.fnUntraced(function* ({ params, request }) {
+          return informed(request, yield* (yield* jobs).cancel(params.jobId, yield* currentSubject))
         }, answered)
       )
       .handleRaw(

@@ -11,7 +11,7 @@ import { type ClassTable, Npy } from "effect-segformer/mask"
 import fc from "fast-check"
 import * as InferAnswer from "../../../src/http/protocol/InferAnswer.ts"
 import { fromPrediction } from "../../../src/Segmentation.ts"
-import * as Tensor from "../../../src/http/Tensor.ts"
+import * as Halves from "../../../src/image/Halves.ts"
 
 type Kind = "ids" | "logits" | "one-hot" | "probabilities" | "channel of probabilities" | "channel of logits"
 type Order = "CHW" | "HWC" | "CWH" | "WHC" | "HCW" | "WCH"
@@ -144,7 +144,7 @@ const bytesOf = (datatype: string, data: ReadonlyArray<number>): Uint8Array => {
     case "FP64":
       return raw(Float64Array.from(data))
     case "FP16":
-      return raw(Tensor.toHalves(Float32Array.from(data)))
+      return raw(Halves.toHalves(Float32Array.from(data)))
     case "BF16":
       return raw(Uint16Array.from(new Uint32Array(Float32Array.from(data).buffer), (word) => word >>> 16))
     case "UINT8":

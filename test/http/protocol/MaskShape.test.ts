@@ -138,6 +138,10 @@ describe("the points of outlines", () => {
 })
 
 describe("planes of 0 and 1", () => {
+  const scaled = (rows: ReadonlyArray<ReadonlyArray<unknown>>, by: number) =>
+    rows.map((row) => row.map((value) => by * Number(value)))
+  const soft = (rows: ReadonlyArray<ReadonlyArray<unknown>>) =>
+    rows.map((row) => row.map((value, x) => (0.5 + x / 100) * Number(value)))
   const left = plane(48, 32, (x) => (x < 24 ? 1 : 0))
   const [right, upper] = [plane(48, 32, (x) => (x < 24 ? 0 : 1)), plane(48, 32, (_, y) => (y < 16 ? 1 : 0))]
   const corner = quarter(48, 32)
@@ -154,7 +158,12 @@ describe("planes of 0 and 1", () => {
         },
         { masks: [corner, right], labels: ["a"] },
         { masks: [corner, right], labels: ["a", "b", "c"] },
-        { mask: [corner, right].map((rows) => rows.map((row) => row.map((value) => value === 1))) }
+        { mask: [corner, right].map((rows) => rows.map((row) => row.map((value) => value === 1))) },
+        // How sure each thing is, in its own number; and soft edges, with room between them.
+        { masks: [scaled(corner, 0.9), scaled(right, 0.7)] },
+        { masks: [scaled(left, 0.9), scaled(upper, 0.7)] },
+        { masks: [scaled(corner, 0.9), soft(right)] },
+        { masks: [soft(corner), soft(right), scaled(corner, 0.2)] }
       ]) {
         assert.include(yield* refusal(answer), "overlap or leave gaps")
       }
@@ -166,6 +175,10 @@ describe("planes of 0 and 1", () => {
       const labelled = { masks: [corner, right], labels: [1, 2] }
       assert.deepStrictEqual(yield* shares(labelled), { 1: 12, 2: 24, 255: 12 })
       assert.strictEqual((yield* decode({ masks: [left, right] }))._tag, "Logits")
+      // Each pixel has a score, if a poor one; and scores that are the same all over are scores.
+      assert.strictEqual((yield* decode({ masks: [soft(left), soft(right)] }))._tag, "Logits")
+      const even = (value: number) => plane(48, 32, () => value)
+      assert.strictEqual((yield* decode({ masks: [even(0), even(2), even(1)] }))._tag, "Logits")
     })
   )
 })
@@ -194,6 +207,81 @@ describe("scores of more channels than there are classes", () => {
       const error = yield* Effect.flip(prediction(4))
       assert.match(error.message, /channel 4, which is the highest somewhere, is of no class that is known/)
       assert.strictEqual((yield* prediction(2))._tag, "Logits")
+    })
+  )
+})
+
+describe("planes that are fewer than the classes", () => {
+  const classes = ["ground", "tree", "water"].map((name, id) => ({ id, name }))
+
+  it.effect("are not cut another way, whatever is the highest then", () =>
+    Effect.gen(function* () {
+      const image = { ...(yield* ImageSource.bytes(Fixtures.image).open()), width: 6, height: 4 }
+      // Two planes of the image's shape: cut into 2 rows of 4 columns and 6 channels, of which the first three win.
+      const row = (y: number) => Array.from({ length: 6 }, (_, x) => (x === y % 3 ? 9 : x / 100))
+      const two = [0, 1].map(() => Array.from({ length: 4 }, (_, y) => row(y)))
+      for (const mask of [two, [two]]) {
+        const answer = {
+          service: "http://lab/predict",
+          status: 200,
+          headers: Headers.empty,
+          requestId: "r1",
+          body: new TextEncoder().encode(JSON.stringify({ mask }))
+        }
+        const error = yield* Effect.flip(Custom.make({ classes }).decode(answer, image))
+        assert.match(error.message, /2 planes of the image's shape, and the model's last class id is 2/)
+      }
+    })
+  )
+})
+
+describe("a mask beside word of a failure", () => {
+  const mask = plane(48, 32, () => 1)
+
+  it.effect("is what was left of it, and the word is told", () =>
+    Effect.gen(function* () {
+      for (const [answer, said] of [
+        [{ error: "CUDA out of memory", mask }, /CUDA out of memory/],
+        [{ error: { code: 13, message: "worker died" }, mask }, /worker died/],
+        [{ error: { message: "worker died" }, mask }, /worker died/],
+        [{ error: true, message: "too dark", mask }, /too dark/],
+        [{ success: "false", message: "too dark", mask }, /too dark/],
+        [{ success: 0, mask }, /does not say why/],
+        [{ status: "failed", detail: "no GPU", mask }, /no GPU/],
+        [{ status: "ERROR", mask }, /does not say why/],
+        [{ statusCode: 500, body: JSON.stringify({ mask }) }, /does not say why/],
+        [{ result: { error: "timed out", mask } }, /timed out/],
+        [{ error: "timed out", result: { mask } }, /timed out/],
+        [{ data: { success: false, error: "timed out", output: { mask } } }, /timed out/]
+      ] as const) {
+        const error = yield* Effect.flip(decode(answer))
+        assert.strictEqual(error._tag, "ReportedFailure", JSON.stringify(answer).slice(0, 60))
+        assert.match(error.message, said)
+      }
+    })
+  )
+
+  it.effect("is a mask where there is no such word", () =>
+    Effect.gen(function* () {
+      for (const beside of [
+        { error: null },
+        { error: "" },
+        { error: "None" },
+        { error: false },
+        { error: 0.012 },
+        { error: 0 },
+        { error: {} },
+        { error: { code: 0, message: "ok" } },
+        { error: [] },
+        { status: "success" },
+        { status: "failed_over" },
+        { status: 200 },
+        { statusCode: 200 },
+        { success: true, ok: 1 },
+        { errors: [] }
+      ]) {
+        assert.deepStrictEqual(yield* shares({ ...beside, mask }), { 1: 48 }, JSON.stringify(beside))
+      }
     })
   )
 })

@@ -6,6 +6,7 @@ import { OpenInference, SegFormerHttp } from "effect-segformer/http"
 import { LabelMap } from "effect-segformer/mask"
 import { SharpCodec } from "effect-segformer/sharp"
 import fc from "fast-check"
+import * as Halves from "../../../src/image/Halves.ts"
 import * as Tensor from "../../../src/http/Tensor.ts"
 import { sendJson } from "../../support/TestServer.ts"
 import * as Model from "../servers/Model.ts"
@@ -293,7 +294,7 @@ describe("tensors", () => {
           1.5 * 2 ** -25,
           -0
         ])
-        const bits = Tensor.toHalves(wide)
+        const bits = Halves.toHalves(wide)
         assert.deepStrictEqual(bits, oracle(wide))
         const bytes = new Uint8Array(bits.buffer.slice(0))
         const back = Result.getOrThrow(Tensor.scoresFromBytes("FP16", bytes, 0, bytes.length))

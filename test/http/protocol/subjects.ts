@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import {
   BentoML,
   Custom,
+  Gradio,
   HuggingFace,
   Inspection,
   OpenInference,
@@ -15,6 +16,7 @@ import { Palette } from "effect-segformer/mask"
 import { Redacted } from "effect"
 import * as BentoServer from "../servers/BentoServer.ts"
 import * as CustomServer from "../servers/CustomServer.ts"
+import * as GradioServer from "../servers/GradioServer.ts"
 import * as HuggingFaceServer from "../servers/HuggingFaceServer.ts"
 import * as InspectionModel from "../servers/InspectionModel.ts"
 import * as Model from "../servers/Model.ts"
@@ -105,6 +107,20 @@ const openInference = (options: OpenInferenceServer.Options): Subject => ({
 const frame = (body: Uint8Array) => (response: Parameters<ReturnType<typeof json>>[0]) =>
   OwnServer.send(response, body)
 
+/** Events of an app, whose pictures are data URLs as in its older versions. */
+const completes = (output: unknown) => text(GradioServer.event("complete", [output]), "text/event-stream")
+const pngUrl = (png: Uint8Array) => `data:image/png;base64,${Model.base64(png)}`
+
+/** What counts is the request whose answer is the prediction: the upload and the call come before it. */
+const gradioServer = Effect.map(GradioServer.make(), (app): Model.ModelServer => ({
+  ...app,
+  get requests() {
+    return app.requests
+      .filter(({ path }) => /\/call\/segment\/e\d+/.test(path))
+      .map((request) => ({ ...request, method: "POST" }))
+  }
+}))
+
 export const subjects: ReadonlyArray<Subject> = [
   {
     name: "inspection",
@@ -128,6 +144,22 @@ export const subjects: ReadonlyArray<Subject> = [
     ),
     errorBody: (error) => ({ error }),
     contents: huggingFaceContents
+  },
+  {
+    name: "gradio",
+    server: gradioServer,
+    protocol: Effect.succeed(Gradio.make({ classes, endpoint: "segment" })),
+    errorBody: (detail) => ({ detail }),
+    contents: {
+      wrongShape: completes({ something: "else" }),
+      notBase64: completes("data:image/png;base64,%%% no base64 %%%"),
+      notPng: completes(pngUrl(Buffer.from("GIF89a, or so it says"))),
+      cutPng: completes(pngUrl(Model.greyPng().subarray(0, 60))),
+      hugePng: completes(pngUrl(huge(Model.greyPng()))),
+      notANumber: text("event: complete\ndata: [[[NaN, 1]]]\n\n", "text/event-stream"),
+      outOfRange: completes(pngUrl(Model.greyPng(Model.outOfRange))),
+      otherSize: completes(pngUrl(Model.greyPng(Model.halfSize)))
+    }
   },
   openInference({}),
   openInference({ binary: true }),

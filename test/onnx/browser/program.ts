@@ -1,6 +1,6 @@
 /** A page of the tests: the same program as anywhere, with the layers of a browser. Tests call it by `window.segformer`. */
 import { Effect, Layer, ManagedRuntime } from "effect"
-import { ImageSource, segment, type Transport } from "effect-segformer"
+import { ImageSource, segment, Transport } from "effect-segformer"
 import { CanvasCodec, ImageCodec, PureCodec } from "effect-segformer/image"
 import { SegFormerWeb } from "effect-segformer/onnx/web"
 
@@ -9,6 +9,7 @@ export interface Asked {
   readonly codec: "canvas" | "pure"
   /** Address of a picture. */
   readonly picture: string
+  readonly backend?: "wasm" | "webgpu"
 }
 
 const fetched = (address: string) =>
@@ -20,20 +21,31 @@ const fetched = (address: string) =>
 const codecs = { canvas: CanvasCodec.layer(), pure: PureCodec.layer() }
 
 const runtimes = new Map<string, ManagedRuntime.ManagedRuntime<Transport | ImageCodec, unknown>>()
-const runtimeOf = (codec: Asked["codec"]) => {
-  const known = runtimes.get(codec)
+const runtimeOf = ({ backend = "wasm", codec }: Pick<Asked, "backend" | "codec">) => {
+  const key = `${backend} ${codec}`
+  const known = runtimes.get(key)
   if (known !== undefined) return known
-  const made = ManagedRuntime.make(Layer.provideMerge(SegFormerWeb.layer({ threads: 1 }), codecs[codec]))
-  runtimes.set(codec, made)
+  const made = ManagedRuntime.make(
+    Layer.provideMerge(SegFormerWeb.layer({ threads: 1, backend }), codecs[codec])
+  )
+  runtimes.set(key, made)
   return made
 }
 
 /** The label map of a picture. */
-const labels = ({ codec, picture }: Asked): Promise<{ width: number; height: number; data: Array<number> }> =>
-  runtimeOf(codec).runPromise(
+const labels = (asked: Asked): Promise<{ width: number; height: number; data: Array<number> }> =>
+  runtimeOf(asked).runPromise(
     Effect.gen(function* () {
-      const { data, height, width } = yield* (yield* segment(yield* fetched(picture))).labelMap
+      const { data, height, width } = yield* (yield* segment(yield* fetched(asked.picture))).labelMap
       return { width, height, data: [...data] }
+    })
+  )
+
+/** What the transport says of itself. */
+const health = (asked: Pick<Asked, "backend" | "codec">): Promise<string | undefined> =>
+  runtimeOf(asked).runPromise(
+    Effect.gen(function* () {
+      return (yield* (yield* Transport).health).detail
     })
   )
 
@@ -49,7 +61,7 @@ const pixels = ({ codec, picture }: Asked): Promise<Array<number> | string> =>
     )
   )
 
-const calls = { labels, pixels }
+const calls = { health, labels, pixels }
 
 declare global {
   interface Window {

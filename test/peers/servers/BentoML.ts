@@ -32,12 +32,19 @@ export const peer = Peer.make({
   environments: ["servers"],
   start,
   trials: {
+    "probe knows it, and how it is called": ({ url }) => Asking.probed(url, "bentoml"),
     "a picture": ({ url }) => Asking.sameMaps(at(url, {})),
     "an array of ids": ({ url }) => Asking.sameMaps(at(url, { route: "ids" })),
     "masks with labels, by a route with a further parameter": ({ url }) =>
       Asking.sameMaps(at(url, { route: "v1/masks", fields: { threshold: "0.25" } })),
     "an array of logits": ({ url }) =>
       Asking.sameMaps(at(url, { route: "logits", mask: { as: "logits", channels: "first" } })),
+    "what it refuses, in a list": ({ url }) =>
+      Asking.failsWith(
+        at(url, { route: "v1/masks", fields: { threshold: "7" } }),
+        "RequestRejected",
+        /the lamp is off/
+      ),
     readiness: ({ url }) => Asking.healthy(at(url, {})),
     "a route that is not there": ({ url }) =>
       Asking.failsWith(at(url, { route: "other" }), "NotFound", /404/),

@@ -42,6 +42,7 @@ export const peer = Peer.make({
   environments: ["servers"],
   start: start("Predictor", (status) => status === "READY"),
   trials: {
+    "probe knows it, and how it is called": ({ url }) => Asking.probed(url, "cog"),
     "PUT with an id, several at once: who meets 409 waits": ({ url }) => Asking.sameMaps(at(url)),
     POST: ({ url }) =>
       Effect.forEach(Asking.pictures, (picture) => Asking.sameMaps(at(url, { method: "POST" }), [picture])),

@@ -29,6 +29,7 @@ export const peer = Peer.make({
   environments: ["servers"],
   start,
   trials: {
+    "probe knows it, and how it is called": ({ url }) => Asking.probed(url, "custom"),
     "a form in, rows of ids out": ({ url }) => Asking.sameMaps(at(url)),
     "bytes in, a streamed PNG out": ({ url }) =>
       Asking.sameMaps(at(url, { path: "/raw", body: { as: "raw" } })),

@@ -29,6 +29,7 @@ export const peer = Peer.make({
     ready: async (url) => (await fetch(`${url}/health`)).ok
   }),
   trials: {
+    "probe knows it": ({ url }) => Asking.probed(url, "custom"),
     "a form in, a PNG in base64 out": ({ url }) => Asking.sameMaps(at(url)),
     "found without being told where": ({ url }) => Asking.sameMaps(at(url, { mask: undefined })),
     "a data URL in, a PNG out": ({ url }) => Asking.sameMaps(at(url, json)),

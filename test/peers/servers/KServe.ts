@@ -29,11 +29,23 @@ export const peer = Peer.make({
     ready: async (url) => (await fetch(`${url}/v2/health/ready`)).ok
   }),
   trials: {
+    "probe knows it, and how it is called": ({ url }) =>
+      Asking.probed(url, "openinference", { model: "logits" }),
     "v2: logits in JSON": ({ url }) => Asking.sameMaps(v2(url, logits)),
     "v2: logits in binary": ({ url }) => Asking.sameMaps(v2(url, { ...logits, binary: true })),
     "v2: halves, which it takes in binary alone and does not announce": ({ url }) =>
       // Eleven bits of each number are left: a few pixels along the outlines change sides.
       Asking.sameMaps(v2(url, { model: "halves", classes }), Asking.square, 10),
+    "v2: a model that does not describe itself, in binary": ({ url }) =>
+      Asking.sameMaps(
+        v2(url, { model: "silent", classes, input: "pixel_values", binary: true }),
+        Asking.square
+      ),
+    "v1 and v2: a model that is not ready": ({ url }) =>
+      Effect.gen(function* () {
+        yield* Asking.unhealthy(v2(url, { model: "unready" }))
+        yield* Asking.unhealthy(v1(url, "unready"))
+      }),
     "v2: metadata": ({ url }) =>
       Effect.map(Asking.describe(v2(url, logits)), ({ name }) => Asking.assert.equal(name, "logits")),
     "v2: readiness": ({ url }) => Asking.healthy(v2(url, logits)),

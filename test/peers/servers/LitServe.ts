@@ -25,6 +25,7 @@ export const peer = Peer.make({
     ready: async (url) => (await fetch(`${url}/health`)).ok
   }),
   trials: {
+    "probe knows it, and how it is called": ({ url }) => Asking.probed(url, "custom"),
     "a form in, a PNG out": ({ url }) => Asking.sameMaps(at(url)),
     health: ({ url }) => Asking.healthy(at(url)),
     "a part that it has not": ({ url }) =>

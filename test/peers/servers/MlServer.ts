@@ -35,12 +35,21 @@ export const peer = Peer.make({
   environments: ["mlserver"],
   start,
   trials: {
+    "probe knows it, and how it is called": ({ url }) =>
+      Asking.probed(url, "openinference", { model: "logits" }),
     "logits in JSON": ({ url }) => Asking.sameMaps(at(url, logits)),
     "a version": ({ url }) => Asking.sameMaps(at(url, { ...logits, version: "3" })),
     "bytes with channels last to class ids": ({ url }) =>
       Asking.sameMaps(at(url, { model: "labels", classes: Asking.classes }), Asking.square),
     "images that share a request": ({ url }) =>
       Asking.sameMaps(at(url, { ...logits, batch: { size: 2, wait: "1 second" } })),
+    "a model that does not describe itself": ({ url }) =>
+      Effect.andThen(
+        Asking.sameMaps(at(url, { ...logits, model: "silent", input: "pixel_values" }), Asking.square),
+        Asking.failsWith(at(url, { ...logits, model: "silent" }), "ResponseNotDecodable", /`input`/)
+      ),
+    "NaN among logits, which it writes as null": ({ url }) =>
+      Asking.failsWith(at(url, { ...logits, model: "holes" }), "ResponseNotDecodable", /outputs\.0\.data/),
     metadata: ({ url }) =>
       Effect.map(Asking.describe(at(url, logits)), ({ name }) => Asking.assert.equal(name, "logits")),
     readiness: ({ url }) => Asking.healthy(at(url, logits)),

@@ -4,6 +4,7 @@ import * as BentoML from "./BentoML.ts"
 import * as Cog from "./Cog.ts"
 import * as FastApi from "./FastApi.ts"
 import * as Flask from "./Flask.ts"
+import * as Gradio from "./Gradio.ts"
 import * as HuggingFace from "./HuggingFace.ts"
 import * as KServe from "./KServe.ts"
 import * as LitServe from "./LitServe.ts"
@@ -19,6 +20,7 @@ export const rows: ReadonlyArray<Peer> = [
   LitServe.peer,
   Flask.peer,
   FastApi.peer,
+  Gradio.peer,
   HuggingFace.peer
 ]
 

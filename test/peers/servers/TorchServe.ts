@@ -89,6 +89,8 @@ export const peer = Peer.make({
   standsFor: "a handler of torch, whose wheels bring gigabytes of CUDA: ours runs onnxruntime",
   start,
   trials: {
+    "probe knows it, and how it is called": ({ url }) =>
+      Asking.probed(url, "torchserve", { model: "segformer" }),
     "ids in JSON, the file as body": ({ url }) => Asking.sameMaps(at(url)),
     "the file in a form": ({ url }) => Asking.sameMaps(at(url, { body: "form" })),
     "a PNG": ({ url }) => Asking.sameMaps(at(url, {}, { "x-answer": "png" })),
@@ -99,6 +101,10 @@ export const peer = Peer.make({
         Asking.failsWith(at(url, { model: "other" }), "NotFound", /ModelNotFoundException: .*other/),
         Asking.failsWith(at(url, { version: "9" }), "NotFound", /ModelVersionNotFoundException: .*9/)
       ),
+    "a worker that dies under a request, which is sent again": ({ url }) =>
+      Asking.sameMaps(at(url, {}, { "x-answer": "dies once" }), Asking.square),
+    "NaN, which its JSON has and JSON has not": ({ url }) =>
+      Asking.failsWith(at(url, {}, { "x-answer": "nan" }), "ResponseNotDecodable", /NaN/),
     "a bug of the handler": ({ url }) =>
       Asking.failsWith(
         at(url),

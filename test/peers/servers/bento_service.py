@@ -30,6 +30,8 @@ class Segmenter:
 
     @bentoml.api(route="/v1/masks")
     def masks(self, image: pathlib.Path, threshold: float = 0.5) -> t.Dict[str, t.Any]:
+        if threshold > 1:
+            raise bentoml.exceptions.InvalidArgument("the lamp is off")
         labels = model.segment(Image.open(image))
         return {
             "threshold": threshold,

@@ -38,6 +38,16 @@ class Logits(Model):
         )
 
 
+class Silent(Logits):
+    """Says nothing of itself, as models that are written by hand."""
+
+    def get_input_types(self):
+        return []
+
+    def get_output_types(self):
+        return []
+
+
 class Pictures(Model):
     """The first protocol: bytes in base64, and rows of ids."""
 
@@ -50,10 +60,21 @@ class Pictures(Model):
         return {"predictions": [model.segment(each).tolist() for each in pictures]}
 
 
+class Unready(Pictures):
+    async def healthy(self):
+        return False
+
+
 # It listens on every address, and has no option for another one.
 config = uvicorn.Config
 uvicorn.Config = lambda *args, **options: config(*args, **{**options, "host": "127.0.0.1"})
 
 if __name__ == "__main__":
-    models = [Logits("logits", "FP32"), Logits("halves", "FP16"), Pictures("pictures")]
+    models = [
+        Logits("logits", "FP32"),
+        Logits("halves", "FP16"),
+        Silent("silent", "FP32"),
+        Pictures("pictures"),
+        Unready("unready"),
+    ]
     ModelServer(enable_grpc=False).start(models)

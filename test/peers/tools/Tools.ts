@@ -32,7 +32,11 @@ export const tools: Readonly<Record<string, Readonly<Record<string, string>>>> =
     "traces the same shapes, with 4 and 8 neighbours": "outlines: rasterio finds the same shapes"
   },
   geopandas: { "reads our GeoJSON as valid features": "GeoJSON: geopandas reads valid features" },
-  "label-studio-converter": { "draws the same polygons": "Label Studio's converter draws the same polygons" },
+  "label-studio-converter": {
+    "draws the same polygons": "Label Studio's converter draws the same polygons",
+    "reads our brushes to the same pixels": "brushes: the converter reads every region",
+    "packs brushes that we read to the same pixels": "brushes: what the converter writes"
+  },
   "scikit-image": {
     "regions: number, class, area, box, centroid, perimeter":
       "are the same in number, class, area, box, centroid",

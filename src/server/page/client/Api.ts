@@ -47,7 +47,7 @@ export const token = {
 }
 
 export const models = async (): Promise<ReadonlyArray<Model>> => {
-  const answer = await json(await send({ path: "/v1/models", method: "GET", headers: {} }))
+  const answer = await json(await send({ path: "v1/models", method: "GET", headers: {} }))
   return agreed(() =>
     fields(answer).list("models", (one) => ({
       name: one.string("name"),
@@ -73,7 +73,7 @@ export const segment = async (file: File, model: string, signal: AbortSignal): P
 /** What is there already, in another form: the picture is not sent, nor segmented, again. */
 export const convert = async (body: unknown, accept: string, signal?: AbortSignal): Promise<Blob> => {
   const response = await send({
-    path: "/v1/export",
+    path: "v1/export",
     method: "POST",
     body: JSON.stringify(body),
     headers: { accept, "content-type": "application/json" },
@@ -85,7 +85,7 @@ export const convert = async (body: unknown, accept: string, signal?: AbortSigna
 /** What browsers show of an image that they cannot read: its pixels, as a PNG. */
 export const picture = async (file: Blob): Promise<Blob> => {
   const response = await send({
-    path: "/v1/picture",
+    path: "v1/picture",
     method: "POST",
     // Its name says nothing of its pixels.
     body: new Blob([file]),
@@ -113,7 +113,7 @@ const post = async (
   const asked = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== ""))
   try {
     return await send({
-      path: `/v1/segment?${asked}`,
+      path: `v1/segment?${asked}`,
       method: "POST",
       body: file,
       headers: { accept },
@@ -139,6 +139,7 @@ export const readable = async (file: File): Promise<void> => {
   }
 }
 
+/** Of the page's own folder, wherever a proxy has it. */
 const send = async (asked: Asked): Promise<Response> => {
   const authorization = token.get() === "" ? {} : { authorization: `Bearer ${token.get()}` }
   const headers = { ...asked.headers, ...authorization }

@@ -1,6 +1,6 @@
 /** A question to `/v1`. */
 export interface Asked {
-  /** With the query. */
+  /** With the query, relative to the page. */
   readonly path: string
   readonly method: "GET" | "POST"
   readonly headers: Readonly<Record<string, string>>

@@ -254,7 +254,7 @@ const shows = async (picture: Gallery.Picture, packed: Packed): Promise<void> =>
   comparing.offer()
   Tools.show(result)
   CodePanel.show({
-    origin: Server.isLocal ? undefined : location.origin,
+    origin: Server.isLocal ? undefined : new URL(".", location.href).href.replace(/\/$/, ""),
     model: result.model,
     file: picture.file.name,
     token: token.get() !== ""

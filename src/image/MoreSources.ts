@@ -1,0 +1,5 @@
+/** Sources that a page seldom has: files, addresses, pixels, views. Loaded as one when the first is opened. */
+export * as FileSource from "./FileSource.ts"
+export * as RasterImage from "./RasterImage.ts"
+export * as UrlSource from "./UrlSource.ts"
+export * as ViewSource from "./ViewSource.ts"

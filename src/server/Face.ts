@@ -1,0 +1,66 @@
+/**
+ * The two sides on which a server meets its callers: Node's own connections, or a `Request` of the web's standards wherever one
+ * is handed on. All else is the same for both.
+ */
+import { Context, type Duration } from "effect"
+import type { HttpServerRequest, HttpServerResponse } from "effect/http"
+
+/** Is told of a body as it comes. After `whole` or `broken` it is told nothing more. */
+export interface BodyListener {
+  readonly take: (chunk: Uint8Array) => void
+  readonly whole: () => void
+  readonly broken: () => void
+}
+
+export interface Face {
+  /** Reads a body. What it gives stops that: nothing more is taken in. */
+  readonly read: (request: HttpServerRequest.HttpServerRequest, listener: BodyListener) => () => void
+  /**
+   * An answer on its way: from here on only the client can be slow, which it may be for `writeTimeout` at once. The `last` one
+   * of a connection says so. Of a refused request so many bytes are read on and dropped, that its client sees the answer.
+   */
+  readonly sent: (
+    request: HttpServerRequest.HttpServerRequest,
+    response: HttpServerResponse.HttpServerResponse,
+    options: {
+      readonly last: boolean
+      readonly maxLinger: number
+      readonly writeTimeout: Duration.Duration
+    }
+  ) => HttpServerResponse.HttpServerResponse
+}
+
+/** A body's chunks, pulled one by one: none is asked for before the last was taken. */
+const readWeb: Face["read"] = ({ source }, { broken, take, whole }) => {
+  const body = source instanceof Request ? source.body : null
+  if (body === null) {
+    queueMicrotask(whole)
+    return () => {}
+  }
+  let stopped = false
+  const reader = body.getReader()
+  const pull = (): void => {
+    reader.read().then(
+      ({ done, value }) => {
+        if (stopped) return
+        if (done) return whole()
+        take(value)
+        pull()
+      },
+      () => stopped || broken()
+    )
+  }
+  pull()
+  return () => {
+    if (stopped) return
+    stopped = true
+    // Not cancelled: some platforms then break the connection before the answer is out. They drop what nobody reads.
+    reader.releaseLock()
+  }
+}
+
+/** How slow a client may be, and which answer is a connection's last, is the affair of whoever hands requests on. */
+export const web: Face = { read: readWeb, sent: (_, response) => response }
+
+/** The face of the server that a fiber answers for. */
+export const Current = Context.Reference<Face>("effect-segformer/server/Face", { defaultValue: () => web })

@@ -1,0 +1,201 @@
+/** The prediction of one task: its pictures fetched, segmented, and told as the regions that its labelling configuration has tags for. */
+import { Effect } from "effect"
+import * as ClassTable from "../../../mask/ClassTable.ts"
+import * as LabelStudio from "../../../mask/LabelStudio.ts"
+import * as Steps from "../../../mask/Steps.ts"
+import { randomHex } from "../../../randomHex.ts"
+import * as Background from "../../../render/Background.ts"
+import type { AnnotationOptions } from "../Annotation.ts"
+import * as AtPoints from "../AtPoints.ts"
+import * as ClassScores from "../../ClassScores.ts"
+import type { Segmented, Served } from "../../Dialect.ts"
+import * as LargeJson from "../../LargeJson.ts"
+import { bad, type Refusal } from "../../Refusal.ts"
+import type { Context } from "./Context.ts"
+import * as Drawn from "./Context.ts"
+import * as LabelConfig from "./LabelConfig.ts"
+import * as Labels from "./Labels.ts"
+import type { TaskImages } from "./TaskImages.ts"
+
+export interface Task {
+  readonly id: string | undefined
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+export interface Asked {
+  readonly config: LabelConfig.LabelConfig
+  readonly version: string
+  /** Where an annotator waits for it. */
+  readonly context: Context | undefined
+}
+
+/** What is found in one picture of a task. */
+interface Found {
+  /** JSON of the regions. */
+  readonly regions: ReadonlyArray<string>
+  readonly score: number | undefined
+}
+
+/** Writes a region, under an id that no other has. */
+const written = (region: LabelStudio.Result, page: number | undefined): string =>
+  JSON.stringify({
+    ...region,
+    id: randomHex(5),
+    ...(page === undefined ? {} : { item_index: page })
+  })
+
+/** How sure the segmenter was of the whole picture, 0 to 1. */
+const scoreOf = (present: ReadonlyArray<ClassScores.ClassScore>): number | undefined => {
+  let pixels = 0
+  let sum = 0
+  for (const { pixels: own, score } of present) {
+    if (score === undefined) continue
+    pixels += own
+    sum += own * score
+  }
+  return pixels === 0 ? undefined : sum / pixels
+}
+
+/** The regions of a picture for the tags that are for it. */
+const regionsOf = (
+  controls: ReadonlyArray<LabelConfig.Control>,
+  toName: string,
+  context: Context | undefined,
+  options: AnnotationOptions
+) =>
+  Effect.fnUntraced(function* ({
+    segmentation
+  }: Segmented): Effect.fn.Return<
+    { readonly results: ReadonlyArray<LabelStudio.Result>; readonly score: number | undefined },
+    Refusal
+  > {
+    const { classes, confidence, labelMap, present } = yield* ClassScores.make({ segmentation })
+    const places = Labels.place(controls, toName, classes)
+    const score = scoreOf(present)
+    if (context !== undefined) {
+      const clicked = Drawn.clicked(context, labelMap)
+      if (clicked === undefined) return { results: [], score }
+      const asked = { ...clicked, background: Background.idsOf(classes) }
+      const { classId, mask } = yield* Steps.run(() => AtPoints.pick(labelMap, asked))
+      const control = Labels.drawn(controls, toName, clicked.label) ?? places.get(classId ?? -1)?.control
+      if (classId === undefined || control === undefined) return { results: [], score }
+      const map = { width: labelMap.width, height: labelMap.height, data: mask }
+      const controlOf = (id: number) => (id === 1 ? control : undefined)
+      const { tolerance } = options
+      // All of it is one region, wherever its parts are.
+      const results = yield* Steps.run(() =>
+        LabelStudio.steps(map, { controlOf, confidence, tolerance, per: "class" })
+      )
+      return { results, score }
+    }
+    const results: Array<LabelStudio.Result> = []
+    for (const least of new Set(Array.from(places.values(), ({ least }) => least))) {
+      const controlOf = (id: number) => {
+        const placed = places.get(id)
+        return placed?.least === least ? placed?.control : undefined
+      }
+      results.push(
+        ...(yield* Steps.run(() =>
+          LabelStudio.steps(labelMap, { ...options, controlOf, confidence, minScore: least })
+        ))
+      )
+    }
+    return { results, score }
+  })
+
+/** The controls, with the labels that a task brings itself. */
+const withOwn = (
+  controls: ReadonlyArray<LabelConfig.Control>,
+  data: Task["data"]
+): ReadonlyArray<LabelConfig.Control> =>
+  controls.map((control) =>
+    control.labelsFrom === undefined
+      ? control
+      : {
+          ...control,
+          labels: [...control.labels, ...labelsIn(LabelConfig.resolve(control.labelsFrom, data))]
+        }
+  )
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null
+
+const labelsIn = (value: unknown): ReadonlyArray<LabelConfig.Label> =>
+  (Array.isArray(value) ? value : []).flatMap((each: unknown) => {
+    const given = typeof each === "string" ? { value: each } : each
+    if (!isRecord(given)) return []
+    const text = (name: string) => (typeof given[name] === "string" ? given[name] : undefined)
+    return LabelConfig.label(text("value"), text("alias"), text("predicted_values")) ?? []
+  })
+
+const isText = (value: unknown): value is string | LargeJson.LongText =>
+  typeof value === "string" || value instanceof LargeJson.LongText
+
+/** The addresses of a picture: one, or one for each page. */
+const addressesOf = Effect.fnUntraced(function* (
+  picture: LabelConfig.Picture,
+  data: Task["data"]
+): Effect.fn.Return<ReadonlyArray<string | LargeJson.LongText>, Refusal> {
+  const found = LabelConfig.resolve(picture.value, data)
+  const list: ReadonlyArray<unknown> = Array.isArray(found) ? found : [found]
+  const texts = list.filter(isText)
+  if (texts.length === 0 || texts.length < list.length)
+    return yield* bad(
+      `The task has no picture in ${picture.value}, where <Image name="${picture.name}"> looks for it`
+    )
+  return texts
+})
+
+/** The prediction of a task as JSON, in pieces. */
+export const task = (
+  served: Served,
+  images: TaskImages,
+  options: AnnotationOptions,
+  { config, context, version }: Asked
+) =>
+  Effect.fnUntraced(function* ({ data, id }: Task): Effect.fn.Return<ReadonlyArray<string>, Refusal> {
+    const controls = withOwn(config.controls, data)
+    const found: Array<Found> = []
+    for (const picture of config.pictures) {
+      if (!controls.some(({ toName }) => toName.includes(picture.name))) continue
+      const addresses = yield* addressesOf(picture, data)
+      for (const [page, address] of addresses.entries()) {
+        const bytes = yield* images.bytes(address, id, served.limits.maxBytes)
+        found.push(
+          yield* served.segment({ name: "picture", bytes }, (segmented) =>
+            Effect.map(
+              regionsOf(controls, picture.name, context, options)(segmented),
+              ({ results, score }): Found => ({
+                score,
+                regions: results.map((region) => written(region, picture.isList ? page : undefined))
+              })
+            )
+          )
+        )
+      }
+    }
+    const scores = found.flatMap(({ score }) => score ?? [])
+    const score = scores.length === 0 ? undefined : scores.reduce((a, b) => a + b, 0) / scores.length
+    return [
+      `{"model_version":${JSON.stringify(version)}${score === undefined ? "" : `,"score":${score}`},"result":[`,
+      ...found
+        .flatMap(({ regions }) => regions)
+        .flatMap((region, index) => (index === 0 ? [region] : [",", region])),
+      "]}"
+    ]
+  })
+
+/** What stands in the place of a task that failed. */
+export const nothing = (version: string): ReadonlyArray<string> => [
+  `{"model_version":${JSON.stringify(version)},"score":0,"result":[]}`
+]
+
+/** A class and its label, for people. */
+export const placesOf = (config: LabelConfig.LabelConfig, classes: ClassTable.ClassTable) =>
+  config.pictures.flatMap(({ name }) =>
+    Array.from(Labels.place(config.controls, name, classes), ([id, { control, least }]) => ({
+      className: ClassTable.nameOf(classes, id),
+      ...control,
+      least
+    }))
+  )

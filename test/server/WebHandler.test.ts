@@ -1,0 +1,147 @@
+/** What is of the web handler alone: where it is mounted, how it begins and ends. The rest is in the project `web` of the tests. */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, References } from "effect"
+import { type SegmentationError, type Prediction } from "effect-segformer"
+import { PureCodec } from "effect-segformer/image"
+import { WebHandler } from "effect-segformer/server"
+import { Fixtures, SegFormerTest } from "effect-segformer/testing"
+import { eventually } from "../support/Eventually.ts"
+
+const quiet = Layer.succeed(References.MinimumLogLevel)("None")
+
+const over = (
+  predict: () => Effect.Effect<Prediction, SegmentationError>,
+  options: WebHandler.WebHandlerOptions = {}
+) =>
+  WebHandler.toWebHandler(
+    Layer.mergeAll(SegFormerTest.layer(predict), PureCodec.layer(), NodeFileSystem.layer, quiet),
+    { allowAnyone: true, page: false, jobs: false, ...options }
+  )
+
+const post = (path = "/v1/segment", init: RequestInit = {}) =>
+  new Request(`http://app.example${path}`, { method: "POST", body: Uint8Array.from(Fixtures.image), ...init })
+
+describe("a web handler", () => {
+  it.live("interrupts the work where the request is aborted", () =>
+    Effect.promise(async () => {
+      let began = false
+      let interrupted = false
+      const { dispose, handler } = over(() =>
+        Effect.onInterrupt(
+          Effect.andThen(
+            Effect.sync(() => (began = true)),
+            Effect.never
+          ),
+          () => Effect.sync(() => (interrupted = true))
+        )
+      )
+      const leaving = new AbortController()
+      const answer = handler(post("/v1/segment", { signal: leaving.signal }))
+      await Effect.runPromise(eventually(() => began))
+      leaving.abort()
+      await Effect.runPromise(eventually(() => interrupted))
+      assert.isAtLeast((await answer).status, 400)
+      await dispose()
+    })
+  )
+
+  it.live("leads on below where it is mounted", () =>
+    Effect.promise(async () => {
+      const { dispose, handler } = over(() => Effect.succeed(Fixtures.prediction), {
+        prefix: "/deep/down/",
+        jobs: {}
+      })
+      const form = new FormData()
+      form.append("image", new Blob([Uint8Array.from(Fixtures.image)]), "a.png")
+      const job = await handler(
+        new Request("http://app.example/deep/down/v1/jobs", { method: "POST", body: form })
+      )
+      assert.strictEqual(job.status, 202)
+      const location = job.headers.get("location") ?? ""
+      assert.match(location, /^\/deep\/down\/v1\/jobs\//)
+      assert.strictEqual((await handler(new Request(`http://app.example${location}`))).status, 200)
+      for (const path of ["/deep/downs/health", "/health", "/deep"]) {
+        const other = await handler(new Request(`http://app.example${path}`))
+        assert.strictEqual(other.status, 404, path)
+        assert.match(await other.text(), /mounted at \/deep\/down/)
+      }
+      assert.strictEqual((await handler(new Request("http://app.example/deep/down/health?x=1"))).status, 200)
+      await dispose()
+    })
+  )
+
+  it.live("wants to be told who may come", () =>
+    Effect.promise(async () => {
+      const { handler } = over(() => Effect.succeed(Fixtures.prediction), { allowAnyone: false })
+      const refused = await handler(post()).then(
+        () => "it answered",
+        (error: unknown) => String(error)
+      )
+      assert.match(refused, /A web handler answers all that its framework hands to it/)
+    })
+  )
+
+  it.live("lets in by the address that its platform gives, and counts none as one of them", () =>
+    Effect.promise(async () => {
+      const { dispose, handler } = over(() => Effect.succeed(Fixtures.prediction), {
+        allowAnyone: false,
+        allowFrom: ["10.0.0.0/8"]
+      })
+      const asked = (address?: string) =>
+        handler(new Request("http://10.0.0.1/v1/models"), { address }).then(({ status }) => status)
+      assert.deepStrictEqual(
+        [await asked("10.1.2.3"), await asked("203.0.113.7"), await asked()],
+        [200, 403, 403]
+      )
+      await dispose()
+    })
+  )
+
+  it.live("tries again where what it needs could not be had", () =>
+    Effect.promise(async () => {
+      let tries = 0
+      const segmenter = Layer.unwrap(
+        Effect.suspend(() =>
+          ++tries === 1
+            ? Effect.fail(new Error("the model is not there yet"))
+            : Effect.succeed(SegFormerTest.layer(() => Effect.succeed(Fixtures.prediction)))
+        )
+      )
+      const { dispose, handler } = WebHandler.toWebHandler(
+        Layer.mergeAll(segmenter, PureCodec.layer(), NodeFileSystem.layer, quiet),
+        { allowAnyone: true, page: false, jobs: false }
+      )
+      const first = await handler(post()).then(
+        () => "it answered",
+        (error: unknown) => String(error)
+      )
+      assert.match(first, /not there yet/)
+      assert.strictEqual((await handler(post())).status, 200)
+      await dispose()
+    })
+  )
+
+  it.live("finishes what it has begun before it goes, and lets its scope go", () =>
+    Effect.promise(async () => {
+      let open = () => {}
+      const opened = new Promise<void>((resolve) => (open = resolve))
+      let began = false
+      const { dispose, handler } = over(() =>
+        Effect.promise(async () => {
+          began = true
+          await opened
+          return Fixtures.prediction
+        })
+      )
+      const answer = handler(post())
+      await Effect.runPromise(eventually(() => began))
+      let gone = false
+      const going = dispose().then(() => (gone = true))
+      open()
+      assert.strictEqual((await answer).status, 200)
+      await going
+      assert.isTrue(gone)
+    })
+  )
+})
