@@ -119,6 +119,8 @@ const scripts = {
 /** What stands beside the scripts: what others have built is copied, and its files find each other by their names. */
 const copied: Readonly<Record<string, string>> = {
   "onnxruntime-web/wasm": "./ort.js",
+  // The page asks for WebAssembly.
+  "onnxruntime-web/webgpu": "./ort.js",
   "@jsquash/jpeg/decode.js": "./jpeg/decode.js",
   "@jsquash/jpeg/encode.js": "./jpeg/encode.js"
 }

@@ -24,8 +24,10 @@ const write = Effect.fnUntraced(function* (options: Options) {
     yield* WholeFile.writeAll(placed)
   }).pipe(Effect.mapError(ExitCode.notWritten))
   for (const { bytes, path } of files) yield* Screen.say(`${kB(bytes.length).padStart(10)}  ${path}`)
-  const total = files.reduce((sum, { bytes }) => sum + bytes.length, 0)
-  yield* Screen.say(`${kB(total).padStart(10)}  in all, as a first visit loads it`)
+  const sum = (sizeOf: (file: StaticPage.SiteFile) => number) =>
+    kB(files.reduce((total, file) => total + sizeOf(file), 0)).padStart(10)
+  yield* Screen.say(`${sum(({ bytes }) => bytes.length)}  in all`)
+  yield* Screen.say(`${sum(StaticPage.wireBytes)}  as a first visit loads it from a host that packs text`)
 })
 
 const kB = (bytes: number): string => `${(bytes / 1000).toFixed(1)} kB`

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs"
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Layer, Result } from "effect"
 import { LabelPng } from "effect-segformer/mask"
+import { StaticPage } from "effect-segformer/server"
 import type { Page } from "playwright-core"
 import { hangs } from "../support/Eventually.ts"
 import * as Needs from "../support/Needs.ts"
@@ -83,16 +84,16 @@ describe.skipIf(Needs.chromium === undefined)("the page without a server", () =>
     // Packing takes ten seconds of a core, and as long as it takes where there are others.
     { excludeTestServices: true, timeout: 5 * hangs }
   )((it) => {
-    it.effect("weighs at most 6 MB, whatever its host packs, and is loaded once", () =>
+    it.effect("weighs at most 6 MB over the wire, and is loaded once", () =>
       Effect.gen(function* () {
         const files = yield* Sites.Files
-        const total = files.reduce((sum, { bytes }) => sum + bytes.length, 0)
+        const total = files.reduce((sum, file) => sum + StaticPage.wireBytes(file), 0)
         assert.isAtMost(total, 6_000_000)
         const site = yield* Sites.Site
         yield* visit(
           site.url,
           async () => {
-            const sizes = new Map(files.map(({ bytes, path }) => [`/${path}`, bytes.length]))
+            const sizes = new Map(files.map((file) => [`/${file.path}`, StaticPage.wireBytes(file)]))
             const loaded = site.asked.map((path) => sizes.get(path === "/" ? "/index.html" : path) ?? 0)
             assert.isAtMost(
               loaded.reduce((sum, size) => sum + size, 0),

@@ -18,7 +18,7 @@ import { readFile, readdir } from "node:fs/promises"
 import { createRequire } from "node:module"
 import { dirname, extname, join } from "node:path"
 import { promisify } from "node:util"
-import { constants, zstdCompress } from "node:zlib"
+import { constants, gzipSync, zstdCompress } from "node:zlib"
 import { Effect } from "effect"
 import { DependencyMissing } from "../../image/ImageError.ts"
 import type { Model, ModelError, ModelSource } from "../../onnx/Model.ts"
@@ -32,6 +32,10 @@ export interface SiteFile {
   readonly path: string
   readonly bytes: Uint8Array
 }
+
+/** Bytes of a file as hosts send it: they pack text by gzip, and nothing else. */
+export const wireBytes = ({ bytes, path }: SiteFile): number =>
+  /\.(?:css|html|js|json|svg)$/.test(path) ? gzipSync(bytes).length : bytes.length
 
 export interface StaticPageOptions<R = never> {
   readonly model: ModelSource<R>
