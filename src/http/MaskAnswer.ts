@@ -16,6 +16,7 @@ import * as JsonBytes from "../service/JsonBytes.ts"
 import type { ResponseNotDecodable, ServiceError } from "../service/ServiceError.ts"
 import * as ArrayMask from "./ArrayMask.ts"
 import * as ClassesIn from "./ClassesIn.ts"
+import * as CroppedMask from "./CroppedMask.ts"
 import * as EncodedPicture from "./EncodedPicture.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as MaskList from "./MaskList.ts"
@@ -325,6 +326,8 @@ export const read = (
     if (listed !== undefined) {
       return { ...(yield* MaskList.toPrediction(answer, yield* listed, image, options)), ...common }
     }
+    const box = isRecord(parent) ? CroppedMask.boxOf(parent, value, image) : undefined
+    if (box !== undefined) return yield* fail(answer, path, CroppedMask.detail(box), "")
     const named =
       MaskDecoding.classesOf(options).length > 0
         ? []

@@ -10,6 +10,7 @@ import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import type { ResponseNotDecodable } from "../service/ServiceError.ts"
 import * as ClassesIn from "./ClassesIn.ts"
+import * as CroppedMask from "./CroppedMask.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import { isRecord } from "./protocol/Errors.ts"
 import * as Side from "./Side.ts"
@@ -41,6 +42,8 @@ export interface LabelledMask {
   readonly name?: string | undefined
   readonly score: number | undefined
   readonly mask: unknown
+  /** The object that it stands in. */
+  readonly beside?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** A prediction from masks with labels. Labels get ids in order of appearance where no classes are known. */
@@ -65,7 +68,9 @@ export const toPrediction = (
           : ClassTable.fromNames(names)
     const scores = new Map<number, number>()
     const encoded: Array<MaskDecoding.EncodedMask> = []
-    for (const { label, mask, path: at, score } of masks) {
+    for (const { beside, label, mask, path: at, score } of masks) {
+      const box = beside && CroppedMask.boxOf(beside, mask, image)
+      if (box !== undefined) return yield* fail(answer, at, CroppedMask.detail(box), "")
       const classId = typeof label === "number" ? label : idOfLabel(label, classes)
       if (classId === undefined || (given.length > 0 && ClassTable.get(given, classId) === undefined)) {
         const detail = `${quote(label)} is none of the model's ${given.length} classes`
@@ -117,7 +122,8 @@ export const read = (
         label,
         name: typeof name === "string" ? name : undefined,
         score,
-        mask: each[field]
+        mask: each[field],
+        beside: each
       })
     }
     return masks

@@ -69,7 +69,7 @@ const head = 64 * 1024
 /** What a page of HTML says: its title, else its first heading, else its text. `undefined` where it is no page. */
 export const titleOf = (text: string): string | undefined => {
   if (
-    !/^\s*(<!--[\s\S]*?-->\s*)*<(!doctype\s+html|html|head|body|title|h1|p|div|center|pre)\b/i.test(
+    !/^\s*((<!--[\s\S]*?-->|<\?xml\b[^>]*>)\s*)*<(!doctype\s+html|html|head|body|title|h1|p|div|center|pre)\b/i.test(
       text.slice(0, 4000)
     )
   )

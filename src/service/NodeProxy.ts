@@ -2,8 +2,8 @@
 import { getCACertificates } from "node:tls"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import Undici, { type Agent, type buildConnector, type Dispatcher } from "@effect/platform-node/Undici"
-import { Config, Context, Effect, Layer, Option, Redacted } from "effect"
-import { HttpClient, HttpClientError, type HttpClientRequest } from "effect/http"
+import { Config, Context, Effect, Layer, Option, Redacted, Stream } from "effect"
+import { HttpClient, HttpClientError, type HttpClientRequest, type HttpClientResponse } from "effect/http"
 import * as AddressGuard from "./AddressGuard.ts"
 import * as Body from "./Body.ts"
 import * as Proxies from "./Proxies.ts"
@@ -105,7 +105,10 @@ export const layer = (options: ClientOptions = {}): Layer.Layer<HttpClient.HttpC
         const checked = options.check === undefined ? Effect.void : options.check(request, url)
         return Effect.andThen(
           checked,
-          Effect.mapError(other.execute(request), (error) => explained(error, proxy, url))
+          Effect.matchEffect(other.execute(request), {
+            onFailure: (error) => Effect.fail(explained(error, proxy, url)),
+            onSuccess: (response) => served(response, request, proxy, url)
+          })
         )
       })
       return Context.make(HttpClient.HttpClient, client).pipe(Context.add(Proxies.Current, found))
@@ -132,39 +135,82 @@ const unreachable = new Set([
   "UND_ERR_CONNECT_TIMEOUT"
 ])
 
+/** What Squid says where it has passed nothing on. */
+const notPassedOn =
+  /^ERR_(?:ACCESS_DENIED|CACHE_ACCESS_DENIED|CANNOT_FORWARD|CONNECT_FAIL|DNS_FAIL|FORWARDING_DENIED|INVALID_URL|SECURE_CONNECT_FAIL|UNSUP_REQ)\b/
+
+/** How a proxy that forwards over http says that an answer is its own, and that the service was never asked. */
+const ownAnswer = ({ headers, status }: HttpClientResponse.HttpClientResponse): string | undefined => {
+  if (status < 400) return undefined
+  const [squid] = notPassedOn.exec(headers["x-squid-error"] ?? "") ?? []
+  if (squid !== undefined) return squid
+  // What comes from services has their own name in this header.
+  return /^tinyproxy\b/i.test(headers["server"] ?? "") && (status === 401 || status === 403 || status >= 500)
+    ? "Tinyproxy"
+    : undefined
+}
+
+/** What a proxy refuses with by itself, in words that say what to do. 401 is what some say of a wrong password. */
+const refused = ({ from, name }: Proxies.Proxy, url: URL, status: number, own?: string): Error =>
+  status === 407 || status === 401
+    ? Object.assign(
+        new Error(
+          `the proxy ${name} asks for a name and a password (${status}): put them into ${from}, as http://name:password@host:port`
+        ),
+        { code: "ERR_PROXY_AUTHENTICATION" }
+      )
+    : Object.assign(
+        new Error(
+          `the proxy ${name} of ${from} made no connection to ${url.host}, and answered ${status}${own === undefined ? "" : ` (${own})`}`
+        ),
+        { code: status < 500 ? "ERR_PROXY_REFUSED" : "ERR_PROXY_UNREACHABLE" }
+      )
+
+/** The answer of the service; that of the proxy itself is a failure, whose words do not blame the service or its key. */
+const served = (
+  response: HttpClientResponse.HttpClientResponse,
+  request: HttpClientRequest.HttpClientRequest,
+  proxy: Proxies.Proxy,
+  url: URL
+): Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError> => {
+  const own = ownAnswer(response)
+  if (own === undefined) return Effect.succeed(response)
+  const cause = refused(proxy, url, response.status, own)
+  return Effect.andThen(
+    Effect.ignore(Stream.runDrain(Stream.take(response.stream, 64))),
+    Effect.fail(
+      new HttpClientError.HttpClientError({ reason: new HttpClientError.TransportError({ request, cause }) })
+    )
+  )
+}
+
 /** What undici says of a proxy's answer to `CONNECT`, or to a request with a password that it does not take. */
 const refusals = /Proxy response \((\d+)\)|Proxy Authentication Required \((407)\)/
 
 /** The failure of a request through a proxy, in words that say whose it is. */
 const explained = (
   error: HttpClientError.HttpClientError,
-  { from, name }: Proxies.Proxy,
+  proxy: Proxies.Proxy,
   url: URL
 ): HttpClientError.HttpClientError => {
   const { reason } = error
   if (reason._tag !== "TransportError") return error
+  const { from, name } = proxy
   const text = Body.describe(reason.cause)
   const code = Body.codeOf(reason.cause)
   const [, tunnel, authentication] = refusals.exec(text) ?? []
   const status = tunnel ?? authentication
-  const told =
-    status === "407"
-      ? {
-          code: "ERR_PROXY_AUTHENTICATION",
-          message: `the proxy ${name} asks for a name and a password (407): put them into ${from}, as http://name:password@host:port`
-        }
-      : status !== undefined
-        ? {
-            code: Number(status) < 500 ? "ERR_PROXY_REFUSED" : "ERR_PROXY_UNREACHABLE",
-            message: `the proxy ${name} of ${from} made no connection to ${url.host}, and answered ${status}`
-          }
-        : code !== undefined && unreachable.has(code)
-          ? {
-              code: "ERR_PROXY_UNREACHABLE",
-              message: `the proxy ${name} of ${from} cannot be reached: ${text}`
-            }
-          : { code, message: `${text}, through the proxy ${name} of ${from}` }
-  const cause = Object.assign(new Error(told.message), told.code === undefined ? {} : { code: told.code })
+  const cause =
+    status !== undefined
+      ? refused(proxy, url, Number(status))
+      : code !== undefined && unreachable.has(code)
+        ? Object.assign(new Error(`the proxy ${name} of ${from} cannot be reached: ${text}`), {
+            code: "ERR_PROXY_UNREACHABLE"
+          })
+        : Object.assign(
+            new Error(`${text}, through the proxy ${name} of ${from}`),
+            code === undefined ? {} : { code }
+          )
   return new HttpClientError.HttpClientError({
     reason: new HttpClientError.TransportError({ request: reason.request, cause })
   })

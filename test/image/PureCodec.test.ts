@@ -153,6 +153,27 @@ layer(PureCodec.layer(), { excludeTestServices: true })("PureCodec", (it) => {
     })
   )
 
+  it.effect("is not taken in by the thumbnail of a cut JPEG, which ends where the picture does not", () =>
+    Effect.gen(function* () {
+      const codec = yield* ImageCodec
+      const thumbnail = yield* bytesOf(picture().resize(16, 12).jpeg())
+      const whole = yield* bytesOf(picture().jpeg())
+      const head = Uint8Array.of(
+        0xff,
+        0xd8,
+        0xff,
+        0xe1,
+        (thumbnail.length + 2) >> 8,
+        (thumbnail.length + 2) & 255
+      )
+      const file = new Uint8Array([...head, ...thumbnail, ...whole.subarray(2)])
+      const source = yield* ImageSource.bytes(file, { name: "picture" }).open()
+      assert.strictEqual((yield* codec.decode(source)).width, 61)
+      const cut = { ...source, bytes: Effect.succeed(file.subarray(0, file.length * 0.8)) }
+      assert.strictEqual((yield* Effect.flip(codec.decode(cut)))._tag, "NotAnImage")
+    })
+  )
+
   it.effect("gives the pixels to the caller, and again to the next", () =>
     Effect.gen(function* () {
       const codec = yield* ImageCodec

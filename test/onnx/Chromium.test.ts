@@ -34,6 +34,7 @@ const pictures = Effect.promise(async () => {
     "turned.jpg": await opaque().jpeg({ quality: 95 }).withMetadata({ orientation: 6 }).toBuffer(),
     "plain.jpg": await opaque().jpeg({ quality: 95 }).toBuffer(),
     "wide.jpg": await opaque().jpeg({ chromaSubsampling: "4:4:4" }).withIccProfile("p3").toBuffer(),
+    "cmyk.jpg": await opaque().toColourspace("cmyk").jpeg({ quality: 95 }).toBuffer(),
     "still.gif": await opaque().gif().toBuffer(),
     "heights.tif": await opaque().tiff().toBuffer()
   }
@@ -138,6 +139,27 @@ describe.skipIf(Needs.chromium === undefined)("in Chromium", () => {
       })
     )
 
+    it.effect(
+      "runs with threads that it cannot have, and says what to give where its files are not found",
+      () =>
+        Effect.gen(function* () {
+          const { page } = yield* Visited
+          const asked = { codec: "pure", threads: 3, picture: "/made/plain.png" } as const
+          const [shared, alone, lost] = yield* Effect.promise(() =>
+            page.evaluate(async (asked) => {
+              const { failure, labels } = window.segformer
+              return [
+                await labels(asked),
+                await labels({ ...asked, threads: 1 }),
+                await failure({ assets: "/nowhere/" })
+              ] as const
+            }, asked)
+          )
+          assert.deepStrictEqual(shared, alone)
+          assert.match(lost, /the files of ONNX Runtime cannot be loaded .*Give `assets`/)
+        })
+    )
+
     it.effect("says what the browser does not decode", () =>
       Effect.gen(function* () {
         const { page } = yield* Visited
@@ -146,6 +168,12 @@ describe.skipIf(Needs.chromium === undefined)("in Chromium", () => {
           page.evaluate((asked) => window.segformer.pixels(asked), asked)
         )
         assert.match(String(found), /this browser does not decode TIFF/)
+        // Which it decodes, in colours of its own.
+        const cmyk = { codec: "canvas", picture: "/made/cmyk.jpg" } as const
+        const inks = yield* Effect.promise(() =>
+          page.evaluate((asked) => window.segformer.pixels(asked), cmyk)
+        )
+        assert.match(String(inks), /it is CMYK, which is not read here/)
       })
     )
   })

@@ -124,6 +124,17 @@ export const npm = (...names: ReadonlyArray<string>): ReadonlyArray<Package> =>
     return { from: "npm", name, version: manifest.version }
   })
 
+/** Packages of `npm/`, a folder of their own: they are installed where a peer of them starts first. */
+export const npmApart = (...names: ReadonlyArray<string>): ReadonlyArray<Package> => {
+  const text = readFileSync(fileURLToPath(new URL("npm/package-lock.json", import.meta.url)), "utf8")
+  const lock: { readonly packages: Readonly<Record<string, { readonly version: string }>> } = JSON.parse(text)
+  return names.map((name) => {
+    const version = lock.packages[`node_modules/${name}`]?.version
+    if (version === undefined) throw new Error(`test/peers/npm/package-lock.json does not have ${name}`)
+    return { from: "npm", name, version }
+  })
+}
+
 /** Packages of Debian, in the version that this machine has. */
 export const debian = (...names: ReadonlyArray<string>): ReadonlyArray<Package> =>
   names.map((name) => {

@@ -4,6 +4,7 @@ import * as Cvat from "./annotation/Cvat.ts"
 import * as LabelStudio from "./annotation/LabelStudio.ts"
 import * as Clients from "./clients/Clients.ts"
 import * as Nginx from "./front/Nginx.ts"
+import * as Proxies from "./front/Proxies.ts"
 import * as Servers from "./servers/Servers.ts"
 import * as Annotations from "./tools/Annotations.ts"
 import * as Tools from "./tools/Tools.ts"
@@ -14,6 +15,7 @@ export const rows: ReadonlyArray<Peer> = [
   ...LabelStudio.rows,
   ...Cvat.rows,
   Nginx.peer,
+  ...Proxies.rows,
   ...Tools.rows,
   ...Annotations.rows
 ]

@@ -114,6 +114,19 @@ describe("a server with tokens", () => {
       assert.strictEqual((yield* ask(`${url}/v1/segment`, image(bearing(secret)))).status, 200)
       const lowercase = yield* ask(`${url}/v1/models`, { headers: { authorization: `bearer ${secret}` } })
       assert.strictEqual(lowercase.status, 200)
+      // As basic authentication: a password beside any user, or a user without a password.
+      const basic = (pair: string) => ({
+        headers: { authorization: `Basic ${Buffer.from(pair).toString("base64")}` }
+      })
+      for (const [pair, status] of [
+        [`anyone:${secret}`, 200],
+        [`:${secret}`, 200],
+        [`${secret}:`, 200],
+        [`${secret}:other`, 401],
+        [secret, 401],
+        [":", 401]
+      ] as const)
+        assert.strictEqual((yield* ask(`${url}/v1/models`, basic(pair))).status, status, pair)
       const upload = { ...form("image", ["a.png", Fixtures.image]), ...bearing(secret) }
       assert.strictEqual((yield* ask(`${url}/upload`, upload)).status, 200)
       assert.strictEqual((yield* ask(`${url}/nowhere`, bearing(secret))).status, 404)

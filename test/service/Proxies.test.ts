@@ -146,6 +146,50 @@ describe("NodeHttp and proxies", () => {
         assert.strictEqual(five._tag, "InvalidUrl")
       }).pipe(Effect.scoped)
   )
+
+  it.live("tells an answer that is the proxy's own by its headers, and leaves that of a service alone", () =>
+    Effect.gen(function* () {
+      const page =
+        '<?xml version="1.0" encoding="UTF-8" ?>\n<!DOCTYPE html>\n<title>500 Unable to connect</title>'
+      const cases: ReadonlyArray<
+        readonly [status: number, headers: Record<string, string>, tag: string, words: RegExp, again: boolean]
+      > = [
+        // Squid's and Tinyproxy's, as they are.
+        [
+          403,
+          { "x-squid-error": "ERR_ACCESS_DENIED 0" },
+          "ConnectionFailed",
+          /403 \(ERR_ACCESS_DENIED\)/,
+          false
+        ],
+        [
+          503,
+          { "x-squid-error": "ERR_CONNECT_FAIL 111" },
+          "ConnectionFailed",
+          /503 \(ERR_CONNECT_FAIL\)/,
+          true
+        ],
+        [503, { "x-squid-error": "ERR_DNS_FAIL 0" }, "ConnectionFailed", /503 \(ERR_DNS_FAIL\)/, true],
+        [403, { server: "tinyproxy/1.11.1" }, "ConnectionFailed", /answered 403 \(Tinyproxy\)/, false],
+        [500, { server: "tinyproxy/1.11.1" }, "ConnectionFailed", /answered 500 \(Tinyproxy\)/, true],
+        [401, { server: "tinyproxy/1.11.1" }, "ConnectionFailed", /asks for a name and a password/, false],
+        // It had passed the request on: whether it was done is not known.
+        [504, { "x-squid-error": "ERR_READ_TIMEOUT 0" }, "ServiceUnavailable", /500 Unable to connect/, true],
+        [401, { server: "gunicorn" }, "Unauthorized", /500 Unable to connect/, false],
+        [403, { "x-squid-error": "NONE" }, "Unauthorized", /which may say so itself/, false],
+        [500, { server: "nginx" }, "ServiceFailed", /500 Unable to connect/, true]
+      ]
+      for (const [status, headers, tag, words, again] of cases) {
+        const proxy = yield* http((_, response) => void response.writeHead(status, headers).end(page))
+        const error = yield* Effect.flip(from({ HTTP_PROXY: proxy.url }, "http://service.example"))
+        assert.strictEqual(error._tag, tag, words.source)
+        assert.match(error.message, words)
+        assert.strictEqual(error.isRetryable, again, words.source)
+        if (tag === "ConnectionFailed") assert.notMatch(error.message, /API key/)
+        assert.notInclude(error.message, "<")
+      }
+    }).pipe(Effect.scoped)
+  )
 })
 
 describe("NodeAddressGuard and proxies", () => {

@@ -7,17 +7,28 @@ import { build } from "vite"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 
-/** The folder of a site whose page runs this module. */
-export const site = (program: string): Effect.Effect<string, never, Scope.Scope> =>
+export interface SiteOptions {
+  /** Modules of the page that are not bundled, and where they are. */
+  readonly imports?: Readonly<Record<string, string>>
+  /** The page, which names its module; by default an empty one with `program`. */
+  readonly html?: string
+}
+
+/** The folder of a site whose page runs this module: a file, or with `html` the text of `main.ts`. */
+export const site = (
+  program: string,
+  { html, imports }: SiteOptions = {}
+): Effect.Effect<string, never, Scope.Scope> =>
   Effect.gen(function* () {
     const folder = yield* Effect.acquireRelease(
       Effect.sync(() => mkdtempSync(join(root, "node_modules", ".segformer-site-"))),
       (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
     )
-    writeFileSync(
-      join(folder, "index.html"),
-      `<!doctype html><title>A page</title><script type="module" src="${program}"></script>`
-    )
+    const map =
+      imports === undefined ? "" : `<script type="importmap">${JSON.stringify({ imports })}</script>`
+    const plain = `<!doctype html><title>A page</title>${map}<script type="module" src="${program}"></script>`
+    writeFileSync(join(folder, "index.html"), html ?? plain)
+    if (html !== undefined) writeFileSync(join(folder, "main.ts"), program)
     yield* Effect.promise(() =>
       build({
         root: folder,

@@ -40,6 +40,10 @@ const makeWorker = () => new Worker(new URL("./worker.ts", import.meta.url), { t
 /** The same module where it is no bundle: Node has workers of another kind. */
 const beside = "./worker.ts"
 
+/** Bytes in a buffer of their own: a message copies the whole of what they are a part of. */
+const apart = (bytes: Uint8Array): Uint8Array =>
+  bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)
+
 export const make = Effect.fnUntraced(function* (
   means: Means,
   options: WorkerCodecOptions
@@ -89,7 +93,7 @@ export const make = Effect.fnUntraced(function* (
           worker ??= start()
           waiting = { number, done: (answer) => resume(Effect.succeed(answer)) }
           worker.keepAlive(true)
-          // Bytes and pixels are the caller's still: they are copied.
+          // Bytes and pixels are the caller's still: they are copied, with all that they are a part of.
           worker.post({ number, asked: message } satisfies Asked, [])
         } catch (cause) {
           const detail = cause instanceof Error ? cause.message : String(cause)
@@ -126,7 +130,7 @@ export const make = Effect.fnUntraced(function* (
       const raster = yield* image.pixels
       if (raster.channels === channels) return raster
     }
-    const bytes = yield* image.bytes
+    const bytes = apart(yield* image.bytes)
     const { stretch } = options ?? {}
     const sizes = { width, height, orientation, page, channels, stretch }
     const answer = yield* ask({ type: "decode", means, bytes, format, ...sizes })
@@ -141,7 +145,8 @@ export const make = Effect.fnUntraced(function* (
   ): Effect.fn.Return<Uint8Array, ImageError | DependencyMissing> {
     const source = `picture of ${raster.width} x ${raster.height}`
     yield* whole(source, raster)
-    const answer = yield* ask({ type: "encode", means, raster, format, quality: options?.quality ?? 90 })
+    const own = { ...raster, data: apart(raster.data) }
+    const answer = yield* ask({ type: "encode", means, raster: own, format, quality: options?.quality ?? 90 })
     if (answer.type === "encoded") return answer.bytes
     return yield* answer.type === "problem" ? failed(source, format, answer) : Effect.die(answer)
   })

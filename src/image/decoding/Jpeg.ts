@@ -49,6 +49,8 @@ interface Facts {
   /** The low byte of its start-of-frame marker. */
   readonly frame: number
   readonly profile: Uint8Array | undefined
+  /** Where the picture's own data begins. */
+  readonly start: number
 }
 
 /** What stands before the pixels. */
@@ -72,7 +74,8 @@ const look = (bytes: Uint8Array): Facts | undefined => {
         components: body[5] ?? 0,
         precision: body[0] ?? 0,
         frame: marker,
-        profile: joined.length === 0 ? undefined : Uint8Array.from(joined)
+        profile: joined.length === 0 ? undefined : Uint8Array.from(joined),
+        start: at
       }
     }
     if (marker === 0xe2 && String.fromCharCode(...body.subarray(0, 11)) === "ICC_PROFILE") {
@@ -83,21 +86,27 @@ const look = (bytes: Uint8Array): Facts | undefined => {
   return undefined
 }
 
-/** Beneath it there is no whole picture, whatever the decoder makes of it. */
-const isWhole = (bytes: Uint8Array): boolean => {
-  // What some cameras append is passed over; the marker of the end is looked for from there.
-  for (let at = bytes.length - 2; at > 1; at--) if (bytes[at] === 0xff && bytes[at + 1] === 0xd9) return true
+/** Whether the marker of the end comes behind the data: a thumbnail in the metadata has one, too. */
+const isWhole = (bytes: Uint8Array, start: number): boolean => {
+  for (let at = bytes.length - 2; at > start; at--)
+    if (bytes[at] === 0xff && bytes[at + 1] === 0xd9) return true
   return false
+}
+
+/** Refuses what has four inks: browsers turn them to red, green and blue each in its own way, 40 steps apart. */
+export const refuseCmyk = (bytes: Uint8Array): void => {
+  if (look(bytes)?.components === 4)
+    throw unsupported("it is CMYK, which is not read here. Convert it to sRGB")
 }
 
 export const decode = async (bytes: Uint8Array): Promise<Pixels> => {
   const facts = look(bytes)
   if (facts === undefined) throw broken("it has no start of a frame")
-  const { components, frame, precision, profile } = facts
+  const { frame, precision, profile, start } = facts
   if (frame > 0xc2) throw unsupported(`it is compressed in a way (SOF${frame - 0xc0}) that is not read here`)
   if (precision !== 8) throw unsupported(`it has ${precision} bits a sample, which are not read here`)
-  if (components === 4) throw unsupported("it is CMYK, which is not read here")
-  if (!isWhole(bytes)) throw broken("it ends before its picture does")
+  refuseCmyk(bytes)
+  if (!isWhole(bytes, start)) throw broken("it ends before its picture does")
   const convert = profile === undefined ? undefined : IccProfile.conversion(profile)
   if (typeof convert === "object") throw unsupported(convert.unread)
   const run = await decoder()

@@ -94,7 +94,11 @@ export const start = (
       const whole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength
       begun()
       try {
-        post({ picture }, whole ? [buffer] : [])
+        // A part of something larger would take all of it along.
+        post(
+          { picture: whole ? picture : { ...picture, data: new Uint8Array(picture.data) } },
+          whole ? [buffer] : []
+        )
       } catch (cause) {
         const detail = cause instanceof Error ? cause.message : String(cause)
         queueMicrotask(() => settle({ _tag: "Failed", detail: `its pixels cannot be sent (${detail})` }))

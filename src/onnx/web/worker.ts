@@ -11,6 +11,7 @@ import { type Expected, type Given, logitsOf, type Output, read } from "../sessi
 import * as SelfCheck from "../session/SelfCheck.ts"
 import type { Outcome, Picture } from "../session/Session.ts"
 import * as WeightFiles from "../WeightFiles.ts"
+import * as WebFailure from "./WebFailure.ts"
 import type { Backend, FromWorker, ToWorker } from "./Wire.ts"
 
 interface Runtime {
@@ -108,8 +109,8 @@ const load = async (message: Load): Promise<FromWorker> => {
     expected = message.expected
     const reference = () =>
       create(runtime, "wasm", message).catch((cause: unknown) => {
-        const what = message.weights._tag === "File" ? message.weights.path : "it"
-        throw new Error(`ONNX Runtime does not load ${what}: ${WeightFiles.inWords(Graph.reasonOf(cause))}`)
+        const { weights } = message
+        throw new Error(WebFailure.notLoaded(weights._tag === "File" ? weights.path : "it", cause))
       })
     const chosen =
       message.backend === "webgpu"
@@ -180,13 +181,6 @@ const buffersOf = (outcome: Outcome): ReadonlyArray<ArrayBuffer> =>
     : [outcome.labelMap.data.buffer, outcome.confidence?.data.buffer]
   ).filter((buffer) => buffer instanceof ArrayBuffer)
 
-/** A runtime whose memory has run out, that stopped in the middle, or whose GPU is gone does nothing right any more. */
-const isBroken = (cause: unknown): boolean =>
-  onWebGpu ||
-  cause instanceof WebAssembly.RuntimeError ||
-  cause instanceof RangeError ||
-  /Aborted\(/.test(Graph.reasonOf(cause))
-
 const answer = async (message: ToWorker): Promise<readonly [FromWorker, ReadonlyArray<ArrayBuffer>?]> => {
   if (message.load !== undefined) return [await load(message.load)]
   try {
@@ -194,7 +188,13 @@ const answer = async (message: ToWorker): Promise<readonly [FromWorker, Readonly
     const outcome = await predict(graph, message.picture)
     return [{ type: "done", outcome }, buffersOf(outcome)]
   } catch (cause) {
-    return [{ type: isBroken(cause) ? "broken" : "failed", detail: Graph.reasonOf(cause) }]
+    // A GPU that is gone does nothing right any more, whatever it says.
+    const broken = WebFailure.brokenBy(cause) ?? (onWebGpu ? Graph.reasonOf(cause) : undefined)
+    return [
+      broken === undefined
+        ? { type: "failed", detail: Graph.reasonOf(cause) }
+        : { type: "broken", detail: broken }
+    ]
   }
 }
 

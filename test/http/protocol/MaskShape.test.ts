@@ -1,9 +1,10 @@
 /** Lists of numbers that could be outlines or rows of a mask, points in pixels or in parts of the sides. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import { Headers } from "effect/http"
 import { ImageSource } from "effect-segformer"
 import { Custom } from "effect-segformer/http"
+import { LabelPng } from "effect-segformer/mask"
 import { Fixtures } from "effect-segformer/testing"
 
 /** Of an image of 48 x 32 pixels. */
@@ -282,6 +283,71 @@ describe("a mask beside word of a failure", () => {
       ]) {
         assert.deepStrictEqual(yield* shares({ ...beside, mask }), { 1: 48 }, JSON.stringify(beside))
       }
+    })
+  )
+})
+
+describe("a mask that is as large as the box beside it", () => {
+  const cropped = plane(24, 16, () => 1)
+  const png = Buffer.from(
+    Result.getOrThrow(LabelPng.encode({ width: 24, height: 16, data: new Uint8Array(384).fill(1) }))
+  )
+  const boxes = {
+    bbox: [10, 8, 24, 16],
+    bounds: [10, 8, 34, 24],
+    box: { xmin: 10, ymin: 8, xmax: 34.4, ymax: 23.7 },
+    roi: { x: 10, y: 8, width: 24, height: 16 },
+    xyxy: [10.2, 8, 34.1, 24]
+  }
+
+  it.effect("is of the box, and would be stretched over the image", () =>
+    Effect.gen(function* () {
+      for (const [field, box] of Object.entries(boxes)) {
+        for (const mask of [
+          cropped,
+          png.toString("base64"),
+          `data:image/png;base64,${png.toString("base64")}`,
+          { size: [16, 24], counts: [0, 384] }
+        ]) {
+          for (const answer of [{ mask, [field]: box }, { results: [{ label: "pit", mask, [field]: box }] }])
+            assert.include(yield* refusal(answer), `its mask is as large as its \`${field}\``)
+        }
+      }
+    })
+  )
+
+  it.effect("is the image's where the box is another, or none", () =>
+    Effect.gen(function* () {
+      for (const beside of [
+        {},
+        { bbox: [0, 0, 12, 5] },
+        { bbox: null },
+        { bbox: "10,8,24,16" },
+        { bbox: [1, 2] }
+      ]) {
+        assert.deepStrictEqual(yield* shares({ mask: cropped, ...beside }), { 1: 48 })
+        assert.deepStrictEqual(yield* shares({ results: [{ label: "LABEL_1", mask: cropped, ...beside }] }), {
+          1: 48
+        })
+      }
+      // A thing as large as the image.
+      assert.deepStrictEqual(yield* shares({ mask: plane(48, 32, () => 1), bbox: [0, 0, 48, 32] }), { 1: 48 })
+    })
+  )
+})
+
+describe("whole numbers below 0", () => {
+  it.effect("beside 0 alone may be what is ignored, and no logits", () =>
+    Effect.gen(function* () {
+      for (const ignored of [-1, -5, -100, -255]) {
+        const mask = plane(48, 32, (x) => (x < 24 ? 0 : ignored))
+        assert.include(yield* refusal({ mask }), "no class id", String(ignored))
+      }
+      assert.include(yield* refusal({ mask: plane(48, 32, () => -5) }), "no class id")
+      assert.deepStrictEqual(yield* shares({ mask: plane(48, 32, (x) => (x < 24 ? 5 : -5)) }), {
+        0: 24,
+        1: 24
+      })
     })
   )
 })

@@ -10,6 +10,7 @@ export interface Asked {
   /** Address of a picture. */
   readonly picture: string
   readonly backend?: "wasm" | "webgpu"
+  readonly threads?: number
 }
 
 const fetched = (address: string) =>
@@ -21,12 +22,12 @@ const fetched = (address: string) =>
 const codecs = { canvas: CanvasCodec.layer(), pure: PureCodec.layer() }
 
 const runtimes = new Map<string, ManagedRuntime.ManagedRuntime<Transport | ImageCodec, unknown>>()
-const runtimeOf = ({ backend = "wasm", codec }: Pick<Asked, "backend" | "codec">) => {
-  const key = `${backend} ${codec}`
+const runtimeOf = ({ backend = "wasm", codec, threads = 1 }: Omit<Asked, "picture">) => {
+  const key = `${backend} ${codec} ${threads}`
   const known = runtimes.get(key)
   if (known !== undefined) return known
   const made = ManagedRuntime.make(
-    Layer.provideMerge(SegFormerWeb.layer({ threads: 1, backend }), codecs[codec])
+    Layer.provideMerge(SegFormerWeb.layer({ threads, backend }), codecs[codec])
   )
   runtimes.set(key, made)
   return made
@@ -42,7 +43,7 @@ const labels = (asked: Asked): Promise<{ width: number; height: number; data: Ar
   )
 
 /** What the transport says of itself. */
-const health = (asked: Pick<Asked, "backend" | "codec">): Promise<string | undefined> =>
+const health = (asked: Omit<Asked, "picture">): Promise<string | undefined> =>
   runtimeOf(asked).runPromise(
     Effect.gen(function* () {
       return (yield* (yield* Transport).health).detail
@@ -61,7 +62,18 @@ const pixels = ({ codec, picture }: Asked): Promise<Array<number> | string> =>
     )
   )
 
-const calls = { health, labels, pixels }
+/** Why a model is not loaded. */
+const failure = (options: SegFormerWeb.SegFormerWebOptions): Promise<string> =>
+  Effect.runPromise(
+    SegFormerWeb.make(options).pipe(
+      Effect.map(() => "it is loaded"),
+      Effect.catch(({ message }) => Effect.succeed(message)),
+      Effect.provide(codecs.pure),
+      Effect.scoped
+    )
+  )
+
+const calls = { failure, health, labels, pixels }
 
 declare global {
   interface Window {

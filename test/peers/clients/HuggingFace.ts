@@ -31,7 +31,7 @@ const python = Peer.make({
 })
 
 /** One map of masks that each pixel is in one of. */
-const mapOf = (
+export const mapOf = (
   found: ReadonlyArray<{ readonly label: string; readonly mask: string }>
 ): LabelMap.LabelMap => {
   const masks = found.map(({ label, mask }) => ({

@@ -84,19 +84,26 @@ type Said = typeof Said.Type
 
 export type Script = ReadonlyMap<string, Said>
 
-/** A server, and what a script says of all its trials with it: the script is told where all is. */
+/** A server, and what a Python script says of all its trials with it: it is told where all is. */
 export const script = (
   protocols: string,
   list: string,
-  file: string,
+  file: string
+): Effect.Effect<Script, Error, Scope.Scope> =>
+  scriptOf(protocols, () => [Python.environment(list).executable, "-W", "ignore", `clients/${file}`])
+
+/** The same of a program with its first arguments. */
+export const scriptOf = (
+  protocols: string,
+  program: () => readonly [command: string, ...args: ReadonlyArray<string>],
   env: (ours: Ours) => Readonly<Record<string, string>> = () => ({})
 ): Effect.Effect<Script, Error, Scope.Scope> =>
   Effect.gen(function* () {
     const ours = yield* serve(protocols)
-    const { executable } = Python.environment(list)
+    const [command, ...args] = program()
     const output = yield* Process.output(
-      executable,
-      ["-W", "ignore", `clients/${file}`, ours.url, token, otherToken, ours.pictures, ours.text, ours.large],
+      command,
+      [...args, ours.url, token, otherToken, ours.pictures, ours.text, ours.large],
       env(ours)
     )
     const lines = output.split("\n").filter((line) => line.startsWith("{"))
@@ -163,7 +170,7 @@ export const seen = {
   token: /This service asks for a token/,
   otherToken: /does not know this token/,
   tooLarge: /larger than \d+ bytes, the most this service takes/,
-  text: /is not an image: it is text, which starts "hello/,
+  text: /is not an image: it is text, which starts \\*"hello/,
   model: /There is no model \\?"other\\?" here/
 } as const
 

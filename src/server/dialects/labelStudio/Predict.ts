@@ -44,6 +44,9 @@ const written = (region: LabelStudio.Result, page: number | undefined): string =
     ...(page === undefined ? {} : { item_index: page })
   })
 
+/** Bytes of the brushes of a picture, each of which is of the whole image: what more would take, a browser cannot hold either. */
+const maxBrushes = 1 << 23
+
 /** How sure the segmenter was of the whole picture, 0 to 1. */
 const scoreOf = (present: ReadonlyArray<ClassScores.ClassScore>): number | undefined => {
   let pixels = 0
@@ -89,16 +92,26 @@ const regionsOf = (
       return { results, score }
     }
     const results: Array<LabelStudio.Result> = []
+    let bytes = 0
+    const take = (result: LabelStudio.Result): boolean => {
+      results.push(result)
+      if (result.type === "brushlabels") bytes += result.value.rle.length
+      return bytes < maxBrushes
+    }
     for (const least of new Set(Array.from(places.values(), ({ least }) => least))) {
       const controlOf = (id: number) => {
         const placed = places.get(id)
         return placed?.least === least ? placed?.control : undefined
       }
-      results.push(
-        ...(yield* Steps.run(() =>
-          LabelStudio.steps(labelMap, { ...options, controlOf, confidence, minScore: least })
-        ))
+      const isWhole = yield* Steps.run(() =>
+        LabelStudio.each(labelMap, { ...options, controlOf, confidence, minScore: least }, take)
       )
+      if (!isWhole) {
+        return yield* bad(
+          "The regions of the picture are too many to be a brush each: leave out small ones (--min-area), have one for each class " +
+            "(--objects class), or label with polygons"
+        )
+      }
     }
     return { results, score }
   })

@@ -1,0 +1,73 @@
+/** `@huggingface/transformers` from files to label maps, as its documentation does it, in Node and in a page alike. */
+
+/** What of it is used here; it is installed apart, so its own types are not at hand. */
+export interface Transformers {
+  readonly env: {
+    allowRemoteModels: boolean
+    allowLocalModels: boolean
+    localModelPath: string
+    readonly backends: { readonly onnx: { readonly wasm?: { numThreads?: number; wasmPaths?: string } } }
+  }
+  readonly RawImage: { readonly fromBlob: (file: Blob) => Promise<Picture> }
+  readonly AutoImageProcessor: { readonly from_pretrained: (name: string) => Promise<Processor> }
+  readonly AutoModelForSemanticSegmentation: {
+    readonly from_pretrained: (
+      name: string,
+      options: object
+    ) => Promise<(inputs: unknown) => Promise<unknown>>
+  }
+}
+
+interface Picture {
+  readonly width: number
+  readonly height: number
+}
+
+interface Processor {
+  (images: ReadonlyArray<unknown>): Promise<unknown>
+  readonly post_process_semantic_segmentation: (
+    outputs: unknown,
+    sizes: ReadonlyArray<readonly [height: number, width: number]>
+  ) => ReadonlyArray<{ readonly segmentation: { readonly data: ArrayLike<number> } }>
+}
+
+export interface Options extends Transformers {
+  /** The folder, or the address, that the model's folder is in. */
+  readonly models: string
+  readonly name: string
+  readonly device: "cpu" | "wasm"
+  readonly threads: number
+  /** Where the files of ONNX Runtime are, for a page. */
+  readonly assets?: string
+  readonly pictures: ReadonlyArray<Blob>
+}
+
+export const make = async (options: Options): Promise<() => Promise<ReadonlyArray<Uint8Array>>> => {
+  const { AutoImageProcessor, AutoModelForSemanticSegmentation, RawImage, env } = options
+  env.allowRemoteModels = false
+  env.allowLocalModels = true
+  env.localModelPath = options.models
+  const { wasm } = env.backends.onnx
+  if (wasm !== undefined && options.assets !== undefined) {
+    wasm.numThreads = options.threads
+    wasm.wasmPaths = options.assets
+  }
+  const processor = await AutoImageProcessor.from_pretrained(options.name)
+  const model = await AutoModelForSemanticSegmentation.from_pretrained(options.name, {
+    dtype: "fp32",
+    device: options.device,
+    session_options: options.device === "cpu" ? { intraOpNumThreads: options.threads } : {}
+  })
+  return async () => {
+    const maps: Array<Uint8Array> = []
+    for (const file of options.pictures) {
+      const picture = await RawImage.fromBlob(file)
+      const outputs = await model(await processor([picture]))
+      const [result] = processor.post_process_semantic_segmentation(outputs, [
+        [picture.height, picture.width]
+      ])
+      maps.push(Uint8Array.from(result!.segmentation.data))
+    }
+    return maps
+  }
+}
