@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Layer, Stdio } from "effect"
 import { TerminalCapabilities } from "effect/cli"
-import { defineConfig, type OutputOptions, type RolldownOptions } from "rolldown"
+import { defineConfig, type OutputOptions, rolldown, type RolldownOptions } from "rolldown"
 import { parseAst } from "rolldown/parseAst"
 import { Visitor } from "rolldown/utils"
 
@@ -105,6 +105,62 @@ export const page = (folder: string): ReadonlyArray<RolldownOptions & { readonly
     platform: "browser",
     output: { dir: folder, format: "esm", minify: true }
   }))
+
+/** Scripts of the page without a server, by their names, and what each is made of. */
+const scripts = {
+  main: "server/page/client/main.ts",
+  DrawingWorker: "server/page/client/DrawingWorker.ts",
+  ServiceWorker: "server/page/client/ServiceWorker.ts",
+  ModelWorker: "server/page/model/ModelWorker.ts",
+  SessionWorker: "onnx/web/worker.ts",
+  DecodingWorker: "image/decoding/worker.ts"
+}
+
+/** What stands beside the scripts: what others have built is copied, and its files find each other by their names. */
+const copied: Readonly<Record<string, string>> = {
+  "onnxruntime-web/wasm": "./ort.js",
+  // The page asks for WebAssembly.
+  "onnxruntime-web/webgpu": "./ort.js",
+  "@jsquash/jpeg/decode.js": "./jpeg/decode.js",
+  "@jsquash/jpeg/encode.js": "./jpeg/encode.js"
+}
+
+/** Each script of the page without a server as one, into `folder`. */
+export const site = (folder: string): ReadonlyArray<RolldownOptions & { readonly output: OutputOptions }> =>
+  Object.entries(scripts).map(([name, path]) => ({
+    input: { [name]: join(sources, path) },
+    platform: "browser",
+    resolve: { conditionNames: ["effect-segformer-source", "browser", "module", "import", "default"] },
+    plugins: [
+      {
+        name: "browser",
+        resolveId: (id, from) => {
+          const path = copied[id]
+          if (path !== undefined) return { id: path, external: true }
+          const isWriter = id.endsWith("/files/LabelPngWriter.ts") && from?.startsWith(sources)
+          return isWriter === true ? join(sources, "server/page/model/LabelPngs.ts") : null
+        }
+      }
+    ],
+    output: {
+      dir: folder,
+      format: "esm",
+      minify: true,
+      entryFileNames: "[name].js",
+      codeSplitting: false
+    }
+  }))
+
+/** The same in memory. */
+export const siteScripts = async (): Promise<
+  ReadonlyArray<{ readonly name: string; readonly bytes: Uint8Array }>
+> =>
+  Promise.all(
+    site("unwritten").map(async ({ output, ...input }) => {
+      const [{ code, fileName }] = (await (await rolldown(input)).generate(output)).output
+      return { name: fileName, bytes: new TextEncoder().encode(code) }
+    })
+  )
 
 interface Range {
   readonly start: number
@@ -203,5 +259,6 @@ export default defineConfig([
   // Once, behind the last of them: it is about the whole of `dist`.
   ...page(join(dist, "server/page/client")).map((one, index, all) =>
     index === all.length - 1 ? { ...one, plugins: [lean] } : one
-  )
+  ),
+  ...site(join(dist, "server/page/site"))
 ])

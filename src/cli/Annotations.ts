@@ -201,23 +201,25 @@ export class AnnotatedFiles implements KeyedFiles {
   readonly #files: ReadonlyArray<LabelFile>
   readonly #places = new Map<string, number>()
   readonly #byStem = new Map<string, Array<number>>()
-  readonly #paths: ReadonlyArray<string>
+  /** What each is called, and may be called. */
+  readonly #paths: ReadonlyArray<ReadonlyArray<string>>
 
   constructor(file: string, images: ReadonlyArray<AnnotatedImage>) {
-    this.#paths = images.map(({ name }) => plain(name))
+    this.#paths = images.map(({ alias, name }) => (alias === undefined ? [name] : [name, alias]).map(plain))
     this.#files = images.map((annotated, index) => {
-      const path = this.#paths[index]!
+      const path = this.#paths[index]![0]!
       const own = path.replace(imageEnding, "")
       let key = own
       for (let number = 2; this.#places.has(key); number++) key = `${own}-${number}`
       this.#places.set(key, index)
       return { path: `${file}: ${annotated.name}`, key, image: path, hasReport: false, annotated }
     })
-    for (const [index, path] of this.#paths.entries()) {
-      const stem = stemOf(path)
-      const own = this.#byStem.get(stem)
-      if (own === undefined) this.#byStem.set(stem, [index])
-      else own.push(index)
+    for (const [index, paths] of this.#paths.entries()) {
+      for (const stem of new Set(paths.map(stemOf))) {
+        const own = this.#byStem.get(stem)
+        if (own === undefined) this.#byStem.set(stem, [index])
+        else own.push(index)
+      }
     }
   }
 
@@ -249,7 +251,7 @@ export class AnnotatedFiles implements KeyedFiles {
     let found: Array<number> = []
     for (const name of names) {
       for (const index of this.#byStem.get(stemOf(name)) ?? []) {
-        const alike = likeness(name, this.#paths[index]!)
+        const alike = Math.max(...this.#paths[index]!.map((path) => likeness(name, path)))
         if (alike > best) {
           best = alike
           found = [index]

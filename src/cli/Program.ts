@@ -8,6 +8,7 @@ import * as ExitCode from "./ExitCode.ts"
 import * as ExportCommand from "./ExportCommand.ts"
 import * as Flags from "./Flags.ts"
 import * as HealthCommand from "./HealthCommand.ts"
+import * as PageCommand from "./PageCommand.ts"
 import * as ProbeCommand from "./ProbeCommand.ts"
 import * as Screen from "./Screen.ts"
 import * as SegmentCommand from "./SegmentCommand.ts"
@@ -67,6 +68,7 @@ export const command = Command.make("segformer").pipe(
     TiledCommand.command.pipe(Command.withHandler(work(() => import("./Tiled.ts"), TiledCommand.faults))),
     BatchCommand.command.pipe(Command.withHandler(work(batch, BatchCommand.faults))),
     ServeCommand.command.pipe(Command.withHandler(work(() => import("./Serve.ts"), ServeCommand.faults))),
+    PageCommand.command.pipe(Command.withHandler(work(() => import("./Page.ts")))),
     HealthCommand.command.pipe(Command.withHandler(work(() => import("./Health.ts"), HealthCommand.faults))),
     ProbeCommand.command.pipe(Command.withHandler(work(() => import("./Probe.ts")))),
     EvalCommand.command.pipe(Command.withHandler(work(() => import("./Eval.ts"), EvalCommand.faults))),

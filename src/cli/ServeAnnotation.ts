@@ -39,6 +39,8 @@ export const optionsOf = Effect.fnUntraced(function* (
   if (url !== undefined && !/^https?:$/.test(url.protocol))
     return yield* ExitCode.wrong("the address of Label Studio starts with http:// or https://")
   const key = yield* variable("LABEL_STUDIO_API_KEY", "LABEL_STUDIO_ACCESS_TOKEN")
+  if (key !== undefined && /[^\x20-\x7e]/.test(key))
+    return yield* ExitCode.wrong("LABEL_STUDIO_API_KEY has characters that no key has")
   const { wayOf } = yield* Effect.promise(() => import("./Remote.ts"))
   const fingerprint = {
     ...(yield* Effect.all(

@@ -72,8 +72,8 @@ const look = (data: Values): Look => {
 
 /** Where a mask begins, by the values it has; `undefined` where they leave it open. */
 const thresholdOf = (data: Values, { isWhole, max, min, some }: Look): number | undefined => {
-  // -1 is no class in maps of ids.
-  if (min < 0) return isWhole && (min === -1 || some.size > 2) ? undefined : 0
+  // -1 and -100 are no class in maps of ids; logits of whole numbers say of nothing that it is in the mask by 0.
+  if (min < 0) return isWhole && (min === -1 || some.size > 2 || max <= 0) ? undefined : 0
   if (isWhole) return max <= 0xffff ? MaskThreshold.of(data) : undefined
   return max <= 1 ? 0.5 : undefined
 }

@@ -63,6 +63,8 @@ export interface Shape {
 export interface AnnotatedImage {
   /** Its file or address, as the tool has it. */
   readonly name: string
+  /** What else it may be called: an upload, by the name that the tool keeps it under. */
+  readonly alias?: string | undefined
   /** Where the tool says it: an image on which nothing was drawn may have none. */
   readonly size?: Size | undefined
   /** The last one lies in front. */

@@ -55,10 +55,10 @@ export const task = (given: unknown, { prefer }: Options = {}): Result.Result<Re
       isObject(one) && one["was_cancelled"] !== true && one["skipped"] !== true ? [one] : []
     )
     if (done.length === 0) return { image: undefined, leftOut: [] }
-    const name = yield* nameOf(data)
+    const address = yield* addressOf(data)
     const { result } = yield* chosen(done, prefer)
     const { leftOut, ...drawn } = yield* shapesOf(isList(result) ? result : [])
-    return { image: { name, ...drawn }, leftOut }
+    return { image: { ...namesOf(address), ...drawn }, leftOut }
   })
 
 const chosen = (annotations: ReadonlyArray<Json>, prefer: Options["prefer"]): Result.Result<Json, string> => {
@@ -86,12 +86,12 @@ const isPicture = (text: string): boolean =>
   /^(?:https?|s3|gs|azure-blob|file):|^\/data\/|\.[a-z\d]{3,4}(?:$|\?)/i.test(text)
 
 /** The image of a task: its `image`, or the only field that names one. */
-const nameOf = (data: Json): Result.Result<string, string> => {
+const addressOf = (data: Json): Result.Result<string, string> => {
   const { image } = data
-  if (typeof image === "string" && image !== "") return Result.succeed(pathOf(image))
+  if (typeof image === "string" && image !== "") return Result.succeed(image)
   const named = Object.values(data).filter((value) => typeof value === "string" && isPicture(value))
   const [one] = named
-  if (named.length === 1 && typeof one === "string") return Result.succeed(pathOf(one))
+  if (named.length === 1 && typeof one === "string") return Result.succeed(one)
   return Result.fail(
     named.length === 0
       ? "no field of its data names an image"
@@ -115,6 +115,13 @@ export const pathOf = (address: string): string => {
   const isEscaped = /^(?:https?:|\/)/i.test(address)
   const path = address.replace(/^[a-z][a-z\d+.-]*:\/\/[^/]*/i, "")
   return withoutPrefix(isEscaped ? decoded(path.replace(/[?#].*$/, "")) : path)
+}
+
+/** What it is called, and what Label Studio calls an upload in its own folder, where somebody may have segmented it. */
+const namesOf = (address: string): Pick<Annotated.AnnotatedImage, "name" | "alias"> => {
+  const name = pathOf(address)
+  const alias = /(?:^|\/)upload\/\d+\/([^/?#&]+)/i.exec(decoded(address))?.[1]
+  return alias === undefined || alias === name ? { name } : { name, alias }
 }
 
 /** `upload/3/0a1b2c3d-board.png` was uploaded as `board.png`. */

@@ -4,6 +4,7 @@ import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse
 import { HttpServerResponse as Response } from "effect/http"
 import { HttpApiSchemaError } from "effect/http-api/HttpApiError"
 import { type Addresses, CurrentAddress } from "./Address.ts"
+import { CurrentCaller } from "./Caller.ts"
 import type { Dialect, DialectRoute } from "./Dialect.ts"
 import * as Face from "./Face.ts"
 import type * as ServerMetrics from "./ServerMetrics.ts"
@@ -152,7 +153,7 @@ export const make = Effect.fnUntraced(function* (
                 caller === undefined
                   ? routed
                   : Effect.annotateLogs(
-                      Effect.provideService(routed, Security.CurrentCaller, caller),
+                      Effect.provideService(routed, CurrentCaller, caller),
                       "caller",
                       caller.subject
                     )

@@ -1,11 +1,19 @@
 /** Who asks, and what others are told of what was done for them. */
-import type { Effect } from "effect"
+import { Context, type Effect } from "effect"
 
 /** Who a good token belongs to. */
 export interface Caller {
   /** Such as the name of an account. It appears in logs and traces. */
   readonly subject: string
 }
+
+/** Who sent the request that a fiber answers: `undefined` where nobody is asked. */
+export const CurrentCaller = Context.Reference<Caller | undefined>(
+  "effect-segformer/server/Caller/CurrentCaller",
+  {
+    defaultValue: () => undefined
+  }
+)
 
 /** A job that is over. */
 export interface EndedJob {

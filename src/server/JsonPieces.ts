@@ -4,6 +4,7 @@
  */
 import { Effect, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
+import * as Base64 from "../service/Base64.ts"
 
 /** The bytes of a PNG file that become a JSON string with a data URL. */
 export class DataUrl {
@@ -26,9 +27,8 @@ const encoder = new TextEncoder()
 
 /** The base64 of a file, slice by slice. */
 export function* base64(bytes: Uint8Array): Generator<Uint8Array> {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  for (let at = 0; at < buffer.length; at += slice) {
-    yield Buffer.from(buffer.toString("base64", at, Math.min(buffer.length, at + slice)), "latin1")
+  for (let at = 0; at < bytes.length; at += slice) {
+    yield encoder.encode(Base64.encode(bytes.subarray(at, at + slice)))
   }
 }
 

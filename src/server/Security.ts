@@ -5,12 +5,12 @@
  * `Redacted` from the header on: logs and traces never have it.
  */
 import { createHash, timingSafeEqual } from "node:crypto"
-import { Context, Duration, Effect, Redacted, Result, Schema } from "effect"
+import { Duration, Effect, Redacted, Result, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import * as ErrorKind from "../ErrorKind.ts"
 import { isAddress, isLoopback } from "../service/AddressGuard.ts"
 import * as Address from "./Address.ts"
-import type { Caller } from "./Caller.ts"
+import { type Caller, CurrentCaller } from "./Caller.ts"
 import { Refusal } from "./Refusal.ts"
 import { ofTokens } from "./RefusalStatus.ts"
 import type { SegFormerServerOptions } from "./ServerOptions.ts"
@@ -34,14 +34,6 @@ export class TokensRequired extends ErrorKind.lasting<TokensRequired>()("TokensR
     )
   }
 }
-
-/** Who sent the request that a fiber answers: `undefined` where nobody is asked. */
-export const CurrentCaller = Context.Reference<Caller | undefined>(
-  "effect-segformer/server/Security/CurrentCaller",
-  {
-    defaultValue: () => undefined
-  }
-)
 
 /** The same, as what an id belongs to: `undefined` is one caller, where nobody is asked who they are. */
 export const currentSubject: Effect.Effect<string | undefined> = Effect.map(

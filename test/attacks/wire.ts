@@ -165,7 +165,11 @@ const jsonRoutes = [
   "/v2/models/segformer/infer",
   "/v1/models/segformer:predict",
   "/api/model/switch",
-  "/infer/semantic_segmentation"
+  "/infer/semantic_segmentation",
+  "/predict",
+  "/setup",
+  "/webhook",
+  "/api/function_invocations"
 ]
 
 const bodies = hostile.map(([attack, body]): Attack => ({

@@ -133,6 +133,35 @@ describe("segformer eval with annotations as truth", () => {
       }).pipe(Effect.scoped)
   )
 
+  it.live(
+    "knows uploads by their own names and by those that Label Studio keeps them under, with dots in them too",
+    () =>
+      Effect.gen(function* () {
+        const one = fromDigits(["1"])
+        const cwd = yield* folder(
+          predictions({ "0a1b2c3d-a.jpg": one, "b.rgb.jpg": one, "c.jpg": one, "0a1b2c3d-c.jpg": one })
+        )
+        const size = { original_width: 1, original_height: 1 }
+        const value = { x: 0, y: 0, width: 100, height: 100, rectanglelabels: ["pit"] }
+        const result = [{ id: "x", type: "rectanglelabels", ...size, value }]
+        const task = (name: string, id: number) => ({
+          id,
+          data: { image: `/data/upload/1/${name}` },
+          annotations: [{ id, result }]
+        })
+        writeFileSync(
+          join(cwd, "t.json"),
+          JSON.stringify([task("0a1b2c3d-a.jpg", 1), task("0a1b2c3e-b.rgb.jpg", 2)])
+        )
+        const { code, json } = yield* evaluated(cwd, "t.json")
+        assert.deepStrictEqual([code, json.images, json.overallAccuracy], [0, 2, 1])
+        // Both may be it, and nobody can tell.
+        writeFileSync(join(cwd, "u.json"), JSON.stringify([task("0a1b2c3d-c.jpg", 1)]))
+        const both = yield* evaluated(cwd, "u.json")
+        assert.match(both.stderr, /2 predictions are of u.json/)
+      }).pipe(Effect.scoped)
+  )
+
   it.live("says what of a file cannot be scored, and scores the rest", () =>
     Effect.gen(function* () {
       const cwd = yield* folder(

@@ -2,6 +2,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Logger, Redacted, Result, type Scope } from "effect"
+import { FetchHttpClient } from "effect/http"
 import { TestClock } from "effect/testing"
 import { ImageSource } from "effect-segformer"
 import { Probe } from "effect-segformer/http"
@@ -227,6 +228,10 @@ describe("probe", () => {
         assert.strictEqual(new Set(asked).size, asked.length)
         assert.isTrue(server.requests.every(({ body }) => body.length < 100))
         assert.isUndefined(finding.sample)
+        // The same over `fetch`, which sends headers of its own and follows nothing less.
+        const other = yield* Effect.provide(Probe.probe(server.url, expected.options), FetchHttpClient.layer)
+        const { latency: _, ...same } = finding
+        assert.deepInclude(other, same)
       })
     )
   }

@@ -209,6 +209,10 @@ describe("LabelStudioReading", () => {
     ]) {
       assert.strictEqual(named({ image: address }), name, address)
     }
+    // Whoever segments the folder of uploads has their names.
+    const upload = { image: "/data/upload/10/61148fa2-frame%200190.jpg" }
+    const { alias, name } = read({ ...task([]), data: upload }).image ?? {}
+    assert.deepStrictEqual([name, alias], ["frame 0190.jpg", "61148fa2-frame 0190.jpg"])
     assert.strictEqual(named({ photo: "https://h/x.jpg", note: "all well" }), "x.jpg")
     assert.match(refused({ ...task([box()]), data: { a: "x.jpg", b: "y.jpg" } }), /several fields/)
     assert.match(

@@ -10,12 +10,12 @@ import { Effect } from "effect"
 import type { Page } from "playwright-core"
 import sharp from "sharp"
 import * as Needs from "../support/Needs.ts"
+import { longName } from "./drawn.ts"
 import {
   boardOf,
   colorAt,
   desktop,
   landed,
-  longName,
   PageServer,
   phone,
   pointAt,

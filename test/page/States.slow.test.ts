@@ -5,7 +5,8 @@ import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Page } from "playwright-core"
 import * as Needs from "../support/Needs.ts"
-import { desktop, grey, longName, PageServer, phone, segment, settled, visit } from "./support.ts"
+import { longName } from "./drawn.ts"
+import { desktop, grey, PageServer, phone, segment, settled, visit } from "./support.ts"
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8")
 

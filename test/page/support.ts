@@ -1,47 +1,12 @@
 /** A server with three models, and a browser that visits its page. */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Context, Effect, Layer, References } from "effect"
-import { Transport } from "effect-segformer"
 import { SegFormerServer, type SegFormerServerOptions } from "effect-segformer/server"
 import type { BrowserContext, BrowserContextOptions, Page } from "playwright-core"
 import sharp from "sharp"
 import { hangs } from "../support/Eventually.ts"
 import * as Warm from "../support/Warm.ts"
-
-const classes = [
-  { id: 0, name: "background" },
-  { id: 1, name: "sky", color: [255, 0, 0] },
-  { id: 2, name: "road", color: [0, 0, 255] }
-] as const
-
-/** A model whose answer is known: sky where a rule says so, of confidence 0.9, and road elsewhere, of 0.5. */
-const drawn = (name: string, isSky: (x: number, y: number) => boolean) =>
-  Transport.layer({
-    name,
-    describe: Effect.succeed({ name, classes }),
-    predict: ({ image: { height, width } }) =>
-      Effect.sync(() => {
-        const sky = Uint8Array.from({ length: width * height }, (_, at) =>
-          isSky((at % width) / width, Math.floor(at / width) / height) ? 1 : 0
-        )
-        return {
-          _tag: "Labels",
-          classes,
-          labelMap: { width, height, data: sky.map((one) => 2 - one) },
-          confidence: { width, height, data: Float32Array.from(sky, (one) => (one === 1 ? 0.9 : 0.5)) }
-        }
-      })
-  })
-
-/** As the Hugging Face Hub has them. */
-export const longName = "somebody/segformer-b5-finetuned-cityscapes-1024-1024"
-
-/** By name. */
-export const models = {
-  halves: drawn("halves", (x) => x < 0.5),
-  layers: drawn("layers", (_, y) => y < 0.5),
-  [longName]: drawn(longName, () => true)
-}
+import { models } from "./drawn.ts"
 
 /** The model in the box, `halves` with sky on the left and `layers` with sky above. */
 export const serve = (options?: SegFormerServerOptions) =>
@@ -219,3 +184,10 @@ export const ended = (page: Page) =>
   page.waitForFunction(
     () => document.querySelector(".thumb[data-state=waiting], .thumb[data-state=working]") === null
   )
+
+/** A test of the page. */
+export type OnPage = (
+  name: string,
+  use: Parameters<typeof visit>[1],
+  options?: Parameters<typeof visit>[2]
+) => void

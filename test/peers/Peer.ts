@@ -88,8 +88,11 @@ export const make = <A>({
   ).pipe(Effect.provideService(References.MinimumLogLevel, "None"))
 })
 
+/** As for slow tests: only what hangs meets it. */
+const limit = 5 * hangs
+
 const limited = <A, E, R>(effect: Effect.Effect<A, E, R>, message: string) =>
-  Effect.timeoutOrElse(effect, { duration: hangs, orElse: () => Effect.die(new Error(message)) })
+  Effect.timeoutOrElse(effect, { duration: limit, orElse: () => Effect.die(new Error(message)) })
 
 const said = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)

@@ -125,6 +125,9 @@ describe("segformer serve", () => {
           /its key is LABEL_STUDIO_API_KEY/
         ],
         [["--protocol", "labelstudio"], { LABEL_STUDIO_URL: "ftp://ls" }, /starts with http/],
+        [["--protocol", "labelstudio"], { LABEL_STUDIO_URL: "localhost:8080" }, /starts with http/],
+        [["--protocol", "labelstudio"], { LABEL_STUDIO_URL: '"http://ls"' }, /no address such as/],
+        [["--protocol", "labelstudio"], { LABEL_STUDIO_API_KEY: "a\nb" }, /characters that no key has/],
         [["--token-file", "/nowhere/tokens"], {}, /cannot read the tokens in \/nowhere\/tokens/],
         [["--token-file", empty], {}, /there is no token in/],
         [["--model", "a=x", "--model", "a=y"], {}, /two models are called a/],

@@ -7,6 +7,8 @@ import { listening } from "./TestServer.ts"
 
 const mediaTypes: Readonly<Record<string, string>> = {
   ".html": "text/html",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
   ".js": "text/javascript",
   ".mjs": "text/javascript",
   ".json": "application/json",

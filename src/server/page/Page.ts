@@ -34,31 +34,46 @@ export interface PageOptions {
 /** The document at `/` and what it is made of. Open to all: what needs a token is behind `/v1`, and the page asks for it. */
 export const routes = (options: PageOptions = {}): Effect.Effect<ReadonlyArray<DialectRoute>> =>
   Effect.promise(async () => {
-    const files = [...(await statics()), ...(await modules())].sort((a, b) => (a.name < b.name ? -1 : 1))
-    const folder: `/${string}` = `/page/${digest(files.flatMap(({ bytes, name }) => [name, bytes]))}`
-    const document = files.find(({ name }) => name === "index.html")
-    if (document === undefined) throw new Error("The page has no index.html: the package is not whole")
-    const parts = files.filter((file) => file !== document)
-    const html = document.bytes
-      .toString()
-      .replace("</head>", `${preloads(parts)}</head>`)
-      .replace("<html ", () => limits(options))
-      // Relative, since a proxy may have the server under a path of its own.
-      .replaceAll(`"./page/`, `".${folder}/`)
+    const { document, folder, parts } = make(
+      [...(await statics()), ...(await modules())],
+      limits(options),
+      isModule
+    )
     return Promise.all([
-      route("/", "index.html", Buffer.from(html), {
+      route("/", "index.html", Buffer.from(document), {
         "cache-control": "no-cache",
-        "content-security-policy": policy,
+        "content-security-policy": [...policy, "frame-ancestors 'none'"].join("; "),
         "referrer-policy": "no-referrer"
       }),
       ...parts.map(({ bytes, name }) =>
-        route(`${folder}/${name}`, name, bytes, { "cache-control": "public, max-age=31536000, immutable" })
+        route(`/${folder}/${name}`, name, bytes, { "cache-control": "public, max-age=31536000, immutable" })
       )
     ])
   })
 
-const limits = ({ maxBytes, maxPixels }: PageOptions): string =>
-  `<html data-max-bytes="${maxBytes ?? ""}" data-max-pixels="${maxPixels ?? ""}" data-formats="${formats}" `
+/** The document, and what it is made of, in a folder that names their content. Addresses are relative to the document. @internal */
+export const make = (
+  files: ReadonlyArray<File>,
+  attributes: string,
+  isPreloaded: (name: string) => boolean
+): { readonly document: string; readonly folder: string; readonly parts: ReadonlyArray<File> } => {
+  const sorted = files.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  const folder = `page/${digest(sorted.flatMap(({ bytes, name }) => [name, bytes]))}`
+  const found = sorted.find(({ name }) => name === "index.html")
+  if (found === undefined) throw new Error("The page has no index.html: the package is not whole")
+  const parts = sorted.filter((file) => file !== found)
+  const document = Buffer.from(found.bytes)
+    .toString()
+    .replace("</head>", `${preloads(parts.filter(({ name }) => isPreloaded(name)))}</head>`)
+    .replace("<html ", () => `<html ${attributes} `)
+    // Relative, since a proxy or a host may have it under a path of its own.
+    .replaceAll(`"./page/`, `"./${folder}/`)
+  return { document, folder, parts }
+}
+
+/** What the page is told. @internal */
+export const limits = ({ maxBytes, maxPixels }: PageOptions): string =>
+  `data-max-bytes="${maxBytes ?? ""}" data-max-pixels="${maxPixels ?? ""}" data-formats="${formats}"`
 
 /** The formats of export, for the page to offer. */
 const formats = JSON.stringify(
@@ -75,8 +90,8 @@ const formats = JSON.stringify(
   .replaceAll("&", "&amp;")
   .replaceAll('"', "&quot;")
 
-/** Scripts, styles and requests of this server only; no markup from text, no frames, no forms that leave. */
-const policy = [
+/** Scripts, styles and requests of this server only; no markup from text, no frames, no forms that leave. @internal */
+export const policy: ReadonlyArray<string> = [
   "default-src 'none'",
   "script-src 'self'",
   "worker-src 'self'",
@@ -85,10 +100,9 @@ const policy = [
   "connect-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",
-  "frame-ancestors 'none'",
   "require-trusted-types-for 'script'",
   "trusted-types default"
-].join("; ")
+]
 
 const types: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -98,17 +112,20 @@ const types: Readonly<Record<string, string>> = {
   ".jpg": "image/jpeg"
 }
 
-interface File {
+/** A file of the page. @internal */
+export interface File {
   readonly name: string
-  readonly bytes: Buffer
+  readonly bytes: Uint8Array
 }
 
-const read = async (folder: URL, name: string): Promise<File> => ({
+/** @internal */
+export const read = async (folder: URL, name: string): Promise<File> => ({
   name,
   bytes: await readFile(new URL(name, folder))
 })
 
-const statics = async (): Promise<ReadonlyArray<File>> => {
+/** The document, its style and pictures. @internal */
+export const statics = async (): Promise<ReadonlyArray<File>> => {
   const folder = new URL("./assets/", import.meta.url)
   return Promise.all((await readdir(folder)).map((name) => read(folder, name)))
 }
@@ -120,11 +137,11 @@ const modules = async (): Promise<ReadonlyArray<File>> => {
   const names = (await readdir(folder)).filter((name) => name.endsWith(own) && !name.endsWith(".d.ts"))
   return Promise.all(
     names.map(async (file) => {
-      const { bytes } = await read(folder, file)
-      const code = own === ".ts" ? stripped(bytes.toString()) : bytes.toString()
+      const text = Buffer.from((await read(folder, file)).bytes).toString()
+      const code = own === ".ts" ? stripped(text) : text
       // The map that the last line of a compiled module names is not served.
-      const text = code.replace(/^\/\/# sourceMappingURL=.*$/m, "")
-      return { name: `${file.slice(0, -own.length)}.js`, bytes: Buffer.from(text) }
+      const served = code.replace(/^\/\/# sourceMappingURL=.*$/m, "")
+      return { name: `${file.slice(0, -own.length)}.js`, bytes: Buffer.from(served) }
     })
   )
 }
@@ -133,14 +150,15 @@ const modules = async (): Promise<ReadonlyArray<File>> => {
 const stripped = (code: string): string =>
   nodeModule.stripTypeScriptTypes(code).replaceAll(/(from\s+"\.\/\w+)\.ts"/g, '$1.js"')
 
-/** All modules are asked for at once, not as each is found in another. Workers are asked for when they are needed. */
-const preloads = (parts: ReadonlyArray<File>): string =>
-  parts
-    .filter(({ name }) => name.endsWith(".js") && !name.endsWith("Worker.js"))
-    .map(({ name }) => `<link rel="modulepreload" href="./page/${name}">\n`)
-    .join("")
+/** Workers are asked for when they are needed. */
+const isModule = (name: string): boolean => name.endsWith(".js") && !name.endsWith("Worker.js")
 
-const digest = (parts: ReadonlyArray<string | Uint8Array>): string => {
+/** All modules are asked for at once, not as each is found in another. */
+const preloads = (parts: ReadonlyArray<File>): string =>
+  parts.map(({ name }) => `<link rel="modulepreload" href="./page/${name}">\n`).join("")
+
+/** @internal */
+export const digest = (parts: ReadonlyArray<string | Uint8Array>): string => {
   const hash = createHash("sha256")
   for (const part of parts) hash.update(part)
   return hash.digest("hex").slice(0, 16)

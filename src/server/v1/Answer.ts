@@ -2,8 +2,6 @@
  * A segmentation in the form that a caller asked for: JSON, a label PNG, raw class ids, or any of the formats of export. Whatever
  * gives out results (`/v1/segment`, a job's images) does so from here.
  */
-import { promisify } from "node:util"
-import { deflate } from "node:zlib"
 import { Duration, Effect, Option, Result } from "effect"
 import { HttpServerResponse } from "effect/http"
 import * as ClassTable from "../../mask/ClassTable.ts"
@@ -24,6 +22,7 @@ import * as ClassScores from "../ClassScores.ts"
 import * as Fineness from "../Fineness.ts"
 import * as JsonPieces from "../JsonPieces.ts"
 import { bad, fromError, Refusal, tagOf } from "../Refusal.ts"
+import * as Zlib from "../Zlib.ts"
 import * as Accept from "./Accept.ts"
 import type { SegmentResult } from "./SegmentApi.ts"
 
@@ -297,9 +296,7 @@ const inJson = Effect.fnUntraced(function* (
 /** Six digits say all that a float says here, in half the characters. */
 const round = (value: number): number => Math.round(value * 1e6) / 1e6
 
-const pack = promisify(deflate)
-const compress = (bytes: Uint8Array): Effect.Effect<Uint8Array> =>
-  Effect.promise(() => pack(bytes, { level: 3 }))
+const compress = (bytes: Uint8Array): Effect.Effect<Uint8Array> => Effect.promise(() => Zlib.deflate(bytes))
 
 /** Class ids row by row, in 8 bits, or in 16 (little-endian) where one needs them. */
 const packed = (

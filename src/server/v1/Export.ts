@@ -1,88 +1,18 @@
-/** `/v1/export`: a label map that a caller has already, in the form that it asks for. */
-import { promisify } from "node:util"
-import { inflate } from "node:zlib"
-import { Duration, Effect, Schema } from "effect"
+/** `/v1/export`: reads what is asked, and gives it. */
+import { Effect, Schema } from "effect"
 import type { HttpServerRequest, HttpServerResponse } from "effect/http"
-import * as ClassTable from "../../mask/ClassTable.ts"
-import type { ConfidenceMap } from "../../mask/ConfidenceMap.ts"
-import type { LabelMap } from "../../mask/LabelMap.ts"
-import * as Palette from "../../mask/Palette.ts"
-import * as Steps from "../../mask/Steps.ts"
-import * as Segmentation from "../../Segmentation.ts"
 import * as Bodies from "../Bodies.ts"
-import * as ClassScores from "../ClassScores.ts"
 import * as LargeJson from "../LargeJson.ts"
-import { bad, fromError, type Refusal } from "../Refusal.ts"
-import { RequestId } from "../RequestId.ts"
+import type { Refusal } from "../Refusal.ts"
 import * as Answer from "./Answer.ts"
+import * as Conversion from "./Conversion.ts"
 import type { Models } from "./Models.ts"
 import { answered } from "./Refuse.ts"
-import { LabelMapToExport } from "./SegmentApi.ts"
-
-/** A long text of a request is taken out before it is parsed. */
-const Packed = Schema.Union([Schema.String, Schema.instanceOf(LargeJson.LongText)])
-
-const Body = Schema.Struct({
-  ...LabelMapToExport.fields,
-  labels: Schema.Struct({ ...LabelMapToExport.fields.labels.fields, deflate: Packed }),
-  confidence: Schema.optionalKey(Schema.Struct({ width: Schema.Int, height: Schema.Int, deflate: Packed }))
-})
 
 const decode = LargeJson.decodeWith(
-  Schema.decodeUnknownEffect(Body),
+  Schema.decodeUnknownEffect(Conversion.Body),
   "Send `classes` with ids and names, and `labels` with width, height, bits and deflate, as /v1/segment gives them"
 )
-
-const unpack = promisify(inflate)
-
-/** The bytes of a plane, which are to be so many. No more is unpacked than that. */
-const unpacked = Effect.fnUntraced(function* (
-  deflate: typeof Packed.Type,
-  field: string,
-  size: number,
-  what: string
-): Effect.fn.Return<Uint8Array<ArrayBuffer>, Refusal> {
-  const packed = yield* LargeJson.fileOf(deflate, `${field}.deflate`)
-  const wrong = bad(`${field}.deflate is no zlib stream of ${what}`)
-  const bytes = yield* Effect.mapError(
-    Effect.tryPromise(() => unpack(packed, { maxOutputLength: size + 1 })),
-    () => wrong
-  )
-  return bytes.length === size ? new Uint8Array(bytes) : yield* wrong
-})
-
-/** The ids. */
-const labelMapOf = Effect.fnUntraced(function* (
-  { bits, deflate, height, width }: (typeof Body.Type)["labels"],
-  maxPixels: number
-): Effect.fn.Return<LabelMap, Refusal> {
-  if (width * height > maxPixels) {
-    return yield* bad(`The map has ${width} x ${height} pixels, and this server takes at most ${maxPixels}`)
-  }
-  const size = (width * height * bits) / 8
-  const own = yield* unpacked(deflate, "labels", size, `${width} x ${height} ids of ${bits} bits`)
-  return { width, height, data: bits === 16 ? new Uint16Array(own.buffer) : own }
-})
-
-/** The confidence of each pixel of the labels. */
-const confidenceOf = Effect.fnUntraced(function* (
-  confidence: (typeof Body.Type)["confidence"],
-  { height, width }: LabelMap
-): Effect.fn.Return<ConfidenceMap | undefined, Refusal> {
-  if (confidence === undefined) return undefined
-  if (confidence.width !== width || confidence.height !== height) {
-    return yield* bad(
-      `confidence has ${confidence.width} x ${confidence.height} pixels, and labels ${width} x ${height}`
-    )
-  }
-  const bytes = yield* unpacked(
-    confidence.deflate,
-    "confidence",
-    width * height,
-    `${width} x ${height} bytes`
-  )
-  return yield* Steps.run(() => ClassScores.confidenceFrom(width, height, bytes))
-})
 
 export const handle = Effect.fnUntraced(function* (
   models: Models,
@@ -90,47 +20,10 @@ export const handle = Effect.fnUntraced(function* (
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse, Refusal> {
   const { served } = models[0]
   const asked = yield* Answer.asked(request.headers["accept"], undefined)
-  const name = "the label map"
   return yield* Effect.scoped(
     Effect.gen(function* () {
       const body = yield* Bodies.takeJson(served, request, served.limits.maxBytes)
-      const { classes, confidence, image, labels, model } = yield* decode(body)
-      return yield* served.work(
-        Effect.gen(function* () {
-          const labelMap = yield* labelMapOf(labels, served.limits.maxPixels)
-          const sure = yield* confidenceOf(confidence, labelMap)
-          const requestId = yield* RequestId
-          const segmentation = yield* Effect.mapError(
-            Segmentation.fromPrediction(
-              { source: image ?? name, width: labelMap.width, height: labelMap.height, orientation: 1 },
-              {
-                _tag: "Labels",
-                labelMap,
-                confidence: sure,
-                classes: ClassTable.make(
-                  classes.map(({ color, id, name }) => ({
-                    id,
-                    name,
-                    color: color === undefined ? undefined : Palette.fromHex(color)
-                  }))
-                ),
-                scores: new Map(
-                  classes.flatMap(({ confidence, id }) =>
-                    confidence === undefined || confidence === null ? [] : [[id, confidence] as const]
-                  )
-                )
-              },
-              name,
-              { attempts: 0, duration: Duration.zero, serviceTime: undefined, requestId }
-            ),
-            fromError
-          )
-          return yield* Answer.make({ image: { name: image ?? "image" }, segmentation }, asked, {
-            model: model ?? name,
-            requestId
-          })
-        })
-      )
+      return yield* Conversion.make(served, yield* decode(body), asked)
     })
   )
 }, answered)

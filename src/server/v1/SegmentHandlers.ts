@@ -1,17 +1,17 @@
 /** `/v1/models` and `/v1/segment`, at work. */
 import { Effect } from "effect"
-import { type HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
-import { bytes } from "../../image/ImageSource.ts"
 import * as Bodies from "../Bodies.ts"
 import type { Served } from "../Dialect.ts"
-import { bad, fromError, noted } from "../Refusal.ts"
+import { bad, noted } from "../Refusal.ts"
 import { RequestId } from "../RequestId.ts"
 import * as Uploads from "../Uploads.ts"
 import * as Answer from "./Answer.ts"
 import { SegFormerApi } from "./Api.ts"
 import * as Export from "./Export.ts"
 import * as Models from "./Models.ts"
+import * as Picture from "./Picture.ts"
 import { answered } from "./Refuse.ts"
 
 const one = Effect.fnUntraced(function* (
@@ -33,16 +33,8 @@ const picture = Effect.fnUntraced(function* (
   request: HttpServerRequest.HttpServerRequest
 ) {
   const { served } = models[0]
-  const { codec, limits, work } = served
   const image = yield* Bodies.takeImage(served, request, ["image", "file"], Uploads.isForm(request))
-  const made = bytes(image.bytes, { name: image.name })
-    .open(limits)
-    .pipe(
-      Effect.flatMap((opened) => codec.decode(opened)),
-      Effect.flatMap((raster) => codec.encode(raster, "png")),
-      Effect.mapError(fromError)
-    )
-  return HttpServerResponse.uint8Array(yield* work(made), { contentType: "image/png" })
+  return yield* Picture.make(served, image)
 })
 
 /** The images of a form, as many at once as the server works on; one that fails says so in its place. */

@@ -335,3 +335,19 @@ describe("a mask that is as large as the box beside it", () => {
     })
   )
 })
+
+describe("whole numbers below 0", () => {
+  it.effect("beside 0 alone may be what is ignored, and no logits", () =>
+    Effect.gen(function* () {
+      for (const ignored of [-1, -5, -100, -255]) {
+        const mask = plane(48, 32, (x) => (x < 24 ? 0 : ignored))
+        assert.include(yield* refusal({ mask }), "no class id", String(ignored))
+      }
+      assert.include(yield* refusal({ mask: plane(48, 32, () => -5) }), "no class id")
+      assert.deepStrictEqual(yield* shares({ mask: plane(48, 32, (x) => (x < 24 ? 5 : -5)) }), {
+        0: 24,
+        1: 24
+      })
+    })
+  )
+})

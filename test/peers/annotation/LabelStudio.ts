@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Redacted, Result } from "effect"
 import { unzipSync } from "fflate"
-import { LabelPng, Npy } from "effect-segformer/mask"
+import { BrushRle, LabelPng, Npy } from "effect-segformer/mask"
 import { ask } from "../../server/support.ts"
 import * as Peer from "../Peer.ts"
 import * as Pictures from "../Pictures.ts"
@@ -270,6 +270,53 @@ const local = Effect.fnUntraced(function* (studio: Studio.Studio) {
   }
 })
 
+const clicks = Effect.fnUntraced(function* (studio: Studio.Studio) {
+  const { url } = yield* Studio.ours(studio)
+  const name = names[1]!
+  const map = yield* expected(name)
+  const at = map.data.findIndex((id) => id !== 0)
+  const [x, y] = [(at % map.width) + 0.5, Math.floor(at / map.width) + 0.5]
+  const label = Pictures.classes.find(({ id }) => id === map.data[at])?.name ?? ""
+  const { data } = yield* Effect.promise(async () => {
+    const id = await Studio.project(studio, "BrushLabels")
+    await Studio.upload(studio, id, [name])
+    const model = await Studio.connect(studio, id, url, { is_interactive: true })
+    const [task] = await Studio.tasks(studio, id)
+    return studio.api<{ readonly data: { readonly result: Studio.Task["predictions"][number]["result"] } }>(
+      "POST",
+      `/api/ml/${model.id}/interactive-annotating`,
+      {
+        task: task?.id,
+        context: {
+          result: [
+            {
+              id: "click",
+              type: "keypointlabels",
+              from_name: "tag",
+              to_name: "image",
+              is_positive: true,
+              original_width: map.width,
+              original_height: map.height,
+              value: {
+                x: (x / map.width) * 100,
+                y: (y / map.height) * 100,
+                width: 0.3,
+                keypointlabels: [label]
+              }
+            }
+          ]
+        }
+      }
+    )
+  })
+  assert.equal(data.result.length, 1)
+  const { rle } = data.result[0]!.value
+  assert.ok(Array.isArray(rle))
+  const mask = Result.getOrThrow(BrushRle.decode(rle, map))
+  assert.equal(mask.data[at], 1)
+  assert.ok(mask.data.every((inside, i) => inside === 0 || map.data[i] === map.data[at]))
+})
+
 const many = Effect.fnUntraced(function* (studio: Studio.Studio) {
   const { url } = yield* Studio.ours(studio)
   const { lookups, stored } = yield* Effect.promise(async () => {
@@ -322,6 +369,7 @@ export const rows: ReadonlyArray<Peer.Peer> = [
       "basic authentication, with and without the right password": passwords,
       "a personal access token": personal,
       "pictures of a local folder": local,
+      "the region at a click, while somebody annotates": clicks,
       "500 tasks in one request, and none of them asked again": many
     }
   })

@@ -1,5 +1,6 @@
 /** CVAT's requests, as it sends them to Nuclio, and what it makes of the answers. */
 import { assert, describe, it } from "@effect/vitest"
+import sharp from "sharp"
 import { Effect } from "effect"
 import { CvatDialect, type SegFormerServerOptions } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
@@ -233,6 +234,39 @@ describe("CVAT", () => {
           ]
         ),
         [...all]
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is told what to do where the masks of a picture would have no end", () =>
+    Effect.gen(function* () {
+      const side = 1000
+      const png = yield* Effect.promise(async () => {
+        const picture = sharp({ create: { width: side, height: side, channels: 3, background: "#888" } })
+        return (await picture.png().toBuffer()).toString("base64")
+      })
+      // Stripes from corner to corner, each in a box as large as the picture.
+      const data = Uint8Array.from(
+        { length: side * side },
+        (_, i) => (((i % side) + Math.floor(i / side)) >> 1) % 3
+      )
+      const predict: Predict = () =>
+        Effect.succeed({
+          _tag: "Labels",
+          classes: Fixtures.classes,
+          labelMap: { width: side, height: side, data }
+        })
+      const each = yield* started({}, predict)
+      const { json, status } = yield* each.invoke("test", { image: png })
+      assert.strictEqual(status, 413)
+      assert.include(String(json["error"]), "--objects class")
+      const whole = yield* started({ per: "class" }, predict)
+      const answer = yield* whole.invoke("test", { image: png })
+      assert.strictEqual(answer.status, 200)
+      const shapes: ReadonlyArray<Shape> = JSON.parse(answer.body.toString())
+      assert.deepStrictEqual(
+        shapes.map(({ mask = [] }) => mask.slice(0, -4).filter((value) => value === 1).length),
+        [1, 2].map((id) => data.filter((own) => own === id).length)
       )
     }).pipe(Effect.scoped)
   )

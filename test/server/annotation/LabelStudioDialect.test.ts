@@ -1,12 +1,13 @@
 /** Label Studio's requests, as it sends them, to a server that stands for a model. */
 import { assert, describe, it } from "@effect/vitest"
 import sharp from "sharp"
-import { Effect, Redacted, Result } from "effect"
+import { Effect, Fiber, Redacted, Result } from "effect"
 import type { Prediction as Made } from "effect-segformer"
 import { BrushRle, Polygons } from "effect-segformer/mask"
-import { LabelStudioDialect } from "effect-segformer/server"
+import { Dialects, LabelStudioDialect } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
-import { ask, jsonBody, type Predict, serve } from "../support.ts"
+import { eventually } from "../../support/Eventually.ts"
+import { ask, gate, jsonBody, type Predict, serve } from "../support.ts"
 import { config, connected, key, labels, type Region, studio, task, uploads } from "./support.ts"
 
 const { height, width } = Fixtures
@@ -276,6 +277,46 @@ describe("what Label Studio asks besides", () => {
       assert.isArray(json["versions"])
       const empty = yield* ask(`${url}/predict`, jsonBody({ tasks: [], label_config: config("BrushLabels") }))
       assert.deepStrictEqual(empty.json, { results: [] })
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is answered beside other protocols and the page, which have the same paths", () =>
+    Effect.gen(function* () {
+      const dialects = yield* Dialects.load(["huggingface", "inspection", "labelstudio", "cvat"])
+      const { url } = yield* serve(undefined, { dialects, page: true })
+      for (const path of ["/", "/health"]) {
+        const { json } = yield* ask(url + path, {
+          headers: { "user-agent": "heartex/1.23.2", accept: "*/*" }
+        })
+        assert.strictEqual(json["status"], "UP", path)
+        const other = yield* ask(url + path, { headers: { accept: "application/json" } })
+        assert.strictEqual(other.body.toString(), "Ok")
+      }
+      const asked = jsonBody({ tasks: [], label_config: config("BrushLabels") })
+      const headers = { "user-agent": "heartex/1.23.2", "content-type": "application/json" }
+      assert.deepStrictEqual((yield* ask(`${url}/predict`, { ...asked, headers })).json, { results: [] })
+      const image = { method: "POST", body: Uint8Array.from(Fixtures.image) }
+      assert.match((yield* ask(`${url}/predict`, image)).body.toString(), /^\[\{"label"/)
+      const page = yield* ask(url, { headers: { accept: "text/html" } })
+      assert.match(page.headers.get("content-type") ?? "", /^text\/html/)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is told of its setup however much else there is to do", () =>
+    Effect.gen(function* () {
+      const { entered, open, predict } = gate()
+      const { url } = yield* studio(uploads("1.png"))
+      const ours = yield* connected(url, { predict, server: { concurrency: 1, queue: 0 } })
+      const waiting = yield* Effect.forkChild(ours.ask([task(1)], config("BrushLabels")))
+      yield* eventually(() => entered() === 1)
+      assert.strictEqual((yield* ours.ask([task(1)], config("BrushLabels"))).status, 503)
+      const { status } = yield* ask(
+        `${ours.url}/setup`,
+        jsonBody({ project: "1.1", schema: config("BrushLabels") })
+      )
+      assert.strictEqual(status, 200)
+      open()
+      assert.strictEqual((yield* Fiber.join(waiting)).status, 200)
     }).pipe(Effect.scoped)
   )
 

@@ -133,6 +133,16 @@ describe("a picture", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("is asked for with a key that was copied with its scheme", () =>
+    Effect.gen(function* () {
+      const { url } = yield* studio(uploads("1.png"))
+      for (const written of [`Token ${key}`, `token  ${key}`]) {
+        const ours = yield* connected(url, { key: Redacted.make(written) })
+        assert.deepStrictEqual(counts((yield* ours.predict([task(1)], brush)).results), ["found"])
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.live("is asked for by a personal access token's own short one, which is fetched once", () =>
     Effect.gen(function* () {
       const access = unsigned({ token_type: "access", exp: Math.floor(Date.now() / 1000) + 300 })

@@ -8,37 +8,48 @@ import type { AnnotationOptions } from "../Annotation.ts"
 import * as AtPoints from "../AtPoints.ts"
 import * as ClassScores from "../../ClassScores.ts"
 import type { Segmented } from "../../Dialect.ts"
-import type { Refusal } from "../../Refusal.ts"
+import { Refusal } from "../../Refusal.ts"
 
 const [zero, one, comma] = [0x30, 0x31, 0x2c]
 
-/** Pixels of a mask between two pauses. */
-const perStep = 1 << 20
+/** Pixels of a mask in one piece. */
+const perPiece = 1 << 17
 
-/** The pixels of a mask's box, row by row, 0 or 1, each with a comma behind it. */
-function* pixels({ box, counts }: CvatMask): Steps.Steps<Uint8Array> {
-  const text = new Uint8Array(box.width * box.height * 2)
-  for (let i = 0; i < text.length; i += 2) {
-    text[i] = zero
-    text[i + 1] = comma
-    if (i % perStep === perStep - 2) yield
+/** The pixels of a mask's box, row by row, 0 or 1, each with a comma behind it, piece by piece. */
+function* pixels({ box, counts }: CvatMask): Generator<Uint8Array> {
+  const size = box.width * box.height
+  let run = 0
+  let left = counts[0] ?? size
+  for (let from = 0; from < size; from += perPiece) {
+    const length = Math.min(perPiece, size - from)
+    const text = new Uint8Array(length * 2)
+    for (let i = 0; i < text.length; i += 2) {
+      text[i] = zero
+      text[i + 1] = comma
+    }
+    let at = 0
+    while (at < length) {
+      if (left === 0) {
+        left = counts[++run] ?? size
+        continue
+      }
+      const end = Math.min(length, at + left)
+      left -= end - at
+      if (run % 2 === 1) for (let i = at; i < end; i++) text[i * 2] = one
+      at = end
+    }
+    yield text
   }
-  let at = 0
-  for (let i = 0; i < counts.length; i++) {
-    const end = at + counts[i]!
-    if (i % 2 === 1) for (; at < end; at++) text[at * 2] = one
-    at = end
-  }
-  return text
 }
+
+/** Pixels that the masks of a picture may have together, in their boxes: what more would take, CVAT cannot hold either. */
+const maxPixels = 1 << 27
 
 const encoder = new TextEncoder()
 
 /** The shapes of a picture as JSON, in pieces. Only those of at least this score, where there is one. */
 export const detected = (shape: Cvat.ShapeType, threshold: number | undefined, options: AnnotationOptions) =>
-  Effect.fnUntraced(function* ({
-    segmentation
-  }: Segmented): Effect.fn.Return<ReadonlyArray<Uint8Array>, Refusal> {
+  Effect.fnUntraced(function* ({ segmentation }: Segmented): Effect.fn.Return<Iterable<Uint8Array>, Refusal> {
     const { classes, confidence, labelMap } = yield* ClassScores.make({ segmentation })
     const names = new Map(classes.map(({ id, name }) => [id, name]))
     const background = Background.idsOf(classes)
@@ -51,30 +62,43 @@ export const detected = (shape: Cvat.ShapeType, threshold: number | undefined, o
         typeOf: (id) => (background.has(id) ? undefined : shape)
       })
     )
-    const pieces: Array<Uint8Array> = [encoder.encode("[")]
-    for (const [index, found] of shapes.entries()) {
-      const { box, ...rest } = {
-        box: found.type === "mask" ? found.mask.box : undefined,
-        label: names.get(found.classId) ?? `class ${found.classId}`,
-        type: found.type,
-        points: found.points,
-        attributes: [],
-        ...(found.score === undefined ? {} : { confidence: String(found.score) })
-      }
-      const text = JSON.stringify(rest)
-      const before = index === 0 ? "" : ","
-      if (found.type === "mask" && box !== undefined) {
-        const corners = [box.x, box.y, box.x + box.width - 1, box.y + box.height - 1]
-        pieces.push(
-          encoder.encode(`${before}${text.slice(0, -1)},"mask":[`),
-          yield* Steps.run(() => pixels(found.mask)),
-          encoder.encode(`${corners.join(",")}]}`)
-        )
-      } else pieces.push(encoder.encode(before + text))
+    let sum = 0
+    for (const found of shapes) if (found.type === "mask") sum += found.mask.box.width * found.mask.box.height
+    if (sum > maxPixels) {
+      return yield* new Refusal({
+        status: 413,
+        detail:
+          "The regions of the picture are too many to be a mask each: leave out small ones (--min-area), have one for each class " +
+          "(--objects class), or choose the function of polygons"
+      })
     }
-    pieces.push(encoder.encode("]"))
-    return pieces
+    return written(shapes, (id) => names.get(id) ?? `class ${id}`)
   })
+
+/** Each piece is made when its turn comes: masks are as large as their boxes, and many boxes may lie over each other. */
+function* written(
+  shapes: ReadonlyArray<Cvat.Shape>,
+  nameOf: (classId: number) => string
+): Generator<Uint8Array> {
+  yield encoder.encode("[")
+  for (const [index, found] of shapes.entries()) {
+    const text = JSON.stringify({
+      label: nameOf(found.classId),
+      type: found.type,
+      points: found.points,
+      attributes: [],
+      ...(found.score === undefined ? {} : { confidence: String(found.score) })
+    })
+    const before = index === 0 ? "" : ","
+    if (found.type === "mask") {
+      const { height, width, x, y } = found.mask.box
+      yield encoder.encode(`${before}${text.slice(0, -1)},"mask":[`)
+      yield* pixels(found.mask)
+      yield encoder.encode(`${[x, y, x + width - 1, y + height - 1].join(",")}]}`)
+    } else yield encoder.encode(before + text)
+  }
+  yield encoder.encode("]")
+}
 
 /** Rows of a mask in one piece. */
 const rowsPerPiece = 64

@@ -5,6 +5,17 @@
  *
  * Masks, polygons and boxes are a function each, by the type that the labels of a task have; `threshold` is the least mean confidence of a
  * region, where the segmenter says how sure it is. CVAT sends no credentials: its network is let in by address (`allowFrom`).
+ *
+ * ```ts
+ * import { CvatDialect, type SegFormerServerOptions } from "effect-segformer/server"
+ *
+ * const options: SegFormerServerOptions = {
+ *   host: "0.0.0.0",
+ *   allowFrom: ["172.16.0.0/12"],
+ *   dialects: [CvatDialect.make({ per: "class" })]
+ * }
+ * options.dialects?.map(({ name }) => name) // => ["cvat"]
+ * ```
  */
 import { Effect, Schema } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"

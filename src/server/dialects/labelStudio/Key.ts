@@ -42,7 +42,8 @@ const policy = Policy.make({ breaker: false, retryBudget: false, deadline: "30 s
 /** By the key of Label Studio at this address. */
 export const make = (base: URL, key: Redacted.Redacted | undefined): Authorization => {
   if (key === undefined) return Effect.succeed(undefined)
-  const token = Redacted.value(key)
+  // Some copy the scheme of a header along.
+  const token = Redacted.value(key).replace(/^(?:token|bearer)\s+/i, "")
   const claims = claimsOf(token)
   if (claims === undefined) return Effect.succeed(Redacted.make(`Token ${token}`))
   if (claims.token_type !== "refresh") return Effect.succeed(Redacted.make(`Bearer ${token}`))
@@ -52,7 +53,7 @@ export const make = (base: URL, key: Redacted.Redacted | undefined): Authorizati
     Effect.flatMap(Clock.currentTimeMillis, (now) =>
       known !== undefined && now < known.until
         ? Effect.succeed(known.authorization)
-        : Effect.map(refreshed(base, key), (access) => {
+        : Effect.map(refreshed(base, token), (access) => {
             const authorization = Redacted.make(`Bearer ${access}`)
             const end = claimsOf(access)?.exp
             known = { authorization, until: typeof end === "number" ? end * 1000 - early : now }
@@ -62,10 +63,10 @@ export const make = (base: URL, key: Redacted.Redacted | undefined): Authorizati
   )
 }
 
-const refreshed = (base: URL, key: Redacted.Redacted) =>
+const refreshed = (base: URL, token: string) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const exchange = yield* Exchange.make({ baseUrl: base.href, secrets: [key] })
+      const exchange = yield* Exchange.make({ baseUrl: base.href, secrets: [Redacted.make(token)] })
       const runner = yield* PolicyRunner.make({ service: exchange.service, policy })
       const { value } = yield* runner.run((attempt) =>
         Effect.flatMap(
@@ -73,7 +74,7 @@ const refreshed = (base: URL, key: Redacted.Redacted) =>
             {
               method: "POST",
               path: "/api/token/refresh/",
-              body: HttpBody.jsonUnsafe({ refresh: Redacted.value(key) })
+              body: HttpBody.jsonUnsafe({ refresh: token })
             },
             attempt
           ),

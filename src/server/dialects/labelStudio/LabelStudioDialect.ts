@@ -7,6 +7,18 @@
  * nothing can be segmented at all (no model, a key that Label Studio refuses) the request fails, so that Label Studio keeps nothing of it
  * and asks again. `model_version` changes with the model, the options, and which class is which label: what is predicted
  * otherwise now is asked for anew.
+ *
+ * ```ts
+ * import { Redacted } from "effect"
+ * import { LabelStudioDialect } from "effect-segformer/server"
+ *
+ * const dialect = LabelStudioDialect.make({
+ *   url: new URL("http://localhost:8080"),
+ *   key: Redacted.make("its-access-token"),
+ *   minArea: 64
+ * })
+ * dialect.name // => "labelstudio"
+ * ```
  */
 import { createHash } from "node:crypto"
 import { type Duration, Effect, Option, Schema, Stream } from "effect"
@@ -72,6 +84,9 @@ const decodePredict = LargeJson.decodeWith(
   parseOptions
 )
 
+/** Bytes of a request of `/setup`, which has a labelling configuration in it. */
+const maxSetupBytes = 4 * 1024 * 1024
+
 const idOf = (id: unknown): string | undefined =>
   typeof id === "string" || typeof id === "number" ? String(id) : undefined
 
@@ -103,6 +118,10 @@ const fitting = (config: LabelConfig.LabelConfig, model: ModelDescription): Effe
     ? Effect.void
     : Effect.logWarning(unlike(config, model))
 
+/** Paths that other protocols have as well. */
+const fromLabelStudio: DialectRoute["takes"] = ({ headers }) =>
+  /^heartex\//i.test(headers["user-agent"] ?? "")
+
 /** The dialect `labelstudio`. */
 export const make = (options: LabelStudioDialectOptions = {}): Dialect => ({
   name: "labelstudio",
@@ -116,8 +135,6 @@ export const make = (options: LabelStudioDialectOptions = {}): Dialect => ({
     const images = yield* TaskImages.make(options)
     const dialect = { served, options, images }
     const health = JsonPieces.json({ status: "UP", model_class: "effect-segformer" })
-    const fromLabelStudio: DialectRoute["takes"] = ({ headers }) =>
-      /^heartex\//i.test(headers["user-agent"] ?? "")
     return [
       { ...get("/", () => Effect.succeed(health)), takes: fromLabelStudio },
       { ...get("/health", () => Effect.succeed(health)), takes: fromLabelStudio },
@@ -127,7 +144,7 @@ export const make = (options: LabelStudioDialectOptions = {}): Dialect => ({
         )
       ),
       setup(dialect),
-      predict(dialect),
+      { ...predict(dialect), takes: fromLabelStudio },
       webhook(served),
       ...former.map((path) => post(path, () => Effect.succeed(JsonPieces.json({}))))
     ]
@@ -169,7 +186,9 @@ const setup = ({ options, served }: Made): DialectRoute =>
   post(
     "/setup",
     Effect.fnUntraced(function* (request) {
-      const body = yield* Bodies.takeJson(served, request, served.limits.maxBytes)
+      // However many images are worked on: it is asked before each round of predictions, and waits 3 seconds.
+      yield* Bodies.checkJson(request)
+      const body = yield* Bodies.read(request, { ...served.limits, maxBytes: maxSetupBytes })
       const { hostname, schema } = yield* decodeSetup(body)
       const model = yield* described(served)
       const text = schema === undefined || schema === null ? "" : LargeJson.textOf(schema)

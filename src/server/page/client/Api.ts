@@ -1,7 +1,9 @@
 /** The server's `/v1`, and what may go wrong on the way as sentences. */
+import type { Asked } from "./Asked.ts"
 import { Failure } from "./Failure.ts"
 import { fields } from "./Fields.ts"
 import { decode, type Packed } from "./Result.ts"
+import * as Server from "./Server.ts"
 import { bytes } from "./Text.ts"
 
 export interface ModelClass {
@@ -45,7 +47,7 @@ export const token = {
 }
 
 export const models = async (): Promise<ReadonlyArray<Model>> => {
-  const answer = await json(await send("v1/models", {}))
+  const answer = await json(await send({ path: "v1/models", method: "GET", headers: {} }))
   return agreed(() =>
     fields(answer).list("models", (one) => ({
       name: one.string("name"),
@@ -70,21 +72,24 @@ export const segment = async (file: File, model: string, signal: AbortSignal): P
 
 /** What is there already, in another form: the picture is not sent, nor segmented, again. */
 export const convert = async (body: unknown, accept: string, signal?: AbortSignal): Promise<Blob> => {
-  const response = await send("v1/export", {
+  const response = await send({
+    path: "v1/export",
     method: "POST",
     body: JSON.stringify(body),
     headers: { accept, "content-type": "application/json" },
-    signal: signal ?? null
+    signal
   })
   return response.blob().catch(unreachable)
 }
 
 /** What browsers show of an image that they cannot read: its pixels, as a PNG. */
 export const picture = async (file: Blob): Promise<Blob> => {
-  const response = await send("v1/picture", {
+  const response = await send({
+    path: "v1/picture",
     method: "POST",
-    body: file,
-    headers: { "content-type": "application/octet-stream" }
+    // Its name says nothing of its pixels.
+    body: new Blob([file]),
+    headers: { accept: "image/png", "content-type": "application/octet-stream" }
   })
   return response.blob().catch(unreachable)
 }
@@ -105,16 +110,14 @@ const post = async (
       413
     )
   }
-  // As a form, so that the server knows what the image is called.
-  const body = new FormData()
-  body.append("image", file, file.name)
   const asked = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== ""))
   try {
-    return await send(`v1/segment?${asked}`, {
+    return await send({
+      path: `v1/segment?${asked}`,
       method: "POST",
-      body,
+      body: file,
       headers: { accept },
-      signal: signal ?? null
+      signal
     })
   } catch (error) {
     // What fails because the file cannot be read is not the server's fault.
@@ -137,10 +140,10 @@ export const readable = async (file: File): Promise<void> => {
 }
 
 /** Of the page's own folder, wherever a proxy has it. */
-const send = async (path: string, init: RequestInit): Promise<Response> => {
-  const headers = new Headers(init.headers)
-  if (token.get() !== "") headers.set("authorization", `Bearer ${token.get()}`)
-  const response = await fetch(path, { ...init, headers }).catch(unreachable)
+const send = async (asked: Asked): Promise<Response> => {
+  const authorization = token.get() === "" ? {} : { authorization: `Bearer ${token.get()}` }
+  const headers = { ...asked.headers, ...authorization }
+  const response = await Server.ask({ ...asked, headers }).catch(unreachable)
   if (response.ok) return response
   const after = Number(response.headers.get("retry-after") ?? Number.NaN)
   throw new Failure(await refusal(response), response.status, after >= 0 ? after : undefined)
@@ -150,7 +153,9 @@ const send = async (path: string, init: RequestInit): Promise<Response> => {
 export const unreachable = (error: unknown): never => {
   if (error instanceof DOMException && error.name === "AbortError") throw error
   throw new Failure(
-    "The server does not answer. Check that it still runs and that you are connected to it",
+    Server.isLocal
+      ? `The model does not run in this browser: ${error instanceof Error ? error.message : String(error)}`
+      : "The server does not answer. Check that it still runs and that you are connected to it",
     0
   )
 }

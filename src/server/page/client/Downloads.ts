@@ -132,7 +132,7 @@ const formats: ReadonlyArray<Format> = [
     name: "Picture",
     title: "The picture as it is shown, whole and at its own size, as PNG",
     ending: "overlay.png",
-    make: async ({ file, painting, result }) => Saving.png(file, await unpack(result), painting)
+    make: async ({ file, painting, result }) => Saving.png(file, result, painting)
   },
   {
     name: "JSON",

@@ -1,18 +1,18 @@
 /** A picture with its overlay at full size, as a file. What it takes is copied to a worker: it is as long as the picture is large. */
 import { type Colors, paint } from "./Overlay.ts"
 import type { RegionMask } from "./RegionMask.ts"
-import type { Plane } from "./Result.ts"
+import { type PackedPlane, type Plane, unpacked } from "./Result.ts"
 
 /** What is painted over a part of the picture's width. */
 export interface Layer {
   /** In pixels, the end left out. */
   readonly from: number
   readonly to: number
-  readonly labels: Plane
+  readonly labels: Plane | PackedPlane
   readonly colors: Colors
   readonly region: RegionMask | undefined
   /** Below `least` of it, a byte, pixels are hatched. */
-  readonly confidence: Plane | undefined
+  readonly confidence: Plane | PackedPlane | undefined
   readonly least: number
 }
 
@@ -27,8 +27,20 @@ export interface Drawing {
 /** Pixels painted at a stretch. */
 const stretch = 1_000_000
 
+const planeOf = async (plane: Plane | PackedPlane): Promise<Plane> =>
+  "deflate" in plane ? unpacked(plane) : plane
+
 /** The PNG. */
-export const make = async ({ file, height, layers, width }: Drawing): Promise<Blob> => {
+export const make = async ({ file, height, layers: all, width }: Drawing): Promise<Blob> => {
+  const layers = await Promise.all(
+    all
+      .filter(({ from, to }) => to > from)
+      .map(async (one) => ({
+        ...one,
+        labels: await planeOf(one.labels),
+        confidence: one.confidence && (await planeOf(one.confidence))
+      }))
+  )
   const tall = Math.max(1, Math.min(height, Math.floor(stretch / width)))
   const canvas = new OffscreenCanvas(width, height)
   const context = canvas.getContext("2d")
@@ -43,7 +55,6 @@ export const make = async ({ file, height, layers, width }: Drawing): Promise<Bl
   for (let top = 0; top < height; top += tall) {
     const rows = Math.min(tall, height - top)
     for (const { colors, confidence, from, labels, least, region, to } of layers) {
-      if (to <= from) continue
       const image = new ImageData(to - from, rows)
       const [stepX, stepY] = [labels.width / width, labels.height / height]
       paint(

@@ -156,7 +156,8 @@ export const unpack = async (packed: Packed): Promise<Result> => {
   return { ...packed, labels, confidence }
 }
 
-const unpacked = async ({ bits, deflate, height, width }: PackedPlane): Promise<Plane> => {
+/** A plane, unpacked. */
+export const unpacked = async ({ bits, deflate, height, width }: PackedPlane): Promise<Plane> => {
   const bytes = await inflate(deflate)
   if ((bits !== 8 && bits !== 16) || bytes.length !== (width * height * bits) / 8) {
     throw new NotAsAgreed(

@@ -2,7 +2,7 @@
 import * as Bitmap from "./Bitmap.ts"
 import type { Drawing } from "./Drawing.ts"
 import { colors, type Emphasis, type Look } from "./Overlay.ts"
-import type { FoundClass, Result } from "./Result.ts"
+import type { FoundClass, Packed, Result } from "./Result.ts"
 import * as Workers from "./Workers.ts"
 
 /** How a picture is painted: as it is shown. */
@@ -17,26 +17,37 @@ export interface Painting {
   readonly beside: { readonly from: number; readonly result: Result | undefined } | undefined
 }
 
-const layersOf = (result: Result, painting: Painting): Drawing["layers"] => {
-  const { beside, emphasis, least, look, opacity } = painting
-  const edge = Math.round(result.width * (beside?.from ?? 1))
-  const layer = (of: Result, from: number, to: number, stands: Emphasis | undefined) => ({
-    from,
-    to,
-    labels: of.labels,
-    colors: colors(of.classes, look, opacity, stands),
-    region: stands?.region,
-    confidence: least > 0 ? of.confidence : undefined,
+const layersOf = (
+  { classes, packed, width }: Packed,
+  { beside, emphasis, least, look, opacity }: Painting
+): Drawing["layers"] => {
+  const edge = Math.round(width * (beside?.from ?? 1))
+  const first = {
+    from: 0,
+    to: edge,
+    labels: packed.labels,
+    colors: colors(classes, look, opacity, emphasis),
+    region: emphasis?.region,
+    confidence: least > 0 ? packed.confidence : undefined,
     least
-  })
-  return [
-    layer(result, 0, edge, emphasis),
-    ...(beside?.result === undefined ? [] : [layer(beside.result, edge, result.width, undefined)])
-  ]
+  }
+  if (beside?.result === undefined) return [first]
+  // What is beside it may be made here, as a difference is, and then came in no package.
+  const { confidence, labels } = beside.result
+  const second = {
+    from: edge,
+    to: width,
+    labels,
+    colors: colors(beside.result.classes, look, opacity, undefined),
+    region: undefined,
+    confidence: least > 0 ? confidence : undefined,
+    least
+  }
+  return [first, second]
 }
 
 /** The picture with its overlay, as a PNG. */
-export const png = (file: Blob, result: Result, painting: Painting): Promise<Blob> => {
+export const png = (file: Blob, result: Packed, painting: Painting): Promise<Blob> => {
   const { height, width } = result
   const drawing: Drawing = { file: Bitmap.readable(file), width, height, layers: layersOf(result, painting) }
   const worker = Workers.start("DrawingWorker")

@@ -1,8 +1,8 @@
 /** Code that does what the page just did. */
 
 export interface Deed {
-  /** Of this server, such as `http://127.0.0.1:8080`. */
-  readonly origin: string
+  /** Of this server, such as `http://127.0.0.1:8080`; `undefined` where there is none. */
+  readonly origin: string | undefined
   readonly model: string
   readonly file: string
   /** Whether the server asks for one. */
@@ -13,6 +13,29 @@ export const languages = ["effect", "fetch", "curl"] as const
 export type Language = (typeof languages)[number]
 
 export const snippet = (language: Language, deed: Deed): string => {
+  const { origin } = deed
+  return origin === undefined ? local(deed) : ofServer(language, { ...deed, origin })
+}
+
+type Served = Deed & { readonly origin: string }
+
+/** With the model here, as the page has it in the browser. */
+const local = ({ file }: Deed): string => `import { NodeFileSystem } from "@effect/platform-node"
+import { Effect, Layer } from "effect"
+import { ImageSource, segment } from "effect-segformer"
+import { SegFormerOnnx } from "effect-segformer/onnx"
+import { SharpCodec } from "effect-segformer/sharp"
+
+const program = Effect.gen(function* () {
+  const found = yield* segment(ImageSource.file(${JSON.stringify(file)}))
+  for (const region of yield* found.regions) console.log(region.className, region.area)
+})
+
+const layer = Layer.provideMerge(SegFormerOnnx.layer(), Layer.merge(SharpCodec.layer, NodeFileSystem.layer))
+await Effect.runPromise(Effect.provide(program, layer))
+`
+
+const ofServer = (language: Language, deed: Served): string => {
   switch (language) {
     case "effect":
       return effect(deed)
@@ -23,9 +46,10 @@ export const snippet = (language: Language, deed: Deed): string => {
   }
 }
 
-const address = ({ model, origin }: Deed): string => `${origin}/v1/segment?model=${encodeURIComponent(model)}`
+const address = ({ model, origin }: Served): string =>
+  `${origin}/v1/segment?model=${encodeURIComponent(model)}`
 
-const effect = ({ file, model, origin, token }: Deed): string => {
+const effect = ({ file, model, origin, token }: Served): string => {
   const authorized = `{
     baseUrl: ${JSON.stringify(origin)},
     transformClient: HttpClient.mapRequest(HttpClientRequest.bearerToken(token))
@@ -50,7 +74,7 @@ if (typeof found === "object" && "regions" in found) {
 `
 }
 
-const plain = (deed: Deed): string =>
+const plain = (deed: Served): string =>
   `import { openAsBlob } from "node:fs"
 
 const response = await fetch(${JSON.stringify(address(deed))}, {
@@ -63,7 +87,7 @@ const { classes } = await response.json()
 for (const { name, share } of classes) console.log(name, share)
 `
 
-const curl = (deed: Deed): string =>
+const curl = (deed: Served): string =>
   [
     `curl ${quoted(address(deed))}`,
     ...(deed.token ? [`--header "Authorization: Bearer $TOKEN"`] : []),

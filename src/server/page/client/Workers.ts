@@ -12,15 +12,21 @@ const isTrustedTypes = (value: unknown): value is TrustedTypes =>
 
 const folder = new URL(".", import.meta.url).href
 
+/** Of the script that keeps the page for times without a network; `undefined` where a server answers. */
+export const offline = ((): string | undefined => {
+  const { local } = document.documentElement.dataset
+  return local && new URL(local, document.baseURI).href
+})()
+
 let isAllowed = false
 
-/** Says once, where the browser asks, that the page's own folder is trusted. */
-const allow = (): void => {
+/** Says once, where the browser asks, that the page's own scripts are trusted. */
+export const allow = (): void => {
   const trusted: unknown = Reflect.get(globalThis, "trustedTypes")
   if (isAllowed || !isTrustedTypes(trusted)) return
   isAllowed = true
   trusted.createPolicy("default", {
-    createScriptURL: (url) => (url.startsWith(folder) ? url : undefined)
+    createScriptURL: (url) => (url.startsWith(folder) || url === offline ? url : undefined)
   })
 }
 

@@ -17,6 +17,7 @@ import * as Picking from "./Picking.ts"
 import * as Picture from "./Picture.ts"
 import * as Pill from "./Pill.ts"
 import { type Packed, type Result, unpack } from "./Result.ts"
+import * as Server from "./Server.ts"
 import * as Stage from "./Stage.ts"
 import * as Strip from "./Strip.ts"
 import * as Summary from "./Summary.ts"
@@ -253,7 +254,7 @@ const shows = async (picture: Gallery.Picture, packed: Packed): Promise<void> =>
   comparing.offer()
   Tools.show(result)
   CodePanel.show({
-    origin: new URL(".", location.href).href.replace(/\/$/, ""),
+    origin: Server.isLocal ? undefined : new URL(".", location.href).href.replace(/\/$/, ""),
     model: result.model,
     file: picture.file.name,
     token: token.get() !== ""
