@@ -5,7 +5,7 @@
  *
  * ```ts
  * import { Result } from "effect"
- * import { Annotated } from "effect-segformer/mask"
+ * import { Annotated } from "effect-segformer/annotation"
  *
  * const image: Annotated.AnnotatedImage = {
  *   name: "board.jpg",

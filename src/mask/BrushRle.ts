@@ -9,7 +9,8 @@
  *
  * ```ts
  * import { Result } from "effect"
- * import { BinaryMask, BrushRle } from "effect-segformer/mask"
+ * import { BrushRle } from "effect-segformer/annotation"
+ * import { BinaryMask } from "effect-segformer/mask"
  *
  * const mask = BinaryMask.fromRows([".##.", ".##."])
  * const rle = BrushRle.encode(mask)

@@ -4,7 +4,8 @@
  * by a line there and back, which fills to the same pixels.
  *
  * ```ts
- * import { Cvat, LabelMap } from "effect-segformer/mask"
+ * import { Cvat } from "effect-segformer/annotation"
+ * import { LabelMap } from "effect-segformer/mask"
  *
  * const map = LabelMap.makeUnsafe({ width: 4, height: 1, data: Uint8Array.of(0, 2, 2, 0) })
  * const [box] = Cvat.shapes(map, { typeOf: (id) => (id === 0 ? undefined : "rectangle") })

@@ -9,7 +9,8 @@
  * ```ts
  * import { Result } from "effect"
 import { dual } from "effect/Function"
- * import { BinaryMask, CvatMask } from "effect-segformer/mask"
+ * import { CvatMask } from "effect-segformer/annotation"
+ * import { BinaryMask } from "effect-segformer/mask"
  *
  * const mask = BinaryMask.fromRows(["....", ".##.", "..#."])
  * const own = CvatMask.fromMask(mask)!

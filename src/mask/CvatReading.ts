@@ -4,7 +4,7 @@
  *
  * ```ts
  * import { Result } from "effect"
- * import { Annotated, CvatReading } from "effect-segformer/mask"
+ * import { Annotated, CvatReading } from "effect-segformer/annotation"
  *
  * const mask = { label: "pit", rle: "0, 1, 1, 2", left: "1", top: "0", width: "2", height: "2", z_order: "0" }
  * const element = {

@@ -4,7 +4,8 @@
  * last pixel. A polygon there has one ring: holes are joined to it by a line there and back, which fills to the same pixels.
  *
  * ```ts
- * import { LabelMap, LabelStudio } from "effect-segformer/mask"
+ * import { LabelStudio } from "effect-segformer/annotation"
+ * import { LabelMap } from "effect-segformer/mask"
  *
  * const map = LabelMap.makeUnsafe({ width: 4, height: 2, data: Uint8Array.of(0, 1, 1, 0, 0, 1, 1, 0) })
  * const controlOf = (classId: number): LabelStudio.Control | undefined =>

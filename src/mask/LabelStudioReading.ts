@@ -4,7 +4,7 @@
  *
  * ```ts
  * import { Result } from "effect"
- * import { Annotated, LabelStudioReading } from "effect-segformer/mask"
+ * import { Annotated, LabelStudioReading } from "effect-segformer/annotation"
  *
  * const value = { x: 25, y: 0, width: 50, height: 100, rotation: 0, rectanglelabels: ["pit"] }
  * const result = [{ id: "a", type: "rectanglelabels", original_width: 4, original_height: 1, image_rotation: 0, value }]

@@ -2,7 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import type { Xml } from "effect/encoding"
-import { Annotated, BinaryMask, BrushRle, CvatReading, LabelStudioReading } from "effect-segformer/mask"
+import { Annotated, BrushRle, CvatReading, LabelStudioReading } from "effect-segformer/annotation"
+import { BinaryMask } from "effect-segformer/mask"
 import { encode as encodePng } from "fast-png"
 import { toDigits } from "./support.ts"
 

@@ -2,18 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { Base64 } from "effect/encoding"
 import * as fc from "fast-check"
-import {
-  BinaryMask,
-  BrushRle,
-  ConfidenceMap,
-  Cvat,
-  CvatMask,
-  LabelMap,
-  LabelPng,
-  LabelStudio,
-  Polygons,
-  Regions
-} from "effect-segformer/mask"
+import { BrushRle, Cvat, CvatMask, LabelStudio } from "effect-segformer/annotation"
+import { BinaryMask, ConfidenceMap, LabelMap, LabelPng, Polygons, Regions } from "effect-segformer/mask"
 import { fromDigits, labelMaps } from "./support.ts"
 
 const controlOf =

@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import * as thing from "@thi.ng/rle-pack"
 import { Result } from "effect"
 import * as fc from "fast-check"
-import { BinaryMask, BrushRle } from "effect-segformer/mask"
+import { BrushRle } from "effect-segformer/annotation"
+import { BinaryMask } from "effect-segformer/mask"
 import { binaryMasks, random } from "./support.ts"
 
 /** As Label Studio's page has a mask: four channels a pixel. */

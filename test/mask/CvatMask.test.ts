@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as fc from "fast-check"
-import { BinaryMask, CvatMask } from "effect-segformer/mask"
+import { CvatMask } from "effect-segformer/annotation"
+import { BinaryMask } from "effect-segformer/mask"
 import { binaryMasks } from "./support.ts"
 
 /** The reader of the contract, pixel by pixel: a function's answer on an image. */

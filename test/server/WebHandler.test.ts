@@ -58,11 +58,8 @@ describe("a web handler", () => {
         },
         cancel: () => void (cancelled = true)
       })
-      const request = new Request("http://app.example/v1/segment", {
-        method: "POST",
-        body,
-        ...{ duplex: "half" }
-      })
+      const init = { method: "POST", body, duplex: "half" }
+      const request = new Request("http://app.example/v1/segment", init)
       assert.strictEqual((await handler(request)).status, 413)
       assert.isFalse(cancelled)
       assert.isBelow(sent, 10)

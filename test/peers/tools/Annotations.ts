@@ -5,15 +5,8 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as thing from "@thi.ng/rle-pack"
 import { Effect, Result, Schema } from "effect"
-import {
-  BinaryMask,
-  BrushRle,
-  ClassTable,
-  type ExportFormat,
-  Exports,
-  LabelPng,
-  Npy
-} from "effect-segformer/mask"
+import { BrushRle } from "effect-segformer/annotation"
+import { BinaryMask, ClassTable, type ExportFormat, Exports, LabelPng, Npy } from "effect-segformer/mask"
 import * as fc from "fast-check"
 import * as Steps from "../../../src/mask/Steps.ts"
 import { labelMaps } from "../../mask/support.ts"

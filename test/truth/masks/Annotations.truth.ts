@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
-import { BinaryMask, BrushRle, LabelStudio } from "effect-segformer/mask"
+import { BrushRle, LabelStudio } from "effect-segformer/annotation"
+import { BinaryMask } from "effect-segformer/mask"
 import * as Support from "./support.ts"
 
 interface Theirs {
