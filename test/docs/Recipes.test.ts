@@ -63,12 +63,18 @@ const imageType = {
     endings: ["svg"],
     mediaType: "image/svg+xml",
     begins: (ascii) => ascii(0, 4) === "<svg",
-    read: (view, ascii) => {
-      const [, width, height] = /width="(\\d+)" height="(\\d+)"/.exec(ascii(0, view.byteLength)) ?? []
-      return { _tag: "Sized", width: Number(width), height: Number(height), orientation: 1 }
-    },
     decoder: { sharp: "svg" },
     streams: "never"
+  },`
+    }
+  ],
+  "src/image/ImageHeader.ts": [
+    {
+      after: "  webp: HeaderReaders.webp,",
+      add: `
+  svg: (view, ascii) => {
+    const [, width, height] = /width="(\\d+)" height="(\\d+)"/.exec(ascii(0, view.byteLength)) ?? []
+    return { _tag: "Sized", width: Number(width), height: Number(height), orientation: 1 }
   },`
     }
   ]

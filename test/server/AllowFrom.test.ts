@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Result } from "effect"
 import { CvatDialect } from "effect-segformer/server"
 import * as Address from "../../src/server/Address.ts"
-import { ask, rawGet, serve } from "./support.ts"
+import { ask, rawGet, serve, isWeb } from "./support.ts"
 
 /** As a proxy on this machine passes a caller on: its word is taken for where they come from. */
 const from = (address: string, headers: Record<string, string> = {}): RequestInit => ({
@@ -116,6 +116,8 @@ describe("a server that is open to a network", () => {
           host
         )
       }
+      // A web handler without tokens and addresses is on no loopback: whoever its framework lets through may come.
+      if (isWeb) return
       // What a container calls the machine is a name of a server on loopback, too.
       const alone = yield* serve()
       assert.match(yield* rawGet(alone.port, "/v1/models", "host.docker.internal:8080"), /^HTTP\/1\.1 200 /)

@@ -46,6 +46,28 @@ describe("a web handler", () => {
     })
   )
 
+  it.live("does not cancel a body that it refuses: platforms take that for a client that is gone", () =>
+    Effect.promise(async () => {
+      const { dispose, handler } = over(() => Effect.succeed(Fixtures.prediction), { maxBytes: 1000 })
+      let cancelled = false
+      let sent = 0
+      const body = new ReadableStream<Uint8Array>({
+        pull: (controller) => {
+          controller.enqueue(new Uint8Array(600))
+          if (++sent === 100) controller.close()
+        },
+        cancel: () => void (cancelled = true)
+      })
+      const init = { method: "POST", body, duplex: "half" }
+      const request = new Request("http://app.example/v1/segment", init)
+      assert.strictEqual((await handler(request)).status, 413)
+      assert.isFalse(cancelled)
+      assert.isBelow(sent, 10)
+      assert.isFalse(request.signal.aborted)
+      await dispose()
+    })
+  )
+
   it.live("leads on below where it is mounted", () =>
     Effect.promise(async () => {
       const { dispose, handler } = over(() => Effect.succeed(Fixtures.prediction), {

@@ -26,7 +26,8 @@ export const isWeb = process.env["SEGFORMER_TEST_FACE"] === "web"
 
 const overWeb = (options: SegFormerServerOptions) =>
   Effect.gen(function* () {
-    const guarded = (options.tokens ?? []).length > 0 || options.authorize !== undefined
+    const asked = [...(options.tokens ?? []), ...(options.allowFrom ?? [])]
+    const guarded = asked.length > 0 || options.authorize !== undefined
     let handler: WebHandler.WebHandler | undefined
     // Before the handler, so that this one drains while there is still a way to ask it.
     const { port } = yield* bridge((request, from) => handler!(request, from))
