@@ -22,7 +22,7 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
     const onPage = (name: string, use: Parameters<typeof visit>[1], options?: Parameters<typeof visit>[2]) =>
       it.effect(name, () => Effect.flatMap(PageServer, ({ url }) => visit(url, use, options)))
 
-    using(onPage)
+    describe("is used", () => using(onPage))
 
     describe("takes an image", () => {
       onPage("from the sample, one click away, and shows what the API says of it", async (page) => {
