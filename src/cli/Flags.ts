@@ -9,6 +9,7 @@ import type * as ImageSource from "../image/ImageSource.ts"
 import * as Stretch from "../image/Stretch.ts"
 import type { ClassTable } from "../mask/ClassTable.ts"
 import * as Palette from "../mask/Palette.ts"
+import { providers } from "../onnx/native/Provider.ts"
 import * as Variable from "../policy/Variable.ts"
 import * as ExitCode from "./ExitCode.ts"
 
@@ -136,9 +137,6 @@ export const model = path("model").pipe(
   ),
   optional
 )
-
-/** Those of `Providers`, which takes long to load. */
-const providers = ["cpu", "cuda", "tensorrt", "directml", "coreml", "webgpu", "auto"] as const
 
 /** Which of a model's files, and how it is read: of the models that are run here. */
 export const local = {

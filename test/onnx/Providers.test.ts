@@ -8,6 +8,7 @@ import { ModelSource, SegFormerOnnx } from "effect-segformer/onnx"
 import { SharpCodec } from "effect-segformer/sharp"
 import { Fixtures } from "effect-segformer/testing"
 import type { InferenceSession } from "onnxruntime-common"
+import type { Provider } from "../../src/onnx/native/Provider.ts"
 import * as Providers from "../../src/onnx/native/Providers.ts"
 import type { Graph } from "../../src/onnx/session/Graph.ts"
 import * as support from "./support.ts"
@@ -19,7 +20,7 @@ interface Played {
   readonly lies?: boolean
 }
 
-const choose = (provider: Providers.Provider, played: Readonly<Record<string, Played>>) => {
+const choose = (provider: Provider, played: Readonly<Record<string, Played>>) => {
   let time = 0
   const released: Array<string> = []
   const sessions = new Map<InferenceSession, string>()
@@ -57,7 +58,7 @@ const choose = (provider: Providers.Provider, played: Readonly<Record<string, Pl
   }).then(({ reason }) => ({ reason, released }))
 }
 
-const refusal = (provider: Providers.Provider, played: Readonly<Record<string, Played>>) =>
+const refusal = (provider: Provider, played: Readonly<Record<string, Played>>) =>
   choose(provider, played).then(
     () => "taken",
     (cause: unknown) => (cause instanceof Error ? cause.message : String(cause))

@@ -79,7 +79,7 @@ describe.skipIf(Needs.chromium === undefined)("looking closely", () => {
     const onPage = (name: string, use: Parameters<typeof visit>[1], options?: Parameters<typeof visit>[2]) =>
       it.effect(name, () => Effect.flatMap(PageServer, ({ url }) => visit(url, use, options)))
 
-    looking(onPage)
+    describe("what it shows", () => looking(onPage))
 
     describe("at a picture", () => {
       it.effect("what is too small to be seen has a ring, and the next region is flown to", () =>

@@ -163,7 +163,7 @@ describe.skipIf(Needs.chromium === undefined)("in every state axe-core finds not
             "summary-table",
             "download-shown",
             "download-all",
-            ...Array.from({ length: 9 }, () => "button small"),
+            ...Array.from({ length: 12 }, () => "button small"),
             "palette",
             ...Array.from({ length: 3 }, () => "BUTTON"),
             "copy",

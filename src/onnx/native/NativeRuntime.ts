@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os"
 import { Effect, Layer } from "effect"
 import { OnnxRuntime } from "../OnnxRuntime.ts"
-import type { SessionSettings } from "./Providers.ts"
+import type { SessionSettings } from "./Provider.ts"
 import * as SessionProcess from "./SessionProcess.ts"
 
 /** The runtime, of sessions that are made so. */

@@ -28,7 +28,7 @@ import { OnnxRuntime } from "../OnnxRuntime.ts"
 import * as OnnxTransport from "../OnnxTransport.ts"
 import { bundled } from "./ModelSource.ts"
 import * as NativeRuntime from "./NativeRuntime.ts"
-import { type Provider, providers, type SessionSettings } from "./Providers.ts"
+import { type Provider, providers, type SessionSettings } from "./Provider.ts"
 
 export interface SegFormerOnnxOptions<R = never> extends OnnxTransport.OnnxTransportOptions {
   /** `ModelSource.bundled` by default. */

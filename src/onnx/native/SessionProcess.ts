@@ -12,7 +12,7 @@ import * as SystemError from "../../SystemError.ts"
 import type { Ending, Load, Picture, Session, SessionEvents, Unusable } from "../session/Session.ts"
 import * as Frames from "./Frames.ts"
 import * as Platform from "./Platform.ts"
-import type { SessionSettings } from "./Providers.ts"
+import type { SessionSettings } from "./Provider.ts"
 
 // The child must be a file beside this one: TypeScript in the sources, JavaScript in the package.
 const main = new URL(

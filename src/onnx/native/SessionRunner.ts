@@ -9,6 +9,7 @@ import type { Expected, Output } from "../session/Output.ts"
 import { inWords } from "../WeightFiles.ts"
 import type { Unusable } from "./Frames.ts"
 import * as Platform from "./Platform.ts"
+import type { SessionSettings } from "./Provider.ts"
 import * as Providers from "./Providers.ts"
 
 export type ToRunner =
@@ -17,7 +18,7 @@ export type ToRunner =
       readonly model: string | Uint8Array
       readonly threads: number
       readonly expected: Expected
-      readonly settings: Providers.SessionSettings
+      readonly settings: SessionSettings
     }
   /** `data` holds `[1, 3, height, width]`. */
   | { readonly type: "run"; readonly data: Float32Array; readonly width: number; readonly height: number }
