@@ -10,7 +10,7 @@
  */
 import type { Uncertainty } from "../../mask/Uncertainty.ts"
 import type { Preprocessing } from "../../image/Preprocessing.ts"
-import type { Expected } from "../session/Meaning.ts"
+import type { Expected } from "../session/Session.ts"
 import type { SessionSettings } from "./Provider.ts"
 import type * as Session from "../session/Session.ts"
 

@@ -5,7 +5,8 @@
 import type { InferenceSession, TensorConstructor } from "onnxruntime-common"
 import * as Halves from "../../image/Halves.ts"
 import * as Preprocessing from "../../image/Preprocessing.ts"
-import type { Expected, Output } from "./Meaning.ts"
+import type { Output } from "./Meaning.ts"
+import type { Expected } from "./Session.ts"
 
 export interface Graph {
   /** The sizes that the model is bound to, where it is. */

@@ -8,6 +8,7 @@ import * as Halves from "../../image/Halves.ts"
 import { isNaNThroughout } from "../../mask/LogitCells.ts"
 import type { Logits } from "../../mask/Logits.ts"
 import { allocate, type LabelData } from "../../mask/LabelStorage.ts"
+import type { Expected } from "./Session.ts"
 
 /** A tensor. */
 export interface Output {
@@ -15,18 +16,6 @@ export interface Output {
   readonly dims: ReadonlyArray<number>
   /** Such as `float32`. */
   readonly kind: string
-}
-
-/** What its settings and whoever uses it say of a model. */
-export interface Expected {
-  /** One more than the largest id of a class; 0 where nothing says. */
-  readonly classes: number
-  /** Whether there may be more, which have no name. */
-  readonly more?: boolean | undefined
-  /** Of a model of one channel: what is above it is of class 1, and the rest of class 0. */
-  readonly threshold?: number | undefined
-  /** Of several outputs, the one to read. */
-  readonly output?: string | undefined
 }
 
 export type Found =

@@ -10,9 +10,10 @@ import * as LogitRows from "../../mask/LogitRows.ts"
 import type { Logits } from "../../mask/Logits.ts"
 import * as Uncertainty from "../../mask/Uncertainty.ts"
 import * as Meaning from "./Meaning.ts"
-import type { Picture } from "./Session.ts"
+import type { Expected, Picture } from "./Session.ts"
 
-export type { Expected, Output } from "./Meaning.ts"
+export type { Output } from "./Meaning.ts"
+export type { Expected } from "./Session.ts"
 
 /** What was read of it, at the picture's size. */
 export interface Read {
@@ -33,7 +34,7 @@ export interface Given {
 export const read = (
   output: Meaning.Output,
   picture: Pick<Picture, "width" | "height" | "confidence" | "uncertainty">,
-  expected?: Meaning.Expected,
+  expected?: Expected,
   given?: Given
 ): Read => {
   const found = Meaning.of(output, expected, given)
@@ -70,11 +71,7 @@ export const read = (
 }
 
 /** The logits of an output, where it holds any and they are of the whole picture and nothing else. */
-export const logitsOf = (
-  output: Meaning.Output,
-  expected?: Meaning.Expected,
-  given?: Given
-): Logits | undefined => {
+export const logitsOf = (output: Meaning.Output, expected?: Expected, given?: Given): Logits | undefined => {
   if (given?.place !== undefined) return undefined
   const found = Meaning.of(output, expected, given)
   return found._tag === "Logits" ? found.logits : undefined

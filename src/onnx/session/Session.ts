@@ -7,7 +7,6 @@ import type { ConfidenceMap } from "../../mask/ConfidenceMap.ts"
 import type { LabelMap } from "../../mask/LabelMap.ts"
 import type { Logits } from "../../mask/Logits.ts"
 import type { Uncertainty } from "../../mask/Uncertainty.ts"
-import type { Expected } from "./Meaning.ts"
 
 /** A model in ONNX format: a file of this machine, or its bytes. */
 export type Weights =
@@ -18,6 +17,18 @@ export type Weights =
       readonly bytes: Uint8Array
       readonly outside?: Readonly<Record<string, Uint8Array>> | undefined
     }
+
+/** What its settings and whoever uses it say of a model. */
+export interface Expected {
+  /** One more than the largest id of a class; 0 where nothing says. */
+  readonly classes: number
+  /** Whether there may be more, which have no name. */
+  readonly more?: boolean | undefined
+  /** Of a model of one channel: what is above it is of class 1, and the rest of class 0. */
+  readonly threshold?: number | undefined
+  /** Of several outputs, the one to read. */
+  readonly output?: string | undefined
+}
 
 /** What a session is to load. */
 export interface Load {

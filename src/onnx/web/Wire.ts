@@ -1,6 +1,6 @@
 /** What goes between a program and the worker of a session. */
 import type { Preprocessing } from "../../image/Preprocessing.ts"
-import type { Expected } from "../session/Meaning.ts"
+import type { Expected } from "../session/Session.ts"
 import type { Outcome, Picture, Unusable, Weights } from "../session/Session.ts"
 
 /** Who multiplies: WebAssembly, or WebGPU where that is found to be right and faster. */
