@@ -91,6 +91,7 @@ const byRolldown: Bundler = async (input, besideEffect) => {
 
 const byVite: Bundler = async (input, besideEffect) => {
   const warnings: Array<string> = []
+  const mode = process.env["NODE_ENV"]
   const built = await vite({
     configFile: false,
     logLevel: "silent",
@@ -104,6 +105,9 @@ const byVite: Bundler = async (input, besideEffect) => {
       }
     }
   })
+  // It sets this to "production" for good, and npm then installs nothing that is for development.
+  if (mode === undefined) delete process.env["NODE_ENV"]
+  else process.env["NODE_ENV"] = mode
   const outputs = (Array.isArray(built) ? built : [built]).flatMap((each) =>
     "output" in each ? each.output : []
   )
