@@ -478,6 +478,44 @@ layer(Postgres.layer(), { concurrent: true, excludeTestServices: true })("runs i
     })
   )
 
+  it.effect(
+    "a run that several chunks wait to be opened is paused once, not again when it goes on already",
+    () =>
+      Effect.gen(function* () {
+        const from = yield* folder(numbered(6))
+        const paused: Array<string> = []
+        const logger = Logger.make(({ logLevel, message }) => {
+          if (logLevel === "Error") paused.push(String(message))
+        })
+        let isWrong = true
+        const segmenter = ClusterWorker.layer({
+          concurrency: 5,
+          work: () =>
+            Effect.gen(function* () {
+              // Long enough for all six chunks to have asked.
+              yield* Effect.sleep("1 second")
+              if (isWrong) return yield* Effect.die(new Error("no such model"))
+              return { transport: yield* Transport, sinks: [ignore] }
+            })
+        }).pipe(
+          Layer.provide([
+            Transport.layer({ name: "fake", predict: ({ image }) => predict(image) }),
+            Logger.layer([logger])
+          ])
+        )
+        yield* withWorkers(segmenter, (runs) =>
+          Effect.gen(function* () {
+            yield* runs.submit({ run: "once", items: itemsIn(from, Object.keys(numbered(6))), chunk: 1 })
+            yield* eventually(() => Effect.map(runs.status("once"), ({ state }) => state === "paused"))
+            isWrong = false
+            yield* runs.resume("once")
+            assert.deepInclude(yield* runs.wait("once"), { state: "finished", done: 6 })
+          })
+        )
+        assert.deepStrictEqual(paused, ['The run "once" is paused: no such model'])
+      })
+  )
+
   it.effect("a port that another process has", () =>
     Effect.gen(function* () {
       const database = yield* Postgres.database

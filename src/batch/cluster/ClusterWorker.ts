@@ -20,6 +20,7 @@
  * ```
  */
 import {
+  Cause,
   Duration,
   Effect,
   type FileSystem,
@@ -72,6 +73,9 @@ export interface WorkerOptions<E, R, R2> {
   readonly maxFailuresInARow?: number | undefined
 }
 
+/** Of the names that runs are opened by: a submission's number and the run. */
+const runOf = (submission: string): string => submission.slice(submission.indexOf(" ") + 1)
+
 /** Results are noted in the database after so many images, or so much time. */
 const batch = 64
 const batchTime = Duration.seconds(1)
@@ -108,22 +112,35 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
   const images = Semaphore.makeUnsafe(concurrency)
   // One more than there are images at once, so that the next chunk begins while the last images of one end.
   const chunks = Semaphore.makeUnsafe(concurrency + 1)
-  // Opened anew for each submission, which may ask for something else.
-  const runs = yield* RcMap.make({
-    lookup: Effect.fnUntraced(function* (submission: string) {
-      const space = submission.indexOf(" ")
-      const { id, spec } = yield* tables.get(submission.slice(space + 1))
-      const epoch = Number(submission.slice(0, space))
-      return yield* OpenRun.make(tables, id, epoch, yield* options.work({ id, spec }), rules)
-    }),
-    idleTimeToLive: "1 minute"
-  })
-
   const pause = (run: string, reason: string) =>
     Effect.andThen(
       Effect.logError(`The run "${run}" is paused: ${reason}`),
       patiently(tables.move(run, ["running"], "paused", reason))
     )
+
+  // Opened anew for each submission, which may ask for something else. What cannot be opened is paused by who opens it, once:
+  // by each of the chunks that wait for it, the last would pause a run that goes on already.
+  const runs = yield* RcMap.make({
+    lookup: Effect.fnUntraced(
+      function* (submission: string) {
+        const { id, spec } = yield* tables.get(runOf(submission))
+        return yield* OpenRun.make(
+          tables,
+          id,
+          Number.parseInt(submission),
+          yield* options.work({ id, spec }),
+          rules
+        )
+      },
+      (self, submission) =>
+        Effect.tapCause(self, (cause) =>
+          Cause.hasInterruptsOnly(cause)
+            ? Effect.void
+            : pause(runOf(submission), asFailure(Cause.squash(cause)).message)
+        )
+    ),
+    idleTimeToLive: "1 minute"
+  })
 
   /** What cannot be done because of a mistake of the program is done again when the run goes on. */
   const orPause = <A, R3>(run: string, self: Effect.Effect<A, never, R3>): Effect.Effect<A, never, R3> =>
@@ -137,13 +154,13 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
       const row = yield* RunGate.passed(OpenRun.ask(tables, run))
       if (row === undefined) return undefined
       const submission = `${row.epoch} ${run}`
-      const found = yield* Effect.result(RcMap.get(runs, submission))
+      const found = yield* Effect.exit(RcMap.get(runs, submission))
       if (found._tag === "Success") {
-        found.success.gate.open()
-        return found.success
+        found.value.gate.open()
+        return found.value
       }
+      if (Cause.hasInterruptsOnly(found.cause)) return yield* Effect.interrupt
       yield* RcMap.invalidate(runs, submission)
-      yield* pause(run, found.failure.message)
     }
   })
 
