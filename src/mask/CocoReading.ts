@@ -12,7 +12,7 @@ import { signedArea } from "./Simplify.ts"
 
 /** What could not be read, why, how often, and of which ids the first ones are. */
 export interface LeftOut {
-  readonly what: "image" | "annotation" | "category" | "polygon"
+  readonly what: "image" | "annotation" | "category" | "polygon" | "id"
   readonly reason: string
   readonly count: number
   readonly ids: ReadonlyArray<string>
@@ -161,13 +161,21 @@ class Reading {
     })
   }
 
-  /** `images` are those that the file lists, where it does. */
+  /**
+   * `images` are those that the file lists, where it does. Files that were put together have ids twice: what is another annotation
+   * counts under an id of its own, and the same once more does not.
+   */
   annotations(list: ReadonlyArray<unknown>, images?: ReadonlyArray<Image>): ReadonlyArray<Annotation> {
     const found: Array<Annotation> = []
     const sizes = images && new Map(images.map((image) => [image.id, image]))
+    const given = list.map((entry) => (isRecord(entry) ? whole(entry["id"]) : undefined))
+    const all = new Set(given)
+    const byId = new Map<number, Annotation>()
+    let last = given.reduce<number>((most, id) => Math.max(most, id ?? 0), list.length)
     for (const [index, entry] of list.entries()) {
       const annotation = isRecord(entry) ? entry : {}
-      const id = whole(annotation["id"]) ?? index + 1
+      const own = given[index]
+      const id = own ?? (all.has(index + 1) ? ++last : index + 1)
       const image_id = whole(annotation["image_id"])
       const category_id = whole(annotation["category_id"])
       if (image_id === undefined) {
@@ -197,15 +205,25 @@ class Reading {
       }
       const measured = measure(segmentation)
       const { area, bbox, iscrowd } = annotation
-      found.push({
-        id,
+      const before = byId.get(id)
+      if (before !== undefined) {
+        if (isSame(before, { image_id, category_id, segmentation })) {
+          this.#leave("annotation", "the same is there before it, under its id", id)
+          continue
+        }
+        this.#leave("id", "another annotation before it has it, and both count", id)
+      }
+      const read = {
+        id: before === undefined ? id : ++last,
         image_id,
         category_id,
         segmentation,
         area: isNumber(area) ? area : measured.area(),
         bbox: isBox(bbox) ? bbox : measured.bbox(),
         iscrowd: iscrowd === 1 || iscrowd === true || iscrowd === "1" ? 1 : 0
-      })
+      } as const
+      byId.set(read.id, read)
+      found.push(read)
     }
     return found
   }
@@ -240,6 +258,14 @@ class Reading {
     })
   }
 }
+
+const isSame = (
+  a: Pick<Annotation, "image_id" | "category_id" | "segmentation">,
+  b: Pick<Annotation, "image_id" | "category_id" | "segmentation">
+): boolean =>
+  a.image_id === b.image_id &&
+  a.category_id === b.category_id &&
+  JSON.stringify(a.segmentation) === JSON.stringify(b.segmentation)
 
 /** Whether outlines lie within 0 and 1, between whole numbers: they would cover less than a pixel. */
 const areParts = (segmentation: Segmentation, image: Image | undefined): boolean =>

@@ -153,6 +153,49 @@ describe("COCO whose parts do not go together", () => {
     ])
   })
 
+  it("another annotation of an id counts under one of its own; the same once more does not; both are said", () => {
+    const other = [[0, 0, 1, 0, 1, 1]]
+    const idsOf = (...annotations: ReadonlyArray<unknown>) =>
+      read({ images: [image, { ...image, id: 8 }], annotations, categories }).annotations.map(
+        ({ id, image_id, segmentation }) => [id, image_id, JSON.stringify(segmentation)]
+      )
+    const both = {
+      images: [image],
+      annotations: [object, { ...object, segmentation: other }, object],
+      categories
+    }
+    assert.deepStrictEqual(reasons(both), [
+      ["id", "another annotation before it has it, and both count", 1, ["3"]],
+      ["annotation", "the same is there before it, under its id", 1, ["3"]]
+    ])
+    const own = JSON.stringify(object.segmentation)
+    assert.deepStrictEqual(idsOf(...both.annotations), [
+      [3, 7, own],
+      [4, 7, JSON.stringify(other)]
+    ])
+    // Another image, another class, an id as text; ids that are left out take none that another has.
+    assert.deepStrictEqual(
+      idsOf(object, { ...object, image_id: 8 }, { ...object, id: "3", category_id: 1 }),
+      [
+        [3, 7, own],
+        [4, 8, own],
+        [5, 7, own]
+      ]
+    )
+    const { id: _, ...bare } = object
+    assert.deepStrictEqual(idsOf({ ...bare, image_id: 8 }, { ...object, id: 1 }, bare), [
+      [4, 8, own],
+      [1, 7, own],
+      [3, 7, own]
+    ])
+    assert.strictEqual(
+      new Set(idsOf(object, { ...object, id: 4 }, { ...object, image_id: 8 }).map(([id]) => id)).size,
+      3
+    )
+    const labels = Result.getOrThrow(Coco.toLabelMap(read(both).annotations, read(both).images[0]!))
+    assert.strictEqual(labels.data[5], 2)
+  })
+
   it("an annotation of an image that is not listed is left out, which is said", () => {
     const stranger = { ...object, id: 4, image_id: 8 }
     const file = { images: [image], annotations: [object, stranger], categories }

@@ -1,10 +1,10 @@
 /** Masks of what is true, as people have them, read by the page without a browser. */
-import { crc32, deflateSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import sharp from "sharp"
 import * as Png from "../../src/server/page/client/Png.ts"
 import type { Result } from "../../src/server/page/client/Result.ts"
 import * as Truth from "../../src/server/page/client/Truth.ts"
+import { chunk, png } from "../image/pngs.ts"
 
 describe("a mask of what is true", () => {
   const classes = [
@@ -94,21 +94,14 @@ describe("a mask of what is true", () => {
 
   /** A PNG of indexes, with the colours of a palette. */
   const indexed = (colors: Readonly<Record<number, string>>, ...row: ReadonlyArray<number>) => {
-    const chunk = (name: string, data: Uint8Array) => {
-      const body = Buffer.concat([Buffer.from(name), data])
-      const ends = Buffer.alloc(8)
-      ends.writeUInt32BE(data.length, 0)
-      ends.writeUInt32BE(crc32(body), 4)
-      return Buffer.concat([ends.subarray(0, 4), body, ends.subarray(4)])
-    }
     const palette = Array.from({ length: 256 }, (_, at) => Buffer.from(colors[at] ?? "123456", "hex"))
-    return Buffer.concat([
-      Buffer.of(137, 80, 78, 71, 13, 10, 26, 10),
-      chunk("IHDR", Buffer.of(0, 0, 0, 4, 0, 0, 0, 2, 8, 3, 0, 0, 0)),
-      chunk("PLTE", Buffer.concat(palette)),
-      chunk("IDAT", deflateSync(Buffer.of(0, ...row, 0, ...row))),
-      chunk("IEND", Buffer.alloc(0))
-    ])
+    return png({
+      width: 4,
+      height: 2,
+      colorType: 3,
+      rows: Uint8Array.of(...row, ...row),
+      chunks: [chunk("PLTE", Buffer.concat(palette))]
+    })
   }
   const greys = Object.fromEntries(
     Array.from({ length: 256 }, (_, at) => [at, Buffer.of(at, at, at).toString("hex")])

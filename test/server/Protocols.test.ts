@@ -46,9 +46,13 @@ const clients: Readonly<
     Effect.succeed(
       HuggingFace.make({ classes, path: `/models/${model}`, parameters: { subtask: "semantic" } })
     ),
-  "openinference, binary": (classes, size) => OpenInference.make({ model, classes, preprocessing: { size } }),
-  "openinference, JSON": (classes, size) =>
-    OpenInference.make({ model, classes, binary: false, preprocessing: { size } }),
+  "openinference, the file": () => OpenInference.make({ model }),
+  "openinference, the file in JSON": () => OpenInference.make({ model, binary: false }),
+  "openinference, the file with others": () => OpenInference.make({ model, batch: { size: 4 } }),
+  "openinference, pixels": (classes, size) =>
+    OpenInference.make({ model, input: "input", classes, preprocessing: { size } }),
+  "openinference, pixels in JSON": (classes, size) =>
+    OpenInference.make({ model, input: "input", classes, binary: false, preprocessing: { size } }),
   roboflow: () => Effect.succeed(Roboflow.make({ modelId: `${model}/3` })),
   tfserving: (classes) => Effect.succeed(TfServing.make({ model, classes })),
   "tfserving, PNG": (classes) =>
@@ -62,6 +66,8 @@ const clients: Readonly<
   "replicate, held": (classes) =>
     Effect.succeed(Replicate.make({ version: model, classes, wait: "30 seconds" }))
 }
+
+const namesIn = (classes: ClassTable.ClassTable) => classes.map(({ id, name }) => `${id} ${name}`)
 
 describe("SegFormerHttp against each dialect", () => {
   it.live("gives the label map of the embedded model", () =>
@@ -78,11 +84,13 @@ describe("SegFormerHttp against each dialect", () => {
         for (const [name, make] of Object.entries(clients)) {
           const protocol = yield* make(classes, { width, height })
           const client = SegFormerHttp.layer({ baseUrl: server.url, protocol, policy: { retry: false } })
-          const theirs = yield* segment(source).pipe(
-            Effect.flatMap((found) => found.labelMap),
+          const found = yield* segment(source).pipe(
             Effect.provide(Layer.provide(client, NodeHttpClient.layerUndici))
           )
+          const theirs = yield* found.labelMap
           assert.isTrue(LabelMap.equals(ours, theirs), `${name}, ${source.name}`)
+          if (name.startsWith("openinference"))
+            assert.deepStrictEqual(namesIn(found.classes), namesIn(classes), name)
         }
       }
     }).pipe(

@@ -2,13 +2,15 @@
  * What an Open Inference Protocol service says: the model's metadata, and the answer of an inference as a prediction,
  * from JSON or from the binary tensors that follow it.
  */
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
+import type { ClassTable } from "../../mask/ClassTable.ts"
 import type { Size } from "../../mask/Fit.ts"
 import type { Prediction } from "../../Prediction.ts"
 import * as Decode from "../../service/Decode.ts"
 import type { Answer } from "../../service/Exchange.ts"
 import type { ResponseNotDecodable, ServiceError } from "../../service/ServiceError.ts"
 import * as ArrayMask from "../ArrayMask.ts"
+import * as ClassesIn from "../ClassesIn.ts"
 import * as EncodedPicture from "../EncodedPicture.ts"
 import * as MaskDecoding from "../MaskDecoding.ts"
 import * as Side from "../Side.ts"
@@ -27,8 +29,22 @@ export interface Metadata {
   readonly name: string
   readonly inputs: ReadonlyArray<TensorInfo>
   readonly outputs: ReadonlyArray<TensorInfo>
+  /** The names that it has for its classes; none where it has none. */
+  readonly classes: ClassTable
+  /** Whether it takes image files and segments them at their own size, as servers of this library do. */
+  readonly takesFiles: boolean
   readonly answer: Answer
 }
+
+/** What is known of a model that is not described. */
+export const undescribed = (name: string, answer: Answer): Metadata => ({
+  name,
+  inputs: [],
+  outputs: [],
+  classes: [],
+  takesFiles: false,
+  answer
+})
 
 /** Whole numbers, of which some services write texts. */
 const shapeIn = (value: unknown): ReadonlyArray<number> | undefined => {
@@ -49,16 +65,41 @@ const tensorsIn = (value: unknown): ReadonlyArray<TensorInfo> =>
       : []
   )
 
+/** Values of parameters are texts, numbers and flags: a table is JSON in a text. */
+const parametersOf = (value: unknown): unknown => {
+  const parameters = Errors.isRecord(value) ? value["parameters"] : undefined
+  if (!Errors.isRecord(parameters)) return undefined
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, given]) => {
+      const parsed = typeof given === "string" ? Result.getOrUndefined(parseText(given)) : undefined
+      return [name, Errors.isRecord(parsed) || Array.isArray(parsed) ? parsed : given]
+    })
+  )
+}
+
+const parseText = (text: string) => Result.try((): unknown => JSON.parse(text))
+
+/** The names that the parameters of an output or of the model have for the classes. Such as cannot be read are left out. */
+const classesIn = (answer: Answer, json: Readonly<Record<string, unknown>>): Effect.Effect<ClassTable> =>
+  Effect.map(
+    Effect.forEach([...[json["outputs"]].flat(), json], (each) =>
+      Effect.orElseSucceed(ClassesIn.read(answer, "parameters", parametersOf(each)), (): ClassTable => [])
+    ),
+    (found) => found.find((classes) => classes.length > 0) ?? []
+  )
+
 /** What the metadata says. A model that is not described has no tensors here. */
 export const metadata = (answer: Answer): Effect.Effect<Metadata, ResponseNotDecodable> =>
   Effect.flatMap(Decode.json(answer), (json) =>
     Errors.isRecord(json) && typeof json["name"] === "string"
-      ? Effect.succeed({
-          name: json["name"],
+      ? Effect.map(classesIn(answer, json), (classes) => ({
+          name: String(json["name"]),
           inputs: tensorsIn(json["inputs"]),
           outputs: tensorsIn(json["outputs"]),
+          classes,
+          takesFiles: json["platform"] === "effect-segformer",
           answer
-        })
+        }))
       : Effect.fail(Decode.notDecodable(answer, "name", "it is no description of a model"))
   )
 
@@ -99,8 +140,15 @@ export const inputOf = (
   name !== undefined && model.inputs.length === 0
     ? Effect.succeed({ name, datatype: "FP32", shape: [-1, 3, -1, -1] })
     : Effect.flatMap(
-        choose(model, "inputs", model.inputs, name, ["pixel_values", "input", "images"]),
+        choose(
+          model,
+          "inputs",
+          model.inputs,
+          name,
+          model.takesFiles ? ["image"] : ["pixel_values", "input", "images"]
+        ),
         (given) => {
+          if (model.takesFiles && given.datatype === "BYTES") return Effect.succeed(given)
           // What a description leaves out is as in most models.
           const input = {
             name: given.name,
@@ -143,6 +191,8 @@ export interface InferOptions extends Pick<
   readonly output?: string | undefined
   readonly channels?: "first" | "last" | undefined
   readonly as?: "ids" | "logits" | undefined
+  /** What the model calls its classes, where no `classes` are given. Names only: they refuse no id. */
+  readonly named?: ClassTable | undefined
   /** How one plane is read. `binary` of other protocols, which is another thing here. */
   readonly oneClass?: MaskDecoding.MaskOptions["binary"]
 }
@@ -253,7 +303,7 @@ const toPredictions = (
     const { datatype, path, shape, span } = output
     const refuse = (field: string, detail: string) =>
       Effect.fail(Decode.notDecodable(answer, `${path}.${field}`, detail, ""))
-    const classes = options.classes ?? []
+    const classes = options.classes ?? options.named ?? []
     const common = { classes, input, requestId: answer.requestId }
     const reading = { ...options, binary: options.oneClass, called: "oneClass" }
     if (!Tensor.isDatatype(datatype)) {
@@ -306,10 +356,14 @@ const toPredictions = (
             [input, image],
             reading
           ),
-          (read): Prediction => ({ ...common, ...read })
+          (read): Prediction => ({ ...common, classes: fitting(read, options), ...read })
         )
     )
   })
+
+/** Names of more classes than there are planes are another model's. */
+const fitting = (read: ArrayMask.Read, { classes, named = [] }: InferOptions): ClassTable =>
+  classes ?? (read._tag === "Logits" && named.some(({ id }) => id >= read.logits.classes) ? [] : named)
 
 const decoder = new TextDecoder()
 

@@ -9,17 +9,21 @@ import type { ImageCodec } from "../../image/ImageCodec.ts"
 import type { DependencyMissing, ImageError } from "../../image/ImageError.ts"
 import type { Image } from "../../image/ImageSource.ts"
 import type * as Preprocessing from "../../image/Preprocessing.ts"
+import * as Base64 from "../../service/Base64.ts"
 import type { Call } from "../../service/Exchange.ts"
 import type { Size } from "../../mask/Fit.ts"
 import * as PixelValues from "../PixelValues.ts"
 import * as Tensor from "../Tensor.ts"
 import type { TensorInfo } from "./InferAnswer.ts"
+import * as ProtocolBody from "./ProtocolBody.ts"
 
 /** One image as a tensor. */
 export interface Prepared {
   readonly name: string
   readonly datatype: string
-  /** Without the batch: `[3, height, width]` or `[height, width, 3]`. */
+  /** How large the image is in it. */
+  readonly size: Size
+  /** Without the batch: `[3, height, width]`, `[height, width, 3]`, or `[]` for a file. */
   readonly shape: ReadonlyArray<number>
   /** Whether the model's input has a dimension for batches. */
   readonly batches: boolean
@@ -34,6 +38,22 @@ const layoutOf = (shape: ReadonlyArray<number>) => {
   return { last, size: height > 0 && width > 0 ? { width, height } : undefined, batches: shape.length !== 3 }
 }
 
+/** A file as an element of texts, for a model that prepares images itself. */
+const file = Effect.fnUntraced(function* (
+  image: Image,
+  { datatype, name }: TensorInfo
+): Effect.fn.Return<Prepared, ImageError> {
+  const data = yield* ProtocolBody.forBase64(image)
+  return {
+    name,
+    datatype,
+    batches: true,
+    size: { width: image.width, height: image.height },
+    shape: [],
+    data
+  }
+})
+
 /** Decodes, resizes and normalises an image to what the input wants. A size that the model fixes goes first. */
 export const prepare = Effect.fnUntraced(function* (
   codec: ImageCodec["Service"],
@@ -41,6 +61,7 @@ export const prepare = Effect.fnUntraced(function* (
   input: TensorInfo,
   preprocessing: Preprocessing.Preprocessing
 ): Effect.fn.Return<Prepared, ImageError | DependencyMissing> {
+  if (input.datatype === "BYTES") return yield* file(image, input)
   const { batches, last, size } = layoutOf(input.shape)
   const { datatype, name } = input
   // A model that takes bytes normalises them itself.
@@ -56,34 +77,46 @@ export const prepare = Effect.fnUntraced(function* (
     name,
     datatype,
     batches,
+    size: { width, height },
     shape: last ? [height, width, 3] : [3, height, width],
     data:
       datatype === "FP16" ? Halves.toHalves(values) : datatype === "UINT8" ? Uint8Array.from(values) : values
   }
 })
 
-/** The size of the image in it. */
-export const sizeOf = ({ shape: [a = 0, b = 0, c = 0] }: Prepared): Size =>
-  c === 3 && a !== 3 ? { height: a, width: b } : { height: b, width: c }
-
 const encoder = new TextEncoder()
 
 /** Numbers of a tensor in JSON that are written before others get a turn. */
 const slice = 32_768
 
-/** Tensors one after the other as the text of numbers. Halves have no notation in JSON: they are numbers like others. */
-const digits = Effect.fnUntraced(function* (tensors: ReadonlyArray<Prepared>) {
+/** Tensors one after the other as texts: numbers, and files in base64. Halves have no notation in JSON: they are numbers like others. */
+const values = Effect.fnUntraced(function* (tensors: ReadonlyArray<Prepared>) {
   const pieces: Array<Uint8Array> = []
-  for (const { data } of tensors) {
-    const values = data instanceof Uint16Array ? Tensor.fromHalves(data) : data
-    for (let at = 0; at < values.length; at += slice) {
-      const text = values.subarray(at, at + slice).join(",")
+  for (const { data, datatype } of tensors) {
+    if (datatype === "BYTES") {
+      const text = `"${Base64.encode(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))}"`
+      pieces.push(encoder.encode(pieces.length === 0 ? text : `,${text}`))
+      continue
+    }
+    const numbers = data instanceof Uint16Array ? Tensor.fromHalves(data) : data
+    for (let at = 0; at < numbers.length; at += slice) {
+      const text = numbers.subarray(at, at + slice).join(",")
       pieces.push(encoder.encode(pieces.length === 0 ? text : `,${text}`))
       yield* Effect.yieldNow
     }
   }
   return pieces
 })
+
+/** Tensors as bytes. An element of texts has its length before it, in four bytes. */
+const bytesOf = (tensors: ReadonlyArray<Prepared>): ReadonlyArray<Uint8Array> =>
+  tensors.flatMap(({ data, datatype }) => {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    if (datatype !== "BYTES") return [bytes]
+    const length = new Uint8Array(4)
+    new DataView(length.buffer).setUint32(0, bytes.length, true)
+    return [length, bytes]
+  })
 
 export interface CallOptions {
   /** Such as `/v2/models/segformer`. */
@@ -109,11 +142,12 @@ export const call = Effect.fnUntraced(function* (
   if (!binary) {
     const fields = JSON.stringify({ id, ...outputs }).slice(1, -1)
     const open = `{${fields},"inputs":[${JSON.stringify(tensor).slice(0, -1)},"data":[`
-    const pieces = yield* digits(tensors)
+    const pieces = yield* values(tensors)
     const body = Bytes.concat([encoder.encode(open), ...pieces, encoder.encode("]}]}")])
     return { ...request, body: HttpBody.uint8Array(body, "application/json") }
   }
-  const size = tensors.reduce((sum, { data }) => sum + data.byteLength, 0)
+  const binaries = bytesOf(tensors)
+  const size = binaries.reduce((sum, { length }) => sum + length, 0)
   const json = JSON.stringify({
     id,
     inputs: [{ ...tensor, parameters: { binary_data_size: size } }],
@@ -122,11 +156,7 @@ export const call = Effect.fnUntraced(function* (
   // Spaces up to a multiple of 8, so that the server can read the tensor where it lies.
   const head = encoder.encode(json)
   const padding = new Uint8Array((8 - (head.length % 8)) % 8).fill(0x20)
-  const body = Bytes.concat([
-    head,
-    padding,
-    ...tensors.map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
-  ])
+  const body = Bytes.concat([head, padding, ...binaries])
   return {
     ...request,
     accept: "*/*",

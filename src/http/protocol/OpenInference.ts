@@ -3,7 +3,8 @@
  * back, in JSON or (many times faster) as binary tensors.
  *
  * Names, shapes and datatypes come from `GET /v2/models/{m}`, asked once; whether binary tensors are understood from
- * `GET /v2`. Making the protocol needs an `ImageCodec`, as pictures are decoded and resized here.
+ * `GET /v2`. Making the protocol needs an `ImageCodec`, as pictures are decoded and resized here; a server of this library
+ * is sent the file instead, and answers at the image's own size.
  *
  * ```ts
  * import { Effect, Layer } from "effect"
@@ -63,7 +64,7 @@ export interface OpenInferenceOptions {
    * input has a fixed size gets that size.
    */
   readonly preprocessing?: Partial<Omit<Preprocessing.Preprocessing, "crop" | "pad">> | undefined
-  /** The model's `id2label`. An id that is none of them is `ResponseNotDecodable`. */
+  /** The model's `id2label`. An id that is none of them is `ResponseNotDecodable`. Names as the model's metadata has them, unless given. */
   readonly classes?: ClassTable | undefined
   /** The id of pixels that belong to no class. 255 by default, unless that is a class. */
   readonly ignoreIndex?: number | undefined
@@ -130,7 +131,7 @@ export const make = Effect.fnUntraced(function* (
       const found = Effect.flatMap(Errors.ok(answer, readError), InferAnswer.metadata)
       return options.input === undefined || !(isUnanswered(answer) || isSuccess(answer))
         ? found
-        : Effect.orElseSucceed(found, () => ({ name: options.model, inputs: [], outputs: [], answer }))
+        : Effect.orElseSucceed(found, () => InferAnswer.undescribed(options.model, answer))
     })
 
   const discover = (exchange: Exchange, attempt: Attempt): Effect.Effect<Known, ServiceError> =>
@@ -164,8 +165,8 @@ export const make = Effect.fnUntraced(function* (
         Effect.flatMap((answer) =>
           InferAnswer.decode(
             answer,
-            { ...options, output },
-            { count: images.length, image: images[0].image, input: InferRequest.sizeOf(tensors[0]!) }
+            { ...options, output, named: knows.model.classes },
+            { count: images.length, image: images[0].image, input: tensors[0]!.size }
           )
         )
       )
@@ -189,7 +190,7 @@ export const make = Effect.fnUntraced(function* (
   const together = (size: number, wait: Duration.Input) =>
     RequestResolver.makeGrouped<Infer, string>({
       key: ({ request: { known: knows, tensor } }) =>
-        `${knows.id} ${tensor.datatype} ${tensor.shape.join(" ")}`,
+        [knows.id, tensor.datatype, tensor.size.width, tensor.size.height, ...tensor.shape].join(" "),
       resolver: (entries) =>
         Effect.map(Effect.exit(infer(Arr.map(entries, ({ request }) => request))), (exit) => {
           for (const [index, entry] of entries.entries()) {
@@ -229,10 +230,10 @@ export const make = Effect.fnUntraced(function* (
     describe: {
       call: { method: "GET", path },
       read: (answer) =>
-        Effect.map(Effect.flatMap(Errors.ok(answer, readError), InferAnswer.metadata), ({ name }) => ({
-          name,
-          classes: options.classes ?? []
-        }))
+        Effect.map(
+          Effect.flatMap(Errors.ok(answer, readError), InferAnswer.metadata),
+          ({ classes, name }) => ({ name, classes: options.classes ?? classes })
+        )
     }
   }
 })

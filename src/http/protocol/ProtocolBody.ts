@@ -28,9 +28,12 @@ export const form = (
 /** Base64 of a larger file would be no string that a JavaScript runtime can hold. */
 const maxBase64 = 256 * 1024 * 1024
 
+/** A file that may be written as base64. */
+export const forBase64 = (image: Image): Effect.Effect<Uint8Array, ImageError> => within(image, maxBase64)
+
 /** The file as base64: it is in memory for as long as the request takes. */
 export const base64 = (image: Image): Effect.Effect<string, ImageError> =>
-  Effect.map(within(image, maxBase64), Base64.encode)
+  Effect.map(forBase64(image), Base64.encode)
 
 /** The file as a data URL. */
 export const dataUrl = (image: Image): Effect.Effect<string, ImageError> =>

@@ -47,7 +47,8 @@ export const conversion = (profile: Uint8Array): Conversion => {
     if (space === "GRAY") {
       const curve = curveOf(view, tags.get("kTRC"))
       if (curve === undefined) return unread("has no curve")
-      const bytes = Uint8Array.from(curve, byteOf)
+      const { offset, scale } = fromBlack(curve[0]!)
+      const bytes = Uint8Array.from(curve, (v) => byteOf(v * scale + offset))
       if (bytes.every((byte, i) => Math.abs(byte - i) <= 1)) return undefined
       return (data, channels) => {
         const colours = channels < 3 ? 1 : 3
@@ -61,7 +62,10 @@ export const conversion = (profile: Uint8Array): Conversion => {
     const [red, green, blue] = curves
     const [pr, pg, pb] = primaries
     if (!red || !green || !blue || !pr || !pg || !pb) return unread("has no primaries")
-    const m = fromXyz.map((row) => [pr, pg, pb].map((p) => row[0] * p[0] + row[1] * p[1] + row[2] * p[2]))
+    const { offset, scale } = fromBlack(pr[1] * red[0]! + pg[1] * green[0]! + pb[1] * blue[0]!)
+    const m = fromXyz.map((row) =>
+      [pr, pg, pb].map((p) => scale * (row[0] * p[0] + row[1] * p[1] + row[2] * p[2]))
+    )
     const [a, b, c] = m[0]!
     const [d, e, f] = m[1]!
     const [g, h, k] = m[2]!
@@ -70,15 +74,24 @@ export const conversion = (profile: Uint8Array): Conversion => {
         const r = red[data[at]!]!
         const gr = green[data[at + 1]!]!
         const bl = blue[data[at + 2]!]!
-        data[at] = byteOf(a! * r + b! * gr + c! * bl)
-        data[at + 1] = byteOf(d! * r + e! * gr + f! * bl)
-        data[at + 2] = byteOf(g! * r + h! * gr + k! * bl)
+        data[at] = byteOf(a! * r + b! * gr + c! * bl + offset)
+        data[at + 1] = byteOf(d! * r + e! * gr + f! * bl + offset)
+        data[at + 2] = byteOf(g! * r + h! * gr + k! * bl + offset)
       }
     }
     return isIdentity(convert) ? undefined : convert
   } catch {
     return unread("is cut off")
   }
+}
+
+/** The darkest that is taken for black: a lightness of 50, as Little CMS has it. */
+const darkest = ((50 + 16) / 116) ** 3
+
+/** A display's black, of this luminance, is the black of sRGB, and what is between it and white is spread: that is what libvips does. */
+const fromBlack = (luminance: number) => {
+  const black = Math.min(Math.max(0, luminance), darkest)
+  return { scale: 1 / (1 - black), offset: -black / (1 - black) }
 }
 
 /** Whether a conversion changes no colour of a grid by more than a step. */

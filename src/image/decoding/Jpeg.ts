@@ -110,8 +110,8 @@ export const decode = async (bytes: Uint8Array): Promise<Pixels> => {
   const convert = profile === undefined ? undefined : IccProfile.conversion(profile)
   if (typeof convert === "object") throw unsupported(convert.unread)
   const run = await decoder()
-  // The decoder takes a buffer from its start.
-  const buffer = bytes.slice().buffer
+  // The decoder takes a buffer from its start, and a `Buffer` of Node is a part of one even when it is sliced.
+  const { buffer } = Uint8Array.from(bytes)
   const { data, height, width } = await run(buffer, { preserveOrientation: false }).catch(
     (cause: unknown) => {
       throw broken(
@@ -128,6 +128,6 @@ export const decode = async (bytes: Uint8Array): Promise<Pixels> => {
 export const encode = async (raster: Raster, quality: number): Promise<Uint8Array> => {
   const run = await encoder()
   const { data, height, width } = raster
-  const pixels = new Uint8ClampedArray(data.slice().buffer)
+  const pixels = Uint8ClampedArray.from(data)
   return new Uint8Array(await run({ data: pixels, width, height, colorSpace: "srgb" }, { quality }))
 }

@@ -63,7 +63,7 @@ export const decode = ({ bytes, channels, height, stretch, width }: Decode): Pix
 }
 
 const toPixels = (picture: PngFile.Picture, transparency: Uint8Array | undefined): Pixels => {
-  const { colorType, data, depth, height, palette, width } = picture
+  const { colorType, data, depth, height, palette, paletteAlpha, width } = picture
   const count = width * height
   if (palette !== undefined) {
     const out = new Uint8Array(count * 4)
@@ -74,7 +74,7 @@ const toPixels = (picture: PngFile.Picture, transparency: Uint8Array | undefined
       out[at] = red
       out[at + 1] = green
       out[at + 2] = blue
-      out[at + 3] = transparency?.[index] ?? 255
+      out[at + 3] = paletteAlpha?.[index] ?? 255
     }
     return { width, height, channels: 4, data: out }
   }

@@ -57,6 +57,35 @@ describe("OpenInference", () => {
     )
   }
 
+  const names = { 0: "background", 1: "pit", 2: "crack" }
+  const named: ReadonlyArray<readonly [unknown, ReadonlyArray<string>]> = [
+    [{ id2label: JSON.stringify(names) }, ["background", "pit", "crack"]],
+    [{ id2label: names }, ["background", "pit", "crack"]],
+    [{ classes: '["a", "b", "c"]' }, ["a", "b", "c"]],
+    [{ label2id: { stone: 0, grass: 1, sky: 2 } }, ["stone", "grass", "sky"]],
+    // What cannot be read, or is of another model, costs no answer and names nothing.
+    [{ id2label: "{" }, []],
+    [{ id2label: '{"0": "a", "00": "b"}' }, []],
+    [{ id2label: { 0: "a", 149: "flag" } }, []],
+    [{ other: 1 }, []],
+    ["none", []]
+  ]
+  for (const [parameters, expected] of named) {
+    it.live(`names classes as the metadata has them: ${JSON.stringify(parameters)}`, () =>
+      Effect.gen(function* () {
+        const server = yield* Server.make({ binary: true, parameters })
+        const found = yield* segment(source).pipe(Effect.provide(layer(server.url, { classes: undefined })))
+        assert.isTrue(LabelMap.equals(yield* found.labelMap, Model.labels))
+        assert.deepStrictEqual(
+          found.classes.map(({ name }) => name),
+          expected
+        )
+        const own = yield* segment(source).pipe(Effect.provide(layer(server.url)))
+        assert.deepStrictEqual(own.classes, Model.classes)
+      }).pipe(Effect.scoped, quiet)
+    )
+  }
+
   it.live("asks for the model's metadata once, however many come together", () =>
     Effect.gen(function* () {
       const server = yield* Server.make({ binary: true })

@@ -46,6 +46,8 @@ export interface Options {
   readonly refusal?: string
   /** Makes the tensor begin at an address that its elements cannot be read at. */
   readonly unaligned?: boolean
+  /** Of the output, in the metadata. */
+  readonly parameters?: unknown
 }
 
 export interface Output {
@@ -173,7 +175,14 @@ export const make = (options: Options = {}) =>
             versions: ["1"],
             platform: "onnxruntime_onnx",
             inputs: [{ name: "pixel_values", datatype: "FP32", shape: [-1, 3, Model.height, Model.width] }],
-            outputs: [{ name: output.name, datatype: output.datatype, shape: output.shape.map(() => -1) }]
+            outputs: [
+              {
+                name: output.name,
+                datatype: output.datatype,
+                shape: output.shape.map(() => -1),
+                parameters: options.parameters
+              }
+            ]
           })
         }
         // Triton answers these with an empty body.

@@ -1,0 +1,349 @@
+/** What the decoders of any runtime make of files that no encoder here writes, without their worker: beside libvips, or by hand. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { ImageSource } from "effect-segformer"
+import { ImageCodec } from "effect-segformer/image"
+import { SharpCodec } from "effect-segformer/sharp"
+import sharp from "sharp"
+import { type Decode, Problem } from "../../src/image/decoding/Decoding.ts"
+import * as IccProfile from "../../src/image/decoding/IccProfile.ts"
+import * as Jpeg from "../../src/image/decoding/Jpeg.ts"
+import { oriented, type Pixels, withChannels } from "../../src/image/decoding/Pixels.ts"
+import * as Png from "../../src/image/decoding/Png.ts"
+import { insert, markerAt } from "./files.ts"
+import { chunk, png } from "./pngs.ts"
+import * as Profiles from "./profiles.ts"
+
+const asked = (bytes: Uint8Array, width: number, height: number): Decode => ({
+  type: "decode",
+  means: "pure",
+  bytes,
+  format: "png",
+  width,
+  height,
+  orientation: 1,
+  page: 1,
+  channels: 4,
+  stretch: undefined
+})
+
+const bySharp = (bytes: Uint8Array) =>
+  Effect.gen(function* () {
+    const codec = yield* ImageCodec
+    return yield* codec.decode(yield* ImageSource.bytes(bytes, { name: "picture" }).open(), { channels: 4 })
+  }).pipe(Effect.provide(SharpCodec.layer))
+
+const furthest = (one: Uint8Array, other: Uint8Array): number => {
+  assert.strictEqual(one.length, other.length)
+  return one.reduce((most, value, i) => Math.max(most, Math.abs(value - other[i]!)), 0)
+}
+
+/** How far a picture is from what libvips makes of the same bytes. */
+const apart = (bytes: Uint8Array, pixels: Pixels) =>
+  Effect.map(bySharp(bytes), ({ data, height, width }) => {
+    assert.deepStrictEqual([pixels.width, pixels.height], [width, height])
+    return furthest(withChannels(pixels, 4), data)
+  })
+
+const refusal = (decode: () => unknown): Problem => {
+  try {
+    decode()
+  } catch (problem) {
+    if (problem instanceof Problem) return problem
+    throw problem
+  }
+  throw new Error("it was not refused")
+}
+
+/** Every mix of nine levels of red, green and blue, in 27 rows. */
+const cube = Uint8Array.from({ length: 729 * 3 }, (_, i) => {
+  const pixel = Math.floor(i / 3)
+  const level = [Math.floor(pixel / 81), Math.floor(pixel / 9) % 9, pixel % 9][i % 3]!
+  return Math.min(255, level * 32)
+})
+
+const cubePng = (...chunks: ReadonlyArray<Uint8Array>) =>
+  png({ width: 27, height: 27, colorType: 2, rows: cube, chunks })
+
+const srgbCurve = Profiles.para(3, 2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+/** A table from so bright a black. */
+const power = (gamma: number, black = 0) =>
+  Profiles.curv(
+    ...Array.from({ length: 64 }, (_, i) => Math.round(black + (65_535 - black) * (i / 63) ** gamma))
+  )
+
+const table = power(2.1)
+
+describe("colour profiles", () => {
+  // Where black is not 0, libvips interpolates between colours of a grid.
+  const kinds: ReadonlyArray<readonly [name: string, curve: Uint8Array, within?: number]> = [
+    ["a straight line", Profiles.curv()],
+    ["a gamma", Profiles.curv(Math.round(1.8 * 256))],
+    ["a table", table],
+    ["formula 0", Profiles.para(0, 2.2)],
+    ["formula 1", Profiles.para(1, 2, 0.9, 0.1), 3],
+    ["formula 2", Profiles.para(2, 2, Math.sqrt(0.9) + 0.1, -0.1, 0.1), 3],
+    ["formula 3", srgbCurve],
+    ["formula 4", Profiles.para(4, 2.2, 0.95 ** (1 / 2.2) - 0.05, 0.05, 0.3, 0.1, 0.05, 0.02), 3],
+    ["a table whose black is bright", power(2, 20_000), 3]
+  ]
+  for (const [name, curve, within = 2] of kinds) {
+    for (const [space, primaries] of [
+      ["sRGB's", Profiles.srgbPrimaries],
+      ["wider", Profiles.widePrimaries]
+    ] as const) {
+      it.live(`are brought to sRGB by ${name} and ${space} primaries, as libvips does it`, () =>
+        Effect.gen(function* () {
+          const bytes = cubePng(Profiles.iccp(Profiles.display(curve, primaries)))
+          assert.isAtMost(yield* apart(bytes, Png.decode(asked(bytes, 27, 27))), within)
+        })
+      )
+    }
+  }
+
+  const grey = (curve: Uint8Array) => Profiles.profile({ space: "GRAY", tags: { kTRC: curve } })
+  const greyPng = (curve: Uint8Array, colorType: 0 | 4) => {
+    const rows = Uint8Array.from({ length: colorType === 0 ? 256 : 512 }, (_, i) =>
+      colorType === 0 ? i : i % 2 === 0 ? i / 2 : 77
+    )
+    return png({ width: 16, height: 16, colorType, rows, chunks: [Profiles.iccp(grey(curve))] })
+  }
+
+  it.live("of grey pictures change their one colour, and no alpha", () =>
+    Effect.gen(function* () {
+      for (const [colorType, curve] of [
+        [0, Profiles.curv(Math.round(1.4 * 256))],
+        [4, Profiles.curv(Math.round(1.4 * 256))],
+        [0, power(2, 3000)]
+      ] as const) {
+        const bytes = greyPng(curve, colorType)
+        const pixels = Png.decode(asked(bytes, 16, 16))
+        assert.strictEqual(pixels.channels, colorType === 0 ? 1 : 2)
+        assert.isAtMost(yield* apart(bytes, pixels), 2)
+      }
+    })
+  )
+
+  it("that are sRGB change nothing", () => {
+    assert.isUndefined(IccProfile.conversion(Profiles.display(srgbCurve)))
+    assert.isUndefined(IccProfile.conversion(grey(srgbCurve)))
+  })
+
+  it("that are no display's are refused with the reason", () => {
+    const { bXYZ: _, ...twoPrimaries } = Profiles.srgbPrimaries
+    const curves = { rTRC: srgbCurve, gTRC: srgbCurve, bTRC: srgbCurve }
+    const whole = Profiles.display(srgbCurve)
+    const refused: ReadonlyArray<readonly [RegExp, Uint8Array]> = [
+      [/is cut off/, whole.subarray(0, 100)],
+      [/is cut off/, whole.subarray(0, whole.length - 40)],
+      [/has tables/, Profiles.profile({ connection: "Lab ", tags: {} })],
+      [/has tables/, Profiles.profile({ tags: { A2B0: Buffer.alloc(32), ...curves } })],
+      [/is of CMYK/, Profiles.profile({ space: "CMYK", tags: {} })],
+      [/has no curve/, Profiles.profile({ space: "GRAY", tags: {} })],
+      [/has no primaries/, Profiles.profile({ tags: { ...twoPrimaries, ...curves } })],
+      [/has no primaries/, Profiles.display(Profiles.para(9, 1))],
+      [/has no primaries/, Profiles.display(Buffer.concat([Buffer.from("mft2"), Buffer.alloc(20)]))]
+    ]
+    for (const [words, bytes] of refused) {
+      const found = IccProfile.conversion(bytes)
+      assert.isTrue(typeof found === "object" && words.test(found.unread), `${words}`)
+      const file = cubePng(Profiles.iccp(bytes))
+      const problem = refusal(() => Png.decode(asked(file, 27, 27)))
+      assert.strictEqual(problem.kind, "unsupported")
+      assert.match(problem.message, words)
+    }
+  })
+
+  it("that cannot be unpacked are none, as libpng has it", () => {
+    for (const bad of ["display", "display\0\0no zlib"]) {
+      const file = cubePng(chunk("iCCP", Buffer.from(bad, "latin1")))
+      assert.deepStrictEqual(Png.decode(asked(file, 27, 27)).data, cube)
+    }
+  })
+})
+
+describe("a PNG", () => {
+  const palette = chunk("PLTE", Buffer.of(10, 20, 30, 40, 50, 60, 70, 80, 90))
+  const transparent = (...bytes: ReadonlyArray<number>) => chunk("tRNS", Uint8Array.from(bytes))
+  const both = (bytes: Uint8Array, width: number, height: number, expected: ReadonlyArray<number>) =>
+    Effect.gen(function* () {
+      const pixels = Png.decode(asked(bytes, width, height))
+      assert.deepStrictEqual([...withChannels(pixels, 4)], expected)
+      assert.strictEqual(yield* apart(bytes, pixels), 0)
+    })
+
+  it.live("of a palette is as opaque as its colours, where it says so", () =>
+    both(
+      png({
+        width: 3,
+        height: 1,
+        colorType: 3,
+        rows: Uint8Array.of(2, 0, 1),
+        chunks: [palette, transparent(0, 128)]
+      }),
+      3,
+      1,
+      [70, 80, 90, 255, 10, 20, 30, 0, 40, 50, 60, 128]
+    )
+  )
+
+  it.live("of RGB or grey has the colour that stands for transparent, of 8 bits and of fewer", () =>
+    Effect.gen(function* () {
+      const red = [200, 0, 0]
+      const rgb = { width: 2, height: 1, colorType: 2, rows: Uint8Array.of(...red, 200, 0, 1) } as const
+      const chunks = [transparent(0, 200, 0, 0, 0, 0)]
+      yield* both(png({ ...rgb, chunks }), 2, 1, [...red, 0, 200, 0, 1, 255])
+      // Shorter than its colour, it says nothing.
+      assert.strictEqual(Png.decode(asked(png({ ...rgb, chunks: [transparent(0, 200)] }), 2, 1)).channels, 3)
+      const grey = { width: 2, height: 1, colorType: 0 } as const
+      const key = [transparent(0, 3)]
+      yield* both(png({ ...grey, rows: Uint8Array.of(3, 4), chunks: key }), 2, 1, [3, 3, 3, 0, 4, 4, 4, 255])
+      yield* both(
+        png({ ...grey, depth: 2, rows: Uint8Array.of(0b11_01_0000), chunks: key }),
+        2,
+        1,
+        [255, 255, 255, 0, 85, 85, 85, 255]
+      )
+    })
+  )
+
+  it("of 16 bits is transparent where all 16 are its colour's", () => {
+    const rows = Uint8Array.of(1, 2, 1, 3)
+    const file = png({ width: 2, height: 1, depth: 16, colorType: 0, rows, chunks: [transparent(1, 2)] })
+    assert.deepStrictEqual([...Png.decode(asked(file, 2, 1)).data], [1, 0, 1, 255])
+  })
+
+  it("of 16 bits is stretched between the numbers that are said to be black and white", () => {
+    const rows = Uint8Array.of(0, 100, 0, 180, 0, 44, 1, 0, 1, 44, 1, 0)
+    const grey = png({ width: 6, height: 1, depth: 16, colorType: 0, rows })
+    const stretch = { black: 100, white: 300, unit: "number" } as const
+    const found = Png.decode({ ...asked(grey, 6, 1), channels: 3, stretch })
+    assert.deepStrictEqual(
+      [...found.data].filter((_, i) => i % 3 === 0),
+      [0, 102, 0, 199, 255, 199]
+    )
+    const rgb = png({ width: 2, height: 1, depth: 16, colorType: 2, rows })
+    assert.deepStrictEqual(
+      [...Png.decode({ ...asked(rgb, 2, 1), channels: 3, stretch }).data],
+      [0, 102, 0, 199, 255, 199]
+    )
+  })
+
+  it("that is no PNG, or one of a kind that is not read, is told from the other", () => {
+    const broken = refusal(() => Png.decode(asked(Buffer.from("GIF89a"), 1, 1)))
+    assert.deepStrictEqual([broken.kind, broken.message], ["broken", "it is not a PNG"])
+    const interlaced = png({ width: 8, height: 1, depth: 1, colorType: 0, rows: Uint8Array.of(170) })
+    interlaced[28] = 1
+    assert.strictEqual(refusal(() => Png.decode(asked(interlaced, 8, 1))).kind, "unsupported")
+  })
+})
+
+describe("a JPEG", () => {
+  const whole = Effect.promise(async () =>
+    sharp(cube, { raw: { width: 27, height: 27, channels: 3 } })
+      .jpeg({ quality: 95, chromaSubsampling: "4:4:4" })
+      .toBuffer()
+  )
+  const refused = (bytes: Uint8Array) =>
+    Effect.flip(
+      Effect.tryPromise({
+        try: () => Jpeg.decode(bytes),
+        catch: (problem) => {
+          if (problem instanceof Problem) return problem
+          throw problem
+        }
+      })
+    )
+
+  it.live("has the pixels of libvips, with bytes between its segments, and comes back from its encoder", () =>
+    Effect.gen(function* () {
+      const bytes = yield* whole
+      const filled = insert(bytes, markerAt(bytes, 0xdb), Buffer.of(0xff, 0xff))
+      const pixels = yield* Effect.promise(() => Jpeg.decode(filled))
+      assert.strictEqual(yield* apart(bytes, pixels), 0)
+      const again = yield* Effect.promise(() => Jpeg.encode({ ...pixels, channels: 4 }, 100))
+      assert.isAtMost(furthest((yield* bySharp(again)).data, pixels.data), 40)
+    })
+  )
+
+  it.live("has its colour profile in one segment or in several, in any order", () =>
+    Effect.gen(function* () {
+      const bytes = yield* whole
+      const profile = Profiles.display(table, Profiles.widePrimaries)
+      const ways = [Profiles.app2(profile), Profiles.app2(profile, 3), Profiles.app2(profile, 3).toReversed()]
+      const plain = yield* Effect.promise(() => Jpeg.decode(bytes))
+      for (const segments of ways) {
+        const file = insert(bytes, markerAt(bytes, 0xdb), Buffer.concat(segments))
+        const pixels = yield* Effect.promise(() => Jpeg.decode(file))
+        assert.isAtLeast(furthest(plain.data, pixels.data), 20)
+        assert.isAtMost(yield* apart(file, pixels), 2)
+      }
+      const printer = Profiles.app2(Profiles.profile({ connection: "Lab ", tags: {} }))
+      const unread = yield* refused(insert(bytes, markerAt(bytes, 0xdb), Buffer.concat(printer)))
+      assert.deepStrictEqual([unread.kind, /has tables/.test(unread.message)], ["unsupported", true])
+    })
+  )
+
+  it.live("is refused where it is of a kind that is not read, broken or cut off, each in its own words", () =>
+    Effect.gen(function* () {
+      const bytes = yield* whole
+      const frame = markerAt(bytes, 0xc0)
+      const changed = (at: number, value: number) => {
+        const out = Buffer.from(bytes)
+        out[at] = value
+        return out
+      }
+      const cases: ReadonlyArray<readonly [Problem["kind"], RegExp, Uint8Array]> = [
+        ["unsupported", /SOF9/, changed(frame + 1, 0xc9)],
+        ["unsupported", /12 bits/, changed(frame + 4, 12)],
+        ["unsupported", /CMYK/, changed(frame + 9, 4)],
+        ["broken", /no start of a frame/, bytes.subarray(0, frame)],
+        ["broken", /no start of a frame/, changed(2, 0)],
+        ["broken", /ends before its picture/, bytes.subarray(0, bytes.length - 20)],
+        ["broken", /cannot be decoded/, changed(frame + 9, 2)]
+      ]
+      for (const [kind, words, file] of cases) {
+        const problem = yield* refused(file)
+        assert.match(problem.message, words)
+        assert.strictEqual(problem.kind, kind, problem.message)
+      }
+    })
+  )
+})
+
+describe("pixels", () => {
+  it("are laid out in other channels without a change of what they show", () => {
+    const of = (channels: Pixels["channels"], ...data: ReadonlyArray<number>): Pixels => ({
+      width: 1,
+      height: 1,
+      channels,
+      data: Uint8Array.from(data)
+    })
+    assert.deepStrictEqual([...withChannels(of(1, 9), 3)], [9, 9, 9])
+    assert.deepStrictEqual([...withChannels(of(1, 9), 4)], [9, 9, 9, 255])
+    assert.deepStrictEqual([...withChannels(of(2, 9, 8), 3)], [9, 9, 9])
+    assert.deepStrictEqual([...withChannels(of(2, 9, 8), 4)], [9, 9, 9, 8])
+    assert.deepStrictEqual([...withChannels(of(3, 1, 2, 3), 4)], [1, 2, 3, 255])
+    assert.deepStrictEqual([...withChannels(of(4, 1, 2, 3, 8), 3)], [1, 2, 3])
+    assert.deepStrictEqual([...withChannels(of(4, 1, 2, 3, 8), 4)], [1, 2, 3, 8])
+  })
+
+  it("are turned as each of the eight orientations of EXIF says, and as they are by any other", () => {
+    // A B C / D E F, by the first of three channels.
+    const data = Uint8Array.from("ABCDEF", (letter) => letter.charCodeAt(0)).reduce<Array<number>>(
+      (all, value) => [...all, value, 0, 255],
+      []
+    )
+    const seen = ["ABC/DEF", "CBA/FED", "FED/CBA", "DEF/ABC", "AD/BE/CF", "DA/EB/FC", "FC/EB/DA", "CF/BE/AD"]
+    for (const [orientation, expected] of [...seen.entries()].map(([i, rows]) => [i + 1, rows] as const)) {
+      const turned = oriented(Uint8Array.from(data), { width: 3, height: 2 }, 3, orientation)
+      const letters = Array.from({ length: 6 }, (_, i) => String.fromCharCode(turned.data[i * 3]!)).join("")
+      const width = turned.width
+      assert.deepStrictEqual([width, turned.height], orientation > 4 ? [2, 3] : [3, 2])
+      assert.strictEqual(letters.match(new RegExp(`.{${width}}`, "g"))?.join("/"), expected)
+      assert.isTrue(turned.data.every((value, i) => i % 3 === 0 || value === (i % 3 === 1 ? 0 : 255)))
+    }
+    for (const odd of [0, 9])
+      assert.deepStrictEqual(oriented(Uint8Array.of(1, 2, 3), { width: 1, height: 1 }, 3, odd).width, 1)
+  })
+})
