@@ -3,6 +3,7 @@ import { createHash } from "node:crypto"
 import { Effect } from "effect"
 import * as ClassTable from "../../../mask/ClassTable.ts"
 import * as Components from "../../../mask/Components.ts"
+import { isRecord } from "../../../mask/isRecord.ts"
 import * as LabelStudio from "../../../mask/LabelStudio.ts"
 import * as Steps from "../../../mask/Steps.ts"
 import { randomHex } from "../../../randomHex.ts"
@@ -136,9 +137,6 @@ const withOwn = (
           labels: [...control.labels, ...labelsIn(LabelConfig.resolve(control.labelsFrom, data))]
         }
   )
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null
 
 const labelsIn = (value: unknown): ReadonlyArray<LabelConfig.Label> =>
   (Array.isArray(value) ? value : []).flatMap((each: unknown) => {
