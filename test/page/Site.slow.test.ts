@@ -9,7 +9,7 @@ import { hangs } from "../support/Eventually.ts"
 import * as Needs from "../support/Needs.ts"
 import { comparing } from "./comparing.ts"
 import { looking } from "./looking.ts"
-import { rows, schemes, type Way } from "./rows.ts"
+import { goThrough, schemes, type Way } from "./rows.ts"
 import * as Sites from "./site.ts"
 import { desktop, type OnPage, PageServer, visit } from "./support.ts"
 import { using } from "./using.ts"
@@ -170,11 +170,7 @@ describe.skipIf(Needs.chromium === undefined)("the page without a server", () =>
             site,
             async (page) => {
               await page.emulateMedia(schemes[scheme])
-              for (const [row, act] of Object.entries(rows)) {
-                await act(page, way).catch((error: unknown) => {
-                  throw new Error(`${row}: ${error instanceof Error ? error.message : String(error)}`)
-                })
-              }
+              await goThrough(page, way)
             },
             {
               viewport: { width, height },
