@@ -1,6 +1,7 @@
 /** The prediction of one task: its pictures fetched, segmented, and told as the regions that its labelling configuration has tags for. */
 import { Effect } from "effect"
 import * as ClassTable from "../../../mask/ClassTable.ts"
+import { isRecord } from "../../../mask/isRecord.ts"
 import * as LabelStudio from "../../../mask/LabelStudio.ts"
 import * as Steps from "../../../mask/Steps.ts"
 import { randomHex } from "../../../randomHex.ts"
@@ -129,9 +130,6 @@ const withOwn = (
           labels: [...control.labels, ...labelsIn(LabelConfig.resolve(control.labelsFrom, data))]
         }
   )
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null
 
 const labelsIn = (value: unknown): ReadonlyArray<LabelConfig.Label> =>
   (Array.isArray(value) ? value : []).flatMap((each: unknown) => {
