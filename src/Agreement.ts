@@ -142,8 +142,7 @@ const renumber = (
   map: LabelMap.LabelMap,
   from: ClassTable.ClassTable,
   to: ClassTable.ClassTable
-): LabelMap.LabelMap =>
-  LabelMap.remap(map, ClassTable.renumbering(LabelMap.histogram(map).keys(), from, to))
+): LabelMap.LabelMap => LabelMap.remap(map, ClassTable.renumbering(LabelMap.histogram(map).keys(), from, to))
 
 /** Rows `from` to `to` of a map, as a view. "No class" is an answer like any other: nothing is ignored. */
 const band = ({ data, width }: LabelMap.LabelMap, from: number, to: number): LabelMap.LabelMap => ({

@@ -69,7 +69,8 @@ export const reading = Effect.fnUntraced(function* (
     )
   }
   const ids = new Map<string, number>()
-  for (const { id, name } of classes) if (!ids.has(ClassTable.folded(name))) ids.set(ClassTable.folded(name), id)
+  for (const { id, name } of classes)
+    if (!ids.has(ClassTable.folded(name))) ids.set(ClassTable.folded(name), id)
   for (const { id, name } of classes) ids.set(name, id)
   const classOf = (label: string) => ids.get(label) ?? ids.get(ClassTable.folded(label))
   const background = [...Background.idsOf(classes)]

@@ -49,8 +49,14 @@ export interface AddOptions {
   readonly ignore?: Iterable<number> | undefined
 }
 
+const pairName = "pair of label maps"
+
 /** More pairs of ids than any two tables of classes have: these are instances, each with an id of its own. */
 const maxPairs = 1 << 20
+const tooMany = fail(
+  pairName,
+  `they have more than ${maxPairs} pairs of ids: these are instances, and no classes`
+)
 
 /** Counts the pixels of one image. Nothing is counted where sizes differ, or where ids are those of instances. */
 export const add: (
@@ -74,16 +80,22 @@ export function* steps(
   let left = 0
   for (let from = 0; from < height; from += rows) {
     left += PixelPairs.add(own, first, second, from * width, Math.min(height, from + rows) * width, ignored)
-    if (PixelPairs.size(own) + PixelPairs.size(self.pairs) > maxPairs)
-      return fail(pairName, `they have ${maxPairs} pairs of ids and more: these are instances, and no classes`)
+    if (PixelPairs.size(own) > maxPairs) return tooMany
     yield
   }
-  PixelPairs.merge(self.pairs, own)
-  self.ignored += left
-  return Result.succeed(self)
+  return absorb(self, { pairs: own, ignored: left })
 }
 
-const pairName = "pair of label maps"
+/** Adds what was counted elsewhere, or nothing of it. @internal */
+export const absorb: {
+  (that: Agreement): (self: Agreement) => Result.Result<Agreement, MaskNotDecodable>
+  (self: Agreement, that: Agreement): Result.Result<Agreement, MaskNotDecodable>
+} = dual(2, (self: Agreement, that: Agreement): Result.Result<Agreement, MaskNotDecodable> => {
+  if (PixelPairs.size(self.pairs) + PixelPairs.size(that.pairs) > maxPairs) return tooMany
+  PixelPairs.merge(self.pairs, that.pairs)
+  self.ignored += that.ignored
+  return Result.succeed(self)
+})
 
 const unequalSizes = ({ first, second }: Pair) =>
   first.width === second.width && first.height === second.height
@@ -188,19 +200,21 @@ export const scores = (self: Agreement): Scores => {
 
 const idOf = (id: number): number | undefined => (id === PixelPairs.none ? undefined : id)
 
-/** `[height, width]`: 1 where the two say other things; or their sizes, where they differ. */
-export const differing = ({
-  first,
-  second
-}: Pair): Result.Result<BinaryMask, MaskNotDecodable> => {
+/** `[height, width]`: 1 where the two say other things of a pixel that is counted. */
+export const differing = (
+  { first, second }: Pair,
+  options: AddOptions = {}
+): Result.Result<BinaryMask, MaskNotDecodable> => {
   const unequal = unequalSizes({ first, second })
   if (unequal !== undefined) return unequal
   const { data: a, height, ignoreIndex: noA, width } = first
   const { data: b, ignoreIndex: noB } = second
+  const ignored = new Set(options.ignore)
   const data = new Uint8Array(a.length)
   for (let i = 0; i < a.length; i++) {
     const isNone = a[i] === noA
-    data[i] = isNone === (b[i] === noB) && (isNone || a[i] === b[i]) ? 0 : 1
+    const isSame = isNone === (b[i] === noB) && (isNone || a[i] === b[i])
+    data[i] = isSame || ignored.has(a[i]!) ? 0 : 1
   }
   return Result.succeed({ width, height, data })
 }
