@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { NodeFileSystem, NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Fiber, Layer, Logger } from "effect"
@@ -16,6 +16,8 @@ const onnx = readFileSync(support.fixture("blocks.onnx"))
 /** Large enough to be broken in the middle; what it holds does not matter. */
 const large = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => Math.imul(i, 2654435761) >>> 24))
 
+const below = `weights/für B0 (1) ${"n".repeat(140)}.bin`
+
 const files = {
   "config.json": Buffer.from(JSON.stringify(support.config)),
   "preprocessor_config.json": Buffer.from(JSON.stringify(support.preprocessor)),
@@ -23,7 +25,9 @@ const files = {
   "onnx/model_large.onnx": large,
   "onnx/model_quantized.onnx": readFileSync(support.fixture("blocks_quantized.onnx")),
   "onnx/model_outside.onnx": readFileSync(support.fixture("form_outside.onnx")),
-  "onnx/form_outside.onnx_data": readFileSync(support.fixture("form_outside.onnx_data"))
+  "onnx/form_outside.onnx_data": readFileSync(support.fixture("form_outside.onnx_data")),
+  "onnx/model_below.onnx": readFileSync(support.fixture("form_outside_below.onnx")),
+  [`onnx/${below}`]: readFileSync(support.fixture("form_outside.onnx_data"))
 }
 
 const environment = (variables: Readonly<Record<string, string>>) =>
@@ -129,6 +133,15 @@ describe("ModelSource.hub", () => {
         yield* open("outside")
         assert.strictEqual(asked("GET"), gets + 1)
       }).pipe(Effect.scoped)
+  )
+
+  it.live("fetches weights from a folder below, by whatever name it has there", () =>
+    Effect.gen(function* () {
+      const { open } = yield* setUp
+      const model = yield* open("below")
+      const weights = readFileSync(join(dirname(model.file), below))
+      assert.deepStrictEqual(weights, files["onnx/form_outside.onnx_data"])
+    }).pipe(Effect.scoped)
   )
 
   it.live("asks for a precision by each name that it goes by, and says which it asked for", () =>

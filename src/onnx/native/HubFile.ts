@@ -150,7 +150,7 @@ export const connect = Effect.fnUntraced(function* (options: {
     })
 
   const addressOf = (revision: string, file: string) =>
-    `${endpoint}/${model}/resolve/${encodeURIComponent(revision)}/${file}`
+    `${endpoint}/${model}/resolve/${encodeURIComponent(revision)}/${file.split("/").map(encodeURIComponent).join("/")}`
 
   const refused = (status: number, file: string, service: string): Failure => {
     if (status === 404)
