@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { LabelMap, LabelPng } from "effect-segformer/mask"
 import { encode } from "fast-png"
+import { toJson } from "../../src/cli/EvalAgainstTable.ts"
 import { config, fixture, preprocessor } from "../onnx/support.ts"
 import { lines, run } from "../support/Command.ts"
 import { folder } from "../support/Folder.ts"
@@ -44,11 +45,14 @@ const pictures = {
 }
 const redless = { image_mean: [1, 0.5, 0.5] }
 
+/** What is printed where nothing could be compared. */
+const nothing: Readonly<Record<string, unknown>> = { first: "", against: [], leftOut: [] }
+
 const json = (args: ReadonlyArray<string>, cwd: string) =>
   Effect.map(run(["eval", ...args, "--json"], { cwd }), ({ code, stderr, stdout }) => ({
     code,
     stderr,
-    found: lines(stdout)[0] as any
+    found: (lines(stdout)[0] ?? nothing) as ReturnType<typeof toJson>
   }))
 
 describe("segformer eval --against", () => {
@@ -68,14 +72,15 @@ describe("segformer eval --against", () => {
       ]
       const { code, found, stderr } = yield* json(args, cwd)
       assert.deepStrictEqual([code, stderr], [0, ""])
-      const [q8, other] = found.against
+      const q8 = found.against[0]!
+      const other = found.against[1]!
       assert.deepStrictEqual(
         [found.first, q8.name, q8.images, q8.pixels, q8.differingPixels, q8.agreement, q8.meanIou, q8.least],
         ["own", "q8", 2, 2048, 0, 1, 1, []]
       )
       // Without red, what is red is black and what is white is green and blue, of which the model has none.
       assert.strictEqual(other.images, 2)
-      const red = other.classes.find(({ name }: { readonly name: string }) => name === "red")
+      const red = other.classes.find(({ name }) => name === "red")!
       assert.deepStrictEqual(
         [red.first, red.second, red.agreement, red.iou, red.shareFirst],
         [256, 0, 0, 0, 0.125]
@@ -86,7 +91,7 @@ describe("segformer eval --against", () => {
         pixels: 256
       })
       assert.deepStrictEqual(
-        other.least.map(({ name }: { readonly name: string }) => name),
+        other.least.map(({ name }) => name),
         ["a"]
       )
       const differs = LabelPng.decode(readFileSync(join(cwd, "differences/other/a.differs.png")))
@@ -110,7 +115,7 @@ describe("segformer eval --against", () => {
         cwd
       )
       assert.deepStrictEqual([code, stderr, found.first], [0, "", "own, q8"])
-      assert.deepStrictEqual([found.against[0].name, found.against[0].agreement], ["wasm", 1])
+      assert.deepStrictEqual([found.against[0]!.name, found.against[0]!.agreement], ["wasm", 1])
     }).pipe(Effect.scoped)
   )
 
@@ -126,26 +131,31 @@ describe("segformer eval --against", () => {
         ...model("strange", {}, { ...config, id2label: strange }),
         ...model("nameless", {}, { ...config, id2label: nameless })
       })
-      const against = (other: string, ...args: ReadonlyArray<string>) =>
-        json(["photos", "--model", "own", "--against", other, ...args], cwd)
-      const named = (yield* against("other")).found.against[0]
-      assert.match(named.notes[0], /compared by name, since class 1 is red by one and green by the other/)
+      const against = (others: ReadonlyArray<string>, ...args: ReadonlyArray<string>) =>
+        json(["photos", "--model", "own", ...others.flatMap((other) => ["--against", other]), ...args], cwd)
+      const { found } = yield* against(["other", "nameless"])
+      const [named, placeholders] = [found.against[0]!, found.against[1]!]
+      assert.match(named.notes[0]!, /compared by name, since class 1 is red by one and green by the other/)
       assert.deepInclude(named.differences, {
         first: { id: 1, name: "red" },
         second: { id: 2, name: "green" },
         pixels: 256
       })
-      assert.strictEqual((yield* against("other", "--match", "id")).found.against[0].agreement, 1)
-      const refused = yield* against("strange")
+      // Placeholders are no names.
+      assert.deepStrictEqual([placeholders.notes, placeholders.agreement], [[], 1])
+      const refused = yield* against(["strange"])
       assert.strictEqual(refused.code, 2)
       assert.match(
         refused.stderr,
         /no two of their classes have one name: class 0 is black by one and a by the other/
       )
-      assert.strictEqual((yield* against("strange", "--match", "id")).found.against[0].agreement, 1)
-      // Placeholders are no names.
-      assert.strictEqual((yield* against("nameless")).found.against[0].agreement, 1)
-      assert.match((yield* against("nameless", "--match", "name")).stderr, /does not say what its classes/)
+      assert.deepStrictEqual(
+        (yield* against(["other", "strange"], "--match", "id")).found.against.map(
+          ({ agreement }) => agreement
+        ),
+        [1, 1]
+      )
+      assert.match((yield* against(["nameless"], "--match", "name")).stderr, /does not say what its classes/)
     }).pipe(Effect.scoped)
   )
 
@@ -158,7 +168,7 @@ describe("segformer eval --against", () => {
         "maps/a.txt": ""
       })
       const { code, found, stderr } = yield* json(["photos", "--model", "own", "--against", "q8"], cwd)
-      assert.deepStrictEqual([code, found.against[0].images, found.leftOut.length], [1, 2, 1])
+      assert.deepStrictEqual([code, found.against[0]!.images, found.leftOut.length], [1, 2, 1])
       assert.match(stderr, /photos\/broken\.png/)
       const cases: ReadonlyArray<readonly [ReadonlyArray<string>, number, RegExp]> = [
         [
@@ -225,13 +235,13 @@ describe("segformer eval --against", () => {
       })
       const two = yield* json(["one", "--against", "two", "--out", "out", "--images", "in"], cwd)
       assert.deepStrictEqual([two.code, two.stderr], [0, ""])
-      const [found] = two.found.against
+      const found = two.found.against[0]!
       assert.deepStrictEqual(
         [found.images, found.pixels, found.differingPixels, found.agreement],
         [2, 8, 1, 7 / 8]
       )
       assert.deepStrictEqual(
-        found.classes.map(({ id, iou, name }: { id: number; iou: number; name: string }) => [id, name, iou]),
+        found.classes.map(({ id, iou, name }) => [id, name, iou]),
         [
           [0, "ground", 1 / 2],
           [1, "pit", 1 / 2],
@@ -244,12 +254,12 @@ describe("segformer eval --against", () => {
 
       const ignoring = yield* json(["one", "--against", "two", "--ignore", "1,255", "--out", "out2"], cwd)
       assert.deepStrictEqual(
-        [ignoring.found.against[0].pixels, ignoring.found.against[0].ignoredPixels],
+        [ignoring.found.against[0]!.pixels, ignoring.found.against[0]!.ignoredPixels],
         [5, 3]
       )
       // By the names in the reports, since the ids are others.
       const four = yield* json(["one", "--against", "four"], cwd)
-      assert.deepStrictEqual([four.code, four.found.against[0].agreement], [0, 1])
+      assert.deepStrictEqual([four.code, four.found.against[0]!.agreement], [0, 1])
       const three = yield* run(["eval", "one", "--against", "three"], { cwd })
       assert.strictEqual(three.code, 1)
       assert.match(three.stderr, /a: .*the first is 4 x 1 pixels, the second 2 x 1/)
