@@ -12,6 +12,7 @@ import type { Segmentation } from "../Segmentation.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
+import * as ClassNames from "./ClassNames.ts"
 import * as EvalAgainstTable from "./EvalAgainstTable.ts"
 import type { Options } from "./EvalCommand.ts"
 import * as EvalComparison from "./EvalComparison.ts"
@@ -154,8 +155,8 @@ const ofFolders = Effect.fnUntraced(function* (folders: ReadonlyArray<string>, r
     const tables =
       told === undefined
         ? ([
-            yield* LabelFiles.classesBeside(pairs.predictions()),
-            yield* LabelFiles.classesBeside(Array.from(pairs, ({ truth }) => truth))
+            yield* Effect.flatMap(ClassNames.read(pairs.predictions()), ClassNames.one),
+            yield* Effect.flatMap(ClassNames.read(pairs.truths()), ClassNames.one)
           ] as const)
         : ([told, told] as const)
     const alignment = yield* EvalOthers.align(...tables, options.match)
