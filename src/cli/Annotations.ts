@@ -5,14 +5,13 @@
 import { basename } from "node:path"
 import { Effect, FileSystem, Result, Stream } from "effect"
 import { JsonArray, Xml } from "effect/encoding"
-import * as ImageFormat from "../image/ImageFormat.ts"
 import type { AnnotatedImage, Shape } from "../mask/Annotated.ts"
 import * as Coco from "../mask/Coco.ts"
 import * as CvatReading from "../mask/CvatReading.ts"
 import * as LabelStudioReading from "../mask/LabelStudioReading.ts"
 import * as SystemError from "../SystemError.ts"
 import * as ExitCode from "./ExitCode.ts"
-import type { KeyedFiles, LabelFile } from "./LabelFolder.ts"
+import { imageEnding, type KeyedFiles, type LabelFile } from "./LabelFolder.ts"
 
 /** What was read of a file. */
 export interface Annotations {
@@ -104,7 +103,9 @@ const json = Effect.fnUntraced(function* (
   const isOther = yield* tasks.pipe(
     Stream.runForEachWhile((given) =>
       Effect.sync(() => {
-        if (typeof given === "object" && given !== null && "image_id" in given) return false
+        // The first says what all are: results of COCO, or tasks.
+        if (found.count === 0 && typeof given === "object" && given !== null && "image_id" in given)
+          return false
         const id = typeof given === "object" && given !== null && "id" in given ? given.id : found.count + 1
         found.add(`task ${String(id)}`, LabelStudioReading.task(given, options))
         return true
@@ -189,8 +190,6 @@ class Found {
     return { images: this.#images, problems: this.#problems, notes }
   }
 }
-
-const imageEnding = new RegExp(`\\.(?:${ImageFormat.endings().join("|")})$`, "i")
 
 /** The place of what no image is, and of what several may be. */
 export const none = -1

@@ -1,10 +1,9 @@
 /** The order in which images are exported: that of a table which `segformer batch --rank` wrote, the next to look at first. */
 import { Effect, FileSystem, Stream } from "effect"
 import { Csv } from "effect/encoding"
-import * as ImageFormat from "../image/ImageFormat.ts"
 import * as SystemError from "../SystemError.ts"
 import * as ExitCode from "./ExitCode.ts"
-import type { LabelFile, LabelFiles } from "./LabelFolder.ts"
+import { imageEnding, type LabelFile, type LabelFiles } from "./LabelFolder.ts"
 
 /** One line of the table. */
 interface Row {
@@ -19,8 +18,6 @@ export interface Placed {
   /** How unsure the model was of it, 0 to 1. */
   readonly entropy: number | undefined
 }
-
-const imageEnding = new RegExp(`\\.(?:${ImageFormat.endings().join("|")})$`, "i")
 
 /** Those of the table in its order, the first `most` of them; those that it does not name after them. */
 export const sort = Effect.fnUntraced(function* (

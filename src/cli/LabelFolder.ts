@@ -43,7 +43,8 @@ export interface KeyedFiles extends LabelFiles {
 export const ending = /(\.labels)?\.(png|npy)$/i
 const sure = /\.labels\.png$/i
 const overlay = /\.overlay\.png$/i
-const imageEnding = new RegExp(`\\.(?:${ImageFormat.endings().join("|")})$`, "i")
+/** The ending of an image's name. */
+export const imageEnding = new RegExp(`\\.(?:${ImageFormat.endings().join("|")})$`, "i")
 
 /**
  * The label maps of a folder, those within its folders included, in the order of their keys. Of two with one key the one

@@ -47,21 +47,37 @@ const jpegKinds: ReadonlyMap<number, string> = new Map([
 ])
 
 /**
- * As libjpeg walks: whatever stands between two segments is read over, and what comes before the pixels counts, EXIF
- * behind the frame's size too. The first EXIF that says how the image is turned is the one.
+ * Where the code of the next marker of a JPEG that has a length stands, with that length in what is there. As libjpeg has it,
+ * whatever stands before a marker is read over. `undefined` where there is none.
+ */
+export const nextMarker = (view: DataView, from: number): number | undefined => {
+  for (let at = from; ; at++) {
+    while (at < view.byteLength && view.getUint8(at) !== 0xff) at++
+    while (at < view.byteLength && view.getUint8(at) === 0xff) at++
+    if (at + 3 > view.byteLength) return undefined
+    const code = view.getUint8(at)
+    // Not a byte of data that looks like a marker, nor one of those without a length.
+    if (code !== 0 && code !== 0x01 && (code < 0xd0 || code > 0xd7)) return at
+  }
+}
+
+/** Whether a marker begins a frame: any of the sixteen but the three that are tables. */
+export const isFrame = (marker: number): boolean =>
+  marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc
+
+/**
+ * As libjpeg walks: what comes before the pixels counts, EXIF behind the frame's size too. The first EXIF that says how the
+ * image is turned is the one.
  */
 const jpeg: Reader = (view, ascii) => {
   let orientation: number | undefined
   let size: readonly [width: number, height: number] | undefined
   let at = 2
   for (;;) {
-    while (at < view.byteLength && view.getUint8(at) !== 0xff) at++
-    while (at < view.byteLength && view.getUint8(at) === 0xff) at++
-    if (at + 3 > view.byteLength) return needMore(at + 64 * 1024)
-    const marker = view.getUint8(at)
-    at++
-    // A byte of data that looks like a marker, and markers without a length.
-    if (marker === 0 || marker === 0x01 || (marker >= 0xd0 && marker <= 0xd7)) continue
+    const code = nextMarker(view, at)
+    if (code === undefined) return needMore(Math.max(at, view.byteLength) + 64 * 1024)
+    const marker = view.getUint8(code)
+    at = code + 1
     if (marker === 0xd8) return refused("it begins twice", { isBroken: true })
     if (marker === 0xd9) return refused("it ends before its pixels begin", { isBroken: true })
     if (marker === 0xda) {
@@ -73,8 +89,7 @@ const jpeg: Reader = (view, ascii) => {
     if (length < 2) return refused("a segment of it has no length", { isBroken: true })
     const kind = jpegKinds.get(marker)
     if (kind !== undefined) return refused(`${kind}, which is not read here. Convert it to PNG`)
-    // Start of frame: any of the sixteen but the three that are tables.
-    if (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc) {
+    if (isFrame(marker)) {
       if (at + 7 > view.byteLength) return needMore(at + 7)
       if (size !== undefined) return refused("its size is told twice", { isBroken: true })
       const depth = view.getUint8(at + 2)

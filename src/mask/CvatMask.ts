@@ -8,7 +8,6 @@
  *
  * ```ts
  * import { Result } from "effect"
-import { dual } from "effect/Function"
  * import { CvatMask } from "effect-segformer/annotation"
  * import { BinaryMask } from "effect-segformer/mask"
  *

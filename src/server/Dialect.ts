@@ -11,6 +11,7 @@ import type { Segmentation } from "../Segmentation.ts"
 import type { Health, ModelDescription } from "../Transport.ts"
 import type { Arrival } from "./Admission.ts"
 import type { Refusal } from "./Refusal.ts"
+import type { Kept } from "./ResultCache.ts"
 import type { ServerLimits } from "./ServerLimits.ts"
 
 /** An image as it was uploaded, its name as the caller wrote it. */
@@ -23,6 +24,17 @@ export interface Upload {
 export interface Segmented {
   readonly image: Image
   readonly segmentation: Segmentation
+}
+
+/** What is taken from a result. */
+export interface Extraction<K> {
+  /** Where it is kept: of `served.kept`, once for a dialect. */
+  readonly kept: Kept<K>
+  /** All that decides what `make` makes, besides the image and the model. */
+  readonly question: string
+  readonly make: (segmented: Segmented) => Effect.Effect<K, Refusal>
+  /** What it takes, in bytes. It must not hold on to what it was made of. */
+  readonly bytesOf: (extracted: K) => number
 }
 
 /** What the server is doing. */
@@ -59,6 +71,17 @@ export interface Served {
     use: (segmented: Segmented) => Effect.Effect<A, Refusal>,
     options?: { readonly isReported?: boolean | undefined }
   ) => Effect.Effect<A, Refusal>
+  /**
+   * As `segment`, in two steps: `make` takes from a result the little that answers need, which is kept for images that come again in
+   * the place of the result, and `use` answers with it.
+   */
+  readonly extract: <K, A>(
+    upload: Upload,
+    extraction: Extraction<K>,
+    use: (extracted: K) => Effect.Effect<A, Refusal>
+  ) => Effect.Effect<A, Refusal>
+  /** A kind of what `extract` keeps. */
+  readonly kept: <K>() => Kept<K>
   /** Waits for a turn, then does work on pixels that is no segmentation. */
   readonly work: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Tells what the caller of a request did with an image, such as `crop`. */

@@ -2,19 +2,28 @@
  * Results kept for images that come again: the same bytes for the same model need no second run. The least recently
  * used go first once their label maps and confidences take more than they may.
  *
+ * A result is large: 60 MB of 12 megapixels, 48 of which say how sure the model is of each pixel. Who answers with little keeps that
+ * in its place ({@link ResultCache.kept}), within the same memory.
+ *
  * Images are known by the SHA-256 of their bytes, taken off the event loop; failures are not kept.
  */
 import { Effect, Metric } from "effect"
 import type { Segmentation } from "../Segmentation.ts"
 import * as Telemetry from "../TelemetryNames.ts"
 
+/** What is kept of one kind, by key. */
+export interface Kept<A> {
+  readonly find: (key: string) => A | undefined
+  /** `bytes` is what it takes. Larger than the whole memory, it is not kept. */
+  readonly keep: (key: string, value: A, bytes: number) => void
+}
+
 export interface ResultCache {
-  /** The result known for these bytes and this model, or that of `make`. */
-  readonly get: <E, R>(
-    model: string,
-    image: Uint8Array,
-    make: Effect.Effect<Segmentation, E, R>
-  ) => Effect.Effect<Segmentation, E, R>
+  /** What bytes are known by, for a model. */
+  readonly keyOf: (model: string, image: Uint8Array) => Effect.Effect<string>
+  readonly results: Kept<Segmentation>
+  /** A kind of its own. */
+  readonly kept: <A>() => Kept<A>
   readonly state: () => {
     readonly entries: number
     readonly bytes: number
@@ -22,18 +31,19 @@ export interface ResultCache {
 }
 
 const lookups = Telemetry.servers.counter("segformer.cache.lookups")
-const hits = Metric.withAttributes(lookups, { [Telemetry.own.outcome]: "hit" })
-const misses = Metric.withAttributes(lookups, { [Telemetry.own.outcome]: "miss" })
+export const hits = Metric.withAttributes(lookups, { [Telemetry.own.outcome]: "hit" })
+export const misses = Metric.withAttributes(lookups, { [Telemetry.own.outcome]: "miss" })
 
 interface Entry {
-  readonly segmentation: Segmentation
   readonly bytes: number
+  readonly forget: () => void
 }
 
 /** What an entry takes besides its maps, in bytes: regions, pictures' headers, the objects themselves. */
-const overhead = 4096
+export const overhead = 4096
 
-const sizeOf = (segmentation: Segmentation): Effect.Effect<number> =>
+/** What a result takes, in bytes. */
+export const sizeOf = (segmentation: Segmentation): Effect.Effect<number> =>
   Effect.map(
     Effect.orElseSucceed(segmentation.labelMap, () => undefined),
     (map) => {
@@ -66,17 +76,16 @@ export const make = (maxBytes: number): ResultCache => {
   // In the order of their last use: a `Map` keeps the order in which keys are set.
   const entries = new Map<string, Entry>()
   let bytes = 0
+  let kinds = 0
 
-  const remove = (key: string, entry: Entry) => {
-    entries.delete(key)
+  const remove = (id: string, entry: Entry) => {
+    entries.delete(id)
     bytes -= entry.bytes
+    entry.forget()
   }
 
-  const keep = (key: string, entry: Entry) => {
-    const before = entries.get(key)
-    if (before !== undefined) remove(key, before)
-    if (entry.bytes > maxBytes) return
-    entries.set(key, entry)
+  const add = (id: string, entry: Entry) => {
+    entries.set(id, entry)
     bytes += entry.bytes
     for (const [oldest, entry] of entries) {
       if (bytes <= maxBytes) break
@@ -84,21 +93,28 @@ export const make = (maxBytes: number): ResultCache => {
     }
   }
 
-  return {
-    get: Effect.fnUntraced(function* (model, image, make) {
-      const key = yield* keyOf(model, image)
-      const known = entries.get(key)
-      if (known !== undefined) {
-        yield* Metric.update(hits, 1)
-        entries.delete(key)
-        entries.set(key, known)
-        return known.segmentation
+  const kept = <A>(): Kept<A> => {
+    const values = new Map<string, A>()
+    const kind = kinds++
+    return {
+      find: (key) => {
+        const id = `${kind} ${key}`
+        const entry = entries.get(id)
+        if (entry === undefined) return undefined
+        entries.delete(id)
+        entries.set(id, entry)
+        return values.get(key)
+      },
+      keep: (key, value, size) => {
+        const id = `${kind} ${key}`
+        const before = entries.get(id)
+        if (before !== undefined) remove(id, before)
+        if (size > maxBytes) return
+        values.set(key, value)
+        add(id, { bytes: size, forget: () => values.delete(key) })
       }
-      yield* Metric.update(misses, 1)
-      const segmentation = yield* make
-      keep(key, { segmentation, bytes: yield* sizeOf(segmentation) })
-      return segmentation
-    }),
-    state: () => ({ entries: entries.size, bytes })
+    }
   }
+
+  return { keyOf, kept, results: kept(), state: () => ({ entries: entries.size, bytes }) }
 }

@@ -62,7 +62,7 @@ export const ServerLimits = Schema.Struct({
   maxRequestBytes: whole(1, 200 * MiB),
   /** Bytes of requests' bodies in memory at once, over all requests. 512 MiB by default. */
   maxHeldBytes: whole(0, 512 * MiB),
-  /** Bytes of results kept in memory for images that come again, over all models. None (0) by default. */
+  /** Bytes of results, and of what is taken from them, kept in memory for images that come again, over all models. None (0) by default. */
   maxCacheBytes: whole(0, 0),
   /** Connections open at once. 1,024 by default. */
   maxConnections: whole(1, 1024),

@@ -1,13 +1,13 @@
 /** A segmenter behind limits, a queue and a memory of what it has done: what dialects and `/v1` work with. */
-import { Clock, Duration, Effect, type FileSystem, Semaphore } from "effect"
+import { Clock, Duration, Effect, type FileSystem, Metric, Semaphore } from "effect"
 import type { ImageCodec } from "../image/ImageCodec.ts"
 import { otherPages } from "../image/Image.ts"
-import { bytes } from "../image/ImageSource.ts"
+import { bytes, type Image } from "../image/ImageSource.ts"
 import { segment } from "../Segmenter.ts"
 import { Transport } from "../Transport.ts"
 import type { Admission } from "./Admission.ts"
 import { type Active, CurrentCaller } from "./Caller.ts"
-import type { Served } from "./Dialect.ts"
+import type { Served, Upload } from "./Dialect.ts"
 import { RequestId } from "./RequestId.ts"
 import * as ServerMetrics from "./ServerMetrics.ts"
 import * as Refusals from "./Refusal.ts"
@@ -55,6 +55,18 @@ export const make = Effect.fnUntraced(function* (
     Effect.map(transport.describe, (model) => ({ ...model, name: name ?? model.name }))
   )
   const count = ServerMetrics.countImages(name ?? transport.name)
+  const results = cache?.results
+  const keyOf = ({ bytes }: Upload) => cache?.keyOf(key, bytes) ?? Effect.succeed("")
+  /** Counts whether something was known. */
+  const looked = <A>(found: A | undefined): Effect.Effect<A | undefined> =>
+    cache === undefined
+      ? Effect.succeed(found)
+      : Effect.as(Metric.update(found === undefined ? ResultCache.misses : ResultCache.hits, 1), found)
+  const made = (image: Image) =>
+    segment({ ...image, hasMore: false }).pipe(
+      Effect.provideService(Transport, transport),
+      Effect.mapError(Refusals.fromError)
+    )
   return (own) => {
     const limits = ServerLimits.stricter(shared.limits, own)
     const { concurrency, timeout } = limits
@@ -64,6 +76,30 @@ export const make = Effect.fnUntraced(function* (
       detail: `The image took longer than the ${Duration.format(timeout)} it may take here`,
       tag: "TimedOut"
     })
+    /** Waits for a turn and works on an upload in it. */
+    const turn = <A>(
+      upload: Upload,
+      use: (image: Image) => Effect.Effect<A, Refusals.Refusal>,
+      isReported: boolean
+    ): Effect.Effect<A, Refusals.Refusal> => {
+      const work = bytes(upload.bytes, { name: upload.name })
+        .open(limits)
+        .pipe(
+          Effect.tap((image) => (image.hasMore === true ? firstOf(upload.name) : Effect.void)),
+          Effect.mapError(Refusals.fromError),
+          Effect.flatMap(use),
+          Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(tooLong) }),
+          Effect.onExit((exit) =>
+            Effect.suspend(() => {
+              const outcome = exit._tag === "Success" ? "segmented" : "failed"
+              counts[outcome]++
+              return count(outcome)
+            })
+          )
+        )
+      const done = turns === undefined ? admission.work(work) : turns.withPermit(admission.work(work))
+      return isReported && active !== undefined ? Effect.tap(done, report("segment")) : done
+    }
     return {
       limits,
       concurrency: shared.limits.concurrency,
@@ -85,36 +121,40 @@ export const make = Effect.fnUntraced(function* (
         }
       }),
       report,
-      segment: (upload, use, { isReported = true } = {}) => {
-        const work = bytes(upload.bytes, { name: upload.name })
-          .open(limits)
-          .pipe(
-            Effect.tap((image) => (image.hasMore === true ? firstOf(upload.name) : Effect.void)),
-            Effect.flatMap((image) => {
-              const made = segment({ ...image, hasMore: false })
-              return Effect.map(
-                cache === undefined ? made : cache.get(key, upload.bytes, made),
-                (segmentation) => ({ image, segmentation })
-              )
-            }),
-            Effect.provideService(Transport, transport),
-            Effect.mapError(Refusals.fromError),
-            Effect.flatMap(use),
-            Effect.timeoutOrElse({ duration: timeout, orElse: () => Effect.fail(tooLong) }),
-            Effect.onExit((exit) =>
-              Effect.suspend(() => {
-                const outcome = exit._tag === "Success" ? "segmented" : "failed"
-                counts[outcome]++
-                return count(outcome)
-              })
-            )
-          )
-        const done = turns === undefined ? admission.work(work) : turns.withPermit(admission.work(work))
-        return isReported && active !== undefined ? Effect.tap(done, report("segment")) : done
-      }
+      segment: (upload, use, { isReported = true } = {}) =>
+        turn(
+          upload,
+          Effect.fnUntraced(function* (image) {
+            const at = yield* keyOf(upload)
+            const known = yield* looked(results?.find(at))
+            const segmentation = known ?? (yield* made(image))
+            if (known === undefined) results?.keep(at, segmentation, yield* ResultCache.sizeOf(segmentation))
+            return yield* use({ image, segmentation })
+          }),
+          isReported
+        ),
+      kept: () => cache?.kept() ?? nothing,
+      extract: (upload, { bytesOf, kept, make, question }, use) =>
+        turn(
+          upload,
+          Effect.fnUntraced(function* (image) {
+            const at = yield* keyOf(upload)
+            const own = `${at} ${question}`
+            const known = kept.find(own)
+            const whole = known === undefined ? results?.find(at) : undefined
+            yield* looked(known ?? whole)
+            const extracted = known ?? (yield* make({ image, segmentation: whole ?? (yield* made(image)) }))
+            if (known === undefined) kept.keep(own, extracted, ResultCache.overhead + bytesOf(extracted))
+            return yield* use(extracted)
+          }),
+          true
+        )
     }
   }
 })
+
+/** Where nothing is kept. */
+const nothing = { find: () => undefined, keep: () => {} }
 
 /** Who sent it is told, and the log: neither can ask this server for another page. */
 const firstOf = (name: string) => {

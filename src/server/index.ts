@@ -1,5 +1,14 @@
 /** Any segmenter as an HTTP service, on Node. */
-export type { Dialect, DialectRoute, Listening, Segmented, Served, ServerState, Upload } from "./Dialect.ts"
+export type {
+  Dialect,
+  DialectRoute,
+  Extraction,
+  Listening,
+  Segmented,
+  Served,
+  ServerState,
+  Upload
+} from "./Dialect.ts"
 export * as BentoMLDialect from "./BentoMLDialect.ts"
 export { type Caller, CurrentCaller } from "./Caller.ts"
 export * as CogDialect from "./CogDialect.ts"
@@ -14,6 +23,7 @@ export * as LabelStudioDialect from "./dialects/labelStudio/LabelStudioDialect.t
 export * as OpenInferenceDialect from "./OpenInferenceDialect.ts"
 export { CannotKeepJobs, type JobsOptions } from "./jobs/JobsOptions.ts"
 export { Refusal } from "./Refusal.ts"
+export type { Kept } from "./ResultCache.ts"
 export * as ReplicateDialect from "./ReplicateDialect.ts"
 export * as RoboflowDialect from "./RoboflowDialect.ts"
 export * as Lambda from "./Lambda.ts"

@@ -18,3 +18,17 @@ export const median = (values: ReadonlyArray<number>): number => {
   const middle = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
+
+/** Reports a metric of each subject beside that of one of them. */
+export const compare = <Subject extends string>(
+  report: Report,
+  common: Pick<Figure, "bench" | "case" | "metric" | "unit">,
+  subjects: ReadonlyArray<Subject>,
+  against: Subject,
+  of: (subject: Subject) => number
+): void => {
+  for (const subject of subjects) {
+    const value = of(subject)
+    report({ ...common, subject, value, against, ratio: value / of(against) })
+  }
+}

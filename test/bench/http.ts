@@ -10,7 +10,7 @@
 import { fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { answer } from "./Child.ts"
-import { median, type Report } from "./Report.ts"
+import { compare, median, type Report } from "./Report.ts"
 
 const subjects = [
   "undici by hand",
@@ -52,26 +52,6 @@ export const run = async (report: Report): Promise<void> => {
   const rate = (subject: string) =>
     median(measured.get(subject)!.map(({ seconds }) => callsPerRound / seconds))
   const common = { bench: "http", case: "256 KiB up, 5 masks of 45 kB down, 16 at once" }
-  for (const subject of subjects) {
-    report({
-      ...common,
-      subject,
-      metric: "processor time per call",
-      unit: "ms",
-      value: cpu(subject),
-      against: "undici",
-      ratio: cpu(subject) / cpu("undici")
-    })
-  }
-  for (const subject of subjects) {
-    report({
-      ...common,
-      subject,
-      metric: "throughput",
-      unit: "calls/s",
-      value: rate(subject),
-      against: "huggingface",
-      ratio: rate(subject) / rate("huggingface")
-    })
-  }
+  compare(report, { ...common, metric: "processor time per call", unit: "ms" }, subjects, "undici", cpu)
+  compare(report, { ...common, metric: "throughput", unit: "calls/s" }, subjects, "huggingface", rate)
 }

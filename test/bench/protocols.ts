@@ -8,7 +8,7 @@
 import { type ChildProcess, fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { answer } from "./Child.ts"
-import { median, type Report } from "./Report.ts"
+import { compare, median, type Report } from "./Report.ts"
 
 const labels = [
   "bentoml",
@@ -61,40 +61,11 @@ export const run = async (report: Report): Promise<void> => {
     const wall = (name: string) =>
       median(measured.get(name)!.map(({ seconds }) => (seconds * 1000) / calls(name)))
     const map = { bench: "protocols", case: "label map of 512 x 512, 4 at once" }
-    for (const subject of labels) {
-      report({
-        ...map,
-        subject,
-        metric: "processor time per call",
-        unit: "ms",
-        value: cpu(subject),
-        against: "bentoml",
-        ratio: cpu(subject) / cpu("bentoml")
-      })
-    }
+    const processor = { metric: "processor time per call", unit: "ms" }
+    compare(report, { ...map, ...processor }, labels, "bentoml", cpu)
     const large = { bench: "protocols", case: "logits of 150 x 128 x 128 FP32, 4 at once" }
-    for (const subject of logits) {
-      report({
-        ...large,
-        subject,
-        metric: "time per call",
-        unit: "ms",
-        value: wall(subject),
-        against: "logits (binary)",
-        ratio: wall(subject) / wall("logits (binary)")
-      })
-    }
-    for (const subject of logits) {
-      report({
-        ...large,
-        subject,
-        metric: "processor time per call",
-        unit: "ms",
-        value: cpu(subject),
-        against: "logits (binary)",
-        ratio: cpu(subject) / cpu("logits (binary)")
-      })
-    }
+    compare(report, { ...large, metric: "time per call", unit: "ms" }, logits, "logits (binary)", wall)
+    compare(report, { ...large, ...processor }, logits, "logits (binary)", cpu)
     const binary = subjects.get("logits (binary)")!
     binary.send("memory")
     const copies = Number(await answer(binary))

@@ -5,16 +5,7 @@ import { Fixtures } from "effect-segformer/testing"
 import { ask, serve, upload } from "../server/support.ts"
 import { eventually } from "../support/Eventually.ts"
 import { closedPort, http, sendJson } from "../support/TestServer.ts"
-import { lines, run, start } from "../support/Command.ts"
-
-/** Starts `segformer serve` and waits until it listens. */
-const serving = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
-  const running = yield* start(["serve", "--port", "0", ...args])
-  yield* eventually(() => / at http:\/\/\S+/.test(running.stderr()) || running.process.exitCode !== null)
-  const url = / at (http:\/\/\S+)/.exec(running.stderr())?.[1]
-  assert.isDefined(url, running.stderr())
-  return { running, url: url ?? "" }
-})
+import { lines, run, serving } from "../support/Command.ts"
 
 /** A service whose images wait until they are let go. */
 const slowService = Effect.gen(function* () {

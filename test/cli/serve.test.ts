@@ -4,17 +4,8 @@ import { Effect } from "effect"
 import { Dialects } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
 import { ask, upload } from "../server/support.ts"
-import { run, start } from "../support/Command.ts"
-import { eventually } from "../support/Eventually.ts"
+import { run, serving } from "../support/Command.ts"
 import { folder } from "../support/Folder.ts"
-
-const serving = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
-  const running = yield* start(["serve", "--port", "0", ...args])
-  yield* eventually(() => / at http:\/\/\S+/.test(running.stderr()) || running.process.exitCode !== null)
-  const url = / at (http:\/\/\S+)/.exec(running.stderr())?.[1]
-  assert.isDefined(url, running.stderr())
-  return { running, url: url ?? "" }
-})
 
 describe("segformer serve --protocol", () => {
   it.live("serves the model in the box in each dialect named, and in no other", () =>

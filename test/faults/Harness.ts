@@ -3,7 +3,7 @@
  * left when they have settled.
  */
 import { NodeHttpClient } from "@effect/platform-node"
-import { Duration, Effect, Exit, Layer, Logger, Metric, type Scope } from "effect"
+import { Duration, Effect, Exit, Fiber, Layer, Logger, Metric, type Scope } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { ImageSource, segment, type Segmentation, type SegmentationError, Transport } from "effect-segformer"
 import { SegFormerHttp } from "effect-segformer/http"
@@ -80,6 +80,16 @@ export interface Scenario {
   readonly closes?: boolean | undefined
   readonly holds: (seen: Seen) => void
 }
+
+/** Nobody listens when it is called, and 200 ms later somebody does. */
+export const comesUp: NonNullable<Scenario["act"]> = (call, server) =>
+  Effect.gen(function* () {
+    yield* server.down
+    const fiber = yield* Effect.forkChild(call)
+    yield* Effect.sleep("200 millis")
+    yield* server.up
+    return [yield* Fiber.await(fiber)]
+  })
 
 const clients = { undici: NodeHttpClient.layerUndici, fetch: FetchHttpClient.layer }
 

@@ -6,7 +6,7 @@ import * as NodeAddressGuard from "../../src/service/NodeAddressGuard.ts"
 import * as Faulty from "../../src/testing/FaultyService.ts"
 import { ends, tags } from "./expect.ts"
 import { eventually } from "../support/Eventually.ts"
-import { good, quick, type Row, type Scenario, type Seen, watch } from "./Harness.ts"
+import { comesUp, good, quick, type Row, type Scenario, type Seen, watch } from "./Harness.ts"
 
 const keys = (seen: Seen) => new Set(seen.requests.map(({ headers }) => headers["idempotency-key"]))
 
@@ -34,14 +34,7 @@ export const exactlyOnce: ReadonlyArray<Scenario> = [
     fault: "nobody listened yet, resend: unless-sent",
     script: [good],
     http: { policy: { ...quick, resend: "unless-sent", retry: { delay: "100 millis" } } },
-    act: (call, server) =>
-      Effect.gen(function* () {
-        yield* server.down
-        const fiber = yield* Effect.forkChild(call)
-        yield* Effect.sleep("200 millis")
-        yield* server.up
-        return [yield* Fiber.await(fiber)]
-      }),
+    act: comesUp,
     holds: (seen) => {
       ends("success", 1)(seen)
       assert.equal(seen.executions, 1)

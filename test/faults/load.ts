@@ -1,11 +1,12 @@
 /** Rows: a service in trouble, and how much of it its callers make. */
 import assert from "node:assert/strict"
-import { Clock, Effect, Exit, Fiber } from "effect"
+import { Effect, Exit, Fiber } from "effect"
 import { Transport } from "effect-segformer"
 import * as Faulty from "../../src/testing/FaultyService.ts"
 import { attempts, ends, once, tags } from "./expect.ts"
 import { eventually } from "../support/Eventually.ts"
-import { good, quick, type Scenario } from "./Harness.ts"
+import { ofDay } from "../support/TimeOfDay.ts"
+import { comesUp, good, quick, type Scenario } from "./Harness.ts"
 
 const states = Effect.flatMap(Transport, ({ runner }) => runner.circuit.state)
 
@@ -87,23 +88,8 @@ export const load: ReadonlyArray<Scenario> = [
         const failed = yield* Effect.forEach(Array.from({ length: 5 }), () => Effect.exit(call))
         const open = (yield* states)._tag
         server.behave([good])
-        const back = (clock: Clock.Clock): Clock.Clock => {
-          const millis = () => clock.currentTimeMillisUnsafe() - 3_600_000
-          const nanos = () => clock.currentTimeNanosUnsafe() - 3_600_000_000_000n
-          return {
-            currentTimeMillisUnsafe: millis,
-            currentTimeMillis: Effect.sync(millis),
-            currentTimeNanosUnsafe: nanos,
-            currentTimeNanos: Effect.sync(nanos),
-            monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
-            monotonicTimeNanos: clock.monotonicTimeNanos,
-            sleep: (duration) => clock.sleep(duration)
-          }
-        }
-        const wrong = <A, E, R>(self: Effect.Effect<A, E, R>) =>
-          Clock.clockWith((clock) => Effect.provideService(self, Clock.Clock, back(clock)))
         yield* Effect.sleep("250 millis")
-        const last = yield* Effect.exit(wrong(call))
+        const last = yield* Effect.exit(ofDay(-3_600_000)(call))
         return [...failed, open === "Open" ? last : Exit.die("it was not open")]
       }),
     holds: (seen) => assert.equal(seen.tags.at(-1), "success")
@@ -120,14 +106,7 @@ export const load: ReadonlyArray<Scenario> = [
     fault: "down for 200 ms, then up",
     script: [good],
     http: { policy: { ...quick, retry: { delay: "100 millis" } } },
-    act: (call, server) =>
-      Effect.gen(function* () {
-        yield* server.down
-        const fiber = yield* Effect.forkChild(call)
-        yield* Effect.sleep("200 millis")
-        yield* server.up
-        return [yield* Fiber.await(fiber)]
-      }),
+    act: comesUp,
     holds: ends("success", 1)
   },
   {

@@ -11,45 +11,13 @@ import {
   Polygons,
   Yolo
 } from "effect-segformer/mask"
-
-const square = [0, 0, 1, 0, 1, 2, 0, 2]
-const annotation = (category: number): Coco.Annotation => ({
-  id: 1,
-  image_id: 1,
-  category_id: category,
-  segmentation: [square],
-  area: 2,
-  bbox: [0, 0, 1, 2],
-  iscrowd: 0
-})
-const feature = (classId: number): string =>
-  JSON.stringify({
-    type: "FeatureCollection",
-    features: [
-      {
-        type: "Feature",
-        properties: { classId },
-        geometry: {
-          type: "Polygon",
-          coordinates: [
-            [
-              [0, 0],
-              [1, 0],
-              [1, 2],
-              [0, 2],
-              [0, 0]
-            ]
-          ]
-        }
-      }
-    ]
-  })
+import { annotation, feature } from "./support.ts"
 
 /** Two columns: the first of a class, the second of none. */
 const readers: Readonly<Record<string, (id: number) => LabelMap.LabelMap>> = {
-  coco: (id) => Result.getOrThrow(Coco.toLabelMap([annotation(id)], { width: 2, height: 2 })),
+  coco: (id) => Result.getOrThrow(Coco.toLabelMap([annotation(id, 1)], { width: 2, height: 2 })),
   yolo: (id) => Result.getOrThrow(Yolo.toLabelMap(`${id} 0 0 0.5 0 0.5 1 0 1`, 2, 2)),
-  geojson: (id) => Result.getOrThrow(GeoJson.toLabelMap(feature(id), { width: 2, height: 2 })),
+  geojson: (id) => Result.getOrThrow(GeoJson.toLabelMap(feature(id, 1), { width: 2, height: 2 })),
   masks: (classId) =>
     Result.getOrThrow(Masks.toLabelMap([{ classId, mask: BinaryMask.fromRows(["#.", "#."]) }])),
   polygons: (classId) =>
@@ -87,7 +55,10 @@ describe("ids from outside", () => {
   }
 
   it("where the largest id and 255 are taken, the lowest free one is the gap", () => {
-    const both = [annotation(4_294_967_295), { ...annotation(255), segmentation: [[9, 9, 10, 9, 10, 10]] }]
+    const both = [
+      annotation(4_294_967_295, 1),
+      { ...annotation(255, 1), segmentation: [[9, 9, 10, 9, 10, 10]] }
+    ]
     const { data, ignoreIndex } = Result.getOrThrow(Coco.toLabelMap(both, { width: 2, height: 2 }))
     assert.deepStrictEqual([data[0], data[1], ignoreIndex], [4_294_967_295, 0, 0])
   })

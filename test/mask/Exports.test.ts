@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { Coco, type ExportFormat, Exports, GeoJson, LabelMap } from "effect-segformer/mask"
 import * as Steps from "../../src/mask/Steps.ts"
+import { exported } from "./support.ts"
 
 const whole = LabelMap.makeUnsafe({ width: 4, height: 2, data: Uint8Array.of(0, 1, 1, 7, 0, 1, 1, 7) })
 /** The same, class 1 in two regions. */
@@ -12,20 +13,7 @@ const classes = [
   { id: 1, name: "pit" },
   { id: 7, name: "scratch" }
 ]
-const settings: ExportFormat.Settings = {
-  classes,
-  palette: [],
-  exclude: new Set([0]),
-  minArea: 1,
-  tolerance: undefined,
-  categoryOf: undefined,
-  transform: undefined,
-  regions: false,
-  shape: "mask",
-  objects: "region",
-  imagesAt: undefined,
-  named: true
-}
+const settings: ExportFormat.Settings = { ...exported, classes }
 
 /** The file of a run of label maps, or that of the only one. */
 const written = (

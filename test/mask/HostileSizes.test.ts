@@ -13,6 +13,7 @@ import {
   Rle,
   Yolo
 } from "effect-segformer/mask"
+import { annotation, feature } from "./support.ts"
 
 const sizes: ReadonlyArray<readonly [width: number, height: number]> = [
   [-1, 4],
@@ -42,36 +43,6 @@ const tagOf = (make: () => unknown): string => {
 }
 
 const square = [0, 0, 2, 0, 2, 2, 0, 2]
-const annotation = (category: number): Coco.Annotation => ({
-  id: 1,
-  image_id: 1,
-  category_id: category,
-  segmentation: [square],
-  area: 4,
-  bbox: [0, 0, 2, 2],
-  iscrowd: 0
-})
-const feature = (classId: number) =>
-  JSON.stringify({
-    type: "FeatureCollection",
-    features: [
-      {
-        type: "Feature",
-        properties: { classId },
-        geometry: {
-          type: "Polygon",
-          coordinates: [
-            [
-              [0, 0],
-              [2, 0],
-              [2, 2],
-              [0, 0]
-            ]
-          ]
-        }
-      }
-    ]
-  })
 const polygon = { outer: Polygons.ringOf(square), holes: [] }
 const mask = BinaryMask.fromRows(["##", ".."])
 const confidence: ConfidenceMap.ConfidenceMap = { width: 1, height: 1, data: Float32Array.of(0.5) }
@@ -82,9 +53,9 @@ describe("sizes that no mask has", () => {
     "Rle.fromCoco, compressed": (width, height) => Rle.fromCoco({ size: [height, width], counts: "52203" }),
     "Rle.toMask": (width, height) => Rle.toMask({ width, height, counts: Uint32Array.of(4) }),
     "Coco.toMask": (width, height) => Coco.toMask([square], width, height),
-    "Coco.toLabelMap": (width, height) => Coco.toLabelMap([annotation(1)], { width, height }),
+    "Coco.toLabelMap": (width, height) => Coco.toLabelMap([annotation(1, 2)], { width, height }),
     "Yolo.toLabelMap": (width, height) => Yolo.toLabelMap("1 0 0 0.5 0 0.5 0.5", width, height),
-    "GeoJson.toLabelMap": (width, height) => GeoJson.toLabelMap(feature(1), { width, height }),
+    "GeoJson.toLabelMap": (width, height) => GeoJson.toLabelMap(feature(1, 2), { width, height }),
     "Polygons.toMask": (width, height) => Polygons.toMask([polygon], width, height),
     "LabelMap.filled": (width, height) => LabelMap.filled(width, height, 1),
     "LabelMap.resize": (width, height) => LabelMap.resize(LabelMap.filled(2, 2, 1), width, height),
@@ -104,11 +75,11 @@ describe("sizes that no mask has", () => {
 
 describe("ids that no map has", () => {
   const readers: Readonly<Record<string, (id: number) => unknown>> = {
-    "Coco.toLabelMap": (id) => Coco.toLabelMap([annotation(id)], { width: 4, height: 4 }),
+    "Coco.toLabelMap": (id) => Coco.toLabelMap([annotation(id, 2)], { width: 4, height: 4 }),
     "Coco.toLabelMap by classOf": (id) =>
-      Coco.toLabelMap([annotation(1)], { width: 4, height: 4 }, { classOf: () => id }),
+      Coco.toLabelMap([annotation(1, 2)], { width: 4, height: 4 }, { classOf: () => id }),
     "Yolo.toLabelMap": (id) => Yolo.toLabelMap(`${id} 0 0 0.5 0 0.5 0.5`, 4, 4),
-    "GeoJson.toLabelMap": (id) => GeoJson.toLabelMap(feature(id), { width: 4, height: 4 }),
+    "GeoJson.toLabelMap": (id) => GeoJson.toLabelMap(feature(id, 2), { width: 4, height: 4 }),
     "Masks.toLabelMap": (id) => Masks.toLabelMap([{ classId: id, mask }]),
     "LabelMap.filled": (id) => LabelMap.filled(2, 2, id),
     "LabelMap.remap": (id) => LabelMap.remap(LabelMap.filled(2, 2, 1), new Map([[1, id]]))
@@ -123,7 +94,7 @@ describe("ids that no map has", () => {
   }
 
   it("the largest id that there is stays what it is", () => {
-    const map = Result.getOrThrow(Coco.toLabelMap([annotation(2 ** 32 - 1)], { width: 4, height: 4 }))
+    const map = Result.getOrThrow(Coco.toLabelMap([annotation(2 ** 32 - 1, 2)], { width: 4, height: 4 }))
     assert.strictEqual(LabelMap.at(map, 0, 0), 2 ** 32 - 1)
   })
 })

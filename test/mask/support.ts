@@ -1,6 +1,8 @@
 /** Random masks for tests: small, and full of the shapes that break things (single pixels, holes, diagonals). */
 import * as fc from "fast-check"
 import type { BinaryMask } from "../../src/mask/BinaryMask.ts"
+import type { Annotation } from "../../src/mask/CocoSchema.ts"
+import type { Settings } from "../../src/mask/exports/ExportFormat.ts"
 import type { LabelMap } from "../../src/mask/LabelMap.ts"
 
 /** The same numbers on every run, 0 to 1. */
@@ -69,3 +71,54 @@ export const toDigits = (map: LabelMap): ReadonlyArray<string> =>
   Array.from({ length: map.height }, (_, y) =>
     Array.from(map.data.subarray(y * map.width, (y + 1) * map.width), String).join("")
   )
+
+/** Export of every region as it is. */
+export const exported: Settings = {
+  classes: [],
+  palette: [],
+  exclude: new Set([0]),
+  minArea: 1,
+  tolerance: undefined,
+  categoryOf: undefined,
+  transform: undefined,
+  regions: false,
+  shape: "mask",
+  objects: "region",
+  imagesAt: undefined,
+  named: true
+}
+
+/** Two pixels high and so many wide, in COCO. */
+export const annotation = (category: number, width: number): Annotation => ({
+  id: 1,
+  image_id: 1,
+  category_id: category,
+  segmentation: [[0, 0, width, 0, width, 2, 0, 2]],
+  area: 2 * width,
+  bbox: [0, 0, width, 2],
+  iscrowd: 0
+})
+
+/** The same, in GeoJSON. */
+export const feature = (classId: number, width: number): string =>
+  JSON.stringify({
+    type: "FeatureCollection",
+    features: [
+      {
+        type: "Feature",
+        properties: { classId },
+        geometry: {
+          type: "Polygon",
+          coordinates: [
+            [
+              [0, 0],
+              [width, 0],
+              [width, 2],
+              [0, 2],
+              [0, 0]
+            ]
+          ]
+        }
+      }
+    ]
+  })

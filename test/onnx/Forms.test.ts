@@ -61,6 +61,15 @@ describe.each(runtimes)("a model in %s", (_, make) => {
     ["bound to four pictures at once", "form_batch.onnx", size(32, 32), {}],
     ["with the channels last, in and out", "form_last.onnx", size(64, 32), {}],
     ["of class ids as floats", "form_float_ids.onnx", size(64, 32), {}],
+    [
+      "with the channels last at the output, as many as rows and columns",
+      "form_last_out.onnx",
+      size(24, 24),
+      {}
+    ],
+    ["of class ids, in as many columns as there are classes", "form_ids.onnx", size(24, 32), {}],
+    ["of logits in whole numbers", "form_int8.onnx", size(64, 32), {}],
+    ["bound to one size within, which its preprocessor makes", "form_inside.onnx", size(48, 32), {}],
     ["of several outputs, of which one has the classes", "form_several.onnx", size(64, 32), {}],
     ["of several outputs, one of them named", "form_several.onnx", size(64, 32), { output: "head" }]
   ] as const)("%s is read", ([, file, preprocessor, options]) =>
@@ -84,6 +93,54 @@ describe.each(runtimes)("a model in %s", (_, make) => {
       const clear = (ids: ArrayLike<number>) =>
         Array.from(ids).filter((_, i) => Math.abs((i % 64) - 31.5) > 4)
       assert.deepStrictEqual(clear(data), clear(idsOf(64, 32, [1, 0])))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("of a mask of 0 and 255 is cut at the threshold that is given, and refused without one", () =>
+    Effect.gen(function* () {
+      const config = { id2label: { 0: "background", 1: "red" } }
+      const path = yield* support.modelFolder(
+        { "model.onnx": "form_mask.onnx" },
+        { config, preprocessor: size(64, 32) }
+      )
+      const failed = yield* Effect.flip(labelsOf(path))
+      assert.include(failed.message, "such as 255, which is no class id: give the `threshold`")
+      assert.deepStrictEqual((yield* labelsOf(path, { threshold: 127 })).data, idsOf(64, 32, [1, 0]))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("fails on a picture for which it gives no number somewhere, and on no other", () =>
+    Effect.gen(function* () {
+      const path = yield* support.modelFolder(
+        { "model.onnx": "form_nan.onnx" },
+        { preprocessor: size(64, 32) }
+      )
+      const transport = yield* load(path)
+      const labels = (red: number, blue: number) =>
+        Effect.flatMap(support.source(support.plain(64, 32, red, 0, blue)), (source) => segment(source)).pipe(
+          Effect.flatMap(({ labelMap }) => labelMap),
+          Effect.provide(Layer.succeed(Transport, transport))
+        )
+      const failed = yield* Effect.flip(labels(255, 0))
+      assert.include(failed.message, "every logit is NaN")
+      const half = yield* Effect.flip(
+        Effect.flatMap(support.source(halves(64, 32)), (source) => segment(source)).pipe(
+          Effect.provide(Layer.succeed(Transport, transport))
+        )
+      )
+      assert.include(half.message, "the logits of 64 of 128 positions are NaN")
+      assert.deepStrictEqual((yield* labels(0, 255)).data, idsOf(64, 32, [3, 3]))
+    }).pipe(Effect.provide(SharpCodec.layer), Effect.scoped)
+  )
+
+  it.live("whose names have one for 255, which is no channel, is read", () =>
+    Effect.gen(function* () {
+      const id2label = { ...support.config.id2label, 255: "void" }
+      const path = yield* support.modelFolder(
+        { "model.onnx": "blocks.onnx" },
+        { config: { id2label }, preprocessor: size(64, 32) }
+      )
+      assert.deepStrictEqual((yield* labelsOf(path)).data, idsOf(64, 32))
     }).pipe(Effect.scoped)
   )
 
@@ -140,6 +197,23 @@ describe.each(runtimes)("a model in %s", (_, make) => {
       copyFileSync(support.fixture("form_outside.onnx_data"), join(path, "onnx", "form_outside.onnx_data"))
       assert.deepStrictEqual((yield* labelsOf(path)).data, idsOf(64, 32))
     }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "that has its weights in a folder beside it, by a long name in any letters, is loaded with it",
+    () =>
+      Effect.gen(function* () {
+        const path = yield* support.modelFolder(
+          { "model.onnx": "form_outside_below.onnx" },
+          { preprocessor: size(64, 32) }
+        )
+        const name = `für B0 (1) ${"n".repeat(140)}.bin`
+        assert.include(yield* whyNot(path), `weights/${name}, which must lie beside it`)
+        const folder = join(path, "onnx", "weights")
+        mkdirSync(folder)
+        copyFileSync(support.fixture("form_outside.onnx_data"), join(folder, name))
+        assert.deepStrictEqual((yield* labelsOf(path)).data, idsOf(64, 32))
+      }).pipe(Effect.scoped)
   )
 
   it.live("goes by the names that people have for precisions, and says which there are", () =>

@@ -7,7 +7,7 @@ import { Context, Effect, Layer } from "effect"
 import type { SegFormerServer } from "effect-segformer/server"
 import * as Needs from "../support/Needs.ts"
 import { models, specks } from "./drawn.ts"
-import { rows, schemes, type Way } from "./rows.ts"
+import { goThrough, schemes, type Way } from "./rows.ts"
 import { serve, visit } from "./support.ts"
 
 class Rows extends Context.Service<Rows, SegFormerServer["Service"]>()("test/page/Rows") {
@@ -50,11 +50,7 @@ describe.skipIf(Needs.chromium === undefined)("every row everywhere", () => {
               )
               await page.reload()
               await page.locator("#model option[value=halves]").waitFor({ state: "attached" })
-              for (const [row, act] of Object.entries(rows)) {
-                await act(page, way).catch((error: unknown) => {
-                  throw new Error(`${row}: ${error instanceof Error ? error.message : String(error)}`)
-                })
-              }
+              await goThrough(page, way)
             },
             {
               viewport: { width, height },

@@ -6,7 +6,7 @@ import type { Page } from "playwright-core"
 import sharp from "sharp"
 import * as Needs from "../support/Needs.ts"
 import { looking } from "./looking.ts"
-import { boardOf, colorAt, desktop, landed, PageServer, segment, serve, settled, visit } from "./support.ts"
+import { boardOf, colorAt, desktop, landed, PageServer, redPixels, segment, serve, visit } from "./support.ts"
 
 const statusOf = (page: Page) => page.locator("#status").textContent()
 
@@ -56,18 +56,6 @@ const withDefects = (use: (page: Page) => Promise<void>, options = desktop) =>
       options
     )
   }).pipe(Effect.scoped)
-
-/** How many pixels of the canvas are more red than grey. */
-const redPixels = async (page: Page): Promise<number> => {
-  await settled(page)
-  return page.evaluate(() => {
-    const canvas = document.querySelector("canvas")!
-    const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height)
-    let count = 0
-    for (let at = 0; at < data.length; at += 4) if (data[at]! > data[at + 1]! + 40) count++
-    return count
-  })
-}
 
 const zoomOf = async (page: Page) => {
   const { width } = await boardOf(page)

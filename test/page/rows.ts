@@ -4,7 +4,7 @@ import { assert } from "@effect/vitest"
 import type { Page } from "playwright-core"
 import sharp from "sharp"
 import { long } from "./drawn.ts"
-import { boardOf, colorAt, landed, png, segment, settled } from "./support.ts"
+import { boardOf, colorAt, landed, png, redPixels, segment, settled } from "./support.ts"
 
 const flat = (width: number, height: number, format: "png" | "tiff" = "png") =>
   sharp({ create: { width, height, channels: 3, background: "#808080" } })
@@ -34,18 +34,6 @@ export const schemes = {
   "forced colours": { colorScheme: "light", forcedColors: "active" }
 } as const
 
-/** Pixels of the canvas that are more red than grey. */
-const redPixels = async (page: Page): Promise<number> => {
-  await settled(page)
-  return page.evaluate(() => {
-    const canvas = document.querySelector("canvas")!
-    const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height)
-    let count = 0
-    for (let at = 0; at < data.length; at += 4) if (data[at]! > data[at + 1]! + 40) count++
-    return count
-  })
-}
-
 const saved = async (page: Page, name: string): Promise<Buffer> => {
   const [download] = await Promise.all([
     page.waitForEvent("download"),
@@ -69,7 +57,7 @@ const fits = async (page: Page, { width }: Way) =>
   assert.isAtMost(await page.evaluate(() => document.documentElement.scrollWidth), width)
 
 /** By what each says, to be gone through in turn. What only a server does is left out where there is none. */
-export const rows: Readonly<Record<string, (page: Page, way: Way) => Promise<void>>> = {
+const rows: Readonly<Record<string, (page: Page, way: Way) => Promise<void>>> = {
   "what is small can be seen, and is flown to": async (page, { ratio }) => {
     await segment(page, "specks", "board.png", board)
     await overlay(page, "0")
@@ -275,5 +263,14 @@ export const rows: Readonly<Record<string, (page: Page, way: Way) => Promise<voi
       .toBuffer()
     await segment(page, "halves", "clear.png", clear)
     await page.locator("#work-meta", { hasText: "is transparent" }).waitFor()
+  }
+}
+
+/** Goes through all of them; one that fails is named. */
+export const goThrough = async (page: Page, way: Way): Promise<void> => {
+  for (const [row, act] of Object.entries(rows)) {
+    await act(page, way).catch((error: unknown) => {
+      throw new Error(`${row}: ${error instanceof Error ? error.message : String(error)}`)
+    })
   }
 }

@@ -159,6 +159,18 @@ export const colorAt = async (page: Page, x: number, y: number): Promise<Readonl
   )
 }
 
+/** How many pixels of the canvas that are more red than grey. */
+export const redPixels = async (page: Page): Promise<number> => {
+  await settled(page)
+  return page.evaluate(() => {
+    const canvas = document.querySelector("canvas")!
+    const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height)
+    let count = 0
+    for (let at = 0; at < data.length; at += 4) if (data[at]! > data[at + 1]! + 40) count++
+    return count
+  })
+}
+
 /** Where the picture is on the screen. */
 export const boardOf = async (page: Page) => {
   await settled(page)

@@ -16,6 +16,7 @@ import { CircuitOpen, Policy, PolicyRunner } from "effect-segformer/policy"
 import { Fixtures } from "effect-segformer/testing"
 import { TestClock } from "effect/testing"
 import { densest } from "../support/Storms.ts"
+import { ofDay } from "../support/TimeOfDay.ts"
 
 const service = "http://test"
 const answer = { service, detail: "" }
@@ -152,24 +153,6 @@ describe("a circuit opens", () => {
     }).pipe(Effect.scoped)
   )
 })
-
-/** Runs it with a time of day that is so many milliseconds off. */
-const ofDay =
-  (off: number) =>
-  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Clock.clockWith((clock) => {
-      const millis = () => clock.currentTimeMillisUnsafe() + off
-      const nanos = () => clock.currentTimeNanosUnsafe() + BigInt(off) * 1_000_000n
-      return Effect.provideService(self, Clock.Clock, {
-        currentTimeMillisUnsafe: millis,
-        currentTimeMillis: Effect.sync(millis),
-        currentTimeNanosUnsafe: nanos,
-        currentTimeNanos: Effect.sync(nanos),
-        monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
-        monotonicTimeNanos: clock.monotonicTimeNanos,
-        sleep: (duration) => clock.sleep(duration)
-      })
-    })
 
 describe("a circuit of a service that is called seldom", () => {
   it.effect("opens too: failures that take long, or that are minutes apart, are failures in a row", () =>

@@ -4,7 +4,7 @@ import * as fc from "fast-check"
 import { LabelMap, Palette } from "effect-segformer/mask"
 import { CutOut, Difference, Heat, Labels, Outlines } from "effect-segformer/render"
 import { fromDigits, labelMaps } from "../mask/support.ts"
-import { slowly } from "./support.ts"
+import { turnsDuring } from "./support.ts"
 
 const image = (width: number, height: number, channels: 1 | 3 | 4 = 3, value = 100) => ({
   width,
@@ -291,17 +291,9 @@ describe("Difference", () => {
     Effect.gen(function* () {
       const data = new Uint8Array(3000 * 2000).map((_, i) => (i >> 6) % 6)
       const map = { width: 3000, height: 2000, data }
-      let turns = 0
-      let running = true
-      const tick = () => {
-        turns++
-        if (running) setImmediate(tick)
-      }
-      setImmediate(tick)
-      yield* slowly(
+      const [turns] = yield* turnsDuring(
         Difference.draw(image(3000, 2000, 1), map, { ...map, data: data.toReversed() }, { palette })
       )
-      running = false
       assert.isAbove(turns, 3)
     })
   )

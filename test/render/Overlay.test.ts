@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Palette } from "effect-segformer/mask"
 import { Background, Overlay, SideBySide } from "effect-segformer/render"
-import { slowly } from "./support.ts"
+import { turnsDuring } from "./support.ts"
 
 const image = (width: number, height: number, channels: 1 | 3 | 4, value = 100) => ({
   width,
@@ -94,15 +94,7 @@ describe("Overlay", () => {
         height: 1600,
         data: new Uint8Array(2400 * 1600).map((_, i) => (i >> 5) % 6)
       }
-      let turns = 0
-      let running = true
-      const tick = () => {
-        turns++
-        if (running) setImmediate(tick)
-      }
-      setImmediate(tick)
-      const drawn = yield* slowly(Overlay.draw(large, stripes, { palette: Palette.surface }))
-      running = false
+      const [turns, drawn] = yield* turnsDuring(Overlay.draw(large, stripes, { palette: Palette.surface }))
       assert.isAbove(turns, 4)
       const whole = Overlay.paint(large, stripes, { palette: Palette.surface })
       assert.isTrue(Buffer.from(drawn.data).equals(whole.data))

@@ -10,3 +10,20 @@ export const slowly = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, 
     })
     return Effect.provideService(self, Clock.Clock, slow)
   })
+
+/** How many turns others on the event loop have while it runs, and what it gives. */
+export const turnsDuring = <A, E, R>(
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<readonly [number, A], E, R> =>
+  Effect.gen(function* () {
+    let turns = 0
+    let running = true
+    const tick = () => {
+      turns++
+      if (running) setImmediate(tick)
+    }
+    setImmediate(tick)
+    const result = yield* slowly(self)
+    running = false
+    return [turns, result]
+  })

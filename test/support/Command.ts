@@ -18,6 +18,7 @@ import {
 } from "effect"
 import * as ExitCode from "../../src/cli/ExitCode.ts"
 import { program } from "../../src/cli/Program.ts"
+import { eventually } from "./Eventually.ts"
 
 const sources = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url))
 
@@ -187,3 +188,12 @@ export const lines = (text: string): ReadonlyArray<Record<string, unknown>> =>
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line))
+
+/** Starts `segformer serve` and waits until it listens. */
+export const serving = Effect.fnUntraced(function* (...args: ReadonlyArray<string>) {
+  const running = yield* start(["serve", "--port", "0", ...args])
+  yield* eventually(() => / at http:\/\/\S+/.test(running.stderr()) || running.process.exitCode !== null)
+  const url = / at (http:\/\/\S+)/.exec(running.stderr())?.[1]
+  if (url === undefined) return yield* Effect.die(new Error(running.stderr()))
+  return { running, url }
+})

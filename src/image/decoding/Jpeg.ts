@@ -2,6 +2,7 @@
  * JPEG by MozJPEG in WebAssembly (`@jsquash/jpeg`), which is the decoder of libvips and gives its pixels. What it cannot bring
  * to sRGB (CMYK, colour profiles with tables) is refused and not guessed.
  */
+import { isFrame, nextMarker } from "../CommonHeaders.ts"
 import { broken, Problem, reasonOf, unsupported } from "./Decoding.ts"
 import * as IccProfile from "./IccProfile.ts"
 import type { Pixels } from "./Pixels.ts"
@@ -45,7 +46,6 @@ const encoder = once(async () => {
 
 interface Facts {
   readonly components: number
-  readonly precision: number
   /** The low byte of its start-of-frame marker. */
   readonly frame: number
   readonly profile: Uint8Array | undefined
@@ -55,33 +55,25 @@ interface Facts {
 
 /** What stands before the pixels. */
 const look = (bytes: Uint8Array): Facts | undefined => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const parts = new Map<number, Uint8Array>()
-  let at = 2
-  while (at + 4 <= bytes.length) {
-    if (bytes[at] !== 0xff) return undefined
-    const marker = bytes[at + 1]!
-    if (marker === 0xff) {
-      at++
-      continue
-    }
-    const length = bytes[at + 2]! * 256 + bytes[at + 3]!
-    const body = bytes.subarray(at + 4, at + 2 + length)
-    if (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc) {
-      const joined = Array.from(parts, ([number, part]) => [number, part] as const)
+  let found: Pick<Facts, "components" | "frame"> | undefined
+  for (let at = nextMarker(view, 2); at !== undefined;) {
+    const marker = view.getUint8(at)
+    const length = view.getUint16(at + 1)
+    const body = bytes.subarray(at + 3, at + 1 + length)
+    if (marker === 0xda) {
+      const joined = Array.from(parts)
         .sort(([a], [b]) => a - b)
         .flatMap(([, part]) => [...part])
-      return {
-        components: body[5] ?? 0,
-        precision: body[0] ?? 0,
-        frame: marker,
-        profile: joined.length === 0 ? undefined : Uint8Array.from(joined),
-        start: at
-      }
+      const profile = joined.length === 0 ? undefined : Uint8Array.from(joined)
+      return found && { ...found, profile, start: at }
     }
+    if (isFrame(marker)) found = { components: body[5] ?? 0, frame: marker }
     if (marker === 0xe2 && String.fromCharCode(...body.subarray(0, 11)) === "ICC_PROFILE") {
       parts.set(body[12] ?? 0, body.subarray(14))
     }
-    at += 2 + length
+    at = nextMarker(view, at + 1 + length)
   }
   return undefined
 }
@@ -101,10 +93,9 @@ export const refuseCmyk = (bytes: Uint8Array): void => {
 
 export const decode = async (bytes: Uint8Array): Promise<Pixels> => {
   const facts = look(bytes)
-  if (facts === undefined) throw broken("it has no start of a frame")
-  const { frame, precision, profile, start } = facts
+  if (facts === undefined) throw broken("it has no frame before its pixels")
+  const { frame, profile, start } = facts
   if (frame > 0xc2) throw unsupported(`it is compressed in a way (SOF${frame - 0xc0}) that is not read here`)
-  if (precision !== 8) throw unsupported(`it has ${precision} bits a sample, which are not read here`)
   refuseCmyk(bytes)
   if (!isWhole(bytes, start)) throw broken("it ends before its picture does")
   const convert = profile === undefined ? undefined : IccProfile.conversion(profile)

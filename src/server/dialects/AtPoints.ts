@@ -2,8 +2,7 @@
  * The region at a click: which pixels of a label map belong to the regions that somebody points at. It answers what tools ask
  * of models that segment whatever is clicked, out of what a segmenter has found without being told.
  */
-import * as Components from "../../mask/Components.ts"
-import type { LabelMap } from "../../mask/LabelMap.ts"
+import type { Components } from "../../mask/Components.ts"
 import type { Box } from "../../mask/Region.ts"
 import * as Steps from "../../mask/Steps.ts"
 
@@ -27,8 +26,10 @@ export interface Picked {
   readonly classId: number | undefined
 }
 
-export function* pick(map: LabelMap, { background, box, inside, outside }: Asked): Steps.Steps<Picked> {
-  const components = yield* Components.steps(map)
+export function* pick(
+  components: Components,
+  { background, box, inside, outside }: Asked
+): Steps.Steps<Picked> {
   const { component, count, ends, height, rows, starts, width } = components
   const at = ([x, y]: Point): number => {
     const [column, row] = [Math.floor(x), Math.floor(y)]

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import type { Filter } from "../../../src/image/Resample.ts"
+import type { Picture, Transformers } from "../runtimes/transformers.ts"
 
 export interface Told {
   /** Folder of the model. */
@@ -66,35 +67,6 @@ const bare = async (spinning: boolean): Promise<Work> => {
     }
     return []
   }
-}
-
-/** What of `@huggingface/transformers` is used here; it is installed apart, so its own types are not at hand. */
-interface Transformers {
-  readonly env: { allowRemoteModels: boolean; localModelPath: string }
-  readonly RawImage: {
-    new (data: Uint8Array, width: number, height: number, channels: number): Picture
-    readonly read: (file: string) => Promise<Picture>
-  }
-  readonly AutoImageProcessor: { readonly from_pretrained: (name: string) => Promise<Processor> }
-  readonly AutoModelForSemanticSegmentation: {
-    readonly from_pretrained: (
-      name: string,
-      options: object
-    ) => Promise<(inputs: unknown) => Promise<unknown>>
-  }
-}
-
-interface Picture {
-  readonly width: number
-  readonly height: number
-}
-
-interface Processor {
-  (images: ReadonlyArray<unknown>): Promise<unknown>
-  readonly post_process_semantic_segmentation: (
-    outputs: unknown,
-    sizes: ReadonlyArray<readonly [height: number, width: number]>
-  ) => ReadonlyArray<{ readonly segmentation: { readonly data: ArrayLike<number> } }>
 }
 
 const transformers = async (): Promise<Work> => {

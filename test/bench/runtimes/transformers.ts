@@ -8,7 +8,11 @@ export interface Transformers {
     localModelPath: string
     readonly backends: { readonly onnx: { readonly wasm?: { numThreads?: number; wasmPaths?: string } } }
   }
-  readonly RawImage: { readonly fromBlob: (file: Blob) => Promise<Picture> }
+  readonly RawImage: {
+    new (data: Uint8Array, width: number, height: number, channels: number): Picture
+    readonly fromBlob: (file: Blob) => Promise<Picture>
+    readonly read: (file: string) => Promise<Picture>
+  }
   readonly AutoImageProcessor: { readonly from_pretrained: (name: string) => Promise<Processor> }
   readonly AutoModelForSemanticSegmentation: {
     readonly from_pretrained: (
@@ -18,7 +22,7 @@ export interface Transformers {
   }
 }
 
-interface Picture {
+export interface Picture {
   readonly width: number
   readonly height: number
 }

@@ -434,9 +434,11 @@ export const conformance = (subject: Subject) =>
           })
         const call = yield* Effect.forkChild(ask(subject, server.url))
         yield* eventually(() => predictions(server) === 1, "the request to arrive")
-        yield* Effect.forkChild(Fiber.interrupt(call))
+        const leaving = yield* Effect.forkChild(Fiber.interrupt(call))
         yield* Effect.forkChild(Effect.forever(TestClock.adjust("1 second")))
         yield* eventually(() => closed, "the request to end")
+        // Whoever leaves cancels the job, for a time of this clock: it must not stand still before.
+        yield* Fiber.join(leaving)
         assert.strictEqual(predictions(server), 1)
       }).pipe(Effect.scoped)
     )

@@ -9,7 +9,7 @@ import { BrushRle } from "effect-segformer/annotation"
 import { BinaryMask, ClassTable, type ExportFormat, Exports, LabelPng, Npy } from "effect-segformer/mask"
 import * as fc from "fast-check"
 import * as Steps from "../../../src/mask/Steps.ts"
-import { labelMaps } from "../../mask/support.ts"
+import { exported, labelMaps } from "../../mask/support.ts"
 import * as Python from "../../support/Python.ts"
 import * as Peer from "../Peer.ts"
 import * as Process from "../Process.ts"
@@ -18,17 +18,8 @@ import * as Process from "../Process.ts"
 const maps = fc.sample(labelMaps({ maxSide: 24, classes: 4 }), { numRuns: 60, seed: 24 })
 
 const settings: ExportFormat.Settings = {
-  classes: ClassTable.fromNames(["background", "a", "b", "c"]),
-  palette: [],
-  exclude: new Set([0]),
-  minArea: 1,
-  tolerance: undefined,
-  transform: undefined,
-  regions: false,
-  shape: "mask",
-  objects: "region",
-  imagesAt: undefined,
-  named: true
+  ...exported,
+  classes: ClassTable.fromNames(["background", "a", "b", "c"])
 }
 
 const cvat = (shape: ExportFormat.Shape): string => {

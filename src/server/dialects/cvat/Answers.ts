@@ -1,5 +1,6 @@
 /** What CVAT's functions answer: the regions of a label map as its shapes, and the mask of a click. */
 import { Effect } from "effect"
+import * as Components from "../../../mask/Components.ts"
 import * as Cvat from "../../../mask/Cvat.ts"
 import type { CvatMask } from "../../../mask/CvatMask.ts"
 import * as Steps from "../../../mask/Steps.ts"
@@ -8,7 +9,7 @@ import type { AnnotationOptions } from "../Annotation.ts"
 import * as AtPoints from "../AtPoints.ts"
 import * as ClassScores from "../../ClassScores.ts"
 import type { Segmented } from "../../Dialect.ts"
-import { Refusal } from "../../Refusal.ts"
+import { fromError, Refusal } from "../../Refusal.ts"
 
 const [zero, one, comma] = [0x30, 0x31, 0x2c]
 
@@ -47,9 +48,22 @@ const maxPixels = 1 << 27
 
 const encoder = new TextEncoder()
 
-/** The shapes of a picture as JSON, in pieces. Only those of at least this score, where there is one. */
+/** A shape that is found in a picture. */
+interface Detected {
+  /** Its JSON, in UTF-8; of a mask without the pixels and what comes after them. */
+  readonly json: Uint8Array
+  readonly mask: CvatMask | undefined
+}
+
+export type AllDetected = ReadonlyArray<Detected>
+
+/** What they take, in bytes. */
+export const bytesOf = (all: AllDetected): number =>
+  all.reduce((sum, { json, mask }) => sum + 256 + json.byteLength + (mask?.counts.byteLength ?? 0), 0)
+
+/** The shapes of a picture. Only those of at least this score, where there is one. */
 export const detected = (shape: Cvat.ShapeType, threshold: number | undefined, options: AnnotationOptions) =>
-  Effect.fnUntraced(function* ({ segmentation }: Segmented): Effect.fn.Return<Iterable<Uint8Array>, Refusal> {
+  Effect.fnUntraced(function* ({ segmentation }: Segmented): Effect.fn.Return<AllDetected, Refusal> {
     const { classes, confidence, labelMap } = yield* ClassScores.make({ segmentation })
     const names = new Map(classes.map(({ id, name }) => [id, name]))
     const background = Background.idsOf(classes)
@@ -72,16 +86,15 @@ export const detected = (shape: Cvat.ShapeType, threshold: number | undefined, o
           "(--objects class), or choose the function of polygons"
       })
     }
-    return written(shapes, (id) => names.get(id) ?? `class ${id}`)
+    return yield* Steps.run(() => described(shapes, (id) => names.get(id) ?? `class ${id}`))
   })
 
-/** Each piece is made when its turn comes: masks are as large as their boxes, and many boxes may lie over each other. */
-function* written(
+function* described(
   shapes: ReadonlyArray<Cvat.Shape>,
   nameOf: (classId: number) => string
-): Generator<Uint8Array> {
-  yield encoder.encode("[")
-  for (const [index, found] of shapes.entries()) {
+): Steps.Steps<AllDetected> {
+  const all: Array<Detected> = []
+  for (const found of shapes) {
     const text = JSON.stringify({
       label: nameOf(found.classId),
       type: found.type,
@@ -89,13 +102,29 @@ function* written(
       attributes: [],
       ...(found.score === undefined ? {} : { confidence: String(found.score) })
     })
-    const before = index === 0 ? "" : ","
-    if (found.type === "mask") {
-      const { height, width, x, y } = found.mask.box
-      yield encoder.encode(`${before}${text.slice(0, -1)},"mask":[`)
-      yield* pixels(found.mask)
-      yield encoder.encode(`${[x, y, x + width - 1, y + height - 1].join(",")}]}`)
-    } else yield encoder.encode(before + text)
+    all.push(
+      found.type === "mask"
+        ? { json: encoder.encode(`${text.slice(0, -1)},"mask":[`), mask: found.mask }
+        : { json: encoder.encode(text), mask: undefined }
+    )
+    yield
+  }
+  return all
+}
+
+/**
+ * The shapes as JSON. Each piece is made when its turn comes: masks are as large as their boxes, and many boxes may lie over
+ * each other.
+ */
+export function* written(all: AllDetected): Generator<Uint8Array> {
+  yield encoder.encode("[")
+  for (const [index, { json, mask }] of all.entries()) {
+    if (index > 0) yield encoder.encode(",")
+    yield json
+    if (mask === undefined) continue
+    const { height, width, x, y } = mask.box
+    yield* pixels(mask)
+    yield encoder.encode(`${[x, y, x + width - 1, y + height - 1].join(",")}]}`)
   }
   yield encoder.encode("]")
 }
@@ -117,13 +146,32 @@ function* rows(mask: Uint8Array, width: number): Steps.Steps<ReadonlyArray<Uint8
   return pieces
 }
 
+/** What clicks on a picture are answered with. */
+export interface Clickable {
+  readonly components: Components.Components
+  readonly background: ReadonlySet<number>
+}
+
+export const clickable = Effect.fnUntraced(function* ({
+  segmentation
+}: Segmented): Effect.fn.Return<Clickable, Refusal> {
+  const labelMap = yield* Effect.mapError(segmentation.labelMap, fromError)
+  const components = yield* Steps.run(() => Components.steps(labelMap))
+  const { classes } = yield* ClassScores.make({ segmentation }, components)
+  return { components, background: Background.idsOf(classes) }
+})
+
+/** What it takes, in bytes, with the room for more that the runs may have. */
+export const bytesOfClickable = ({ components }: Clickable): number => {
+  const { classIds, component, ends, rows, starts } = components
+  return [classIds, component, ends, rows, starts].reduce((sum, { buffer }) => sum + buffer.byteLength, 0)
+}
+
 /** The regions at the clicks as JSON, in pieces: a mask as large as the picture, in rows. */
-export const clicked = (asked: Omit<AtPoints.Asked, "background">) =>
-  Effect.fnUntraced(function* ({
-    segmentation
-  }: Segmented): Effect.fn.Return<ReadonlyArray<Uint8Array>, Refusal> {
-    const { classes, labelMap } = yield* ClassScores.make({ segmentation })
-    const background = Background.idsOf(classes)
-    const { mask } = yield* Steps.run(() => AtPoints.pick(labelMap, { ...asked, background }))
-    return yield* Steps.run(() => rows(mask, labelMap.width))
-  })
+export const clicked =
+  (asked: Omit<AtPoints.Asked, "background">) =>
+  ({ background, components }: Clickable): Effect.Effect<ReadonlyArray<Uint8Array>> =>
+    Effect.flatMap(
+      Steps.run(() => AtPoints.pick(components, { ...asked, background })),
+      ({ mask }) => Steps.run(() => rows(mask, components.width))
+    )

@@ -26,6 +26,7 @@ import { type Dialect, type DialectRoute, get, post, type Served } from "../../D
 import * as JsonPieces from "../../JsonPieces.ts"
 import * as LargeJson from "../../LargeJson.ts"
 import * as Refusals from "../../Refusal.ts"
+import type { Kept } from "../../ResultCache.ts"
 import * as Answers from "./Answers.ts"
 import * as Functions from "./Functions.ts"
 
@@ -61,6 +62,8 @@ const boxOf = (corners: Body["obj_bbox"]): Box | undefined => {
 interface Made {
   readonly served: Served
   readonly options: AnnotationOptions
+  readonly detected: Kept<Answers.AllDetected>
+  readonly clickable: Kept<Answers.Clickable>
 }
 
 /** Where the connection came in: as CVAT sees the port unless it is mapped to another. */
@@ -109,16 +112,34 @@ const invoke = (
     if (own === undefined) return yield* noFunction("")
     const bytes = yield* LargeJson.fileOf(body.image, '"image"')
     const upload = { name: "frame", bytes }
-    const pieces = yield* served.segment(
-      upload,
+    const threshold = body.threshold ?? undefined
+    const pieces =
       own.kind === "detector"
-        ? Answers.detected(own.shape, body.threshold ?? undefined, options)
-        : Answers.clicked({
-            inside: points(body.pos_points),
-            outside: points(body.neg_points),
-            box: boxOf(body.obj_bbox)
-          })
-    )
+        ? yield* served.extract(
+            upload,
+            {
+              kept: made.detected,
+              question: `${own.shape} from ${threshold}`,
+              make: Answers.detected(own.shape, threshold, options),
+              bytesOf: Answers.bytesOf
+            },
+            (found) => Effect.succeed(Answers.written(found))
+          )
+        : // A picture is clicked again and again: what is where does for all of them.
+          yield* served.extract(
+            upload,
+            {
+              kept: made.clickable,
+              question: "",
+              make: Answers.clickable,
+              bytesOf: Answers.bytesOfClickable
+            },
+            Answers.clicked({
+              inside: points(body.pos_points),
+              outside: points(body.neg_points),
+              box: boxOf(body.obj_bbox)
+            })
+          )
     return HttpServerResponse.stream(JsonPieces.bytes(pieces), { contentType: "application/json" })
   })
 
@@ -132,7 +153,7 @@ export const make = (options: AnnotationOptions = {}): Dialect => ({
     ...beyondLoopback(listening)
   ],
   routes: (served) => {
-    const made = { served, options }
+    const made: Made = { served, options, detected: served.kept(), clickable: served.kept() }
     return Effect.succeed([
       get("/api/functions", (request) =>
         Effect.map(functions(made, request), (all) =>

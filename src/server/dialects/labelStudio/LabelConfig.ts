@@ -172,14 +172,15 @@ export const resolve = (value: string, data: Readonly<Record<string, unknown>>):
   })
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+/** Lists too, whose items are asked for by their numbers. */
+const hasFields = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null
 
 const at = (data: Readonly<Record<string, unknown>>, path: string): unknown => {
   if (Object.hasOwn(data, path)) return data[path]
   let found: unknown = data
   for (const part of path.split(/[.[\]]+/).filter((text) => text !== "")) {
-    if (!isRecord(found) || !Object.hasOwn(found, part)) return undefined
+    if (!hasFields(found) || !Object.hasOwn(found, part)) return undefined
     found = found[part]
   }
   return found

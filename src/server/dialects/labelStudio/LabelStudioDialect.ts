@@ -31,6 +31,7 @@ import * as JsonPieces from "../../JsonPieces.ts"
 import * as LargeJson from "../../LargeJson.ts"
 import * as Refusals from "../../Refusal.ts"
 import { Refusal } from "../../Refusal.ts"
+import type { Kept } from "../../ResultCache.ts"
 import { Context } from "./Context.ts"
 import * as LabelConfig from "./LabelConfig.ts"
 import * as Predict from "./Predict.ts"
@@ -133,7 +134,7 @@ export const make = (options: LabelStudioDialectOptions = {}): Dialect => ({
   ],
   routes: Effect.fnUntraced(function* (served) {
     const images = yield* TaskImages.make(options)
-    const dialect = { served, options, images }
+    const dialect = { served, options, images, kept: served.kept<Predict.Found>() }
     const health = JsonPieces.json({ status: "UP", model_class: "effect-segformer" })
     return [
       { ...get("/", () => Effect.succeed(health)), takes: fromLabelStudio },
@@ -155,6 +156,7 @@ interface Made {
   readonly served: Served
   readonly options: LabelStudioDialectOptions
   readonly images: TaskImages.TaskImages
+  readonly kept: Kept<Predict.Found>
 }
 
 /** The model, if it says what it is within the time that Label Studio waits. */
@@ -204,7 +206,7 @@ const setup = ({ options, served }: Made): DialectRoute =>
     })
   )
 
-const predict = ({ images, options, served }: Made): DialectRoute =>
+const predict = ({ images, kept, options, served }: Made): DialectRoute =>
   post(
     "/predict",
     Effect.fnUntraced(function* (request) {
@@ -215,7 +217,7 @@ const predict = ({ images, options, served }: Made): DialectRoute =>
       yield* fitting(config, model)
       const version = versionOf(options, model, config)
       const context = params?.context ?? undefined
-      const segment = Predict.task(served, images, options, { config, version, context })
+      const segment = Predict.task(served, kept, images, options, { config, version, context })
       const one = ({ data, id }: (typeof tasks)[number]) => {
         const known = idOf(id)
         return Effect.catch(segment({ id: known, data }), (refusal) =>
@@ -252,7 +254,9 @@ const predict = ({ images, options, served }: Made): DialectRoute =>
       const encoder = new TextEncoder()
       const pieces = Stream.concat(Stream.succeed(['{"results":[', ...start]), more).pipe(
         Stream.concat(Stream.succeed(["]}"])),
-        Stream.flatMap((each) => JsonPieces.bytes(each.map((piece) => encoder.encode(piece)))),
+        Stream.flatMap((each) =>
+          JsonPieces.bytes(each.map((piece) => (typeof piece === "string" ? encoder.encode(piece) : piece)))
+        ),
         Stream.provideContext(services)
       )
       return HttpServerResponse.stream(pieces, { contentType: "application/json" })

@@ -1,6 +1,9 @@
 /** The prediction of one task: its pictures fetched, segmented, and told as the regions that its labelling configuration has tags for. */
+import { createHash } from "node:crypto"
 import { Effect } from "effect"
 import * as ClassTable from "../../../mask/ClassTable.ts"
+import * as Components from "../../../mask/Components.ts"
+import { isRecord } from "../../../mask/isRecord.ts"
 import * as LabelStudio from "../../../mask/LabelStudio.ts"
 import * as Steps from "../../../mask/Steps.ts"
 import { randomHex } from "../../../randomHex.ts"
@@ -11,6 +14,7 @@ import * as ClassScores from "../../ClassScores.ts"
 import type { Segmented, Served } from "../../Dialect.ts"
 import * as LargeJson from "../../LargeJson.ts"
 import { bad, type Refusal } from "../../Refusal.ts"
+import type { Kept } from "../../ResultCache.ts"
 import type { Context } from "./Context.ts"
 import * as Drawn from "./Context.ts"
 import * as LabelConfig from "./LabelConfig.ts"
@@ -30,19 +34,23 @@ export interface Asked {
 }
 
 /** What is found in one picture of a task. */
-interface Found {
-  /** JSON of the regions. */
-  readonly regions: ReadonlyArray<string>
+export interface Found {
+  /** JSON of the regions, each without its opening brace: the id comes first, and is another one each time. */
+  readonly regions: ReadonlyArray<Uint8Array>
   readonly score: number | undefined
 }
 
-/** Writes a region, under an id that no other has. */
-const written = (region: LabelStudio.Result, page: number | undefined): string =>
-  JSON.stringify({
-    ...region,
-    id: randomHex(5),
-    ...(page === undefined ? {} : { item_index: page })
-  })
+const bytesOf = ({ regions }: Found): number =>
+  regions.reduce((sum, { byteLength }) => sum + 128 + byteLength, 0)
+
+const encoder = new TextEncoder()
+
+const withoutId = (region: LabelStudio.Result): Uint8Array =>
+  encoder.encode(JSON.stringify({ ...region, id: undefined }).slice(1))
+
+/** How a region begins, under an id that no other has. */
+const opening = (page: number | undefined): string =>
+  `{"id":"${randomHex(5)}",${page === undefined ? "" : `"item_index":${page},`}`
 
 /** Bytes of the brushes of a picture, each of which is of the whole image: what more would take, a browser cannot hold either. */
 const maxBrushes = 1 << 23
@@ -66,35 +74,35 @@ const regionsOf = (
   context: Context | undefined,
   options: AnnotationOptions
 ) =>
-  Effect.fnUntraced(function* ({
-    segmentation
-  }: Segmented): Effect.fn.Return<
-    { readonly results: ReadonlyArray<LabelStudio.Result>; readonly score: number | undefined },
-    Refusal
-  > {
+  Effect.fnUntraced(function* ({ segmentation }: Segmented): Effect.fn.Return<Found, Refusal> {
     const { classes, confidence, labelMap, present } = yield* ClassScores.make({ segmentation })
     const places = Labels.place(controls, toName, classes)
     const score = scoreOf(present)
+    const regions: Array<Uint8Array> = []
     if (context !== undefined) {
       const clicked = Drawn.clicked(context, labelMap)
-      if (clicked === undefined) return { results: [], score }
+      if (clicked === undefined) return { regions, score }
       const asked = { ...clicked, background: Background.idsOf(classes) }
-      const { classId, mask } = yield* Steps.run(() => AtPoints.pick(labelMap, asked))
+      const components = yield* Steps.run(() => Components.steps(labelMap))
+      const { classId, mask } = yield* Steps.run(() => AtPoints.pick(components, asked))
       const control = Labels.drawn(controls, toName, clicked.label) ?? places.get(classId ?? -1)?.control
-      if (classId === undefined || control === undefined) return { results: [], score }
+      if (classId === undefined || control === undefined) return { regions, score }
       const map = { width: labelMap.width, height: labelMap.height, data: mask }
       const controlOf = (id: number) => (id === 1 ? control : undefined)
       const { tolerance } = options
       // All of it is one region, wherever its parts are.
-      const results = yield* Steps.run(() =>
-        LabelStudio.steps(map, { controlOf, confidence, tolerance, per: "class" })
+      yield* Steps.run(() =>
+        LabelStudio.each(
+          map,
+          { controlOf, confidence, tolerance, per: "class" },
+          (result) => regions.push(withoutId(result)) > 0
+        )
       )
-      return { results, score }
+      return { regions, score }
     }
-    const results: Array<LabelStudio.Result> = []
     let bytes = 0
     const take = (result: LabelStudio.Result): boolean => {
-      results.push(result)
+      regions.push(withoutId(result))
       if (result.type === "brushlabels") bytes += result.value.rle.length
       return bytes < maxBrushes
     }
@@ -113,7 +121,7 @@ const regionsOf = (
         )
       }
     }
-    return { results, score }
+    return { regions, score }
   })
 
 /** The controls, with the labels that a task brings itself. */
@@ -129,9 +137,6 @@ const withOwn = (
           labels: [...control.labels, ...labelsIn(LabelConfig.resolve(control.labelsFrom, data))]
         }
   )
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null
 
 const labelsIn = (value: unknown): ReadonlyArray<LabelConfig.Label> =>
   (Array.isArray(value) ? value : []).flatMap((each: unknown) => {
@@ -159,47 +164,52 @@ const addressesOf = Effect.fnUntraced(function* (
   return texts
 })
 
+const digest = (value: unknown): string => createHash("sha256").update(JSON.stringify(value)).digest("base64")
+
 /** The prediction of a task as JSON, in pieces. */
 export const task = (
   served: Served,
+  kept: Kept<Found>,
   images: TaskImages,
   options: AnnotationOptions,
   { config, context, version }: Asked
 ) =>
-  Effect.fnUntraced(function* ({ data, id }: Task): Effect.fn.Return<ReadonlyArray<string>, Refusal> {
+  Effect.fnUntraced(function* ({
+    data,
+    id
+  }: Task): Effect.fn.Return<ReadonlyArray<string | Uint8Array>, Refusal> {
     const controls = withOwn(config.controls, data)
-    const found: Array<Found> = []
+    const pieces: Array<string | Uint8Array> = []
+    const scores: Array<number> = []
     for (const picture of config.pictures) {
       if (!controls.some(({ toName }) => toName.includes(picture.name))) continue
       const addresses = yield* addressesOf(picture, data)
+      const make = regionsOf(controls, picture.name, context, options)
+      const question = digest([controls, picture.name])
       for (const [page, address] of addresses.entries()) {
-        const bytes = yield* images.bytes(address, id, served.limits.maxBytes)
-        found.push(
-          yield* served.segment({ name: "picture", bytes }, (segmented) =>
-            Effect.map(
-              regionsOf(controls, picture.name, context, options)(segmented),
-              ({ results, score }): Found => ({
-                score,
-                regions: results.map((region) => written(region, picture.isList ? page : undefined))
-              })
-            )
-          )
-        )
+        const upload = { name: "picture", bytes: yield* images.bytes(address, id, served.limits.maxBytes) }
+        // A picture is clicked again and again, elsewhere each time: its whole result is kept for that.
+        const found =
+          context === undefined
+            ? yield* served.extract(upload, { kept, question, make, bytesOf }, Effect.succeed)
+            : yield* served.segment(upload, make)
+        for (const region of found.regions) {
+          if (pieces.length > 0) pieces.push(",")
+          pieces.push(opening(picture.isList ? page : undefined), region)
+        }
+        if (found.score !== undefined) scores.push(found.score)
       }
     }
-    const scores = found.flatMap(({ score }) => score ?? [])
     const score = scores.length === 0 ? undefined : scores.reduce((a, b) => a + b, 0) / scores.length
     return [
       `{"model_version":${JSON.stringify(version)}${score === undefined ? "" : `,"score":${score}`},"result":[`,
-      ...found
-        .flatMap(({ regions }) => regions)
-        .flatMap((region, index) => (index === 0 ? [region] : [",", region])),
+      ...pieces,
       "]}"
     ]
   })
 
 /** What stands in the place of a task that failed. */
-export const nothing = (version: string): ReadonlyArray<string> => [
+export const nothing = (version: string): ReadonlyArray<string | Uint8Array> => [
   `{"model_version":${JSON.stringify(version)},"score":0,"result":[]}`
 ]
 
