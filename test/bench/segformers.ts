@@ -293,6 +293,8 @@ const tell = (
   measured: Measurements
 ): void => {
   for (const [kind, subject] of subjects) {
+    // What is the same whatever the picture is told once.
+    if (kind === "bare" && size !== (each.sizes ?? sizesOfAll)[0]) continue
     const found = measured.of(kind, size)
     const figure = { bench: "segformers", case: nameOf(each, size), subject: names[kind] }
     const speed = { ...figure, metric: "pictures per second", unit: "1/s", value: speedOf(found) }
