@@ -225,6 +225,24 @@ describe("ModelSource.hub", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("leaves a part alone that a process of another machine is at", () =>
+    Effect.gen(function* () {
+      const { cache, open } = yield* setUp
+      const digest = createHash("sha256").update(large).digest("hex")
+      const { file } = yield* open()
+      const part = join(file, `../model_large.onnx.${digest.slice(0, 16)}.part`)
+      writeFileSync(part, "theirs")
+      writeFileSync(`${part}.lock`, JSON.stringify({ pid: 1, host: "elsewhere", started: "" }))
+      const found = yield* open("large")
+      assert.deepStrictEqual(readFileSync(found.file), large)
+      assert.strictEqual(readFileSync(part, "utf8"), "theirs")
+      assert.lengthOf(
+        everything(cache).filter((name) => name.includes(".part")),
+        2
+      )
+    }).pipe(Effect.scoped)
+  )
+
   it.live("sends the token to the Hub and to nobody else", () =>
     Effect.gen(function* () {
       const { faults, hub, open, store } = yield* setUp

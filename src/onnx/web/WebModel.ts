@@ -14,12 +14,8 @@ import { HttpClient } from "effect/http"
 import { ModelNotLoadable } from "../../SegmentationError.ts"
 import * as Body from "../../service/Body.ts"
 import { parseBaseUrl } from "../../service/Exchange.ts"
-import {
-  ConnectionFailed,
-  fromStatus,
-  type InvalidUrl,
-  type ServiceError
-} from "../../service/ServiceError.ts"
+import { ConnectionFailed, type InvalidUrl, type ServiceError } from "../../service/ServiceError.ts"
+import { fromStatus } from "../../service/StatusError.ts"
 import * as Model from "../Model.ts"
 import * as WeightFiles from "../WeightFiles.ts"
 
