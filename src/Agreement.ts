@@ -123,7 +123,7 @@ export const segmentWithAgreement = Effect.fn("Segmenter.segmentWithAgreement" s
   if (failure !== undefined && answered.length < Math.max(1, options.atLeast ?? 2))
     return yield* failure.failure
   const tables = answered.map(({ segmentation }) => segmentation.classes)
-  const classes = options.match === "name" ? byName(tables) : ClassTable.make(tables.flat())
+  const classes = options.match === "name" ? ClassTable.joined(tables) : ClassTable.make(tables.flat())
   const maps = answered.map(({ labelMap }, index) =>
     options.match === "name" ? renumber(labelMap, tables[index]!, classes) : labelMap
   )
@@ -137,30 +137,12 @@ export const segmentWithAgreement = Effect.fn("Segmenter.segmentWithAgreement" s
   }
 })
 
-/** One table of all names: ids are those of the first table that has the name, as far as they are free. */
-const byName = (tables: ReadonlyArray<ClassTable.ClassTable>): ClassTable.ClassTable => {
-  const ids = new Map<string, number>()
-  const taken = new Set<number>()
-  for (const { id, name } of tables.flat()) {
-    if (ids.has(name)) continue
-    let free = id
-    while (taken.has(free)) free++
-    ids.set(name, free)
-    taken.add(free)
-  }
-  return ClassTable.make(Array.from(ids, ([name, id]) => ({ id, name })))
-}
-
-/** A map with the ids that its classes have in another table. Ids without a name stay as they are. */
+/** A map with the ids that its classes have in another table. */
 const renumber = (
   map: LabelMap.LabelMap,
   from: ClassTable.ClassTable,
   to: ClassTable.ClassTable
-): LabelMap.LabelMap =>
-  LabelMap.remap(
-    map,
-    new Map(from.map(({ id, name }) => [id, ClassTable.byName(to, name)?.id ?? id] as const))
-  )
+): LabelMap.LabelMap => LabelMap.remap(map, ClassTable.renumbering(LabelMap.histogram(map).keys(), from, to))
 
 /** Rows `from` to `to` of a map, as a view. "No class" is an answer like any other: nothing is ignored. */
 const band = ({ data, width }: LabelMap.LabelMap, from: number, to: number): LabelMap.LabelMap => ({

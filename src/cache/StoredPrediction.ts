@@ -1,5 +1,5 @@
 /**
- * A prediction as bytes: the length of a head, the head as JSON, and then the arrays that it names, one after the other. Bytes
+ * A prediction as bytes, but for what is of one request (its id, how long it took): the length of a head, the head as JSON, and then the arrays that it names, one after the other. Bytes
  * that are none, or of another version, are nothing: an image is then predicted anew.
  */
 import { Result, Schema } from "effect"
@@ -33,11 +33,12 @@ const Class = Schema.Struct({
   color: optional(Schema.Tuple([Finite, Finite, Finite]))
 })
 const Common = {
-  version: Schema.Literal(1),
+  version: Schema.Literal(2),
   classes: Schema.Array(Class),
   scores: optional(Schema.Array(Schema.Tuple([Finite, Finite]))),
   regions: optional(Schema.Array(Region)),
   pictures: optional(Schema.Array(Schema.Literals(["overlay", "combined", "mask"]))),
+  input: optional(Schema.Struct({ width: Finite, height: Finite })),
   width: Int,
   height: Int
 }
@@ -48,7 +49,8 @@ const Head = Schema.Union([
     _tag: Schema.tag("Labels"),
     bits: Schema.Literals([8, 16, 32]),
     ignoreIndex: optional(Int),
-    confidence: optional(Schema.Struct({ width: Int, height: Int }))
+    confidence: optional(Schema.Struct({ width: Int, height: Int })),
+    uncertainty: optional(Schema.Struct({ entropy: Finite, margin: Finite, unsure: Finite }))
   }),
   Schema.Struct({ ...Common, _tag: Schema.tag("Rendered") })
 ])
@@ -63,14 +65,15 @@ const bytesOf = (data: ArrayBufferView): Uint8Array =>
 
 /** Nothing where it holds what no JSON can say, such as a score that is no number. */
 export const encode = (prediction: Prediction): Uint8Array | undefined => {
-  const { pictures } = prediction
+  const { input, pictures } = prediction
   const shown = names.filter((name) => pictures?.[name] !== undefined)
   const common = {
-    version: 1 as const,
+    version: 2 as const,
     classes: prediction.classes,
     ...(prediction.scores === undefined ? {} : { scores: [...prediction.scores] }),
     ...(prediction.regions === undefined ? {} : { regions: prediction.regions }),
-    ...(pictures === undefined ? {} : { pictures: shown })
+    ...(pictures === undefined ? {} : { pictures: shown }),
+    ...(input === undefined ? {} : { input })
   }
   const parts: Array<Uint8Array> = []
   const head = (): typeof Head.Type => {
@@ -81,7 +84,7 @@ export const encode = (prediction: Prediction): Uint8Array | undefined => {
         return { ...common, _tag: "Logits", width, height, channels: classes }
       }
       case "Labels": {
-        const { confidence, labelMap } = prediction
+        const { confidence, labelMap, uncertainty } = prediction
         const { data, height, ignoreIndex, width } = labelMap
         parts.push(bytesOf(data))
         if (confidence !== undefined) parts.push(bytesOf(confidence.data))
@@ -95,7 +98,8 @@ export const encode = (prediction: Prediction): Uint8Array | undefined => {
           ...(ignoreIndex === undefined ? {} : { ignoreIndex }),
           ...(confidence === undefined
             ? {}
-            : { confidence: { width: confidence.width, height: confidence.height } })
+            : { confidence: { width: confidence.width, height: confidence.height } }),
+          ...(uncertainty === undefined ? {} : { uncertainty })
         }
       }
       case "Rendered":
@@ -133,9 +137,9 @@ export const decode = (bytes: Uint8Array): Prediction | undefined => {
   try {
     const head = Result.getOrUndefined(fromJson(new TextDecoder().decode(take(size()))))
     if (head === undefined) return undefined
-    const { classes, height, regions, scores, width } = head
+    const { classes, height, input, regions, scores, width } = head
     const arrays = ():
-      | Pick<Extract<Prediction, { readonly _tag: "Labels" }>, "labelMap" | "confidence">
+      | Pick<Extract<Prediction, { readonly _tag: "Labels" }>, "labelMap" | "confidence" | "uncertainty">
       | undefined => {
       if (head._tag !== "Labels") return undefined
       const raw = take((width * height * head.bits) / 8).buffer
@@ -149,10 +153,12 @@ export const decode = (bytes: Uint8Array): Prediction | undefined => {
           ...(head.ignoreIndex === undefined ? {} : { ignoreIndex: head.ignoreIndex })
         })
       )
-      if (head.confidence === undefined) return { labelMap }
+      const known = head.uncertainty === undefined ? {} : { uncertainty: head.uncertainty }
+      if (head.confidence === undefined) return { labelMap, ...known }
       const sure = head.confidence
       const values = new Float32Array(take(sure.width * sure.height * 4).buffer)
-      return { labelMap, confidence: Result.getOrThrow(ConfidenceMap.make({ ...sure, data: values })) }
+      const confidence = Result.getOrThrow(ConfidenceMap.make({ ...sure, data: values }))
+      return { labelMap, confidence, ...known }
     }
     const labels = arrays()
     const logits =
@@ -175,7 +181,8 @@ export const decode = (bytes: Uint8Array): Prediction | undefined => {
       classes,
       ...(scores === undefined ? {} : { scores: new Map(scores) }),
       ...(regions === undefined ? {} : { regions }),
-      ...(pictures === undefined ? {} : { pictures })
+      ...(pictures === undefined ? {} : { pictures }),
+      ...(input === undefined ? {} : { input })
     }
     if (logits !== undefined) return { _tag: "Logits", ...common, logits }
     if (labels !== undefined) return { _tag: "Labels", ...common, ...labels }

@@ -103,7 +103,9 @@ const json = Effect.fnUntraced(function* (
   const isOther = yield* tasks.pipe(
     Stream.runForEachWhile((given) =>
       Effect.sync(() => {
-        if (typeof given === "object" && given !== null && "image_id" in given) return false
+        // The first says what all are: results of COCO, or tasks.
+        if (found.count === 0 && typeof given === "object" && given !== null && "image_id" in given)
+          return false
         const id = typeof given === "object" && given !== null && "id" in given ? given.id : found.count + 1
         found.add(`task ${String(id)}`, LabelStudioReading.task(given, options))
         return true

@@ -39,6 +39,8 @@ export interface BackendOptions extends RemoteOptions {
   readonly modelOutput?: string | undefined
   /** By what it runs. */
   readonly provider?: Provider | undefined
+  /** Run it in WebAssembly, whatever else there is. */
+  readonly webAssembly?: boolean | undefined
   /** How sure a model is of each pixel, which takes it longer. */
   readonly confidence?: boolean | undefined
   /** How unsure a model is of each image as a whole: results are ranked by it. */
@@ -117,22 +119,32 @@ const makeModel = Effect.fnUntraced(function* (
   const isId = name !== undefined && /^\w[\w.-]*\/\w[\w.-]*(?<!\.onnx)$/.test(name) && !existsSync(name)
   const model = name === undefined ? undefined : isId ? ModelSource.hub(name) : ModelSource.folder(name)
   const own = { model, sessions, confidence, uncertainty, variant, threshold, output: modelOutput, provider }
-  return yield* SegFormerOnnx.make(own).pipe(
-    Effect.catchTag("DependencyMissing", (missing) =>
-      missing.packages.includes("onnxruntime-web") ? inWebAssembly(own, missing) : Effect.fail(missing)
-    ),
+  const made =
+    options.webAssembly === true
+      ? webAssembly(own)
+      : SegFormerOnnx.make(own).pipe(
+          Effect.catchTag("DependencyMissing", (missing) =>
+            missing.packages.includes("onnxruntime-web") ? inPlaceOf(own, missing) : Effect.fail(missing)
+          )
+        )
+  return yield* made.pipe(
     Effect.mapError(unavailable),
     Effect.provide([layerHttpClient(options), NodeFileSystem.layer])
   )
 })
 
+const webAssembly = (options: SegFormerWebOptions<HubNeeds>) =>
+  Effect.flatMap(
+    Effect.promise(() => import("../onnx/web/index.ts")),
+    ({ SegFormerWeb }) => SegFormerWeb.make(options)
+  )
+
 /** Where there is no binary for this machine, and what runs without one is installed; else what is missing. */
-const inWebAssembly = Effect.fnUntraced(function* (
+const inPlaceOf = Effect.fnUntraced(function* (
   options: SegFormerWebOptions<HubNeeds>,
   missing: DependencyMissing
 ) {
-  const { SegFormerWeb } = yield* Effect.promise(() => import("../onnx/web/index.ts"))
-  const made = yield* SegFormerWeb.make(options).pipe(
+  const made = yield* webAssembly(options).pipe(
     Effect.catchTag("DependencyMissing", () => Effect.fail(missing))
   )
   yield* Effect.logWarning(`The model runs in WebAssembly, slower than a binary would: ${missing.detail}`)

@@ -10,7 +10,7 @@ import * as Colors from "../render/Colors.ts"
 import * as EvalReport from "../render/EvalReport.ts"
 import * as Annotations from "./Annotations.ts"
 import * as Backend from "./Backend.ts"
-import type { Options } from "./EvalCommand.ts"
+import type * as EvalCommand from "./EvalCommand.ts"
 import * as EvalPairs from "./EvalPairs.ts"
 import * as EvalPictures from "./EvalPictures.ts"
 import * as EvalRanking from "./EvalRanking.ts"
@@ -22,6 +22,13 @@ import * as Flags from "./Flags.ts"
 import * as LabelFiles from "./LabelFiles.ts"
 import type { LabelFile } from "./LabelFolder.ts"
 import * as Screen from "./Screen.ts"
+
+/** Beside a truth. */
+interface Options extends Omit<EvalCommand.Options, "truth" | "against"> {
+  readonly truth: string
+  /** A folder of another segmenter's predictions. */
+  readonly against: string | undefined
+}
 
 /** The whole run, from two folders to scores. */
 export const run = (options: Options) =>

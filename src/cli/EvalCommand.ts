@@ -1,4 +1,5 @@
 /** `segformer eval`: its flags and help. */
+import { Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import * as Palette from "../mask/Palette.ts"
 import * as Ranking from "../mask/Ranking.ts"
@@ -15,13 +16,17 @@ const namePattern = (name: string) =>
 
 const flags = {
   predictions: Flags.paths("predictions", "directory").pipe(
-    Argument.withDescription("Folder of predicted label maps: PNG or .npy, pixels are class ids")
+    Argument.withDescription(
+      "Folder of predicted label maps: PNG or .npy, pixels are class ids. With --against and no truth a folder of pictures, too"
+    )
   ),
   truth: Flags.paths("ground-truth").pipe(
     Argument.withDescription(
       "Folder of true ones, of the same names (a.png or a.labels.png for a.labels.png), or a file of annotations: Label Studio's " +
-        "JSON, CVAT's XML (for images 1.1), COCO"
-    )
+        "JSON, CVAT's XML (for images 1.1), COCO. None to compare two segmenters with --against"
+    ),
+    Argument.optional,
+    Argument.map(Option.getOrUndefined)
   ),
   ignore: Flags.ids("ignore").pipe(
     Flag.withDescription(
@@ -101,24 +106,103 @@ const flags = {
     ),
     Flags.optional
   ),
-  against: Flags.path("against", "directory").pipe(
-    Flag.withMetavar("FOLDER"),
+  against: Flags.path("against").pipe(
+    Flag.withMetavar("OTHER"),
     Flag.withDescription(
-      "Predictions of another segmenter, of the same names: how much of each image the two disagree on"
+      "What to compare with; once for each, or once beside a truth. A folder of another segmenter's predictions, of the same names. For " +
+        "a folder of pictures what is to be otherwise: a precision (fp16, q8), a runtime (cpu, cuda, wasm), a model or a service's address"
+    ),
+    Flag.atLeast(0)
+  ),
+  match: Flag.Literals("match", ["id", "name"]).pipe(
+    Flag.withDescription(
+      "With --against and no truth, which classes of the two are one: those of one id, or of one name. By default by id where their " +
+        "tables agree, and else by name"
     ),
     Flags.optional
   ),
+  out: Flags.out("directory").pipe(
+    Flag.withMetavar("FOLDER"),
+    Flag.withDescription(
+      "With --against and no truth, write of each image with pixels that differ NAME.differs.png (1 where they do) and NAME.difference.png " +
+        "(who says what, over the picture)"
+    ),
+    Flags.optional
+  ),
+  ...Flags.backend,
+  ...Flags.limits,
+  ...Flags.view,
   json: Flags.off("json").pipe(Flag.withDescription("Print a JSON object instead of tables")),
   quiet: Flags.quiet
 }
 
 export type Options = Command.Command.Config.Infer<typeof flags>
 
-export const faults = (options: Options): Flags.Faults => [
+/** Flags of one of the two ways alone. */
+const ofTruth = [
+  "binary",
+  "truthNames",
+  "predictionNames",
+  "annotations",
+  "outside",
+  "reduceLabels",
+  "boundary",
+  "html",
+  "rank"
+] as const
+const ofComparison = [
+  "match",
+  "out",
+  "url",
+  "service",
+  "proxy",
+  "ca",
+  "variant",
+  "threshold",
+  "provider",
+  "modelOutput",
+  "model",
+  "palette",
+  "maxBytes",
+  "maxPixels",
+  "page",
+  "stretch"
+] as const
+
+export const faults = (options: Options): Flags.Faults =>
+  options.truth === undefined ? faultsOfComparison(options) : faultsOfTruth(options)
+
+const faultsOfComparison = (options: Options): Flags.Faults => [
+  ...(options.against.length === 0
+    ? [
+        "Missing the ground truth: give a folder or a file of what is true, or with --against what to compare with"
+      ]
+    : []),
+  ...Flags.ignored(
+    options,
+    ofTruth,
+    "is for scores against a truth, and there is none: give it, or leave this out"
+  ),
+  ...(options.exclude.length > 0 ? ["--exclude is for means of scores against a truth: leave it out"] : []),
+  ...Flags.backendFaults(options)
+]
+
+const faultsOfTruth = (options: Options): Flags.Faults => [
+  ...Flags.ignored(
+    options,
+    ofComparison,
+    "is for pictures or folders compared without a truth: leave out one of them"
+  ),
+  ...(options.header.length > 0
+    ? ["--header is for a service, and label maps are compared with a truth: leave it out"]
+    : []),
+  ...(options.against.length > 1
+    ? ["--against is given once beside a truth: leave out the truth to compare with several"]
+    : []),
   ...(options.html === undefined
     ? Flags.ignored(options, ["images", "worst"], "is for the report: give its --html too")
     : []),
-  ...(options.rank === "disagreement" && options.against === undefined
+  ...(options.rank === "disagreement" && options.against.length === 0
     ? ["--rank disagreement is with another segmenter: give its predictions with --against"]
     : []),
   ...(options.binary
@@ -127,12 +211,15 @@ export const faults = (options: Options): Flags.Faults => [
 ]
 
 export const command = Command.make("eval", flags).pipe(
-  Command.withShortDescription("Score predictions against the truth"),
+  Command.withShortDescription("Score predictions against the truth, or compare two segmenters"),
   Command.withDescription(
     "Score label maps against true ones, matched by name: IoU, Dice, precision and recall of each class, and their " +
       "means, from the pixels of all images together. A result of segformer segment is matched by the image that its " +
       ".json names. What has no match, another size or cannot be read is listed and left out; what is ignored is counted " +
-      "and shown.\n\nExit codes: 0 all is well, 1 some files were left out, 2 wrong command line, 130 interrupted."
+      "and shown.\n\nWithout a truth, --against tells which precision, runtime, model or service may replace which: how far they agree, " +
+      "class by class, and where they differ. Pictures are segmented by both; of two folders of label maps those of one name are " +
+      "compared. What else is said of the model (--model, --variant, --provider) is said of both.\n\nExit codes: 0 all is well, 1 some " +
+      "files were left out, 2 wrong command line, 3 the service or model cannot be used, 130 interrupted."
   ),
   Command.withExamples([
     {
@@ -152,6 +239,19 @@ export const command = Command.make("eval", flags).pipe(
     {
       command: "segformer eval found project-1.json --classes surface",
       description: "What people corrected in Label Studio; annotations.xml of CVAT and COCO's JSON as well"
+    },
+    {
+      command:
+        "segformer eval photos --model Xenova/segformer-b0-finetuned-ade-512-512 --against fp16 --against q8",
+      description: "How far two precisions of a model agree with its own"
+    },
+    {
+      command: "segformer eval photos --against http://127.0.0.1:8080 --out differences",
+      description: "The model in this package beside a service, with the pixels that differ"
+    },
+    {
+      command: "segformer eval found-monday --against found-friday --json | jq '.against[0].meanIou'",
+      description: "Two folders of results"
     },
     {
       command: "segformer eval found masks --binary",

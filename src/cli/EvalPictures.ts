@@ -89,7 +89,7 @@ const keysOf = (key: string, pattern: string | undefined): ReadonlyArray<string>
   pattern === undefined ? [key] : [join(dirname(key), pattern.replace("*", basename(key))), key]
 
 /** The photo of a name at a size; undefined where there is none, and where it cannot be read, which is said. */
-const photoOf = Effect.fnUntraced(function* (
+export const photoOf = Effect.fnUntraced(function* (
   folder: string,
   keys: ReadonlySet<string>,
   width: number,

@@ -1,7 +1,7 @@
 /** What is true of an image for `segformer eval`: a label map of its own, or what people drew in an annotation tool. */
 import { Effect, type FileSystem, Result } from "effect"
 import * as Annotated from "../mask/Annotated.ts"
-import type * as ClassTable from "../mask/ClassTable.ts"
+import * as ClassTable from "../mask/ClassTable.ts"
 import type { LabelMap } from "../mask/LabelMap.ts"
 import * as Background from "../render/Background.ts"
 import * as Annotations from "./Annotations.ts"
@@ -69,9 +69,10 @@ export const reading = Effect.fnUntraced(function* (
     )
   }
   const ids = new Map<string, number>()
-  for (const { id, name } of classes) if (!ids.has(folded(name))) ids.set(folded(name), id)
+  for (const { id, name } of classes)
+    if (!ids.has(ClassTable.folded(name))) ids.set(ClassTable.folded(name), id)
   for (const { id, name } of classes) ids.set(name, id)
-  const classOf = (label: string) => ids.get(label) ?? ids.get(folded(label))
+  const classOf = (label: string) => ids.get(label) ?? ids.get(ClassTable.folded(label))
   const background = [...Background.idsOf(classes)]
   const [given] =
     options.outside === undefined ? background : yield* Flags.classIds("outside", [options.outside], classes)
@@ -91,8 +92,6 @@ export const reading = Effect.fnUntraced(function* (
     ]
   }
 })
-
-const folded = (name: string): string => name.trim().normalize("NFC").toLowerCase()
 
 const painted =
   (classOf: (label: string) => number | undefined, outside: number): Reading["toLabelMap"] =>

@@ -41,6 +41,19 @@ export const labelsEnding = ".labels.png"
 export const jsonEnding = ".json"
 export const cutOutEnding = ".cut-out.png"
 export const hiddenEnding = ".hidden.png"
+export const differsEnding = ".differs.png"
+export const differenceEnding = ".difference.png"
+
+/** The ends of all that a command writes of an image. */
+const endings = [
+  overlayEnding,
+  labelsEnding,
+  jsonEnding,
+  cutOutEnding,
+  hiddenEnding,
+  differsEnding,
+  differenceEnding
+]
 
 /** What is to be named; `below` is its path within the folder or pattern that it was found by. */
 interface Found extends Input {
@@ -194,10 +207,7 @@ const named = (found: ReadonlyArray<Found>, outFolder: string): ReadonlyArray<In
   const next = new Map<string, number>()
   const isFree = (base: string) =>
     !taken.has(folded(base)) &&
-    (inputs.size === 0 ||
-      [overlayEnding, labelsEnding, jsonEnding, cutOutEnding, hiddenEnding].every(
-        (ending) => !inputs.has(folded(resolve(outFolder, base + ending)))
-      ))
+    (inputs.size === 0 || endings.every((ending) => !inputs.has(folded(resolve(outFolder, base + ending)))))
   for (const input of found) {
     const { below } = input
     const isLocal = (below !== undefined || input.path !== undefined) && process.platform !== "win32"

@@ -55,6 +55,18 @@ const batch = async () => {
   }
 }
 
+/** Against a truth, or against one another. */
+const evaluate = async () => {
+  const [scores, agreement] = await Promise.all([import("./Eval.ts"), import("./EvalAgainst.ts")])
+  return {
+    run: (options: EvalCommand.Options) => {
+      const { truth } = options
+      if (truth === undefined) return agreement.run(options)
+      return scores.run({ ...options, truth, against: options.against[0] })
+    }
+  }
+}
+
 export const command = Command.make("segformer").pipe(
   Command.withDescription(
     "Segment images with SegFormer: with the model in this package, one of your own, or a service.\n\nExit codes: 0 all " +
@@ -71,7 +83,7 @@ export const command = Command.make("segformer").pipe(
     PageCommand.command.pipe(Command.withHandler(work(() => import("./Page.ts")))),
     HealthCommand.command.pipe(Command.withHandler(work(() => import("./Health.ts"), HealthCommand.faults))),
     ProbeCommand.command.pipe(Command.withHandler(work(() => import("./Probe.ts")))),
-    EvalCommand.command.pipe(Command.withHandler(work(() => import("./Eval.ts"), EvalCommand.faults))),
+    EvalCommand.command.pipe(Command.withHandler(work(evaluate, EvalCommand.faults))),
     ExportCommand.command.pipe(Command.withHandler(work(() => import("./Export.ts"), ExportCommand.faults))),
     WorkerCommand.command.pipe(Command.withHandler(work(() => import("./Worker.ts"), WorkerCommand.faults))),
     WorkerRunsCommand.command.pipe(

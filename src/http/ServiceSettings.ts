@@ -23,6 +23,9 @@ import * as Variable from "../policy/Variable.ts"
 import * as SystemError from "../SystemError.ts"
 
 const Text = Schema.NonEmptyString
+const VariableName = Schema.String.check(
+  Schema.isPattern(/^[A-Za-z_]\w*$/, { expected: "the name of a variable" })
+)
 const Id = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 const Channel = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))
 
@@ -92,12 +95,10 @@ export const fields = {
   keyHeader: Schema.String.check(
     Schema.isPattern(/^[\w!#$%&'*+.^`|~-]+$/, { expected: "the name of a header" })
   ),
-  keyVariable: Schema.String.check(
-    Schema.isPattern(/^[A-Za-z_]\w*$/, { expected: "the name of a variable" })
-  ),
+  keyVariable: VariableName,
   headers: Schema.Record(
     Schema.String.check(Schema.isPattern(/^[\w!#$%&'*+.^`|~-]+$/, { expected: "the name of a header" })),
-    Schema.Union([Schema.String, Schema.Struct({ variable: Text })])
+    Schema.Union([Schema.String, Schema.Struct({ variable: VariableName })])
   )
 }
 
@@ -120,6 +121,9 @@ const decode = Schema.decodeUnknownEffect(ServiceSettings, { errors: "all", onEx
 /** Fields under which people write keys. */
 const isKey = (name: string): boolean => /key|token|secret|password|authorization/i.test(name)
 
+/** A name, and of what is more than one its beginning: behind `Authorization: ` there would be a key. */
+const shown = (name: string): string => name.replace(/[^\w!#$%&'*+.^`|~-].*$/s, "…")
+
 /** Settings from the text of a file, all that is wrong with it at once. `name` is what errors call it. */
 export const parse = (text: string, name: string): Effect.Effect<ServiceSettings, Variable.InvalidConfig> =>
   Effect.suspend(() => {
@@ -139,7 +143,7 @@ export const parse = (text: string, name: string): Effect.Effect<ServiceSettings
           : isKey(first)
             ? "is not taken: no key belongs in a file. Set SEGFORMER_API_KEY, or name another variable as keyVariable"
             : `is no setting. There are ${Object.keys(fields).join(", ")}`
-        const place = Object.hasOwn(fields, first) ? keys.join(".") : first
+        const place = Object.hasOwn(fields, first) ? keys.map(shown).join(".") : shown(first)
         if (!found.has(place)) found.set(place, detail)
       }
       return failed(Array.from(found, ([place, detail]) => ({ variable: `${place} in ${name}`, detail })))

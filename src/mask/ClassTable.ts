@@ -77,3 +77,48 @@ export const byName: {
 } = dual(2, (self: ClassTable, name: string): ClassInfo | undefined =>
   self.find((info) => info.name === name)
 )
+
+/** A name as people mean it, whatever its letters' case. @internal */
+export const folded = (name: string): string => name.trim().normalize("NFC").toLowerCase()
+
+/**
+ * One table of the names of several, those that differ in the case of letters being one: ids are those of the first table
+ * that has the name, as far as they are free. @internal
+ */
+export const joined = (tables: ReadonlyArray<ClassTable>): ClassTable => {
+  const keyOf = keyer(tables)
+  const found = new Map<string, ClassInfo>()
+  const taken = new Set<number>()
+  for (const info of tables.flat()) {
+    if (found.has(keyOf(info.name))) continue
+    let { id } = info
+    while (taken.has(id)) id++
+    found.set(keyOf(info.name), { ...info, id })
+    taken.add(id)
+  }
+  return make(found.values())
+}
+
+/** Two names of one table that differ by nothing but case are two classes. */
+const keyer = (tables: ReadonlyArray<ClassTable>): ((name: string) => string) =>
+  tables.every((table) => new Set(table.map(({ name }) => folded(name))).size === table.length)
+    ? folded
+    : (name) => name
+
+/** Ids of one table by those that their names have in another; an id without a name gets none that stands for a class there. @internal */
+export const renumbering = (
+  ids: Iterable<number>,
+  from: ClassTable,
+  to: ClassTable
+): ReadonlyMap<number, number> => {
+  const keyOf = keyer([from, to])
+  const byKey = new Map(to.map(({ id, name }) => [keyOf(name), id]))
+  const beyond = (to.at(-1)?.id ?? -1) + 1
+  return new Map(
+    Array.from(ids, (id) => {
+      const name = get(from, id)?.name
+      const own = name === undefined ? undefined : byKey.get(keyOf(name))
+      return [id, own ?? (get(to, id) === undefined ? id : beyond + id)] as const
+    })
+  )
+}

@@ -29,8 +29,8 @@ export interface ReadTask {
 
 export interface Options {
   /**
-   * Which annotation counts where a task has several and not one alone is marked as ground truth: the newest or the oldest. Without it
-   * such a task fails.
+   * Which annotation counts where a task has several: the newest or the oldest, of those that are marked as ground truth where there are
+   * such. Without it a task fails unless it has one alone, or one alone is marked.
    */
   readonly prefer?: "newest" | "oldest" | undefined
 }
@@ -63,13 +63,14 @@ export const task = (given: unknown, { prefer }: Options = {}): Result.Result<Re
 
 const chosen = (annotations: ReadonlyArray<Json>, prefer: Options["prefer"]): Result.Result<Json, string> => {
   const marked = annotations.filter((one) => one["ground_truth"] === true)
-  const one = marked.length === 1 ? marked[0] : annotations.length === 1 ? annotations[0] : undefined
-  if (one !== undefined) return Result.succeed(one)
+  const among = marked.length > 0 ? marked : annotations
+  const [one] = among
+  if (one !== undefined && among.length === 1) return Result.succeed(one)
   if (prefer === undefined) {
-    const ids = annotations.map(({ id }) => String(id)).join(", ")
+    const ids = among.map(({ id }) => String(id)).join(", ")
     return Result.fail(
-      `it has ${annotations.length} annotations (${ids}), and which of them is true it does not say: mark one as ground ` +
-        "truth, or say --annotations newest"
+      `it has ${among.length} annotations${marked.length > 0 ? " marked as ground truth" : ""} (${ids}), and which of them is true it ` +
+        "does not say: mark one as ground truth, or say --annotations newest"
     )
   }
   const at = (annotation: Json): number => {
@@ -77,7 +78,7 @@ const chosen = (annotations: ReadonlyArray<Json>, prefer: Options["prefer"]): Re
     return Number.isNaN(time) ? 0 : time
   }
   // Of the same time the later one in the file is the newer.
-  const byAge = annotations.map((annotation, index) => ({ annotation, index }))
+  const byAge = among.map((annotation, index) => ({ annotation, index }))
   byAge.sort((a, b) => at(a.annotation) - at(b.annotation) || a.index - b.index)
   return Result.succeed(byAge.at(prefer === "newest" ? -1 : 0)!.annotation)
 }

@@ -1,4 +1,5 @@
 /** Masks as data: everything a segmentation can be turned into, on any JavaScript runtime. */
+export * as Agreement from "./Agreement.ts"
 export * as BinaryMask from "./BinaryMask.ts"
 export * as BoundaryIou from "./BoundaryIou.ts"
 export * as ClassTable from "./ClassTable.ts"

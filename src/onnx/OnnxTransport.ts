@@ -83,6 +83,17 @@ const both = Effect.fnUntraced(function* <A, R>(
   })
 })
 
+/** How many channels classes speak of, and whether there may be more of them. */
+const channelsOf = (classes: ClassTable, isOwn: boolean) => {
+  const [before, last] = [classes.at(-2)?.id ?? -1, classes.at(-1)?.id ?? -1]
+  // In most data sets 255 is what has no class: a name for it is none of a channel, where 254 has no name.
+  const isVoid = last === 255 && before < 254
+  return {
+    classes: (isVoid ? before : last) + 1,
+    more: isOwn || isVoid || classes.every(({ name }) => /^LABEL_\d+$/.test(name))
+  }
+}
+
 /** A transport whose sessions are loaded and warm. They end with the scope. */
 export const make = Effect.fnUntraced(function* <R = never>(
   source: ModelSource<R>,
@@ -110,8 +121,7 @@ export const make = Effect.fnUntraced(function* <R = never>(
         threads,
         preprocessing: { ...model.preprocessing, ...options.preprocessing },
         expected: {
-          classes: (classes.at(-1)?.id ?? -1) + 1,
-          more: options.classes !== undefined || classes.every(({ name }) => /^LABEL_\d+$/.test(name)),
+          ...channelsOf(classes, options.classes !== undefined),
           threshold: options.threshold,
           output: options.output
         }

@@ -39,10 +39,19 @@ const key = Uint8Array.of(0x0a, 8, ...new TextEncoder().encode("location"), 0x12
 /** A graph with its weights outside is small, and one with them inside has no such entries. */
 const searched = 256 * 1024 * 1024
 
+/** More is no path. */
+const longest = 1024
+
+/** Whether a path leads to a file below the folder that it is taken from, on any system. */
+const isBelow = (path: string): boolean =>
+  // oxlint-disable-next-line no-control-regex -- names have none
+  !/[\u0000-\u001f\\:]/.test(path) &&
+  path.split("/").every((part) => part !== "" && part !== "." && part !== "..")
+
 /**
  * The names of the files beside it that a model has its weights in; empty where it has them itself. They are read from the
- * entries of its tensors (`TensorProto.external_data`, key `location`). A name that leads elsewhere is left out: ONNX Runtime
- * refuses it.
+ * entries of its tensors (`TensorProto.external_data`, key `location`), as paths below its folder. A name that leads elsewhere is
+ * left out: ONNX Runtime refuses it.
  */
 export const outside = (model: Uint8Array): ReadonlyArray<string> => {
   const names = new Set<string>()
@@ -52,11 +61,13 @@ export const outside = (model: Uint8Array): ReadonlyArray<string> => {
     while (i < key.length && model[at + i] === key[i]) i++
     if (i < key.length) continue
     // A name of up to 127 bytes has its length in one.
-    const length = model[at + key.length]!
-    const from = at + key.length + 1
-    if (length > 127 || from + length > model.length) continue
-    const name = new TextDecoder().decode(model.subarray(from, from + length))
-    if (/^[\w][\w. -]*$/.test(name)) names.add(name)
+    const first = model[at + key.length]!
+    const isLong = first > 127
+    const length = isLong ? (first & 127) | (model[at + key.length + 1]! << 7) : first
+    const from = at + key.length + (isLong ? 2 : 1)
+    if (length > longest || from + length > model.length) continue
+    const name = new TextDecoder().decode(model.subarray(from, from + length)).replace(/^(\.\/)+/, "")
+    if (isBelow(name)) names.add(name)
   }
   return [...names]
 }

@@ -18,6 +18,7 @@ import { Effect } from "effect"
 import type { Raster } from "../image/ImageCodec.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
+import * as PixelPairs from "../mask/PixelPairs.ts"
 import * as Background from "./Background.ts"
 import * as Legend from "./Legend.ts"
 import * as Paint from "./Paint.ts"
@@ -80,7 +81,7 @@ function* compareSteps(
   const hidden = new Set(options.hidden ?? Background.idsOf(options.palette))
   const data = new Uint8Array(width * height)
   const pixels = new Uint32Array(256)
-  const pairs = new Map<number, number>()
+  const pairs = PixelPairs.make()
   const rows = Steps.rowsPerStep(width)
   let lastA = -1
   let lastB = -1
@@ -88,10 +89,8 @@ function* compareSteps(
   let run = 0
   const settle = () => {
     pixels[kind]! += run
-    if (run > 0 && kind !== IGNORED && lastA !== lastB && kind !== NEITHER) {
-      const key = lastA * 0x1_0000_0000 + lastB
-      pairs.set(key, (pairs.get(key) ?? 0) + run)
-    }
+    if (run > 0 && kind !== IGNORED && lastA !== lastB && kind !== NEITHER)
+      PixelPairs.put(pairs, lastA, lastB, run)
     run = 0
   }
   for (let from = 0; from < height; from += rows) {
@@ -125,10 +124,10 @@ function* compareSteps(
       second: pixels[SECOND]!,
       other: pixels[OTHER]!
     },
-    disagreements: Array.from(pairs, ([key, count]) => ({
-      first: Math.floor(key / 0x1_0000_0000),
-      second: key % 0x1_0000_0000,
-      pixels: count
+    disagreements: Array.from(PixelPairs.entries(pairs), ([first, second, pixels]) => ({
+      first,
+      second,
+      pixels
     })).sort((a, b) => b.pixels - a.pixels)
   }
 }

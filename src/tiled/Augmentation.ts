@@ -102,6 +102,7 @@ export const make = Effect.fnUntraced(function* (
       _tag: "Logits",
       classes: prediction.classes,
       logits: yield* average(looks, prediction.logits),
+      input: prediction.input,
       requestId: prediction.requestId
     }
   })

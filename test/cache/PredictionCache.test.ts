@@ -63,6 +63,28 @@ describe("PredictionCache", () => {
     }).pipe(Effect.provide(cachedOver(layer)))
   })
 
+  it.effect("gives what a model gave, where that is of the shape that it saw, and how unsure it was", () => {
+    const uncertainty = { entropy: 0.5, margin: 0.25, unsure: 0.125 }
+    const labelMap = LabelMap.filled(8, 60, 1)
+    const { asked, layer } = counting(() =>
+      Effect.succeed({
+        _tag: "Labels",
+        classes: [],
+        labelMap,
+        input: { width: 16, height: 120 },
+        uncertainty
+      })
+    )
+    return Effect.gen(function* () {
+      for (const _ of ["asked", "known"]) {
+        const segmentation = yield* segment(image)
+        assert.strictEqual((yield* segmentation.labelMap).data[0], 1)
+        assert.deepStrictEqual(yield* segmentation.uncertainty, uncertainty)
+      }
+      assert.strictEqual(asked(), 1)
+    }).pipe(Effect.provide(cachedOver(layer)))
+  })
+
   it.effect("gives everybody data of their own", () => {
     const { asked, layer } = counting()
     return Effect.gen(function* () {
@@ -177,7 +199,9 @@ const kinds: Readonly<Record<string, Prediction>> = {
     confidence: { width: 1, height: 2, data: Float32Array.of(0.25, 1) },
     scores: new Map([[300, 0.5]]),
     regions: [],
-    pictures: { overlay: Uint8Array.of(1, 2), mask: Uint8Array.of(3) }
+    pictures: { overlay: Uint8Array.of(1, 2), mask: Uint8Array.of(3) },
+    input: { width: 640, height: 480 },
+    uncertainty: { entropy: 0.5, margin: 0.25, unsure: 0.125 }
   },
   "a label map of 32 bits": {
     _tag: "Labels",
@@ -187,7 +211,8 @@ const kinds: Readonly<Record<string, Prediction>> = {
   logits: {
     _tag: "Logits",
     classes: [{ id: 0, name: "ä" }],
-    logits: { width: 1, height: 1, classes: 2, data: Float32Array.of(Number.NEGATIVE_INFINITY, 0.1) }
+    logits: { width: 1, height: 1, classes: 2, data: Float32Array.of(Number.NEGATIVE_INFINITY, 0.1) },
+    input: { width: 4, height: 4 }
   },
   "pictures and regions": {
     _tag: "Rendered",

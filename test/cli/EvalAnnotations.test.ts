@@ -162,6 +162,28 @@ describe("segformer eval with annotations as truth", () => {
       }).pipe(Effect.scoped)
   )
 
+  it.live("the first task says what all are, whatever else the others have in them", () =>
+    Effect.gen(function* () {
+      const one = fromDigits(["1"])
+      const cwd = yield* folder(predictions({ "a.jpg": one, "b.jpg": one, "c.jpg": one }))
+      const value = { x: 0, y: 0, width: 100, height: 100, rectanglelabels: ["pit"] }
+      const result = [{ id: "x", type: "rectanglelabels", original_width: 1, original_height: 1, value }]
+      const task = (name: string, id: number, more: object = {}) => ({
+        id,
+        data: { image: `${name}.jpg` },
+        annotations: [{ id, result }],
+        ...more
+      })
+      writeFileSync(
+        join(cwd, "t.json"),
+        JSON.stringify([task("a", 1), task("b", 2, { image_id: 7 }), task("c", 3), { id: 4, image_id: 8 }])
+      )
+      const { code, json, stderr } = yield* evaluated(cwd, "t.json")
+      assert.deepStrictEqual([code, json.images, json.overallAccuracy], [1, 3, 1])
+      assert.match(stderr, /task 4: it is no task with data and annotations/)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("says what of a file cannot be scored, and scores the rest", () =>
     Effect.gen(function* () {
       const cwd = yield* folder(

@@ -6,7 +6,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import { Config, ConfigProvider, Duration, Effect, FileSystem, Layer, Logger, Redacted } from "effect"
 import { ImageSource, segment } from "effect-segformer"
-import { SegFormerConfig, SegFormerHttp } from "effect-segformer/http"
+import { SegFormerConfig, SegFormerHttp, ServiceSettings } from "effect-segformer/http"
 import { FakeHttp, Fixtures } from "effect-segformer/testing"
 
 const environment = (env: Readonly<Record<string, string>>) =>
@@ -189,6 +189,35 @@ describe("SegFormerConfig", () => {
       )
       assert.strictEqual(missing._tag, "PlatformError")
     }).pipe(Effect.provide(NodeFileSystem.layer), Effect.scoped)
+  )
+})
+
+describe("ServiceSettings", () => {
+  it.effect("say what is wrong without what may be a key, wherever that was written", () =>
+    Effect.gen(function* () {
+      const key = "sk-4a5b/hunter2"
+      const wrong: ReadonlyArray<readonly [object, RegExp]> = [
+        [{ keyVariable: key }, /^keyVariable in f$/],
+        [{ keyVariable: [key] }, /^keyVariable in f$/],
+        [{ keyHeader: `Authorization: Bearer ${key}` }, /^keyHeader in f$/],
+        [{ headers: { "X-Key": { variable: key } } }, /^headers\.X-Key(\.variable)? in f$/],
+        [{ headers: { "X-Key": [key] } }, /^headers\.X-Key in f$/],
+        [{ headers: { [`Authorization: Bearer ${key}`]: "" } }, /^headers\.Authorization… in f$/],
+        [{ headers: `Authorization: Bearer ${key}` }, /^headers in f$/],
+        [{ [`Authorization: Bearer ${key}`]: "" }, /^Authorization… in f$/],
+        [{ [`token=${key}`]: "" }, /^token… in f$/],
+        [{ apiKey: key }, /^apiKey in f$/],
+        [{ url: `http://user:${key}@host` }, /^url in f$/],
+        [{ url: `http://host/?key=${key}` }, /^url in f$/],
+        [{ fields: `token=${key}` }, /^fields in f$/],
+        [{ hosts: key }, /^hosts in f$/]
+      ]
+      for (const [settings, place] of wrong) {
+        const error = yield* Effect.flip(ServiceSettings.parse(JSON.stringify(settings), "f"))
+        assert.notInclude(inspect(error, { depth: 9 }) + JSON.stringify(error) + error.message, "hunter2")
+        assert.match(error.problems[0]!.variable, place)
+      }
+    })
   )
 })
 

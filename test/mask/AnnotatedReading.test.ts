@@ -177,7 +177,12 @@ describe("LabelStudioReading", () => {
         { ...older, ground_truth: true }
       ]
     }
-    assert.match(refused(both), /has 2 annotations/)
+    assert.match(refused(both), /has 2 annotations marked as ground truth \(/)
+    // One that nobody marked is not truer for being newer.
+    const newest = { ...newer, id: 99, updated_at: "2030-01-01T00:00:00Z", result: [] }
+    const three = { ...both, annotations: [...both.annotations, newest] }
+    assert.strictEqual(left(three, { prefer: "newest" }), 4)
+    assert.strictEqual(left(three, { prefer: "oldest" }), 0)
     assert.strictEqual(left({ ...two, annotations: [skipped, older] }), 0)
     assert.isUndefined(read({ ...two, annotations: [skipped] }).image)
     assert.isUndefined(read({ ...two, annotations: [] }).image)

@@ -1,5 +1,5 @@
 /** The forms in which models are published, by the binary and by WebAssembly alike: read right, or refused by what is wrong. */
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, type Scope } from "effect"
@@ -8,6 +8,7 @@ import type { ImageCodec } from "effect-segformer/image"
 import { ModelSource, SegFormerOnnx } from "effect-segformer/onnx"
 import { SegFormerWeb } from "effect-segformer/onnx/web"
 import { SharpCodec } from "effect-segformer/sharp"
+import { folder } from "../support/Folder.ts"
 import * as support from "./support.ts"
 
 type Options = Omit<SegFormerOnnx.SegFormerOnnxOptions, "model"> & { readonly model: ModelSource.ModelSource }
@@ -61,6 +62,15 @@ describe.each(runtimes)("a model in %s", (_, make) => {
     ["bound to four pictures at once", "form_batch.onnx", size(32, 32), {}],
     ["with the channels last, in and out", "form_last.onnx", size(64, 32), {}],
     ["of class ids as floats", "form_float_ids.onnx", size(64, 32), {}],
+    [
+      "with the channels last at the output, as many as rows and columns",
+      "form_last_out.onnx",
+      size(24, 24),
+      {}
+    ],
+    ["of class ids, in as many columns as there are classes", "form_ids.onnx", size(24, 32), {}],
+    ["of logits in whole numbers", "form_int8.onnx", size(64, 32), {}],
+    ["bound to one size within, which its preprocessor makes", "form_inside.onnx", size(48, 32), {}],
     ["of several outputs, of which one has the classes", "form_several.onnx", size(64, 32), {}],
     ["of several outputs, one of them named", "form_several.onnx", size(64, 32), { output: "head" }]
   ] as const)("%s is read", ([, file, preprocessor, options]) =>
@@ -84,6 +94,54 @@ describe.each(runtimes)("a model in %s", (_, make) => {
       const clear = (ids: ArrayLike<number>) =>
         Array.from(ids).filter((_, i) => Math.abs((i % 64) - 31.5) > 4)
       assert.deepStrictEqual(clear(data), clear(idsOf(64, 32, [1, 0])))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("of a mask of 0 and 255 is cut at the threshold that is given, and refused without one", () =>
+    Effect.gen(function* () {
+      const config = { id2label: { 0: "background", 1: "red" } }
+      const path = yield* support.modelFolder(
+        { "model.onnx": "form_mask.onnx" },
+        { config, preprocessor: size(64, 32) }
+      )
+      const failed = yield* Effect.flip(labelsOf(path))
+      assert.include(failed.message, "such as 255, which is no class id: give the `threshold`")
+      assert.deepStrictEqual((yield* labelsOf(path, { threshold: 127 })).data, idsOf(64, 32, [1, 0]))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("fails on a picture for which it gives no number somewhere, and on no other", () =>
+    Effect.gen(function* () {
+      const path = yield* support.modelFolder(
+        { "model.onnx": "form_nan.onnx" },
+        { preprocessor: size(64, 32) }
+      )
+      const transport = yield* load(path)
+      const labels = (red: number, blue: number) =>
+        Effect.flatMap(support.source(support.plain(64, 32, red, 0, blue)), (source) => segment(source)).pipe(
+          Effect.flatMap(({ labelMap }) => labelMap),
+          Effect.provide(Layer.succeed(Transport, transport))
+        )
+      const failed = yield* Effect.flip(labels(255, 0))
+      assert.include(failed.message, "every logit is NaN")
+      const half = yield* Effect.flip(
+        Effect.flatMap(support.source(halves(64, 32)), (source) => segment(source)).pipe(
+          Effect.provide(Layer.succeed(Transport, transport))
+        )
+      )
+      assert.include(half.message, "the logits of 64 of 128 positions are NaN")
+      assert.deepStrictEqual((yield* labels(0, 255)).data, idsOf(64, 32, [3, 3]))
+    }).pipe(Effect.provide(SharpCodec.layer), Effect.scoped)
+  )
+
+  it.live("whose names have one for 255, which is no channel, is read", () =>
+    Effect.gen(function* () {
+      const id2label = { ...support.config.id2label, 255: "void" }
+      const path = yield* support.modelFolder(
+        { "model.onnx": "blocks.onnx" },
+        { config: { id2label }, preprocessor: size(64, 32) }
+      )
+      assert.deepStrictEqual((yield* labelsOf(path)).data, idsOf(64, 32))
     }).pipe(Effect.scoped)
   )
 
@@ -140,6 +198,41 @@ describe.each(runtimes)("a model in %s", (_, make) => {
       copyFileSync(support.fixture("form_outside.onnx_data"), join(path, "onnx", "form_outside.onnx_data"))
       assert.deepStrictEqual((yield* labelsOf(path)).data, idsOf(64, 32))
     }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "that has its weights in a folder beside it, by a long name in any letters, is loaded with it",
+    () =>
+      Effect.gen(function* () {
+        const path = yield* support.modelFolder(
+          { "model.onnx": "form_outside_below.onnx" },
+          { preprocessor: size(64, 32) }
+        )
+        const name = `für B0 (1) ${"n".repeat(140)}.bin`
+        assert.include(yield* whyNot(path), `weights/${name}, which must lie beside it`)
+        const folder = join(path, "onnx", "weights")
+        mkdirSync(folder)
+        copyFileSync(support.fixture("form_outside.onnx_data"), join(folder, name))
+        assert.deepStrictEqual((yield* labelsOf(path)).data, idsOf(64, 32))
+      }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "that lies in a cache whose files are links to others by their digests is loaded with its weights",
+    () =>
+      Effect.gen(function* () {
+        const blobs = yield* support.modelFolder(
+          { aa: "form_outside.onnx", bb: "form_outside.onnx_data" },
+          { preprocessor: size(64, 32) }
+        )
+        const path = yield* folder()
+        mkdirSync(join(path, "onnx"))
+        for (const name of ["config.json", "preprocessor_config.json"])
+          symlinkSync(join(blobs, name), join(path, name))
+        symlinkSync(join(blobs, "onnx", "aa"), join(path, "onnx", "model.onnx"))
+        symlinkSync(join(blobs, "onnx", "bb"), join(path, "onnx", "form_outside.onnx_data"))
+        assert.deepStrictEqual((yield* labelsOf(path)).data, idsOf(64, 32))
+      }).pipe(Effect.scoped)
   )
 
   it.live("goes by the names that people have for precisions, and says which there are", () =>

@@ -68,7 +68,8 @@ export const make = (files: Readonly<Record<string, Buffer>>): Effect.Effect<Hub
         response.writeHead(401).end()
         return
       }
-      const [, revision, file = ""] = /^\/owner\/model\/resolve\/([^/]+)\/(.+)$/.exec(request.path) ?? []
+      const [, revision, path = ""] = /^\/owner\/model\/resolve\/([^/]+)\/(.+)$/.exec(request.path) ?? []
+      const file = decodeURIComponent(path)
       const body = content.get(file)
       if (revision === undefined || body === undefined || !["main", commit].includes(revision)) {
         response.writeHead(404, { "x-error-code": "EntryNotFound" }).end()

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { NodeFileSystem, NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Fiber, Layer, Logger } from "effect"
@@ -16,6 +16,8 @@ const onnx = readFileSync(support.fixture("blocks.onnx"))
 /** Large enough to be broken in the middle; what it holds does not matter. */
 const large = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => Math.imul(i, 2654435761) >>> 24))
 
+const below = `weights/für B0 (1) ${"n".repeat(140)}.bin`
+
 const files = {
   "config.json": Buffer.from(JSON.stringify(support.config)),
   "preprocessor_config.json": Buffer.from(JSON.stringify(support.preprocessor)),
@@ -23,7 +25,9 @@ const files = {
   "onnx/model_large.onnx": large,
   "onnx/model_quantized.onnx": readFileSync(support.fixture("blocks_quantized.onnx")),
   "onnx/model_outside.onnx": readFileSync(support.fixture("form_outside.onnx")),
-  "onnx/form_outside.onnx_data": readFileSync(support.fixture("form_outside.onnx_data"))
+  "onnx/form_outside.onnx_data": readFileSync(support.fixture("form_outside.onnx_data")),
+  "onnx/model_below.onnx": readFileSync(support.fixture("form_outside_below.onnx")),
+  [`onnx/${below}`]: readFileSync(support.fixture("form_outside.onnx_data"))
 }
 
 const environment = (variables: Readonly<Record<string, string>>) =>
@@ -131,6 +135,15 @@ describe("ModelSource.hub", () => {
       }).pipe(Effect.scoped)
   )
 
+  it.live("fetches weights from a folder below, by whatever name it has there", () =>
+    Effect.gen(function* () {
+      const { open } = yield* setUp
+      const model = yield* open("below")
+      const weights = readFileSync(join(dirname(model.file), below))
+      assert.deepStrictEqual(weights, files["onnx/form_outside.onnx_data"])
+    }).pipe(Effect.scoped)
+  )
+
   it.live("asks for a precision by each name that it goes by, and says which it asked for", () =>
     Effect.gen(function* () {
       const { open } = yield* setUp
@@ -209,6 +222,24 @@ describe("ModelSource.hub", () => {
       const found = yield* open("large")
       assert.deepStrictEqual(readFileSync(found.file), large)
       assert.notInclude(everything(cache).join(), ".part")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("leaves a part alone that a process of another machine is at", () =>
+    Effect.gen(function* () {
+      const { cache, open } = yield* setUp
+      const digest = createHash("sha256").update(large).digest("hex")
+      const { file } = yield* open()
+      const part = join(file, `../model_large.onnx.${digest.slice(0, 16)}.part`)
+      writeFileSync(part, "theirs")
+      writeFileSync(`${part}.lock`, JSON.stringify({ pid: 1, host: "elsewhere", started: "" }))
+      const found = yield* open("large")
+      assert.deepStrictEqual(readFileSync(found.file), large)
+      assert.strictEqual(readFileSync(part, "utf8"), "theirs")
+      assert.lengthOf(
+        everything(cache).filter((name) => name.includes(".part")),
+        2
+      )
     }).pipe(Effect.scoped)
   )
 

@@ -1,5 +1,6 @@
 /** The model in WebAssembly, in Node: the same results as by the binary, in workers that end with the scope. */
-import { readdirSync, readFileSync } from "node:fs"
+import { readdirSync, readFileSync, rmSync } from "node:fs"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { NodeFileSystem, NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it, layer } from "@effect/vitest"
@@ -87,6 +88,31 @@ describe("SegFormerWeb", () => {
       const fromWeb = yield* segmented({ ...fetched, open: () => Effect.succeed(opened) })
       assert.isTrue(LabelMap.equals(fromWeb, fromFolder))
     }).pipe(Effect.provide(NodeHttpClient.layerUndici), Effect.scoped)
+  )
+
+  it.live(
+    "takes weights of the web from a folder below, by whatever name, with the query of the model's address",
+    () =>
+      Effect.gen(function* () {
+        const name = `für B0 (1) ${"n".repeat(140)}.bin`
+        const path = yield* folder({
+          "config.json": json(support.config),
+          "preprocessor_config.json": json(support.preprocessor),
+          "onnx/model.onnx": readFileSync(support.fixture("form_outside_below.onnx")),
+          [`onnx/weights/${name}`]: readFileSync(support.fixture("form_outside.onnx_data"))
+        })
+        const origin = yield* serveFiles(path)
+        const model = yield* WebModel.url(`${origin}/?key=a`).open("model")
+        const map = yield* segmented({ name: "colours", open: () => Effect.succeed(model) })
+        assert.deepStrictEqual([...LabelMap.histogram(map).keys()], [2])
+        rmSync(join(path, "onnx", "weights"), { recursive: true })
+        const { message } = yield* Effect.flip(WebModel.url(`${origin}/?key=a`).open("model"))
+        assert.include(
+          message,
+          `weights in weights/${name}, and there is nothing at ${origin}/onnx/weights/f%C3%BCr`
+        )
+        assert.include(message, ".bin?key=a")
+      }).pipe(Effect.provide(NodeHttpClient.layerUndici), Effect.scoped)
   )
 
   it.live("says what is wrong with a model", () =>

@@ -101,6 +101,13 @@ describe("the self-check of WebGPU", () => {
       (output) => ({ ...output, dims: [1, 3, 32, 16] }),
       /it gives float32 of \[1, 3, 32, 16\]/
     ],
+    [
+      "nothing, but fails",
+      () => {
+        throw new Error("the device is lost")
+      },
+      /the device is lost/
+    ],
     ["another type", (output) => ({ ...output, kind: "float16" }), /it gives float16/]
   ]
   for (const [name, change, words] of lies) {

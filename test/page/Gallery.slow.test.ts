@@ -16,6 +16,7 @@ import {
   png,
   segment,
   serve,
+  settled,
   visit
 } from "./support.ts"
 
@@ -28,6 +29,39 @@ describe.skipIf(Needs.chromium === undefined)("the page with many pictures", () 
   layer(PageServer.layer, { excludeTestServices: true })((it) => {
     const onPage = (name: string, use: Parameters<typeof visit>[1], options?: Parameters<typeof visit>[2]) =>
       it.effect(name, () => Effect.flatMap(PageServer, ({ url }) => visit(url, use, options)))
+
+    onPage("asks for one at a time, whatever is taken away meanwhile", async (page) => {
+      const held: Array<Route> = []
+      let isOpen = false
+      await page.route("**/v1/segment*", (route) => {
+        if (!isOpen) held.push(route)
+        return isOpen ? route.continue() : undefined
+      })
+      const asked = async (count: number) => {
+        while (held.length < count) await settled(page)
+        await settled(page)
+        assert.lengthOf(held, count)
+        assert.strictEqual(await page.locator(".thumb[data-state=working]").count(), 1)
+      }
+      await page.selectOption("#model", "halves")
+      await page.setInputFiles(
+        "#file",
+        ["one", "two", "three", "four"].map((name) => png(`${name}.png`))
+      )
+      await asked(1)
+      await page.locator(".thumb").nth(0).locator("xpath=../button[2]").click()
+      await asked(2)
+      // It is under way, and can be taken away as well.
+      await page.locator(".thumb").nth(0).locator("xpath=../button[2]").click()
+      await asked(3)
+      isOpen = true
+      await held[2]!.continue()
+      await ended(page)
+      assert.deepStrictEqual(
+        (await names(page)).map((name) => name?.split(",")[0]),
+        ["three.png", "four.png"]
+      )
+    })
 
     onPage(
       "takes several at once, in turn, and one that fails is no other's matter",

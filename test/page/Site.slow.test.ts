@@ -3,8 +3,11 @@ import { readFileSync } from "node:fs"
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Layer, Result } from "effect"
 import { LabelPng } from "effect-segformer/mask"
+import { ModelSource } from "effect-segformer/onnx"
 import { StaticPage } from "effect-segformer/server"
 import type { Page } from "playwright-core"
+import sharp from "sharp"
+import * as support from "../onnx/support.ts"
 import { hangs } from "../support/Eventually.ts"
 import * as Needs from "../support/Needs.ts"
 import { comparing } from "./comparing.ts"
@@ -141,6 +144,42 @@ describe.skipIf(Needs.chromium === undefined)("the page without a server", () =>
           for (const [at, value] of there.sure.entries()) assert.closeTo(here.sure[at]!, value, 0.002, name)
         }
       })
+    )
+
+    it.effect("has the weights of a model that lie beside it", () =>
+      Effect.gen(function* () {
+        const folder = yield* support.modelFolder(
+          { "model.onnx": "form_outside.onnx", "form_outside.onnx_data": "form_outside.onnx_data" },
+          { preprocessor: { ...support.preprocessor, size: { width: 64, height: 32 } } }
+        )
+        const files = yield* StaticPage.files({ model: ModelSource.folder(folder) })
+        const site = yield* Sites.hosted(files)
+        const left = {
+          input: { create: { width: 32, height: 32, channels: 3, background: "#f00" } },
+          left: 0,
+          top: 0
+        } as const
+        const picture = yield* Effect.promise(() =>
+          sharp({ create: { width: 64, height: 32, channels: 3, background: "#00f" } })
+            .composite([left])
+            .png()
+            .toBuffer()
+        )
+        yield* Sites.visitCut(
+          site,
+          async (page) => {
+            await page.setInputFiles("#file", { name: "a.png", mimeType: "image/png", buffer: picture })
+            await page.locator("#details").waitFor()
+            const [download] = await Promise.all([
+              page.waitForEvent("download"),
+              page.locator("#downloads").getByRole("button", { name: "PNG", exact: true }).click()
+            ])
+            const { data } = Result.getOrThrow(LabelPng.decode(readFileSync(await download.path())))
+            assert.deepStrictEqual([data[0], data[31], data[32], data[63]], [1, 1, 3, 3])
+          },
+          desktop
+        )
+      }).pipe(Effect.scoped)
     )
 
     it.effect("opens without a network, and after it was left in the middle", () =>

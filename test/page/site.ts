@@ -25,7 +25,8 @@ interface Hosted {
   readonly asked: Array<string>
 }
 
-const hosted = Effect.fnUntraced(function* (files: ReadonlyArray<StaticPage.SiteFile>) {
+/** Puts files on a host. */
+export const hosted = Effect.fnUntraced(function* (files: ReadonlyArray<StaticPage.SiteFile>) {
   const place = yield* folder({})
   for (const { bytes, path } of files) {
     mkdirSync(dirname(join(place, path)), { recursive: true })

@@ -47,6 +47,23 @@ const mirrored = ({ data, height, width }: Logits.Logits, x: boolean, y: boolean
   })
 
 describe("test-time augmentation", () => {
+  it.effect("takes logits of the shape that the model saw, and not of the picture's", () =>
+    Effect.gen(function* () {
+      const logits = { width: 2, height: 30, classes: 2, data: new Float32Array(120).fill(1, 60) }
+      const narrow = Transport.layer({
+        name: "narrow",
+        predict: () =>
+          Effect.succeed({ _tag: "Logits", classes: [], logits, input: { width: 8, height: 120 } })
+      })
+      const { labelMap } = yield* under(
+        Effect.flatMap(png, (bytes) => segment(ImageSource.bytes(bytes, { name: "waves.png" }))),
+        undefined,
+        narrow
+      )
+      assert.deepStrictEqual([...LabelMap.histogram(yield* labelMap)], [[1, size.width * size.height]])
+    })
+  )
+
   it.effect("averages the logits of mirror images, turned back", () =>
     Effect.gen(function* () {
       const found = yield* under(

@@ -126,6 +126,9 @@ export const inputsOf = (
           : `${takers.map((each) => each.name).join(", ")} take images. Say with \`input\` which one takes it`
     )
   }
+  const taker = takers[0]!
+  const meant = Object.keys(inputs).find((each) => isCalled(taker, each))
+  if (meant !== undefined) return refuse(`"${meant}" takes the image: leave it out of \`inputs\``)
   const unknown = Object.keys(inputs).find(
     (each) => !parameters.some((parameter) => isCalled(parameter, each))
   )
@@ -133,12 +136,12 @@ export const inputsOf = (
   const values = new Map<Parameter, unknown>()
   for (const parameter of parameters) {
     const given = Object.entries(inputs).find(([each]) => isCalled(parameter, each))
-    if (parameter !== takers[0] && given === undefined && !parameter.hasDefault) {
+    if (parameter !== taker && given === undefined && !parameter.hasDefault) {
       return refuse(`"${parameter.name}" has no default. Give it in \`inputs\``)
     }
     values.set(parameter, given === undefined ? parameter.default : given[1])
   }
   return Effect.succeed((image) =>
-    parameters.map((parameter) => (parameter === takers[0] ? image : values.get(parameter)))
+    parameters.map((parameter) => (parameter === taker ? image : values.get(parameter)))
   )
 }

@@ -13,7 +13,7 @@ import { release } from "../session/Memory.ts"
 import { type Expected, logitsOf, type Output, read } from "../session/Output.ts"
 import * as Preprocessing from "../../image/Preprocessing.ts"
 import type { Scratch } from "../../image/Resample.ts"
-import { reasonOf, settle } from "../session/Graph.ts"
+import { reasonOf, settle, tried } from "../session/Graph.ts"
 import type { FromRunner, ToRunner } from "./SessionRunner.ts"
 
 /** One buffer for all that comes: a picture is megabytes, and each piece of it would be a buffer to collect. */
@@ -99,10 +99,11 @@ const load = async (message: Frames.Load, model: string | Uint8Array): Promise<F
   const { height, reason, width } = answer.type === "loaded" ? answer : {}
   try {
     preprocessing = settle(message.preprocessing, { height, width })
-    // A small run now finds out what the model gives, and the first picture finds the session warm.
-    const small = { width: width ?? 64, height: height ?? 64, place: undefined }
-    const output = await infer({ ...small, data: new Float32Array(3 * small.width * small.height) })
-    read(output, { width: 2, height: 2, confidence: false }, expected, small)
+    await tried({ height, width }, preprocessing, async (width, height) => {
+      const data = new Float32Array(3 * width * height)
+      const output = await infer({ data, width, height, place: undefined })
+      read(output, { width: 2, height: 2, confidence: false }, expected, { width, height })
+    })
     return { type: "ready", reason }
   } catch (cause) {
     return { type: "unusable", reason: "model", detail: reasonOf(cause) }

@@ -28,8 +28,9 @@ export const reasonOf = (cause: unknown): string => {
   return text.replaceAll(/\s+/g, " ").trim().slice(0, 400)
 }
 
+/** A side without a name is -1, of which WebAssembly makes 2^32 - 1. */
 const fixed = (side: number | string | undefined): number | undefined =>
-  typeof side === "number" && side > 0 ? side : undefined
+  typeof side === "number" && side > 0 && side < 2 ** 31 ? side : undefined
 
 type ValueMetadata = InferenceSession.ValueMetadata
 
@@ -87,6 +88,21 @@ const outputOf = (outputs: ReadonlyArray<ValueMetadata>, { classes, output }: Ex
   )
 }
 
+/**
+ * Whether the classes come last in an output: where the model takes pictures of any size, the one side of it that is bound
+ * is theirs.
+ */
+const isLast = (
+  output: ValueMetadata | undefined,
+  { height, width }: Pick<Graph, "height" | "width">
+): boolean | undefined => {
+  if (output?.isTensor !== true || output.shape.length !== 4) return undefined
+  if (height !== undefined || width !== undefined) return undefined
+  const [first, middle, last] = output.shape.slice(1).map(fixed)
+  if (middle !== undefined) return undefined
+  return (first === undefined) === (last === undefined) ? undefined : first === undefined
+}
+
 const toPixels = (planes: Float32Array): Float32Array => {
   const size = planes.length / 3
   const out = new Float32Array(planes.length)
@@ -106,6 +122,13 @@ export const make = (
 ): Graph => {
   const input = inputOf(session.inputMetadata)
   const output = outputOf(session.outputMetadata, expected)
+  const said = {
+    isLast: isLast(
+      session.outputMetadata.find(({ name }) => name === output),
+      input
+    ),
+    takesLast: input.isLast
+  }
   return {
     height: input.height,
     width: input.width,
@@ -125,6 +148,7 @@ export const make = (
       const data = await result.getData()
       const first = batch > 1 && result.dims[0] === batch && ArrayBuffer.isView(data)
       return {
+        ...said,
         data: first ? data.slice(0, data.length / batch) : data,
         dims: first ? [1, ...result.dims.slice(1)] : result.dims,
         kind: result.type,
@@ -134,6 +158,23 @@ export const make = (
     },
     release: () => session.release()
   }
+}
+
+/**
+ * What `run` gives for a picture of the least size that a model may take: small where its sides are free, as that finds out
+ * what it gives and the first picture finds the session warm. Sides that are free by name alone have their numbers in the
+ * graph: where a small picture fails, one as its preprocessor makes them is tried.
+ */
+export const tried = async <A>(
+  { height, width }: Pick<Graph, "height" | "width">,
+  preprocessing: Preprocessing.Preprocessing,
+  run: (width: number, height: number) => Promise<A>
+): Promise<A> => {
+  const small = { width: width ?? 64, height: height ?? 64 }
+  const made = Preprocessing.fixedSize(preprocessing)
+  const once = run(small.width, small.height)
+  if (made === undefined || (made.width === small.width && made.height === small.height)) return once
+  return once.catch(() => run(made.width, made.height))
 }
 
 /**

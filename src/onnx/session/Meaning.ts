@@ -5,7 +5,6 @@
  */
 import type { Tensor } from "onnxruntime-common"
 import * as Halves from "../../image/Halves.ts"
-import { isNaNThroughout } from "../../mask/LogitCells.ts"
 import type { Logits } from "../../mask/Logits.ts"
 import { allocate, type LabelData } from "../../mask/LabelStorage.ts"
 import type { Expected } from "./Session.ts"
@@ -16,6 +15,10 @@ export interface Output {
   readonly dims: ReadonlyArray<number>
   /** Such as `float32`. */
   readonly kind: string
+  /** Whether the classes come last, by what the model says of its output; `undefined` where that leaves it open. */
+  readonly isLast?: boolean | undefined
+  /** Whether it takes pictures with the channels last. */
+  readonly takesLast?: boolean | undefined
 }
 
 export type Found =
@@ -37,16 +40,17 @@ export const of = (output: Output, expected: Expected = { classes: 0 }, input?: 
   const { classes } = expected
   const shape = shapeOf(dims, classes)
   if (shape === undefined) throw unclear(output)
-  const [a, b, c] = shape
-  const isPlane = a === 1 && !(c > 1 && c === classes)
-  const single = isPlane ? [b, c] : c === 1 && isLast(shape, classes, input) ? [a, b] : undefined
-  if (single !== undefined) {
-    const [height, width] = single
-    return isFloat
-      ? oneChannel(floats(output), height!, width!, expected)
-      : { _tag: "Ids", width: width!, height: height!, data: toIds(output.data) }
+  if (shape.includes(0)) {
+    throw new Error(
+      `it gives ${kind} of [${dims.join(", ")}], in which there is nothing, for what it was given`
+    )
   }
-  const layout = layoutOf(shape, expected, input)
+  const [a, b, c] = shape
+  if (dims.length === 3 && a === 1 && classes > 1 && (b === classes || c === classes)) {
+    // Planes have the shape of what was given; a list of positions has none.
+    if (input !== undefined && misfit(b, c, input) >= slack) throw unclear(output)
+  }
+  const layout = layoutOf(shape, output, expected, input)
   if (layout === undefined) {
     throw new Error(
       classes > 0
@@ -54,13 +58,34 @@ export const of = (output: Output, expected: Expected = { classes: 0 }, input?: 
         : `its output is ${kind} of [${dims.join(", ")}], and neither [1, classes, height, width] nor [1, height, width, classes] fits what it was given. Name its classes (\`classes\`)`
     )
   }
-  const data = isFloat ? floats(output) : Float32Array.from(toIds(output.data))
-  if (isNaNThroughout(data)) throw new Error("every logit is NaN")
-  const logits =
-    layout === "planes"
-      ? { data, classes: a, height: b, width: c }
-      : { data: toPlanes(data, a * b, c), classes: c, height: a, width: b }
+  const [channels, height, width] = layout === "planes" ? [a, b, c] : [c, a, b]
+  if (channels === 1) return oneChannel(output, isFloat, height, width, expected)
+  const data = isFloat ? floats(output) : numbers(output)
+  const logits = {
+    data: layout === "planes" ? data : toPlanes(data, a * b, c),
+    classes: channels,
+    height,
+    width
+  }
+  refuseLost(logits)
   return { _tag: "Logits", logits }
+}
+
+/** Positions at which no class has a number, or any but minus infinity: whichever were taken for theirs would be a guess. */
+const refuseLost = ({ classes, data, height, width }: Logits): void => {
+  const size = height * width
+  let lost = 0
+  for (let at = 0; at < size; at++) {
+    let k = 0
+    while (k < classes && !(data[k * size + at]! > -Infinity)) k++
+    if (k === classes) lost++
+  }
+  if (lost === 0) return
+  throw new Error(
+    lost === size
+      ? "every logit is NaN or minus infinity"
+      : `the logits of ${lost} of ${size} positions are NaN or minus infinity`
+  )
 }
 
 /** Without the batch; a plane alone has one channel. */
@@ -86,41 +111,85 @@ const shapeOf = (
 /** How far a plane's shape may be from that of the input: its sides are rounded after a division by 4 to 32. */
 const slack = 0.25
 
-const fits = (height: number, width: number, input: Sides): boolean =>
-  Math.abs(Math.log((height * input.width) / (width * input.height))) < slack
+const misfit = (height: number, width: number, input: Sides): number =>
+  Math.abs(Math.log((height * input.width) / (width * input.height)))
 
-/** Whether one number a pixel comes last, and not a column of classes. */
-const isLast = (
-  [a, b, c]: readonly [number, number, number],
-  classes: number,
-  input: Sides | undefined
-): boolean => a !== classes && (input === undefined || !fits(b, c, input))
+/** Whether a plane's sides are those of the input, divided by one number and both rounded down, or both up. */
+const isDivided = (height: number, width: number, input: Sides): boolean =>
+  [0, -1].some((rounded) => {
+    // Between which divisors a side comes out as it is.
+    const least = Math.max(input.height / (height + 1 + rounded), input.width / (width + 1 + rounded))
+    const most = Math.min(input.height / (height + rounded), input.width / (width + rounded))
+    return least < most
+  })
 
+type Layout = "planes" | "pixels"
+
+/**
+ * Where the classes are: first or last. Where the numbers leave both open, it is as the model says, or else as the sides of
+ * what it was given, or else first, as by far the most have them; a model that takes pictures with the channels last is
+ * left open.
+ */
 const layoutOf = (
   [a, b, c]: readonly [number, number, number],
+  { dims, isLast, takesLast = false }: Output,
   { classes, more = false }: Expected,
   input: Sides | undefined
-): "planes" | "pixels" | undefined => {
-  if (classes > 0 && a === classes) return "planes"
-  if (classes > 0 && c === classes) return "pixels"
-  if (classes > 0 && !(more && (a > classes || c > classes))) return undefined
-  if (input === undefined || fits(b, c, input)) return a >= classes ? "planes" : undefined
-  return fits(a, b, input) && c >= classes ? "pixels" : undefined
+): Layout | undefined => {
+  if (dims.length === 3 && a === 1) return "planes"
+  const can = (layout: Layout): boolean => {
+    const channels = layout === "planes" ? a : c
+    // What has one column for each class is no plane of one channel.
+    if (channels === 1) return layout === "planes" || a !== classes || (input !== undefined && b > 1)
+    if (classes > 1 && channels === classes) return true
+    const isOpen = classes === 0 || (more && channels >= classes)
+    if (!isOpen || input === undefined) return isOpen && layout === "planes"
+    return (layout === "planes" ? misfit(b, c, input) : misfit(a, b, input)) < slack
+  }
+  const [planes, pixels] = [can("planes"), can("pixels")]
+  if (!planes || !pixels) return planes ? "planes" : pixels ? "pixels" : undefined
+  if (isLast !== undefined) return isLast ? "pixels" : "planes"
+  if (input !== undefined) {
+    const first = isDivided(b, c, input)
+    if (first !== isDivided(a, b, input)) return first ? "planes" : "pixels"
+  }
+  if (!takesLast || a * b * c === 1) return "planes"
+  throw new Error(
+    `its output is [${dims.join(", ")}], which may have its classes first or last. Name the sides of its output when it is exported, or export it for pictures of another size`
+  )
 }
 
-const oneChannel = (data: Float32Array, height: number, width: number, expected: Expected): Found => {
-  const { classes, threshold } = expected
-  if (threshold !== undefined)
+const oneChannel = (
+  output: Output,
+  isFloat: boolean,
+  height: number,
+  width: number,
+  { classes, more = false, threshold }: Expected
+): Found => {
+  if (threshold !== undefined) {
+    const data = isFloat ? floats(output) : numbers(output)
+    const lost = data.reduce((sum, value) => sum + (Number.isNaN(value) ? 1 : 0), 0)
+    if (lost > 0) throw new Error(`the scores of ${lost} of ${data.length} positions are NaN`)
     return { _tag: "Scores", scores: { data, classes: 1, height, width }, threshold }
+  }
+  const refuse = (value: number, of: number): never => {
+    throw new Error(
+      `it gives one number a pixel, such as ${value}, which is ${of === 1 ? "no id of several classes" : "no class id"}: give the \`threshold\` above which a pixel is of class 1, such as 0 for logits and 0.5 for probabilities`
+    )
+  }
+  if (!isFloat) {
+    const data = toIds(output.data)
+    // Those of a mask of 0 and 255, say.
+    if (classes > 0 && !more)
+      for (let i = 0; i < data.length; i++) if (data[i]! >= classes) refuse(data[i]!, classes)
+    return { _tag: "Ids", width, height, data }
+  }
+  const data = floats(output)
   const largest = classes === 0 ? 2 ** 24 : classes - 1
   let most = 0
   for (let i = 0; i < data.length; i++) {
     const value = data[i]!
-    if (!(value >= 0 && value <= largest && Number.isInteger(value)) || classes === 1) {
-      throw new Error(
-        `it gives one number a pixel, such as ${value}, which is ${classes === 1 ? "no id of several classes" : "no class id"}: give the \`threshold\` above which a pixel is of class 1, such as 0 for logits and 0.5 for probabilities`
-      )
-    }
+    if (!(value >= 0 && value <= largest && Number.isInteger(value)) || classes === 1) refuse(value, classes)
     if (value > most) most = value
   }
   const ids = allocate(most, data.length)
@@ -153,6 +222,14 @@ const unclear = ({ dims, kind }: Output): Error =>
   new Error(
     `its output must be logits, float32 [1, classes, height, width], or class ids, integers of [1, height, width], but is ${kind} of [${dims.join(", ")}]`
   )
+
+/** Integers as they are: logits of a model whose output is quantized, or scores. */
+const numbers = ({ data }: Output): Float32Array => {
+  if (typeof data === "string" || !("length" in data)) throw new Error("its output must be numbers")
+  const out = new Float32Array(data.length)
+  for (let i = 0; i < out.length; i++) out[i] = Number(data[i])
+  return out
+}
 
 const toIds = (data: Output["data"]): LabelData => {
   if (data instanceof Uint8Array) return data

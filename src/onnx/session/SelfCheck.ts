@@ -157,7 +157,11 @@ export const choose = async (contest: Contest): Promise<Chosen> => {
     const tried = candidate
     found = await within(
       runs,
-      () => timed(contest, tried),
+      () =>
+        timed(contest, tried).catch(async (cause: unknown) => {
+          await release(tried)
+          throw cause
+        }),
       () => release(tried)
     )
   } catch (cause) {

@@ -14,12 +14,8 @@ import { HttpClient } from "effect/http"
 import { ModelNotLoadable } from "../../SegmentationError.ts"
 import * as Body from "../../service/Body.ts"
 import { parseBaseUrl } from "../../service/Exchange.ts"
-import {
-  ConnectionFailed,
-  fromStatus,
-  type InvalidUrl,
-  type ServiceError
-} from "../../service/ServiceError.ts"
+import { ConnectionFailed, type InvalidUrl, type ServiceError } from "../../service/ServiceError.ts"
+import { fromStatus } from "../../service/StatusError.ts"
 import * as Model from "../Model.ts"
 import * as WeightFiles from "../WeightFiles.ts"
 
@@ -64,7 +60,8 @@ const open = Effect.fnUntraced(function* <R>(
   if (wrong !== undefined) return yield* fail(`${model} ${wrong}`)
   const outside: Record<string, Uint8Array> = {}
   for (const file of WeightFiles.outside(bytes)) {
-    const address = model.replace(/[^/]*(?=$|[?#])/, file)
+    const path = file.split("/").map(encodeURIComponent).join("/")
+    const address = model.replace(/[^/?#]*(?=$|[?#])/, () => path)
     const data = yield* read(address, maxModelBytes)
     if (data === undefined)
       return yield* fail(`${model} has its weights in ${file}, and there is nothing at ${address}`)

@@ -64,7 +64,7 @@ const create = async (
       : await Promise.all(
           WeightFiles.outside(bytes).map(async (path) => ({
             path,
-            data: await contents(weights.path.replace(/[^/\\]*$/, path))
+            data: await contents(weights.path.replace(/[^/\\]*$/, () => path))
           }))
         )
   const session = await runtime.InferenceSession.create(bytes, {
@@ -126,11 +126,12 @@ const load = async (message: Load): Promise<FromWorker> => {
     graph = chosen.graph
     preprocessing = Graph.settle(message.preprocessing, graph)
     onWebGpu = isCandidate
-    // A small run now finds out what the model gives, and the first picture finds the session warm.
-    const { height = 64, width = 64 } = graph
-    const { dispose, ...output } = await graph.run(new Float32Array(3 * width * height), width, height)
-    read(output, { width: 2, height: 2, confidence: false }, expected, { width, height })
-    dispose()
+    const loaded = graph
+    await Graph.tried(loaded, preprocessing, async (width, height) => {
+      const { dispose, ...output } = await loaded.run(new Float32Array(3 * width * height), width, height)
+      read(output, { width: 2, height: 2, confidence: false }, expected, { width, height })
+      dispose()
+    })
     return { type: "ready", backend: isCandidate ? "webgpu" : "wasm", reason }
   } catch (cause) {
     return { type: "unusable", reason: "model", detail: Graph.reasonOf(cause) }

@@ -22,8 +22,10 @@ import { constants, gzipSync, zstdCompress } from "node:zlib"
 import { Effect } from "effect"
 import { DependencyMissing } from "../../image/ImageError.ts"
 import type { Model, ModelError, ModelSource } from "../../onnx/Model.ts"
+import * as WeightFiles from "../../onnx/WeightFiles.ts"
 import { ModelNotLoadable } from "../../SegmentationError.ts"
 import { defaults } from "../ServerLimits.ts"
+import * as ModelFiles from "./ModelFiles.ts"
 import * as Page from "./Page.ts"
 
 /** A file of the site. */
@@ -114,13 +116,29 @@ const packed = (bytes: Uint8Array): Promise<Uint8Array> =>
 const modelFiles = ({
   bytes,
   file,
+  outside,
   ...described
 }: Model): Effect.Effect<ReadonlyArray<Page.File>, ModelNotLoadable> =>
   Effect.tryPromise({
-    try: async () => [
-      { name: "model.json", bytes: Buffer.from(JSON.stringify(described)) },
-      { name: "model.onnx.zst", bytes: await packed(bytes ?? (await readFile(file))) }
-    ],
+    try: async () => {
+      const model = bytes ?? (await readFile(file))
+      const beside =
+        bytes === undefined
+          ? await Promise.all(
+              WeightFiles.outside(model).map(
+                async (name) => [name, await readFile(join(dirname(file), name))] as const
+              )
+            )
+          : Object.entries(outside ?? {})
+      const about: ModelFiles.Described = { ...described, outside: beside.map(([name]) => name) }
+      return [
+        { name: "model.json", bytes: Buffer.from(JSON.stringify(about)) },
+        { name: "model.onnx.zst", bytes: await packed(model) },
+        ...(await Promise.all(
+          beside.map(async ([, data], at) => ({ name: ModelFiles.weights(at), bytes: await packed(data) }))
+        ))
+      ]
+    },
     catch: (cause) =>
       new ModelNotLoadable({ model: described.name, detail: `${file} cannot be read (${String(cause)})` })
   })

@@ -123,6 +123,12 @@ describe("gradio", () => {
     ],
     ["an unknown further input", { "/a": [picture] }, { inputs: { threshold: 1 } }, /and no "threshold"/],
     [
+      "a further input that is the image's",
+      { "/a": [picture] },
+      { inputs: { image: "a.png" } },
+      /"image" takes the image: leave it out of `inputs`/
+    ],
+    [
       "an input without a default",
       { "/a": [picture, { ...slider, parameter_has_default: false }] },
       {},

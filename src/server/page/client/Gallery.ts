@@ -121,6 +121,8 @@ export const make = (events: GalleryEvents): Gallery => {
         events.onFail(picture, error)
       }
     }
+    // One that was taken away has left its place to the next.
+    if (current?.controller !== controller) return
     current = undefined
     void work()
   }

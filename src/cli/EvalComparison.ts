@@ -1,0 +1,159 @@
+/** One segmenter beside another: what was counted over the images so far, and pictures of what differs. */
+import { dirname, join } from "node:path"
+import { Effect, type FileSystem, Schema } from "effect"
+import * as LabelPngWriter from "../files/LabelPngWriter.ts"
+import type { NotWritten } from "../files/NotWritten.ts"
+import * as WholeFile from "../files/WholeFile.ts"
+import type { DependencyMissing, ImageError } from "../image/ImageError.ts"
+import { ImageCodec, type Raster } from "../image/ImageCodec.ts"
+import * as Agreement from "../mask/Agreement.ts"
+import * as ClassTable from "../mask/ClassTable.ts"
+import * as LabelMap from "../mask/LabelMap.ts"
+import type { MaskNotDecodable } from "../mask/MaskError.ts"
+import * as Steps from "../mask/Steps.ts"
+import * as Colors from "../render/Colors.ts"
+import * as Difference from "../render/Difference.ts"
+import * as EvalOthers from "./EvalOthers.ts"
+import * as Inputs from "./Inputs.ts"
+
+/** Two answers to one image cannot be compared. */
+export class NotComparable extends Schema.TaggedError<NotComparable>()("NotComparable", {
+  detail: Schema.String
+}) {
+  readonly concerns = "image"
+  override get message(): string {
+    return this.detail
+  }
+}
+
+/** How far the two agree on one image. */
+export interface ImageAgreement {
+  readonly name: string
+  /** The share of pixels for which they say the same; `undefined` where none was counted. */
+  readonly overall: number | undefined
+  readonly differing: number
+}
+
+interface Rules {
+  /** Ids of the first that are not counted. */
+  readonly ignore: ReadonlyArray<number>
+  /** A folder for pictures of what differs. */
+  readonly out: string | undefined
+  /** Who the two are. */
+  readonly names: readonly [first: string, second: string]
+  /** How many images are kept that they agree least on. */
+  readonly worst: number | undefined
+}
+
+/** 1 where they differ, for eyes as well. */
+const maskPalette: ClassTable.ClassTable = [
+  { id: 0, name: "same", color: [0, 0, 0] },
+  { id: 1, name: "differs", color: [255, 255, 255] }
+]
+
+export class Comparison {
+  readonly name: string
+  readonly agreement = Agreement.make()
+  readonly notes: ReadonlyArray<string>
+  /** Images counted. */
+  images = 0
+  /** Of both, as far as they are known. */
+  classes: ClassTable.ClassTable
+  /** Images that they agree least on, the least first. */
+  least: ReadonlyArray<ImageAgreement> = []
+  readonly #second: ClassTable.ClassTable
+  readonly #byName: boolean
+  readonly #rules: Rules
+
+  constructor(name: string, second: ClassTable.ClassTable, alignment: EvalOthers.Alignment, rules: Rules) {
+    this.name = name
+    this.classes = alignment.classes
+    this.notes = alignment.note === undefined ? [] : [alignment.note]
+    this.#second = second
+    this.#byName = alignment.byName
+    this.#rules = rules
+  }
+
+  /** Takes the classes that come with answers: those of a service are known no sooner. */
+  meet(first: ClassTable.ClassTable, second: ClassTable.ClassTable): Effect.Effect<void, NotComparable> {
+    return Effect.suspend(() => {
+      if (this.#byName) return Effect.void
+      const differ = EvalOthers.conflict(first, second)
+      if (differ !== undefined) {
+        return Effect.fail(new NotComparable({ detail: `${differ}. --match id compares what has one id` }))
+      }
+      const isNew = [...first, ...second].some(({ id }) => ClassTable.get(this.classes, id) === undefined)
+      if (isNew) this.classes = ClassTable.make([...this.classes, ...first, ...second])
+      return Effect.void
+    })
+  }
+
+  /** Counts one image and draws it. What cannot be drawn is in no count either. */
+  add<E, R>(
+    name: string,
+    given: Agreement.Pair,
+    photo: Effect.Effect<Raster | undefined, E, R>
+  ): Effect.Effect<
+    void,
+    E | MaskNotDecodable | ImageError | DependencyMissing | NotWritten,
+    R | ImageCodec | FileSystem.FileSystem
+  > {
+    return Effect.gen({ self: this }, function* () {
+      const { ignore, out, worst = 6 } = this.#rules
+      const pair = this.#byName ? { ...given, second: this.#renumbered(given.second) } : given
+      const own = Agreement.make()
+      yield* Effect.flatMap(
+        Steps.run(() => Agreement.steps(own, pair, { ignore })),
+        Effect.fromResult
+      )
+      const { differing, overall } = Agreement.scores(own)
+      if (out !== undefined && differing > 0) yield* this.#draw(join(out, name), pair, yield* photo)
+      yield* Effect.fromResult(Agreement.absorb(this.agreement, own))
+      this.images++
+      if (differing === 0) return
+      this.least = [...this.least, { name, overall, differing }]
+        .sort((a, b) => (a.overall ?? 1) - (b.overall ?? 1) || (a.name < b.name ? -1 : 1))
+        .slice(0, worst)
+    })
+  }
+
+  #renumbered(map: LabelMap.LabelMap): LabelMap.LabelMap {
+    const ids = ClassTable.renumbering(LabelMap.histogram(map).keys(), this.#second, this.classes)
+    return LabelMap.remap(map, ids)
+  }
+
+  #draw = Effect.fnUntraced(function* (
+    this: Comparison,
+    path: string,
+    pair: Agreement.Pair,
+    photo: Raster | undefined
+  ) {
+    const { ignore, names } = this.#rules
+    const mask = yield* Effect.fromResult(Agreement.differing(pair, { ignore }))
+    const palette = Colors.paletteOf(this.classes)
+    // No class is an answer like any other, and what is not counted is not shown.
+    const { ignoreIndex: _, ...second } = pair.second
+    const first = shown(pair.first, ignore)
+    const picture =
+      photo === undefined
+        ? yield* Colors.draw(Difference.compare(first, second, { palette }).kinds, Difference.palette)
+        : yield* Difference.draw(photo, first, second, { palette, names, legend: true })
+    const codec = yield* ImageCodec
+    yield* WholeFile.makeFolder(dirname(path))
+    yield* WholeFile.writeAll([
+      {
+        path: path + Inputs.differsEnding,
+        bytes: yield* LabelPngWriter.encode(mask, { palette: maskPalette })
+      },
+      { path: path + Inputs.differenceEnding, bytes: yield* codec.encode(picture, "png") }
+    ])
+  })
+}
+
+/** A map with one id for all that is not counted. */
+const shown = (map: LabelMap.LabelMap, ignore: ReadonlyArray<number>): LabelMap.LabelMap => {
+  const { ignoreIndex: _, ...own } = map
+  const [id] = ignore
+  if (id === undefined) return own
+  return { ...LabelMap.remap(own, new Map(ignore.map((one) => [one, id]))), ignoreIndex: id }
+}
