@@ -1,8 +1,12 @@
-/** How images come in: dropped anywhere, files or folders, pasted, chosen or photographed. */
+/** How images come in: dropped anywhere, files or folders, pasted, chosen or photographed, or the one of the page. */
+import * as Camera from "./Camera.ts"
 import { byId } from "./Dom.ts"
+import * as Picture from "./Picture.ts"
 
 export interface IntakeEvents {
   readonly onFiles: (files: ReadonlyArray<File>) => void
+  /** Runs what brings a file in, and may fail. */
+  readonly onLoad: (load: () => Promise<void>) => void
   /** Dropped on the place for it. */
   readonly onTruth: (file: File) => void
   /** What came was no file. */
@@ -14,7 +18,7 @@ export interface IntakeEvents {
 /** Files of a folder at most. */
 const most = 500
 
-export const listen = ({ onFiles, onNothing, onTruth, takesTruth }: IntakeEvents): void => {
+export const listen = ({ onFiles, onLoad, onNothing, onTruth, takesTruth }: IntakeEvents): void => {
   const drop = byId("drop", HTMLDivElement)
   const truth = byId("drop-truth", HTMLParagraphElement)
   const all = (files: ReadonlyArray<File>, otherwise: string) => {
@@ -36,6 +40,20 @@ export const listen = ({ onFiles, onNothing, onTruth, takesTruth }: IntakeEvents
       input.value = ""
     })
   }
+
+  byId("sample", HTMLButtonElement).addEventListener("click", () =>
+    onLoad(async () => onFiles([await Picture.sample()]))
+  )
+  byId("photograph", HTMLButtonElement).addEventListener("click", () => {
+    // On a phone its own camera program takes better pictures.
+    if (matchMedia("(pointer: coarse)").matches || !Camera.isThere()) byId("camera", HTMLInputElement).click()
+    else
+      onLoad(async () => {
+        const photo = await Camera.take()
+        if (photo !== undefined) onFiles([photo])
+      })
+  })
+  Camera.listen()
 
   document.addEventListener("paste", (event) => {
     if (event.target instanceof HTMLInputElement) return
