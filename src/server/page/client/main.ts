@@ -341,6 +341,8 @@ Intake.listen({
   onLoad: (load) => void attempt("image", load),
   onTruth: (file) => void comparing.truth(file),
   onNothing: (text) => Notices.warn("image", text),
+  onMore: (most) =>
+    Notices.warn("room", `The first ${most} images are taken, and there are more: drop the rest by itself.`),
   takesTruth: () => shown !== undefined
 })
 Notices.listen(cancel)
