@@ -11,7 +11,6 @@ import {
   desktop,
   ended,
   expected,
-  grey,
   names,
   PageServer,
   png,

@@ -16,6 +16,7 @@ import {
   colorAt,
   desktop,
   landed,
+  type OnPage,
   PageServer,
   phone,
   pointAt,
@@ -185,8 +186,10 @@ const misfits = (page: Page) =>
 
 describe.skipIf(Needs.chromium === undefined)("everybody can use the page", () => {
   layer(PageServer.layer, { excludeTestServices: true })((it) => {
-    const onPage = (name: string, use: Parameters<typeof visit>[1], options?: Parameters<typeof visit>[2]) =>
-      it.effect(name, () => Effect.flatMap(PageServer, ({ url }) => visit(url, use, options)))
+    const onPage: OnPage = (name, use, options = desktop) =>
+      it.effect(name, () =>
+        Effect.flatMap(PageServer, ({ url }) => visit(url, use, { ...options, sharesTab: true }))
+      )
 
     onPage("by keyboard alone", async (page) => {
       const status = page.locator("#status")

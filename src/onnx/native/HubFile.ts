@@ -27,11 +27,11 @@ import { parseBaseUrl } from "../../service/Exchange.ts"
 import * as Secrets from "../../service/Secrets.ts"
 import {
   ConnectionFailed,
-  fromStatus,
   type InvalidUrl,
   RedirectRefused,
   type ServiceError
 } from "../../service/ServiceError.ts"
+import { fromStatus } from "../../service/StatusError.ts"
 import { randomHex } from "../../randomHex.ts"
 import { version } from "../../version.ts"
 
