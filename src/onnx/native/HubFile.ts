@@ -22,15 +22,16 @@ import { type NotWritten, reasonOf } from "../../files/NotWritten.ts"
 import * as WholeFile from "../../files/WholeFile.ts"
 import { ModelNotLoadable } from "../../SegmentationError.ts"
 import * as Body from "../../service/Body.ts"
+import * as ConnectionError from "../../service/ConnectionError.ts"
 import { parseBaseUrl } from "../../service/Exchange.ts"
 import * as Secrets from "../../service/Secrets.ts"
 import {
   ConnectionFailed,
-  fromStatus,
   type InvalidUrl,
   RedirectRefused,
   type ServiceError
 } from "../../service/ServiceError.ts"
+import { fromStatus } from "../../service/StatusError.ts"
 import { randomHex } from "../../randomHex.ts"
 import { version } from "../../version.ts"
 
@@ -115,16 +116,7 @@ export const connect = Effect.fnUntraced(function* (options: {
           Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
           // Where the files lie is told with a signature in its query, which no trace is to have.
           Effect.provideService(HttpClient.TracerDisabledWhen, () => true),
-          Effect.mapError(
-            ({ reason }) =>
-              new ConnectionFailed({
-                service,
-                code: Body.codeOf(reason.cause),
-                phase: "sending",
-                sent: "maybe",
-                detail: Body.describe(reason.cause)
-              })
-          )
+          Effect.mapError((error) => ConnectionError.from(error, service, undefined, hide))
         )
       const location =
         response.status >= 300 && response.status < 400 ? response.headers["location"] : undefined
