@@ -78,10 +78,12 @@ const compose = (all: ReadonlyArray<Page.File>): ReadonlyArray<SiteFile> => {
     `data-local="./offline.js" ${Page.limits(defaults)}`,
     (name) => name === "main.js"
   )
-  const html = document.replaceAll(ofServer, "").replace(
-    `<meta charset="utf-8" />`,
-    `<meta charset="utf-8" />\n    <meta http-equiv="content-security-policy" content="${Page.policy.join("; ")}" />`
-  )
+  const html = document
+    .replaceAll(ofServer, "")
+    .replace(
+      `<meta charset="utf-8" />`,
+      `<meta charset="utf-8" />\n    <meta http-equiv="content-security-policy" content="${Page.policy.join("; ")}" />`
+    )
   const within = parts.map(({ bytes, name }) => ({ path: `${folder}/${name}`, bytes }))
   const known = {
     version: Page.digest([html, folder]),
