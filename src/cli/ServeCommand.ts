@@ -1,7 +1,7 @@
 /** `segformer serve`: its flags and help. */
 import { Config, Duration, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import * as Dialects from "../server/Dialects.ts"
+import * as Dialects from "../server/dialects/Dialects.ts"
 import { defaults } from "../server/ServerLimits.ts"
 import * as Flags from "./Flags.ts"
 

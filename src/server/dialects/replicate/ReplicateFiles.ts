@@ -4,14 +4,14 @@
  */
 import { Clock, Effect } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
-import { randomHex } from "../randomHex.ts"
-import * as Bodies from "./Bodies.ts"
-import { type DialectRoute, get, post, type Served } from "./Dialect.ts"
-import * as JsonPieces from "./JsonPieces.ts"
-import * as Outside from "./Outside.ts"
-import * as Predictions from "./Predictions.ts"
-import * as Refusals from "./Refusal.ts"
-import { currentSubject } from "./Security.ts"
+import { randomHex } from "../../../randomHex.ts"
+import * as Bodies from "../../Bodies.ts"
+import { type DialectRoute, get, post, type Served } from "../../Dialect.ts"
+import * as JsonPieces from "../../JsonPieces.ts"
+import * as Outside from "../../Outside.ts"
+import * as Predictions from "../Predictions.ts"
+import * as Refusals from "../../Refusal.ts"
+import { currentSubject } from "../../Security.ts"
 
 interface Kept {
   readonly id: string

@@ -1,12 +1,12 @@
 /** What Replicate tells of an account, a model, its version and its deployment: the fields that clients ask for before they predict. */
 import { Effect } from "effect"
-import type { ModelDescription } from "../Transport.ts"
-import { version } from "../version.ts"
-import { type DialectRoute, get, type Served } from "./Dialect.ts"
-import * as JsonPieces from "./JsonPieces.ts"
-import * as ModelName from "./ModelName.ts"
-import * as Outside from "./Outside.ts"
-import type { Refusal } from "./Refusal.ts"
+import type { ModelDescription } from "../../../Transport.ts"
+import { version } from "../../../version.ts"
+import { type DialectRoute, get, type Served } from "../../Dialect.ts"
+import * as JsonPieces from "../../JsonPieces.ts"
+import * as ModelName from "../../ModelName.ts"
+import * as Outside from "../../Outside.ts"
+import type { Refusal } from "../../Refusal.ts"
 
 /** The only model there is, by its name, with an owner before it or without. */
 export const find = (

@@ -1,9 +1,9 @@
 /** What an inference of the Open Inference Protocol asks for: images from a tensor, in JSON or as the bytes after it. */
 import { Effect, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
-import type { Served, Upload } from "./Dialect.ts"
-import * as LargeJson from "./LargeJson.ts"
-import { bad, Refusal, tooMany } from "./Refusal.ts"
+import type { Served, Upload } from "../../Dialect.ts"
+import * as LargeJson from "../../LargeJson.ts"
+import { bad, Refusal, tooMany } from "../../Refusal.ts"
 
 /** The inputs of the model, of which a request gives one. */
 export const inputs = {

@@ -1,5 +1,5 @@
 /** Class ids as arrays of JSON, in pieces of a few rows, so that no string holds a whole label map. */
-import type { LabelMap } from "../mask/LabelMap.ts"
+import type { LabelMap } from "../../mask/LabelMap.ts"
 
 /** Ids that become text at once: about a millisecond of work. */
 const idsPerPiece = 1 << 15

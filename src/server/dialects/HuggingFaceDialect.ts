@@ -11,13 +11,13 @@
  */
 import { Duration, Effect, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
-import * as Bodies from "./Bodies.ts"
-import { type Dialect, type DialectRoute, get, post, type Segmented, type Served } from "./Dialect.ts"
-import * as ClassScores from "./ClassScores.ts"
-import * as JsonPieces from "./JsonPieces.ts"
-import * as LargeJson from "./LargeJson.ts"
-import * as ModelName from "./ModelName.ts"
-import * as Refusals from "./Refusal.ts"
+import * as Bodies from "../Bodies.ts"
+import { type Dialect, type DialectRoute, get, post, type Segmented, type Served } from "../Dialect.ts"
+import * as ClassScores from "../ClassScores.ts"
+import * as JsonPieces from "../JsonPieces.ts"
+import * as LargeJson from "../LargeJson.ts"
+import * as ModelName from "../ModelName.ts"
+import * as Refusals from "../Refusal.ts"
 
 const statusOf = ({ reason, status }: Refusals.Refusal): number =>
   reason === "busy" ? 429 : status === 503 && reason !== "loading" ? 502 : status === 415 ? 400 : status

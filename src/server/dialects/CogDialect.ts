@@ -10,14 +10,14 @@
  */
 import { Clock, Deferred, Effect, Exit, Schema, Scope } from "effect"
 import type { HttpServerRequest, HttpServerResponse } from "effect/http"
-import { randomHex } from "../randomHex.ts"
-import * as Bodies from "./Bodies.ts"
-import { type Dialect, type DialectRoute, get, post, type Served } from "./Dialect.ts"
-import { json } from "./JsonPieces.ts"
-import * as LargeJson from "./LargeJson.ts"
+import { randomHex } from "../../randomHex.ts"
+import * as Bodies from "../Bodies.ts"
+import { type Dialect, type DialectRoute, get, post, type Served } from "../Dialect.ts"
+import { json } from "../JsonPieces.ts"
+import * as LargeJson from "../LargeJson.ts"
 import * as Predictions from "./Predictions.ts"
-import * as Refusals from "./Refusal.ts"
-import { currentSubject } from "./Security.ts"
+import * as Refusals from "../Refusal.ts"
+import { currentSubject } from "../Security.ts"
 
 const refuse = (refusal: Refusals.Refusal) =>
   Refusals.answer(

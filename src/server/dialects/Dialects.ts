@@ -11,10 +11,10 @@
  * ```
  */
 import { Effect, Schema } from "effect"
-import * as ErrorKind from "../ErrorKind.ts"
-import type { Dialect } from "./Dialect.ts"
-import type { AnnotationOptions } from "./dialects/Annotation.ts"
-import type { LabelStudioDialectOptions } from "./dialects/labelStudio/LabelStudioDialect.ts"
+import * as ErrorKind from "../../ErrorKind.ts"
+import type { Dialect } from "../Dialect.ts"
+import type { AnnotationOptions } from "./Annotation.ts"
+import type { LabelStudioDialectOptions } from "./labelStudio/LabelStudioDialect.ts"
 
 /** What some of them can be told. */
 export interface LoadOptions {
@@ -28,24 +28,22 @@ export interface LoadOptions {
 
 /** Each dialect as it comes. */
 export const byName: Readonly<Record<string, (options?: LoadOptions) => Promise<Dialect>>> = {
-  inspection: () => import("./InspectionDialect.ts").then(({ make }) => make()),
+  inspection: () => import("./inspection/InspectionDialect.ts").then(({ make }) => make()),
   huggingface: () => import("./HuggingFaceDialect.ts").then(({ make }) => make()),
-  openinference: () => import("./OpenInferenceDialect.ts").then(({ make }) => make()),
+  openinference: () => import("./openInference/OpenInferenceDialect.ts").then(({ make }) => make()),
   roboflow: () => import("./RoboflowDialect.ts").then(({ make }) => make()),
   tfserving: () => import("./TfServingDialect.ts").then(({ make }) => make()),
   torchserve: () => import("./TorchServeDialect.ts").then(({ make }) => make()),
   bentoml: () => import("./BentoMLDialect.ts").then(({ make }) => make()),
   cog: () => import("./CogDialect.ts").then(({ make }) => make()),
-  replicate: () => import("./ReplicateDialect.ts").then(({ make }) => make()),
+  replicate: () => import("./replicate/ReplicateDialect.ts").then(({ make }) => make()),
   imageprocessing: (options) =>
-    import("./imageProcessing/ImageProcessingDialect.ts").then(({ make }) =>
-      make({ folder: options?.pictures })
-    ),
+    import("./ImageProcessingDialect.ts").then(({ make }) => make({ folder: options?.pictures })),
   labelstudio: (options) =>
-    import("./dialects/labelStudio/LabelStudioDialect.ts").then(({ make }) =>
+    import("./labelStudio/LabelStudioDialect.ts").then(({ make }) =>
       make({ ...options?.annotation, ...options?.labelStudio })
     ),
-  cvat: (options) => import("./dialects/cvat/CvatDialect.ts").then(({ make }) => make(options?.annotation))
+  cvat: (options) => import("./cvat/CvatDialect.ts").then(({ make }) => make(options?.annotation))
 }
 
 /** The names, for those who list them. */

@@ -1,10 +1,10 @@
 /** What Cog and Replicate share: a prediction from an image in its input, which can be ended, and how it is told. */
 import { Deferred, Effect, Schema } from "effect"
-import type { Segmented, Served } from "./Dialect.ts"
-import * as ClassScores from "./ClassScores.ts"
-import * as JsonPieces from "./JsonPieces.ts"
-import * as LargeJson from "./LargeJson.ts"
-import { bad, notFound, type Refusal } from "./Refusal.ts"
+import type { Segmented, Served } from "../Dialect.ts"
+import * as ClassScores from "../ClassScores.ts"
+import * as JsonPieces from "../JsonPieces.ts"
+import * as LargeJson from "../LargeJson.ts"
+import { bad, notFound, type Refusal } from "../Refusal.ts"
 
 /** What both read of a request. Inputs other than the image are read over. */
 export const fields = {

@@ -4,11 +4,11 @@
  */
 import { Effect } from "effect"
 import { HttpServerResponse } from "effect/http"
-import * as Bodies from "./Bodies.ts"
-import { type Dialect, type DialectRoute, get, post, type Served } from "./Dialect.ts"
+import * as Bodies from "../Bodies.ts"
+import { type Dialect, type DialectRoute, get, post, type Served } from "../Dialect.ts"
 import * as MaskJson from "./MaskJson.ts"
-import * as ModelName from "./ModelName.ts"
-import * as Refusals from "./Refusal.ts"
+import * as ModelName from "../ModelName.ts"
+import * as Refusals from "../Refusal.ts"
 
 export interface BentoMLDialectOptions {
   /** The method's route, without a slash. `segment` by default. */

@@ -3,13 +3,13 @@
  * The answer, which TorchServe leaves to a handler, is that of `MaskJson`.
  */
 import { Effect } from "effect"
-import * as Bodies from "./Bodies.ts"
-import { type Dialect, type DialectRoute, get, post, type Served } from "./Dialect.ts"
-import * as JsonPieces from "./JsonPieces.ts"
+import * as Bodies from "../Bodies.ts"
+import { type Dialect, type DialectRoute, get, post, type Served } from "../Dialect.ts"
+import * as JsonPieces from "../JsonPieces.ts"
 import * as MaskJson from "./MaskJson.ts"
-import * as ModelName from "./ModelName.ts"
-import * as Refusals from "./Refusal.ts"
-import * as Uploads from "./Uploads.ts"
+import * as ModelName from "../ModelName.ts"
+import * as Refusals from "../Refusal.ts"
+import * as Uploads from "../Uploads.ts"
 
 const types: Readonly<Record<number, string>> = {
   400: "BadRequestException",

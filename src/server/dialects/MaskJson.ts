@@ -5,11 +5,11 @@
 import { Effect } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { HttpServerRequest } from "effect/http"
-import * as Bodies from "./Bodies.ts"
-import type { Served, Upload } from "./Dialect.ts"
-import * as ClassScores from "./ClassScores.ts"
-import * as JsonPieces from "./JsonPieces.ts"
-import type { Refusal } from "./Refusal.ts"
+import * as Bodies from "../Bodies.ts"
+import type { Served, Upload } from "../Dialect.ts"
+import * as ClassScores from "../ClassScores.ts"
+import * as JsonPieces from "../JsonPieces.ts"
+import type { Refusal } from "../Refusal.ts"
 
 /**
  * Segments an upload and answers `{width, height, classes: [{id, name}], present: [{id, name, pixels, score}], mask}`,

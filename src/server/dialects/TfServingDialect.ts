@@ -7,15 +7,15 @@
  */
 import { Effect, Schema, type Scope } from "effect"
 import type { HttpServerRequest, HttpServerResponse } from "effect/http"
-import { isRecord } from "../service/Message.ts"
-import * as Bodies from "./Bodies.ts"
-import { type Dialect, type DialectRoute, get, post, type Segmented, type Served } from "./Dialect.ts"
-import * as ClassScores from "./ClassScores.ts"
+import { isRecord } from "../../service/Message.ts"
+import * as Bodies from "../Bodies.ts"
+import { type Dialect, type DialectRoute, get, post, type Segmented, type Served } from "../Dialect.ts"
+import * as ClassScores from "../ClassScores.ts"
 import * as IdsJson from "./IdsJson.ts"
-import * as JsonPieces from "./JsonPieces.ts"
-import * as LargeJson from "./LargeJson.ts"
-import * as ModelName from "./ModelName.ts"
-import * as Refusals from "./Refusal.ts"
+import * as JsonPieces from "../JsonPieces.ts"
+import * as LargeJson from "../LargeJson.ts"
+import * as ModelName from "../ModelName.ts"
+import * as Refusals from "../Refusal.ts"
 
 const refuse = (refusal: Refusals.Refusal) => Refusals.answer(refusal, { error: refusal.detail })
 
