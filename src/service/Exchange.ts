@@ -263,7 +263,7 @@ export const make = Effect.fnUntraced(function* (
       }
       const sent = sendsPieces ? client.execute(traced) : Effect.flatMap(withLength(traced), client.execute)
       return Effect.mapBoth(Effect.provideContext(sent, within), {
-        onFailure: (error) => ConnectionError.from(error, service, attempt, hide),
+        onFailure: (error) => ConnectionError.from(error, service, attempt.callId, hide),
         onSuccess: (response) => {
           if (span?._tag === "Span") {
             span.attribute(standard.status, response.status)
