@@ -78,6 +78,8 @@ export interface BatchOptions<R, R2> {
   readonly failedList?: string | undefined
   /** Told twice a second, and once at the end, which may be an interruption. */
   readonly onProgress?: ((progress: Progress.Progress) => Effect.Effect<void>) | undefined
+  /** How a failure is told of, in the journal, the list and the report: by its message unless given. @internal */
+  readonly wordsOf?: ((error: { readonly message: string }) => string) | undefined
   /** Told of each image that fails. */
   readonly onFailure?: ((failure: Failure) => Effect.Effect<void>) | undefined
 }
@@ -116,7 +118,7 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
   open: typeof Journal.open,
   options: BatchOptions<R, R2>
 ) {
-  const { sinks, source } = options
+  const { sinks, source, wordsOf = ({ message }) => message } = options
   const limiter = yield* ConcurrencyLimiter.make({
     concurrency: options.concurrency ?? 4,
     maxWait: Duration.fromInputUnsafe(options.maxWait ?? FailureRules.standardMaxWait)
@@ -188,7 +190,7 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
       stopping = true
       end = tooMany
     }
-    const failure = { key, tag: error._tag, message: error.message.slice(0, 500) }
+    const failure = { key, tag: error._tag, message: wordsOf(error).slice(0, 500) }
     yield* journal.add(failure)
     if (options.onFailure !== undefined) yield* options.onFailure(failure)
   })

@@ -10,6 +10,7 @@ import { sourceOf } from "./BatchRun.ts"
 import * as ExitCode from "./ExitCode.ts"
 import { limitsOf } from "./Flags.ts"
 import * as Screen from "./Screen.ts"
+import * as Words from "./Words.ts"
 import * as WorkerFlags from "./WorkerFlags.ts"
 import type { WorkerSpec } from "./WorkerSpec.ts"
 
@@ -61,7 +62,9 @@ const submit = Effect.fnUntraced(function* (options: Options) {
     yield* line.clear
     if (options.json) {
       yield* Stream.runForEach(runs.failures(name), (failure) =>
-        Screen.say(JSON.stringify({ image: failure.key, error: failure }))
+        Screen.say(
+          JSON.stringify({ image: failure.key, error: { ...failure, message: Words.plain(failure.message) } })
+        )
       )
     } else {
       const printed = Stream.take(runs.failures(name), mostPrinted)

@@ -16,8 +16,9 @@ import * as Backend from "./Backend.ts"
 import type { Options } from "./BatchCommand.ts"
 import * as BatchSinks from "./BatchSinks.ts"
 import * as ExitCode from "./ExitCode.ts"
-import { asked, inFlags, limitsOf, viewOf } from "./Flags.ts"
+import { asked, limitsOf, viewOf } from "./Flags.ts"
 import * as Screen from "./Screen.ts"
+import * as Words from "./Words.ts"
 
 /** The whole run, from words on the command line to results. */
 export const run = (options: Options) =>
@@ -29,7 +30,7 @@ export const sourceOf = (word: string) =>
     ? Effect.succeed(BatchSource.of(word))
     : Effect.fail(
         ExitCode.wrong(
-          `there is nothing at ${word}. Give a folder, an image, a list (.csv, .jsonl, .txt), a glob in quotes, or an address`
+          `there is nothing at ${word}${/#0+$/.test(word) ? ": pages count from 1" : ""}. Give a folder, an image, a list (.csv, .jsonl, .txt), a glob in quotes, or an address`
         )
       )
 
@@ -78,6 +79,7 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
     price: options.price,
     report: (options.report ?? true) ? join(out, "report.html") : undefined,
     failedList: join(out, "failed.csv"),
+    wordsOf: ({ message }) => Words.plain(message),
     onProgress: (progress) => {
       last = progress
       return line.show(progressLine(progress))
@@ -102,7 +104,7 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
     ),
     Effect.mapError((error) =>
       ExitCode.by(codeOf(error._tag))({
-        message: error.message.replace("or allow the change:", "or give --allow-change:")
+        message: error.message
       })
     ),
     Effect.tapError(() => line.clear)
@@ -130,7 +132,7 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
       })
     )
   } else {
-    for (const { message } of failures) yield* Screen.complain(inFlags(message))
+    for (const { message } of failures) yield* Screen.complain(message)
     if (summary.settled.failed > failures.length) {
       yield* Screen.complain(
         `and ${summary.settled.failed - failures.length} more: see ${join(out, "failed.csv")}`

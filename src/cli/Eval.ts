@@ -73,12 +73,15 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   const looks: Array<EvalRanking.Look> = []
   const lookAt = yield* EvalRanking.make(options)
   const truthIds = new Set<number>()
+  const maybeMasks: Array<string> = []
   let done = 0
   for (const pair of pairs) {
     yield* progress.show(`[${done++}/${pairs.length}] ${pair.key}`)
     const result = yield* Effect.result(
       Effect.flatMap(readPair(pair, options, given, drawn), (maps) => {
-        for (const id of EvalSums.idsOf(maps.truth)) truthIds.add(id)
+        const ids = EvalSums.idsOf(maps.truth)
+        for (const id of ids) truthIds.add(id)
+        if (annotations === undefined && isMaskLike(options, ids)) maybeMasks.push(pair.truth.path)
         // What cannot be looked at is in no count either.
         return Effect.flatMap(lookAt(pair, maps.prediction), (look) =>
           Effect.map(Effect.fromResult(sums.add(maps)), (scores) => ({ look, scores }))
@@ -98,6 +101,11 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   }
   yield* progress.clear
   if (annotations === undefined) yield* askWhatIsMeant(options, truthIds)
+  if (maybeMasks.length > 0)
+    yield* Screen.complain(
+      `${Screen.some(maybeMasks)}: ${maybeMasks.length === 1 ? "it holds" : "they hold"} 0 and 255 alone, unlike the others, and 255 is not ` +
+        "counted. Where it is an object, write it as the id of its class"
+    )
   if (images.length === 0) return yield* ExitCode.failed("no pair of files could be scored")
 
   const classes = Array.from(
@@ -168,12 +176,15 @@ const excludedIds = (words: ReadonlyArray<string>, classes: ClassTable.ClassTabl
       : Flags.classIds("exclude", [word], classes)
   ).pipe(Effect.map((ids) => ids.flat()))
 
-/** A truth of 0 and 255 alone is a mask more often than a map most of which is ignored. */
-const askWhatIsMeant = ({ binary, ignore, reduceLabels, truth }: Options, ids: ReadonlySet<number>) =>
+/** A truth of 0 and 255 alone is a mask more often than a map most of which is ignored, where nobody said what 255 is. */
+const isMaskLike = ({ binary, ignore, reduceLabels }: Options, ids: ReadonlySet<number>): boolean =>
   ignore === undefined && !binary && !reduceLabels && ids.size === 2 && ids.has(0) && ids.has(255)
+
+const askWhatIsMeant = (options: Options, ids: ReadonlySet<number>) =>
+  isMaskLike(options, ids)
     ? Effect.fail(
         ExitCode.wrong(
-          `${truth} holds 0 and 255 alone, and 255 is not counted by default, which would leave one class to score. ` +
+          `${options.truth} holds 0 and 255 alone, and 255 is not counted by default, which would leave one class to score. ` +
             "Say what 255 is: --binary where it is the object, --ignore none where it is a class of that id, --ignore 255 " +
             "where it is to be ignored"
         )

@@ -25,6 +25,7 @@ import * as Inputs from "./Inputs.ts"
 import * as LabelFiles from "./LabelFiles.ts"
 import * as NewFolder from "./NewFolder.ts"
 import * as Screen from "./Screen.ts"
+import * as Words from "./Words.ts"
 
 /** The whole run, from pictures or folders to what differs. */
 export const run = (options: Options) =>
@@ -116,7 +117,7 @@ interface Run {
 const complain = ({ options, problems, progress }: Run, name: string, error: string, who?: string) =>
   Effect.suspend(() => {
     const by = who === undefined || options.against.length === 1 ? "" : `${who}: `
-    const reason = by + Flags.inFlags(error)
+    const reason = by + Words.plain(error)
     problems.push({ name, reason })
     return Effect.andThen(progress.clear, Screen.complain(`${name}: ${reason}`))
   })

@@ -12,6 +12,7 @@
  */
 import { Cause, type Exit, Schema } from "effect"
 import type { NotWritten } from "../files/NotWritten.ts"
+import * as Words from "./Words.ts"
 
 export const someFailed = 1
 export const usage = 2
@@ -51,7 +52,7 @@ export const failed = (reason: string): Ended => new Ended({ code: someFailed, r
 export const by =
   (code: number) =>
   ({ message }: { readonly message: string }): Ended =>
-    new Ended({ code, reason: message })
+    new Ended({ code, reason: Words.plain(message) })
 
 /** A file could not be written. */
 export const notWritten = ({ path, reason }: Pick<NotWritten, "path" | "reason">): Ended =>

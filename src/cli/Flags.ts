@@ -121,14 +121,6 @@ export const service = Argument.String("url").pipe(Argument.filter(isAddress, no
 export const parseBytes = (text: string): Option.Option<number> =>
   Option.fromUndefinedOr(Variable.parseBytes(text))
 
-/** What the library calls by its options, by the flags of {@link limits}. */
-export const inFlags = (text: string): string =>
-  text
-    .replaceAll("`limits.maxPixels`", "--max-pixels")
-    .replaceAll("`limits.maxBytes`", "--max-bytes")
-    .replaceAll("`stretch`", "--stretch")
-    .replaceAll("`attemptTimeout`", "SEGFORMER_TIMEOUT")
-
 /** A folder or file of results, which every command calls `--out`. */
 export const out = (kind: Primitive.PathType) => path("out", kind).pipe(Flag.withAlias("o"))
 

@@ -5,6 +5,7 @@
 import { Console, Effect, Logger, type Layer, type Scope } from "effect"
 import { toHex } from "../mask/Palette.ts"
 import type { Rgb } from "../mask/ClassTable.ts"
+import * as Words from "./Words.ts"
 
 const clearLine = "\r\u001B[K"
 
@@ -16,7 +17,7 @@ export const plain = (text: string): string => text.replaceAll(/[\p{Cc}\u2028\u2
 /** One line on standard error. */
 export const complain = (line: string): Effect.Effect<void> =>
   Effect.sync(() => {
-    process.stderr.write(`${isTerminal() ? clearLine : ""}segformer: ${plain(line)}\n`)
+    process.stderr.write(`${isTerminal() ? clearLine : ""}segformer: ${plain(Words.plain(line))}\n`)
   })
 
 /** One line on standard output. */
@@ -56,7 +57,7 @@ export const layerLog: Layer.Layer<never> = Logger.layer([
     const why = cause.reasons.length === 0 ? "" : `\n${String(cause)}`
     const level = logLevel === "Info" ? "" : `${logLevel.toUpperCase()} `
     process.stderr.write(
-      `${isTerminal() ? clearLine : ""}${date.toTimeString().slice(0, 8)} ${level}${plain(text)}${why}\n`
+      `${isTerminal() ? clearLine : ""}${date.toTimeString().slice(0, 8)} ${level}${plain(Words.plain(text))}${why}\n`
     )
   })
 ])

@@ -1,6 +1,6 @@
 /** `segformer segment`, at work: images in, overlays, label maps and reports out. */
-import { dirname, join, relative } from "node:path"
-import { Clock, Effect, FileSystem, Option, References, Result } from "effect"
+import { dirname, join, relative, resolve } from "node:path"
+import { Clock, Effect, FileSystem, Option, References, Result, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import * as LabelPngWriter from "../files/LabelPngWriter.ts"
 import { NotWritten } from "../files/NotWritten.ts"
@@ -22,12 +22,13 @@ import { Transport } from "../Transport.ts"
 import * as Throttled from "../Throttled.ts"
 import * as Backend from "./Backend.ts"
 import * as ExitCode from "./ExitCode.ts"
-import { asked, classIds, inFlags, limitsOf, viewOf } from "./Flags.ts"
+import { asked, classIds, limitsOf, viewOf } from "./Flags.ts"
 import * as Inputs from "./Inputs.ts"
 import * as NewFolder from "./NewFolder.ts"
 import * as Report from "./Report.ts"
 import * as Screen from "./Screen.ts"
 import type { Options } from "./SegmentCommand.ts"
+import * as Words from "./Words.ts"
 
 /** What goes wrong with one image. */
 type Failure = SegmentationError | NotWritten
@@ -42,7 +43,7 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
   const started = yield* Clock.currentTimeMillis
   const { images, missing } = yield* Inputs.expand(options.images, options.out, viewOf(options))
   const fail = Effect.fnUntraced(function* (label: string, error: { _tag: string; message: string }) {
-    const message = inFlags(error.message)
+    const message = Words.plain(error.message)
     yield* Screen.complain(message)
     if (options.json) {
       const { _tag: tag } = error
@@ -64,6 +65,9 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
   )
 
   let done = 0
+  let replaced = 0
+  const warn = (line: string) =>
+    replaced++ < mostWarned ? Effect.andThen(progress.clear, Screen.complain(line)) : Effect.void
   const reports: Array<Report.ImageReport> = []
   const failures: Array<Failure> = []
   const show = (label: string) => progress.show(`[${done}/${images.length}] ${label}`)
@@ -71,7 +75,7 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
     images,
     Effect.fnUntraced(function* (input) {
       yield* show(input.label)
-      const result = yield* Effect.result(segmentOne(input, throttled, options))
+      const result = yield* Effect.result(segmentOne(input, throttled, options, warn))
       done++
       yield* progress.clear
       if (Result.isSuccess(result)) {
@@ -98,6 +102,8 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
     )
   )
   yield* progress.clear
+  if (replaced > mostWarned)
+    yield* Screen.complain(`and ${replaced - mostWarned} more results of other images were replaced`)
 
   const failed = failures.length + missing.length
   if (!options.json && !options.quiet && reports.length > 0) {
@@ -116,7 +122,8 @@ const isOfImage = (failure: Failure): boolean => failure instanceof NotWritten |
 const segmentOne = Effect.fnUntraced(function* (
   input: Inputs.Input,
   { transport, whileOthersAreGranted }: Throttled.Throttled,
-  options: Options
+  options: Options,
+  warn: (line: string) => Effect.Effect<void>
 ): Effect.fn.Return<
   Report.ImageReport,
   Failure | ExitCode.Ended,
@@ -155,6 +162,11 @@ const segmentOne = Effect.fnUntraced(function* (
     palette,
     files: Object.fromEntries(Object.entries(paths).map(([kind, name]) => [kind, join(options.out, name)]))
   })
+  const before = yield* imageBefore(join(options.out, paths.json))
+  if (before !== undefined && !isSame(before, input.label))
+    yield* warn(
+      `${join(options.out, paths.json)} was of ${before}, and is replaced by that of ${input.label}: to keep both give another --out`
+    )
   const text = new TextEncoder().encode(`${JSON.stringify(report, undefined, 2)}\n`)
   const { files } = report
   const contents = [
@@ -168,6 +180,24 @@ const segmentOne = Effect.fnUntraced(function* (
   yield* WholeFile.writeAll(contents)
   return report
 })
+
+/** Results of other images that are replaced, and told of each. */
+const mostWarned = 20
+
+/** The image that a report here is of; its regions, of which there may be many, are not read. */
+const imageBefore = (path: string): Effect.Effect<string | undefined, never, FileSystem.FileSystem> =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) =>
+    Stream.mkString(Stream.decodeText(fs.stream(path, { bytesToRead: 4096 })))
+  ).pipe(
+    Effect.map((text) => /^\{\s*"image":\s*("(?:[^"\\]|\\.)*")/.exec(text)?.[1]),
+    Effect.flatMap((quoted) =>
+      Effect.try(() => (quoted === undefined ? undefined : String(JSON.parse(quoted))))
+    ),
+    Effect.orElseSucceed(() => undefined)
+  )
+
+/** However the way to it is written. */
+const isSame = (one: string, other: string): boolean => one === other || resolve(one) === resolve(other)
 
 interface Drawn {
   readonly overlay: Uint8Array | undefined
@@ -233,14 +263,15 @@ const summary = (
   const [first] = reports
   const single = reports.length === 1 && first !== undefined ? first : undefined
   const what =
-    single === undefined
-      ? Screen.images(reports.length)
-      : `${Screen.plain(single.image)}, ${single.width} × ${single.height} pixels`
-  const also = failed === 0 ? "" : `, ${failed} failed`
+    failed > 0
+      ? `${Screen.count(reports.length)} of ${Screen.images(reports.length + failed)} done, ${Screen.count(failed)} failed`
+      : single === undefined
+        ? Screen.images(reports.length)
+        : `${Screen.plain(single.image)}, ${single.width} × ${single.height} pixels`
   const overlay = single?.files.overlay
   const missing = reports.filter((report) => report.files.labels === undefined).length
   return [
-    `${what}${also}, ${`${(took / 1000).toFixed(1)} s`}`,
+    `${what}, ${`${(took / 1000).toFixed(1)} s`}`,
     "",
     ...Report.table(reports),
     "",

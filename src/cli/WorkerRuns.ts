@@ -2,6 +2,7 @@
 import { Effect, Stream } from "effect"
 import type { RunStatus } from "../batch/cluster/ClusterRuns.ts"
 import * as Screen from "./Screen.ts"
+import * as Words from "./Words.ts"
 import * as WorkerFlags from "./WorkerFlags.ts"
 import type { Options } from "./WorkerRunsCommand.ts"
 
@@ -20,7 +21,9 @@ export const run = Effect.fnUntraced(function* (options: Options) {
     if (action === "failures") {
       return yield* Stream.runForEach(runs.failures(run), (failure) =>
         Screen.say(
-          json ? JSON.stringify(failure) : `${Screen.plain(failure.key)}: ${Screen.plain(failure.message)}`
+          json
+            ? JSON.stringify({ ...failure, message: Words.plain(failure.message) })
+            : `${Screen.plain(failure.key)}: ${Screen.plain(Words.plain(failure.message))}`
         )
       )
     }

@@ -42,7 +42,27 @@ const folderOf = (path: string): string => {
 
 /** Makes a folder, and those it lies in. */
 export const makeFolder = (folder: string): Effect.Effect<void, NotWritten, FileSystem.FileSystem> =>
-  Effect.flatMap(FileSystem.FileSystem, (fs) => Effect.mapError(madeIn(fs, folder), notWritten(folder)))
+  Effect.flatMap(FileSystem.FileSystem, (fs) =>
+    Effect.catch(madeIn(fs, folder), (error) =>
+      Effect.flatMap(deadLink(fs, folder), (target) =>
+        Effect.fail(
+          target === undefined
+            ? notWritten(folder)(error)
+            : new NotWritten({ path: folder, reason: `it is a link to ${target}, which is not there` })
+        )
+      )
+    )
+  )
+
+/** Where a link leads that leads nowhere: itself, or the nearest folder above that is there at all. */
+const deadLink = (fs: FileSystem.FileSystem, path: string): Effect.Effect<string | undefined> =>
+  Effect.flatMap(Effect.option(fs.stat(path)), (found) =>
+    found._tag === "Some"
+      ? Effect.undefined
+      : Effect.catch(fs.readLink(path), () =>
+          folderOf(path) === path ? Effect.undefined : deadLink(fs, folderOf(path))
+        )
+  )
 
 /**
  * One after the other, as nobody is asked to make folders within folders: where a folder is there and takes none, as in

@@ -318,7 +318,11 @@ export const read = (
       if (flaw !== undefined) return yield* Effect.fail(flaw)
       const said = isRecord(json) ? json["error"] : undefined
       if (typeof said === "string") return yield* reported(answer, said)
-      return yield* fail(answer, path ?? "", "there is no mask. Say with `mask.at` where it is", quote(json))
+      const detail =
+        mask?.at === undefined
+          ? "there is no mask. Say with `mask.at` where it is"
+          : "there is nothing, and `mask.at` says that the mask is there"
+      return yield* fail(answer, path ?? "", detail, quote(json))
     }
     const parent = valueAt(json, path.split(".").slice(0, -1).join("."))
     const listed =

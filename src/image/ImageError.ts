@@ -10,7 +10,9 @@ const source = { source: Schema.String }
 /** There is nothing at this path or URL. */
 export class ImageNotFound extends ErrorKind.ofImage<ImageNotFound>()("ImageNotFound", source) {
   override get message(): string {
-    return `There is no image at ${this.source}`
+    if (this.source === "") return "The name of the image is empty"
+    const counted = /#0+$/.test(this.source) ? ": pages count from 1" : ""
+    return `There is no image at ${this.source}${counted}`
   }
 }
 

@@ -53,7 +53,7 @@ describe("what flatters a score", () => {
         assert.deepStrictEqual([code, stdout], [2, ""])
         assert.match(stderr, /0 and 255 alone.*--binary.*--ignore none.*--ignore 255/)
       }
-      // It takes the whole set to tell.
+      // It takes the whole set to tell; single ones are named.
       const one = png(row(0, 255))
       const two = yield* evaluate(
         { "a.png": png(row(0, 0)), "b.png": one },
@@ -61,6 +61,21 @@ describe("what flatters a score", () => {
         "--json"
       )
       assert.strictEqual(two.code, 0)
+      assert.match(
+        two.stderr,
+        /^segformer: truth\/a\.png: it holds 0 and 255 alone, unlike the others, and 255 is not counted/
+      )
+      for (const said of [
+        ["--ignore", "255"],
+        ["--ignore", "none"]
+      ]) {
+        const { stderr } = yield* evaluate(
+          { "a.png": png(row(0, 0)), "b.png": one },
+          { "a.png": one, "b.png": png(row(0, 1)) },
+          ...said
+        )
+        assert.notInclude(stderr, "alone")
+      }
     }).pipe(Effect.scoped)
   )
 

@@ -1,8 +1,9 @@
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
-import { ConnectionFailed } from "effect-segformer"
+import { ConnectionFailed, ImageSource } from "effect-segformer"
 import { ImageHeader } from "effect-segformer/image"
 import { LabelMap, LabelPng } from "effect-segformer/mask"
 import { RoboflowDialect } from "effect-segformer/server"
@@ -412,6 +413,64 @@ describe("retries", () => {
       assert.strictEqual(code, 0)
       assert.match(stderr, /Retrying in [\d.]+ m?s \(2 of \d\): /)
       assert.deepInclude(lines(stdout)[0], { attempts: 2 })
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("a name that names no image", () => {
+  it.live("is said to be empty, or to count pages from 0", () =>
+    Effect.gen(function* () {
+      const empty = yield* Effect.flip(Effect.provide(ImageSource.file("").open(), NodeFileSystem.layer))
+      assert.strictEqual(empty.message, "The name of the image is empty")
+      const cwd = yield* folder({ "a.png": Fixtures.image })
+      for (const args of [
+        ["segment", "a.png#0"],
+        ["segment", "a.png#00"],
+        ["tile", "a.png#0"],
+        ["batch", "a.png#0", "--out", "o"]
+      ])
+        assert.match(
+          (yield* run(args, { cwd })).stderr,
+          /a\.png#0+[^\n]*: pages count from 1/,
+          args.join(" ")
+        )
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("a folder of results", () => {
+  it.live("is told of each result of another image that is replaced, and of no other", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder({
+        "one/a.png": Fixtures.image,
+        "two/a.png": Fixtures.image,
+        "two/b.png": Fixtures.image
+      })
+      const first = yield* run(["segment", "one/a.png", "--out", "o"], { cwd })
+      assert.strictEqual(first.stderr, "")
+      for (const same of ["one/a.png", "./one/a.png", join(cwd, "one/a.png"), "one"])
+        assert.strictEqual((yield* run(["segment", same, "--out", "o"], { cwd })).stderr, "")
+      const other = yield* run(["segment", "two", "--out", "o", "--quiet"], { cwd })
+      assert.strictEqual(other.code, 0)
+      assert.strictEqual(
+        other.stderr,
+        "segformer: o/a.json was of one/a.png, and is replaced by that of two/a.png: to keep both give another --out\n"
+      )
+      assert.strictEqual(JSON.parse(readFileSync(join(cwd, "o/a.json"), "utf8")).image, "two/a.png")
+      // A file of somebody else is of no image.
+      writeFileSync(join(cwd, "o/b.json"), "[1, 2")
+      assert.strictEqual((yield* run(["segment", "two/b.png", "--out", "o"], { cwd })).stderr, "")
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is said to hold so many of so many, where some failed", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder({ ...images, "c.png": text })
+      const some = yield* run(["segment", ".", "--out", "o"], { cwd })
+      assert.strictEqual(some.code, 1)
+      assert.match(some.stdout, /^2 of 3 images done, 1 failed, /)
+      const one = yield* run(["segment", "a.png", "nowhere.png", "--out", "p"], { cwd })
+      assert.match(one.stdout, /^1 of 2 images done, 1 failed, /)
     }).pipe(Effect.scoped)
   )
 })

@@ -253,6 +253,24 @@ describe("a folder", () => {
     }).pipe(onDisk)
   )
 
+  it.live("is not made where a link leads nowhere, which is said", () =>
+    Effect.gen(function* () {
+      const path = yield* folder()
+      symlinkSync("gone", join(path, "link"))
+      symlinkSync(join(path, "link"), join(path, "twice"))
+      for (const [place, target] of [
+        ["link", "gone"],
+        ["link/below", "gone"],
+        ["link/deep/below", "gone"],
+        ["twice", join(path, "link")]
+      ] as const) {
+        const { reason } = yield* Effect.flip(WholeFile.makeFolder(join(path, place)))
+        assert.strictEqual(reason, `it is a link to ${target}, which is not there`, place)
+      }
+      assert.deepStrictEqual(names(path), ["link", "twice"])
+    }).pipe(onDisk)
+  )
+
   it.live.skipIf(process.platform !== "linux")("fails where one is there that takes none", () =>
     Effect.gen(function* () {
       for (const place of ["/proc/none", "/proc/none/of/them"]) {

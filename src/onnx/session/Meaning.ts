@@ -54,8 +54,8 @@ export const of = (output: Output, expected: Expected = { classes: 0 }, input?: 
   if (layout === undefined) {
     throw new Error(
       classes > 0
-        ? `it gives ${kind} of [${dims.join(", ")}], and its config.json names ${classes} ${classes === 1 ? "class" : "classes"}: no side of it is ${classes}. Name the classes that it has (\`classes\`)`
-        : `its output is ${kind} of [${dims.join(", ")}], and neither [1, classes, height, width] nor [1, height, width, classes] fits what it was given. Name its classes (\`classes\`)`
+        ? `it gives ${kind} of [${dims.join(", ")}], and its config.json names ${classes} ${classes === 1 ? "class" : "classes"}: no side of it is ${classes}. Name the classes that it has (\`classes\`, or id2label in its config.json)`
+        : `its output is ${kind} of [${dims.join(", ")}], and neither [1, classes, height, width] nor [1, height, width, classes] fits what it was given. Name its classes (\`classes\`, or id2label in its config.json)`
     )
   }
   const [channels, height, width] = layout === "planes" ? [a, b, c] : [c, a, b]

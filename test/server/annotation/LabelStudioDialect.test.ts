@@ -300,6 +300,9 @@ describe("what Label Studio asks besides", () => {
       assert.match((yield* ask(`${url}/predict`, image)).body.toString(), /^\[\{"label"/)
       const page = yield* ask(url, { headers: { accept: "text/html" } })
       assert.match(page.headers.get("content-type") ?? "", /^text\/html/)
+      // What is said at the start holds beside all protocols that there are.
+      const all = yield* serve(undefined, { dialects: yield* Dialects.load(Dialects.names) })
+      assert.deepStrictEqual((yield* ask(`${all.url}/predict`, { ...asked, headers })).json, { results: [] })
     }).pipe(Effect.scoped)
   )
 
