@@ -6,19 +6,10 @@
  */
 import { createHash, type Hash } from "node:crypto"
 import { basename, dirname } from "node:path"
-import {
-  Duration,
-  Effect,
-  FileSystem,
-  type PlatformError,
-  Redacted,
-  Result,
-  type Scope,
-  Stream
-} from "effect"
+import { Duration, Effect, FileSystem, type PlatformError, Redacted, type Scope, Stream } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import * as Lock from "../../files/Lock.ts"
-import { type NotWritten, reasonOf } from "../../files/NotWritten.ts"
+import { reasonOf } from "../../files/NotWritten.ts"
 import * as WholeFile from "../../files/WholeFile.ts"
 import { ModelNotLoadable } from "../../SegmentationError.ts"
 import * as Body from "../../service/Body.ts"
@@ -175,7 +166,7 @@ export const connect = Effect.fnUntraced(function* (options: {
         const notWritten = (reason: string) => fail(`cannot write ${target} (${reason})`)
         const io = Effect.mapError((error: PlatformError.PlatformError) => notWritten(reasonOf(error)))
         yield* Effect.mapError(WholeFile.makeFolder(dirname(target)), ({ reason }) => notWritten(reason))
-        const part = yield* Effect.mapError(claim(target, info.etag), ({ reason }) => notWritten(reason))
+        const part = yield* claim(target, info.etag)
         const before = yield* Effect.orElseSucceed(
           Effect.map(fs.stat(part), ({ size }) => Number(size)),
           () => 0
@@ -263,18 +254,21 @@ const mismatch = ({ etag, size }: FileInfo, received: number, hash: Hash): strin
 }
 
 /**
- * The file to download into: one that can be gone on with, for the first that comes; a file of its own, which goes
- * with the scope, for others that want the same at the same time.
+ * The file to download into: one that can be gone on with, for the first that comes; a file of its own, which goes with the scope,
+ * for others that want the same at the same time, and where another user has left one that is not to be written to.
  */
 const claim = Effect.fnUntraced(function* (
   target: string,
   etag: string | undefined
-): Effect.fn.Return<string, NotWritten, Scope.Scope | FileSystem.FileSystem> {
+): Effect.fn.Return<string, never, Scope.Scope | FileSystem.FileSystem> {
   const fs = yield* FileSystem.FileSystem
   const shared = `${target}.${(etag ?? "unknown").replaceAll(/[^\w-]/g, "").slice(0, 16)}.part`
-  const lock = yield* Effect.result(Lock.acquire(dirname(target), `${basename(shared)}.lock`))
-  if (Result.isSuccess(lock)) return shared
-  if (lock.failure._tag === "NotWritten") return yield* lock.failure
+  const isMine = yield* Effect.isSuccess(Lock.acquire(dirname(target), `${basename(shared)}.lock`))
+  const isUsable = Effect.match(fs.access(shared, { writable: true }), {
+    onSuccess: () => true,
+    onFailure: ({ reason }) => reason._tag === "NotFound"
+  })
+  if (isMine && (yield* isUsable)) return shared
   return yield* Effect.acquireRelease(Effect.succeed(`${shared}.${randomHex(8)}`), (own) =>
     Effect.ignore(fs.remove(own, { force: true }))
   )

@@ -56,12 +56,14 @@ export const read = (
     case "Logits": {
       const { logits } = found
       const part = partOf(given, logits)
+      const summed = LogitRows.sums(logits)
+      const labels = decided(logits, width, height, part, summed)
       const scores: Array<readonly [number, number]> = []
-      LogitRows.scores(logits).forEach((score, id) => {
+      summed.scores().forEach((score, id) => {
         if (score > 0) scores.push([id, score])
       })
       return {
-        labels: decided(logits, width, height, part),
+        labels,
         scores,
         confidence: picture.confidence ? confidences(logits, width, height, part) : undefined,
         uncertainty: picture.uncertainty === true ? Uncertainty.fromLogits(logits) : undefined
@@ -144,13 +146,18 @@ const decided = (
   logits: Logits,
   width: number,
   height: number,
-  part: LogitRows.Part | undefined
+  part: LogitRows.Part | undefined,
+  summed?: LogitRows.Sums
 ): LabelMap => {
-  if (part === undefined) return LogitRows.toLabelMap(logits, width, height)
+  if (part === undefined) {
+    const data = allocate(logits.classes - 1, width * height)
+    LogitRows.decide(logits, width, height, 0, height, data, undefined, summed)
+    return { width, height, data }
+  }
   const inside = seen(logits, width, height, part)
   const ignoreIndex = freeId(logits.classes)
   const data = allocate(inside.all ? logits.classes - 1 : ignoreIndex, width * height)
-  LogitRows.rows(logits, width, height, 0, height, data, part)
+  LogitRows.decide(logits, width, height, 0, height, data, part, summed)
   if (inside.all) return { width, height, data }
   fillOutside(data, width, inside, ignoreIndex)
   return { width, height, data, ignoreIndex }
