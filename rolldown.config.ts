@@ -4,7 +4,7 @@
  */
 import { globSync, readFileSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
-import { join, relative } from "node:path"
+import { dirname, join, relative } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Layer, Stdio } from "effect"
@@ -241,6 +241,33 @@ const withoutIndex = (code: string): string =>
   )
 
 /**
+ * Modules that every call loads, with all that they import. What is loaded later names them all, for nothing but esbuild: it puts
+ * into one chunk what the same parts of a program import, and would make a dozen of these, each packed alone.
+ */
+const together = [
+  "Segmentation",
+  "http/protocol/Inspection",
+  "image/ImageOpening",
+  "mask/ClassTable",
+  "mask/LabelMap",
+  "policy/PolicyRunner",
+  "service/Exchange",
+  "service/ServiceError"
+]
+
+/** The rooms whose modules are in a program that calls a service. */
+const calling = "{*,{http,image,mask,policy,service}/**/*}.js"
+
+const pathFrom = (file: string, to: string): string => {
+  const path = relative(dirname(file), join(dist, `${to}.js`)).replaceAll("\\", "/")
+  return path.startsWith(".") ? path : `./${path}`
+}
+
+/** An import of nothing is in a module's list of imports, and in no program that is bundled. */
+const withTheFirst = (file: string, code: string): string =>
+  code + together.map((to) => `\nexport {} from "${pathFrom(file, to)}";`).join("")
+
+/**
  * What bundlers leave out of a program that does not use it, in what `tsc` has made. And modules that are started by their
  * address get the name that they have now.
  */
@@ -251,6 +278,13 @@ const lean = {
       const code = withoutIndex(built(readFileSync(file, "utf8")))
       writeFileSync(file, withoutEffects(code))
     }
+    const callers = globSync(join(dist, calling)).map((file) => ({ file, code: readFileSync(file, "utf8") }))
+    const later = new Set(
+      callers.flatMap(({ code, file }) =>
+        Array.from(code.matchAll(/\bimport\("(\.[^"]+)"\)/g), ([, path = ""]) => join(dirname(file), path))
+      )
+    )
+    for (const file of later) writeFileSync(file, withTheFirst(file, readFileSync(file, "utf8")))
   }
 }
 

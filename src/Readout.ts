@@ -1,4 +1,4 @@
-/** What is made of a prediction's numbers: labels and uncertainty of logits, regions of labels. In turns, so that others get theirs. */
+/** What is made of a prediction's numbers: maps at the image's size, labels and uncertainty of logits, regions of labels. In turns, so that others get theirs. */
 import { Clock, Effect } from "effect"
 import type { ClassTable } from "./mask/ClassTable.ts"
 import * as Components from "./mask/Components.ts"
@@ -9,6 +9,7 @@ import * as Regions from "./mask/Regions.ts"
 import * as Steps from "./mask/Steps.ts"
 import { fromLogits } from "./mask/Uncertainty.ts"
 
+export { fitted, suiting } from "./Fitting.ts"
 export const check = Logits.make
 export const uncertainty = fromLogits
 

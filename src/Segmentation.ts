@@ -5,10 +5,10 @@
  * colour pictures only are `NoLabelMap`, never an empty map.
  */
 import { type Duration, Effect, Result } from "effect"
+import type { Seen, SizeRule } from "./Fitting.ts"
 import type { Image } from "./image/ImageSource.ts"
 import type { ClassTable } from "./mask/ClassTable.ts"
 import type { ConfidenceMap } from "./mask/ConfidenceMap.ts"
-import * as Fit from "./mask/Fit.ts"
 import * as LabelMap from "./mask/LabelMap.ts"
 import type { Logits } from "./mask/Logits.ts"
 import { MaskNotDecodable } from "./mask/MaskError.ts"
@@ -16,6 +16,8 @@ import type { Region } from "./mask/Region.ts"
 import type { Uncertainty } from "./mask/Uncertainty.ts"
 import type { Pictures, Prediction } from "./Prediction.ts"
 import { NoLabelMap } from "./NoLabelMap.ts"
+
+export type { SizeRule } from "./Fitting.ts"
 
 /** What a segmentation took. */
 export interface Cost {
@@ -56,15 +58,6 @@ export interface Segmentation {
   readonly cost: Cost
 }
 
-/**
- * What to do with a map of another size than the image: `"resize"` by nearest neighbour whatever its shape, or `"refuse"` with
- * `MaskNotDecodable`. Where nothing is said, it is resized unless its shape contradicts the image's.
- */
-export type SizeRule = "resize" | "refuse"
-
-/** The image as a person sees it. */
-type Seen = Pick<Image, "width" | "height" | "orientation">
-
 /** The segmentation that a prediction determines. */
 export const fromPrediction = Effect.fnUntraced(function* (
   image: Pick<Image, "source"> & Seen,
@@ -100,25 +93,7 @@ export const fromPrediction = Effect.fnUntraced(function* (
       uncertainty: Effect.undefined
     }
   }
-  const labelMap =
-    prediction._tag === "Logits"
-      ? yield* Effect.flatMap(readout, (Readout) =>
-          Effect.flatMap(
-            Effect.mapError(
-              Effect.fromResult(
-                Result.flatMap(Readout.check(prediction.logits), (logits) =>
-                  suiting(logits, image, prediction.input, "logits", otherSize)
-                )
-              ),
-              blame
-            ),
-            (logits) => Readout.argmax(logits, image.width, image.height)
-          )
-        )
-      : yield* Effect.mapError(
-          Effect.fromResult(atSize(prediction.labelMap, image, prediction.input, otherSize)),
-          blame
-        )
+  const labelMap = yield* Effect.mapError(mapOf(image, prediction, otherSize), blame)
   const { classes } = prediction
   const regions = yield* Effect.cached(
     prediction.regions === undefined ? findRegions(labelMap, classes) : Effect.succeed(prediction.regions)
@@ -137,17 +112,6 @@ export const fromPrediction = Effect.fnUntraced(function* (
   }
 })
 
-/**
- * A map of a service that left EXIF orientation aside is turned as the image is: its width and height stand exchanged,
- * and resizing it would distort it unnoticed.
- */
-const upright = (map: LabelMap.LabelMap, { height, orientation, width }: Seen): LabelMap.LabelMap => {
-  if (orientation < 5 || !Fit.isTurned(map, { width, height })) return map
-  const turned = LabelMap.rotate(map, orientation === 8 ? 270 : 90)
-  // 5 and 7 are mirrored as well.
-  return orientation === 5 ? LabelMap.flipX(turned) : orientation === 7 ? LabelMap.flipY(turned) : turned
-}
-
 /** What only some programs need is loaded when it is asked for: reading out logits, and finding regions. */
 const readout = Effect.promise(() => import("./Readout.ts"))
 
@@ -157,36 +121,24 @@ const findRegions = (map: LabelMap.LabelMap, classes: ClassTable): Effect.Effect
 const uncertaintyOf = (logits: Logits): Effect.Effect<Uncertainty> =>
   Effect.map(readout, (Readout) => Readout.uncertainty(logits))
 
-const atSize = (
-  map: LabelMap.LabelMap,
+/** At the size of the image. A map that has it is taken as it is, which most have. */
+const mapOf = Effect.fnUntraced(function* (
   image: Seen,
-  input: Fit.Size | undefined,
+  prediction: Exclude<Prediction, { readonly _tag: "Rendered" }>,
   rule: SizeRule | undefined
-): Result.Result<LabelMap.LabelMap, MaskNotDecodable> =>
-  Result.flatMap(LabelMap.make(map), (given) => {
-    const checked = upright(given, image)
-    if (checked.width === image.width && checked.height === image.height) return Result.succeed(checked)
-    if (rule !== "refuse") {
-      return Result.map(suiting(checked, image, input, "label map", rule), (map) =>
-        LabelMap.resize(map, image.width, image.height)
+): Effect.fn.Return<LabelMap.LabelMap, MaskNotDecodable> {
+  const { height, width } = image
+  if (prediction._tag === "Logits") {
+    const Readout = yield* readout
+    const logits = yield* Effect.fromResult(
+      Result.flatMap(Readout.check(prediction.logits), (logits) =>
+        Readout.suiting(logits, image, prediction.input, "logits", rule)
       )
-    }
-    return Result.fail(
-      new MaskNotDecodable({
-        mask: "label map",
-        detail: `it is ${checked.width} x ${checked.height} pixels, but the image ${image.width} x ${image.height}`
-      })
     )
-  })
-
-/** What may be resized to the image's size: all, where that was asked for, else what does not contradict its shape. */
-const suiting = <A extends Fit.Size>(
-  map: A,
-  image: Fit.Size,
-  input: Fit.Size | undefined,
-  mask: string,
-  rule: SizeRule | undefined
-): Result.Result<A, MaskNotDecodable> => {
-  const detail = rule === "resize" ? undefined : Fit.contradiction(map, image, input)
-  return detail === undefined ? Result.succeed(map) : Result.fail(new MaskNotDecodable({ mask, detail }))
-}
+    return yield* Readout.argmax(logits, width, height)
+  }
+  const map = yield* Effect.fromResult(LabelMap.make(prediction.labelMap))
+  if (map.width === width && map.height === height) return map
+  const Readout = yield* readout
+  return yield* Effect.fromResult(Readout.fitted(map, image, prediction.input, rule))
+})

@@ -25,16 +25,26 @@
  * error.message // => "http://127.0.0.1:8080/upload limits how often it may be called (429). It asks to wait 7s"
  * ```
  */
-import type { DependencyMissing, ImageError } from "./image/ImageError.ts"
-import type { JobError } from "./jobs/JobError.ts"
-import type { MaskNotDecodable } from "./mask/MaskError.ts"
-import type { InferenceFailed, ModelNotLoadable } from "./ModelError.ts"
-import type { NoLabelMap } from "./NoLabelMap.ts"
-import type { PolicyError } from "./policy/PolicyError.ts"
-import type { ServiceError } from "./service/ServiceError.ts"
-import { SegmentationError as schema } from "./AnyError.ts"
+import { Schema } from "effect"
+import { DependencyMissing, ImageError } from "./image/ImageError.ts"
+import { JobError } from "./jobs/JobError.ts"
+import { MaskNotDecodable } from "./mask/MaskError.ts"
+import { InferenceFailed, ModelNotLoadable } from "./ModelError.ts"
+import { NoLabelMap } from "./NoLabelMap.ts"
+import { PolicyError } from "./policy/PolicyError.ts"
+import { ServiceError } from "./service/ServiceError.ts"
 
-export const SegmentationError = schema
+export const SegmentationError = Schema.Union([
+  ...ImageError.members,
+  ...ServiceError.members,
+  ...PolicyError.members,
+  DependencyMissing,
+  ModelNotLoadable,
+  InferenceFailed,
+  MaskNotDecodable,
+  NoLabelMap,
+  ...JobError.members
+])
 /** Every way in which turning an image into a segmentation fails. Written out, so that editors show it by its name. */
 export type SegmentationError =
   | ImageError

@@ -128,17 +128,17 @@ const ofCalls = {
     unit: "{state}",
     description: "State of a circuit as this process last saw it: 0 closed, 1 half open, 2 open",
     attributes: [own.service]
-  },
+  }
+} as const satisfies Readonly<Record<string, Instrument>>
+
+/** Metrics of servers, batches and caches, and of services that are watched. */
+const ofServers = {
   "segformer.service.health": {
     kind: "gauge",
     unit: "{state}",
     description: "Whether a service is healthy: 1 it is, 0 it is not, -1 nothing is known yet",
     attributes: [own.service]
-  }
-} as const satisfies Readonly<Record<string, Instrument>>
-
-/** Metrics of servers, batches and caches. */
-const ofServers = {
+  },
   "http.server.request.duration": {
     kind: "histogram",
     unit: "s",

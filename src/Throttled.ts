@@ -33,6 +33,8 @@ export const make: Effect.Effect<Throttled, never, Transport> = Effect.gen(funct
   const transport = yield* Transport
   const { runner } = transport
   const throttle = yield* Throttle.make(runner.policy.retry.maxRetryAfter)
+  /** Who is alone has no others to wait for: its own attempts are all there are. */
+  let calls = 0
 
   /** A call that may be made once, or has a deadline, or may have cost something, is not made again. */
   const mayRepeat = (error: SegmentationError, { policy, retryWhen }: RepeatOptions): boolean => {
@@ -66,12 +68,15 @@ export const make: Effect.Effect<Throttled, never, Transport> = Effect.gen(funct
     whileOthersAreGranted: (call, options = {}) => {
       const again: typeof call = Effect.catch(call, (error) =>
         Effect.flatMap(Clock.monotonicTimeNanos, (now) =>
-          mayRepeat(error, options) && Number(now) / 1e6 - throttle.grantedAt() < patience
+          calls > 1 && mayRepeat(error, options) && Number(now) / 1e6 - throttle.grantedAt() < patience
             ? again
             : Effect.fail(error)
         )
       )
-      return again
+      return Effect.suspend(() => {
+        calls++
+        return again
+      })
     }
   }
 })

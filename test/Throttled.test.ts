@@ -187,6 +187,19 @@ describe.each(runs)("%s at a service that grants so many a second", (_, run) => 
     })
   )
 
+  it.effect("is asked four times for the one image of a run that it never grants", () =>
+    Effect.gen(function* () {
+      for (const [status, policy, times] of [
+        [429, {}, 4],
+        [503, {}, 4],
+        [503, { retry: { times: 1 } }, 2]
+      ] as const) {
+        const { requests } = yield* bySegmentAll(() => ({ status, takes: 1 }), 1, 4, policy)
+        assert.lengthOf(requests, times)
+      }
+    })
+  )
+
   it.effect("sits out a pause of the service", () =>
     Effect.gen(function* () {
       for (const answer of [

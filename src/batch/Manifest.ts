@@ -10,14 +10,17 @@
  * | `.jsonl`, `.ndjson` | a string, or an object with one of these fields | field `id` or `key`, else the image |
  * | anything else | the line; empty ones and those that begin with `#` are left out | the image |
  *
- * Paths are relative to the file's folder.
+ * Paths are relative to the file's folder. An image that is there twice is done once; an id that is there for two images is
+ * an image that cannot be read, since nobody can say whose result it names.
  */
 import { basename, dirname, isAbsolute, join } from "node:path"
 import { Array as Arr, Effect, FileSystem, Predicate, Schema, Stream } from "effect"
 import { Csv } from "effect/encoding"
 import * as SystemError from "../SystemError.ts"
 import { ImageNotReadable } from "../image/ImageError.ts"
+import { unguarded } from "../mask/Csv.ts"
 import { SourceNotReadable } from "./BatchError.ts"
+import * as HashIndex from "./HashIndex.ts"
 import * as Item from "./Item.ts"
 
 const imageNames = ["image", "path", "file", "file_name", "filename", "url"]
@@ -33,10 +36,37 @@ export const items = (
   const text = decoded(Stream.unwrap(Effect.map(FileSystem.FileSystem, (fs) => fs.stream(path)))).pipe(
     Stream.mapError((error) => new SourceNotReadable({ source: path, detail: SystemError.unreadable(error) }))
   )
-  return Stream.filter(
-    /\.csv$/i.test(path) ? csvItems(path, text) : lineItems(path, text),
-    Predicate.isNotUndefined
-  )
+  return Stream.suspend(() => {
+    const taken = ids()
+    return (/\.csv$/i.test(path) ? csvItems(path, text, taken) : lineItems(path, text, taken)).pipe(
+      Stream.filter(Predicate.isNotUndefined)
+    )
+  })
+}
+
+/** Whether an id is that of another image already. */
+type IsTaken = (id: string | undefined, image: string) => boolean
+
+/** Remembers ids by 52 bits, and of which image each is by 20 more: however many there are, memory has room for them. */
+const ids = (): IsTaken => {
+  const index = HashIndex.make()
+  const low = 1 << 20
+  return (given, image) => {
+    // A list without ids needs no memory.
+    if (given === undefined && index.size() === 0) return false
+    const id = given ?? image
+    const place = (fnv(id) % low) * low + (fnv(image) % low)
+    const before = index.set(id, place, (at) => Math.floor(at / low) === Math.floor(place / low))
+    if (before >= 0 && before !== place) index.set(id, before, (at) => at === place)
+    return before >= 0 && before !== place
+  }
+}
+
+/** FNV-1a over UTF-16 units. */
+const fnv = (text: string): number => {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  return (hash ^ (hash >>> 15)) >>> 0
 }
 
 /** UTF-8, or UTF-16 as PowerShell and spreadsheets write it, which its first bytes tell. */
@@ -65,9 +95,19 @@ type Text = Stream.Stream<string, SourceNotReadable, FileSystem.FileSystem>
 /** What each line stands for, which may be nothing. */
 type Lines = Stream.Stream<Item.Item<Item.Access> | undefined, SourceNotReadable, FileSystem.FileSystem>
 
-const found = (path: string, image: string, key: string | undefined): Item.Item<Item.Access> => {
+/** A line's place, what it says, and which ids stand above it. */
+interface Named {
+  readonly line: number
+  readonly image: string
+  readonly id: string | undefined
+  readonly isTaken: IsTaken
+}
+
+const found = (path: string, { id, image, isTaken, line }: Named): Item.Item<Item.Access> => {
+  if (isTaken(id, image))
+    return unreadable(path, line, `the id "${id ?? image}" is that of another image above. Give each its own`)
   const isWhole = /^https?:\/\//i.test(image) || isAbsolute(image)
-  return Item.at(isWhole ? image : join(dirname(path), image), key ?? image)
+  return Item.at(isWhole ? image : join(dirname(path), image), id ?? image)
 }
 
 const unreadable = (path: string, line: number, detail: string): Item.Item => {
@@ -76,7 +116,7 @@ const unreadable = (path: string, line: number, detail: string): Item.Item => {
   return Item.make(key, { name: key, open: () => Effect.fail(error) })
 }
 
-const lineItems = (path: string, text: Text): Lines => {
+const lineItems = (path: string, text: Text, isTaken: IsTaken): Lines => {
   const isJson = /\.(jsonl|ndjson)$/i.test(path)
   return Stream.suspend(() => {
     let number = 0
@@ -84,7 +124,9 @@ const lineItems = (path: string, text: Text): Lines => {
       number++
       const line = whole.trim()
       if (line === "" || (!isJson && line.startsWith("#"))) return undefined
-      return isJson ? ofJson(path, number, line) : found(path, line, undefined)
+      return isJson
+        ? ofJson(path, number, line, isTaken)
+        : found(path, { line: number, image: line, id: undefined, isTaken })
     })
   })
 }
@@ -125,11 +167,12 @@ const parsedLine = (line: string): unknown => {
   }
 }
 
-const ofJson = (path: string, number: number, line: string): Item.Item<Item.Access> => {
+const ofJson = (path: string, number: number, line: string, isTaken: IsTaken): Item.Item<Item.Access> => {
   const parsed = decodeLine(parsedLine(line))
   if (parsed._tag === "None")
     return unreadable(path, number, "the line is neither a JSON string nor an object")
-  if (typeof parsed.value === "string") return found(path, parsed.value, undefined)
+  if (typeof parsed.value === "string")
+    return found(path, { line: number, image: parsed.value, id: undefined, isTaken })
   const fields = parsed.value
   const text = (names: ReadonlyArray<string>): string | undefined => {
     const value = names.map((name) => fields[name]).find((value) => value !== undefined && value !== null)
@@ -138,10 +181,10 @@ const ofJson = (path: string, number: number, line: string): Item.Item<Item.Acce
   const image = text(imageNames)
   return image === undefined || image === ""
     ? unreadable(path, number, `the line has none of the fields ${imageNames.join(", ")}`)
-    : found(path, image, text(keyNames))
+    : found(path, { line: number, image, id: text(keyNames), isTaken })
 }
 
-const csvItems = (path: string, text: Text): Lines =>
+const csvItems = (path: string, text: Text, isTaken: IsTaken): Lines =>
   Stream.suspend(() => {
     let columns: Columns | undefined
     let number = 0
@@ -155,12 +198,13 @@ const csvItems = (path: string, text: Text): Lines =>
           number,
           `the row has ${row.length} fields, and the heading ${count}: does a comma stand in a field without quotes?`
         )
-      const name = row[image]?.trim() ?? ""
+      // Names that a spreadsheet would run are guarded in lists of failures.
+      const name = unguarded(row[image]?.trim() ?? "")
       if (name === "") return unreadable(path, number, "the row names no image")
-      const id = row[key] || undefined
+      const id = unguarded(row[key] ?? "") || undefined
       return /[\r\n]/.test(name + (id ?? ""))
         ? unreadable(path, number, "the row's image or id goes over several lines: is a quote out of place?")
-        : found(path, name, id)
+        : found(path, { line: number, image: name, id, isTaken })
     }
     return text.pipe(
       Stream.pipeThroughChannel(Csv.decodeString<SourceNotReadable>({ maxRecordSize: longest })),

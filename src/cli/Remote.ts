@@ -1,7 +1,7 @@
 /** A service as a command line, a settings file and the environment say it, and the way there. */
 import { readFile } from "node:fs/promises"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import { type Config, type Context, Duration, Effect, Layer, Redacted, type Scope } from "effect"
+import { type Config, type Context, Duration, Effect, Layer, Redacted, Schedule, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
 import * as SegFormerConfig from "../http/SegFormerConfig.ts"
 import * as Barred from "../http/Barred.ts"
@@ -161,9 +161,18 @@ export interface Remote {
   readonly client: Context.Context<HttpClient.HttpClient>
 }
 
-/** The service, asked how it is. Fails where nobody is there. */
+type NotSaid = Effect.Error<Transport["Service"]["health"]>
+
+const isSilence = ({ _tag }: NotSaid): boolean => silent.has(_tag)
+
+/** Somebody is there, and too busy to say how it is: the route of images has attempts for that. */
+const isBusy = (error: NotSaid): boolean =>
+  isSilence(error) || (error.isTransient && !("sent" in error && error.sent === "no"))
+
+/** The service, asked how it is. Fails where nobody is there, or for what of its answers is not taken for silence. */
 export const connect = Effect.fnUntraced(function* (
-  options: RemoteOptions
+  options: RemoteOptions,
+  isNothing: (error: NotSaid) => boolean = isSilence
 ): Effect.fn.Return<Remote, ExitCode.Ended, Scope.Scope | ImageCodec> {
   const context = yield* Layer.build(client(options))
   const made = yield* optionsOf(options)
@@ -172,7 +181,7 @@ export const connect = Effect.fnUntraced(function* (
     Effect.mapError(unusable)
   )
   const asked = yield* Effect.result(transport.health)
-  if (asked._tag === "Failure" && !silent.has(asked.failure._tag)) return yield* unavailable(asked.failure)
+  if (asked._tag === "Failure" && !isNothing(asked.failure)) return yield* unavailable(asked.failure)
   return {
     transport,
     url: made.baseUrl,
@@ -186,15 +195,30 @@ export const connect = Effect.fnUntraced(function* (
   }
 })
 
-/** The transport, once the service has said that it is well, or nothing of it. */
-export const make = (
+/**
+ * The transport, once the service has said that it is well, or nothing of it. One that is starting is asked as often as an
+ * image would be.
+ */
+export const make = Effect.fnUntraced(function* (
   options: RemoteOptions
-): Effect.Effect<Transport["Service"], ExitCode.Ended, Scope.Scope | ImageCodec> =>
-  Effect.flatMap(connect(options), ({ health, transport, url }) =>
-    health.healthy
-      ? Effect.succeed(transport)
-      : Effect.fail(unavailable({ message: `${url} is up, but cannot segment: ${health.detail}` }))
+): Effect.fn.Return<Transport["Service"], ExitCode.Ended, Scope.Scope | ImageCodec> {
+  const { health, transport, url } = yield* connect(options, isBusy)
+  if (health.healthy) return transport
+  const { delay, factor, times } = transport.runner.policy.retry
+  const again = Effect.orElseSucceed(transport.health, () => health).pipe(
+    Effect.filterOrFail(
+      ({ healthy }) => healthy,
+      ({ detail }) => unavailable({ message: `${url} is up, but cannot segment: ${detail}` })
+    )
   )
+  if (times === 0) return yield* Effect.as(again, transport)
+  yield* Effect.sleep(delay)
+  yield* Effect.retry(again, {
+    schedule: Schedule.exponential(Duration.times(delay, factor), factor),
+    times: times - 1
+  })
+  return transport
+})
 
 /** Why the service would take no image of this caller; `undefined` where nothing speaks against it. */
 export const barred = (remote: Remote): Effect.Effect<string | undefined, ExitCode.Ended, Scope.Scope> =>

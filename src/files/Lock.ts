@@ -79,18 +79,20 @@ export const isGone = (mark: string): boolean => {
   return host === short(hostname()) && markOf(Number(pid)) !== mark
 }
 
-/** Takes the lock of a folder until the scope ends. */
+/** Takes the lock of a folder, or the one of that name in it, until the scope ends. */
 export const acquire = Effect.fnUntraced(function* (
-  folder: string
+  folder: string,
+  name = "lock"
 ): Effect.fn.Return<void, Locked | NotWritten, Scope.Scope | FileSystem.FileSystem> {
   const fs = yield* FileSystem.FileSystem
-  const path = join(folder, "lock")
-  const candidate = join(folder, `lock-${process.pid}-${randomHex(8)}`)
+  const path = join(folder, name)
+  const candidate = join(folder, `${name}-${process.pid}-${randomHex(8)}`)
 
   const read: Io<string | undefined> = ifThere(fs.readFileString(path))
 
-  const isVoid = (holder: typeof Holder.Type): Io<boolean> =>
-    holder.host === hostname()
+  /** Of one that does not say whose it is, which may be just being written, its age tells. */
+  const isVoid = (holder: typeof Holder.Type | undefined): Io<boolean> =>
+    holder?.host === hostname()
       ? Effect.sync(() => startOf(holder.pid) !== holder.started)
       : // Both times are those of the file system that holds the files.
         Effect.zipWith(
@@ -99,6 +101,14 @@ export const acquire = Effect.fnUntraced(function* (
           (now, last) => now - last > 6 * beat
         )
 
+  /** A link is made by one process only, and the file is whole when it appears. Not every file system has links (exFAT). */
+  const put = (from: string, text: string): Io<void> =>
+    Effect.catchIf(
+      fs.link(from, path),
+      ({ reason }) => reason._tag !== "AlreadyExists",
+      () => fs.writeFileString(path, text, { flag: "wx" })
+    )
+
   /** Removes a void lock, unless another process was faster and has put its own in its place. */
   const discard = (text: string): Io<void> => {
     const aside = `${path}-${process.pid}-${randomHex(8)}`
@@ -106,26 +116,29 @@ export const acquire = Effect.fnUntraced(function* (
       reason._tag === "NotFound" || reason._tag === "AlreadyExists"
     return fs.rename(path, aside).pipe(
       Effect.andThen(fs.readFileString(aside)),
-      Effect.flatMap((found) => (found === text ? Effect.void : fs.link(aside, path))),
+      Effect.flatMap((found) => (found === text ? Effect.void : put(aside, found))),
       Effect.andThen(fs.remove(aside, { force: true })),
       Effect.catchIf(isFaster, () => Effect.void)
     )
   }
 
-  /** A link is made by one process only, and the file is whole when it appears. */
   const take = Effect.gen(function* () {
     const holder = { pid: process.pid, host: hostname(), started: startOf(process.pid) ?? "" }
     const own = JSON.stringify({ ...holder, nonce: randomHex(8) })
     yield* fs.writeFileString(candidate, own, { flag: "wx" })
     for (let tries = 0; ; tries++) {
-      const linked = yield* Effect.result(fs.link(candidate, path))
+      const linked = yield* Effect.result(put(candidate, own))
       if (linked._tag === "Success") return own
       if (linked.failure.reason._tag !== "AlreadyExists" || tries === 10) return yield* linked.failure
       const text = yield* read
       if (text === undefined) continue
       const holder = Option.getOrUndefined(decode(text))
-      if (holder !== undefined && !(yield* isVoid(holder))) {
-        return yield* new Locked({ folder, pid: holder.pid, host: holder.host })
+      if (!(yield* isVoid(holder))) {
+        return yield* new Locked({
+          folder,
+          pid: holder?.pid ?? 0,
+          host: holder?.host ?? "a machine that it does not name"
+        })
       }
       yield* discard(text)
     }

@@ -3,7 +3,7 @@
  * place; what fails or is interrupted leaves nothing behind, and what stood there before stays as it was. Only a process
  * that is killed leaves a part, which `isPart` knows by its name.
  */
-import { Bytes, Effect, FileSystem, Option, type PlatformError, Result } from "effect"
+import { Bytes, Effect, FileSystem, Option, type PlatformError } from "effect"
 import { randomHex } from "../randomHex.ts"
 import { NotWritten, notWritten } from "./NotWritten.ts"
 
@@ -42,29 +42,35 @@ const folderOf = (path: string): string => {
 
 /** Makes a folder, and those it lies in. */
 export const makeFolder = (folder: string): Effect.Effect<void, NotWritten, FileSystem.FileSystem> =>
-  Effect.flatMap(FileSystem.FileSystem, (fs) =>
-    Effect.catch(fs.makeDirectory(folder, { recursive: true }), (error) =>
-      Effect.flatMap(whyNot(fs, folder), (better) => Effect.fail(notWritten(folder)(better ?? error)))
-    )
-  )
+  Effect.flatMap(FileSystem.FileSystem, (fs) => Effect.mapError(madeIn(fs, folder), notWritten(folder)))
 
-/** Systems that make folders within folders say of a disk that cannot be written that there is no such folder. */
-const whyNot = (
+/**
+ * One after the other, as nobody is asked to make folders within folders: where a folder is there and takes none, as in
+ * `/proc`, Node tries that for ever, and of a disk that cannot be written systems say that there is no such folder.
+ */
+const madeIn = (
   fs: FileSystem.FileSystem,
   folder: string
-): Effect.Effect<PlatformError.PlatformError | undefined> =>
-  Effect.gen(function* () {
-    let missing = folder
-    while (
-      folderOf(missing) !== missing &&
-      !(yield* Effect.orElseSucceed(fs.exists(folderOf(missing)), () => false))
-    ) {
-      missing = folderOf(missing)
-    }
-    const made = yield* Effect.result(fs.makeDirectory(missing))
-    if (Result.isFailure(made)) return made.failure
-    yield* Effect.ignore(fs.remove(missing))
-    return undefined
+): Effect.Effect<void, PlatformError.PlatformError> =>
+  Effect.catch(fs.makeDirectory(folder), (error) => {
+    const within = folderOf(folder)
+    const isFolder = (path: string) =>
+      Effect.match(fs.stat(path), {
+        onSuccess: ({ type }) => type === "Directory",
+        onFailure: () => false
+      })
+    // Whatever the reason is: some systems have another one for what is there already.
+    return Effect.flatMap(isFolder(folder), (isThere) => {
+      if (isThere) return Effect.void
+      if (error.reason._tag !== "NotFound" || within === folder) return Effect.fail(error)
+      return Effect.andThen(
+        madeIn(fs, within),
+        // Whoever makes the same may have been sooner.
+        Effect.catch(fs.makeDirectory(folder), (last) =>
+          Effect.flatMap(isFolder(folder), (isMade) => (isMade ? Effect.void : Effect.fail(last)))
+        )
+      )
+    })
   })
 
 /** Makes the names in a folder outlast a power cut. Where folders cannot be opened, as on Windows, they do already. */

@@ -13,7 +13,7 @@
  * Layer.isLayer(service) // => true
  * ```
  */
-import { Config, Duration, Effect, Layer, Schema, type Scope } from "effect"
+import { Config, Duration, Effect, Layer, type Scope } from "effect"
 import type { HttpClient } from "effect/http"
 import type { Image } from "../image/ImageSource.ts"
 import type { Attempt } from "../policy/Attempt.ts"
@@ -49,29 +49,13 @@ export const questionPolicy = Policy.make({
   retryBudget: false
 })
 
-/** Fields of errors that are ours: where we called, and for what. */
-const own = new Set(["_tag", "service", "source", "transport", "model"])
+const cleaning = Effect.promise(() => import("./CleanedError.ts"))
 
-/** How all errors are read and written: loaded with the first one that may hold a secret. */
-const errors = Effect.promise(() => import("../AnyError.ts"))
-
-/**
- * Errors are made without our secrets (`Secrets`). A protocol that somebody else wrote may make its own of what it read:
- * they are made again where a secret is in them, stack trace included.
- */
-const cleaned = (error: SegmentationError, hide: Hide): Effect.Effect<never, SegmentationError> =>
-  Effect.gen(function* () {
-    if (hide === nothing) return yield* Effect.fail(error)
-    const { SegmentationError } = yield* errors
-    const fields = Object.entries(yield* Schema.encodeEffect(SegmentationError)(error))
-    const clean = fields.map(([name, value]): [string, unknown] =>
-      typeof value !== "string" || own.has(name) ? [name, value] : [name, hide(value)]
-    )
-    const isClean = clean.every(([, value], index) => value === fields[index]?.[1])
-    return yield* Effect.fail(
-      isClean ? error : yield* Schema.decodeUnknownEffect(SegmentationError)(Object.fromEntries(clean))
-    )
-  }).pipe(Effect.catchTag("SchemaError", () => Effect.fail(error)))
+/** Fails without our secrets, where there are any. */
+const failClean = (error: SegmentationError, hide: Hide): Effect.Effect<never, SegmentationError> =>
+  hide === nothing
+    ? Effect.fail(error)
+    : Effect.flatMap(cleaning, ({ cleaned }) => Effect.fail(cleaned(error, hide)))
 
 /** The transport, for programs that choose between several. */
 export const make = Effect.fnUntraced(function* (
@@ -143,7 +127,7 @@ export const make = Effect.fnUntraced(function* (
       watched([image], ([sent = image]) =>
         Effect.flatMap(protocolFor(attempt), (protocol) => attemptOf(protocol, sent, attempt))
       ).pipe(
-        Effect.catch((error) => cleaned(error, hide)),
+        Effect.catch((error) => failClean(error, hide)),
         Effect.map((prediction) =>
           prediction.requestId === undefined
             ? prediction

@@ -1,5 +1,5 @@
 /** An image in a file, which is read where and when it is needed. */
-import { Effect, type FileSystem, type PlatformError, Stream } from "effect"
+import { Effect, FileSystem, type PlatformError, Stream } from "effect"
 import { concat } from "../service/Body.ts"
 import { unreadable } from "../SystemError.ts"
 import { isWholePng } from "./HeaderParsing.ts"
@@ -11,11 +11,11 @@ import { accept, cutOff, describe, parse, sized, startBytes } from "./ImageOpeni
 const headBytes = 64 * 1024
 
 export const open = Effect.fnUntraced(function* (
-  fs: FileSystem.FileSystem,
   path: string,
   name: string,
   limits: ImageLimits
-): Effect.fn.Return<Image, ImageError> {
+): Effect.fn.Return<Image, ImageError, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
   const asImageError = fileError(path)
   const info = yield* Effect.mapError(fs.stat(path), asImageError)
   if (info.type !== "File") {

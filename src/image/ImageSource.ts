@@ -11,14 +11,13 @@
  * ImageSource.file("panels/left.png").name // => "left.png"
  * ```
  */
-import { Effect, FileSystem, Stream } from "effect"
+import { Effect, type FileSystem, type Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import type { PolicyError } from "../policy/PolicyError.ts"
-import { concat } from "../service/Body.ts"
 import type { ServiceError } from "../service/ServiceError.ts"
-import { defaultLimits, type Image, type ImageLimits, within } from "./Image.ts"
-import { ImageCodec } from "./ImageCodec.ts"
-import { type ImageError, ImageNotReadable } from "./ImageError.ts"
+import { defaultLimits, type Image, type ImageLimits } from "./Image.ts"
+import type { ImageCodec } from "./ImageCodec.ts"
+import type { ImageError } from "./ImageError.ts"
 import { fromMemory } from "./ImageOpening.ts"
 import type { Raster } from "./Raster.ts"
 import type { Stretch } from "./Stretch.ts"
@@ -70,9 +69,7 @@ export const raster = (
 ): ImageSource<ImageCodec> => {
   const name = options?.name ?? "image"
   return named(name, (limits) =>
-    Effect.flatMap(ImageCodec, (codec) =>
-      Effect.flatMap(more, ({ RasterImage }) => RasterImage.fromRaster(codec, name, pixels, limits))
-    )
+    Effect.flatMap(more, ({ RasterImage }) => RasterImage.open(name, pixels, limits))
   )
 }
 
@@ -80,9 +77,7 @@ export const raster = (
 export const file = (path: string): ImageSource<FileSystem.FileSystem> => {
   const name = path.split(/[\\/]/).findLast((part) => part !== "") ?? path
   return named(name, (limits) =>
-    Effect.flatMap(FileSystem.FileSystem, (fs) =>
-      Effect.flatMap(more, ({ FileSource }) => FileSource.open(fs, path, name, limits))
-    )
+    Effect.flatMap(more, ({ FileSource }) => FileSource.open(path, name, limits))
   )
 }
 
@@ -100,20 +95,7 @@ export const url = (address: string | URL): ImageSource<HttpClient.HttpClient> =
 
 /** A stream of the bytes of one image, collected in memory up to the limit each time the source is opened. */
 export const stream = <E, R>(name: string, data: Stream.Stream<Uint8Array, E, R>): ImageSource<R> =>
-  named(name, (limits) =>
-    Effect.suspend(() => {
-      const chunks: Array<Uint8Array> = []
-      let seen = 0
-      return Stream.runForEach(
-        Stream.mapError(data, (error) => new ImageNotReadable({ source: name, detail: String(error) })),
-        (chunk) => {
-          chunks.push(chunk)
-          seen += chunk.length
-          return within(name, "bytes", seen, limits.maxBytes)
-        }
-      ).pipe(Effect.andThen(Effect.suspend(() => fromMemory(name, name, concat(chunks), limits))))
-    })
-  )
+  named(name, (limits) => Effect.flatMap(more, ({ StreamSource }) => StreamSource.open(name, data, limits)))
 
 export interface View {
   /** Of a TIFF with several, or a frame of a GIF or WebP: from 1, which it is by default. */

@@ -1,7 +1,7 @@
 /** Images that are pixels first: decoded before they came here, or never in a file. */
 import { Effect, Stream } from "effect"
 import { type Image, type ImageLimits, within } from "./Image.ts"
-import type { ImageCodec } from "./ImageCodec.ts"
+import { ImageCodec } from "./ImageCodec.ts"
 import { type ImageError, ImageNotReadable, NotAnImage } from "./ImageError.ts"
 import { type Raster, whole } from "./Raster.ts"
 
@@ -34,6 +34,14 @@ export const fromRaster = (
     Effect.andThen(image)
   )
 }
+
+/** The same by the codec of the program. */
+export const open = (
+  source: string,
+  raster: Raster,
+  limits: ImageLimits
+): Effect.Effect<Image, ImageError, ImageCodec> =>
+  Effect.flatMap(ImageCodec, (codec) => fromRaster(codec, source, raster, limits))
 
 /** An image that is pixels first, and a PNG, made once, for what takes files. */
 export const fromPixels = ({

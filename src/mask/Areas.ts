@@ -74,8 +74,19 @@ export function* steps(
     groupOf[c] = group
     members[group]!.push(c)
   }
-  const outlined = [...wanted.values()].some((needed) => needed?.outline === true)
-  const outlines = outlined && members.length > 0 ? yield* Polygons.steps(map, options) : []
+  const hasOutline = (classId: number): boolean => wanted.get(classId)?.outline === true
+  const plain = [...wanted.keys()].filter((classId) => !hasOutline(classId))
+  const isOutlined = plain.length < wanted.size && members.length > 0
+  // Lines that areas share are simplified together: then the others' are needed too.
+  const left = options.sharedEdges === true ? [] : plain
+  const outlines = isOutlined
+    ? yield* Polygons.steps(map, { ...options, exclude: [...(options.exclude ?? []), ...left] })
+    : []
+  /** The number of a component among those that have outlines. */
+  const places = new Int32Array(count).fill(-1)
+  const without = new Set(left)
+  let next = 0
+  for (let c = 0; c < count; c++) if (!without.has(classIds[c]!)) places[c] = next++
   const spans = yield* Spans.grouped(components, groupOf, members.length)
   return members.map((own, group): Area => {
     const classId = classIds[own[0]!]!
@@ -84,7 +95,7 @@ export function* steps(
       classId,
       ...together(parts),
       spans: spans[group]!,
-      outlines: wanted.get(classId)?.outline === true ? own.map((c) => outlines[c]?.polygons ?? []) : []
+      outlines: hasOutline(classId) ? own.map((c) => outlines[places[c]!]?.polygons ?? []) : []
     }
   })
 }

@@ -68,8 +68,11 @@ export interface Row {
   readonly best: Float32Array
 }
 
-/** The two rows of logits that lie around the current rows of pixels; each row is read once on the way down. */
-export const makeBand = (self: Logits) => {
+/**
+ * The two rows of logits that lie around the current rows of pixels; each row is read once on the way down, and `use` is told
+ * of it then.
+ */
+export const makeBand = (self: Logits, use?: (row: Row) => void) => {
   const { classes, data, height, width } = self
   const empty = (): Row => ({
     index: -1,
@@ -95,6 +98,7 @@ export const makeBand = (self: Logits) => {
         }
       }
     }
+    use?.(row)
   }
   return {
     load: (first: number, second: number): { readonly upper: Row; readonly lower: Row } => {

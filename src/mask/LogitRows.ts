@@ -8,7 +8,7 @@ import { dual } from "effect/Function"
 import type { ConfidenceMap } from "./ConfidenceMap.ts"
 import type { LabelData, LabelMap } from "./LabelMap.ts"
 import { allocate } from "./LabelStorage.ts"
-import { axis, candidates, type Logits, makeBand, narrow, WIDE } from "./LogitCells.ts"
+import { axis, candidates, type Logits, makeBand, narrow, type Row, WIDE } from "./LogitCells.ts"
 
 /**
  * The class of every pixel at `width` x `height` pixels: bilinear resize, then the largest class, a tie to the
@@ -43,11 +43,26 @@ export const rows = (
   toRow: number,
   out: LabelData,
   part?: Part
+): void => decide(self, width, height, fromRow, toRow, out, part)
+
+/**
+ * The same. What {@link scores} needs is summed up on the way where it is wanted: putting the classes of a position side by side
+ * is a third of the work of either. @internal
+ */
+export const decide = (
+  self: Logits,
+  width: number,
+  height: number,
+  fromRow: number,
+  toRow: number,
+  out: LabelData,
+  part?: Part,
+  summed?: Sums
 ): void => {
   const { classes } = self
   const columns = axis(self.width, width, part?.left, part?.width)
   const lines = axis(self.height, height, part?.top, part?.height)
-  const band = makeBand(self)
+  const band = makeBand(self, summed?.add)
   const survivors = new Uint32Array(classes)
   const labels = new Uint32Array(classes)
   const left = new Float64Array(classes)
@@ -192,28 +207,48 @@ export const confidenceRows = (
   }
 }
 
+/** What {@link scores} adds up, row by row. @internal */
+export interface Sums {
+  /** The next row of logits. */
+  readonly add: (row: Row) => void
+  /** Of what was added; of all rows, whichever were. */
+  readonly scores: () => Float64Array
+}
+
+/** To be told of the rows of these logits. @internal */
+export const sums = (self: Logits): Sums => {
+  const { classes, height, width } = self
+  const totals = new Float64Array(classes)
+  const counts = new Uint32Array(classes)
+  let rows = 0
+  return {
+    add: ({ values, winner }) => {
+      rows++
+      for (let x = 0; x < width; x++) {
+        const best = winner[x]!
+        const at = x * classes
+        const top = values[at + best]!
+        let sum = 0
+        for (let k = 0; k < classes; k++) sum += decay(top - values[at + k]!)
+        totals[best] = totals[best]! + 1 / sum
+        counts[best]!++
+      }
+    },
+    // A picture smaller than the logits, and a part of one, passes over rows.
+    scores: () =>
+      rows === height ? totals.map((sum, k) => (counts[k] === 0 ? 0 : sum / counts[k]!)) : scores(self)
+  }
+}
+
 /**
  * The mean softmax probability of each class over the positions of the model's output where it is the largest:
  * `[classes]`, 0 for a class that is the largest nowhere.
  */
 export const scores = (self: Logits): Float64Array => {
-  const { classes, height, width } = self
-  const sums = new Float64Array(classes)
-  const counts = new Uint32Array(classes)
-  const band = makeBand(self)
-  for (let y = 0; y < height; y++) {
-    const { values, winner } = band.load(y, y).upper
-    for (let x = 0; x < width; x++) {
-      const best = winner[x]!
-      const at = x * classes
-      const top = values[at + best]!
-      let sum = 0
-      for (let k = 0; k < classes; k++) sum += decay(top - values[at + k]!)
-      sums[best] = sums[best]! + 1 / sum
-      counts[best]!++
-    }
-  }
-  return sums.map((sum, k) => (counts[k] === 0 ? 0 : sum / counts[k]!))
+  const summed = sums(self)
+  const band = makeBand(self, summed.add)
+  for (let y = 0; y < self.height; y++) band.load(y, y)
+  return summed.scores()
 }
 
 /** `exp(-21)` is under 1e-9. */

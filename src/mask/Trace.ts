@@ -31,10 +31,10 @@ export function* steps(
   const outers: Array<FixedRing | undefined> = Array.from({ length: parts.count }, () => undefined)
   const holes: Array<Array<FixedRing> | undefined> = Array.from({ length: parts.count }, () => undefined)
   const walker = makeWalker(map, junctions)
-  const { visited } = walker
+  const { isVisited } = walker
   const { component, ends, rows, starts } = parts
   const begin = (part: number, start: number): void => {
-    if (visited[start] === 1) return
+    if (isVisited(start)) return
     for (const ring of walker.follow(start)) {
       if (ring.area > 0) outers[part] = ring
       else if (holes[part] === undefined) holes[part] = [ring]
@@ -69,10 +69,11 @@ const noJunctions: ReadonlyArray<boolean> = []
 
 type AreaRing = FixedRing & { readonly area: number }
 
-/** Walks along rings; `visited` is 1 at pixels whose upper edge was passed. */
+/** Walks along rings; `isVisited` says of a pixel whether its upper edge was passed. */
 const makeWalker = (map: LabelMap, junctions: Junctions) => {
   const { data, height, width } = map
-  const visited = new Uint8Array(width * height)
+  // A bit for each pixel.
+  const visited = new Uint8Array(Math.ceil((width * height) / 8))
   // Right, down, left, up: to the pixel ahead, and to that on its left.
   const toAhead = [1, width, -1, -width]
   const toLeft = [1 - width, 1 + width, width - 1, -1 - width]
@@ -103,7 +104,7 @@ const makeWalker = (map: LabelMap, junctions: Junctions) => {
       let cornerX = x
       let cornerY = y
       if (direction === 0) {
-        visited[at] = 1
+        visited[at >>> 3]! |= 1 << (at & 7)
         area -= y
         cornerX++
         isAhead = x + 1 < width
@@ -197,7 +198,8 @@ const makeWalker = (map: LabelMap, junctions: Junctions) => {
     rings.push(unzip(stack))
     return rings
   }
-  return { visited, follow }
+  const isVisited = (at: number): boolean => (visited[at >>> 3]! & (1 << (at & 7))) !== 0
+  return { isVisited, follow }
 }
 
 const unzip = (loop: ReadonlyArray<{ readonly point: Point; readonly junction: boolean }>): AreaRing => {

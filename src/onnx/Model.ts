@@ -51,9 +51,21 @@ export interface Text {
 }
 
 const Config = Schema.Struct({
-  id2label: Schema.optional(Schema.Record(Schema.String, Schema.String)),
-  num_channels: Schema.optional(Schema.Number)
+  id2label: Schema.optional(
+    Schema.NullOr(Schema.Record(Schema.String, Schema.Union([Schema.String, Schema.Number])))
+  ),
+  num_channels: Schema.optional(Schema.NullOr(Schema.Number))
 })
+
+/** Python writes numbers that JSON has not, and reads them; an editor may leave a mark at the beginning. */
+const parse = (text: string): unknown =>
+  JSON.parse(
+    text
+      .replace(/^\uFEFF/, "")
+      .replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (token) =>
+        token.startsWith('"') ? token : "null"
+      )
+  )
 
 /** A model with what the files beside it say. */
 export const make = Effect.fnUntraced(function* (
@@ -63,14 +75,16 @@ export const make = Effect.fnUntraced(function* (
   const fail = (detail: string) => new ModelNotLoadable({ model: model.name, detail })
   const config = (yield* json(Config, texts.config, fail)) ?? {}
   const settings = (yield* json(PreprocessorConfig.Settings, texts.preprocessor, fail)) ?? {}
-  if (config.num_channels !== undefined && config.num_channels !== 3) {
-    return yield* fail(`it takes images of ${config.num_channels} channels, and only 3 (RGB) are supported`)
+  const channels = config.num_channels ?? 3
+  if (channels !== 3) {
+    return yield* fail(`it takes images of ${channels} channels, and only 3 (RGB) are supported`)
   }
   const preprocessing = yield* Effect.mapError(
     Effect.fromResult(PreprocessorConfig.toPreprocessing(settings)),
     fail
   )
-  return { ...model, classes: ClassTable.fromId2Label(config.id2label ?? {}), preprocessing }
+  const names = Object.entries(config.id2label ?? {}).map(([id, name]) => [id, String(name)] as const)
+  return { ...model, classes: ClassTable.fromId2Label(Object.fromEntries(names)), preprocessing }
 })
 
 /** The file's JSON as the schema's type; `undefined` where there is no such file. */
@@ -81,7 +95,7 @@ const json = Effect.fnUntraced(function* <S extends Schema.ConstraintDecoder<unk
 ): Effect.fn.Return<S["Type"] | undefined, ModelNotLoadable> {
   if (file === undefined) return undefined
   const parsed = yield* Effect.try({
-    try: (): unknown => JSON.parse(file.text),
+    try: () => parse(file.text),
     catch: (cause) =>
       fail(`${file.name} is no JSON (${cause instanceof Error ? cause.message : String(cause)})`)
   })

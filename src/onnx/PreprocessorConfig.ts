@@ -132,6 +132,17 @@ const known = Object.keys(kinds).join(", ")
 /** Fails with what is wrong, in words that follow the name of the model. */
 export const toPreprocessing = (settings: Settings): Result.Result<Preprocessing, string> => {
   const file = "its preprocessor_config.json"
+  // As a processor of several inputs has them, beside those of the others.
+  const { image_processor: own } = settings
+  if (typeof own === "object" && own !== null) {
+    return Result.flatMap(
+      Result.mapError(
+        Schema.decodeUnknownResult(Settings)(own),
+        (error) => `${file} is not as expected: ${error.message.replaceAll(/\s+/g, " ").trim()}`
+      ),
+      toPreprocessing
+    )
+  }
   const unknown = Object.entries(settings).find(([key, value]) => changesPixels(key, value))
   if (unknown !== undefined) {
     const said = JSON.stringify(unknown[1])

@@ -3,6 +3,7 @@
  */
 import { type Duration, Effect, Stream } from "effect"
 import type { Headers } from "effect/http"
+import type { Proxies } from "./CurrentProxies.ts"
 import type * as Hiding from "./Hiding.ts"
 import type { ServiceError } from "./ServiceError.ts"
 
@@ -15,8 +16,8 @@ export interface Answer {
   readonly body: Uint8Array
   /** The id the service gave the request, or ours. */
   readonly requestId: string
-  /** The proxy that it came through, where that may have answered in the place of the service. */
-  readonly proxy?: string | undefined
+  /** Those that its client goes through: one of them may have answered in the place of the service. */
+  readonly proxies?: Proxies | undefined
   /** Takes our secrets out of what the service says: whoever makes an error of an answer lets its texts through here. */
   readonly hide?: Hiding.Hide | undefined
 }

@@ -1,6 +1,5 @@
 /** From what an HTTP client says of a request that got no answer to an error of this library. */
 import type { HttpClientError } from "effect/http"
-import type { Attempt } from "../policy/Attempt.ts"
 import * as Body from "./Body.ts"
 import type { Hide } from "./Hiding.ts"
 import type { ServiceError } from "./ServiceError.ts"
@@ -23,7 +22,7 @@ const neverSent = new Set([
 export const from = (
   error: HttpClientError.HttpClientError,
   service: string,
-  attempt: Attempt,
+  requestId: string | undefined,
   hide: Hide
 ): ServiceError => {
   const { reason } = error
@@ -39,7 +38,7 @@ export const from = (
   const code = Body.codeOf(reason.cause)
   return new ConnectionFailed({
     service,
-    requestId: attempt.callId,
+    requestId,
     code,
     phase: "sending",
     sent: code !== undefined && neverSent.has(code) ? "no" : "maybe",

@@ -21,13 +21,13 @@ import { type Answer, isSuccess, type Opened } from "./Answer.ts"
 import * as Body from "./Body.ts"
 import * as ClientMetrics from "./ClientMetrics.ts"
 import * as ConnectionError from "./ConnectionError.ts"
+import * as CurrentProxies from "./CurrentProxies.ts"
 import * as Hiding from "./Hiding.ts"
 import { hidingOf } from "./HidingOf.ts"
 import * as Hosts from "./Hosts.ts"
 import * as Multipart from "./Multipart.ts"
 import { failure } from "./Outcome.ts"
 import * as OwnHeaders from "./OwnHeaders.ts"
-import * as Proxies from "./Proxies.ts"
 import type * as Redirects from "./Redirects.ts"
 import * as RequestLog from "./RequestLog.ts"
 import type { ServiceError } from "./ServiceError.ts"
@@ -180,7 +180,7 @@ export const make = Effect.fnUntraced(function* (
   const client = yield* HttpClient.HttpClient
   const sendsPieces = yield* Multipart.SendsPieces
   const platform = yield* Body.Platform
-  const proxies = yield* Proxies.Current
+  const proxies = yield* CurrentProxies.Current
   const application = options.userAgent ?? (yield* UserAgent)
   const userAgent = application === undefined || application === "" ? library : `${application} ${library}`
   const context = Context.make(FetchHttpClient.RequestInit, {
@@ -263,7 +263,7 @@ export const make = Effect.fnUntraced(function* (
       }
       const sent = sendsPieces ? client.execute(traced) : Effect.flatMap(withLength(traced), client.execute)
       return Effect.mapBoth(Effect.provideContext(sent, within), {
-        onFailure: (error) => ConnectionError.from(error, service, attempt, hide),
+        onFailure: (error) => ConnectionError.from(error, service, attempt.callId, hide),
         onSuccess: (response) => {
           if (span?._tag === "Span") {
             span.attribute(standard.status, response.status)
@@ -338,7 +338,7 @@ export const make = Effect.fnUntraced(function* (
           ...origin,
           status: response.status,
           headers: response.headers,
-          proxy: Proxies.forwarding(proxies, origin.service),
+          proxies,
           body
         }
       }

@@ -5,7 +5,8 @@ import type { Answer, ErrorBody } from "./Answer.ts"
 import * as Hiding from "./Hiding.ts"
 import * as Message from "./Message.ts"
 import * as Proxies from "./Proxies.ts"
-import { errorHeader, fromStatus, type ServiceError } from "./ServiceError.ts"
+import { errorHeader, type ServiceError } from "./ServiceError.ts"
+import { fromStatus } from "./StatusError.ts"
 
 /** Characters of what a service says that are looked at: more than an error shows. */
 const said = 4000

@@ -14,38 +14,11 @@
  * Proxies.of(proxies, new URL("http://example.com/")) // => undefined
  * ```
  */
-import { Context, Option, Redacted, Result } from "effect"
+import { Option, Redacted, Result } from "effect"
 import { IpNetwork, NetAddress } from "effect/net"
+import type { Exception, Proxies, Proxy } from "./CurrentProxies.ts"
 
-/** One proxy, or what is wrong with what should name it. */
-export interface Proxy {
-  /** For errors: without name and password. */
-  readonly name: string
-  /** Where it was named, such as `HTTPS_PROXY`. */
-  readonly from: string
-  /** With name and password, where it has some. */
-  readonly uri: Redacted.Redacted
-  /** Why it cannot be used. */
-  readonly wrong?: string | undefined
-}
-
-export interface Proxies {
-  /** For http and for https. */
-  readonly http: Proxy | undefined
-  readonly https: Proxy | undefined
-  /** As `NO_PROXY` has it. */
-  readonly not: ReadonlyArray<Exception>
-}
-
-interface Exception {
-  readonly host: string
-  readonly subdomainsOnly: boolean
-  readonly port: string | undefined
-  readonly network: IpNetwork.IpNetwork | undefined
-}
-
-/** No proxy for anything. */
-export const none: Proxies = { http: undefined, https: undefined, not: [] }
+export { Current, none, type Proxies, type Proxy } from "./CurrentProxies.ts"
 
 /** The proxy of an address; one without a scheme speaks http. */
 export const parse = (text: string, from: string): Proxy => {
@@ -114,13 +87,8 @@ export const of = (self: Proxies, url: URL): Proxy | undefined => {
   return proxy === undefined || self.not.some((each) => isExcepted(each, url)) ? undefined : proxy
 }
 
-/** Through which proxy the client of the context sends a request: `NodeHttp.layer` says it of itself. */
-export const Current = Context.Reference<Proxies>("effect-segformer/service/Proxies/Current", {
-  defaultValue: () => none
-})
-
 /** The name of the proxy that may answer for a service: it forwards requests over http, and of https it sees nothing. */
-export const forwarding = (self: Proxies, url: string): string | undefined =>
+const forwarding = (self: Proxies, url: string): string | undefined =>
   url.startsWith("http://") && URL.canParse(url) ? of(self, new URL(url))?.name : undefined
 
 /** Statuses that a proxy answers with by itself. */
@@ -128,9 +96,12 @@ const ofProxies = new Set([403, 407, 502, 503, 504])
 
 /** What an answer says of a failure, with the proxy that may have said it in the place of the service. */
 export const doubted = (
-  answer: { readonly status: number; readonly proxy?: string | undefined },
+  answer: { readonly service: string; readonly status: number; readonly proxies?: Proxies | undefined },
   detail: string
-): string =>
-  answer.proxy === undefined || !ofProxies.has(answer.status)
+): string => {
+  if (answer.proxies === undefined || !ofProxies.has(answer.status)) return detail
+  const proxy = forwarding(answer.proxies, answer.service)
+  return proxy === undefined
     ? detail
-    : `${detail.slice(0, 120)} (through the proxy ${answer.proxy}, which may say so itself)`
+    : `${detail.slice(0, 120)} (through the proxy ${proxy}, which may say so itself)`
+}

@@ -86,7 +86,7 @@ export class NotHealthy extends ErrorKind.make({ isRetryable: true })<NotHealthy
   }
 }
 
-const healthyGauge = Telemetry.calls.gauge("segformer.service.health")
+const healthyGauge = Telemetry.servers.gauge("segformer.service.health")
 const levels = { Unknown: -1, Healthy: 1, Unhealthy: 0 } as const
 
 const unknown: HealthState = { _tag: "Unknown", last: undefined, dependencies: {} }

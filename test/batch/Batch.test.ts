@@ -9,6 +9,7 @@ import { CircuitOpen, ImageSource, InferenceFailed, RateLimited, Transport } fro
 import { Batch, BatchSource, Item, Sink, Sinks } from "effect-segformer/batch"
 import { eventually, hangs } from "../support/Eventually.ts"
 import { fill, folder } from "../support/Folder.ts"
+import { passing } from "../support/Passing.ts"
 import { filesIn, picture, pictures, predictionOf, segmenter } from "./support.ts"
 
 /** A sink that holds what it is given, by key. */
@@ -314,7 +315,7 @@ describe("Batch.run", () => {
     })
   )
 
-  it.live("waits for a service that asks to be left alone", () =>
+  it.effect("waits for a service that asks to be left alone", () =>
     Effect.gen(function* () {
       let calls = 0
       const busy = Transport.layer({
@@ -336,20 +337,21 @@ describe("Batch.run", () => {
           return Effect.map(image.bytes, (bytes) => predictionOf(bytes, image.width, image.height))
         }
       })
-      const { settled } = yield* Batch.run({
+      const run = Batch.run({
         source: BatchSource.folder(yield* folder(pictures(5))),
         sinks: [holding().sink],
         folder: yield* folder(),
         concurrency: 1
       }).pipe(Effect.provide(busy), Effect.provide(NodeFileSystem.layer))
+      const { settled } = yield* passing(run)
       assert.deepStrictEqual(settled, { done: 5, repeated: 0, failed: 0 })
     })
   )
 
-  it.live("tells how far it is, what is left and what it costs", () =>
+  it.effect("tells how far it is, what is left and what it costs", () =>
     Effect.gen(function* () {
       const told: Array<{ done: number; total: number | undefined; spent: number | undefined }> = []
-      const { progress } = yield* Batch.run({
+      const run = Batch.run({
         source: BatchSource.folder(yield* folder(pictures(60))),
         sinks: [holding().sink],
         folder: yield* folder(),
@@ -357,6 +359,7 @@ describe("Batch.run", () => {
         onProgress: ({ cost, done, total }) =>
           Effect.sync(() => void told.push({ done, total, spent: cost?.spent }))
       }).pipe(Effect.provide(segmenter({ takes: 50 })), Effect.provide(NodeFileSystem.layer))
+      const { progress } = yield* passing(run)
       assert.isAbove(told.length, 1)
       assert.strictEqual(told[0]!.total, 60)
       assert.isBelow(told[0]!.done, 60)

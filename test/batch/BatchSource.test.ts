@@ -162,6 +162,35 @@ describe("BatchSource", () => {
     })
   )
 
+  it.live("an id of two images names neither: the second is told, and the same image twice is one", () =>
+    Effect.gen(function* () {
+      const path = yield* folder({ "a.png": picture(1), "b.png": picture(2), "c.png": picture(3) })
+      const tables = {
+        "list.csv": "id,image\na,a.png\na,b.png\na,a.png\nb,b.png\n,c.png\nc.png,b.png\n",
+        "list.jsonl":
+          '{"image":"a.png","id":"a"}\n\n{"url":"b.png","key":"a"}\n{"image":"a.png","id":"a"}\n{"id":"b","file":"b.png"}\n"c.png"\n{"id":"c.png","file":"b.png"}\n'
+      }
+      for (const [name, text] of Object.entries(tables)) {
+        fill(path, { [name]: text })
+        assert.deepStrictEqual(
+          yield* look(BatchSource.of(join(path, name))),
+          [
+            "a 12x8",
+            "a 12x8",
+            "b 12x8",
+            "c.png 12x8",
+            `${name}:3 ImageNotReadable`,
+            `${name}:7 ImageNotReadable`
+          ].toSorted()
+        )
+      }
+      const { items } = BatchSource.manifest(join(path, "list.csv"))
+      const [, second] = yield* Stream.runCollect(items).pipe(Effect.provide(platform))
+      const error = yield* Effect.flip(second!.image.open()).pipe(Effect.provide(platform))
+      assert.match(error.message, /list\.csv:3.*the id "a" is that of another image above/)
+    })
+  )
+
   it.live("lists in UTF-16, as PowerShell and spreadsheets write them", () =>
     Effect.gen(function* () {
       const path = yield* folder({ "ä.png": picture(1), "b.png": picture(2) })

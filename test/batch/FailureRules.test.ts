@@ -6,16 +6,17 @@ import { Transport } from "effect-segformer"
 import { Batch, BatchSource } from "effect-segformer/batch"
 import { names, plays } from "./drivers.ts"
 import { folder } from "../support/Folder.ts"
+import { passing } from "../support/Passing.ts"
 import { picture } from "./support.ts"
 
 describe("a run on one machine (the table is played on many in ClusterRuns.test.ts)", () => {
-  it.live.each(plays().map((play) => [play.name, play] as const))(
+  it.effect.each(plays().map((play) => [play.name, play] as const))(
     "%s",
     ([, { expected, maxFailures, predict, rules }]) =>
       Effect.gen(function* () {
         const files = Object.fromEntries(names.map((name, i) => [name, picture(i)]))
         const source = BatchSource.folder(yield* folder(files))
-        const result = yield* Batch.run({
+        const run = Batch.run({
           source,
           sinks: [],
           folder: join(yield* folder(), "run"),
@@ -27,6 +28,7 @@ describe("a run on one machine (the table is played on many in ClusterRuns.test.
           Effect.provide(Transport.layer({ name: "fake", predict: ({ image }) => predict(image) })),
           Effect.provide(NodeFileSystem.layer)
         )
+        const result = yield* passing(run)
         if (result._tag === "Failure") {
           assert.isTrue(expected.isEnded)
           assert(result.failure._tag === "TooManyFailures")

@@ -7,7 +7,7 @@
  * the peak of resident memory, of Chromium that of the page's process.
  */
 import { spawn } from "node:child_process"
-import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
@@ -16,6 +16,7 @@ import { chromium, type Page } from "playwright-core"
 import { site } from "../support/BrowserBundle.ts"
 import * as Needs from "../support/Needs.ts"
 import { serveFolders } from "../support/StaticServer.ts"
+import { peakOf, processorTimeOf } from "./Processes.ts"
 import { median, type Report } from "./Report.ts"
 import type { Took } from "./runtimes/page.ts"
 import type { Told } from "./runtimes/subject.ts"
@@ -34,32 +35,6 @@ interface Running {
   readonly pid: () => Promise<number>
   readonly end: () => Promise<unknown>
 }
-
-/** Of a process and its children, where the system tells (Linux). */
-const sumOf = (pid: number, file: string, value: (text: string) => number): number => {
-  const read = (path: string) => {
-    try {
-      return readFileSync(`/proc/${pid}/${path}`, "utf8")
-    } catch {
-      return ""
-    }
-  }
-  const children = read(`task/${pid}/children`).split(" ").map(Number)
-  return children
-    .filter((child) => child > 0)
-    .reduce((sum, child) => sum + sumOf(child, file, value), value(read(file)))
-}
-
-/** Peak resident memory, in MiB. */
-const peakOf = (pid: number): number =>
-  sumOf(pid, "status", (text) => Number(/VmHWM:\s+(\d+)/.exec(text)?.[1] ?? 0) / 1024)
-
-/** Processor time so far in milliseconds: ticks are hundredths of a second. What others do meanwhile disturbs it least. */
-const processorTimeOf = (pid: number): number =>
-  sumOf(pid, "stat", (text) => {
-    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ")
-    return 10 * (Number(fields[11] ?? 0) + Number(fields[12] ?? 0))
-  })
 
 const conditions = "effect-segformer-source"
 

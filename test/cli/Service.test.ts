@@ -205,6 +205,53 @@ describe("a caller who is kept out", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("that is too busy to say how it is, once or always, is sent images", () =>
+    Effect.gen(function* () {
+      const answers: ReadonlyArray<readonly [number | "reset", Record<string, string>?]> = [
+        [429],
+        [503, { "retry-after": "1" }],
+        [500],
+        ["reset"]
+      ]
+      const cwd = yield* folder({ "in/panel.png": Fixtures.image })
+      for (const [index, [status, headers]] of answers.entries()) {
+        let asked = 0
+        const server = yield* http(({ method }, response) => {
+          if (method === "POST") sendJson(response, answer)
+          else if (status === "reset") response.destroy()
+          else if (status !== 429 && ++asked > 1) sendJson(response, {}, 200)
+          else sendJson(response, {}, status, headers)
+        })
+        const env = { SEGFORMER_PROTOCOL: "custom" }
+        for (const command of ["segment", "batch"]) {
+          const out = `${command}-${index}`
+          const found = yield* run([command, "in/panel.png", "--url", server.url, "--out", out], { cwd, env })
+          assert.strictEqual(found.code, 0, found.stderr)
+        }
+      }
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("that is starting is waited for as long as for an image", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder({ "panel.png": Fixtures.image })
+      let asked = 0
+      const server = yield* http(({ path }, response) =>
+        path === "/health"
+          ? sendJson(response, { status: "ok", model_loaded: ++asked > 2 })
+          : sendJson(response, InspectionModel.answer())
+      )
+      const args = ["segment", "panel.png", "--url", server.url]
+      const none = yield* run(args, { cwd, env: { SEGFORMER_MAX_RETRIES: "0" } })
+      assert.strictEqual(none.code, 3)
+      assert.match(none.stderr, /is up, but cannot segment: /)
+      asked = 0
+      const found = yield* run(args, { cwd })
+      assert.deepStrictEqual([found.code, found.stderr], [0, ""])
+      assert.strictEqual(asked, 3)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("comes in by a header", () =>
     Effect.gen(function* () {
       const server = yield* http(({ headers, method, path }, response) =>

@@ -4,7 +4,7 @@ import { hostname } from "node:os"
 import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, FileSystem, PlatformError } from "effect"
 import * as Lock from "../../src/files/Lock.ts"
 import { folder, names } from "../support/Folder.ts"
 
@@ -55,6 +55,42 @@ describe("the lock of a folder", () => {
       const long = new Date(Date.now() - 60_000)
       utimesSync(lock, long, long)
       yield* taken(path)
+    }).pipe(onDisk)
+  )
+
+  it.live("that does not say whose it is, is void once it is no longer touched", () =>
+    Effect.gen(function* () {
+      const path = yield* folder()
+      const lock = join(path, "lock")
+      // As one that is being written, or of a disk that was full.
+      writeFileSync(lock, "")
+      assert.strictEqual((yield* Effect.flip(taken(path)))._tag, "Locked")
+      const long = new Date(Date.now() - 60_000)
+      utimesSync(lock, long, long)
+      yield* taken(path)
+      assert.deepStrictEqual(names(path), [])
+    }).pipe(onDisk)
+  )
+
+  it.live("is had by one of many on a disk without links, and void when its process is gone", () =>
+    Effect.gen(function* () {
+      const path = yield* folder()
+      const fs = yield* FileSystem.FileSystem
+      const none = PlatformError.systemError({
+        _tag: "Unknown",
+        module: "FileSystem",
+        method: "link",
+        description: "EPERM: operation not permitted"
+      })
+      const without = Effect.provideService(FileSystem.FileSystem, { ...fs, link: () => Effect.fail(none) })
+      const all = Array.from({ length: 20 }, () => Effect.option(Lock.acquire(path)))
+      const got = yield* without(Effect.scoped(Effect.all(all, { concurrency: "unbounded" })))
+      assert.strictEqual(got.filter(({ _tag }) => _tag === "Some").length, 1)
+      assert.deepStrictEqual(names(path), [])
+      const gone = { pid: process.pid, host: hostname(), started: "then" }
+      writeFileSync(join(path, "lock"), JSON.stringify(gone))
+      yield* without(taken(path))
+      assert.deepStrictEqual(names(path), [])
     }).pipe(onDisk)
   )
 

@@ -231,3 +231,33 @@ describe("what cannot be written", () => {
     })
   )
 })
+
+describe("a folder", () => {
+  it.live("is made with those that it lies in, beside others that make them, and may be there", () =>
+    Effect.gen(function* () {
+      const path = yield* folder()
+      const deep = join(path, "a", "b", "c")
+      yield* Effect.all(
+        [deep, join(deep, "d"), deep, join(path, "a", "b")].map((each) => WholeFile.makeFolder(each)),
+        { concurrency: "unbounded" }
+      )
+      assert.isTrue(statSync(join(deep, "d")).isDirectory())
+      symlinkSync(deep, join(path, "link"))
+      yield* WholeFile.makeFolder(join(path, "link", "e"))
+      assert.isTrue(statSync(join(deep, "e")).isDirectory())
+      writeFileSync(join(path, "file"), "")
+      for (const place of ["file", "file/x", "file/x/y"]) {
+        const { reason } = yield* Effect.flip(WholeFile.makeFolder(join(path, place)))
+        assert.strictEqual(reason, "a file stands where a folder should be")
+      }
+    }).pipe(onDisk)
+  )
+
+  it.live.skipIf(process.platform !== "linux")("fails where one is there that takes none", () =>
+    Effect.gen(function* () {
+      for (const place of ["/proc/none", "/proc/none/of/them"]) {
+        assert.strictEqual((yield* Effect.flip(WholeFile.makeFolder(place)))._tag, "NotWritten")
+      }
+    }).pipe(onDisk)
+  )
+})

@@ -12,6 +12,7 @@ import { Fixtures } from "effect-segformer/testing"
 import * as samples from "../image/samples.ts"
 import { http, sendJson, tcp, type TestServer } from "../support/TestServer.ts"
 import { eventually } from "../support/Eventually.ts"
+import { passing } from "../support/Passing.ts"
 import * as InspectionServer from "./servers/InspectionServer.ts"
 
 const platform = Layer.mergeAll(NodeHttpClient.layerUndici, NodeFileSystem.layer, Logger.layer([]))
@@ -300,7 +301,7 @@ describe("InspectionService: the service and its models", () => {
     }).pipe(Effect.provide(platform), Effect.scoped)
   )
 
-  it.live.each(["reset", "stall", "503", "cut"])(
+  it.effect.each(["reset", "stall", "503", "cut"])(
     "a switch whose answer is lost (%s) is not sent again",
     (fault) =>
       Effect.gen(function* () {
@@ -312,8 +313,8 @@ describe("InspectionService: the service and its models", () => {
         const service = yield* connect(server, {
           policy: { attemptTimeout: "1 second", retry: { delay: "1 millis" }, breaker: false }
         })
-        yield* Effect.flip(service.switchModel("oneformer"))
-        yield* Effect.sleep("30 millis")
+        const asked = Effect.andThen(Effect.flip(service.switchModel("oneformer")), Effect.sleep("1 second"))
+        yield* passing(asked, () => (server.requests.length > 0 ? 25 : 0))
         assert.strictEqual(server.requests.length, 1)
       }).pipe(Effect.provide(platform), Effect.scoped)
   )
@@ -376,25 +377,30 @@ describe("InspectionService: result files", () => {
     }).pipe(Effect.provide(platform), Effect.scoped)
   )
 
-  it.live("a download that stalls times out and closes its connection; one that drips goes on", () =>
+  it.effect("a download that stalls times out and closes its connection; one that drips goes on", () =>
     Effect.gen(function* () {
-      const policy = { attemptTimeout: "1 second", retry: false } as const
+      const policy = { attemptTimeout: "10 seconds", retry: false } as const
       const stalled = yield* http((_, response) => void response.write("some"))
-      const error = yield* Effect.flip(bytesOf((yield* connect(stalled, { policy })).download("a")))
+      const stalling = yield* connect(stalled, { policy })
+      const error = yield* passing(Effect.flip(bytesOf(stalling.download("a"))), () =>
+        stalled.requests.length > 0 ? 25 : 0
+      )
       assert.strictEqual(error._tag, "TimedOut")
       assert.strictEqual("phase" in error && error.phase, "receiving")
       yield* eventually(() => stalled.sockets.size === 0)
+      let drip: (() => void) | undefined
       const dripping = yield* http((_, response) => {
         let left = 10
-        const drip = setInterval(() => {
-          if (left-- > 0) response.write("x")
-          else {
-            clearInterval(drip)
-            response.end()
-          }
-        }, 150)
+        drip = () => void (left-- > 0 ? response.write("x") : response.end())
       })
-      assert.strictEqual((yield* bytesOf((yield* connect(dripping, { policy })).download("a"))).length, 10)
+      let turns = 0
+      // A drop each 5 s, which is less than an attempt may take; all of them take five times as long.
+      const dripped = passing(bytesOf((yield* connect(dripping, { policy })).download("a")), () => {
+        if (drip === undefined) return 0
+        if (turns++ % 20 === 0) drip()
+        return 250
+      })
+      assert.strictEqual((yield* dripped).length, 10)
     }).pipe(Effect.provide(platform), Effect.scoped)
   )
 

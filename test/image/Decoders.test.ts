@@ -289,6 +289,26 @@ describe("a JPEG", () => {
           assert.isAtMost(yield* apart(file, pixels), 2)
         }
       }
+      const [one, two, three] = Profiles.app2(profile, 3)
+      const numbered = (number: number) => {
+        const segment = Buffer.concat(Profiles.app2(profile))
+        segment[16] = number
+        return segment
+      }
+      const odd: Readonly<Record<string, ReadonlyArray<Buffer>>> = {
+        "twice, as some programs write it": [...Profiles.app2(profile), ...Profiles.app2(profile)],
+        "in eleven parts": Profiles.app2(profile, 11),
+        "without its first part": [two!, three!],
+        "without one in the middle": [one!, three!],
+        "numbered from 0": [numbered(0)],
+        "numbered from 2": [numbered(2)],
+        "with a part too many": [numbered(0), ...Profiles.app2(profile)]
+      }
+      for (const [name, segments] of Object.entries(odd)) {
+        const file = insert(bytes, markerAt(bytes, 0xdb), Buffer.concat(segments))
+        const pixels = yield* Effect.promise(() => Jpeg.decode(file))
+        assert.isAtMost(yield* apart(file, pixels), 2, name)
+      }
       const printer = Profiles.app2(Profiles.profile({ connection: "Lab ", tags: {} }))
       const unread = yield* refused(insert(bytes, markerAt(bytes, 0xdb), Buffer.concat(printer)))
       assert.deepStrictEqual([unread.kind, /has tables/.test(unread.message)], ["unsupported", true])

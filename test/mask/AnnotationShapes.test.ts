@@ -198,6 +198,39 @@ describe("Cvat", () => {
     )
   })
 
+  it("gives an outline the same points, whether other classes have outlines or not", () => {
+    fc.assert(
+      fc.property(
+        labelMaps({ maxSide: 20 }),
+        fc.constantFrom(undefined, 1, 4),
+        fc.boolean(),
+        fc.constantFrom(4 as const, 8 as const),
+        (map, tolerance, sharedEdges, connectivity) => {
+          const options = { tolerance, sharedEdges, connectivity }
+          const all = Cvat.shapes(map, { ...options, typeOf: () => "polygon" })
+          const odd = Cvat.shapes(map, {
+            ...options,
+            typeOf: (id) => (id % 2 === 1 ? "polygon" : "rectangle")
+          })
+          const one = Cvat.shapes(map, { ...options, typeOf: (id) => (id === 2 ? "polygon" : undefined) })
+          const points = (shapes: ReadonlyArray<Cvat.Shape>, isWanted: (id: number) => boolean) =>
+            shapes.filter(({ classId }) => isWanted(classId)).map(({ points }) => points)
+          // A thin region stays one that tools take, however far its outline may be moved.
+          for (const { points } of all) {
+            const pairs = Array.from({ length: points.length / 2 }, (_, i) => points.slice(2 * i, 2 * i + 2))
+            assert.isAtLeast(new Set(pairs.map(String)).size, 3)
+          }
+          const isOdd = (id: number) => id % 2 === 1
+          assert.deepStrictEqual(points(odd, isOdd), points(all, isOdd))
+          assert.deepStrictEqual(
+            points(one, () => true),
+            points(all, (id) => id === 2)
+          )
+        }
+      )
+    )
+  })
+
   it("gives outlines of masks to those who ask alone", () => {
     const map = fromDigits(["110", "110"])
     const typeOf = (id: number) => (id === 0 ? undefined : "mask")

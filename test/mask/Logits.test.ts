@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import * as fc from "fast-check"
 import { Logits } from "effect-segformer/mask"
+import * as LogitRows from "../../src/mask/LogitRows.ts"
 import { random } from "./support.ts"
 
 const LARGEST = 3.4028234663852886e38
@@ -179,5 +180,27 @@ describe("Logits", () => {
     assert.closeTo(scores[0]!, p(3, 0, 0), 1e-9)
     assert.closeTo(scores[1]!, (p(2, 0, 0) + p(2, 0, 1)) / 2, 1e-9)
     assert.strictEqual(scores[2], 0)
+  })
+
+  it("sums up on the way to labels what scores are made of, at whatever size and of whatever part", () => {
+    const next = random(11)
+    const data = Float32Array.from({ length: 3 * 5 * 7 }, () => next() * 8)
+    const logits = { data, classes: 3, height: 5, width: 7 }
+    const alone = Logits.scores(logits)
+    for (const [width, height, part] of [
+      [21, 15, undefined],
+      [7, 5, undefined],
+      [3, 2, undefined],
+      [21, 15, { left: 1, top: 1, width: 3, height: 2 }],
+      [21, 15, { left: -4, top: -4, width: 20, height: 20 }]
+    ] as const) {
+      const plain = new Uint8Array(width * height)
+      const out = new Uint8Array(width * height)
+      const summed = LogitRows.sums(logits)
+      Logits.rows(logits, width, height, 0, height, plain, part)
+      LogitRows.decide(logits, width, height, 0, height, out, part, summed)
+      assert.deepStrictEqual(out, plain)
+      assert.deepStrictEqual(summed.scores(), alone)
+    }
   })
 })

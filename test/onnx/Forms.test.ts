@@ -1,5 +1,5 @@
 /** The forms in which models are published, by the binary and by WebAssembly alike: read right, or refused by what is wrong. */
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, type Scope } from "effect"
@@ -8,6 +8,7 @@ import type { ImageCodec } from "effect-segformer/image"
 import { ModelSource, SegFormerOnnx } from "effect-segformer/onnx"
 import { SegFormerWeb } from "effect-segformer/onnx/web"
 import { SharpCodec } from "effect-segformer/sharp"
+import { folder } from "../support/Folder.ts"
 import * as support from "./support.ts"
 
 type Options = Omit<SegFormerOnnx.SegFormerOnnxOptions, "model"> & { readonly model: ModelSource.ModelSource }
@@ -212,6 +213,24 @@ describe.each(runtimes)("a model in %s", (_, make) => {
         const folder = join(path, "onnx", "weights")
         mkdirSync(folder)
         copyFileSync(support.fixture("form_outside.onnx_data"), join(folder, name))
+        assert.deepStrictEqual((yield* labelsOf(path)).data, idsOf(64, 32))
+      }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "that lies in a cache whose files are links to others by their digests is loaded with its weights",
+    () =>
+      Effect.gen(function* () {
+        const blobs = yield* support.modelFolder(
+          { aa: "form_outside.onnx", bb: "form_outside.onnx_data" },
+          { preprocessor: size(64, 32) }
+        )
+        const path = yield* folder()
+        mkdirSync(join(path, "onnx"))
+        for (const name of ["config.json", "preprocessor_config.json"])
+          symlinkSync(join(blobs, name), join(path, name))
+        symlinkSync(join(blobs, "onnx", "aa"), join(path, "onnx", "model.onnx"))
+        symlinkSync(join(blobs, "onnx", "bb"), join(path, "onnx", "form_outside.onnx_data"))
         assert.deepStrictEqual((yield* labelsOf(path)).data, idsOf(64, 32))
       }).pipe(Effect.scoped)
   )

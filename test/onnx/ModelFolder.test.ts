@@ -59,6 +59,31 @@ describe("a model folder", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.effect("with settings as Python writes them is read", () =>
+    Effect.gen(function* () {
+      const path = yield* support.modelFolder(model)
+      const opened = (config: string) => {
+        writeFileSync(join(path, "config.json"), config)
+        return Effect.map(ModelSource.folder(path).open("model"), ({ classes }) =>
+          classes.map(({ name }) => name).join()
+        )
+      }
+      assert.strictEqual(yield* opened(`\uFEFF{"id2label":{"0":"a"}}`), "a")
+      assert.strictEqual(
+        yield* opened(
+          `{"rate":-Infinity,"std":[NaN, Infinity],"id2label":{"0":"NaN","1":"a \\"Infinity\\""}}`
+        ),
+        `NaN,a "Infinity"`
+      )
+      assert.strictEqual(yield* opened(`{"id2label":{"0":0,"1":1},"num_channels":null}`), "0,1")
+      assert.strictEqual(yield* opened(`{"id2label":null}`), "")
+      writeFileSync(join(path, "config.json"), `{"id2label":["a"]}`)
+      assert.include(yield* whyNot(path), `at ["id2label"]`)
+      writeFileSync(join(path, "config.json"), `{"num_channels":NaN, no}`)
+      assert.include(yield* whyNot(path), "config.json is no JSON")
+    }).pipe(Effect.scoped)
+  )
+
   it.live("with a broken model file is an error when the layer is built", () =>
     Effect.gen(function* () {
       const load = (path: string) =>

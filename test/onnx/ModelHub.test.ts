@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { dirname, join } from "node:path"
 import { NodeFileSystem, NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Fiber, Layer, Logger } from "effect"
+import { ConfigProvider, Effect, Fiber, FileSystem, Layer, Logger, PlatformError } from "effect"
 import { segment } from "effect-segformer"
 import { ModelSource, SegFormerOnnx } from "effect-segformer/onnx"
 import { SharpCodec } from "effect-segformer/sharp"
@@ -223,6 +223,53 @@ describe("ModelSource.hub", () => {
       assert.deepStrictEqual(readFileSync(found.file), large)
       assert.notInclude(everything(cache).join(), ".part")
     }).pipe(Effect.scoped)
+  )
+
+  it.live("leaves a part alone that a process of another machine is at", () =>
+    Effect.gen(function* () {
+      const { cache, open } = yield* setUp
+      const digest = createHash("sha256").update(large).digest("hex")
+      const { file } = yield* open()
+      const part = join(file, `../model_large.onnx.${digest.slice(0, 16)}.part`)
+      writeFileSync(part, "theirs")
+      writeFileSync(`${part}.lock`, JSON.stringify({ pid: 1, host: "elsewhere", started: "" }))
+      const found = yield* open("large")
+      assert.deepStrictEqual(readFileSync(found.file), large)
+      assert.strictEqual(readFileSync(part, "utf8"), "theirs")
+      assert.lengthOf(
+        everything(cache).filter((name) => name.includes(".part")),
+        2
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("leaves a part or a lock alone that another user has left", () =>
+    Effect.gen(function* () {
+      const { cache, variables } = yield* setUp
+      const fs = yield* FileSystem.FileSystem
+      const digest = createHash("sha256").update(large).digest("hex")
+      const theirs = (path: string) =>
+        path.endsWith(`${digest.slice(0, 16)}.part`) || path.endsWith(".part.lock")
+      const denied = PlatformError.systemError({
+        _tag: "PermissionDenied",
+        module: "FileSystem",
+        method: "open",
+        description: "EACCES: permission denied"
+      })
+      const guarded: FileSystem.FileSystem = {
+        ...fs,
+        access: (path, options) => (theirs(path) ? Effect.fail(denied) : fs.access(path, options)),
+        open: (path, options) => (theirs(path) ? Effect.fail(denied) : fs.open(path, options)),
+        link: (from, to) => (theirs(to) ? Effect.fail(denied) : fs.link(from, to)),
+        writeFileString: (path, text, options) =>
+          theirs(path) ? Effect.fail(denied) : fs.writeFileString(path, text, options)
+      }
+      const { file } = yield* ModelSource.hub("owner/model")
+        .open("large")
+        .pipe(Effect.provideService(FileSystem.FileSystem, guarded), Effect.provide(environment(variables)))
+      assert.deepStrictEqual(readFileSync(file), large)
+      assert.notInclude(everything(cache).join(), ".part")
+    }).pipe(Effect.scoped, Effect.provide(NodeFileSystem.layer))
   )
 
   it.live("sends the token to the Hub and to nobody else", () =>

@@ -37,6 +37,13 @@ describe("a preprocessor", () => {
     assert.deepStrictEqual(read({ feature_extractor_type: "DPTFeatureExtractor", size }), first)
   })
 
+  it("within the settings of a processor of several inputs is read, and refused, as it is alone", () => {
+    const own = { image_processor_type: "SegformerImageProcessor", size: { height: 64, width: 96 } }
+    assert.deepStrictEqual(read({ image_processor: own, processor_class: "OneFormerProcessor" }), read(own))
+    assert.include(refusalOf({ image_processor: { ...own, do_rotate: true } }), "do_rotate")
+    assert.include(refusalOf({ image_processor: { size: "large" } }), `["size"]`)
+  })
+
   it("takes what is of an offset from what is scaled", () => {
     const { offset, scale } = Result.getOrThrow(
       read({ offset: true, rescale_factor: 1 / 127.5, do_normalize: false })

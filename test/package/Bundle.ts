@@ -163,18 +163,15 @@ const firstOf = (chunks: ReadonlyArray<Chunk>): ReadonlySet<Chunk> => {
 const sizeOf = (chunks: Iterable<Chunk>): number =>
   Array.from(chunks).reduce((sum, { code }) => sum + gzipSync(code, { level: 9 }).length, 0)
 
-/**
- * Bytes compressed. esbuild makes a chunk of whatever any two parts have in common, each compressed alone, and has in the first
- * all that an index lists and any part needs: what is not below the bound of the others is for those two reasons.
- */
+/** Bytes compressed. What esbuild keeps of a namespace (its #1420) is what its bound of one module is for. */
 const bounds = [
-  { name: "the core and HTTP", text: http, most: { rolldown: 24_000, vite: 24_000, esbuild: 31_500 } },
+  { name: "the core and HTTP", text: http, most: { rolldown: 24_000, vite: 24_000, esbuild: 24_000 } },
   { name: "one module of masks", text: mask, most: { rolldown: 1200, vite: 1200, esbuild: 3000 } }
 ] as const
 
 /** With Effect's own. */
 const wholes = [
-  { name: "a page", text: page, most: { rolldown: 98_000, vite: 98_000, esbuild: 115_000 } },
+  { name: "a page", text: page, most: { rolldown: 98_000, vite: 98_000, esbuild: 98_000 } },
   { name: "one module of masks", text: mask, most: { rolldown: 1200, vite: 1200, esbuild: 30_000 } }
 ] as const
 

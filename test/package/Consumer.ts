@@ -87,8 +87,8 @@ export const pinned = (line: string, tarball: string): string =>
     )
     .join(" ")
 
-export const make = (folder: string, tarball: string): Consumer => {
-  mkdirSync(folder)
+/** A new project in a folder, with nothing installed. */
+export const files = (folder: string): Pick<Consumer, "write" | "node"> => {
   const write = (file: string, text: string) => writeFileSync(join(folder, file), text)
   write(
     "package.json",
@@ -100,8 +100,14 @@ export const make = (folder: string, tarball: string): Consumer => {
     })
   )
   write(".npmrc", "onnxruntime_node_install=skip\n")
+  return { write, node: (file, ...args) => run(process.execPath, [file, ...args], folder) }
+}
+
+export const make = (folder: string, tarball: string): Consumer => {
+  mkdirSync(folder)
+  const project = files(folder)
   const install = (...packages: ReadonlyArray<string>) =>
     void run("npm", ["install", "--no-audit", "--no-fund", "--ignore-scripts", ...packages], folder)
   install(tarball, at("effect"), at("@effect/platform-node"), at("typescript"), at("@types/node"))
-  return { folder, install, write, node: (file, ...args) => run(process.execPath, [file, ...args], folder) }
+  return { ...project, folder, install }
 }

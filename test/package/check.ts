@@ -11,6 +11,7 @@ import * as Consumer from "./Consumer.ts"
 import * as Contents from "./Contents.ts"
 import { expect, root, run, version } from "./Consumer.ts"
 import * as FirstProgram from "./FirstProgram.ts"
+import * as Lambda from "./Lambda.ts"
 import * as ImportCost from "./ImportCost.ts"
 import * as Manners from "./Manners.ts"
 import * as Nodes from "./Nodes.ts"
@@ -101,6 +102,7 @@ try {
   ImportCost.check(consumer)
   await Bundle.check(consumer)
   Nodes.check(consumer)
+  Lambda.check(folder, tarball)
   checkTemplate(folder, tarball)
   await FirstProgram.check(folder, tarball)
 } catch (error) {

@@ -5,12 +5,12 @@ import { Effect } from "effect"
 import type { Route } from "playwright-core"
 import sharp from "sharp"
 import * as Needs from "../support/Needs.ts"
+import { drop } from "./drop.ts"
 import {
   colorAt,
   desktop,
   ended,
   expected,
-  grey,
   names,
   PageServer,
   png,
@@ -113,43 +113,22 @@ describe.skipIf(Needs.chromium === undefined)("the page with many pictures", () 
     })
 
     onPage("takes a dropped folder's images", async (page) => {
-      await page.evaluate(
-        (bytes) => {
-          const file = (name: string, type: string) => ({
-            isFile: true,
-            isDirectory: false,
-            name,
-            file: (done: (file: File) => void) => done(new File([Uint8Array.from(bytes)], name, { type }))
-          })
-          const folder = (name: string, entries: ReadonlyArray<unknown>) => ({
-            isFile: false,
-            isDirectory: true,
-            name,
-            createReader: () => {
-              const batches = [entries, []]
-              return { readEntries: (done: (some: unknown) => void) => done(batches.shift() ?? []) }
-            }
-          })
-          const root = folder("all", [
-            file("b.png", "image/png"),
-            file("notes.txt", "text/plain"),
-            folder("inner", [file("c.png", "image/png")]),
-            file(".hidden.png", "image/png"),
-            file("a.png", "image/png")
-          ])
-          const event = new Event("drop", { bubbles: true, cancelable: true })
-          Object.assign(event, {
-            clientX: 1,
-            clientY: 1,
-            dataTransfer: { items: [{ kind: "file", webkitGetAsEntry: () => root, getAsFile: () => null }] }
-          })
-          document.body.dispatchEvent(event)
-        },
-        [...grey]
-      )
+      await drop(page, ["b.png", "notes.txt", "inner/c.png", ".hidden.png", "a.png"])
       await page.locator("#details").waitFor()
       await ended(page)
       assert.deepStrictEqual(await names(page), ["a.png, done", "b.png, done", "c.png, done"])
+    })
+
+    onPage("says so where a folder has more images than it takes", async (page) => {
+      await page.route("**/v1/segment*", () => {})
+      await drop(
+        page,
+        Array.from({ length: 501 }, (_, at) => `${at}.png`)
+      )
+      await page
+        .locator(".alert", { hasText: "The first 500 images are taken, and there are more" })
+        .waitFor()
+      assert.strictEqual(await page.locator(".thumb").count(), 500)
     })
 
     for (const [what, provoke, said] of [

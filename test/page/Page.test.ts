@@ -7,7 +7,7 @@ import type { Page } from "playwright-core"
 import sharp from "sharp"
 import * as Needs from "../support/Needs.ts"
 import * as Warm from "../support/Warm.ts"
-import { colorAt, desktop, grey, PageServer, pointAt, segment, serve, visit } from "./support.ts"
+import { colorAt, desktop, grey, type OnPage, PageServer, pointAt, segment, serve, visit } from "./support.ts"
 import { using } from "./using.ts"
 
 const sampleFile = readFileSync(new URL("../../src/server/page/assets/sample.jpg", import.meta.url))
@@ -19,8 +19,10 @@ const statusOf = (page: Page) => page.locator("#status").textContent()
 
 describe.skipIf(Needs.chromium === undefined)("the page", () => {
   layer(PageServer.layer, { excludeTestServices: true })((it) => {
-    const onPage = (name: string, use: Parameters<typeof visit>[1], options?: Parameters<typeof visit>[2]) =>
-      it.effect(name, () => Effect.flatMap(PageServer, ({ url }) => visit(url, use, options)))
+    const visitHere: typeof visit = (url, use, options = desktop) =>
+      visit(url, use, { ...options, sharesTab: true })
+    const onPage: OnPage = (name, use, options) =>
+      it.effect(name, () => Effect.flatMap(PageServer, ({ url }) => visitHere(url, use, options)))
 
     describe("is used", () => using(onPage))
 
@@ -73,7 +75,7 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
           const { url } = yield* serve({
             models: { plain: SegFormerTest.layer(() => Effect.succeed(Fixtures.prediction)) }
           })
-          yield* visit(url, async (page) => {
+          yield* visitHere(url, async (page) => {
             await segment(page, "plain")
             assert.deepStrictEqual(await page.locator("#classes thead th").allInnerTexts(), [
               "Class",
@@ -134,7 +136,7 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
       it.effect("that a file is too large, before it is sent", () =>
         Effect.gen(function* () {
           const { url } = yield* serve({ maxBytes: 10_000 })
-          yield* visit(url, async (page) => {
+          yield* visitHere(url, async (page) => {
             const asked: Array<string> = []
             page.on("request", (request) => asked.push(request.url()))
             await page.setInputFiles("#file", {
@@ -159,7 +161,7 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
         Effect.gen(function* () {
           const first = yield* Scope.make()
           const { port, url } = yield* Scope.provide(serve(), first)
-          yield* visit(
+          yield* visitHere(
             url,
             async (page) => {
               await Effect.runPromise(Scope.close(first, Exit.void))
@@ -178,7 +180,7 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
               )
               await Effect.runPromise(Effect.scoped(second))
             },
-            { expected }
+            { ...desktop, expected }
           )
         })
       )
@@ -192,7 +194,7 @@ describe.skipIf(Needs.chromium === undefined)("the page", () => {
           await page.setInputFiles("#file", { name: "grey.png", mimeType: "image/png", buffer: grey })
           await page.locator(".alert p", { hasText: `"width" of the answer is no number.` }).waitFor()
         },
-        { expected }
+        { ...desktop, expected }
       )
 
       it.effect("that a token is asked for, once, and goes on with it", () =>

@@ -32,6 +32,11 @@ export const hosted = Effect.fnUntraced(function* (files: ReadonlyArray<StaticPa
     mkdirSync(dirname(join(place, path)), { recursive: true })
     writeFileSync(join(place, path), bytes)
   }
+  return yield* host(place)
+})
+
+/** A folder of files, by a host of files. */
+export const host = Effect.fnUntraced(function* (place: string) {
   const asked: Array<string> = []
   const url = yield* serveFolders({ "/": place }, { onRequest: (path) => asked.push(path) })
   return { url, asked }

@@ -1,6 +1,6 @@
 /** A server with three models, and a browser that visits its page. */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import { Context, Effect, Layer, References } from "effect"
+import { Context, Effect, Exit, Layer, References } from "effect"
 import { SegFormerServer, type SegFormerServerOptions } from "effect-segformer/server"
 import type { BrowserContext, BrowserContextOptions, Page } from "playwright-core"
 import sharp from "sharp"
@@ -58,24 +58,59 @@ const contextFor = (options: BrowserContextOptions): Effect.Effect<BrowserContex
     })
   )
 
+/** Tabs that a visit has left, by their contexts: the next one costs a quarter of what a new tab does. */
+const left = new Map<BrowserContext, Array<Page>>()
+
+const tabIn = async (context: BrowserContext, sharesTab: boolean): Promise<Page> => {
+  const found = sharesTab ? left.get(context)?.pop() : undefined
+  if (found !== undefined) return found
+  const page = await context.newPage()
+  page.setDefaultTimeout(hangs / 2)
+  // Tabs of a context share what the page keeps: a visit begins without.
+  await page.addInitScript(() => {
+    if (sessionStorage.getItem("begun") !== null) return
+    sessionStorage.setItem("begun", "")
+    localStorage.clear()
+    indexedDB.deleteDatabase("segformer")
+  })
+  return page
+}
+
+/** Leaves a tab as if nothing had been in it. */
+const leave = async (context: BrowserContext, page: Page): Promise<void> => {
+  for (const event of ["console", "pageerror", "request"] as const) page.removeAllListeners(event)
+  await page.unrouteAll({ behavior: "ignoreErrors" })
+  await page.evaluate(() => sessionStorage.clear())
+  await page.goto("about:blank")
+  await page.mouse.move(0, 0)
+  left.set(context, [...(left.get(context) ?? []), page])
+}
+
+/** How a visit goes. */
+export interface VisitOptions extends BrowserContextOptions {
+  /** Complaints that the visit provokes. */
+  readonly expected?: RegExp
+  /** In a tab that others have left: nothing of the tab itself is changed, such as its size, its clock or its media. */
+  readonly sharesTab?: boolean
+}
+
 /**
- * A visit in a tab of its own, which is as new as a browser just opened: the page keeps what it keeps in its tab. A
- * complaint in the console or a request to another host fails it, but for those that a test provokes.
+ * A visit in a tab which is as new as a browser just opened: the page keeps what it keeps in its tab. A complaint in the
+ * console or a request to another host fails it, but for those that a test provokes.
  */
 export const visit = (
   url: string,
   use: (page: Page, watched: Watched) => Promise<void>,
-  options: BrowserContextOptions & { readonly expected?: RegExp } = desktop
+  options: VisitOptions = desktop
 ) =>
   Effect.gen(function* () {
-    const { expected, ...asked } = options
+    const { expected, sharesTab = false, ...asked } = options
     const context = yield* contextFor(asked)
     const watched: Watched = { complaints: [], strangers: [] }
     yield* Effect.acquireUseRelease(
-      Effect.promise(() => context.newPage()),
+      Effect.promise(() => tabIn(context, sharesTab)),
       (page) =>
         Effect.promise(async () => {
-          page.setDefaultTimeout(hangs / 2)
           page.on("console", (message) => {
             // The tests read pixels back; the page does not.
             if (/willReadFrequently/.test(message.text())) return
@@ -86,18 +121,12 @@ export const visit = (
             const asked = new URL(request.url())
             if (/^https?:/.test(asked.protocol) && asked.origin !== url) watched.strangers.push(request.url())
           })
-          // Tabs of a context share what the page keeps: this one begins without.
-          await page.addInitScript(() => {
-            if (sessionStorage.getItem("begun") !== null) return
-            sessionStorage.setItem("begun", "")
-            localStorage.clear()
-            indexedDB.deleteDatabase("segformer")
-          })
           await page.goto(url)
           await page.locator("#model option:not([value=''])").first().waitFor({ state: "attached" })
           await use(page, watched)
         }),
-      (page) => Effect.promise(() => page.close())
+      (page, exit) =>
+        Effect.promise(() => (sharesTab && Exit.isSuccess(exit) ? leave(context, page) : page.close()))
     )
     const complaints = watched.complaints.filter((text) => expected === undefined || !expected.test(text))
     if (complaints.length + watched.strangers.length > 0) {

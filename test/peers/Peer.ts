@@ -9,7 +9,7 @@ import { Cause, Effect, Exit, References, type Scope } from "effect"
 import { hangs } from "../support/Eventually.ts"
 
 /** Where in the picture a peer stands. */
-export type Kind = "server" | "client" | "tool" | "in front"
+export type Kind = "server" | "client" | "tool" | "in front" | "maker"
 
 export interface Package {
   readonly from: "PyPI" | "npm" | "Debian"

@@ -35,7 +35,8 @@ const heading: Readonly<Record<Kind, string>> = {
   server: "Servers of others, our clients",
   client: "Clients of others, our server",
   "in front": "In front of others",
-  tool: "Tools of others, our files"
+  tool: "Tools of others, our files",
+  maker: "Models as their makers run them, ours beside"
 }
 
 const line = (cells: ReadonlyArray<string>): string => `| ${cells.join(" | ")} |`

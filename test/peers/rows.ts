@@ -5,6 +5,7 @@ import * as LabelStudio from "./annotation/LabelStudio.ts"
 import * as Clients from "./clients/Clients.ts"
 import * as Nginx from "./front/Nginx.ts"
 import * as Proxies from "./front/Proxies.ts"
+import * as Makers from "./makers/Makers.ts"
 import * as Servers from "./servers/Servers.ts"
 import * as Annotations from "./tools/Annotations.ts"
 import * as Tools from "./tools/Tools.ts"
@@ -17,7 +18,8 @@ export const rows: ReadonlyArray<Peer> = [
   Nginx.peer,
   ...Proxies.rows,
   ...Tools.rows,
-  ...Annotations.rows
+  ...Annotations.rows,
+  ...Makers.rows
 ]
 
 /** What cannot be had here. */

@@ -3,11 +3,13 @@ import { readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Redacted } from "effect"
+import { TestClock } from "effect/testing"
 import { ServiceUnavailable } from "effect-segformer"
 import { Fixtures } from "effect-segformer/testing"
 import { unzipSync } from "fflate"
 import { eventually } from "../support/Eventually.ts"
 import * as Folder from "../support/Folder.ts"
+import { passing } from "../support/Passing.ts"
 import { ask, form, type Json, type Predict, serve } from "./support.ts"
 
 const submit = (url: string, names: ReadonlyArray<string>, headers: Record<string, string> = {}) =>
@@ -97,7 +99,7 @@ describe("jobs", () => {
     })
   )
 
-  it.live("try again what may pass", () =>
+  it.effect("try again what may pass", () =>
     Effect.gen(function* () {
       let calls = 0
       const { url } = yield* serve(() =>
@@ -106,7 +108,7 @@ describe("jobs", () => {
           : Effect.succeed(Fixtures.prediction)
       )
       const { json } = yield* submit(url, ["a.png"])
-      assert.deepInclude(yield* over(url, json["jobId"]), { status: "succeeded", done: 1 })
+      assert.deepInclude(yield* passing(over(url, json["jobId"])), { status: "succeeded", done: 1 })
     })
   )
 
@@ -193,13 +195,16 @@ describe("jobs", () => {
     })
   )
 
-  it.live("are gone once their time is over, and leave nothing", () =>
+  it.effect("are gone once their time is over, and leave nothing", () =>
     Effect.gen(function* () {
       const folder = yield* Folder.folder()
-      const { url } = yield* serve(undefined, { jobs: { folder, keepFor: "200 millis" } })
+      const { url } = yield* serve(undefined, { jobs: { folder, keepFor: "1 day" } })
       const { json } = yield* submit(url, ["a.png"])
       const place = `${url}/v1/jobs/${String(json["jobId"])}`
-      yield* eventually(() => fetch(place).then(({ status }) => status === 404), "the job to expire")
+      assert.deepInclude(yield* passing(over(url, json["jobId"])), { status: "succeeded" })
+      const expired = eventually(() => fetch(place).then(({ status }) => status === 404), "the job to expire")
+      yield* TestClock.adjust("1 day")
+      yield* passing(expired, () => 250)
       yield* eventually(() => readdirSync(folder).every((name) => name === "lock"), "its files to go")
     })
   )

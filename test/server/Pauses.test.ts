@@ -8,7 +8,7 @@ import * as Steps from "../../src/mask/Steps.ts"
 import { fromPrediction } from "../../src/Segmentation.ts"
 import * as Answer from "../../src/server/v1/Answer.ts"
 import * as ClassScores from "../../src/server/ClassScores.ts"
-import * as IdsJson from "../../src/server/IdsJson.ts"
+import * as IdsJson from "../../src/server/dialects/IdsJson.ts"
 import * as JsonPieces from "../../src/server/JsonPieces.ts"
 import * as LargeJson from "../../src/server/LargeJson.ts"
 

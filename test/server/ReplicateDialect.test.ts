@@ -6,6 +6,7 @@ import { LabelPng } from "effect-segformer/mask"
 import { ReplicateDialect } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
 import { eventually } from "../support/Eventually.ts"
+import { passing } from "../support/Passing.ts"
 import { ask, gate, type Json, jsonBody, serve } from "./support.ts"
 
 const dialects = [ReplicateDialect.make()]
@@ -47,16 +48,17 @@ describe("the dialect replicate", () => {
     }).pipe(Effect.scoped)
   )
 
-  it.live("holds the answer where that is preferred, but no longer than said", () =>
+  it.effect("holds the answer where that is preferred, but no longer than said", () =>
     Effect.gen(function* () {
       const quick = yield* serve(undefined, { dialects })
       for (const prefer of ["wait", "wait=5", "respond-async, wait=5"]) {
         const { json } = yield* ask(`${quick.url}/v1/predictions`, submission(prefer))
         assert.strictEqual(json["status"], "succeeded", prefer)
       }
-      const { predict } = gate()
+      const { entered, predict } = gate()
       const stuck = yield* serve(predict, { dialects })
-      const { json } = yield* ask(`${stuck.url}/v1/predictions`, submission("wait=1"))
+      const held = ask(`${stuck.url}/v1/predictions`, submission("wait=1"))
+      const { json } = yield* passing(held, () => (entered() > 0 ? 25 : 0))
       assert.strictEqual(json["status"], "processing")
     }).pipe(Effect.scoped)
   )

@@ -1,5 +1,5 @@
 /** The site as it is built: every page, every link, the search. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -10,13 +10,19 @@ import { options } from "./index-options.ts"
 import { render } from "./Markdown.ts"
 import * as Site from "./Site.ts"
 
+/** In the place of the page, which takes long to pack: its own tests are in test/page. */
+const page = [
+  { path: "index.html", bytes: Buffer.from('<!doctype html><script src="./1/main.js"></script>') },
+  { path: "1/main.js", bytes: Buffer.from("") }
+]
+
 const stubs = new Map(Reference.names.map((name) => [name, `# ${name}\n\n## Part\n\nText.\n`]))
 
 describe("npm run site", () => {
   it.live("has each page of the documentation, and no link that leads nowhere", () =>
     Effect.gen(function* () {
       const out = yield* folder()
-      const built = yield* Effect.promise(() => Site.build({ root: Reference.root, out, api: stubs }))
+      const built = yield* Effect.promise(() => Site.build({ root: Reference.root, out, api: stubs, page }))
       assert.deepStrictEqual(built.broken, [])
       assert.includeMembers(
         [...built.pages],
@@ -25,6 +31,8 @@ describe("npm run site", () => {
       const serve = readFileSync(join(out, "guides/serve.html"), "utf8")
       assert.include(serve, 'href="../telemetry.html"')
       assert.include(serve, 'aria-current="page"')
+      assert.include(serve, 'href="../try/index.html"')
+      assert.isTrue(existsSync(join(out, "try/1/main.js")))
       assert.match(serve, /<span class="hljs-keyword">import<\/span>/)
       const index = MiniSearch.loadJSON(readFileSync(join(out, "assets/search.json"), "utf8"), options)
       assert.include(String(index.search("circuit breaker")[0]?.["title"]).toLowerCase(), "breaker")
@@ -44,12 +52,15 @@ describe("npm run site", () => {
         "# Home\n\n[a](docs/guides/a.md#there), [b](docs/guides/a.md#gone), [c](docs/none.md), [d](../x.md)\n"
       )
       writeFileSync(join(root, "docs/guides/a.md"), "# A\n\n## There\n\n[home](../../README.md)\n")
-      const { broken } = yield* Effect.promise(() => Site.build({ root, out, api: new Map() }))
+      const { broken } = yield* Effect.promise(() =>
+        Site.build({ root, out, api: new Map(), page: [page[0]!] })
+      )
       assert.deepStrictEqual(
         broken.filter((line) => line.startsWith("README")),
         ["README.md: docs/none.md", "README.md: ../x.md"]
       )
       assert.include(broken, "index.html: guides/a.html#gone")
+      assert.include(broken, "try/index.html: ./1/main.js")
       assert.notInclude(broken.join(), "#there")
     }).pipe(Effect.scoped)
   )

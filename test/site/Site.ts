@@ -2,17 +2,9 @@
  * The site: every page of docs, the API reference, the sources and pictures that they lead to, an index to search in. It is
  * files alone, which any server or a disk can show. A link that leads nowhere ends the build.
  */
-import {
-  copyFileSync,
-  cpSync,
-  existsSync,
-  globSync,
-  mkdirSync,
-  readFileSync,
-  statSync,
-  writeFileSync
-} from "node:fs"
+import { copyFileSync, existsSync, globSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { basename, dirname, extname, join, normalize } from "node:path"
+import type { StaticPage } from "effect-segformer/server"
 import MiniSearch from "minisearch"
 import { rolldown } from "rolldown"
 import { options, type Indexed } from "./index-options.ts"
@@ -31,6 +23,8 @@ export interface SiteOptions {
   readonly out: string
   /** Pages of the API reference by their names. */
   readonly api: ReadonlyMap<string, string>
+  /** The page with a model in it, to try. */
+  readonly page: ReadonlyArray<StaticPage.SiteFile>
 }
 
 export interface Built {
@@ -66,6 +60,9 @@ const groupNames: ReadonlyArray<readonly [title: string, belongs: (to: string) =
   ["Why it is so", (to) => to.startsWith("decisions/") || to === "architecture.html"],
   ["The project", () => true]
 ]
+
+/** Where the page is that runs the model. */
+const tried = "try"
 
 const isPicture = (path: string): boolean => /\.(png|jpe?g|svg|webp)$/i.test(path)
 
@@ -145,9 +142,10 @@ export const build = async (site: SiteOptions): Promise<Built> => {
       return Layout.relative(to, place) + (anchor === undefined ? "" : `#${anchor}`)
     }
 
-  // A page of its own kind, where there is one: it is files that run by themselves.
-  const playground = existsSync(join(root, "docs/playground/index.html"))
-  if (playground) cpSync(join(root, "docs/playground"), join(out, "playground"), { recursive: true })
+  for (const { bytes, path } of site.page) {
+    mkdirSync(dirname(join(out, tried, path)), { recursive: true })
+    writeFileSync(join(out, tried, path), bytes)
+  }
 
   const rendered = sources.map((source) => ({ source, ...render(source.text, linkFrom(source)) }))
   const left = new Set(rendered)
@@ -155,8 +153,7 @@ export const build = async (site: SiteOptions): Promise<Built> => {
     const mine = [...left].filter(({ source }) => belongs(source.to))
     for (const each of mine) left.delete(each)
     const entries = mine.map((each) => ({ title: each.title, path: each.source.to }))
-    const more =
-      title === "Start" && playground ? [{ title: "Playground", path: "playground/index.html" }] : []
+    const more = title === "Start" ? [{ title: "Try it", path: `${tried}/index.html` }] : []
     return { title, entries: [...entries, ...more] }
   })
   const pages: Array<string> = []
@@ -209,7 +206,11 @@ export const build = async (site: SiteOptions): Promise<Built> => {
   await bundle.close()
   copyFileSync(join(root, "docs/llms.txt"), join(out, "llms.txt"))
 
-  return { pages, sections: sections.length, broken: [...broken, ...brokenIn(out, pages)] }
+  return {
+    pages,
+    sections: sections.length,
+    broken: [...broken, ...brokenIn(out, [...pages, `${tried}/index.html`])]
+  }
 }
 
 /** Links of the pages as they are written: to files of the site, and to anchors in them. */

@@ -103,11 +103,13 @@ const make = (folder: string, list: string, command: string, executable: string)
           "On Debian and its like: apt-get install python3-venv"
       )
     }
-    const pip = spawnSync(
-      executable,
-      ["-m", "pip", "install", "--quiet", "--retries", "2", "--only-binary", ":all:", "--requirement", list],
-      { encoding: "utf8", maxBuffer: 1 << 28 }
-    )
+    // A list is whole, as `pip freeze` gives it; one that says so leaves out what its packages ask for.
+    const alone = /^# pip install --no-deps\b/m.test(readFileSync(list, "utf8")) ? ["--no-deps"] : []
+    const install = ["-m", "pip", "install", "--quiet", "--retries", "2", "--only-binary", ":all:"]
+    const pip = spawnSync(executable, [...install, ...alone, "--requirement", list], {
+      encoding: "utf8",
+      maxBuffer: 1 << 28
+    })
     if (pip.status !== 0) throw new Error(refusal(list, pip.stderr))
     writeFileSync(join(folder, whole), readFileSync(list))
   } catch (error) {

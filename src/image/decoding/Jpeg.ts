@@ -53,6 +53,17 @@ interface Facts {
   readonly start: number
 }
 
+/** A profile from its parts by their numbers, from 1. As libvips has it, one of which a part is missing is none. */
+const joined = (parts: ReadonlyMap<number, Uint8Array>): Uint8Array | undefined => {
+  const all: Array<number> = []
+  for (let number = 1; number <= parts.size; number++) {
+    const part = parts.get(number)
+    if (part === undefined) return undefined
+    for (const byte of part) all.push(byte)
+  }
+  return all.length === 0 ? undefined : Uint8Array.from(all)
+}
+
 /** What stands before the pixels. */
 const look = (bytes: Uint8Array): Facts | undefined => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -63,15 +74,12 @@ const look = (bytes: Uint8Array): Facts | undefined => {
     const length = view.getUint16(at + 1)
     const body = bytes.subarray(at + 3, at + 1 + length)
     if (marker === 0xda) {
-      const joined = Array.from(parts)
-        .sort(([a], [b]) => a - b)
-        .flatMap(([, part]) => [...part])
-      const profile = joined.length === 0 ? undefined : Uint8Array.from(joined)
-      return found && { ...found, profile, start: at }
+      return found && { ...found, profile: joined(parts), start: at }
     }
     if (isFrame(marker)) found = { components: body[5] ?? 0, frame: marker }
     if (marker === 0xe2 && String.fromCharCode(...body.subarray(0, 11)) === "ICC_PROFILE") {
-      parts.set(body[12] ?? 0, body.subarray(14))
+      const number = body[12] ?? 0
+      if (number > 0) parts.set(number, body.subarray(14))
     }
     at = nextMarker(view, at + 1 + length)
   }

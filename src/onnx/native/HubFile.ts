@@ -4,36 +4,26 @@
  * The bytes go into a `.part` file beside the target, named after the digest that they must have. Only when size and
  * digest are right does it become the target, so that whoever finds the target may trust it.
  */
-import { createHash, type Hash, randomUUID } from "node:crypto"
-import { createReadStream } from "node:fs"
-import {
-  constants,
-  copyFile,
-  link,
-  mkdir,
-  open as openFile,
-  readFile,
-  rename,
-  rm,
-  stat,
-  writeFile
-} from "node:fs/promises"
-import { dirname } from "node:path"
-import { Duration, Effect, FileSystem, Redacted, type Scope, Stream } from "effect"
+import { createHash, type Hash } from "node:crypto"
+import { basename, dirname } from "node:path"
+import { Duration, Effect, FileSystem, type PlatformError, Redacted, type Scope, Stream } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest, type HttpClientResponse } from "effect/http"
-import { isAlive } from "../../files/Lock.ts"
+import * as Lock from "../../files/Lock.ts"
+import { reasonOf } from "../../files/NotWritten.ts"
 import * as WholeFile from "../../files/WholeFile.ts"
 import { ModelNotLoadable } from "../../SegmentationError.ts"
 import * as Body from "../../service/Body.ts"
+import * as ConnectionError from "../../service/ConnectionError.ts"
 import { parseBaseUrl } from "../../service/Exchange.ts"
 import * as Secrets from "../../service/Secrets.ts"
 import {
   ConnectionFailed,
-  fromStatus,
   type InvalidUrl,
   RedirectRefused,
   type ServiceError
 } from "../../service/ServiceError.ts"
+import { fromStatus } from "../../service/StatusError.ts"
+import { randomHex } from "../../randomHex.ts"
 import { version } from "../../version.ts"
 
 export type OnProgress = (progress: {
@@ -117,16 +107,7 @@ export const connect = Effect.fnUntraced(function* (options: {
           Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }),
           // Where the files lie is told with a signature in its query, which no trace is to have.
           Effect.provideService(HttpClient.TracerDisabledWhen, () => true),
-          Effect.mapError(
-            ({ reason }) =>
-              new ConnectionFailed({
-                service,
-                code: Body.codeOf(reason.cause),
-                phase: "sending",
-                sent: "maybe",
-                detail: Body.describe(reason.cause)
-              })
-          )
+          Effect.mapError((error) => ConnectionError.from(error, service, undefined, hide))
         )
       const location =
         response.status >= 300 && response.status < 400 ? response.headers["location"] : undefined
@@ -182,80 +163,76 @@ export const connect = Effect.fnUntraced(function* (options: {
   const download: Hub["download"] = (revision, file, info, target, onProgress) =>
     Effect.scoped(
       Effect.gen(function* () {
-        const io = <A>(run: () => Promise<A>) =>
-          Effect.tryPromise({ try: run, catch: (cause) => fail(`cannot write ${target} (${String(cause)})`) })
-        yield* io(() => mkdir(dirname(target), { recursive: true }))
-        const part = yield* claim(target, info.etag, io)
-        const before = yield* io(() => sizeOf(part))
+        const notWritten = (reason: string) => fail(`cannot write ${target} (${reason})`)
+        const io = Effect.mapError((error: PlatformError.PlatformError) => notWritten(reasonOf(error)))
+        yield* Effect.mapError(WholeFile.makeFolder(dirname(target)), ({ reason }) => notWritten(reason))
+        const part = yield* claim(target, info.etag)
+        const before = yield* Effect.orElseSucceed(
+          Effect.map(fs.stat(part), ({ size }) => Number(size)),
+          () => 0
+        )
         const resumed = before > 0 && (info.size === undefined || before <= info.size)
         const from = resumed ? before : 0
         const address = addressOf(revision, file)
 
         let received = from
-        let hash = hasher(info)
-        if (from > 0 && from === info.size) {
-          yield* io(() => hashFile(hash, part))
-        } else {
+        const hash = hasher(info)
+        const seen = io(Stream.runForEach(fs.stream(part), (chunk) => Effect.sync(() => hash.update(chunk))))
+        if (from > 0 && from === info.size) yield* seen
+        else {
           const response = yield* request("GET", address, from > 0 ? { range: `bytes=${from}-` } : {})
           if (response.status === 416) {
-            yield* io(() => rm(part, { force: true }))
+            yield* io(fs.remove(part, { force: true }))
             return yield* broken(address, "the rest of the file could not be had, starting over")
           }
           if (response.status >= 300) return yield* refused(response.status, file, address)
           const goesOn = response.status === 206 && startOf(response.headers["content-range"]) === from
-          if (from > 0 && goesOn) yield* io(() => hashFile(hash, part))
+          if (from > 0 && goesOn) yield* seen
           else received = 0
-          const handle = yield* Effect.acquireRelease(
-            io(() => openFile(part, received > 0 ? "a" : "w")),
-            (handle) => Effect.promise(() => handle.close().catch(() => {}))
-          )
           const limit = (info.size ?? maxBytes) - received
-          yield* Stream.runForEach(
-            Body.stream(
-              response,
-              { maxBodyBytes: limit, maxDecodedBytes: limit },
-              { service: address, requestId: undefined }
-            ).pipe(
-              Stream.timeoutOrElse({
-                duration: stall,
-                orElse: () => Stream.fail(broken(address, `nothing came for ${Duration.format(stall)}`))
-              })
-            ),
-            (chunk) =>
-              Effect.andThen(
-                io(async () => {
-                  await handle.writeFile(chunk)
+          const chunks = Body.stream(
+            response,
+            { maxBodyBytes: limit, maxDecodedBytes: limit },
+            { service: address, requestId: undefined }
+          ).pipe(
+            Stream.timeoutOrElse({
+              duration: stall,
+              orElse: () => Stream.fail(broken(address, `nothing came for ${Duration.format(stall)}`))
+            })
+          )
+          // Closed before it is moved or removed: Windows does neither to a file that is open.
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              const out = yield* io(fs.open(part, { flag: received > 0 ? "a" : "w" }))
+              yield* Stream.runForEach(chunks, (chunk) =>
+                Effect.gen(function* () {
+                  yield* io(out.writeAll(chunk))
                   hash.update(chunk)
                   received += chunk.length
-                }),
-                onProgress === undefined ? Effect.void : onProgress({ file, received, total: info.size })
+                  if (onProgress !== undefined) yield* onProgress({ file, received, total: info.size })
+                })
               )
+              yield* io(out.sync)
+            })
           )
-          yield* io(() => handle.sync())
         }
 
         const wrong = mismatch(info, received, hash)
         if (wrong !== undefined) {
           // A body that ends early is a broken connection, and what came of it is good.
-          if (info.size === undefined || received >= info.size) yield* io(() => rm(part, { force: true }))
+          if (info.size === undefined || received >= info.size) yield* io(fs.remove(part, { force: true }))
           const detail = `${file} came ${wrong}`
           return yield* resumed || received < (info.size ?? 0)
             ? broken(address, detail)
             : fail(`${detail}. Nothing of it was kept`)
         }
-        yield* io(() => rename(part, target))
-        yield* Effect.provideService(WholeFile.syncFolder(dirname(target)), FileSystem.FileSystem, fs)
+        yield* io(fs.rename(part, target))
+        yield* WholeFile.syncFolder(dirname(target))
       })
-    )
+    ).pipe(Effect.provideService(FileSystem.FileSystem, fs))
 
   return { endpoint, head, download }
 })
-
-const sizeOf = (path: string): Promise<number> =>
-  stat(path).then(
-    (info) => info.size,
-    () => 0
-  )
 
 /** Where a `Content-Range` such as `bytes 100-199/200` starts. */
 const startOf = (range: string | undefined): number | undefined => {
@@ -269,10 +246,6 @@ const hasher = ({ etag, size }: FileInfo): Hash =>
     ? createHash("sha1").update(`blob ${size}\0`)
     : createHash("sha256")
 
-const hashFile = async (hash: Hash, path: string): Promise<void> => {
-  for await (const chunk of createReadStream(path)) hash.update(chunk)
-}
-
 const mismatch = ({ etag, size }: FileInfo, received: number, hash: Hash): string | undefined => {
   if (size !== undefined && received !== size) return `with ${received} bytes, where the Hub says ${size}`
   const isDigest = etag !== undefined && /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(etag) && size !== undefined
@@ -280,60 +253,23 @@ const mismatch = ({ etag, size }: FileInfo, received: number, hash: Hash): strin
   return isDigest && digest !== etag ? `with the digest ${digest}, where the Hub says ${etag}` : undefined
 }
 
-type Io = <A>(run: () => Promise<A>) => Effect.Effect<A, ModelNotLoadable>
-
-/** Gives a file another name, unless there is one. */
-const linked = (path: string, name: string): Promise<boolean> =>
-  link(path, name).then(
-    () => true,
-    async (cause: unknown) => {
-      if (cause instanceof Error && "code" in cause && cause.code === "EEXIST") return false
-      // Not every file system has links (exFAT, some that are mounted from elsewhere).
-      return copyFile(path, name, constants.COPYFILE_EXCL).then(
-        () => true,
-        () => stat(name).then(() => false)
-      )
-    }
-  )
-
 /**
- * The file to download into: one that can be gone on with, for the first that comes; a file of its own, which goes
- * with the scope, for others that want the same at the same time.
+ * The file to download into: one that can be gone on with, for the first that comes; a file of its own, which goes with the scope,
+ * for others that want the same at the same time, and where another user has left one that is not to be written to.
  */
-const claim = (
+const claim = Effect.fnUntraced(function* (
   target: string,
-  etag: string | undefined,
-  io: Io
-): Effect.Effect<string, ModelNotLoadable, Scope.Scope> => {
+  etag: string | undefined
+): Effect.fn.Return<string, never, Scope.Scope | FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
   const shared = `${target}.${(etag ?? "unknown").replaceAll(/[^\w-]/g, "").slice(0, 16)}.part`
-  const lock = `${shared}.lock`
-  const remove = (path: string) => Effect.promise(() => rm(path, { force: true }).catch(() => {}))
-  const take = io(async () => {
-    const own = `${lock}.${randomUUID()}`
-    // A link is made by one only, and its file is whole when it appears: an empty one would be taken for void.
-    await writeFile(own, String(process.pid), { flag: "wx" })
-    try {
-      for (let tries = 0; tries < 2; tries++) {
-        if (await linked(own, lock)) return true
-        const holder = await readFile(lock, "utf8").catch(() => "")
-        const pid = Number(holder)
-        if (pid > 0 && isAlive(pid)) return false
-        // Another may have been faster, and have put its own in its place.
-        const aside = `${own}.void`
-        await rename(lock, aside).catch(() => {})
-        if ((await readFile(aside, "utf8").catch(() => holder)) !== holder) await linked(aside, lock)
-        await rm(aside, { force: true })
-      }
-      return false
-    } finally {
-      await rm(own, { force: true })
-    }
+  const isMine = yield* Effect.isSuccess(Lock.acquire(dirname(target), `${basename(shared)}.lock`))
+  const isUsable = Effect.match(fs.access(shared, { writable: true }), {
+    onSuccess: () => true,
+    onFailure: ({ reason }) => reason._tag === "NotFound"
   })
-  return Effect.flatMap(
-    Effect.acquireRelease(take, (taken) => (taken ? remove(lock) : Effect.void)),
-    (taken) =>
-      taken
-        ? Effect.succeed(shared)
-        : Effect.acquireRelease(Effect.succeed(`${shared}.${randomUUID()}`), remove)
+  if (isMine && (yield* isUsable)) return shared
+  return yield* Effect.acquireRelease(Effect.succeed(`${shared}.${randomHex(8)}`), (own) =>
+    Effect.ignore(fs.remove(own, { force: true }))
   )
-}
+})

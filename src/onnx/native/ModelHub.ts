@@ -11,10 +11,9 @@
  *
  * A model is kept per commit, so that a branch that moves on leaves what is there as it is.
  */
-import { readFile } from "node:fs/promises"
 import { homedir } from "node:os"
 import { dirname, join, posix } from "node:path"
-import { Config, Effect, type FileSystem, Option, Redacted } from "effect"
+import { Config, Effect, FileSystem, Option, Redacted } from "effect"
 import type { HttpClient } from "effect/http"
 import * as WholeFile from "../../files/WholeFile.ts"
 import * as Policy from "../../policy/Policy.ts"
@@ -172,12 +171,15 @@ const outsideOf = (path: string, file: string): Effect.Effect<ReadonlyArray<stri
 /** Which commit a branch or tag stood at when it was last asked for. */
 const refPath = (cache: string, revision: string) => join(cache, "refs", revision.replaceAll("/", "--"))
 
-const readRef = (cache: string, revision: string): Effect.Effect<string | undefined> =>
-  Effect.promise(() =>
-    readFile(refPath(cache, revision), "utf8").then(
-      (commit) => commit.trim(),
-      () => undefined
-    )
+const readRef = (
+  cache: string,
+  revision: string
+): Effect.Effect<string | undefined, never, FileSystem.FileSystem> =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) =>
+    Effect.match(fs.readFileString(refPath(cache, revision)), {
+      onSuccess: (commit) => commit.trim(),
+      onFailure: () => undefined
+    })
   )
 
 const writeRef = (

@@ -9,6 +9,7 @@ import { Socket } from "node:net"
 import { fileURLToPath } from "node:url"
 import type { ConfidenceMap } from "../../mask/ConfidenceMap.ts"
 import * as SystemError from "../../SystemError.ts"
+import { release } from "../session/Memory.ts"
 import type { Ending, Load, Picture, Session, SessionEvents, Unusable } from "../session/Session.ts"
 import * as Frames from "./Frames.ts"
 import * as Platform from "./Platform.ts"
@@ -174,7 +175,10 @@ export const start = (load: Load, events: SessionEvents, starting: Starting = {}
     Frames.collect(bytes, (body) => take(message, body))
   )
 
-  channel.on("data", reader)
+  channel.on("data", (chunk: Uint8Array) => {
+    reader(chunk)
+    release(chunk)
+  })
   // A process that dies breaks its pipe; its end says why.
   channel.on("error", () => {})
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {

@@ -2,7 +2,7 @@
  * The thread of a session's process in which the model runs. A run holds its thread up from start to end, so that it
  * has one of its own: the other one prepares the next picture meanwhile, and notices at once when the parent is gone.
  */
-import { parentPort } from "node:worker_threads"
+import { isMarkedAsUntransferable, parentPort } from "node:worker_threads"
 import type { InferenceSession } from "onnxruntime-common"
 import * as Graph from "../session/Graph.ts"
 import type { Expected, Output } from "../session/Output.ts"
@@ -83,13 +83,19 @@ const load = async ({
 const post = (answer: FromRunner, transfer: Array<ArrayBuffer> = []) =>
   parentPort?.postMessage(answer, transfer)
 
+/** The storage of an array that is all of it. One that is the runtime's own must be copied, and says so. */
+const movable = (data: Output["data"]): Array<ArrayBuffer> => {
+  if (!ArrayBuffer.isView(data) || !(data.buffer instanceof ArrayBuffer)) return []
+  const { buffer, byteLength } = data
+  return buffer.byteLength === byteLength && !isMarkedAsUntransferable(buffer) ? [buffer] : []
+}
+
 const run = async (input: Float32Array, width: number, height: number): Promise<void> => {
   if (loaded === undefined) return post({ type: "failed", detail: "the model is not loaded" })
   try {
     const { dispose, ...output } = await loaded.run(input, width, height)
-    const transfer = input.buffer instanceof ArrayBuffer ? [input.buffer] : []
-    post({ type: "output", input, ...output }, transfer)
-    // Posting has copied it.
+    // Moved and not copied, which took 10 ms for the logits of 150 classes.
+    post({ type: "output", input, ...output }, [...movable(input), ...movable(output.data)])
     dispose()
   } catch (cause) {
     post({ type: "failed", detail: Graph.reasonOf(cause) })

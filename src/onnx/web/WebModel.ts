@@ -13,13 +13,11 @@ import { Effect } from "effect"
 import { HttpClient } from "effect/http"
 import { ModelNotLoadable } from "../../SegmentationError.ts"
 import * as Body from "../../service/Body.ts"
+import * as ConnectionError from "../../service/ConnectionError.ts"
 import { parseBaseUrl } from "../../service/Exchange.ts"
-import {
-  ConnectionFailed,
-  fromStatus,
-  type InvalidUrl,
-  type ServiceError
-} from "../../service/ServiceError.ts"
+import { nothing } from "../../service/Hiding.ts"
+import type { InvalidUrl, ServiceError } from "../../service/ServiceError.ts"
+import { fromStatus } from "../../service/StatusError.ts"
 import * as Model from "../Model.ts"
 import * as WeightFiles from "../WeightFiles.ts"
 
@@ -91,16 +89,7 @@ const fetched: Read<HttpClient.HttpClient> = (address, maxBytes) =>
     const service = Body.withoutQuery(address)
     const response = yield* client.get(address).pipe(
       Effect.provideService(HttpClient.TracerDisabledWhen, () => true),
-      Effect.mapError(
-        ({ reason }) =>
-          new ConnectionFailed({
-            service,
-            code: Body.codeOf(reason.cause),
-            phase: "sending",
-            sent: "maybe",
-            detail: Body.describe(reason.cause)
-          })
-      )
+      Effect.mapError((error) => ConnectionError.from(error, service, undefined, nothing))
     )
     if (response.status === 404) return undefined
     if (response.status >= 300) return yield* fromStatus({ service, status: response.status, detail: "" })

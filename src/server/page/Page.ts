@@ -1,9 +1,10 @@
 /**
  * The page at `/`: see what the segmenter sees, in a browser, through this server's own `/v1` API.
  *
- * Its files are read, compressed and given paths once, when the server starts: a request's path is looked up among
- * routes and never reaches the file system. All but the document itself stand under a path that names their content
- * (`/page/3f2a…/main.js`), and may be kept for ever; the document is asked for again each time and rarely sent twice.
+ * Its files are read, compressed and given paths once, when the first server of a process starts: a request's path is
+ * looked up among routes and never reaches the file system. All but the document itself stand under a path that names
+ * their content (`/page/3f2a…/main.js`), and may be kept for ever; the document is asked for again each time and rarely
+ * sent twice.
  *
  * ```ts
  * import { Effect } from "effect"
@@ -34,22 +35,32 @@ export interface PageOptions {
 /** The document at `/` and what it is made of. Open to all: what needs a token is behind `/v1`, and the page asks for it. */
 export const routes = (options: PageOptions = {}): Effect.Effect<ReadonlyArray<DialectRoute>> =>
   Effect.promise(async () => {
-    const { document, folder, parts } = make(
-      [...(await statics()), ...(await modules())],
-      limits(options),
-      isModule
-    )
-    return Promise.all([
-      route("/", "index.html", Buffer.from(document), {
-        "cache-control": "no-cache",
-        "content-security-policy": [...policy, "frame-ancestors 'none'"].join("; "),
-        "referrer-policy": "no-referrer"
-      }),
-      ...parts.map(({ bytes, name }) =>
-        route(`/${folder}/${name}`, name, bytes, { "cache-control": "public, max-age=31536000, immutable" })
-      )
-    ])
+    const { files, routes } = await (ready ??= prepare().catch((cause: unknown) => {
+      ready = undefined
+      throw cause
+    }))
+    const { document } = make(files, limits(options), isModule)
+    const first = await route("/", "index.html", Buffer.from(document), {
+      "cache-control": "no-cache",
+      "content-security-policy": [...policy, "frame-ancestors 'none'"].join("; "),
+      "referrer-policy": "no-referrer"
+    })
+    return [first, ...routes]
   })
+
+/** All but the document is the same for every server of a process, which compresses it once. */
+let ready: ReturnType<typeof prepare> | undefined
+
+const prepare = async () => {
+  const files = [...(await statics()), ...(await modules())]
+  const { folder, parts } = make(files, "", isModule)
+  const routes = await Promise.all(
+    parts.map(({ bytes, name }) =>
+      route(`/${folder}/${name}`, name, bytes, { "cache-control": "public, max-age=31536000, immutable" })
+    )
+  )
+  return { files, routes }
+}
 
 /** The document, and what it is made of, in a folder that names their content. Addresses are relative to the document. @internal */
 export const make = (

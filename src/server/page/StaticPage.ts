@@ -67,6 +67,9 @@ export const files = Effect.fnUntraced(function* <R = never>({
 /** Scripts that stand in front of the rest: their address stays, and what they hold says what is new. */
 const serviceWorker = "ServiceWorker.js"
 
+/** What only a server has, such as the description of its API. */
+const ofServer = /\s*<(nav|span) class="of-server"[\s\S]*?<\/\1>/g
+
 const compose = (all: ReadonlyArray<Page.File>): ReadonlyArray<SiteFile> => {
   const worker = all.find(({ name }) => name === serviceWorker)
   if (worker === undefined) throw new Error("The page has no service worker: the package is not whole")
@@ -75,10 +78,12 @@ const compose = (all: ReadonlyArray<Page.File>): ReadonlyArray<SiteFile> => {
     `data-local="./offline.js" ${Page.limits(defaults)}`,
     (name) => name === "main.js"
   )
-  const html = document.replace(
-    `<meta charset="utf-8" />`,
-    `<meta charset="utf-8" />\n    <meta http-equiv="content-security-policy" content="${Page.policy.join("; ")}" />`
-  )
+  const html = document
+    .replaceAll(ofServer, "")
+    .replace(
+      `<meta charset="utf-8" />`,
+      `<meta charset="utf-8" />\n    <meta http-equiv="content-security-policy" content="${Page.policy.join("; ")}" />`
+    )
   const within = parts.map(({ bytes, name }) => ({ path: `${folder}/${name}`, bytes }))
   const known = {
     version: Page.digest([html, folder]),

@@ -1,7 +1,7 @@
 /**
  * One way to segment pictures, in a process of its own: `node subject.ts SUBJECT`. "batch" works through folders that it is told, as
  * `segformer batch` does; "labelstudio" and "cvat" serve, and say where.
- * A picture of 12 megapixels takes 60 MB of a server's memory for results (12 of labels, 48 of confidence): it is given room for eight.
+ * A server has the memory for results that `segformer serve` gives it.
  */
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -51,7 +51,7 @@ if (subject === "batch") {
   const dialect =
     subject === "cvat" ? CvatDialect.make() : LabelStudioDialect.make({ hosts: [`127.0.0.1:${pictures}`] })
   const serving = Effect.andThen(
-    SegFormerServer.make({ port: 0, dialects: [dialect], maxCacheBytes: 2 ** 29 }).pipe(
+    SegFormerServer.make({ port: 0, dialects: [dialect], maxCacheBytes: 64 * 1024 * 1024 }).pipe(
       Effect.tap(({ url }) => Effect.sync(() => process.send!(url)))
     ),
     Effect.never

@@ -35,18 +35,25 @@ interface Processor {
   ) => ReadonlyArray<{ readonly segmentation: { readonly data: ArrayLike<number> } }>
 }
 
-export interface Options extends Transformers {
+/** How a model is loaded. */
+export interface Loading extends Transformers {
   /** The folder, or the address, that the model's folder is in. */
   readonly models: string
   readonly name: string
   readonly device: "cpu" | "wasm"
   readonly threads: number
+  /** `fp32` by default. */
+  readonly dtype?: string
   /** Where the files of ONNX Runtime are, for a page. */
   readonly assets?: string
+}
+
+export interface Options extends Loading {
   readonly pictures: ReadonlyArray<Blob>
 }
 
-export const make = async (options: Options): Promise<() => Promise<ReadonlyArray<Uint8Array>>> => {
+/** From a file to its label map. */
+export const load = async (options: Loading): Promise<(file: Blob) => Promise<Uint8Array>> => {
   const { AutoImageProcessor, AutoModelForSemanticSegmentation, RawImage, env } = options
   env.allowRemoteModels = false
   env.allowLocalModels = true
@@ -58,20 +65,23 @@ export const make = async (options: Options): Promise<() => Promise<ReadonlyArra
   }
   const processor = await AutoImageProcessor.from_pretrained(options.name)
   const model = await AutoModelForSemanticSegmentation.from_pretrained(options.name, {
-    dtype: "fp32",
+    dtype: options.dtype ?? "fp32",
     device: options.device,
     session_options: options.device === "cpu" ? { intraOpNumThreads: options.threads } : {}
   })
+  return async (file) => {
+    const picture = await RawImage.fromBlob(file)
+    const outputs = await model(await processor([picture]))
+    const [result] = processor.post_process_semantic_segmentation(outputs, [[picture.height, picture.width]])
+    return Uint8Array.from(result!.segmentation.data)
+  }
+}
+
+export const make = async (options: Options): Promise<() => Promise<ReadonlyArray<Uint8Array>>> => {
+  const segment = await load(options)
   return async () => {
     const maps: Array<Uint8Array> = []
-    for (const file of options.pictures) {
-      const picture = await RawImage.fromBlob(file)
-      const outputs = await model(await processor([picture]))
-      const [result] = processor.post_process_semantic_segmentation(outputs, [
-        [picture.height, picture.width]
-      ])
-      maps.push(Uint8Array.from(result!.segmentation.data))
-    }
+    for (const file of options.pictures) maps.push(await segment(file))
     return maps
   }
 }

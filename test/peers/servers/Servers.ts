@@ -42,8 +42,9 @@ export const absent: ReadonlyArray<Absent> = [
     instead: "its documented shape on FastAPI (row huggingface)"
   },
   {
-    name: "torch, transformers",
-    because: "the wheels bring gigabytes of CUDA",
-    instead: "onnxruntime runs the model in every server; TorchServe's worker is given a stub to import"
+    name: "torch of the package index",
+    because: "its wheels bring gigabytes of CUDA",
+    instead:
+      "Debian's torch 1.13, with a transformers and an optimum that run on it (rows transformers and optimum); onnxruntime runs the model in every server, and TorchServe's worker is given a stub to import"
   }
 ]

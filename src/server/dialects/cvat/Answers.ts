@@ -11,7 +11,10 @@ import * as ClassScores from "../../ClassScores.ts"
 import type { Segmented } from "../../Dialect.ts"
 import { fromError, Refusal } from "../../Refusal.ts"
 
-const [zero, one, comma] = [0x30, 0x31, 0x2c]
+const encoder = new TextEncoder()
+
+/** A pixel as text, "0," or "1,", in one number of two bytes. */
+const [outside, inside] = new Uint16Array(encoder.encode("0,1,").buffer)
 
 /** Pixels of a mask in one piece. */
 const perPiece = 1 << 17
@@ -23,11 +26,7 @@ function* pixels({ box, counts }: CvatMask): Generator<Uint8Array> {
   let left = counts[0] ?? size
   for (let from = 0; from < size; from += perPiece) {
     const length = Math.min(perPiece, size - from)
-    const text = new Uint8Array(length * 2)
-    for (let i = 0; i < text.length; i += 2) {
-      text[i] = zero
-      text[i + 1] = comma
-    }
+    const text = new Uint16Array(length)
     let at = 0
     while (at < length) {
       if (left === 0) {
@@ -36,17 +35,15 @@ function* pixels({ box, counts }: CvatMask): Generator<Uint8Array> {
       }
       const end = Math.min(length, at + left)
       left -= end - at
-      if (run % 2 === 1) for (let i = at; i < end; i++) text[i * 2] = one
+      text.fill(run % 2 === 1 ? inside! : outside!, at, end)
       at = end
     }
-    yield text
+    yield new Uint8Array(text.buffer)
   }
 }
 
 /** Pixels that the masks of a picture may have together, in their boxes: what more would take, CVAT cannot hold either. */
 const maxPixels = 1 << 27
-
-const encoder = new TextEncoder()
 
 /** A shape that is found in a picture. */
 interface Detected {
@@ -117,16 +114,17 @@ function* described(
  * each other.
  */
 export function* written(all: AllDetected): Generator<Uint8Array> {
-  yield encoder.encode("[")
-  for (const [index, { json, mask }] of all.entries()) {
-    if (index > 0) yield encoder.encode(",")
-    yield json
+  // What comes before a shape, in one piece with it.
+  let before = "["
+  for (const { json, mask } of all) {
+    yield Buffer.concat([encoder.encode(before), json])
+    before = ","
     if (mask === undefined) continue
     const { height, width, x, y } = mask.box
     yield* pixels(mask)
-    yield encoder.encode(`${[x, y, x + width - 1, y + height - 1].join(",")}]}`)
+    before = `${[x, y, x + width - 1, y + height - 1].join(",")}]},`
   }
-  yield encoder.encode("]")
+  yield encoder.encode(all.length === 0 ? "[]" : `${before.slice(0, -1)}]`)
 }
 
 /** Rows of a mask in one piece. */

@@ -65,3 +65,13 @@ export const reset = (): void => {
 }
 
 export const isChanged = (): boolean => all.size > 0
+
+/** The colours of classes as they are shown, as a file. */
+export const palette = (classes: ReadonlyArray<FoundClass>): Blob =>
+  new Blob([
+    JSON.stringify(
+      { classes: classes.map(({ id, name, paint }) => ({ id, name, color: of(name).color ?? paint })) },
+      null,
+      2
+    )
+  ])

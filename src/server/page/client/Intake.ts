@@ -1,20 +1,26 @@
-/** How images come in: dropped anywhere, files or folders, pasted, chosen or photographed. */
+/** How images come in: dropped anywhere, files or folders, pasted, chosen or photographed, or the one of the page. */
+import * as Camera from "./Camera.ts"
 import { byId } from "./Dom.ts"
+import * as Picture from "./Picture.ts"
 
 export interface IntakeEvents {
   readonly onFiles: (files: ReadonlyArray<File>) => void
+  /** Runs what brings a file in, and may fail. */
+  readonly onLoad: (load: () => Promise<void>) => void
   /** Dropped on the place for it. */
   readonly onTruth: (file: File) => void
   /** What came was no file. */
   readonly onNothing: (sentence: string) => void
+  /** There were more than so many images, which are not taken. */
+  readonly onMore: (most: number) => void
   /** Whether there is a picture that a mask could be of. */
   readonly takesTruth: () => boolean
 }
 
-/** Files of a folder at most. */
+/** Images of a folder that are taken at most. */
 const most = 500
 
-export const listen = ({ onFiles, onNothing, onTruth, takesTruth }: IntakeEvents): void => {
+export const listen = ({ onFiles, onLoad, onMore, onNothing, onTruth, takesTruth }: IntakeEvents): void => {
   const drop = byId("drop", HTMLDivElement)
   const truth = byId("drop-truth", HTMLParagraphElement)
   const all = (files: ReadonlyArray<File>, otherwise: string) => {
@@ -36,6 +42,20 @@ export const listen = ({ onFiles, onNothing, onTruth, takesTruth }: IntakeEvents
       input.value = ""
     })
   }
+
+  byId("sample", HTMLButtonElement).addEventListener("click", () =>
+    onLoad(async () => onFiles([await Picture.sample()]))
+  )
+  byId("photograph", HTMLButtonElement).addEventListener("click", () => {
+    // On a phone its own camera program takes better pictures.
+    if (matchMedia("(pointer: coarse)").matches || !Camera.isThere()) byId("camera", HTMLInputElement).click()
+    else
+      onLoad(async () => {
+        const photo = await Camera.take()
+        if (photo !== undefined) onFiles([photo])
+      })
+  })
+  Camera.listen()
 
   document.addEventListener("paste", (event) => {
     if (event.target instanceof HTMLInputElement) return
@@ -60,7 +80,11 @@ export const listen = ({ onFiles, onNothing, onTruth, takesTruth }: IntakeEvents
     drop.hidden = true
     const files = await dropped(event.dataTransfer)
     if (isTruth && files[0] !== undefined) return onTruth(files[0])
-    all(files, "There is no image in what was dropped. Drop an image file, or a folder of them.")
+    all(
+      files.slice(0, most),
+      "There is no image in what was dropped. Drop an image file, or a folder of them."
+    )
+    if (files.length > most) onMore(most)
   })
 }
 
@@ -69,7 +93,7 @@ const isOver = (element: HTMLElement, { clientX, clientY }: DragEvent): boolean 
   return clientX >= left && clientX <= right && clientY >= top && clientY <= bottom
 }
 
-/** The files, and of folders the images in them by their names' order. */
+/** The files, and of folders the images in them by their names' order, one more than are taken at most. */
 const dropped = async (data: DataTransfer | null): Promise<ReadonlyArray<File>> => {
   if (data === null) return []
   // Entries are there only until the event is over; a file made by script has none.
@@ -89,7 +113,7 @@ const isFile = (entry: FileSystemEntry): entry is FileSystemFileEntry => entry.i
 const within = async (root: FileSystemEntry): Promise<ReadonlyArray<File>> => {
   const files: Array<File> = []
   const folders: Array<FileSystemEntry> = [root]
-  for (let folder = folders.shift(); folder !== undefined && files.length < most; folder = folders.shift()) {
+  for (let folder = folders.shift(); folder !== undefined && files.length <= most; folder = folders.shift()) {
     if (!isFolder(folder)) continue
     for (const entry of (await entriesOf(folder)).toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
       if (entry.name.startsWith(".")) continue
@@ -97,7 +121,7 @@ const within = async (root: FileSystemEntry): Promise<ReadonlyArray<File>> => {
         const file = await new Promise<File | undefined>((resolve) =>
           entry.file(resolve, () => resolve(undefined))
         )
-        if (file?.type.startsWith("image/") === true && files.length < most) files.push(file)
+        if (file?.type.startsWith("image/") === true && files.length <= most) files.push(file)
       } else folders.push(entry)
     }
   }

@@ -4,7 +4,6 @@ import { Failure } from "./Failure.ts"
 import * as Address from "./Address.ts"
 import * as Appearance from "./Appearance.ts"
 import * as Bitmap from "./Bitmap.ts"
-import * as Camera from "./Camera.ts"
 import * as CodePanel from "./CodePanel.ts"
 import * as Comparing from "./Comparing.ts"
 import { byId } from "./Dom.ts"
@@ -18,14 +17,16 @@ import * as Picture from "./Picture.ts"
 import * as Pill from "./Pill.ts"
 import { type Packed, type Result, unpack } from "./Result.ts"
 import * as Server from "./Server.ts"
+import * as Sources from "./Sources.ts"
 import * as Stage from "./Stage.ts"
 import * as Strip from "./Strip.ts"
 import * as Summary from "./Summary.ts"
 import * as Sureness from "./Sureness.ts"
 import * as Tables from "./Tables.ts"
-import { counted, percent, seconds, sentence } from "./Text.ts"
+import { counted, sentence } from "./Text.ts"
 import * as TokenDialog from "./TokenDialog.ts"
 import * as Tools from "./Tools.ts"
+import * as Words from "./Words.ts"
 
 const empty = byId("empty", HTMLElement)
 const work = byId("work", HTMLElement)
@@ -239,16 +240,7 @@ const shows = async (picture: Gallery.Picture, packed: Packed): Promise<void> =>
   stage.result(result)
   tables.show(result, undefined)
   if (view !== undefined) stage.show(view)
-  const about = `${result.width} × ${result.height} · ${result.model} · ${seconds(result.seconds)}`
-  const clear = found === undefined ? 0 : Picture.transparent(found.bitmap)
-  const more =
-    found === undefined
-      ? ". This browser cannot show the picture itself, only what is on it."
-      : clear > 0.01
-        ? `. ${percent(clear)} of it is transparent: what the model says there is of no picture.`
-        : ""
-  const pages = result.morePages === true ? " · its first page, and there are more" : ""
-  meta.textContent = about + pages + more
+  meta.textContent = Words.about(result, found?.bitmap)
   waiting.hidden = true
   details.hidden = tools.hidden = false
   comparing.offer()
@@ -260,10 +252,7 @@ const shows = async (picture: Gallery.Picture, packed: Packed): Promise<void> =>
     token: token.get() !== ""
   })
   strip.show(picture)
-  const [largest] = result.classes
-  const most = largest === undefined ? "" : `, most of it ${largest.name}, ${percent(largest.share)}`
-  const classes = counted(result.classes.length, "class", "classes")
-  Notices.say(`Done: ${classes} and ${counted(result.regionsTotal, "region", "regions")}${most}`)
+  Notices.say(Words.found(result))
   address.restore(result)
   const signal = ended.signal
   const known = await Sureness.make(result, signal)
@@ -347,44 +336,25 @@ const attempt = async (about: Notices.About, act: () => Promise<void>): Promise<
   }
 }
 
-const sample = (): Promise<void> => attempt("image", async () => open([await Picture.sample()]))
-
 Intake.listen({
   onFiles: open,
+  onLoad: (load) => void attempt("image", load),
   onTruth: (file) => void comparing.truth(file),
   onNothing: (text) => Notices.warn("image", text),
+  onMore: (most) =>
+    Notices.warn("room", `The first ${most} images are taken, and there are more: drop the rest by itself.`),
   takesTruth: () => shown !== undefined
 })
 Notices.listen(cancel)
 Downloads.listen({
-  sources: (all, part) => {
-    const painting = {
-      opacity: Tools.opacity(),
-      look: Appearance.look,
-      least: Tools.least(),
-      emphasis: undefined,
-      beside: undefined
-    }
-    if (!all) {
-      return shown === undefined
-        ? []
-        : [
-            {
-              file: shown.picture.file,
-              result: shown.result,
-              table: Models.classesOf(shown.result.model),
-              painting: { ...painting, emphasis: picking.emphasis(), beside: comparing.beside() },
-              part: part ? picking.part : undefined
-            }
-          ]
-    }
-    return gallery.pictures().flatMap(({ file, model: of, results }) => {
-      const result = results.get(of)
-      return result === undefined
-        ? []
-        : [{ file, result, table: Models.classesOf(of), painting, part: part ? picking.part : undefined }]
-    })
-  },
+  sources: (all, part) =>
+    Sources.of({
+      shown,
+      pictures: all ? gallery.pictures() : undefined,
+      part: part ? picking.part : undefined,
+      emphasis: picking.emphasis,
+      beside: comparing.beside
+    }),
   summary: () => Summary.csv(gallery.pictures()),
   during: (name, make) =>
     attempt("file", async () => {
@@ -405,17 +375,6 @@ Tools.listen({
 })
 TokenDialog.listen()
 CodePanel.listen()
-Camera.listen()
-byId("sample", HTMLButtonElement).addEventListener("click", () => void sample())
-byId("photograph", HTMLButtonElement).addEventListener("click", () => {
-  // On a phone its own camera program takes better pictures.
-  if (matchMedia("(pointer: coarse)").matches || !Camera.isThere()) byId("camera", HTMLInputElement).click()
-  else
-    void attempt("image", async () => {
-      const photo = await Camera.take()
-      if (photo !== undefined) open([photo])
-    })
-})
 byId("clear-history", HTMLButtonElement).addEventListener("click", () => {
   gallery.clear()
   Notices.end()
@@ -423,13 +382,7 @@ byId("clear-history", HTMLButtonElement).addEventListener("click", () => {
   Notices.say("All pictures are forgotten")
 })
 byId("palette", HTMLButtonElement).addEventListener("click", () => {
-  if (shown === undefined) return
-  const palette = shown.result.classes.map(({ id, name, paint }) => ({
-    id,
-    name,
-    color: Appearance.of(name).color ?? paint
-  }))
-  Downloads.save(new Blob([JSON.stringify({ classes: palette }, null, 2)]), "palette.json")
+  if (shown !== undefined) Downloads.save(Appearance.palette(shown.result.classes), "palette.json")
 })
 document.addEventListener("keydown", ({ key }) => {
   if (key !== "Escape" || TokenDialog.isOpen()) return
