@@ -1,28 +1,18 @@
-/**
- * Who can use the page: by keyboard alone, by what a screen reader is told, in light and dark, on a phone and at a desk.
- *
- * With `PAGE_SCREENSHOTS=1` the pictures in docs/images are made anew.
- */
-import { readFileSync } from "node:fs"
-import { fileURLToPath } from "node:url"
+/** Who can use the page: by keyboard alone, by what a screen reader is told, in light and dark, on a phone and at a desk. */
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Page } from "playwright-core"
-import sharp from "sharp"
 import * as Needs from "../support/Needs.ts"
 import { longName } from "./drawn.ts"
 import {
   boardOf,
   colorAt,
   desktop,
-  landed,
   type OnPage,
   PageServer,
   phone,
   pointAt,
   segment,
-  serve,
-  settled,
   visit
 } from "./support.ts"
 
@@ -179,6 +169,19 @@ const misfits = (page: Page) =>
       const { height, width } = element.getBoundingClientRect()
       if (width > 1 && element.tagName !== "INPUT" && (height < 24 || width < 24)) {
         wrong.push(`${element.id || element.textContent} is ${width} x ${height}`)
+      }
+      if (element.tagName === "BUTTON" && element.scrollWidth > element.clientWidth) {
+        wrong.push(`${element.textContent} is wider than its button`)
+      }
+    }
+    // A name may end in an ellipsis; what hangs below its line is not cut.
+    const brush = document.createElement("canvas").getContext("2d")!
+    for (const element of document.querySelectorAll(".name")) {
+      if (!element.checkVisibility()) continue
+      brush.font = getComputedStyle(element).font
+      const { fontBoundingBoxAscent, fontBoundingBoxDescent } = brush.measureText("g")
+      if (fontBoundingBoxAscent + fontBoundingBoxDescent > element.clientHeight + 0.5) {
+        wrong.push(`${element.textContent} is cut at its foot`)
       }
     }
     return wrong
@@ -343,132 +346,5 @@ describe.skipIf(Needs.chromium === undefined)("everybody can use the page", () =
       assert.isNotEmpty(named)
       assert.sameMembers([...new Set(asked)], named!)
     })
-
-    if (process.env["PAGE_SCREENSHOTS"] === "1") {
-      const images = fileURLToPath(new URL("../../docs/images/", import.meta.url))
-      const keep = async (page: Page, name: string) => {
-        const file = await sharp(await page.screenshot())
-          .png({ palette: true, quality: 90, effort: 10 })
-          .toFile(`${images}${name}.png`)
-        assert.isAtMost(file.size, 300_000)
-      }
-      const shown = (
-        name: string,
-        use: (page: Page) => Promise<void>,
-        options: Parameters<typeof visit>[2]
-      ) =>
-        it.effect(name, () =>
-          Effect.gen(function* () {
-            const { url } = yield* serve({ models: {} })
-            yield* visit(
-              url,
-              async (page) => {
-                await page.getByRole("button", { name: "Try the sample" }).click()
-                await page.locator("#details").waitFor()
-                await use(page)
-              },
-              options
-            )
-          }).pipe(Effect.scoped)
-        )
-      shown(
-        "as docs/images shows it at a desk",
-        async (page) => {
-          await page.getByRole("combobox", { name: "Compare with" }).selectOption("picture")
-          await pointAt(page, 0.39, 0.818)
-          await keep(page, "page-desktop")
-        },
-        desktop
-      )
-      shown(
-        "as docs/images shows a region that was flown to, and its measures",
-        async (page) => {
-          await page.getByLabel("Pixels of a millimetre").evaluate((input: HTMLInputElement) => {
-            input.value = "40"
-            input.dispatchEvent(new Event("input"))
-          })
-          for (let step = 0; step < 3; step++) await page.getByRole("button", { name: "Next region" }).click()
-          await page.locator("#measures-list dd").first().waitFor()
-          await page.locator("#status", { hasText: "Only region" }).waitFor()
-          await landed(page)
-          await settled(page)
-          await keep(page, "page-region")
-        },
-        { ...desktop, viewport: { width: 1280, height: 960 } }
-      )
-      shown(
-        "as docs/images shows several pictures, and what is sure",
-        async (page) => {
-          await page.setInputFiles("#file", [
-            ...["labels.jpg", "cut-out.png"].map((name) => ({
-              name,
-              mimeType: "image/*",
-              buffer: readFileSync(images + name)
-            })),
-            { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("to do") }
-          ])
-          await page.waitForFunction(
-            () =>
-              document.querySelectorAll(".thumb").length === 4 &&
-              document.querySelector(".thumb[data-state=waiting], .thumb[data-state=working]") === null
-          )
-          await page.locator(".thumb").first().click()
-          await page.getByRole("heading", { name: "sample.jpg" }).waitFor()
-          await page.getByRole("slider", { name: "Least confidence" }).fill("95")
-          await page.locator("#classes .unsure").waitFor()
-          await page.getByRole("button", { name: "How scratch is shown" }).click()
-          await keep(page, "page-many")
-        },
-        { ...desktop, expected: /Failed to load resource/ }
-      )
-      shown(
-        "as docs/images shows a mask of what is true",
-        async (page) => {
-          const [download] = await Promise.all([
-            page.waitForEvent("download"),
-            page.locator("#downloads").getByRole("button", { name: "PNG", exact: true }).click()
-          ])
-          // What the model says, with a part moved by hand.
-          const mask = sharp(await download.path(), { raw: undefined })
-          const { height, width } = await mask.metadata()
-          const { data } = await sharp(await download.path())
-            .raw()
-            .toBuffer({ resolveWithObject: true })
-          const channels = data.length / (width * height)
-          const classes: ReadonlyArray<{ id: number; color: string }> = await page.evaluate(async () => {
-            const answer: { models: [{ classes: [] }] } = await (await fetch("/v1/models")).json()
-            return answer.models[0].classes
-          })
-          const ids = Buffer.alloc(width * height)
-          for (let y = 0; y < height; y++) {
-            for (let x = 0; x < width; x++) {
-              const at = (Math.max(0, y - 4) * width + Math.max(0, x - 6)) * channels
-              const hex = `#${data.subarray(at, at + 3).toString("hex")}`
-              ids[y * width + x] =
-                channels < 3 ? data[at]! : (classes.find(({ color }) => color === hex)?.id ?? 0)
-            }
-          }
-          const truth = await sharp(ids, { raw: { width, height, channels: 1 } })
-            .toColourspace("b-w")
-            .png()
-            .toBuffer()
-          const [chooser] = await Promise.all([
-            page.waitForEvent("filechooser"),
-            page.getByRole("combobox", { name: "Compare with" }).selectOption("truth")
-          ])
-          await chooser.setFiles({ name: "truth.png", mimeType: "image/png", buffer: truth })
-          await page.locator("#faults button").first().waitFor()
-          await page.getByLabel("as", { exact: true }).selectOption("difference")
-          await page.locator("#comparison").scrollIntoViewIfNeeded()
-          await settled(page)
-          await keep(page, "page-truth")
-        },
-        { ...desktop, viewport: { width: 1280, height: 960 } }
-      )
-      shown("as docs/images shows it on a phone", (page) => keep(page, "page-phone"), {
-        ...phone,
-        colorScheme: "dark"
-      })
-    }
   })
 })

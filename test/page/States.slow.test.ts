@@ -4,9 +4,10 @@ import { readFileSync } from "node:fs"
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Page } from "playwright-core"
+import sharp from "sharp"
 import * as Needs from "../support/Needs.ts"
 import { longName } from "./drawn.ts"
-import { desktop, grey, PageServer, phone, segment, settled, visit } from "./support.ts"
+import { desktop, ended, PageServer, phone, png, pointAt, segment, settled, visit } from "./support.ts"
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8")
 
@@ -18,6 +19,10 @@ interface Violation {
 /** What axe-core finds wrong. */
 const violations = async (page: Page): Promise<ReadonlyArray<string>> => {
   await settled(page)
+  // Colours on their way to others are none.
+  await page.waitForFunction(() =>
+    document.getAnimations().every((one) => !(one instanceof CSSTransition) || one.playState !== "running")
+  )
   if (await page.evaluate(() => !("axe" in globalThis))) await page.evaluate(axe)
   const found = await page.evaluate((): Promise<ReadonlyArray<Violation>> =>
     Reflect.get(globalThis, "axe")
@@ -29,7 +34,15 @@ const violations = async (page: Page): Promise<ReadonlyArray<string>> => {
   )
 }
 
-const png = (name: string) => ({ name, mimeType: "image/png", buffer: grey })
+/** Another half than the model says, in a palette of its colours. */
+const truth = await sharp(
+  Buffer.from(
+    Array.from({ length: 200 * 100 }, (_, at) => (at % 200 < 50 ? [255, 0, 0] : [0, 0, 255])).flat()
+  ),
+  { raw: { width: 200, height: 100, channels: 3 } }
+)
+  .png({ palette: true })
+  .toBuffer()
 
 /** Ways to look at the page, and what each has to do with it. */
 const ways = {
@@ -53,17 +66,40 @@ describe.skipIf(Needs.chromium === undefined)("in every state axe-core finds not
           visit(
             url,
             async (page) => {
-              const clean = async (state: string) =>
-                assert.deepStrictEqual(await violations(page), [], `${name}, ${state}`)
+              const clean = async (state: string) => {
+                const found = await violations(page)
+                assert.isEmpty(found, `${name}, ${state}: ${found.join("; ")}`)
+              }
               await clean("empty")
               await page.route("**/v1/segment*", () => {})
               await page.setInputFiles("#file", png("slow.png"))
               await page.locator("#progress").waitFor()
               await clean("while the first picture is segmented")
-              await page.getByRole("button", { name: "Cancel" }).click()
+              await page.locator("#cancel").click()
               await page.unroute("**/v1/segment*")
               await segment(page, "halves")
               await clean("with a result")
+              await pointAt(page, 0.25, 0.5)
+              await page.locator("#pill").waitFor()
+              await clean("while a pixel is read")
+              for (let step = 0; step < 6; step++) await page.getByRole("button", { name: "Zoom in" }).click()
+              await page.getByRole("button", { name: "Ruler" }).click()
+              await clean("zoomed in, with the ruler in hand")
+              await page.getByRole("button", { name: "Ruler" }).click()
+              await page.getByRole("button", { name: "Fit" }).click()
+              await page.route("**/v1/segment*", (route) =>
+                route.fulfill({ status: 503, json: {}, headers: { "retry-after": "50" } })
+              )
+              await page.setInputFiles("#file", png("refused.png"))
+              await page.locator("#progress").waitFor()
+              await clean("while a server that is busy is waited for")
+              await page.locator("#cancel").click()
+              await page.unroute("**/v1/segment*")
+              await page.route("**/v1/segment*", (route) => route.fulfill({ status: 500, json: {} }))
+              await page.setInputFiles("#file", png("broken.png"))
+              await page.locator(".alert").getByRole("button", { name: "Try again" }).waitFor()
+              await clean("with what went wrong, and a way to try again")
+              await page.unroute("**/v1/segment*")
               await page.setInputFiles("#file", [
                 png("a.png"),
                 { ...png("b.txt"), buffer: Buffer.from("no") }
@@ -72,6 +108,25 @@ describe.skipIf(Needs.chromium === undefined)("in every state axe-core finds not
               await page.locator(".thumb[data-state=failed]").first().click()
               await page.locator(".alert").waitFor()
               await clean("with a strip and an alert")
+              await page.locator(".thumb[data-state=done]").last().click()
+              await page.getByRole("heading", { name: "a.png" }).waitFor()
+              await page.getByLabel("All pictures, as a zip").check()
+              await page.locator("#summary-scroll").focus()
+              await clean("with a table of all pictures, and all of them to be saved")
+              await page.route("**/v1/segment*", () => {})
+              await page.setInputFiles("#file", [png("next.png"), png("waits.png")])
+              await page.locator(".thumb[data-state=waiting]").last().waitFor()
+              await page.reload()
+              await page.locator(".thumb[data-state=working]").waitFor()
+              await page.locator(".thumb[data-state=waiting]").last().waitFor()
+              await clean("with a queue that goes on after a reload")
+              await page.unroute("**/v1/segment*")
+              await page.reload()
+              await page.locator(".thumb[aria-label='waits.png, done']").waitFor()
+              await page.locator(".thumb[aria-label='next.png, done']").click()
+              await page.getByRole("heading", { name: "next.png" }).waitFor()
+              await page.locator("#details").waitFor()
+              await ended(page)
               await page.locator("#regions").getByRole("button").first().click()
               await page.locator("#measures-list dd").first().waitFor()
               await page.getByRole("button", { name: "How sky is shown" }).click()
@@ -82,6 +137,20 @@ describe.skipIf(Needs.chromium === undefined)("in every state axe-core finds not
               await clean("with a comparison")
               await page.getByLabel("as", { exact: true }).selectOption("beside")
               await clean("side by side")
+              const [chooser] = await Promise.all([
+                page.waitForEvent("filechooser"),
+                page.getByRole("combobox", { name: "Compare with" }).selectOption("truth")
+              ])
+              await chooser.setFiles({ ...png("truth.png"), buffer: truth })
+              await page.locator("#faults button").first().waitFor()
+              await page.getByLabel("as", { exact: true }).selectOption("difference")
+              await page.locator("#faults button").first().click()
+              await clean("with what differs from a mask of what is true")
+              for (const id of ["drop", "drop-truth"]) {
+                await page.evaluate((id) => (document.getElementById(id)!.hidden = false), id)
+              }
+              await clean("while a file hovers")
+              await page.evaluate(() => (document.getElementById("drop")!.hidden = true))
               for (const id of ["token", "camera-dialog"]) {
                 await page.evaluate(
                   (id) => document.querySelector<HTMLDialogElement>(`#${id}`)?.showModal(),
