@@ -121,10 +121,12 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     concurrency: options.concurrency ?? 4,
     maxWait: Duration.fromInputUnsafe(options.maxWait ?? FailureRules.standardMaxWait)
   })
-  const fingerprint = yield* Fingerprint.make({ sinks, segment: options.segment, more: options.fingerprint })
+  const model = yield* Fingerprint.described
+  const { fingerprint: more, segment } = options
   yield* RunFolder.take({
     folder: options.folder,
-    fingerprint,
+    fingerprint: Fingerprint.of({ sinks, segment, more }, model),
+    classes: model.classes,
     allowChange: options.allowChange ?? false
   })
   yield* Effect.forEach(sinks, ({ prepare }) => prepare, { discard: true })

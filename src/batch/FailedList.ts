@@ -1,4 +1,4 @@
-/** What failed, as a CSV: key, tag and message of each image. */
+/** What failed, as a CSV: key, tag and message of each image. A run can be given it again (`Manifest`). */
 import { basename, dirname } from "node:path"
 import { Effect, FileSystem, Stream } from "effect"
 import * as Csv from "../mask/Csv.ts"
@@ -6,17 +6,6 @@ import type { RunFolderFailed, SinkFailed } from "./BatchError.ts"
 import type { Journal } from "./Journal.ts"
 import { isFailed } from "./JournalLine.ts"
 import * as OutFolder from "./OutFolder.ts"
-
-/** The image as it is: the list is one that a run can be given again. What others said of it is read by people alone. */
-const entry = ({
-  key,
-  message,
-  tag
-}: {
-  readonly key: string
-  readonly tag: string
-  readonly message: string
-}) => Csv.plainLine([key]).replace("\r\n", ",") + Csv.line([tag, message])
 
 /** Writes the list; where nothing failed, an older one is removed. */
 export const write = (
@@ -28,6 +17,8 @@ export const write = (
     : OutFolder.make("failures", dirname(path)).compose(basename(path), (write) =>
         Effect.andThen(
           write(Csv.line(["image", "tag", "message"])),
-          Stream.runForEach(journal.lines, (line) => (isFailed(line) ? write(entry(line)) : Effect.void))
+          Stream.runForEach(journal.lines, (line) =>
+            isFailed(line) ? write(Csv.line([line.key, line.tag, line.message])) : Effect.void
+          )
         )
       )

@@ -7,7 +7,7 @@ import { Effect, Schema } from "effect"
 import type { PolicyError } from "../policy/PolicyError.ts"
 import type { SegmentOptions } from "../Segmenter.ts"
 import type { ServiceError } from "../service/ServiceError.ts"
-import { Transport } from "../Transport.ts"
+import { type ModelDescription, Transport } from "../Transport.ts"
 import type { Sink } from "./Sink.ts"
 
 export const Fingerprint = Schema.Record(Schema.String, Schema.String)
@@ -20,26 +20,43 @@ export interface FingerprintOptions {
   readonly more?: Readonly<Record<string, string>> | undefined
 }
 
+/** What the transport says of its model: of a service that does not describe it, its address and no classes. @internal */
+export const described: Effect.Effect<
+  Pick<ModelDescription, "name" | "classes">,
+  ServiceError | PolicyError,
+  Transport
+> = Effect.gen(function* () {
+  const transport = yield* Transport
+  const { classes, name } = yield* Effect.catchIf(
+    transport.describe,
+    // One that cannot be asked now may yet tell.
+    (error) => error.concerns !== "caller" && !error.isTransient,
+    () => Effect.succeed({ name: transport.name, classes: [] })
+  )
+  return { name: name === "unknown" ? transport.name : name, classes }
+})
+
 /** The fingerprint of a run, which asks the transport for its model. */
 export const make = Effect.fnUntraced(function* (
   options: FingerprintOptions
 ): Effect.fn.Return<Fingerprint, ServiceError | PolicyError, Transport> {
-  const transport = yield* Transport
-  const { classes, name } = yield* Effect.catchIf(
-    transport.describe,
-    // A service that does not describe its model is known by its address. One that cannot be asked now may yet tell.
-    (error) => error.concerns !== "caller" && !error.isTransient,
-    () => Effect.succeed({ name: transport.name, classes: [] })
-  )
+  return of(options, yield* described)
+})
+
+/** The fingerprint of a run with a model that is known. @internal */
+export const of = (
+  options: FingerprintOptions,
+  { classes, name }: Pick<ModelDescription, "name" | "classes">
+): Fingerprint => {
   const names = classes.map(({ id, name }) => `${id} ${name}`)
   return {
     ...options.more,
-    model: name === "unknown" ? transport.name : name,
+    model: name,
     classes: names.length <= 8 ? names.join(", ") : `${names.length} (${digest(names.join("\n"))})`,
     "other sizes": options.segment?.otherSize ?? "resize",
     ...Object.fromEntries(options.sinks.map(({ name, options }) => [`results "${name}"`, options]))
   }
-})
+}
 
 const digest = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 12)
 

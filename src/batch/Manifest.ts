@@ -18,6 +18,7 @@ import { Array as Arr, Effect, FileSystem, Predicate, Schema, Stream } from "eff
 import { Csv } from "effect/encoding"
 import * as SystemError from "../SystemError.ts"
 import { ImageNotReadable } from "../image/ImageError.ts"
+import { unguarded } from "../mask/Csv.ts"
 import { SourceNotReadable } from "./BatchError.ts"
 import * as HashIndex from "./HashIndex.ts"
 import * as Item from "./Item.ts"
@@ -197,9 +198,10 @@ const csvItems = (path: string, text: Text, isTaken: IsTaken): Lines =>
           number,
           `the row has ${row.length} fields, and the heading ${count}: does a comma stand in a field without quotes?`
         )
-      const name = row[image]?.trim() ?? ""
+      // Names that a spreadsheet would run are guarded in lists of failures.
+      const name = unguarded(row[image]?.trim() ?? "")
       if (name === "") return unreadable(path, number, "the row names no image")
-      const id = row[key] || undefined
+      const id = unguarded(row[key] ?? "") || undefined
       return /[\r\n]/.test(name + (id ?? ""))
         ? unreadable(path, number, "the row's image or id goes over several lines: is a quote out of place?")
         : found(path, { line: number, image: name, id, isTaken })

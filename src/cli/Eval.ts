@@ -10,6 +10,7 @@ import * as Colors from "../render/Colors.ts"
 import * as EvalReport from "../render/EvalReport.ts"
 import * as Annotations from "./Annotations.ts"
 import * as Backend from "./Backend.ts"
+import * as ClassNames from "./ClassNames.ts"
 import type * as EvalCommand from "./EvalCommand.ts"
 import * as EvalPairs from "./EvalPairs.ts"
 import * as EvalPictures from "./EvalPictures.ts"
@@ -61,7 +62,7 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   if ((yield* real(predictions)) === (yield* real(truth)))
     return yield* ExitCode.wrong(`${predictions} and ${truth} are one folder, which would be right all over`)
 
-  const named = given ?? (yield* LabelFiles.classesBeside(pairs.predictions()))
+  const named = given ?? (yield* Effect.flatMap(ClassNames.read(pairs.predictions()), ClassNames.one))
   const excluded = yield* excludedIds(options.exclude, named)
   const progress = yield* Screen.progress(!options.quiet)
   const ignored = options.binary ? [EvalSums.BINARY_IGNORED] : ignoredIds(options)

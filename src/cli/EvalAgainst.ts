@@ -12,6 +12,7 @@ import type { Segmentation } from "../Segmentation.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import { Transport } from "../Transport.ts"
 import * as Backend from "./Backend.ts"
+import * as ClassNames from "./ClassNames.ts"
 import * as EvalAgainstTable from "./EvalAgainstTable.ts"
 import type { Options } from "./EvalCommand.ts"
 import * as EvalComparison from "./EvalComparison.ts"
@@ -46,15 +47,16 @@ const ofSegmenters = [
   "stretch"
 ] as const
 
-const compare = Effect.fnUntraced(function* (options: Options) {
+const compare = Effect.fnUntraced(function* (given: Options) {
   const started = yield* Clock.currentTimeMillis
-  const { against } = options
+  const { against } = given
   const twice = against.find((word, index) => against.indexOf(word) !== index)
   if (twice !== undefined) return yield* ExitCode.wrong(`--against ${twice} is given twice`)
-  const others = yield* Effect.forEach(against, (word) => EvalOthers.read(word, options))
+  const others = yield* Effect.forEach(against, (word) => EvalOthers.read(word, given))
   const folders = others.flatMap((other) => (other._tag === "Folder" ? [other.word] : []))
   const segmenters = others.flatMap((other) => (other._tag === "Segmenter" ? [other] : []))
   const [folder] = folders
+  const options = folder === undefined ? yield* withService(given, segmenters) : given
   if (folder !== undefined && segmenters.length > 0) {
     return yield* ExitCode.wrong(
       `--against ${folder} is a folder of label maps, and ${segmenters[0]!.word} would segment pictures: compare with one after the other`
@@ -88,6 +90,21 @@ const compare = Effect.fnUntraced(function* (options: Options) {
   if (found.problems.length === 0) return
   return yield* new ExitCode.Ended({ code: found.unavailable ? ExitCode.unavailable : ExitCode.someFailed })
 })
+
+/** By the service that the environment names, where nobody is named and the others are models: what else they may be changes a model here. */
+const withService = (
+  options: Options,
+  others: ReadonlyArray<EvalOthers.Other & { readonly _tag: "Segmenter" }>
+) =>
+  (process.env["SEGFORMER_SERVICE_URL"] ?? "") === ""
+    ? Effect.succeed(options)
+    : Effect.flatMap(
+        Effect.promise(() => import("./ServiceVariable.ts")),
+        ({ orVariable, passedOver }) =>
+          others.every((other) => other.options.model === other.word)
+            ? orVariable(options)
+            : Effect.as(passedOver(options), options)
+      )
 
 interface Run {
   readonly options: Options
@@ -154,8 +171,8 @@ const ofFolders = Effect.fnUntraced(function* (folders: ReadonlyArray<string>, r
     const tables =
       told === undefined
         ? ([
-            yield* LabelFiles.classesBeside(pairs.predictions()),
-            yield* LabelFiles.classesBeside(Array.from(pairs, ({ truth }) => truth))
+            yield* Effect.flatMap(ClassNames.read(pairs.predictions()), ClassNames.one),
+            yield* Effect.flatMap(ClassNames.read(pairs.truths()), ClassNames.one)
           ] as const)
         : ([told, told] as const)
     const alignment = yield* EvalOthers.align(...tables, options.match)

@@ -55,6 +55,11 @@ export class Pairs implements Iterable<Pair> {
     for (const { prediction } of this) yield prediction
   }
 
+  /** The truths. */
+  *truths(): Generator<LabelFolder.LabelFile> {
+    for (const { truth } of this) yield truth
+  }
+
   /** The pair of a key. */
   get(key: string): Pair | undefined {
     const place = this.#truths.placeOf(key)

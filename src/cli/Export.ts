@@ -11,6 +11,7 @@ import * as Palette from "../mask/Palette.ts"
 import * as Steps from "../mask/Steps.ts"
 import * as Background from "../render/Background.ts"
 import * as Colors from "../render/Colors.ts"
+import * as ClassNames from "./ClassNames.ts"
 import * as ExitCode from "./ExitCode.ts"
 import type { Options } from "./ExportCommand.ts"
 import * as Inputs from "./Inputs.ts"
@@ -24,7 +25,7 @@ import * as Screen from "./Screen.ts"
 export const run = (options: Options) => Effect.scoped(write(options))
 
 const write = Effect.fnUntraced(function* (options: Options) {
-  const given = options.classes === undefined ? undefined : yield* LabelFiles.classes(options.classes)
+  const told = options.classes === undefined ? undefined : yield* LabelFiles.classes(options.classes)
   const { files: all, missing } = yield* LabelFiles.expand(options.labels)
   for (const { name, reason } of missing) yield* Screen.complain(`${name}: ${reason}`)
   if (all.length === 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
@@ -32,8 +33,15 @@ const write = Effect.fnUntraced(function* (options: Options) {
     options.order === undefined ? undefined : yield* ExportOrder.sort(options.order, all, options.first)
   const files = placed?.map(({ file }) => file) ?? all
 
-  const classes = given ?? (yield* LabelFiles.classesBeside(files))
+  const format = Exports.formats[options.format]
+  const names = told === undefined ? yield* ClassNames.read(files) : ClassNames.given(told)
+  const classes = format.isNamedEach === true ? names.classes : yield* ClassNames.one(names)
   const images = yield* LabelFiles.imageNames(files)
+  const isOfObjects = format.uses.includes("exclude") && !(options.format === "csv" && !options.regions)
+  if (classes.length === 0 && isOfObjects && !options.background && !options.quiet)
+    yield* Screen.complain(
+      "nothing says what the classes are called, so background is written as an object if there is any: give --classes"
+    )
   const progress = yield* Screen.progress(!options.quiet)
   let failed = missing.length
   let written = 0
@@ -46,11 +54,10 @@ const write = Effect.fnUntraced(function* (options: Options) {
       files,
       Effect.fnUntraced(function* (file, index) {
         yield* progress.show(`[${index}/${files.length}] ${file.path}`)
-        const read = Effect.map(LabelFiles.read(file.path, { palette: given }), (map) =>
-          without(map, ignored)
-        )
+        const read = Effect.map(LabelFiles.read(file.path, { palette: told }), (map) => without(map, ignored))
         const about = format.isAttributed === true ? yield* attributes(file, placed?.[index]?.entropy) : {}
-        const item = { image: images[index]!, ...about }
+        const own = names.conflict === undefined ? undefined : meant(yield* names.of(file))
+        const item = { image: images[index]!, own, ...about }
         const result = yield* Effect.result(Effect.flatMap(read, (map) => body({ map, ...item }, file.key)))
         if (Result.isSuccess(result)) written++
         else if (typeof result.failure === "string") {
@@ -65,12 +72,14 @@ const write = Effect.fnUntraced(function* (options: Options) {
 
   const ignored = options.ignore ?? [255]
   const { background, minArea = 1, out, regions, tolerance, transform } = options
-  const format = Exports.formats[options.format]
+  /** What ids of these classes mean. Background is no object, unless it is asked for. */
+  const meant = (table: ClassTable): Pick<Settings, "classes" | "palette" | "exclude"> => ({
+    classes: table,
+    palette: table.length > 0 ? Colors.paletteOf(table) : [],
+    exclude: background ? new Set() : Background.idsOf(table)
+  })
   const settings: Settings = {
-    classes,
-    palette: classes.length > 0 ? Colors.paletteOf(classes) : [],
-    // Background is no object, unless it is asked for.
-    exclude: background ? new Set() : Background.idsOf(classes),
+    ...meant(classes),
     minArea,
     tolerance,
     transform,

@@ -1,6 +1,7 @@
 /** The order in which images are exported: that of a table which `segformer batch --rank` wrote, the next to look at first. */
 import { Effect, FileSystem, Stream } from "effect"
 import { Csv } from "effect/encoding"
+import { unguarded } from "../mask/Csv.ts"
 import * as SystemError from "../SystemError.ts"
 import * as ExitCode from "./ExitCode.ts"
 import { imageEnding, type LabelFile, type LabelFiles } from "./LabelFolder.ts"
@@ -68,8 +69,6 @@ const read = Effect.fnUntraced(function* (
   return rows.flatMap((row) => {
     const name = row[column] ?? ""
     if (name === "") return []
-    // A name that a spreadsheet would run has a quote before it.
-    const image = /^'\s*[=+\-@]/.test(name) ? name.slice(1) : name
-    return [{ image, entropy: numberOf(row[entropy]) }]
+    return [{ image: unguarded(name), entropy: numberOf(row[entropy]) }]
   })
 })

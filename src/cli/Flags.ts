@@ -2,7 +2,7 @@
  * Flags and arguments that several commands have, and the checks that go with them. A flag is declared once: what a
  * command's work is given ({@link Command.Config.Infer}) comes from its flags.
  */
-import { Effect, Option } from "effect"
+import { type Config, Effect, Option } from "effect"
 import { Argument, Flag, Param, Primitive } from "effect/cli"
 import type { ImageLimits } from "../image/Image.ts"
 import type * as ImageSource from "../image/ImageSource.ts"
@@ -20,6 +20,19 @@ export const optional = <A>(flag: Flag.Flag<A>): Flag.Flag<A | undefined> =>
 /** What stands between commas. */
 export const listOf = (text: string | undefined): ReadonlyArray<string> =>
   (text ?? "").split(",").flatMap((part) => part.trim() || [])
+
+/** What the environment says where the command line says nothing, and the flag that it is said for. */
+export const variables = new Map<string, string>()
+
+/** A flag that a variable of the environment says too, where the command line does not. */
+export const orVariable = <B>(
+  flag: string,
+  variable: string,
+  config: (name: string) => Config.Config<B>
+): (<A>(self: Flag.Flag<A>) => Flag.Flag<A | B>) => {
+  variables.set(variable, flag)
+  return Flag.withFallbackConfig(config(variable))
+}
 
 /** Off unless it is given. */
 export const off = (name: string) => Flag.Boolean(name).pipe(Flag.withDefault(false))
@@ -124,7 +137,7 @@ export const url = Flag.String("url").pipe(
   Flag.withAlias("u"),
   Flag.withMetavar("URL"),
   Flag.withDescription(
-    "A service that segments, instead of a model here. Its key is read from SEGFORMER_API_KEY"
+    "A service that segments, instead of a model here; SEGFORMER_SERVICE_URL says it too. Its key is read from SEGFORMER_API_KEY"
   ),
   optional
 )

@@ -4,7 +4,11 @@ import * as Flags from "./Flags.ts"
 
 const flags = {
   ...Flags.remote,
-  url: Flags.url.pipe(Flag.withDescription("The service to ask. Without it, the model here is loaded")),
+  url: Flags.url.pipe(
+    Flag.withDescription(
+      "The service to ask; SEGFORMER_SERVICE_URL says it too. Without it, the model here is loaded"
+    )
+  ),
   model: Flags.model,
   json: Flags.json
 }

@@ -3,7 +3,7 @@
  * their classes are called.
  */
 import { basename, dirname, join, normalize, resolve } from "node:path"
-import { Effect, FileSystem, Option, Result, Schema, Stream } from "effect"
+import { Effect, FileSystem, Option, Result, Schema } from "effect"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
@@ -236,22 +236,3 @@ const commonFolder = ([first = "", ...others]: ReadonlyArray<string>): string =>
   }
   return length === 0 ? "" : `${parts.slice(0, length).join("/")}/`
 }
-
-/** The classes that reports beside label maps name: those that occur. */
-export const classesBeside = (
-  files: Iterable<LabelFile>
-): Effect.Effect<ClassTable.ClassTable, never, FileSystem.FileSystem> =>
-  Effect.suspend(() => {
-    // The first that names an id has it.
-    const found = new Map<number, Sidecar["classes"][number]>()
-    return Stream.fromIterable(files).pipe(
-      Stream.filter(({ hasReport }) => hasReport !== false),
-      Stream.mapEffect(sidecar, { concurrency: 8 }),
-      Stream.runForEach((report) =>
-        Effect.sync(() => {
-          for (const one of report?.classes ?? []) if (!found.has(one.id)) found.set(one.id, one)
-        })
-      ),
-      Effect.map(() => ClassTable.make(found.values()))
-    )
-  })

@@ -5,8 +5,11 @@ import * as SegFormerConfig from "../http/SegFormerConfig.ts"
 import * as ServiceVariables from "../http/ServiceVariables.ts"
 import * as PolicyConfig from "../policy/PolicyConfig.ts"
 import * as ExchangeConfig from "../service/ExchangeConfig.ts"
+import * as Flags from "./Flags.ts"
 import * as Screen from "./Screen.ts"
-import * as ServeCommand from "./ServeCommand.ts"
+// Flags that variables go with say so where they are declared.
+import "./ServeCommand.ts"
+import "./WorkerCommand.ts"
 
 /** All that is read. */
 export const known: ReadonlySet<string> = new Set([
@@ -16,16 +19,10 @@ export const known: ReadonlySet<string> = new Set([
     PolicyConfig.variables,
     { ...ExchangeConfig.variables, poolSize: ExchangeConfig.poolSize }
   ].flatMap((table) => Object.values(table).map(({ name }) => name)),
-  ...ServeCommand.variables,
+  ...Flags.variables.keys(),
   "SEGFORMER_SERVE_TOKENS",
   "SEGFORMER_CACHE",
-  "SEGFORMER_PROVIDER",
-  "SEGFORMER_DB",
-  "SEGFORMER_REDIS",
-  "SEGFORMER_SHARDS",
-  "SEGFORMER_TAKEOVER",
-  "SEGFORMER_WORKER_HOST",
-  "SEGFORMER_WORKER_PORT"
+  "SEGFORMER_PROVIDER"
 ])
 
 const prefix = /^segformers?_/i

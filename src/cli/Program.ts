@@ -2,6 +2,7 @@
 import { Effect, Layer, Stdio } from "effect"
 import { CliConfig, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { version } from "../version.ts"
+import * as Arguments from "./Arguments.ts"
 import * as BatchCommand from "./BatchCommand.ts"
 import * as EvalCommand from "./EvalCommand.ts"
 import * as ExitCode from "./ExitCode.ts"
@@ -13,6 +14,7 @@ import * as ProbeCommand from "./ProbeCommand.ts"
 import * as Screen from "./Screen.ts"
 import * as SegmentCommand from "./SegmentCommand.ts"
 import * as ServeCommand from "./ServeCommand.ts"
+import type { Said } from "./ServiceVariable.ts"
 import * as TiledCommand from "./TiledCommand.ts"
 import * as WorkerCommand from "./WorkerCommand.ts"
 import * as WorkerRunsCommand from "./WorkerRunsCommand.ts"
@@ -39,6 +41,20 @@ const work =
       Effect.andThen(Effect.promise(load)),
       Effect.flatMap(({ run }) => run(options))
     )
+
+/** The same of a command that segments, with the service that the environment names where the command line names nobody. */
+const segmenting =
+  <Options extends Said, E, R>(
+    load: () => Promise<{ readonly run: (options: Options) => Effect.Effect<unknown, E, R> }>,
+    faults: (options: Options) => Flags.Faults
+  ) =>
+  (options: Options) =>
+    (process.env["SEGFORMER_SERVICE_URL"] ?? "") === ""
+      ? work(load, faults)(options)
+      : Effect.flatMap(
+          Effect.promise(() => import("./ServiceVariable.ts")),
+          ({ orVariable }) => Effect.flatMap(orVariable(options), work(load, faults))
+        )
 
 /** On this machine, or on those of a database. */
 const batch = async () => {
@@ -75,13 +91,19 @@ export const command = Command.make("segformer").pipe(
   ),
   Command.withSubcommands([
     SegmentCommand.command.pipe(
-      Command.withHandler(work(() => import("./Segment.ts"), SegmentCommand.faults))
+      Command.withHandler(segmenting(() => import("./Segment.ts"), SegmentCommand.faults))
     ),
-    TiledCommand.command.pipe(Command.withHandler(work(() => import("./Tiled.ts"), TiledCommand.faults))),
-    BatchCommand.command.pipe(Command.withHandler(work(batch, BatchCommand.faults))),
-    ServeCommand.command.pipe(Command.withHandler(work(() => import("./Serve.ts"), ServeCommand.faults))),
+    TiledCommand.command.pipe(
+      Command.withHandler(segmenting(() => import("./Tiled.ts"), TiledCommand.faults))
+    ),
+    BatchCommand.command.pipe(Command.withHandler(segmenting(batch, BatchCommand.faults))),
+    ServeCommand.command.pipe(
+      Command.withHandler(segmenting(() => import("./Serve.ts"), ServeCommand.faults))
+    ),
     PageCommand.command.pipe(Command.withHandler(work(() => import("./Page.ts")))),
-    HealthCommand.command.pipe(Command.withHandler(work(() => import("./Health.ts"), HealthCommand.faults))),
+    HealthCommand.command.pipe(
+      Command.withHandler(segmenting(() => import("./Health.ts"), HealthCommand.faults))
+    ),
     ProbeCommand.command.pipe(Command.withHandler(work(() => import("./Probe.ts")))),
     EvalCommand.command.pipe(Command.withHandler(work(evaluate, EvalCommand.faults))),
     ExportCommand.command.pipe(Command.withHandler(work(() => import("./Export.ts"), ExportCommand.faults))),
@@ -104,31 +126,33 @@ const names = command.subcommands.flatMap((group) => group.commands.map(({ name 
 const commands = names.join(", ")
 
 /** Help goes to standard output; what is wrong with a command line is a line on standard error. */
-const presenter = CliOutput.layerPresenter({
-  present: (event) => {
-    if (event._tag !== "InvalidInvocation") return CliOutput.defaultPresenter.present(event)
-    const path = event.commandPath.join(" ")
-    return Effect.andThen(
-      Effect.forEach(
-        event.errors,
-        (error) =>
-          Screen.complain(
-            error._tag === "UnknownSubcommand" && error.suggestions.length === 0
-              ? `there is no command "${error.subcommand}". There are ${commands}`
-              : // An address that is wrong may hold a password all the same.
-                error.message
-                  .replaceAll(/\s+/g, " ")
-                  .replace("Expected a string representing a finite number", "Expected: a number")
-                  .replaceAll(/\/\/[^/@\s]*@/g, "//…@")
-          ),
-        { discard: true }
-      ),
-      Effect.sync(() => {
-        process.stderr.write(`Try: ${path} --help\n`)
-      })
-    )
-  }
-})
+const presenter = (args: ReadonlyArray<string>) =>
+  CliOutput.layerPresenter({
+    present: (event) => {
+      if (event._tag !== "InvalidInvocation") return CliOutput.defaultPresenter.present(event)
+      const path = event.commandPath.join(" ")
+      return Effect.andThen(
+        Effect.forEach(
+          event.errors,
+          (error) =>
+            Screen.complain(
+              error._tag === "UnknownSubcommand" && error.suggestions.length === 0
+                ? `there is no command "${error.subcommand}". There are ${commands}`
+                : (Arguments.ofVariable(error, args, process.env) ??
+                    // An address that is wrong may hold a password all the same.
+                    error.message
+                      .replaceAll(/\s+/g, " ")
+                      .replace("Expected a string representing a finite number", "Expected: a number")
+                      .replaceAll(/\/\/[^/@\s]*@/g, "//…@"))
+            ),
+          { discard: true }
+        ),
+        Effect.sync(() => {
+          process.stderr.write(`Try: ${path} --help\n`)
+        })
+      )
+    }
+  })
 
 const runWith = Command.runWith(command, { version, renderErrors: true })
 
@@ -137,6 +161,8 @@ export const program = Effect.flatMap(
   Effect.flatMap(Stdio.Stdio, ({ args }) => args),
   ([first, ...rest]) => {
     const [about] = rest
+    const dashed = Arguments.dashed(first === undefined ? [] : [first, ...rest])
+    if (dashed !== undefined) return Effect.fail(ExitCode.wrong(dashed))
     if (first !== "help") return runWith(first === undefined ? [] : [first, ...rest])
     // With `--help` beside it, a word that is no command would be passed over.
     return runWith(about !== undefined && !names.includes(about) ? rest : [...rest, "--help"])
@@ -154,7 +180,12 @@ export const program = Effect.flatMap(
   ),
   Effect.provide(
     Layer.mergeAll(
-      presenter,
+      Layer.unwrap(
+        Effect.map(
+          Effect.flatMap(Stdio.Stdio, ({ args }) => args),
+          presenter
+        )
+      ),
       Screen.layerLog,
       CliConfig.layer({
         builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions]

@@ -18,19 +18,13 @@ const objects = (text: string): Option.Option<"region" | "class"> =>
   text === "region" || text === "class" ? Option.some(text) : Option.none()
 
 /** What the environment says where the command line says nothing: `SEGFORMER_SERVE_PORT` for `--port`. */
-const variable = (flag: string) => {
-  const name = `SEGFORMER_SERVE_${flag.toUpperCase().replaceAll("-", "_")}`
-  variables.add(name)
-  return name
-}
-/** All of them. */
-export const variables = new Set<string>()
-const text = (name: string) => Flag.String(name).pipe(Flag.withFallbackConfig(Config.String(variable(name))))
-const whole = (name: string) => Flag.Int(name).pipe(Flag.withFallbackConfig(Config.Int(variable(name))))
+const orVariable = <B>(flag: string, config: (name: string) => Config.Config<B>) =>
+  Flags.orVariable(flag, `SEGFORMER_SERVE_${flag.toUpperCase().replaceAll("-", "_")}`, config)
+const text = (name: string) => Flag.String(name).pipe(orVariable(name, Config.String))
+const whole = (name: string) => Flag.Int(name).pipe(orVariable(name, Config.Int))
 const path = (name: string, kind: "file" | "directory") =>
-  Flags.path(name, kind).pipe(Flag.withFallbackConfig(Config.String(variable(name))))
-const switched = (name: string) =>
-  Flag.Boolean(name).pipe(Flag.withFallbackConfig(Config.Boolean(variable(name))))
+  Flags.path(name, kind).pipe(orVariable(name, Config.String))
+const switched = (name: string) => Flag.Boolean(name).pipe(orVariable(name, Config.Boolean))
 const count = (name: string, least = 1) => whole(name).pipe(Flags.atLeast(least))
 
 const timeout = Duration.toSeconds(defaults.timeout)
@@ -61,7 +55,11 @@ const flags = {
   ...Flags.remote,
   ...Flags.local,
   palette: Flags.palette,
-  url: Flags.url.pipe(Flag.withDescription("Pass images on to this service, instead of a model here")),
+  url: Flags.url.pipe(
+    Flag.withDescription(
+      "Pass images on to this service, instead of a model here; SEGFORMER_SERVICE_URL says it too"
+    )
+  ),
   protocol: text("protocol").pipe(
     Flag.withMetavar("NAMES"),
     Flag.withDescription(
@@ -115,7 +113,7 @@ const flags = {
     Flags.optional
   ),
   tolerance: Flag.Finite("tolerance").pipe(
-    Flag.withFallbackConfig(Config.Finite(variable("tolerance"))),
+    orVariable("tolerance", Config.Finite),
     Flag.filter(
       (value) => value >= 0,
       () => "a number of at least 0"
@@ -193,7 +191,7 @@ const flags = {
     Flag.withDefault(defaults.queue)
   ),
   cache: Flag.String("cache").pipe(
-    Flag.withFallbackConfig(Config.String(variable("cache"))),
+    orVariable("cache", Config.String),
     Flag.withMetavar("BYTES"),
     Flag.filterMap(
       (given) => (given === "0" ? Option.some(0) : Flags.parseBytes(given)),
@@ -201,14 +199,6 @@ const flags = {
     ),
     Flag.withDescription("Results kept in memory for images that come again; 0 for none. 64M by default"),
     Flag.withDefault(64 * 1024 * 1024)
-  ),
-  batch: count("batch").pipe(
-    Flag.withMetavar("IMAGES"),
-    Flag.withDescription(
-      "Images predicted together at most, by a transport that takes several at once. The models and services of this " +
-        "command take one at a time, so that it changes nothing for them. 8 by default"
-    ),
-    Flag.withDefault(8)
   ),
   jobs: path("jobs", "directory").pipe(
     Flag.withMetavar("FOLDER"),

@@ -21,7 +21,7 @@ const flags = {
     Flag.withDescription(
       "Share rate limits and circuits with the other workers in this Redis, redis://host:6379"
     ),
-    Flag.withFallbackConfig(Config.Redacted("SEGFORMER_REDIS")),
+    Flags.orVariable("redis", "SEGFORMER_REDIS", Config.Redacted),
     Flags.optional
   ),
   host: Flag.String("host").pipe(
@@ -29,13 +29,13 @@ const flags = {
     Flag.withDescription(
       "By which other workers reach this one. The first address of this machine that is not loopback, by default"
     ),
-    Flag.withFallbackConfig(Config.String("SEGFORMER_WORKER_HOST")),
+    Flags.orVariable("host", "SEGFORMER_WORKER_HOST", Config.String),
     Flags.optional
   ),
   port: Flag.Int("port").pipe(
     Flag.withAlias("p"),
     Flag.withDescription("Where other workers reach this one; 0 for any that is free. 34431 by default"),
-    Flag.withFallbackConfig(Config.Int("SEGFORMER_WORKER_PORT")),
+    Flags.orVariable("port", "SEGFORMER_WORKER_PORT", Config.Int),
     Flags.isPort,
     Flag.withDefault(34_431)
   ),

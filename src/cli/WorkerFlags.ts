@@ -10,7 +10,7 @@ export const db = Flag.Redacted("db").pipe(
     "The PostgreSQL database of the runs, such as postgres://user:password@host/name. Better in SEGFORMER_DB than on a " +
       "command line, which others can see"
   ),
-  Flag.withFallbackConfig(Config.Redacted("SEGFORMER_DB"))
+  Flags.orVariable("db", "SEGFORMER_DB", Config.Redacted)
 )
 
 /** Where the command line does not say. */
@@ -24,7 +24,10 @@ export const givenShards = Flags.count("shards").pipe(
   )
 )
 
-export const shards = givenShards.pipe(Flag.withFallbackConfig(defaultShards), Flags.atLeast(1))
+export const shards = givenShards.pipe(
+  Flags.orVariable("shards", "SEGFORMER_SHARDS", () => defaultShards),
+  Flags.atLeast(1)
+)
 
 export const connections = Flags.count("connections").pipe(
   Flag.withMetavar("COUNT"),
@@ -37,7 +40,7 @@ export const takeover = Flags.count("takeover").pipe(
   Flag.withDescription(
     "How long a worker that is gone is waited for, before others do its work: the same for all. 15 by default"
   ),
-  Flag.withFallbackConfig(Config.Int("SEGFORMER_TAKEOVER")),
+  Flags.orVariable("takeover", "SEGFORMER_TAKEOVER", Config.Int),
   Flags.atLeast(1),
   Flag.withDefault(15)
 )

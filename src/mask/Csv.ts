@@ -22,20 +22,18 @@ export type Field = string | number | boolean | undefined
  * after whatever space) gets a `'` before it and quotes around it, as OWASP advises; so does what begins with a tab or a
  * line's end. Numbers stay numbers.
  */
-export const line = (fields: ReadonlyArray<Field>): string => record(fields, true)
+export const line = (fields: ReadonlyArray<Field>): string => `${fields.map(quoted).join(",")}\r\n`
 
-/** The same for programs alone, with texts as they are. @internal */
-export const plainLine = (fields: ReadonlyArray<Field>): string => record(fields, false)
+/** A text of such a line as it was before it got its `'`. @internal */
+export const unguarded = (text: string): string =>
+  text.startsWith("'") && formula.test(text) ? text.slice(1) : text
 
-const record = (fields: ReadonlyArray<Field>, isForPeople: boolean): string =>
-  `${fields.map((field) => quoted(field, isForPeople)).join(",")}\r\n`
+/** One that looks guarded already gets its `'` too, so that it comes back as it was. */
+const formula = /^'*(?:[\t\r\n]|\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])/
 
-const formula = /^(?:[\t\r\n]|\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])/
-
-const quoted = (field: Field, isForPeople: boolean): string => {
+const quoted = (field: Field): string => {
   const text = field === undefined ? "" : String(field)
-  if (isForPeople && typeof field === "string" && formula.test(text))
-    return `"'${text.replaceAll('"', '""')}"`
+  if (typeof field === "string" && formula.test(text)) return `"'${text.replaceAll('"', '""')}"`
   // A semicolon or a tab is what some spreadsheets cut at.
   return /[",;\t\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }

@@ -44,6 +44,23 @@ describe("segformer batch", () => {
       const labels = Result.getOrThrow(LabelPng.decode(readFileSync(join(cwd, "found", "a.png.labels.png"))))
       assert.deepStrictEqual([labels.width, labels.height], [48, 32])
 
+      // As a list of images it is read without what guards it from spreadsheets.
+      const odd = ["=cmd.png", "'=cmd.png", " -x.png", "@a b,c.png", "'plain.png"]
+      const bad = new TextEncoder().encode("no image")
+      fill(join(cwd, "odd"), Object.fromEntries(odd.map((name) => [name, bad])))
+      yield* run(["batch", "odd", "--out", "missed", "--quiet"], { cwd })
+      const list = readFileSync(join(cwd, "missed/failed.csv"), "utf8")
+      assert.notMatch(list, /^"?\s*[=@-]/m)
+      fill(join(cwd, "odd"), { "again.csv": new TextEncoder().encode(list) })
+      const listed = yield* run(["batch", "odd/again.csv", "--out", "twice", "--json"], { cwd })
+      assert.deepStrictEqual(
+        lines(listed.stdout)
+          .flatMap((line) => ("image" in line ? [line["image"]] : []))
+          .toSorted(),
+        odd.toSorted()
+      )
+      assert.include(listed.stdout, '"failures":{"NotAnImage":5}')
+
       fill(join(cwd, "in"), { "text.png": panel(3) })
       const second = yield* run([...words, "--retry-failed", "--json"], { cwd })
       assert.strictEqual(second.code, 0, second.stderr)

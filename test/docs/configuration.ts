@@ -5,7 +5,8 @@
 import { globSync, readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { PolicyConfig, type Variable } from "effect-segformer/policy"
-import * as ServeCommand from "../../src/cli/ServeCommand.ts"
+import * as Flags from "../../src/cli/Flags.ts"
+import "../../src/cli/ServeCommand.ts"
 import * as SegFormerConfig from "../../src/http/SegFormerConfig.ts"
 import * as ServiceVariables from "../../src/http/ServiceVariables.ts"
 import * as ExchangeConfig from "../../src/service/ExchangeConfig.ts"
@@ -36,7 +37,7 @@ const table = (variables: Readonly<Record<string, Variable.Variable<unknown>>>):
 /** The flags of `segformer serve` that the environment can set. */
 const serveFlags = (): string =>
   Array.from(
-    ServeCommand.variables,
+    [...Flags.variables.keys()].filter((name) => name.startsWith("SEGFORMER_SERVE_")),
     (name) =>
       `| \`${name}\` | \`--${name.replace("SEGFORMER_SERVE_", "").toLowerCase().replaceAll("_", "-")}\` |`
   ).join("\n")
@@ -134,6 +135,11 @@ Where \`segformer serve --protocol labelstudio\` finds the pictures that Label S
 ## The command
 
 \`segformer serve --help\` says what each flag means; the command line goes before the environment.
+
+\`SEGFORMER_SERVICE_URL\` is the \`--url\` of \`segment\`, \`tile\`, \`batch\`, \`serve\` and \`health\` where the command line names
+nobody to segment: no \`--url\`, \`--service\`, \`--model\`, and nothing that is of a model here (\`--variant\`, \`--provider\` and the like).
+The command says so. \`eval\` compares that service with the models of \`--against\`; beside a precision or a runtime it compares the model in the
+package. A worker asks whom its run names.
 
 | variable | flag of \`segformer serve\` |
 |---|---|

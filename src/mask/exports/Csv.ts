@@ -9,11 +9,13 @@ export const format = ExportFormat.make({
   description: "A table of classes, or of regions",
   mediaType: "text/csv",
   ending: "csv",
+  isNamedEach: true,
   uses: ["classes", "exclude", "minArea", "regions", "named"],
   per: "run",
-  open: ({ classes, exclude, minArea, named, regions }) => ({
+  open: ({ minArea, named, regions, ...all }) => ({
     start: Csv.line([...(named ? ["image"] : []), ...(regions ? Csv.REGION_COLUMNS : Csv.AREA_COLUMNS)]),
-    *add({ image, map, regions: known }) {
+    *add({ image, map, own = all, regions: known }) {
+      const { classes, exclude } = own
       const rows = regions
         ? (
             known?.filter(({ area, classId }) => area >= minArea && !exclude.has(classId)) ??

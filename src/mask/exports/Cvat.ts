@@ -14,13 +14,14 @@ export const format = ExportFormat.make({
   description: "CVAT for images 1.1: masks, polygons or boxes of each image",
   mediaType: "application/vnd.cvat+xml",
   ending: "cvat.xml",
+  isNamedEach: true,
   uses: ["classes", "palette", "exclude", "minArea", "tolerance", "shape", "objects"],
   per: "run",
-  open: ({ objects, classes, exclude, minArea, palette, shape, tolerance }) => {
+  open: ({ objects, minArea, palette, shape, tolerance, ...all }) => {
     const type = types[shape]
     const typeOf = () => type
-    const labels = classes
-      .filter(({ id }) => !exclude.has(id))
+    const labels = all.classes
+      .filter(({ id }) => !all.exclude.has(id))
       .map(({ id, name }) => {
         const color = Palette.toHex(Palette.colorOf(palette, id))
         return `<label><name>${Xml.escape(name)}</name><color>${color}</color><type>${type}</type><attributes></attributes></label>`
@@ -30,7 +31,8 @@ export const format = ExportFormat.make({
       start:
         '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n' +
         `<meta><task><mode>annotation</mode><labels>${labels.join("")}</labels></task></meta>\n`,
-      *add({ image, map }) {
+      *add({ image, map, own = all }) {
+        const { classes, exclude } = own
         if (!Xml.canHold(image)) return Result.fail("its image has a name that XML cannot hold")
         const found = yield* Cvat.steps(map, { typeOf, exclude, minArea, tolerance, per: objects })
         const { height, width } = map

@@ -17,6 +17,8 @@ export interface Item {
   readonly image: string
   /** Its regions, where more is known of them than the map tells. */
   readonly regions?: ReadonlyArray<Region> | undefined
+  /** What its ids mean, where those of other items mean other things. Of a format that names them for each item. */
+  readonly own?: Pick<Settings, "classes" | "palette" | "exclude"> | undefined
   /** The model that found it. */
   readonly model?: string | undefined
   /** How sure the model was of the image, 0 to 1. */
@@ -88,6 +90,8 @@ interface Facts {
   readonly ending: string
   /** Whether it has the model of an item, and its score. */
   readonly isAttributed?: boolean | undefined
+  /** Whether it says for each item what its classes are called, so that an id need not mean the same in all of them. */
+  readonly isNamedEach?: boolean | undefined
 }
 
 export type ExportFormat<Used extends keyof Settings = keyof Settings> = Facts & {

@@ -7,14 +7,16 @@ export const format = ExportFormat.make({
   description: "Regions as GeoJSON polygons",
   mediaType: "application/geo+json",
   ending: "geojson",
+  isNamedEach: true,
   uses: ["classes", "exclude", "minArea", "tolerance", "transform", "named"],
   per: "run",
   open: ({ named, ...options }) => {
     const writer = GeoJson.writer()
     return {
       start: "",
-      *add({ image, map }) {
-        return Result.succeed(yield* writer.steps(yield* GeoJson.steps(map, options), named ? { image } : {}))
+      *add({ image, map, own }) {
+        const features = yield* GeoJson.steps(map, { ...options, ...own })
+        return Result.succeed(yield* writer.steps(features, named ? { image } : {}))
       },
       end: writer.end
     }

@@ -8,11 +8,13 @@ export const format = ExportFormat.make({
   description: "The label map: a PNG whose pixels are class ids, with the classes' colours as its palette",
   mediaType: "image/png",
   ending: "labels.png",
+  isNamedEach: true,
   uses: ["palette"],
   per: "image",
-  open: ({ palette }) => ({
-    encode: ({ map }) =>
+  open: (all) => ({
+    encode: ({ map, own = all }) =>
       Steps.once(() => {
+        const { palette } = own
         const fits = palette.length > 0 && map.data instanceof Uint8Array
         return Result.mapError(LabelPng.encode(map, fits ? { palette } : {}), ({ detail }) => detail)
       })

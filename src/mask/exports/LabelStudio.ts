@@ -22,19 +22,30 @@ export const format = ExportFormat.make({
   mediaType: "application/vnd.label-studio+json",
   ending: "tasks.json",
   isAttributed: true,
+  isNamedEach: true,
   uses: ["classes", "exclude", "minArea", "tolerance", "shape", "objects", "imagesAt"],
   per: "run",
-  open: ({ objects, classes, exclude, imagesAt, minArea, shape, tolerance }) => {
+  open: ({ objects, imagesAt, minArea, shape, tolerance, ...all }) => {
     const { name, tag, type } = tags[shape]
-    const ids = new Set(classes.map(({ id }) => id).filter((id) => !exclude.has(id)))
+    const labels = new Map<string, { readonly id: number; readonly background: string }>()
+    const declare = (classes: ClassTable.ClassTable, id: number): string => {
+      const label = ClassTable.nameOf(classes, id)
+      if (!labels.has(label))
+        labels.set(label, { id, background: Palette.toHex(Palette.colorOf(classes, id)) })
+      return label
+    }
+    for (const { id } of all.classes) if (!all.exclude.has(id)) declare(all.classes, id)
     let count = 0
     return {
       start: "[",
-      *add({ image, map, model, score }) {
-        const controlOf = (id: number): LabelStudio.Control => {
-          ids.add(id)
-          return { type, fromName: name, toName: "image", label: ClassTable.nameOf(classes, id) }
-        }
+      *add({ image, map, model, own = all, score }) {
+        const { classes, exclude } = own
+        const controlOf = (id: number): LabelStudio.Control => ({
+          type,
+          fromName: name,
+          toName: "image",
+          label: declare(classes, id)
+        })
         const options = { controlOf, exclude, minArea, tolerance, per: objects }
         const regions: Array<string> = []
         let length = 0
@@ -61,12 +72,9 @@ export const format = ExportFormat.make({
       end: () => "\n]\n",
       // What the project of these tasks has to know.
       beside: () => {
-        const labels = [...ids]
-          .sort((a, b) => a - b)
-          .map((id) => {
-            const background = Palette.toHex(Palette.colorOf(classes, id))
-            return `    <Label${Xml.attributes({ value: ClassTable.nameOf(classes, id), background })}/>\n`
-          })
+        const lines = [...labels]
+          .sort(([, a], [, b]) => a.id - b.id)
+          .map(([value, { background }]) => `    <Label${Xml.attributes({ value, background })}/>\n`)
         // Bitmasks are shifted by half a pixel where the page smooths the image.
         const image = {
           name: "image",
@@ -75,7 +83,7 @@ export const format = ExportFormat.make({
         }
         const config =
           `<View>\n  <Image${Xml.attributes(image)}/>\n  <${tag}${Xml.attributes({ name, toName: "image" })}>\n` +
-          `${labels.join("")}  </${tag}>\n</View>\n`
+          `${lines.join("")}  </${tag}>\n</View>\n`
         return { name: "labelling.xml", bytes: new TextEncoder().encode(config) }
       }
     }

@@ -8,6 +8,7 @@ export const format = ExportFormat.make({
   description: "Class ids as a NumPy array",
   mediaType: "application/x-npy",
   ending: "npy",
+  isNamedEach: true,
   uses: [],
   per: "image",
   open: () => ({

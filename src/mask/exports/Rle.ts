@@ -8,14 +8,15 @@ export const format = ExportFormat.make({
   description: "COCO run lengths of each class, a JSON object a line",
   mediaType: "application/x-ndjson",
   ending: "rle.jsonl",
+  isNamedEach: true,
   uses: ["classes"],
   per: "run",
-  open: ({ classes }) => ({
+  open: (all) => ({
     start: "",
-    *add({ image, map }) {
+    *add({ image, map, own = all }) {
       const found = Array.from(yield* Rle.steps(map), ([id, rle]) => ({
         id,
-        name: ClassTable.nameOf(classes, id),
+        name: ClassTable.nameOf(own.classes, id),
         area: Rle.area(rle),
         segmentation: Rle.toCoco(rle)
       }))

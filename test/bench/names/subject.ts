@@ -9,6 +9,7 @@ import { FetchHttpClient, type HttpClient } from "effect/http"
 import * as BatchSource from "../../../src/batch/BatchSource.ts"
 import * as EvalPairs from "../../../src/cli/EvalPairs.ts"
 import * as Inputs from "../../../src/cli/Inputs.ts"
+import * as ClassNames from "../../../src/cli/ClassNames.ts"
 import * as LabelFiles from "../../../src/cli/LabelFiles.ts"
 
 const [name = "", folder = ""] = process.argv.slice(2)
@@ -35,7 +36,7 @@ const listings: Readonly<Record<string, () => Promise<Listing>>> = {
     run(
       Effect.gen(function* () {
         const { files } = yield* LabelFiles.expand([folder])
-        const kept = [files, yield* LabelFiles.classesBeside(files), yield* LabelFiles.imageNames(files)]
+        const kept = [files, (yield* ClassNames.read(files)).classes, yield* LabelFiles.imageNames(files)]
         return { count: files.length, kept }
       })
     ),

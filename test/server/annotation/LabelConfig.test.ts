@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as LabelConfig from "../../../src/server/dialects/labelStudio/LabelConfig.ts"
+import * as TaskData from "../../../src/server/dialects/labelStudio/TaskData.ts"
 import * as Labels from "../../../src/server/dialects/labelStudio/Labels.ts"
 import { config, labels } from "./support.ts"
 
@@ -127,9 +128,9 @@ describe("what a value such as $image is in a task", () => {
       ["$image.length", undefined],
       ["$__proto__.x", undefined]
     ] as const) {
-      assert.strictEqual(LabelConfig.resolve(value, data), found, value)
+      assert.strictEqual(TaskData.resolve(value, data), found, value)
     }
-    assert.strictEqual(LabelConfig.resolve("$image", { $undefined$: "e.png" }), "e.png")
+    assert.strictEqual(TaskData.resolve("$image", { $undefined$: "e.png" }), "e.png")
   })
 })
 

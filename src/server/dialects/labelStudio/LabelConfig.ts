@@ -2,10 +2,11 @@
  * Label Studio's labelling configuration: which tags want masks, polygons or boxes, with which labels, and where in a task
  * the picture is that they are for. It is XML, whose names are looked at whatever their case, as Label Studio's own page does.
  */
-import { Effect, Stream } from "effect"
+import { Effect, Result, Stream } from "effect"
 import { Xml } from "effect/encoding"
 import type * as LabelStudio from "../../../mask/LabelStudio.ts"
 import { bad, type Refusal } from "../../Refusal.ts"
+import * as Repeater from "./Repeater.ts"
 
 /** A `<Label>` of a control tag. */
 export interface Label {
@@ -39,7 +40,12 @@ export interface Picture {
   readonly isList: boolean
 }
 
-export interface LabelConfig {
+export interface LabelConfig extends Tags {
+  /** The tags for one task: `<Repeater>` has those in it once for each item of a list. Fails where a task has no such list. */
+  readonly forTask: (data: Readonly<Record<string, unknown>>) => Effect.Effect<Tags, Refusal>
+}
+
+export interface Tags {
   /** In the order of the configuration, without those with `model_skip`. */
   readonly controls: ReadonlyArray<Control>
   readonly pictures: ReadonlyArray<Picture>
@@ -56,11 +62,6 @@ const types: Readonly<Record<string, LabelStudio.ControlType>> = {
 
 /** More than any configuration has, and little enough to be read at once. */
 const maxLength = 1 << 20
-
-type Attributes = Readonly<Record<string, string>>
-
-const attributesOf = (given: Attributes): ReadonlyMap<string, string> =>
-  new Map(Object.entries(given).map(([name, value]) => [name.toLowerCase(), value]))
 
 /** What stands between commas. */
 const listOf = (text: string): ReadonlyArray<string> => text.split(",").flatMap((part) => part.trim() || [])
@@ -103,6 +104,14 @@ export const parse = Effect.fnUntraced(function* (xml: string): Effect.fn.Return
     Stream.runCollect(Stream.pipeThroughChannel(Stream.make(xml), Xml.decodeString({ maxDepth: 256 }))),
     syntax
   )
+  const tags = tagsOf(events)
+  const repeats = events.some((event) => Repeater.isRepeater(event))
+  const forTask: LabelConfig["forTask"] = (data) =>
+    repeats ? Effect.fromResult(Result.map(Repeater.unrolled(events, data), tagsOf)) : Effect.succeed(tags)
+  return { ...tags, forTask }
+})
+
+const tagsOf = (events: ReadonlyArray<Xml.Event>): Tags => {
   const controls: Array<Control> = []
   const pictures: Array<Picture> = []
   const others: Array<string> = []
@@ -112,7 +121,7 @@ export const parse = Effect.fnUntraced(function* (xml: string): Effect.fn.Return
     if (event._tag === "EndElement") open.pop()
     if (event._tag !== "StartElement") continue
     const tag = event.name.toLowerCase()
-    const attributes = attributesOf(event.attributes)
+    const attributes = Repeater.attributesOf(event.attributes)
     const name = attributes.get("name")
     const toName = listOf(attributes.get("toname") ?? "")
     const type = Object.hasOwn(types, tag) ? types[tag] : undefined
@@ -150,38 +159,4 @@ export const parse = Effect.fnUntraced(function* (xml: string): Effect.fn.Return
     open.push(own)
   }
   return { controls, pictures, others: [...new Set(others)] }
-})
-
-/**
- * What a value such as `$image` is in a task: the field of that name, or, with dots and brackets, what lies within one. A value
- * with more around it is a text with the fields put in.
- */
-export const resolve = (value: string, data: Readonly<Record<string, unknown>>): unknown => {
-  if (!value.includes("$")) return value
-  const key = value.startsWith("$") ? value.slice(1) : undefined
-  if (key !== undefined) {
-    const found = at(data, key)
-    // What was imported as a file alone has no name yet.
-    if (found !== undefined) return found
-    if (Object.hasOwn(data, "$undefined$")) return data["$undefined$"]
-    if (/^[\w.[\]]+$/.test(key)) return undefined
-  }
-  return value.replaceAll(/\$([\w.[\]]+)/g, (_, name: string) => {
-    const found = at(data, name)
-    return typeof found === "string" || typeof found === "number" ? String(found) : ""
-  })
-}
-
-/** Lists too, whose items are asked for by their numbers. */
-const hasFields = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null
-
-const at = (data: Readonly<Record<string, unknown>>, path: string): unknown => {
-  if (Object.hasOwn(data, path)) return data[path]
-  let found: unknown = data
-  for (const part of path.split(/[.[\]]+/).filter((text) => text !== "")) {
-    if (!hasFields(found) || !Object.hasOwn(found, part)) return undefined
-    found = found[part]
-  }
-  return found
 }

@@ -19,6 +19,7 @@ import type { Context } from "./Context.ts"
 import * as Drawn from "./Context.ts"
 import * as LabelConfig from "./LabelConfig.ts"
 import * as Labels from "./Labels.ts"
+import * as TaskData from "./TaskData.ts"
 import type { TaskImages } from "./TaskImages.ts"
 
 export interface Task {
@@ -70,17 +71,18 @@ const scoreOf = (present: ReadonlyArray<ClassScores.ClassScore>): number | undef
 /** The regions of a picture for the tags that are for it. */
 const regionsOf = (
   controls: ReadonlyArray<LabelConfig.Control>,
-  toName: string,
+  place: Drawn.Place,
   context: Context | undefined,
   options: AnnotationOptions
 ) =>
   Effect.fnUntraced(function* ({ segmentation }: Segmented): Effect.fn.Return<Found, Refusal> {
     const { classes, confidence, labelMap, present } = yield* ClassScores.make({ segmentation })
+    const toName = place.name
     const places = Labels.place(controls, toName, classes)
     const score = scoreOf(present)
     const regions: Array<Uint8Array> = []
     if (context !== undefined) {
-      const clicked = Drawn.clicked(context, labelMap)
+      const clicked = Drawn.clicked(context, place, labelMap)
       if (clicked === undefined) return { regions, score }
       const asked = { ...clicked, background: Background.idsOf(classes) }
       const components = yield* Steps.run(() => Components.steps(labelMap))
@@ -134,7 +136,7 @@ const withOwn = (
       ? control
       : {
           ...control,
-          labels: [...control.labels, ...labelsIn(LabelConfig.resolve(control.labelsFrom, data))]
+          labels: [...control.labels, ...labelsIn(TaskData.resolve(control.labelsFrom, data))]
         }
   )
 
@@ -154,7 +156,7 @@ const addressesOf = Effect.fnUntraced(function* (
   picture: LabelConfig.Picture,
   data: Task["data"]
 ): Effect.fn.Return<ReadonlyArray<string | LargeJson.LongText>, Refusal> {
-  const found = LabelConfig.resolve(picture.value, data)
+  const found = TaskData.resolve(picture.value, data)
   const list: ReadonlyArray<unknown> = Array.isArray(found) ? found : [found]
   const texts = list.filter(isText)
   if (texts.length === 0 || texts.length < list.length)
@@ -178,15 +180,19 @@ export const task = (
     data,
     id
   }: Task): Effect.fn.Return<ReadonlyArray<string | Uint8Array>, Refusal> {
-    const controls = withOwn(config.controls, data)
+    const tags = yield* config.forTask(data)
+    const controls = withOwn(tags.controls, data)
     const pieces: Array<string | Uint8Array> = []
     const scores: Array<number> = []
-    for (const picture of config.pictures) {
+    for (const picture of tags.pictures) {
       if (!controls.some(({ toName }) => toName.includes(picture.name))) continue
       const addresses = yield* addressesOf(picture, data)
-      const make = regionsOf(controls, picture.name, context, options)
       const question = digest([controls, picture.name])
-      for (const [page, address] of addresses.entries()) {
+      for (const [index, address] of addresses.entries()) {
+        const page = picture.isList ? index : undefined
+        const place = { name: picture.name, page }
+        if (context !== undefined && !Drawn.isOn(context, place)) continue
+        const make = regionsOf(controls, place, context, options)
         const upload = { name: "picture", bytes: yield* images.bytes(address, id, served.limits.maxBytes) }
         // A picture is clicked again and again, elsewhere each time: its whole result is kept for that.
         const found =
@@ -195,7 +201,7 @@ export const task = (
             : yield* served.segment(upload, make)
         for (const region of found.regions) {
           if (pieces.length > 0) pieces.push(",")
-          pieces.push(opening(picture.isList ? page : undefined), region)
+          pieces.push(opening(page), region)
         }
         if (found.score !== undefined) scores.push(found.score)
       }
