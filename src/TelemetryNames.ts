@@ -182,13 +182,6 @@ const ofServers = {
     description: "Bytes of requests' bodies in memory",
     attributes: []
   },
-  "segformer.batch.images": {
-    kind: "histogram",
-    unit: "{image}",
-    description: "Images predicted together",
-    attributes: [],
-    boundaries: [1, 2, 4, 8, 16, 32, 64]
-  },
   "segformer.cache.size": {
     kind: "gauge",
     unit: "By",

@@ -19,7 +19,7 @@
  * Layer.isLayer(allBackground) // => true
  * ```
  */
-import { Context, Effect, Layer, type Result, type Scope } from "effect"
+import { Context, Effect, Layer, type Scope } from "effect"
 import type { Image } from "./image/ImageSource.ts"
 import type { ClassTable } from "./mask/ClassTable.ts"
 import type { Attempt } from "./policy/Attempt.ts"
@@ -50,14 +50,8 @@ export interface Health {
   readonly detail: string
 }
 
-/** One attempt at several images. It fails as a whole, or gives a result for each image, in order. */
-export type PredictMany = (
-  requests: ReadonlyArray<PredictRequest>,
-  attempt: Attempt
-) => Effect.Effect<ReadonlyArray<Result.Result<Prediction, SegmentationError>>, SegmentationError>
-
 /** What a transport consists of. */
-export interface TransportOptions extends Pick<Transport["Service"], "name" | "predict" | "predictMany"> {
+export interface TransportOptions extends Pick<Transport["Service"], "name" | "predict"> {
   /** What the circuit breaker is keyed by: the origin of a service. The name by default. */
   readonly key?: string | undefined
   /** Unknown model and no classes, unless given. */
@@ -79,8 +73,6 @@ export class Transport extends Context.Service<
       request: PredictRequest,
       attempt: Attempt
     ) => Effect.Effect<Prediction, SegmentationError>
-    /** Several images at once, where that costs less than one by one. */
-    readonly predictMany?: PredictMany | undefined
     readonly describe: Effect.Effect<ModelDescription, ServiceError | PolicyError>
     readonly health: Effect.Effect<Health, ServiceError | PolicyError>
     /** Runs attempts under the transport's policy. All its callers share queue, budget and circuit. */
@@ -97,7 +89,6 @@ export class Transport extends Context.Service<
         Transport.of({
           name: options.name,
           predict: options.predict,
-          predictMany: options.predictMany,
           describe: options.describe ?? Effect.succeed({ name: "unknown", classes: [] }),
           health: options.health ?? Effect.succeed({ healthy: true, detail: "ready" }),
           runner

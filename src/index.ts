@@ -25,7 +25,6 @@ export {
 export {
   type Health,
   type ModelDescription,
-  type PredictMany,
   type PredictRequest,
   Transport,
   type TransportOptions

@@ -46,7 +46,7 @@ const serve = Effect.fnUntraced(function* (
   ExitCode.Ended,
   ImageCodec | FileSystem.FileSystem | HttpClient.HttpClient | Scope.Scope
 > {
-  const { batch, cache, drain, jobs, noPage, protocol, timeout, ...given } = options
+  const { cache, drain, jobs, noPage, protocol, timeout, ...given } = options
   const rest = { ...given, confidence: options.confidence ?? true }
   const pictures = yield* foundFolder(options)
   const dialects = yield* Effect.mapError(
@@ -84,7 +84,6 @@ const serve = Effect.fnUntraced(function* (
     jobs: { folder: jobs, onEnd: companions.jobEnded },
     page: !noPage,
     maxCacheBytes: cache,
-    batch: batch > 1 ? { size: batch } : false,
     timeout: Duration.seconds(timeout),
     drain: Duration.seconds(drain)
   }).pipe(

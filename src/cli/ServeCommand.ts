@@ -200,14 +200,6 @@ const flags = {
     Flag.withDescription("Results kept in memory for images that come again; 0 for none. 64M by default"),
     Flag.withDefault(64 * 1024 * 1024)
   ),
-  batch: count("batch").pipe(
-    Flag.withMetavar("IMAGES"),
-    Flag.withDescription(
-      "Images predicted together at most, by a transport that takes several at once. The models and services of this " +
-        "command take one at a time, so that it changes nothing for them. 8 by default"
-    ),
-    Flag.withDefault(8)
-  ),
   jobs: path("jobs", "directory").pipe(
     Flag.withMetavar("FOLDER"),
     Flag.withDescription(

@@ -100,7 +100,6 @@ export const make = Effect.fnUntraced(function* (
           )
         )
   const isJob = given?.predict !== undefined && given.isJob === true
-  const predictMany = given?.predictMany
 
   // Questions have a policy of their own: how the service is must be asked also while its circuit is open.
   const questions = yield* PolicyRunner.make({ service: exchange.service, policy: questionPolicy })
@@ -135,14 +134,6 @@ export const make = Effect.fnUntraced(function* (
             : { ...prediction, requestId: hide(prediction.requestId) }
         )
       ),
-    predictMany:
-      predictMany === undefined
-        ? undefined
-        : (requests, attempt) =>
-            watched(
-              requests.map(({ image }) => image),
-              (images) => predictMany(exchange, images, attempt)
-            ).pipe(Effect.catch((error) => failClean(error, hide))),
     describe:
       given !== undefined && !isQuestion(given.describe)
         ? Effect.succeed(given.describe)

@@ -8,7 +8,6 @@ import * as Application from "./Application.ts"
 import * as InspectionDialect from "./dialects/inspection/InspectionDialect.ts"
 import * as Jobs from "./jobs/Jobs.ts"
 import type { CannotKeepJobs } from "./jobs/JobsOptions.ts"
-import * as MicroBatch from "./MicroBatch.ts"
 import * as Origins from "./Origins.ts"
 import * as ResultCache from "./ResultCache.ts"
 import * as Security from "./Security.ts"
@@ -41,20 +40,12 @@ export const callersOf = (
 /** Everything that answers, over the models there are. */
 export const make = Effect.fnUntraced(function* <E, R>(
   options: SegFormerServerOptions<E, R>,
-  given: ServerLimits.ServerLimits,
+  limits: ServerLimits.ServerLimits,
   { addresses, origins }: Callers,
   state: { readonly draining: boolean }
 ): Effect.fn.Return<Application.App, E | CannotKeepJobs, Needs | Scope.Scope | R> {
   const clock = yield* Clock.Clock
-  const batched = (transport: Transport["Service"]) =>
-    options.batch === false ? Effect.succeed(transport) : MicroBatch.make(transport, options.batch)
-  const alone = yield* Transport
-  const transport = yield* batched(alone)
-  const batchSize = (options.batch === false ? undefined : options.batch?.size) ?? MicroBatch.defaultSize
-  const limits =
-    options.concurrency === undefined && transport !== alone
-      ? { ...given, concurrency: batchSize * 2 }
-      : given
+  const transport = yield* Transport
   const admission = Admission.make(limits)
   const cache = limits.maxCacheBytes > 0 ? ResultCache.make(limits.maxCacheBytes) : undefined
   const counts = { segmented: 0, failed: 0 }
@@ -72,7 +63,7 @@ export const make = Effect.fnUntraced(function* <E, R>(
   const under = options.routes ?? {}
   const more: Array<ServedModel> = []
   for (const [name, layer] of Object.entries(options.models ?? {})) {
-    const transport = yield* batched(Context.get(yield* Layer.build(layer), Transport))
+    const transport = Context.get(yield* Layer.build(layer), Transport)
     const served = (yield* Serving.make(transport, `model ${name}`, name, shared))(under["v1"])
     more.push({ name: Effect.succeed(name), isDefault: false, kind: kindOf(transport), served })
   }

@@ -5,7 +5,6 @@ import type { Active, Caller } from "./Caller.ts"
 import type { Dialect } from "./Dialect.ts"
 import type { JobsOptions } from "./jobs/JobsOptions.ts"
 import type { Refusal } from "./Refusal.ts"
-import type { MicroBatchOptions } from "./MicroBatch.ts"
 import type { RouteLimits, ServerLimitsInput } from "./ServerLimits.ts"
 
 /** With any of the server's limits. `E` and `R` are those of `models`. */
@@ -61,11 +60,6 @@ export interface SegFormerServerOptions<out E = never, out R = never> extends Se
 
   /** Stricter limits by dialect (`inspection`, …), and for `v1`. */
   readonly routes?: Readonly<Record<string, RouteLimits>> | undefined
-  /**
-   * Predict images that arrive together as one batch, where the transport can (`predictMany`); any other predicts them
-   * one by one. On by default; `false` for never.
-   */
-  readonly batch?: MicroBatchOptions | false | undefined
 }
 
 /** This machine only. */

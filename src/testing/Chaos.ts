@@ -62,9 +62,7 @@ export const random = (seed: number): (() => number) => {
 export const layer = (options: ChaosOptions): Layer.Layer<Transport, never, Transport> =>
   Layer.effect(
     Transport,
-    Effect.map(Transport, (steady) =>
-      Transport.of({ ...steady, predict: predict(steady, options), predictMany: undefined })
-    )
+    Effect.map(Transport, (steady) => Transport.of({ ...steady, predict: predict(steady, options) }))
   )
 
 const predict = (

@@ -1,8 +1,6 @@
 /**
  * `POST /v1/segment` beside the same model behind a bare `node:http` handler, which reads a body, segments it and writes
- * the same figures as JSON: no limits, no queue, no log, no errors. And micro-batching, on and off, over a stand-in for
- * a model on an accelerator (10 ms a call and 1 ms an image), which is where batches pay: on two processors the model
- * in the package takes longer for each image of a batch of 8 than for one alone.
+ * the same figures as JSON: no limits, no queue, no log, no errors.
  *
  * Each way runs in a process of its own, the clients in another, and rounds alternate between ways, so that a noisy
  * machine disturbs all alike. Rates are medians over rounds, their ratio the median of that of neighbouring rounds;
@@ -41,14 +39,6 @@ const cases: ReadonlyArray<Case> = [
     seconds: { 1: 0.3, 8: 0.3, 64: 0.4 },
     rounds: 5,
     warmUp: 2
-  },
-  {
-    model: "device",
-    name: "a stand-in for an accelerator",
-    subjects: ["effect-segformer, no batches", "effect-segformer"],
-    seconds: { 1: 0.4, 8: 0.4, 64: 0.6 },
-    rounds: 2,
-    warmUp: 1
   }
 ]
 

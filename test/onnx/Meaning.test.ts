@@ -1,6 +1,7 @@
 /** Which side of an output holds the classes, and what is refused: by its numbers alone, without a runtime. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Meaning from "../../src/onnx/session/Meaning.ts"
+import { read } from "../../src/onnx/session/Output.ts"
 import * as WeightFiles from "../../src/onnx/WeightFiles.ts"
 
 type Said = Partial<Meaning.Output>
@@ -116,6 +117,50 @@ describe("what the numbers are", () => {
     assert.strictEqual(of(mask, { classes: 256 })._tag, "Ids")
     const cut = of(mask, { classes: 2, threshold: 127 })
     assert.deepStrictEqual(cut._tag === "Scores" && cut.scores.data, Float32Array.of(0, 255))
+  })
+})
+
+describe("255 among class ids", () => {
+  const map = (kind: string, data: Meaning.Output["data"], classes: number) =>
+    read({ kind, dims: [1, 1, 1, 3], data }, { width: 3, height: 1, confidence: false }, { classes }).labels
+
+  it("is what has no class where there are more than two, whatever the numbers are kept as", () => {
+    for (const [kind, data] of [
+      ["uint8", Uint8Array.of(2, 255, 0)],
+      ["int64", BigInt64Array.of(2n, 255n, 0n)],
+      ["float32", Float32Array.of(2, 255, 0)]
+    ] as const)
+      assert.deepStrictEqual(map(kind, data, 3), {
+        width: 3,
+        height: 1,
+        data: Uint8Array.of(2, 255, 0),
+        ignoreIndex: 255
+      })
+    assert.isUndefined(map("uint8", Uint8Array.of(2, 1, 0), 3).ignoreIndex)
+  })
+
+  it("is a class where it is one, and no other id beyond the classes goes with it", () => {
+    assert.isUndefined(map("uint8", Uint8Array.of(2, 255, 0), 256).ignoreIndex)
+    assert.throws(() => map("uint8", Uint8Array.of(2, 254, 0), 3), /such as 254/)
+    assert.throws(() => map("float32", Float32Array.of(2, 254, 0), 3), /such as 254/)
+    assert.throws(() => map("float32", Float32Array.of(1, 255, 0), 2), /such as 255/)
+  })
+
+  it("stays that where a picture is cropped, as what was cropped away is", () => {
+    const place = { left: -1, top: 0, width: 5, height: 1 }
+    const output = { kind: "uint8", dims: [1, 1, 1, 3], data: Uint8Array.of(2, 255, 0) }
+    const { labels } = read(
+      output,
+      { width: 5, height: 1, confidence: false },
+      { classes: 3 },
+      { width: 3, height: 1, place }
+    )
+    assert.deepStrictEqual(labels, {
+      width: 5,
+      height: 1,
+      data: Uint8Array.of(255, 2, 255, 0, 255),
+      ignoreIndex: 255
+    })
   })
 })
 

@@ -4,7 +4,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer, References } from "effect"
 import { FetchHttpClient } from "effect/http"
-import { ImageSource, LabelMap, segment, Transport } from "effect-segformer"
+import { ImageSource, LabelMap, segment } from "effect-segformer"
 import { Detection, SegFormer, SegFormerConfig, SegFormerHttp } from "effect-segformer/http"
 import { SegFormerServer } from "effect-segformer/server"
 import { NodeHttp } from "effect-segformer/service/node"
@@ -59,52 +59,28 @@ describe("the embedded model and a service that has it", () => {
     )
   )
 
-  it.live(
-    "the service's own protocol brings confidence where it is asked for, and several images at once",
-    () =>
-      Effect.gen(function* () {
-        const { url } = yield* SegFormerServer.make({ port: 0, page: false })
-        const ours = yield* segment(panel)
-        const http = SegFormerHttp.layer({
-          baseUrl: url,
-          protocol: SegFormer.make({ confidence: true })
-        }).pipe(Layer.provide(NodeHttp.layer()))
-        yield* Effect.gen(function* () {
-          const theirs = yield* segment(panel)
-          assert.isDefined(ours.confidence)
-          let most = 0
-          theirs.confidence?.data.forEach((value, at) => {
-            most = Math.max(most, Math.abs(value - ours.confidence!.data[at]!))
-          })
-          assert.isTrue(theirs.confidence !== undefined && most <= 0.5 / 255 + 1e-6, `${most}`)
-          const { predictMany } = yield* Transport
-          const image = yield* panel.open()
-          const broken = yield* ImageSource.bytes(Fixtures.image, { name: "small.png" }).open()
-          const attempt = {
-            callId: "0".repeat(32),
-            idempotencyKey: "k",
-            number: 1,
-            timeout: undefined,
-            phase: "queued" as const
-          }
-          const found = yield* predictMany!([{ image }, { image: broken }], attempt)
-          assert.deepStrictEqual(
-            found.map((result) =>
-              result._tag === "Success" && result.success._tag === "Labels"
-                ? [result.success.labelMap.width, result.success.labelMap.height]
-                : result._tag
-            ),
-            [
-              [image.width, image.height],
-              [48, 32]
-            ]
-          )
-        }).pipe(Effect.provide(http))
-      }).pipe(
-        Effect.scoped,
-        Effect.provideService(References.MinimumLogLevel, "None"),
-        Effect.provide([Warm.model, NodeFileSystem.layer])
-      )
+  it.live("the service's own protocol brings confidence where it is asked for", () =>
+    Effect.gen(function* () {
+      const { url } = yield* SegFormerServer.make({ port: 0, page: false })
+      const ours = yield* segment(panel)
+      const http = SegFormerHttp.layer({
+        baseUrl: url,
+        protocol: SegFormer.make({ confidence: true })
+      }).pipe(Layer.provide(NodeHttp.layer()))
+      yield* Effect.gen(function* () {
+        const theirs = yield* segment(panel)
+        assert.isDefined(ours.confidence)
+        let most = 0
+        theirs.confidence?.data.forEach((value, at) => {
+          most = Math.max(most, Math.abs(value - ours.confidence!.data[at]!))
+        })
+        assert.isTrue(theirs.confidence !== undefined && most <= 0.5 / 255 + 1e-6, `${most}`)
+      }).pipe(Effect.provide(http))
+    }).pipe(
+      Effect.scoped,
+      Effect.provideService(References.MinimumLogLevel, "None"),
+      Effect.provide([Warm.model, NodeFileSystem.layer])
+    )
   )
 })
 

@@ -3,7 +3,7 @@
  * to ask whether it is ready and which model it has. Everything else (limits, time-outs, retries, secrets) is the
  * same for each, and not its concern.
  */
-import type { Effect, Redacted, Result } from "effect"
+import type { Effect, Redacted } from "effect"
 import type { ImageError } from "../../image/ImageError.ts"
 import type { Image } from "../../image/ImageSource.ts"
 import type { MaskNotDecodable } from "../../mask/MaskError.ts"
@@ -44,14 +44,6 @@ interface Common {
    * Where images are sent. Asked there without one, a service says whether it lets this caller in, and has the route.
    */
   readonly entry?: Pick<Call, "method" | "path" | "body"> | undefined
-  /** Several images in one request, where the service takes them: one attempt, and a result for each, in order. */
-  readonly predictMany?:
-    | ((
-        exchange: Exchange,
-        images: ReadonlyArray<Image>,
-        attempt: Attempt
-      ) => Effect.Effect<ReadonlyArray<Result.Result<Prediction, SegmentationError>>, SegmentationError>)
-    | undefined
 }
 
 /** A prediction is one request and its answer. */

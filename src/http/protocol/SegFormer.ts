@@ -12,16 +12,13 @@
  * protocol.name // => "segformer"
  * ```
  */
-import { Effect, Option, Result, Schema } from "effect"
+import { Effect, Option, Schema } from "effect"
 import type { Image } from "../../image/ImageSource.ts"
 import * as ClassTable from "../../mask/ClassTable.ts"
 import * as Palette from "../../mask/Palette.ts"
-import type { Attempt } from "../../policy/Attempt.ts"
 import type { Prediction } from "../../Prediction.ts"
-import type { SegmentationError } from "../../SegmentationError.ts"
 import * as Decode from "../../service/Decode.ts"
-import type { Answer, Exchange } from "../../service/Exchange.ts"
-import * as Multipart from "../../service/Multipart.ts"
+import type { Answer } from "../../service/Exchange.ts"
 import type { ServiceError } from "../../service/ServiceError.ts"
 import { fromStatus } from "../../service/StatusError.ts"
 import type { ModelDescription } from "../../Transport.ts"
@@ -103,30 +100,23 @@ const readError = (answer: Answer): ErrorBody => {
   return { detail: Errors.messageIn(json), code, loading: code === "ModelLoading" }
 }
 
-/** The result of each image in an answer, which is one of success. */
-const results = Effect.fnUntraced(function* (
+/** The result in an answer, which is one of success. */
+const result = Effect.fnUntraced(function* (
   answer: Answer,
-  images: ReadonlyArray<Pick<Image, "width" | "height">>
-): Effect.fn.Return<ReadonlyArray<Result.Result<Prediction, ServiceError>>, ServiceError> {
+  image: Pick<Image, "width" | "height">
+): Effect.fn.Return<Prediction, ServiceError> {
   const frames = yield* SegFormerAnswer.frames(answer)
-  if (frames.length !== images.length) {
-    const detail = `it has results of ${frames.length} images, and ${images.length} were sent`
+  const [frame] = frames
+  if (frame === undefined || frames.length > 1) {
+    const detail = `it has results of ${frames.length} images, and 1 was sent`
     return yield* Decode.notDecodable(answer, "", detail, "")
   }
+  const { contents, head } = frame
+  if (!("error" in head)) return yield* SegFormerAnswer.prediction(answer, head, contents, image)
   const { requestId, service } = answer
-  const found: Array<Result.Result<Prediction, ServiceError>> = []
-  for (const [index, { contents, head }] of frames.entries()) {
-    if ("error" in head) {
-      const { message: detail, tag } = head.error
-      const loading = tag === "ModelLoading"
-      found.push(
-        Result.fail(fromStatus({ service, requestId, status: head.status, detail, code: tag, loading }))
-      )
-    } else {
-      found.push(Result.succeed(yield* SegFormerAnswer.prediction(answer, head, contents, images[index]!)))
-    }
-  }
-  return found
+  const { message: detail, tag } = head.error
+  const loading = tag === "ModelLoading"
+  return yield* fromStatus({ service, requestId, status: head.status, detail, code: tag, loading })
 })
 
 /** The protocol, for a model and with what is asked besides. */
@@ -145,17 +135,7 @@ export const make = (options: SegFormerOptions = {}): Protocol => {
     name: "segformer",
     entry: { method: "POST", path: "/v1/segment" },
     encode: (image) => Effect.map(ProtocolBody.raw(image), (body) => ({ ...call, body })),
-    decode: (answer, image) =>
-      Effect.flatMap(results(answer, [image]), ([first]) => Effect.fromResult(first!)),
-    predictMany: Effect.fnUntraced(function* (
-      exchange: Exchange,
-      images: ReadonlyArray<Image>,
-      attempt: Attempt
-    ): Effect.fn.Return<ReadonlyArray<Result.Result<Prediction, SegmentationError>>, SegmentationError> {
-      const parts = yield* Effect.forEach(images, (image) => ProtocolBody.part("image", image))
-      const answer = yield* exchange.send({ ...call, body: Multipart.form(parts) }, attempt)
-      return yield* results(yield* Errors.ok(answer, readError), images)
-    }),
+    decode: result,
     readError,
     // Ready once every model is; it asks for no token.
     health: {

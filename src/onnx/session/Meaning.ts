@@ -23,7 +23,14 @@ export interface Output {
 
 export type Found =
   | { readonly _tag: "Logits"; readonly logits: Logits }
-  | { readonly _tag: "Ids"; readonly width: number; readonly height: number; readonly data: LabelData }
+  | {
+      readonly _tag: "Ids"
+      readonly width: number
+      readonly height: number
+      readonly data: LabelData
+      /** The id of what has no class, where there is such a thing. */
+      readonly ignoreIndex?: number | undefined
+    }
   | { readonly _tag: "Scores"; readonly scores: Logits; readonly threshold: number }
 
 /** The sides of what the model was given. */
@@ -177,25 +184,44 @@ const oneChannel = (
       `it gives one number a pixel, such as ${value}, which is ${of === 1 ? "no id of several classes" : "no class id"}: give the \`threshold\` above which a pixel is of class 1, such as 0 for logits and 0.5 for probabilities`
     )
   }
+  // Most data sets have 255 for what has no class; of two classes it is the one of a mask of 0 and 255.
+  const hasVoid = classes > 2 && classes <= none
+  let voids = 0
+  const found = (data: LabelData): Found => ({
+    _tag: "Ids",
+    width,
+    height,
+    data,
+    ...(voids > 0 ? { ignoreIndex: none } : {})
+  })
   if (!isFloat) {
     const data = toIds(output.data)
-    // Those of a mask of 0 and 255, say.
-    if (classes > 0 && !more)
-      for (let i = 0; i < data.length; i++) if (data[i]! >= classes) refuse(data[i]!, classes)
-    return { _tag: "Ids", width, height, data }
+    if (classes > 0 && !more) {
+      for (let i = 0; i < data.length; i++) {
+        if (data[i]! < classes) continue
+        if (hasVoid && data[i] === none) voids++
+        else refuse(data[i]!, classes)
+      }
+    }
+    return found(data)
   }
   const data = floats(output)
   const largest = classes === 0 ? 2 ** 24 : classes - 1
   let most = 0
   for (let i = 0; i < data.length; i++) {
     const value = data[i]!
-    if (!(value >= 0 && value <= largest && Number.isInteger(value)) || classes === 1) refuse(value, classes)
+    if (hasVoid && value === none) voids++
+    else if (!(value >= 0 && value <= largest && Number.isInteger(value)) || classes === 1)
+      refuse(value, classes)
     if (value > most) most = value
   }
   const ids = allocate(most, data.length)
   ids.set(data)
-  return { _tag: "Ids", width, height, data: ids }
+  return found(ids)
 }
+
+/** The id of what has no class in most data sets. */
+const none = 255
 
 const floats = ({ data, kind }: Output): Float32Array => {
   if (kind === "float16") {

@@ -41,8 +41,8 @@ export const read = (
   const { height, width } = picture
   switch (found._tag) {
     case "Ids": {
-      const { data, height: rows, width: columns } = found
-      const labels = atSize({ width: columns, height: rows, data }, width, height, partOf(given, found))
+      const { _tag, ...map } = found
+      const labels = atSize(map, width, height, partOf(given, found))
       return { labels, scores: [], confidence: undefined, uncertainty: undefined }
     }
     case "Scores": {
@@ -178,16 +178,18 @@ const confidences = (
 /** A class map at the picture's size: each pixel takes the id below its centre. */
 const atSize = (map: LabelMap, width: number, height: number, part: LogitRows.Part | undefined): LabelMap => {
   if (part === undefined) {
+    const { ignoreIndex } = map
     return Grid.resize(map, width, height, () => ({
       width,
       height,
-      data: sameStorage(map.data, width * height)
+      data: sameStorage(map.data, width * height),
+      ...(ignoreIndex === undefined ? {} : { ignoreIndex })
     }))
   }
   const inside = seen(map, width, height, part)
   let largest = 0
   for (let i = 0; i < map.data.length; i++) if (map.data[i]! > largest) largest = map.data[i]!
-  const ignoreIndex = freeId(largest + 1)
+  const ignoreIndex = map.ignoreIndex ?? freeId(largest + 1)
   const size = width * height
   const data = inside.all ? sameStorage(map.data, size) : allocate(ignoreIndex, size)
   const columns = Uint32Array.from({ length: width }, (_, x) =>
@@ -197,7 +199,8 @@ const atSize = (map: LabelMap, width: number, height: number, part: LogitRows.Pa
     const row = clamp(Math.floor(part.top + ((y + 0.5) * part.height) / height), map.height) * map.width
     for (let x = 0, at = y * width; x < width; x++) data[at + x] = map.data[row + columns[x]!]!
   }
-  if (inside.all) return { width, height, data }
+  if (inside.all)
+    return map.ignoreIndex === undefined ? { width, height, data } : { width, height, data, ignoreIndex }
   fillOutside(data, width, inside, ignoreIndex)
   return { width, height, data, ignoreIndex }
 }

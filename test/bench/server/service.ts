@@ -1,11 +1,11 @@
 /**
  * One way to serve a model, in a process of its own: `node service.ts SUBJECT MODEL`. Subjects are "node:http", the
- * least that can be written by hand, "effect-segformer", and "effect-segformer, no batches".
+ * least that can be written by hand, and "effect-segformer".
  */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
-import { Duration, Effect, Layer, ManagedRuntime, References, Result, Semaphore } from "effect"
+import { Effect, Layer, ManagedRuntime, References } from "effect"
 import { ImageSource, type Prediction, segment, Transport } from "../../../src/index.ts"
 import { type LabelMap, LabelMap as Labels } from "../../../src/mask/index.ts"
 import { SegFormerOnnx } from "../../../src/onnx/index.ts"
@@ -44,31 +44,8 @@ const stub = Transport.layer({
   predict: ({ image }) => Effect.succeed(answer(mapOf(image)))
 })
 
-/** As a model on an accelerator: one call at a time, of 10 ms and 1 ms more for each image. */
-const device = Layer.effect(
-  Transport,
-  Effect.gen(function* () {
-    const one = yield* Semaphore.make(1)
-    const call = (images: number) => one.withPermit(Effect.sleep(Duration.millis(10 + images)))
-    return yield* Transport.make({
-      name: "device",
-      describe: Effect.succeed({ name: "device", classes }),
-      predict: ({ image }) => Effect.as(call(1), answer(mapOf(image))),
-      predictMany: (requests) =>
-        Effect.as(
-          call(requests.length),
-          requests.map(({ image }) => Result.succeed(answer(mapOf(image))))
-        )
-    })
-  })
-)
-
 const transport =
-  model === "bundled"
-    ? SegFormerOnnx.layer().pipe(Layer.provide(SharpCodec.layer), Layer.orDie)
-    : model === "stub"
-      ? stub
-      : device
+  model === "bundled" ? SegFormerOnnx.layer().pipe(Layer.provide(SharpCodec.layer), Layer.orDie) : stub
 
 const quiet = Layer.succeed(References.MinimumLogLevel, "None")
 
@@ -129,8 +106,7 @@ if (subject === "node:http") {
   const server = SegFormerServer.layer({
     port: 0,
     queue: 128,
-    page: false,
-    ...(subject === "effect-segformer, no batches" ? { batch: false } : {})
+    page: false
   }).pipe(Layer.provide([transport, SharpCodec.layer, NodeFileSystem.layer, quiet]))
   const program = Effect.gen(function* () {
     const { port } = yield* SegFormerServer
