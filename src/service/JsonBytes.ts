@@ -30,8 +30,12 @@ const quote = 0x22
 const backslash = 0x5c
 const colon = 0x3a
 
-/** Stands for the long strings in the rest. Unguessable, so that no answer can ask for one. */
-const placeholder = `${randomHex(8)}:`
+/**
+ * Stands for the long strings in the rest. Unguessable, so that no answer can ask for one. Drawn with the first answer: workers
+ * such as Cloudflare's draw nothing while their modules are loaded.
+ */
+const placeholderOf = () => (drawn ??= `${randomHex(8)}:`)
+let drawn: string | undefined
 
 /** The value that the bytes are. Throws what `JSON.parse` throws. */
 export const parse = (bytes: Uint8Array): unknown => {
@@ -69,7 +73,7 @@ export const parseText = (given: string): unknown => {
         if (token.startsWith('"')) return token
         if (/inf/i.test(token)) return token.startsWith("-") ? "-1e999" : "1e999"
         hasNaN = true
-        return `"${placeholder}NaN"`
+        return `"${placeholderOf()}NaN"`
       }
     )
     let value: unknown
@@ -105,7 +109,7 @@ const cutOut = (bytes: Uint8Array, { from }: NodeBuffers): Cut | undefined => {
     if (close < 0) return undefined
     at = close + 1
     if (close - open < long || isKey(text, at) || text.subarray(open, close).includes(backslash)) continue
-    rest += `${text.toString("utf8", taken, open + 1)}${placeholder}${strings.length}`
+    rest += `${text.toString("utf8", taken, open + 1)}${placeholderOf()}${strings.length}`
     strings.push(text.toString("utf8", open + 1, close))
     taken = close
   }
@@ -128,6 +132,7 @@ const isKey = (text: Uint8Array, after: number): boolean => {
 /** The value with its long strings where their placeholders stand, or with one other value there. */
 const putBack = (value: unknown, strings: ReadonlyArray<string>, instead?: number): unknown => {
   const whole = { value }
+  const placeholder = placeholderOf()
   // Not by recursion: an answer may be nested deeper than the stack.
   const open: Array<object> = [whole]
   const visit = (parent: object, key: string | number, child: unknown) => {

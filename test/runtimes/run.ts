@@ -3,7 +3,7 @@
  * Chromium and through the web handler. It gives equal label maps for ten pictures in each. And what runs anywhere, by its own
  * examples, in Bun and Deno as in Node; and the servers of both around the handler.
  *
- * Bun and Deno are binaries: they are installed on first use, into a folder of their own and from its own lock.
+ * Bun, Deno and workerd are binaries: they are installed on first use, into a folder of their own and from its own lock.
  */
 import { execFile, execFileSync, spawn } from "node:child_process"
 import { cpSync, existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
@@ -18,6 +18,7 @@ import { serveFolders } from "../support/StaticServer.ts"
 import * as Warm from "../support/Warm.ts"
 import * as Examples from "./examples.ts"
 import type { Labels } from "./labels.ts"
+import * as Workerd from "./workerd.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 const here = join(root, "test/runtimes")
@@ -26,8 +27,8 @@ const binaries = join(here, "binaries")
 /** Minutes that one program may take: only what hangs meets it. */
 const patience = 10 * 60_000 * Number(process.env["SEGFORMER_TEST_PATIENCE"] ?? 1)
 
-if (!existsSync(join(binaries, "node_modules"))) {
-  console.log("Installing Bun and Deno (once) ...")
+if (!existsSync(join(binaries, "node_modules/workerd"))) {
+  console.log("Installing Bun, Deno and workerd (once) ...")
   // Their scripts only put the binary where a command looks for it.
   execFileSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], {
     cwd: binaries,
@@ -194,6 +195,13 @@ try {
       serving(runtime, file, (url) => asked(url, join(folder, names[0]!)))
     )
   }
+  await attempt("workerd, as Cloudflare runs workers, before a service: health, a map, refusals", () =>
+    Workerd.serving(
+      binary("@cloudflare/workerd-*/bin/workerd"),
+      join(root, "docs/examples/web/worker.ts"),
+      (url) => asked(url, join(folder, names[0]!))
+    )
+  )
 } finally {
   rmSync(folder, { recursive: true, force: true })
   rmSync(join(root, examples), { recursive: true, force: true })

@@ -171,7 +171,8 @@ const inferAt = (served: Served): DialectRoute =>
     })
   )
 
-const info = { name: "effect-segformer", version, uuid: randomHex(16) }
+/** Drawn when a server is made: workers such as Cloudflare's draw nothing while their modules are loaded. */
+const info = () => ({ name: "effect-segformer", version, uuid: randomHex(16) })
 
 /** The models that there are, as its own server lists those it has loaded: here by both of its names. */
 const registry = (served: Served) =>
@@ -192,12 +193,13 @@ export const make = (): Dialect => ({
   name: "roboflow",
   refuse,
   token: (request) => queryOf(request).get("api_key") ?? undefined,
-  routes: (served) =>
-    Effect.succeed([
+  routes: (served) => {
+    const about = info()
+    return Effect.succeed([
       infer(served),
       inferAt(served),
       get("/model/registry", () => registry(served)),
-      get("/info", () => Effect.succeed(JsonPieces.json(info))),
+      get("/info", () => Effect.succeed(JsonPieces.json(about))),
       get("/healthz", () => Effect.succeed(JsonPieces.json({ status: "healthy" }))),
       get("/readiness", () =>
         Effect.map(served.health, ({ healthy }) =>
@@ -207,4 +209,5 @@ export const make = (): Dialect => ({
         )
       )
     ])
+  }
 })
