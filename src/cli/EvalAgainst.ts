@@ -244,7 +244,12 @@ const ofPictures = Effect.fnUntraced(function* (
   const places = outs(options)
   const compared = yield* Effect.forEach(others, ({ options: own, word }, index) =>
     Effect.gen(function* () {
-      const second = yield* EvalOthers.make(own, word)
+      const second = yield* Effect.mapError(
+        EvalOthers.make(own, word),
+        ({ code, message }) =>
+          // Whose model it is, of several.
+          new ExitCode.Ended({ code, reason: `--against ${word}: ${message}` })
+      )
       const alignment = yield* EvalOthers.align(first.classes, second.classes, options.match)
       const comparison = new EvalComparison.Comparison(word, second.classes, alignment, {
         ignore,

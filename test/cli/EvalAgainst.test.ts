@@ -165,6 +165,7 @@ describe("segformer eval --against", () => {
         ...pictures,
         ...model("own"),
         "photos/broken.png": "no picture",
+        "own/onnx/model_broken.onnx": readFileSync(fixture("nan.onnx")),
         "maps/a.txt": ""
       })
       const { code, found, stderr } = yield* json(["photos", "--model", "own", "--against", "q8"], cwd)
@@ -174,8 +175,9 @@ describe("segformer eval --against", () => {
         [
           ["photos", "--model", "own", "--against", "fp16"],
           3,
-          /no onnx\/model_fp16.*There is: model, quantized/
+          /--against fp16: .*no onnx\/model_fp16.*There is: .*quantized/
         ],
+        [["photos", "--model", "own", "--against", "broken"], 3, /--against broken: .*NaN/],
         [["photos", "--model", "own", "--against", "./nowhere"], 3, /nothing at .*nowhere/],
         [["photos", "--model", "own", "--against", "q8", "--against", "q8"], 2, /given twice/],
         [["photos", "--against", "photos"], 2, /one folder/],

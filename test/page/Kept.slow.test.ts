@@ -78,6 +78,25 @@ describe.skipIf(Needs.chromium === undefined)("the page keeps", () => {
       { ...desktop, expected }
     )
 
+    onPage("lets its store be removed, and keeps what comes next in a new one", async (page) => {
+      await segment(page, "halves", "one.png")
+      await kept(page, 1)
+      const removed = await page.evaluate(
+        () =>
+          new Promise<string>((resolve) => {
+            const request = indexedDB.deleteDatabase("segformer")
+            for (const name of ["success", "blocked", "error"])
+              request.addEventListener(name, () => resolve(name))
+          })
+      )
+      assert.strictEqual(removed, "success")
+      await page.setInputFiles("#file", png("two.png"))
+      await page.getByRole("heading", { name: "two.png" }).waitFor()
+      await ended(page)
+      await page.reload()
+      await page.locator(".thumb[aria-label='two.png, done']").waitFor()
+    })
+
     onPage("leaves what another tab works on to it", async (page) => {
       await page.route("**/v1/segment*", () => {})
       await page.setInputFiles("#file", [png("one.png"), png("two.png")])

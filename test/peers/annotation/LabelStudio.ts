@@ -318,6 +318,38 @@ const clicks = Effect.fnUntraced(function* (studio: Studio.Studio) {
   assert.ok(mask.data.every((inside, i) => inside === 0 || map.data[i] === map.data[at]))
 })
 
+/** A task of three pages, by the configuration that Label Studio's own template for documents has. */
+const repeated = Effect.fnUntraced(function* (studio: Studio.Studio) {
+  const { url } = yield* Studio.ours(studio)
+  const labels = Pictures.classes.map(({ name }) => `<Label value="${name}"/>`).join("")
+  const label_config = `<View><Repeater on="$document" indexFlag="{{idx}}" mode="pagination">
+    <Image name="page_{{idx}}" value="$document[{{idx}}].page"/>
+    <BrushLabels name="labels_{{idx}}" toName="page_{{idx}}">${labels}</BrushLabels></Repeater></View>`
+  const tasks = yield* Effect.promise(async () => {
+    const uploads = await Studio.project(studio, "BrushLabels")
+    await Studio.upload(studio, uploads, names)
+    const document = (await Studio.tasks(studio, uploads)).map(({ data }) => ({ page: data.image }))
+    const { id } = await studio.api<Studio.Made>("POST", "/api/projects", { title: "pages", label_config })
+    await studio.api("POST", `/api/projects/${id}/import`, [{ document }])
+    await Studio.connect(studio, id, url)
+    await Studio.predict(studio, id)
+    return Studio.tasks(studio, id)
+  })
+  assert.equal(tasks.length, 1)
+  const result = tasks[0]!.predictions[0]!.result
+  for (const [index, name] of names.entries()) {
+    const map = yield* expected(name)
+    const masks = result
+      .filter((region) => region.to_name === `page_${index}` && region.from_name === `labels_${index}`)
+      .map(({ value }) => {
+        const { brushlabels, rle } = value
+        assert.ok(Array.isArray(rle))
+        return { label: String(brushlabels), data: Result.getOrThrow(BrushRle.decode(rle, map)).data }
+      })
+    same(joined(map.data.length, masks), map, name)
+  }
+})
+
 const many = Effect.fnUntraced(function* (studio: Studio.Studio) {
   const { url } = yield* Studio.ours(studio)
   const { lookups, stored } = yield* Effect.promise(async () => {
@@ -371,6 +403,7 @@ export const rows: ReadonlyArray<Peer.Peer> = [
       "a personal access token": personal,
       "pictures of a local folder": local,
       "the region at a click, while somebody annotates": clicks,
+      "the pages of a repeater, stored under the names of each page": repeated,
       "500 tasks in one request, and none of them asked again": many
     }
   })

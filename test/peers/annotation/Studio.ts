@@ -207,7 +207,11 @@ export interface Task {
   readonly predictions: ReadonlyArray<{
     readonly model_version: string
     readonly score: number | null
-    readonly result: ReadonlyArray<{ readonly value: Readonly<Record<string, unknown>> }>
+    readonly result: ReadonlyArray<{
+      readonly from_name: string
+      readonly to_name: string
+      readonly value: Readonly<Record<string, unknown>>
+    }>
   }>
 }
 

@@ -34,7 +34,16 @@ const database = (): Promise<IDBDatabase | undefined> =>
       request.addEventListener("upgradeneeded", () => {
         request.result.createObjectStore(store, { keyPath: "id" })
       })
-      request.addEventListener("success", () => resolve(request.result))
+      request.addEventListener("success", () => {
+        const db = request.result
+        // Whoever empties the store or has a newer one waits for nobody, and what comes next is kept anew.
+        const leave = () => {
+          opened = undefined
+          db.close()
+        }
+        for (const name of ["versionchange", "close"]) db.addEventListener(name, leave)
+        resolve(db)
+      })
       for (const name of ["error", "blocked"]) request.addEventListener(name, () => resolve(undefined))
     } catch {
       resolve(undefined)
