@@ -97,7 +97,7 @@ const longestIn = (trace: Buffer): number => {
       .map((event) => place(event))
   )
   const times = traceEvents.flatMap((event) =>
-    event.tdur !== undefined && /RunTask$/.test(event.name) && mains.has(place(event))
+    event.tdur !== undefined && event.name.endsWith("RunTask") && mains.has(place(event))
       ? [event.tdur / 1000]
       : []
   )
