@@ -246,7 +246,7 @@ const withoutIndex = (code: string): string =>
  */
 const together = [
   "Segmentation",
-  "http/protocol/Inspection",
+  "http/SegFormerHttp",
   "image/ImageOpening",
   "mask/ClassTable",
   "mask/LabelMap",

@@ -76,7 +76,7 @@ export const ServerLimits = Schema.Struct({
   minBodyRate: whole(0, 1024),
   /** How long a body is waited for before its rate is looked at. 5 seconds by default. */
   bodyGrace: time("5 seconds"),
-  /** Images worked on at once. 2 by default, or two batches where images are predicted in batches. */
+  /** Images worked on at once. 2 by default. */
   concurrency: whole(1, 2),
   /** Requests that may wait besides those worked on; one more is refused. 32 by default. */
   queue: whole(0, 32),

@@ -4,7 +4,8 @@
  * where they are installed.
  *
  * Rounds alternate between subjects, so that a noisy machine disturbs all alike; figures are medians over rounds. Memory is
- * the peak of resident memory, of Chromium that of the page's process.
+ * the peak of resident memory, of Chromium that of the page's process. What holds a page's main thread is told twice: by the
+ * clock, which a busy machine makes longer, and by the processor time of its longest task, from a trace of one more round.
  */
 import { spawn } from "node:child_process"
 import { existsSync, readdirSync } from "node:fs"
@@ -22,7 +23,7 @@ import type { Took } from "./runtimes/page.ts"
 import type { Told } from "./runtimes/subject.ts"
 
 const rounds = 2
-const pictures = 4
+const pictures = 2
 
 const path = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 
@@ -31,6 +32,8 @@ interface Running {
   /** Whom it is compared with: another's name in the same runtime. */
   readonly against: string | undefined
   readonly round: () => Promise<{ readonly milliseconds: number; readonly held?: number }>
+  /** Processor time of the longest task of a page's main thread over one round, in milliseconds: no load of the machine is in it. */
+  readonly longestTask?: () => Promise<number>
   /** The process whose memory and processor time count, with its children. */
   readonly pid: () => Promise<number>
   readonly end: () => Promise<unknown>
@@ -76,6 +79,32 @@ const inProcess = async (runtime: string, name: string, told: Told, against?: st
   }
 }
 
+interface TraceEvent {
+  readonly name: string
+  readonly pid: number
+  readonly tid: number
+  readonly tdur?: number
+  readonly args?: { readonly name?: string }
+}
+
+/** The longest of a trace's tasks on main threads of pages, in milliseconds of their processor time. */
+const longestIn = (trace: Buffer): number => {
+  const { traceEvents }: { readonly traceEvents: ReadonlyArray<TraceEvent> } = JSON.parse(String(trace))
+  const place = ({ pid, tid }: TraceEvent) => `${pid} ${tid}`
+  const mains = new Set(
+    traceEvents
+      .filter(({ args, name }) => name === "thread_name" && args?.name === "CrRendererMain")
+      .map((event) => place(event))
+  )
+  const times = traceEvents.flatMap((event) =>
+    event.tdur !== undefined && event.name.endsWith("RunTask") && mains.has(place(event))
+      ? [event.tdur / 1000]
+      : []
+  )
+  if (times.length === 0) throw new Error("the trace has no task of a main thread")
+  return times.reduce((most, time) => Math.max(most, time))
+}
+
 /** Each in a browser of its own. */
 const inPage = async (
   origin: string,
@@ -97,6 +126,11 @@ const inPage = async (
     name: `Chromium: ${name}`,
     against,
     round: (): Promise<Took> => page.evaluate(() => window.bench.round()),
+    longestTask: async () => {
+      await browser.startTracing(page, { categories: ["toplevel", "disabled-by-default-devtools.timeline"] })
+      await page.evaluate(() => window.bench.round())
+      return longestIn(await browser.stopTracing())
+    },
     pid: async () => {
       const { processInfo } = await session.send("SystemInfo.getProcessInfo")
       const pages = processInfo.filter(({ type }) => type === "renderer")
@@ -243,6 +277,13 @@ const compare = async (
       const longest = held.get(subject.name)
       if (longest !== undefined)
         report({ ...figure, metric: "main thread held at most", unit: "ms", value: median(longest) })
+      if (subject.longestTask !== undefined)
+        report({
+          ...figure,
+          metric: "longest task of the main thread, processor time",
+          unit: "ms",
+          value: await subject.longestTask()
+        })
     }
   } finally {
     await Promise.all(subjects.map((subject) => subject.end()))
