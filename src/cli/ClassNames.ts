@@ -39,7 +39,17 @@ export const read = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ClassNames, never, FileSystem.FileSystem> {
   const namingOf = finder()
   const table = new Table()
+  const folders = new Set<string>()
+  /** What a run says is the same for all of a folder: of those without a report one is asked, and the others cost nothing. */
+  const isAsked = ({ hasReport, path }: LabelFile): boolean => {
+    if (hasReport !== false) return true
+    const folder = dirname(path)
+    if (!isOfRun(path) || folders.has(folder)) return false
+    folders.add(folder)
+    return true
+  }
   yield* Stream.fromIterable(files).pipe(
+    Stream.filter(isAsked),
     Stream.mapEffect((file) => Effect.map(namingOf(file), (naming) => ({ path: file.path, naming })), {
       concurrency: 8
     }),
@@ -108,6 +118,9 @@ class Table {
   }
 }
 
+/** Whether it is called as a run calls its results. */
+const isOfRun = (path: string): boolean => /\.labels\.png$/i.test(path)
+
 /** Finds who names the classes of a label map. What a run says is read once for a folder. */
 const finder = () => {
   const runs = new Map<string, Effect.Effect<Naming | undefined, never, FileSystem.FileSystem>>()
@@ -123,9 +136,6 @@ const finder = () => {
   return (file: LabelFile): Effect.Effect<Naming | undefined, never, FileSystem.FileSystem> =>
     Effect.flatMap(LabelFiles.sidecar(file), (report) => {
       if (report !== undefined) return Effect.succeed({ model: report.model, classes: report.classes })
-      // As a run calls its results.
-      return /\.labels\.png$/i.test(file.path)
-        ? runOf(dirname(resolve(file.path)))
-        : Effect.succeed(undefined)
+      return isOfRun(file.path) ? runOf(dirname(resolve(file.path))) : Effect.undefined
     })
 }

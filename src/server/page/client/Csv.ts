@@ -1,7 +1,7 @@
 /** Lines of CSV by the rules of the library's own tables (`Csv` of `effect-segformer/mask`), which a test compares them with. */
 
 /** What a spreadsheet takes for a formula, in any width and after any space. */
-const formula = /^(?:[\t\r\n]|\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])/
+const formula = /^'*(?:[\t\r\n]|\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])/
 
 const field = (value: string | number): string => {
   const text = String(value)
