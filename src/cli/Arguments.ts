@@ -33,7 +33,8 @@ export const dashed = (args: ReadonlyArray<string>): string | undefined => {
     letters[letter]?.hasValue === true && value !== ""
       ? `, and for its value ${value} write -${letter} ${value}`
       : ""
-  return `${word} begins with a dash, and is no flag. For a file that is called so write ./${word}${split}`
+  const long = /^-[a-z][a-z-]+(?:=.*)?$/.test(word) ? `: is -${word} meant?` : "."
+  return `${word} begins with a dash, and is no flag${long} For a file that is called so write ./${word}${split}`
 }
 
 /** What is wrong with a variable of the environment, where that and no flag was refused. */

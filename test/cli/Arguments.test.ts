@@ -39,6 +39,8 @@ describe("a word behind one dash", () => {
       ])
         assert.strictEqual((yield* run(args, { cwd })).code, 2, args.join(" "))
       assert.include((yield* run(["segment", "b.bmp", "-ofound"], { cwd })).stderr, "write -o found")
+      for (const word of ["-help", "-version", "-out=x", "-no-page"])
+        assert.include((yield* run(["segment", word], { cwd })).stderr, `is -${word} meant?`)
       assert.deepStrictEqual(names(cwd), [])
     }).pipe(Effect.scoped)
   )
