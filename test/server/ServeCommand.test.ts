@@ -132,7 +132,7 @@ describe("segformer serve", () => {
         [["--token-file", empty], {}, /there is no token in/],
         [["--model", "a=x", "--model", "a=y"], {}, /two models are called a/],
         [["--url", "http://127.0.0.1:1", "--model", "x"], {}, /not both/],
-        [[], { SEGFORMER_SERVE_PORT: "70000" }, /--port/],
+        [[], { SEGFORMER_SERVE_PORT: "70000" }, /SEGFORMER_SERVE_PORT is "70000"/],
         [
           [],
           { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" },
