@@ -9,6 +9,7 @@ import { Exchange } from "effect-segformer/service"
 import { NodeHttp } from "effect-segformer/service/node"
 import { Fixtures, SegFormerTest } from "effect-segformer/testing"
 import type { Told } from "./memory.ts"
+import { peakMemory } from "../support/PeakMemory.ts"
 
 const [act, baseUrl = ""] = process.argv.slice(2)
 const limits = { maxBodyBytes: 16 * 1024 * 1024, maxDecodedBytes: 16 * 1024 * 1024 }
@@ -93,7 +94,7 @@ await Effect.runPromise(
 globalThis.gc?.()
 const timersBefore = process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length
 const start = process.memoryUsage().rss
-const peakBefore = process.resourceUsage().maxRSS * 1024
+const peakBefore = peakMemory()
 let sampled = start
 const sampler = setInterval(() => (sampled = Math.max(sampled, process.memoryUsage().rss)), 2)
 
@@ -108,7 +109,7 @@ const exit = await Effect.runPromiseExit(
 const millis = performance.now() - started
 clearInterval(sampler)
 // The system knows the true peak; where it lies before the start, what was sampled is all there is.
-const peak = process.resourceUsage().maxRSS * 1024
+const peak = peakMemory()
 const error = Exit.findErrorOption(exit)
 await new Promise((resolve) => setTimeout(resolve, 50))
 const told: Told = {

@@ -8,6 +8,7 @@ import { Batch, BatchSource, Item, Sink } from "../../../src/batch/index.ts"
 import * as ImageSource from "../../../src/image/ImageSource.ts"
 import { Fixtures } from "../../../src/testing/index.ts"
 import { Transport } from "../../../src/Transport.ts"
+import { peakMemory } from "../../support/PeakMemory.ts"
 
 const count = Number(process.argv[2])
 const folder = mkdtempSync(join(tmpdir(), "segformer-bench-"))
@@ -47,7 +48,7 @@ const resume = (performance.now() - again) / 1000
 process.send?.({
   seconds,
   resume,
-  maxRss: process.resourceUsage().maxRSS * 1024,
+  maxRss: peakMemory(),
   journal: statSync(join(folder, "journal.log")).size
 })
 rmSync(folder, { recursive: true, force: true })

@@ -2,6 +2,7 @@
 import { once } from "node:events"
 import { createRequire } from "node:module"
 import { pathToFileURL } from "node:url"
+import { peakMemory } from "../../support/PeakMemory.ts"
 
 const [subject = "", baseUrl = "", mode = "plain"] = process.argv.slice(2)
 
@@ -86,7 +87,7 @@ process.send?.("ready")
 await once(process, "message")
 globalThis.gc?.()
 const start = process.memoryUsage().rss
-const peakBefore = process.resourceUsage().maxRSS * 1024
+const peakBefore = peakMemory()
 let sampled = start
 const sampler = setInterval(() => (sampled = Math.max(sampled, process.memoryUsage().rss)), 5)
 const started = performance.now()
@@ -94,5 +95,5 @@ const started = performance.now()
 await call().catch(() => {})
 const millis = performance.now() - started
 clearInterval(sampler)
-const peak = process.resourceUsage().maxRSS * 1024
+const peak = peakMemory()
 process.send?.({ millis, memory: Math.max(0, (peak > peakBefore ? peak : sampled) - start) })

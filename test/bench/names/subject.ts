@@ -11,6 +11,7 @@ import * as EvalPairs from "../../../src/cli/EvalPairs.ts"
 import * as Inputs from "../../../src/cli/Inputs.ts"
 import * as ClassNames from "../../../src/cli/ClassNames.ts"
 import * as LabelFiles from "../../../src/cli/LabelFiles.ts"
+import { peakMemory } from "../../support/PeakMemory.ts"
 
 const [name = "", folder = ""] = process.argv.slice(2)
 
@@ -63,7 +64,7 @@ const started = performance.now()
 const listing = await listings[name]!()
 const milliseconds = performance.now() - started
 // The most that was held, of which what Node and the modules hold is no part.
-const most = process.resourceUsage().maxRSS * 1024
+const most = peakMemory()
 collect()
 const held = process.memoryUsage().heapUsed - before.heapUsed
 const mebibytes = (bytes: number) => Math.max(0, bytes) / 2 ** 20

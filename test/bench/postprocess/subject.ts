@@ -1,7 +1,7 @@
 /** One subject of `postprocess.ts`: times it, and says what memory it added. */
 import { createHash } from "node:crypto"
-import { readFileSync } from "node:fs"
 import { median } from "../Report.ts"
+import { peakMemory } from "../../support/PeakMemory.ts"
 
 export interface Measured {
   readonly milliseconds: number
@@ -35,14 +35,6 @@ const makeLogits = (): Float32Array => {
       }
   }
   return data
-}
-
-const peakKiB = (): number => {
-  try {
-    return Number(/VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1])
-  } catch {
-    return process.resourceUsage().maxRSS
-  }
 }
 
 interface Peer {
@@ -81,7 +73,7 @@ for (let round = 0; round < 6; round++) {
   times.push(performance.now() - started)
   if (times[0]! > 5000) break
 }
-const megabytes = Math.max(0, (peakKiB() * 1024 - before) / 1e6)
+const megabytes = Math.max(0, (peakMemory() - before) / 1e6)
 const ids = Uint8Array.from(result)
 const measured: Measured = {
   milliseconds: median(times.length > 1 ? times.slice(1) : times),
