@@ -22,8 +22,8 @@ import { median, type Report } from "./Report.ts"
 import type { Took } from "./runtimes/page.ts"
 import type { Told } from "./runtimes/subject.ts"
 
-const rounds = 2
-const pictures = 2
+const rounds = 3
+const pictures = 4
 
 const path = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 
