@@ -31,23 +31,6 @@ import * as Words from "./Words.ts"
 export const run = (options: Options) =>
   Effect.scoped(compare(options)).pipe(Effect.provide([Backend.layerCodec, Backend.layerHttpClient(options)]))
 
-const ofSegmenters = [
-  "url",
-  "service",
-  "proxy",
-  "ca",
-  "variant",
-  "threshold",
-  "provider",
-  "modelOutput",
-  "model",
-  "palette",
-  "maxBytes",
-  "maxPixels",
-  "page",
-  "stretch"
-] as const
-
 const compare = Effect.fnUntraced(function* (given: Options) {
   const started = yield* Clock.currentTimeMillis
   const { against } = given
@@ -69,7 +52,7 @@ const compare = Effect.fnUntraced(function* (given: Options) {
       : [
           ...Flags.ignored(
             options,
-            ofSegmenters,
+            Flags.ofSegmenters,
             `is for segmenting pictures, and ${folder} is a folder without a model in it: leave it out`
           ),
           ...(options.out === undefined

@@ -150,24 +150,7 @@ const ofTruth = [
   "html",
   "rank"
 ] as const
-const ofComparison = [
-  "match",
-  "out",
-  "url",
-  "service",
-  "proxy",
-  "ca",
-  "variant",
-  "threshold",
-  "provider",
-  "modelOutput",
-  "model",
-  "palette",
-  "maxBytes",
-  "maxPixels",
-  "page",
-  "stretch"
-] as const
+const ofComparison = ["match", "out", ...Flags.ofSegmenters] as const
 
 export const faults = (options: Options): Flags.Faults =>
   options.truth === undefined ? faultsOfComparison(options) : faultsOfTruth(options)

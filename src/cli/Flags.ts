@@ -337,3 +337,21 @@ export const backendFaults = (given: {
 /** Ends the command by the first fault. */
 export const refuse = ([first]: Faults): Effect.Effect<void, ExitCode.Ended> =>
   first === undefined ? Effect.void : Effect.fail(ExitCode.wrong(first))
+
+/** What flags say of who segments, and how pictures are read. */
+export const ofSegmenters = [
+  "url",
+  "service",
+  "proxy",
+  "ca",
+  "variant",
+  "threshold",
+  "provider",
+  "modelOutput",
+  "model",
+  "palette",
+  "maxBytes",
+  "maxPixels",
+  "page",
+  "stretch"
+] as const
