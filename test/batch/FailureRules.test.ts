@@ -9,7 +9,7 @@ import { folder } from "../support/Folder.ts"
 import { passing } from "../support/Passing.ts"
 import { picture } from "./support.ts"
 
-describe("a run on one machine (the table is played on many in ClusterRuns.test.ts)", () => {
+describe("a run on one machine (the table is played on many in ClusterFailures.test.ts)", () => {
   it.effect.each(plays().map((play) => [play.name, play] as const))(
     "%s",
     ([, { expected, maxFailures, predict, rules }]) =>
