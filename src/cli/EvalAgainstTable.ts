@@ -17,7 +17,7 @@ export interface Found {
 
 /** Never rounded up: 1 is said where nothing differs. */
 const score = (value: number | undefined): string =>
-  value === undefined ? "-" : (Math.floor(value * 10_000) / 10_000).toFixed(4)
+  value === undefined ? "-" : (Math.floor(value * 10_000 + 1e-6) / 10_000).toFixed(4)
 
 const share = (part: number, whole: number): string =>
   part > 0 && part / whole < 0.0005 ? "< 0.1 %" : `${((part / whole) * 100).toFixed(1)} %`

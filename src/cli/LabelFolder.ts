@@ -42,7 +42,8 @@ export interface KeyedFiles extends LabelFiles {
 /** The end of a label map's name. */
 export const ending = /(\.labels)?\.(png|npy)$/i
 const sure = /\.labels\.png$/i
-const overlay = /\.overlay\.png$/i
+/** Pictures that `segment` and `eval` write beside label maps. */
+const pictures = /\.(overlay|cut-out|hidden|differs|difference)\.png$/i
 /** The ending of an image's name. */
 export const imageEnding = new RegExp(`\\.(?:${ImageFormat.endings().join("|")})$`, "i")
 
@@ -58,7 +59,7 @@ export const list = Effect.fnUntraced(function* (
   const reports = new Set<string>()
   yield* Folder.files(
     folder,
-    (name) => (ending.test(name) && !overlay.test(name)) || name.endsWith(".json")
+    (name) => (ending.test(name) && !pictures.test(name)) || name.endsWith(".json")
   ).pipe(
     Stream.runForEachArray((all) => {
       // A folder that cannot be read would leave out a part without a word.

@@ -190,7 +190,7 @@ export const scores = (self: Agreement): Scores => {
     pixels,
     ignored: self.ignored,
     differing,
-    overall: pixels === 0 ? undefined : 1 - differing / pixels,
+    overall: pixels === 0 ? undefined : (pixels - differing) / pixels,
     classes,
     meanIou:
       classes.length === 0 ? undefined : classes.reduce((sum, { iou }) => sum + iou, 0) / classes.length,

@@ -16,6 +16,10 @@ const ending = fc.constantFrom(
   ".JPEG.labels.png",
   ".jpg.npy",
   ".overlay.png",
+  ".cut-out.png",
+  ".hidden.png",
+  ".differs.png",
+  ".difference.png",
   ".json",
   ".txt"
 )
@@ -26,7 +30,9 @@ const names = fc.uniqueArray(
 
 /** The same rules with a table. */
 const expected = (names: ReadonlyArray<string>) => {
-  const maps = names.filter((name) => /(\.png|\.npy)$/.test(name) && !name.endsWith(".overlay.png"))
+  const maps = names.filter(
+    (name) => /(\.png|\.npy)$/.test(name) && !/\.(overlay|cut-out|hidden|differs|difference)\.png$/.test(name)
+  )
   const table = new Map<string, string>()
   for (const name of maps.toSorted()) {
     const key = name.replace(/(\.labels)?\.(png|npy)$/i, "")
