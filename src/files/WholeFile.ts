@@ -141,7 +141,7 @@ const endOf = (path: string): Effect.Effect<string, NotWritten, FileSystem.FileS
       if (target === undefined) break
       const reason = `it is a link to ${target}, which `
       if (links === mostLinks) return yield* new NotWritten({ path, reason: `${reason}leads in a circle` })
-      const isWhole = /^\//.test(target) || (isWindows && /^([\\/]|[a-z]:)/i.test(target))
+      const isWhole = target.startsWith("/") || (isWindows && /^([\\/]|[a-z]:)/i.test(target))
       end = isWhole ? target : `${folderOf(end)}/${target}`
       const isThere = yield* Effect.orElseSucceed(fs.exists(folderOf(end)), () => false)
       if (!isThere)
