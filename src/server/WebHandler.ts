@@ -163,13 +163,14 @@ export const make = Effect.fnUntraced(function* <E = never, R = never>(
 /**
  * The same for programs without Effect: what a segmenter needs comes as a layer, which is built with the first request. Where it
  * cannot be built the promise of each request is rejected with the reason, and the next one tries again. `dispose` drains and
- * lets everything go.
+ * lets everything go, for good: requests after it are answered with 503, and build nothing that nobody would let go.
  */
 export const toWebHandler = <E = never, R = never, E2 = never>(
   layer: Layer.Layer<Assembled.Needs | R, E2>,
   options: WebHandlerOptions<E, R> = {}
 ): { readonly handler: WebHandler; readonly dispose: () => Promise<void> } => {
   let made: Promise<{ readonly handle: WebHandler; readonly scope: Scope.Closeable }> | undefined
+  let isDisposed = false
   const build = Effect.gen(function* () {
     const scope = yield* Scope.make()
     const building = Effect.flatMap(Layer.buildWithScope(layer, scope), (context) =>
@@ -187,15 +188,18 @@ export const toWebHandler = <E = never, R = never, E2 = never>(
   }
   return {
     handler: async (request, from) => {
+      if (isDisposed && made === undefined) return gone()
       const { handle } = await start()
       return handle(request, from)
     },
     dispose: async () => {
-      const current = made
-      made = undefined
-      if (current === undefined) return
-      const { scope } = await current
-      await Effect.runPromise(Scope.close(scope, Exit.void))
+      isDisposed = true
+      const { scope } = (await made?.catch(() => undefined)) ?? {}
+      if (scope !== undefined) await Effect.runPromise(Scope.close(scope, Exit.void))
     }
   }
 }
+
+/** What a handler answers that was disposed of before it was built: nobody is there to say it in a protocol's form. */
+const gone = (): Response =>
+  Response.json({ message: "The service is shutting down" }, { status: 503, headers: { "retry-after": "5" } })
