@@ -157,3 +157,16 @@ export const pathOf = (key: string): string =>
       return `${safe.slice(0, 40)}%${digest}`
     })
     .join("/")
+
+/** The key whose results have this path, as far as the path tells: parts that were shortened stay as they are. */
+export const keyOf = (path: string): string =>
+  path
+    .split("/")
+    .map((part) => {
+      if (part === "%") return ""
+      if (/%[\da-f]{32}$/.test(part)) return part
+      return part.replaceAll(/(?:%[\dA-F]{2})+/g, (bytes) =>
+        Buffer.from(bytes.replaceAll("%", ""), "hex").toString("utf8")
+      )
+    })
+    .join("/")
