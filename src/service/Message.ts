@@ -6,13 +6,8 @@ import * as JsonBytes from "./JsonBytes.ts"
 export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** What an answer holds. */
-interface Body {
-  readonly body: Uint8Array
-}
-
 /** The JSON of an answer, or nothing. */
-export const jsonOf = ({ body }: Body): unknown => {
+export const jsonOf = ({ body }: { readonly body: Uint8Array }): unknown => {
   try {
     return JsonBytes.parse(body)
   } catch {
@@ -83,7 +78,7 @@ export const titleOf = (text: string): string | undefined => {
 }
 
 /** What an error's body says where no protocol knows its shape: a page by its title. */
-export const textOf = (answer: Body): string => {
+export const textOf = (answer: { readonly body: Uint8Array }): string => {
   const text = JsonBytes.textOf(answer.body)
   return titleOf(text) ?? text
 }
