@@ -104,7 +104,7 @@ const filesOf = async (specifier: string): Promise<Readonly<Record<string, strin
       Object.entries(entry)
         .filter(([, value]) => isModule(value))
         .map(([name, module]) => [
-          `${prefix}-${name}.ts`,
+          `${prefix}.${name}.ts`,
           file(`import { ${name} } from "${specifier}"`, givingOn(name, module))
         ])
     )
