@@ -218,8 +218,10 @@ const readPair = (
 ): Effect.Effect<Metrics.Pair, string, FileSystem.FileSystem> => {
   const asAsked = (map: LabelMap, ignored: ReadonlyArray<number>): Result.Result<LabelMap, string> =>
     options.binary ? EvalSums.binary(map, ignored) : Result.succeed(map)
+  // Ids of such a truth are not those of the classes.
+  const byIndex = options.reduceLabels
   const read = ({ path }: LabelFile, what: string, ignored: ReadonlyArray<number>) =>
-    LabelFiles.read(path, { palette, asMask: options.binary }).pipe(
+    LabelFiles.read(path, { palette, asMask: options.binary, byIndex }).pipe(
       Effect.flatMap((map) => Effect.fromResult(asAsked(map, ignored))),
       Effect.mapError((reason) => `the ${what} ${path}: ${reason}`)
     )
