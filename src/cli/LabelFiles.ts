@@ -9,6 +9,7 @@ import * as LabelMap from "../mask/LabelMap.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
 import * as Npy from "../mask/Npy.ts"
 import * as Palette from "../mask/Palette.ts"
+import * as PngNames from "../mask/PngNames.ts"
 import * as ExitCode from "./ExitCode.ts"
 import { ending, type LabelFile, type LabelFiles, list, withoutEndings } from "./LabelFolder.ts"
 
@@ -185,6 +186,31 @@ export const sidecar = (file: LabelFile): Effect.Effect<Sidecar | undefined, nev
           Effect.orElseSucceed(() => undefined)
         )
       )
+
+/** Bytes of a label map's file in which its names are looked for first. */
+const beginning = 4096
+
+/** What a label map's own file says of its classes: all of the model's, or nothing. */
+export const namesWithin = ({
+  path
+}: LabelFile): Effect.Effect<PngNames.Found | undefined, never, FileSystem.FileSystem> =>
+  /\.npy$/i.test(path)
+    ? Effect.succeed(undefined)
+    : Effect.scoped(
+        Effect.gen(function* () {
+          const fs = yield* FileSystem.FileSystem
+          const file = yield* fs.open(path, { flag: "r" })
+          const read = (length: number) =>
+            Effect.map(file.readAlloc(length), (bytes) =>
+              Option.isNone(bytes) ? undefined : PngNames.find(bytes.value)
+            )
+          const found = yield* read(beginning)
+          if (found === undefined || "text" in found) return found
+          yield* file.seek(0n, "start")
+          const all = yield* read(found.needs)
+          return all !== undefined && "text" in all ? all : undefined
+        })
+      ).pipe(Effect.orElseSucceed(() => undefined))
 
 /** The image that the report beside each label map names. Of very many reports nothing else is held. */
 export const reportedImages = (

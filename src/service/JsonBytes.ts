@@ -66,15 +66,12 @@ export const parseText = (given: string): unknown => {
   } catch (error) {
     if (!/nan|inf/i.test(text)) throw error
     let hasNaN = false
-    // Strings are matched first and kept, so that what they say is never touched.
-    const quoted = text.replaceAll(
-      /"(?:[^"\\]|\\.)*"|[+-]?\b(?:NaN|Infinity|inf)(?:\(\w*\))?(?![\w])/gi,
-      (token) => {
-        if (token.startsWith('"')) return token
+    const quoted = outsideStrings(text, (between) =>
+      between.replaceAll(/[+-]?\b(?:NaN|Infinity|inf)(?:\(\w*\))?(?![\w])/gi, (token) => {
         if (/inf/i.test(token)) return token.startsWith("-") ? "-1e999" : "1e999"
         hasNaN = true
         return `"${placeholderOf()}NaN"`
-      }
+      })
     )
     let value: unknown
     try {
@@ -84,6 +81,30 @@ export const parseText = (given: string): unknown => {
     }
     return hasNaN ? putBack(value, [], Number.NaN) : value
   }
+}
+
+/** What stands between strings, changed; what they say is never touched. One pass, however they are escaped or cut off. */
+const outsideStrings = (text: string, change: (between: string) => string): string => {
+  let changed = ""
+  let at = 0
+  while (at < text.length) {
+    const open = text.indexOf('"', at)
+    changed += change(text.slice(at, open < 0 ? text.length : open))
+    if (open < 0) break
+    let close = text.indexOf('"', open + 1)
+    while (close > 0 && isOdd(backslashesBefore(text, close))) close = text.indexOf('"', close + 1)
+    at = close < 0 ? text.length : close + 1
+    changed += text.slice(open, at)
+  }
+  return changed
+}
+
+const isOdd = (count: number): boolean => count % 2 === 1
+
+const backslashesBefore = (text: string, at: number): number => {
+  let before = at
+  while (text.charCodeAt(before - 1) === backslash) before--
+  return at - before
 }
 
 interface Cut {

@@ -91,6 +91,7 @@ describe.each(platforms)("answers over %s", (_, client) => {
     { retry_after: 0.2 },
     { error: { retry_after: "0.2" } },
     { retryAfterMs: 200 },
+    { detail: "slow", retry_after: "0.2 seconds" },
     { detail: "slow", "retry-after": "0.2s" }
   ])("a body of 429 says how long to wait: %j", (body) =>
     Effect.gen(function* () {
