@@ -20,6 +20,13 @@ const starts =
   (ascii: Ascii): boolean =>
     texts.some((text) => ascii(0, text.length) === text)
 
+/** Whether the bytes from a place on are each one of those that are given for it. */
+const fits = (ascii: Ascii, from: number, ...signs: ReadonlyArray<string>): boolean =>
+  signs.every((allowed, at) => {
+    const sign = ascii(from + at, 1)
+    return sign !== "" && allowed.includes(sign)
+  })
+
 const toPng = "Convert it to PNG"
 const develop = "Develop it, and save a JPEG, PNG or TIFF"
 
@@ -96,7 +103,8 @@ const all: ReadonlyArray<OtherFormat> = [
     title: "icon (ICO)",
     endings: [],
     // Of one picture at least; a TGA may begin like one of none.
-    begins: (ascii) => /^\0\0[\x01\x02]\0[^\0]\0/.test(ascii(0, 6)),
+    begins: (ascii) =>
+      fits(ascii, 0, "\0", "\0", "\x01\x02", "\0") && ascii(4, 1) !== "\0" && ascii(5, 1) === "\0",
     advice: toPng
   },
   {
@@ -169,14 +177,14 @@ const all: ReadonlyArray<OtherFormat> = [
     format: "pcx",
     title: "PCX",
     endings: ["pcx"],
-    begins: (ascii) => /^\x0a[\0\x02-\x05]\x01[\x01\x02\x04\x08]/.test(ascii(0, 4)),
+    begins: (ascii) => fits(ascii, 0, "\x0a", "\0\x02\x03\x04\x05", "\x01", "\x01\x02\x04\x08"),
     advice: toPng
   },
   {
     format: "sgi",
     title: "SGI picture",
     endings: [],
-    begins: (ascii) => /^\x01\xda[\0\x01][\x01\x02]/.test(ascii(0, 4)),
+    begins: (ascii) => fits(ascii, 0, "\x01", "\xda", "\0\x01", "\x01\x02"),
     advice: toPng
   },
   {
@@ -224,9 +232,10 @@ const all: ReadonlyArray<OtherFormat> = [
     endings: ["tga"],
     // It has no mark at its beginning: the kind of its colours, its sides and its bits must make sense together.
     begins: (ascii) =>
-      /^[^][\0\x01][\x01-\x03\x09-\x0b][^]{9}(?!\0\0)[^]{2}(?!\0\0)[^]{2}[\x08\x0f\x10\x18\x20][\0-\x3f]/.test(
-        ascii(0, 18)
-      ),
+      fits(ascii, 1, "\0\x01", "\x01\x02\x03\x09\x0a\x0b") &&
+      ascii(12, 2) !== "\0\0" &&
+      ascii(14, 2) !== "\0\0" &&
+      fits(ascii, 16, "\x08\x0f\x10\x18\x20"),
     advice: toPng
   }
 ]
