@@ -68,7 +68,9 @@ const makeTaps = (size: number, target: number, filter: Filter): Taps => {
   const count = new Uint32Array(target)
   if (filter === "nearest") {
     const scale = size / target
-    for (let i = 0; i < target; i++) first[i] = Math.min(size - 1, Math.floor(scale * 0.5 + i * scale))
+    // Pillow adds up, and what that rounds decides where a centre lies between two.
+    for (let i = 0, at = scale * 0.5; i < target; i++, at += scale)
+      first[i] = Math.min(size - 1, Math.floor(at))
     return { first, count: count.fill(1), weights: new Int32Array(target).fill(1 << PRECISION), widest: 1 }
   }
   if (filter === "libvips-bilinear") return makeAffineTaps(size, target)
