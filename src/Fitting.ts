@@ -11,6 +11,8 @@ import { MaskNotDecodable } from "./mask/MaskError.ts"
  */
 export type SizeRule = "resize" | "refuse"
 
+export { stretched } from "./mask/Fit.ts"
+
 /** The image as a person sees it. */
 export type Seen = Pick<Image, "width" | "height" | "orientation">
 

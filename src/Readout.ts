@@ -9,7 +9,7 @@ import * as Regions from "./mask/Regions.ts"
 import * as Steps from "./mask/Steps.ts"
 import { fromLogits } from "./mask/Uncertainty.ts"
 
-export { fitted, suiting } from "./Fitting.ts"
+export { fitted, stretched, suiting } from "./Fitting.ts"
 export const check = Logits.make
 export const uncertainty = fromLogits
 

@@ -58,13 +58,17 @@ export interface Segmentation {
   readonly cost: Cost
 }
 
+/** Told of a map that is stretched where nobody said that this is right. */
+export type OnStretched = (detail: string) => Effect.Effect<void>
+
 /** The segmentation that a prediction determines. */
 export const fromPrediction = Effect.fnUntraced(function* (
   image: Pick<Image, "source"> & Seen,
   prediction: Prediction,
   transport: string,
   cost: Cost,
-  otherSize?: SizeRule
+  otherSize?: SizeRule,
+  onStretched: OnStretched = () => Effect.void
 ): Effect.fn.Return<Segmentation, MaskNotDecodable> {
   const { requestId } = cost
   // Made when it is asked for: an error takes a stack trace, and most callers never ask.
@@ -93,7 +97,7 @@ export const fromPrediction = Effect.fnUntraced(function* (
       uncertainty: Effect.undefined
     }
   }
-  const labelMap = yield* Effect.mapError(mapOf(image, prediction, otherSize), blame)
+  const labelMap = yield* Effect.mapError(mapOf(image, prediction, otherSize, onStretched), blame)
   const { classes } = prediction
   const regions = yield* Effect.cached(
     prediction.regions === undefined ? findRegions(labelMap, classes) : Effect.succeed(prediction.regions)
@@ -125,9 +129,17 @@ const uncertaintyOf = (logits: Logits): Effect.Effect<Uncertainty> =>
 const mapOf = Effect.fnUntraced(function* (
   image: Seen,
   prediction: Exclude<Prediction, { readonly _tag: "Rendered" }>,
-  rule: SizeRule | undefined
+  rule: SizeRule | undefined,
+  onStretched: OnStretched
 ): Effect.fn.Return<LabelMap.LabelMap, MaskNotDecodable> {
   const { height, width } = image
+  const tell = (
+    Readout: typeof import("./Readout.ts"),
+    size: { readonly width: number; readonly height: number }
+  ) => {
+    const detail = rule === undefined ? Readout.stretched(size, image, prediction.input) : undefined
+    return detail === undefined ? Effect.void : onStretched(detail)
+  }
   if (prediction._tag === "Logits") {
     const Readout = yield* readout
     const logits = yield* Effect.fromResult(
@@ -135,10 +147,13 @@ const mapOf = Effect.fnUntraced(function* (
         Readout.suiting(logits, image, prediction.input, "logits", rule)
       )
     )
+    yield* tell(Readout, logits)
     return yield* Readout.argmax(logits, width, height)
   }
   const map = yield* Effect.fromResult(LabelMap.make(prediction.labelMap))
   if (map.width === width && map.height === height) return map
   const Readout = yield* readout
-  return yield* Effect.fromResult(Readout.fitted(map, image, prediction.input, rule))
+  const fitted = yield* Effect.fromResult(Readout.fitted(map, image, prediction.input, rule))
+  yield* tell(Readout, map)
+  return fitted
 })

@@ -7,6 +7,7 @@ import {
   LabelMap,
   segment,
   segmentAll,
+  type SegmentOptions,
   type Segmentation,
   type SegmentationError,
   type SegmentedItem,
@@ -159,6 +160,54 @@ describe("segment", () => {
         )
       )
     )
+  )
+
+  it.effect("a map of another shape is said to be stretched, once, unless somebody knows", () =>
+    Effect.gen(function* () {
+      const png = encode({ width: 96, height: 54, channels: 1, depth: 8, data: new Uint8Array(96 * 54) })
+      const wide = ImageSource.bytes(png)
+      /** What is said of maps of a size, of several images. */
+      const said = Effect.fnUntraced(function* (
+        prediction: Pick<typeof Fixtures.prediction, "labelMap" | "input">,
+        options?: SegmentOptions
+      ) {
+        const warnings: Array<string> = []
+        yield* Effect.forEach([wide, wide], (source) => segment(source, options)).pipe(
+          Effect.provide([
+            SegFormerTest.layer(() => Effect.succeed({ ...Fixtures.prediction, ...prediction })),
+            Logger.layer([Logger.make(({ message }) => void warnings.push(String(message)))])
+          ])
+        )
+        return warnings
+      })
+      const of = (width: number, height: number) => ({ labelMap: LabelMap.filled(width, height, 1) })
+      for (const [width, height] of [
+        [64, 64],
+        [640, 640],
+        [128, 48],
+        [48, 36],
+        [1, 1]
+      ] as const) {
+        const found = yield* said(of(width, height))
+        assert.strictEqual(found.length, 1, `${width} x ${height}`)
+        assert.include(
+          found[0],
+          `a map of ${width} x ${height} pixels was stretched over an image of 96 x 54`
+        )
+      }
+      // Those of its shape, but for what models round to; those that are brought to the model's; and where it is known to be right.
+      for (const [width, height] of [
+        [96, 54],
+        [48, 27],
+        [192, 108],
+        [47, 27],
+        [128, 72],
+        [128, 80]
+      ] as const)
+        assert.deepStrictEqual(yield* said(of(width, height)), [], `${width} x ${height}`)
+      assert.deepStrictEqual(yield* said({ ...of(64, 64), input: { width: 256, height: 256 } }), [])
+      assert.deepStrictEqual(yield* said(of(64, 64), { otherSize: "resize" }), [])
+    })
   )
 
   it.effect("a map of a service that left EXIF orientation aside is turned as the image is", () =>

@@ -105,8 +105,39 @@ const nothingBut = ({
   hasAny(pictures) ? Effect.succeed(null) : Effect.as(labelMap, null)
 
 interface CocoRecord {
-  readonly classes: ReadonlyArray<{ readonly id: number; readonly name: string }>
+  /** Those of the annotations; `as` where the name alone does not tell the class from others of its model. */
+  readonly classes: ReadonlyArray<{ readonly id: number; readonly name: string; readonly as?: string }>
   readonly annotations: ReadonlyArray<Coco.Annotation>
+}
+
+/**
+ * The categories of a run, whose images may be of several models: what is called the same is one. Each has the id that it has in the
+ * first image with it, or where that is taken the next one above all.
+ */
+class Categories {
+  readonly #byMeaning = new Map<string, number>()
+  readonly #names = new Map<number, string>()
+  #next = 0
+
+  /** The categories of the classes of an image. */
+  of(classes: CocoRecord["classes"]): ReadonlyMap<number, number> {
+    return new Map(
+      classes.map(({ as, id, name }) => {
+        const meaning = as ?? ClassTable.folded(name)
+        const known = this.#byMeaning.get(meaning)
+        if (known !== undefined) return [id, known]
+        const own = this.#names.has(id) ? this.#next : id
+        this.#byMeaning.set(meaning, own)
+        this.#names.set(own, name)
+        this.#next = Math.max(this.#next, own + 1)
+        return [id, own]
+      })
+    )
+  }
+
+  table(): ClassTable.ClassTable {
+    return ClassTable.make(Array.from(this.#names, ([id, name]) => ({ id, name })))
+  }
 }
 
 /**
@@ -132,7 +163,11 @@ export const coco = ({ exclude, minArea, path, tolerance }: CocoOptions): Sink<F
           : ofRegions(reported ?? [], ids, least)
       const found = new Set(annotations.map(({ category_id }) => category_id))
       return {
-        classes: Array.from(found, (id) => ({ id, name: ClassTable.nameOf(classes, id) })),
+        classes: Array.from(found, (id) => {
+          const name = ClassTable.nameOf(classes, id)
+          const as = ClassTable.meaningOf(classes, id)
+          return { id, name, ...(as === ClassTable.folded(name) ? {} : { as }) }
+        }),
         annotations
       }
     }),
@@ -150,25 +185,25 @@ export const coco = ({ exclude, minArea, path, tolerance }: CocoOptions): Sink<F
       yield* write('],\n"annotations":[')
       let next = 1
       let image = 0
-      const categories = new Map<number, string>()
+      const categories = new Categories()
       yield* Stream.runForEach(records, ({ record }) =>
         Effect.flatMap(read(record), (kept) => {
           if (kept === null) return Effect.void
           const { annotations, classes } = kept
           image++
-          for (const { id, name } of classes) categories.set(id, name)
+          const own = categories.of(classes)
           return write(
             annotations
               .map((one) => {
                 const start = next === 1 ? "\n" : ",\n"
-                return start + JSON.stringify({ ...one, id: next++, image_id: image })
+                const category_id = own.get(one.category_id) ?? one.category_id
+                return start + JSON.stringify({ ...one, id: next++, image_id: image, category_id })
               })
               .join("")
           )
         })
       )
-      const table = ClassTable.make(Array.from(categories, ([id, name]) => ({ id, name })))
-      yield* write(`],\n"categories":${JSON.stringify(Coco.categories(table))}}\n`)
+      yield* write(`],\n"categories":${JSON.stringify(Coco.categories(categories.table()))}}\n`)
     })
   )
 }
@@ -185,8 +220,8 @@ export interface RankingOptions {
 
 interface RankingRecord {
   readonly uncertainty?: Uncertainty | undefined
-  /** Missing where there is no label map to tell them by. */
-  readonly shares?: ReadonlyArray<readonly [number, number]> | undefined
+  /** Of classes by what they mean, since another model may have other ids. Missing where there is no label map to tell them by. */
+  readonly shares?: ReadonlyArray<readonly [meaning: string, share: number]> | undefined
 }
 
 /**
@@ -204,12 +239,18 @@ export const ranking = ({ by, path }: RankingOptions): Sink<FileSystem.FileSyste
       if (map._tag === "None" && segmentation.reported === undefined) yield* nothingBut(segmentation)
       return {
         uncertainty: yield* segmentation.uncertainty,
-        shares: map._tag === "None" ? undefined : [...Shares.of(map.value)]
+        shares:
+          map._tag === "None"
+            ? undefined
+            : Array.from(
+                Shares.of(map.value),
+                ([id, share]) => [ClassTable.meaningOf(segmentation.classes, id), share] as const
+              )
       }
     }),
     Effect.fnUntraced(function* (write, records, read) {
       // Read twice: the set's shares first.
-      const sums = new Map<number, number>()
+      const sums = new Map<string, number>()
       let images = 0
       yield* Stream.runForEach(records, ({ record }) =>
         Effect.map(read(record), ({ shares }) => {

@@ -48,7 +48,10 @@ const labelsEnding = ".labels.png"
 export const labels = (options: FolderOptions): Sink<FileSystem.FileSystem> => ({
   ...files("labels", options, labelsEnding, ({ segmentation }) =>
     Effect.flatMap(segmentation.labelMap, (map) =>
-      LabelPngWriter.encode(map, { palette: Colors.paletteOf(segmentation.classes) })
+      LabelPngWriter.encode(map, {
+        palette: Colors.paletteOf(segmentation.classes),
+        classes: segmentation.classes
+      })
     )
   ),
   labelMap: (key) => {

@@ -1,68 +1,77 @@
 /**
- * What the ids of label maps on disk mean: by the report beside each, which `segformer segment` writes, or by the run of
+ * What the ids of label maps on disk mean: by the file itself, as the commands write it, by the report beside it, or by the run of
  * `segformer batch` in whose folder it lies. The results of one folder may be of several models.
  */
 import { dirname, join, resolve } from "node:path"
 import { Effect, type FileSystem, Stream } from "effect"
 import * as RunFolder from "../batch/RunFolder.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
+import * as LabelMap from "../mask/LabelMap.ts"
+import * as PngNames from "../mask/PngNames.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as LabelFiles from "./LabelFiles.ts"
 import type { LabelFile } from "./LabelFolder.ts"
 
-/** Who names the classes of a label map, and how: those that occur in it, at least. */
-interface Naming {
-  readonly model: string | undefined
+/** Names, and whether they are of all classes of a model, or of those that occur. */
+export interface Names {
   readonly classes: ClassTable.ClassTable
+  readonly isWhole: boolean
+}
+
+/** Who names the classes of a label map, and how. */
+interface Naming extends Names {
+  /** The model, as far as one is told from another. */
+  readonly model: string | undefined
 }
 
 /** The names of some label maps. */
-export interface ClassNames {
+export interface ClassNames extends Names {
   /** All names, each once. Ids are those of the label maps, unless there is a conflict. */
   readonly classes: ClassTable.ClassTable
   /** In words, why no one table holds for all of them. */
   readonly conflict: string | undefined
+  /** How many label maps nobody names, where others have names, and the first of them. */
+  readonly unnamed: { readonly count: number; readonly first: string } | undefined
   /** The names of one of them; empty where nobody knows. */
-  readonly of: (file: LabelFile) => Effect.Effect<ClassTable.ClassTable, never, FileSystem.FileSystem>
+  readonly of: (file: LabelFile) => Effect.Effect<Names, never, FileSystem.FileSystem>
 }
+
+const nothing: Names = { classes: [], isWhole: false }
 
 /** The names that somebody gave hold for all. */
 export const given = (classes: ClassTable.ClassTable): ClassNames => ({
   classes,
   conflict: undefined,
-  of: () => Effect.succeed(classes)
+  isWhole: true,
+  unnamed: undefined,
+  of: () => Effect.succeed({ classes, isWhole: true })
 })
 
-/** The names of label maps. Each is asked in turn, and of their reports nothing else is held. */
+/** The names of label maps. Each is asked in turn, and of what they say nothing else is held. */
 export const read = Effect.fnUntraced(function* (
   files: Iterable<LabelFile>
 ): Effect.fn.Return<ClassNames, never, FileSystem.FileSystem> {
-  const namingOf = finder()
+  const { namingOf, runOf } = finder()
   const table = new Table()
-  const folders = new Set<string>()
-  /** What a run says is the same for all of a folder: of those without a report one is asked, and the others cost nothing. */
-  const isAsked = ({ hasReport, path }: LabelFile): boolean => {
-    if (hasReport !== false) return true
-    const folder = dirname(path)
-    if (!isOfRun(path) || folders.has(folder)) return false
-    folders.add(folder)
-    return true
-  }
   yield* Stream.fromIterable(files).pipe(
-    Stream.filter(isAsked),
-    Stream.mapEffect((file) => Effect.map(namingOf(file), (naming) => ({ path: file.path, naming })), {
-      concurrency: 8
-    }),
-    Stream.runForEach(({ naming, path }) =>
-      Effect.sync(() => {
-        if (naming !== undefined) table.add(path, naming)
-      })
-    )
+    Stream.mapEffect(
+      Effect.fnUntraced(function* (file) {
+        // What a run of one model says is the same for all of its folder: none of them is looked into.
+        const run = file.hasReport === false && isOfRun(file.path) ? yield* runOf(folderOf(file)) : undefined
+        return { path: file.path, naming: isOfOne(run) ? run : yield* namingOf(file) }
+      }),
+      { concurrency: 8 }
+    ),
+    Stream.runForEach(({ naming, path }) => Effect.sync(() => table.add(path, naming)))
   )
+  const { conflict, isWhole, unnamed } = table
+  const classes = table.classes()
   return {
-    classes: table.classes(),
-    conflict: table.conflict,
-    of: (file) => Effect.map(namingOf(file), (naming) => naming?.classes ?? [])
+    classes,
+    conflict,
+    isWhole,
+    unnamed: classes.length === 0 ? undefined : unnamed,
+    of: (file) => Effect.map(namingOf(file), (naming) => naming ?? nothing)
   }
 })
 
@@ -77,6 +86,32 @@ export const one = (names: ClassNames): Effect.Effect<ClassTable.ClassTable, Exi
         )
       )
 
+/** Ids that are named when they are told. */
+const mostTold = 3
+
+/**
+ * Why a map is none of these classes: an id that none of them has, as the greys of a photo are. `undefined` where it is one, or nobody
+ * says which classes there are.
+ */
+export const stranger = (
+  map: LabelMap.LabelMap,
+  { classes, isWhole }: Names,
+  ignored: ReadonlyArray<number>
+): string | undefined => {
+  if (!isWhole || classes.length === 0) return undefined
+  const { data, height, width } = map
+  const others = [...LabelMap.histogram({ data, height, width }).keys()].filter(
+    (id) => id !== map.ignoreIndex && !ignored.includes(id) && ClassTable.get(classes, id) === undefined
+  )
+  if (others.length === 0) return undefined
+  const some = others.slice(0, mostTold).join(", ")
+  const more = others.length > mostTold ? ` and ${others.length - mostTold} more` : ""
+  return (
+    `it has ${others.length === 1 ? "id" : "ids"} ${some}${more}, and there ${classes.length === 1 ? "is 1 class" : `are ${classes.length} classes`} ` +
+    `(${classes[0]!.id} to ${classes.at(-1)!.id}): is it a picture? Say with --classes which there are, with --ignore what belongs to none`
+  )
+}
+
 interface Known {
   readonly id: number
   readonly name: string
@@ -86,12 +121,24 @@ interface Known {
 
 class Table {
   conflict: string | undefined
+  isWhole = true
+  unnamed: ClassNames["unnamed"]
   readonly #byId = new Map<number, Known>()
   readonly #byName = new Map<string, Known>()
   /** Names whose ids others have. */
   readonly #more = new Set<string>()
+  #last: Naming | undefined
 
-  add(path: string, { classes, model }: Naming): void {
+  add(path: string, naming: Naming | undefined): void {
+    if (naming === undefined) {
+      this.unnamed = { count: (this.unnamed?.count ?? 0) + 1, first: this.unnamed?.first ?? path }
+      return
+    }
+    // Most are of one model.
+    if (naming.isWhole && naming.model === this.#last?.model && naming.isWhole === this.#last?.isWhole) return
+    this.#last = naming
+    const { classes, isWhole, model } = naming
+    if (!isWhole) this.isWhole = false
     for (const { id, name } of classes) {
       const own = { id, name, path, model }
       const key = ClassTable.folded(name)
@@ -121,6 +168,11 @@ class Table {
 /** Whether it is called as a run calls its results. */
 const isOfRun = (path: string): boolean => /\.labels\.png$/i.test(path)
 
+const folderOf = ({ path }: LabelFile): string => dirname(resolve(path))
+
+/** Whether a run has one list of names for all of its results: it has none where they are of several models. */
+const isOfOne = (run: Naming | undefined): run is Naming => run !== undefined && run.classes.length > 0
+
 /** Finds who names the classes of a label map. What a run says is read once for a folder. */
 const finder = () => {
   const runs = new Map<string, Effect.Effect<Naming | undefined, never, FileSystem.FileSystem>>()
@@ -130,12 +182,22 @@ const finder = () => {
       if (known !== undefined) return known
       const above = dirname(folder)
       return Effect.flatMap(RunFolder.modelOf(join(folder, ".segformer")), (found) =>
-        found !== undefined || above === folder ? Effect.succeed(found) : runOf(above)
+        found !== undefined || above === folder
+          ? Effect.succeed(
+              found && { model: PngNames.textOf(found.classes), classes: found.classes, isWhole: true }
+            )
+          : runOf(above)
       ).pipe(Effect.tap((found) => Effect.sync(() => void runs.set(folder, Effect.succeed(found)))))
     })
-  return (file: LabelFile): Effect.Effect<Naming | undefined, never, FileSystem.FileSystem> =>
-    Effect.flatMap(LabelFiles.sidecar(file), (report) => {
-      if (report !== undefined) return Effect.succeed({ model: report.model, classes: report.classes })
-      return isOfRun(file.path) ? runOf(dirname(resolve(file.path))) : Effect.undefined
-    })
+  const namingOf = Effect.fnUntraced(function* (
+    file: LabelFile
+  ): Effect.fn.Return<Naming | undefined, never, FileSystem.FileSystem> {
+    const within = yield* LabelFiles.namesWithin(file)
+    if (within !== undefined) return { model: within.text, classes: within.classes, isWhole: true }
+    const report = yield* LabelFiles.sidecar(file)
+    if (report !== undefined) return { model: report.model, classes: report.classes, isWhole: false }
+    const run = isOfRun(file.path) ? yield* runOf(folderOf(file)) : undefined
+    return isOfOne(run) ? run : undefined
+  })
+  return { namingOf, runOf }
 }

@@ -62,7 +62,11 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   if ((yield* real(predictions)) === (yield* real(truth)))
     return yield* ExitCode.wrong(`${predictions} and ${truth} are one folder, which would be right all over`)
 
-  const named = given ?? (yield* Effect.flatMap(ClassNames.read(pairs.predictions()), ClassNames.one))
+  const names =
+    given === undefined
+      ? yield* ClassNames.read(filesOf(pairs, annotations === undefined))
+      : ClassNames.given(given)
+  const named = yield* ClassNames.one(names)
   const excluded = yield* excludedIds(options.exclude, named)
   const progress = yield* Screen.progress(!options.quiet)
   const ignored = options.binary ? [EvalSums.BINARY_IGNORED] : ignoredIds(options)
@@ -78,7 +82,7 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   for (const pair of pairs) {
     yield* progress.show(`[${done++}/${pairs.length}] ${pair.key}`)
     const result = yield* Effect.result(
-      Effect.flatMap(readPair(pair, options, given, drawn), (maps) => {
+      Effect.flatMap(readPair(pair, options, given, names, drawn), (maps) => {
         const ids = EvalSums.idsOf(maps.truth)
         for (const id of ids) truthIds.add(id)
         if (annotations === undefined && isMaskLike(options, ids)) maybeMasks.push(pair.truth.path)
@@ -146,7 +150,7 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
       const pair = pairs.get(image.name)
       if (pair === undefined) continue
       yield* progress.show(`drawing ${image.name}`)
-      const maps = yield* Effect.result(readPair(pair, options, given, drawn))
+      const maps = yield* Effect.result(readPair(pair, options, given, names, drawn))
       if (Result.isFailure(maps)) continue
       const rules = { ignored, reduceLabels, images: options.images, names: options.predictionNames }
       const own = yield* EvalPictures.make(maps.success, pair, palette, rules)
@@ -164,6 +168,12 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
     yield* Screen.say(`\nThe report is ${Screen.plain(options.html)}`)
   if (problems.length > 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
 })
+
+/** Those that may say what their classes are called. */
+function* filesOf(pairs: EvalPairs.Pairs, isTruthToo: boolean): Generator<LabelFile> {
+  yield* pairs.predictions()
+  if (isTruthToo) yield* pairs.truths()
+}
 
 /** The ids that are not counted: 255 where nobody says, and none of a mask of two values. */
 const ignoredIds = ({ binary, ignore }: Options): ReadonlyArray<number> => ignore ?? (binary ? [] : [255])
@@ -214,13 +224,28 @@ const readPair = (
   pair: EvalPairs.Pair,
   options: Options,
   palette: ClassTable.ClassTable | undefined,
+  names: ClassNames.Names,
   drawn: EvalTruth.Reading | undefined
 ): Effect.Effect<Metrics.Pair, string, FileSystem.FileSystem> => {
   const asAsked = (map: LabelMap, ignored: ReadonlyArray<number>): Result.Result<LabelMap, string> =>
     options.binary ? EvalSums.binary(map, ignored) : Result.succeed(map)
+  // Ids of such a truth are not those of the classes.
+  const byIndex = options.reduceLabels
+  /** Why it is none of the classes, of which the truth may have others by one. */
+  const strange = (map: LabelMap, isReduced: boolean): string | undefined => {
+    const classes = [
+      ...(isReduced && names.classes.length > 0 ? [{ id: 0, name: "" }] : []),
+      ...names.classes.map(({ id, name }) => ({ id: isReduced ? id + 1 : id, name }))
+    ]
+    return ClassNames.stranger(map, { classes, isWhole: names.isWhole }, ignoredIds(options))
+  }
   const read = ({ path }: LabelFile, what: string, ignored: ReadonlyArray<number>) =>
-    LabelFiles.read(path, { palette, asMask: options.binary }).pipe(
+    LabelFiles.read(path, { palette, asMask: options.binary, byIndex }).pipe(
       Effect.flatMap((map) => Effect.fromResult(asAsked(map, ignored))),
+      Effect.flatMap((map) => {
+        const reason = options.binary ? undefined : strange(map, options.reduceLabels && what === "truth")
+        return reason === undefined ? Effect.succeed(map) : Effect.fail(reason)
+      }),
       Effect.mapError((reason) => `the ${what} ${path}: ${reason}`)
     )
   const { annotated } = pair.truth

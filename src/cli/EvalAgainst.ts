@@ -152,13 +152,11 @@ const ofFolders = Effect.fnUntraced(function* (folders: ReadonlyArray<string>, r
       )
     }
     for (const { name, reason } of problems) yield* complain(run, name, reason, folder)
-    const tables =
+    const names =
       told === undefined
-        ? ([
-            yield* Effect.flatMap(ClassNames.read(pairs.predictions()), ClassNames.one),
-            yield* Effect.flatMap(ClassNames.read(pairs.truths()), ClassNames.one)
-          ] as const)
-        : ([told, told] as const)
+        ? ([yield* ClassNames.read(pairs.predictions()), yield* ClassNames.read(pairs.truths())] as const)
+        : ([ClassNames.given(told), ClassNames.given(told)] as const)
+    const tables = [yield* ClassNames.one(names[0]), yield* ClassNames.one(names[1])] as const
     const alignment = yield* EvalOthers.align(...tables, options.match)
     const comparison = new EvalComparison.Comparison(folder, tables[1], alignment, {
       ignore,
@@ -167,13 +165,16 @@ const ofFolders = Effect.fnUntraced(function* (folders: ReadonlyArray<string>, r
       worst: options.worst
     })
     comparisons.push(comparison)
-    const read = (path: string, classes: ClassTable.ClassTable) =>
-      Effect.mapError(
-        LabelFiles.read(path, {
-          palette: told,
-          ignoreIndex: ClassTable.get(classes, 255) === undefined ? 255 : undefined
+    const read = (path: string, names: ClassNames.Names) =>
+      LabelFiles.read(path, {
+        palette: told,
+        ignoreIndex: ClassTable.get(names.classes, 255) === undefined ? 255 : undefined
+      }).pipe(
+        Effect.flatMap((map) => {
+          const reason = ClassNames.stranger(map, names, ignore)
+          return reason === undefined ? Effect.succeed(map) : Effect.fail(reason)
         }),
-        (reason) => `${path}: ${reason}`
+        Effect.mapError((reason) => `${path}: ${reason}`)
       )
     let done = 0
     for (const { key, prediction, truth } of pairs) {
@@ -181,8 +182,8 @@ const ofFolders = Effect.fnUntraced(function* (folders: ReadonlyArray<string>, r
       const result = yield* Effect.result(
         Effect.gen(function* () {
           const pair = {
-            first: yield* read(prediction.path, tables[0]),
-            second: yield* read(truth.path, tables[1])
+            first: yield* read(prediction.path, names[0]),
+            second: yield* read(truth.path, names[1])
           }
           const { height, width } = pair.first
           const photo =

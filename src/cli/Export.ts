@@ -42,6 +42,16 @@ const write = Effect.fnUntraced(function* (options: Options) {
     yield* Screen.complain(
       "nothing says what the classes are called, so background is written as an object if there is any: give --classes"
     )
+  const { unnamed } = names
+  if (unnamed !== undefined && !options.quiet)
+    yield* Screen.complain(
+      `${unnamed.first}${unnamed.count === 1 ? "" : ` and ${unnamed.count - 1} more`}: nothing says what ${unnamed.count === 1 ? "its" : "their"} classes are called` +
+        (names.conflict === undefined ? ", so they are taken for those of the others. --classes says it" : "")
+    )
+  if (format.isNumbered === true && !names.isWhole && classes.length > 0 && !options.quiet)
+    yield* Screen.complain(
+      `${options.format} numbers the classes, and of these results only those that occur are known: another export may number them otherwise. Give --classes`
+    )
   const progress = yield* Screen.progress(!options.quiet)
   let failed = missing.length
   let written = 0
@@ -54,9 +64,16 @@ const write = Effect.fnUntraced(function* (options: Options) {
       files,
       Effect.fnUntraced(function* (file, index) {
         yield* progress.show(`[${index}/${files.length}] ${file.path}`)
-        const read = Effect.map(LabelFiles.read(file.path, { palette: told }), (map) => without(map, ignored))
+        const named = names.conflict === undefined ? names : yield* names.of(file)
+        const read = LabelFiles.read(file.path, { palette: told }).pipe(
+          Effect.map((map) => without(map, ignored)),
+          Effect.filterOrFail(
+            (map) => ClassNames.stranger(map, named, ignored) === undefined,
+            (map) => ClassNames.stranger(map, named, ignored) ?? ""
+          )
+        )
         const about = format.isAttributed === true ? yield* attributes(file, placed?.[index]?.entropy) : {}
-        const own = names.conflict === undefined ? undefined : meant(yield* names.of(file))
+        const own = names.conflict === undefined ? undefined : meant(named.classes)
         const item = { image: images[index]!, own, ...about }
         const result = yield* Effect.result(Effect.flatMap(read, (map) => body({ map, ...item }, file.key)))
         if (Result.isSuccess(result)) written++

@@ -192,7 +192,7 @@ export const remote = {
   proxy: Flag.String("proxy").pipe(
     Flag.withMetavar("URL"),
     Flag.withDescription(
-      "The proxy to go through, or off. By default what HTTP_PROXY, HTTPS_PROXY and NO_PROXY say"
+      "The proxy to go through, or off. By default what HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say"
     ),
     optional
   ),

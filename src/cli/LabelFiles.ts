@@ -9,6 +9,7 @@ import * as LabelMap from "../mask/LabelMap.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
 import * as Npy from "../mask/Npy.ts"
 import * as Palette from "../mask/Palette.ts"
+import * as PngNames from "../mask/PngNames.ts"
 import * as ExitCode from "./ExitCode.ts"
 import { ending, type LabelFile, type LabelFiles, list, withoutEndings } from "./LabelFolder.ts"
 
@@ -81,6 +82,8 @@ export interface ReadOptions {
   readonly palette?: ClassTable.ClassTable | undefined
   /** Take a coloured picture for a mask: what is black is 0, all else 255. Off by default. */
   readonly asMask?: boolean | undefined
+  /** The colours of a picture with a palette say nothing. Off by default. */
+  readonly byIndex?: boolean | undefined
 }
 
 /** The label map of a file. */
@@ -99,8 +102,21 @@ export const read = Effect.fnUntraced(function* (
     if (Result.isSuccess(mask))
       return { ...mask.success, data: mask.success.data.map((inside) => inside * 255) }
   }
-  return yield* Effect.mapError(Effect.fromResult(decoded), ({ detail }) => detail)
+  const map = yield* Effect.mapError(Effect.fromResult(decoded), ({ detail }) => detail)
+  const { palette } = options
+  if (palette !== undefined && options.byIndex !== true && isIndexed(bytes)) {
+    const byColor = LabelPng.decode(bytes, { palette, byColor: true })
+    if (Result.isSuccess(byColor) && !LabelMap.equals(byColor.success, map))
+      return yield* Effect.fail(
+        "its palette has the colours of the classes at other indices than their ids, and which are meant it does not say. Convert it to " +
+          "RGB to have its colours read, or give --classes with names alone to have its indices"
+      )
+  }
+  return map
 })
+
+/** Whether it is a PNG of the kind that has a palette. */
+const isIndexed = (bytes: Uint8Array): boolean => bytes[25] === 3 && bytes[0] === 0x89
 
 /** For help and errors. */
 const classSources =
@@ -170,6 +186,31 @@ export const sidecar = (file: LabelFile): Effect.Effect<Sidecar | undefined, nev
           Effect.orElseSucceed(() => undefined)
         )
       )
+
+/** Bytes of a label map's file in which its names are looked for first. */
+const beginning = 4096
+
+/** What a label map's own file says of its classes: all of the model's, or nothing. */
+export const namesWithin = ({
+  path
+}: LabelFile): Effect.Effect<PngNames.Found | undefined, never, FileSystem.FileSystem> =>
+  /\.npy$/i.test(path)
+    ? Effect.succeed(undefined)
+    : Effect.scoped(
+        Effect.gen(function* () {
+          const fs = yield* FileSystem.FileSystem
+          const file = yield* fs.open(path, { flag: "r" })
+          const read = (length: number) =>
+            Effect.map(file.readAlloc(length), (bytes) =>
+              Option.isNone(bytes) ? undefined : PngNames.find(bytes.value)
+            )
+          const found = yield* read(beginning)
+          if (found === undefined || "text" in found) return found
+          yield* file.seek(0n, "start")
+          const all = yield* read(found.needs)
+          return all !== undefined && "text" in all ? all : undefined
+        })
+      ).pipe(Effect.orElseSucceed(() => undefined))
 
 /** The image that the report beside each label map names. Of very many reports nothing else is held. */
 export const reportedImages = (

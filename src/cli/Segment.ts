@@ -242,7 +242,7 @@ const draw = Effect.fnUntraced(function* (
   const painted = yield* Overlay.draw(raster, map, { palette, opacity: options.opacity / 100 })
   const picture = options.legend ? yield* Legend.draw(painted, Legend.entriesOf(map, palette)) : painted
   const overlay = yield* codec.encode(picture, "png")
-  const labels = yield* LabelPngWriter.encode(map, { palette })
+  const labels = yield* LabelPngWriter.encode(map, { palette, classes: segmentation.classes })
   return {
     overlay,
     labels,

@@ -71,7 +71,12 @@ const tile = Effect.fnUntraced(function* (options: Options) {
   yield* Effect.mapError(NewFolder.make(dirname(out)), ({ reason }) =>
     ExitCode.notWritten({ path: out, reason })
   )
-  yield* LabelFile.write(out, picture, bands, { depth: options.bits === "8" ? 8 : 16 }).pipe(
+  const described = yield* Effect.option(transport.describe)
+  const names = described._tag === "Some" ? described.value.classes : undefined
+  yield* LabelFile.write(out, picture, bands, {
+    depth: options.bits === "8" ? 8 : 16,
+    classes: names
+  }).pipe(
     Effect.mapError(failed),
     Effect.onInterrupt(() =>
       Effect.andThen(progress.clear, Screen.complain(`stopped: ${out} is not written`))

@@ -12,6 +12,7 @@ const phrases: ReadonlyArray<readonly [said: string, meant: string]> = [
     '. Have it stretched by `otherSize: "resize"`, if that is right',
     ": which pixels of the image it is of is not known"
   ],
+  ['. `otherSize: "resize"` says that it is right, and "refuse" takes none of another size', ""],
   ["Give `preprocessing` with that `size`", "Write that size there"],
   ["Take it out where it does not, or give `preprocessing`", "Take it out where it does not"],
   [

@@ -9,6 +9,7 @@ import type { ClassTable } from "../mask/ClassTable.ts"
 import type { LabelData, LabelMap } from "../mask/LabelMap.ts"
 import { MaskNotDecodable } from "../mask/MaskError.ts"
 import * as Palette from "../mask/Palette.ts"
+import * as PngNames from "../mask/PngNames.ts"
 import * as Steps from "../mask/Steps.ts"
 import { bytesOf, type Layout, type Writer } from "./LabelWriter.ts"
 
@@ -27,7 +28,7 @@ const chunk = (type: string, data: Uint8Array): Buffer => {
 }
 
 /** What comes before the pixels. */
-const startOf = ({ depth, height, palette, width }: Layout): ReadonlyArray<Uint8Array> => {
+const startOf = ({ classes = [], depth, height, palette, width }: Layout): ReadonlyArray<Uint8Array> => {
   const header = Buffer.alloc(13)
   header.writeUInt32BE(width, 0)
   header.writeUInt32BE(height, 4)
@@ -36,6 +37,7 @@ const startOf = ({ depth, height, palette, width }: Layout): ReadonlyArray<Uint8
   return [
     signature,
     chunk("IHDR", header),
+    PngNames.chunkOf(classes),
     ...(palette === undefined ? [] : [chunk("PLTE", Palette.toBytes(palette, 256))])
   ]
 }
@@ -109,6 +111,8 @@ export const make = (layout: Layout): Writer => {
 export interface EncodeOptions {
   /** Makes an indexed picture in these colours, where 8 bits are enough for all ids. */
   readonly palette?: ClassTable | undefined
+  /** What ids are called: noted in the file. */
+  readonly classes?: ClassTable | undefined
   /** The highest id, where it is known: it spares a look at every pixel. */
   readonly maxId?: number | undefined
 }
@@ -120,26 +124,27 @@ export const encode = (
 ): Effect.Effect<Uint8Array, MaskNotDecodable> => {
   // Two bytes a pixel and one a row, if need be.
   const isSmall = (map.width * 2 + 1) * map.height <= most
-  const { maxId } = options
-  const highest =
-    maxId !== undefined
-      ? Effect.succeed(maxId)
-      : isSmall
-        ? Effect.sync(() => Steps.runSync(highestOf(map)))
-        : Steps.run(() => highestOf(map))
+  const highest = options.maxId === undefined ? highestOf(map, isSmall) : Effect.succeed(options.maxId)
   return Effect.flatMap(highest, (maxId) => {
     if (maxId > 0xffff) {
       const detail = `id ${maxId} does not fit a PNG, which has at most 16 bits a pixel`
       return Effect.fail(new MaskNotDecodable({ mask: "label map", detail }))
     }
     const { height, width } = map
+    const { classes, palette } = options
     const layout: Layout =
-      maxId > 0xff ? { width, height, depth: 16 } : { width, height, depth: 8, palette: options.palette }
+      maxId > 0xff ? { width, height, depth: 16, classes } : { width, height, depth: 8, classes, palette }
     return isSmall ? Effect.sync(() => small(map, layout)) : large(map, layout)
   })
 }
 
-function* highestOf({ data, height, width }: LabelMap): Steps.Steps<number> {
+const highestOf = (map: LabelMap, isSmall: boolean): Effect.Effect<number> => {
+  // No byte needs more than a byte: which of them is the highest changes nothing.
+  if (map.data.BYTES_PER_ELEMENT === 1) return Effect.succeed(0xff)
+  return isSmall ? Effect.sync(() => Steps.runSync(highestIn(map))) : Steps.run(() => highestIn(map))
+}
+
+function* highestIn({ data, height, width }: LabelMap): Steps.Steps<number> {
   const step = Steps.rowsPerStep(width) * width
   let highest = 0
   for (let from = 0; from < width * height; from += step) {

@@ -10,6 +10,8 @@ export interface Layout {
   readonly depth: 8 | 16
   /** Makes an indexed picture, in the colours that `Palette.colorOf` gives; it has 8 bits. Grey without. */
   readonly palette?: ClassTable | undefined
+  /** What ids are called, for formats that note it. */
+  readonly classes?: ClassTable | undefined
 }
 
 /** A format. Pieces are written one after the other. */

@@ -113,8 +113,7 @@ const placeOf = (path: string): Effect.Effect<Place, NotWritten, FileSystem.File
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const info = Option.getOrUndefined(yield* Effect.option(fs.stat(path)))
-    // A link that leads nowhere is replaced as well: where its file would have to be, nobody has said.
-    if (info === undefined) return { path, mode: undefined }
+    if (info === undefined) return { path: yield* endOf(path), mode: undefined }
     if (info.type === "Directory")
       return yield* new NotWritten({ path, reason: "a folder stands in its place" })
     if (info.type !== "File")
@@ -127,6 +126,28 @@ const placeOf = (path: string): Effect.Effect<Place, NotWritten, FileSystem.File
     return isLink
       ? { path: yield* Effect.mapError(fs.realPath(path), notWritten(path)), mode }
       : { path, mode }
+  })
+
+/** Links that may lead to each other: systems take about as many. */
+const mostLinks = 40
+
+/** Where a file is made that is not there: at the end of the links that lead nowhere yet, as a shell has it. */
+const endOf = (path: string): Effect.Effect<string, NotWritten, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    let end = path
+    for (let links = 0; ; links++) {
+      const target = Option.getOrUndefined(yield* Effect.option(fs.readLink(end)))
+      if (target === undefined) break
+      const reason = `it is a link to ${target}, which `
+      if (links === mostLinks) return yield* new NotWritten({ path, reason: `${reason}leads in a circle` })
+      const isWhole = target.startsWith("/") || (isWindows && /^([\\/]|[a-z]:)/i.test(target))
+      end = isWhole ? target : `${folderOf(end)}/${target}`
+      const isThere = yield* Effect.orElseSucceed(fs.exists(folderOf(end)), () => false)
+      if (!isThere)
+        return yield* new NotWritten({ path, reason: `${reason}is in a folder that is not there` })
+    }
+    return end
   })
 
 /** Fills parts, then moves all of them to their places; or none, as far as can be. */

@@ -18,11 +18,11 @@ export const fail = (answer: Answer, path: string, detail: string, quoted = "") 
 /** The bytes of base64, bare or as a data URL. */
 export const textToBytes = (answer: Answer, path: string, text: string): Decoded<Uint8Array> =>
   Effect.suspend(() => {
-    const comma = text.startsWith("data:") ? text.indexOf(",") : -1
-    if (text.startsWith("data:") && !/;\s*base64$/i.test(text.slice(0, Math.max(0, comma)))) {
+    const prefix = Base64.prefixLength(text)
+    if (prefix === 0 && /^\s*data:/i.test(text)) {
       return fail(answer, path, "it is a data URL without base64", text.slice(0, 200))
     }
-    const encoded = comma < 0 ? text : text.slice(comma + 1)
+    const encoded = text.slice(prefix)
     const bytes = encoded === "" ? undefined : Base64.decode(encoded)
     return bytes === undefined
       ? fail(answer, path, encoded === "" ? "it is empty" : "it is no base64", quote(text))

@@ -18,8 +18,7 @@ import * as Side from "./Side.ts"
 const fail = (answer: Answer, path: string, detail: string, quoted?: string) =>
   Effect.fail(Decode.notDecodable(answer, path, detail, quoted))
 
-const quote = (value: unknown): string =>
-  value === undefined ? "" : (JSON.stringify(value) ?? "").slice(0, 2000)
+const quote = (value: unknown): string => (value === undefined ? "" : Decode.quoted(value))
 
 const join = (path: string, key: string): string => (path === "" ? key : `${path}.${key}`)
 
@@ -131,6 +130,11 @@ export const read = (
 
 const besideLabels = ["class_ids", "category_ids", "label_ids", "labels", "class_names", "classes", "names"]
 
+const scoreLists = ["scores", "confidences", "confidence", "probabilities"]
+
+/** The path of what stands beside another. */
+const besidePath = (path: string, field: string): string => join(path.replace(/\.?[^.]*$/, ""), field)
+
 /** Masks whose labels and scores stand in lists beside them; `undefined` where none are as many. */
 export const beside = (
   answer: Answer,
@@ -145,9 +149,16 @@ export const beside = (
     each.every((label) => (typeof label === "string" && label !== "") || Side.toId(label) !== undefined)
   const labels = besideLabels.map((field) => parent[field]).find(isLabels)
   if (labels === undefined) return undefined
-  const scores = ["scores", "confidences", "confidence", "probabilities"]
-    .map((field) => parent[field])
-    .find(Array.isArray)
+  const lists = scoreLists.flatMap((field) => {
+    const list = parent[field]
+    return Array.isArray(list) ? [{ field, list }] : []
+  })
+  const scores = (lists.find(({ list }) => list.length === value.length) ?? lists[0])?.list
+  if (scores !== undefined && scores.length !== value.length) {
+    // Whose they are nobody can tell, and where masks overlap they decide.
+    const detail = `there are ${scores.length} scores and ${value.length} masks`
+    return fail(answer, besidePath(path, lists[0]!.field), detail, "")
+  }
   return Effect.forEach(value, (mask: unknown, index) =>
     Effect.map(Side.number(answer, join(path, `scores.${index}`), scores?.[index]), (score) => ({
       path: join(path, String(index)),

@@ -86,6 +86,7 @@ export interface Known {
   readonly baseUrl?: string | undefined
   /** The name of a protocol that is made elsewhere: nothing is read for it. */
   readonly protocol?: string | undefined
+  readonly apiKey?: Redacted.Redacted | undefined
   readonly settings?: ServiceSettings.ServiceSettings | undefined
 }
 
@@ -107,6 +108,17 @@ export const loadFor = Effect.fnUntraced(function* (
       ? apiKey
       : Variable.key(settings.keyVariable, { sets: apiKey.sets, default: "none" })
   )
+  const { keyVariable } = settings
+  // Without a key the service would be asked for nothing, or for what everybody may see.
+  if (
+    keyVariable !== undefined &&
+    known?.apiKey === undefined &&
+    (yield* Variable.text(keyVariable)) === undefined
+  )
+    reader.object(
+      { name: keyVariable },
+      "is not set, and the settings take the key from it (`keyVariable`): set it, or leave that out for a service without a key"
+    )
   const keyHeader = settings.keyHeader ?? (yield* reader.read(serviceVariables.keyHeader))
   const name = settings.protocol ?? (yield* reader.read(protocol))
   if (name !== undefined && !Protocols.names.includes(name))
@@ -231,6 +243,7 @@ export const configWith = ({ settings = {}, ...given }: Given): Config.Config<Se
   const { protocol } = given
   const known = {
     baseUrl: given.baseUrl,
+    apiKey: given.apiKey,
     settings,
     protocol: protocol === undefined || typeof protocol === "function" ? undefined : protocol.name
   }

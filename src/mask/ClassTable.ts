@@ -82,6 +82,17 @@ export const byName: {
 export const folded = (name: string): string => name.trim().normalize("NFC").toLowerCase()
 
 /**
+ * What stands for a class of a table where those of other tables are met: its name, and its id too where the table has the name twice.
+ * @internal
+ */
+export const meaningOf = (self: ClassTable, id: number): string => {
+  const name = nameOf(self, id)
+  const key = folded(name)
+  const isTwice = self.some((info) => info.id !== id && folded(info.name) === key)
+  return isTwice ? `${name} (${id})` : key
+}
+
+/**
  * One table of the names of several, those that differ in the case of letters being one: ids are those of the first table
  * that has the name, as far as they are free. @internal
  */

@@ -62,3 +62,18 @@ const against = (map: Size, image: Size): string | undefined => {
     ? `${both}, which is another shape. Have it stretched by \`otherSize: "resize"\`, if that is right`
     : undefined
 }
+
+/** Sides may be rounded up to what suits a model. A square is rounded to nothing. */
+const isOneShape = (map: Size, image: Size): boolean =>
+  /^(scaled|exact)$/.test(of(map, image)) ||
+  (map.width !== map.height && Math.abs(aspect(map) - aspect(image)) <= same)
+
+/**
+ * What a map does that is stretched over an image of another aspect; `undefined` where it is a part of the image's size, or of the
+ * size to which the image was brought for the model. Whether such a map is of the whole image, or of the image with bars around it,
+ * its size does not say.
+ */
+export const stretched = (map: Size, image: Size, input?: Size): string | undefined =>
+  input !== undefined || isOneShape(map, image) || isTurned(map, image)
+    ? undefined
+    : `a map of ${map.width} x ${map.height} pixels was stretched over an image of ${image.width} x ${image.height}, which is another shape`

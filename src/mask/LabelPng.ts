@@ -25,6 +25,7 @@ import { fail, type MaskNotDecodable } from "./MaskError.ts"
 import * as MaskThreshold from "./MaskThreshold.ts"
 import * as Palette from "./Palette.ts"
 import * as PngFile from "./PngFile.ts"
+import * as PngNames from "./PngNames.ts"
 
 export interface DecodeOptions extends ColorOptions {
   /** Which class each colour of a coloured picture is. */
@@ -80,6 +81,8 @@ export interface EncodeOptions {
    * or stretch it to 255 are common.
    */
   readonly depth?: 1 | 2 | 4 | 8 | 16 | undefined
+  /** What ids are called: noted in the file, where {@link classesOf} finds it. Nothing by default. */
+  readonly classes?: ClassTable | undefined
   /** 0 (store) to 9 (smallest). 3 by default. */
   readonly level?: 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | undefined
 }
@@ -94,24 +97,32 @@ export const encode = (
   for (let i = 0; i < data.length; i++) if (data[i]! > maxId) maxId = data[i]!
   const depth = options.depth ?? (maxId <= 0xff ? 8 : 16)
   if (maxId >= 2 ** depth) return fail("label map", `id ${maxId} does not fit ${depth} bits`)
-  const { palette } = options
+  const { classes = [], palette } = options
   if (palette !== undefined && depth === 16) {
     return fail("label map", `id ${maxId} does not fit a palette, which has at most 256 colours`)
   }
   const colors = palette && Array.from({ length: 2 ** depth }, (_, id) => [...Palette.colorOf(palette, id)])
-  return Result.succeed(
-    encodePng(
-      {
-        width,
-        height,
-        channels: 1,
-        depth,
-        data: PngFile.pack(data, width, height, depth),
-        ...(colors === undefined ? {} : { palette: colors })
-      },
-      { zlib: { level: options.level ?? 3 } }
-    )
+  const png = encodePng(
+    {
+      width,
+      height,
+      channels: 1,
+      depth,
+      data: PngFile.pack(data, width, height, depth),
+      ...(colors === undefined ? {} : { palette: colors })
+    },
+    { zlib: { level: options.level ?? 3 } }
   )
+  return Result.succeed(classes.length === 0 ? png : PngNames.insert(png, classes))
+}
+
+/**
+ * What the ids of a label PNG are called, where the file says so: all classes of the model, whether they occur or not; empty where it
+ * does not. `encode` with `classes`, and the commands of this package, write it (a text chunk `id2label` before the pixels).
+ */
+export const classesOf = (bytes: Uint8Array): ClassTable => {
+  const found = PngNames.find(bytes)
+  return found !== undefined && "classes" in found ? found.classes : []
 }
 
 export interface MaskOptions {

@@ -39,9 +39,9 @@ export const mean = (all: Iterable<Shares>): Shares => {
 
 /** How much of one would have to be moved to make it the other (total variation): 0 for the same, 1 for nothing in common. */
 export const distance: {
-  (that: Shares): (self: Shares) => number
-  (self: Shares, that: Shares): number
-} = dual(2, (self: Shares, that: Shares): number => {
+  <Class>(that: ReadonlyMap<Class, number>): (self: ReadonlyMap<Class, number>) => number
+  <Class>(self: ReadonlyMap<Class, number>, that: ReadonlyMap<Class, number>): number
+} = dual(2, <Class>(self: ReadonlyMap<Class, number>, that: ReadonlyMap<Class, number>): number => {
   let sum = 0
   for (const id of new Set([...self.keys(), ...that.keys()]))
     sum += Math.abs((self.get(id) ?? 0) - (that.get(id) ?? 0))

@@ -25,31 +25,62 @@ const millis = (value: number): Duration.Duration | undefined =>
 /** A decimal count, without the hexadecimal, exponents and blanks that `Number` accepts. */
 const decimal = (text: string): number => (/^[+-]?\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN)
 
+/** A count of seconds; the largest where a header came more than once. From 2001 on it is a time, in seconds or milliseconds. */
+const fromSeconds = (text: string, now: number): Duration.Duration | undefined => {
+  const seconds = Math.max(...text.split(",").map((each) => decimal(each.trim())))
+  return seconds < 1e9 || seconds >= 1e14
+    ? millis(seconds * 1000)
+    : millis((seconds < 1e11 ? seconds * 1000 : seconds) - now)
+}
+
 /**
- * The wait that the headers ask for. `retry-after-ms` (milliseconds) goes before `retry-after` (seconds, whole or
- * not, or a date of HTTP or mails, which is compared with `now`, wall-clock milliseconds). A time that has passed is zero;
- * what cannot be read is `undefined`.
+ * The wait that the headers ask for. `retry-after-ms` and `x-ms-retry-after-ms` (milliseconds) go before `retry-after`
+ * (seconds, whole or not, or a time, which is compared with `now`, wall-clock milliseconds: a date of HTTP, of mails or of
+ * ISO 8601, or a count since 1970). A time that has passed is zero; what cannot be read is `undefined`.
  */
 export const fromHeaders = (
   headers: Readonly<Record<string, string | undefined>>,
   now: number
 ): Duration.Duration | undefined => {
-  const inMillis = millis(decimal(headers["retry-after-ms"]?.trim() ?? ""))
+  const inMillis = millis(decimal((headers["retry-after-ms"] ?? headers["x-ms-retry-after-ms"] ?? "").trim()))
   if (inMillis !== undefined) return inMillis
   const value = headers["retry-after"]?.trim()
   if (value === undefined || value === "") return undefined
-  const seconds = decimal(value)
-  if (!Number.isNaN(seconds)) return millis(seconds * 1000)
+  const wait = fromSeconds(value, now)
+  if (wait !== undefined) return wait
   const date = dateOf(value)
   return date === undefined ? undefined : millis(date - now)
+}
+
+const resets = ["ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset", "x-ratelimit-reset-after"]
+
+/**
+ * When a limit begins anew that a refused call has met, where no `Retry-After` says it: `RateLimit: "api";r=0;t=55` of the
+ * limits with nothing left, else `RateLimit-Reset` and what others call it, as seconds or as a time. Answers that are no refusal
+ * carry these headers too, and ask for no wait.
+ */
+export const fromRateLimit = (
+  headers: Readonly<Record<string, string | undefined>>,
+  now: number
+): Duration.Duration | undefined => {
+  const spent = (headers["ratelimit"] ?? "")
+    .split(/,(?=\s*")/)
+    .filter((limit) => /(?:^|[;,\s])(?:r|remaining)\s*=\s*0\b/i.test(limit))
+    .flatMap((limit) => /(?:^|[;,\s])(?:t|reset)\s*=\s*(\d+)/i.exec(limit)?.[1] ?? [])
+  const said =
+    spent.length > 0 ? spent.join() : resets.map((name) => headers[name]).find((each) => each !== undefined)
+  return said === undefined ? undefined : fromHeaders({ "retry-after": said }, now)
 }
 
 /** A date as mails have it, which some services send: a day of one digit, another zone than GMT, no name of the day. */
 const mailDate =
   /^(?:[a-z]{3},\s*)?(\d{1,2}) ([a-z]{3}) (\d{4}) ([\d:]{8}) (?:GMT|UTC?|Z|([+-])(\d\d):?(\d\d))$/i
 
+const isoDate = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/i
+
 /** Milliseconds of the wall clock. A date without a zone is none, but in the format of asctime, which is UTC. */
 const dateOf = (text: string): number | undefined => {
+  if (isoDate.test(text)) return Date.parse(text)
   const [whole, day = "", month, year, time, sign, hours = 0, minutes = 0] = mailDate.exec(text) ?? []
   // The name of the day is not looked at.
   const written = whole === undefined ? text : `Mon, ${day.padStart(2, "0")} ${month} ${year} ${time} GMT`

@@ -124,8 +124,8 @@ export const read = (
   arrival?: Arrival
 ): Effect.Effect<Uint8Array, Refusal> =>
   Effect.flatMap(Face.Current, (face) => {
-    const encoding = request.headers["content-encoding"] ?? "identity"
-    if (encoding !== "identity") {
+    const encoding = request.headers["content-encoding"] ?? ""
+    if (!/^\s*(?:identity\s*)?$/i.test(encoding)) {
       const detail = `Send the body as it is, not in the encoding "${encoding}"`
       return Effect.fail(new Refusal({ status: 415, detail }))
     }
@@ -151,8 +151,14 @@ export const read = (
         body.set(chunk, length)
         length = needed
       }
-      const whole = () => end(Effect.succeed(body.subarray(0, length)))
       const broken = () => end(Effect.fail(bad("The body did not arrive whole")))
+      // Of a `Request` the platform may end a body whose client is gone.
+      const whole = () =>
+        length < announced && /^\d+$/.test(request.headers["content-length"] ?? "")
+          ? broken()
+          : end(Effect.succeed(body.subarray(0, length)))
+      // Where it throws, nothing is left that would call on it.
+      const stop = face.read(request, { take, whole, broken })
       const timer = setTimeout(
         () => end(Effect.fail(Uploads.tooSlow(bodyTimeout))),
         Duration.toMillis(bodyTimeout)
@@ -174,7 +180,6 @@ export const read = (
         resume(result)
       }
       if (arrival !== undefined) arrival.onCut = (refusal) => end(Effect.fail(refusal))
-      const stop = face.read(request, { take, whole, broken })
       return Effect.sync(leave)
     })
   })

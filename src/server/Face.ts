@@ -30,9 +30,18 @@ export interface Face {
   ) => HttpServerResponse.HttpServerResponse
 }
 
-/** A body's chunks, pulled one by one: none is asked for before the last was taken. */
+/** The body of a request of the web's standards, whoever's class it is of: polyfills and frameworks have their own. */
+const bodyOf = (source: object): ReadableStream<unknown> | null => {
+  const { body, bodyUsed }: Partial<Pick<Request, "body" | "bodyUsed">> = source
+  if (bodyUsed === true || body?.locked === true) {
+    throw new Error("The body of this request was read before it came here: hand on a clone")
+  }
+  return body ?? null
+}
+
+/** A body's chunks, pulled one by one: none is asked for before the last was taken. What is no bytes breaks it. */
 const readWeb: Face["read"] = ({ source }, { broken, take, whole }) => {
-  const body = source instanceof Request ? source.body : null
+  const body = bodyOf(source)
   if (body === null) {
     queueMicrotask(whole)
     return () => {}
@@ -44,6 +53,7 @@ const readWeb: Face["read"] = ({ source }, { broken, take, whole }) => {
       ({ done, value }) => {
         if (stopped) return
         if (done) return whole()
+        if (!(value instanceof Uint8Array)) return broken()
         take(value)
         pull()
       },

@@ -41,6 +41,14 @@ const stride = 1 << 16
 /** Bytes of base64 that so many bytes of a file become. */
 export const base64Bytes = (bytes: number): number => Math.ceil(bytes / 3) * 4
 
+/** A text without its byte order mark, which .NET and PowerShell write before it. */
+const withoutMark = (text: Buffer): Buffer =>
+  text[0] === 0xef && text[1] === 0xbb && text[2] === 0xbf ? text.subarray(3) : text
+
+/** Whether a body that does not say what it is begins as an object of JSON does: no image file does. */
+export const isObject = (bytes: Uint8Array): boolean =>
+  /^(?:\u00ef\u00bb\u00bf)?\s*\{/.test(Buffer.from(bytes.subarray(0, 100)).toString("latin1"))
+
 const [quote, comma, open, close, backslash] = [0x22, 0x2c, 0x5b, 0x5d, 0x5c]
 const isSpace = (byte: number): boolean => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
 
@@ -154,7 +162,7 @@ export const parse = (
 ): Effect.Effect<unknown, Refusal> => {
   // Nobody can guess it, so no string of a request is mistaken for it.
   const name = `${randomHex(16)}-`
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const text = withoutMark(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
   return Effect.flatMap(
     Steps.run(() => take(text, name, maxRest)),
     (found) => {
@@ -187,7 +195,19 @@ export const decodeWith =
 /** Characters of base64 that are decoded at once. */
 const slice = 1 << 18
 
-/** Without what JSON may escape in base64: slashes, which stay, and line breaks (`\\n`, `\\r`), which go. */
+/** What letters stand for behind a backslash that may be in base64: a slash, and blanks, which go. */
+const escapes: Readonly<Record<string, string>> = { "/": "/", n: "", r: "", t: "", f: "" }
+
+/** What one escape says of base64, and its length: .NET writes `+` as `\\u002B`. */
+const escapeAt = (raw: Buffer, at: number): readonly [said: string | undefined, length: number] => {
+  const letter = String.fromCharCode(raw[at + 1] ?? 0)
+  if (letter !== "u") return [Object.hasOwn(escapes, letter) ? escapes[letter] : undefined, 2]
+  const digits = raw.toString("latin1", at + 2, at + 6)
+  const code = /^[\da-f]{4}$/i.test(digits) ? Number.parseInt(digits, 16) : 0x80
+  return [code < 0x80 ? String.fromCharCode(code).trim() : undefined, 6]
+}
+
+/** Without what JSON may escape in base64. */
 function* unescaped(raw: Buffer): Steps.Steps<Buffer | undefined> {
   const first = raw.indexOf(backslash)
   if (first === -1) return raw
@@ -198,9 +218,10 @@ function* unescaped(raw: Buffer): Steps.Steps<Buffer | undefined> {
     const byte = raw[at]!
     if (byte !== backslash) out[length++] = byte
     else {
-      const escaped = raw[++at]
-      if (escaped === 0x2f) out[length++] = escaped
-      else if (escaped !== 0x6e && escaped !== 0x72) return undefined
+      const [said, skipped] = escapeAt(raw, at)
+      if (said === undefined) return undefined
+      length += out.write(said, length, "latin1")
+      at += skipped - 1
     }
   }
   return out.subarray(0, length)
@@ -209,7 +230,7 @@ function* unescaped(raw: Buffer): Steps.Steps<Buffer | undefined> {
 function* decode(raw: Buffer): Steps.Steps<Uint8Array | undefined> {
   const plain = yield* unescaped(raw)
   if (plain === undefined) return undefined
-  const text = plain.subarray(dataUrlPrefix(plain.toString("latin1", 0, 200)))
+  const text = plain.subarray(Base64.prefixLength(plain.toString("latin1", 0, 300)))
   const bytes = new Uint8Array(Math.ceil(text.length / 4) * 3)
   let length = 0
   for (let at = 0; at < text.length; at += slice) {
@@ -224,10 +245,6 @@ function* decode(raw: Buffer): Steps.Steps<Uint8Array | undefined> {
   return bytes.subarray(0, length)
 }
 
-/** Characters of `data:image/png;base64,`, which some callers put before it. */
-const dataUrlPrefix = (start: string): number =>
-  /^data:[\w/+.-]*(?:;[\w=.-]+)*;base64,/i.exec(start)?.[0].length ?? 0
-
 /** A string of a request, however long. */
 export const textOf = (value: string | LongText): string => {
   if (typeof value === "string") return value
@@ -239,7 +256,7 @@ export const textOf = (value: string | LongText): string => {
 export const fileOf = (value: string | LongText, what: string): Effect.Effect<Uint8Array, Refusal> =>
   Effect.flatMap(
     typeof value === "string"
-      ? Effect.sync(() => Base64.decode(value.slice(dataUrlPrefix(value))))
+      ? Effect.sync(() => Base64.decode(value.slice(Base64.prefixLength(value))))
       : Steps.run(() => decode(value.raw)),
     (bytes) =>
       bytes === undefined ? Effect.fail(bad(`${what} is no base64 of an image file`)) : Effect.succeed(bytes)

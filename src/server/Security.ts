@@ -8,7 +8,7 @@ import { createHash, timingSafeEqual } from "node:crypto"
 import { Duration, Effect, Redacted, Result, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import * as ErrorKind from "../ErrorKind.ts"
-import { isAddress, isLoopback } from "../service/AddressGuard.ts"
+import { isAddress, isLoopback, isPrivateName } from "../service/AddressGuard.ts"
 import * as Address from "./Address.ts"
 import { type Caller, CurrentCaller } from "./Caller.ts"
 import { Refusal } from "./Refusal.ts"
@@ -123,10 +123,7 @@ const isOurs = (request: HttpServerRequest.HttpServerRequest): boolean => {
 const isNobodys = (request: HttpServerRequest.HttpServerRequest): boolean => {
   if (request.headers["host"] === undefined) return true
   const name = nameOfHost(request)
-  return (
-    name !== undefined &&
-    (isAddress(name) || !name.includes(".") || /\.(?:internal|lan|local|localhost|svc)$/.test(name))
-  )
+  return name !== undefined && (isAddress(name) || isPrivateName(name))
 }
 
 /** Looks at where a request comes from and at its token, in its header or where else it was found: who it is, or 401 or 403. */
@@ -151,9 +148,10 @@ export const authenticate = (options: AuthenticationOptions, addresses: Address.
     }
     if (byToken !== undefined) return byToken(request, elsewhere)
     if (options.allowAnyone === true || isLoopback(address)) return unasked(options)(request)
-    const detail = `This service is open to certain addresses (--allow-from), and yours, ${address}, is none of them`
+    const whose = address === "" ? "an address that is not told here" : address
+    const detail = `This service is open to certain addresses (--allow-from), and yours, ${whose}, is none of them`
     return Effect.andThen(
-      Effect.logWarning(`${address} was refused: it is none of the addresses of --allow-from`),
+      Effect.logWarning(`${whose} was refused: it is none of the addresses of --allow-from`),
       Effect.fail(new Refusal({ status: 403, detail }))
     )
   }

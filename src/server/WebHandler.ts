@@ -163,7 +163,7 @@ export const make = Effect.fnUntraced(function* <E = never, R = never>(
 /**
  * The same for programs without Effect: what a segmenter needs comes as a layer, which is built with the first request. Where it
  * cannot be built the promise of each request is rejected with the reason, and the next one tries again. `dispose` drains and
- * lets everything go.
+ * lets everything go, for good: requests after it are answered with 503, and build nothing that nobody would let go.
  */
 export const toWebHandler = <E = never, R = never, E2 = never>(
   layer: Layer.Layer<Assembled.Needs | R, E2>,
@@ -191,11 +191,13 @@ export const toWebHandler = <E = never, R = never, E2 = never>(
       return handle(request, from)
     },
     dispose: async () => {
-      const current = made
-      made = undefined
-      if (current === undefined) return
-      const { scope } = await current
+      made ??= Promise.resolve({ handle: gone, scope: Scope.makeUnsafe() })
+      const { scope } = await made
       await Effect.runPromise(Scope.close(scope, Exit.void))
     }
   }
 }
+
+/** What a handler answers that was disposed of before it was built: nobody is there to say it in a protocol's form. */
+const gone: WebHandler = async () =>
+  new Response("The service is shutting down", { status: 503, headers: { "retry-after": "5" } })

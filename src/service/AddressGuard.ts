@@ -37,6 +37,8 @@ const private4 = [
   "100.64.0.0/10",
   "127.0.0.0/8",
   "169.254.0.0/16",
+  // Public by its number; what answers there within Azure is the machine's own host.
+  "168.63.129.16/32",
   "172.16.0.0/12",
   "192.0.0.0/24",
   "192.0.2.0/24",
@@ -94,6 +96,13 @@ export const isLoopback = (host: string): boolean => {
   return name === "localhost" || name.endsWith(".localhost")
 }
 
+/**
+ * Whether no public DNS has a name, so that whatever it leads to is of this machine or its network: one word, or an ending
+ * that is kept for that (RFC 6761, 6762 and 8375, ICANN's `.internal`), such as that of a cloud's metadata.
+ */
+export const isPrivateName = (name: string): boolean =>
+  !name.includes(".") || /\.(?:home\.arpa|internal|lan|local|localdomain|localhost|svc)$/i.test(name)
+
 /** Why a URL may not be asked, as far as it says so itself; `undefined` where it may. */
 export const refusal = (url: URL, options: AddressGuardOptions = {}): string | undefined => {
   if (url.protocol !== "http:" && url.protocol !== "https:") return "it is no http(s) URL"
@@ -102,7 +111,7 @@ export const refusal = (url: URL, options: AddressGuardOptions = {}): string | u
   }
   if (Hosts.allows(options.allowPrivate ?? [], url)) return undefined
   const name = url.hostname.replace(/\.$/, "")
-  if (isLoopback(name) || (isAddress(name) && !isPublic(name))) {
+  if (isAddress(name) ? !isPublic(name) : isPrivateName(name)) {
     return `${name} is an address of this machine or of a private network. Name its host in \`allowPrivate\` if that is meant`
   }
   return undefined

@@ -20,12 +20,23 @@ const decodedLength = (text: string): number => {
   while (length > 0 && text.charCodeAt(length - 1) === 61) length--
   const padding = text.length - length
   if (length % 4 === 1 || (padding > 0 && (text.length % 4 !== 0 || padding > 2))) return -1
-  // `Buffer` takes the alphabet for URLs as well.
+  // `Buffer` takes both alphabets in one text.
   return text.includes("-") || text.includes("_") ? -1 : Math.floor((length * 3) / 4)
 }
 
-/** The bytes, or `undefined` where the text is no base64. Line breaks are allowed, as MIME has them. */
-export const decode = (text: string): Uint8Array | undefined => {
+/** The alphabet of base64 in place of that for URLs, where a text is wholly in the latter. */
+const standard = (text: string): string =>
+  (text.includes("-") || text.includes("_")) && !text.includes("+") && !text.includes("/")
+    ? text.replaceAll("-", "+").replaceAll("_", "/")
+    : text
+
+/** Characters of `data:image/png;base64,` at the start of a text; none where it begins otherwise. */
+export const prefixLength = (text: string): number =>
+  /^\s*data:[^,]*;\s*base64\s*,\s*/i.exec(text.slice(0, 300))?.[0].length ?? 0
+
+/** The bytes, or `undefined` where the text is no base64, in either alphabet. Line breaks are allowed, as MIME has them. */
+export const decode = (given: string): Uint8Array | undefined => {
+  const text = standard(given)
   try {
     if (native !== undefined) return native(text)
     if (nodeBuffer !== undefined) {

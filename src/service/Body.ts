@@ -70,7 +70,9 @@ export const withoutQuery = (url: string): string => url.split(/[?#]/, 1)[0]!
 const formats: Readonly<Record<string, string>> = { "x-gzip": "gzip", br: "brotli" }
 
 const isServiceError = (cause: unknown): cause is ServiceError =>
-  cause instanceof ConnectionFailed || cause instanceof ResponseTooLarge
+  cause instanceof ConnectionFailed ||
+  cause instanceof ResponseTooLarge ||
+  cause instanceof ResponseNotDecodable
 
 /** Fails once more than `limit` bytes have passed. */
 const bounded =
@@ -105,24 +107,25 @@ const encodings = new Set([
 ])
 
 /**
- * Which decompression is left to do; `undefined` where the bytes are plain. A word that is no encoding (`none`, `utf-8`,
+ * Which decompressions are left to do, in the order in which they were applied. A word that is no encoding (`none`, `utf-8`,
  * `binary`, `aws-chunked`) says nothing of the bytes: `fetch` gives them as they are, and so does this.
  */
-const encodingOf = (
+const encodingsOf = (
   response: HttpClientResponse.HttpClientResponse,
   platform: Platform
-): string | undefined => {
-  if (!isCompressed(response)) return undefined
+): ReadonlyArray<string> => {
+  if (!isCompressed(response)) return []
   // A `Response` of the platform has been decompressed, though its header still names the encoding.
-  if (Option.isSome(HttpClientResponse.toWeb(response))) return undefined
+  if (Option.isSome(HttpClientResponse.toWeb(response))) return []
   const named = (response.headers["content-encoding"] ?? "")
     .toLowerCase()
     .split(",")
     .map((each) => each.trim())
-  const known = named.filter((each) => encodings.has(each) || Object.hasOwn(platform.decompressors, each))
-  // Several would be taken off one by one, which nobody does twice.
-  return known.length === 0 ? undefined : known.length === 1 ? known[0] : named.join(", ")
+  return named.filter((each) => encodings.has(each) || Object.hasOwn(platform.decompressors, each))
 }
+
+/** As many as `fetch` takes off: each is work for every byte of what is beneath it. */
+const mostEncodings = 5
 
 const decompressed = (
   self: Stream.Stream<Uint8Array, ServiceError>,
@@ -131,16 +134,8 @@ const decompressed = (
   origin: Origin,
   { decompressors }: Platform
 ): Stream.Stream<Uint8Array, ServiceError> => {
-  const unreadable = (detail: string) =>
-    new ResponseNotDecodable({
-      ...placeOf(origin),
-      status: response.status,
-      path: "",
-      detail: excerpt((origin.hide ?? nothing)(detail)),
-      excerpt: ""
-    })
   const onError = (cause: unknown) =>
-    isServiceError(cause) ? cause : unreadable(`its ${encoding} data is broken or cut off (${String(cause)})`)
+    isServiceError(cause) ? cause : undecodable(response, origin, brokenData(response, cause))
   if (Object.hasOwn(decompressors, encoding)) return decompressors[encoding]!(self, onError)
   const format = formats[encoding]
   return Stream.unwrap(
@@ -148,7 +143,7 @@ const decompressed = (
       const transform = yield* Effect.try({
         // The DOM's type knows three formats; runtimes know more, and throw for those they do not.
         try: () => new DecompressionStream((format ?? encoding) as CompressionFormat),
-        catch: () => unreadable(`its content encoding "${encoding}" is not supported here`)
+        catch: () => undecodable(response, origin, unsupported(encoding))
       }).pipe(Effect.tapError(() => discard(response)))
       const readable = yield* Stream.toReadableStreamEffect(self)
       return Stream.fromReadableStream({
@@ -160,14 +155,36 @@ const decompressed = (
   )
 }
 
-const broken = (origin: Origin) => (error: { readonly cause?: unknown }) =>
-  new ConnectionFailed({
+const brokenData = ({ headers }: HttpClientResponse.HttpClientResponse, cause: unknown): string => {
+  const encoding = headers["content-encoding"] ?? ""
+  const named = encoding.includes(",") ? `"${encoding}"` : encoding.trim()
+  return `its ${named} data is broken or cut off (${describe(cause)})`
+}
+
+const unsupported = (encoding: string): string => `its content encoding "${encoding}" is not supported here`
+
+/** What cannot be read of an answer because of its content encoding. */
+const undecodable = (response: HttpClientResponse.HttpClientResponse, origin: Origin, detail: string) =>
+  new ResponseNotDecodable({
     ...placeOf(origin),
-    code: codeOf(error.cause),
-    phase: "receiving",
-    sent: "maybe",
-    detail: describe(error.cause)
+    status: response.status,
+    path: "",
+    detail: excerpt((origin.hide ?? nothing)(detail)),
+    excerpt: ""
   })
+
+/** Codes of decompressors: what `fetch` takes off itself breaks its stream like a connection does. */
+const ofDecompressors = /^(?:Z_|ERR__ERROR_|ERR_BROTLI|ERR_ZSTD|ZSTD_)/
+
+const broken =
+  (response: HttpClientResponse.HttpClientResponse, origin: Origin) =>
+  (error: { readonly cause?: unknown }): ConnectionFailed | ResponseNotDecodable => {
+    const code = codeOf(error.cause)
+    if (code !== undefined && ofDecompressors.test(code))
+      return undecodable(response, origin, brokenData(response, error.cause))
+    const detail = describe(error.cause)
+    return new ConnectionFailed({ ...placeOf(origin), code, phase: "receiving", sent: "maybe", detail })
+  }
 
 /** Each chunk alone, its memory freed when the next one is asked for. */
 const lending =
@@ -190,28 +207,38 @@ export const stream = (
   options?: { readonly platform?: Platform | undefined; readonly lent?: boolean | undefined }
 ): Stream.Stream<Uint8Array, ServiceError> => {
   const { lent = false, platform = anyPlatform } = options ?? {}
-  const encoding = encodingOf(response, platform)
+  const applied = encodingsOf(response, platform)
   // A `Response` without a body says so by a failure.
   const sent = Stream.catchIf(
     response.stream,
     (error) => error.reason._tag === "EmptyBodyError",
     () => Stream.empty
   )
-  const received = Stream.mapError(sent, broken(origin))
-  if (encoding === undefined) {
+  const received = Stream.mapError(sent, broken(response, origin))
+  if (applied.length === 0) {
     // What the platform has decompressed can only be counted after it.
     const plain = isCompressed(response)
       ? bounded(limits.maxDecodedBytes, "decompressed", origin)(received)
       : bounded(limits.maxBodyBytes, "received", origin)(received)
     return lent ? lending(platform.release)(plain) : plain
   }
-  return decompressed(
-    bounded(limits.maxBodyBytes, "received", origin)(received),
-    encoding,
-    response,
-    origin,
-    platform
-  ).pipe(bounded(limits.maxDecodedBytes, "decompressed", origin))
+  if (applied.length > mostEncodings) {
+    return Stream.fromEffect(
+      Effect.andThen(
+        discard(response),
+        Effect.fail(undecodable(response, origin, unsupported(applied.join(", "))))
+      )
+    )
+  }
+  return applied.reduceRight<Stream.Stream<Uint8Array, ServiceError>>(
+    (stream, encoding) =>
+      bounded(
+        limits.maxDecodedBytes,
+        "decompressed",
+        origin
+      )(decompressed(stream, encoding, response, origin, platform)),
+    bounded(limits.maxBodyBytes, "received", origin)(received)
+  )
 }
 
 /** Gives up a response without reading it, so that its connection is closed at once. */
@@ -232,7 +259,7 @@ export const bytes = (
     if (Number(headers["content-length"]) <= limits.maxBodyBytes) {
       return Effect.mapBoth(response.arrayBuffer, {
         onSuccess: (buffer) => new Uint8Array(buffer),
-        onFailure: broken(origin)
+        onFailure: broken(response, origin)
       })
     }
     const tooLarge = new ResponseTooLarge({

@@ -1,5 +1,5 @@
 /** The error of an answer whose status is no success. */
-import { Clock, Effect } from "effect"
+import { Clock, type Duration, Effect } from "effect"
 import * as RetryAfter from "../policy/RetryAfter.ts"
 import type { Answer, ErrorBody } from "./Answer.ts"
 import * as Hiding from "./Hiding.ts"
@@ -27,7 +27,8 @@ export const fail = (answer: Answer, read?: ErrorBody): Effect.Effect<never, Ser
         retryAfter:
           RetryAfter.fromHeaders(answer.headers, now) ??
           read?.retryAfter ??
-          Message.waitIn(Message.jsonOf(answer)),
+          waitIn(Message.jsonOf(answer), now) ??
+          (answer.status === 429 ? RetryAfter.fromRateLimit(answer.headers, now) : undefined),
         loading: read?.loading,
         file: read?.file
       })
@@ -38,4 +39,31 @@ export const fail = (answer: Answer, read?: ErrorBody): Effect.Effect<never, Ser
 const codeOf = (answer: Answer, read: ErrorBody | undefined): string | undefined => {
   const code = answer.headers[errorHeader] ?? read?.code ?? Message.codeIn(Message.jsonOf(answer))
   return code === undefined ? undefined : (answer.hide ?? Hiding.nothing)(code.slice(0, said))
+}
+
+const waitFields: ReadonlyArray<readonly [name: RegExp, header: string]> = [
+  [/^retry_?after_?(ms|millis|milliseconds)$/i, "retry-after-ms"],
+  [/^retry_?(after|delay|in)(_?(s|secs?|seconds))?$/i, "retry-after"]
+]
+
+/** What a field says as the header would: a count, with the name of its unit behind it or not, or a time. */
+const asHeader = (given: unknown): string => {
+  const text = typeof given === "number" ? given.toFixed(3) : typeof given === "string" ? given.trim() : ""
+  const [, count = text] = /^(\d[\d.]*) *(?:s|secs?|seconds?)$/i.exec(text.slice(0, 64)) ?? []
+  return count.startsWith("-") ? "" : count
+}
+
+/** The wait that an error's body asks for, as `Retry-After` would: `retry_after: 9`, also within another object. */
+const waitIn = (value: unknown, now: number, depth = 0): Duration.Duration | undefined => {
+  if (typeof value !== "object" || value === null || depth > 4) return undefined
+  for (const [name, given] of Object.entries(value)) {
+    const header = waitFields.find(([pattern]) => pattern.test(name.replaceAll("-", "_")))?.[1]
+    const wait = header === undefined ? undefined : RetryAfter.fromHeaders({ [header]: asHeader(given) }, now)
+    if (wait !== undefined) return wait
+  }
+  for (const given of Object.values(value)) {
+    const found = waitIn(given, now, depth + 1)
+    if (found !== undefined) return found
+  }
+  return undefined
 }

@@ -1,6 +1,6 @@
 /**
  * HTTP on Node: Effect's undici client, with the size of its connection pool as an option, and forms sent piece by piece,
- * which spares each call a copy of its image. It goes through the proxies that `HTTP_PROXY` and `HTTPS_PROXY` name, but for
+ * which spares each call a copy of its image. It goes through the proxies that `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY` name, but for
  * what `NO_PROXY` says (`Proxies`); a failure says so where it went through one.
  *
  * ```ts
@@ -14,11 +14,12 @@
  * Layer.isLayer(service) // => true
  * ```
  */
+import type { Duplex } from "node:stream"
 import * as zlib from "node:zlib"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import type { Dispatcher } from "@effect/platform-node/Undici"
-import { Config, Context, Effect, Layer, Stream } from "effect"
+import { Config, Context, Effect, Layer, Sink, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import * as Variable from "../policy/Variable.ts"
 import * as Body from "./Body.ts"
@@ -52,6 +53,33 @@ const zstd: Body.Decompressor = (self, onError) =>
       )
     )
   })
+
+/** By zlib's own streams, which read over what stands behind the end of the data, as `fetch` does. */
+const by =
+  (make: () => Duplex): Body.Decompressor =>
+  (self, onError) =>
+    NodeStream.pipeThroughDuplex(self, { evaluate: make, onError })
+
+const gzip = by(() => zlib.createGunzip())
+
+/** Some send it without the header of zlib, which its first byte tells. */
+const deflate: Body.Decompressor = (self, onError) =>
+  Stream.unwrap(
+    Effect.map(Stream.peel(self, Sink.take<Uint8Array>(1)), ([first, rest]) =>
+      by(() => (((first[0]?.[0] ?? 8) & 15) === 8 ? zlib.createInflate() : zlib.createInflateRaw()))(
+        Stream.concat(Stream.fromIterable(first), rest),
+        onError
+      )
+    )
+  )
+
+const decompressors: Body.Platform["decompressors"] = {
+  gzip,
+  "x-gzip": gzip,
+  deflate,
+  br: by(() => zlib.createBrotliDecompress()),
+  zstd
+}
 
 /** Of ES2024, which every Node that this runs on has, and the types of the library's target do not. */
 const transfer: unknown = Reflect.get(ArrayBuffer.prototype, "transfer")
@@ -109,7 +137,7 @@ const poolUpTo =
 
 const platform = (most: number, given: NodeProxy.NodeProxyOptions): Body.Platform => ({
   pool: poolUpTo(most, given),
-  decompressors: { zstd },
+  decompressors,
   release: ({ buffer, byteLength }) => {
     // What is a part of something larger is not ours to free.
     if (typeof transfer === "function" && buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) {

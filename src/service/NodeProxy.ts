@@ -10,7 +10,7 @@ import * as Proxies from "./Proxies.ts"
 
 export interface NodeProxyOptions {
   /**
-   * `"environment"`: what `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` say, which is the default. An address such as
+   * `"environment"`: what `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say, which is the default. An address such as
    * `http://user:password@proxy:3128` for all but what `NO_PROXY` says; `false` for none.
    */
   readonly proxy?: string | Redacted.Redacted | false | undefined
@@ -20,8 +20,10 @@ export interface NodeProxyOptions {
 
 /** What is set, by the `ConfigProvider` of the context and the environment of the process. */
 const environment = Effect.map(
-  Effect.forEach([...Proxies.variables, "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "REQUEST_METHOD"], (name) =>
-    Effect.map(Effect.option(Config.String(name)), (value) => [name, Option.getOrUndefined(value)] as const)
+  Effect.forEach(
+    [...Proxies.variables, ...Proxies.variables.map((name) => name.toUpperCase()), "REQUEST_METHOD"],
+    (name) =>
+      Effect.map(Effect.option(Config.String(name)), (value) => [name, Option.getOrUndefined(value)] as const)
   ),
   (found) => {
     const set = found.flatMap(([name, value]) => {

@@ -1,6 +1,7 @@
 /**
  * Which requests go through a proxy, as the environment says it: `HTTP_PROXY` for http, `HTTPS_PROXY` for https,
- * `NO_PROXY` for neither. In lower case they go before those in upper case, as with `curl`.
+ * `ALL_PROXY` where that of the two is not set, `NO_PROXY` for none. In lower case they go before those in upper case, as with
+ * `curl`.
  *
  * `NO_PROXY` holds hosts with commas between: a name is also its subdomains, `*.name` only those, `:8443` behind one a
  * port, `10.0.0.0/8` a network of addresses, and `*` everything.
@@ -29,26 +30,32 @@ export const parse = (text: string, from: string): Proxy => {
     name: url === undefined ? "what it names" : `${url.protocol}//${url.host}`,
     from,
     uri: Redacted.make(url?.href ?? ""),
-    ...(usable ? {} : { wrong: `${from} is no address of a proxy: write it as http://host:port` })
+    ...(usable
+      ? {}
+      : {
+          wrong: `${from} is no address of a proxy: write it as http://host:port, or name in NO_PROXY what needs none`
+        })
   }
 }
 
 /** The variables that are read. */
-export const variables = ["http_proxy", "https_proxy", "no_proxy"] as const
+export const variables = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] as const
 
 /** The proxies of an environment. */
 export const from = (env: Readonly<Record<string, string | undefined>>): Proxies => {
-  const named = (name: string): Proxy | undefined => {
+  /** The first that is set, be it to nothing. */
+  const named = (name: string, otherwise?: string): Proxy | undefined => {
     // What a web server sets from a header of a stranger is no setting (CVE-2016-5385).
     const upper =
       name === "http_proxy" && env["REQUEST_METHOD"] !== undefined ? undefined : name.toUpperCase()
     const found = env[name] !== undefined ? name : upper
-    const text = found === undefined ? "" : (env[found] ?? "").trim()
-    return text === "" || found === undefined ? undefined : parse(text, found)
+    const given = found === undefined ? undefined : env[found]
+    if (given === undefined) return otherwise === undefined ? undefined : named(otherwise)
+    return found === undefined || given.trim() === "" ? undefined : parse(given.trim(), found)
   }
   return {
-    http: named("http_proxy"),
-    https: named("https_proxy"),
+    http: named("http_proxy", "all_proxy"),
+    https: named("https_proxy", "all_proxy"),
     not: exceptions(env["no_proxy"] ?? env["NO_PROXY"] ?? "")
   }
 }
@@ -66,9 +73,17 @@ const exceptions = (text: string): ReadonlyArray<Exception> =>
       word,
       undefined
     ]
-    const host = (bracketed ?? plain).toLowerCase().replace(/\.$/, "")
+    const host = ascii((bracketed ?? plain).toLowerCase().replace(/\.$/, ""))
     return [{ host: host.replace(/^\*?\./, ""), subdomainsOnly: host.startsWith("*."), port, network }]
   })
+
+/** A name as URLs have it. */
+const ascii = (name: string): string => {
+  const url = `http://${name.replace(/^\*?\./, "")}`
+  return /[^\x20-\x7e]/.test(name) && URL.canParse(url)
+    ? (/^\*?\./.exec(name)?.[0] ?? "") + new URL(url).hostname
+    : name
+}
 
 const isExcepted = ({ host, network, port, subdomainsOnly }: Exception, url: URL): boolean => {
   if (port !== undefined && port !== (url.port || (url.protocol === "https:" ? "443" : "80"))) return false

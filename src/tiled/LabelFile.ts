@@ -35,6 +35,8 @@ export interface LabelFileOptions {
    * which more readers leave as it is: sharp, for one, gives the colours of an indexed picture.
    */
   readonly palette?: ClassTable | undefined
+  /** What ids are called: noted in a PNG, as `LabelPng.encode` does. */
+  readonly classes?: ClassTable | undefined
 }
 
 /** Writes the bands of a picture of this size. */
@@ -52,10 +54,10 @@ export const write = <E, R>(
     const format = options.format ?? formats.get(extname(path).toLowerCase())
     if (format === undefined)
       return yield* failed("its name must end in .tif, .tiff or .png, or `format` say so")
-    const { depth = 8, palette } = options
+    const { classes, depth = 8, palette } = options
     if (palette !== undefined && depth === 16) return yield* failed("a palette has 8 bits, not 16")
     const { height, width } = size
-    const layout: Layout = { width, height, depth, palette }
+    const layout: Layout = { width, height, depth, palette, classes }
     const writer = format === "png" ? LabelPngWriter.make(layout) : LabelTiffWriter.make(layout)
     yield* Effect.addFinalizer(() => Effect.sync(writer.close))
 

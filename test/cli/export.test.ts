@@ -288,8 +288,11 @@ describe("segformer export", () => {
           (yield* ids("--classes", "coco-stuff", "--first-id", "0")).ids,
           [0, 11, 80, 170]
         )
+        // ADE20K has no class 170.
+        const within = LabelMap.makeUnsafe({ width: 4, height: 1, data: Uint8Array.of(0, 11, 80, 149) })
+        writeFileSync(join(cwd, "a.png"), Result.getOrThrow(LabelPng.encode(within)))
         const ade = yield* ids("--classes", "ade20k", "--first-id", "1")
-        assert.deepStrictEqual(ade.ids, [1, 12, 81, 171])
+        assert.deepStrictEqual(ade.ids, [1, 12, 81, 150])
         assert.deepInclude(ade.categories, { id: 1, name: "wall" })
         // Where background is none of them, the first class after it is the first.
         const two = LabelMap.makeUnsafe({ width: 3, height: 1, data: Uint8Array.of(0, 1, 2) })

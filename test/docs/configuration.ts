@@ -86,6 +86,7 @@ ${table({ ...ExchangeConfig.variables, poolSize: ExchangeConfig.poolSize })}
 | variable | sets | default |
 |---|---|---|
 | \`HTTP_PROXY\`, \`HTTPS_PROXY\` | the proxy that requests over http and over https go through, with \`NodeHttp\` and in the command; in lower case too, which goes before | none |
+| \`ALL_PROXY\` | the proxy for both, where one of them is not set | none |
 | \`NO_PROXY\` | hosts that no proxy is asked for, with commas between: names with their subdomains, \`*.name\`, \`host:port\`, networks such as \`10.0.0.0/8\`, \`*\` | none |
 | \`NODE_EXTRA_CA_CERTS\` | a file of certificates that Node trusts besides its own, for private authorities; the command has \`--ca\` too | none |
 

@@ -32,6 +32,7 @@ describe("addresses", () => {
     "10.1.2.3",
     "100.64.0.1",
     "169.254.169.254",
+    "168.63.129.16",
     "172.16.0.1",
     "172.31.255.255",
     "192.168.1.1",
@@ -85,7 +86,18 @@ describe("addresses", () => {
     "http://0177.0.0.1/",
     "http://127.1/",
     "http://[::]/",
-    "http://LOCALHOST./"
+    "http://LOCALHOST./",
+    "http://127\u30020\u30020\u30021/",
+    "http://[::127.0.0.1]/",
+    "http://[64:ff9b:1::7f00:1]/",
+    "http://metadata.google.internal/",
+    "http://metadata/",
+    "http://Redis:6379/",
+    "http://ip6-localhost/",
+    "http://localhost.localdomain/",
+    "http://camera.local./",
+    "http://router.home.arpa/",
+    "http://kubernetes.default.svc/"
   ])("%s is refused however it is written", (url) =>
     assert.include(AddressGuard.refusal(new URL(url)), "address of this machine")
   )
@@ -96,6 +108,30 @@ describe("addresses", () => {
     assert.include(refusal("https://example.org/x"), "`hosts`")
     assert.include(refusal("file:///etc/passwd"), "no http(s) URL")
   })
+
+  it.each([
+    ["example.com:443", "https://example.com/", true],
+    ["example.com:80", "http://example.com/", true],
+    ["example.com:80", "https://example.com/", false],
+    ["example.com.", "https://EXAMPLE.com/", true],
+    ["example.com", "https://example.com./", true],
+    ["b\u00fccher.example", "https://b\u00fccher.example/", true],
+    ["*.B\u00fccher.example:443", "https://a.b\u00fccher.example/", true],
+    ["::1", "http://[::1]/", true],
+    ["[0:0:0:0:0:0:0:1]:80", "http://[::1]/", true],
+    ["*.example.com", "https://evilexample.com/", false],
+    ["*.example.com", "https://example.com/", false],
+    ["*.example.com", "https://a.example.com:8443/", false],
+    ["example.com/path", "https://example.com/", false],
+    ["a@example.com", "https://example.com/", false],
+    ["*", "https://example.com/", false],
+    ["", "https://example.com/", false]
+  ])("the host %j lets %s through: %s", (host, url, expected) =>
+    assert.strictEqual(
+      AddressGuard.refusal(new URL(url), { hosts: [host], allowPrivate: [host] }) === undefined,
+      expected
+    )
+  )
 })
 
 describe("the guard over sockets", () => {

@@ -70,6 +70,42 @@ describe("a whole file", () => {
     }).pipe(onDisk)
   )
 
+  it.live("is made where a link leads that leads nowhere yet, or refused", () =>
+    Effect.gen(function* () {
+      const path = yield* folder({ "real/x": "" })
+      const links = {
+        near: "made.txt",
+        far: "real/far.txt",
+        up: `../${basename(path)}/real/up.txt`,
+        whole: join(path, "real", "whole.txt"),
+        twice: "near2",
+        near2: "real/twice.txt"
+      }
+      for (const [name, target] of Object.entries(links)) symlinkSync(target, join(path, name))
+      for (const name of ["near", "far", "up", "whole", "twice"])
+        yield* WholeFile.write(join(path, name), bytes(name))
+      for (const name of Object.keys(links)) assert.isTrue(lstatSync(join(path, name)).isSymbolicLink(), name)
+      assert.strictEqual(read(path, "made.txt"), "near")
+      assert.deepStrictEqual(names(join(path, "real")), ["far.txt", "twice.txt", "up.txt", "whole.txt", "x"])
+      assert.strictEqual(read(path, "real/twice.txt"), "twice")
+      yield* WholeFile.write(join(path, "far"), bytes("again"))
+      assert.strictEqual(read(path, "real/far.txt"), "again")
+
+      symlinkSync("gone/a.txt", join(path, "lost"))
+      symlinkSync("two", join(path, "one"))
+      symlinkSync("one", join(path, "two"))
+      const refused = (name: string) =>
+        Effect.map(Effect.flip(WholeFile.write(join(path, name), bytes("x"))), ({ reason }) => reason)
+      assert.strictEqual(
+        yield* refused("lost"),
+        "it is a link to gone/a.txt, which is in a folder that is not there"
+      )
+      assert.include(yield* refused("one"), "which leads in a circle")
+      assert.isTrue(lstatSync(join(path, "lost")).isSymbolicLink())
+      assert.isFalse(names(path).some(WholeFile.isPart))
+    }).pipe(onDisk)
+  )
+
   it.live.skipIf(process.platform === "win32")("does not take the place of a pipe or a device", () =>
     Effect.gen(function* () {
       const path = yield* folder()

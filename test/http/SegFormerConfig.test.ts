@@ -193,6 +193,33 @@ describe("SegFormerConfig", () => {
 })
 
 describe("ServiceSettings", () => {
+  it.effect("name a variable for the key, which must be set unless a key is given", () =>
+    Effect.gen(function* () {
+      const settings = { url: "http://host", protocol: "custom", keyVariable: "LAB_KEY" }
+      const made = (env: Record<string, string>, given: Partial<SegFormerConfig.Given> = {}) =>
+        Effect.provideService(
+          SegFormerConfig.configWith({ settings, ...given }),
+          ConfigProvider.ConfigProvider,
+          ConfigProvider.fromEnv({ env })
+        )
+      // The other variable is not the one that was asked for.
+      for (const env of [{}, { LAB_KEY: "" }, { SEGFORMER_API_KEY: "hunter2" }, { lab_key: "hunter2" }]) {
+        const { message } = yield* Effect.flip(made(env))
+        assert.include(message, "LAB_KEY is not set, and the settings take the key from it (`keyVariable`)")
+        assert.notInclude(message, "hunter2")
+      }
+      // A header of its own takes the key as well.
+      const header = { settings: { ...settings, keyHeader: "X-Lab-Key" } }
+      assert.include((yield* Effect.flip(made({}, header))).message, "LAB_KEY is not set")
+      const { apiKey } = yield* made({ LAB_KEY: "hunter2" })
+      assert.strictEqual(apiKey && Redacted.value(apiKey), "hunter2")
+      const own = yield* made({}, { apiKey: Redacted.make("mine") })
+      assert.strictEqual(own.apiKey && Redacted.value(own.apiKey), "mine")
+      const none = yield* made({}, { settings: { url: "http://host", protocol: "custom" } })
+      assert.isUndefined(none.apiKey)
+    })
+  )
+
   it.effect("say what is wrong without what may be a key, wherever that was written", () =>
     Effect.gen(function* () {
       const key = "sk-4a5b/hunter2"

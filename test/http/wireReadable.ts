@@ -39,6 +39,9 @@ import {
   box
 } from "./wire.ts"
 
+const plain = JSON.stringify({ mask: rows() })
+const urlSafe = (bytes: Uint8Array) => base64(bytes).replaceAll("+", "-").replaceAll("/", "_")
+
 /** Name, protocol, answer, and the map that it is. */
 export const readable: ReadonlyArray<readonly [string, Made, Handler, ReadonlyArray<number>]> = [
   [
@@ -208,6 +211,52 @@ export const readable: ReadonlyArray<readonly [string, Made, Handler, ReadonlyAr
     "gzip",
     Custom.make(),
     raw(zlib.gzipSync(JSON.stringify({ mask: rows() })), { "content-encoding": "GZIP" }),
+    truth
+  ],
+  [
+    "deflate without the header of zlib",
+    Custom.make(),
+    raw(zlib.deflateRawSync(plain), { "content-encoding": "deflate" }),
+    truth
+  ],
+  ...(
+    [
+      ["gzip, br", zlib.brotliCompressSync(zlib.gzipSync(plain))],
+      ["deflate, gzip", zlib.gzipSync(zlib.deflateSync(plain))],
+      ["gzip, gzip", zlib.gzipSync(zlib.gzipSync(plain))]
+    ] as const
+  ).map(
+    ([encoding, body]) =>
+      [
+        `one encoding within another (${encoding})`,
+        Custom.make(),
+        raw(body, { "content-encoding": encoding }),
+        truth
+      ] as const
+  ),
+  [
+    "gzip with zeros behind it",
+    Custom.make(),
+    raw(Buffer.concat([zlib.gzipSync(plain), Buffer.alloc(8)]), { "content-encoding": "gzip" }),
+    truth
+  ],
+  [
+    "text of two bytes a letter, as its type says",
+    Custom.make(),
+    raw(Buffer.from(plain, "utf16le"), { "content-type": "application/json; charset=utf-16le" }),
+    truth
+  ],
+  ["base64 for URLs", Custom.make(), json({ mask: urlSafe(grey(truth)) }), truth],
+  [
+    "a data URL in capitals, with a parameter",
+    Custom.make(),
+    json({ mask: `DATA:image/png;name="a b";BASE64, ${base64(grey(truth))}` }),
+    truth
+  ],
+  [
+    "NaN beside a string of two million escapes",
+    TorchServe.make({ model: "m" }),
+    raw(`{"mask":${JSON.stringify(rows())},"overlay":"${String.raw`a\/`.repeat(2_000_000)}","score":NaN}`),
     truth
   ],
   ["grey that is stored as colours", Custom.make(), raw(rgb(truth), { "content-type": "image/png" }), truth],

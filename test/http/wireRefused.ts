@@ -1,5 +1,5 @@
 /** Answers that are refused, and what is said of them: the second table of `Wire.test.ts`. */
-import { BentoML, Custom } from "effect-segformer/http"
+import { BentoML, Custom, TfServing } from "effect-segformer/http"
 import type { Handler } from "../support/TestServer.ts"
 import {
   width,
@@ -135,6 +135,91 @@ export const refused: ReadonlyArray<readonly [string, Made, Handler, string, Reg
     "ResponseNotDecodable",
     /a page of HTML.*Sign in/
   ],
+  [
+    "objects nested deeper than any stack",
+    Custom.make(),
+    raw(`${'{"data":'.repeat(50_000)}1${"}".repeat(50_000)}`),
+    "ResponseNotDecodable",
+    /there is no mask.*\{"data":\{"data":/
+  ],
+  [
+    "two predictions for one image",
+    TfServing.make({ model: "m" }),
+    json({ predictions: [rows(), rows()] }),
+    "ResponseNotDecodable",
+    /`predictions`: there are 2 for one image/
+  ],
+  [
+    "gzip that is none",
+    Custom.make(),
+    raw("plain", { "content-encoding": "gzip" }),
+    "ResponseNotDecodable",
+    /its gzip data is broken or cut off \(incorrect header check\)/
+  ],
+  [
+    "a page of comments alone",
+    Custom.make(),
+    raw("<!---->".repeat(500), { "content-type": "text/html" }, 502),
+    "ServiceUnavailable",
+    /502/
+  ],
+  [
+    "a page of tags that do not end",
+    Custom.make(),
+    raw(`<html>${"<title ".repeat(9000)}${"<!--".repeat(9000)}`, { "content-type": "text/html" }, 502),
+    "ServiceUnavailable",
+    /502/
+  ],
+  [
+    "NaN, and a string of quotes that does not end",
+    Custom.make(),
+    raw(`[NaN,"${String.raw`\"`.repeat(300_000)}`),
+    "ResponseNotDecodable",
+    /it is no JSON/
+  ],
+  [
+    "a wait of many blanks",
+    Custom.make(),
+    json({ error: "no", retry_after: `9${" ".repeat(60_000)}x` }, 503),
+    "ServiceUnavailable",
+    /: no/
+  ],
+  [
+    "a title in escapes of HTML",
+    Custom.make(),
+    raw("<html><title>It&#x27;s &#8212; down&#55296;</title>", { "content-type": "text/html" }, 502),
+    "ServiceUnavailable",
+    /\(502\): It's \u2014 down/
+  ],
+  ...(
+    [
+      [
+        { timestamp: "2026", status: 400, error: "Bad Request", message: "no part 'image'" },
+        /: no part 'image'/
+      ],
+      [
+        { statusCode: 400, message: ["image is no file", "x"], error: "Bad Request" },
+        /: image is no file; x/
+      ],
+      [
+        { title: "Errors occurred.", errors: { image: ["It is required."] } },
+        /occurred: image: It is required/
+      ],
+      [{ type: "about:blank", title: "Bad Request", detail: "no image" }, /: no image/],
+      [{ success: false, errors: [{ code: 1000, message: "no image" }] }, /: no image/],
+      [{ errorMessage: "boom", errorType: "E" }, /: boom/],
+      [{ error: "Bad Request" }, /: Bad Request/]
+    ] as const
+  ).map(
+    ([body, message]) =>
+      [
+        `400 as ${Object.keys(body).join(", ")}`,
+        Custom.make(),
+        json(body, 400),
+        "RequestRejected",
+        message
+      ] as const
+  ),
   [
     "a field that a form lacks",
     Custom.make(),

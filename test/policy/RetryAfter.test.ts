@@ -43,12 +43,35 @@ describe("RetryAfter", () => {
     ["more digits than a number holds", { "retry-after": "9".repeat(400) }, undefined],
     ["a word", { "retry-after": "soon" }, undefined],
     ["a number with a unit", { "retry-after": "5s" }, undefined],
+    ["twice the same", { "retry-after": "5, 5" }, 5000],
+    ["the longest of several", { "retry-after": "5,10" }, 10_000],
+    ["a time of ISO 8601", { "retry-after": "2026-01-01T01:00:05+01:00" }, 5000],
+    ["a time of ISO 8601 without a zone", { "retry-after": "2026-01-01T00:00:05" }, undefined],
+    ["seconds since 1970", { "retry-after": String(now / 1000 + 5) }, 5000],
+    ["milliseconds since 1970", { "retry-after": String(now + 5000) }, 5000],
+    ["milliseconds of Azure", { "retry-after": "9", "x-ms-retry-after-ms": "250" }, 250],
     ["hexadecimal", { "retry-after": "0x10" }, undefined],
     ["an exponent", { "retry-after": "1e3" }, undefined],
     ["nothing", { "retry-after": "" }, undefined],
     ["no header", {}, undefined]
   ])("%s", (_, headers, expected) => {
     assert.strictEqual(millis(headers), expected)
+  })
+
+  it.each([
+    [{ "ratelimit-reset": "7" }, 7000],
+    [{ "x-ratelimit-reset": "7" }, 7000],
+    [{ "x-ratelimit-reset": String(now / 1000 + 7) }, 7000],
+    [{ "x-rate-limit-reset": "2026-01-01T00:00:07Z" }, 7000],
+    [{ ratelimit: '"api";r=0;t=7' }, 7000],
+    [{ ratelimit: '"burst";r=0;t=3, "day";r=0;t=7, "hour";r=5;t=99' }, 7000],
+    [{ ratelimit: "limit=10, remaining=0, reset=7" }, 7000],
+    [{ ratelimit: '"api";r=4;t=7' }, undefined],
+    [{ "ratelimit-reset": "soon" }, undefined],
+    [{}, undefined]
+  ])("reads when a limit begins anew: %j", (headers, expected) => {
+    const wait = RetryAfter.fromRateLimit(headers, now)
+    assert.strictEqual(wait && Duration.toMillis(wait), expected)
   })
 
   it("never gives a negative or endless wait, whatever the header says", () => {

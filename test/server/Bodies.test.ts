@@ -78,6 +78,15 @@ describe("a body", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live.each(["identity", "Identity", " "])("may say that it is in no encoding: %j", (encoding) =>
+    Effect.gen(function* () {
+      const { url } = yield* serve()
+      const body = Uint8Array.from(Fixtures.image)
+      const headers = { "content-encoding": encoding }
+      assert.strictEqual((yield* ask(`${url}/v1/segment`, { method: "POST", body, headers })).status, 200)
+    }).pipe(Effect.scoped)
+  )
+
   it.live.skipIf(isWeb)("is asked for where the caller waits to be", () =>
     Effect.gen(function* () {
       const { port } = yield* serve()

@@ -85,6 +85,24 @@ describe("LargeJson.parse", () => {
   )
 })
 
+describe("a body that says nothing of itself", () => {
+  it.each([
+    ['{"a":1}', true],
+    ['\ufeff \n{"a":1}', true],
+    ["[1]", false],
+    ["\u00ef{", false],
+    ["", false]
+  ])("%j begins as an object of JSON does: %s", (text, expected) =>
+    assert.strictEqual(LargeJson.isObject(new TextEncoder().encode(text)), expected)
+  )
+
+  it.effect("may have a mark of byte order", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* parse('\ufeff{"a":1}'), { a: 1 })
+    })
+  )
+})
+
 describe("LargeJson.fileOf", () => {
   it.effect("gives the bytes of any length back, however they are written", () =>
     Effect.gen(function* () {
@@ -96,7 +114,12 @@ describe("LargeJson.fileOf", () => {
           base64.replaceAll("=", ""),
           `data:image/png;base64,${base64}`,
           base64.replaceAll("/", String.raw`\/`),
-          base64.replaceAll(/.{76}/g, String.raw`$&\r\n`)
+          base64.replaceAll(/.{76}/g, String.raw`$&\r\n`),
+          // As .NET writes it.
+          base64.replaceAll("+", String.raw`\u002B`).replaceAll("=", String.raw`\u003d`),
+          base64.replaceAll(/.{60}/g, String.raw`$&\t`).replaceAll("/", String.raw`\u002f`),
+          base64.replaceAll("+", "-").replaceAll("/", "_"),
+          `DATA:image/png;charset=utf-8;BASE64, ${base64}`
         ]) {
           const value = yield* parse(`"${text}"`)
           assert.isTrue(typeof value === "string" || value instanceof LargeJson.LongText)
@@ -120,7 +143,10 @@ describe("LargeJson.fileOf", () => {
         `${long}QUI=${long}`,
         `*${long}`,
         `${long}Q`,
-        `\\u0041${long}`
+        `\\u0041${long}`,
+        `\\u00e9${long}QUI`,
+        `\\u00 1${long}QUI`,
+        `\\"QUJ${long}`
       ]) {
         const value = yield* parse(`"${text}"`)
         const error = yield* Effect.flip(

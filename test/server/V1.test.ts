@@ -157,6 +157,9 @@ describe("POST /v1/segment", () => {
       assert.strictEqual(Result.getOrThrow(Yolo.decode(yolo.body.toString(), 48, 32)).length, 2)
       const preferred = yield* get("application/json;q=0.5, text/*;q=0.8, */*;q=0.1")
       assert.match(preferred.headers.get("content-type") ?? "", /^text\/csv/)
+      // As Java's own client says "anything".
+      const java = yield* get("text/html, *; q=.2")
+      assert.match(java.headers.get("content-type") ?? "", /^application\/json/)
       const none = yield* get("video/mp4")
       assert.deepStrictEqual([none.status, refused(none.json).tag], [406, "NotAcceptable"])
     }).pipe(Effect.scoped)

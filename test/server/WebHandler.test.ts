@@ -68,6 +68,96 @@ describe("a web handler", () => {
     })
   )
 
+  it.live("takes a body from whoever's class the request is of, and no part of one", () =>
+    Effect.promise(async () => {
+      const { dispose, handler } = over(() => Effect.succeed(Fixtures.prediction))
+      const image = Uint8Array.from(Fixtures.image)
+      const pieces = (...chunks: ReadonlyArray<unknown>) =>
+        new ReadableStream<unknown>({
+          start: (controller) => {
+            for (const chunk of chunks) controller.enqueue(chunk)
+            controller.close()
+          }
+        })
+      const streamed = (body: ReadableStream<unknown>, headers: Record<string, string> = {}) =>
+        new Request("http://app.example/v1/segment", {
+          method: "POST",
+          body,
+          headers,
+          duplex: "half"
+        } as RequestInit)
+      const given = post()
+      const own = {
+        body: given.body,
+        bodyUsed: false,
+        headers: given.headers,
+        method: "POST",
+        signal: given.signal,
+        url: given.url
+      }
+      Object.setPrototypeOf(own, { [Symbol.toStringTag]: "Request" })
+      const read = post()
+      await read.arrayBuffer()
+      const locked = post()
+      locked.body?.getReader()
+      const rows: ReadonlyArray<readonly [string, unknown, number]> = [
+        ["of another class", own, 200],
+        ["in two pieces", streamed(pieces(image.subarray(0, 9), image.subarray(9))), 200],
+        [
+          "shorter than announced",
+          streamed(pieces(image), { "content-length": String(image.length + 1) }),
+          400
+        ],
+        ["of texts", streamed(pieces("not bytes")), 400],
+        ["of buffers", streamed(pieces(image.buffer)), 400],
+        ["that was read", read, 500],
+        ["that somebody reads", locked, 500]
+      ]
+      for (const [what, request, status] of rows) {
+        assert.strictEqual((await handler(request as Request)).status, status, what)
+      }
+      await dispose()
+    })
+  )
+
+  it.live("stays disposed of, and builds nothing anew", () =>
+    Effect.promise(async () => {
+      let built = 0
+      let released = 0
+      const counted = Layer.effectDiscard(
+        Effect.acquireRelease(
+          Effect.sync(() => built++),
+          () => Effect.sync(() => released++)
+        )
+      )
+      const one = () =>
+        WebHandler.toWebHandler(
+          Layer.mergeAll(
+            SegFormerTest.layer(() => Effect.succeed(Fixtures.prediction)),
+            counted,
+            PureCodec.layer(),
+            NodeFileSystem.layer,
+            quiet
+          ),
+          { allowAnyone: true, page: false, jobs: false }
+        )
+      const used = one()
+      // One that is under way while it is let go is answered.
+      const first = used.handler(post())
+      await Promise.all([used.dispose(), used.dispose()])
+      assert.strictEqual((await first).status, 200)
+      const unused = one()
+      await unused.dispose()
+      for (const { handler } of [used, unused]) {
+        const after = await handler(post())
+        assert.deepStrictEqual([after.status, after.headers.get("retry-after")], [503, "5"])
+        assert.match(await after.text(), /shutting down/)
+      }
+      await used.dispose()
+      assert.deepStrictEqual([built, released], [1, 1])
+    })
+  )
+
   it.live("leads on below where it is mounted", () =>
     Effect.promise(async () => {
       const { dispose, handler } = over(() => Effect.succeed(Fixtures.prediction), {

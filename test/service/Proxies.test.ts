@@ -57,9 +57,23 @@ describe("which requests go through a proxy", () => {
     [{ ...env, NO_PROXY: "[::1]:8080" }, "http://[::1]:8080/", undefined],
     [{ ...env, NO_PROXY: "fd00::/8" }, "http://[fd00::5]/", undefined],
     [{ ...env, no_proxy: "", NO_PROXY: "*" }, "http://a.example/", "http://lower:1"],
-    [{ ...env, NO_PROXY: "A.Example." }, "http://a.example./", undefined]
+    [{ ...env, NO_PROXY: "A.Example." }, "http://a.example./", undefined],
+    [{ ...env, NO_PROXY: ".b\u00fccher.example" }, "http://a.b\u00fccher.example/", undefined],
+    [{ ALL_PROXY: "http://all:1" }, "http://a.example/", "http://all:1"],
+    [{ all_proxy: "http://all:1", HTTP_PROXY: "http://p:1" }, "https://a.example/", "http://all:1"],
+    [{ all_proxy: "http://all:1", HTTP_PROXY: "http://p:1" }, "http://a.example/", "http://p:1"],
+    [{ ALL_PROXY: "http://all:1", http_proxy: "" }, "http://a.example/", undefined],
+    [{ ALL_PROXY: "http://all:1", NO_PROXY: "a.example" }, "http://a.example/", undefined]
   ])("%o: %s by %s", (environment, url, name) =>
     assert.strictEqual(Proxies.of(Proxies.from(environment), new URL(url))?.name, name)
+  )
+})
+
+it("a proxy that speaks no HTTP is named, and not passed by", () => {
+  const proxies = Proxies.from({ ALL_PROXY: "socks5://p:1" })
+  assert.match(
+    Proxies.of(proxies, new URL("http://a.example/"))?.wrong ?? "",
+    /^ALL_PROXY is no address of a proxy/
   )
 })
 

@@ -56,7 +56,7 @@ export const healthByStatus = (path: string, unready: ReadonlyArray<number> = []
     if (isSuccess(answer)) {
       // What answers anything with a page has not said how a model is.
       const text = Decode.text(answer)
-      return /^\s*(?:<!--[\s\S]*?-->\s*)*<(?:!doctype|html)\b/i.test(text.slice(0, 4000))
+      return ["!doctype", "html"].includes(Message.firstTagOf(text) ?? "")
         ? Effect.fail(
             Decode.notDecodable(
               answer,

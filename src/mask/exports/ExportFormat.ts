@@ -92,6 +92,8 @@ interface Facts {
   readonly isAttributed?: boolean | undefined
   /** Whether it says for each item what its classes are called, so that an id need not mean the same in all of them. */
   readonly isNamedEach?: boolean | undefined
+  /** Whether ids in it depend on which classes there are, so that two files go together only where the same are known. */
+  readonly isNumbered?: boolean | undefined
 }
 
 export type ExportFormat<Used extends keyof Settings = keyof Settings> = Facts & {

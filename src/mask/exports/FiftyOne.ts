@@ -20,6 +20,7 @@ export const format = ExportFormat.make({
   mediaType: "application/vnd.fiftyone+json",
   ending: "samples.json",
   isAttributed: true,
+  isNumbered: true,
   uses: ["classes", "exclude", "categoryOf", "imagesAt"],
   per: "run",
   open: ({ categoryOf, classes, exclude, imagesAt = "" }) => {

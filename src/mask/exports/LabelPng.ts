@@ -9,14 +9,17 @@ export const format = ExportFormat.make({
   mediaType: "image/png",
   ending: "labels.png",
   isNamedEach: true,
-  uses: ["palette"],
+  uses: ["palette", "classes"],
   per: "image",
   open: (all) => ({
     encode: ({ map, own = all }) =>
       Steps.once(() => {
-        const { palette } = own
+        const { classes, palette } = own
         const fits = palette.length > 0 && map.data instanceof Uint8Array
-        return Result.mapError(LabelPng.encode(map, fits ? { palette } : {}), ({ detail }) => detail)
+        return Result.mapError(
+          LabelPng.encode(map, fits ? { classes, palette } : { classes }),
+          ({ detail }) => detail
+        )
       })
   })
 })

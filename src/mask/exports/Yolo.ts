@@ -11,6 +11,7 @@ export const format = ExportFormat.make({
   description: "Regions as YOLO segments, a line each",
   mediaType: "text/x-yolo",
   ending: "txt",
+  isNumbered: true,
   uses: ["classes", "exclude", "minArea", "tolerance"],
   per: "image",
   open: ({ classes, exclude, minArea, tolerance }) => {
@@ -35,7 +36,14 @@ export const format = ExportFormat.make({
       },
       // The names that its training reads. JSON strings are YAML strings.
       beside: () => {
-        const ids = classes.length > 0 ? [...order.keys()] : [...found].sort((a, b) => a - b)
+        // Its readers want a name for each number from 0 to the highest, as far as anybody trains so many.
+        const highest = Math.max(-1, ...found)
+        const ids =
+          classes.length > 0
+            ? [...order.keys()]
+            : highest < 0x10000
+              ? Array.from({ length: highest + 1 }, (_, id) => id)
+              : [...found].sort((a, b) => a - b)
         const lines = ids.map((id) => `  ${classOf(id)}: ${JSON.stringify(ClassTable.nameOf(classes, id))}\n`)
         return { name: "data.yaml", bytes: encoder.encode(`names:\n${lines.join("")}`) }
       }

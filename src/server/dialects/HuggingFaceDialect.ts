@@ -73,8 +73,8 @@ const infer = (served: Served, path: `/${string}`): DialectRoute =>
         const { maxBytes } = served.limits
         const limit = Bodies.isJson(request) ? LargeJson.base64Bytes(maxBytes) : maxBytes
         const body = yield* Bodies.take(served, request, limit)
-        // Some callers do not say what they send. No image file starts with a brace.
-        const isJson = Bodies.isJson(request) || body[0] === 0x7b
+        // Some callers do not say what they send.
+        const isJson = Bodies.isJson(request) || LargeJson.isObject(body)
         const bytes = isJson ? yield* fromJson(body) : body
         const found = yield* served.segment({ name: "image", bytes }, masks)
         return JsonPieces.answer(

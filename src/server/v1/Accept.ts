@@ -12,7 +12,8 @@ interface Range {
 const rangesOf = (header: string): ReadonlyArray<Range> =>
   header.split(",").flatMap((text) => {
     const [name = "", ...parameters] = text.split(";").map((part) => part.trim().toLowerCase())
-    const [type, subtype] = name.split("/", 2)
+    // Java's own client calls everything `*`.
+    const [type, subtype] = (name === "*" ? "*/*" : name).split("/", 2)
     if (type === undefined || subtype === undefined || type === "") return []
     const q = parameters.find((parameter) => parameter.startsWith("q="))
     const weight = q === undefined ? 1 : Number(q.slice(2))

@@ -171,6 +171,33 @@ describe("planes of 0 and 1", () => {
     })
   )
 
+  it.effect("with as many labels and not as many scores are refused", () =>
+    Effect.gen(function* () {
+      const labels = [1, 2]
+      for (const [beside, said] of [
+        [{ scores: [0.9] }, "`scores`: there are 1 scores and 2 masks"],
+        [{ scores: [] }, "`scores`: there are 0 scores and 2 masks"],
+        [{ scores: [0.9, 0.8, 0.7] }, "`scores`: there are 3 scores and 2 masks"],
+        [{ scores: [[0.9, 0.8]] }, "`scores`: there are 1 scores and 2 masks"],
+        [{ confidences: [0.9] }, "`confidences`: there are 1 scores and 2 masks"],
+        [{ confidence: [0.9] }, "`confidence`: there are 1 scores and 2 masks"],
+        [{ probabilities: [0.9, 0.1, 0] }, "`probabilities`: there are 3 scores and 2 masks"],
+        [{ scores: [0.9], probabilities: [1, 0, 0] }, "`scores`: there are 1 scores and 2 masks"]
+      ] as const)
+        assert.include(yield* refusal({ masks: [corner, right], labels, ...beside }), said)
+      const nested = { output: { masks: [corner, right], labels, scores: [0.9] } }
+      assert.include(yield* refusal(nested), "`output.scores`: there are 1 scores and 2 masks")
+      // Those that are as many are theirs, whatever else stands there; one number for all is nobody's.
+      const fitting = { scores: [0.2, 0.1, 0.7], confidences: [0.9, 0.8] }
+      for (const beside of [fitting, { confidence: 0.9 }, { scores: null }, { probabilities: {} }])
+        assert.deepStrictEqual(yield* shares({ masks: [corner, right], labels, ...beside }), {
+          1: 12,
+          2: 24,
+          255: 12
+        })
+    })
+  )
+
   it.effect("are things with labels beside them, and classes where each pixel has one", () =>
     Effect.gen(function* () {
       const labelled = { masks: [corner, right], labels: [1, 2] }
