@@ -234,9 +234,8 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
       onFailure: (error) => fail(item.key, error)
     }).pipe(Effect.ensuring(Effect.sync(() => underWay.delete(item.key))))
 
-  // Lanes take from one source. There are more of them than places at the segmenter, so that it need not wait for an
-  // image to be read or a result to be written.
-  const lanes = limiter.most + Math.max(2, Math.ceil(limiter.most / 2))
+  // Lanes take from one source.
+  const lanes = ConcurrencyLimiter.lanesFor(limiter.most)
   const take = yield* taking(source, isWanted, () => stopping)
   const lane: Effect.Effect<void, BatchError, Transport | R | R2> = Effect.flatMap(take, (item) =>
     item === undefined ? Effect.void : Effect.andThen(one(item), lane)
