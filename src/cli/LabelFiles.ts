@@ -240,7 +240,10 @@ export const imageNames = Effect.fnUntraced(function* (
   files: LabelFiles
 ): Effect.fn.Return<ReadonlyArray<string>, ExitCode.Ended, FileSystem.FileSystem> {
   const reported = yield* reportedImages(files)
-  const paths = reported.map((image) => (image === undefined ? undefined : pathOf(image)))
+  const paths = reported.map((image, index) =>
+    // Where names of files have a backslash, it is no end of a folder.
+    image === undefined ? undefined : pathOf(image, files.at(index)!.key.includes("\\"))
+  )
   const both = twins(files, paths)
   if (both !== undefined) return yield* twice(files, ...both)
   const keyOf = yield* keysOfRuns
@@ -340,9 +343,9 @@ const keysOfRuns = Effect.sync(() => {
 })
 
 /** The path of an image as its report has it, or of its address. */
-const pathOf = (image: string): string => {
+const pathOf = (image: string, isLetter: boolean): string => {
   const url = /^https?:/i.test(image) && URL.canParse(image) ? new URL(image).pathname : undefined
-  return url === undefined ? normalize(image).replaceAll("\\", "/") : decoded(url)
+  return url === undefined ? normalize(image).replaceAll(isLetter ? "/" : "\\", "/") : decoded(url)
 }
 
 const decoded = (path: string): string => {

@@ -141,6 +141,11 @@ describe("two label maps of one image", () => {
         "100%.png",
         "a:b.png"
       ])
+      // Of `segment` the report says it, with letters that end folders elsewhere.
+      const letters = { "f/a\\b.labels.png": labels(1), "f/a\\b.json": report("in/a\\b.jpg") }
+      assert.deepStrictEqual((yield* exported(letters, "f")).images, ["a\\b.jpg"])
+      const windows = { "f/b.labels.png": labels(1), "f/b.json": report("in\\deep\\b.jpg") }
+      assert.deepStrictEqual((yield* exported(windows, "f")).images, ["b.jpg"])
       assert.deepStrictEqual((yield* exported(odd, "found")).images.toSorted(), [
         "%2Ehidden.png",
         "100%25.png",
