@@ -71,7 +71,7 @@ export const start = async (model: Model, settings: Settings, events: Events): P
     return output
   }
 
-  /** Begins at once, and is read when the model is at the next one. */
+  /** Its output is read when the model is at the next one. */
   const predict = async (
     number: number,
     picture: Omit<Picture, "data">,
@@ -82,8 +82,11 @@ export const start = async (model: Model, settings: Settings, events: Events): P
     spare = undefined
     const input = finish(storage)
     const running = free.then(() => run(input, number))
-    free = running.catch(() => {})
+    const over = running.catch(() => {})
+    free = over
     const output = await running
+    // Who waited for it before this does is given to the model first.
+    await over
     const milliseconds = () => performance.now() - started
     const logits = picture.logits === true ? logitsOf(output, expected, input) : undefined
     if (logits !== undefined) return { _tag: "Logits", logits, milliseconds: milliseconds() }
