@@ -3,8 +3,6 @@
  * by messages, whose buffers may be handed over.
  */
 
-import type { MessagePort as NodePort } from "node:worker_threads"
-
 /** What can be handed over and not copied. */
 export type HandedOver = ReadonlyArray<ArrayBuffer | MessagePort>
 
@@ -44,6 +42,8 @@ const threads = () =>
   typeof process === "object" && typeof process.getBuiltinModule === "function"
     ? process.getBuiltinModule("node:worker_threads")
     : undefined
+
+type NodePort = NonNullable<NonNullable<ReturnType<typeof threads>>["parentPort"]>
 
 /** Node's ports are more than those of browsers. */
 const isOfNode = (each: ArrayBuffer | MessagePort): each is ArrayBuffer | (MessagePort & NodePort) =>
