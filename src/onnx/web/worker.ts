@@ -1,5 +1,5 @@
 /**
- * Either worker of a session in WebAssembly, as it is told: one runs the model (`ModelWorker`), and this one turns pictures into
+ * Either worker of a session in WebAssembly, as it is told: one runs the model (`ModelRunner`), and this one turns pictures into
  * what it takes and what it gives into label maps meanwhile. It is a module of its own, which `WebRuntime` starts twice and a
  * bundler finds by its address.
  */
@@ -7,7 +7,7 @@ import * as BackgroundWorker from "../../BackgroundWorker.ts"
 import * as Graph from "../session/Graph.ts"
 import * as Pipeline from "../session/Pipeline.ts"
 import type { Outcome, Picture } from "../session/Session.ts"
-import * as ModelWorker from "./ModelWorker.ts"
+import * as ModelRunner from "./ModelRunner.ts"
 import type { FromModel, FromWorker, Run, ToWorker } from "./Wire.ts"
 
 let pipeline: Pipeline.Pipeline | undefined
@@ -58,7 +58,7 @@ BackgroundWorker.serve<ToWorker>((message, post) => {
   const tell = (told: FromWorker, transfer?: BackgroundWorker.HandedOver) => post(told, transfer)
   switch (message.type) {
     case "model":
-      return void ModelWorker.serve(message.load, message.port, post)
+      return void ModelRunner.serve(message.load, message.port, post)
     case "around":
       return void startAround(message, tell).catch((cause: unknown) =>
         tell({ type: "unusable", reason: "model", detail: Graph.reasonOf(cause) })
