@@ -34,9 +34,7 @@ export interface Face {
 const bodyOf = (source: object): ReadableStream<unknown> | null => {
   const { body, bodyUsed }: Partial<Pick<Request, "body" | "bodyUsed">> = source
   if (bodyUsed === true || body?.locked === true) {
-    throw new Error(
-      "The body of this request was read before it came here: hand on the request as it came, or a clone of it"
-    )
+    throw new Error("The body of this request was read before it came here: hand on a clone")
   }
   return body ?? null
 }

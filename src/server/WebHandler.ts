@@ -170,7 +170,6 @@ export const toWebHandler = <E = never, R = never, E2 = never>(
   options: WebHandlerOptions<E, R> = {}
 ): { readonly handler: WebHandler; readonly dispose: () => Promise<void> } => {
   let made: Promise<{ readonly handle: WebHandler; readonly scope: Scope.Closeable }> | undefined
-  let isDisposed = false
   const build = Effect.gen(function* () {
     const scope = yield* Scope.make()
     const building = Effect.flatMap(Layer.buildWithScope(layer, scope), (context) =>
@@ -188,18 +187,17 @@ export const toWebHandler = <E = never, R = never, E2 = never>(
   }
   return {
     handler: async (request, from) => {
-      if (isDisposed && made === undefined) return gone()
       const { handle } = await start()
       return handle(request, from)
     },
     dispose: async () => {
-      isDisposed = true
-      const { scope } = (await made?.catch(() => undefined)) ?? {}
-      if (scope !== undefined) await Effect.runPromise(Scope.close(scope, Exit.void))
+      made ??= Promise.resolve({ handle: gone, scope: Scope.makeUnsafe() })
+      const { scope } = await made
+      await Effect.runPromise(Scope.close(scope, Exit.void))
     }
   }
 }
 
 /** What a handler answers that was disposed of before it was built: nobody is there to say it in a protocol's form. */
-const gone = (): Response =>
-  Response.json({ message: "The service is shutting down" }, { status: 503, headers: { "retry-after": "5" } })
+const gone: WebHandler = async () =>
+  new Response("The service is shutting down", { status: 503, headers: { "retry-after": "5" } })

@@ -22,8 +22,9 @@ import type { CallError, Client, Described } from "./Contract.ts"
 import * as Decode from "./Decode.ts"
 import * as Exchange from "./Exchange.ts"
 import type { Answer, Call, Opened } from "./Exchange.ts"
+import * as Hiding from "./Hiding.ts"
+import { hidingOf } from "./HidingOf.ts"
 import * as Message from "./Message.ts"
-import * as Secrets from "./Secrets.ts"
 import type { RetryWhen } from "./ServiceDefinition.ts"
 import { excerpt, RequestInvalid, ServiceError } from "./ServiceError.ts"
 
@@ -110,16 +111,17 @@ export const make = <Id extends string, Groups extends HttpApiGroup.Constraint>(
     const hasKey = given !== undefined || (idempotencyKeys && !described.isIdempotent)
     const call = toCall(request)
 
-    const own = Secrets.make((said.secrets ?? []).map((secret) => Redacted.value(secret)))
-    const refuse = ({ hide = Secrets.nothing, ...rest }: Answer) => {
-      const answer: Answer = { ...rest, hide: Secrets.both(hide, own) }
-      return Effect.tapError(Exchange.failure(answer, { detail: messageIn(answer) }), (error) =>
-        Effect.sync(() => {
-          state.answer = answer
-          state.refusal = error
-        })
-      )
-    }
+    const own = hidingOf((said.secrets ?? []).map((secret) => Redacted.value(secret)))
+    const refuse = ({ hide = Hiding.nothing, ...rest }: Answer) =>
+      Effect.flatMap(own, (hideOwn) => {
+        const answer: Answer = { ...rest, hide: Hiding.both(hide, hideOwn) }
+        return Effect.tapError(Exchange.failure(answer, { detail: messageIn(answer) }), (error) =>
+          Effect.sync(() => {
+            state.answer = answer
+            state.refusal = error
+          })
+        )
+      })
     const isSuccess = (answer: Answer) => Exchange.isSuccess(answer) || described.successes.has(answer.status)
 
     const once = (attempt: Attempt) => {
@@ -238,10 +240,10 @@ const toCall = (request: HttpClientRequest.HttpClientRequest): Call => {
 }
 
 /** The body of a failure, which becomes an error of the contract's, without secrets of ours in any of its texts. */
-const withoutSecrets = ({ body, hide = Secrets.nothing }: Answer): Uint8Array => {
-  if (hide === Secrets.nothing) return body
+const withoutSecrets = ({ body, hide = Hiding.nothing }: Answer): Uint8Array => {
+  if (hide === Hiding.nothing) return body
   const text = new TextDecoder().decode(body)
-  if (hide(text) === text && text.length <= Secrets.longest) return body
+  if (hide(text) === text && text.length <= Hiding.longest) return body
   try {
     const clean: unknown = JSON.parse(text, (_, value: unknown) =>
       typeof value === "string" ? hide(value) : value

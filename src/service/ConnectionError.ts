@@ -18,6 +18,10 @@ const neverSent = new Set([
   "ERR_PROXY_UNREACHABLE"
 ])
 
+/** OpenSSL says where in its own source it found what it says: `C07C…:error:0A00042E:SSL routines:ssl3_read_bytes:…:../deps/…`. */
+const withoutFiles = (text: string): string =>
+  /^[\dA-F]+:error:[\dA-F]+:[^:]*:[^:]*:([^:]+):/.exec(text)?.[1] ?? text
+
 /** The error of a request that got no answer. */
 export const from = (
   error: HttpClientError.HttpClientError,
@@ -42,6 +46,8 @@ export const from = (
     code,
     phase: "sending",
     sent: code !== undefined && neverSent.has(code) ? "no" : "maybe",
-    detail: hide(reason.cause === undefined ? (reason.description ?? "") : Body.describe(reason.cause))
+    detail: hide(
+      reason.cause === undefined ? (reason.description ?? "") : withoutFiles(Body.describe(reason.cause))
+    )
   })
 }

@@ -5,6 +5,9 @@ export type Hide = (text: string) => string
 /** For those who have no secrets. */
 export const nothing: Hide = (text) => text
 
+/** Longer texts are cut where secrets are taken out: no error quotes more than 200 characters. */
+export const longest = 16 * 1024
+
 /** Both, one after the other. */
 export const both = (first: Hide, second: Hide): Hide =>
   first === nothing ? second : second === nothing ? first : (text) => second(first(text))

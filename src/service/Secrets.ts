@@ -7,7 +7,7 @@
  */
 import { Redacted } from "effect"
 import * as Base64 from "./Base64.ts"
-import { type Hide, isSecretName, nothing } from "./Hiding.ts"
+import { type Hide, isSecretName, longest, nothing } from "./Hiding.ts"
 
 export { both, type Hide, isSecretName, nothing, ofQuery } from "./Hiding.ts"
 
@@ -242,9 +242,6 @@ const placesOf = (
   }
   return places
 }
-
-/** Longer texts are cut: no error quotes more than 200 characters. */
-export const longest = 16 * 1024
 
 const cleaned = (given: string, needles: ReadonlyArray<Needle>): string => {
   const text = given.length > longest ? given.slice(0, longest) : given

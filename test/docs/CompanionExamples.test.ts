@@ -6,13 +6,15 @@ import { Effect } from "effect"
 import { folder, names } from "../support/Folder.ts"
 import * as TestServer from "../support/TestServer.ts"
 
+const { NODE_COMPILE_CACHE = "", PATH = "" } = process.env
+
 /** Runs an example as its first lines say, with nothing of this process's environment that it might read. */
 const run = (file: string, args: ReadonlyArray<string>, env: Record<string, string>) =>
   Effect.callback<{ readonly code: number; readonly stdout: string; readonly stderr: string }>((resume) => {
     const child = execFile(
       process.execPath,
       ["-C", "effect-segformer-source", `docs/examples/${file}`, ...args],
-      { env: { PATH: process.env["PATH"] ?? "", ...env } },
+      { env: { PATH, NODE_COMPILE_CACHE, ...env } },
       (error, stdout, stderr) =>
         resume(Effect.succeed({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr }))
     )

@@ -109,7 +109,14 @@ export const names: ReadonlyArray<string> = [
 export const generate: Effect.Effect<ReadonlyMap<string, string>> = Effect.scoped(
   Effect.map(folder(), (declarations) => {
     const tsc = join(root, "node_modules/typescript/bin/tsc")
-    const only = ["--emitDeclarationOnly", "--declarationMap", "false", "--sourceMap", "false"]
+    const only = [
+      "--singleThreaded",
+      "--emitDeclarationOnly",
+      "--declarationMap",
+      "false",
+      "--sourceMap",
+      "false"
+    ]
     execFileSync(process.execPath, [tsc, "-p", join(root, "src"), "--outDir", declarations, ...only])
     return pages(
       new Map(

@@ -35,9 +35,11 @@ describe("sessions", () => {
         assert.strictEqual(LabelMap.at(yield* next.labelMap, 20, 15), 1)
       }).pipe(
         Effect.provide(
-          SegFormerOnnx.layer({ model: ModelSource.folder(path), threads: 1 }).pipe(
-            Layer.provide(SharpCodec.layer)
-          )
+          SegFormerOnnx.layer({
+            model: ModelSource.folder(path),
+            threads: 1,
+            gracePeriod: "100 millis"
+          }).pipe(Layer.provide(SharpCodec.layer))
         )
       )
     }).pipe(Effect.scoped)

@@ -88,11 +88,11 @@ describe("Overlay", () => {
 
   it.live("lets others on the event loop have their turn, with the same result", () =>
     Effect.gen(function* () {
-      const large = image(2400, 1600, 3)
+      const large = image(1000, 700, 3)
       const stripes = {
-        width: 2400,
-        height: 1600,
-        data: new Uint8Array(2400 * 1600).map((_, i) => (i >> 5) % 6)
+        width: 1000,
+        height: 700,
+        data: new Uint8Array(1000 * 700).map((_, i) => (i >> 5) % 6)
       }
       const [turns, drawn] = yield* turnsDuring(Overlay.draw(large, stripes, { palette: Palette.surface }))
       assert.isAbove(turns, 4)

@@ -9,7 +9,7 @@ import { Fixtures } from "effect-segformer/testing"
 import { eventually } from "../support/Eventually.ts"
 import * as InspectionServer from "../http/servers/InspectionServer.ts"
 import * as TestServer from "../support/TestServer.ts"
-import { attempt } from "./support.ts"
+import { attempt, send } from "./support.ts"
 
 const call = segment(ImageSource.bytes(Fixtures.image, { name: "panel.png" }))
 const at = (baseUrl: string, connections?: number) =>
@@ -27,6 +27,15 @@ describe("NodeHttp", () => {
       assert.isUndefined(request?.headers["transfer-encoding"])
       assert.deepStrictEqual(server.uploads[0]?.bytes, Fixtures.image)
     }).pipe(Effect.scoped)
+  )
+
+  it.live("says in one line that what answers speaks no TLS, without where OpenSSL found that", () =>
+    Effect.gen(function* () {
+      const server = yield* TestServer.http((_, response) => void response.end("plain"))
+      const error = yield* Effect.flip(send({ url: server.url.replace("http:", "https:") }))
+      assert.match(error.message, /: [\w ]+\. Does it speak TLS/)
+      assert.isFalse(error.isRetryable)
+    }).pipe(Effect.provide(NodeHttp.layer()), Effect.scoped)
   )
 
   it.live("sends the same form again on the next attempt", () =>

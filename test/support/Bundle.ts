@@ -2,7 +2,10 @@
  * The command as one bundle of these sources, made once for a whole run of tests: a process of it starts in a tenth of
  * the time that the sources take.
  */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
+import { Socket } from "node:net"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { rolldown } from "rolldown"
@@ -10,8 +13,17 @@ import { bundle } from "../../rolldown.config.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 
+/** A session that has nothing to do ends by itself, and leaves compiled what those that are killed do not. */
+const session = async (): Promise<void> => {
+  const main = join(root, "src", "onnx", "native", "SessionMain.ts")
+  const child = spawn(process.execPath, [main], { stdio: ["ignore", "ignore", "ignore", "pipe"] })
+  const pipe = child.stdio[3]
+  if (pipe instanceof Socket) pipe.end()
+  await once(child, "close")
+}
+
 /** Vitest's global set-up: `SEGFORMER_TEST_COMMAND` is where the bundle is. */
-const setup = async (): Promise<() => void> => {
+const setup = async (): Promise<void> => {
   // Within the project, so that it finds what is installed.
   const folder = mkdtempSync(join(root, "node_modules", ".segformer-command-"))
   const { output, ...input } = bundle(folder, undefined)
@@ -21,6 +33,8 @@ const setup = async (): Promise<() => void> => {
   process.env["SEGFORMER_TEST_COMMAND"] = join(folder, "main.js")
   // Processes that run from sources find there what others have compiled.
   process.env["NODE_COMPILE_CACHE"] = join(folder, "compiled")
-  return () => rmSync(folder, { recursive: true, force: true })
+  await session()
+  // Not in the teardown: workers write there what they have compiled when they end, which is later.
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
 }
 export default setup

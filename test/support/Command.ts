@@ -51,8 +51,8 @@ export interface StartOptions extends RunOptions {
 
 /** What is set for a command besides its own variables. */
 const environment = (own: Record<string, string> = {}): Record<string, string> => {
-  const { HOME = "", PATH = "" } = process.env
-  return { PATH, HOME, ...own }
+  const { HOME = "", NODE_COMPILE_CACHE = "", PATH = "" } = process.env
+  return { PATH, HOME, NODE_COMPILE_CACHE, ...own }
 }
 
 /** Starts the command; it ends with the scope. */
