@@ -82,6 +82,8 @@ export interface ReadOptions {
   readonly palette?: ClassTable.ClassTable | undefined
   /** Take a coloured picture for a mask: what is black is 0, all else 255. Off by default. */
   readonly asMask?: boolean | undefined
+  /** The colours of a picture with a palette say nothing. Off by default. */
+  readonly byIndex?: boolean | undefined
 }
 
 /** The label map of a file. */
@@ -100,8 +102,21 @@ export const read = Effect.fnUntraced(function* (
     if (Result.isSuccess(mask))
       return { ...mask.success, data: mask.success.data.map((inside) => inside * 255) }
   }
-  return yield* Effect.mapError(Effect.fromResult(decoded), ({ detail }) => detail)
+  const map = yield* Effect.mapError(Effect.fromResult(decoded), ({ detail }) => detail)
+  const { palette } = options
+  if (palette !== undefined && options.byIndex !== true && isIndexed(bytes)) {
+    const byColor = LabelPng.decode(bytes, { palette, byColor: true })
+    if (Result.isSuccess(byColor) && !LabelMap.equals(byColor.success, map))
+      return yield* Effect.fail(
+        "its palette has the colours of the classes at other indices than their ids, and which are meant it does not say. Convert it to " +
+          "RGB to have its colours read, or give --classes with names alone to have its indices"
+      )
+  }
+  return map
 })
+
+/** Whether it is a PNG of the kind that has a palette. */
+const isIndexed = (bytes: Uint8Array): boolean => bytes[25] === 3 && bytes[0] === 0x89
 
 /** For help and errors. */
 const classSources =
