@@ -3,12 +3,8 @@
  * their classes are called.
  */
 import { basename, dirname, join, normalize, resolve } from "node:path"
-<<<<<<< HEAD
 import { Effect, FileSystem, Option, Predicate, Result, Schema } from "effect"
-=======
-import { Effect, FileSystem, Option, Result, Schema } from "effect"
 import * as OutFolder from "../batch/OutFolder.ts"
->>>>>>> main
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
@@ -17,12 +13,8 @@ import * as Palette from "../mask/Palette.ts"
 import * as PngNames from "../mask/PngNames.ts"
 import * as SystemError from "../SystemError.ts"
 import * as ExitCode from "./ExitCode.ts"
-<<<<<<< HEAD
-import { ending, type LabelFile, type LabelFiles, list, withoutEndings } from "./LabelFolder.ts"
-import * as Screen from "./Screen.ts"
-=======
 import { ending, imageEnding, type LabelFile, type LabelFiles, list, withoutEndings } from "./LabelFolder.ts"
->>>>>>> main
+import * as Screen from "./Screen.ts"
 
 /** What is wrong with a file or a name, in a line. */
 export interface Problem {
