@@ -30,6 +30,12 @@ export interface ConcurrencyLimiter {
   readonly most: number
 }
 
+/**
+ * How many images are under way, where so many may be at the segmenter: more, so that it need not wait for one to be read
+ * or a result to be written.
+ */
+export const lanesFor = (most: number): number => most + Math.max(2, Math.ceil(most / 2))
+
 /** After so many attempts the limit is halved for a moment, to see what an answer takes at best by now. */
 const lookAgain = 2000
 

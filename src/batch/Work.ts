@@ -20,11 +20,13 @@ import type { Finding, Sink } from "./Sink.ts"
 /** The call to the segmenter. */
 export type Call = Effect.Effect<Segmentation, SegmentationError, Transport>
 
-export interface WorkOptions<R> {
+export interface WorkOptions<R, E = never> {
   readonly sinks: ReadonlyArray<Sink<R>>
   readonly segment?: SegmentOptions | undefined
   /** Around the call to the segmenter, after the image is read and before results are written: to bound or pace it. */
-  readonly around?: ((call: Call) => Call) | undefined
+  readonly around?:
+    | ((call: Call) => Effect.Effect<Segmentation, SegmentationError | E, Transport>)
+    | undefined
   /** The receipt of an image of this run with this content. By default none is known. */
   readonly find?: ((content: string) => Effect.Effect<Receipt | undefined>) | undefined
 }
@@ -32,13 +34,13 @@ export interface WorkOptions<R> {
 /** Why there is no result of an image. */
 export type WorkError = SegmentationError | SinkFailed
 
-export interface Work<R> {
+export interface Work<R, E = never> {
   /** Does one image. Safe to repeat: the results of the same item replace those before. */
-  readonly process: <R2>(item: Item<R2>) => Effect.Effect<Receipt, WorkError, Transport | R | R2>
+  readonly process: <R2>(item: Item<R2>) => Effect.Effect<Receipt, WorkError | E, Transport | R | R2>
 }
 
 /** The work of a run; two sinks of one name are a mistake of the program, and throw. Images with the same content that are under way at once wait for the first of them. */
-export const make = <R>(options: WorkOptions<R>): Work<R> => {
+export const make = <R, E = never>(options: WorkOptions<R, E>): Work<R, E> => {
   const { sinks } = options
   const names = sinks.map(({ name }) => name)
   const twice = names.find((name, index) => names.indexOf(name) !== index)
@@ -51,7 +53,7 @@ export const make = <R>(options: WorkOptions<R>): Work<R> => {
 
   const process = Effect.fnUntraced(function* <R2>(
     item: Item<R2>
-  ): Effect.fn.Return<Receipt, WorkError, Transport | R | R2> {
+  ): Effect.fn.Return<Receipt, WorkError | E, Transport | R | R2> {
     const image = yield* inMemory(yield* item.image.open(options.segment?.limits))
     const content = yield* contentOf(yield* image.bytes)
     if (!canRepeat) return yield* fresh(item, image, content)
@@ -76,7 +78,7 @@ export const make = <R>(options: WorkOptions<R>): Work<R> => {
     item: Item<unknown>,
     image: Image,
     content: string
-  ): Effect.fn.Return<Receipt, WorkError, Transport | R> {
+  ): Effect.fn.Return<Receipt, WorkError | E, Transport | R> {
     const segmentation = yield* around(segment(image, options.segment))
     const finding: Finding = { item, image, content, segmentation }
     const records: Record<string, string> = {}

@@ -229,6 +229,8 @@ const readPair = (
 ): Effect.Effect<Metrics.Pair, string, FileSystem.FileSystem> => {
   const asAsked = (map: LabelMap, ignored: ReadonlyArray<number>): Result.Result<LabelMap, string> =>
     options.binary ? EvalSums.binary(map, ignored) : Result.succeed(map)
+  // Ids of such a truth are not those of the classes.
+  const byIndex = options.reduceLabels
   /** Why it is none of the classes, of which the truth may have others by one. */
   const strange = (map: LabelMap, isReduced: boolean): string | undefined => {
     const classes = [
@@ -238,7 +240,7 @@ const readPair = (
     return ClassNames.stranger(map, { classes, isWhole: names.isWhole }, ignoredIds(options))
   }
   const read = ({ path }: LabelFile, what: string, ignored: ReadonlyArray<number>) =>
-    LabelFiles.read(path, { palette, asMask: options.binary }).pipe(
+    LabelFiles.read(path, { palette, asMask: options.binary, byIndex }).pipe(
       Effect.flatMap((map) => Effect.fromResult(asAsked(map, ignored))),
       Effect.flatMap((map) => {
         const reason = options.binary ? undefined : strange(map, options.reduceLabels && what === "truth")

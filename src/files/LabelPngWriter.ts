@@ -124,13 +124,7 @@ export const encode = (
 ): Effect.Effect<Uint8Array, MaskNotDecodable> => {
   // Two bytes a pixel and one a row, if need be.
   const isSmall = (map.width * 2 + 1) * map.height <= most
-  const { maxId } = options
-  const highest =
-    maxId !== undefined
-      ? Effect.succeed(maxId)
-      : isSmall
-        ? Effect.sync(() => Steps.runSync(highestOf(map)))
-        : Steps.run(() => highestOf(map))
+  const highest = options.maxId === undefined ? highestOf(map, isSmall) : Effect.succeed(options.maxId)
   return Effect.flatMap(highest, (maxId) => {
     if (maxId > 0xffff) {
       const detail = `id ${maxId} does not fit a PNG, which has at most 16 bits a pixel`
@@ -144,7 +138,13 @@ export const encode = (
   })
 }
 
-function* highestOf({ data, height, width }: LabelMap): Steps.Steps<number> {
+const highestOf = (map: LabelMap, isSmall: boolean): Effect.Effect<number> => {
+  // No byte needs more than a byte: which of them is the highest changes nothing.
+  if (map.data.BYTES_PER_ELEMENT === 1) return Effect.succeed(0xff)
+  return isSmall ? Effect.sync(() => Steps.runSync(highestIn(map))) : Steps.run(() => highestIn(map))
+}
+
+function* highestIn({ data, height, width }: LabelMap): Steps.Steps<number> {
   const step = Steps.rowsPerStep(width) * width
   let highest = 0
   for (let from = 0; from < width * height; from += step) {

@@ -96,7 +96,7 @@ const fromList = (listed: ReadonlyArray<unknown>): ClassTable.ClassTable | strin
   const at = ids.indexOf(undefined)
   return at < 0
     ? unique(named.map((entry, index) => ({ ...entry, id: ids[index] ?? 0 })))
-    : `"${named[at]?.name ?? ""}" has the id ${JSON.stringify(named[at]?.given) ?? "undefined"}, which is none`
+    : `"${named[at]?.name ?? ""}" has the id ${Decode.quoted(named[at]?.given)}, which is none`
 }
 
 const fields = ["class_map", "id2label", "label2id", "classes", "class_names"] as const
@@ -115,7 +115,7 @@ export const read = (
       if (typeof found === "string") {
         const at = path === "" ? field : `${path}.${field}`
         const detail = `${found}. Give the option \`classes\``
-        return Effect.fail(Decode.notDecodable(answer, at, detail, JSON.stringify(given)))
+        return Effect.fail(Decode.notDecodable(answer, at, detail, Decode.quoted(given)))
       }
       if (found.length > 0) return Effect.succeed(found)
     }

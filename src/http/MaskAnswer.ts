@@ -164,8 +164,6 @@ const find = (value: unknown, path = "", depth = 0): string | undefined => {
 const fail = (answer: Answer, path: string, detail: string, quoted?: string) =>
   Effect.fail(Decode.notDecodable(answer, path, detail, quoted))
 
-const quote = (value: unknown): string => (JSON.stringify(value) ?? "undefined").slice(0, 2000)
-
 /** The prediction in a file: a PNG, or an array of NumPy's. */
 export const fromFile = (
   answer: Answer,
@@ -245,7 +243,7 @@ export const fromValue = (
         ? Effect.flatMap(EncodedPicture.textToBytes(answer, path, value), (bytes) =>
             fromFile(answer, path, bytes, image, options)
           )
-        : fail(answer, path, "it is no base64 text", quote(value))
+        : fail(answer, path, "it is no base64 text", Decode.quoted(value))
     case "rle":
       return labels(MaskDecoding.fromRle(answer, path, value, image, options))
     case "masks":
@@ -278,7 +276,7 @@ const picturesIn = (answer: Answer, json: unknown, options: MaskAnswerOptions) =
       const picture: Effect.Effect<Uint8Array, ResponseNotDecodable> =
         typeof value === "string"
           ? EncodedPicture.textToPng(answer, path, value)
-          : fail(answer, path, "it is no base64 text", quote(value))
+          : fail(answer, path, "it is no base64 text", Decode.quoted(value))
       const remembered = Effect.tapError(picture, (error) => Effect.sync(() => void (flaw ??= error)))
       pictures[kind] = yield* Side.optional(answer, path, remembered)
       if (pictures[kind] === undefined) delete pictures[kind]
@@ -322,7 +320,7 @@ export const read = (
         mask?.at === undefined
           ? "there is no mask. Say with `mask.at` where it is"
           : "there is nothing, and `mask.at` says that the mask is there"
-      return yield* fail(answer, path ?? "", detail, quote(json))
+      return yield* fail(answer, path ?? "", detail, Decode.quoted(json))
     }
     const parent = valueAt(json, path.split(".").slice(0, -1).join("."))
     const listed =

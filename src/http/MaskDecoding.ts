@@ -163,8 +163,7 @@ const rleMask = (
 ): Decoded<BinaryMask> =>
   Effect.suspend(() => {
     if (!isCocoRle(value)) {
-      const text = (JSON.stringify(value) ?? "undefined").slice(0, 400)
-      return fail(answer, path, "it is no RLE: { size: [height, width], counts }", text)
+      return fail(answer, path, "it is no RLE: { size: [height, width], counts }", Decode.quoted(value))
     }
     const limit = maxPixels(image, options)
     const [height, width] = value.size

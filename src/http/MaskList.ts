@@ -18,8 +18,7 @@ import * as Side from "./Side.ts"
 const fail = (answer: Answer, path: string, detail: string, quoted?: string) =>
   Effect.fail(Decode.notDecodable(answer, path, detail, quoted))
 
-const quote = (value: unknown): string =>
-  value === undefined ? "" : (JSON.stringify(value) ?? "").slice(0, 2000)
+const quote = (value: unknown): string => (value === undefined ? "" : Decode.quoted(value))
 
 const join = (path: string, key: string): string => (path === "" ? key : `${path}.${key}`)
 

@@ -3,6 +3,7 @@
  * one does not hold up the event loop.
  */
 import { Effect } from "effect"
+import * as Decode from "../service/Decode.ts"
 
 /** Values row-major, as many as the product of `shape`. */
 export interface Flat<Data> {
@@ -93,7 +94,11 @@ const flatten = <Data extends Float32Array | Uint32Array>(
           const element = typeof given === "boolean" ? Number(given) : given
           if (typeof element !== "number" || !isValid(element)) {
             const found =
-              typeof element === "number" ? String(element) : (JSON.stringify(element) ?? "missing")
+              typeof element === "number"
+                ? String(element)
+                : element === undefined
+                  ? "missing"
+                  : Decode.quoted(element)
             return {
               path: pathOf(start + column, shape),
               detail: `it is ${found.slice(0, 60)}, and no ${wanted}`

@@ -50,7 +50,22 @@ interface Look {
   readonly high: number | undefined
 }
 
+/** The same of bytes, which are whole and few: what there is of them is noted, and nothing asked of each. */
+const lookAtBytes = (data: Uint8Array): Look => {
+  const isThere = new Uint8Array(256)
+  for (let i = 0; i < data.length; i++) isThere[data[i]!] = 1
+  const values = Array.from(isThere.keys()).filter((value) => isThere[value] === 1)
+  return {
+    isWhole: true,
+    min: values[0] ?? Infinity,
+    max: values.at(-1) ?? -Infinity,
+    some: new Set(values.slice(0, 3)),
+    high: values.find((value) => value >= 200 && value < 255)
+  }
+}
+
 const look = (data: Values): Look => {
+  if (data instanceof Uint8Array) return lookAtBytes(data)
   const some = new Set<number>()
   let isWhole = true
   let min = Infinity
@@ -95,9 +110,10 @@ const inside = (
 
 /** Class ids in the narrowest storage. */
 export const narrow = (ids: ArrayLike<number>): LabelData => {
+  if (ids instanceof Uint8Array) return ids
   let maxId = 0
   for (let i = 0; i < ids.length; i++) if (ids[i]! > maxId) maxId = ids[i]!
-  if (maxId <= 0xff) return ids instanceof Uint8Array ? ids : Uint8Array.from(ids)
+  if (maxId <= 0xff) return Uint8Array.from(ids)
   if (maxId <= 0xffff) return ids instanceof Uint16Array ? ids : Uint16Array.from(ids)
   return ids instanceof Uint32Array ? ids : Uint32Array.from(ids)
 }

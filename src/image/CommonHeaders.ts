@@ -66,11 +66,12 @@ export const isFrame = (marker: number): boolean =>
   marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc
 
 /**
- * As libjpeg walks: what comes before the pixels counts, EXIF behind the frame's size too. The first EXIF that says how the
- * image is turned is the one.
+ * As libjpeg walks: what comes before the pixels counts, EXIF behind the frame's size too. The first EXIF is the one that
+ * counts, whatever it says.
  */
 const jpeg: Reader = (view, ascii) => {
   let orientation: number | undefined
+  let hasExif = false
   let size: readonly [width: number, height: number] | undefined
   let at = 2
   for (;;) {
@@ -101,7 +102,8 @@ const jpeg: Reader = (view, ascii) => {
     }
     if (marker === 0xe1 && at + 8 <= view.byteLength && ascii(at + 2, 6) === "Exif\0\0") {
       if (at + length > view.byteLength) return needMore(at + length)
-      orientation ??= TiffDirectory.exifOrientation(view, at + 8, at + length)
+      if (!hasExif) orientation = TiffDirectory.exifOrientation(view, at + 8, at + length)
+      hasExif = true
     }
     at += length
   }

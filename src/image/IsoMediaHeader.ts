@@ -83,16 +83,18 @@ const turnsOf = [
 const exifOf = (isMirrored: boolean, turns: number): number =>
   1 + turnsOf.findIndex(([mirrored, turned]) => mirrored === isMirrored && turned === ((turns % 4) + 4) % 4)
 
+const sequence = refused(
+  "it is a sequence of pictures (a video). Take a frame of it, as PNG or JPEG (ffmpeg -i in.avif frame-%05d.png)"
+)
+
 export const isoMedia: Reader = (view, ascii) => {
+  // Who reads still pictures of this kind goes by the first brand.
+  if (ascii(8, 4) === "avis") return sequence
   const top = boxes(view, ascii, 0, view.byteLength)
   const meta = of(top, "meta")
   const last = top.at(-1)
   if (meta === undefined) {
-    if (of(top, "moov") !== undefined) {
-      return refused(
-        "it is a sequence of pictures (a video), without a still one. Take a frame of it, as PNG or JPEG"
-      )
-    }
+    if (of(top, "moov") !== undefined) return sequence
     // What else there is stands behind what was seen, if it is there.
     return needMore(Math.max(last?.end ?? 0, view.byteLength) + 64 * 1024)
   }

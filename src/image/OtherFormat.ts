@@ -20,6 +20,13 @@ const starts =
   (ascii: Ascii): boolean =>
     texts.some((text) => ascii(0, text.length) === text)
 
+/** Whether the bytes from a place on are each one of those that are given for it. */
+const fits = (ascii: Ascii, from: number, ...signs: ReadonlyArray<string>): boolean =>
+  signs.every((allowed, at) => {
+    const sign = ascii(from + at, 1)
+    return sign !== "" && allowed.includes(sign)
+  })
+
 const toPng = "Convert it to PNG"
 const develop = "Develop it, and save a JPEG, PNG or TIFF"
 
@@ -95,7 +102,9 @@ const all: ReadonlyArray<OtherFormat> = [
     format: "ico",
     title: "icon (ICO)",
     endings: [],
-    begins: starts("\0\0\x01\0", "\0\0\x02\0"),
+    // Of one picture at least; a TGA may begin like one of none.
+    begins: (ascii) =>
+      fits(ascii, 0, "\0", "\0", "\x01\x02", "\0") && ascii(4, 1) !== "\0" && ascii(5, 1) === "\0",
     advice: toPng
   },
   {
@@ -128,14 +137,106 @@ const all: ReadonlyArray<OtherFormat> = [
     advice: "Draw it as a PNG of the size that you want"
   },
   {
+    format: "git-lfs",
+    title: "placeholder of Git LFS",
+    endings: [],
+    begins: starts("version https://git-lfs"),
+    advice: "Fetch the file itself with `git lfs pull`"
+  },
+  {
+    format: "archive",
+    title: "archive, or what is compressed as one",
+    endings: [],
+    begins: starts("PK\x03\x04", "\x1f\x8b\x08", "7z\xbc\xaf\x27\x1c", "Rar!\x1a\x07", "\xfd7zXZ\0", "BZh"),
+    advice: "Unpack it"
+  },
+  {
+    format: "volume",
+    title: "volume of numbers (NIfTI, HDF5, NetCDF, NumPy)",
+    endings: ["nii"],
+    begins: (ascii) =>
+      starts("\x89HDF\r\n\x1a\n", "CDF\x01", "CDF\x02", "\x93NUMPY")(ascii) ||
+      /^(n\+1|ni1)\0$/.test(ascii(344, 4)),
+    advice: "Write the slice that is to be seen as 8-bit or 16-bit PNG, or as TIFF"
+  },
+  {
+    format: "czi",
+    title: "microscope's file (CZI, LIF, ND2)",
+    endings: ["czi", "lif", "nd2"],
+    begins: starts("ZISRAWFILE", "\x70\0\0\0", "\xda\xce\xbe\x0a"),
+    advice: "Export its picture as TIFF"
+  },
+  {
+    format: "dds",
+    title: "texture (DDS, KTX)",
+    endings: ["dds"],
+    begins: starts("DDS |\0\0\0", "\xabKTX "),
+    advice: toPng
+  },
+  {
+    format: "pcx",
+    title: "PCX",
+    endings: ["pcx"],
+    begins: (ascii) => fits(ascii, 0, "\x0a", "\0\x02\x03\x04\x05", "\x01", "\x01\x02\x04\x08"),
+    advice: toPng
+  },
+  {
+    format: "sgi",
+    title: "SGI picture",
+    endings: [],
+    begins: (ascii) => fits(ascii, 0, "\x01", "\xda", "\0\x01", "\x01\x02"),
+    advice: toPng
+  },
+  {
+    format: "xcf",
+    title: "GIMP document",
+    endings: ["xcf"],
+    begins: starts("gimp xcf "),
+    advice: "Export it as PNG or TIFF"
+  },
+  {
+    format: "djvu",
+    title: "DjVu",
+    endings: [],
+    begins: starts("AT&TFORM"),
+    advice: "Make a picture of each page (ddjvu -format=tiff)"
+  },
+  {
+    format: "metafile",
+    title: "drawing (EMF, WMF)",
+    endings: [],
+    begins: (ascii) =>
+      starts("\xd7\xcd\xc6\x9a")(ascii) || (starts("\x01\0\0\0")(ascii) && ascii(40, 4) === " EMF"),
+    advice: "Draw it as a PNG of the size that you want"
+  },
+  {
+    format: "bpg",
+    title: "BPG or FLIF",
+    endings: ["bpg", "flif"],
+    begins: starts("BPG\xfb", "FLIF"),
+    advice: toPng
+  },
+  {
     format: "video",
     title: "video",
     endings: [],
     begins: (ascii) =>
-      starts("\x1aE\xdf\xa3", "OggS")(ascii) ||
+      starts("\x1aE\xdf\xa3", "OggS", "FLV\x01", "\0\0\x01\xba", "\x8aMNG\r\n")(ascii) ||
       ascii(8, 4) === "AVI " ||
       /^ftyp(isom|mp4|qt  |M4V|avc1|3gp|iso[2-9]|dash)/.test(ascii(4, 8)),
     advice: "Take frames of it (ffmpeg -i in.mp4 frame-%05d.png)"
+  },
+  {
+    format: "tga",
+    title: "TGA",
+    endings: ["tga"],
+    // It has no mark at its beginning: the kind of its colours, its sides and its bits must make sense together.
+    begins: (ascii) =>
+      fits(ascii, 1, "\0\x01", "\x01\x02\x03\x09\x0a\x0b") &&
+      ascii(12, 2) !== "\0\0" &&
+      ascii(14, 2) !== "\0\0" &&
+      fits(ascii, 16, "\x08\x0f\x10\x18\x20"),
+    advice: toPng
   }
 ]
 

@@ -51,7 +51,7 @@ export interface Source {
 
 /** What decoders call what is not in them. */
 const lacks =
-  /not configured|not support|unsupported|no codec|samples out of range|bad labq|not a whole number of bytes|channel limit|required field|Unsupported/i
+  /not configured|not implemented|not support|unsupported|no codec|samples out of range|bad labq|not a whole number of bytes|channel limit|required field|Unsupported/i
 
 /** Why a file cannot be decoded: a kind that is unusual, or bytes that are broken. */
 export const failed = (
@@ -124,7 +124,9 @@ export const look = Effect.fnUntraced(function* (
   const refuse = (detail: string) => new UnsupportedImage({ source, format, detail })
   const wanted = colours[space]
   if (wanted === undefined) {
-    return yield* refuse(`its colours are ${space}, which are not read here. Convert it to sRGB or grey`)
+    const unusual = format === "tiff" ? TiffHeader.unusual(yield* from.head, from.page) : []
+    const what = unusual.length === 0 ? `its colours are ${space}` : unusual.join(", ")
+    return yield* refuse(`${what}, and cannot be read here. Convert it to sRGB or grey`)
   }
   const bands = channels - (hasAlpha ? 1 : 0)
   if (wanted === 1 && bands > 1) {

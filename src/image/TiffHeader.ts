@@ -16,6 +16,7 @@ const BITS = 0x0102
 const COMPRESSION = 0x0103
 const PHOTOMETRIC = 0x0106
 const SAMPLES = 0x0115
+const COLOUR_MAP = 0x0140
 const SUBFILE = 0x00fe
 const SUB_DIRECTORIES = 0x014a
 const DNG = 0xc612
@@ -69,6 +70,12 @@ export const tiff: Reader = (view, ascii, page) => {
   // Whoever reads it all the same reads it wrongly: it was never the same in two programs.
   if (values.get(COMPRESSION) === OLD_JPEG)
     return refused("its compression is old-style JPEG, which is not read here. Convert it to PNG")
+  const photometric = values.get(PHOTOMETRIC)
+  // libvips takes these numbers for red, green and blue, and libtiff converts those of a JPEG alone.
+  if (photometric === YCBCR && values.get(COMPRESSION) !== JPEG)
+    return refused("its colours are YCbCr that are not compressed as JPEG. Convert it to PNG")
+  if (photometric === PALETTE && !tags.has(COLOUR_MAP))
+    return refused("its colours are of a palette, which it does not have", { isBroken: true })
   for (const [tag, what] of [
     [WIDTH, "width"],
     [HEIGHT, "height"],
@@ -84,7 +91,10 @@ export const tiff: Reader = (view, ascii, page) => {
   return sized(width, height, orientationOf(values.get(ORIENTATION)), next !== 0)
 }
 
+const PALETTE = 3
+const YCBCR = 6
 const OLD_JPEG = 6
+const JPEG = 7
 const compressions: ReadonlyMap<number, string> = new Map([
   [OLD_JPEG, "old-style JPEG"],
   [9, "JBIG"],
@@ -99,6 +109,7 @@ const compressions: ReadonlyMap<number, string> = new Map([
   [34_712, "JPEG 2000"],
   [34_887, "LERC"],
   [34_925, "LZMA"],
+  [34_933, "PNG"],
   [34_934, "JPEG XR"],
   [50_000, "Zstandard"],
   [50_001, "WebP"],
@@ -107,12 +118,15 @@ const compressions: ReadonlyMap<number, string> = new Map([
 ])
 
 const photometrics: ReadonlyMap<number, string> = new Map([
+  [4, "a mask of what is transparent"],
+  [5, "inks"],
   [8, "CIE L*a*b*"],
   [9, "ICC L*a*b*"],
   [10, "ITU L*a*b*"],
   [32_803, "a camera's colour filters"],
   [32_844, "LogL"],
-  [32_845, "LogLuv"]
+  [32_845, "LogLuv"],
+  [34_892, "a camera's own"]
 ])
 
 /**

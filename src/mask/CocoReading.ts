@@ -30,6 +30,10 @@ const whole = (value: unknown): number | undefined => {
   return Number.isSafeInteger(number) && typeof number === "number" ? number : undefined
 }
 
+/** A point by itself. */
+const isPoint = (value: unknown): value is readonly [number, number] =>
+  isList(value) && value.length === 2 && value.every(isNumber)
+
 const name = "COCO data set"
 
 /** The data set of a file's text; a list of results has images of which only run lengths tell the size. */
@@ -49,8 +53,9 @@ export const read = (
     )
     if (missing !== undefined) return fail(name, `its ${missing[0]} are no list`)
     if (!isList(annotations) && !isList(images)) return fail(name, "it has neither images nor annotations")
-    const listed = isList(images) ? out.images(images) : undefined
-    const found = out.annotations(isList(annotations) ? annotations : [], listed)
+    const drawn = isList(annotations) ? annotations : []
+    const listed = isList(images) ? out.images(images, sizesIn(drawn)) : undefined
+    const found = out.annotations(drawn, listed)
     return finished(
       out,
       {
@@ -58,7 +63,7 @@ export const read = (
         annotations: found,
         categories: isList(categories) ? out.categories(categories) : []
       },
-      isList(annotations) ? annotations : []
+      drawn
     )
   })
 
@@ -91,6 +96,27 @@ const parsed = (json: string): Result.Result<unknown, MaskNotDecodable> => {
   }
 }
 
+/** Sides that are whole numbers of pixels. */
+const sizeOf = (width: unknown, height: unknown): Pick<Image, "width" | "height"> | undefined => {
+  const [w, h] = [whole(width), whole(height)]
+  return w === undefined || h === undefined || w < 1 || h < 1 ? undefined : { width: w, height: h }
+}
+
+/** The sizes that the first run lengths of each image tell, for images that do not say their own. */
+const sizesIn = (
+  annotations: ReadonlyArray<unknown>
+): ReadonlyMap<number, Pick<Image, "width" | "height">> => {
+  const sizes = new Map<number, Pick<Image, "width" | "height">>()
+  for (const entry of annotations) {
+    if (!isRecord(entry) || !isRecord(entry["segmentation"])) continue
+    const { size } = entry["segmentation"]
+    const image = whole(entry["image_id"])
+    const own = isList(size) ? sizeOf(size[1], size[0]) : undefined
+    if (image !== undefined && own !== undefined && !sizes.has(image)) sizes.set(image, own)
+  }
+  return sizes
+}
+
 /** The images that run lengths tell the size of, for files that list none. */
 const sizesOf = (annotations: ReadonlyArray<Annotation>): ReadonlyArray<Image> => {
   const images = new Map<number, Image>()
@@ -121,20 +147,28 @@ class Reading {
     return undefined
   }
 
-  images(list: ReadonlyArray<unknown>): ReadonlyArray<Image> {
+  /** Images whose size nobody tells. */
+  readonly #unsized = new Set<number>()
+
+  /** `sizes` are of those that do not say their own. */
+  images(
+    list: ReadonlyArray<unknown>,
+    sizes: ReadonlyMap<number, Pick<Image, "width" | "height">>
+  ): ReadonlyArray<Image> {
     const seen = new Set<number>()
     return list.flatMap((entry, index) => {
       const image = isRecord(entry) ? entry : {}
       const id = whole(image["id"])
-      const width = whole(image["width"])
-      const height = whole(image["height"])
       if (id === undefined) return this.#leave("image", "it has no id that is a whole number", index) ?? []
-      if (width === undefined || height === undefined || width < 1 || height < 1)
+      const size = sizeOf(image["width"], image["height"]) ?? sizes.get(id)
+      if (size === undefined) {
+        this.#unsized.add(id)
         return this.#leave("image", "it has no width and height", id) ?? []
+      }
       // Whose annotations are whose nobody can tell: those of the id are of the first.
       if (seen.has(id)) return this.#leave("image", "another before it has its id", id) ?? []
       seen.add(id)
-      return [{ id, width, height, file_name: fileName(image) ?? String(id) }]
+      return [{ id, ...size, file_name: fileName(image) ?? String(id) }]
     })
   }
 
@@ -194,11 +228,16 @@ class Reading {
       }
       const image = sizes?.get(image_id)
       if (sizes !== undefined && image === undefined) {
-        this.#leave("annotation", "the image that it is of is not listed", id)
+        const reason = this.#unsized.has(image_id) ? "has no width and height" : "is not listed"
+        this.#leave("annotation", `the image that it is of ${reason}`, id)
         continue
       }
       const segmentation = this.#segmentation(annotation["segmentation"], id)
       if (segmentation === undefined) continue
+      if (image !== undefined && isOfOther(segmentation, image)) {
+        this.#leave("annotation", "its run lengths are for an image of another size", id)
+        continue
+      }
       if (areParts(segmentation, image)) {
         this.#leave("annotation", "its outlines are in parts of the sides, where pixels are meant", id)
         continue
@@ -231,10 +270,11 @@ class Reading {
   #segmentation(given: unknown, id: number): Segmentation | undefined {
     if (isRecord(given)) return this.#runs(given, id)
     if (!isList(given) || given.length === 0) return this.#leave("annotation", "it has no segmentation", id)
-    // One polygon without a list around it.
-    const lists = isNumber(given[0]) ? [given] : given
+    // One polygon without a list around it, be it of numbers or of points.
+    const lists = isNumber(given[0]) || (given.length > 2 && given.every(isPoint)) ? [given] : given
     const polygons: Array<ReadonlyArray<number>> = []
-    for (const polygon of lists) {
+    for (const list of lists) {
+      const polygon = isList(list) && list.every(isPoint) ? list.flat() : list
       if (!isList(polygon) || !polygon.every(isNumber)) this.#leave("polygon", "it is no list of numbers", id)
       else if (polygon.length < 6) this.#leave("polygon", `it has ${polygon.length} numbers, and no area`, id)
       else if (polygon.length % 2 === 1) this.#leave("polygon", "it has a number without its other", id)
@@ -246,12 +286,14 @@ class Reading {
   }
 
   #runs({ counts, size }: Json, id: number): Segmentation | undefined {
-    const [height, width] = isList(size) ? size.map(whole) : []
-    if (height === undefined || width === undefined || height < 1 || width < 1)
-      return this.#leave("annotation", "its run lengths have no size", id)
+    const sides = isList(size) ? sizeOf(size[1], size[0]) : undefined
+    if (sides === undefined) return this.#leave("annotation", "its run lengths have no size", id)
+    const { height, width } = sides
     if (typeof counts !== "string" && !(isList(counts) && counts.every(isNumber)))
       return this.#leave("annotation", "its run lengths have no counts", id)
-    const runs: Rle.CocoRle = { size: [height, width], counts }
+    // Python's bytes as text have their mark around them.
+    const text = typeof counts === "string" ? /^b(['"])(.*)\1$/s.exec(counts)?.[2] : undefined
+    const runs: Rle.CocoRle = { size: [height, width], counts: text?.replaceAll("\\\\", "\\") ?? counts }
     return Result.match(Rle.fromCoco(runs), {
       onSuccess: () => runs,
       onFailure: ({ detail }) => this.#leave("annotation", `its run lengths: ${detail}`, id)
@@ -266,6 +308,10 @@ const isSame = (
   a.image_id === b.image_id &&
   a.category_id === b.category_id &&
   JSON.stringify(a.segmentation) === JSON.stringify(b.segmentation)
+
+/** Whether run lengths are for another size than their image has. */
+const isOfOther = (segmentation: Segmentation, { height, width }: Image): boolean =>
+  "counts" in segmentation && (segmentation.size[0] !== height || segmentation.size[1] !== width)
 
 /** Whether outlines lie within 0 and 1, between whole numbers: they would cover less than a pixel. */
 const areParts = (segmentation: Segmentation, image: Image | undefined): boolean =>

@@ -132,7 +132,8 @@ export const equals: {
 
 /**
  * The map at another size, by nearest neighbour: pixel `(x, y)` takes the source pixel under its centre, as
- * Pillow's `NEAREST` does. OpenCV's `INTER_NEAREST_EXACT` takes the one before where a centre lies between two: of 8
+ * Pillow's `NEAREST` does but where a centre lies between two, of which this takes the later one, and Pillow the one that its
+ * sums round to. OpenCV's `INTER_NEAREST_EXACT` takes the one before where a centre lies between two: of 8
  * columns made 4 it has 0, 2, 4, 6, and this 1, 3, 5, 7. Throws `MaskNotDecodable` for a size that no map has.
  */
 export const resize: {

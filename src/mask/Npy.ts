@@ -147,11 +147,12 @@ const reordered = (data: NpyData, shape: ReadonlyArray<number>, out: NpyData): N
   return out
 }
 
-/** The label map of a file of `[height, width]` integers; axes of length 1 before them are allowed. */
+/** The label map of a file of `[height, width]` integers; axes of length 1 before them are allowed, and one behind them. */
 export const toLabelMap = (bytes: Uint8Array, name = "npy"): Result.Result<LabelMap, MaskNotDecodable> =>
   Result.flatMap(decode(bytes, name), ({ data, shape }) => {
     const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: name, detail }))
-    const [height, width] = shape.slice(-2)
+    // Of an array of channels there is one.
+    const [height, width] = shape.length === 3 && shape[0] !== 1 && shape[2] === 1 ? shape : shape.slice(-2)
     if (height === undefined || width === undefined || data.length === 0 || data.length !== height * width) {
       return fail(`its shape is [${shape.join(", ")}], not that of one label map`)
     }

@@ -1,5 +1,6 @@
 /**
- * PNG files as their samples, read with care: `fast-png` unpacks and throws, this module decides what reaches it.
+ * PNG files as their samples, read with care: `PngRows` unpacks what is as usual, `fast-png` the rest, or throws; this
+ * module decides what reaches them.
  *
  * Only the chunks that hold the picture are passed on, so that no other one (a compressed colour profile) can
  * cost anything, and compressed data longer than the picture could need is refused, which bounds what unpacking
@@ -9,6 +10,7 @@ import { Bytes, Result } from "effect"
 import { decode } from "fast-png"
 import type { Rgb } from "./ClassTable.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
+import * as PngRows from "./PngRows.ts"
 
 /** What the header says. */
 interface Header {
@@ -89,7 +91,9 @@ export const read = (
     )
     if (typeof essential === "string") return fail(essential)
     try {
-      const { data, palette } = decode(essential, { checkCrc: true })
+      const { data, palette } =
+        usual(essential, header) ??
+        decode(Bytes.concat([bytes.subarray(0, 8), ...essential]), { checkCrc: true })
       if (header.colorType === "indexed" && palette === undefined)
         return fail("it is indexed, but has no palette")
       const samples = data instanceof Uint8ClampedArray ? new Uint8Array(data) : data
@@ -114,14 +118,14 @@ const IDAT = 0x49444154
 const TRNS = 0x74524e53
 const IEND = 0x49454e44
 
-/** The file without its other chunks; or what is wrong with it. */
+/** The chunks that hold the picture, each with its length, name and checksum; or what is wrong with the file. */
 const essentialChunks = (
   bytes: Uint8Array,
   maxCompressed: number,
   isIndexed: boolean
-): Uint8Array | string => {
+): ReadonlyArray<Uint8Array> | string => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const parts: Array<Uint8Array> = [bytes.subarray(0, 8)]
+  const parts: Array<Uint8Array> = []
   let compressed = 0
   let at = 8
   for (;;) {
@@ -133,15 +137,47 @@ const essentialChunks = (
     if (type === IHDR && at !== 8) return "it has two headers"
     if (type === IDAT) compressed += length
     if (compressed > maxCompressed) return "it has more data than its pixels can need"
-    const isAlpha = type === TRNS && isIndexed
-    if (type === IHDR || type === PLTE || isAlpha || type === IDAT || type === IEND) {
-      parts.push(bytes.subarray(at, end))
-    }
+    // Colours beside a picture of colours are a hint for screens of few.
+    const isColor = (type === PLTE || type === TRNS) && isIndexed
+    if (type === IHDR || isColor || type === IDAT || type === IEND) parts.push(bytes.subarray(at, end))
     at = end
     if (type === IEND) break
   }
   if (compressed === 0) return "it has no data"
-  return Bytes.concat(parts)
+  return parts
+}
+
+interface Unpacked {
+  readonly data: Uint8Array | Uint16Array
+  readonly palette?: ReadonlyArray<ReadonlyArray<number>>
+}
+
+/** What chunks hold that are as usual; undefined where anything is not. */
+const usual = (chunks: ReadonlyArray<Uint8Array>, header: Header): Unpacked | undefined => {
+  if (header.interlaced || !chunks.every(PngRows.isWhole)) return undefined
+  const data: Array<Uint8Array> = []
+  let colors: Uint8Array | undefined
+  let alpha: Uint8Array | undefined
+  for (const chunk of chunks) {
+    const body = chunk.subarray(8, chunk.length - 4)
+    const type = new DataView(chunk.buffer, chunk.byteOffset).getUint32(4)
+    if (type === IDAT) data.push(body)
+    // The method of packing, and that of filters.
+    else if (type === IHDR && (body.length !== 13 || body[10] !== 0 || body[11] !== 0)) return undefined
+    else if (type === PLTE && (colors !== undefined || body.length % 3 !== 0)) return undefined
+    else if (type === TRNS && (alpha !== undefined || body.length > (colors?.length ?? 0) / 3))
+      return undefined
+    else if (type === PLTE) colors = body
+    else if (type === TRNS) alpha = body
+  }
+  const unpacked = PngRows.unpack(data.length === 1 ? data[0]! : Bytes.concat(data), header)
+  if (unpacked === undefined) return undefined
+  if (colors === undefined) return { data: unpacked }
+  const palette = Array.from({ length: colors.length / 3 }, (_, id) => [
+    ...colors.subarray(id * 3, id * 3 + 3),
+    ...(alpha === undefined ? [] : [alpha[id] ?? 255])
+  ])
+  return { data: unpacked, palette }
 }
 
 /** One sample a byte, from rows of packed bits. */

@@ -50,12 +50,27 @@ export interface Text {
   readonly text: string
 }
 
+const Name = Schema.Union([Schema.String, Schema.Number])
+
 const Config = Schema.Struct({
-  id2label: Schema.optional(
-    Schema.NullOr(Schema.Record(Schema.String, Schema.Union([Schema.String, Schema.Number])))
+  id2label: Schema.optional(Schema.NullOr(Schema.Record(Schema.String, Name))),
+  label2id: Schema.optional(Schema.NullOr(Schema.Record(Schema.String, Name))),
+  num_labels: Schema.optional(
+    Schema.NullOr(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65_536 })))
   ),
   num_channels: Schema.optional(Schema.NullOr(Schema.Number))
 })
+
+/** Ids with their names: as the settings have them either way round, or as `transformers` calls those that have no name. */
+const namesIn = ({
+  id2label,
+  label2id,
+  num_labels
+}: typeof Config.Type): ReadonlyArray<readonly [string, string]> => {
+  if (id2label != null) return Object.entries(id2label).map(([id, name]) => [id, String(name)])
+  if (label2id != null) return Object.entries(label2id).map(([name, id]) => [String(id), name])
+  return Array.from({ length: num_labels ?? 0 }, (_, id) => [String(id), `LABEL_${id}`])
+}
 
 /** Python writes numbers that JSON has not, and reads them; an editor may leave a mark at the beginning. */
 const parse = (text: string): unknown =>
@@ -83,7 +98,13 @@ export const make = Effect.fnUntraced(function* (
     Effect.fromResult(PreprocessorConfig.toPreprocessing(settings)),
     fail
   )
-  const names = Object.entries(config.id2label ?? {}).map(([id, name]) => [id, String(name)] as const)
+  const names = namesIn(config)
+  const odd = names.find(([id]) => !/^-?\d+$/.test(id))
+  if (odd !== undefined) {
+    return yield* fail(
+      `its config.json names ${JSON.stringify(odd[1])} by ${JSON.stringify(odd[0])}, which is no class id: they are whole numbers`
+    )
+  }
   return { ...model, classes: ClassTable.fromId2Label(Object.fromEntries(names)), preprocessing }
 })
 

@@ -29,6 +29,7 @@ export const Settings = Schema.StructWithRest(
     feature_extractor_type: maybe(Schema.String),
     do_resize: maybe(Schema.Boolean),
     size: maybe(Size),
+    default_to_square: maybe(Schema.Boolean),
     size_divisor: maybe(Side),
     max_size: maybe(Side),
     keep_aspect_ratio: maybe(Schema.Boolean),
@@ -63,20 +64,43 @@ interface Kind {
   readonly crop?: number
   readonly normalize?: boolean
   readonly flips?: boolean
+  /** What it passes over without a word, and `transformers.js` does not. */
+  readonly passesOver?: ReadonlyArray<"do_center_crop" | "do_pad">
 }
 
 const standard = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] }
 
+const masksSize = { shortest_edge: 800, longest_edge: 1333 }
+
 /** Those whose models give a class for each pixel. */
 const kinds: Readonly<Record<string, Kind>> = {
-  Segformer: { resample: 2, imagenet: "default", isSquare: true, size: 512 },
-  Beit: { resample: 3, imagenet: "standard", isSquare: true, size: 224 },
-  DPT: { resample: 3, imagenet: "standard", isSquare: true, size: 384 },
+  Segformer: {
+    resample: 2,
+    imagenet: "default",
+    isSquare: true,
+    size: 512,
+    passesOver: ["do_center_crop", "do_pad"]
+  },
+  Beit: { resample: 3, imagenet: "standard", isSquare: true, size: 224, passesOver: ["do_pad"] },
+  DPT: { resample: 3, imagenet: "standard", isSquare: true, size: 384, passesOver: ["do_center_crop"] },
   ViT: { resample: 2, imagenet: "standard", isSquare: true, size: 224 },
-  GLPN: { resample: 2, imagenet: "standard", isSquare: true, normalize: false },
-  ConvNext: { resample: 3, imagenet: "standard", isSquare: false, size: 384 },
+  GLPN: {
+    resample: 2,
+    imagenet: "standard",
+    isSquare: true,
+    normalize: false,
+    passesOver: ["do_center_crop", "do_pad"]
+  },
+  ConvNext: { resample: 3, imagenet: "standard", isSquare: false, size: 384, passesOver: ["do_pad"] },
   MobileNetV1: { resample: 2, imagenet: "standard", isSquare: false, size: 256, crop: 224 },
-  MobileNetV2: { resample: 2, imagenet: "standard", isSquare: false, size: 256, crop: 224 },
+  MobileNetV2: {
+    resample: 2,
+    imagenet: "standard",
+    isSquare: false,
+    size: 256,
+    crop: 224,
+    passesOver: ["do_pad"]
+  },
   MobileViT: {
     resample: 3,
     imagenet: "standard",
@@ -84,10 +108,17 @@ const kinds: Readonly<Record<string, Kind>> = {
     size: 224,
     crop: 256,
     normalize: false,
-    flips: true
+    flips: true,
+    passesOver: ["do_pad"]
   },
-  MaskFormer: { resample: 2, imagenet: "default", isSquare: false, size: 800 },
-  Mask2Former: { resample: 2, imagenet: "default", isSquare: false, size: 800 }
+  MaskFormer: {
+    resample: 2,
+    imagenet: "default",
+    isSquare: false,
+    size: masksSize,
+    passesOver: ["do_center_crop"]
+  },
+  Mask2Former: { resample: 2, imagenet: "default", isSquare: false, size: masksSize }
 }
 
 /** Keys that are no matter of the pixels of one picture. */
@@ -97,7 +128,6 @@ const harmless = new Set([
   "backend",
   "data_format",
   "input_data_format",
-  "default_to_square",
   "device",
   "disable_grouping",
   "do_convert_rgb",
@@ -129,15 +159,19 @@ const changesPixels = (key: string, value: unknown): boolean =>
 
 const known = Object.keys(kinds).join(", ")
 
+/** Whether something is done: what is not said is as the processor has it, and what is null is not done. */
+const does = (said: boolean | null | undefined, otherwise: boolean): boolean =>
+  said === undefined ? otherwise : said === true
+
 /** Fails with what is wrong, in words that follow the name of the model. */
 export const toPreprocessing = (settings: Settings): Result.Result<Preprocessing, string> => {
   const file = "its preprocessor_config.json"
   // As a processor of several inputs has them, beside those of the others.
-  const { image_processor: own } = settings
-  if (typeof own === "object" && own !== null) {
+  const { image_processor: inner } = settings
+  if (typeof inner === "object" && inner !== null) {
     return Result.flatMap(
       Result.mapError(
-        Schema.decodeUnknownResult(Settings)(own),
+        Schema.decodeUnknownResult(Settings)(inner),
         (error) => `${file} is not as expected: ${error.message.replaceAll(/\s+/g, " ").trim()}`
       ),
       toPreprocessing
@@ -162,10 +196,12 @@ export const toPreprocessing = (settings: Settings): Result.Result<Preprocessing
     )
   }
   const { crop, flips, imagenet, isSquare, normalize, resample, size } = kind ?? kinds["Segformer"]!
-  const isOpen = (settings.size ?? undefined) === undefined && (settings.do_resize ?? true)
-  const sized = sizeOf({ ...settings, size: settings.size ?? size }, name, isSquare)
+  const isOpen = (settings.size ?? undefined) === undefined && does(settings.do_resize, true)
+  // Whether a number is a square is asked of one that is said.
+  const own = settings.size == null ? { size, default_to_square: undefined } : {}
+  const sized = sizeOf({ ...settings, ...own }, name, isSquare)
   if (Result.isFailure(sized)) return Result.fail(`${file} ${sized.failure}`)
-  const normalizes = settings.do_normalize ?? normalize ?? true
+  const normalizes = does(settings.do_normalize, normalize ?? true)
   const usual = imagenet === "default" ? defaults : standard
   const mean = perChannel(normalizes ? (settings.image_mean ?? usual.mean) : 0)
   const std = perChannel(normalizes ? (settings.image_std ?? usual.std) : 1)
@@ -173,29 +209,32 @@ export const toPreprocessing = (settings: Settings): Result.Result<Preprocessing
     return Result.fail(`${file} must have three numbers each in \`image_mean\` and \`image_std\``)
   }
   // `transformers` passes them over, and `transformers.js` does not: whose result is meant is not ours to say.
-  const ignored = (["do_center_crop", "do_pad"] as const).find((key) => settings[key] === true)
-  if (name === "Segformer" && settings.image_processor_type !== undefined && ignored !== undefined) {
+  const ignored =
+    settings.image_processor_type == null
+      ? undefined
+      : kind?.passesOver?.find((key) => settings[key] === true)
+  if (ignored !== undefined) {
     return Result.fail(
       `${file} has \`${ignored}\`, which a ${type} of transformers passes over and transformers.js obeys. Take it out, or take out \`image_processor_type\` to have it obeyed`
     )
   }
-  const crops = settings.do_center_crop ?? crop !== undefined
+  const crops = does(settings.do_center_crop, crop !== undefined)
   const cropSize = settings.crop_size ?? crop
   if (crops && cropSize === undefined) {
     return Result.fail(`${file} asks to crop (\`do_center_crop\`), and does not say to what (\`crop_size\`)`)
   }
   // One picture is as large as the largest of one: without a size there is nothing to pad.
   const { pad_size, size_divisor } = settings
-  const pads = settings.do_pad === true
+  const pads = settings.do_pad === true || isMasks(name)
   return Result.succeed({
     size: isOpen ? open(sized.success.size) : sized.success.size,
     filter: filters[settings.resample ?? resample] ?? defaults.filter,
     // Before there was `do_rescale`, pictures were always rescaled.
-    scale: (settings.do_rescale ?? true) ? (settings.rescale_factor ?? defaults.scale) : 1,
-    offset: (settings.do_rescale ?? true) && (settings.offset ?? settings.rescale_offset ?? false) ? 1 : 0,
+    scale: does(settings.do_rescale, true) ? (settings.rescale_factor ?? defaults.scale) : 1,
+    offset: does(settings.do_rescale, true) && (settings.offset ?? settings.rescale_offset ?? false) ? 1 : 0,
     mean,
     std,
-    channels: (settings.do_flip_channel_order ?? flips ?? false) ? "bgr" : "rgb",
+    channels: does(settings.do_flip_channel_order, flips ?? false) ? "bgr" : "rgb",
     crop: crops ? rectangle(cropSize!) : sized.success.crop,
     pad: !pads
       ? undefined
@@ -218,24 +257,26 @@ interface Sized {
 /** What `size` means, with the settings that some processors have beside it. */
 const sizeOf = (settings: Settings, name: string, isSquare: boolean): Result.Result<Sized, string> => {
   const { crop_pct, ensure_multiple_of, keep_aspect_ratio, max_size, size_divisor } = settings
-  const resizes = settings.do_resize ?? true
+  const resizes = does(settings.do_resize, true)
+  const masks = isMasks(name)
   const ok = (size: InputSize | undefined, crop?: PixelSize): Result.Result<Sized, string> =>
     Result.succeed({ size, crop })
   if (!resizes) return ok(undefined)
   const divisor = size_divisor ?? undefined
   if (name === "GLPN") return ok({ multipleOf: divisor ?? 32 })
+  if (max_size != null && !masks && Object.hasOwn(kinds, name))
+    return Result.fail(`has "max_size": ${max_size}, which a ${name}ImageProcessor does not have`)
   const { size } = settings
   if (size === undefined || size === null) return Result.fail("says no `size`")
   const edges =
     typeof size === "number"
-      ? isSquare && max_size == null
+      ? (settings.default_to_square ?? isSquare) && max_size == null
         ? { height: size, width: size }
         : { shortest_edge: size, longest_edge: max_size }
       : "length" in size
         ? { height: size[0], width: size[1] }
         : size
   const { height, longest_edge, shortest_edge, width } = { ...none, ...edges }
-  const masks = name === "MaskFormer" || name === "Mask2Former"
   if (divisor !== undefined && !masks && name !== "DPT" && resizes) {
     return Result.fail(
       `has "size_divisor": ${divisor}, and what that means for ${name || "its processor"} is not known here`
@@ -250,6 +291,10 @@ const sizeOf = (settings: Settings, name: string, isSquare: boolean): Result.Res
     }
     if (ensure_multiple_of != null && ensure_multiple_of > 1) {
       return Result.fail(`has "ensure_multiple_of", which only a DPTImageProcessor has`)
+    }
+    if (masks) {
+      const up = (side: number) => Math.ceil(side / (divisor ?? 32)) * (divisor ?? 32)
+      return ok({ width: up(width), height: up(height) })
     }
     return keep_aspect_ratio === true
       ? ok({ fitLong: Math.max(width, height), fitShort: Math.min(width, height) })
@@ -267,13 +312,15 @@ const sizeOf = (settings: Settings, name: string, isSquare: boolean): Result.Res
     if (crop_pct != null) return Result.fail(`has "crop_pct", which only a ConvNextImageProcessor has`)
     return ok({
       shortestEdge: shortest_edge,
-      longestEdge: longest_edge ?? undefined,
+      longestEdge: max_size ?? longest_edge ?? undefined,
       multipleOf: masks ? (divisor ?? 32) : undefined
     })
   }
   if (longest_edge != null) return ok({ longestEdge: longest_edge })
   return Result.fail("must have in `size` a number, `height` and `width`, or a shortest or longest edge")
 }
+
+const isMasks = (name: string): boolean => name === "MaskFormer" || name === "Mask2Former"
 
 /** A size that nobody has said gives way to the one that the model is bound to. */
 const open = (size: InputSize | undefined): InputSize | undefined =>

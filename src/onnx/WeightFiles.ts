@@ -104,12 +104,12 @@ export const inWords = (reason: string): string => {
   const operator =
     /(?:No Op registered for|find an implementation for(?: the node [^:]*:)?|Could not find an implementation for) *([\w.]+)/i.exec(
       reason
-    )
+    ) ?? /([\w.]+:\w+)(?:\([^)]*\))? is not a registered function\/op/i.exec(reason)
+  const domain = /No opset import for domain '([^']+)'/i.exec(reason)
+  if (domain !== null)
+    return `it has operations of ${domain[1]}, of which it does not say the version: it is damaged`
   if (operator !== null) return `it has the operation ${operator[1]}, which this ONNX Runtime does not have`
-  const opset =
-    /opset (\d+) is under development|current official support for domain \S+ is till opset (\d+)/i.exec(
-      reason
-    )
+  const opset = /opset (\d+) is under development(?:.*is till opset (\d+))?/i.exec(reason)
   if (opset !== null) {
     return `it is of an opset that this ONNX Runtime does not have${opset[2] === undefined ? "" : ` (${opset[2]} is the newest)`}: export it with an older one, such as 17`
   }
@@ -124,4 +124,5 @@ export const inWords = (reason: string): string => {
     .replaceAll(/(?:[\w:*&<>]+ )*[\w:~]+::[\w:~]+\([^)]*\)(?: const)? ?/g, "")
     .replaceAll(/\s+/g, " ")
     .trim()
+    .slice(0, 400)
 }

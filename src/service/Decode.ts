@@ -20,7 +20,7 @@ export const notDecodable = (
   answer: Answer,
   path: string,
   detail: string,
-  quoted?: string
+  excerpted?: string
 ): ResponseNotDecodable => {
   const { hide = nothing, requestId, service, status } = answer
   return new ResponseNotDecodable({
@@ -29,12 +29,12 @@ export const notDecodable = (
     status,
     path: hide(path),
     detail: excerpt(hide(detail)),
-    excerpt: excerpt(hide(quoted ?? decoder.decode(answer.body.subarray(0, quotedBytes))))
+    excerpt: excerpt(hide(excerpted ?? decoder.decode(answer.body.subarray(0, quotedBytes))))
   })
 }
 
 /** The answer as text. */
-export const text = (answer: Answer): string => JsonBytes.textOf(answer.body)
+export const text = ({ body, headers }: Answer): string => JsonBytes.textOf(body, headers["content-type"])
 
 /** What files begin with that come in place of JSON, and what they are called. */
 const signatures: ReadonlyArray<readonly [start: ReadonlyArray<number>, kind: string]> = [
@@ -69,7 +69,7 @@ export const json = (answer: Answer): Effect.Effect<unknown, ResponseNotDecodabl
     const { body } = answer
     if (body.length === 0) return Effect.fail(notDecodable(answer, "", "it is empty"))
     try {
-      return Effect.succeed<unknown>(JsonBytes.parse(body))
+      return Effect.succeed<unknown>(JsonBytes.parse(body, answer.headers["content-type"]))
     } catch (cause) {
       const type = answer.headers["content-type"] ?? "no content type"
       const kind = isBinary(body) ? kindOf(body) : undefined
@@ -121,19 +121,43 @@ export const problemOf = (
   }
 }
 
-/** The value at a path, as text for an error; `undefined` where it cannot be printed. */
-const quote = (value: unknown, path: ReadonlyArray<string>): string | undefined => {
+/**
+ * A value as JSON, as far as an error shows it: a mask of megabytes need not be printed to be cut off, and what is nested a
+ * hundred thousand deep is read without recursion, but printed with it.
+ */
+export const quoted = (value: unknown): string => {
+  let text = ""
+  const isFull = () => text.length > quotedBytes
+  const print = (each: unknown, depth: number): void => {
+    if (typeof each !== "object" || each === null) {
+      text += JSON.stringify(typeof each === "string" ? each.slice(0, quotedBytes) : each) ?? "undefined"
+      return
+    }
+    if (depth === 64) {
+      text += "…"
+      return
+    }
+    const isList = Array.isArray(each)
+    const keys = isList ? each.keys() : Object.keys(each)
+    let before = isList ? "[" : "{"
+    for (const key of keys) {
+      if (isFull()) return
+      text += isList ? before : `${before}${JSON.stringify(key)}:`
+      before = ","
+      print(Reflect.get(each, key), depth + 1)
+    }
+    text += `${before === "," ? "" : before}${isList ? "]" : "}"}`
+  }
+  print(value, 0)
+  return text.slice(0, quotedBytes)
+}
+
+/** The value at a path, as text for an error. */
+const quote = (value: unknown, path: ReadonlyArray<string>): string => {
   let at: unknown = value
   for (const key of path) {
     if (typeof at !== "object" || at === null || !Object.hasOwn(at, key)) break
     at = Reflect.get(at, key)
   }
-  // Only the start is wanted: a mask of megabytes need not be printed to be cut off.
-  if (typeof at === "string") return JSON.stringify(at.slice(0, 400))
-  try {
-    return JSON.stringify(at) ?? "undefined"
-  } catch {
-    // What is nested a hundred thousand deep is read without recursion, but printed with it.
-    return undefined
-  }
+  return quoted(at)
 }

@@ -37,9 +37,14 @@ const colon = 0x3a
 const placeholderOf = () => (drawn ??= `${randomHex(8)}:`)
 let drawn: string | undefined
 
-/** The value that the bytes are. Throws what `JSON.parse` throws. */
-export const parse = (bytes: Uint8Array): unknown => {
-  const cut = bytes.length < 2 * long || buffers === undefined ? undefined : cutOut(bytes, buffers)
+/**
+ * The value that the bytes are, of an answer with that `Content-Type`. Throws what `JSON.parse` throws.
+ */
+export const parse = (bytes: Uint8Array, type?: string): unknown => {
+  const cut =
+    bytes.length < 2 * long || buffers === undefined || charsetOf(type) !== undefined
+      ? undefined
+      : cutOut(bytes, buffers)
   if (cut !== undefined) {
     try {
       return putBack(parseText(cut.rest), cut.strings)
@@ -47,15 +52,39 @@ export const parse = (bytes: Uint8Array): unknown => {
       // The message of the failure should be about the text that came.
     }
   }
-  return parseText(textOf(bytes))
+  return parseText(textOf(bytes, type))
 }
 
-/** The text of bytes: UTF-8, or UTF-16 where they begin with its mark. */
-export const textOf = (bytes: Uint8Array): string => {
+/** The charset that a `Content-Type` names, where it is another than UTF-8. */
+const charsetOf = (type: string | undefined): string | undefined => {
+  const named = /;\s*charset\s*=\s*["']?([\w.:-]+)/i.exec(type ?? "")?.[1]?.toLowerCase()
+  return named === undefined || /^(?:utf-?8|us-ascii)$/.test(named) ? undefined : named
+}
+
+/** The text in a charset; `undefined` where that is none, or the text is none of it. */
+const decoded = (bytes: Uint8Array, charset: string): string | undefined => {
+  try {
+    return new TextDecoder(charset, { fatal: true }).decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The text of bytes: UTF-8, or UTF-16 where they begin with its mark. Another charset that a `Content-Type` names is that of what
+ * is no UTF-8: servers name their default one for JSON that is UTF-8 all the same.
+ */
+export const textOf = (bytes: Uint8Array, type?: string): string => {
   const isWide = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)
-  return isWide
-    ? new TextDecoder(bytes[0] === 0xff ? "utf-16le" : "utf-16be").decode(bytes)
-    : decoder.decode(bytes)
+  if (isWide) return new TextDecoder(bytes[0] === 0xff ? "utf-16le" : "utf-16be").decode(bytes)
+  const charset = charsetOf(type)
+  const named =
+    charset === undefined
+      ? undefined
+      : charset.startsWith("utf-16")
+        ? decoded(bytes, charset)
+        : (decoded(bytes, "utf-8") ?? decoded(bytes, charset))
+  return named ?? decoder.decode(bytes)
 }
 
 /** `JSON.parse`, and what of JSON numbers has no notation. */

@@ -6,14 +6,15 @@ export const isRecord = (value: unknown): value is Readonly<Record<string, unkno
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** What an answer holds. */
-interface Body {
+export interface Body {
   readonly body: Uint8Array
+  readonly headers: Readonly<Record<string, string | undefined>>
 }
 
 /** The JSON of an answer, or nothing. */
-export const jsonOf = ({ body }: Body): unknown => {
+export const jsonOf = ({ body, headers }: Body): unknown => {
   try {
-    return JsonBytes.parse(body)
+    return JsonBytes.parse(body, headers["content-type"])
   } catch {
     // An error page of a proxy, say: its start serves as detail.
     return undefined
@@ -137,7 +138,7 @@ export const titleOf = (text: string): string | undefined => {
 
 /** What an error's body says where no protocol knows its shape: a page by its title. */
 export const textOf = (answer: Body): string => {
-  const text = JsonBytes.textOf(answer.body)
+  const text = JsonBytes.textOf(answer.body, answer.headers["content-type"])
   return titleOf(text) ?? text
 }
 

@@ -51,7 +51,8 @@ export const withWorkers = <A, E, R2, R>(
       takeover: "9 seconds"
     })
     return yield* Effect.flatMap(ClusterRuns.make, use).pipe(
-      Effect.provide(Layer.provideMerge(workers, runner)),
+      // A runner of its own, also within another one's.
+      Effect.provide(Layer.provideMerge(workers, runner), { local: true }),
       Effect.provide([NodeServices.layer, FetchHttpClient.layer, Logger.layer([])])
     )
   })

@@ -120,7 +120,8 @@ const measure = Effect.fnUntraced(function* (options: {
       Stream.map(Stream.range(from, to - 1), (i) => Item.at(join(folder, `${i}.png`)))
     const count = Effect.map(
       sql<{ readonly rows: number }>`SELECT ((SELECT count(*) FROM segformer_cluster_messages)
-        + (SELECT count(*) FROM segformer_cluster_replies) + (SELECT count(*) FROM segformer_images))::int AS rows`,
+        + (SELECT count(*) FROM segformer_cluster_replies) + (SELECT count(*) FROM segformer_images)
+        + (SELECT count(*) FROM segformer_chunks))::int AS rows`,
       ([found]) => found?.rows ?? 0
     )
     const settled = (run: string) =>

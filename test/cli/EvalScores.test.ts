@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
-import { BinaryMask, LabelMap, LabelPng, Npy } from "effect-segformer/mask"
+import { BinaryMask, LabelMap, LabelPng, Npy, Palette } from "effect-segformer/mask"
 import { encode as encodePng } from "fast-png"
 import { lines, run } from "../support/Command.ts"
 import { fill, folder } from "../support/Folder.ts"
@@ -219,5 +219,43 @@ describe("what flatters a score", () => {
       assert.strictEqual(unknown.code, 2)
       assert.match(unknown.stderr, /--exclude sky: no class is called so. There are background, pit, scratch/)
     }).pipe(Effect.scoped)
+  )
+
+  it.live("a palette that some program has put in another order is not read by its indices", () =>
+    Effect.gen(function* () {
+      const map = row(0, 0, 1, 2)
+      const colours = [0, 1, 2].map((id) => Palette.colorOf(Palette.pascalVoc, id))
+      const indexed = (data: Uint8Array, palette: ReadonlyArray<readonly [number, number, number]>) =>
+        encodePng({
+          width: 4,
+          height: 1,
+          channels: 1,
+          depth: 8,
+          data,
+          palette: palette.map((color) => [...color])
+        })
+      const right = indexed(Uint8Array.of(0, 0, 1, 2), colours)
+      const other = indexed(Uint8Array.of(2, 2, 1, 0), colours.toReversed())
+      // One colour that is none of the classes: the indices are what there is.
+      const foreign = indexed(Uint8Array.of(0, 0, 1, 2), [[1, 2, 3], ...colours.slice(0, 2)])
+      const against = (truth: Uint8Array, ...args: ReadonlyArray<string>) =>
+        evaluate({ "a.png": png(map) }, { "a.png": truth }, ...args, "--json")
+      for (const [truth, args] of [
+        [right, ["--classes", "voc"]],
+        [foreign, ["--classes", "voc"]],
+        [right, []],
+        [foreign, []]
+      ] as const) {
+        const { code, stdout } = yield* against(truth, ...args)
+        assert.strictEqual(code, 0)
+        assert.strictEqual(lines(stdout)[0]?.["meanIou"], 1)
+      }
+      const { code, stderr } = yield* against(other, "--classes", "voc")
+      assert.strictEqual(code, 1)
+      assert.match(stderr, /colours of the classes at other indices.*Convert it to RGB/)
+      // Ids that count from 1 are not those of the classes, and their colours are.
+      const counted = indexed(Uint8Array.of(1, 1, 2, 3), [[9, 9, 9], ...colours])
+      assert.strictEqual((yield* against(counted, "--classes", "voc", "--reduce-labels")).code, 0)
+    })
   )
 })

@@ -59,6 +59,24 @@ describe.each(platforms)("answers over %s", (_, client) => {
     }).pipe(Effect.provide([client, quiet]), Effect.scoped)
   )
 
+  it.live.each([
+    ["gbk", "gbk", [0xc1, 0xa3, 0xd7, 0xd3], "\u7c92\u5b50"],
+    ["ISO-8859-1", '"ISO-8859-1"', [0x63, 0xe9], "c\u00e9"],
+    // What Java's servers say of JSON that is UTF-8.
+    ["ISO-8859-1, which it is not", "ISO-8859-1", [0x63, 0xc3, 0xa9], "c\u00e9"],
+    ["a charset that there is none", "klingon", [0x63, 0xc3, 0xa9], "c\u00e9"]
+  ] as const)("names of classes are read in their charset: %s", ([, charset, bytes, expected]) =>
+    Effect.gen(function* () {
+      const [before, after] = JSON.stringify({ mask: rows(), classes: ["NAME", "road", "tree"] }).split(
+        "NAME"
+      )
+      const body = Buffer.concat([Buffer.from(before ?? ""), Buffer.from(bytes), Buffer.from(after ?? "")])
+      const server = yield* http(raw(body, { "content-type": `application/json; charset=${charset}` }))
+      const found = yield* run(server.url, Custom.make())
+      assert.strictEqual(found.classes[0]?.name, expected)
+    }).pipe(Effect.provide([client, quiet]), Effect.scoped)
+  )
+
   it.live("measures that are NaN cost no region, and pictures stay", () =>
     Effect.gen(function* () {
       const body = JSON.stringify(

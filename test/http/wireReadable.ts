@@ -240,6 +240,12 @@ export const readable: ReadonlyArray<readonly [string, Made, Handler, ReadonlyAr
     raw(Buffer.concat([zlib.gzipSync(plain), Buffer.alloc(8)]), { "content-encoding": "gzip" }),
     truth
   ],
+  [
+    "text of two bytes a letter, as its type says",
+    Custom.make(),
+    raw(Buffer.from(plain, "utf16le"), { "content-type": "application/json; charset=utf-16le" }),
+    truth
+  ],
   ["base64 for URLs", Custom.make(), json({ mask: urlSafe(grey(truth)) }), truth],
   [
     "a data URL in capitals, with a parameter",

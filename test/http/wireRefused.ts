@@ -1,5 +1,5 @@
 /** Answers that are refused, and what is said of them: the second table of `Wire.test.ts`. */
-import { BentoML, Custom } from "effect-segformer/http"
+import { BentoML, Custom, TfServing } from "effect-segformer/http"
 import type { Handler } from "../support/TestServer.ts"
 import {
   width,
@@ -134,6 +134,20 @@ export const refused: ReadonlyArray<readonly [string, Made, Handler, string, Reg
     raw("<html><body><h1>Sign in</h1></body>", { "content-type": "text/html" }),
     "ResponseNotDecodable",
     /a page of HTML.*Sign in/
+  ],
+  [
+    "objects nested deeper than any stack",
+    Custom.make(),
+    raw(`${'{"data":'.repeat(50_000)}1${"}".repeat(50_000)}`),
+    "ResponseNotDecodable",
+    /there is no mask.*\{"data":\{"data":/
+  ],
+  [
+    "two predictions for one image",
+    TfServing.make({ model: "m" }),
+    json({ predictions: [rows(), rows()] }),
+    "ResponseNotDecodable",
+    /`predictions`: there are 2 for one image/
   ],
   [
     "gzip that is none",

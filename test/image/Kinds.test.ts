@@ -167,6 +167,13 @@ layer(Layer.mergeAll(SharpCodec.layer, NodeFileSystem.layer), { excludeTestServi
           [files.tiff(files.page(2, 1, 8, eight, { samples: 4 })), /4 bands/],
           [files.tiff(files.page(1, 1, 8, eight, { samples: 3, extra: [[262, 3, 8]] })), /L\*a\*b\*/],
           [files.tiff(files.page(8, 1, 8, eight, { extra: [[259, 3, 34_925]] })), /LZMA/],
+          [files.tiff(files.page(8, 1, 8, eight, { extra: [[259, 3, 34_933]] })), /compression is PNG/],
+          [
+            files.tiff(files.page(8, 1, 8, eight, { extra: [[262, 3, 32_803]] })),
+            /a camera's colour filters/
+          ],
+          [files.tiff(files.page(8, 1, 8, eight, { extra: [[262, 3, 4]] })), /mask of what is transparent/],
+          [files.tiff(files.page(2, 1, 8, eight, { samples: 3, extra: [[262, 3, 6]] })), /are YCbCr/],
           [files.tiff(files.page(8, 1, 8, eight, { extra: [[259, 3, 6]] })), /old-style JPEG/],
           [files.tiff(files.page(8, 1, 8, eight, { extra: [[259, 3, 34_712]] })), /JPEG 2000/],
           [
@@ -181,6 +188,14 @@ layer(Layer.mergeAll(SharpCodec.layer, NodeFileSystem.layer), { excludeTestServi
             assert.match(error.message, says)
           }
         }
+      })
+    )
+
+    it.effect("a TIFF of a palette that it lacks is broken, and not grey", () =>
+      Effect.gen(function* () {
+        const bytes = files.tiff(files.page(3, 1, 8, Uint8Array.of(0, 1, 2), { extra: [[262, 3, 3]] }))
+        for (const read of [decode(bytes), decodeLarge(bytes)])
+          assert.match((yield* Effect.flip(read)).message, /a palette, which it does not have/)
       })
     )
 
@@ -286,6 +301,22 @@ describe("what is no image here", () => {
         "\0\0\0\x14ftypavis\0\0\0\0avis\0\0\0\x10moov\0\0\0\0\0\0\0\0",
         /sequence of pictures/
       ],
+      "an AVIF sequence with a still picture": [
+        "\0\0\0\x1cftypavis\0\0\0\0avifmif1miaf\0\0\0\x0cmeta\0\0\0\0",
+        /sequence of pictures/
+      ],
+      tga: ["\0\0\x02\0\0\0\0\0\0\0\0\0\x25\0\x17\0\x18\0\0\0", /TGA/],
+      "tga of a palette": ["\0\x01\x09\0\0\0\x01\x18\0\0\0\0\x25\0\x17\0\x08\0\0", /TGA/],
+      cur: ["\0\0\x02\0\x01\0\x10\x10\0\0\0\0", /ICO/],
+      dds: ["DDS |\0\0\0\x07\x10\x08\0", /DDS/],
+      pcx: ["\x0a\x05\x01\x08\0\0\0\0\x24\0\x16\0", /PCX/],
+      xcf: ["gimp xcf v011\0", /GIMP/],
+      nifti: [`\x5c\x01\0\0${"\0".repeat(340)}n+1\0`, /NIfTI.*slice/],
+      hdf5: ["\x89HDF\r\n\x1a\n\0\0\0\0", /HDF5/],
+      npy: ["\x93NUMPY\x01\0v\0{'descr'", /NumPy/],
+      zip: ["PK\x03\x04\x14\0\0\0\x08\0\0\0", /archive.*Unpack/],
+      gzip: ["\x1f\x8b\x08\0\0\0\0\0\0\x03\0\0", /archive.*Unpack/],
+      "Git LFS": ["version https://git-lfs.github.com/spec/v1\noid sha256:4d", /Git LFS.*git lfs pull/],
       pgm: ["P5 4 4 255\n and more", /Netpbm/],
       CgBI: ["\x89PNG\r\n\x1a\n\0\0\0\x04CgBI\x50\0\x20\x02\0\0\0\0 and more of this", /CgBI/]
     }

@@ -42,10 +42,44 @@ describe("other people's COCO", () => {
     assert.deepStrictEqual(readOne({ ...object, image_id: "7", category_id: "2" }).annotations, [whole])
   })
 
+  it("what is written in another way is read as what it is", () => {
+    const points = [
+      [1, 1],
+      [3, 1],
+      [3, 3],
+      [1, 3]
+    ]
+    for (const segmentation of [points, [points]])
+      assert.deepStrictEqual(readOne({ ...object, segmentation }).annotations, [object])
+    // Python's bytes, as its `str` has them: what they escape is one character.
+    const own = Rle.toCoco({ width: 8, height: 8, counts: Uint32Array.of(44, 20) })
+    assert.include(own.counts, "\\")
+    for (const quote of ["'", '"']) {
+      const counts = `b${quote}${String(own.counts).replaceAll("\\", "\\\\")}${quote}`
+      const annotation = { ...object, segmentation: { ...own, counts } }
+      const found = read({ images: [{ ...image, width: 8, height: 8 }], annotations: [annotation] })
+      assert.deepStrictEqual(found.annotations[0]?.segmentation, own)
+    }
+  })
+
+  it("an image that does not tell its size has that of its run lengths", () => {
+    const { height: _, width: __, ...bare } = image
+    for (const own of [bare, { ...bare, width: 0, height: 0 }, { ...bare, width: null, height: "?" }]) {
+      const annotations = [
+        { ...object, id: 4 },
+        { ...object, segmentation: runs }
+      ]
+      assert.deepStrictEqual(read({ images: [own], annotations }).images, [image])
+      assert.match(failureOf({ images: [own], annotations: [object] }), /has no width and height/)
+    }
+  })
+
   it("run lengths that are of no mask are left out by name, and the others stay", () => {
     const wrong: ReadonlyArray<readonly [unknown, RegExp]> = [
       [{ size: [4, 4], counts: [1, 2] }, /sum up to 3/],
-      [{ size: [4, 4], counts: "b'0'" }, /the character "'"/],
+      [{ size: [4, 4], counts: "5'2203" }, /the character "'"/],
+      [{ size: [4, 4], counts: "b'0'" }, /sum up to 0/],
+      [{ size: [2, 8], counts: [16] }, /of another size/],
       [{ size: [4, 4], counts: [-1, 17] }, /count 0 is -1/],
       [{ size: [1e9, 1e9], counts: [1] }, /more than/],
       [{ size: [4, 4], counts: "5220P" }, /ends within a number/]

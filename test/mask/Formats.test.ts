@@ -250,6 +250,9 @@ describe("Npy", () => {
           const bytes = Npy.encode({ shape: [1, map.height, map.width], data })
           assert.isTrue(LabelMap.equals(Result.getOrThrow(Npy.toLabelMap(bytes)), map))
           assert.deepStrictEqual(Result.getOrThrow(Npy.toLabelMap(Npy.fromLabelMap(map))), map)
+          // As arrays of one channel are.
+          const channel = Npy.encode({ shape: [map.height, map.width, 1], data })
+          if (map.height > 1) assert.isTrue(LabelMap.equals(Result.getOrThrow(Npy.toLabelMap(channel)), map))
         }
       )
     )
@@ -272,6 +275,14 @@ describe("Npy", () => {
       failureOf(Npy.toLabelMap(Npy.encode({ shape: [2, 1, 2], data: new Uint8Array(4) }))),
       /\[2, 1, 2\]/
     )
+    for (const shape of [
+      [2, 2, 2],
+      [1, 2, 2, 1]
+    ])
+      assert.match(
+        failureOf(Npy.toLabelMap(Npy.encode({ shape, data: new Uint8Array(shape.reduce((a, b) => a * b)) }))),
+        /not that of one label map/
+      )
     const huge = Npy.encode({ shape: [1, 1], data: Float64Array.of(1) })
     const text = Buffer.from(huge).toString("latin1").replace("<f8", "<i8")
     assert.match(failureOf(Npy.decode(Uint8Array.from(Buffer.from(text, "latin1")))), /more than 53 bits/)

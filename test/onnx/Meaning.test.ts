@@ -118,6 +118,34 @@ describe("what the numbers are", () => {
     const cut = of(mask, { classes: 2, threshold: 127 })
     assert.deepStrictEqual(cut._tag === "Scores" && cut.scores.data, Float32Array.of(0, 255))
   })
+
+  it("true and false are ids of two classes, and no two of several", () => {
+    const mask = { kind: "bool", dims: [1, 1, 1, 2], data: Uint8Array.of(0, 1) }
+    for (const classes of [0, 2]) assert.strictEqual(of(mask, { classes })._tag, "Ids")
+    assert.throws(() => of(mask, { classes: 6 }), /true or false.*names 6 classes/)
+    assert.strictEqual(of(mask, { classes: 6, threshold: 0.5 })._tag, "Scores")
+  })
+})
+
+describe("what ONNX Runtime says of a model", () => {
+  it.each([
+    [
+      "Load model from a.onnx failed:Fatal error: my.domain:Pool(-1) is not a registered function/op",
+      "it has the operation my.domain:Pool, which this ONNX Runtime does not have"
+    ],
+    ["In Node, Error No opset import for domain 'my.domain'", "operations of my.domain"],
+    [
+      `Load model from a.onnx failed:/src/a.h:46 void a::b(${"const std::string&, ".repeat(20)}int) Opset 99 is under development and ` +
+        "support for this is limited. Current official support for domain ai.onnx is till opset 26.",
+      "(26 is the newest)"
+    ],
+    ["Opset 99 is under development and", "an opset that this ONNX Runtime does not have:"],
+    [`failed: ${"long ".repeat(200)}`, "long"]
+  ])("%s", (said, words) => {
+    const found = WeightFiles.inWords(said)
+    assert.include(found, words)
+    assert.isAtMost(found.length, 400)
+  })
 })
 
 describe("255 among class ids", () => {

@@ -77,6 +77,9 @@ describe("a preprocessor", () => {
     ["crop_size", { do_center_crop: true }],
     ["size", { size: {} }],
     ["image_mean", { image_mean: [0.5] }],
+    ["max_size", { size: 40, max_size: 60 }],
+    ["do_pad", { image_processor_type: "BeitImageProcessor", do_pad: true, pad_size: 64 }],
+    ["do_center_crop", { image_processor_type: "GLPNImageProcessor", do_center_crop: true, crop_size: 8 }],
     ["OtherImageProcessor", { image_processor_type: "OtherImageProcessor", size: 512 }]
   ] as const)("that has %s, which it cannot do, is refused by that name", (name, settings) => {
     assert.include(refusalOf(settings), name)

@@ -23,6 +23,8 @@ import { WorkflowEngine } from "effect/workflow"
 import type { Item } from "../Item.ts"
 import type { Failure } from "../Receipt.ts"
 import { DatabaseFailed, ImageNotShared, RunIsBeingSubmitted, type UnknownRun } from "./ClusterError.ts"
+import type { ImageRef } from "./RunChunks.ts"
+import type { RunState } from "./RunQueries.ts"
 import * as RunTables from "./RunTables.ts"
 import { Chunk, Finish } from "./RunWorkflows.ts"
 
@@ -59,7 +61,7 @@ export interface Submitted {
 export interface RunStatus {
   readonly run: string
   /** Finished when all images are settled and the sinks have written what they make together. */
-  readonly state: RunTables.RunState
+  readonly state: RunState
   /** Why it is paused or cancelled, where nobody asked for it. */
   readonly reason: string | undefined
   /** Images submitted so far; more may come while `isOpen`. */
@@ -154,7 +156,7 @@ export const make = Effect.gen(function* () {
     const again = options.retryFailed === true ? yield* tables.retryFailed(run) : 0
     yield* sendLeft(run)
     const added = yield* options.items.pipe(
-      Stream.mapEffect(({ key, location }): Effect.Effect<RunTables.ImageRef, ImageNotShared> =>
+      Stream.mapEffect(({ key, location }): Effect.Effect<ImageRef, ImageNotShared> =>
         location === undefined
           ? Effect.fail(new ImageNotShared({ run, key }))
           : Effect.succeed({ key, location: absolute(location) })
@@ -188,7 +190,7 @@ export const make = Effect.gen(function* () {
     return { run, added, again }
   })
 
-  const change = (run: string, from: ReadonlyArray<RunTables.RunState>, to: RunTables.RunState) =>
+  const change = (run: string, from: ReadonlyArray<RunState>, to: RunState) =>
     Effect.andThen(tables.move(run, from, to), status(run))
 
   const watch = (run: string): Stream.Stream<RunStatus, DatabaseFailed | UnknownRun> =>

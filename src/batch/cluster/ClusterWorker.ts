@@ -37,10 +37,14 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import { Activity, DurableClock, type WorkflowEngine } from "effect/workflow"
 import * as Backoff from "../../policy/Backoff.ts"
 import * as Policy from "../../policy/Policy.ts"
+import { randomHex } from "../../randomHex.ts"
 import type { TooManyFailures } from "../BatchError.ts"
+import { lanesFor } from "../ConcurrencyLimiter.ts"
 import * as FailureRules from "../FailureRules.ts"
 import type { Failure, Receipt } from "../Receipt.ts"
+import * as Intake from "./Intake.ts"
 import * as OpenRun from "./OpenRun.ts"
+import type { ImageRef } from "./RunChunks.ts"
 import * as RunGate from "./RunGate.ts"
 import * as RunTables from "./RunTables.ts"
 import { Chunk, Finish } from "./RunWorkflows.ts"
@@ -57,7 +61,7 @@ export interface Run {
 export interface WorkerOptions<E, R, R2> {
   /** Asked once for each run; what it opens is closed a minute after the last image. */
   readonly work: (run: Run) => Effect.Effect<OpenRun.Workload<R2>, E, R | Scope.Scope>
-  /** Images under way at once, over all runs. 4 by default. */
+  /** Images at the segmenter at once, over all runs. 4 by default. */
   readonly concurrency?: number | undefined
   /**
    * Images that failed by something that passes (`isTransient`) are tried again with their chunk, on top of what the
@@ -109,9 +113,13 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
     maxWait: Duration.fromInputUnsafe(options.maxWait ?? FailureRules.standardMaxWait),
     maxFailuresInARow: options.maxFailuresInARow
   }
-  const images = Semaphore.makeUnsafe(concurrency)
-  // One more than there are images at once, so that the next chunk begins while the last images of one end.
-  const chunks = Semaphore.makeUnsafe(concurrency + 1)
+  const places = Semaphore.makeUnsafe(concurrency)
+  // As on one machine, more than there are places at the segmenter: it need not wait for an image to be read or a result
+  // to be written.
+  const most = lanesFor(concurrency)
+  const lanes = Semaphore.makeUnsafe(most)
+  // The next chunk is read while the last images of one begin.
+  const intake = Intake.make(most)
   const pause = (run: string, reason: string) =>
     Effect.andThen(
       Effect.logError(`The run "${run}" is paused: ${reason}`),
@@ -129,7 +137,7 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
           id,
           Number.parseInt(submission),
           yield* options.work({ id, spec }),
-          rules
+          { ...rules, places }
         )
       },
       (self, submission) =>
@@ -165,23 +173,46 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
   })
 
   /**
-   * Does what is left of a chunk. Gives how many images are left, how many of them are worth another attempt, and the
-   * milliseconds that their service asks to wait before.
+   * Does what is left of a chunk, and then what others have of the run and nobody has begun. Gives how many images are
+   * left, how many of them are worth another attempt, and the milliseconds that their service asks to wait before.
    */
-  const doChunk = Effect.fnUntraced(function* (run: string, chunk: number, isLast: boolean) {
+  const doChunk = Effect.fnUntraced(function* (run: string, chunk: number, attempt: number) {
+    const isLast = attempt > retry.times
+    const holder = randomHex(8)
     const again = new Set<string>()
     let wait = Duration.zero
+    // What is tried again has a wait of its own, which others' images need not share.
+    let isHelping = attempt === 1
     while (true) {
       const work = yield* opened(run)
-      const left = yield* patiently(tables.leftOf(run, chunk))
-      if (work === undefined) return { left: left.length, again: 0 }
-      const next = left.filter(({ key }) => !again.has(key))
+      if (work === undefined) return { left: (yield* patiently(tables.leftOf(run, chunk))).length, again: 0 }
       // Those that were not begun, or that wait for the service, because the run was paused or cancelled meanwhile; and
       // those that failed when it was submitted again already.
       let waiting = 0
+      let unbegun = 0
+      const begin = patiently(tables.beginChunk(run, chunk, holder))
+      const take = (read: typeof begin) =>
+        Effect.map(intake.take(read), (found) => {
+          const wanted = found.filter(({ key }) => !again.has(key))
+          intake.leave(found.length - wanted.length)
+          unbegun += wanted.length
+          return wanted
+        })
+      const takeOver = Effect.suspend(() =>
+        isHelping && waiting === 0 && !intake.isWaitedFor() && work.gate.isOpen()
+          ? take(
+              Effect.catch(tables.takeOver(run, chunk, holder), ({ message }) => {
+                // Nobody knows whether they are this chunk's now: it begins anew, and sees.
+                isHelping = false
+                waiting++
+                return Effect.as(Effect.logWarning(message), [])
+              })
+            )
+          : Effect.succeed([])
+      )
       const failures: Array<Failure> = []
       const fail = (
-        image: RunTables.ImageRef,
+        image: ImageRef,
         error: Parameters<FailureRules.Tally["failed"]>[0] & { readonly _tag: string }
       ) => {
         const tooMany = work.tally.failed(error)
@@ -195,33 +226,50 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
           Effect.as(outcome)
         )
       }
-      const one = (image: RunTables.ImageRef) =>
-        images.withPermit(work.process(image)).pipe(
-          Effect.map((receipt) => {
-            if (receipt === undefined) {
-              waiting++
-              return undecided
-            }
-            work.tally.done()
-            return done(receipt)
-          }),
-          Effect.catch((error) => {
-            if (error._tag !== "SinkFailed" && FailureRules.isTurnedAway(error) && !work.gate.isOpen()) {
-              waiting++
+      const one = (image: ImageRef) =>
+        lanes
+          .withPermit(
+            Effect.suspend(() => {
+              unbegun--
+              intake.leave(1)
+              return work.process(image)
+            })
+          )
+          .pipe(
+            Effect.map((receipt) => {
+              if (receipt === undefined) {
+                waiting++
+                return undecided
+              }
+              work.tally.done()
+              return done(receipt)
+            }),
+            Effect.catch((error) => {
+              if (error._tag !== "SinkFailed" && FailureRules.isTurnedAway(error) && !work.gate.isOpen()) {
+                waiting++
+                return Effect.succeed(undecided)
+              }
+              const isPassing =
+                Backoff.isWanted(retry, error, error.isTransient) && !Backoff.asksTooMuch(retry, error)
+              if (isLast || !isPassing) return fail(image, error)
+              again.add(image.key)
+              if ("retryAfter" in error && error.retryAfter !== undefined)
+                wait = Duration.max(wait, error.retryAfter)
               return Effect.succeed(undecided)
-            }
-            const isPassing =
-              Backoff.isWanted(retry, error, error.isTransient) && !Backoff.asksTooMuch(retry, error)
-            if (isLast || !isPassing) return fail(image, error)
-            again.add(image.key)
-            if ("retryAfter" in error && error.retryAfter !== undefined)
-              wait = Duration.max(wait, error.retryAfter)
-            return Effect.succeed(undecided)
-          }),
-          Effect.catchDefect((defect) => fail(image, asFailure(defect)))
-        )
-      yield* Stream.fromIterable(next).pipe(
-        Stream.mapEffect(one, { concurrency, unordered: true }),
+            }),
+            Effect.catchDefect((defect) => fail(image, asFailure(defect)))
+          )
+      yield* Stream.fromIterableEffect(take(begin)).pipe(
+        Stream.concat(
+          Stream.flattenIterable(
+            Stream.unfold(undefined, () =>
+              Effect.map(takeOver, (found) =>
+                found.length === 0 ? undefined : ([found, undefined] as const)
+              )
+            )
+          )
+        ),
+        Stream.mapEffect(one, { concurrency: most, unordered: true }),
         Stream.groupedWithin(batch, batchTime),
         Stream.runForEach((outcomes) =>
           Effect.map(
@@ -234,7 +282,7 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
             }
           )
         ),
-        chunks.withPermit
+        Effect.ensuring(Effect.sync(() => intake.leave(unbegun)))
       )
       if (waiting === 0)
         return { left: again.size, again: again.size, wait: Math.ceil(Duration.toMillis(wait)) }
@@ -260,7 +308,7 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
             again: Schema.Int,
             wait: Schema.optionalKey(Schema.Int)
           }),
-          execute: orPause(run, doChunk(run, chunk, attempt > retry.times))
+          execute: orPause(run, doChunk(run, chunk, attempt))
         }).pipe(Effect.provideService(Activity.CurrentAttempt, attempt))
         if (again === 0) {
           // Cancelled; if it was submitted again meanwhile, this chunk is still the one that has these images.

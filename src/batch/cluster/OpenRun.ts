@@ -1,7 +1,8 @@
 /** A run, open on a worker: its body of work, and how results are noted in the database. */
-import { type Duration, Effect, Schedule, Stream, type Scope } from "effect"
+import { Data, type Duration, Effect, Schedule, type Semaphore, Stream, type Scope } from "effect"
 import type { PolicyError } from "../../policy/PolicyError.ts"
 import type { SegmentOptions } from "../../Segmenter.ts"
+import type { Segmentation } from "../../Segmentation.ts"
 import type { SegmentationError } from "../../SegmentationError.ts"
 import type { ServiceError } from "../../service/ServiceError.ts"
 import * as Throttled from "../../Throttled.ts"
@@ -14,8 +15,9 @@ import type { Failure, Receipt } from "../Receipt.ts"
 import type { Records, Sink } from "../Sink.ts"
 import * as Work from "../Work.ts"
 import type { DatabaseFailed, UnknownRun } from "./ClusterError.ts"
+import type { ImageRef } from "./RunChunks.ts"
 import * as RunGate from "./RunGate.ts"
-import type { ImageRef, RunRow, RunTables } from "./RunTables.ts"
+import type { RunRow, RunTables } from "./RunTables.ts"
 
 /** What is done with the images of a run. */
 export interface Workload<R> {
@@ -57,6 +59,9 @@ export const patiently = <A, R>(self: Effect.Effect<A, DatabaseFailed, R>): Effe
     Effect.orDie
   )
 
+/** The run does not go on, and the segmenter was not asked. */
+class NotBegun extends Data.TaggedError("NotBegun") {}
+
 /** The run as it stands; undefined if it is forgotten. */
 export const ask = (tables: RunTables, run: string): Effect.Effect<RunRow | undefined> =>
   patiently(Effect.catchTag(tables.get(run), "UnknownRun", () => Effect.undefined))
@@ -67,7 +72,12 @@ export const make = Effect.fnUntraced(function* <R>(
   run: string,
   epoch: number,
   workload: Workload<R>,
-  rules: { readonly maxWait: Duration.Duration; readonly maxFailuresInARow: number | undefined }
+  rules: {
+    readonly maxWait: Duration.Duration
+    readonly maxFailuresInARow: number | undefined
+    /** At the segmenter, for the images of all runs. */
+    readonly places: Semaphore.Semaphore
+  }
 ): Effect.fn.Return<
   OpenRun<R>,
   ServiceError | PolicyError | SinkFailed | RunChanged | DatabaseFailed | UnknownRun,
@@ -93,10 +103,13 @@ export const make = Effect.fnUntraced(function* <R>(
   // What is done here and not noted yet, by content.
   const unsettled = new Map<string, Receipt>()
   const whileTurnedAway = FailureRules.whileTurnedAway({ maxWait: rules.maxWait, goesOn: gate.isOpen })
-  const work = Work.make({
+  // An image may have waited for its place, and not be wanted any more.
+  const asked = (call: Work.Call): Effect.Effect<Segmentation, SegmentationError | NotBegun, Transport> =>
+    gate.isOpen() ? whileTurnedAway(whileOthersAreGranted(call)) : Effect.fail(new NotBegun())
+  const work = Work.make<R, NotBegun>({
     sinks,
     segment,
-    around: (call) => whileTurnedAway(whileOthersAreGranted(call)),
+    around: (call) => rules.places.withPermit(Effect.suspend(() => asked(call))),
     find: (content) =>
       Effect.suspend(() => {
         const known = unsettled.get(content)
@@ -111,7 +124,7 @@ export const make = Effect.fnUntraced(function* <R>(
         Effect.sync(() => {
           if (!unsettled.has(receipt.content)) unsettled.set(receipt.content, receipt)
         })
-      )
+      ).pipe(Effect.catchTag("NotBegun", () => Effect.undefined))
     })
 
   const settle = Effect.fnUntraced(function* (

@@ -49,6 +49,20 @@ const migrations = Migrator.fromRecord({
     const sql = yield* SqlClient.SqlClient
     yield* sql`CREATE SEQUENCE segformer_numbers AS INT START WITH 1000001`
     yield* sql`ALTER TABLE segformer_runs DROP COLUMN chunks, ALTER COLUMN epoch SET DEFAULT nextval('segformer_numbers')`
+  }),
+  // Who has begun a chunk: what nobody has is done by whoever has nothing else to do.
+  "0003_chunks": Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    yield* sql`CREATE TABLE segformer_chunks (
+      run TEXT NOT NULL REFERENCES segformer_runs (id) ON DELETE CASCADE,
+      chunk INT NOT NULL,
+      holder TEXT,
+      PRIMARY KEY (run, chunk)
+    )`
+    yield* sql`CREATE INDEX segformer_chunks_waiting ON segformer_chunks (run, chunk) WHERE holder IS NULL`
+    // Of those that are there nobody knows whether they are begun.
+    yield* sql`INSERT INTO segformer_chunks (run, chunk, holder)
+      SELECT DISTINCT run, chunk, '' FROM segformer_images WHERE settled_at IS NULL`
   })
 })
 

@@ -2,15 +2,24 @@
  * The tables of the runs, beside those of the engine: one row per run, one per image. An image's row is its line in the
  * journal: it is settled once, in the transaction that also counts it, so what is repeated after a crash counts once.
  */
-import { Effect, Option, RcRef, Schema, Scope, Semaphore, Stream } from "effect"
+import {
+  Effect,
+  Exit,
+  Option,
+  RcRef,
+  Request,
+  RequestResolver,
+  Schema,
+  Scope,
+  Semaphore,
+  Stream
+} from "effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SinkFailed } from "../BatchError.ts"
 import { Failure, Receipt } from "../Receipt.ts"
 import { DatabaseFailed, UnknownRun } from "./ClusterError.ts"
-
-/** Running until the last image is settled; finished when the sinks have written what all images make together. */
-export const RunState = Schema.Literals(["running", "paused", "cancelled", "finished"])
-export type RunState = typeof RunState.Type
+import * as RunChunks from "./RunChunks.ts"
+import { failed, rows, RunState, toJson } from "./RunQueries.ts"
 
 /** One run, as it stands. */
 export const RunRow = Schema.Struct({
@@ -40,18 +49,12 @@ export const RunRow = Schema.Struct({
 })
 export type RunRow = typeof RunRow.Type
 
-/** Where an image is, for whichever machine. */
-export const ImageRef = Schema.Struct({ key: Schema.String, location: Schema.String })
-export type ImageRef = typeof ImageRef.Type
-
 const columns = `id, spec, fingerprint, state, reason, open, epoch, images::float8 AS images, done::float8 AS done,
   repeated::float8 AS repeated, failed::float8 AS failed, max_failures, created_at, finished_at, results`
 
 /** One image that is settled: with a receipt, or with what was wrong with it. */
 export type Settled = { readonly receipt: Receipt } | Failure
 
-const Json = Schema.fromJsonString(Schema.Unknown)
-const toJson = Schema.encodeSync(Json)
 const ReceiptText = Schema.fromJsonString(Receipt)
 const writeReceipt = Schema.encodeSync(ReceiptText)
 
@@ -59,6 +62,16 @@ const writeReceipt = Schema.encodeSync(ReceiptText)
 const storable = (text: string): string => Buffer.from(text).toString().replaceAll("\0", "")
 
 const page = 1000
+
+/** How long a question waits for others to be asked with it: less than an image takes to be read. */
+const together = "2 millis"
+
+interface Find extends Request.Request<Receipt | undefined, DatabaseFailed> {
+  readonly _tag: "Find"
+  readonly run: string
+  readonly content: string
+}
+const Find = Request.tagged<Find>("Find")
 
 const pages = <A extends { readonly key: string }, E>(
   read: (after: string) => Effect.Effect<ReadonlyArray<A>, E>
@@ -89,16 +102,6 @@ export const make = Effect.gen(function* () {
   )
   const submitting = new Set<string>()
 
-  const failed =
-    (operation: string) =>
-    <A, E extends { readonly message: string }, R>(
-      self: Effect.Effect<A, E, R>
-    ): Effect.Effect<A, DatabaseFailed, R> =>
-      Effect.mapError(self, (error) => new DatabaseFailed({ operation, detail: error.message }))
-
-  const rows = <S extends Schema.ConstraintDecoder<unknown>>(schema: S) =>
-    Schema.decodeUnknownEffect(Schema.Array(schema))
-
   const get = Effect.fnUntraced(function* (
     id: string
   ): Effect.fn.Return<RunRow, DatabaseFailed | UnknownRun> {
@@ -109,27 +112,34 @@ export const make = Effect.gen(function* () {
     return found[0] ?? (yield* new UnknownRun({ run: id }))
   })
 
-  /** What a transaction begins with that changes images too, so that all of them lock in the same order. */
-  const locked = (run: string) =>
-    sql<{
-      readonly state: RunState
-    }>`SELECT state FROM segformer_runs WHERE id = ${run} FOR NO KEY UPDATE`.pipe(
-      Effect.map((found) => found[0]?.state)
-    )
-
-  const number = Effect.map(
-    sql<{ readonly number: number }>`SELECT nextval('segformer_numbers')::int AS number`,
-    (found) => found[0]?.number ?? 0
-  )
-
-  const renumber = Effect.fnUntraced(function* (run: string, chunk: number) {
-    const next = yield* number
-    yield* sql`UPDATE segformer_images SET chunk = ${next}::int
-      WHERE run = ${run} AND chunk = ${chunk}::int AND settled_at IS NULL`
-    return next
-  })
+  const finding = RequestResolver.makeGrouped<Find, string>({
+    key: ({ request }) => request.run,
+    resolver: (entries, run) => {
+      const contents = entries.map(({ request }) => request.content)
+      return sql`SELECT content, found.receipt FROM jsonb_array_elements_text(${toJson(contents)}::jsonb) AS given (content),
+        LATERAL (
+          SELECT receipt FROM segformer_images WHERE run = ${run} AND content = given.content
+          ORDER BY settled_at LIMIT 1
+        ) AS found`.pipe(
+        Effect.flatMap(rows(Schema.Struct({ content: Schema.String, receipt: ReceiptText }))),
+        failed("look for equal images"),
+        Effect.exit,
+        Effect.map((exit) => {
+          for (const entry of entries)
+            entry.completeUnsafe(
+              Exit.map(
+                exit,
+                (found) => found.find(({ content }) => content === entry.request.content)?.receipt
+              )
+            )
+        })
+      )
+    }
+  }).pipe(RequestResolver.setDelay(together))
 
   return {
+    ...RunChunks.make(sql),
+
     get,
 
     list: sql`SELECT ${sql.literal(columns)} FROM segformer_runs ORDER BY created_at`.pipe(
@@ -164,91 +174,11 @@ export const make = Effect.gen(function* () {
         failed("look for images of a run")
       ),
 
-    /** Adds images as one chunk, and gives its number; undefined where the run had them all. */
-    addChunk: (run: string, images: ReadonlyArray<ImageRef>) =>
-      sql
-        .withTransaction(
-          Effect.gen(function* () {
-            yield* locked(run)
-            const chunk = yield* number
-            const added = yield* sql`INSERT INTO segformer_images (run, key, location, chunk)
-              SELECT ${run}, key, location, ${chunk}::int
-              FROM jsonb_to_recordset(${toJson(images)}::jsonb) AS given (key TEXT, location TEXT)
-              ON CONFLICT (run, key) DO NOTHING RETURNING 1`
-            if (added.length === 0) return undefined
-            yield* sql`UPDATE segformer_runs SET images = images + ${added.length}::int WHERE id = ${run}`
-            return { chunk, images: added.length }
-          })
-        )
-        .pipe(failed("add images to a run")),
-
-    /** Gives what is left of a chunk to a new one, and gives its number. */
-    renumber: (run: string, chunk: number) =>
-      sql
-        .withTransaction(Effect.andThen(locked(run), renumber(run, chunk)))
-        .pipe(failed("give images to another chunk")),
-
-    /**
-     * The end of a chunk of which something is left: that goes to a new chunk, for whoever submits again. Gives whether
-     * it does: not if the run goes on, as somebody has submitted it again and counts on this chunk.
-     */
-    giveUp: (run: string, chunk: number) =>
-      sql
-        .withTransaction(
-          Effect.gen(function* () {
-            // A submission comes before this, or after it.
-            const state = yield* locked(run)
-            if (state === "running" || state === "paused") return false
-            yield* renumber(run, chunk)
-            return true
-          })
-        )
-        .pipe(failed("give a chunk up")),
-
-    /**
-     * Takes back that images have failed, so that they are done again, in chunks of their own: those that they have
-     * failed in may be ending. Gives how many.
-     */
-    retryFailed: (run: string) =>
-      sql
-        .withTransaction(
-          Effect.gen(function* () {
-            yield* locked(run)
-            const again = yield* sql`WITH given AS (
-                SELECT chunk, nextval('segformer_numbers')::int AS next FROM (
-                  SELECT DISTINCT chunk FROM segformer_images WHERE run = ${run} AND tag IS NOT NULL
-                ) AS failed
-              )
-              UPDATE segformer_images AS image SET settled_at = NULL, tag = NULL, message = NULL, chunk = given.next
-              FROM given WHERE image.run = ${run} AND image.chunk = given.chunk AND image.tag IS NOT NULL RETURNING 1`
-            yield* sql`UPDATE segformer_runs SET failed = failed - ${again.length}::int,
-              max_failures = max_failures - ${again.length}::int WHERE id = ${run}`
-            return again.length
-          })
-        )
-        .pipe(failed("take failures back")),
-
     /** Ends a submission. */
     close: (run: string) =>
       sql`UPDATE segformer_runs SET open = FALSE WHERE id = ${run}`.pipe(
         Effect.andThen(get(run)),
         failed("close a run")
-      ),
-
-    /** Chunks of which something is left. */
-    leftChunks: (run: string) =>
-      sql<{ readonly chunk: number }>`SELECT DISTINCT chunk FROM segformer_images
-        WHERE run = ${run} AND settled_at IS NULL ORDER BY chunk`.pipe(
-        Effect.map((found) => found.map(({ chunk }) => chunk)),
-        failed("look for chunks that are not done")
-      ),
-
-    /** The images of a chunk that are not settled. */
-    leftOf: (run: string, chunk: number) =>
-      sql`SELECT key, location FROM segformer_images
-        WHERE run = ${run} AND chunk = ${chunk}::int AND settled_at IS NULL ORDER BY key`.pipe(
-        Effect.flatMap(rows(ImageRef)),
-        failed("read a chunk")
       ),
 
     /** The submission of a running run of which all images are submitted and settled; undefined where some are not. */
@@ -303,17 +233,8 @@ export const make = Effect.gen(function* () {
       )
     },
 
-    /** The receipt of an image of the run with this content. */
-    find: (run: string, content: string) =>
-      sql<{ readonly receipt: string }>`SELECT receipt FROM segformer_images
-        WHERE run = ${run} AND content = ${content} ORDER BY settled_at LIMIT 1`.pipe(
-        Effect.flatMap((found) =>
-          found[0] === undefined
-            ? Effect.succeed(undefined)
-            : Schema.decodeUnknownEffect(ReceiptText)(found[0].receipt)
-        ),
-        failed("look for equal images")
-      ),
+    /** The receipt of an image of the run with this content. Who asks within the same few milliseconds asks together. */
+    find: (run: string, content: string) => Effect.request(Find({ run, content }), finding),
 
     /** All that is done, in the order of keys. */
     receipts: (run: string): Stream.Stream<Receipt, DatabaseFailed> =>

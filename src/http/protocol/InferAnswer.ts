@@ -270,10 +270,10 @@ const outputsIn = Effect.fnUntraced(function* (
     const path = `outputs.${index}`
     const [tensor] = tensorsIn([Errors.isRecord(each) ? { name: "", ...each } : each])
     if (tensor === undefined || !Errors.isRecord(each)) {
-      return yield* Effect.fail(Decode.notDecodable(answer, path, "it is no tensor", JSON.stringify(each)))
+      return yield* Effect.fail(Decode.notDecodable(answer, path, "it is no tensor", Decode.quoted(each)))
     }
     if (!Tensor.isDatatype(tensor.datatype) && tensor.datatype !== "BYTES") {
-      const detail = `${JSON.stringify(each["datatype"])} is none that is known here`
+      const detail = `${Decode.quoted(each["datatype"])} is none that is known here`
       return yield* Effect.fail(Decode.notDecodable(answer, `${path}.datatype`, detail, ""))
     }
     const parameters = each["parameters"]
@@ -391,6 +391,6 @@ const texts = (answer: Answer, { data, path, span }: Output) =>
       const text = piece instanceof Uint8Array ? decoder.decode(piece) : piece
       return typeof text === "string"
         ? EncodedPicture.textToBytes(answer, at, text)
-        : Effect.fail(Decode.notDecodable(answer, at, "it is no text", JSON.stringify(text)))
+        : Effect.fail(Decode.notDecodable(answer, at, "it is no text", Decode.quoted(text)))
     })
   })

@@ -51,7 +51,9 @@ const needed = (
 ): Effect.Effect<number, ResponseNotDecodable> => {
   const found = Side.toNumber(value)
   return found === undefined
-    ? Effect.fail(Decode.notDecodable(answer, path, "it is no number", JSON.stringify(value) ?? ""))
+    ? Effect.fail(
+        Decode.notDecodable(answer, path, "it is no number", value === undefined ? "" : Decode.quoted(value))
+      )
     : Effect.succeed(found)
 }
 

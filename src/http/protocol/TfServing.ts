@@ -68,7 +68,12 @@ const decode = (answer: Answer, image: Image, options: TfServingOptions) =>
     if (Errors.isRecord(json) && typeof json["error"] === "string" && json["predictions"] === undefined) {
       return yield* Errors.reported(answer, json["error"])
     }
-    const [prediction] = (yield* decodeResult(answer, json)).predictions
+    const { predictions } = yield* decodeResult(answer, json)
+    const [prediction] = predictions
+    if (predictions.length > 1) {
+      const detail = `there are ${predictions.length} for one image: whose is the map, and is the batch the first axis?`
+      return yield* Effect.fail(Decode.notDecodable(answer, "predictions", detail))
+    }
     const named = Errors.isRecord(prediction) && prediction["b64"] === undefined ? prediction : undefined
     const output =
       options.output ??

@@ -62,7 +62,7 @@ const load = async ({
     if (backend !== "cpu") return made
     return made.catch((cause: unknown) => {
       const what = typeof model === "string" ? model : "it"
-      throw new Error(`ONNX Runtime does not load ${what}: ${inWords(Graph.reasonOf(cause))}`)
+      throw new Error(`ONNX Runtime does not load ${what}: ${inWords(Graph.reasonOf(cause, 4000))}`)
     })
   }
   try {

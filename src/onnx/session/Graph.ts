@@ -22,10 +22,10 @@ export interface Graph {
   readonly release: () => Promise<void>
 }
 
-/** An error in one line. */
-export const reasonOf = (cause: unknown): string => {
+/** An error in one line, as long as people read it. */
+export const reasonOf = (cause: unknown, longest = 400): string => {
   const text = cause instanceof Error ? cause.message : String(cause)
-  return text.replaceAll(/\s+/g, " ").trim().slice(0, 400)
+  return text.replaceAll(/\s+/g, " ").trim().slice(0, longest)
 }
 
 /** A side without a name is -1, of which WebAssembly makes 2^32 - 1. */

@@ -195,6 +195,11 @@ const oneChannel = (
     ...(voids > 0 ? { ignoreIndex: none } : {})
   })
   if (!isFloat) {
+    if (output.kind === "bool" && classes > 2) {
+      throw new Error(
+        `it gives true or false for each pixel, and its config.json names ${classes} classes: name the two that it tells apart (\`classes\`, or id2label in its config.json)`
+      )
+    }
     const data = toIds(output.data)
     if (classes > 0 && !more) {
       for (let i = 0; i < data.length; i++) {

@@ -20,4 +20,4 @@ export const brokenBy = (cause: unknown): string | undefined => {
 export const notLoaded = (what: string, cause: unknown): string =>
   /no available backend found/.test(reasonOf(cause))
     ? `the files of ONNX Runtime cannot be loaded (${reasonOf(cause)}). Give \`assets\`, the address of the folder with ort-wasm-simd-threaded.mjs and ort-wasm-simd-threaded.wasm`
-    : `ONNX Runtime does not load ${what}: ${typeof cause === "number" ? `error ${cause}` : WeightFiles.inWords(reasonOf(cause))}`
+    : `ONNX Runtime does not load ${what}: ${typeof cause === "number" ? `error ${cause}` : WeightFiles.inWords(reasonOf(cause, 4000))}`

@@ -1,0 +1,165 @@
+import { crc32, deflateSync } from "node:zlib"
+import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
+import { decode } from "fast-png"
+import * as PngFile from "../../src/mask/PngFile.ts"
+import * as PngRows from "../../src/mask/PngRows.ts"
+
+const chunk = (type: string, data: Uint8Array): Buffer => {
+  const bytes = Buffer.alloc(12 + data.length)
+  bytes.writeUInt32BE(data.length, 0)
+  bytes.write(type, 4, "latin1")
+  bytes.set(data, 8)
+  bytes.writeUInt32BE(crc32(bytes.subarray(4, 8 + data.length)), 8 + data.length)
+  return bytes
+}
+
+interface Form {
+  readonly colorType: number
+  readonly depth: number
+  readonly width?: number
+  readonly height?: number
+}
+
+const channelsOf = ({ colorType }: Form) => ({ 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 })[colorType] ?? 0
+
+/** Bytes that follow from their place alone, and look like chance. */
+const noise = (length: number, seed = 1): Uint8Array =>
+  Uint8Array.from({ length }, (_, i) => (Math.imul(i + seed, 2_654_435_761) >>> 13) & 0xff)
+
+/** Rows as they stand in a file, whose filters are these in turn: what the rows hold follows from them. */
+const rowsOf = (form: Form, filters: ReadonlyArray<number>) => {
+  const { depth, height = 7, width = 5 } = form
+  const stride = Math.ceil((width * channelsOf(form) * depth) / 8)
+  const rows = noise((stride + 1) * height)
+  for (let y = 0; y < height; y++) rows[y * (stride + 1)] = filters[y % filters.length]!
+  return rows
+}
+
+const fileOf = (form: Form, rows: Uint8Array, more: ReadonlyArray<Buffer> = []): Buffer => {
+  const { colorType, depth, height = 7, width = 5 } = form
+  const header = Buffer.alloc(13)
+  header.writeUInt32BE(width, 0)
+  header.writeUInt32BE(height, 4)
+  header.set([depth, colorType], 8)
+  const packed = deflateSync(rows)
+  const half = packed.length >> 1
+  return Buffer.concat([
+    Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a),
+    chunk("IHDR", header),
+    ...more,
+    chunk("IDAT", packed.subarray(0, half)),
+    chunk("IDAT", packed.subarray(half)),
+    chunk("IEND", new Uint8Array())
+  ])
+}
+
+const palette = chunk("PLTE", noise(256 * 3))
+const transparency = chunk("tRNS", noise(3, 9))
+
+const forms: ReadonlyArray<Form> = [
+  ...[1, 2, 4, 8, 16].map((depth) => ({ colorType: 0, depth })),
+  ...[8, 16].flatMap((depth) => [2, 4, 6].map((colorType) => ({ colorType, depth }))),
+  ...[1, 2, 4, 8].map((depth) => ({ colorType: 3, depth }))
+]
+
+const nameOf = ({ colorType, depth }: Form) => `colour type ${colorType} of ${depth} bits`
+
+/** What `fast-png` makes of a file, or that it refuses it. */
+const byFastPng = (bytes: Uint8Array) => {
+  try {
+    return decode(bytes, { checkCrc: true })
+  } catch {
+    return undefined
+  }
+}
+
+describe("the rows of a PNG", () => {
+  it.each(forms.map((form) => [nameOf(form), form] as const))("%s, by each filter", (_, form) => {
+    for (const filters of [[0], [1], [2], [3], [4], [4, 3, 2, 1, 0]]) {
+      const rows = rowsOf(form, filters)
+      const unpacked = PngRows.unpack(deflateSync(rows), {
+        width: 5,
+        height: 7,
+        ...form,
+        channels: channelsOf(form)
+      })
+      const expected = byFastPng(fileOf(form, rows, form.colorType === 3 ? [palette] : []))
+      assert.deepStrictEqual(unpacked, expected?.data as Uint8Array, `filters ${filters.join()}`)
+    }
+  })
+
+  it("of more than a megabyte, and those that come after", () => {
+    const form = { colorType: 2, depth: 8, width: 700, height: 600 }
+    const large = fileOf(form, rowsOf(form, [4]))
+    const small = fileOf(forms[3]!, rowsOf(forms[3]!, [2]))
+    for (const bytes of [large, small, large]) {
+      const read = Result.getOrThrow(PngFile.read(bytes, "it"))
+      assert.isTrue(Buffer.from(read.data).equals(Buffer.from(byFastPng(bytes)!.data)))
+    }
+  })
+
+  it("what is kept is not what the next file is unpacked into", () => {
+    const rows = rowsOf(forms[3]!, [0])
+    const first = Result.getOrThrow(PngFile.read(fileOf(forms[3]!, rows), "it"))
+    const before = Uint8Array.from(first.data)
+    Result.getOrThrow(PngFile.read(fileOf(forms[3]!, rowsOf(forms[3]!, [4])), "it"))
+    assert.deepStrictEqual(first.data, before)
+    assert.strictEqual(first.data.buffer.byteLength, first.data.length)
+  })
+
+  it("nothing is unpacked of too few bytes, a filter that does not exist, or no packed data at all", () => {
+    const form = { colorType: 0, depth: 8 }
+    const rows = rowsOf(form, [0])
+    const shape = { width: 5, height: 7, depth: 8, channels: 1 }
+    assert.isDefined(PngRows.unpack(deflateSync(rows), shape))
+    for (const packed of [
+      deflateSync(rows.subarray(0, -1)),
+      deflateSync(rowsOf(form, [5])),
+      deflateSync(rows).subarray(0, 20),
+      noise(40),
+      new Uint8Array()
+    ])
+      assert.isUndefined(PngRows.unpack(packed, shape))
+  })
+
+  it("colours of an index, with and without how opaque they are", () => {
+    const form = { colorType: 3, depth: 8 }
+    for (const more of [[palette], [palette, transparency]]) {
+      const read = Result.getOrThrow(PngFile.read(fileOf(form, rowsOf(form, [0]), more), "it"))
+      const expected = byFastPng(fileOf(form, rowsOf(form, [0]), more))!
+      const colors = read.palette!.map((color, id) =>
+        read.paletteAlpha === undefined ? [...color] : [...color, read.paletteAlpha[id]!]
+      )
+      assert.deepStrictEqual(colors, expected.palette)
+    }
+    const longer = fileOf(form, rowsOf(form, [0]), [chunk("PLTE", noise(6)), chunk("tRNS", noise(3))])
+    assert.isTrue(Result.isFailure(PngFile.read(longer, "it")))
+    assert.isTrue(Result.isFailure(PngFile.read(fileOf(form, rowsOf(form, [0])), "it")))
+  })
+
+  it("colours that stand beside a picture of colours are none of an index", () => {
+    for (const colorType of [2, 6]) {
+      const form = { colorType, depth: 8 }
+      const read = Result.getOrThrow(PngFile.read(fileOf(form, rowsOf(form, [0]), [palette]), "it"))
+      assert.isUndefined(read.palette)
+      assert.deepStrictEqual(read.data, byFastPng(fileOf(form, rowsOf(form, [0])))!.data as Uint8Array)
+    }
+  })
+
+  it("a file of which any byte is another has the pixels that it had, or is refused", () => {
+    const form = { colorType: 3, depth: 8 }
+    const whole = fileOf(form, rowsOf(form, [4, 1]), [chunk("PLTE", noise(30)), transparency])
+    const { data } = Result.getOrThrow(PngFile.read(whole, "it"))
+    let refused = 0
+    for (let at = 33; at < whole.length; at++) {
+      const bytes = Buffer.from(whole)
+      bytes[at]! ^= 1 << (at % 8)
+      const read = PngFile.read(bytes, "it")
+      if (Result.isSuccess(read)) assert.deepStrictEqual(read.success.data, data, `byte ${at}`)
+      else refused++
+    }
+    // Those that name a chunk without which it is whole, or stand in it, cost that chunk alone.
+    assert.isAbove(refused, (whole.length - 33) * 0.8)
+  })
+})
