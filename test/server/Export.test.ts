@@ -10,13 +10,14 @@ import { Fixtures } from "effect-segformer/testing"
 import sharp from "sharp"
 import { ask, serve } from "./support.ts"
 
+/** Each by a connection of its own: while a busy machine works between two of them, one that is kept is closed as idle. */
+const json = { "content-type": "application/json", connection: "close" }
+
 const post = (body: unknown, accept = "application/json"): RequestInit => ({
   method: "POST",
   body: JSON.stringify(body),
-  headers: { accept, "content-type": "application/json" }
+  headers: { accept, ...json }
 })
-
-const json = { "content-type": "application/json" }
 
 const map = (labels: object = {}, rest: object = {}) => ({
   image: "board.png",
@@ -153,7 +154,6 @@ describe("POST /v1/export", () => {
         for (let y = 0, at = 0; y < size; y++) for (let x = 0; x < size; x++) data[at++] = id(x, y)
         return map({ width: size, height: size, deflate: deflateSync(data).toString("base64") })
       }
-      // Made before the first request: a connection that is kept for the next one ends while they are.
       const checked = post(fine(1100, (x, y) => (x + y) & 1))
       const dots = post(fine(2100, (x, y) => x & y & 1))
       const csv = Exports.formats.csv.mediaType
