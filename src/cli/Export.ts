@@ -1,8 +1,9 @@
 /** `segformer export`, at work: label maps in, files of another format out, one label map at a time. */
 import { basename, dirname, extname, join } from "node:path"
-import { Effect, Result } from "effect"
+import { Effect, FileSystem, Result, Stream } from "effect"
 import { NotWritten } from "../files/NotWritten.ts"
 import * as WholeFile from "../files/WholeFile.ts"
+import * as Folder from "../image/Folder.ts"
 import type { Beside, ImageWriter, Item, RunWriter, Settings } from "../mask/exports/ExportFormat.ts"
 import type { ClassTable } from "../mask/ClassTable.ts"
 import * as Exports from "../mask/Exports.ts"
@@ -132,17 +133,23 @@ const write = Effect.fnUntraced(function* (options: Options) {
   const toFolder = Effect.fnUntraced(function* ({ beside, encode }: ImageWriter) {
     // The one label map goes to the very file that was named.
     const ending = extname(`x.${format.ending}`)
+    const paths = new Set<string>()
     const isSingle = files.length === 1 && out.toLowerCase().endsWith(ending)
     yield* forEach((item, key) =>
       Steps.run(() => encode(item)).pipe(
         Effect.flatMap(Effect.fromResult),
         Effect.flatMap((bytes) => {
           const path = isSingle ? out : join(out, dirname(key), basename(key) + ending)
+          paths.add(path)
           return save(path, WholeFile.write(path, bytes))
         })
       )
     )
-    if (beside !== undefined && written > 0 && !isSingle) yield* saveBeside(out, beside())
+    if (beside !== undefined && written > 0 && !isSingle) {
+      const own = beside()
+      yield* tellOther(out, own, ending, paths)
+      yield* saveBeside(out, own)
+    }
   })
   yield* format.per === "run" ? toFile(format.open(settings)) : toFolder(format.open(settings))
   yield* progress.clear
@@ -152,6 +159,29 @@ const write = Effect.fnUntraced(function* (options: Options) {
     yield* Screen.say(`${what} as ${options.format}${also}: ${Screen.plain(options.out)}`)
   }
   if (failed > 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
+})
+
+/** Says that files of an earlier export lie beside these, where what goes with all of them is another now: their classes have other numbers. */
+const tellOther = Effect.fnUntraced(function* (
+  folder: string,
+  { bytes, name }: Beside,
+  ending: string,
+  written: ReadonlySet<string>
+): Effect.fn.Return<void, never, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  const before = yield* Effect.option(fs.readFile(join(folder, name)))
+  if (before._tag === "None" || Buffer.from(before.value).equals(bytes)) return
+  const others = yield* Folder.files(folder, (file) => file.endsWith(ending)).pipe(
+    Stream.map((file) => join(folder, file.name)),
+    Stream.filter((path) => !written.has(path)),
+    Stream.runCollect,
+    Effect.orElseSucceed((): ReadonlyArray<string> => [])
+  )
+  const [first] = others
+  if (first !== undefined)
+    yield* Screen.complain(
+      `${join(folder, name)} was of other classes, and ${first}${others.length === 1 ? "" : ` and ${others.length - 1} more`} beside it still ${others.length === 1 ? "has" : "have"} their numbers: export into an empty folder`
+    )
 })
 
 /** What the report beside a label map says of the model: the less even its classes, the surer it is. */

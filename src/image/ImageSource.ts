@@ -33,6 +33,9 @@ export interface ImageSource<out R = never> {
   readonly view?: ((view: View) => ImageSource<R | ImageCodec>) | undefined
 }
 
+/** What reading a source needs, or any of several kinds of sources. */
+export type Services<S> = S extends ImageSource<infer R> ? R : never
+
 /** Why a source cannot be opened. */
 export type SourceError = ImageError | ServiceError | PolicyError
 
