@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync, readSync } from "node:fs"
 import { basename, dirname, join, normalize, resolve } from "node:path"
-import { Effect, FileSystem, Option, Result, Schema } from "effect"
+import { Effect, FileSystem, Option, Predicate, Result, Schema } from "effect"
 import * as OutFolder from "../batch/OutFolder.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
@@ -12,8 +12,10 @@ import * as LabelPng from "../mask/LabelPng.ts"
 import * as Npy from "../mask/Npy.ts"
 import * as Palette from "../mask/Palette.ts"
 import * as PngNames from "../mask/PngNames.ts"
+import * as SystemError from "../SystemError.ts"
 import * as ExitCode from "./ExitCode.ts"
 import { ending, imageEnding, type LabelFile, type LabelFiles, list, withoutEndings } from "./LabelFolder.ts"
+import * as Screen from "./Screen.ts"
 
 /** What is wrong with a file or a name, in a line. */
 export interface Problem {
@@ -178,16 +180,45 @@ const Sidecar = Schema.fromJsonString(
 )
 export type Sidecar = typeof Sidecar.Type
 
-/** The report beside a label map, where there is one. */
+/** Reports that could not be read, and were told of: each is asked for by several that want something of it. */
+const told = new Set<string>()
+
+/** What stands beside a label map is another's where it has not what a report has; and broken where it is no JSON, or has that wrong. */
+const reportOf = (text: string): Result.Result<Sidecar | undefined, string> => {
+  const found = Schema.decodeUnknownResult(Sidecar)(text)
+  if (Result.isSuccess(found)) return Result.succeed(found.success)
+  const parsed = Schema.decodeUnknownResult(Json)(text)
+  if (Result.isFailure(parsed)) return Result.fail("it is no JSON")
+  const isOurs =
+    Predicate.hasProperty(parsed.success, "image") && Predicate.hasProperty(parsed.success, "classes")
+  return isOurs ? Result.fail(found.failure.message) : Result.succeed(undefined)
+}
+const Json = Schema.fromJsonString(Schema.Unknown)
+
+/** The report beside a label map, where there is one. Of one that cannot be read it is told once. */
 export const sidecar = (file: LabelFile): Effect.Effect<Sidecar | undefined, never, FileSystem.FileSystem> =>
-  file.hasReport === false
-    ? Effect.succeed(undefined)
-    : Effect.flatMap(FileSystem.FileSystem, (fs) =>
-        fs.readFileString(file.path.replace(ending, ".json")).pipe(
-          Effect.flatMap((text) => Effect.fromResult(Schema.decodeUnknownResult(Sidecar)(text))),
-          Effect.orElseSucceed(() => undefined)
-        )
+  Effect.suspend(() => {
+    if (file.hasReport === false) return Effect.undefined
+    const path = file.path.replace(ending, ".json")
+    const tell = (reason: string) => {
+      if (told.has(resolve(path))) return Effect.undefined
+      told.add(resolve(path))
+      return Effect.as(
+        Screen.complain(
+          `${path} beside ${file.path} is not used: ${reason}. What it said of its image and its classes is not known: write both anew, or remove it`
+        ),
+        undefined
       )
+    }
+    return Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFileString(path)).pipe(
+      Effect.matchEffect({
+        onFailure: (error) =>
+          error.reason._tag === "NotFound" ? Effect.undefined : tell(SystemError.unreadable(error)),
+        onSuccess: (text) =>
+          Result.match(reportOf(text), { onFailure: tell, onSuccess: (found) => Effect.succeed(found) })
+      })
+    )
+  })
 
 /** Room for the beginning of a file, and more where names are longer: there may be very many files, and each is looked into at once. */
 let space = Buffer.alloc(64)
