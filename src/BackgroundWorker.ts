@@ -3,9 +3,14 @@
  * by messages, whose buffers may be handed over.
  */
 
+/** What can be handed over and not copied. */
+export type HandedOver = ReadonlyArray<ArrayBuffer | MessagePort>
+
+export type Post = (message: unknown, transfer?: HandedOver) => void
+
 /** This side of it. */
 export interface BackgroundWorker {
-  readonly post: (message: unknown, transfer: ReadonlyArray<ArrayBuffer>) => void
+  readonly post: Post
   /** Ends it at once, whatever it does; done when it is gone. */
   readonly end: () => Promise<unknown>
   /** Whether the program waits for it: a browser has no end to wait with. */
@@ -21,8 +26,8 @@ export interface WorkerEvents<Message> {
 
 /** Memory that cannot be handed over (a pool's, that of WebAssembly) is copied. */
 const handedOver = (
-  send: (transfer: Array<ArrayBuffer>) => void,
-  transfer: ReadonlyArray<ArrayBuffer> = []
+  send: (transfer: Array<ArrayBuffer | MessagePort>) => void,
+  transfer: HandedOver = []
 ): void => {
   if (transfer.length === 0) return send([])
   try {
@@ -37,6 +42,12 @@ const threads = () =>
   typeof process === "object" && typeof process.getBuiltinModule === "function"
     ? process.getBuiltinModule("node:worker_threads")
     : undefined
+
+type NodePort = NonNullable<NonNullable<ReturnType<typeof threads>>["parentPort"]>
+
+/** Node's ports are more than those of browsers. */
+const isOfNode = (each: ArrayBuffer | MessagePort): each is ArrayBuffer | (MessagePort & NodePort) =>
+  each instanceof ArrayBuffer || "ref" in each
 
 const describe = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
@@ -72,20 +83,21 @@ const ofNode = <Message>(from: URL, events: WorkerEvents<Message>): BackgroundWo
   worker.on("messageerror", (cause) => events.broken(describe(cause)))
   worker.on("exit", (code) => events.broken(`exit code ${code}`))
   return {
-    post: (message, transfer) => handedOver((all) => worker.postMessage(message, all), transfer),
+    post: (message, transfer) =>
+      handedOver((all) => worker.postMessage(message, all.filter(isOfNode)), transfer),
     end: () => worker.terminate(),
     keepAlive: (yes) => (yes ? worker.ref() : worker.unref())
   }
 }
 
 /** The other side: what a worker is told, and how it answers. */
-export const serve = <Message>(
-  receive: (message: Message, post: (answer: unknown, transfer?: ReadonlyArray<ArrayBuffer>) => void) => void
-): void => {
+export const serve = <Message>(receive: (message: Message, post: Post) => void): void => {
   const port = threads()?.parentPort
   if (port !== null && port !== undefined) {
     port.on("message", (message: Message) =>
-      receive(message, (answer, transfer) => handedOver((all) => port.postMessage(answer, all), transfer))
+      receive(message, (answer, transfer) =>
+        handedOver((all) => port.postMessage(answer, all.filter(isOfNode)), transfer)
+      )
     )
     return
   }
@@ -94,4 +106,11 @@ export const serve = <Message>(
       handedOver((all) => globalThis.postMessage(answer, { transfer: all }), transfer)
     )
   )
+}
+
+/** The same between two workers, each of which has one end of a `MessageChannel`. */
+export const over = <Message>(port: MessagePort, receive: (message: Message) => void): Post => {
+  port.addEventListener("message", ({ data }) => receive(data))
+  port.start()
+  return (message, transfer) => handedOver((all) => port.postMessage(message, all), transfer)
 }

@@ -30,7 +30,7 @@ export function make(facts: Facts): unknown {
 }
 
 /** Trying again brings the same. */
-export const lasting = make({ isRetryable: false })
+export const lasting = make({ isRetryable: false, isTransient: false })
 export const ofImage = make({ concerns: "image", isRetryable: false, isTransient: false })
 export const ofService = make({ concerns: "service", isRetryable: false, isTransient: false })
 export const ofModel = make({ concerns: "model", isRetryable: false, isTransient: false })

@@ -18,7 +18,7 @@
  */
 import { Context, Effect, Function, Result, Stream } from "effect"
 import { otherPages } from "./image/Image.ts"
-import { type Image, type ImageLimits, type ImageSource, opened } from "./image/ImageSource.ts"
+import { type Image, type ImageLimits, type ImageSource, opened, type Services } from "./image/ImageSource.ts"
 import { omitUndefined } from "./policy/OmitUndefined.ts"
 import * as Policy from "./policy/Policy.ts"
 import type { CallPolicyOptions } from "./policy/Policy.ts"
@@ -52,16 +52,16 @@ export interface SegmentOptions {
 export const segment: {
   (
     options?: SegmentOptions
-  ): <R = never>(
-    source: ImageSource<R> | Image
-  ) => Effect.Effect<Segmentation, SegmentationError, Transport | R>
-  <R = never>(
-    source: ImageSource<R> | Image,
+  ): <S extends ImageSource<unknown> | Image>(
+    source: S
+  ) => Effect.Effect<Segmentation, SegmentationError, Transport | Services<S>>
+  <S extends ImageSource<unknown> | Image>(
+    source: S,
     options?: SegmentOptions
-  ): Effect.Effect<Segmentation, SegmentationError, Transport | R>
+  ): Effect.Effect<Segmentation, SegmentationError, Transport | Services<S>>
 } = Function.dual(
   (args) => isImage(args[0]),
-  <R = never>(
+  <R>(
     source: ImageSource<R> | Image,
     options?: SegmentOptions
   ): Effect.Effect<Segmentation, SegmentationError, Transport | R> =>
@@ -169,22 +169,22 @@ export interface SegmentAllOptions extends SegmentOptions {
 export const segmentAll: {
   (
     options: SegmentAllOptions & { readonly stopOnFailure: true }
-  ): <R, E, R2>(
-    sources: Stream.Stream<ImageSource<R>, E, R2>
-  ) => Stream.Stream<Segmentation, E | SegmentationError, Transport | R | R2>
+  ): <S extends ImageSource<unknown>, E, R2>(
+    sources: Stream.Stream<S, E, R2>
+  ) => Stream.Stream<Segmentation, E | SegmentationError, Transport | Services<S> | R2>
   (
     options?: SegmentAllOptions & { readonly stopOnFailure?: false | undefined }
-  ): <R, E, R2>(
-    sources: Stream.Stream<ImageSource<R>, E, R2>
-  ) => Stream.Stream<SegmentedItem, E, Transport | R | R2>
-  <R, E, R2>(
-    sources: Stream.Stream<ImageSource<R>, E, R2>,
+  ): <S extends ImageSource<unknown>, E, R2>(
+    sources: Stream.Stream<S, E, R2>
+  ) => Stream.Stream<SegmentedItem, E, Transport | Services<S> | R2>
+  <S extends ImageSource<unknown>, E, R2>(
+    sources: Stream.Stream<S, E, R2>,
     options: SegmentAllOptions & { readonly stopOnFailure: true }
-  ): Stream.Stream<Segmentation, E | SegmentationError, Transport | R | R2>
-  <R, E, R2>(
-    sources: Stream.Stream<ImageSource<R>, E, R2>,
+  ): Stream.Stream<Segmentation, E | SegmentationError, Transport | Services<S> | R2>
+  <S extends ImageSource<unknown>, E, R2>(
+    sources: Stream.Stream<S, E, R2>,
     options?: SegmentAllOptions & { readonly stopOnFailure?: false | undefined }
-  ): Stream.Stream<SegmentedItem, E, Transport | R | R2>
+  ): Stream.Stream<SegmentedItem, E, Transport | Services<S> | R2>
 } = Function.dual((args) => Stream.isStream(args[0]), many)
 
 function many<R, E, R2>(

@@ -3,19 +3,28 @@
  * requirement that is lost, breaks `npm run check`.
  */
 import { describe, expectTypeOf, it } from "@effect/vitest"
-import type { Config, Effect, FileSystem, Layer, PlatformError, Scope, Stream } from "effect"
+import {
+  type Config,
+  type Effect,
+  type FileSystem,
+  type Layer,
+  type PlatformError,
+  type Scope,
+  Stream
+} from "effect"
 import type { HttpClient } from "effect/http"
-import type {
-  ImageError,
+import {
+  type ImageError,
   ImageSource,
-  JobClient,
-  MaskNotDecodable,
-  PolicyError,
+  type JobClient,
+  type MaskNotDecodable,
+  type PolicyError,
   segment,
-  SegmentationError,
-  segmentWithAgreement,
-  Transport,
-  Transports
+  segmentAll,
+  type SegmentationError,
+  type segmentWithAgreement,
+  type Transport,
+  type Transports
 } from "effect-segformer"
 import type {
   AttemptProtocol,
@@ -29,7 +38,8 @@ import type {
   SegFormerHttp
 } from "effect-segformer/http"
 import type { ServerJobs } from "effect-segformer/api"
-import type { Batch, BatchError } from "effect-segformer/batch"
+import type { Batch, BatchError, Item } from "effect-segformer/batch"
+import type { CompanionError } from "effect-segformer/companions"
 import type { ImageCodec } from "effect-segformer/image"
 import type { Download } from "effect-segformer/jobs"
 import type { SegFormerOnnx, ModelSource } from "effect-segformer/onnx"
@@ -65,7 +75,7 @@ type Needs<F extends (...args: never) => unknown> =
 describe("errors and requirements of", () => {
   it("segmenting", () => {
     expectTypeOf<Failure<typeof segment>>().toEqualTypeOf<SegmentationError>()
-    expectTypeOf<Needs<typeof segment<never>>>().toEqualTypeOf<Transport>()
+    expectTypeOf<Needs<typeof segment<ImageSource.ImageSource>>>().toEqualTypeOf<Transport>()
     expectTypeOf<Failure<typeof segmentWithAgreement>>().toExtend<SegmentationError>()
   })
 
@@ -74,6 +84,25 @@ describe("errors and requirements of", () => {
     expectTypeOf<NeedsOf<ReturnType<typeof ImageSource.bytes>>>().toBeNever()
     expectTypeOf<NeedsOf<ReturnType<typeof ImageSource.file>>>().toEqualTypeOf<FileSystem.FileSystem>()
     expectTypeOf<NeedsOf<ReturnType<typeof ImageSource.url>>>().toEqualTypeOf<HttpClient.HttpClient>()
+  })
+
+  it("one of several kinds of sources, and streams of them: all that any of them needs", () => {
+    type Either = ReturnType<typeof ImageSource.file> | ReturnType<typeof ImageSource.url>
+    type Both = Transport | FileSystem.FileSystem | HttpClient.HttpClient
+    expectTypeOf<ImageSource.Services<Either>>().toEqualTypeOf<Exclude<Both, Transport>>()
+    expectTypeOf<Needs<typeof segment<Either>>>().toEqualTypeOf<Both>()
+    expectTypeOf<Needs<typeof segmentWithAgreement<Either>>>().toEqualTypeOf<
+      Transports.Ensemble | Exclude<Both, Transport>
+    >()
+    expectTypeOf<ReturnType<typeof Item.make<Either>>>().toEqualTypeOf<Item.Item<Exclude<Both, Transport>>>()
+    const either = (name: string): Either => ImageSource.bytes(new Uint8Array(), { name })
+    const one = () => segment(either("panel.png"))
+    expectTypeOf<Needs<typeof one>>().toEqualTypeOf<Both>()
+    const many = () => Stream.make("a.png", "https://a/b.png").pipe(Stream.map(either), segmentAll())
+    expectTypeOf<Stream.Services<ReturnType<typeof many>>>().toEqualTypeOf<Both>()
+    const first = () => segmentAll(Stream.make(either("a.png")), { stopOnFailure: true })
+    expectTypeOf<Stream.Services<ReturnType<typeof first>>>().toEqualTypeOf<Both>()
+    expectTypeOf<Stream.Error<ReturnType<typeof first>>>().toEqualTypeOf<SegmentationError>()
   })
 
   it("transports over HTTP", () => {
@@ -123,6 +152,11 @@ describe("errors and requirements of", () => {
     expectTypeOf<SegmentationError["concerns"]>().toEqualTypeOf<"image" | "service" | "model" | "caller">()
     expectTypeOf<SegmentationError["isTransient"]>().toEqualTypeOf<boolean>()
     expectTypeOf<ImageError["concerns"]>().toEqualTypeOf<"image">()
+    // Of all that programs over it may fail with, so that one rule does for whatever is left.
+    type Asked = Pick<SegmentationError, "isRetryable" | "isTransient">
+    expectTypeOf<Download.Failure>().toExtend<Asked>()
+    expectTypeOf<Stream.Error<ReturnType<typeof Tiled.segment>>>().toExtend<Asked>()
+    expectTypeOf<CompanionError | ServiceHealth.NotHealthy | ServiceClient.CallError>().toExtend<Asked>()
   })
 
   it("models here", () => {
@@ -140,6 +174,7 @@ describe("errors and requirements of", () => {
     expectTypeOf<Needs<typeof Exchange.make>>().toEqualTypeOf<HttpClient.HttpClient>()
     expectTypeOf<Failure<Exchange.Exchange["send"]>>().toEqualTypeOf<ServiceError>()
     expectTypeOf<Failure<typeof ServiceHealth.layer>>().toBeNever()
+    expectTypeOf<Failure<typeof ServiceClient.health>>().toBeNever()
     expectTypeOf<Needs<typeof AddressGuard.layer>>().toEqualTypeOf<HttpClient.HttpClient>()
     expectTypeOf<Needs<typeof NodeAddressGuard.layer>>().toBeNever()
     expectTypeOf<Needs<typeof NodeHttp.layer>>().toBeNever()

@@ -21,9 +21,7 @@ const program = Effect.gen(function* () {
   const knowledge = yield* Knowledge
   for (const client of [users, projects, knowledge]) {
     const { service } = ServiceClient.about(client)
-    const { healthy } = yield* ServiceClient.health(client).pipe(
-      Effect.catch(({ message }) => Effect.succeed({ healthy: false, detail: message }))
-    )
+    const { healthy } = yield* ServiceClient.health(client)
     yield* Console.log(`${service} is ${healthy ? "healthy" : "not healthy"}`)
   }
 

@@ -23,6 +23,7 @@ import * as BatchReport from "./BatchReport.ts"
 import {
   type BatchError,
   type RunFolderFailed,
+  type SinkFailed,
   type SourceNotReadable,
   TooManyFailures
 } from "./BatchError.ts"
@@ -92,6 +93,8 @@ export interface Summary {
   readonly failed: number
   /** Images that were settled in this session; `repeated` are those of `done` that are equal to another. */
   readonly settled: { readonly done: number; readonly repeated: number; readonly failed: number }
+  /** Images of `settled` that were done before, and whose results were not there any more. */
+  readonly missing: number
   /** Images that were settled before, or that are not to be retried. */
   readonly skipped: number
   /** Failures by their tag, over all images. */
@@ -149,6 +152,7 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
 
   const settled = { done: 0, repeated: 0, failed: 0 }
   let skipped = 0
+  let missing = 0
   let stopping = false
   let end: TooManyFailures | undefined
   const isRetry = options.retryFailed === true
@@ -168,16 +172,41 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
 
   /** Keys under way: a source may name an image twice. */
   const underWay = new Set<string>()
+  const looking = sinks.filter(({ isThere }) => isThere !== undefined)
+  /** Whether somebody has taken away what was written for an image. */
+  const isGone = Effect.fnUntraced(function* (line: JournalLine.DoneLine) {
+    for (const { isThere, name } of looking) {
+      const record = yield* journal.record(line, name)
+      if (isThere !== undefined && !(yield* isThere(line.key, record))) return true
+    }
+    return false
+  })
+  const want = (key: string): boolean => {
+    underWay.add(key)
+    return true
+  }
+  const skip = (): boolean => {
+    skipped++
+    return false
+  }
+  const again = (key: string) =>
+    Effect.as(
+      missing++ > 0
+        ? Effect.void
+        : Effect.logWarning(
+            `The result of ${key} is not there any more, though it was done. What is missing is made again`
+          ),
+      want(key)
+    )
   const isWanted = ({ key }: Item<R>) =>
     underWay.has(key)
       ? Effect.succeed(false)
-      : Effect.map(journal.find(key), (line) => {
-          if (isRetry ? line !== undefined && JournalLine.isFailed(line) : line === undefined) {
-            underWay.add(key)
-            return true
-          }
-          skipped++
-          return false
+      : Effect.flatMap(journal.find(key), (line) => {
+          if (isRetry ? line !== undefined && JournalLine.isFailed(line) : line === undefined)
+            return Effect.sync(() => want(key))
+          return isRetry || line === undefined || JournalLine.isFailed(line) || looking.length === 0
+            ? Effect.sync(skip)
+            : Effect.flatMap(isGone(line), (gone) => (gone ? again(key) : Effect.sync(skip)))
         })
   const tally = FailureRules.tally(options)
   const fail = Effect.fnUntraced(function* (key: string, error: Work.WorkError) {
@@ -267,6 +296,7 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     done: journal.done(),
     failed: journal.failed(),
     settled,
+    missing,
     skipped,
     failures: found.tags,
     files,
@@ -275,12 +305,12 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
 })
 
 /** Gives one wanted item after the other to whoever asks, and undefined once there are no more or the run is to end. */
-const taking = Effect.fnUntraced(function* <R>(
+const taking = Effect.fnUntraced(function* <R, R2>(
   { items }: BatchSource<R>,
-  isWanted: (item: Item<R>) => Effect.Effect<boolean, RunFolderFailed>,
+  isWanted: (item: Item<R>) => Effect.Effect<boolean, RunFolderFailed | SinkFailed, R2>,
   isStopping: () => boolean
 ): Effect.fn.Return<
-  Effect.Effect<Item<R> | undefined, SourceNotReadable | RunFolderFailed>,
+  Effect.Effect<Item<R> | undefined, SourceNotReadable | RunFolderFailed | SinkFailed, R2>,
   never,
   R | Scope.Scope
 > {
@@ -289,25 +319,26 @@ const taking = Effect.fnUntraced(function* <R>(
   let some: ReadonlyArray<Item<R>> = []
   let at = 0
   let ended = false
-  const next: Effect.Effect<Item<R> | undefined, SourceNotReadable | RunFolderFailed> = Effect.suspend(() => {
-    if (ended || isStopping()) return Effect.succeed(undefined)
-    if (at < some.length) {
-      const item = some[at++]!
-      return Effect.flatMap(isWanted(item), (wanted) => (wanted ? Effect.succeed(item) : next))
-    }
-    return Pull.matchEffect(pull, {
-      onSuccess: (more) => {
-        some = more
-        at = 0
-        return next
-      },
-      onFailure: (cause) => Effect.failCause(cause),
-      onDone: () => {
-        ended = true
-        return Effect.succeed(undefined)
+  const next: Effect.Effect<Item<R> | undefined, SourceNotReadable | RunFolderFailed | SinkFailed, R2> =
+    Effect.suspend(() => {
+      if (ended || isStopping()) return Effect.succeed(undefined)
+      if (at < some.length) {
+        const item = some[at++]!
+        return Effect.flatMap(isWanted(item), (wanted) => (wanted ? Effect.succeed(item) : next))
       }
+      return Pull.matchEffect(pull, {
+        onSuccess: (more) => {
+          some = more
+          at = 0
+          return next
+        },
+        onFailure: (cause) => Effect.failCause(cause),
+        onDone: () => {
+          ended = true
+          return Effect.succeed(undefined)
+        }
+      })
     })
-  })
   return turn.withPermit(next)
 })
 

@@ -35,6 +35,7 @@ const files = <R>(
     prepare: out.prepare,
     write: (finding) => Effect.flatMap(draw(finding), (bytes) => out.write(pathOf(finding.item.key), bytes)),
     repeat: (item, original) => Effect.as(out.copy(pathOf(original.key), pathOf(item.key)), undefined),
+    isThere: (key) => out.has(pathOf(key)),
     flush: out.flush
   })
 }
@@ -109,6 +110,7 @@ export const results = (options: FolderOptions): Sink<FileSystem.FileSystem> => 
   const pathOf = (key: string, ending: string) => OutFolder.pathOf(key) + ending
   return {
     ...maps,
+    prepare: Effect.andThen(maps.prepare, out.prepare),
     write: (finding) =>
       Effect.flatMap(Effect.option(finding.segmentation.labelMap), (map) =>
         map._tag === "Some"
@@ -131,6 +133,13 @@ export const results = (options: FolderOptions): Sink<FileSystem.FileSystem> => 
             ),
             original.record
           ),
+    isThere: (key, record) =>
+      Effect.map(
+        Effect.forEach((record === "" ? labelsEnding : record).split(" "), (ending) =>
+          out.has(pathOf(key, ending))
+        ),
+        (all) => all.every(Boolean)
+      ),
     flush: Effect.andThen(maps.flush, out.flush)
   }
 }
@@ -170,6 +179,7 @@ export const overlays = (options: OverlayOptions): Sink<FileSystem.FileSystem | 
   const pathOf = (key: string) => OutFolder.pathOf(key) + drawnEnding
   return {
     ...painted,
+    prepare: Effect.andThen(painted.prepare, out.prepare),
     write: (finding) =>
       Effect.catchTag(
         painted.write(finding),
@@ -188,6 +198,12 @@ export const overlays = (options: OverlayOptions): Sink<FileSystem.FileSystem | 
             original.record === noOverlay ? Effect.void : out.copy(pathOf(original.key), pathOf(item.key)),
             original.record
           ),
+    isThere: (key, record) =>
+      record === noOverlay
+        ? Effect.succeed(true)
+        : record === drawnEnding
+          ? out.has(pathOf(key))
+          : (painted.isThere?.(key, record) ?? Effect.succeed(true)),
     flush: Effect.andThen(painted.flush, out.flush),
     finish: (records) =>
       Effect.flatMap(

@@ -4,10 +4,12 @@
  */
 import { createHash } from "node:crypto"
 import { dirname, join } from "node:path"
+import { crc32 } from "node:zlib"
 import { Effect, FileSystem } from "effect"
 import { NotWritten, notWritten } from "../files/NotWritten.ts"
 import * as WholeFile from "../files/WholeFile.ts"
 import { SinkFailed } from "./BatchError.ts"
+import * as HashIndex from "./HashIndex.ts"
 
 /** Adds to a file. */
 export type Write = (piece: string | Uint8Array) => Effect.Effect<void, SinkFailed>
@@ -23,6 +25,8 @@ export interface OutFolder {
     path: string,
     body: (write: Write) => Effect.Effect<void, E, R>
   ) => Effect.Effect<void, E | SinkFailed, R | FileSystem.FileSystem>
+  /** Whether the file of this path is there. Each folder is listed once, and what it has not is looked for. */
+  readonly has: (path: string) => Effect.Effect<boolean, SinkFailed, FileSystem.FileSystem>
   /** Makes the names of what was written outlast a power cut. */
   readonly flush: Effect.Effect<void, never, FileSystem.FileSystem>
 }
@@ -54,16 +58,57 @@ export const make = (sink: string, folder: string): OutFolder => {
       changed.add(dirname(target))
     })
 
+  const listed = new Set<string>()
+  // Of very many names no more is held than a slot each.
+  let seen = HashIndex.make()
+  const list = (place: string): Effect.Effect<void, SinkFailed, FileSystem.FileSystem> =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      listed.add(place)
+      const names = yield* Effect.catch(fs.readDirectory(place), (error) =>
+        error.reason._tag === "NotFound"
+          ? Effect.succeed<ReadonlyArray<string>>([])
+          : Effect.fail(failed(notWritten(place)(error)))
+      )
+      for (const name of names) {
+        const path = join(place, name)
+        const sum = crc32(path)
+        seen.set(path, sum, (at) => at === sum)
+      }
+    })
+  const isSeen = (path: string): boolean => {
+    const sum = crc32(path)
+    return seen.find(path, (at) => at === sum) >= 0
+  }
+
   return {
-    prepare: Effect.flatMap(FileSystem.FileSystem, (fs) =>
-      fs
+    has: (path) =>
+      Effect.suspend(() => {
+        const target = join(folder, path)
+        const place = dirname(target)
+        const looked = Effect.suspend(() =>
+          isSeen(target)
+            ? Effect.succeed(true)
+            : // It may have been written since; and some disks have other letters for a name than it was written with.
+              Effect.flatMap(FileSystem.FileSystem, (fs) =>
+                Effect.orElseSucceed(fs.exists(target), () => false)
+              )
+        )
+        return listed.has(place) ? looked : Effect.andThen(list(place), looked)
+      }),
+    prepare: Effect.flatMap(FileSystem.FileSystem, (fs) => {
+      // A sink may see several runs, and what happens to its files between them.
+      made.clear()
+      listed.clear()
+      seen = HashIndex.make()
+      return fs
         .remove(parts, { recursive: true, force: true })
         .pipe(
           Effect.mapError(notWritten(parts)),
           Effect.andThen(WholeFile.makeFolder(parts)),
           Effect.mapError(failed)
         )
-    ),
+    }),
     write: (path, bytes) =>
       place(path, (target, options) => Effect.mapError(WholeFile.write(target, bytes, options), failed)),
     copy: (from, to) =>
@@ -110,5 +155,18 @@ export const pathOf = (key: string): string =>
       if (Buffer.byteLength(safe) <= longest) return safe
       const digest = createHash("sha256").update(part).digest("hex").slice(0, 32)
       return `${safe.slice(0, 40)}%${digest}`
+    })
+    .join("/")
+
+/** The key whose results have this path, as far as the path tells: parts that were shortened stay as they are. */
+export const keyOf = (path: string): string =>
+  path
+    .split("/")
+    .map((part) => {
+      if (part === "%") return ""
+      if (/%[\da-f]{32}$/.test(part)) return part
+      return part.replaceAll(/(?:%[\dA-F]{2})+/g, (bytes) =>
+        Buffer.from(bytes.replaceAll("%", ""), "hex").toString("utf8")
+      )
     })
     .join("/")

@@ -79,6 +79,11 @@ export interface Sink<out R = never> {
     | undefined
   /** Reads back the label map that was written for a key, where the sink writes such: for pictures in the report. */
   readonly labelMap: ((key: string) => Effect.Effect<WrittenLabels, SinkFailed, R>) | undefined
+  /**
+   * Whether what was written for an image that is done is there still; the record is the one that was kept of it. Where it is not, the
+   * image is done again. Undefined where nobody looks.
+   */
+  readonly isThere: ((key: string, record: string) => Effect.Effect<boolean, SinkFailed, R>) | undefined
   /** Makes what was written so far outlast a power cut. It is called before images are noted as done. */
   readonly flush: Effect.Effect<void, SinkFailed, R>
   /** After the last image: writes what all of them make together, and gives the paths. */
@@ -96,6 +101,7 @@ export interface SinkOptions<R> {
   ) => Effect.Effect<string | undefined | void, SinkFailed | SegmentationError, R>
   readonly repeat?: Sink<R>["repeat"]
   readonly labelMap?: Sink<R>["labelMap"]
+  readonly isThere?: Sink<R>["isThere"]
   readonly flush?: Effect.Effect<void, SinkFailed, R> | undefined
   readonly finish?: Sink<R>["finish"] | undefined
 }
@@ -113,6 +119,7 @@ export const make = <R = never>(options: SinkOptions<R>): Sink<R> => ({
     ),
   repeat: options.repeat,
   labelMap: options.labelMap,
+  isThere: options.isThere,
   flush: options.flush ?? Effect.void,
   finish: (records) =>
     options.finish === undefined

@@ -118,12 +118,13 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
       `there are no images in ${options.source}: of a folder those are taken that are called so (.jpg, .png, .tif and the like), of a list those that it names`
     )
   if (options.json) {
-    const { files, progress, settled, skipped } = summary
+    const { files, missing, progress, settled, skipped } = summary
     yield* Screen.say(
       JSON.stringify({
         done: summary.done,
         failed,
         new: settled,
+        missing,
         skipped,
         failures: Object.fromEntries(summary.failures),
         milliseconds: Math.round(Duration.toMillis(progress.elapsed)),
@@ -178,15 +179,19 @@ const progressLine = (progress: Progress): string => {
   ].join("  ")
 }
 
-const closing = ({ failed, failures, files, progress, settled, skipped }: Batch.Summary, out: string) => {
+const closing = (
+  { failed, failures, files, missing, progress, settled, skipped }: Batch.Summary,
+  out: string
+) => {
   const before = skipped === 0 ? "" : `, ${Screen.count(skipped)} were done before`
+  const again = missing === 0 ? "" : `, ${Screen.count(missing)} of them again, as their results were gone`
   const equal = settled.repeated === 0 ? "" : `, ${Screen.count(settled.repeated)} of them equal to others`
   const tags = Array.from(failures, ([tag, count]) => `${Screen.count(count)} ${tag}`).join(", ")
   const spent = progress.cost === undefined ? "" : `, cost ${money.format(progress.cost.spent)}`
   return [
     settled.done + failed + skipped === 0
       ? "There are no images"
-      : `${Screen.images(settled.done)} done${equal}${before}, ${time(progress.elapsed)}${spent}`,
+      : `${Screen.images(settled.done)} done${equal}${again}${before}, ${time(progress.elapsed)}${spent}`,
     ...(failed === 0
       ? []
       : [`${Screen.count(failed)} failed: ${tags}. Once mended, try them again with --retry-failed`]),

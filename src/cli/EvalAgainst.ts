@@ -64,6 +64,7 @@ const compare = Effect.fnUntraced(function* (given: Options) {
   const run: Run = { options, progress, problems: [] }
   const found = yield* folder === undefined ? ofPictures(segmenters, run) : ofFolders(folders, run)
   yield* progress.clear
+  if (options.out !== undefined) yield* EvalComparison.tellLeft(options.out, found.comparisons)
   if (options.json) yield* Screen.say(JSON.stringify(EvalAgainstTable.toJson(found)))
   else if (!options.quiet && found.comparisons.some(({ images }) => images > 0)) {
     const took = (yield* Clock.currentTimeMillis) - started

@@ -1,9 +1,10 @@
 /** One segmenter beside another: what was counted over the images so far, and pictures of what differs. */
 import { dirname, join } from "node:path"
-import { Effect, type FileSystem, Schema } from "effect"
+import { Effect, FileSystem, Schema, Stream } from "effect"
 import * as LabelPngWriter from "../files/LabelPngWriter.ts"
-import type { NotWritten } from "../files/NotWritten.ts"
+import { type NotWritten, notWritten } from "../files/NotWritten.ts"
 import * as WholeFile from "../files/WholeFile.ts"
+import * as Folder from "../image/Folder.ts"
 import type { DependencyMissing, ImageError } from "../image/ImageError.ts"
 import { ImageCodec, type Raster } from "../image/ImageCodec.ts"
 import * as Agreement from "../mask/Agreement.ts"
@@ -15,6 +16,7 @@ import * as Colors from "../render/Colors.ts"
 import * as Difference from "../render/Difference.ts"
 import * as EvalOthers from "./EvalOthers.ts"
 import * as Inputs from "./Inputs.ts"
+import * as Screen from "./Screen.ts"
 
 /** Two answers to one image cannot be compared. */
 export class NotComparable extends Schema.TaggedError<NotComparable>()("NotComparable", {
@@ -59,6 +61,8 @@ export class Comparison {
   images = 0
   /** Of both, as far as they are known. */
   classes: ClassTable.ClassTable
+  /** The pictures that were written. */
+  readonly drawn = new Set<string>()
   /** Images that they agree least on, the least first. */
   least: ReadonlyArray<ImageAgreement> = []
   readonly #second: ClassTable.ClassTable
@@ -107,7 +111,12 @@ export class Comparison {
         Effect.fromResult
       )
       const { differing, overall } = Agreement.scores(own)
-      if (out !== undefined && differing > 0) yield* this.#draw(join(out, name), pair, yield* photo)
+      if (out !== undefined) {
+        const path = join(out, name)
+        if (differing > 0) yield* this.#draw(path, pair, yield* photo)
+        // Of an earlier comparison, which is not what this one found.
+        else yield* removed(picturesOf(path))
+      }
       yield* Effect.fromResult(Agreement.absorb(this.agreement, own))
       this.images++
       if (differing === 0) return
@@ -140,15 +149,47 @@ export class Comparison {
         : yield* Difference.draw(photo, first, second, { palette, names, legend: true })
     const codec = yield* ImageCodec
     yield* WholeFile.makeFolder(dirname(path))
+    const [differs, difference] = picturesOf(path)
     yield* WholeFile.writeAll([
-      {
-        path: path + Inputs.differsEnding,
-        bytes: yield* LabelPngWriter.encode(mask, { palette: maskPalette })
-      },
-      { path: path + Inputs.differenceEnding, bytes: yield* codec.encode(picture, "png") }
+      { path: differs, bytes: yield* LabelPngWriter.encode(mask, { palette: maskPalette }) },
+      { path: difference, bytes: yield* codec.encode(picture, "png") }
     ])
+    this.drawn.add(differs).add(difference)
   })
 }
+
+/** The pictures of an image, by the beginning of their paths. */
+const picturesOf = (path: string): readonly [differs: string, difference: string] => [
+  path + Inputs.differsEnding,
+  path + Inputs.differenceEnding
+]
+
+const removed = (paths: ReadonlyArray<string>): Effect.Effect<void, NotWritten, FileSystem.FileSystem> =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) =>
+    Effect.forEach(paths, (path) => Effect.mapError(fs.remove(path, { force: true }), notWritten(path)), {
+      discard: true
+    })
+  )
+
+/** Says that pictures of an earlier comparison lie in the folder of this one's. */
+export const tellLeft = Effect.fnUntraced(function* (
+  folder: string,
+  comparisons: ReadonlyArray<Comparison>
+): Effect.fn.Return<void, never, FileSystem.FileSystem> {
+  const isPicture = (name: string) =>
+    name.endsWith(Inputs.differsEnding) || name.endsWith(Inputs.differenceEnding)
+  const left = yield* Folder.files(folder, isPicture).pipe(
+    Stream.map(({ name }) => join(folder, name)),
+    Stream.filter((path) => comparisons.every(({ drawn }) => !drawn.has(path))),
+    Stream.runCollect,
+    Effect.orElseSucceed((): ReadonlyArray<string> => [])
+  )
+  const [first] = left
+  if (first !== undefined)
+    yield* Screen.complain(
+      `${first}${left.length === 1 ? " is" : ` and ${left.length - 1} more are`} of an earlier comparison: this one says nothing of ${left.length === 1 ? "it" : "them"}`
+    )
+})
 
 /** A map with one id for all that is not counted. */
 const shown = (map: LabelMap.LabelMap, ignore: ReadonlyArray<number>): LabelMap.LabelMap => {

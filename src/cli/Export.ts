@@ -1,8 +1,9 @@
 /** `segformer export`, at work: label maps in, files of another format out, one label map at a time. */
 import { basename, dirname, extname, join } from "node:path"
-import { Effect, Result } from "effect"
+import { Effect, FileSystem, Result, Stream } from "effect"
 import { NotWritten } from "../files/NotWritten.ts"
 import * as WholeFile from "../files/WholeFile.ts"
+import * as Folder from "../image/Folder.ts"
 import type { Beside, ImageWriter, Item, RunWriter, Settings } from "../mask/exports/ExportFormat.ts"
 import type { ClassTable } from "../mask/ClassTable.ts"
 import * as Exports from "../mask/Exports.ts"
@@ -132,17 +133,33 @@ const write = Effect.fnUntraced(function* (options: Options) {
   const toFolder = Effect.fnUntraced(function* ({ beside, encode }: ImageWriter) {
     // The one label map goes to the very file that was named.
     const ending = extname(`x.${format.ending}`)
+    const paths = new Set<string>()
+    const unpaired: Array<string> = []
     const isSingle = files.length === 1 && out.toLowerCase().endsWith(ending)
     yield* forEach((item, key) =>
       Steps.run(() => encode(item)).pipe(
         Effect.flatMap(Effect.fromResult),
         Effect.flatMap((bytes) => {
-          const path = isSingle ? out : join(out, dirname(key), basename(key) + ending)
+          const own = format.isPaired === true ? pairedName(key, item.image) : key
+          const other = own === undefined || paths.has(join(out, own + ending))
+          const path = isSingle ? out : join(out, (other ? key : own) + ending)
+          if (other && !isSingle) unpaired.push(item.image)
+          paths.add(path)
           return save(path, WholeFile.write(path, bytes))
         })
       )
     )
-    if (beside !== undefined && written > 0 && !isSingle) yield* saveBeside(out, beside())
+    const [first] = unpaired
+    if (first !== undefined)
+      yield* Screen.complain(
+        `${first}${unpaired.length === 1 ? " has" : ` and ${unpaired.length - 1} more have`} the name of another image but for its ending, and ${options.format} ` +
+          "finds files by names without endings: rename the images"
+      )
+    if (beside !== undefined && written > 0 && !isSingle) {
+      const own = beside()
+      yield* tellOther(out, own, ending, paths)
+      yield* saveBeside(out, own)
+    }
   })
   yield* format.per === "run" ? toFile(format.open(settings)) : toFolder(format.open(settings))
   yield* progress.clear
@@ -152,6 +169,37 @@ const write = Effect.fnUntraced(function* (options: Options) {
     yield* Screen.say(`${what} as ${options.format}${also}: ${Screen.plain(options.out)}`)
   }
   if (failed > 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
+})
+
+/** The name of an image without its ending, in the folder of a key; `undefined` where another image has it, or it is none of a file. */
+const pairedName = (key: string, image: string): string | undefined => {
+  const name = basename(image)
+  const stem = name.slice(0, name.length - extname(name).length)
+  if (basename(key) === name && extname(name) !== "") return undefined
+  return /^\.*$|[\\/\0]/.test(stem) ? key : join(dirname(key), stem)
+}
+
+/** Says that files of an earlier export lie beside these, where what goes with all of them is another now: their classes have other numbers. */
+const tellOther = Effect.fnUntraced(function* (
+  folder: string,
+  { bytes, name }: Beside,
+  ending: string,
+  written: ReadonlySet<string>
+): Effect.fn.Return<void, never, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  const before = yield* Effect.option(fs.readFile(join(folder, name)))
+  if (before._tag === "None" || Buffer.from(before.value).equals(bytes)) return
+  const others = yield* Folder.files(folder, (file) => file.endsWith(ending)).pipe(
+    Stream.map((file) => join(folder, file.name)),
+    Stream.filter((path) => !written.has(path)),
+    Stream.runCollect,
+    Effect.orElseSucceed((): ReadonlyArray<string> => [])
+  )
+  const [first] = others
+  if (first !== undefined)
+    yield* Screen.complain(
+      `${join(folder, name)} was of other classes, and ${first}${others.length === 1 ? "" : ` and ${others.length - 1} more`} beside it still ${others.length === 1 ? "has" : "have"} their numbers: export into an empty folder`
+    )
 })
 
 /** What the report beside a label map says of the model: the less even its classes, the surer it is. */

@@ -2,16 +2,20 @@
  * Files of label maps on disk: which ones there are, by names that pair them with others, what is in them, and what
  * their classes are called.
  */
+import { closeSync, openSync, readSync } from "node:fs"
 import { basename, dirname, join, normalize, resolve } from "node:path"
-import { Effect, FileSystem, Option, Result, Schema } from "effect"
+import { Effect, FileSystem, Option, Predicate, Result, Schema } from "effect"
+import * as OutFolder from "../batch/OutFolder.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
 import * as Npy from "../mask/Npy.ts"
 import * as Palette from "../mask/Palette.ts"
 import * as PngNames from "../mask/PngNames.ts"
+import * as SystemError from "../SystemError.ts"
 import * as ExitCode from "./ExitCode.ts"
-import { ending, type LabelFile, type LabelFiles, list, withoutEndings } from "./LabelFolder.ts"
+import { ending, imageEnding, type LabelFile, type LabelFiles, list, withoutEndings } from "./LabelFolder.ts"
+import * as Screen from "./Screen.ts"
 
 /** What is wrong with a file or a name, in a line. */
 export interface Problem {
@@ -176,41 +180,71 @@ const Sidecar = Schema.fromJsonString(
 )
 export type Sidecar = typeof Sidecar.Type
 
-/** The report beside a label map, where there is one. */
-export const sidecar = (file: LabelFile): Effect.Effect<Sidecar | undefined, never, FileSystem.FileSystem> =>
-  file.hasReport === false
-    ? Effect.succeed(undefined)
-    : Effect.flatMap(FileSystem.FileSystem, (fs) =>
-        fs.readFileString(file.path.replace(ending, ".json")).pipe(
-          Effect.flatMap((text) => Effect.fromResult(Schema.decodeUnknownResult(Sidecar)(text))),
-          Effect.orElseSucceed(() => undefined)
-        )
-      )
+/** Reports that could not be read, and were told of: each is asked for by several that want something of it. */
+const told = new Set<string>()
 
-/** Bytes of a label map's file in which its names are looked for first. */
-const beginning = 4096
+/** What stands beside a label map is another's where it has not what a report has; and broken where it is no JSON, or has that wrong. */
+const reportOf = (text: string): Result.Result<Sidecar | undefined, string> => {
+  const found = Schema.decodeUnknownResult(Sidecar)(text)
+  if (Result.isSuccess(found)) return Result.succeed(found.success)
+  const parsed = Schema.decodeUnknownResult(Json)(text)
+  if (Result.isFailure(parsed)) return Result.fail("it is no JSON")
+  const isOurs =
+    Predicate.hasProperty(parsed.success, "image") && Predicate.hasProperty(parsed.success, "classes")
+  return isOurs ? Result.fail(found.failure.message) : Result.succeed(undefined)
+}
+const Json = Schema.fromJsonString(Schema.Unknown)
+
+/** The report beside a label map, where there is one. Of one that cannot be read it is told once. */
+export const sidecar = (file: LabelFile): Effect.Effect<Sidecar | undefined, never, FileSystem.FileSystem> =>
+  Effect.suspend(() => {
+    if (file.hasReport === false) return Effect.undefined
+    const path = file.path.replace(ending, ".json")
+    const tell = (reason: string) => {
+      if (told.has(resolve(path))) return Effect.undefined
+      told.add(resolve(path))
+      return Effect.as(
+        Screen.complain(
+          `${path} beside ${file.path} is not used: ${reason}. What it said of its image and its classes is not known: write both anew, or remove it`
+        ),
+        undefined
+      )
+    }
+    return Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFileString(path)).pipe(
+      Effect.matchEffect({
+        onFailure: (error) =>
+          error.reason._tag === "NotFound" ? Effect.undefined : tell(SystemError.unreadable(error)),
+        onSuccess: (text) =>
+          Result.match(reportOf(text), { onFailure: tell, onSuccess: (found) => Effect.succeed(found) })
+      })
+    )
+  })
+
+/** Room for the beginning of a file, and more where names are longer: there may be very many files, and each is looked into at once. */
+let space = Buffer.alloc(64)
 
 /** What a label map's own file says of its classes: all of the model's, or nothing. */
-export const namesWithin = ({
-  path
-}: LabelFile): Effect.Effect<PngNames.Found | undefined, never, FileSystem.FileSystem> =>
-  /\.npy$/i.test(path)
-    ? Effect.succeed(undefined)
-    : Effect.scoped(
-        Effect.gen(function* () {
-          const fs = yield* FileSystem.FileSystem
-          const file = yield* fs.open(path, { flag: "r" })
-          const read = (length: number) =>
-            Effect.map(file.readAlloc(length), (bytes) =>
-              Option.isNone(bytes) ? undefined : PngNames.find(bytes.value)
-            )
-          const found = yield* read(beginning)
-          if (found === undefined || "text" in found) return found
-          yield* file.seek(0n, "start")
-          const all = yield* read(found.needs)
-          return all !== undefined && "text" in all ? all : undefined
-        })
-      ).pipe(Effect.orElseSucceed(() => undefined))
+export const namesWithin = ({ path }: LabelFile): PngNames.Found | undefined => {
+  if (/\.npy$/i.test(path)) return undefined
+  let file: number | undefined
+  try {
+    file = openSync(path, "r")
+    let length = 64
+    for (;;) {
+      if (space.length < length) space = Buffer.alloc(length)
+      const found = PngNames.find(space.subarray(0, readSync(file, space, 0, length, 0)))
+      if (found === undefined || "text" in found) return found
+      // The file has ended.
+      if (found.needs <= length) return undefined
+      length = found.needs
+    }
+  } catch {
+    // Whoever reads the map is told what is wrong with it.
+    return undefined
+  } finally {
+    if (file !== undefined) closeSync(file)
+  }
+}
 
 /** The image that the report beside each label map names. Of very many reports nothing else is held. */
 export const reportedImages = (
@@ -230,31 +264,119 @@ export const reportedImages = (
 
 /**
  * What the image of each label map is called: by the report beside it where it lies within the folder that was segmented,
- * so far as the results keep that, else by the name of the file itself. Two images of one name say where they lie.
+ * so far as the results keep that, else by the name of the file itself. Two images of one name say where they lie; two label maps of
+ * one image are refused, since nobody can tell which is meant.
  */
 export const imageNames = Effect.fnUntraced(function* (
   files: LabelFiles
-): Effect.fn.Return<ReadonlyArray<string>, never, FileSystem.FileSystem> {
+): Effect.fn.Return<ReadonlyArray<string>, ExitCode.Ended, FileSystem.FileSystem> {
   const reported = yield* reportedImages(files)
-  const paths = reported.map((image) => (image === undefined ? undefined : pathOf(image)))
-  const short = Array.from(files, ({ image, key }, index) => {
-    const path = paths[index]
-    if (path === undefined) return image ?? `${key}.png`
-    const below = join(dirname(key), basename(path)).replaceAll("\\", "/")
-    return path === below || path.endsWith(`/${below}`) ? below : basename(path)
-  })
-  const count = new Map<string, number>()
-  for (const name of short) count.set(name, (count.get(name) ?? 0) + 1)
-  const common = commonFolder(paths.filter((path) => path !== undefined))
-  return short.map((name, index) =>
-    count.get(name) === 1 ? name : (paths[index]?.slice(common.length) ?? name)
+  const paths = reported.map((image, index) =>
+    // Where names of files have a backslash, it is no end of a folder.
+    image === undefined ? undefined : pathOf(image, files.at(index)!.key.includes("\\"))
   )
+  const both = twins(files, paths)
+  if (both !== undefined) return yield* twice(files, ...both)
+  const keyOf = yield* keysOfRuns
+  const own: Array<string> = []
+  for (const file of files) {
+    const path = paths[own.length]
+    const { image, key } = file
+    if (path === undefined) {
+      own.push(image === undefined ? `${key}.png` : yield* keyOf(file, inFolder(key, image)))
+      continue
+    }
+    const below = inFolder(key, path)
+    own.push(path === below || path.endsWith(`/${below}`) ? below : basename(path))
+  }
+  if (new Set(own).size === own.length) return own
+  const common = commonFolder(paths.filter((path) => path !== undefined))
+  const long = renamed(own, (name, index) => paths[index]?.slice(common.length) ?? name)
+  // Those whose image is a guess are called as they are.
+  const names = renamed(long, (name, index) => {
+    const { image, key } = files.at(index)!
+    return paths[index] === undefined && image === undefined ? key : name
+  })
+  const first = new Map<string, number>()
+  for (const [index, name] of names.entries()) {
+    const before = first.get(name)
+    if (before !== undefined) return yield* twice(files, name, before, index)
+    first.set(name, index)
+  }
+  return names
+})
+
+const twice = (files: LabelFiles, name: string, first: number, second: number) =>
+  ExitCode.wrong(
+    `${files.at(first)!.path} and ${files.at(second)!.path} are both of the image ${name}. Take the results of one command at a time: ` +
+      "those of batch are called NAME.png.labels.png, those of segment NAME.labels.png"
+  )
+
+/** Results of `segment` and of `batch` in one folder that are of one image: its name, and their places. */
+const twins = (
+  files: LabelFiles,
+  paths: ReadonlyArray<string | undefined>
+): [name: string, first: number, second: number] | undefined => {
+  if (paths.every((path) => path === undefined)) return undefined
+  const found = new Map<string, number>()
+  let index = 0
+  for (const { image, path } of files) {
+    const reported = paths[index]
+    const place = path.replace(ending, "")
+    const name = reported === undefined ? image && basename(image) : basename(reported)
+    // What one command called otherwise, since the name was taken, may be called so by chance.
+    if (
+      name !== undefined &&
+      basename(place) === (reported === undefined ? name : name.replace(imageEnding, ""))
+    ) {
+      const whole = resolve(dirname(place), name)
+      const before = found.get(whole)
+      if (before !== undefined) return [name, before, index]
+      found.set(whole, index)
+    }
+    index++
+  }
+  return undefined
+}
+
+/** A file in the folder of a key. */
+const inFolder = (key: string, path: string): string =>
+  join(dirname(key), basename(path)).replaceAll("\\", "/")
+
+/** Other names for those that several have. */
+const renamed = (
+  names: ReadonlyArray<string>,
+  other: (name: string, index: number) => string
+): ReadonlyArray<string> => {
+  const count = new Map<string, number>()
+  for (const name of names) count.set(name, (count.get(name) ?? 0) + 1)
+  return names.map((name, index) => (count.get(name) === 1 ? name : other(name, index)))
+}
+
+/** Names of results of a run as the run has them: in the names of files some letters stand otherwise. */
+const keysOfRuns = Effect.sync(() => {
+  const folders = new Map<string, boolean>()
+  return Effect.fnUntraced(function* (
+    { path }: LabelFile,
+    name: string
+  ): Effect.fn.Return<string, never, FileSystem.FileSystem> {
+    if (!name.includes("%")) return name
+    const fs = yield* FileSystem.FileSystem
+    for (let at = dirname(resolve(path)); ; at = dirname(at)) {
+      const isRun =
+        folders.get(at) ??
+        (yield* Effect.orElseSucceed(fs.exists(join(at, ".segformer", "run.json")), () => false))
+      folders.set(at, isRun)
+      if (isRun) return OutFolder.keyOf(name)
+      if (dirname(at) === at) return name
+    }
+  })
 })
 
 /** The path of an image as its report has it, or of its address. */
-const pathOf = (image: string): string => {
+const pathOf = (image: string, isLetter: boolean): string => {
   const url = /^https?:/i.test(image) && URL.canParse(image) ? new URL(image).pathname : undefined
-  return url === undefined ? normalize(image).replaceAll("\\", "/") : decoded(url)
+  return url === undefined ? normalize(image).replaceAll(isLetter ? "/" : "\\", "/") : decoded(url)
 }
 
 const decoded = (path: string): string => {

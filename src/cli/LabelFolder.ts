@@ -9,6 +9,7 @@ import * as Folder from "../image/Folder.ts"
 import * as ImageFormat from "../image/ImageFormat.ts"
 import type { AnnotatedImage } from "../mask/Annotated.ts"
 import * as ExitCode from "./ExitCode.ts"
+import * as Screen from "./Screen.ts"
 
 /** One label map on disk. */
 export interface LabelFile {
@@ -48,8 +49,8 @@ const pictures = /\.(overlay|cut-out|hidden|differs|difference)\.png$/i
 export const imageEnding = new RegExp(`\\.(?:${ImageFormat.endings().join("|")})$`, "i")
 
 /**
- * The label maps of a folder, those within its folders included, in the order of their keys. Of two with one key the one
- * called `.labels.png` is taken: the other is the photo. `rename` gives another key, or none to leave a file out.
+ * The label maps of a folder, those within its folders included, in the order of their keys. What lies beside a `.labels.png` and is
+ * called as its image is that image, and no label map: it is left out, and that is told. `rename` gives another key, or none to leave a file out.
  */
 export const list = Effect.fnUntraced(function* (
   folder: string,
@@ -74,7 +75,14 @@ export const list = Effect.fnUntraced(function* (
     Effect.mapError((error) => ExitCode.wrong(`cannot list ${folder}: ${reasonOf(error)}`))
   )
   const start = join(folder, "x").slice(0, -1)
-  return new LabelFolder(start, names, (key) => reports.has(key), rename ?? ((key) => key))
+  const found = new LabelFolder(start, names, (key) => reports.has(key), rename ?? ((key) => key))
+  const { aside } = found
+  if (aside !== undefined)
+    yield* Screen.complain(
+      `${aside.path} is left out beside ${aside.of}, which is the label map of that name` +
+        (aside.count === 1 ? "" : `; so ${aside.count === 2 ? "is 1 more" : `are ${aside.count - 1} more`}`)
+    )
+  return found
 })
 
 /** Keys without the ending of their image, where no two become one. */
@@ -124,6 +132,8 @@ export class LabelFolder implements KeyedFiles {
   readonly #wholes: Uint32Array
   readonly #keys: Uint32Array
   readonly #reports: Uint8Array
+  /** How many files are left out for a label map beside them, and the first of them. */
+  readonly aside: { readonly count: number; readonly path: string; readonly of: string } | undefined
   #next = 0
 
   /** @internal */
@@ -153,9 +163,34 @@ export class LabelFolder implements KeyedFiles {
       (a, b) =>
         Folder.byName(wholeOf(a), wholeOf(b)) || rank(a) - rank(b) || Folder.byName(names.at(a), names.at(b))
     )
-    const each = order
-      .filter((at, index) => index === 0 || wholeOf(order[index - 1]!) !== wholeOf(at))
-      .sort((a, b) => Folder.byName(shortOf(a), shortOf(b)))
+    /** The first of those whose names without their ends are this. */
+    const firstOf = (whole: string): number | undefined => {
+      let low = 0
+      let high = order.length
+      while (low < high) {
+        const middle = (low + high) >> 1
+        if (Folder.byName(wholeOf(order[middle]!), whole) < 0) low = middle + 1
+        else high = middle
+      }
+      const at = order[low]
+      return at !== undefined && wholeOf(at) === whole ? at : undefined
+    }
+    /** What a file is left out for: another label map of its name, or one of it. */
+    const insteadOf = (at: number, index: number): number | undefined => {
+      if (index > 0 && wholeOf(order[index - 1]!) === wholeOf(at)) return firstOf(wholeOf(at))
+      const of = rank(at) === 0 ? undefined : firstOf(names.at(at))
+      return of !== undefined && rank(of) === 0 ? of : undefined
+    }
+    const each: Array<number> = []
+    for (const [index, at] of order.entries()) {
+      const other = insteadOf(at, index)
+      if (other === undefined) each.push(at)
+      else {
+        const { count = 0, of = start + names.at(other), path = start + names.at(at) } = this.aside ?? {}
+        this.aside = { count: count + 1, path, of }
+      }
+    }
+    each.sort((a, b) => Folder.byName(shortOf(a), shortOf(b)))
     // Two that become one keep their ends, and both are known before either does.
     const isTaken = each.map((at, index) =>
       [each[index - 1], each[index + 1]].some(

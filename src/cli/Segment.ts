@@ -3,7 +3,7 @@ import { dirname, join, relative, resolve } from "node:path"
 import { Clock, Effect, FileSystem, Option, References, Result, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import * as LabelPngWriter from "../files/LabelPngWriter.ts"
-import { NotWritten } from "../files/NotWritten.ts"
+import { NotWritten, notWritten } from "../files/NotWritten.ts"
 import * as WholeFile from "../files/WholeFile.ts"
 import { ImageCodec } from "../image/ImageCodec.ts"
 import type { Image } from "../image/ImageSource.ts"
@@ -178,6 +178,12 @@ const segmentOne = Effect.fnUntraced(function* (
   ].flatMap(({ bytes, path }) => (bytes === undefined || path === undefined ? [] : [{ path, bytes }]))
   yield* WholeFile.makeFolder(dirname(join(options.out, paths.json)))
   yield* WholeFile.writeAll(contents)
+  // What an earlier run found of it would be taken for what this report is of.
+  if (before !== undefined && pictures.labels === undefined) {
+    const fs = yield* FileSystem.FileSystem
+    const labels = join(options.out, input.base + Inputs.labelsEnding)
+    yield* Effect.mapError(fs.remove(labels, { force: true }), notWritten(labels))
+  }
   return report
 })
 

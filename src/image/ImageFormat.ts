@@ -11,7 +11,8 @@
  */
 import type { Ascii } from "./HeaderFound.ts"
 
-interface Row {
+/** What is known of a type. */
+export interface Row {
   /** As people write it. */
   readonly title: string
   /** Of file names, the usual one first. */

@@ -136,7 +136,7 @@ const resizeRow = (
 ): void => {
   const { count, first, weights, widest } = taps
   for (let x = 0, place = to; x < target; x++, place += 3) {
-    let at = from + first[x]! * 3
+    const at = from + first[x]! * 3
     const start = x * widest
     const n = count[x]!
     if (n <= 2) {
@@ -149,20 +149,33 @@ const resizeRow = (
       out[place + 2] = (HALF + Math.imul(source[at + 2]!, w0) + Math.imul(source[next + 2]!, w1)) >> PRECISION
       continue
     }
-    let r = HALF
-    let g = HALF
-    let b = HALF
-    for (let k = start; k < start + n; k++) {
-      const w = weights[k]!
-      r = (r + Math.imul(source[at]!, w)) | 0
-      g = (g + Math.imul(source[at + 1]!, w)) | 0
-      b = (b + Math.imul(source[at + 2]!, w)) | 0
-      at += 3
-    }
-    out[place] = r >> PRECISION
-    out[place + 1] = g >> PRECISION
-    out[place + 2] = b >> PRECISION
+    blend(source, at, 3, weights, start, n, out, place)
   }
+}
+
+/** One pixel of `n`, which are `step` bytes apart. */
+const blend = (
+  source: Uint8Array,
+  from: number,
+  step: number,
+  weights: Int32Array,
+  start: number,
+  n: number,
+  out: Uint8Array | Uint8ClampedArray,
+  place: number
+): void => {
+  let r = HALF
+  let g = HALF
+  let b = HALF
+  for (let k = start, at = from; k < start + n; k++, at += step) {
+    const w = weights[k]!
+    r = (r + Math.imul(source[at]!, w)) | 0
+    g = (g + Math.imul(source[at + 1]!, w)) | 0
+    b = (b + Math.imul(source[at + 2]!, w)) | 0
+  }
+  out[place] = r >> PRECISION
+  out[place + 1] = g >> PRECISION
+  out[place + 2] = b >> PRECISION
 }
 
 /** Row after row goes through `use`, while it is in the processor's cache. */
@@ -177,7 +190,6 @@ const resizeColumns = (
   const { count, first, weights, widest } = makeTaps(height, target, filter)
   const bytes = new Uint8Array(stride)
   const out = limited(bytes, filter)
-  const sums = new Int32Array(stride)
   for (let y = 0; y < target; y++) {
     const n = count[y]!
     const w0 = weights[y * widest]!
@@ -190,13 +202,7 @@ const resizeColumns = (
         out[i] = (HALF + Math.imul(source[first0 + i]!, w0) + Math.imul(source[first1 + i]!, w1)) >> PRECISION
       }
     } else {
-      sums.fill(HALF)
-      for (let k = 0; k < n; k++) {
-        const w = weights[y * widest + k]!
-        const from = first0 + k * stride
-        for (let i = 0; i < stride; i++) sums[i] = (sums[i]! + Math.imul(source[from + i]!, w)) | 0
-      }
-      for (let i = 0; i < stride; i++) out[i] = sums[i]! >> PRECISION
+      for (let i = 0; i < stride; i += 3) blend(source, first0 + i, stride, weights, y * widest, n, out, i)
     }
     use(bytes, y)
   }

@@ -46,7 +46,7 @@ export interface Attributes {
 }
 
 /** Of an image, in pixels. */
-interface Size {
+export interface Size {
   readonly width: number
   readonly height: number
 }

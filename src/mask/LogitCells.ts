@@ -87,14 +87,31 @@ export const makeBand = (self: Logits, use?: (row: Row) => void) => {
     row.index = y
     const { best, values, winner } = row
     best.fill(-Infinity)
-    for (let k = 0; k < classes; k++) {
-      const plane = (k * height + y) * width
-      for (let x = 0; x < width; x++) {
-        const value = finite(data[plane + x]!)
-        values[x * classes + k] = value
-        if (value > best[x]!) {
-          best[x] = value
-          winner[x] = k
+    const plane = height * width
+    const last = classes - 1
+    // Four classes at a time, the last one again where there are fewer: a position's are then written side by side.
+    for (let k = 0; k < classes; k += 4) {
+      const k1 = Math.min(k + 1, last)
+      const k2 = Math.min(k + 2, last)
+      const k3 = Math.min(k + 3, last)
+      let from0 = k * plane + y * width
+      let from1 = k1 * plane + y * width
+      let from2 = k2 * plane + y * width
+      let from3 = k3 * plane + y * width
+      for (let x = 0, to = 0; x < width; x++, to += classes) {
+        const v0 = finite(data[from0++]!)
+        const v1 = finite(data[from1++]!)
+        const v2 = finite(data[from2++]!)
+        const v3 = finite(data[from3++]!)
+        values[to + k] = v0
+        values[to + k1] = v1
+        values[to + k2] = v2
+        values[to + k3] = v3
+        const top = best[x]!
+        if (v0 > top || v1 > top || v2 > top || v3 > top) {
+          const most = Math.max(v0, v1, v2, v3)
+          best[x] = most
+          winner[x] = most === v0 ? k : most === v1 ? k1 : most === v2 ? k2 : k3
         }
       }
     }
@@ -152,35 +169,3 @@ export const candidates = (
 
 const smallestCorner = (a: Float32Array, c: Float32Array, p: number, q: number, k: number): number =>
   Math.min(a[p + k]!, a[q + k]!, c[p + k]!, c[q + k]!)
-
-/** From this many pixels between two columns of logits on, looking for who can win along a row pays. */
-export const WIDE = 8
-
-/**
- * The same as {@link candidates} along one row, between its two ends: moves who can still win to the front. The
- * margin is far above the rounding of 64-bit sums. Returns how many there are.
- */
-export const narrow = (
-  count: number,
-  survivors: Uint32Array,
-  left: Float64Array,
-  right: Float64Array,
-  labels: Uint32Array
-): number => {
-  let floor = -Infinity
-  for (let s = 0; s < count; s++) {
-    const low = left[s]! < right[s]! ? left[s]! : right[s]!
-    if (low > floor) floor = low
-  }
-  const bar = floor - Math.abs(floor) * 1e-12
-  let finalists = 0
-  for (let s = 0; s < count; s++) {
-    const l = left[s]!
-    const r = right[s]!
-    if (l < bar && r < bar) continue
-    left[finalists] = l
-    right[finalists] = r
-    labels[finalists++] = survivors[s]!
-  }
-  return finalists
-}

@@ -8,7 +8,7 @@ import { dual } from "effect/Function"
 import type { ConfidenceMap } from "./ConfidenceMap.ts"
 import type { LabelData, LabelMap } from "./LabelMap.ts"
 import { allocate } from "./LabelStorage.ts"
-import { axis, candidates, type Logits, makeBand, narrow, type Row, WIDE } from "./LogitCells.ts"
+import { axis, candidates, type Logits, makeBand, type Row } from "./LogitCells.ts"
 
 /**
  * The class of every pixel at `width` x `height` pixels: bilinear resize, then the largest class, a tie to the
@@ -64,7 +64,6 @@ export const decide = (
   const lines = axis(self.height, height, part?.top, part?.height)
   const band = makeBand(self, summed?.add)
   const survivors = new Uint32Array(classes)
-  const labels = new Uint32Array(classes)
   const left = new Float64Array(classes)
   const right = new Float64Array(classes)
 
@@ -72,8 +71,6 @@ export const decide = (
   while (y < toRow) {
     const yEnd = Math.min(toRow, lines.end[y]!)
     const { lower, upper } = band.load(lines.low[y]!, lines.high[y]!)
-    const a = upper.values
-    const c = lower.values
     let x = 0
     while (x < width) {
       const first = columns.low[x]!
@@ -103,34 +100,83 @@ export const decide = (
       const q = second * classes
       const count = candidates(upper, lower, first, second, classes, 0, survivors)
       for (let row = y; row < yEnd; row++) {
-        const wy = lines.weight[row]!
-        const vy = 1 - wy
-        for (let s = 0; s < count; s++) {
-          const k = survivors[s]!
-          left[s] = vy * a[p + k]! + wy * c[p + k]!
-          right[s] = vy * a[q + k]! + wy * c[q + k]!
-        }
-        const finalists = xEnd - x < WIDE ? count : narrow(count, survivors, left, right, labels)
-        const ids = xEnd - x < WIDE ? survivors : labels
-        const start = row * width
-        for (let column = x; column < xEnd; column++) {
-          const wx = columns.weight[column]!
-          const vx = 1 - wx
-          let best = vx * left[0]! + wx * right[0]!
-          let label = ids[0]!
-          for (let s = 1; s < finalists; s++) {
-            const value = vx * left[s]! + wx * right[s]!
-            if (value > best) {
-              best = value
-              label = ids[s]!
-            }
-          }
-          out[start + column] = label
-        }
+        between(count, survivors, upper.values, lower.values, p, q, lines.weight[row]!, left, right)
+        decideRun(out, row * width, x, xEnd, columns.weight, count, survivors, left, right)
       }
       x = xEnd
     }
     y = yEnd
+  }
+}
+
+/** What so many classes have at both ends of a row of pixels between four logits. */
+const between = (
+  count: number,
+  ids: Uint32Array,
+  above: Float32Array,
+  below: Float32Array,
+  p: number,
+  q: number,
+  weight: number,
+  left: Float64Array,
+  right: Float64Array
+): void => {
+  const rest = 1 - weight
+  for (let s = 0; s < count; s++) {
+    const k = ids[s]!
+    left[s] = rest * above[p + k]! + weight * below[p + k]!
+    right[s] = rest * above[q + k]! + weight * below[q + k]!
+  }
+}
+
+/** Far more than sums of 64 bits are off by, of what is summed up. */
+const ROUNDING = 1e-12
+
+/**
+ * The class of each pixel of such a row. Values change evenly along it, so that a class that is ahead stays so until another
+ * meets it: only where that may be is a pixel looked at.
+ */
+const decideRun = (
+  out: LabelData,
+  start: number,
+  from: number,
+  to: number,
+  weights: Float64Array,
+  count: number,
+  ids: Uint32Array,
+  left: Float64Array,
+  right: Float64Array
+): void => {
+  if (count === 1) return fillRun(out, start + from, start + to, ids[0]!)
+  let column = from
+  while (column < to) {
+    const wx = weights[column]!
+    const vx = 1 - wx
+    let best = vx * left[0]! + wx * right[0]!
+    let first = 0
+    for (let s = 1; s < count; s++) {
+      const value = vx * left[s]! + wx * right[s]!
+      if (value > best) {
+        best = value
+        first = s
+      }
+    }
+    const label = ids[first]!
+    out[start + column++] = label
+    if (column === to) return
+    const l = left[first]!
+    const r = right[first]!
+    const doubt = Math.max(Math.abs(l), Math.abs(r)) * ROUNDING
+    let until = 1
+    for (let s = 0; s < count; s++) {
+      if (s === first) continue
+      const ahead = l - left[s]! - doubt
+      const lost = ahead - (r - right[s]! - doubt)
+      if (ahead <= lost * wx) until = 0
+      else if (ahead < lost * until) until = ahead / lost
+    }
+    until -= until * ROUNDING
+    while (column < to && weights[column]! < until) out[start + column++] = label
   }
 }
 
@@ -169,8 +215,6 @@ export const confidenceRows = (
   while (y < toRow) {
     const yEnd = Math.min(toRow, lines.end[y]!)
     const { lower, upper } = band.load(lines.low[y]!, lines.high[y]!)
-    const a = upper.values
-    const c = lower.values
     let x = 0
     while (x < width) {
       const first = columns.low[x]!
@@ -180,13 +224,7 @@ export const confidenceRows = (
       const xEnd = columns.end[x]!
       const count = candidates(upper, lower, first, second, classes, NEGLIGIBLE, survivors)
       for (let row = y; row < yEnd; row++) {
-        const wy = lines.weight[row]!
-        const vy = 1 - wy
-        for (let s = 0; s < count; s++) {
-          const k = survivors[s]!
-          left[s] = vy * a[p + k]! + wy * c[p + k]!
-          right[s] = vy * a[q + k]! + wy * c[q + k]!
-        }
+        between(count, survivors, upper.values, lower.values, p, q, lines.weight[row]!, left, right)
         const start = row * width
         for (let column = x; column < xEnd; column++) {
           const wx = columns.weight[column]!

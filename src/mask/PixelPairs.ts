@@ -1,6 +1,5 @@
 /**
  * Pixels by what two label maps say of them. Ids of 32 bits each fit into no number together, so a map of maps holds them.
- * @internal
  */
 import type { LabelMap } from "./LabelMap.ts"
 

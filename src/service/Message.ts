@@ -6,7 +6,7 @@ export const isRecord = (value: unknown): value is Readonly<Record<string, unkno
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** What an answer holds. */
-interface Body {
+export interface Body {
   readonly body: Uint8Array
   readonly headers: Readonly<Record<string, string | undefined>>
 }

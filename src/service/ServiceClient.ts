@@ -53,16 +53,22 @@ export interface About {
   readonly baseUrl: string
   readonly policy: Policy.Policy
   readonly circuit: Circuit
-  /** Asks once, outside its policy, for at most 5 seconds: what `ServiceHealth.make` takes as `check`. */
-  readonly health: Check
+  /**
+   * Asks once, outside its policy, for at most 5 seconds: what `ServiceHealth.make` takes as `check`. A service that cannot
+   * be asked is not healthy, and the report says why.
+   */
+  readonly health: Effect.Effect<Report>
 }
 
 const AboutKey: unique symbol = Symbol.for("effect-segformer/service/ServiceClient/About")
 
-/** A contract's endpoints as functions, and what is known of their service ({@link about}). */
-export type ServiceClient<Groups extends HttpApiGroup.Constraint> = Client<Groups> & {
+/** A client, as far as its service is asked for: see {@link about} and {@link health}. */
+export interface HasAbout {
   readonly [AboutKey]: About
 }
+
+/** A contract's endpoints as functions, and what is known of their service ({@link about}). */
+export type ServiceClient<Groups extends HttpApiGroup.Constraint> = Client<Groups> & HasAbout
 
 /** The groups of a contract. */
 export type GroupsOf<Api extends HttpApi.Constraint> =
@@ -100,6 +106,12 @@ export interface ServiceClientOptions<Groups extends HttpApiGroup.Constraint> ex
 
 /** How long a service may take to say how it is. */
 const healthWithin = Duration.seconds(5)
+
+const unwell = (detail: string): Report => ({ healthy: false, detail })
+
+/** As a check that fails is taken in the background. */
+const reported = (check: Check): Effect.Effect<Report> =>
+  Effect.catch(check, ({ message }) => Effect.succeed(unwell(message)))
 
 const onceAttempt = (): Attempt => {
   const id = randomHex(16)
@@ -164,7 +176,7 @@ export const make = Effect.fnUntraced(function* <Id extends string, Groups exten
     baseUrl: entry.baseUrl,
     policy: runner.policy,
     circuit: runner.circuit,
-    health: asking(asked, (detail): Report => ({ healthy: false, detail }))
+    health: reported(asking(asked, unwell))
   })
 })
 
@@ -189,7 +201,7 @@ export const fake = Effect.fnUntraced(function* <Id extends string, Groups exten
     baseUrl: FakeService.baseUrl,
     policy: runner.policy,
     circuit: runner.circuit,
-    health: options.health ?? Effect.succeed({ healthy: true, detail: "a fake" })
+    health: reported(options.health ?? Effect.succeed({ healthy: true, detail: "a fake" }))
   })
 })
 
@@ -199,10 +211,10 @@ const withAbout = <Groups extends HttpApiGroup.Constraint>(
 ): ServiceClient<Groups> => Object.assign(client, { [AboutKey]: about } as const)
 
 /** The service of a client: where it is, how it is, and its circuit. */
-export const about = (client: { readonly [AboutKey]: About }): About => client[AboutKey]
+export const about = (client: HasAbout): About => client[AboutKey]
 
-/** How the service of a client is, asked now. */
-export const health = (client: { readonly [AboutKey]: About }): Check => client[AboutKey].health
+/** How the service of a client is, asked now. It never fails: a service that cannot be asked is not healthy. */
+export const health = (client: HasAbout): Effect.Effect<Report> => client[AboutKey].health
 
 /** The calls within carry this `Idempotency-Key`, on every attempt, so that they may be sent again. */
 export const withIdempotencyKey = Calling.combinator((idempotencyKey: string) => ({ idempotencyKey }))

@@ -34,7 +34,7 @@ export interface Fault {
   readonly play: (response: ServerResponse) => void
 }
 
-interface BodyOptions {
+export interface BodyOptions {
   readonly body?: string | Uint8Array | undefined
   readonly headers?: Headers | undefined
 }

@@ -113,6 +113,7 @@ describe("Batch.run", () => {
       }).pipe(Effect.provide(layer), Effect.provide(NodeFileSystem.layer))
       yield* run
       rmSync(join(out, "a.png.labels.png"))
+      rmSync(join(source, "a.png"))
       fill(source, { "b.png": picture(1) })
       const { settled } = yield* run
       assert.deepStrictEqual([settled.done, settled.repeated, calls.length], [1, 0, 2])

@@ -126,6 +126,7 @@ describe("sinks", () => {
         const path = OutFolder.pathOf(a)
         assert.isFalse(path.split("/").some((name) => name === "" || /^\.|[\\:?\0]/.test(name)))
         assert.strictEqual(path === OutFolder.pathOf(b), a === b)
+        assert.strictEqual(OutFolder.keyOf(path), a)
       })
     )
     const long = "x".repeat(400)

@@ -31,7 +31,11 @@ const names = fc.uniqueArray(
 /** The same rules with a table. */
 const expected = (names: ReadonlyArray<string>) => {
   const maps = names.filter(
-    (name) => /(\.png|\.npy)$/.test(name) && !/\.(overlay|cut-out|hidden|differs|difference)\.png$/.test(name)
+    (name) =>
+      /(\.png|\.npy)$/.test(name) &&
+      !/\.(overlay|cut-out|hidden|differs|difference)\.png$/.test(name) &&
+      // The image of a result.
+      (name.endsWith(".labels.png") || !names.includes(`${name}.labels.png`))
   )
   const table = new Map<string, string>()
   for (const name of maps.toSorted()) {

@@ -238,6 +238,22 @@ describe("probe", () => {
   }
 
   live(
+    "writes the layer without what terminals obey, whatever a service calls its routes",
+    Effect.gen(function* () {
+      const schema = { properties: { "\u001b[31mfile\u2028": { type: "string", format: "binary" } } }
+      const post = { requestBody: { content: { "multipart/form-data": { schema } } } }
+      const server = yield* http(({ path }, response) =>
+        path === "/openapi.json"
+          ? sendJson(response, { openapi: "3.1.0", info: {}, paths: { "/\u009b31msegment": { post } } })
+          : sendJson(response, { detail: "no" }, 422)
+      )
+      const { layer } = yield* Probe.probe(server.url)
+      assert.match(layer ?? "", /path: "\/\\u009b31msegment".*part: "\\u001b\[31mfile\\u2028"/)
+      assert.notMatch(layer ?? "", /[\p{Cc}\u2028]/u)
+    })
+  )
+
+  live(
     "knows `segformer serve`, its model and its classes",
     Effect.gen(function* () {
       const segmenter = SegFormerTest.layer(() => Effect.succeed(Fixtures.prediction))

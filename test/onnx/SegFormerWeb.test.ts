@@ -14,7 +14,7 @@ import { eventually } from "../support/Eventually.ts"
 import { folder } from "../support/Folder.ts"
 import { serveFiles } from "../support/StaticServer.ts"
 import * as Warm from "../support/Warm.ts"
-import { begun, long, poolOn, red } from "./pool.ts"
+import { begun, long, middling, poolOn, red } from "./pool.ts"
 import * as support from "./support.ts"
 import * as WebRuntime from "../../src/onnx/web/WebRuntime.ts"
 
@@ -167,6 +167,20 @@ describe("sessions in workers", () => {
       assert.isUndefined(behind.pollUnsafe(), "the call returns though its picture is still in the model")
       const { labelMap } = yield* Fiber.join(behind)
       assert.strictEqual(LabelMap.at(labelMap, 20, 15), 1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("never begin with a picture that nobody waits for", () =>
+    Effect.gen(function* () {
+      const sessions = yield* webPool
+      const first = yield* Effect.forkChild(sessions.predict(middling))
+      const second = yield* Effect.forkChild(sessions.predict(long))
+      const third = yield* Effect.forkChild(sessions.predict(red))
+      yield* begun(sessions)
+      // It has been sent, and stands before the model.
+      yield* Fiber.interrupt(second)
+      yield* Fiber.join(first)
+      assert.strictEqual(LabelMap.at((yield* Fiber.join(third)).labelMap, 20, 15), 1)
     }).pipe(Effect.scoped)
   )
 

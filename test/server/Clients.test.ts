@@ -154,7 +154,7 @@ describe("clients of other languages", () => {
   it.live("Cog answers 202 to who does not wait, and gives the result when it is asked for", () =>
     Effect.gen(function* () {
       const { url } = yield* speaking("cog")
-      const headers = { "content-type": "application/json", prefer: "respond-async" }
+      const headers = { "content-type": "application/json", prefer: "Respond-Async" }
       const body = JSON.stringify({ input: { image: dataUrl } })
       for (const [method, path] of [
         ["POST", "/predictions"],

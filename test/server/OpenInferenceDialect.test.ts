@@ -104,6 +104,11 @@ describe("the dialect openinference", () => {
         id: "7",
         outputs: [{ name: "labels", datatype: "UINT8", shape: [1, height, width], data: [...labels] }]
       })
+      // As pydantic writes what is not given.
+      const nothing = { id: null, outputs: null, parameters: null, inputs: [{ ...inJson, parameters: null }] }
+      const unnamed = yield* ask(url + path, jsonBody(nothing))
+      assert.deepStrictEqual(unnamed.json["outputs"], plain.json["outputs"])
+      assert.notProperty(unnamed.json, "id")
       const mixed = yield* ask(url + path, binaryBody({ inputs: [inBinary] }, content))
       assert.deepStrictEqual(mixed.json["outputs"], plain.json["outputs"])
       assert.notProperty(mixed.json, "id")
@@ -112,6 +117,11 @@ describe("the dialect openinference", () => {
       for (const request of [
         jsonBody({ inputs: [inJson], outputs }),
         jsonBody({ inputs: [inJson], parameters: { binary_data_output: true } }),
+        jsonBody({
+          inputs: [inJson],
+          parameters: { binary_data_output: true },
+          outputs: [{ name: "labels" }]
+        }),
         binaryBody({ inputs: [inBinary], outputs }, content)
       ]) {
         const answer = yield* ask(url + path, request)

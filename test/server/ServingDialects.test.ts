@@ -75,7 +75,8 @@ describe("the dialect torchserve", () => {
       for (const [init, where] of [
         [raw, path],
         [raw, `${path}/1.0`],
-        [form("data", ["a.png", image]), path]
+        [form("data", ["a.png", image]), path],
+        [form("body", ["a.png", image]), path]
       ] as const) {
         const { json } = yield* ask(url + where, init)
         assert.deepInclude(json, said)

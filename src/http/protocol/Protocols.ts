@@ -133,13 +133,20 @@ const texts = (
         ])
       )
 
+/** What a service calls its routes is printed: JSON escapes the controls of ASCII, and terminals know more. */
+const inOneLine = (json: string): string =>
+  json.replaceAll(
+    /[\x7f-\x9f\u2028\u2029]/g,
+    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`
+  )
+
 /** Options as TypeScript. A secret is the name of a constant. */
 const literal = (value: unknown): string => {
   if (Redacted.isRedacted(value)) return "apiKey"
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`
-  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "undefined"
+  if (typeof value !== "object" || value === null) return inOneLine(JSON.stringify(value) ?? "undefined")
   const fields = Object.entries(value).filter(([, each]) => each !== undefined)
-  const name = (key: string) => (/^[A-Za-z_$][\w$]*$/.test(key) ? key : JSON.stringify(key))
+  const name = (key: string) => (/^[A-Za-z_$][\w$]*$/.test(key) ? key : inOneLine(JSON.stringify(key)))
   return fields.length === 0
     ? "{}"
     : `{ ${fields.map(([key, each]) => (key === "apiKey" ? key : `${name(key)}: ${literal(each)}`)).join(", ")} }`

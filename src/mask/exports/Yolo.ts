@@ -12,6 +12,7 @@ export const format = ExportFormat.make({
   mediaType: "text/x-yolo",
   ending: "txt",
   isNumbered: true,
+  isPaired: true,
   uses: ["classes", "exclude", "minArea", "tolerance"],
   per: "image",
   open: ({ classes, exclude, minArea, tolerance }) => {

@@ -52,7 +52,7 @@ const notStarted = (child: ChildProcess, events: SessionEvents): Session => {
 /** How long a process may take to say that it is there: an idle machine takes 0.1 s, and no load takes that long. */
 const patience = 60_000
 
-/** How it is started: parameters, so that a test can have one that never answers. @internal */
+/** How it is started: parameters, so that a test can have one that never answers. */
 export interface Starting {
   readonly main?: URL | undefined
   /** In milliseconds. */

@@ -74,8 +74,16 @@ export type Ending =
   | { readonly _tag: "Done"; readonly outcome: Outcome }
   /** The model failed on it. */
   | { readonly _tag: "Failed"; readonly detail: string }
-  /** The session ended. `inModel`: this is the picture that it was at, and may have died of. */
-  | { readonly _tag: "Died"; readonly detail: string; readonly inModel: boolean }
+  /**
+   * The session ended. `inModel`: this is the picture that it was at, and may have died of. One that was not, and whose pixels
+   * had been handed over, comes back as `picture`.
+   */
+  | {
+      readonly _tag: "Died"
+      readonly detail: string
+      readonly inModel: boolean
+      readonly picture?: Picture | undefined
+    }
 
 /** Why a session cannot be. */
 export interface Unusable {

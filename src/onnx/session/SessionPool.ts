@@ -40,7 +40,7 @@ export interface SessionPool {
 }
 
 interface Job {
-  readonly picture: Picture
+  picture: Picture
   readonly done: (result: Effect.Effect<Outcome, PoolError>) => void
   /** Where it is; `undefined` while it waits in line. */
   session: Session | undefined
@@ -147,6 +147,7 @@ export const make = Effect.fnUntraced(function* (
       if (ending._tag === "Died" && !closed && (own.state === "killed" || !ending.inModel)) {
         // It only stood behind the one that the process ended for.
         job.session = undefined
+        job.picture = ending.picture ?? job.picture
         if (!job.abandoned) line.unshift(job)
         return
       }

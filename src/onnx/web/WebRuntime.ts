@@ -1,6 +1,6 @@
 /**
  * ONNX Runtime in WebAssembly, in workers of its own: `onnxruntime-web`, wherever there is WebAssembly. A page's main thread
- * is never in it, and a worker can be ended at any time.
+ * is never in it, and workers can be ended at any time.
  */
 import { Config, Effect, Layer } from "effect"
 import { OnnxRuntime } from "../OnnxRuntime.ts"
@@ -20,8 +20,8 @@ export interface WebRuntimeOptions {
    */
   readonly assets?: Assets | undefined
   /**
-   * Makes the worker out of the module `effect-segformer/onnx/web/worker`. Bundlers that know
-   * `new Worker(new URL(…, import.meta.url))` need none.
+   * Makes a worker out of the module `effect-segformer/onnx/web/worker`, each time another: a session has two. Bundlers that
+   * know `new Worker(new URL(…, import.meta.url))` need none.
    */
   readonly worker?: (() => Worker) | undefined
 }

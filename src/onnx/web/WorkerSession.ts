@@ -1,6 +1,9 @@
-/** One session in a worker, as whoever gives it pictures sees it. */
+/**
+ * One session as whoever gives it pictures sees it: two workers of the same module, one of which runs the model while the other
+ * prepares the next picture and reads the last one.
+ */
 import * as BackgroundWorker from "../../BackgroundWorker.ts"
-import type { Ending, Load, Session, SessionEvents } from "../session/Session.ts"
+import type { Ending, Load, Picture, Session, SessionEvents } from "../session/Session.ts"
 import type { Assets, Backend, FromWorker, ToWorker } from "./Wire.ts"
 
 export interface WorkerSessionOptions {
@@ -16,94 +19,136 @@ const makeWorker = () => new Worker(new URL("./worker.ts", import.meta.url), { t
 /** The same module where it is no bundle: Node has workers of another kind. */
 const beside = "./worker.ts"
 
+/** One picture in the model, one before it. */
+const depth = 2
+
+const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
 export const start = (
   options: WorkerSessionOptions,
   load: Load,
   events: SessionEvents,
   told: (reason: string | undefined) => void = () => {}
 ): Session => {
-  let state: "loading" | "ready" | "gone" = "loading"
-  let pending: ((ending: Ending) => void) | undefined
-  let worker: BackgroundWorker.BackgroundWorker | undefined
+  let state: "loading" | "ready" | "ending" | "gone" = "loading"
+  const pending: Array<{
+    readonly number: number
+    readonly begun: () => void
+    readonly done: (ending: Ending) => void
+  }> = []
+  let model: BackgroundWorker.BackgroundWorker | undefined
+  let around: BackgroundWorker.BackgroundWorker | undefined
+  let sent = 0
+  /** Takes what was not answered before the session ended. */
+  let back: (pictures: ReadonlyMap<number, Picture>) => void = () => {}
 
+  const keepAlive = (yes: boolean) => {
+    model?.keepAlive(yes)
+    around?.keepAlive(yes)
+  }
   const settle = (ending: Ending) => {
-    const done = pending
-    pending = undefined
-    if (state === "ready") worker?.keepAlive(false)
-    done?.(ending)
+    const first = pending.shift()
+    if (pending.length === 0 && state === "ready") keepAlive(false)
+    first?.done(ending)
+  }
+  /** What becomes of the rest is told when both are gone, and not before it returns: as of a process. */
+  const leave = (rest: () => void) => {
+    state = "gone"
+    void Promise.allSettled([model?.end(), around?.end()]).then(() => {
+      rest()
+      events.gone()
+    })
   }
   const end = (detail: string) => {
-    if (state === "gone") return
-    const was = state
-    state = "gone"
-    const gone = () => {
-      if (was === "loading") events.unusable({ reason: "model", detail })
-      settle({ _tag: "Died", detail, inModel: true })
-      events.gone()
-    }
-    // Those who ended it are told after it returns, as of a process.
-    void Promise.resolve(worker?.end()).then(gone, gone)
+    if (state === "gone" || state === "ending") return
+    if (state === "loading") return leave(() => events.unusable({ reason: "model", detail }))
+    back = (pictures) =>
+      leave(() => {
+        for (let inModel = true; pending.length > 0; inModel = false) {
+          const picture = pictures.get(pending[0]!.number)
+          settle(
+            picture === undefined ? { _tag: "Failed", detail } : { _tag: "Died", detail, inModel, picture }
+          )
+        }
+      })
+    if (pending.length === 0) return back(new Map())
+    state = "ending"
+    // It may be in the middle of a run; the other one is never long at anything, and tells first what it has told before.
+    void model?.end()
+    around?.post({ type: "giveBack" } satisfies ToWorker)
   }
   const take = (message: FromWorker): void => {
     if (state === "gone") return
     switch (message.type) {
       case "ready":
         state = "ready"
-        worker?.keepAlive(false)
+        keepAlive(false)
         told(message.reason)
         return events.ready()
-      case "unusable": {
-        state = "gone"
-        const gone = () => {
-          events.unusable(message)
-          events.gone()
-        }
-        return void Promise.resolve(worker?.end()).then(gone, gone)
-      }
+      case "unusable":
+        return leave(() => events.unusable(message))
+      case "begun":
+        return pending.find(({ number }) => number === message.number)?.begun()
       case "done":
         return settle({ _tag: "Done", outcome: message.outcome })
       case "failed":
         return settle({ _tag: "Failed", detail: message.detail })
       case "broken":
         return end(`the runtime broke down (${message.detail})`)
+      case "back":
+        return back(message.pictures)
     }
   }
 
-  const post = (message: ToWorker, transfer: ReadonlyArray<ArrayBuffer> = []) =>
-    worker?.post(message, transfer)
-  try {
+  const startOne = (): BackgroundWorker.BackgroundWorker => {
     const own = typeof Worker === "function" ? makeWorker : new URL(beside, import.meta.url)
-    const from = options.worker ?? own
-    worker = BackgroundWorker.start<FromWorker>(from, {
+    const one = BackgroundWorker.start<FromWorker>(options.worker ?? own, {
       message: take,
-      broken: (detail) => end(`the worker ended (${detail})`)
+      broken: (detail) => {
+        end(`the worker ended (${detail})`)
+        // With what it had, if it is that one.
+        if (one === around && state === "ending") back(new Map())
+      }
     })
+    return one
+  }
+  try {
+    model = startOne()
+    around = startOne()
     const { expected, preprocessing, threads, weights } = load
     const { assets, backend = "wasm" } = options
-    post({ load: { weights, threads, preprocessing, expected, backend, assets } })
+    const { port1, port2 } = new MessageChannel()
+    const own = { weights, threads, expected, backend, assets }
+    model.post({ type: "model", load: own, port: port1 } satisfies ToWorker, [port1])
+    around.post({ type: "around", settings: { preprocessing, expected }, port: port2 } satisfies ToWorker, [
+      port2
+    ])
   } catch (cause) {
-    end(`a worker for it cannot be started (${cause instanceof Error ? cause.message : String(cause)})`)
+    end(`a worker for it cannot be started (${reasonOf(cause)})`)
   }
   return {
     pid: undefined,
-    room: () => (state === "ready" && pending === undefined ? 1 : 0),
+    room: () => (state === "ready" ? depth - pending.length : 0),
     predict: (picture, begun, done) => {
-      pending = done
-      worker?.keepAlive(true)
+      const number = sent
       const { buffer, byteLength } = picture.data
       const whole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength
-      begun()
+      keepAlive(true)
       try {
         // A part of something larger would take all of it along.
-        post(
-          { picture: whole ? picture : { ...picture, data: new Uint8Array(picture.data) } },
-          whole ? [buffer] : []
-        )
+        const own = whole ? picture : { ...picture, data: new Uint8Array(picture.data) }
+        around?.post({ type: "picture", picture: own } satisfies ToWorker, whole ? [buffer] : [])
       } catch (cause) {
-        const detail = cause instanceof Error ? cause.message : String(cause)
-        queueMicrotask(() => settle({ _tag: "Failed", detail: `its pixels cannot be sent (${detail})` }))
+        if (pending.length === 0) keepAlive(false)
+        const detail = `its pixels cannot be sent (${reasonOf(cause)})`
+        queueMicrotask(() => done({ _tag: "Failed", detail }))
+        return () => {}
       }
-      return () => {}
+      sent++
+      pending.push({ number, begun, done })
+      return () => {
+        if (state === "ready") around?.post({ type: "cancel", number } satisfies ToWorker)
+      }
     },
     kill: () => end("it was ended")
   }

@@ -68,7 +68,7 @@ const underWay = (id: string) => json({ id, status: "processing", output: null, 
 
 /** Whether the caller does not wait: the answer is had by asking for the prediction. */
 const isAsync = (request: HttpServerRequest.HttpServerRequest): boolean =>
-  /(?:^|[,\s])respond-async(?:$|[,;\s])/.test(request.headers["prefer"] ?? "")
+  /(?:^|[,\s])respond-async(?:$|[,;\s])/i.test(request.headers["prefer"] ?? "")
 
 const predict = Effect.fnUntraced(function* (
   served: Served,

@@ -32,7 +32,8 @@ const predict = (served: Served, path: `/${string}`): ReadonlyArray<DialectRoute
   const handle: DialectRoute["handle"] = Effect.fnUntraced(function* (request, { model, version }) {
     yield* ModelName.find(served, model)
     yield* ModelName.checkVersion(version, "1.0")
-    const file = yield* Bodies.takeImage(served, request, "data", Uploads.isForm(request))
+    // Its handlers look for either.
+    const file = yield* Bodies.takeImage(served, request, ["data", "body"], Uploads.isForm(request))
     return yield* MaskJson.answer(served, request, file)
   })
   return [post(path, handle), { method: "PUT", path, handle }]

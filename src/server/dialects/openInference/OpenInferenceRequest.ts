@@ -20,7 +20,7 @@ export const lengthHeader = "inference-header-content-length"
 
 const Parameters = Schema.optionalKey(Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown)))
 const RequestJson = Schema.Struct({
-  id: Schema.optionalKey(Schema.String),
+  id: Schema.optionalKey(Schema.NullOr(Schema.String)),
   parameters: Parameters,
   inputs: Schema.Array(
     Schema.Struct({
@@ -31,7 +31,9 @@ const RequestJson = Schema.Struct({
       data: Schema.optionalKey(Schema.Unknown)
     })
   ),
-  outputs: Schema.optionalKey(Schema.Array(Schema.Struct({ name: Schema.String, parameters: Parameters })))
+  outputs: Schema.optionalKey(
+    Schema.NullOr(Schema.Array(Schema.Struct({ name: Schema.String, parameters: Parameters })))
+  )
 })
 type Input = (typeof RequestJson.Type)["inputs"][number]
 const decodeBody = LargeJson.decodeWith(
@@ -101,7 +103,7 @@ export const read = Effect.fnUntraced(function* (
         ? yield* picturesOf(served, input, binary)
         : yield* bad(`${usage}, not "${input.name.slice(0, 100)}" (${input.datatype.slice(0, 20)})`)
   return {
-    id: json.id,
+    id: json.id ?? undefined,
     binary: wanted === true,
     uploads: files.map((bytes) => ({ name: "image", bytes }))
   }

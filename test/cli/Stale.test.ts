@@ -1,0 +1,86 @@
+/** What an earlier run wrote beside what this one writes: gone, or told. */
+import { existsSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Result } from "effect"
+import { ClassTable, LabelPng } from "effect-segformer/mask"
+import { Fixtures } from "effect-segformer/testing"
+import * as InspectionServer from "../http/servers/InspectionServer.ts"
+import { run } from "../support/Command.ts"
+import { fill, folder, names } from "../support/Folder.ts"
+
+const labels = (ids: ReadonlyArray<number>, ...names: ReadonlyArray<string>): Uint8Array =>
+  Result.getOrThrow(
+    LabelPng.encode(
+      { width: ids.length, height: 1, data: Uint8Array.from(ids) },
+      { classes: ClassTable.fromNames(names) }
+    )
+  )
+
+describe("what an earlier run wrote", () => {
+  it.live("of images that agree now is gone, and of images that are not compared is told", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder({
+        "one/a.png": labels([0, 1]),
+        "one/b.png": labels([0, 1]),
+        "one/deep/c.png": labels([0, 1]),
+        "two/a.png": labels([1, 1]),
+        "two/b.png": labels([1, 1]),
+        "two/deep/c.png": labels([1, 1]),
+        "out/notes.txt": "mine",
+        "out/mine.png": "mine"
+      })
+      const compare = run(["eval", "one", "--against", "two", "--out", "out"], { cwd })
+      assert.deepStrictEqual((yield* compare).stderr, "")
+      const pictures = (name: string) => [`${name}.difference.png`, `${name}.differs.png`]
+      assert.deepStrictEqual(names(join(cwd, "out")), [
+        ...pictures("a"),
+        ...pictures("b"),
+        "deep",
+        "mine.png",
+        "notes.txt"
+      ])
+      fill(cwd, { "two/a.png": labels([0, 1]) })
+      assert.deepStrictEqual((yield* compare).stderr, "")
+      assert.deepStrictEqual(names(join(cwd, "out")), [...pictures("b"), "deep", "mine.png", "notes.txt"])
+      const less = yield* run(["eval", "one/deep", "--against", "two/deep", "--out", "out"], { cwd })
+      assert.match(
+        less.stderr,
+        /^segformer: out\/b\.differ\w+\.png and 3 more are of an earlier comparison: this one says nothing of them\n$/
+      )
+      assert.isTrue(existsSync(join(cwd, "out/c.differs.png")))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is told where its classes have other numbers", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder({
+        "one/a.labels.png": labels([0, 1], "background", "pit"),
+        "one/b.labels.png": labels([0, 1], "background", "pit"),
+        "two/a.labels.png": labels([0, 2], "background", "dust", "pit")
+      })
+      const write = (from: string) => run(["export", "yolo", from, "--out", "out"], { cwd })
+      assert.strictEqual((yield* write("one")).stderr, "")
+      assert.strictEqual((yield* write("one/a.labels.png")).stderr, "")
+      assert.match(
+        (yield* write("two")).stderr,
+        /^segformer: out\/data\.yaml was of other classes, and out\/b\.txt beside it still has their numbers: export into an empty folder\n$/
+      )
+      assert.match(readFileSync(join(cwd, "out/a.txt"), "utf8"), /^1 /)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is no label map of a report of another", () =>
+    Effect.gen(function* () {
+      const server = yield* InspectionServer.make
+      const cwd = yield* folder({ "a.png": Fixtures.image })
+      const args = ["segment", "a.png", "--url", server.url, "--out", "out", "--quiet"]
+      const first = yield* run([...args, "--palette", "surface"], { cwd })
+      assert.strictEqual(first.code, 0, first.stderr)
+      assert.isTrue(existsSync(join(cwd, "out/a.labels.png")))
+      const second = yield* run(args, { cwd })
+      assert.strictEqual(second.code, 0, second.stderr)
+      assert.deepStrictEqual(names(join(cwd, "out")), ["a.json", "a.overlay.png"])
+    }).pipe(Effect.scoped)
+  )
+})

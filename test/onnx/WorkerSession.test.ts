@@ -1,0 +1,192 @@
+/** A session of two workers, where these are told what to say: what becomes of its pictures when it ends. */
+import { assert, describe, it } from "@effect/vitest"
+import { defaults } from "../../src/image/Preprocessing.ts"
+import type { Ending, Load, Picture, Session } from "../../src/onnx/session/Session.ts"
+import type { FromWorker, ToWorker } from "../../src/onnx/web/Wire.ts"
+import * as WorkerSession from "../../src/onnx/web/WorkerSession.ts"
+
+/** A worker that says what the test says. */
+class Told extends EventTarget implements Worker {
+  onmessage = null
+  onmessageerror = null
+  onerror = null
+  isEnded = false
+  readonly heard: Array<ToWorker["type"]> = []
+  postMessage(message: ToWorker, transfer?: unknown): void {
+    this.heard.push(message.type)
+    structuredClone(message, { transfer: Array.isArray(transfer) ? transfer : [] })
+  }
+  terminate(): void {
+    this.isEnded = true
+  }
+  says(message: FromWorker): void {
+    this.dispatchEvent(new MessageEvent("message", { data: message }))
+  }
+  breaks(message: string): void {
+    this.dispatchEvent(Object.assign(new Event("error", { cancelable: true }), { message }))
+  }
+}
+
+const load: Load = {
+  weights: { _tag: "Bytes", bytes: new Uint8Array() },
+  threads: 1,
+  preprocessing: defaults,
+  expected: { classes: 2 }
+}
+
+const settled = () => new Promise((resolve) => setImmediate(resolve))
+
+const started = () => {
+  const workers: Array<Told> = []
+  const log: Array<string> = []
+  const session = WorkerSession.start(
+    {
+      worker: () => {
+        const worker = new Told()
+        workers.push(worker)
+        return worker
+      }
+    },
+    load,
+    {
+      ready: () => log.push("ready"),
+      unusable: ({ detail }) => log.push(`unusable: ${detail}`),
+      gone: () => log.push("gone")
+    }
+  )
+  const [model, around] = workers
+  return { session, log, model: model!, around: around! }
+}
+
+const picture = (value: number): Picture => ({
+  width: 1,
+  height: 1,
+  confidence: false,
+  data: Uint8Array.of(value, value, value)
+})
+
+/** Sends a picture; `name` says what becomes of it. */
+const given = (session: Session, log: Array<string>, name: string, value: number) =>
+  session.predict(
+    picture(value),
+    () => log.push(`${name} begun`),
+    (ending: Ending) =>
+      log.push(
+        ending._tag === "Died"
+          ? `${name} died${ending.inModel ? " in the model" : ""}: ${ending.picture?.data[0]}`
+          : ending._tag === "Failed"
+            ? `${name} failed: ${ending.detail}`
+            : `${name} done`
+      )
+  )
+
+const outcome = {
+  _tag: "Logits",
+  logits: { width: 1, height: 1, classes: 1, data: new Float32Array(1) },
+  milliseconds: 1
+} as const
+
+/** With one picture in the model and one before it. */
+const atWork = () => {
+  const all = started()
+  const { around, log, session } = all
+  around.says({ type: "ready", reason: undefined })
+  assert.strictEqual(session.room(), 2)
+  given(session, log, "first", 1)
+  given(session, log, "second", 2)
+  around.says({ type: "begun", number: 0 })
+  assert.strictEqual(session.room(), 0)
+  return all
+}
+
+const back = (...values: ReadonlyArray<number>): FromWorker => ({
+  type: "back",
+  pictures: new Map(values.map((value) => [value - 1, picture(value)]))
+})
+
+describe("a session of two workers", () => {
+  it("gives back what stood before a model that broke down", async () => {
+    const { around, log, model } = atWork()
+    model.says({ type: "broken", detail: "out of memory" })
+    assert.isTrue(model.isEnded)
+    assert.isFalse(around.isEnded)
+    assert.strictEqual(around.heard.at(-1), "giveBack")
+    around.says(back(1, 2))
+    await settled()
+    assert.isTrue(around.isEnded)
+    assert.deepStrictEqual(log, [
+      "ready",
+      "first begun",
+      "first died in the model: 1",
+      "second died: 2",
+      "gone"
+    ])
+  })
+
+  it("takes what was said before it ended: who is done is done, and the next one was in the model", async () => {
+    const { around, log, session } = atWork()
+    session.kill()
+    around.says({ type: "begun", number: 1 })
+    around.says({ type: "done", outcome })
+    around.says(back(2))
+    await settled()
+    assert.deepStrictEqual(log, [
+      "ready",
+      "first begun",
+      "second begun",
+      "first done",
+      "second died in the model: 2",
+      "gone"
+    ])
+  })
+
+  it("fails those whose pixels are lost, and does not do them again without", async () => {
+    const { around, log, model } = atWork()
+    around.breaks("it ran out of memory")
+    await settled()
+    assert.isTrue(model.isEnded)
+    const lost = "failed: the worker ended (it ran out of memory)"
+    assert.deepStrictEqual(log, ["ready", "first begun", `first ${lost}`, `second ${lost}`, "gone"])
+  })
+
+  it("loses them as well where the second worker breaks while the first is ended", async () => {
+    const { around, log, session } = atWork()
+    session.kill()
+    around.breaks("it is gone, too")
+    await settled()
+    assert.deepStrictEqual(log.slice(2), [
+      "first failed: it was ended",
+      "second failed: it was ended",
+      "gone"
+    ])
+  })
+
+  it("ends both where there is nothing to do, or the model cannot be used", async () => {
+    for (const what of ["kill", "unusable", "broken"] as const) {
+      const { around, log, model, session } = started()
+      if (what === "kill") session.kill()
+      else if (what === "broken") around.breaks("not found")
+      else model.says({ type: "unusable", reason: "model", detail: "it is none" })
+      await settled()
+      assert.deepStrictEqual([model.isEnded, around.isEnded], [true, true], what)
+      assert.strictEqual(log.at(-1), "gone")
+      const detail = { kill: "it was ended", unusable: "it is none", broken: "the worker ended (not found)" }
+      assert.deepStrictEqual(log, [`unusable: ${detail[what]}`, "gone"])
+    }
+  })
+
+  it("says who is no longer waited for, and fails one whose pixels cannot be sent", async () => {
+    const { around, log, session } = started()
+    around.says({ type: "ready", reason: undefined })
+    const cancel = given(session, log, "first", 1)
+    cancel()
+    assert.deepStrictEqual(around.heard, ["around", "picture", "cancel"])
+    const gone = picture(2)
+    structuredClone(gone.data.buffer, {
+      transfer: gone.data.buffer instanceof ArrayBuffer ? [gone.data.buffer] : []
+    })
+    const failed = await new Promise<Ending>((resolve) => session.predict(gone, () => {}, resolve))
+    assert.strictEqual(failed._tag, "Failed")
+    assert.strictEqual(session.room(), 1)
+  })
+})
