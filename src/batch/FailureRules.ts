@@ -12,6 +12,7 @@
  * | so many one after the other (`maxFailuresInARow`), not counting what is wrong with images | a run on one machine ends; on many, where each counts its own, it is paused |
  */
 import { Duration, Effect } from "effect"
+import * as Backoff from "../policy/Backoff.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import { TooManyFailures } from "./BatchError.ts"
 import { now } from "./Now.ts"
@@ -34,10 +35,21 @@ export interface WaitOptions {
   readonly goesOn?: (() => boolean) | undefined
 }
 
-/** Makes a call again that was turned away, until maxWait ends. */
-export const whileTurnedAway =
-  ({ goesOn = () => true, maxWait }: WaitOptions) =>
-  (call: Call): Call =>
+/** How often it is told that images wait, in milliseconds. */
+const telling = 60_000
+
+/** Makes calls again that were turned away, until maxWait ends, and tells now and then for what they wait. */
+export const whileTurnedAway = ({ goesOn = () => true, maxWait }: WaitOptions): ((call: Call) => Call) => {
+  let toldAt = Number.NEGATIVE_INFINITY
+  const tell = (error: SegmentationError, time: number, wait: number): Effect.Effect<void> => {
+    if (time - toldAt < telling) return Effect.void
+    toldAt = time
+    const [most, next] = [Backoff.inWords(maxWait), Backoff.inWords(Duration.millis(wait))]
+    return Effect.logWarning(
+      `Images wait for the service, each for up to ${most}, and are asked for again in ${next}: ${error.message}`
+    )
+  }
+  return (call) =>
     Effect.flatMap(now, (began) => {
       const again: Call = Effect.catchIf(call, isTurnedAway, (error) =>
         Effect.flatMap(now, (time) => {
@@ -45,11 +57,12 @@ export const whileTurnedAway =
           const wait = Math.max(500, asked === undefined ? 0 : Duration.toMillis(asked))
           return !goesOn() || time - began + wait > Duration.toMillis(maxWait)
             ? Effect.fail(error)
-            : Effect.andThen(Effect.sleep(wait), again)
+            : Effect.andThen(Effect.andThen(tell(error, time, wait), Effect.sleep(wait)), again)
         })
       )
       return again
     })
+}
 
 export interface Limits {
   /** Without limit by default. Many machines count it in their database. */

@@ -2,8 +2,9 @@
  * Files of label maps on disk: which ones there are, by names that pair them with others, what is in them, and what
  * their classes are called.
  */
+import { closeSync, openSync, readSync } from "node:fs"
 import { basename, dirname, join, normalize, resolve } from "node:path"
-import { Effect, FileSystem, Option, Result, Schema } from "effect"
+import { Effect, FileSystem, Option, Predicate, Result, Schema } from "effect"
 import * as OutFolder from "../batch/OutFolder.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
@@ -11,8 +12,10 @@ import * as LabelPng from "../mask/LabelPng.ts"
 import * as Npy from "../mask/Npy.ts"
 import * as Palette from "../mask/Palette.ts"
 import * as PngNames from "../mask/PngNames.ts"
+import * as SystemError from "../SystemError.ts"
 import * as ExitCode from "./ExitCode.ts"
 import { ending, imageEnding, type LabelFile, type LabelFiles, list, withoutEndings } from "./LabelFolder.ts"
+import * as Screen from "./Screen.ts"
 
 /** What is wrong with a file or a name, in a line. */
 export interface Problem {
@@ -177,41 +180,71 @@ const Sidecar = Schema.fromJsonString(
 )
 export type Sidecar = typeof Sidecar.Type
 
-/** The report beside a label map, where there is one. */
-export const sidecar = (file: LabelFile): Effect.Effect<Sidecar | undefined, never, FileSystem.FileSystem> =>
-  file.hasReport === false
-    ? Effect.succeed(undefined)
-    : Effect.flatMap(FileSystem.FileSystem, (fs) =>
-        fs.readFileString(file.path.replace(ending, ".json")).pipe(
-          Effect.flatMap((text) => Effect.fromResult(Schema.decodeUnknownResult(Sidecar)(text))),
-          Effect.orElseSucceed(() => undefined)
-        )
-      )
+/** Reports that could not be read, and were told of: each is asked for by several that want something of it. */
+const told = new Set<string>()
 
-/** Bytes of a label map's file in which its names are looked for first. */
-const beginning = 4096
+/** What stands beside a label map is another's where it has not what a report has; and broken where it is no JSON, or has that wrong. */
+const reportOf = (text: string): Result.Result<Sidecar | undefined, string> => {
+  const found = Schema.decodeUnknownResult(Sidecar)(text)
+  if (Result.isSuccess(found)) return Result.succeed(found.success)
+  const parsed = Schema.decodeUnknownResult(Json)(text)
+  if (Result.isFailure(parsed)) return Result.fail("it is no JSON")
+  const isOurs =
+    Predicate.hasProperty(parsed.success, "image") && Predicate.hasProperty(parsed.success, "classes")
+  return isOurs ? Result.fail(found.failure.message) : Result.succeed(undefined)
+}
+const Json = Schema.fromJsonString(Schema.Unknown)
+
+/** The report beside a label map, where there is one. Of one that cannot be read it is told once. */
+export const sidecar = (file: LabelFile): Effect.Effect<Sidecar | undefined, never, FileSystem.FileSystem> =>
+  Effect.suspend(() => {
+    if (file.hasReport === false) return Effect.undefined
+    const path = file.path.replace(ending, ".json")
+    const tell = (reason: string) => {
+      if (told.has(resolve(path))) return Effect.undefined
+      told.add(resolve(path))
+      return Effect.as(
+        Screen.complain(
+          `${path} beside ${file.path} is not used: ${reason}. What it said of its image and its classes is not known: write both anew, or remove it`
+        ),
+        undefined
+      )
+    }
+    return Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFileString(path)).pipe(
+      Effect.matchEffect({
+        onFailure: (error) =>
+          error.reason._tag === "NotFound" ? Effect.undefined : tell(SystemError.unreadable(error)),
+        onSuccess: (text) =>
+          Result.match(reportOf(text), { onFailure: tell, onSuccess: (found) => Effect.succeed(found) })
+      })
+    )
+  })
+
+/** Room for the beginning of a file, and more where names are longer: there may be very many files, and each is looked into at once. */
+let space = Buffer.alloc(64)
 
 /** What a label map's own file says of its classes: all of the model's, or nothing. */
-export const namesWithin = ({
-  path
-}: LabelFile): Effect.Effect<PngNames.Found | undefined, never, FileSystem.FileSystem> =>
-  /\.npy$/i.test(path)
-    ? Effect.succeed(undefined)
-    : Effect.scoped(
-        Effect.gen(function* () {
-          const fs = yield* FileSystem.FileSystem
-          const file = yield* fs.open(path, { flag: "r" })
-          const read = (length: number) =>
-            Effect.map(file.readAlloc(length), (bytes) =>
-              Option.isNone(bytes) ? undefined : PngNames.find(bytes.value)
-            )
-          const found = yield* read(beginning)
-          if (found === undefined || "text" in found) return found
-          yield* file.seek(0n, "start")
-          const all = yield* read(found.needs)
-          return all !== undefined && "text" in all ? all : undefined
-        })
-      ).pipe(Effect.orElseSucceed(() => undefined))
+export const namesWithin = ({ path }: LabelFile): PngNames.Found | undefined => {
+  if (/\.npy$/i.test(path)) return undefined
+  let file: number | undefined
+  try {
+    file = openSync(path, "r")
+    let length = 64
+    for (;;) {
+      if (space.length < length) space = Buffer.alloc(length)
+      const found = PngNames.find(space.subarray(0, readSync(file, space, 0, length, 0)))
+      if (found === undefined || "text" in found) return found
+      // The file has ended.
+      if (found.needs <= length) return undefined
+      length = found.needs
+    }
+  } catch {
+    // Whoever reads the map is told what is wrong with it.
+    return undefined
+  } finally {
+    if (file !== undefined) closeSync(file)
+  }
+}
 
 /** The image that the report beside each label map names. Of very many reports nothing else is held. */
 export const reportedImages = (
@@ -238,7 +271,10 @@ export const imageNames = Effect.fnUntraced(function* (
   files: LabelFiles
 ): Effect.fn.Return<ReadonlyArray<string>, ExitCode.Ended, FileSystem.FileSystem> {
   const reported = yield* reportedImages(files)
-  const paths = reported.map((image) => (image === undefined ? undefined : pathOf(image)))
+  const paths = reported.map((image, index) =>
+    // Where names of files have a backslash, it is no end of a folder.
+    image === undefined ? undefined : pathOf(image, files.at(index)!.key.includes("\\"))
+  )
   const both = twins(files, paths)
   if (both !== undefined) return yield* twice(files, ...both)
   const keyOf = yield* keysOfRuns
@@ -338,9 +374,9 @@ const keysOfRuns = Effect.sync(() => {
 })
 
 /** The path of an image as its report has it, or of its address. */
-const pathOf = (image: string): string => {
+const pathOf = (image: string, isLetter: boolean): string => {
   const url = /^https?:/i.test(image) && URL.canParse(image) ? new URL(image).pathname : undefined
-  return url === undefined ? normalize(image).replaceAll("\\", "/") : decoded(url)
+  return url === undefined ? normalize(image).replaceAll(isLetter ? "/" : "\\", "/") : decoded(url)
 }
 
 const decoded = (path: string): string => {

@@ -218,3 +218,39 @@ describe("results of a run", () => {
     }).pipe(Effect.scoped)
   )
 })
+
+describe("what stands beside a label map", () => {
+  const broken = (bytes: string | undefined) =>
+    Effect.gen(function* () {
+      const cwd = yield* folder({
+        "maps/a.labels.png": labels(0, 1),
+        ...(bytes === undefined ? {} : { "maps/a.json": new TextEncoder().encode(bytes) })
+      })
+      const ended = yield* run(["export", "csv", "maps", "--out", "a.csv"], { cwd })
+      return { ...ended, lines: ended.stderr.split("\n").filter((line) => line.includes("a.json")) }
+    })
+
+  it.live.each(["", "{", "not JSON", "\u0000\u0001", '{"image":"a.png","classes":'])(
+    "is told of where it is no JSON: %j",
+    (text) =>
+      Effect.map(broken(text), ({ code, lines }) => {
+        assert.strictEqual(code, 0)
+        assert.lengthOf(lines, 1)
+        assert.include(lines[0], "maps/a.json beside maps/a.labels.png is not used: it is no JSON")
+      })
+  )
+
+  it.live.each(['{"image":"a.png","classes":[{"id":"one"}]}', '{"image":7,"classes":[]}'])(
+    "and where it is a report that is damaged: %s",
+    (text) =>
+      Effect.map(broken(text), ({ code, lines }) => {
+        assert.strictEqual(code, 0)
+        assert.lengthOf(lines, 1)
+      })
+  )
+
+  it.live.each([undefined, "[]", "7", "{}", '{"shapes":[],"imagePath":"a.png"}'])(
+    "is another's otherwise, or nothing: %s",
+    (text) => Effect.map(broken(text), ({ code, lines }) => assert.deepStrictEqual([code, lines], [0, []]))
+  )
+})

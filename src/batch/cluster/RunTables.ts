@@ -2,7 +2,18 @@
  * The tables of the runs, beside those of the engine: one row per run, one per image. An image's row is its line in the
  * journal: it is settled once, in the transaction that also counts it, so what is repeated after a crash counts once.
  */
-import { Effect, Option, RcRef, Schema, Scope, Semaphore, Stream } from "effect"
+import {
+  Effect,
+  Exit,
+  Option,
+  RcRef,
+  Request,
+  RequestResolver,
+  Schema,
+  Scope,
+  Semaphore,
+  Stream
+} from "effect"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { SinkFailed } from "../BatchError.ts"
 import { Failure, Receipt } from "../Receipt.ts"
@@ -52,6 +63,16 @@ const storable = (text: string): string => Buffer.from(text).toString().replaceA
 
 const page = 1000
 
+/** How long a question waits for others to be asked with it: less than an image takes to be read. */
+const together = "2 millis"
+
+interface Find extends Request.Request<Receipt | undefined, DatabaseFailed> {
+  readonly _tag: "Find"
+  readonly run: string
+  readonly content: string
+}
+const Find = Request.tagged<Find>("Find")
+
 const pages = <A extends { readonly key: string }, E>(
   read: (after: string) => Effect.Effect<ReadonlyArray<A>, E>
 ): Stream.Stream<A, E> =>
@@ -90,6 +111,31 @@ export const make = Effect.gen(function* () {
     )
     return found[0] ?? (yield* new UnknownRun({ run: id }))
   })
+
+  const finding = RequestResolver.makeGrouped<Find, string>({
+    key: ({ request }) => request.run,
+    resolver: (entries, run) => {
+      const contents = entries.map(({ request }) => request.content)
+      return sql`SELECT content, found.receipt FROM jsonb_array_elements_text(${toJson(contents)}::jsonb) AS given (content),
+        LATERAL (
+          SELECT receipt FROM segformer_images WHERE run = ${run} AND content = given.content
+          ORDER BY settled_at LIMIT 1
+        ) AS found`.pipe(
+        Effect.flatMap(rows(Schema.Struct({ content: Schema.String, receipt: ReceiptText }))),
+        failed("look for equal images"),
+        Effect.exit,
+        Effect.map((exit) => {
+          for (const entry of entries)
+            entry.completeUnsafe(
+              Exit.map(
+                exit,
+                (found) => found.find(({ content }) => content === entry.request.content)?.receipt
+              )
+            )
+        })
+      )
+    }
+  }).pipe(RequestResolver.setDelay(together))
 
   return {
     ...RunChunks.make(sql),
@@ -187,17 +233,8 @@ export const make = Effect.gen(function* () {
       )
     },
 
-    /** The receipt of an image of the run with this content. */
-    find: (run: string, content: string) =>
-      sql<{ readonly receipt: string }>`SELECT receipt FROM segformer_images
-        WHERE run = ${run} AND content = ${content} ORDER BY settled_at LIMIT 1`.pipe(
-        Effect.flatMap((found) =>
-          found[0] === undefined
-            ? Effect.succeed(undefined)
-            : Schema.decodeUnknownEffect(ReceiptText)(found[0].receipt)
-        ),
-        failed("look for equal images")
-      ),
+    /** The receipt of an image of the run with this content. Who asks within the same few milliseconds asks together. */
+    find: (run: string, content: string) => Effect.request(Find({ run, content }), finding),
 
     /** All that is done, in the order of keys. */
     receipts: (run: string): Stream.Stream<Receipt, DatabaseFailed> =>
