@@ -7,7 +7,9 @@
  */
 import { Deferred, Duration, Effect, Exit, Fiber, Layer, Result, type Scope } from "effect"
 import type { Attempt } from "./policy/Attempt.ts"
-import type { RetryBudgetPolicy } from "./policy/Policy.ts"
+import { omitUndefined } from "./policy/OmitUndefined.ts"
+import * as Policy from "./policy/Policy.ts"
+import * as Range from "./policy/Range.ts"
 import * as RetryBudget from "./policy/RetryBudget.ts"
 import type { Prediction } from "./Prediction.ts"
 import type { SegmentationError } from "./SegmentationError.ts"
@@ -20,27 +22,33 @@ export interface HedgeOptions {
   /** Requests to one service at most, where only one is given. 2 by default. */
   readonly times?: number | undefined
   /** How much load hedges may add: 10 % of the calls over ten seconds, and 1 a second, by default. `false`: any. */
-  readonly budget?: Partial<RetryBudgetPolicy> | false | undefined
+  readonly budget?: Policy.PolicyOptions["retryBudget"]
 }
 
-/** A transport that hedges between these, in order. */
+const count: Range.Range = { least: 1, whole: true }
+
+/** A transport that hedges between these, in order. Throws `RangeError` for `times` or a `budget` out of range. */
 export const make = Effect.fnUntraced(function* (
   members: Members.Members,
   options: HedgeOptions
 ): Effect.fn.Return<Transport["Service"], never, Scope.Scope> {
   const after = Duration.fromInputUnsafe(options.after)
+  const { times = 2 } = options
+  if (!Range.isWithin(count, times))
+    throw new RangeError(`Transports.hedge: \`times\` must be ${Range.words(count)}, but is ${times}`)
   const only = members.length === 1
   const asked: Members.Members = only
-    ? [members[0], ...Array.from({ length: (options.times ?? 2) - 1 }, () => members[0])]
+    ? [members[0], ...Array.from({ length: times - 1 }, () => members[0])]
     : members
-  const budget =
-    options.budget === false
-      ? undefined
-      : RetryBudget.make({
-          ratio: options.budget?.ratio ?? 0.1,
-          perSecond: options.budget?.perSecond ?? 1,
-          burst: options.budget?.burst
-        })
+  // Held to the ranges of a policy.
+  const { retryBudget } = Policy.make({
+    retryBudget: options.budget !== false && {
+      ratio: 0.1,
+      perSecond: 1,
+      ...omitUndefined(options.budget ?? {})
+    }
+  })
+  const budget = retryBudget && RetryBudget.make(retryBudget)
   const scope = yield* Effect.scope
 
   const hedged = (request: PredictRequest, attempt: Attempt): Effect.Effect<Prediction, SegmentationError> =>

@@ -3,7 +3,7 @@
  * `segformer batch` in whose folder it lies. The results of one folder may be of several models.
  */
 import { dirname, join, resolve } from "node:path"
-import { Effect, type FileSystem, Stream } from "effect"
+import { Effect, type FileSystem } from "effect"
 import * as RunFolder from "../batch/RunFolder.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
@@ -53,17 +53,16 @@ export const read = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ClassNames, never, FileSystem.FileSystem> {
   const { namingOf, runOf } = finder()
   const table = new Table()
-  yield* Stream.fromIterable(files).pipe(
-    Stream.mapEffect(
-      Effect.fnUntraced(function* (file) {
-        // What a run of one model says is the same for all of its folder: none of them is looked into.
-        const run = file.hasReport === false && isOfRun(file.path) ? yield* runOf(folderOf(file)) : undefined
-        return { path: file.path, naming: isOfOne(run) ? run : yield* namingOf(file) }
-      }),
-      { concurrency: 8 }
-    ),
-    Stream.runForEach(({ naming, path }) => Effect.sync(() => table.add(path, naming)))
-  )
+  let count = 0
+  for (const file of files) {
+    // What a run of one model says is the same for all of its folder: none of them is looked into.
+    const run = file.hasReport === false && isOfRun(file.path) ? yield* runOf(folderOf(file)) : undefined
+    const naming = isOfOne(run)
+      ? run
+      : (withinOf(file) ?? (isAlone(file) ? undefined : yield* namingOf(file)))
+    table.add(file.path, naming)
+    if (++count % 256 === 0) yield* Effect.yieldNow
+  }
   const { conflict, isWhole, unnamed } = table
   const classes = table.classes()
   return {
@@ -168,6 +167,15 @@ class Table {
 /** Whether it is called as a run calls its results. */
 const isOfRun = (path: string): boolean => /\.labels\.png$/i.test(path)
 
+/** Whether nothing but the file itself can say what its classes are called. */
+const isAlone = ({ hasReport, path }: LabelFile): boolean => hasReport === false && !isOfRun(path)
+
+/** What the file itself says. */
+const withinOf = (file: LabelFile): Naming | undefined => {
+  const within = LabelFiles.namesWithin(file)
+  return within && { model: within.text, classes: within.classes, isWhole: true }
+}
+
 const folderOf = ({ path }: LabelFile): string => dirname(resolve(path))
 
 /** Whether a run has one list of names for all of its results: it has none where they are of several models. */
@@ -192,8 +200,8 @@ const finder = () => {
   const namingOf = Effect.fnUntraced(function* (
     file: LabelFile
   ): Effect.fn.Return<Naming | undefined, never, FileSystem.FileSystem> {
-    const within = yield* LabelFiles.namesWithin(file)
-    if (within !== undefined) return { model: within.text, classes: within.classes, isWhole: true }
+    const within = withinOf(file)
+    if (within !== undefined) return within
     const report = yield* LabelFiles.sidecar(file)
     if (report !== undefined) return { model: report.model, classes: report.classes, isWhole: false }
     const run = isOfRun(file.path) ? yield* runOf(folderOf(file)) : undefined

@@ -1,8 +1,11 @@
 /** Which images of an evaluation a person should look at next: what is known of each, and the list. */
 import { Effect, type FileSystem } from "effect"
+import type { ClassTable } from "../mask/ClassTable.ts"
 import type { LabelMap } from "../mask/LabelMap.ts"
 import * as Ranking from "../mask/Ranking.ts"
 import * as Shares from "../mask/Shares.ts"
+import * as ClassNames from "./ClassNames.ts"
+import * as EvalOthers from "./EvalOthers.ts"
 import type { Pair } from "./EvalPairs.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as LabelFiles from "./LabelFiles.ts"
@@ -18,11 +21,14 @@ interface Options {
   /** A folder of predictions of another segmenter. */
   readonly against: string | undefined
   readonly binary: boolean
+  /** Names that hold for all. */
+  readonly classes: string | undefined
 }
 
 /** Looks at one image after the other; costs nothing where nobody asks for a ranking. */
 export const make = Effect.fnUntraced(function* (
-  options: Options
+  options: Options,
+  classes: ClassTable
 ): Effect.fn.Return<
   (pair: Pair, prediction: LabelMap) => Effect.Effect<Look, string, FileSystem.FileSystem>,
   ExitCode.Ended,
@@ -32,6 +38,15 @@ export const make = Effect.fnUntraced(function* (
   if (options.rank === undefined && against === undefined)
     return ({ key }) => Effect.succeed({ image: key, shares: new Map() })
   const others = against === undefined ? undefined : yield* LabelFolder.list(against)
+  const names =
+    others === undefined || binary || options.classes !== undefined
+      ? undefined
+      : yield* ClassNames.read(others)
+  const differ = names && (names.conflict ?? EvalOthers.conflict(classes, names.classes))
+  if (differ !== undefined)
+    return yield* ExitCode.wrong(
+      `--against ${against}: ${differ}, and predictions of two models are compared by id: give --classes where one list is true of both`
+    )
   return Effect.fnUntraced(function* ({ key, prediction: file }: Pair, prediction: LabelMap) {
     const report = yield* LabelFiles.sidecar(file)
     const own = { image: key, ...report?.uncertainty, shares: Shares.of(prediction) }

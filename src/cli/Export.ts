@@ -134,17 +134,27 @@ const write = Effect.fnUntraced(function* (options: Options) {
     // The one label map goes to the very file that was named.
     const ending = extname(`x.${format.ending}`)
     const paths = new Set<string>()
+    const unpaired: Array<string> = []
     const isSingle = files.length === 1 && out.toLowerCase().endsWith(ending)
     yield* forEach((item, key) =>
       Steps.run(() => encode(item)).pipe(
         Effect.flatMap(Effect.fromResult),
         Effect.flatMap((bytes) => {
-          const path = isSingle ? out : join(out, dirname(key), basename(key) + ending)
+          const own = format.isPaired === true ? pairedName(key, item.image) : key
+          const other = own === undefined || paths.has(join(out, own + ending))
+          const path = isSingle ? out : join(out, (other ? key : own) + ending)
+          if (other && !isSingle) unpaired.push(item.image)
           paths.add(path)
           return save(path, WholeFile.write(path, bytes))
         })
       )
     )
+    const [first] = unpaired
+    if (first !== undefined)
+      yield* Screen.complain(
+        `${first}${unpaired.length === 1 ? " has" : ` and ${unpaired.length - 1} more have`} the name of another image but for its ending, and ${options.format} ` +
+          "finds files by names without endings: rename the images"
+      )
     if (beside !== undefined && written > 0 && !isSingle) {
       const own = beside()
       yield* tellOther(out, own, ending, paths)
@@ -160,6 +170,14 @@ const write = Effect.fnUntraced(function* (options: Options) {
   }
   if (failed > 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
 })
+
+/** The name of an image without its ending, in the folder of a key; `undefined` where another image has it, or it is none of a file. */
+const pairedName = (key: string, image: string): string | undefined => {
+  const name = basename(image)
+  const stem = name.slice(0, name.length - extname(name).length)
+  if (basename(key) === name && extname(name) !== "") return undefined
+  return /^\.*$|[\\/\0]/.test(stem) ? key : join(dirname(key), stem)
+}
 
 /** Says that files of an earlier export lie beside these, where what goes with all of them is another now: their classes have other numbers. */
 const tellOther = Effect.fnUntraced(function* (

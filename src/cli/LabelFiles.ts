@@ -2,6 +2,7 @@
  * Files of label maps on disk: which ones there are, by names that pair them with others, what is in them, and what
  * their classes are called.
  */
+import { closeSync, openSync, readSync } from "node:fs"
 import { basename, dirname, join, normalize, resolve } from "node:path"
 import { Effect, FileSystem, Option, Predicate, Result, Schema } from "effect"
 import * as OutFolder from "../batch/OutFolder.ts"
@@ -219,30 +220,31 @@ export const sidecar = (file: LabelFile): Effect.Effect<Sidecar | undefined, nev
     )
   })
 
-/** Bytes of a label map's file in which its names are looked for first. */
-const beginning = 4096
+/** Room for the beginning of a file, and more where names are longer: there may be very many files, and each is looked into at once. */
+let space = Buffer.alloc(64)
 
 /** What a label map's own file says of its classes: all of the model's, or nothing. */
-export const namesWithin = ({
-  path
-}: LabelFile): Effect.Effect<PngNames.Found | undefined, never, FileSystem.FileSystem> =>
-  /\.npy$/i.test(path)
-    ? Effect.succeed(undefined)
-    : Effect.scoped(
-        Effect.gen(function* () {
-          const fs = yield* FileSystem.FileSystem
-          const file = yield* fs.open(path, { flag: "r" })
-          const read = (length: number) =>
-            Effect.map(file.readAlloc(length), (bytes) =>
-              Option.isNone(bytes) ? undefined : PngNames.find(bytes.value)
-            )
-          const found = yield* read(beginning)
-          if (found === undefined || "text" in found) return found
-          yield* file.seek(0n, "start")
-          const all = yield* read(found.needs)
-          return all !== undefined && "text" in all ? all : undefined
-        })
-      ).pipe(Effect.orElseSucceed(() => undefined))
+export const namesWithin = ({ path }: LabelFile): PngNames.Found | undefined => {
+  if (/\.npy$/i.test(path)) return undefined
+  let file: number | undefined
+  try {
+    file = openSync(path, "r")
+    let length = 64
+    for (;;) {
+      if (space.length < length) space = Buffer.alloc(length)
+      const found = PngNames.find(space.subarray(0, readSync(file, space, 0, length, 0)))
+      if (found === undefined || "text" in found) return found
+      // The file has ended.
+      if (found.needs <= length) return undefined
+      length = found.needs
+    }
+  } catch {
+    // Whoever reads the map is told what is wrong with it.
+    return undefined
+  } finally {
+    if (file !== undefined) closeSync(file)
+  }
+}
 
 /** The image that the report beside each label map names. Of very many reports nothing else is held. */
 export const reportedImages = (
@@ -269,7 +271,10 @@ export const imageNames = Effect.fnUntraced(function* (
   files: LabelFiles
 ): Effect.fn.Return<ReadonlyArray<string>, ExitCode.Ended, FileSystem.FileSystem> {
   const reported = yield* reportedImages(files)
-  const paths = reported.map((image) => (image === undefined ? undefined : pathOf(image)))
+  const paths = reported.map((image, index) =>
+    // Where names of files have a backslash, it is no end of a folder.
+    image === undefined ? undefined : pathOf(image, files.at(index)!.key.includes("\\"))
+  )
   const both = twins(files, paths)
   if (both !== undefined) return yield* twice(files, ...both)
   const keyOf = yield* keysOfRuns
@@ -369,9 +374,9 @@ const keysOfRuns = Effect.sync(() => {
 })
 
 /** The path of an image as its report has it, or of its address. */
-const pathOf = (image: string): string => {
+const pathOf = (image: string, isLetter: boolean): string => {
   const url = /^https?:/i.test(image) && URL.canParse(image) ? new URL(image).pathname : undefined
-  return url === undefined ? normalize(image).replaceAll("\\", "/") : decoded(url)
+  return url === undefined ? normalize(image).replaceAll(isLetter ? "/" : "\\", "/") : decoded(url)
 }
 
 const decoded = (path: string): string => {

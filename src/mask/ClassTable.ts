@@ -85,10 +85,10 @@ export const folded = (name: string): string => name.trim().normalize("NFC").toL
  * What stands for a class of a table where those of other tables are met: its name, and its id too where the table has the name twice.
  * @internal
  */
-export const meaningOf = (self: ClassTable, id: number): string => {
-  const name = nameOf(self, id)
+export const meaningOf = (classes: ClassTable, id: number): string => {
+  const name = nameOf(classes, id)
   const key = folded(name)
-  const isTwice = self.some((info) => info.id !== id && folded(info.name) === key)
+  const isTwice = classes.some((info) => info.id !== id && folded(info.name) === key)
   return isTwice ? `${name} (${id})` : key
 }
 

@@ -63,10 +63,11 @@ const against = (map: Size, image: Size): string | undefined => {
     : undefined
 }
 
-/** Sides may be rounded up to what suits a model. A square is rounded to nothing. */
+/** Sides may be rounded up to what suits a model. A square is that of an image that is nearly one: all are, once they are small. */
 const isOneShape = (map: Size, image: Size): boolean =>
-  /^(scaled|exact)$/.test(of(map, image)) ||
-  (map.width !== map.height && Math.abs(aspect(map) - aspect(image)) <= same)
+  map.width === map.height
+    ? Math.abs(aspect(image)) <= same
+    : /^(scaled|exact)$/.test(of(map, image)) || Math.abs(aspect(map) - aspect(image)) <= same
 
 /**
  * What a map does that is stretched over an image of another aspect; `undefined` where it is a part of the image's size, or of the

@@ -9,6 +9,8 @@ import { isRecord } from "./isRecord.ts"
 const keyword = "id2label"
 /** The signature and the header, behind which the chunk is written. */
 const headerLength = 33
+/** Where a chunk of names may begin: before it are a palette, a profile of colours and the like. */
+const maxStart = 1 << 20
 /** Longer texts are not looked at: 20,000 names are not as long. */
 const maxLength = 1 << 20
 
@@ -69,20 +71,22 @@ export interface Found {
 export const find = (bytes: Uint8Array): Found | { readonly needs: number } | undefined => {
   if (bytes.length < headerLength || bytes[0] !== 0x89 || bytes[1] !== 0x50) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  for (let at = 8; at + 8 <= bytes.length;) {
+  let at = 8
+  while (at + 8 <= bytes.length) {
     const length = view.getUint32(at)
     const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8))
     const end = at + 12 + length
     if (type === "IDAT" || type === "IEND" || length > maxLength) return undefined
     if (type === "tEXt") {
-      if (end > bytes.length) return { needs: end }
+      if (end > bytes.length) return { needs: end + 8 }
       const content = bytes.subarray(at + 4, end - 4)
       const found = view.getUint32(end - 4) === crc32(content) ? named(content.subarray(4)) : undefined
       if (found !== undefined) return found
     }
     at = end
   }
-  return undefined
+  // The next one begins behind what is here.
+  return at > maxStart ? undefined : { needs: at + 8 }
 }
 
 const named = (content: Uint8Array): Found | undefined => {

@@ -52,7 +52,12 @@ export interface Result extends Prelude {
 const margin = 500
 
 const requestOf = (event: Event, signal: AbortSignal): Request => {
-  const { http } = event.requestContext
+  const { http }: Partial<Event["requestContext"]> = event.requestContext ?? {}
+  if (http === undefined) {
+    throw new TypeError(
+      "This event is none of a function URL or of an HTTP API in format 2.0: those of REST APIs and load balancers are others"
+    )
+  }
   const headers = new Headers()
   for (const [name, value] of Object.entries(event.headers ?? {})) {
     if (value !== undefined) headers.set(name, value)
@@ -90,8 +95,9 @@ const answered = async <A>(
   const late = new AbortController()
   const timer = left === undefined ? undefined : setTimeout(() => late.abort(), Math.max(0, left - margin))
   try {
+    const request = requestOf(event, late.signal)
     const address = event.requestContext.http.sourceIp
-    return await use(await handler(requestOf(event, late.signal), { address }))
+    return await use(await handler(request, { address }))
   } finally {
     clearTimeout(timer)
   }

@@ -71,7 +71,7 @@ export const files = Effect.fnUntraced(function* (
         }
         if (isWhole) reading.wrong ??= broken
         isWhole = true
-        if (isWanted && !reading.over) found.push({ name: info.filename ?? "", bytes: joined(chunks) })
+        if (isWanted && !reading.over) found.push({ name: inOneLine(info.filename), bytes: joined(chunks) })
       }
     },
     onError: (error) => {
@@ -113,6 +113,9 @@ const named = (names: ReadonlyArray<string>): string =>
   `named ${names.map((name) => `"${name}"`).join(" or ")}`
 
 const broken = bad("The body is no whole multipart/form-data form")
+
+/** A name goes into answers, files and the log: a line break in one would begin a line of its own there. */
+const inOneLine = (name: string = ""): string => name.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, " ").trim()
 
 /** Mostly it is one piece, which is left where it is. */
 const joined = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {

@@ -15,6 +15,7 @@
  * ```
  */
 import { Duration, Effect, Layer } from "effect"
+import * as Range from "../policy/Range.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import { ConnectionFailed, RateLimited, ServiceFailed, ServiceUnavailable } from "../service/ServiceError.ts"
 import { Transport } from "../Transport.ts"
@@ -58,12 +59,35 @@ export const random = (seed: number): (() => number) => {
   }
 }
 
-/** The transport of the context, with misfortunes. */
-export const layer = (options: ChaosOptions): Layer.Layer<Transport, never, Transport> =>
-  Layer.effect(
+/** Throws `RangeError` unless the shares are shares, also together, and the latency is from less to more. */
+const check = ({ failure = 0, latency, lost = 0, stall = 0 }: ChaosOptions): void => {
+  for (const [name, share] of Object.entries({ failure, lost, stall })) {
+    if (!Range.isWithin(aShare, share))
+      throw new RangeError(`Chaos: \`${name}\` must be ${Range.words(aShare)}, but is ${share}`)
+  }
+  const all = failure + lost + stall
+  // 0.1 + 0.2 + 0.7 is a little more than 1.
+  if (all > 1 + 1e-9)
+    throw new RangeError(
+      `Chaos: \`failure\`, \`lost\` and \`stall\` together must be at most 1, but are ${all}`
+    )
+  if (latency === undefined) return
+  const [least, most] = latency.map((each) => Duration.fromInputUnsafe(each))
+  if (Duration.isGreaterThan(least!, most!))
+    throw new RangeError(
+      `Chaos: \`latency\` must be from less to more, but is ${Duration.format(least!)} to ${Duration.format(most!)}`
+    )
+}
+const aShare: Range.Range = { least: 0, most: 1 }
+
+/** The transport of the context, with misfortunes. Throws `RangeError` for shares that are none. */
+export const layer = (options: ChaosOptions): Layer.Layer<Transport, never, Transport> => {
+  check(options)
+  return Layer.effect(
     Transport,
     Effect.map(Transport, (steady) => Transport.of({ ...steady, predict: predict(steady, options) }))
   )
+}
 
 const predict = (
   steady: Transport["Service"],

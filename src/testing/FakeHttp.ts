@@ -42,13 +42,16 @@ export const respond =
     const { body = "", headers = {}, status = 200 } = options ?? {}
     const bytes = typeof body === "string" ? body : Uint8Array.from(body)
     // A `Response` takes no body with these.
-    const blob = status === 204 || status === 304 ? null : new Blob([bytes])
+    const blob = status === 204 || status === 205 || status === 304 ? null : new Blob([bytes])
     return Effect.succeed(HttpClientResponse.fromWeb(request, new Response(blob, { status, headers })))
   }
 
 export const json = (
   value: unknown,
-  options?: { readonly status?: number; readonly headers?: Record<string, string> }
+  options?: {
+    readonly status?: number | undefined
+    readonly headers?: Readonly<Record<string, string>> | undefined
+  }
 ): Outcome =>
   respond({
     status: options?.status,
@@ -104,9 +107,13 @@ export const script = (outcomes: ReadonlyArray<Outcome>): Layer.Layer<HttpClient
     Effect.sync(() => {
       const requests: Array<RecordedRequest> = []
       const client = HttpClient.make((request, url) =>
-        Effect.flatMap(bodyOf(request, request.body), (body) => {
+        Effect.flatMap(bodyOf(request, request.body), ({ body, type }) => {
           const outcome = outcomes[requests.length]
-          requests.push({ method: request.method, url: url.href, headers: request.headers, body })
+          const headers =
+            type === undefined || "content-type" in request.headers
+              ? request.headers
+              : Headers.set(request.headers, "content-type", type)
+          requests.push({ method: request.method, url: url.href, headers, body })
           return outcome === undefined
             ? Effect.die(
                 new Error(
@@ -126,19 +133,50 @@ export const script = (outcomes: ReadonlyArray<Outcome>): Layer.Layer<HttpClient
 const failed = (request: HttpClientRequest.HttpClientRequest, cause: unknown) =>
   new HttpClientError.HttpClientError({ reason: new HttpClientError.TransportError({ request, cause }) })
 
+/** What would be sent, and the type that only who sends it can tell. */
+interface Sent {
+  readonly body: Uint8Array
+  readonly type?: string | undefined
+}
+
 const bodyOf = (
   request: HttpClientRequest.HttpClientRequest,
   body: HttpBody.HttpBody
-): Effect.Effect<Uint8Array, HttpClientError.HttpClientError> => {
+): Effect.Effect<Sent, HttpClientError.HttpClientError> => {
   switch (body._tag) {
     case "Uint8Array":
-      return Effect.succeed(body.body)
+      return Effect.succeed({ body: body.body })
     case "Stream":
       return Effect.mapBoth(Stream.runCollect(body.stream), {
-        onSuccess: concat,
+        onSuccess: (chunks) => ({ body: concat(chunks) }),
         onFailure: (cause) => failed(request, cause)
       })
-    default:
-      return Effect.succeed(new Uint8Array())
+    case "FormData":
+      return asFetch(request, body.formData)
+    case "Raw":
+      return isFetched(body.body)
+        ? asFetch(request, body.body)
+        : Effect.die(new Error("FakeHttp can only read a raw body that `fetch` would send"))
+    case "Empty":
+      return Effect.succeed({ body: new Uint8Array() })
   }
 }
+
+/** As `fetch` makes bytes of it, the boundary of a form included. */
+const asFetch = (
+  request: HttpClientRequest.HttpClientRequest,
+  body: BodyInit
+): Effect.Effect<Sent, HttpClientError.HttpClientError> =>
+  Effect.tryPromise({
+    try: async () => {
+      const whole = new Response(body)
+      const type = whole.headers.get("content-type") ?? undefined
+      return { body: new Uint8Array(await whole.arrayBuffer()), type }
+    },
+    catch: (cause) => failed(request, cause)
+  })
+
+const isFetched = (body: unknown): body is BodyInit =>
+  typeof body === "string" ||
+  [ArrayBuffer, Blob, FormData, ReadableStream, URLSearchParams].some((kind) => body instanceof kind) ||
+  ArrayBuffer.isView(body)

@@ -21,7 +21,7 @@ import { fileURLToPath } from "node:url"
 import * as Python from "../support/Python.ts"
 import { median, type Report } from "./Report.ts"
 import * as Pictures from "./segformers/pictures.ts"
-import { type Answered, type Kind, start, type Subject, type Told } from "./segformers/Running.ts"
+import { type Answered, type Kind, start, type Subject } from "./segformers/Running.ts"
 
 const path = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 
@@ -204,14 +204,27 @@ interface Setting {
   readonly wrong: Array<string>
 }
 
-const compare = async (report: Report, each: Case, setting: Setting): Promise<void> => {
-  const { at, python, torch } = setting
+/** All at once: loading models and libraries is a third of a run, and is not what is timed. */
+const startAll = async (each: Case, { at, python, torch }: Setting): Promise<ReadonlyMap<Kind, Subject>> => {
+  const { kinds, precision, threads } = each
+  const begun = await Promise.allSettled(
+    kinds.map((kind) => start(commandOf(kind, python, torch), { kind, model: at, precision, threads }))
+  )
   const subjects = new Map<Kind, Subject>()
+  begun.forEach((one, i) => {
+    if (one.status === "fulfilled") subjects.set(kinds[i]!, one.value)
+  })
+  for (const one of begun) {
+    if (one.status === "fulfilled") continue
+    for (const subject of subjects.values()) subject.end()
+    throw one.reason
+  }
+  return subjects
+}
+
+const compare = async (report: Report, each: Case, setting: Setting): Promise<void> => {
+  const subjects = await startAll(each, setting)
   try {
-    for (const kind of each.kinds) {
-      const told: Told = { kind, model: at, precision: each.precision, threads: each.threads }
-      subjects.set(kind, await start(commandOf(kind, python, torch), told))
-    }
     const measured = new Measurements()
     for (const size of each.sizes ?? sizesOfAll) await check(report, each, size, subjects, measured, setting)
     for (let round = 0; round < rounds; round++)
@@ -239,7 +252,7 @@ const nameOf = ({ model, precision, threads }: Case, size: Size): string =>
 
 /** What takes long was measured while it was checked, and takes as long without having been warmed up. */
 const isMeasured = ({ alone }: Measured, { milliseconds }: Setting): boolean =>
-  (alone[0]?.milliseconds ?? 0) > 4 * milliseconds
+  (alone[0]?.milliseconds ?? 0) > 3 * milliseconds
 
 /** Has each give its labels, which are to be those of others, and notes where they are not. */
 const check = async (

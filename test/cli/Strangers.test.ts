@@ -83,6 +83,9 @@ describe("a grey photo among label maps", () => {
       const other = yield* run(["eval", "found", "other"], { cwd })
       assert.strictEqual(other.code, 2)
       assert.include(other.stderr, 'class 0 is "background" in found/a.png and "road" in other/a.png')
+      const ranked = yield* run(["eval", "found", "truth", "--against", "other"], { cwd })
+      assert.strictEqual(ranked.code, 2)
+      assert.include(ranked.stderr, "--against other: class 0 is background by one and road by the other")
     }).pipe(Effect.scoped)
   )
 

@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { LabelPng } from "effect-segformer/mask"
 import { run } from "../support/Command.ts"
-import { folder } from "../support/Folder.ts"
+import { folder, names } from "../support/Folder.ts"
 
 const labels = (...ids: ReadonlyArray<number>): Uint8Array =>
   Result.getOrThrow(LabelPng.encode({ width: ids.length, height: 1, data: Uint8Array.from(ids) }))
@@ -141,11 +141,49 @@ describe("two label maps of one image", () => {
         "100%.png",
         "a:b.png"
       ])
+      // Of `segment` the report says it, with letters that end folders elsewhere.
+      const letters = { "f/a\\b.labels.png": labels(1), "f/a\\b.json": report("in/a\\b.jpg") }
+      assert.deepStrictEqual((yield* exported(letters, "f")).images, ["a\\b.jpg"])
+      const windows = { "f/b.labels.png": labels(1), "f/b.json": report("in\\deep\\b.jpg") }
+      assert.deepStrictEqual((yield* exported(windows, "f")).images, ["b.jpg"])
       assert.deepStrictEqual((yield* exported(odd, "found")).images.toSorted(), [
         "%2Ehidden.png",
         "100%25.png",
         "a%3Ab.png"
       ])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("are found by YOLO by the names of their images, or that is told", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder({
+        "found/.segformer/run.json": runFile,
+        "found/100%25.png.labels.png": labels(1),
+        "found/deep/a%3Ab.jpg.labels.png": labels(1),
+        "found/%2E%2E.jpg.labels.png": labels(1),
+        "found/v1.2.jpg.labels.png": labels(1),
+        "found/noend.labels.png": labels(1),
+        "both/a.jpg.labels.png": labels(1),
+        "both/a.png.labels.png": labels(1),
+        "both/b.png.labels.png": labels(1)
+      })
+      const one = yield* run(["export", "yolo", "found", "--out", "one"], { cwd })
+      assert.deepStrictEqual([one.code, one.stderr], [0, ""])
+      assert.deepStrictEqual(names(join(cwd, "one")), [
+        "%2E%2E.txt",
+        "100%.txt",
+        "data.yaml",
+        "deep",
+        "noend.txt",
+        "v1.2.txt"
+      ])
+      assert.deepStrictEqual(names(join(cwd, "one/deep")), ["a:b.txt"])
+      const both = yield* run(["export", "yolo", "both", "--out", "two"], { cwd })
+      assert.match(
+        both.stderr,
+        /^segformer: a\.jpg and 1 more have the name of another image but for its ending/m
+      )
+      assert.deepStrictEqual(names(join(cwd, "two")), ["a.jpg.txt", "a.png.txt", "b.txt", "data.yaml"])
     }).pipe(Effect.scoped)
   )
 })

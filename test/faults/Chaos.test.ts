@@ -29,6 +29,20 @@ const share = (tags: ReadonlyArray<string>, wanted: (tag: string) => boolean) =>
   tags.filter(wanted).length / tags.length
 
 describe("Chaos", () => {
+  it.each([
+    [{ failure: 30 }, /`failure` must be a number of at least 0 and at most 1, but is 30/],
+    [{ lost: -0.1 }, /`lost`/],
+    [{ stall: Number.NaN }, /`stall` .* but is NaN/],
+    [{ failure: 0.8, lost: 0.5 }, /together must be at most 1, but are 1\.3/],
+    [{ latency: ["2 seconds", "1 second"] }, /`latency` must be from less to more, but is 2s to 1s/]
+  ] as const)("refuses what is no share, or no range: %j", (options, message) => {
+    assert.throws(() => Chaos.layer({ seed: 1, ...options }), message)
+  })
+
+  it("takes shares that are all there is together", () => {
+    assert.doesNotThrow(() => Chaos.layer({ seed: 1, failure: 0.1, lost: 0.2, stall: 0.7 }))
+  })
+
   it.effect("does nothing unless asked to", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* run({ seed: 1 }, 20), {

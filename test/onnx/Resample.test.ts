@@ -33,6 +33,22 @@ describe("Resample", () => {
     })
   }
 
+  it("enlarges as Pillow does where people have written down its numbers", () => {
+    const grey = [181, 66, 39, 114, 179, 115, 55, 178, 227]
+    const data = Uint8Array.from(grey.flatMap((value) => [value, value, value]))
+    const enlarged = run(data, [3, 3, 5, 5], "bilinear", data.length)
+    assert.deepStrictEqual(
+      Array.from({ length: 25 }, (_, i) => enlarged[i * 3]),
+      [
+        [181, 135, 66, 50, 39],
+        [154, 137, 111, 86, 69],
+        [114, 140, 179, 141, 115],
+        [79, 118, 178, 181, 182],
+        [55, 104, 178, 207, 227]
+      ].flat()
+    )
+  })
+
   it("gives planes through tables that are its rows, whatever the filter, and in memory used before", () => {
     const scratch = { bytes: new Uint8Array() }
     const table = (factor: number) => Float32Array.from({ length: 256 }, (_, v) => v * factor - 1)

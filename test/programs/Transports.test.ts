@@ -1,6 +1,6 @@
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Fiber, Layer, Logger, Ref, Scope } from "effect"
+import { Cause, Clock, Effect, Exit, Fiber, Layer, Logger, Ref, Scope } from "effect"
 import {
   ImageSource,
   NotAnImage,
@@ -234,6 +234,21 @@ describe("Transports.hedge", () => {
       assert.isTrue(Exit.isSuccess(yield* settle(hedged(only.layer))))
       assert.deepStrictEqual(only.seen.starts, [0, 200])
       assert.strictEqual(only.seen.interrupted, 1)
+    })
+  )
+
+  it.effect.each([
+    [{ times: 0 }, /`times` must be a whole number of at least 1, but is 0/],
+    [{ times: 1.5 }, /`times` .* but is 1\.5/],
+    [{ budget: { ratio: -0.1 } }, /`retryBudget\.ratio` .* but is -0\.1/],
+    [{ budget: { ratio: undefined, perSecond: Number.NaN } }, /`retryBudget\.perSecond` .* but is NaN/]
+  ] as const)("refuses what is out of range: %j", ([options, message]) =>
+    Effect.gen(function* () {
+      const only = member("only", answers)
+      const exit = yield* Effect.exit(
+        Effect.scoped(Layer.build(Transports.hedge(only.layer, { after: 200, ...options })))
+      )
+      assert.match(String(Exit.isFailure(exit) && Cause.squash(exit.cause)), message)
     })
   )
 

@@ -87,6 +87,21 @@ describe("a body", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("has files whose names are one line, whatever is in them", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve()
+      const disposition =
+        "content-disposition: form-data; name=image; filename*=UTF-8''a%0d%0aFAKE%C2%85LINE.png"
+      const answer = yield* ask(`${url}/v1/segment`, {
+        method: "POST",
+        headers: { "content-type": "multipart/form-data; boundary=x" },
+        body: `--x\r\n${disposition}\r\n\r\nno image\r\n--x--\r\n`
+      })
+      assert.strictEqual(answer.status, 400)
+      assert.include(answer.body.toString(), "a FAKE LINE.png is not an image")
+    }).pipe(Effect.scoped)
+  )
+
   it.live.skipIf(isWeb)("is asked for where the caller waits to be", () =>
     Effect.gen(function* () {
       const { port } = yield* serve()

@@ -10,13 +10,14 @@ import { Fixtures } from "effect-segformer/testing"
 import sharp from "sharp"
 import { ask, serve } from "./support.ts"
 
+/** Each by a connection of its own: while a busy machine works between two of them, one that is kept is closed as idle. */
+const json = { "content-type": "application/json", connection: "close" }
+
 const post = (body: unknown, accept = "application/json"): RequestInit => ({
   method: "POST",
   body: JSON.stringify(body),
-  headers: { accept, "content-type": "application/json" }
+  headers: { accept, ...json }
 })
-
-const json = { "content-type": "application/json" }
 
 const map = (labels: object = {}, rest: object = {}) => ({
   image: "board.png",
@@ -148,12 +149,19 @@ describe("POST /v1/export", () => {
 
   it.live("refuses to draw a map of noise, which takes more memory than there is, and gives its pixels", () =>
     Effect.gen(function* () {
-      const { url } = yield* serve()
       const fine = (size: number, id: (x: number, y: number) => number) => {
-        const data = Uint8Array.from({ length: size * size }, (_, i) => id(i % size, Math.floor(i / size)))
+        const data = new Uint8Array(size * size)
+        for (let y = 0, at = 0; y < size; y++) for (let x = 0; x < size; x++) data[at++] = id(x, y)
         return map({ width: size, height: size, deflate: deflateSync(data).toString("base64") })
       }
       const checked = post(fine(1100, (x, y) => (x + y) & 1))
+      const dots = post(fine(2100, (x, y) => x & y & 1))
+      const csv = Exports.formats.csv.mediaType
+      const fence = post(
+        fine(1100, (x) => x & 1),
+        csv
+      )
+      const { url } = yield* serve()
       const drawn = Exports.names.filter((name) => name !== "png" && name !== "npy")
       for (const name of drawn) {
         const accept = Exports.formats[name].mediaType
@@ -164,7 +172,6 @@ describe("POST /v1/export", () => {
       // Where it joins at corners it has two regions, and apart it has very many.
       const { json: told } = yield* ask(`${url}/v1/export`, checked)
       assert.strictEqual(told.regionsTotal, 2)
-      const dots = post(fine(2100, (x, y) => x & y & 1))
       const refused = yield* ask(`${url}/v1/export`, dots)
       assert.strictEqual(refused.status, 413)
       assert.include(refused.body.toString(), "more than 1000000 regions")
@@ -173,11 +180,6 @@ describe("POST /v1/export", () => {
         assert.strictEqual(status, 200, accept)
       }
       // A fence has many areas and few corners.
-      const csv = Exports.formats.csv.mediaType
-      const fence = post(
-        fine(1100, (x) => x & 1),
-        csv
-      )
       assert.strictEqual((yield* ask(`${url}/v1/export`, fence)).status, 200)
     }).pipe(Effect.scoped)
   )

@@ -127,6 +127,18 @@ describe("AWS Lambda", () => {
     })
   )
 
+  it.live("is told which events are none of those that are taken", () =>
+    Effect.promise(async () => {
+      // Of a load balancer; of whatever keeps a function warm.
+      for (const text of ['{"httpMethod":"GET","path":"/","requestContext":{"elb":{}}}', "{}"]) {
+        const error: unknown = await Lambda.buffered(handler)(JSON.parse(text)).catch(
+          (cause: unknown) => cause
+        )
+        assert.match(String(error), /HTTP API in format 2\.0/)
+      }
+    })
+  )
+
   it.live("gets it in pieces, each when there is room", () =>
     Effect.promise(async () => {
       const { awslambda, out } = runtime()

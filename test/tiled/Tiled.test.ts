@@ -98,9 +98,12 @@ describe("logits of windows", () => {
       const found = yield* Effect.provide(support.collect(bands, size), transport)
       assert.isAbove(LabelMap.histogram(expected).size, 2)
       assert.isTrue(LabelMap.equals(found, expected), `${same(found, expected)} of the pixels are the same`)
-      for (let i = 0; i < expected.confidence.length; i++) {
-        assert.closeTo(found.confidence[i]!, expected.confidence[i]!, 1e-6)
-      }
+      // What is no number is at no distance, and fails too.
+      const farthest = found.confidence.reduce(
+        (most, value, i) => Math.max(most, Math.abs(value - expected.confidence[i]!)),
+        0
+      )
+      assert.isAtMost(farthest, 1e-6)
       const without = yield* Effect.provide(support.collect(Tiled.segment(picture, options), size), transport)
       assert.isTrue(LabelMap.equals(without, expected))
     }).pipe(Effect.provide(SharpCodec.layer))
@@ -144,7 +147,7 @@ describe("logits of windows", () => {
           if (!isSame) others++
           if (!far(x, y)) continue
           compared++
-          assert.isTrue(isSame, `${x}, ${y}`)
+          if (!isSame) assert.fail(`${x}, ${y}`)
         }
       }
       assert.isAbove(compared, size.width * size.height * 0.3)
@@ -353,7 +356,7 @@ describe("windows", () => {
   it.effect("take memory for what overlaps, and not for the picture", () =>
     Effect.gen(function* () {
       const classes = 64
-      const size = { width: 2048, height: 4096 }
+      const size = { width: 1024, height: 4096 }
       const picture = yield* support.drawn(size, () => [0, 0, 0])
       let most = 0
       const transport = support.logitsOf(() => {
@@ -362,7 +365,7 @@ describe("windows", () => {
       })
       const before = process.memoryUsage().arrayBuffers
       yield* Effect.provide(Stream.runDrain(Tiled.segment(picture, { crop: 256, stride: 224 })), transport)
-      // Logits of the whole picture take 2,147 MB; 5 above the start were seen, and forty times that are allowed.
+      // Logits of the whole picture take 1,074 MB; 5 above the start were seen, and twenty times that are allowed.
       assert.isBelow(most - before, (classes * size.width * size.height * 4) / 10)
     }).pipe(Effect.provide(SharpCodec.layer))
   )

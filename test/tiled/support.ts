@@ -23,8 +23,14 @@ export const waves: Draw = (x, y) => [
 
 export const draw = (box: Size & { readonly x: number; readonly y: number }, color: Draw) => {
   const data = new Uint8Array(box.width * box.height * 3)
+  let at = 0
   for (let y = 0; y < box.height; y++) {
-    for (let x = 0; x < box.width; x++) data.set(color(box.x + x, box.y + y), (y * box.width + x) * 3)
+    for (let x = 0; x < box.width; x++) {
+      const [red, green, blue] = color(box.x + x, box.y + y)
+      data[at++] = red
+      data[at++] = green
+      data[at++] = blue
+    }
   }
   return { width: box.width, height: box.height, channels: 3 as const, data }
 }
@@ -53,17 +59,22 @@ export const convolution = (
     }
   }
   const data = new Float32Array(classes * width * height)
+  const side = 2 * reach + 1
+  const weights = new Float64Array(side * side * 3)
   for (let k = 0; k < classes; k++) {
+    let next = 0
+    for (let dy = -reach; dy <= reach; dy++)
+      for (let dx = -reach; dx <= reach; dx++)
+        for (let c = 0; c < 3; c++) weights[next++] = Math.sin(1 + k * 7 + c * 3 + dx * 2 - dy * 5)
     for (let y = 0; y < height; y++) {
       for (let x = 0; x < width; x++) {
         let sum = 0
-        for (let dy = -reach; dy <= reach; dy++) {
-          for (let dx = -reach; dx <= reach; dx++) {
-            const [cx, cy] = [x + dx, y + dy]
+        let weight = 0
+        for (let cy = y - reach; cy <= y + reach; cy++) {
+          for (let cx = x - reach; cx <= x + reach; cx++, weight += 3) {
             if (cx < 0 || cy < 0 || cx >= width || cy >= height) continue
             const cell = (cy * width + cx) * 3
-            for (let c = 0; c < 3; c++)
-              sum += cells[cell + c]! * Math.sin(1 + k * 7 + c * 3 + dx * 2 - dy * 5)
+            for (let c = 0; c < 3; c++) sum += cells[cell + c]! * weights[weight + c]!
           }
         }
         data[(k * height + y) * width + x] = sum / 4000

@@ -94,6 +94,8 @@ interface Facts {
   readonly isNamedEach?: boolean | undefined
   /** Whether ids in it depend on which classes there are, so that two files go together only where the same are known. */
   readonly isNumbered?: boolean | undefined
+  /** Whether tools find the file of an image by the image's name without its ending. */
+  readonly isPaired?: boolean | undefined
 }
 
 export type ExportFormat<Used extends keyof Settings = keyof Settings> = Facts & {

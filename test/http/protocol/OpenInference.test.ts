@@ -231,7 +231,8 @@ describe("OpenInference", () => {
 describe("OpenInference in batches", () => {
   const other = ImageSource.bytes(Model.greyPng(), { name: "other.png" })
   const find = (image = source) => Effect.flatMap(segment(image), (found) => found.labelMap)
-  const batch = { size: 4, wait: "50 millis" } as const
+  /** Goes when it is full: how long images take to come is the machine's. */
+  const batchOf = (size: number) => ({ batch: { size, wait: "1 minute" } }) as const
   const infers = (server: Model.ModelServer) => server.requests.filter(({ path }) => path.endsWith("/infer"))
 
   for (const options of [
@@ -244,9 +245,9 @@ describe("OpenInference in batches", () => {
       () =>
         Effect.gen(function* () {
           const server = yield* Server.make(options)
-          const images = [source, other, source, source, other, other]
-          const maps = yield* Effect.all(images.map(find), { concurrency: 6 }).pipe(
-            Effect.provide(layer(server.url, { batch }))
+          const images = [source, other, source, source, other, other, source, other]
+          const maps = yield* Effect.all(images.map(find), { concurrency: 8 }).pipe(
+            Effect.provide(layer(server.url, batchOf(4)))
           )
           for (const [index, map] of maps.entries()) {
             const expected =
@@ -261,18 +262,22 @@ describe("OpenInference in batches", () => {
   it.live("an image that is given up is left out, and the others go on", () =>
     Effect.gen(function* () {
       const server = yield* Server.make({ batches: true, binary: true })
+      const three = [find(), find(), find()]
       yield* Effect.gen(function* () {
-        // Metadata is known from here on, and both images wait for each other.
-        yield* find()
+        // Metadata is known from here on, and images wait until they are three.
+        yield* Effect.all(three, { concurrency: 3 })
         const first = yield* Effect.forkChild(find(other))
         const second = yield* Effect.forkChild(find())
         yield* Effect.sleep("25 millis")
         yield* Fiber.interrupt(first)
-        assert.isTrue(LabelMap.equals(yield* Fiber.join(second), Model.labels))
-      }).pipe(Effect.provide(layer(server.url, { batch })))
-      const last = infers(server).at(-1)!
-      const head = last.body.subarray(0, Number(last.headers["inference-header-content-length"]))
-      assert.strictEqual(Model.jsonOf(head).inputs[0].shape[0], 1)
+        const others = yield* Effect.all([Fiber.join(second), find(), find()], { concurrency: 3 })
+        assert.isTrue(others.every((map) => LabelMap.equals(map, Model.labels)))
+      }).pipe(Effect.provide(layer(server.url, batchOf(3))))
+      // Were it still one of them, the last would wait for two more.
+      const [, last, none] = infers(server)
+      assert.isUndefined(none)
+      const head = last!.body.subarray(0, Number(last!.headers["inference-header-content-length"]))
+      assert.strictEqual(Model.jsonOf(head).inputs[0].shape[0], 3)
     }).pipe(Effect.scoped)
   )
 
@@ -285,7 +290,7 @@ describe("OpenInference in batches", () => {
       }
       const retry = { retry: { times: 1, delay: "1 millis" } } as const
       const maps = yield* Effect.all([find(), find()], { concurrency: 2 }).pipe(
-        Effect.provide(layer(server.url, { batch }, retry)),
+        Effect.provide(layer(server.url, batchOf(2), retry)),
         quiet
       )
       assert.isTrue(maps.every((map) => LabelMap.equals(map, Model.labels)))
@@ -298,7 +303,7 @@ describe("OpenInference in batches", () => {
       const server = yield* Server.make({ batches: true, binary: true })
       server.state.fault = (_, response) => Server.send(response, Server.outputOf({}), { binary: true })
       const error = yield* Effect.flip(
-        Effect.all([find(), find()], { concurrency: 2 }).pipe(Effect.provide(layer(server.url, { batch })))
+        Effect.all([find(), find()], { concurrency: 2 }).pipe(Effect.provide(layer(server.url, batchOf(2))))
       )
       assert.strictEqual(error._tag, "ResponseNotDecodable")
       assert.include(error.message, "no batch of the 2 images")

@@ -5,7 +5,6 @@
  */
 import { Context, Effect, Layer, Redacted, type Scope } from "effect"
 import { HttpClient } from "effect/http"
-import * as NodeAddressGuard from "../../../service/NodeAddressGuard.ts"
 import type { NodeProxyOptions } from "../../../service/NodeProxy.ts"
 import type { ServiceError } from "../../../service/ServiceError.ts"
 import type { PolicyError } from "../../../policy/PolicyError.ts"
@@ -33,6 +32,9 @@ export interface TaskImages {
   ) => Effect.Effect<Uint8Array, Refusal>
 }
 
+/** Loaded by servers that fetch for Label Studio. */
+const guard = Effect.promise(() => import("../../../service/NodeAddressGuard.ts"))
+
 const isData = (value: string | LargeJson.LongText): boolean =>
   (typeof value === "string" ? value : value.raw.toString("latin1", 0, 5)).startsWith("data:")
 
@@ -44,7 +46,7 @@ export const make = Effect.fnUntraced(function* ({
 }: TaskImagesOptions): Effect.fn.Return<TaskImages, never, Scope.Scope> {
   const allowPrivate = [...(base === undefined ? [] : [base.host]), ...hosts.filter((host) => host !== "*")]
   const client = Context.get(
-    yield* Layer.build(NodeAddressGuard.layer({ ...way, allowPrivate })),
+    yield* Layer.build((yield* guard).layer({ ...way, allowPrivate })),
     HttpClient.HttpClient
   )
   const authorization = base === undefined ? Effect.succeed(undefined) : Key.make(base, key)
