@@ -17,7 +17,7 @@
  * ```
  */
 import { Context, Effect, Layer, Result } from "effect"
-import { type Image, type ImageSource, opened } from "./image/ImageSource.ts"
+import { type Image, type ImageSource, opened, type Services } from "./image/ImageSource.ts"
 import type { BinaryMask } from "./mask/BinaryMask.ts"
 import * as ClassTable from "./mask/ClassTable.ts"
 import * as LabelMap from "./mask/LabelMap.ts"
@@ -95,11 +95,11 @@ export interface AgreementOptions extends SegmentOptions {
  * a label map counts as one that did not answer.
  */
 export const segmentWithAgreement = Effect.fn("Segmenter.segmentWithAgreement" satisfies SpanName)(function* <
-  R = never
+  S extends ImageSource<unknown> | Image
 >(
-  source: ImageSource<R> | Image,
+  source: S,
   options: AgreementOptions = {}
-): Effect.fn.Return<Agreement, SegmentationError, Ensemble | R> {
+): Effect.fn.Return<Agreement, SegmentationError, Ensemble | Services<S>> {
   const ensemble = yield* Ensemble
   // Read once, however many are asked.
   const image = yield* opened(source, options.limits)

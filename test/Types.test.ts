@@ -38,7 +38,7 @@ import type {
   SegFormerHttp
 } from "effect-segformer/http"
 import type { ServerJobs } from "effect-segformer/api"
-import type { Batch, BatchError } from "effect-segformer/batch"
+import type { Batch, BatchError, Item } from "effect-segformer/batch"
 import type { CompanionError } from "effect-segformer/companions"
 import type { ImageCodec } from "effect-segformer/image"
 import type { Download } from "effect-segformer/jobs"
@@ -91,6 +91,10 @@ describe("errors and requirements of", () => {
     type Both = Transport | FileSystem.FileSystem | HttpClient.HttpClient
     expectTypeOf<ImageSource.Services<Either>>().toEqualTypeOf<Exclude<Both, Transport>>()
     expectTypeOf<Needs<typeof segment<Either>>>().toEqualTypeOf<Both>()
+    expectTypeOf<Needs<typeof segmentWithAgreement<Either>>>().toEqualTypeOf<
+      Transports.Ensemble | Exclude<Both, Transport>
+    >()
+    expectTypeOf<ReturnType<typeof Item.make<Either>>>().toEqualTypeOf<Item.Item<Exclude<Both, Transport>>>()
     const either = (name: string): Either => ImageSource.bytes(new Uint8Array(), { name })
     const one = () => segment(either("panel.png"))
     expectTypeOf<Needs<typeof one>>().toEqualTypeOf<Both>()

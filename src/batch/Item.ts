@@ -20,7 +20,13 @@ export interface Item<out R = never> {
 export type Access = FileSystem.FileSystem | HttpClient.HttpClient
 
 /** An item of one's own. */
-export const make = <R>(key: string, image: ImageSource.ImageSource<R>): Item<R> => ({ key, image })
+export function make<S extends ImageSource.ImageSource<unknown>>(
+  key: string,
+  image: S
+): Item<ImageSource.Services<S>>
+export function make(key: string, image: ImageSource.ImageSource<unknown>): Item<unknown> {
+  return { key, image }
+}
 
 /**
  * The item of a path or an http(s) URL, which is its key unless another one is given. `scan.tif#2` is the second page of

@@ -205,11 +205,16 @@ export class AnnotatedFiles implements KeyedFiles {
 
   constructor(file: string, images: ReadonlyArray<AnnotatedImage>) {
     this.#paths = images.map(({ alias, name }) => (alias === undefined ? [name] : [name, alias]).map(plain))
+    const next = new Map<string, number>()
     this.#files = images.map((annotated, index) => {
       const path = this.#paths[index]![0]!
       const own = path.replace(imageEnding, "")
       let key = own
-      for (let number = 2; this.#places.has(key); number++) key = `${own}-${number}`
+      // Those before are known to be taken.
+      for (let number = next.get(own) ?? 2; this.#places.has(key); number++) {
+        key = `${own}-${number}`
+        next.set(own, number + 1)
+      }
       this.#places.set(key, index)
       return { path: `${file}: ${annotated.name}`, key, image: path, hasReport: false, annotated }
     })

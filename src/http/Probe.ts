@@ -29,6 +29,7 @@ import { type Health, Transport } from "../Transport.ts"
 import * as Access from "./Access.ts"
 import type * as ProbeClue from "./ProbeClue.ts"
 import * as ProbeClues from "./ProbeClues.ts"
+import * as ProbeLayer from "./ProbeLayer.ts"
 import * as Custom from "./protocol/Custom.ts"
 import type { Protocol, Question } from "./protocol/Protocol.ts"
 import * as Protocols from "./protocol/Protocols.ts"
@@ -286,7 +287,7 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
     layer:
       found === undefined || clue === undefined
         ? undefined
-        : hide(layerCode(exchange.service, clue, settings, needsKey))
+        : hide(ProbeLayer.code(exchange.service, clue, settings, needsKey))
   }
 })
 
@@ -301,38 +302,6 @@ const plainHeaders = (headers: Exchange.ExchangeOptions["headers"] = {}): Readon
 /** The protocol by what was found; `undefined` where that is too little, or it is made elsewhere. */
 const madeBy = (name: string, settings: Protocols.Settings): Effect.Effect<Protocol | undefined> =>
   Effect.orElseSucceed(Protocols.byName[name]?.(settings) ?? Effect.succeed(undefined), () => undefined)
-
-/** The layer to write, as TypeScript. */
-const layerCode = (
-  baseUrl: string,
-  clue: ProbeClue.Clue,
-  settings: Protocols.Settings,
-  needsKey: boolean
-): string => {
-  const { keyHeader, protocol } = clue
-  const entry = Protocols.all[protocol]
-  const quoted = JSON.stringify(baseUrl)
-  const key = !needsKey
-    ? ""
-    : keyHeader === undefined
-      ? ", apiKey"
-      : `, headers: { ${JSON.stringify(keyHeader)}: apiKey }`
-  const secret = Redacted.make("")
-  // A title describes a hand-written server, and is no option of it.
-  const told = {
-    ...settings,
-    apiKey: needsKey ? secret : undefined,
-    model: protocol === "custom" ? undefined : (settings.model ?? "MODEL")
-  }
-  const code = entry?.code(entry.asksModel ? told : { ...told, model: undefined })
-  const layer =
-    protocol === "inspection" || code === undefined
-      ? `SegFormerHttp.layer({ baseUrl: ${quoted}${key} })`
-      : entry?.needsCodec === true
-        ? `Layer.unwrap(\n  Effect.map(${code}, (protocol) =>\n    SegFormerHttp.layer({ baseUrl: ${quoted}${key}, protocol })\n  )\n).pipe(Layer.provide(SharpCodec.layer))`
-        : `SegFormerHttp.layer({ baseUrl: ${quoted}${key}, protocol: ${code} })`
-  return key === "" ? layer : `const apiKey = Redacted.make("…")\n${layer}`
-}
 
 /** Why no protocol was found in the answers. */
 const whyUnknown = (

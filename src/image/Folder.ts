@@ -85,7 +85,7 @@ export const files = (
       /** Links that were met meanwhile, in their order, once all that is really here is read: no link takes its place. */
       const next = (): Array<string> | string | undefined => {
         if (pending.length === 0 && links.length > 0) {
-          pending.push(...links.sort(byName).reverse())
+          for (const link of links.sort(byName).reverse()) pending.push(link)
           links = []
         }
         return pending.pop()

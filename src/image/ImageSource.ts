@@ -40,10 +40,16 @@ export type Services<S> = S extends ImageSource<infer R> ? R : never
 export type SourceError = ImageError | ServiceError | PolicyError
 
 /** A source, opened under these limits, or an image that was opened already, under limits of its own. @internal */
-export const opened = <R>(
-  source: ImageSource<R> | Image,
+export function opened<S extends ImageSource<unknown> | Image>(
+  source: S,
   limits?: Partial<ImageLimits>
-): Effect.Effect<Image, SourceError, R> => ("open" in source ? source.open(limits) : Effect.succeed(source))
+): Effect.Effect<Image, SourceError, Services<S>>
+export function opened(
+  source: ImageSource<unknown> | Image,
+  limits?: Partial<ImageLimits>
+): Effect.Effect<Image, SourceError, unknown> {
+  return "open" in source ? source.open(limits) : Effect.succeed(source)
+}
 
 /** An image in memory. Its name, if given, appears in errors and is sent to services. */
 export const bytes = (data: Uint8Array, options?: { readonly name?: string | undefined }): ImageSource => {

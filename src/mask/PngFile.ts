@@ -91,9 +91,11 @@ export const read = (
     )
     if (typeof essential === "string") return fail(essential)
     try {
+      const found = usual(essential, header)
+      // What is missing would be zeros, which are a class.
+      if (found === "short") return fail("its data ends before its pixels do")
       const { data, palette } =
-        usual(essential, header) ??
-        decode(Bytes.concat([bytes.subarray(0, 8), ...essential]), { checkCrc: true })
+        found ?? decode(Bytes.concat([bytes.subarray(0, 8), ...essential]), { checkCrc: true })
       if (header.colorType === "indexed" && palette === undefined)
         return fail("it is indexed, but has no palette")
       const samples = data instanceof Uint8ClampedArray ? new Uint8Array(data) : data
@@ -152,9 +154,9 @@ interface Unpacked {
   readonly palette?: ReadonlyArray<ReadonlyArray<number>>
 }
 
-/** What chunks hold that are as usual; undefined where anything is not. */
-const usual = (chunks: ReadonlyArray<Uint8Array>, header: Header): Unpacked | undefined => {
-  if (header.interlaced || !chunks.every(PngRows.isWhole)) return undefined
+/** What chunks hold that are as usual; `"short"` where that is not all, undefined where anything else is not. */
+const usual = (chunks: ReadonlyArray<Uint8Array>, header: Header): Unpacked | "short" | undefined => {
+  if (!chunks.every(PngRows.isWhole)) return undefined
   const data: Array<Uint8Array> = []
   let colors: Uint8Array | undefined
   let alpha: Uint8Array | undefined
@@ -170,8 +172,10 @@ const usual = (chunks: ReadonlyArray<Uint8Array>, header: Header): Unpacked | un
     else if (type === PLTE) colors = body
     else if (type === TRNS) alpha = body
   }
-  const unpacked = PngRows.unpack(data.length === 1 ? data[0]! : Bytes.concat(data), header)
-  if (unpacked === undefined) return undefined
+  const packed = data.length === 1 ? data[0]! : Bytes.concat(data)
+  if (header.interlaced) return PngRows.isShort(packed, header) ? "short" : undefined
+  const unpacked = PngRows.unpack(packed, header)
+  if (unpacked === undefined || unpacked === "short") return unpacked
   if (colors === undefined) return { data: unpacked }
   const palette = Array.from({ length: colors.length / 3 }, (_, id) => [
     ...colors.subarray(id * 3, id * 3 + 3),

@@ -38,17 +38,56 @@ const scratch = new Uint8Array(1024 * 1024)
 
 const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
 
-/** Samples of rows as they are packed in a file; below 8 bits several to a byte. Undefined where they are not the usual. */
-export const unpack = (packed: Uint8Array, rows: Rows): Uint8Array | Uint16Array | undefined => {
-  const { channels, depth, height, width } = rows
-  const stride = Math.ceil((width * channels * depth) / 8)
-  const size = (stride + 1) * height
-  const space = size <= scratch.length ? scratch.subarray(0, size) : new Uint8Array(size)
+const strideOf = ({ channels, depth, width }: Rows): number => Math.ceil((width * channels * depth) / 8)
+
+/** Bytes of rows with their filters. */
+const sizeOf = (rows: Rows): number => (rows.width === 0 ? 0 : (strideOf(rows) + 1) * rows.height)
+
+/** First column and row, and steps, of the seven pictures that an interlaced one is. */
+const passes = [
+  [0, 0, 8, 8],
+  [4, 0, 8, 8],
+  [0, 4, 4, 8],
+  [2, 0, 4, 4],
+  [0, 2, 2, 4],
+  [1, 0, 2, 2],
+  [0, 1, 1, 2]
+] as const
+
+/** The same of an interlaced picture. */
+const interlacedSizeOf = (rows: Rows): number =>
+  passes.reduce((sum, [x, y, dx, dy]) => {
+    const width = Math.ceil((rows.width - x) / dx)
+    return sum + sizeOf({ ...rows, width, height: Math.ceil((rows.height - y) / dy) })
+  }, 0)
+
+/** At most so many bytes, undefined where they are not packed as they should be. Valid until the next call. */
+const inflated = (packed: Uint8Array, size: number): Uint8Array | undefined => {
+  const out = size <= scratch.length ? scratch.subarray(0, size) : new Uint8Array(size)
   try {
-    if (unzlibSync(packed, { out: space }).length !== size) return undefined
+    return unzlibSync(packed, { out })
   } catch {
     return undefined
   }
+}
+
+/** Whether an interlaced picture has fewer bytes than its pixels take. */
+export const isShort = (packed: Uint8Array, rows: Rows): boolean => {
+  const size = interlacedSizeOf(rows)
+  const space = inflated(packed, size)
+  return space !== undefined && space.length < size
+}
+
+/**
+ * Samples of rows as they are packed in a file; below 8 bits several to a byte. `"short"` where there are fewer than there
+ * are pixels, undefined where they are not the usual.
+ */
+export const unpack = (packed: Uint8Array, rows: Rows): Uint8Array | Uint16Array | "short" | undefined => {
+  const { channels, depth, height } = rows
+  const stride = strideOf(rows)
+  const space = inflated(packed, sizeOf(rows))
+  if (space === undefined) return undefined
+  if (space.length < sizeOf(rows)) return "short"
   const out = new Uint8Array(stride * height)
   // Filters look back a whole sample of each channel.
   const back = Math.ceil((channels * depth) / 8)

@@ -72,16 +72,26 @@ export const outside = (model: Uint8Array): ReadonlyArray<string> => {
   return [...names]
 }
 
-/** What a file is that is no model, though it is called one; `undefined` where nothing speaks against it. */
-export const notAModel = (start: Uint8Array): string | undefined => {
+const textOf = (start: Uint8Array): string =>
+  new TextDecoder("latin1").decode(start.subarray(0, 100)).trimStart()
+
+/** What a file is that came in the place of another; `undefined` where nothing speaks against it, be it a model or its weights. */
+export const notTheFile = (start: Uint8Array): string | undefined => {
   if (start.length === 0) return "is empty"
-  const text = new TextDecoder("latin1").decode(start.subarray(0, 100)).trimStart()
+  const text = textOf(start)
   if (text.startsWith("version https://git-lfs")) {
     return "is a placeholder of Git LFS, and not the file itself: fetch it with `git lfs pull`"
   }
-  if (/^<(?:!doctype|html|\?xml)/i.test(text)) {
-    return "is a page in HTML: there is no such file, or it wants a login"
-  }
+  return /^<(?:!doctype|html|\?xml)/i.test(text)
+    ? "is a page in HTML: there is no such file, or it wants a login"
+    : undefined
+}
+
+/** What a file is that is no model, though it is called one; `undefined` where nothing speaks against it. */
+export const notAModel = (start: Uint8Array): string | undefined => {
+  const other = notTheFile(start)
+  if (other !== undefined) return other
+  const text = textOf(start)
   // A protobuf of ONNX begins with the version of its format, field 1; TensorFlow's and PyTorch's files do not.
   if (text.startsWith("PK")) return "is a zip file, such as one of PyTorch: export the model to ONNX"
   if (text.startsWith("{")) return "is JSON, and no model"
@@ -93,6 +103,9 @@ export const notAModel = (start: Uint8Array): string | undefined => {
 export const inWords = (reason: string): string => {
   if (/protobuf parsing failed|failed to parse|INVALID_PROTOBUF/i.test(reason)) {
     return "it is cut off or damaged, or no ONNX file: compare its size with that of the original"
+  }
+  if (/external/i.test(reason) && /out of bounds|read in full/i.test(reason)) {
+    return "the file beside it with its weights is cut off, or of another model: compare its size with that of the original"
   }
   const outside =
     /(?:external data|GetFileLength|open file) .*?"?([\w. -]+\.(?:onnx[_.]data\w*|data|bin|weight))/i.exec(

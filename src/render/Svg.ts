@@ -79,9 +79,9 @@ export const overlay = (map: LabelMap, options: SvgOptions): string => {
     sharedEdges: true
   })
   for (const { classId, polygons } of outlines) {
-    const known = byClass.get(classId)
-    if (known === undefined) byClass.set(classId, [...polygons])
-    else known.push(...polygons)
+    const known = byClass.get(classId) ?? []
+    byClass.set(classId, known)
+    for (const polygon of polygons) known.push(polygon)
   }
   const outline = options.outline ?? Math.max(1.5, Math.min(8, Math.min(width, height) / 290))
   const paths = [...byClass]

@@ -112,7 +112,7 @@ export const refusal = (url: URL, options: AddressGuardOptions = {}): string | u
   if (Hosts.allows(options.allowPrivate ?? [], url)) return undefined
   const name = url.hostname.replace(/\.$/, "")
   if (isAddress(name) ? !isPublic(name) : isPrivateName(name)) {
-    return `${name} is an address of this machine or of a private network. Name its host in \`allowPrivate\` if that is meant`
+    return `${name} is an address of this machine or of a private network. Name "${url.host}" in \`allowPrivate\` if that is meant`
   }
   return undefined
 }

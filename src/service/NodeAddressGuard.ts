@@ -37,7 +37,7 @@ const code = "ERR_PRIVATE_ADDRESS"
 const privateAddress = (name: string, address: string) =>
   Object.assign(
     new Error(
-      `${name} resolves to ${address}, an address of this machine or of a private network. Name its host in \`allowPrivate\` if that is meant`
+      `${name} resolves to ${address}, an address of this machine or of a private network. Name its host, with its port where the URL has one, in \`allowPrivate\` if that is meant`
     ),
     { code }
   )
@@ -86,7 +86,7 @@ export const layer = (options: NodeAddressGuardOptions = {}): Layer.Layer<HttpCl
         const detail =
           Body.codeOf(error) === code
             ? Body.describe(error)
-            : `${name} cannot be looked up here (${Body.describe(error)}), so nobody knows where a proxy would take it. Name its host in \`allowPrivate\` if it may go anywhere`
+            : `${name} cannot be looked up here (${Body.describe(error)}), so nobody knows where a proxy would take it. Name its host, with its port where the URL has one, in \`allowPrivate\` if it may go anywhere`
         resume(Effect.fail(AddressGuard.refused(request, detail)))
       })
     })

@@ -130,8 +130,10 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
     yield* ImageSource.bytes(head, { name: source }).open()
   }
   const known = start._tag === "Known" ? start.format : undefined
+  // Of a JPEG that would allow any number of scans over all of its pixels, and of other types what a large picture needs.
+  const unlimited = known !== "jpeg"
   const input = (maxPixels: number | false) =>
-    sharp(path, { ...SharpInput.optionsOf(page, maxPixels), unlimited: true, sequentialRead: true })
+    sharp(path, { ...SharpInput.optionsOf(page, maxPixels), unlimited, sequentialRead: true })
   const from = { source, format: known ?? "image", page, head: Effect.succeed(head) } as const
   const found =
     start._tag === "Known" && ImageFormat.table[start.format].decoder === "ours"
@@ -206,7 +208,7 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   }
   const read = <A>(place: Place, as: (part: SharpInput.Pipeline) => Promise<A>) =>
     Effect.tryPromise({
-      try: () => as(sharp(tiled, unlimited).extract(place)),
+      try: () => as(sharp(tiled, ownFile).extract(place)),
       catch: (cause) => new ImageNotReadable({ source, detail: reasonOf(cause) })
     })
   const rgb = (box: Box) =>
@@ -293,7 +295,7 @@ const samplesOf = Effect.fnUntraced(function* <E>(
 /** Tiles are 512 pixels a side, and in a small picture no larger than it is: libvips refuses those. */
 const tileSide = (size: number): number => Math.min(512, Math.ceil(size / 16) * 16)
 
-const unlimited = { failOn: "error", limitInputPixels: false, unlimited: true } as const
+const ownFile = { failOn: "error", limitInputPixels: false, unlimited: true } as const
 
 const notPlaced = (source: string, reason: string) =>
   new ImageNotReadable({ source, detail: `there is no place for its tiles (${reason})` })

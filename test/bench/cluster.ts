@@ -33,8 +33,10 @@ import type { Report } from "./Report.ts"
 const program = fileURLToPath(new URL("cluster/worker.ts", import.meta.url))
 const bench = "cluster"
 
+/** Of each runner, which takes it 4 s: the start of a run, and its last chunks, are little of it. */
+const each = 1600
 /** Pictures of their own, so that none is a repetition. */
-const pictures = 3000
+const pictures = 4 * each
 
 const startWorker = Effect.fnUntraced(function* (
   database: Redacted.Redacted,
@@ -126,7 +128,7 @@ const measure = Effect.fnUntraced(function* (options: {
     )
     const settled = (run: string) =>
       Effect.repeat(runs.status(run), {
-        schedule: Schedule.spaced("5 millis"),
+        schedule: Schedule.spaced("10 millis"),
         until: ({ done, failed, images, isOpen }) => !isOpen && done + failed === images
       })
     // Several share out the shards within a round of three seconds.
@@ -190,7 +192,7 @@ export const run = (report: Report): Promise<void> =>
 
     let single = 0
     for (const runners of [1, 2, 4]) {
-      const images = Math.min(pictures, 800 * runners)
+      const images = each * runners
       const rounds = [{ images, chunk: 50 }]
       const [found] = yield* measure({ folder: from, runners, rounds, latency: 20, concurrency: 8 })
       if (found === undefined) continue

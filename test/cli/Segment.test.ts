@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
@@ -8,11 +8,10 @@ import { ImageHeader } from "effect-segformer/image"
 import { LabelMap, LabelPng } from "effect-segformer/mask"
 import { RoboflowDialect } from "effect-segformer/server"
 import { Fixtures } from "effect-segformer/testing"
-import { gate, serve } from "../server/support.ts"
-import { eventually } from "../support/Eventually.ts"
+import { serve } from "../server/support.ts"
 import { bmp } from "../image/samples.ts"
 import { closedPort, http } from "../support/TestServer.ts"
-import { lines, run, start } from "../support/Command.ts"
+import { lines, run } from "../support/Command.ts"
 import { folder, names } from "../support/Folder.ts"
 
 const text = new TextEncoder().encode("this is no image")
@@ -289,82 +288,6 @@ describe("what cannot work", () => {
       const { code, stderr } = yield* run(["segment", "a.png", "--url", url, "--out", "b.png/out"], { cwd })
       assert.strictEqual(code, 1)
       assert.match(stderr, /^segformer: cannot write to b\.png\/out.*\n$/)
-    }).pipe(Effect.scoped)
-  )
-})
-
-describe("Ctrl-C", () => {
-  it.live("in the middle of a batch keeps what is whole, leaves nothing partial, and ends with 130", () =>
-    Effect.gen(function* () {
-      const held = gate()
-      let asked = 0
-      const { url } = yield* serve(() =>
-        ++asked === 1 ? Effect.succeed(Fixtures.prediction) : held.predict()
-      )
-      const cwd = yield* folder(images)
-      const running = yield* start(["segment", "a.png", "b.png", "--url", url, "-c", "1", "--json"], { cwd })
-      yield* eventually(() => held.entered() === 1)
-      running.process.kill("SIGINT")
-      const { code } = yield* Effect.promise(() => running.ended)
-      assert.strictEqual(code, 130)
-      assert.deepStrictEqual(names(join(cwd, "segformer-out")), ["a.json", "a.labels.png", "a.overlay.png"])
-    }).pipe(Effect.scoped)
-  )
-
-  it.live("reaches the model's processes too, as a terminal sends it, and none stays behind", () =>
-    Effect.gen(function* () {
-      const many = Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`p${i}.png`, Fixtures.image]))
-      const cwd = yield* folder(many)
-      const running = yield* start(["segment", ".", "--json"], { cwd, detached: true })
-      yield* eventually(() => running.stdout() !== "")
-      const pid = running.process.pid ?? 0
-      process.kill(-pid, "SIGINT")
-      const { code, stderr } = yield* Effect.promise(() => running.ended)
-      assert.strictEqual(code, 130)
-      assert.match(stderr, /^segformer: stopped: \d+ of 400 images are done(, in segformer-out)?\n$/)
-      assert.throws(() => process.kill(-pid, 0), /ESRCH/)
-    }).pipe(Effect.scoped)
-  )
-
-  it.live("happens by itself when nobody reads what is printed, and leaves whole files", () =>
-    Effect.gen(function* () {
-      const many = Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`p${i}.png`, Fixtures.image]))
-      const cwd = yield* folder(many)
-      const running = yield* start(["segment", ".", "--json"], { cwd })
-      yield* eventually(() => running.stdout() !== "")
-      running.process.stdout?.destroy()
-      const { code, stderr } = yield* Effect.promise(() => running.ended)
-      assert.strictEqual(code, 141)
-      assert.match(stderr, /^segformer: stopped: \d+ of 400 images are done/)
-      const files = readdirSync(join(cwd, "segformer-out"))
-      assert.isTrue(files.every((name) => /\.(?:overlay\.png|labels\.png|json)$/.test(name)))
-    }).pipe(Effect.scoped)
-  )
-
-  it.live("at any moment leaves whole files or none", () =>
-    Effect.gen(function* () {
-      const { url } = yield* serve()
-      const many = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`p${i}.png`, Fixtures.image]))
-      for (const wait of [0, 15, 40]) {
-        const cwd = yield* folder(many)
-        const running = yield* start(["segment", ".", "--url", url, "-c", "8", "--json"], { cwd })
-        yield* eventually(() => running.stdout() !== "")
-        yield* Effect.sleep(wait)
-        running.process.kill("SIGINT")
-        const { code, stderr } = yield* Effect.promise(() => running.ended)
-        assert.strictEqual(code, 130, stderr)
-        const written = names(join(cwd, "segformer-out"))
-        assert.deepStrictEqual(
-          written.filter((name) => !/^p\d+\.(json|labels\.png|overlay\.png)$/.test(name)),
-          []
-        )
-        assert.isBelow(written.length, 900)
-        for (const name of written) {
-          const bytes = readFileSync(join(cwd, "segformer-out", name))
-          if (name.endsWith(".json")) JSON.parse(bytes.toString())
-          else assert.isTrue(ImageHeader.isWholePng(bytes), name)
-        }
-      }
     }).pipe(Effect.scoped)
   )
 })

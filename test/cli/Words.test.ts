@@ -51,6 +51,7 @@ const ofPrograms = new Set([
   "page",
   "scales",
   "size",
+  "times",
   "tokens",
   "allowAnyone"
 ])

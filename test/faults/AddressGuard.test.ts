@@ -132,6 +132,18 @@ describe("addresses", () => {
       expected
     )
   )
+
+  it.each([
+    "http://127.0.0.1:9987/weights.onnx",
+    "http://localhost/",
+    "https://localhost.:8443/",
+    "http://[::1]:8080/",
+    "https://10.0.0.1/",
+    "http://files.lan:9000/a"
+  ])("what it says to name lets %s through", (url) => {
+    const [, host = ""] = /Name "([^"]+)"/.exec(AddressGuard.refusal(new URL(url)) ?? "") ?? []
+    assert.isUndefined(AddressGuard.refusal(new URL(url), { allowPrivate: [host] }))
+  })
 })
 
 describe("the guard over sockets", () => {

@@ -241,6 +241,25 @@ layer(Layer.mergeAll(SharpCodec.layer, NodeFileSystem.layer), { excludeTestServi
       })
     )
 
+    it.effect("a JPEG that asks to be gone over without end is refused, in parts as in whole", () =>
+      Effect.gen(function* () {
+        const plain = yield* Effect.promise(() =>
+          sharp(new Uint8Array(64 * 64 * 3).fill(90), { raw: { width: 64, height: 64, channels: 3 } })
+            .jpeg({ progressive: true })
+            .toBuffer()
+        )
+        assert.strictEqual((yield* decodeLarge(plain)).width, 64)
+        const last = plain.subarray(plain.lastIndexOf(Uint8Array.of(0xff, 0xda)), -2)
+        const many = files.insert(
+          plain,
+          plain.length - 2,
+          Buffer.concat(Array.from({ length: 900 }, () => last))
+        )
+        for (const read of [decode(many), decodeLarge(many)])
+          assert.strictEqual((yield* Effect.flip(read))._tag, "NotAnImage")
+      })
+    )
+
     it.effect("AVIF is turned, mirrored and cropped as its properties ask, in their order", () =>
       Effect.gen(function* () {
         // A dark square of 16 x 16 in the upper left corner.

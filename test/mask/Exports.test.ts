@@ -104,4 +104,17 @@ describe("the formats of export", () => {
       "class_id,class,pixels,share\r\n0,background,2,0.25\r\n1,pit,4,0.5\r\n7,scratch,2,0.25\r\n"
     )
   })
+
+  it("of regions takes as many ids as a map has", () => {
+    const side = 400
+    const data = Uint32Array.from({ length: side * side }, (_, id) => id)
+    const map = LabelMap.makeUnsafe({ width: side, height: side, data })
+    const exclude = new Set(data.subarray(2))
+    const format = Exports.formats.yolo
+    if (format.per !== "image") return assert.fail("it is a file for each image")
+    const { beside, encode } = format.open({ ...settings, classes: [], palette: [], exclude })
+    const text = Result.getOrThrow(Steps.runSync(encode({ map, image: "a.png" })))
+    assert.strictEqual(new TextDecoder().decode(text).split("\n").length, 3)
+    assert.isTrue(new TextDecoder().decode(beside?.().bytes).endsWith('\n  159999: "class 159999"\n'))
+  })
 })

@@ -19,6 +19,7 @@ interface Form {
   readonly depth: number
   readonly width?: number
   readonly height?: number
+  readonly interlaced?: number
 }
 
 const channelsOf = ({ colorType }: Form) => ({ 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 })[colorType] ?? 0
@@ -37,11 +38,11 @@ const rowsOf = (form: Form, filters: ReadonlyArray<number>) => {
 }
 
 const fileOf = (form: Form, rows: Uint8Array, more: ReadonlyArray<Buffer> = []): Buffer => {
-  const { colorType, depth, height = 7, width = 5 } = form
+  const { colorType, depth, height = 7, interlaced = 0, width = 5 } = form
   const header = Buffer.alloc(13)
   header.writeUInt32BE(width, 0)
   header.writeUInt32BE(height, 4)
-  header.set([depth, colorType], 8)
+  header.set([depth, colorType, 0, 0, interlaced], 8)
   const packed = deflateSync(rows)
   const half = packed.length >> 1
   return Buffer.concat([
@@ -108,13 +109,41 @@ describe("the rows of a PNG", () => {
     assert.strictEqual(first.data.buffer.byteLength, first.data.length)
   })
 
-  it("nothing is unpacked of too few bytes, a filter that does not exist, or no packed data at all", () => {
+  it("data that ends before the pixels do is refused, and not filled with a class", () => {
+    for (const form of forms) {
+      const rows = rowsOf(form, [0])
+      const more = form.colorType === 3 ? [palette] : []
+      for (const missing of [1, 2, 5, rows.length - 1, rows.length]) {
+        const read = PngFile.read(fileOf(form, rows.subarray(0, rows.length - missing), more), "it")
+        assert(Result.isFailure(read), `${nameOf(form)}, ${missing} bytes fewer`)
+        assert.match(read.failure.detail, /ends before its pixels do|no data|decompress/)
+      }
+      // What is more belongs to nothing.
+      const longer = Buffer.concat([rows, noise(40)])
+      const read = Result.getOrThrow(PngFile.read(fileOf(form, longer, more), "it"))
+      assert.deepStrictEqual(read.data, Result.getOrThrow(PngFile.read(fileOf(form, rows, more), "it")).data)
+    }
+  })
+
+  it("so it is of an interlaced one", () => {
+    // 5 x 7 in seven passes, each row behind its filter.
+    const form = { colorType: 0, depth: 8, interlaced: 1 }
+    const size = 2 + 2 + 3 + 2 * 2 + 2 * 4 + 4 * 3 + 3 * 6
+    assert.isTrue(Result.isSuccess(PngFile.read(fileOf(form, new Uint8Array(size)), "it")))
+    assert.isTrue(Result.isSuccess(PngFile.read(fileOf(form, new Uint8Array(size + 9)), "it")))
+    for (const missing of [1, 2, 7, 20]) {
+      const read = PngFile.read(fileOf(form, new Uint8Array(size - missing)), "it")
+      assert(Result.isFailure(read))
+      assert.include(read.failure.detail, "ends before its pixels do")
+    }
+  })
+
+  it("nothing is unpacked of a filter that does not exist, or of no packed data at all", () => {
     const form = { colorType: 0, depth: 8 }
     const rows = rowsOf(form, [0])
     const shape = { width: 5, height: 7, depth: 8, channels: 1 }
     assert.isDefined(PngRows.unpack(deflateSync(rows), shape))
     for (const packed of [
-      deflateSync(rows.subarray(0, -1)),
       deflateSync(rowsOf(form, [5])),
       deflateSync(rows).subarray(0, 20),
       noise(40),

@@ -1,5 +1,5 @@
 /** The forms in which models are published, by the binary and by WebAssembly alike: read right, or refused by what is wrong. */
-import { copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { copyFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, type Scope } from "effect"
@@ -195,6 +195,16 @@ describe.each(runtimes)("a model in %s", (_, make) => {
         { preprocessor: size(64, 32) }
       )
       assert.include(yield* whyNot(path), "form_outside.onnx_data, which must lie beside it")
+      const weights = readFileSync(support.fixture("form_outside.onnx_data"))
+      for (const [other, says] of [
+        ["", "form_outside.onnx_data, which is empty"],
+        ["<!DOCTYPE html><title>Sign in</title>".padEnd(4096), "is a page in HTML"],
+        ["version https://git-lfs.github.com/spec/v1\noid sha256:aa\n".padEnd(4096), "git lfs pull"],
+        [weights.subarray(0, weights.length / 2), "its weights is cut off"]
+      ] as const) {
+        writeFileSync(join(path, "onnx", "form_outside.onnx_data"), other)
+        assert.include(yield* whyNot(path), says)
+      }
       copyFileSync(support.fixture("form_outside.onnx_data"), join(path, "onnx", "form_outside.onnx_data"))
       assert.deepStrictEqual((yield* labelsOf(path)).data, idsOf(64, 32))
     }).pipe(Effect.scoped)

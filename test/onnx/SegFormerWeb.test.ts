@@ -1,5 +1,5 @@
 /** The model in WebAssembly, in Node: the same results as by the binary, in workers that end with the scope. */
-import { readdirSync, readFileSync, rmSync } from "node:fs"
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { NodeFileSystem, NodeHttpClient } from "@effect/platform-node"
@@ -105,6 +105,10 @@ describe("SegFormerWeb", () => {
         const model = yield* WebModel.url(`${origin}/?key=a`).open("model")
         const map = yield* segmented({ name: "colours", open: () => Effect.succeed(model) })
         assert.deepStrictEqual([...LabelMap.histogram(map).keys()], [2])
+        // As a server answers that has one page for whatever it lacks.
+        writeFileSync(join(path, "onnx", "weights", name), "<!doctype html><title>Home</title>".padEnd(4096))
+        const page = yield* Effect.flip(WebModel.url(`${origin}/?key=a`).open("model"))
+        assert.match(page.message, /has its weights in .* is a page in HTML/)
         rmSync(join(path, "onnx", "weights"), { recursive: true })
         const { message } = yield* Effect.flip(WebModel.url(`${origin}/?key=a`).open("model"))
         assert.include(
@@ -121,6 +125,12 @@ describe("SegFormerWeb", () => {
       assert.match(yield* failing(bytes("no model at all")), /ONNX Runtime does not load it/)
       assert.match(yield* failing(bytes("")), /it is empty/)
       assert.match(yield* failing(bytes("<!DOCTYPE html><p>Sign in")), /it is a page in HTML/)
+      const outside = { "a.onnx_data": new Uint8Array() }
+      const model = readFileSync(support.fixture("form_outside.onnx"))
+      assert.match(
+        yield* failing(WebModel.bytes({ name: "mine", model, outside })),
+        /it has its weights in a.onnx_data, which is empty/
+      )
       assert.match(
         yield* failing(bytes("version https://git-lfs.github.com/spec/v1\noid sha256:1\n")),
         /placeholder of Git LFS/

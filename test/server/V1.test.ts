@@ -139,6 +139,7 @@ describe("POST /v1/segment", () => {
       assert.strictEqual(Schema.decodeUnknownSync(Coco.Dataset)(coco.json).annotations.length, 2)
       const csv = yield* get("text/csv")
       assert.strictEqual(csv.body.toString().trim().split("\r\n").length, 3)
+      assert.strictEqual(csv.headers.get("content-type"), "text/csv; charset=utf-8")
       // Of two that are as welcome, what was there first is given, as before there were more.
       const both = yield* get("application/vnd.coco+json, application/geo+json")
       assert.match(both.headers.get("content-type") ?? "", /^application\/geo\+json/)

@@ -118,8 +118,8 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
   // to be written.
   const most = lanesFor(concurrency)
   const lanes = Semaphore.makeUnsafe(most)
-  // The next chunk is read while the last images of one begin.
-  const intake = Intake.make(most)
+  // The next chunk is read while the last images of one begin; no sooner, since what is at hand no other worker does.
+  const intake = Intake.make(most - concurrency)
   const pause = (run: string, reason: string) =>
     Effect.andThen(
       Effect.logError(`The run "${run}" is paused: ${reason}`),

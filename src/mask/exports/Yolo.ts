@@ -21,6 +21,7 @@ export const format = ExportFormat.make({
     const order = new Map(wanted.map(({ id }, index) => [id, index]))
     const classOf = (id: number) => order.get(id) ?? id
     const found = new Set<number>()
+    let highest = -1
     return {
       *encode({ map }) {
         const ids = [...histogram(map).keys()]
@@ -32,13 +33,15 @@ export const format = ExportFormat.make({
           )
         }
         const text = yield* Yolo.steps(map, { exclude, minArea, tolerance, classOf })
-        for (const id of ids) found.add(id)
+        for (const id of ids) {
+          found.add(id)
+          if (id > highest) highest = id
+        }
         return Result.succeed(encoder.encode(text))
       },
       // The names that its training reads. JSON strings are YAML strings.
       beside: () => {
         // Its readers want a name for each number from 0 to the highest, as far as anybody trains so many.
-        const highest = Math.max(-1, ...found)
         const ids =
           classes.length > 0
             ? [...order.keys()]

@@ -63,9 +63,9 @@ const lacking = (path: string, variant: string): Effect.Effect<string> =>
     return `${path} has no ${WeightFiles.named(variant).join(", nor ")}${there}`
   })
 
-/** Fails where a file is no model, or has its weights in another one that is not there. */
-const check = Effect.fnUntraced(function* (file: string, fail: Fail) {
-  const start = yield* Effect.tryPromise({
+/** Enough of a file to tell what it is. */
+const startOf = (file: string, fail: Fail): Effect.Effect<Uint8Array, ModelNotLoadable> =>
+  Effect.tryPromise({
     try: async () => {
       const handle = await open(file)
       try {
@@ -79,11 +79,17 @@ const check = Effect.fnUntraced(function* (file: string, fail: Fail) {
     catch: (cause) =>
       fail(`${file} cannot be read (${cause instanceof Error ? cause.message : String(cause)})`)
   })
-  const wrong = WeightFiles.notAModel(start)
+
+/** Fails where a file is no model, or has its weights in another one that is not there, or is no such thing. */
+const check = Effect.fnUntraced(function* (file: string, fail: Fail) {
+  const wrong = WeightFiles.notAModel(yield* startOf(file, fail))
   if (wrong !== undefined) return yield* fail(`${file} ${wrong}`)
   for (const name of yield* outside(file)) {
-    if (yield* isReadable(join(dirname(file), name))) continue
-    return yield* fail(`${file} has its weights in ${name}, which must lie beside it and does not`)
+    const path = join(dirname(file), name)
+    if (!(yield* isReadable(path)))
+      return yield* fail(`${file} has its weights in ${name}, which must lie beside it and does not`)
+    const other = WeightFiles.notTheFile(yield* startOf(path, fail))
+    if (other !== undefined) return yield* fail(`${file} has its weights in ${name}, which ${other}`)
   }
 })
 

@@ -67,6 +67,9 @@ const open = Effect.fnUntraced(function* <R>(
     const data = yield* read(address, maxModelBytes)
     if (data === undefined)
       return yield* fail(`${model} has its weights in ${file}, and there is nothing at ${address}`)
+    const other = WeightFiles.notTheFile(data)
+    if (other !== undefined)
+      return yield* fail(`${model} has its weights in ${file}, and ${address} ${other}`)
     outside[file] = data
   }
   const [configText, preprocessorText] = texts.map((text, index) =>
@@ -210,7 +213,12 @@ export interface ModelFiles {
 export const bytes = ({ config, model, name, outside, preprocessor }: ModelFiles): Model.ModelSource => ({
   name,
   open: () => {
-    const wrong = WeightFiles.notAModel(model)
+    const wrong =
+      WeightFiles.notAModel(model) ??
+      Object.entries(outside ?? {}).flatMap(([file, data]) => {
+        const other = WeightFiles.notTheFile(data)
+        return other === undefined ? [] : [`has its weights in ${file}, which ${other}`]
+      })[0]
     const text = (file: string, text: string | undefined) => text && { name: file, text }
     return wrong === undefined
       ? Model.make(

@@ -148,9 +148,16 @@ export const make = Effect.fnUntraced(function* (
   return Result.isSuccess(piece) ? text(start + piece.success + end(), format) : yield* unfit(piece.failure)
 })
 
-const text = (body: string, contentType: string) => HttpServerResponse.text(body, { contentType })
-const file = (bytes: Uint8Array, contentType: string, headers?: Readonly<Record<string, string>>) =>
-  HttpServerResponse.uint8Array(bytes, { contentType, ...(headers === undefined ? {} : { headers }) })
+/** Text says that it is UTF-8: some clients, such as Python's requests, take it for Latin-1 where nothing is said. */
+const named = (mediaType: string): string =>
+  mediaType.startsWith("text/") ? `${mediaType}; charset=utf-8` : mediaType
+const text = (body: string, mediaType: string) =>
+  HttpServerResponse.text(body, { contentType: named(mediaType) })
+const file = (bytes: Uint8Array, mediaType: string, headers?: Readonly<Record<string, string>>) =>
+  HttpServerResponse.uint8Array(bytes, {
+    contentType: named(mediaType),
+    ...(headers === undefined ? {} : { headers })
+  })
 
 /** One image of an answer in frames: all that is known of it. */
 export type Frame = ReadonlyArray<Uint8Array>

@@ -1,6 +1,6 @@
 /** What is under the pointer, beside it. */
 import { byId, h, swatch } from "./Dom.ts"
-import type { Reading } from "./Stage.ts"
+import type { Reading } from "./Reading.ts"
 import { confidence } from "./Text.ts"
 import type { Point } from "./View.ts"
 

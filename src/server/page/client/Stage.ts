@@ -8,18 +8,9 @@ import { byId } from "./Dom.ts"
 import * as Gestures from "./Gestures.ts"
 import type { Emphasis, Look } from "./Overlay.ts"
 import * as Painter from "./Painter.ts"
-import type { Box, FoundClass, Plane, Region, Result } from "./Result.ts"
+import { type Reading, reading } from "./Reading.ts"
+import type { Box, FoundClass, Region, Result } from "./Result.ts"
 import * as View from "./View.ts"
-
-/** What a pixel is. Coordinates are the image's, from its top left corner. */
-export interface Reading {
-  readonly x: number
-  readonly y: number
-  readonly className: string
-  readonly color: string | undefined
-  readonly confidence: number | undefined
-  readonly model: string
-}
 
 export interface StageEvents {
   /** Under the pointer or at the cross hairs; `undefined` where it left the picture. */
@@ -399,30 +390,4 @@ const steps: Readonly<Record<string, readonly [x: number, y: number]>> = {
   ArrowRight: [1, 0],
   ArrowUp: [0, -1],
   ArrowDown: [0, 1]
-}
-
-/** What a result says of a pixel of the picture: maps need not have its size. */
-const reading = (
-  shown: Result,
-  x: number,
-  y: number,
-  size: View.Size,
-  look: (one: FoundClass) => Look
-): Reading => {
-  const valueIn = ({ data, height, width }: Plane): number =>
-    data[
-      Math.floor(((y + 0.5) * height) / size.height) * width + Math.floor(((x + 0.5) * width) / size.width)
-    ] ?? 0
-  const id = valueIn(shown.labels)
-  const found = shown.classes.find((one) => one.id === id)
-  const certainty = shown.confidence && valueIn(shown.confidence)
-  return {
-    x,
-    y,
-    className: found?.name ?? "no class",
-    color: found && look(found).color,
-    // The highest byte stands for all from 99.8 % on.
-    confidence: certainty === undefined ? undefined : Math.min(certainty, 254.5) / 255,
-    model: shown.model
-  }
 }

@@ -23,9 +23,10 @@ import * as Strip from "./Strip.ts"
 import * as Summary from "./Summary.ts"
 import * as Sureness from "./Sureness.ts"
 import * as Tables from "./Tables.ts"
-import { counted, sentence } from "./Text.ts"
+import { counted } from "./Text.ts"
 import * as TokenDialog from "./TokenDialog.ts"
 import * as Tools from "./Tools.ts"
+import { attempt, fail } from "./Trying.ts"
 import * as Words from "./Words.ts"
 
 const empty = byId("empty", HTMLElement)
@@ -128,14 +129,6 @@ const strip = Strip.make(
     if (picture === shown?.picture || picture === wanted) next()
   }
 )
-
-/** Says why something failed. A token is asked for where one is missing, and then it is tried again. */
-const fail = async (error: unknown, about: Notices.About, again: () => void): Promise<void> => {
-  if (error instanceof Failure && error.status === 401 && (await TokenDialog.ask())) return again()
-  const isFinal = error instanceof Failure && error.isFinal
-  const text = sentence(error instanceof Error ? error.message : String(error))
-  Notices.warn(about, text, ...(isFinal ? [] : [{ name: "Try again", act: again }]))
-}
 
 /** One picture of many that fails says so in the strip; what was waited for says so aloud. */
 const failed = async (picture: Gallery.Picture, error: unknown): Promise<void> => {
@@ -326,15 +319,6 @@ const address = Address.make({
   picking: () => picking,
   name: () => shown?.picture.file.name
 })
-
-/** Does something that may fail, and may then be tried again. */
-const attempt = async (about: Notices.About, act: () => Promise<void>): Promise<void> => {
-  try {
-    await act()
-  } catch (error) {
-    await fail(error, about, () => void attempt(about, act))
-  }
-}
 
 Intake.listen({
   onFiles: open,
