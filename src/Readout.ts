@@ -1,7 +1,9 @@
 /** What is made of a prediction's numbers: maps at the image's size, labels and uncertainty of logits, regions of labels. In turns, so that others get theirs. */
 import { Clock, Effect } from "effect"
+import { stretched } from "./Fitting.ts"
 import type { ClassTable } from "./mask/ClassTable.ts"
 import * as Components from "./mask/Components.ts"
+import type * as Fit from "./mask/Fit.ts"
 import * as LabelMap from "./mask/LabelMap.ts"
 import * as Logits from "./mask/Logits.ts"
 import type { Region } from "./mask/Region.ts"
@@ -9,9 +11,30 @@ import * as Regions from "./mask/Regions.ts"
 import * as Steps from "./mask/Steps.ts"
 import { fromLogits } from "./mask/Uncertainty.ts"
 
-export { fitted, stretched, suiting } from "./Fitting.ts"
+export { fitted, suiting } from "./Fitting.ts"
 export const check = Logits.make
 export const uncertainty = fromLogits
+
+/** Of which services it was told: all maps of one are stretched, mostly, and it is said once. */
+const told = new WeakSet<object>()
+
+/** Warns of a map that is stretched over an image of another shape. */
+export const tellStretched = (
+  map: Fit.Size,
+  image: Fit.Size,
+  input: Fit.Size | undefined,
+  transport: string,
+  service: object | undefined
+): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const detail = service === undefined || told.has(service) ? undefined : stretched(map, image, input)
+    if (service === undefined || detail === undefined) return Effect.void
+    told.add(service)
+    return Effect.logWarning(
+      `${transport}: ${detail}. That is right where the service distorts images to one shape, and wrong where it puts bars around them: ` +
+        'then have it cut them off. `otherSize: "resize"` says that it is right, and "refuse" takes none of another size'
+    )
+  })
 
 /** In steps: what a large map takes is longer than others should wait. */
 export const regions = (map: LabelMap.LabelMap, classes: ClassTable): Effect.Effect<ReadonlyArray<Region>> =>

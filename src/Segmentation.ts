@@ -58,17 +58,17 @@ export interface Segmentation {
   readonly cost: Cost
 }
 
-/** Told of a map that is stretched where nobody said that this is right. */
-export type OnStretched = (detail: string) => Effect.Effect<void>
-
-/** The segmentation that a prediction determines. */
+/**
+ * The segmentation that a prediction determines. Of a map that is stretched, where nobody said that this is right, a warning says
+ * so once for each `service`.
+ */
 export const fromPrediction = Effect.fnUntraced(function* (
   image: Pick<Image, "source"> & Seen,
   prediction: Prediction,
   transport: string,
   cost: Cost,
   otherSize?: SizeRule,
-  onStretched: OnStretched = () => Effect.void
+  service?: object
 ): Effect.fn.Return<Segmentation, MaskNotDecodable> {
   const { requestId } = cost
   // Made when it is asked for: an error takes a stack trace, and most callers never ask.
@@ -97,7 +97,7 @@ export const fromPrediction = Effect.fnUntraced(function* (
       uncertainty: Effect.undefined
     }
   }
-  const labelMap = yield* Effect.mapError(mapOf(image, prediction, otherSize, onStretched), blame)
+  const labelMap = yield* Effect.mapError(mapOf(image, prediction, transport, otherSize, service), blame)
   const { classes } = prediction
   const regions = yield* Effect.cached(
     prediction.regions === undefined ? findRegions(labelMap, classes) : Effect.succeed(prediction.regions)
@@ -129,17 +129,12 @@ const uncertaintyOf = (logits: Logits): Effect.Effect<Uncertainty> =>
 const mapOf = Effect.fnUntraced(function* (
   image: Seen,
   prediction: Exclude<Prediction, { readonly _tag: "Rendered" }>,
+  transport: string,
   rule: SizeRule | undefined,
-  onStretched: OnStretched
+  service: object | undefined
 ): Effect.fn.Return<LabelMap.LabelMap, MaskNotDecodable> {
   const { height, width } = image
-  const tell = (
-    Readout: typeof import("./Readout.ts"),
-    size: { readonly width: number; readonly height: number }
-  ) => {
-    const detail = rule === undefined ? Readout.stretched(size, image, prediction.input) : undefined
-    return detail === undefined ? Effect.void : onStretched(detail)
-  }
+  const said = rule === undefined ? service : undefined
   if (prediction._tag === "Logits") {
     const Readout = yield* readout
     const logits = yield* Effect.fromResult(
@@ -147,13 +142,13 @@ const mapOf = Effect.fnUntraced(function* (
         Readout.suiting(logits, image, prediction.input, "logits", rule)
       )
     )
-    yield* tell(Readout, logits)
+    yield* Readout.tellStretched(logits, image, prediction.input, transport, said)
     return yield* Readout.argmax(logits, width, height)
   }
   const map = yield* Effect.fromResult(LabelMap.make(prediction.labelMap))
   if (map.width === width && map.height === height) return map
   const Readout = yield* readout
   const fitted = yield* Effect.fromResult(Readout.fitted(map, image, prediction.input, rule))
-  yield* tell(Readout, map)
+  yield* Readout.tellStretched(map, image, prediction.input, transport, said)
   return fitted
 })

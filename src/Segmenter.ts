@@ -127,23 +127,8 @@ const segmentIn = Effect.fnUntraced(function* <R>(
     serviceTime: prediction.serviceTime,
     requestId: prediction.requestId ?? outcome.callId
   }
-  return yield* fromPrediction(image, prediction, transport.name, cost, options?.otherSize, (detail) =>
-    stretched(transport, detail)
-  )
+  return yield* fromPrediction(image, prediction, transport.name, cost, options?.otherSize, transport.runner)
 })
-
-/** Whose maps were told to be stretched: all of one service are, mostly, and it is said once. */
-const told = new WeakSet<object>()
-
-const stretched = ({ name, runner }: Transport["Service"], detail: string): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    if (told.has(runner)) return Effect.void
-    told.add(runner)
-    return Effect.logWarning(
-      `${name}: ${detail}. That is right where the service distorts images to one shape, and wrong where it puts bars around them: ` +
-        'then have it cut them off. `otherSize: "resize"` says that it is right, and "refuse" takes none of another size'
-    )
-  })
 
 /** One image of many: where it stood, what it is called, and how it went. */
 export interface SegmentedItem {

@@ -3,7 +3,7 @@
  * that the readers of other kinds need not be there for it. They walk a file as its usual decoder does.
  */
 import { needMore, type Reader, refused, sized } from "./HeaderFound.ts"
-import * as TiffDirectory from "./TiffDirectory.ts"
+import * as ExifOrientation from "./ExifOrientation.ts"
 
 /** EXIF is looked for in the chunks before the pixels, where libvips looks too. */
 const png: Reader = (view, ascii) => {
@@ -22,7 +22,7 @@ const png: Reader = (view, ascii) => {
     if (type === "eXIf") {
       return end > view.byteLength && end - at < MOST_EXIF
         ? needMore(end)
-        : sized(...size, TiffDirectory.exifOrientation(view, at + 8, end - 4))
+        : sized(...size, ExifOrientation.read(view, at + 8, end - 4))
     }
     // Nobody puts so much before the pixels: not worth asking for.
     if (end > MOST_BEFORE_PIXELS) return sized(...size)
@@ -102,7 +102,7 @@ const jpeg: Reader = (view, ascii) => {
     }
     if (marker === 0xe1 && at + 8 <= view.byteLength && ascii(at + 2, 6) === "Exif\0\0") {
       if (at + length > view.byteLength) return needMore(at + length)
-      if (!hasExif) orientation = TiffDirectory.exifOrientation(view, at + 8, at + length)
+      if (!hasExif) orientation = ExifOrientation.read(view, at + 8, at + length)
       hasExif = true
     }
     at += length

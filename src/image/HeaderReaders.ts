@@ -5,7 +5,7 @@
  */
 import { needMore, type Reader, refused, sized, unknown } from "./HeaderFound.ts"
 import { MOST_EXIF } from "./CommonHeaders.ts"
-import * as TiffDirectory from "./TiffDirectory.ts"
+import * as ExifOrientation from "./ExifOrientation.ts"
 
 /** Sizes of the headers that there are: a text that starts with "BM" is no image. */
 const bmpHeaders: ReadonlySet<number> = new Set([12, 16, 40, 52, 56, 64, 108, 124])
@@ -72,7 +72,7 @@ export const webp: Reader = (view, ascii) => {
           const stop = at + 8 + Math.min(length, MOST_EXIF)
           if (stop > view.byteLength) return needMore(stop)
           const start = ascii(at + 8, 6) === "Exif\0\0" ? at + 14 : at + 8
-          return sized(...size, TiffDirectory.exifOrientation(view, start, stop))
+          return sized(...size, ExifOrientation.read(view, start, stop))
         }
         at += 8 + length + (length & 1)
       }

@@ -1,7 +1,8 @@
 /**
- * The directories of TIFF and BigTIFF, and of EXIF, which is one, read as libtiff does: the first of two entries counts, and
- * where they differ nobody can be sure.
+ * The directories of TIFF and BigTIFF, read as libtiff does: the first of two entries counts, and where they differ nobody can
+ * be sure.
  */
+import * as ExifOrientation from "./ExifOrientation.ts"
 
 /** Bytes of a value of each type that holds whole numbers: BYTE, SHORT, LONG, LONG8 and IFD. */
 const sizes: ReadonlyMap<number, 1 | 2 | 4 | 8> = new Map([
@@ -29,13 +30,7 @@ export interface Directory {
 }
 
 export const numberAt = (view: DataView, at: number, size: 1 | 2 | 4 | 8, little: boolean): number =>
-  size === 1
-    ? view.getUint8(at)
-    : size === 2
-      ? view.getUint16(at, little)
-      : size === 4
-        ? view.getUint32(at, little)
-        : Number(view.getBigUint64(at, little))
+  size === 8 ? Number(view.getBigUint64(at, little)) : ExifOrientation.numberAt(view, at, size, little)
 
 /** Bytes of a directory's count, of an entry and of an offset. */
 export const widths = ({ big }: Layout) => (big ? ([8, 20, 8] as const) : ([2, 12, 4] as const))
@@ -79,54 +74,4 @@ export const directoryAt = (view: DataView, at: number, layout: Layout): Directo
     else if (values.get(tag) !== value) contradictions.add(tag)
   }
   return { values, tags, contradictions, next }
-}
-
-export const ORIENTATION = 0x0112
-
-export const orientationOf = (value: number | undefined): number | undefined =>
-  value !== undefined && value >= 1 && value <= 8 ? value : undefined
-
-/** Bytes of BYTE, SHORT and LONG, with a sign or without; and of the other types that an entry of EXIF may have. */
-const wholeSizes: ReadonlyMap<number, 1 | 2 | 4> = new Map([
-  [1, 1],
-  [3, 2],
-  [4, 4],
-  [6, 1],
-  [8, 2],
-  [9, 4]
-])
-const otherSizes: ReadonlyMap<number, number> = new Map([
-  [2, 1],
-  [5, 8],
-  [7, 1],
-  [10, 8],
-  [11, 4],
-  [12, 8]
-])
-
-/**
- * Orientation from the TIFF block of an EXIF segment, as libexif finds it, by which decoders turn pictures: a directory may
- * be cut off, and what is there of it counts.
- */
-export const exifOrientation = (view: DataView, start: number, end: number): number | undefined => {
-  const stop = Math.min(end, view.byteLength)
-  if (stop - start < 8) return undefined
-  const block = new DataView(view.buffer, view.byteOffset + start, stop - start)
-  const little = block.getUint16(0) === 0x4949
-  if ((!little && block.getUint16(0) !== 0x4d4d) || block.getUint16(2, little) !== 42) return undefined
-  const at = block.getUint32(4, little)
-  if (at + 2 > block.byteLength) return undefined
-  const room = Math.floor((block.byteLength - at - 2) / 12)
-  const last = at + 2 + Math.min(block.getUint16(at, little), room) * 12
-  for (let entry = at + 2; entry < last; entry += 12) {
-    if (block.getUint16(entry, little) !== ORIENTATION) continue
-    const type = block.getUint16(entry + 2, little)
-    const whole = wholeSizes.get(type)
-    const length = (whole ?? otherSizes.get(type) ?? 0) * block.getUint32(entry + 4, little)
-    const where = length <= 4 ? entry + 8 : block.getUint32(entry + 8, little)
-    // What has no value is no entry.
-    if (length === 0 || where + length > block.byteLength) continue
-    return whole === undefined ? undefined : orientationOf(numberAt(block, where, whole, little))
-  }
-  return undefined
 }

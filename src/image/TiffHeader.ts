@@ -1,14 +1,7 @@
 /** The pages of TIFF and BigTIFF: how large one is, how it is turned, and what of it a decoder may not know. */
+import { ORIENTATION, orientationOf } from "./ExifOrientation.ts"
 import { type Found, needMore, type Reader, refused, sized } from "./HeaderFound.ts"
-import {
-  type Directory,
-  directoryAt,
-  frameAt,
-  type Layout,
-  numberAt,
-  ORIENTATION,
-  orientationOf
-} from "./TiffDirectory.ts"
+import { type Directory, directoryAt, frameAt, type Layout, numberAt } from "./TiffDirectory.ts"
 
 const WIDTH = 0x0100
 const HEIGHT = 0x0101
