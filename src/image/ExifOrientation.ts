@@ -11,7 +11,7 @@ export const orientationOf = (value: number | undefined): number | undefined =>
 
 /** Bytes of a value of each type, from BYTE (1) to DOUBLE (12), and which of them are whole numbers. */
 const sizes = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8]
-const wholes = [1, 3, 4, 6, 8, 9]
+const wholes = new Set([1, 3, 4, 6, 8, 9])
 
 export const numberAt = (view: DataView, at: number, size: number, little: boolean): number =>
   size === 1 ? view.getUint8(at) : size === 2 ? view.getUint16(at, little) : view.getUint32(at, little)
@@ -35,7 +35,7 @@ export const read = (view: DataView, start: number, end: number): number | undef
     const where = length <= 4 ? entry + 8 : block.getUint32(entry + 8, little)
     // What has no value is no entry.
     if (length === 0 || where + length > block.byteLength) continue
-    return wholes.includes(type) ? orientationOf(numberAt(block, where, size, little)) : undefined
+    return wholes.has(type) ? orientationOf(numberAt(block, where, size, little)) : undefined
   }
   return undefined
 }

@@ -1,6 +1,6 @@
 /** From what an HTTP client says of a request that got no answer to an error of this library. */
 import type { HttpClientError } from "effect/http"
-import * as Body from "./Body.ts"
+import * as BodyFailure from "./BodyFailure.ts"
 import type { Hide } from "./Hiding.ts"
 import type { ServiceError } from "./ServiceError.ts"
 import { ConnectionFailed, InvalidUrl } from "./WireError.ts"
@@ -31,15 +31,15 @@ export const from = (
 ): ServiceError => {
   const { reason } = error
   if (reason._tag === "InvalidUrlError")
-    return new InvalidUrl({ url: service, detail: hide(Body.describe(reason.cause)) })
+    return new InvalidUrl({ url: service, detail: hide(BodyFailure.describe(reason.cause)) })
   // `fetch` says no more of ports that it never calls, such as those of mail and SSH.
-  if (Body.describe(reason.cause) === "bad port")
+  if (BodyFailure.describe(reason.cause) === "bad port")
     return new InvalidUrl({
       url: service,
       detail: "`fetch` calls no such port. Use another, or another client"
     })
   // A source that breaks while it is sent fails with an error of its own, which the client carries as the cause.
-  const code = Body.codeOf(reason.cause)
+  const code = BodyFailure.codeOf(reason.cause)
   return new ConnectionFailed({
     service,
     requestId,
@@ -47,7 +47,9 @@ export const from = (
     phase: "sending",
     sent: code !== undefined && neverSent.has(code) ? "no" : "maybe",
     detail: hide(
-      reason.cause === undefined ? (reason.description ?? "") : withoutFiles(Body.describe(reason.cause))
+      reason.cause === undefined
+        ? (reason.description ?? "")
+        : withoutFiles(BodyFailure.describe(reason.cause))
     )
   })
 }

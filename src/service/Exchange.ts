@@ -19,6 +19,9 @@ import { version } from "../version.ts"
 import { standard } from "../TelemetryNames.ts"
 import { type Answer, isSuccess, type Opened } from "./Answer.ts"
 import * as Body from "./Body.ts"
+import { type BodyLimits, defaultLimits, discard } from "./BodyBounds.ts"
+import type { Origin } from "./BodyFailure.ts"
+import { Platform, type Pool } from "./BodyPlatform.ts"
 import * as ClientMetrics from "./ClientMetrics.ts"
 import * as ConnectionError from "./ConnectionError.ts"
 import * as CurrentProxies from "./CurrentProxies.ts"
@@ -53,7 +56,7 @@ export interface ExchangeOptions {
    * redacted or have the name of a secret, and the query of the base URL are kept out without being named here.
    */
   readonly secrets?: ReadonlyArray<Redacted.Redacted> | undefined
-  readonly limits?: Partial<Body.BodyLimits> | undefined
+  readonly limits?: Partial<BodyLimits> | undefined
   /** `"refuse"` by default. */
   readonly redirects?: Redirects.Redirects | undefined
   /** The header that carries the call's key, the same on each attempt. `Idempotency-Key` by default; `false`: none. */
@@ -63,7 +66,7 @@ export interface ExchangeOptions {
   /** At which level the log has a line before and after each request: `"debug"` by default. */
   readonly logRequests?: RequestLog.LogRequests | undefined
   /** The connections that requests share, but for streams: each of those holds one of its own for as long as it is read. */
-  readonly pool?: Body.Pool | undefined
+  readonly pool?: Pool | undefined
 }
 
 /** One request, relative to the base URL. */
@@ -111,7 +114,7 @@ export interface Exchange {
   readonly stream: (call: Call, attempt: Attempt) => Stream.Stream<Uint8Array, ServiceError>
 }
 
-interface Identified extends Body.Origin {
+interface Identified extends Origin {
   readonly requestId: string
   readonly hide: Hiding.Hide
 }
@@ -179,7 +182,7 @@ export const make = Effect.fnUntraced(function* (
   const base = yield* parseBaseUrl(options.baseUrl)
   const client = yield* HttpClient.HttpClient
   const sendsPieces = yield* Multipart.SendsPieces
-  const platform = yield* Body.Platform
+  const platform = yield* Platform
   const proxies = yield* CurrentProxies.Current
   const application = options.userAgent ?? (yield* UserAgent)
   const userAgent = application === undefined || application === "" ? library : `${application} ${library}`
@@ -192,7 +195,7 @@ export const make = Effect.fnUntraced(function* (
     Context.add(HttpClient.TracerDisabledWhen, () => true)
   )
   const pooled = options.pool === undefined ? context : Context.merge(context, options.pool)
-  const limits = { ...Body.defaultLimits, ...options.limits }
+  const limits = { ...defaultLimits, ...options.limits }
   const streamLimits = { maxBodyBytes: Infinity, maxDecodedBytes: Infinity, ...options.limits }
   const { idempotencyHeader = "idempotency-key" } = options
   const keyHeader = idempotencyHeader === false ? undefined : idempotencyHeader.toLowerCase()
@@ -300,7 +303,7 @@ export const make = Effect.fnUntraced(function* (
             // A browser shows a redirect that it was told not to follow as status 0.
             return location === undefined && status !== 0
               ? Effect.map(use(response, origin), (value) => ({ value }))
-              : Effect.as(Body.discard(response), { status, location, origin })
+              : Effect.as(discard(response), { status, location, origin })
           }
         )
       )

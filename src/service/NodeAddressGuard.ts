@@ -20,7 +20,7 @@ import Undici, { type Agent, type buildConnector } from "@effect/platform-node/U
 import { Config, Effect, Layer } from "effect"
 import { HttpClient, type HttpClientError, type HttpClientRequest } from "effect/http"
 import * as AddressGuard from "./AddressGuard.ts"
-import * as Body from "./Body.ts"
+import * as BodyFailure from "./BodyFailure.ts"
 import * as Hosts from "./Hosts.ts"
 import * as NodeProxy from "./NodeProxy.ts"
 
@@ -84,9 +84,9 @@ export const layer = (options: NodeAddressGuardOptions = {}): Layer.Layer<HttpCl
       guarded(lookup)(name, { all: true }, (error) => {
         if (error === null) return resume(Effect.void)
         const detail =
-          Body.codeOf(error) === code
-            ? Body.describe(error)
-            : `${name} cannot be looked up here (${Body.describe(error)}), so nobody knows where a proxy would take it. Name its host, with its port where the URL has one, in \`allowPrivate\` if it may go anywhere`
+          BodyFailure.codeOf(error) === code
+            ? BodyFailure.describe(error)
+            : `${name} cannot be looked up here (${BodyFailure.describe(error)}), so nobody knows where a proxy would take it. Name its host, with its port where the URL has one, in \`allowPrivate\` if it may go anywhere`
         resume(Effect.fail(AddressGuard.refused(request, detail)))
       })
     })
@@ -102,8 +102,8 @@ export const layer = (options: NodeAddressGuardOptions = {}): Layer.Layer<HttpCl
     Effect.map(HttpClient.HttpClient, (client) =>
       HttpClient.transform(client, (response, request) =>
         Effect.mapError(response, (error) =>
-          Body.codeOf(error.reason.cause) === code
-            ? AddressGuard.refused(request, Body.describe(error.reason.cause))
+          BodyFailure.codeOf(error.reason.cause) === code
+            ? AddressGuard.refused(request, BodyFailure.describe(error.reason.cause))
             : error
         )
       )

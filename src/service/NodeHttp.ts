@@ -22,7 +22,7 @@ import type { Dispatcher } from "@effect/platform-node/Undici"
 import { Config, Context, Effect, Layer, Sink, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import * as Variable from "../policy/Variable.ts"
-import * as Body from "./Body.ts"
+import { type Decompressor, Platform } from "./BodyPlatform.ts"
 import * as ExchangeConfig from "./ExchangeConfig.ts"
 import { SendsPieces } from "./Multipart.ts"
 import * as NodeProxy from "./NodeProxy.ts"
@@ -36,7 +36,7 @@ export interface NodeHttpOptions extends NodeProxy.NodeProxyOptions {
 /** Decoders must take windows of 8 MiB, and may refuse larger ones, which would be memory of the sender's choice (RFC 9659). */
 const zstdWindowLog = 23
 
-const zstd: Body.Decompressor = (self, onError) =>
+const zstd: Decompressor = (self, onError) =>
   Stream.suspend(() => {
     const frames = ZstdFrames.make()
     return self.pipe(
@@ -56,14 +56,14 @@ const zstd: Body.Decompressor = (self, onError) =>
 
 /** By zlib's own streams, which read over what stands behind the end of the data, as `fetch` does. */
 const by =
-  (make: () => Duplex): Body.Decompressor =>
+  (make: () => Duplex): Decompressor =>
   (self, onError) =>
     NodeStream.pipeThroughDuplex(self, { evaluate: make, onError })
 
 const gzip = by(() => zlib.createGunzip())
 
 /** Some send it without the header of zlib, which its first byte tells. */
-const deflate: Body.Decompressor = (self, onError) =>
+const deflate: Decompressor = (self, onError) =>
   Stream.unwrap(
     Effect.map(Stream.peel(self, Sink.take<Uint8Array>(1)), ([first, rest]) =>
       by(() => (((first[0]?.[0] ?? 8) & 15) === 8 ? zlib.createInflate() : zlib.createInflateRaw()))(
@@ -73,7 +73,7 @@ const deflate: Body.Decompressor = (self, onError) =>
     )
   )
 
-const decompressors: Body.Platform["decompressors"] = {
+const decompressors: Platform["decompressors"] = {
   gzip,
   "x-gzip": gzip,
   deflate,
@@ -117,7 +117,7 @@ interface PooledOptions extends Partial<Dispatcher.RequestOptions> {
 
 /** Connections of its own for whoever wants fewer than all have together. */
 const poolUpTo =
-  (most: number, given: NodeProxy.NodeProxyOptions): Body.Platform["pool"] =>
+  (most: number, given: NodeProxy.NodeProxyOptions): Platform["pool"] =>
   (connections) =>
     connections >= most
       ? Effect.succeed(Context.empty())
@@ -135,7 +135,7 @@ const poolUpTo =
           }
         )
 
-const platform = (most: number, given: NodeProxy.NodeProxyOptions): Body.Platform => ({
+const platform = (most: number, given: NodeProxy.NodeProxyOptions): Platform => ({
   pool: poolUpTo(most, given),
   decompressors,
   release: ({ buffer, byteLength }) => {
@@ -156,7 +156,7 @@ export const layer = (options?: NodeHttpOptions): Layer.Layer<HttpClient.HttpCli
       wrap: byPool
     }),
     Layer.succeed(SendsPieces)(true),
-    Layer.succeed(Body.Platform)(platform(options?.connections ?? Number.MAX_SAFE_INTEGER, options ?? {}))
+    Layer.succeed(Platform)(platform(options?.connections ?? Number.MAX_SAFE_INTEGER, options ?? {}))
   )
 
 /** The size of the pool as `SEGFORMER_POOL_SIZE` has it. */

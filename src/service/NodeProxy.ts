@@ -5,7 +5,7 @@ import Undici, { type Agent, type buildConnector, type Dispatcher } from "@effec
 import { Config, Context, Effect, Layer, Option, Redacted, Stream } from "effect"
 import { HttpClient, HttpClientError, type HttpClientRequest, type HttpClientResponse } from "effect/http"
 import * as AddressGuard from "./AddressGuard.ts"
-import * as Body from "./Body.ts"
+import * as BodyFailure from "./BodyFailure.ts"
 import * as Proxies from "./Proxies.ts"
 
 export interface NodeProxyOptions {
@@ -198,8 +198,8 @@ const explained = (
   const { reason } = error
   if (reason._tag !== "TransportError") return error
   const { from, name } = proxy
-  const text = Body.describe(reason.cause)
-  const code = Body.codeOf(reason.cause)
+  const text = BodyFailure.describe(reason.cause)
+  const code = BodyFailure.codeOf(reason.cause)
   const [, tunnel, authentication] = refusals.exec(text) ?? []
   const status = tunnel ?? authentication
   const cause =

@@ -4,7 +4,7 @@ import type { HttpClient } from "effect/http"
 import * as Policy from "../policy/Policy.ts"
 import type { PolicyError } from "../policy/PolicyError.ts"
 import * as PolicyRunner from "../policy/PolicyRunner.ts"
-import type { BodyLimits } from "./Body.ts"
+import type { BodyLimits } from "./BodyBounds.ts"
 import * as Exchange from "./Exchange.ts"
 import type { InvalidUrl, ServiceError } from "./ServiceError.ts"
 

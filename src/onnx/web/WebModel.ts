@@ -13,6 +13,7 @@ import { Effect } from "effect"
 import { HttpClient } from "effect/http"
 import { ModelNotLoadable } from "../../SegmentationError.ts"
 import * as Body from "../../service/Body.ts"
+import { Platform } from "../../service/BodyPlatform.ts"
 import * as ConnectionError from "../../service/ConnectionError.ts"
 import { parseBaseUrl } from "../../service/Exchange.ts"
 import { nothing } from "../../service/Hiding.ts"
@@ -100,7 +101,7 @@ const fetched: Read<HttpClient.HttpClient> = (address, maxBytes) =>
       response,
       { maxBodyBytes: maxBytes, maxDecodedBytes: maxBytes },
       { service, requestId: undefined },
-      yield* Body.Platform
+      yield* Platform
     )
   })
 
