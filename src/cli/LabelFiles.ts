@@ -2,7 +2,7 @@
  * Files of label maps on disk: which ones there are, by names that pair them with others, what is in them, and what
  * their classes are called.
  */
-import { closeSync, openSync, readSync } from "node:fs"
+import { closeSync, constants, openSync, readSync } from "node:fs"
 import { basename, dirname, join, normalize, resolve } from "node:path"
 import { Effect, FileSystem, Option, Predicate, Result, Schema } from "effect"
 import * as OutFolder from "../batch/OutFolder.ts"
@@ -96,6 +96,8 @@ export const read = Effect.fnUntraced(function* (
   options: ReadOptions = {}
 ): Effect.fn.Return<LabelMap.LabelMap, string, FileSystem.FileSystem> {
   const fs = yield* FileSystem.FileSystem
+  const info = yield* Effect.mapError(fs.stat(path), (error) => error.message)
+  if (info.type !== "File") return yield* Effect.fail(`it is no regular file (${info.type})`)
   const bytes = yield* Effect.mapError(fs.readFile(path), (error) => error.message)
   const { ignoreIndex } = options
   const decoded = /\.npy$/i.test(path)
@@ -228,7 +230,8 @@ export const namesWithin = ({ path }: LabelFile): PngNames.Found | undefined => 
   if (/\.npy$/i.test(path)) return undefined
   let file: number | undefined
   try {
-    file = openSync(path, "r")
+    // A pipe that nobody writes to is not waited for.
+    file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
     let length = 64
     for (;;) {
       if (space.length < length) space = Buffer.alloc(length)

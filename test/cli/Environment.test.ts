@@ -5,7 +5,15 @@ import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { FetchHttpClient } from "effect/http"
-import { Custom, SegFormerHttp } from "effect-segformer/http"
+import {
+  Custom,
+  HuggingFace,
+  Inspection,
+  SegFormer,
+  SegFormerHttp,
+  TfServing,
+  TorchServe
+} from "effect-segformer/http"
 import { Fixtures } from "effect-segformer/testing"
 import * as Misspelt from "../../src/cli/Misspelt.ts"
 import { run, runProcess } from "../support/Command.ts"
@@ -68,6 +76,46 @@ describe("variables of the environment", () => {
       const read = yield* run(["segment", "--service", "none.json"], { env })
       assert.notStrictEqual(read.code, 0)
     }).pipe(Effect.scoped)
+  )
+})
+
+describe("a service that answers 200, and says that it is not well", () => {
+  const protocols = {
+    custom: Custom.make(),
+    huggingface: HuggingFace.make(),
+    inspection: Inspection.make(),
+    segformer: SegFormer.make(),
+    tfserving: TfServing.make({ model: "m" }),
+    torchserve: TorchServe.make({ model: "m" })
+  }
+  const ill = {
+    "GPU gone": { success: false, error: "GPU gone" },
+    'its status is "down"': { status: "down" },
+    "it says that it is not": { healthy: false }
+  }
+
+  it.live("is not healthy", () =>
+    Effect.gen(function* () {
+      let body: object = {}
+      const server = yield* http((_, response) => sendJson(response, body))
+      for (const [name, protocol] of Object.entries(protocols)) {
+        const { health } = yield* SegFormerHttp.make({ baseUrl: server.url, protocol })
+        for (const [detail, said] of Object.entries(ill)) {
+          body = said
+          const found = yield* Effect.orDie(health)
+          assert.isFalse(found.healthy, `${name}: ${detail}`)
+          // TorchServe's own word is its status.
+          assert.include([detail, "down"], found.detail, name)
+        }
+        // What monitors of others say of a service that is well.
+        for (const said of [{ status: "UP" }, { success: true }, { error: null }, {}]) {
+          body = said
+          const found = yield* Effect.result(health)
+          if (name === "custom" || name === "huggingface")
+            assert.isTrue(found._tag === "Success" && found.success.healthy)
+        }
+      }
+    }).pipe(Effect.scoped, Effect.provide(FetchHttpClient.layer))
   )
 })
 

@@ -25,6 +25,8 @@ const noise = (side: number) => {
     .toBuffer()
 }
 
+const classes = Array.from({ length: 200 }, (_, id) => ({ id, name: `class ${id}` }))
+
 /** Label maps that do not compress either, of what is not small. */
 const predict: Predict = ({ image: { height, width } }) =>
   Effect.sync(() => {
@@ -34,7 +36,7 @@ const predict: Predict = ({ image: { height, width } }) =>
     )
     return {
       _tag: "Labels",
-      classes: Array.from({ length: 200 }, (_, id) => ({ id, name: `class ${id}` })),
+      classes,
       labelMap: { width, height, data }
     }
   })
@@ -94,7 +96,9 @@ describe("a disk that is full in the middle of a file", () => {
 
   it.live("ends `tile` and `export` with nothing left behind", () =>
     Effect.gen(function* () {
-      const { url } = yield* serve(predict)
+      const { url } = yield* serve(predict, undefined, {
+        describe: Effect.succeed({ name: "test", classes })
+      })
       const flat = sharp({ create: { width: 400, height: 400, channels: 3, background: "#808080" } }).png()
       const cwd = yield* folder({ "b.png": yield* Effect.promise(() => flat.toBuffer()) })
       // Its unpacked pixels are what takes most.

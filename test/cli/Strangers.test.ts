@@ -1,4 +1,5 @@
 /** Pictures among label maps, and which classes there are where not all of them occur. */
+import { execFileSync } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -141,6 +142,19 @@ describe("numbers of YOLO", () => {
         text(cwd, "ids/data.yaml"),
         `names:\n${[0, 1, 2, 3, 4].map((id) => `  ${id}: "class ${id}"\n`).join("")}`
       )
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("a pipe among label maps", () => {
+  it.live("is left out by name, and nobody waits for who writes to it", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder({ "found/a.labels.png": labels([0, 1, 1, 2]) })
+      execFileSync("mkfifo", [join(cwd, "found/z.labels.png")])
+      const { code, stderr } = yield* run(["export", "csv", "found", "--out", "all.csv"], { cwd })
+      assert.strictEqual(code, 1, stderr)
+      assert.match(stderr, /z\.labels\.png: it is no regular file \(FIFO\)/)
+      assert.include(text(cwd, "all.csv"), "pit")
     }).pipe(Effect.scoped)
   )
 })

@@ -40,14 +40,41 @@ export const saysFailed = (value: unknown): boolean => {
   )
 }
 
+/** How services call it that they are not well, whatever the status of the answer. */
+const unwell =
+  /^(?:down|error|errored|fail|failed|failure|unhealthy|unavailable|not[ _-]?ready|starting|loading|out[ _-]of[ _-]service)$/i
+
+/** What an answer of success says of its service all the same, where that is that it is not well. */
+export const illness = (said: unknown): string | undefined => {
+  if (!isRecord(said)) return undefined
+  const { healthy, ready, status } = said
+  const isUnwell = typeof status === "string" && unwell.test(status.trim())
+  if (!isUnwell && healthy !== false && ready !== false && !saysFailed(said)) return undefined
+  return messageIn(said) ?? (isUnwell ? `its status is "${status}"` : "it says that it is not")
+}
+
 /** The answer if its status is a success, else its error. */
 export const ok = (
   answer: Answer,
   readError: (answer: Answer) => ErrorBody = read
 ): Effect.Effect<Answer, ServiceError> => succeeded(answer, readError)
 
+/** Of an answer that is none of the protocol: what it says all the same, where that is that its service is not well. */
+export const illOr =
+  (answer: Answer) =>
+  <E>(error: E): Effect.Effect<Health, E> => {
+    const ill = illness(jsonOf(answer))
+    return ill === undefined ? Effect.fail(error) : Effect.succeed({ healthy: false, detail: ill })
+  }
+
+/** Well, unless the answer says that it is not. */
+export const wellUnless = (answer: Answer): Health => {
+  const ill = illness(jsonOf(answer))
+  return ill === undefined ? { healthy: true, detail: "ready" } : { healthy: false, detail: ill }
+}
+
 /**
- * Health by status alone: the whole of 2xx is well, 5xx and what the protocol has for "not ready" are not. Another status
+ * Health by status: the whole of 2xx is well unless it says otherwise, 5xx and what the protocol has for "not ready" are not. Another status
  * is a failure: whoever answers so has no such route, or keeps it for others. So is a page of HTML.
  */
 export const healthByStatus = (path: string, unready: ReadonlyArray<number> = []): Question<Health> => ({
@@ -65,7 +92,7 @@ export const healthByStatus = (path: string, unready: ReadonlyArray<number> = []
               Message.titleOf(text)
             )
           )
-        : Effect.succeed({ healthy: true, detail: "ready" })
+        : Effect.succeed(wellUnless(answer))
     }
     const { detail } = read(answer)
     return unready.includes(answer.status) || answer.status >= 500

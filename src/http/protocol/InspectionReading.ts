@@ -13,6 +13,7 @@ import type { Health, ModelDescription } from "../../Transport.ts"
 import * as EncodedPicture from "../EncodedPicture.ts"
 import * as Side from "../Side.ts"
 import * as Message from "../../service/Message.ts"
+import * as Errors from "./Errors.ts"
 import * as InspectionAnswer from "./InspectionAnswer.ts"
 import { reported } from "./Reported.ts"
 import { isFailure, readError } from "./InspectionError.ts"
@@ -172,14 +173,19 @@ export const ok = (answer: Answer): Effect.Effect<Answer, ServiceError> => succe
 
 /** The route answers 200 while no model is loaded: the field counts, not the status. */
 export const health = (answer: Answer): Effect.Effect<Health, ServiceError> =>
-  Effect.map(Effect.flatMap(ok(answer), decodeHealth), (json) => ({
-    healthy: json.status === "ok" && json.model_loaded,
-    detail: !json.model_loaded
-      ? "no model is loaded"
-      : json.status === "ok"
-        ? `ready${json.device === undefined ? "" : ` on ${json.device}`}`
-        : `its status is "${json.status}"`
-  }))
+  Effect.flatMap(ok(answer), (answer) =>
+    decodeHealth(answer).pipe(
+      Effect.map((json) => ({
+        healthy: json.status === "ok" && json.model_loaded,
+        detail: !json.model_loaded
+          ? "no model is loaded"
+          : json.status === "ok"
+            ? `ready${json.device === undefined ? "" : ` on ${json.device}`}`
+            : `its status is "${json.status}"`
+      })),
+      Effect.catch(Errors.illOr(answer))
+    )
+  )
 
 /** Which model it is, and what it finds. */
 export const model = (answer: Answer): Effect.Effect<ModelDescription, ServiceError> =>

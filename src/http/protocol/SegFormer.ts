@@ -143,7 +143,7 @@ export const make = (options: SegFormerOptions = {}): Protocol => {
       read: (answer) =>
         answer.status === 503
           ? Effect.succeed({ healthy: false, detail: readError(answer).detail ?? "it is not ready" })
-          : Effect.as(Errors.ok(answer, readError), { healthy: true, detail: "ready" })
+          : Effect.map(Errors.ok(answer, readError), Errors.wellUnless)
     },
     describe: {
       call: { method: "GET", path: modelsPath },

@@ -56,6 +56,8 @@ const readHealth = (answer: Answer): Effect.Effect<Health, ServiceError> =>
     if (answer.status >= 500) return yield* Errors.healthByStatus("").read(answer)
     const json = yield* Decode.json(yield* Errors.ok(answer))
     if (isReadiness(json)) return { healthy: json.ready, detail: json.ready ? "ready" : "not ready" }
+    const ill = Errors.illness(json)
+    if (ill !== undefined) return { healthy: false, detail: ill }
     const { model_version_status: versions } = yield* decodeVersions(answer, json)
     const ready = versions.find(({ state }) => state === "AVAILABLE")
     const states = versions.map(({ state, version }) => `version ${version ?? "?"} is ${state}`).join(", ")
