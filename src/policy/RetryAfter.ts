@@ -25,12 +25,15 @@ const millis = (value: number): Duration.Duration | undefined =>
 /** A decimal count, without the hexadecimal, exponents and blanks that `Number` accepts. */
 const decimal = (text: string): number => (/^[+-]?\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN)
 
-/** A count of seconds; the largest where a header came more than once. From 2001 on it is a time, in seconds or milliseconds. */
+/**
+ * A count of seconds; the largest where a header came more than once. What is within a year of now, counted from 1970 in seconds or
+ * milliseconds, is a time: nobody asks for a wait of decades.
+ */
 const fromSeconds = (text: string, now: number): Duration.Duration | undefined => {
   const seconds = Math.max(...text.split(",").map((each) => decimal(each.trim())))
-  return seconds < 1e9 || seconds >= 1e14
-    ? millis(seconds * 1000)
-    : millis((seconds < 1e11 ? seconds * 1000 : seconds) - now)
+  const wait = (seconds < 1e11 ? seconds * 1000 : seconds) - now
+  const isTime = seconds >= 1e9 && Math.abs(wait) <= Duration.toMillis(longest)
+  return millis(isTime ? wait : seconds * 1000)
 }
 
 /**

@@ -48,6 +48,11 @@ describe("RetryAfter", () => {
     ["a time of ISO 8601", { "retry-after": "2026-01-01T01:00:05+01:00" }, 5000],
     ["a time of ISO 8601 without a zone", { "retry-after": "2026-01-01T00:00:05" }, undefined],
     ["seconds since 1970", { "retry-after": String(now / 1000 + 5) }, 5000],
+    [
+      "a billion seconds, which are no time of these years",
+      { "retry-after": "1000000000" },
+      365 * 86_400_000
+    ],
     ["milliseconds since 1970", { "retry-after": String(now + 5000) }, 5000],
     ["milliseconds of Azure", { "retry-after": "9", "x-ms-retry-after-ms": "250" }, 250],
     ["hexadecimal", { "retry-after": "0x10" }, undefined],
