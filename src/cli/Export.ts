@@ -17,6 +17,7 @@ import * as ExitCode from "./ExitCode.ts"
 import type { Options } from "./ExportCommand.ts"
 import * as Inputs from "./Inputs.ts"
 import * as ExportOrder from "./ExportOrder.ts"
+import * as ImageNames from "./ImageNames.ts"
 import * as LabelFiles from "./LabelFiles.ts"
 import type { LabelFile } from "./LabelFolder.ts"
 import * as NewFolder from "./NewFolder.ts"
@@ -37,7 +38,7 @@ const write = Effect.fnUntraced(function* (options: Options) {
   const format = Exports.formats[options.format]
   const names = told === undefined ? yield* ClassNames.read(files) : ClassNames.given(told)
   const classes = format.isNamedEach === true ? names.classes : yield* ClassNames.one(names)
-  const images = yield* LabelFiles.imageNames(files)
+  const images = yield* ImageNames.read(files)
   const isOfObjects = format.uses.includes("exclude") && !(options.format === "csv" && !options.regions)
   if (classes.length === 0 && isOfObjects && !options.background && !options.quiet)
     yield* Screen.complain(

@@ -2,8 +2,7 @@
  * Other people's COCO: what is missing is put in from the rest, what cannot be read is left out, named and counted. Files
  * of LVIS, lists of results and what annotation tools leave out (`iscrowd`, `area`, `bbox`, `file_name`) are read.
  */
-import { Result } from "effect"
-import { isRecord } from "./isRecord.ts"
+import { Predicate, Result } from "effect"
 import type { Annotation, Category, Dataset, Image, Segmentation } from "./CocoSchema.ts"
 import { fail, type MaskNotDecodable } from "./MaskError.ts"
 import * as Rle from "./Rle.ts"
@@ -46,7 +45,7 @@ export const read = (
       const annotations = out.annotations(file)
       return finished(out, { images: sizesOf(annotations), annotations, categories: [] }, file)
     }
-    if (!isRecord(file)) return fail(name, "it is neither an object nor a list of results")
+    if (!Predicate.isReadonlyObject(file)) return fail(name, "it is neither an object nor a list of results")
     const { annotations, categories, images } = file
     const missing = Object.entries({ images, annotations, categories }).find(
       ([, list]) => list !== undefined && list !== null && !isList(list)
@@ -108,7 +107,7 @@ const sizesIn = (
 ): ReadonlyMap<number, Pick<Image, "width" | "height">> => {
   const sizes = new Map<number, Pick<Image, "width" | "height">>()
   for (const entry of annotations) {
-    if (!isRecord(entry) || !isRecord(entry["segmentation"])) continue
+    if (!Predicate.isReadonlyObject(entry) || !Predicate.isReadonlyObject(entry["segmentation"])) continue
     const { size } = entry["segmentation"]
     const image = whole(entry["image_id"])
     const own = isList(size) ? sizeOf(size[1], size[0]) : undefined
@@ -157,7 +156,7 @@ class Reading {
   ): ReadonlyArray<Image> {
     const seen = new Set<number>()
     return list.flatMap((entry, index) => {
-      const image = isRecord(entry) ? entry : {}
+      const image = Predicate.isReadonlyObject(entry) ? entry : {}
       const id = whole(image["id"])
       if (id === undefined) return this.#leave("image", "it has no id that is a whole number", index) ?? []
       const size = sizeOf(image["width"], image["height"]) ?? sizes.get(id)
@@ -175,7 +174,7 @@ class Reading {
   categories(list: ReadonlyArray<unknown>): ReadonlyArray<Category> {
     const names = new Map<number, unknown>()
     return list.flatMap((entry, index) => {
-      const category = isRecord(entry) ? entry : {}
+      const category = Predicate.isReadonlyObject(entry) ? entry : {}
       const id = whole(category["id"])
       if (id === undefined) return this.#leave("category", "it has no id that is a whole number", index) ?? []
       const { name, supercategory } = category
@@ -202,12 +201,12 @@ class Reading {
   annotations(list: ReadonlyArray<unknown>, images?: ReadonlyArray<Image>): ReadonlyArray<Annotation> {
     const found: Array<Annotation> = []
     const sizes = images && new Map(images.map((image) => [image.id, image]))
-    const given = list.map((entry) => (isRecord(entry) ? whole(entry["id"]) : undefined))
+    const given = list.map((entry) => (Predicate.isReadonlyObject(entry) ? whole(entry["id"]) : undefined))
     const all = new Set(given)
     const byId = new Map<number, Annotation>()
     let last = given.reduce<number>((most, id) => Math.max(most, id ?? 0), list.length)
     for (const [index, entry] of list.entries()) {
-      const annotation = isRecord(entry) ? entry : {}
+      const annotation = Predicate.isReadonlyObject(entry) ? entry : {}
       const own = given[index]
       const id = own ?? (all.has(index + 1) ? ++last : index + 1)
       const image_id = whole(annotation["image_id"])
@@ -268,7 +267,7 @@ class Reading {
   }
 
   #segmentation(given: unknown, id: number): Segmentation | undefined {
-    if (isRecord(given)) return this.#runs(given, id)
+    if (Predicate.isReadonlyObject(given)) return this.#runs(given, id)
     if (!isList(given) || given.length === 0) return this.#leave("annotation", "it has no segmentation", id)
     // One polygon without a list around it, be it of numbers or of points.
     const lists = isNumber(given[0]) || (given.length > 2 && given.every(isPoint)) ? [given] : given

@@ -9,8 +9,7 @@
  * palette._tag === "Success" && palette.success[1] // => { id: 1, name: "scratch", color: [230, 159, 0] }
  * ```
  */
-import { Result } from "effect"
-import { isRecord } from "./isRecord.ts"
+import { Predicate, Result } from "effect"
 import type { Rgb } from "./ClassTable.ts"
 import * as Palette from "./Palette.ts"
 
@@ -44,7 +43,7 @@ const wrong = (place: string) =>
 
 const fromJson = (value: unknown): Result.Result<ReadonlyArray<Entry>, string> => {
   const entries: Array<Entry> = []
-  if (isRecord(value)) {
+  if (Predicate.isReadonlyObject(value)) {
     // `{ "scratch": "#e69f00" }`, or the list within.
     const list = value["classes"] ?? value["palette"] ?? value["colors"]
     if (Array.isArray(list)) return fromJson(list)
@@ -57,10 +56,12 @@ const fromJson = (value: unknown): Result.Result<ReadonlyArray<Entry>, string> =
   }
   if (!Array.isArray(value)) return Result.fail("it is no list of classes with colours")
   for (const [place, each] of value.entries()) {
-    const name = isRecord(each) ? (each["name"] ?? each["label"]) : undefined
-    const color = isRecord(each) ? colorOf(each["color"] ?? each["rgb"]) : colorOf(each)
+    const name = Predicate.isReadonlyObject(each) ? (each["name"] ?? each["label"]) : undefined
+    const color = Predicate.isReadonlyObject(each) ? colorOf(each["color"] ?? each["rgb"]) : colorOf(each)
     if (color === undefined) return Result.fail(wrong(`entry ${place}`))
-    const given = isRecord(each) ? (each["id"] ?? each["class_id"] ?? each["trainId"]) : undefined
+    const given = Predicate.isReadonlyObject(each)
+      ? (each["id"] ?? each["class_id"] ?? each["trainId"])
+      : undefined
     const id = idOf(given)
     if (given !== undefined && id === undefined) return Result.fail(`entry ${place} has an id that is none`)
     entries.push({ id, name: typeof name === "string" ? name : `class ${id ?? place}`, color })

@@ -2,9 +2,9 @@
  * What the ids of a label map are called, within its PNG: a text chunk `id2label`, which holds what models call so in their
  * configuration, `{"0":"background","1":"particle"}`. Readers of pictures pass it over; `Image.open(path).text["id2label"]` of Pillow has it.
  */
-import { Bytes } from "effect"
+import { Bytes, Predicate } from "effect"
 import * as ClassTable from "./ClassTable.ts"
-import { isRecord } from "./isRecord.ts"
+import { crc32 } from "./PngRows.ts"
 
 const keyword = "id2label"
 /** The signature and the header, behind which the chunk is written. */
@@ -13,16 +13,6 @@ const headerLength = 33
 const maxStart = 1 << 20
 /** Longer texts are not looked at: 20,000 names are not as long. */
 const maxLength = 1 << 20
-
-/** Checksum of a chunk. */
-const crc32 = (bytes: Uint8Array): number => {
-  let crc = 0xffffffff
-  for (let i = 0; i < bytes.length; i++) {
-    crc ^= bytes[i]!
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1
-  }
-  return ~crc >>> 0
-}
 
 /** The text of the chunk: JSON whose characters are those that it may have. */
 export const textOf = (classes: ClassTable.ClassTable): string =>
@@ -102,7 +92,7 @@ const named = (content: Uint8Array): Found | undefined => {
 const entriesOf = (text: string): Readonly<Record<string, string>> => {
   try {
     const json: unknown = JSON.parse(text)
-    return isRecord(json)
+    return Predicate.isReadonlyObject(json)
       ? Object.fromEntries(
           Object.entries(json).filter((entry): entry is [string, string] => typeof entry[1] === "string")
         )

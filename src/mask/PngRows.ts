@@ -19,18 +19,18 @@ const table = Int32Array.from({ length: 256 }, (_, byte) => {
   return crc
 })
 
-/** Whether a chunk (its length, name, data and checksum) is as it was written: CRC-32 of name and data. */
-export const isWhole = (chunk: Uint8Array): boolean => {
+/** CRC-32, the checksum of a chunk: of its name and its data. */
+export const crc32 = (bytes: Uint8Array): number => {
   let crc = -1
+  for (let i = 0; i < bytes.length; i++) crc = table[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8)
+  return ~crc >>> 0
+}
+
+/** Whether a chunk (its length, name, data and checksum) is as it was written. */
+export const isWhole = (chunk: Uint8Array): boolean => {
   const end = chunk.length - 4
-  for (let i = 4; i < end; i++) crc = table[(crc ^ chunk[i]!) & 0xff]! ^ (crc >>> 8)
-  crc = ~crc
-  return (
-    chunk[end] === crc >>> 24 &&
-    chunk[end + 1] === ((crc >>> 16) & 0xff) &&
-    chunk[end + 2] === ((crc >>> 8) & 0xff) &&
-    chunk[end + 3] === (crc & 0xff)
-  )
+  const said = new DataView(chunk.buffer, chunk.byteOffset, chunk.length).getUint32(end)
+  return said === crc32(chunk.subarray(4, end))
 }
 
 /** Rows of up to this many bytes are unpacked into the same memory each time. */

@@ -1,9 +1,9 @@
 /** What failed requests say, in the shapes that services use for it. */
+import { Predicate } from "effect"
 import * as JsonBytes from "./JsonBytes.ts"
 
 /** A value that is an object, so that its fields can be asked for. */
-export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
+export const isRecord = Predicate.isReadonlyObject
 
 /** What an answer holds. */
 export interface Body {

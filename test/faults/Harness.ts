@@ -3,7 +3,7 @@
  * left when they have settled.
  */
 import { NodeHttpClient } from "@effect/platform-node"
-import { Effect, Exit, Fiber, Layer, Logger, Metric, type Scope } from "effect"
+import { Duration, Effect, Exit, Fiber, Layer, Logger, Metric, type Scope } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { ImageSource, segment, type Segmentation, type SegmentationError, Transport } from "effect-segformer"
 import { SegFormerHttp } from "effect-segformer/http"
@@ -136,10 +136,7 @@ export const scenario = (options: Scenario): Row => {
       policy: { ...quick, ...http?.policy }
     }).pipe(Layer.provide(clients[client]), Layer.orDie)
     const transport = options.chaos === undefined ? steady : Layer.provide(Chaos.layer(options.chaos), steady)
-    const call = Effect.ensuring(
-      segment(image),
-      Effect.sync(() => settled++)
-    )
+    const call = segment(image)
     const all = Effect.all(
       Array.from({ length: calls }, () => Effect.exit(call)),
       { concurrency: "unbounded" }
@@ -153,8 +150,6 @@ export const scenario = (options: Scenario): Row => {
   return { fault: options.fault, calls, run, holds: options.holds }
 }
 
-/** Calls that have settled, in all rows. */
-let settled = 0
 /** Connections that the last row has left open. */
 let left = 0
 let fibers = 0
@@ -177,25 +172,16 @@ const summary = (tags: ReadonlyArray<string>): string => {
     .join(", ")
 }
 
-/** Dies once no call has settled for so long: a busy machine is slow at ten thousand calls, and does not stand still. */
-const standstill = Effect.fnUntraced(function* (seconds: number) {
-  let before = settled
-  for (let still = 0; still < seconds; still++) {
-    yield* Effect.sleep("1 second")
-    if (settled === before) continue
-    before = settled
-    still = 0
-  }
-  return yield* Effect.die("it did not settle")
-})
-
 /** Runs a row, and waits for what it leaves to be gone. */
-export const play = async (row: Row): Promise<Line> => {
+export const play = async (row: Row, seconds = 30): Promise<Line> => {
   const before = { fibers, timers: timers(), memory: process.memoryUsage().rss }
   left = 0
   const program = row.run.pipe(
     Effect.scoped,
-    Effect.raceFirst(standstill(30)),
+    Effect.timeoutOrElse({
+      duration: Duration.seconds(seconds),
+      orElse: () => Effect.die("it did not settle")
+    }),
     Effect.provide(Logger.layer([])),
     Effect.provideService(Metric.FiberRuntimeMetrics, counting),
     Effect.provideService(Metric.MetricRegistry, new Map())

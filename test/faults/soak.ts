@@ -69,4 +69,4 @@ const row = scenario({
   }
 })
 
-export const soak = (): Promise<Line> => play(row)
+export const soak = (): Promise<Line> => play(row, 90)

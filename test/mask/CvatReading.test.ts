@@ -3,17 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import type { Xml } from "effect/encoding"
 import { Annotated, CvatReading } from "effect-segformer/annotation"
-import { toDigits } from "./support.ts"
-
-const classOf = (label: string) => ({ pit: 1, scratch: 2 })[label]
-
-const rows = (image: Annotated.AnnotatedImage | undefined, size?: Annotated.Size): ReadonlyArray<string> =>
-  image === undefined
-    ? []
-    : toDigits(Result.getOrThrow(Annotated.toLabelMap(image, { classOf, outside: 0, size })))
-
-const failureOf = (result: Result.Result<unknown, string>): string =>
-  Result.isFailure(result) ? result.failure : assert.fail("it was read")
+import { classOf, failureOf, rows } from "./annotated.ts"
 
 describe("CvatReading", () => {
   const element = (

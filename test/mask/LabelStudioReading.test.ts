@@ -4,17 +4,7 @@ import { Result } from "effect"
 import { Annotated, BrushRle, LabelStudioReading } from "effect-segformer/annotation"
 import { BinaryMask } from "effect-segformer/mask"
 import { encode as encodePng } from "fast-png"
-import { toDigits } from "./support.ts"
-
-const classOf = (label: string) => ({ pit: 1, scratch: 2 })[label]
-
-const rows = (image: Annotated.AnnotatedImage | undefined, size?: Annotated.Size): ReadonlyArray<string> =>
-  image === undefined
-    ? []
-    : toDigits(Result.getOrThrow(Annotated.toLabelMap(image, { classOf, outside: 0, size })))
-
-const failureOf = (result: Result.Result<unknown, string>): string =>
-  Result.isFailure(result) ? result.failure : assert.fail("it was read")
+import { classOf, failureOf, rows } from "./annotated.ts"
 
 describe("LabelStudioReading", () => {
   const size = { original_width: 8, original_height: 4, image_rotation: 0 }

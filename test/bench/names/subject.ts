@@ -10,6 +10,7 @@ import * as BatchSource from "../../../src/batch/BatchSource.ts"
 import * as EvalPairs from "../../../src/cli/EvalPairs.ts"
 import * as Inputs from "../../../src/cli/Inputs.ts"
 import * as ClassNames from "../../../src/cli/ClassNames.ts"
+import * as ImageNames from "../../../src/cli/ImageNames.ts"
 import * as LabelFiles from "../../../src/cli/LabelFiles.ts"
 import { peakMemory } from "../../support/PeakMemory.ts"
 
@@ -37,7 +38,7 @@ const listings: Readonly<Record<string, () => Promise<Listing>>> = {
     run(
       Effect.gen(function* () {
         const { files } = yield* LabelFiles.expand([folder])
-        const kept = [files, (yield* ClassNames.read(files)).classes, yield* LabelFiles.imageNames(files)]
+        const kept = [files, (yield* ClassNames.read(files)).classes, yield* ImageNames.read(files)]
         return { count: files.length, kept }
       })
     ),

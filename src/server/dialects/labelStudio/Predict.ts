@@ -1,9 +1,8 @@
 /** The prediction of one task: its pictures fetched, segmented, and told as the regions that its labelling configuration has tags for. */
 import { createHash } from "node:crypto"
-import { Effect } from "effect"
+import { Effect, Predicate } from "effect"
 import * as ClassTable from "../../../mask/ClassTable.ts"
 import * as Components from "../../../mask/Components.ts"
-import { isRecord } from "../../../mask/isRecord.ts"
 import * as LabelStudio from "../../../mask/LabelStudio.ts"
 import * as Steps from "../../../mask/Steps.ts"
 import { randomHex } from "../../../randomHex.ts"
@@ -143,7 +142,7 @@ const withOwn = (
 const labelsIn = (value: unknown): ReadonlyArray<LabelConfig.Label> =>
   (Array.isArray(value) ? value : []).flatMap((each: unknown) => {
     const given = typeof each === "string" ? { value: each } : each
-    if (!isRecord(given)) return []
+    if (!Predicate.isReadonlyObject(given)) return []
     const text = (name: string) => (typeof given[name] === "string" ? given[name] : undefined)
     return LabelConfig.label(text("value"), text("alias"), text("predicted_values")) ?? []
   })
