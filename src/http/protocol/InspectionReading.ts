@@ -13,10 +13,10 @@ import type { Health, ModelDescription } from "../../Transport.ts"
 import * as EncodedPicture from "../EncodedPicture.ts"
 import * as Side from "../Side.ts"
 import * as Message from "../../service/Message.ts"
-import * as Errors from "./Errors.ts"
 import * as InspectionAnswer from "./InspectionAnswer.ts"
 import { reported } from "./Reported.ts"
 import { isFailure, readError } from "./InspectionError.ts"
+import * as SelfReport from "./SelfReport.ts"
 
 export { readError }
 
@@ -183,7 +183,7 @@ export const health = (answer: Answer): Effect.Effect<Health, ServiceError> =>
             ? `ready${json.device === undefined ? "" : ` on ${json.device}`}`
             : `its status is "${json.status}"`
       })),
-      Effect.catch(Errors.illOr(answer))
+      Effect.catch(SelfReport.illOr(answer))
     )
   )
 

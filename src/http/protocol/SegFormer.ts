@@ -26,6 +26,7 @@ import * as Errors from "./Errors.ts"
 import type { ErrorBody, Protocol } from "./Protocol.ts"
 import * as ProtocolBody from "./ProtocolBody.ts"
 import * as SegFormerAnswer from "./SegFormerAnswer.ts"
+import * as SelfReport from "./SelfReport.ts"
 
 export interface SegFormerOptions {
   /** The name of one of the server's models. Its default one, unless given. */
@@ -143,7 +144,7 @@ export const make = (options: SegFormerOptions = {}): Protocol => {
       read: (answer) =>
         answer.status === 503
           ? Effect.succeed({ healthy: false, detail: readError(answer).detail ?? "it is not ready" })
-          : Effect.map(Errors.ok(answer, readError), Errors.wellUnless)
+          : Effect.map(Errors.ok(answer, readError), SelfReport.wellUnless)
     },
     describe: {
       call: { method: "GET", path: modelsPath },

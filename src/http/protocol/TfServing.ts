@@ -23,6 +23,7 @@ import type { MaskOptions } from "../MaskDecoding.ts"
 import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { Protocol } from "./Protocol.ts"
+import * as SelfReport from "./SelfReport.ts"
 
 export interface TfServingOptions extends MaskOptions {
   readonly model: string
@@ -56,7 +57,7 @@ const readHealth = (answer: Answer): Effect.Effect<Health, ServiceError> =>
     if (answer.status >= 500) return yield* Errors.healthByStatus("").read(answer)
     const json = yield* Decode.json(yield* Errors.ok(answer))
     if (isReadiness(json)) return { healthy: json.ready, detail: json.ready ? "ready" : "not ready" }
-    const ill = Errors.illness(json)
+    const ill = SelfReport.illness(json)
     if (ill !== undefined) return { healthy: false, detail: ill }
     const { model_version_status: versions } = yield* decodeVersions(answer, json)
     const ready = versions.find(({ state }) => state === "AVAILABLE")
