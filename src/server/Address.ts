@@ -1,6 +1,6 @@
 /**
  * Where a request comes from: the peer of its connection, or behind a proxy that is trusted the address that this one says
- * it has it from. What anybody else writes into `X-Forwarded-For` is not looked at.
+ * it has it from, in `X-Forwarded-For` or else in `Forwarded`. What anybody else writes there is not looked at.
  *
  * Lists of addresses (proxies that are trusted, callers that are let in) are written alike: addresses, networks, `loopback`.
  */
@@ -8,6 +8,7 @@ import { BlockList, isIP } from "node:net"
 import { Context, Option, Result, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { NetAddress } from "effect/net"
+import * as Forwarded from "./Forwarded.ts"
 
 /** The address of the request that a fiber answers, for limits: one of IPv4, or the network of 64 bits of one of IPv6. */
 export const CurrentAddress = Context.Reference<string>("effect-segformer/server/Address/CurrentAddress", {
@@ -126,7 +127,10 @@ const addressesBehind = (list: BlockList): Addresses => {
   const whole = (request: HttpServerRequest.HttpServerRequest): string => {
     let address = peerOf(request)
     // From the last hop on: each is believed as long as the one that says it is trusted.
-    const hops = (request.headers["x-forwarded-for"] ?? "").split(",").map(plain)
+    const { forwarded, "x-forwarded-for": listed = "" } = request.headers
+    const hops = (
+      listed.trim() === "" ? Forwarded.hopsOf(forwarded).map((hop) => hop.for ?? "") : listed.split(",")
+    ).map(plain)
     while (isTrusted(address)) {
       const before = hops.pop()
       if (before === undefined || kindOf(before) === undefined) break
