@@ -110,6 +110,33 @@ describe("conventions", () => {
   })
 })
 
+describe("errors", () => {
+  it("say where the fault lies, and whether trying again may help", async () => {
+    const defining = sources.filter(
+      ({ code, path }) =>
+        /\bclass \w+ extends [^{]*\("\w+", /.test(code) &&
+        /TaggedError<|ErrorKind\./.test(code) &&
+        // The command's are exit codes, and a refusal is an answer of a server.
+        !/^src\/(?:cli\/|server\/Refusal\.ts)/.test(path)
+    )
+    const errors = new Map<string, object>()
+    for (const { path } of defining) {
+      const module: Readonly<Record<string, unknown>> = await import(`../${path}`)
+      for (const [name, value] of Object.entries(module)) {
+        const prototype: unknown = typeof value === "function" ? value.prototype : undefined
+        if (prototype instanceof Error) errors.set(name, prototype)
+      }
+    }
+    assert.isAbove(errors.size, 55)
+    const lacking = [...errors].flatMap(([name, prototype]) =>
+      ["concerns", "isRetryable", "isTransient", "message"]
+        .filter((question) => !(question in prototype))
+        .map((question) => `${name} ${question}`)
+    )
+    assert.deepStrictEqual(lacking, [])
+  })
+})
+
 /** Functions over one of their kind that take more: the first of `self` alone, the other with it. */
 const heads = sources
   .filter(({ path }) => path.startsWith("src/mask/") && path !== "src/mask/Grid.ts")

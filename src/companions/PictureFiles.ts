@@ -22,7 +22,7 @@ import * as Base64 from "../service/Base64.ts"
 import { Forbidden, InputInvalid } from "./CompanionError.ts"
 
 /** A result could not be written: a full disk, a folder that this user may not write to. */
-export class PictureNotWritten extends ErrorKind.lasting<PictureNotWritten>()("PictureNotWritten", {
+export class PictureNotWritten extends ErrorKind.ofCaller<PictureNotWritten>()("PictureNotWritten", {
   path: Schema.String,
   detail: Schema.String
 }) {

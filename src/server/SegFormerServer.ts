@@ -40,7 +40,7 @@ import { defaultHost, type SegFormerServerOptions } from "./ServerOptions.ts"
 import * as WebHandler from "./WebHandler.ts"
 
 /** The server cannot listen at its address. */
-export class CannotListen extends ErrorKind.lasting<CannotListen>()("CannotListen", {
+export class CannotListen extends ErrorKind.ofCaller<CannotListen>()("CannotListen", {
   host: Schema.String,
   port: Schema.Int,
   /** The system's code where there is one, such as EADDRINUSE. */
