@@ -50,7 +50,7 @@ describe("conventions", () => {
     assert.isAbove(layered.length, 12)
     const lacking = layered
       .filter(({ path }) => notConfigured[path] === undefined && !path.includes("/v1/"))
-      .filter(({ code }) => !/layerConfig\s*=[\s\S]{0,80}config: Config\.Wrap</.test(code))
+      .filter(({ code }) => !/layerConfig\s*=[\s\S]{0,80}config: Wrapped\.Wrap</.test(code))
     assert.deepStrictEqual(
       lacking.map(({ path }) => path),
       []
@@ -87,7 +87,7 @@ describe("conventions", () => {
     )
     assert.isAbove(wrong.length, 5)
     assert.deepStrictEqual(
-      wrong.filter(([, head]) => !/^\s*config: Config\.Wrap</.test(head)),
+      wrong.filter(([, head]) => !/^\s*config: Wrapped\.Wrap</.test(head)),
       []
     )
   })

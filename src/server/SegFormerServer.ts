@@ -38,6 +38,7 @@ import * as Security from "./Security.ts"
 import * as ServerLimits from "./ServerLimits.ts"
 import { defaultHost, type SegFormerServerOptions } from "./ServerOptions.ts"
 import * as WebHandler from "./WebHandler.ts"
+import * as Wrapped from "../policy/Wrapped.ts"
 
 /** The server cannot listen at its address. */
 export class CannotListen extends ErrorKind.ofCaller<CannotListen>()("CannotListen", {
@@ -119,11 +120,11 @@ export class SegFormerServer extends Context.Service<
 
   /** The same, with its options from configuration: a `Config` for each, such as `{ port: Config.Port("PORT") }`. */
   static readonly layerConfig = <E = never, R = never>(
-    config: Config.Wrap<SegFormerServerOptions<E, R>>
+    config: Wrapped.Wrap<SegFormerServerOptions<E, R>>
   ): Layer.Layer<SegFormerServer, StartError | E | Config.ConfigError, Assembled.Needs | R> =>
     Layer.effect(
       SegFormerServer,
-      Effect.flatMap(Config.unwrap<SegFormerServerOptions<E, R>>(config), (options) =>
+      Effect.flatMap(Wrapped.unwrap<SegFormerServerOptions<E, R>>(config), (options) =>
         SegFormerServer.make(options)
       )
     )

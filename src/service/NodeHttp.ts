@@ -24,6 +24,7 @@ import * as ExchangeConfig from "./ExchangeConfig.ts"
 import { SendsPieces } from "./Multipart.ts"
 import { decompressors } from "./NodeDecompressors.ts"
 import * as NodeProxy from "./NodeProxy.ts"
+import * as Wrapped from "../policy/Wrapped.ts"
 
 export interface NodeHttpOptions extends NodeProxy.NodeProxyOptions {
   /** Connections to one origin at most. Without limit by default. A `ServiceClient` has its own, as many as its `concurrency`. */
@@ -121,6 +122,6 @@ export const config: Config.Config<NodeHttpOptions> = Variable.config(
 
 /** The same, with its options from configuration: {@link config} has the fixed name. */
 export const layerConfig = (
-  config: Config.Wrap<NodeHttpOptions>
+  config: Wrapped.Wrap<NodeHttpOptions>
 ): Layer.Layer<HttpClient.HttpClient, Config.ConfigError> =>
-  Layer.unwrap(Effect.map(Config.unwrap<NodeHttpOptions>(config), layer))
+  Layer.unwrap(Effect.map(Wrapped.unwrap<NodeHttpOptions>(config), layer))
