@@ -10,6 +10,7 @@ import { DependencyMissing, type ImageError, NotAnImage, UnsupportedImage } from
 import { type Image, within } from "../Image.ts"
 import { type Raster, whole } from "../Raster.ts"
 import type { Decode, Encode, Means, Problem } from "./Decoding.ts"
+import { messageOf } from "../../SystemError.ts"
 
 export interface Asked {
   readonly number: number
@@ -96,7 +97,7 @@ export const make = Effect.fnUntraced(function* (
           // Bytes and pixels are the caller's still: they are copied, with all that they are a part of.
           worker.post({ number, asked: message } satisfies Asked, [])
         } catch (cause) {
-          const detail = cause instanceof Error ? cause.message : String(cause)
+          const detail = messageOf(cause)
           const problem = `a worker for it cannot be started (${detail})`
           resume(Effect.succeed({ type: "problem", kind: "unsupported", detail: problem }))
         }
