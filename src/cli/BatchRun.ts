@@ -184,7 +184,8 @@ const closing = (
   out: string
 ) => {
   const before = skipped === 0 ? "" : `, ${Screen.count(skipped)} were done before`
-  const again = missing === 0 ? "" : `, ${Screen.count(missing)} of them again, as their results were gone`
+  const again =
+    missing === 0 ? "" : `, ${Screen.count(missing)} of them again, as their results were gone or not whole`
   const equal = settled.repeated === 0 ? "" : `, ${Screen.count(settled.repeated)} of them equal to others`
   const tags = Array.from(failures, ([tag, count]) => `${Screen.count(count)} ${tag}`).join(", ")
   const spent = progress.cost === undefined ? "" : `, cost ${money.format(progress.cost.spent)}`
