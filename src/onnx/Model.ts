@@ -73,13 +73,16 @@ const namesIn = ({
   return Array.from({ length: num_labels ?? 0 }, (_, id) => [String(id), `LABEL_${id}`])
 }
 
-/** Python writes numbers that JSON has not, and reads them; an editor may leave a mark at the beginning. */
+/**
+ * Python writes numbers that JSON has not: they are no numbers here either, so that what needs one is refused. An editor may
+ * leave a mark at the beginning.
+ */
 const parse = (text: string): unknown =>
   JSON.parse(
     text
       .replace(/^\uFEFF/, "")
       .replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (token) =>
-        token.startsWith('"') ? token : "null"
+        token.startsWith('"') ? token : JSON.stringify(token)
       )
   )
 

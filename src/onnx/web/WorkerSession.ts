@@ -4,14 +4,16 @@
  */
 import * as BackgroundWorker from "../../BackgroundWorker.ts"
 import type { Ending, Load, Picture, Session, SessionEvents } from "../session/Session.ts"
-import type { Assets, Backend, FromWorker, ToWorker } from "./Wire.ts"
 import { messageOf } from "../../SystemError.ts"
+import { type Assets, type Backend, type FromWorker, module, type ToWorker } from "./Wire.ts"
 
 export interface WorkerSessionOptions {
   /** Makes the worker, where a bundler or a policy of the page wants it made otherwise. */
-  readonly worker?: (() => Worker) | undefined
+  readonly worker?: BackgroundWorker.MakeWorker | undefined
   readonly assets?: Assets | undefined
   readonly backend?: Backend | undefined
+  /** Milliseconds that a worker may take to say that it is there: a parameter, so that a test need not wait. */
+  readonly patience?: number | undefined
 }
 
 /** As bundlers look for it. */
@@ -101,14 +103,19 @@ export const start = (
 
   const startOne = (): BackgroundWorker.BackgroundWorker => {
     const own = typeof Worker === "function" ? makeWorker : new URL(beside, import.meta.url)
-    const one = BackgroundWorker.start<FromWorker>(options.worker ?? own, {
-      message: take,
-      broken: (detail) => {
-        end(`the worker ended (${detail})`)
-        // With what it had, if it is that one.
-        if (one === around && state === "ending") back(new Map())
+    const { patience } = options
+    const one = BackgroundWorker.start<FromWorker>(
+      options.worker ?? own,
+      { module, patience },
+      {
+        message: take,
+        broken: (detail) => {
+          end(`the worker ended (${detail})`)
+          // With what it had, if it is that one.
+          if (one === around && state === "ending") back(new Map())
+        }
       }
-    })
+    )
     return one
   }
   try {
