@@ -2,14 +2,11 @@
 import type { ImageFormat } from "../ImageFormat.ts"
 import type { Raster } from "../Raster.ts"
 import type { Stretch } from "../Stretch.ts"
-<<<<<<< HEAD
 import { messageOf } from "../../SystemError.ts"
-=======
 import { version } from "../../version.ts"
 
 /** What the module of a worker says first: of one of another version nothing could be expected. */
 export const module = `effect-segformer/image/worker ${version}`
->>>>>>> main
 
 /** By the browser's own decoders and a canvas, or by code of this package and what it stands on. */
 export type Means = "canvas" | "pure"

@@ -9,12 +9,8 @@ import { type DecodeOptions, type EncodeOptions, ImageCodec } from "../ImageCode
 import { DependencyMissing, type ImageError, NotAnImage, UnsupportedImage } from "../ImageError.ts"
 import { type Image, within } from "../Image.ts"
 import { type Raster, whole } from "../Raster.ts"
-<<<<<<< HEAD
-import type { Decode, Encode, Means, Problem } from "./Decoding.ts"
 import { messageOf } from "../../SystemError.ts"
-=======
 import { type Decode, type Encode, type Means, module, type Problem } from "./Decoding.ts"
->>>>>>> main
 
 export interface Asked {
   readonly number: number
