@@ -63,7 +63,7 @@ export class RunChanged extends ErrorKind.ofCaller<RunChanged>()("RunChanged", {
 }
 
 /** So many images failed that the run was ended. Run again, it goes on where it was. */
-export class TooManyFailures extends ErrorKind.forNow<TooManyFailures>()("TooManyFailures", {
+export class TooManyFailures extends ErrorKind.ofCaller<TooManyFailures>()("TooManyFailures", {
   failed: Schema.Int,
   limit: Schema.Int,
   /** Whether they came one after the other, without an image between them that went well. */

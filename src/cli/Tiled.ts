@@ -21,7 +21,13 @@ import * as Screen from "./Screen.ts"
 import type { Options } from "./TiledCommand.ts"
 
 /** The whole run, from words on the command line to a file of labels. */
-export const run = (options: Options) => Effect.scoped(tile(options)).pipe(Effect.provide(Backend.layerCodec))
+export const run = (options: Options) =>
+  Effect.scoped(tile(options)).pipe(
+    Effect.provide(Backend.layerCodec),
+    Effect.onInterrupt(() => Screen.stopped(`: ${outOf(options)} is not written`))
+  )
+
+const outOf = ({ image, out }: Options): string => out ?? `${basename(image, extname(image))}.labels.tif`
 
 const failed = ExitCode.by(ExitCode.someFailed)
 
@@ -30,7 +36,7 @@ const tile = Effect.fnUntraced(function* (options: Options) {
   if (/^https?:/i.test(image))
     return yield* ExitCode.wrong(`${image} is an address: download it, and give the file`)
   const started = yield* Clock.currentTimeMillis
-  const out = options.out ?? `${basename(image, extname(image))}.labels.tif`
+  const out = outOf(options)
   if (!/\.(?:tiff?|png)$/i.test(out))
     return yield* ExitCode.wrong(`--out ${out}: its name must end in .tif, .tiff or .png`)
   const isThere = yield* Effect.orElseSucceed(
@@ -76,12 +82,7 @@ const tile = Effect.fnUntraced(function* (options: Options) {
   yield* LabelFile.write(out, picture, bands, {
     depth: options.bits === "8" ? 8 : 16,
     classes: names
-  }).pipe(
-    Effect.mapError(failed),
-    Effect.onInterrupt(() =>
-      Effect.andThen(progress.clear, Screen.complain(`stopped: ${out} is not written`))
-    )
-  )
+  }).pipe(Effect.mapError(failed))
   yield* progress.clear
 
   const palette = Colors.paletteOf(classes)

@@ -39,6 +39,7 @@ import * as ServerLimits from "./ServerLimits.ts"
 import { defaultHost, type SegFormerServerOptions } from "./ServerOptions.ts"
 import * as WebHandler from "./WebHandler.ts"
 import * as Wrapped from "../policy/Wrapped.ts"
+import { messageOf } from "../SystemError.ts"
 
 /** The server cannot listen at its address. */
 export class CannotListen extends ErrorKind.ofCaller<CannotListen>()("CannotListen", {
@@ -155,7 +156,7 @@ const listen = (
         host,
         port,
         code: cause instanceof Error && "code" in cause ? String(cause.code) : undefined,
-        detail: cause instanceof Error ? cause.message : String(cause)
+        detail: messageOf(cause)
       })
   )
 }

@@ -43,7 +43,7 @@ export const make = Effect.fn("SegFormerWeb.make" satisfies SpanName)(
     options: SegFormerWebOptions<R> = {}
   ): Effect.Effect<Transport["Service"], OnnxTransport.LoadError, ImageCodec | R | Scope.Scope> =>
     Effect.provideServiceEffect(
-      OnnxTransport.make<R>(options.model ?? WebModel.bundled, options),
+      OnnxTransport.make<R>("SegFormerWeb", options.model ?? WebModel.bundled, options),
       OnnxRuntime,
       WebRuntime.make(options)
     )
