@@ -36,6 +36,9 @@ export const ofService = make({ concerns: "service", isRetryable: false, isTrans
 export const ofModel = make({ concerns: "model", isRetryable: false, isTransient: false })
 export const ofCaller = make({ concerns: "caller", isRetryable: false, isTransient: false })
 
+/** Asking again at once brings the same, a later call may go well. */
+export const later = make({ isRetryable: false, isTransient: true })
+
 /** Of a service that may be well again in a moment. */
 export const passing = make({ concerns: "service", isRetryable: true, isTransient: true })
 

@@ -19,7 +19,7 @@ export class SinkFailed extends ErrorKind.ofCaller<SinkFailed>()("SinkFailed", {
 }
 
 /** The source of a run cannot be read: no such folder, a manifest with a broken line, a listing that is none. */
-export class SourceNotReadable extends Schema.TaggedError<SourceNotReadable>()("SourceNotReadable", {
+export class SourceNotReadable extends ErrorKind.lasting<SourceNotReadable>()("SourceNotReadable", {
   source: Schema.String,
   detail: Schema.String
 }) {
@@ -29,7 +29,7 @@ export class SourceNotReadable extends Schema.TaggedError<SourceNotReadable>()("
 }
 
 /** The folder in which a run is remembered cannot be used. What is done is still in it. */
-export class RunFolderFailed extends Schema.TaggedError<RunFolderFailed>()("RunFolderFailed", {
+export class RunFolderFailed extends ErrorKind.lasting<RunFolderFailed>()("RunFolderFailed", {
   folder: Schema.String,
   detail: Schema.String
 }) {
@@ -39,7 +39,7 @@ export class RunFolderFailed extends Schema.TaggedError<RunFolderFailed>()("RunF
 }
 
 /** Another process works on this run. */
-export class RunLocked extends Schema.TaggedError<RunLocked>()("RunLocked", {
+export class RunLocked extends ErrorKind.later<RunLocked>()("RunLocked", {
   folder: Schema.String,
   pid: Schema.Int,
   host: Schema.String
@@ -50,7 +50,7 @@ export class RunLocked extends Schema.TaggedError<RunLocked>()("RunLocked", {
 }
 
 /** The run was begun with another configuration or model: its results would not go together. */
-export class RunChanged extends Schema.TaggedError<RunChanged>()("RunChanged", {
+export class RunChanged extends ErrorKind.lasting<RunChanged>()("RunChanged", {
   folder: Schema.String,
   /** What differs, each in words. */
   changes: Schema.Array(Schema.String)
@@ -61,7 +61,7 @@ export class RunChanged extends Schema.TaggedError<RunChanged>()("RunChanged", {
 }
 
 /** So many images failed that the run was ended. Run again, it goes on where it was. */
-export class TooManyFailures extends Schema.TaggedError<TooManyFailures>()("TooManyFailures", {
+export class TooManyFailures extends ErrorKind.lasting<TooManyFailures>()("TooManyFailures", {
   failed: Schema.Int,
   limit: Schema.Int,
   /** Whether they came one after the other, without an image between them that went well. */

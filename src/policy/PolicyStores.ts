@@ -26,7 +26,7 @@ import { Clock, Config, Context, Duration, Effect, Layer, type Scope } from "eff
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import type { Redis } from "effect/persistence/Redis"
-import { withMonotonicClock } from "./MonotonicClock.ts"
+import { millisOf, withMonotonicClock } from "./MonotonicClock.ts"
 import * as RetryBudget from "./RetryBudget.ts"
 
 export interface RedisOptions {
@@ -132,7 +132,7 @@ const asking = (options: RedisOptions | undefined): Ask => {
 
   return (shared, own) =>
     Clock.clockWith((clock) => {
-      const now = Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+      const now = millisOf(clock)
       if (isAway && now < askAgainAt) return own
       // One of many callers finds out; the others need not wait with it.
       if (isAway) askAgainAt = now + pause

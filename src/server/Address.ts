@@ -8,6 +8,7 @@ import { BlockList, isIP } from "node:net"
 import { Context, Option, Result, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { NetAddress } from "effect/net"
+import * as ErrorKind from "../ErrorKind.ts"
 
 /** The address of the request that a fiber answers, for limits: one of IPv4, or the network of 64 bits of one of IPv6. */
 export const CurrentAddress = Context.Reference<string>("effect-segformer/server/Address/CurrentAddress", {
@@ -15,24 +16,18 @@ export const CurrentAddress = Context.Reference<string>("effect-segformer/server
 })
 
 /** A proxy that no address or network is. */
-export class InvalidProxy extends Schema.TaggedError<InvalidProxy>()("InvalidProxy", {
+export class InvalidProxy extends ErrorKind.lasting<InvalidProxy>()("InvalidProxy", {
   proxy: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
   override get message(): string {
     return `"${this.proxy}" is no address of a proxy: write 10.0.0.7, fd00::7, a network such as 10.0.0.0/8, or loopback`
   }
 }
 
 /** An address of callers that no address or network is. */
-export class InvalidAddress extends Schema.TaggedError<InvalidAddress>()("InvalidAddress", {
+export class InvalidAddress extends ErrorKind.lasting<InvalidAddress>()("InvalidAddress", {
   address: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
   override get message(): string {
     return `"${this.address}" is no address to let in: write 10.0.0.7, fd00::7, a network such as 172.16.0.0/12, or loopback`
   }

@@ -15,6 +15,7 @@ import * as Notes from "./Notes.ts"
 import * as RequestId from "./RequestId.ts"
 import * as Security from "./Security.ts"
 import { refuse as refuseInV1 } from "./v1/Refuse.ts"
+import { millisOf } from "../policy/MonotonicClock.ts"
 
 export type App = Effect.Effect<
   HttpServerResponse.HttpServerResponse,
@@ -276,9 +277,9 @@ const logged = <E, R>(
   measure: (status: number, seconds: number) => Effect.Effect<void>
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R> =>
   Clock.clockWith((clock) => {
-    const started = clock.monotonicTimeNanosUnsafe()
+    const started = millisOf(clock)
     const line = (what: string | number, status: number) => {
-      const took = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
+      const took = millisOf(clock) - started
       return Effect.andThen(
         Effect.logInfo(`${request.method} ${path.slice(0, 200)} ${what} ${took.toFixed(1)} ms`),
         measure(status, took / 1000)

@@ -8,16 +8,14 @@
  */
 import { Result, Schema } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
+import * as ErrorKind from "../ErrorKind.ts"
 import type { Addresses } from "./Address.ts"
 import { Refusal } from "./Refusal.ts"
 
 /** An origin that none is. */
-export class InvalidOrigin extends Schema.TaggedError<InvalidOrigin>()("InvalidOrigin", {
+export class InvalidOrigin extends ErrorKind.lasting<InvalidOrigin>()("InvalidOrigin", {
   origin: Schema.String
 }) {
-  get isRetryable(): boolean {
-    return false
-  }
   override get message(): string {
     return `"${this.origin}" is no origin: write one such as https://app.example or http://localhost:3000, or * for all`
   }

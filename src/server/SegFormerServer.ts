@@ -38,6 +38,7 @@ import * as Security from "./Security.ts"
 import * as ServerLimits from "./ServerLimits.ts"
 import { defaultHost, type SegFormerServerOptions } from "./ServerOptions.ts"
 import * as WebHandler from "./WebHandler.ts"
+import { messageOf } from "../SystemError.ts"
 
 /** The server cannot listen at its address. */
 export class CannotListen extends ErrorKind.lasting<CannotListen>()("CannotListen", {
@@ -154,7 +155,7 @@ const listen = (
         host,
         port,
         code: cause instanceof Error && "code" in cause ? String(cause.code) : undefined,
-        detail: cause instanceof Error ? cause.message : String(cause)
+        detail: messageOf(cause)
       })
   )
 }

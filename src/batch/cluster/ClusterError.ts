@@ -1,8 +1,9 @@
 /** What keeps a run of many machines from being submitted, asked after, or told to stop. */
 import { Schema } from "effect"
+import * as ErrorKind from "../../ErrorKind.ts"
 
 /** The database cannot be reached, or does not do what it is asked. */
-export class DatabaseFailed extends Schema.TaggedError<DatabaseFailed>()("DatabaseFailed", {
+export class DatabaseFailed extends ErrorKind.later<DatabaseFailed>()("DatabaseFailed", {
   /** What was wanted of it, in words. */
   operation: Schema.String,
   detail: Schema.String,
@@ -19,7 +20,7 @@ export class DatabaseFailed extends Schema.TaggedError<DatabaseFailed>()("Databa
 }
 
 /** There is no run of this name in the database. */
-export class UnknownRun extends Schema.TaggedError<UnknownRun>()("UnknownRun", {
+export class UnknownRun extends ErrorKind.lasting<UnknownRun>()("UnknownRun", {
   run: Schema.String
 }) {
   override get message(): string {
@@ -28,7 +29,7 @@ export class UnknownRun extends Schema.TaggedError<UnknownRun>()("UnknownRun", {
 }
 
 /** Another process is submitting images to this run now: their lists would get mixed up. */
-export class RunIsBeingSubmitted extends Schema.TaggedError<RunIsBeingSubmitted>()("RunIsBeingSubmitted", {
+export class RunIsBeingSubmitted extends ErrorKind.later<RunIsBeingSubmitted>()("RunIsBeingSubmitted", {
   run: Schema.String
 }) {
   override get message(): string {
@@ -37,7 +38,7 @@ export class RunIsBeingSubmitted extends Schema.TaggedError<RunIsBeingSubmitted>
 }
 
 /** An image that only the submitting process can open. */
-export class ImageNotShared extends Schema.TaggedError<ImageNotShared>()("ImageNotShared", {
+export class ImageNotShared extends ErrorKind.lasting<ImageNotShared>()("ImageNotShared", {
   run: Schema.String,
   key: Schema.String
 }) {
@@ -47,7 +48,7 @@ export class ImageNotShared extends Schema.TaggedError<ImageNotShared>()("ImageN
 }
 
 /** A runner cannot listen at its address. */
-export class RunnerNotListening extends Schema.TaggedError<RunnerNotListening>()("RunnerNotListening", {
+export class RunnerNotListening extends ErrorKind.lasting<RunnerNotListening>()("RunnerNotListening", {
   address: Schema.String,
   detail: Schema.String
 }) {

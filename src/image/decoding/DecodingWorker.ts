@@ -9,6 +9,7 @@ import { type DecodeOptions, type EncodeOptions, ImageCodec } from "../ImageCode
 import { DependencyMissing, type ImageError, NotAnImage, UnsupportedImage } from "../ImageError.ts"
 import { type Image, within } from "../Image.ts"
 import { type Raster, whole } from "../Raster.ts"
+import { messageOf } from "../../SystemError.ts"
 import { type Decode, type Encode, type Means, module, type Problem } from "./Decoding.ts"
 
 export interface Asked {
@@ -105,7 +106,7 @@ export const make = Effect.fnUntraced(function* (
           // Bytes and pixels are the caller's still: they are copied, with all that they are a part of.
           worker.post({ number, asked: message } satisfies Asked, [])
         } catch (cause) {
-          const detail = cause instanceof Error ? cause.message : String(cause)
+          const detail = messageOf(cause)
           const problem = `a worker for it cannot be started (${detail})`
           resume(Effect.succeed({ type: "problem", kind: "unsupported", detail: problem }))
         }

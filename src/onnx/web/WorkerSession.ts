@@ -4,6 +4,7 @@
  */
 import * as BackgroundWorker from "../../BackgroundWorker.ts"
 import type { Ending, Load, Picture, Session, SessionEvents } from "../session/Session.ts"
+import { messageOf } from "../../SystemError.ts"
 import { type Assets, type Backend, type FromWorker, module, type ToWorker } from "./Wire.ts"
 
 export interface WorkerSessionOptions {
@@ -23,8 +24,6 @@ const beside = "./worker.ts"
 
 /** One picture in the model, one before it. */
 const depth = 2
-
-const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
 export const start = (
   options: WorkerSessionOptions,
@@ -131,7 +130,7 @@ export const start = (
       port2
     ])
   } catch (cause) {
-    end(`a worker for it cannot be started (${reasonOf(cause)})`)
+    end(`a worker for it cannot be started (${messageOf(cause)})`)
   }
   return {
     pid: undefined,
@@ -147,7 +146,7 @@ export const start = (
         around?.post({ type: "picture", picture: own } satisfies ToWorker, whole ? [buffer] : [])
       } catch (cause) {
         if (pending.length === 0) keepAlive(false)
-        const detail = `its pixels cannot be sent (${reasonOf(cause)})`
+        const detail = `its pixels cannot be sent (${messageOf(cause)})`
         queueMicrotask(() => done({ _tag: "Failed", detail }))
         return () => {}
       }

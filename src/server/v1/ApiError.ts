@@ -19,6 +19,9 @@ export class ApiError extends Schema.TaggedError<ApiError>()("ApiError", {
   get isRetryable(): boolean {
     return this.status === 408 || this.status === 429 || this.status >= 500
   }
+  get isTransient(): boolean {
+    return this.isRetryable
+  }
 }
 
 /** The body of an error. */
