@@ -17,7 +17,7 @@
  * ```
  */
 import { Context, Effect, Function, Result, Stream } from "effect"
-import { otherPages } from "./image/Image.ts"
+import { hasPages, otherPages } from "./image/Image.ts"
 import { type Image, type ImageLimits, type ImageSource, opened, type Services } from "./image/ImageSource.ts"
 import { omitUndefined } from "./policy/OmitUndefined.ts"
 import * as Policy from "./policy/Policy.ts"
@@ -116,7 +116,9 @@ const segmentIn = Effect.fnUntraced(function* <R>(
     yield* Effect.logWarning(
       otherPages(
         image.source,
-        `Ask for another as ${image.source}#2 or by --page in a command, by ImageSource.view in a program`
+        hasPages(image.format)
+          ? `Ask for another as ${image.source}#2 or by --page in a command, by ImageSource.view in a program`
+          : undefined
       )
     )
   const outcome = yield* transport.runner.run((attempt) => transport.predict({ image }, attempt), options)
