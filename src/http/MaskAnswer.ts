@@ -12,7 +12,6 @@ import type { Pictures, Prediction } from "../Prediction.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import type { Hosts } from "../service/Hosts.ts"
-import * as JsonBytes from "../service/JsonBytes.ts"
 import type { ResponseNotDecodable, ServiceError } from "../service/ServiceError.ts"
 import * as ArrayMask from "./ArrayMask.ts"
 import * as ClassesIn from "./ClassesIn.ts"
@@ -87,19 +86,17 @@ const isPng = (bytes: Uint8Array): boolean => bytes[0] === 0x89 && bytes[1] === 
 const isNpy = (bytes: Uint8Array): boolean => bytes[0] === 0x93 && bytes[1] === 0x4e && bytes[2] === 0x55
 
 /** JSON that stands in JSON as a text: some write it twice, some gateways wrap what a program said. */
-const unwrapped = (value: unknown): unknown => {
-  if (typeof value === "string" && /^\s*[[{"]/.test(value)) {
-    try {
-      return unwrapped(JsonBytes.parseText(value))
-    } catch {
-      return value
-    }
-  }
-  if (!isRecord(value)) return value
+const unwrapped = (value: unknown): Effect.Effect<unknown> => {
+  if (typeof value === "string" && /^\s*[[{"]/.test(value))
+    return Effect.catch(Effect.flatMap(Decode.inText(value), unwrapped), () => Effect.succeed(value))
+  if (!isRecord(value)) return Effect.succeed(value)
   const boxes = usualBoxes.filter((box) => typeof value[box] === "string" && /^\s*[[{]/.test(value[box]))
   return boxes.length === 0
-    ? value
-    : { ...value, ...Object.fromEntries(boxes.map((box) => [box, unwrapped(value[box])])) }
+    ? Effect.succeed(value)
+    : Effect.map(
+        Effect.forEach(boxes, (box) => Effect.map(unwrapped(value[box]), (inner) => [box, inner] as const)),
+        (inner) => ({ ...value, ...Object.fromEntries(inner) })
+      )
 }
 
 /** Addresses of masks: whole, or a path of a file at the service itself. */
@@ -192,7 +189,7 @@ export const fromFile = (
         as: as === "ids" || as === "logits" ? as : undefined,
         channels: options.mask?.channels
       }
-      return values.some(Number.isNaN)
+      return values.includes(Number.NaN)
         ? fail(answer, path, "it has values that are NaN")
         : Effect.map(ArrayMask.read(answer, path, values, shape, [image], how), (read): Prediction => ({
             ...common,
@@ -296,7 +293,7 @@ export const read = (
     if (isPng(answer.body) || isNpy(answer.body) || (mask?.as === "png" && mask.at === undefined)) {
       return yield* fromFile(answer, "", answer.body, image, options)
     }
-    const json = unwrapped(yield* Decode.json(answer))
+    const json = yield* Effect.flatMap(Decode.json(answer), unwrapped)
     const path = mask?.at ?? find(json)
     const failed = around(json, path ?? "").find(saysFailed)
     if (failed !== undefined) return yield* reported(answer, messageIn(failed))
