@@ -28,6 +28,7 @@ import type { SegmentationError } from "./SegmentationError.ts"
 import { Transport } from "./Transport.ts"
 import { own, span } from "./TelemetryNames.ts"
 import * as Throttled from "./Throttled.ts"
+import * as OneOf from "./OneOf.ts"
 
 export interface SegmentOptions {
   /** Checked against the image's header, before anything is decoded or sent. */
@@ -105,6 +106,7 @@ const segmentIn = Effect.fnUntraced(function* <R>(
   const transport = yield* Transport
   const around = yield* Override
   const options = Object.keys(around).length === 0 ? given : merged(given ?? {}, around)
+  OneOf.check("segment", "otherSize", options?.otherSize, ["resize", "refuse"])
   const image = yield* opened(source, options?.limits)
   yield* Effect.annotateCurrentSpan({
     [own.transport]: transport.name,
@@ -183,6 +185,7 @@ function many<R, E, R2>(
     throw new RangeError(
       `segmentAll: \`concurrency\` must be a whole number of at least 1, but is ${concurrency}`
     )
+  OneOf.check("segmentAll", "order", options?.order, ["source", "completion"])
   const concurrent = { concurrency, unordered: options?.order === "completion" }
   return Stream.unwrap(
     Effect.map(

@@ -32,6 +32,7 @@ import * as SharpInput from "./SharpInput.ts"
 import * as SharpText from "./SharpText.ts"
 import * as SharpModule from "./SharpModule.ts"
 import * as Stretch from "./Stretch.ts"
+import * as OneOf from "../OneOf.ts"
 
 /** How sharp is loaded: a parameter, so that a test can take it away. @internal */
 export const make = (from?: () => Promise<SharpModule.SharpModule>): Effect.Effect<ImageCodec["Service"]> =>
@@ -124,12 +125,15 @@ const decode = Effect.fnUntraced(function* (
   return { width, height, channels, data: SharpModule.plain(data) }
 })
 
+const encoded = ["png", "jpeg", "webp"]
+
 const encode = Effect.fnUntraced(function* (
   sharp: SharpModule.SharpModule,
   raster: Raster,
   format: "png" | "jpeg" | "webp",
   options?: EncodeOptions
 ): Effect.fn.Return<Uint8Array, ImageError> {
+  OneOf.check("ImageCodec.encode", "format", format, encoded)
   const { channels, data, height, width } = raster
   const source = `picture of ${width} x ${height}`
   yield* whole(source, raster)

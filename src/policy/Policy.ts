@@ -14,6 +14,7 @@
 import { Duration, Option, type Schedule } from "effect"
 import { omitUndefined } from "./OmitUndefined.ts"
 import * as Range from "./Range.ts"
+import * as OneOf from "../OneOf.ts"
 
 /** When and how often a failed attempt is repeated. */
 export interface RetryPolicy {
@@ -335,10 +336,15 @@ const rateLimit = (options: On<"rateLimit">, base?: RateLimitPolicy): RateLimitP
   burst: number("rateLimit.burst", options.burst ?? options.limit)
 })
 
+const aroundOf = (around: BreakerPolicy["around"]): BreakerPolicy["around"] => {
+  OneOf.check("Policy", "breaker.around", around, ["attempts", "calls"])
+  return around
+}
+
 const breaker = (options: On<"breaker">, base = standardBreaker): BreakerPolicy => ({
   failures: number("breaker.failures", options.failures ?? base.failures),
   lasting: limit("breaker.lasting", options.lasting, base.lasting),
-  around: options.around ?? base.around,
+  around: aroundOf(options.around ?? base.around),
   serverErrors: options.serverErrors ?? base.serverErrors,
   rate: optional(options.rate, base.rate, failureRate),
   slowAfter: limit("breaker.slowAfter", options.slowAfter, base.slowAfter),
@@ -357,6 +363,7 @@ const retryBudget = (options: On<"retryBudget">, base = standardBudget): RetryBu
  */
 export const make = (options: PolicyOptions, base: Policy = standard): Policy => {
   const retry = options.retry === false ? { times: 0 } : (options.retry ?? {})
+  OneOf.check("Policy", "resend", options.resend, ["always", "unless-sent"])
   return {
     deadline: limit("deadline", options.deadline, base.deadline),
     attemptTimeout: limit("attemptTimeout", options.attemptTimeout, base.attemptTimeout),

@@ -31,6 +31,7 @@ import * as Variable from "../policy/Variable.ts"
 import { builtIn, known } from "./KnownServices.ts"
 import { type ServiceDefinition, type ServiceEntry, withoutSlash, withSlash } from "./ServiceDefinition.ts"
 import { keyOf, read, variablesOf } from "./ServiceVariables.ts"
+import * as OneOf from "../OneOf.ts"
 
 export type { ServiceDefinition, ServiceEntry } from "./ServiceDefinition.ts"
 export { variablesOf } from "./ServiceVariables.ts"
@@ -65,6 +66,7 @@ export class ServiceRegistry extends Context.Service<
 
 /** Where a service says how it is. */
 export const healthUrl = (entry: Pick<ServiceEntry, "baseUrl" | "healthPath" | "healthAt">): string => {
+  OneOf.check("ServiceRegistry", "healthAt", entry.healthAt, ["base", "root"])
   const { origin, pathname, search } = new URL(entry.baseUrl)
   const base = entry.healthAt === "root" ? "" : withoutSlash(pathname)
   return `${origin}${base}${entry.healthPath}${search}`

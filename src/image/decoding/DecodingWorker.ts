@@ -11,6 +11,7 @@ import { type Image, within } from "../Image.ts"
 import { type Raster, whole } from "../Raster.ts"
 import { messageOf } from "../../SystemError.ts"
 import { type Decode, type Encode, type Means, module, type Problem } from "./Decoding.ts"
+import * as OneOf from "../../OneOf.ts"
 
 export interface Asked {
   readonly number: number
@@ -153,6 +154,7 @@ export const make = Effect.fnUntraced(function* (
     format: "png" | "jpeg" | "webp",
     options?: EncodeOptions
   ): Effect.fn.Return<Uint8Array, ImageError | DependencyMissing> {
+    OneOf.check("ImageCodec.encode", "format", format, ["png", "jpeg", "webp"])
     const source = `picture of ${raster.width} x ${raster.height}`
     yield* whole(source, raster)
     const own = { ...raster, data: apart(raster.data) }
