@@ -166,6 +166,11 @@ export const segmentAll: {
   ): <S extends ImageSource<unknown>, E, R2>(
     sources: Stream.Stream<S, E, R2>
   ) => Stream.Stream<SegmentedItem, E, Transport | Services<S> | R2>
+  (
+    options: SegmentAllOptions & { readonly stopOnFailure?: boolean | undefined }
+  ): <S extends ImageSource<unknown>, E, R2>(
+    sources: Stream.Stream<S, E, R2>
+  ) => Stream.Stream<Segmentation | SegmentedItem, E | SegmentationError, Transport | Services<S> | R2>
   <S extends ImageSource<unknown>, E, R2>(
     sources: Stream.Stream<S, E, R2>,
     options: SegmentAllOptions & { readonly stopOnFailure: true }
@@ -174,6 +179,10 @@ export const segmentAll: {
     sources: Stream.Stream<S, E, R2>,
     options?: SegmentAllOptions & { readonly stopOnFailure?: false | undefined }
   ): Stream.Stream<SegmentedItem, E, Transport | Services<S> | R2>
+  <S extends ImageSource<unknown>, E, R2>(
+    sources: Stream.Stream<S, E, R2>,
+    options?: SegmentAllOptions & { readonly stopOnFailure?: boolean | undefined }
+  ): Stream.Stream<Segmentation | SegmentedItem, E | SegmentationError, Transport | Services<S> | R2>
 } = Function.dual((args) => Stream.isStream(args[0]), many)
 
 function many<R, E, R2>(

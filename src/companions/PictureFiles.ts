@@ -23,7 +23,7 @@ import { Forbidden, InputInvalid } from "./CompanionError.ts"
 import * as Hashing from "../jobs/Hashing.ts"
 
 /** A result could not be written: a full disk, a folder that this user may not write to. */
-export class PictureNotWritten extends ErrorKind.lasting<PictureNotWritten>()("PictureNotWritten", {
+export class PictureNotWritten extends ErrorKind.ofCaller<PictureNotWritten>()("PictureNotWritten", {
   path: Schema.String,
   detail: Schema.String
 }) {
