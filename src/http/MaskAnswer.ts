@@ -23,7 +23,7 @@ import * as MaskDecoding from "./MaskDecoding.ts"
 import * as MaskList from "./MaskList.ts"
 import { isRecord, messageIn, reported, saysFailed } from "./protocol/Errors.ts"
 import * as Side from "./Side.ts"
-import * as OneOf from "../OneOf.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 export interface MaskPlace {
   /** Field names and indices with dots between, such as `data.0.mask`. Looked for, unless given. */
@@ -53,8 +53,8 @@ export interface MaskAnswerOptions extends MaskDecoding.MaskOptions {
 
 /** Throws where the words for a mask are none that there are. */
 export const check = (owner: string, mask: MaskPlace | undefined): void => {
-  OneOf.check(owner, "mask.as", mask?.as, ["png", "ids", "rle", "masks", "logits"])
-  OneOf.check(owner, "mask.channels", mask?.channels, ["first", "last"])
+  ErrorKind.oneOf(owner, "mask.as", mask?.as, ["png", "ids", "rle", "masks", "logits"])
+  ErrorKind.oneOf(owner, "mask.channels", mask?.channels, ["first", "last"])
 }
 
 /** Fields that servers put masks in, the clearest first. */

@@ -32,7 +32,7 @@ import * as SharpInput from "./SharpInput.ts"
 import * as SharpText from "./SharpText.ts"
 import * as SharpModule from "./SharpModule.ts"
 import * as Stretch from "./Stretch.ts"
-import * as OneOf from "../OneOf.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 /** How sharp is loaded: a parameter, so that a test can take it away. @internal */
 export const make = (from?: () => Promise<SharpModule.SharpModule>): Effect.Effect<ImageCodec["Service"]> =>
@@ -133,7 +133,7 @@ const encode = Effect.fnUntraced(function* (
   format: "png" | "jpeg" | "webp",
   options?: EncodeOptions
 ): Effect.fn.Return<Uint8Array, ImageError> {
-  OneOf.check("ImageCodec.encode", "format", format, encoded)
+  ErrorKind.oneOf("ImageCodec.encode", "format", format, encoded)
   const { channels, data, height, width } = raster
   const source = `picture of ${width} x ${height}`
   yield* whole(source, raster)

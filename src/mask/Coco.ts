@@ -27,7 +27,7 @@ import { MaskNotDecodable, pixels } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
 import * as Rle from "./Rle.ts"
 import * as Steps from "./Steps.ts"
-import * as OneOf from "../OneOf.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 export { Annotation, Category, Dataset, Image, Segmentation } from "./CocoSchema.ts"
 export type { LeftOut } from "./CocoReading.ts"
@@ -65,7 +65,7 @@ export const annotations = Steps.sync(steps)
 
 /** The same with pauses. @internal */
 export function* steps(map: LabelMap, options: Options): Steps.Steps<ReadonlyArray<Annotation>> {
-  OneOf.check("Coco", "segmentation", options.segmentation, ["auto", "rle", "counts"])
+  ErrorKind.oneOf("Coco", "segmentation", options.segmentation, ["auto", "rle", "counts"])
   const crowds = new Set(options.crowds)
   const minArea = MinArea.of(options.minArea)
   const own = { ...options, exclude: [...(options.exclude ?? []), ...crowds] }

@@ -17,7 +17,7 @@ import * as MinArea from "./MinArea.ts"
 import { type BinaryMask, not } from "./BinaryMask.ts"
 import * as Components from "./Components.ts"
 import type { LabelMap } from "./LabelMap.ts"
-import * as OneOf from "../OneOf.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 /** The pixels around a centre that count as near it. */
 export interface Element {
@@ -70,7 +70,7 @@ export const dilate: {
 
 /** How far an element reaches along a row, by its distance from the centre's row. */
 const reaches = ({ radius, shape }: Element): Uint32Array => {
-  OneOf.check("Morphology", "shape", shape, ["square", "diamond", "disc"])
+  ErrorKind.oneOf("Morphology", "shape", shape, ["square", "diamond", "disc"])
   return Uint32Array.from({ length: radius + 1 }, (_, distance) =>
     shape === "diamond"
       ? radius - distance

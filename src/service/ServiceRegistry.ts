@@ -31,7 +31,6 @@ import * as Variable from "../policy/Variable.ts"
 import { builtIn, known } from "./KnownServices.ts"
 import { type ServiceDefinition, type ServiceEntry, withoutSlash, withSlash } from "./ServiceDefinition.ts"
 import { keyOf, read, variablesOf } from "./ServiceVariables.ts"
-import * as OneOf from "../OneOf.ts"
 
 export type { ServiceDefinition, ServiceEntry } from "./ServiceDefinition.ts"
 export { variablesOf } from "./ServiceVariables.ts"
@@ -66,7 +65,7 @@ export class ServiceRegistry extends Context.Service<
 
 /** Where a service says how it is. */
 export const healthUrl = (entry: Pick<ServiceEntry, "baseUrl" | "healthPath" | "healthAt">): string => {
-  OneOf.check("ServiceRegistry", "healthAt", entry.healthAt, ["base", "root"])
+  ErrorKind.oneOf("ServiceRegistry", "healthAt", entry.healthAt, ["base", "root"])
   const { origin, pathname, search } = new URL(entry.baseUrl)
   const base = entry.healthAt === "root" ? "" : withoutSlash(pathname)
   return `${origin}${base}${entry.healthPath}${search}`

@@ -34,7 +34,7 @@ import * as Errors from "./Errors.ts"
 import * as InferAnswer from "./InferAnswer.ts"
 import * as InferRequest from "./InferRequest.ts"
 import type { ErrorBody, Protocol } from "./Protocol.ts"
-import * as OneOf from "../../OneOf.ts"
+import * as ErrorKind from "../../ErrorKind.ts"
 
 export interface OpenInferenceOptions {
   readonly model: string
@@ -108,8 +108,8 @@ const Infer = Request.of<Infer>()
 export const make = Effect.fnUntraced(function* (
   options: OpenInferenceOptions
 ): Effect.fn.Return<Protocol, never, ImageCodec> {
-  OneOf.check("openinference", "channels", options.channels, ["first", "last"])
-  OneOf.check("openinference", "as", options.as, ["ids", "logits"])
+  ErrorKind.oneOf("openinference", "channels", options.channels, ["first", "last"])
+  ErrorKind.oneOf("openinference", "as", options.as, ["ids", "logits"])
   const codec = yield* ImageCodec
   const version = options.version === undefined ? "" : `/versions/${encodeURIComponent(options.version)}`
   const path = `/v2/models/${encodeURIComponent(options.model)}${version}`

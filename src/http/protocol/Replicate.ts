@@ -35,7 +35,7 @@ import * as Side from "../Side.ts"
 import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { Protocol } from "./Protocol.ts"
-import * as OneOf from "../../OneOf.ts"
+import * as ErrorKind from "../../ErrorKind.ts"
 
 /** Where Replicate is. */
 export const url = "https://api.replicate.com"
@@ -174,7 +174,7 @@ const encode = (
 
 /** Replicate's protocol, for one version of a model. */
 export const make = (given: ReplicateOptions): Protocol => {
-  OneOf.check("replicate", "sendAs", given.sendAs, ["data-url", "address"])
+  ErrorKind.oneOf("replicate", "sendAs", given.sendAs, ["data-url", "address"])
   const options = { hosts: deliveryHosts, ...given }
   const { model, version, wait } = options
   const clientOf = JobProtocol.clientsOf(

@@ -1,6 +1,6 @@
 /** What annotation tools are told to get of a label map, and how they find this server: what their dialects share. */
 import type { Listening } from "../Dialect.ts"
-import * as OneOf from "../../OneOf.ts"
+import * as ErrorKind from "../../ErrorKind.ts"
 
 export interface AnnotationOptions {
   /** A mask for each region, which annotators can edit one by one, or one for each class. "region" by default. */
@@ -12,8 +12,9 @@ export interface AnnotationOptions {
 }
 
 /** Throws where there is no such mask. */
-export const check = ({ per }: AnnotationOptions): void =>
-  OneOf.check("annotation", "per", per, ["region", "class"])
+export const check = ({ per }: AnnotationOptions): void => {
+  ErrorKind.oneOf("annotation", "per", per, ["region", "class"])
+}
 
 /** The options as one text, for what changes with them. */
 export const textOf = ({ minArea = 1, per = "region", tolerance = 0 }: AnnotationOptions): string =>

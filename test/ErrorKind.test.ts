@@ -68,11 +68,12 @@ const inTime: ReadonlyArray<readonly [option: string, run: () => unknown]> = [
 
 const encode = Effect.flatMap(ImageCodec, (codec) => codec.encode(raster, JSON.parse(`"jpg"`)))
 const fake = SegFormerTest.layer(() => Effect.die("it was asked"))
+const answered = SegFormerTest.layer(() => SegFormerTest.succeed(Fixtures.prediction))
 const ensemble = Agreement.layer([fake, fake])
 const path = "none/of/this.png"
 
 const later: ReadonlyArray<readonly [option: string, run: Effect.Effect<unknown, unknown>]> = [
-  ["segment: `otherSize`", Effect.provide(segment(source, odd({ otherSize: "stretch" })), fake)],
+  ["segment: `otherSize`", Effect.provide(segment(source, odd({ otherSize: "stretch" })), answered)],
   [
     "segmentWithAgreement: `match`",
     Effect.provide(segmentWithAgreement(source, odd({ match: "names" })), ensemble)
@@ -96,7 +97,7 @@ const later: ReadonlyArray<readonly [option: string, run: Effect.Effect<unknown,
 
 const refused = (error: unknown, option: string) => {
   assert.instanceOf(error, RangeError, `${option}: ${String(error)}`)
-  assert.include(String(error), `${option} must be one of "`)
+  assert.include(String(error), `${option} must be one of `)
 }
 
 describe("an option that is one of several words", () => {
