@@ -6,6 +6,7 @@ import { Effect } from "effect"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
+import * as ClassesIn from "./ClassesIn.ts"
 import { type Decoded, fail } from "./EncodedPicture.ts"
 
 /** What something is called. */
@@ -19,12 +20,8 @@ export interface Labelled {
 }
 
 /** The id of a label: that of the class of this name, or the number in a placeholder such as `LABEL_3`. */
-export const idOfLabel = (label: string, classes: ClassTable.ClassTable): number | undefined => {
-  const known = ClassTable.byName(classes, label)?.id
-  if (known !== undefined) return known
-  const number = /^(?:LABEL_|class )?(\d{1,9})$/.exec(label)?.[1]
-  return number === undefined ? undefined : Number(number)
-}
+export const idOfLabel = (label: string, classes: ClassTable.ClassTable): number | undefined =>
+  ClassTable.byName(classes, label)?.id ?? ClassesIn.idOf(label)
 
 export interface Assigned {
   readonly classes: ClassTable.ClassTable

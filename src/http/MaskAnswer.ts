@@ -16,7 +16,8 @@ import type { ResponseNotDecodable, ServiceError } from "../service/ServiceError
 import * as ArrayMask from "./ArrayMask.ts"
 import * as ClassesIn from "./ClassesIn.ts"
 import * as CroppedMask from "./CroppedMask.ts"
-import * as EncodedPicture from "./EncodedPicture.ts"
+import { fail, textToBytes, textToPng } from "./EncodedPicture.ts"
+import { parentOf } from "./Fields.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as MaskList from "./MaskList.ts"
 import * as MaskPaths from "./MaskPaths.ts"
@@ -61,9 +62,6 @@ const addressOf = (value: unknown): string | undefined =>
     ? value
     : undefined
 
-const fail = (answer: Answer, path: string, detail: string, quoted?: string) =>
-  Effect.fail(Decode.notDecodable(answer, path, detail, quoted))
-
 /** The prediction in a file: a PNG, or an array of NumPy's. */
 export const fromFile = (
   answer: Answer,
@@ -76,7 +74,7 @@ export const fromFile = (
   const common = { classes, requestId: answer.requestId }
   if (!isNpy(bytes)) {
     const kind = isPng(bytes) ? undefined : Decode.kindOf(bytes)
-    if (kind !== undefined) return fail(answer, path, `it should be a PNG, and is ${kind}`, "")
+    if (kind !== undefined) return fail(answer, path, `it should be a PNG, and is ${kind}`)
     return Effect.map(MaskDecoding.fromPng(answer, path, bytes, image, options), (labelMap): Prediction => ({
       ...common,
       _tag: "Labels",
@@ -97,7 +95,7 @@ export const fromFile = (
         channels: options.mask?.channels
       }
       return values.some(Number.isNaN)
-        ? fail(answer, path, "it has values that are NaN", "")
+        ? fail(answer, path, "it has values that are NaN")
         : Effect.map(ArrayMask.read(answer, path, values, shape, [image], how), (read): Prediction => ({
             ...common,
             ...read
@@ -136,11 +134,12 @@ export const fromValue = (
           : path.endsWith("logits")
             ? "logits"
             : undefined)
-  if (value === undefined || value === null) return fail(answer, path, "there is no mask")
+  if (value === undefined || value === null)
+    return Effect.fail(Decode.notDecodable(answer, path, "there is no mask"))
   switch (as) {
     case "png":
       return typeof value === "string"
-        ? Effect.flatMap(EncodedPicture.textToBytes(answer, path, value), (bytes) =>
+        ? Effect.flatMap(textToBytes(answer, path, value), (bytes) =>
             fromFile(answer, path, bytes, image, options)
           )
         : fail(answer, path, "it is no base64 text", Decode.quoted(value))
@@ -175,7 +174,7 @@ const picturesIn = (answer: Answer, json: unknown, options: MaskAnswerOptions) =
       if (path === undefined || value === undefined || value === null) continue
       const picture: Effect.Effect<Uint8Array, ResponseNotDecodable> =
         typeof value === "string"
-          ? EncodedPicture.textToPng(answer, path, value)
+          ? textToPng(answer, path, value)
           : fail(answer, path, "it is no base64 text", Decode.quoted(value))
       const remembered = Effect.tapError(picture, (error) => Effect.sync(() => void (flaw ??= error)))
       pictures[kind] = yield* Side.optional(answer, path, remembered)
@@ -217,18 +216,18 @@ export const at = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Prediction, ServiceError> {
   const { mask } = options
   const path = MaskPaths.within(json, place)
-  const parent = MaskPaths.valueAt(json, MaskPaths.parentOf(path))
+  const parent = MaskPaths.valueAt(json, parentOf(path))
   const value = MaskPaths.asRows(MaskPaths.valueAt(json, path), parent, image)
   const listed =
     mask?.as === undefined || mask.as === "masks"
       ? MaskList.beside(answer, path, value, parent, image)
       : undefined
   if (listed !== undefined) return yield* MaskList.toPrediction(answer, yield* listed, image, options)
-  const segments = Segments.beside(parent, MaskPaths.join(MaskPaths.parentOf(path), ""))
+  const segments = Segments.beside(parent, parentOf(path))
   if (segments !== undefined && (typeof value === "string" || Array.isArray(value)))
     return yield* Segments.toPrediction(answer, path, value, segments, image, options)
   const box = isRecord(parent) ? CroppedMask.boxOf(parent, value, image) : undefined
-  if (box !== undefined) return yield* fail(answer, path, CroppedMask.detail(box), "")
+  if (box !== undefined) return yield* fail(answer, path, CroppedMask.detail(box))
   const classes = MaskDecoding.classesOf(options).length > 0 ? [] : yield* named(answer, json, path)
   const colored = classes.some(({ color }) => color !== undefined)
   const known =
@@ -273,7 +272,7 @@ export const read = (
       const { height, width } = image
       return { ...common, _tag: "Rendered", width, height, classes: [], requestId: answer.requestId }
     }
-    if (flaw !== undefined) return yield* Effect.fail(flaw)
+    if (flaw !== undefined) return yield* flaw
     const said = isRecord(json) ? json["error"] : undefined
     if (typeof said === "string") return yield* reported(answer, said)
     const detail =

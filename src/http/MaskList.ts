@@ -10,20 +10,15 @@ import type { Answer } from "../service/Exchange.ts"
 import type { ResponseNotDecodable } from "../service/ServiceError.ts"
 import * as ClassesIn from "./ClassesIn.ts"
 import * as CroppedMask from "./CroppedMask.ts"
+import { fail } from "./EncodedPicture.ts"
+import { firstOf, join, parentOf } from "./Fields.ts"
 import * as LabelIds from "./LabelIds.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
-import { join, parentOf } from "./MaskPaths.ts"
 import * as NestedArray from "./NestedArray.ts"
 import { isRecord } from "./protocol/Errors.ts"
 import * as Side from "./Side.ts"
 
-const fail = (answer: Answer, path: string, detail: string, quoted?: string) =>
-  Effect.fail(Decode.notDecodable(answer, path, detail, quoted))
-
 const quote = (value: unknown): string => (value === undefined ? "" : Decode.quoted(value))
-
-const firstOf = (value: Readonly<Record<string, unknown>>, names: ReadonlyArray<string>): unknown =>
-  names.map((name) => value[name]).find((each) => each !== undefined && each !== null)
 
 /** Several masks with labels: those of one label are one class. */
 export interface LabelledMask extends LabelIds.Labelled {
@@ -45,7 +40,7 @@ export const toPrediction = (
     const encoded: Array<MaskDecoding.EncodedMask> = []
     for (const [index, { beside, mask, path, score }] of masks.entries()) {
       const box = beside && CroppedMask.boxOf(beside, mask, image)
-      if (box !== undefined) return yield* fail(answer, path, CroppedMask.detail(box), "")
+      if (box !== undefined) return yield* fail(answer, path, CroppedMask.detail(box))
       encoded.push({ path, classId: ids[index]!, score, mask })
     }
     const scores = bestScores(encoded.map(({ classId, score }) => [classId, score]))
@@ -121,16 +116,16 @@ export const read = (
         const detail = "it has neither a label nor a class id, so that what its mask shows is not known"
         return yield* fail(answer, join(at, "label"), detail, quote(firstOf(each, labelFields)))
       }
-      const field = maskFields.find((field) => each[field] !== undefined && each[field] !== null)
-      if (field === undefined) return yield* fail(answer, join(at, "mask"), "there is none", "")
+      const field = maskFields.find((field) => firstOf(each, [field]) !== undefined)
+      if (field === undefined) return yield* fail(answer, join(at, "mask"), "there is none")
       if (each["box_2d"] !== undefined && each["box_2d"] !== null) {
         // Gemini's masks are as large as their boxes: taken for the image's, they would be stretched over all of it.
         const detail = "its mask is that of its `box_2d`, and not of the image, which is not read here"
-        return yield* fail(answer, join(at, field), detail, "")
+        return yield* fail(answer, join(at, field), detail)
       }
       if (field === "rle" && Array.isArray(each[field])) {
         const detail = "it is a list of runs, whose size and order nobody says. Send { size, counts }"
-        return yield* fail(answer, join(at, field), detail, "")
+        return yield* fail(answer, join(at, field), detail)
       }
       const scoreField = scoreFields.find((field) => each[field] !== undefined) ?? "score"
       const score = yield* Side.number(answer, join(at, scoreField), each[scoreField])
@@ -178,7 +173,7 @@ export const beside = (
   if (scores !== undefined && scores.length !== value.length) {
     // Whose they are nobody can tell, and where masks overlap they decide.
     const detail = `there are ${scores.length} scores and ${value.length} masks`
-    return fail(answer, join(parentOf(path), lists[0]!.field), detail, "")
+    return fail(answer, join(parentOf(path), lists[0]!.field), detail)
   }
   return Effect.forEach(value, (mask: unknown, index) =>
     Effect.map(Side.number(answer, join(path, `scores.${index}`), scores?.[index]), (score) => ({

@@ -4,6 +4,7 @@
 import type { Size } from "../mask/Fit.ts"
 import * as JsonBytes from "../service/JsonBytes.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
+import { join } from "./Fields.ts"
 import { isRecord } from "./protocol/Errors.ts"
 import * as Side from "./Side.ts"
 
@@ -93,11 +94,6 @@ export const around = (
     return { path: at, value: valueAt(value, at) }
   })
 }
-
-export const join = (path: string, key: string): string => (path === "" ? key : `${path}.${key}`)
-
-/** The path to what a path leads into. */
-export const parentOf = (path: string): string => path.replace(/\.?[^.]*$/, "")
 
 /** Whether a value can be a mask: `labels` may also be the names of the classes. */
 const canBeMask = (value: unknown): boolean => {

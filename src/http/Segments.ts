@@ -8,6 +8,7 @@ import * as LabelMap from "../mask/LabelMap.ts"
 import type { Prediction } from "../Prediction.ts"
 import type { Answer } from "../service/Exchange.ts"
 import { type Decoded, fail } from "./EncodedPicture.ts"
+import { join } from "./Fields.ts"
 import * as LabelIds from "./LabelIds.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as MaskList from "./MaskList.ts"
@@ -33,43 +34,40 @@ export const beside = (parent: unknown, path: string): ReadonlyArray<Segment> | 
       const label = isRecord(each) ? MaskList.labelOf({ ...each, id: undefined }) : undefined
       return id === undefined || label === undefined || !isRecord(each)
         ? []
-        : [{ ...label, id, score: Side.toNumber(each["score"]), path: `${path}${field}.${index}` }]
+        : [
+            {
+              ...label,
+              id,
+              score: Side.toNumber(each["score"]),
+              path: join(join(path, field), String(index))
+            }
+          ]
     })
     if (segments.length === given.length) return segments
   }
   return undefined
 }
 
-/** The numbers of segments in a map. */
+/** The numbers of segments in a map, and its size. */
+interface Numbers extends Size {
+  readonly data: ArrayLike<number>
+}
+
 const numbersIn = (
   answer: Answer,
   path: string,
   value: unknown,
   image: Size,
-  options: MaskDecoding.MaskOptions
-) =>
+  { maxPixels }: MaskDecoding.MaskOptions
+): Decoded<Numbers> =>
   typeof value === "string"
-    ? Effect.flatMap(
-        MaskDecoding.fromText(answer, path, value, image, { maxPixels: options.maxPixels, binary: false }),
-        (map) => Effect.succeed(map)
-      )
+    ? MaskDecoding.fromText(answer, path, value, image, { maxPixels, binary: false })
     : Effect.flatMap(
         Effect.mapError(NestedArray.values(value), MaskDecoding.flawed(answer, path)),
-        ({
-          data,
-          shape
-        }): Decoded<{
-          readonly width: number
-          readonly height: number
-          readonly data: ArrayLike<number>
-        }> => {
+        ({ data, shape }): Decoded<Numbers> => {
           const [height, width, ...more] = shape[0] === 1 && shape.length === 3 ? shape.slice(1) : shape
           return height === undefined || width === undefined || more.length > 0
-            ? fail(
-                answer,
-                path,
-                `it has the shape [${shape.join(", ")}], where a map of segments has two dimensions`
-              )
+            ? fail(answer, path, `it has the shape [${shape.join(", ")}], and no two dimensions`)
             : Effect.succeed({ width, height, data })
         }
       )

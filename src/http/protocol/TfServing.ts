@@ -18,6 +18,7 @@ import * as Decode from "../../service/Decode.ts"
 import type { Answer } from "../../service/Exchange.ts"
 import type { ServiceError } from "../../service/ServiceError.ts"
 import type { Health } from "../../Transport.ts"
+import { join } from "../Fields.ts"
 import * as MaskAnswer from "../MaskAnswer.ts"
 import type { MaskOptions } from "../MaskDecoding.ts"
 import * as MaskPaths from "../MaskPaths.ts"
@@ -74,14 +75,14 @@ const decode = (answer: Answer, image: Image, options: TfServingOptions) =>
     const field = Errors.isRecord(json) && json["predictions"] === undefined ? "outputs" : "predictions"
     const given = MaskPaths.valueAt(json, field)
     if (given === undefined) {
-      return yield* Effect.fail(Decode.notDecodable(answer, "predictions", "there are none"))
+      return yield* Decode.notDecodable(answer, "predictions", "there are none")
     }
     if (Array.isArray(given) && given.length !== 1) {
       const detail =
         given.length === 0
           ? "there are none"
           : `there are ${given.length} for one image: whose is the map, and is the batch the first axis?`
-      return yield* Effect.fail(Decode.notDecodable(answer, field, detail))
+      return yield* Decode.notDecodable(answer, field, detail)
     }
     const path = Array.isArray(given) ? `${field}.0` : field
     const prediction = MaskPaths.valueAt(json, path)
@@ -89,14 +90,10 @@ const decode = (answer: Answer, image: Image, options: TfServingOptions) =>
       Errors.isRecord(prediction) && prediction["b64"] === undefined ? Object.keys(prediction) : []
     const only = options.output ?? (names.length === 1 ? names[0] : undefined)
     const found =
-      names.length === 0
-        ? path
-        : only === undefined
-          ? MaskPaths.find(prediction, path)
-          : MaskPaths.join(path, only)
+      names.length === 0 ? path : only === undefined ? MaskPaths.find(prediction, path) : join(path, only)
     if (found === undefined) {
       const detail = `it has ${names.join(", ")}. Say with \`output\` which one holds the mask`
-      return yield* Effect.fail(Decode.notDecodable(answer, path, detail))
+      return yield* Decode.notDecodable(answer, path, detail)
     }
     return yield* MaskAnswer.at(answer, json, found, image, options)
   })
