@@ -63,7 +63,7 @@ def main(weights, folder):
         model,
         picture,
         path,
-        opset_version=14,
+        opset_version=17,
         do_constant_folding=True,
         input_names=["pixel_values"],
         output_names=["logits"],

@@ -14,6 +14,7 @@ import * as NodeHttp from "../service/NodeHttp.ts"
 import type { NodeProxyOptions } from "../service/NodeProxy.ts"
 import type { Transport } from "../Transport.ts"
 import * as ExitCode from "./ExitCode.ts"
+import { messageOf } from "../SystemError.ts"
 
 /** The way to whoever is asked. */
 export interface WayOptions {
@@ -66,8 +67,7 @@ export const client = (way: WayOptions): Layer.Layer<HttpClient.HttpClient, Exit
 const certificates = (path: string): Effect.Effect<string, ExitCode.Ended> =>
   Effect.tryPromise({
     try: () => readFile(path, "utf8"),
-    catch: (cause) =>
-      ExitCode.wrong(`cannot read --ca ${path}: ${cause instanceof Error ? cause.message : String(cause)}`)
+    catch: (cause) => ExitCode.wrong(`cannot read --ca ${path}: ${messageOf(cause)}`)
   }).pipe(
     Effect.filterOrFail(
       (text) => text.includes("-----BEGIN CERTIFICATE-----"),

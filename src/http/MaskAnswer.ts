@@ -17,7 +17,8 @@ import type { ResponseNotDecodable, ServiceError } from "../service/ServiceError
 import * as ArrayMask from "./ArrayMask.ts"
 import * as ClassesIn from "./ClassesIn.ts"
 import * as CroppedMask from "./CroppedMask.ts"
-import * as EncodedPicture from "./EncodedPicture.ts"
+import { fail, textToBytes, textToPng } from "./EncodedPicture.ts"
+import { join } from "./Fields.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as MaskList from "./MaskList.ts"
 import { isRecord, messageIn, reported, saysFailed } from "./protocol/Errors.ts"
@@ -126,8 +127,6 @@ const around = (value: unknown, path: string): ReadonlyArray<unknown> => {
     .concat(keys.length === 0 ? [value] : [])
 }
 
-const join = (path: string, key: string): string => (path === "" ? key : `${path}.${key}`)
-
 /** Whether a value can be a mask: `labels` may also be the names of the classes. */
 const canBeMask = (value: unknown): boolean => {
   // Nothing was found, where something is listed.
@@ -161,9 +160,6 @@ const find = (value: unknown, path = "", depth = 0): string | undefined => {
   return wrong === undefined ? undefined : join(path, wrong)
 }
 
-const fail = (answer: Answer, path: string, detail: string, quoted?: string) =>
-  Effect.fail(Decode.notDecodable(answer, path, detail, quoted))
-
 /** The prediction in a file: a PNG, or an array of NumPy's. */
 export const fromFile = (
   answer: Answer,
@@ -176,7 +172,7 @@ export const fromFile = (
   const common = { classes, requestId: answer.requestId }
   if (!isNpy(bytes)) {
     const kind = isPng(bytes) ? undefined : Decode.kindOf(bytes)
-    if (kind !== undefined) return fail(answer, path, `it should be a PNG, and is ${kind}`, "")
+    if (kind !== undefined) return fail(answer, path, `it should be a PNG, and is ${kind}`)
     return Effect.map(MaskDecoding.fromPng(answer, path, bytes, image, options), (labelMap): Prediction => ({
       ...common,
       _tag: "Labels",
@@ -197,7 +193,7 @@ export const fromFile = (
         channels: options.mask?.channels
       }
       return values.some(Number.isNaN)
-        ? fail(answer, path, "it has values that are NaN", "")
+        ? fail(answer, path, "it has values that are NaN")
         : Effect.map(ArrayMask.read(answer, path, values, shape, [image], how), (read): Prediction => ({
             ...common,
             ...read
@@ -236,11 +232,12 @@ export const fromValue = (
           : path.endsWith("logits")
             ? "logits"
             : undefined)
-  if (value === undefined || value === null) return fail(answer, path, "there is no mask")
+  if (value === undefined || value === null)
+    return Effect.fail(Decode.notDecodable(answer, path, "there is no mask"))
   switch (as) {
     case "png":
       return typeof value === "string"
-        ? Effect.flatMap(EncodedPicture.textToBytes(answer, path, value), (bytes) =>
+        ? Effect.flatMap(textToBytes(answer, path, value), (bytes) =>
             fromFile(answer, path, bytes, image, options)
           )
         : fail(answer, path, "it is no base64 text", Decode.quoted(value))
@@ -275,7 +272,7 @@ const picturesIn = (answer: Answer, json: unknown, options: MaskAnswerOptions) =
       if (path === undefined || value === undefined || value === null) continue
       const picture: Effect.Effect<Uint8Array, ResponseNotDecodable> =
         typeof value === "string"
-          ? EncodedPicture.textToPng(answer, path, value)
+          ? textToPng(answer, path, value)
           : fail(answer, path, "it is no base64 text", Decode.quoted(value))
       const remembered = Effect.tapError(picture, (error) => Effect.sync(() => void (flaw ??= error)))
       pictures[kind] = yield* Side.optional(answer, path, remembered)
@@ -313,7 +310,7 @@ export const read = (
         const { height, width } = image
         return { ...common, _tag: "Rendered", width, height, classes: [], requestId: answer.requestId }
       }
-      if (flaw !== undefined) return yield* Effect.fail(flaw)
+      if (flaw !== undefined) return yield* flaw
       const said = isRecord(json) ? json["error"] : undefined
       if (typeof said === "string") return yield* reported(answer, said)
       const detail =
@@ -329,7 +326,7 @@ export const read = (
       return { ...(yield* MaskList.toPrediction(answer, yield* listed, image, options)), ...common }
     }
     const box = isRecord(parent) ? CroppedMask.boxOf(parent, value, image) : undefined
-    if (box !== undefined) return yield* fail(answer, path, CroppedMask.detail(box), "")
+    if (box !== undefined) return yield* fail(answer, path, CroppedMask.detail(box))
     const named =
       MaskDecoding.classesOf(options).length > 0
         ? []

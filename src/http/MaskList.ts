@@ -11,27 +11,17 @@ import type { Answer } from "../service/Exchange.ts"
 import type { ResponseNotDecodable } from "../service/ServiceError.ts"
 import * as ClassesIn from "./ClassesIn.ts"
 import * as CroppedMask from "./CroppedMask.ts"
+import { fail } from "./EncodedPicture.ts"
+import { firstOf, join } from "./Fields.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import { isRecord } from "./protocol/Errors.ts"
 import * as Side from "./Side.ts"
 
-const fail = (answer: Answer, path: string, detail: string, quoted?: string) =>
-  Effect.fail(Decode.notDecodable(answer, path, detail, quoted))
-
 const quote = (value: unknown): string => (value === undefined ? "" : Decode.quoted(value))
 
-const join = (path: string, key: string): string => (path === "" ? key : `${path}.${key}`)
-
-const firstOf = (value: Readonly<Record<string, unknown>>, names: ReadonlyArray<string>): unknown =>
-  names.map((name) => value[name]).find((each) => each !== undefined && each !== null)
-
 /** The id of a label: that of the class of this name, or the number in a placeholder such as `LABEL_3`. */
-export const idOfLabel = (label: string, classes: ClassTable.ClassTable): number | undefined => {
-  const known = ClassTable.byName(classes, label)?.id
-  if (known !== undefined) return known
-  const number = /^(?:LABEL_|class )?(\d{1,9})$/.exec(label)?.[1]
-  return number === undefined ? undefined : Number(number)
-}
+export const idOfLabel = (label: string, classes: ClassTable.ClassTable): number | undefined =>
+  ClassTable.byName(classes, label)?.id ?? ClassesIn.idOf(label)
 
 /** Several masks with labels: those of one label are one class. */
 export interface LabelledMask {
@@ -69,11 +59,11 @@ export const toPrediction = (
     const encoded: Array<MaskDecoding.EncodedMask> = []
     for (const { beside, label, mask, path: at, score } of masks) {
       const box = beside && CroppedMask.boxOf(beside, mask, image)
-      if (box !== undefined) return yield* fail(answer, at, CroppedMask.detail(box), "")
+      if (box !== undefined) return yield* fail(answer, at, CroppedMask.detail(box))
       const classId = typeof label === "number" ? label : idOfLabel(label, classes)
       if (classId === undefined || (given.length > 0 && ClassTable.get(given, classId) === undefined)) {
         const detail = `${quote(label)} is none of the model's ${given.length} classes`
-        return yield* fail(answer, at, detail, "")
+        return yield* fail(answer, at, detail)
       }
       if (score !== undefined) scores.set(classId, Math.max(score, scores.get(classId) ?? 0))
       encoded.push({ path: at, classId, score, mask })
@@ -107,12 +97,12 @@ export const read = (
         const detail = "it has neither a label nor a class id, so that what its mask shows is not known"
         return yield* fail(answer, join(at, "label"), detail, quote(name))
       }
-      const field = maskFields.find((field) => each[field] !== undefined && each[field] !== null)
-      if (field === undefined) return yield* fail(answer, join(at, "mask"), "there is none", "")
+      const field = maskFields.find((field) => firstOf(each, [field]) !== undefined)
+      if (field === undefined) return yield* fail(answer, join(at, "mask"), "there is none")
       if (each["box_2d"] !== undefined && each["box_2d"] !== null) {
         // Gemini's masks are as large as their boxes: taken for the image's, they would be stretched over all of it.
         const detail = "its mask is that of its `box_2d`, and not of the image, which is not read here"
-        return yield* fail(answer, join(at, field), detail, "")
+        return yield* fail(answer, join(at, field), detail)
       }
       const scoreField = scoreFields.find((field) => each[field] !== undefined) ?? "score"
       const score = yield* Side.number(answer, join(at, scoreField), each[scoreField])
@@ -157,7 +147,7 @@ export const beside = (
   if (scores !== undefined && scores.length !== value.length) {
     // Whose they are nobody can tell, and where masks overlap they decide.
     const detail = `there are ${scores.length} scores and ${value.length} masks`
-    return fail(answer, besidePath(path, lists[0]!.field), detail, "")
+    return fail(answer, besidePath(path, lists[0]!.field), detail)
   }
   return Effect.forEach(value, (mask: unknown, index) =>
     Effect.map(Side.number(answer, join(path, `scores.${index}`), scores?.[index]), (score) => ({

@@ -36,6 +36,7 @@ import * as Protocols from "./protocol/Protocols.ts"
 import * as SegFormerHttp from "./SegFormerHttp.ts"
 import type { ServiceSettings } from "./ServiceSettings.ts"
 import type { SpanName } from "../TelemetryNames.ts"
+import { millisOf } from "../policy/MonotonicClock.ts"
 
 export interface ProbeOptions<R = never> extends Pick<Exchange.ExchangeOptions, "headers"> {
   readonly apiKey?: Redacted.Redacted | undefined
@@ -335,8 +336,8 @@ const timed = <A, E, R>(
 ): Effect.Effect<readonly [milliseconds: number, value: A], E, R> =>
   Clock.clockWith((clock) =>
     Effect.suspend(() => {
-      const started = clock.monotonicTimeNanosUnsafe()
-      return Effect.map(self, (value) => [Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6, value])
+      const started = millisOf(clock)
+      return Effect.map(self, (value) => [millisOf(clock) - started, value])
     })
   )
 

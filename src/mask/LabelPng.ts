@@ -118,12 +118,10 @@ export const encode = (
 
 /**
  * What the ids of a label PNG are called, where the file says so: all classes of the model, whether they occur or not; empty where it
- * does not. `encode` with `classes`, and the commands of this package, write it (a text chunk `id2label` before the pixels).
+ * does not. `encode` with `classes`, and the commands of this package, write it: a text chunk `id2label`, which may be of any kind (tEXt,
+ * zTXt, iTXt) and stand anywhere in the file.
  */
-export const classesOf = (bytes: Uint8Array): ClassTable => {
-  const found = PngNames.find(bytes)
-  return found !== undefined && "classes" in found ? found.classes : []
-}
+export const classesOf = (bytes: Uint8Array): ClassTable => PngNames.findIn(bytes)?.classes ?? []
 
 export interface MaskOptions {
   /**

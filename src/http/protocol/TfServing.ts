@@ -75,7 +75,7 @@ const decode = (answer: Answer, image: Image, options: TfServingOptions) =>
     const [prediction] = predictions
     if (predictions.length > 1) {
       const detail = `there are ${predictions.length} for one image: whose is the map, and is the batch the first axis?`
-      return yield* Effect.fail(Decode.notDecodable(answer, "predictions", detail))
+      return yield* Decode.notDecodable(answer, "predictions", detail)
     }
     const named = Errors.isRecord(prediction) && prediction["b64"] === undefined ? prediction : undefined
     const output =
