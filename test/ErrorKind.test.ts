@@ -68,7 +68,7 @@ const inTime: ReadonlyArray<readonly [option: string, run: () => unknown]> = [
 
 const encode = Effect.flatMap(ImageCodec, (codec) => codec.encode(raster, JSON.parse(`"jpg"`)))
 const fake = SegFormerTest.layer(() => Effect.die("it was asked"))
-const answered = SegFormerTest.layer(() => SegFormerTest.succeed(Fixtures.prediction))
+const answered = SegFormerTest.layer(() => SegFormerTest.succeed({ ...Fixtures.prediction, labelMap: map }))
 const ensemble = Agreement.layer([fake, fake])
 const path = "none/of/this.png"
 

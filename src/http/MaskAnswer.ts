@@ -52,47 +52,12 @@ export interface MaskAnswerOptions extends MaskDecoding.MaskOptions {
   readonly milliseconds?: string | undefined
 }
 
-<<<<<<< HEAD
 /** Throws where the words for a mask are none that there are. */
 export const check = (owner: string, mask: MaskPlace | undefined): void => {
   ErrorKind.oneOf(owner, "mask.as", mask?.as, ["png", "ids", "rle", "masks", "logits"])
   ErrorKind.oneOf(owner, "mask.channels", mask?.channels, ["first", "last"])
 }
 
-/** Fields that servers put masks in, the clearest first. */
-const usualFields = [
-  "label_map",
-  "labelmap",
-  "labels",
-  "segmentation_mask",
-  "segmentation_map",
-  "semantic_map",
-  "segmap",
-  "seg_map",
-  "mask",
-  "masks",
-  "mask_png",
-  "mask_b64",
-  "mask_base64",
-  "mask_png_b64",
-  "segmentation",
-  "logits"
-] as const
-
-/** Fields that hold another object with the mask in it. */
-const usualBoxes = [
-  "predictions",
-  "prediction",
-  "result",
-  "results",
-  "output",
-  "outputs",
-  "data",
-  "body"
-] as const
-
-=======
->>>>>>> main
 /** The files that a mask may be, by how they begin. */
 const isPng = (bytes: Uint8Array): boolean => bytes[0] === 0x89 && bytes[1] === 0x50 && bytes[2] === 0x4e
 const isNpy = (bytes: Uint8Array): boolean => bytes[0] === 0x93 && bytes[1] === 0x4e && bytes[2] === 0x55
