@@ -18,9 +18,15 @@ export interface BackgroundWorker {
 }
 
 export interface WorkerEvents<Message> {
-  /** Both sides are this library at one version: the only place where a message is taken on trust. */
+  /** Both sides are this library at one version, as the first message showed: the only place where one is taken on trust. */
   readonly message: (message: Message) => void
-  /** It is of no more use: it could not be loaded, or threw what nobody caught. */
+  /** It is of no more use, and is ended: it threw what nobody caught, or (`isThere` is false) it never was what it should be. */
+  readonly broken: (detail: string, isThere: boolean) => void
+}
+
+/** As workers tell it. */
+interface Told<Message> {
+  readonly message: (message: Message) => void
   readonly broken: (detail: string) => void
 }
 
@@ -43,19 +49,108 @@ const threads = () =>
     ? process.getBuiltinModule("node:worker_threads")
     : undefined
 
-type NodePort = NonNullable<NonNullable<ReturnType<typeof threads>>["parentPort"]>
+type Threads = NonNullable<ReturnType<typeof threads>>
+type NodePort = NonNullable<Threads["parentPort"]>
+type Thread = InstanceType<Threads["Worker"]>
+
+/** A worker of `node:worker_threads`, whose own type only programs for Node have. */
+export interface NodeWorker {
+  readonly postMessage: (message: unknown) => void
+  readonly terminate: () => Promise<number>
+  readonly ref: () => void
+  readonly unref: () => void
+  readonly threadId: number
+}
+
+/** Makes a worker, as browsers or as Node have them. */
+export type MakeWorker = () => Worker | NodeWorker
 
 /** Node's ports are more than those of browsers. */
 const isOfNode = (each: ArrayBuffer | MessagePort): each is ArrayBuffer | (MessagePort & NodePort) =>
   each instanceof ArrayBuffer || "ref" in each
 
+const isOfWeb = (worker: Worker | Thread): worker is Worker => "addEventListener" in worker
+
 const describe = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
-/** Takes a worker that was made as browsers make one, or starts the module at this address as Node does. */
-export const start = <Message>(from: URL | (() => Worker), events: WorkerEvents<Message>): BackgroundWorker =>
-  typeof from === "function" ? ofWeb(from(), events) : ofNode(from, events)
+export interface Starting {
+  /** The module that it runs, and the version of it: what it says first. */
+  readonly module: string
+  /** Milliseconds that it may take to say that it is there: a minute by default, which no network or load takes. */
+  readonly patience?: number | undefined
+}
 
-const ofWeb = <Message>(worker: Worker, events: WorkerEvents<Message>): BackgroundWorker => {
+/** Takes a worker that was made, or starts the module at this address as Node does. Throws where that is none. */
+export const start = <Message>(
+  from: URL | MakeWorker,
+  { module, patience = 60_000 }: Starting,
+  events: WorkerEvents<Message>
+): BackgroundWorker => {
+  let state: "awaited" | "there" | "over" = "awaited"
+  const over = () => {
+    state = "over"
+    clearTimeout(timer)
+  }
+  const broken = (detail: string) => {
+    if (state === "over") return
+    const isThere = state === "there"
+    over()
+    void end()
+    events.broken(detail, isThere)
+  }
+  const instead = `make it of the module ${module}, which bundlers and caches may have in another version`
+  const message = (given: Message) => {
+    if (state === "there") return events.message(given)
+    if (state === "over") return
+    if (!Object.is(given, module)) return broken(`it runs another script: ${instead}`)
+    state = "there"
+    clearTimeout(timer)
+  }
+  const worker = typeof from === "function" ? made(from) : ofModule(from)
+  const timer = setTimeout(() => {
+    const silent = `it said nothing within ${patience / 1000} s: it runs another script, or was ended before`
+    broken(`${silent}; ${instead}`)
+  }, patience)
+  const { end, ...own } = isOfWeb(worker)
+    ? ofWeb(worker, { message, broken })
+    : ofNode(worker, { message, broken })
+  return {
+    ...own,
+    end: () => {
+      over()
+      return end()
+    }
+  }
+}
+
+/** Those that somebody has: another would hear what is for them. */
+const taken = new WeakSet()
+
+const made = (make: MakeWorker): Worker | Thread => {
+  const worker: unknown = make()
+  if (!isWorker(worker)) {
+    const what =
+      typeof worker === "object" && worker !== null ? `a ${worker.constructor?.name}` : String(worker)
+    throw new Error(`\`worker\` must give a Worker, of the web or of node:worker_threads, but gave ${what}`)
+  }
+  if (taken.has(worker))
+    throw new Error("`worker` gave one that it gave before: it must make another each time")
+  taken.add(worker)
+  if (!isOfWeb(worker) && worker.threadId === -1) throw new Error("`worker` gave one that has ended")
+  return worker
+}
+
+const isWorker = (value: unknown): value is Worker | Thread =>
+  typeof value === "object" && value !== null && "postMessage" in value && "terminate" in value
+
+const ofModule = (from: URL): Thread => {
+  const found = threads()
+  if (found === undefined) throw new Error("there are no workers here")
+  // What it prints is not this program's, and what conditions the program runs under are its own.
+  return new found.Worker(from, { stderr: true, stdout: true })
+}
+
+const ofWeb = <Message>(worker: Worker, events: Told<Message>): BackgroundWorker => {
   worker.addEventListener("message", ({ data }) => events.message(data))
   worker.addEventListener("error", (event) => {
     event.preventDefault()
@@ -73,11 +168,7 @@ const ofWeb = <Message>(worker: Worker, events: WorkerEvents<Message>): Backgrou
   }
 }
 
-const ofNode = <Message>(from: URL, events: WorkerEvents<Message>): BackgroundWorker => {
-  const found = threads()
-  if (found === undefined) throw new Error("there are no workers here")
-  // What it prints is not this program's, and what conditions the program runs under are its own.
-  const worker = new found.Worker(from, { stderr: true, stdout: true })
+const ofNode = <Message>(worker: Thread, events: Told<Message>): BackgroundWorker => {
   worker.on("message", events.message)
   worker.on("error", (cause) => events.broken(describe(cause)))
   worker.on("messageerror", (cause) => events.broken(describe(cause)))
@@ -90,8 +181,8 @@ const ofNode = <Message>(from: URL, events: WorkerEvents<Message>): BackgroundWo
   }
 }
 
-/** The other side: what a worker is told, and how it answers. */
-export const serve = <Message>(receive: (message: Message, post: Post) => void): void => {
+/** The other side: what a worker is told, and how it answers. It says first which module it is. */
+export const serve = <Message>(module: string, receive: (message: Message, post: Post) => void): void => {
   const port = threads()?.parentPort
   if (port !== null && port !== undefined) {
     port.on("message", (message: Message) =>
@@ -99,6 +190,7 @@ export const serve = <Message>(receive: (message: Message, post: Post) => void):
         handedOver((all) => port.postMessage(answer, all.filter(isOfNode)), transfer)
       )
     )
+    port.postMessage(module)
     return
   }
   globalThis.addEventListener("message", ({ data }) =>
@@ -106,6 +198,7 @@ export const serve = <Message>(receive: (message: Message, post: Post) => void):
       handedOver((all) => globalThis.postMessage(answer, { transfer: all }), transfer)
     )
   )
+  globalThis.postMessage(module, { transfer: [] })
 }
 
 /** The same between two workers, each of which has one end of a `MessageChannel`. */

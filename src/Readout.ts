@@ -10,6 +10,7 @@ import type { Region } from "./mask/Region.ts"
 import * as Regions from "./mask/Regions.ts"
 import * as Steps from "./mask/Steps.ts"
 import { fromLogits } from "./mask/Uncertainty.ts"
+import { millisOf } from "./policy/MonotonicClock.ts"
 
 export { fitted, suiting } from "./Fitting.ts"
 export const check = Logits.make
@@ -56,11 +57,11 @@ export const argmax = (
     const data = LabelMap.allocate(logits.classes - 1, width * height)
     let band = Math.max(1, Math.ceil(65_536 / width))
     for (let row = 0; row < height;) {
-      const started = clock.monotonicTimeNanosUnsafe()
+      const started = millisOf(clock)
       const to = Math.min(height, row + band)
       Logits.rows(logits, width, height, row, to, data)
       row = to
-      const took = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
+      const took = millisOf(clock) - started
       // Under a clock that stands still, as in tests, the band keeps its size.
       if (took > 0) band = Math.max(1, Math.min(band * 4, Math.floor((band * maxSlice) / 2 / took)))
       yield* Effect.yieldNow

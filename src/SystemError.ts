@@ -1,4 +1,4 @@
-/** What a system keeps from doing, in words: of its codes, where `effect` has no word of its own for them. */
+/** What went wrong beneath this library, in words: of the codes of systems too, where `effect` has no word of its own for them. */
 import type { PlatformError } from "effect"
 
 const words: ReadonlyMap<unknown, string> = new Map([
@@ -17,6 +17,10 @@ const words: ReadonlyMap<unknown, string> = new Map([
   ["ENOMEM", "there is no memory left"],
   ["EAGAIN", "this user may start no more processes now"]
 ])
+
+/** What was thrown, in words. */
+export const messageOf = (thrown: unknown): string =>
+  thrown instanceof Error ? thrown.message : String(thrown)
 
 /** The words for an error of the system, or for one that has it as its cause; `undefined` where there are none here. */
 export const wordsOf = (error: unknown): string | undefined =>

@@ -1,10 +1,11 @@
 /** Calls of one run over many images, which go to a transport no faster together than its service grants them. */
-import { Clock, Duration, Effect } from "effect"
+import { Duration, Effect } from "effect"
 import type { CallPolicyOptions } from "./policy/Policy.ts"
 import * as Throttle from "./policy/Throttle.ts"
 import type { Segmentation } from "./Segmentation.ts"
 import type { SegmentationError } from "./SegmentationError.ts"
 import { Transport } from "./Transport.ts"
+import { millis } from "./policy/MonotonicClock.ts"
 
 /** As long as others get through, who is refused asks again; this long after the last that did. */
 const patience = Duration.toMillis("1 minute")
@@ -67,8 +68,8 @@ export const make: Effect.Effect<Throttled, never, Transport> = Effect.gen(funct
     },
     whileOthersAreGranted: (call, options = {}) => {
       const again: typeof call = Effect.catch(call, (error) =>
-        Effect.flatMap(Clock.monotonicTimeNanos, (now) =>
-          calls > 1 && mayRepeat(error, options) && Number(now) / 1e6 - throttle.grantedAt() < patience
+        Effect.flatMap(millis, (now) =>
+          calls > 1 && mayRepeat(error, options) && now - throttle.grantedAt() < patience
             ? again
             : Effect.fail(error)
         )

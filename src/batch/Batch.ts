@@ -35,7 +35,7 @@ import * as ConcurrencyLimiter from "./ConcurrencyLimiter.ts"
 import type { Item } from "./Item.ts"
 import * as Journal from "./Journal.ts"
 import * as JournalLine from "./JournalLine.ts"
-import { now } from "./Now.ts"
+import { millis as now } from "../policy/MonotonicClock.ts"
 import * as Progress from "./Progress.ts"
 import type { Failure } from "./Receipt.ts"
 import * as RunFolder from "./RunFolder.ts"
@@ -93,7 +93,7 @@ export interface Summary {
   readonly failed: number
   /** Images that were settled in this session; `repeated` are those of `done` that are equal to another. */
   readonly settled: { readonly done: number; readonly repeated: number; readonly failed: number }
-  /** Images of `settled` that were done before, and whose results were not there any more. */
+  /** Images of `settled` that were done before, and whose results were not there any more, or not whole. */
   readonly missing: number
   /** Images that were settled before, or that are not to be retried. */
   readonly skipped: number
@@ -173,11 +173,11 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
   /** Keys under way: a source may name an image twice. */
   const underWay = new Set<string>()
   const looking = sinks.filter(({ isThere }) => isThere !== undefined)
-  /** Whether somebody has taken away what was written for an image. */
+  /** Whether somebody has taken away what was written for an image, or spoilt it. */
   const isGone = Effect.fnUntraced(function* (line: JournalLine.DoneLine) {
     for (const { isThere, name } of looking) {
-      const record = yield* journal.record(line, name)
-      if (isThere !== undefined && !(yield* isThere(line.key, record))) return true
+      const done = yield* recordedOf(journal, line, name)
+      if (isThere !== undefined && !(yield* isThere(done))) return true
     }
     return false
   })
@@ -194,7 +194,7 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
       missing++ > 0
         ? Effect.void
         : Effect.logWarning(
-            `The result of ${key} is not there any more, though it was done. What is missing is made again`
+            `The result of ${key} is not there any more, or not whole, though it was done. What is missing is made again`
           ),
       want(key)
     )
@@ -342,16 +342,18 @@ const taking = Effect.fnUntraced(function* <R, R2>(
   return turn.withPermit(next)
 })
 
-/** What a sink keeps of each image that is done. */
+/** What a sink keeps of an image that is done. */
+const recordedOf = (journal: Journal.Journal, line: JournalLine.DoneLine, sink: string) =>
+  Effect.map(journal.record(line, sink), (record) => ({
+    key: line.key,
+    width: line.w,
+    height: line.h,
+    record
+  }))
+
+/** The same of each. */
 const recordsOf = (journal: Journal.Journal, sink: string): Records =>
   journal.lines.pipe(
     Stream.filter(JournalLine.isDone),
-    Stream.mapEffect((line) =>
-      Effect.map(journal.record(line, sink), (record) => ({
-        key: line.key,
-        width: line.w,
-        height: line.h,
-        record
-      }))
-    )
+    Stream.mapEffect((line) => recordedOf(journal, line, sink))
   )

@@ -9,7 +9,7 @@ import { type Duration, Effect, Semaphore } from "effect"
 import * as Throttled from "../Throttled.ts"
 import { Transport } from "../Transport.ts"
 import * as FailureRules from "./FailureRules.ts"
-import { now } from "./Now.ts"
+import { millis as now } from "../policy/MonotonicClock.ts"
 import type { Call } from "./Work.ts"
 
 /** A number, or bounds between which it finds itself. */

@@ -15,7 +15,7 @@ import { Duration, Effect } from "effect"
 import * as Backoff from "../policy/Backoff.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import { TooManyFailures } from "./BatchError.ts"
-import { now } from "./Now.ts"
+import { millis as now } from "../policy/MonotonicClock.ts"
 import type { Call } from "./Work.ts"
 
 /** It may be done later: the policy kept the call, or its next attempt, back, or the service refused it for now. */

@@ -12,7 +12,8 @@ import type { SegmentationError } from "../SegmentationError.ts"
 import { SinkFailed } from "./BatchError.ts"
 import { hasAny, told } from "./Lacking.ts"
 import * as OutFolder from "./OutFolder.ts"
-import type { Finding, Sink } from "./Sink.ts"
+import * as ResultFile from "./ResultFile.ts"
+import type { Finding, Recorded, Sink } from "./Sink.ts"
 import { make as makeSink } from "./Sink.ts"
 
 export interface FolderOptions {
@@ -25,20 +26,39 @@ const files = <R>(
   name: string,
   options: FolderOptions & { readonly options?: unknown },
   ending: string,
+  isWhole: (path: string, size: ResultFile.Size) => ResultFile.IsWhole,
   draw: (finding: Finding) => Effect.Effect<Uint8Array, SegmentationError, R>
 ): Sink<R | FileSystem.FileSystem> => {
   const out = OutFolder.make(name, options.folder)
   const pathOf = (key: string) => OutFolder.pathOf(key) + ending
+  const isThere = (done: Recorded) => isWhole(join(options.folder, pathOf(done.key)), done)
   return makeSink<R | FileSystem.FileSystem>({
     name,
     options: options.options,
     prepare: out.prepare,
     write: (finding) => Effect.flatMap(draw(finding), (bytes) => out.write(pathOf(finding.item.key), bytes)),
-    repeat: (item, original) => Effect.as(out.copy(pathOf(original.key), pathOf(item.key)), undefined),
-    isThere: (key) => out.has(pathOf(key)),
+    repeat: (item, original) =>
+      Effect.as(
+        ifWhole(isThere(original), name, original.key, out.copy(pathOf(original.key), pathOf(item.key))),
+        undefined
+      ),
+    isThere,
     flush: out.flush
   })
 }
+
+/** Repeats a result, unless it is not whole. */
+const ifWhole = <A, R>(
+  isWhole: ResultFile.IsWhole,
+  sink: string,
+  place: string,
+  repeat: Effect.Effect<A, SinkFailed, R>
+): Effect.Effect<A, SinkFailed, R | FileSystem.FileSystem> =>
+  Effect.flatMap(isWhole, (whole) =>
+    whole
+      ? repeat
+      : Effect.fail(new SinkFailed({ sink, place, detail: "the result that it would repeat is not whole" }))
+  )
 
 const labelsEnding = ".labels.png"
 
@@ -47,7 +67,7 @@ const labelsEnding = ".labels.png"
  * images which differ in nothing else have a file each.
  */
 export const labels = (options: FolderOptions): Sink<FileSystem.FileSystem> => ({
-  ...files("labels", options, labelsEnding, ({ segmentation }) =>
+  ...files("labels", options, labelsEnding, ResultFile.isPng, ({ segmentation }) =>
     Effect.flatMap(segmentation.labelMap, (map) =>
       LabelPngWriter.encode(map, {
         palette: Colors.paletteOf(segmentation.classes),
@@ -100,47 +120,67 @@ interface Rendered {
   readonly bytes: Uint8Array
 }
 
+/** What a service drew of an image, in a file each. Kept of them are their endings, each with its bytes: `.overlay.png:5120 .mask.png:340`. */
+const drawings = (name: string, folder: string) => {
+  const out = OutFolder.make(name, folder)
+  const pathOf = (key: string, ending: string) => OutFolder.pathOf(key) + ending
+  // Earlier versions kept the endings alone.
+  const partsOf = (record: string) =>
+    record.split(" ").map((part) => {
+      const [ending = "", bytes] = part.split(":")
+      return { ending, bytes: bytes === undefined ? undefined : Number(bytes) }
+    })
+  const isThere = ({ key, record }: Recorded) =>
+    Effect.map(
+      Effect.forEach(partsOf(record), ({ bytes, ending }) =>
+        ResultFile.isOfBytes(join(folder, pathOf(key, ending)), bytes)
+      ),
+      (all) => all.every(Boolean)
+    )
+  return {
+    prepare: out.prepare,
+    flush: out.flush,
+    isThere,
+    write: (key: string, files: ReadonlyArray<Rendered>) =>
+      Effect.as(
+        Effect.forEach(files, ({ bytes, ending }) => out.write(pathOf(key, ending), bytes)),
+        files.map(({ bytes, ending }) => `${ending}:${bytes.length}`).join(" ")
+      ),
+    repeat: (item: Finding["item"], original: Recorded) =>
+      ifWhole(
+        isThere(original),
+        name,
+        original.key,
+        Effect.as(
+          Effect.forEach(partsOf(original.record), ({ ending }) =>
+            out.copy(pathOf(original.key, ending), pathOf(item.key, ending))
+          ),
+          original.record
+        )
+      )
+  }
+}
+
 /**
  * As {@link labels}, and of a service that only paints what it gives instead: `KEY.overlay.png`, `KEY.mask.png` and
  * `KEY.regions.json`, as far as it has them.
  */
 export const results = (options: FolderOptions): Sink<FileSystem.FileSystem> => {
   const maps = labels(options)
-  const out = OutFolder.make(maps.name, options.folder)
-  const pathOf = (key: string, ending: string) => OutFolder.pathOf(key) + ending
+  const drawn = drawings(maps.name, options.folder)
+  const by = (record: string) => (record === "" ? maps : drawn)
   return {
     ...maps,
-    prepare: Effect.andThen(maps.prepare, out.prepare),
+    prepare: Effect.andThen(maps.prepare, drawn.prepare),
     write: (finding) =>
       Effect.flatMap(Effect.option(finding.segmentation.labelMap), (map) =>
         map._tag === "Some"
           ? maps.write(finding)
-          : Effect.flatMap(rendered(finding), (files) =>
-              Effect.as(
-                Effect.forEach(files, ({ bytes, ending }) =>
-                  out.write(pathOf(finding.item.key, ending), bytes)
-                ),
-                files.map(({ ending }) => ending).join(" ")
-              )
-            )
+          : Effect.flatMap(rendered(finding), (files) => drawn.write(finding.item.key, files))
       ),
-    repeat: (item, original) =>
-      original.record === ""
-        ? (maps.repeat?.(item, original) ?? Effect.succeed(undefined))
-        : Effect.as(
-            Effect.forEach(original.record.split(" "), (ending) =>
-              out.copy(pathOf(original.key, ending), pathOf(item.key, ending))
-            ),
-            original.record
-          ),
-    isThere: (key, record) =>
-      Effect.map(
-        Effect.forEach((record === "" ? labelsEnding : record).split(" "), (ending) =>
-          out.has(pathOf(key, ending))
-        ),
-        (all) => all.every(Boolean)
-      ),
-    flush: Effect.andThen(maps.flush, out.flush)
+    repeat: (item, original) => by(original.record).repeat?.(item, original) ?? Effect.succeed(undefined),
+    isThere: (done) => by(done.record).isThere?.(done) ?? Effect.succeed(true),
+    flush: Effect.andThen(maps.flush, drawn.flush)
   }
 }
 
@@ -165,6 +205,7 @@ export const overlays = (options: OverlayOptions): Sink<FileSystem.FileSystem | 
     name,
     { folder: options.folder, options: { opacity } },
     ".overlay.jpg",
+    ResultFile.isJpeg,
     Effect.fnUntraced(function* ({ image, segmentation }) {
       const codec = yield* ImageCodec
       const map = yield* segmentation.labelMap
@@ -175,11 +216,11 @@ export const overlays = (options: OverlayOptions): Sink<FileSystem.FileSystem | 
       })
     })
   )
-  const out = OutFolder.make(name, options.folder)
-  const pathOf = (key: string) => OutFolder.pathOf(key) + drawnEnding
+  const drawn = drawings(name, options.folder)
+  const by = (record: string) => (record === "" ? painted : drawn)
   return {
     ...painted,
-    prepare: Effect.andThen(painted.prepare, out.prepare),
+    prepare: Effect.andThen(painted.prepare, drawn.prepare),
     write: (finding) =>
       Effect.catchTag(
         painted.write(finding),
@@ -187,24 +228,19 @@ export const overlays = (options: OverlayOptions): Sink<FileSystem.FileSystem | 
         (error): Effect.Effect<string, SinkFailed | SegmentationError, FileSystem.FileSystem> => {
           const { pictures, reported } = finding.segmentation
           if (pictures.overlay !== undefined)
-            return Effect.as(out.write(pathOf(finding.item.key), pictures.overlay), drawnEnding)
+            return drawn.write(finding.item.key, [{ ending: drawnEnding, bytes: pictures.overlay }])
           return hasAny(pictures) || reported !== undefined ? Effect.succeed(noOverlay) : Effect.fail(error)
         }
       ),
     repeat: (item, original) =>
-      original.record === ""
-        ? (painted.repeat?.(item, original) ?? Effect.succeed(undefined))
-        : Effect.as(
-            original.record === noOverlay ? Effect.void : out.copy(pathOf(original.key), pathOf(item.key)),
-            original.record
-          ),
-    isThere: (key, record) =>
-      record === noOverlay
+      original.record === noOverlay
+        ? Effect.succeed(noOverlay)
+        : (by(original.record).repeat?.(item, original) ?? Effect.succeed(undefined)),
+    isThere: (done) =>
+      done.record === noOverlay
         ? Effect.succeed(true)
-        : record === drawnEnding
-          ? out.has(pathOf(key))
-          : (painted.isThere?.(key, record) ?? Effect.succeed(true)),
-    flush: Effect.andThen(painted.flush, out.flush),
+        : (by(done.record).isThere?.(done) ?? Effect.succeed(true)),
+    flush: Effect.andThen(painted.flush, drawn.flush),
     finish: (records) =>
       Effect.flatMap(
         Stream.runFold(

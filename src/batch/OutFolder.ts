@@ -4,12 +4,10 @@
  */
 import { createHash } from "node:crypto"
 import { dirname, join } from "node:path"
-import { crc32 } from "node:zlib"
 import { Effect, FileSystem } from "effect"
 import { NotWritten, notWritten } from "../files/NotWritten.ts"
 import * as WholeFile from "../files/WholeFile.ts"
 import { SinkFailed } from "./BatchError.ts"
-import * as HashIndex from "./HashIndex.ts"
 
 /** Adds to a file. */
 export type Write = (piece: string | Uint8Array) => Effect.Effect<void, SinkFailed>
@@ -25,8 +23,6 @@ export interface OutFolder {
     path: string,
     body: (write: Write) => Effect.Effect<void, E, R>
   ) => Effect.Effect<void, E | SinkFailed, R | FileSystem.FileSystem>
-  /** Whether the file of this path is there. Each folder is listed once, and what it has not is looked for. */
-  readonly has: (path: string) => Effect.Effect<boolean, SinkFailed, FileSystem.FileSystem>
   /** Makes the names of what was written outlast a power cut. */
   readonly flush: Effect.Effect<void, never, FileSystem.FileSystem>
 }
@@ -58,49 +54,10 @@ export const make = (sink: string, folder: string): OutFolder => {
       changed.add(dirname(target))
     })
 
-  const listed = new Set<string>()
-  // Of very many names no more is held than a slot each.
-  let seen = HashIndex.make()
-  const list = (place: string): Effect.Effect<void, SinkFailed, FileSystem.FileSystem> =>
-    Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
-      listed.add(place)
-      const names = yield* Effect.catch(fs.readDirectory(place), (error) =>
-        error.reason._tag === "NotFound"
-          ? Effect.succeed<ReadonlyArray<string>>([])
-          : Effect.fail(failed(notWritten(place)(error)))
-      )
-      for (const name of names) {
-        const path = join(place, name)
-        const sum = crc32(path)
-        seen.set(path, sum, (at) => at === sum)
-      }
-    })
-  const isSeen = (path: string): boolean => {
-    const sum = crc32(path)
-    return seen.find(path, (at) => at === sum) >= 0
-  }
-
   return {
-    has: (path) =>
-      Effect.suspend(() => {
-        const target = join(folder, path)
-        const place = dirname(target)
-        const looked = Effect.suspend(() =>
-          isSeen(target)
-            ? Effect.succeed(true)
-            : // It may have been written since; and some disks have other letters for a name than it was written with.
-              Effect.flatMap(FileSystem.FileSystem, (fs) =>
-                Effect.orElseSucceed(fs.exists(target), () => false)
-              )
-        )
-        return listed.has(place) ? looked : Effect.andThen(list(place), looked)
-      }),
     prepare: Effect.flatMap(FileSystem.FileSystem, (fs) => {
       // A sink may see several runs, and what happens to its files between them.
       made.clear()
-      listed.clear()
-      seen = HashIndex.make()
       return fs
         .remove(parts, { recursive: true, force: true })
         .pipe(

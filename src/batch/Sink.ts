@@ -80,10 +80,10 @@ export interface Sink<out R = never> {
   /** Reads back the label map that was written for a key, where the sink writes such: for pictures in the report. */
   readonly labelMap: ((key: string) => Effect.Effect<WrittenLabels, SinkFailed, R>) | undefined
   /**
-   * Whether what was written for an image that is done is there still; the record is the one that was kept of it. Where it is not, the
-   * image is done again. Undefined where nobody looks.
+   * Whether what was written for an image that is done is there still, and whole. Where it is not, the image is done again. Undefined
+   * where nobody looks.
    */
-  readonly isThere: ((key: string, record: string) => Effect.Effect<boolean, SinkFailed, R>) | undefined
+  readonly isThere: ((done: Recorded) => Effect.Effect<boolean, SinkFailed, R>) | undefined
   /** Makes what was written so far outlast a power cut. It is called before images are noted as done. */
   readonly flush: Effect.Effect<void, SinkFailed, R>
   /** After the last image: writes what all of them make together, and gives the paths. */

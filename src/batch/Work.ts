@@ -5,7 +5,7 @@
  * In order: the image is opened under the limits, read, and its content hashed; where that content was done before in
  * this run, its results are repeated; else it is segmented, and each sink writes.
  */
-import { hash, webcrypto } from "node:crypto"
+import { hash } from "node:crypto"
 import { Deferred, Duration, Effect, Stream } from "effect"
 import type { Image } from "../image/ImageSource.ts"
 import { segment, type SegmentOptions } from "../Segmenter.ts"
@@ -16,6 +16,7 @@ import type { SinkFailed } from "./BatchError.ts"
 import type { Item } from "./Item.ts"
 import type { Receipt } from "./Receipt.ts"
 import type { Finding, Sink } from "./Sink.ts"
+import * as Hashing from "../jobs/Hashing.ts"
 
 /** The call to the segmenter. */
 export type Call = Effect.Effect<Segmentation, SegmentationError, Transport>
@@ -135,10 +136,7 @@ const most = 2 * 1024 * 1024
 export const contentOf = (bytes: Uint8Array): Effect.Effect<string> =>
   bytes.length <= most
     ? Effect.sync(() => hash("sha256", bytes, "hex").slice(0, 32))
-    : Effect.promise(async () => {
-        const digest = await webcrypto.subtle.digest("SHA-256", new Uint8Array(bytes))
-        return Buffer.from(digest, 0, 16).toString("hex")
-      })
+    : Effect.map(Hashing.sha256(bytes), (digest) => digest.slice(0, 32))
 
 /** At most so many pixels are looked at for a mean. */
 const sample = 100_000

@@ -25,6 +25,8 @@ import * as Telemetry from "../TelemetryNames.ts"
 import { type PredictRequest, Transport } from "../Transport.ts"
 import * as Members from "../TransportMembers.ts"
 import { PredictionStore } from "./PredictionStore.ts"
+import * as Wrapped from "../policy/Wrapped.ts"
+import * as Hashing from "../jobs/Hashing.ts"
 
 export interface PredictionCacheOptions {
   /**
@@ -39,12 +41,6 @@ const lookups = Telemetry.servers.counter("segformer.cache.lookups")
 const hits = Metric.withAttributes(lookups, { [Telemetry.own.outcome]: "hit" })
 const misses = Metric.withAttributes(lookups, { [Telemetry.own.outcome]: "miss" })
 
-const digest = (bytes: Uint8Array): Effect.Effect<string> =>
-  Effect.promise(async () => {
-    const hash = await crypto.subtle.digest("SHA-256", Uint8Array.from(bytes))
-    return Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("")
-  })
-
 /** A transport before another, under whose policy an image is predicted that is not known. */
 export const make = Effect.fnUntraced(function* (
   member: Transport["Service"],
@@ -54,7 +50,7 @@ export const make = Effect.fnUntraced(function* (
   const own = randomHex(16)
   const underWay = new Map<string, Deferred.Deferred<Option.Option<Prediction>>>()
 
-  /** Nothing where the transport does not say which model it has now: then nothing is looked up and nothing kept. */
+  /** Nothing where nobody can say which model it is now, or which image: then nothing is looked up and nothing kept. */
   const model: Effect.Effect<string | undefined> =
     options.model !== undefined
       ? Effect.succeed(`given ${options.model}`)
@@ -79,9 +75,11 @@ export const make = Effect.fnUntraced(function* (
   ): Effect.fn.Return<Prediction, SegmentationError> {
     const ask = Members.predict(member, request, attempt)
     const name = yield* model
-    if (name === undefined) return yield* ask
-    const content = yield* digest(yield* request.image.bytes)
-    const key = yield* digest(new TextEncoder().encode(JSON.stringify([content, name, request.prefer ?? ""])))
+    if (name === undefined || !Hashing.canDigest()) return yield* ask
+    const content = yield* Hashing.sha256(yield* request.image.bytes)
+    const key = yield* Hashing.sha256(
+      new TextEncoder().encode(JSON.stringify([content, name, request.prefer ?? ""]))
+    )
     while (true) {
       const first = underWay.get(key)
       if (first === undefined) break
@@ -115,6 +113,6 @@ export const layer = (
 
 /** The same, with its options from configuration. */
 export const layerConfig = (
-  config: Config.Wrap<PredictionCacheOptions>
+  config: Wrapped.Wrap<PredictionCacheOptions>
 ): Layer.Layer<Transport, Config.ConfigError, Transport | PredictionStore> =>
-  Layer.unwrap(Effect.map(Config.unwrap<PredictionCacheOptions>(config), layer))
+  Layer.unwrap(Effect.map(Wrapped.unwrap<PredictionCacheOptions>(config), layer))

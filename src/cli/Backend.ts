@@ -124,7 +124,9 @@ const makeModel = Effect.fnUntraced(function* (
       ? webAssembly(own)
       : SegFormerOnnx.make(own).pipe(
           Effect.catchTag("DependencyMissing", (missing) =>
-            missing.packages.includes("onnxruntime-web") ? inPlaceOf(own, missing) : Effect.fail(missing)
+            isOfRuntime(missing) && (provider === undefined || provider === "cpu" || provider === "auto")
+              ? inPlaceOf(own, missing)
+              : Effect.fail(missing)
           )
         )
   return yield* made.pipe(
@@ -139,7 +141,10 @@ const webAssembly = (options: SegFormerWebOptions<HubNeeds>) =>
     ({ SegFormerWeb }) => SegFormerWeb.make(options)
   )
 
-/** Where there is no binary for this machine, and what runs without one is installed; else what is missing. */
+const isOfRuntime = ({ packages }: DependencyMissing): boolean =>
+  packages.some((name) => name.startsWith("onnxruntime-"))
+
+/** Where there is no binary, for this machine or at all, and what runs without one is installed; else what is missing. */
 const inPlaceOf = Effect.fnUntraced(function* (
   options: SegFormerWebOptions<HubNeeds>,
   missing: DependencyMissing
@@ -147,7 +152,9 @@ const inPlaceOf = Effect.fnUntraced(function* (
   const made = yield* webAssembly(options).pipe(
     Effect.catchTag("DependencyMissing", () => Effect.fail(missing))
   )
-  yield* Effect.logWarning(`The model runs in WebAssembly, slower than a binary would: ${missing.detail}`)
+  yield* Effect.logWarning(
+    `The model runs in WebAssembly, slower than a binary would: ${missing.detail.replace(/; .*/, "")}`
+  )
   return made
 })
 

@@ -80,10 +80,10 @@ const submit = Effect.fnUntraced(function* (options: Options) {
     Effect.onInterrupt(() =>
       Effect.andThen(
         line.clear,
-        Screen.complain(
+        Screen.stopped(
           isSubmitted
-            ? `the run "${name}" goes on without this process`
-            : "stopped before all images were submitted. The same command goes on from here"
+            ? ` waiting: the run "${name}" goes on without this process`
+            : " before all images were submitted. The same command goes on from here"
         )
       )
     )

@@ -43,6 +43,9 @@ const viewed = <R>(
   items: Stream.map(source.items, (item) => ({ ...item, image: ImageSource.view(item.image, view) }))
 })
 
+/** Files of all images together. One that is there and not asked for looks like a result of this run. */
+const wholes = ["report.html", "coco.json", "classes.csv", "regions.csv", "ranking.csv"]
+
 /** Failures that are printed; all of them are in failed.csv. */
 const mostPrinted = 20
 
@@ -52,11 +55,16 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
   const line = yield* Screen.progress(!options.quiet)
   yield* line.show(asked(options))
   const { concurrency = 4, out } = options
-  const transport = yield* Backend.make({
-    ...options,
-    atOnce: concurrency,
-    uncertainty: options.rank !== undefined
-  })
+  let last: Progress | undefined
+  const sayWhenStopped = Effect.onInterrupt(() =>
+    Effect.andThen(
+      line.clear,
+      Screen.stopped(`${last === undefined ? "" : `: ${counts(last)}`}. The same command goes on from here`)
+    )
+  )
+  const transport = yield* sayWhenStopped(
+    Backend.make({ ...options, atOnce: concurrency, uncertainty: options.rank !== undefined })
+  )
   const fingerprint = {
     ...(yield* Backend.modelFingerprint(options)),
     ...Backend.fingerprint(yield* Backend.settingsOf(options)),
@@ -65,7 +73,6 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
   }
 
   const failures: Array<Failure> = []
-  let last: Progress | undefined
   const program = Batch.run({
     source,
     sinks: BatchSinks.make(options),
@@ -94,14 +101,7 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
   const told = yield* sayWhenInterrupted(say)
   const summary = yield* program.pipe(
     Effect.provideService(Transport, transport),
-    Effect.onInterrupt(() =>
-      Effect.andThen(
-        line.clear,
-        Screen.complain(
-          `stopped${last === undefined ? "" : `: ${counts(last)}`}. The same command goes on from here`
-        )
-      )
-    ),
+    sayWhenStopped,
     Effect.mapError((error) =>
       ExitCode.by(codeOf(error._tag))({
         message: error.message
@@ -111,6 +111,13 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
   )
   told()
   yield* line.clear
+  const left = wholes
+    .map((name) => join(out, name))
+    .filter((path) => !summary.files.includes(path) && existsSync(path))
+  if (left.length > 0)
+    yield* Screen.complain(
+      `this run does not write ${left.join(", ")}, and what is there is of before: remove it, or ask for it again`
+    )
 
   const { failed } = summary
   if (summary.done + failed === 0)
@@ -184,7 +191,8 @@ const closing = (
   out: string
 ) => {
   const before = skipped === 0 ? "" : `, ${Screen.count(skipped)} were done before`
-  const again = missing === 0 ? "" : `, ${Screen.count(missing)} of them again, as their results were gone`
+  const again =
+    missing === 0 ? "" : `, ${Screen.count(missing)} of them again, as their results were gone or not whole`
   const equal = settled.repeated === 0 ? "" : `, ${Screen.count(settled.repeated)} of them equal to others`
   const tags = Array.from(failures, ([tag, count]) => `${Screen.count(count)} ${tag}`).join(", ")
   const spent = progress.cost === undefined ? "" : `, cost ${money.format(progress.cost.spent)}`

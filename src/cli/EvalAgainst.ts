@@ -291,9 +291,7 @@ const ofPictures = Effect.fnUntraced(function* (
     Effect.onInterrupt(() =>
       Effect.andThen(
         progress.clear,
-        Screen.complain(
-          `stopped: ${done} of ${Screen.images(images.length)} done, and nothing is told of them`
-        )
+        Screen.stopped(`: ${done} of ${Screen.images(images.length)} done, and nothing is told of them`)
       )
     )
   )

@@ -1,6 +1,7 @@
 /** One segmenter beside another: what was counted over the images so far, and pictures of what differs. */
 import { dirname, join } from "node:path"
 import { Effect, FileSystem, Schema, Stream } from "effect"
+import * as ErrorKind from "../ErrorKind.ts"
 import * as LabelPngWriter from "../files/LabelPngWriter.ts"
 import { type NotWritten, notWritten } from "../files/NotWritten.ts"
 import * as WholeFile from "../files/WholeFile.ts"
@@ -19,10 +20,9 @@ import * as Inputs from "./Inputs.ts"
 import * as Screen from "./Screen.ts"
 
 /** Two answers to one image cannot be compared. */
-export class NotComparable extends Schema.TaggedError<NotComparable>()("NotComparable", {
+export class NotComparable extends ErrorKind.ofImage<NotComparable>()("NotComparable", {
   detail: Schema.String
 }) {
-  readonly concerns = "image"
   override get message(): string {
     return this.detail
   }

@@ -28,7 +28,9 @@ export const stop = {
   /** Because nothing can be written to standard output. */
   unread: false,
   /** What ran was a server, which has no other way to end well. */
-  served: false
+  served: false,
+  /** And that was said. */
+  told: false
 }
 
 /** The command ends with a code, having said why. */

@@ -221,7 +221,7 @@ export const sidecar = (file: LabelFile): Effect.Effect<Sidecar | undefined, nev
     )
   })
 
-/** Room for the beginning of a file, and more where names are longer: there may be very many files, and each is looked into at once. */
+/** Room for a piece of a file, and more where names are longer: there may be very many files, and each is looked into at once. */
 let space = Buffer.alloc(64)
 
 /** What a label map's own file says of its classes: all of the model's, or nothing. */
@@ -230,16 +230,18 @@ export const namesWithin = ({ path }: LabelFile): PngNames.Found | undefined => 
   let file: number | undefined
   try {
     // A pipe that nobody writes to is not waited for.
-    file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
-    let length = 64
-    for (;;) {
+    const opened = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+    file = opened
+    let from = 0
+    let to = 0
+    return PngNames.find((at, length) => {
       if (space.length < length) space = Buffer.alloc(length)
-      const found = PngNames.find(space.subarray(0, readSync(file, space, 0, length, 0)))
-      if (found === undefined || "text" in found) return found
-      // The file has ended.
-      if (found.needs <= length) return undefined
-      length = found.needs
-    }
+      if (at < from || at + length > to) {
+        from = at
+        to = at + readSync(opened, space, 0, Math.max(64, length), at)
+      }
+      return space.subarray(at - from, Math.min(to, at + length) - from)
+    })
   } catch {
     // Whoever reads the map is told what is wrong with it.
     return undefined

@@ -168,6 +168,12 @@ export const program = Effect.flatMap(
     return runWith(about !== undefined && !names.includes(about) ? rest : [...rest, "--help"])
   }
 ).pipe(
+  Effect.onInterrupt(() =>
+    // A server has no other end, and who reads no more reads no word.
+    ExitCode.stop.told || ExitCode.stop.served || ExitCode.stop.unread
+      ? Effect.void
+      : Screen.stopped(" before it was done. Nothing is half written: the same command begins anew")
+  ),
   Effect.tapError((error) =>
     error instanceof ExitCode.Ended && error.reason !== undefined
       ? Screen.complain(error.reason)

@@ -5,6 +5,7 @@
 import { Console, Effect, Logger, type Layer, type Scope } from "effect"
 import { toHex } from "../mask/Palette.ts"
 import type { Rgb } from "../mask/ClassTable.ts"
+import * as ExitCode from "./ExitCode.ts"
 import * as Words from "./Words.ts"
 
 const clearLine = "\r\u001B[K"
@@ -18,6 +19,13 @@ export const plain = (text: string): string => text.replaceAll(/[\p{Cc}\u2028\u2
 export const complain = (line: string): Effect.Effect<void> =>
   Effect.sync(() => {
     process.stderr.write(`${isTerminal() ? clearLine : ""}segformer: ${plain(Words.plain(line))}\n`)
+  })
+
+/** The same of work that is interrupted: what is kept of it, and how to go on. Where nobody says it, the program does. */
+export const stopped = (line: string): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    ExitCode.stop.told = true
+    return complain(`stopped${line}`)
   })
 
 /** One line on standard output. */

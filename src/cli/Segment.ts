@@ -55,10 +55,20 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
 
   const progress = yield* Screen.progress(!options.quiet)
   yield* progress.show(asked(options))
+  const reports: Array<Report.ImageReport> = []
+  const sayWhenStopped = Effect.onInterrupt(() =>
+    Effect.andThen(
+      progress.clear,
+      Screen.stopped(
+        `: ${reports.length} of ${images.length} ${images.length === 1 ? "image is" : "images are"} done` +
+          (reports.length === 0 ? "" : `, in ${options.out}`)
+      )
+    )
+  )
   const throttled = yield* Effect.provideService(
     Throttled.make,
     Transport,
-    yield* Backend.make({ ...options, uncertainty: true })
+    yield* sayWhenStopped(Backend.make({ ...options, uncertainty: true }))
   )
   yield* Effect.mapError(NewFolder.make(options.out), ({ reason }) =>
     ExitCode.failed(`cannot write to ${options.out}: ${reason}`)
@@ -68,7 +78,6 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
   let replaced = 0
   const warn = (line: string) =>
     replaced++ < mostWarned ? Effect.andThen(progress.clear, Screen.complain(line)) : Effect.void
-  const reports: Array<Report.ImageReport> = []
   const failures: Array<Failure> = []
   const show = (label: string) => progress.show(`[${done}/${images.length}] ${label}`)
   yield* Effect.forEach(
@@ -90,17 +99,7 @@ const segmentAll = Effect.fnUntraced(function* (options: Options) {
       yield* show("…")
     }),
     { concurrency: options.concurrency, discard: true }
-  ).pipe(
-    Effect.onInterrupt(() =>
-      Effect.andThen(
-        progress.clear,
-        Screen.complain(
-          `stopped: ${reports.length} of ${images.length} ${images.length === 1 ? "image is" : "images are"} done` +
-            (reports.length === 0 ? "" : `, in ${options.out}`)
-        )
-      )
-    )
-  )
+  ).pipe(sayWhenStopped)
   yield* progress.clear
   if (replaced > mostWarned)
     yield* Screen.complain(`and ${replaced - mostWarned} more results of other images were replaced`)

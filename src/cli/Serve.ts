@@ -14,6 +14,7 @@ import * as Flags from "./Flags.ts"
 import * as ServeAnnotation from "./ServeAnnotation.ts"
 import type { Options } from "./ServeCommand.ts"
 import * as Screen from "./Screen.ts"
+import { messageOf } from "../SystemError.ts"
 
 /** Serves until it is interrupted, then drains. */
 export const run = (options: Options): Effect.Effect<never, ExitCode.Ended> =>
@@ -162,10 +163,7 @@ const loadTokens = Effect.fnUntraced(function* (
       ? ""
       : yield* Effect.tryPromise({
           try: () => readFile(path, "utf8"),
-          catch: (cause) =>
-            ExitCode.wrong(
-              `cannot read the tokens in ${path}: ${cause instanceof Error ? cause.message : String(cause)}`
-            )
+          catch: (cause) => ExitCode.wrong(`cannot read the tokens in ${path}: ${messageOf(cause)}`)
         })
   const lines = text.split(/\r?\n/).filter((line) => !line.startsWith("#"))
   const tokens = [...lines, ...Redacted.value(given).split(",")].flatMap((token) => token.trim() || [])

@@ -21,7 +21,13 @@ import * as Screen from "./Screen.ts"
 import type { Options } from "./TiledCommand.ts"
 
 /** The whole run, from words on the command line to a file of labels. */
-export const run = (options: Options) => Effect.scoped(tile(options)).pipe(Effect.provide(Backend.layerCodec))
+export const run = (options: Options) =>
+  Effect.scoped(tile(options)).pipe(
+    Effect.provide(Backend.layerCodec),
+    Effect.onInterrupt(() => Screen.stopped(`: ${outOf(options)} is not written`))
+  )
+
+const outOf = ({ image, out }: Options): string => out ?? `${basename(image, extname(image))}.labels.tif`
 
 const failed = ExitCode.by(ExitCode.someFailed)
 
@@ -30,7 +36,7 @@ const tile = Effect.fnUntraced(function* (options: Options) {
   if (/^https?:/i.test(image))
     return yield* ExitCode.wrong(`${image} is an address: download it, and give the file`)
   const started = yield* Clock.currentTimeMillis
-  const out = options.out ?? `${basename(image, extname(image))}.labels.tif`
+  const out = outOf(options)
   if (!/\.(?:tiff?|png)$/i.test(out))
     return yield* ExitCode.wrong(`--out ${out}: its name must end in .tif, .tiff or .png`)
   const isThere = yield* Effect.orElseSucceed(
@@ -71,16 +77,14 @@ const tile = Effect.fnUntraced(function* (options: Options) {
   yield* Effect.mapError(NewFolder.make(dirname(out)), ({ reason }) =>
     ExitCode.notWritten({ path: out, reason })
   )
-  const described = yield* Effect.option(transport.describe)
-  const names = described._tag === "Some" ? described.value.classes : undefined
-  yield* LabelFile.write(out, picture, bands, {
-    depth: options.bits === "8" ? 8 : 16,
-    classes: names
-  }).pipe(
-    Effect.mapError(failed),
-    Effect.onInterrupt(() =>
-      Effect.andThen(progress.clear, Screen.complain(`stopped: ${out} is not written`))
-    )
+  const described = yield* Effect.orElseSucceed(transport.describe, () => ({ classes: [] }))
+  // What a service says of its classes is not always what its answers are of.
+  const isOfAll = (): boolean =>
+    [...pixels.keys()].every((id) => ClassTable.get(described.classes, id) !== undefined) &&
+    classes.every(({ id, name }) => ClassTable.get(described.classes, id)?.name === name)
+  const named = Stream.map(bands, (band) => (isOfAll() ? { ...band, classes: described.classes } : band))
+  yield* LabelFile.write(out, picture, named, { depth: options.bits === "8" ? 8 : 16 }).pipe(
+    Effect.mapError(failed)
   )
   yield* progress.clear
 

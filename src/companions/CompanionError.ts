@@ -29,7 +29,8 @@ const fields = {
   code: Schema.optional(Schema.String)
 }
 
-const refusal = (status: number) => ErrorKind.make({ status, isRetryable: false, isTransient: false })
+const refusal = (status: number) =>
+  ErrorKind.make({ status, concerns: "caller", isRetryable: false, isTransient: false })
 
 /** 401: the service does not know who asks. */
 export class Unauthenticated extends refusal(401)<Unauthenticated>()("Unauthenticated", fields) {
@@ -69,6 +70,7 @@ export class InputInvalid extends refusal(422)<InputInvalid>()("InputInvalid", f
 /** 503: the service cannot answer for now. */
 export class CompanionUnavailable extends ErrorKind.make({
   status: 503,
+  concerns: "service",
   isRetryable: true,
   isTransient: true
 })<CompanionUnavailable>()("CompanionUnavailable", {
@@ -190,14 +192,26 @@ export const errorsOf = (service: string) => {
   const unauthenticated = declare(Unauthenticated, 401, service)
   const forbidden = declare(Forbidden, 403, service)
   const unavailable = declareUnavailable(service)
+  const notFound = declare(ResourceNotFound, 404, service)
+  const conflict = declare(ResourceConflict, 409, service)
+  const invalid = declare(InputInvalid, 422, service)
+  const guarded = [unauthenticated, forbidden, unavailable] as const
   return {
     unauthenticated,
     forbidden,
-    notFound: declare(ResourceNotFound, 404, service),
-    conflict: declare(ResourceConflict, 409, service),
-    invalid: declare(InputInvalid, 422, service),
+    notFound,
+    conflict,
+    invalid,
     unavailable,
     /** Those of every call. */
-    guarded: [unauthenticated, forbidden, unavailable] as const
+    guarded,
+    /** Those of a call about something that may not be there. */
+    found: [...guarded, notFound] as const,
+    /** Those of making something. */
+    made: [...guarded, conflict, invalid] as const,
+    /** Those of changing something, or of making it beneath another thing. */
+    changed: [...guarded, notFound, conflict, invalid] as const,
+    /** Those of removing something that others may need. */
+    gone: [...guarded, notFound, conflict] as const
   }
 }

@@ -1,6 +1,7 @@
 /** The design service: the designs of projects. Port 8000, under `/api/v1`. */
 import { Schema } from "effect"
-import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
+import { HttpApi, HttpApiGroup } from "effect/http-api"
+import { get, post, put, delete as remove } from "effect/http-api/HttpApiEndpoint"
 import * as ServiceClient from "../service/ServiceClient.ts"
 import { errorsOf } from "./CompanionError.ts"
 import { created, Id, maybe, open, Page, removed } from "./Schemas.ts"
@@ -20,37 +21,25 @@ export const NewDesign = open({ project_id: Id, name: Schema.NonEmptyString, ...
 /** What to change. What is left out stays. */
 export const DesignChanges = open({ name: Schema.optionalKey(Schema.NonEmptyString), ...designFields })
 
-const { conflict, guarded, invalid, notFound } = errorsOf("design")
+const { changed, found, gone, guarded } = errorsOf("design")
 const params = { design_id: Id }
 
 export class DesignsApi extends HttpApi.make("design").add(
   HttpApiGroup.make("design", { topLevel: true }).add(
-    HttpApiEndpoint.get("listDesigns", "/designs", {
+    get("listDesigns", "/designs", {
       query: { ...Page, project_id: Schema.optionalKey(Id) },
       success: Schema.Array(Design),
       error: guarded
     }),
-    HttpApiEndpoint.post("createDesign", "/designs", {
-      payload: NewDesign,
-      success: created(Design),
-      error: [...guarded, notFound, conflict, invalid]
-    }),
-    HttpApiEndpoint.get("getDesign", "/designs/:design_id", {
-      params,
-      success: Design,
-      error: [...guarded, notFound]
-    }),
-    HttpApiEndpoint.put("updateDesign", "/designs/:design_id", {
+    post("createDesign", "/designs", { payload: NewDesign, success: created(Design), error: changed }),
+    get("getDesign", "/designs/:design_id", { params, success: Design, error: found }),
+    put("updateDesign", "/designs/:design_id", {
       params,
       payload: DesignChanges,
       success: Design,
-      error: [...guarded, notFound, conflict, invalid]
+      error: changed
     }),
-    HttpApiEndpoint.delete("deleteDesign", "/designs/:design_id", {
-      params,
-      success: removed,
-      error: [...guarded, notFound, conflict]
-    })
+    remove("deleteDesign", "/designs/:design_id", { params, success: removed, error: gone })
   )
 ) {}
 

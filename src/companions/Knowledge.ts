@@ -1,6 +1,7 @@
 /** The knowledge service: resources, search, citations, recommendations. Port 8002, under `/api/v1`. */
 import { Schema } from "effect"
-import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
+import { HttpApi, HttpApiGroup } from "effect/http-api"
+import { get, post, put, delete as remove } from "effect/http-api/HttpApiEndpoint"
 import * as ServiceClient from "../service/ServiceClient.ts"
 import { errorsOf } from "./CompanionError.ts"
 import { created, Id, maybe, open, Page, removed } from "./Schemas.ts"
@@ -47,39 +48,23 @@ export class Citation extends Schema.Opaque<Citation>()(
 
 export const NewCitation = open({ resource_id: Id, project_id: Id, context: Schema.String })
 
-const { conflict, guarded, invalid, notFound } = errorsOf("knowledge")
+const { changed, found, gone, guarded, invalid, made } = errorsOf("knowledge")
 const resource = { resource_id: Id }
 const project = { project_id: Id }
 
 export class KnowledgeApi extends HttpApi.make("knowledge").add(
   HttpApiGroup.make("knowledge", { topLevel: true }).add(
-    HttpApiEndpoint.get("listResources", "/resources", {
-      query: Page,
-      success: Schema.Array(Resource),
-      error: guarded
-    }),
-    HttpApiEndpoint.post("createResource", "/resources", {
-      payload: NewResource,
-      success: created(Resource),
-      error: [...guarded, conflict, invalid]
-    }),
-    HttpApiEndpoint.get("getResource", "/resources/:resource_id", {
-      params: resource,
-      success: Resource,
-      error: [...guarded, notFound]
-    }),
-    HttpApiEndpoint.put("updateResource", "/resources/:resource_id", {
+    get("listResources", "/resources", { query: Page, success: Schema.Array(Resource), error: guarded }),
+    post("createResource", "/resources", { payload: NewResource, success: created(Resource), error: made }),
+    get("getResource", "/resources/:resource_id", { params: resource, success: Resource, error: found }),
+    put("updateResource", "/resources/:resource_id", {
       params: resource,
       payload: ResourceChanges,
       success: Resource,
-      error: [...guarded, notFound, conflict, invalid]
+      error: changed
     }),
-    HttpApiEndpoint.delete("deleteResource", "/resources/:resource_id", {
-      params: resource,
-      success: removed,
-      error: [...guarded, notFound, conflict]
-    }),
-    HttpApiEndpoint.get("search", "/search", {
+    remove("deleteResource", "/resources/:resource_id", { params: resource, success: removed, error: gone }),
+    get("search", "/search", {
       query: {
         query: Schema.NonEmptyString,
         resource_type: Schema.optionalKey(Schema.String),
@@ -89,30 +74,30 @@ export class KnowledgeApi extends HttpApi.make("knowledge").add(
       success: SearchResults,
       error: [...guarded, invalid]
     }),
-    HttpApiEndpoint.get("getProjectResources", "/projects/:project_id/resources", {
+    get("getProjectResources", "/projects/:project_id/resources", {
       params: project,
       success: Schema.Array(Resource),
-      error: [...guarded, notFound]
+      error: found
     }),
-    HttpApiEndpoint.post("createCitation", "/citations", {
+    post("createCitation", "/citations", {
       payload: NewCitation,
       success: created(Citation),
-      error: [...guarded, notFound, conflict, invalid]
+      error: changed
     }),
-    HttpApiEndpoint.get("listCitations", "/projects/:project_id/citations", {
+    get("listCitations", "/projects/:project_id/citations", {
       params: project,
       success: Schema.Array(Citation),
-      error: [...guarded, notFound]
+      error: found
     }),
-    HttpApiEndpoint.delete("deleteCitation", "/citations/:citation_id", {
+    remove("deleteCitation", "/citations/:citation_id", {
       params: { citation_id: Id },
       success: removed,
-      error: [...guarded, notFound]
+      error: found
     }),
-    HttpApiEndpoint.get("getRecommendations", "/projects/:project_id/recommendations", {
+    get("getRecommendations", "/projects/:project_id/recommendations", {
       params: project,
       success: Schema.Array(Resource),
-      error: [...guarded, notFound]
+      error: found
     })
   )
 ) {}

@@ -1,6 +1,7 @@
 /** The marketplace service: products and orders. Port 8005, under `/api/v1`. */
 import { Schema } from "effect"
-import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
+import { HttpApi, HttpApiGroup } from "effect/http-api"
+import { get, post, put, delete as remove } from "effect/http-api/HttpApiEndpoint"
 import * as ServiceClient from "../service/ServiceClient.ts"
 import { errorsOf } from "./CompanionError.ts"
 import { created, Id, maybe, open, Page, removed } from "./Schemas.ts"
@@ -46,53 +47,29 @@ export class Order extends Schema.Opaque<Order>()(
 
 export const NewOrder = open({ product_id: Id, quantity: Schema.Int, project_id: maybe(Id) })
 
-const { conflict, guarded, invalid, notFound } = errorsOf("marketplace")
+const { changed, found, gone, guarded, made } = errorsOf("marketplace")
 const product = { product_id: Id }
 const order = { order_id: Id }
 
 export class MarketplaceApi extends HttpApi.make("marketplace").add(
   HttpApiGroup.make("marketplace", { topLevel: true }).add(
-    HttpApiEndpoint.get("listProducts", "/products", {
+    get("listProducts", "/products", {
       query: { ...Page, query: Schema.optionalKey(Schema.String) },
       success: Schema.Array(Product),
       error: guarded
     }),
-    HttpApiEndpoint.post("createProduct", "/products", {
-      payload: NewProduct,
-      success: created(Product),
-      error: [...guarded, conflict, invalid]
-    }),
-    HttpApiEndpoint.get("getProduct", "/products/:product_id", {
-      params: product,
-      success: Product,
-      error: [...guarded, notFound]
-    }),
-    HttpApiEndpoint.put("updateProduct", "/products/:product_id", {
+    post("createProduct", "/products", { payload: NewProduct, success: created(Product), error: made }),
+    get("getProduct", "/products/:product_id", { params: product, success: Product, error: found }),
+    put("updateProduct", "/products/:product_id", {
       params: product,
       payload: ProductChanges,
       success: Product,
-      error: [...guarded, notFound, conflict, invalid]
+      error: changed
     }),
-    HttpApiEndpoint.delete("deleteProduct", "/products/:product_id", {
-      params: product,
-      success: removed,
-      error: [...guarded, notFound, conflict]
-    }),
-    HttpApiEndpoint.post("createOrder", "/orders", {
-      payload: NewOrder,
-      success: created(Order),
-      error: [...guarded, notFound, conflict, invalid]
-    }),
-    HttpApiEndpoint.get("getOrder", "/orders/:order_id", {
-      params: order,
-      success: Order,
-      error: [...guarded, notFound]
-    }),
-    HttpApiEndpoint.delete("cancelOrder", "/orders/:order_id", {
-      params: order,
-      success: removed,
-      error: [...guarded, notFound, conflict]
-    })
+    remove("deleteProduct", "/products/:product_id", { params: product, success: removed, error: gone }),
+    post("createOrder", "/orders", { payload: NewOrder, success: created(Order), error: changed }),
+    get("getOrder", "/orders/:order_id", { params: order, success: Order, error: found }),
+    remove("cancelOrder", "/orders/:order_id", { params: order, success: removed, error: gone })
   )
 ) {}
 

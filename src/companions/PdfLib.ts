@@ -3,11 +3,11 @@
  */
 import { Effect, Layer } from "effect"
 import { missing, SheetPdf, type PdfPage, type WritePdf } from "./SheetPdf.ts"
+import { messageOf } from "../SystemError.ts"
 
 type PdfModule = Pick<typeof import("@cantoo/pdf-lib"), "PDFDocument">
 
-const reasonOf = (cause: unknown): string =>
-  (cause instanceof Error ? cause.message : String(cause)).split("\n", 1)[0]!.slice(0, 300)
+const reasonOf = (cause: unknown): string => messageOf(cause).split("\n", 1)[0]!.slice(0, 300)
 
 const write = async ({ PDFDocument }: PdfModule, page: PdfPage): Promise<Uint8Array> => {
   // Without dates: the same pictures give the same file.

@@ -20,9 +20,10 @@ import * as ImageSource from "../image/ImageSource.ts"
 import * as ErrorKind from "../ErrorKind.ts"
 import * as Base64 from "../service/Base64.ts"
 import { Forbidden, InputInvalid } from "./CompanionError.ts"
+import * as Hashing from "../jobs/Hashing.ts"
 
 /** A result could not be written: a full disk, a folder that this user may not write to. */
-export class PictureNotWritten extends ErrorKind.lasting<PictureNotWritten>()("PictureNotWritten", {
+export class PictureNotWritten extends ErrorKind.ofCaller<PictureNotWritten>()("PictureNotWritten", {
   path: Schema.String,
   detail: Schema.String
 }) {
@@ -86,12 +87,6 @@ const safeName = (name: string): string =>
     .replaceAll(/^[._]+|[._]+$/g, "")
     .slice(0, 100) || "picture"
 
-/** Of the same bytes the same: a request that is repeated leaves one result. */
-const digest = async (bytes: Uint8Array): Promise<string> => {
-  const hash = await crypto.subtle.digest("SHA-256", Uint8Array.from(bytes))
-  return Array.from(new Uint8Array(hash, 0, 8), (byte) => byte.toString(16).padStart(2, "0")).join("")
-}
-
 const makeFolder = Effect.fnUntraced(function* (
   folder: string,
   options: FolderOptions
@@ -121,7 +116,9 @@ const makeFolder = Effect.fnUntraced(function* (
     { extension, name }: ResultName,
     bytes: Uint8Array
   ): Effect.fn.Return<string, NotWritten, FileSystem.FileSystem> {
-    const file = `${safeName(name)}-${yield* Effect.promise(() => digest(bytes))}.${extension}`
+    // Of the same bytes the same: a request that is repeated leaves one result.
+    const digest = (yield* Hashing.sha256(bytes)).slice(0, 16)
+    const file = `${safeName(name)}-${digest}.${extension}`
     const path = paths.join(results, file)
     yield* WholeFile.makeFolder(results)
     yield* WholeFile.write(path, bytes)

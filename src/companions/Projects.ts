@@ -1,6 +1,7 @@
 /** The project service: projects and what is said of them, from create to delete. Port 8003, under `/api/v1`. */
 import { Schema } from "effect"
-import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
+import { HttpApi, HttpApiGroup } from "effect/http-api"
+import { get, post, put, delete as remove } from "effect/http-api/HttpApiEndpoint"
 import * as ServiceClient from "../service/ServiceClient.ts"
 import { errorsOf } from "./CompanionError.ts"
 import { created, Id, maybe, open, Page, removed } from "./Schemas.ts"
@@ -35,65 +36,49 @@ export const NewComment = open({
   author_id: maybe(Id)
 })
 
-const { conflict, guarded, invalid, notFound } = errorsOf("project")
+const { changed, found, gone, guarded, invalid, made, notFound } = errorsOf("project")
 const params = { project_id: Id }
 const commentParams = { project_id: Id, comment_id: Id }
 
 export class ProjectsApi extends HttpApi.make("project").add(
   HttpApiGroup.make("project", { topLevel: true }).add(
-    HttpApiEndpoint.get("listProjects", "/projects", {
-      query: Page,
-      success: Schema.Array(Project),
-      error: guarded
-    }),
-    HttpApiEndpoint.post("createProject", "/projects", {
-      payload: NewProject,
-      success: created(Project),
-      error: [...guarded, conflict, invalid]
-    }),
-    HttpApiEndpoint.get("getProject", "/projects/:project_id", {
-      params,
-      success: Project,
-      error: [...guarded, notFound]
-    }),
-    HttpApiEndpoint.put("updateProject", "/projects/:project_id", {
+    get("listProjects", "/projects", { query: Page, success: Schema.Array(Project), error: guarded }),
+    post("createProject", "/projects", { payload: NewProject, success: created(Project), error: made }),
+    get("getProject", "/projects/:project_id", { params, success: Project, error: found }),
+    put("updateProject", "/projects/:project_id", {
       params,
       payload: ProjectChanges,
       success: Project,
-      error: [...guarded, notFound, conflict, invalid]
+      error: changed
     }),
-    HttpApiEndpoint.delete("deleteProject", "/projects/:project_id", {
-      params,
-      success: removed,
-      error: [...guarded, notFound, conflict]
-    }),
-    HttpApiEndpoint.get("listComments", "/projects/:project_id/comments", {
+    remove("deleteProject", "/projects/:project_id", { params, success: removed, error: gone }),
+    get("listComments", "/projects/:project_id/comments", {
       params,
       query: Page,
       success: Schema.Array(Comment),
-      error: [...guarded, notFound]
+      error: found
     }),
-    HttpApiEndpoint.post("createComment", "/projects/:project_id/comments", {
+    post("createComment", "/projects/:project_id/comments", {
       params,
       payload: NewComment,
       success: created(Comment),
       error: [...guarded, notFound, invalid]
     }),
-    HttpApiEndpoint.get("getComment", "/projects/:project_id/comments/:comment_id", {
+    get("getComment", "/projects/:project_id/comments/:comment_id", {
       params: commentParams,
       success: Comment,
-      error: [...guarded, notFound]
+      error: found
     }),
-    HttpApiEndpoint.put("updateComment", "/projects/:project_id/comments/:comment_id", {
+    put("updateComment", "/projects/:project_id/comments/:comment_id", {
       params: commentParams,
       payload: NewComment,
       success: Comment,
-      error: [...guarded, notFound, conflict, invalid]
+      error: changed
     }),
-    HttpApiEndpoint.delete("deleteComment", "/projects/:project_id/comments/:comment_id", {
+    remove("deleteComment", "/projects/:project_id/comments/:comment_id", {
       params: commentParams,
       success: removed,
-      error: [...guarded, notFound]
+      error: found
     })
   )
 ) {}

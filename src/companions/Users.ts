@@ -1,6 +1,7 @@
 /** The user service: its contract, and its client. Port 8001, under `/api/v1`. */
 import { Schema, SchemaTransformation } from "effect"
-import { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
+import { HttpApi, HttpApiGroup } from "effect/http-api"
+import { get, post, put, delete as remove } from "effect/http-api/HttpApiEndpoint"
 import * as ServiceClient from "../service/ServiceClient.ts"
 import { errorsOf } from "./CompanionError.ts"
 import { created, Id, maybe, open, removed } from "./Schemas.ts"
@@ -50,42 +51,21 @@ export class Session extends Schema.Opaque<Session>()(
   })
 ) {}
 
-const { conflict, guarded, invalid, notFound } = errorsOf("user")
+const { changed, found, guarded, invalid, made } = errorsOf("user")
 const params = { user_id: Id }
 
 export class UsersApi extends HttpApi.make("user").add(
   HttpApiGroup.make("user", { topLevel: true }).add(
-    HttpApiEndpoint.get("getUser", "/users/:user_id", {
-      params,
-      success: User,
-      error: [...guarded, notFound]
-    }),
-    HttpApiEndpoint.post("createUser", "/users", {
-      payload: NewUser,
-      success: created(User),
-      error: [...guarded, conflict, invalid]
-    }),
-    HttpApiEndpoint.put("updateUser", "/users/:user_id", {
-      params,
-      payload: UserChanges,
-      success: User,
-      error: [...guarded, notFound, conflict, invalid]
-    }),
-    HttpApiEndpoint.delete("deleteUser", "/users/:user_id", {
-      params,
-      success: removed,
-      error: [...guarded, notFound]
-    }),
-    HttpApiEndpoint.post("authenticate", "/auth/login", {
+    get("getUser", "/users/:user_id", { params, success: User, error: found }),
+    post("createUser", "/users", { payload: NewUser, success: created(User), error: made }),
+    put("updateUser", "/users/:user_id", { params, payload: UserChanges, success: User, error: changed }),
+    remove("deleteUser", "/users/:user_id", { params, success: removed, error: found }),
+    post("authenticate", "/auth/login", {
       payload: open({ email: Schema.String, password: secret }),
       success: Session,
       error: [...guarded, invalid]
     }),
-    HttpApiEndpoint.get("getRoles", "/users/:user_id/roles", {
-      params,
-      success: Schema.Array(RoleOrName),
-      error: [...guarded, notFound]
-    })
+    get("getRoles", "/users/:user_id/roles", { params, success: Schema.Array(RoleOrName), error: found })
   )
 ) {}
 

@@ -9,11 +9,12 @@ import { readFileSync } from "node:fs"
 import { hostname } from "node:os"
 import { join } from "node:path"
 import { Effect, FileSystem, Option, type PlatformError, Schema, type Scope } from "effect"
+import * as ErrorKind from "../ErrorKind.ts"
 import { randomHex } from "../randomHex.ts"
 import { type NotWritten, notWritten } from "./NotWritten.ts"
 
 /** Another process works in this folder. */
-export class Locked extends Schema.TaggedError<Locked>()("Locked", {
+export class Locked extends ErrorKind.forNow<Locked>()("Locked", {
   folder: Schema.String,
   pid: Schema.Int,
   host: Schema.String

@@ -10,6 +10,8 @@ import * as Palette from "../mask/Palette.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import type { ResponseNotDecodable } from "../service/ServiceError.ts"
+import { fail } from "./EncodedPicture.ts"
+import { firstOf, join } from "./Fields.ts"
 import { isRecord } from "./protocol/Errors.ts"
 import * as Side from "./Side.ts"
 
@@ -28,9 +30,6 @@ export const idOf = (value: unknown): number | undefined => {
     typeof value === "string" ? /^\s*(?:LABEL_|class[ _]?)?(\d{1,10})\s*$/i.exec(value)?.[1] : undefined
   return Side.toId(digits ?? value)
 }
-
-const firstOf = (value: Readonly<Record<string, unknown>>, names: ReadonlyArray<string>): unknown =>
-  names.map((name) => value[name]).find((each) => each !== undefined && each !== null)
 
 const idFields = ["id", "class_id", "category_id", "label_id", "index", "value"]
 const nameFields = ["name", "label", "class_name", "class", "title"]
@@ -113,9 +112,8 @@ export const read = (
       const given = value[field]
       const found = Array.isArray(given) ? fromList(given) : isRecord(given) ? fromTable(given) : []
       if (typeof found === "string") {
-        const at = path === "" ? field : `${path}.${field}`
         const detail = `${found}. Give the option \`classes\``
-        return Effect.fail(Decode.notDecodable(answer, at, detail, Decode.quoted(given)))
+        return fail(answer, join(path, field), detail, Decode.quoted(given))
       }
       if (found.length > 0) return Effect.succeed(found)
     }

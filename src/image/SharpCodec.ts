@@ -81,7 +81,8 @@ const decode = Effect.fnUntraced(function* (
   }
   const { page = 1 } = image
   const { stretch } = options ?? {}
-  const from = { source, format, page, head: Effect.succeed(bytes) }
+  const range = (offset: number, length: number) => Effect.succeed(bytes.subarray(offset, offset + length))
+  const from = { source, format, page, head: Effect.succeed(bytes), range }
   const found = yield* SharpInput.look(
     from,
     () => sharp(bytes, SharpInput.optionsOf(page, false)),
@@ -93,7 +94,7 @@ const decode = Effect.fnUntraced(function* (
       SharpInput.count(found),
       Effect.catch(
         Effect.tryPromise({
-          try: () => use(sharp(bytes, SharpInput.optionsOf(page, width * height)).autoOrient()),
+          try: () => use(sharp(bytes, SharpInput.optionsOf(page, width * height, found)).autoOrient()),
           catch: (cause) => ({ cause })
         }),
         ({ cause }) => SharpInput.failed(from, cause)
@@ -121,7 +122,8 @@ const decode = Effect.fnUntraced(function* (
     const detail = `it decodes to ${info.width} x ${info.height} pixels of ${info.channels} channels, where ${width} x ${height} of ${channels} are expected`
     return yield* new UnsupportedImage({ source, format, detail })
   }
-  return { width, height, channels, data: SharpModule.plain(data) }
+  const pixels = yield* SharpInput.finish(found.metadata, SharpModule.plain(data), channels)
+  return { width, height, channels, data: pixels }
 })
 
 const encode = Effect.fnUntraced(function* (

@@ -1,6 +1,7 @@
 /** `sharp`, an optional package: how it is loaded, and what its answers and errors are here. */
 import { Effect } from "effect"
 import { DependencyMissing } from "./ImageError.ts"
+import { messageOf } from "../SystemError.ts"
 
 export type SharpModule = typeof import("sharp").default
 
@@ -21,7 +22,7 @@ export const load = (
 
 /** The first line of what libvips says. */
 export const reasonOf = (cause: unknown): string => {
-  const text = cause instanceof Error ? cause.message : String(cause)
+  const text = messageOf(cause)
   return text.split("\n", 1)[0]!.trim().slice(0, 300)
 }
 

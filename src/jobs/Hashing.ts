@@ -12,6 +12,7 @@
  * Hashing.toHex(hasher.digest()).slice(0, 16) // => "ba7816bf8f01cfea"
  * ```
  */
+import { Effect } from "effect"
 
 export type Algorithm = "sha-256" | "md5"
 
@@ -37,6 +38,19 @@ export const make = (algorithm: Algorithm): Hasher => {
   const hash = crypto.createHash(algorithm.replace("-", ""))
   return { update: (bytes) => void hash.update(bytes), digest: () => new Uint8Array(hash.digest()) }
 }
+
+/** The platform takes no memory that threads share. */
+const owned = (bytes: Uint8Array): Uint8Array<ArrayBuffer> =>
+  bytes.buffer instanceof ArrayBuffer
+    ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    : new Uint8Array(bytes)
+
+/** Whether {@link sha256} can be had: browsers keep it from pages that came by http. */
+export const canDigest = (): boolean => Reflect.get(crypto, "subtle") !== undefined
+
+/** The SHA-256 of bytes in memory, as hexadecimal: what a content is known by. It is worked out off the event loop. */
+export const sha256 = (bytes: Uint8Array): Effect.Effect<string> =>
+  Effect.promise(async () => toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", owned(bytes)))))
 
 /** Bytes as lowercase hexadecimal. */
 export const toHex = (bytes: Uint8Array): string =>

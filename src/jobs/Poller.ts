@@ -76,7 +76,7 @@ export const awaitAll = <Output, Value, E>(
           if (error !== undefined) {
             // What has a status that nobody knows may still run.
             if (!isOver(status) || status._tag === "Unknown") yield* release([waited])
-            return yield* Effect.fail(error)
+            return yield* error
           }
           const wait = Duration.max(waited.interval, snapshot.retryAfter ?? Duration.zero)
           waited.interval = tempo.next(waited.interval)

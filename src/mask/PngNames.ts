@@ -3,16 +3,19 @@
  * configuration, `{"0":"background","1":"particle"}`. Readers of pictures pass it over; `Image.open(path).text["id2label"]` of Pillow has it.
  */
 import { Bytes, Predicate } from "effect"
+import { unzlibSync } from "fflate"
 import * as ClassTable from "./ClassTable.ts"
 import { crc32 } from "./PngRows.ts"
 
 const keyword = "id2label"
 /** The signature and the header, behind which the chunk is written. */
 const headerLength = 33
-/** Where a chunk of names may begin: before it are a palette, a profile of colours and the like. */
-const maxStart = 1 << 20
-/** Longer texts are not looked at: 20,000 names are not as long. */
+/** Chunks that are looked at: pixels of half a gigabyte are as many, packed in the smallest pieces that are usual. */
+const maxChunks = 1 << 16
+/** Longer texts, in bytes, are not looked at: 20,000 names are not as long. */
 const maxLength = 1 << 20
+/** The same of packed ones. */
+const maxPacked = 1 << 18
 
 /** The text of the chunk: JSON whose characters are those that it may have. */
 export const textOf = (classes: ClassTable.ClassTable): string =>
@@ -54,39 +57,84 @@ export interface Found {
   readonly classes: ClassTable.ClassTable
 }
 
-/**
- * The names within a PNG, or within its beginning: where that ends too early, how many bytes are needed. They are before the pixels,
- * where this package writes them.
- */
-export const find = (bytes: Uint8Array): Found | { readonly needs: number } | undefined => {
-  if (bytes.length < headerLength || bytes[0] !== 0x89 || bytes[1] !== 0x50) return undefined
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  let at = 8
-  while (at + 8 <= bytes.length) {
-    const length = view.getUint32(at)
-    const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8))
-    const end = at + 12 + length
-    if (type === "IDAT" || type === "IEND" || length > maxLength) return undefined
-    if (type === "tEXt") {
-      if (end > bytes.length) return { needs: end + 8 }
-      const content = bytes.subarray(at + 4, end - 4)
-      const found = view.getUint32(end - 4) === crc32(content) ? named(content.subarray(4)) : undefined
+/** So many bytes of a file from a place on; fewer where it ends. They are valid until the next call. */
+export type Read = (at: number, length: number) => Uint8Array
+
+/** The names within a PNG, wherever in it they stand: this package writes them before the pixels, other programs behind them too. */
+export const find = (read: Read): Found | undefined => {
+  const start = read(0, headerLength)
+  if (start.length < headerLength || start[0] !== 0x89 || start[1] !== 0x50) return undefined
+  let at = headerLength
+  for (let count = 0; count < maxChunks; count++) {
+    const head = read(at, 8)
+    if (head.length < 8) return undefined
+    const length = new DataView(head.buffer, head.byteOffset, 4).getUint32(0)
+    const type = latin1(head.subarray(4))
+    if (type === "IEND") return undefined
+    const kind = kinds[type]
+    if (kind !== undefined && length <= maxLength) {
+      const found = foundIn(read(at + 4, length + 8), kind)
       if (found !== undefined) return found
     }
-    at = end
+    at += 12 + length
   }
-  // The next one begins behind what is here.
-  return at > maxStart ? undefined : { needs: at + 8 }
+  return undefined
 }
 
-const named = (content: Uint8Array): Found | undefined => {
-  const start = `${keyword}\0`
-  const all = new TextDecoder("latin1").decode(content)
-  if (!all.startsWith(start)) return undefined
-  const text = all.slice(start.length)
-  const entries = entriesOf(text)
-  const classes = ClassTable.fromId2Label(entries)
-  return classes.length === 0 ? undefined : { text, classes }
+/** The same within bytes that are all there. */
+export const findIn = (bytes: Uint8Array): Found | undefined =>
+  find((at, length) => bytes.subarray(at, at + length))
+
+const latin1 = (bytes: Uint8Array): string => new TextDecoder("latin1").decode(bytes)
+
+/** UTF-8, which several programs write where Latin-1 should be; text of Latin-1 is hardly ever valid as that. */
+const either = (bytes: Uint8Array): string => utf8(bytes) ?? latin1(bytes)
+
+const utf8 = (bytes: Uint8Array): string | undefined => {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/** What was packed, unless it is longer than would be read. */
+const unpacked = (bytes: Uint8Array): Uint8Array | undefined => {
+  // The rest of what is too long is unpacked into nothing, which takes time all the same.
+  if (bytes.length > maxPacked) return undefined
+  try {
+    const out = unzlibSync(bytes, { out: new Uint8Array(maxLength + 1) })
+    return out.length > maxLength ? undefined : out
+  } catch {
+    return undefined
+  }
+}
+
+const map = (bytes: Uint8Array | undefined, text: (bytes: Uint8Array) => string | undefined) =>
+  bytes === undefined ? undefined : text(bytes)
+
+/** The text of each kind of chunk, from what stands behind its keyword. */
+const kinds: Readonly<Record<string, (rest: Uint8Array) => string | undefined>> = {
+  tEXt: either,
+  // The method of packing, of which there is one.
+  zTXt: (rest) => (rest[0] === 0 ? map(unpacked(rest.subarray(1)), either) : undefined),
+  // Whether it is packed, and how; then a language, and the keyword in it.
+  iTXt: (rest) => {
+    const text = rest.indexOf(0, rest.indexOf(0, 2) + 1) + 1
+    if (rest[0]! > 1 || rest[1] !== 0 || text < 4) return undefined
+    return map(rest[0] === 0 ? rest.subarray(text) : unpacked(rest.subarray(text)), utf8)
+  }
+}
+
+/** The names in a chunk, given from its type to its checksum. */
+const foundIn = (chunk: Uint8Array, textIn: (rest: Uint8Array) => string | undefined): Found | undefined => {
+  const end = chunk.length - 4
+  const from = 4 + keyword.length + 1
+  if (end < from || latin1(chunk.subarray(4, from)) !== `${keyword}\0`) return undefined
+  const said = new DataView(chunk.buffer, chunk.byteOffset + end, 4).getUint32(0)
+  const text = said === crc32(chunk.subarray(0, end)) ? textIn(chunk.subarray(from, end)) : undefined
+  const classes = text === undefined ? [] : ClassTable.fromId2Label(entriesOf(text))
+  return text === undefined || classes.length === 0 ? undefined : { text, classes }
 }
 
 const entriesOf = (text: string): Readonly<Record<string, string>> => {

@@ -9,6 +9,7 @@ import type { PolicyError } from "../policy/PolicyError.ts"
 import { ModelNotLoadable } from "../SegmentationError.ts"
 import type { ServiceError } from "../service/ServiceError.ts"
 import * as PreprocessorConfig from "./PreprocessorConfig.ts"
+import { messageOf } from "../SystemError.ts"
 
 /** Files by their names. */
 export type Outside = Readonly<Record<string, Uint8Array>>
@@ -72,13 +73,16 @@ const namesIn = ({
   return Array.from({ length: num_labels ?? 0 }, (_, id) => [String(id), `LABEL_${id}`])
 }
 
-/** Python writes numbers that JSON has not, and reads them; an editor may leave a mark at the beginning. */
+/**
+ * Python writes numbers that JSON has not: they are no numbers here either, so that what needs one is refused. An editor may
+ * leave a mark at the beginning.
+ */
 const parse = (text: string): unknown =>
   JSON.parse(
     text
       .replace(/^\uFEFF/, "")
       .replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (token) =>
-        token.startsWith('"') ? token : "null"
+        token.startsWith('"') ? token : JSON.stringify(token)
       )
   )
 
@@ -117,8 +121,7 @@ const json = Effect.fnUntraced(function* <S extends Schema.ConstraintDecoder<unk
   if (file === undefined) return undefined
   const parsed = yield* Effect.try({
     try: () => parse(file.text),
-    catch: (cause) =>
-      fail(`${file.name} is no JSON (${cause instanceof Error ? cause.message : String(cause)})`)
+    catch: (cause) => fail(`${file.name} is no JSON (${messageOf(cause)})`)
   })
   return yield* Effect.mapError(Schema.decodeUnknownEffect(schema)(parsed), (error) =>
     fail(`${file.name} is not as expected: ${error.message.replaceAll(/\s+/g, " ").trim()}`)

@@ -6,8 +6,11 @@ import { Duration, Effect, Result, type Scope } from "effect"
 import { ImageCodec } from "../image/ImageCodec.ts"
 import { DependencyMissing } from "../image/ImageError.ts"
 import type { Preprocessing } from "../image/Preprocessing.ts"
+import { filters } from "../image/Resample.ts"
 import type { ClassTable } from "../mask/ClassTable.ts"
+import * as OneOf from "../OneOf.ts"
 import * as Policy from "../policy/Policy.ts"
+import * as Range from "../policy/Range.ts"
 import type { Prediction } from "../Prediction.ts"
 import { InferenceFailed, type SegmentationError } from "../SegmentationError.ts"
 import { own, span } from "../TelemetryNames.ts"
@@ -58,9 +61,31 @@ export interface OnnxTransportOptions {
 /** Everything that keeps a model from being loaded. */
 export type LoadError = ModelError | DependencyMissing
 
-const count = (name: string, value: number): number => {
-  if (Number.isInteger(value) && value >= 1) return value
-  throw new RangeError(`SegFormerOnnx: \`${name}\` must be a whole number of at least 1, but is ${value}`)
+/** The layer that a program called: what is wrong with its options is said of that one. */
+type Layer = "SegFormerOnnx" | "SegFormerWeb"
+
+/** More sessions or threads than that serve nobody on any machine, and are a slip. */
+const many = 256
+
+const count = (layer: Layer, name: string, value: number | undefined, otherwise: number): number => {
+  if (value === undefined) return otherwise
+  const range = { least: 1, most: Math.max(many, otherwise), whole: true }
+  if (Range.isWithin(range, value)) return value
+  throw new RangeError(`${layer}: \`${name}\` must be ${Range.words(range)}, but is ${value}`)
+}
+
+/** Instead of what a model's settings say, which are checked where they are read. */
+const preprocessingOf = (layer: Layer, own: Partial<Preprocessing> = {}): Partial<Preprocessing> => {
+  OneOf.check(layer, "preprocessing.filter", own.filter, [...filters, "libvips-bilinear"])
+  OneOf.check(layer, "preprocessing.channels", own.channels, ["rgb", "bgr"])
+  for (const name of ["mean", "std"] as const) {
+    const value = own[name]
+    if (value !== undefined && (value.length !== 3 || !value.every(Number.isFinite)))
+      throw new RangeError(
+        `${layer}: \`preprocessing.${name}\` must be three numbers, but is [${value.join(", ")}]`
+      )
+  }
+  return own
 }
 
 /** Both things come, or what fails: packages that either lacks in one error, for one command to install. */
@@ -96,13 +121,16 @@ const channelsOf = (classes: ClassTable, isOwn: boolean) => {
 
 /** A transport whose sessions are loaded and warm. They end with the scope. */
 export const make = Effect.fnUntraced(function* <R = never>(
+  layer: Layer,
   source: ModelSource<R>,
   options: OnnxTransportOptions
 ): Effect.fn.Return<Transport["Service"], LoadError, ImageCodec | OnnxRuntime | R | Scope.Scope> {
   const codec = yield* ImageCodec
   const runtime = yield* OnnxRuntime
-  const sessions = count("sessions", options.sessions ?? 1)
-  const threads = count("threads", options.threads ?? Math.max(1, Math.floor(runtime.threads / sessions)))
+  const sessions = count(layer, "sessions", options.sessions, 1)
+  const each = Math.max(1, Math.floor(runtime.threads / sessions))
+  const threads = count(layer, "threads", options.threads, each)
+  const overrides = preprocessingOf(layer, options.preprocessing)
   const model = yield* source.open(options.variant ?? "model")
   const classes = options.classes ?? model.classes
   const weights: Weights =
@@ -119,7 +147,7 @@ export const make = Effect.fnUntraced(function* <R = never>(
       load: {
         weights,
         threads,
-        preprocessing: { ...model.preprocessing, ...options.preprocessing },
+        preprocessing: { ...model.preprocessing, ...overrides },
         expected: {
           ...channelsOf(classes, options.classes !== undefined),
           threshold: options.threshold,

@@ -8,7 +8,7 @@ import { defaults, type Preprocessing } from "../image/Preprocessing.ts"
 import { filters } from "../image/Resample.ts"
 
 const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optional(Schema.NullOr(schema))
-const PerChannel = Schema.Union([Schema.Number, Schema.Array(Schema.Number)])
+const PerChannel = Schema.Union([Schema.Finite, Schema.Array(Schema.Finite)])
 const Side = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 16_384 }))
 const Rectangle = Schema.Struct({ height: Side, width: Side })
 const Size = Schema.Union([
@@ -39,7 +39,7 @@ export const Settings = Schema.StructWithRest(
     do_center_crop: maybe(Schema.Boolean),
     crop_size: maybe(Schema.Union([Side, Schema.Tuple([Side, Side]), Rectangle])),
     do_rescale: maybe(Schema.Boolean),
-    rescale_factor: maybe(Schema.Number),
+    rescale_factor: maybe(Schema.Finite),
     offset: maybe(Schema.Boolean),
     rescale_offset: maybe(Schema.Boolean),
     do_normalize: maybe(Schema.Boolean),

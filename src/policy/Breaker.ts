@@ -19,7 +19,7 @@ import {
   Stream
 } from "effect"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
-import { withMonotonicClock } from "./MonotonicClock.ts"
+import { millisOf, withMonotonicClock } from "./MonotonicClock.ts"
 import type { BreakerPolicy } from "./Policy.ts"
 import { CircuitOpen } from "./PolicyError.ts"
 import * as PolicyStores from "./PolicyStores.ts"
@@ -185,7 +185,7 @@ export const make = Effect.fnUntraced(function* (
   const open: Breaker["open"] = (options) =>
     Clock.clockWith((clock) => {
       const { since } = streak
-      const ago = since === undefined ? 0 : monotonic(clock) - since
+      const ago = since === undefined ? 0 : millisOf(clock) - since
       return Effect.fail(
         new CircuitOpen({
           ...options,
@@ -220,11 +220,11 @@ export const make = Effect.fnUntraced(function* (
       Clock.clockWith((clock) => {
         let began = 0
         const timed = Effect.suspend(() => {
-          began = monotonic(clock)
+          began = millisOf(clock)
           return self
         })
         const classify = (exit: Exit.Exit<A, E>): CircuitBreaker.Outcome => {
-          const ended = monotonic(clock)
+          const ended = millisOf(clock)
           if (Exit.isSuccess(exit) && ended - began <= slowAfter) {
             streak.wentWell()
             return CircuitBreaker.success
@@ -258,5 +258,3 @@ export const make = Effect.fnUntraced(function* (
       })
   }
 })
-
-const monotonic = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6

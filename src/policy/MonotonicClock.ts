@@ -7,6 +7,12 @@
  */
 import { Clock, Effect } from "effect"
 
+/** Milliseconds that only go forward, whatever is done to the time of day. */
+export const millisOf = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+
+/** The same now. */
+export const millis: Effect.Effect<number> = Clock.clockWith((clock) => Effect.sync(() => millisOf(clock)))
+
 /** One for each clock: it is asked for several times a call. */
 const made = new WeakMap<Clock.Clock, Clock.Clock>()
 

@@ -26,6 +26,7 @@ import * as Telemetry from "../TelemetryNames.ts"
 import * as PolicyStores from "./PolicyStores.ts"
 import * as RateLimit from "./RateLimit.ts"
 import * as RetryBudget from "./RetryBudget.ts"
+import { millis } from "./MonotonicClock.ts"
 
 /** What the policy must know of an error to handle it: every error of this library says it of itself. */
 export interface Failure extends Backoff.Failure {
@@ -135,8 +136,7 @@ export const make = Effect.fnUntraced(function* (options: {
   let outside = 0
   let nextBack = 0
   let between = 0
-  const comeBack = Effect.flatMap(Clock.monotonicTimeNanos, (nanos) => {
-    const now = Number(nanos) / 1e6
+  const comeBack = Effect.flatMap(millis, (now) => {
     if (now >= nextBack) between = Backoff.length(base.retry) / outside
     const at = Math.max(now, nextBack)
     nextBack = at + between

@@ -26,8 +26,9 @@ import { Clock, Config, Context, Duration, Effect, Layer, type Scope } from "eff
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import type { Redis } from "effect/persistence/Redis"
-import { withMonotonicClock } from "./MonotonicClock.ts"
+import { millisOf, withMonotonicClock } from "./MonotonicClock.ts"
 import * as RetryBudget from "./RetryBudget.ts"
+import * as Wrapped from "./Wrapped.ts"
 
 export interface RedisOptions {
   /** Before each key. `effect-segformer:` by default. */
@@ -94,9 +95,9 @@ export const layerRedis = (options?: RedisOptions): Layer.Layer<never, never, Re
 
 /** The same, with its options from configuration. */
 export const layerRedisConfig = (
-  config: Config.Wrap<RedisOptions>
+  config: Wrapped.Wrap<RedisOptions>
 ): Layer.Layer<never, Config.ConfigError, Redis> =>
-  Layer.effect(Stores, Effect.flatMap(Config.unwrap<RedisOptions>(config), makeRedis))
+  Layer.effect(Stores, Effect.flatMap(Wrapped.unwrap<RedisOptions>(config), makeRedis))
 
 /** Asks Redis, or what stands in for it while it does not answer. */
 type Ask = <A, E extends StoreError, R>(
@@ -132,7 +133,7 @@ const asking = (options: RedisOptions | undefined): Ask => {
 
   return (shared, own) =>
     Clock.clockWith((clock) => {
-      const now = Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+      const now = millisOf(clock)
       if (isAway && now < askAgainAt) return own
       // One of many callers finds out; the others need not wait with it.
       if (isAway) askAgainAt = now + pause

@@ -6,6 +6,7 @@
  * A limit on how many run at once would not do: a service that grants one a second refuses in a millisecond.
  */
 import { Clock, Deferred, Duration, Effect, Exit, Result, Semaphore } from "effect"
+import { millis, millisOf } from "./MonotonicClock.ts"
 
 /** What it must know of a failure. */
 export interface Refusal {
@@ -69,14 +70,14 @@ export const make = Effect.fnUntraced(function* (longest: Duration.Duration): Ef
   let second = Number.NEGATIVE_INFINITY
   let inSecond = 0
   let before = 0
-  let grantedAt = yield* Effect.map(Clock.monotonicTimeNanos, millis)
+  let grantedAt = yield* millis
 
   const isBlocked = () => refused >= several && rate < Number.POSITIVE_INFINITY
 
   const inTurn = queue.withPermit(
     Effect.gen(function* () {
       for (;;) {
-        const now = yield* Effect.map(Clock.monotonicTimeNanos, millis)
+        const now = yield* millis
         if (now >= next) {
           next = now + (isBlocked() ? hold : 1 / rate)
           return
@@ -139,10 +140,10 @@ export const make = Effect.fnUntraced(function* (longest: Duration.Duration): Ef
     grantedAt: () => grantedAt,
     watch: (attempt) =>
       Clock.clockWith((clock) => {
-        const began = millis(clock.monotonicTimeNanosUnsafe())
+        const began = millisOf(clock)
         return Effect.onExit(attempt, (exit) =>
           Effect.sync(() => {
-            const now = millis(clock.monotonicTimeNanosUnsafe())
+            const now = millisOf(clock)
             if (Exit.isSuccess(exit)) return wasGranted(began, now)
             const error = Result.getOrUndefined(Exit.findError(exit))
             if (error !== undefined && isRefusal(error)) wasRefused(began, now, error.retryAfter)
@@ -151,5 +152,3 @@ export const make = Effect.fnUntraced(function* (longest: Duration.Duration): Ef
       })
   }
 })
-
-const millis = (nanos: bigint): number => Number(nanos) / 1e6

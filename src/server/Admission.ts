@@ -10,6 +10,7 @@ import { Clock, Duration, Effect, type Scope, Semaphore } from "effect"
 import { CurrentAddress } from "./Address.ts"
 import { Refusal } from "./Refusal.ts"
 import type { ServerLimits } from "./ServerLimits.ts"
+import { millisOf } from "../policy/MonotonicClock.ts"
 
 export type AdmissionLimits = Pick<
   ServerLimits,
@@ -180,13 +181,13 @@ export const make = ({
       turns.withPermit(
         Clock.clockWith((clock) =>
           Effect.suspend(() => {
-            const started = clock.monotonicTimeNanosUnsafe()
+            const started = millisOf(clock)
             working++
             return Effect.ensuring(
               self,
               Effect.sync(() => {
                 working--
-                const took = Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6
+                const took = millisOf(clock) - started
                 usual = usual * 0.8 + took * 0.2
               })
             )

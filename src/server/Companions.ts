@@ -33,6 +33,7 @@ import * as ServiceRegistry from "../service/ServiceRegistry.ts"
 import type { Active, Activity, Caller, EndedJob } from "./Caller.ts"
 import type { Refusal } from "./Refusal.ts"
 import { unanswered } from "./Security.ts"
+import { millisOf } from "../policy/MonotonicClock.ts"
 
 export type { Active, Activity, EndedJob }
 
@@ -65,7 +66,7 @@ export const authorizer = Effect.fnUntraced(function* (
   const clock = yield* Clock.Clock
   // By digest: whoever sees this memory learns no token.
   const known = new Map<string, { readonly caller: Caller; readonly until: number }>()
-  const monotonic = () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+  const monotonic = () => millisOf(clock)
 
   return (token) =>
     Effect.suspend(() => {

@@ -2,7 +2,7 @@
  * JSON requests with images in them, read in slices: long strings (base64) and long arrays of bytes (pixels) are taken
  * out of the text first, so that what the parser sees at once is short, however large the request.
  */
-import { Effect, type Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { randomHex } from "../randomHex.ts"
 import * as Steps from "../mask/Steps.ts"
 import * as Base64 from "../service/Base64.ts"
@@ -245,12 +245,13 @@ function* decode(raw: Buffer): Steps.Steps<Uint8Array | undefined> {
   return bytes.subarray(0, length)
 }
 
-/** A string of a request, however long. */
-export const textOf = (value: string | LongText): string => {
-  if (typeof value === "string") return value
-  const text: unknown = JSON.parse(`"${value.raw.toString()}"`)
-  return typeof text === "string" ? text : ""
-}
+/** A string of a request, however long. The parser has not seen a long one: it may hold what no string of JSON does. */
+export const textOf = (value: string | LongText): Effect.Effect<string, Refusal> =>
+  typeof value === "string"
+    ? Effect.succeed(value)
+    : Effect.mapError(decodeText(`"${value.raw.toString()}"`), () => bad("The body is no JSON"))
+
+const decodeText = Schema.decodeEffect(Schema.fromJsonString(Schema.String))
 
 /** The bytes of a file that is a string of a request. `what` names the string. */
 export const fileOf = (value: string | LongText, what: string): Effect.Effect<Uint8Array, Refusal> =>

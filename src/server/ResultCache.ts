@@ -10,6 +10,7 @@
 import { Effect, Metric } from "effect"
 import type { Segmentation } from "../Segmentation.ts"
 import * as Telemetry from "../TelemetryNames.ts"
+import * as Hashing from "../jobs/Hashing.ts"
 
 /** What is kept of one kind, by key. */
 export interface Kept<A> {
@@ -59,17 +60,8 @@ export const sizeOf = (segmentation: Segmentation): Effect.Effect<number> =>
     }
   )
 
-/** The platform takes no memory that threads share; bodies never are in such. */
-const owned = (image: Uint8Array): Uint8Array<ArrayBuffer> =>
-  image.buffer instanceof ArrayBuffer
-    ? new Uint8Array(image.buffer, image.byteOffset, image.byteLength)
-    : new Uint8Array(image)
-
 const keyOf = (model: string, image: Uint8Array): Effect.Effect<string> =>
-  Effect.promise(async () => {
-    const digest = await crypto.subtle.digest("SHA-256", owned(image))
-    return `${Buffer.from(digest).toString("base64")} ${model}`
-  })
+  Effect.map(Hashing.sha256(image), (digest) => `${digest} ${model}`)
 
 /** A cache of at most so many bytes. */
 export const make = (maxBytes: number): ResultCache => {

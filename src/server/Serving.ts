@@ -14,6 +14,7 @@ import * as Refusals from "./Refusal.ts"
 import * as Notes from "./Notes.ts"
 import * as ResultCache from "./ResultCache.ts"
 import * as ServerLimits from "./ServerLimits.ts"
+import { millisOf } from "../policy/MonotonicClock.ts"
 
 /** What all models of a server share. */
 export interface Shared {
@@ -168,10 +169,10 @@ const rememberedFor = 10_000
 /** The same value for a while, once there is one: failures are not kept. */
 const remembered = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<Effect.Effect<A, E>> =>
   Effect.map(Clock.Clock, (clock) => {
-    let known: { readonly value: A; readonly at: bigint } | undefined
+    let known: { readonly value: A; readonly at: number } | undefined
     return Effect.suspend(() => {
-      const now = clock.monotonicTimeNanosUnsafe()
-      if (known !== undefined && Number(now - known.at) / 1e6 < rememberedFor) {
+      const now = millisOf(clock)
+      if (known !== undefined && now - known.at < rememberedFor) {
         return Effect.succeed(known.value)
       }
       return Effect.tap(self, (value) =>

@@ -2,6 +2,7 @@
 import { Cause, Clock, Effect, Exit, type LogLevel, Result } from "effect"
 import type { HttpMethod } from "effect/http/HttpMethod"
 import type { Attempt } from "../policy/Attempt.ts"
+import { millisOf } from "../policy/MonotonicClock.ts"
 
 /** How a request came out: its status, or what there was instead of one. */
 const outcome = (
@@ -31,9 +32,9 @@ export const around = <A extends { readonly status: number }, E extends { readon
   const log = Effect.logWithLevel(level)
   const of = attempts === undefined ? "" : `/${attempts}`
   const request = Clock.clockWith((clock) => {
-    const started = clock.monotonicTimeNanosUnsafe()
+    const started = millisOf(clock)
     return Effect.onExit(self, (exit) => {
-      const milliseconds = Math.round(Number(clock.monotonicTimeNanosUnsafe() - started) / 1e6)
+      const milliseconds = Math.round(millisOf(clock) - started)
       const status = outcome(exit)
       const what = typeof status === "number" ? "Response" : "No response"
       return Effect.annotateLogs(log(`${what}: ${method} ${url} - ${status} (${milliseconds} ms)`), {

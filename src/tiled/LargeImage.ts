@@ -121,9 +121,11 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   }
   const sharp = yield* load("Reading large pictures")
   const { page = 1, stretch } = options
-  const head = yield* fs
-    .stream(path, { bytesToRead: headBytes })
-    .pipe(Stream.runCollect, Effect.mapBoth({ onSuccess: concat, onFailure: notRead(source) }))
+  const range = (offset: number, bytesToRead: number) =>
+    fs
+      .stream(path, { offset, bytesToRead })
+      .pipe(Stream.runCollect, Effect.mapBoth({ onSuccess: concat, onFailure: notRead(source) }))
+  const head = yield* range(0, headBytes)
   const start = ImageHeader.parse(head, page)
   // What it is instead, it is to every command.
   if (start._tag === "Refused" || start._tag === "Unknown") {
@@ -132,9 +134,9 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   const known = start._tag === "Known" ? start.format : undefined
   // Of a JPEG that would allow any number of scans over all of its pixels, and of other types what a large picture needs.
   const unlimited = known !== "jpeg"
-  const input = (maxPixels: number | false) =>
-    sharp(path, { ...SharpInput.optionsOf(page, maxPixels), unlimited, sequentialRead: true })
-  const from = { source, format: known ?? "image", page, head: Effect.succeed(head) } as const
+  const input = (maxPixels: number | false, facts?: Parameters<typeof SharpInput.optionsOf>[2]) =>
+    sharp(path, { ...SharpInput.optionsOf(page, maxPixels, facts), unlimited, sequentialRead: true })
+  const from = { source, format: known ?? "image", page, head: Effect.succeed(head), range } as const
   const found =
     start._tag === "Known" && ImageFormat.table[start.format].decoder === "ours"
       ? { ...start, metadata: undefined, isColour: true }
@@ -180,8 +182,8 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
     bitmap !== undefined
       ? sharp(bitmap.data, { raw: { width, height, channels: 3 }, limitInputPixels: false })
       : metadata === undefined || space === undefined
-        ? input(pixels).toColourspace("srgb").removeAlpha()
-        : SharpInput.numbersOf(input(pixels), metadata)
+        ? input(pixels, found).toColourspace("srgb").removeAlpha()
+        : SharpInput.numbersOf(input(pixels, found), metadata)
   const stored = yield* Effect.tryPromise({
     try: () =>
       opened()
@@ -212,11 +214,11 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
       catch: (cause) => new ImageNotReadable({ source, detail: reasonOf(cause) })
     })
   const rgb = (box: Box) =>
-    Effect.map(
+    Effect.flatMap(
       read(storedBox(box, stored, orientation), (part) =>
         upright(part, orientation).toColourspace("srgb").raw().toBuffer()
       ),
-      plain
+      (bytes) => SharpInput.finish(metadata, plain(bytes), 3)
     )
   // Floats are stored as floats, whose space libvips has another word for.
   const storedSpace = stored.channels === 1 ? "b-w" : "scrgb"
@@ -242,7 +244,8 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
     source,
     width,
     height,
-    hasMore: start._tag === "Known" && start.hasMore === true,
+    // The first bytes tell where all of it lies in them, and the decoder of pages that lie behind.
+    hasMore: (start._tag === "Known" && start.hasMore === true) || (metadata?.pages ?? 1) > page,
     window: (box) =>
       Effect.suspend(() => {
         const { height, width } = box

@@ -1,11 +1,12 @@
-/** Results that somebody has taken away from a run that is done. */
-import { existsSync, readFileSync, rmSync } from "node:fs"
+/** Results that somebody has taken away from a run that is done, or spoilt. */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Logger, Stream } from "effect"
+import { Effect, Logger, Result, Stream } from "effect"
 import { ImageSource, Transport } from "effect-segformer"
 import { Batch, BatchSource, Item, Sink, Sinks } from "effect-segformer/batch"
+import { LabelMap, LabelPng } from "effect-segformer/mask"
 import { SharpCodec } from "effect-segformer/sharp"
 import { Fixtures } from "effect-segformer/testing"
 import { folder } from "../support/Folder.ts"
@@ -118,10 +119,78 @@ describe("results that are not there any more", () => {
       assert.deepStrictEqual(filesIn(out), files)
       assert.strictEqual((yield* go).missing, 0)
       for (const name of files) {
-        rmSync(join(out, name))
-        assert.strictEqual((yield* go).missing, 1, name)
-        assert.isTrue(existsSync(join(out, name)))
+        const path = join(out, name)
+        const whole = readFileSync(path)
+        for (const spoil of [() => rmSync(path), () => writeFileSync(path, whole.subarray(0, -1))]) {
+          spoil()
+          assert.strictEqual((yield* go).missing, 1, name)
+          assert.deepStrictEqual(readFileSync(path), whole)
+        }
       }
+    })
+  )
+
+  it.live("are what is there under their names and is none, or not all of one", () =>
+    Effect.gen(function* () {
+      const out = yield* folder()
+      const calls: Array<string> = []
+      const said: Array<string> = []
+      // "twin" has the content of "a", so that each may be a copy of the other.
+      const keys = ["a", "b", "twin"]
+      const items = Stream.fromIterable(
+        keys.map((key) => Item.make(key, ImageSource.bytes(picture(key === "b" ? 1 : 0), { name: key })))
+      )
+      const go = Batch.run({
+        source: BatchSource.fromStream("keys", items),
+        sinks: [Sinks.labels({ folder: out }), Sinks.overlays({ folder: out })],
+        folder: join(out, ".segformer")
+      }).pipe(
+        Effect.provide([
+          segmenter({ onCall: (name) => calls.push(name) }),
+          NodeFileSystem.layer,
+          SharpCodec.layer,
+          Logger.layer([Logger.make(({ message }) => void said.push(String(message)))])
+        ])
+      )
+      yield* go
+      assert.strictEqual((yield* go).missing, 0)
+      const whole = (name: string) => readFileSync(join(out, name))
+      const [labels, overlay] = [whole("a.labels.png"), whole("a.overlay.jpg")]
+      const other = Result.getOrThrow(
+        LabelPng.encode(LabelMap.makeUnsafe({ width: 2, height: 2, data: new Uint8Array(4) }))
+      )
+      const spoilt: ReadonlyArray<readonly [string, Uint8Array]> = [
+        ["a.labels.png", new Uint8Array()],
+        ["a.labels.png", labels.subarray(0, 10)],
+        ["a.labels.png", labels.subarray(0, -1)],
+        ["a.labels.png", labels.subarray(0, labels.length / 2)],
+        // As a download that was begun at its full length.
+        ["a.labels.png", Buffer.concat([labels.subarray(0, 40), new Uint8Array(labels.length - 40)])],
+        ["a.labels.png", Buffer.from("<!doctype html><title>Sign in</title>")],
+        ["a.labels.png", overlay],
+        ["a.labels.png", other],
+        ["a.overlay.jpg", new Uint8Array()],
+        ["a.overlay.jpg", Uint8Array.of(0xff)],
+        ["a.overlay.jpg", overlay.subarray(0, -2)],
+        ["a.overlay.jpg", labels]
+      ]
+      for (const [name, bytes] of spoilt) {
+        writeFileSync(join(out, name), bytes)
+        assert.strictEqual((yield* go).missing, 1)
+        assert.deepStrictEqual([whole("a.labels.png"), whole("a.overlay.jpg")], [labels, overlay])
+      }
+      assert.match(said[0]!, /^The result of a is not there any more, or not whole/)
+      // No broken result is copied for an image that is equal.
+      calls.length = 0
+      for (const key of ["a", "twin"]) writeFileSync(join(out, `${key}.labels.png`), labels.subarray(0, 40))
+      assert.strictEqual((yield* go).missing, 2)
+      assert.strictEqual(calls.length, 1)
+      for (const key of ["a", "twin"]) assert.deepStrictEqual(whole(`${key}.labels.png`), labels)
+      // A folder is nobody's to replace: the image has failed, which says why.
+      rmSync(join(out, "b.labels.png"))
+      mkdirSync(join(out, "b.labels.png"))
+      const { failures, missing } = yield* go
+      assert.deepStrictEqual([missing, [...failures]], [1, [["SinkFailed", 1]]])
     })
   )
 })

@@ -63,6 +63,20 @@ describe("PredictionCache", () => {
     }).pipe(Effect.provide(cachedOver(layer)))
   })
 
+  it.effect("keeps nothing on a page that came by http: browsers digest nothing there", () => {
+    const { asked, layer } = counting()
+    const insecure = Effect.acquireRelease(
+      Effect.sync(() => Object.defineProperty(crypto, "subtle", { value: undefined, configurable: true })),
+      () => Effect.sync(() => Reflect.deleteProperty(crypto, "subtle"))
+    )
+    return Effect.gen(function* () {
+      yield* insecure
+      yield* segment(image)
+      yield* segment(image)
+      assert.strictEqual(asked(), 2)
+    }).pipe(Effect.provide(cachedOver(layer)), Effect.scoped)
+  })
+
   it.effect("gives what a model gave, where that is of the shape that it saw, and how unsure it was", () => {
     const uncertainty = { entropy: 0.5, margin: 0.25, unsure: 0.125 }
     const labelMap = LabelMap.filled(8, 60, 1)

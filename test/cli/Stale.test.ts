@@ -1,11 +1,12 @@
 /** What an earlier run wrote beside what this one writes: gone, or told. */
-import { existsSync, readFileSync } from "node:fs"
+import { existsSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { ClassTable, LabelPng } from "effect-segformer/mask"
 import { Fixtures } from "effect-segformer/testing"
 import * as InspectionServer from "../http/servers/InspectionServer.ts"
+import { serve } from "../server/support.ts"
 import { run } from "../support/Command.ts"
 import { fill, folder, names } from "../support/Folder.ts"
 
@@ -81,6 +82,27 @@ describe("what an earlier run wrote", () => {
       const second = yield* run(args, { cwd })
       assert.strictEqual(second.code, 0, second.stderr)
       assert.deepStrictEqual(names(join(cwd, "out")), ["a.json", "a.overlay.png"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("of all images of a run is told where this one does not write it", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve()
+      const cwd = yield* folder({ "in/a.png": Fixtures.image, "out/notes.csv": "mine" })
+      const args = ["batch", "in", "--url", url, "--out", "out", "--quiet"]
+      const first = yield* run([...args, "--coco", "--csv", "regions"], { cwd })
+      assert.deepStrictEqual([first.code, first.stderr], [0, ""])
+      const again = yield* run([...args, "--no-report", "--allow-change"], { cwd })
+      assert.deepStrictEqual(
+        [again.code, again.stderr],
+        [
+          0,
+          "segformer: this run does not write out/report.html, out/coco.json, out/regions.csv, and what is there is of before: remove it, or ask for it again\n"
+        ]
+      )
+      rmSync(join(cwd, "out/coco.json"))
+      const asked = yield* run([...args, "--csv", "regions", "--allow-change"], { cwd })
+      assert.deepStrictEqual([asked.code, asked.stderr], [0, ""])
     }).pipe(Effect.scoped)
   )
 })

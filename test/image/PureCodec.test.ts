@@ -1,9 +1,11 @@
 /** What code of any runtime makes of a picture, beside libvips: the same pixels, or a refusal that says why. */
+import { Worker as Thread } from "node:worker_threads"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { ImageSource } from "effect-segformer"
 import { type DecodeOptions, ImageCodec, PureCodec, type Raster } from "effect-segformer/image"
 import { SharpCodec } from "effect-segformer/sharp"
+import { eventually } from "../support/Eventually.ts"
 import { encode as encodePng } from "fast-png"
 import sharp, { type Sharp } from "sharp"
 
@@ -234,5 +236,25 @@ describe("PureCodec", () => {
       const source = yield* ImageSource.bytes(yield* bytesOf(picture().png()), { name: "small" }).open()
       assert.match((yield* Effect.flip(codec.decode(source))).message, /a policy of the page forbids it/)
     }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "takes threads of Node, and ends one of another script, for which it does not blame the picture",
+    () =>
+      Effect.gen(function* () {
+        const own = new URL("../../src/image/decoding/worker.ts", import.meta.url)
+        const source = yield* ImageSource.bytes(yield* bytesOf(picture().png()), { name: "small" }).open()
+        const other = new Thread(`require("worker_threads").parentPort.postMessage("?")`, { eval: true })
+        const threads = [other, new Thread(own)]
+        const codec = yield* PureCodec.make({ worker: () => threads.shift() ?? other })
+        const error = yield* Effect.flip(codec.decode(source))
+        assert.strictEqual(error._tag, "UnsupportedImage")
+        assert.match(
+          error.message,
+          /cannot be used \(it runs another script.* effect-segformer\/image\/worker/
+        )
+        yield* eventually(() => other.threadId === -1, "the thread to end")
+        assert.strictEqual((yield* codec.decode(source)).data.length, 61 * 43 * 3)
+      }).pipe(Effect.scoped)
   )
 })

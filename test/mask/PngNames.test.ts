@@ -1,3 +1,4 @@
+import { crc32, deflateSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { encode } from "fast-png"
@@ -61,18 +62,84 @@ describe("the names within a label PNG", () => {
     }
   })
 
-  it("are found in the beginning of a file, which says how much of it is needed", () => {
+  describe("are found as other programs write them", () => {
+    const text = '{"0":"background","1":"Kratzer größer","2":"道路"}'
+    const names = ["background", "Kratzer größer", "道路"]
+    const bytes = (...parts: ReadonlyArray<string | Uint8Array>) =>
+      Buffer.concat(parts.map((part) => Buffer.from(part)))
+    const chunk = (type: string, data: Uint8Array) => {
+      const named = bytes(type, data)
+      const out = Buffer.alloc(named.length + 8)
+      out.writeUInt32BE(data.length)
+      named.copy(out, 4)
+      out.writeUInt32BE(crc32(named), named.length + 4)
+      return out
+    }
+    const latin = '{"0":"a","1":"größer"}'
+    const long = JSON.stringify({ 0: "a".repeat(1 << 20) })
+    const packed = deflateSync(text)
+    const noise = chunk("iTXt", bytes("Software\0\0\0\0\0", text))
+    const cases: ReadonlyArray<readonly [string, Uint8Array, ReadonlyArray<string>]> = [
+      ["iTXt", chunk("iTXt", bytes("id2label\0\0\0\0\0", text)), names],
+      ["iTXt of a language", chunk("iTXt", bytes("id2label\0\0\0de\0Klassen\0", text)), names],
+      ["iTXt, packed", chunk("iTXt", bytes("id2label\0\u0001\0\0\0", packed)), names],
+      ["zTXt in UTF-8", chunk("zTXt", bytes("id2label\0\0", packed)), names],
+      [
+        "zTXt",
+        chunk("zTXt", bytes("id2label\0\0", deflateSync(Buffer.from(latin, "latin1")))),
+        ["a", "größer"]
+      ],
+      ["tEXt in Latin-1", chunk("tEXt", bytes("id2label\0", Buffer.from(latin, "latin1"))), ["a", "größer"]],
+      ["tEXt in UTF-8", chunk("tEXt", bytes("id2label\0", text)), names],
+      ["behind another of its kind", bytes(noise, chunk("zTXt", bytes("id2label\0\0", packed))), names],
+      [
+        "behind a large chunk",
+        bytes(chunk("iCCP", Buffer.alloc(3_000_000)), chunk("tEXt", bytes("id2label\0", text))),
+        names
+      ],
+      // What is no chunk of names, or none that can be read, is none.
+      ["packed in another way", chunk("zTXt", bytes("id2label\0\u0001", packed)), []],
+      ["a flag that there is not", chunk("iTXt", bytes("id2label\0\u0002\0\0\0", text)), []],
+      ["no end of its language", chunk("iTXt", bytes("id2label\0\0\0de")), []],
+      ["nothing behind its keyword", chunk("zTXt", bytes("id2label\0")), []],
+      ["packed data that ends", chunk("zTXt", bytes("id2label\0\0", packed.subarray(0, 20))), []],
+      ["a text that is too long", chunk("zTXt", bytes("id2label\0\0", deflateSync(long))), []],
+      ["iTXt that is no UTF-8", chunk("iTXt", bytes("id2label\0\0\0\0\0", Buffer.from(latin, "latin1"))), []],
+      ["another keyword", chunk("tEXt", bytes("id2labels\0", text)), []]
+    ]
+    // Pixels in several pieces, as most programs write them.
+    const [pixels, last] = [plain.subarray(33, -12), plain.subarray(-12)]
+    const pieces = bytes(pixels, chunk("IDAT", new Uint8Array()))
+    it.each(cases)("%s", (_, names, expected) => {
+      const header = plain.subarray(0, 33)
+      for (const whole of [bytes(header, names, pieces, last), bytes(header, pieces, names, last)])
+        assert.deepStrictEqual(LabelPng.classesOf(whole), ClassTable.fromNames(expected))
+      // Behind the end of a picture is nothing of it.
+      assert.deepStrictEqual(LabelPng.classesOf(bytes(plain, names)), [])
+    })
+  })
+
+  it("are read with no more of the file than they need", () => {
     const classes = ClassTable.fromNames(Array.from({ length: 300 }, (_, id) => `class ${id}`))
     const bytes = png(classes)
-    const found = PngNames.find(bytes.subarray(0, 100))
-    const needs = found !== undefined && "needs" in found ? found.needs : 0
-    assert.isAbove(needs, 4096)
-    assert.isUndefined(PngNames.find(bytes.subarray(0, 30)))
-    const again = PngNames.find(bytes.subarray(0, needs))
-    assert.deepStrictEqual(again !== undefined && "classes" in again ? again.classes : [], classes)
-    // A chunk that says that it is longer than any is not asked for.
+    const reads: Array<readonly [number, number]> = []
+    const reader = (source: Uint8Array) => (at: number, length: number) => {
+      reads.push([at, length])
+      return source.subarray(at, at + length)
+    }
+    assert.deepStrictEqual(PngNames.find(reader(bytes))?.classes, classes)
+    assert.deepStrictEqual(
+      reads.map(([at]) => at),
+      [0, 33, 37]
+    )
+    // Of a chunk that says that it is longer than any nothing is asked for.
     const long = bytes.slice()
     new DataView(long.buffer).setUint32(33, 0x7fffffff)
-    assert.isUndefined(PngNames.find(long.subarray(0, 100)))
+    reads.length = 0
+    assert.isUndefined(PngNames.find(reader(long)))
+    assert.deepStrictEqual(
+      reads.map(([, length]) => length),
+      [33, 8, 8]
+    )
   })
 })

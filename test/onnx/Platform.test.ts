@@ -40,8 +40,11 @@ describe("a machine without a binary", () => {
     const alpine = Platform.notLoadable(otherLibrary, { platform: "linux", arch: "x64" })
     assert.strictEqual(alpine.reason, "platform")
     assert.match(alpine.detail, /does not load \(.*ld-linux-x86-64.so.2.*\); .*SegFormerWeb/)
-    const plain = Platform.notLoadable(notInstalled, { platform: "linux", arch: "x64" })
-    assert.strictEqual(plain.reason, "runtime")
+    const plain = Platform.notLoadable(notInstalled, { platform: "linux", arch: "x64" }, false)
+    assert.deepStrictEqual([plain.reason, plain.detail], ["runtime", notInstalled.message])
+    const { detail, reason } = Platform.notLoadable(notInstalled, { platform: "linux", arch: "x64" }, true)
+    assert.strictEqual(reason, "runtime")
+    assert.match(detail, /; onnxruntime-web is installed, and WebAssembly .* SegFormerWeb.layer/)
   })
 
   it.live("fails with what to install", () =>

@@ -2,12 +2,13 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { Worker as Thread } from "node:worker_threads"
 import { NodeFileSystem, NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Effect, Fiber, Layer } from "effect"
+import { Cause, Effect, Fiber, Layer } from "effect"
 import { ImageSource, LabelMap, segment, Transport } from "effect-segformer"
 import { PureCodec } from "effect-segformer/image"
-import { ModelSource } from "effect-segformer/onnx"
+import { ModelSource, SegFormerOnnx } from "effect-segformer/onnx"
 import { SegFormerWeb, WebModel } from "effect-segformer/onnx/web"
 import { SharpCodec } from "effect-segformer/sharp"
 import { eventually } from "../support/Eventually.ts"
@@ -208,5 +209,66 @@ describe("sessions in workers", () => {
       const error = yield* Effect.flip(Effect.provide(refused, SharpCodec.layer))
       assert.match(error.message, /a worker for it cannot be started \(a policy of the page forbids it\)/)
     }).pipe(Effect.scoped)
+  )
+
+  it.live("run in threads of Node that a program makes, and end with the scope", () =>
+    Effect.gen(function* () {
+      const threads: Array<Thread> = []
+      const worker = () => {
+        const thread = new Thread(new URL("../../src/onnx/web/worker.ts", import.meta.url))
+        threads.push(thread)
+        return thread
+      }
+      const path = yield* support.modelFolder({ "model.onnx": "blocks.onnx" })
+      const model = ModelSource.folder(path)
+      const map = yield* Effect.flatMap(support.source(support.plain(8, 6, 0, 255, 0)), (source) =>
+        segment(source)
+      ).pipe(
+        Effect.flatMap(({ labelMap }) => labelMap),
+        Effect.provide(
+          SegFormerWeb.layer({ model, threads: 1, worker }).pipe(Layer.provide(SharpCodec.layer))
+        )
+      )
+      assert.deepStrictEqual([...LabelMap.histogram(map).keys()], [2])
+      assert.deepStrictEqual(
+        threads.map(({ threadId }) => threadId),
+        [-1, -1]
+      )
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("options that cannot be", () => {
+  const counts: ReadonlyArray<number> = [0, Number.NaN, -1, 1.5, 10_000, Infinity]
+  const each: ReadonlyArray<readonly [unknown, string]> = [
+    ...counts.map((threads) => [{ threads }, "threads"] as const),
+    ...counts.map((sessions) => [{ sessions }, "sessions"] as const),
+    [{ preprocessing: { filter: "area" } }, "preprocessing.filter"],
+    [{ preprocessing: { channels: "BGR" } }, "preprocessing.channels"],
+    [{ preprocessing: { mean: [0.5] } }, "preprocessing.mean"],
+    [{ preprocessing: { std: [1, 1, Number.NaN] } }, "preprocessing.std"]
+  ]
+  const web: typeof each = ["", "WebGPU", "bogus", "wasm ", "toString"].map((backend) => [
+    { backend },
+    "backend"
+  ])
+  const native: typeof each = [
+    [{ provider: "gpu" }, "provider"],
+    [{ graphOptimization: "most" }, "graphOptimization"]
+  ]
+
+  it.effect.each([
+    ["SegFormerWeb", SegFormerWeb.make, [...each, ...web]],
+    ["SegFormerOnnx", SegFormerOnnx.make, [...each, ...native]]
+  ] as const)("are refused by the name of the layer that was called, %s", ([name, make, cases]) =>
+    Effect.gen(function* () {
+      for (const [options, option] of cases) {
+        // As a program without types gives them.
+        const exit = yield* Effect.exit(Effect.suspend(() => make(Object.assign({}, options))))
+        const cause = exit._tag === "Failure" ? Cause.squash(exit.cause) : undefined
+        assert.instanceOf(cause, RangeError, option)
+        assert.include(String(cause), `${name}: \`${option}\` must be `)
+      }
+    }).pipe(Effect.scoped, Effect.provide(SharpCodec.layer))
   )
 })

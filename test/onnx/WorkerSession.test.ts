@@ -1,8 +1,9 @@
 /** A session of two workers, where these are told what to say: what becomes of its pictures when it ends. */
+import { Worker as Thread } from "node:worker_threads"
 import { assert, describe, it } from "@effect/vitest"
 import { defaults } from "../../src/image/Preprocessing.ts"
 import type { Ending, Load, Picture, Session } from "../../src/onnx/session/Session.ts"
-import type { FromWorker, ToWorker } from "../../src/onnx/web/Wire.ts"
+import { type FromWorker, module, type ToWorker } from "../../src/onnx/web/Wire.ts"
 import * as WorkerSession from "../../src/onnx/web/WorkerSession.ts"
 
 /** A worker that says what the test says. */
@@ -19,7 +20,7 @@ class Told extends EventTarget implements Worker {
   terminate(): void {
     this.isEnded = true
   }
-  says(message: FromWorker): void {
+  says(message: FromWorker | string): void {
     this.dispatchEvent(new MessageEvent("message", { data: message }))
   }
   breaks(message: string): void {
@@ -54,6 +55,7 @@ const started = () => {
       gone: () => log.push("gone")
     }
   )
+  for (const worker of workers) worker.says(module)
   const [model, around] = workers
   return { session, log, model: model!, around: around! }
 }
@@ -188,5 +190,91 @@ describe("a session of two workers", () => {
     const failed = await new Promise<Ending>((resolve) => session.predict(gone, () => {}, resolve))
     assert.strictEqual(failed._tag, "Failed")
     assert.strictEqual(session.room(), 1)
+  })
+
+  it("says what is wrong with a worker that is given, and leaves none of them alive", async () => {
+    const told = (first: (worker: Told) => void) => () => {
+      const worker = new Told()
+      setImmediate(() => first(worker))
+      return worker
+    }
+    const same = new Told()
+    const ended = new Thread("", { eval: true })
+    await ended.terminate()
+    const threads: Array<Thread> = []
+    const thread = (script: string) => () => {
+      const worker = new Thread(script, { eval: true })
+      threads.push(worker)
+      return worker
+    }
+    const all: ReadonlyArray<readonly [string, () => unknown, RegExp]> = [
+      [
+        "nothing",
+        () => undefined,
+        /must give a Worker, of the web or of node:worker_threads, but gave undefined/
+      ],
+      ["an address", () => "worker.js", /but gave worker.js/],
+      ["a promise", () => Promise.resolve(), /but gave a Promise/],
+      ["a port", () => new MessageChannel().port1, /but gave a MessagePort/],
+      ["the same one", () => same, /gave one that it gave before: it must make another each time/],
+      ["one that has ended", () => ended, /gave one that has ended/],
+      [
+        "another script",
+        told((worker) => worker.says("hello")),
+        /it runs another script: make it of the module effect-segformer\/onnx\/web\/worker \d/
+      ],
+      [
+        "an older version",
+        told((worker) => worker.says(module.replace(/[^ ]*$/, "0.0.1"))),
+        /bundlers and caches may have in another version/
+      ],
+      [
+        "the worker of a codec",
+        told((worker) => worker.says(module.replace("onnx/web", "image"))),
+        /another script/
+      ],
+      [
+        "one that says nothing",
+        told(() => {}),
+        /it said nothing within 0.05 s: it runs another script, or was ended before/
+      ],
+      [
+        "a thread of another script",
+        thread(`require("worker_threads").parentPort.postMessage({})`),
+        /another script/
+      ],
+      ["a thread that says nothing", thread("setInterval(() => {}, 1000)"), /it said nothing within 0.05 s/],
+      [
+        "a thread that fails",
+        thread("throw new Error('no such thing')"),
+        /the worker ended \(no such thing\)/
+      ],
+      ["a thread without a listener", thread(""), /the worker ended \(exit code 0\)/]
+    ]
+    for (const [name, worker, says] of all) {
+      const log: Array<string> = []
+      await new Promise<void>((gone) => {
+        WorkerSession.start(
+          // As a program without types gives it.
+          Object.assign(
+            { patience: says.source.includes("nothing") ? 50 : undefined },
+            { worker: worker as () => Worker }
+          ),
+          load,
+          {
+            ready: () => log.push("ready"),
+            unusable: ({ detail }) => log.push(detail),
+            gone
+          }
+        )
+      })
+      assert.strictEqual(log.length, 1, name)
+      assert.match(log[0]!, says, name)
+    }
+    assert.isTrue(same.isEnded)
+    assert.deepStrictEqual(
+      threads.map(({ threadId }) => threadId),
+      threads.map(() => -1)
+    )
   })
 })

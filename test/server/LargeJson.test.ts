@@ -156,4 +156,21 @@ describe("LargeJson.fileOf", () => {
       }
     })
   )
+
+  it.effect("a long text is read as JSON has it, and refused where no string of JSON is like it", () =>
+    Effect.gen(function* () {
+      const long = "<View/>".repeat(200)
+      const read = (inside: string) =>
+        Effect.flatMap(parse(`{"schema":"${inside}"}`), (value) => {
+          const schema: unknown = Reflect.get(Object(value), "schema")
+          assert.instanceOf(schema, LargeJson.LongText)
+          return LargeJson.textOf(schema)
+        })
+      assert.strictEqual(yield* read(String.raw`${long}\u00e9\n`), `${long}é\n`)
+      for (const wrong of [String.raw`\q`, String.raw`\u12`, "\n", "\t", "\u0000", String.raw`\x41`]) {
+        const refusal = yield* Effect.flip(read(long + wrong))
+        assert.deepStrictEqual([refusal.status, refusal.detail], [400, "The body is no JSON"], wrong)
+      }
+    })
+  )
 })

@@ -9,6 +9,7 @@ import {
   ConfigProvider,
   Effect,
   Exit,
+  Fiber,
   type FileSystem,
   Layer,
   type Scope,
@@ -128,7 +129,7 @@ const world = (options: RunOptions) =>
       const log = console.log
       if (options.cwd !== undefined) process.chdir(options.cwd)
       process.env = environment(options.env)
-      Object.assign(ExitCode.stop, { terminated: false, unread: false, served: false })
+      Object.assign(ExitCode.stop, { terminated: false, unread: false, served: false, told: false })
       const out = caught(process.stdout)
       const err = caught(process.stderr)
       console.log = (...parts: ReadonlyArray<unknown>) =>
@@ -154,7 +155,17 @@ const turn = Semaphore.makeUnsafe(1)
 export interface RunHereOptions extends RunOptions {
   /** Files in the place of the real ones. */
   readonly files?: Layer.Layer<FileSystem.FileSystem> | undefined
+  /** Interrupts it, as Ctrl-C does, once this is done. */
+  readonly until?: Effect.Effect<unknown> | undefined
 }
+
+const interruptedAfter = <A, E, R>(until: Effect.Effect<unknown>, command: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const running = yield* Effect.forkScoped(command)
+    yield* Effect.raceFirst(Fiber.await(running), until)
+    yield* Fiber.interrupt(running)
+    return yield* Fiber.await(running)
+  })
 
 /** Runs the command to its end in this process. */
 export const run = (args: ReadonlyArray<string>, options: RunHereOptions = {}): Effect.Effect<Ended> =>
@@ -170,13 +181,15 @@ export const run = (args: ReadonlyArray<string>, options: RunHereOptions = {}): 
             stdin: Stream.succeed(options.stdin ?? new Uint8Array())
           }))
         )
-        const exit = yield* program.pipe(
+        const { until } = options
+        const command = program.pipe(
           Effect.provide(
             Layer.provideMerge(Layer.merge(stdio, options.files ?? Layer.empty), NodeServices.layer)
           ),
-          Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv())),
-          Effect.exit
+          Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv()))
         )
+        const exit =
+          until === undefined ? yield* Effect.exit(command) : yield* interruptedAfter(until, command)
         return { code: ExitCode.of(Exit.asVoid(exit)), signal: null, stdout: out.text(), stderr: err.text() }
       })
     )

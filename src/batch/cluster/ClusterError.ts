@@ -1,8 +1,11 @@
 /** What keeps a run of many machines from being submitted, asked after, or told to stop. */
 import { Schema } from "effect"
+import * as ErrorKind from "../../ErrorKind.ts"
+
+const database = ErrorKind.make({ concerns: "service", isRetryable: false, isTransient: true })
 
 /** The database cannot be reached, or does not do what it is asked. */
-export class DatabaseFailed extends Schema.TaggedError<DatabaseFailed>()("DatabaseFailed", {
+export class DatabaseFailed extends database<DatabaseFailed>()("DatabaseFailed", {
   /** What was wanted of it, in words. */
   operation: Schema.String,
   detail: Schema.String,
@@ -19,7 +22,7 @@ export class DatabaseFailed extends Schema.TaggedError<DatabaseFailed>()("Databa
 }
 
 /** There is no run of this name in the database. */
-export class UnknownRun extends Schema.TaggedError<UnknownRun>()("UnknownRun", {
+export class UnknownRun extends ErrorKind.ofCaller<UnknownRun>()("UnknownRun", {
   run: Schema.String
 }) {
   override get message(): string {
@@ -28,7 +31,7 @@ export class UnknownRun extends Schema.TaggedError<UnknownRun>()("UnknownRun", {
 }
 
 /** Another process is submitting images to this run now: their lists would get mixed up. */
-export class RunIsBeingSubmitted extends Schema.TaggedError<RunIsBeingSubmitted>()("RunIsBeingSubmitted", {
+export class RunIsBeingSubmitted extends ErrorKind.forNow<RunIsBeingSubmitted>()("RunIsBeingSubmitted", {
   run: Schema.String
 }) {
   override get message(): string {
@@ -37,7 +40,7 @@ export class RunIsBeingSubmitted extends Schema.TaggedError<RunIsBeingSubmitted>
 }
 
 /** An image that only the submitting process can open. */
-export class ImageNotShared extends Schema.TaggedError<ImageNotShared>()("ImageNotShared", {
+export class ImageNotShared extends ErrorKind.ofCaller<ImageNotShared>()("ImageNotShared", {
   run: Schema.String,
   key: Schema.String
 }) {
@@ -47,7 +50,7 @@ export class ImageNotShared extends Schema.TaggedError<ImageNotShared>()("ImageN
 }
 
 /** A runner cannot listen at its address. */
-export class RunnerNotListening extends Schema.TaggedError<RunnerNotListening>()("RunnerNotListening", {
+export class RunnerNotListening extends ErrorKind.ofCaller<RunnerNotListening>()("RunnerNotListening", {
   address: Schema.String,
   detail: Schema.String
 }) {

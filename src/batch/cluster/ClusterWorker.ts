@@ -48,6 +48,7 @@ import type { ImageRef } from "./RunChunks.ts"
 import * as RunGate from "./RunGate.ts"
 import * as RunTables from "./RunTables.ts"
 import { Chunk, Finish } from "./RunWorkflows.ts"
+import { messageOf } from "../../SystemError.ts"
 
 export type { Workload } from "./OpenRun.ts"
 
@@ -366,5 +367,5 @@ const failed = (key: string, error: { readonly _tag: string; readonly message: s
 
 const asFailure = (defect: unknown) => ({
   _tag: "Defect",
-  message: defect instanceof Error ? defect.message : String(defect)
+  message: messageOf(defect)
 })

@@ -231,7 +231,7 @@ export const decode = (
     const start = stated === undefined ? answer.body.length : Number(stated)
     if (!Number.isInteger(start) || start < 0 || start > answer.body.length) {
       const detail = `it is "${stated}", and the body ${answer.body.length} bytes long`
-      return yield* Effect.fail(Decode.notDecodable(answer, lengthHeader, detail, ""))
+      return yield* Decode.notDecodable(answer, lengthHeader, detail, "")
     }
     const head = { ...answer, body: answer.body.subarray(0, start) }
     const json = yield* Decode.json(head)
@@ -246,7 +246,7 @@ export const decode = (
     const found = output ?? only
     if (found === undefined) {
       const detail = `there is no "${options.output}", only ${outputs.map(({ name }) => name).join(", ")}`
-      return yield* Effect.fail(Decode.notDecodable(answer, "outputs", detail, ""))
+      return yield* Decode.notDecodable(answer, "outputs", detail, "")
     }
     const id = Errors.isRecord(json) ? json["id"] : undefined
     const requestId = (yield* Side.text(answer, "id", id)) ?? answer.requestId
@@ -262,7 +262,7 @@ const outputsIn = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ReadonlyArray<Output>, ResponseNotDecodable> {
   const given = Errors.isRecord(json) ? json["outputs"] : undefined
   if (!Array.isArray(given) || given.length === 0) {
-    return yield* Effect.fail(Decode.notDecodable(answer, "outputs", "there are none"))
+    return yield* Decode.notDecodable(answer, "outputs", "there are none")
   }
   const outputs: Array<Output> = []
   let from = start
@@ -270,11 +270,11 @@ const outputsIn = Effect.fnUntraced(function* (
     const path = `outputs.${index}`
     const [tensor] = tensorsIn([Errors.isRecord(each) ? { name: "", ...each } : each])
     if (tensor === undefined || !Errors.isRecord(each)) {
-      return yield* Effect.fail(Decode.notDecodable(answer, path, "it is no tensor", Decode.quoted(each)))
+      return yield* Decode.notDecodable(answer, path, "it is no tensor", Decode.quoted(each))
     }
     if (!Tensor.isDatatype(tensor.datatype) && tensor.datatype !== "BYTES") {
       const detail = `${Decode.quoted(each["datatype"])} is none that is known here`
-      return yield* Effect.fail(Decode.notDecodable(answer, `${path}.datatype`, detail, ""))
+      return yield* Decode.notDecodable(answer, `${path}.datatype`, detail, "")
     }
     const parameters = each["parameters"]
     const size = Errors.isRecord(parameters) ? Side.toId(parameters["binary_data_size"]) : undefined
@@ -288,7 +288,7 @@ const outputsIn = Effect.fnUntraced(function* (
   }
   if (from !== length) {
     const detail = `its binary tensors should be ${from - start} bytes, but ${length - start} follow`
-    return yield* Effect.fail(Decode.notDecodable(answer, "outputs", detail, ""))
+    return yield* Decode.notDecodable(answer, "outputs", detail, "")
   }
   return outputs
 })
@@ -380,7 +380,7 @@ const texts = (answer: Answer, { data, path, span }: Output) =>
         // Each has its length before it, in four bytes.
         const length = from + 4 > bytes.length ? Infinity : view.getUint32(from, true)
         if (from + 4 + length > bytes.length) {
-          return yield* Effect.fail(Decode.notDecodable(answer, at, "it ends within an element", ""))
+          return yield* Decode.notDecodable(answer, at, "it ends within an element", "")
         }
         pieces.push(bytes.subarray(from + 4, from + 4 + length))
         from += 4 + length

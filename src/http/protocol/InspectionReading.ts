@@ -102,7 +102,7 @@ const toPrediction = (
       }
     }
     if (size === undefined) {
-      return yield* Effect.fail(Decode.notDecodable(answer, `${path}analysis_results`, "it is no object"))
+      return yield* Decode.notDecodable(answer, `${path}analysis_results`, "it is no object")
     }
     return { ...common, ...size, _tag: "Rendered", classes: ClassTable.make(found), regions }
   })

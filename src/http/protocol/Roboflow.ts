@@ -52,7 +52,7 @@ const confidenceOf = (
   const path = "predictions.confidence_mask"
   const decoded = Effect.gen(function* () {
     if (typeof value !== "string") {
-      return yield* Effect.fail(Decode.notDecodable(answer, path, "it is no text", ""))
+      return yield* Decode.notDecodable(answer, path, "it is no text", "")
     }
     const png = yield* EncodedPicture.textToBytes(answer, path, value)
     const map = yield* MaskDecoding.fromPng(answer, path, png, image, { binary: false })

@@ -54,7 +54,7 @@ export const make = (options: TorchServeOptions): Protocol => {
           Errors.isRecord(body) && typeof body["status"] === "string" ? body["status"] : undefined
         return status === undefined
           ? Errors.healthByStatus("/ping").read(answer)
-          : Effect.succeed({ healthy: isSuccess(answer) && status === "Healthy", detail: status })
+          : Effect.succeed({ healthy: isSuccess(answer) && /^healthy$/i.test(status), detail: status })
       }
     }
   }

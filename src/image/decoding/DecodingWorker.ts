@@ -9,7 +9,8 @@ import { type DecodeOptions, type EncodeOptions, ImageCodec } from "../ImageCode
 import { DependencyMissing, type ImageError, NotAnImage, UnsupportedImage } from "../ImageError.ts"
 import { type Image, within } from "../Image.ts"
 import { type Raster, whole } from "../Raster.ts"
-import type { Decode, Encode, Means, Problem } from "./Decoding.ts"
+import { messageOf } from "../../SystemError.ts"
+import { type Decode, type Encode, type Means, module, type Problem } from "./Decoding.ts"
 
 export interface Asked {
   readonly number: number
@@ -28,10 +29,10 @@ interface Answered {
 
 export interface WorkerCodecOptions {
   /**
-   * Makes the worker out of the module `effect-segformer/image/worker`. Bundlers that know
-   * `new Worker(new URL(…, import.meta.url))` need none.
+   * Makes the worker out of the module `effect-segformer/image/worker`, each time another; it may be one of
+   * `node:worker_threads`. Bundlers that know `new Worker(new URL(…, import.meta.url))` need none.
    */
-  readonly worker?: (() => Worker) | undefined
+  readonly worker?: BackgroundWorker.MakeWorker | undefined
 }
 
 /** As bundlers look for it. */
@@ -62,26 +63,35 @@ export const make = Effect.fnUntraced(function* (
     })
   yield* Effect.addFinalizer(end)
 
-  const broke = (from: () => BackgroundWorker.BackgroundWorker | undefined) => (detail: string) => {
-    if (worker === undefined || worker !== from()) return
-    const done = waiting?.done
-    worker = undefined
-    waiting = undefined
-    done?.({ type: "problem", kind: "broken", detail: `its decoder ended (${detail})` })
-  }
+  const broke =
+    (from: () => BackgroundWorker.BackgroundWorker | undefined) => (detail: string, isThere: boolean) => {
+      if (worker === undefined || worker !== from()) return
+      const done = waiting?.done
+      worker = undefined
+      waiting = undefined
+      done?.(
+        isThere
+          ? { type: "problem", kind: "broken", detail: `its decoder ended (${detail})` }
+          : { type: "problem", kind: "unsupported", detail: `a worker for it cannot be used (${detail})` }
+      )
+    }
   const start = (): BackgroundWorker.BackgroundWorker => {
     let own: BackgroundWorker.BackgroundWorker | undefined
     const plain = typeof Worker === "function" ? makeWorker : new URL(beside, import.meta.url)
-    own = BackgroundWorker.start<Answered>(options.worker ?? plain, {
-      message: ({ answer, number }) => {
-        if (waiting?.number !== number) return
-        const { done } = waiting
-        waiting = undefined
-        own?.keepAlive(false)
-        done(answer)
-      },
-      broken: broke(() => own)
-    })
+    own = BackgroundWorker.start<Answered>(
+      options.worker ?? plain,
+      { module },
+      {
+        message: ({ answer, number }) => {
+          if (waiting?.number !== number) return
+          const { done } = waiting
+          waiting = undefined
+          own?.keepAlive(false)
+          done(answer)
+        },
+        broken: broke(() => own)
+      }
+    )
     return own
   }
 
@@ -96,7 +106,7 @@ export const make = Effect.fnUntraced(function* (
           // Bytes and pixels are the caller's still: they are copied, with all that they are a part of.
           worker.post({ number, asked: message } satisfies Asked, [])
         } catch (cause) {
-          const detail = cause instanceof Error ? cause.message : String(cause)
+          const detail = messageOf(cause)
           const problem = `a worker for it cannot be started (${detail})`
           resume(Effect.succeed({ type: "problem", kind: "unsupported", detail: problem }))
         }

@@ -9,6 +9,7 @@ import { Effect, Option } from "effect"
 import { ModelNotLoadable } from "../../SegmentationError.ts"
 import * as Model from "../Model.ts"
 import * as WeightFiles from "../WeightFiles.ts"
+import { messageOf } from "../../SystemError.ts"
 
 /** Reads the settings beside a model: a folder, or an `.onnx` file in one. */
 export const read = Effect.fnUntraced(function* (
@@ -76,8 +77,7 @@ const startOf = (file: string, fail: Fail): Effect.Effect<Uint8Array, ModelNotLo
         await handle.close()
       }
     },
-    catch: (cause) =>
-      fail(`${file} cannot be read (${cause instanceof Error ? cause.message : String(cause)})`)
+    catch: (cause) => fail(`${file} cannot be read (${messageOf(cause)})`)
   })
 
 /** Fails where a file is no model, or has its weights in another one that is not there, or is no such thing. */

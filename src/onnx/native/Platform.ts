@@ -1,5 +1,6 @@
 /** Why `onnxruntime-node` does not load here: it is not installed, or its binary is none for this platform. */
 import { reasonOf } from "../session/Graph.ts"
+import { isInstalled } from "../session/Installed.ts"
 import type { Unusable } from "./Frames.ts"
 
 /** Those that the package has a binary for; since 1.24 there is none for Intel Macs. */
@@ -11,15 +12,22 @@ const built: ReadonlySet<string> = new Set([
   "win32 x64"
 ])
 
-/** What is said of a failure to load it. The machine is a parameter, so that a test can be on another. @internal */
+/**
+ * What is said of a failure to load it. The machine, and whether the runtime in WebAssembly is installed, are parameters, so
+ * that a test can be on another. @internal
+ */
 export const notLoadable = (
   cause: unknown,
-  { arch, platform }: { readonly arch: string; readonly platform: string } = process
+  { arch, platform }: { readonly arch: string; readonly platform: string } = process,
+  hasWeb: boolean = isInstalled("onnxruntime-web")
 ): Unusable => {
   const reason = reasonOf(cause)
   const isMissing = /Cannot find (?:package|module) '?"?onnxruntime-node/.test(reason)
   const isBuilt = built.has(`${platform} ${arch}`)
-  if (isMissing && isBuilt) return { type: "unusable", reason: "runtime", detail: reason }
+  if (isMissing && isBuilt) {
+    const also = hasWeb ? `; onnxruntime-web is installed, and ${instead}` : ""
+    return { type: "unusable", reason: "runtime", detail: `${reason}${also}` }
+  }
   const machine = platform === "darwin" && arch === "x64" ? "Intel Macs" : `${platform} ${arch}`
   const why = isBuilt
     ? `the binary of onnxruntime-node does not load (${reason})`

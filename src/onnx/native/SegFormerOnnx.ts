@@ -20,6 +20,7 @@
  */
 import { Config, Effect, Layer, Option, type Scope } from "effect"
 import type { ImageCodec } from "../../image/ImageCodec.ts"
+import * as OneOf from "../../OneOf.ts"
 import { ModelNotLoadable } from "../../SegmentationError.ts"
 import type { SpanName } from "../../TelemetryNames.ts"
 import { Transport } from "../../Transport.ts"
@@ -28,7 +29,8 @@ import { OnnxRuntime } from "../OnnxRuntime.ts"
 import * as OnnxTransport from "../OnnxTransport.ts"
 import { bundled } from "./ModelSource.ts"
 import * as NativeRuntime from "./NativeRuntime.ts"
-import { type Provider, providers, type SessionSettings } from "./Provider.ts"
+import { graphOptimizations, type Provider, providers, type SessionSettings } from "./Provider.ts"
+import * as Wrapped from "../../policy/Wrapped.ts"
 
 export interface SegFormerOnnxOptions<R = never> extends OnnxTransport.OnnxTransportOptions {
   /** `ModelSource.bundled` by default. */
@@ -64,10 +66,12 @@ export const make = Effect.fn("SegFormerOnnx.make" satisfies SpanName)(<R = neve
   options: SegFormerOnnxOptions<R> = {}
 ): Effect.Effect<Transport["Service"], OnnxTransport.LoadError, ImageCodec | R | Scope.Scope> => {
   const { graphOptimization, memoryArena, model = bundled, optimizedModel } = options
+  OneOf.check("SegFormerOnnx", "provider", options.provider, providers)
+  OneOf.check("SegFormerOnnx", "graphOptimization", graphOptimization, graphOptimizations)
   const provider = options.provider === undefined ? providerOf(model.name) : Effect.succeed(options.provider)
   return Effect.flatMap(provider, (provider) =>
     Effect.provideService(
-      OnnxTransport.make<R>(model, options),
+      OnnxTransport.make<R>("SegFormerOnnx", model, options),
       OnnxRuntime,
       NativeRuntime.make({ provider, graphOptimization, memoryArena, optimizedModel })
     )
@@ -81,9 +85,9 @@ export const layer = <R = never>(
 
 /** The same, with its options from configuration: a `Config` for each, such as `{ threads: Config.Int("THREADS") }`. */
 export const layerConfig = <R = never>(
-  config: Config.Wrap<SegFormerOnnxOptions<R>>
+  config: Wrapped.Wrap<SegFormerOnnxOptions<R>>
 ): Layer.Layer<Transport, OnnxTransport.LoadError | Config.ConfigError, ImageCodec | R> =>
   Layer.effect(
     Transport,
-    Effect.flatMap(Config.unwrap<SegFormerOnnxOptions<R>>(config), (options) => make(options))
+    Effect.flatMap(Wrapped.unwrap<SegFormerOnnxOptions<R>>(config), (options) => make(options))
   )

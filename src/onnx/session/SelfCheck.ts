@@ -5,6 +5,7 @@
  */
 import type { Graph } from "./Graph.ts"
 import type { Output } from "./Output.ts"
+import { messageOf } from "../../SystemError.ts"
 
 export interface Chosen {
   readonly graph: Graph
@@ -165,7 +166,7 @@ export const choose = async (contest: Contest): Promise<Chosen> => {
       () => release(tried)
     )
   } catch (cause) {
-    return stay(cause instanceof Error ? cause.message : String(cause))
+    return stay(messageOf(cause))
   }
   const expected = await timed(contest, reference)
   const wrong = difference(expected.output, found.output, names.reference)

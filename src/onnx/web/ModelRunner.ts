@@ -5,6 +5,7 @@
 import type { Env, InferenceSessionFactory, TensorConstructor } from "onnxruntime-common"
 import * as BackgroundWorker from "../../BackgroundWorker.ts"
 import * as Graph from "../session/Graph.ts"
+import { isInstalled } from "../session/Installed.ts"
 import type { Output } from "../session/Output.ts"
 import * as SelfCheck from "../session/SelfCheck.ts"
 import * as WeightFiles from "../WeightFiles.ts"
@@ -95,7 +96,13 @@ const load = async (message: Load): Promise<Loaded | Extract<FromWorker, { type:
   try {
     runtime = await importRuntime("wasm")
   } catch (cause) {
-    return { type: "unusable", reason: "runtime", detail: Graph.reasonOf(cause) }
+    const reason = Graph.reasonOf(cause)
+    const native = "onnxruntime-node"
+    const also =
+      isNode && process.versions["bun"] === undefined && isInstalled(native)
+        ? `; ${native} is installed, and runs the same model: SegFormerOnnx.layer of effect-segformer/onnx`
+        : ""
+    return { type: "unusable", reason: "runtime", detail: `${reason}${also}` }
   }
   const reference = () =>
     create(runtime, "wasm", message).catch((cause: unknown) => {

@@ -27,6 +27,7 @@ import { OnnxRuntime } from "../OnnxRuntime.ts"
 import * as OnnxTransport from "../OnnxTransport.ts"
 import * as WebModel from "./WebModel.ts"
 import * as WebRuntime from "./WebRuntime.ts"
+import * as Wrapped from "../../policy/Wrapped.ts"
 
 export interface SegFormerWebOptions<R = never>
   extends OnnxTransport.OnnxTransportOptions, WebRuntime.WebRuntimeOptions {
@@ -42,7 +43,7 @@ export const make = Effect.fn("SegFormerWeb.make" satisfies SpanName)(
     options: SegFormerWebOptions<R> = {}
   ): Effect.Effect<Transport["Service"], OnnxTransport.LoadError, ImageCodec | R | Scope.Scope> =>
     Effect.provideServiceEffect(
-      OnnxTransport.make<R>(options.model ?? WebModel.bundled, options),
+      OnnxTransport.make<R>("SegFormerWeb", options.model ?? WebModel.bundled, options),
       OnnxRuntime,
       WebRuntime.make(options)
     )
@@ -55,9 +56,9 @@ export const layer = <R = never>(
 
 /** The same, with its options from configuration: a `Config` for each, such as `{ threads: Config.Int("THREADS") }`. */
 export const layerConfig = <R = never>(
-  config: Config.Wrap<SegFormerWebOptions<R>>
+  config: Wrapped.Wrap<SegFormerWebOptions<R>>
 ): Layer.Layer<Transport, OnnxTransport.LoadError | Config.ConfigError, ImageCodec | R> =>
   Layer.effect(
     Transport,
-    Effect.flatMap(Config.unwrap<SegFormerWebOptions<R>>(config), (options) => make(options))
+    Effect.flatMap(Wrapped.unwrap<SegFormerWebOptions<R>>(config), (options) => make(options))
   )

@@ -21,6 +21,7 @@ import type { InvalidUrl, ServiceError } from "../../service/ServiceError.ts"
 import { fromStatus } from "../../service/StatusError.ts"
 import * as Model from "../Model.ts"
 import * as WeightFiles from "../WeightFiles.ts"
+import { messageOf } from "../../SystemError.ts"
 
 /** Reads a file of the model; `undefined` where there is none. */
 type Read<R> = (address: string, maxBytes: number) => Effect.Effect<Uint8Array | undefined, Failure, R>
@@ -120,7 +121,7 @@ const beside: Read<never> = (address) =>
     catch: (cause) =>
       new ModelNotLoadable({
         model: "bundled",
-        detail: `${address} cannot be read (${cause instanceof Error ? cause.message : String(cause)}). A bundler puts it beside the program, or its address is given by WebModel.url`
+        detail: `${address} cannot be read (${messageOf(cause)}). A bundler puts it beside the program, or its address is given by WebModel.url`
       })
   })
 

@@ -3,9 +3,12 @@
  * is never in it, and workers can be ended at any time.
  */
 import { Config, Effect, Layer } from "effect"
+import type { MakeWorker } from "../../BackgroundWorker.ts"
+import * as OneOf from "../../OneOf.ts"
 import { OnnxRuntime } from "../OnnxRuntime.ts"
-import type { Assets, Backend } from "./Wire.ts"
+import { type Assets, type Backend, backends } from "./Wire.ts"
 import * as WorkerSession from "./WorkerSession.ts"
+import * as Wrapped from "../../policy/Wrapped.ts"
 
 export interface WebRuntimeOptions {
   /**
@@ -20,10 +23,10 @@ export interface WebRuntimeOptions {
    */
   readonly assets?: Assets | undefined
   /**
-   * Makes a worker out of the module `effect-segformer/onnx/web/worker`, each time another: a session has two. Bundlers that
-   * know `new Worker(new URL(…, import.meta.url))` need none.
+   * Makes a worker out of the module `effect-segformer/onnx/web/worker`, each time another: a session has two. It may be one of
+   * `node:worker_threads`. Bundlers that know `new Worker(new URL(…, import.meta.url))` need none.
    */
-  readonly worker?: (() => Worker) | undefined
+  readonly worker?: MakeWorker | undefined
 }
 
 /** Threads share memory, which a page may only do where it is isolated from others (COOP and COEP). */
@@ -35,6 +38,7 @@ const threads = (): number => {
 /** The runtime. */
 export const make = (options: WebRuntimeOptions = {}): Effect.Effect<OnnxRuntime["Service"]> =>
   Effect.sync(() => {
+    OneOf.check("SegFormerWeb", "backend", options.backend, backends)
     let reason: string | undefined
     const told = (why: string | undefined) => {
       reason = why
@@ -53,6 +57,6 @@ export const layer = (options?: WebRuntimeOptions): Layer.Layer<OnnxRuntime> =>
 
 /** The same, with its options from configuration. */
 export const layerConfig = (
-  config: Config.Wrap<WebRuntimeOptions>
+  config: Wrapped.Wrap<WebRuntimeOptions>
 ): Layer.Layer<OnnxRuntime, Config.ConfigError> =>
-  Layer.effect(OnnxRuntime, Effect.flatMap(Config.unwrap<WebRuntimeOptions>(config), make))
+  Layer.effect(OnnxRuntime, Effect.flatMap(Wrapped.unwrap<WebRuntimeOptions>(config), make))

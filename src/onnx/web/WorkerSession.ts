@@ -4,13 +4,16 @@
  */
 import * as BackgroundWorker from "../../BackgroundWorker.ts"
 import type { Ending, Load, Picture, Session, SessionEvents } from "../session/Session.ts"
-import type { Assets, Backend, FromWorker, ToWorker } from "./Wire.ts"
+import { messageOf } from "../../SystemError.ts"
+import { type Assets, type Backend, type FromWorker, module, type ToWorker } from "./Wire.ts"
 
 export interface WorkerSessionOptions {
   /** Makes the worker, where a bundler or a policy of the page wants it made otherwise. */
-  readonly worker?: (() => Worker) | undefined
+  readonly worker?: BackgroundWorker.MakeWorker | undefined
   readonly assets?: Assets | undefined
   readonly backend?: Backend | undefined
+  /** Milliseconds that a worker may take to say that it is there: a parameter, so that a test need not wait. */
+  readonly patience?: number | undefined
 }
 
 /** As bundlers look for it. */
@@ -21,8 +24,6 @@ const beside = "./worker.ts"
 
 /** One picture in the model, one before it. */
 const depth = 2
-
-const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
 export const start = (
   options: WorkerSessionOptions,
@@ -102,14 +103,19 @@ export const start = (
 
   const startOne = (): BackgroundWorker.BackgroundWorker => {
     const own = typeof Worker === "function" ? makeWorker : new URL(beside, import.meta.url)
-    const one = BackgroundWorker.start<FromWorker>(options.worker ?? own, {
-      message: take,
-      broken: (detail) => {
-        end(`the worker ended (${detail})`)
-        // With what it had, if it is that one.
-        if (one === around && state === "ending") back(new Map())
+    const { patience } = options
+    const one = BackgroundWorker.start<FromWorker>(
+      options.worker ?? own,
+      { module, patience },
+      {
+        message: take,
+        broken: (detail) => {
+          end(`the worker ended (${detail})`)
+          // With what it had, if it is that one.
+          if (one === around && state === "ending") back(new Map())
+        }
       }
-    })
+    )
     return one
   }
   try {
@@ -124,7 +130,7 @@ export const start = (
       port2
     ])
   } catch (cause) {
-    end(`a worker for it cannot be started (${reasonOf(cause)})`)
+    end(`a worker for it cannot be started (${messageOf(cause)})`)
   }
   return {
     pid: undefined,
@@ -140,7 +146,7 @@ export const start = (
         around?.post({ type: "picture", picture: own } satisfies ToWorker, whole ? [buffer] : [])
       } catch (cause) {
         if (pending.length === 0) keepAlive(false)
-        const detail = `its pixels cannot be sent (${reasonOf(cause)})`
+        const detail = `its pixels cannot be sent (${messageOf(cause)})`
         queueMicrotask(() => done({ _tag: "Failed", detail }))
         return () => {}
       }

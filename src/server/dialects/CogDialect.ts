@@ -18,6 +18,7 @@ import * as LargeJson from "../LargeJson.ts"
 import * as Predictions from "./Predictions.ts"
 import * as Refusals from "../Refusal.ts"
 import { currentSubject } from "../Security.ts"
+import * as Hashing from "../../jobs/Hashing.ts"
 
 const refuse = (refusal: Refusals.Refusal) =>
   Refusals.answer(
@@ -89,7 +90,7 @@ const predict = Effect.fnUntraced(function* (
     yield* Predictions.withoutWebhook(webhook)
     const id = asked ?? named ?? randomHex(16)
     const bytes = yield* LargeJson.fileOf(input.image, "input.image")
-    const content = yield* Predictions.contentOf(bytes)
+    const content = yield* Hashing.sha256(bytes)
     const key = keyOf(yield* currentSubject, id)
     const started = yield* Clock.currentTimeMillis
     const before = asked === undefined ? undefined : done.get(key)

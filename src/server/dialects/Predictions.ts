@@ -27,12 +27,6 @@ export type Outcome =
   | { readonly status: "failed"; readonly error: string }
   | { readonly status: "canceled" }
 
-/** The SHA-256 of an image, which tells it from others: an id that a caller chose stands for one. */
-export const contentOf = (bytes: Uint8Array, encoding: "base64" | "hex" = "base64"): Effect.Effect<string> =>
-  Effect.promise(async () =>
-    Buffer.from(await crypto.subtle.digest("SHA-256", Uint8Array.from(bytes))).toString(encoding)
-  )
-
 /** The label map as a file, within the turn. */
 const segmentation = (segmented: Segmented) =>
   Effect.flatMap(ClassScores.make(segmented), (found) => ClassScores.png(found))

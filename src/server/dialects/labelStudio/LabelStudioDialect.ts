@@ -193,7 +193,7 @@ const setup = ({ options, served }: Made): DialectRoute =>
       const body = yield* Bodies.read(request, { ...served.limits, maxBytes: maxSetupBytes })
       const { hostname, schema } = yield* decodeSetup(body)
       const model = yield* described(served)
-      const text = schema === undefined || schema === null ? "" : LargeJson.textOf(schema)
+      const text = schema === undefined || schema === null ? "" : yield* LargeJson.textOf(schema)
       const config = text.trim() === "" ? undefined : yield* LabelConfig.parse(text)
       if (config !== undefined) yield* fitting(config, model)
       if (options.url === undefined && typeof hostname === "string") {
@@ -212,7 +212,7 @@ const predict = ({ images, kept, options, served }: Made): DialectRoute =>
     Effect.fnUntraced(function* (request) {
       const body = yield* Bodies.takeJson(served, request, served.limits.maxRequestBytes)
       const { label_config, params, tasks } = yield* decodePredict(body)
-      const config = yield* LabelConfig.parse(LargeJson.textOf(label_config))
+      const config = yield* LabelConfig.parse(yield* LargeJson.textOf(label_config))
       const model = yield* described(served)
       yield* fitting(config, model)
       const version = versionOf(options, model, config)

@@ -80,7 +80,7 @@ export const make = Effect.fnUntraced(function* ({
       if (isData(value)) return LargeJson.fileOf(value, "The picture of the task")
       return Effect.gen(function* () {
         const place = yield* Effect.fromResult(
-          Addresses.find(LargeJson.textOf(value), taskId, { base, hosts })
+          Addresses.find(yield* LargeJson.textOf(value), taskId, { base, hosts })
         )
         return place._tag === "Own" && base !== undefined
           ? yield* own(base, place.paths, maxBytes)

@@ -9,9 +9,9 @@ import * as Bodies from "../../Bodies.ts"
 import { type DialectRoute, get, post, type Served } from "../../Dialect.ts"
 import * as JsonPieces from "../../JsonPieces.ts"
 import * as Outside from "../../Outside.ts"
-import * as Predictions from "../Predictions.ts"
 import * as Refusals from "../../Refusal.ts"
 import { currentSubject } from "../../Security.ts"
+import * as Hashing from "../../../jobs/Hashing.ts"
 
 interface Kept {
   readonly id: string
@@ -83,7 +83,7 @@ export const make = (served: Served): ReplicateFiles => {
           const { bytes, name } = yield* Bodies.takeImage(served, request, "content", true)
           const created = yield* Clock.currentTimeMillis
           makeRoom(created, bytes.length)
-          const digest = yield* Predictions.contentOf(bytes, "hex")
+          const digest = yield* Hashing.sha256(bytes)
           const file: Kept = { id: randomHex(13), owner: yield* currentSubject, name, bytes, digest, created }
           files.set(file.id, file)
           return JsonPieces.json(described(request, file), 201)

@@ -2,6 +2,7 @@
 import { Effect, Exit, type Fiber } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { ModelServer } from "./ModelServer.ts"
+import { messageOf } from "../../../SystemError.ts"
 
 interface Question {
   readonly id: number
@@ -61,11 +62,7 @@ export const serve = (start: () => Promise<ModelServer>): void => {
     }
     answer(data).catch((error: unknown) => {
       started = undefined
-      refuse(
-        data.id,
-        503,
-        `The model does not load: ${error instanceof Error ? error.message : String(error)}`
-      )
+      refuse(data.id, 503, `The model does not load: ${messageOf(error)}`)
     })
   })
 }

@@ -8,6 +8,7 @@ import type { Transport } from "../../../Transport.ts"
 import * as ModelFiles from "../ModelFiles.ts"
 import * as Codec from "./Codec.ts"
 import * as Packed from "./Packed.ts"
+import { messageOf } from "../../../SystemError.ts"
 
 /** `model.json`, as `segformer page` of this version wrote it. */
 const isDescribed = (value: unknown): value is ModelFiles.Described =>
@@ -43,7 +44,7 @@ const load = Effect.tryPromise({
   catch: (cause) =>
     new ModelNotLoadable({
       model: "model",
-      detail: cause instanceof Error ? cause.message : String(cause)
+      detail: messageOf(cause)
     })
 })
 
