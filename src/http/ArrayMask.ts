@@ -142,23 +142,27 @@ function* stranger(
  * The plane of class ids in an array that has for each pixel its class and how sure that is, as the segmenter that comes with
  * TorchServe answers. Scores of two classes are no whole numbers in one of them and parts of 1 in the other.
  */
-const idsOfPairs = (
+function* idsOfPairs(
   data: Float32Array | Uint32Array,
   shape: ReadonlyArray<number>,
   { as }: ArrayOptions
-): { readonly shape: ReadonlyArray<number>; readonly data: Float32Array } | undefined => {
+): Steps.Steps<{ readonly shape: ReadonlyArray<number>; readonly data: Float32Array } | undefined> {
   if (as === "logits" || !(data instanceof Float32Array)) return undefined
   const dims = shape.length === 4 && shape[0] === 1 ? shape.slice(1) : shape
   if (dims.length !== 3) return undefined
   const size = data.length / 2
-  const planes = dims[2] === 2 ? channelsFirst(data, size, 2) : dims[0] === 2 ? data : undefined
+  const planes = dims[2] === 2 ? yield* channelsFirst(data, size, 2) : dims[0] === 2 ? data : undefined
   if (planes === undefined) return undefined
-  const [ids, sure] = [planes.subarray(0, size), planes.subarray(size)]
-  const isPair =
-    ids.every((id) => Number.isInteger(id) && id >= 0) &&
-    sure.every((score) => score > 0 && score <= 1) &&
-    (sure.some((score) => score < 1) || ids.some((id) => id > 1))
-  return isPair ? { shape: dims[2] === 2 ? dims.slice(0, 2) : dims.slice(1), data: ids } : undefined
+  let isOther = false
+  for (let i = 0; i < size; i++) {
+    if (i % Steps.pixelsPerStep === 0) yield
+    const id = planes[i]!
+    const score = planes[size + i]!
+    if (!(Number.isInteger(id) && id >= 0 && score > 0 && score <= 1)) return undefined
+    if (score < 1 || id > 1) isOther = true
+  }
+  const ids = planes.subarray(0, size)
+  return isOther ? { shape: dims[2] === 2 ? dims.slice(0, 2) : dims.slice(1), data: ids } : undefined
 }
 
 /** The prediction in an array of this shape. `images` is the image as the model saw it, and as it is. */
@@ -174,17 +178,12 @@ export const read = (
   Effect.gen(function* () {
     const classes = MaskDecoding.classesOf(options)
     const { as, channels, transposed } = options
-<<<<<<< HEAD
+    const pairs = yield* Steps.run(() => idsOfPairs(data, shape, options))
+    if (pairs !== undefined)
+      return yield* read(answer, path, pairs.data, pairs.shape, images, { ...options, binary: false })
     const known = { images, classes, channels, transposed, as }
     const layout = yield* Steps.run(() => Layout.decide(shape, data, known))
     if (Result.isFailure(layout)) return yield* fail(answer, path, layout.failure)
-=======
-    const pairs = idsOfPairs(data, shape, options)
-    if (pairs !== undefined)
-      return read(answer, path, pairs.data, pairs.shape, images, { ...options, binary: false })
-    const layout = Layout.decide(shape, data, { images, classes, channels, transposed, as })
-    if (Result.isFailure(layout)) return fail(answer, path, layout.failure)
->>>>>>> main
     const { height, width } = layout.success
     if (layout.success.classes === 1) {
       const ids = Plane.toIds(data, { ...options, classes })

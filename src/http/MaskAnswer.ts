@@ -62,23 +62,6 @@ export const check = (owner: string, mask: MaskPlace | undefined): void => {
 const isPng = (bytes: Uint8Array): boolean => bytes[0] === 0x89 && bytes[1] === 0x50 && bytes[2] === 0x4e
 const isNpy = (bytes: Uint8Array): boolean => bytes[0] === 0x93 && bytes[1] === 0x4e && bytes[2] === 0x55
 
-<<<<<<< HEAD
-/** JSON that stands in JSON as a text: some write it twice, some gateways wrap what a program said. */
-const unwrapped = (value: unknown): Effect.Effect<unknown> => {
-  if (typeof value === "string" && /^\s*[[{"]/.test(value))
-    return Effect.catch(Effect.flatMap(Decode.inText(value), unwrapped), () => Effect.succeed(value))
-  if (!isRecord(value)) return Effect.succeed(value)
-  const boxes = usualBoxes.filter((box) => typeof value[box] === "string" && /^\s*[[{]/.test(value[box]))
-  return boxes.length === 0
-    ? Effect.succeed(value)
-    : Effect.map(
-        Effect.forEach(boxes, (box) => Effect.map(unwrapped(value[box]), (inner) => [box, inner] as const)),
-        (inner) => ({ ...value, ...Object.fromEntries(inner) })
-      )
-}
-
-=======
->>>>>>> main
 /** Addresses of masks: whole, or a path of a file at the service itself. */
 const addressOf = (value: unknown): string | undefined =>
   typeof value === "string" &&
@@ -282,16 +265,9 @@ export const read = (
     if (isPng(answer.body) || isNpy(answer.body) || (mask?.as === "png" && mask.at === undefined)) {
       return yield* fromFile(answer, "", answer.body, image, options)
     }
-<<<<<<< HEAD
-    const json = yield* Effect.flatMap(Decode.json(answer), unwrapped)
-    const path = mask?.at ?? find(json)
-    const failed = around(json, path ?? "").find(saysFailed)
-    if (failed !== undefined) return yield* reported(answer, messageIn(failed))
-=======
-    const json = MaskPaths.unwrapped(yield* Decode.json(answer))
+    const json = yield* Effect.flatMap(Decode.json(answer), MaskPaths.unwrapped)
     const path = mask?.at ?? MaskPaths.find(json)
     yield* refuseFailed(answer, json, path ?? "")
->>>>>>> main
     const { flaw, pictures } = yield* picturesIn(answer, json, options)
     const time = options.milliseconds
     const took =

@@ -144,7 +144,16 @@ export const fromPng = (
     )
   })
 
-<<<<<<< HEAD
+/** The same of a PNG in a text. */
+export const fromText = (
+  answer: Answer,
+  path: string,
+  text: string,
+  image: Size,
+  options: MaskOptions
+): Decoded<LabelMap.LabelMap> =>
+  Effect.flatMap(textToBytes(answer, path, text), (png) => fromPng(answer, path, png, image, options))
+
 /** By hand: a schema takes many times as long over millions of counts. */
 const isCocoRle = (value: unknown): value is Rle.CocoRle => {
   if (typeof value !== "object" || value === null || !("counts" in value && "size" in value)) return false
@@ -156,23 +165,6 @@ const isCocoRle = (value: unknown): value is Rle.CocoRle => {
     (typeof counts === "string" || (Array.isArray(counts) && counts.every(Number.isInteger)))
   )
 }
-=======
-/** The same of a PNG in a text. */
-export const fromText = (
-  answer: Answer,
-  path: string,
-  text: string,
-  image: Size,
-  options: MaskOptions
-): Decoded<LabelMap.LabelMap> =>
-  Effect.flatMap(textToBytes(answer, path, text), (png) => fromPng(answer, path, png, image, options))
-
-const CocoRle = Schema.Struct({
-  size: Schema.Tuple([Schema.Int, Schema.Int]),
-  counts: Schema.Union([Schema.String, Schema.Array(Schema.Int)])
-})
-const isCocoRle = Schema.is(CocoRle)
->>>>>>> main
 
 /** Whether a value looks like COCO's RLE, right or wrong. */
 export const looksLikeRle = (value: unknown): boolean =>
