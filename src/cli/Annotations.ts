@@ -268,12 +268,13 @@ export class AnnotatedFiles implements KeyedFiles {
 
 const plain = (path: string): string => path.replaceAll("\\", "/").replace(/^(?:\.{0,2}\/)+/, "")
 
-const stemOf = (path: string): string => basename(path).replace(imageEnding, "")
+/** Names are the same in either of the two ways to write ü, one letter or two. */
+const stemOf = (path: string): string => basename(path).replace(imageEnding, "").normalize()
 
 /** How many parts of two paths are the same, all of the shorter one; more where their endings are. 0 where they say different things. */
 const likeness = (a: string, b: string): number => {
   const [own, other] = [a.split("/").toReversed(), b.split("/").toReversed()]
   const length = Math.min(own.length, other.length)
-  for (let i = 1; i < length; i++) if (own[i] !== other[i]) return 0
+  for (let i = 1; i < length; i++) if (own[i]!.normalize() !== other[i]!.normalize()) return 0
   return length * 2 + (own[0] === other[0] ? 1 : 0)
 }
