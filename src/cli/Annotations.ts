@@ -134,7 +134,12 @@ const coco = Effect.fnUntraced(function* (
     if (own === undefined) byImage.set(annotation.image_id, [annotation])
     else own.push(annotation)
   }
-  const images = set.images.map(({ file_name: name, height, id, width }) => ({
+  const incomplete = new Set(set.incomplete)
+  const problems = set.images.flatMap(({ file_name: name, id }) =>
+    incomplete.has(id) ? [{ name, reason: "not all that is drawn on it can be read" }] : []
+  )
+  const known = set.images.filter(({ id }) => !incomplete.has(id))
+  const images = known.map(({ file_name: name, height, id, width }) => ({
     name,
     size: { width, height },
     shapes: (byImage.get(id) ?? [])
@@ -146,7 +151,7 @@ const coco = Effect.fnUntraced(function* (
       }))
   }))
   const notes = (set.leftOut ?? []).map(({ count, reason, what }) => `${count} of ${what}: ${reason}`)
-  return { images, problems: [], notes }
+  return { images, problems, notes }
 })
 
 /** Annotated images as they come, and what is wrong with others. */
