@@ -107,6 +107,29 @@ const stranger = (
   return undefined
 }
 
+/**
+ * The plane of class ids in an array that has for each pixel its class and how sure that is, as the segmenter that comes with
+ * TorchServe answers. Scores of two classes are no whole numbers in one of them and parts of 1 in the other.
+ */
+const idsOfPairs = (
+  data: Float32Array | Uint32Array,
+  shape: ReadonlyArray<number>,
+  { as }: ArrayOptions
+): { readonly shape: ReadonlyArray<number>; readonly data: Float32Array } | undefined => {
+  if (as === "logits" || !(data instanceof Float32Array)) return undefined
+  const dims = shape.length === 4 && shape[0] === 1 ? shape.slice(1) : shape
+  if (dims.length !== 3) return undefined
+  const size = data.length / 2
+  const planes = dims[2] === 2 ? channelsFirst(data, size, 2) : dims[0] === 2 ? data : undefined
+  if (planes === undefined) return undefined
+  const [ids, sure] = [planes.subarray(0, size), planes.subarray(size)]
+  const isPair =
+    ids.every((id) => Number.isInteger(id) && id >= 0) &&
+    sure.every((score) => score > 0 && score <= 1) &&
+    (sure.some((score) => score < 1) || ids.some((id) => id > 1))
+  return isPair ? { shape: dims[2] === 2 ? dims.slice(0, 2) : dims.slice(1), data: ids } : undefined
+}
+
 /** The prediction in an array of this shape. `images` is the image as the model saw it, and as it is. */
 export const read = (
   answer: Answer,
@@ -120,6 +143,9 @@ export const read = (
   Effect.suspend((): Decoded<Read> => {
     const classes = MaskDecoding.classesOf(options)
     const { as, channels, transposed } = options
+    const pairs = idsOfPairs(data, shape, options)
+    if (pairs !== undefined)
+      return read(answer, path, pairs.data, pairs.shape, images, { ...options, binary: false })
     const layout = Layout.decide(shape, data, { images, classes, channels, transposed, as })
     if (Result.isFailure(layout)) return fail(answer, path, layout.failure)
     const { height, width } = layout.success

@@ -144,6 +144,16 @@ export const fromPng = (
     )
   })
 
+/** The same of a PNG in a text. */
+export const fromText = (
+  answer: Answer,
+  path: string,
+  text: string,
+  image: Size,
+  options: MaskOptions
+): Decoded<LabelMap.LabelMap> =>
+  Effect.flatMap(textToBytes(answer, path, text), (png) => fromPng(answer, path, png, image, options))
+
 const CocoRle = Schema.Struct({
   size: Schema.Tuple([Schema.Int, Schema.Int]),
   counts: Schema.Union([Schema.String, Schema.Array(Schema.Int)])
