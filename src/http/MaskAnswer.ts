@@ -24,6 +24,7 @@ import * as MaskPaths from "./MaskPaths.ts"
 import { isRecord, messageIn, reported, saysFailed } from "./protocol/Errors.ts"
 import * as Segments from "./Segments.ts"
 import * as Side from "./Side.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 export interface MaskPlace {
   /** Field names and indices with dots between, such as `data.0.mask`. Looked for, unless given. */
@@ -49,6 +50,12 @@ export interface MaskAnswerOptions extends MaskDecoding.MaskOptions {
   readonly hosts?: Hosts | undefined
   /** The field that says how long the service took, in milliseconds. */
   readonly milliseconds?: string | undefined
+}
+
+/** Throws where the words for a mask are none that there are. */
+export const check = (owner: string, mask: MaskPlace | undefined): void => {
+  ErrorKind.oneOf(owner, "mask.as", mask?.as, ["png", "ids", "rle", "masks", "logits"])
+  ErrorKind.oneOf(owner, "mask.channels", mask?.channels, ["first", "last"])
 }
 
 /** The files that a mask may be, by how they begin. */

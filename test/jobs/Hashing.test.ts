@@ -2,6 +2,7 @@ import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { FileName, Hashing } from "effect-segformer/jobs"
+import { codePoint } from "../support/CodePoints.ts"
 
 const pieces = fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 8 })
 
@@ -21,7 +22,7 @@ describe("Hashing", () => {
 describe("FileName", () => {
   it("whatever it is given, it gives one segment that every file system takes", () => {
     const part = fc.oneof(
-      fc.string({ unit: "binary" }),
+      fc.string({ unit: codePoint }),
       fc.constantFrom(
         "..",
         "/",
