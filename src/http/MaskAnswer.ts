@@ -101,7 +101,7 @@ export const fromFile = (
         as: as === "ids" || as === "logits" ? as : undefined,
         channels: options.mask?.channels
       }
-      return values.some(Number.isNaN)
+      return values.includes(Number.NaN)
         ? fail(answer, path, "it has values that are NaN")
         : Effect.map(ArrayMask.read(answer, path, values, shape, [image], how), (read): Prediction => ({
             ...common,
@@ -265,7 +265,7 @@ export const read = (
     if (isPng(answer.body) || isNpy(answer.body) || (mask?.as === "png" && mask.at === undefined)) {
       return yield* fromFile(answer, "", answer.body, image, options)
     }
-    const json = MaskPaths.unwrapped(yield* Decode.json(answer))
+    const json = yield* Effect.flatMap(Decode.json(answer), MaskPaths.unwrapped)
     const path = mask?.at ?? MaskPaths.find(json)
     yield* refuseFailed(answer, json, path ?? "")
     const { flaw, pictures } = yield* picturesIn(answer, json, options)

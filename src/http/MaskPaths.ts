@@ -1,8 +1,9 @@
 /**
  * Where the mask is in the JSON of an answer, by the names that servers have for it, written as they like: `label_map` is `labelMap` too.
  */
+import { Effect } from "effect"
 import type { Size } from "../mask/Fit.ts"
-import * as JsonBytes from "../service/JsonBytes.ts"
+import * as Decode from "../service/Decode.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as MaskList from "./MaskList.ts"
 import { join } from "./Fields.ts"
@@ -59,19 +60,17 @@ export const fieldOf = (
   )
 
 /** JSON that stands in JSON as a text: some write it twice, some gateways wrap what a program said. */
-export const unwrapped = (value: unknown): unknown => {
-  if (typeof value === "string" && /^\s*[[{"]/.test(value)) {
-    try {
-      return unwrapped(JsonBytes.parseText(value))
-    } catch {
-      return value
-    }
-  }
-  if (!isRecord(value)) return value
+export const unwrapped = (value: unknown): Effect.Effect<unknown> => {
+  if (typeof value === "string" && /^\s*[[{"]/.test(value))
+    return Effect.catch(Effect.flatMap(Decode.inText(value), unwrapped), () => Effect.succeed(value))
+  if (!isRecord(value)) return Effect.succeed(value)
   const boxes = usualBoxes.filter((box) => typeof value[box] === "string" && /^\s*[[{]/.test(value[box]))
   return boxes.length === 0
-    ? value
-    : { ...value, ...Object.fromEntries(boxes.map((box) => [box, unwrapped(value[box])])) }
+    ? Effect.succeed(value)
+    : Effect.map(
+        Effect.forEach(boxes, (box) => Effect.map(unwrapped(value[box]), (inner) => [box, inner] as const)),
+        (inner) => ({ ...value, ...Object.fromEntries(inner) })
+      )
 }
 
 /** The value at a path; `undefined` where there is none. */

@@ -30,10 +30,10 @@ import * as Steps from "./Steps.ts"
 import * as ErrorKind from "../ErrorKind.ts"
 
 export { Annotation, Category, Dataset, Image, Segmentation } from "./CocoSchema.ts"
-export type { LeftOut } from "./CocoReading.ts"
+export type { LeftOut, Lost } from "./CocoReading.ts"
 
 /** A data set that was read, and what of its file was not, where there is such. */
-export type Read = Dataset & { readonly leftOut?: ReadonlyArray<CocoReading.LeftOut> }
+export type Read = Dataset & CocoReading.Lost
 
 /**
  * The data set of a file's text: COCO's, LVIS's, a list of results, or what annotation tools make of it. Missing `iscrowd`

@@ -15,6 +15,7 @@ import * as MaskAnswer from "../MaskAnswer.ts"
 import type * as MaskDecoding from "../MaskDecoding.ts"
 import * as NestedArray from "../NestedArray.ts"
 import * as Side from "../Side.ts"
+import * as Steps from "../../mask/Steps.ts"
 import * as Tensor from "../Tensor.ts"
 import * as Errors from "./Errors.ts"
 
@@ -347,10 +348,13 @@ const toPredictions = (
         ? Tensor.isFloat(datatype)
           ? Tensor.scoresFromJson(output.data, size)
           : Tensor.idsFromJson(output.data, size)
-        : Effect.fromResult<Float32Array | Uint32Array, string>(
-            Tensor.isFloat(datatype)
-              ? Tensor.scoresFromBytes(datatype, answer.body, span.from, span.length)
-              : Tensor.idsFromBytes(datatype, answer.body, span.from, span.length)
+        : Effect.flatMap(
+            Steps.run<Result.Result<Float32Array | Uint32Array, string>>(() =>
+              Tensor.isFloat(datatype)
+                ? Tensor.scoreSteps(datatype, answer.body, span.from, span.length)
+                : Tensor.idSteps(datatype, answer.body, span.from, span.length)
+            ),
+            Effect.fromResult
           )
     const data = yield* Effect.mapError(values, (detail) =>
       Decode.notDecodable(answer, `${path}.data`, detail, "")
@@ -384,12 +388,9 @@ const texts = (
   answer: Answer,
   { data, path, span }: Output
 ): Effect.Effect<ReadonlyArray<Uint8Array>, ResponseNotDecodable> => {
-  if (span === undefined) {
-    const given: ReadonlyArray<unknown> = [data].flat(5)
-    return Effect.succeed(
-      given.map((each) => encoder.encode(typeof each === "string" ? each : JSON.stringify(each ?? null)))
-    )
-  }
+  const bytesOf = (each: unknown) =>
+    encoder.encode(typeof each === "string" ? each : JSON.stringify(each ?? null))
+  if (span === undefined) return Effect.succeed([data].flat(5).map(bytesOf))
   const elements = Tensor.elementsIn(answer.body.subarray(span.from, span.from + span.length))
   return elements === undefined
     ? Effect.fail(Decode.notDecodable(answer, `${path}.data`, "it ends within an element", ""))
