@@ -68,10 +68,15 @@ layer(Layer.mergeAll(SharpCodec.layer, NodeFileSystem.layer), { excludeTestServi
             assert.match(error.message, /numbers, and no colours.*`stretch`/, name)
           }
         }
+        const inks = files.tiff(
+          files.page(1, 1, 16, Uint8Array.of(0, 1, 0, 2, 0, 3, 0, 4), { samples: 4, extra: [[262, 3, 5]] })
+        )
         const half = files.tiff(files.page(2, 1, 16, Uint8Array.of(0, 0x3c, 0, 0x40), { format: 3 }))
         const stretch = Stretch.parse("0,1")
         for (const read of [decode(half, { stretch }), decodeLarge(half, { stretch })])
           assert.match((yield* Effect.flip(read)).message, /16-bit floats/)
+        for (const read of [decode(inks, { stretch }), decodeLarge(inks, { stretch })])
+          assert.match((yield* Effect.flip(read)).message, /inks, of which a stretch makes no colours/)
       })
     )
 

@@ -29,6 +29,15 @@ export const reasonOf = (cause: unknown, longest = 400): string => {
   return text.replaceAll(/\s+/g, " ").trim().slice(0, longest)
 }
 
+/** Whether a package lies where this one finds it: to say what would run a model where its usual runtime is missing. */
+export const isInstalled = (name: string): boolean => {
+  try {
+    return import.meta.resolve(name) !== ""
+  } catch {
+    return false
+  }
+}
+
 /** A side without a name is -1, of which WebAssembly makes 2^32 - 1. */
 const fixed = (side: number | string | undefined): number | undefined =>
   typeof side === "number" && side > 0 && side < 2 ** 31 ? side : undefined
