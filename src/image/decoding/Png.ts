@@ -42,7 +42,7 @@ export const decode = ({ bytes, channels, height, stretch, width }: Decode): Pix
   const read = PngFile.read(bytes, "it", width * height)
   if (Result.isFailure(read)) {
     const { detail } = read.failure
-    throw /not supported/.test(detail) ? unsupported(detail) : broken(`it is broken or cut off (${detail})`)
+    throw /not supported/.test(detail) ? unsupported(detail) : broken(detail)
   }
   const picture = read.success
   const size = { width: picture.width, height: picture.height }
