@@ -95,7 +95,6 @@ export type SegmentResult = typeof SegmentResult.Type
 /** What a request may ask for besides. */
 export const segmentQuery = {
   model: Schema.optionalKey(Schema.String),
-  /** `labels`, `confidence`, or both with a comma between. */
   /** `labels` and `confidence` for the JSON, `background` for formats of objects, with commas between. */
   include: Schema.optionalKey(Schema.String)
 }
