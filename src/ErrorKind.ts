@@ -29,15 +29,14 @@ export function make(facts: Facts): unknown {
   }
 }
 
-/** Trying again brings the same. */
-export const lasting = make({ isRetryable: false, isTransient: false })
+/** Where the fault lies, of what is the same each time. */
 export const ofImage = make({ concerns: "image", isRetryable: false, isTransient: false })
 export const ofService = make({ concerns: "service", isRetryable: false, isTransient: false })
 export const ofModel = make({ concerns: "model", isRetryable: false, isTransient: false })
 export const ofCaller = make({ concerns: "caller", isRetryable: false, isTransient: false })
 
-/** Asking again at once brings the same, a later call may go well. */
-export const later = make({ isRetryable: false, isTransient: true })
+/** What others do now, and not for ever: this call is over, a later one may go well. */
+export const forNow = make({ concerns: "caller", isRetryable: false, isTransient: true })
 
 /** Of a service that may be well again in a moment. */
 export const passing = make({ concerns: "service", isRetryable: true, isTransient: true })

@@ -17,7 +17,7 @@
  * ```
  */
 import { Context, Effect, Function, Result, Stream } from "effect"
-import { otherPages } from "./image/Image.ts"
+import { hasPages, otherPages } from "./image/Image.ts"
 import { type Image, type ImageLimits, type ImageSource, opened, type Services } from "./image/ImageSource.ts"
 import { omitUndefined } from "./policy/OmitUndefined.ts"
 import * as Policy from "./policy/Policy.ts"
@@ -116,7 +116,9 @@ const segmentIn = Effect.fnUntraced(function* <R>(
     yield* Effect.logWarning(
       otherPages(
         image.source,
-        `Ask for another as ${image.source}#2 or by --page in a command, by ImageSource.view in a program`
+        hasPages(image.format)
+          ? `Ask for another as ${image.source}#2 or by --page in a command, by ImageSource.view in a program`
+          : undefined
       )
     )
   const outcome = yield* transport.runner.run((attempt) => transport.predict({ image }, attempt), options)
@@ -162,6 +164,11 @@ export const segmentAll: {
   ): <S extends ImageSource<unknown>, E, R2>(
     sources: Stream.Stream<S, E, R2>
   ) => Stream.Stream<SegmentedItem, E, Transport | Services<S> | R2>
+  (
+    options: SegmentAllOptions & { readonly stopOnFailure?: boolean | undefined }
+  ): <S extends ImageSource<unknown>, E, R2>(
+    sources: Stream.Stream<S, E, R2>
+  ) => Stream.Stream<Segmentation | SegmentedItem, E | SegmentationError, Transport | Services<S> | R2>
   <S extends ImageSource<unknown>, E, R2>(
     sources: Stream.Stream<S, E, R2>,
     options: SegmentAllOptions & { readonly stopOnFailure: true }
@@ -170,6 +177,10 @@ export const segmentAll: {
     sources: Stream.Stream<S, E, R2>,
     options?: SegmentAllOptions & { readonly stopOnFailure?: false | undefined }
   ): Stream.Stream<SegmentedItem, E, Transport | Services<S> | R2>
+  <S extends ImageSource<unknown>, E, R2>(
+    sources: Stream.Stream<S, E, R2>,
+    options?: SegmentAllOptions & { readonly stopOnFailure?: boolean | undefined }
+  ): Stream.Stream<Segmentation | SegmentedItem, E | SegmentationError, Transport | Services<S> | R2>
 } = Function.dual((args) => Stream.isStream(args[0]), many)
 
 function many<R, E, R2>(

@@ -50,7 +50,7 @@ describe("conventions", () => {
     assert.isAbove(layered.length, 12)
     const lacking = layered
       .filter(({ path }) => notConfigured[path] === undefined && !path.includes("/v1/"))
-      .filter(({ code }) => !/layerConfig\s*=[\s\S]{0,80}config: Config\.Wrap</.test(code))
+      .filter(({ code }) => !/layerConfig\s*=[\s\S]{0,80}config: Wrapped\.Wrap</.test(code))
     assert.deepStrictEqual(
       lacking.map(({ path }) => path),
       []
@@ -87,7 +87,7 @@ describe("conventions", () => {
     )
     assert.isAbove(wrong.length, 5)
     assert.deepStrictEqual(
-      wrong.filter(([, head]) => !/^\s*config: Config\.Wrap</.test(head)),
+      wrong.filter(([, head]) => !/^\s*config: Wrapped\.Wrap</.test(head)),
       []
     )
   })
@@ -124,6 +124,33 @@ describe("conventions", () => {
       inside.map(({ path }) => path),
       []
     )
+  })
+})
+
+describe("errors", () => {
+  it("say where the fault lies, and whether trying again may help", async () => {
+    const defining = sources.filter(
+      ({ code, path }) =>
+        /\bclass \w+ extends [^{]*\("\w+", /.test(code) &&
+        /TaggedError<|ErrorKind\./.test(code) &&
+        // The command's are exit codes, and a refusal is an answer of a server.
+        !/^src\/(?:cli\/|server\/Refusal\.ts)/.test(path)
+    )
+    const errors = new Map<string, object>()
+    for (const { path } of defining) {
+      const module: Readonly<Record<string, unknown>> = await import(`../${path}`)
+      for (const [name, value] of Object.entries(module)) {
+        const prototype: unknown = typeof value === "function" ? value.prototype : undefined
+        if (prototype instanceof Error) errors.set(name, prototype)
+      }
+    }
+    assert.isAbove(errors.size, 55)
+    const lacking = [...errors].flatMap(([name, prototype]) =>
+      ["concerns", "isRetryable", "isTransient", "message"]
+        .filter((question) => !(question in prototype))
+        .map((question) => `${name} ${question}`)
+    )
+    assert.deepStrictEqual(lacking, [])
   })
 })
 

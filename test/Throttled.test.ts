@@ -6,6 +6,7 @@ import {
   RateLimited,
   segment,
   segmentAll,
+  type SegmentAllOptions,
   type SegmentationError,
   Transport
 } from "effect-segformer"
@@ -239,7 +240,7 @@ describe("segmentAll at a service that refuses", () => {
     Effect.gen(function* () {
       const { requests, transport } = transportOf(Storms.limited(1, { status: 429 }))
       const service = yield* transport
-      const all = (options: Parameters<typeof segmentAll>[1]) =>
+      const all = (options: SegmentAllOptions) =>
         segmentAll(images(4), options).pipe(
           Stream.runCollect,
           Effect.provideService(Transport, service),

@@ -5,6 +5,7 @@
 import { describe, expectTypeOf, it } from "@effect/vitest"
 import {
   type Config,
+  type Duration,
   type Effect,
   type FileSystem,
   type Layer,
@@ -21,7 +22,9 @@ import {
   type PolicyError,
   segment,
   segmentAll,
+  type Segmentation,
   type SegmentationError,
+  type SegmentedItem,
   type segmentWithAgreement,
   type Transport,
   type Transports
@@ -43,7 +46,7 @@ import type { CompanionError } from "effect-segformer/companions"
 import type { ImageCodec } from "effect-segformer/image"
 import type { Download } from "effect-segformer/jobs"
 import type { SegFormerOnnx, ModelSource } from "effect-segformer/onnx"
-import type { Policy } from "effect-segformer/policy"
+import type { Policy, Wrapped } from "effect-segformer/policy"
 import type {
   AddressGuard,
   Exchange,
@@ -103,6 +106,23 @@ describe("errors and requirements of", () => {
     const first = () => segmentAll(Stream.make(either("a.png")), { stopOnFailure: true })
     expectTypeOf<Stream.Services<ReturnType<typeof first>>>().toEqualTypeOf<Both>()
     expectTypeOf<Stream.Error<ReturnType<typeof first>>>().toEqualTypeOf<SegmentationError>()
+    const maybe = (stopOnFailure: boolean) => segmentAll(Stream.make(either("a.png")), { stopOnFailure })
+    expectTypeOf<Stream.Success<ReturnType<typeof maybe>>>().toEqualTypeOf<Segmentation | SegmentedItem>()
+    expectTypeOf<Stream.Error<ReturnType<typeof maybe>>>().toEqualTypeOf<SegmentationError>()
+    const piped = (stopOnFailure?: boolean) =>
+      Stream.make(either("a.png")).pipe(segmentAll({ stopOnFailure }))
+    expectTypeOf<Stream.Success<ReturnType<typeof piped>>>().toEqualTypeOf<Segmentation | SegmentedItem>()
+    const page = () => ImageSource.view(either("a.tif"), { page: 2 })
+    expectTypeOf<ReturnType<typeof page>>().toEqualTypeOf<
+      ImageSource.ImageSource<Exclude<Both, Transport> | ImageCodec>
+    >()
+    const sent = ({ upload, uploadBatch }: InspectionService["Service"]) => ({
+      one: upload(either("a.png")),
+      many: uploadBatch([ImageSource.file("a.png"), ImageSource.url("https://a/b.png")])
+    })
+    type Sent = ReturnType<typeof sent>
+    expectTypeOf<Effect.Services<Sent["one"]>>().toEqualTypeOf<Exclude<Both, Transport>>()
+    expectTypeOf<Effect.Services<Sent["many"]>>().toEqualTypeOf<Exclude<Both, Transport>>()
   })
 
   it("transports over HTTP", () => {
@@ -114,6 +134,45 @@ describe("errors and requirements of", () => {
     expectTypeOf<Failure<typeof Probe.probe>>().toExtend<SegmentationError>()
     expectTypeOf<Failure<typeof InspectionService.layer>>().toEqualTypeOf<InvalidUrl>()
     expectTypeOf<ReturnType<typeof Replicate.make>>().not.toBeAny()
+  })
+
+  it("options by a Config each, down to those within parts that may be off", () => {
+    interface Given {
+      readonly count: Config.Config<number>
+      readonly text: Config.Config<string>
+      readonly time: Config.Config<Duration.Duration>
+      readonly off: Config.Config<false>
+    }
+    const http = ({ count, off, text, time }: Given, make: typeof SegFormerHttp.layerConfig) =>
+      make({
+        baseUrl: text,
+        headers: { "x-tenant": text },
+        redirects: { max: count },
+        limits: { maxBodyBytes: count },
+        policy: {
+          deadline: time,
+          retry: { times: count, delay: time },
+          breaker: { failures: count, rate: { threshold: count } },
+          rateLimit: { limit: count },
+          retryBudget: off
+        }
+      })
+    expectTypeOf<Failure<typeof http>>().toEqualTypeOf<InvalidUrl | Config.ConfigError>()
+    const inspection = ({ count, text }: Given, make: typeof InspectionService.layerConfig) =>
+      make({ baseUrl: text, policy: { retry: { times: count } } })
+    expectTypeOf<Failure<typeof inspection>>().toEqualTypeOf<InvalidUrl | Config.ConfigError>()
+    const server = ({ count }: Given, make: typeof SegFormerServer.layerConfig) =>
+      make({ port: count, jobs: { maxJobs: count } })
+    expectTypeOf<Failure<typeof server>>().toEqualTypeOf<StartError | Config.ConfigError>()
+    interface Flagged {
+      readonly a?: false | { readonly b: number }
+    }
+    expectTypeOf<Wrapped.Wrap<Flagged>>().toEqualTypeOf<
+      | Config.Config<Flagged>
+      | { readonly a?: Config.Config<Flagged["a"]> | { readonly b: Config.Config<number> } }
+    >()
+    expectTypeOf<Wrapped.Wrap<ReadonlyArray<string>>>().toEqualTypeOf<Config.Config<ReadonlyArray<string>>>()
+    expectTypeOf<{ times: string }>().not.toExtend<Wrapped.Wrap<{ times: number }>>()
   })
 
   it("what transports and protocols are asked", () => {

@@ -1,6 +1,8 @@
 /**
  * What ends a run, or keeps it from starting. What is wrong with one image ends nothing: it is listed with its tag, and
  * `SinkFailed` is among those tags.
+ *
+ * Each says what it concerns (`concerns`) and whether the same run, begun again later as it is, may go on (`isTransient`).
  */
 import { Schema } from "effect"
 import * as ErrorKind from "../ErrorKind.ts"
@@ -19,7 +21,7 @@ export class SinkFailed extends ErrorKind.ofCaller<SinkFailed>()("SinkFailed", {
 }
 
 /** The source of a run cannot be read: no such folder, a manifest with a broken line, a listing that is none. */
-export class SourceNotReadable extends ErrorKind.lasting<SourceNotReadable>()("SourceNotReadable", {
+export class SourceNotReadable extends ErrorKind.ofCaller<SourceNotReadable>()("SourceNotReadable", {
   source: Schema.String,
   detail: Schema.String
 }) {
@@ -29,7 +31,7 @@ export class SourceNotReadable extends ErrorKind.lasting<SourceNotReadable>()("S
 }
 
 /** The folder in which a run is remembered cannot be used. What is done is still in it. */
-export class RunFolderFailed extends ErrorKind.lasting<RunFolderFailed>()("RunFolderFailed", {
+export class RunFolderFailed extends ErrorKind.ofCaller<RunFolderFailed>()("RunFolderFailed", {
   folder: Schema.String,
   detail: Schema.String
 }) {
@@ -39,7 +41,7 @@ export class RunFolderFailed extends ErrorKind.lasting<RunFolderFailed>()("RunFo
 }
 
 /** Another process works on this run. */
-export class RunLocked extends ErrorKind.later<RunLocked>()("RunLocked", {
+export class RunLocked extends ErrorKind.forNow<RunLocked>()("RunLocked", {
   folder: Schema.String,
   pid: Schema.Int,
   host: Schema.String
@@ -50,7 +52,7 @@ export class RunLocked extends ErrorKind.later<RunLocked>()("RunLocked", {
 }
 
 /** The run was begun with another configuration or model: its results would not go together. */
-export class RunChanged extends ErrorKind.lasting<RunChanged>()("RunChanged", {
+export class RunChanged extends ErrorKind.ofCaller<RunChanged>()("RunChanged", {
   folder: Schema.String,
   /** What differs, each in words. */
   changes: Schema.Array(Schema.String)
@@ -61,7 +63,7 @@ export class RunChanged extends ErrorKind.lasting<RunChanged>()("RunChanged", {
 }
 
 /** So many images failed that the run was ended. Run again, it goes on where it was. */
-export class TooManyFailures extends ErrorKind.lasting<TooManyFailures>()("TooManyFailures", {
+export class TooManyFailures extends ErrorKind.ofCaller<TooManyFailures>()("TooManyFailures", {
   failed: Schema.Int,
   limit: Schema.Int,
   /** Whether they came one after the other, without an image between them that went well. */

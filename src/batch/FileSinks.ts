@@ -26,7 +26,7 @@ const files = <R>(
   name: string,
   options: FolderOptions & { readonly options?: unknown },
   ending: string,
-  isWhole: (path: string, size: ResultFile.Size) => boolean,
+  isWhole: (path: string, size: ResultFile.Size) => ResultFile.IsWhole,
   draw: (finding: Finding) => Effect.Effect<Uint8Array, SegmentationError, R>
 ): Sink<R | FileSystem.FileSystem> => {
   const out = OutFolder.make(name, options.folder)
@@ -38,16 +38,27 @@ const files = <R>(
     prepare: out.prepare,
     write: (finding) => Effect.flatMap(draw(finding), (bytes) => out.write(pathOf(finding.item.key), bytes)),
     repeat: (item, original) =>
-      isThere(original)
-        ? Effect.as(out.copy(pathOf(original.key), pathOf(item.key)), undefined)
-        : Effect.fail(notWhole(name, original.key)),
-    isThere: (done) => Effect.sync(() => isThere(done)),
+      Effect.as(
+        ifWhole(isThere(original), name, original.key, out.copy(pathOf(original.key), pathOf(item.key))),
+        undefined
+      ),
+    isThere,
     flush: out.flush
   })
 }
 
-const notWhole = (sink: string, place: string) =>
-  new SinkFailed({ sink, place, detail: "the result that it would repeat is not whole" })
+/** Repeats a result, unless it is not whole. */
+const ifWhole = <A, R>(
+  isWhole: ResultFile.IsWhole,
+  sink: string,
+  place: string,
+  repeat: Effect.Effect<A, SinkFailed, R>
+): Effect.Effect<A, SinkFailed, R | FileSystem.FileSystem> =>
+  Effect.flatMap(isWhole, (whole) =>
+    whole
+      ? repeat
+      : Effect.fail(new SinkFailed({ sink, place, detail: "the result that it would repeat is not whole" }))
+  )
 
 const labelsEnding = ".labels.png"
 
@@ -120,27 +131,33 @@ const drawings = (name: string, folder: string) => {
       return { ending, bytes: bytes === undefined ? undefined : Number(bytes) }
     })
   const isThere = ({ key, record }: Recorded) =>
-    partsOf(record).every(({ bytes, ending }) =>
-      ResultFile.isOfBytes(join(folder, pathOf(key, ending)), bytes)
+    Effect.map(
+      Effect.forEach(partsOf(record), ({ bytes, ending }) =>
+        ResultFile.isOfBytes(join(folder, pathOf(key, ending)), bytes)
+      ),
+      (all) => all.every(Boolean)
     )
   return {
     prepare: out.prepare,
     flush: out.flush,
-    isThere: (done: Recorded) => Effect.sync(() => isThere(done)),
+    isThere,
     write: (key: string, files: ReadonlyArray<Rendered>) =>
       Effect.as(
         Effect.forEach(files, ({ bytes, ending }) => out.write(pathOf(key, ending), bytes)),
         files.map(({ bytes, ending }) => `${ending}:${bytes.length}`).join(" ")
       ),
     repeat: (item: Finding["item"], original: Recorded) =>
-      isThere(original)
-        ? Effect.as(
-            Effect.forEach(partsOf(original.record), ({ ending }) =>
-              out.copy(pathOf(original.key, ending), pathOf(item.key, ending))
-            ),
-            original.record
-          )
-        : Effect.fail(notWhole(name, original.key))
+      ifWhole(
+        isThere(original),
+        name,
+        original.key,
+        Effect.as(
+          Effect.forEach(partsOf(original.record), ({ ending }) =>
+            out.copy(pathOf(original.key, ending), pathOf(item.key, ending))
+          ),
+          original.record
+        )
+      )
   }
 }
 

@@ -2,7 +2,7 @@
  * Whether what lies under a result's name is that result, and all of it: a copy that broke off, a full disk or another program leave
  * what is none. A few bytes of a file tell, since there may be millions.
  */
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs"
+import { Effect, FileSystem } from "effect"
 
 /** In pixels. */
 export interface Size {
@@ -10,31 +10,32 @@ export interface Size {
   readonly height: number
 }
 
-const space = Buffer.alloc(36)
+/** Whether a file is the result that it should be. */
+export type IsWhole = Effect.Effect<boolean, never, FileSystem.FileSystem>
 
-/** Looks at the first 24 bytes of a regular file, and the last 12. */
-const look = (path: string, isWhole: (size: number, first: Buffer, last: Buffer) => boolean): boolean => {
-  let file: number | undefined
-  try {
-    // A pipe that nobody writes to is not waited for.
-    file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
-    const info = fstatSync(file)
-    if (!info.isFile() || info.size === 0) return false
-    const first = space.subarray(0, readSync(file, space, 0, 24, 0))
-    const last = space.subarray(24, 24 + readSync(file, space, 24, 12, Math.max(0, info.size - 12)))
-    return isWhole(info.size, first, last)
-  } catch {
-    return false
-  } finally {
-    if (file !== undefined) closeSync(file)
-  }
-}
+/** Looks at the first 24 bytes of a regular file, and the last 12. What cannot be read is none. */
+const look = (path: string, isWhole: (size: bigint, first: Buffer, last: Buffer) => boolean): IsWhole =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    // A pipe that nobody writes to would be waited for.
+    const { size, type } = yield* fs.stat(path)
+    if (type !== "File" || size === 0n) return false
+    const file = yield* fs.open(path, { flag: "r" })
+    const space = Buffer.alloc(36)
+    const first = space.subarray(0, Number(yield* file.read(space.subarray(0, 24))))
+    yield* file.seek(size > 12n ? size - 12n : 0n, "start")
+    const last = space.subarray(24, 24 + Number(yield* file.read(space.subarray(24))))
+    return isWhole(size, first, last)
+  }).pipe(
+    Effect.scoped,
+    Effect.orElseSucceed(() => false)
+  )
 
 const pngStart = Buffer.from("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "latin1")
 const pngEnd = Buffer.from("\0\0\0\0IEND\xae\x42\x60\x82", "latin1")
 
 /** Whether it is a PNG of this size, to its last chunk. */
-export const isPng = (path: string, { height, width }: Size): boolean =>
+export const isPng = (path: string, { height, width }: Size): IsWhole =>
   look(
     path,
     (_, first, last) =>
@@ -46,13 +47,13 @@ export const isPng = (path: string, { height, width }: Size): boolean =>
   )
 
 /** Whether it is a JPEG, to its last marker. */
-export const isJpeg = (path: string): boolean =>
+export const isJpeg = (path: string): IsWhole =>
   look(
     path,
     (size, first, last) =>
-      size > 4 && first.readUInt16BE(0) === 0xffd8 && last.readUInt16BE(last.length - 2) === 0xffd9
+      size > 4n && first.readUInt16BE(0) === 0xffd8 && last.readUInt16BE(last.length - 2) === 0xffd9
   )
 
 /** Whether it has so many bytes, or any where that is not known. */
-export const isOfBytes = (path: string, bytes: number | undefined): boolean =>
-  look(path, (size) => bytes === undefined || size === bytes)
+export const isOfBytes = (path: string, bytes: number | undefined): IsWhole =>
+  look(path, (size) => bytes === undefined || size === BigInt(bytes))

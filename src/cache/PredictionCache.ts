@@ -25,6 +25,7 @@ import * as Telemetry from "../TelemetryNames.ts"
 import { type PredictRequest, Transport } from "../Transport.ts"
 import * as Members from "../TransportMembers.ts"
 import { PredictionStore } from "./PredictionStore.ts"
+import * as Wrapped from "../policy/Wrapped.ts"
 import * as Hashing from "../jobs/Hashing.ts"
 
 export interface PredictionCacheOptions {
@@ -112,6 +113,6 @@ export const layer = (
 
 /** The same, with its options from configuration. */
 export const layerConfig = (
-  config: Config.Wrap<PredictionCacheOptions>
+  config: Wrapped.Wrap<PredictionCacheOptions>
 ): Layer.Layer<Transport, Config.ConfigError, Transport | PredictionStore> =>
-  Layer.unwrap(Effect.map(Config.unwrap<PredictionCacheOptions>(config), layer))
+  Layer.unwrap(Effect.map(Wrapped.unwrap<PredictionCacheOptions>(config), layer))

@@ -2,8 +2,9 @@
  * Where predictions are kept: in memory up to so many bytes, or in a `KeyValueStore` of `effect/persistence` (files, SQL,
  * Redis, a browser's storage). A store that fails costs no call: it is as if it held nothing, and the log says so.
  */
-import { Config, Context, Effect, Layer } from "effect"
+import { type Config, Context, Effect, Layer } from "effect"
 import * as KeyValueStore from "effect/persistence/KeyValueStore"
+import * as Wrapped from "../policy/Wrapped.ts"
 import type { Prediction } from "../Prediction.ts"
 import * as StoredPrediction from "./StoredPrediction.ts"
 
@@ -62,9 +63,9 @@ export const layerMemory = (options?: MemoryOptions): Layer.Layer<PredictionStor
 
 /** The same, with its options from configuration. */
 export const layerMemoryConfig = (
-  config: Config.Wrap<MemoryOptions>
+  config: Wrapped.Wrap<MemoryOptions>
 ): Layer.Layer<PredictionStore, Config.ConfigError> =>
-  Layer.effect(PredictionStore, Effect.map(Config.unwrap<MemoryOptions>(config), makeMemory))
+  Layer.effect(PredictionStore, Effect.map(Wrapped.unwrap<MemoryOptions>(config), makeMemory))
 
 /** A store over the `KeyValueStore` of the context. It removes nothing: how much it may hold is that store's affair. */
 export const makeKeyValue: Effect.Effect<PredictionStore["Service"], never, KeyValueStore.KeyValueStore> =

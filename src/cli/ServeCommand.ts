@@ -155,7 +155,7 @@ const flags = {
     Flag.withMetavar("ADDRESSES"),
     Flag.withDescription(
       "Proxies before this server, with commas between: addresses, networks (10.0.0.0/8) or loopback. What they say in " +
-        "X-Forwarded-For of where a request comes from is believed, and limits by address go by it. None by default"
+        "X-Forwarded-For, or else in Forwarded, of where a request comes from is believed, and limits by address go by it. None by default"
     ),
     Flags.optional
   ),

@@ -77,12 +77,15 @@ const tile = Effect.fnUntraced(function* (options: Options) {
   yield* Effect.mapError(NewFolder.make(dirname(out)), ({ reason }) =>
     ExitCode.notWritten({ path: out, reason })
   )
-  const described = yield* Effect.option(transport.describe)
-  const names = described._tag === "Some" ? described.value.classes : undefined
-  yield* LabelFile.write(out, picture, bands, {
-    depth: options.bits === "8" ? 8 : 16,
-    classes: names
-  }).pipe(Effect.mapError(failed))
+  const described = yield* Effect.orElseSucceed(transport.describe, () => ({ classes: [] }))
+  // What a service says of its classes is not always what its answers are of.
+  const isOfAll = (): boolean =>
+    [...pixels.keys()].every((id) => ClassTable.get(described.classes, id) !== undefined) &&
+    classes.every(({ id, name }) => ClassTable.get(described.classes, id)?.name === name)
+  const named = Stream.map(bands, (band) => (isOfAll() ? { ...band, classes: described.classes } : band))
+  yield* LabelFile.write(out, picture, named, { depth: options.bits === "8" ? 8 : 16 }).pipe(
+    Effect.mapError(failed)
+  )
   yield* progress.clear
 
   const palette = Colors.paletteOf(classes)

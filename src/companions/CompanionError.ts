@@ -29,7 +29,8 @@ const fields = {
   code: Schema.optional(Schema.String)
 }
 
-const refusal = (status: number) => ErrorKind.make({ status, isRetryable: false, isTransient: false })
+const refusal = (status: number) =>
+  ErrorKind.make({ status, concerns: "caller", isRetryable: false, isTransient: false })
 
 /** 401: the service does not know who asks. */
 export class Unauthenticated extends refusal(401)<Unauthenticated>()("Unauthenticated", fields) {
@@ -69,6 +70,7 @@ export class InputInvalid extends refusal(422)<InputInvalid>()("InputInvalid", f
 /** 503: the service cannot answer for now. */
 export class CompanionUnavailable extends ErrorKind.make({
   status: 503,
+  concerns: "service",
   isRetryable: true,
   isTransient: true
 })<CompanionUnavailable>()("CompanionUnavailable", {

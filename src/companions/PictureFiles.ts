@@ -24,7 +24,7 @@ import * as Hashing from "../jobs/Hashing.ts"
 import { ascii } from "../jobs/FileName.ts"
 
 /** A result could not be written: a full disk, a folder that this user may not write to. */
-export class PictureNotWritten extends ErrorKind.lasting<PictureNotWritten>()("PictureNotWritten", {
+export class PictureNotWritten extends ErrorKind.ofCaller<PictureNotWritten>()("PictureNotWritten", {
   path: Schema.String,
   detail: Schema.String
 }) {

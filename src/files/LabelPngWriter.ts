@@ -95,12 +95,12 @@ export const make = (layout: Layout): Writer => {
       })
       return taken()
     },
-    end: async () => {
+    end: async (classes = []) => {
       await new Promise<void>((resolve, reject) => {
         deflate.once("end", resolve).once("error", reject)
         deflate.end()
       })
-      return { pieces: [...taken(), lastChunk], patch: undefined }
+      return { pieces: [...taken(), PngNames.chunkOf(classes), lastChunk], patch: undefined }
     },
     close: () => {
       deflate.destroy()
@@ -175,7 +175,7 @@ const large = (map: LabelMap, layout: Layout): Effect.Effect<Uint8Array> =>
         for (let at = 0; at < map.data.length; at += step) {
           pieces.push(...(yield* Effect.promise(() => writer.write(map.data.subarray(at, at + step)))))
         }
-        pieces.push(...(yield* Effect.promise(writer.end)).pieces)
+        pieces.push(...(yield* Effect.promise(() => writer.end())).pieces)
         return Buffer.concat(pieces)
       }),
     (writer) => Effect.sync(writer.close)

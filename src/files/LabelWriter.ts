@@ -21,7 +21,8 @@ export interface Writer {
   readonly start: ReadonlyArray<Uint8Array>
   /** Takes rows of ids in the bits of the layout. */
   readonly write: (labels: LabelData) => Promise<ReadonlyArray<Uint8Array>>
-  readonly end: () => Promise<{
+  /** What ids are called is noted where it was not known before, by formats that note it. */
+  readonly end: (classes?: ClassTable) => Promise<{
     readonly pieces: ReadonlyArray<Uint8Array>
     /** What is only known at the end, for a place near the start. */
     readonly patch: { readonly at: number; readonly bytes: Uint8Array } | undefined

@@ -14,7 +14,7 @@ import { randomHex } from "../randomHex.ts"
 import { type NotWritten, notWritten } from "./NotWritten.ts"
 
 /** Another process works in this folder. */
-export class Locked extends ErrorKind.later<Locked>()("Locked", {
+export class Locked extends ErrorKind.forNow<Locked>()("Locked", {
   folder: Schema.String,
   pid: Schema.Int,
   host: Schema.String

@@ -4,7 +4,7 @@ import * as ErrorKind from "../ErrorKind.ts"
 import * as SystemError from "../SystemError.ts"
 
 /** A file could not be written: no room, no right to, or its folder is gone. Nothing of it was left behind. */
-export class NotWritten extends ErrorKind.lasting<NotWritten>()("NotWritten", {
+export class NotWritten extends ErrorKind.ofCaller<NotWritten>()("NotWritten", {
   path: Schema.String,
   /** Such as "this user may not". */
   reason: Schema.String

@@ -13,9 +13,15 @@
  * Layer.isLayer(service) // => true
  * ```
  */
-import { Config, Context, Duration, Effect, Layer, Schema, type Scope, Stream } from "effect"
+import { type Config, Context, Duration, Effect, Layer, Schema, type Scope, Stream } from "effect"
 import { HttpBody, type HttpClient } from "effect/http"
-import type { ImageLimits, ImageSource, SourceError } from "../image/ImageSource.ts"
+import {
+  type ImageLimits,
+  type ImageSource,
+  opened,
+  type Services,
+  type SourceError
+} from "../image/ImageSource.ts"
 import type { MaskNotDecodable } from "../mask/MaskError.ts"
 import type { Attempt } from "../policy/Attempt.ts"
 import * as Policy from "../policy/Policy.ts"
@@ -30,6 +36,7 @@ import type { Health } from "../Transport.ts"
 import * as Inspection from "./protocol/Inspection.ts"
 import { ok, readError } from "./protocol/InspectionReading.ts"
 import { own, span, type SpanName } from "../TelemetryNames.ts"
+import * as Wrapped from "../policy/Wrapped.ts"
 
 /** What the service tells of itself and its models: an object whose fields it does not promise. */
 export type Details = Readonly<Record<string, unknown>>
@@ -56,11 +63,13 @@ export class InspectionService extends Context.Service<
   InspectionService,
   {
     /** `POST /upload`: one image. */
-    readonly upload: <R>(source: ImageSource<R>) => Effect.Effect<Prediction, UploadError, R>
+    readonly upload: <S extends ImageSource<unknown>>(
+      source: S
+    ) => Effect.Effect<Prediction, UploadError, Services<S>>
     /** `POST /upload/batch`: several images in one request, each with its own result. */
-    readonly uploadBatch: <R>(
-      sources: ReadonlyArray<ImageSource<R>>
-    ) => Effect.Effect<Inspection.Batch, UploadError, R>
+    readonly uploadBatch: <S extends ImageSource<unknown>>(
+      sources: ReadonlyArray<S>
+    ) => Effect.Effect<Inspection.Batch, UploadError, Services<S>>
     /** `GET /health`: not healthy while no model is loaded, though its status is 200. */
     readonly health: Effect.Effect<Health, ServiceError | PolicyError>
     /** `GET /api/status`. */
@@ -106,8 +115,8 @@ export class InspectionService extends Context.Service<
         )
       )
 
-    const open = <R>(sources: ReadonlyArray<ImageSource<R>>) =>
-      Effect.forEach(sources, (source) => source.open(options.imageLimits))
+    const open = <S extends ImageSource<unknown>>(sources: ReadonlyArray<S>) =>
+      Effect.forEach(sources, (source) => opened(source, options.imageLimits))
 
     const form = <A>(
       part: string,
@@ -117,7 +126,7 @@ export class InspectionService extends Context.Service<
         sentAs: ReadonlyMap<string, string>
       ) => Effect.Effect<A, ServiceError | MaskNotDecodable>
     ) =>
-      Effect.fnUntraced(function* <R>(sources: ReadonlyArray<ImageSource<R>>) {
+      Effect.fnUntraced(function* <S extends ImageSource<unknown>>(sources: ReadonlyArray<S>) {
         const images = yield* open(sources)
         return yield* run((attempt) =>
           watched(images, (images) => {
@@ -216,9 +225,9 @@ export class InspectionService extends Context.Service<
 
   /** The same, with its options from configuration: a `Config` for each. */
   static readonly layerConfig = (
-    config: Config.Wrap<InspectionServiceOptions>
+    config: Wrapped.Wrap<InspectionServiceOptions>
   ): Layer.Layer<InspectionService, InvalidUrl | Config.ConfigError, HttpClient.HttpClient> =>
-    Layer.unwrap(Effect.map(Config.unwrap<InspectionServiceOptions>(config), InspectionService.layer))
+    Layer.unwrap(Effect.map(Wrapped.unwrap<InspectionServiceOptions>(config), InspectionService.layer))
 }
 
 /** `.` and `..` are escaped twice: a URL would otherwise resolve them to another route. */

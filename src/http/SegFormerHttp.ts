@@ -31,6 +31,7 @@ import type * as Detection from "./Detection.ts"
 import * as Inspection from "./protocol/Inspection.ts"
 import type { Protocol, Question } from "./protocol/Protocol.ts"
 import { watched } from "./Sending.ts"
+import * as Wrapped from "../policy/Wrapped.ts"
 
 export interface SegFormerHttpOptions extends Exchange.ExchangeOptions {
   /**
@@ -175,6 +176,6 @@ export const layer = (
  * ```
  */
 export const layerConfig = (
-  config: Config.Wrap<SegFormerHttpOptions>
+  config: Wrapped.Wrap<SegFormerHttpOptions>
 ): Layer.Layer<Transport, InvalidUrl | Config.ConfigError, HttpClient.HttpClient> =>
-  Layer.effect(Transport, Effect.flatMap(Config.unwrap<SegFormerHttpOptions>(config), make))
+  Layer.effect(Transport, Effect.flatMap(Wrapped.unwrap<SegFormerHttpOptions>(config), make))

@@ -14,6 +14,7 @@
 import { Config, Effect, Layer, type Scope } from "effect"
 import * as DecodingWorker from "./decoding/DecodingWorker.ts"
 import { ImageCodec } from "./ImageCodec.ts"
+import * as Wrapped from "../policy/Wrapped.ts"
 
 export type CanvasCodecOptions = DecodingWorker.WorkerCodecOptions
 
@@ -28,6 +29,6 @@ export const layer = (options?: CanvasCodecOptions): Layer.Layer<ImageCodec> =>
 
 /** The same, with its options from configuration. */
 export const layerConfig = (
-  config: Config.Wrap<CanvasCodecOptions>
+  config: Wrapped.Wrap<CanvasCodecOptions>
 ): Layer.Layer<ImageCodec, Config.ConfigError> =>
-  Layer.unwrap(Effect.map(Effect.flatMap(Config.unwrap<CanvasCodecOptions>(config), make), ImageCodec.layer))
+  Layer.unwrap(Effect.map(Effect.flatMap(Wrapped.unwrap<CanvasCodecOptions>(config), make), ImageCodec.layer))

@@ -5,7 +5,7 @@
 import { needMore, type Reader, refused, sized } from "./HeaderFound.ts"
 import * as ExifOrientation from "./ExifOrientation.ts"
 
-/** EXIF is looked for in the chunks before the pixels, where libvips looks too. */
+/** EXIF, and whether it moves, is looked for in the chunks before the pixels, where libvips looks too. */
 const png: Reader = (view, ascii) => {
   if (view.byteLength < 41) return needMore(41)
   if (ascii(12, 4) === "CgBI")
@@ -14,22 +14,25 @@ const png: Reader = (view, ascii) => {
     )
   if (ascii(12, 4) !== "IHDR")
     return refused("it is a PNG that does not begin with its header", { isBroken: true })
-  const size = [view.getUint32(16), view.getUint32(20)] as const
-  for (let at = 33; at + 8 <= view.byteLength;) {
+  let orientation: number | undefined
+  let moves = false
+  // Nobody puts so much before the pixels: not worth asking for.
+  for (let at = 33; at <= MOST_BEFORE_PIXELS;) {
+    if (at + 8 > view.byteLength) return needMore(at + 8)
     const type = ascii(at + 4, 4)
     const end = at + 12 + view.getUint32(at)
-    if (type === "IDAT" || type === "IEND") return sized(...size)
+    if (type === "IDAT" || type === "IEND") break
     if (type === "eXIf") {
-      return end > view.byteLength && end - at < MOST_EXIF
-        ? needMore(end)
-        : sized(...size, ExifOrientation.read(view, at + 8, end - 4))
+      if (end > view.byteLength && end - at < MOST_EXIF) return needMore(end)
+      orientation ??= ExifOrientation.read(view, at + 8, end - 4)
     }
-    // Nobody puts so much before the pixels: not worth asking for.
-    if (end > MOST_BEFORE_PIXELS) return sized(...size)
+    if (type === "acTL") {
+      if (at + 12 > view.byteLength) return needMore(at + 12)
+      moves = view.getUint32(at + 8) > 1
+    }
     at = end
-    if (at + 8 > view.byteLength) return needMore(at + 8)
   }
-  return sized(...size)
+  return sized(view.getUint32(16), view.getUint32(20), orientation, moves)
 }
 
 /** A JPEG's EXIF cannot be longer either. */

@@ -2,13 +2,17 @@
 import { Effect, FileSystem, type PlatformError, Stream } from "effect"
 import { concat } from "../service/Body.ts"
 import { unreadable } from "../SystemError.ts"
-import { isWholePng } from "./HeaderParsing.ts"
+import { isWholePng, type Parsed } from "./HeaderParsing.ts"
 import type { Image, ImageLimits } from "./Image.ts"
 import { type ImageError, ImageNotFound, ImageNotReadable } from "./ImageError.ts"
 import { accept, cutOff, describe, parse, sized, startBytes } from "./ImageOpening.ts"
 
 /** First read: holds the size of nearly every image there is. */
 const headBytes = 64 * 1024
+
+/** How many bytes from the start would tell what these did not; 0 where they told all. */
+const lacking = (parsed: Parsed): number =>
+  parsed._tag === "NeedMore" ? parsed.bytes : parsed._tag === "Known" ? (parsed.moreAt ?? 0) : 0
 
 export const open = Effect.fnUntraced(function* (
   path: string,
@@ -38,8 +42,8 @@ export const open = Effect.fnUntraced(function* (
   let head = yield* range(0, headBytes)
   let parsed = yield* parse(head)
   // The size of a JPEG lies behind its metadata, that of a TIFF wherever its writer put it.
-  while (parsed._tag === "NeedMore" && head.length < size) {
-    const wanted = Math.min(size, Math.max(parsed.bytes, head.length * 2))
+  for (let lacks = lacking(parsed); lacks > 0 && head.length < size; lacks = lacking(parsed)) {
+    const wanted = Math.min(size, Math.max(lacks, head.length * 2))
     head = yield* range(0, wanted)
     if (head.length < wanted) return yield* changed(head.length)
     parsed = yield* parse(head)

@@ -10,8 +10,10 @@ export type Found =
       readonly width: number
       readonly height: number
       readonly orientation: number
-      /** It has more pages than the one asked for. */
+      /** It has more pages or frames than the one asked for. */
       readonly hasMore?: true
+      /** So many bytes from the start would show whether it has: these do not. */
+      readonly moreAt?: number
     }
   | { readonly _tag: "NeedMore"; readonly bytes: number }
   | { readonly _tag: "Refused"; readonly detail: string; readonly isBroken: boolean }
@@ -33,7 +35,18 @@ export const refused = (detail: string, { isBroken = false } = {}): Found => ({
   isBroken
 })
 
-export const sized = (width: number, height: number, orientation = 1, hasMore = false): Found =>
+export const sized = (
+  width: number,
+  height: number,
+  orientation = 1,
+  more: boolean | number = false
+): Found =>
   width > 0 && height > 0
-    ? { _tag: "Sized", width, height, orientation, ...(hasMore ? { hasMore } : {}) }
+    ? {
+        _tag: "Sized",
+        width,
+        height,
+        orientation,
+        ...(typeof more === "number" ? { moreAt: more } : more ? { hasMore: true } : {})
+      }
     : refused(`its header says ${width} x ${height} pixels`, { isBroken: true })

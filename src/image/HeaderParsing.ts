@@ -11,8 +11,10 @@ export interface ImageHeader {
   readonly height: number
   /** EXIF orientation, 1 to 8; 1 where the file says nothing. From 5 on, width and height are to be exchanged. */
   readonly orientation: number
-  /** There are pages behind the one that was asked for: of a TIFF. */
+  /** There are pages or frames behind the one that was asked for. */
   readonly hasMore?: true
+  /** So many bytes from the start would show whether there are: those that were read do not. */
+  readonly moreAt?: number
 }
 
 /**

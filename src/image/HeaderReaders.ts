@@ -18,35 +18,39 @@ export const bmp: Reader = (view) => {
     : sized(view.getInt32(18, true), Math.abs(view.getInt32(22, true)))
 }
 
-/** A screen, and its first frame, which may be larger: the picture then is as large as both. */
+/** A screen, and its first frame, which may be larger: the picture then is as large as both. A second one makes it move. */
 export const gif: Reader = (view) => {
-  const width = view.getUint16(6, true)
-  const height = view.getUint16(8, true)
-  // A table of colours, where the screen has one, then blocks.
+  let width = view.getUint16(6, true)
+  let height = view.getUint16(8, true)
+  // A table of colours, where the screen or a frame has one, then blocks.
   const tableOf = (flags: number) => ((flags & 0x80) === 0 ? 0 : 3 * 2 ** ((flags & 7) + 1))
   if (view.byteLength < 13) return needMore(13)
   let at = 13 + tableOf(view.getUint8(10))
-  while (at + 10 <= view.byteLength) {
+  let hasFrame = false
+  const lacking = () => (hasFrame ? sized(width, height, 1, at + 64 * 1024) : needMore(at + 64 * 1024))
+  while (at < view.byteLength) {
     const block = view.getUint8(at)
+    if (block === 0x3b)
+      return hasFrame ? sized(width, height) : refused("it holds no frame", { isBroken: true })
     if (block === 0x2c) {
-      return sized(
-        Math.max(width, view.getUint16(at + 1, true) + view.getUint16(at + 5, true)),
-        Math.max(height, view.getUint16(at + 3, true) + view.getUint16(at + 7, true))
-      )
-    }
-    if (block === 0x3b) return refused("it holds no frame", { isBroken: true })
-    if (block !== 0x21) {
+      if (hasFrame) return sized(width, height, 1, true)
+      if (at + 10 > view.byteLength) return lacking()
+      hasFrame = true
+      width = Math.max(width, view.getUint16(at + 1, true) + view.getUint16(at + 5, true))
+      height = Math.max(height, view.getUint16(at + 3, true) + view.getUint16(at + 7, true))
+      at += 11 + tableOf(view.getUint8(at + 9))
+    } else if (block === 0x21) at += 2
+    else {
       at++
       continue
     }
-    // An extension: parts, each with its length before it, to an empty one.
-    at += 2
+    // Parts, each with its length before it, to an empty one.
     for (let length = -1; length !== 0; at += 1 + length) {
-      if (at >= view.byteLength) return needMore(at + 64 * 1024)
+      if (at >= view.byteLength) return lacking()
       length = view.getUint8(at)
     }
   }
-  return needMore(at + 64 * 1024)
+  return lacking()
 }
 
 export const webp: Reader = (view, ascii) => {
@@ -61,22 +65,26 @@ export const webp: Reader = (view, ascii) => {
     }
     case "VP8X": {
       const size = [uint24(24) + 1, uint24(27) + 1] as const
-      // The fourth flag says that there is EXIF. It stands behind the pixels.
-      if ((view.getUint8(20) & 0x08) === 0) return sized(...size)
+      // EXIF stands behind the pixels, and frames one after the other.
+      const hasExif = (view.getUint8(20) & 0x08) !== 0
+      const most = (view.getUint8(20) & 0x02) === 0 ? 0 : 2
       const end = 8 + view.getUint32(4, true)
-      let at = 30
-      while (at + 8 <= end) {
-        if (at + 8 > view.byteLength) return needMore(at + 8)
+      let frames = 0
+      for (let at = 30; at + 8 <= end;) {
+        if (!hasExif && frames >= most) break
+        if (at + 8 > view.byteLength) return hasExif ? needMore(at + 8) : sized(...size, 1, at + 8)
+        const type = ascii(at, 4)
         const length = view.getUint32(at + 4, true)
-        if (ascii(at, 4) === "EXIF") {
+        if (type === "ANMF") frames++
+        if (type === "EXIF") {
           const stop = at + 8 + Math.min(length, MOST_EXIF)
           if (stop > view.byteLength) return needMore(stop)
           const start = ascii(at + 8, 6) === "Exif\0\0" ? at + 14 : at + 8
-          return sized(...size, ExifOrientation.read(view, start, stop))
+          return sized(...size, ExifOrientation.read(view, start, stop), frames > 1)
         }
         at += 8 + length + (length & 1)
       }
-      return sized(...size)
+      return sized(...size, 1, frames > 1)
     }
     default:
       return unknown

@@ -22,9 +22,12 @@ export const within = (
 ): Effect.Effect<void, ImageTooLarge> =>
   actual > limit ? Effect.fail(new ImageTooLarge({ source, measure, actual, limit })) : Effect.void
 
+/** Whether a decoder here has the pages or frames of this kind by their numbers. */
+export const hasPages = (format: ImageFormat): boolean => /tiff|gif|webp/.test(format)
+
 /** What is said of an image of which the first page is taken without its being asked for. `instead`: how to have another. */
-export const otherPages = (source: string, instead: string): string =>
-  `${source} has more pages, or smaller copies of itself: the first one is taken. ${instead}`
+export const otherPages = (source: string, instead = "Make files of the others"): string =>
+  `${source} has more pages or frames, or smaller copies of itself: the first one is taken. ${instead}`
 
 /** An opened source: its header is read and within limits, its bytes can be had as often as needed. */
 export interface Image {
@@ -43,7 +46,7 @@ export interface Image {
   readonly orientation: number
   /** The page that is meant, from 1, which it is by default. */
   readonly page?: number | undefined
-  /** There are pages behind this one, which are not looked at. */
+  /** There are pages or frames behind this one, which are not looked at. */
   readonly hasMore?: boolean | undefined
   /** Bytes of the file; of one that is made when it is asked for, as many as it has at most. */
   readonly size: number

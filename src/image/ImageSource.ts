@@ -128,7 +128,11 @@ export interface View {
  * heights.name // => "heights.tif"
  * ```
  */
-export const view = <R>(source: ImageSource<R>, wanted: View): ImageSource<R | ImageCodec> => {
+export function view<S extends ImageSource<unknown>>(
+  source: S,
+  wanted: View
+): ImageSource<Services<S> | ImageCodec>
+export function view(source: ImageSource<unknown>, wanted: View): ImageSource<unknown> {
   const { page = 1, stretch } = wanted
   if (!(Number.isInteger(page) && page >= 1))
     throw new RangeError(`ImageSource.view: \`page\` must be a whole number of at least 1, but is ${page}`)

@@ -68,6 +68,34 @@ const associated = (view: DataView, { end, start }: Box, item: number): Readonly
   return []
 }
 
+/** What is a picture of its own: not a part, a preview or a layer (depth, transparency) of another, nor hidden. */
+const pictures = (view: DataView, ascii: Ascii, inside: ReadonlyArray<Box>): number => {
+  const iinf = of(inside, "iinf")
+  if (iinf === undefined || iinf.start + 8 > iinf.end) return 1
+  const iref = of(inside, "iref")
+  const isWide = iref !== undefined && iref.start < iref.end && view.getUint8(iref.start) > 0
+  const idBytes = isWide ? 4 : 2
+  const idAt = (at: number) => (isWide ? view.getUint32(at) : view.getUint16(at))
+  const lesser = new Set<number>()
+  for (const { end, start, type } of iref === undefined
+    ? []
+    : within(view, ascii, { start: iref.start + 4, end: iref.end })) {
+    if (start + idBytes + 2 > end) continue
+    if (type === "thmb" || type === "auxl") lesser.add(idAt(start))
+    if (type !== "dimg") continue
+    for (let at = start + idBytes + 2; at + idBytes <= end; at += idBytes) lesser.add(idAt(at))
+  }
+  const from = iinf.start + (view.getUint8(iinf.start) === 0 ? 6 : 8)
+  return within(view, ascii, { start: from, end: iinf.end }).filter(({ end, start, type }) => {
+    if (type !== "infe" || start + 12 > end) return false
+    const version = view.getUint8(start)
+    const isHidden = (view.getUint8(start + 3) & 1) === 1
+    const id = version === 3 ? view.getUint32(start + 4) : view.getUint16(start + 4)
+    const kind = ascii(start + (version === 3 ? 10 : 8), 4)
+    return !isHidden && !lesser.has(id) && /av01|[ah]vc1|hev1|vvc1|jpeg|grid|iovl|iden|unci/.test(kind)
+  }).length
+}
+
 /** An orientation of EXIF as what it does: first mirrored (left to right), then turned so often by 90° clockwise. */
 const turnsOf = [
   [false, 0],
@@ -139,5 +167,9 @@ export const isoMedia: Reader = (view, ascii) => {
       turns = (isUpsideDown ? 2 : 0) - turns
     }
   }
-  return sized(width, height, exifOf(isMirrored, turns))
+  // Beside the picture there may be a sequence, which a brand says.
+  const ftyp = of(top, "ftyp")
+  const brands = ftyp === undefined ? "" : ascii(ftyp.start, ftyp.end - ftyp.start)
+  const hasMore = /avis|msf1|hev[cx]/.test(brands) || pictures(view, ascii, inside) > 1
+  return sized(width, height, exifOf(isMirrored, turns), hasMore)
 }

@@ -20,6 +20,7 @@
 import { Config, Effect, Layer, type Scope } from "effect"
 import * as DecodingWorker from "./decoding/DecodingWorker.ts"
 import { ImageCodec } from "./ImageCodec.ts"
+import * as Wrapped from "../policy/Wrapped.ts"
 
 export type PureCodecOptions = DecodingWorker.WorkerCodecOptions
 
@@ -34,6 +35,6 @@ export const layer = (options?: PureCodecOptions): Layer.Layer<ImageCodec> =>
 
 /** The same, with its options from configuration. */
 export const layerConfig = (
-  config: Config.Wrap<PureCodecOptions>
+  config: Wrapped.Wrap<PureCodecOptions>
 ): Layer.Layer<ImageCodec, Config.ConfigError> =>
-  Layer.unwrap(Effect.map(Effect.flatMap(Config.unwrap<PureCodecOptions>(config), make), ImageCodec.layer))
+  Layer.unwrap(Effect.map(Effect.flatMap(Wrapped.unwrap<PureCodecOptions>(config), make), ImageCodec.layer))

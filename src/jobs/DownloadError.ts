@@ -7,7 +7,7 @@ import * as ErrorKind from "../ErrorKind.ts"
 const from = { url: Schema.String }
 
 /** The file is larger than the limit: by what its service says of it, or by what came. The rest was not read. */
-export class FileTooLarge extends ErrorKind.lasting<FileTooLarge>()("FileTooLarge", {
+export class FileTooLarge extends ErrorKind.ofService<FileTooLarge>()("FileTooLarge", {
   ...from,
   /** In bytes. */
   limit: Schema.Number,
@@ -21,7 +21,7 @@ export class FileTooLarge extends ErrorKind.lasting<FileTooLarge>()("FileTooLarg
 }
 
 /** The file has another length than was expected of it. */
-export class WrongLength extends ErrorKind.lasting<WrongLength>()("WrongLength", {
+export class WrongLength extends ErrorKind.ofService<WrongLength>()("WrongLength", {
   ...from,
   /** In bytes. */
   expected: Schema.Number,
@@ -33,7 +33,7 @@ export class WrongLength extends ErrorKind.lasting<WrongLength>()("WrongLength",
 }
 
 /** What came is not what its digest says it is; none of it was kept. */
-export class WrongDigest extends ErrorKind.lasting<WrongDigest>()("WrongDigest", {
+export class WrongDigest extends ErrorKind.ofService<WrongDigest>()("WrongDigest", {
   ...from,
   algorithm: Schema.Literals(["sha-256", "md5"]),
   /** In hexadecimal, like `actual`. */

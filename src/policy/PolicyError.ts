@@ -56,11 +56,11 @@ export class TimedOut extends ErrorKind.make({ concerns: "service" })<TimedOut>(
   }
 }
 
-/** The call never left this process, and whoever sends too much must slow down, not repeat. */
-const unsent = ErrorKind.make({ concerns: "caller", isRetryable: false, isTransient: true })
-
-/** Too many calls wait for their turn: the bounded queue before `concurrency` is full. */
-export class QueueFull extends unsent<QueueFull>()("QueueFull", {
+/**
+ * Too many calls wait for their turn: the bounded queue before `concurrency` is full. The call never left this process, and
+ * whoever sends too much must slow down, not repeat.
+ */
+export class QueueFull extends ErrorKind.forNow<QueueFull>()("QueueFull", {
   service: Schema.String,
   concurrency: Schema.Int,
   queue: Schema.Int

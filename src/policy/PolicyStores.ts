@@ -28,6 +28,7 @@ import * as RateLimiter from "effect/persistence/RateLimiter"
 import type { Redis } from "effect/persistence/Redis"
 import { millisOf, withMonotonicClock } from "./MonotonicClock.ts"
 import * as RetryBudget from "./RetryBudget.ts"
+import * as Wrapped from "./Wrapped.ts"
 
 export interface RedisOptions {
   /** Before each key. `effect-segformer:` by default. */
@@ -94,9 +95,9 @@ export const layerRedis = (options?: RedisOptions): Layer.Layer<never, never, Re
 
 /** The same, with its options from configuration. */
 export const layerRedisConfig = (
-  config: Config.Wrap<RedisOptions>
+  config: Wrapped.Wrap<RedisOptions>
 ): Layer.Layer<never, Config.ConfigError, Redis> =>
-  Layer.effect(Stores, Effect.flatMap(Config.unwrap<RedisOptions>(config), makeRedis))
+  Layer.effect(Stores, Effect.flatMap(Wrapped.unwrap<RedisOptions>(config), makeRedis))
 
 /** Asks Redis, or what stands in for it while it does not answer. */
 type Ask = <A, E extends StoreError, R>(

@@ -50,7 +50,7 @@ export interface About {
 const Problem = Schema.Struct({ variable: Schema.String, detail: Schema.String })
 
 /** The environment does not say what is needed, or says it wrongly. All problems are listed, each with its variable. */
-export class InvalidConfig extends ErrorKind.lasting<InvalidConfig>()("InvalidConfig", {
+export class InvalidConfig extends ErrorKind.ofCaller<InvalidConfig>()("InvalidConfig", {
   problems: Schema.Array(Problem)
 }) {
   override get message(): string {

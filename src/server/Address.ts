@@ -1,6 +1,6 @@
 /**
  * Where a request comes from: the peer of its connection, or behind a proxy that is trusted the address that this one says
- * it has it from. What anybody else writes into `X-Forwarded-For` is not looked at.
+ * it has it from, in `X-Forwarded-For` or else in `Forwarded`. What anybody else writes there is not looked at.
  *
  * Lists of addresses (proxies that are trusted, callers that are let in) are written alike: addresses, networks, `loopback`.
  */
@@ -9,6 +9,7 @@ import { Context, Option, Result, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { NetAddress } from "effect/net"
 import * as ErrorKind from "../ErrorKind.ts"
+import * as Forwarded from "./Forwarded.ts"
 
 /** The address of the request that a fiber answers, for limits: one of IPv4, or the network of 64 bits of one of IPv6. */
 export const CurrentAddress = Context.Reference<string>("effect-segformer/server/Address/CurrentAddress", {
@@ -16,7 +17,7 @@ export const CurrentAddress = Context.Reference<string>("effect-segformer/server
 })
 
 /** A proxy that no address or network is. */
-export class InvalidProxy extends ErrorKind.lasting<InvalidProxy>()("InvalidProxy", {
+export class InvalidProxy extends ErrorKind.ofCaller<InvalidProxy>()("InvalidProxy", {
   proxy: Schema.String
 }) {
   override get message(): string {
@@ -25,7 +26,7 @@ export class InvalidProxy extends ErrorKind.lasting<InvalidProxy>()("InvalidProx
 }
 
 /** An address of callers that no address or network is. */
-export class InvalidAddress extends ErrorKind.lasting<InvalidAddress>()("InvalidAddress", {
+export class InvalidAddress extends ErrorKind.ofCaller<InvalidAddress>()("InvalidAddress", {
   address: Schema.String
 }) {
   override get message(): string {
@@ -121,7 +122,10 @@ const addressesBehind = (list: BlockList): Addresses => {
   const whole = (request: HttpServerRequest.HttpServerRequest): string => {
     let address = peerOf(request)
     // From the last hop on: each is believed as long as the one that says it is trusted.
-    const hops = (request.headers["x-forwarded-for"] ?? "").split(",").map(plain)
+    const { forwarded, "x-forwarded-for": listed = "" } = request.headers
+    const hops = (
+      listed.trim() === "" ? Forwarded.hopsOf(forwarded).map((hop) => hop.for ?? "") : listed.split(",")
+    ).map(plain)
     while (isTrusted(address)) {
       const before = hops.pop()
       if (before === undefined || kindOf(before) === undefined) break

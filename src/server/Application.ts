@@ -1,5 +1,5 @@
 /** Every route of a server behind one authentication, one log, one drain and one way to fail. */
-import { Array as Arr, Clock, Duration, Effect, Layer, type Scope } from "effect"
+import { Array as Arr, Cause, Clock, Duration, Effect, Layer, type Scope } from "effect"
 import { HttpRouter, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { HttpServerResponse as Response } from "effect/http"
 import { HttpApiSchemaError } from "effect/http-api/HttpApiError"
@@ -195,6 +195,14 @@ export const make = Effect.fnUntraced(function* (
       (status, seconds) =>
         options.measure(request.method, routeOf.get(request.source) ?? "none", status, seconds)
     ).pipe(
+      Effect.catchCause((cause) =>
+        Effect.flatMap(Face.Current, (face) => {
+          const isGone = face.isAborted(request)
+          return isGone === undefined || !Cause.hasInterruptsOnly(cause)
+            ? Effect.failCause(cause)
+            : Effect.succeed(refuse(isGone ? gone : stopping))
+        })
+      ),
       Effect.flatMap((response) =>
         Effect.map(Face.Current, (face) => {
           const last = state.draining || response.status === 408
@@ -227,6 +235,9 @@ const stopping = new Refusals.Refusal({
   detail: "The service is shutting down",
   retryAfter: Duration.seconds(5)
 })
+
+/** Said to whoever hands requests on: the caller itself may be gone. */
+const gone = Refusals.bad("The request was aborted before it was answered")
 
 /** A path that nobody has, or not with this method. */
 const unknown = (request: HttpServerRequest.HttpServerRequest, path: string, paths: Paths.Paths) => {

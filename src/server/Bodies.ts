@@ -3,6 +3,7 @@ import { Duration, Effect, Exit, Scope } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import type { Arrival } from "./Admission.ts"
 import type { Segmented, Served, Upload } from "./Dialect.ts"
+import * as Encodings from "./Encodings.ts"
 import * as Face from "./Face.ts"
 import { bad, Refusal, tooMany } from "./Refusal.ts"
 import type { ServerLimits } from "./ServerLimits.ts"
@@ -116,7 +117,7 @@ type BodyLimits = Pick<ServerLimits, "bodyGrace" | "bodyTimeout" | "maxBytes" | 
 const firstBytes = 256 * 1024
 
 /**
- * The whole body. Where it has begun to come, what says its length is written once, where it stays.
+ * The whole body, without its encodings. Where it has begun to come, what says its length is written once, where it stays.
  */
 export const read = (
   request: HttpServerRequest.HttpServerRequest,
@@ -124,14 +125,12 @@ export const read = (
   arrival?: Arrival
 ): Effect.Effect<Uint8Array, Refusal> =>
   Effect.flatMap(Face.Current, (face) => {
-    const encoding = request.headers["content-encoding"] ?? ""
-    if (!/^\s*(?:identity\s*)?$/i.test(encoding)) {
-      const detail = `Send the body as it is, not in the encoding "${encoding}"`
-      return Effect.fail(new Refusal({ status: 415, detail }))
-    }
+    const encodings = Encodings.of(request)
+    const refused = Encodings.refusal(encodings)
+    if (refused !== undefined) return Effect.fail(refused)
     const announced = Uploads.bodyBytes(request, 64 * 1024)
     if (announced > maxBytes) return Effect.fail(Uploads.tooLarge(maxBytes))
-    return Effect.callback<Uint8Array, Refusal>((resume) => {
+    const received = Effect.callback<Uint8Array, Refusal>((resume) => {
       const started = performance.now()
       // Not cleared: what is not written over is not given out.
       let body: Uint8Array = Buffer.allocUnsafeSlow(Math.max(0, Math.min(announced, firstBytes)))
@@ -182,4 +181,5 @@ export const read = (
       if (arrival !== undefined) arrival.onCut = (refusal) => end(Effect.fail(refusal))
       return Effect.sync(leave)
     })
+    return Effect.flatMap(received, (body) => Encodings.take(body, encodings, maxBytes, arrival))
   })

@@ -15,6 +15,8 @@ export interface BodyListener {
 export interface Face {
   /** Reads a body. What it gives stops that: nothing more is taken in. */
   readonly read: (request: HttpServerRequest.HttpServerRequest, listener: BodyListener) => () => void
+  /** Whether whoever sent a request has given it up; `undefined` where nobody is there to be told so. */
+  readonly isAborted: (request: HttpServerRequest.HttpServerRequest) => boolean | undefined
   /**
    * An answer on its way: from here on only the client can be slow, which it may be for `writeTimeout` at once. The `last` one
    * of a connection says so. Of a refused request so many bytes are read on and dropped, that its client sees the answer.
@@ -70,7 +72,14 @@ const readWeb: Face["read"] = ({ source }, { broken, take, whole }) => {
 }
 
 /** How slow a client may be, and which answer is a connection's last, is the affair of whoever hands requests on. */
-export const web: Face = { read: readWeb, sent: (_, response) => response }
+export const web: Face = {
+  read: readWeb,
+  isAborted: ({ source }) => {
+    const { signal }: Partial<Pick<Request, "signal">> = source
+    return signal?.aborted === true
+  },
+  sent: (_, response) => response
+}
 
 /** The face of the server that a fiber answers for. */
 export const Current = Context.Reference<Face>("effect-segformer/server/Face", { defaultValue: () => web })

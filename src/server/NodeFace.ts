@@ -30,4 +30,4 @@ const sent: Face["sent"] = (request, response, { last, maxLinger, writeTimeout }
   return last ? HttpServerResponse.setHeader(lingering, "connection", "close") : lingering
 }
 
-export const face: Face = { read, sent }
+export const face: Face = { read, isAborted: () => undefined, sent }

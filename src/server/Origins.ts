@@ -10,10 +10,11 @@ import { Result, Schema } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import * as ErrorKind from "../ErrorKind.ts"
 import type { Addresses } from "./Address.ts"
+import * as Outside from "./Outside.ts"
 import { Refusal } from "./Refusal.ts"
 
 /** An origin that none is. */
-export class InvalidOrigin extends ErrorKind.lasting<InvalidOrigin>()("InvalidOrigin", {
+export class InvalidOrigin extends ErrorKind.ofCaller<InvalidOrigin>()("InvalidOrigin", {
   origin: Schema.String
 }) {
   override get message(): string {
@@ -73,7 +74,7 @@ const originsOf = (all: boolean, known: ReadonlySet<string>, addresses: Addresse
     const { host, protocol } = new URL(origin)
     const names = [
       request.headers["host"],
-      addresses.isForwarded(request) ? request.headers["x-forwarded-host"]?.split(",")[0]?.trim() : undefined
+      addresses.isForwarded(request) ? Outside.hostOf(request) : undefined
     ]
     return names.some((name) => {
       const url = `${protocol}//${name ?? ""}`

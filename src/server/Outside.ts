@@ -3,6 +3,7 @@
  * It is told to the caller alone who said it, and nothing is decided by it.
  */
 import type { HttpServerRequest } from "effect/http"
+import * as Forwarded from "./Forwarded.ts"
 
 type Request = HttpServerRequest.HttpServerRequest
 
@@ -16,13 +17,17 @@ export const prefixOf = (request: Request): string => {
   return /^(?:\/[\w.~%-]+)+$/.test(prefix) ? prefix : ""
 }
 
+/** The name that a proxy was asked by: `X-Forwarded-Host`, or what the first hop of `Forwarded` says. */
+export const hostOf = (request: Request): string | undefined => {
+  const host = first(request, "x-forwarded-host") ?? Forwarded.hopsOf(request.headers["forwarded"])[0]?.host
+  return host !== undefined && isHost(host) ? host : undefined
+}
+
 /** Scheme, host and that path, without a trailing slash: `https://example.com/seg`. */
 export const addressOf = (request: Request): string => {
-  const scheme = first(request, "x-forwarded-proto") === "https" ? "https" : "http"
-  const forwarded = first(request, "x-forwarded-host")
-  const host =
-    forwarded !== undefined && isHost(forwarded) ? forwarded : (request.headers["host"] ?? "localhost")
-  return `${scheme}://${host}${prefixOf(request)}`
+  const said = first(request, "x-forwarded-proto") ?? Forwarded.hopsOf(request.headers["forwarded"])[0]?.proto
+  const scheme = said?.toLowerCase() === "https" ? "https" : "http"
+  return `${scheme}://${hostOf(request) ?? request.headers["host"] ?? "localhost"}${prefixOf(request)}`
 }
 
 /** A name or an address, with a port or without, and nothing more. */

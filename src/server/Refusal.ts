@@ -21,6 +21,8 @@ export class Refusal extends Schema.TaggedError<Refusal>()("Refusal", {
   reason: Schema.optional(Schema.Literals(["loading", "busy"])),
   /** Methods of the route, for a 405. */
   allow: Schema.optional(Schema.String),
+  /** Encodings that a body may have, for a 415 of one that has another. */
+  acceptEncoding: Schema.optional(Schema.String),
   /** What went wrong, for programs: the tag of the error it comes from. */
   tag: Schema.optional(Schema.String),
   /** Where the fault lies, as the error it comes from has it. */
@@ -46,6 +48,7 @@ const headersOf = (refusal: Refusal): Record<string, string> => ({
     ? {}
     : { "retry-after": String(Math.max(1, Math.ceil(Duration.toSeconds(refusal.retryAfter)))) }),
   ...(refusal.allow === undefined ? {} : { allow: refusal.allow }),
+  ...(refusal.acceptEncoding === undefined ? {} : { "accept-encoding": refusal.acceptEncoding }),
   ...(refusal.status === 401 ? { "www-authenticate": "Bearer" } : {})
 })
 

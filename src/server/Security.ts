@@ -16,7 +16,7 @@ import { ofTokens } from "./RefusalStatus.ts"
 import type { SegFormerServerOptions } from "./ServerOptions.ts"
 
 /** The server would be open to others without asking who they are. */
-export class TokensRequired extends ErrorKind.lasting<TokensRequired>()("TokensRequired", {
+export class TokensRequired extends ErrorKind.ofCaller<TokensRequired>()("TokensRequired", {
   /** Empty for a web handler, which listens nowhere itself. */
   host: Schema.String
 }) {

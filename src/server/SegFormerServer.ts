@@ -38,10 +38,11 @@ import * as Security from "./Security.ts"
 import * as ServerLimits from "./ServerLimits.ts"
 import { defaultHost, type SegFormerServerOptions } from "./ServerOptions.ts"
 import * as WebHandler from "./WebHandler.ts"
+import * as Wrapped from "../policy/Wrapped.ts"
 import { messageOf } from "../SystemError.ts"
 
 /** The server cannot listen at its address. */
-export class CannotListen extends ErrorKind.lasting<CannotListen>()("CannotListen", {
+export class CannotListen extends ErrorKind.ofCaller<CannotListen>()("CannotListen", {
   host: Schema.String,
   port: Schema.Int,
   /** The system's code where there is one, such as EADDRINUSE. */
@@ -120,11 +121,11 @@ export class SegFormerServer extends Context.Service<
 
   /** The same, with its options from configuration: a `Config` for each, such as `{ port: Config.Port("PORT") }`. */
   static readonly layerConfig = <E = never, R = never>(
-    config: Config.Wrap<SegFormerServerOptions<E, R>>
+    config: Wrapped.Wrap<SegFormerServerOptions<E, R>>
   ): Layer.Layer<SegFormerServer, StartError | E | Config.ConfigError, Assembled.Needs | R> =>
     Layer.effect(
       SegFormerServer,
-      Effect.flatMap(Config.unwrap<SegFormerServerOptions<E, R>>(config), (options) =>
+      Effect.flatMap(Wrapped.unwrap<SegFormerServerOptions<E, R>>(config), (options) =>
         SegFormerServer.make(options)
       )
     )

@@ -48,8 +48,8 @@ export interface SegFormerServerOptions<out E = never, out R = never> extends Se
   readonly allowFrom?: ReadonlyArray<string> | undefined
 
   /**
-   * Proxies before this server, by address, network (`10.0.0.0/8`) or `loopback`: what they say in `X-Forwarded-For` of where
-   * a request comes from is believed, and limits by address are its. None by default.
+   * Proxies before this server, by address, network (`10.0.0.0/8`) or `loopback`: what they say in `X-Forwarded-For`, or
+   * else in `Forwarded`, of where a request comes from is believed, and limits by address are its. None by default.
    */
   readonly trustProxy?: ReadonlyArray<string> | undefined
   /**

@@ -17,6 +17,7 @@ import { Config, Effect, Layer, Option, Result } from "effect"
 import { HttpClient, HttpClientError, type HttpClientRequest } from "effect/http"
 import { IpNetwork, NetAddress } from "effect/net"
 import * as Hosts from "./Hosts.ts"
+import * as Wrapped from "../policy/Wrapped.ts"
 
 export interface AddressGuardOptions {
   /** The only hosts that may be asked. Any by default. */
@@ -151,6 +152,6 @@ export const layer = (
 
 /** The same, with its options from configuration. */
 export const layerConfig = (
-  config: Config.Wrap<AddressGuardOptions>
+  config: Wrapped.Wrap<AddressGuardOptions>
 ): Layer.Layer<HttpClient.HttpClient, Config.ConfigError, HttpClient.HttpClient> =>
-  Layer.unwrap(Effect.map(Config.unwrap<AddressGuardOptions>(config), layer))
+  Layer.unwrap(Effect.map(Wrapped.unwrap<AddressGuardOptions>(config), layer))

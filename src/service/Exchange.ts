@@ -128,7 +128,7 @@ interface Redirected {
 
 /** How far a request has come, and by which rules and connections it goes on. */
 interface Way {
-  readonly hops?: number
+  readonly asked?: ReadonlyArray<string>
   readonly rules?: Redirects.Redirects
   readonly within?: Context.Context<never>
 }
@@ -285,7 +285,7 @@ export const make = Effect.fnUntraced(function* (
       response: HttpClientResponse.HttpClientResponse,
       origin: Identified
     ) => Effect.Effect<A, ServiceError>,
-    { hops = 0, rules = redirects, within = pooled }: Way = {}
+    { asked = [], rules = redirects, within = pooled }: Way = {}
   ): Effect.Effect<A, ServiceError> =>
     Effect.flatMap(hidden(request.url.slice(Body.withoutQuery(request.url).length)), (hide) => {
       const service = placeOf(request.url, hide)
@@ -299,9 +299,10 @@ export const make = Effect.fnUntraced(function* (
             attempt.phase = "receiving"
             const { status } = response
             answered(status)
-            const location = status >= 300 && status < 400 ? response.headers["location"] : undefined
-            // A browser shows a redirect that it was told not to follow as status 0.
-            return location === undefined && status !== 0
+            // 304 leads nowhere, 305 to a proxy. A browser shows a redirect that it was told not to follow as status 0.
+            const leads = status === 0 || (status >= 300 && status < 400 && (status < 304 || status > 306))
+            const { location } = response.headers
+            return !leads || (location === undefined && status !== 0)
               ? Effect.map(use(response, origin), (value) => ({ value }))
               : Effect.as(discard(response), { status, location, origin })
           }
@@ -311,8 +312,8 @@ export const make = Effect.fnUntraced(function* (
         "value" in ended
           ? Effect.succeed(ended.value)
           : Effect.flatMap(following, ({ follow }) =>
-              Effect.flatMap(follow({ request, hops, rules, base: base.origin, ...ended }), (next) =>
-                exchange(next, attempt, use, { hops: hops + 1, rules, within })
+              Effect.flatMap(follow({ request, asked, rules, base: base.origin, ...ended }), (next) =>
+                exchange(next, attempt, use, { asked: [...asked, request.url], rules, within })
               )
             )
       )

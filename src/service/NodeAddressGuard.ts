@@ -23,6 +23,7 @@ import * as AddressGuard from "./AddressGuard.ts"
 import * as BodyFailure from "./BodyFailure.ts"
 import * as Hosts from "./Hosts.ts"
 import * as NodeProxy from "./NodeProxy.ts"
+import * as Wrapped from "../policy/Wrapped.ts"
 
 export interface NodeAddressGuardOptions
   extends AddressGuard.AddressGuardOptions, NodeProxy.NodeProxyOptions {
@@ -114,6 +115,6 @@ export const layer = (options: NodeAddressGuardOptions = {}): Layer.Layer<HttpCl
 
 /** The same, with its options from configuration. */
 export const layerConfig = (
-  config: Config.Wrap<NodeAddressGuardOptions>
+  config: Wrapped.Wrap<NodeAddressGuardOptions>
 ): Layer.Layer<HttpClient.HttpClient, Config.ConfigError> =>
-  Layer.unwrap(Effect.map(Config.unwrap<NodeAddressGuardOptions>(config), layer))
+  Layer.unwrap(Effect.map(Wrapped.unwrap<NodeAddressGuardOptions>(config), layer))

@@ -19,9 +19,10 @@ import * as zlib from "node:zlib"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import type { Dispatcher } from "@effect/platform-node/Undici"
-import { Config, Context, Effect, Layer, Sink, Stream } from "effect"
+import { type Config, Context, Effect, Layer, Sink, Stream } from "effect"
 import type { HttpClient } from "effect/http"
 import * as Variable from "../policy/Variable.ts"
+import * as Wrapped from "../policy/Wrapped.ts"
 import { type Decompressor, Platform } from "./BodyPlatform.ts"
 import * as ExchangeConfig from "./ExchangeConfig.ts"
 import { SendsPieces } from "./Multipart.ts"
@@ -73,13 +74,14 @@ const deflate: Decompressor = (self, onError) =>
     )
   )
 
-const decompressors: Platform["decompressors"] = {
+/** What takes encodings off, by their names in `Content-Encoding`. @internal */
+export const decompressors = {
   gzip,
   "x-gzip": gzip,
   deflate,
   br: by(() => zlib.createBrotliDecompress()),
   zstd
-}
+} satisfies Platform["decompressors"]
 
 /** Of ES2024, which every Node that this runs on has, and the types of the library's target do not. */
 const transfer: unknown = Reflect.get(ArrayBuffer.prototype, "transfer")
@@ -172,6 +174,6 @@ export const config: Config.Config<NodeHttpOptions> = Variable.config(
 
 /** The same, with its options from configuration: {@link config} has the fixed name. */
 export const layerConfig = (
-  config: Config.Wrap<NodeHttpOptions>
+  config: Wrapped.Wrap<NodeHttpOptions>
 ): Layer.Layer<HttpClient.HttpClient, Config.ConfigError> =>
-  Layer.unwrap(Effect.map(Config.unwrap<NodeHttpOptions>(config), layer))
+  Layer.unwrap(Effect.map(Wrapped.unwrap<NodeHttpOptions>(config), layer))

@@ -17,6 +17,24 @@ export type Redirects =
   | "refuse"
   | { readonly max?: number | undefined; readonly hosts?: Hosts.Hosts | "any" | undefined }
 
+/** The same text where it is bytes of UTF-8 that a client has read one by one, as clients read headers. */
+const asUtf8 = (text: string): string => {
+  if (!/[\x80-\xff]/.test(text) || /[^\0-\xff]/.test(text)) return text
+  try {
+    const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0))
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes)
+  } catch {
+    return text
+  }
+}
+
+/** The places that a `Location` names: none where it is empty, and where the header came twice, which clients join, maybe two. */
+const placesIn = (location: string | undefined): ReadonlyArray<string> => [
+  ...new Set(
+    (location ?? "").split(/,\s+/).flatMap((each) => (each.trim() === "" ? [] : asUtf8(each.trim())))
+  )
+]
+
 /** The request that a redirect leads to, or why it is not followed. */
 export const follow = (options: {
   readonly request: HttpClientRequest.HttpClientRequest
@@ -24,21 +42,25 @@ export const follow = (options: {
   /** As the header has it. */
   readonly location: string | undefined
   readonly origin: Origin
-  /** Redirects followed so far. */
-  readonly hops: number
+  /** Addresses that were asked so far. */
+  readonly asked: ReadonlyArray<string>
   readonly rules: Redirects
   /** The origin to which our headers may go. */
   readonly base: string
 }): Effect.Effect<HttpClientRequest.HttpClientRequest, RedirectRefused> => {
-  const { base, hops, location, origin, request, rules, status } = options
+  const { asked, base, location, origin, request, rules, status } = options
+  const places = placesIn(location)
+  const [written] = places
   const target =
-    location !== undefined && URL.canParse(location, request.url) ? new URL(location, request.url) : undefined
+    written !== undefined && places.length === 1 && URL.canParse(written, request.url)
+      ? new URL(written, request.url)
+      : undefined
   const refuse = (detail: string) =>
     Effect.suspend(() => {
       const { hide = nothing, requestId, service } = origin
       const place =
         target === undefined
-          ? withoutQuery(location ?? "a place it does not name")
+          ? places.map(withoutQuery).join(" and to ") || "a place that it does not name"
           : target.origin === "null"
             ? target.protocol
             : target.origin + target.pathname
@@ -46,12 +68,18 @@ export const follow = (options: {
         new RedirectRefused({ service, requestId, status, location: excerpt(hide(place)), detail })
       )
     })
+  if (status === 0) return refuse("a browser shows nobody where. Call that address itself")
+  if (written === undefined) return refuse("its `Location` is empty")
   if (rules === "refuse")
     return refuse("redirects are not followed. Call that address itself, or set `redirects`")
+  if (places.length > 1) return refuse("a redirect leads to one place")
   if (target === undefined || (target.protocol !== "http:" && target.protocol !== "https:"))
     return refuse("that is no http(s) URL")
-  if (hops >= (rules.max ?? 5))
-    return refuse(`that is hop ${hops + 1}, one more than \`redirects.max\` allows`)
+  const next = target.origin + target.pathname + target.search
+  if (asked.length >= (rules.max ?? 5)) {
+    const hop = `that is hop ${asked.length + 1}, one more than \`redirects.max\` allows`
+    return refuse(asked.includes(next) || next === request.url ? `it leads in a circle, and ${hop}` : hop)
+  }
   const from = new URL(request.url)
   const isOurs = target.origin === base
   const { hosts } = rules
@@ -72,7 +100,6 @@ export const follow = (options: {
           headers[name] === undefined ? [] : [[name, headers[name]] as const]
         )
       )
-  const next = target.origin + target.pathname + target.search
   return Effect.succeed(
     repeats
       ? HttpClientRequest.updateHeaders(HttpClientRequest.setUrl(request, next), () => kept)

@@ -148,7 +148,7 @@ export class RedirectRefused extends ErrorKind.ofService<RedirectRefused>()("Red
  * What was to be sent is none that the contract allows, and nothing was sent. Only calls through a contract fail so
  * (`ServiceClient`); it is no {@link ServiceError}.
  */
-export class RequestInvalid extends ErrorKind.lasting<RequestInvalid>()("RequestInvalid", {
+export class RequestInvalid extends ErrorKind.ofCaller<RequestInvalid>()("RequestInvalid", {
   service: Schema.String,
   /** The field, such as `payload.email`; empty where the whole is meant. */
   path: Schema.String,

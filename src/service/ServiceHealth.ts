@@ -76,14 +76,11 @@ export interface ServiceHealthOptions {
 }
 
 /** The time to wait for a healthy service is over. */
-export class NotHealthy extends ErrorKind.make({ isRetryable: true, isTransient: true })<NotHealthy>()(
-  "NotHealthy",
-  {
-    service: Schema.String,
-    after: Schema.DurationFromMillis,
-    detail: Schema.String
-  }
-) {
+export class NotHealthy extends ErrorKind.passing<NotHealthy>()("NotHealthy", {
+  service: Schema.String,
+  after: Schema.DurationFromMillis,
+  detail: Schema.String
+}) {
   override get message(): string {
     return `${this.service} was not healthy within ${Duration.format(this.after)}: ${this.detail}`
   }

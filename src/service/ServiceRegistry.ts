@@ -36,7 +36,7 @@ export type { ServiceDefinition, ServiceEntry } from "./ServiceDefinition.ts"
 export { variablesOf } from "./ServiceVariables.ts"
 
 /** The environment has no address for a service. */
-export class ServiceNotConfigured extends ErrorKind.lasting<ServiceNotConfigured>()("ServiceNotConfigured", {
+export class ServiceNotConfigured extends ErrorKind.ofCaller<ServiceNotConfigured>()("ServiceNotConfigured", {
   service: Schema.String,
   /** What its variables start with, such as `USER_SERVICE`. */
   variables: Schema.String,

@@ -4,6 +4,7 @@ import {
   ModelLoading,
   NotFound,
   RateLimited,
+  RedirectRefused,
   RequestRejected,
   type ServiceError,
   ServiceFailed,
@@ -11,6 +12,17 @@ import {
   Unauthorized
 } from "./ServiceError.ts"
 import { excerpt, ResponseNotDecodable } from "./WireError.ts"
+
+/** Where an answer leads that says no address, and what to do about it. */
+const elsewhere = (status: number): readonly [location: string, why: string] =>
+  status === 305 || status === 306
+    ? ["a proxy", "nobody follows such an answer. Set the proxy by `HTTPS_PROXY`, or as `proxy`"]
+    : status === 300
+      ? ["one of several places", "it does not say which. Set the base URL to the one that is meant"]
+      : [
+          "a place that it does not name",
+          "it has no `Location`. Check the base URL: a gateway before the service may answer so where nobody is signed in"
+        ]
 
 /** The error of a status that is no success. */
 export const fromStatus = (options: {
@@ -40,12 +52,15 @@ export const fromStatus = (options: {
   if (status >= 400 && status < 500) return new RequestRejected(timed)
   if (status >= 502 && status <= 504) return new ServiceUnavailable(timed)
   if (status >= 500 && status < 600) return new ServiceFailed(timed)
-  return new ResponseNotDecodable({
-    service: options.service,
-    requestId: options.requestId,
-    status,
-    path: "",
-    detail: `status ${status} is none that this protocol knows`,
-    excerpt: fields.detail
-  })
+  const { requestId, service } = options
+  if (status >= 300 && status < 400 && status !== 304) {
+    const [location, why] = elsewhere(status)
+    const detail = fields.detail === "" ? why : `${why}. It says: ${fields.detail}`
+    return new RedirectRefused({ service, requestId, status, location, detail: excerpt(detail) })
+  }
+  const detail =
+    status === 304
+      ? "status 304 says that nothing has changed since the last answer, which was not asked: a cache before the service mixes its answers up"
+      : `status ${status} is none that this protocol knows`
+  return new ResponseNotDecodable({ service, requestId, status, path: "", detail, excerpt: fields.detail })
 }

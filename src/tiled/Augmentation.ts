@@ -32,6 +32,7 @@ import type { Prediction } from "../Prediction.ts"
 import { InferenceFailed, type SegmentationError } from "../SegmentationError.ts"
 import { type PredictRequest, Transport } from "../Transport.ts"
 import * as Members from "../TransportMembers.ts"
+import * as Wrapped from "../policy/Wrapped.ts"
 
 /** `"x"`: left becomes right. `"y"`: top becomes bottom. `"xy"`: both, which is half a turn. */
 export type Flip = "x" | "y" | "xy"
@@ -124,9 +125,9 @@ export const layer = (options?: AugmentationOptions): Layer.Layer<Transport, nev
 
 /** The same, with its options from configuration. */
 export const layerConfig = (
-  config: Config.Wrap<AugmentationOptions>
+  config: Wrapped.Wrap<AugmentationOptions>
 ): Layer.Layer<Transport, Config.ConfigError, Transport | ImageCodec> =>
-  Layer.unwrap(Effect.map(Config.unwrap<AugmentationOptions>(config), layer))
+  Layer.unwrap(Effect.map(Wrapped.unwrap<AugmentationOptions>(config), layer))
 
 const viewOf = Effect.fnUntraced(function* (
   codec: ImageCodec["Service"],

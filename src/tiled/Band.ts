@@ -11,7 +11,7 @@ import type { Steps } from "../mask/Steps.ts"
 export interface Band extends LabelMap {
   /** The first row. Bands come without gaps, from row 0 down. */
   readonly y: number
-  /** The classes of the model, or those that the first answer names. */
+  /** The classes of the model, or those that answers have named up to here: each name has one id, that of the first answer with it. */
   readonly classes: ClassTable
   /** Of the same rows, where it was asked for or the service gives it. */
   readonly confidence: ConfidenceMap | undefined

@@ -35,7 +35,7 @@ export interface LabelFileOptions {
    * which more readers leave as it is: sharp, for one, gives the colours of an indexed picture.
    */
   readonly palette?: ClassTable | undefined
-  /** What ids are called: noted in a PNG, as `LabelPng.encode` does. */
+  /** What ids are called: noted in a PNG, as `LabelPng.encode` does. Those of the last band by default, which knows all of them. */
   readonly classes?: ClassTable | undefined
 }
 
@@ -54,10 +54,10 @@ export const write = <E, R>(
     const format = options.format ?? formats.get(extname(path).toLowerCase())
     if (format === undefined)
       return yield* failed("its name must end in .tif, .tiff or .png, or `format` say so")
-    const { classes, depth = 8, palette } = options
+    const { depth = 8, palette } = options
     if (palette !== undefined && depth === 16) return yield* failed("a palette has 8 bits, not 16")
     const { height, width } = size
-    const layout: Layout = { width, height, depth, palette, classes }
+    const layout: Layout = { width, height, depth, palette }
     const writer = format === "png" ? LabelPngWriter.make(layout) : LabelTiffWriter.make(layout)
     yield* Effect.addFinalizer(() => Effect.sync(writer.close))
 
@@ -67,6 +67,7 @@ export const write = <E, R>(
       const pending = depth === 8 ? new Uint8Array(width * writer.rows) : new Uint16Array(width * writer.rows)
       let filled = 0
       let row = 0
+      let classes: ClassTable = []
       yield* Stream.runForEach(bands, (band) =>
         Effect.gen(function* () {
           if (band.y !== row || band.width !== width || row + band.height > height) {
@@ -77,6 +78,7 @@ export const write = <E, R>(
           const most = data.BYTES_PER_ELEMENT * 8 > depth ? largest(data) : 0
           if (most >= 2 ** depth) return yield* failed(`the class id ${most} does not fit ${depth} bits`)
           row += band.height
+          classes = band.classes
           for (let at = 0; at < data.length;) {
             const piece = data.subarray(at, at + pending.length - filled)
             pending.set(piece, filled)
@@ -90,7 +92,7 @@ export const write = <E, R>(
       )
       if (row < height) return yield* failed(`only ${row} of ${height} rows came`)
       if (filled > 0) yield* put(yield* attempt(() => writer.write(pending.subarray(0, filled))))
-      const { patch: late, pieces } = yield* attempt(writer.end)
+      const { patch: late, pieces } = yield* attempt(() => writer.end(options.classes ?? classes))
       yield* put(pieces)
       if (late !== undefined) yield* patch(late.at, late.bytes)
     })

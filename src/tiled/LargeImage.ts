@@ -242,7 +242,8 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
     source,
     width,
     height,
-    hasMore: start._tag === "Known" && start.hasMore === true,
+    // The first bytes tell where all of it lies in them, and the decoder of pages that lie behind.
+    hasMore: (start._tag === "Known" && start.hasMore === true) || (metadata?.pages ?? 1) > page,
     window: (box) =>
       Effect.suspend(() => {
         const { height, width } = box

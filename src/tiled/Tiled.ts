@@ -25,6 +25,7 @@
 import { Effect, Result, Stream } from "effect"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as Logits from "../mask/Logits.ts"
+import * as ClassTable from "../mask/ClassTable.ts"
 import * as ConfidenceMap from "../mask/ConfidenceMap.ts"
 import type { Box } from "../mask/Region.ts"
 import * as Steps from "../mask/Steps.ts"
@@ -123,6 +124,8 @@ const joiner = (picture: LargeImage, windows: Windows.Windows, transport: string
   let first: string | undefined
   let addLogits: ReturnType<typeof LogitBlend.make> | undefined
   const addLabels = LabelJoin.make(windows)
+  /** Of all windows so far: a service may name those alone that it found. */
+  let classes: ClassTable.ClassTable = []
 
   const work = ({ prediction, ...window }: Predicted) => {
     const box = boxOf(windows, window)
@@ -146,21 +149,37 @@ const joiner = (picture: LargeImage, windows: Windows.Windows, transport: string
       if (prediction._tag === "Labels") {
         yield* isLike("label maps")
         const map = yield* Result.mapError(LabelMap.make(prediction.labelMap), blame)
-        const labels = LabelMap.resize(map, box.width, box.height)
+        const before = classes
+        const isOther = disagreement(before, prediction.classes) !== undefined
+        classes = isOther
+          ? ClassTable.joined([before, prediction.classes])
+          : ClassTable.make([...before, ...prediction.classes])
+        // Services that number what they find as they find it have other ids for the same in each window.
+        const own = isOther
+          ? LabelMap.remap(
+              map,
+              ClassTable.renumbering(LabelMap.histogram(map).keys(), prediction.classes, classes)
+            )
+          : map
+        const labels = LabelMap.resize(own, box.width, box.height)
         const { confidence } = prediction
         const sure = confidence && ConfidenceMap.resize(confidence, box.width, box.height)
         return addLabels(window, labels, sure)
       }
       const logits = yield* Result.mapError(Logits.make(prediction.logits), blame)
-      const { classes, height, width } = logits
-      yield* isLike(`logits of [${classes}, ${height}, ${width}]`)
+      const { classes: channels, height, width } = logits
+      yield* isLike(`logits of [${channels}, ${height}, ${width}]`)
+      const other = disagreement(classes, prediction.classes)
+      if (other !== undefined)
+        return yield* Result.fail(new WindowsDisagree({ source, x: box.x, y: box.y, ...other }))
+      classes = prediction.classes
       if (addLogits === undefined) {
         const bytes = LogitBlend.overlapBytes(windows, logits)
         const limit = blend.maxBytes
         if (bytes > limit) {
-          return yield* Result.fail(new OverlapTooLarge({ source, bytes, limit, classes }))
+          return yield* Result.fail(new OverlapTooLarge({ source, bytes, limit, classes: channels }))
         }
-        addLogits = LogitBlend.make(windows, { classes, height, width }, blend)
+        addLogits = LogitBlend.make(windows, { classes: channels, height, width }, blend)
       }
       return addLogits(window, logits)
     })
@@ -169,6 +188,22 @@ const joiner = (picture: LargeImage, windows: Windows.Windows, transport: string
   return (window: Predicted) =>
     Effect.fromResult(work(window)).pipe(
       Effect.flatMap((steps) => Steps.run(() => steps)),
-      Effect.map((band): Band | undefined => band && { ...band, classes: window.prediction.classes })
+      Effect.map((band): Band | undefined => band && { ...band, classes })
     )
+}
+
+/** Where a window has another name for an id than those before it, or another id for a name. */
+const disagreement = (
+  before: ClassTable.ClassTable,
+  classes: ClassTable.ClassTable
+): { readonly first: string; readonly found: string } | undefined => {
+  const told = ({ id, name }: ClassTable.ClassInfo) => `"${name}" as class ${id}`
+  for (const info of classes) {
+    const key = ClassTable.folded(info.name)
+    const own = ClassTable.get(before, info.id)
+    const other = own ?? before.find(({ name }) => ClassTable.folded(name) === key)
+    if (other !== undefined && (other.id !== info.id || ClassTable.folded(other.name) !== key))
+      return { first: told(other), found: told(info) }
+  }
+  return undefined
 }

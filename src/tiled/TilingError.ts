@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import * as ErrorKind from "../ErrorKind.ts"
 
 /** A window's answer is not of the same kind or shape as the first one's: they cannot be put together. */
-export class WindowsDisagree extends ErrorKind.lasting<WindowsDisagree>()("WindowsDisagree", {
+export class WindowsDisagree extends ErrorKind.ofService<WindowsDisagree>()("WindowsDisagree", {
   source: Schema.String,
   /** Left edge of the window, in pixels. */
   x: Schema.Int,
@@ -18,7 +18,7 @@ export class WindowsDisagree extends ErrorKind.lasting<WindowsDisagree>()("Windo
 }
 
 /** The logits that neighbouring rows of windows share would take more memory than allowed. */
-export class OverlapTooLarge extends ErrorKind.lasting<OverlapTooLarge>()("OverlapTooLarge", {
+export class OverlapTooLarge extends ErrorKind.ofCaller<OverlapTooLarge>()("OverlapTooLarge", {
   source: Schema.String,
   /** What they would take. */
   bytes: Schema.Number,
@@ -32,7 +32,7 @@ export class OverlapTooLarge extends ErrorKind.lasting<OverlapTooLarge>()("Overl
 }
 
 /** Labels that cannot be written: the file system refuses, an id does not fit, or bands are missing. */
-export class LabelsNotWritten extends ErrorKind.lasting<LabelsNotWritten>()("LabelsNotWritten", {
+export class LabelsNotWritten extends ErrorKind.ofCaller<LabelsNotWritten>()("LabelsNotWritten", {
   path: Schema.String,
   detail: Schema.String
 }) {

@@ -351,7 +351,8 @@ describe("SegFormerHttp.layerConfig", () => {
       const service = SegFormerHttp.layerConfig({
         baseUrl: Config.String("SEGMENTER_URL"),
         apiKey: Config.Redacted("SEGMENTER_KEY"),
-        policy: { retry: Config.succeed(false as const) }
+        userAgent: undefined,
+        policy: { retry: { times: Config.Int("SEGMENTER_TRIES"), delay: Config.succeed("1 millis") } }
       })
       const requests = yield* Effect.gen(function* () {
         yield* Effect.exit(segment(ImageSource.bytes(Fixtures.image)))
@@ -363,6 +364,7 @@ describe("SegFormerHttp.layerConfig", () => {
             environment({
               SEGMENTER_URL: "http://own",
               SEGMENTER_KEY: "k",
+              SEGMENTER_TRIES: "0",
               SEGFORMER_SERVICE_URL: "http://no"
             })
           )

@@ -1,4 +1,6 @@
 /** Real image files, encoded by libvips, and those that it does not write by hand. */
+import { randomBytes } from "node:crypto"
+import { crc32 } from "node:zlib"
 import sharp from "sharp"
 
 const pixels = (width: number, height: number, channels: 3 | 4 = 3) =>
@@ -38,6 +40,47 @@ export const webp = {
   alpha: () => pixels(8, 6, 4).webp({ quality: 50 }).toBuffer()
 }
 export const gif = () => pixels(8, 6).gif().toBuffer()
+/** So many frames of noise, one below the other as sharp takes them. */
+const frames = (count: number, width = 8, height = 6) =>
+  sharp(randomBytes(width * height * count * 3), {
+    raw: { width, height: height * count, channels: 3, pageHeight: height }
+  })
+export const gifOf = (count: number, width?: number, height?: number) =>
+  frames(count, width, height).gif({ loop: 0 }).toBuffer()
+export const webpOf = (count: number, orientation?: number) =>
+  frames(count)
+    .withMetadata(orientation === undefined ? {} : { orientation })
+    .webp({ lossless: true })
+    .toBuffer()
+/** A PNG that says to move: the others of its frames are left out, which a decoder of the first does not see. */
+export const apngOf = (count: number, file: Buffer): Buffer => {
+  const chunk = Buffer.alloc(20)
+  chunk.writeUInt32BE(8)
+  chunk.write("acTL", 4, "latin1")
+  chunk.writeUInt32BE(count, 8)
+  chunk.writeUInt32BE(crc32(chunk.subarray(4, 16)), 16)
+  const at = file.indexOf("IDAT", 0, "latin1") - 4
+  return Buffer.concat([file.subarray(0, at), chunk, file.subarray(at)])
+}
+/** Another item beside the picture of an AVIF, by what its header says: its pixels are nowhere. */
+export const withItem = (file: Buffer, kind: string, flags = 0, relation = ""): Buffer => {
+  const entry = Buffer.alloc(21)
+  entry.writeUInt32BE(21)
+  entry.write(`infe\x02\0\0${String.fromCharCode(flags)}\0\x09\0\0${kind}`, 4, "latin1")
+  const references = Buffer.from(`\0\0\0\x1airef\0\0\0\0\0\0\0\x0e${relation}\0\x09\0\x01\0\x01`, "latin1")
+  const iref = relation === "" ? Buffer.alloc(0) : references
+  const bytes = Buffer.from(file)
+  const at = (type: string) => bytes.indexOf(type, 0, "latin1") - 4
+  const iinf = at("iinf")
+  const end = iinf + bytes.readUInt32BE(iinf)
+  for (const [type, by] of [
+    ["iinf", 21],
+    ["meta", 21 + iref.length]
+  ] as const)
+    bytes.writeUInt32BE(bytes.readUInt32BE(at(type)) + by, at(type))
+  bytes.writeUInt16BE(bytes.readUInt16BE(iinf + 12) + 1, iinf + 12)
+  return Buffer.concat([bytes.subarray(0, end), entry, iref, bytes.subarray(end)])
+}
 export const tiff = () => pixels(8, 6).tiff({ compression: "none" }).toBuffer()
 export const avif = () => pixels(80, 60).avif({ effort: 0 }).toBuffer()
 

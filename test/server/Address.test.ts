@@ -1,6 +1,7 @@
 /** Who is one caller to the limits by address, in whatever spelling the address comes. */
 import { assert, describe, it } from "@effect/vitest"
-import { Result } from "effect"
+import { Option, Result } from "effect"
+import { HttpServerRequest } from "effect/http"
 import * as Address from "../../src/server/Address.ts"
 
 describe("addresses", () => {
@@ -42,6 +43,39 @@ describe("addresses", () => {
     ])
       assert.isUndefined(addresses.ofPeer(proxy), proxy)
     assert.isDefined(addresses.ofPeer("fd00::8"))
+  })
+
+  it("are those that a trusted proxy names, in either header, each as long as the one that says it is trusted", () => {
+    const seen = (peer: string, headers: Record<string, string>) =>
+      addresses.whole(
+        HttpServerRequest.fromWeb(new Request("http://localhost/", { headers })).modify({
+          remoteAddress: Option.some(peer)
+        })
+      )
+    const proxy = "10.0.0.1"
+    for (const [forwarded, expected] of [
+      ["for=192.0.2.7", "192.0.2.7"],
+      ["FOR=192.0.2.7;proto=https;by=10.0.0.1", "192.0.2.7"],
+      ['proto=https;for="192.0.2.7:4711"', "192.0.2.7"],
+      ['for="[2001:db8::1]:4711"', "2001:db8::1"],
+      ["for=198.51.100.1, for=192.0.2.7, for=10.9.9.9", "192.0.2.7"],
+      ["for=192.0.2.7;", "192.0.2.7"],
+      ['for=192.0.2.7;ext="a, for=198.51.100.1; \\"b"', "192.0.2.7"],
+      // Who hides is counted as the proxy that says so, and what is not written as it should be says nothing.
+      ["for=unknown", proxy],
+      ["for=_hidden", proxy],
+      ["for=192.0.2.7, proto=https", proxy],
+      ["192.0.2.7", proxy],
+      ["for=192.0.2.7, for", proxy],
+      ['for="192.0.2.7', proxy],
+      ["", proxy]
+    ] as const) {
+      assert.strictEqual(seen(proxy, { forwarded }), expected, forwarded)
+      assert.strictEqual(seen("203.0.113.9", { forwarded }), "203.0.113.9", forwarded)
+    }
+    const both = { forwarded: "for=192.0.2.7", "x-forwarded-for": "192.0.2.8" }
+    assert.strictEqual(seen(proxy, both), "192.0.2.8")
+    assert.strictEqual(seen(proxy, { ...both, "x-forwarded-for": " " }), "192.0.2.7")
   })
 
   it("what is none is no proxy", () => {

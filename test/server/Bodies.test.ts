@@ -1,11 +1,12 @@
 /** How a body comes in: in pieces, late, in part, or only once the server says that it wants it. */
 import { connect } from "node:net"
 import { request as send } from "node:http"
+import * as zlib from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Fixtures } from "effect-segformer/testing"
 import { eventually } from "../support/Eventually.ts"
-import { ask, serve, isWeb } from "./support.ts"
+import { ask, form, serve, isWeb } from "./support.ts"
 
 const head = (length: number, more = "") =>
   `POST /v1/segment HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${length}\r\n${more}\r\n`
@@ -84,6 +85,55 @@ describe("a body", () => {
       const body = Uint8Array.from(Fixtures.image)
       const headers = { "content-encoding": encoding }
       assert.strictEqual((yield* ask(`${url}/v1/segment`, { method: "POST", body, headers })).status, 200)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("may come compressed: it is one under the same limits, and what is none says so", () =>
+    Effect.gen(function* () {
+      const image = Fixtures.image
+      const bomb = Buffer.alloc(4_000_000)
+      const { url } = yield* serve(undefined, { maxBytes: 100_000 })
+      for (const [encoding, body, status, said] of [
+        ["gzip", zlib.gzipSync(image), 200, /"regions"/],
+        ["X-GZIP", zlib.gzipSync(image), 200, /"regions"/],
+        ["deflate", zlib.deflateSync(image), 200, /"regions"/],
+        ["deflate", zlib.deflateRawSync(image), 200, /"regions"/],
+        ["br", zlib.brotliCompressSync(image), 200, /"regions"/],
+        ["zstd", zlib.zstdCompressSync(image), 200, /"regions"/],
+        ["identity, gzip", zlib.gzipSync(image), 200, /"regions"/],
+        ["br, gzip", zlib.gzipSync(zlib.brotliCompressSync(image)), 200, /"regions"/],
+        ["gzip", zlib.gzipSync(bomb), 413, /larger than 100000 bytes/],
+        ["br", zlib.brotliCompressSync(bomb), 413, /larger than 100000 bytes/],
+        ["zstd", zlib.zstdCompressSync(bomb), 413, /larger than 100000 bytes/],
+        ["gzip, gzip", zlib.gzipSync(zlib.gzipSync(bomb)), 413, /larger than 100000 bytes/],
+        ["gzip", image, 400, /no whole gzip data/],
+        ["gzip", zlib.gzipSync(image).subarray(0, -20), 400, /no whole gzip data/],
+        ["zstd", zlib.zstdCompressSync(image).subarray(0, -20), 400, /no whole zstd data/],
+        ["gzip", new Uint8Array(0), 400, /./],
+        ["compress", image, 415, /gzip, x-gzip, deflate, br, zstd/],
+        ["none", image, 415, /It comes in \\"none\\"/],
+        ["gzip, gzip, gzip", image, 415, /It comes in/]
+      ] as const) {
+        const answer = yield* ask(`${url}/v1/segment`, {
+          method: "POST",
+          body: Uint8Array.from(body),
+          headers: { "content-encoding": encoding }
+        })
+        assert.strictEqual(answer.status, status, `${encoding}: ${answer.body.toString().slice(0, 200)}`)
+        assert.match(answer.body.toString(), said, encoding)
+        assert.strictEqual(
+          answer.headers.get("accept-encoding"),
+          status === 415 ? "gzip, x-gzip, deflate, br, zstd" : null
+        )
+      }
+      const whole = form("image", ["a.png", image])
+      const packed = new Request(url, whole)
+      const answer = yield* ask(`${url}/v1/segment`, {
+        method: "POST",
+        body: zlib.gzipSync(Buffer.from(yield* Effect.promise(() => packed.arrayBuffer()))),
+        headers: { "content-encoding": "gzip", "content-type": packed.headers.get("content-type") ?? "" }
+      })
+      assert.strictEqual(answer.status, 200)
     }).pipe(Effect.scoped)
   )
 

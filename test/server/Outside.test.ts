@@ -18,6 +18,16 @@ const cases: ReadonlyArray<readonly [headers: Record<string, string>, expected: 
   ],
   [{ "x-forwarded-host": "a.example, b.internal" }, /^http:\/\/a\.example\/v1\//],
   [{ "x-forwarded-host": "[2001:db8::1]:80" }, /^http:\/\/\[2001:db8::1\]:80\/v1\//],
+  // The standard header, and the older ones before it.
+  [{ forwarded: "for=192.0.2.1;host=example.com;proto=https" }, /^https:\/\/example\.com\/v1\//],
+  [{ forwarded: 'Proto=HTTPS; HOST="a.example:8443", host=b.internal' }, /^https:\/\/a\.example:8443\/v1\//],
+  [{ forwarded: 'host="[2001:db8::1]:80"' }, /^http:\/\/\[2001:db8::1\]:80\/v1\//],
+  [
+    { forwarded: "host=b.example;proto=http", "x-forwarded-host": "a.example", "x-forwarded-proto": "https" },
+    /^https:\/\/a\.example\/v1\//
+  ],
+  [{ forwarded: 'host="evil.example/path"' }, /^http:\/\/127\.0\.0\.1:\d+\/v1\//],
+  [{ forwarded: "host=a.example, host" }, /^http:\/\/127\.0\.0\.1:\d+\/v1\//],
   // None of these is a path or a host.
   [{ "x-forwarded-prefix": "//evil.example" }, /^http:\/\/127\.0\.0\.1:\d+\/v1\//],
   [{ "x-forwarded-prefix": "seg" }, /^http:\/\/127\.0\.0\.1:\d+\/v1\//],

@@ -4,11 +4,13 @@ import { Effect } from "effect"
 import { Dialects } from "effect-segformer/server"
 import * as ImageWarnings from "../../src/companions/ImageWarnings.ts"
 import * as files from "../image/files.ts"
+import * as samples from "../image/samples.ts"
 import { ask, form, jsonBody, serve } from "./support.ts"
 
 const one = files.page(8, 6, 8, new Uint8Array(48).fill(9))
 const single = files.tiff(one)
 const several = files.tiff(one, files.page(2, 1, 8, Uint8Array.of(1, 2)))
+const moving = await samples.gifOf(2)
 const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64")
 
 /** A request with an image, in each protocol that takes files. */
@@ -41,7 +43,7 @@ describe("a file with several pages", () => {
       const dialects = yield* Dialects.load(["inspection", "huggingface", "torchserve", "cog"])
       const { url } = yield* serve(undefined, { dialects })
       for (const [name, request] of Object.entries(requests)) {
-        for (const bytes of [several, single]) {
+        for (const bytes of name === "/v1" ? [several, moving, single] : [several, single]) {
           const [path, init] = request(bytes)
           const answer = yield* ask(`${url}${path}`, init)
           assert.strictEqual(answer.status, 200, `${name}: ${answer.body.toString().slice(0, 300)}`)

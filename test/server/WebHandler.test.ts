@@ -46,6 +46,50 @@ describe("a web handler", () => {
     })
   )
 
+  it.live(
+    "says in words what became of a request that was cut off, and of one that it stops before it is done",
+    () =>
+      Effect.promise(async () => {
+        const image = Uint8Array.from(Fixtures.image)
+        const sent = (start: (controller: ReadableStreamDefaultController<unknown>) => void, more = {}) => {
+          const init = { method: "POST", body: new ReadableStream({ start }), duplex: "half", ...more }
+          return new Request("http://app.example/v1/segment", init)
+        }
+        const half = (controller: ReadableStreamDefaultController<unknown>) =>
+          controller.enqueue(image.subarray(0, 9))
+        const { dispose, handler } = over(() => Effect.never, { drain: 0 })
+        const leaving = new AbortController()
+        const asked = [
+          handler(sent((body) => body.error(new Error("cut")))),
+          handler(post("/v1/segment", { signal: AbortSignal.abort() })),
+          handler(sent(half, { signal: leaving.signal })),
+          handler(post("/v1/segment", { signal: leaving.signal }))
+        ]
+        const kept = [handler(sent(half)), handler(post())]
+        leaving.abort()
+        const said = async (answer: Promise<Response>) => {
+          const response = await answer
+          return [
+            response.status,
+            response.headers.get("retry-after"),
+            JSON.parse(await response.text()).error
+          ]
+        }
+        for (const answer of asked) {
+          const [status, , error] = await said(answer)
+          assert.deepStrictEqual([status, error.tag], [400, "BadRequest"])
+          assert.match(error.message, /did not arrive whole|was aborted before/)
+        }
+        const head = await handler(new Request("http://app.example/v1/segment", { method: "HEAD" }))
+        assert.deepStrictEqual([head.status, await head.text()], [405, ""])
+        await dispose()
+        for (const answer of kept) {
+          const [status, wait, error] = await said(answer)
+          assert.deepStrictEqual([status, wait, error.tag], [503, "5", "ServiceUnavailable"])
+        }
+      })
+  )
+
   it.live("does not cancel a body that it refuses: platforms take that for a client that is gone", () =>
     Effect.promise(async () => {
       const { dispose, handler } = over(() => Effect.succeed(Fixtures.prediction), { maxBytes: 1000 })

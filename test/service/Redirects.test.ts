@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { HttpBody } from "effect/http"
-import type { Exchange } from "effect-segformer/service"
+import { Exchange } from "effect-segformer/service"
 import { http, sendJson, type Handler } from "../support/TestServer.ts"
 import { clients, send, text } from "./support.ts"
 
@@ -123,7 +123,7 @@ describe.each(clients)("redirects over %s", (_, layer) => {
     Effect.gen(function* () {
       const server = yield* http(redirecting({ "/thing": "/other", "/other": "/thing" }))
       const error = yield* refusal(server, { redirects: follow([], 3) })
-      assert.include(error.message, "redirects.max")
+      assert.match(error.message, /in a circle.*redirects\.max/)
       assert.strictEqual(server.requests.length, 4)
       yield* refusal(server, { redirects: follow() })
       assert.strictEqual(server.requests.length, 4 + 6)
@@ -133,7 +133,12 @@ describe.each(clients)("redirects over %s", (_, layer) => {
   it.live.each([
     ["javascript:alert(1)", "no http(s) URL"],
     ["file:///etc/passwd", "no http(s) URL"],
-    ["http://", "no http(s) URL"]
+    ["http://", "no http(s) URL"],
+    ["http://a b/", "no http(s) URL"],
+    ["data:text/html,hello", "no http(s) URL"],
+    ["ftp://files.example/x", "no http(s) URL"],
+    ["", "to a place that it does not name: its `Location` is empty"],
+    ["http://a.example/x, http://b.example/y", "to http://a.example/x and to http://b.example/y: a redirect"]
   ])("to %s are refused", ([location, why]) =>
     Effect.gen(function* () {
       const server = yield* http(redirecting({ "/thing": location! }))
@@ -142,10 +147,45 @@ describe.each(clients)("redirects over %s", (_, layer) => {
     }).pipe(Effect.provide(layer), Effect.scoped)
   )
 
-  it.live("that name no target are answers like any other", () =>
+  it.live("that name no target are answers like any other, and failures that say so", () =>
     Effect.gen(function* () {
-      const server = yield* http((_, response) => void response.writeHead(302).end())
-      assert.strictEqual((yield* send(server, { redirects: follow() })).status, 302)
+      let status = 302
+      const server = yield* http(
+        (_, response) =>
+          void response
+            .writeHead(status, status === 304 || status === 305 ? { location: "/next" } : {})
+            .end(status === 304 ? undefined : "<title>Sign in</title>")
+      )
+      for (const [given, tag, said] of [
+        [301, "RedirectRefused", /\(301\) to a place that it does not name: it has no `Location`.*Sign in/],
+        [302, "RedirectRefused", /no `Location`/],
+        [307, "RedirectRefused", /no `Location`/],
+        [300, "RedirectRefused", /one of several places/],
+        [305, "RedirectRefused", /to a proxy/],
+        [304, "ResponseNotDecodable", /nothing has changed/]
+      ] as const) {
+        status = given
+        const answer = yield* send(server, { redirects: follow() })
+        assert.strictEqual(answer.status, given)
+        const error = yield* Effect.flip(Exchange.failure(answer))
+        assert.strictEqual(error._tag, tag)
+        assert.match(error.message, said)
+      }
+    }).pipe(Effect.provide(layer), Effect.scoped)
+  )
+
+  it.live("are followed to a place in UTF-8, and to one that is named twice", () =>
+    Effect.gen(function* () {
+      const server = yield* http((request, response) => {
+        if (request.path !== "/thing") return sendJson(response, {})
+        response.socket?.end(
+          "HTTP/1.1 302 Found\r\nlocation: /größe\r\nlocation: /größe\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        )
+      })
+      assert.strictEqual(
+        (yield* send(server, { redirects: follow() })).service,
+        `${server.url}/${encodeURIComponent("größe")}`
+      )
     }).pipe(Effect.provide(layer), Effect.scoped)
   )
 

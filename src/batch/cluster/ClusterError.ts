@@ -2,8 +2,10 @@
 import { Schema } from "effect"
 import * as ErrorKind from "../../ErrorKind.ts"
 
+const database = ErrorKind.make({ concerns: "service", isRetryable: false, isTransient: true })
+
 /** The database cannot be reached, or does not do what it is asked. */
-export class DatabaseFailed extends ErrorKind.later<DatabaseFailed>()("DatabaseFailed", {
+export class DatabaseFailed extends database<DatabaseFailed>()("DatabaseFailed", {
   /** What was wanted of it, in words. */
   operation: Schema.String,
   detail: Schema.String,
@@ -20,7 +22,7 @@ export class DatabaseFailed extends ErrorKind.later<DatabaseFailed>()("DatabaseF
 }
 
 /** There is no run of this name in the database. */
-export class UnknownRun extends ErrorKind.lasting<UnknownRun>()("UnknownRun", {
+export class UnknownRun extends ErrorKind.ofCaller<UnknownRun>()("UnknownRun", {
   run: Schema.String
 }) {
   override get message(): string {
@@ -29,7 +31,7 @@ export class UnknownRun extends ErrorKind.lasting<UnknownRun>()("UnknownRun", {
 }
 
 /** Another process is submitting images to this run now: their lists would get mixed up. */
-export class RunIsBeingSubmitted extends ErrorKind.later<RunIsBeingSubmitted>()("RunIsBeingSubmitted", {
+export class RunIsBeingSubmitted extends ErrorKind.forNow<RunIsBeingSubmitted>()("RunIsBeingSubmitted", {
   run: Schema.String
 }) {
   override get message(): string {
@@ -38,7 +40,7 @@ export class RunIsBeingSubmitted extends ErrorKind.later<RunIsBeingSubmitted>()(
 }
 
 /** An image that only the submitting process can open. */
-export class ImageNotShared extends ErrorKind.lasting<ImageNotShared>()("ImageNotShared", {
+export class ImageNotShared extends ErrorKind.ofCaller<ImageNotShared>()("ImageNotShared", {
   run: Schema.String,
   key: Schema.String
 }) {
@@ -48,7 +50,7 @@ export class ImageNotShared extends ErrorKind.lasting<ImageNotShared>()("ImageNo
 }
 
 /** A runner cannot listen at its address. */
-export class RunnerNotListening extends ErrorKind.lasting<RunnerNotListening>()("RunnerNotListening", {
+export class RunnerNotListening extends ErrorKind.ofCaller<RunnerNotListening>()("RunnerNotListening", {
   address: Schema.String,
   detail: Schema.String
 }) {

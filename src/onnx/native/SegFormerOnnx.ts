@@ -30,6 +30,7 @@ import * as OnnxTransport from "../OnnxTransport.ts"
 import { bundled } from "./ModelSource.ts"
 import * as NativeRuntime from "./NativeRuntime.ts"
 import { graphOptimizations, type Provider, providers, type SessionSettings } from "./Provider.ts"
+import * as Wrapped from "../../policy/Wrapped.ts"
 
 export interface SegFormerOnnxOptions<R = never> extends OnnxTransport.OnnxTransportOptions {
   /** `ModelSource.bundled` by default. */
@@ -84,9 +85,9 @@ export const layer = <R = never>(
 
 /** The same, with its options from configuration: a `Config` for each, such as `{ threads: Config.Int("THREADS") }`. */
 export const layerConfig = <R = never>(
-  config: Config.Wrap<SegFormerOnnxOptions<R>>
+  config: Wrapped.Wrap<SegFormerOnnxOptions<R>>
 ): Layer.Layer<Transport, OnnxTransport.LoadError | Config.ConfigError, ImageCodec | R> =>
   Layer.effect(
     Transport,
-    Effect.flatMap(Config.unwrap<SegFormerOnnxOptions<R>>(config), (options) => make(options))
+    Effect.flatMap(Wrapped.unwrap<SegFormerOnnxOptions<R>>(config), (options) => make(options))
   )

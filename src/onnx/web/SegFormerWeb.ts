@@ -27,6 +27,7 @@ import { OnnxRuntime } from "../OnnxRuntime.ts"
 import * as OnnxTransport from "../OnnxTransport.ts"
 import * as WebModel from "./WebModel.ts"
 import * as WebRuntime from "./WebRuntime.ts"
+import * as Wrapped from "../../policy/Wrapped.ts"
 
 export interface SegFormerWebOptions<R = never>
   extends OnnxTransport.OnnxTransportOptions, WebRuntime.WebRuntimeOptions {
@@ -55,9 +56,9 @@ export const layer = <R = never>(
 
 /** The same, with its options from configuration: a `Config` for each, such as `{ threads: Config.Int("THREADS") }`. */
 export const layerConfig = <R = never>(
-  config: Config.Wrap<SegFormerWebOptions<R>>
+  config: Wrapped.Wrap<SegFormerWebOptions<R>>
 ): Layer.Layer<Transport, OnnxTransport.LoadError | Config.ConfigError, ImageCodec | R> =>
   Layer.effect(
     Transport,
-    Effect.flatMap(Config.unwrap<SegFormerWebOptions<R>>(config), (options) => make(options))
+    Effect.flatMap(Wrapped.unwrap<SegFormerWebOptions<R>>(config), (options) => make(options))
   )

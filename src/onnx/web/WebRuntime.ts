@@ -8,6 +8,7 @@ import * as OneOf from "../../OneOf.ts"
 import { OnnxRuntime } from "../OnnxRuntime.ts"
 import { type Assets, type Backend, backends } from "./Wire.ts"
 import * as WorkerSession from "./WorkerSession.ts"
+import * as Wrapped from "../../policy/Wrapped.ts"
 
 export interface WebRuntimeOptions {
   /**
@@ -56,6 +57,6 @@ export const layer = (options?: WebRuntimeOptions): Layer.Layer<OnnxRuntime> =>
 
 /** The same, with its options from configuration. */
 export const layerConfig = (
-  config: Config.Wrap<WebRuntimeOptions>
+  config: Wrapped.Wrap<WebRuntimeOptions>
 ): Layer.Layer<OnnxRuntime, Config.ConfigError> =>
-  Layer.effect(OnnxRuntime, Effect.flatMap(Config.unwrap<WebRuntimeOptions>(config), make))
+  Layer.effect(OnnxRuntime, Effect.flatMap(Wrapped.unwrap<WebRuntimeOptions>(config), make))

@@ -50,7 +50,7 @@ export const byName: Readonly<Record<string, (options?: LoadOptions) => Promise<
 export const names: ReadonlyArray<string> = Object.keys(byName)
 
 /** A name that no dialect has. */
-export class UnknownDialect extends ErrorKind.lasting<UnknownDialect>()("UnknownDialect", {
+export class UnknownDialect extends ErrorKind.ofCaller<UnknownDialect>()("UnknownDialect", {
   name: Schema.String
 }) {
   override get message(): string {

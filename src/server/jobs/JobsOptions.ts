@@ -22,7 +22,7 @@ export interface JobsOptions {
 }
 
 /** The folder of jobs cannot be used. */
-export class CannotKeepJobs extends ErrorKind.lasting<CannotKeepJobs>()("CannotKeepJobs", {
+export class CannotKeepJobs extends ErrorKind.ofCaller<CannotKeepJobs>()("CannotKeepJobs", {
   folder: Schema.String,
   detail: Schema.String
 }) {

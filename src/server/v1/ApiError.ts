@@ -4,7 +4,11 @@
  */
 import { Schema, SchemaTransformation } from "effect"
 import { HttpApiSchema } from "effect/http-api"
+import { ImageError } from "../../image/ImageError.ts"
 import { ofAnyRoute, RefusalStatus } from "../RefusalStatus.ts"
+
+/** Tags of what is wrong with an image. */
+const ofImages: ReadonlySet<string> = new Set(ImageError.members.map(({ identifier }) => identifier))
 
 /** A request that was not answered as asked. */
 export class ApiError extends Schema.TaggedError<ApiError>()("ApiError", {
@@ -19,8 +23,14 @@ export class ApiError extends Schema.TaggedError<ApiError>()("ApiError", {
   get isRetryable(): boolean {
     return this.status === 408 || this.status === 429 || this.status >= 500
   }
+  /** The same request, made again later, may go well. */
   get isTransient(): boolean {
     return this.isRetryable
+  }
+  /** What has to be mended: the image, what its caller sends otherwise, or the service. */
+  get concerns(): "image" | "service" | "caller" {
+    const isOfImage = ofImages.has(this.tag) || this.status === 413 || this.status === 415
+    return isOfImage ? "image" : this.isRetryable ? "service" : "caller"
   }
 }
 

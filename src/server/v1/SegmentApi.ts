@@ -67,7 +67,7 @@ export const SegmentResult = Schema.Struct({
   /** In pixels, as a person sees the image. */
   width: Schema.Int,
   height: Schema.Int,
-  /** The image has more pages, or smaller copies of itself, and this is of the first. */
+  /** The image has more pages or frames, or smaller copies of itself, and this is of the first. */
   morePages: Schema.optionalKey(Schema.Boolean),
   /** That the segmentation took. */
   seconds: Schema.Finite,

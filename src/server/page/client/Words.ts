@@ -15,7 +15,7 @@ export const about = (
       : clear > 0.01
         ? `. ${percent(clear)} of it is transparent: what the model says there is of no picture.`
         : ""
-  const pages = morePages === true ? " · its first page, and there are more" : ""
+  const pages = morePages === true ? " · its first page or frame, and there are more" : ""
   return `${width} × ${height} · ${model} · ${seconds(took)}${pages}${more}`
 }
 
