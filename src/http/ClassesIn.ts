@@ -11,7 +11,6 @@ import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import type { ResponseNotDecodable } from "../service/ServiceError.ts"
 import { fail } from "./EncodedPicture.ts"
-import { firstOf, join } from "./Fields.ts"
 import { isRecord } from "./protocol/Errors.ts"
 import * as Side from "./Side.ts"
 
@@ -43,9 +42,9 @@ interface Entry {
 
 const entryOf = (each: unknown): Entry | undefined => {
   if (typeof each === "string") return { name: each, given: undefined, color: undefined }
-  const name = isRecord(each) ? firstOf(each, nameFields) : undefined
+  const name = isRecord(each) ? Side.firstOf(each, nameFields) : undefined
   return isRecord(each) && typeof name === "string"
-    ? { name, given: firstOf(each, idFields), color: channelsOf(each["color"]) }
+    ? { name, given: Side.firstOf(each, idFields), color: channelsOf(each["color"]) }
     : undefined
 }
 
@@ -113,7 +112,7 @@ export const read = (
       const found = Array.isArray(given) ? fromList(given) : isRecord(given) ? fromTable(given) : []
       if (typeof found === "string") {
         const detail = `${found}. Give the option \`classes\``
-        return fail(answer, join(path, field), detail, Decode.quoted(given))
+        return fail(answer, Side.join(path, field), detail, Decode.quoted(given))
       }
       if (found.length > 0) return Effect.succeed(found)
     }

@@ -18,7 +18,6 @@ import * as ArrayMask from "./ArrayMask.ts"
 import * as ClassesIn from "./ClassesIn.ts"
 import * as CroppedMask from "./CroppedMask.ts"
 import { fail, textToBytes, textToPng } from "./EncodedPicture.ts"
-import { join } from "./Fields.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as MaskList from "./MaskList.ts"
 import { isRecord, messageIn, reported, saysFailed } from "./protocol/Errors.ts"
@@ -150,14 +149,14 @@ const find = (value: unknown, path = "", depth = 0): string | undefined => {
   if (Array.isArray(value) || MaskDecoding.looksLikeRle(value)) return canBeMask(value) ? path : undefined
   if (!isRecord(value)) return undefined
   const field = usualField(value)
-  if (field !== undefined) return join(path, field)
+  if (field !== undefined) return Side.join(path, field)
   for (const box of depth === 2 ? [] : usualBoxes) {
-    const found = value[box] === undefined ? undefined : find(value[box], join(path, box), depth + 1)
+    const found = value[box] === undefined ? undefined : find(value[box], Side.join(path, box), depth + 1)
     if (found !== undefined) return found
   }
   // What has the name of a mask and is none: the failure names it.
   const wrong = usualField(value, (each) => each !== undefined && each !== null)
-  return wrong === undefined ? undefined : join(path, wrong)
+  return wrong === undefined ? undefined : Side.join(path, wrong)
 }
 
 /** The prediction in a file: a PNG, or an array of NumPy's. */

@@ -12,7 +12,6 @@ import type { ResponseNotDecodable } from "../service/ServiceError.ts"
 import * as ClassesIn from "./ClassesIn.ts"
 import * as CroppedMask from "./CroppedMask.ts"
 import { fail } from "./EncodedPicture.ts"
-import { firstOf, join } from "./Fields.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import { isRecord } from "./protocol/Errors.ts"
 import * as Side from "./Side.ts"
@@ -87,27 +86,27 @@ export const read = (
     if (!Array.isArray(value)) return yield* fail(answer, path, "it is no list of masks", quote(value))
     const masks: Array<LabelledMask> = []
     for (const [index, each] of value.entries()) {
-      const at = join(path, String(index))
+      const at = Side.join(path, String(index))
       if (!isRecord(each)) return yield* fail(answer, at, "it is no object with a mask", quote(each))
-      const name = firstOf(each, labelFields)
+      const name = Side.firstOf(each, labelFields)
       const id =
-        Side.toId(firstOf(each, idFields)) ?? (typeof name === "number" ? Side.toId(name) : undefined)
+        Side.toId(Side.firstOf(each, idFields)) ?? (typeof name === "number" ? Side.toId(name) : undefined)
       const label = id ?? (typeof name === "string" && name !== "" ? name : undefined)
       if (label === undefined) {
         const detail = "it has neither a label nor a class id, so that what its mask shows is not known"
-        return yield* fail(answer, join(at, "label"), detail, quote(name))
+        return yield* fail(answer, Side.join(at, "label"), detail, quote(name))
       }
-      const field = maskFields.find((field) => firstOf(each, [field]) !== undefined)
-      if (field === undefined) return yield* fail(answer, join(at, "mask"), "there is none")
+      const field = maskFields.find((field) => Side.firstOf(each, [field]) !== undefined)
+      if (field === undefined) return yield* fail(answer, Side.join(at, "mask"), "there is none")
       if (each["box_2d"] !== undefined && each["box_2d"] !== null) {
         // Gemini's masks are as large as their boxes: taken for the image's, they would be stretched over all of it.
         const detail = "its mask is that of its `box_2d`, and not of the image, which is not read here"
-        return yield* fail(answer, join(at, field), detail)
+        return yield* fail(answer, Side.join(at, field), detail)
       }
       const scoreField = scoreFields.find((field) => each[field] !== undefined) ?? "score"
-      const score = yield* Side.number(answer, join(at, scoreField), each[scoreField])
+      const score = yield* Side.number(answer, Side.join(at, scoreField), each[scoreField])
       masks.push({
-        path: join(at, field),
+        path: Side.join(at, field),
         label,
         name: typeof name === "string" ? name : undefined,
         score,
@@ -123,7 +122,7 @@ const besideLabels = ["class_ids", "category_ids", "label_ids", "labels", "class
 const scoreLists = ["scores", "confidences", "confidence", "probabilities"]
 
 /** The path of what stands beside another. */
-const besidePath = (path: string, field: string): string => join(path.replace(/\.?[^.]*$/, ""), field)
+const besidePath = (path: string, field: string): string => Side.join(path.replace(/\.?[^.]*$/, ""), field)
 
 /** Masks whose labels and scores stand in lists beside them; `undefined` where none are as many. */
 export const beside = (
@@ -150,8 +149,8 @@ export const beside = (
     return fail(answer, besidePath(path, lists[0]!.field), detail)
   }
   return Effect.forEach(value, (mask: unknown, index) =>
-    Effect.map(Side.number(answer, join(path, `scores.${index}`), scores?.[index]), (score) => ({
-      path: join(path, String(index)),
+    Effect.map(Side.number(answer, Side.join(path, `scores.${index}`), scores?.[index]), (score) => ({
+      path: Side.join(path, String(index)),
       label: ClassesIn.idOf(labels[index]) ?? labels[index]!,
       score,
       mask

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as fc from "fast-check"
 import { FileName, Hashing } from "effect-segformer/jobs"
+import { ascii } from "../../src/jobs/FileName.ts"
 
 const pieces = fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 8 })
 
@@ -37,7 +38,7 @@ describe("FileName", () => {
     const long = "x".repeat(40) + "." + "y".repeat(99)
     const names = ["café/1.png", "..\\a b", "...", "", long, `${"z".repeat(120)}.png`]
     assert.deepStrictEqual(
-      names.map((name) => FileName.ascii(name, "image")),
+      names.map((name) => ascii(name, "image")),
       ["cafe_1.png", "a_b", "image", "image", "y".repeat(99), `${"z".repeat(96)}.png`]
     )
   })

@@ -5,7 +5,6 @@
 import type { Env, InferenceSessionFactory, TensorConstructor } from "onnxruntime-common"
 import * as BackgroundWorker from "../../BackgroundWorker.ts"
 import * as Graph from "../session/Graph.ts"
-import { isInstalled } from "../session/Installed.ts"
 import type { Output } from "../session/Output.ts"
 import * as SelfCheck from "../session/SelfCheck.ts"
 import * as WeightFiles from "../WeightFiles.ts"
@@ -99,7 +98,7 @@ const load = async (message: Load): Promise<Loaded | Extract<FromWorker, { type:
     const reason = Graph.reasonOf(cause)
     const native = "onnxruntime-node"
     const also =
-      isNode && process.versions["bun"] === undefined && isInstalled(native)
+      isNode && process.versions["bun"] === undefined && Graph.isInstalled(native)
         ? `; ${native} is installed, and runs the same model: SegFormerOnnx.layer of effect-segformer/onnx`
         : ""
     return { type: "unusable", reason: "runtime", detail: `${reason}${also}` }

@@ -18,7 +18,6 @@ import {
   type Scope,
   Semaphore
 } from "effect"
-import * as DiskSize from "../../files/DiskSize.ts"
 import * as Lock from "../../files/Lock.ts"
 import * as TemporaryFolder from "../../files/TemporaryFolder.ts"
 import * as WholeFile from "../../files/WholeFile.ts"
@@ -255,8 +254,8 @@ export const make = Effect.fnUntraced(function* (
 
   /** Notes a file that a job has got. */
   const grow = (job: Job, { length }: Uint8Array): void => {
-    job.bytes += DiskSize.ofFile(length)
-    held += DiskSize.ofFile(length)
+    job.bytes += WholeFile.diskSize(length)
+    held += WholeFile.diskSize(length)
   }
 
   const run = (task: Task): Effect.Effect<void> => {

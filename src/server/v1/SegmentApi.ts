@@ -5,8 +5,7 @@ import { FeatureCollection } from "../../mask/GeoJson.ts"
 import { Dataset } from "../../mask/Coco.ts"
 import * as Exports from "../../mask/Exports.ts"
 import * as SegFormerAnswer from "../../http/protocol/SegFormerAnswer.ts"
-import { refusals } from "./ApiError.ts"
-import { Authorization } from "./Authorization.ts"
+import { Authorization, refusals } from "./ApiError.ts"
 
 /** Such as `#ff8800`. */
 const Color = Schema.String.check(Schema.isPattern(/^#[\da-f]{6}$/))

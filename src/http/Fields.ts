@@ -1,8 +1,0 @@
-/** Fields of an answer: where they are, and which of several names one goes by. */
-
-/** The path of a field in the object at another path. */
-export const join = (path: string, key: string): string => (path === "" ? key : `${path}.${key}`)
-
-/** The value under the first of these names that has one. */
-export const firstOf = (value: Readonly<Record<string, unknown>>, names: ReadonlyArray<string>): unknown =>
-  names.map((name) => value[name]).find((each) => each !== undefined && each !== null)
