@@ -32,6 +32,7 @@ import { segment, type SegmentOptions } from "./Segmenter.ts"
 import { Transport } from "./Transport.ts"
 import * as Members from "./TransportMembers.ts"
 import type { SpanName } from "./TelemetryNames.ts"
+import * as ErrorKind from "./ErrorKind.ts"
 
 /** The transports that are asked together. */
 export class Ensemble extends Context.Service<Ensemble, Members.Members>()(
@@ -103,6 +104,7 @@ export const segmentWithAgreement = Effect.fn("Segmenter.segmentWithAgreement" s
   source: S,
   options: AgreementOptions = {}
 ): Effect.fn.Return<Agreement, SegmentationError, Ensemble | Services<S>> {
+  ErrorKind.oneOf("segmentWithAgreement", "match", options.match, ["id", "name"])
   const ensemble = yield* Ensemble
   // Read once, however many are asked.
   const image = yield* opened(source, options.limits)

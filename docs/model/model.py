@@ -74,16 +74,8 @@ class Attention(nn.Module):
         return self.out(mixed.squeeze(1) if self.heads == 1 else mixed.transpose(1, 2).flatten(2))
 
 
-def pointwise(dense, x):
-    """A dense layer at every place of a map: the 1x1 convolution that it is."""
-    return F.conv2d(x, dense.weight[:, :, None, None], dense.bias)
-
-
 class MixFFN(nn.Module):
-    """A depthwise 3x3 convolution between the two dense layers tells positions: there is no positional encoding.
-
-    All of it works on the map. Four times as many channels as the tokens have are never transposed.
-    """
+    """A depthwise 3x3 convolution between the two dense layers tells positions: there is no positional encoding."""
 
     def __init__(self, dim, ratio):
         super().__init__()
@@ -91,8 +83,8 @@ class MixFFN(nn.Module):
         self.depthwise = nn.Conv2d(dim * ratio, dim * ratio, 3, padding=1, groups=dim * ratio)
 
     def forward(self, x, height, width):
-        x = F.gelu(self.depthwise(pointwise(self.dense1, to_map(x, height, width))))
-        return to_tokens(pointwise(self.dense2, x))
+        x = self.depthwise(to_map(self.dense1(x), height, width))
+        return self.dense2(F.gelu(to_tokens(x)))
 
 
 class Block(nn.Module):

@@ -3,6 +3,7 @@ import { Duration, Effect, Layer } from "effect"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as WholeFile from "../files/WholeFile.ts"
 import * as Probe from "../http/Probe.ts"
+import * as ProbeWords from "../http/ProbeWords.ts"
 import * as SegFormerConfig from "../http/SegFormerConfig.ts"
 import * as ServiceSettings from "../http/ServiceSettings.ts"
 import * as ImageSource from "../image/ImageSource.ts"
@@ -82,7 +83,9 @@ export const run = (options: Options): Effect.Effect<void, ExitCode.Ended> =>
       image
     }).pipe(
       Effect.mapError((error) =>
-        ExitCode.by(error._tag === "InvalidUrl" ? ExitCode.usage : ExitCode.unavailable)(error)
+        ExitCode.by(error._tag === "InvalidUrl" ? ExitCode.usage : ExitCode.unavailable)({
+          message: ProbeWords.ofFailure(error)
+        })
       )
     )
     if (options.json) {

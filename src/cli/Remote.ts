@@ -9,6 +9,7 @@ import * as SegFormerHttp from "../http/SegFormerHttp.ts"
 import * as ServiceSettings from "../http/ServiceSettings.ts"
 import * as ServiceVariables from "../http/ServiceVariables.ts"
 import type { ImageCodec } from "../image/ImageCodec.ts"
+import { TimedOut } from "../policy/PolicyError.ts"
 import * as Variable from "../policy/Variable.ts"
 import * as NodeHttp from "../service/NodeHttp.ts"
 import type { NodeProxyOptions } from "../service/NodeProxy.ts"
@@ -169,6 +170,14 @@ const isSilence = ({ _tag }: NotSaid): boolean => silent.has(_tag)
 const isBusy = (error: NotSaid): boolean =>
   isSilence(error) || (error.isTransient && !("sent" in error && error.sent === "no"))
 
+/** The time of a question is nobody's to raise. */
+const inWords = (error: { readonly _tag: string; readonly message: string }): { readonly message: string } =>
+  error instanceof TimedOut
+    ? {
+        message: `Cannot reach ${error.service}: it takes connections, and answers no question within ${Duration.format(error.after)}. Is it still starting, and is this its port?`
+      }
+    : error
+
 /** The service, asked how it is. Fails where nobody is there, or for what of its answers is not taken for silence. */
 export const connect = Effect.fnUntraced(function* (
   options: RemoteOptions,
@@ -181,7 +190,7 @@ export const connect = Effect.fnUntraced(function* (
     Effect.mapError(unusable)
   )
   const asked = yield* Effect.result(transport.health)
-  if (asked._tag === "Failure" && !isNothing(asked.failure)) return yield* unavailable(asked.failure)
+  if (asked._tag === "Failure" && !isNothing(asked.failure)) return yield* unavailable(inWords(asked.failure))
   return {
     transport,
     url: made.baseUrl,
@@ -225,5 +234,5 @@ export const barred = (remote: Remote): Effect.Effect<string | undefined, ExitCo
   Barred.barred(remote.options, { isSilent: remote.isSilent }).pipe(
     Effect.provideContext(remote.client),
     Effect.map((found) => found?.detail),
-    Effect.mapError(unavailable)
+    Effect.mapError((error) => unavailable(inWords(error)))
   )

@@ -30,7 +30,8 @@ const phrases: ReadonlyArray<readonly [said: string, meant: string]> = [
     "Send fewer at once (--concurrency), or raise SEGFORMER_QUEUE"
   ],
   ["or allow the change: what", "or give --allow-change: what"],
-  ["the option `classes`", "SEGFORMER_CLASSES"]
+  ["the option `classes`", "SEGFORMER_CLASSES"],
+  ["by `HTTPS_PROXY`, or as `proxy`", "by HTTPS_PROXY, or by --proxy"]
 ]
 
 /** Options by their names in messages. */

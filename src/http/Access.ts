@@ -40,15 +40,22 @@ export const advice = (answer: Pick<Answer, "headers" | "status">, given: boolea
     : "it may ask for a key (SEGFORMER_API_KEY), for a header (--header), or a gateway before it knows no such route"
 }
 
-/** What the route of images answers, in words. */
-const tellingOf = (answer: Answer, protocol: Protocol): Effect.Effect<string> => {
+/** What the route of images answers. */
+interface Telling {
+  /** What it says of an error; empty where that is nothing. */
+  readonly words: string
+  /** In a sentence. */
+  readonly telling: string
+}
+
+const tellingOf = (answer: Answer, protocol: Protocol): Effect.Effect<Telling> => {
   const hide = answer.hide ?? ((text: string) => text)
   const read = protocol.readError(answer)
   return Effect.map(Effect.isEffect(read) ? read : Effect.succeed(read), ({ detail = "" }) => {
-    const said = excerpt(hide(detail))
-    const words = said === "" ? "" : ` "${said}"`
+    const words = excerpt(hide(detail))
     const { method = "POST", path = "" } = protocol.entry ?? {}
-    return `${method} ${path === "" ? "/" : path} answers ${answer.status}${words}`
+    const said = words === "" ? "" : ` "${words}"`
+    return { words, telling: `${method} ${path === "" ? "/" : path} answers ${answer.status}${said}` }
   })
 }
 
@@ -58,7 +65,7 @@ export const barred = (
   protocol: Protocol,
   given: boolean
 ): Effect.Effect<Barred | undefined> =>
-  Effect.map(tellingOf(answer, protocol), (told) => barredBy(answer, told, protocol, given))
+  Effect.map(tellingOf(answer, protocol), ({ telling }) => barredBy(answer, telling, protocol, given))
 
 const barredBy = (answer: Answer, told: string, protocol: Protocol, given: boolean): Barred | undefined => {
   const { status } = answer
@@ -71,16 +78,20 @@ const barredBy = (answer: Answer, told: string, protocol: Protocol, given: boole
   return undefined
 }
 
-/** What shows that nobody takes images there: no such route, or a page for people. Pages of errors are no sign. */
-const absent = (answer: Answer, told: string): Barred | undefined => {
+/**
+ * What shows that nobody takes images there: no such route, a page for people, or an answer that misses no image. Errors and their
+ * pages are no sign.
+ */
+const absent = (answer: Answer, { words, telling }: Telling): Barred | undefined => {
   const { status } = answer
-  const isPage = status >= 200 && status < 300 && Message.titleOf(Decode.text(answer)) !== undefined
-  if (status !== 404 && !isPage) return undefined
+  const isOk = status >= 200 && status < 300
+  const isPage = isOk && Message.titleOf(Decode.text(answer)) !== undefined
+  const isNothing = isOk && words === ""
+  if (status !== 404 && !isPage && !isNothing) return undefined
+  const what = isPage ? ", a page of HTML" : isNothing ? " though no image was sent" : ""
   return {
     status,
-    detail:
-      told +
-      `${isPage ? ", a page of HTML" : ""}, and it does not say how it is: check the base URL, the protocol and the name of the model`
+    detail: `${telling}${what}, and it does not say how it is: check the base URL, the protocol and the name of the model`
   }
 }
 
@@ -96,6 +107,7 @@ export const ask = (
     : Effect.flatMap(exchange.send({ accept: "*/*", ...protocol.entry }, attempt), (answer) =>
         Effect.map(
           tellingOf(answer, protocol),
-          (told) => barredBy(answer, told, protocol, given) ?? (isSilent ? absent(answer, told) : undefined)
+          (told) =>
+            barredBy(answer, told.telling, protocol, given) ?? (isSilent ? absent(answer, told) : undefined)
         )
       )

@@ -11,6 +11,7 @@ import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import type { ResponseNotDecodable } from "../service/ServiceError.ts"
 import { fail } from "./EncodedPicture.ts"
+import { firstOf, join } from "./Fields.ts"
 import { isRecord } from "./protocol/Errors.ts"
 import * as Side from "./Side.ts"
 
@@ -42,9 +43,9 @@ interface Entry {
 
 const entryOf = (each: unknown): Entry | undefined => {
   if (typeof each === "string") return { name: each, given: undefined, color: undefined }
-  const name = isRecord(each) ? Side.firstOf(each, nameFields) : undefined
+  const name = isRecord(each) ? firstOf(each, nameFields) : undefined
   return isRecord(each) && typeof name === "string"
-    ? { name, given: Side.firstOf(each, idFields), color: channelsOf(each["color"]) }
+    ? { name, given: firstOf(each, idFields), color: channelsOf(each["color"]) }
     : undefined
 }
 
@@ -97,7 +98,7 @@ const fromList = (listed: ReadonlyArray<unknown>): ClassTable.ClassTable | strin
     : `"${named[at]?.name ?? ""}" has the id ${Decode.quoted(named[at]?.given)}, which is none`
 }
 
-const fields = ["class_map", "id2label", "label2id", "classes", "class_names"] as const
+const fields = ["class_map", "id2label", "label2id", "classes", "class_names", "categories"] as const
 
 /** The classes that an object names; none where it names none. */
 export const read = (
@@ -112,7 +113,7 @@ export const read = (
       const found = Array.isArray(given) ? fromList(given) : isRecord(given) ? fromTable(given) : []
       if (typeof found === "string") {
         const detail = `${found}. Give the option \`classes\``
-        return fail(answer, Side.join(path, field), detail, Decode.quoted(given))
+        return fail(answer, join(path, field), detail, Decode.quoted(given))
       }
       if (found.length > 0) return Effect.succeed(found)
     }

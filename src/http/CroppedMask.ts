@@ -52,7 +52,8 @@ const sizesOf = (box: unknown): ReadonlyArray<Size> => {
 const sizeOf = (mask: unknown): Size | undefined => {
   if (Array.isArray(mask)) {
     const [first]: ReadonlyArray<unknown> = mask
-    return Array.isArray(first) && !Array.isArray(first[0])
+    // Rows of two numbers are points of an outline.
+    return Array.isArray(first) && !Array.isArray(first[0]) && first.length > 2
       ? { width: first.length, height: mask.length }
       : undefined
   }

@@ -18,6 +18,7 @@ import type { ServiceError } from "../service/ServiceError.ts"
 import * as EncodedPicture from "./EncodedPicture.ts"
 import * as MaskAnswer from "./MaskAnswer.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
+import * as MaskPaths from "./MaskPaths.ts"
 import * as Errors from "./protocol/Errors.ts"
 
 /** Policies of a job's requests, its pace and its deadline, which is 10 minutes unless given. */
@@ -75,18 +76,16 @@ export interface OutputOptions extends MaskAnswer.MaskAnswerOptions {
   readonly hosts?: Hosts | undefined
 }
 
-/** Fields of an output that usually hold its mask. */
-const usualFields = ["label_map", "segmentation_mask", "mask", "segmentation", "output", "image"]
-
-const placeOf = (output: unknown, options: OutputOptions): string => {
+/** Where in an output its mask is; `undefined` where that is open. */
+const placeOf = (output: unknown, options: OutputOptions): string | undefined => {
   if (options.mask?.at !== undefined) return options.mask.at
-  if (Array.isArray(output)) return typeof output[0] === "string" ? "0" : ""
+  if (Array.isArray(output) && typeof output[0] === "string") return output.length === 1 ? "0" : undefined
   if (!Errors.isRecord(output)) return ""
   const { pictures } = options
   const taken = new Set([pictures?.overlay, pictures?.combined, pictures?.mask])
-  const known = usualFields.find((field) => typeof output[field] === "string" && !taken.has(field))
-  const others = Object.keys(output).filter((field) => !taken.has(field))
-  return known ?? (others.length === 1 ? others[0]! : "")
+  const others = Object.entries(output).filter(([field]) => !taken.has(field))
+  const found = MaskPaths.find(Object.fromEntries(others))
+  return found ?? (others.length === 1 ? others[0]![0] : undefined)
 }
 
 const isAddress = (value: unknown): value is string =>
@@ -102,13 +101,13 @@ export const fetchFiles = Effect.fnUntraced(function* (
   options: OutputOptions,
   attempt: Attempt
 ): Effect.fn.Return<Result, ServiceError> {
-  const output = given.value
+  const output = yield* MaskPaths.unwrapped(given.value)
   const { pictures } = options
-  const places = [pictures?.overlay, pictures?.combined, pictures?.mask]
+  const places: Array<string | undefined> = [pictures?.overlay, pictures?.combined, pictures?.mask]
   if (pictures === undefined || options.mask !== undefined) places.push(placeOf(output, options))
   const files = new Map<string, Answer>()
   for (const place of places) {
-    const address = place === undefined ? undefined : MaskAnswer.valueAt(output, place)
+    const address = place === undefined ? undefined : MaskPaths.valueAt(output, place)
     if (place === undefined || !isAddress(address) || files.has(place)) continue
     const file = yield* exchange.fetch(address, attempt, {
       accept: "image/*, */*;q=0.5",
@@ -121,14 +120,15 @@ export const fetchFiles = Effect.fnUntraced(function* (
 
 /** The prediction in the output of a job: from what it holds itself, and from the files that it names. */
 export const readOutput = Effect.fnUntraced(function* (
-  { answer, files, took: serviceTime, value: output }: Result,
+  { answer, files, took: serviceTime, value }: Result,
   image: Image,
   options: OutputOptions
 ): Effect.fn.Return<Prediction, ServiceError | MaskNotDecodable> {
+  const output = yield* MaskPaths.unwrapped(value)
   const pictures: { -readonly [K in keyof Pictures]: Pictures[K] } = {}
   for (const kind of ["overlay", "combined", "mask"] as const) {
     const at = options.pictures?.[kind]
-    const value = at === undefined ? undefined : MaskAnswer.valueAt(output, at)
+    const value = at === undefined ? undefined : MaskPaths.valueAt(output, at)
     if (at === undefined || value === undefined || value === null) continue
     if (typeof value !== "string") {
       return yield* Decode.notDecodable(answer, pathOf(at), "it is neither an address nor a data URL")
@@ -141,12 +141,17 @@ export const readOutput = Effect.fnUntraced(function* (
     return { ...common, _tag: "Rendered", width: image.width, height: image.height, classes }
   }
   const place = placeOf(output, options)
+  if (place === undefined) {
+    const several = Array.isArray(output) ? `it has ${output.length} files` : "there is no mask"
+    const detail = `${several}. Say with \`mask.at\` which one the mask is, such as "${Array.isArray(output) ? "0" : "mask"}"`
+    return yield* Decode.notDecodable(answer, "output", detail, Decode.quoted(output))
+  }
   const file = files.get(place)
   if (file !== undefined) {
     return { ...(yield* MaskAnswer.fromFile(file, "", file.body, image, options)), ...common }
   }
-  const value = MaskAnswer.valueAt(output, place)
-  return { ...(yield* MaskAnswer.fromValue(answer, pathOf(place), value, image, options)), ...common }
+  yield* MaskAnswer.refuseFailed(answer, { output }, pathOf(place))
+  return { ...(yield* MaskAnswer.at(answer, { output }, pathOf(place), image, options)), ...common }
 })
 
 const pathOf = (place: string): string => (place === "" ? "output" : `output.${place}`)

@@ -12,16 +12,19 @@ import type { Pictures, Prediction } from "../Prediction.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import type { Hosts } from "../service/Hosts.ts"
-import * as JsonBytes from "../service/JsonBytes.ts"
 import type { ResponseNotDecodable, ServiceError } from "../service/ServiceError.ts"
 import * as ArrayMask from "./ArrayMask.ts"
 import * as ClassesIn from "./ClassesIn.ts"
 import * as CroppedMask from "./CroppedMask.ts"
 import { fail, textToBytes, textToPng } from "./EncodedPicture.ts"
+import { parentOf } from "./Fields.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as MaskList from "./MaskList.ts"
+import * as MaskPaths from "./MaskPaths.ts"
 import { isRecord, messageIn, reported, saysFailed } from "./protocol/Errors.ts"
+import * as Segments from "./Segments.ts"
 import * as Side from "./Side.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 export interface MaskPlace {
   /** Field names and indices with dots between, such as `data.0.mask`. Looked for, unless given. */
@@ -49,57 +52,15 @@ export interface MaskAnswerOptions extends MaskDecoding.MaskOptions {
   readonly milliseconds?: string | undefined
 }
 
-/** Fields that servers put masks in, the clearest first. */
-const usualFields = [
-  "label_map",
-  "labelmap",
-  "labels",
-  "segmentation_mask",
-  "segmentation_map",
-  "semantic_map",
-  "segmap",
-  "seg_map",
-  "mask",
-  "masks",
-  "mask_png",
-  "mask_b64",
-  "mask_base64",
-  "mask_png_b64",
-  "segmentation",
-  "logits"
-] as const
-
-/** Fields that hold another object with the mask in it. */
-const usualBoxes = [
-  "predictions",
-  "prediction",
-  "result",
-  "results",
-  "output",
-  "outputs",
-  "data",
-  "body"
-] as const
+/** Throws where the words for a mask are none that there are. */
+export const check = (owner: string, mask: MaskPlace | undefined): void => {
+  ErrorKind.oneOf(owner, "mask.as", mask?.as, ["png", "ids", "rle", "masks", "logits"])
+  ErrorKind.oneOf(owner, "mask.channels", mask?.channels, ["first", "last"])
+}
 
 /** The files that a mask may be, by how they begin. */
 const isPng = (bytes: Uint8Array): boolean => bytes[0] === 0x89 && bytes[1] === 0x50 && bytes[2] === 0x4e
 const isNpy = (bytes: Uint8Array): boolean => bytes[0] === 0x93 && bytes[1] === 0x4e && bytes[2] === 0x55
-
-/** JSON that stands in JSON as a text: some write it twice, some gateways wrap what a program said. */
-const unwrapped = (value: unknown): unknown => {
-  if (typeof value === "string" && /^\s*[[{"]/.test(value)) {
-    try {
-      return unwrapped(JsonBytes.parseText(value))
-    } catch {
-      return value
-    }
-  }
-  if (!isRecord(value)) return value
-  const boxes = usualBoxes.filter((box) => typeof value[box] === "string" && /^\s*[[{]/.test(value[box]))
-  return boxes.length === 0
-    ? value
-    : { ...value, ...Object.fromEntries(boxes.map((box) => [box, unwrapped(value[box])])) }
-}
 
 /** Addresses of masks: whole, or a path of a file at the service itself. */
 const addressOf = (value: unknown): string | undefined =>
@@ -107,57 +68,6 @@ const addressOf = (value: unknown): string | undefined =>
   (/^https?:\/\/\S+$/i.test(value) || /^\/[\w./~-]+\.(png|npy)(\?\S*)?$/i.test(value))
     ? value
     : undefined
-
-/** The value at a path; `undefined` where there is none. */
-export const valueAt = (value: unknown, path: string): unknown => {
-  let at = value
-  for (const key of path === "" ? [] : path.split(".")) {
-    if (typeof at !== "object" || at === null || !Object.hasOwn(at, key)) return undefined
-    at = Reflect.get(at, key)
-  }
-  return at
-}
-
-/** The value, and those that lie on the way to a path in it. */
-const around = (value: unknown, path: string): ReadonlyArray<unknown> => {
-  const keys = path === "" ? [] : path.split(".")
-  return keys
-    .map((_, length) => valueAt(value, keys.slice(0, length).join(".")))
-    .concat(keys.length === 0 ? [value] : [])
-}
-
-/** Whether a value can be a mask: `labels` may also be the names of the classes. */
-const canBeMask = (value: unknown): boolean => {
-  // Nothing was found, where something is listed.
-  if (Array.isArray(value)) return value.length === 0 || Array.isArray(value[0]) || isRecord(value[0])
-  return (typeof value === "string" && value !== "") || MaskDecoding.looksLikeRle(value)
-}
-
-/** The first of the usual fields that holds what can be a mask. */
-export const usualField = (
-  value: Readonly<Record<string, unknown>>,
-  holds: (value: unknown) => boolean = canBeMask
-): string | undefined =>
-  usualFields.find((name) => holds(value[name]) || (name === "masks" && isTexts(value[name])))
-
-/** Pictures as texts, whose labels stand in a list beside them. */
-const isTexts = (value: unknown): boolean =>
-  Array.isArray(value) && typeof value[0] === "string" && value[0].length > 40
-
-/** The path to a mask, by the usual names. */
-const find = (value: unknown, path = "", depth = 0): string | undefined => {
-  if (Array.isArray(value) || MaskDecoding.looksLikeRle(value)) return canBeMask(value) ? path : undefined
-  if (!isRecord(value)) return undefined
-  const field = usualField(value)
-  if (field !== undefined) return Side.join(path, field)
-  for (const box of depth === 2 ? [] : usualBoxes) {
-    const found = value[box] === undefined ? undefined : find(value[box], Side.join(path, box), depth + 1)
-    if (found !== undefined) return found
-  }
-  // What has the name of a mask and is none: the failure names it.
-  const wrong = usualField(value, (each) => each !== undefined && each !== null)
-  return wrong === undefined ? undefined : Side.join(path, wrong)
-}
 
 /** The prediction in a file: a PNG, or an array of NumPy's. */
 export const fromFile = (
@@ -191,7 +101,7 @@ export const fromFile = (
         as: as === "ids" || as === "logits" ? as : undefined,
         channels: options.mask?.channels
       }
-      return values.some(Number.isNaN)
+      return values.includes(Number.NaN)
         ? fail(answer, path, "it has values that are NaN")
         : Effect.map(ArrayMask.read(answer, path, values, shape, [image], how), (read): Prediction => ({
             ...common,
@@ -267,7 +177,7 @@ const picturesIn = (answer: Answer, json: unknown, options: MaskAnswerOptions) =
     let flaw: ResponseNotDecodable | undefined
     for (const kind of ["overlay", "combined", "mask"] as const) {
       const path = options.pictures?.[kind]
-      const value = path === undefined ? undefined : valueAt(json, path)
+      const value = path === undefined ? undefined : MaskPaths.valueAt(json, path)
       if (path === undefined || value === undefined || value === null) continue
       const picture: Effect.Effect<Uint8Array, ResponseNotDecodable> =
         typeof value === "string"
@@ -283,6 +193,64 @@ const picturesIn = (answer: Answer, json: unknown, options: MaskAnswerOptions) =
 /** Gets a file that an answer names, from where that is allowed. */
 export type GetFile = (address: string) => Effect.Effect<Answer, ServiceError>
 
+/** Fails where one of the objects that a path leads through says that its work has failed. */
+export const refuseFailed = (
+  answer: Answer,
+  json: unknown,
+  path: string
+): Effect.Effect<void, ServiceError> => {
+  const failed = MaskPaths.around(json, path).find(({ value }) => saysFailed(value))
+  return failed === undefined ? Effect.void : Effect.fail(reported(answer, messageIn(failed.value)))
+}
+
+/** The classes that what a path leads through names, the innermost first. */
+const named = Effect.fnUntraced(function* (answer: Answer, json: unknown, path: string) {
+  for (const { path: at, value } of MaskPaths.around(json, path).toReversed()) {
+    const classes = yield* ClassesIn.read(answer, at, value)
+    if (classes.length > 0) return classes
+  }
+  return []
+})
+
+/** The prediction at a path of the JSON of an answer, by what stands there and around it. */
+export const at = Effect.fnUntraced(function* (
+  answer: Answer,
+  json: unknown,
+  place: string,
+  image: Pick<Image, "width" | "height">,
+  options: MaskAnswerOptions,
+  getFile?: GetFile
+): Effect.fn.Return<Prediction, ServiceError> {
+  const { mask } = options
+  const path = MaskPaths.within(json, place)
+  const parent = MaskPaths.valueAt(json, parentOf(path))
+  const value = MaskPaths.asRows(MaskPaths.valueAt(json, path), parent, image)
+  const listed =
+    mask?.as === undefined || mask.as === "masks"
+      ? MaskList.beside(answer, path, value, parent, image)
+      : undefined
+  if (listed !== undefined) return yield* MaskList.toPrediction(answer, yield* listed, image, options)
+  const segments = Segments.beside(parent, parentOf(path))
+  if (segments !== undefined && (typeof value === "string" || Array.isArray(value)))
+    return yield* Segments.toPrediction(answer, path, value, segments, image, options)
+  const box = isRecord(parent) ? CroppedMask.boxOf(parent, value, image) : undefined
+  if (box !== undefined) return yield* fail(answer, path, CroppedMask.detail(box))
+  const classes = MaskDecoding.classesOf(options).length > 0 ? [] : yield* named(answer, json, path)
+  const colored = classes.some(({ color }) => color !== undefined)
+  const known =
+    classes.length === 0 ? options : { ...options, classes, ...(colored ? { palette: classes } : {}) }
+  const address = mask?.as === undefined || mask.as === "png" ? addressOf(value) : undefined
+  if (address !== undefined && getFile !== undefined) {
+    const file = yield* getFile(address)
+    return { ...(yield* fromFile(file, "", file.body, image, known)), requestId: answer.requestId }
+  }
+  return yield* fromValue(answer, path, value, image, known)
+})
+
+/** A PNG as the text of the whole body, which is no JSON then. */
+const isText = ({ body }: Answer): boolean =>
+  /^\s*(?:data:image\/png[;,]|iVBORw0KGgo)/.test(new TextDecoder().decode(body.subarray(0, 400)))
+
 /** The prediction in an answer whose status is a success. */
 export const read = (
   answer: Answer,
@@ -292,56 +260,31 @@ export const read = (
 ): Effect.Effect<Prediction, ServiceError> =>
   Effect.gen(function* () {
     const { mask } = options
+    if (mask?.at === undefined && isText(answer))
+      return yield* fromValue(answer, "", Decode.text(answer), image, options)
     if (isPng(answer.body) || isNpy(answer.body) || (mask?.as === "png" && mask.at === undefined)) {
       return yield* fromFile(answer, "", answer.body, image, options)
     }
-    const json = unwrapped(yield* Decode.json(answer))
-    const path = mask?.at ?? find(json)
-    const failed = around(json, path ?? "").find(saysFailed)
-    if (failed !== undefined) return yield* reported(answer, messageIn(failed))
+    const json = yield* Effect.flatMap(Decode.json(answer), MaskPaths.unwrapped)
+    const path = mask?.at ?? MaskPaths.find(json)
+    yield* refuseFailed(answer, json, path ?? "")
     const { flaw, pictures } = yield* picturesIn(answer, json, options)
-    const at = options.milliseconds
-    const took = at === undefined ? undefined : yield* Side.milliseconds(answer, at, valueAt(json, at))
+    const time = options.milliseconds
+    const took =
+      time === undefined ? undefined : yield* Side.milliseconds(answer, time, MaskPaths.valueAt(json, time))
     const common = { pictures, ...(took === undefined ? {} : { serviceTime: took }) }
-    const value = path === undefined ? undefined : valueAt(json, path)
-    if (path === undefined || value === undefined) {
-      if (mask === undefined && Object.keys(pictures).length > 0) {
-        const { height, width } = image
-        return { ...common, _tag: "Rendered", width, height, classes: [], requestId: answer.requestId }
-      }
-      if (flaw !== undefined) return yield* flaw
-      const said = isRecord(json) ? json["error"] : undefined
-      if (typeof said === "string") return yield* reported(answer, said)
-      const detail =
-        mask?.at === undefined
-          ? "there is no mask. Say with `mask.at` where it is"
-          : "there is nothing, and `mask.at` says that the mask is there"
-      return yield* fail(answer, path ?? "", detail, Decode.quoted(json))
+    if (path !== undefined && MaskPaths.valueAt(json, path) !== undefined)
+      return { ...(yield* at(answer, json, path, image, options, getFile)), ...common }
+    if (mask === undefined && Object.keys(pictures).length > 0) {
+      const { height, width } = image
+      return { ...common, _tag: "Rendered", width, height, classes: [], requestId: answer.requestId }
     }
-    const parent = valueAt(json, path.split(".").slice(0, -1).join("."))
-    const listed =
-      mask?.as === undefined || mask.as === "masks" ? MaskList.beside(answer, path, value, parent) : undefined
-    if (listed !== undefined) {
-      return { ...(yield* MaskList.toPrediction(answer, yield* listed, image, options)), ...common }
-    }
-    const box = isRecord(parent) ? CroppedMask.boxOf(parent, value, image) : undefined
-    if (box !== undefined) return yield* fail(answer, path, CroppedMask.detail(box))
-    const named =
-      MaskDecoding.classesOf(options).length > 0
-        ? []
-        : [yield* ClassesIn.read(answer, "", json), yield* ClassesIn.read(answer, path, parent)]
-    const classes = named.find(({ length }) => length > 0) ?? []
-    const colored = classes.some(({ color }) => color !== undefined)
-    const known =
-      classes.length === 0 ? options : { ...options, classes, ...(colored ? { palette: classes } : {}) }
-    const address = mask?.as === undefined || mask.as === "png" ? addressOf(value) : undefined
-    if (address !== undefined && getFile !== undefined) {
-      const file = yield* getFile(address)
-      return {
-        ...(yield* fromFile(file, "", file.body, image, known)),
-        ...common,
-        requestId: answer.requestId
-      }
-    }
-    return { ...(yield* fromValue(answer, path, value, image, known)), ...common }
+    if (flaw !== undefined) return yield* flaw
+    const said = isRecord(json) ? json["error"] : undefined
+    if (typeof said === "string") return yield* reported(answer, said)
+    const detail =
+      mask?.at === undefined
+        ? "there is no mask. Say with `mask.at` where it is"
+        : "there is nothing, and `mask.at` says that the mask is there"
+    return yield* fail(answer, path ?? "", detail, Decode.quoted(json))
   })

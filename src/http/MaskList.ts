@@ -3,7 +3,6 @@
  * beside each other.
  */
 import { Effect } from "effect"
-import * as ClassTable from "../mask/ClassTable.ts"
 import type { Size } from "../mask/Fit.ts"
 import type { Prediction } from "../Prediction.ts"
 import * as Decode from "../service/Decode.ts"
@@ -12,22 +11,17 @@ import type { ResponseNotDecodable } from "../service/ServiceError.ts"
 import * as ClassesIn from "./ClassesIn.ts"
 import * as CroppedMask from "./CroppedMask.ts"
 import { fail } from "./EncodedPicture.ts"
+import { firstOf, join, parentOf } from "./Fields.ts"
+import * as LabelIds from "./LabelIds.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
+import * as NestedArray from "./NestedArray.ts"
 import { isRecord } from "./protocol/Errors.ts"
 import * as Side from "./Side.ts"
 
 const quote = (value: unknown): string => (value === undefined ? "" : Decode.quoted(value))
 
-/** The id of a label: that of the class of this name, or the number in a placeholder such as `LABEL_3`. */
-export const idOfLabel = (label: string, classes: ClassTable.ClassTable): number | undefined =>
-  ClassTable.byName(classes, label)?.id ?? ClassesIn.idOf(label)
-
 /** Several masks with labels: those of one label are one class. */
-export interface LabelledMask {
-  readonly path: string
-  readonly label: string | number
-  /** Of a label that is an id, where both are given. */
-  readonly name?: string | undefined
+export interface LabelledMask extends LabelIds.Labelled {
   readonly score: number | undefined
   readonly mask: unknown
   /** The object that it stands in. */
@@ -42,39 +36,65 @@ export const toPrediction = (
   options: MaskDecoding.MaskOptions
 ): Effect.Effect<Prediction, ResponseNotDecodable> =>
   Effect.gen(function* () {
-    const given = MaskDecoding.classesOf(options)
-    const names = [...new Set(masks.flatMap(({ label }) => (typeof label === "string" ? label : [])))]
-    const placeholders = names.every((name) => idOfLabel(name, []) !== undefined)
-    const numbered = masks.flatMap(({ label, name }) =>
-      typeof label === "number" && name !== undefined ? [{ id: label, name }] : []
-    )
-    const classes =
-      given.length > 0
-        ? given
-        : placeholders
-          ? ClassTable.make([...numbered, ...names.map((name) => ({ id: idOfLabel(name, [])!, name }))])
-          : ClassTable.fromNames(names)
-    const scores = new Map<number, number>()
+    const { classes, ids } = yield* LabelIds.assign(answer, masks, MaskDecoding.classesOf(options))
     const encoded: Array<MaskDecoding.EncodedMask> = []
-    for (const { beside, label, mask, path: at, score } of masks) {
+    for (const [index, { beside, mask, path, score }] of masks.entries()) {
       const box = beside && CroppedMask.boxOf(beside, mask, image)
-      if (box !== undefined) return yield* fail(answer, at, CroppedMask.detail(box))
-      const classId = typeof label === "number" ? label : idOfLabel(label, classes)
-      if (classId === undefined || (given.length > 0 && ClassTable.get(given, classId) === undefined)) {
-        const detail = `${quote(label)} is none of the model's ${given.length} classes`
-        return yield* fail(answer, at, detail)
-      }
-      if (score !== undefined) scores.set(classId, Math.max(score, scores.get(classId) ?? 0))
-      encoded.push({ path: at, classId, score, mask })
+      if (box !== undefined) return yield* fail(answer, path, CroppedMask.detail(box))
+      encoded.push({ path, classId: ids[index]!, score, mask })
     }
+    const scores = bestScores(encoded.map(({ classId, score }) => [classId, score]))
     const labelMap = yield* MaskDecoding.fromMasks(answer, encoded, image, options)
     return { _tag: "Labels", labelMap, classes, scores, requestId: answer.requestId }
   })
 
+/** The best score of each class. */
+export const bestScores = (
+  scored: ReadonlyArray<readonly [classId: number, score: number | undefined]>
+): Map<number, number> => {
+  const scores = new Map<number, number>()
+  for (const [classId, score] of scored) {
+    if (score !== undefined) scores.set(classId, Math.max(score, scores.get(classId) ?? 0))
+  }
+  return scores
+}
+
 const idFields = ["class_id", "category_id", "label_id"]
 const labelFields = ["label", "class", "class_name", "category", "name", "id"]
-const maskFields = ["mask", "segmentation", "rle", "mask_b64", "mask_base64", "polygon", "polygons", "points"]
+const maskFields = [
+  "mask",
+  "segmentation",
+  "rle",
+  "mask_b64",
+  "mask_base64",
+  "polygon",
+  "polygons",
+  "points",
+  "segments"
+]
 const scoreFields = ["score", "confidence", "probability"]
+
+/** What an entry says of its class: an id, or a name. A number that is only called `id` may be that of the thing. */
+export const labelOf = (
+  each: Readonly<Record<string, unknown>>
+): Pick<LabelIds.Labelled, "label" | "name"> | undefined => {
+  const name = labelFields.map((field) => each[field]).find((text) => typeof text === "string" && text !== "")
+  const numbers = labelFields.filter(
+    (field) => typeof each[field] === "number" && (name === undefined || field !== "id")
+  )
+  const label = Side.toId(firstOf(each, idFields)) ?? Side.toId(firstOf(each, numbers)) ?? name
+  return typeof label === "number" || typeof label === "string"
+    ? { label, name: typeof name === "string" ? name : undefined }
+    : undefined
+}
+
+/** Points as a list of each side: `{ x: [], y: [] }`. */
+const zipped = (mask: unknown): unknown => {
+  const { x, y } = isRecord(mask) ? mask : {}
+  return Array.isArray(x) && Array.isArray(y) && x.length === y.length
+    ? x.map((at: unknown, index) => [at, y[index]])
+    : mask
+}
 
 /** The masks in a list of objects. */
 export const read = (
@@ -83,34 +103,37 @@ export const read = (
   value: unknown
 ): Effect.Effect<ReadonlyArray<LabelledMask>, ResponseNotDecodable> =>
   Effect.gen(function* () {
+    // Of a batch of one image.
+    if (Array.isArray(value) && value.length === 1 && Array.isArray(value[0]) && isRecord(value[0][0]))
+      return yield* read(answer, join(path, "0"), value[0])
     if (!Array.isArray(value)) return yield* fail(answer, path, "it is no list of masks", quote(value))
     const masks: Array<LabelledMask> = []
     for (const [index, each] of value.entries()) {
-      const at = Side.join(path, String(index))
+      const at = join(path, String(index))
       if (!isRecord(each)) return yield* fail(answer, at, "it is no object with a mask", quote(each))
-      const name = Side.firstOf(each, labelFields)
-      const id =
-        Side.toId(Side.firstOf(each, idFields)) ?? (typeof name === "number" ? Side.toId(name) : undefined)
-      const label = id ?? (typeof name === "string" && name !== "" ? name : undefined)
+      const label = labelOf(each)
       if (label === undefined) {
         const detail = "it has neither a label nor a class id, so that what its mask shows is not known"
-        return yield* fail(answer, Side.join(at, "label"), detail, quote(name))
+        return yield* fail(answer, join(at, "label"), detail, quote(firstOf(each, labelFields)))
       }
-      const field = maskFields.find((field) => Side.firstOf(each, [field]) !== undefined)
-      if (field === undefined) return yield* fail(answer, Side.join(at, "mask"), "there is none")
+      const field = maskFields.find((field) => firstOf(each, [field]) !== undefined)
+      if (field === undefined) return yield* fail(answer, join(at, "mask"), "there is none")
       if (each["box_2d"] !== undefined && each["box_2d"] !== null) {
         // Gemini's masks are as large as their boxes: taken for the image's, they would be stretched over all of it.
         const detail = "its mask is that of its `box_2d`, and not of the image, which is not read here"
-        return yield* fail(answer, Side.join(at, field), detail)
+        return yield* fail(answer, join(at, field), detail)
+      }
+      if (field === "rle" && Array.isArray(each[field])) {
+        const detail = "it is a list of runs, whose size and order nobody says. Send { size, counts }"
+        return yield* fail(answer, join(at, field), detail)
       }
       const scoreField = scoreFields.find((field) => each[field] !== undefined) ?? "score"
-      const score = yield* Side.number(answer, Side.join(at, scoreField), each[scoreField])
+      const score = yield* Side.number(answer, join(at, scoreField), each[scoreField])
       masks.push({
-        path: Side.join(at, field),
-        label,
-        name: typeof name === "string" ? name : undefined,
+        path: join(at, field),
+        ...label,
         score,
-        mask: each[field],
+        mask: zipped(each[field]),
         beside: each
       })
     }
@@ -121,23 +144,27 @@ const besideLabels = ["class_ids", "category_ids", "label_ids", "labels", "class
 
 const scoreLists = ["scores", "confidences", "confidence", "probabilities"]
 
-/** The path of what stands beside another. */
-const besidePath = (path: string, field: string): string => Side.join(path.replace(/\.?[^.]*$/, ""), field)
-
 /** Masks whose labels and scores stand in lists beside them; `undefined` where none are as many. */
 export const beside = (
   answer: Answer,
   path: string,
   value: unknown,
-  parent: unknown
+  parent: unknown,
+  image: Size
 ): Effect.Effect<ReadonlyArray<LabelledMask>, ResponseNotDecodable> | undefined => {
   if (!Array.isArray(value) || !isRecord(parent)) return undefined
+  // Rows of the image that are as many as there are labels by chance.
+  const [height, width, ...more] = NestedArray.shapeOf(value) ?? []
+  if (height === image.height && width === image.width && more.length === 0) return undefined
   const isLabels = (each: unknown): each is ReadonlyArray<string | number> =>
     Array.isArray(each) &&
     each.length === value.length &&
     each.every((label) => (typeof label === "string" && label !== "") || Side.toId(label) !== undefined)
-  const labels = besideLabels.map((field) => parent[field]).find(isLabels)
-  if (labels === undefined) return undefined
+  const labels = besideLabels.map((field) => parent[field]).filter(isLabels)
+  const ids = labels.find((list) => list.every((label) => ClassesIn.idOf(label) !== undefined))
+  const names = labels.find((list) => list.every((label) => ClassesIn.idOf(label) === undefined))
+  if (labels[0] === undefined) return undefined
+  const known = ids ?? labels[0]
   const lists = scoreLists.flatMap((field) => {
     const list = parent[field]
     return Array.isArray(list) ? [{ field, list }] : []
@@ -146,12 +173,13 @@ export const beside = (
   if (scores !== undefined && scores.length !== value.length) {
     // Whose they are nobody can tell, and where masks overlap they decide.
     const detail = `there are ${scores.length} scores and ${value.length} masks`
-    return fail(answer, besidePath(path, lists[0]!.field), detail)
+    return fail(answer, join(parentOf(path), lists[0]!.field), detail)
   }
   return Effect.forEach(value, (mask: unknown, index) =>
-    Effect.map(Side.number(answer, Side.join(path, `scores.${index}`), scores?.[index]), (score) => ({
-      path: Side.join(path, String(index)),
-      label: ClassesIn.idOf(labels[index]) ?? labels[index]!,
+    Effect.map(Side.number(answer, join(path, `scores.${index}`), scores?.[index]), (score) => ({
+      path: join(path, String(index)),
+      label: ClassesIn.idOf(known[index]) ?? known[index]!,
+      name: ids === undefined || names === undefined ? undefined : String(names[index]),
       score,
       mask
     }))

@@ -41,6 +41,37 @@ const ringsIn = (value: unknown): ReadonlyArray<Polygons.Ring> | undefined => {
   return rings.length === value.length ? rings : undefined
 }
 
+const isFlat = (value: ReadonlyArray<unknown>): value is ReadonlyArray<number> => isNumber(value[0])
+
+/** More numbers than an outline of two values has, which is a rectangle. */
+const fewest = 16
+
+/**
+ * A mask as one list of numbers: the image's pixels row by row, or those of a box, whose sides come last (left, top, right, bottom, all
+ * within), as CVAT has it. `undefined` where it may be an outline.
+ */
+const flatMask = (
+  values: ReadonlyArray<number>,
+  { height, width }: Fit.Size
+): BinaryMask.BinaryMask | string | undefined => {
+  const [left = 0, top = 0, right = 0, bottom = 0] = values.slice(-4)
+  const [across, down] = [right - left + 1, bottom - top + 1]
+  const cells = values.slice(0, -4)
+  const isIn = left >= 0 && top >= 0 && across > 0 && down > 0 && right < width && bottom < height
+  if (isIn && across * down === cells.length && hasTwoValues([cells])) {
+    const mask = BinaryMask.empty(width, height)
+    for (const [at, cell] of cells.entries())
+      if (cell !== 0) mask.data[(top + Math.floor(at / across)) * width + left + (at % across)] = 1
+    return mask
+  }
+  if (!hasTwoValues([values])) return undefined
+  if (values.length === width * height)
+    return { width, height, data: Uint8Array.from(values, (value) => (value === 0 ? 0 : 1)) }
+  return values.length > fewest
+    ? `it is a list of ${values.length} values, and the image of ${width} x ${height} pixels`
+    : undefined
+}
+
 /** Whether a plane has no values but 0 and one other, as a mask has and outlines hardly. */
 const hasTwoValues = (rows: ReadonlyArray<unknown>): boolean => {
   const found = new Set<unknown>([0])
@@ -55,6 +86,7 @@ const outlinesIn = (
   value: ReadonlyArray<unknown>,
   image: Fit.Size
 ): ReadonlyArray<Polygons.Ring> | undefined => {
+  if (isFlat(value) && flatMask(value, image) !== undefined) return undefined
   const [height = 0, width = 0, ...more] = NestedArray.shapeOf(value) ?? []
   const isPlane = more.length === 0 && width > 2 && (height > 1 || image.height === 1)
   const isRows = isPlane && (height === image.height || width === image.width || hasTwoValues(value))
@@ -97,6 +129,11 @@ export const fromArray = (
   Effect.suspend(() => {
     const rings = outlinesIn(value, image)
     const shape = NestedArray.shapeOf(value)
+    const flat = rings === undefined && isFlat(value) ? flatMask(value, image) : undefined
+    if (flat !== undefined) return typeof flat === "string" ? fail(answer, path, flat) : Effect.succeed(flat)
+    // One channel of one image.
+    if (shape?.length === 3 && shape[0] === 1 && Array.isArray(value[0]))
+      return fromArray(answer, path, value[0], image, shares)
     if (rings !== undefined) {
       const [height = 0, width = 0] = shape ?? []
       const fit = Fit.of({ height, width }, image)

@@ -48,7 +48,20 @@ interface Look {
   readonly some: ReadonlySet<number>
   /** Its lowest value above 199 that is not 255. */
   readonly high: number | undefined
+  /** All of its values, where they are few: the greys of a picture that shows a map to eyes. */
+  readonly greys: ReadonlyArray<number>
 }
+
+/** Values that are looked at as greys: more are no steps that an eye tells apart. */
+const mostGreys = 12
+
+/** Whether values are steps of equal size up to 255, of which the smallest tells two apart for an eye. */
+const areSteps = (greys: ReadonlyArray<number>): boolean =>
+  greys.length > 2 &&
+  greys[0] === 0 &&
+  Array.from({ length: mostGreys - 1 }, (_, index) => 255 / (index + 2)).some((step) =>
+    greys.every((grey) => Math.abs(grey - Math.round(grey / step) * step) < 1)
+  )
 
 /** The same of bytes, which are whole and few: what there is of them is noted, and nothing asked of each. */
 const lookAtBytes = (data: Uint8Array): Look => {
@@ -60,13 +73,15 @@ const lookAtBytes = (data: Uint8Array): Look => {
     min: values[0] ?? Infinity,
     max: values.at(-1) ?? -Infinity,
     some: new Set(values.slice(0, 3)),
-    high: values.find((value) => value >= 200 && value < 255)
+    high: values.find((value) => value >= 200 && value < 255),
+    greys: values.length > mostGreys ? [] : values
   }
 }
 
 const look = (data: Values): Look => {
   if (data instanceof Uint8Array) return lookAtBytes(data)
   const some = new Set<number>()
+  const greys = new Set<number>()
   let isWhole = true
   let min = Infinity
   let max = -Infinity
@@ -77,12 +92,14 @@ const look = (data: Values): Look => {
     if (value === last) continue
     last = value
     if (some.size < 3) some.add(value)
+    if (greys.size <= mostGreys) greys.add(value)
     if (value < min) min = value
     if (value > max) max = value
     if (isWhole && !Number.isInteger(value)) isWhole = false
     if (value >= 200 && value < 255 && (high === undefined || value < high)) high = value
   }
-  return { isWhole, min, max, some, high }
+  const few = greys.size > mostGreys ? [] : [...greys].toSorted((a, b) => a - b)
+  return { isWhole, min, max, some, high, greys: few }
 }
 
 /** Where a mask begins, by the values it has; `undefined` where they leave it open. */
@@ -151,6 +168,11 @@ export const toIds = (data: Values, options: PlaneOptions): Result.Result<LabelD
           `. If it says how sure the model is of one class, say which and from where on with \`${called}: { classId, threshold }\``
         )
       : Result.succeed(inside(data, threshold, { classId }))
+  }
+  if (options.binary !== false && classes.length === 0 && areSteps(seen.greys)) {
+    return fail(
+      `its values are ${seen.greys.join(", ")}, in equal steps of 255: greys that show classes to eyes? Say that they are class ids with \`${called}: false\` or \`classes\`, or that it is a mask with \`${called}: true\``
+    )
   }
   const white = seen.max > 255 ? 65_535 : 255
   const isTwo = seen.max === white && [...seen.some].every((value) => value === 0 || value === white)

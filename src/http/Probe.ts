@@ -24,12 +24,13 @@ import { randomHex } from "../randomHex.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import { segment } from "../Segmenter.ts"
 import * as Exchange from "../service/Exchange.ts"
-import { ConnectionFailed, type InvalidUrl } from "../service/ServiceError.ts"
+import type { ConnectionFailed, InvalidUrl } from "../service/ServiceError.ts"
 import { type Health, Transport } from "../Transport.ts"
 import * as Access from "./Access.ts"
 import type * as ProbeClue from "./ProbeClue.ts"
 import * as ProbeClues from "./ProbeClues.ts"
 import * as ProbeLayer from "./ProbeLayer.ts"
+import * as ProbeWords from "./ProbeWords.ts"
 import * as Custom from "./protocol/Custom.ts"
 import type { Protocol, Question } from "./protocol/Protocol.ts"
 import * as Protocols from "./protocol/Protocols.ts"
@@ -145,7 +146,7 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
   const answers = new Map<string, Exchange.Answer | undefined>()
   const took: Array<number> = []
   let silent = 0
-  let firstFailure: SegmentationError | undefined
+  const failures: Array<SegmentationError> = []
   const send = (call: Exchange.Call): Effect.Effect<Exchange.Answer | undefined> =>
     Effect.suspend(() => {
       const name = `${call.method} ${call.path}`
@@ -155,7 +156,7 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
       if (
         requests >= questions ||
         silent >= maxSilent ||
-        isAway(firstFailure) ||
+        failures.some(isAway) ||
         !Duration.isPositive(left)
       ) {
         return Effect.succeed(undefined)
@@ -165,7 +166,7 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
       return Effect.map(timed(sent), ([duration, result]) => {
         const answer = Result.isSuccess(result) ? Option.getOrUndefined(result.success) : undefined
         if (answer !== undefined) took.push(duration)
-        else if (Result.isFailure(result)) firstFailure ??= result.failure
+        else if (Result.isFailure(result)) failures.push(result.failure)
         else silent++
         answers.set(name, answer)
         return answer
@@ -179,18 +180,13 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
   }
 
   if (image === undefined) questions -= spared
-  const clue = yield* ProbeClues.find(url, ask, { model }, () => isAway(firstFailure))
+  const clue = yield* ProbeClues.find(url, ask, { model }, () => failures.some(isAway))
   if (image === undefined) questions += spared
   if (answered().length === 0) {
-    return yield* (
-      firstFailure ??
-        new ConnectionFailed({
-          service: exchange.service,
-          phase: "receiving",
-          sent: "maybe",
-          detail: `it takes connections, and answers no question within ${Duration.format(timeout)}`
-        })
-    )
+    const [failure] = failures
+    return yield* failure === undefined
+      ? ProbeWords.silence(exchange.service, timeout)
+      : ProbeWords.told(failure)
   }
 
   const read = <A>({ call, read }: Question<A>): Effect.Effect<A | undefined> =>
@@ -258,7 +254,10 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
           ...(clue.keyHeader === undefined ? {} : { keyHeader: clue.keyHeader })
         }
       : undefined
-  const unknown = clue === undefined ? whyUnknown([...answers.values()], timeout) : "it does not say"
+  const unknown =
+    clue === undefined
+      ? ProbeWords.unknown({ answers: answered(), silent, timeout, failures, given })
+      : "it does not say"
   const state: Health = isBarred
     ? { healthy: false, detail: barred.detail }
     : sample?.refused === true
@@ -304,27 +303,9 @@ const plainHeaders = (headers: Exchange.ExchangeOptions["headers"] = {}): Readon
 const madeBy = (name: string, settings: Protocols.Settings): Effect.Effect<Protocol | undefined> =>
   Effect.orElseSucceed(Protocols.byName[name]?.(settings) ?? Effect.succeed(undefined), () => undefined)
 
-/** Why no protocol was found in the answers. */
-const whyUnknown = (
-  answers: ReadonlyArray<Exchange.Answer | undefined>,
-  timeout: Duration.Duration
-): string => {
-  const statuses = new Set(answers.flatMap((answer) => (answer === undefined ? [] : [answer.status])))
-  const [status = 0] = statuses
-  if (statuses.size === 1 && status >= 500) {
-    const behind =
-      status >= 502 && status <= 504 ? ", as a proxy does whose service is down or does not answer" : ""
-    return `it answers every question with ${status}${behind}`
-  }
-  const silent = answers.filter((answer) => answer === undefined).length
-  return silent === 0
-    ? "it speaks no protocol known here"
-    : `it speaks no protocol known here, as far as it answers: ${silent} of ${answers.length} questions had no answer within ${Duration.format(timeout)}`
-}
-
 /** Nobody is there, or no connection is made: more questions would only take longer. */
-const isAway = (failure: SegmentationError | undefined): boolean =>
-  failure?._tag === "InvalidUrl" || (failure?._tag === "ConnectionFailed" && failure.sent === "no")
+const isAway = (failure: SegmentationError): boolean =>
+  failure._tag === "InvalidUrl" || (failure._tag === "ConnectionFailed" && failure.sent === "no")
 
 const attemptOf = (timeout: Duration.Duration): Attempt => {
   const callId = randomHex(16)

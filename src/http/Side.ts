@@ -70,10 +70,3 @@ export const optional = <A, E extends { readonly message: string }>(
   self: Effect.Effect<A, E>
 ): Effect.Effect<A | undefined> =>
   Effect.catch(self, (error) => Effect.as(leftOut(answer, path, error.message), undefined))
-
-/** The path of a field in the object at another path. */
-export const join = (path: string, key: string): string => (path === "" ? key : `${path}.${key}`)
-
-/** The value under the first of these names that has one. */
-export const firstOf = (value: Readonly<Record<string, unknown>>, names: ReadonlyArray<string>): unknown =>
-  names.map((name) => value[name]).find((each) => each !== undefined && each !== null)

@@ -32,6 +32,7 @@ import * as SharpInput from "./SharpInput.ts"
 import * as SharpText from "./SharpText.ts"
 import * as SharpModule from "./SharpModule.ts"
 import * as Stretch from "./Stretch.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 /** How sharp is loaded: a parameter, so that a test can take it away. @internal */
 export const make = (from?: () => Promise<SharpModule.SharpModule>): Effect.Effect<ImageCodec["Service"]> =>
@@ -81,7 +82,8 @@ const decode = Effect.fnUntraced(function* (
   }
   const { page = 1 } = image
   const { stretch } = options ?? {}
-  const from = { source, format, page, head: Effect.succeed(bytes) }
+  const range = (offset: number, length: number) => Effect.succeed(bytes.subarray(offset, offset + length))
+  const from = { source, format, page, head: Effect.succeed(bytes), range }
   const found = yield* SharpInput.look(
     from,
     () => sharp(bytes, SharpInput.optionsOf(page, false)),
@@ -93,7 +95,7 @@ const decode = Effect.fnUntraced(function* (
       SharpInput.count(found),
       Effect.catch(
         Effect.tryPromise({
-          try: () => use(sharp(bytes, SharpInput.optionsOf(page, width * height)).autoOrient()),
+          try: () => use(sharp(bytes, SharpInput.optionsOf(page, width * height, found)).autoOrient()),
           catch: (cause) => ({ cause })
         }),
         ({ cause }) => SharpInput.failed(from, cause)
@@ -121,8 +123,11 @@ const decode = Effect.fnUntraced(function* (
     const detail = `it decodes to ${info.width} x ${info.height} pixels of ${info.channels} channels, where ${width} x ${height} of ${channels} are expected`
     return yield* new UnsupportedImage({ source, format, detail })
   }
-  return { width, height, channels, data: SharpModule.plain(data) }
+  const pixels = yield* SharpInput.finish(found.metadata, SharpModule.plain(data), channels)
+  return { width, height, channels, data: pixels }
 })
+
+const encoded = ["png", "jpeg", "webp"]
 
 const encode = Effect.fnUntraced(function* (
   sharp: SharpModule.SharpModule,
@@ -130,6 +135,7 @@ const encode = Effect.fnUntraced(function* (
   format: "png" | "jpeg" | "webp",
   options?: EncodeOptions
 ): Effect.fn.Return<Uint8Array, ImageError> {
+  ErrorKind.oneOf("ImageCodec.encode", "format", format, encoded)
   const { channels, data, height, width } = raster
   const source = `picture of ${width} x ${height}`
   yield* whole(source, raster)

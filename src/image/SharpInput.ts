@@ -3,6 +3,7 @@
  * else has read the header; and it is told how many pixels there may be.
  */
 import { Effect, Metric } from "effect"
+import { isOf, type Space } from "./decoding/ProfileSpace.ts"
 import { type ImageError, NotAnImage, UnsupportedImage } from "./ImageError.ts"
 import type { ImageFormat } from "./ImageFormat.ts"
 import { reasonOf, type SharpModule } from "./SharpModule.ts"
@@ -19,6 +20,8 @@ export interface Facts {
   /** In pixels, as a person sees it. */
   readonly height: number
   readonly metadata: Metadata
+  /** Its pixels lie in tiles: of a TIFF. */
+  readonly isTiled?: boolean | undefined
   /** Its samples are colours of 8 or 16 bits, so that they need no stretch. */
   readonly isColour: boolean
 }
@@ -31,15 +34,23 @@ export const count = ({ height, width }: Pick<Facts, "width" | "height">): Effec
   Metric.update(pixels, width * height)
 
 /**
- * Warnings are not enough to refuse a picture: libjpeg warns of bytes that no viewer minds. `page` is counted from 1, and
- * `maxPixels` is what the decoder itself refuses more than.
+ * Warnings are not enough to refuse a picture: libjpeg warns of bytes that no viewer minds. But a tile of a TIFF that is not there
+ * is one, and would be black. `page` is counted from 1, and `maxPixels` is what the decoder itself refuses more than.
  */
-export const optionsOf = (page: number, maxPixels: number | false) =>
+export const optionsOf = (
+  page: number,
+  maxPixels: number | false,
+  { isTiled, metadata }: Pick<Facts, "isTiled"> & { readonly metadata?: Metadata | undefined } = {}
+) =>
   ({
-    failOn: "error",
+    failOn: isTiled === true ? "warning" : "error",
     limitInputPixels: maxPixels,
+    // libvips tells profiles apart by how many numbers a colour has.
+    ignoreIcc: metadata?.icc !== undefined && !isOf(metadata.icc, spaceOf(metadata.space)),
     ...(page === 1 ? {} : { page: page - 1 })
   }) as const
+
+const spaceOf = (space: string): Space => (space === "cmyk" ? "CMYK" : colours[space] === 1 ? "GRAY" : "RGB ")
 
 export interface Source {
   readonly source: string
@@ -47,19 +58,51 @@ export interface Source {
   readonly page: number
   /** Its first bytes, to say what is unusual about it. */
   readonly head: Effect.Effect<Uint8Array, ImageError>
+  /** A part of it, or what there is of that. */
+  readonly range: (offset: number, length: number) => Effect.Effect<Uint8Array, ImageError>
 }
 
 /** What decoders call what is not in them. */
 const lacks =
   /not configured|not implemented|not support|unsupported|no codec|samples out of range|bad labq|not a whole number of bytes|channel limit|required field|Unsupported/i
 
+/** What decoders say of TIFFs that others read, and what is so with those. */
+const layouts: ReadonlyArray<readonly [RegExp, string]> = [
+  [
+    /invalid (?:tile|strip) byte count/i,
+    "it is a TIFF of which parts are not in the file, because it is sparse or broken. If it is sparse, write it with all " +
+      "of them (gdal_translate in.tif out.tif)"
+  ],
+  [
+    /tile size out of range/i,
+    "it is a TIFF of tiles that are far larger than its picture, which cannot be decoded. Write it without them (gdal_translate in.tif out.tif)"
+  ]
+]
+
+/** Brings grey of 16 bits to sRGB, in place, once it has 8: sharp leaves it as it is, whatever its profile says. */
+export const finish = Effect.fnUntraced(function* (
+  metadata: Metadata | undefined,
+  data: Uint8Array,
+  channels: 3 | 4
+): Effect.fn.Return<Uint8Array> {
+  if (metadata?.icc === undefined || metadata.space !== "grey16") return data
+  const { conversion } = yield* Effect.promise(() => import("./decoding/IccProfile.ts"))
+  const convert = conversion(metadata.icc, "GRAY")
+  if (typeof convert === "function") convert(data, channels)
+  return data
+})
+
 /** Why a file cannot be decoded: a kind that is unusual, or bytes that are broken. */
 export const failed = (
   { format, head, page, source }: Source,
   cause: unknown
 ): Effect.Effect<never, ImageError> => {
-  const reason = reasonOf(cause)
+  const said = reasonOf(cause)
+  const reason = /failOn/.test(said) ? "a part of it cannot be decoded" : said
   const broken = new NotAnImage({ source, detail: `it is broken or cut off (${reason})` })
+  const layout = layouts.find(([of]) => of.test(reason))?.[1]
+  if (layout !== undefined)
+    return Effect.fail(new UnsupportedImage({ source, format, detail: `${layout} (${reason})` }))
   return Effect.flatMap(head, (bytes): Effect.Effect<never, ImageError> => {
     const unusual = format === "tiff" ? TiffHeader.unusual(bytes, page) : []
     if (unusual.length === 0 && !lacks.test(reason)) return Effect.fail(broken)
@@ -139,6 +182,10 @@ export const look = Effect.fnUntraced(function* (
       `its samples are ${numbers[depth] ?? depth}, and no colours. Say with \`stretch\` which of them are black and white, or scale it to 8 or 16 bits`
     )
   }
+  if (isStretched && wanted === 4 && depth !== "uchar")
+    return yield* refuse(
+      "its samples are inks, of which a stretch makes no colours. Convert it to sRGB, or read it without one"
+    )
   if (depth === "float" && is16Bit(space)) {
     return yield* refuse(
       "its samples are 16-bit floats, which are not read here. Write it with floats of 32 bits"
@@ -146,5 +193,6 @@ export const look = Effect.fnUntraced(function* (
   }
   if (!isColour && numbers[depth] === undefined)
     return yield* refuse(`its samples are ${depth}, which are not read here`)
-  return { ...metadata.autoOrient, metadata, isColour }
+  const isTiled = metadata.format === "tiff" && (yield* TiffHeader.isTiled(from.range, from.page))
+  return { ...metadata.autoOrient, metadata, isTiled, isColour }
 })

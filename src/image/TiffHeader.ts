@@ -1,7 +1,8 @@
 /** The pages of TIFF and BigTIFF: how large one is, how it is turned, and what of it a decoder may not know. */
+import { Effect } from "effect"
 import { ORIENTATION, orientationOf } from "./ExifOrientation.ts"
 import { type Found, needMore, type Reader, refused, sized } from "./HeaderFound.ts"
-import { type Directory, directoryAt, frameAt, type Layout, numberAt } from "./TiffDirectory.ts"
+import { type Directory, directoryAt, frameAt, type Layout, numberAt, widths } from "./TiffDirectory.ts"
 
 const WIDTH = 0x0100
 const HEIGHT = 0x0101
@@ -12,6 +13,7 @@ const SAMPLES = 0x0115
 const COLOUR_MAP = 0x0140
 const SUBFILE = 0x00fe
 const SUB_DIRECTORIES = 0x014a
+const TILE_WIDTH = 0x0142
 const DNG = 0xc612
 
 /** Where the first directory is, and how numbers are written. */
@@ -145,5 +147,31 @@ export const unusual = (bytes: Uint8Array, page = 1): ReadonlyArray<string> => {
     ...(values.get(0x011c) === 2 ? ["its samples lie in planes"] : [])
   ]
 }
+
+/** Whether the pixels of a page lie in tiles. `range` reads a part of the file, or what there is of it. */
+export const isTiled = Effect.fnUntraced(function* <E>(
+  range: (offset: number, length: number) => Effect.Effect<Uint8Array, E>,
+  page: number
+): Effect.fn.Return<boolean, E> {
+  const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const layout = startOf(viewOf(yield* range(0, 16)))
+  const [countBytes, entryBytes, offsetBytes] = widths(layout)
+  let at = layout.first
+  for (let number = 1; at > 0 && number <= Math.min(page, MOST_PAGES); number++) {
+    const start = viewOf(yield* range(at, countBytes))
+    if (start.byteLength < countBytes) return false
+    const count = numberAt(start, 0, countBytes, layout.little)
+    // What has more entries is none that its decoder would take.
+    if (count > 65_535) return false
+    const length = count * entryBytes
+    const entries = viewOf(yield* range(at + countBytes, length + offsetBytes))
+    if (entries.byteLength < length + offsetBytes) return false
+    if (number === page)
+      for (let entry = 0; entry < length; entry += entryBytes)
+        if (entries.getUint16(entry, layout.little) === TILE_WIDTH) return true
+    at = numberAt(entries, length, offsetBytes, layout.little)
+  }
+  return false
+})
 
 const unusualNone: Found = { _tag: "Unknown" }

@@ -49,7 +49,8 @@ export const colorIds = (
   const out = allocate(maxId, size)
   const shift = depth === 16 ? 8 : 0
   const plane = palette?.map(([r, g, b]) => (r << 16) | (g << 8) | b)
-  let lastKey = -1
+  // An index beyond the palette is -1.
+  let lastKey = -2
   let lastId = 0
   for (let i = 0; i < size; i++) {
     const at = i * channels

@@ -45,7 +45,7 @@ export interface DecodeOptions extends ColorOptions {
 
 /**
  * The label map of a PNG. Ids of grey and indexed pictures are their values as stored (a 1-bit picture has ids 0
- * and 1); an alpha channel is not looked at. A coloured picture needs `palette`, unless its channels are equal throughout.
+ * and 1); an alpha channel is looked at only where nothing else tells pixels apart. A coloured picture needs `palette`, unless its channels are equal throughout.
  */
 export const decode = (
   bytes: Uint8Array,
@@ -58,14 +58,15 @@ export const decode = (
       options.ignoreIndex === undefined
         ? { width, height, data }
         : { width, height, data, ignoreIndex: options.ignoreIndex }
-    const coloured = picture.channels >= 3 || (options.byColor === true && picture.palette !== undefined)
-    if (!coloured) return Result.succeed(finish(PngFile.channel(picture)))
-    if (options.palette === undefined) {
-      // Some libraries write what is grey as colours.
-      if (PngFile.isGrey(picture)) return Result.succeed(finish(PngFile.channel(picture)))
-      return fail(name, "it is a coloured picture, and no palette says which class each colour is")
+    const byColor = picture.channels >= 3 || (options.byColor === true && picture.palette !== undefined)
+    const { palette } = options
+    // Some libraries write what is grey as colours.
+    if (!byColor || (palette === undefined && PngFile.isGrey(picture))) {
+      return Result.succeed(finish(picture.channels === 1 ? picture.data : PngFile.brightness(picture)))
     }
-    const ids = colorIds(picture, options.palette, options)
+    if (palette === undefined)
+      return fail(name, "it is a coloured picture, and no palette says which class each colour is")
+    const ids = colorIds(picture, palette, options)
     return Result.isFailure(ids) ? fail(name, ids.failure) : Result.succeed(finish(ids.success))
   })
 }

@@ -250,7 +250,7 @@ export const opacity = (picture: Picture): Uint8Array | Uint16Array | undefined 
 
 /**
  * How bright each pixel is, for pictures that show one mask: the brightest of its colours; or its alpha, where the
- * colours are the same throughout and alpha is not.
+ * colours are the same throughout and alpha is not, and where something of many colours is cut out.
  */
 export const brightness = (picture: Picture): Uint8Array | Uint16Array => {
   const { channels, data, palette } = picture
@@ -264,7 +264,8 @@ export const brightness = (picture: Picture): Uint8Array | Uint16Array => {
   for (let c = 1; c < colors; c++) {
     for (let i = 0; i < out.length; i++) out[i] = Math.max(out[i]!, data[i * channels + c]!)
   }
-  if (channels === colors || out.some((value) => value !== out[0])) return out
-  const alpha = channel(picture, colors)
-  return alpha.some((value) => value !== alpha[0]) ? alpha : out
+  const varies = (values: Uint8Array | Uint16Array) => values.some((value) => value !== values[0])
+  const alpha = opacity(picture)
+  if (alpha === undefined || !varies(alpha)) return out
+  return !varies(out) || (alpha.includes(0) && !isGrey(picture)) ? alpha : out
 }

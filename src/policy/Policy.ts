@@ -14,6 +14,7 @@
 import { Duration, Option, type Schedule } from "effect"
 import { omitUndefined } from "./OmitUndefined.ts"
 import * as Range from "./Range.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 /** When and how often a failed attempt is repeated. */
 export interface RetryPolicy {
@@ -338,7 +339,7 @@ const rateLimit = (options: On<"rateLimit">, base?: RateLimitPolicy): RateLimitP
 const breaker = (options: On<"breaker">, base = standardBreaker): BreakerPolicy => ({
   failures: number("breaker.failures", options.failures ?? base.failures),
   lasting: limit("breaker.lasting", options.lasting, base.lasting),
-  around: options.around ?? base.around,
+  around: ErrorKind.oneOf("Policy", "breaker.around", options.around ?? base.around, ["attempts", "calls"]),
   serverErrors: options.serverErrors ?? base.serverErrors,
   rate: optional(options.rate, base.rate, failureRate),
   slowAfter: limit("breaker.slowAfter", options.slowAfter, base.slowAfter),
@@ -371,7 +372,7 @@ export const make = (options: PolicyOptions, base: Policy = standard): Policy =>
       maxRetryAfter: duration("retry.maxRetryAfter", retry.maxRetryAfter ?? base.retry.maxRetryAfter),
       schedule: retry.schedule ?? base.retry.schedule
     },
-    resend: options.resend ?? base.resend,
+    resend: ErrorKind.oneOf("Policy", "resend", options.resend ?? base.resend, ["always", "unless-sent"]),
     rateLimit: optional(options.rateLimit, base.rateLimit, rateLimit),
     concurrency: number("concurrency", options.concurrency ?? base.concurrency),
     queue: number("queue", options.queue ?? base.queue),

@@ -31,6 +31,10 @@ const usual = [
   "errorMessage",
   "error_message",
   "error_description",
+  "errorMsg",
+  "error_msg",
+  "reason",
+  "exception",
   "Message"
 ]
 

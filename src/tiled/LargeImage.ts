@@ -40,6 +40,7 @@ import type { Box } from "../mask/Region.ts"
 import { concat } from "../service/Body.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import type { SpanName } from "../TelemetryNames.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 export interface LargeImage {
   /** For errors: a path, or its name. */
@@ -111,6 +112,7 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   options: FileOptions = {}
 ): Effect.fn.Return<LargeImage, SegmentationError, FileSystem.FileSystem | Scope.Scope> {
   const fs = yield* FileSystem.FileSystem
+  ErrorKind.oneOf("LargeImage", "compression", options.compression, ["none", "deflate"])
   const source = path
   const limits = { ...defaultLimits, ...options.limits }
   const { size, type } = yield* Effect.mapError(fs.stat(path), notRead(source))
@@ -121,9 +123,11 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   }
   const sharp = yield* load("Reading large pictures")
   const { page = 1, stretch } = options
-  const head = yield* fs
-    .stream(path, { bytesToRead: headBytes })
-    .pipe(Stream.runCollect, Effect.mapBoth({ onSuccess: concat, onFailure: notRead(source) }))
+  const range = (offset: number, bytesToRead: number) =>
+    fs
+      .stream(path, { offset, bytesToRead })
+      .pipe(Stream.runCollect, Effect.mapBoth({ onSuccess: concat, onFailure: notRead(source) }))
+  const head = yield* range(0, headBytes)
   const start = ImageHeader.parse(head, page)
   // What it is instead, it is to every command.
   if (start._tag === "Refused" || start._tag === "Unknown") {
@@ -132,9 +136,9 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   const known = start._tag === "Known" ? start.format : undefined
   // Of a JPEG that would allow any number of scans over all of its pixels, and of other types what a large picture needs.
   const unlimited = known !== "jpeg"
-  const input = (maxPixels: number | false) =>
-    sharp(path, { ...SharpInput.optionsOf(page, maxPixels), unlimited, sequentialRead: true })
-  const from = { source, format: known ?? "image", page, head: Effect.succeed(head) } as const
+  const input = (maxPixels: number | false, facts?: Parameters<typeof SharpInput.optionsOf>[2]) =>
+    sharp(path, { ...SharpInput.optionsOf(page, maxPixels, facts), unlimited, sequentialRead: true })
+  const from = { source, format: known ?? "image", page, head: Effect.succeed(head), range } as const
   const found =
     start._tag === "Known" && ImageFormat.table[start.format].decoder === "ours"
       ? { ...start, metadata: undefined, isColour: true }
@@ -180,8 +184,8 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
     bitmap !== undefined
       ? sharp(bitmap.data, { raw: { width, height, channels: 3 }, limitInputPixels: false })
       : metadata === undefined || space === undefined
-        ? input(pixels).toColourspace("srgb").removeAlpha()
-        : SharpInput.numbersOf(input(pixels), metadata)
+        ? input(pixels, found).toColourspace("srgb").removeAlpha()
+        : SharpInput.numbersOf(input(pixels, found), metadata)
   const stored = yield* Effect.tryPromise({
     try: () =>
       opened()
@@ -212,11 +216,11 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
       catch: (cause) => new ImageNotReadable({ source, detail: reasonOf(cause) })
     })
   const rgb = (box: Box) =>
-    Effect.map(
+    Effect.flatMap(
       read(storedBox(box, stored, orientation), (part) =>
         upright(part, orientation).toColourspace("srgb").raw().toBuffer()
       ),
-      plain
+      (bytes) => SharpInput.finish(metadata, plain(bytes), 3)
     )
   // Floats are stored as floats, whose space libvips has another word for.
   const storedSpace = stored.channels === 1 ? "b-w" : "scrgb"

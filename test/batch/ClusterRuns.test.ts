@@ -10,6 +10,7 @@ import { ClusterEngine, ClusterRuns, ClusterWorker } from "effect-segformer/clus
 import { eventually } from "../support/Eventually.ts"
 import { folder } from "../support/Folder.ts"
 import { Postgres } from "../support/Postgres.ts"
+import * as Warm from "../support/Warm.ts"
 import { closedPort, tcp } from "../support/TestServer.ts"
 import { picture, predict } from "./clusterImages.ts"
 import { ignore, itemsIn, numbered, withWorkers, worker } from "./clusterHere.ts"
@@ -38,7 +39,7 @@ const atRest = (runs: ClusterRuns.ClusterRuns, run: string, begun: () => number)
 }
 
 /** Each test has a database and a runner of its own, and mostly waits for its rounds of a second. */
-layer(Postgres.layer(), { concurrent: true, excludeTestServices: true })("runs in a database", (it) => {
+layer(Warm.postgres, { concurrent: true, excludeTestServices: true })("runs in a database", (it) => {
   it.effect("what is submitted before there is a worker is done when there is one", () =>
     Effect.gen(function* () {
       const database = yield* Postgres.database

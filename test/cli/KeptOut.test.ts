@@ -1,9 +1,11 @@
 /** The command at a service that keeps its caller out. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
 import { Fixtures } from "effect-segformer/testing"
 import * as InspectionModel from "../http/servers/InspectionModel.ts"
 import { run } from "../support/Command.ts"
+import { eventually } from "../support/Eventually.ts"
 import { folder } from "../support/Folder.ts"
 import { http, sendJson } from "../support/TestServer.ts"
 import { answer } from "./services.ts"
@@ -60,6 +62,15 @@ describe("a caller who is kept out", () => {
       [],
       /answers 200, a page of HTML.*check the base URL/
     ],
+    [
+      "nothing to say",
+      200,
+      "application/json",
+      "{}",
+      [],
+      /answers 200 though no image was sent, and it does not say/
+    ],
+    ["the same text at every address", 200, "text/plain", "hello", [], /answers 200 though no image/],
     ["a page without a type", 200, "text/plain", "<!doctype html><title>Lab</title>", [], /a page of HTML/]
   ] as const
   for (const [name, status, type, body, [protocol], words] of absences) {
@@ -80,6 +91,7 @@ describe("a caller who is kept out", () => {
     Effect.gen(function* () {
       for (const [status, type, body] of [
         [400, "text/html", "<!doctype html><title>400 Bad Request</title>"],
+        [200, "application/json", '{"error": "no file"}'],
         [422, "application/json", '{"detail": "field required"}'],
         [500, "text/plain", "KeyError"]
       ] as const) {
@@ -91,6 +103,21 @@ describe("a caller who is kept out", () => {
         assert.deepStrictEqual([health.code, health.stderr], [0, ""])
         assert.match(health.stdout, /does not say how it is/)
       }
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("of which no question is answered is told so, and of no variable that would change nothing", () =>
+    Effect.gen(function* () {
+      const server = yield* http(() => {})
+      const asking = yield* Effect.forkChild(run(["health", "--url", server.url]))
+      yield* eventually(() => server.requests.length > 0)
+      yield* TestClock.adjust("5 seconds")
+      const { code, stderr } = yield* Fiber.join(asking)
+      assert.strictEqual(code, 3)
+      assert.match(
+        stderr,
+        /^segformer: Cannot reach \S+: it takes connections, and answers no question within 5s\. Is it still starting/
+      )
     }).pipe(Effect.scoped)
   )
 

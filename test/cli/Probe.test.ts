@@ -2,11 +2,11 @@ import { join } from "node:path"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { Effect, Redacted, type Scope } from "effect"
 import { Fixtures } from "effect-segformer/testing"
 import * as HuggingFaceServer from "../http/servers/HuggingFaceServer.ts"
 import * as InspectionServer from "../http/servers/InspectionServer.ts"
-import { closedPort, http, sendJson } from "../support/TestServer.ts"
+import { closedPort, type Handler, http, sendJson, tcp } from "../support/TestServer.ts"
 import { run } from "../support/Command.ts"
 
 describe("segformer probe", () => {
@@ -62,6 +62,74 @@ describe("segformer probe", () => {
         assert.strictEqual(three.code, 2)
         assert.match(three.stderr, /"panel.jpg". Expected: an address that begins with http:/)
       }).pipe(Effect.scoped)
+  )
+
+  const html =
+    (title: string): Handler =>
+    (_, response) =>
+      void response
+        .writeHead(200, { "content-type": "text/html" })
+        .end(`<!doctype html><title>${title}</title>`)
+  const strangers: ReadonlyArray<
+    readonly [string, Effect.Effect<{ readonly url: string }, never, Scope.Scope>, RegExp]
+  > = [
+    [
+      "closes at once",
+      tcp((socket) => void socket.destroy()),
+      /^segformer: Cannot reach \S+: it takes connections, and closes them without an answer .*Is this its port, and does it speak https:\/\/\?/
+    ],
+    [
+      "answers a login page",
+      http(html("Sign in")),
+      /^ready {5}no: it answers with a page of HTML \("Sign in"\).*give the base URL of its API, and what lets you in/m
+    ],
+    [
+      "answers the page of an app to GET alone",
+      http((request, response) =>
+        request.method === "GET" ? html("")(request, response) : sendJson(response, {}, 405)
+      ),
+      /^ready {5}no: it answers with a page of HTML, as a login/m
+    ],
+    [
+      "is a proxy of what is down",
+      http((_, response) => sendJson(response, {}, 502)),
+      /^ready {5}no: it answers every question with 502, as a proxy does/m
+    ],
+    [
+      "has no such path",
+      http((_, response) => sendJson(response, {}, 404)),
+      /^ready {5}no: it answers every question with 404: is the base URL right/m
+    ],
+    [
+      "keeps everybody out",
+      http((_, response) => sendJson(response, {}, 403)),
+      /^ready {5}no: it answers every question with 403: it may ask for a key \(SEGFORMER_API_KEY\)/m
+    ],
+    [
+      "answers very much",
+      http((_, response) => void response.end("x".repeat(2 ** 20 + 1))),
+      /^segformer: (?!.*MAX_BODY_BYTES).*broken off after 1048576 bytes: no answer to a question is that long\. Is this the base URL/
+    ],
+    [
+      "answers very much to one question",
+      http(({ path }, response) =>
+        path === "/health" ? void response.end("x".repeat(2 ** 20 + 1)) : sendJson(response, {})
+      ),
+      /^ready {5}no: .*1 of \d+ failed, the first so: .*broken off/m
+    ],
+    [
+      "answers nothing in JSON",
+      http((_, response) => sendJson(response, {})),
+      /^ready {5}no: it speaks no protocol known here: give one by SEGFORMER_PROTOCOL/m
+    ]
+  ]
+  it.live.each(strangers)("says what was seen of what %s, and what to do", ([, make, said]) =>
+    Effect.gen(function* () {
+      const { url } = yield* make
+      const { code, stderr, stdout } = yield* run(["probe", url])
+      assert.strictEqual(code, 3)
+      assert.match(stderr + stdout, said)
+    }).pipe(Effect.scoped)
   )
 
   it.live("does not show its key, whatever the service says", () =>

@@ -19,6 +19,7 @@ const left =
 
 /** What stands between such marks and is no option of anybody: fields of answers and of files, protocols, words to type, and functions. */
 const noOptions = new Set([
+  "Location",
   "box_2d",
   "crop_size",
   "do_center_crop",
@@ -53,7 +54,9 @@ const ofPrograms = new Set([
   "size",
   "times",
   "tokens",
-  "allowAnyone"
+  "allowAnyone",
+  "worker",
+  "preprocessing.${name}"
 ])
 
 /** Names that are made as the message is. */

@@ -8,7 +8,7 @@ import { ImageSource } from "effect-segformer"
 import { type DecodeOptions, ImageCodec, ImageHeader, Stretch } from "effect-segformer/image"
 import { SharpCodec } from "effect-segformer/sharp"
 import { LargeImage } from "effect-segformer/tiled"
-import sharp from "sharp"
+import sharp, { type TiffOptions } from "sharp"
 import { folder } from "../support/Folder.ts"
 import * as files from "./files.ts"
 import * as samples from "./samples.ts"
@@ -28,6 +28,20 @@ const decodeLarge = Effect.fnUntraced(function* (bytes: Uint8Array, options?: La
   const window = yield* picture.window({ x: 0, y: 0, width: picture.width, height: picture.height })
   return yield* Effect.flatMap(ImageCodec, (codec) => codec.decode(window))
 }, Effect.scoped)
+
+/** A TIFF with other numbers in its directory: the only one of an entry, or the tenth of many. */
+const changed = (file: Buffer, ...numbers: ReadonlyArray<readonly [tag: number, value: number]>): Buffer => {
+  const out = Buffer.from(file)
+  const start = file.readUInt32LE(4)
+  for (let at = start + 2; at < start + 2 + 12 * file.readUInt16LE(start); at += 12) {
+    const number = numbers.find(([tag]) => tag === file.readUInt16LE(at))
+    if (number === undefined) continue
+    const size = file.readUInt16LE(at + 2) === 3 ? 2 : 4
+    const place = file.readUInt32LE(at + 4) === 1 ? at + 8 : file.readUInt32LE(at + 8) + 9 * size
+    out.writeUIntLE(number[1], place, size)
+  }
+  return out
+}
 
 const floats = (...values: ReadonlyArray<number>) => Buffer.from(Float32Array.from(values).buffer)
 const grey = (data: Uint8Array) => Array.from({ length: data.length / 3 }, (_, i) => data[i * 3] ?? -1)
@@ -54,10 +68,15 @@ layer(Layer.mergeAll(SharpCodec.layer, NodeFileSystem.layer), { excludeTestServi
             assert.match(error.message, /numbers, and no colours.*`stretch`/, name)
           }
         }
+        const inks = files.tiff(
+          files.page(1, 1, 16, Uint8Array.of(0, 1, 0, 2, 0, 3, 0, 4), { samples: 4, extra: [[262, 3, 5]] })
+        )
         const half = files.tiff(files.page(2, 1, 16, Uint8Array.of(0, 0x3c, 0, 0x40), { format: 3 }))
         const stretch = Stretch.parse("0,1")
         for (const read of [decode(half, { stretch }), decodeLarge(half, { stretch })])
           assert.match((yield* Effect.flip(read)).message, /16-bit floats/)
+        for (const read of [decode(inks, { stretch }), decodeLarge(inks, { stretch })])
+          assert.match((yield* Effect.flip(read)).message, /inks, of which a stretch makes no colours/)
       })
     )
 
@@ -188,6 +207,35 @@ layer(Layer.mergeAll(SharpCodec.layer, NodeFileSystem.layer), { excludeTestServi
             assert.match(error.message, says)
           }
         }
+      })
+    )
+
+    it.effect("a TIFF whose tiles are not all there is refused, and not black", () =>
+      Effect.gen(function* () {
+        const noise = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * 7919) % 251)
+        const tiled = (options: TiffOptions) =>
+          Effect.promise(async () => {
+            const raw = { width: 64, height: 64, channels: 3 } as const
+            const file = sharp(noise, { raw }).tiff({ tile: true, tileWidth: 16, tileHeight: 16, ...options })
+            return Buffer.from((await file.toUint8Array()).data)
+          })
+        for (const compression of ["none", "deflate", "lzw", "jpeg"] as const) {
+          const whole = yield* tiled({ compression, quality: 100 })
+          yield* decode(whole)
+          const beyond = changed(whole, [324, whole.length - 8])
+          const missing = changed(whole, [324, 0], [325, 0])
+          // libvips keeps what libtiff says of all threads in one place: which of it comes is not sure.
+          for (const bytes of [beyond, missing])
+            for (const read of [decode(bytes), decodeLarge(bytes)])
+              assert.match(
+                (yield* Effect.flip(read)).message,
+                /parts are not in the file, because it is sparse|broken or cut off/,
+                compression
+              )
+        }
+        const wide = changed(yield* tiled({ compression: "none" }), [322, 1024], [323, 1024])
+        for (const read of [decode(wide), decodeLarge(wide)])
+          assert.match((yield* Effect.flip(read)).message, /tiles that are far larger than its picture/)
       })
     )
 

@@ -25,6 +25,10 @@ export const curv = (...entries: ReadonlyArray<number>): Buffer =>
 export const para = (kind: number, ...parameters: ReadonlyArray<number>): Buffer =>
   typed("para", short(kind, 0), fixed(...parameters))
 
+/** A table of a gamma, from so bright a black. */
+export const power = (gamma: number, black = 0): Buffer =>
+  curv(...Array.from({ length: 64 }, (_, i) => Math.round(black + (65_535 - black) * (i / 63) ** gamma)))
+
 const xyz = (...values: readonly [number, number, number]): Buffer => typed("XYZ ", fixed(...values))
 
 /** Red, green and blue under D50. */

@@ -4,6 +4,7 @@ import { Effect } from "effect"
 import * as fc from "fast-check"
 import { FileName, Hashing } from "effect-segformer/jobs"
 import { ascii } from "../../src/jobs/FileName.ts"
+import { codePoint } from "../support/CodePoints.ts"
 
 const pieces = fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 8 })
 
@@ -45,7 +46,7 @@ describe("FileName", () => {
 
   it("whatever it is given, it gives one segment that every file system takes", () => {
     const part = fc.oneof(
-      fc.string({ unit: "binary" }),
+      fc.string({ unit: codePoint }),
       fc.constantFrom(
         "..",
         "/",

@@ -112,6 +112,21 @@ describe("LabelPng", () => {
     assert.deepStrictEqual(Result.getOrThrow(byColor).data, Uint8Array.of(13, 0))
   })
 
+  it("takes an index beyond the palette for no class, be it the first pixel", () => {
+    const png = encodePng({
+      width: 3,
+      height: 1,
+      channels: 1,
+      depth: 8,
+      data: Uint8Array.of(7, 7, 0),
+      palette: [[0, 0, 142]]
+    })
+    const options = { palette: Palette.cityscapes, byColor: true }
+    assert.match(failureOf(LabelPng.decode(png, options)), /pixel \(0, 0\) has index 7, which is no class/)
+    const lenient = LabelPng.decode(png, { ...options, unknownColor: 255 })
+    assert.deepStrictEqual(Result.getOrThrow(lenient).data, Uint8Array.of(255, 255, 13))
+  })
+
   it("reads what another encoder writes: filters, interlace, 16 bits", async () => {
     const next = random(5)
     const data = Buffer.from(Array.from({ length: 31 * 17 }, () => Math.floor(next() * 150)))

@@ -14,6 +14,7 @@ import * as ClassesIn from "../ClassesIn.ts"
 import * as EncodedPicture from "../EncodedPicture.ts"
 import * as MaskDecoding from "../MaskDecoding.ts"
 import * as Side from "../Side.ts"
+import * as Steps from "../../mask/Steps.ts"
 import * as Tensor from "../Tensor.ts"
 import * as Errors from "./Errors.ts"
 
@@ -335,10 +336,13 @@ const toPredictions = (
         ? Tensor.isFloat(datatype)
           ? Tensor.scoresFromJson(output.data, size)
           : Tensor.idsFromJson(output.data, size)
-        : Effect.fromResult<Float32Array | Uint32Array, string>(
-            Tensor.isFloat(datatype)
-              ? Tensor.scoresFromBytes(datatype, answer.body, span.from, span.length)
-              : Tensor.idsFromBytes(datatype, answer.body, span.from, span.length)
+        : Effect.flatMap(
+            Steps.run<Result.Result<Float32Array | Uint32Array, string>>(() =>
+              Tensor.isFloat(datatype)
+                ? Tensor.scoreSteps(datatype, answer.body, span.from, span.length)
+                : Tensor.idSteps(datatype, answer.body, span.from, span.length)
+            ),
+            Effect.fromResult
           )
     const data = yield* Effect.mapError(values, (detail) =>
       Decode.notDecodable(answer, `${path}.data`, detail, "")
@@ -372,7 +376,7 @@ const texts = (answer: Answer, { data, path, span }: Output) =>
   Effect.gen(function* () {
     const at = `${path}.data`
     const pieces: Array<unknown> = []
-    if (span === undefined) pieces.push(...[data].flat(5))
+    if (span === undefined) for (const each of [data].flat(5)) pieces.push(each)
     else {
       const bytes = answer.body.subarray(span.from, span.from + span.length)
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)

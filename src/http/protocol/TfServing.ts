@@ -18,8 +18,10 @@ import * as Decode from "../../service/Decode.ts"
 import type { Answer } from "../../service/Exchange.ts"
 import type { ServiceError } from "../../service/ServiceError.ts"
 import type { Health } from "../../Transport.ts"
+import { join } from "../Fields.ts"
 import * as MaskAnswer from "../MaskAnswer.ts"
 import type { MaskOptions } from "../MaskDecoding.ts"
+import * as MaskPaths from "../MaskPaths.ts"
 import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { Protocol } from "./Protocol.ts"
@@ -39,12 +41,12 @@ export interface TfServingOptions extends MaskOptions {
   readonly mask?: Pick<MaskAnswer.MaskPlace, "as" | "channels"> | undefined
 }
 
-const ResultJson = Schema.Struct({ predictions: Schema.NonEmptyArray(Schema.Unknown) })
-const decodeResult = Decode.schema(ResultJson)
-
 const VersionsJson = Schema.Struct({
   model_version_status: Schema.Array(
-    Schema.Struct({ version: Schema.optionalKey(Schema.String), state: Schema.String })
+    Schema.Struct({
+      version: Schema.optionalKey(Schema.Union([Schema.String, Schema.Number])),
+      state: Schema.String
+    })
   )
 })
 const decodeVersions = Decode.schema(VersionsJson)
@@ -68,30 +70,38 @@ const readHealth = (answer: Answer): Effect.Effect<Health, ServiceError> =>
 const decode = (answer: Answer, image: Image, options: TfServingOptions) =>
   Effect.gen(function* () {
     const json = yield* Decode.json(answer)
-    if (Errors.isRecord(json) && typeof json["error"] === "string" && json["predictions"] === undefined) {
-      return yield* Errors.reported(answer, json["error"])
+    yield* MaskAnswer.refuseFailed(answer, json, "")
+    // Asked by rows it answers by rows; servers of KServe that are written by hand answer as they like.
+    const field = Errors.isRecord(json) && json["predictions"] === undefined ? "outputs" : "predictions"
+    const given = MaskPaths.valueAt(json, field)
+    if (given === undefined) {
+      return yield* Decode.notDecodable(answer, "predictions", "there are none")
     }
-    const { predictions } = yield* decodeResult(answer, json)
-    const [prediction] = predictions
-    if (predictions.length > 1) {
-      const detail = `there are ${predictions.length} for one image: whose is the map, and is the batch the first axis?`
-      return yield* Decode.notDecodable(answer, "predictions", detail)
+    if (Array.isArray(given) && given.length !== 1) {
+      const detail =
+        given.length === 0
+          ? "there are none"
+          : `there are ${given.length} for one image: whose is the map, and is the batch the first axis?`
+      return yield* Decode.notDecodable(answer, field, detail)
     }
-    const named = Errors.isRecord(prediction) && prediction["b64"] === undefined ? prediction : undefined
-    const output =
-      options.output ??
-      (named === undefined
-        ? undefined
-        : (MaskAnswer.usualField(named, (value) => value !== undefined) ?? Object.keys(named)[0]))
-    const path = named === undefined || output === undefined ? "predictions.0" : `predictions.0.${output}`
-    const found = named === undefined || output === undefined ? prediction : named[output]
-    const value = Errors.isRecord(found) && typeof found["b64"] === "string" ? found["b64"] : found
-    return yield* MaskAnswer.fromValue(answer, path, value, image, options)
+    const path = Array.isArray(given) ? `${field}.0` : field
+    const prediction = MaskPaths.valueAt(json, path)
+    const names =
+      Errors.isRecord(prediction) && prediction["b64"] === undefined ? Object.keys(prediction) : []
+    const only = options.output ?? (names.length === 1 ? names[0] : undefined)
+    const found =
+      names.length === 0 ? path : only === undefined ? MaskPaths.find(prediction, path) : join(path, only)
+    if (found === undefined) {
+      const detail = `it has ${names.join(", ")}. Say with \`output\` which one holds the mask`
+      return yield* Decode.notDecodable(answer, path, detail)
+    }
+    return yield* MaskAnswer.at(answer, json, found, image, options)
   })
 
 /** The protocol for one model. */
 export const make = (options: TfServingOptions): Protocol => {
   const { input, signature, version } = options
+  MaskAnswer.check("tfserving", options.mask)
   const name = encodeURIComponent(options.model)
   const model = `/v1/models/${name}${version === undefined ? "" : `/versions/${encodeURIComponent(version)}`}`
   return {

@@ -5,7 +5,9 @@
  * Layout and numbers are those of ICC.1:2010; colours outside of sRGB are cut off, as with any other intent for such profiles.
  */
 
-/** From a picture's bytes to sRGB, in place; `undefined` where they are sRGB already; or why they cannot be. */
+import { isOf, type Space, textAt } from "./ProfileSpace.ts"
+
+/** From a picture's bytes to sRGB, in place; `undefined` where they are sRGB already, or the profile says nothing of them; or why they cannot be. */
 export type Conversion =
   | ((data: Uint8Array, channels: number) => void)
   | undefined
@@ -28,11 +30,11 @@ const toByte = Uint8Array.from({ length: steps + 1 }, (_, i) => Math.round(255 *
 const byteOf = (linear: number): number =>
   toByte[linear <= 0 ? 0 : linear >= 1 ? steps : Math.round(linear * steps)]!
 
-export const conversion = (profile: Uint8Array): Conversion => {
+export const conversion = (profile: Uint8Array, space: Space): Conversion => {
   const unread = (what: string) => ({ unread: `its colour profile ${what}, which is not read here` })
-  if (profile.length < 132) return unread("is cut off")
+  if (profile.length < 132 || !isOf(profile, space)) return undefined
   const view = new DataView(profile.buffer, profile.byteOffset, profile.byteLength)
-  const text = (at: number) => String.fromCharCode(...profile.subarray(at, at + 4))
+  const text = (at: number) => textAt(profile, at)
   const tags = new Map<string, number>()
   for (
     let i = 0, count = Math.min(view.getUint32(128), 100);
@@ -41,7 +43,6 @@ export const conversion = (profile: Uint8Array): Conversion => {
   ) {
     tags.set(text(132 + i * 12), view.getUint32(136 + i * 12))
   }
-  const space = text(16)
   if (text(20) !== "XYZ " || tags.has("A2B0")) return unread("has tables for its colours")
   try {
     if (space === "GRAY") {
@@ -56,7 +57,6 @@ export const conversion = (profile: Uint8Array): Conversion => {
           for (let c = 0; c < colours; c++) data[at + c] = bytes[data[at + c]!]!
       }
     }
-    if (space !== "RGB ") return unread(`is of ${space.trim()}`)
     const curves = ["rTRC", "gTRC", "bTRC"].map((name) => curveOf(view, tags.get(name)))
     const primaries = ["rXYZ", "gXYZ", "bXYZ"].map((name) => xyzOf(view, tags.get(name)))
     const [red, green, blue] = curves
@@ -81,7 +81,8 @@ export const conversion = (profile: Uint8Array): Conversion => {
     }
     return isIdentity(convert) ? undefined : convert
   } catch {
-    return unread("is cut off")
+    // As libvips has it: one that is cut off is none.
+    return undefined
   }
 }
 

@@ -102,11 +102,12 @@ export const refuseCmyk = (bytes: Uint8Array): void => {
 export const decode = async (bytes: Uint8Array): Promise<Pixels> => {
   const facts = look(bytes)
   if (facts === undefined) throw broken("it has no frame before its pixels")
-  const { frame, profile, start } = facts
+  const { components, frame, profile, start } = facts
   if (frame > 0xc2) throw unsupported(`it is compressed in a way (SOF${frame - 0xc0}) that is not read here`)
   refuseCmyk(bytes)
   if (!isWhole(bytes, start)) throw broken("it ends before its picture does")
-  const convert = profile === undefined ? undefined : IccProfile.conversion(profile)
+  const convert =
+    profile === undefined ? undefined : IccProfile.conversion(profile, components === 1 ? "GRAY" : "RGB ")
   if (typeof convert === "object") throw unsupported(convert.unread)
   const run = await decoder()
   // The decoder takes a buffer from its start, and a `Buffer` of Node is a part of one even when it is sliced.

@@ -29,7 +29,9 @@ const profileOf = (bytes: Uint8Array): Uint8Array | undefined => {
   const name = chunk?.indexOf(0) ?? -1
   if (chunk === undefined || name < 0) return undefined
   try {
-    return unzlibSync(chunk.subarray(name + 2), { out: new Uint8Array(maxProfile) })
+    const profile = unzlibSync(chunk.subarray(name + 2), { out: new Uint8Array(maxProfile) })
+    const length = new DataView(profile.buffer, profile.byteOffset).getUint32(0)
+    return length === profile.length ? profile : undefined
   } catch {
     // As libpng has it: a profile that cannot be read is none.
     return undefined
@@ -56,7 +58,8 @@ export const decode = ({ bytes, channels, height, stretch, width }: Decode): Pix
   }
   const pixels = toPixels(picture, chunkOf(bytes, "tRNS"))
   const profile = profileOf(bytes)
-  const convert = profile === undefined ? undefined : IccProfile.conversion(profile)
+  const convert =
+    profile === undefined ? undefined : IccProfile.conversion(profile, pixels.channels < 3 ? "GRAY" : "RGB ")
   if (typeof convert === "object") throw unsupported(convert.unread)
   convert?.(pixels.data, pixels.channels)
   return pixels

@@ -9,7 +9,7 @@ import * as Bmp from "../Bmp.ts"
 import * as ImageFormat from "../ImageFormat.ts"
 import type { Raster } from "../Raster.ts"
 import * as Canvas from "./Canvas.ts"
-import { broken, type Decode, type Encode, module, Problem, reasonOf, unsupported } from "./Decoding.ts"
+import { broken, type Decode, type Encode, Problem, reasonOf, unsupported } from "./Decoding.ts"
 import type { Answer, Asked } from "./DecodingWorker.ts"
 import * as Jpeg from "./Jpeg.ts"
 import { oriented, type Pixels, withChannels } from "./Pixels.ts"
@@ -92,6 +92,6 @@ const buffersOf = (answer: Answer): ReadonlyArray<ArrayBuffer> => {
     : []
 }
 
-BackgroundWorker.serve<Asked>(module, ({ asked, number }, post) => {
+BackgroundWorker.serve<Asked>(BackgroundWorker.modules.codec, ({ asked, number }, post) => {
   void answer(asked).then((answer) => post({ number, answer }, buffersOf(answer)))
 })

@@ -4,7 +4,7 @@
  */
 import { Config, Effect, Layer } from "effect"
 import type { MakeWorker } from "../../BackgroundWorker.ts"
-import * as OneOf from "../../OneOf.ts"
+import * as ErrorKind from "../../ErrorKind.ts"
 import { OnnxRuntime } from "../OnnxRuntime.ts"
 import { type Assets, type Backend, backends } from "./Wire.ts"
 import * as WorkerSession from "./WorkerSession.ts"
@@ -38,7 +38,7 @@ const threads = (): number => {
 /** The runtime. */
 export const make = (options: WebRuntimeOptions = {}): Effect.Effect<OnnxRuntime["Service"]> =>
   Effect.sync(() => {
-    OneOf.check("SegFormerWeb", "backend", options.backend, backends)
+    ErrorKind.oneOf("SegFormerWeb", "backend", options.backend, backends)
     let reason: string | undefined
     const told = (why: string | undefined) => {
       reason = why

@@ -1,0 +1,75 @@
+/**
+ * Which class each of several labels is: by the classes that are known, by the ids that an answer gives, and for what it only names in
+ * order of appearance. A name that two ids have, or an id of two names, would be one class in place of two: a failure.
+ */
+import { Effect } from "effect"
+import * as ClassTable from "../mask/ClassTable.ts"
+import * as Decode from "../service/Decode.ts"
+import type { Answer } from "../service/Exchange.ts"
+import * as ClassesIn from "./ClassesIn.ts"
+import { type Decoded, fail } from "./EncodedPicture.ts"
+
+/** What something is called. */
+export interface Labelled {
+  /** Where that is said. */
+  readonly path: string
+  /** A name, or an id. */
+  readonly label: string | number
+  /** Of a label that is an id, where both are given. */
+  readonly name?: string | undefined
+}
+
+/** The id of a label: that of the class of this name, or the number in a placeholder such as `LABEL_3`. */
+export const idOfLabel = (label: string, classes: ClassTable.ClassTable): number | undefined =>
+  ClassTable.byName(classes, label)?.id ?? ClassesIn.idOf(label)
+
+export interface Assigned {
+  readonly classes: ClassTable.ClassTable
+  /** The class of each label, in their order. */
+  readonly ids: ReadonlyArray<number>
+}
+
+/** The class of each label. Those that are known are all that there are. */
+export const assign = (
+  answer: Answer,
+  labelled: ReadonlyArray<Labelled>,
+  known: ClassTable.ClassTable
+): Decoded<Assigned> =>
+  Effect.suspend((): Decoded<Assigned> => {
+    const ids: Array<number> = []
+    const names = new Map<number, string>()
+    const idsOf = new Map<string, number>()
+    const givenIds = labelled.map(({ label }) =>
+      typeof label === "number" ? label : idOfLabel(label, known)
+    )
+    for (const [index, id] of givenIds.entries()) {
+      const { label, name = label, path } = labelled[index]!
+      if (known.length > 0) {
+        if (id === undefined || ClassTable.get(known, id) === undefined) {
+          const detail = `${Decode.quoted(label)} is none of the model's ${known.length} classes`
+          return fail(answer, path, detail)
+        }
+      } else if (id !== undefined && typeof name === "string") {
+        if (names.has(id) && names.get(id) !== name) {
+          const detail = `the id ${id} is that of "${name}", and of "${names.get(id)}" elsewhere. Give the option \`classes\``
+          return fail(answer, path, detail)
+        }
+        names.set(id, name)
+        idsOf.set(name, id)
+      }
+    }
+    const taken = new Set(givenIds)
+    let free = 0
+    for (const [index, { label }] of labelled.entries()) {
+      const id = givenIds[index] ?? idsOf.get(String(label))
+      if (id === undefined) while (taken.has(free)) free++
+      ids.push(id ?? free)
+      if (id !== undefined) continue
+      taken.add(free)
+      idsOf.set(String(label), free)
+      names.set(free, String(label))
+    }
+    const classes =
+      known.length > 0 ? known : ClassTable.make(Array.from(names, ([id, name]) => ({ id, name })))
+    return Effect.succeed({ classes, ids })
+  })

@@ -1,0 +1,105 @@
+/**
+ * Maps whose values are numbers of segments, with a list beside them that says of what class each is: panoptic and instance
+ * segmentation of Transformers, Detectron2 and COCO. Taken for class ids they would be others.
+ */
+import { Effect } from "effect"
+import type { Size } from "../mask/Fit.ts"
+import * as LabelMap from "../mask/LabelMap.ts"
+import type { Prediction } from "../Prediction.ts"
+import type { Answer } from "../service/Exchange.ts"
+import { type Decoded, fail } from "./EncodedPicture.ts"
+import { join } from "./Fields.ts"
+import * as LabelIds from "./LabelIds.ts"
+import * as MaskDecoding from "./MaskDecoding.ts"
+import * as MaskList from "./MaskList.ts"
+import * as NestedArray from "./NestedArray.ts"
+import { isRecord } from "./protocol/Errors.ts"
+import * as Side from "./Side.ts"
+
+const fields = ["segments_info", "segmentsInfo", "segments"]
+
+interface Segment extends LabelIds.Labelled {
+  readonly id: number
+  readonly score: number | undefined
+}
+
+/** The segments in an object that has a map of them; `undefined` where it lists none. */
+export const beside = (parent: unknown, path: string): ReadonlyArray<Segment> | undefined => {
+  if (!isRecord(parent)) return undefined
+  for (const field of fields) {
+    const given = parent[field]
+    if (!Array.isArray(given) || given.length === 0) continue
+    const segments = given.flatMap((each: unknown, index): ReadonlyArray<Segment> => {
+      const id = isRecord(each) ? Side.toId(each["id"]) : undefined
+      const label = isRecord(each) ? MaskList.labelOf({ ...each, id: undefined }) : undefined
+      return id === undefined || label === undefined || !isRecord(each)
+        ? []
+        : [
+            {
+              ...label,
+              id,
+              score: Side.toNumber(each["score"]),
+              path: join(join(path, field), String(index))
+            }
+          ]
+    })
+    if (segments.length === given.length) return segments
+  }
+  return undefined
+}
+
+/** The numbers of segments in a map, and its size. */
+interface Numbers extends Size {
+  readonly data: ArrayLike<number>
+}
+
+const numbersIn = (
+  answer: Answer,
+  path: string,
+  value: unknown,
+  image: Size,
+  { maxPixels }: MaskDecoding.MaskOptions
+): Decoded<Numbers> =>
+  typeof value === "string"
+    ? MaskDecoding.fromText(answer, path, value, image, { maxPixels, binary: false })
+    : Effect.flatMap(
+        Effect.mapError(NestedArray.values(value), MaskDecoding.flawed(answer, path)),
+        ({ data, shape }): Decoded<Numbers> => {
+          const [height, width, ...more] = shape[0] === 1 && shape.length === 3 ? shape.slice(1) : shape
+          return height === undefined || width === undefined || more.length > 0
+            ? fail(answer, path, `it has the shape [${shape.join(", ")}], and no two dimensions`)
+            : Effect.succeed({ width, height, data })
+        }
+      )
+
+/** The label map of a map of segments. What belongs to none is 0 or -1 there, and ignored. */
+export const toPrediction = Effect.fnUntraced(function* (
+  answer: Answer,
+  path: string,
+  value: unknown,
+  segments: ReadonlyArray<Segment>,
+  image: Size,
+  options: MaskDecoding.MaskOptions
+) {
+  const { data, height, width } = yield* numbersIn(answer, path, value, image, options)
+  const { classes, ids } = yield* LabelIds.assign(answer, segments, MaskDecoding.classesOf(options))
+  const classOf = new Map(segments.map(({ id }, index) => [id, ids[index]!]))
+  const maxId = Math.max(...ids)
+  const ignoreIndex = options.ignoreIndex ?? (ids.includes(255) ? maxId + 1 : 255)
+  const map = LabelMap.allocate(Math.max(maxId, ignoreIndex), width * height)
+  for (let at = 0; at < map.length; at++) {
+    const number = data[at]!
+    const classId = classOf.get(number)
+    if (classId === undefined && number !== 0 && number !== -1) {
+      return yield* fail(
+        answer,
+        path,
+        `it has the segment ${number}, which is not among those that are listed beside it`
+      )
+    }
+    map[at] = classId ?? ignoreIndex
+  }
+  const labelMap = MaskDecoding.upright({ width, height, data: map, ignoreIndex }, options.transposed)
+  const scores = MaskList.bestScores(segments.map(({ score }, index) => [ids[index]!, score]))
+  return { _tag: "Labels", labelMap, classes, scores, requestId: answer.requestId } satisfies Prediction
+})
