@@ -79,8 +79,11 @@ export const illness = (said: unknown): string | undefined => {
   const flag = Object.entries(said).find(
     ([name, is]) => (flags.test(name) && isNo(is)) || (states.test(name) && is === false)
   )
-  if (flag !== undefined) return message ?? `its \`${flag[0]}\` is ${String(flag[1])}`
-  return saysFailed(said) ? (message ?? "it says that it is not") : undefined
+  if (flag === undefined && !saysFailed(said)) return undefined
+  const [name = "healthy", is] = flag ?? []
+  return (
+    message ?? (/^(?:healthy|ready)$/.test(name) ? "it says that it is not" : `its ${name} is ${String(is)}`)
+  )
 }
 
 /** What an answer says in JSON, or in a word. */
