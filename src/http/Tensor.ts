@@ -28,6 +28,25 @@ export type Datatype = keyof typeof elements
 
 export const isDatatype = (name: string): name is Datatype => Object.hasOwn(elements, name)
 
+/** What other libraries call them. */
+const otherNames: Readonly<Record<string, Datatype | "BYTES">> = {
+  STRING: "BYTES",
+  BYTE: "UINT8",
+  SHORT: "INT16",
+  INT: "INT32",
+  LONG: "INT64",
+  HALF: "FP16",
+  FLOAT: "FP32",
+  DOUBLE: "FP64",
+  BFLOAT16: "BF16"
+}
+
+/** The name in the protocol of a datatype that NumPy, PyTorch or Triton's configuration may have named. */
+export const datatypeOf = (name: string): string => {
+  const bare = name.toUpperCase().replace(/^(?:TORCH\.|NP\.|NUMPY\.|TYPE_|TENSOR\()|\)$/g, "")
+  return otherNames[bare] ?? bare.replace(/^FLOAT(?=\d)/, "FP")
+}
+
 /** Elements of a shape; `undefined` where it is none. */
 export const sizeOf = (shape: ReadonlyArray<number>): number | undefined => {
   let size = 1
@@ -50,6 +69,19 @@ const aligned = (buffer: Uint8Array, from: number, length: number, bytes: number
   if (from < off) return buffer.slice(from, from + length)
   buffer.copyWithin(from - off, from, from + length)
   return buffer.subarray(from - off, from - off + length)
+}
+
+/** The elements of a binary tensor of texts, each of which has its length before it, in four bytes; `undefined` where it is cut off. */
+export const elementsIn = (bytes: Uint8Array): ReadonlyArray<Uint8Array> | undefined => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const elements: Array<Uint8Array> = []
+  for (let from = 0; from < bytes.length;) {
+    const to = from + 4 > bytes.length ? Infinity : from + 4 + view.getUint32(from, true)
+    if (to > bytes.length) return undefined
+    elements.push(bytes.subarray(from + 4, to))
+    from = to
+  }
+  return elements
 }
 
 const nan = (at: number) => Result.fail(`value ${at} is NaN`)

@@ -182,6 +182,10 @@ export const look = Effect.fnUntraced(function* (
       `its samples are ${numbers[depth] ?? depth}, and no colours. Say with \`stretch\` which of them are black and white, or scale it to 8 or 16 bits`
     )
   }
+  if (isStretched && wanted === 4 && depth !== "uchar")
+    return yield* refuse(
+      "its samples are inks, of which a stretch makes no colours. Convert it to sRGB, or read it without one"
+    )
   if (depth === "float" && is16Bit(space)) {
     return yield* refuse(
       "its samples are 16-bit floats, which are not read here. Write it with floats of 32 bits"

@@ -17,7 +17,7 @@ import { own, span } from "../TelemetryNames.ts"
 import { Transport, type TransportOptions } from "../Transport.ts"
 import type { ModelError, ModelSource } from "./Model.ts"
 import { OnnxRuntime } from "./OnnxRuntime.ts"
-import { release } from "./session/Memory.ts"
+import { release } from "../mask/Grid.ts"
 import type { Weights } from "./session/Session.ts"
 import * as SessionPool from "./session/SessionPool.ts"
 

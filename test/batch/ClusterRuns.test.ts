@@ -200,13 +200,14 @@ layer(Warm.postgres, { concurrent: true, excludeTestServices: true })("runs in a
     Effect.gen(function* () {
       const names = Object.keys(numbered(200))
       const from = yield* folder({ ...numbered(200), "beside.png": picture(200) })
+      // More from the twentieth on: a slow machine has half a minute to say that it is to end.
       let takes = 30
       let begun = 0
       const segmenter = worker({
         predict: (image) =>
           image.name === "beside.png"
             ? predict(image)
-            : Effect.suspend(() => (begun++, Effect.delay(predict(image), takes))),
+            : Effect.suspend(() => (begun++, Effect.delay(predict(image), begun > 20 ? 10 * takes : takes))),
         sinks: () => [ignore],
         concurrency: 2
       })
@@ -234,10 +235,12 @@ layer(Warm.postgres, { concurrent: true, excludeTestServices: true })("runs in a
     Effect.gen(function* () {
       const names = Object.keys(numbered(200))
       const from = yield* folder(numbered(200))
+      // More from the twentieth on: a slow machine has half a minute to say that it is to end.
       let takes = 30
       let begun = 0
       const segmenter = worker({
-        predict: (image) => Effect.suspend(() => (begun++, Effect.delay(predict(image), takes))),
+        predict: (image) =>
+          Effect.suspend(() => (begun++, Effect.delay(predict(image), begun > 20 ? 10 * takes : takes))),
         sinks: () => [ignore],
         concurrency: 2
       })

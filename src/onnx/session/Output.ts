@@ -5,7 +5,7 @@
 import type { Place } from "../../image/Preprocessing.ts"
 import * as Grid from "../../mask/Grid.ts"
 import type { LabelMap } from "../../mask/LabelMap.ts"
-import { allocate, type LabelData, sameStorage } from "../../mask/LabelStorage.ts"
+import { allocate, type LabelData, sameStorage } from "../../mask/Grid.ts"
 import * as LogitRows from "../../mask/LogitRows.ts"
 import type { Logits } from "../../mask/Logits.ts"
 import * as Uncertainty from "../../mask/Uncertainty.ts"
