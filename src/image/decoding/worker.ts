@@ -78,7 +78,8 @@ const answer = async (asked: Decode | Encode): Promise<Answer> => {
       ? { type: "decoded", raster: await decode(asked) }
       : { type: "encoded", bytes: await encode(asked) }
   } catch (cause) {
-    const { kind, message } = cause instanceof Problem ? cause : broken(reasonOf(cause))
+    const { kind, message } =
+      cause instanceof Problem ? cause : broken(`it is broken or cut off (${reasonOf(cause)})`)
     return { type: "problem", kind, detail: message }
   }
 }

@@ -25,7 +25,7 @@ import * as Backoff from "../../policy/Backoff.ts"
 import * as Policy from "../../policy/Policy.ts"
 import { randomHex } from "../../randomHex.ts"
 import type { Upload } from "../Dialect.ts"
-import { notFound, Refusal, tagOf } from "../Refusal.ts"
+import { notFound, ofDefect, Refusal, tagOf } from "../Refusal.ts"
 import { RequestId } from "../RequestId.ts"
 import { CurrentCaller } from "../Caller.ts"
 import type { JobInfo } from "../v1/JobsApi.ts"
@@ -99,8 +99,6 @@ const lost = new Refusal({
   detail: "The job's files cannot be read or written. The service's log says why",
   tag: "StorageFailed"
 })
-
-const broken = new Refusal({ status: 500, detail: "The service failed on this image. Its log says why" })
 
 /** For as long as the scope. What is under way when it ends is done after the next start. */
 export const make = Effect.fnUntraced(function* (
@@ -262,9 +260,12 @@ export const make = Effect.fnUntraced(function* (
     const { index, job } = task
     // A bug that one image finds must not keep the others.
     const safe = Effect.catchDefect(segment(task), (defect) =>
-      Effect.andThen(
-        Effect.logError(`Image ${index} of job ${job.record.jobId} failed by a defect`, defect),
-        Effect.fail(broken)
+      Effect.flip(
+        ofDefect(
+          `Image ${index} of job ${job.record.jobId}`,
+          defect,
+          "The service failed on this image. Its log says why"
+        )
       )
     )
     const attempt = Effect.catch(safe, (refusal) => {
