@@ -30,10 +30,11 @@ export interface WebRuntimeOptions {
 }
 
 /** Threads share memory, which a page may only do where it is isolated from others (COOP and COEP). */
-const threads = (): number => {
-  const isShared = typeof SharedArrayBuffer === "function" && (globalThis.crossOriginIsolated ?? true)
-  return isShared ? Math.max(1, globalThis.navigator?.hardwareConcurrency ?? 1) : 1
-}
+export const sharesMemory = (): boolean =>
+  typeof SharedArrayBuffer === "function" && (globalThis.crossOriginIsolated ?? true)
+
+const threads = (): number =>
+  sharesMemory() ? Math.max(1, globalThis.navigator?.hardwareConcurrency ?? 1) : 1
 
 /** The runtime. */
 export const make = (options: WebRuntimeOptions = {}): Effect.Effect<OnnxRuntime["Service"]> =>
