@@ -18,17 +18,21 @@
  */
 import { Context, Effect, Layer, Result } from "effect"
 import { type Image, type ImageSource, opened, type Services } from "./image/ImageSource.ts"
+import * as Pairs from "./mask/Agreement.ts"
 import type { BinaryMask } from "./mask/BinaryMask.ts"
 import * as ClassTable from "./mask/ClassTable.ts"
 import * as LabelMap from "./mask/LabelMap.ts"
 import { MaskNotDecodable } from "./mask/MaskError.ts"
 import * as Metrics from "./mask/Metrics.ts"
+import * as PixelPairs from "./mask/PixelPairs.ts"
+import * as Steps from "./mask/Steps.ts"
 import type { Segmentation } from "./Segmentation.ts"
 import type { SegmentationError } from "./SegmentationError.ts"
 import { segment, type SegmentOptions } from "./Segmenter.ts"
 import { Transport } from "./Transport.ts"
 import * as Members from "./TransportMembers.ts"
 import type { SpanName } from "./TelemetryNames.ts"
+import * as ErrorKind from "./ErrorKind.ts"
 
 /** The transports that are asked together. */
 export class Ensemble extends Context.Service<Ensemble, Members.Members>()(
@@ -100,6 +104,7 @@ export const segmentWithAgreement = Effect.fn("Segmenter.segmentWithAgreement" s
   source: S,
   options: AgreementOptions = {}
 ): Effect.fn.Return<Agreement, SegmentationError, Ensemble | Services<S>> {
+  ErrorKind.oneOf("segmentWithAgreement", "match", options.match, ["id", "name"])
   const ensemble = yield* Ensemble
   // Read once, however many are asked.
   const image = yield* opened(source, options.limits)
@@ -144,24 +149,6 @@ const renumber = (
   to: ClassTable.ClassTable
 ): LabelMap.LabelMap => LabelMap.remap(map, ClassTable.renumbering(LabelMap.histogram(map).keys(), from, to))
 
-/** Rows `from` to `to` of a map, as a view. "No class" is an answer like any other: nothing is ignored. */
-const band = ({ data, width }: LabelMap.LabelMap, from: number, to: number): LabelMap.LabelMap => ({
-  width,
-  height: to - from,
-  data: data.subarray(from * width, to * width)
-})
-
-/** Calls `use` with the first row of each band and the one after its last, and lets others run between them. */
-const eachBand = (width: number, height: number, use: (from: number, to: number) => void) =>
-  Effect.gen(function* () {
-    // Few enough pixels that nothing else in this process has to wait.
-    const rows = Math.max(1, Math.floor(65_536 / width))
-    for (let row = 0; row < height; row += rows) {
-      use(row, Math.min(height, row + rows))
-      yield* Effect.yieldNow
-    }
-  })
-
 /** More distinct ids are instances rather than classes, and would take gigabytes to count by pairs. */
 const maxIds = 4096
 
@@ -170,40 +157,32 @@ const compare = Effect.fnUntraced(function* (
   names: ReadonlyArray<string>,
   classes: ClassTable.ClassTable
 ) {
-  const { height, width } = maps[0]!
-  const ids = new Set<number>()
-  for (const map of maps) {
-    yield* eachBand(width, height, (from, to) => {
-      for (const id of LabelMap.histogram(band(map, from, to)).keys()) ids.add(id)
-    })
-  }
+  // "No class" is an answer like any other: nothing is ignored.
+  const plain = maps.map(({ data, height, width }): LabelMap.LabelMap => ({ width, height, data }))
+  const counted = yield* Effect.forEach(
+    plain.flatMap((second, b) => plain.slice(0, b).map((first, a) => ({ a, b, first, second }))),
+    (pair) =>
+      Effect.map(
+        Effect.flatMap(
+          Steps.run(() => Pairs.steps(Pairs.make(), pair)),
+          Effect.fromResult
+        ),
+        ({ pairs }) => ({ ...pair, pairs: [...PixelPairs.entries(pairs)] })
+      )
+  )
+  const alone = counted.length === 0 ? LabelMap.histogram(plain[0]!).keys() : []
+  const ids = new Set([...alone, ...counted.flatMap(({ pairs }) => pairs.flatMap(([a, b]) => [a, b]))])
   const found = [...ids].sort((a, b) => a - b)
   if (found.length > maxIds) {
     const detail = `they hold ${found.length} ids, and no more than ${maxIds} can be compared`
     return yield* new MaskNotDecodable({ mask: "label maps", detail })
   }
   const places = new Map(found.map((id, place) => [id, place]))
-  const pairs = maps.flatMap((_, b) =>
-    maps.slice(0, b).map((_, a) => ({ a, b, confusion: Metrics.make(found.length) }))
-  )
-  const labelMap = { width, height, data: LabelMap.allocate(found.at(-1) ?? 0, width * height) }
-  const disputed = { width, height, data: new Uint8Array(width * height) }
-  let differing = 0
-  yield* eachBand(width, height, (from, to) => {
-    const bands = maps.map((map) => LabelMap.remap(band(map, from, to), places))
-    for (const { a, b, confusion } of pairs) {
-      // Both are asked, neither is the truth: nothing is to be left out.
-      Metrics.add(confusion, { truth: bands[a]!, prediction: bands[b]! }, { ignoreIndex: found.length })
+  const compared = counted.map(({ a, b, pairs }): PairAgreement => {
+    const confusion = Metrics.make(found.length)
+    for (const [first, second, pixels] of pairs) {
+      confusion.counts[places.get(first)! * (found.length + 1) + places.get(second)!] = pixels
     }
-    const data = bands.map(({ data }) => data)
-    differing += vote(
-      data,
-      found,
-      band(labelMap, from, to).data,
-      disputed.data.subarray(from * width, to * width)
-    )
-  })
-  const compared = pairs.map(({ a, b, confusion }): PairAgreement => {
     const scores = Metrics.scores(confusion)
     return {
       a: names[a]!,
@@ -212,9 +191,10 @@ const compare = Effect.fnUntraced(function* (
       scores: { ...scores, classes: scores.classes.map((each) => ({ ...each, id: found[each.id]! })) }
     }
   })
+  const { differing, disputed, labelMap } = yield* Steps.run(() => vote(plain, found.at(-1) ?? 0))
   const ignored = new Set(maps.map(({ ignoreIndex }) => ignoreIndex))
   return {
-    overall: 1 - differing / (width * height),
+    overall: 1 - differing / labelMap.data.length,
     classes: found.flatMap((id, place): ReadonlyArray<ClassAgreement> =>
       ignored.has(id)
         ? []
@@ -233,34 +213,36 @@ const compare = Effect.fnUntraced(function* (
 })
 
 /** The id that most say, pixel by pixel, the first of a draw; and how many pixels are disputed. */
-const vote = (
-  maps: ReadonlyArray<LabelMap.LabelData>,
-  ids: ReadonlyArray<number>,
-  winner: LabelMap.LabelData,
-  disputed: Uint8Array
-): number => {
+function* vote(maps: ReadonlyArray<LabelMap.LabelMap>, maxId: number) {
+  const { height, width } = maps[0]!
+  const winner = LabelMap.allocate(maxId, width * height)
+  const disputed = new Uint8Array(width * height)
+  const data = maps.map(({ data }) => data)
+  const count = data.length
   let differing = 0
-  const first = maps[0]!
-  const count = maps.length
-  for (let i = 0; i < winner.length; i++) {
-    let place = first[i]!
-    let same = 1
-    while (same < count && maps[same]![i] === place) same++
-    if (same < count) {
-      differing++
-      disputed[i] = 1
-      let most = 0
-      for (let a = 0; a < count && most <= count - a; a++) {
-        const said = maps[a]![i]!
-        let votes = 0
-        for (let b = a; b < count; b++) if (maps[b]![i] === said) votes++
-        if (votes > most) {
-          most = votes
-          place = said
+  for (let from = 0; from < winner.length; from += Steps.pixelsPerStep) {
+    const end = Math.min(winner.length, from + Steps.pixelsPerStep)
+    for (let i = from; i < end; i++) {
+      let id = data[0]![i]!
+      let same = 1
+      while (same < count && data[same]![i] === id) same++
+      if (same < count) {
+        differing++
+        disputed[i] = 1
+        let most = 0
+        for (let a = 0; a < count && most <= count - a; a++) {
+          const said = data[a]![i]!
+          let votes = 0
+          for (let b = a; b < count; b++) if (data[b]![i] === said) votes++
+          if (votes > most) {
+            most = votes
+            id = said
+          }
         }
       }
+      winner[i] = id
     }
-    winner[i] = ids[place]!
+    yield
   }
-  return differing
+  return { differing, labelMap: { width, height, data: winner }, disputed: { width, height, data: disputed } }
 }

@@ -3,6 +3,14 @@
  * by messages, whose buffers may be handed over.
  */
 
+/** The modules that run in workers, as programs import them: what each says first, so that another script is told at once. */
+export const modules = {
+  codec: "effect-segformer/image/worker",
+  model: "effect-segformer/onnx/web/worker"
+} as const
+
+type Module = (typeof modules)[keyof typeof modules]
+
 /** What can be handed over and not copied. */
 export type HandedOver = ReadonlyArray<ArrayBuffer | MessagePort>
 
@@ -18,7 +26,7 @@ export interface BackgroundWorker {
 }
 
 export interface WorkerEvents<Message> {
-  /** Both sides are this library at one version, as the first message showed: the only place where one is taken on trust. */
+  /** Both sides are this library, as the first message showed: the only place where one is taken on trust. */
   readonly message: (message: Message) => void
   /** It is of no more use, and is ended: it threw what nobody caught, or (`isThere` is false) it never was what it should be. */
   readonly broken: (detail: string, isThere: boolean) => void
@@ -74,8 +82,8 @@ const isOfWeb = (worker: Worker | Thread): worker is Worker => "addEventListener
 const describe = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
 export interface Starting {
-  /** The module that it runs, and the version of it: what it says first. */
-  readonly module: string
+  /** The module that it runs. */
+  readonly module: Module
   /** Milliseconds that it may take to say that it is there: a minute by default, which no network or load takes. */
   readonly patience?: number | undefined
 }
@@ -98,7 +106,7 @@ export const start = <Message>(
     void end()
     events.broken(detail, isThere)
   }
-  const instead = `make it of the module ${module}, which bundlers and caches may have in another version`
+  const instead = `make it of the module ${module}, which a cache may have in another version`
   const message = (given: Message) => {
     if (state === "there") return events.message(given)
     if (state === "over") return
@@ -182,7 +190,7 @@ const ofNode = <Message>(worker: Thread, events: Told<Message>): BackgroundWorke
 }
 
 /** The other side: what a worker is told, and how it answers. It says first which module it is. */
-export const serve = <Message>(module: string, receive: (message: Message, post: Post) => void): void => {
+export const serve = <Message>(module: Module, receive: (message: Message, post: Post) => void): void => {
   const port = threads()?.parentPort
   if (port !== null && port !== undefined) {
     port.on("message", (message: Message) =>

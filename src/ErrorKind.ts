@@ -47,3 +47,17 @@ export const said = (detail: string): string => (detail === "" ? "" : `: ${detai
 /** When to come back, where the other side said so. */
 export const wait = (error: { readonly retryAfter?: Duration.Duration | undefined }): string =>
   error.retryAfter === undefined ? "" : `. It asks to wait ${Duration.format(error.retryAfter)}`
+
+/**
+ * An option that is one of its words, or is not said. Throws a `RangeError`, as a mistake of the program, for any other: types
+ * tell which there are, but plain JavaScript and settings from elsewhere say others, which must not do as if they were the default.
+ */
+export const oneOf = <A extends string | undefined>(
+  owner: string,
+  option: string,
+  value: A,
+  words: ReadonlyArray<string>
+): A => {
+  if (value === undefined || words.includes(value)) return value
+  throw new RangeError(`${owner}: \`${option}\` must be one of ${words.join(", ")}, but is ${value}`)
+}

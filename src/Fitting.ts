@@ -1,6 +1,7 @@
 /** The map of a prediction as large as its image, and upright as a person sees it. */
 import { Result } from "effect"
 import type { Image } from "./image/ImageSource.ts"
+import * as ErrorKind from "./ErrorKind.ts"
 import * as Fit from "./mask/Fit.ts"
 import * as LabelMap from "./mask/LabelMap.ts"
 import { MaskNotDecodable } from "./mask/MaskError.ts"
@@ -46,6 +47,7 @@ export const fitted = (
   input: Fit.Size | undefined,
   rule: SizeRule | undefined
 ): Result.Result<LabelMap.LabelMap, MaskNotDecodable> => {
+  ErrorKind.oneOf("segment", "otherSize", rule, ["resize", "refuse"])
   const turned = upright(map, image)
   if (turned.width === image.width && turned.height === image.height) return Result.succeed(turned)
   if (rule !== "refuse") {

@@ -17,7 +17,7 @@
  * ```
  */
 import { Context, Effect, Function, Result, Stream } from "effect"
-import { hasPages, otherPages } from "./image/Image.ts"
+import { otherPages } from "./image/Image.ts"
 import { type Image, type ImageLimits, type ImageSource, opened, type Services } from "./image/ImageSource.ts"
 import { omitUndefined } from "./policy/OmitUndefined.ts"
 import * as Policy from "./policy/Policy.ts"
@@ -28,6 +28,7 @@ import type { SegmentationError } from "./SegmentationError.ts"
 import { Transport } from "./Transport.ts"
 import { own, span } from "./TelemetryNames.ts"
 import * as Throttled from "./Throttled.ts"
+import * as ErrorKind from "./ErrorKind.ts"
 
 export interface SegmentOptions {
   /** Checked against the image's header, before anything is decoded or sent. */
@@ -116,9 +117,7 @@ const segmentIn = Effect.fnUntraced(function* <R>(
     yield* Effect.logWarning(
       otherPages(
         image.source,
-        hasPages(image.format)
-          ? `Ask for another as ${image.source}#2 or by --page in a command, by ImageSource.view in a program`
-          : undefined
+        `Of a TIFF, GIF or WebP ask for another as ${image.source}#2 or by --page in a command, by ImageSource.view in a program`
       )
     )
   const outcome = yield* transport.runner.run((attempt) => transport.predict({ image }, attempt), options)
@@ -192,6 +191,7 @@ function many<R, E, R2>(
     throw new RangeError(
       `segmentAll: \`concurrency\` must be a whole number of at least 1, but is ${concurrency}`
     )
+  ErrorKind.oneOf("segmentAll", "order", options?.order, ["source", "completion"])
   const concurrent = { concurrency, unordered: options?.order === "completion" }
   return Stream.unwrap(
     Effect.map(

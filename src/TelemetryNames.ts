@@ -4,7 +4,7 @@
  * Where OpenTelemetry's semantic conventions have a name it is theirs, with their unit and their buckets; what they have no
  * name for is under `segformer.*`. Spans are called by the function that they are of. docs/telemetry.md lists all of it.
  */
-import { Effect, Metric, type Tracer } from "effect"
+import { Cause, Effect, Metric, Result, type Tracer } from "effect"
 
 /** Attributes of the semantic conventions: HTTP, URL, server, error. */
 export const standard = {
@@ -231,6 +231,11 @@ const instruments = <T extends Table>(table: T) => {
 /** Two tables, so that a program that only calls services does not carry the words of the other. */
 export const calls = instruments(ofCalls)
 export const servers = instruments(ofServers)
+
+/** `error.type` of a failure: its tag, or what ended it without one. */
+export const errorTypeOf = (cause: Cause.Cause<{ readonly _tag: string }>): string =>
+  Result.getOrUndefined(Cause.findError(cause))?._tag ??
+  (Cause.hasInterrupts(cause) ? "Interrupted" : "Defect")
 
 const suffixes: Readonly<Record<string, string>> = { s: "_seconds", By: "_bytes" }
 

@@ -44,7 +44,6 @@ const roomOf = (path: string): string => {
 const shared = new Set([
   "src/BackgroundWorker.ts",
   "src/ErrorKind.ts",
-  "src/OneOf.ts",
   "src/randomHex.ts",
   "src/SystemError.ts",
   "src/TelemetryNames.ts",

@@ -134,7 +134,12 @@ const coco = Effect.fnUntraced(function* (
     if (own === undefined) byImage.set(annotation.image_id, [annotation])
     else own.push(annotation)
   }
-  const images = set.images.map(({ file_name: name, height, id, width }) => ({
+  const incomplete = new Set(set.incomplete)
+  const problems = set.images.flatMap(({ file_name: name, id }) =>
+    incomplete.has(id) ? [{ name, reason: "not all that is drawn on it can be read" }] : []
+  )
+  const known = set.images.filter(({ id }) => !incomplete.has(id))
+  const images = known.map(({ file_name: name, height, id, width }) => ({
     name,
     size: { width, height },
     shapes: (byImage.get(id) ?? [])
@@ -146,7 +151,7 @@ const coco = Effect.fnUntraced(function* (
       }))
   }))
   const notes = (set.leftOut ?? []).map(({ count, reason, what }) => `${count} of ${what}: ${reason}`)
-  return { images, problems: [], notes }
+  return { images, problems, notes }
 })
 
 /** Annotated images as they come, and what is wrong with others. */
@@ -268,12 +273,13 @@ export class AnnotatedFiles implements KeyedFiles {
 
 const plain = (path: string): string => path.replaceAll("\\", "/").replace(/^(?:\.{0,2}\/)+/, "")
 
-const stemOf = (path: string): string => basename(path).replace(imageEnding, "")
+/** Names are the same in either of the two ways to write ü, one letter or two. */
+const stemOf = (path: string): string => basename(path).replace(imageEnding, "").normalize()
 
 /** How many parts of two paths are the same, all of the shorter one; more where their endings are. 0 where they say different things. */
 const likeness = (a: string, b: string): number => {
   const [own, other] = [a.split("/").toReversed(), b.split("/").toReversed()]
   const length = Math.min(own.length, other.length)
-  for (let i = 1; i < length; i++) if (own[i] !== other[i]) return 0
+  for (let i = 1; i < length; i++) if (own[i]!.normalize() !== other[i]!.normalize()) return 0
   return length * 2 + (own[0] === other[0] ? 1 : 0)
 }

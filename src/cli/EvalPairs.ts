@@ -99,7 +99,7 @@ export const match = Effect.fnUntraced(function* (
     const image = images[index]
     const place =
       annotated?.find(file, image) ??
-      truths.placeOf(image === undefined ? own : keyOf(own, image, truths, predictionNames))
+      placeOf(truths, image === undefined ? own : keyOf(own, image, truths, predictionNames))
     places[index++] = place
     if (place >= 0) claims[place]!++
     else if (annotated !== undefined && place === Annotations.none) unannotated++
@@ -140,6 +140,13 @@ const shared = (path: string, pattern: string): string | undefined => {
   return join(dirname(path), name.slice(before.length, name.length - after.length))
 }
 
+/** The place of a key, or -1: in the other of the two ways to write ü, one letter or two, where it is not there in its own. */
+const placeOf = (truths: LabelFolder.KeyedFiles, key: string): number =>
+  [key, key.normalize("NFC"), key.normalize("NFD")].reduce(
+    (place, form) => (place >= 0 ? place : truths.placeOf(form)),
+    -1
+  )
+
 const stem = (name: string): string => name.replace(/\.[a-z0-9]{1,5}$/i, "")
 
 /**
@@ -162,7 +169,7 @@ const keyOf = (
   const parts = whole.split("/")
   for (let from = 0; from < parts.length; from++) {
     const end = parts.slice(from).join("/")
-    if (truths.placeOf(end) >= 0) return end
+    if (placeOf(truths, end) >= 0) return end
   }
   return stem(basename(path)) === basename(key) ? key : whole
 }

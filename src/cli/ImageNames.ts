@@ -5,6 +5,7 @@ import * as OutFolder from "../batch/OutFolder.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as LabelFiles from "./LabelFiles.ts"
 import * as LabelFolder from "./LabelFolder.ts"
+import { decoded } from "../jobs/FileName.ts"
 
 /**
  * What the image of each label map is called: by the report beside it where it lies within the folder that was segmented,
@@ -121,14 +122,6 @@ const keysOfRuns = Effect.sync(() => {
 const pathOf = (image: string, isLetter: boolean): string => {
   const url = /^https?:/i.test(image) && URL.canParse(image) ? new URL(image).pathname : undefined
   return url === undefined ? normalize(image).replaceAll(isLetter ? "/" : "\\", "/") : decoded(url)
-}
-
-const decoded = (path: string): string => {
-  try {
-    return decodeURIComponent(path)
-  } catch {
-    return path
-  }
 }
 
 /** The folders that all paths begin with, and a slash; or nothing. */

@@ -240,21 +240,13 @@ const stemOf = (path: string, isLocal: boolean): string => {
 }
 
 const nameOf = (name: string, isLocal: boolean): string => {
-  const decoded = !isLocal && /%[0-9a-f]{2}/i.test(name) ? decode(name) : name
-  const clean = decoded
+  const text = !isLocal && /%[0-9a-f]{2}/i.test(name) ? FileName.decoded(name) : name
+  const clean = text
     // A file here keeps what its own name has. Of an address goes what is no part of a name on some system; of either,
     // what a terminal would take for a command.
     .replaceAll(isLocal ? /[/\p{Cc}]+/gu : /[\\/:*?"<>|\p{Cc}]+/gu, "_")
     .replaceAll(/^\.+|[. ]+$/g, "")
   return clean === "" ? "image" : FileName.shortened(FileName.unreserved(clean))
-}
-
-const decode = (name: string): string => {
-  try {
-    return decodeURIComponent(name)
-  } catch {
-    return name
-  }
 }
 
 const realPath = (path: string): Effect.Effect<string, never, FileSystem.FileSystem> =>

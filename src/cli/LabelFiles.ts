@@ -14,6 +14,7 @@ import * as PngNames from "../mask/PngNames.ts"
 import * as SystemError from "../SystemError.ts"
 import * as ExitCode from "./ExitCode.ts"
 import { ending, type LabelFile, type LabelFiles, list, withoutEndings } from "./LabelFolder.ts"
+import * as PaletteOrder from "./PaletteOrder.ts"
 import * as Screen from "./Screen.ts"
 
 /** What is wrong with a file or a name, in a line. */
@@ -108,20 +109,13 @@ export const read = Effect.fnUntraced(function* (
       return { ...mask.success, data: mask.success.data.map((inside) => inside * 255) }
   }
   const map = yield* Effect.mapError(Effect.fromResult(decoded), ({ detail }) => detail)
-  const { palette } = options
-  if (palette !== undefined && options.byIndex !== true && isIndexed(bytes)) {
-    const byColor = LabelPng.decode(bytes, { palette, byColor: true })
-    if (Result.isSuccess(byColor) && !LabelMap.equals(byColor.success, map))
-      return yield* Effect.fail(
+  return options.byIndex !== true && PaletteOrder.isOther(bytes, options.palette)
+    ? yield* Effect.fail(
         "its palette has the colours of the classes at other indices than their ids, and which are meant it does not say. Convert it to " +
           "RGB to have its colours read, or give --classes with names alone to have its indices"
       )
-  }
-  return map
+    : map
 })
-
-/** Whether it is a PNG of the kind that has a palette. */
-const isIndexed = (bytes: Uint8Array): boolean => bytes[25] === 3 && bytes[0] === 0x89
 
 /** For help and errors. */
 const classSources =

@@ -21,6 +21,7 @@ import * as ErrorKind from "../ErrorKind.ts"
 import * as Base64 from "../service/Base64.ts"
 import { Forbidden, InputInvalid } from "./CompanionError.ts"
 import * as Hashing from "../jobs/Hashing.ts"
+import { ascii } from "../jobs/FileName.ts"
 
 /** A result could not be written: a full disk, a folder that this user may not write to. */
 export class PictureNotWritten extends ErrorKind.ofCaller<PictureNotWritten>()("PictureNotWritten", {
@@ -79,14 +80,6 @@ export interface FolderOptions {
   readonly results?: string | undefined
 }
 
-/** What is safe in any folder: letters, digits, `_`, `-` and `.` only, and no leading dot. */
-const safeName = (name: string): string =>
-  name
-    .normalize("NFKD")
-    .replaceAll(/[^\w.-]+/g, "_")
-    .replaceAll(/^[._]+|[._]+$/g, "")
-    .slice(0, 100) || "picture"
-
 const makeFolder = Effect.fnUntraced(function* (
   folder: string,
   options: FolderOptions
@@ -118,7 +111,7 @@ const makeFolder = Effect.fnUntraced(function* (
   ): Effect.fn.Return<string, NotWritten, FileSystem.FileSystem> {
     // Of the same bytes the same: a request that is repeated leaves one result.
     const digest = (yield* Hashing.sha256(bytes)).slice(0, 16)
-    const file = `${safeName(name)}-${digest}.${extension}`
+    const file = `${ascii(name, "picture")}-${digest}.${extension}`
     const path = paths.join(results, file)
     yield* WholeFile.makeFolder(results)
     yield* WholeFile.write(path, bytes)

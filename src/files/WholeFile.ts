@@ -292,3 +292,9 @@ export const compose = <E, R>(
     options,
     (isWanted) => isWanted !== false
   )
+
+/** Blocks of a disk, in bytes. */
+const onDisk = 4096
+
+/** What a file of so many bytes takes of a disk: whole blocks, and one for itself, as an empty one or a folder does. */
+export const diskSize = (bytes: number): number => onDisk * (1 + Math.ceil(bytes / onDisk))

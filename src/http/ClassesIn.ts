@@ -98,7 +98,7 @@ const fromList = (listed: ReadonlyArray<unknown>): ClassTable.ClassTable | strin
     : `"${named[at]?.name ?? ""}" has the id ${Decode.quoted(named[at]?.given)}, which is none`
 }
 
-const fields = ["class_map", "id2label", "label2id", "classes", "class_names"] as const
+const fields = ["class_map", "id2label", "label2id", "classes", "class_names", "categories"] as const
 
 /** The classes that an object names; none where it names none. */
 export const read = (

@@ -36,9 +36,8 @@ export const isPng = (bytes: Uint8Array): boolean => otherThanPng(bytes) === und
 const otherThanPng = (bytes: Uint8Array): string | undefined => {
   const header = ImageHeader.parse(bytes)
   if (header._tag !== "Known") return "no image"
-  return header.format === "png" && ImageHeader.isWholePng(bytes)
-    ? undefined
-    : `a ${header.format} that is cut off or no PNG`
+  if (header.format !== "png") return `a ${header.format.toUpperCase()}`
+  return ImageHeader.isWholePng(bytes) ? undefined : "a PNG that is cut off"
 }
 
 /** The bytes of a PNG in base64. */

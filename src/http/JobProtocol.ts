@@ -101,7 +101,7 @@ export const fetchFiles = Effect.fnUntraced(function* (
   options: OutputOptions,
   attempt: Attempt
 ): Effect.fn.Return<Result, ServiceError> {
-  const output = MaskPaths.unwrapped(given.value)
+  const output = yield* MaskPaths.unwrapped(given.value)
   const { pictures } = options
   const places: Array<string | undefined> = [pictures?.overlay, pictures?.combined, pictures?.mask]
   if (pictures === undefined || options.mask !== undefined) places.push(placeOf(output, options))
@@ -124,7 +124,7 @@ export const readOutput = Effect.fnUntraced(function* (
   image: Image,
   options: OutputOptions
 ): Effect.fn.Return<Prediction, ServiceError | MaskNotDecodable> {
-  const output = MaskPaths.unwrapped(value)
+  const output = yield* MaskPaths.unwrapped(value)
   const pictures: { -readonly [K in keyof Pictures]: Pictures[K] } = {}
   for (const kind of ["overlay", "combined", "mask"] as const) {
     const at = options.pictures?.[kind]

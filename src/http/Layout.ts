@@ -9,6 +9,7 @@
 import { Result } from "effect"
 import type { ClassTable } from "../mask/ClassTable.ts"
 import * as Fit from "../mask/Fit.ts"
+import * as Steps from "../mask/Steps.ts"
 
 /** What is known besides the array itself. */
 export interface Known {
@@ -82,11 +83,14 @@ const waysOf = (
 const tolerance = 0.02
 
 /** Whether the values along an axis are shares of 1 everywhere: probabilities, or one 1 among zeros. */
-const addsUp = (data: ArrayLike<number>, dims: ReadonlyArray<number>, axis: number): boolean => {
+function* addsUp(data: ArrayLike<number>, dims: ReadonlyArray<number>, axis: number): Steps.Steps<boolean> {
   const count = dims[axis]!
   const inner = dims.slice(axis + 1).reduce((size, each) => size * each, 1)
+  const rows = Steps.rowsPerStep(count)
+  let seen = 0
   for (let start = 0; start < data.length; start += count * inner) {
     for (let i = start; i < start + inner; i++) {
+      if (++seen % rows === 0) yield
       let sum = 0
       for (let k = 0; k < count; k++) {
         const value = data[i + k * inner]!
@@ -99,9 +103,19 @@ const addsUp = (data: ArrayLike<number>, dims: ReadonlyArray<number>, axis: numb
   return true
 }
 
-const isWhole = (data: ArrayLike<number>): boolean => {
-  for (let i = 0; i < data.length; i++) if (!(Number.isInteger(data[i]) && data[i]! >= 0)) return false
+function* isWhole(data: ArrayLike<number>): Steps.Steps<boolean> {
+  for (let i = 0; i < data.length; i++) {
+    if (i % Steps.pixelsPerStep === 0) yield
+    if (!(Number.isInteger(data[i]) && data[i]! >= 0)) return false
+  }
   return true
+}
+
+/** Those of which something in steps is true. */
+function* those<A>(items: ReadonlyArray<A>, holds: (item: A) => Steps.Steps<boolean>): Steps.Steps<Array<A>> {
+  const found: Array<A> = []
+  for (const item of items) if (yield* holds(item)) found.push(item)
+  return found
 }
 
 /** The one way that suits the image better than any other; `undefined` where there is none such. */
@@ -114,11 +128,11 @@ const best = (ways: ReadonlyArray<Way>): Way | undefined => {
 }
 
 /** What the axes of an array are, or why that is not known. */
-export const decide = (
+export function* decide(
   shape: ReadonlyArray<number>,
   data: ArrayLike<number>,
   known: Known
-): Result.Result<Layout, string> => {
+): Steps.Steps<Result.Result<Layout, string>> {
   const said = `the shape [${shape.join(", ")}]`
   const dims = innerOf(shape)
   if (dims === undefined) {
@@ -155,8 +169,11 @@ export const decide = (
   if (
     planes.length > 0 &&
     known.as === undefined &&
-    isWhole(data) &&
-    !all.some((way) => way.classes > 1 && addsUp(data, dims, way.axis))
+    (yield* isWhole(data)) &&
+    (yield* those(
+      all.filter(({ classes }) => classes > 1),
+      ({ axis }) => addsUp(data, dims, axis)
+    )).length === 0
   ) {
     const plane = best(planes)
     return plane === undefined ? open() : chosen(plane)
@@ -169,7 +186,7 @@ export const decide = (
       `it has ${said}, and no axis for the model's ${count} classes, whose last id is ${lastId}`
     )
   }
-  const shares = enough.filter(({ axis }) => addsUp(data, dims, axis))
+  const shares = yield* those(enough, ({ axis }) => addsUp(data, dims, axis))
   const likely = shares.length > 0 ? shares : enough
   // As many as there are classes, unless another way is the image's very shape.
   const named = likely.filter(({ classes }) => count > 0 && (classes === count || classes === lastId + 1))

@@ -24,6 +24,7 @@ import * as MaskPaths from "./MaskPaths.ts"
 import { isRecord, messageIn, reported, saysFailed } from "./protocol/Errors.ts"
 import * as Segments from "./Segments.ts"
 import * as Side from "./Side.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 export interface MaskPlace {
   /** Field names and indices with dots between, such as `data.0.mask`. Looked for, unless given. */
@@ -49,6 +50,12 @@ export interface MaskAnswerOptions extends MaskDecoding.MaskOptions {
   readonly hosts?: Hosts | undefined
   /** The field that says how long the service took, in milliseconds. */
   readonly milliseconds?: string | undefined
+}
+
+/** Throws where the words for a mask are none that there are. */
+export const check = (owner: string, mask: MaskPlace | undefined): void => {
+  ErrorKind.oneOf(owner, "mask.as", mask?.as, ["png", "ids", "rle", "masks", "logits"])
+  ErrorKind.oneOf(owner, "mask.channels", mask?.channels, ["first", "last"])
 }
 
 /** The files that a mask may be, by how they begin. */
@@ -94,7 +101,7 @@ export const fromFile = (
         as: as === "ids" || as === "logits" ? as : undefined,
         channels: options.mask?.channels
       }
-      return values.some(Number.isNaN)
+      return values.includes(Number.NaN)
         ? fail(answer, path, "it has values that are NaN")
         : Effect.map(ArrayMask.read(answer, path, values, shape, [image], how), (read): Prediction => ({
             ...common,
@@ -258,7 +265,7 @@ export const read = (
     if (isPng(answer.body) || isNpy(answer.body) || (mask?.as === "png" && mask.at === undefined)) {
       return yield* fromFile(answer, "", answer.body, image, options)
     }
-    const json = MaskPaths.unwrapped(yield* Decode.json(answer))
+    const json = yield* Effect.flatMap(Decode.json(answer), MaskPaths.unwrapped)
     const path = mask?.at ?? MaskPaths.find(json)
     yield* refuseFailed(answer, json, path ?? "")
     const { flaw, pictures } = yield* picturesIn(answer, json, options)

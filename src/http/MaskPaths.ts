@@ -1,9 +1,11 @@
 /**
  * Where the mask is in the JSON of an answer, by the names that servers have for it, written as they like: `label_map` is `labelMap` too.
  */
+import { Effect } from "effect"
 import type { Size } from "../mask/Fit.ts"
-import * as JsonBytes from "../service/JsonBytes.ts"
+import * as Decode from "../service/Decode.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
+import * as MaskList from "./MaskList.ts"
 import { join } from "./Fields.ts"
 import { isRecord } from "./protocol/Errors.ts"
 import * as Side from "./Side.ts"
@@ -58,19 +60,17 @@ export const fieldOf = (
   )
 
 /** JSON that stands in JSON as a text: some write it twice, some gateways wrap what a program said. */
-export const unwrapped = (value: unknown): unknown => {
-  if (typeof value === "string" && /^\s*[[{"]/.test(value)) {
-    try {
-      return unwrapped(JsonBytes.parseText(value))
-    } catch {
-      return value
-    }
-  }
-  if (!isRecord(value)) return value
+export const unwrapped = (value: unknown): Effect.Effect<unknown> => {
+  if (typeof value === "string" && /^\s*[[{"]/.test(value))
+    return Effect.catch(Effect.flatMap(Decode.inText(value), unwrapped), () => Effect.succeed(value))
+  if (!isRecord(value)) return Effect.succeed(value)
   const boxes = usualBoxes.filter((box) => typeof value[box] === "string" && /^\s*[[{]/.test(value[box]))
   return boxes.length === 0
-    ? value
-    : { ...value, ...Object.fromEntries(boxes.map((box) => [box, unwrapped(value[box])])) }
+    ? Effect.succeed(value)
+    : Effect.map(
+        Effect.forEach(boxes, (box) => Effect.map(unwrapped(value[box]), (inner) => [box, inner] as const)),
+        (inner) => ({ ...value, ...Object.fromEntries(inner) })
+      )
 }
 
 /** The value at a path; `undefined` where there is none. */
@@ -124,9 +124,13 @@ export const usualField = (
 /** Ids of what was found, and no plane. */
 const isNumbers = (value: unknown): boolean => Array.isArray(value) && typeof value[0] === "number"
 
+/** Boxes in boxes that are opened. */
+const deepest = 4
+
 /** The path to a mask, by the usual names. */
 export const find = (value: unknown, path = "", depth = 0): string | undefined => {
-  if (Array.isArray(value) || MaskDecoding.looksLikeRle(value)) return canBeMask(value) ? path : undefined
+  if (Array.isArray(value)) return inBatch(value, path, depth) ?? (canBeMask(value) ? path : undefined)
+  if (MaskDecoding.looksLikeRle(value)) return path
   if (isPngText(value)) return path
   if (!isRecord(value)) return undefined
   const field = usualField(value)
@@ -134,13 +138,24 @@ export const find = (value: unknown, path = "", depth = 0): string | undefined =
   const boxed = usualField(value, isRecord)
   const content = boxed === undefined ? undefined : contentIn(value[boxed], join(path, boxed))
   if (content !== undefined) return content
-  for (const box of depth === 2 ? [] : usualBoxes) {
+  for (const box of depth > deepest ? [] : usualBoxes) {
     const found = value[box] === undefined ? undefined : find(value[box], join(path, box), depth + 1)
     if (found !== undefined) return found
   }
   // What has the name of a mask and is none: the failure names it.
   const wrong = usualField(value, (each) => each !== undefined && each !== null)
   return wrong === undefined ? undefined : join(path, wrong)
+}
+
+/** The path to a mask in what is listed for one image, and is no thing of a kind. */
+const inBatch = (value: ReadonlyArray<unknown>, path: string, depth: number): string | undefined => {
+  const [only] = value
+  if (value.length !== 1 || !isRecord(only) || MaskList.labelOf(only) !== undefined || depth > 2)
+    return undefined
+  const found = find(only, join(path, "0"), depth + 1)
+  return found === undefined || MaskDecoding.looksLikeRle(valueAt(only, found.slice(join(path, "0.").length)))
+    ? undefined
+    : found
 }
 
 /** The path to a mask in an object that is one. */
@@ -152,7 +167,7 @@ const contentIn = (value: unknown, path: string): string | undefined => {
 /** Where a mask is that stands at a path, or in an object there. */
 export const within = (json: unknown, path: string): string => {
   const value = valueAt(json, path)
-  return isRecord(value) && !MaskDecoding.looksLikeRle(value) ? (contentIn(value, path) ?? path) : path
+  return isRecord(value) ? (find(value, path) ?? contentIn(value, path) ?? path) : path
 }
 
 /** The size that values one after the other have, by what stands beside them or the image; `undefined` where it is not known. */

@@ -3,6 +3,7 @@
  * one does not hold up the event loop.
  */
 import { Effect } from "effect"
+import * as Steps from "../mask/Steps.ts"
 import * as Decode from "../service/Decode.ts"
 
 /** Values row-major, as many as the product of `shape`. */
@@ -36,24 +37,34 @@ export const shapeOf = (value: unknown): ReadonlyArray<number> | undefined => {
 }
 
 /** The innermost arrays in order, once every level is as long as the first of its kind. */
-const rowsOf = (value: unknown, shape: ReadonlyArray<number>): Array<ReadonlyArray<unknown>> | Flaw => {
+function* rowsOf(
+  value: unknown,
+  shape: ReadonlyArray<number>
+): Steps.Steps<Array<ReadonlyArray<unknown>> | Flaw> {
   const rows: Array<ReadonlyArray<unknown>> = []
-  const visit = (at: unknown, depth: number, path: ReadonlyArray<number>): Flaw | undefined => {
-    if (!Array.isArray(at)) return { path, detail: "it should be an array, as its neighbours are" }
+  const path: Array<number> = []
+  function* visit(at: unknown, depth: number): Steps.Steps<Flaw | undefined> {
+    if (!Array.isArray(at)) return { path: [...path], detail: "it should be an array, as its neighbours are" }
     if (at.length !== shape[depth]) {
-      return { path, detail: `it has ${at.length} elements, where its neighbours have ${shape[depth]}` }
+      return {
+        path: [...path],
+        detail: `it has ${at.length} elements, where its neighbours have ${shape[depth]}`
+      }
     }
     if (depth === shape.length - 1) {
       rows.push(at)
+      if (rows.length % 1024 === 0) yield
       return undefined
     }
     for (const [index, each] of at.entries()) {
-      const flaw = visit(each, depth + 1, [...path, index])
+      path.push(index)
+      const flaw = yield* visit(each, depth + 1)
       if (flaw !== undefined) return flaw
+      path.pop()
     }
     return undefined
   }
-  return visit(value, 0, []) ?? rows
+  return (yield* visit(value, 0)) ?? rows
 }
 
 /** Where the element at an index is, from the outside in. */
@@ -77,7 +88,7 @@ const flatten = <Data extends Float32Array | Uint32Array>(
     const shape = shapeOf(value)
     if (shape === undefined)
       return yield* Effect.fail({ path: [], detail: `it is no nested array of ${wanted}` })
-    const rows = rowsOf(value, shape)
+    const rows = yield* Steps.run(() => rowsOf(value, shape))
     if (!Array.isArray(rows)) return yield* Effect.fail(rows)
     const length = shape.at(-1)!
     const data = allocate(rows.length * length)
@@ -143,6 +154,17 @@ const exact = 2 ** 24
 export const values = (value: unknown): Effect.Effect<Flat<Float32Array | Uint32Array>, Flaw> =>
   Effect.flatMap(scores(value), (flat): Effect.Effect<Flat<Float32Array | Uint32Array>, Flaw> => {
     const { data } = flat
-    for (let i = 0; i < data.length; i++) if (data[i]! >= exact && Number.isFinite(data[i])) return ids(value)
-    return Effect.succeed(flat)
+    return Effect.flatMap(
+      Steps.run(() => hasLarge(data)),
+      (isLarge): Effect.Effect<Flat<Float32Array | Uint32Array>, Flaw> =>
+        isLarge ? ids(value) : Effect.succeed(flat)
+    )
   })
+
+function* hasLarge(data: Float32Array): Steps.Steps<boolean> {
+  for (let i = 0; i < data.length; i++) {
+    if (i % Steps.pixelsPerStep === 0) yield
+    if (data[i]! >= exact && Number.isFinite(data[i])) return true
+  }
+  return false
+}

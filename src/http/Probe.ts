@@ -33,6 +33,7 @@ import * as ProbeLayer from "./ProbeLayer.ts"
 import * as ProbeWords from "./ProbeWords.ts"
 import * as Custom from "./protocol/Custom.ts"
 import type { Protocol, Question } from "./protocol/Protocol.ts"
+import * as ProtocolBody from "./protocol/ProtocolBody.ts"
 import * as Protocols from "./protocol/Protocols.ts"
 import * as SegFormerHttp from "./SegFormerHttp.ts"
 import type { ServiceSettings } from "./ServiceSettings.ts"
@@ -175,7 +176,13 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
   const answered = () => [...answers.values()].filter((answer) => answer !== undefined)
   const ask: ProbeClue.Ask = {
     get: (path) => send({ method: "GET", path, accept: "application/json, */*;q=0.5" }),
-    post: (path) => send({ method: "POST", path, accept: "*/*" }),
+    post: (path, json) =>
+      send({
+        method: "POST",
+        path,
+        accept: "*/*",
+        ...(json === undefined ? {} : { body: ProtocolBody.json(json) })
+      }),
     answers: answered
   }
 

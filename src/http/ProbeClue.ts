@@ -10,7 +10,8 @@ import type { Protocol, Question } from "./protocol/Protocol.ts"
 /** Asks for a path: the same answer for the same path, and `undefined` where there is none, or no question is left. */
 export interface Ask {
   readonly get: (path: string) => Effect.Effect<Answer | undefined>
-  readonly post: (path: string) => Effect.Effect<Answer | undefined>
+  /** With this as its JSON, or without a body. */
+  readonly post: (path: string, json?: object) => Effect.Effect<Answer | undefined>
   /** What was answered so far, in order. */
   readonly answers: () => ReadonlyArray<Answer>
 }

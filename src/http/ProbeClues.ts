@@ -3,11 +3,12 @@
  * which answers speak for it. It is sure only by what no other answers; what others might is likely where two answers
  * agree, and possible where there is one.
  */
-import { Effect, Schema } from "effect"
+import { Effect } from "effect"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import * as OpenApiRoutes from "./OpenApiRoutes.ts"
 import { type Ask, bodyOf, type Clue, type Detect, isOk, type Known } from "./ProbeClue.ts"
+import * as ProbeModels from "./ProbeModels.ts"
 import { byRoute, openapi, plain } from "./ProbeRoutes.ts"
 import * as Cog from "./protocol/Cog.ts"
 import * as Errors from "./protocol/Errors.ts"
@@ -16,6 +17,7 @@ import * as GradioApp from "./protocol/GradioApp.ts"
 import * as InferAnswer from "./protocol/InferAnswer.ts"
 import * as Inspection from "./protocol/Inspection.ts"
 import * as SegFormer from "./protocol/SegFormer.ts"
+import * as TfServing from "./protocol/TfServing.ts"
 
 const segformer: Detect = (ask) =>
   Effect.map(ask.get(SegFormer.modelsPath), (answer): Clue | undefined => {
@@ -141,8 +143,6 @@ const gradio: Detect = (ask) =>
     }
   })
 
-const decodeIndex = Schema.decodeUnknownOption(Schema.Array(Schema.Struct({ name: Schema.String })))
-
 const openinference: Detect = (ask, known) =>
   Effect.gen(function* () {
     const server = yield* ask.get("/v2")
@@ -151,14 +151,7 @@ const openinference: Detect = (ask, known) =>
     if (!isOk(ask, server) || typeof name !== "string" || (typeof version !== "string" && !hasExtensions))
       return undefined
     const isReady = hasExtensions || isOk(ask, yield* ask.get("/v2/health/ready"))
-    let { model } = known
-    if (model === undefined) {
-      // Triton lists its models; others have no such route.
-      const listed = yield* ask.post("/v2/repository/index")
-      const index = decodeIndex(listed !== undefined && isOk(ask, listed) ? Errors.jsonOf(listed) : undefined)
-      const names = index._tag === "Some" ? index.value.map(({ name }) => name) : []
-      model = names.find((name) => /seg/i.test(name)) ?? names[0]
-    }
+    const model = known.model ?? ProbeModels.preferred(yield* ProbeModels.modelsAt(ask))
     const path = model === undefined ? undefined : `/v2/models/${encodeURIComponent(model)}`
     return {
       protocol: "openinference",
@@ -188,7 +181,15 @@ const openinference: Detect = (ask, known) =>
 
 const torchserve: Detect = (ask) =>
   Effect.map(ask.get("/ping"), (answer): Clue | undefined => {
-    const { status } = bodyOf(answer)
+    const { status, type } = bodyOf(answer)
+    // Which keeps all of its routes to those who have one.
+    if (type === "InvalidKeyException")
+      return {
+        protocol: "torchserve",
+        certainty: "likely",
+        signs: ["GET /ping is refused with an InvalidKeyException"],
+        needsKey: true
+      }
     if (status !== "Healthy" && status !== "Unhealthy" && status !== "Partial Healthy") return undefined
     // Its way to say that there is no such route.
     const isItsError = ask.answers().some((each) => {
@@ -239,6 +240,23 @@ const tfserving: Detect = (ask, known) =>
             detail: states.length === 0 ? "it has no model of this name" : states.join(", ")
           })
       }
+    }
+  })
+
+/** KServe's first protocol, where there is not the second: its own servers list their models. */
+const kserve: Detect = (ask, known) =>
+  Effect.gen(function* () {
+    const names = ProbeModels.namesIn(ask, yield* ask.get(SegFormer.modelsPath))
+    const model = known.model ?? ProbeModels.preferred(names)
+    if (names.length === 0 || model === undefined) return undefined
+    const { health } = TfServing.make({ model })
+    const { name, ready } = bodyOf(yield* ask.get(health.call.path))
+    return {
+      protocol: "tfserving",
+      certainty: name === model && ready !== undefined ? "sure" : "likely",
+      signs: ["GET /v1/models has the names of models, as KServe's servers list them"],
+      model,
+      health
     }
   })
 
@@ -325,6 +343,7 @@ const detections: ReadonlyArray<Detect> = [
   cog,
   gradio,
   openinference,
+  kserve,
   openapi,
   torchserve,
   bentoml,

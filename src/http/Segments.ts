@@ -5,6 +5,7 @@
 import { Effect } from "effect"
 import type { Size } from "../mask/Fit.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
+import * as Steps from "../mask/Steps.ts"
 import type { Prediction } from "../Prediction.ts"
 import type { Answer } from "../service/Exchange.ts"
 import { type Decoded, fail } from "./EncodedPicture.ts"
@@ -88,6 +89,7 @@ export const toPrediction = Effect.fnUntraced(function* (
   const ignoreIndex = options.ignoreIndex ?? (ids.includes(255) ? maxId + 1 : 255)
   const map = LabelMap.allocate(Math.max(maxId, ignoreIndex), width * height)
   for (let at = 0; at < map.length; at++) {
+    if (at % Steps.pixelsPerStep === 0) yield* Effect.yieldNow
     const number = data[at]!
     const classId = classOf.get(number)
     if (classId === undefined && number !== 0 && number !== -1) {

@@ -4,6 +4,7 @@
  */
 import { Effect, Result } from "effect"
 import * as Halves from "../image/Halves.ts"
+import * as Steps from "../mask/Steps.ts"
 import * as NestedArray from "./NestedArray.ts"
 
 /** Bytes of a datatype's elements, by its name in the protocol. */
@@ -26,6 +27,25 @@ const elements = {
 export type Datatype = keyof typeof elements
 
 export const isDatatype = (name: string): name is Datatype => Object.hasOwn(elements, name)
+
+/** What other libraries call them. */
+const otherNames: Readonly<Record<string, Datatype | "BYTES">> = {
+  STRING: "BYTES",
+  BYTE: "UINT8",
+  SHORT: "INT16",
+  INT: "INT32",
+  LONG: "INT64",
+  HALF: "FP16",
+  FLOAT: "FP32",
+  DOUBLE: "FP64",
+  BFLOAT16: "BF16"
+}
+
+/** The name in the protocol of a datatype that NumPy, PyTorch or Triton's configuration may have named. */
+export const datatypeOf = (name: string): string => {
+  const bare = name.toUpperCase().replace(/^(?:TORCH\.|NP\.|NUMPY\.|TYPE_|TENSOR\()|\)$/g, "")
+  return otherNames[bare] ?? bare.replace(/^FLOAT(?=\d)/, "FP")
+}
 
 /** Elements of a shape; `undefined` where it is none. */
 export const sizeOf = (shape: ReadonlyArray<number>): number | undefined => {
@@ -51,15 +71,31 @@ const aligned = (buffer: Uint8Array, from: number, length: number, bytes: number
   return buffer.subarray(from - off, from - off + length)
 }
 
+/** The elements of a binary tensor of texts, each of which has its length before it, in four bytes; `undefined` where it is cut off. */
+export const elementsIn = (bytes: Uint8Array): ReadonlyArray<Uint8Array> | undefined => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const elements: Array<Uint8Array> = []
+  for (let from = 0; from < bytes.length;) {
+    const to = from + 4 > bytes.length ? Infinity : from + 4 + view.getUint32(from, true)
+    if (to > bytes.length) return undefined
+    elements.push(bytes.subarray(from + 4, to))
+    from = to
+  }
+  return elements
+}
+
 const nan = (at: number) => Result.fail(`value ${at} is NaN`)
 
 /** Scores from bytes that are as many as the datatype and the shape need. The bytes are not to be used afterwards. */
-export const scoresFromBytes = (
+export const scoresFromBytes = Steps.sync(scoreSteps)
+
+/** The same in steps. */
+export function* scoreSteps(
   datatype: Datatype,
   buffer: Uint8Array,
   from: number,
   length: number
-): Result.Result<Float32Array, string> => {
+): Steps.Steps<Result.Result<Float32Array, string>> {
   const bytes = elements[datatype]
   const data = aligned(buffer, from, length, bytes)
   const size = length / bytes
@@ -74,7 +110,11 @@ export const scoresFromBytes = (
             ? fromBrains(new Uint16Array(data.buffer, data.byteOffset, size))
             : undefined
   if (values === undefined) return Result.fail(`scores of datatype ${datatype} are not supported`)
-  for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i])) return nan(i)
+  yield
+  for (let i = 0; i < values.length; i++) {
+    if (i % Steps.pixelsPerStep === 0) yield
+    if (Number.isNaN(values[i])) return nan(i)
+  }
   return Result.succeed(values)
 }
 
@@ -95,9 +135,10 @@ const fromBrains = (bits: Uint16Array): Float32Array => {
 
 const notAnId = (value: number, at: number) => Result.fail(`value ${at} is ${value}, and no class id`)
 
-const narrowed = (values: ArrayLike<number>): Result.Result<Uint32Array, string> => {
+function* narrowed(values: ArrayLike<number>): Steps.Steps<Result.Result<Uint32Array, string>> {
   const out = new Uint32Array(values.length)
   for (let i = 0; i < values.length; i++) {
+    if (i % Steps.pixelsPerStep === 0) yield
     const value = values[i]!
     if (!(value >= 0 && value <= 0xffffffff && Number.isInteger(value))) return notAnId(value, i)
     out[i] = value
@@ -106,12 +147,15 @@ const narrowed = (values: ArrayLike<number>): Result.Result<Uint32Array, string>
 }
 
 /** Class ids from bytes, whatever the datatype: some models give them as floats. */
-export const idsFromBytes = (
+export const idsFromBytes = Steps.sync(idSteps)
+
+/** The same in steps. */
+export function* idSteps(
   datatype: Datatype,
   buffer: Uint8Array,
   from: number,
   length: number
-): Result.Result<Uint32Array, string> => {
+): Steps.Steps<Result.Result<Uint32Array, string>> {
   const bytes = elements[datatype]
   const data = aligned(buffer, from, length, bytes)
   const { buffer: memory, byteOffset: start } = data
@@ -119,23 +163,24 @@ export const idsFromBytes = (
   switch (datatype) {
     case "BOOL":
     case "UINT8":
-      return narrowed(data)
+      return yield* narrowed(data)
     case "INT8":
-      return narrowed(new Int8Array(memory, start, size))
+      return yield* narrowed(new Int8Array(memory, start, size))
     case "UINT16":
-      return narrowed(new Uint16Array(memory, start, size))
+      return yield* narrowed(new Uint16Array(memory, start, size))
     case "INT16":
-      return narrowed(new Int16Array(memory, start, size))
+      return yield* narrowed(new Int16Array(memory, start, size))
     case "UINT32":
       return Result.succeed(new Uint32Array(memory, start, size))
     case "INT32":
-      return narrowed(new Int32Array(memory, start, size))
+      return yield* narrowed(new Int32Array(memory, start, size))
     case "INT64":
     case "UINT64": {
       // Two words each, the lower first: an id has nothing in the upper one.
       const words = new Uint32Array(memory, start, size * 2)
       const out = new Uint32Array(size)
       for (let i = 0; i < size; i++) {
+        if (i % Steps.pixelsPerStep === 0) yield
         if (words[2 * i + 1] !== 0) return notAnId((words[2 * i + 1]! | 0) * 2 ** 32 + words[2 * i]!, i)
         out[i] = words[2 * i]!
       }
@@ -144,8 +189,10 @@ export const idsFromBytes = (
     case "FP16":
     case "BF16":
     case "FP32":
-    case "FP64":
-      return Result.flatMap(scoresFromBytes(datatype, buffer, from, length), narrowed)
+    case "FP64": {
+      const scores = yield* scoreSteps(datatype, buffer, from, length)
+      return Result.isFailure(scores) ? Result.fail(scores.failure) : yield* narrowed(scores.success)
+    }
   }
 }
 

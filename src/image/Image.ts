@@ -22,11 +22,8 @@ export const within = (
 ): Effect.Effect<void, ImageTooLarge> =>
   actual > limit ? Effect.fail(new ImageTooLarge({ source, measure, actual, limit })) : Effect.void
 
-/** Whether a decoder here has the pages or frames of this kind by their numbers. */
-export const hasPages = (format: ImageFormat): boolean => /tiff|gif|webp/.test(format)
-
 /** What is said of an image of which the first page is taken without its being asked for. `instead`: how to have another. */
-export const otherPages = (source: string, instead = "Make files of the others"): string =>
+export const otherPages = (source: string, instead: string): string =>
   `${source} has more pages or frames, or smaller copies of itself: the first one is taken. ${instead}`
 
 /** An opened source: its header is read and within limits, its bytes can be had as often as needed. */

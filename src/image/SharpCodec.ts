@@ -32,6 +32,7 @@ import * as SharpInput from "./SharpInput.ts"
 import * as SharpText from "./SharpText.ts"
 import * as SharpModule from "./SharpModule.ts"
 import * as Stretch from "./Stretch.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 /** How sharp is loaded: a parameter, so that a test can take it away. @internal */
 export const make = (from?: () => Promise<SharpModule.SharpModule>): Effect.Effect<ImageCodec["Service"]> =>
@@ -100,8 +101,7 @@ const decode = Effect.fnUntraced(function* (
         ({ cause }) => SharpInput.failed(from, cause)
       )
     )
-  // An image of 8 bits shows what it is to show.
-  if (stretch !== undefined && found.metadata.depth !== "uchar") {
+  if (stretch !== undefined && found.isStretched === true) {
     const read = run((input) =>
       SharpInput.numbersOf(input, found.metadata).raw({ depth: "float" }).toBuffer()
     )
@@ -126,12 +126,15 @@ const decode = Effect.fnUntraced(function* (
   return { width, height, channels, data: pixels }
 })
 
+const encoded = ["png", "jpeg", "webp"]
+
 const encode = Effect.fnUntraced(function* (
   sharp: SharpModule.SharpModule,
   raster: Raster,
   format: "png" | "jpeg" | "webp",
   options?: EncodeOptions
 ): Effect.fn.Return<Uint8Array, ImageError> {
+  ErrorKind.oneOf("ImageCodec.encode", "format", format, encoded)
   const { channels, data, height, width } = raster
   const source = `picture of ${width} x ${height}`
   yield* whole(source, raster)

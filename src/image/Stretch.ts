@@ -9,6 +9,7 @@
  * Stretch.parse("2%,98%") // => { black: 2, white: 98, unit: "percentile" }
  * ```
  */
+import * as ErrorKind from "../ErrorKind.ts"
 
 export interface Stretch {
   /** What becomes 0, and all that is less. */
@@ -49,6 +50,7 @@ export const limitsOf = (
   { black, unit, white }: Stretch,
   samples: Float32Array
 ): readonly [black: number, white: number] => {
+  ErrorKind.oneOf("Stretch", "unit", unit, ["number", "percentile"])
   if (unit === "number") return [black, white]
   const step = Math.max(1, Math.floor(samples.length / most))
   const some = new Float32Array(Math.ceil(samples.length / step))

@@ -1,6 +1,6 @@
 /** Another page of an image, or its numbers stretched: pixels, and a PNG of them. */
 import { Effect, Stream } from "effect"
-import { defaultLimits, hasPages, type Image, type ImageLimits } from "./Image.ts"
+import { defaultLimits, type Image, type ImageLimits } from "./Image.ts"
 import { ImageCodec } from "./ImageCodec.ts"
 import { type ImageError, ImageNotReadable, UnsupportedImage } from "./ImageError.ts"
 import type * as ImageFormat from "./ImageFormat.ts"
@@ -8,6 +8,8 @@ import { accept, describe, parse, startBytes } from "./ImageOpening.ts"
 import * as RasterImage from "./RasterImage.ts"
 import type { Stretch } from "./Stretch.ts"
 
+/** A decoder numbers the pages of these. */
+const paged: ReadonlySet<ImageFormat.ImageFormat> = new Set(["tiff", "gif", "webp"])
 /** Images of these may have more than 8 bits a sample. */
 const deep: ReadonlySet<ImageFormat.ImageFormat> = new Set(["tiff", "png"])
 
@@ -45,7 +47,7 @@ const pageOf = Effect.fnUntraced(function* (
   limits: ImageLimits
 ): Effect.fn.Return<Image, ImageError> {
   const { format, source } = image
-  if (image.pixels !== undefined || !hasPages(format)) {
+  if (image.pixels !== undefined || !paged.has(format)) {
     const has = image.hasMore === true ? "of its frames only the first is read here" : "it has one page"
     return yield* new UnsupportedImage({ source, format, detail: `${has}, and page ${page} was asked for` })
   }

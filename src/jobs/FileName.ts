@@ -53,13 +53,26 @@ export const shortened = (name: string): string => {
   return letters.slice(0, end).join("").trimEnd() + extension
 }
 
+/**
+ * The name in letters, digits, `_`, `-` and `.` alone, with no dot before it: safe in any folder and in any archive.
+ * `otherwise` where nothing is left. @internal
+ */
+export const ascii = (name: string, otherwise: string): string =>
+  name
+    .normalize("NFKD")
+    .replaceAll(/[^\w.-]+/g, "_")
+    .replace(/[._]+$/, "")
+    .slice(-100)
+    .replace(/^[._]+/, "") || otherwise
+
 /** The name with a number, for where it is taken: `scan-2.png`. */
 export const numbered = (name: string, number: number): string => {
   const dot = name.lastIndexOf(".")
   return dot > 0 ? `${name.slice(0, dot)}-${number}${name.slice(dot)}` : `${name}-${number}`
 }
 
-const decoded = (text: string): string => {
+/** A text without the escapes of URLs, as it is where they are none. @internal */
+export const decoded = (text: string): string => {
   try {
     return decodeURIComponent(text)
   } catch {

@@ -36,6 +36,7 @@ import type { JobError, UnknownJobStatus } from "./JobError.ts"
 import * as Pace from "./Pace.ts"
 import * as Poller from "./Poller.ts"
 import type { AwaitAllOptions } from "./Poller.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 /** How one service does jobs. Each function makes one request and classifies its failure; it never retries. */
 export interface JobContract<in Input, Output, out Value, out E> {
@@ -242,6 +243,7 @@ export const make = Effect.fnUntraced(function* <Input, Output, Value, E extends
     awaiting: AwaitOptions<Output> | undefined
   ): Effect.Effect<A, E2> =>
     Effect.suspend(() => {
+      ErrorKind.oneOf("JobClient", "abandoned", awaiting?.abandoned, ["cancel", "leave"])
       const waiting: Waited<Output, E> = {
         job: undefined,
         over: false,

@@ -8,6 +8,7 @@ import { isOver, type JobRef, type JobSnapshot, type JobStatus } from "./Job.ts"
 import { endOf, type JobEnd } from "./JobEnd.ts"
 import type { JobError } from "./JobError.ts"
 import type { PaceOptions, Tempo } from "./Pace.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 /** What waiting for many jobs may be told. */
 export interface AwaitAllOptions<Output> {
@@ -45,6 +46,7 @@ export const awaitAll = <Output, Value, E>(
   options: PollerOptions<Output, Value, E>
 ): Stream.Stream<JobEnd<Value, E | JobError | TimedOut>> => {
   const { abandoned = "cancel", concurrency = 4, onStatus, service, tempo } = options
+  ErrorKind.oneOf("JobClient", "abandoned", abandoned, ["cancel", "leave"])
   if (!(Number.isInteger(concurrency) && concurrency >= 1)) {
     throw new RangeError(
       `JobClient: \`concurrency\` must be a whole number of at least 1, but is ${concurrency}`

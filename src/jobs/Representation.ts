@@ -7,10 +7,10 @@ import * as Base64 from "../service/Base64.ts"
 import * as FileName from "./FileName.ts"
 import * as Hashing from "./Hashing.ts"
 import type { Start } from "./PartialFile.ts"
+import { isCompressed } from "../service/Body.ts"
 
 /** Whether bytes are sent as they are in the file: compressed ones have another length, and other digests. */
-const isPlain = (headers: Headers.Headers): boolean =>
-  /^\s*(identity\s*)?$/i.test(headers["content-encoding"] ?? "")
+const isPlain = (headers: Headers.Headers): boolean => !isCompressed({ headers })
 
 const whole = (text: string | undefined): number | undefined =>
   text !== undefined && /^\d{1,15}$/.test(text.trim()) ? Number(text) : undefined

@@ -23,7 +23,7 @@ import { Result } from "effect"
 import { dual } from "effect/Function"
 import type { BinaryMask } from "./BinaryMask.ts"
 import type { LabelMap } from "./LabelMap.ts"
-import { fail, type MaskNotDecodable } from "./MaskError.ts"
+import { fail, type MaskNotDecodable, pairName, unequalSizes } from "./MaskError.ts"
 import * as PixelPairs from "./PixelPairs.ts"
 import * as Steps from "./Steps.ts"
 
@@ -49,8 +49,6 @@ export interface AddOptions {
   readonly ignore?: Iterable<number> | undefined
 }
 
-const pairName = "pair of label maps"
-
 /** More pairs of ids than any two tables of classes have: these are instances, each with an id of its own. */
 const maxPairs = 1 << 20
 const tooMany = fail(
@@ -71,7 +69,7 @@ export function* steps(
   { first, second }: Pair,
   options: AddOptions = {}
 ): Steps.Steps<Result.Result<Agreement, MaskNotDecodable>> {
-  const unequal = unequalSizes({ first, second })
+  const unequal = unequalSizes("first", first, "second", second)
   if (unequal !== undefined) return unequal
   const own = PixelPairs.make()
   const ignored = new Set(options.ignore)
@@ -96,14 +94,6 @@ export const absorb: {
   self.ignored += that.ignored
   return Result.succeed(self)
 })
-
-const unequalSizes = ({ first, second }: Pair) =>
-  first.width === second.width && first.height === second.height
-    ? undefined
-    : fail(
-        pairName,
-        `the first is ${first.width} x ${first.height} pixels, the second ${second.width} x ${second.height}`
-      )
 
 /** The sums of both, for work done in parts. */
 export const combine: {
@@ -205,7 +195,7 @@ export const differing = (
   { first, second }: Pair,
   options: AddOptions = {}
 ): Result.Result<BinaryMask, MaskNotDecodable> => {
-  const unequal = unequalSizes({ first, second })
+  const unequal = unequalSizes("first", first, "second", second)
   if (unequal !== undefined) return unequal
   const { data: a, height, ignoreIndex: noA, width } = first
   const { data: b, ignoreIndex: noB } = second

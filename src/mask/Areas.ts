@@ -12,6 +12,7 @@ import type { Box, Extent } from "./Region.ts"
 import * as Regions from "./Regions.ts"
 import * as Spans from "./Spans.ts"
 import * as Steps from "./Steps.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 /** Which areas there are. */
 export interface Options extends Polygons.Options {
@@ -52,6 +53,7 @@ export function* steps(
   needs: (classId: number) => Needs | undefined
 ): Steps.Steps<ReadonlyArray<Area>> {
   const { confidence, minScore, per } = options
+  ErrorKind.oneOf("Areas", "per", per, ["region", "class"])
   const minArea = MinArea.of(options.minArea)
   const components = yield* Components.steps(map, options)
   const { classIds, count } = components

@@ -19,7 +19,7 @@
 import { Result } from "effect"
 import type { LabelMap } from "./LabelMap.ts"
 import type { MaskNotDecodable } from "./MaskError.ts"
-import { type AddOptions, ignoredPixels, mean, type Pair, unequalSizes } from "./Metrics.ts"
+import { type AddOptions, ignoredPixels, mean, type Pair, unequal } from "./Metrics.ts"
 
 /** Pixels near outlines, per class: `[classes]` each. `add` changes them in place. */
 export interface BoundarySums {
@@ -49,8 +49,8 @@ export const add = (
   options: Options = {}
 ): Result.Result<BoundarySums, MaskNotDecodable> => {
   const { height, width } = truth
-  const unequal = unequalSizes({ prediction, truth })
-  if (unequal !== undefined) return unequal
+  const wrong = unequal({ prediction, truth })
+  if (wrong !== undefined) return wrong
   const { both, classes, either } = self
   return Result.map(ignoredPixels(truth, classes, options), (ignored) => {
     const distance = Math.max(1, Math.round(options.distance ?? 0.02 * Math.hypot(width, height)))

@@ -27,12 +27,13 @@ import { MaskNotDecodable, pixels } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
 import * as Rle from "./Rle.ts"
 import * as Steps from "./Steps.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 export { Annotation, Category, Dataset, Image, Segmentation } from "./CocoSchema.ts"
-export type { LeftOut } from "./CocoReading.ts"
+export type { LeftOut, Lost } from "./CocoReading.ts"
 
 /** A data set that was read, and what of its file was not, where there is such. */
-export type Read = Dataset & { readonly leftOut?: ReadonlyArray<CocoReading.LeftOut> }
+export type Read = Dataset & CocoReading.Lost
 
 /**
  * The data set of a file's text: COCO's, LVIS's, a list of results, or what annotation tools make of it. Missing `iscrowd`
@@ -64,6 +65,7 @@ export const annotations = Steps.sync(steps)
 
 /** The same with pauses. @internal */
 export function* steps(map: LabelMap, options: Options): Steps.Steps<ReadonlyArray<Annotation>> {
+  ErrorKind.oneOf("Coco", "segmentation", options.segmentation, ["auto", "rle", "counts"])
   const crowds = new Set(options.crowds)
   const minArea = MinArea.of(options.minArea)
   const own = { ...options, exclude: [...(options.exclude ?? []), ...crowds] }

@@ -17,6 +17,13 @@ export interface LeftOut {
   readonly ids: ReadonlyArray<string>
 }
 
+/** What of a file could not be read. */
+export interface Lost {
+  readonly leftOut?: ReadonlyArray<LeftOut>
+  /** Ids of the images that have more on them than could be read: their label maps are not the truth. */
+  readonly incomplete?: ReadonlyArray<number>
+}
+
 type Json = Readonly<Record<string, unknown>>
 
 const isList = (value: unknown): value is ReadonlyArray<unknown> => Array.isArray(value)
@@ -36,9 +43,7 @@ const isPoint = (value: unknown): value is readonly [number, number] =>
 const name = "COCO data set"
 
 /** The data set of a file's text; a list of results has images of which only run lengths tell the size. */
-export const read = (
-  json: string
-): Result.Result<Dataset & { readonly leftOut?: ReadonlyArray<LeftOut> }, MaskNotDecodable> =>
+export const read = (json: string): Result.Result<Dataset & Lost, MaskNotDecodable> =>
   Result.flatMap(parsed(json), (file) => {
     const out = new Reading()
     if (isList(file)) {
@@ -76,7 +81,9 @@ const finished = (out: Reading, dataset: Dataset, annotations: ReadonlyArray<unk
     const reason = why === "" ? "they are no objects" : why
     return fail(name, `none of its ${annotations.length} annotations can be read: ${reason}`)
   }
-  return Result.succeed(leftOut.length === 0 ? dataset : { ...dataset, leftOut })
+  if (leftOut.length === 0) return Result.succeed(dataset)
+  const incomplete = [...out.incomplete]
+  return Result.succeed({ ...dataset, leftOut, ...(incomplete.length === 0 ? {} : { incomplete }) })
 }
 
 const parsed = (json: string): Result.Result<unknown, MaskNotDecodable> => {
@@ -133,8 +140,19 @@ class Reading {
     { what: LeftOut["what"]; reason: string; count: number; ids: Array<string> }
   >()
 
+  /** Images with something on them that could not be read, be it a part of an annotation. */
+  readonly incomplete = new Set<number>()
+  /** The image of the annotation that is being read. */
+  #image = 0
+
   leftOut(): ReadonlyArray<LeftOut> {
     return [...this.#faults.values()]
+  }
+
+  /** Leaves out something that may cover pixels. */
+  #lose(what: LeftOut["what"], reason: string, id: unknown): undefined {
+    this.incomplete.add(this.#image)
+    return this.#leave(what, reason, id)
   }
 
   #leave(what: LeftOut["what"], reason: string, id: unknown): undefined {
@@ -154,7 +172,7 @@ class Reading {
     list: ReadonlyArray<unknown>,
     sizes: ReadonlyMap<number, Pick<Image, "width" | "height">>
   ): ReadonlyArray<Image> {
-    const seen = new Set<number>()
+    const seen = new Map<number, string>()
     return list.flatMap((entry, index) => {
       const image = Predicate.isReadonlyObject(entry) ? entry : {}
       const id = whole(image["id"])
@@ -164,10 +182,15 @@ class Reading {
         this.#unsized.add(id)
         return this.#leave("image", "it has no width and height", id) ?? []
       }
-      // Whose annotations are whose nobody can tell: those of the id are of the first.
-      if (seen.has(id)) return this.#leave("image", "another before it has its id", id) ?? []
-      seen.add(id)
-      return [{ id, ...size, file_name: fileName(image) ?? String(id) }]
+      const file_name = fileName(image) ?? String(id)
+      const before = seen.get(id)
+      if (before !== undefined) {
+        // Whose annotations are whose nobody can tell: those of the id are of the first.
+        if (before !== file_name) this.incomplete.add(id)
+        return this.#leave("image", "another before it has its id", id) ?? []
+      }
+      seen.set(id, file_name)
+      return [{ id, ...size, file_name }]
     })
   }
 
@@ -215,8 +238,9 @@ class Reading {
         this.#leave("annotation", "it has no image_id that is a whole number", id)
         continue
       }
+      this.#image = image_id
       if (category_id === undefined) {
-        this.#leave(
+        this.#lose(
           "annotation",
           isList(annotation["segments_info"])
             ? "it is one of a panoptic file, whose segments are in pictures"
@@ -234,11 +258,11 @@ class Reading {
       const segmentation = this.#segmentation(annotation["segmentation"], id)
       if (segmentation === undefined) continue
       if (image !== undefined && isOfOther(segmentation, image)) {
-        this.#leave("annotation", "its run lengths are for an image of another size", id)
+        this.#lose("annotation", "its run lengths are for an image of another size", id)
         continue
       }
       if (areParts(segmentation, image)) {
-        this.#leave("annotation", "its outlines are in parts of the sides, where pixels are meant", id)
+        this.#lose("annotation", "its outlines are in parts of the sides, where pixels are meant", id)
         continue
       }
       const measured = measure(segmentation)
@@ -268,15 +292,15 @@ class Reading {
 
   #segmentation(given: unknown, id: number): Segmentation | undefined {
     if (Predicate.isReadonlyObject(given)) return this.#runs(given, id)
-    if (!isList(given) || given.length === 0) return this.#leave("annotation", "it has no segmentation", id)
+    if (!isList(given) || given.length === 0) return this.#lose("annotation", "it has no segmentation", id)
     // One polygon without a list around it, be it of numbers or of points.
     const lists = isNumber(given[0]) || (given.length > 2 && given.every(isPoint)) ? [given] : given
     const polygons: Array<ReadonlyArray<number>> = []
     for (const list of lists) {
       const polygon = isList(list) && list.every(isPoint) ? list.flat() : list
-      if (!isList(polygon) || !polygon.every(isNumber)) this.#leave("polygon", "it is no list of numbers", id)
+      if (!isList(polygon) || !polygon.every(isNumber)) this.#lose("polygon", "it is no list of numbers", id)
       else if (polygon.length < 6) this.#leave("polygon", `it has ${polygon.length} numbers, and no area`, id)
-      else if (polygon.length % 2 === 1) this.#leave("polygon", "it has a number without its other", id)
+      else if (polygon.length % 2 === 1) this.#lose("polygon", "it has a number without its other", id)
       else polygons.push(polygon)
     }
     return polygons.length === 0
@@ -286,16 +310,16 @@ class Reading {
 
   #runs({ counts, size }: Json, id: number): Segmentation | undefined {
     const sides = isList(size) ? sizeOf(size[1], size[0]) : undefined
-    if (sides === undefined) return this.#leave("annotation", "its run lengths have no size", id)
+    if (sides === undefined) return this.#lose("annotation", "its run lengths have no size", id)
     const { height, width } = sides
     if (typeof counts !== "string" && !(isList(counts) && counts.every(isNumber)))
-      return this.#leave("annotation", "its run lengths have no counts", id)
+      return this.#lose("annotation", "its run lengths have no counts", id)
     // Python's bytes as text have their mark around them.
     const text = typeof counts === "string" ? /^b(['"])(.*)\1$/s.exec(counts)?.[2] : undefined
     const runs: Rle.CocoRle = { size: [height, width], counts: text?.replaceAll("\\\\", "\\") ?? counts }
     return Result.match(Rle.fromCoco(runs), {
       onSuccess: () => runs,
-      onFailure: ({ detail }) => this.#leave("annotation", `its run lengths: ${detail}`, id)
+      onFailure: ({ detail }) => this.#lose("annotation", `its run lengths: ${detail}`, id)
     })
   }
 }
@@ -322,8 +346,8 @@ const areParts = (segmentation: Segmentation, image: Image | undefined): boolean
 /** The name of the file, or the last part of its address (as LVIS has it). */
 const fileName = (image: Json): string | undefined => {
   const { coco_url: cocoUrl, file_name: own, flickr_url: flickrUrl, path } = image
-  if (typeof own === "string" && own !== "") return own
-  const address = [cocoUrl, path, flickrUrl].find((value) => typeof value === "string" && value !== "")
+  if (typeof own === "string" && own !== "" && !/^https?:/i.test(own)) return own
+  const address = [own, cocoUrl, path, flickrUrl].find((value) => typeof value === "string" && value !== "")
   return typeof address === "string" ? address.split(/[?#]/)[0]!.split("/").at(-1) : undefined
 }
 

@@ -1,4 +1,7 @@
-/** Moving pixels about: what label maps, binary masks and confidence maps have in common. */
+/**
+ * Pixels row by row: their storage, and moving them about, which label maps, binary masks and confidence maps have in common. No
+ * Effect here: the ONNX transport uses it in its session's process.
+ */
 import type { Box } from "./Region.ts"
 
 /** One value a pixel, row-major. */
@@ -6,6 +9,32 @@ export interface Grid<Data> {
   readonly width: number
   readonly height: number
   readonly data: Data
+}
+
+/** Storage of class ids. */
+export type LabelData = Uint8Array | Uint16Array | Uint32Array
+
+/** The narrowest storage that holds ids up to `maxId`. */
+export const allocate = (maxId: number, length: number): LabelData =>
+  maxId <= 0xff ? new Uint8Array(length) : maxId <= 0xffff ? new Uint16Array(length) : new Uint32Array(length)
+
+/** Empty storage as wide as another. */
+export const sameStorage = (data: LabelData, length: number): LabelData =>
+  data instanceof Uint8Array
+    ? new Uint8Array(length)
+    : data instanceof Uint16Array
+      ? new Uint16Array(length)
+      : new Uint32Array(length)
+
+/**
+ * Gives the memory of an array back at once; whoever still looks at it finds it empty. The collector comes by how much has
+ * been taken since it last came, and walks the whole heap then: with pixels left to it, after every ten pictures or so.
+ */
+export const release = ({ buffer, byteLength }: ArrayBufferView): void => {
+  // A part of something larger is not this one's to give back.
+  if (!(buffer instanceof ArrayBuffer) || byteLength === 0 || buffer.byteLength !== byteLength) return
+  // Older browsers leave it to the collector.
+  if ("transfer" in buffer) buffer.transfer(0)
 }
 
 /** A clockwise turn, in degrees. */

@@ -15,7 +15,7 @@
 import { Result } from "effect"
 import { dual } from "effect/Function"
 import * as Grid from "./Grid.ts"
-import { allocate, type LabelData, sameStorage } from "./LabelStorage.ts"
+import { allocate, type LabelData, sameStorage } from "./Grid.ts"
 import { largestId, type MaskNotDecodable, pixels, sized } from "./MaskError.ts"
 import type { Box } from "./Region.ts"
 

@@ -18,6 +18,7 @@ import { Result } from "effect"
 import { Base64, Base64Url } from "effect/encoding"
 import * as Annotated from "./Annotated.ts"
 import type { Point, Ring } from "./Simplify.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 /** A task, as far as it could be read. */
 export interface ReadTask {
@@ -46,6 +47,7 @@ const isSide = (value: unknown): value is number => Number.isInteger(value) && i
 /** One task of an export. Fails, with the reason, where its truth cannot be told. */
 export const task = (given: unknown, { prefer }: Options = {}): Result.Result<ReadTask, string> =>
   Result.gen(function* () {
+    ErrorKind.oneOf("LabelStudio", "prefer", prefer, ["newest", "oldest"])
     if (!isObject(given)) return yield* Result.fail("it is no object")
     const { annotations, completions, data } = given
     const all = annotations ?? completions

@@ -7,7 +7,7 @@
 import { dual } from "effect/Function"
 import type { ConfidenceMap } from "./ConfidenceMap.ts"
 import type { LabelData, LabelMap } from "./LabelMap.ts"
-import { allocate } from "./LabelStorage.ts"
+import { allocate } from "./Grid.ts"
 import { axis, candidates, type Logits, makeBand, type Row } from "./LogitCells.ts"
 
 /**

@@ -72,3 +72,20 @@ export const sized = <A extends Grid<ArrayLike<number>>>(
     ? Result.succeed(grid)
     : fail(mask, `${width} x ${height} pixels need ${width * height} ${values}, but there are ${data.length}`)
 }
+
+/** What two label maps of one image are called. */
+export const pairName = "pair of label maps"
+
+interface Sized {
+  readonly width: number
+  readonly height: number
+}
+
+/** What is wrong with two of one image that are not of one size. */
+export const unequalSizes = (first: string, a: Sized, second: string, b: Sized) =>
+  a.width === b.width && a.height === b.height
+    ? undefined
+    : fail(
+        pairName,
+        `the ${first} is ${a.width} x ${a.height} pixels, the ${second} ${b.width} x ${b.height}`
+      )

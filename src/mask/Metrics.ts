@@ -20,7 +20,7 @@
 import { Result } from "effect"
 import { dual } from "effect/Function"
 import type { LabelMap } from "./LabelMap.ts"
-import { fail, type MaskNotDecodable } from "./MaskError.ts"
+import { fail, type MaskNotDecodable, pairName, unequalSizes } from "./MaskError.ts"
 
 /**
  * Counts of pixels: `[classes, classes + 1]`, row-major, a row for each class of the truth and a column for each
@@ -66,8 +66,8 @@ export const add = (
 ): Result.Result<Confusion, MaskNotDecodable> => {
   const { classes, counts } = self
   const { prediction, truth } = pair
-  const unequal = unequalSizes(pair)
-  if (unequal !== undefined) return unequal
+  const wrong = unequal(pair)
+  if (wrong !== undefined) return wrong
   const rowOf = rows(truth, classes, options)
   const stride = classes + 1
   const image = new Uint32Array(counts.length)
@@ -251,10 +251,5 @@ export const ignoredPixels = (
 const unknownId = (id: number, classes: number) =>
   fail(pairName, `the truth has id ${id}, but there are ${classes} classes`)
 
-const pairName = "pair of label maps"
-
 /** What is wrong with a pair whose maps are not of one size. @internal */
-export const unequalSizes = ({ prediction: p, truth: t }: Pair) =>
-  p.width === t.width && p.height === t.height
-    ? undefined
-    : fail(pairName, `the prediction is ${p.width} x ${p.height} pixels, the truth ${t.width} x ${t.height}`)
+export const unequal = ({ prediction, truth }: Pair) => unequalSizes("prediction", prediction, "truth", truth)

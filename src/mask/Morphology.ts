@@ -17,6 +17,7 @@ import * as MinArea from "./MinArea.ts"
 import { type BinaryMask, not } from "./BinaryMask.ts"
 import * as Components from "./Components.ts"
 import type { LabelMap } from "./LabelMap.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 /** The pixels around a centre that count as near it. */
 export interface Element {
@@ -68,14 +69,16 @@ export const dilate: {
 })
 
 /** How far an element reaches along a row, by its distance from the centre's row. */
-const reaches = ({ radius, shape }: Element): Uint32Array =>
-  Uint32Array.from({ length: radius + 1 }, (_, distance) =>
+const reaches = ({ radius, shape }: Element): Uint32Array => {
+  ErrorKind.oneOf("Morphology", "shape", shape, ["square", "diamond", "disc"])
+  return Uint32Array.from({ length: radius + 1 }, (_, distance) =>
     shape === "diamond"
       ? radius - distance
       : shape === "disc"
         ? Math.floor(Math.sqrt(radius * radius - distance * distance))
         : radius
   )
+}
 
 /** The pixels of the mask that have no pixel outside it near. */
 export const erode: {

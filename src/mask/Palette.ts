@@ -15,8 +15,7 @@ import * as ClassTable from "./ClassTable.ts"
 import { ADE20K } from "./datasets/Ade20k.ts"
 import { CITYSCAPES, CITYSCAPES_LABEL_IDS } from "./datasets/Cityscapes.ts"
 import { COCO_CATEGORY_IDS, COCO_STUFF, COCO_THINGS } from "./datasets/CocoStuff.ts"
-import { ATR, LIP } from "./datasets/HumanParsing.ts"
-import { PASCAL_VOC } from "./datasets/PascalVoc.ts"
+import { ATR, LIP, PASCAL_VOC } from "./datasets/PascalVoc.ts"
 
 /** A class table in which every class has a colour. */
 export type Palette = ReadonlyArray<ClassTable.ClassInfo & { readonly color: ClassTable.Rgb }>

@@ -109,7 +109,7 @@ export const read = (
           : {})
       })
     } catch (cause) {
-      return fail(cause instanceof Error ? cause.message : String(cause))
+      return fail(`it is broken (${cause instanceof Error ? cause.message : String(cause)})`)
     }
   })
 }

@@ -68,8 +68,10 @@ const namesIn = ({
   label2id,
   num_labels
 }: typeof Config.Type): ReadonlyArray<readonly [string, string]> => {
-  if (id2label != null) return Object.entries(id2label).map(([id, name]) => [id, String(name)])
-  if (label2id != null) return Object.entries(label2id).map(([name, id]) => [String(id), name])
+  if (id2label != null && Object.keys(id2label).length > 0)
+    return Object.entries(id2label).map(([id, name]) => [id, String(name)])
+  if (label2id != null && Object.keys(label2id).length > 0)
+    return Object.entries(label2id).map(([name, id]) => [String(id), name])
   return Array.from({ length: num_labels ?? 0 }, (_, id) => [String(id), `LABEL_${id}`])
 }
 
@@ -107,6 +109,12 @@ export const make = Effect.fnUntraced(function* (
   if (odd !== undefined) {
     return yield* fail(
       `its config.json names ${JSON.stringify(odd[1])} by ${JSON.stringify(odd[0])}, which is no class id: they are whole numbers`
+    )
+  }
+  const twice = names.find(([id], at) => names.findIndex(([other]) => Number(other) === Number(id)) < at)
+  if (twice !== undefined) {
+    return yield* fail(
+      `its config.json has two names for the class ${Number(twice[0])}, ${JSON.stringify(twice[1])} is one`
     )
   }
   return { ...model, classes: ClassTable.fromId2Label(Object.fromEntries(names)), preprocessing }

@@ -8,7 +8,7 @@ import { DependencyMissing } from "../image/ImageError.ts"
 import type { Preprocessing } from "../image/Preprocessing.ts"
 import { filters } from "../image/Resample.ts"
 import type { ClassTable } from "../mask/ClassTable.ts"
-import * as OneOf from "../OneOf.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 import * as Policy from "../policy/Policy.ts"
 import * as Range from "../policy/Range.ts"
 import type { Prediction } from "../Prediction.ts"
@@ -17,7 +17,7 @@ import { own, span } from "../TelemetryNames.ts"
 import { Transport, type TransportOptions } from "../Transport.ts"
 import type { ModelError, ModelSource } from "./Model.ts"
 import { OnnxRuntime } from "./OnnxRuntime.ts"
-import { release } from "./session/Memory.ts"
+import { release } from "../mask/Grid.ts"
 import type { Weights } from "./session/Session.ts"
 import * as SessionPool from "./session/SessionPool.ts"
 
@@ -76,8 +76,8 @@ const count = (layer: Layer, name: string, value: number | undefined, otherwise:
 
 /** Instead of what a model's settings say, which are checked where they are read. */
 const preprocessingOf = (layer: Layer, own: Partial<Preprocessing> = {}): Partial<Preprocessing> => {
-  OneOf.check(layer, "preprocessing.filter", own.filter, [...filters, "libvips-bilinear"])
-  OneOf.check(layer, "preprocessing.channels", own.channels, ["rgb", "bgr"])
+  ErrorKind.oneOf(layer, "preprocessing.filter", own.filter, [...filters, "libvips-bilinear"])
+  ErrorKind.oneOf(layer, "preprocessing.channels", own.channels, ["rgb", "bgr"])
   for (const name of ["mean", "std"] as const) {
     const value = own[name]
     if (value !== undefined && (value.length !== 3 || !value.every(Number.isFinite)))

@@ -14,12 +14,15 @@ const Rectangle = Schema.Struct({ height: Side, width: Side })
 const Size = Schema.Union([
   Side,
   Schema.Tuple([Side, Side]),
-  Schema.Struct({
-    height: maybe(Side),
-    width: maybe(Side),
-    shortest_edge: maybe(Side),
-    longest_edge: maybe(Side)
-  })
+  Schema.StructWithRest(
+    Schema.Struct({
+      height: maybe(Side),
+      width: maybe(Side),
+      shortest_edge: maybe(Side),
+      longest_edge: maybe(Side)
+    }),
+    [Schema.Record(Schema.String, Schema.NullOr(Side))]
+  )
 ])
 
 /** The keys that are read. Others are held against {@link changesPixels}. */
@@ -39,7 +42,7 @@ export const Settings = Schema.StructWithRest(
     do_center_crop: maybe(Schema.Boolean),
     crop_size: maybe(Schema.Union([Side, Schema.Tuple([Side, Side]), Rectangle])),
     do_rescale: maybe(Schema.Boolean),
-    rescale_factor: maybe(Schema.Finite),
+    rescale_factor: maybe(Schema.Finite.check(Schema.isGreaterThan(0))),
     offset: maybe(Schema.Boolean),
     rescale_offset: maybe(Schema.Boolean),
     do_normalize: maybe(Schema.Boolean),
@@ -205,8 +208,10 @@ export const toPreprocessing = (settings: Settings): Result.Result<Preprocessing
   const usual = imagenet === "default" ? defaults : standard
   const mean = perChannel(normalizes ? (settings.image_mean ?? usual.mean) : 0)
   const std = perChannel(normalizes ? (settings.image_std ?? usual.std) : 1)
-  if (mean.length !== 3 || std.length !== 3 || std.includes(0)) {
-    return Result.fail(`${file} must have three numbers each in \`image_mean\` and \`image_std\``)
+  if (mean.length !== 3 || std.length !== 3 || !std.every((value) => value > 0)) {
+    return Result.fail(
+      `${file} must have three numbers each in \`image_mean\` and \`image_std\`, and those above 0`
+    )
   }
   // `transformers` passes them over, and `transformers.js` does not: whose result is meant is not ours to say.
   const ignored =
@@ -268,6 +273,10 @@ const sizeOf = (settings: Settings, name: string, isSquare: boolean): Result.Res
     return Result.fail(`has "max_size": ${max_size}, which a ${name}ImageProcessor does not have`)
   const { size } = settings
   if (size === undefined || size === null) return Result.fail("says no `size`")
+  if (typeof size === "object" && !("length" in size)) {
+    const other = Object.keys(size).find((key) => !(key in none))
+    if (other !== undefined) return Result.fail(`has "${other}" in its \`size\`, which is not known here`)
+  }
   const edges =
     typeof size === "number"
       ? (settings.default_to_square ?? isSquare) && max_size == null

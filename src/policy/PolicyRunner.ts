@@ -8,7 +8,7 @@
  *
  * One runner belongs to one service: all its callers share queue, budget and circuit.
  */
-import { Cause, Clock, Duration, Effect, Metric, Option, Result, Semaphore, type Scope } from "effect"
+import { Clock, Duration, Effect, Metric, Option, Semaphore, type Scope } from "effect"
 import type { Attempt } from "./Attempt.ts"
 import * as Backoff from "./Backoff.ts"
 import * as Breaker from "./Breaker.ts"
@@ -345,9 +345,7 @@ export const make = Effect.fnUntraced(function* (options: {
         Effect.onExit((exit) => {
           const took = Duration.toSeconds(elapsed())
           if (exit._tag === "Success") return Metric.update(metrics.duration, took)
-          const error = Result.getOrUndefined(Cause.findError(exit.cause))
-          const type =
-            error === undefined ? (Cause.hasInterrupts(exit.cause) ? "Interrupted" : "Defect") : error._tag
+          const type = Telemetry.errorTypeOf(exit.cause)
           return Metric.update(
             Metric.withAttributes(metrics.duration, { [Telemetry.standard.errorType]: type }),
             took

@@ -19,6 +19,7 @@ import * as Morphology from "../mask/Morphology.ts"
 import type { Box } from "../mask/Region.ts"
 import * as Regions from "../mask/Regions.ts"
 import * as Steps from "../mask/Steps.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 export interface HideOptions {
   /** The classes that are hidden. */
@@ -43,6 +44,7 @@ export function* steps(
   labelMap: LabelMap.LabelMap,
   options: HideOptions
 ): Steps.Steps<Raster> {
+  ErrorKind.oneOf("Hide", "style", options.style, ["blur", "pixelate"])
   const { channels, height, width } = image
   const map = LabelMap.resize(labelMap, width, height)
   const ids = new Set(options.ids)

@@ -173,10 +173,7 @@ export const make = Effect.fnUntraced(function* (
           if (HttpServerError.isHttpServerError(error) && error.reason._tag === "RouteNotFound") {
             return Effect.succeed(refuse(unknown(request, path, paths)))
           }
-          return Effect.as(
-            Effect.logError(`${request.method} ${path} failed by a defect`, cause),
-            refuse(new Refusals.Refusal({ status: 500, detail: "The service failed. Its log says why" }))
-          )
+          return Effect.map(Refusals.ofDefect(`${request.method} ${path}`, error), refuse)
         })
     return logged(
       request,

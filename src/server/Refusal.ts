@@ -37,6 +37,27 @@ export class Refusal extends Schema.TaggedError<Refusal>()("Refusal", {
 export const noted = ({ internal, status }: Refusal): Effect.Effect<void> =>
   status >= 500 && internal !== undefined ? Effect.logWarning(internal) : Effect.void
 
+/** What a module says that was there when this program started, and is not now, or is that of another version. */
+const isReplaced = (defect: unknown): boolean =>
+  defect instanceof Error &&
+  /^Cannot find module ['"](?:[/\\]|file:|[a-z]:)|^Module not found "file:|does not provide an export named/i.test(
+    defect.message
+  )
+
+/** What is answered where nobody knew that it could go wrong: the log says what it was, of `what`. */
+export const ofDefect = (what: string, defect: unknown, detail = "The service failed. Its log says why") => {
+  const replaced = isReplaced(defect)
+  const why = replaced
+    ? "since a module of this program is gone or another: it was updated while it runs. Restart it"
+    : "by a defect"
+  return Effect.as(
+    Effect.logError(`${what} failed ${why}`, defect),
+    replaced
+      ? new Refusal({ status: 503, detail: "The service was updated while it runs, and must be restarted" })
+      : new Refusal({ status: 500, detail })
+  )
+}
+
 /** The answer that says it, its body in a dialect's own form, its status where that has another one for it. */
 export const answer = (refusal: Refusal, body: unknown, status: number = refusal.status) =>
   HttpServerResponse.jsonUnsafe(body, { status, headers: headersOf(refusal) })

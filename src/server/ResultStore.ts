@@ -3,7 +3,7 @@
  * are looked up in a table: nothing of a request ever becomes a path of the file system.
  */
 import { Effect, FileSystem, type PlatformError, type Scope } from "effect"
-import * as DiskSize from "../files/DiskSize.ts"
+import * as WholeFile from "../files/WholeFile.ts"
 import * as TemporaryFolder from "../files/TemporaryFolder.ts"
 import { largest } from "./Caller.ts"
 
@@ -85,7 +85,7 @@ export const make = (
                   const location = `${folder}/${next++}`
                   return Effect.map(fs.writeFile(location, bytes), () => {
                     batch.files.set(path, { path, location, bytes: fs.readFile(location) })
-                    const taken = DiskSize.ofFile(bytes.length)
+                    const taken = WholeFile.diskSize(bytes.length)
                     batch.bytes += taken
                     total += taken
                   }).pipe(Effect.andThen(makeRoom))

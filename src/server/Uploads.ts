@@ -4,6 +4,7 @@ import { type HttpServerRequest, MultipartParser } from "effect/http"
 import type { Upload } from "./Dialect.ts"
 import { bad, Refusal, tooMany } from "./Refusal.ts"
 import type { ServerLimits } from "./ServerLimits.ts"
+import { ascii } from "../jobs/FileName.ts"
 
 /** What a form's files are read under. */
 export type UploadLimits = Pick<ServerLimits, "maxBytes" | "maxImages" | "maxRequestBytes">
@@ -143,11 +144,4 @@ const fromMultipart = (error: MultipartParser.MultipartError, limits: UploadLimi
  * A file name that is safe in any folder: no separators, no leading dots, letters, digits, `_`, `-` and `.` only.
  * Services clean names like this, and callers expect it.
  */
-export const safeName = (name: string): string => {
-  const last = name.split(/[\\/]/).at(-1) ?? ""
-  const clean = last
-    .normalize("NFKD")
-    .replaceAll(/[^\w.-]+/g, "_")
-    .replaceAll(/^[._]+|[._]+$/g, "")
-  return clean.length > 100 ? clean.slice(-100) : clean === "" ? "image" : clean
-}
+export const safeName = (name: string): string => ascii(name.split(/[\\/]/).at(-1) ?? "", "image")

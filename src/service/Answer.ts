@@ -1,8 +1,9 @@
 /**
  * What comes back from a service: a status and a body, which is taken as a success or as the failure that it tells of.
  */
-import { type Duration, Effect, Stream } from "effect"
+import type { Duration, Effect, Stream } from "effect"
 import type { Headers } from "effect/http"
+import { discard } from "./BodyBounds.ts"
 import type { Proxies } from "./CurrentProxies.ts"
 import type * as Hiding from "./Hiding.ts"
 import type { ServiceError } from "./ServiceError.ts"
@@ -28,9 +29,7 @@ export interface Opened extends Omit<Answer, "body"> {
 }
 
 /** Gives up an answer that was opened and will not be read: its connection is closed. */
-export const drop = ({ body }: Opened): Effect.Effect<void> =>
-  // Its stream closes the connection when it is interrupted.
-  Effect.ignore(Effect.raceFirst(Stream.runDrain(body), Effect.void))
+export const drop = ({ body }: Opened): Effect.Effect<void> => discard({ stream: body })
 
 /** What an error's body says. The status is judged elsewhere. */
 export interface ErrorBody {

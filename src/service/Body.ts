@@ -18,7 +18,8 @@ const decompression = Effect.promise(() => import("./Decompression.ts"))
 /** An address without what may hold a secret. */
 export const withoutQuery = (url: string): string => url.split(/[?#]/, 1)[0]!
 
-const isCompressed = ({ headers }: HttpClientResponse.HttpClientResponse): boolean =>
+/** Whether a body is sent in an encoding. */
+export const isCompressed = ({ headers }: Pick<HttpClientResponse.HttpClientResponse, "headers">): boolean =>
   !/^\s*(identity\s*)?$/i.test(headers["content-encoding"] ?? "")
 
 /** Each chunk alone, its memory freed when the next one is asked for. */

@@ -1,6 +1,5 @@
 /** How much of a body is read: no more than its limits, and nothing where nobody wants it. */
 import { Effect, Stream } from "effect"
-import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import { type Origin, placeOf } from "./BodyFailure.ts"
 import { ResponseTooLarge } from "./WireError.ts"
 
@@ -31,6 +30,8 @@ export const bounded =
     })
 
 /** Gives up a response without reading it, so that its connection is closed at once. */
-export const discard = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
+export const discard = (response: {
+  readonly stream: Stream.Stream<unknown, unknown>
+}): Effect.Effect<void> =>
   // Its stream closes the connection when it is interrupted.
   Effect.ignore(Effect.raceFirst(Stream.runDrain(response.stream), Effect.void))

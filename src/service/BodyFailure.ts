@@ -82,3 +82,13 @@ export const describe = (cause: unknown): string => {
   }
   return error instanceof Error ? error.message : String(error ?? "no cause given")
 }
+
+/** Codes of connections that were never made. */
+export const unreachable: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT"
+])

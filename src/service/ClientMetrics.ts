@@ -1,6 +1,6 @@
 /** How long requests take, as OpenTelemetry's `http.client.request.duration`: by server, method, status and error. */
-import { Cause, Clock, Context, Effect, type Exit, Metric, Result } from "effect"
-import { calls, standard } from "../TelemetryNames.ts"
+import { Clock, Context, Effect, type Exit, Metric } from "effect"
+import { calls, errorTypeOf, standard } from "../TelemetryNames.ts"
 
 const durations = calls.histogram("http.client.request.duration")
 
@@ -56,9 +56,7 @@ export const placeOf = (url: string): Place =>
 /** What a request came to: a status, an error, or both. */
 const typeOf = (status: number | undefined, exit: Exit.Exit<unknown, { readonly _tag: string }>) => {
   if (status !== undefined && status >= 400) return String(status)
-  if (exit._tag === "Success") return undefined
-  const error = Result.getOrUndefined(Cause.findError(exit.cause))
-  return error?._tag ?? (Cause.hasInterrupts(exit.cause) ? "Interrupted" : "Defect")
+  return exit._tag === "Success" ? undefined : errorTypeOf(exit.cause)
 }
 
 /** Measures one request. `self` is told where to say its status. */

@@ -6,13 +6,8 @@ import type { ServiceError } from "./ServiceError.ts"
 import { ConnectionFailed, InvalidUrl } from "./WireError.ts"
 
 /** Codes that say that nobody took the request. */
-const neverSent = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "UND_ERR_CONNECT_TIMEOUT",
+const neverSent: ReadonlySet<string> = new Set([
+  ...BodyFailure.unreachable,
   "ERR_PROXY_AUTHENTICATION",
   "ERR_PROXY_REFUSED",
   "ERR_PROXY_UNREACHABLE"

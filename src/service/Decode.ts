@@ -63,38 +63,51 @@ const isBinary = (bytes: Uint8Array): boolean =>
 const hex = (bytes: Uint8Array): string =>
   Array.from(bytes.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0")).join(" ")
 
+/** Bytes that are parsed at once. */
+const small = 128 * 1024
+
+/** Loaded with the first answer that is large. */
+const slices = Effect.promise(() => import("./JsonSlices.ts"))
+
+/** Why an answer is no JSON, as what it is instead. */
+const noJson = (answer: Answer, cause: unknown): ResponseNotDecodable => {
+  const { body } = answer
+  const said = `it is no JSON (${answer.headers["content-type"] ?? "no content type"})`
+  const kind = isBinary(body) ? kindOf(body) : undefined
+  if (kind !== undefined) return notDecodable(answer, "", `${said}, but ${kind}`, "")
+  if (isBinary(body)) return notDecodable(answer, "", `${said}, and no text`, hex(body))
+  const page = Message.titleOf(text({ ...answer, body: body.subarray(0, small) }))
+  if (page !== undefined) return notDecodable(answer, "", `${said}, but a page of HTML`, page)
+  // Without what the runtime quotes of it: that is cut as it comes, also within a key.
+  const why = cause instanceof Error ? cause.message : ""
+  const where = / at position \d+(?: \(line \d+ column \d+\))?/.exec(why)?.[0]
+  const ends = / (?:end of JSON input|unterminated string)/i.test(why) ? ": it is cut off" : ""
+  const deep = /nested deeper.*/.exec(why)?.[0]
+  if (deep !== undefined) return notDecodable(answer, "", `it is ${deep}`)
+  return notDecodable(
+    answer,
+    "",
+    `${said}${where === undefined ? ends : `,${where.replace(" at", " broken at")}`}`
+  )
+}
+
 /** The answer as JSON, whatever its content type says: services label it as they like. */
 export const json = (answer: Answer): Effect.Effect<unknown, ResponseNotDecodable> =>
   Effect.suspend(() => {
-    const { body } = answer
+    const { body, headers } = answer
+    const type = headers["content-type"]
     if (body.length === 0) return Effect.fail(notDecodable(answer, "", "it is empty"))
-    try {
-      return Effect.succeed<unknown>(JsonBytes.parse(body, answer.headers["content-type"]))
-    } catch (cause) {
-      const type = answer.headers["content-type"] ?? "no content type"
-      const kind = isBinary(body) ? kindOf(body) : undefined
-      if (kind !== undefined)
-        return Effect.fail(notDecodable(answer, "", `it is no JSON (${type}), but ${kind}`, ""))
-      if (isBinary(body)) {
-        return Effect.fail(notDecodable(answer, "", `it is no JSON (${type}), and no text`, hex(body)))
-      }
-      const page = Message.titleOf(text(answer))
-      if (page !== undefined) {
-        return Effect.fail(notDecodable(answer, "", `it is no JSON (${type}), but a page of HTML`, page))
-      }
-      // Without what the runtime quotes of it: that is cut as it comes, also within a key.
-      const why = cause instanceof Error ? cause.message : ""
-      const where = / at position \d+(?: \(line \d+ column \d+\))?/.exec(why)?.[0]
-      const ends = / (?:end of JSON input|unterminated string)/i.test(why) ? ": it is cut off" : ""
-      return Effect.fail(
-        notDecodable(
-          answer,
-          "",
-          `it is no JSON (${type})${where === undefined ? ends : `,${where.replace(" at", " broken at")}`}`
-        )
-      )
-    }
+    return Effect.mapError(parsed(body, type), (cause) => noJson(answer, cause))
   })
+
+const parsed = (body: Uint8Array, type?: string): Effect.Effect<unknown, unknown> =>
+  body.length > small
+    ? Effect.flatMap(slices, ({ parse }) => parse(body, type))
+    : Effect.try({ try: () => JsonBytes.parse(body, type), catch: (cause) => cause })
+
+/** JSON that stands in a text; fails with what `JSON.parse` throws. */
+export const inText = (text: string): Effect.Effect<unknown, unknown> =>
+  Effect.suspend(() => parsed(new TextEncoder().encode(text)))
 
 /** A reader of answers: their JSON (parsed here unless it is given) as the schema's type. */
 export const schema = <S extends Schema.ConstraintDecoder<unknown>>(

@@ -28,6 +28,7 @@ import * as ExchangeConfig from "./ExchangeConfig.ts"
 import { SendsPieces } from "./Multipart.ts"
 import * as NodeProxy from "./NodeProxy.ts"
 import * as ZstdFrames from "./ZstdFrames.ts"
+import { release } from "../mask/Grid.ts"
 
 export interface NodeHttpOptions extends NodeProxy.NodeProxyOptions {
   /** Connections to one origin at most. Without limit by default. A `ServiceClient` has its own, as many as its `concurrency`. */
@@ -83,9 +84,6 @@ export const decompressors = {
   zstd
 } satisfies Platform["decompressors"]
 
-/** Of ES2024, which every Node that this runs on has, and the types of the library's target do not. */
-const transfer: unknown = Reflect.get(ArrayBuffer.prototype, "transfer")
-
 /** Where a request says which connections it is to use. */
 const poolKey = Symbol("effect-segformer/service/NodeHttp/pool")
 
@@ -140,12 +138,7 @@ const poolUpTo =
 const platform = (most: number, given: NodeProxy.NodeProxyOptions): Platform => ({
   pool: poolUpTo(most, given),
   decompressors,
-  release: ({ buffer, byteLength }) => {
-    // What is a part of something larger is not ours to free.
-    if (typeof transfer === "function" && buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) {
-      Reflect.apply(transfer, buffer, [0])
-    }
-  }
+  release
 })
 
 /** An `HttpClient` for everything beneath it, whose connections end with the scope. */

@@ -127,16 +127,6 @@ const clientOf = (options: ClientOptions, proxy: string | undefined) =>
     return yield* Effect.provideService(NodeHttpClient.makeUndici, NodeHttpClient.Dispatcher, used)
   })
 
-/** Codes of connections that were never made: to a proxy, as nothing else is connected to. */
-const unreachable = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "UND_ERR_CONNECT_TIMEOUT"
-])
-
 /** What Squid says where it has passed nothing on. */
 const notPassedOn =
   /^ERR_(?:ACCESS_DENIED|CACHE_ACCESS_DENIED|CANNOT_FORWARD|CONNECT_FAIL|DNS_FAIL|FORWARDING_DENIED|INVALID_URL|SECURE_CONNECT_FAIL|UNSUP_REQ)\b/
@@ -205,7 +195,7 @@ const explained = (
   const cause =
     status !== undefined
       ? refused(proxy, url, Number(status))
-      : code !== undefined && unreachable.has(code)
+      : code !== undefined && BodyFailure.unreachable.has(code)
         ? Object.assign(new Error(`the proxy ${name} of ${from} cannot be reached: ${text}`), {
             code: "ERR_PROXY_UNREACHABLE"
           })

@@ -20,47 +20,17 @@ interface Reading {
   readonly to: ReadonlyArray<number>
 }
 
-const named: Readonly<Record<string, string>> = {
-  amp: "&",
-  lt: "<",
-  gt: ">",
-  quot: '"',
-  apos: "'",
-  sol: "/",
-  bsol: "\\",
-  plus: "+",
-  equals: "=",
-  colon: ":",
-  semi: ";",
-  comma: ",",
-  period: ".",
-  commat: "@",
-  lowbar: "_",
-  UnderBar: "_",
-  hyphen: "-",
-  dash: "-",
-  excl: "!",
-  quest: "?",
-  num: "#",
-  dollar: "$",
-  percnt: "%",
-  ast: "*",
-  lpar: "(",
-  rpar: ")",
-  lsqb: "[",
-  lbrack: "[",
-  rsqb: "]",
-  rbrack: "]",
-  lcub: "{",
-  lbrace: "{",
-  rcub: "}",
-  rbrace: "}",
-  verbar: "|",
-  vert: "|",
-  grave: "`",
-  Hat: "^",
-  nbsp: " "
-}
+/** What HTML calls characters: each name with its character behind it. */
+const named: ReadonlyMap<string, string> = new Map([
+  ["nbsp", " "],
+  ...(
+    `amp& lt< gt> quot" apos' sol/ bsol\\ plus+ equals= colon: semi; comma, period. commat@ lowbar_ ` +
+    `UnderBar_ hyphen- dash- excl! quest? num# dollar$ percnt% ast* lpar( rpar) lsqb[ lbrack[ rsqb] ` +
+    `rbrack] lcub{ lbrace{ rcub} rbrace} verbar| vert| grave\` Hat^`
+  )
+    .split(" ")
+    .map((entry) => [entry.slice(0, -1), entry.slice(-1)] as const)
+])
 
 const codePoint = (digits: string, radix: number): string | undefined => {
   const code = Number.parseInt(digits, radix)
@@ -99,9 +69,7 @@ const unescapes: ReadonlyArray<Unescape> = [
         ? codePoint(hex, 16)
         : decimal !== undefined
           ? codePoint(decimal, 10)
-          : name !== undefined && Object.hasOwn(named, name)
-            ? named[name]
-            : undefined
+          : named.get(name ?? "")
   ],
   // URLs and forms.
   [/(?:%[\da-f]{2})+|\+/gi, ([escaped]) => (escaped === "+" ? " " : utf8(escaped))],

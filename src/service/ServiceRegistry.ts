@@ -65,6 +65,7 @@ export class ServiceRegistry extends Context.Service<
 
 /** Where a service says how it is. */
 export const healthUrl = (entry: Pick<ServiceEntry, "baseUrl" | "healthPath" | "healthAt">): string => {
+  ErrorKind.oneOf("ServiceRegistry", "healthAt", entry.healthAt, ["base", "root"])
   const { origin, pathname, search } = new URL(entry.baseUrl)
   const base = entry.healthAt === "root" ? "" : withoutSlash(pathname)
   return `${origin}${base}${entry.healthPath}${search}`

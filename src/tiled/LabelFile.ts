@@ -24,6 +24,7 @@ import type { LabelData } from "../mask/LabelMap.ts"
 import type { Band } from "./Band.ts"
 import { LabelsNotWritten } from "./TilingError.ts"
 import { own, span } from "../TelemetryNames.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 export interface LabelFileOptions {
   /** By the ending of the path, unless given: `.png`, or `.tif` and `.tiff`. */
@@ -51,6 +52,7 @@ export const write = <E, R>(
     const attempt = <A>(work: () => Promise<A>) =>
       Effect.tryPromise({ try: work, catch: (cause) => failed(String(cause)) })
 
+    ErrorKind.oneOf("LabelFile", "format", options.format, ["tiff", "png"])
     const format = options.format ?? formats.get(extname(path).toLowerCase())
     if (format === undefined)
       return yield* failed("its name must end in .tif, .tiff or .png, or `format` say so")

@@ -40,6 +40,7 @@ import type { Box } from "../mask/Region.ts"
 import { concat } from "../service/Body.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import type { SpanName } from "../TelemetryNames.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 export interface LargeImage {
   /** For errors: a path, or its name. */
@@ -111,6 +112,7 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   options: FileOptions = {}
 ): Effect.fn.Return<LargeImage, SegmentationError, FileSystem.FileSystem | Scope.Scope> {
   const fs = yield* FileSystem.FileSystem
+  ErrorKind.oneOf("LargeImage", "compression", options.compression, ["none", "deflate"])
   const source = path
   const limits = { ...defaultLimits, ...options.limits }
   const { size, type } = yield* Effect.mapError(fs.stat(path), notRead(source))

@@ -40,6 +40,7 @@ import * as LogitBlend from "./LogitBlend.ts"
 import { OverlapTooLarge, type TilingError, WindowsDisagree } from "./TilingError.ts"
 import * as Windows from "./Windows.ts"
 import type { SpanName } from "../TelemetryNames.ts"
+import * as ErrorKind from "../ErrorKind.ts"
 
 export interface TiledOptions
   extends Windows.WindowOptions, Pick<SegmentOptions, "policy" | "retryWhen" | "retryResult"> {
@@ -76,6 +77,7 @@ export const segment = (
       `Tiled: \`margin\` must be a whole number from 0 to half of the overlap (${windows.overlap}), but is ${margin}`
     )
   }
+  ErrorKind.oneOf("Tiled", "weights", options.weights, ["even", "distance"])
   const blend = {
     margin,
     weights: options.weights ?? "even",

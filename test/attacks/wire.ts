@@ -100,8 +100,17 @@ const framings: ReadonlyArray<Attack> = [
     417
   ),
   framing(
-    "a body in an encoding that may be a bomb",
-    request("POST /v1/segment", { "content-encoding": "gzip" }, "x"),
+    "a body that is not what it is encoded as",
+    request("POST /v1/segment", { "content-encoding": "gzip" }, "x")
+  ),
+  framing(
+    "a body in an encoding that nobody takes off",
+    request("POST /v1/segment", { "content-encoding": "compress" }, "x"),
+    415
+  ),
+  framing(
+    "encodings within each other",
+    request("POST /v1/segment", { "content-encoding": "gzip, gzip, gzip" }, "x"),
     415
   ),
   framing("the address of another server", request("GET http://evil.example/v1/models"), [400, 403, 404]),

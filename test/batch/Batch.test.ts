@@ -1,34 +1,14 @@
-import { hostname } from "node:os"
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, Fiber, type FileSystem, Layer, Stream } from "effect"
+import { Duration, Effect, type FileSystem, Layer, Stream } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { CircuitOpen, ImageSource, InferenceFailed, RateLimited, Transport } from "effect-segformer"
 import { Batch, BatchSource, Item, Sink, Sinks } from "effect-segformer/batch"
-import { eventually, hangs } from "../support/Eventually.ts"
 import { fill, folder } from "../support/Folder.ts"
 import { passing } from "../support/Passing.ts"
-import { filesIn, picture, pictures, predictionOf, segmenter } from "./support.ts"
-
-/** A sink that holds what it is given, by key. */
-const holding = () => {
-  const found = new Map<string, string>()
-  const sink = Sink.make({
-    name: "held",
-    write: ({ item, segmentation }) =>
-      Effect.map(segmentation.labelMap, ({ data }) => {
-        found.set(item.key, String(data))
-      }),
-    repeat: (item, original) =>
-      Effect.sync(() => {
-        found.set(item.key, found.get(original.key) ?? "")
-        return undefined
-      })
-  })
-  return { found, sink }
-}
+import { filesIn, holding, picture, pictures, predictionOf, segmenter } from "./support.ts"
 
 /** A segmenter that notes the names of the images it is given. */
 const noting = () => {
@@ -197,78 +177,6 @@ describe("Batch.run", () => {
       assert.strictEqual(late._tag, "SinkFailed")
       assert.match(late.message, /done before it was asked for.*another folder/)
       assert.isFalse(existsSync(join(out, "areas.csv")))
-    })
-  )
-
-  it.live("refuses a folder that another run is at work in, and takes over from one that is gone", () =>
-    Effect.gen(function* () {
-      const source = BatchSource.folder(yield* folder(pictures(4)))
-      const out = yield* folder()
-      const run = (takes: number) =>
-        Batch.run({ source, sinks: [holding().sink], folder: out, grace: 0 }).pipe(
-          Effect.provide(segmenter({ takes })),
-          Effect.provide(NodeFileSystem.layer)
-        )
-      const fiber = yield* Effect.forkChild(run(hangs))
-      yield* eventually(() => existsSync(join(out, "lock")), "the folder to be taken")
-      const refused = yield* Effect.flip(run(0))
-      assert.strictEqual(refused._tag, "RunLocked")
-      assert.match(refused.message, new RegExp(`Process ${process.pid} on`))
-      yield* Fiber.interrupt(fiber)
-      // As a process leaves it that was killed: its number may be taken by another one since.
-      writeFileSync(
-        join(out, "lock"),
-        JSON.stringify({ pid: process.pid, host: hostname(), started: "then" })
-      )
-      assert.strictEqual((yield* run(0)).settled.done, 4)
-    })
-  )
-
-  it.live("finishes what is under way when it is interrupted, within its grace, and goes on later", () =>
-    Effect.gen(function* () {
-      const source = BatchSource.folder(yield* folder(pictures(40)))
-      const out = yield* folder()
-      const begun = yield* Deferred.make<void>()
-      let calls = 0
-      const slow = segmenter({
-        takes: 150,
-        onCall: () => {
-          if (++calls === 8) Deferred.doneUnsafe(begun, Exit.void)
-        }
-      })
-      const { found, sink } = holding()
-      const run = (grace: Duration.Input) =>
-        Batch.run({ source, sinks: [sink], folder: out, concurrency: 4, grace }).pipe(
-          Effect.provide(NodeFileSystem.layer)
-        )
-      const fiber = yield* Effect.forkChild(Effect.provide(run(hangs), slow))
-      yield* Deferred.await(begun)
-      yield* Fiber.interrupt(fiber)
-      // All that was begun is done, and nothing else.
-      assert.strictEqual(found.size, calls)
-      assert.isBelow(calls, 40)
-      const before = calls
-      const rest = yield* Effect.provide(run(hangs), segmenter({ onCall: () => calls++ }))
-      assert.deepStrictEqual([rest.skipped, rest.settled.done], [before, 40 - before])
-      assert.strictEqual(calls, 40)
-    })
-  )
-
-  it.live("drops what is under way beyond its grace", () =>
-    Effect.gen(function* () {
-      const source = BatchSource.folder(yield* folder(pictures(6)))
-      const out = yield* folder()
-      const { found, sink } = holding()
-      const run = Batch.run({ source, sinks: [sink], folder: out, grace: "50 millis" }).pipe(
-        Effect.provide(NodeFileSystem.layer)
-      )
-      let begun = 0
-      const endless = segmenter({ takes: hangs, onCall: () => begun++ })
-      const fiber = yield* Effect.forkChild(Effect.provide(run, endless))
-      yield* eventually(() => begun > 0, "an image to be under way")
-      yield* Fiber.interrupt(fiber)
-      assert.strictEqual(found.size, 0)
-      assert.strictEqual((yield* Effect.provide(run, segmenter())).settled.done, 6)
     })
   )
 

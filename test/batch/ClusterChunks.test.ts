@@ -8,6 +8,7 @@ import * as RunTables from "../../src/batch/cluster/RunTables.ts"
 import { eventually } from "../support/Eventually.ts"
 import { folder } from "../support/Folder.ts"
 import { Postgres } from "../support/Postgres.ts"
+import * as Warm from "../support/Warm.ts"
 import { predict } from "./clusterImages.ts"
 import { ignore, itemsIn, numbered, withWorkers, worker } from "./clusterHere.ts"
 
@@ -29,7 +30,7 @@ const withTables = <A, E>(
 const add = (tables: RunTables.RunTables, ...keys: ReadonlyArray<string>) =>
   Effect.map(tables.addChunk("run", refs(...keys)), (added) => added!.chunk)
 
-layer(Postgres.layer(), { concurrent: true, excludeTestServices: true })("chunks", (it) => {
+layer(Warm.postgres, { concurrent: true, excludeTestServices: true })("chunks", (it) => {
   it.effect("of those that nobody has begun the last is taken over, and is the other's from then on", () =>
     withTables(
       Effect.fnUntraced(function* (tables) {

@@ -3,13 +3,14 @@ import { join } from "node:path"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { Postgres } from "../support/Postgres.ts"
+import * as Warm from "../support/Warm.ts"
 import { run, start } from "../support/Command.ts"
 import { Fixtures } from "effect-segformer/testing"
 import { picture } from "./clusterImages.ts"
 import { folder } from "../support/Folder.ts"
 import { contents } from "./clusterSupport.ts"
 
-layer(Postgres.layer(), { excludeTestServices: true })("the commands for many machines", (it) => {
+layer(Warm.postgres, { excludeTestServices: true })("the commands for many machines", (it) => {
   it.effect("submit, work, look after: the results of a run on one machine", () =>
     Effect.gen(function* () {
       const env = { SEGFORMER_DB: Redacted.value(yield* Postgres.database) }

@@ -8,12 +8,12 @@ import { InferenceFailed, Transport, type Image } from "effect-segformer"
 import { ClusterWorker } from "effect-segformer/cluster"
 import { eventually } from "../support/Eventually.ts"
 import { folder } from "../support/Folder.ts"
-import { Postgres } from "../support/Postgres.ts"
+import * as Warm from "../support/Warm.ts"
 import { picture, predict } from "./clusterImages.ts"
 import { ignore, itemsIn, numbered, withWorkers, worker } from "./clusterHere.ts"
 import { names as six, plays } from "./drivers.ts"
 
-layer(Postgres.layer(), { concurrent: true, excludeTestServices: true })(
+layer(Warm.postgres, { concurrent: true, excludeTestServices: true })(
   "failures of runs in a database",
   (it) => {
     it.effect("what fails for a while is tried again with its chunk; what fails for good is listed", () =>

@@ -10,6 +10,7 @@ import { ClusterEngine, ClusterRuns, ClusterWorker } from "effect-segformer/clus
 import { eventually } from "../support/Eventually.ts"
 import { folder } from "../support/Folder.ts"
 import { Postgres } from "../support/Postgres.ts"
+import * as Warm from "../support/Warm.ts"
 import { closedPort, tcp } from "../support/TestServer.ts"
 import { picture, predict } from "./clusterImages.ts"
 import { ignore, itemsIn, numbered, withWorkers, worker } from "./clusterHere.ts"
@@ -38,7 +39,7 @@ const atRest = (runs: ClusterRuns.ClusterRuns, run: string, begun: () => number)
 }
 
 /** Each test has a database and a runner of its own, and mostly waits for its rounds of a second. */
-layer(Postgres.layer(), { concurrent: true, excludeTestServices: true })("runs in a database", (it) => {
+layer(Warm.postgres, { concurrent: true, excludeTestServices: true })("runs in a database", (it) => {
   it.effect("what is submitted before there is a worker is done when there is one", () =>
     Effect.gen(function* () {
       const database = yield* Postgres.database
@@ -199,13 +200,14 @@ layer(Postgres.layer(), { concurrent: true, excludeTestServices: true })("runs i
     Effect.gen(function* () {
       const names = Object.keys(numbered(200))
       const from = yield* folder({ ...numbered(200), "beside.png": picture(200) })
+      // More from the twentieth on: a slow machine has half a minute to say that it is to end.
       let takes = 30
       let begun = 0
       const segmenter = worker({
         predict: (image) =>
           image.name === "beside.png"
             ? predict(image)
-            : Effect.suspend(() => (begun++, Effect.delay(predict(image), takes))),
+            : Effect.suspend(() => (begun++, Effect.delay(predict(image), begun > 20 ? 10 * takes : takes))),
         sinks: () => [ignore],
         concurrency: 2
       })
@@ -233,10 +235,12 @@ layer(Postgres.layer(), { concurrent: true, excludeTestServices: true })("runs i
     Effect.gen(function* () {
       const names = Object.keys(numbered(200))
       const from = yield* folder(numbered(200))
+      // More from the twentieth on: a slow machine has half a minute to say that it is to end.
       let takes = 30
       let begun = 0
       const segmenter = worker({
-        predict: (image) => Effect.suspend(() => (begun++, Effect.delay(predict(image), takes))),
+        predict: (image) =>
+          Effect.suspend(() => (begun++, Effect.delay(predict(image), begun > 20 ? 10 * takes : takes))),
         sinks: () => [ignore],
         concurrency: 2
       })

@@ -14,6 +14,7 @@ import { ClusterEngine, ClusterRuns } from "effect-segformer/cluster"
 import { eventually } from "../support/Eventually.ts"
 import { folder } from "../support/Folder.ts"
 import { Postgres } from "../support/Postgres.ts"
+import * as Warm from "../support/Warm.ts"
 import { predict } from "./clusterImages.ts"
 import { ignore, itemsIn, numbered, withWorkers, worker } from "./clusterHere.ts"
 
@@ -39,7 +40,7 @@ const holding = (held: Deferred.Deferred<void>, release: Deferred.Deferred<void>
 const failure = (image: Image) =>
   Effect.fail(new InferenceFailed({ model: "fake", source: image.source, detail: "" }))
 
-layer(Postgres.layer(), { concurrent: true, excludeTestServices: true })(
+layer(Warm.postgres, { concurrent: true, excludeTestServices: true })(
   "a run that is submitted again while it is being ended",
   (it) => {
     it.effect(
@@ -139,7 +140,7 @@ layer(Postgres.layer(), { concurrent: true, excludeTestServices: true })(
   }
 )
 
-layer(Postgres.layer(), { concurrent: true, excludeTestServices: true })("submissions", (it) => {
+layer(Warm.postgres, { concurrent: true, excludeTestServices: true })("submissions", (it) => {
   it.effect("a run that nobody knows, an image that nobody else can open, two who submit at once", () =>
     Effect.gen(function* () {
       const database = yield* Postgres.database

@@ -6,6 +6,7 @@ import { FetchHttpClient } from "effect/http"
 import { Transport, type Image, type Prediction, type SegmentationError } from "effect-segformer"
 import { Item, Sink } from "effect-segformer/batch"
 import { ClusterEngine, ClusterRuns, ClusterWorker } from "effect-segformer/cluster"
+import { patience } from "../support/Eventually.ts"
 import { Postgres } from "../support/Postgres.ts"
 import { closedPort } from "../support/TestServer.ts"
 import { picture } from "./clusterImages.ts"
@@ -48,7 +49,7 @@ export const withWorkers = <A, E, R2, R>(
       host: "127.0.0.1",
       listen: "127.0.0.1",
       port,
-      takeover: "9 seconds"
+      takeover: 9000 * patience
     })
     return yield* Effect.flatMap(ClusterRuns.make, use).pipe(
       // A runner of its own, also within another one's.

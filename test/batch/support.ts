@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, type Layer, Result } from "effect"
 import { type Prediction, Transport } from "effect-segformer"
+import { Sink } from "effect-segformer/batch"
 import { LabelPng } from "effect-segformer/mask"
 
 /** A small PNG, another one for each seed. */
@@ -65,3 +66,21 @@ export const filesIn = (path: string): ReadonlyArray<string> =>
     .map((entry) => join(entry.parentPath, entry.name).slice(path.length + 1))
     .filter((name) => !/^\.segformer\/(journal\.log|records\.log|run\.json)$/.test(name))
     .sort()
+
+/** A sink that holds what it is given, by key. */
+export const holding = () => {
+  const found = new Map<string, string>()
+  const sink = Sink.make({
+    name: "held",
+    write: ({ item, segmentation }) =>
+      Effect.map(segmentation.labelMap, ({ data }) => {
+        found.set(item.key, String(data))
+      }),
+    repeat: (item, original) =>
+      Effect.sync(() => {
+        found.set(item.key, found.get(original.key) ?? "")
+        return undefined
+      })
+  })
+  return { found, sink }
+}

@@ -38,6 +38,43 @@ const accepted = (cwd: string, path: string): void => {
 }
 
 describe("segformer eval with annotations as truth", () => {
+  it.live("an image of COCO with something on it that cannot be read has no truth, and no score", () =>
+    Effect.gen(function* () {
+      const annotation = (id: number, segmentation: unknown) => ({
+        id,
+        image_id: id,
+        category_id: 1,
+        segmentation
+      })
+      const cwd = yield* folder({
+        ...predictions({
+          "a.jpg": fromDigits(["01"]),
+          "b.jpg": fromDigits(["01"]),
+          "c.jpg": fromDigits(["01"])
+        }),
+        "t.json": JSON.stringify({
+          images: [
+            { id: 1, file_name: "https://host/in/a.jpg?sig=b.jpg", width: 2, height: 1 },
+            { id: 2, file_name: "b.jpg", width: 2, height: 1 },
+            { id: 3, file_name: "c.jpg", width: 2, height: 1 }
+          ],
+          categories: [{ id: 1, name: "pit" }],
+          annotations: [
+            annotation(1, { size: [1, 2], counts: [1, 1] }),
+            annotation(2, { size: [1, 2], counts: "eJwzBAAAMgAy" }),
+            // Without an area it covers nothing.
+            { ...annotation(3, [[0, 0, 1, 1]]), id: 5 },
+            annotation(3, [[1, 0, 2, 0, 2, 1, 1, 1]])
+          ]
+        })
+      })
+      const { code, json, stderr } = yield* evaluated(cwd, "t.json")
+      assert.strictEqual(code, 1)
+      assert.match(stderr, /b\.jpg: not all that is drawn on it can be read/)
+      assert.deepInclude(json, { images: 2, meanIou: 1 })
+    }).pipe(Effect.scoped)
+  )
+
   const maps = Object.fromEntries(
     fc
       .sample(labelMaps({ maxSide: 20 }), { numRuns: 4, seed: 3 })

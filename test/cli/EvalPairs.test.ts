@@ -30,6 +30,48 @@ const scored = (files: Readonly<Record<string, Uint8Array | string>>, ...args: R
   })
 
 describe("which prediction is of which truth", () => {
+  it.live("a name is the same in either way to write it, and its own comes first", () =>
+    Effect.gen(function* () {
+      const [one, two] = ["Ünï", "Ünï"].map((name, i) => name.normalize(i === 0 ? "NFC" : "NFD"))
+      const coco = (...names: ReadonlyArray<string>) =>
+        JSON.stringify({
+          images: names.map((name, id) => ({ id, file_name: `${one}/${name}.jpg`, width: 2, height: 1 })),
+          categories: [{ id: 1, name: "pit" }],
+          annotations: names.map((_, id) => ({
+            id: id + 1,
+            image_id: id,
+            category_id: 1,
+            segmentation: { size: [1, 2], counts: [id, 1, 1 - id] }
+          }))
+        })
+      const names = JSON.stringify(["background", "pit"])
+      for (const [found, truth] of [
+        [one, two],
+        [two, one]
+      ]) {
+        const pair = yield* scored({
+          [`found/${found}/${found}.png`]: png(1, 0),
+          [`truth/${truth}/${truth}.png`]: png(1, 0)
+        })
+        assert.deepInclude(pair.found, { images: 1, meanIou: 1, leftOut: [] })
+        const cwd = yield* folder({
+          [`found/${two}/${found}.png`]: png(1, 0),
+          "t.json": coco(truth!),
+          "n.json": names
+        })
+        const drawn = yield* run(["eval", "found", "t.json", "--classes", "n.json", "--json"], { cwd })
+        assert.deepInclude(lines(drawn.stdout)[0], { images: 1, meanIou: 1 })
+      }
+      const both = yield* scored({
+        [`found/${one}.png`]: png(0, 1),
+        [`found/${two}.png`]: png(1, 0),
+        [`truth/${one}.png`]: png(0, 1),
+        [`truth/${two}.png`]: png(1, 0)
+      })
+      assert.deepInclude(both.found, { images: 2, meanIou: 1, leftOut: [] })
+    }).pipe(Effect.scoped)
+  )
+
   it.live("folders count, and a stranger's name does not", () =>
     Effect.gen(function* () {
       const right = yield* scored({

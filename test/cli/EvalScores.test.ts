@@ -253,6 +253,29 @@ describe("what flatters a score", () => {
       const { code, stderr } = yield* against(other, "--classes", "voc")
       assert.strictEqual(code, 1)
       assert.match(stderr, /colours of the classes at other indices.*Convert it to RGB/)
+      // Where no classes are told, the colours are those of Pascal VOC, or greys that are the ids.
+      const greys = (...values: ReadonlyArray<number>) =>
+        values.map((value) => [value, value, value] as const)
+      const data = Uint8Array.of(0, 0, 1, 2)
+      for (const [palette, isRefused] of [
+        [[colours[1]!, colours[2]!, colours[0]!], true],
+        [[colours[1]!, colours[0]!, colours[2]!], true],
+        [[colours[1]!, colours[2]!, Palette.vocColor(3)], false],
+        [greys(1, 2, 0), true],
+        [greys(0, 2, 1), true],
+        [greys(5, 0, 255), true],
+        [greys(0, 1, 2), false],
+        [greys(0, 128, 255), false],
+        [greys(255, 128, 0), false],
+        [[...greys(0, 255), [255, 0, 0] as const], false],
+        [[colours[1]!, colours[0]!, [1, 2, 3] as const], false]
+      ] as const) {
+        const told = yield* against(indexed(data, palette))
+        assert.strictEqual(told.code, isRefused ? 1 : 0, JSON.stringify(palette))
+        if (isRefused) assert.match(told.stderr, /at other indices/)
+        const named = yield* against(indexed(data, palette), "--classes", "names.txt")
+        assert.strictEqual(named.code, 0)
+      }
       // Ids that count from 1 are not those of the classes, and their colours are.
       const counted = indexed(Uint8Array.of(1, 1, 2, 3), [[9, 9, 9], ...colours])
       assert.strictEqual((yield* against(counted, "--classes", "voc", "--reduce-labels")).code, 0)

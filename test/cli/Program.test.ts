@@ -190,7 +190,7 @@ describe("the bundled command", () => {
         const { stderr, stdout } = yield* runProcess(ready, { env: { NODE_DEBUG: "esm" } })
         assert.match(stderr, /\/main\.js/)
         assert.notMatch(stderr, /\/Process-[\w-]+\.js/)
-        const asMade = yield* runProcess(made)
+        const asMade = yield* run(made)
         assert.deepStrictEqual([asMade.code, asMade.stdout], [0, stdout], ready.join(" "))
       }
     })

@@ -10,6 +10,7 @@ import { run, start } from "../support/Command.ts"
 import { eventually } from "../support/Eventually.ts"
 import { folder } from "../support/Folder.ts"
 import { Postgres } from "../support/Postgres.ts"
+import * as Warm from "../support/Warm.ts"
 import { http, sendJson } from "../support/TestServer.ts"
 
 /** Dark is 0 and bright is 2; the map is transposed, and lies in a field of its own. */
@@ -104,7 +105,7 @@ describe("--service", () => {
   )
 })
 
-layer(Postgres.layer(), { excludeTestServices: true })("--service, with a database of runs", (it) => {
+layer(Warm.postgres, { excludeTestServices: true })("--service, with a database of runs", (it) => {
   for (const [name, submitted, working] of [
     ["worker", [], ["--service", "svc.json"]],
     ["batch --db", ["--service", "svc.json"], []]

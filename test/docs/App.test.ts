@@ -1,12 +1,12 @@
 /** The application of docs/examples/app as its programs are started; its own tests are beside it. */
 import { spawn } from "node:child_process"
 import { globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { eventually } from "../support/Eventually.ts"
 import { folder } from "../support/Folder.ts"
+import { closedPort } from "../support/TestServer.ts"
 
 const app = "docs/examples/app"
 const sample = "docs/images/sample.jpg"
@@ -31,15 +31,6 @@ const start = (program: string, args: ReadonlyArray<string>, env: Record<string,
         return ended
       })
   )
-
-/** A port that is free now. */
-const freePort = Effect.callback<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" ? (address?.port ?? 0) : 0)))
-  })
-})
 
 describe("docs/examples/app", () => {
   it("is short, and gives up no types", () => {
@@ -72,7 +63,7 @@ describe("docs/examples/app", () => {
 
   it.live("its server answers by the contract, and stops when it is told to", () =>
     Effect.gen(function* () {
-      const port = yield* freePort
+      const port = yield* closedPort
       const { child, ended, said } = yield* start("Server.ts", [], { PORT: String(port) })
       yield* eventually(() => (said.out + said.err).includes(`http://127.0.0.1:${port}`))
       const body = new Uint8Array(readFileSync(sample))

@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { NodeFileSystem } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { Fixtures } from "effect-segformer/testing"
 import * as Lock from "../../src/files/Lock.ts"
 import * as TemporaryFolder from "../../src/files/TemporaryFolder.ts"
 import { eventually } from "../support/Eventually.ts"
@@ -69,16 +70,17 @@ describe("a temporary folder", () => {
       `of \`tile\` that is ended by ${signal} is ${left === 0 ? "gone with it" : "gone after the next run"}`,
       Effect.gen(function* () {
         const within = yield* Folder.folder()
-        const out = yield* Folder.folder()
+        const out = yield* Folder.folder({ "small.png": Fixtures.image })
+        const small = join(out, "small.png")
         const ours = () => readdirSync(within).filter((name) => name.startsWith("segformer-tmp-"))
-        const args = ["tile", "docs/images/sample.jpg", "--out", join(out, "labels.png"), "-q"]
-        const run = yield* Command.start(args, { env: { TMPDIR: within } })
+        const tile = (image: string) => ["tile", image, "--out", join(out, "labels.png"), "-q"]
+        const run = yield* Command.start(tile("docs/images/sample.jpg"), { env: { TMPDIR: within } })
         yield* eventually(() => ours().length === 1)
         run.process.kill(signal)
         const ended = yield* Effect.promise(() => run.ended)
         if (code !== undefined) assert.strictEqual(ended.code, code)
         assert.strictEqual(ours().length, left)
-        assert.strictEqual((yield* Command.runProcess(args, { env: { TMPDIR: within } })).code, 0)
+        assert.strictEqual((yield* Command.runProcess(tile(small), { env: { TMPDIR: within } })).code, 0)
         assert.deepStrictEqual(ours(), [])
       })
     )

@@ -26,7 +26,9 @@ interface Expected {
   readonly message?: string
 }
 
-const statuses: ReadonlyArray<readonly [string, Handler, Expected]> = [
+type Row = readonly [what: string, answer: Handler, expected: Expected]
+
+const statuses: ReadonlyArray<Row> = [
   [
     "400 with a reason",
     json({ success: false, error: "File type not allowed" }, 400),
@@ -99,7 +101,7 @@ const statuses: ReadonlyArray<readonly [string, Handler, Expected]> = [
   ]
 ]
 
-const bodies: ReadonlyArray<readonly [string, Handler, Expected]> = [
+const bodies: ReadonlyArray<Row> = [
   [
     "success: false in a 200",
     json({ success: false, error: "too dark" }),
@@ -151,6 +153,26 @@ const bodies: ReadonlyArray<readonly [string, Handler, Expected]> = [
       fields: { path: "analysis_results.classes.a.regions.0.area_pixels", excerpt: "null" }
     }
   ],
+  ...(
+    [
+      ["a colour of a mask that is none", { color: "#e69f00" }, "1.color"],
+      ["a colour of a mask that is out of range", { color: [300, 0, 0] }, "1.color.0"],
+      ["a class of a mask without a name", { name: undefined }, "1.name"],
+      ["an id of a mask's class that is none", { id: -1 }, "1.id"],
+      ["one id for two classes of a mask", { id: 0 }, "1.id"]
+    ] as const
+  ).map(([what, wrong, path]): Row => [
+    what,
+    json(
+      uploadAnswer({
+        mask_palette: [
+          { id: 0, name: "background", color: [0, 0, 0] },
+          { id: 1, name: "particle", color: [86, 180, 233], ...wrong }
+        ]
+      })
+    ),
+    { tag: "ResponseNotDecodable", retryable: false, fields: { path: `mask_palette.${path}` } }
+  ]),
   [
     "an image of no width",
     json(uploadAnswer({ analysis_results: { image_shape: { width: 0, height: 4 }, classes: {} } })),

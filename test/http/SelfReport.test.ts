@@ -111,6 +111,7 @@ describe("work has failed that says so", () => {
     { code: 0, msg: "success" },
     { code: 200 },
     { errorCode: 0, errorMsg: "Success" },
+    { errorCode: 0, errorMsg: "Healthy" },
     { error_code: "0" },
     { status: 0 },
     { status: "COMPLETED" },

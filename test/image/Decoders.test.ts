@@ -81,6 +81,9 @@ describe("a PNG", () => {
   it("that is no PNG, or one of a kind that is not read, is told from the other", () => {
     const broken = refusal(() => Png.decode(asked(Buffer.from("GIF89a"), 1, 1)))
     assert.deepStrictEqual([broken.kind, broken.message], ["broken", "it is not a PNG"])
+    const flipped = png({ width: 8, height: 8, depth: 8, colorType: 0, rows: new Uint8Array(64) })
+    flipped[flipped.length - 18]! ^= 1
+    assert.match(refusal(() => Png.decode(asked(flipped, 8, 8))).message, /^it is broken \(CRC mismatch/)
     const interlaced = png({ width: 8, height: 1, depth: 1, colorType: 0, rows: Uint8Array.of(170) })
     interlaced[28] = 1
     assert.strictEqual(refusal(() => Png.decode(asked(interlaced, 8, 1))).kind, "unsupported")

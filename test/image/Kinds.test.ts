@@ -11,6 +11,7 @@ import { LargeImage } from "effect-segformer/tiled"
 import sharp, { type TiffOptions } from "sharp"
 import { folder } from "../support/Folder.ts"
 import * as files from "./files.ts"
+import * as Profiles from "./profiles.ts"
 import * as samples from "./samples.ts"
 
 const decode = (bytes: Uint8Array, options?: DecodeOptions) =>
@@ -68,15 +69,21 @@ layer(Layer.mergeAll(SharpCodec.layer, NodeFileSystem.layer), { excludeTestServi
             assert.match(error.message, /numbers, and no colours.*`stretch`/, name)
           }
         }
+        const inks = files.tiff(
+          files.page(1, 1, 16, Uint8Array.of(0, 1, 0, 2, 0, 3, 0, 4), { samples: 4, extra: [[262, 3, 5]] })
+        )
         const half = files.tiff(files.page(2, 1, 16, Uint8Array.of(0, 0x3c, 0, 0x40), { format: 3 }))
         const stretch = Stretch.parse("0,1")
         for (const read of [decode(half, { stretch }), decodeLarge(half, { stretch })])
           assert.match((yield* Effect.flip(read)).message, /16-bit floats/)
+        for (const read of [decode(inks, { stretch }), decodeLarge(inks, { stretch })])
+          assert.match((yield* Effect.flip(read)).message, /inks, of which a stretch makes no colours/)
       })
     )
 
     it.effect("a stretch says which numbers are black and white, the same in parts as in whole", () =>
       Effect.gen(function* () {
+        const wide = Profiles.display(Profiles.power(3), Profiles.widePrimaries)
         const cases: ReadonlyArray<readonly [string, Uint8Array, Array<number>]> = [
           ["0,4000", heights, [0, 64, 255, 0]],
           ["1000,2000", heights, [0, 0, 255, 0]],
@@ -95,6 +102,18 @@ layer(Layer.mergeAll(SharpCodec.layer, NodeFileSystem.layer), { excludeTestServi
           [
             "-200,200",
             files.tiff(files.page(1, 1, 32, floats(-100, 0, 100), { format: 3, samples: 3 })),
+            [64]
+          ],
+          // A profile is of colours, and these are numbers.
+          [
+            "-200,200",
+            files.tiff(
+              files.page(1, 1, 32, floats(-100, 0, 100), {
+                format: 3,
+                samples: 3,
+                extra: [[34_675, 1, [...wide]]]
+              })
+            ),
             [64]
           ],
           [
@@ -228,7 +247,14 @@ layer(Layer.mergeAll(SharpCodec.layer, NodeFileSystem.layer), { excludeTestServi
                 compression
               )
         }
-        const wide = changed(yield* tiled({ compression: "none" }), [322, 1024], [323, 1024])
+        // What libtiff only warns of costs nothing: a directory that is not in order.
+        const plain = yield* tiled({ compression: "none" })
+        const start = plain.readUInt32LE(4) + 2
+        const [first, second] = [plain.subarray(start, start + 12), plain.subarray(start + 12, start + 24)]
+        const unsorted = Buffer.concat([plain.subarray(0, start), second, first, plain.subarray(start + 24)])
+        for (const read of [decode(unsorted), decodeLarge(unsorted)])
+          assert.deepStrictEqual((yield* read).data, noise)
+        const wide = changed(plain, [322, 1024], [323, 1024])
         for (const read of [decode(wide), decodeLarge(wide)])
           assert.match((yield* Effect.flip(read)).message, /tiles that are far larger than its picture/)
       })

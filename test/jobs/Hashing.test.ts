@@ -1,7 +1,10 @@
 import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
 import * as fc from "fast-check"
 import { FileName, Hashing } from "effect-segformer/jobs"
+import { ascii } from "../../src/jobs/FileName.ts"
+import { codePoint } from "../support/CodePoints.ts"
 
 const pieces = fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 8 })
 
@@ -16,12 +19,34 @@ describe("Hashing", () => {
       })
     )
   })
+
+  it.effect(
+    "sha256 of bytes in memory is the same, of a part of a larger memory and of a shared one too",
+    () =>
+      Effect.gen(function* () {
+        const shared = new Uint8Array(new SharedArrayBuffer(5))
+        shared.set([1, 2, 3, 4, 5])
+        for (const bytes of [new Uint8Array(), Uint8Array.of(9, 1, 2, 9).subarray(1, 3), shared]) {
+          const expected = createHash("sha256").update(bytes).digest("hex")
+          assert.strictEqual(yield* Hashing.sha256(bytes), expected)
+        }
+      })
+  )
 })
 
 describe("FileName", () => {
+  it("in letters of ASCII it is never hidden and never empty, also where it is cut", () => {
+    const long = "x".repeat(40) + "." + "y".repeat(99)
+    const names = ["café/1.png", "..\\a b", "...", "", long, `${"z".repeat(120)}.png`]
+    assert.deepStrictEqual(
+      names.map((name) => ascii(name, "image")),
+      ["cafe_1.png", "a_b", "image", "image", "y".repeat(99), `${"z".repeat(96)}.png`]
+    )
+  })
+
   it("whatever it is given, it gives one segment that every file system takes", () => {
     const part = fc.oneof(
-      fc.string({ unit: "binary" }),
+      fc.string({ unit: codePoint }),
       fc.constantFrom(
         "..",
         "/",

@@ -124,12 +124,15 @@ describe("other people's COCO", () => {
       [{ category_id: undefined, segments_info: [] }, /panoptic/]
     ]
     for (const [change, says] of bad) {
-      const { annotations, leftOut } = read({
+      const { annotations, incomplete, leftOut } = read({
         images: [image],
         annotations: [{ ...object, ...change, id: 9 }, object],
         categories: []
       })
       assert.deepStrictEqual(annotations, [object])
+      // What covers no pixel, or is of no image, makes nothing of an image untrue.
+      const isHarmless = "image_id" in change || JSON.stringify(change).includes("[[1,1,3,3]]")
+      assert.deepStrictEqual(incomplete, isHarmless ? undefined : [7], `${says}`)
       const own = leftOut?.find(({ what }) => what === "annotation")
       assert.deepInclude(own, { count: 1, ids: ["9"] })
       assert.match(own?.reason ?? "", says)
@@ -137,6 +140,9 @@ describe("other people's COCO", () => {
     }
     const one = readOne({ ...object, segmentation: [square, [1, 1, 3, 3]] })
     assert.deepStrictEqual(one.annotations, [object])
+    assert.isUndefined(one.incomplete)
+    const part = readOne({ ...object, segmentation: [square, ["1", "1", "3", "3", "1", "3"]] })
+    assert.deepStrictEqual([part.annotations, part.incomplete], [[object], [7]])
     assert.deepStrictEqual(one.leftOut, [
       { what: "polygon", reason: "it has 4 numbers, and no area", count: 1, ids: ["3"] }
     ])
@@ -176,6 +182,8 @@ describe("COCO whose parts do not go together", () => {
     const twice = { images: [image, { ...image, file_name: "b.jpg" }], annotations: [object], categories }
     assert.deepStrictEqual(read(twice).images, [image])
     assert.deepStrictEqual(reasons(twice), [["image", "another before it has its id", 1, ["7"]]])
+    assert.deepStrictEqual(read(twice).incomplete, [7])
+    assert.isUndefined(read({ ...twice, images: [image, image] }).incomplete)
     const names = {
       images: [image],
       annotations: [object],

@@ -45,6 +45,19 @@ describe("the formats of export", () => {
     }
   })
 
+  it("YOLO's names are strings of YAML, whatever is in them", () => {
+    const name = 'a"\\: #\n\u0000\u007f\u0085\u009f\u2028\u2029\ufeff\uffff ü漢🎉'
+    const { beside } = Exports.formats.yolo.open({
+      ...settings,
+      classes: [{ id: 0, name }],
+      exclude: new Set()
+    })
+    const text = new TextDecoder().decode(beside?.()?.bytes)
+    const [, quoted = ""] = /^names:\n {2}0: (.*)\n$/.exec(text) ?? []
+    assert.match(quoted, /^[ -~üa-z漢🎉]+$/u)
+    assert.strictEqual(JSON.parse(quoted), name)
+  })
+
   it("heed each setting that they say they use, and no other", () => {
     const other: ExportFormat.Settings = {
       classes: [...classes.slice(0, 2), { id: 7, name: "another" }],

@@ -80,12 +80,14 @@ describe("a model folder", () => {
       assert.strictEqual(yield* opened(`{"label2id":{"b":1,"a":"0"}}`), "a,b")
       assert.strictEqual(yield* opened(`{"num_labels":3}`), "LABEL_0,LABEL_1,LABEL_2")
       assert.strictEqual(yield* opened(`{"id2label":{"0":"a"},"label2id":{"b":0},"num_labels":2}`), "a")
+      assert.strictEqual(yield* opened(`{"id2label":{},"label2id":{},"num_labels":2}`), "LABEL_0,LABEL_1")
       assert.strictEqual(yield* opened(`{"id2label":{"-1":"void","00":"a"}}`), "a")
       // Names by what is no id would be no names at all, and held against nothing.
       for (const [names, says] of [
         [{ a: 0 }, `names "0" by "a", which is no class id`],
         [{ LABEL_0: "a" }, `names "a" by "LABEL_0"`],
-        [{ "0.0": "a" }, `names "a" by "0.0"`]
+        [{ "0.0": "a" }, `names "a" by "0.0"`],
+        [{ 1: "b", "01": "a" }, "two names for the class 1"]
       ] as const) {
         writeFileSync(join(path, "config.json"), JSON.stringify({ id2label: names }))
         assert.include(yield* whyNot(path), says)

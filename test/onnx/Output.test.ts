@@ -24,6 +24,27 @@ describe("what a model gives", () => {
     )
   })
 
+  it("of a model that ends with its softmax is as sure as that says, and no softmax of it", () => {
+    const logits = Float32Array.of(0, 3, -4, 3, 3, 0, 3, 0, 1, 1, 1, 1)
+    const of = (data: Float32Array) =>
+      read({ kind: "float32", data, dims: [1, 3, 2, 2] }, { ...picture, uncertainty: true })
+    const softmax = logits.map((value, i) => {
+      const at = i % 4
+      return Math.exp(value) / [0, 4, 8].reduce((sum, k) => sum + Math.exp(logits[k + at]!), 0)
+    })
+    const [before, after] = [of(logits), of(softmax)]
+    assert.deepStrictEqual(after.labels, before.labels)
+    before.confidence?.forEach((value, i) => assert.closeTo(after.confidence![i]!, value, 1e-5))
+    for (const [i, [id, score]] of before.scores.entries()) {
+      assert.strictEqual(after.scores[i]?.[0], id)
+      assert.closeTo(after.scores[i]![1], score, 1e-5)
+    }
+    assert.closeTo(after.uncertainty!.entropy, before.uncertainty!.entropy, 1e-5)
+    // Of one that is certain, there is no doubt.
+    const certain = of(Float32Array.of(1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1))
+    for (const value of certain.confidence ?? []) assert.closeTo(value, 1, 1e-6)
+  })
+
   it("leaves out the scores of classes that win nowhere", () => {
     const data = Float32Array.of(9, 1, 9, 1, 0, 0)
     const { scores } = read({ kind: "float32", data, dims: [1, 3, 1, 2] }, picture)

@@ -76,6 +76,9 @@ describe("a preprocessor", () => {
     ["crop_pct", { size: { shortest_edge: 224 }, crop_pct: 0.9 }],
     ["crop_size", { do_center_crop: true }],
     ["size", { size: {} }],
+    ["size", { size: { max_height: 64, max_width: 64 } }],
+    ["keep_ratio", { size: { height: 64, width: 64, keep_ratio: 1 } }],
+    ["image_std", { image_std: [-1, 1, 1] }],
     ["image_mean", { image_mean: [0.5] }],
     ["max_size", { size: 40, max_size: 60 }],
     ["do_pad", { image_processor_type: "BeitImageProcessor", do_pad: true, pad_size: 64 }],
@@ -83,6 +86,10 @@ describe("a preprocessor", () => {
     ["OtherImageProcessor", { image_processor_type: "OtherImageProcessor", size: 512 }]
   ] as const)("that has %s, which it cannot do, is refused by that name", (name, settings) => {
     assert.include(refusalOf(settings), name)
+  })
+
+  it.each([0, -1, Number.NaN, Infinity])("cannot scale by %d", (rescale_factor) => {
+    assert.throws(() => read({ rescale_factor }), /rescale_factor/)
   })
 
   it.each([

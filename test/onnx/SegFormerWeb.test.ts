@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url"
 import { Worker as Thread } from "node:worker_threads"
 import { NodeFileSystem, NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Cause, Effect, Fiber, Layer } from "effect"
+import { Cause, Effect, Fiber, Layer, Logger } from "effect"
 import { ImageSource, LabelMap, segment, Transport } from "effect-segformer"
 import { PureCodec } from "effect-segformer/image"
 import { ModelSource, SegFormerOnnx } from "effect-segformer/onnx"
@@ -234,6 +234,35 @@ describe("sessions in workers", () => {
         threads.map(({ threadId }) => threadId),
         [-1, -1]
       )
+    }).pipe(Effect.scoped)
+  )
+})
+
+describe("threads in a page that shares no memory", () => {
+  it.effect("are told to be one, where more were asked for", () =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ message }) => void lines.push(String(message)))
+      const worker = () => {
+        throw new Error("none here")
+      }
+      const told = (threads: number) =>
+        SegFormerWeb.make({ threads, worker }).pipe(
+          Effect.exit,
+          Effect.provide([SharpCodec.layer, Logger.layer([logger])]),
+          Effect.map(() => lines.splice(0).filter((line) => line.includes("one thread")).length)
+        )
+      const isolated = Object.getOwnPropertyDescriptor(globalThis, "crossOriginIsolated")
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() =>
+          isolated === undefined
+            ? Reflect.deleteProperty(globalThis, "crossOriginIsolated")
+            : Object.defineProperty(globalThis, "crossOriginIsolated", isolated)
+        )
+      )
+      assert.strictEqual(yield* told(2), 0)
+      Object.defineProperty(globalThis, "crossOriginIsolated", { value: false, configurable: true })
+      assert.deepStrictEqual([yield* told(2), yield* told(1)], [1, 0])
     }).pipe(Effect.scoped)
   )
 })

@@ -50,17 +50,35 @@ describe("what callers do", () => {
     }).pipe(Effect.scoped)
   )
 
+  /** A server of one token, and lines about what it does for whoever has that. */
+  const watched = Effect.gen(function* () {
+    const seen: Array<string> = []
+    const { url } = yield* serve(undefined, {
+      tokens: [Redacted.make("a-token")],
+      active: ({ action, resourceId, user }) =>
+        Effect.sync(() => void seen.push(`${user} ${action} ${resourceId}`))
+    })
+    return { seen, url }
+  })
+  const authorization = "Bearer a-token"
+
+  it.live("is told of each image and whose it was", () =>
+    Effect.gen(function* () {
+      const { seen, url } = yield* watched
+      const headers = { authorization, "x-request-id": "r-1", "content-type": "application/octet-stream" }
+      for (const body of [new Uint8Array(Fixtures.image), new Uint8Array(9)])
+        yield* ask(`${url}/v1/segment`, { method: "POST", headers, body })
+      assert.strictEqual(seen.length, 1)
+      assert.match(seen[0] ?? "", /^token [\da-f]{8} segment r-1$/)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("is told of the images of a job too, with whose it is", () =>
     Effect.gen(function* () {
-      const seen: Array<string> = []
-      const { url } = yield* serve(undefined, {
-        tokens: [Redacted.make("a-token")],
-        active: ({ action, resourceId, user }) =>
-          Effect.sync(() => void seen.push(`${user} ${action} ${resourceId}`))
-      })
+      const { seen, url } = yield* watched
       const { json } = yield* ask(`${url}/v1/jobs`, {
         ...form("image", ["a.png", Fixtures.image], ["b.png", Fixtures.image]),
-        headers: { authorization: "Bearer a-token" }
+        headers: { authorization }
       })
       yield* eventually(() => seen.length === 2)
       for (const line of seen)

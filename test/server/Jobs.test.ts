@@ -259,4 +259,25 @@ describe("jobs", () => {
       assert.strictEqual(error._tag, "CannotKeepJobs")
     })
   )
+
+  it.live("whoever is being told of an end when the server stops hears the rest of it", () =>
+    Effect.gen(function* () {
+      const said: Array<string> = []
+      const began = yield* Deferred.make<void>()
+      const onEnd = ({ status }: { readonly status: string }) =>
+        Effect.gen(function* () {
+          yield* Deferred.succeed(began, undefined)
+          yield* Effect.sleep("50 millis")
+          said.push(status)
+        })
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { url } = yield* serve(undefined, { jobs: { onEnd } })
+          yield* submit(url, ["a.png"])
+          yield* Deferred.await(began)
+        })
+      )
+      assert.deepStrictEqual(said, ["succeeded"])
+    })
+  )
 })

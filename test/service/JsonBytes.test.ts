@@ -1,12 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { parse } from "../../src/service/JsonBytes.ts"
+import { codePoint } from "../support/CodePoints.ts"
 
 const bytesOf = (text: string) => new TextEncoder().encode(text)
 
 /** Strings short and long, with what could be mistaken for an end, an escape or a placeholder. */
 const text = fc.oneof(
-  fc.string({ unit: "binary", maxLength: 20 }),
+  fc.string({ unit: codePoint, maxLength: 20 }),
   fc
     .tuple(
       fc.constantFrom("A", "é", "\\", '"', '\\"', "\n", "/", "\u{1f600}", ":"),

@@ -2,66 +2,16 @@
  * Clients made from contracts: against servers made from the same contracts, against servers that break them, and against
  * fakes.
  */
-import { assert, describe, expectTypeOf, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Inspectable, Layer, References, Schema, Stream, Tracer } from "effect"
-import type { HttpClient } from "effect/http"
-import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
-import type { Variable } from "effect-segformer/policy"
-import {
-  type InvalidUrl,
-  ServiceClient,
-  type ServiceError,
-  ServiceHealth,
-  ServiceRegistry
-} from "effect-segformer/service"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Inspectable, References, Stream, Tracer } from "effect"
+import { ServiceClient, ServiceHealth } from "effect-segformer/service"
 import { eventually } from "../support/Eventually.ts"
 import { serve } from "../support/ContractServer.ts"
 import { passing } from "../support/Passing.ts"
 import * as TestServer from "../support/TestServer.ts"
-import { Busy, clientOf, never, quick, user, User, UserApi, UserMissing, Users } from "./users.ts"
+import { Busy, clientOf, never, quick, user, UserApi, UserMissing, Users } from "./users.ts"
 
 const quiet = Effect.provideService(References.MinimumLogLevel, "None")
-
-describe("ServiceClient: types", () => {
-  type Api = ServiceClient.For<typeof UserApi>
-
-  it("each call fails as its contract declares, or as every call does", () => {
-    const found = ({ users }: Api) => users.byId({ params: { id: "7" }, query: {} })
-    expectTypeOf(found).returns.toEqualTypeOf<
-      Effect.Effect<typeof User.Type, UserMissing | ServiceClient.CallError>
-    >()
-    const created = ({ users }: Api) => users.create({ payload: { name: "Ada" } })
-    expectTypeOf(created).returns.toEqualTypeOf<Effect.Effect<typeof User.Type, ServiceClient.CallError>>()
-  })
-
-  it("nothing of the machinery beneath shows: no HttpClientError, no SchemaError, also not in streams", () => {
-    const exported = ({ users }: Api) => Stream.unwrap(users.export())
-    expectTypeOf(exported).returns.toEqualTypeOf<Stream.Stream<Uint8Array, ServiceClient.CallError>>()
-    const alone = ({ users }: Api) => Effect.map(users.export(), (stream) => stream)
-    expectTypeOf<Stream.Error<Effect.Success<ReturnType<typeof alone>>>>().toEqualTypeOf<ServiceError>()
-  })
-
-  it("a client says what it needs, and how making it fails", () => {
-    expectTypeOf(Users.layer).toEqualTypeOf<
-      Layer.Layer<
-        Users,
-        ServiceRegistry.ServiceNotConfigured | Variable.InvalidConfig | InvalidUrl,
-        ServiceRegistry.ServiceRegistry | HttpClient.HttpClient
-      >
-    >()
-    expectTypeOf(Users.fake).returns.toEqualTypeOf<Layer.Layer<Users>>()
-  })
-
-  it("parameters and payloads are those of the contract", () => {
-    const wrong = ({ users }: Api) => [
-      // @ts-expect-error: it has no such parameter
-      users.byId({ params: { name: "7" } }),
-      // @ts-expect-error: its payload needs a name
-      users.create({ payload: {} })
-    ]
-    assert.isFunction(wrong)
-  })
-})
 
 describe("ServiceClient: a service that keeps its contract", () => {
   it.live("is called as declared, and answers as declared", () =>
@@ -405,28 +355,5 @@ describe("ServiceClient: policies of a call", () => {
       const outside = yield* Effect.flip(users.byId({ params: { id: ".." }, query: {} }))
       assert.strictEqual(outside._tag, "RequestInvalid")
     }).pipe(Effect.provide(Users.fake({})))
-  )
-})
-
-class Caller extends Context.Service<Caller, { readonly name: string }>()("test/Caller") {}
-class Authorized extends HttpApiMiddleware.Service<Authorized, { provides: Caller }>()("test/Authorized", {
-  security: { bearer: HttpApiSecurity.bearer },
-  error: Busy
-}) {}
-
-describe("ServiceClient: contracts with middleware, and top-level groups", () => {
-  const SecretApi = HttpApi.make("secret").add(
-    HttpApiGroup.make("secrets", { topLevel: true }).add(
-      HttpApiEndpoint.get("read", "/secret", { success: Schema.String }).middleware(Authorized)
-    )
-  )
-  class Secrets extends ServiceClient.Service<Secrets>()("test/Secrets", SecretApi, { service: "secret" }) {}
-
-  it.effect("their errors are in the type, and a fake lets everybody pass", () =>
-    Effect.gen(function* () {
-      const secrets = yield* Secrets
-      expectTypeOf(secrets.read()).toEqualTypeOf<Effect.Effect<string, Busy | ServiceClient.CallError>>()
-      assert.strictEqual(yield* secrets.read(), "s")
-    }).pipe(Effect.provide(Secrets.fake({ secrets: { read: () => Effect.succeed("s") } })))
   )
 })

@@ -5,7 +5,6 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
-import { Socket } from "node:net"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { rolldown } from "rolldown"
@@ -13,12 +12,12 @@ import { bundle } from "../../rolldown.config.ts"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 
-/** A session that has nothing to do ends by itself, and leaves compiled what those that are killed do not. */
-const session = async (): Promise<void> => {
-  const main = join(root, "src", "onnx", "native", "SessionMain.ts")
-  const child = spawn(process.execPath, [main], { stdio: ["ignore", "ignore", "ignore", "pipe"] })
-  const pipe = child.stdio[3]
-  if (pipe instanceof Socket) pipe.end()
+/** What sessions and workers load, compiled in a process that they have in common. */
+const compiled = async (): Promise<void> => {
+  const main = join(root, "test", "support", "compiled.ts")
+  const child = spawn(process.execPath, ["-C", "effect-segformer-source", main], {
+    stdio: ["ignore", "ignore", "ignore", "pipe"]
+  })
   await once(child, "close")
 }
 
@@ -33,7 +32,7 @@ const setup = async (): Promise<void> => {
   process.env["SEGFORMER_TEST_COMMAND"] = join(folder, "main.js")
   // Processes that run from sources find there what others have compiled.
   process.env["NODE_COMPILE_CACHE"] = join(folder, "compiled")
-  await session()
+  await compiled()
   // Not in the teardown: workers write there what they have compiled when they end, which is later.
   process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
 }

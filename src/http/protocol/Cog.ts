@@ -29,6 +29,7 @@ import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { Protocol } from "./Protocol.ts"
 import { statusOf } from "./Replicate.ts"
+import * as ErrorKind from "../../ErrorKind.ts"
 
 export interface CogOptions extends JobProtocol.OutputOptions {
   /** The input that takes the image. `image` by default. */
@@ -93,6 +94,7 @@ const snapshotOf = (
 /** Cog's protocol. */
 export const make = (options: CogOptions = {}): Protocol => {
   const { input = "image", inputs, method = "PUT", model = "unknown" } = options
+  ErrorKind.oneOf("cog", "method", method, ["PUT", "POST"])
   const isPut = method === "PUT"
   const bodies = new Map<string, HttpBody.HttpBody>()
   const pathOf = (id: string) => (isPut ? `/predictions/${id}` : "/predictions")

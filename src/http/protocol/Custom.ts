@@ -23,6 +23,7 @@ import { classesOf } from "../MaskDecoding.ts"
 import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { RequestProtocol } from "./Protocol.ts"
+import * as ErrorKind from "../../ErrorKind.ts"
 
 /** How the image is sent. */
 export type CustomBody =
@@ -84,8 +85,16 @@ const encode = (image: Image, body: CustomBody): Effect.Effect<NonNullable<Call[
 }
 
 /** The protocol that the options describe. */
-export const make = (options: CustomOptions = {}): RequestProtocol => ({
-  name: options.name ?? "custom",
+export const make = (options: CustomOptions = {}): RequestProtocol => {
+  const name = options.name ?? "custom"
+  ErrorKind.oneOf(name, "body.as", options.body?.as, ["form", "raw", "base64", "data-url", "url"])
+  ErrorKind.oneOf(name, "method", options.method, ["POST", "PUT"])
+  MaskAnswer.check(name, options.mask)
+  return described(name, options)
+}
+
+const described = (name: string, options: CustomOptions): RequestProtocol => ({
+  name,
   encode: (image) =>
     Effect.map(encode(image, options.body ?? { as: "form" }), (body) => ({
       method: options.method ?? "POST",

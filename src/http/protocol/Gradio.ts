@@ -98,7 +98,13 @@ export const make = (options: GradioOptions = {}): Protocol => {
       { method: "POST", path: call, body: ProtocolBody.json({ data: inputs(file) }) },
       attempt
     )
-    const { event_id: event } = yield* decodeQueued(yield* Errors.ok(queued))
+    const { event_id: event } = yield* decodeQueued(
+      yield* Errors.ok(queued, (answer) =>
+        answer.status === 404
+          ? { detail: "it has endpoints and no route to call them by, as apps of an older Gradio. Update it" }
+          : Errors.read(answer)
+      )
+    )
     const answer = yield* Effect.flatMap(
       exchange.send(
         { method: "GET", path: `${call}/${encodeURIComponent(event)}`, accept: "text/event-stream" },

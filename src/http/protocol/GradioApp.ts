@@ -123,7 +123,7 @@ export const inputsOf = (
         ? `it takes ${names}, and ${takers.length === 0 ? "no" : "more than one"} "${input}"`
         : takers.length === 0
           ? `it takes ${names}, and no image. Say with \`input\` which one takes it`
-          : `${takers.map((each) => each.name).join(", ")} take images. Say with \`input\` which one takes it`
+          : `${takers.map((each) => each.name || each.label).join(", ")} take images. Say with \`input\` which one takes it`
     )
   }
   const taker = takers[0]!
@@ -137,7 +137,7 @@ export const inputsOf = (
   for (const parameter of parameters) {
     const given = Object.entries(inputs).find(([each]) => isCalled(parameter, each))
     if (parameter !== taker && given === undefined && !parameter.hasDefault) {
-      return refuse(`"${parameter.name}" has no default. Give it in \`inputs\``)
+      return refuse(`"${parameter.name || parameter.label}" has no default. Give it in \`inputs\``)
     }
     values.set(parameter, given === undefined ? parameter.default : given[1])
   }

@@ -23,6 +23,7 @@ import * as MaskList from "../MaskList.ts"
 import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { ErrorBody, Protocol } from "./Protocol.ts"
+import * as ErrorKind from "../../ErrorKind.ts"
 
 /** What the pipeline is asked for. */
 export interface Parameters {
@@ -83,6 +84,12 @@ const routerHost = "router.huggingface.co"
 /** The protocol, with options. */
 export const make = (options: HuggingFaceOptions = {}): Protocol => {
   const { parameters, path = "" } = options
+  ErrorKind.oneOf("huggingface", "body", options.body, ["raw", "json"])
+  ErrorKind.oneOf("huggingface", "parameters.subtask", parameters?.subtask, [
+    "semantic",
+    "instance",
+    "panoptic"
+  ])
   const asJson = options.body === "json" || (options.body === undefined && parameters !== undefined)
   return {
     name: "huggingface",

@@ -11,9 +11,11 @@ import type { Answer } from "../../service/Exchange.ts"
 import type { ResponseNotDecodable, ServiceError } from "../../service/ServiceError.ts"
 import * as ArrayMask from "../ArrayMask.ts"
 import * as ClassesIn from "../ClassesIn.ts"
-import * as EncodedPicture from "../EncodedPicture.ts"
-import * as MaskDecoding from "../MaskDecoding.ts"
+import * as MaskAnswer from "../MaskAnswer.ts"
+import type * as MaskDecoding from "../MaskDecoding.ts"
+import * as NestedArray from "../NestedArray.ts"
 import * as Side from "../Side.ts"
+import * as Steps from "../../mask/Steps.ts"
 import * as Tensor from "../Tensor.ts"
 import * as Errors from "./Errors.ts"
 
@@ -59,7 +61,7 @@ const tensorsIn = (value: unknown): ReadonlyArray<TensorInfo> =>
     Errors.isRecord(each) && typeof each["name"] === "string"
       ? {
           name: each["name"],
-          datatype: typeof each["datatype"] === "string" ? each["datatype"].toUpperCase() : "",
+          datatype: typeof each["datatype"] === "string" ? Tensor.datatypeOf(each["datatype"]) : "",
           shape: shapeIn(each["shape"]) ?? []
         }
       : []
@@ -170,6 +172,9 @@ export const inputOf = (
         }
       )
 
+/** Outputs that hold them in most models. */
+const usualOutputs = ["logits", "label_map", "segmentation", "output"]
+
 /** The output that holds scores or a class map; `undefined` for all, of a model that describes none. */
 export const outputOf = (
   model: Metadata,
@@ -177,10 +182,7 @@ export const outputOf = (
 ): Effect.Effect<string | undefined, ResponseNotDecodable> =>
   model.outputs.length === 0
     ? Effect.succeed(name)
-    : Effect.map(
-        choose(model, "outputs", model.outputs, name, ["logits", "label_map", "segmentation", "output"]),
-        (tensor) => tensor.name
-      )
+    : Effect.map(choose(model, "outputs", model.outputs, name, usualOutputs), (tensor) => tensor.name)
 
 const lengthHeader = "inference-header-content-length"
 
@@ -239,13 +241,18 @@ export const decode = (
       return yield* Errors.reported(answer, json["error"])
     }
     const outputs = yield* outputsIn(head, json, start, answer.body.length)
-    const output =
-      options.output === undefined ? outputs[0] : outputs.find(({ name }) => name === options.output)
+    const wanted = options.output === undefined ? usualOutputs : [options.output]
+    const output = wanted.flatMap((each) => outputs.find(({ name }) => name === each) ?? [])[0]
     // One that has no name is the one that was asked for, where it is alone.
-    const only = outputs.length === 1 && outputs[0]?.name === "" ? outputs[0] : undefined
-    const found = output ?? only
+    const [only, ...others] = outputs
+    const isOnly = others.length === 0 && (options.output === undefined || only?.name === "")
+    const found = output ?? (isOnly ? only : undefined)
     if (found === undefined) {
-      const detail = `there is no "${options.output}", only ${outputs.map(({ name }) => name).join(", ")}`
+      const names = outputs.map(({ name }) => name).join(", ")
+      const detail =
+        options.output === undefined
+          ? `there are ${names}. Say with \`output\` which one it is`
+          : `there is no "${options.output}", only ${names}`
       return yield* Decode.notDecodable(answer, "outputs", detail, "")
     }
     const id = Errors.isRecord(json) ? json["id"] : undefined
@@ -298,9 +305,14 @@ const toPredictions = (
   output: Output,
   options: InferOptions,
   { count, image, input }: Sent
-): Effect.Effect<ReadonlyArray<Prediction>, ResponseNotDecodable> =>
+): Effect.Effect<ReadonlyArray<Prediction>, ServiceError> =>
   Effect.gen(function* () {
-    const { datatype, path, shape, span } = output
+    const { datatype, path, span } = output
+    // Numbers in lists have their shape, where none is given.
+    const shape =
+      output.shape.length === 0 && span === undefined
+        ? (NestedArray.shapeOf(output.data) ?? [])
+        : output.shape
     const refuse = (field: string, detail: string) =>
       Effect.fail(Decode.notDecodable(answer, `${path}.${field}`, detail, ""))
     const classes = options.classes ?? options.named ?? []
@@ -311,10 +323,11 @@ const toPredictions = (
       if (files.length !== count) {
         return yield* refuse("data", `it has ${files.length} elements, where ${count} images were sent`)
       }
-      return yield* Effect.forEach(files, (file) =>
+      const { as, channels } = options
+      return yield* Effect.forEach(files, (body) =>
         Effect.map(
-          MaskDecoding.fromPng(answer, `${path}.data`, file, image, reading),
-          (labelMap): Prediction => ({ ...common, _tag: "Labels", labelMap })
+          MaskAnswer.read({ ...answer, body }, image, { ...reading, mask: { as, channels } }),
+          (prediction): Prediction => ({ ...common, ...prediction })
         )
       )
     }
@@ -335,10 +348,13 @@ const toPredictions = (
         ? Tensor.isFloat(datatype)
           ? Tensor.scoresFromJson(output.data, size)
           : Tensor.idsFromJson(output.data, size)
-        : Effect.fromResult<Float32Array | Uint32Array, string>(
-            Tensor.isFloat(datatype)
-              ? Tensor.scoresFromBytes(datatype, answer.body, span.from, span.length)
-              : Tensor.idsFromBytes(datatype, answer.body, span.from, span.length)
+        : Effect.flatMap(
+            Steps.run<Result.Result<Float32Array | Uint32Array, string>>(() =>
+              Tensor.isFloat(datatype)
+                ? Tensor.scoreSteps(datatype, answer.body, span.from, span.length)
+                : Tensor.idSteps(datatype, answer.body, span.from, span.length)
+            ),
+            Effect.fromResult
           )
     const data = yield* Effect.mapError(values, (detail) =>
       Decode.notDecodable(answer, `${path}.data`, detail, "")
@@ -365,32 +381,18 @@ const toPredictions = (
 const fitting = (read: ArrayMask.Read, { classes, named = [] }: InferOptions): ClassTable =>
   classes ?? (read._tag === "Logits" && named.some(({ id }) => id >= read.logits.classes) ? [] : named)
 
-const decoder = new TextDecoder()
+const encoder = new TextEncoder()
 
-/** The elements of a tensor of texts, as the files that they are in base64 or as they are. */
-const texts = (answer: Answer, { data, path, span }: Output) =>
-  Effect.gen(function* () {
-    const at = `${path}.data`
-    const pieces: Array<unknown> = []
-    if (span === undefined) pieces.push(...[data].flat(5))
-    else {
-      const bytes = answer.body.subarray(span.from, span.from + span.length)
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-      for (let from = 0; from < bytes.length;) {
-        // Each has its length before it, in four bytes.
-        const length = from + 4 > bytes.length ? Infinity : view.getUint32(from, true)
-        if (from + 4 + length > bytes.length) {
-          return yield* Decode.notDecodable(answer, at, "it ends within an element", "")
-        }
-        pieces.push(bytes.subarray(from + 4, from + 4 + length))
-        from += 4 + length
-      }
-    }
-    return yield* Effect.forEach(pieces, (piece) => {
-      if (piece instanceof Uint8Array && EncodedPicture.isPng(piece)) return Effect.succeed(piece)
-      const text = piece instanceof Uint8Array ? decoder.decode(piece) : piece
-      return typeof text === "string"
-        ? EncodedPicture.textToBytes(answer, at, text)
-        : Effect.fail(Decode.notDecodable(answer, at, "it is no text", Decode.quoted(text)))
-    })
-  })
+/** The elements of a tensor of texts, as bytes: files, base64 of such, or JSON. */
+const texts = (
+  answer: Answer,
+  { data, path, span }: Output
+): Effect.Effect<ReadonlyArray<Uint8Array>, ResponseNotDecodable> => {
+  const bytesOf = (each: unknown) =>
+    encoder.encode(typeof each === "string" ? each : JSON.stringify(each ?? null))
+  if (span === undefined) return Effect.succeed([data].flat(5).map(bytesOf))
+  const elements = Tensor.elementsIn(answer.body.subarray(span.from, span.from + span.length))
+  return elements === undefined
+    ? Effect.fail(Decode.notDecodable(answer, `${path}.data`, "it ends within an element", ""))
+    : Effect.succeed(elements)
+}

@@ -2,7 +2,7 @@
  * What the inspection service says of one image. Needed is what it found: the image's size, and for each region its class,
  * its box and its area. The rest is beside that, and left out where it does not fit.
  */
-import { type Duration, Effect, Option, Schema } from "effect"
+import { type Duration, Effect, Schema } from "effect"
 import type { Palette } from "../../mask/Palette.ts"
 import type { Region } from "../../mask/Region.ts"
 import * as Decode from "../../service/Decode.ts"
@@ -20,8 +20,11 @@ export interface Inspected {
   readonly size: { readonly width: number; readonly height: number } | undefined
   readonly classes: ReadonlyArray<{ readonly id: number; readonly name: string }>
   readonly regions: ReadonlyArray<Region>
-  /** In which colours the mask is painted, where the service says it, as `segformer serve` does. */
-  readonly palette: Palette | undefined
+  /**
+   * In which colours the mask is painted, where the service says it, as `segformer serve` does. Fails where that cannot be read:
+   * by some of its colours alone, or by one id for two classes, a mask would be read wrongly or not at all.
+   */
+  readonly palette: Effect.Effect<Palette | undefined, ResponseNotDecodable>
   /** By class id, where it says them. */
   readonly scores: ReadonlyArray<readonly [id: number, score: number]>
   /** Its regions are those of the mask, and no others that it has found. */
@@ -29,8 +32,8 @@ export interface Inspected {
 }
 
 const Channel = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))
-const paletteIn = Schema.decodeUnknownOption(
-  Schema.NonEmptyArray(
+const decodePalette = Schema.decodeUnknownEffect(
+  Schema.Array(
     Schema.Struct({
       id: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
       name: Schema.String,
@@ -38,6 +41,26 @@ const paletteIn = Schema.decodeUnknownOption(
     })
   )
 )
+
+const paletteIn = (
+  answer: Answer,
+  path: string,
+  value: unknown
+): Effect.Effect<Palette | undefined, ResponseNotDecodable> =>
+  Effect.gen(function* () {
+    const palette = yield* Effect.mapError(decodePalette(value ?? []), (error) => {
+      const { detail, path: at } = Decode.problemOf(error)
+      return Decode.notDecodable(answer, [path, ...at].join("."), detail, Decode.quoted(value))
+    })
+    for (const [index, { id, name }] of palette.entries()) {
+      const first = palette.find((info) => info.id === id)?.name ?? name
+      if (first !== name)
+        return yield* Effect.fail(
+          Decode.notDecodable(answer, `${path}.${index}.id`, `${id} is the id of ${first} already`, name)
+        )
+    }
+    return palette.length === 0 ? undefined : palette
+  })
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -119,7 +142,7 @@ export const read = (
     }
     const common = {
       pictures,
-      palette: Option.getOrUndefined(paletteIn(value["mask_palette"])),
+      palette: paletteIn(answer, `${path}mask_palette`, value["mask_palette"]),
       scores: Object.entries(fieldsOf(value["scores"])).flatMap(([key, given]) => {
         const [id, score] = [Side.toId(key), Side.toNumber(given)]
         return id === undefined || score === undefined ? [] : [[id, score] as const]

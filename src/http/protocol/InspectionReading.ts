@@ -66,7 +66,8 @@ const toPrediction = (
 ): Effect.Effect<Prediction, ResponseNotDecodable> =>
   Effect.gen(function* () {
     const { classes: found, regions, serviceTime, size } = inspected
-    const painted = palette ?? inspected.palette
+    const hasMask = typeof inspected.pictures.mask === "string"
+    const painted = palette ?? (hasMask ? yield* inspected.palette : undefined)
     const pictures: { -readonly [K in keyof Pictures]: Pictures[K] } = {}
     for (const name of ["overlay", "combined", "mask"] as const) {
       const text = inspected.pictures[name]

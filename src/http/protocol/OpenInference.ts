@@ -34,6 +34,7 @@ import * as Errors from "./Errors.ts"
 import * as InferAnswer from "./InferAnswer.ts"
 import * as InferRequest from "./InferRequest.ts"
 import type { ErrorBody, Protocol } from "./Protocol.ts"
+import * as ErrorKind from "../../ErrorKind.ts"
 
 export interface OpenInferenceOptions {
   readonly model: string
@@ -107,6 +108,8 @@ const Infer = Request.of<Infer>()
 export const make = Effect.fnUntraced(function* (
   options: OpenInferenceOptions
 ): Effect.fn.Return<Protocol, never, ImageCodec> {
+  ErrorKind.oneOf("openinference", "channels", options.channels, ["first", "last"])
+  ErrorKind.oneOf("openinference", "as", options.as, ["ids", "logits"])
   const codec = yield* ImageCodec
   const version = options.version === undefined ? "" : `/versions/${encodeURIComponent(options.version)}`
   const path = `/v2/models/${encodeURIComponent(options.model)}${version}`

@@ -35,6 +35,7 @@ import * as Side from "../Side.ts"
 import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { Protocol } from "./Protocol.ts"
+import * as ErrorKind from "../../ErrorKind.ts"
 
 /** Where Replicate is. */
 export const url = "https://api.replicate.com"
@@ -173,6 +174,7 @@ const encode = (
 
 /** Replicate's protocol, for one version of a model. */
 export const make = (given: ReplicateOptions): Protocol => {
+  ErrorKind.oneOf("replicate", "sendAs", given.sendAs, ["data-url", "address"])
   const options = { hosts: deliveryHosts, ...given }
   const { model, version, wait } = options
   const clientOf = JobProtocol.clientsOf(

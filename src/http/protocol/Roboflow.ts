@@ -27,6 +27,7 @@ import * as Side from "../Side.ts"
 import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { Protocol } from "./Protocol.ts"
+import * as ErrorKind from "../../ErrorKind.ts"
 
 export interface RoboflowOptions extends Pick<
   MaskDecoding.MaskOptions,
@@ -117,6 +118,7 @@ const decode = (
 /** The protocol for one model. */
 export const make = (options: RoboflowOptions): Protocol => {
   const { apiKey, confidence, modelId, sendAs = "base64" } = options
+  ErrorKind.oneOf("roboflow", "sendAs", sendAs, ["base64", "address"])
   return {
     name: "roboflow",
     secrets: apiKey === undefined ? [] : [apiKey],

@@ -13,7 +13,8 @@ const isNo = (said: unknown): boolean =>
 
 /** Fields that say whether the work was done, and those that say what went wrong. */
 const successes = /^(?:is_?)?(?:ok|success|successful|succeeded)$/i
-const errors = /^(?:error|errors|exception|error_?(?:message|msg))$/i
+const errors = /^(?:error|errors|exception)$/i
+const errorMessages = /^error_?(?:message|msg)$/i
 const errorCodes = /^err(?:or)?_?code$/i
 const statusCodes = /^(?:status|(?:status_?)?code)$/i
 
@@ -31,21 +32,27 @@ const isError = (error: unknown): boolean => {
   return error === true || (typeof error === "string" && !noError.test(error.trim()))
 }
 
+const isCode = (said: unknown): boolean => (typeof said === "number" ? said !== 0 : isError(said))
+
 /**
  * Whether an object says of its own work that it failed, whatever stands beside that: a mask there is what was left of it.
  * A number alone may count something, and says nothing.
  */
-export const saysFailed = (value: unknown): boolean =>
-  isRecord(value) &&
-  Object.entries(value).some(
+export const saysFailed = (value: unknown): boolean => {
+  const fields = isRecord(value) ? Object.entries(value) : []
+  // Beside a code that is none, a message may say that all is well.
+  const isFine = fields.some(([name, said]) => errorCodes.test(name) && !isCode(said))
+  return fields.some(
     ([name, said]) =>
       (successes.test(name) && isNo(said)) ||
       (name === "result" && said === false) ||
       (errors.test(name) && isError(said)) ||
+      (!isFine && errorMessages.test(name) && isError(said)) ||
       (/^(?:status|state)$/i.test(name) && typeof said === "string" && failedState.test(said.trim())) ||
       (statusCodes.test(name) && typeof said === "number" && said >= 400 && said < 600) ||
-      (errorCodes.test(name) && (typeof said === "number" ? said !== 0 : isError(said)))
+      (errorCodes.test(name) && isCode(said))
   )
+}
 
 /** How services call it that they are not well, whatever the status of the answer. */
 const unwell =
@@ -79,8 +86,11 @@ export const illness = (said: unknown): string | undefined => {
   const flag = Object.entries(said).find(
     ([name, is]) => (flags.test(name) && isNo(is)) || (states.test(name) && is === false)
   )
-  if (flag !== undefined) return message ?? `its \`${flag[0]}\` is ${String(flag[1])}`
-  return saysFailed(said) ? (message ?? "it says that it is not") : undefined
+  if (flag === undefined && !saysFailed(said)) return undefined
+  const [name = "healthy", is] = flag ?? []
+  return (
+    message ?? (/^(?:healthy|ready)$/.test(name) ? "it says that it is not" : `its ${name} is ${String(is)}`)
+  )
 }
 
 /** What an answer says in JSON, or in a word. */

@@ -101,6 +101,7 @@ const decode = (answer: Answer, image: Image, options: TfServingOptions) =>
 /** The protocol for one model. */
 export const make = (options: TfServingOptions): Protocol => {
   const { input, signature, version } = options
+  MaskAnswer.check("tfserving", options.mask)
   const name = encodeURIComponent(options.model)
   const model = `/v1/models/${name}${version === undefined ? "" : `/versions/${encodeURIComponent(version)}`}`
   return {

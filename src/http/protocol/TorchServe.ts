@@ -16,6 +16,7 @@ import type * as MaskAnswer from "../MaskAnswer.ts"
 import * as Custom from "./Custom.ts"
 import * as Errors from "./Errors.ts"
 import type { ErrorBody, Protocol } from "./Protocol.ts"
+import * as ErrorKind from "../../ErrorKind.ts"
 
 export interface TorchServeOptions extends MaskAnswer.MaskAnswerOptions {
   readonly model: string
@@ -35,6 +36,7 @@ const readError = (answer: Answer): ErrorBody => {
 /** The protocol for one model. */
 export const make = (options: TorchServeOptions): Protocol => {
   const { model, version } = options
+  ErrorKind.oneOf("torchserve", "body", options.body, ["raw", "form"])
   const name = encodeURIComponent(model)
   const path = `/predictions/${name}${version === undefined ? "" : `/${encodeURIComponent(version)}`}`
   return {

@@ -3,10 +3,6 @@ import type { ImageFormat } from "../ImageFormat.ts"
 import type { Raster } from "../Raster.ts"
 import type { Stretch } from "../Stretch.ts"
 import { messageOf } from "../../SystemError.ts"
-import { version } from "../../version.ts"
-
-/** What the module of a worker says first: of one of another version nothing could be expected. */
-export const module = `effect-segformer/image/worker ${version}`
 
 /** By the browser's own decoders and a canvas, or by code of this package and what it stands on. */
 export type Means = "canvas" | "pure"

@@ -10,7 +10,8 @@ import { DependencyMissing, type ImageError, NotAnImage, UnsupportedImage } from
 import { type Image, within } from "../Image.ts"
 import { type Raster, whole } from "../Raster.ts"
 import { messageOf } from "../../SystemError.ts"
-import { type Decode, type Encode, type Means, module, type Problem } from "./Decoding.ts"
+import type { Decode, Encode, Means, Problem } from "./Decoding.ts"
+import * as ErrorKind from "../../ErrorKind.ts"
 
 export interface Asked {
   readonly number: number
@@ -80,7 +81,7 @@ export const make = Effect.fnUntraced(function* (
     const plain = typeof Worker === "function" ? makeWorker : new URL(beside, import.meta.url)
     own = BackgroundWorker.start<Answered>(
       options.worker ?? plain,
-      { module },
+      { module: BackgroundWorker.modules.codec },
       {
         message: ({ answer, number }) => {
           if (waiting?.number !== number) return
@@ -153,6 +154,7 @@ export const make = Effect.fnUntraced(function* (
     format: "png" | "jpeg" | "webp",
     options?: EncodeOptions
   ): Effect.fn.Return<Uint8Array, ImageError | DependencyMissing> {
+    ErrorKind.oneOf("ImageCodec.encode", "format", format, ["png", "jpeg", "webp"])
     const source = `picture of ${raster.width} x ${raster.height}`
     yield* whole(source, raster)
     const own = { ...raster, data: apart(raster.data) }

@@ -9,7 +9,7 @@ import * as Bmp from "../Bmp.ts"
 import * as ImageFormat from "../ImageFormat.ts"
 import type { Raster } from "../Raster.ts"
 import * as Canvas from "./Canvas.ts"
-import { broken, type Decode, type Encode, module, Problem, reasonOf, unsupported } from "./Decoding.ts"
+import { broken, type Decode, type Encode, Problem, reasonOf, unsupported } from "./Decoding.ts"
 import type { Answer, Asked } from "./DecodingWorker.ts"
 import * as Jpeg from "./Jpeg.ts"
 import { oriented, type Pixels, withChannels } from "./Pixels.ts"
@@ -78,7 +78,8 @@ const answer = async (asked: Decode | Encode): Promise<Answer> => {
       ? { type: "decoded", raster: await decode(asked) }
       : { type: "encoded", bytes: await encode(asked) }
   } catch (cause) {
-    const { kind, message } = cause instanceof Problem ? cause : broken(reasonOf(cause))
+    const { kind, message } =
+      cause instanceof Problem ? cause : broken(`it is broken or cut off (${reasonOf(cause)})`)
     return { type: "problem", kind, detail: message }
   }
 }
@@ -92,6 +93,6 @@ const buffersOf = (answer: Answer): ReadonlyArray<ArrayBuffer> => {
     : []
 }
 
-BackgroundWorker.serve<Asked>(module, ({ asked, number }, post) => {
+BackgroundWorker.serve<Asked>(BackgroundWorker.modules.codec, ({ asked, number }, post) => {
   void answer(asked).then((answer) => post({ number, answer }, buffersOf(answer)))
 })

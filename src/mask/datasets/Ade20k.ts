@@ -5,156 +5,34 @@
  * Colours are those of the benchmark's `color150`, which most tools paint.
  */
 
+/** Names with a colour behind each, as hexadecimal, in the order of their ids. */
+export const colored = (table: string): ReadonlyArray<readonly [name: string, color: number]> =>
+  table.split(",").map((entry) => [entry.slice(0, -7), Number.parseInt(entry.slice(-6), 16)])
+
 /** Names, and colours as `0xRRGGBB`; the position is the id. */
-export const ADE20K: ReadonlyArray<readonly [name: string, color: number]> = [
-  ["wall", 0x787878],
-  ["building", 0xb47878],
-  ["sky", 0x06e6e6],
-  ["floor", 0x503232],
-  ["tree", 0x04c803],
-  ["ceiling", 0x787850],
-  ["road", 0x8c8c8c],
-  ["bed", 0xcc05ff],
-  ["windowpane", 0xe6e6e6],
-  ["grass", 0x04fa07],
-  ["cabinet", 0xe005ff],
-  ["sidewalk", 0xebff07],
-  ["person", 0x96053d],
-  ["earth", 0x787846],
-  ["door", 0x08ff33],
-  ["table", 0xff0652],
-  ["mountain", 0x8fff8c],
-  ["plant", 0xccff04],
-  ["curtain", 0xff3307],
-  ["chair", 0xcc4603],
-  ["car", 0x0066c8],
-  ["water", 0x3de6fa],
-  ["painting", 0xff0633],
-  ["sofa", 0x0b66ff],
-  ["shelf", 0xff0747],
-  ["house", 0xff09e0],
-  ["sea", 0x0907e6],
-  ["mirror", 0xdcdcdc],
-  ["rug", 0xff095c],
-  ["field", 0x7009ff],
-  ["armchair", 0x08ffd6],
-  ["seat", 0x07ffe0],
-  ["fence", 0xffb806],
-  ["desk", 0x0aff47],
-  ["rock", 0xff290a],
-  ["wardrobe", 0x07ffff],
-  ["lamp", 0xe0ff08],
-  ["bathtub", 0x6608ff],
-  ["railing", 0xff3d06],
-  ["cushion", 0xffc207],
-  ["base", 0xff7a08],
-  ["box", 0x00ff14],
-  ["column", 0xff0829],
-  ["signboard", 0xff0599],
-  ["chest of drawers", 0x0633ff],
-  ["counter", 0xeb0cff],
-  ["sand", 0xa09614],
-  ["sink", 0x00a3ff],
-  ["skyscraper", 0x8c8c8c],
-  ["fireplace", 0xfa0a0f],
-  ["refrigerator", 0x14ff00],
-  ["grandstand", 0x1fff00],
-  ["path", 0xff1f00],
-  ["stairs", 0xffe000],
-  ["runway", 0x99ff00],
-  ["case", 0x0000ff],
-  ["pool table", 0xff4700],
-  ["pillow", 0x00ebff],
-  ["screen door", 0x00adff],
-  ["stairway", 0x1f00ff],
-  ["river", 0x0bc8c8],
-  ["bridge", 0xff5200],
-  ["bookcase", 0x00fff5],
-  ["blind", 0x003dff],
-  ["coffee table", 0x00ff70],
-  ["toilet", 0x00ff85],
-  ["flower", 0xff0000],
-  ["book", 0xffa300],
-  ["hill", 0xff6600],
-  ["bench", 0xc2ff00],
-  ["countertop", 0x008fff],
-  ["stove", 0x33ff00],
-  ["palm", 0x0052ff],
-  ["kitchen island", 0x00ff29],
-  ["computer", 0x00ffad],
-  ["swivel chair", 0x0a00ff],
-  ["boat", 0xadff00],
-  ["bar", 0x00ff99],
-  ["arcade machine", 0xff5c00],
-  ["hovel", 0xff00ff],
-  ["bus", 0xff00f5],
-  ["towel", 0xff0066],
-  ["light", 0xffad00],
-  ["truck", 0xff0014],
-  ["tower", 0xffb8b8],
-  ["chandelier", 0x001fff],
-  ["awning", 0x00ff3d],
-  ["streetlight", 0x0047ff],
-  ["booth", 0xff00cc],
-  ["television receiver", 0x00ffc2],
-  ["airplane", 0x00ff52],
-  ["dirt track", 0x000aff],
-  ["apparel", 0x0070ff],
-  ["pole", 0x3300ff],
-  ["land", 0x00c2ff],
-  ["bannister", 0x007aff],
-  ["escalator", 0x00ffa3],
-  ["ottoman", 0xff9900],
-  ["bottle", 0x00ff0a],
-  ["buffet", 0xff7000],
-  ["poster", 0x8fff00],
-  ["stage", 0x5200ff],
-  ["van", 0xa3ff00],
-  ["ship", 0xffeb00],
-  ["fountain", 0x08b8aa],
-  ["conveyer belt", 0x8500ff],
-  ["canopy", 0x00ff5c],
-  ["washer", 0xb800ff],
-  ["plaything", 0xff001f],
-  ["swimming pool", 0x00b8ff],
-  ["stool", 0x00d6ff],
-  ["barrel", 0xff0070],
-  ["basket", 0x5cff00],
-  ["waterfall", 0x00e0ff],
-  ["tent", 0x70e0ff],
-  ["bag", 0x46b8a0],
-  ["minibike", 0xa300ff],
-  ["cradle", 0x9900ff],
-  ["oven", 0x47ff00],
-  ["ball", 0xff00a3],
-  ["food", 0xffcc00],
-  ["step", 0xff008f],
-  ["tank", 0x00ffeb],
-  ["trade name", 0x85ff00],
-  ["microwave", 0xff00eb],
-  ["pot", 0xf500ff],
-  ["animal", 0xff007a],
-  ["bicycle", 0xfff500],
-  ["lake", 0x0abed4],
-  ["dishwasher", 0xd6ff00],
-  ["screen", 0x00ccff],
-  ["blanket", 0x1400ff],
-  ["sculpture", 0xffff00],
-  ["hood", 0x0099ff],
-  ["sconce", 0x0029ff],
-  ["vase", 0x00ffcc],
-  ["traffic light", 0x2900ff],
-  ["tray", 0x29ff00],
-  ["ashcan", 0xad00ff],
-  ["fan", 0x00f5ff],
-  ["pier", 0x4700ff],
-  ["crt screen", 0x7a00ff],
-  ["plate", 0x00ffb8],
-  ["monitor", 0x005cff],
-  ["bulletin board", 0xb8ff00],
-  ["shower", 0x0085ff],
-  ["radiator", 0xffd600],
-  ["glass", 0x19c2c2],
-  ["clock", 0x66ff00],
-  ["flag", 0x5c00ff]
-]
+export const ADE20K = colored(
+  "wall 787878,building b47878,sky 06e6e6,floor 503232,tree 04c803,ceiling 787850,road 8c8c8c," +
+    "bed cc05ff,windowpane e6e6e6,grass 04fa07,cabinet e005ff,sidewalk ebff07,person 96053d," +
+    "earth 787846,door 08ff33,table ff0652,mountain 8fff8c,plant ccff04,curtain ff3307,chair cc4603," +
+    "car 0066c8,water 3de6fa,painting ff0633,sofa 0b66ff,shelf ff0747,house ff09e0,sea 0907e6," +
+    "mirror dcdcdc,rug ff095c,field 7009ff,armchair 08ffd6,seat 07ffe0,fence ffb806,desk 0aff47," +
+    "rock ff290a,wardrobe 07ffff,lamp e0ff08,bathtub 6608ff,railing ff3d06,cushion ffc207,base ff7a08," +
+    "box 00ff14,column ff0829,signboard ff0599,chest of drawers 0633ff,counter eb0cff,sand a09614," +
+    "sink 00a3ff,skyscraper 8c8c8c,fireplace fa0a0f,refrigerator 14ff00,grandstand 1fff00,path ff1f00," +
+    "stairs ffe000,runway 99ff00,case 0000ff,pool table ff4700,pillow 00ebff,screen door 00adff," +
+    "stairway 1f00ff,river 0bc8c8,bridge ff5200,bookcase 00fff5,blind 003dff,coffee table 00ff70," +
+    "toilet 00ff85,flower ff0000,book ffa300,hill ff6600,bench c2ff00,countertop 008fff,stove 33ff00," +
+    "palm 0052ff,kitchen island 00ff29,computer 00ffad,swivel chair 0a00ff,boat adff00,bar 00ff99," +
+    "arcade machine ff5c00,hovel ff00ff,bus ff00f5,towel ff0066,light ffad00,truck ff0014," +
+    "tower ffb8b8,chandelier 001fff,awning 00ff3d,streetlight 0047ff,booth ff00cc," +
+    "television receiver 00ffc2,airplane 00ff52,dirt track 000aff,apparel 0070ff,pole 3300ff," +
+    "land 00c2ff,bannister 007aff,escalator 00ffa3,ottoman ff9900,bottle 00ff0a,buffet ff7000," +
+    "poster 8fff00,stage 5200ff,van a3ff00,ship ffeb00,fountain 08b8aa,conveyer belt 8500ff," +
+    "canopy 00ff5c,washer b800ff,plaything ff001f,swimming pool 00b8ff,stool 00d6ff,barrel ff0070," +
+    "basket 5cff00,waterfall 00e0ff,tent 70e0ff,bag 46b8a0,minibike a300ff,cradle 9900ff,oven 47ff00," +
+    "ball ff00a3,food ffcc00,step ff008f,tank 00ffeb,trade name 85ff00,microwave ff00eb,pot f500ff," +
+    "animal ff007a,bicycle fff500,lake 0abed4,dishwasher d6ff00,screen 00ccff,blanket 1400ff," +
+    "sculpture ffff00,hood 0099ff,sconce 0029ff,vase 00ffcc,traffic light 2900ff,tray 29ff00," +
+    "ashcan ad00ff,fan 00f5ff,pier 4700ff,crt screen 7a00ff,plate 00ffb8,monitor 005cff," +
+    "bulletin board b8ff00,shower 0085ff,radiator ffd600,glass 19c2c2,clock 66ff00,flag 5c00ff"
+)

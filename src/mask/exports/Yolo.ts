@@ -6,6 +6,13 @@ import * as ExportFormat from "./ExportFormat.ts"
 
 const encoder = new TextEncoder()
 
+/** JSON strings are YAML strings, but for what YAML takes for a line's end, or for no text at all. */
+const quoted = (text: string): string =>
+  JSON.stringify(text).replaceAll(
+    /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g,
+    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`
+  )
+
 export const format = ExportFormat.make({
   title: "YOLO",
   description: "Regions as YOLO segments, a line each",
@@ -39,7 +46,7 @@ export const format = ExportFormat.make({
         }
         return Result.succeed(encoder.encode(text))
       },
-      // The names that its training reads. JSON strings are YAML strings.
+      // The names that its training reads.
       beside: () => {
         // Its readers want a name for each number from 0 to the highest, as far as anybody trains so many.
         const ids =
@@ -48,7 +55,7 @@ export const format = ExportFormat.make({
             : highest < 0x10000
               ? Array.from({ length: highest + 1 }, (_, id) => id)
               : [...found].sort((a, b) => a - b)
-        const lines = ids.map((id) => `  ${classOf(id)}: ${JSON.stringify(ClassTable.nameOf(classes, id))}\n`)
+        const lines = ids.map((id) => `  ${classOf(id)}: ${quoted(ClassTable.nameOf(classes, id))}\n`)
         return { name: "data.yaml", bytes: encoder.encode(`names:\n${lines.join("")}`) }
       }
     }

@@ -1,6 +1,5 @@
 /** Why `onnxruntime-node` does not load here: it is not installed, or its binary is none for this platform. */
-import { reasonOf } from "../session/Graph.ts"
-import { isInstalled } from "../session/Installed.ts"
+import { isInstalled, reasonOf } from "../session/Graph.ts"
 import type { Unusable } from "./Frames.ts"
 
 /** Those that the package has a binary for; since 1.24 there is none for Intel Macs. */

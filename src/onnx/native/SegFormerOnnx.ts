@@ -20,7 +20,7 @@
  */
 import { Config, Effect, Layer, Option, type Scope } from "effect"
 import type { ImageCodec } from "../../image/ImageCodec.ts"
-import * as OneOf from "../../OneOf.ts"
+import * as ErrorKind from "../../ErrorKind.ts"
 import { ModelNotLoadable } from "../../SegmentationError.ts"
 import type { SpanName } from "../../TelemetryNames.ts"
 import { Transport } from "../../Transport.ts"
@@ -66,8 +66,8 @@ export const make = Effect.fn("SegFormerOnnx.make" satisfies SpanName)(<R = neve
   options: SegFormerOnnxOptions<R> = {}
 ): Effect.Effect<Transport["Service"], OnnxTransport.LoadError, ImageCodec | R | Scope.Scope> => {
   const { graphOptimization, memoryArena, model = bundled, optimizedModel } = options
-  OneOf.check("SegFormerOnnx", "provider", options.provider, providers)
-  OneOf.check("SegFormerOnnx", "graphOptimization", graphOptimization, graphOptimizations)
+  ErrorKind.oneOf("SegFormerOnnx", "provider", options.provider, providers)
+  ErrorKind.oneOf("SegFormerOnnx", "graphOptimization", graphOptimization, graphOptimizations)
   const provider = options.provider === undefined ? providerOf(model.name) : Effect.succeed(options.provider)
   return Effect.flatMap(provider, (provider) =>
     Effect.provideService(

@@ -7,7 +7,6 @@ import * as Halves from "../../image/Halves.ts"
 import * as Preprocessing from "../../image/Preprocessing.ts"
 import type { Output } from "./Meaning.ts"
 import type { Expected } from "./Session.ts"
-import { messageOf } from "../../SystemError.ts"
 
 export interface Graph {
   /** The sizes that the model is bound to, where it is. */
@@ -25,8 +24,17 @@ export interface Graph {
 
 /** An error in one line, as long as people read it. */
 export const reasonOf = (cause: unknown, longest = 400): string => {
-  const text = messageOf(cause)
+  const text = cause instanceof Error ? cause.message : String(cause)
   return text.replaceAll(/\s+/g, " ").trim().slice(0, longest)
+}
+
+/** Whether a package lies where this one finds it: to say what would run a model where its usual runtime is missing. */
+export const isInstalled = (name: string): boolean => {
+  try {
+    return import.meta.resolve(name) !== ""
+  } catch {
+    return false
+  }
 }
 
 /** A side without a name is -1, of which WebAssembly makes 2^32 - 1. */

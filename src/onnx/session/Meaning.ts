@@ -6,7 +6,7 @@
 import type { Tensor } from "onnxruntime-common"
 import * as Halves from "../../image/Halves.ts"
 import type { Logits } from "../../mask/Logits.ts"
-import { allocate, type LabelData } from "../../mask/LabelStorage.ts"
+import { allocate, type LabelData } from "../../mask/Grid.ts"
 import type { Expected } from "./Session.ts"
 
 /** A tensor. */

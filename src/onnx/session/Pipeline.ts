@@ -6,7 +6,7 @@
 import * as Preprocessing from "../../image/Preprocessing.ts"
 import type { Scratch } from "../../image/Resample.ts"
 import * as Graph from "./Graph.ts"
-import { release } from "./Memory.ts"
+import { release } from "../../mask/Grid.ts"
 import { logitsOf, type Output, read } from "./Output.ts"
 import type { Expected, Outcome, Picture } from "./Session.ts"
 

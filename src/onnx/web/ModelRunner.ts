@@ -5,11 +5,9 @@
 import type { Env, InferenceSessionFactory, TensorConstructor } from "onnxruntime-common"
 import * as BackgroundWorker from "../../BackgroundWorker.ts"
 import * as Graph from "../session/Graph.ts"
-import { isInstalled } from "../session/Installed.ts"
 import type { Output } from "../session/Output.ts"
 import * as SelfCheck from "../session/SelfCheck.ts"
 import * as WeightFiles from "../WeightFiles.ts"
-import * as WebFailure from "./WebFailure.ts"
 import type { Backend, FromModel, FromWorker, Load, Run } from "./Wire.ts"
 
 interface Runtime {
@@ -82,6 +80,27 @@ const definedOf = ({ mjs, wasm }: Exclude<NonNullable<Load["assets"]>, string>) 
   ...(wasm === undefined ? {} : { wasm })
 })
 
+/**
+ * Why a runtime does nothing right any more: its memory has run out, or it stopped in the middle. `undefined` where only this
+ * one picture failed.
+ */
+export const brokenBy = (cause: unknown): string | undefined => {
+  // A number is the address of an error of C++ that nobody caught.
+  const isNumber = typeof cause === "number"
+  const isMemory =
+    isNumber || cause instanceof RangeError || /out of memory|bad_alloc/i.test(Graph.reasonOf(cause))
+  if (!isMemory && !(cause instanceof WebAssembly.RuntimeError) && !/Aborted\(/.test(Graph.reasonOf(cause)))
+    return undefined
+  const words = isNumber ? `error ${cause}` : Graph.reasonOf(cause)
+  return isMemory ? `${words}: the picture may need more memory than WebAssembly can have, 4 GiB` : words
+}
+
+/** Why a model was not loaded: it is no model, or the runtime's own files were not found. */
+export const notLoaded = (what: string, cause: unknown): string =>
+  /no available backend found/.test(Graph.reasonOf(cause))
+    ? `the files of ONNX Runtime cannot be loaded (${Graph.reasonOf(cause)}). Give \`assets\`, the address of the folder with ort-wasm-simd-threaded.mjs and ort-wasm-simd-threaded.wasm`
+    : `ONNX Runtime does not load ${what}: ${typeof cause === "number" ? `error ${cause}` : WeightFiles.inWords(Graph.reasonOf(cause, 4000))}`
+
 /** In milliseconds: there are 27 MB to be fetched, and shaders to be compiled. */
 const patience = { load: 60_000, runs: 20_000 }
 
@@ -99,7 +118,7 @@ const load = async (message: Load): Promise<Loaded | Extract<FromWorker, { type:
     const reason = Graph.reasonOf(cause)
     const native = "onnxruntime-node"
     const also =
-      isNode && process.versions["bun"] === undefined && isInstalled(native)
+      isNode && process.versions["bun"] === undefined && Graph.isInstalled(native)
         ? `; ${native} is installed, and runs the same model: SegFormerOnnx.layer of effect-segformer/onnx`
         : ""
     return { type: "unusable", reason: "runtime", detail: `${reason}${also}` }
@@ -107,7 +126,7 @@ const load = async (message: Load): Promise<Loaded | Extract<FromWorker, { type:
   const reference = () =>
     create(runtime, "wasm", message).catch((cause: unknown) => {
       const { weights } = message
-      throw new Error(WebFailure.notLoaded(weights._tag === "File" ? weights.path : "it", cause))
+      throw new Error(notLoaded(weights._tag === "File" ? weights.path : "it", cause))
     })
   try {
     if (message.backend === "wasm") return { graph: await reference(), isOnGpu: false, reason: undefined }
@@ -150,7 +169,7 @@ export const serve = async (message: Load, port: MessagePort, post: BackgroundWo
       answer({ type: "output", input: data, ...given }, [...buffersOf(data), ...buffersOf(given.data)])
     } catch (cause) {
       // A GPU that is gone does nothing right any more, whatever it says. What never ran is no model that can be used.
-      const broken = WebFailure.brokenBy(cause) ?? (isOnGpu ? Graph.reasonOf(cause) : undefined)
+      const broken = brokenBy(cause) ?? (isOnGpu ? Graph.reasonOf(cause) : undefined)
       if (hasRun && broken !== undefined) tell({ type: "broken", detail: broken })
       else answer({ type: "failed", detail: Graph.reasonOf(cause) })
     }

@@ -42,10 +42,19 @@ export const make = Effect.fn("SegFormerWeb.make" satisfies SpanName)(
   <R = never>(
     options: SegFormerWebOptions<R> = {}
   ): Effect.Effect<Transport["Service"], OnnxTransport.LoadError, ImageCodec | R | Scope.Scope> =>
-    Effect.provideServiceEffect(
-      OnnxTransport.make<R>("SegFormerWeb", options.model ?? WebModel.bundled, options),
-      OnnxRuntime,
-      WebRuntime.make(options)
+    Effect.andThen(
+      // The runtime takes one then, and says so where nobody looks.
+      (options.threads ?? 1) > 1 && !WebRuntime.sharesMemory()
+        ? Effect.logWarning(
+            `SegFormerWeb: one thread is used and not ${options.threads}, since this page is not isolated from others: it takes the headers ` +
+              "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp"
+          )
+        : Effect.void,
+      Effect.provideServiceEffect(
+        OnnxTransport.make<R>("SegFormerWeb", options.model ?? WebModel.bundled, options),
+        OnnxRuntime,
+        WebRuntime.make(options)
+      )
     )
 )
 

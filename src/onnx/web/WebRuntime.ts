@@ -4,7 +4,7 @@
  */
 import { Config, Effect, Layer } from "effect"
 import type { MakeWorker } from "../../BackgroundWorker.ts"
-import * as OneOf from "../../OneOf.ts"
+import * as ErrorKind from "../../ErrorKind.ts"
 import { OnnxRuntime } from "../OnnxRuntime.ts"
 import { type Assets, type Backend, backends } from "./Wire.ts"
 import * as WorkerSession from "./WorkerSession.ts"
@@ -30,15 +30,16 @@ export interface WebRuntimeOptions {
 }
 
 /** Threads share memory, which a page may only do where it is isolated from others (COOP and COEP). */
-const threads = (): number => {
-  const isShared = typeof SharedArrayBuffer === "function" && (globalThis.crossOriginIsolated ?? true)
-  return isShared ? Math.max(1, globalThis.navigator?.hardwareConcurrency ?? 1) : 1
-}
+export const sharesMemory = (): boolean =>
+  typeof SharedArrayBuffer === "function" && (globalThis.crossOriginIsolated ?? true)
+
+const threads = (): number =>
+  sharesMemory() ? Math.max(1, globalThis.navigator?.hardwareConcurrency ?? 1) : 1
 
 /** The runtime. */
 export const make = (options: WebRuntimeOptions = {}): Effect.Effect<OnnxRuntime["Service"]> =>
   Effect.sync(() => {
-    OneOf.check("SegFormerWeb", "backend", options.backend, backends)
+    ErrorKind.oneOf("SegFormerWeb", "backend", options.backend, backends)
     let reason: string | undefined
     const told = (why: string | undefined) => {
       reason = why

@@ -5,10 +5,6 @@
 import type { Output } from "../session/Output.ts"
 import type { Settings } from "../session/Pipeline.ts"
 import type { Expected, Outcome, Picture, Unusable, Weights } from "../session/Session.ts"
-import { version } from "../../version.ts"
-
-/** What the module of a worker says first: of one of another version nothing could be expected. */
-export const module = `effect-segformer/onnx/web/worker ${version}`
 
 /** Who multiplies: WebAssembly, or WebGPU where that is found to be right and faster. */
 export const backends = ["wasm", "webgpu"] as const

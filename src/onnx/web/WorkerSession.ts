@@ -5,7 +5,7 @@
 import * as BackgroundWorker from "../../BackgroundWorker.ts"
 import type { Ending, Load, Picture, Session, SessionEvents } from "../session/Session.ts"
 import { messageOf } from "../../SystemError.ts"
-import { type Assets, type Backend, type FromWorker, module, type ToWorker } from "./Wire.ts"
+import type { Assets, Backend, FromWorker, ToWorker } from "./Wire.ts"
 
 export interface WorkerSessionOptions {
   /** Makes the worker, where a bundler or a policy of the page wants it made otherwise. */
@@ -103,19 +103,15 @@ export const start = (
 
   const startOne = (): BackgroundWorker.BackgroundWorker => {
     const own = typeof Worker === "function" ? makeWorker : new URL(beside, import.meta.url)
-    const { patience } = options
-    const one = BackgroundWorker.start<FromWorker>(
-      options.worker ?? own,
-      { module, patience },
-      {
-        message: take,
-        broken: (detail) => {
-          end(`the worker ended (${detail})`)
-          // With what it had, if it is that one.
-          if (one === around && state === "ending") back(new Map())
-        }
+    const starting = { module: BackgroundWorker.modules.model, patience: options.patience }
+    const one = BackgroundWorker.start<FromWorker>(options.worker ?? own, starting, {
+      message: take,
+      broken: (detail) => {
+        end(`the worker ended (${detail})`)
+        // With what it had, if it is that one.
+        if (one === around && state === "ending") back(new Map())
       }
-    )
+    })
     return one
   }
   try {

@@ -8,7 +8,7 @@ import * as Graph from "../session/Graph.ts"
 import * as Pipeline from "../session/Pipeline.ts"
 import type { Outcome, Picture } from "../session/Session.ts"
 import * as ModelRunner from "./ModelRunner.ts"
-import { type FromModel, type FromWorker, module, type Run, type ToWorker } from "./Wire.ts"
+import type { FromModel, FromWorker, Run, ToWorker } from "./Wire.ts"
 
 let pipeline: Pipeline.Pipeline | undefined
 
@@ -54,7 +54,7 @@ const startAround = async (
   tell({ type: "ready", reason: loaded.reason })
 }
 
-BackgroundWorker.serve<ToWorker>(module, (message, post) => {
+BackgroundWorker.serve<ToWorker>(BackgroundWorker.modules.model, (message, post) => {
   const tell = (told: FromWorker, transfer?: BackgroundWorker.HandedOver) => post(told, transfer)
   switch (message.type) {
     case "model":

@@ -1,5 +1,6 @@
 /** What annotation tools are told to get of a label map, and how they find this server: what their dialects share. */
 import type { Listening } from "../Dialect.ts"
+import * as ErrorKind from "../../ErrorKind.ts"
 
 export interface AnnotationOptions {
   /** A mask for each region, which annotators can edit one by one, or one for each class. "region" by default. */
@@ -8,6 +9,11 @@ export interface AnnotationOptions {
   readonly minArea?: number | undefined
   /** How far the outlines of polygons may be moved to save points, in pixels. Exact by default. */
   readonly tolerance?: number | undefined
+}
+
+/** Throws where there is no such mask. */
+export const check = ({ per }: AnnotationOptions): void => {
+  ErrorKind.oneOf("annotation", "per", per, ["region", "class"])
 }
 
 /** The options as one text, for what changes with them. */

@@ -4,7 +4,7 @@ import type { Segmented, Served } from "../Dialect.ts"
 import * as ClassScores from "../ClassScores.ts"
 import * as JsonPieces from "../JsonPieces.ts"
 import * as LargeJson from "../LargeJson.ts"
-import { bad, notFound, type Refusal } from "../Refusal.ts"
+import { bad, notFound, ofDefect, type Refusal } from "../Refusal.ts"
 
 /** What both read of a request. Inputs other than the image are read over. */
 export const fields = {
@@ -60,10 +60,10 @@ export const workAlone = (
   work(served, bytes, cancelled).pipe(
     Effect.catch(failed),
     Effect.catchDefect((defect) =>
-      Effect.as(Effect.logError(`Prediction ${id} failed by a defect`, defect), {
-        status: "failed",
-        error: "The service failed. Its log says why"
-      } as const)
+      Effect.map(
+        ofDefect(`Prediction ${id}`, defect),
+        ({ detail }) => ({ status: "failed", error: detail }) as const
+      )
     )
   )
 

@@ -12,7 +12,6 @@
  * Each file appears whole.
  */
 import { Effect, FileSystem, Option, type PlatformError, Schema } from "effect"
-import * as DiskSize from "../../files/DiskSize.ts"
 import { type NotWritten, notWritten } from "../../files/NotWritten.ts"
 import * as WholeFile from "../../files/WholeFile.ts"
 import { RefusalStatus } from "../RefusalStatus.ts"
@@ -104,10 +103,10 @@ export const make = (files: FileSystem.FileSystem, folder: string): JobFolder =>
       ? Option.getOrUndefined(decode(text(yield* files.readFile(`${place(jobId)}/job.json`))))
       : undefined
     if (record === undefined || record.jobId !== jobId) return undefined
-    let bytes = DiskSize.ofFile(0)
+    let bytes = WholeFile.diskSize(0)
     for (const name of names) {
       if (WholeFile.isPart(name)) yield* Effect.ignore(files.remove(`${place(jobId)}/${name}`))
-      else bytes += DiskSize.ofFile(Number((yield* files.stat(`${place(jobId)}/${name}`)).size))
+      else bytes += WholeFile.diskSize(Number((yield* files.stat(`${place(jobId)}/${name}`)).size))
     }
     const images = yield* Effect.forEach(record.images, (_, index) => stateOf(jobId, index, names))
     return { record, images, bytes } satisfies StoredJob
@@ -145,7 +144,7 @@ export const make = (files: FileSystem.FileSystem, folder: string): JobFolder =>
     sizeOf: (record, images) => {
       const { bytes } = recordIn("", record)
       return [0, bytes.length, ...images.map((image) => image.length)].reduce(
-        (sum, size) => sum + DiskSize.ofFile(size),
+        (sum, size) => sum + WholeFile.diskSize(size),
         0
       )
     },

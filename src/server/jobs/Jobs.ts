@@ -6,8 +6,18 @@
  * its image, and the rest of the job goes on.
  */
 import { createHash } from "node:crypto"
-import { Clock, Deferred, Duration, Effect, FileSystem, Queue, Schedule, type Scope, Semaphore } from "effect"
-import * as DiskSize from "../../files/DiskSize.ts"
+import {
+  Clock,
+  Deferred,
+  Duration,
+  Effect,
+  FiberSet,
+  FileSystem,
+  Queue,
+  Schedule,
+  type Scope,
+  Semaphore
+} from "effect"
 import * as Lock from "../../files/Lock.ts"
 import * as TemporaryFolder from "../../files/TemporaryFolder.ts"
 import * as WholeFile from "../../files/WholeFile.ts"
@@ -15,7 +25,7 @@ import * as Backoff from "../../policy/Backoff.ts"
 import * as Policy from "../../policy/Policy.ts"
 import { randomHex } from "../../randomHex.ts"
 import type { Upload } from "../Dialect.ts"
-import { notFound, Refusal, tagOf } from "../Refusal.ts"
+import { notFound, ofDefect, Refusal, tagOf } from "../Refusal.ts"
 import { RequestId } from "../RequestId.ts"
 import { CurrentCaller } from "../Caller.ts"
 import type { JobInfo } from "../v1/JobsApi.ts"
@@ -90,8 +100,6 @@ const lost = new Refusal({
   tag: "StorageFailed"
 })
 
-const broken = new Refusal({ status: 500, detail: "The service failed on this image. Its log says why" })
-
 /** For as long as the scope. What is under way when it ends is done after the next start. */
 export const make = Effect.fnUntraced(function* (
   files: FileSystem.FileSystem,
@@ -118,6 +126,11 @@ export const make = Effect.fnUntraced(function* (
   const tasks = yield* Queue.unbounded<Task>()
   const one = Semaphore.makeUnsafe(1)
   let held = 0
+  const telling = yield* FiberSet.make()
+  // Who is being told when the server stops hears the rest of it.
+  yield* Effect.addFinalizer(() =>
+    FiberSet.awaitEmpty(telling).pipe(Effect.interruptible, Effect.timeoutOption("5 seconds"))
+  )
 
   const now = Clock.currentTimeMillis
   const failuresIn = (job: Job) => job.images.filter((state) => typeof state === "object")
@@ -202,10 +215,12 @@ export const make = Effect.fnUntraced(function* (
       yield* Effect.ignore(logged(folder.update(record), record))
       job.record = record
       yield* Deferred.succeed(ending, undefined)
+      if (status === "cancelled") yield* Deferred.succeed(job.stop, undefined)
       const { jobId, user, images } = job.record
       const detail = status === "failed" ? failuresIn(job)[0]?.message : undefined
       if (options.onEnd !== undefined) {
-        yield* Effect.forkDetach(options.onEnd({ jobId, user, status, images: images.length, detail }))
+        const told = options.onEnd({ jobId, user, status, images: images.length, detail })
+        yield* FiberSet.run(telling, Effect.interruptible(told))
       }
     }).pipe(Effect.uninterruptible)
 
@@ -237,17 +252,20 @@ export const make = Effect.fnUntraced(function* (
 
   /** Notes a file that a job has got. */
   const grow = (job: Job, { length }: Uint8Array): void => {
-    job.bytes += DiskSize.ofFile(length)
-    held += DiskSize.ofFile(length)
+    job.bytes += WholeFile.diskSize(length)
+    held += WholeFile.diskSize(length)
   }
 
   const run = (task: Task): Effect.Effect<void> => {
     const { index, job } = task
     // A bug that one image finds must not keep the others.
     const safe = Effect.catchDefect(segment(task), (defect) =>
-      Effect.andThen(
-        Effect.logError(`Image ${index} of job ${job.record.jobId} failed by a defect`, defect),
-        Effect.fail(broken)
+      Effect.flip(
+        ofDefect(
+          `Image ${index} of job ${job.record.jobId}`,
+          defect,
+          "The service failed on this image. Its log says why"
+        )
       )
     )
     const attempt = Effect.catch(safe, (refusal) => {
@@ -331,7 +349,6 @@ export const make = Effect.fnUntraced(function* (
   const cancel = Effect.fnUntraced(function* (jobId: string, user: string | undefined) {
     const job = yield* find(jobId, user)
     yield* end(job, "cancelled")
-    yield* Deferred.succeed(job.stop, undefined)
     return infoOf(job)
   })
 
@@ -366,7 +383,7 @@ export const make = Effect.fnUntraced(function* (
 
   return {
     // One after the other: two requests with one key are one job.
-    submit: (submission) => Effect.uninterruptible(one.withPermit(submit(submission))),
+    submit: (submission) => one.withPermit(Effect.uninterruptible(submit(submission))),
     info: (jobId, user) => Effect.map(find(jobId, user), infoOf),
     cancel,
     result

@@ -3,9 +3,9 @@
  * `ApiError` in their error channel.
  */
 import { Schema, SchemaTransformation } from "effect"
-import { HttpApiSchema } from "effect/http-api"
+import { HttpApiMiddleware, HttpApiSchema, HttpApiSecurity } from "effect/http-api"
 import { ImageError } from "../../image/ImageError.ts"
-import { ofAnyRoute, RefusalStatus } from "../RefusalStatus.ts"
+import { ofAnyRoute, ofTokens, RefusalStatus } from "../RefusalStatus.ts"
 
 /** Tags of what is wrong with an image. */
 const ofImages: ReadonlySet<string> = new Set(ImageError.members.map(({ identifier }) => identifier))
@@ -69,3 +69,9 @@ export const withStatus = (
 /** What a route may answer instead: what every route may, and these. The `Authorization` middleware adds its own. */
 export const refusals = (...statuses: ReadonlyArray<RefusalStatus>) =>
   withStatus([...new Set([...ofAnyRoute, ...statuses])].toSorted((a, b) => a - b))
+
+/** Says in the contract that a token is asked for, as bearer's or as password, and how one is refused. It is looked at before any route. */
+export class Authorization extends HttpApiMiddleware.Service<Authorization>()(
+  "effect-segformer/server/v1/Authorization",
+  { security: { bearer: HttpApiSecurity.bearer, basic: HttpApiSecurity.basic }, error: withStatus(ofTokens) }
+) {}

@@ -3,8 +3,7 @@
  */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { refusals } from "./ApiError.ts"
-import { Authorization } from "./Authorization.ts"
+import { Authorization, refusals } from "./ApiError.ts"
 import { file, SegmentResult } from "./SegmentApi.ts"
 
 /** `cancelled` for an image that its job's end has spared. */

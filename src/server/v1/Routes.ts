@@ -4,11 +4,11 @@ import { HttpRouter, HttpServer, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder, HttpApiSwagger, OpenApi } from "effect/http-api"
 import type { Jobs } from "../jobs/Jobs.ts"
 import { SegFormerApi } from "./Api.ts"
-import { Authorization } from "./Authorization.ts"
 import * as JobsHandlers from "./JobsHandlers.ts"
 import type { Models } from "./Models.ts"
 import { layerModels, layerSegment } from "./SegmentHandlers.ts"
 import * as SystemHandlers from "./SystemHandlers.ts"
+import { Authorization } from "./ApiError.ts"
 
 /** Whether the token is good was looked at before. */
 const layerAuthorization = Layer.succeed(Authorization, {

@@ -5,8 +5,7 @@ import { FeatureCollection } from "../../mask/GeoJson.ts"
 import { Dataset } from "../../mask/Coco.ts"
 import * as Exports from "../../mask/Exports.ts"
 import * as SegFormerAnswer from "../../http/protocol/SegFormerAnswer.ts"
-import { refusals } from "./ApiError.ts"
-import { Authorization } from "./Authorization.ts"
+import { Authorization, refusals } from "./ApiError.ts"
 
 /** Such as `#ff8800`. */
 const Color = Schema.String.check(Schema.isPattern(/^#[\da-f]{6}$/))
@@ -95,7 +94,6 @@ export type SegmentResult = typeof SegmentResult.Type
 /** What a request may ask for besides. */
 export const segmentQuery = {
   model: Schema.optionalKey(Schema.String),
-  /** `labels`, `confidence`, or both with a comma between. */
   /** `labels` and `confidence` for the JSON, `background` for formats of objects, with commas between. */
   include: Schema.optionalKey(Schema.String)
 }

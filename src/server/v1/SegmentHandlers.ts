@@ -1,15 +1,16 @@
 /** `/v1/models` and `/v1/segment`, at work. */
-import { Effect } from "effect"
-import type { HttpServerRequest } from "effect/http"
+import { Effect, Schema } from "effect"
+import type { HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import * as Bodies from "../Bodies.ts"
 import type { Served } from "../Dialect.ts"
-import { bad, noted } from "../Refusal.ts"
+import { bad, noted, type Refusal } from "../Refusal.ts"
 import { RequestId } from "../RequestId.ts"
+import * as LargeJson from "../LargeJson.ts"
 import * as Uploads from "../Uploads.ts"
 import * as Answer from "./Answer.ts"
 import { SegFormerApi } from "./Api.ts"
-import * as Export from "./Export.ts"
+import * as Conversion from "./Conversion.ts"
 import * as Models from "./Models.ts"
 import * as Picture from "./Picture.ts"
 import { answered } from "./Refuse.ts"
@@ -56,6 +57,26 @@ const several = Effect.fnUntraced(function* (
   return Answer.frames(frames)
 })
 
+/** A label map that a caller has already. */
+const decodeMap = LargeJson.decodeWith(
+  Schema.decodeUnknownEffect(Conversion.Body),
+  "Send `classes` with ids and names, and `labels` with width, height, bits and deflate, as /v1/segment gives them"
+)
+
+const exported = Effect.fnUntraced(function* (
+  models: Models.Models,
+  request: HttpServerRequest.HttpServerRequest
+): Effect.fn.Return<HttpServerResponse.HttpServerResponse, Refusal> {
+  const { served } = models[0]
+  const asked = yield* Answer.asked(request.headers["accept"], undefined)
+  return yield* Effect.scoped(
+    Effect.gen(function* () {
+      const body = yield* Bodies.takeJson(served, request, served.limits.maxBytes)
+      return yield* Conversion.make(served, yield* decodeMap(body), asked)
+    })
+  )
+}, answered)
+
 export const layerModels = (models: Models.Models) =>
   HttpApiBuilder.group(SegFormerApi, "models", (handlers) =>
     handlers.handle("list", () =>
@@ -81,6 +102,6 @@ export const layerSegment = (models: Models.Models) =>
             : one(served, request, asked, about)
         }, answered)
       )
-      .handleRaw("export", ({ request }) => Export.handle(models, request))
+      .handleRaw("export", ({ request }) => exported(models, request))
       .handleRaw("picture", ({ request }) => answered(Effect.scoped(picture(models, request))))
   )

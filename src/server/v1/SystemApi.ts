@@ -1,8 +1,7 @@
 /** The contract of what keeps a server running: whether it is alive, whether it is ready, and its figures. */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
-import { refusals } from "./ApiError.ts"
-import { Authorization } from "./Authorization.ts"
+import { Authorization, refusals } from "./ApiError.ts"
 
 export const Status = Schema.Struct({ status: Schema.String })
 

@@ -6,7 +6,8 @@ import { ImageSource } from "effect-segformer"
 import { Custom, HuggingFace, type Protocol, TfServing, TorchServe } from "effect-segformer/http"
 import { encode } from "fast-png"
 import * as JobProtocol from "../../../src/http/JobProtocol.ts"
-import { base64, grey, height, image, listed, names, only, road, rows, truth, width } from "../wire.ts"
+import * as InferAnswer from "../../../src/http/protocol/InferAnswer.ts"
+import { base64, grey, height, image, listed, names, only, rleOf, road, rows, truth, width } from "../wire.ts"
 
 const answerOf = (body: string | Uint8Array) => ({
   service: "http://lab/predict",
@@ -209,6 +210,29 @@ const read: ReadonlyArray<
   ["columns", tf, { outputs: [rows()] }, truth],
   ["bytes", tf, { predictions: [{ b64: png }] }, truth],
   ["an output of any name", tf, { predictions: [{ conv_42: rows() }] }, truth],
+  ["a list of one object", custom, [{ mask: rows(), took: 0.2 }], truth],
+  [
+    "boxes in boxes",
+    custom,
+    { outputs: [{ predictions: { image: { width, height }, predictions: { segmentation_mask: png } } }] },
+    truth
+  ],
+  [
+    "COCO",
+    Custom.make({ mask: { at: "annotations" } }),
+    {
+      annotations: [0, 1, 2].map((id) => ({ id: id + 40, category_id: id, segmentation: rleOf(id) })),
+      categories: names.map((name, id) => ({ id, name }))
+    },
+    truth,
+    named
+  ],
+  [
+    "a place that is an object",
+    Custom.make({ mask: { at: "out" } }),
+    { out: { mask: rows(), seconds: 1 } },
+    truth
+  ],
   [
     "names around the mask, the innermost first",
     custom,
@@ -217,6 +241,24 @@ const read: ReadonlyArray<
     named
   ]
 ]
+
+/** An output of a model that describes none. */
+const inferred = (outputs: ReadonlyArray<unknown>, options: InferAnswer.InferOptions = {}) =>
+  Effect.map(
+    InferAnswer.decode(answerOf(JSON.stringify({ outputs })), options, {
+      count: 1,
+      image: { width, height },
+      input: { width, height }
+    }),
+    ([prediction]) => prediction!
+  )
+
+const tensor = (datatype: string, data: unknown, shape: ReadonlyArray<unknown> = [1, height, width]) => ({
+  name: "y",
+  datatype,
+  shape,
+  data
+})
 
 /** Name, protocol, answer, and what the message says. */
 const refused: ReadonlyArray<readonly [string, Protocol, unknown, RegExp]> = [
@@ -249,6 +291,12 @@ const refused: ReadonlyArray<readonly [string, Protocol, unknown, RegExp]> = [
     { predictions: [{ a: rows(), b: rows() }] },
     /it has a, b.*`output`/
   ],
+  [
+    "one thing without a label",
+    custom,
+    [{ segmentation: rleOf(1), area: 12, predicted_iou: 0.9 }],
+    /`0.label`.*not known/
+  ],
   ["no prediction", tf, { predictions: [] }, /`predictions`.*there are none/]
 ]
 
@@ -272,6 +320,38 @@ describe("answers of other people's servers", () => {
         truth.map((id) => id * 85)
       )
     )
+  )
+})
+
+describe("tensors of other people's servers", () => {
+  it.effect.each([
+    ["JSON in a text", tensor("BYTES", [JSON.stringify({ mask: rows() })], [1])],
+    ["JSON as it is", tensor("BYTES", [{ mask: rows() }], [])],
+    ["masks with labels in a text", tensor("BYTES", [JSON.stringify(listed)], [1, 1])],
+    ["a file by another name of its type", tensor("STRING", [png], [1])],
+    ["numbers without a shape", tensor("INT64", rows(), [])],
+    ["PyTorch's name of a type", tensor("torch.float32", truth)],
+    ["NumPy's name of a type", tensor("uint8", truth)],
+    ["the name of a type in Triton's configuration", tensor("TYPE_INT32", truth)],
+    [
+      "class and certainty",
+      tensor(
+        "FP32",
+        truth.flatMap((id) => [id, 0.9]),
+        [1, height, width, 2]
+      )
+    ]
+  ] as const)("are read: %s", ([, output]) =>
+    Effect.map(inferred([output]), (prediction) => assert.deepStrictEqual(said(prediction).ids, truth))
+  )
+
+  it.effect("of several outputs the usual one is read, and none where there is none such", () =>
+    Effect.gen(function* () {
+      const [other, usual] = [tensor("INT64", road), { ...tensor("INT64", truth), name: "label_map" }]
+      assert.deepStrictEqual(said(yield* inferred([other, usual])).ids, truth)
+      const error = yield* Effect.flip(inferred([other, { ...usual, name: "z" }]))
+      assert.match(error.message, /there are y, z.*`output`/)
+    })
   )
 })
 

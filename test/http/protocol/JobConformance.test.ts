@@ -4,7 +4,8 @@ import { Effect } from "effect"
 import { Cog, Replicate } from "effect-segformer/http"
 import type { ServerResponse } from "node:http"
 import type { SeenRequest } from "../../support/TestServer.ts"
-import { conformance, type Contents, json, type Subject } from "./Conformance.ts"
+import { conformance } from "./Conformance.ts"
+import { type Contents, json, type Subject } from "./conformanceFaults.ts"
 import * as Model from "../servers/Model.ts"
 
 const isCancel = ({ path }: SeenRequest) => path.endsWith("/cancel")

@@ -1,26 +1,11 @@
 /** Lists of numbers that could be outlines or rows of a mask, points in pixels or in parts of the sides. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
-import { Headers } from "effect/http"
 import { ImageSource } from "effect-segformer"
 import { Custom } from "effect-segformer/http"
 import { LabelPng } from "effect-segformer/mask"
 import { Fixtures } from "effect-segformer/testing"
-
-/** Of an image of 48 x 32 pixels. */
-const decode = (value: unknown) =>
-  Effect.flatMap(ImageSource.bytes(Fixtures.image).open(), (image) =>
-    Custom.make().decode(
-      {
-        service: "http://lab/predict",
-        status: 200,
-        headers: Headers.empty,
-        requestId: "r1",
-        body: new TextEncoder().encode(JSON.stringify(value))
-      },
-      image
-    )
-  )
+import { answer, decode, labelsOf } from "./maskAnswers.ts"
 
 const things = (...masks: ReadonlyArray<unknown>) => ({
   results: masks.map((mask, index) => ({ label: `LABEL_${index + 1}`, mask }))
@@ -29,8 +14,7 @@ const things = (...masks: ReadonlyArray<unknown>) => ({
 /** How many parts of 48 of the map each class has. */
 const shares = (value: unknown) =>
   Effect.map(decode(value), (prediction) => {
-    if (prediction._tag !== "Labels") throw new Error(`expected labels, not ${prediction._tag}`)
-    const { data } = prediction.labelMap
+    const { data } = labelsOf(prediction)
     const counts: Record<number, number> = {}
     for (const id of data) counts[id] = (counts[id] ?? 0) + 48 / data.length
     return Object.fromEntries(
@@ -216,19 +200,7 @@ describe("scores of more channels than there are classes", () => {
   /** Five planes, of which one is the highest everywhere. */
   const scores = (highest: number) =>
     Array.from({ length: 5 }, (_, channel) => plane(48, 32, (x) => (channel === highest ? 1.5 : x / 100)))
-  const prediction = (highest: number) =>
-    Effect.flatMap(ImageSource.bytes(Fixtures.image).open(), (image) =>
-      Custom.make({ classes }).decode(
-        {
-          service: "http://lab/predict",
-          status: 200,
-          headers: Headers.empty,
-          requestId: "r1",
-          body: new TextEncoder().encode(JSON.stringify({ logits: scores(highest) }))
-        },
-        image
-      )
-    )
+  const prediction = (highest: number) => decode({ logits: scores(highest) }, { classes })
 
   it.effect("are refused where a channel of no class wins, by its number, and read where none does", () =>
     Effect.gen(function* () {
@@ -249,14 +221,7 @@ describe("planes that are fewer than the classes", () => {
       const row = (y: number) => Array.from({ length: 6 }, (_, x) => (x === y % 3 ? 9 : x / 100))
       const two = [0, 1].map(() => Array.from({ length: 4 }, (_, y) => row(y)))
       for (const mask of [two, [two]]) {
-        const answer = {
-          service: "http://lab/predict",
-          status: 200,
-          headers: Headers.empty,
-          requestId: "r1",
-          body: new TextEncoder().encode(JSON.stringify({ mask }))
-        }
-        const error = yield* Effect.flip(Custom.make({ classes }).decode(answer, image))
+        const error = yield* Effect.flip(Custom.make({ classes }).decode(answer({ mask }), image))
         assert.match(error.message, /2 planes of the image's shape, and the model's last class id is 2/)
       }
     })

@@ -25,7 +25,7 @@ import * as OwnServer from "../servers/OwnServer.ts"
 import * as RoboflowServer from "../servers/RoboflowServer.ts"
 import * as TfServingServer from "../servers/TfServingServer.ts"
 import * as TorchServeServer from "../servers/TorchServeServer.ts"
-import { json, type Contents, type Subject, text } from "./Conformance.ts"
+import { json, type Contents, type Subject, text } from "./conformanceFaults.ts"
 
 const { classes } = Model
 

@@ -1,5 +1,6 @@
 /** A page of the tests: the same program as anywhere, with the layers of a browser. Tests call it by `window.segformer`. */
 import { Effect, Layer, ManagedRuntime } from "effect"
+import { Base64 } from "effect/encoding"
 import { ImageSource, segment, Transport } from "effect-segformer"
 import { CanvasCodec, ImageCodec, PureCodec } from "effect-segformer/image"
 import { SegFormerWeb } from "effect-segformer/onnx/web"
@@ -33,12 +34,12 @@ const runtimeOf = ({ backend = "wasm", codec, threads = 1 }: Omit<Asked, "pictur
   return made
 }
 
-/** The label map of a picture. */
-const labels = (asked: Asked): Promise<{ width: number; height: number; data: Array<number> }> =>
+/** The label map of a picture, its ids in base64: a list of numbers is checked one by one on its way to the test. */
+const labels = (asked: Asked): Promise<{ width: number; height: number; data: string }> =>
   runtimeOf(asked).runPromise(
     Effect.gen(function* () {
       const { data, height, width } = yield* (yield* segment(yield* fetched(asked.picture))).labelMap
-      return { width, height, data: [...data] }
+      return { width, height, data: Base64.encode(Uint8Array.from(data)) }
     })
   )
 
@@ -50,12 +51,12 @@ const health = (asked: Omit<Asked, "picture">): Promise<string | undefined> =>
     })
   )
 
-/** The pixels of a picture, or why there are none. */
-const pixels = ({ codec, picture }: Asked): Promise<Array<number> | string> =>
+/** The pixels of a picture in base64, or why there are none. */
+const pixels = ({ codec, picture }: Asked): Promise<{ data: string } | string> =>
   Effect.runPromise(
     Effect.gen(function* () {
       const image = yield* (yield* fetched(picture)).open()
-      return [...(yield* (yield* ImageCodec).decode(image)).data]
+      return { data: Base64.encode((yield* (yield* ImageCodec).decode(image)).data) }
     }).pipe(
       Effect.catch(({ message }) => Effect.succeed(message)),
       Effect.provide(codecs[codec])

@@ -20,7 +20,7 @@
 import { Effect, Schema } from "effect"
 import { type HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { Box } from "../../../mask/Region.ts"
-import { type AnnotationOptions, beyondLoopback, hostOfContainers } from "../Annotation.ts"
+import { type AnnotationOptions, beyondLoopback, check, hostOfContainers } from "../Annotation.ts"
 import * as Bodies from "../../Bodies.ts"
 import { type Dialect, type DialectRoute, get, post, type Served } from "../../Dialect.ts"
 import * as JsonPieces from "../../JsonPieces.ts"
@@ -153,6 +153,7 @@ export const make = (options: AnnotationOptions = {}): Dialect => ({
     ...beyondLoopback(listening)
   ],
   routes: (served) => {
+    check(options)
     const made: Made = { served, options, detected: served.kept(), clickable: served.kept() }
     return Effect.succeed([
       get("/api/functions", (request) =>

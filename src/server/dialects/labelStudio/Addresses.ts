@@ -3,6 +3,7 @@ import { Result } from "effect"
 import * as Hosts from "../../../service/Hosts.ts"
 import { withoutQuery } from "../../../service/Body.ts"
 import { bad, Refusal } from "../../Refusal.ts"
+import { decoded } from "../../../jobs/FileName.ts"
 
 /** Where a picture is. */
 export type Place =
@@ -83,12 +84,4 @@ const pathsOf = (url: URL, prefix: string): ReadonlyArray<string> => {
   return file === undefined
     ? [path]
     : [`${prefix}/storage-data/uploaded/?filepath=${encodeURIComponent(decoded(file))}`, path]
-}
-
-const decoded = (text: string): string => {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
 }

@@ -24,7 +24,7 @@ import { createHash } from "node:crypto"
 import { type Duration, Effect, Option, Schema, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { ModelDescription } from "../../../Transport.ts"
-import { type AnnotationOptions, beyondLoopback, hostOfContainers, textOf } from "../Annotation.ts"
+import { type AnnotationOptions, beyondLoopback, check, hostOfContainers, textOf } from "../Annotation.ts"
 import * as Bodies from "../../Bodies.ts"
 import { type Dialect, type DialectRoute, get, post, type Served } from "../../Dialect.ts"
 import * as JsonPieces from "../../JsonPieces.ts"
@@ -133,6 +133,7 @@ export const make = (options: LabelStudioDialectOptions = {}): Dialect => ({
     ...beyondLoopback(listening)
   ],
   routes: Effect.fnUntraced(function* (served) {
+    check(options)
     const images = yield* TaskImages.make(options)
     const dialect = { served, options, images, kept: served.kept<Predict.Found>() }
     const health = JsonPieces.json({ status: "UP", model_class: "effect-segformer" })

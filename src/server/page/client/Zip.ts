@@ -1,16 +1,6 @@
 /** Files as one archive, stored as they are: pictures and packed masks get no smaller. */
 
-const table = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let value = byte
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1
-  return value
-})
-
-const crc32 = (bytes: Uint8Array): number => {
-  let crc = 0xffffffff
-  for (const byte of bytes) crc = (crc >>> 8) ^ table[(crc ^ byte) & 255]!
-  return (crc ^ 0xffffffff) >>> 0
-}
+import { crc32 } from "../../../mask/PngRows.ts"
 
 export interface Entry {
   readonly name: string

@@ -1,0 +1,133 @@
+import { isDeepStrictEqual } from "node:util"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as fc from "fast-check"
+import * as Steps from "../../src/mask/Steps.ts"
+import * as JsonSlices from "../../src/service/JsonSlices.ts"
+
+const bytesOf = (text: string) => new TextEncoder().encode(text)
+
+/** Cut as finely as can be, and less finely. */
+const fine = fc.record({ piece: fc.constantFrom(1, 2, 7, 40, 10_000), long: fc.constantFrom(1, 6, 10_000) })
+
+const read = (text: string, fineness: JsonSlices.Fineness) =>
+  Steps.runSync(JsonSlices.steps(bytesOf(text), fineness))
+
+const outcome = (run: () => unknown) => {
+  try {
+    return { value: run() }
+  } catch (cause) {
+    return { failure: cause instanceof SyntaxError }
+  }
+}
+
+/** What could be mistaken for an end, an escape, a cut or a mark. */
+const text = fc.string({
+  unit: fc.constantFrom("a", '"', "\\", ",", ":", "[", "]", "{", "}", "é", "\u{1f600}", "\n", " ", "\ud800"),
+  maxLength: 30
+})
+const name = fc.oneof(text, fc.constantFrom("__proto__", "", "1", "0", "a"))
+const { value } = fc.letrec((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 5 },
+    text,
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    fc.constantFrom(null, true, false, [], {}),
+    fc.array(tie("value"), { maxLength: 6 }),
+    fc.dictionary(name, tie("value"), { maxKeys: 5 })
+  )
+}))
+
+describe("JSON in pieces", () => {
+  it("is what JSON.parse makes of the whole, wherever it is cut", () => {
+    fc.assert(
+      fc.property(value, fc.constantFrom(undefined, 2), fine, (sent, space, fineness) => {
+        const json = JSON.stringify(sent, null, space)
+        assert.isTrue(isDeepStrictEqual(read(` ${json}\n`, fineness), JSON.parse(json)), json)
+        assert.strictEqual(JSON.stringify(read(json, fineness)), JSON.stringify(JSON.parse(json)))
+      }),
+      { numRuns: 500 }
+    )
+  })
+
+  it("is refused where JSON.parse refuses the whole, changed anywhere", () => {
+    fc.assert(
+      fc.property(
+        value,
+        fc.nat(),
+        fc.constantFrom("", ",", '"', "}", "]", "[", "{", "\\", ":", " , ", "1", "\u{feff}"),
+        fc.nat(2),
+        fine,
+        (sent, place, instead, gone, fineness) => {
+          const json = JSON.stringify({ a: [sent, 1], b: { c: [2, [3]] } })
+          const at = place % json.length
+          // Half a letter that is cut off is none in UTF-8.
+          const broken = new TextDecoder("utf-8", { ignoreBOM: true }).decode(
+            bytesOf(json.slice(0, at) + instead + json.slice(at + gone))
+          )
+          // A mark of byte order is taken where a text begins.
+          const expected = outcome(() => JSON.parse(broken.replace(/^\ufeff/, "")))
+          assert.isTrue(
+            isDeepStrictEqual(
+              outcome(() => read(broken, fineness)),
+              expected
+            ),
+            broken
+          )
+        }
+      ),
+      { numRuns: 1500 }
+    )
+  })
+
+  it.each([
+    ["[1, ]"],
+    ["[ , 1]"],
+    ["[1,,2]"],
+    ['{"a":1,}'],
+    ['{,"a":1}'],
+    ['{"a":,"b":1}'],
+    ["[1,2"],
+    ["[1,2}"],
+    ["[1],"],
+    ["[1]]"],
+    ["[[1,2],3"],
+    [""],
+    [" "]
+  ])("%s is none, however it is cut", (broken) => {
+    for (const piece of [1, 2, 3, 100]) assert.throws(() => read(broken, { piece, long: 1 }), SyntaxError)
+  })
+
+  it("has the last of two members of one name, NaN and Infinity where they stand, and no depth without end", () => {
+    const twice = '{"a":[1,2],"b":3,"a":[4,[5,6],7],"b":8}'
+    const numbers = '{"a":[NaN,1,-Infinity,"NaN"],"b":[nan,2]}'
+    for (const piece of [1, 3, 9, 100]) {
+      assert.deepStrictEqual(read(twice, { piece }), JSON.parse(twice))
+      assert.deepStrictEqual(read(numbers, { piece }), {
+        a: [Number.NaN, 1, -Infinity, "NaN"],
+        b: [Number.NaN, 2]
+      })
+    }
+    const deep = (levels: number) => "[".repeat(levels) + "1,2" + "]".repeat(levels)
+    assert.doesNotThrow(() => read(deep(9000), { piece: 100 }))
+    assert.throws(() => read(deep(300_000), { piece: 100 }), /deeper than 250000/)
+  })
+
+  it("says where it is broken, and reads other charsets, and leaves others their turn", async () => {
+    const numbers = "1,".repeat(100_000)
+    assert.throws(() => read(`[${numbers}1 2,${numbers}2]`, {}), /position 200003$/)
+    assert.throws(() => read(`[${numbers}2`, {}), /end of JSON input|after array element/)
+    const wide = Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(`["é",${numbers}2]`, "utf16le")])
+    const latin = Buffer.from(`["é",${numbers}2]`, "latin1")
+    for (const [bytes, type] of [
+      [wide, undefined],
+      [latin, "application/json; charset=iso-8859-1"]
+    ] as const) {
+      const parsed = await Effect.runPromise(JsonSlices.parse(bytes, type))
+      assert.isTrue(Array.isArray(parsed) && parsed[0] === "é" && parsed.length === 100_002)
+    }
+    let steps = 0
+    for (const _ of JsonSlices.steps(bytesOf(`[${numbers}2]`))) steps++
+    assert.isAtLeast(steps, Math.floor(numbers.length / 65_536))
+  })
+})
