@@ -5,6 +5,7 @@ const words: ReadonlyMap<unknown, string> = new Map([
   ["ENOSPC", "no space left on the disk"],
   ["EDQUOT", "no space left for this user"],
   ["EFBIG", "the file would be larger than it may be there"],
+  ["EIO", "the disk has failed"],
   ["EROFS", "it can only be read there"],
   ["EISDIR", "a folder stands in its place"],
   ["ENOTEMPTY", "a folder stands in its place"],
@@ -25,6 +26,12 @@ export const messageOf = (thrown: unknown): string =>
 /** The words for an error of the system, or for one that has it as its cause; `undefined` where there are none here. */
 export const wordsOf = (error: unknown): string | undefined =>
   error instanceof Error && "code" in error ? words.get(error.code) : undefined
+
+const ofDisk: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "EROFS", "EIO", "ESTALE"])
+
+/** Whether it is the disk that refuses, whatever the file. */
+export const isOfDisk = ({ reason }: PlatformError.PlatformError): boolean =>
+  reason.cause instanceof Error && "code" in reason.cause && ofDisk.has(reason.cause.code)
 
 /** The same of what `effect` makes of it. */
 export const reasonOf = ({ reason }: PlatformError.PlatformError): string | undefined => wordsOf(reason.cause)

@@ -22,7 +22,7 @@ import type { Transport } from "../Transport.ts"
 import * as BatchReport from "./BatchReport.ts"
 import {
   type BatchError,
-  type RunFolderFailed,
+  RunFolderFailed,
   type SinkFailed,
   type SourceNotReadable,
   TooManyFailures
@@ -39,7 +39,7 @@ import { millis as now } from "../policy/MonotonicClock.ts"
 import * as Progress from "./Progress.ts"
 import type { Failure } from "./Receipt.ts"
 import * as RunFolder from "./RunFolder.ts"
-import type { Records, Sink } from "./Sink.ts"
+import type { Recorded, Records, Sink } from "./Sink.ts"
 import * as Work from "./Work.ts"
 import { span } from "../TelemetryNames.ts"
 
@@ -97,6 +97,8 @@ export interface Summary {
   readonly missing: number
   /** Images that were settled before, or that are not to be retried. */
   readonly skipped: number
+  /** Of `skipped` those that were done before, and those that had failed. */
+  readonly before: { readonly done: number; readonly failed: number }
   /** Failures by their tag, over all images. */
   readonly failures: ReadonlyMap<string, number>
   /** What sinks wrote at the end, and the lists and reports asked for. */
@@ -137,24 +139,31 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
   yield* Effect.forEach(sinks, ({ prepare }) => prepare, { discard: true })
   const flush = Effect.forEach(sinks, ({ flush }) => flush, { discard: true })
   const journal = yield* open(options.folder, flush)
-  if (journal.broken > 0) {
-    yield* Effect.logWarning(
-      `${journal.broken} lines of the journal in ${options.folder} are broken: those images are done again`
-    )
+  for (const [count, text] of [
+    [journal.broken, "of journal.log cannot be read"],
+    [journal.lost, "of journal.log is of an image whose part of records.log is missing"]
+  ] as const) {
+    if (count > 0)
+      yield* Effect.logWarning(
+        `In ${options.folder} ${count === 1 ? "a line" : `each of ${count} lines`} ${text}: what it was of is done again`
+      )
   }
-  const work = Work.make({
+  let end: TooManyFailures | SinkFailed | undefined
+  const unlessUnwritable = Effect.suspend(() => (end?._tag === "SinkFailed" ? Effect.fail(end) : Effect.void))
+  const work = Work.make<R2, SinkFailed>({
     sinks,
     segment: options.segment,
-    around: limiter.pass,
+    // Nobody pays for what cannot be written.
+    around: (call) => Effect.andThen(unlessUnwritable, limiter.pass(call)),
     // What cannot be read is not known, and done again.
     find: (content) => Effect.orElseSucceed(journal.findContent(content), () => undefined)
   })
 
   const settled = { done: 0, repeated: 0, failed: 0 }
+  const before = { done: 0, failed: 0 }
   let skipped = 0
   let missing = 0
   let stopping = false
-  let end: TooManyFailures | undefined
   const isRetry = options.retryFailed === true
   let total = isRetry ? journal.failed() : undefined
 
@@ -172,12 +181,12 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
 
   /** Keys under way: a source may name an image twice. */
   const underWay = new Set<string>()
-  const looking = sinks.filter(({ isThere }) => isThere !== undefined)
-  /** Whether somebody has taken away what was written for an image, or spoilt it. */
+  /** Whether somebody has taken away what was written or kept for an image, or spoilt it. */
   const isGone = Effect.fnUntraced(function* (line: JournalLine.DoneLine) {
-    for (const { isThere, name } of looking) {
-      const done = yield* recordedOf(journal, line, name)
-      if (isThere !== undefined && !(yield* isThere(done))) return true
+    for (const { isThere, name } of sinks) {
+      const record = yield* journal.record(line, name)
+      if (record === undefined) return true
+      if (isThere !== undefined && !(yield* isThere(recorded(line, record)))) return true
     }
     return false
   })
@@ -185,8 +194,9 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     underWay.add(key)
     return true
   }
-  const skip = (): boolean => {
+  const skip = (line: JournalLine.Line | undefined): boolean => {
     skipped++
+    if (line !== undefined) before[JournalLine.isFailed(line) ? "failed" : "done"]++
     return false
   }
   const again = (key: string) =>
@@ -194,7 +204,7 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
       missing++ > 0
         ? Effect.void
         : Effect.logWarning(
-            `The result of ${key} is not there any more, or not whole, though it was done. What is missing is made again`
+            `The result of ${key}, or what ${options.folder} keeps of it, is not there any more, or not whole, though it was done. What is missing is made again`
           ),
       want(key)
     )
@@ -202,16 +212,24 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     underWay.has(key)
       ? Effect.succeed(false)
       : Effect.flatMap(journal.find(key), (line) => {
-          if (isRetry ? line !== undefined && JournalLine.isFailed(line) : line === undefined)
-            return Effect.sync(() => want(key))
-          return isRetry || line === undefined || JournalLine.isFailed(line) || looking.length === 0
-            ? Effect.sync(skip)
-            : Effect.flatMap(isGone(line), (gone) => (gone ? again(key) : Effect.sync(skip)))
+          if (line === undefined || JournalLine.isFailed(line)) {
+            // Where results could not be written is nothing that is wrong with an image.
+            const isWanted = line === undefined ? !isRetry : isRetry || line.tag === "SinkFailed"
+            return Effect.sync(() => (isWanted ? want(key) : skip(line)))
+          }
+          return isRetry
+            ? Effect.sync(() => skip(line))
+            : Effect.flatMap(isGone(line), (gone) => (gone ? again(key) : Effect.sync(() => skip(line))))
         })
   const tally = FailureRules.tally(options)
   const fail = Effect.fnUntraced(function* (key: string, error: Work.WorkError) {
     // What fails behind the last failure that is allowed is not settled: the run that goes on does it again.
     if (end !== undefined) return
+    if (error._tag === "SinkFailed" && error.endsRun === true) {
+      stopping = true
+      end = error
+      return
+    }
     settled.failed++
     const tooMany = tally.failed(error)
     // At once: others fail while this one is noted.
@@ -270,13 +288,15 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
       )
     })
   )
-  yield* journal.commit
+  // Where the disk is full this may fail too, and the end of the run says why.
+  yield* end?._tag === "SinkFailed" ? Effect.ignore(journal.commit) : journal.commit
   if (tell !== undefined) yield* Effect.flatMap(progress, tell)
-  if (options.failedList !== undefined) yield* FailedList.write(options.failedList, journal)
+  if (options.failedList !== undefined && end?._tag !== "SinkFailed")
+    yield* FailedList.write(options.failedList, journal)
   if (end !== undefined) return yield* end
 
   const files: Array<string> = []
-  for (const sink of sinks) files.push(...(yield* sink.finish(recordsOf(journal, sink.name))))
+  for (const sink of sinks) files.push(...(yield* sink.finish(recordsOf(journal, options.folder, sink.name))))
   const found = yield* BatchReport.read(journal)
   const last = yield* progress
   if (options.report !== undefined) {
@@ -298,6 +318,7 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     settled,
     missing,
     skipped,
+    before,
     failures: found.tags,
     files,
     progress: last
@@ -343,17 +364,23 @@ const taking = Effect.fnUntraced(function* <R, R2>(
 })
 
 /** What a sink keeps of an image that is done. */
-const recordedOf = (journal: Journal.Journal, line: JournalLine.DoneLine, sink: string) =>
-  Effect.map(journal.record(line, sink), (record) => ({
-    key: line.key,
-    width: line.w,
-    height: line.h,
-    record
-  }))
+const recorded = ({ h: height, key, w: width }: JournalLine.DoneLine, record: string): Recorded => ({
+  key,
+  width,
+  height,
+  record
+})
 
 /** The same of each. */
-const recordsOf = (journal: Journal.Journal, sink: string): Records =>
+const recordsOf = (journal: Journal.Journal, folder: string, sink: string): Records =>
   journal.lines.pipe(
     Stream.filter(JournalLine.isDone),
-    Stream.mapEffect((line) => recordedOf(journal, line, sink))
+    Stream.mapEffect((line) =>
+      Effect.flatMap(journal.record(line, sink), (record) => {
+        if (record !== undefined) return Effect.succeed(recorded(line, record))
+        // Images that are at hand were made again.
+        const detail = `what its records.log keeps of ${line.key} is broken. Run it with that image among the others, and without trying again only what failed`
+        return Effect.fail(new RunFolderFailed({ folder, detail }))
+      })
+    )
   )

@@ -1,6 +1,6 @@
 /**
  * What ends a run, or keeps it from starting. What is wrong with one image ends nothing: it is listed with its tag, and
- * `SinkFailed` is among those tags.
+ * `SinkFailed` is among those tags unless it is of the whole disk (`endsRun`).
  *
  * Each says what it concerns (`concerns`) and whether the same run, begun again later as it is, may go on (`isTransient`).
  */
@@ -13,7 +13,12 @@ export class SinkFailed extends ErrorKind.ofCaller<SinkFailed>()("SinkFailed", {
   sink: Schema.String,
   /** The path, or what else it writes to. */
   place: Schema.String,
-  detail: Schema.String
+  detail: Schema.String,
+  /**
+   * Whether no other result can be written there either, as on a disk that is full: a run on one machine ends with it, and
+   * begun again does the image as any that is not done.
+   */
+  endsRun: Schema.optionalKey(Schema.Boolean)
 }) {
   override get message(): string {
     return `The results of "${this.sink}" cannot be written to ${this.place}: ${this.detail}`

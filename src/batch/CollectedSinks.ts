@@ -14,7 +14,7 @@ import type { SegmentationError } from "../SegmentationError.ts"
 import { type RunFolderFailed, SinkFailed } from "./BatchError.ts"
 import { hasAny, told } from "./Lacking.ts"
 import * as OutFolder from "./OutFolder.ts"
-import type { Finding, Records, Sink } from "./Sink.ts"
+import type { Finding, Recorded, Records, Sink } from "./Sink.ts"
 import { make as makeSink } from "./Sink.ts"
 
 /** A sink that keeps something of each image, as JSON, and makes one file of it at the end. */
@@ -26,13 +26,13 @@ const collected = <A>(
   body: (
     write: OutFolder.Write,
     records: Records,
-    read: (record: string) => Effect.Effect<A, SinkFailed>
+    read: (of: Pick<Recorded, "key" | "record">) => Effect.Effect<A, SinkFailed>
   ) => Effect.Effect<void, SinkFailed | RunFolderFailed>
 ): Sink<FileSystem.FileSystem> => {
   const out = OutFolder.make(name, dirname(path))
   // Whoever drives the run gives back what it was given, or nothing where the sink came later.
   const failed = (detail: string) => new SinkFailed({ sink: name, place: path, detail })
-  const read = (record: string): Effect.Effect<A, SinkFailed> =>
+  const read = ({ key, record }: Pick<Recorded, "key" | "record">): Effect.Effect<A, SinkFailed> =>
     record === ""
       ? Effect.fail(
           failed(
@@ -41,7 +41,10 @@ const collected = <A>(
         )
       : Effect.try({
           try: () => JSON.parse(record),
-          catch: (cause) => failed(`a record is broken: ${String(cause)}`)
+          catch: () =>
+            failed(
+              `what was kept of ${key} is broken: run this again with it among the images, and it is made again`
+            )
         })
   return makeSink<FileSystem.FileSystem>({
     name,
@@ -49,6 +52,8 @@ const collected = <A>(
     prepare: out.prepare,
     write: (finding) => Effect.map(keep(finding), (found) => JSON.stringify(found)),
     repeat: (_, { record }) => Effect.succeed(record),
+    // Of one that came later nothing was kept, which is said at the end.
+    isThere: (done) => (done.record === "" ? Effect.succeed(true) : Effect.isSuccess(read(done))),
     finish: (records) =>
       Effect.as(
         out.compose(basename(path), (write) => body(write, records, read)),
@@ -186,8 +191,8 @@ export const coco = ({ exclude, minArea, path, tolerance }: CocoOptions): Sink<F
       let next = 1
       let image = 0
       const categories = new Categories()
-      yield* Stream.runForEach(records, ({ record }) =>
-        Effect.flatMap(read(record), (kept) => {
+      yield* Stream.runForEach(records, (done) =>
+        Effect.flatMap(read(done), (kept) => {
           if (kept === null) return Effect.void
           const { annotations, classes } = kept
           image++
@@ -252,8 +257,8 @@ export const ranking = ({ by, path }: RankingOptions): Sink<FileSystem.FileSyste
       // Read twice: the set's shares first.
       const sums = new Map<string, number>()
       let images = 0
-      yield* Stream.runForEach(records, ({ record }) =>
-        Effect.map(read(record), ({ shares }) => {
+      yield* Stream.runForEach(records, (done) =>
+        Effect.map(read(done), ({ shares }) => {
           if (shares === undefined) return
           images++
           for (const [id, share] of shares) sums.set(id, (sums.get(id) ?? 0) + share)
@@ -261,10 +266,10 @@ export const ranking = ({ by, path }: RankingOptions): Sink<FileSystem.FileSyste
       )
       const set = new Map(Array.from(sums, ([id, sum]) => [id, sum / images]))
       const rows: Array<Ranking.Row> = []
-      yield* Stream.runForEach(records, ({ key, record }) =>
-        Effect.map(read(record), ({ shares, uncertainty }) => {
+      yield* Stream.runForEach(records, (done) =>
+        Effect.map(read(done), ({ shares, uncertainty }) => {
           const distance = shares === undefined ? undefined : Shares.distance(new Map(shares), set)
-          rows.push({ ...uncertainty, image: key, ...(distance === undefined ? {} : { distance }) })
+          rows.push({ ...uncertainty, image: done.key, ...(distance === undefined ? {} : { distance }) })
         })
       )
       const without = rows.filter((row) => row[by] === undefined).length
@@ -331,9 +336,9 @@ export const csv = ({ exclude, minArea, path, regions = false }: CsvOptions): Si
       let summed = 0
       let without = 0
       yield* write(Csv.line(["image", ...columns]))
-      yield* Stream.runForEach(records, ({ key, record }) => {
-        const image = Csv.line([key]).slice(0, -2)
-        return Effect.flatMap(read(record), (kept) => {
+      yield* Stream.runForEach(records, (done) => {
+        const image = Csv.line([done.key]).slice(0, -2)
+        return Effect.flatMap(read(done), (kept) => {
           if (kept === null) without++
           else if ("reported" in kept) summed++
           const lines = kept === null ? [nothing] : "reported" in kept ? kept.reported : kept

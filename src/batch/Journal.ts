@@ -5,9 +5,10 @@
  *
  * When the file is opened, a last line that is torn is cut off, and one that is broken elsewhere is left out. In memory an
  * image takes a slot in two `HashIndex`es, whatever its name is. What sinks keep for their end lies in a second file, and
- * the line says where.
+ * the line says where, with its checksum.
  */
 import { join } from "node:path"
+import { crc32 } from "node:zlib"
 import { Effect, FileSystem, Option, type PlatformError, type Scope, Semaphore, Stream } from "effect"
 import { reasonOf } from "../files/NotWritten.ts"
 import { RunFolderFailed, type SinkFailed } from "./BatchError.ts"
@@ -29,14 +30,16 @@ export interface Journal {
   readonly commit: Effect.Effect<void, RunFolderFailed | SinkFailed>
   /** The lines of all images, each once, in the order they were settled. */
   readonly lines: Stream.Stream<Line, RunFolderFailed>
-  /** The record that a sink keeps of an image; the empty text where it keeps none. */
-  readonly record: (line: DoneLine, sink: string) => Effect.Effect<string, RunFolderFailed>
+  /** The record that a sink keeps of an image; the empty text where it keeps none, undefined where it is broken. */
+  readonly record: (line: DoneLine, sink: string) => Effect.Effect<string | undefined, RunFolderFailed>
   /** Images that are done. */
   readonly done: () => number
   /** Images that failed, and were not done since. */
   readonly failed: () => number
   /** Lines that were broken, and left out. */
   readonly broken: number
+  /** Lines whose records are not there any more, and left out likewise. */
+  readonly lost: number
 }
 
 /** Between two writes, in milliseconds. */
@@ -73,6 +76,7 @@ export const open = Effect.fnUntraced(function* <R>(
   const byContent = HashIndex.make()
   let failed = 0
   let broken = 0
+  let lost = 0
   /** What comes after the last line that is whole, as far as the file is read. */
   let tail = Tail.make(0)
   let problem: RunFolderFailed | SinkFailed | undefined
@@ -171,6 +175,7 @@ export const open = Effect.fnUntraced(function* <R>(
       })
     })
 
+  const recordsEnd = Number((yield* attempt(recordFile.stat)).size)
   let written = 0
   for (;;) {
     const { lines, next } = yield* readBlock(written)
@@ -178,6 +183,8 @@ export const open = Effect.fnUntraced(function* <R>(
     tail = Tail.make(next)
     for (const [at, line] of lines) {
       if (line === undefined) broken++
+      // Another record would come to stand where that one stood.
+      else if (JournalLine.recordsEnd(line) > recordsEnd) lost++
       else {
         const reading = indexed(line, () => at)
         if (reading !== undefined) yield* reading
@@ -189,7 +196,7 @@ export const open = Effect.fnUntraced(function* <R>(
   const size = Number((yield* attempt(file.stat)).size)
   // By its name: Windows cuts off nothing through a file that is open for what comes at its end.
   if (size > written) yield* attempt(fs.truncate(join(folder, "journal.log"), written))
-  const records = Tail.make(Number((yield* attempt(recordFile.stat)).size))
+  const records = Tail.make(recordsEnd)
 
   const one = yield* Semaphore.make(1)
   const writeAll = (to: FileSystem.File, bytes: Buffer) =>
@@ -227,29 +234,36 @@ export const open = Effect.fnUntraced(function* <R>(
     })
   const relief = () => (tail.size() + records.size() > mostUnwritten ? commit : Effect.void)
   const keep = (kept: Receipt["records"]): DoneLine["rec"] => {
-    const rec: Record<string, readonly [number, number]> = {}
+    const rec: Record<string, readonly [number, number, number]> = {}
     for (const [sink, text] of Object.entries(kept)) {
       const at = records.end()
-      rec[sink] = [at, records.add(text)]
+      rec[sink] = [at, records.add(text), crc32(text)]
     }
     return Object.keys(rec).length > 0 ? rec : undefined
   }
 
-  const record = (line: DoneLine, sink: string): Effect.Effect<string, RunFolderFailed> =>
+  const record: Journal["record"] = (line, sink) =>
     Effect.suspend(() => {
       const place = line.rec?.[sink]
       if (place === undefined) return Effect.succeed("")
-      const [at, length] = place
+      const [at, length, sum] = place
+      const textOf = (bytes: Buffer | undefined): string | undefined => {
+        const own = bytes?.subarray(0, length)
+        const isWhole = own?.length === length && (sum === undefined || crc32(own) === sum)
+        return isWhole ? own.toString("utf8") : undefined
+      }
       const here = records.from(at) ?? bytesIn(recordWindow.block(), at, length)
       return here === undefined
-        ? Effect.map(attempt(recordWindow.load(at, length)), (block) =>
-            block.bytes.toString("utf8", at - block.start, at - block.start + length)
-          )
-        : Effect.succeed(here.toString("utf8", 0, length))
+        ? Effect.map(attempt(recordWindow.load(at, length)), (block) => textOf(bytesIn(block, at, length)))
+        : Effect.succeed(textOf(here))
     })
   const receiptOf = Effect.fnUntraced(function* (line: DoneLine) {
     const records: Record<string, string> = {}
-    for (const sink of Object.keys(line.rec ?? {})) records[sink] = yield* record(line, sink)
+    for (const sink of Object.keys(line.rec ?? {})) {
+      const text = yield* record(line, sink)
+      if (text === undefined) return undefined
+      records[sink] = text
+    }
     return JournalLine.toReceipt(line, records)
   })
   return {
@@ -270,7 +284,8 @@ export const open = Effect.fnUntraced(function* <R>(
     record,
     done: () => byKey.size() - failed,
     failed: () => failed,
-    broken
+    broken,
+    lost
   }
 })
 

@@ -15,8 +15,8 @@ export interface DoneLine {
   readonly ms: number
   readonly sure?: number
   readonly as?: string
-  /** Place and length in bytes of each sink's record in the file of records. */
-  readonly rec?: Readonly<Record<string, readonly [at: number, length: number]>>
+  /** Place and length in bytes of each sink's record in the file of records, and its CRC-32, which older lines have not. */
+  readonly rec?: Readonly<Record<string, readonly [at: number, length: number, sum?: number]>>
 }
 
 /** An image that is done, or failed. */
@@ -24,6 +24,12 @@ export type Line = DoneLine | Failure
 
 export const isFailed = (line: Line): line is Failure => "tag" in line
 export const isDone = (line: Line): line is DoneLine => !isFailed(line)
+
+/** Where the last of its records ends in the file of records. */
+export const recordsEnd = (line: Line): number =>
+  isFailed(line) || line.rec === undefined
+    ? 0
+    : Math.max(0, ...Object.values(line.rec).map(([at, length]) => at + length))
 
 /** The text of a line, its end included. */
 export const encode = (line: Line): string => {

@@ -30,7 +30,8 @@ export interface OutFolder {
 /** The folder, for the sink of this name. */
 export const make = (sink: string, folder: string): OutFolder => {
   const parts = join(folder, ".segformer", "parts")
-  const failed = ({ reason }: NotWritten) => new SinkFailed({ sink, place: folder, detail: reason })
+  const failed = ({ ofDisk, reason }: NotWritten) =>
+    new SinkFailed({ sink, place: folder, detail: reason, ...(ofDisk === true ? { endsRun: true } : {}) })
 
   /** Folders that were made, and those in which something was written since the last flush. */
   const made = new Set<string>()

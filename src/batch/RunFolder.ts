@@ -72,8 +72,10 @@ export const take = Effect.fnUntraced(function* ({
   )
   let meant = named(classes)
   if (text !== undefined) {
-    const known = yield* Effect.mapError(Schema.decodeUnknownEffect(RunFile)(text), (error) =>
-      failed(`run.json is not one of this version: ${error.message}`)
+    const known = yield* Effect.mapError(Schema.decodeUnknownEffect(RunFile)(text), () =>
+      failed(
+        "its run.json is broken, or of another version. If the model and the options are those that the run began with, remove that file, and go on; else use another folder"
+      )
     )
     const changes = Fingerprint.changes(known.fingerprint, fingerprint)
     if (changes.length > 0 && !allowChange) return yield* new RunChanged({ folder, changes })

@@ -63,7 +63,7 @@ export const make = <R, E = never>(options: WorkOptions<R, E>): Work<R, E> => {
       known === undefined || known.key === item.key
         ? own
         : // What was written for the other one may be gone.
-          Effect.catch(repeat(item, known), () => own)
+          Effect.catch(repeat(item, known), (error) => (error.endsRun === true ? Effect.fail(error) : own))
     const first = underWay.get(content)
     if (first !== undefined) return yield* from(yield* Deferred.await(first))
     // Noted before anything is waited for: of equal images that come together only one goes on.

@@ -104,7 +104,10 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
     sayWhenStopped,
     Effect.mapError((error) =>
       ExitCode.by(codeOf(error._tag))({
-        message: error.message
+        message:
+          error._tag === "SinkFailed" && error.endsRun === true
+            ? `${error.message}. The run ends there${last === undefined ? "" : `: ${counts(last)}`}. Once that is mended, the same command goes on from here`
+            : error.message
       })
     ),
     Effect.tapError(() => line.clear)
@@ -187,10 +190,15 @@ const progressLine = (progress: Progress): string => {
 }
 
 const closing = (
-  { failed, failures, files, missing, progress, settled, skipped }: Batch.Summary,
+  { before, failed, failures, files, missing, progress, settled, skipped }: Batch.Summary,
   out: string
 ) => {
-  const before = skipped === 0 ? "" : `, ${Screen.count(skipped)} were done before`
+  const part = (count: number, one: string, many: string) =>
+    count === 0 ? "" : `, ${Screen.count(count)} ${count === 1 ? one : many}`
+  const known =
+    part(before.done, "was done before", "were done before") + part(before.failed, "had failed", "had failed")
+  const unknown = skipped - before.done - before.failed
+  const untried = part(unknown, "not tried, as it is new", "not tried, as they are new")
   const again =
     missing === 0 ? "" : `, ${Screen.count(missing)} of them again, as their results were gone or not whole`
   const equal = settled.repeated === 0 ? "" : `, ${Screen.count(settled.repeated)} of them equal to others`
@@ -199,7 +207,7 @@ const closing = (
   return [
     settled.done + failed + skipped === 0
       ? "There are no images"
-      : `${Screen.images(settled.done)} done${equal}${again}${before}, ${time(progress.elapsed)}${spent}`,
+      : `${Screen.images(settled.done)} done${equal}${again}${known}${untried}, ${time(progress.elapsed)}${spent}`,
     ...(failed === 0
       ? []
       : [`${Screen.count(failed)} failed: ${tags}. Once mended, try them again with --retry-failed`]),

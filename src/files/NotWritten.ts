@@ -7,7 +7,9 @@ import * as SystemError from "../SystemError.ts"
 export class NotWritten extends ErrorKind.ofCaller<NotWritten>()("NotWritten", {
   path: Schema.String,
   /** Such as "this user may not". */
-  reason: Schema.String
+  reason: Schema.String,
+  /** Whether nothing else can be written there either: the disk is full, broken, or can only be read. */
+  ofDisk: Schema.optionalKey(Schema.Boolean)
 }) {
   override get message(): string {
     return `Cannot write ${this.path}: ${this.reason}`
@@ -36,4 +38,8 @@ export const reasonOf = (error: PlatformError.PlatformError): string => {
 export const notWritten =
   (path: string) =>
   (error: PlatformError.PlatformError): NotWritten =>
-    new NotWritten({ path, reason: reasonOf(error) })
+    new NotWritten({
+      path,
+      reason: reasonOf(error),
+      ...(SystemError.isOfDisk(error) ? { ofDisk: true } : {})
+    })

@@ -1,5 +1,5 @@
 /** `segformer batch` as a user runs it, with the model in the box. */
-import { existsSync, readFileSync } from "node:fs"
+import { existsSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
@@ -41,6 +41,18 @@ describe("segformer batch", () => {
         "report.html",
         "same.png.labels.png"
       ])
+      const known = yield* run(words, { cwd })
+      assert.match(
+        known.stdout,
+        /^0 images done, 3 were done before, 1 had failed, \d+ s\n1 failed: 1 NotAnImage/
+      )
+      fill(join(cwd, "in"), { "new.png": panel(9) })
+      const retried = yield* run([...words, "--retry-failed"], { cwd })
+      assert.match(
+        retried.stdout,
+        /^0 images done, 3 were done before, 1 not tried, as it is new, \d+ s\n1 failed: 1 NotAnImage/
+      )
+      rmSync(join(cwd, "in/new.png"))
       const labels = Result.getOrThrow(LabelPng.decode(readFileSync(join(cwd, "found", "a.png.labels.png"))))
       assert.deepStrictEqual([labels.width, labels.height], [48, 32])
 

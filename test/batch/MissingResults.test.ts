@@ -1,5 +1,5 @@
 /** Results that somebody has taken away from a run that is done, or spoilt. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
@@ -9,6 +9,7 @@ import { Batch, BatchSource, Item, Sink, Sinks } from "effect-segformer/batch"
 import { LabelMap, LabelPng } from "effect-segformer/mask"
 import { SharpCodec } from "effect-segformer/sharp"
 import { Fixtures } from "effect-segformer/testing"
+import * as JournalLine from "../../src/batch/JournalLine.ts"
 import { folder } from "../support/Folder.ts"
 import { filesIn, picture, segmenter } from "./support.ts"
 
@@ -20,6 +21,143 @@ const source = (keys: ReadonlyArray<string>) =>
       keys.map((key, index) => Item.make(key, ImageSource.bytes(picture(index), { name: key })))
     )
   )
+
+/** What happens to the file of records, of images a, b and c of which a comes first; how often images are made again, and what is said. */
+const damages: ReadonlyArray<
+  readonly [name: string, damage: (path: string) => void, again: number, said: RegExp]
+> = [
+  ["a digit is another", spoilt(/\d(?=,)/), 1, /^The result of a, or what .*\.segformer keeps of it, is not/],
+  ["a bracket is gone", spoilt(/\{/), 1, /^The result of a, or what/],
+  ["a byte is none of UTF-8", spoilt(/[a-z]/, "\u00ff"), 1, /^The result of a, or what/],
+  [
+    "it is not there",
+    rmSync,
+    3,
+    /^In .*\.segformer each of 3 lines of journal\.log is of an image whose part of records\.log is missing: what it was of is done again$/
+  ],
+  ["it is empty", (path) => writeFileSync(path, ""), 3, /each of 3 lines of journal\.log/],
+  [
+    "its end is cut off",
+    (path) => truncateSync(path, statSync(path).size - 1),
+    1,
+    /\.segformer a line of journal/
+  ],
+  [
+    "it is zeros",
+    (path) => writeFileSync(path, new Uint8Array(statSync(path).size)),
+    3,
+    /^The result of a, or what/
+  ],
+  [
+    "it has no checksums, as of an earlier version, and a bracket is gone",
+    (path) => {
+      withoutSums(path)
+      spoilt(/\{/)(path)
+    },
+    1,
+    /^The result of a, or what/
+  ]
+]
+
+/** Another byte where this is found first. */
+function spoilt(what: RegExp, by?: string) {
+  return (path: string) =>
+    writeFileSync(
+      path,
+      readFileSync(path, "latin1").replace(what, (byte) => by ?? String.fromCharCode(byte.charCodeAt(0) ^ 1)),
+      "latin1"
+    )
+}
+
+/** The journal beside a file of records as earlier versions wrote it. */
+function withoutSums(path: string) {
+  const journal = path.replace("records.log", "journal.log")
+  const lines = readFileSync(journal, "utf8").trimEnd().split("\n")
+  const old = lines.map((line) => {
+    const decoded = JournalLine.decode(Buffer.from(line))
+    if (decoded === undefined || JournalLine.isFailed(decoded)) throw new Error(line)
+    const rec = Object.entries(decoded.rec ?? {}).map(([sink, [at, length]]) => [sink, [at, length]] as const)
+    return JournalLine.encode({ ...decoded, rec: Object.fromEntries(rec) })
+  })
+  writeFileSync(journal, old.join(""))
+}
+
+describe("what is kept of images for the end", () => {
+  it.live.each(damages)("%s", ([, damage, again, expected]) =>
+    Effect.gen(function* () {
+      const out = yield* folder()
+      const calls: Array<string> = []
+      const said: Array<string> = []
+      const go = Batch.run({
+        source: source(["a", "b", "c"]),
+        sinks: [Sinks.coco({ path: join(out, "coco.json") }), Sinks.csv({ path: join(out, "areas.csv") })],
+        folder: join(out, ".segformer"),
+        concurrency: 1
+      }).pipe(
+        Effect.provide([
+          segmenter({ onCall: (name) => calls.push(name) }),
+          NodeFileSystem.layer,
+          Logger.layer([Logger.make(({ message }) => void said.push(String(message)))])
+        ])
+      )
+      const sorted = (name: string) =>
+        readFileSync(join(out, name), "utf8")
+          .split(/(?<=[\n{])/)
+          .toSorted().length
+      yield* go
+      const before = ["coco.json", "areas.csv"].map(sorted)
+      calls.length = 0
+      damage(join(out, ".segformer/records.log"))
+      const summary = yield* go
+      assert.deepStrictEqual([summary.settled.done, summary.done, calls.length], [again, 3, again])
+      assert.strictEqual(said.length, 1)
+      assert.match(said[0]!, expected)
+      assert.deepStrictEqual(["coco.json", "areas.csv"].map(sorted), before)
+      assert.strictEqual((yield* go).settled.done, 0)
+    })
+  )
+
+  it.live("stays readable without checksums, and broken of an image that is not at hand is told", () =>
+    Effect.gen(function* () {
+      const out = yield* folder()
+      const go = (keys: ReadonlyArray<string>) =>
+        Batch.run({
+          source: source(keys),
+          sinks: [Sinks.coco({ path: join(out, "coco.json") })],
+          folder: join(out, ".segformer"),
+          concurrency: 1
+        }).pipe(Effect.provide([segmenter(), NodeFileSystem.layer, Logger.layer([])]))
+      yield* go(["a", "b"])
+      const records = join(out, ".segformer/records.log")
+      const whole = readFileSync(join(out, "coco.json"))
+      spoilt(/\d(?=,)/)(records)
+      const gone = yield* Effect.flip(go(["b"]))
+      assert.strictEqual(gone._tag, "RunFolderFailed")
+      assert.match(
+        gone.message,
+        /records\.log keeps of a is broken\. Run it with that image among the others/
+      )
+      assert.deepStrictEqual(readFileSync(join(out, "coco.json")), whole)
+      withoutSums(records)
+      spoilt(/\{/)(records)
+      const old = yield* Effect.flip(go(["b"]))
+      assert.match(old.message, /what was kept of a is broken: run this again with it among the images/)
+      assert.strictEqual((yield* go(["a", "b"])).missing, 1)
+      withoutSums(records)
+      const { missing, settled } = yield* go(["a", "b"])
+      assert.deepStrictEqual([missing, settled.done], [0, 0])
+      // What a run was begun with cannot be told from this; what to do can.
+      writeFileSync(join(out, ".segformer/run.json"), "{")
+      const broken = yield* Effect.flip(go(["a"]))
+      assert.match(
+        broken.message,
+        /run\.json is broken, or of another version\. If the model .* remove that file/
+      )
+      rmSync(join(out, ".segformer/run.json"))
+      assert.strictEqual((yield* go(["a", "b"])).settled.done, 0)
+    })
+  )
+})
 
 describe("results that are not there any more", () => {
   it.live("are made again, and no others, whatever their keys are called", () =>
@@ -72,7 +210,7 @@ describe("results that are not there any more", () => {
       assert.strictEqual(calls.length, keys.length)
       assert.deepStrictEqual(filesIn(out), files)
       assert.strictEqual(said.length, 1)
-      assert.match(said[0]!, /^The result of a\.png is not there any more/)
+      assert.match(said[0]!, /^The result of a\.png, or what .* keeps of it, is not there any more/)
       // In files of all images each is there once.
       const images = (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString()).images.length
       assert.strictEqual(images(readFileSync(join(out, "coco.json"))), images(before))
@@ -179,7 +317,7 @@ describe("results that are not there any more", () => {
         assert.strictEqual((yield* go).missing, 1)
         assert.deepStrictEqual([whole("a.labels.png"), whole("a.overlay.jpg")], [labels, overlay])
       }
-      assert.match(said[0]!, /^The result of a is not there any more, or not whole/)
+      assert.match(said[0]!, /^The result of a, or what .* keeps of it, is not there any more, or not whole/)
       // No broken result is copied for an image that is equal.
       calls.length = 0
       for (const key of ["a", "twin"]) writeFileSync(join(out, `${key}.labels.png`), labels.subarray(0, 40))
@@ -191,6 +329,12 @@ describe("results that are not there any more", () => {
       mkdirSync(join(out, "b.labels.png"))
       const { failures, missing } = yield* go
       assert.deepStrictEqual([missing, [...failures]], [1, [["SinkFailed", 1]]])
+      rmSync(join(out, "b.labels.png"), { recursive: true })
+      const mended = yield* go
+      assert.deepStrictEqual(
+        [mended.settled.done, mended.failed, mended.before],
+        [1, 0, { done: 2, failed: 0 }]
+      )
     })
   )
 })

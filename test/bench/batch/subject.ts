@@ -51,7 +51,8 @@ const forgetful = async () => {
         record: () => Effect.succeed(""),
         done: () => done,
         failed: () => 0,
-        broken: 0
+        broken: 0,
+        lost: 0
       }
     })
 }

@@ -1,6 +1,6 @@
 /** What the inspection protocol says of one image, from a segmentation: pictures, regions, and their JSON. */
 import { Duration, Effect } from "effect"
-import type { ImageCodec } from "../../../image/ImageCodec.ts"
+import type { ImageCodec, Raster } from "../../../image/ImageCodec.ts"
 import * as ClassTable from "../../../mask/ClassTable.ts"
 import { histogram, type LabelMap } from "../../../mask/LabelMap.ts"
 import type { Palette } from "../../../mask/Palette.ts"
@@ -8,7 +8,6 @@ import type { Region } from "../../../mask/Region.ts"
 import type { Pictures } from "../../../Prediction.ts"
 import * as Background from "../../../render/Background.ts"
 import * as Colors from "../../../render/Colors.ts"
-import * as Legend from "../../../render/Legend.ts"
 import * as Overlay from "../../../render/Overlay.ts"
 import * as SideBySide from "../../../render/SideBySide.ts"
 import type { SegmentationError } from "../../../SegmentationError.ts"
@@ -76,6 +75,11 @@ const isPainted = (map: LabelMap, palette: Palette): boolean =>
   [...histogram(map).keys()].every((id) => ClassTable.get(palette, id) !== undefined) &&
   new Set(palette.map(({ color }) => color.join())).size === palette.length
 
+/** Letters are loaded with the first legend. */
+const legend = Effect.promise(() => import("../../../render/Legend.ts"))
+const withLegend = (raster: Raster, map: LabelMap, palette: Palette) =>
+  Effect.flatMap(legend, (Legend) => Legend.draw(raster, Legend.entriesOf(map, palette)))
+
 const render = Effect.fnUntraced(function* (
   map: LabelMap,
   palette: Palette,
@@ -92,7 +96,7 @@ const render = Effect.fnUntraced(function* (
     if (wanted.has("combined")) {
       const both = yield* SideBySide.draw(raster, overlay)
       // Words do not fit below a stamp.
-      const explained = both.width < 400 ? both : yield* Legend.draw(both, Legend.entriesOf(map, palette))
+      const explained = both.width < 400 ? both : yield* withLegend(both, map, palette)
       pictures.combined = yield* codec.encode(explained, "png")
     }
   }
