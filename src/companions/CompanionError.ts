@@ -13,10 +13,11 @@
  * error.isRetryable // => false
  * ```
  */
-import { Duration, Schema, SchemaTransformation } from "effect"
+import { DateTime, Duration, Schema, SchemaTransformation } from "effect"
 import { HttpApiSchema } from "effect/http-api"
 import * as ErrorKind from "../ErrorKind.ts"
 import { said, wait } from "../ErrorKind.ts"
+import * as RetryAfter from "../policy/RetryAfter.ts"
 import { codeIn, messageIn } from "../service/Message.ts"
 import { excerpt } from "../service/ServiceError.ts"
 
@@ -172,8 +173,8 @@ const declareUnavailable = (service: string) =>
       },
       {
         decode: ({ body, headers }) => {
-          const seconds = Number(headers["retry-after"] ?? Number.NaN)
-          const retryAfter = seconds >= 0 ? Duration.seconds(seconds) : undefined
+          // A schema has no clock.
+          const retryAfter = RetryAfter.fromHeaders(headers, DateTime.nowUnsafe().epochMilliseconds)
           return new CompanionUnavailable({ service, ...told(body), retryAfter })
         },
         encode: ({ code, detail, retryAfter }) => ({

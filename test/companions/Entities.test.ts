@@ -265,6 +265,9 @@ describe("an error of a service", () => {
         { status: 503, message: "resting", code: "CompanionUnavailable" },
         "90"
       ])
+      // A time, which has passed.
+      answer = [503, { error: "resting" }, { "retry-after": "Thu, 01 Jan 2026 00:00:05 GMT" }]
+      assert.deepStrictEqual((yield* ask)[2], "0")
     }).pipe(quiet, Effect.scoped)
   )
 })
