@@ -101,8 +101,7 @@ const decode = Effect.fnUntraced(function* (
         ({ cause }) => SharpInput.failed(from, cause)
       )
     )
-  // An image of 8 bits shows what it is to show.
-  if (stretch !== undefined && found.metadata.depth !== "uchar") {
+  if (stretch !== undefined && found.isStretched === true) {
     const read = run((input) =>
       SharpInput.numbersOf(input, found.metadata).raw({ depth: "float" }).toBuffer()
     )

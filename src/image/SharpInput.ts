@@ -20,6 +20,8 @@ export interface Facts {
   /** In pixels, as a person sees it. */
   readonly height: number
   readonly metadata: Metadata
+  /** Its samples are numbers that a stretch will make colours of. */
+  readonly isStretched?: boolean | undefined
   /** Its pixels lie in tiles: of a TIFF. */
   readonly isTiled?: boolean | undefined
   /** Its samples are colours of 8 or 16 bits, so that they need no stretch. */
@@ -40,13 +42,18 @@ export const count = ({ height, width }: Pick<Facts, "width" | "height">): Effec
 export const optionsOf = (
   page: number,
   maxPixels: number | false,
-  { isTiled, metadata }: Pick<Facts, "isTiled"> & { readonly metadata?: Metadata | undefined } = {}
+  {
+    isStretched,
+    isTiled,
+    metadata
+  }: Pick<Facts, "isStretched" | "isTiled"> & { readonly metadata?: Metadata | undefined } = {}
 ) =>
   ({
     failOn: isTiled === true ? "warning" : "error",
     limitInputPixels: maxPixels,
-    // libvips tells profiles apart by how many numbers a colour has.
-    ignoreIcc: metadata?.icc !== undefined && !isOf(metadata.icc, spaceOf(metadata.space)),
+    // Numbers stay as they are; and libvips tells profiles apart by how many numbers a colour has.
+    ignoreIcc:
+      isStretched === true || (metadata?.icc !== undefined && !isOf(metadata.icc, spaceOf(metadata.space))),
     ...(page === 1 ? {} : { page: page - 1 })
   }) as const
 
@@ -194,5 +201,12 @@ export const look = Effect.fnUntraced(function* (
   if (!isColour && numbers[depth] === undefined)
     return yield* refuse(`its samples are ${depth}, which are not read here`)
   const isTiled = metadata.format === "tiff" && (yield* TiffHeader.isTiled(from.range, from.page))
-  return { ...metadata.autoOrient, metadata, isTiled, isColour }
+  return {
+    ...metadata.autoOrient,
+    metadata,
+    // An image of 8 bits shows what it is to show.
+    isStretched: isStretched && depth !== "uchar",
+    isTiled,
+    isColour
+  }
 })

@@ -12,7 +12,7 @@
  */
 import { dual } from "effect/Function"
 import * as ClassTable from "./ClassTable.ts"
-import { ADE20K } from "./datasets/Ade20k.ts"
+import { ADE20K, colored } from "./datasets/Ade20k.ts"
 import { CITYSCAPES, CITYSCAPES_LABEL_IDS } from "./datasets/Cityscapes.ts"
 import { COCO_CATEGORY_IDS, COCO_STUFF, COCO_THINGS } from "./datasets/CocoStuff.ts"
 import { ATR, LIP, PASCAL_VOC } from "./datasets/PascalVoc.ts"
@@ -54,14 +54,9 @@ const table = (classes: ReadonlyArray<readonly [string, number]>): Palette =>
  * The classes of the model in the box (surface inspection). Colours after Okabe and Ito, "Color Universal Design",
  * which readers with any of the common colour deficiencies tell apart.
  */
-export const surface: Palette = table([
-  ["background", 0x000000],
-  ["particle", 0x56b4e9],
-  ["scratch", 0xe69f00],
-  ["stain", 0x009e73],
-  ["fiber", 0xcc79a7],
-  ["pit", 0xd55e00]
-])
+export const surface: Palette = table(
+  colored("background 000000,particle 56b4e9,scratch e69f00,stain 009e73,fiber cc79a7,pit d55e00")
+)
 
 /** ADE20K: 150 classes, `color150`. */
 export const ade20k: Palette = table(ADE20K)

@@ -36,7 +36,7 @@ export const isWhole = (chunk: Uint8Array): boolean => {
 /** Rows of up to this many bytes are unpacked into the same memory each time. */
 const scratch = new Uint8Array(1024 * 1024)
 
-const isLittleEndian = (): boolean => new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
+const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
 
 const strideOf = ({ channels, depth, width }: Rows): number => Math.ceil((width * channels * depth) / 8)
 
@@ -97,7 +97,7 @@ export const unpack = (packed: Uint8Array, rows: Rows): Uint8Array | Uint16Array
     if (!unfilter(space[from - 1]!, row, out, y * stride, back)) return undefined
   }
   if (depth < 16) return out
-  if (isLittleEndian())
+  if (isLittleEndian)
     for (let i = 0; i < out.length; i += 2) {
       const high = out[i]!
       out[i] = out[i + 1]!

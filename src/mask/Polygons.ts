@@ -68,7 +68,7 @@ export function* steps(map: LabelMap, options: Options = {}): Steps.Steps<Readon
   if (isExact) return members.map((parts, region) => outlineOf(classIds[region]!, parts, undefined))
   if (shared) {
     // One after the other: all lines of the map are simplified together.
-    const all = yield* simplifyRings(members.flat().flatMap(allOf), tolerance)
+    const all = yield* simplifyRings(members.flat().flatMap(allOf), tolerance, true)
     let next = 0
     const take = () => all[next++]!
     return members.map((parts, region) => outlineOf(classIds[region]!, parts, take))
@@ -76,7 +76,7 @@ export function* steps(map: LabelMap, options: Options = {}): Steps.Steps<Readon
   const outlines: Array<Outline> = []
   for (const [region, parts] of members.entries()) {
     if (region % perStep === perStep - 1) yield
-    const own = yield* simplifyRings(parts.flatMap(allOf), tolerance)
+    const own = yield* simplifyRings(parts.flatMap(allOf), tolerance, false)
     let next = 0
     outlines.push(outlineOf(classIds[region]!, parts, () => own[next++]!))
   }

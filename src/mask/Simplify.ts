@@ -32,24 +32,29 @@ export const signedArea = (ring: Ring): number => {
 
 /**
  * The rings, in their order, with every dropped vertex at most `tolerance` pixels from the segment that replaces it. They
- * must not cross; a line that two of them share (there and back, between two junctions) is simplified once. Every ring
+ * must not cross; a line that two of them share (there and back, between two junctions) is simplified once, if `areShared`. Every ring
  * keeps an area: one that would lose it stays as it is.
  */
-export function* simplifyRings(rings: ReadonlyArray<FixedRing>, tolerance: number): Steps.Steps<Array<Ring>> {
+export function* simplifyRings(
+  rings: ReadonlyArray<FixedRing>,
+  tolerance: number,
+  areShared: boolean
+): Steps.Steps<Array<Ring>> {
   if (!(tolerance > 0)) return rings.map(({ points }) => points)
   const arcs: Array<Arc> = []
   const known = new Map<number, number>()
-  // A line and the way a ring takes it, for each ring.
-  const ways: Array<Array<readonly [arc: number, backwards: boolean]>> = []
+  // For each ring the lines that it goes along: twice the line, and 1 more where it does so backwards.
+  const ways: Array<Array<number>> = []
   let work = 0
   for (const { junctions, points } of rings) {
-    const way: Array<readonly [number, boolean]> = []
+    const way: Array<number> = []
     for (const piece of pieces(points, junctions)) {
       const backwards = isBackwards(piece)
       const arc = arcOf(piece, backwards)
-      const at = known.get(arc.key) ?? arcs.push(arc) - 1
-      known.set(arc.key, at)
-      way.push([at, backwards])
+      const key = areShared ? keyOf(arc) : -1 - arcs.length
+      const at = known.get(key) ?? arcs.push(arc) - 1
+      if (areShared) known.set(key, at)
+      way.push(2 * at + Number(backwards))
     }
     ways.push(way)
     work += points.length
@@ -63,27 +68,31 @@ export function* simplifyRings(rings: ReadonlyArray<FixedRing>, tolerance: numbe
   const rivals = rivalsOf(arcs)
   const kept: Array<Ring> = []
   for (const [index, arc] of arcs.entries()) {
-    const keep = yield* simplified(arc, index, tolerance, places, (rivals.get(endsOf(arc)) ?? 0) > 1)
     const { xs, ys } = arc
     const points: Array<Point> = []
-    for (let i = 0; i < xs.length; i++) if (keep[i] === 1) points.push([xs[i]!, ys[i]!])
+    const keep =
+      xs.length === 2
+        ? undefined
+        : yield* simplified(arc, index, tolerance, places, (rivals.get(endsOf(arc)) ?? 0) > 1)
+    for (let i = 0; i < xs.length; i++) if (keep?.[i] !== 0) points.push([xs[i]!, ys[i]!])
     kept.push(points)
+    if (++work > perStep) {
+      work = 0
+      yield
+    }
   }
   return ways.map((way) =>
-    way.flatMap(([arc, backwards]) => (backwards ? kept[arc]!.toReversed() : kept[arc]!).slice(0, -1))
+    way.flatMap((at) => (at % 2 === 1 ? kept[at >> 1]!.toReversed() : kept[at >> 1]!).slice(0, -1))
   )
 }
 
 /** Vertices looked at between two pauses. */
 const perStep = 1 << 16
 
-/** A line between two junctions, or around from one point to itself, by its vertices. */
+/** A line between two junctions, or around from one point to itself, by its vertices: there may be millions of two. */
 interface Arc {
-  readonly xs: Int32Array
-  readonly ys: Int32Array
-  /** The same for the same line, and for no other. */
-  readonly key: number
-  readonly closed: boolean
+  readonly xs: ReadonlyArray<number>
+  readonly ys: ReadonlyArray<number>
 }
 
 /** Corners of pixels as one number: they lie within 2^21 or so. */
@@ -126,18 +135,13 @@ const isBackwards = (piece: Ring): boolean =>
   isClosed(piece) ? before(piece.at(-2)!, piece[1]!) : before(piece.at(-1)!, piece[0]!)
 
 const arcOf = (piece: Ring, backwards: boolean): Arc => {
-  const n = piece.length
-  const xs = new Int32Array(n)
-  const ys = new Int32Array(n)
-  for (let i = 0; i < n; i++) {
-    const [x, y] = piece[backwards ? n - 1 - i : i]!
-    xs[i] = x
-    ys[i] = y
-  }
-  // No two lines leave a junction in one direction.
-  const direction = xs[1]! > xs[0]! ? 0 : ys[1]! > ys[0]! ? 1 : xs[1]! < xs[0]! ? 2 : 3
-  return { xs, ys, key: place(xs[0]!, ys[0]!) * 4 + direction, closed: isClosed(piece) }
+  const way = backwards ? piece.toReversed() : piece
+  return { xs: way.map(([x]) => x), ys: way.map(([, y]) => y) }
 }
+
+/** The same for the same line, and for no other: no two leave a junction in one direction. */
+const keyOf = ({ xs: [x0 = 0, x1 = 0], ys: [y0 = 0, y1 = 0] }: Arc): number =>
+  place(x0, y0) * 4 + (x1 > x0 ? 0 : y1 > y0 ? 1 : x1 < x0 ? 2 : 3)
 
 /** Every vertex, by row and then by column: `first[y - top]` to the next are those of a row. */
 interface Places {
@@ -178,16 +182,13 @@ const placesOf = (arcs: ReadonlyArray<Arc>): Places => {
   return { top, first, x, arc, at }
 }
 
-/** By column. Rows come nearly sorted, or are short; a long one is sorted by its order. */
-const sortRow = (from: number, to: number, x: Int32Array, arc: Int32Array, at: Int32Array): void => {
+/** All of them by the first, the column; what is of one column stays in its order. */
+const sortRow = (from: number, to: number, x: Int32Array, ...others: ReadonlyArray<Int32Array>): void => {
   const count = to - from
-  if (count < 2) return
-  const order = Uint32Array.from({ length: count }, (_, i) => from + i).sort((a, b) => x[a]! - x[b]!)
-  const [xs, arcs, ats] = [x.slice(from, to), arc.slice(from, to), at.slice(from, to)]
-  for (let i = 0; i < count; i++) {
-    x[from + i] = xs[order[i]! - from]!
-    arc[from + i] = arcs[order[i]! - from]!
-    at[from + i] = ats[order[i]! - from]!
+  const order = Float64Array.from(x.subarray(from, to), (value, i) => value * count + i).sort()
+  for (const values of [x, ...others]) {
+    const before = values.slice(from, to)
+    for (let i = 0; i < count; i++) values[from + i] = before[order[i]! % count]!
   }
 }
 
@@ -198,13 +199,14 @@ const endsOf = ({ xs, ys }: Arc): number => {
   return a < b ? a * 31 + b * 17 : b * 31 + a * 17
 }
 
-/** How many lines have the same two ends, of which one at most may become the segment between them. */
+/** How many lines have the same two ends as one that is no segment: one of them at most may become the segment between them. */
 const rivalsOf = (arcs: ReadonlyArray<Arc>): ReadonlyMap<number, number> => {
   const counts = new Map<number, number>()
+  for (const arc of arcs) if (arc.xs.length > 2) counts.set(endsOf(arc), 0)
   for (const arc of arcs) {
-    if (arc.closed) continue
     const ends = endsOf(arc)
-    counts.set(ends, (counts.get(ends) ?? 0) + 1)
+    const count = counts.get(ends)
+    if (count !== undefined) counts.set(ends, count + 1)
   }
   return counts
 }
@@ -217,13 +219,13 @@ function* simplified(
   places: Places,
   hasRival: boolean
 ): Steps.Steps<Uint8Array> {
-  const { closed, xs } = arc
+  const { xs, ys } = arc
   const last = xs.length - 1
   const keep = new Uint8Array(xs.length)
   keep[0] = 1
   keep[last] = 1
   const stack: Array<number> = []
-  if (closed) {
+  if (xs[0] === xs[last] && ys[0] === ys[last]) {
     // Cut at the point farthest from the first one, and at the farther of those on either side: an area stays.
     const cut = farthest(arc, 0, last)
     const left = farthest(arc, 0, cut.at)
@@ -233,7 +235,7 @@ function* simplified(
     keep[third] = 1
     const [one, two] = cut.at < third ? [cut.at, third] : [third, cut.at]
     stack.push(0, one, one, two, two, last)
-  } else if (hasRival && last > 1) {
+  } else if (hasRival) {
     const { at } = farthest(arc, 0, last)
     keep[at] = 1
     stack.push(0, at, at, last)
@@ -341,8 +343,8 @@ const lowerBound = (values: Int32Array, from: number, to: number, least: number)
 
 /** Whether a point is enclosed by a stretch of a line and the segment that joins its ends, or on that segment. */
 const isBetween = (
-  xs: Int32Array,
-  ys: Int32Array,
+  xs: Arc["xs"],
+  ys: Arc["ys"],
   start: number,
   end: number,
   x: number,

@@ -77,7 +77,7 @@ export const decode = (
   height: number
 ): Result.Result<ReadonlyArray<Segment>, MaskNotDecodable> => {
   const segments: Array<Segment> = []
-  for (const [index, line] of text.split("\n").entries()) {
+  for (const [index, line] of text.split(/\r\n?|\n/).entries()) {
     if (line.trim() === "") continue
     const [classId, ...values] = line.trim().split(/\s+/).map(Number)
     const fail = (detail: string) =>

@@ -77,13 +77,17 @@ function* mean(map: LabelMap.LabelMap, confidence: ConfidenceMap): Steps.Steps<R
   return new Map(Array.from(sums, ([id, { count, total }]) => [id, total / count]))
 }
 
-/** The label map as a PNG whose pixels are class ids; in colours of a palette besides, where 8 bits are enough. */
+/** The label map as a PNG whose pixels are class ids, and which says what they are called; in colours of a palette besides, where 8 bits are enough. */
 export const png = (
-  { labelMap, maxId }: Pick<ClassScores, "labelMap" | "maxId">,
+  {
+    classes,
+    labelMap,
+    maxId
+  }: Pick<ClassScores, "labelMap" | "maxId"> & Partial<Pick<ClassScores, "classes">>,
   palette?: ClassTable.ClassTable
 ): Effect.Effect<Uint8Array, Refusals.Refusal> =>
   Effect.mapError(
-    LabelPngWriter.encode(labelMap, { palette, maxId }),
+    LabelPngWriter.encode(labelMap, { palette, maxId, classes }),
     ({ detail }) => new Refusals.Refusal({ status: 500, detail: `The class ${detail}` })
   )
 

@@ -137,7 +137,9 @@ const nodeServer = (limits: ServerLimits.ServerLimits): Server => {
     headersTimeout,
     // The dialect answers a slow body with a sentence; this cuts what does not even listen to it.
     requestTimeout: Duration.toMillis(limits.bodyTimeout) + headersTimeout + 5000,
-    keepAliveTimeout: 5000,
+    // Longer than proxies keep connections that are at rest (60 s mostly): who closes one first while the other sends on it breaks a
+    // request. Where they are too many, or the server stops, the oldest make room at once.
+    keepAliveTimeout: 75_000,
     connectionsCheckingInterval: Math.max(100, Math.min(2000, headersTimeout / 2))
   })
 }

@@ -10,7 +10,6 @@ import { Context, Effect, Option, Redacted, Stream, Tracer } from "effect"
 import type { HttpBody, HttpClientResponse } from "effect/http"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
-import * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpTraceContext from "effect/http/HttpTraceContext"
 import type { HttpMethod } from "effect/http/HttpMethod"
@@ -18,6 +17,7 @@ import type { Attempt } from "../policy/Attempt.ts"
 import { version } from "../version.ts"
 import { standard } from "../TelemetryNames.ts"
 import { type Answer, isSuccess, type Opened } from "./Answer.ts"
+import * as BaseUrl from "./BaseUrl.ts"
 import * as Body from "./Body.ts"
 import { type BodyLimits, defaultLimits, discard } from "./BodyBounds.ts"
 import type { Origin } from "./BodyFailure.ts"
@@ -34,8 +34,9 @@ import * as OwnHeaders from "./OwnHeaders.ts"
 import type * as Redirects from "./Redirects.ts"
 import * as RequestLog from "./RequestLog.ts"
 import type { ServiceError } from "./ServiceError.ts"
-import { excerpt, InvalidUrl } from "./WireError.ts"
+import { excerpt, type InvalidUrl } from "./WireError.ts"
 
+export { parse as parseBaseUrl } from "./BaseUrl.ts"
 export { type Answer, drop, type ErrorBody, isSuccess, type Opened } from "./Answer.ts"
 export { failure, ok } from "./Outcome.ts"
 export type { Redirects } from "./Redirects.ts"
@@ -136,6 +137,9 @@ interface Way {
 /** Loaded when an answer leads elsewhere. */
 const following = Effect.promise(() => import("./Redirects.ts"))
 
+/** Loaded with the first stream that is sent by a client that states no length of its own. */
+const lengths = Effect.promise(() => import("./StatedLength.ts"))
+
 const library = `effect-segformer/${version}`
 
 /**
@@ -152,34 +156,11 @@ export const UserAgent = Context.Reference<string | undefined>(
 /** Bytes of an error's body that are read: enough for its message. */
 const errorBytes = 64 * 1024
 
-const invalid = (url: string, detail: string) => Effect.fail(new InvalidUrl({ url, detail }))
-
-/** The parts of a base URL, or why it is none. */
-export const parseBaseUrl = (baseUrl: string): Effect.Effect<URL, InvalidUrl> =>
-  Effect.suspend(() => {
-    const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined
-    if (url === undefined) {
-      // Whatever may be a password or a token in it is not for errors.
-      const safe = Body.withoutQuery(baseUrl).replace(/^.*@/s, "")
-      return invalid(safe, "write it whole, such as http://localhost:8080")
-    }
-    const safe = `${url.protocol}//${url.host}${url.pathname}`
-    if (url.protocol !== "http:" && url.protocol !== "https:")
-      return invalid(safe, "it must start with http:// or https://")
-    if (url.username !== "" || url.password !== "") {
-      return invalid(
-        safe,
-        "a name and password do not belong in it. Give the key as `apiKey`, or as a header"
-      )
-    }
-    return Effect.succeed(url)
-  })
-
 /** An exchange with one service, over the `HttpClient` of the context. */
 export const make = Effect.fnUntraced(function* (
   options: ExchangeOptions
 ): Effect.fn.Return<Exchange, InvalidUrl, HttpClient.HttpClient> {
-  const base = yield* parseBaseUrl(options.baseUrl)
+  const base = yield* BaseUrl.parse(options.baseUrl)
   const client = yield* HttpClient.HttpClient
   const sendsPieces = yield* Multipart.SendsPieces
   const platform = yield* Platform
@@ -200,10 +181,7 @@ export const make = Effect.fnUntraced(function* (
   const { idempotencyHeader = "idempotency-key" } = options
   const keyHeader = idempotencyHeader === false ? undefined : idempotencyHeader.toLowerCase()
   const redirects = options.redirects ?? "refuse"
-  const prefix = base.origin + base.pathname.replace(/\/+$/, "")
-  /** An address that is a route itself is called as it is written: a proxy may have it with its slash alone. */
-  const addressOf = (path: string): string =>
-    (/^(?:\?|$)/.test(path) ? base.origin + base.pathname : prefix) + path
+  const prefix = BaseUrl.prefixOf(base)
 
   const ownHeaders = OwnHeaders.make({
     apiKey: options.apiKey,
@@ -230,7 +208,7 @@ export const make = Effect.fnUntraced(function* (
       : Effect.map(hidingOf(Hiding.ofQuery(search)), (theirs) => Hiding.both(ours, theirs))
 
   const toRequest = (call: Call, attempt: Attempt): HttpClientRequest.HttpClientRequest =>
-    HttpClientRequest.make(call.method)(withQuery(addressOf(call.path), base.search), {
+    HttpClientRequest.make(call.method)(BaseUrl.requestOf(base, call.path), {
       headers: {
         accept: call.accept ?? "application/json",
         // What comes back is pictures: compressing them again costs time and saves nothing.
@@ -264,7 +242,10 @@ export const make = Effect.fnUntraced(function* (
           traced = HttpClientRequest.setHeaders(request, HttpTraceContext.toHeaders(span))
         }
       }
-      const sent = sendsPieces ? client.execute(traced) : Effect.flatMap(withLength(traced), client.execute)
+      const sent =
+        sendsPieces || traced.body._tag !== "Stream"
+          ? client.execute(traced)
+          : Effect.flatMap(lengths, ({ withLength }) => Effect.flatMap(withLength(traced), client.execute))
       return Effect.mapBoth(Effect.provideContext(sent, within), {
         onFailure: (error) => ConnectionError.from(error, service, attempt.callId, hide),
         onSuccess: (response) => {
@@ -325,7 +306,10 @@ export const make = Effect.fnUntraced(function* (
     attempt: Attempt
   ): Effect.Effect<A, E> => RequestLog.around(self, called, attempt, options.logRequests ?? "debug")
 
-  const called = (call: Call) => ({ method: call.method, url: placeOf(addressOf(call.path), ours) })
+  const called = (call: Call) => ({
+    method: call.method,
+    url: placeOf(BaseUrl.addressOf(base, call.path), ours)
+  })
 
   const answer = (
     response: HttpClientResponse.HttpClientResponse,
@@ -359,14 +343,17 @@ export const make = Effect.fnUntraced(function* (
     Effect.gen(function* () {
       const url = URL.canParse(address) ? new URL(address) : undefined
       if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:"))
-        return yield* invalid(excerpt(placeOf(address, ours)), `${prefix} named it, but it is no http(s) URL`)
+        return yield* BaseUrl.invalid(
+          excerpt(placeOf(address, ours)),
+          `${prefix} named it, but it is no http(s) URL`
+        )
       const file = url.origin + url.pathname
       const place = placeOf(file, yield* hidden(url.search))
       const isOurs = url.origin === base.origin
       if (!isOurs && !Hosts.allows(hosts, url))
-        return yield* invalid(place, `${prefix} named it, but its host is not in \`hosts\``)
+        return yield* BaseUrl.invalid(place, `${prefix} named it, but its host is not in \`hosts\``)
       if (base.protocol === "https:" && url.protocol === "http:")
-        return yield* invalid(place, `${prefix} named it, but it leads from https to http`)
+        return yield* BaseUrl.invalid(place, `${prefix} named it, but it leads from https to http`)
       const request = HttpClientRequest.get(file + url.search, {
         headers: isOurs
           ? { ...toRequest({ method: "GET", path: "", accept }, attempt).headers }
@@ -407,22 +394,3 @@ export const make = Effect.fnUntraced(function* (
 
   return { service: prefix, origin: base.origin, hide: ours, send, fetch, open, stream }
 })
-
-/** A path with the query of the base URL, after its own where it has one. */
-const withQuery = (path: string, search: string): string =>
-  path.includes("?") ? path + search.replace("?", "&") : path + search
-
-/**
- * The same with its length: `fetch` sends a stream in chunks without one, which some services refuse, and by which their
- * limits do not apply.
- */
-const withLength = (
-  request: HttpClientRequest.HttpClientRequest
-): Effect.Effect<HttpClientRequest.HttpClientRequest, HttpClientError.HttpClientError> =>
-  Effect.mapBoth(Multipart.collected(request.body), {
-    onSuccess: (body) => (body === request.body ? request : HttpClientRequest.setBody(request, body)),
-    onFailure: (cause) =>
-      new HttpClientError.HttpClientError({
-        reason: new HttpClientError.EncodeError({ request, cause, description: "The body cannot be read" })
-      })
-  })

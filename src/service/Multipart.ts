@@ -2,7 +2,7 @@
  * Multipart bodies (RFC 7578) of images: in one piece where the bytes are in memory, streamed with a stated length
  * where they are not, so that a file is not held in memory as a whole by a client that states the length of a stream.
  */
-import { Bytes, Context, Effect, Stream } from "effect"
+import { Bytes, Context, Stream } from "effect"
 import * as HttpBody from "effect/http/HttpBody"
 import { randomHex } from "../randomHex.ts"
 
@@ -88,19 +88,4 @@ export const toBody = (body: Form | HttpBody.HttpBody, sendsPieces: boolean): Ht
   const { contentType, length, pieces } = body
   if (sendsPieces) return HttpBody.raw(pieces, { contentType, contentLength: length })
   return HttpBody.uint8Array(Bytes.concat(pieces), contentType)
-}
-
-/** Bytes of a body that is collected to be sent with its length: an image of the largest size that is read by default. */
-const maxCollected = 128 * 1024 * 1024
-
-/**
- * A stream of known length, in memory: for clients that would send it in chunks without a length. One that is larger than
- * 128 MiB, or whose length is not known, stays a stream.
- */
-export const collected = (body: HttpBody.HttpBody): Effect.Effect<HttpBody.HttpBody, unknown> => {
-  if (body._tag !== "Stream" || body.contentLength === undefined || body.contentLength > maxCollected)
-    return Effect.succeed(body)
-  return Effect.map(Stream.runCollect(body.stream), (chunks) =>
-    HttpBody.uint8Array(Bytes.concat(chunks), body.contentType)
-  )
 }

@@ -20,7 +20,7 @@ import { OpenInference, SegFormerHttp } from "../../src/http/index.ts"
 import { SegFormerServer } from "../../src/server/index.ts"
 import { NodeHttp } from "../../src/service/node.ts"
 import { mediaType } from "../../src/http/protocol/SegFormerAnswer.ts"
-import * as Process from "../peers/Process.ts"
+import * as MlServer from "../peers/servers/MlServer.ts"
 import { median, type Report } from "./Report.ts"
 
 const path = (file: string) => fileURLToPath(new URL(file, import.meta.url))
@@ -169,19 +169,7 @@ const mlserver = (batch: number): Effect.Effect<string, Error, Scope.Scope> =>
     const settings = join(cwd, "logits/model-settings.json")
     const own = { ...JSON.parse(readFileSync(settings, "utf8")), max_batch_size: batch, max_batch_time: 0.05 }
     if (batch > 1) writeFileSync(settings, JSON.stringify(own))
-    const { url } = yield* Process.python("mlserver", {
-      program: "mlserver",
-      args: () => ["start", cwd],
-      cwd,
-      env: (port) => ({
-        MLSERVER_HOST: "127.0.0.1",
-        MLSERVER_HTTP_PORT: String(port),
-        MLSERVER_GRPC_PORT: "0",
-        MLSERVER_METRICS_PORT: "0",
-        MLSERVER_PARALLEL_WORKERS: "0"
-      }),
-      ready: async (at) => (await fetch(`${at}/v2/models/logits/ready`)).ok
-    })
+    const { url } = yield* MlServer.serve(cwd, cwd, "/v2/models/logits/ready")
     return url
   })
 

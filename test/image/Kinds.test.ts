@@ -11,6 +11,7 @@ import { LargeImage } from "effect-segformer/tiled"
 import sharp, { type TiffOptions } from "sharp"
 import { folder } from "../support/Folder.ts"
 import * as files from "./files.ts"
+import * as Profiles from "./profiles.ts"
 import * as samples from "./samples.ts"
 
 const decode = (bytes: Uint8Array, options?: DecodeOptions) =>
@@ -82,6 +83,7 @@ layer(Layer.mergeAll(SharpCodec.layer, NodeFileSystem.layer), { excludeTestServi
 
     it.effect("a stretch says which numbers are black and white, the same in parts as in whole", () =>
       Effect.gen(function* () {
+        const wide = Profiles.display(Profiles.power(3), Profiles.widePrimaries)
         const cases: ReadonlyArray<readonly [string, Uint8Array, Array<number>]> = [
           ["0,4000", heights, [0, 64, 255, 0]],
           ["1000,2000", heights, [0, 0, 255, 0]],
@@ -100,6 +102,18 @@ layer(Layer.mergeAll(SharpCodec.layer, NodeFileSystem.layer), { excludeTestServi
           [
             "-200,200",
             files.tiff(files.page(1, 1, 32, floats(-100, 0, 100), { format: 3, samples: 3 })),
+            [64]
+          ],
+          // A profile is of colours, and these are numbers.
+          [
+            "-200,200",
+            files.tiff(
+              files.page(1, 1, 32, floats(-100, 0, 100), {
+                format: 3,
+                samples: 3,
+                extra: [[34_675, 1, [...wide]]]
+              })
+            ),
             [64]
           ],
           [

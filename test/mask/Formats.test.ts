@@ -81,6 +81,12 @@ describe("Yolo", () => {
 
   it("names the line that is wrong", () => {
     assert.match(failureOf(Yolo.decode("0 0 0 1 0 1 1\n\n0 0 0 1 1\n", 2, 2)), /line 3.*4 coordinates/)
+    // Lines end as they end anywhere: three of old Macs were one, whose classes were coordinates.
+    for (const end of ["\n", "\r\n", "\r"]) {
+      const text = ["1 0 0 1 0 1 1", "0 0 0 1 0 1 1", "2 0 0 1 0 1 1"].join(end)
+      const ids = Result.getOrThrow(Yolo.decode(text, 2, 2)).map(({ classId }) => classId)
+      assert.deepStrictEqual(ids, [1, 0, 2], JSON.stringify(end))
+    }
     assert.match(failureOf(Yolo.decode("x 0 0 1 0 1 1", 2, 2)), /line 1.*class is no number/)
     assert.match(failureOf(Yolo.decode("0 0 0 1 0 1 y", 2, 2)), /coordinate is no number/)
   })

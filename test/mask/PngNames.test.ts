@@ -104,7 +104,11 @@ describe("the names within a label PNG", () => {
       ["nothing behind its keyword", chunk("zTXt", bytes("id2label\0")), []],
       ["packed data that ends", chunk("zTXt", bytes("id2label\0\0", packed.subarray(0, 20))), []],
       ["a text that is too long", chunk("zTXt", bytes("id2label\0\0", deflateSync(long))), []],
-      ["iTXt that is no UTF-8", chunk("iTXt", bytes("id2label\0\0\0\0\0", Buffer.from(latin, "latin1"))), []],
+      [
+        "iTXt in Latin-1",
+        chunk("iTXt", bytes("id2label\0\0\0\0\0", Buffer.from(latin, "latin1"))),
+        ["a", "größer"]
+      ],
       ["another keyword", chunk("tEXt", bytes("id2labels\0", text)), []]
     ]
     // Pixels in several pieces, as most programs write them.
@@ -130,7 +134,7 @@ describe("the names within a label PNG", () => {
     assert.deepStrictEqual(PngNames.find(reader(bytes))?.classes, classes)
     assert.deepStrictEqual(
       reads.map(([at]) => at),
-      [0, 33, 37]
+      [1, 8, 33, 33]
     )
     // Of a chunk that says that it is longer than any nothing is asked for.
     const long = bytes.slice()
@@ -139,7 +143,7 @@ describe("the names within a label PNG", () => {
     assert.isUndefined(PngNames.find(reader(long)))
     assert.deepStrictEqual(
       reads.map(([, length]) => length),
-      [33, 8, 8]
+      [3, 8, 8, 8]
     )
   })
 })

@@ -140,6 +140,25 @@ describe("Polygons", () => {
     )
   })
 
+  it("keeps the squares of a checkerboard, whose corners all are junctions", () => {
+    const side = 200
+    const data = Uint8Array.from({ length: side * side }, (_, i) => (i + Math.floor(i / side)) % 2)
+    const map = LabelMap.makeUnsafe({ width: side, height: side, data })
+    const [exact, ...others] = Polygons.fromLabelMap(map, { exclude: [0] })
+    const [simple] = Polygons.fromLabelMap(map, { exclude: [0], tolerance: 2 })
+    assert.deepStrictEqual([others.length, exact?.polygons.length], [0, (side * side) / 2])
+    // Rings may begin at another corner.
+    const corners = (ring: Polygons.Ring) => ring.map(String).sort().join(" ")
+    const within = (outline: Polygons.Outline | undefined) =>
+      outline?.polygons.filter(({ holes }) => holes.length === 0).map(({ outer }) => corners(outer))
+    const inside = ({ outer }: Polygons.Polygon) =>
+      outer.every(([x, y]) => x > 0 && y > 0 && x < side && y < side)
+    assert.deepStrictEqual(
+      within(simple && { ...simple, polygons: simple.polygons.filter(inside) }),
+      within(exact && { ...exact, polygons: exact.polygons.filter(inside) })
+    )
+  })
+
   it("drops vertices only where the line stays within the tolerance", () => {
     fc.assert(
       fc.property(binaryMasks(20), fc.constantFrom(0, 0.6, 1.5, 3), (mask, tolerance) => {

@@ -121,6 +121,7 @@ describe("POST /v1/segment", () => {
       const get = (accept: string) => ask(`${url}/v1/segment`, raw(accept))
       const png = yield* get("image/png")
       assert.deepStrictEqual(Result.getOrThrow(LabelPng.decode(png.body)), Fixtures.labelMap)
+      assert.strictEqual(LabelPng.classesOf(png.body)[1]?.name, "particle")
       // Indexed, its colours those of /v1/models.
       assert.strictEqual(png.body[25], 3)
       const ids = yield* get("application/octet-stream")

@@ -11,36 +11,26 @@ import { Colors } from "effect-segformer/render"
 import { InspectionDialect, SegFormerServer } from "effect-segformer/server"
 import * as Warm from "../support/Warm.ts"
 
-/** What the protocol carries of regions, in an order that does not depend on it. */
+/** What the protocol carries of a region. */
+const carried = [
+  "area",
+  "aspectRatio",
+  "box",
+  "centroid",
+  "circularity",
+  "classId",
+  "className",
+  "majorAxis",
+  "minorAxis",
+  "perimeter"
+] as const
+
+/** In an order that does not depend on the protocol. */
 const comparable = (regions: ReadonlyArray<Region>) =>
   regions
     .filter((region) => region.className !== "background")
-    .map(
-      ({
-        area,
-        aspectRatio,
-        box,
-        centroid,
-        circularity,
-        classId,
-        className,
-        majorAxis,
-        minorAxis,
-        perimeter
-      }) => ({
-        area,
-        aspectRatio,
-        box,
-        centroid,
-        circularity,
-        classId,
-        className,
-        majorAxis,
-        minorAxis,
-        perimeter
-      })
-    )
-    .sort((a, b) => a.classId - b.classId || a.box.y - b.box.y || a.box.x - b.box.x || a.area - b.area)
+    .toSorted((a, b) => a.classId - b.classId || a.box.y - b.box.y || a.box.x - b.box.x || a.area - b.area)
+    .map((region) => carried.map((field) => region[field]))
 
 export const client = (url: string, palette: Palette.Palette) =>
   SegFormerHttp.layer({

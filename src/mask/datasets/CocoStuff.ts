@@ -30,11 +30,10 @@ export const COCO_STUFF: ReadonlyArray<string> = (
   "wall-stone,wall-tile,wall-wood,water-other,waterdrops,window-blind,window-other,wood"
 ).split(",")
 
-/** Ids between 1 and 90 that COCO never published. */
-const UNUSED: ReadonlySet<number> = new Set([12, 26, 29, 30, 45, 66, 68, 69, 71, 83])
+/** Ids up to 182 that neither COCO nor COCO-Stuff published. */
+const UNUSED: ReadonlySet<number> = new Set([12, 26, 29, 30, 45, 66, 68, 69, 71, 83, 91])
 
 /** COCO's category id of each dense id: `[171]`. */
-export const COCO_CATEGORY_IDS: ReadonlyArray<number> = [
-  ...Array.from({ length: 90 }, (_, i) => i + 1).filter((id) => !UNUSED.has(id)),
-  ...Array.from({ length: 91 }, (_, i) => i + 92)
-]
+export const COCO_CATEGORY_IDS: ReadonlyArray<number> = Array.from({ length: 182 }, (_, i) => i + 1).filter(
+  (id) => !UNUSED.has(id)
+)

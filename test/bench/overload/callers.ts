@@ -15,8 +15,8 @@ export interface Seen {
 
 type Outcome = { readonly status: number; readonly took: number }
 
-/** One request; `hangUp` leaves it after so many milliseconds. */
-const ask = (agent: Agent, { image, port }: Target, hangUp?: number): Promise<Outcome> =>
+/** One request, of status 0 where the connection breaks; `hangUp` leaves it after so many milliseconds. */
+export const ask = (agent: Agent, { image, port }: Target, hangUp?: number): Promise<Outcome> =>
   new Promise((resolve) => {
     const started = performance.now()
     const end = (status: number) => {

@@ -1,6 +1,7 @@
 /** Clients that ask one after the other, on connections that stay: told how many of them, gives back how long each request took. */
 import { readFileSync } from "node:fs"
-import { Agent, request } from "node:http"
+import { Agent } from "node:http"
+import { ask } from "../overload/callers.ts"
 
 interface Work {
   readonly port: number
@@ -10,31 +11,6 @@ interface Work {
   readonly image: string
 }
 
-const ask = (agent: Agent, port: number, image: Buffer): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const started = performance.now()
-    const outgoing = request(
-      {
-        agent,
-        port,
-        host: "127.0.0.1",
-        method: "POST",
-        path: "/v1/segment",
-        headers: { "content-type": "image/jpeg", "content-length": image.length }
-      },
-      (response) => {
-        response.resume()
-        response.on("end", () => {
-          if (response.statusCode !== 200) reject(new Error(`status ${response.statusCode}`))
-          else resolve(performance.now() - started)
-        })
-        response.on("error", reject)
-      }
-    )
-    outgoing.on("error", reject)
-    outgoing.end(image)
-  })
-
 process.on("message", async ({ clients, image: path, port, seconds }: Work) => {
   const image = readFileSync(path)
   const agent = new Agent({ keepAlive: true, maxSockets: clients })
@@ -42,8 +18,11 @@ process.on("message", async ({ clients, image: path, port, seconds }: Work) => {
   const started = performance.now()
   await Promise.all(
     Array.from({ length: clients }, async () => {
-      do latencies.push(await ask(agent, port, image))
-      while (performance.now() - started < seconds * 1000)
+      do {
+        const { status, took } = await ask(agent, { image, port })
+        if (status !== 200) throw new Error(`status ${status}`)
+        latencies.push(took)
+      } while (performance.now() - started < seconds * 1000)
     })
   )
   const took = (performance.now() - started) / 1000

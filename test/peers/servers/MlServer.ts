@@ -12,10 +12,11 @@ const at = (baseUrl: string, options: OpenInference.OpenInferenceOptions): Askin
 
 const logits = { model: "logits", classes: Asking.classes }
 
-const start = Effect.flatMap(Process.folder, (cwd) =>
+/** Runs it in a folder, on the models of one, until a question is answered. */
+export const serve = (models: string, cwd: string, question: string) =>
   Process.python("mlserver", {
     program: "mlserver",
-    args: () => ["start", `${Process.here}servers/mlserver`],
+    args: () => ["start", models],
     cwd,
     env: (port) => ({
       MLSERVER_HOST: "127.0.0.1",
@@ -24,8 +25,11 @@ const start = Effect.flatMap(Process.folder, (cwd) =>
       MLSERVER_METRICS_PORT: "0",
       MLSERVER_PARALLEL_WORKERS: "0"
     }),
-    ready: async (url) => (await fetch(`${url}/v2/health/ready`)).ok
+    ready: async (url) => (await fetch(url + question)).ok
   })
+
+const start = Effect.flatMap(Process.folder, (cwd) =>
+  serve(`${Process.here}servers/mlserver`, cwd, "/v2/health/ready")
 )
 
 export const peer = Peer.make({

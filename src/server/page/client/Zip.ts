@@ -1,6 +1,19 @@
-/** Files as one archive, stored as they are: pictures and packed masks get no smaller. */
+/**
+ * Files as one archive, stored as they are: pictures and packed masks get no smaller. Its checksum is its own: what the page
+ * loads at once comes from this folder alone, and compressors of browsers tell none.
+ */
 
-import { crc32 } from "../../../mask/PngRows.ts"
+const table = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let value = byte
+  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1
+  return value
+})
+
+const crc32 = (bytes: Uint8Array): number => {
+  let crc = 0xffffffff
+  for (const byte of bytes) crc = (crc >>> 8) ^ table[(crc ^ byte) & 255]!
+  return (crc ^ 0xffffffff) >>> 0
+}
 
 export interface Entry {
   readonly name: string
