@@ -49,7 +49,7 @@ export const withWorkers = <A, E, R2, R>(
       host: "127.0.0.1",
       listen: "127.0.0.1",
       port,
-      takeover: 9000 * patience
+      takeover: 15_000 * patience
     })
     return yield* Effect.flatMap(ClusterRuns.make, use).pipe(
       // A runner of its own, also within another one's.
