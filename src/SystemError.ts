@@ -5,7 +5,6 @@ const words: ReadonlyMap<unknown, string> = new Map([
   ["ENOSPC", "no space left on the disk"],
   ["EDQUOT", "no space left for this user"],
   ["EFBIG", "the file would be larger than it may be there"],
-  ["EIO", "the disk has failed"],
   ["EROFS", "it can only be read there"],
   ["EISDIR", "a folder stands in its place"],
   ["ENOTEMPTY", "a folder stands in its place"],

@@ -44,16 +44,11 @@ export const hiddenEnding = ".hidden.png"
 export const differsEnding = ".differs.png"
 export const differenceEnding = ".difference.png"
 
+/** The ends of all that `segment` writes of an image. */
+export const resultEndings = [overlayEnding, labelsEnding, jsonEnding, cutOutEnding, hiddenEnding]
+
 /** The ends of all that a command writes of an image. */
-const endings = [
-  overlayEnding,
-  labelsEnding,
-  jsonEnding,
-  cutOutEnding,
-  hiddenEnding,
-  differsEnding,
-  differenceEnding
-]
+const endings = [...resultEndings, differsEnding, differenceEnding]
 
 /** What is to be named; `below` is its path within the folder or pattern that it was found by. */
 interface Found extends Input {

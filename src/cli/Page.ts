@@ -1,7 +1,7 @@
 /** `segformer page`, at work: all files in memory, then all of them written or none. */
 import { dirname, join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import { Effect } from "effect"
+import { Effect, FileSystem } from "effect"
 import * as WholeFile from "../files/WholeFile.ts"
 import { ModelSource } from "../onnx/index.ts"
 import { StaticPage } from "../server/index.ts"
@@ -14,7 +14,26 @@ import * as Screen from "./Screen.ts"
 export const run = (options: Options): Effect.Effect<void, ExitCode.Ended> =>
   Effect.scoped(write(options)).pipe(Effect.provide([Backend.layerHttpClient(options), NodeFileSystem.layer]))
 
+/** Spares a page of somebody else's, and says what a host would give out besides: all of a folder. */
+const look = Effect.fnUntraced(function* (
+  out: string
+): Effect.fn.Return<void, ExitCode.Ended, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  const names = yield* Effect.orElseSucceed(fs.readDirectory(out), (): ReadonlyArray<string> => [])
+  const document = yield* Effect.option(fs.readFileString(join(out, "index.html")))
+  if (document._tag === "Some" && !document.value.includes('data-local="./offline.js"'))
+    return yield* ExitCode.wrong(
+      `${join(out, "index.html")} is no page of this command, and would be replaced: give another --out`
+    )
+  const others = names.filter((name) => !/^(?:index\.html|offline\.js|page|\..*)$/.test(name)).toSorted()
+  if (others.length > 0)
+    yield* Screen.complain(
+      `${out} holds what is no part of the page, which a host would give out with it: ${Screen.some(others)}`
+    )
+})
+
 const write = Effect.fnUntraced(function* (options: Options) {
+  yield* look(options.out)
   const model = options.model === undefined ? ModelSource.bundled : ModelSource.parse(options.model)
   const files = yield* Effect.mapError(StaticPage.files({ model }), ExitCode.by(ExitCode.unavailable))
   const placed = files.map(({ bytes, path }) => ({ path: join(options.out, path), bytes }))

@@ -177,11 +177,14 @@ const segmentOne = Effect.fnUntraced(function* (
   ].flatMap(({ bytes, path }) => (bytes === undefined || path === undefined ? [] : [{ path, bytes }]))
   yield* WholeFile.makeFolder(dirname(join(options.out, paths.json)))
   yield* WholeFile.writeAll(contents)
-  // What an earlier run found of it would be taken for what this report is of.
-  if (before !== undefined && pictures.labels === undefined) {
+  // What an earlier run made, of it or of an image of the same name, would be taken for what this report is of.
+  if (before !== undefined) {
     const fs = yield* FileSystem.FileSystem
-    const labels = join(options.out, input.base + Inputs.labelsEnding)
-    yield* Effect.mapError(fs.remove(labels, { force: true }), notWritten(labels))
+    for (const ending of Inputs.resultEndings) {
+      const path = join(options.out, input.base + ending)
+      if (!contents.some((content) => content.path === path))
+        yield* Effect.mapError(fs.remove(path, { force: true }), notWritten(path))
+    }
   }
   return report
 })

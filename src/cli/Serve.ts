@@ -19,6 +19,9 @@ import { messageOf } from "../SystemError.ts"
 /** Serves until it is interrupted, then drains. */
 export const run = (options: Options): Effect.Effect<never, ExitCode.Ended> =>
   Effect.scoped(serve(options)).pipe(
+    Effect.onInterrupt(() =>
+      ExitCode.stop.served ? Effect.void : Screen.stopped(" before it was ready: nothing was served")
+    ),
     // Outermost, so that the last requests' traces go out too.
     Effect.provide(
       Layer.provideMerge(

@@ -34,4 +34,14 @@ if (answer !== undefined) {
     `segformer: this is Node ${process.versions.node}, and segformer needs 22.19 or later: install a newer one\n`
   )
   process.exitCode = 3
-} else if (!restarted()) (await import("./Process.ts")).run()
+} else if (!restarted()) {
+  // The rest takes a moment to load, and Node would end without a word.
+  const stopEarly = () => {
+    process.stderr.write("segformer: stopped before it began\n")
+    process.exit(130)
+  }
+  process.once("SIGINT", stopEarly)
+  const { run } = await import("./Process.ts")
+  run()
+  process.removeListener("SIGINT", stopEarly)
+}

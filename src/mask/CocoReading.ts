@@ -81,9 +81,9 @@ const finished = (out: Reading, dataset: Dataset, annotations: ReadonlyArray<unk
     const reason = why === "" ? "they are no objects" : why
     return fail(name, `none of its ${annotations.length} annotations can be read: ${reason}`)
   }
-  if (leftOut.length === 0) return Result.succeed(dataset)
-  const incomplete = [...out.incomplete]
-  return Result.succeed({ ...dataset, leftOut, ...(incomplete.length === 0 ? {} : { incomplete }) })
+  return Result.succeed(
+    leftOut.length === 0 ? dataset : { ...dataset, leftOut, incomplete: [...out.incomplete] }
+  )
 }
 
 const parsed = (json: string): Result.Result<unknown, MaskNotDecodable> => {
@@ -243,7 +243,7 @@ class Reading {
         this.#lose(
           "annotation",
           isList(annotation["segments_info"])
-            ? "it is one of a panoptic file, whose segments are in pictures"
+            ? "it is panoptic, of segments in pictures"
             : "it has no category_id that is a whole number",
           id
         )
@@ -262,7 +262,7 @@ class Reading {
         continue
       }
       if (areParts(segmentation, image)) {
-        this.#lose("annotation", "its outlines are in parts of the sides, where pixels are meant", id)
+        this.#lose("annotation", "its outlines are in parts of the sides, not in pixels", id)
         continue
       }
       const measured = measure(segmentation)
@@ -300,7 +300,7 @@ class Reading {
       const polygon = isList(list) && list.every(isPoint) ? list.flat() : list
       if (!isList(polygon) || !polygon.every(isNumber)) this.#lose("polygon", "it is no list of numbers", id)
       else if (polygon.length < 6) this.#leave("polygon", `it has ${polygon.length} numbers, and no area`, id)
-      else if (polygon.length % 2 === 1) this.#lose("polygon", "it has a number without its other", id)
+      else if (polygon.length % 2 === 1) this.#lose("polygon", "it has an odd number of numbers", id)
       else polygons.push(polygon)
     }
     return polygons.length === 0
@@ -346,8 +346,8 @@ const areParts = (segmentation: Segmentation, image: Image | undefined): boolean
 /** The name of the file, or the last part of its address (as LVIS has it). */
 const fileName = (image: Json): string | undefined => {
   const { coco_url: cocoUrl, file_name: own, flickr_url: flickrUrl, path } = image
-  if (typeof own === "string" && own !== "" && !/^https?:/i.test(own)) return own
-  const address = [own, cocoUrl, path, flickrUrl].find((value) => typeof value === "string" && value !== "")
+  if (typeof own === "string" && own !== "") return own
+  const address = [cocoUrl, path, flickrUrl].find((value) => typeof value === "string" && value !== "")
   return typeof address === "string" ? address.split(/[?#]/)[0]!.split("/").at(-1) : undefined
 }
 

@@ -102,44 +102,59 @@ describe("a result that cannot be written", () => {
   it.live.each([
     { command: "segment", part: 5 },
     { command: "batch", part: 2 }
-  ])("on a disk that is full for a while fails that image alone, of $command", ({ command, part }) =>
-    Effect.gen(function* () {
-      const { url } = yield* serve()
-      // No two have the same bytes, which a batch would do once.
-      const own = (last: number) => Uint8Array.of(...Fixtures.image, last)
-      const cwd = yield* folder({ "in/a.png": own(1), "in/b.png": own(2), "in/c.png": own(3) })
-      let parts = 0
-      // Of the file that meets it half is written before the disk is full.
-      const files = changed((fs) => ({
-        open: (path, options) =>
-          Effect.map(fs.open(path, options), (file) => {
-            if (!path.endsWith(".part") || ++parts !== part) return file
-            const writeAll = (bytes: Uint8Array) =>
-              Effect.andThen(
-                file.writeAll(bytes.subarray(0, bytes.length / 2)),
-                Effect.fail(failure("ENOSPC"))
-              )
-            return changedFile(file, { writeAll })
-          })
-      }))
-      const args = [command, "in", "--url", url, "--out", "out", "--json", "--concurrency", "1"]
-      const { code, stderr, stdout } = yield* run(args, { cwd, files })
-      assert.strictEqual(code, 1, stderr)
-      const failed = lines(stdout).filter((line) => "error" in line)
-      assert.strictEqual(failed.length, 1, stdout)
-      const told = JSON.stringify(failed[0])
-      assert.include(told, "no space left on the disk")
-      const [, bad] = /"image":"(?:in\/)?([abc])\.png"/.exec(told) ?? []
-      assert.isDefined(bad, told)
-      const left = readdirSync(join(cwd, "out"), { recursive: true }).map(String)
-      const ofImage = (name: string | undefined) =>
-        left.filter((one) => one.split("/").at(-1)?.startsWith(`${name}.`))
-      assert.deepStrictEqual([...ofImage(bad), ...left.filter((one) => one.endsWith(".part"))], [])
-      for (const good of ["a", "b", "c"].filter((name) => name !== bad))
-        assert.isTrue(
-          ofImage(good).some((one) => one.endsWith(".labels.png")),
-          `${good} of ${left}`
-        )
-    }).pipe(Effect.scoped)
+  ])(
+    "on a disk that is full for a while is of that image alone in segment, and ends batch: $command",
+    ({ command, part }) =>
+      Effect.gen(function* () {
+        const { url } = yield* serve()
+        // No two have the same bytes, which a batch would do once.
+        const own = (last: number) => Uint8Array.of(...Fixtures.image, last)
+        const cwd = yield* folder({ "in/a.png": own(1), "in/b.png": own(2), "in/c.png": own(3) })
+        let parts = 0
+        // Of the file that meets it half is written before the disk is full.
+        const files = changed((fs) => ({
+          open: (path, options) =>
+            Effect.map(fs.open(path, options), (file) => {
+              if (!path.endsWith(".part") || ++parts !== part) return file
+              const writeAll = (bytes: Uint8Array) =>
+                Effect.andThen(
+                  file.writeAll(bytes.subarray(0, bytes.length / 2)),
+                  Effect.fail(failure("ENOSPC"))
+                )
+              return changedFile(file, { writeAll })
+            })
+        }))
+        const args = [command, "in", "--url", url, "--out", "out", "--json", "--concurrency", "1"]
+        const { code, stderr, stdout } = yield* run(args, { cwd, files })
+        assert.strictEqual(code, 1, stderr)
+        const failed = lines(stdout).filter((line) => "error" in line)
+        if (command === "batch") {
+          assert.deepStrictEqual(failed, [])
+          assert.match(
+            stderr,
+            /^segformer: The results of "labels" cannot be written to out: no space left on the disk\. The run ends there.*the same command goes on from here\n$/
+          )
+          const left = readdirSync(join(cwd, "out"), { recursive: true }).map(String)
+          assert.isTrue(left.every((one) => !/\.part$|failed\.csv$/.test(one)))
+          const again = yield* run(args, { cwd })
+          assert.strictEqual(again.code, 0, again.stderr)
+          assert.deepInclude(lines(again.stdout)[0], { done: 3, failed: 0, missing: 0 })
+          return
+        }
+        assert.strictEqual(failed.length, 1, stdout)
+        const told = JSON.stringify(failed[0])
+        assert.include(told, "no space left on the disk")
+        const [, bad] = /"image":"(?:in\/)?([abc])\.png"/.exec(told) ?? []
+        assert.isDefined(bad, told)
+        const left = readdirSync(join(cwd, "out"), { recursive: true }).map(String)
+        const ofImage = (name: string | undefined) =>
+          left.filter((one) => one.split("/").at(-1)?.startsWith(`${name}.`))
+        assert.deepStrictEqual([...ofImage(bad), ...left.filter((one) => one.endsWith(".part"))], [])
+        for (const good of ["a", "b", "c"].filter((name) => name !== bad))
+          assert.isTrue(
+            ofImage(good).some((one) => one.endsWith(".labels.png")),
+            `${good} of ${left}`
+          )
+      }).pipe(Effect.scoped)
   )
 })

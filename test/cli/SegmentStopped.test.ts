@@ -7,7 +7,7 @@ import { ImageHeader } from "effect-segformer/image"
 import { Fixtures } from "effect-segformer/testing"
 import { gate, serve } from "../server/support.ts"
 import { eventually } from "../support/Eventually.ts"
-import { start } from "../support/Command.ts"
+import { runProcess, start } from "../support/Command.ts"
 import { folder, names } from "../support/Folder.ts"
 
 /** Panels of one colour with one defect are enough here: the service finds the fixture's defects in each. */
@@ -28,6 +28,22 @@ describe("Ctrl-C", () => {
       const { code } = yield* Effect.promise(() => running.ended)
       assert.strictEqual(code, 130)
       assert.deepStrictEqual(names(join(cwd, "segformer-out")), ["a.json", "a.labels.png", "a.overlay.png"])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live.each(["segment", "tile"])("while %s is still loaded is told", (command) =>
+    Effect.gen(function* () {
+      const cwd = yield* folder(images)
+      // As soon as somebody listens for it.
+      const script = `process.once("newListener",(name)=>name==="SIGINT"&&process.nextTick(()=>process.kill(process.pid,name)))`
+      const ended = yield* runProcess([command, "a.png", "--out", "out.tif"], {
+        cwd,
+        env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` }
+      })
+      assert.strictEqual(ended.code, 130)
+      // How far it came is a matter of the machine; that it says so is not.
+      assert.match(ended.stderr, /^segformer: stopped\b.*\n$/)
+      assert.deepStrictEqual(names(cwd), ["a.png", "b.png"])
     }).pipe(Effect.scoped)
   )
 

@@ -85,6 +85,57 @@ describe("what an earlier run wrote", () => {
     }).pipe(Effect.scoped)
   )
 
+  it.live("of an image of the same name goes with what it was asked for", () =>
+    Effect.gen(function* () {
+      const { url } = yield* serve()
+      const cwd = yield* folder({
+        "a.png": Fixtures.image,
+        "a.webp": Fixtures.image,
+        "out/a.other.png": "mine"
+      })
+      const segment = (...args: ReadonlyArray<string>) =>
+        run(["segment", ...args, "--url", url, "--out", "out", "--quiet"], { cwd })
+      const asked = ["--cut-out", "scratch", "--blur", "particle"]
+      const plain = ["a.json", "a.labels.png", "a.other.png", "a.overlay.png"]
+      const all = [...plain, "a.cut-out.png", "a.hidden.png"].toSorted()
+      for (const next of [["a.png"], ["a.webp"]]) {
+        const first = yield* segment("a.png", ...asked)
+        assert.strictEqual(first.code, 0, first.stderr)
+        assert.deepStrictEqual(names(join(cwd, "out")), all)
+        const second = yield* segment(...next)
+        assert.strictEqual(second.code, 0, second.stderr)
+        assert.deepStrictEqual(names(join(cwd, "out")), plain)
+      }
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("of a folder is spared by a page, or named", () =>
+    Effect.gen(function* () {
+      const cwd = yield* folder({
+        "site/index.html": "<!doctype html><title>mine</title>",
+        "mixed/index.html": '<html data-local="./offline.js">',
+        "mixed/notes.txt": "mine",
+        "mixed/deep/a.txt": "mine",
+        "mixed/page/0/main.js": "",
+        "mixed/.nojekyll": ""
+      })
+      const page = (out: string) => run(["page", "--out", out, "--model", "./nowhere"], { cwd })
+      const other = yield* page("site")
+      assert.deepStrictEqual(
+        [other.code, other.stderr],
+        [
+          2,
+          "segformer: site/index.html is no page of this command, and would be replaced: give another --out\n"
+        ]
+      )
+      assert.match(
+        (yield* page("mixed")).stderr,
+        /^segformer: mixed holds what is no part of the page, which a host would give out with it: deep, notes\.txt\n/
+      )
+      assert.notMatch((yield* page("new")).stderr, /no part of the page/)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("of all images of a run is told where this one does not write it", () =>
     Effect.gen(function* () {
       const { url } = yield* serve()

@@ -19,7 +19,7 @@ const commands: ReadonlyArray<readonly [name: string, words: string, said: strin
   ["health", "health --url", anew],
   ["health in JSON", "health --json --url", anew],
   ["probe", "probe", anew],
-  ["serve", "serve --port 0 --url", anew]
+  ["serve", "serve --port 0 --url", "stopped before it was ready: nothing was served"]
 ]
 
 describe("a service that never answers", () => {

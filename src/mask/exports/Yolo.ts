@@ -9,8 +9,8 @@ const encoder = new TextEncoder()
 /** JSON strings are YAML strings, but for what YAML takes for a line's end, or for no text at all. */
 const quoted = (text: string): string =>
   JSON.stringify(text).replaceAll(
-    /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g,
-    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`
+    /[\u007f-\u009f\u2028\u2029\ufeff]/g,
+    (sign) => `\\u${(0x10000 + sign.charCodeAt(0)).toString(16).slice(1)}`
   )
 
 export const format = ExportFormat.make({
