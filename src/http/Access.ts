@@ -78,6 +78,9 @@ const barredBy = (answer: Answer, told: string, protocol: Protocol, given: boole
   return undefined
 }
 
+/** A list or a file, as JSON has them: what a service has that gives its prediction whatever comes. */
+const ofPrediction = /\[\s*["[{\d]|[\w+/]{64}/
+
 /**
  * What shows that nobody takes images there: no such route, a page for people, or an answer that misses no image. Errors and their
  * pages are no sign.
@@ -86,7 +89,7 @@ const absent = (answer: Answer, { words, telling }: Telling): Barred | undefined
   const { status } = answer
   const isOk = status >= 200 && status < 300
   const isPage = isOk && Message.titleOf(Decode.text(answer)) !== undefined
-  const isNothing = isOk && words === ""
+  const isNothing = isOk && words === "" && !ofPrediction.test(Decode.text(answer))
   if (status !== 404 && !isPage && !isNothing) return undefined
   const what = isPage ? ", a page of HTML" : isNothing ? " though no image was sent" : ""
   return {

@@ -92,6 +92,8 @@ describe("a caller who is kept out", () => {
       for (const [status, type, body] of [
         [400, "text/html", "<!doctype html><title>400 Bad Request</title>"],
         [200, "application/json", '{"error": "no file"}'],
+        // What gives its prediction whatever comes.
+        [200, "application/json", '{"mask": [[0, 1]]}'],
         [422, "application/json", '{"detail": "field required"}'],
         [500, "text/plain", "KeyError"]
       ] as const) {
