@@ -114,7 +114,12 @@ run(
         "packed answer": lambda: each(
             lambda path: segment(picture(path), response_compression_algorithm="gzip")
         ),
-        "packed request": lambda: segment(picture(one), request_compression_algorithm="gzip").tolist(),
+        "packed request": lambda: each(
+            lambda path: segment(picture(path), request_compression_algorithm="gzip")
+        ),
+        "deflated request": lambda: each(
+            lambda path: segment(picture(path), request_compression_algorithm="deflate")
+        ),
         "questions": questions,
         "metadata": metadata,
         "statistics": statistics,
