@@ -12,7 +12,7 @@ import * as Uploads from "./Uploads.ts"
 const most = 2
 
 /** Loaded with the first body that is compressed. */
-const loaded = Effect.tryPromise(() => import("../service/NodeHttp.ts"))
+const loaded = Effect.tryPromise(() => import("../service/NodeDecompressors.ts"))
 
 /** The encodings of a body, in the order in which they were applied. */
 export const of = (request: HttpServerRequest.HttpServerRequest): ReadonlyArray<string> =>

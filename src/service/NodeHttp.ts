@@ -14,75 +14,23 @@
  * Layer.isLayer(service) // => true
  * ```
  */
-import type { Duplex } from "node:stream"
-import * as zlib from "node:zlib"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import * as NodeStream from "@effect/platform-node/NodeStream"
 import type { Dispatcher } from "@effect/platform-node/Undici"
-import { type Config, Context, Effect, Layer, Sink, Stream } from "effect"
+import { type Config, Context, Effect, Layer } from "effect"
 import type { HttpClient } from "effect/http"
 import * as Variable from "../policy/Variable.ts"
 import * as Wrapped from "../policy/Wrapped.ts"
-import { type Decompressor, Platform } from "./BodyPlatform.ts"
+import { Platform } from "./BodyPlatform.ts"
 import * as ExchangeConfig from "./ExchangeConfig.ts"
 import { SendsPieces } from "./Multipart.ts"
+import { decompressors } from "./NodeDecompressors.ts"
 import * as NodeProxy from "./NodeProxy.ts"
-import * as ZstdFrames from "./ZstdFrames.ts"
 import { release } from "../mask/Grid.ts"
 
 export interface NodeHttpOptions extends NodeProxy.NodeProxyOptions {
   /** Connections to one origin at most. Without limit by default. A `ServiceClient` has its own, as many as its `concurrency`. */
   readonly connections?: number | undefined
 }
-
-/** Decoders must take windows of 8 MiB, and may refuse larger ones, which would be memory of the sender's choice (RFC 9659). */
-const zstdWindowLog = 23
-
-const zstd: Decompressor = (self, onError) =>
-  Stream.suspend(() => {
-    const frames = ZstdFrames.make()
-    return self.pipe(
-      Stream.tap((chunk) => Effect.sync(() => frames.push(chunk))),
-      NodeStream.pipeThroughDuplex({
-        evaluate: () =>
-          zlib.createZstdDecompress({ params: { [zlib.constants.ZSTD_d_windowLogMax]: zstdWindowLog } }),
-        onError
-      }),
-      Stream.concat(
-        Stream.suspend(() =>
-          frames.isWhole() ? Stream.empty : Stream.fail(onError(new Error("unexpected end of file")))
-        )
-      )
-    )
-  })
-
-/** By zlib's own streams, which read over what stands behind the end of the data, as `fetch` does. */
-const by =
-  (make: () => Duplex): Decompressor =>
-  (self, onError) =>
-    NodeStream.pipeThroughDuplex(self, { evaluate: make, onError })
-
-const gzip = by(() => zlib.createGunzip())
-
-/** Some send it without the header of zlib, which its first byte tells. */
-const deflate: Decompressor = (self, onError) =>
-  Stream.unwrap(
-    Effect.map(Stream.peel(self, Sink.take<Uint8Array>(1)), ([first, rest]) =>
-      by(() => (((first[0]?.[0] ?? 8) & 15) === 8 ? zlib.createInflate() : zlib.createInflateRaw()))(
-        Stream.concat(Stream.fromIterable(first), rest),
-        onError
-      )
-    )
-  )
-
-/** What takes encodings off, by their names in `Content-Encoding`. @internal */
-export const decompressors = {
-  gzip,
-  "x-gzip": gzip,
-  deflate,
-  br: by(() => zlib.createBrotliDecompress()),
-  zstd
-} satisfies Platform["decompressors"]
 
 /** Where a request says which connections it is to use. */
 const poolKey = Symbol("effect-segformer/service/NodeHttp/pool")
