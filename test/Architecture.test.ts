@@ -31,7 +31,7 @@ const onNode = [
   /^src\/files\/(Lock|LabelPngWriter|LabelTiffWriter|TemporaryFolder)\.ts$/,
   /^src\/image\/(SharpCodec|SharpModule|sharp)\.ts$/,
   /^src\/testing\/(FaultyService|Bomb|node)\.ts$/,
-  /^src\/service\/(NodeAddressGuard|NodeHttp|NodeProxy|node)\.ts$/
+  /^src\/service\/(NodeAddressGuard|NodeDecompressors|NodeHttp|NodeProxy|node)\.ts$/
 ]
 
 const roomOf = (path: string): string => {

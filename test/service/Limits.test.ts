@@ -12,7 +12,7 @@ import {
 } from "node:zlib"
 import { NodeHttp } from "effect-segformer/service/node"
 import * as fc from "fast-check"
-import * as ZstdFrames from "../../src/service/ZstdFrames.ts"
+import { zstdFrames } from "../../src/service/NodeDecompressors.ts"
 import { eventually } from "../support/Eventually.ts"
 import { http } from "../support/TestServer.ts"
 import { clients, send, text } from "./support.ts"
@@ -188,7 +188,7 @@ const asking = async (windowLog: number): Promise<Buffer> => {
   return buffer(compress)
 }
 
-describe("ZstdFrames", () => {
+describe("zstdFrames", () => {
   it("knows where frames end, however the bytes come", () => {
     fc.assert(
       fc.property(
@@ -214,7 +214,7 @@ describe("ZstdFrames", () => {
             ends.push(data.length)
           }
           for (let cut = 0; cut <= data.length; cut += data.length > 2000 ? 97 : 1) {
-            const walker = ZstdFrames.make()
+            const walker = zstdFrames()
             for (let at = 0; at < cut; at += size) walker.push(data.subarray(at, Math.min(cut, at + size)))
             assert.strictEqual(walker.isWhole(), ends.includes(cut), `cut at ${cut} of ${data.length}`)
           }
