@@ -305,6 +305,12 @@ const refused: ReadonlyArray<readonly [string, Protocol, unknown, RegExp]> = [
     /`2.mask`.*id 0 is that of "tree", and of "sky"/
   ],
   [
+    "a name of two ids",
+    custom,
+    listed.map(({ mask }, id) => ({ class_id: id < 2 ? id : undefined, label: "tree", mask })),
+    /`2.mask`.*"tree" is the name of several ids/
+  ],
+  [
     "greys for eyes",
     custom,
     grey(truth.map((id) => [0, 127, 255][id] ?? 0)),
