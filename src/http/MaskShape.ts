@@ -59,22 +59,29 @@ const flatMask = (
   const cells = values.slice(0, -4)
   const isIn = left >= 0 && top >= 0 && across > 0 && down > 0 && right < width && bottom < height
   if (isIn && across * down === cells.length && hasTwoValues([cells])) {
+    const inside = Plane.toMask(Float32Array.from(cells))
+    if (Result.isFailure(inside)) return inside.failure.detail
     const mask = BinaryMask.empty(width, height)
-    for (const [at, cell] of cells.entries())
+    for (const [at, cell] of inside.success.entries())
       if (cell !== 0) mask.data[(top + Math.floor(at / across)) * width + left + (at % across)] = 1
     return mask
   }
   if (!hasTwoValues([values])) return undefined
-  if (values.length === width * height)
-    return { width, height, data: Uint8Array.from(values, (value) => (value === 0 ? 0 : 1)) }
+  if (values.length === width * height) {
+    const inside = Plane.toMask(Float32Array.from(values))
+    return Result.isFailure(inside)
+      ? inside.failure.detail
+      : { width, height, data: Uint8Array.from(inside.success) }
+  }
   return values.length > fewest
     ? `it is a list of ${values.length} values, and the image of ${width} x ${height} pixels`
     : undefined
 }
 
-/** Whether a plane has no values but 0 and one other, as a mask has and outlines hardly. */
+/** Whether a plane has no values but 0 and one other, or in long rows but two, as a mask has and outlines hardly. */
 const hasTwoValues = (rows: ReadonlyArray<unknown>): boolean => {
-  const found = new Set<unknown>([0])
+  const isLong = Array.isArray(rows[0]) && rows[0].length > fewest
+  const found = new Set<unknown>(isLong ? [] : [0])
   return rows.every((row) => Array.isArray(row) && row.every((value) => found.add(value).size <= 2))
 }
 
@@ -149,8 +156,7 @@ export const fromArray = (
     }
     return Effect.flatMap(
       Effect.mapError(NestedArray.values(value), ({ detail }) => detail),
-      ({ data }) =>
-        Effect.fromResult(Result.mapError(Plane.toIds(data, { binary: true }), ({ detail }) => detail))
+      ({ data }) => Effect.fromResult(Result.mapError(Plane.toMask(data), ({ detail }) => detail))
     ).pipe(
       Effect.matchEffect({
         onFailure: (detail) => fail(answer, path, detail),

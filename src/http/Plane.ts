@@ -199,3 +199,15 @@ export const toIds = (data: Values, options: PlaneOptions): Result.Result<LabelD
   }
   return Result.succeed(narrow(data))
 }
+
+/** The mask of one thing, of which nobody says more: whole numbers are 0 and one other, as 1 and white alone are. */
+export const toMask = (data: Values): Result.Result<LabelData, Flaw> => {
+  const { isWhole, min, some } = look(data)
+  const [first = 0] = some
+  const isMask = some.size < 2 ? [0, 1, 255, 65_535].includes(first) : some.size === 2 && some.has(0)
+  return isWhole && min >= 0 && !isMask
+    ? Result.fail({
+        detail: `its values are ${[...some].join(", ")}${some.size > 2 ? " and others" : ""}: a mask has 0 and one other, or how sure it is from 0 to 1`
+      })
+    : toIds(data, { binary: true })
+}

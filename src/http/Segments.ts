@@ -13,6 +13,7 @@ import { join } from "./Fields.ts"
 import * as LabelIds from "./LabelIds.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as MaskList from "./MaskList.ts"
+import * as MaskPaths from "./MaskPaths.ts"
 import * as NestedArray from "./NestedArray.ts"
 import { isRecord } from "./protocol/Errors.ts"
 import * as Side from "./Side.ts"
@@ -24,28 +25,33 @@ interface Segment extends LabelIds.Labelled {
   readonly score: number | undefined
 }
 
-/** The segments in an object that has a map of them; `undefined` where it lists none. */
+/** The segments beside a map of them or around it; `undefined` where none are listed, and only there its numbers may be class ids. */
 export const beside = (
   answer: Answer,
-  parent: unknown,
-  path: string
+  json: unknown,
+  place: string
 ): Decoded<ReadonlyArray<Segment>> | undefined => {
-  if (!isRecord(parent)) return undefined
-  for (const field of fields) {
-    const given = parent[field]
-    if (!Array.isArray(given) || (given.length === 0 && field === "segments")) continue
-    const at = join(path, field)
-    const segments = given.flatMap((each: unknown, index): ReadonlyArray<Segment> => {
-      const id = isRecord(each) ? Side.toId(each["id"]) : undefined
-      const label = isRecord(each) ? MaskList.labelOf({ ...each, id: undefined }) : undefined
-      return id === undefined || label === undefined || !isRecord(each)
-        ? []
-        : [{ ...label, id, score: Side.toNumber(each["score"]), path: join(at, String(index)) }]
-    })
-    if (segments.length === given.length) return Effect.succeed(segments)
-    if (segments.length > 0) return fail(answer, at, "some of the segments there have no `id` or no label")
+  for (const { path, value } of MaskPaths.around(json, place).toReversed()) {
+    for (const field of isRecord(value) ? fields : []) {
+      const given = isRecord(value) ? value[field] : undefined
+      const at = join(path, field)
+      if (given === undefined || given === null || place.startsWith(`${at}.`)) continue
+      if (Array.isArray(given) && (field !== "segments" || given.length === 0 || given.some(hasId)))
+        return Effect.forEach(given, (each: unknown, index) => read(answer, join(at, String(index)), each))
+      if (field !== "segments") return fail(answer, at, "it is no list of segments")
+    }
   }
   return undefined
+}
+
+const hasId = (each: unknown): boolean => isRecord(each) && Side.toId(each["id"]) !== undefined
+
+const read = (answer: Answer, path: string, each: unknown): Decoded<Segment> => {
+  const { id: given, ...rest } = isRecord(each) ? each : {}
+  const [id, label] = [Side.toId(given), MaskList.labelOf(rest)]
+  return id === undefined || label === undefined
+    ? fail(answer, path, `the segment has no ${id === undefined ? "`id`" : "label or class id"}`)
+    : Effect.succeed({ ...label, id, score: Side.toNumber(rest["score"]), path })
 }
 
 /** The numbers of segments in a map, and its size. */

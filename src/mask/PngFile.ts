@@ -253,7 +253,19 @@ export const opacity = (picture: Picture): Uint8Array | Uint16Array | undefined 
  * colours are the same throughout and alpha is not, and where something of many colours is cut out.
  */
 export const brightness = (picture: Picture): Uint8Array | Uint16Array => {
-  const { channels, data, palette } = picture
+  const { channels, data, palette, paletteAlpha } = picture
+  if (palette !== undefined && paletteAlpha !== undefined) {
+    const colors = new Uint8Array(data.length * 4)
+    for (let i = 0; i < data.length; i++) {
+      const index = data[i]!
+      const [red, green, blue] = palette[index] ?? [0, 0, 0]
+      colors[i * 4] = red
+      colors[i * 4 + 1] = green
+      colors[i * 4 + 2] = blue
+      colors[i * 4 + 3] = paletteAlpha[index] ?? 255
+    }
+    return brightness({ ...picture, channels: 4, data: colors, palette: undefined, paletteAlpha: undefined })
+  }
   if (palette !== undefined) {
     const bright = palette.map((color) => Math.max(...color))
     return data.map((index) => bright[index] ?? 0)

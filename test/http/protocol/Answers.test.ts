@@ -296,7 +296,7 @@ const refused: ReadonlyArray<readonly [string, Protocol, unknown, RegExp]> = [
     "a segment without a label",
     custom,
     { segmentation: rows(), segments_info: [{ id: 0 }, { id: 1, label_id: 1 }, { id: 2, label_id: 2 }] },
-    /`segments_info`: some of the segments there have no `id` or no label/
+    /`segments_info.0`: the segment has no label/
   ],
   [
     "an id of two names",

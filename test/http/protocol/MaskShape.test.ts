@@ -88,6 +88,43 @@ describe("a mask in a list of numbers", () => {
     })
   )
 
+  it.effect("is 0 and one other, or 1 or white alone: other whole numbers are no mask", () =>
+    Effect.gen(function* () {
+      for (const inside of [1, 2, 7, 255])
+        for (const mask of [quarter(48, 32, inside), quarter(48, 32, inside).flat()])
+          assert.deepStrictEqual(yield* shares(things(mask)), { 1: 12, 255: 36 })
+      for (const all of [1, 255, true]) {
+        assert.deepStrictEqual(yield* shares(things(quarter(48, 32, all, all))), { 1: 48 })
+      }
+      assert.deepStrictEqual(yield* shares(things(quarter(48, 32, 0, 0).flat())), { 255: 48 })
+      for (const [inside, outside] of [
+        [1, 2],
+        [2, 1],
+        [5, 5],
+        [1, 255],
+        [254, 255]
+      ]) {
+        for (const [width, height] of [
+          [48, 32],
+          [96, 64],
+          [47, 9],
+          [48, 3],
+          [24, 16]
+        ] as const)
+          assert.match(
+            yield* refusal(things(quarter(width, height, inside, outside))),
+            /`results.0.mask`: its values are .*a mask has 0 and one other/
+          )
+        const flat = quarter(48, 32, inside, outside).flat()
+        assert.match(yield* refusal(things(flat)), /its values are/)
+        const boxed = [...quarter(10, 4, inside, outside).flat(), 3, 2, 12, 5]
+        assert.match(yield* refusal(things(boxed)), /its values are/)
+      }
+      const three = plane(48, 32, (x) => x % 3)
+      assert.match(yield* refusal(things(three)), /its values are 0, 1, 2 and others/)
+    })
+  )
+
   it.effect("of too few points for an outline is refused", () =>
     Effect.gen(function* () {
       for (const mask of [
