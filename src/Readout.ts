@@ -5,16 +5,18 @@ import type { ClassTable } from "./mask/ClassTable.ts"
 import * as Components from "./mask/Components.ts"
 import type * as Fit from "./mask/Fit.ts"
 import * as LabelMap from "./mask/LabelMap.ts"
+import { beforeSoftmax } from "./mask/LogitRows.ts"
 import * as Logits from "./mask/Logits.ts"
 import type { Region } from "./mask/Region.ts"
 import * as Regions from "./mask/Regions.ts"
 import * as Steps from "./mask/Steps.ts"
-import { fromLogits } from "./mask/Uncertainty.ts"
+import { fromLogits, type Uncertainty } from "./mask/Uncertainty.ts"
 import { millisOf } from "./policy/MonotonicClock.ts"
 
 export { fitted, suiting } from "./Fitting.ts"
 export const check = Logits.make
-export const uncertainty = fromLogits
+/** Of logits, or of probabilities where a service gives those. */
+export const uncertainty = (logits: Logits.Logits): Uncertainty => fromLogits(beforeSoftmax(logits))
 
 /** Of which services it was told: all maps of one are stretched, mostly, and it is said once. */
 const told = new WeakSet<object>()

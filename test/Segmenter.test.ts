@@ -146,6 +146,27 @@ describe("segment", () => {
     )
   )
 
+  it.effect("probabilities in place of logits are as sure as they say", () =>
+    Effect.gen(function* () {
+      const of = (data: Float32Array) =>
+        Effect.flatMap(segment(image), ({ uncertainty }) => uncertainty).pipe(
+          Effect.provide(
+            SegFormerTest.layer(() =>
+              Effect.succeed({
+                _tag: "Logits",
+                classes: Fixtures.classes,
+                logits: { classes: 2, height: 1, width: 2, data }
+              })
+            )
+          )
+        )
+      const logits = yield* of(Float32Array.of(0, Math.log(9), 0, 0))
+      const shares = yield* of(Float32Array.of(0.5, 0.9, 0.5, 0.1))
+      assert.closeTo(shares?.entropy ?? 0, logits?.entropy ?? 1, 1e-5)
+      assert.isBelow(shares?.entropy ?? 1, 0.75)
+    })
+  )
+
   it.effect("a label map of another size is resized, or refused when asked", () =>
     Effect.gen(function* () {
       const resized = yield* (yield* segment(image)).labelMap

@@ -79,7 +79,7 @@ const barredBy = (answer: Answer, told: string, protocol: Protocol, given: boole
 }
 
 /** A list or a file, as JSON has them: what a service has that gives its prediction whatever comes. */
-const ofPrediction = /\[\s*["[{\d]|[\w+/]{64}/
+const ofPrediction = /\[\s*["[{\d-]|[\w+/]{64}/
 
 /**
  * What shows that nobody takes images there: no such route, a page for people, or an answer that misses no image. Errors and their

@@ -1,6 +1,6 @@
 /**
  * Which class each of several labels is: by the classes that are known, by the ids that an answer gives, and for what it only names in
- * order of appearance. A name that two ids have, or an id of two names, would be one class in place of two: a failure.
+ * order of appearance. An id of two names would be one class in place of two, and a name alone that two ids have either of them: a failure.
  */
 import { Effect } from "effect"
 import * as ClassTable from "../mask/ClassTable.ts"
@@ -39,6 +39,7 @@ export const assign = (
     const ids: Array<number> = []
     const names = new Map<number, string>()
     const idsOf = new Map<string, number>()
+    const ambiguous = new Set<string>()
     const givenIds = labelled.map(({ label }) =>
       typeof label === "number" ? label : idOfLabel(label, known)
     )
@@ -55,12 +56,15 @@ export const assign = (
           return fail(answer, path, detail)
         }
         names.set(id, name)
+        if ((idsOf.get(name) ?? id) !== id) ambiguous.add(name)
         idsOf.set(name, id)
       }
     }
     const taken = new Set(givenIds)
     let free = 0
-    for (const [index, { label }] of labelled.entries()) {
+    for (const [index, { label, path }] of labelled.entries()) {
+      if (ambiguous.has(String(label)) && givenIds[index] === undefined)
+        return fail(answer, path, `"${label}" is the name of several ids. Give the option \`classes\``)
       const id = givenIds[index] ?? idsOf.get(String(label))
       if (id === undefined) while (taken.has(free)) free++
       ids.push(id ?? free)

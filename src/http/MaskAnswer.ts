@@ -230,9 +230,9 @@ export const at = Effect.fnUntraced(function* (
       ? MaskList.beside(answer, path, value, parent, image)
       : undefined
   if (listed !== undefined) return yield* MaskList.toPrediction(answer, yield* listed, image, options)
-  const segments = Segments.beside(parent, parentOf(path))
+  const segments = Segments.beside(answer, parent, parentOf(path))
   if (segments !== undefined && (typeof value === "string" || Array.isArray(value)))
-    return yield* Segments.toPrediction(answer, path, value, segments, image, options)
+    return yield* Segments.toPrediction(answer, path, value, yield* segments, image, options)
   const box = isRecord(parent) ? CroppedMask.boxOf(parent, value, image) : undefined
   if (box !== undefined) return yield* fail(answer, path, CroppedMask.detail(box))
   const classes = MaskDecoding.classesOf(options).length > 0 ? [] : yield* named(answer, json, path)

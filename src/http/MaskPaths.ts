@@ -97,10 +97,12 @@ export const around = (
 
 /** Whether a value can be a mask: `labels` may also be the names of the classes. */
 const canBeMask = (value: unknown): boolean => {
-  // Nothing was found, where something is listed.
-  if (Array.isArray(value)) return value.length === 0 || typeof value[0] !== "string" || isTexts(value)
+  // Also an empty one: nothing was found, where something is listed.
+  if (Array.isArray(value)) return typeof value[0] !== "string" || isTexts(value)
   return (typeof value === "string" && value !== "") || MaskDecoding.looksLikeRle(value)
 }
+
+const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0
 
 /** Pictures as texts, whose labels stand in a list beside them. */
 const isTexts = (value: ReadonlyArray<unknown>): boolean =>
@@ -133,7 +135,8 @@ export const find = (value: unknown, path = "", depth = 0): string | undefined =
   if (MaskDecoding.looksLikeRle(value)) return path
   if (isPngText(value)) return path
   if (!isRecord(value)) return undefined
-  const field = usualField(value)
+  // A list of nothing says so where nothing else is a mask.
+  const field = usualField(value, (each) => canBeMask(each) && !isEmpty(each)) ?? usualField(value)
   if (field !== undefined) return join(path, field)
   const boxed = usualField(value, isRecord)
   const content = boxed === undefined ? undefined : contentIn(value[boxed], join(path, boxed))

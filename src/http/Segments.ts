@@ -25,26 +25,25 @@ interface Segment extends LabelIds.Labelled {
 }
 
 /** The segments in an object that has a map of them; `undefined` where it lists none. */
-export const beside = (parent: unknown, path: string): ReadonlyArray<Segment> | undefined => {
+export const beside = (
+  answer: Answer,
+  parent: unknown,
+  path: string
+): Decoded<ReadonlyArray<Segment>> | undefined => {
   if (!isRecord(parent)) return undefined
   for (const field of fields) {
     const given = parent[field]
-    if (!Array.isArray(given) || given.length === 0) continue
+    if (!Array.isArray(given) || (given.length === 0 && field === "segments")) continue
+    const at = join(path, field)
     const segments = given.flatMap((each: unknown, index): ReadonlyArray<Segment> => {
       const id = isRecord(each) ? Side.toId(each["id"]) : undefined
       const label = isRecord(each) ? MaskList.labelOf({ ...each, id: undefined }) : undefined
       return id === undefined || label === undefined || !isRecord(each)
         ? []
-        : [
-            {
-              ...label,
-              id,
-              score: Side.toNumber(each["score"]),
-              path: join(join(path, field), String(index))
-            }
-          ]
+        : [{ ...label, id, score: Side.toNumber(each["score"]), path: join(at, String(index)) }]
     })
-    if (segments.length === given.length) return segments
+    if (segments.length === given.length) return Effect.succeed(segments)
+    if (segments.length > 0) return fail(answer, at, "some of the segments there have no `id` or no label")
   }
   return undefined
 }
@@ -84,8 +83,14 @@ export const toPrediction = Effect.fnUntraced(function* (
 ) {
   const { data, height, width } = yield* numbersIn(answer, path, value, image, options)
   const { classes, ids } = yield* LabelIds.assign(answer, segments, MaskDecoding.classesOf(options))
-  const classOf = new Map(segments.map(({ id }, index) => [id, ids[index]!]))
-  const maxId = Math.max(...ids)
+  const classOf = new Map<number, number>()
+  for (const [index, { id, path: at }] of segments.entries()) {
+    const classId = ids[index]!
+    if ((classOf.get(id) ?? classId) !== classId)
+      return yield* fail(answer, at, `the segment ${id} is of another class elsewhere`)
+    classOf.set(id, classId)
+  }
+  const maxId = Math.max(0, ...ids)
   const ignoreIndex = options.ignoreIndex ?? (ids.includes(255) ? maxId + 1 : 255)
   const map = LabelMap.allocate(Math.max(maxId, ignoreIndex), width * height)
   for (let at = 0; at < map.length; at++) {

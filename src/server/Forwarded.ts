@@ -10,23 +10,47 @@ export interface Hop {
   readonly proto?: string
 }
 
-/** A name, and behind it a word or a text in quotes. */
-const pair = /\s*([\w!#$%&'*+.^`|~-]+)=(?:([^\s",;]+)|"((?:[^"\\]|\\.)*)")\s*([,;]|$)/y
+/** A name, and behind it a word or a text in quotes; or nothing, which a list may have too. */
+const pair = /\s*(?:([\w!#$%&'*+.^`|~-]+)=(?:([^\s",;]+)|"((?:[^"\\]|\\.)*)"))?\s*(?:;|$)/y
 
-/** The hops from the first to the last; none of a header that is not written as it should be. */
-export const hopsOf = (header: string | undefined): ReadonlyArray<Hop> => {
-  const text = header ?? ""
-  const hops: Array<Hop> = []
-  let hop: Record<string, string> = {}
-  for (let at = 0; at < text.length; at = pair.lastIndex) {
+/** What stands between commas outside of quotes, from the last on: nothing that a caller wrote first changes what comes behind it. */
+function* itemsOf(text: string): Iterable<string> {
+  let end = text.length
+  let isQuoted = false
+  for (let at = end - 1; at >= 0; at--) {
+    let before = at
+    if (text[at] === '"') {
+      while (text[before - 1] === "\\") before--
+      if ((at - before) % 2 === 0) isQuoted = !isQuoted
+    } else if (text[at] === "," && !isQuoted) {
+      yield text.slice(at + 1, end)
+      end = at
+    }
+  }
+  yield text.slice(0, end)
+}
+
+/** What a proxy says; `undefined`, where it is not written as it should be. */
+const hopOf = (item: string): Hop | undefined => {
+  const hop: Record<string, string> = {}
+  for (let at = 0; at < item.length; at = pair.lastIndex) {
     pair.lastIndex = at
-    const found = pair.exec(text)
-    if (found === null) return []
-    const [, name = "", word, quoted = "", end] = found
-    hop[name.toLowerCase()] = word ?? quoted.replaceAll(/\\(.)/g, "$1")
-    if (end === ";" && pair.lastIndex < text.length) continue
-    hops.push(hop)
-    hop = {}
+    const found = pair.exec(item)
+    if (found === null) return undefined
+    const [, name, word, quoted = ""] = found
+    if (name !== undefined) hop[name.toLowerCase()] = word ?? quoted.replaceAll(/\\(.)/g, "$1")
+  }
+  return hop
+}
+
+/** The hops from the first to the last, of those behind the last one that is not written as it should be. */
+export const hopsOf = (header = ""): ReadonlyArray<Hop> => {
+  const hops: Array<Hop> = []
+  for (const item of itemsOf(header)) {
+    if (item.trim() === "") continue
+    const hop = hopOf(item)
+    if (hop === undefined) break
+    hops.unshift(hop)
   }
   return hops
 }

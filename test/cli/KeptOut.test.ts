@@ -94,6 +94,7 @@ describe("a caller who is kept out", () => {
         [200, "application/json", '{"error": "no file"}'],
         // What gives its prediction whatever comes.
         [200, "application/json", '{"mask": [[0, 1]]}'],
+        [200, "application/json", '{"logits": [-1.5, 2]}'],
         [422, "application/json", '{"detail": "field required"}'],
         [500, "text/plain", "KeyError"]
       ] as const) {

@@ -61,6 +61,13 @@ describe("addresses", () => {
       ["for=198.51.100.1, for=192.0.2.7, for=10.9.9.9", "192.0.2.7"],
       ["for=192.0.2.7;", "192.0.2.7"],
       ['for=192.0.2.7;ext="a, for=198.51.100.1; \\"b"', "192.0.2.7"],
+      ["for=192.0.2.7, ,", "192.0.2.7"],
+      ["for=198.51.100.1,,for=192.0.2.7;;proto=https", "192.0.2.7"],
+      // What a caller wrote before the proxy did changes nothing of that: it would be counted, and let in, as the proxy.
+      ["nonsense, for=192.0.2.7", "192.0.2.7"],
+      ['for=", for=192.0.2.7', "192.0.2.7"],
+      ['", for="192.0.2.7:80";by="_x"', "192.0.2.7"],
+      ['for="\\, for="[2001:db8::1]:4711"', "2001:db8::1"],
       // Who hides is counted as the proxy that says so, and what is not written as it should be says nothing.
       ["for=unknown", proxy],
       ["for=_hidden", proxy],

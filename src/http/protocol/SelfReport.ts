@@ -5,17 +5,21 @@ import { isRecord, jsonOf, messageIn, textOf } from "../../service/Message.ts"
 import type { Health } from "../../Transport.ts"
 
 /** What says "nothing" where an error would stand: Python writes `None` as a text, and C a number. */
-const noError = /^(?:none|null|nil|undefined|no(?: error)?|ok|success|successful|false|0)?$/i
+const noError = /^(?:none|null|nil|undefined|no(?: errors?)?|n\/?a|-+|ok|success|successful|false|0)?$/i
 
 /** A no, also as a number or a text. */
 const isNo = (said: unknown): boolean =>
   said === false || said === 0 || (typeof said === "string" && /^\s*false\s*$/i.test(said))
 
+const isYes = (said: unknown): boolean =>
+  said === true || (typeof said === "string" && /^\s*true\s*$/i.test(said))
+
 /** Fields that say whether the work was done, and those that say what went wrong. */
 const successes = /^(?:is_?)?(?:ok|success|successful|succeeded)$/i
-const errors = /^(?:error|errors|exception)$/i
-const errorMessages = /^error_?(?:message|msg)$/i
-const errorCodes = /^err(?:or)?_?code$/i
+const errors = /^(?:err|error|errors|exception)$/i
+const failures = /^(?:(?:is|has)_?(?:error|errors|failed)|failed)$/i
+const errorMessages = /^err(?:or)?_?(?:message|msg)$/i
+const errorCodes = /^err(?:or)?_?(?:code|no)$/i
 const statusCodes = /^(?:status|(?:status_?)?code)$/i
 
 /** Words for work that has come to nothing. */
@@ -45,6 +49,7 @@ export const saysFailed = (value: unknown): boolean => {
   return fields.some(
     ([name, said]) =>
       (successes.test(name) && isNo(said)) ||
+      (failures.test(name) && isYes(said)) ||
       (name === "result" && said === false) ||
       (errors.test(name) && isError(said)) ||
       (!isFine && errorMessages.test(name) && isError(said)) ||

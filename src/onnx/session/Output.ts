@@ -56,7 +56,7 @@ export const read = (
     case "Logits": {
       const { logits } = found
       const part = partOf(given, logits)
-      const sure = beforeSoftmax(logits)
+      const sure = LogitRows.beforeSoftmax(logits)
       const summed = sure === logits ? LogitRows.sums(logits) : undefined
       const labels = decided(logits, width, height, part, summed)
       const scores: Array<readonly [number, number]> = []
@@ -78,26 +78,7 @@ export const read = (
 export const logitsOf = (output: Meaning.Output, expected?: Expected, given?: Given): Logits | undefined => {
   if (given?.place !== undefined) return undefined
   const found = Meaning.of(output, expected, given)
-  return found._tag === "Logits" ? beforeSoftmax(found.logits) : undefined
-}
-
-/** How far the sum of a position's probabilities is from 1 where they are halves, or were quantized. */
-const roundings = 0.01
-
-/** Of a model that ends with its softmax, which would be applied twice: numbers that it makes these probabilities of. */
-const beforeSoftmax = (logits: Logits): Logits => {
-  const { classes, data, height, width } = logits
-  const size = height * width
-  for (let at = 0; at < size; at++) {
-    let sum = 0
-    for (let k = 0; k < classes; k++) {
-      const value = data[k * size + at]!
-      if (!(value >= 0 && value <= 1)) return logits
-      sum += value
-    }
-    if (Math.abs(sum - 1) > roundings) return logits
-  }
-  return { ...logits, data: data.map((value) => Math.log(Math.max(value, 1e-30))) }
+  return found._tag === "Logits" ? LogitRows.beforeSoftmax(found.logits) : undefined
 }
 
 /** Where the picture lies in a plane. */

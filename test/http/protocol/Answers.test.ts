@@ -153,6 +153,14 @@ const read: ReadonlyArray<
     },
     truth
   ],
+  [
+    "no segments",
+    custom,
+    { segmentation: rows(truth.map(() => -1)), segments_info: [] },
+    truth.map(() => 255)
+  ],
+  ["no names of classes beside a mask", custom, { labels: [], mask: rows() }, truth],
+  ["no things beside a map", custom, { masks: [], segmentation: rows() }, truth],
   ["class and certainty of each pixel", torch, rows().map((row) => row.map((id) => [id, 0.9])), truth],
   [
     "class and certainty in two planes",
@@ -273,10 +281,34 @@ const refused: ReadonlyArray<readonly [string, Protocol, unknown, RegExp]> = [
     /`segmentation`.*segment 2/
   ],
   [
+    "a segment where none is listed",
+    custom,
+    { segmentation: rows(), segments_info: [] },
+    /`segmentation`.*segment \d/
+  ],
+  [
+    "a segment of two classes",
+    custom,
+    { segmentation: rows(), segments_info: [0, 1, 2, 2].map((id, label_id) => ({ id, label_id })) },
+    /`segments_info.3`: the segment 2 is of another class elsewhere/
+  ],
+  [
+    "a segment without a label",
+    custom,
+    { segmentation: rows(), segments_info: [{ id: 0 }, { id: 1, label_id: 1 }, { id: 2, label_id: 2 }] },
+    /`segments_info`: some of the segments there have no `id` or no label/
+  ],
+  [
     "an id of two names",
     hf,
     listed.map(({ label, mask }, id) => ({ class_id: id % 2, label, mask })),
     /`2.mask`.*id 0 is that of "tree", and of "sky"/
+  ],
+  [
+    "a name of two ids",
+    custom,
+    listed.map(({ mask }, id) => ({ class_id: id < 2 ? id : undefined, label: "tree", mask })),
+    /`2.mask`.*"tree" is the name of several ids/
   ],
   [
     "greys for eyes",
