@@ -100,23 +100,6 @@ describe("conventions", () => {
     assert.deepStrictEqual(asked, ["src/service/Exchange.ts FetchHttpClient.RequestInit"])
   })
 
-  it("an error says of itself whether trying again may help", () => {
-    const silent = sources.flatMap(({ code, path }) =>
-      Array.from(
-        code.matchAll(/class (\w+) extends Schema\.TaggedError<[\s\S]*?\n\}\n/g),
-        ([whole, name]) => ({ name: `${path} ${name}`, whole })
-      ).filter(
-        ({ whole }) =>
-          !/get isRetryable[\s\S]*get isTransient|get isTransient[\s\S]*get isRetryable/.test(whole)
-      )
-    )
-    // The answer of a server and the end of a command: neither is an error that a program is given.
-    assert.deepStrictEqual(silent.map(({ name }) => name).toSorted(), [
-      "src/cli/ExitCode.ts Ended",
-      "src/server/Refusal.ts Refusal"
-    ])
-  })
-
   it("the platform is provided by the program: the command, not the rooms", () => {
     const platform = /\b(?:Node(?:FileSystem|Services|HttpClient|Crypto)|FetchHttpClient)\.layer(?:Undici)?\b/
     const inside = sources.filter(({ code, path }) => !path.startsWith("src/cli/") && platform.test(code))

@@ -10,12 +10,8 @@ const decoder = new TextDecoder()
 
 const backslash = 0x5c
 
-/**
- * Stands for the long strings in the rest. Unguessable, so that no answer can ask for one. Drawn with the first answer: workers
- * such as Cloudflare's draw nothing while their modules are loaded.
- */
-export const placeholderOf = () => (drawn ??= `${randomHex(8)}:`)
-let drawn: string | undefined
+/** Stands for what is elsewhere in one text: drawn anew for each, so that no answer can ask for it. */
+export const placeholderOf = () => `${randomHex(8)}:`
 
 /**
  * The value that the bytes are, of an answer with that `Content-Type`. Throws what `JSON.parse` throws.
@@ -67,12 +63,13 @@ export const parseText = (given: string): unknown => {
     return JSON.parse(text)
   } catch (error) {
     if (!/nan|inf/i.test(text)) throw error
-    let hasNaN = false
+    // Another than stands for the long strings in a piece: those are put back by whoever took them out.
+    let placeholder: string | undefined
     const quoted = outsideStrings(text, (between) =>
-      between.replaceAll(/[+-]?\b(?:NaN|Infinity|inf)(?:\(\w*\))?(?![\w])/gi, (token) => {
+      between.replaceAll(/[+-]?\b(?:NaN|Infinity|inf)(?:\(\w*\))?(?!\w|\s*:)/gi, (token) => {
         if (/inf/i.test(token)) return token.startsWith("-") ? "-1e999" : "1e999"
-        hasNaN = true
-        return `"${placeholderOf()}NaN"`
+        placeholder ??= placeholderOf()
+        return `"${placeholder}"`
       })
     )
     let value: unknown
@@ -81,7 +78,7 @@ export const parseText = (given: string): unknown => {
     } catch {
       throw error
     }
-    return hasNaN ? putBack(value, [], Number.NaN) : value
+    return placeholder === undefined ? value : putBack(value, placeholder, () => Number.NaN)
   }
 }
 
@@ -109,21 +106,21 @@ const backslashesBefore = (text: string, at: number): number => {
   return at - before
 }
 
-/** The value with its long strings where their placeholders stand, or with one other value there. */
-export const putBack = (value: unknown, strings: ReadonlyArray<string>, instead?: number): unknown => {
+/** The value with what belongs where a string is the placeholder and what `belonging` is told of it. */
+export const putBack = (
+  value: unknown,
+  placeholder: string,
+  belonging: (rest: string) => unknown
+): unknown => {
   const whole = { value }
-  const placeholder = placeholderOf()
   // Not by recursion: an answer may be nested deeper than the stack.
   const open: Array<object> = [whole]
   const visit = (parent: object, key: string | number, child: unknown) => {
     if (typeof child === "object" && child !== null) open.push(child)
     else if (typeof child === "string" && child.startsWith(placeholder)) {
-      const index = child.slice(placeholder.length)
-      if (instead === undefined && index === "NaN") return
-      const string = instead ?? strings[Number(index)]
       // Defined, not assigned: `__proto__` is a name like any other here.
       Object.defineProperty(parent, key, {
-        value: string,
+        value: belonging(child.slice(placeholder.length)),
         writable: true,
         enumerable: true,
         configurable: true

@@ -56,6 +56,11 @@ function* endOfString(text: Uint8Array, from: number): Steps.Steps<number> {
 
 /** What a long string says: whole where it has no escape, else in pieces that end where none is under way. */
 function* stringOf(text: Uint8Array, from: number, to: number): Steps.Steps<string> {
+  for (let at = from; at < to; at++) {
+    // As it is, no string of JSON holds one.
+    if (text[at]! < 0x20) throw broken(at)
+    if (at % Steps.pixelsPerStep === 0) yield
+  }
   if (text.subarray(from, to).indexOf(backslash) < 0) return decoder.decode(text.subarray(from, to))
   let said = ""
   for (let at = from; at < to;) {
@@ -66,8 +71,11 @@ function* stringOf(text: Uint8Array, from: number, to: number): Steps.Steps<stri
       ((text[end]! & 0xc0) === 0x80 || text.subarray(Math.max(at, end - 6), end).includes(backslash))
     )
       end++
-    const parsed: unknown = JSON.parse(`"${decoder.decode(text.subarray(at, end))}"`)
-    said += String(parsed)
+    try {
+      said += textOf(text, [at, end])
+    } catch (cause) {
+      throw relocated(cause, { isLast: false, length: end - at + 1, start: at - 1 })
+    }
     at = end
     yield
   }
@@ -105,7 +113,7 @@ export function* steps(
   text: Uint8Array,
   { long = 8 * 1024, piece = 64 * 1024 }: Fineness = {}
 ): Steps.Steps<unknown> {
-  /** Stands for what is elsewhere: unguessable, so that no answer can ask for it. */
+  /** Stands for what is elsewhere. */
   const mark = JsonBytes.placeholderOf()
   const hasMark = text[0] === 0xef && text[1] === 0xbb && text[2] === 0xbf
   /** Of the lists and objects that are open where the scan is: which they are, and the name of each in its object. */
@@ -160,7 +168,7 @@ export function* steps(
         start: strings.length > 0 ? undefined : from - head.length
       })
     }
-    if (strings.length > 0) parsed = JsonBytes.putBack(parsed, strings)
+    if (strings.length > 0) parsed = JsonBytes.putBack(parsed, mark, (index) => strings[Number(index)])
     if (isFirst) root = parsed
     else join(parsed, lowest)
     if (isLast) return
@@ -176,7 +184,7 @@ export function* steps(
             ? parent.at(-1)
             : name === undefined
               ? undefined
-              : parent?.[nameOf(text, name)]
+              : parent?.[textOf(text, name)]
       if (!Array.isArray(found) && !isMembers(found)) throw broken(at)
       live.push(found)
     }
@@ -245,7 +253,8 @@ export function* steps(
   return root
 }
 
-const nameOf = (text: Uint8Array, [from, to]: readonly [from: number, to: number]): string =>
+/** What a string says, or a part of one. */
+const textOf = (text: Uint8Array, [from, to]: readonly [from: number, to: number]): string =>
   String(JSON.parse(`"${decoder.decode(text.subarray(from, to))}"`))
 
 /** The failure of a piece, where it is in the whole; nowhere where places in the piece are none of the text. */

@@ -6,11 +6,12 @@ import { Effect, Sink, Stream } from "effect"
 import type { Decompressor, Platform } from "./BodyPlatform.ts"
 
 /**
- * Whether zstd data ends where a frame does (RFC 8878): Node's decoder takes data that was cut off for the whole. Only
- * headers are looked at; what the blocks hold is passed over.
+ * Where the frames of zstd data end (RFC 8878). Node's decoder takes data that was cut off for the whole, and of a chunk drops
+ * what stands behind the end of a frame. Only headers are looked at; what the blocks hold is passed over.
  */
 export interface ZstdFrames {
-  readonly push: (bytes: Uint8Array) => void
+  /** The bytes that come next, in pieces none of which goes on behind the end of a frame. */
+  readonly split: (bytes: Uint8Array) => Iterable<Uint8Array>
   /** So far, every frame that began has ended, and at least one has. */
   readonly isWhole: () => boolean
 }
@@ -25,7 +26,7 @@ const skippableMagic = 0x184d2a5
 const dictionaryBytes = [0, 1, 2, 4] as const
 const contentSizeBytes = [0, 2, 4, 8] as const
 
-/** Looks at the data of zstd that is pushed. */
+/** Looks at the data of zstd that it splits. */
 export const zstdFrames = (): ZstdFrames => {
   let step: keyof typeof lengths | "unknown" = "magic"
   /** The header under way, little-endian, and how many of its bytes have come. */
@@ -64,24 +65,34 @@ export const zstdFrames = (): ZstdFrames => {
     }
   }
 
+  const isBetween = () => step === "magic" && seen === 0 && left === 0
+
   return {
-    push: (bytes) => {
+    // As they are asked for: a body may be of millions of empty frames.
+    *split(bytes) {
+      let from = 0
       for (let at = 0; at < bytes.length;) {
-        if (step === "unknown") return
+        if (step === "unknown") break
         if (left > 0) {
           const passed = Math.min(left, bytes.length - at)
           left -= passed
           at += passed
-          continue
+        } else {
+          value = (value | (bytes[at++]! << (8 * seen++))) >>> 0
+          if (seen === lengths[step]) {
+            take()
+            value = 0
+            seen = 0
+          }
         }
-        value = (value | (bytes[at++]! << (8 * seen++))) >>> 0
-        if (seen < lengths[step]) continue
-        take()
-        value = 0
-        seen = 0
+        if (isBetween()) {
+          yield bytes.subarray(from, at)
+          from = at
+        }
       }
+      if (from < bytes.length) yield bytes.subarray(from)
     },
-    isWhole: () => step === "magic" && seen === 0 && left === 0 && frames > 0
+    isWhole: () => isBetween() && frames > 0
   }
 }
 
@@ -92,7 +103,7 @@ const zstd: Decompressor = (self, onError) =>
   Stream.suspend(() => {
     const frames = zstdFrames()
     return self.pipe(
-      Stream.tap((chunk) => Effect.sync(() => frames.push(chunk))),
+      Stream.flatMap((chunk) => Stream.fromIterable(frames.split(chunk))),
       NodeStream.pipeThroughDuplex({
         evaluate: () =>
           zlib.createZstdDecompress({ params: { [zlib.constants.ZSTD_d_windowLogMax]: zstdWindowLog } }),

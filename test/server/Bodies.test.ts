@@ -93,6 +93,9 @@ describe("a body", () => {
       const image = Fixtures.image
       const bomb = Buffer.alloc(4_000_000)
       const { url } = yield* serve(undefined, { maxBytes: 100_000 })
+      const inFrames = Buffer.concat(
+        [image.subarray(0, 50), image.subarray(50)].map((part) => zlib.zstdCompressSync(part))
+      )
       for (const [encoding, body, status, said] of [
         ["gzip", zlib.gzipSync(image), 200, /"regions"/],
         ["X-GZIP", zlib.gzipSync(image), 200, /"regions"/],
@@ -100,6 +103,7 @@ describe("a body", () => {
         ["deflate", zlib.deflateRawSync(image), 200, /"regions"/],
         ["br", zlib.brotliCompressSync(image), 200, /"regions"/],
         ["zstd", zlib.zstdCompressSync(image), 200, /"regions"/],
+        ["zstd", inFrames, 200, /"regions"/],
         ["identity, gzip", zlib.gzipSync(image), 200, /"regions"/],
         ["br, gzip", zlib.gzipSync(zlib.brotliCompressSync(image)), 200, /"regions"/],
         ["gzip", zlib.gzipSync(bomb), 413, /larger than 100000 bytes/],

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as fc from "fast-check"
 import * as Steps from "../../src/mask/Steps.ts"
+import * as JsonBytes from "../../src/service/JsonBytes.ts"
 import * as JsonSlices from "../../src/service/JsonSlices.ts"
 
 const bytesOf = (text: string) => new TextEncoder().encode(text)
@@ -55,7 +56,24 @@ describe("JSON in pieces", () => {
       fc.property(
         value,
         fc.nat(),
-        fc.constantFrom("", ",", '"', "}", "]", "[", "{", "\\", ":", " , ", "1", "\u{feff}"),
+        fc.constantFrom(
+          "",
+          ",",
+          '"',
+          "}",
+          "]",
+          "[",
+          "{",
+          "\\",
+          ":",
+          " , ",
+          "1",
+          "\u{feff}",
+          "\n",
+          "\t",
+          "\0",
+          "\u001f"
+        ),
         fc.nat(2),
         fine,
         (sent, place, instead, gone, fineness) => {
@@ -78,6 +96,66 @@ describe("JSON in pieces", () => {
       ),
       { numRuns: 1500 }
     )
+  })
+
+  it("has NaN and long strings side by side, as the whole has them", () => {
+    const written = (sent: unknown): string =>
+      Array.isArray(sent)
+        ? `[${sent.map(written).join()}]`
+        : typeof sent === "object" && sent !== null
+          ? `{${Object.entries(sent)
+              .map(([key, child]) => `${JSON.stringify(key)}:${written(child)}`)
+              .join()}}`
+          : typeof sent === "number"
+            ? String(sent)
+            : JSON.stringify(sent)
+    const said = fc.oneof(text, fc.constantFrom("NaN", "0123456789abcdef:0", "0123456789abcdef:NaN"))
+    const words = fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1, null)
+    const { any } = fc.letrec((tie) => ({
+      any: fc.oneof(
+        { maxDepth: 4 },
+        said,
+        words,
+        fc.array(tie("any"), { maxLength: 6 }),
+        fc.dictionary(name, tie("any"), { maxKeys: 5, noNullPrototype: true })
+      )
+    }))
+    fc.assert(
+      fc.property(any, said, words, fine, (sent, string, word, fineness) => {
+        const whole = { string, word, sent, end: [word, string] }
+        const json = written(whole)
+        assert.isTrue(isDeepStrictEqual(JsonBytes.parse(bytesOf(json)), whole), json)
+        assert.isTrue(isDeepStrictEqual(read(json, fineness), whole), json)
+      }),
+      { numRuns: 500 }
+    )
+  })
+
+  it.each(["NaN", "Infinity", "-Infinity", "nan"])("%s beside a long string leaves it as it is", (word) => {
+    const mask = "A".repeat(10_000)
+    const rest = `"n":[${"1,".repeat(70_000)}1]`
+    for (const json of [
+      `{"mask":"${mask}","score":${word},${rest}}`,
+      `{"score":${word},"mask":"${mask}",${rest}}`,
+      `{${rest},"score":[${word}],"mask":"${mask}"}`
+    ])
+      assert.deepInclude(read(json, {}), { mask })
+  })
+
+  it("refuses a control character in a long string, and a bare word as a name, as of small answers", () => {
+    for (const said of ["\n", "\t", "\0", "\u001f", "\\u00e9\n"])
+      for (const length of [1, 10_000, 100_000]) {
+        const string = "A".repeat(length)
+        for (const json of [`{"a":"${string}${said}"}`, `["${said}${string}",1]`, `"${string}${said}A"`]) {
+          assert.throws(() => read(json, {}), SyntaxError)
+          assert.throws(() => JsonBytes.parse(bytesOf(json)), SyntaxError)
+        }
+      }
+    for (const word of ["NaN", "Infinity"])
+      for (const json of [`{${word}:1}`, `{"a":NaN,${word} :1}`, `{"a":1,"b":"AAAAAA",${word}:1}`]) {
+        assert.throws(() => read(json, { piece: 1, long: 1 }), SyntaxError)
+        assert.throws(() => JsonBytes.parse(bytesOf(json)), SyntaxError)
+      }
   })
 
   it.each([
@@ -116,6 +194,9 @@ describe("JSON in pieces", () => {
   it("says where it is broken, and reads other charsets, and leaves others their turn", async () => {
     const numbers = "1,".repeat(100_000)
     assert.throws(() => read(`[${numbers}1 2,${numbers}2]`, {}), /position 200003$/)
+    const string = "A".repeat(100_000)
+    assert.throws(() => read(`["${string}\\q"]`, {}), /position 100003$/)
+    assert.throws(() => read(`["${string}\n"]`, {}), /position 100002$/)
     assert.throws(() => read(`[${numbers}2`, {}), /end of JSON input|after array element/)
     const wide = Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(`["é",${numbers}2]`, "utf16le")])
     const latin = Buffer.from(`["é",${numbers}2]`, "latin1")

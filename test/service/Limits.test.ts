@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import { buffer } from "node:stream/consumers"
 import {
   brotliCompressSync,
@@ -12,7 +12,7 @@ import {
 } from "node:zlib"
 import { NodeHttp } from "effect-segformer/service/node"
 import * as fc from "fast-check"
-import { zstdFrames } from "../../src/service/NodeDecompressors.ts"
+import { decompressors, zstdFrames } from "../../src/service/NodeDecompressors.ts"
 import { eventually } from "../support/Eventually.ts"
 import { http } from "../support/TestServer.ts"
 import { clients, send, text } from "./support.ts"
@@ -134,6 +134,35 @@ describe("zstd over NodeHttp", () => {
     }).pipe(Effect.provide(NodeHttp.layer()), Effect.scoped)
   )
 
+  it.live("frames behind each other in one chunk are all decompressed, and skippable ones passed over", () =>
+    Effect.gen(function* () {
+      const [hello, world, none] = ["hello ", "world", ""].map((said) => zstdCompressSync(said))
+      const skippable = Buffer.from("502a4d180400000061626364", "hex")
+      const bodies = [
+        [hello, world],
+        [skippable, hello, world],
+        [hello, skippable, skippable, world, skippable],
+        [none, hello, none, none, world, none]
+      ].map((frames) => Buffer.concat(frames.filter((frame) => frame !== undefined)))
+      for (const body of bodies) {
+        const server = yield* answer("zstd", body)
+        assert.strictEqual(text(yield* send(server)), "hello world")
+        const byByte = Stream.fromIterable(Array.from(body, (byte) => Uint8Array.of(byte)))
+        for (const chunks of [Stream.succeed(body), byByte])
+          assert.strictEqual(
+            Buffer.concat(yield* Stream.runCollect(decompressors.zstd(chunks, String))).toString(),
+            "hello world"
+          )
+      }
+      const large = zstdCompressSync("A".repeat(65_536))
+      const many = Buffer.concat(Array.from({ length: 40 }, () => large))
+      assert.strictEqual(text(yield* send(yield* answer("zstd", many))).length, 40 * 65_536)
+      assert.strictEqual((yield* failing(many, { maxDecodedBytes: mebi }))._tag, "ResponseTooLarge")
+      for (const more of [Buffer.from("x"), Buffer.from("more text"), large.subarray(0, -1)])
+        assert.strictEqual((yield* failing(Buffer.concat([large, more])))._tag, "ResponseNotDecodable")
+    }).pipe(Effect.provide(NodeHttp.layer()), Effect.scoped)
+  )
+
   it.live("a bomb stops at the limit of decompressed bytes", () =>
     Effect.gen(function* () {
       const bomb = zstdCompressSync(Buffer.alloc(400 * mebi))
@@ -215,7 +244,13 @@ describe("zstdFrames", () => {
           }
           for (let cut = 0; cut <= data.length; cut += data.length > 2000 ? 97 : 1) {
             const walker = zstdFrames()
-            for (let at = 0; at < cut; at += size) walker.push(data.subarray(at, Math.min(cut, at + size)))
+            const pieces: Array<Uint8Array> = []
+            for (let at = 0; at < cut; at += size)
+              pieces.push(...walker.split(data.subarray(at, Math.min(cut, at + size))))
+            let passed = 0
+            const cuts = new Set(pieces.map((piece) => (passed += piece.length)))
+            assert.isTrue(ends.every((end) => end > cut || cuts.has(end)))
+            assert.isTrue(Buffer.concat(pieces).equals(data.subarray(0, cut)))
             assert.strictEqual(walker.isWhole(), ends.includes(cut), `cut at ${cut} of ${data.length}`)
           }
         }
