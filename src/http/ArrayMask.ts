@@ -153,13 +153,15 @@ function* idsOfPairs(
   const size = data.length / 2
   const planes = dims[2] === 2 ? yield* channelsFirst(data, size, 2) : dims[0] === 2 ? data : undefined
   if (planes === undefined) return undefined
+  // With an axis of 1 it may be a map of ids, two pixels wide or high, which has no parts of 1.
+  const isMap = dims.includes(1)
   let isOther = false
   for (let i = 0; i < size; i++) {
     if (i % Steps.pixelsPerStep === 0) yield
     const id = planes[i]!
     const score = planes[size + i]!
     if (!(Number.isInteger(id) && id >= 0 && score > 0 && score <= 1)) return undefined
-    if (score < 1 || id > 1) isOther = true
+    if (score < 1 || (id > 1 && !isMap)) isOther = true
   }
   const ids = planes.subarray(0, size)
   return isOther ? { shape: dims[2] === 2 ? dims.slice(0, 2) : dims.slice(1), data: ids } : undefined

@@ -50,7 +50,7 @@ const read = (answer: Answer, path: string, each: unknown): Decoded<Segment> => 
   const { id: given, ...rest } = isRecord(each) ? each : {}
   const [id, label] = [Side.toId(given), MaskList.labelOf(rest)]
   return id === undefined || label === undefined
-    ? fail(answer, path, `the segment has no ${id === undefined ? "`id`" : "label or class id"}`)
+    ? fail(answer, path, `the segment has no ${id === undefined ? "id" : "label or class id"}`)
     : Effect.succeed({ ...label, id, score: Side.toNumber(rest["score"]), path })
 }
 

@@ -41,8 +41,8 @@ describe("a map of segments", () => {
       /info.0`/
     ],
     ["no label at all", { segmentation: map, segments_info: [{ id: 1 }, { id: 2 }] }, /`segments_info.0`/],
-    ["no id", { segmentation: map, segments_info: [{ label_id: 1 }, good] }, /`segments_info.0`.*no `id`/],
-    ["no ids at all", { segmentation: map, segments_info: [{ label_id: 1 }] }, /`segments_info.0`.*no `id`/],
+    ["no id", { segmentation: map, segments_info: [{ label_id: 1 }, good] }, /`segments_info.0`.*no id/],
+    ["no ids at all", { segmentation: map, segments_info: [{ label_id: 1 }] }, /`segments_info.0`.*no id/],
     ["null", { segmentation: map, segments_info: [null, good] }, /`segments_info.0`/],
     ["texts", { segmentation: map, segments_info: ["road", "sky"] }, /`segments_info.0`/],
     ["an object", { segmentation: map, segments_info: { 1: "road" } }, /`segments_info`: it is no list/],
