@@ -9,6 +9,7 @@ import type { ImageFormat } from "./ImageFormat.ts"
 import { reasonOf, type SharpModule } from "./SharpModule.ts"
 import * as TiffHeader from "./TiffHeader.ts"
 import * as Telemetry from "../TelemetryNames.ts"
+import { lazily } from "../service/CodeNotLoaded.ts"
 
 export type Pipeline = ReturnType<SharpModule>
 type Metadata = Awaited<ReturnType<Pipeline["metadata"]>>
@@ -93,7 +94,7 @@ export const finish = Effect.fnUntraced(function* (
   channels: 3 | 4
 ): Effect.fn.Return<Uint8Array> {
   if (metadata?.icc === undefined || metadata.space !== "grey16") return data
-  const { conversion } = yield* Effect.promise(() => import("./decoding/IccProfile.ts"))
+  const { conversion } = yield* Effect.orDie(lazily(() => import("./decoding/IccProfile.ts")))
   const convert = conversion(metadata.icc, "GRAY")
   if (typeof convert === "function") convert(data, channels)
   return data

@@ -28,6 +28,7 @@ import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { Protocol } from "./Protocol.ts"
 import * as ErrorKind from "../../ErrorKind.ts"
+import type { CodeNotLoaded } from "../../service/CodeNotLoaded.ts"
 
 export interface RoboflowOptions extends Pick<
   MaskDecoding.MaskOptions,
@@ -81,7 +82,7 @@ const decode = (
   answer: Answer,
   image: Image,
   options: RoboflowOptions
-): Effect.Effect<Prediction, ResponseNotDecodable | ReportedFailure> =>
+): Effect.Effect<Prediction, ResponseNotDecodable | ReportedFailure | CodeNotLoaded> =>
   Effect.gen(function* () {
     const json = yield* Decode.json(answer)
     const found = Errors.isRecord(json) ? json["predictions"] : undefined

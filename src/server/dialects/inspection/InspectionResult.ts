@@ -15,6 +15,7 @@ import type { Segmented } from "../../Dialect.ts"
 import * as Fineness from "../../Fineness.ts"
 import type { Piece } from "../../JsonPieces.ts"
 import { fromError, type Refusal } from "../../Refusal.ts"
+import { lazily } from "../../../service/CodeNotLoaded.ts"
 
 /** Names of the pictures in an answer, in its order. */
 export const pictureNames = ["overlay", "combined", "mask"] as const
@@ -76,7 +77,7 @@ const isPainted = (map: LabelMap, palette: Palette): boolean =>
   new Set(palette.map(({ color }) => color.join())).size === palette.length
 
 /** Letters are loaded with the first legend. */
-const legend = Effect.promise(() => import("../../../render/Legend.ts"))
+const legend = lazily(() => import("../../../render/Legend.ts"))
 const withLegend = (raster: Raster, map: LabelMap, palette: Palette) =>
   Effect.flatMap(legend, (Legend) => Legend.draw(raster, Legend.entriesOf(map, palette)))
 
