@@ -51,7 +51,7 @@ const usualBoxes = [
 const contents = ["b64", "base64", "png", "data", "values", "content"]
 
 /** The field of an object that has one of these names, however it is written. */
-export const fieldOf = (
+const fieldOf = (
   value: Readonly<Record<string, unknown>>,
   wanted: string,
   holds: (value: unknown) => boolean
@@ -116,7 +116,7 @@ const isPngText = (value: unknown): value is string =>
   typeof value === "string" && /^\s*(?:data:image\/png[;,]|iVBORw0KGgo)/.test(value.slice(0, 400))
 
 /** The first of the usual fields that holds what can be a mask. */
-export const usualField = (
+const usualField = (
   value: Readonly<Record<string, unknown>>,
   holds: (value: unknown) => boolean = canBeMask
 ): string | undefined =>

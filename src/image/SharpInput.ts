@@ -6,10 +6,11 @@ import { Effect, Metric } from "effect"
 import { isOf, type Space } from "./decoding/ProfileSpace.ts"
 import { type ImageError, NotAnImage, UnsupportedImage } from "./ImageError.ts"
 import type { ImageFormat } from "./ImageFormat.ts"
-import { reasonOf, type SharpModule } from "./SharpModule.ts"
+import type { SharpModule } from "./SharpModule.ts"
 import * as TiffHeader from "./TiffHeader.ts"
 import * as Telemetry from "../TelemetryNames.ts"
 import { lazily } from "../service/CodeNotLoaded.ts"
+import { firstLineOf } from "../SystemError.ts"
 
 export type Pipeline = ReturnType<SharpModule>
 type Metadata = Awaited<ReturnType<Pipeline["metadata"]>>
@@ -105,7 +106,7 @@ export const failed = (
   { format, head, page, source }: Source,
   cause: unknown
 ): Effect.Effect<never, ImageError> => {
-  const said = reasonOf(cause)
+  const said = firstLineOf(cause)
   const reason = /failOn/.test(said) ? "a part of it cannot be decoded" : said
   const broken = new NotAnImage({ source, detail: `it is broken or cut off (${reason})` })
   const layout = layouts.find(([of]) => of.test(reason))?.[1]

@@ -105,7 +105,7 @@ const render = Effect.fnUntraced(function* (
 })
 
 /** Such as `2_deep_scratch`. */
-export const className = (info: { readonly id: number; readonly name: string }): string =>
+const className = (info: { readonly id: number; readonly name: string }): string =>
   `${info.id}_${info.name.replaceAll(/[^\p{L}\p{N}]+/gu, "_").replaceAll(/^_+|_+$/g, "")}`
 
 const regionJson = (region: Region, index: number) => ({
