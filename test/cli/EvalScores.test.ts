@@ -260,7 +260,8 @@ describe("what flatters a score", () => {
       for (const [palette, isRefused] of [
         [[colours[1]!, colours[2]!, colours[0]!], true],
         [[colours[1]!, colours[0]!, colours[2]!], true],
-        [[colours[1]!, colours[2]!, Palette.vocColor(3)], false],
+        [[colours[1]!, colours[2]!, Palette.vocColor(3)], true],
+        [[colours[1]!, colours[2]!, Palette.vocColor(3), Palette.vocColor(4)], false],
         [greys(1, 2, 0), true],
         [greys(0, 2, 1), true],
         [greys(5, 0, 255), true],
