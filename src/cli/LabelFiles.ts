@@ -8,6 +8,7 @@ import { Effect, FileSystem, Option, Predicate, Result, Schema } from "effect"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
+import * as MaskThreshold from "../mask/MaskThreshold.ts"
 import * as Npy from "../mask/Npy.ts"
 import * as Palette from "../mask/Palette.ts"
 import * as PngFile from "../mask/PngFile.ts"
@@ -85,7 +86,7 @@ export interface ReadOptions {
   readonly ignoreIndex?: number | undefined
   /** Colours of coloured pictures. */
   readonly palette?: ClassTable.ClassTable | undefined
-  /** Take a coloured picture for a mask: what is black is 0, all else 255. Off by default. */
+  /** Take a coloured picture for a mask: what is black is 0, all else 255; where it was smoothed, what is darker than half. Off by default. */
   readonly asMask?: boolean | undefined
   /** The colours of a picture with a palette say nothing. Off by default. */
   readonly byIndex?: boolean | undefined
@@ -111,8 +112,10 @@ export const read = Effect.fnUntraced(function* (
   )
   const decoded = LabelPng.ofPicture(picture, { ignoreIndex, palette })
   if (options.asMask === true && Result.isFailure(decoded)) {
-    const mask = LabelPng.maskOf(picture)
-    return { ...mask, data: mask.data.map((inside) => inside * 255) }
+    const { height, width } = picture
+    const values = PngFile.brightness(picture)
+    const threshold = MaskThreshold.areFew(values) ? 1 : (MaskThreshold.of(values) ?? 1)
+    return { width, height, data: values.map((value) => (value >= threshold ? 255 : 0)) }
   }
   const map = yield* Effect.mapError(Effect.fromResult(decoded), ({ detail }) => detail)
   return options.byIndex !== true && PaletteOrder.isOther(picture, palette)

@@ -133,7 +133,7 @@ export const classesOf = (bytes: Uint8Array): ClassTable => PngNames.findIn(byte
 export interface MaskOptions {
   /**
    * A pixel is in the mask from this value on. By default 128 of 255, which suits blurred and soft masks; of masks with
-   * values of 0 and 1, or 0 and one other, that other.
+   * values of 0 and 1, or 0 and one other, that other. A few values that are numbers of things (1 and 2; 0, 1 and 255) fail without it.
    */
   readonly threshold?: number | undefined
   /** Black is in the mask, white outside. Off by default. */
@@ -152,20 +152,18 @@ export interface MaskOptions {
 export const decodeMask = (
   bytes: Uint8Array,
   options: MaskOptions = {}
-): Result.Result<BinaryMask, MaskNotDecodable> =>
-  Result.map(PngFile.read(bytes, options.name ?? "mask PNG", options.maxPixels), (picture) =>
-    maskOf(picture, options)
-  )
-
-/** The mask of a picture that was read already. @internal */
-export const maskOf = (picture: PngFile.Picture, options: MaskOptions = {}): BinaryMask => {
-  const values = PngFile.brightness(picture)
-  const white = picture.depth < 8 && picture.palette === undefined ? 2 ** picture.depth - 1 : undefined
-  const threshold = options.threshold ?? MaskThreshold.of(values, white)
-  const inside = options.inverted === true ? 0 : 1
-  const data = new Uint8Array(values.length)
-  for (let i = 0; i < values.length; i++) data[i] = values[i]! >= threshold ? inside : 1 - inside
-  return { width: picture.width, height: picture.height, data }
+): Result.Result<BinaryMask, MaskNotDecodable> => {
+  const name = options.name ?? "mask PNG"
+  return Result.flatMap(PngFile.read(bytes, name, options.maxPixels), (picture) => {
+    const values = PngFile.brightness(picture)
+    const white = picture.depth < 8 && picture.palette === undefined ? 2 ** picture.depth - 1 : undefined
+    const threshold = options.threshold ?? MaskThreshold.of(values, white)
+    if (threshold === undefined) return fail(name, MaskThreshold.unclear(values))
+    const inside = options.inverted === true ? 0 : 1
+    const data = new Uint8Array(values.length)
+    for (let i = 0; i < values.length; i++) data[i] = values[i]! >= threshold ? inside : 1 - inside
+    return Result.succeed({ width: picture.width, height: picture.height, data })
+  })
 }
 
 /**

@@ -117,10 +117,23 @@ describe("what flatters a score", () => {
           channels: 3,
           data: Uint8Array.from(inside.flatMap((v) => [255 * v, 255 * v, 255 * v]))
         })
+        // As Pascal VOC paints cats and aeroplanes: dark is not black.
+        const painted = encodePng({
+          width: 4,
+          height: 2,
+          channels: 3,
+          data: Uint8Array.from(inside.flatMap((v, i) => (i % 2 === 0 ? [64 * v, 0, 0] : [128 * v, 0, 0])))
+        })
         const bit = Result.getOrThrow(LabelPng.encode(mask, { depth: 1 }))
         const other = png({ ...mask, data: mask.data.map((v) => v * 7) })
         const npy = Npy.fromLabelMap({ ...mask, data: Uint16Array.from(mask.data, (v) => v * 65_535) })
-        for (const truth of [{ "a.png": rgb }, { "a.png": bit }, { "a.png": other }, { "a.npy": npy }]) {
+        for (const truth of [
+          { "a.png": rgb },
+          { "a.png": painted },
+          { "a.png": bit },
+          { "a.png": other },
+          { "a.npy": npy }
+        ]) {
           const { code, stdout } = yield* evaluate(
             { "a.png": LabelPng.encodeMask(mask) },
             truth,
