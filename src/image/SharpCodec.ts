@@ -102,9 +102,7 @@ const decode = Effect.fnUntraced(function* (
       )
     )
   if (stretch !== undefined && found.isStretched === true) {
-    const read = run((input) =>
-      SharpInput.numbersOf(input, found.metadata).raw({ depth: "float" }).toBuffer()
-    )
+    const read = run((input) => SharpInput.numbersOf(input, found).raw({ depth: "float" }).toBuffer())
     return yield* Effect.map(read, (bytes) => {
       const samples = Stretch.shifted(SharpModule.floats(bytes), SharpInput.offsetOf(found.metadata))
       const scaled = Stretch.apply(samples, ...Stretch.limitsOf(stretch, samples))
@@ -122,7 +120,8 @@ const decode = Effect.fnUntraced(function* (
     const detail = `it decodes to ${info.width} x ${info.height} pixels of ${info.channels} channels, where ${width} x ${height} of ${channels} are expected`
     return yield* new UnsupportedImage({ source, format, detail })
   }
-  const pixels = yield* SharpInput.finish(found.metadata, SharpModule.plain(data), channels)
+  const pixels = SharpModule.plain(data)
+  found.toSrgb?.(pixels, channels)
   return { width, height, channels, data: pixels }
 })
 

@@ -141,7 +141,7 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   const from = { source, format: known ?? "image", page, head: Effect.succeed(head), range } as const
   const found =
     start._tag === "Known" && ImageFormat.table[start.format].decoder === "ours"
-      ? { ...start, metadata: undefined, isColour: true }
+      ? { ...start, metadata: undefined, isColour: true, toSrgb: undefined }
       : yield* SharpInput.look(from, () => input(false), stretch !== undefined)
   const { height, metadata, width } = found
   const format = metadata === undefined ? known : ImageFormat.ofSharp(metadata.format)
@@ -185,7 +185,7 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
       ? sharp(bitmap.data, { raw: { width, height, channels: 3 }, limitInputPixels: false })
       : metadata === undefined || space === undefined
         ? input(pixels, found).toColourspace("srgb").removeAlpha()
-        : SharpInput.numbersOf(input(pixels, found), metadata)
+        : SharpInput.numbersOf(input(pixels, found), { ...found, metadata })
   const stored = yield* Effect.tryPromise({
     try: () =>
       opened()
@@ -216,11 +216,15 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
       catch: (cause) => new ImageNotReadable({ source, detail: reasonOf(cause) })
     })
   const rgb = (box: Box) =>
-    Effect.flatMap(
+    Effect.map(
       read(storedBox(box, stored, orientation), (part) =>
         upright(part, orientation).toColourspace("srgb").raw().toBuffer()
       ),
-      (bytes) => SharpInput.finish(metadata, plain(bytes), 3)
+      (bytes) => {
+        const data = plain(bytes)
+        found.toSrgb?.(data, 3)
+        return data
+      }
     )
   // Floats are stored as floats, whose space libvips has another word for.
   const storedSpace = stored.channels === 1 ? "b-w" : "scrgb"
