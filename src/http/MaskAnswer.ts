@@ -117,7 +117,8 @@ export const fromValue = (
   path: string,
   value: unknown,
   image: Pick<Image, "width" | "height">,
-  options: MaskAnswerOptions
+  options: MaskAnswerOptions,
+  around: ReadonlyArray<Readonly<Record<string, unknown>>> = []
 ): Effect.Effect<Prediction, ResponseNotDecodable> => {
   const classes = MaskDecoding.classesOf(options)
   const labels = (
@@ -154,7 +155,7 @@ export const fromValue = (
       return labels(MaskDecoding.fromRle(answer, path, value, image, options))
     case "masks":
       return Effect.flatMap(MaskList.read(answer, path, value), (masks) =>
-        MaskList.toPrediction(answer, masks, image, options)
+        MaskList.toPrediction(answer, masks, image, options, around)
       )
     case "ids":
     case "logits":
@@ -225,11 +226,14 @@ export const at = Effect.fnUntraced(function* (
   const path = MaskPaths.within(json, place)
   const parent = MaskPaths.valueAt(json, parentOf(path))
   const value = MaskPaths.asRows(MaskPaths.valueAt(json, path), parent, image)
+  const around = MaskPaths.around(json, path)
+    .flatMap((each) => (isRecord(each.value) ? [each.value] : []))
+    .toReversed()
   const listed =
     mask?.as === undefined || mask.as === "masks"
       ? MaskList.beside(answer, path, value, parent, image)
       : undefined
-  if (listed !== undefined) return yield* MaskList.toPrediction(answer, yield* listed, image, options)
+  if (listed !== undefined) return yield* MaskList.toPrediction(answer, yield* listed, image, options, around)
   const segments = Segments.beside(answer, json, path)
   if (segments !== undefined && (typeof value === "string" || Array.isArray(value)))
     return yield* Segments.toPrediction(answer, path, value, yield* segments, image, options)
@@ -244,7 +248,7 @@ export const at = Effect.fnUntraced(function* (
     const file = yield* getFile(address)
     return { ...(yield* fromFile(file, "", file.body, image, known)), requestId: answer.requestId }
   }
-  return yield* fromValue(answer, path, value, image, known)
+  return yield* fromValue(answer, path, value, image, known, around)
 })
 
 /** A PNG as the text of the whole body, which is no JSON then. */

@@ -9,6 +9,7 @@ import { Effect, Result } from "effect"
 import type { Image } from "../image/ImageSource.ts"
 import type { BinaryMask } from "../mask/BinaryMask.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
+import * as Fit from "../mask/Fit.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
 import type { MaskNotDecodable } from "../mask/MaskError.ts"
@@ -20,6 +21,7 @@ import { type Decoded, fail, textToBytes } from "./EncodedPicture.ts"
 import { maxPixels } from "./MaskLimits.ts"
 import * as MaskShape from "./MaskShape.ts"
 import type * as NestedArray from "./NestedArray.ts"
+import * as Outlines from "./Outlines.ts"
 import * as Plane from "./Plane.ts"
 
 export interface MaskOptions {
@@ -38,6 +40,12 @@ export interface MaskOptions {
   readonly binary?: boolean | Plane.BinaryOptions | undefined
   /** Its rows are the image's columns. Off by default: a map of another shape than the image's is a failure. */
   readonly transposed?: boolean | undefined
+  /**
+   * Of which size the picture is that the points of outlines are of, such as `{ width: 640, height: 640 }`, or
+   * `{ width: 1, height: 1 }` for parts of the sides; `"pixels"` of the image, cut off where they lie beyond. By what the answer says and
+   * the points themselves, unless given.
+   */
+  readonly points?: Outlines.Points | undefined
   /** The id of pixels that belong to no class. 255 by default, unless that is a class. */
   readonly ignoreIndex?: number | undefined
   /** Pixels a mask may have. Four times those of the image by default, and at least 4 million. */
@@ -202,13 +210,9 @@ export const fromRle = (
   )
 
 /** One mask of several. */
-export interface EncodedMask {
-  /** Where it stands in the answer. */
-  readonly path: string
+export interface EncodedMask extends Outlines.Drawn {
   readonly classId: number
   readonly score?: number | undefined
-  /** Base64 or a data URL of a PNG, COCO's RLE, outlines, or rows of numbers. */
-  readonly mask: unknown
 }
 
 /**
@@ -219,28 +223,32 @@ export const fromMasks = (
   answer: Answer,
   masks: ReadonlyArray<EncodedMask>,
   image: Size,
-  options: MaskOptions
+  options: MaskOptions,
+  around: ReadonlyArray<Readonly<Record<string, unknown>>> = []
 ): Decoded<LabelMap.LabelMap> =>
   Effect.gen(function* () {
     const maxId = masks.reduce((most, { classId }) => Math.max(most, classId), 0)
     const taken = masks.some(({ classId }) => classId === 255)
     const ignoreIndex = options.ignoreIndex ?? (taken ? maxId + 1 : 255)
-    const shares = MaskShape.areShares(
-      masks.map(({ mask }) => mask),
-      image
-    )
+    // The map is turned as a whole.
+    const seen = options.transposed === true ? Fit.turn(image) : image
+    const limit = maxPixels(image, options)
+    const outlines = yield* Outlines.read(answer, masks, around, seen, limit, options.points)
+    const drawn = masks.map((mask, index) => ({ ...mask, draw: outlines[index] }))
     let map:
       | { readonly width: number; readonly height: number; readonly data: LabelMap.LabelData }
       | undefined
-    for (const each of Masks.weakestFirst(masks)) {
+    for (const each of Masks.weakestFirst(drawn)) {
       const mask: BinaryMask =
-        typeof each.mask === "string"
-          ? yield* Effect.flatMap(textToBytes(answer, each.path, each.mask), (png) =>
-              fromMask(answer, each.path, pngMask(each.path, png, image, options))
-            )
-          : Array.isArray(each.mask)
-            ? yield* MaskShape.fromArray(answer, each.path, each.mask, image, shares, binary(options))
-            : yield* rleMask(answer, each.path, each.mask, image, options)
+        each.draw !== undefined
+          ? each.draw()
+          : typeof each.mask === "string"
+            ? yield* Effect.flatMap(textToBytes(answer, each.path, each.mask), (png) =>
+                fromMask(answer, each.path, pngMask(each.path, png, image, options))
+              )
+            : Array.isArray(each.mask)
+              ? yield* MaskShape.fromArray(answer, each.path, each.mask, seen, binary(options))
+              : yield* rleMask(answer, each.path, each.mask, image, options)
       const { data, height, width } = mask
       map ??= {
         width,

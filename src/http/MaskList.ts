@@ -28,12 +28,16 @@ export interface LabelledMask extends LabelIds.Labelled {
   readonly beside?: Readonly<Record<string, unknown>> | undefined
 }
 
-/** A prediction from masks with labels. Labels get ids in order of appearance where no classes are known. */
+/**
+ * A prediction from masks with labels. Labels get ids in order of appearance where no classes are known. What stands `around` them, from the
+ * inside out, may say of what size the picture is that their outlines are of.
+ */
 export const toPrediction = (
   answer: Answer,
   masks: ReadonlyArray<LabelledMask>,
   image: Size,
-  options: MaskDecoding.MaskOptions
+  options: MaskDecoding.MaskOptions,
+  around: ReadonlyArray<Readonly<Record<string, unknown>>> = []
 ): Effect.Effect<Prediction, ResponseNotDecodable> =>
   Effect.gen(function* () {
     const { classes, ids } = yield* LabelIds.assign(answer, masks, MaskDecoding.classesOf(options))
@@ -41,10 +45,10 @@ export const toPrediction = (
     for (const [index, { beside, mask, path, score }] of masks.entries()) {
       const box = beside && CroppedMask.boxOf(beside, mask, image)
       if (box !== undefined) return yield* fail(answer, path, CroppedMask.detail(box))
-      encoded.push({ path, classId: ids[index]!, score, mask })
+      encoded.push({ path, classId: ids[index]!, score, mask, beside })
     }
     const scores = bestScores(encoded.map(({ classId, score }) => [classId, score]))
-    const labelMap = yield* MaskDecoding.fromMasks(answer, encoded, image, options)
+    const labelMap = yield* MaskDecoding.fromMasks(answer, encoded, image, options, around)
     return { _tag: "Labels", labelMap, classes, scores, requestId: answer.requestId }
   })
 
@@ -59,8 +63,8 @@ export const bestScores = (
   return scores
 }
 
-const idFields = ["class_id", "category_id", "label_id"]
-const labelFields = ["label", "class", "class_name", "category", "name", "id"]
+const idFields = ["class_id", "category_id", "label_id", "classId", "categoryId"]
+const labelFields = ["label", "class", "class_name", "className", "category", "name", "id"]
 const maskFields = [
   "mask",
   "segmentation",
@@ -70,7 +74,11 @@ const maskFields = [
   "polygon",
   "polygons",
   "points",
-  "segments"
+  "segments",
+  "geometry",
+  "exterior",
+  "contour",
+  "contours"
 ]
 const scoreFields = ["score", "confidence", "probability"]
 
@@ -96,6 +104,18 @@ const zipped = (mask: unknown): unknown => {
     : mask
 }
 
+/** A feature of GeoJSON as one object: its id is that of the thing. */
+const featureOf = (value: unknown): unknown =>
+  isRecord(value) && value["type"] === "Feature"
+    ? { ...(isRecord(value["properties"]) ? value["properties"] : {}), geometry: value["geometry"] }
+    : value
+
+/** Whether a value is a list of things with masks, by its first. */
+export const isList = (value: unknown): boolean => {
+  const each = featureOf(Array.isArray(value) ? value[0] : undefined)
+  return isRecord(each) && labelOf(each) !== undefined && firstOf(each, maskFields) !== undefined
+}
+
 /** The masks in a list of objects. */
 export const read = (
   answer: Answer,
@@ -108,8 +128,9 @@ export const read = (
       return yield* read(answer, join(path, "0"), value[0])
     if (!Array.isArray(value)) return yield* fail(answer, path, "it is no list of masks", quote(value))
     const masks: Array<LabelledMask> = []
-    for (const [index, each] of value.entries()) {
+    for (const [index, given] of value.entries()) {
       const at = join(path, String(index))
+      const each = featureOf(given)
       if (!isRecord(each)) return yield* fail(answer, at, "it is no object with a mask", quote(each))
       const label = labelOf(each)
       if (label === undefined) {

@@ -47,6 +47,9 @@ const usualBoxes = [
   "body"
 ] as const
 
+/** Fields that list things, where these have masks. */
+const thingLists = ["features", "shapes", "annotations", "objects", "instances", "detections"]
+
 /** Fields of an object that is a mask alone, with what it is besides. */
 const contents = ["b64", "base64", "png", "data", "values", "content"]
 
@@ -148,6 +151,8 @@ export const find = (value: unknown, path = "", depth = 0): string | undefined =
     const found = value[box] === undefined ? undefined : find(value[box], join(path, box), depth + 1)
     if (found !== undefined) return found
   }
+  const things = thingLists.find((name) => MaskList.isList(value[name]))
+  if (things !== undefined) return join(path, things)
   // What has the name of a mask and is none: the failure names it.
   const wrong = usualField(value, (each) => each !== undefined && each !== null)
   return wrong === undefined ? undefined : join(path, wrong)

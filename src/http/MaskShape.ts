@@ -1,45 +1,17 @@
 /**
- * One mask that is no picture: outlines, in the shapes that services have for points, or rows of numbers.
+ * One mask that is a list of numbers: rows of pixels, of the image or of a box, or the points of outlines.
  */
 import { Effect, Result } from "effect"
 import * as BinaryMask from "../mask/BinaryMask.ts"
 import * as Fit from "../mask/Fit.ts"
-import * as Polygons from "../mask/Polygons.ts"
+import type * as Polygons from "../mask/Polygons.ts"
 import type { Answer } from "../service/Exchange.ts"
 import { type Decoded, fail } from "./EncodedPicture.ts"
 import * as NestedArray from "./NestedArray.ts"
+import * as Outline from "./Outline.ts"
 import * as Plane from "./Plane.ts"
 
 const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value)
-
-const pointIn = (value: unknown): Polygons.Point | undefined => {
-  const [x, y]: ReadonlyArray<unknown> =
-    Array.isArray(value) && value.length === 2
-      ? value
-      : typeof value === "object" && value !== null && "x" in value && "y" in value
-        ? [value.x, value.y]
-        : []
-  return isNumber(x) && isNumber(y) ? [x, y] : undefined
-}
-
-/** A ring as `[{x, y}]`, `[[x, y]]` or `[x, y, x, y]`. */
-const ringIn = (value: unknown): Polygons.Ring | undefined => {
-  if (!Array.isArray(value)) return undefined
-  const flat = value.length >= 6 && value.length % 2 === 0 && value.every(isNumber)
-  if (flat) return Polygons.ringOf(value)
-  const points = value.map(pointIn)
-  const ring = points.flatMap((point) => (point === undefined ? [] : [point]))
-  return ring.length === value.length && ring.length >= 3 ? ring : undefined
-}
-
-/** One ring, or a list of them. */
-const ringsIn = (value: unknown): ReadonlyArray<Polygons.Ring> | undefined => {
-  const one = ringIn(value)
-  if (one !== undefined) return [one]
-  if (!Array.isArray(value)) return undefined
-  const rings = value.map(ringIn).flatMap((ring) => (ring === undefined ? [] : [ring]))
-  return rings.length === value.length ? rings : undefined
-}
 
 /** Numbers one after the other, also as the only row of as many as the image has pixels. */
 const lineOf = (
@@ -113,61 +85,45 @@ const outlinesIn = (
   const [height = 0, width = 0, ...more] = NestedArray.shapeOf(value) ?? []
   const isPlane = more.length === 0 && width > 2 && (height > 1 || image.height === 1)
   const isRows = isPlane && (height === image.height || width === image.width || hasTwoValues(value))
-  return isRows ? undefined : ringsIn(value)
+  return isRows ? undefined : Outline.ringsIn(value)
 }
 
-/**
- * Whether the points of an answer are parts of the image's sides, and not pixels: all of them together, since a small thing in
- * the corner has no pixel beyond 1 either. Models overshoot the sides, and nobody draws all things within a pixel and a half.
- */
-export const areShares = (values: ReadonlyArray<unknown>, image: Fit.Size): boolean =>
-  values.every((value) => {
-    const rings = Array.isArray(value) ? outlinesIn(value, image) : undefined
-    return (rings ?? []).every((ring) => ring.every((point) => point.every((at) => at >= -0.5 && at <= 1.5)))
-  })
-
-/** What is inside any of the rings. */
-const painted = (
-  rings: ReadonlyArray<Polygons.Ring>,
-  { height, width }: Fit.Size,
-  shares: boolean
-): BinaryMask.BinaryMask => {
-  const [across, down] = shares ? [width, height] : [1, 1]
-  const mask = BinaryMask.empty(width, height)
-  for (const ring of rings) {
-    const outer = ring.map(([x, y]): Polygons.Point => [x * across, y * down])
-    Polygons.paint([{ outer, holes: [] }], mask, 1)
-  }
-  return mask
+/** The rings in a list of numbers; nothing where it is rows of pixels. Fails where it may be either. */
+export const ringsIn = (
+  value: ReadonlyArray<unknown>,
+  image: Fit.Size
+): Result.Result<ReadonlyArray<Polygons.Ring> | undefined, string> => {
+  const shape = NestedArray.shapeOf(value)
+  // One channel of one image.
+  const [only] = value
+  if (shape?.length === 3 && shape[0] === 1 && Array.isArray(only)) return ringsIn(only, image)
+  const rings = outlinesIn(value, image)
+  if (rings === undefined) return Result.succeed(undefined)
+  const [height = 0, width = 0] = shape ?? []
+  const fit = Fit.of({ height, width }, image)
+  return height >= 6 && width >= 6 && (fit === "square" || fit === "scaled")
+    ? Result.fail(
+        `its ${height} rows of ${width} numbers may be a soft mask or outlines. Send such a mask as a picture or of the image's size, and outlines as lists of points`
+      )
+    : Result.succeed(rings)
 }
 
-/** The mask in a list: outlines, whose points are `shares` of the image's sides or pixels, or rows of numbers. */
+/** The mask in a list that has rows of numbers and no outline. */
 export const fromArray = (
   answer: Answer,
   path: string,
   value: ReadonlyArray<unknown>,
   image: Fit.Size,
-  shares: boolean,
   options: Plane.BinaryOptions = {}
 ): Decoded<BinaryMask.BinaryMask> =>
   Effect.suspend(() => {
-    const rings = outlinesIn(value, image)
     const shape = NestedArray.shapeOf(value)
-    const line = rings === undefined ? lineOf(value, image) : undefined
+    const line = lineOf(value, image)
     const flat = line && flatMask(line, image, options)
     if (flat !== undefined) return typeof flat === "string" ? fail(answer, path, flat) : Effect.succeed(flat)
     // One channel of one image.
     if (shape?.length === 3 && shape[0] === 1 && Array.isArray(value[0]))
-      return fromArray(answer, path, value[0], image, shares, options)
-    if (rings !== undefined) {
-      const [height = 0, width = 0] = shape ?? []
-      const fit = Fit.of({ height, width }, image)
-      if (height >= 6 && width >= 6 && (fit === "square" || fit === "scaled")) {
-        const detail = `its ${height} rows of ${width} numbers may be a soft mask or outlines. Send such a mask as a picture or of the image's size, and outlines as lists of points`
-        return fail(answer, path, detail)
-      }
-      return Effect.succeed(painted(rings, image, shares))
-    }
+      return fromArray(answer, path, value[0], image, options)
     if (shape?.length !== 2) return fail(answer, path, "it is neither an outline nor rows of numbers")
     if (shape[0]! * shape[1]! < 6) {
       return fail(answer, path, `it has the shape [${shape.join(", ")}]: too few points for an outline`)

@@ -97,7 +97,14 @@ const decode = (
     }
     // Its other models and its workflows list what they found: outlines, or run lengths.
     if (Array.isArray(found)) {
-      const prediction = yield* MaskAnswer.fromValue(answer, "predictions", found, image, options)
+      const prediction = yield* MaskAnswer.fromValue(
+        answer,
+        "predictions",
+        found,
+        image,
+        options,
+        Errors.isRecord(json) ? [json] : []
+      )
       return { ...prediction, ...common }
     }
     const segmentation = Errors.isRecord(found) ? found["segmentation_mask"] : undefined

@@ -1,0 +1,165 @@
+/**
+ * The outlines of an answer, on the image: all of it together decides what points are measured in that nobody says, since a small thing
+ * in the corner has no pixel beyond 1 either.
+ */
+import { Effect, Result } from "effect"
+import * as BinaryMask from "../mask/BinaryMask.ts"
+import * as Fit from "../mask/Fit.ts"
+import * as Polygons from "../mask/Polygons.ts"
+import type { Answer } from "../service/Exchange.ts"
+import { type Decoded, fail } from "./EncodedPicture.ts"
+import * as Frame from "./Frame.ts"
+import * as MaskShape from "./MaskShape.ts"
+import * as Outline from "./Outline.ts"
+
+/** A mask that may be an outline, with what stands beside it and around it, from the inside out. */
+export interface Drawn {
+  readonly path: string
+  readonly mask: unknown
+  readonly beside?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** `"pixels"` of the image, or the size of the picture that points are of: `{ width: 1, height: 1 }` for parts of the sides. */
+export type Points = "pixels" | Fit.Size
+
+interface Read extends Outline.Outline {
+  readonly rings: ReadonlyArray<Polygons.Ring>
+  readonly said: Frame.Said
+}
+
+/** Models overshoot the sides, and nobody draws all things within a pixel and a half. */
+const areShares = (rings: ReadonlyArray<Polygons.Ring>): boolean =>
+  rings.every((ring) => ring.every((point) => point.every((at) => at >= -0.5 && at <= 1.5)))
+
+/** Whether points may be hundredths of the sides. */
+const mayBePercent = (rings: ReadonlyArray<Polygons.Ring>): boolean =>
+  rings.every((ring) => ring.every((point) => point.every((at) => at >= -1 && at <= 101)))
+
+/** A picture that points are of, how large its map is, and whether it has units and no pixels. */
+interface Place {
+  readonly frame: Fit.Size
+  readonly canvas: Fit.Size
+  readonly isRelative: boolean
+  readonly field?: string | undefined
+}
+
+const square = (side: number): Fit.Size => ({ width: side, height: side })
+
+/** What the points of an outline are of. */
+const placeOf = (
+  { rings, said }: Read,
+  image: Fit.Size,
+  shares: boolean,
+  percent: boolean,
+  points: Points | undefined
+): Result.Result<Place, string> => {
+  const { input, original, size, unit } = said
+  if (points !== undefined && points !== "pixels") {
+    const isRelative = points.width === points.height && [1, 100, 1000].includes(points.width)
+    return Result.succeed({ frame: points, canvas: image, isRelative })
+  }
+  const per = points ?? unit ?? (shares ? 1 : percent && original === "own" ? 100 : undefined)
+  if (typeof per === "number") return Result.succeed({ frame: square(per), canvas: image, isRelative: true })
+  if (points === "pixels") return Result.succeed({ frame: image, canvas: image, isRelative: false })
+  if (per === undefined && original === "around" && mayBePercent(rings))
+    return Result.fail(
+      `its points may be pixels or percent of the picture that \`${size?.field}\` names. Have it say \`unit\`. ${Frame.remedy}`
+    )
+  if (
+    size === undefined &&
+    input !== undefined &&
+    (input.width !== image.width || input.height !== image.height)
+  )
+    return Result.fail(
+      `its outlines may be of the image, or of the ${input.width} x ${input.height} that \`${input.field}\` names. ${Frame.remedy}`
+    )
+  if (size === undefined) return Result.succeed({ frame: image, canvas: image, isRelative: false })
+  // Points are exact where they are moved; a picture of another shape is judged as a map of its size is.
+  const isOne = Fit.contradiction(size, image) === undefined && Fit.stretched(size, image) === undefined
+  return Result.succeed({ frame: size, canvas: isOne ? image : size, isRelative: false, field: size.field })
+}
+
+const painted = ({ cuts, polygons }: Outline.Outline, { canvas, frame }: Place): BinaryMask.BinaryMask => {
+  const [across, down] = [canvas.width / frame.width, canvas.height / frame.height]
+  const moved = (ring: Polygons.Ring) => ring.map(([x, y]): Polygons.Point => [x * across, y * down])
+  const mask = BinaryMask.empty(canvas.width, canvas.height)
+  for (const { holes, outer } of polygons)
+    Polygons.paint([{ outer: moved(outer), holes: holes.map(moved) }], mask, 1)
+  for (const cut of cuts) Polygons.paint([{ outer: moved(cut), holes: [] }], mask, 0)
+  return mask
+}
+
+const swapped = (ring: Polygons.Ring): Polygons.Ring => ring.map(([y, x]): Polygons.Point => [x, y])
+
+const readOne = (
+  { beside = {}, mask, path }: Drawn,
+  around: ReadonlyArray<Readonly<Record<string, unknown>>>,
+  image: Fit.Size
+): Result.Result<Read | undefined, string> =>
+  Result.gen(function* () {
+    const outline = yield* Outline.read(mask, path, beside, (value) => MaskShape.ringsIn(value, image))
+    if (outline === undefined) return undefined
+    const ringsOf = ({ cuts, polygons }: Outline.Outline) => [
+      ...polygons.flatMap(({ holes, outer }) => [outer, ...holes]),
+      ...cuts
+    ]
+    const said = yield* Frame.read(beside, around, ringsOf(outline), image)
+    const drawn = said.swapped
+      ? {
+          polygons: outline.polygons.map(({ holes, outer }) => ({
+            outer: swapped(outer),
+            holes: holes.map(swapped)
+          })),
+          cuts: outline.cuts.map(swapped)
+        }
+      : outline
+    return { ...drawn, said, rings: ringsOf(drawn) }
+  })
+
+/** How each of the masks is drawn that is an outline; nothing for the others. */
+export const read = Effect.fnUntraced(function* (
+  answer: Answer,
+  masks: ReadonlyArray<Drawn>,
+  around: ReadonlyArray<Readonly<Record<string, unknown>>>,
+  image: Fit.Size,
+  maxPixels: number,
+  points: Points | undefined
+): Effect.fn.Return<ReadonlyArray<(() => BinaryMask.BinaryMask) | undefined>, Effect.Error<Decoded<never>>> {
+  const all: Array<Read | undefined> = []
+  for (const drawn of masks) {
+    const one = readOne(drawn, around, image)
+    if (Result.isFailure(one)) return yield* fail(answer, drawn.path, one.failure)
+    all.push(one.success)
+    yield* Effect.yieldNow
+  }
+  const unsaid = all.flatMap((one) => (one === undefined || one.said.unit !== undefined ? [] : [one]))
+  const shares = unsaid.every(({ rings }) => areShares(rings))
+  const percent = unsaid.every(({ rings }) => mayBePercent(rings))
+  const placed: Array<(() => BinaryMask.BinaryMask) | undefined> = []
+  for (const [index, one] of all.entries()) {
+    const place = one && placeOf(one, image, shares, percent, points)
+    if (one === undefined || place === undefined) {
+      placed.push(undefined)
+      continue
+    }
+    const { path } = masks[index]!
+    if (Result.isFailure(place)) return yield* fail(answer, path, place.failure)
+    const { canvas, field, frame, isRelative } = place.success
+    const far = points === "pixels" ? undefined : Frame.stray(one.rings, frame, isRelative)
+    if (far !== undefined) {
+      const where = isRelative
+        ? `where a side has ${frame.width} units`
+        : field === undefined
+          ? `where the image has ${image.width} x ${image.height} pixels: points of another size of the image, or rows before columns? Say of the latter with \`transposed: true\``
+          : `where \`${field}\` says that its picture is ${frame.width} x ${frame.height}`
+      const detail = `its outline has a point at ${far.map((at) => Math.round(at * 100) / 100).join(", ")}, ${where}. ${Frame.remedy}`
+      return yield* fail(answer, path, detail)
+    }
+    if (canvas.width * canvas.height > maxPixels) {
+      const detail = `it is of a picture of ${canvas.width} x ${canvas.height} pixels, which are more than the ${maxPixels} allowed`
+      return yield* fail(answer, path, detail)
+    }
+    placed.push(() => painted(one, place.success))
+  }
+  return placed
+})

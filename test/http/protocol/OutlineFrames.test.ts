@@ -1,0 +1,289 @@
+/** What the points of outlines are measured in: pixels of a picture of another size, parts of its sides, rows before columns. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { ImageSource } from "effect-segformer"
+import { Custom, Roboflow } from "effect-segformer/http"
+import { Fixtures } from "effect-segformer/testing"
+import { areaOf, drawn, rectangle, refused } from "./outlines.ts"
+import { answer, decode, labelsOf } from "./maskAnswers.ts"
+
+/** 30 x 10 pixels of a picture of 96 x 64: 15 x 5 of the image. */
+const points = rectangle(10, 10, 30, 10)
+const thing = { label: "pit", points }
+const right = { x: 5, y: 5, width: 15, height: 5, area: 75 }
+const asStands = { x: 10, y: 10, width: 30, height: 10, area: 300 }
+
+describe("outlines of a picture of another size", () => {
+  const answers: ReadonlyArray<readonly [string, unknown]> = [
+    ["image", { predictions: [thing], image: { width: 96, height: 64 } }],
+    ["image as texts", { predictions: [thing], image: { width: "96", height: "64" } }],
+    ["labelme", { shapes: [{ ...thing, shape_type: "polygon" }], imageWidth: 96, imageHeight: 64 }],
+    ["image_width", { predictions: [thing], image_width: 96, image_height: 64 }],
+    ["img_w", { predictions: [thing], img_w: 96, img_h: 64 }],
+    [
+      "{ x, y }",
+      {
+        predictions: [{ class: "pit", points: points.map(([x, y]) => ({ x, y })) }],
+        image: { width: 96, height: 64 }
+      }
+    ],
+    ["image_size, rows first", { predictions: [thing], image_size: [64, 96] }],
+    ["image_size, columns first", { predictions: [thing], image_size: [96, 64] }],
+    ["image_size as an object", { predictions: [thing], image_size: { width: 96, height: 64 } }],
+    ["resolution as a text", { predictions: [thing], resolution: "96x64" }],
+    ["size", { predictions: [thing], size: [64, 96] }],
+    ["orig_shape", { predictions: [thing], orig_shape: [64, 96] }],
+    ["shape with channels", { predictions: [thing], image_shape: [64, 96, 3] }],
+    ["channels first", { predictions: [thing], image_shape: [1, 3, 64, 96] }],
+    ["width and height beside the list", { predictions: [thing], width: 96, height: 64 }],
+    ["around the list", { result: { predictions: [thing] }, width: 96, height: 64 }],
+    ["metadata", { predictions: [thing], metadata: { width: 96, height: 64 } }],
+    [
+      "COCO's images",
+      {
+        annotations: [{ category_id: 1, segmentation: [points.flat()] }],
+        images: [{ id: 1, width: 96, height: 64 }]
+      }
+    ],
+    ["each thing's image_size", { predictions: [{ ...thing, image_size: [64, 96] }] }],
+    ["each thing's size", { predictions: [{ ...thing, size: [64, 96] }] }],
+    ["each thing's width and height", { predictions: [{ ...thing, width: 96, height: 64 }] }],
+    ["lists beside each other", { masks: [points], labels: ["pit"], image: { width: 96, height: 64 } }],
+    [
+      "rows of columns, said",
+      {
+        predictions: [{ ...thing, points: points.map(([x, y]) => [y, x]) }],
+        order: "yx",
+        image: { width: 96, height: 64 }
+      }
+    ],
+    [
+      "{ row, col }",
+      {
+        predictions: [{ ...thing, points: points.map(([x, y]) => ({ row: y, col: x })) }],
+        image: { width: 96, height: 64 }
+      }
+    ]
+  ]
+  for (const [name, body] of answers)
+    it.effect(`are scaled by ${name}`, () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* drawn(body), right)
+      })
+    )
+
+  it.effect("are scaled by the inner of two, and those of the image's size stay", () =>
+    Effect.gen(function* () {
+      const both = {
+        predictions: [{ ...thing, image_width: 96, image_height: 64 }],
+        image: { width: 48, height: 32 }
+      }
+      assert.deepStrictEqual(yield* drawn(both), right)
+      for (const beside of [
+        {},
+        { image: { width: 48, height: 32 } },
+        { image_size: [32, 48] },
+        { size: 1200 }
+      ])
+        assert.deepStrictEqual(yield* drawn({ predictions: [thing], ...beside }), asStands)
+    })
+  )
+
+  it.effect("are not scaled by the box that a thing has, or by what it measures", () =>
+    Effect.gen(function* () {
+      for (const own of [
+        { x: 25, y: 15, width: 30, height: 10 },
+        { width: 30, height: 10 },
+        { width: 3.2, height: 1.1 },
+        { w: 30, h: 10 },
+        { size: [30, 10] },
+        { size: [10, 30] },
+        { size: "large" },
+        { left: 10, top: 10, width: 96, height: 64 }
+      ])
+        assert.deepStrictEqual(
+          yield* drawn({ predictions: [{ ...thing, ...own }] }),
+          asStands,
+          JSON.stringify(own)
+        )
+    })
+  )
+
+  it.effect("of another shape are stretched as maps of that size are, or refused where they are", () =>
+    Effect.gen(function* () {
+      const map = labelsOf(yield* decode({ predictions: [thing], image: { width: 60, height: 60 } }))
+      assert.deepStrictEqual([map.width, map.height, areaOf(map)], [60, 60, 300])
+      // For the image to be turned as its EXIF says, or refused.
+      const turned = labelsOf(yield* decode({ predictions: [thing], imageWidth: 64, imageHeight: 96 }))
+      assert.deepStrictEqual([turned.width, turned.height], [64, 96])
+      const huge = yield* refused({ predictions: [thing], image: { width: 90_000, height: 90_001 } })
+      assert.match(huge, /`predictions.0.points`: it is of a picture of 90000 x 90001 pixels/)
+    })
+  )
+
+  it.effect("is said in two ways, or in none: refused", () =>
+    Effect.gen(function* () {
+      for (const [beside, said] of [
+        [{ image: { width: 96, height: 64 }, orig_shape: [32, 48] }, /96 x 64.*48 x 32.*`points`/],
+        [{ image_size: [50, 51] }, /which number of `image_size` is the width/],
+        [{ input_size: [64, 96] }, /of the image, or of the 96 x 64 that `input_size` names.*`points`/],
+        [{ model_input_width: 640, model_input_height: 640 }, /640 x 640/],
+        [{ image_rotation: 90 }, /turned by 90/],
+        [{ unit: "mm" }, /`unit` is "mm"/]
+      ] as const)
+        assert.match(yield* refused({ predictions: [thing], ...beside }), said)
+    })
+  )
+
+  it.effect("are Roboflow's, with the size of the image beside them", () =>
+    Effect.gen(function* () {
+      const image = yield* ImageSource.bytes(Fixtures.image).open()
+      const body = {
+        image: { width: 96, height: 64 },
+        predictions: [
+          {
+            x: 25,
+            y: 15,
+            width: 30,
+            height: 10,
+            class: "pit",
+            class_id: 1,
+            confidence: 0.9,
+            points: points.map(([x, y]) => ({ x, y }))
+          }
+        ]
+      }
+      const map = labelsOf(yield* Roboflow.make({ modelId: "a/1" }).decode(answer(body), image))
+      assert.deepStrictEqual([map.width, map.height, areaOf(map)], [48, 32, 75])
+    })
+  )
+})
+
+describe("outlines beyond their picture", () => {
+  const far = rectangle(10, 10, 80, 40)
+  it.effect("are refused by their farthest point, with what to set", () =>
+    Effect.gen(function* () {
+      for (const each of [far, far.flat(), [far], far.map(([x, y]) => ({ x, y }))])
+        assert.match(
+          yield* refused({ predictions: [thing, { label: "pit", points: each }] }),
+          /`predictions.1.points`: its outline has a point at 90, (10|50), where the image has 48 x 32 pixels.*`points`/
+        )
+      assert.match(
+        yield* refused({ predictions: [{ label: "pit", points: rectangle(-9, 3, 20, 9) }] }),
+        /a point at -9, 3/
+      )
+      assert.match(
+        yield* refused({ predictions: [{ label: "pit", points: far }], image: { width: 80, height: 53 } }),
+        /a point at 90, 10, where `image.width` says that its picture is 80 x 53/
+      )
+    })
+  )
+
+  it.effect("are drawn within a pixel or two of rounding, and where it is said what they are of", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(
+        yield* drawn({ predictions: [{ label: "pit", points: rectangle(-2, -1, 52, 35) }] }),
+        { x: 0, y: 0, width: 48, height: 32, area: 1536 }
+      )
+      const body = { predictions: [{ label: "pit", points: far }] }
+      assert.deepStrictEqual(yield* drawn(body, { points: { width: 96, height: 64 } }), {
+        x: 5,
+        y: 5,
+        width: 40,
+        height: 20,
+        area: 800
+      })
+      assert.deepStrictEqual(yield* drawn(body, { points: "pixels" }), {
+        x: 10,
+        y: 10,
+        width: 38,
+        height: 22,
+        area: 836
+      })
+      assert.deepStrictEqual(
+        yield* drawn({ predictions: [thing], image: { width: 96, height: 64 } }, { points: "pixels" }),
+        asStands
+      )
+      assert.deepStrictEqual(
+        yield* drawn({ predictions: [thing] }, { points: { width: 96, height: 64 } }),
+        right
+      )
+    })
+  )
+})
+
+describe("outlines in parts of the sides", () => {
+  /** A half of the width and a quarter of the height. */
+  const parts = (of: number) => rectangle(0.25 * of, 0.5 * of, 0.5 * of, 0.25 * of)
+  const box = { x: 12, y: 16, width: 24, height: 8, area: 192 }
+  const answers: ReadonlyArray<readonly [string, number, Record<string, unknown>, Record<string, unknown>]> =
+    [
+      ["by the numbers", 1, {}, {}],
+      ["by the numbers, whatever the picture's size", 1, {}, { image: { width: 96, height: 64 } }],
+      ["by a word", 1, {}, { normalized: true }],
+      ["by a unit", 1, { unit: "relative" }, {}],
+      ["hundredths, by a unit", 100, {}, { unit: "percent" }],
+      ["hundredths, by a unit of each", 100, { units: "%" }, {}],
+      ["hundredths, with the picture's size", 100, {}, { unit: "percent", image: { width: 96, height: 64 } }],
+      ["hundredths, as Label Studio has them", 100, { original_width: 48, original_height: 32 }, {}],
+      [
+        "hundredths, as Label Studio has them of a large picture",
+        100,
+        { original_width: 4800, original_height: 3200 },
+        {}
+      ],
+      ["thousandths, by a word", 1000, {}, { coordinate_format: "normalized 0-1000" }],
+      ["thousandths, by a number", 1000, {}, { normalized_to: 1000 }],
+      ["thousandths, by a range", 1000, {}, { coordinate_range: [0, 1000] }]
+    ]
+  for (const [name, of, own, beside] of answers)
+    it.effect(`are read: ${name}`, () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(
+          yield* drawn({ predictions: [{ label: "pit", points: parts(of), ...own }], ...beside }),
+          box
+        )
+      })
+    )
+
+  it.effect("are what the option says, and pixels where the answer does", () =>
+    Effect.gen(function* () {
+      for (const of of [1, 100, 1000])
+        assert.deepStrictEqual(
+          yield* drawn(
+            { predictions: [{ label: "pit", points: parts(of) }] },
+            { points: { width: of, height: of } }
+          ),
+          box
+        )
+      const corner = { predictions: [{ label: "pit", points: rectangle(0, 0, 1, 1) }] }
+      assert.strictEqual((yield* drawn(corner)).area, 1536)
+      for (const beside of [{ unit: "pixels" }, { normalized: false }, { coordinates: "absolute" }])
+        assert.strictEqual((yield* drawn({ ...corner, ...beside })).area, 1)
+      // Pixels of an original, of which some are above 100.
+      const original = {
+        ...thing,
+        points: rectangle(100, 100, 300, 100),
+        original_width: 960,
+        original_height: 640
+      }
+      assert.deepStrictEqual(yield* drawn({ predictions: [original] }), right)
+    })
+  )
+
+  it.effect("or pixels, of which nobody says which, are refused", () =>
+    Effect.gen(function* () {
+      const around = { predictions: [thing], original_width: 96, original_height: 64 }
+      assert.match(yield* refused(around), /may be pixels or percent.*`original_width`.*`unit`/)
+      assert.deepStrictEqual(yield* drawn({ ...around, unit: "px" }), right)
+      assert.match(yield* refused({ predictions: [thing], normalized: true }), /where a side has 1 units/)
+      assert.match(
+        yield* refused({
+          predictions: [{ label: "pit", points: rectangle(0, 0, 900, 900) }],
+          unit: "percent"
+        }),
+        /where a side has 100 units/
+      )
+    })
+  )
+})
