@@ -137,7 +137,7 @@ export const fromValue = (
       ? "png"
       : MaskDecoding.looksLikeRle(value)
         ? "rle"
-        : isRecord(first) || (Array.isArray(value) && value.length === 0)
+        : isRecord(first) || MaskList.isFeature(value) || (Array.isArray(value) && value.length === 0)
           ? "masks"
           : path.endsWith("logits")
             ? "logits"

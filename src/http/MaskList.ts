@@ -104,9 +104,13 @@ const zipped = (mask: unknown): unknown => {
     : mask
 }
 
+/** Whether a value is one thing of GeoJSON. */
+export const isFeature = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  isRecord(value) && value["type"] === "Feature"
+
 /** A feature of GeoJSON as one object: its id is that of the thing. */
 const featureOf = (value: unknown): unknown =>
-  isRecord(value) && value["type"] === "Feature"
+  isFeature(value)
     ? { ...(isRecord(value["properties"]) ? value["properties"] : {}), geometry: value["geometry"] }
     : value
 
@@ -126,10 +130,13 @@ export const read = (
     // Of a batch of one image.
     if (Array.isArray(value) && value.length === 1 && Array.isArray(value[0]) && isRecord(value[0][0]))
       return yield* read(answer, join(path, "0"), value[0])
-    if (!Array.isArray(value)) return yield* fail(answer, path, "it is no list of masks", quote(value))
+    if (!Array.isArray(value) && !isFeature(value))
+      return yield* fail(answer, path, "it is no list of masks", quote(value))
+    const entries: ReadonlyArray<readonly [string, unknown]> = isFeature(value)
+      ? [[path, value]]
+      : value.map((each: unknown, index) => [join(path, String(index)), each] as const)
     const masks: Array<LabelledMask> = []
-    for (const [index, given] of value.entries()) {
-      const at = join(path, String(index))
+    for (const [at, given] of entries) {
       const each = featureOf(given)
       if (!isRecord(each)) return yield* fail(answer, at, "it is no object with a mask", quote(each))
       const label = labelOf(each)

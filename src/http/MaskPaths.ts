@@ -48,7 +48,7 @@ const usualBoxes = [
 ] as const
 
 /** Fields that list things, where these have masks. */
-const thingLists = ["features", "shapes", "annotations", "objects", "instances", "detections"]
+const thingLists = ["shapes", "annotations", "objects", "instances", "detections"]
 
 /** Fields of an object that is a mask alone, with what it is besides. */
 const contents = ["b64", "base64", "png", "data", "values", "content"]
@@ -141,6 +141,8 @@ export const find = (value: unknown, path = "", depth = 0): string | undefined =
   if (MaskDecoding.looksLikeRle(value)) return path
   if (isPngText(value)) return path
   if (!isRecord(value)) return undefined
+  if (MaskList.isFeature(value)) return path
+  if (value["type"] === "FeatureCollection" && Array.isArray(value["features"])) return join(path, "features")
   // A list of nothing says so where nothing else is a mask.
   const field = usualField(value, (each) => canBeMask(each) && !isEmpty(each)) ?? usualField(value)
   if (field !== undefined) return join(path, field)
