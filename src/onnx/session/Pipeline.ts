@@ -9,6 +9,7 @@ import * as Graph from "./Graph.ts"
 import { release } from "../../mask/Grid.ts"
 import { logitsOf, type Output, read } from "./Output.ts"
 import type { Expected, Outcome, Picture } from "./Session.ts"
+import { lineOf } from "../../SystemError.ts"
 
 /** `input` is the storage of what was run, to be used again where it costs nothing to hand it back. */
 type Ran = Output & { readonly input?: Float32Array | undefined }
@@ -125,7 +126,7 @@ export const start = async (model: Model, settings: Settings, events: Events): P
         if (found.status === "rejected") throw found.reason
         events.done(found.value, number)
       })
-      .catch((cause: unknown) => events.failed(Graph.reasonOf(cause), number))
+      .catch((cause: unknown) => events.failed(lineOf(cause), number))
   }
 
   return {
