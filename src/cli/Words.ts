@@ -58,6 +58,7 @@ const options: Readonly<Record<string, string>> = {
   maxBytes: "SEGFORMER_MAX_BODY_BYTES",
   maxDecodedBytes: "SEGFORMER_MAX_DECODED_BYTES",
   output: "SEGFORMER_OUTPUT",
+  pointsOf: "SEGFORMER_POINTS_OF",
   queue: "SEGFORMER_QUEUE",
   redirects: "SEGFORMER_REDIRECTS",
   "redirects.hosts": "SEGFORMER_REDIRECTS",

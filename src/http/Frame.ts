@@ -28,7 +28,7 @@ export interface Said {
 
 /** What to set. */
 export const remedy =
-  'Say with `points` of which size the picture is that its points are of, or "pixels" for those of the image'
+  'Say with `pointsOf` of which size the picture is that its points are of, or "pixels" for those of the image'
 
 const plain = (key: string): string => key.replaceAll(/[ _-]/g, "").toLowerCase()
 

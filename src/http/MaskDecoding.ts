@@ -45,7 +45,7 @@ export interface MaskOptions {
    * `{ width: 1, height: 1 }` for parts of the sides; `"pixels"` of the image, cut off where they lie beyond. By what the answer says and
    * the points themselves, unless given.
    */
-  readonly points?: Outlines.Points | undefined
+  readonly pointsOf?: Outlines.PointsOf | undefined
   /** The id of pixels that belong to no class. 255 by default, unless that is a class. */
   readonly ignoreIndex?: number | undefined
   /** Pixels a mask may have. Four times those of the image by default, and at least 4 million. */
@@ -233,7 +233,7 @@ export const fromMasks = (
     // The map is turned as a whole.
     const seen = options.transposed === true ? Fit.turn(image) : image
     const limit = maxPixels(image, options)
-    const outlines = yield* Outlines.read(answer, masks, around, seen, limit, options.points)
+    const outlines = yield* Outlines.read(answer, masks, around, seen, limit, options.pointsOf)
     const drawn = masks.map((mask, index) => ({ ...mask, draw: outlines[index] }))
     let map:
       | { readonly width: number; readonly height: number; readonly data: LabelMap.LabelData }

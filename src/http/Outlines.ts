@@ -20,7 +20,7 @@ export interface Drawn {
 }
 
 /** `"pixels"` of the image, or the size of the picture that points are of: `{ width: 1, height: 1 }` for parts of the sides. */
-export type Points = "pixels" | Fit.Size
+export type PointsOf = "pixels" | Fit.Size
 
 interface Read extends Outline.Outline {
   readonly rings: ReadonlyArray<Polygons.Ring>
@@ -51,16 +51,18 @@ const placeOf = (
   image: Fit.Size,
   shares: boolean,
   percent: boolean,
-  points: Points | undefined
+  pointsOf: PointsOf | undefined
 ): Result.Result<Place, string> => {
   const { input, original, size, unit } = said
-  if (points !== undefined && points !== "pixels") {
-    const isRelative = points.width === points.height && [1, 100, 1000].includes(points.width)
-    return Result.succeed({ frame: points, canvas: image, isRelative })
+  if (pointsOf !== undefined && pointsOf !== "pixels") {
+    if (!(pointsOf.width > 0 && pointsOf.height > 0))
+      return Result.fail("the sides of `pointsOf` are not above 0")
+    const isRelative = pointsOf.width === pointsOf.height && [1, 100, 1000].includes(pointsOf.width)
+    return Result.succeed({ frame: pointsOf, canvas: image, isRelative })
   }
-  const per = points ?? unit ?? (shares ? 1 : percent && original === "own" ? 100 : undefined)
+  const per = pointsOf ?? unit ?? (shares ? 1 : percent && original === "own" ? 100 : undefined)
   if (typeof per === "number") return Result.succeed({ frame: square(per), canvas: image, isRelative: true })
-  if (points === "pixels") return Result.succeed({ frame: image, canvas: image, isRelative: false })
+  if (pointsOf === "pixels") return Result.succeed({ frame: image, canvas: image, isRelative: false })
   if (per === undefined && original === "around" && mayBePercent(rings))
     return Result.fail(
       `its points may be pixels or percent of the picture that \`${size?.field}\` names. Have it say \`unit\`. ${Frame.remedy}`
@@ -123,7 +125,7 @@ export const read = Effect.fnUntraced(function* (
   around: ReadonlyArray<Readonly<Record<string, unknown>>>,
   image: Fit.Size,
   maxPixels: number,
-  points: Points | undefined
+  pointsOf: PointsOf | undefined
 ): Effect.fn.Return<ReadonlyArray<(() => BinaryMask.BinaryMask) | undefined>, Effect.Error<Decoded<never>>> {
   const all: Array<Read | undefined> = []
   for (const drawn of masks) {
@@ -137,7 +139,7 @@ export const read = Effect.fnUntraced(function* (
   const percent = unsaid.every(({ rings }) => mayBePercent(rings))
   const placed: Array<(() => BinaryMask.BinaryMask) | undefined> = []
   for (const [index, one] of all.entries()) {
-    const place = one && placeOf(one, image, shares, percent, points)
+    const place = one && placeOf(one, image, shares, percent, pointsOf)
     if (one === undefined || place === undefined) {
       placed.push(undefined)
       continue
@@ -145,7 +147,7 @@ export const read = Effect.fnUntraced(function* (
     const { path } = masks[index]!
     if (Result.isFailure(place)) return yield* fail(answer, path, place.failure)
     const { canvas, field, frame, isRelative } = place.success
-    const far = points === "pixels" ? undefined : Frame.stray(one.rings, frame, isRelative)
+    const far = pointsOf === "pixels" ? undefined : Frame.stray(one.rings, frame, isRelative)
     if (far !== undefined) {
       const where = isRelative
         ? `where a side has ${frame.width} units`

@@ -27,6 +27,7 @@ const VariableName = Schema.String.check(
   Schema.isPattern(/^[A-Za-z_]\w*$/, { expected: "the name of a variable" })
 )
 const Id = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+const Side = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 const Channel = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 255 }))
 
 /** `#rrggbb`, or red, green and blue. */
@@ -72,6 +73,7 @@ export const fields = {
   maskAs: Schema.Literals(["png", "ids", "rle", "masks", "logits"]),
   channels: Schema.Literals(["first", "last"]),
   transposed: Schema.Boolean,
+  pointsOf: Schema.Union([Schema.Literal("pixels"), Schema.Struct({ width: Side, height: Side })]),
   binary: Schema.Union([
     Schema.Boolean,
     Schema.Struct({

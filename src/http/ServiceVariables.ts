@@ -101,6 +101,11 @@ export const variables = {
     sets: "that the rows of the mask are the image's columns",
     takes: "`on` or `off`"
   }),
+  pointsOf: variable("SEGFORMER_POINTS_OF", f.pointsOf, {
+    sets: "of which size the picture is that the points of outlines are of; by what the answer says unless given",
+    takes:
+      '`pixels` for those of the image, or JSON such as `{"width": 640, "height": 640}`; 1 and 1 for parts of its sides'
+  }),
   binary: variable("SEGFORMER_BINARY", f.binary, {
     sets: "that the mask shows one class, and how",
     takes: '`on`, `off`, or JSON such as `{"threshold": 128, "classId": 1, "inverted": true}`'
@@ -190,6 +195,7 @@ export const details = Effect.fnUntraced(function* (
     maskAs: yield* read(settings.maskAs, variables.maskAs),
     channels: yield* read(settings.channels, variables.channels),
     transposed: yield* read(settings.transposed, variables.transposed),
+    pointsOf: yield* read(settings.pointsOf, variables.pointsOf),
     binary: yield* read(settings.binary, variables.binary),
     classes: yield* read(settings.classes, variables.classes),
     palette: yield* read(settings.palette, variables.palette),

@@ -46,6 +46,7 @@ export interface Settings {
   readonly maskAs?: "png" | "ids" | "rle" | "masks" | "logits" | undefined
   readonly channels?: "first" | "last" | undefined
   readonly transposed?: boolean | undefined
+  readonly pointsOf?: MaskOptions["pointsOf"]
   readonly binary?: boolean | BinaryOptions | undefined
   readonly classes?: ClassTable | undefined
   readonly palette?: Palette | undefined
@@ -89,6 +90,7 @@ const masks = [
   "maskAs",
   "channels",
   "transposed",
+  "pointsOf",
   "binary",
   "classes",
   "palette",
@@ -99,8 +101,8 @@ const masks = [
 const answers = [...masks, "pictures", "milliseconds"] as const
 
 const maskOptions = (given: Pick<Settings, (typeof masks)[number]>): MaskOptions => {
-  const { binary, byColor, classes, ignoreIndex, palette, transposed, unknownColor } = given
-  return omitUndefined({ classes, palette, byColor, unknownColor, transposed, binary, ignoreIndex })
+  const { binary, byColor, classes, ignoreIndex, palette, pointsOf, transposed, unknownColor } = given
+  return omitUndefined({ classes, palette, byColor, unknownColor, transposed, pointsOf, binary, ignoreIndex })
 }
 
 const maskPlace = ({
@@ -267,8 +269,8 @@ export const all: Readonly<Record<string, Entry>> = {
   ),
   roboflow: entry(
     "Roboflow",
-    ["body", "confidence", "classes", "ignoreIndex"],
-    withModel((modelId, { apiKey, body, classes, confidence, ignoreIndex }) =>
+    ["body", "confidence", "classes", "pointsOf", "ignoreIndex"],
+    withModel((modelId, { apiKey, body, classes, confidence, ignoreIndex, pointsOf }) =>
       body === "form" || body === "raw" || body === "data-url"
         ? bodyLack(body)
         : omitUndefined({
@@ -277,6 +279,7 @@ export const all: Readonly<Record<string, Entry>> = {
             sendAs: body === "url" ? ("address" as const) : undefined,
             confidence: typeof confidence === "number" ? confidence : undefined,
             classes,
+            pointsOf,
             ignoreIndex
           })
     ),

@@ -32,7 +32,7 @@ import type { CodeNotLoaded } from "../../service/CodeNotLoaded.ts"
 
 export interface RoboflowOptions extends Pick<
   MaskDecoding.MaskOptions,
-  "classes" | "ignoreIndex" | "maxPixels"
+  "classes" | "ignoreIndex" | "maxPixels" | "pointsOf"
 > {
   /** Such as `panels/3`. */
   readonly modelId: string

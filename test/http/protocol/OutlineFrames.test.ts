@@ -1,11 +1,8 @@
 /** What the points of outlines are measured in: pixels of a picture of another size, parts of its sides, rows before columns. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { ImageSource } from "effect-segformer"
-import { Custom, Roboflow } from "effect-segformer/http"
-import { Fixtures } from "effect-segformer/testing"
 import { areaOf, drawn, rectangle, refused } from "./outlines.ts"
-import { answer, decode, labelsOf } from "./maskAnswers.ts"
+import { decode, labelsOf } from "./maskAnswers.ts"
 
 /** 30 x 10 pixels of a picture of 96 x 64: 15 x 5 of the image. */
 const points = rectangle(10, 10, 30, 10)
@@ -124,37 +121,14 @@ describe("outlines of a picture of another size", () => {
   it.effect("is said in two ways, or in none: refused", () =>
     Effect.gen(function* () {
       for (const [beside, said] of [
-        [{ image: { width: 96, height: 64 }, orig_shape: [32, 48] }, /96 x 64.*48 x 32.*`points`/],
+        [{ image: { width: 96, height: 64 }, orig_shape: [32, 48] }, /96 x 64.*48 x 32.*`pointsOf`/],
         [{ image_size: [50, 51] }, /which number of `image_size` is the width/],
-        [{ input_size: [64, 96] }, /of the image, or of the 96 x 64 that `input_size` names.*`points`/],
+        [{ input_size: [64, 96] }, /of the image, or of the 96 x 64 that `input_size` names.*`pointsOf`/],
         [{ model_input_width: 640, model_input_height: 640 }, /640 x 640/],
         [{ image_rotation: 90 }, /turned by 90/],
         [{ unit: "mm" }, /`unit` is "mm"/]
       ] as const)
         assert.match(yield* refused({ predictions: [thing], ...beside }), said)
-    })
-  )
-
-  it.effect("are Roboflow's, with the size of the image beside them", () =>
-    Effect.gen(function* () {
-      const image = yield* ImageSource.bytes(Fixtures.image).open()
-      const body = {
-        image: { width: 96, height: 64 },
-        predictions: [
-          {
-            x: 25,
-            y: 15,
-            width: 30,
-            height: 10,
-            class: "pit",
-            class_id: 1,
-            confidence: 0.9,
-            points: points.map(([x, y]) => ({ x, y }))
-          }
-        ]
-      }
-      const map = labelsOf(yield* Roboflow.make({ modelId: "a/1" }).decode(answer(body), image))
-      assert.deepStrictEqual([map.width, map.height, areaOf(map)], [48, 32, 75])
     })
   )
 })
@@ -166,7 +140,7 @@ describe("outlines beyond their picture", () => {
       for (const each of [far, far.flat(), [far], far.map(([x, y]) => ({ x, y }))])
         assert.match(
           yield* refused({ predictions: [thing, { label: "pit", points: each }] }),
-          /`predictions.1.points`: its outline has a point at 90, (10|50), where the image has 48 x 32 pixels.*`points`/
+          /`predictions.1.points`: its outline has a point at 90, (10|50), where the image has 48 x 32 pixels.*`pointsOf`/
         )
       assert.match(
         yield* refused({ predictions: [{ label: "pit", points: rectangle(-9, 3, 20, 9) }] }),
@@ -186,14 +160,14 @@ describe("outlines beyond their picture", () => {
         { x: 0, y: 0, width: 48, height: 32, area: 1536 }
       )
       const body = { predictions: [{ label: "pit", points: far }] }
-      assert.deepStrictEqual(yield* drawn(body, { points: { width: 96, height: 64 } }), {
+      assert.deepStrictEqual(yield* drawn(body, { pointsOf: { width: 96, height: 64 } }), {
         x: 5,
         y: 5,
         width: 40,
         height: 20,
         area: 800
       })
-      assert.deepStrictEqual(yield* drawn(body, { points: "pixels" }), {
+      assert.deepStrictEqual(yield* drawn(body, { pointsOf: "pixels" }), {
         x: 10,
         y: 10,
         width: 38,
@@ -201,11 +175,11 @@ describe("outlines beyond their picture", () => {
         area: 836
       })
       assert.deepStrictEqual(
-        yield* drawn({ predictions: [thing], image: { width: 96, height: 64 } }, { points: "pixels" }),
+        yield* drawn({ predictions: [thing], image: { width: 96, height: 64 } }, { pointsOf: "pixels" }),
         asStands
       )
       assert.deepStrictEqual(
-        yield* drawn({ predictions: [thing] }, { points: { width: 96, height: 64 } }),
+        yield* drawn({ predictions: [thing] }, { pointsOf: { width: 96, height: 64 } }),
         right
       )
     })
@@ -252,7 +226,7 @@ describe("outlines in parts of the sides", () => {
         assert.deepStrictEqual(
           yield* drawn(
             { predictions: [{ label: "pit", points: parts(of) }] },
-            { points: { width: of, height: of } }
+            { pointsOf: { width: of, height: of } }
           ),
           box
         )
