@@ -66,7 +66,8 @@ const options: Readonly<Record<string, string>> = {
   stretch: "--stretch",
   stride: "--stride",
   threshold: "--threshold",
-  transposed: "SEGFORMER_TRANSPOSED"
+  transposed: "SEGFORMER_TRANSPOSED",
+  "transposed: true": "SEGFORMER_TRANSPOSED=on"
 }
 
 /** Of a mask of one class: `binary: true`, `oneClass: { classId }`. */

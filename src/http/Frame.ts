@@ -179,7 +179,7 @@ const words = (value: Fields): Result.Result<Pick<Said, "unit" | "swapped">, str
       !swapped
     ) {
       const shown = JSON.stringify(given.slice(0, 40))
-      return Result.fail(`its \`${key}\` is ${shown}, which is not known. ${remedy}`)
+      return Result.fail(`its "${key}" is ${shown}, which is not known. ${remedy}`)
     }
   }
   return Result.succeed({ unit, swapped })
@@ -211,11 +211,11 @@ export const read = (
         }
         if (those.length === 0) continue
         if (one === undefined) {
-          const detail = `which number of \`${field}\` is the width and which the height is not said. ${remedy}`
+          const detail = `which number of "${field}" is the width and which the height is not said. ${remedy}`
           return yield* Result.fail(detail)
         }
         if (size !== undefined && !isSame(size, one)) {
-          const detail = `\`${size.field}\` says that its picture is ${size.width} x ${size.height}, and \`${field}\` that it is ${one.width} x ${one.height}. ${remedy}`
+          const detail = `"${size.field}" says that its picture is ${size.width} x ${size.height}, and "${field}" that it is ${one.width} x ${one.height}. ${remedy}`
           return yield* Result.fail(detail)
         }
         size ??= { ...one, field }

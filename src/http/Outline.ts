@@ -200,7 +200,7 @@ export const read = (
       Array.isArray(beside["points"])
     )
       return yield* Result.fail(
-        "its mask is as large as its `points` say, and not as the image, which is not read here"
+        "its mask is as large as its points say, and not as the image, which is not read here"
       )
     if (!Array.isArray(value)) return undefined
     if (word !== undefined && !rings.test(word) && !pixels.test(word)) {
@@ -211,7 +211,7 @@ export const read = (
     if (outer === undefined) return undefined
     if (!/(?:^|\.)segmentations?(?:\.\d+)?$/i.test(path) && isNested(outer))
       return yield* Result.fail(
-        "one of its rings lies within another, and nobody says whether it is a hole. Send holes as `holes`, or as GeoJSON"
+        'one of its rings lies within another, and nobody says whether it is a hole. Send holes as "holes", or as GeoJSON'
       )
     return { polygons: outer.map(solid), cuts: yield* holesIn(beside) }
   })

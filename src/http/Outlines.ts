@@ -65,7 +65,7 @@ const placeOf = (
   if (pointsOf === "pixels") return Result.succeed({ frame: image, canvas: image, isRelative: false })
   if (per === undefined && original === "around" && mayBePercent(rings))
     return Result.fail(
-      `its points may be pixels or percent of the picture that \`${size?.field}\` names. Have it say \`unit\`. ${Frame.remedy}`
+      `its points may be pixels or percent of the picture that "${size?.field}" names. Have it say its unit. ${Frame.remedy}`
     )
   if (
     size === undefined &&
@@ -73,7 +73,7 @@ const placeOf = (
     (input.width !== image.width || input.height !== image.height)
   )
     return Result.fail(
-      `its outlines may be of the image, or of the ${input.width} x ${input.height} that \`${input.field}\` names. ${Frame.remedy}`
+      `its outlines may be of the image, or of the ${input.width} x ${input.height} that "${input.field}" names. ${Frame.remedy}`
     )
   if (size === undefined) return Result.succeed({ frame: image, canvas: image, isRelative: false })
   // Points are exact where they are moved; a picture of another shape is judged as a map of its size is.
@@ -153,7 +153,7 @@ export const read = Effect.fnUntraced(function* (
         ? `where a side has ${frame.width} units`
         : field === undefined
           ? `where the image has ${image.width} x ${image.height} pixels: points of another size of the image, or rows before columns? Say of the latter with \`transposed: true\``
-          : `where \`${field}\` says that its picture is ${frame.width} x ${frame.height}`
+          : `where "${field}" says that its picture is ${frame.width} x ${frame.height}`
       const detail = `its outline has a point at ${far.map((at) => Math.round(at * 100) / 100).join(", ")}, ${where}. ${Frame.remedy}`
       return yield* fail(answer, path, detail)
     }

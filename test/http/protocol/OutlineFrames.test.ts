@@ -122,11 +122,11 @@ describe("outlines of a picture of another size", () => {
     Effect.gen(function* () {
       for (const [beside, said] of [
         [{ image: { width: 96, height: 64 }, orig_shape: [32, 48] }, /96 x 64.*48 x 32.*`pointsOf`/],
-        [{ image_size: [50, 51] }, /which number of `image_size` is the width/],
-        [{ input_size: [64, 96] }, /of the image, or of the 96 x 64 that `input_size` names.*`pointsOf`/],
+        [{ image_size: [50, 51] }, /which number of "image_size" is the width/],
+        [{ input_size: [64, 96] }, /of the image, or of the 96 x 64 that "input_size" names.*`pointsOf`/],
         [{ model_input_width: 640, model_input_height: 640 }, /640 x 640/],
         [{ image_rotation: 90 }, /turned by 90/],
-        [{ unit: "mm" }, /`unit` is "mm"/]
+        [{ unit: "mm" }, /its "unit" is "mm"/]
       ] as const)
         assert.match(yield* refused({ predictions: [thing], ...beside }), said)
     })
@@ -148,7 +148,7 @@ describe("outlines beyond their picture", () => {
       )
       assert.match(
         yield* refused({ predictions: [{ label: "pit", points: far }], image: { width: 80, height: 53 } }),
-        /a point at 90, 10, where `image.width` says that its picture is 80 x 53/
+        /a point at 90, 10, where "image.width" says that its picture is 80 x 53/
       )
     })
   )
@@ -248,7 +248,7 @@ describe("outlines in parts of the sides", () => {
   it.effect("or pixels, of which nobody says which, are refused", () =>
     Effect.gen(function* () {
       const around = { predictions: [thing], original_width: 96, original_height: 64 }
-      assert.match(yield* refused(around), /may be pixels or percent.*`original_width`.*`unit`/)
+      assert.match(yield* refused(around), /may be pixels or percent.*"original_width".*unit/)
       assert.deepStrictEqual(yield* drawn({ ...around, unit: "px" }), right)
       assert.match(yield* refused({ predictions: [thing], normalized: true }), /where a side has 1 units/)
       assert.match(

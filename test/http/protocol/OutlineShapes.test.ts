@@ -79,7 +79,7 @@ describe("shapes that points say", () => {
         [{ points: outer, shape_type: "circle" }, /a circle has two points/],
         [{ points: corners, shape_type: "rectangle", rotation: 30 }, /turned by 30/],
         [{ points: corners }, /too few points/],
-        [{ mask: "iVBORw0KGgo=", points: corners, shape_type: "mask" }, /as large as its `points` say/]
+        [{ mask: "iVBORw0KGgo=", points: corners, shape_type: "mask" }, /as large as its points say/]
       ] as const)
         assert.match(yield* refused(list(thing)), said)
     })
