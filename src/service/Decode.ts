@@ -83,8 +83,8 @@ const noJson = (answer: Answer, cause: unknown): ResponseNotDecodable => {
   const why = cause instanceof Error ? cause.message : ""
   const where = / at position \d+(?: \(line \d+ column \d+\))?/.exec(why)?.[0]
   const ends = / (?:end of JSON input|unterminated string)/i.test(why) ? ": it is cut off" : ""
-  const deep = /nested deeper.*/.exec(why)?.[0]
-  if (deep !== undefined) return notDecodable(answer, "", `it is ${deep}`)
+  const over = /\b(?:is nested deeper|has (?:an object of )?more than) .*/.exec(why)?.[0]
+  if (over !== undefined) return notDecodable(answer, "", `it ${over}`)
   return notDecodable(
     answer,
     "",
