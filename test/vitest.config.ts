@@ -20,7 +20,11 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "test", include: ["test/**/*.test.ts", "docs/examples/**/*.test.ts"], exclude: [slow] }
+        test: {
+          name: "test",
+          include: ["test/**/*.test.ts", "docs/examples/**/*.test.ts"],
+          exclude: ["**/node_modules/**", slow]
+        }
       },
       // The server once more, met as a web handler; but what is said there of Node's connections, of a host, of the command.
       {
@@ -47,7 +51,8 @@ export default defineConfig({
     ],
     coverage: {
       // Counts in the sources alone: V8 counts in all that runs, and loops over pixels take eight times as long.
-      provider: "istanbul",
+      provider: "custom",
+      customProviderModule: "test/support/Coverage.ts",
       include: ["src/**/*.ts"],
       // Runs in a browser: test/page drives it in Chromium, which this count does not see.
       exclude: ["src/server/page/client/**"],
