@@ -14,7 +14,8 @@ export default defineConfig({
     globalSetup: ["test/support/Bundle.ts", "test/support/Needs.ts"],
     // Files of a worker share one process and what it has loaded: a test leaves that process as it was.
     isolate: false,
-    maxWorkers: Math.max(2, availableParallelism()),
+    // One more than there are cores: tests wait for sockets, processes and disks as well.
+    maxWorkers: availableParallelism() + 1,
     testTimeout: hangs,
     hookTimeout: hangs,
     projects: [
