@@ -1,9 +1,13 @@
 """The folded model (`export.py`) as an ONNX graph, an operation for an operation that runs.
 
 An exporter traces the program of `model.py` and writes what it finds: a thousand nodes, most of which compute shapes, and
-transposes wherever a layer of tokens meets one of maps. Here each layer has the layout that costs least. The wide layers
-of the Mix-FFN are 1x1 convolutions of the map, the decode head keeps channels last, where bilinear upsampling has the
-four weights of a place once for all channels.
+transposes wherever a layer of tokens meets one of maps. Here everything is a map, [batch, channels, height, width], in
+which a dense layer is a 1x1 convolution; the decode head alone keeps channels last, where bilinear upsampling has the four
+weights of a place once for all channels.
+
+LayerNorm takes the mean from what it reads, scales it, and gives each channel its gain and shift. The mean: every layer whose
+output is normalised, or added to what is, writes outputs without one. Gain and shift: they are in the weights of the layers that read
+it. What is left is the scale.
 """
 import math
 
@@ -14,118 +18,161 @@ from model import CONFIG
 
 EPSILON = 1e-5
 
+# In how many parts a stage asks its queries. The scores of a part then stay in a processor's cache: at 512 x 512 pixels they
+# are 2 MiB, where those of the first stage are 16. Rows of a power of two would meet in few places of a cache: so 9, and not 8.
+PARTS = [9, 5, 1, 1]
+
+
+def without_mean(weight, bias):
+    """Of a layer: its outputs less their mean over channels."""
+    return weight - weight.mean(0), bias - bias.mean()
+
 
 class Graph:
     def __init__(self, weights):
-        self.weights, self.nodes, self.constants = weights, [], {}
+        self.weights = {name: value.astype(np.float64) for name, value in weights.items()}
+        self.nodes, self.constants = [], {}
 
     def constant(self, name, value):
         self.constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
         return name
 
-    def weight(self, name, change=lambda value: value):
-        return self.constant(name, change(self.weights[name]))
+    def real(self, name, value):
+        return self.constant(name, np.asarray(value, np.float32))
 
     def whole(self, *numbers):
         """A list of whole numbers: a shape (0 keeps what is there, -1 takes the rest), or where to cut."""
         return self.constant("_".join(["int64", *map(str, numbers)]), np.array(numbers, np.int64))
 
     def number(self, value):
-        return self.constant(f"float_{value:.6g}", np.float32(value))
+        return self.real(f"float_{value:.6g}", value)
 
     def add(self, operation, *inputs, output=None, **attributes):
         output = output or f"{operation}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operation, inputs, [output], output, **attributes))
         return output
 
-    # Layers, by the names of their weights.
+    # Weight and bias of a layer, by its name.
 
-    def conv(self, x, name, **attributes):
-        return self.add("Conv", x, self.weight(f"{name}.weight"), self.weight(f"{name}.bias"), **attributes)
+    def layer(self, name):
+        return self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
 
-    def pointwise(self, x, name):
-        """A dense layer at every place of a map."""
-        weight = self.weight(f"{name}.weight", lambda value: value[:, :, None, None])
-        return self.add("Conv", x, weight, self.weight(f"{name}.bias"))
+    def after(self, norm, name):
+        """Of a layer that reads what `norm` gives, for what `norm` has scaled."""
+        (weight, bias), (gain, shift) = self.layer(name), self.layer(norm)
+        places = weight.reshape(*weight.shape[:2], -1).sum(2)
+        return weight * gain.reshape(-1, *[1] * (weight.ndim - 2)), bias + places @ shift
 
-    def dense(self, x, name):
+    # Operations.
+
+    def conv(self, x, name, layer, **attributes):
+        """A convolution, or a dense layer at every place."""
+        weight, bias = layer
+        weight = weight.reshape(*weight.shape[:2], *(weight.shape[2:] or (1, 1)))
+        return self.add("Conv", x, self.real(f"{name}.weight", weight), self.real(f"{name}.bias", bias), **attributes)
+
+    def product(self, x, name, weight):
+        return self.add("MatMul", x, self.real(f"{name}.weight", weight.reshape(weight.shape[:2]).T))
+
+    def dense(self, x, name, layer):
         """A dense layer, or a 1x1 convolution, where channels are last."""
-        weight = self.weight(f"{name}.weight", lambda value: value.reshape(value.shape[:2]).T)
-        return self.add("Add", self.add("MatMul", x, weight), self.weight(f"{name}.bias"))
+        weight, bias = layer
+        return self.add("Add", self.product(x, name, weight), self.real(f"{name}.bias", bias))
 
-    def norm(self, x, name):
-        weights = (self.weight(f"{name}.weight"), self.weight(f"{name}.bias"))
-        return self.add("LayerNormalization", x, *weights, axis=-1, epsilon=EPSILON)
+    def scaled(self, x, channels):
+        """LayerNorm of what has no mean, without gain and shift."""
+        mean = np.full((1, channels), 1 / channels), np.array([EPSILON])
+        return self.add("Div", x, self.add("Sqrt", self.conv(self.add("Mul", x, x), f"mean_{channels}", mean)))
 
     def gelu(self, x):
         inner = self.add("Erf", self.add("Div", x, self.number(math.sqrt(2))))
         return self.add("Mul", self.add("Mul", x, self.add("Add", inner, self.number(1))), self.number(0.5))
 
-    # Layouts: a map is [batch, channels, height, width], tokens are [batch, height * width, channels].
+    def turned(self, x):
+        """The last two sides of [batch, heads, a, b]."""
+        return self.add("Transpose", x, perm=[0, 1, 3, 2])
 
-    def to_tokens(self, x):
+    def tokens(self, x):
+        """[batch, height * width, channels]"""
         return self.add("Transpose", self.add("Reshape", x, self.whole(0, 0, -1)), perm=[0, 2, 1])
-
-    def to_map(self, tokens, shape):
-        return self.add("Reshape", self.add("Transpose", tokens, perm=[0, 2, 1]), shape)
-
-    def heads(self, x, heads, dim, perm):
-        split = self.add("Reshape", x, self.whole(0, 0, heads, dim // heads))
-        return self.add("Transpose", split, perm=perm)
 
     # What model.py has as modules.
 
-    def attention(self, x, name, shape, i):
+    def attention(self, x, name, norm, shape, i):
         heads, sr, dim = (CONFIG[key][i] for key in ("num_attention_heads", "sr_ratios", "hidden_sizes"))
-        source = x
+        source, source_norm = x, norm
         if sr > 1:
-            reduced = self.conv(self.to_map(x, shape), f"{name}.reduce", strides=[sr, sr])
-            source = self.norm(self.to_tokens(reduced), f"{name}.norm")
-        q, k, v = self.dense(x, f"{name}.query"), self.dense(source, f"{name}.key"), self.dense(source, f"{name}.value")
-        if heads == 1:
-            k = self.add("Transpose", k, perm=[0, 2, 1])
-        else:
-            q, v = (self.heads(each, heads, dim, [0, 2, 1, 3]) for each in (q, v))
-            k = self.heads(k, heads, dim, [0, 2, 3, 1])
-        mixed = self.add("MatMul", self.add("Softmax", self.add("MatMul", q, k), axis=-1), v)
-        if heads > 1:
-            mixed = self.add("Reshape", self.add("Transpose", mixed, perm=[0, 2, 1, 3]), self.whole(0, 0, dim))
-        return self.dense(mixed, f"{name}.out")
+            reduce = without_mean(*self.after(norm, f"{name}.reduce"))
+            source = self.scaled(self.conv(x, f"{name}.reduce", reduce, strides=[sr, sr]), dim)
+            source_norm = f"{name}.norm"
+        query, key = self.after(norm, f"{name}.query"), self.after(source_norm, f"{name}.key")
+        value, out = self.after(source_norm, f"{name}.value"), without_mean(*self.layer(f"{name}.out"))
+        if heads == 1:  # What a query mixes by adds up to 1: values can go through the layer `out` before that.
+            value, out = (out[0] @ value[0], out[0] @ value[1] + out[1]), None
+        split = self.whole(0, heads, dim // heads, -1)
+        q = self.add("Reshape", self.conv(x, f"{name}.query", query), split)
+        k = self.add("Reshape", self.conv(source, f"{name}.key", key), split)
+        v = self.dense(self.tokens(source), f"{name}.value", value)
+        v = self.add("Transpose", self.add("Reshape", v, self.whole(0, -1, heads, dim // heads)), perm=[0, 2, 1, 3])
+        mixed = self.add("Reshape", self.turned(self.mixed(q, k, v, PARTS[i])), shape)
+        return mixed if out is None else self.conv(mixed, f"{name}.out", out)
 
-    def mix_ffn(self, x, name, shape):
-        wide = self.pointwise(self.to_map(x, shape), f"{name}.dense1")
-        channels = len(self.weights[f"{name}.depthwise.bias"])
-        wide = self.gelu(self.conv(wide, f"{name}.depthwise", group=channels, pads=[1] * 4))
-        return self.to_tokens(self.pointwise(wide, f"{name}.dense2"))
+    def mixed(self, q, k, v, parts):
+        def of(q):
+            return self.add("MatMul", self.add("Softmax", self.add("MatMul", self.turned(q), k), axis=-1), v)
+
+        if parts == 1:
+            return of(q)
+        count = self.add("Slice", self.add("Shape", q), self.whole(3), self.whole(4))
+        bounds = self.add("Div", self.add("Mul", count, self.whole(*range(parts + 1))), self.whole(parts))
+        cuts = [self.add("Slice", bounds, self.whole(j), self.whole(j + 1)) for j in range(parts + 1)]
+        some = [of(self.add("Slice", q, *cut, self.whole(3))) for cut in zip(cuts, cuts[1:])]
+        return self.add("Concat", *some, axis=2)
+
+    def mix_ffn(self, x, name, norm):
+        wide = self.conv(x, f"{name}.dense1", self.after(norm, f"{name}.dense1"))
+        depthwise = self.layer(f"{name}.depthwise")
+        wide = self.gelu(self.conv(wide, f"{name}.depthwise", depthwise, group=len(depthwise[1]), pads=[1] * 4))
+        return self.conv(wide, f"{name}.dense2", without_mean(*self.layer(f"{name}.dense2")))
 
     def stage(self, x, i):
-        """The tokens of a stage, and the shape of its map."""
-        stride, patch = CONFIG["strides"][i], CONFIG["patch_sizes"][i]
-        embedded = self.conv(x, f"stages.{i}.embed.proj", strides=[stride, stride], pads=[patch // 2] * 4)
-        shape = self.add("Shape", embedded)
-        tokens = self.norm(self.to_tokens(embedded), f"stages.{i}.embed.norm")
+        """The map of a stage, and its shape."""
+        stride, patch, dim = (CONFIG[key][i] for key in ("strides", "patch_sizes", "hidden_sizes"))
+        name = f"stages.{i}.embed"
+        embed = without_mean(*self.layer(f"{name}.proj"))
+        x = self.conv(x, f"{name}.proj", embed, strides=[stride, stride], pads=[patch // 2] * 4)
+        shape = self.add("Shape", x)
+        gain, shift = self.layer(f"{name}.norm")
+        x = self.conv(self.scaled(x, dim), f"{name}.norm", without_mean(np.diag(gain), shift))
         for j in range(CONFIG["depths"][i]):
             block = f"stages.{i}.blocks.{j}"
-            normed = self.norm(tokens, f"{block}.norm1")
-            tokens = self.add("Add", tokens, self.attention(normed, f"{block}.attention", shape, i))
-            normed = self.norm(tokens, f"{block}.norm2")
-            tokens = self.add("Add", tokens, self.mix_ffn(normed, f"{block}.ffn", shape))
-        return self.norm(tokens, f"stages.{i}.norm"), shape
+            mixed = self.attention(self.scaled(x, dim), f"{block}.attention", f"{block}.norm1", shape, i)
+            x = self.add("Add", x, mixed)
+            x = self.add("Add", x, self.mix_ffn(self.scaled(x, dim), f"{block}.ffn", f"{block}.norm2"))
+        # Here the map has gain and shift: the next layer pads it with zeros.
+        names = f"stages.{i}.norm.weight", f"stages.{i}.norm.bias"
+        gain, shift = (self.real(name, self.weights[name][:, None, None]) for name in names)
+        return self.add("Add", self.add("Mul", self.scaled(x, dim), gain), shift), shape
 
     def head(self, stages):
-        """Logits, from the tokens and the shape of each stage."""
+        """Logits, from the map of each stage and its shape."""
         total = size = None
-        for i, (tokens, shape) in enumerate(stages):
+        biases = sum(self.weights[f"head.project.{i}.bias"] for i in range(len(stages)))
+        for i, (x, shape) in enumerate(stages):
             batch = self.add("Slice", shape, self.whole(0), self.whole(1))
             sides = self.add("Slice", shape, self.whole(2), self.whole(4))
             own = self.add("Concat", batch, sides, self.whole(CONFIG["decoder_hidden_size"]), axis=0)
-            x = self.add("Reshape", self.dense(tokens, f"head.project.{i}"), own)
+            name = f"head.project.{i}"
+            x = self.product(self.tokens(x), name, self.weights[f"{name}.weight"])
+            if i == len(stages) - 1:  # The smallest map brings what all are to have: upsampling keeps what is the same everywhere.
+                x = self.add("Add", x, self.real("head.project.bias", biases))
+            x = self.add("Reshape", x, own)
             if i == 0:
                 total, size = x, own
             else:
                 half_pixel = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
                 total = self.add("Add", total, self.add("Resize", x, "", "", size, **half_pixel))
-        logits = self.dense(self.add("Relu", total), "head.classifier")
+        logits = self.dense(self.add("Relu", total), "head.classifier", self.layer("head.classifier"))
         self.add("Transpose", logits, output="logits", perm=[0, 3, 1, 2])
 
 
@@ -134,9 +181,8 @@ def build(weights):
     graph = Graph(weights)
     x, stages = "pixel_values", []
     for i in range(CONFIG["num_encoder_blocks"]):
-        if i > 0:
-            x = graph.to_map(*stages[-1])
         stages.append(graph.stage(x, i))
+        x, _ = stages[-1]
     graph.head(stages)
     classes = len(weights["head.classifier.bias"])
     value = helper.make_tensor_value_info

@@ -9,6 +9,7 @@
 import { Result } from "effect"
 import type { ClassTable } from "../mask/ClassTable.ts"
 import * as Fit from "../mask/Fit.ts"
+import { addUp } from "../mask/Probabilities.ts"
 import * as Steps from "../mask/Steps.ts"
 
 /** What is known besides the array itself. */
@@ -77,30 +78,6 @@ const waysOf = (
           at < index && before.classes === 1 && before.height === way.height && before.width === way.width
       )
   )
-}
-
-/** Half floats round, and so do those who write few digits. */
-const tolerance = 0.02
-
-/** Whether the values along an axis are shares of 1 everywhere: probabilities, or one 1 among zeros. */
-function* addsUp(data: ArrayLike<number>, dims: ReadonlyArray<number>, axis: number): Steps.Steps<boolean> {
-  const count = dims[axis]!
-  const inner = dims.slice(axis + 1).reduce((size, each) => size * each, 1)
-  const rows = Steps.rowsPerStep(count)
-  let seen = 0
-  for (let start = 0; start < data.length; start += count * inner) {
-    for (let i = start; i < start + inner; i++) {
-      if (++seen % rows === 0) yield
-      let sum = 0
-      for (let k = 0; k < count; k++) {
-        const value = data[i + k * inner]!
-        if (!(value >= -tolerance && value <= 1 + tolerance)) return false
-        sum += value
-      }
-      if (Math.abs(sum - 1) > tolerance) return false
-    }
-  }
-  return true
 }
 
 function* isWhole(data: ArrayLike<number>): Steps.Steps<boolean> {
@@ -172,7 +149,7 @@ export function* decide(
     (yield* isWhole(data)) &&
     (yield* those(
       all.filter(({ classes }) => classes > 1),
-      ({ axis }) => addsUp(data, dims, axis)
+      ({ axis }) => addUp(data, dims, axis)
     )).length === 0
   ) {
     const plane = best(planes)
@@ -186,7 +163,7 @@ export function* decide(
       `it has ${said}, and no axis for the model's ${count} classes, whose last id is ${lastId}`
     )
   }
-  const shares = yield* those(enough, ({ axis }) => addsUp(data, dims, axis))
+  const shares = yield* those(enough, ({ axis }) => addUp(data, dims, axis))
   const likely = shares.length > 0 ? shares : enough
   // As many as there are classes, unless another way is the image's very shape.
   const named = likely.filter(({ classes }) => count > 0 && (classes === count || classes === lastId + 1))

@@ -239,7 +239,7 @@ export const fromMasks = (
               fromMask(answer, each.path, pngMask(each.path, png, image, options))
             )
           : Array.isArray(each.mask)
-            ? yield* MaskShape.fromArray(answer, each.path, each.mask, image, shares)
+            ? yield* MaskShape.fromArray(answer, each.path, each.mask, image, shares, binary(options))
             : yield* rleMask(answer, each.path, each.mask, image, options)
       const { data, height, width } = mask
       map ??= {

@@ -41,7 +41,18 @@ const ringsIn = (value: unknown): ReadonlyArray<Polygons.Ring> | undefined => {
   return rings.length === value.length ? rings : undefined
 }
 
-const isFlat = (value: ReadonlyArray<unknown>): value is ReadonlyArray<number> => isNumber(value[0])
+/** Numbers one after the other, also as the only row of as many as the image has pixels. */
+const lineOf = (
+  value: ReadonlyArray<unknown>,
+  { height, width }: Fit.Size
+): ReadonlyArray<number> | undefined => {
+  const [first] = value
+  const line: ReadonlyArray<unknown> =
+    value.length === 1 && height > 1 && Array.isArray(first) && first.length === width * height
+      ? first
+      : value
+  return line.every(isNumber) ? line : undefined
+}
 
 /** More numbers than an outline of two values has, which is a rectangle. */
 const fewest = 16
@@ -52,28 +63,32 @@ const fewest = 16
  */
 const flatMask = (
   values: ReadonlyArray<number>,
-  { height, width }: Fit.Size
+  { height, width }: Fit.Size,
+  options: Plane.BinaryOptions = {}
 ): BinaryMask.BinaryMask | string | undefined => {
   const [left = 0, top = 0, right = 0, bottom = 0] = values.slice(-4)
   const [across, down] = [right - left + 1, bottom - top + 1]
   const cells = values.slice(0, -4)
   const isIn = left >= 0 && top >= 0 && across > 0 && down > 0 && right < width && bottom < height
-  if (isIn && across * down === cells.length && hasTwoValues([cells])) {
-    const inside = Plane.toMask(Float32Array.from(cells))
+  // So many numbers are an outline by a chance that nobody meets.
+  const isBox = isIn && across * down === cells.length
+  const isWhole = values.length === width * height
+  const isMask = values.length > fewest + 4 || hasTwoValues([isBox ? cells : values])
+  if (isBox && isMask) {
+    const inside = Plane.toMask(Float32Array.from(cells), options)
     if (Result.isFailure(inside)) return inside.failure.detail
     const mask = BinaryMask.empty(width, height)
     for (const [at, cell] of inside.success.entries())
       if (cell !== 0) mask.data[(top + Math.floor(at / across)) * width + left + (at % across)] = 1
     return mask
   }
-  if (!hasTwoValues([values])) return undefined
-  if (values.length === width * height) {
-    const inside = Plane.toMask(Float32Array.from(values))
+  if (isWhole && isMask) {
+    const inside = Plane.toMask(Float32Array.from(values), options)
     return Result.isFailure(inside)
       ? inside.failure.detail
       : { width, height, data: Uint8Array.from(inside.success) }
   }
-  return values.length > fewest
+  return values.length > fewest && hasTwoValues([values])
     ? `it is a list of ${values.length} values, and the image of ${width} x ${height} pixels`
     : undefined
 }
@@ -93,7 +108,8 @@ const outlinesIn = (
   value: ReadonlyArray<unknown>,
   image: Fit.Size
 ): ReadonlyArray<Polygons.Ring> | undefined => {
-  if (isFlat(value) && flatMask(value, image) !== undefined) return undefined
+  const line = lineOf(value, image)
+  if (line !== undefined && flatMask(line, image) !== undefined) return undefined
   const [height = 0, width = 0, ...more] = NestedArray.shapeOf(value) ?? []
   const isPlane = more.length === 0 && width > 2 && (height > 1 || image.height === 1)
   const isRows = isPlane && (height === image.height || width === image.width || hasTwoValues(value))
@@ -131,16 +147,18 @@ export const fromArray = (
   path: string,
   value: ReadonlyArray<unknown>,
   image: Fit.Size,
-  shares: boolean
+  shares: boolean,
+  options: Plane.BinaryOptions = {}
 ): Decoded<BinaryMask.BinaryMask> =>
   Effect.suspend(() => {
     const rings = outlinesIn(value, image)
     const shape = NestedArray.shapeOf(value)
-    const flat = rings === undefined && isFlat(value) ? flatMask(value, image) : undefined
+    const line = rings === undefined ? lineOf(value, image) : undefined
+    const flat = line && flatMask(line, image, options)
     if (flat !== undefined) return typeof flat === "string" ? fail(answer, path, flat) : Effect.succeed(flat)
     // One channel of one image.
     if (shape?.length === 3 && shape[0] === 1 && Array.isArray(value[0]))
-      return fromArray(answer, path, value[0], image, shares)
+      return fromArray(answer, path, value[0], image, shares, options)
     if (rings !== undefined) {
       const [height = 0, width = 0] = shape ?? []
       const fit = Fit.of({ height, width }, image)
@@ -156,7 +174,7 @@ export const fromArray = (
     }
     return Effect.flatMap(
       Effect.mapError(NestedArray.values(value), ({ detail }) => detail),
-      ({ data }) => Effect.fromResult(Result.mapError(Plane.toMask(data), ({ detail }) => detail))
+      ({ data }) => Effect.fromResult(Result.mapError(Plane.toMask(data, options), ({ detail }) => detail))
     ).pipe(
       Effect.matchEffect({
         onFailure: (detail) => fail(answer, path, detail),

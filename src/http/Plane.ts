@@ -126,7 +126,7 @@ const inside = (
 }
 
 /** Class ids in the narrowest storage. */
-export const narrow = (ids: ArrayLike<number>): LabelData => {
+const narrow = (ids: ArrayLike<number>): LabelData => {
   if (ids instanceof Uint8Array) return ids
   let maxId = 0
   for (let i = 0; i < ids.length; i++) if (ids[i]! > maxId) maxId = ids[i]!
@@ -200,14 +200,31 @@ export const toIds = (data: Values, options: PlaneOptions): Result.Result<LabelD
   return Result.succeed(narrow(data))
 }
 
-/** The mask of one thing, of which nobody says more: whole numbers are 0 and one other, as 1 and white alone are. */
-export const toMask = (data: Values): Result.Result<LabelData, Flaw> => {
-  const { isWhole, min, some } = look(data)
+/** Whether values are a matte: 0, white or nearly, and greys between. Beside 0 and white, low ones may be ids, of which white is none. */
+const isMatte = (data: Values, { max, min, some }: Look): boolean =>
+  min === 0 &&
+  max >= 200 &&
+  max <= 255 &&
+  some.size > 2 &&
+  data.some((value: number) => value >= 16 && value < 255)
+
+/**
+ * The mask of one thing, of which nobody says more: whole numbers are 0 and one other, as 1 and white alone are, or the greys of
+ * a matte, of which half of white and more is inside, as in a picture.
+ */
+export const toMask = (
+  data: Values,
+  { inverted, threshold }: BinaryOptions = {},
+  called = "binary"
+): Result.Result<LabelData, Flaw> => {
+  const seen = look(data)
+  const { isWhole, min, some } = seen
   const [first = 0] = some
   const isMask = some.size < 2 ? [0, 1, 255, 65_535].includes(first) : some.size === 2 && some.has(0)
-  return isWhole && min >= 0 && !isMask
+  const from = threshold ?? (isMatte(data, seen) ? 128 : undefined)
+  return from === undefined && isWhole && min >= 0 && !isMask
     ? Result.fail({
-        detail: `its values are ${[...some].join(", ")}${some.size > 2 ? " and others" : ""}: a mask has 0 and one other, or how sure it is from 0 to 1`
+        detail: `its values are ${[...some].join(", ")}${some.size > 2 ? " and others" : ""}: a mask has 0 and one other, or how sure it is from 0 to 1 or from 0 to 255. Say with \`${called}: { threshold }\` from which value on a pixel is inside`
       })
-    : toIds(data, { binary: true })
+    : toIds(data, { binary: { inverted, threshold: from }, called })
 }

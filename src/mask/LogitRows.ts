@@ -308,22 +308,3 @@ const fillRun = (out: LabelData, start: number, end: number, id: number): void =
   if (end - start > 48) out.fill(id, start, end)
   else for (let i = start; i < end; i++) out[i] = id
 }
-
-/** How far the sum of a position's probabilities is from 1 where they are halves, or were quantized. */
-const roundings = 0.01
-
-/** Of a model that ends with its softmax, which would be applied twice: numbers that it makes these probabilities of. */
-export const beforeSoftmax = (logits: Logits): Logits => {
-  const { classes, data, height, width } = logits
-  const size = height * width
-  for (let at = 0; at < size; at++) {
-    let sum = 0
-    for (let k = 0; k < classes; k++) {
-      const value = data[k * size + at]!
-      if (!(value >= 0 && value <= 1)) return logits
-      sum += value
-    }
-    if (Math.abs(sum - 1) > roundings) return logits
-  }
-  return { ...logits, data: data.map((value) => Math.log(Math.max(value, 1e-30))) }
-}

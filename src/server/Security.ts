@@ -7,11 +7,13 @@
 import { createHash, timingSafeEqual } from "node:crypto"
 import { Duration, Effect, Redacted, Result, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
+import { NetAddress } from "effect/net"
 import * as ErrorKind from "../ErrorKind.ts"
 import { isAddress, isLoopback, isPrivateName } from "../service/AddressGuard.ts"
 import * as Address from "./Address.ts"
 import { type Caller, CurrentCaller } from "./Caller.ts"
-import { Refusal } from "./Refusal.ts"
+import * as Outside from "./Outside.ts"
+import { bad, Refusal } from "./Refusal.ts"
 import { ofTokens } from "./RefusalStatus.ts"
 import type { SegFormerServerOptions } from "./ServerOptions.ts"
 
@@ -88,12 +90,19 @@ const rawHeadersOf = ({ source }: HttpServerRequest.HttpServerRequest): Readonly
   return Array.isArray(found) ? found : []
 }
 
-/** Of two names that a request says it is for, a proxy may have gone by the one and this server by the other. */
-export const hasTwoHosts = (request: HttpServerRequest.HttpServerRequest): boolean => {
+/**
+ * Of two names that a request says it is for, a proxy may have gone by the one and this server by the other; so it may with one that
+ * is more than a name: of `a@b`, `b#a` and `b/a` not all programs say that it is `b`.
+ */
+export const wrongHost = (request: HttpServerRequest.HttpServerRequest): Refusal | undefined => {
   const names = rawHeadersOf(request).filter((_, index) => index % 2 === 0)
   const hosts = names.filter((name) => typeof name === "string" && name.toLowerCase() === "host")
+  const host = request.headers["host"] ?? ""
   // A `Request` has headers of one name in one value.
-  return hosts.length > 1 || (request.headers["host"] ?? "").includes(",")
+  if (hosts.length > 1 || host.includes(",")) return bad("A request has one Host, and this one has two")
+  return host === "" || Outside.isHost(host)
+    ? undefined
+    : bad("The Host of the request is no name of a server")
 }
 
 /** By which of its names a request asks for this server, as a browser reads them; `undefined` where by none. */
@@ -138,7 +147,7 @@ export const authenticate = (options: AuthenticationOptions, addresses: Address.
   if (!hasAddresses(options)) return byToken ?? unasked(options)
   const isLetIn = Result.getOrElse(Address.among(options.allowFrom ?? []), () => () => false)
   return (request, elsewhere) => {
-    const address = addresses.whole(request)
+    const address = addresses.ip(request)
     if (isLetIn(address)) {
       if (!isNobodys(request)) return Effect.fail(strangersName)
       // Whose token it is says more than the address.
@@ -147,8 +156,10 @@ export const authenticate = (options: AuthenticationOptions, addresses: Address.
         : Effect.succeed(undefined)
     }
     if (byToken !== undefined) return byToken(request, elsewhere)
-    if (options.allowAnyone === true || isLoopback(address)) return unasked(options)(request)
-    const whose = address === "" ? "an address that is not told here" : address
+    if (options.allowAnyone === true || (address !== undefined && NetAddress.isLoopback(address))) {
+      return unasked(options)(request)
+    }
+    const whose = address === undefined ? "an address that is not told here" : NetAddress.formatIp(address)
     const detail = `This service is open to certain addresses (--allow-from), and yours, ${whose}, is none of them`
     return Effect.andThen(
       Effect.logWarning(`${whose} was refused: it is none of the addresses of --allow-from`),

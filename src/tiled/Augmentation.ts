@@ -26,6 +26,7 @@ import * as RasterImage from "../image/RasterImage.ts"
 import * as Resample from "../image/Resample.ts"
 import { axis } from "../mask/LogitCells.ts"
 import * as Logits from "../mask/Logits.ts"
+import { beforeSoftmaxSteps } from "../mask/Probabilities.ts"
 import * as Steps from "../mask/Steps.ts"
 import type { Attempt } from "../policy/Attempt.ts"
 import type { Prediction } from "../Prediction.ts"
@@ -57,6 +58,8 @@ interface View {
 /** What one look came to. */
 interface Look {
   readonly flip: Flip | undefined
+  /** It was of probabilities. */
+  readonly isSure: boolean
   readonly prediction: Extract<Prediction, { readonly _tag: "Logits" }>
 }
 
@@ -92,12 +95,17 @@ export const make = Effect.fnUntraced(function* (
         return yield* fail(`averaging over flips and scales takes logits, and it gave ${given}`)
       }
       yield* Effect.fromResult(Logits.make(prediction.logits))
-      return { flip: view.flip, prediction }
+      const logits = yield* Steps.run(() => beforeSoftmaxSteps(prediction.logits))
+      const isSure = logits !== prediction.logits
+      return { flip: view.flip, isSure, prediction: { ...prediction, logits } }
     })
     const looks = yield* Effect.forEach(views, look, { concurrency })
     const { prediction } = looks[0]!
     const classes = [...new Set(looks.map((each) => each.prediction.logits.classes))]
     if (classes.length > 1) return yield* fail(`it gave logits of ${classes.join(" and of ")} classes`)
+    if (new Set(looks.map(({ isSure }) => isSure)).size > 1) {
+      return yield* fail("it gave logits, and of another look of the same picture probabilities")
+    }
     // What it says of scores or regions is of one look alone.
     return {
       _tag: "Logits",

@@ -26,21 +26,29 @@ import { Effect, FileSystem, type PlatformError, type Scope, Stream } from "effe
 import * as NotWritten from "../files/NotWritten.ts"
 import * as TemporaryFolder from "../files/TemporaryFolder.ts"
 import { ImageCodec, type Raster } from "../image/ImageCodec.ts"
-import { ImageNotFound, ImageNotReadable, ImageTooLarge, UnsupportedImage } from "../image/ImageError.ts"
+import {
+  type DependencyMissing,
+  type ImageError,
+  ImageNotFound,
+  ImageNotReadable,
+  ImageTooLarge,
+  UnsupportedImage
+} from "../image/ImageError.ts"
 import * as Bmp from "../image/Bmp.ts"
 import * as ImageFormat from "../image/ImageFormat.ts"
 import * as ImageHeader from "../image/ImageHeader.ts"
-import * as ImageSource from "../image/ImageSource.ts"
+import * as ImageOpening from "../image/ImageOpening.ts"
 import type { Image, ImageLimits } from "../image/ImageSource.ts"
 import * as RasterImage from "../image/RasterImage.ts"
 import * as SharpInput from "../image/SharpInput.ts"
-import { floats, load, plain, reasonOf } from "../image/SharpModule.ts"
+import { floats, load, plain } from "../image/SharpModule.ts"
 import * as Stretch from "../image/Stretch.ts"
 import type { Box } from "../mask/Region.ts"
 import { concat } from "../service/Body.ts"
-import type { SegmentationError } from "../SegmentationError.ts"
+import type { CodeNotLoaded } from "../service/CodeNotLoaded.ts"
 import type { SpanName } from "../TelemetryNames.ts"
 import * as ErrorKind from "../ErrorKind.ts"
+import { firstLineOf } from "../SystemError.ts"
 
 export interface LargeImage {
   /** For errors: a path, or its name. */
@@ -52,7 +60,7 @@ export interface LargeImage {
   /** Its file has pages behind this one. */
   readonly hasMore?: boolean | undefined
   /** The part inside `box`, which must lie inside the picture: pixels, or a PNG for what takes files. */
-  readonly window: (box: Box) => Effect.Effect<Image, SegmentationError>
+  readonly window: (box: Box) => Effect.Effect<Image, ImageError>
 }
 
 export interface MakeOptions {
@@ -62,7 +70,7 @@ export interface MakeOptions {
   /** In pixels. */
   readonly height: number
   /** The pixels of a window. Windows are read several at a time. */
-  readonly read: (box: Box) => Effect.Effect<Raster, SegmentationError>
+  readonly read: (box: Box) => Effect.Effect<Raster, ImageError>
 }
 
 /** A picture whose windows are read by a function. */
@@ -110,7 +118,11 @@ export interface FileOptions {
 export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   path: string,
   options: FileOptions = {}
-): Effect.fn.Return<LargeImage, SegmentationError, FileSystem.FileSystem | Scope.Scope> {
+): Effect.fn.Return<
+  LargeImage,
+  ImageError | DependencyMissing | CodeNotLoaded,
+  FileSystem.FileSystem | Scope.Scope
+> {
   const fs = yield* FileSystem.FileSystem
   ErrorKind.oneOf("LargeImage", "compression", options.compression, ["none", "deflate"])
   const source = path
@@ -131,7 +143,7 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   const start = ImageHeader.parse(head, page)
   // What it is instead, it is to every command.
   if (start._tag === "Refused" || start._tag === "Unknown") {
-    yield* ImageSource.bytes(head, { name: source }).open()
+    yield* ImageOpening.fromMemory(source, source, head, defaultLimits)
   }
   const known = start._tag === "Known" ? start.format : undefined
   // Of a JPEG that would allow any number of scans over all of its pixels, and of other types what a large picture needs.
@@ -141,7 +153,7 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   const from = { source, format: known ?? "image", page, head: Effect.succeed(head), range } as const
   const found =
     start._tag === "Known" && ImageFormat.table[start.format].decoder === "ours"
-      ? { ...start, metadata: undefined, isColour: true }
+      ? { ...start, metadata: undefined, isColour: true, toSrgb: undefined }
       : yield* SharpInput.look(from, () => input(false), stretch !== undefined)
   const { height, metadata, width } = found
   const format = metadata === undefined ? known : ImageFormat.ofSharp(metadata.format)
@@ -185,7 +197,7 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
       ? sharp(bitmap.data, { raw: { width, height, channels: 3 }, limitInputPixels: false })
       : metadata === undefined || space === undefined
         ? input(pixels, found).toColourspace("srgb").removeAlpha()
-        : SharpInput.numbersOf(input(pixels, found), metadata)
+        : SharpInput.numbersOf(input(pixels, found), { ...found, metadata })
   const stored = yield* Effect.tryPromise({
     try: () =>
       opened()
@@ -201,8 +213,8 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
     catch: (cause) => ({ cause })
   }).pipe(
     Effect.catch(({ cause }) =>
-      /write/.test(reasonOf(cause))
-        ? Effect.fail(notPlaced(source, reasonOf(cause)))
+      /write/.test(firstLineOf(cause))
+        ? Effect.fail(notPlaced(source, firstLineOf(cause)))
         : SharpInput.failed(from, cause)
     )
   )
@@ -213,14 +225,18 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   const read = <A>(place: Place, as: (part: SharpInput.Pipeline) => Promise<A>) =>
     Effect.tryPromise({
       try: () => as(sharp(tiled, ownFile).extract(place)),
-      catch: (cause) => new ImageNotReadable({ source, detail: reasonOf(cause) })
+      catch: (cause) => new ImageNotReadable({ source, detail: firstLineOf(cause) })
     })
   const rgb = (box: Box) =>
-    Effect.flatMap(
+    Effect.map(
       read(storedBox(box, stored, orientation), (part) =>
         upright(part, orientation).toColourspace("srgb").raw().toBuffer()
       ),
-      (bytes) => SharpInput.finish(metadata, plain(bytes), 3)
+      (bytes) => {
+        const data = plain(bytes)
+        found.toSrgb?.(data, 3)
+        return data
+      }
     )
   // Floats are stored as floats, whose space libvips has another word for.
   const storedSpace = stored.channels === 1 ? "b-w" : "scrgb"
@@ -267,7 +283,7 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
                     .png({ compressionLevel: 1 })
                     .toBuffer()
                 ),
-              catch: (cause) => new ImageNotReadable({ source, detail: reasonOf(cause) })
+              catch: (cause) => new ImageNotReadable({ source, detail: firstLineOf(cause) })
             })
           )
         })

@@ -28,6 +28,7 @@ import * as Logits from "../mask/Logits.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as ConfidenceMap from "../mask/ConfidenceMap.ts"
 import type { Box } from "../mask/Region.ts"
+import { beforeSoftmaxSteps } from "../mask/Probabilities.ts"
 import * as Steps from "../mask/Steps.ts"
 import type { Prediction } from "../Prediction.ts"
 import { MaskNotDecodable, NoLabelMap, type SegmentationError } from "../SegmentationError.ts"
@@ -56,7 +57,10 @@ export interface TiledOptions
    * pixel make seams vanish. At most half of the overlap. 0 by default.
    */
   readonly margin?: number | undefined
-  /** Give the softmax probability of each pixel's class, of averaged logits. Not by default. */
+  /**
+   * Give the softmax probability of each pixel's class, of averaged logits; probabilities that a service gives are brought to
+   * logits before they are averaged. Not by default.
+   */
   readonly confidence?: boolean | undefined
   /** Logits kept between two rows of windows. 256 MiB by default. */
   readonly maxOverlapBytes?: number | undefined
@@ -116,6 +120,14 @@ const boxOf = ({ columns, crop, rows }: Windows.Windows, { column, row }: Window
 
 type Predicted = Windows.Window & { readonly prediction: Prediction }
 
+/** A window's numbers, those of a model that ends with its softmax as they were before it. */
+const decided = Effect.fnUntraced(function* ({ prediction, ...window }: Predicted) {
+  if (prediction._tag !== "Logits") return { ...window, prediction, kind: "label maps" }
+  const logits = yield* Steps.run(() => beforeSoftmaxSteps(prediction.logits))
+  const kind = logits === prediction.logits ? "logits" : "probabilities"
+  return { ...window, prediction: { ...prediction, logits }, kind }
+})
+
 interface Blend extends LogitBlend.BlendOptions {
   readonly maxBytes: number
 }
@@ -129,7 +141,7 @@ const joiner = (picture: LargeImage, windows: Windows.Windows, transport: string
   /** Of all windows so far: a service may name those alone that it found. */
   let classes: ClassTable.ClassTable = []
 
-  const work = ({ prediction, ...window }: Predicted) => {
+  const work = ({ kind, prediction, ...window }: Effect.Success<ReturnType<typeof decided>>) => {
     const box = boxOf(windows, window)
     const at = `${source} at ${box.x}, ${box.y}`
     const { requestId } = prediction
@@ -149,7 +161,7 @@ const joiner = (picture: LargeImage, windows: Windows.Windows, transport: string
         return yield* Result.fail(new NoLabelMap({ source: at, transport, ...request }))
       }
       if (prediction._tag === "Labels") {
-        yield* isLike("label maps")
+        yield* isLike(kind)
         const map = yield* Result.mapError(LabelMap.make(prediction.labelMap), blame)
         const before = classes
         const isOther = disagreement(before, prediction.classes) !== undefined
@@ -170,7 +182,7 @@ const joiner = (picture: LargeImage, windows: Windows.Windows, transport: string
       }
       const logits = yield* Result.mapError(Logits.make(prediction.logits), blame)
       const { classes: channels, height, width } = logits
-      yield* isLike(`logits of [${channels}, ${height}, ${width}]`)
+      yield* isLike(`${kind} of [${channels}, ${height}, ${width}]`)
       const other = disagreement(classes, prediction.classes)
       if (other !== undefined)
         return yield* Result.fail(new WindowsDisagree({ source, x: box.x, y: box.y, ...other }))
@@ -188,7 +200,7 @@ const joiner = (picture: LargeImage, windows: Windows.Windows, transport: string
   }
 
   return (window: Predicted) =>
-    Effect.fromResult(work(window)).pipe(
+    Effect.flatMap(decided(window), (each) => Effect.fromResult(work(each))).pipe(
       Effect.flatMap((steps) => Steps.run(() => steps)),
       Effect.map((band): Band | undefined => band && { ...band, classes })
     )

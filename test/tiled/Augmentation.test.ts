@@ -96,6 +96,39 @@ describe("test-time augmentation", () => {
     })
   )
 
+  it.effect("averages what a service gives as probabilities as the logits that they are of", () =>
+    Effect.gen(function* () {
+      const ended = (pixels: support.Size & { readonly data: Uint8Array }) => support.softmaxOf(model(pixels))
+      const options = { flips: ["x", "y"], scales: [1, 0.5] } as const
+      const of = (model: Parameters<typeof support.logitsOf>[0]) =>
+        under(
+          Effect.flatMap(png, (bytes) => segment(ImageSource.bytes(bytes, { name: "waves.png" }))),
+          options,
+          support.logitsOf(model)
+        )
+      const [before, after] = [yield* of(model), yield* of(ended)]
+      const [sure, too] = [yield* before.uncertainty, yield* after.uncertainty]
+      assert.closeTo(too!.entropy, sure!.entropy, 1e-3)
+      assert.closeTo(too!.margin, sure!.margin, 1e-3)
+      assert.deepStrictEqual(
+        [...LabelMap.histogram(yield* after.labelMap)],
+        [...LabelMap.histogram(yield* before.labelMap)]
+      )
+      // Of one answer to all looks the average is that answer.
+      const even = yield* of(() => ({ data: Float32Array.of(0.7, 0.3), classes: 2, width: 1, height: 1 }))
+      assert.closeTo((yield* even.uncertainty)!.margin, 0.4, 1e-5)
+      const mixed = yield* Effect.flip(
+        of(({ width }) => ({
+          data: width === size.width ? Float32Array.of(0.7, 0.3) : Float32Array.of(0.7, 0.8),
+          classes: 2,
+          width: 1,
+          height: 1
+        }))
+      )
+      assert.include(mixed.message, "it gave logits, and of another look of the same picture probabilities")
+    })
+  )
+
   it.effect("averages the logits of other sizes, resized to those of the first", () =>
     Effect.gen(function* () {
       const sizes: Array<ReadonlyArray<number>> = []

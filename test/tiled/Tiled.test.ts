@@ -171,6 +171,57 @@ describe("logits of windows", () => {
       }).pipe(Effect.provide(SharpCodec.layer))
   )
 
+  it.effect("are as sure where a service gives their softmax as where it gives them", () =>
+    Effect.gen(function* () {
+      const size = { width: 71, height: 67 }
+      const options = { crop: 31, stride: 22, weights: "distance", confidence: true } as const
+      const model = (pixels: support.Size & { readonly data: Uint8Array }) =>
+        support.convolution(pixels, 5, 1)
+      const picture = yield* support.drawn(size)
+      const of = (layer: ReturnType<typeof support.logitsOf>) =>
+        Effect.provide(support.collect(Tiled.segment(picture, options), size), layer)
+      const before = yield* of(support.logitsOf(model))
+      const after = yield* of(support.logitsOf((pixels) => support.softmaxOf(model(pixels))))
+      assert.isAbove(same(after, before), 0.999)
+      after.confidence.forEach((value, i) => assert.closeTo(value, before.confidence[i]!, 1e-3))
+      // What a service says of all pixels is what each of them has, however it rounds.
+      for (const shares of [
+        [0.7, 0.2, 0.1],
+        [0.33, 0.34, 0.33],
+        [0.34, 0.33, 0.34],
+        [1, 0, 0]
+      ]) {
+        const data = Float32Array.from(shares.flatMap((share) => [share, share, share, share]))
+        const even = yield* of(support.logitsOf(() => ({ data, classes: 3, width: 2, height: 2 })))
+        const sum = shares.reduce((total, share) => total + share, 0)
+        for (const value of even.confidence) assert.closeTo(value, Math.max(...shares) / sum, 1e-5)
+      }
+      // A sum of 2 is none of probabilities: these are logits.
+      const data = Float32Array.of(1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1)
+      const scores = yield* of(support.logitsOf(() => ({ data, classes: 3, width: 2, height: 2 })))
+      for (const value of scores.confidence) assert.closeTo(value, 1 / (2 + Math.exp(-1)), 1e-5)
+    }).pipe(Effect.provide(SharpCodec.layer))
+  )
+
+  it.effect("are not averaged with probabilities of other windows", () =>
+    Effect.gen(function* () {
+      let first = true
+      const layer = support.logitsOf(() => {
+        const data = first ? Float32Array.of(0.7, 0.3) : Float32Array.of(0.7, 0.8)
+        first = false
+        return { data, classes: 2, width: 1, height: 1 }
+      })
+      const picture = yield* support.drawn({ width: 60, height: 30 })
+      const bands = Tiled.segment(picture, { crop: 30, stride: 30, concurrency: 1 })
+      const error = yield* Effect.flip(Effect.provide(support.collect(bands, picture), layer))
+      assert.strictEqual(error._tag, "WindowsDisagree")
+      assert.include(
+        error.message,
+        "with probabilities of [2, 1, 1] at first, but that at 30, 0 with logits of [2, 1, 1]"
+      )
+    }).pipe(Effect.provide(SharpCodec.layer))
+  )
+
   it.effect("take NaN for the smallest and infinity for the largest number", () =>
     Effect.gen(function* () {
       const size = { width: 24, height: 16 }

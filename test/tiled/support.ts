@@ -131,6 +131,22 @@ export const collect = <E, R>(bands: Stream.Stream<Band, E, R>, { height, width 
     return { width, height, data, confidence }
   })
 
+/** What a model that ends with its softmax gives, with so many digits behind the point. */
+export const softmaxOf = (logits: Logits.Logits, digits = 7): Logits.Logits => {
+  const { classes, data, height, width } = logits
+  const size = width * height
+  const sums = Float64Array.from({ length: size }, (_, at) =>
+    Array.from({ length: classes }, (_, k) => Math.exp(data[k * size + at]!)).reduce(
+      (sum, each) => sum + each,
+      0
+    )
+  )
+  return {
+    ...logits,
+    data: data.map((value, i) => Number((Math.exp(value) / sums[i % size]!).toFixed(digits)))
+  }
+}
+
 /** `align_corners=False`, at one pixel, as PyTorch defines it. */
 export const sample = (logits: Logits.Logits, k: number, x: number, y: number, size: Size): number => {
   const place = (i: number, from: number, to: number) =>

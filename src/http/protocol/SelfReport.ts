@@ -4,12 +4,19 @@ import type { Answer } from "../../service/Answer.ts"
 import { isRecord, jsonOf, messageIn, textOf } from "../../service/Message.ts"
 import type { Health } from "../../Transport.ts"
 
-/** What says "nothing" where an error would stand: Python writes `None` as a text, and C a number. */
-const noError = /^(?:none|null|nil|undefined|no(?: errors?)?|n\/?a|-+|ok|success|successful|false|0)?$/i
+/** What says "nothing" where an error would stand, or that all is well: Python writes `None` as a text. */
+const noError =
+  /^(?!.*(?:\b(?:no|not|without)\b.*success|[未不没]成功))(?:none|null|nil|undefined|no(?:[ _-]?errors?)?|n\/?a|-+|o\.?k(?:ay)?|(?:.*[ _-])?(?:success(?:ful(?:ly)?)?|succeeded|completed?|done|finished)|false|.*成功)?[.!]?$/i
+
+/** Codes of success: nothing, the whole of 2xx, and those that Chinese services have for it. `00000` is one as well. */
+const isSuccessCode = (code: number): boolean =>
+  code === 0 || (code >= 200 && code < 300) || code === 10_000 || code === 20_000
+
+const isNumeral = (said: string): boolean => /^\s*-?\d+\s*$/.test(said)
 
 /** A no, also as a number or a text. */
 const isNo = (said: unknown): boolean =>
-  said === false || said === 0 || (typeof said === "string" && /^\s*false\s*$/i.test(said))
+  said === false || said === 0 || (typeof said === "string" && /^\s*(?:false|no|0)\s*$/i.test(said))
 
 const isYes = (said: unknown): boolean =>
   said === true || (typeof said === "string" && /^\s*true\s*$/i.test(said))
@@ -20,23 +27,48 @@ const errors = /^(?:err|error|errors|exception)$/i
 const failures = /^(?:(?:is|has)_?(?:error|errors|failed)|failed)$/i
 const errorMessages = /^err(?:or)?_?(?:message|msg)$/i
 const errorCodes = /^err(?:or)?_?(?:code|no)$/i
-const statusCodes = /^(?:status|(?:status_?)?code)$/i
+const statusCodes = /^(?:status|state|ret|(?:(?:status|result|return|response|ret)_?)?code)$/i
+const messages = /^(?:message|msg|detail|reason)$/i
+/** Objects that say how the whole went. */
+const heads = /^(?:status|state|meta|header|(?:response_?)?metadata|base_?resp)$/i
 
 /** Words for work that has come to nothing. */
 const failedState =
-  /^(?:error|errored|fail|failed|failure|timed?[ _-]?out|cancell?ed|aborted|crashed|rejected)$/i
+  /^(?:errors?|errored|fail|failed|failure|exception|timed?[ _-]?out|cancell?ed|aborted|crashed|killed|rejected|invalid)(?![a-z]|-free|[ _-]?over)|(?<!\b(?:no|non|without|zero|0)[ _-]?)(?:errors?|failed|failure|exception)$/i
+
+const isFailedState = (said: string): boolean =>
+  failedState.test(said.trim().replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_"))
 
 /** Whether what stands where an error would is one. */
-const isError = (error: unknown): boolean => {
-  if (isRecord(error) && noError.test(String(error["code"] ?? "some"))) return false
-  if (typeof error === "object" && error !== null)
-    return (
-      messageIn(error) !== undefined || Object.values(error).some((each) => messageIn(each) !== undefined)
-    )
-  return error === true || (typeof error === "string" && !noError.test(error.trim()))
+const isError = (error: unknown, depth = 0): boolean => {
+  // As a message, a no is one.
+  if (typeof error === "string")
+    return depth > 0 && /^no$/i.test(error) ? true : !noError.test(error.trim()) && !/^\s*0+\s*$/.test(error)
+  if (typeof error !== "object" || error === null || depth > 4) return error === true
+  const fields = Object.entries(error)
+  const code = fields.find(([name, said]) => /^code$/i.test(name) && said !== null)?.[1]
+  if (code !== undefined && isRecord(error)) {
+    if (!isCode(code)) return false
+    if (typeof code === "number") return true
+  }
+  return fields.some(([, each]) => isError(each, depth + 1))
 }
 
-const isCode = (said: unknown): boolean => (typeof said === "number" ? said !== 0 : isError(said))
+const isCode = (said: unknown): boolean => {
+  if (typeof said === "number") return !isSuccessCode(said)
+  return typeof said === "string" && isNumeral(said) ? !isSuccessCode(Number(said)) : isError(said)
+}
+
+/**
+ * Whether a field for the outcome says that it is bad. Low numbers count something where no message says what is wrong, and a
+ * status of 1 says yes.
+ */
+const isBadOutcome = (name: string, said: unknown, isBlamed: boolean): boolean => {
+  if (typeof said === "string" && !isNumeral(said)) return isFailedState(said)
+  const code = typeof said === "number" || typeof said === "string" ? Number(said) : 0
+  const isYes = code === 1 && /^stat/i.test(name) && !/code$/i.test(name)
+  return Number.isInteger(code) && !isSuccessCode(code) && !isYes && (code < 0 || code >= 400 || isBlamed)
+}
 
 /**
  * Whether an object says of its own work that it failed, whatever stands beside that: a mask there is what was left of it.
@@ -46,16 +78,17 @@ export const saysFailed = (value: unknown): boolean => {
   const fields = isRecord(value) ? Object.entries(value) : []
   // Beside a code that is none, a message may say that all is well.
   const isFine = fields.some(([name, said]) => errorCodes.test(name) && !isCode(said))
+  const isBlamed = fields.some(([name, said]) => messages.test(name) && isError(said))
   return fields.some(
     ([name, said]) =>
       (successes.test(name) && isNo(said)) ||
       (failures.test(name) && isYes(said)) ||
-      (name === "result" && said === false) ||
+      (/^(?:result|status|state)$/i.test(name) && said === false) ||
       (errors.test(name) && isError(said)) ||
       (!isFine && errorMessages.test(name) && isError(said)) ||
-      (/^(?:status|state)$/i.test(name) && typeof said === "string" && failedState.test(said.trim())) ||
-      (statusCodes.test(name) && typeof said === "number" && said >= 400 && said < 600) ||
-      (errorCodes.test(name) && isCode(said))
+      (statusCodes.test(name) && isBadOutcome(name, said, isBlamed)) ||
+      (errorCodes.test(name) && isCode(said)) ||
+      (heads.test(name) && isRecord(said) && saysFailed(said))
   )
 }
 

@@ -8,6 +8,7 @@ import type { LabelMap } from "../../mask/LabelMap.ts"
 import { allocate, type LabelData, sameStorage } from "../../mask/Grid.ts"
 import * as LogitRows from "../../mask/LogitRows.ts"
 import type { Logits } from "../../mask/Logits.ts"
+import { beforeSoftmax } from "../../mask/Probabilities.ts"
 import * as Uncertainty from "../../mask/Uncertainty.ts"
 import * as Meaning from "./Meaning.ts"
 import type { Expected, Picture } from "./Session.ts"
@@ -56,7 +57,7 @@ export const read = (
     case "Logits": {
       const { logits } = found
       const part = partOf(given, logits)
-      const sure = LogitRows.beforeSoftmax(logits)
+      const sure = beforeSoftmax(logits)
       const summed = sure === logits ? LogitRows.sums(logits) : undefined
       const labels = decided(logits, width, height, part, summed)
       const scores: Array<readonly [number, number]> = []
@@ -78,7 +79,7 @@ export const read = (
 export const logitsOf = (output: Meaning.Output, expected?: Expected, given?: Given): Logits | undefined => {
   if (given?.place !== undefined) return undefined
   const found = Meaning.of(output, expected, given)
-  return found._tag === "Logits" ? LogitRows.beforeSoftmax(found.logits) : undefined
+  return found._tag === "Logits" ? beforeSoftmax(found.logits) : undefined
 }
 
 /** Where the picture lies in a plane. */

@@ -125,6 +125,101 @@ describe("a mask in a list of numbers", () => {
     })
   )
 
+  it.effect("is a matte of greys from 0 to 255, of which half and more is inside, as in a picture", () =>
+    Effect.gen(function* () {
+      const greys = (
+        width: number,
+        height: number,
+        inside: (x: number) => unknown,
+        outside: (x: number) => unknown
+      ) => plane(width, height, (x, y) => (x < width / 2 && y < height / 2 ? inside(x) : outside(x)))
+      const mattes: ReadonlyArray<(width: number, height: number) => Array<Array<unknown>>> = [
+        // Edges alone are soft; all of it is; it is sure of nothing; it is of numbers with a point; 128 is the first inside.
+        (w, h) =>
+          greys(
+            w,
+            h,
+            (x) => (x % 5 === 0 ? 160 : 255),
+            (x) => (x % 5 === 0 ? 90 : 0)
+          ),
+        (w, h) =>
+          greys(
+            w,
+            h,
+            (x) => 230 - (x % 100),
+            (x) => x % 127
+          ),
+        (w, h) =>
+          greys(
+            w,
+            h,
+            (x) => 240 + (x % 15),
+            (x) => x % 16
+          ),
+        (w, h) =>
+          greys(
+            w,
+            h,
+            (x) => 200.5 + (x % 40),
+            (x) => (x % 9) * 1.5
+          ),
+        (w, h) =>
+          greys(
+            w,
+            h,
+            (x) => (x % 2 === 0 ? 128 : 255),
+            (x) => (x % 2 === 0 ? 127 : 0)
+          )
+      ]
+      for (const matte of mattes) {
+        for (const mask of [
+          matte(48, 32),
+          [matte(48, 32)],
+          matte(48, 32).flat(),
+          [matte(48, 32).flat()],
+          matte(47, 33)
+        ]) {
+          const found = yield* shares(things(mask))
+          assert.closeTo(found[1]!, 12, 1, JSON.stringify(mask).slice(0, 60))
+          assert.deepStrictEqual(Object.keys(found), ["1", "255"])
+        }
+        const boxed = [...matte(12, 8).flat(), 12, 8, 23, 15]
+        assert.closeTo((yield* shares(things(boxed)))[1]!, 12 / 16, 0.1)
+      }
+      // Shares in one line are no outline in parts of the sides.
+      const line = quarter(48, 32, 0.9, 0.1).flat()
+      assert.deepStrictEqual(yield* shares(things(line)), { 1: 12, 255: 36 })
+    })
+  )
+
+  it.effect("that may be ids of other classes is refused, unless somebody says where it begins", () =>
+    Effect.gen(function* () {
+      const ids = [
+        (x: number) => [0, 1, 2, 255][x % 4],
+        (x: number) => [0, 1, 255][x % 3],
+        (x: number) => x % 15,
+        (x: number) => x % 101,
+        (x: number) => 200 + (x % 3),
+        (x: number) => x * 10
+      ]
+      for (const id of ids) {
+        const mask = plane(48, 32, id)
+        for (const each of [mask, mask.flat()])
+          assert.match(yield* refusal(things(each)), /its values are .*`binary: \{ threshold \}`/)
+      }
+      const said = (mask: unknown, binary: { readonly threshold?: number; readonly inverted?: boolean }) =>
+        Effect.map(
+          decode(things(mask), { binary }),
+          (prediction) => labelsOf(prediction).data.filter((id) => id === 1).length / 1536
+        )
+      const percent = quarter(48, 32, 80, 20)
+      assert.strictEqual(yield* said(percent, { threshold: 50 }), 0.25)
+      assert.strictEqual(yield* said(percent.flat(), { threshold: 50 }), 0.25)
+      assert.strictEqual(yield* said(quarter(48, 32, 0, 255), { inverted: true }), 0.25)
+      assert.strictEqual(yield* said(quarter(48, 32, 200, 100), { threshold: 201 }), 0)
+    })
+  )
+
   it.effect("of too few points for an outline is refused", () =>
     Effect.gen(function* () {
       for (const mask of [

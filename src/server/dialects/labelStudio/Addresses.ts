@@ -26,7 +26,7 @@ const unknownHost =
   "this server has not been told where Label Studio is. Start it with LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
 
 /** The address without what may be a secret in it, for people. */
-export const shown = (value: string): string => {
+const shown = (value: string): string => {
   const text = value.startsWith("data:") ? "data:" : withoutQuery(value).replace(/\/\/[^/@]*@/, "//")
   return text.length > 200 ? `${text.slice(0, 199)}…` : text
 }
@@ -60,6 +60,10 @@ export const find = (
   if (url.protocol !== "http:" && url.protocol !== "https:") return refuse("it is no http(s) address")
   if (url.username !== "" || url.password !== "") return refuse("it has a name or password in it")
   if (base !== undefined && url.origin === base.origin) {
+    // It is asked with this server's key: what only that may see would stand in the failure, which whoever made the task reads.
+    if (/^\/+api(?:\/|$)/i.test(decoded(ownOf(url, prefixOf(base))))) {
+      return refuse("it is no picture, but Label Studio's own interface")
+    }
     return Result.succeed({ _tag: "Own", paths: pathsOf(url, prefixOf(base)) })
   }
   if (Hosts.allows(hosts, url) || hosts.includes("*")) return Result.succeed({ _tag: "Other", url })
@@ -76,8 +80,12 @@ export const find = (
 /** The path that Label Studio itself is under: empty, or such as `/label-studio`. */
 const prefixOf = ({ pathname }: URL): string => pathname.replace(/\/+$/, "")
 
+/** A path of Label Studio, without the one that it is under. */
+const ownOf = ({ pathname }: URL, prefix: string): string =>
+  pathname.startsWith(`${prefix}/`) ? pathname.slice(prefix.length) : pathname
+
 const pathsOf = (url: URL, prefix: string): ReadonlyArray<string> => {
-  const own = url.pathname.startsWith(`${prefix}/`) ? url.pathname.slice(prefix.length) : url.pathname
+  const own = ownOf(url, prefix)
   const path = prefix + own + url.search
   const [, file] = /^\/data\/(upload\/.+)$/.exec(own) ?? []
   // An upload is on Label Studio's disk or in its cloud storage, and only a route of its own knows which.

@@ -1,0 +1,60 @@
+/**
+ * Whether scores are probabilities already, as those of a model that ends with its softmax: they add up to 1 everywhere. One rule
+ * for all who ask. No Effect here, as a session starts sooner without it.
+ */
+import type { Logits } from "./LogitCells.ts"
+import type { Steps } from "./Steps.ts"
+
+/** Halves round, and so do those who quantize or write few digits. */
+const tolerance = 0.02
+
+/** Sums between two pauses. */
+const valuesPerStep = 1 << 17
+
+/** Whether the values along an axis are shares of 1 everywhere: probabilities, or one 1 among zeros. */
+export function* addUp(data: ArrayLike<number>, dims: ReadonlyArray<number>, axis: number): Steps<boolean> {
+  const count = dims[axis]!
+  const inner = dims.slice(axis + 1).reduce((size, each) => size * each, 1)
+  const rows = Math.max(1, Math.floor(valuesPerStep / count))
+  let seen = 0
+  for (let start = 0; start < data.length; start += count * inner) {
+    for (let i = start; i < start + inner; i++) {
+      if (++seen % rows === 0) yield
+      let sum = 0
+      for (let k = 0; k < count; k++) {
+        const value = data[i + k * inner]!
+        if (!(value >= -tolerance && value <= 1 + tolerance)) return false
+        sum += value
+      }
+      if (Math.abs(sum - 1) > tolerance) return false
+    }
+  }
+  return true
+}
+
+/** What stands for the probability 0, whose logarithm is no number. */
+const least = 1e-30
+
+/**
+ * Logits as they are; of probabilities their logarithms, of which the softmax is these probabilities again. Whoever applies one, or
+ * averages before it, takes these: a second softmax says of all classes that they are much alike.
+ */
+export function* beforeSoftmaxSteps(logits: Logits): Steps<Logits> {
+  const { classes, data, height, width } = logits
+  if (!(yield* addUp(data, [classes, height * width], 0))) return logits
+  const logarithms = new Float32Array(data.length)
+  for (let i = 0; i < data.length; i++) {
+    if (i % valuesPerStep === 0) yield
+    logarithms[i] = Math.log(Math.max(data[i]!, least))
+  }
+  return { ...logits, data: logarithms }
+}
+
+/** The same at once. */
+export const beforeSoftmax = (logits: Logits): Logits => {
+  const steps = beforeSoftmaxSteps(logits)
+  for (;;) {
+    const next = steps.next()
+    if (next.done === true) return next.value
+  }
+}
