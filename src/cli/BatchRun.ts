@@ -137,13 +137,14 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
 
   const { failed } = summary
   if (options.json) {
-    const { files, missing, progress, settled, skipped } = summary
+    const { changed, files, missing, progress, settled, skipped } = summary
     yield* Screen.say(
       JSON.stringify({
         done: summary.done,
         failed,
         new: settled,
         missing,
+        changed,
         skipped,
         failures: Object.fromEntries(summary.failures),
         milliseconds: Math.round(Duration.toMillis(progress.elapsed)),
@@ -199,7 +200,7 @@ const progressLine = (progress: Progress): string => {
 }
 
 const closing = (
-  { before, failed, failures, files, missing, progress, settled, skipped }: Batch.Summary,
+  { before, changed, failed, failures, files, missing, progress, settled, skipped }: Batch.Summary,
   out: string
 ) => {
   const part = (count: number, one: string, many: string) =>
@@ -210,11 +211,13 @@ const closing = (
   const untried = part(unknown, "not tried, as it is new", "not tried, as they are new")
   const again =
     missing === 0 ? "" : `, ${Screen.count(missing)} of them again, as their results were gone or not whole`
+  const other =
+    changed === 0 ? "" : `, ${Screen.count(changed)} of them again, as the images are others than they were`
   const equal = settled.repeated === 0 ? "" : `, ${Screen.count(settled.repeated)} of them equal to others`
   const tags = Array.from(failures, ([tag, count]) => `${Screen.count(count)} ${tag}`).join(", ")
   const spent = progress.cost === undefined ? "" : `, cost ${money.format(progress.cost.spent)}`
   return [
-    `${Screen.images(settled.done)} done${equal}${again}${known}${untried}, ${time(progress.elapsed)}${spent}`,
+    `${Screen.images(settled.done)} done${equal}${again}${other}${known}${untried}, ${time(progress.elapsed)}${spent}`,
     ...(failed === 0
       ? []
       : [`${Screen.count(failed)} failed: ${tags}. Once mended, try them again with --retry-failed`]),
