@@ -219,6 +219,18 @@ export const open = Effect.fnUntraced(function* <R>(
   const one = yield* Semaphore.make(1)
   const writeAll = (to: FileSystem.File, bytes: Buffer) =>
     attempt(Effect.andThen(to.writeAll(bytes), to.sync))
+  // A folder that was moved or removed keeps what is written to it, and nobody finds that again.
+  const stillThere = fs.exists(join(folder, "journal.log")).pipe(
+    attempt,
+    Effect.filterOrFail(
+      (isThere) => isThere,
+      () =>
+        new RunFolderFailed({
+          folder,
+          detail: "it was moved or removed while the run was at work, and without it all is done again"
+        })
+    )
+  )
   const commit = Effect.suspend(() => {
     if (problem !== undefined) return Effect.fail(problem)
     if (tail.size() === 0) return Effect.void
@@ -229,6 +241,7 @@ export const open = Effect.fnUntraced(function* <R>(
       Effect.andThen(Effect.sync(records.settle)),
       Effect.andThen(writeAll(file, lineBytes)),
       Effect.andThen(Effect.sync(tail.settle)),
+      Effect.andThen(stillThere),
       Effect.tapError((error) => Effect.sync(() => void (problem = error)))
     )
   }).pipe(one.withPermits(1), Effect.uninterruptible)
