@@ -9,6 +9,7 @@ import { Effect, Result } from "effect"
 import type { Image } from "../image/ImageSource.ts"
 import type { BinaryMask } from "../mask/BinaryMask.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
+import * as Fit from "../mask/Fit.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
 import type { MaskNotDecodable } from "../mask/MaskError.ts"
@@ -225,9 +226,11 @@ export const fromMasks = (
     const maxId = masks.reduce((most, { classId }) => Math.max(most, classId), 0)
     const taken = masks.some(({ classId }) => classId === 255)
     const ignoreIndex = options.ignoreIndex ?? (taken ? maxId + 1 : 255)
+    // The map is turned as a whole.
+    const seen = options.transposed === true ? Fit.turn(image) : image
     const shares = MaskShape.areShares(
       masks.map(({ mask }) => mask),
-      image
+      seen
     )
     let map:
       | { readonly width: number; readonly height: number; readonly data: LabelMap.LabelData }
@@ -239,7 +242,7 @@ export const fromMasks = (
               fromMask(answer, each.path, pngMask(each.path, png, image, options))
             )
           : Array.isArray(each.mask)
-            ? yield* MaskShape.fromArray(answer, each.path, each.mask, image, shares, binary(options))
+            ? yield* MaskShape.fromArray(answer, each.path, each.mask, seen, shares, binary(options))
             : yield* rleMask(answer, each.path, each.mask, image, options)
       const { data, height, width } = mask
       map ??= {

@@ -142,6 +142,8 @@ export const read = (
 
 const besideLabels = ["class_ids", "category_ids", "label_ids", "labels", "class_names", "classes", "names"]
 
+const boxLists = ["boxes", "bboxes", "bounding_boxes", "rois"]
+
 const scoreLists = ["scores", "confidences", "confidence", "probabilities"]
 
 /** Masks whose labels and scores stand in lists beside them; `undefined` where none are as many. */
@@ -175,13 +177,17 @@ export const beside = (
     const detail = `there are ${scores.length} scores and ${value.length} masks`
     return fail(answer, join(parentOf(path), lists[0]!.field), detail)
   }
+  const boxes = boxLists
+    .map((field) => parent[field])
+    .find((list): list is ReadonlyArray<unknown> => Array.isArray(list) && list.length === value.length)
   return Effect.forEach(value, (mask: unknown, index) =>
     Effect.map(Side.number(answer, join(path, `scores.${index}`), scores?.[index]), (score) => ({
       path: join(path, String(index)),
       label: ClassesIn.idOf(known[index]) ?? known[index]!,
       name: ids === undefined || names === undefined ? undefined : String(names[index]),
       score,
-      mask
+      mask,
+      ...(boxes === undefined ? {} : { beside: { box: boxes[index] } })
     }))
   )
 }

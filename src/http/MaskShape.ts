@@ -126,6 +126,18 @@ export const areShares = (values: ReadonlyArray<unknown>, image: Fit.Size): bool
     return (rings ?? []).every((ring) => ring.every((point) => point.every((at) => at >= -0.5 && at <= 1.5)))
   })
 
+/** The first point that lies farther beyond the image than models overshoot it: of another size of the image, or a row before its column. */
+const strayIn = (
+  rings: ReadonlyArray<Polygons.Ring>,
+  { height, width }: Fit.Size
+): Polygons.Point | undefined => {
+  const isIn = (at: number, side: number) => {
+    const slack = Math.max(2, side / 10)
+    return at >= -slack && at <= side + slack
+  }
+  return rings.flat().find(([x, y]) => !(isIn(x, width) && isIn(y, height)))
+}
+
 /** What is inside any of the rings. */
 const painted = (
   rings: ReadonlyArray<Polygons.Ring>,
@@ -164,6 +176,11 @@ export const fromArray = (
       const fit = Fit.of({ height, width }, image)
       if (height >= 6 && width >= 6 && (fit === "square" || fit === "scaled")) {
         const detail = `its ${height} rows of ${width} numbers may be a soft mask or outlines. Send such a mask as a picture or of the image's size, and outlines as lists of points`
+        return fail(answer, path, detail)
+      }
+      const stray = shares ? undefined : strayIn(rings, image)
+      if (stray !== undefined) {
+        const detail = `its outline has a point at ${stray.join(", ")}, where the image has ${image.width} x ${image.height} pixels: points of another size of the image, or rows before columns? Say of the latter with \`transposed: true\``
         return fail(answer, path, detail)
       }
       return Effect.succeed(painted(rings, image, shares))

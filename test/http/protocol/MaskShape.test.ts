@@ -254,6 +254,43 @@ describe("the points of outlines", () => {
   )
 })
 
+describe("outlines beyond the image", () => {
+  const quarterBox = box(0, 0, 24, 16)
+
+  it.effect("are of another size of it, or rows before columns, and refused", () =>
+    Effect.gen(function* () {
+      for (const outline of [
+        quarterBox.map(([x, y]) => [x! * 10, y! * 10]),
+        quarterBox.map(([x, y]) => [x! + 500, y! + 500]),
+        quarterBox.map(([x, y]) => [y!, x! + 20]),
+        quarterBox.map(([x, y]) => [x! - 20, y!]),
+        box(10, 10, 700, 5)
+      ]) {
+        for (const each of [outline, outline.flat(), [outline.flat()], outline.map(([x, y]) => ({ x, y }))])
+          assert.match(
+            yield* refusal(things(quarterBox, each)),
+            /`results.1.mask`: its outline has a point at .*the image has 48 x 32 pixels.*`transposed: true`/
+          )
+      }
+    })
+  )
+
+  it.effect("are drawn where they overshoot it by little, or it was said that rows come first", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* shares(things(box(-2, -3, 52.5, 19))), { 1: 24, 255: 24 })
+      assert.deepStrictEqual(yield* shares(things(box(24, 0, 28.7, 35))), { 1: 24, 255: 24 })
+      const turned = Effect.map(
+        decode(things(quarterBox.map(([x, y]) => [y!, x! + 24])), { transposed: true }),
+        (prediction) => {
+          const { data, height, width } = labelsOf(prediction)
+          return [width, height, ...[0, 23, 24, 47].map((x) => data[x]), data.indexOf(255, 24 + 15 * 48)]
+        }
+      )
+      assert.deepStrictEqual(yield* turned, [48, 32, 255, 255, 1, 1, 16 * 48])
+    })
+  )
+})
+
 describe("planes of 0 and 1", () => {
   const scaled = (rows: ReadonlyArray<ReadonlyArray<unknown>>, by: number) =>
     rows.map((row) => row.map((value) => by * Number(value)))
@@ -440,6 +477,37 @@ describe("a mask that is as large as the box beside it", () => {
     })
   )
 
+  it.effect("is of a box without a name, or in a list of its own, too", () =>
+    Effect.gen(function* () {
+      for (const [field, flat] of [
+        ["width", { x: 22, y: 16, width: 24, height: 16 }],
+        ["width", { x: 10.2, y: 8.1, w: 24.3, h: 15.8 }],
+        ["x1", { x1: 10, y1: 8, x2: 34, y2: 24 }],
+        ["xmin", { xmin: 10, ymin: 8, xmax: 34, ymax: 24 }],
+        ["left", { left: 10, top: 8, width: 24, height: 16 }],
+        ["left", { left: 10, top: 8, right: 34, bottom: 24 }]
+      ] as const) {
+        for (const answer of [
+          { mask: cropped, ...flat },
+          { results: [{ label: "pit", mask: png.toString("base64"), ...flat }] }
+        ])
+          assert.include(yield* refusal(answer), `its mask is as large as its \`${field}\``)
+      }
+      for (const name of ["boxes", "bboxes", "rois"])
+        assert.include(
+          yield* refusal({
+            masks: [cropped, cropped],
+            labels: ["a", "b"],
+            [name]: [
+              [10, 8, 34, 24],
+              [0, 0, 24, 16]
+            ]
+          }),
+          "its mask is as large as its `box`"
+        )
+    })
+  )
+
   it.effect("is the image's where the box is another, or none", () =>
     Effect.gen(function* () {
       for (const beside of [
@@ -447,7 +515,10 @@ describe("a mask that is as large as the box beside it", () => {
         { bbox: [0, 0, 12, 5] },
         { bbox: null },
         { bbox: "10,8,24,16" },
-        { bbox: [1, 2] }
+        { bbox: [1, 2] },
+        { width: 24, height: 16 },
+        { x: 3, y: 4, width: 12, height: 5 },
+        { x1: 0, y1: 0, x2: 48, y2: 32 }
       ]) {
         assert.deepStrictEqual(yield* shares({ mask: cropped, ...beside }), { 1: 48 })
         assert.deepStrictEqual(yield* shares({ results: [{ label: "LABEL_1", mask: cropped, ...beside }] }), {
