@@ -111,13 +111,14 @@ export const fromFile = (
   )
 }
 
-/** The prediction in the value at a path of an answer. */
+/** The prediction in the value at a path of an answer; outlines are in pixels of what they were `drawnOn`, the image unless given. */
 export const fromValue = (
   answer: Answer,
   path: string,
   value: unknown,
   image: Pick<Image, "width" | "height">,
-  options: MaskAnswerOptions
+  options: MaskAnswerOptions,
+  drawnOn?: Pick<Image, "width" | "height">
 ): Effect.Effect<Prediction, ResponseNotDecodable> => {
   const classes = MaskDecoding.classesOf(options)
   const labels = (
@@ -154,7 +155,7 @@ export const fromValue = (
       return labels(MaskDecoding.fromRle(answer, path, value, image, options))
     case "masks":
       return Effect.flatMap(MaskList.read(answer, path, value), (masks) =>
-        MaskList.toPrediction(answer, masks, image, options)
+        MaskList.toPrediction(answer, masks, image, options, drawnOn)
       )
     case "ids":
     case "logits":
@@ -229,7 +230,9 @@ export const at = Effect.fnUntraced(function* (
     mask?.as === undefined || mask.as === "masks"
       ? MaskList.beside(answer, path, value, parent, image)
       : undefined
-  if (listed !== undefined) return yield* MaskList.toPrediction(answer, yield* listed, image, options)
+  const drawnOn = MaskPaths.imageSizeIn(json, path, image)
+  if (listed !== undefined)
+    return yield* MaskList.toPrediction(answer, yield* listed, image, options, drawnOn)
   const segments = Segments.beside(answer, json, path)
   if (segments !== undefined && (typeof value === "string" || Array.isArray(value)))
     return yield* Segments.toPrediction(answer, path, value, yield* segments, image, options)
@@ -244,7 +247,7 @@ export const at = Effect.fnUntraced(function* (
     const file = yield* getFile(address)
     return { ...(yield* fromFile(file, "", file.body, image, known)), requestId: answer.requestId }
   }
-  return yield* fromValue(answer, path, value, image, known)
+  return yield* fromValue(answer, path, value, image, known, drawnOn)
 })
 
 /** A PNG as the text of the whole body, which is no JSON then. */

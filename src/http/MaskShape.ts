@@ -153,14 +153,15 @@ const painted = (
   return mask
 }
 
-/** The mask in a list: outlines, whose points are `shares` of the image's sides or pixels, or rows of numbers. */
+/** The mask in a list: outlines, whose points are `shares` of the image's sides or pixels of what it was `drawnOn`, or rows of numbers. */
 export const fromArray = (
   answer: Answer,
   path: string,
   value: ReadonlyArray<unknown>,
   image: Fit.Size,
   shares: boolean,
-  options: Plane.BinaryOptions = {}
+  options: Plane.BinaryOptions = {},
+  drawnOn: Fit.Size = image
 ): Decoded<BinaryMask.BinaryMask> =>
   Effect.suspend(() => {
     const rings = outlinesIn(value, image)
@@ -170,7 +171,7 @@ export const fromArray = (
     if (flat !== undefined) return typeof flat === "string" ? fail(answer, path, flat) : Effect.succeed(flat)
     // One channel of one image.
     if (shape?.length === 3 && shape[0] === 1 && Array.isArray(value[0]))
-      return fromArray(answer, path, value[0], image, shares, options)
+      return fromArray(answer, path, value[0], image, shares, options, drawnOn)
     if (rings !== undefined) {
       const [height = 0, width = 0] = shape ?? []
       const fit = Fit.of({ height, width }, image)
@@ -178,12 +179,12 @@ export const fromArray = (
         const detail = `its ${height} rows of ${width} numbers may be a soft mask or outlines. Send such a mask as a picture or of the image's size, and outlines as lists of points`
         return fail(answer, path, detail)
       }
-      const stray = shares ? undefined : strayIn(rings, image)
+      const stray = shares ? undefined : strayIn(rings, drawnOn)
       if (stray !== undefined) {
-        const detail = `its outline has a point at ${stray.join(", ")}, where the image has ${image.width} x ${image.height} pixels: points of another size of the image, or rows before columns? Say of the latter with \`transposed: true\``
+        const detail = `its outline has a point at ${stray.join(", ")}, where the image has ${drawnOn.width} x ${drawnOn.height} pixels: points of another size of the image, or rows before columns? Say of the latter with \`transposed: true\``
         return fail(answer, path, detail)
       }
-      return Effect.succeed(painted(rings, image, shares))
+      return Effect.succeed(painted(rings, shares ? image : drawnOn, shares))
     }
     if (shape?.length !== 2) return fail(answer, path, "it is neither an outline nor rows of numbers")
     if (shape[0]! * shape[1]! < 6) {

@@ -254,43 +254,6 @@ describe("the points of outlines", () => {
   )
 })
 
-describe("outlines beyond the image", () => {
-  const quarterBox = box(0, 0, 24, 16)
-
-  it.effect("are of another size of it, or rows before columns, and refused", () =>
-    Effect.gen(function* () {
-      for (const outline of [
-        quarterBox.map(([x, y]) => [x! * 10, y! * 10]),
-        quarterBox.map(([x, y]) => [x! + 500, y! + 500]),
-        quarterBox.map(([x, y]) => [y!, x! + 20]),
-        quarterBox.map(([x, y]) => [x! - 20, y!]),
-        box(10, 10, 700, 5)
-      ]) {
-        for (const each of [outline, outline.flat(), [outline.flat()], outline.map(([x, y]) => ({ x, y }))])
-          assert.match(
-            yield* refusal(things(quarterBox, each)),
-            /`results.1.mask`: its outline has a point at .*the image has 48 x 32 pixels.*`transposed: true`/
-          )
-      }
-    })
-  )
-
-  it.effect("are drawn where they overshoot it by little, or it was said that rows come first", () =>
-    Effect.gen(function* () {
-      assert.deepStrictEqual(yield* shares(things(box(-2, -3, 52.5, 19))), { 1: 24, 255: 24 })
-      assert.deepStrictEqual(yield* shares(things(box(24, 0, 28.7, 35))), { 1: 24, 255: 24 })
-      const turned = Effect.map(
-        decode(things(quarterBox.map(([x, y]) => [y!, x! + 24])), { transposed: true }),
-        (prediction) => {
-          const { data, height, width } = labelsOf(prediction)
-          return [width, height, ...[0, 23, 24, 47].map((x) => data[x]), data.indexOf(255, 24 + 15 * 48)]
-        }
-      )
-      assert.deepStrictEqual(yield* turned, [48, 32, 255, 255, 1, 1, 16 * 48])
-    })
-  )
-})
-
 describe("planes of 0 and 1", () => {
   const scaled = (rows: ReadonlyArray<ReadonlyArray<unknown>>, by: number) =>
     rows.map((row) => row.map((value) => by * Number(value)))
