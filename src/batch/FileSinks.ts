@@ -80,16 +80,11 @@ export const labels = (options: FolderOptions): Sink<FileSystem.FileSystem> => (
     return Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFile(path)).pipe(
       Effect.flatMap((bytes) =>
         Effect.fromResult(
-          Result.map(
-            Result.all([LabelPng.decode(bytes), PngFile.read(bytes, path)]),
-            ([map, { palette }]) => ({
+          Result.flatMap(PngFile.read(bytes, "label PNG"), (picture) =>
+            Result.map(LabelPng.ofPicture(picture), (map) => ({
               ...map,
-              palette: palette?.map((color, id) => ({
-                id,
-                name: ClassTable.nameOf([], id),
-                color
-              }))
-            })
+              palette: picture.palette?.map((color, id) => ({ id, name: ClassTable.nameOf([], id), color }))
+            }))
           )
         )
       ),

@@ -8,8 +8,10 @@ import { Effect, FileSystem, Option, Predicate, Result, Schema } from "effect"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
+import * as MaskThreshold from "../mask/MaskThreshold.ts"
 import * as Npy from "../mask/Npy.ts"
 import * as Palette from "../mask/Palette.ts"
+import * as PngFile from "../mask/PngFile.ts"
 import * as PngNames from "../mask/PngNames.ts"
 import * as SystemError from "../SystemError.ts"
 import * as ExitCode from "./ExitCode.ts"
@@ -84,7 +86,7 @@ export interface ReadOptions {
   readonly ignoreIndex?: number | undefined
   /** Colours of coloured pictures. */
   readonly palette?: ClassTable.ClassTable | undefined
-  /** Take a coloured picture for a mask: what is black is 0, all else 255. Off by default. */
+  /** Take a coloured picture for a mask: what is black is 0, all else 255; where it was smoothed, what is darker than half. Off by default. */
   readonly asMask?: boolean | undefined
   /** The colours of a picture with a palette say nothing. Off by default. */
   readonly byIndex?: boolean | undefined
@@ -99,17 +101,24 @@ export const read = Effect.fnUntraced(function* (
   const info = yield* Effect.mapError(fs.stat(path), (error) => error.message)
   if (info.type !== "File") return yield* Effect.fail(`it is no regular file (${info.type})`)
   const bytes = yield* Effect.mapError(fs.readFile(path), (error) => error.message)
-  const { ignoreIndex } = options
-  const decoded = /\.npy$/i.test(path)
-    ? Result.map(Npy.toLabelMap(bytes), (map) => (ignoreIndex === undefined ? map : { ...map, ignoreIndex }))
-    : LabelPng.decode(bytes, { ignoreIndex, palette: options.palette })
+  const { ignoreIndex, palette } = options
+  if (/\.npy$/i.test(path)) {
+    const map = yield* Effect.mapError(Effect.fromResult(Npy.toLabelMap(bytes)), ({ detail }) => detail)
+    return ignoreIndex === undefined ? map : { ...map, ignoreIndex }
+  }
+  const picture = yield* Effect.mapError(
+    Effect.fromResult(PngFile.read(bytes, "label PNG")),
+    ({ detail }) => detail
+  )
+  const decoded = LabelPng.ofPicture(picture, { ignoreIndex, palette })
   if (options.asMask === true && Result.isFailure(decoded)) {
-    const mask = LabelPng.decodeMask(bytes)
-    if (Result.isSuccess(mask))
-      return { ...mask.success, data: mask.success.data.map((inside) => inside * 255) }
+    const { height, width } = picture
+    const values = PngFile.brightness(picture)
+    const threshold = MaskThreshold.areFew(values) ? 1 : (MaskThreshold.of(values) ?? 1)
+    return { width, height, data: values.map((value) => (value >= threshold ? 255 : 0)) }
   }
   const map = yield* Effect.mapError(Effect.fromResult(decoded), ({ detail }) => detail)
-  return options.byIndex !== true && PaletteOrder.isOther(bytes, options.palette)
+  return options.byIndex !== true && PaletteOrder.isOther(picture, palette)
     ? yield* Effect.fail(
         "its palette has the colours of the classes at other indices than their ids, and which are meant it does not say. Convert it to " +
           "RGB to have its colours read, or give --classes with names alone to have its indices"

@@ -2,10 +2,9 @@
  * Whether the colours of an indexed picture say other ids than its indices: programs that save such a picture (ImageMagick, for one) put
  * its palette in an order of their own, and the ids are then in the colours alone.
  */
-import { Result } from "effect"
 import type { ClassTable, Rgb } from "../mask/ClassTable.ts"
 import * as Palette from "../mask/Palette.ts"
-import * as PngFile from "../mask/PngFile.ts"
+import type * as PngFile from "../mask/PngFile.ts"
 
 /** The ids that a colour may stand for; none where it is no class's. */
 type IdsOf = (color: Rgb) => ReadonlyArray<number>
@@ -30,41 +29,67 @@ const voc = byColor(Array.from({ length: 256 }, (_, id) => ({ id, name: "", colo
 
 const grey: IdsOf = ([red, green, blue]) => (red === green && green === blue ? [red] : [])
 
-/** Of Pascal VOC's colours: some tables begin with the second of them. */
-const isShifted = (said: ReadonlyArray<Said>): boolean =>
-  said.every(([index, id]) => id - index === said[0]![1] - said[0]![0])
-
-/** Of greys: a ramp, up or down, is for the eye, unless its greys are the indices again. */
-const isRamp = (said: ReadonlyArray<Said>): boolean => {
-  const rises = said.slice(1).map(([, id], i) => id > said[i]![1])
-  const indices = new Set(said.map(([index]) => index))
-  return new Set(rises).size < 2 && !said.every(([, id]) => indices.has(id))
+/** What a palette says beside the indices that were used. */
+interface Table {
+  readonly said: ReadonlyArray<Said>
+  /** The ids of each of its colours. */
+  readonly ids: ReadonlyArray<ReadonlyArray<number>>
 }
 
 /**
- * Whether a PNG has the colours of the classes at other indices than their ids. Where no classes are told, those of Pascal VOC's table and
+ * Of Pascal VOC's colours: some tables begin with the second of them. So does what is left where a program took out the colours that
+ * are not used: a table is one that has another, at its place.
+ */
+const isShifted = ({ ids, said }: Table): boolean =>
+  said.every(([index, id]) => id === index + 1) &&
+  ids.some((own, index) => own.includes(index + 1) && !said.some(([used]) => used === index))
+
+/** The least that two greys for the eye differ by. */
+const leastStep = 8
+
+/**
+ * Of greys: those in equal steps to white, from black or down to it, are for the eye. Others are ids of which some were taken out. Of black and
+ * white alone nobody knows whether white comes first for its id, or because it was seen first.
+ */
+const isRamp = ({ said }: Table): boolean =>
+  Array.from({ length: Math.floor(255 / leastStep) }, (_, i) => 255 / (i + 1)).some((step) =>
+    [step, Math.floor(step), 256 / Math.round(255 / step)].some((each) => {
+      const at = ([index]: Said) => Math.min(255, index * each)
+      const rises = said.every((one) => Math.abs(one[1] - at(one)) < 1)
+      const falls = said.length > 2 && said.every((one) => Math.abs(255 - one[1] - at(one)) < 1)
+      return falls || (rises && said.some(([, grey]) => grey > 126))
+    })
+  )
+
+/** The colours that were used, by index; none where an index is beyond the palette. */
+const usedOf = ({ data, palette = [] }: PngFile.Picture): ReadonlyArray<number> => {
+  const isUsed = new Uint8Array(1 << 8)
+  for (let i = 0; i < data.length; i++) isUsed[data[i]!] = 1
+  const used = Array.from(isUsed.keys()).filter((index) => isUsed[index] === 1)
+  return used.every((index) => index < palette.length) ? used : []
+}
+
+/**
+ * Whether a picture has the colours of the classes at other indices than their ids. Where no classes are told, those of Pascal VOC's table and
  * greys count, which are what such pictures mostly have.
  */
-export const isOther = (bytes: Uint8Array, classes: ClassTable | undefined): boolean => {
-  // The kind that has a palette.
-  if (bytes[25] !== 3 || bytes[0] !== 0x89) return false
-  const picture = Result.getOrUndefined(PngFile.read(bytes, "label PNG"))
-  if (picture?.palette === undefined) return false
-  const { data, palette } = picture
-  const isUsed = new Uint8Array(256)
-  for (let i = 0; i < data.length; i++) isUsed[data[i]!] = 1
-  const used = palette.flatMap((color, index) => (isUsed[index] === 1 ? [{ index, color }] : []))
-  if (used.length < isUsed.reduce((sum, one) => sum + one, 0)) return false
-  const differs = (idsOf: IdsOf, isMeant: (said: ReadonlyArray<Said>) => boolean): boolean => {
+export const isOther = (picture: PngFile.Picture, classes: ClassTable | undefined): boolean => {
+  const { palette } = picture
+  if (palette === undefined) return false
+  const used = usedOf(picture)
+  const differs = (idsOf: IdsOf, isMeant: (table: Table) => boolean): boolean => {
+    const ids = palette.map(idsOf)
     const said: Array<Said> = []
-    for (const { color, index } of used) {
-      const ids = idsOf(color)
-      if (ids.length === 0) return false
-      said.push([index, ids.includes(index) ? index : ids[0]!])
+    for (const index of used) {
+      const [first] = ids[index]!
+      if (first === undefined) return false
+      said.push([index, ids[index]!.includes(index) ? index : first])
     }
-    return said.some(([index, id]) => index !== id) && !isMeant(said)
+    return said.some(([index, id]) => index !== id) && !isMeant({ said, ids })
   }
-  return classes === undefined
-    ? differs(voc, isShifted) || differs(grey, isRamp)
-    : differs(byColor(classes), () => false)
+  if (classes === undefined) return differs(voc, isShifted) || differs(grey, isRamp)
+  // VOC's pictures have the colour of its 255 around things, which is no class.
+  const colours = classes.flatMap(({ color, id }) => (color === undefined ? [] : [{ color, id }]))
+  const isVoc = colours.length > 0 && colours.every(({ color, id }) => voc(color).includes(id))
+  return differs(isVoc ? voc : byColor(classes), () => false)
 }

@@ -12,6 +12,7 @@ import * as MaskDecoding from "./MaskDecoding.ts"
 import * as MaskPaths from "./MaskPaths.ts"
 import { excerpt, type ServiceError } from "../service/ServiceError.ts"
 import type { Protocol } from "./protocol/Protocol.ts"
+import type { CodeNotLoaded } from "../service/CodeNotLoaded.ts"
 
 /** Why an image would not be taken. */
 export interface Barred {
@@ -50,7 +51,7 @@ interface Telling {
   readonly telling: string
 }
 
-const tellingOf = (answer: Answer, protocol: Protocol): Effect.Effect<Telling> => {
+const tellingOf = (answer: Answer, protocol: Protocol): Effect.Effect<Telling, CodeNotLoaded> => {
   const hide = answer.hide ?? ((text: string) => text)
   const read = protocol.readError(answer)
   return Effect.map(Effect.isEffect(read) ? read : Effect.succeed(read), ({ detail = "" }) => {
@@ -70,7 +71,7 @@ export const barred = (
   protocol: Protocol,
   given: boolean,
   other?: Silence
-): Effect.Effect<Barred | undefined> =>
+): Effect.Effect<Barred | undefined, CodeNotLoaded> =>
   Effect.map(
     tellingOf(answer, protocol),
     (told) =>

@@ -20,7 +20,7 @@ export interface Labelled {
 }
 
 /** The id of a label: that of the class of this name, or the number in a placeholder such as `LABEL_3`. */
-export const idOfLabel = (label: string, classes: ClassTable.ClassTable): number | undefined =>
+const idOfLabel = (label: string, classes: ClassTable.ClassTable): number | undefined =>
   ClassTable.byName(classes, label)?.id ?? ClassesIn.idOf(label)
 
 export interface Assigned {
@@ -40,8 +40,11 @@ export const assign = (
     const names = new Map<number, string>()
     const idsOf = new Map<string, number>()
     const ambiguous = new Set<string>()
-    const givenIds = labelled.map(({ label }) =>
-      typeof label === "number" ? label : idOfLabel(label, known)
+    // A class that is known by its name is that one: services number theirs as they like.
+    const givenIds = labelled.map(({ label, name }) =>
+      typeof label === "number"
+        ? (ClassTable.byName(known, name ?? "")?.id ?? label)
+        : idOfLabel(label, known)
     )
     for (const [index, id] of givenIds.entries()) {
       const { label, name = label, path } = labelled[index]!

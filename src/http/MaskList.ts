@@ -91,6 +91,18 @@ export const labelOf = (
     : undefined
 }
 
+/** Fields that say whose one mask is; what an object is `name` or `id` of may be the model, or the answer. */
+const ownFields = [...idFields, "label", "class", "class_name", "category"]
+
+/** The mask at a path, where the object that it stands in says whose it is. */
+export const single = (path: string, mask: unknown, parent: unknown): LabelledMask | undefined => {
+  if (!isRecord(parent)) return undefined
+  const own = Object.fromEntries(ownFields.map((field) => [field, parent[field]]))
+  const label = labelOf(own)
+  const score = Side.toNumber(firstOf(parent, scoreFields))
+  return label && { path, ...label, score, mask, beside: parent }
+}
+
 /** Points as a list of each side: `{ x: [], y: [] }`. */
 const zipped = (mask: unknown): unknown => {
   const { x, y } = isRecord(mask) ? mask : {}
@@ -113,7 +125,7 @@ export const read = (
     const masks: Array<LabelledMask> = []
     const images = new Set(value.map((each: unknown) => (isRecord(each) ? each["image_id"] : undefined)))
     if (images.size > 1)
-      return yield* fail(answer, path, "its masks have different `image_id`s: they are of several images")
+      return yield* fail(answer, path, "its masks have different image_id: they are of several images")
     for (const [index, each] of value.entries()) {
       const at = join(path, String(index))
       if (!isRecord(each)) return yield* fail(answer, at, "it is no object with a mask", quote(each))

@@ -181,7 +181,7 @@ export const fromArray = (
       }
       const stray = shares ? undefined : strayIn(rings, drawnOn)
       if (stray !== undefined) {
-        const detail = `its outline has a point at ${stray.join(", ")}, where the image has ${drawnOn.width} x ${drawnOn.height} pixels: points of another size of the image, or rows before columns? Say of the latter with \`transposed: true\``
+        const detail = `its outline has a point at ${stray.join(", ")}, where the image has ${drawnOn.width} x ${drawnOn.height} pixels: points of another size of the image, or rows before columns? Say so of the latter with \`transposed\``
         return fail(answer, path, detail)
       }
       return Effect.succeed(painted(rings, shares ? image : drawnOn, shares))

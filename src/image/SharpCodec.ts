@@ -33,6 +33,7 @@ import * as SharpText from "./SharpText.ts"
 import * as SharpModule from "./SharpModule.ts"
 import * as Stretch from "./Stretch.ts"
 import * as ErrorKind from "../ErrorKind.ts"
+import { firstLineOf } from "../SystemError.ts"
 
 /** How sharp is loaded: a parameter, so that a test can take it away. @internal */
 export const make = (from?: () => Promise<SharpModule.SharpModule>): Effect.Effect<ImageCodec["Service"]> =>
@@ -102,9 +103,7 @@ const decode = Effect.fnUntraced(function* (
       )
     )
   if (stretch !== undefined && found.isStretched === true) {
-    const read = run((input) =>
-      SharpInput.numbersOf(input, found.metadata).raw({ depth: "float" }).toBuffer()
-    )
+    const read = run((input) => SharpInput.numbersOf(input, found).raw({ depth: "float" }).toBuffer())
     return yield* Effect.map(read, (bytes) => {
       const samples = Stretch.shifted(SharpModule.floats(bytes), SharpInput.offsetOf(found.metadata))
       const scaled = Stretch.apply(samples, ...Stretch.limitsOf(stretch, samples))
@@ -122,7 +121,8 @@ const decode = Effect.fnUntraced(function* (
     const detail = `it decodes to ${info.width} x ${info.height} pixels of ${info.channels} channels, where ${width} x ${height} of ${channels} are expected`
     return yield* new UnsupportedImage({ source, format, detail })
   }
-  const pixels = yield* SharpInput.finish(found.metadata, SharpModule.plain(data), channels)
+  const pixels = SharpModule.plain(data)
+  found.toSrgb?.(pixels, channels)
   return { width, height, channels, data: pixels }
 })
 
@@ -146,6 +146,6 @@ const encode = Effect.fnUntraced(function* (
         format === "png" ? input.png() : format === "jpeg" ? input.jpeg({ quality }) : input.webp({ quality })
       return SharpModule.plain(await output.toBuffer())
     },
-    catch: (cause) => new UnsupportedImage({ source, format, detail: SharpModule.reasonOf(cause) })
+    catch: (cause) => new UnsupportedImage({ source, format, detail: firstLineOf(cause) })
   })
 })

@@ -3,12 +3,15 @@
  * else has read the header; and it is told how many pixels there may be.
  */
 import { Effect, Metric } from "effect"
+import type { Conversion } from "./decoding/IccProfile.ts"
 import { isOf, type Space } from "./decoding/ProfileSpace.ts"
 import { type ImageError, NotAnImage, UnsupportedImage } from "./ImageError.ts"
 import type { ImageFormat } from "./ImageFormat.ts"
-import { reasonOf, type SharpModule } from "./SharpModule.ts"
+import type { SharpModule } from "./SharpModule.ts"
 import * as TiffHeader from "./TiffHeader.ts"
 import * as Telemetry from "../TelemetryNames.ts"
+import { lazily } from "../service/CodeNotLoaded.ts"
+import { firstLineOf } from "../SystemError.ts"
 
 export type Pipeline = ReturnType<SharpModule>
 type Metadata = Awaited<ReturnType<Pipeline["metadata"]>>
@@ -24,8 +27,12 @@ export interface Facts {
   readonly isStretched?: boolean | undefined
   /** Its pixels lie in tiles: of a TIFF. */
   readonly isTiled?: boolean | undefined
+  /** Its decoder turns dark into light, since the file says that its lowest number is white: of a TIFF. */
+  readonly isInverted?: boolean | undefined
   /** Its samples are colours of 8 or 16 bits, so that they need no stretch. */
   readonly isColour: boolean
+  /** Brings its bytes to sRGB, in place, where its decoder does not. */
+  readonly toSrgb?: ((data: Uint8Array, channels: number) => void) | undefined
 }
 
 /** Pixels that decoders were asked for: of what is refused before, none. */
@@ -86,17 +93,11 @@ const layouts: ReadonlyArray<readonly [RegExp, string]> = [
   ]
 ]
 
-/** Brings grey of 16 bits to sRGB, in place, once it has 8: sharp leaves it as it is, whatever its profile says. */
-export const finish = Effect.fnUntraced(function* (
-  metadata: Metadata | undefined,
-  data: Uint8Array,
-  channels: 3 | 4
-): Effect.fn.Return<Uint8Array> {
-  if (metadata?.icc === undefined || metadata.space !== "grey16") return data
-  const { conversion } = yield* Effect.promise(() => import("./decoding/IccProfile.ts"))
-  const convert = conversion(metadata.icc, "GRAY")
-  if (typeof convert === "function") convert(data, channels)
-  return data
+/** What brings grey of 16 bits to sRGB, in place, once it has 8: sharp leaves it as it is, whatever its profile says. */
+const profileOf = Effect.fnUntraced(function* ({ icc, space }: Metadata): Effect.fn.Return<Conversion> {
+  if (icc === undefined || space !== "grey16") return undefined
+  const { conversion } = yield* Effect.orDie(lazily(() => import("./decoding/IccProfile.ts")))
+  return conversion(icc, "GRAY")
 })
 
 /** Why a file cannot be decoded: a kind that is unusual, or bytes that are broken. */
@@ -104,7 +105,7 @@ export const failed = (
   { format, head, page, source }: Source,
   cause: unknown
 ): Effect.Effect<never, ImageError> => {
-  const said = reasonOf(cause)
+  const said = firstLineOf(cause)
   const reason = /failOn/.test(said) ? "a part of it cannot be decoded" : said
   const broken = new NotAnImage({ source, detail: `it is broken or cut off (${reason})` })
   const layout = layouts.find(([of]) => of.test(reason))?.[1]
@@ -152,9 +153,12 @@ export const offsetOf = ({ depth, space }: Pick<Metadata, "depth" | "space">): n
   depth === "short" && is16Bit(space) ? 32_768 : 0
 
 /** The samples as they are in the file, but for {@link offsetOf}. */
-export const numbersOf = (input: Pipeline, metadata: Metadata): Pipeline => {
+export const numbersOf = (
+  input: Pipeline,
+  { isInverted, metadata }: Pick<Facts, "isInverted" | "metadata">
+): Pipeline => {
   const offset = offsetOf(metadata)
-  const samples = input.removeAlpha()
+  const samples = isInverted === true ? input.removeAlpha().negate({ alpha: false }) : input.removeAlpha()
   return (offset === 0 ? samples : samples.linear(1, offset)).toColourspace(metadata.space)
 }
 
@@ -200,13 +204,18 @@ export const look = Effect.fnUntraced(function* (
   }
   if (!isColour && numbers[depth] === undefined)
     return yield* refuse(`its samples are ${depth}, which are not read here`)
-  const isTiled = metadata.format === "tiff" && (yield* TiffHeader.isTiled(from.range, from.page))
+  const toSrgb = isStretched ? undefined : yield* profileOf(metadata)
+  if (typeof toSrgb === "object") return yield* refuse(`${toSrgb.unread}. Convert it to sRGB`)
+  const laid = metadata.format === "tiff" ? yield* TiffHeader.laid(from.range, from.page) : undefined
   return {
     ...metadata.autoOrient,
     metadata,
     // An image of 8 bits shows what it is to show.
     isStretched: isStretched && depth !== "uchar",
-    isTiled,
-    isColour
+    isTiled: laid?.isTiled,
+    // libvips leaves signed numbers and floats as they are.
+    isInverted: laid?.isMinWhite === true && wanted === 1 && (depth === "ushort" || depth === "uint"),
+    isColour,
+    toSrgb
   }
 })

@@ -16,7 +16,7 @@ export interface Stretch {
   readonly black: number
   /** What becomes 255, and all that is more. Less than `black` to turn dark into light. */
   readonly white: number
-  /** Numbers as they stand in the file, or percentiles of them, 0 to 100. */
+  /** Numbers as they stand in the file, whichever end of them it says is white, or percentiles of them, 0 to 100. */
   readonly unit: "number" | "percentile"
 }
 

@@ -2,7 +2,15 @@
 import { Effect } from "effect"
 import { ORIENTATION, orientationOf } from "./ExifOrientation.ts"
 import { type Found, needMore, type Reader, refused, sized } from "./HeaderFound.ts"
-import { type Directory, directoryAt, frameAt, type Layout, numberAt, widths } from "./TiffDirectory.ts"
+import {
+  type Directory,
+  directoryAt,
+  frameAt,
+  type Layout,
+  numberAt,
+  sizes,
+  widths
+} from "./TiffDirectory.ts"
 
 const WIDTH = 0x0100
 const HEIGHT = 0x0101
@@ -86,6 +94,7 @@ export const tiff: Reader = (view, ascii, page) => {
   return sized(width, height, orientationOf(values.get(ORIENTATION)), next !== 0)
 }
 
+const MIN_IS_WHITE = 0
 const PALETTE = 3
 const YCBCR = 6
 const OLD_JPEG = 6
@@ -148,30 +157,46 @@ export const unusual = (bytes: Uint8Array, page = 1): ReadonlyArray<string> => {
   ]
 }
 
-/** Whether the pixels of a page lie in tiles. `range` reads a part of the file, or what there is of it. */
-export const isTiled = Effect.fnUntraced(function* <E>(
+/** What decoders do not tell of a page: whether its pixels lie in tiles, and whether its highest number is black. */
+export interface Laid {
+  readonly isTiled: boolean
+  readonly isMinWhite: boolean
+}
+
+/** How a page is laid out. `range` reads a part of the file, or what there is of it. */
+export const laid = Effect.fnUntraced(function* <E>(
   range: (offset: number, length: number) => Effect.Effect<Uint8Array, E>,
   page: number
-): Effect.fn.Return<boolean, E> {
+): Effect.fn.Return<Laid, E> {
   const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const layout = startOf(viewOf(yield* range(0, 16)))
   const [countBytes, entryBytes, offsetBytes] = widths(layout)
+  const found = { isTiled: false, isMinWhite: false }
   let at = layout.first
   for (let number = 1; at > 0 && number <= Math.min(page, MOST_PAGES); number++) {
     const start = viewOf(yield* range(at, countBytes))
-    if (start.byteLength < countBytes) return false
+    if (start.byteLength < countBytes) break
     const count = numberAt(start, 0, countBytes, layout.little)
     // What has more entries is none that its decoder would take.
-    if (count > 65_535) return false
+    if (count > 65_535) break
     const length = count * entryBytes
     const entries = viewOf(yield* range(at + countBytes, length + offsetBytes))
-    if (entries.byteLength < length + offsetBytes) return false
+    if (entries.byteLength < length + offsetBytes) break
     if (number === page)
-      for (let entry = 0; entry < length; entry += entryBytes)
-        if (entries.getUint16(entry, layout.little) === TILE_WIDTH) return true
+      // Of two entries the first counts.
+      for (let entry = length - entryBytes; entry >= 0; entry -= entryBytes) {
+        const tag = entries.getUint16(entry, layout.little)
+        if (tag === TILE_WIDTH) found.isTiled = true
+        if (tag === PHOTOMETRIC) {
+          const size = sizes.get(entries.getUint16(entry + 2, layout.little))
+          found.isMinWhite =
+            size !== undefined &&
+            numberAt(entries, entry + 4 + offsetBytes, size, layout.little) === MIN_IS_WHITE
+        }
+      }
     at = numberAt(entries, length, offsetBytes, layout.little)
   }
-  return false
+  return found
 })
 
 const unusualNone: Found = { _tag: "Unknown" }

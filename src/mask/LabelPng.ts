@@ -50,25 +50,31 @@ export interface DecodeOptions extends ColorOptions {
 export const decode = (
   bytes: Uint8Array,
   options: DecodeOptions = {}
+): Result.Result<LabelMap, MaskNotDecodable> =>
+  Result.flatMap(PngFile.read(bytes, options.name ?? "label PNG", options.maxPixels), (picture) =>
+    ofPicture(picture, options)
+  )
+
+/** The label map of a picture that was read already. @internal */
+export const ofPicture = (
+  picture: PngFile.Picture,
+  options: DecodeOptions = {}
 ): Result.Result<LabelMap, MaskNotDecodable> => {
-  const name = options.name ?? "label PNG"
-  return Result.flatMap(PngFile.read(bytes, name, options.maxPixels), (picture) => {
-    const { height, width } = picture
-    const finish = (data: LabelData): LabelMap =>
-      options.ignoreIndex === undefined
-        ? { width, height, data }
-        : { width, height, data, ignoreIndex: options.ignoreIndex }
-    const byColor = picture.channels >= 3 || (options.byColor === true && picture.palette !== undefined)
-    const { palette } = options
-    // Some libraries write what is grey as colours.
-    if (!byColor || (palette === undefined && PngFile.isGrey(picture))) {
-      return Result.succeed(finish(picture.channels === 1 ? picture.data : PngFile.brightness(picture)))
-    }
-    if (palette === undefined)
-      return fail(name, "it is a coloured picture, and no palette says which class each colour is")
-    const ids = colorIds(picture, palette, options)
-    return Result.isFailure(ids) ? fail(name, ids.failure) : Result.succeed(finish(ids.success))
-  })
+  const { name = "label PNG", palette } = options
+  const { height, width } = picture
+  const finish = (data: LabelData): LabelMap =>
+    options.ignoreIndex === undefined
+      ? { width, height, data }
+      : { width, height, data, ignoreIndex: options.ignoreIndex }
+  const byColor = picture.channels >= 3 || (options.byColor === true && picture.palette !== undefined)
+  // Some libraries write what is grey as colours.
+  if (!byColor || (palette === undefined && PngFile.isGrey(picture))) {
+    return Result.succeed(finish(picture.channels === 1 ? picture.data : PngFile.brightness(picture)))
+  }
+  if (palette === undefined)
+    return fail(name, "it is a coloured picture, and no palette says which class each colour is")
+  const ids = colorIds(picture, palette, options)
+  return Result.isFailure(ids) ? fail(name, ids.failure) : Result.succeed(finish(ids.success))
 }
 
 export interface EncodeOptions {
@@ -127,7 +133,7 @@ export const classesOf = (bytes: Uint8Array): ClassTable => PngNames.findIn(byte
 export interface MaskOptions {
   /**
    * A pixel is in the mask from this value on. By default 128 of 255, which suits blurred and soft masks; of masks with
-   * values of 0 and 1, or 0 and one other, that other.
+   * values of 0 and 1, or 0 and one other, that other. A few values that are numbers of things (1 and 2; 0, 1 and 255) fail without it.
    */
   readonly threshold?: number | undefined
   /** Black is in the mask, white outside. Off by default. */
@@ -146,16 +152,19 @@ export interface MaskOptions {
 export const decodeMask = (
   bytes: Uint8Array,
   options: MaskOptions = {}
-): Result.Result<BinaryMask, MaskNotDecodable> =>
-  Result.map(PngFile.read(bytes, options.name ?? "mask PNG", options.maxPixels), (picture) => {
+): Result.Result<BinaryMask, MaskNotDecodable> => {
+  const name = options.name ?? "mask PNG"
+  return Result.flatMap(PngFile.read(bytes, name, options.maxPixels), (picture) => {
     const values = PngFile.brightness(picture)
     const white = picture.depth < 8 && picture.palette === undefined ? 2 ** picture.depth - 1 : undefined
     const threshold = options.threshold ?? MaskThreshold.of(values, white)
+    if (threshold === undefined) return fail(name, MaskThreshold.unclear(values))
     const inside = options.inverted === true ? 0 : 1
     const data = new Uint8Array(values.length)
     for (let i = 0; i < values.length; i++) data[i] = values[i]! >= threshold ? inside : 1 - inside
-    return { width: picture.width, height: picture.height, data }
+    return Result.succeed({ width: picture.width, height: picture.height, data })
   })
+}
 
 /**
  * The mask of a PNG whose pixels are inside where they are not wholly transparent, whatever their colour: the bitmasks of Label

@@ -34,13 +34,14 @@ import * as ImageSource from "../image/ImageSource.ts"
 import type { Image, ImageLimits } from "../image/ImageSource.ts"
 import * as RasterImage from "../image/RasterImage.ts"
 import * as SharpInput from "../image/SharpInput.ts"
-import { floats, load, plain, reasonOf } from "../image/SharpModule.ts"
+import { floats, load, plain } from "../image/SharpModule.ts"
 import * as Stretch from "../image/Stretch.ts"
 import type { Box } from "../mask/Region.ts"
 import { concat } from "../service/Body.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import type { SpanName } from "../TelemetryNames.ts"
 import * as ErrorKind from "../ErrorKind.ts"
+import { firstLineOf } from "../SystemError.ts"
 
 export interface LargeImage {
   /** For errors: a path, or its name. */
@@ -141,7 +142,7 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   const from = { source, format: known ?? "image", page, head: Effect.succeed(head), range } as const
   const found =
     start._tag === "Known" && ImageFormat.table[start.format].decoder === "ours"
-      ? { ...start, metadata: undefined, isColour: true }
+      ? { ...start, metadata: undefined, isColour: true, toSrgb: undefined }
       : yield* SharpInput.look(from, () => input(false), stretch !== undefined)
   const { height, metadata, width } = found
   const format = metadata === undefined ? known : ImageFormat.ofSharp(metadata.format)
@@ -185,7 +186,7 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
       ? sharp(bitmap.data, { raw: { width, height, channels: 3 }, limitInputPixels: false })
       : metadata === undefined || space === undefined
         ? input(pixels, found).toColourspace("srgb").removeAlpha()
-        : SharpInput.numbersOf(input(pixels, found), metadata)
+        : SharpInput.numbersOf(input(pixels, found), { ...found, metadata })
   const stored = yield* Effect.tryPromise({
     try: () =>
       opened()
@@ -201,8 +202,8 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
     catch: (cause) => ({ cause })
   }).pipe(
     Effect.catch(({ cause }) =>
-      /write/.test(reasonOf(cause))
-        ? Effect.fail(notPlaced(source, reasonOf(cause)))
+      /write/.test(firstLineOf(cause))
+        ? Effect.fail(notPlaced(source, firstLineOf(cause)))
         : SharpInput.failed(from, cause)
     )
   )
@@ -213,14 +214,18 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   const read = <A>(place: Place, as: (part: SharpInput.Pipeline) => Promise<A>) =>
     Effect.tryPromise({
       try: () => as(sharp(tiled, ownFile).extract(place)),
-      catch: (cause) => new ImageNotReadable({ source, detail: reasonOf(cause) })
+      catch: (cause) => new ImageNotReadable({ source, detail: firstLineOf(cause) })
     })
   const rgb = (box: Box) =>
-    Effect.flatMap(
+    Effect.map(
       read(storedBox(box, stored, orientation), (part) =>
         upright(part, orientation).toColourspace("srgb").raw().toBuffer()
       ),
-      (bytes) => SharpInput.finish(metadata, plain(bytes), 3)
+      (bytes) => {
+        const data = plain(bytes)
+        found.toSrgb?.(data, 3)
+        return data
+      }
     )
   // Floats are stored as floats, whose space libvips has another word for.
   const storedSpace = stored.channels === 1 ? "b-w" : "scrgb"
@@ -267,7 +272,7 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
                     .png({ compressionLevel: 1 })
                     .toBuffer()
                 ),
-              catch: (cause) => new ImageNotReadable({ source, detail: reasonOf(cause) })
+              catch: (cause) => new ImageNotReadable({ source, detail: firstLineOf(cause) })
             })
           )
         })

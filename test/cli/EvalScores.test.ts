@@ -117,10 +117,23 @@ describe("what flatters a score", () => {
           channels: 3,
           data: Uint8Array.from(inside.flatMap((v) => [255 * v, 255 * v, 255 * v]))
         })
+        // As Pascal VOC paints cats and aeroplanes: dark is not black.
+        const painted = encodePng({
+          width: 4,
+          height: 2,
+          channels: 3,
+          data: Uint8Array.from(inside.flatMap((v, i) => (i % 2 === 0 ? [64 * v, 0, 0] : [128 * v, 0, 0])))
+        })
         const bit = Result.getOrThrow(LabelPng.encode(mask, { depth: 1 }))
         const other = png({ ...mask, data: mask.data.map((v) => v * 7) })
         const npy = Npy.fromLabelMap({ ...mask, data: Uint16Array.from(mask.data, (v) => v * 65_535) })
-        for (const truth of [{ "a.png": rgb }, { "a.png": bit }, { "a.png": other }, { "a.npy": npy }]) {
+        for (const truth of [
+          { "a.png": rgb },
+          { "a.png": painted },
+          { "a.png": bit },
+          { "a.png": other },
+          { "a.npy": npy }
+        ]) {
           const { code, stdout } = yield* evaluate(
             { "a.png": LabelPng.encodeMask(mask) },
             truth,
@@ -260,7 +273,8 @@ describe("what flatters a score", () => {
       for (const [palette, isRefused] of [
         [[colours[1]!, colours[2]!, colours[0]!], true],
         [[colours[1]!, colours[0]!, colours[2]!], true],
-        [[colours[1]!, colours[2]!, Palette.vocColor(3)], false],
+        [[colours[1]!, colours[2]!, Palette.vocColor(3)], true],
+        [[colours[1]!, colours[2]!, Palette.vocColor(3), Palette.vocColor(4)], false],
         [greys(1, 2, 0), true],
         [greys(0, 2, 1), true],
         [greys(5, 0, 255), true],

@@ -1,34 +1,15 @@
 /** What users' files really are: kinds that no encoder of the other tests writes, each as it is seen or told by name. */
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it, layer } from "@effect/vitest"
-import { writeFileSync } from "node:fs"
-import { join } from "node:path"
 import { Effect, Layer } from "effect"
 import { ImageSource } from "effect-segformer"
-import { type DecodeOptions, ImageCodec, ImageHeader, Stretch } from "effect-segformer/image"
+import { ImageCodec, ImageHeader, Stretch } from "effect-segformer/image"
 import { SharpCodec } from "effect-segformer/sharp"
-import { LargeImage } from "effect-segformer/tiled"
 import sharp, { type TiffOptions } from "sharp"
-import { folder } from "../support/Folder.ts"
 import * as files from "./files.ts"
 import * as Profiles from "./profiles.ts"
+import { decode, decodeLarge, grey } from "./reading.ts"
 import * as samples from "./samples.ts"
-
-const decode = (bytes: Uint8Array, options?: DecodeOptions) =>
-  Effect.flatMap(ImageCodec, (codec) =>
-    Effect.flatMap(ImageSource.bytes(bytes, { name: "picture" }).open(), (image) =>
-      codec.decode(image, options)
-    )
-  )
-
-/** As `segformer tile` reads it: the whole of it as one window. */
-const decodeLarge = Effect.fnUntraced(function* (bytes: Uint8Array, options?: LargeImage.FileOptions) {
-  const path = join(yield* folder({}), "picture")
-  writeFileSync(path, bytes)
-  const picture = yield* LargeImage.file(path, options)
-  const window = yield* picture.window({ x: 0, y: 0, width: picture.width, height: picture.height })
-  return yield* Effect.flatMap(ImageCodec, (codec) => codec.decode(window))
-}, Effect.scoped)
 
 /** A TIFF with other numbers in its directory: the only one of an entry, or the tenth of many. */
 const changed = (file: Buffer, ...numbers: ReadonlyArray<readonly [tag: number, value: number]>): Buffer => {
@@ -45,7 +26,6 @@ const changed = (file: Buffer, ...numbers: ReadonlyArray<readonly [tag: number, 
 }
 
 const floats = (...values: ReadonlyArray<number>) => Buffer.from(Float32Array.from(values).buffer)
-const grey = (data: Uint8Array) => Array.from({ length: data.length / 3 }, (_, i) => data[i * 3] ?? -1)
 
 layer(Layer.mergeAll(SharpCodec.layer, NodeFileSystem.layer), { excludeTestServices: true })(
   "images",

@@ -107,6 +107,27 @@ describe("masks in answers, as pictures", () => {
     })
   )
 
+  it.effect("takes numbers of things for no mask of one, alone or in a list", () =>
+    Effect.gen(function* () {
+      for (const values of [
+        [1, 2, 2],
+        [3, 1, 2],
+        [0, 1, 2],
+        [0, 1, 255]
+      ]) {
+        const png = grey(3, 1, values)
+        const told = /its values are .*leave open where the mask begins.*`threshold`/
+        assert.match(yield* refused(decode(png, { binary: true })), told)
+        const list = [{ label: "pet", mask: base64(png) }]
+        assert.match(yield* refused(decode(list)), told)
+        const expected = values.map((value) => (value >= 2 ? 1 : 0))
+        assert.deepStrictEqual(yield* ids(decode(png, { binary: { threshold: 2 } })), expected)
+        // Of which nobody says that they are a mask, they are ids.
+        assert.deepStrictEqual(yield* ids(decode(png)), values)
+      }
+    })
+  )
+
   it.effect("reads masks of one class: 0/1, 0/255, inverted, by threshold", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* ids(decode(grey(3, 1, [0, 1, 1]), { binary: true })), [0, 1, 1])
