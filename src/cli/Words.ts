@@ -66,8 +66,7 @@ const options: Readonly<Record<string, string>> = {
   stretch: "--stretch",
   stride: "--stride",
   threshold: "--threshold",
-  transposed: "SEGFORMER_TRANSPOSED",
-  "transposed: true": "SEGFORMER_TRANSPOSED=on"
+  transposed: "SEGFORMER_TRANSPOSED"
 }
 
 /** Of a mask of one class: `binary: true`, `oneClass: { classId }`. */

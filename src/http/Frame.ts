@@ -59,7 +59,15 @@ const pairOf = (name: string, value: unknown): ReadonlyArray<Fit.Size> => {
   const inner = value.filter((side) => value.length === 2 || !isShape || !channels(side))
   const [a, b]: ReadonlyArray<unknown> = inner.length === 2 ? inner : []
   const [rows, columns] = [sizeOf(b, a), sizeOf(a, b)]
-  return isShape ? rows : name.endsWith("wh") ? columns : a === b ? rows : [...rows, ...columns]
+  return isShape
+    ? value.length === 2
+      ? [...rows, ...columns]
+      : rows
+    : name.endsWith("wh")
+      ? columns
+      : a === b
+        ? rows
+        : [...rows, ...columns]
 }
 
 /** A size, or several that two numbers may be. */
@@ -116,13 +124,16 @@ const extentOf = (rings: ReadonlyArray<Ring>) => {
   return { left, top, right, bottom }
 }
 
+/** Whether an object has a place, so that its width and height are those of a box. */
+const isPlaced = (value: Fields): boolean =>
+  ["x", "cx", "left", "x1", "xmin"].some((field) => Side.toNumber(value[field]) !== undefined)
+
 /**
  * Whether a size that a thing has beside its outline is that of the picture, and not its own: it is no box's, holds the outline, is
  * not as large as that, and has the image's shape or is no smaller than it.
  */
 const isPicture = (size: Fit.Size, thing: Fields, rings: ReadonlyArray<Ring>, image: Fit.Size): boolean => {
-  if (["x", "cx", "left", "x1", "xmin"].some((field) => Side.toNumber(thing[field]) !== undefined))
-    return false
+  if (isPlaced(thing)) return false
   const { bottom, left, right, top } = extentOf(rings)
   const isOwn = Math.abs(right - left - size.width) <= 2 && Math.abs(bottom - top - size.height) <= 2
   const holds = left >= 0 && top >= 0 && right <= size.width && bottom <= size.height
@@ -201,9 +212,10 @@ export const read = (
       swapped ||= said.swapped
       const isDone = size !== undefined
       for (const { field, of, sizes } of isDone ? [] : found(value)) {
-        const isBare = value === thing && of === undefined
-        const those = isBare ? sizes.filter((each) => isPicture(each, thing, rings, image)) : sizes
-        const one = suiting(those, image)
+        const isOwn = of === undefined && (value === thing || isPlaced(value))
+        const those = isOwn ? sizes.filter((each) => isPicture(each, value, rings, image)) : sizes
+        // Rows come first in a shape, unless that is none of the image.
+        const one = suiting(those, image) ?? (/shape$/.test(plain(field)) ? those[0] : undefined)
         if (of === "input") {
           const [first] = sizes
           if (first !== undefined) input ??= { ...first, field }

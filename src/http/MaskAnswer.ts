@@ -113,7 +113,7 @@ export const fromFile = (
   )
 }
 
-/** The prediction in the value at a path of an answer. */
+/** The prediction in the value at a path of an answer; what stands `around` it, from the inside out, may say of what size outlines are. */
 export const fromValue = (
   answer: Answer,
   path: string,

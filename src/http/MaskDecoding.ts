@@ -217,7 +217,8 @@ export interface EncodedMask extends Outlines.Drawn {
 
 /**
  * The label map of masks of one class each, which may overlap and leave gaps: the higher score wins, of equal ones
- * the first, and gaps are the ignored id. One mask is unpacked at a time, and others get a turn in between.
+ * the first, and gaps are the ignored id. One mask is unpacked at a time, and others get a turn in between. What stands
+ * `around` them may say of what size the picture is that outlines are of.
  */
 export const fromMasks = (
   answer: Answer,

@@ -119,7 +119,7 @@ const isPngText = (value: unknown): value is string =>
   typeof value === "string" && /^\s*(?:data:image\/png[;,]|iVBORw0KGgo)/.test(value.slice(0, 400))
 
 /** The first of the usual fields that holds what can be a mask. */
-const usualField = (
+export const usualField = (
   value: Readonly<Record<string, unknown>>,
   holds: (value: unknown) => boolean = canBeMask
 ): string | undefined =>

@@ -76,9 +76,22 @@ const placeOf = (
       `its outlines may be of the image, or of the ${input.width} x ${input.height} that "${input.field}" names. ${Frame.remedy}`
     )
   if (size === undefined) return Result.succeed({ frame: image, canvas: image, isRelative: false })
-  // Points are exact where they are moved; a picture of another shape is judged as a map of its size is.
-  const isOne = Fit.contradiction(size, image) === undefined && Fit.stretched(size, image) === undefined
-  return Result.succeed({ frame: size, canvas: isOne ? image : size, isRelative: false, field: size.field })
+  return Result.succeed({ frame: size, canvas: size, isRelative: false, field: size.field })
+}
+
+/** A map of the picture's own size is judged as any map of another size is; where there are several, those of one shape are the image's. */
+const together = (
+  places: ReadonlyArray<Place | undefined>,
+  image: Fit.Size
+): ReadonlyArray<Place | undefined> => {
+  const canvases = new Set(
+    places.flatMap((place) => (place ? [`${place.canvas.width} ${place.canvas.height}`] : []))
+  )
+  const isOne = (size: Fit.Size) =>
+    Fit.contradiction(size, image) === undefined && Fit.stretched(size, image) === undefined
+  return places.map((place) =>
+    place !== undefined && canvases.size > 1 && isOne(place.canvas) ? { ...place, canvas: image } : place
+  )
 }
 
 const painted = ({ cuts, polygons }: Outline.Outline, { canvas, frame }: Place): BinaryMask.BinaryMask => {
@@ -137,31 +150,32 @@ export const read = Effect.fnUntraced(function* (
   const unsaid = all.flatMap((one) => (one === undefined || one.said.unit !== undefined ? [] : [one]))
   const shares = unsaid.every(({ rings }) => areShares(rings))
   const percent = unsaid.every(({ rings }) => mayBePercent(rings))
-  const placed: Array<(() => BinaryMask.BinaryMask) | undefined> = []
+  const places: Array<Place | undefined> = []
   for (const [index, one] of all.entries()) {
-    const place = one && placeOf(one, image, shares, percent, pointsOf)
-    if (one === undefined || place === undefined) {
-      placed.push(undefined)
-      continue
-    }
     const { path } = masks[index]!
-    if (Result.isFailure(place)) return yield* fail(answer, path, place.failure)
+    const place = one && placeOf(one, image, shares, percent, pointsOf)
+    if (place !== undefined && Result.isFailure(place)) return yield* fail(answer, path, place.failure)
+    places.push(place?.success)
+    if (one === undefined || place === undefined) continue
     const { canvas, field, frame, isRelative } = place.success
     const far = pointsOf === "pixels" ? undefined : Frame.stray(one.rings, frame, isRelative)
     if (far !== undefined) {
       const where = isRelative
         ? `where a side has ${frame.width} units`
-        : field === undefined
-          ? `where the image has ${image.width} x ${image.height} pixels: points of another size of the image, or rows before columns? Say of the latter with \`transposed: true\``
-          : `where "${field}" says that its picture is ${frame.width} x ${frame.height}`
+        : `where the image has ${frame.width} x ${frame.height} pixels` +
+          (field === undefined
+            ? ": points of another size of the image, or rows before columns? Say so of the latter with `transposed`"
+            : `, as "${field}" says`)
       const detail = `its outline has a point at ${far.map((at) => Math.round(at * 100) / 100).join(", ")}, ${where}. ${Frame.remedy}`
       return yield* fail(answer, path, detail)
     }
     if (canvas.width * canvas.height > maxPixels) {
-      const detail = `it is of a picture of ${canvas.width} x ${canvas.height} pixels, which are more than the ${maxPixels} allowed`
+      const detail = `they are drawn on ${canvas.width} x ${canvas.height} pixels, more than the ${maxPixels} allowed`
       return yield* fail(answer, path, detail)
     }
-    placed.push(() => painted(one, place.success))
   }
-  return placed
+  return together(places, image).map((place, index) => {
+    const one = all[index]
+    return one && place && (() => painted(one, place))
+  })
 })

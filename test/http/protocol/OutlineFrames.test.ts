@@ -69,6 +69,14 @@ describe("outlines of a picture of another size", () => {
       })
     )
 
+  it.effect("of several sizes are scaled to the image, each by its own", () =>
+    Effect.gen(function* () {
+      const small = { label: "pit", points: rectangle(20, 2, 4, 2), image_size: [16, 24] }
+      const found = yield* drawn({ predictions: [{ ...thing, image_size: [64, 96] }, small] })
+      assert.deepStrictEqual(found, { x: 5, y: 4, width: 43, height: 6, area: 75 + 32 })
+    })
+  )
+
   it.effect("are scaled by the inner of two, and those of the image's size stay", () =>
     Effect.gen(function* () {
       const both = {
@@ -114,7 +122,7 @@ describe("outlines of a picture of another size", () => {
       const turned = labelsOf(yield* decode({ predictions: [thing], imageWidth: 64, imageHeight: 96 }))
       assert.deepStrictEqual([turned.width, turned.height], [64, 96])
       const huge = yield* refused({ predictions: [thing], image: { width: 90_000, height: 90_001 } })
-      assert.match(huge, /`predictions.0.points`: it is of a picture of 90000 x 90001 pixels/)
+      assert.match(huge, /`predictions.0.points`: they are drawn on 90000 x 90001 pixels/)
     })
   )
 
@@ -148,7 +156,7 @@ describe("outlines beyond their picture", () => {
       )
       assert.match(
         yield* refused({ predictions: [{ label: "pit", points: far }], image: { width: 80, height: 53 } }),
-        /a point at 90, 10, where "image.width" says that its picture is 80 x 53/
+        /a point at 90, 10, where the image has 80 x 53 pixels, as "image.width" says/
       )
     })
   )

@@ -1,8 +1,7 @@
 /** Outlines in answers, and what `Custom` draws of them on an image of 48 x 32 pixels. */
-import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Custom } from "effect-segformer/http"
-import type { LabelMap } from "effect-segformer/mask"
+import { LabelMap } from "effect-segformer/mask"
 import { decode, labelsOf, refused as refusal } from "./maskAnswers.ts"
 
 export const rectangle = (
@@ -24,8 +23,7 @@ export const areaOf = ({ data, ignoreIndex }: LabelMap.LabelMap): number =>
 /** The box and the area of all that is of a class, on the image. */
 export const drawn = (body: unknown, options: Custom.CustomOptions = {}) =>
   Effect.map(decode(body, options), (prediction) => {
-    const map = labelsOf(prediction)
-    assert.deepStrictEqual([map.width, map.height], [48, 32])
+    const map = LabelMap.resize(labelsOf(prediction), 48, 32)
     const inside = Array.from(map.data.keys()).filter((at) => map.data[at] !== map.ignoreIndex)
     const [columns, rows] = [inside.map((at) => at % 48), inside.map((at) => Math.floor(at / 48))]
     const [x, y] = [Math.min(...columns), Math.min(...rows)]
