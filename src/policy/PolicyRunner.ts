@@ -202,10 +202,11 @@ export const make = Effect.fnUntraced(function* (options: {
         self: Effect.Effect<B, F, R>
       ): Effect.Effect<B, F | TimedOut, R> => {
         if (duration === undefined) return self
-        const orElse = () =>
-          Effect.fail(
-            new TimedOut({ service, kind, phase, after: duration, attempt: number, requestId: callId })
-          )
+        const orElse = () => {
+          const failure = kind === "deadline" ? previous : undefined
+          const said = { service, kind, phase, after: duration, attempt: number, requestId: callId }
+          return Effect.fail(new TimedOut(failure === undefined ? said : { ...said, failure }))
+        }
         return Effect.timeoutOrElse(self, { duration, orElse })
       }
 
@@ -280,7 +281,13 @@ export const make = Effect.fnUntraced(function* (options: {
         }
         previous = error.message
         if (!wantsRetry(error)) return Effect.succeed(false)
-        if (Backoff.asksTooMuch(policy.retry, error)) return Effect.succeed(false)
+        if (Backoff.asksTooMuch(policy.retry, error)) {
+          const most = Duration.format(policy.retry.maxRetryAfter)
+          return Effect.as(
+            Effect.logDebug(`Not tried again: ${error.message}, more than \`retry.maxRetryAfter\` (${most})`),
+            false
+          )
+        }
         phase = "backing off"
         const attemptsLeft = policy.retry.times - retries
         const attempts = number + attemptsLeft
