@@ -93,7 +93,7 @@ const load = async (message: Frames.Load, model: string | Uint8Array): Promise<F
   const { height, reason, width } = answer.type === "loaded" ? answer : {}
   try {
     pipeline = await Pipeline.start(
-      { height, width, run: infer },
+      { height, width, ...Pipeline.inTurn(infer) },
       { preprocessing, expected },
       {
         begun: (number) => send({ type: "begun", number }),
