@@ -62,7 +62,6 @@ const options: Readonly<Record<string, string>> = {
   redirects: "SEGFORMER_REDIRECTS",
   "redirects.hosts": "SEGFORMER_REDIRECTS",
   "redirects.max": "SEGFORMER_MAX_REDIRECTS",
-  "retry.maxRetryAfter": "SEGFORMER_MAX_RETRY_AFTER",
   stretch: "--stretch",
   stride: "--stride",
   threshold: "--threshold",

@@ -203,9 +203,9 @@ export const make = Effect.fnUntraced(function* (options: {
       ): Effect.Effect<B, F | TimedOut, R> => {
         if (duration === undefined) return self
         const orElse = () => {
-          const failure = kind === "deadline" ? previous : undefined
+          const own = kind === "deadline" && previous ? { failure: previous } : {}
           const said = { service, kind, phase, after: duration, attempt: number, requestId: callId }
-          return Effect.fail(new TimedOut(failure === undefined ? said : { ...said, failure }))
+          return Effect.fail(new TimedOut({ ...said, ...own }))
         }
         return Effect.timeoutOrElse(self, { duration, orElse })
       }
@@ -281,13 +281,7 @@ export const make = Effect.fnUntraced(function* (options: {
         }
         previous = error.message
         if (!wantsRetry(error)) return Effect.succeed(false)
-        if (Backoff.asksTooMuch(policy.retry, error)) {
-          const most = Duration.format(policy.retry.maxRetryAfter)
-          return Effect.as(
-            Effect.logDebug(`Not tried again: ${error.message}, more than \`retry.maxRetryAfter\` (${most})`),
-            false
-          )
-        }
+        if (Backoff.asksTooMuch(policy.retry, error)) return Effect.succeed(false)
         phase = "backing off"
         const attemptsLeft = policy.retry.times - retries
         const attempts = number + attemptsLeft

@@ -194,7 +194,7 @@ describe("PolicyRunner: time", () => {
       const error = Exit.findErrorOption(exit)
       assert(error._tag === "Some" && error.value._tag === "TimedOut")
       assert.deepInclude(error.value, { phase: "backing off", failure: refused.message })
-      assert.match(error.value.message, /waiting to try again.*before failed: /)
+      assert.match(error.value.message, /waiting to try again.*Before it failed: /)
     }).pipe(quiet, Effect.scoped)
   )
 
