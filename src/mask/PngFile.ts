@@ -11,7 +11,6 @@ import { decode } from "fast-png"
 import type { Rgb } from "./ClassTable.ts"
 import { MaskNotDecodable } from "./MaskError.ts"
 import * as PngRows from "./PngRows.ts"
-import { messageOf } from "../SystemError.ts"
 
 /** What the header says. */
 interface Header {
@@ -110,7 +109,7 @@ export const read = (
           : {})
       })
     } catch (cause) {
-      return fail(`it is broken (${messageOf(cause)})`)
+      return fail(`it is broken (${cause instanceof Error ? cause.message : String(cause)})`)
     }
   })
 }
