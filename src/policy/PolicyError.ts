@@ -55,7 +55,7 @@ export class TimedOut extends ErrorKind.make({ concerns: "service" })<TimedOut>(
     // What fails with its first attempt has had no other.
     const what = this.kind === "attempt" && this.attempt > 1 ? `Attempt ${this.attempt} at` : `The call to`
     const option = this.kind === "attempt" ? "attemptTimeout" : "deadline"
-    return `${what} ${this.service} took longer than ${Duration.format(this.after)}, while ${doing[this.phase]}. Raise \`${option}\` if that is to be expected${this.failure === undefined ? "" : `. Before it failed: ${this.failure}`}`
+    return `${what} ${this.service} took longer than ${Duration.format(this.after)}, while ${doing[this.phase]}. Raise \`${option}\` if that is to be expected${this.failure ? `. Before it failed: ${this.failure}` : ""}`
   }
 }
 

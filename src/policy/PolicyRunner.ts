@@ -203,9 +203,18 @@ export const make = Effect.fnUntraced(function* (options: {
       ): Effect.Effect<B, F | TimedOut, R> => {
         if (duration === undefined) return self
         const orElse = () => {
-          const own = kind === "deadline" && previous ? { failure: previous } : {}
-          const said = { service, kind, phase, after: duration, attempt: number, requestId: callId }
-          return Effect.fail(new TimedOut({ ...said, ...own }))
+          const failure = kind === "deadline" ? previous : undefined
+          return Effect.fail(
+            new TimedOut({
+              service,
+              kind,
+              phase,
+              after: duration,
+              attempt: number,
+              requestId: callId,
+              failure
+            })
+          )
         }
         return Effect.timeoutOrElse(self, { duration, orElse })
       }
