@@ -106,10 +106,7 @@ export const read = Effect.fnUntraced(function* (
     const map = yield* Effect.mapError(Effect.fromResult(Npy.toLabelMap(bytes)), ({ detail }) => detail)
     return ignoreIndex === undefined ? map : { ...map, ignoreIndex }
   }
-  const picture = yield* Effect.mapError(
-    Effect.fromResult(PngFile.read(bytes, "label PNG")),
-    ({ detail }) => detail
-  )
+  const picture = yield* Effect.mapError(PngFile.readPaused(bytes, "label PNG"), ({ detail }) => detail)
   const decoded = LabelPng.ofPicture(picture, { ignoreIndex, palette })
   if (options.asMask === true && Result.isFailure(decoded)) {
     const { height, width } = picture
