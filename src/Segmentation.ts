@@ -16,6 +16,7 @@ import type { Region } from "./mask/Region.ts"
 import type { Uncertainty } from "./mask/Uncertainty.ts"
 import type { Pictures, Prediction } from "./Prediction.ts"
 import { NoLabelMap } from "./NoLabelMap.ts"
+import { type CodeNotLoaded, lazily } from "./service/CodeNotLoaded.ts"
 
 export type { SizeRule } from "./Fitting.ts"
 
@@ -41,7 +42,7 @@ export interface Segmentation {
   /** `[height, width]` class ids at the image's size. */
   readonly labelMap: Effect.Effect<LabelMap.LabelMap, NoLabelMap>
   /** Those that the service reported, else the connected components (8-connected) of the label map. */
-  readonly regions: Effect.Effect<ReadonlyArray<Region>, NoLabelMap>
+  readonly regions: Effect.Effect<ReadonlyArray<Region>, NoLabelMap | CodeNotLoaded>
   /** The regions that the service reported; `undefined` where `regions` are those of the label map. */
   readonly reported: ReadonlyArray<Region> | undefined
   /** By class id, from 0 to 1; empty where the other side gives none. */
@@ -69,14 +70,16 @@ export const fromPrediction = Effect.fnUntraced(function* (
   cost: Cost,
   otherSize?: SizeRule,
   service?: object
-): Effect.fn.Return<Segmentation, MaskNotDecodable> {
+): Effect.fn.Return<Segmentation, MaskNotDecodable | CodeNotLoaded> {
   const { requestId } = cost
   // Made when it is asked for: an error takes a stack trace, and most callers never ask.
   const none = Effect.suspend(() =>
     Effect.fail(new NoLabelMap({ source: image.source, transport, requestId }))
   )
-  const blame = (error: MaskNotDecodable) =>
-    new MaskNotDecodable({ mask: error.mask, detail: error.detail, service: transport, requestId })
+  const blame = (error: MaskNotDecodable | CodeNotLoaded) =>
+    error._tag === "CodeNotLoaded"
+      ? error
+      : new MaskNotDecodable({ mask: error.mask, detail: error.detail, service: transport, requestId })
 
   const common = {
     source: image.source,
@@ -117,13 +120,16 @@ export const fromPrediction = Effect.fnUntraced(function* (
 })
 
 /** What only some programs need is loaded when it is asked for: reading out logits, and finding regions. */
-const readout = Effect.promise(() => import("./Readout.ts"))
+const readout = lazily(() => import("./Readout.ts"))
 
-const findRegions = (map: LabelMap.LabelMap, classes: ClassTable): Effect.Effect<ReadonlyArray<Region>> =>
+const findRegions = (
+  map: LabelMap.LabelMap,
+  classes: ClassTable
+): Effect.Effect<ReadonlyArray<Region>, CodeNotLoaded> =>
   Effect.flatMap(readout, (Readout) => Readout.regions(map, classes))
 
 const uncertaintyOf = (logits: Logits): Effect.Effect<Uncertainty> =>
-  Effect.map(readout, (Readout) => Readout.uncertainty(logits))
+  Effect.map(Effect.orDie(readout), (Readout) => Readout.uncertainty(logits))
 
 /** At the size of the image. A map that has it is taken as it is, which most have. */
 const mapOf = Effect.fnUntraced(function* (
@@ -132,7 +138,7 @@ const mapOf = Effect.fnUntraced(function* (
   transport: string,
   rule: SizeRule | undefined,
   service: object | undefined
-): Effect.fn.Return<LabelMap.LabelMap, MaskNotDecodable> {
+): Effect.fn.Return<LabelMap.LabelMap, MaskNotDecodable | CodeNotLoaded> {
   const { height, width } = image
   const said = rule === undefined ? service : undefined
   if (prediction._tag === "Logits") {

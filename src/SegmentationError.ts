@@ -71,6 +71,7 @@ export { JobCancelled, JobFailed, UnknownJobStatus } from "./jobs/JobError.ts"
 export { MaskNotDecodable } from "./mask/MaskError.ts"
 export * from "./policy/PolicyError.ts"
 export {
+  CodeNotLoaded,
   ConnectionFailed,
   InvalidUrl,
   ModelLoading,

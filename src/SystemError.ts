@@ -22,6 +22,13 @@ const words: ReadonlyMap<unknown, string> = new Map([
 export const messageOf = (thrown: unknown): string =>
   thrown instanceof Error ? thrown.message : String(thrown)
 
+/** The same in one line of so many characters at most. */
+export const lineOf = (thrown: unknown, longest = 400): string =>
+  messageOf(thrown).replaceAll(/\s+/g, " ").trim().slice(0, longest)
+
+/** Its first line, where what follows is advice of another's. */
+export const firstLineOf = (thrown: unknown): string => lineOf(messageOf(thrown).split("\n", 1)[0], 300)
+
 /** The words for an error of the system, or for one that has it as its cause; `undefined` where there are none here. */
 export const wordsOf = (error: unknown): string | undefined =>
   error instanceof Error && "code" in error ? words.get(error.code) : undefined

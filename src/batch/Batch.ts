@@ -190,10 +190,6 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     }
     return false
   })
-  const want = (key: string): boolean => {
-    underWay.add(key)
-    return true
-  }
   const skip = (line: JournalLine.Line | undefined): boolean => {
     skipped++
     if (line !== undefined) before[JournalLine.isFailed(line) ? "failed" : "done"]++
@@ -206,21 +202,19 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
         : Effect.logWarning(
             `The result of ${key}, or what ${options.folder} keeps of it, is not there any more, or not whole, though it was done. What is missing is made again`
           ),
-      want(key)
+      true
     )
   const isWanted = ({ key }: Item<R>) =>
-    underWay.has(key)
-      ? Effect.succeed(false)
-      : Effect.flatMap(journal.find(key), (line) => {
-          if (line === undefined || JournalLine.isFailed(line)) {
-            // Where results could not be written is nothing that is wrong with an image.
-            const isWanted = line === undefined ? !isRetry : isRetry || line.tag === "SinkFailed"
-            return Effect.sync(() => (isWanted ? want(key) : skip(line)))
-          }
-          return isRetry
-            ? Effect.sync(() => skip(line))
-            : Effect.flatMap(isGone(line), (gone) => (gone ? again(key) : Effect.sync(() => skip(line))))
-        })
+    Effect.flatMap(journal.find(key), (line) => {
+      if (line === undefined || JournalLine.isFailed(line)) {
+        // Where results could not be written is nothing that is wrong with an image.
+        const isWanted = line === undefined ? !isRetry : isRetry || line.tag === "SinkFailed"
+        return Effect.sync(() => isWanted || skip(line))
+      }
+      return isRetry
+        ? Effect.sync(() => skip(line))
+        : Effect.flatMap(isGone(line), (gone) => (gone ? again(key) : Effect.sync(() => skip(line))))
+    })
   const tally = FailureRules.tally(options)
   const fail = Effect.fnUntraced(function* (key: string, error: Work.WorkError) {
     // What fails behind the last failure that is allowed is not settled: the run that goes on does it again.
@@ -250,14 +244,21 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
         return journal.add(receipt)
       },
       onFailure: (error) => fail(item.key, error)
-    }).pipe(Effect.ensuring(Effect.sync(() => underWay.delete(item.key))))
+    })
 
-  // Lanes take from one source.
+  // Lanes take from one source, and each looks for itself: a run that is gone on with mostly looks at what is there.
   const lanes = ConcurrencyLimiter.lanesFor(limiter.most)
-  const take = yield* taking(source, isWanted, () => stopping)
-  const lane: Effect.Effect<void, BatchError, Transport | R | R2> = Effect.flatMap(take, (item) =>
-    item === undefined ? Effect.void : Effect.andThen(one(item), lane)
+  const take = yield* taking(source)
+  const lane: Effect.Effect<void, BatchError, Transport | R | R2> = Effect.suspend(() =>
+    stopping ? Effect.void : Effect.flatMap(take, (item) => (item === undefined ? Effect.void : turn(item)))
   )
+  const turn = (item: Item<R>) => {
+    if (underWay.has(item.key)) return lane
+    underWay.add(item.key)
+    return Effect.flatMap(isWanted(item), (isWanted) =>
+      isWanted && !stopping ? one(item) : Effect.void
+    ).pipe(Effect.ensuring(Effect.sync(() => underWay.delete(item.key))), Effect.andThen(lane))
+  }
   const scope = yield* Effect.scope
   const working = yield* Effect.forkIn(
     Effect.forEach(Array.from({ length: lanes }), () => lane, { concurrency: "unbounded", discard: true }),
@@ -325,13 +326,11 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
   }
 })
 
-/** Gives one wanted item after the other to whoever asks, and undefined once there are no more or the run is to end. */
-const taking = Effect.fnUntraced(function* <R, R2>(
-  { items }: BatchSource<R>,
-  isWanted: (item: Item<R>) => Effect.Effect<boolean, RunFolderFailed | SinkFailed, R2>,
-  isStopping: () => boolean
-): Effect.fn.Return<
-  Effect.Effect<Item<R> | undefined, SourceNotReadable | RunFolderFailed | SinkFailed, R2>,
+/** Gives one item after the other to whoever asks, and undefined once there are no more. */
+const taking = Effect.fnUntraced(function* <R>({
+  items
+}: BatchSource<R>): Effect.fn.Return<
+  Effect.Effect<Item<R> | undefined, SourceNotReadable>,
   never,
   R | Scope.Scope
 > {
@@ -340,26 +339,21 @@ const taking = Effect.fnUntraced(function* <R, R2>(
   let some: ReadonlyArray<Item<R>> = []
   let at = 0
   let ended = false
-  const next: Effect.Effect<Item<R> | undefined, SourceNotReadable | RunFolderFailed | SinkFailed, R2> =
-    Effect.suspend(() => {
-      if (ended || isStopping()) return Effect.succeed(undefined)
-      if (at < some.length) {
-        const item = some[at++]!
-        return Effect.flatMap(isWanted(item), (wanted) => (wanted ? Effect.succeed(item) : next))
+  const next: Effect.Effect<Item<R> | undefined, SourceNotReadable> = Effect.suspend(() => {
+    if (at < some.length || ended) return Effect.succeed(some[at++])
+    return Pull.matchEffect(pull, {
+      onSuccess: (more) => {
+        some = more
+        at = 0
+        return next
+      },
+      onFailure: (cause) => Effect.failCause(cause),
+      onDone: () => {
+        ended = true
+        return next
       }
-      return Pull.matchEffect(pull, {
-        onSuccess: (more) => {
-          some = more
-          at = 0
-          return next
-        },
-        onFailure: (cause) => Effect.failCause(cause),
-        onDone: () => {
-          ended = true
-          return Effect.succeed(undefined)
-        }
-      })
     })
+  })
   return turn.withPermit(next)
 })
 

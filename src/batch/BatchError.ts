@@ -15,8 +15,8 @@ export class SinkFailed extends ErrorKind.ofCaller<SinkFailed>()("SinkFailed", {
   place: Schema.String,
   detail: Schema.String,
   /**
-   * Whether no other result can be written there either, as on a disk that is full: a run on one machine ends with it, and
-   * begun again does the image as any that is not done.
+   * Whether no other result can be written there either, as on a disk that is full: a run on one machine ends with it, one
+   * on many is paused, and begun again it does the image as any that is not done.
    */
   endsRun: Schema.optionalKey(Schema.Boolean)
 }) {

@@ -8,6 +8,7 @@
  *
  * | failed images | then |
  * |---|---|
+ * | by a disk of results that is full, broken or read-only (`endsRun`) | the image has not failed. A run on one machine ends; on many it is paused |
  * | so many in a submission or a session (`maxFailures`) | the run ends with that one; those under way are finished |
  * | so many one after the other (`maxFailuresInARow`), not counting what is wrong with images | a run on one machine ends; on many, where each counts its own, it is paused |
  */

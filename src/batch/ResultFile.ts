@@ -13,6 +13,9 @@ export interface Size {
 /** Whether a file is the result that it should be. */
 export type IsWhole = Effect.Effect<boolean, never, FileSystem.FileSystem>
 
+/** Files of so many bytes are read in one go, which costs less than to read their ends. */
+const small = 16n * 1024n
+
 /** Looks at the first 24 bytes of a regular file, and the last 12. What cannot be read is none. */
 const look = (path: string, isWhole: (size: bigint, first: Buffer, last: Buffer) => boolean): IsWhole =>
   Effect.gen(function* () {
@@ -21,16 +24,20 @@ const look = (path: string, isWhole: (size: bigint, first: Buffer, last: Buffer)
     const { size, type } = yield* fs.stat(path)
     if (type !== "File" || size === 0n) return false
     const file = yield* fs.open(path, { flag: "r" })
-    const space = Buffer.alloc(36)
-    const first = space.subarray(0, Number(yield* file.read(space.subarray(0, 24))))
-    yield* file.seek(size > 12n ? size - 12n : 0n, "start")
-    const last = space.subarray(24, 24 + Number(yield* file.read(space.subarray(24))))
-    return isWhole(size, first, last)
+    const read = Effect.fnUntraced(function* (from: bigint, length: number) {
+      const space = Buffer.allocUnsafe(length)
+      return space.subarray(0, yield* file.read(space, { position: from }))
+    })
+    const start = yield* read(0n, size <= small ? Number(size) : 24)
+    const end = size <= small ? start : yield* read(size - 12n, 12)
+    return isWhole(size, start.subarray(0, 24), end.subarray(-12))
   }).pipe(
     Effect.scoped,
     Effect.orElseSucceed(() => false)
   )
 
+const jpegStart = Buffer.from([0xff, 0xd8])
+const jpegEnd = Buffer.from([0xff, 0xd9])
 const pngStart = Buffer.from("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "latin1")
 const pngEnd = Buffer.from("\0\0\0\0IEND\xae\x42\x60\x82", "latin1")
 
@@ -51,7 +58,7 @@ export const isJpeg = (path: string): IsWhole =>
   look(
     path,
     (size, first, last) =>
-      size > 4n && first.readUInt16BE(0) === 0xffd8 && last.readUInt16BE(last.length - 2) === 0xffd9
+      size > 4n && first.subarray(0, 2).equals(jpegStart) && last.subarray(-2).equals(jpegEnd)
   )
 
 /** Whether it has so many bytes, or any where that is not known. */

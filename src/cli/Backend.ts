@@ -51,7 +51,7 @@ const unavailable = ExitCode.by(ExitCode.unavailable)
 
 type Made = Effect.Effect<Transport["Service"], ExitCode.Ended, Scope.Scope | ImageCodec>
 
-const remote = Effect.promise(() => import("./Remote.ts"))
+const remote = ExitCode.loaded(() => import("./Remote.ts"))
 
 /** The transport, ready: a model is loaded, a service has said that it is well. */
 export const make = (options: BackendOptions): Made =>
@@ -105,7 +105,7 @@ export const modelFingerprint = ({
 const makeModel = Effect.fnUntraced(function* (
   options: BackendOptions
 ): Effect.fn.Return<Transport["Service"], ExitCode.Ended, Scope.Scope | ImageCodec> {
-  const { ModelSource, SegFormerOnnx } = yield* Effect.promise(() => import("../onnx/index.ts"))
+  const { ModelSource, SegFormerOnnx } = yield* ExitCode.loaded(() => import("../onnx/index.ts"))
   const {
     confidence,
     model: name,
@@ -137,7 +137,7 @@ const makeModel = Effect.fnUntraced(function* (
 
 const webAssembly = (options: SegFormerWebOptions<HubNeeds>) =>
   Effect.flatMap(
-    Effect.promise(() => import("../onnx/web/index.ts")),
+    ExitCode.loaded(() => import("../onnx/web/index.ts")),
     ({ SegFormerWeb }) => SegFormerWeb.make(options)
   )
 
@@ -161,7 +161,7 @@ const inPlaceOf = Effect.fnUntraced(function* (
 /** Decoding and encoding, by sharp. */
 export const layerCodec: Layer.Layer<ImageCodec> = Layer.unwrap(
   Effect.map(
-    Effect.promise(() => import("../image/SharpCodec.ts")),
+    Effect.orDie(ExitCode.loaded(() => import("../image/SharpCodec.ts"))),
     (SharpCodec) => SharpCodec.layer
   )
 )

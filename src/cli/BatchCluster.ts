@@ -102,7 +102,14 @@ const tell = Effect.fnUntraced(function* (end: RunStatus, options: Options) {
   }
   if (options.detach) return
   if (state === "paused" || state === "cancelled") {
-    return yield* ExitCode.failed(`the run "${run}" is ${state}${reason === undefined ? "" : `: ${reason}`}`)
+    const why = reason === undefined ? "" : `: ${reason}`
+    const next =
+      state === "cancelled"
+        ? ""
+        : reason === undefined
+          ? `. It goes on by segformer runs resume ${run}`
+          : ". Once that is mended, the same command goes on from here"
+    return yield* ExitCode.failed(`the run "${run}" is ${state}${why}${next}`)
   }
   if (failed > 0) return yield* new ExitCode.Ended({ code: ExitCode.someFailed })
 })

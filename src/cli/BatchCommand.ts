@@ -114,7 +114,7 @@ export const command = Command.make("batch", flags).pipe(
       "FOLDER/.segformer: stopped at any moment, the same command goes on where it was, each image is done once, and " +
       "images that are new are done too. What fails is listed in failed.csv, and done again with --retry-failed. With --db the images are done by the workers of a database " +
       "(segformer worker).\n\nExit " +
-      "codes: 0 all is well, 1 some images failed, 2 wrong command line, 3 the service or model cannot be used, 130 " +
+      "codes: 0 all is well, 1 some images failed, 2 wrong command line or no images, 3 the service or model cannot be used, 130 " +
       "interrupted."
   ),
   Command.withExamples([

@@ -24,15 +24,28 @@ import * as Words from "./Words.ts"
 export const run = (options: Options) =>
   Effect.scoped(runAll(options)).pipe(Effect.provide([Backend.layerCodec, Backend.layerHttpClient(options)]))
 
-/** The images that a word names. One that names nothing ends the command before it makes or loads anything. */
-export const sourceOf = (word: string) =>
-  /^https?:|[*?[{]/i.test(word) || existsSync(word) || existsSync(PageName.parse(word)?.path ?? "")
-    ? Effect.succeed(BatchSource.of(word))
-    : Effect.fail(
-        ExitCode.wrong(
-          `there is nothing at ${word}${/#0+$/.test(word) ? ": pages count from 1" : ""}. Give a folder, an image, a list (.csv, .jsonl, .txt), a glob in quotes, or an address`
-        )
-      )
+const isPattern = (word: string): boolean => /[*?[{]/.test(word) && !existsSync(word)
+
+/**
+ * The images that a word names. One that names none ends the command before it makes or loads anything: a word that is
+ * wrong, or a disk that is not there, looks like nothing to do.
+ */
+export const sourceOf = Effect.fnUntraced(function* (word: string) {
+  const isThere = existsSync(word) || existsSync(PageName.parse(word)?.path ?? "")
+  if (!isThere && !isPattern(word) && !/^https?:/i.test(word))
+    return yield* ExitCode.wrong(
+      `there is nothing at ${word}${/#0+$/.test(word) ? ": pages count from 1" : ""}. Give a folder, an image, a list (.csv, .jsonl, .txt), a glob in quotes, or an address`
+    )
+  const source = BatchSource.of(word)
+  const first = yield* Effect.mapError(Stream.runHead(source.items), ExitCode.by(ExitCode.usage))
+  if (first._tag === "None")
+    return yield* ExitCode.wrong(
+      isPattern(word)
+        ? `nothing matches ${word}`
+        : `there are no images in ${word}: of a folder those are taken that are called so (.jpg, .png, .tif and the like), of a list those that it names`
+    )
+  return source
+})
 
 /** The same images, each looked at so. */
 const viewed = <R>(
@@ -123,10 +136,6 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
     )
 
   const { failed } = summary
-  if (summary.done + failed === 0)
-    yield* Screen.complain(
-      `there are no images in ${options.source}: of a folder those are taken that are called so (.jpg, .png, .tif and the like), of a list those that it names`
-    )
   if (options.json) {
     const { files, missing, progress, settled, skipped } = summary
     yield* Screen.say(
@@ -205,9 +214,7 @@ const closing = (
   const tags = Array.from(failures, ([tag, count]) => `${Screen.count(count)} ${tag}`).join(", ")
   const spent = progress.cost === undefined ? "" : `, cost ${money.format(progress.cost.spent)}`
   return [
-    settled.done + failed + skipped === 0
-      ? "There are no images"
-      : `${Screen.images(settled.done)} done${equal}${again}${known}${untried}, ${time(progress.elapsed)}${spent}`,
+    `${Screen.images(settled.done)} done${equal}${again}${known}${untried}, ${time(progress.elapsed)}${spent}`,
     ...(failed === 0
       ? []
       : [`${Screen.count(failed)} failed: ${tags}. Once mended, try them again with --retry-failed`]),

@@ -84,7 +84,7 @@ const withService = (
   (process.env["SEGFORMER_SERVICE_URL"] ?? "") === ""
     ? Effect.succeed(options)
     : Effect.flatMap(
-        Effect.promise(() => import("./ServiceVariable.ts")),
+        ExitCode.loaded(() => import("./ServiceVariable.ts")),
         ({ orVariable, passedOver }) =>
           others.every((other) => other.options.model === other.word)
             ? orVariable(options)

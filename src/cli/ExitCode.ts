@@ -10,8 +10,9 @@
  * | 141 | nobody reads standard output any more (`| head`), or it cannot be written |
  * | 130, 143 | interrupted (Ctrl-C), terminated (SIGTERM, or SIGHUP as the terminal closes); a server that was told to stop ends with 0 |
  */
-import { Cause, type Exit, Schema } from "effect"
+import { Cause, Effect, type Exit, Schema } from "effect"
 import type { NotWritten } from "../files/NotWritten.ts"
+import { lazily } from "../service/CodeNotLoaded.ts"
 import * as Words from "./Words.ts"
 
 export const someFailed = 1
@@ -55,6 +56,10 @@ export const by =
   (code: number) =>
   ({ message }: { readonly message: string }): Ended =>
     new Ended({ code, reason: Words.plain(message) })
+
+/** A module of this command, loaded now that there is work for it. */
+export const loaded = <A>(load: () => Promise<A>): Effect.Effect<A, Ended> =>
+  Effect.mapError(lazily(load), by(unavailable))
 
 /** A file could not be written. */
 export const notWritten = ({ path, reason }: Pick<NotWritten, "path" | "reason">): Ended =>

@@ -62,10 +62,7 @@ const flags = {
     Flags.optional
   ),
   tolerance: Flag.Finite("tolerance").pipe(
-    Flag.filter(
-      (value) => value >= 0,
-      () => "a number of at least 0"
-    ),
+    Flags.atLeast(0, "a number"),
     Flag.withMetavar("PIXELS"),
     Flag.withDescription(
       `How far outlines may be moved to save points (${using("tolerance")}). Exact by default`

@@ -38,10 +38,10 @@ export const orVariable = <B>(
 export const off = (name: string) => Flag.Boolean(name).pipe(Flag.withDefault(false))
 
 /** Refuses smaller numbers. */
-export const atLeast = (least: number) =>
+export const atLeast = (least: number, what = "a whole number") =>
   Flag.filter(
     (value: number) => value >= least,
-    () => `a whole number of at least ${least}`
+    () => `${what} of at least ${least}`
   )
 
 /** A whole number of at least 1. */

@@ -14,7 +14,7 @@ const ofModel = Effect.fnUntraced(function* (options: Options) {
 
 /** How a service is to this caller: what it says of itself, and what an image would meet. */
 const ofService = Effect.fnUntraced(function* (options: Options) {
-  const Remote = yield* Effect.promise(() => import("./Remote.ts"))
+  const Remote = yield* ExitCode.loaded(() => import("./Remote.ts"))
   const found = yield* Remote.connect(options)
   const ill = found.health.healthy ? yield* Remote.barred(found) : found.health.detail
   if (ill !== undefined) {

@@ -23,7 +23,7 @@ import * as WorkerRunsCommand from "./WorkerRunsCommand.ts"
 const misspelt = Effect.suspend(() =>
   Object.keys(process.env).some((name) => /^segformers?_/i.test(name))
     ? Effect.flatMap(
-        Effect.promise(() => import("./Misspelt.ts")),
+        ExitCode.loaded(() => import("./Misspelt.ts")),
         ({ tell }) => tell(process.env, process.argv.slice(2))
       )
     : Effect.void
@@ -38,7 +38,7 @@ const work =
   (options: Options) =>
     Flags.refuse(faults(options)).pipe(
       Effect.tap(misspelt),
-      Effect.andThen(Effect.promise(load)),
+      Effect.andThen(ExitCode.loaded(load)),
       Effect.flatMap(({ run }) => run(options))
     )
 
@@ -52,7 +52,7 @@ const segmenting =
     (process.env["SEGFORMER_SERVICE_URL"] ?? "") === ""
       ? work(load, faults)(options)
       : Effect.flatMap(
-          Effect.promise(() => import("./ServiceVariable.ts")),
+          ExitCode.loaded(() => import("./ServiceVariable.ts")),
           ({ orVariable }) => Effect.flatMap(orVariable(options), work(load, faults))
         )
 
@@ -64,7 +64,7 @@ const batch = async () => {
       const { db } = options
       if (db === undefined) return here.run(options)
       return Effect.flatMap(
-        Effect.promise(() => import("./BatchCluster.ts")),
+        ExitCode.loaded(() => import("./BatchCluster.ts")),
         ({ run }) => run({ ...options, db })
       )
     }
@@ -181,7 +181,9 @@ export const program = Effect.flatMap(
   ),
   Effect.tapDefect((defect) =>
     Screen.complain(
-      `failed by a mistake of its own: ${defect instanceof Error ? defect.stack : String(defect)}`
+      defect instanceof ExitCode.Ended
+        ? defect.message
+        : `failed by a mistake of its own: ${defect instanceof Error ? defect.stack : String(defect)}`
     )
   ),
   Effect.provide(

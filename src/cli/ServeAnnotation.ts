@@ -41,7 +41,7 @@ export const optionsOf = Effect.fnUntraced(function* (
   const key = yield* variable("LABEL_STUDIO_API_KEY", "LABEL_STUDIO_ACCESS_TOKEN")
   if (key !== undefined && /[^\x20-\x7e]/.test(key))
     return yield* ExitCode.wrong("LABEL_STUDIO_API_KEY has characters that no key has")
-  const { wayOf } = yield* Effect.promise(() => import("./Remote.ts"))
+  const { wayOf } = yield* ExitCode.loaded(() => import("./Remote.ts"))
   const fingerprint = {
     ...(yield* Effect.all(
       options.model.slice(0, 1).map((model) => Backend.modelFingerprint({ ...options, model }))

@@ -114,10 +114,7 @@ const flags = {
   ),
   tolerance: Flag.Finite("tolerance").pipe(
     orVariable("tolerance", Config.Finite),
-    Flag.filter(
-      (value) => value >= 0,
-      () => "a number of at least 0"
-    ),
+    Flags.atLeast(0, "a number"),
     Flag.withMetavar("PIXELS"),
     Flag.withDescription(
       "How far outlines may be moved to save points, in polygons for annotation tools. Exact by default"

@@ -3,11 +3,9 @@
  */
 import { Effect, Layer } from "effect"
 import { missing, SheetPdf, type PdfPage, type WritePdf } from "./SheetPdf.ts"
-import { messageOf } from "../SystemError.ts"
+import { firstLineOf } from "../SystemError.ts"
 
 type PdfModule = Pick<typeof import("@cantoo/pdf-lib"), "PDFDocument">
-
-const reasonOf = (cause: unknown): string => messageOf(cause).split("\n", 1)[0]!.slice(0, 300)
 
 const write = async ({ PDFDocument }: PdfModule, page: PdfPage): Promise<Uint8Array> => {
   // Without dates: the same pictures give the same file.
@@ -23,7 +21,7 @@ const write = async ({ PDFDocument }: PdfModule, page: PdfPage): Promise<Uint8Ar
 /** How the library is loaded: a parameter, so that a test can take it away. @internal */
 export const make = (load: () => Promise<PdfModule>): Effect.Effect<WritePdf> =>
   Effect.map(
-    Effect.cached(Effect.tryPromise({ try: load, catch: (cause) => missing(reasonOf(cause)) })),
+    Effect.cached(Effect.tryPromise({ try: load, catch: (cause) => missing(firstLineOf(cause)) })),
     (loaded) => (page) => Effect.flatMap(loaded, (library) => Effect.promise(() => write(library, page)))
   )
 

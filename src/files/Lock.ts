@@ -55,7 +55,7 @@ const startByPs = (pid: number): string | undefined => {
 }
 
 /** Whether a process of this machine has that number. */
-export const isAlive = (pid: number): boolean => {
+const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0)
     return true

@@ -10,6 +10,7 @@ import * as Decode from "../service/Decode.ts"
 import * as Message from "../service/Message.ts"
 import { excerpt, type ServiceError } from "../service/ServiceError.ts"
 import type { Protocol } from "./protocol/Protocol.ts"
+import type { CodeNotLoaded } from "../service/CodeNotLoaded.ts"
 
 /** Why an image would not be taken. */
 export interface Barred {
@@ -48,7 +49,7 @@ interface Telling {
   readonly telling: string
 }
 
-const tellingOf = (answer: Answer, protocol: Protocol): Effect.Effect<Telling> => {
+const tellingOf = (answer: Answer, protocol: Protocol): Effect.Effect<Telling, CodeNotLoaded> => {
   const hide = answer.hide ?? ((text: string) => text)
   const read = protocol.readError(answer)
   return Effect.map(Effect.isEffect(read) ? read : Effect.succeed(read), ({ detail = "" }) => {
@@ -64,7 +65,7 @@ export const barred = (
   answer: Answer,
   protocol: Protocol,
   given: boolean
-): Effect.Effect<Barred | undefined> =>
+): Effect.Effect<Barred | undefined, CodeNotLoaded> =>
   Effect.map(tellingOf(answer, protocol), ({ telling }) => barredBy(answer, telling, protocol, given))
 
 const barredBy = (answer: Answer, told: string, protocol: Protocol, given: boolean): Barred | undefined => {

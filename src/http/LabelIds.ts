@@ -20,7 +20,7 @@ export interface Labelled {
 }
 
 /** The id of a label: that of the class of this name, or the number in a placeholder such as `LABEL_3`. */
-export const idOfLabel = (label: string, classes: ClassTable.ClassTable): number | undefined =>
+const idOfLabel = (label: string, classes: ClassTable.ClassTable): number | undefined =>
   ClassTable.byName(classes, label)?.id ?? ClassesIn.idOf(label)
 
 export interface Assigned {

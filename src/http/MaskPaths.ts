@@ -9,6 +9,7 @@ import * as MaskList from "./MaskList.ts"
 import { join } from "./Fields.ts"
 import { isRecord } from "./protocol/Errors.ts"
 import * as Side from "./Side.ts"
+import type { CodeNotLoaded } from "../service/CodeNotLoaded.ts"
 
 /** Fields that servers put masks in, the clearest first, without what sets words apart. */
 const usualFields = [
@@ -50,7 +51,7 @@ const usualBoxes = [
 const contents = ["b64", "base64", "png", "data", "values", "content"]
 
 /** The field of an object that has one of these names, however it is written. */
-export const fieldOf = (
+const fieldOf = (
   value: Readonly<Record<string, unknown>>,
   wanted: string,
   holds: (value: unknown) => boolean
@@ -60,9 +61,11 @@ export const fieldOf = (
   )
 
 /** JSON that stands in JSON as a text: some write it twice, some gateways wrap what a program said. */
-export const unwrapped = (value: unknown): Effect.Effect<unknown> => {
+export const unwrapped = (value: unknown): Effect.Effect<unknown, CodeNotLoaded> => {
   if (typeof value === "string" && /^\s*[[{"]/.test(value))
-    return Effect.catch(Effect.flatMap(Decode.inText(value), unwrapped), () => Effect.succeed(value))
+    return Effect.catch(Effect.flatMap(Decode.inText(value), unwrapped), (error) =>
+      error === undefined ? Effect.succeed(value) : Effect.fail(error)
+    )
   if (!isRecord(value)) return Effect.succeed(value)
   const boxes = usualBoxes.filter((box) => typeof value[box] === "string" && /^\s*[[{]/.test(value[box]))
   return boxes.length === 0
@@ -113,7 +116,7 @@ const isPngText = (value: unknown): value is string =>
   typeof value === "string" && /^\s*(?:data:image\/png[;,]|iVBORw0KGgo)/.test(value.slice(0, 400))
 
 /** The first of the usual fields that holds what can be a mask. */
-export const usualField = (
+const usualField = (
   value: Readonly<Record<string, unknown>>,
   holds: (value: unknown) => boolean = canBeMask
 ): string | undefined =>

@@ -126,7 +126,7 @@ const inside = (
 }
 
 /** Class ids in the narrowest storage. */
-export const narrow = (ids: ArrayLike<number>): LabelData => {
+const narrow = (ids: ArrayLike<number>): LabelData => {
   if (ids instanceof Uint8Array) return ids
   let maxId = 0
   for (let i = 0; i < ids.length; i++) if (ids[i]! > maxId) maxId = ids[i]!

@@ -32,6 +32,7 @@ import * as Inspection from "./protocol/Inspection.ts"
 import type { Protocol, Question } from "./protocol/Protocol.ts"
 import { watched } from "./Sending.ts"
 import * as Wrapped from "../policy/Wrapped.ts"
+import { lazily } from "../service/CodeNotLoaded.ts"
 
 export interface SegFormerHttpOptions extends Exchange.ExchangeOptions {
   /**
@@ -50,7 +51,7 @@ export const questionPolicy = Policy.make({
   retryBudget: false
 })
 
-const cleaning = Effect.promise(() => import("./CleanedError.ts"))
+const cleaning = lazily(() => import("./CleanedError.ts"))
 
 /** Fails without our secrets, where there are any. */
 const failClean = (error: SegmentationError, hide: Hide): Effect.Effect<never, SegmentationError> =>

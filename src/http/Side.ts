@@ -8,7 +8,7 @@ import type { Answer } from "../service/Exchange.ts"
 import { excerpt } from "../service/WireError.ts"
 
 /** Notes that a field was left out. */
-export const leftOut = (answer: Answer, path: string, why: string): Effect.Effect<void> =>
+const leftOut = (answer: Answer, path: string, why: string): Effect.Effect<void> =>
   Effect.annotateLogs(
     Effect.logDebug(
       `Left out of the answer: \`${(answer.hide ?? nothing)(path)}\`, ${excerpt((answer.hide ?? nothing)(why))}`

@@ -87,9 +87,6 @@ export const elementsIn = (bytes: Uint8Array): ReadonlyArray<Uint8Array> | undef
 const nan = (at: number) => Result.fail(`value ${at} is NaN`)
 
 /** Scores from bytes that are as many as the datatype and the shape need. The bytes are not to be used afterwards. */
-export const scoresFromBytes = Steps.sync(scoreSteps)
-
-/** The same in steps. */
 export function* scoreSteps(
   datatype: Datatype,
   buffer: Uint8Array,
@@ -147,9 +144,6 @@ function* narrowed(values: ArrayLike<number>): Steps.Steps<Result.Result<Uint32A
 }
 
 /** Class ids from bytes, whatever the datatype: some models give them as floats. */
-export const idsFromBytes = Steps.sync(idSteps)
-
-/** The same in steps. */
 export function* idSteps(
   datatype: Datatype,
   buffer: Uint8Array,

@@ -6,6 +6,7 @@ import { isWholePng, type Parsed } from "./HeaderParsing.ts"
 import type { Image, ImageLimits } from "./Image.ts"
 import { type ImageError, ImageNotFound, ImageNotReadable } from "./ImageError.ts"
 import { accept, cutOff, describe, parse, sized, startBytes } from "./ImageOpening.ts"
+import type { CodeNotLoaded } from "../service/CodeNotLoaded.ts"
 
 /** First read: holds the size of nearly every image there is. */
 const headBytes = 64 * 1024
@@ -18,7 +19,7 @@ export const open = Effect.fnUntraced(function* (
   path: string,
   name: string,
   limits: ImageLimits
-): Effect.fn.Return<Image, ImageError, FileSystem.FileSystem> {
+): Effect.fn.Return<Image, ImageError | CodeNotLoaded, FileSystem.FileSystem> {
   const fs = yield* FileSystem.FileSystem
   const asImageError = fileError(path)
   const info = yield* Effect.mapError(fs.stat(path), asImageError)

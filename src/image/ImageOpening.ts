@@ -5,7 +5,7 @@ import * as HeaderParsing from "./HeaderParsing.ts"
 import { type Image, type ImageLimits, within } from "./Image.ts"
 import { type ImageError, NotAnImage, UnsupportedImage } from "./ImageError.ts"
 import * as ImageFormat from "./ImageFormat.ts"
-import type { OtherFormat } from "./OtherFormat.ts"
+import { type CodeNotLoaded, lazily } from "../service/CodeNotLoaded.ts"
 
 const { readers } = CommonHeaders
 
@@ -13,10 +13,10 @@ const isCommon = (format: ImageFormat.ImageFormat): format is keyof typeof reade
   Object.hasOwn(readers, format)
 
 /** Larger than what PNG and JPEG need together, and seldom asked. */
-const others = Effect.promise(() => import("./OtherHeaders.ts"))
+const others = lazily(() => import("./OtherHeaders.ts"))
 
 /** The header of an image whose first bytes these are: that of a page, from 1, where the type has pages. */
-export const parse = (bytes: Uint8Array, page = 1): Effect.Effect<HeaderParsing.Parsed> =>
+export const parse = (bytes: Uint8Array, page = 1): Effect.Effect<HeaderParsing.Parsed, CodeNotLoaded> =>
   Effect.suspend(() => {
     const format = HeaderParsing.formatOf(bytes)
     return format === undefined || isCommon(format)
@@ -42,7 +42,7 @@ export const fromMemory = (
   name: string,
   data: Uint8Array,
   limits: ImageLimits
-): Effect.Effect<Image, ImageError> =>
+): Effect.Effect<Image, ImageError | CodeNotLoaded> =>
   Effect.gen(function* () {
     yield* sized(source, data.length, limits)
     const header = yield* accept(source, yield* parse(data), data.subarray(0, startBytes), limits)
@@ -62,7 +62,7 @@ export const accept = (
   parsed: HeaderParsing.Parsed,
   start: Uint8Array,
   limits: ImageLimits
-): Effect.Effect<HeaderParsing.ImageHeader, ImageError> => {
+): Effect.Effect<HeaderParsing.ImageHeader, ImageError | CodeNotLoaded> => {
   if (parsed._tag === "NeedMore") {
     return Effect.fail(new NotAnImage({ source, detail: "it ends before its size is told" }))
   }
@@ -73,24 +73,8 @@ export const accept = (
     )
   }
   return parsed._tag === "Unknown"
-    ? Effect.flatMap(others, ({ OtherFormat }) => Effect.fail(unknown(source, start, OtherFormat.of(start))))
+    ? Effect.flatMap(others, ({ OtherFormat }) => Effect.fail(OtherFormat.refusal(source, start)))
     : Effect.as(within(source, "pixels", parsed.width * parsed.height, limits.maxPixels), parsed)
-}
-
-/** What is said of a file that is no image read here: another kind, a text, or whatever its first bytes are. */
-const unknown = (source: string, start: Uint8Array, other: OtherFormat | undefined): ImageError => {
-  if (other !== undefined) {
-    const { advice, format, title } = other
-    const detail = `it is of a kind (${title}) that is not read here. ${advice}`
-    return new UnsupportedImage({ source, format, detail })
-  }
-  const few = start.subarray(0, 16)
-  const isText = few.every((byte) => byte === 9 || byte === 10 || byte === 13 || (byte >= 32 && byte < 127))
-  const hex = Array.from(start.subarray(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join(" ")
-  const detail = isText
-    ? `it is text, which starts "${new TextDecoder().decode(few).replaceAll(/\s+/g, " ")}"`
-    : `its first bytes (${hex}) are those of no image type known here`
-  return new NotAnImage({ source, detail })
 }
 
 export const describe = (

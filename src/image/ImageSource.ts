@@ -21,6 +21,7 @@ import type { ImageError } from "./ImageError.ts"
 import { fromMemory } from "./ImageOpening.ts"
 import type { Raster } from "./Raster.ts"
 import type { Stretch } from "./Stretch.ts"
+import { lazily } from "../service/CodeNotLoaded.ts"
 
 export { defaultLimits, type Image, type ImageLimits }
 
@@ -146,7 +147,7 @@ export function view(source: ImageSource<unknown>, wanted: View): ImageSource<un
   }
 }
 
-const more = Effect.promise(() => import("./MoreSources.ts"))
+const more = lazily(() => import("./MoreSources.ts"))
 
 /** What the limits do not say is as by default. */
 const named = <R>(

@@ -3,6 +3,7 @@
  * says what a file is and what to do, and by their endings where a folder of them would be passed over without a word.
  */
 import type { Ascii } from "./HeaderFound.ts"
+import { NotAnImage, UnsupportedImage } from "./ImageError.ts"
 
 export interface OtherFormat {
   /** As `UnsupportedImage.format` has it. */
@@ -240,10 +241,22 @@ const all: ReadonlyArray<OtherFormat> = [
   }
 ]
 
-/** What a file is that begins so, if it is one of these. */
-export const of = (bytes: Uint8Array): OtherFormat | undefined => {
-  const ascii: Ascii = (at, length) => String.fromCharCode(...bytes.subarray(at, at + length))
-  return all.find(({ begins }) => begins(ascii))
+/** What is said of a file that is no image read here: another kind, a text, or whatever its first bytes are. */
+export const refusal = (source: string, start: Uint8Array): NotAnImage | UnsupportedImage => {
+  const ascii: Ascii = (at, length) => String.fromCharCode(...start.subarray(at, at + length))
+  const other = all.find(({ begins }) => begins(ascii))
+  if (other !== undefined) {
+    const { advice, format, title } = other
+    const detail = `it is of a kind (${title}) that is not read here. ${advice}`
+    return new UnsupportedImage({ source, format, detail })
+  }
+  const few = start.subarray(0, 16)
+  const isText = few.every((byte) => byte === 9 || byte === 10 || byte === 13 || (byte >= 32 && byte < 127))
+  const hex = Array.from(start.subarray(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join(" ")
+  const detail = isText
+    ? `it is text, which starts "${new TextDecoder().decode(few).replaceAll(/\s+/g, " ")}"`
+    : `its first bytes (${hex}) are those of no image type known here`
+  return new NotAnImage({ source, detail })
 }
 
 const endings: ReadonlySet<string> = new Set(all.flatMap((one) => one.endings))

@@ -33,6 +33,7 @@ import * as SharpText from "./SharpText.ts"
 import * as SharpModule from "./SharpModule.ts"
 import * as Stretch from "./Stretch.ts"
 import * as ErrorKind from "../ErrorKind.ts"
+import { firstLineOf } from "../SystemError.ts"
 
 /** How sharp is loaded: a parameter, so that a test can take it away. @internal */
 export const make = (from?: () => Promise<SharpModule.SharpModule>): Effect.Effect<ImageCodec["Service"]> =>
@@ -145,6 +146,6 @@ const encode = Effect.fnUntraced(function* (
         format === "png" ? input.png() : format === "jpeg" ? input.jpeg({ quality }) : input.webp({ quality })
       return SharpModule.plain(await output.toBuffer())
     },
-    catch: (cause) => new UnsupportedImage({ source, format, detail: SharpModule.reasonOf(cause) })
+    catch: (cause) => new UnsupportedImage({ source, format, detail: firstLineOf(cause) })
   })
 })

@@ -7,9 +7,11 @@ import type { Conversion } from "./decoding/IccProfile.ts"
 import { isOf, type Space } from "./decoding/ProfileSpace.ts"
 import { type ImageError, NotAnImage, UnsupportedImage } from "./ImageError.ts"
 import type { ImageFormat } from "./ImageFormat.ts"
-import { reasonOf, type SharpModule } from "./SharpModule.ts"
+import type { SharpModule } from "./SharpModule.ts"
 import * as TiffHeader from "./TiffHeader.ts"
 import * as Telemetry from "../TelemetryNames.ts"
+import { lazily } from "../service/CodeNotLoaded.ts"
+import { firstLineOf } from "../SystemError.ts"
 
 export type Pipeline = ReturnType<SharpModule>
 type Metadata = Awaited<ReturnType<Pipeline["metadata"]>>
@@ -94,7 +96,7 @@ const layouts: ReadonlyArray<readonly [RegExp, string]> = [
 /** What brings grey of 16 bits to sRGB, in place, once it has 8: sharp leaves it as it is, whatever its profile says. */
 const profileOf = Effect.fnUntraced(function* ({ icc, space }: Metadata): Effect.fn.Return<Conversion> {
   if (icc === undefined || space !== "grey16") return undefined
-  const { conversion } = yield* Effect.promise(() => import("./decoding/IccProfile.ts"))
+  const { conversion } = yield* Effect.orDie(lazily(() => import("./decoding/IccProfile.ts")))
   return conversion(icc, "GRAY")
 })
 
@@ -103,7 +105,7 @@ export const failed = (
   { format, head, page, source }: Source,
   cause: unknown
 ): Effect.Effect<never, ImageError> => {
-  const said = reasonOf(cause)
+  const said = firstLineOf(cause)
   const reason = /failOn/.test(said) ? "a part of it cannot be decoded" : said
   const broken = new NotAnImage({ source, detail: `it is broken or cut off (${reason})` })
   const layout = layouts.find(([of]) => of.test(reason))?.[1]

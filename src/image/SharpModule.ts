@@ -1,7 +1,7 @@
 /** `sharp`, an optional package: how it is loaded, and what its answers and errors are here. */
 import { Effect } from "effect"
 import { DependencyMissing } from "./ImageError.ts"
-import { messageOf } from "../SystemError.ts"
+import { firstLineOf } from "../SystemError.ts"
 
 export type SharpModule = typeof import("sharp").default
 
@@ -17,15 +17,10 @@ export const load = (
       sharp.cache(false)
       return sharp
     },
-    catch: (cause) => new DependencyMissing({ packages: ["sharp"], purpose, detail: reasonOf(cause) })
+    catch: (cause) => new DependencyMissing({ packages: ["sharp"], purpose, detail: firstLineOf(cause) })
   })
 
 /** The first line of what libvips says. */
-export const reasonOf = (cause: unknown): string => {
-  const text = messageOf(cause)
-  return text.split("\n", 1)[0]!.trim().slice(0, 300)
-}
-
 /** The same memory without Node's additions. */
 export const plain = ({ buffer, byteLength, byteOffset }: Buffer): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength)

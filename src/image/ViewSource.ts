@@ -7,6 +7,7 @@ import type * as ImageFormat from "./ImageFormat.ts"
 import { accept, describe, parse, startBytes } from "./ImageOpening.ts"
 import * as RasterImage from "./RasterImage.ts"
 import type { Stretch } from "./Stretch.ts"
+import type { CodeNotLoaded } from "../service/CodeNotLoaded.ts"
 
 /** A decoder numbers the pages of these. */
 const paged: ReadonlySet<ImageFormat.ImageFormat> = new Set(["tiff", "gif", "webp"])
@@ -18,7 +19,7 @@ export const open = <E, R>(
   opened: Effect.Effect<Image, E, R>,
   wanted: { readonly page?: number | undefined; readonly stretch?: Stretch | undefined },
   limits?: Partial<ImageLimits>
-): Effect.Effect<Image, E | ImageError, R | ImageCodec> =>
+): Effect.Effect<Image, E | ImageError | CodeNotLoaded, R | ImageCodec> =>
   Effect.gen(function* () {
     const { page = 1, stretch } = wanted
     const image = yield* opened
@@ -45,7 +46,7 @@ const pageOf = Effect.fnUntraced(function* (
   image: Image,
   page: number,
   limits: ImageLimits
-): Effect.fn.Return<Image, ImageError> {
+): Effect.fn.Return<Image, ImageError | CodeNotLoaded> {
   const { format, source } = image
   if (image.pixels !== undefined || !paged.has(format)) {
     const has = image.hasMore === true ? "of its frames only the first is read here" : "it has one page"

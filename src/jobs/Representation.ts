@@ -16,7 +16,7 @@ const whole = (text: string | undefined): number | undefined =>
   text !== undefined && /^\d{1,15}$/.test(text.trim()) ? Number(text) : undefined
 
 /** An ETag that promises the same bytes: a weak one does not. */
-export const strongEtag = (headers: Headers.Headers): string | undefined => {
+const strongEtag = (headers: Headers.Headers): string | undefined => {
   const etag = headers["etag"]?.trim()
   return etag !== undefined && /^"[^"]*"$/.test(etag) ? etag : undefined
 }

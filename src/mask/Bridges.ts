@@ -6,6 +6,7 @@
 import type { Polygon } from "./Polygons.ts"
 import type { Point, Ring } from "./Simplify.ts"
 import * as Steps from "./Steps.ts"
+import { find, union } from "./UnionFind.ts"
 
 /** The polygons of a region as one ring. */
 export function* joined(polygons: ReadonlyArray<Polygon>): Steps.Steps<Ring> {
@@ -33,20 +34,9 @@ interface Joined {
 /** The rings with as many joints as it takes for all of them to hang together. */
 function* connected(rings: ReadonlyArray<Ring>): Steps.Steps<Joined> {
   const parents = Int32Array.from({ length: rings.length }, (_, i) => i)
-  const find = (ring: number): number => {
-    let root = ring
-    while (parents[root] !== root) {
-      parents[root] = parents[parents[root]!]!
-      root = parents[root]!
-    }
-    return root
-  }
   const links: Array<readonly [Place, Place]> = []
   const link = (one: Place, other: Place): void => {
-    const [a, b] = [find(one.ring), find(other.ring)]
-    if (a === b) return
-    parents[Math.max(a, b)] = Math.min(a, b)
-    links.push([one, other])
+    if (union(parents, one.ring, other.ring)) links.push([one, other])
   }
   let work = 0
   // Rings that meet at a corner.
@@ -68,7 +58,7 @@ function* connected(rings: ReadonlyArray<Ring>): Steps.Steps<Joined> {
   // Of those that hang together the highest corner, and what is right above it.
   const highest = new Map<number, Place & { readonly point: Point }>()
   for (const [ring, points] of rings.entries()) {
-    const root = find(ring)
+    const root = find(parents, ring)
     for (const [vertex, point] of points.entries()) {
       const best = highest.get(root)?.point
       if (best === undefined || point[1] < best[1] || (point[1] === best[1] && point[0] < best[0]))

@@ -14,6 +14,7 @@
  */
 import type { LabelData, LabelMap } from "./LabelMap.ts"
 import * as Steps from "./Steps.ts"
+import { union } from "./UnionFind.ts"
 
 /** Neighbours across edges (4), or across edges and corners (8). */
 export type Connectivity = 4 | 8
@@ -188,21 +189,4 @@ const wordRunEnd = (data: LabelData, words: Uint32Array, start: number, end: num
   }
   while (at < end && data[at] === id) at++
   return at
-}
-
-const find = (parents: Int32Array, start: number): number => {
-  let i = start
-  while (parents[i] !== i) {
-    parents[i] = parents[parents[i]!]!
-    i = parents[i]!
-  }
-  return i
-}
-
-/** The earlier root stays one. */
-const union = (parents: Int32Array, a: number, b: number): void => {
-  const first = find(parents, a)
-  const second = find(parents, b)
-  if (first < second) parents[second] = first
-  else if (second < first) parents[first] = second
 }

@@ -3,7 +3,7 @@
  * A rectangle is turned around its top left corner, an ellipse around its centre, both in pixels and not in percent.
  *
  * ```ts
- * import { Result } from "effect"
+ * import { Predicate, Result } from "effect"
  * import { Annotated, LabelStudioReading } from "effect-segformer/annotation"
  *
  * const value = { x: 25, y: 0, width: 50, height: 100, rotation: 0, rectanglelabels: ["pit"] }
@@ -14,7 +14,7 @@
  * Result.getOrThrow(Annotated.toLabelMap(image!, { classOf: () => 1, outside: 0 })).data // => Uint8Array.of(0, 1, 1, 0)
  * ```
  */
-import { Result } from "effect"
+import { Predicate, Result } from "effect"
 import { Base64, Base64Url } from "effect/encoding"
 import * as Annotated from "./Annotated.ts"
 import type { Point, Ring } from "./Simplify.ts"
@@ -38,8 +38,7 @@ export interface Options {
 
 type Json = Readonly<Record<string, unknown>>
 
-const isObject = (value: unknown): value is Json =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
+const isObject = Predicate.isReadonlyObject
 const isList = (value: unknown): value is ReadonlyArray<unknown> => Array.isArray(value)
 const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value)
 const isSide = (value: unknown): value is number => Number.isInteger(value) && isNumber(value) && value > 0

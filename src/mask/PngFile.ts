@@ -12,6 +12,7 @@ import type { Rgb } from "./ClassTable.ts"
 import { fail, MaskNotDecodable } from "./MaskError.ts"
 import * as PngRows from "./PngRows.ts"
 import * as Steps from "./Steps.ts"
+import { messageOf } from "../SystemError.ts"
 
 /** What the header says. */
 interface Header {
@@ -179,7 +180,7 @@ function* pictureOf(
         : {})
     })
   } catch (cause) {
-    return fail(name, `it is broken (${cause instanceof Error ? cause.message : String(cause)})`)
+    return fail(name, `it is broken (${messageOf(cause)})`)
   }
 }
 

@@ -22,6 +22,7 @@ import type { Box } from "./Region.ts"
 import { type FixedRing, type Point, type Ring, signedArea, simplifyRings } from "./Simplify.ts"
 import * as Steps from "./Steps.ts"
 import * as Trace from "./Trace.ts"
+import { find, union } from "./UnionFind.ts"
 
 export { type Point, type Ring, signedArea }
 
@@ -91,18 +92,9 @@ function* regionsOf(
   const { classIds, component, count, ends, height, rows, starts, width } = parts
   const pause = Steps.rowsPerStep(width)
   const parents = Int32Array.from({ length: count }, (_, part) => part)
-  const find = (part: number): number => {
-    let root = part
-    while (parents[root] !== root) {
-      parents[root] = parents[parents[root]!]!
-      root = parents[root]!
-    }
-    return root
-  }
   const join = (a: number, b: number): void => {
     if (a < 0 || b < 0 || a === b || classIds[a] !== classIds[b]) return
-    const [one, other] = [find(a), find(b)]
-    parents[Math.max(one, other)] = Math.min(one, other)
+    union(parents, a, b)
   }
   for (let y = 1; y < height; y++) {
     if (y % pause === pause - 1) yield
@@ -120,7 +112,7 @@ function* regionsOf(
   const regions: Array<Array<Trace.Rings>> = []
   const regionOf = new Int32Array(count)
   for (const own of rings) {
-    const root = find(own.part)
+    const root = find(parents, own.part)
     if (root === own.part) regionOf[root] = regions.push([own]) - 1
     else regions[regionOf[root]!]!.push(own)
   }

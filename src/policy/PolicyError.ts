@@ -50,7 +50,8 @@ export class TimedOut extends ErrorKind.make({ concerns: "service" })<TimedOut>(
     return this.isRetryable
   }
   override get message(): string {
-    const what = this.kind === "attempt" ? `Attempt ${this.attempt} at` : `The call to`
+    // What fails with its first attempt has had no other.
+    const what = this.kind === "attempt" && this.attempt > 1 ? `Attempt ${this.attempt} at` : `The call to`
     const option = this.kind === "attempt" ? "attemptTimeout" : "deadline"
     return `${what} ${this.service} took longer than ${Duration.format(this.after)}, while ${doing[this.phase]}. Raise \`${option}\` if that is to be expected`
   }

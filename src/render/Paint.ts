@@ -6,10 +6,10 @@ import { linear } from "../mask/Palette.ts"
 
 /** Dark letters, not quite black. */
 export const dark: Rgb = [24, 26, 30]
-export const white: Rgb = [255, 255, 255]
+const white: Rgb = [255, 255, 255]
 
 /** How light a colour is, 0 to 1 (WCAG 2's relative luminance). */
-export const luminance = ([red, green, blue]: Rgb): number =>
+const luminance = ([red, green, blue]: Rgb): number =>
   0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)
 
 /** Dark or white, whichever is read better on a colour. */

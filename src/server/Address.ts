@@ -2,16 +2,21 @@
  * Where a request comes from: the peer of its connection, or behind a proxy that is trusted the address that this one says
  * it has it from, in `X-Forwarded-For` or else in `Forwarded`. What anybody else writes there is not looked at.
  *
+ * A proxy may hide whom it has a request from (RFC 7239): behind a word of its own, `_word`, or as `unknown`. That is nobody
+ * whom a list of addresses has, the proxy least of all; limits count each word by itself, and all who are unknown as one.
+ *
  * Lists of addresses (proxies that are trusted, callers that are let in) are written alike: addresses, networks, `loopback`.
  */
-import { BlockList, isIP } from "node:net"
 import { Context, Option, Result, Schema } from "effect"
-import type { HttpServerRequest } from "effect/http"
-import { NetAddress } from "effect/net"
+import type { Headers, HttpServerRequest } from "effect/http"
+import { IpNetwork, NetAddress } from "effect/net"
 import * as ErrorKind from "../ErrorKind.ts"
 import * as Forwarded from "./Forwarded.ts"
 
-/** The address of the request that a fiber answers, for limits: one of IPv4, or the network of 64 bits of one of IPv6. */
+/**
+ * Whose request a fiber answers, as limits count it: an address of IPv4, the network of 64 bits of one of IPv6, or what a proxy
+ * says in place of one.
+ */
 export const CurrentAddress = Context.Reference<string>("effect-segformer/server/Address/CurrentAddress", {
   defaultValue: () => ""
 })
@@ -34,73 +39,69 @@ export class InvalidAddress extends ErrorKind.ofCaller<InvalidAddress>()("Invali
   }
 }
 
-/** An address in its one spelling: an IPv4 within IPv6 is that IPv4, and there is no zone, bracket or port. */
-const plain = (written: string): string => {
+/** Whose a request is: an address in its one spelling, or what a proxy says in place of it. */
+type Node = NetAddress.IpAddress | string
+
+/** Of whom nothing is known. */
+const unknown = "unknown"
+
+/** An address without zone, brackets and port: an IPv4 within IPv6 is that IPv4. */
+const nodeOf = (written = ""): Node => {
   const text = written.trim()
-  const [, bracketed] = /^\[([^\]]+)\](?::\d+)?$/.exec(text) ?? []
-  const [, beforePort] = /^([\d.]+):\d+$/.exec(text) ?? []
-  const address = (bracketed ?? beforePort ?? text).replace(/%.*$/, "")
-  return Result.match(NetAddress.ipFromString(address), {
-    onFailure: () => address,
-    onSuccess: (ip) => NetAddress.formatIp(NetAddress.toCanonical(ip))
+  const [, bracketed, word] = /^(?:\[([^\]]+)\]|([\w.-]+))(?::(?:\d{1,5}|_[\w.-]+))?$/.exec(text) ?? []
+  const name = bracketed ?? word ?? text
+  return Result.match(NetAddress.ipFromString(name.replace(/%.*$/, "")), {
+    onFailure: () => (/^_[\w.-]+$/.test(name) ? name : unknown),
+    onSuccess: (ip) => NetAddress.toCanonical(ip)
   })
 }
 
 /** Of whom there is one to count: who has one address of IPv6 has the 2^64 of its network. */
-const counted = (address: string): string => {
-  const ip = Result.getOrUndefined(NetAddress.ipFromString(address))
-  return NetAddress.isIpv6Address(ip)
-    ? `${NetAddress.ipv6ToSegments(ip)
+const counted = (node: Node): string => {
+  if (typeof node === "string") return node
+  return NetAddress.isIpv6Address(node)
+    ? `${NetAddress.ipv6ToSegments(node)
         .slice(0, 4)
         .map((segment) => segment.toString(16))
         .join(":")}::/64`
-    : address
+    : NetAddress.formatIp(node)
 }
 
-const kindOf = (address: string): "ipv4" | "ipv6" | undefined =>
-  isIP(address) === 4 ? "ipv4" : isIP(address) === 6 ? "ipv6" : undefined
-
-/** The addresses of a list, or the item that is none. */
-const listOf = (items: ReadonlyArray<string>): Result.Result<BlockList, string> => {
-  const list = new BlockList()
-  for (const item of items) {
-    if (item === "loopback") {
-      list.addSubnet("127.0.0.0", 8, "ipv4")
-      list.addAddress("::1", "ipv6")
-      continue
-    }
-    const [text = "", bits, ...rest] = item.split("/")
-    const address = plain(text)
-    const kind = kindOf(address)
-    const prefix = bits === undefined ? undefined : Number(bits)
-    const isNetwork =
-      prefix === undefined || (/^\d{1,3}$/.test(bits ?? "") && prefix <= (kind === "ipv4" ? 32 : 128))
-    if (kind === undefined || rest.length > 0 || !isNetwork) return Result.fail(item)
-    if (prefix === undefined) list.addAddress(address, kind)
-    else list.addSubnet(address, prefix, kind)
-  }
-  return Result.succeed(list)
+/** The networks that an item of a list is; none where it is none. */
+const networksOf = (item: string): ReadonlyArray<IpNetwork.IpNetwork> => {
+  if (item === "loopback") return ["127.0.0.0/8", "::1/128"].map(IpNetwork.fromStringUnsafe)
+  const [text = "", bits, ...rest] = item.split("/")
+  const address = nodeOf(text)
+  if (typeof address === "string" || rest.length > 0 || !/^\d{1,3}$/.test(bits ?? "0")) return []
+  // Of an IPv4 within IPv6, the 96 bits before it are counted too.
+  const within = NetAddress.isIpv4Address(address) && text.includes(":") ? 96 : 0
+  const prefix = bits === undefined ? NetAddress.width(address) : Number(bits) - within
+  return Option.toArray(Result.getSuccess(IpNetwork.fromAddress(address, prefix)))
 }
 
-const isIn = (list: BlockList, address: string): boolean => {
-  const kind = kindOf(address)
-  return kind !== undefined && list.check(address, kind)
+/** The networks of a list, or the item that is none. */
+const listOf = (items: ReadonlyArray<string>): Result.Result<ReadonlyArray<IpNetwork.IpNetwork>, string> => {
+  const wrong = items.find((item) => networksOf(item).length === 0)
+  return wrong === undefined ? Result.succeed(items.flatMap(networksOf)) : Result.fail(wrong)
 }
 
-/** Whether an address is one of these, as `Addresses.whole` has it. */
+const isIn = (list: ReadonlyArray<IpNetwork.IpNetwork>, node: Node | undefined): boolean =>
+  node !== undefined && typeof node !== "string" && list.some((network) => IpNetwork.contains(network, node))
+
+/** Whether an address is one of these, as `Addresses.ip` has it. */
 export const among = (
   items: ReadonlyArray<string>
-): Result.Result<(address: string) => boolean, InvalidAddress> =>
+): Result.Result<(address: NetAddress.IpAddress | undefined) => boolean, InvalidAddress> =>
   Result.mapBoth(listOf(items), {
     onFailure: (address) => new InvalidAddress({ address }),
-    onSuccess: (list) => (address: string) => isIn(list, address)
+    onSuccess: (list) => (address) => isIn(list, address)
   })
 
 /** Whose request it is. */
 export interface Addresses {
-  /** The address as it is, for those who ask who it is. */
-  readonly whole: (request: HttpServerRequest.HttpServerRequest) => string
-  /** The same as limits count it. */
+  /** The address, for those who ask who it is; `undefined` where nobody tells it. */
+  readonly ip: (request: HttpServerRequest.HttpServerRequest) => NetAddress.IpAddress | undefined
+  /** Whose it is as limits count it. */
   readonly of: (request: HttpServerRequest.HttpServerRequest) => string
   /** The same of a connection that has said nothing yet: `undefined` for a proxy's, which are many callers'. */
   readonly ofPeer: (address: string | undefined) => string | undefined
@@ -115,31 +116,38 @@ export const make = (proxies: ReadonlyArray<string> = []): Result.Result<Address
     onSuccess: addressesBehind
   })
 
-const addressesBehind = (list: BlockList): Addresses => {
-  const isTrusted = (address: string): boolean => isIn(list, address)
-  const peerOf = (request: HttpServerRequest.HttpServerRequest): string =>
-    plain(Option.getOrElse(request.remoteAddress, () => ""))
-  const whole = (request: HttpServerRequest.HttpServerRequest): string => {
-    let address = peerOf(request)
+/** From whom each proxy says it has the request, from the first to the last; none where no proxy says anything. */
+const hopsOf = (headers: Headers.Headers): Array<Node> => {
+  const listed = (headers["x-forwarded-for"] ?? "").split(",").filter((each) => each.trim() !== "")
+  const hops = listed.length > 0 ? listed : Forwarded.hopsOf(headers["forwarded"]).map((hop) => hop.for)
+  const isHidden = "x-forwarded-host" in headers || "x-forwarded-proto" in headers
+  return hops.length === 0 && isHidden ? [unknown] : hops.map(nodeOf)
+}
+
+const addressesBehind = (list: ReadonlyArray<IpNetwork.IpNetwork>): Addresses => {
+  const peerOf = (request: HttpServerRequest.HttpServerRequest): Node =>
+    nodeOf(Option.getOrUndefined(request.remoteAddress))
+  const whose = (request: HttpServerRequest.HttpServerRequest): Node => {
     // From the last hop on: each is believed as long as the one that says it is trusted.
-    const { forwarded, "x-forwarded-for": listed = "" } = request.headers
-    const hops = (
-      listed.trim() === "" ? Forwarded.hopsOf(forwarded).map((hop) => hop.for ?? "") : listed.split(",")
-    ).map(plain)
-    while (isTrusted(address)) {
+    const hops = hopsOf(request.headers)
+    let node = peerOf(request)
+    while (isIn(list, node)) {
       const before = hops.pop()
-      if (before === undefined || kindOf(before) === undefined) break
-      address = before
+      if (before === undefined) break
+      node = before
     }
-    return address
+    return node
   }
   return {
-    whole,
-    of: (request) => counted(whole(request)),
-    ofPeer: (address) => {
-      const peer = plain(address ?? "")
-      return isTrusted(peer) ? undefined : counted(peer)
+    ip: (request) => {
+      const node = whose(request)
+      return typeof node === "string" ? undefined : node
     },
-    isForwarded: (request) => isTrusted(peerOf(request))
+    of: (request) => counted(whose(request)),
+    ofPeer: (address) => {
+      const peer = nodeOf(address)
+      return isIn(list, peer) ? undefined : counted(peer)
+    },
+    isForwarded: (request) => isIn(list, peerOf(request))
   }
 }

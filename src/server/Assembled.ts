@@ -18,6 +18,7 @@ import * as Serving from "./Serving.ts"
 import * as JobsHandlers from "./v1/JobsHandlers.ts"
 import type { Models, ServedModel } from "./v1/Models.ts"
 import * as Routes from "./v1/Routes.ts"
+import { lazily } from "../service/CodeNotLoaded.ts"
 
 /** What answers, what reads and writes pictures, and where jobs are kept. */
 export type Needs = Transport | ImageCodec | FileSystem.FileSystem
@@ -82,9 +83,8 @@ export const make = Effect.fnUntraced(function* <E, R>(
   const page =
     options.page === false
       ? []
-      : yield* Effect.flatMap(
-          Effect.promise(() => import("./page/Page.ts")),
-          (Page) => Page.routes(served.limits)
+      : yield* Effect.flatMap(Effect.orDie(lazily(() => import("./page/Page.ts"))), (Page) =>
+          Page.routes(served.limits)
         )
   yield* ServerMetrics.kept({ admission, cache })
   return yield* Application.make({

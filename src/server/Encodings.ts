@@ -47,9 +47,15 @@ export const take = (
   encodings.length === 0
     ? Effect.succeed(body)
     : Effect.gen(function* () {
-        const { decompressors } = yield* Effect.mapError(loaded, () => unknown(encodings, "identity"))
+        const { decompressors, TooManyFrames } = yield* Effect.mapError(loaded, () =>
+          unknown(encodings, "identity")
+        )
         const broken = (cause: unknown) =>
-          cause instanceof Refusal ? cause : bad(`The body is no whole ${encodings.join(", ")} data`)
+          cause instanceof Refusal
+            ? cause
+            : cause instanceof TooManyFrames
+              ? new Refusal({ status: 413, detail: `The body is larger than it may be: ${cause.message}` })
+              : bad(`The body is no whole ${encodings.join(", ")} data`)
         const bounded = (self: Stream.Stream<Uint8Array, Refusal>) =>
           Stream.suspend(() => {
             let length = 0

@@ -43,14 +43,14 @@ const hopOf = (item: string): Hop | undefined => {
   return hop
 }
 
-/** The hops from the first to the last, of those behind the last one that is not written as it should be. */
+/** The hops from the first to the last, from the last one on that is not written as it should be: what that one says is lost. */
 export const hopsOf = (header = ""): ReadonlyArray<Hop> => {
   const hops: Array<Hop> = []
   for (const item of itemsOf(header)) {
     if (item.trim() === "") continue
     const hop = hopOf(item)
+    hops.unshift(hop ?? {})
     if (hop === undefined) break
-    hops.unshift(hop)
   }
   return hops
 }

@@ -6,6 +6,8 @@ import { Effect, Schema } from "effect"
 import { randomHex } from "../randomHex.ts"
 import * as Steps from "../mask/Steps.ts"
 import * as Base64 from "../service/Base64.ts"
+import * as JsonBytes from "../service/JsonBytes.ts"
+import * as JsonSlices from "../service/JsonSlices.ts"
 import { bad, type Refusal } from "./Refusal.ts"
 
 /** A long string, as its bytes in the text: escapes and all. */
@@ -27,11 +29,11 @@ export class LongNumbers {
 /** Strings and arrays of so many bytes of text are taken out. */
 const long = 1024
 
-/** Text that may be left for the parser: more than a request has besides its images, where it has no list of other things. */
+/** Text that may be left: more than a request has besides its images, where it has no list of other things. */
 const usualRest = 128 * 1024
 
 export interface ParseOptions {
-  /** Bytes of text that may be left for the parser, which has them at once. 128 KiB by default. */
+  /** Bytes of text that may be left besides what is long. 128 KiB by default. */
   readonly maxRest?: number | undefined
 }
 
@@ -113,7 +115,7 @@ function* take(
   text: Buffer,
   name: string,
   maxRest: number
-): Steps.Steps<{ rest: string; taken: Array<Taken> } | string> {
+): Steps.Steps<{ rest: Buffer; taken: Array<Taken> } | string> {
   const pieces: Array<Buffer> = []
   const taken: Array<Taken> = []
   let rest = 0
@@ -132,7 +134,12 @@ function* take(
     taken.push(by)
     from = end + 1
   }
+  let pause = stride
   for (let at = 0; at < text.length; at++) {
+    if (at >= pause) {
+      yield
+      pause = at + stride
+    }
     if (at - from + rest > maxRest) {
       return `It has more than ${maxRest} bytes besides images in base64 and pixels from 0 to 255`
     }
@@ -152,7 +159,26 @@ function* take(
     }
   }
   keep(text.length)
-  return { rest: Buffer.concat(pieces).toString(), taken }
+  return { rest: Buffer.concat(pieces), taken }
+}
+
+/** Levels of nesting: no request has as many. */
+const maxDepth = 500
+
+/** The value, or what is wrong. */
+function* read(text: Buffer, maxRest: number): Steps.Steps<{ readonly value: unknown } | string> {
+  // Nobody can guess it, so no string of a request is mistaken for it.
+  const name = `${randomHex(16)}-`
+  const found = yield* take(text, name, maxRest)
+  if (typeof found === "string") return `The body is no JSON that can be read. ${found}`
+  const parsePiece = (piece: string): unknown =>
+    JsonBytes.putBack(JSON.parse(piece), name, (index) => found.taken[Number(index)])
+  try {
+    return { value: yield* JsonSlices.steps(found.rest, { maxDepth, parsePiece }) }
+  } catch (cause) {
+    const over = /^It .*/.exec(cause instanceof Error ? cause.message : "")?.[0]
+    return over === undefined ? "The body is no JSON" : `The body is no JSON that can be read. ${over}`
+  }
 }
 
 /** The value, in which {@link LongText} and {@link LongNumbers} stand for what was long. No name of a field may be. */
@@ -160,25 +186,10 @@ export const parse = (
   bytes: Uint8Array,
   { maxRest = usualRest }: ParseOptions = {}
 ): Effect.Effect<unknown, Refusal> => {
-  // Nobody can guess it, so no string of a request is mistaken for it.
-  const name = `${randomHex(16)}-`
   const text = withoutMark(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
   return Effect.flatMap(
-    Steps.run(() => take(text, name, maxRest)),
-    (found) => {
-      if (typeof found === "string") return Effect.fail(bad(`The body is no JSON that can be read. ${found}`))
-      try {
-        return Effect.succeed<unknown>(
-          JSON.parse(found.rest, (_, value: unknown) =>
-            typeof value === "string" && value.startsWith(name)
-              ? found.taken[Number(value.slice(name.length))]
-              : value
-          )
-        )
-      } catch {
-        return Effect.fail(bad("The body is no JSON"))
-      }
-    }
+    Steps.run(() => read(text, maxRest)),
+    (found) => (typeof found === "string" ? Effect.fail(bad(found)) : Effect.succeed(found.value))
   )
 }
 

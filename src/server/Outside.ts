@@ -17,15 +17,19 @@ export const prefixOf = (request: Request): string => {
   return /^(?:\/[\w.~%-]+)+$/.test(prefix) ? prefix : ""
 }
 
-/** The name that a proxy was asked by: `X-Forwarded-Host`, or what the first hop of `Forwarded` says. */
+/** What the first of the hops of `Forwarded` says that says it. */
+const saidOf = (request: Request, what: "host" | "proto"): string | undefined =>
+  Forwarded.hopsOf(request.headers["forwarded"]).find((hop) => hop[what] !== undefined)?.[what]
+
+/** The name that a proxy was asked by: `X-Forwarded-Host`, or what `Forwarded` says. */
 export const hostOf = (request: Request): string | undefined => {
-  const host = first(request, "x-forwarded-host") ?? Forwarded.hopsOf(request.headers["forwarded"])[0]?.host
+  const host = first(request, "x-forwarded-host") ?? saidOf(request, "host")
   return host !== undefined && isHost(host) ? host : undefined
 }
 
 /** Scheme, host and that path, without a trailing slash: `https://example.com/seg`. */
 export const addressOf = (request: Request): string => {
-  const said = first(request, "x-forwarded-proto") ?? Forwarded.hopsOf(request.headers["forwarded"])[0]?.proto
+  const said = first(request, "x-forwarded-proto") ?? saidOf(request, "proto")
   const scheme = said?.toLowerCase() === "https" ? "https" : "http"
   return `${scheme}://${hostOf(request) ?? request.headers["host"] ?? "localhost"}${prefixOf(request)}`
 }

@@ -152,6 +152,11 @@ export const fromError = (error: SegmentationError): Refusal => {
       return refuse(502, "The segmenter behind this service gave no label map")
     case "DependencyMissing":
       return refuse(500, "This service lacks a package it needs. Its log says which")
+    case "CodeNotLoaded":
+      return refuse(
+        500,
+        "This service was replaced since it started, and must be started again. Its log says why"
+      )
     case "InferenceFailed":
       return refuse(500, "The model failed on this image")
   }

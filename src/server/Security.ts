@@ -7,6 +7,7 @@
 import { createHash, timingSafeEqual } from "node:crypto"
 import { Duration, Effect, Redacted, Result, Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
+import { NetAddress } from "effect/net"
 import * as ErrorKind from "../ErrorKind.ts"
 import { isAddress, isLoopback, isPrivateName } from "../service/AddressGuard.ts"
 import * as Address from "./Address.ts"
@@ -138,7 +139,7 @@ export const authenticate = (options: AuthenticationOptions, addresses: Address.
   if (!hasAddresses(options)) return byToken ?? unasked(options)
   const isLetIn = Result.getOrElse(Address.among(options.allowFrom ?? []), () => () => false)
   return (request, elsewhere) => {
-    const address = addresses.whole(request)
+    const address = addresses.ip(request)
     if (isLetIn(address)) {
       if (!isNobodys(request)) return Effect.fail(strangersName)
       // Whose token it is says more than the address.
@@ -147,8 +148,10 @@ export const authenticate = (options: AuthenticationOptions, addresses: Address.
         : Effect.succeed(undefined)
     }
     if (byToken !== undefined) return byToken(request, elsewhere)
-    if (options.allowAnyone === true || isLoopback(address)) return unasked(options)(request)
-    const whose = address === "" ? "an address that is not told here" : address
+    if (options.allowAnyone === true || (address !== undefined && NetAddress.isLoopback(address))) {
+      return unasked(options)(request)
+    }
+    const whose = address === undefined ? "an address that is not told here" : NetAddress.formatIp(address)
     const detail = `This service is open to certain addresses (--allow-from), and yours, ${whose}, is none of them`
     return Effect.andThen(
       Effect.logWarning(`${whose} was refused: it is none of the addresses of --allow-from`),

@@ -61,7 +61,7 @@ const alphabet = new TextEncoder().encode("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijk
 const latin = new TextDecoder("latin1")
 
 /** The same by hand, where the runtime has nothing for bytes. @internal */
-export const encodeByHand = (bytes: Uint8Array): string => {
+const encodeByHand = (bytes: Uint8Array): string => {
   const out = new Uint8Array(Math.ceil(bytes.length / 3) * 4)
   let at = 0
   for (let i = 0; i < bytes.length; i += 3) {

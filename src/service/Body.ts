@@ -12,8 +12,9 @@ import { broken, type Origin, placeOf } from "./BodyFailure.ts"
 import { anyPlatform, type Platform } from "./BodyPlatform.ts"
 import type { ServiceError } from "./ServiceError.ts"
 import { ResponseTooLarge } from "./WireError.ts"
+import { lazily } from "./CodeNotLoaded.ts"
 
-const decompression = Effect.promise(() => import("./Decompression.ts"))
+const decompression = lazily(() => import("./Decompression.ts"))
 
 /** An address without what may hold a secret. */
 export const withoutQuery = (url: string): string => url.split(/[?#]/, 1)[0]!

@@ -164,15 +164,18 @@ const groupOf = groupBuilder as (
   build: (handlers: AnyHandlers) => AnyHandlers
 ) => AnyGroup
 
+/** Routes, and what serving them needs. */
+export type Routes = Layer.Layer<
+  never,
+  never,
+  HttpRouter.HttpRouter | HttpPlatform.HttpPlatform | Etag.Generator | FileSystem | Path
+>
+
 /** The routes of a contract whose every endpoint has a handler. */
 export const serve = <Id extends string, Groups extends HttpApiGroup.Constraint>(
   api: HttpApi.HttpApi<Id, Groups>,
   handlerOf: (group: string, name: string) => AnyMethod
-): Layer.Layer<
-  never,
-  never,
-  HttpRouter.HttpRouter | HttpPlatform.HttpPlatform | Etag.Generator | FileSystem | Path
-> => {
+): Routes => {
   const erased: HttpApi.Constraint = api
   const top = erased as HttpApi.Top
   const groups = Object.values(top.groups).map(({ endpoints, identifier }) =>

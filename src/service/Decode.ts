@@ -8,6 +8,7 @@ import * as JsonBytes from "./JsonBytes.ts"
 import * as Message from "./Message.ts"
 import { nothing } from "./Hiding.ts"
 import { excerpt, ResponseNotDecodable } from "./WireError.ts"
+import { type CodeNotLoaded, lazily } from "./CodeNotLoaded.ts"
 
 const decoder = new TextDecoder()
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
@@ -67,7 +68,7 @@ const hex = (bytes: Uint8Array): string =>
 const small = 128 * 1024
 
 /** Loaded with the first answer that is large. */
-const slices = Effect.promise(() => import("./JsonSlices.ts"))
+const slices = lazily(() => import("./JsonSlices.ts"))
 
 /** Why an answer is no JSON, as what it is instead. */
 const noJson = (answer: Answer, cause: unknown): ResponseNotDecodable => {
@@ -82,8 +83,8 @@ const noJson = (answer: Answer, cause: unknown): ResponseNotDecodable => {
   const why = cause instanceof Error ? cause.message : ""
   const where = / at position \d+(?: \(line \d+ column \d+\))?/.exec(why)?.[0]
   const ends = / (?:end of JSON input|unterminated string)/i.test(why) ? ": it is cut off" : ""
-  const deep = /nested deeper.*/.exec(why)?.[0]
-  if (deep !== undefined) return notDecodable(answer, "", `it is ${deep}`)
+  const over = /\b(?:is nested deeper|has (?:an object of )?more than) .*/.exec(why)?.[0]
+  if (over !== undefined) return notDecodable(answer, "", `it ${over}`)
   return notDecodable(
     answer,
     "",
@@ -92,27 +93,31 @@ const noJson = (answer: Answer, cause: unknown): ResponseNotDecodable => {
 }
 
 /** The answer as JSON, whatever its content type says: services label it as they like. */
-export const json = (answer: Answer): Effect.Effect<unknown, ResponseNotDecodable> =>
+export const json = (answer: Answer): Effect.Effect<unknown, ResponseNotDecodable | CodeNotLoaded> =>
   Effect.suspend(() => {
     const { body, headers } = answer
     const type = headers["content-type"]
     if (body.length === 0) return Effect.fail(notDecodable(answer, "", "it is empty"))
-    return Effect.mapError(parsed(body, type), (cause) => noJson(answer, cause))
+    return parsed(body, type, (cause) => noJson(answer, cause))
   })
 
-const parsed = (body: Uint8Array, type?: string): Effect.Effect<unknown, unknown> =>
+const parsed = <E>(
+  body: Uint8Array,
+  type: string | undefined,
+  broken: (cause: unknown) => E
+): Effect.Effect<unknown, E | CodeNotLoaded> =>
   body.length > small
-    ? Effect.flatMap(slices, ({ parse }) => parse(body, type))
-    : Effect.try({ try: () => JsonBytes.parse(body, type), catch: (cause) => cause })
+    ? Effect.flatMap(slices, ({ parse }) => Effect.mapError(parse(body, type), broken))
+    : Effect.try({ try: () => JsonBytes.parse(body, type), catch: broken })
 
-/** JSON that stands in a text; fails with what `JSON.parse` throws. */
-export const inText = (text: string): Effect.Effect<unknown, unknown> =>
-  Effect.suspend(() => parsed(new TextEncoder().encode(text)))
+/** JSON that stands in a text; fails with `undefined` where it is none. */
+export const inText = (text: string): Effect.Effect<unknown, CodeNotLoaded | undefined> =>
+  Effect.suspend(() => parsed(new TextEncoder().encode(text), undefined, () => undefined))
 
 /** A reader of answers: their JSON (parsed here unless it is given) as the schema's type. */
 export const schema = <S extends Schema.ConstraintDecoder<unknown>>(
   codec: S
-): ((answer: Answer, parsed?: unknown) => Effect.Effect<S["Type"], ResponseNotDecodable>) => {
+): ((answer: Answer, parsed?: unknown) => Effect.Effect<S["Type"], ResponseNotDecodable | CodeNotLoaded>) => {
   const decode = Schema.decodeUnknownEffect(codec)
   return (answer, parsed) =>
     Effect.flatMap(parsed === undefined ? json(answer) : Effect.succeed(parsed), (value) =>

@@ -10,6 +10,7 @@ import { Context, Effect, Option, Redacted, Stream, Tracer } from "effect"
 import type { HttpBody, HttpClientResponse } from "effect/http"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
+import type { HttpClientError } from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpTraceContext from "effect/http/HttpTraceContext"
 import type { HttpMethod } from "effect/http/HttpMethod"
@@ -35,6 +36,7 @@ import type * as Redirects from "./Redirects.ts"
 import * as RequestLog from "./RequestLog.ts"
 import type { ServiceError } from "./ServiceError.ts"
 import { excerpt, type InvalidUrl } from "./WireError.ts"
+import { type CodeNotLoaded, lazily } from "./CodeNotLoaded.ts"
 
 export { parse as parseBaseUrl } from "./BaseUrl.ts"
 export { type Answer, drop, type ErrorBody, isSuccess, type Opened } from "./Answer.ts"
@@ -135,10 +137,10 @@ interface Way {
 }
 
 /** Loaded when an answer leads elsewhere. */
-const following = Effect.promise(() => import("./Redirects.ts"))
+const following = lazily(() => import("./Redirects.ts"))
 
 /** Loaded with the first stream that is sent by a client that states no length of its own. */
-const lengths = Effect.promise(() => import("./StatedLength.ts"))
+const lengths = lazily(() => import("./StatedLength.ts"))
 
 const library = `effect-segformer/${version}`
 
@@ -187,13 +189,15 @@ export const make = Effect.fnUntraced(function* (
     apiKey: options.apiKey,
     headers: { "user-agent": userAgent, ...options.headers }
   })
-  const ours = yield* hidingOf(
-    [
-      ...(options.apiKey === undefined ? [] : [Redacted.value(options.apiKey)]),
-      ...Hiding.ofQuery(base.search),
-      ...(options.secrets ?? []).map((secret) => Redacted.value(secret))
-    ],
-    options.headers
+  const ours = yield* Effect.orDie(
+    hidingOf(
+      [
+        ...(options.apiKey === undefined ? [] : [Redacted.value(options.apiKey)]),
+        ...Hiding.ofQuery(base.search),
+        ...(options.secrets ?? []).map((secret) => Redacted.value(secret))
+      ],
+      options.headers
+    )
   )
   /** What an address may tell: a service repeats in it what it likes, but not in what we have called ourselves. */
   const placeOf = (address: string, hide: Hiding.Hide) => {
@@ -202,7 +206,7 @@ export const make = Effect.fnUntraced(function* (
     return known + hide(place.slice(known.length))
   }
   /** Of an address that is not ours the query is a secret as well: whoever has it has the file. */
-  const hidden = (search: string): Effect.Effect<Hiding.Hide> =>
+  const hidden = (search: string): Effect.Effect<Hiding.Hide, CodeNotLoaded> =>
     search === "" || search === base.search
       ? Effect.succeed(ours)
       : Effect.map(hidingOf(Hiding.ofQuery(search)), (theirs) => Hiding.both(ours, theirs))
@@ -242,20 +246,20 @@ export const make = Effect.fnUntraced(function* (
           traced = HttpClientRequest.setHeaders(request, HttpTraceContext.toHeaders(span))
         }
       }
-      const sent =
-        sendsPieces || traced.body._tag !== "Stream"
-          ? client.execute(traced)
-          : Effect.flatMap(lengths, ({ withLength }) => Effect.flatMap(withLength(traced), client.execute))
-      return Effect.mapBoth(Effect.provideContext(sent, within), {
-        onFailure: (error) => ConnectionError.from(error, service, attempt.callId, hide),
-        onSuccess: (response) => {
-          if (span?._tag === "Span") {
-            span.attribute(standard.status, response.status)
-            if (response.status >= 400) span.attribute(standard.errorType, String(response.status))
+      const sent = (stated: Effect.Effect<HttpClientRequest.HttpClientRequest, HttpClientError>) =>
+        Effect.mapBoth(Effect.provideContext(Effect.flatMap(stated, client.execute), within), {
+          onFailure: (error) => ConnectionError.from(error, service, attempt.callId, hide),
+          onSuccess: (response) => {
+            if (span?._tag === "Span") {
+              span.attribute(standard.status, response.status)
+              if (response.status >= 400) span.attribute(standard.errorType, String(response.status))
+            }
+            return response
           }
-          return response
-        }
-      })
+        })
+      return sendsPieces || traced.body._tag !== "Stream"
+        ? sent(Effect.succeed(traced))
+        : Effect.flatMap(lengths, ({ withLength }) => sent(withLength(traced)))
     })
 
   /** Sends, follows what redirects the rules allow, and hands the final response on. */

@@ -2,7 +2,6 @@
  * A service made from its contract and handlers: as routes for a server on a socket, and as a wire within this process.
  */
 import { Cause, Context, Duration, Effect, Exit, Layer, Schema, Scope, Stream } from "effect"
-import type { Etag, HttpPlatform } from "effect/http"
 import {
   HttpClientRequest,
   HttpRouter,
@@ -13,8 +12,6 @@ import {
 } from "effect/http"
 import type { HttpApi, HttpApiEndpoint, HttpApiGroup } from "effect/http-api"
 import { HttpApiMiddleware } from "effect/http-api"
-import type { FileSystem } from "effect/FileSystem"
-import type { Path } from "effect/Path"
 import type { Attempt } from "../policy/Attempt.ts"
 import { PolicyError } from "../policy/PolicyError.ts"
 import type { Wire } from "./Calling.ts"
@@ -98,11 +95,7 @@ const guarded =
 export const routes = <Id extends string, Groups extends HttpApiGroup.Constraint>(
   api: HttpApi.HttpApi<Id, Groups>,
   handlers: NoInfer<FakeHandlers<Groups>>
-): Layer.Layer<
-  never,
-  never,
-  HttpRouter.HttpRouter | HttpPlatform.HttpPlatform | Etag.Generator | FileSystem | Path
-> => {
+): Contract.Routes => {
   const passing = new Map<string, unknown>()
   for (const endpoint of Contract.describe(api)) {
     for (const middleware of endpoint.middleware) {

@@ -12,11 +12,12 @@ import * as JsonBytes from "./JsonBytes.ts"
 /** Bytes of a long string with escapes that are read at once. */
 const stride = 64 * 1024
 
-/** Nested deeper is no answer. */
-const maxDepth = 250_000
+/** With more members in one object, or longer without a comma outside of long strings, it is no answer. */
+const maxMembers = 100_000
+const maxStretch = 1024 * 1024
 
 /** What of JSON is no blank, number or word, by its byte. */
-const [quote, comma, colon, backslash] = [0x22, 0x2c, 0x3a, 0x5c]
+const [quote, comma, colon, backslash, letterU] = [0x22, 0x2c, 0x3a, 0x5c, 0x75]
 const [openList, closeList, openObject, closeObject] = [0x5b, 0x5d, 0x7b, 0x7d]
 const isSign = new Uint8Array(256)
 for (const sign of [quote, comma, openList, closeList, openObject, closeObject]) isSign[sign] = 1
@@ -38,6 +39,8 @@ const put = (members: Members, name: string, value: unknown): void => {
   if (name !== "__proto__") members[name] = value
   else Object.defineProperty(members, name, { value, writable: true, enumerable: true, configurable: true })
 }
+
+const tooLong = new SyntaxError(`It has more than ${maxStretch} bytes without a comma`)
 
 const broken = (at: number): SyntaxError => new SyntaxError(`Unexpected token in JSON at position ${at}`)
 
@@ -64,13 +67,11 @@ function* stringOf(text: Uint8Array, from: number, to: number): Steps.Steps<stri
   if (text.subarray(from, to).indexOf(backslash) < 0) return decoder.decode(text.subarray(from, to))
   let said = ""
   for (let at = from; at < to;) {
-    let end = Math.min(to, at + stride)
-    // Not within a letter, nor within an escape, the longest of which has six bytes.
-    while (
-      end < to &&
-      ((text[end]! & 0xc0) === 0x80 || text.subarray(Math.max(at, end - 6), end).includes(backslash))
-    )
-      end++
+    let end = at
+    // Not within a letter, nor within an escape.
+    while (end < to && (end < at + stride || (text[end]! & 0xc0) === 0x80))
+      end += text[end] === backslash ? (text[end + 1] === letterU ? 6 : 2) : 1
+    end = Math.min(end, to)
     try {
       said += textOf(text, [at, end])
     } catch (cause) {
@@ -82,12 +83,16 @@ function* stringOf(text: Uint8Array, from: number, to: number): Steps.Steps<stri
   return said
 }
 
-/** How finely it is cut, in bytes. */
+/** How finely it is cut, in bytes, and what a piece is. */
 export interface Fineness {
   /** Text that is parsed at once: 64 KiB by default. */
   readonly piece?: number | undefined
   /** A string that is cut out by itself: from 8 KiB by default. */
   readonly long?: number | undefined
+  /** Levels of nesting: 65,536 by default, as deep as a small answer can be. */
+  readonly maxDepth?: number | undefined
+  /** What a piece says; throws where it is no JSON. Lenient as answers are by default. */
+  readonly parsePiece?: ((text: string) => unknown) | undefined
 }
 
 /** The value that bytes are, of an answer with that `Content-Type`; fails with what `JSON.parse` throws. */
@@ -111,7 +116,7 @@ export const parse = (bytes: Uint8Array, type?: string): Effect.Effect<unknown, 
 /** The same of UTF-8 bytes, in steps. Positions in what it throws are in bytes. */
 export function* steps(
   text: Uint8Array,
-  { long = 8 * 1024, piece = 64 * 1024 }: Fineness = {}
+  { long = 8 * 1024, maxDepth = 65_536, parsePiece = JsonBytes.parseText, piece = 64 * 1024 }: Fineness = {}
 ): Steps.Steps<unknown> {
   /** Stands for what is elsewhere. */
   const mark = JsonBytes.placeholderOf()
@@ -121,6 +126,8 @@ export function* steps(
   const names: Array<readonly [from: number, to: number] | undefined> = []
   /** What those have become that were open where this piece begins. */
   let live: Array<List | Members> = []
+  /** How many members each of those has had, where it is an object. */
+  let counts: Array<number> = []
   let opened: ReadonlyArray<number> = []
   let root: unknown
   let isFirst = true
@@ -159,7 +166,7 @@ export function* steps(
     const whole = head + rest + decoder.decode(text.subarray(taken, at)) + tail
     let parsed: unknown
     try {
-      parsed = JsonBytes.parseText(whole)
+      parsed = parsePiece(whole)
     } catch (cause) {
       if (isFirst && isLast && strings.length === 0) throw cause
       throw relocated(cause, {
@@ -174,6 +181,7 @@ export function* steps(
     if (isLast) return
     // What is open now begins with what stayed open.
     live = live.slice(0, least)
+    counts = counts.slice(0, least)
     for (let depth = least; depth < kinds.length; depth++) {
       const name = names[depth]
       const parent = live[depth - 1]
@@ -209,13 +217,18 @@ export function* steps(
         for (let index = isInner ? 1 : 0; index < part.length; index++) into.push(part[index])
       } else if (isMembers(into) && isMembers(part)) {
         inner = part[mark]
-        for (const name of Object.keys(part)) if (name !== mark) put(into, name, part[name])
+        const added = Object.keys(part)
+        const count = (counts[depth] ?? 0) + added.length
+        if (count > maxMembers) throw new SyntaxError(`It has an object of more than ${maxMembers} members`)
+        counts[depth] = count
+        for (const name of added) if (name !== mark) put(into, name, part[name])
       } else throw broken(from)
       part = inner
     }
   }
 
   for (let at = from; at < text.length; at++) {
+    if (at - taken + rest.length > maxStretch) throw tooLong
     const byte = text[at]!
     if (isSign[byte] === 0) continue
     if (byte === comma) {
@@ -225,6 +238,7 @@ export function* steps(
       }
     } else if (byte === quote) {
       const end = yield* endOfString(text, at + 1)
+      if (end < 0 && text.length - taken > maxStretch) throw new SyntaxError("Unexpected end of JSON input")
       if (end < 0) break
       lastString = [at + 1, end]
       let next = end + 1

@@ -14,6 +14,8 @@ export interface ZstdFrames {
   readonly split: (bytes: Uint8Array) => Iterable<Uint8Array>
   /** So far, every frame that began has ended, and at least one has. */
   readonly isWhole: () => boolean
+  /** How many have ended, also of those that hold nothing. */
+  readonly count: () => number
 }
 
 /** Bytes of each header. */
@@ -36,6 +38,7 @@ export const zstdFrames = (): ZstdFrames => {
   let left = 0
   let hasChecksum = false
   let frames = 0
+  let skipped = 0
 
   const take = (): void => {
     switch (step) {
@@ -61,6 +64,7 @@ export const zstdFrames = (): ZstdFrames => {
       }
       case "skippable":
         left = value
+        skipped++
         step = "magic"
     }
   }
@@ -92,7 +96,34 @@ export const zstdFrames = (): ZstdFrames => {
       }
       if (from < bytes.length) yield bytes.subarray(from)
     },
-    isWhole: () => isBetween() && frames > 0
+    isWhole: () => isBetween() && frames > 0,
+    count: () => frames + skipped
+  }
+}
+
+/** Compressed bytes that are handled at once: a body may come in one piece, and much work may give nothing out. */
+const stride = 64 * 1024
+
+function* slices(bytes: Uint8Array): Iterable<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += stride) yield bytes.subarray(at, at + stride)
+}
+
+/** In pieces, between which others have their turn. */
+const inTurns = <E>(self: Stream.Stream<Uint8Array, E>): Stream.Stream<Uint8Array, E> =>
+  Stream.flatMap(self, (chunk) =>
+    chunk.length <= stride
+      ? Stream.succeed(chunk)
+      : Stream.tap(Stream.fromIterable(slices(chunk), { chunkSize: 1 }), () => Effect.yieldNow)
+  )
+
+/** Each frame costs a decoder of its own, also one of a few bytes that holds nothing: whoever writes this many means no data. */
+const mostFrames = 10_000
+
+/** Data in more pieces than anybody writes. */
+export class TooManyFrames extends Error {
+  override readonly name = "TooManyFrames"
+  constructor() {
+    super(`it has more than ${mostFrames} frames`)
   }
 }
 
@@ -102,8 +133,11 @@ const zstdWindowLog = 23
 const zstd: Decompressor = (self, onError) =>
   Stream.suspend(() => {
     const frames = zstdFrames()
-    return self.pipe(
+    return inTurns(self).pipe(
       Stream.flatMap((chunk) => Stream.fromIterable(frames.split(chunk))),
+      Stream.mapEffect((piece) =>
+        frames.count() > mostFrames ? Effect.fail(onError(new TooManyFrames())) : Effect.succeed(piece)
+      ),
       NodeStream.pipeThroughDuplex({
         evaluate: () =>
           zlib.createZstdDecompress({ params: { [zlib.constants.ZSTD_d_windowLogMax]: zstdWindowLog } }),
@@ -121,7 +155,7 @@ const zstd: Decompressor = (self, onError) =>
 const by =
   (make: () => Duplex): Decompressor =>
   (self, onError) =>
-    NodeStream.pipeThroughDuplex(self, { evaluate: make, onError })
+    NodeStream.pipeThroughDuplex(inTurns(self), { evaluate: make, onError })
 
 const gzip = by(() => zlib.createGunzip())
 

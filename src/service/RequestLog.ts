@@ -9,6 +9,7 @@
 import { Context, Effect, LogLevel, References } from "effect"
 import type { HttpMethod } from "effect/http/HttpMethod"
 import type { Attempt } from "../policy/Attempt.ts"
+import { lazily } from "./CodeNotLoaded.ts"
 
 /** The level of the lines, or none of them. */
 export type LogRequests = "info" | "debug" | "none"
@@ -24,7 +25,7 @@ export const LogRequests = Context.Reference<LogRequests | undefined>(
 
 const levels = { info: "Info", debug: "Debug" } as const
 
-const lines = Effect.promise(() => import("./RequestLines.ts"))
+const lines = lazily(() => import("./RequestLines.ts"))
 
 /** The lines around a request. `standard` is the level that its client has. */
 export const around = <A extends { readonly status: number }, E extends { readonly _tag: string }>(
@@ -39,5 +40,9 @@ export const around = <A extends { readonly status: number }, E extends { readon
     if (wanted === "none") return self
     const level = levels[wanted]
     if (LogLevel.isGreaterThan(fiber.getRef(References.MinimumLogLevel), level)) return self
-    return Effect.flatMap(lines, (Lines) => Lines.around(self, called, attempt, level))
+    // A request is not given up for its lines.
+    return Effect.matchEffect(lines, {
+      onFailure: () => self,
+      onSuccess: (Lines) => Lines.around(self, called, attempt, level)
+    })
   })

@@ -6,6 +6,7 @@
 import { Schema } from "effect"
 import * as ErrorKind from "../ErrorKind.ts"
 import { said, wait } from "../ErrorKind.ts"
+import { CodeNotLoaded } from "./CodeNotLoaded.ts"
 import {
   ConnectionFailed,
   excerpt,
@@ -16,7 +17,7 @@ import {
   tracked
 } from "./WireError.ts"
 
-export { ConnectionFailed, excerpt, InvalidUrl, ResponseNotDecodable, ResponseTooLarge }
+export { CodeNotLoaded, ConnectionFailed, excerpt, InvalidUrl, ResponseNotDecodable, ResponseTooLarge }
 
 const answer = {
   ...origin,
@@ -173,7 +174,8 @@ export const ServiceError = Schema.Union([
   ReportedFailure,
   ResponseNotDecodable,
   ResponseTooLarge,
-  RedirectRefused
+  RedirectRefused,
+  CodeNotLoaded
 ])
 /** Every way a call to an HTTP service fails. */
 export type ServiceError =
@@ -190,3 +192,4 @@ export type ServiceError =
   | ResponseNotDecodable
   | ResponseTooLarge
   | RedirectRefused
+  | CodeNotLoaded

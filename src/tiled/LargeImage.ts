@@ -34,13 +34,14 @@ import * as ImageSource from "../image/ImageSource.ts"
 import type { Image, ImageLimits } from "../image/ImageSource.ts"
 import * as RasterImage from "../image/RasterImage.ts"
 import * as SharpInput from "../image/SharpInput.ts"
-import { floats, load, plain, reasonOf } from "../image/SharpModule.ts"
+import { floats, load, plain } from "../image/SharpModule.ts"
 import * as Stretch from "../image/Stretch.ts"
 import type { Box } from "../mask/Region.ts"
 import { concat } from "../service/Body.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
 import type { SpanName } from "../TelemetryNames.ts"
 import * as ErrorKind from "../ErrorKind.ts"
+import { firstLineOf } from "../SystemError.ts"
 
 export interface LargeImage {
   /** For errors: a path, or its name. */
@@ -201,8 +202,8 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
     catch: (cause) => ({ cause })
   }).pipe(
     Effect.catch(({ cause }) =>
-      /write/.test(reasonOf(cause))
-        ? Effect.fail(notPlaced(source, reasonOf(cause)))
+      /write/.test(firstLineOf(cause))
+        ? Effect.fail(notPlaced(source, firstLineOf(cause)))
         : SharpInput.failed(from, cause)
     )
   )
@@ -213,7 +214,7 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   const read = <A>(place: Place, as: (part: SharpInput.Pipeline) => Promise<A>) =>
     Effect.tryPromise({
       try: () => as(sharp(tiled, ownFile).extract(place)),
-      catch: (cause) => new ImageNotReadable({ source, detail: reasonOf(cause) })
+      catch: (cause) => new ImageNotReadable({ source, detail: firstLineOf(cause) })
     })
   const rgb = (box: Box) =>
     Effect.map(
@@ -271,7 +272,7 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
                     .png({ compressionLevel: 1 })
                     .toBuffer()
                 ),
-              catch: (cause) => new ImageNotReadable({ source, detail: reasonOf(cause) })
+              catch: (cause) => new ImageNotReadable({ source, detail: firstLineOf(cause) })
             })
           )
         })

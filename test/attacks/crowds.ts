@@ -131,6 +131,12 @@ const dawdling: ReadonlyArray<Attack> = [
     attack: "a caller behind a proxy who writes X-Forwarded-For himself",
     must: "only the last address is believed",
     run: byAddress(["127.0.0.0/8"], [200, 503], (n) => `10.0.0.${n}, 203.0.113.7`)
+  },
+  {
+    kind: "limits by address",
+    attack: "two callers whom a trusted proxy hides without a word for each",
+    must: "the places are those of one, whatever they write themselves",
+    run: byAddress(["loopback"], [200, 503], (n) => `10.0.0.${n}, unknown`)
   }
 ]
 

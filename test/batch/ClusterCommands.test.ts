@@ -37,6 +37,12 @@ layer(Warm.postgres, { excludeTestServices: true })("the commands for many machi
         done: 0
       })
 
+      yield* run(["runs", "pause", "line-3"], { env })
+      const paused = yield* run(["batch", from, "--out", many, "--run", "line-3", ...results], { env })
+      assert.strictEqual(paused.code, 1)
+      assert.include(paused.stderr, 'the run "line-3" is paused. It goes on by segformer runs resume line-3')
+      yield* run(["runs", "resume", "line-3"], { env })
+
       const worker = yield* start(["worker", "--port", "0", "--host", "127.0.0.1", "--takeover", "3"], {
         env
       })

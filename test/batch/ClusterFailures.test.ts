@@ -5,13 +5,16 @@ import { assert, layer } from "@effect/vitest"
 import { Duration, Effect, Layer, Logger, Stream } from "effect"
 import { ConnectionFailed, RequestRejected, ServiceFailed } from "effect-segformer/service"
 import { InferenceFailed, Transport, type Image } from "effect-segformer"
+import { Sink, SinkFailed, Sinks } from "effect-segformer/batch"
 import { ClusterWorker } from "effect-segformer/cluster"
+import { failing } from "../faults/batch.ts"
 import { eventually } from "../support/Eventually.ts"
 import { folder } from "../support/Folder.ts"
 import * as Warm from "../support/Warm.ts"
 import { picture, predict } from "./clusterImages.ts"
 import { ignore, itemsIn, numbered, withWorkers, worker } from "./clusterHere.ts"
 import { names as six, plays } from "./drivers.ts"
+import { filesIn } from "./support.ts"
 
 layer(Warm.postgres, { concurrent: true, excludeTestServices: true })(
   "failures of runs in a database",
@@ -275,6 +278,88 @@ layer(Warm.postgres, { concurrent: true, excludeTestServices: true })(
           )
           assert.deepStrictEqual(paused, ['The run "once" is paused: no such model'])
         })
+    )
+
+    it.effect(
+      "a disk of results that is full pauses a run, which has failed at nothing and goes on later",
+      () =>
+        Effect.gen(function* () {
+          const names = Object.keys(numbered(12))
+          const from = yield* folder(numbered(12))
+          const out = yield* folder()
+          let isFull = true
+          let opened = 0
+          let calls = 0
+          const full = failing("Unknown", "no space left on device", () => isFull && opened++ >= 5, "ENOSPC")
+          const segmenter = worker({
+            predict: (image) => Effect.suspend(() => (calls++, predict(image))),
+            sinks: () => [Sinks.labels({ folder: out })],
+            concurrency: 2
+          }).pipe(Layer.provide(full))
+          yield* withWorkers(segmenter, (runs) =>
+            Effect.gen(function* () {
+              const submit = runs.submit({
+                run: "full",
+                items: itemsIn(from, names),
+                chunk: 4,
+                maxFailures: 1
+              })
+              yield* submit
+              const pausedWith = (reason: RegExp) =>
+                eventually(() =>
+                  Effect.map(
+                    runs.status("full"),
+                    (now) => now.state === "paused" && now.done === 5 && reason.test(now.reason ?? "")
+                  )
+                )
+              yield* pausedWith(/^The results of "labels" cannot be written .*no space left on the disk$/)
+              // Nobody pays for what cannot be kept: more than those under way.
+              assert.isAtMost(calls, 5 + 4)
+              // Not mended yet.
+              yield* submit
+              yield* pausedWith(/no space left on the disk/)
+              isFull = false
+              assert.deepInclude(yield* submit, { added: 0, again: 0 })
+              assert.deepInclude(yield* runs.wait("full"), {
+                state: "finished",
+                done: 12,
+                failed: 0,
+                reason: undefined
+              })
+              assert.deepStrictEqual(filesIn(out), names.map((name) => `${name}.labels.png`).sort())
+            })
+          )
+        })
+    )
+
+    it.effect("images whose results cannot be written are done by the next submission, unasked", () =>
+      Effect.gen(function* () {
+        const names = Object.keys(numbered(4))
+        const from = yield* folder(numbered(4))
+        const failures = { write: true, flush: false }
+        const refused = new SinkFailed({ sink: "own", place: "there", detail: "no such place" })
+        const own = Sink.make({
+          name: "own",
+          write: ({ item }) =>
+            failures.write && item.key === "2.png" ? Effect.fail(refused) : Effect.succeed(undefined),
+          flush: Effect.suspend(() => (failures.flush ? Effect.fail(refused) : Effect.void))
+        })
+        yield* withWorkers(worker({ predict, sinks: () => [own] }), (runs) =>
+          Effect.gen(function* () {
+            const submit = runs.submit({ run: "refused", items: itemsIn(from, names) })
+            yield* submit
+            assert.deepInclude(yield* runs.wait("refused"), { state: "finished", done: 3, failed: 1 })
+            Object.assign(failures, { write: false, flush: true })
+            assert.deepInclude(yield* submit, { added: 0, again: 1 })
+            // What may not outlast a power cut is not done, and nothing else would be.
+            yield* eventually(() => Effect.map(runs.status("refused"), ({ state }) => state === "paused"))
+            assert.deepInclude(yield* runs.status("refused"), { done: 3, failed: 0, reason: refused.message })
+            failures.flush = false
+            yield* runs.resume("refused")
+            assert.deepInclude(yield* runs.wait("refused"), { state: "finished", done: 4, failed: 0 })
+          })
+        )
+      })
     )
   }
 )

@@ -221,6 +221,9 @@ layer(Warm.postgres, { concurrent: true, excludeTestServices: true })("runs in a
           // The worker is free for others meanwhile.
           yield* runs.submit({ run: "beside", items: itemsIn(from, ["beside.png"]) })
           assert.deepInclude(yield* runs.wait("beside"), { state: "finished", done: 1 })
+          // Who has paused it has not said that it may go on.
+          yield* runs.submit({ run: "paused", items: itemsIn(from, names) })
+          assert.strictEqual((yield* runs.status("paused")).state, "paused")
           assert.strictEqual(begun, then)
           takes = 0
           assert.strictEqual((yield* runs.resume("paused")).state, "running")

@@ -72,7 +72,7 @@ const batch = (options: Run) =>
   )
 
 /** A file system on which opening some files to write fails. */
-const failing = (
+export const failing = (
   tag: PlatformError.SystemErrorTag,
   description: string,
   fails: (path: string) => boolean,

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Option, Result } from "effect"
 import { HttpServerRequest } from "effect/http"
+import { NetAddress } from "effect/net"
 import * as Address from "../../src/server/Address.ts"
 
 describe("addresses", () => {
@@ -45,19 +46,23 @@ describe("addresses", () => {
     assert.isDefined(addresses.ofPeer("fd00::8"))
   })
 
+  /** Whose a request is that comes from a peer with these headers: the address, if it is told, and whom limits count. */
+  const seen = (peer: string | undefined, headers: Record<string, string>) => {
+    const request = HttpServerRequest.fromWeb(new Request("http://localhost/", { headers })).modify({
+      remoteAddress: Option.fromUndefinedOr(peer)
+    })
+    const ip = addresses.ip(request)
+    return [ip === undefined ? undefined : NetAddress.formatIp(ip), addresses.of(request)]
+  }
+  const proxy = "10.0.0.1"
+  const stranger = "203.0.113.9"
+
   it("are those that a trusted proxy names, in either header, each as long as the one that says it is trusted", () => {
-    const seen = (peer: string, headers: Record<string, string>) =>
-      addresses.whole(
-        HttpServerRequest.fromWeb(new Request("http://localhost/", { headers })).modify({
-          remoteAddress: Option.some(peer)
-        })
-      )
-    const proxy = "10.0.0.1"
     for (const [forwarded, expected] of [
       ["for=192.0.2.7", "192.0.2.7"],
       ["FOR=192.0.2.7;proto=https;by=10.0.0.1", "192.0.2.7"],
       ['proto=https;for="192.0.2.7:4711"', "192.0.2.7"],
-      ['for="[2001:db8::1]:4711"', "2001:db8::1"],
+      ['for="192.0.2.7:_port"', "192.0.2.7"],
       ["for=198.51.100.1, for=192.0.2.7, for=10.9.9.9", "192.0.2.7"],
       ["for=192.0.2.7;", "192.0.2.7"],
       ['for=192.0.2.7;ext="a, for=198.51.100.1; \\"b"', "192.0.2.7"],
@@ -67,22 +72,60 @@ describe("addresses", () => {
       ["nonsense, for=192.0.2.7", "192.0.2.7"],
       ['for=", for=192.0.2.7', "192.0.2.7"],
       ['", for="192.0.2.7:80";by="_x"', "192.0.2.7"],
-      ['for="\\, for="[2001:db8::1]:4711"', "2001:db8::1"],
-      // Who hides is counted as the proxy that says so, and what is not written as it should be says nothing.
-      ["for=unknown", proxy],
-      ["for=_hidden", proxy],
-      ["for=192.0.2.7, proto=https", proxy],
-      ["192.0.2.7", proxy],
-      ["for=192.0.2.7, for", proxy],
-      ['for="192.0.2.7', proxy],
-      ["", proxy]
+      // No proxy says anything: the request is its own.
+      ["", proxy],
+      [", ,", proxy]
     ] as const) {
-      assert.strictEqual(seen(proxy, { forwarded }), expected, forwarded)
-      assert.strictEqual(seen("203.0.113.9", { forwarded }), "203.0.113.9", forwarded)
+      assert.deepStrictEqual(seen(proxy, { forwarded }), [expected, expected], forwarded)
+      assert.deepStrictEqual(seen(stranger, { forwarded }), [stranger, stranger], forwarded)
     }
+    for (const forwarded of ['for="[2001:db8::1]:4711"', 'for="\\, for="[2001:db8::1]:_x"'])
+      assert.deepStrictEqual(seen(proxy, { forwarded }), ["2001:db8::1", "2001:db8:0:0::/64"], forwarded)
     const both = { forwarded: "for=192.0.2.7", "x-forwarded-for": "192.0.2.8" }
-    assert.strictEqual(seen(proxy, both), "192.0.2.8")
-    assert.strictEqual(seen(proxy, { ...both, "x-forwarded-for": " " }), "192.0.2.7")
+    assert.strictEqual(seen(proxy, both)[0], "192.0.2.8")
+    assert.strictEqual(seen(proxy, { ...both, "x-forwarded-for": " " })[0], "192.0.2.7")
+    assert.strictEqual(seen(proxy, { ...both, "x-forwarded-for": "192.0.2.8, " })[0], "192.0.2.8")
+  })
+
+  it("are none of whom a trusted proxy hides: each word is one to count, all who are unknown are another", () => {
+    for (const [forwarded, counted] of [
+      ["for=_hidden", "_hidden"],
+      ['for="_hidden:4711"', "_hidden"],
+      ['for="_SEVKISEK"', "_SEVKISEK"],
+      ["for=_a.localhost", "_a.localhost"],
+      ["for=198.51.100.1, for=_hidden, for=10.9.9.9", "_hidden"],
+      ["for=unknown", "unknown"],
+      ["for=UNKNOWN", "unknown"],
+      ['for="unknown:80"', "unknown"],
+      ["for=192.0.2.7, for=unknown", "unknown"],
+      ["for=unknown, for=10.9.9.9", "unknown"],
+      // What is not written as it should be tells of nobody, nor does what is left out.
+      ['for=""', "unknown"],
+      ["for=localhost", "unknown"],
+      ["for=192.0.2.7.", "unknown"],
+      ["for=0300.0.2.7", "unknown"],
+      ['for="unix:"', "unknown"],
+      ["for=192.0.2.7, proto=https", "unknown"],
+      ["192.0.2.7", "unknown"],
+      ["for=192.0.2.7, for", "unknown"],
+      ['for="192.0.2.7', "unknown"]
+    ] as const) {
+      assert.deepStrictEqual(seen(proxy, { forwarded }), [undefined, counted], forwarded)
+      assert.deepStrictEqual(seen(stranger, { forwarded }), [stranger, stranger], forwarded)
+    }
+    for (const [listed, counted] of [
+      ["unknown", "unknown"],
+      ["192.0.2.7, unknown", "unknown"],
+      ["192.0.2.7, _x", "_x"],
+      ["unix:", "unknown"],
+      ["(null)", "unknown"],
+      ["127.0.0.1.evil.example", "unknown"]
+    ] as const)
+      assert.deepStrictEqual(seen(proxy, { "x-forwarded-for": listed }), [undefined, counted], listed)
+    // It passes something on, and does not say for whom.
+    for (const name of ["x-forwarded-proto", "x-forwarded-host"])
+      assert.deepStrictEqual(seen(proxy, { [name]: "https" }), [undefined, "unknown"], name)
+    assert.deepStrictEqual(seen(undefined, {}), [undefined, "unknown"])
   })
 
   it("what is none is no proxy", () => {
@@ -94,6 +137,11 @@ describe("addresses", () => {
       "10.0.0.0/8/8",
       "10.0.0",
       "10.0.0.0/",
+      "_hidden",
+      "unknown",
+      "010.0.0.1",
+      "::ffff:10.0.0.0/24",
+      "::ffff:10.0.0.0/129",
       "10.0.0.0/a"
     ])
       assert.isTrue(Result.isFailure(Address.make([proxy])), proxy)

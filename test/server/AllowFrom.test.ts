@@ -1,6 +1,7 @@
 /** Who may come in by where they come from, for tools that send no token. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted, Result } from "effect"
+import { Effect, Option, Redacted, Result } from "effect"
+import { NetAddress } from "effect/net"
 import { CvatDialect } from "effect-segformer/server"
 import * as Address from "../../src/server/Address.ts"
 import { ask, rawGet, serve, isWeb } from "./support.ts"
@@ -12,15 +13,29 @@ const from = (address: string, headers: Record<string, string> = {}): RequestIni
 const behind = { trustProxy: ["loopback"], dialects: [CvatDialect.make()] }
 
 describe("addresses to let in", () => {
-  const isIn = Result.getOrThrow(Address.among(["172.16.0.0/12", "10.0.0.7", "fd00::/8"]))
+  const isAmong = Result.getOrThrow(
+    Address.among(["172.16.0.0/12", "10.0.0.7", "fd00::/8", "::ffff:192.168.0.0/112", "198.51.100.9/24"])
+  )
+  const isIn = (text: string) =>
+    isAmong(Option.getOrUndefined(Result.getSuccess(NetAddress.ipFromString(text))))
 
   it("are networks and single addresses, in every spelling", () => {
-    for (const address of ["172.16.0.1", "172.31.255.254", "10.0.0.7", "fd00::1", "fdff:ffff::1"])
+    for (const address of [
+      "172.16.0.1",
+      "172.31.255.254",
+      "10.0.0.7",
+      "fd00::1",
+      "fdff:ffff::1",
+      "192.168.255.1",
+      "198.51.100.1"
+    ])
       assert.isTrue(isIn(address), address)
     for (const address of [
       "172.15.255.255",
       "172.32.0.0",
       "10.0.0.8",
+      "192.169.0.1",
+      "198.51.101.9",
       "fe80::1",
       "::1",
       "127.0.0.1",
@@ -43,7 +58,10 @@ describe("addresses to let in", () => {
 describe("a server that is open to a network", () => {
   it.live("lets that network in without a token, and nobody else", () =>
     Effect.gen(function* () {
-      const { url } = yield* serve(undefined, { ...behind, allowFrom: ["172.16.0.0/12", "fd00::/8"] })
+      const { url } = yield* serve(undefined, {
+        ...behind,
+        allowFrom: ["172.16.0.0/12", "fd00::/8", "loopback"]
+      })
       for (const path of ["/api/functions", "/v1/models"]) {
         for (const address of ["172.17.0.5", "::ffff:172.17.0.5", "fd00::9"]) {
           assert.strictEqual((yield* ask(url + path, from(address))).status, 200, address)
@@ -55,6 +73,18 @@ describe("a server that is open to a network", () => {
         }
         // The word of somebody who is no proxy is not taken.
         assert.strictEqual((yield* ask(url + path, from("172.17.0.5, 192.0.2.7"))).status, 403)
+        // Whom the proxy hides is nobody, however the proxy's own address would come in.
+        for (const headers of [
+          { "x-forwarded-for": "unknown" },
+          { "x-forwarded-for": "172.17.0.5, _hidden" },
+          { forwarded: "for=unknown" },
+          { forwarded: "for=_a.localhost" },
+          { forwarded: "for=172.17.0.5, proto=https" }
+        ]) {
+          const { body, status } = yield* ask(url + path, { headers })
+          assert.strictEqual(status, 403, JSON.stringify(headers))
+          assert.include(body.toString(), "an address that is not told here")
+        }
         // This machine itself.
         assert.strictEqual((yield* ask(url + path)).status, 200)
       }

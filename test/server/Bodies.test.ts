@@ -96,7 +96,18 @@ describe("a body", () => {
       const inFrames = Buffer.concat(
         [image.subarray(0, 50), image.subarray(50)].map((part) => zlib.zstdCompressSync(part))
       )
+      const many = (count: number, frame: Buffer, last = zlib.zstdCompressSync(image)) =>
+        Buffer.concat([Buffer.alloc(count * frame.length, frame), last])
+      const [nothing, skipped] = [zlib.zstdCompressSync(""), Buffer.from("502a4d1800000000", "hex")]
+      // A frame of one empty block that asks for a window of 2 GiB.
+      const wide = Buffer.from("28b52ffd00a8010000", "hex")
       for (const [encoding, body, status, said] of [
+        ["zstd", many(500, nothing), 200, /"regions"/],
+        ["zstd", many(10_000, nothing), 413, /more than 10000 frames/],
+        ["zstd", many(10_000, skipped), 413, /more than 10000 frames/],
+        ["zstd, gzip", zlib.gzipSync(many(10_000, nothing)), 413, /more than 10000 frames/],
+        ["gzip", many(4000, zlib.gzipSync(""), zlib.gzipSync(image)), 200, /"regions"/],
+        ["zstd", wide, 400, /no whole zstd data/],
         ["gzip", zlib.gzipSync(image), 200, /"regions"/],
         ["X-GZIP", zlib.gzipSync(image), 200, /"regions"/],
         ["deflate", zlib.deflateSync(image), 200, /"regions"/],
@@ -116,7 +127,8 @@ describe("a body", () => {
         ["gzip", new Uint8Array(0), 400, /./],
         ["compress", image, 415, /gzip, x-gzip, deflate, br, zstd/],
         ["none", image, 415, /It comes in \\"none\\"/],
-        ["gzip, gzip, gzip", image, 415, /It comes in/]
+        ["gzip, gzip, gzip", image, 415, /It comes in/],
+        [Array(2000).fill("gzip").join(), image, 415, /It comes in/]
       ] as const) {
         const answer = yield* ask(`${url}/v1/segment`, {
           method: "POST",

@@ -85,6 +85,45 @@ describe("LargeJson.parse", () => {
   )
 })
 
+describe("a long list of other things", () => {
+  const maxRest = 8 * 1024 * 1024
+  const read = (text: string) => LargeJson.parse(Buffer.from(text), { maxRest })
+
+  it.effect("is what JSON.parse makes of it, in pieces, with what is long in its place", () =>
+    Effect.gen(function* () {
+      const long = 'ab"\\/é€'.repeat(300)
+      const tasks = Array.from({ length: 5000 }, (_, id) => ({
+        id,
+        data: { image: `/a/${id}.png`, ["__proto__"]: null },
+        ...(id % 500 === 0 ? { long, pixels: [...pixels], nested: [[long], { long }] } : {})
+      }))
+      const text = JSON.stringify({ tasks, after: [long, 1] })
+      assert.deepStrictEqual(whole(yield* read(text)), JSON.parse(text))
+    })
+  )
+
+  it.effect("is refused where it is nested deeper, or has an object of more members, than any request", () =>
+    Effect.gen(function* () {
+      const members = Array.from({ length: 200_000 }, (_, index) => `"k${index}":1`).join()
+      for (const [text, said] of [
+        ["[".repeat(100_000) + "]".repeat(100_000), /nested deeper than 500 levels/],
+        ['{"a":'.repeat(60_000), /nested deeper than 500 levels/],
+        [`{"a":{${members}}}`, /object of more than 100000 members/],
+        [`[${" ".repeat(2_000_000)}null]`, /without a comma/],
+        [`[${"null,".repeat(200_000)}NaN]`, /^The body is no JSON$/]
+      ] as const) {
+        const error = yield* Effect.flip(read(text))
+        assert.strictEqual(error.status, 400)
+        assert.match(error.detail, said)
+      }
+      assert.match(
+        (yield* Effect.flip(parse("[".repeat(60_000) + "]".repeat(60_000)))).detail,
+        /nested deeper than 500 levels/
+      )
+    })
+  )
+})
+
 describe("a body that says nothing of itself", () => {
   it.each([
     ['{"a":1}', true],

@@ -91,6 +91,14 @@ describe("others on the event loop have their turn while", () => {
     })
   )
 
+  it.live("long lists of other things are read", () =>
+    Effect.gen(function* () {
+      const text = Buffer.from(`[${'{"id":1,"data":null},'.repeat(100_000)}1]`)
+      const { turns, worked } = yield* turnsDuring(LargeJson.parse(text, { maxRest: text.length }))
+      assert.isAtLeast(Math.min(turns, worked), Math.floor(text.length / 65_536))
+    })
+  )
+
   it.live("masks are made", () =>
     Effect.gen(function* () {
       const { worked } = yield* turnsDuring(ClassScores.masks(map, [0, 1, 2, 3, 4, 5, 6]))

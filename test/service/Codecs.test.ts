@@ -176,7 +176,8 @@ const answer = (body: string | Uint8Array): Exchange.Answer => ({
 
 describe("Decode", () => {
   const Item = Schema.Struct({ name: Schema.String, box: Schema.Struct({ x: Schema.Finite }) })
-  const read = Decode.schema(Schema.Struct({ items: Schema.Array(Item) }))
+  const decode = Decode.schema(Schema.Struct({ items: Schema.Array(Item) }))
+  const read = (of: Exchange.Answer) => Effect.catchTag(decode(of), "CodeNotLoaded", Effect.die)
 
   it.effect("names the field that is wrong, and quotes what stands there", () =>
     Effect.gen(function* () {

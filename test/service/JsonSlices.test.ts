@@ -188,7 +188,39 @@ describe("JSON in pieces", () => {
     }
     const deep = (levels: number) => "[".repeat(levels) + "1,2" + "]".repeat(levels)
     assert.doesNotThrow(() => read(deep(9000), { piece: 100 }))
-    assert.throws(() => read(deep(300_000), { piece: 100 }), /deeper than 250000/)
+    for (const levels of [65_537, 100_000, 300_000])
+      assert.throws(() => read(deep(levels), { piece: 100 }), /deeper than 65536/)
+  })
+
+  it("has no object of a million members, and no piece without end", () => {
+    const members = (count: number, said = "1") =>
+      `{"a":1,"b":{${Array.from({ length: count }, (_, index) => `"k${index}":${said}`).join()}},"c":2}`
+    const kept = members(100_000)
+    assert.isTrue(isDeepStrictEqual(read(kept, {}), JSON.parse(kept)))
+    for (const json of [members(130_000), members(130_000, "[[]]"), members(130_000, '{"a":1}')])
+      assert.throws(() => read(json, {}), /an object of more than 100000 members/)
+    const long = 1_100_000
+    for (const json of [
+      `[1,${" ".repeat(long)}2]`,
+      `[1${"0".repeat(long)},2]`,
+      `[${"tru".repeat(long)}]`,
+      `{"${"k".repeat(long)}":1}`,
+      " ".repeat(long)
+    ])
+      assert.throws(() => read(json, {}), /more than 1048576 bytes without a comma/)
+    assert.throws(() => read(`["${"A".repeat(long)}`, {}), /Unexpected end of JSON input/)
+    const strings = { a: "A".repeat(long), b: ["B".repeat(long), "C".repeat(long)] }
+    assert.isTrue(isDeepStrictEqual(read(JSON.stringify(strings), {}), strings))
+  })
+
+  it("reads strings of nothing but escapes piece by piece", () => {
+    for (const escape of ["\\\\", '\\"', "\\u0041", "\\ud83d\\ude00", "\\n\u00e9", "a\\\\b"]) {
+      const json = `["${escape.repeat(50_000)}",1]`
+      assert.isTrue(isDeepStrictEqual(read(json, {}), JSON.parse(json)), escape)
+      let steps = 0
+      for (const _ of JsonSlices.steps(bytesOf(json))) steps++
+      assert.isAtLeast(steps, Math.floor(json.length / 65_536), escape)
+    }
   })
 
   it("says where it is broken, and reads other charsets, and leaves others their turn", async () => {

@@ -193,6 +193,32 @@ describe("zstd over NodeHttp", () => {
     }).pipe(Effect.provide(NodeHttp.layer()), Effect.scoped)
   )
 
+  it.live("many frames that hold nothing are refused, and many members of gzip are work as they come", () =>
+    Effect.gen(function* () {
+      const empty = zstdCompressSync("")
+      const frames = (count: number) =>
+        Buffer.concat([Buffer.alloc(count * empty.length, empty), zstdCompressSync("hello")])
+      assert.strictEqual(text(yield* send(yield* answer("zstd", frames(1000)))), "hello")
+      const error = yield* failing(frames(10_000))
+      assert.strictEqual(error._tag, "ResponseNotDecodable")
+      assert.include(error.message, "it has more than 10000 frames")
+      const member = gzipSync("")
+      const members = Buffer.concat([Buffer.alloc(100_000 * member.length, member), gzipSync("hello")])
+      assert.strictEqual(text(yield* send(yield* answer("gzip", members))), "hello")
+      // In one piece it is taken in turns, between which others have theirs.
+      let turns = 0
+      const count = () => {
+        turns++
+        next = setImmediate(count)
+      }
+      let next = setImmediate(count)
+      const decoded = yield* Stream.runCollect(decompressors.gzip(Stream.succeed(members), String))
+      clearImmediate(next)
+      assert.strictEqual(Buffer.concat(decoded).toString(), "hello")
+      assert.isAtLeast(turns, members.length / 65_536)
+    }).pipe(Effect.provide(NodeHttp.layer()), Effect.scoped)
+  )
+
   it.live("a window larger than decoders must take is refused, whatever memory it asks for", () =>
     Effect.gen(function* () {
       const frame = yield* Effect.promise(() => asking(27))

@@ -137,8 +137,8 @@ describe("ServiceClient: a service that does not", () => {
     ["POST meets 503", answering(503), post, "ServiceUnavailable", 1, /no, not you/],
     ["POST meets 429, which says that nothing was done", answering(429), post, "RateLimited", 4, /429/],
     ["POST meets 503, but is idempotent", answering(503), find, "ServiceUnavailable", 4, /503/],
-    ["GET is never answered", never, get, "TimedOut", 4, /took longer than 1s/],
-    ["POST is never answered", never, post, "TimedOut", 1, /took longer than 1s/],
+    ["GET is never answered", never, get, "TimedOut", 4, /^TimedOut Attempt 4 at .* took longer than 1s/],
+    ["POST is never answered", never, post, "TimedOut", 1, /^TimedOut The call to .* took longer than 1s/],
     [
       "GET meets bad JSON",
       answering(200, `{"id": "7", "na`),

@@ -29,7 +29,10 @@ import * as RunTables from "./RunTables.ts"
 import { Chunk, Finish } from "./RunWorkflows.ts"
 
 export interface SubmitOptions<E, R> {
-  /** The name of the run. Submitting to it again adds the images it does not have, and goes on with what is left. */
+  /**
+   * The name of the run. Submitting to it again adds the images it does not have, and goes on with what is left: also where
+   * workers have paused it for a reason, since that may be mended by now. Who has paused it must resume it.
+   */
   readonly run: string
   /** Each with a location that every worker can open: a path on a shared file system or a URL. */
   readonly items: Stream.Stream<Item<unknown>, E, R>
@@ -53,7 +56,7 @@ export interface Submitted {
   readonly run: string
   /** Images that the run did not have. */
   readonly added: number
-  /** Images that had failed and are done again. */
+  /** Images that had failed and are done again: those that were asked for, and those whose results could not be written. */
   readonly again: number
 }
 
@@ -153,7 +156,8 @@ export const make = Effect.gen(function* () {
       maxFailures: options.maxFailures,
       allowChange: options.allowChange === true
     })
-    const again = options.retryFailed === true ? yield* tables.retryFailed(run) : 0
+    // Where results could not be written is nothing that is wrong with an image.
+    const again = yield* tables.retryFailed(run, options.retryFailed === true ? undefined : "SinkFailed")
     yield* sendLeft(run)
     const added = yield* options.items.pipe(
       Stream.mapEffect(({ key, location }): Effect.Effect<ImageRef, ImageNotShared> =>

@@ -38,7 +38,7 @@ import { Activity, DurableClock, type WorkflowEngine } from "effect/workflow"
 import * as Backoff from "../../policy/Backoff.ts"
 import * as Policy from "../../policy/Policy.ts"
 import { randomHex } from "../../randomHex.ts"
-import type { TooManyFailures } from "../BatchError.ts"
+import type { SinkFailed, TooManyFailures } from "../BatchError.ts"
 import { lanesFor } from "../ConcurrencyLimiter.ts"
 import * as FailureRules from "../FailureRules.ts"
 import type { Failure, Receipt } from "../Receipt.ts"
@@ -220,12 +220,19 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
         const outcome = failed(image.key, error)
         failures.push(...outcome.failures)
         if (tooMany === undefined) return Effect.succeed(outcome)
-        work.gate.close()
+        work.gate.stop()
         // Counted first: who sees the run paused sees what has paused it. What is noted already is not counted twice.
         return patiently(tables.settle(run, work.epoch, failures)).pipe(
           Effect.andThen(pause(run, inARow(tooMany))),
           Effect.as(outcome)
         )
+      }
+      // As on one machine, where no other result can be written either, nothing has failed, and nothing more is begun.
+      const stop = (error: SinkFailed) => {
+        waiting++
+        if (!work.gate.isOpen()) return Effect.void
+        work.gate.stop()
+        return pause(run, error.message)
       }
       const one = (image: ImageRef) =>
         lanes
@@ -246,6 +253,8 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
               return done(receipt)
             }),
             Effect.catch((error) => {
+              if (error._tag === "SinkFailed" && error.endsRun === true)
+                return Effect.as(stop(error), undecided)
               if (error._tag !== "SinkFailed" && FailureRules.isTurnedAway(error) && !work.gate.isOpen()) {
                 waiting++
                 return Effect.succeed(undecided)
@@ -273,13 +282,14 @@ const make = Effect.fnUntraced(function* <E extends { readonly message: string }
         Stream.mapEffect(one, { concurrency: most, unordered: true }),
         Stream.groupedWithin(batch, batchTime),
         Stream.runForEach((outcomes) =>
-          Effect.map(
+          Effect.matchEffect(
             work.settle(
               outcomes.flatMap(({ receipts }) => receipts),
               outcomes.flatMap(({ failures }) => failures)
             ),
-            (isNoted) => {
-              if (!isNoted) waiting++
+            {
+              onSuccess: (isNoted) => Effect.sync(() => void (isNoted || waiting++)),
+              onFailure: stop
             }
           )
         ),

@@ -40,13 +40,13 @@ export interface OpenRun<R> {
     image: ImageRef
   ) => Effect.Effect<Receipt | undefined, SegmentationError | SinkFailed, R | Item.Access>
   /**
-   * Notes what is done, once it outlasts a power cut. Gives whether failures are noted too: not those of an earlier
-   * submission than the run's, which are to be done again.
+   * Notes what is done, once it outlasts a power cut; where it does not, that is the failure. Gives whether failures are
+   * noted too: not those of an earlier submission than the run's, which are to be done again.
    */
   readonly settle: (
     receipts: ReadonlyArray<Receipt>,
     failures: ReadonlyArray<Failure>
-  ) => Effect.Effect<boolean, never, R>
+  ) => Effect.Effect<boolean, SinkFailed, R>
   /** Lets the sinks write what all images make together, and gives the paths. */
   readonly finish: Effect.Effect<ReadonlyArray<string>, SinkFailed | RunFolderFailed, R>
 }
@@ -133,18 +133,13 @@ export const make = Effect.fnUntraced(function* <R>(
   ) {
     if (receipts.length + failures.length === 0) return true
     const lost = yield* Effect.result(flush)
-    const settled =
-      lost._tag === "Success"
-        ? [...receipts.map((receipt) => ({ receipt })), ...failures]
-        : [
-            ...failures,
-            ...receipts.map(({ key }) => ({ key, tag: lost.failure._tag, message: lost.failure.message }))
-          ]
-    const { goesOn, isCurrent } = yield* patiently(tables.settle(run, epoch, settled))
+    const done = lost._tag === "Success" ? receipts.map((receipt) => ({ receipt })) : []
+    const { goesOn, isCurrent } = yield* patiently(tables.settle(run, epoch, [...done, ...failures]))
     if (!goesOn) gate.close()
     for (const { content, key } of receipts)
       if (unsettled.get(content)?.key === key) unsettled.delete(content)
-    return isCurrent || settled.every((image) => "receipt" in image)
+    if (lost._tag === "Failure") return yield* lost.failure
+    return isCurrent || failures.length === 0
   })
 
   const recordsOf = (sink: string): Records =>

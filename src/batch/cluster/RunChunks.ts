@@ -123,21 +123,22 @@ export const make = (sql: SqlClient.SqlClient) => {
         .pipe(failed("give a chunk up")),
 
     /**
-     * Takes back that images have failed, so that they are done again, in chunks of their own: those that they have
-     * failed in may be ending. Gives how many.
+     * Takes back that images have failed, all or those with one tag, so that they are done again, in chunks of their own:
+     * those that they have failed in may be ending. Gives how many.
      */
-    retryFailed: (run: string) =>
+    retryFailed: (run: string, tag?: string) =>
       sql
         .withTransaction(
           Effect.gen(function* () {
             yield* locked(sql, run)
+            const wanted = tag === undefined ? sql`image.tag IS NOT NULL` : sql`image.tag = ${tag}`
             const again = yield* sql`WITH given AS (
                 SELECT chunk, nextval('segformer_numbers')::int AS next FROM (
-                  SELECT DISTINCT chunk FROM segformer_images WHERE run = ${run} AND tag IS NOT NULL
+                  SELECT DISTINCT chunk FROM segformer_images AS image WHERE run = ${run} AND ${wanted}
                 ) AS failed
               ), noted AS (INSERT INTO segformer_chunks (run, chunk) SELECT ${run}, next FROM given)
               UPDATE segformer_images AS image SET settled_at = NULL, tag = NULL, message = NULL, chunk = given.next
-              FROM given WHERE image.run = ${run} AND image.chunk = given.chunk AND image.tag IS NOT NULL RETURNING 1`
+              FROM given WHERE image.run = ${run} AND image.chunk = given.chunk AND ${wanted} RETURNING 1`
             yield* sql`UPDATE segformer_runs SET failed = failed - ${again.length}::int,
               max_failures = max_failures - ${again.length}::int WHERE id = ${run}`
             return again.length

@@ -19,6 +19,8 @@ export interface RunGate {
   readonly open: () => void
   /** Said by who has just seen the run end. */
   readonly close: () => void
+  /** Said by who is about to pause the run, whatever is heard until then: once it goes on, it is opened anew. */
+  readonly stop: () => void
 }
 
 /** Asks as long as the scope lasts. */
@@ -26,17 +28,21 @@ export const make = Effect.fnUntraced(function* (
   ask: Effect.Effect<RunRow | undefined>
 ): Effect.fn.Return<RunGate, never, Scope.Scope> {
   let isOpen = true
+  let isStopped = false
   const refresh = Effect.map(ask, (run) => {
     isOpen = run?.state === "running"
   })
   yield* Effect.forkScoped(Effect.forever(Effect.delay(refresh, interval)))
   return {
-    isOpen: () => isOpen,
+    isOpen: () => isOpen && !isStopped,
     open: () => {
       isOpen = true
     },
     close: () => {
       isOpen = false
+    },
+    stop: () => {
+      isStopped = true
     }
   }
 })

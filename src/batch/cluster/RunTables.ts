@@ -147,7 +147,10 @@ export const make = Effect.gen(function* () {
       failed("list the runs")
     ),
 
-    /** Begins a submission: makes the run where there is none, and opens it. A run that was ended goes on. */
+    /**
+     * Begins a submission: makes the run where there is none, and opens it. A run that was ended goes on, and so does one
+     * that workers have paused: only they give a reason.
+     */
     open: (run: {
       readonly id: string
       readonly spec: unknown
@@ -160,7 +163,7 @@ export const make = Effect.gen(function* () {
         ON CONFLICT (id) DO UPDATE SET spec = EXCLUDED.spec, max_failures = run.failed + EXCLUDED.max_failures,
           open = TRUE, epoch = nextval('segformer_numbers'), reason = NULL, finished_at = NULL,
           fingerprint = CASE WHEN ${run.allowChange} THEN NULL ELSE run.fingerprint END,
-          state = CASE WHEN run.state = 'paused' THEN 'paused' ELSE 'running' END`.pipe(
+          state = CASE WHEN run.state = 'paused' AND run.reason IS NULL THEN 'paused' ELSE 'running' END`.pipe(
         Effect.andThen(get(run.id)),
         Effect.catchTag("UnknownRun", Effect.die),
         failed("open a run")

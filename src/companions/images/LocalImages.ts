@@ -29,6 +29,7 @@ import * as Crop from "./Crop.ts"
 import * as Objects from "./Objects.ts"
 import * as Scale from "./Scale.ts"
 import * as Sheet from "./Sheet.ts"
+import type { CodeNotLoaded } from "../../service/CodeNotLoaded.ts"
 
 /** Who finds objects. */
 export interface Segmenting<out E> {
@@ -55,6 +56,7 @@ export interface LocalImagesOptions {
 export type LocalError =
   | SourceError
   | DependencyMissing
+  | CodeNotLoaded
   | NoLabelMap
   | InputInvalid
   | Forbidden
@@ -113,7 +115,7 @@ export const make = Effect.fnUntraced(function* <E extends { readonly message: s
   const objectsOf = (
     image: Image,
     wanted: Objects.ObjectOptions
-  ): Effect.Effect<ReadonlyArray<Detection>, E | NoLabelMap> =>
+  ): Effect.Effect<ReadonlyArray<Detection>, E | NoLabelMap | CodeNotLoaded> =>
     Effect.flatMap(segmenting.segment(image), (segmentation) =>
       Objects.find(segmentation, { minShare, ...wanted })
     )
@@ -134,7 +136,7 @@ export const make = Effect.fnUntraced(function* <E extends { readonly message: s
     path: string,
     ratio: Crop.Size,
     strategy: CropStrategy | undefined,
-    objects: (image: Image) => Effect.Effect<ReadonlyArray<Detection>, E | NoLabelMap>
+    objects: (image: Image) => Effect.Effect<ReadonlyArray<Detection>, E | NoLabelMap | CodeNotLoaded>
   ): Effect.fn.Return<ProcessedImage, E | LocalError> {
     const image = yield* files.open(path, limits)
     const kept = strategy === "center_faces" ? yield* objects(image) : []

@@ -7,6 +7,7 @@ import * as Regions from "../../mask/Regions.ts"
 import type { Segmentation } from "../../Segmentation.ts"
 import type { NoLabelMap } from "../../SegmentationError.ts"
 import type { Detection } from "../ImageProcessingApi.ts"
+import type { CodeNotLoaded } from "../../service/CodeNotLoaded.ts"
 
 export interface ObjectOptions {
   /** Names of classes; all but the background where it is left out. */
@@ -22,7 +23,7 @@ const isBackground = (name: string): boolean => /^(background|unlabell?ed|void)$
 /** Regions with their mean confidence, where the segmenter says how sure it is of each pixel. */
 const regionsOf = Effect.fnUntraced(function* (
   segmentation: Segmentation
-): Effect.fn.Return<ReadonlyArray<Region>, NoLabelMap> {
+): Effect.fn.Return<ReadonlyArray<Region>, NoLabelMap | CodeNotLoaded> {
   const { classes, confidence } = segmentation
   if (confidence === undefined) return yield* segmentation.regions
   const components = Components.make(yield* segmentation.labelMap)
@@ -37,7 +38,7 @@ const regionsOf = Effect.fnUntraced(function* (
 export const find = Effect.fnUntraced(function* (
   segmentation: Segmentation,
   options: ObjectOptions = {}
-): Effect.fn.Return<ReadonlyArray<Detection>, NoLabelMap> {
+): Effect.fn.Return<ReadonlyArray<Detection>, NoLabelMap | CodeNotLoaded> {
   const { minShare = 1 / 2000, threshold = 0, types } = options
   const wanted = new Set(types)
   const least = segmentation.width * segmentation.height * minShare

@@ -12,6 +12,7 @@ import type { MaskOptions } from "../MaskDecoding.ts"
 import { maxPixels } from "../MaskLimits.ts"
 import * as MaskList from "../MaskList.ts"
 import * as Errors from "./Errors.ts"
+import type { CodeNotLoaded } from "../../service/CodeNotLoaded.ts"
 
 /** By which an app knows a file among what it is given, and among what it gives. */
 export const fileType = "gradio.FileData"
@@ -36,7 +37,7 @@ export const events = (text: string): ReadonlyArray<Event> => {
 /** The outputs of the event that completes a call. An app that says nothing of why it failed was started so. */
 export const completed = (
   answer: Answer
-): Effect.Effect<ReadonlyArray<unknown>, ResponseNotDecodable | ReportedFailure> =>
+): Effect.Effect<ReadonlyArray<unknown>, ResponseNotDecodable | ReportedFailure | CodeNotLoaded> =>
   Effect.gen(function* () {
     const last = events(Decode.text(answer)).findLast(({ name }) => name === "complete" || name === "error")
     if (last === undefined) {

@@ -18,6 +18,7 @@ import * as Side from "../Side.ts"
 import * as Steps from "../../mask/Steps.ts"
 import * as Tensor from "../Tensor.ts"
 import * as Errors from "./Errors.ts"
+import type { CodeNotLoaded } from "../../service/CodeNotLoaded.ts"
 
 /** A tensor of the model: a size of -1 is any. */
 export interface TensorInfo {
@@ -91,7 +92,7 @@ const classesIn = (answer: Answer, json: Readonly<Record<string, unknown>>): Eff
   )
 
 /** What the metadata says. A model that is not described has no tensors here. */
-export const metadata = (answer: Answer): Effect.Effect<Metadata, ResponseNotDecodable> =>
+export const metadata = (answer: Answer): Effect.Effect<Metadata, ResponseNotDecodable | CodeNotLoaded> =>
   Effect.flatMap(Decode.json(answer), (json) =>
     Errors.isRecord(json) && typeof json["name"] === "string"
       ? Effect.map(classesIn(answer, json), (classes) => ({

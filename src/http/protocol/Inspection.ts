@@ -25,6 +25,7 @@ import { maxPixels } from "../MaskLimits.ts"
 import * as ImagePart from "./ImagePart.ts"
 import type { Batch } from "./InspectionReading.ts"
 import type { Protocol } from "./Protocol.ts"
+import { lazily } from "../../service/CodeNotLoaded.ts"
 
 export type { Batch, BatchItem } from "./InspectionReading.ts"
 
@@ -77,7 +78,7 @@ export const encodeForm = (
   )
 
 /** Loaded with the first answer. */
-const reading = Effect.promise(() => import("./InspectionReading.ts"))
+const reading = lazily(() => import("./InspectionReading.ts"))
 
 /** Fails where the service says `success: false`, whatever the rest of its answer looks like. */
 export const refuseReported = (answer: Answer): Effect.Effect<void, ServiceError> =>

@@ -17,6 +17,7 @@ import * as InspectionAnswer from "./InspectionAnswer.ts"
 import { reported } from "./Reported.ts"
 import { isFailure, readError } from "./InspectionError.ts"
 import * as SelfReport from "./SelfReport.ts"
+import { type CodeNotLoaded, lazily } from "../../service/CodeNotLoaded.ts"
 
 export { readError }
 
@@ -63,7 +64,7 @@ const toPrediction = (
   palette: Palette | undefined,
   path = "",
   limit?: number
-): Effect.Effect<Prediction, ResponseNotDecodable> =>
+): Effect.Effect<Prediction, ResponseNotDecodable | CodeNotLoaded> =>
   Effect.gen(function* () {
     const { classes: found, regions, serviceTime, size } = inspected
     const hasMask = typeof inspected.pictures.mask === "string"
@@ -88,7 +89,7 @@ const toPrediction = (
       const table = palette === undefined ? ClassTable.make(painted) : ClassTable.make([...palette, ...found])
       const { mask } = pictures
       // Loaded when there is a mask to unpack: a page that only shows the pictures goes without a PNG decoder.
-      const PaletteMask = yield* Effect.promise(() => import("../PaletteMask.ts"))
+      const PaletteMask = yield* lazily(() => import("../PaletteMask.ts"))
       const named = regions.map((region) => ({
         ...region,
         className: ClassTable.nameOf(table, region.classId)
@@ -131,7 +132,7 @@ export const decode = (
 /** What became of one image of a batch. */
 export interface BatchItem {
   readonly fileName: string | undefined
-  readonly result: Result.Result<Prediction, ReportedFailure | ResponseNotDecodable>
+  readonly result: Result.Result<Prediction, ReportedFailure | ResponseNotDecodable | CodeNotLoaded>
 }
 
 /** The answer to `/upload/batch`. Its status is 200 even where every image failed. */
@@ -155,11 +156,12 @@ export const decodeBatchAnswer = (answer: Answer, palette?: Palette): Effect.Eff
       const path = `results.${index}.`
       const given = Message.isRecord(item) ? item["filename"] : undefined
       // One that cannot be read costs none of the others.
-      const result: Effect.Effect<Prediction, ReportedFailure | ResponseNotDecodable> = isFailure(item)
-        ? Effect.fail(reported(answer, Message.messageIn(item.error)))
-        : Effect.flatMap(InspectionAnswer.read(answer, item, path), (inspected) =>
-            toPrediction(answer, inspected, palette, path)
-          )
+      const result: Effect.Effect<Prediction, ReportedFailure | ResponseNotDecodable | CodeNotLoaded> =
+        isFailure(item)
+          ? Effect.fail(reported(answer, Message.messageIn(item.error)))
+          : Effect.flatMap(InspectionAnswer.read(answer, item, path), (inspected) =>
+              toPrediction(answer, inspected, palette, path)
+            )
       return Effect.map(Effect.result(result), (result) => ({
         fileName: typeof given === "string" ? given : undefined,
         result

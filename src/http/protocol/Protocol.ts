@@ -15,6 +15,7 @@ import type { Answer, Call, ErrorBody, Exchange } from "../../service/Exchange.t
 import type { Hosts } from "../../service/Hosts.ts"
 import type { ServiceError } from "../../service/ServiceError.ts"
 import type { Health, ModelDescription } from "../../Transport.ts"
+import type { CodeNotLoaded } from "../../service/CodeNotLoaded.ts"
 
 export type { ErrorBody }
 
@@ -29,7 +30,7 @@ interface Common {
   /** As in configuration, such as `inspection`. */
   readonly name: string
   /** What the body of a failed request says. It never fails: a body that cannot be read says nothing. */
-  readonly readError: (answer: Answer) => ErrorBody | Effect.Effect<ErrorBody>
+  readonly readError: (answer: Answer) => ErrorBody | Effect.Effect<ErrorBody, CodeNotLoaded>
   /**
    * What suits services of this kind, or the one at this address, where it is other than `Policy.standard`. The user's
    * own goes before it.

@@ -28,6 +28,7 @@ import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
 import type { Protocol } from "./Protocol.ts"
 import * as ErrorKind from "../../ErrorKind.ts"
+import type { CodeNotLoaded } from "../../service/CodeNotLoaded.ts"
 
 export interface RoboflowOptions extends Pick<
   MaskDecoding.MaskOptions,
@@ -81,7 +82,7 @@ const decode = (
   answer: Answer,
   image: Image,
   options: RoboflowOptions
-): Effect.Effect<Prediction, ResponseNotDecodable | ReportedFailure> =>
+): Effect.Effect<Prediction, ResponseNotDecodable | ReportedFailure | CodeNotLoaded> =>
   Effect.gen(function* () {
     const json = yield* Decode.json(answer)
     const found = Errors.isRecord(json) ? json["predictions"] : undefined
@@ -119,35 +120,30 @@ const decode = (
 export const make = (options: RoboflowOptions): Protocol => {
   const { apiKey, confidence, modelId, sendAs = "base64" } = options
   ErrorKind.oneOf("roboflow", "sendAs", sendAs, ["base64", "address"])
+  const asking = (fields: Readonly<Record<string, unknown>>) => ({
+    method: "POST" as const,
+    path: "/infer/semantic_segmentation",
+    body: ProtocolBody.json({
+      model_id: modelId,
+      ...(apiKey === undefined ? {} : { api_key: Redacted.value(apiKey) }),
+      ...fields
+    })
+  })
   return {
     name: "roboflow",
     secrets: apiKey === undefined ? [] : [apiKey],
     // Each image is paid for.
     policy: { resend: "unless-sent" },
     encode: (image) =>
-      Effect.map(
-        sendAs === "address" ? ProtocolBody.address(image) : ProtocolBody.base64(image),
-        (value) => ({
-          method: "POST",
-          path: "/infer/semantic_segmentation",
-          body: ProtocolBody.json({
-            model_id: modelId,
-            ...(apiKey === undefined ? {} : { api_key: Redacted.value(apiKey) }),
-            image: { type: sendAs === "address" ? "url" : "base64", value },
-            ...(confidence === undefined ? {} : { confidence })
-          })
+      Effect.map(sendAs === "address" ? ProtocolBody.address(image) : ProtocolBody.base64(image), (value) =>
+        asking({
+          image: { type: sendAs === "address" ? "url" : "base64", value },
+          ...(confidence === undefined ? {} : { confidence })
         })
       ),
     decode: (answer, image) => decode(answer, image, options),
     readError: Errors.read,
-    entry: {
-      method: "POST",
-      path: "/infer/semantic_segmentation",
-      body: ProtocolBody.json({
-        model_id: modelId,
-        ...(apiKey === undefined ? {} : { api_key: Redacted.value(apiKey) })
-      })
-    },
+    entry: asking({}),
     health: Errors.healthByStatus("/readiness"),
     describe: { name: modelId, classes: options.classes ?? [] }
   }

@@ -12,6 +12,7 @@ import * as Decode from "../../service/Decode.ts"
 import type { Answer } from "../../service/Exchange.ts"
 import type { ResponseNotDecodable } from "../../service/ServiceError.ts"
 import { maxPixels } from "../MaskLimits.ts"
+import type { CodeNotLoaded } from "../../service/CodeNotLoaded.ts"
 
 export const mediaType = "application/vnd.segformer"
 
@@ -107,7 +108,7 @@ export interface Frame {
 /** The frames of an answer. */
 export const frames = Effect.fnUntraced(function* (
   answer: Answer
-): Effect.fn.Return<ReadonlyArray<Frame>, ResponseNotDecodable> {
+): Effect.fn.Return<ReadonlyArray<Frame>, ResponseNotDecodable | CodeNotLoaded> {
   const { body } = answer
   const cut = () => Decode.notDecodable(answer, "", "it is cut off, or no answer of this kind", "")
   const found: Array<Frame> = []

@@ -3,7 +3,8 @@
  * alpha, so that those of transparent pixels are lost and others come back rounded: where a picture has any, its pixels are
  * read as a texture, which keeps them as they are.
  */
-import { broken, type Decode, type Encode, Problem, reasonOf, unsupported } from "./Decoding.ts"
+import { broken, type Decode, type Encode, Problem, unsupported } from "./Decoding.ts"
+import { lineOf } from "../../SystemError.ts"
 import * as ImageFormat from "../ImageFormat.ts"
 import type { Raster } from "../Raster.ts"
 import { type Pixels, withChannels } from "./Pixels.ts"
@@ -25,8 +26,8 @@ export const decode = async ({ bytes, format }: Decode): Promise<Pixels> => {
     imageOrientation: "from-image"
   }).catch((cause: unknown) => {
     throw format === "tiff" || format === "heif" || format === "avif"
-      ? unsupported(`this browser does not decode ${title} (${reasonOf(cause)}). Convert it to PNG`)
-      : broken(`it is broken or cut off (${reasonOf(cause)})`)
+      ? unsupported(`this browser does not decode ${title} (${lineOf(cause)}). Convert it to PNG`)
+      : broken(`it is broken or cut off (${lineOf(cause)})`)
   })
   try {
     const { height, width } = bitmap

@@ -2,7 +2,6 @@
 import type { ImageFormat } from "../ImageFormat.ts"
 import type { Raster } from "../Raster.ts"
 import type { Stretch } from "../Stretch.ts"
-import { messageOf } from "../../SystemError.ts"
 
 /** By the browser's own decoders and a canvas, or by code of this package and what it stands on. */
 export type Means = "canvas" | "pure"
@@ -43,7 +42,3 @@ export class Problem extends Error {
 
 export const broken = (detail: string): Problem => new Problem("broken", detail)
 export const unsupported = (detail: string): Problem => new Problem("unsupported", detail)
-
-/** An error in one line. */
-export const reasonOf = (cause: unknown): string =>
-  messageOf(cause).replaceAll(/\s+/g, " ").trim().slice(0, 300)

@@ -3,7 +3,8 @@
  * to sRGB (CMYK, colour profiles with tables) is refused and not guessed.
  */
 import { isFrame, nextMarker } from "../CommonHeaders.ts"
-import { broken, Problem, reasonOf, unsupported } from "./Decoding.ts"
+import { broken, Problem, unsupported } from "./Decoding.ts"
+import { lineOf } from "../../SystemError.ts"
 import * as IccProfile from "./IccProfile.ts"
 import type { Pixels } from "./Pixels.ts"
 import type { Raster } from "../Raster.ts"
@@ -20,7 +21,7 @@ const moduleOptions = async (specifier: string) => {
   return { ...silent, wasmBinary: wasm.buffer }
 }
 
-const missing = (cause: unknown): Problem => new Problem("missing", reasonOf(cause))
+const missing = (cause: unknown): Problem => new Problem("missing", lineOf(cause))
 
 /** Loaded once; a failure is not kept. */
 const once = <A>(load: () => Promise<A>): (() => Promise<A>) => {
@@ -114,9 +115,7 @@ export const decode = async (bytes: Uint8Array): Promise<Pixels> => {
   const { buffer } = Uint8Array.from(bytes)
   const { data, height, width } = await run(buffer, { preserveOrientation: false }).catch(
     (cause: unknown) => {
-      throw broken(
-        `it cannot be decoded (${cause instanceof Error ? reasonOf(cause) : "MozJPEG gave it up"})`
-      )
+      throw broken(`it cannot be decoded (${cause instanceof Error ? lineOf(cause) : "MozJPEG gave it up"})`)
     }
   )
   const pixels = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)

@@ -9,7 +9,8 @@ import * as Bmp from "../Bmp.ts"
 import * as ImageFormat from "../ImageFormat.ts"
 import type { Raster } from "../Raster.ts"
 import * as Canvas from "./Canvas.ts"
-import { broken, type Decode, type Encode, Problem, reasonOf, unsupported } from "./Decoding.ts"
+import { broken, type Decode, type Encode, Problem, unsupported } from "./Decoding.ts"
+import { lineOf } from "../../SystemError.ts"
 import type { Answer, Asked } from "./DecodingWorker.ts"
 import * as Jpeg from "./Jpeg.ts"
 import { oriented, type Pixels, withChannels } from "./Pixels.ts"
@@ -79,7 +80,7 @@ const answer = async (asked: Decode | Encode): Promise<Answer> => {
       : { type: "encoded", bytes: await encode(asked) }
   } catch (cause) {
     const { kind, message } =
-      cause instanceof Problem ? cause : broken(`it is broken or cut off (${reasonOf(cause)})`)
+      cause instanceof Problem ? cause : broken(`it is broken or cut off (${lineOf(cause)})`)
     return { type: "problem", kind, detail: message }
   }
 }

@@ -1,6 +1,7 @@
 /** Why `onnxruntime-node` does not load here: it is not installed, or its binary is none for this platform. */
-import { isInstalled, reasonOf } from "../session/Graph.ts"
+import { isInstalled } from "../session/Graph.ts"
 import type { Unusable } from "./Frames.ts"
+import { lineOf } from "../../SystemError.ts"
 
 /** Those that the package has a binary for; since 1.24 there is none for Intel Macs. */
 const built: ReadonlySet<string> = new Set([
@@ -20,7 +21,7 @@ export const notLoadable = (
   { arch, platform }: { readonly arch: string; readonly platform: string } = process,
   hasWeb: boolean = isInstalled("onnxruntime-web")
 ): Unusable => {
-  const reason = reasonOf(cause)
+  const reason = lineOf(cause)
   const isMissing = /Cannot find (?:package|module) '?"?onnxruntime-node/.test(reason)
   const isBuilt = built.has(`${platform} ${arch}`)
   if (isMissing && isBuilt) {

@@ -8,6 +8,7 @@ import * as Graph from "../session/Graph.ts"
 import * as SelfCheck from "../session/SelfCheck.ts"
 import { inWords } from "../WeightFiles.ts"
 import type { Provider, SessionSettings } from "./Provider.ts"
+import { lineOf } from "../../SystemError.ts"
 
 /** As `onnxruntime-node` calls it. */
 const backendOf: Readonly<Record<Exclude<Provider, "auto">, string>> = {
@@ -63,7 +64,7 @@ export const choose = async (provider: Provider, making: Making): Promise<Chosen
     const asked = () =>
       load(provider).catch((cause: unknown) => {
         throw new Error(
-          `the execution provider ${provider} cannot be used here (${inWords(Graph.reasonOf(cause))}). ${hintOf(provider)}`
+          `the execution provider ${provider} cannot be used here (${inWords(lineOf(cause))}). ${hintOf(provider)}`
         )
       })
     // Drivers of WebGPU are known to give wrong labels without a word.

@@ -9,12 +9,12 @@ import { Socket } from "node:net"
 import { Worker } from "node:worker_threads"
 import type { LabelData } from "../../mask/LabelMap.ts"
 import * as Frames from "./Frames.ts"
-import { reasonOf } from "../session/Graph.ts"
 import { release } from "../../mask/Grid.ts"
 import * as Pipeline from "../session/Pipeline.ts"
 import type { Outcome } from "../session/Session.ts"
 import type * as Preprocessing from "../../image/Preprocessing.ts"
 import type { FromRunner, ToRunner } from "./SessionRunner.ts"
+import { lineOf } from "../../SystemError.ts"
 
 /** One buffer for all that comes: a picture is megabytes, and each piece of it would be a buffer to collect. */
 const incoming = new Uint8Array(256 * 1024)
@@ -103,7 +103,7 @@ const load = async (message: Frames.Load, model: string | Uint8Array): Promise<F
     )
     return { type: "ready", reason }
   } catch (cause) {
-    return { type: "unusable", reason: "model", detail: reasonOf(cause) }
+    return { type: "unusable", reason: "model", detail: lineOf(cause) }
   }
 }
 

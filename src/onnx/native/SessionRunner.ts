@@ -11,6 +11,7 @@ import type { Unusable } from "./Frames.ts"
 import * as Platform from "./Platform.ts"
 import type { SessionSettings } from "./Provider.ts"
 import * as Providers from "./Providers.ts"
+import { lineOf } from "../../SystemError.ts"
 
 export type ToRunner =
   | {
@@ -62,7 +63,7 @@ const load = async ({
     if (backend !== "cpu") return made
     return made.catch((cause: unknown) => {
       const what = typeof model === "string" ? model : "it"
-      throw new Error(`ONNX Runtime does not load ${what}: ${inWords(Graph.reasonOf(cause, 4000))}`)
+      throw new Error(`ONNX Runtime does not load ${what}: ${inWords(lineOf(cause, 4000))}`)
     })
   }
   try {
@@ -76,7 +77,7 @@ const load = async ({
     loaded = graph
     return { type: "loaded", height: loaded.height, width: loaded.width, reason }
   } catch (cause) {
-    return { type: "unusable", reason: "model", detail: Graph.reasonOf(cause) }
+    return { type: "unusable", reason: "model", detail: lineOf(cause) }
   }
 }
 
@@ -98,7 +99,7 @@ const run = async (input: Float32Array, width: number, height: number): Promise<
     post({ type: "output", input, ...output }, [...movable(input), ...movable(output.data)])
     dispose()
   } catch (cause) {
-    post({ type: "failed", detail: Graph.reasonOf(cause) })
+    post({ type: "failed", detail: lineOf(cause) })
   }
 }
 

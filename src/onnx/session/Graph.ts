@@ -22,12 +22,6 @@ export interface Graph {
   readonly release: () => Promise<void>
 }
 
-/** An error in one line, as long as people read it. */
-export const reasonOf = (cause: unknown, longest = 400): string => {
-  const text = cause instanceof Error ? cause.message : String(cause)
-  return text.replaceAll(/\s+/g, " ").trim().slice(0, longest)
-}
-
 /** Whether a package lies where this one finds it: to say what would run a model where its usual runtime is missing. */
 export const isInstalled = (name: string): boolean => {
   try {

@@ -9,6 +9,7 @@ import * as Graph from "./Graph.ts"
 import { release } from "../../mask/Grid.ts"
 import { logitsOf, type Output, read } from "./Output.ts"
 import type { Expected, Outcome, Picture } from "./Session.ts"
+import { lineOf } from "../../SystemError.ts"
 
 /** A model that is loaded in another thread. */
 export interface Model extends Pick<Graph.Graph, "height" | "width"> {
@@ -112,7 +113,7 @@ export const start = async (model: Model, settings: Settings, events: Events): P
         if (found.status === "rejected") throw found.reason
         events.done(found.value, number)
       })
-      .catch((cause: unknown) => events.failed(Graph.reasonOf(cause), number))
+      .catch((cause: unknown) => events.failed(lineOf(cause), number))
   }
 
   return {

@@ -3,8 +3,9 @@
  * taken only where its labels are the same, but for a few, and it takes less time. Drivers and browsers differ in both, and
  * neither tells.
  */
-import { type Graph, reasonOf } from "./Graph.ts"
+import type { Graph } from "./Graph.ts"
 import type { Output } from "./Output.ts"
+import { lineOf } from "../../SystemError.ts"
 
 export interface Chosen {
   readonly graph: Graph
@@ -165,7 +166,7 @@ export const choose = async (contest: Contest): Promise<Chosen> => {
       () => release(tried)
     )
   } catch (cause) {
-    return stay(reasonOf(cause))
+    return stay(lineOf(cause))
   }
   const expected = await timed(contest, reference)
   const wrong = difference(expected.output, found.output, names.reference)

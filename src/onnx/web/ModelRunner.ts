@@ -9,6 +9,7 @@ import type { Output } from "../session/Output.ts"
 import * as SelfCheck from "../session/SelfCheck.ts"
 import * as WeightFiles from "../WeightFiles.ts"
 import type { Backend, FromModel, FromWorker, Load, Run } from "./Wire.ts"
+import { lineOf } from "../../SystemError.ts"
 
 interface Runtime {
   readonly env: Env
@@ -87,19 +88,18 @@ const definedOf = ({ mjs, wasm }: Exclude<NonNullable<Load["assets"]>, string>) 
 export const brokenBy = (cause: unknown): string | undefined => {
   // A number is the address of an error of C++ that nobody caught.
   const isNumber = typeof cause === "number"
-  const isMemory =
-    isNumber || cause instanceof RangeError || /out of memory|bad_alloc/i.test(Graph.reasonOf(cause))
-  if (!isMemory && !(cause instanceof WebAssembly.RuntimeError) && !/Aborted\(/.test(Graph.reasonOf(cause)))
+  const isMemory = isNumber || cause instanceof RangeError || /out of memory|bad_alloc/i.test(lineOf(cause))
+  if (!isMemory && !(cause instanceof WebAssembly.RuntimeError) && !/Aborted\(/.test(lineOf(cause)))
     return undefined
-  const words = isNumber ? `error ${cause}` : Graph.reasonOf(cause)
+  const words = isNumber ? `error ${cause}` : lineOf(cause)
   return isMemory ? `${words}: the picture may need more memory than WebAssembly can have, 4 GiB` : words
 }
 
 /** Why a model was not loaded: it is no model, or the runtime's own files were not found. */
 export const notLoaded = (what: string, cause: unknown): string =>
-  /no available backend found/.test(Graph.reasonOf(cause))
-    ? `the files of ONNX Runtime cannot be loaded (${Graph.reasonOf(cause)}). Give \`assets\`, the address of the folder with ort-wasm-simd-threaded.mjs and ort-wasm-simd-threaded.wasm`
-    : `ONNX Runtime does not load ${what}: ${typeof cause === "number" ? `error ${cause}` : WeightFiles.inWords(Graph.reasonOf(cause, 4000))}`
+  /no available backend found/.test(lineOf(cause))
+    ? `the files of ONNX Runtime cannot be loaded (${lineOf(cause)}). Give \`assets\`, the address of the folder with ort-wasm-simd-threaded.mjs and ort-wasm-simd-threaded.wasm`
+    : `ONNX Runtime does not load ${what}: ${typeof cause === "number" ? `error ${cause}` : WeightFiles.inWords(lineOf(cause, 4000))}`
 
 /** In milliseconds: there are 27 MB to be fetched, and shaders to be compiled. */
 const patience = { load: 60_000, runs: 20_000 }
@@ -115,7 +115,7 @@ const load = async (message: Load): Promise<Loaded | Extract<FromWorker, { type:
   try {
     runtime = await importRuntime("wasm")
   } catch (cause) {
-    const reason = Graph.reasonOf(cause)
+    const reason = lineOf(cause)
     const native = "onnxruntime-node"
     const also =
       isNode && process.versions["bun"] === undefined && Graph.isInstalled(native)
@@ -139,7 +139,7 @@ const load = async (message: Load): Promise<Loaded | Extract<FromWorker, { type:
     })
     return { graph, isOnGpu: isCandidate, reason }
   } catch (cause) {
-    return { type: "unusable", reason: "model", detail: Graph.reasonOf(cause) }
+    return { type: "unusable", reason: "model", detail: lineOf(cause) }
   }
 }
 
@@ -169,9 +169,9 @@ export const serve = async (message: Load, port: MessagePort, post: BackgroundWo
       answer({ type: "output", input: data, ...given }, [...buffersOf(data), ...buffersOf(given.data)])
     } catch (cause) {
       // A GPU that is gone does nothing right any more, whatever it says. What never ran is no model that can be used.
-      const broken = brokenBy(cause) ?? (isOnGpu ? Graph.reasonOf(cause) : undefined)
+      const broken = brokenBy(cause) ?? (isOnGpu ? lineOf(cause) : undefined)
       if (hasRun && broken !== undefined) tell({ type: "broken", detail: broken })
-      else answer({ type: "failed", detail: Graph.reasonOf(cause) })
+      else answer({ type: "failed", detail: lineOf(cause) })
     }
   }
   const send = BackgroundWorker.over<Run>(port, (message) => void run(message))

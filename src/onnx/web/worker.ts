@@ -4,11 +4,11 @@
  * bundler finds by its address.
  */
 import * as BackgroundWorker from "../../BackgroundWorker.ts"
-import * as Graph from "../session/Graph.ts"
 import * as Pipeline from "../session/Pipeline.ts"
 import type { Outcome, Picture } from "../session/Session.ts"
 import * as ModelRunner from "./ModelRunner.ts"
 import type { FromModel, FromWorker, Run, ToWorker } from "./Wire.ts"
+import { lineOf } from "../../SystemError.ts"
 
 let pipeline: Pipeline.Pipeline | undefined
 
@@ -61,7 +61,7 @@ BackgroundWorker.serve<ToWorker>(BackgroundWorker.modules.model, (message, post)
       return void ModelRunner.serve(message.load, message.port, post)
     case "around":
       return void startAround(message, tell).catch((cause: unknown) =>
-        tell({ type: "unusable", reason: "model", detail: Graph.reasonOf(cause) })
+        tell({ type: "unusable", reason: "model", detail: lineOf(cause) })
       )
     case "picture": {
       const { data, ...picture } = message.picture

@@ -21,6 +21,7 @@ import { promisify } from "node:util"
 import { constants, gzipSync, zstdCompress } from "node:zlib"
 import { Effect } from "effect"
 import { DependencyMissing } from "../../image/ImageError.ts"
+import { firstLineOf } from "../../SystemError.ts"
 import type { Model, ModelError, ModelSource } from "../../onnx/Model.ts"
 import * as WeightFiles from "../../onnx/WeightFiles.ts"
 import { ModelNotLoadable } from "../../SegmentationError.ts"
@@ -193,6 +194,6 @@ const fromPackages = ({
       new DependencyMissing({
         packages: [name],
         purpose: "A page without a server",
-        detail: cause instanceof Error ? cause.message.split("\n", 1)[0]! : String(cause)
+        detail: firstLineOf(cause)
       })
   })

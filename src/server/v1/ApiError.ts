@@ -62,9 +62,8 @@ const bodyOf = (status: RefusalStatus) =>
 const bodies = new Map(RefusalStatus.literals.map((status) => [status, bodyOf(status)]))
 
 /** The refusals of these statuses. */
-export const withStatus = (
-  statuses: ReadonlyArray<RefusalStatus>
-): ReadonlyArray<ReturnType<typeof bodyOf>> => statuses.flatMap((status) => bodies.get(status) ?? [])
+const withStatus = (statuses: ReadonlyArray<RefusalStatus>): ReadonlyArray<ReturnType<typeof bodyOf>> =>
+  statuses.flatMap((status) => bodies.get(status) ?? [])
 
 /** What a route may answer instead: what every route may, and these. The `Authorization` middleware adds its own. */
 export const refusals = (...statuses: ReadonlyArray<RefusalStatus>) =>

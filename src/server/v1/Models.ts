@@ -43,7 +43,7 @@ export const find = Effect.fnUntraced(function* (
 })
 
 /** Classes with a colour each, as `#rrggbb`. */
-export const colored = (classes: ClassTable.ClassTable) =>
+const colored = (classes: ClassTable.ClassTable) =>
   Colors.paletteOf(classes).map(({ color, id, name }) => ({ id, name, color: Palette.toHex(color) }))
 
 /** What callers are told of it. Of a service that cannot say now, the classes are left out. */

@@ -59,6 +59,9 @@ export const FoundRegion = Schema.Struct({
   confidence: Confidence
 })
 
+/** A byte a pixel, packed as labels are. */
+const Plane = Schema.Struct({ width: Schema.Int, height: Schema.Int, deflate: Schema.String })
+
 /** What a model sees in an image. */
 export const SegmentResult = Schema.Struct({
   requestId: Schema.String,
@@ -85,9 +88,7 @@ export const SegmentResult = Schema.Struct({
     })
   ),
   /** With `include=confidence`, where the model says: a byte a pixel, 0 to 255 for 0 to 1, packed likewise. */
-  confidence: Schema.optionalKey(
-    Schema.Struct({ width: Schema.Int, height: Schema.Int, deflate: Schema.String })
-  )
+  confidence: Schema.optionalKey(Plane)
 })
 export type SegmentResult = typeof SegmentResult.Type
 
@@ -121,9 +122,7 @@ export const LabelMapToExport = Schema.Struct({
     deflate: Schema.String
   }),
   /** As `include=confidence` gives it, for formats that tell of each region how sure it is; as large as the labels. */
-  confidence: Schema.optionalKey(
-    Schema.Struct({ width: Schema.Int, height: Schema.Int, deflate: Schema.String })
-  )
+  confidence: Schema.optionalKey(Plane)
 })
 
 /** A file as it is. */

@@ -8,6 +8,7 @@ import { SharpCodec } from "effect-segformer/sharp"
 import fc from "fast-check"
 import * as Halves from "../../../src/image/Halves.ts"
 import * as Tensor from "../../../src/http/Tensor.ts"
+import * as Steps from "../../../src/mask/Steps.ts"
 import { sendJson } from "../../support/TestServer.ts"
 import * as Model from "../servers/Model.ts"
 import * as Server from "../servers/OpenInferenceServer.ts"
@@ -28,6 +29,9 @@ const layer = (
 const labelMap = Effect.flatMap(segment(source), (found) => found.labelMap)
 
 const quiet = Effect.provideService(References.MinimumLogLevel, "None")
+
+const scoresOf = Steps.sync(Tensor.scoreSteps)
+const idsOf = Steps.sync(Tensor.idSteps)
 
 describe("OpenInference", () => {
   const cases: ReadonlyArray<Server.Options> = [
@@ -331,7 +335,7 @@ describe("tensors", () => {
         const bits = Halves.toHalves(wide)
         assert.deepStrictEqual(bits, oracle(wide))
         const bytes = new Uint8Array(bits.buffer.slice(0))
-        const back = Result.getOrThrow(Tensor.scoresFromBytes("FP16", bytes, 0, bytes.length))
+        const back = Result.getOrThrow(scoresOf("FP16", bytes, 0, bytes.length))
         assert.deepStrictEqual(back, Float32Array.from(new Float16(wide)))
       })
     )
@@ -342,7 +346,7 @@ describe("tensors", () => {
       const buffer = new Uint8Array(offset + 400)
       const view = new DataView(buffer.buffer)
       for (let i = 0; i < 100; i++) view.setFloat32(offset + i * 4, i / 8, true)
-      const values = Result.getOrThrow(Tensor.scoresFromBytes("FP32", buffer, offset, 400))
+      const values = Result.getOrThrow(scoresOf("FP32", buffer, offset, 400))
       assert.deepStrictEqual(
         Array.from(values),
         Array.from({ length: 100 }, (_, i) => i / 8)
@@ -353,10 +357,10 @@ describe("tensors", () => {
 
   it("ids of 64 bits that no map can hold are refused", () => {
     const bytes = new Uint8Array(BigInt64Array.of(3n, -1n).buffer)
-    assert.isTrue(Result.isFailure(Tensor.idsFromBytes("INT64", bytes, 0, 16)))
+    assert.isTrue(Result.isFailure(idsOf("INT64", bytes, 0, 16)))
     const large = new Uint8Array(BigInt64Array.of(3n, 2n ** 40n).buffer)
-    assert.isTrue(Result.isFailure(Tensor.idsFromBytes("INT64", large, 0, 16)))
+    assert.isTrue(Result.isFailure(idsOf("INT64", large, 0, 16)))
     const negative = new Uint8Array(Int32Array.of(3, -1).buffer)
-    assert.isTrue(Result.isFailure(Tensor.idsFromBytes("INT32", negative, 0, 8)))
+    assert.isTrue(Result.isFailure(idsOf("INT32", negative, 0, 8)))
   })
 })

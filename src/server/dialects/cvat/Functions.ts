@@ -43,9 +43,7 @@ export const of = ({ name }: ModelDescription): ReadonlyArray<Function> => {
 }
 
 /** The classes that something is found of, each name once. */
-export const labelsOf = (
-  classes: ClassTable
-): ReadonlyArray<{ readonly id: number; readonly name: string }> => {
+const labelsOf = (classes: ClassTable): ReadonlyArray<{ readonly id: number; readonly name: string }> => {
   const background = Background.idsOf(classes)
   const names = new Set<string>()
   return classes.flatMap(({ id, name }) => {

@@ -15,6 +15,7 @@ import type { Segmented } from "../../Dialect.ts"
 import * as Fineness from "../../Fineness.ts"
 import type { Piece } from "../../JsonPieces.ts"
 import { fromError, type Refusal } from "../../Refusal.ts"
+import { lazily } from "../../../service/CodeNotLoaded.ts"
 
 /** Names of the pictures in an answer, in its order. */
 export const pictureNames = ["overlay", "combined", "mask"] as const
@@ -76,7 +77,7 @@ const isPainted = (map: LabelMap, palette: Palette): boolean =>
   new Set(palette.map(({ color }) => color.join())).size === palette.length
 
 /** Letters are loaded with the first legend. */
-const legend = Effect.promise(() => import("../../../render/Legend.ts"))
+const legend = lazily(() => import("../../../render/Legend.ts"))
 const withLegend = (raster: Raster, map: LabelMap, palette: Palette) =>
   Effect.flatMap(legend, (Legend) => Legend.draw(raster, Legend.entriesOf(map, palette)))
 
@@ -104,7 +105,7 @@ const render = Effect.fnUntraced(function* (
 })
 
 /** Such as `2_deep_scratch`. */
-export const className = (info: { readonly id: number; readonly name: string }): string =>
+const className = (info: { readonly id: number; readonly name: string }): string =>
   `${info.id}_${info.name.replaceAll(/[^\p{L}\p{N}]+/gu, "_").replaceAll(/^_+|_+$/g, "")}`
 
 const regionJson = (region: Region, index: number) => ({

@@ -26,7 +26,7 @@ const unknownHost =
   "this server has not been told where Label Studio is. Start it with LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"
 
 /** The address without what may be a secret in it, for people. */
-export const shown = (value: string): string => {
+const shown = (value: string): string => {
   const text = value.startsWith("data:") ? "data:" : withoutQuery(value).replace(/\/\/[^/@]*@/, "//")
   return text.length > 200 ? `${text.slice(0, 199)}…` : text
 }

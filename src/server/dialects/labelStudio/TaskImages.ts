@@ -13,6 +13,7 @@ import * as LargeJson from "../../LargeJson.ts"
 import { bad, Refusal } from "../../Refusal.ts"
 import * as Addresses from "./Addresses.ts"
 import * as Key from "./Key.ts"
+import { lazily } from "../../../service/CodeNotLoaded.ts"
 
 export interface TaskImagesOptions extends NodeProxyOptions {
   /** Where Label Studio is, such as http://localhost:8080. Without it only pictures of `hosts` can be had. */
@@ -33,7 +34,7 @@ export interface TaskImages {
 }
 
 /** Loaded by servers that fetch for Label Studio. */
-const guard = Effect.promise(() => import("../../../service/NodeAddressGuard.ts"))
+const guard = Effect.orDie(lazily(() => import("../../../service/NodeAddressGuard.ts")))
 
 const isData = (value: string | LargeJson.LongText): boolean =>
   (typeof value === "string" ? value : value.raw.toString("latin1", 0, 5)).startsWith("data:")

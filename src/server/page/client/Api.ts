@@ -5,6 +5,7 @@ import { fields } from "./Fields.ts"
 import { decode, type Packed } from "./Result.ts"
 import * as Server from "./Server.ts"
 import { bytes } from "./Text.ts"
+import { messageOf } from "./Text.ts"
 
 export interface ModelClass {
   readonly id: number
@@ -154,7 +155,7 @@ export const unreachable = (error: unknown): never => {
   if (error instanceof DOMException && error.name === "AbortError") throw error
   throw new Failure(
     Server.isLocal
-      ? `The model does not run in this browser: ${error instanceof Error ? error.message : String(error)}`
+      ? `The model does not run in this browser: ${messageOf(error)}`
       : "The server does not answer. Check that it still runs and that you are connected to it",
     0
   )
@@ -190,6 +191,6 @@ const agreed = async <A>(read: () => A | Promise<A>): Promise<A> => {
 }
 
 const notUnderstood = (error: unknown): never => {
-  const why = error instanceof Error ? error.message : String(error)
+  const why = messageOf(error)
   throw new Failure(`The server's answer is not one that this page understands: ${why}`, 0)
 }

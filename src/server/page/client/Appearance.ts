@@ -55,17 +55,6 @@ export const change = (name: string, own: Own): void => {
   }
 }
 
-export const reset = (): void => {
-  all.clear()
-  try {
-    localStorage.removeItem(key)
-  } catch {
-    // As above.
-  }
-}
-
-export const isChanged = (): boolean => all.size > 0
-
 /** The colours of classes as they are shown, as a file. */
 export const palette = (classes: ReadonlyArray<FoundClass>): Blob =>
   new Blob([

@@ -6,6 +6,7 @@ import { segment } from "./Api.ts"
 import { Failure } from "./Failure.ts"
 import * as History from "./History.ts"
 import type { Packed } from "./Result.ts"
+import { messageOf } from "./Text.ts"
 
 export type State = "waiting" | "working" | "done" | "failed"
 
@@ -117,7 +118,7 @@ export const make = (events: GalleryEvents): Gallery => {
       }
     } catch (error) {
       if (!controller.signal.aborted) {
-        settle(picture, "failed", error instanceof Error ? error.message : String(error))
+        settle(picture, "failed", messageOf(error))
         events.onFail(picture, error)
       }
     }

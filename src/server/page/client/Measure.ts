@@ -21,7 +21,7 @@ export const length = (pixels: number): string => {
   return `${digits(pixels)} px${mm === undefined ? "" : ` = ${digits(pixels / mm)} mm`}`
 }
 
-export const area = (pixels: number): string => {
+const area = (pixels: number): string => {
   const mm = scale()
   return `${count(Math.round(pixels))} px²${mm === undefined ? "" : ` = ${digits(pixels / mm ** 2)} mm²`}`
 }

@@ -4,6 +4,7 @@ import { byId, h } from "./Dom.ts"
 import { Failure } from "./Failure.ts"
 import * as Notices from "./Notices.ts"
 import { sentence } from "./Text.ts"
+import { messageOf } from "./Text.ts"
 
 const select = byId("model", HTMLSelectElement)
 
@@ -54,7 +55,7 @@ export const listen = (events: ModelsEvents): void => {
         clearTimeout(again)
         void load(1)
       }
-      const text = sentence(error instanceof Error ? error.message : String(error))
+      const text = sentence(messageOf(error))
       Notices.warn("models", `The list of models did not come. ${text}`, { name: "Try again", act: now })
     }
   }

@@ -19,11 +19,6 @@ const signature = [137, 80, 78, 71, 13, 10, 26, 10]
 /** Samples of a pixel, by colour type. */
 const channels: Readonly<Record<number, number>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 }
 
-export const isPng = async (file: Blob): Promise<boolean> => {
-  const head = new Uint8Array(await file.slice(0, 8).arrayBuffer())
-  return signature.every((byte, at) => head[at] === byte)
-}
-
 /** Reads a PNG; fails with a sentence. */
 export const decode = async (file: Blob): Promise<Png> => {
   const bytes = new Uint8Array(await file.arrayBuffer())

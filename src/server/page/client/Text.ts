@@ -32,6 +32,10 @@ export const seconds = (value: number): string => `${value.toFixed(value < 10 ? 
 export const bytes = (value: number): string =>
   value < 1e6 ? `${Math.max(1, Math.round(value / 1e3))} kB` : `${(value / 1e6).toFixed(1)} MB`
 
+/** What was thrown, in words. */
+export const messageOf = (thrown: unknown): string =>
+  thrown instanceof Error ? thrown.message : String(thrown)
+
 /** Every sentence of the page ends as one, also where a server's does not. */
 export const sentence = (text: string): string =>
   /[.!?…]$/.test(text.trim()) ? text.trim() : `${text.trim()}.`

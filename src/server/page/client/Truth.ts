@@ -3,6 +3,7 @@ import type { ModelClass } from "./Api.ts"
 import { Failure } from "./Failure.ts"
 import * as Png from "./Png.ts"
 import type { FoundClass, Plane, Result } from "./Result.ts"
+import { messageOf } from "./Text.ts"
 
 export interface Truth {
   readonly result: Result
@@ -22,7 +23,7 @@ const none = 0xffff
  */
 export const read = async (file: File, of: Result, classes: ReadonlyArray<ModelClass>): Promise<Truth> => {
   const png = await Png.decode(file).catch((error: unknown) => {
-    const why = error instanceof Error ? error.message : String(error)
+    const why = messageOf(error)
     throw new Failure(`${file.name} cannot be read as a mask. ${why}`, 400)
   })
   const aspect = png.width / png.height / (of.width / of.height)
