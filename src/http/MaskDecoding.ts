@@ -12,7 +12,8 @@ import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
 import type { MaskNotDecodable } from "../mask/MaskError.ts"
-import * as PngFile from "../mask/PngFile.ts"
+import type * as PngFile from "../mask/PngFile.ts"
+import * as PngPaused from "../mask/PngPaused.ts"
 import * as Masks from "../mask/Masks.ts"
 import * as Rle from "../mask/Rle.ts"
 import * as Decode from "../service/Decode.ts"
@@ -94,7 +95,7 @@ const toLabels = (mask: BinaryMask, options: Plane.BinaryOptions): LabelMap.Labe
 /** The samples of a PNG. A large one is read while others have their turn. */
 const pictureOf = (answer: Answer, path: string, png: Uint8Array, image: Size, options: MaskOptions) =>
   Effect.mapError(
-    PngFile.readPaused(png, path === "" ? "the body" : path, maxPixels(image, options)),
+    PngPaused.read(png, path === "" ? "the body" : path, maxPixels(image, options)),
     ({ detail }) => Decode.notDecodable(answer, path, detail, "")
   )
 

@@ -6,7 +6,7 @@
  * cost anything, and compressed data longer than the picture could need is refused, which bounds what unpacking
  * it may take.
  */
-import { Bytes, Effect, Result } from "effect"
+import { Bytes, Result } from "effect"
 import { decode } from "fast-png"
 import type { Rgb } from "./ClassTable.ts"
 import { fail, MaskNotDecodable } from "./MaskError.ts"
@@ -15,7 +15,7 @@ import * as Steps from "./Steps.ts"
 import { messageOf } from "../SystemError.ts"
 
 /** What the header says. */
-interface Header {
+export interface Header {
   readonly width: number
   readonly height: number
   /** Bits per sample: 1, 2, 4, 8 or 16. */
@@ -82,60 +82,16 @@ export const read = (
     return Steps.runSync(pictureOf(file, parts, space))
   })
 
-/** What is read at once: it takes a few milliseconds. */
-const fewPixels = 1 << 18
-
-/** The same where others wait for their turn: inflated beside the event loop where the platform does that, and put together in steps. */
-export const readPaused = Effect.fnUntraced(function* (
-  bytes: Uint8Array,
-  name: string,
-  maxPixels?: number
-): Effect.fn.Return<Picture, MaskNotDecodable> {
-  const file = yield* Effect.fromResult(prepare(bytes, name, maxPixels))
-  const { height, interlaced, width } = file.header
-  if (interlaced || width * height <= fewPixels || typeof DecompressionStream === "undefined")
-    return yield* Effect.fromResult(read(bytes, name, maxPixels))
-  const parts = yield* Steps.run(() => partsOf(file))
-  const space = parts && (yield* inflate(parts.packed, PngRows.sizeOf(file.header)))
-  return yield* Effect.flatMap(
-    Steps.run(() => pictureOf(file, parts, space)),
-    Effect.fromResult
-  )
-})
-
-/** At most so many bytes, undefined where they are not packed as they should be. */
-const inflate = (packed: Uint8Array, size: number): Effect.Effect<Uint8Array | undefined> =>
-  Effect.promise(async (signal) => {
-    const out = new Uint8Array(size)
-    const reader = new Blob([new Uint8Array(packed)])
-      .stream()
-      .pipeThrough(new DecompressionStream("deflate"), { signal })
-      .getReader()
-    let at = 0
-    try {
-      for (;;) {
-        const { done, value } = await reader.read()
-        if (done) return out.subarray(0, at)
-        if (at + value.length > size) break
-        out.set(value, at)
-        at += value.length
-      }
-      await reader.cancel()
-    } catch {
-      // What it is that is wrong is told by the reader of what is unusual.
-    }
-    return undefined
-  })
-
 /** A file whose header was read. */
-interface File {
+export interface File {
   readonly name: string
   readonly header: Header
   readonly start: Uint8Array
   readonly chunks: ReadonlyArray<Uint8Array>
 }
 
-const prepare = (
+/** Its header is read, and its chunks are told apart. */
+export const prepare = (
   bytes: Uint8Array,
   name: string,
   maxPixels = MAX_PIXELS
@@ -156,7 +112,7 @@ const prepare = (
   })
 
 /** A picture of its parts, which are as usual, or of all of its chunks. */
-function* pictureOf(
+export function* pictureOf(
   { chunks, header, name, start }: File,
   parts: Parts | undefined,
   space: Uint8Array | undefined
@@ -225,14 +181,14 @@ interface Unpacked {
 }
 
 /** What the chunks of a usual file hold. */
-interface Parts {
+export interface Parts {
   readonly packed: Uint8Array
   readonly colors: Uint8Array | undefined
   readonly alpha: Uint8Array | undefined
 }
 
 /** What is in chunks that are as usual; undefined where anything is not. */
-function* partsOf({ chunks }: File): Steps.Steps<Parts | undefined> {
+export function* partsOf({ chunks }: File): Steps.Steps<Parts | undefined> {
   const data: Array<Uint8Array> = []
   let colors: Uint8Array | undefined
   let alpha: Uint8Array | undefined

@@ -3,6 +3,7 @@ import { crc32, deflateSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Result } from "effect"
 import * as PngFile from "../../src/mask/PngFile.ts"
+import * as PngPaused from "../../src/mask/PngPaused.ts"
 
 const chunk = (type: string, data: Uint8Array): Buffer => {
   const bytes = Buffer.alloc(12 + data.length)
@@ -45,7 +46,7 @@ const fileOf = (colorType: number, depth: number, data: Uint8Array): Buffer => {
 
 const both = (bytes: Uint8Array) =>
   Effect.gen(function* () {
-    const paused = yield* Effect.result(PngFile.readPaused(bytes, "it"))
+    const paused = yield* Effect.result(PngPaused.read(bytes, "it"))
     return [paused, PngFile.read(bytes, "it")] as const
   })
 
@@ -94,7 +95,7 @@ describe("large PNGs", () => {
         assert.strictEqual(Result.isSuccess(paused), isRead, name)
         assert.strictEqual(Result.isSuccess(atOnce), isRead, `${name} at once`)
       }
-      const error = yield* Effect.flip(PngFile.readPaused(fileOf(0, 8, packed), "it", width * height - 1))
+      const error = yield* Effect.flip(PngPaused.read(fileOf(0, 8, packed), "it", width * height - 1))
       assert.match(error.detail, /more than the 270449 allowed/)
     })
   )
@@ -111,7 +112,7 @@ describe("large PNGs", () => {
           )
         )
       )
-      yield* PngFile.readPaused(bytes, "it")
+      yield* PngPaused.read(bytes, "it")
       yield* Fiber.interrupt(other)
       assert.isAbove(turns, 1)
     })

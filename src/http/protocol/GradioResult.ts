@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import type { Image } from "../../image/ImageSource.ts"
 import * as PngFile from "../../mask/PngFile.ts"
+import * as PngPaused from "../../mask/PngPaused.ts"
 import * as Rle from "../../mask/Rle.ts"
 import type { Prediction } from "../../Prediction.ts"
 import * as Decode from "../../service/Decode.ts"
@@ -139,7 +140,7 @@ export const fromSections = Effect.fnUntraced(function* (
       const { body } = yield* getFile(address)
       const refuse = (detail: string) => Effect.fail(Decode.notDecodable(answer, path, detail, ""))
       const picture = yield* Effect.mapError(
-        PngFile.readPaused(body, path, maxPixels(image, options)),
+        PngPaused.read(body, path, maxPixels(image, options)),
         ({ detail }) => Decode.notDecodable(answer, path, detail, "")
       )
       const { height, width } = picture
