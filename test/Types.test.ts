@@ -15,6 +15,8 @@ import {
 } from "effect"
 import type { HttpClient } from "effect/http"
 import {
+  type CodeNotLoaded,
+  type DependencyMissing,
   type ImageError,
   ImageSource,
   type JobClient,
@@ -35,6 +37,7 @@ import type {
   OpenInference,
   Probe,
   Protocol,
+  Protocols,
   Replicate,
   RequestProtocol,
   SegFormerConfig,
@@ -60,7 +63,7 @@ import type { CannotListen, SegFormerServer, StartError } from "effect-segformer
 import type { SharpCodec } from "effect-segformer/sharp"
 import type { Chaos, FakeHttp, SegFormerTest } from "effect-segformer/testing"
 import type { FaultyService } from "effect-segformer/testing/node"
-import type { Augmentation, LabelFile, Tiled } from "effect-segformer/tiled"
+import type { Augmentation, LabelFile, LargeImage, Tiled } from "effect-segformer/tiled"
 
 type Failure<F extends (...args: never) => unknown> =
   ReturnType<F> extends Effect.Effect<infer _A, infer E, infer _R>
@@ -131,7 +134,7 @@ describe("errors and requirements of", () => {
     expectTypeOf<Failure<typeof SegFormerHttp.layerConfig>>().toEqualTypeOf<InvalidUrl | Config.ConfigError>()
     expectTypeOf<Failure<typeof SegFormerConfig.layerDotEnv>>().toEqualTypeOf<PlatformError.PlatformError>()
     expectTypeOf<Needs<typeof OpenInference.make>>().toEqualTypeOf<ImageCodec>()
-    expectTypeOf<Failure<typeof Probe.probe>>().toExtend<SegmentationError>()
+    expectTypeOf<Failure<typeof Probe.probe>>().toEqualTypeOf<ServiceError>()
     expectTypeOf<Failure<typeof InspectionService.layer>>().toEqualTypeOf<InvalidUrl>()
     expectTypeOf<ReturnType<typeof Replicate.make>>().not.toBeAny()
   })
@@ -230,6 +233,12 @@ describe("errors and requirements of", () => {
 
   it("calling services", () => {
     expectTypeOf<Failure<typeof Exchange.make>>().toEqualTypeOf<InvalidUrl>()
+    expectTypeOf<Probe.Finding["protocol"]>().toEqualTypeOf<Protocols.ProtocolName | undefined>()
+    expectTypeOf<SegFormerConfig.SegFormerConfig["protocol"]>().toEqualTypeOf<
+      Protocols.ProtocolName | undefined
+    >()
+    expectTypeOf<"gradio">().toExtend<Protocols.ProtocolName>()
+    expectTypeOf<string>().not.toExtend<Protocols.ProtocolName>()
     expectTypeOf<Needs<typeof Exchange.make>>().toEqualTypeOf<HttpClient.HttpClient>()
     expectTypeOf<Failure<Exchange.Exchange["send"]>>().toEqualTypeOf<ServiceError>()
     expectTypeOf<Failure<typeof ServiceHealth.layer>>().toBeNever()
@@ -246,6 +255,10 @@ describe("errors and requirements of", () => {
     expectTypeOf<ReturnType<typeof Tiled.segment>>().toExtend<Stream.Stream<unknown, unknown, Transport>>()
     expectTypeOf<Needs<typeof Augmentation.layer>>().toEqualTypeOf<Transport | ImageCodec>()
     expectTypeOf<typeof LabelFile.write>().not.toBeAny()
+    expectTypeOf<Failure<typeof LargeImage.file>>().toEqualTypeOf<
+      ImageError | DependencyMissing | CodeNotLoaded
+    >()
+    expectTypeOf<Failure<LargeImage.LargeImage["window"]>>().toEqualTypeOf<ImageError>()
     expectTypeOf<Failure<typeof Download.file>>().toEqualTypeOf<Download.Failure>()
     expectTypeOf<Needs<typeof Download.file>>().toEqualTypeOf<HttpClient.HttpClient | FileSystem.FileSystem>()
   })

@@ -6,6 +6,7 @@ import { Effect, Result } from "effect"
 import type * as ClassTable from "../mask/ClassTable.ts"
 import type * as LabelMap from "../mask/LabelMap.ts"
 import type { Logits } from "../mask/Logits.ts"
+import * as Probabilities from "../mask/Probabilities.ts"
 import * as Steps from "../mask/Steps.ts"
 import * as Fit from "../mask/Fit.ts"
 import type { Answer } from "../service/Exchange.ts"
@@ -117,6 +118,38 @@ function* areThings(
   return false
 }
 
+/** What stands for all that is of no class, as data sets call it. */
+const backgrounds = /^[\W_]*(background|bg|others?|none|void|unlabel?led|nothing)[\W_]*$/i
+
+/**
+ * Whether planes are how sure a model is of each class by itself, from 0 to 1, and a pixel may be of none of them: the highest would be
+ * some class of every pixel.
+ */
+function* areSigmoids(
+  data: Float32Array,
+  planes: number,
+  classes: ClassTable.ClassTable,
+  { as }: ArrayOptions
+): Steps.Steps<boolean> {
+  if (as === "logits" || classes.length !== planes || classes.some(({ name }) => backgrounds.test(name)))
+    return false
+  const size = data.length / planes
+  if (yield* Probabilities.addUp(data, [planes, size], 0)) return false
+  const rows = Steps.rowsPerStep(planes)
+  let isOfNone = false
+  for (let at = 0; at < size; at++) {
+    if (at % rows === rows - 1) yield
+    let most = 0
+    for (let k = 0; k < planes; k++) {
+      const value = data[k * size + at]!
+      if (!(value >= 0 && value <= 1)) return false
+      if (value > most) most = value
+    }
+    if (most < 0.5) isOfNone = true
+  }
+  return isOfNone
+}
+
 /** A channel that is the highest somewhere, and of no class that is known. */
 function* stranger(
   planes: Float32Array,
@@ -213,6 +246,10 @@ export const read = (
         ? yield* Steps.run(() => channelsFirst(scores, height * width, layout.success.classes))
         : scores
     const isNamed = classes.length > 0
+    if (yield* Steps.run(() => areSigmoids(planes, layout.success.classes, classes, options))) {
+      const detail = `its shape is [${shape.join(", ")}], of parts of 1 that do not add up: how sure it is of each class by itself? Send a list of masks with labels, or say with \`as: "logits"\` that the highest counts`
+      return yield* fail(answer, path, detail)
+    }
     if (yield* Steps.run(() => areThings(planes, layout.success.classes, isNamed, options))) {
       const detail = `its shape is [${shape.join(", ")}], of planes that overlap or leave gaps of 0 in all of them: masks of things? They need a list of as many labels beside them. Say with \`as: "logits"\` if they are scores`
       return yield* fail(answer, path, detail)

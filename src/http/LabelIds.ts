@@ -40,8 +40,11 @@ export const assign = (
     const names = new Map<number, string>()
     const idsOf = new Map<string, number>()
     const ambiguous = new Set<string>()
-    const givenIds = labelled.map(({ label }) =>
-      typeof label === "number" ? label : idOfLabel(label, known)
+    // A class that is known by its name is that one: services number theirs as they like.
+    const givenIds = labelled.map(({ label, name }) =>
+      typeof label === "number"
+        ? (ClassTable.byName(known, name ?? "")?.id ?? label)
+        : idOfLabel(label, known)
     )
     for (const [index, id] of givenIds.entries()) {
       const { label, name = label, path } = labelled[index]!

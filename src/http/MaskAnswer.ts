@@ -5,8 +5,10 @@
  * Without options it is found by what it looks like: a PNG as the body, a nested array of ids, or one of the usual
  * fields of an object, there as base64, data URL, nested array, RLE or list of masks.
  */
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import type { Image } from "../image/ImageSource.ts"
+import type * as ClassTable from "../mask/ClassTable.ts"
+import * as LabelMap from "../mask/LabelMap.ts"
 import * as Npy from "../mask/Npy.ts"
 import type { Pictures, Prediction } from "../Prediction.ts"
 import * as Decode from "../service/Decode.ts"
@@ -212,6 +214,22 @@ const named = Effect.fnUntraced(function* (answer: Answer, json: unknown, path: 
   return []
 })
 
+/** Names that an answer has in another order than the classes that were given would be those of other classes. */
+const refuseOtherOrder = Effect.fnUntraced(function* (
+  answer: Answer,
+  own: ClassTable.ClassTable,
+  json: unknown,
+  path: string
+) {
+  const classes = yield* Effect.orElseSucceed(named(answer, json, path), () => [])
+  const ids = new Map(own.map(({ id, name }) => [name, id]))
+  const other = classes.find(({ id, name }) => ids.get(name) !== id)
+  if (other === undefined || ids.size !== classes.length || !classes.every(({ name }) => ids.has(name)))
+    return
+  const detail = `it says that ${other.id} is "${other.name}", and \`classes\` that ${ids.get(other.name)} is. Leave \`classes\` out to have its names`
+  return yield* fail(answer, path, detail)
+})
+
 /** The prediction at a path of the JSON of an answer, by what stands there and around it. */
 export const at = Effect.fnUntraced(function* (
   answer: Answer,
@@ -235,7 +253,9 @@ export const at = Effect.fnUntraced(function* (
     return yield* Segments.toPrediction(answer, path, value, yield* segments, image, options)
   const box = isRecord(parent) ? CroppedMask.boxOf(parent, value, image) : undefined
   if (box !== undefined) return yield* fail(answer, path, CroppedMask.detail(box))
-  const classes = MaskDecoding.classesOf(options).length > 0 ? [] : yield* named(answer, json, path)
+  const own = MaskDecoding.classesOf(options)
+  const classes = own.length > 0 ? [] : yield* named(answer, json, path)
+  if (own.length > 0) yield* refuseOtherOrder(answer, own, json, path)
   const colored = classes.some(({ color }) => color !== undefined)
   const known =
     classes.length === 0 ? options : { ...options, classes, ...(colored ? { palette: classes } : {}) }
@@ -244,8 +264,29 @@ export const at = Effect.fnUntraced(function* (
     const file = yield* getFile(address)
     return { ...(yield* fromFile(file, "", file.body, image, known)), requestId: answer.requestId }
   }
-  return yield* fromValue(answer, path, value, image, known)
+  const found = fromValue(answer, path, value, image, known)
+  const single = saysIds(options) ? undefined : MaskList.single(path, value, parent)
+  if (single === undefined) return yield* found
+  const read = yield* Effect.result(found)
+  // A map of several ids is one whatever is said beside it.
+  if (Result.isSuccess(read) && !isMask(read.success)) return read.success
+  const ofLabel = MaskList.toPrediction(answer, [single], image, known)
+  return yield* Result.isSuccess(read) ? ofLabel : Effect.catch(ofLabel, () => Effect.fail(read.failure))
 })
+
+/** Whether the options say whose a mask is, or that there is a map of ids. */
+const saysIds = ({ binary, mask }: MaskAnswerOptions): boolean =>
+  mask?.as === "ids" ||
+  mask?.as === "logits" ||
+  binary === false ||
+  (typeof binary === "object" && binary.classId !== undefined)
+
+/** Whether there is one class in it, and the service said no id. */
+const isMask = (prediction: Prediction): boolean => {
+  if (prediction._tag !== "Labels") return false
+  const found = LabelMap.histogram(prediction.labelMap)
+  return found.has(1) && [...found.keys()].every((id) => id < 2)
+}
 
 /** A PNG as the text of the whole body, which is no JSON then. */
 const isText = ({ body }: Answer): boolean =>

@@ -88,6 +88,18 @@ export const labelOf = (
     : undefined
 }
 
+/** Fields that say whose one mask is; what an object is `name` or `id` of may be the model, or the answer. */
+const ownFields = [...idFields, "label", "class", "class_name", "category"]
+
+/** The mask at a path, where the object that it stands in says whose it is. */
+export const single = (path: string, mask: unknown, parent: unknown): LabelledMask | undefined => {
+  if (!isRecord(parent)) return undefined
+  const own = Object.fromEntries(ownFields.map((field) => [field, parent[field]]))
+  const label = labelOf(own)
+  const score = Side.toNumber(firstOf(parent, scoreFields))
+  return label && { path, ...label, score, mask, beside: parent }
+}
+
 /** Points as a list of each side: `{ x: [], y: [] }`. */
 const zipped = (mask: unknown): unknown => {
   const { x, y } = isRecord(mask) ? mask : {}

@@ -21,10 +21,9 @@ import type { ClassTable } from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import type { Attempt } from "../policy/Attempt.ts"
 import { randomHex } from "../randomHex.ts"
-import type { SegmentationError } from "../SegmentationError.ts"
 import { segment } from "../Segmenter.ts"
 import * as Exchange from "../service/Exchange.ts"
-import type { ConnectionFailed, InvalidUrl } from "../service/ServiceError.ts"
+import type { ServiceError } from "../service/ServiceError.ts"
 import { type Health, Transport } from "../Transport.ts"
 import * as Access from "./Access.ts"
 import type * as ProbeClue from "./ProbeClue.ts"
@@ -66,7 +65,7 @@ export interface Sample {
 export interface Finding {
   readonly url: string
   /** By the name that configuration calls it by; `undefined` where it speaks none that is known. */
-  readonly protocol: string | undefined
+  readonly protocol: Protocols.ProtocolName | undefined
   /**
    * `"sure"` where no other protocol answers so, `"likely"` where others might and two answers agree, `"possible"` where
    * one answer speaks for it.
@@ -115,7 +114,7 @@ const maxAnswer = 1024 * 1024
 export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = never>(
   url: string,
   options: ProbeOptions<R> = {}
-): Effect.fn.Return<Finding, InvalidUrl | ConnectionFailed | SegmentationError, HttpClient.HttpClient | R> {
+): Effect.fn.Return<Finding, ServiceError, HttpClient.HttpClient | R> {
   let requests = 0
   // Counted where they are sent, so that nothing that a protocol does can send more.
   const client = HttpClient.transform(yield* HttpClient.HttpClient, (send, request) =>
@@ -147,7 +146,7 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
   const answers = new Map<string, Exchange.Answer | undefined>()
   const took: Array<number> = []
   let silent = 0
-  const failures: Array<SegmentationError> = []
+  const failures: Array<ServiceError> = []
   const send = (call: Exchange.Call): Effect.Effect<Exchange.Answer | undefined> =>
     Effect.suspend(() => {
       const name = `${call.method} ${call.path}`
@@ -306,12 +305,15 @@ const plainHeaders = (headers: Exchange.ExchangeOptions["headers"] = {}): Readon
     ])
   )
 
-/** The protocol by what was found; `undefined` where that is too little, or it is made elsewhere. */
-const madeBy = (name: string, settings: Protocols.Settings): Effect.Effect<Protocol | undefined> =>
-  Effect.orElseSucceed(Protocols.byName[name]?.(settings) ?? Effect.succeed(undefined), () => undefined)
+/** The protocol by what was found; `undefined` where that is too little. */
+const madeBy = (
+  name: Protocols.ProtocolName,
+  settings: Protocols.Settings
+): Effect.Effect<Protocol | undefined> =>
+  Effect.orElseSucceed(Protocols.all[name].make(settings), () => undefined)
 
 /** Nobody is there, or no connection is made: more questions would only take longer. */
-const isAway = (failure: SegmentationError): boolean =>
+const isAway = (failure: ServiceError): boolean =>
   failure._tag === "InvalidUrl" || (failure._tag === "ConnectionFailed" && failure.sent === "no")
 
 const attemptOf = (timeout: Duration.Duration): Attempt => {

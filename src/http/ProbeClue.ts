@@ -6,6 +6,7 @@ import type { Health } from "../Transport.ts"
 import type * as OpenApiRoutes from "./OpenApiRoutes.ts"
 import * as Errors from "./protocol/Errors.ts"
 import type { Protocol, Question } from "./protocol/Protocol.ts"
+import type { ProtocolName } from "./protocol/Protocols.ts"
 
 /** Asks for a path: the same answer for the same path, and `undefined` where there is none, or no question is left. */
 export interface Ask {
@@ -26,7 +27,7 @@ export type Certainty = "sure" | "likely" | "possible"
 /** A protocol that the answers speak for. */
 export interface Clue {
   /** As in configuration, such as `inspection`. */
-  readonly protocol: string
+  readonly protocol: ProtocolName
   readonly certainty: Certainty
   /** The answers that speak for it, such as `GET /ping has the status Healthy`. */
   readonly signs: ReadonlyArray<string>

@@ -1,10 +1,9 @@
 /** What a probe has met where it knows no protocol, in words, with what to do. */
 import { Duration } from "effect"
-import type { SegmentationError } from "../SegmentationError.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import * as Message from "../service/Message.ts"
-import { ConnectionFailed, excerpt } from "../service/ServiceError.ts"
+import { ConnectionFailed, excerpt, type ServiceError } from "../service/ServiceError.ts"
 import * as Access from "./Access.ts"
 
 /** What was asked, and what came. */
@@ -14,7 +13,7 @@ export interface Met {
   readonly silent: number
   readonly timeout: Duration.Duration
   /** Why others had none. */
-  readonly failures: ReadonlyArray<SegmentationError>
+  readonly failures: ReadonlyArray<ServiceError>
   /** Whether a key was sent. */
   readonly given: boolean
 }
@@ -55,13 +54,13 @@ export const unknown = ({ answers, failures, given, silent, timeout }: Met): str
 }
 
 /** A failure of a question in words: what is too long for one is no caller's limit to raise. */
-export const ofFailure = (failure: SegmentationError): string =>
+export const ofFailure = (failure: ServiceError): string =>
   failure._tag === "ResponseTooLarge"
     ? `The answer of ${failure.service} was broken off after ${failure.limit} bytes: no answer to a question is that long. Is this the base URL of its API?`
     : failure.message
 
 /** A failure of all questions, with what it means. */
-export const told = (failure: SegmentationError): SegmentationError => {
+export const told = (failure: ServiceError): ServiceError => {
   if (failure._tag !== "ConnectionFailed" || failure.sent === "no" || failure.phase === "receiving")
     return failure
   const other = failure.service.startsWith("https:") ? "http://" : "https://"

@@ -37,8 +37,7 @@ export interface SegFormerConfig extends Pick<
 > {
   readonly baseUrl: string
   readonly apiKey: Redacted.Redacted | undefined
-  /** A name of `Protocols.byName`. */
-  readonly protocol: string | undefined
+  readonly protocol: Protocols.ProtocolName | undefined
   /** What the service calls its model. */
   readonly model: string | undefined
   /** The header that carries the key as it is; `Authorization: Bearer` without. */
@@ -121,7 +120,8 @@ export const loadFor = Effect.fnUntraced(function* (
     )
   const keyHeader = settings.keyHeader ?? (yield* reader.read(serviceVariables.keyHeader))
   const name = settings.protocol ?? (yield* reader.read(protocol))
-  if (name !== undefined && !Protocols.names.includes(name))
+  const isNamed = name !== undefined && Protocols.isName(name)
+  if (name !== undefined && !isNamed)
     reader.object(
       { name: "protocol" },
       `is "${name.slice(0, 100)}", but must be one of ${Protocols.names.join(", ")}`
@@ -132,7 +132,8 @@ export const loadFor = Effect.fnUntraced(function* (
   const config: SegFormerConfig = {
     // Where the address is known, what the environment says of it is not looked at.
     baseUrl: known?.baseUrl ?? settings.url ?? (yield* reader.read(baseUrl)) ?? defaultUrl,
-    protocol: name,
+    // One of another name fails before it is used.
+    protocol: isNamed ? name : undefined,
     model: named,
     apiKey: key,
     policy: yield* PolicyConfig.read(reader),
@@ -171,7 +172,8 @@ const detailsOf = Effect.fnUntraced(function* (
   protocol: string | undefined
 ): Effect.fn.Return<Protocols.Settings> {
   const { classes, palette, ...rest } = yield* ServiceVariables.details(reader, settings)
-  const uses = Protocols.all[protocol ?? "inspection"]?.uses
+  const spoken = protocol ?? "inspection"
+  const uses = Protocols.isName(spoken) ? Protocols.all[spoken].uses : undefined
   for (const [name, variable] of Object.entries(ServiceVariables.variables)) {
     const given = Reflect.get({ classes, palette, ...rest }, name)
     if (given === undefined || uses === undefined || uses.some((used) => used === name)) continue

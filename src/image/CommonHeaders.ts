@@ -2,7 +2,7 @@
  * Where the first bytes of PNG and JPEG say how large the image is, and how it is turned: what nearly every image is, so
  * that the readers of other kinds need not be there for it. They walk a file as its usual decoder does.
  */
-import { needMore, type Reader, refused, sized } from "./HeaderFound.ts"
+import { MOST_PARTS, needMore, type Reader, refused, sized, tooManyParts } from "./HeaderFound.ts"
 import * as ExifOrientation from "./ExifOrientation.ts"
 
 /** EXIF, and whether it moves, is looked for in the chunks before the pixels, where libvips looks too. */
@@ -17,7 +17,8 @@ const png: Reader = (view, ascii) => {
   let orientation: number | undefined
   let moves = false
   // Nobody puts so much before the pixels: not worth asking for.
-  for (let at = 33; at <= MOST_BEFORE_PIXELS;) {
+  for (let at = 33, parts = 0; at <= MOST_BEFORE_PIXELS; parts++) {
+    if (parts > MOST_PARTS) return tooManyParts
     if (at + 8 > view.byteLength) return needMore(at + 8)
     const type = ascii(at + 4, 4)
     const end = at + 12 + view.getUint32(at)
@@ -77,7 +78,8 @@ const jpeg: Reader = (view, ascii) => {
   let hasExif = false
   let size: readonly [width: number, height: number] | undefined
   let at = 2
-  for (;;) {
+  for (let parts = 0; ; parts++) {
+    if (parts > MOST_PARTS) return tooManyParts
     const code = nextMarker(view, at)
     if (code === undefined) return needMore(Math.max(at, view.byteLength) + 64 * 1024)
     const marker = view.getUint8(code)

@@ -35,6 +35,13 @@ export const refused = (detail: string, { isBroken = false } = {}): Found => ({
   isBroken
 })
 
+/** Segments, chunks or boxes before a picture: nobody writes as many, and to walk them would take its time. */
+export const MOST_PARTS = 32_768
+
+export const tooManyParts = refused(`it has more than ${MOST_PARTS} parts before its picture`, {
+  isBroken: true
+})
+
 export const sized = (
   width: number,
   height: number,

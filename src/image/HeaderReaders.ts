@@ -3,7 +3,7 @@
  * `CommonHeaders`, those of larger containers in modules of their own. Which bytes are of which kind says `ImageFormat`. They walk a file as its usual decoder does, and where one would have
  * to guess they refuse it: what a reader says of the size is what is decoded.
  */
-import { needMore, type Reader, refused, sized, unknown } from "./HeaderFound.ts"
+import { MOST_PARTS, needMore, type Reader, refused, sized, tooManyParts, unknown } from "./HeaderFound.ts"
 import { MOST_EXIF } from "./CommonHeaders.ts"
 import * as ExifOrientation from "./ExifOrientation.ts"
 
@@ -70,7 +70,8 @@ export const webp: Reader = (view, ascii) => {
       const most = (view.getUint8(20) & 0x02) === 0 ? 0 : 2
       const end = 8 + view.getUint32(4, true)
       let frames = 0
-      for (let at = 30; at + 8 <= end;) {
+      for (let at = 30, parts = 0; at + 8 <= end; parts++) {
+        if (parts > MOST_PARTS) return tooManyParts
         if (!hasExif && frames >= most) break
         if (at + 8 > view.byteLength) return hasExif ? needMore(at + 8) : sized(...size, 1, at + 8)
         const type = ascii(at, 4)

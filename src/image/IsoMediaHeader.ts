@@ -2,7 +2,16 @@
  * AVIF and HEIF (ISO/IEC 23008-12): the size of the primary item, after what its properties ask of every reader: a crop
  * (`clap`), a turn (`irot`) and a mirror (`imir`), in the order in which they are associated.
  */
-import { type Ascii, needMore, type Reader, refused, sized, unknown } from "./HeaderFound.ts"
+import {
+  type Ascii,
+  MOST_PARTS,
+  needMore,
+  type Reader,
+  refused,
+  sized,
+  tooManyParts,
+  unknown
+} from "./HeaderFound.ts"
 
 interface Box {
   readonly type: string
@@ -11,10 +20,10 @@ interface Box {
   readonly end: number
 }
 
-/** The boxes between two places, one after the other; the last one may end behind them. */
+/** The boxes between two places, one after the other; the last one may end behind them. No more than one too many. */
 const boxes = (view: DataView, ascii: Ascii, from: number, to: number): ReadonlyArray<Box> => {
   const found: Array<Box> = []
-  for (let at = from; at + 8 <= to;) {
+  for (let at = from; at + 8 <= to && found.length <= MOST_PARTS;) {
     const short = view.getUint32(at)
     const isLong = short === 1 && at + 16 <= to
     const size = isLong ? Number(view.getBigUint64(at + 8)) : short === 0 ? to - at : short
@@ -119,6 +128,7 @@ export const isoMedia: Reader = (view, ascii) => {
   // Who reads still pictures of this kind goes by the first brand.
   if (ascii(8, 4) === "avis") return sequence
   const top = boxes(view, ascii, 0, view.byteLength)
+  if (top.length > MOST_PARTS) return tooManyParts
   const meta = of(top, "meta")
   const last = top.at(-1)
   if (meta === undefined) {
@@ -128,6 +138,7 @@ export const isoMedia: Reader = (view, ascii) => {
   }
   if (meta.end > view.byteLength) return needMore(meta.end)
   const inside = within(view, ascii, { start: meta.start + 4, end: meta.end })
+  if (inside.length > MOST_PARTS) return tooManyParts
   const pitm = of(inside, "pitm")
   const iprp = of(inside, "iprp")
   if (pitm === undefined || iprp === undefined) return unknown

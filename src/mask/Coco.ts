@@ -26,6 +26,7 @@ import { canvas, type LabelMap } from "./LabelMap.ts"
 import { MaskNotDecodable, pixels } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
 import * as Rle from "./Rle.ts"
+import * as JsonList from "./JsonList.ts"
 import * as Steps from "./Steps.ts"
 import * as ErrorKind from "../ErrorKind.ts"
 
@@ -143,30 +144,17 @@ export interface Writer {
  */
 export const writer = (categories: ReadonlyArray<Category> | (() => ReadonlyArray<Category>)): Writer => {
   const images: Array<string> = []
-  let open = false
   const known = (list: ReadonlyArray<Category>): string => `"categories":${JSON.stringify(list)},`
-  const start = (): string => {
-    if (open) return ""
-    open = true
-    return `{${typeof categories === "function" ? "" : known(categories)}"annotations":[`
-  }
-  let first = true
-  function* steps(image: Image, annotations: Iterable<Annotation>): Steps.Steps<string> {
+  const list = JsonList.make(`{${typeof categories === "function" ? "" : known(categories)}"annotations":[`)
+  const steps = (image: Image, annotations: Iterable<Annotation>): Steps.Steps<string> => {
     images.push(JSON.stringify(image))
-    let text = start()
-    let count = 0
-    for (const annotation of annotations) {
-      if (++count % perStep === 0) yield
-      text += (first ? "\n" : ",\n") + JSON.stringify(annotation)
-      first = false
-    }
-    return text
+    return list.steps(annotations)
   }
   return {
     steps,
-    add: (image, annotations) => Steps.runSync(steps(image, annotations)),
+    add: Steps.sync(steps),
     end: () =>
-      `${start()}],${typeof categories === "function" ? known(categories()) : ""}"images":[${images.join(",")}]}\n`
+      `${list.end()},${typeof categories === "function" ? known(categories()) : ""}"images":[${images.join(",")}]}\n`
   }
 }
 

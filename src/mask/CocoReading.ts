@@ -8,7 +8,6 @@ import { fail, type MaskNotDecodable } from "./MaskError.ts"
 import * as Rle from "./Rle.ts"
 import { boundingBox, ringOf } from "./Polygons.ts"
 import { signedArea } from "./Simplify.ts"
-import { messageOf } from "../SystemError.ts"
 
 /** What could not be read, why, how often, and of which ids the first ones are. */
 export interface LeftOut {
@@ -98,7 +97,7 @@ const parsed = (json: string): Result.Result<unknown, MaskNotDecodable> => {
         JSON.parse(text.replaceAll(/(?<=[:,[]\s*)(?:NaN|-?Infinity)(?=\s*[,}\]])/g, "null"))
       )
     } catch {
-      return fail(name, `it is no JSON: ${messageOf(error)}`)
+      return fail(name, `it is no JSON: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
 }

@@ -25,6 +25,7 @@ import { MaskNotDecodable } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
 import type { Extent } from "./Region.ts"
 import * as Regions from "./Regions.ts"
+import * as JsonList from "./JsonList.ts"
 import * as Steps from "./Steps.ts"
 
 /** `[a, b, c, d, e, f]`, see above. */
@@ -130,29 +131,10 @@ export interface Writer {
 
 /** A writer of one collection. */
 export const writer = (): Writer => {
-  let open = false
-  let first = true
-  const start = (): string => {
-    if (open) return ""
-    open = true
-    return '{"type":"FeatureCollection","features":['
-  }
-  function* steps(features: Iterable<Feature>, properties: Properties = {}): Steps.Steps<string> {
-    let text = start()
-    let count = 0
-    for (const feature of features) {
-      if (++count % perStep === 0) yield
-      const own = { ...feature, properties: { ...properties, ...feature.properties } }
-      text += (first ? "\n" : ",\n") + JSON.stringify(own)
-      first = false
-    }
-    return text
-  }
-  return {
-    steps,
-    add: (features, properties) => Steps.runSync(steps(features, properties)),
-    end: () => `${start()}]}\n`
-  }
+  const list = JsonList.make('{"type":"FeatureCollection","features":[')
+  const steps = (features: Iterable<Feature>, properties: Properties = {}): Steps.Steps<string> =>
+    list.steps(features, (feature) => ({ ...feature, properties: { ...properties, ...feature.properties } }))
+  return { steps, add: Steps.sync(steps), end: () => `${list.end()}}\n` }
 }
 
 export interface LabelMapOptions {

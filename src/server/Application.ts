@@ -139,9 +139,7 @@ export const make = Effect.fnUntraced(function* (
     const refuse = (refusal: Refusals.Refusal) =>
       (paths.owner(path) ?? paths.nearest(path) ?? first).refuse(refusal, requestId)
     const isOpen = (request.method === "GET" || request.method === "HEAD") && unguarded.has(path)
-    const foreign = Security.hasTwoHosts(request)
-      ? Refusals.bad("A request has one Host, and this one has two")
-      : origins.refusal(request)
+    const foreign = Security.wrongHost(request) ?? origins.refusal(request)
     const preflight = origins.preflight(request)
     const answer =
       preflight !== undefined

@@ -35,4 +35,4 @@ export const addressOf = (request: Request): string => {
 }
 
 /** A name or an address, with a port or without, and nothing more. */
-const isHost = (text: string): boolean => /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i.test(text)
+export const isHost = (text: string): boolean => /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i.test(text)

@@ -12,7 +12,8 @@ import * as ErrorKind from "../ErrorKind.ts"
 import { isAddress, isLoopback, isPrivateName } from "../service/AddressGuard.ts"
 import * as Address from "./Address.ts"
 import { type Caller, CurrentCaller } from "./Caller.ts"
-import { Refusal } from "./Refusal.ts"
+import * as Outside from "./Outside.ts"
+import { bad, Refusal } from "./Refusal.ts"
 import { ofTokens } from "./RefusalStatus.ts"
 import type { SegFormerServerOptions } from "./ServerOptions.ts"
 
@@ -89,12 +90,19 @@ const rawHeadersOf = ({ source }: HttpServerRequest.HttpServerRequest): Readonly
   return Array.isArray(found) ? found : []
 }
 
-/** Of two names that a request says it is for, a proxy may have gone by the one and this server by the other. */
-export const hasTwoHosts = (request: HttpServerRequest.HttpServerRequest): boolean => {
+/**
+ * Of two names that a request says it is for, a proxy may have gone by the one and this server by the other; so it may with one that
+ * is more than a name: of `a@b`, `b#a` and `b/a` not all programs say that it is `b`.
+ */
+export const wrongHost = (request: HttpServerRequest.HttpServerRequest): Refusal | undefined => {
   const names = rawHeadersOf(request).filter((_, index) => index % 2 === 0)
   const hosts = names.filter((name) => typeof name === "string" && name.toLowerCase() === "host")
+  const host = request.headers["host"] ?? ""
   // A `Request` has headers of one name in one value.
-  return hosts.length > 1 || (request.headers["host"] ?? "").includes(",")
+  if (hosts.length > 1 || host.includes(",")) return bad("A request has one Host, and this one has two")
+  return host === "" || Outside.isHost(host)
+    ? undefined
+    : bad("The Host of the request is no name of a server")
 }
 
 /** By which of its names a request asks for this server, as a browser reads them; `undefined` where by none. */

@@ -12,6 +12,9 @@ export class CodeNotLoaded extends ErrorKind.ofCaller<CodeNotLoaded>()("CodeNotL
   }
 }
 
-/** A module, loaded when it is asked for. */
+/** A module, loaded when it is asked for. Who keeps Vite's `vite:preloadError` from its default gets `undefined` for one that is gone. */
 export const lazily = <A>(load: () => Promise<A>): Effect.Effect<A, CodeNotLoaded> =>
-  Effect.tryPromise({ try: load, catch: (cause) => new CodeNotLoaded({ detail: String(cause) }) })
+  Effect.tryPromise({
+    try: () => load().then((module) => module ?? Promise.reject("nothing came")),
+    catch: (cause) => new CodeNotLoaded({ detail: String(cause) })
+  })

@@ -27,7 +27,6 @@ import * as ClientMetrics from "./ClientMetrics.ts"
 import * as ConnectionError from "./ConnectionError.ts"
 import * as CurrentProxies from "./CurrentProxies.ts"
 import * as Hiding from "./Hiding.ts"
-import { hidingOf } from "./HidingOf.ts"
 import * as Hosts from "./Hosts.ts"
 import * as Multipart from "./Multipart.ts"
 import { failure } from "./Outcome.ts"
@@ -190,7 +189,7 @@ export const make = Effect.fnUntraced(function* (
     headers: { "user-agent": userAgent, ...options.headers }
   })
   const ours = yield* Effect.orDie(
-    hidingOf(
+    OwnHeaders.hidingOf(
       [
         ...(options.apiKey === undefined ? [] : [Redacted.value(options.apiKey)]),
         ...Hiding.ofQuery(base.search),
@@ -209,7 +208,7 @@ export const make = Effect.fnUntraced(function* (
   const hidden = (search: string): Effect.Effect<Hiding.Hide, CodeNotLoaded> =>
     search === "" || search === base.search
       ? Effect.succeed(ours)
-      : Effect.map(hidingOf(Hiding.ofQuery(search)), (theirs) => Hiding.both(ours, theirs))
+      : Effect.map(OwnHeaders.hidingOf(Hiding.ofQuery(search)), (theirs) => Hiding.both(ours, theirs))
 
   const toRequest = (call: Call, attempt: Attempt): HttpClientRequest.HttpClientRequest =>
     HttpClientRequest.make(call.method)(BaseUrl.requestOf(base, call.path), {

@@ -1,7 +1,7 @@
-/**
- * The headers of ours on every request.
- */
-import { Redacted } from "effect"
+/** The headers of ours on every request, and what takes secrets out of texts: `Secrets` is loaded when there is one. */
+import { Effect, Redacted } from "effect"
+import { type CodeNotLoaded, lazily } from "./CodeNotLoaded.ts"
+import { type Hide, nothing } from "./Hiding.ts"
 
 /** The headers of ours. A value that no header may carry is a defect. */
 export const make = (options: {
@@ -20,3 +20,14 @@ export const make = (options: {
   }
   return headers
 }
+
+const secrets = lazily(() => import("./Secrets.ts"))
+
+/** What takes these secrets out of a text: those named, and those of headers. */
+export const hidingOf = (
+  named: ReadonlyArray<string>,
+  headers: Readonly<Record<string, string | Redacted.Redacted>> = {}
+): Effect.Effect<Hide, CodeNotLoaded> =>
+  named.length === 0 && Object.keys(headers).length === 0
+    ? Effect.succeed(nothing)
+    : Effect.map(secrets, (Secrets) => Secrets.make([...named, ...Secrets.ofHeaders(headers)]))

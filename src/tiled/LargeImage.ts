@@ -26,11 +26,18 @@ import { Effect, FileSystem, type PlatformError, type Scope, Stream } from "effe
 import * as NotWritten from "../files/NotWritten.ts"
 import * as TemporaryFolder from "../files/TemporaryFolder.ts"
 import { ImageCodec, type Raster } from "../image/ImageCodec.ts"
-import { ImageNotFound, ImageNotReadable, ImageTooLarge, UnsupportedImage } from "../image/ImageError.ts"
+import {
+  type DependencyMissing,
+  type ImageError,
+  ImageNotFound,
+  ImageNotReadable,
+  ImageTooLarge,
+  UnsupportedImage
+} from "../image/ImageError.ts"
 import * as Bmp from "../image/Bmp.ts"
 import * as ImageFormat from "../image/ImageFormat.ts"
 import * as ImageHeader from "../image/ImageHeader.ts"
-import * as ImageSource from "../image/ImageSource.ts"
+import * as ImageOpening from "../image/ImageOpening.ts"
 import type { Image, ImageLimits } from "../image/ImageSource.ts"
 import * as RasterImage from "../image/RasterImage.ts"
 import * as SharpInput from "../image/SharpInput.ts"
@@ -38,7 +45,7 @@ import { floats, load, plain } from "../image/SharpModule.ts"
 import * as Stretch from "../image/Stretch.ts"
 import type { Box } from "../mask/Region.ts"
 import { concat } from "../service/Body.ts"
-import type { SegmentationError } from "../SegmentationError.ts"
+import type { CodeNotLoaded } from "../service/CodeNotLoaded.ts"
 import type { SpanName } from "../TelemetryNames.ts"
 import * as ErrorKind from "../ErrorKind.ts"
 import { firstLineOf } from "../SystemError.ts"
@@ -53,7 +60,7 @@ export interface LargeImage {
   /** Its file has pages behind this one. */
   readonly hasMore?: boolean | undefined
   /** The part inside `box`, which must lie inside the picture: pixels, or a PNG for what takes files. */
-  readonly window: (box: Box) => Effect.Effect<Image, SegmentationError>
+  readonly window: (box: Box) => Effect.Effect<Image, ImageError>
 }
 
 export interface MakeOptions {
@@ -63,7 +70,7 @@ export interface MakeOptions {
   /** In pixels. */
   readonly height: number
   /** The pixels of a window. Windows are read several at a time. */
-  readonly read: (box: Box) => Effect.Effect<Raster, SegmentationError>
+  readonly read: (box: Box) => Effect.Effect<Raster, ImageError>
 }
 
 /** A picture whose windows are read by a function. */
@@ -111,7 +118,11 @@ export interface FileOptions {
 export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   path: string,
   options: FileOptions = {}
-): Effect.fn.Return<LargeImage, SegmentationError, FileSystem.FileSystem | Scope.Scope> {
+): Effect.fn.Return<
+  LargeImage,
+  ImageError | DependencyMissing | CodeNotLoaded,
+  FileSystem.FileSystem | Scope.Scope
+> {
   const fs = yield* FileSystem.FileSystem
   ErrorKind.oneOf("LargeImage", "compression", options.compression, ["none", "deflate"])
   const source = path
@@ -132,7 +143,7 @@ export const file = Effect.fn("LargeImage.file" satisfies SpanName)(function* (
   const start = ImageHeader.parse(head, page)
   // What it is instead, it is to every command.
   if (start._tag === "Refused" || start._tag === "Unknown") {
-    yield* ImageSource.bytes(head, { name: source }).open()
+    yield* ImageOpening.fromMemory(source, source, head, defaultLimits)
   }
   const known = start._tag === "Known" ? start.format : undefined
   // Of a JPEG that would allow any number of scans over all of its pixels, and of other types what a large picture needs.

@@ -305,6 +305,28 @@ const storage: ReadonlyArray<Attack> = [
       return "413"
     })
   },
+  ...(
+    [
+      ["a JPEG of four million empty segments", "ffd8", "ffe10002"],
+      [
+        "a HEIC of two million empty boxes",
+        "000000186674797068656963000000006d69663168656963",
+        "0000000866726565"
+      ]
+    ] as const
+  ).map(([attack, head, part]): Attack => ({
+    kind: "storage",
+    attack,
+    must: "400, and they are not walked",
+    run: Effect.gen(function* () {
+      const { url } = yield* serve(() => Effect.die("it was segmented"))
+      const body = Buffer.concat([Buffer.from(head, "hex"), Buffer.alloc(16_000_000, part, "hex")])
+      const answer = yield* ask(`${url}/v1/segment`, { method: "POST", body: Uint8Array.from(body) })
+      assert.equal(answer.status, 400)
+      assert.match(answer.body.toString(), /more than 32768 parts before its picture/)
+      return "400"
+    })
+  })),
   {
     kind: "storage",
     attack: "a body of more than may be, announced",

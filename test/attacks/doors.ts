@@ -52,7 +52,20 @@ const hosts = [
   "0x7f.evil",
   "localhost@evil.example",
   "evil.example#localhost",
-  "evil.example/localhost"
+  "evil.example/localhost",
+  "evil.example@localhost",
+  "user:password@localhost",
+  "localhost#.evil.example",
+  "localhost?.evil.example",
+  "localhost/.evil.example",
+  "localhost\\.evil.example",
+  "localhost\t.evil.example",
+  "localhost:80:90",
+  "localhost:evil",
+  "localhost:99999",
+  "[::1].evil.example",
+  "\u00efocalhost",
+  ""
 ]
 
 type Headers = Readonly<Record<string, string>>
@@ -287,8 +300,23 @@ export const doors: ReadonlyArray<Attack> = [
     })
   ),
   ...hosts.map((host) =>
-    asked({ kind: "Host", attack: host, status: [400, 403], written: request("GET /v1/models", { host }) })
+    asked({
+      kind: "Host",
+      attack: host === "" ? "none at all" : host,
+      status: [400, 403],
+      written: request("GET /v1/models", { host })
+    })
   ),
+  asked({
+    kind: "Host",
+    attack: "a name behind another one, with a good token",
+    status: 400,
+    written: request("GET /v1/models", {
+      host: "evil.example@localhost",
+      authorization: `Bearer ${token}`
+    }),
+    options: { tokens }
+  }),
   ...origins.map(([attack, headers, status, options]) =>
     asked({
       kind: "another page's requests",

@@ -31,8 +31,11 @@ const paths = [
   "/;/v1/models"
 ]
 
-const framing = (attack: string, text: string, status: number | ReadonlyArray<number> = 400): Attack =>
-  asked({ kind: "smuggling", attack, status, written: text })
+const framing = (
+  attack: string,
+  text: string | Uint8Array,
+  status: number | ReadonlyArray<number> = 400
+): Attack => asked({ kind: "smuggling", attack, status, written: text })
 
 const post = (headers: string, body = "") =>
   `POST /v1/segment HTTP/1.1\r\nhost: localhost\r\n${headers}\r\n${body}`
@@ -109,6 +112,21 @@ const framings: ReadonlyArray<Attack> = [
     415
   ),
   framing(
+    "frames of zstd that hold nothing, 20,000 of them",
+    Buffer.concat([
+      Buffer.from(post(`content-encoding: zstd\r\nconnection: close\r\ncontent-length: ${20_000 * 9}\r\n`)),
+      Buffer.alloc(20_000 * 9, "28b52ffd2000010000", "hex")
+    ]),
+    413
+  ),
+  framing(
+    "a frame of zstd that asks for a window of 2 GiB",
+    Buffer.concat([
+      Buffer.from(post("content-encoding: zstd\r\nconnection: close\r\ncontent-length: 9\r\n")),
+      Buffer.from("28b52ffd00a8010000", "hex")
+    ])
+  ),
+  framing(
     "encodings within each other",
     request("POST /v1/segment", { "content-encoding": "gzip, gzip, gzip" }, "x"),
     415
@@ -164,6 +182,12 @@ const hostile: ReadonlyArray<readonly [attack: string, body: string]> = [
   ["a data URL that is no base64", '{"input":{"image":"data:image/png;base64,%%%%"}}'],
   ["an address inside", '{"input":{"image":"http://169.254.169.254/latest/meta-data"}}'],
   ["a file", '{"input":{"image":"file:///etc/passwd"}}'],
+  [
+    "an object of 200,000 members",
+    `{${Array.from({ length: 200_000 }, (_, index) => `"k${index}":1`).join()}}`
+  ],
+  ["a megabyte of blanks", `{"input":${" ".repeat(2_000_000)}null}`],
+  ["8 MB of tasks", `{"tasks":[${'{"data":{}},'.repeat(600_000)}1],"label_config":"x"}`],
   ["an array of 100,000 numbers", `{"instances":[${"1,".repeat(100_000)}1]}`]
 ]
 

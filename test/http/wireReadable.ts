@@ -10,7 +10,7 @@ import {
   TfServing,
   TorchServe
 } from "effect-segformer/http"
-import { Npy } from "effect-segformer/mask"
+import { ClassTable, Npy } from "effect-segformer/mask"
 import type { Handler } from "../support/TestServer.ts"
 import {
   width,
@@ -286,6 +286,41 @@ export const readable: ReadonlyArray<readonly [string, Made, Handler, ReadonlyAr
         Npy.encode({ shape: [1, 3, height, width], data: Float32Array.from(scores(4, -4).flat(2)) })
       )
     }),
+    truth
+  ],
+  ...(
+    [
+      ["0 and 1", { label: "tree", score: 0.9, mask: rows(road) }],
+      ["true and false", { label: "tree", mask: rows(road).map((row) => row.map((value) => value === 1)) }],
+      ["parts of 1", { label: "tree", mask: rows(only(1, 0.97, 0.02)) }],
+      ["0 and 255", { label: "tree", mask: rows(only(1)) }],
+      ["a picture", { label: "tree", mask: base64(grey(only(1))) }],
+      ["run lengths", { label: "tree", mask: rleOf(1) }],
+      ["an id", { result: { class_name: "tree", class_id: 2, mask: rows(road) } }],
+      ["an id alone", { mask: rows(road), class_id: 2 }],
+      ["a name that has another id there", { class: "tree", class_id: 1, mask: rows(road) }],
+      ["a list", [{ class: "tree", class_id: 1, mask: rows(road) }]]
+    ] as const
+  ).map(
+    ([how, answer]) =>
+      [
+        `one mask with its label: ${how}`,
+        Custom.make({ classes: ClassTable.fromNames(names) }),
+        json(answer),
+        only(1, 2, 255)
+      ] as const
+  ),
+  ["a map of ids with a label beside it", Custom.make(), json({ label: "street", mask: rows() }), truth],
+  [
+    "a map of 0 and 1 with a label beside it, as it was told",
+    Custom.make({ mask: { as: "ids" } }),
+    json({ label: "street", mask: rows(road) }),
+    road
+  ],
+  [
+    "parts of 1 that do not add up, as it was told",
+    Custom.make({ classes: ClassTable.fromNames(names), mask: { as: "logits" } }),
+    json({ mask: scores(0.97, 0.02) }),
     truth
   ],
   [

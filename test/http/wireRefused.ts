@@ -1,5 +1,6 @@
 /** Answers that are refused, and what is said of them: the second table of `Wire.test.ts`. */
 import { BentoML, Custom, TfServing } from "effect-segformer/http"
+import { ClassTable } from "effect-segformer/mask"
 import type { Handler } from "../support/TestServer.ts"
 import {
   width,
@@ -10,6 +11,7 @@ import {
   base64,
   only,
   names,
+  road,
   json,
   raw,
   type Made,
@@ -220,6 +222,27 @@ export const refused: ReadonlyArray<readonly [string, Made, Handler, string, Reg
         message
       ] as const
   ),
+  [
+    "one mask of a class that is none",
+    Custom.make({ classes: ClassTable.fromNames(names) }),
+    json({ label: "rust", mask: rows(road) }),
+    "ResponseNotDecodable",
+    /"rust" is none of the model's 3 classes/
+  ],
+  [
+    "names in another order than those that were given",
+    Custom.make({ classes: ClassTable.fromNames(names) }),
+    json({ mask: rows(), classes: ["road", "sky", "tree"] }),
+    "ResponseNotDecodable",
+    /0 is "road", and `classes` that 1 is/
+  ],
+  [
+    "how sure it is of each class by itself",
+    Custom.make({ classes: ClassTable.fromNames(names) }),
+    json({ mask: [1, 2, 0].map((id) => rows(only(id, id === 0 ? 0.3 : 0.97, 0.02))) }),
+    "ResponseNotDecodable",
+    /of each class by itself.*`as: "logits"` that the highest counts/
+  ],
   [
     "a field that a form lacks",
     Custom.make(),

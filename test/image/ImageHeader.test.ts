@@ -128,6 +128,29 @@ describe("ImageHeader", () => {
     )
   })
 
+  it("a picture behind more parts than anybody writes is refused, and not looked for", async () => {
+    const [jpeg, png, webp] = [await samples.jpeg(), samples.hugePngHeader(), await samples.turnedWebp()]
+    const filled = (file: Uint8Array, at: number, part: string) =>
+      Buffer.concat([
+        file.subarray(0, at),
+        Buffer.alloc(40_000 * (part.length / 2), part, "hex"),
+        file.subarray(at)
+      ])
+    const brand = Buffer.from("0000001866747970686569630000000068656963", "hex")
+    const longer = Buffer.from(webp)
+    longer.writeUInt32LE(longer.length + 400_000, 4)
+    for (const bytes of [
+      filled(jpeg, 2, "ffe10002"),
+      filled(png, 33, "0000000061624364ffffffff"),
+      filled(longer, 30, "4142434400000000"),
+      filled(Buffer.concat([brand, Buffer.alloc(4)]), 24, "0000000866726565")
+    ]) {
+      const parsed = ImageHeader.parse(bytes)
+      assert.strictEqual(parsed._tag, "Refused")
+      assert.match("detail" in parsed ? parsed.detail : "", /more than 32768 parts before its picture/)
+    }
+  })
+
   it("boxes within boxes within boxes do not exhaust the stack", () => {
     const depth = 200_000
     const file = Buffer.alloc(20 + depth * 8)

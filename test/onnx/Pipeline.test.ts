@@ -31,24 +31,20 @@ const bench = async (preprocessing: Partial<Preprocessing> = {}): Promise<Bench>
   const inputs: Array<Float32Array> = []
   let warm = false
   let over: ((how?: "fails") => void) | undefined
-  const model: Pipeline.Model = {
-    width: undefined,
-    height: undefined,
-    run: (input) => {
-      if (!warm) {
-        warm = true
-        return Promise.resolve(ids({ ...input, data: input.data.fill(0) }))
-      }
-      inputs.push(input.data)
-      log.push(`run ${input.data[0]}`)
-      return new Promise((resolve, reject) => {
-        over = (how) => (how === undefined ? resolve(ids(input)) : reject(new Error("it fails")))
-      })
+  const model = Pipeline.inTurn((input: Input): Promise<ReturnType<typeof ids>> => {
+    if (!warm) {
+      warm = true
+      return Promise.resolve(ids({ ...input, data: input.data.fill(0) }))
     }
-  }
+    inputs.push(input.data)
+    log.push(`run ${input.data[0]}`)
+    return new Promise((resolve, reject) => {
+      over = (how) => (how === undefined ? resolve(ids(input)) : reject(new Error("it fails")))
+    })
+  })
   const raw = { ...defaults, size, scale: 1, mean: [0, 0, 0], std: [1, 1, 1], ...preprocessing }
   const pipeline = await Pipeline.start(
-    model,
+    { width: undefined, height: undefined, ...model },
     { preprocessing: raw, expected: { classes: 0 } },
     {
       begun: (number) => log.push(`begun ${number}`),
@@ -110,9 +106,9 @@ describe("what stands around a model", () => {
     pipeline.cancel(0)
     await finish()
     assert.deepStrictEqual(log.slice(2), [
-      "done 0: 1",
       "begun 2",
       "run 3",
+      "done 0: 1",
       "failed 1: nobody waits for it any more"
     ])
     await finish()

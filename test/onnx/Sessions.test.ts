@@ -11,6 +11,7 @@ import { SharpCodec } from "effect-segformer/sharp"
 import { eventually, hangs } from "../support/Eventually.ts"
 import { begun, isAlive, long, middling, pool, red, survives, turns } from "./pool.ts"
 import * as support from "./support.ts"
+import { version } from "../../src/version.ts"
 
 describe("sessions", () => {
   it.live("leave the event loop to others while the model runs", () =>
@@ -315,14 +316,28 @@ describe("sessions that cannot be", () => {
       assert.match(error.message, /onnxruntime-web is installed, .* npm install onnxruntime-node$/)
     })
   )
+
+  it.live(
+    "say that an update has replaced the package under the program: no message of another version is taken on trust",
+    () =>
+      Effect.gen(function* () {
+        const error = yield* started("another-version.mjs", load(support.fixture("blocks.onnx")))
+        assert.strictEqual(error._tag, "ModelNotLoadable")
+        assert.include(error.message, `version 99.0.0 of effect-segformer has taken the place of ${version}`)
+        assert.match(error.message, /Start the program again$/)
+      })
+  )
 })
 
 /** Processes that are started meanwhile find no onnxruntime-node. */
-const withoutRuntime = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+const withoutRuntime = <A, E, R>(effect: Effect.Effect<A, E, R>) => started("without-onnxruntime.mjs", effect)
+
+/** Processes that are started meanwhile import a fixture first. */
+const started = <A, E, R>(fixture: string, effect: Effect.Effect<A, E, R>) =>
   Effect.acquireUseRelease(
     Effect.sync(() => {
       const before = process.env["NODE_OPTIONS"]
-      const hook = new URL("./fixtures/without-onnxruntime.mjs", import.meta.url)
+      const hook = new URL(`./fixtures/${fixture}`, import.meta.url)
       process.env["NODE_OPTIONS"] = `${before ?? ""} --import=${hook.href}`
       return before
     }),

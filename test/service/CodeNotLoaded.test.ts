@@ -9,6 +9,7 @@ import type * as Http from "effect-segformer/http"
 import { Fixtures } from "effect-segformer/testing"
 import * as esbuild from "esbuild"
 import * as ExitCode from "../../src/cli/ExitCode.ts"
+import { lazily } from "../../src/service/CodeNotLoaded.ts"
 
 interface Page {
   readonly ImageSource: typeof Main.ImageSource
@@ -159,6 +160,13 @@ describe("a page whose files were replaced", () => {
       assert.strictEqual(ended.code, ExitCode.unavailable)
       assert.match(ended.message, /part of effect-segformer .*chunk\.js.* restart the program/)
       assert.strictEqual(yield* ExitCode.loaded(() => Promise.resolve(1)), 1)
+    })
+  )
+
+  it.effect("says so where a bundler's own handling gives nothing in the place of what is gone", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(lazily(() => Promise.resolve(undefined)))
+      assert.match(error.message, /^A part of effect-segformer cannot be loaded \(nothing came\)/)
     })
   )
 })

@@ -2,7 +2,7 @@
  * The protocols by the name that configuration calls them by. A new protocol is its module and an entry here: which
  * settings it has a use for, and what its options are by them.
  */
-import { Effect, Redacted } from "effect"
+import { Effect, Redacted, Record } from "effect"
 import { CurrentImageCodec, ImageCodec } from "../../image/ImageCodec.ts"
 import type { ClassTable } from "../../mask/ClassTable.ts"
 import type { Palette } from "../../mask/Palette.ts"
@@ -227,7 +227,7 @@ const customBody = ({
 }
 
 /** Every protocol by its name. */
-export const all: Readonly<Record<string, Entry>> = {
+export const all = {
   inspection: entry("Inspection", ["palette"], ({ palette }) => ({ palette }), made(Inspection.make)),
   huggingface: entry(
     "HuggingFace",
@@ -386,12 +386,16 @@ export const all: Readonly<Record<string, Entry>> = {
       omitUndefined({ model, confidence: typeof confidence === "number" ? confidence > 0 : confidence }),
     made(SegFormer.make)
   )
-}
+} satisfies Readonly<Record<string, Entry>>
+
+/** What configuration and settings call a protocol. */
+export type ProtocolName = keyof typeof all
 
 /** How each protocol is made, by its name. */
-export const byName: Readonly<Record<string, Make>> = Object.fromEntries(
-  Object.entries(all).map(([name, { make }]) => [name, make])
-)
+export const byName: Readonly<Record<string, Make>> = Record.map(all, ({ make }) => make)
 
 /** The names, for those who list them. */
-export const names: ReadonlyArray<string> = Object.keys(all)
+export const names: ReadonlyArray<ProtocolName> = Record.keys(all)
+
+/** Whether a name is that of a protocol. */
+export const isName = (name: string): name is ProtocolName => Object.hasOwn(all, name)

@@ -17,6 +17,8 @@ import type * as Session from "../session/Session.ts"
 /** Without a file the body is the model's bytes. */
 export interface Load {
   readonly type: "load"
+  /** Of this package, where the program began: an update may have replaced what a process starts with since. */
+  readonly version: string
   /** Path of an `.onnx` file. */
   readonly file: string | undefined
   readonly threads: number

@@ -15,6 +15,7 @@ import type { Outcome } from "../session/Session.ts"
 import type * as Preprocessing from "../../image/Preprocessing.ts"
 import type { FromRunner, ToRunner } from "./SessionRunner.ts"
 import { lineOf } from "../../SystemError.ts"
+import { version } from "../../version.ts"
 
 /** One buffer for all that comes: a picture is megabytes, and each piece of it would be a buffer to collect. */
 const incoming = new Uint8Array(256 * 1024)
@@ -93,7 +94,7 @@ const load = async (message: Frames.Load, model: string | Uint8Array): Promise<F
   const { height, reason, width } = answer.type === "loaded" ? answer : {}
   try {
     pipeline = await Pipeline.start(
-      { height, width, run: infer },
+      { height, width, ...Pipeline.inTurn(infer) },
       { preprocessing, expected },
       {
         begun: (number) => send({ type: "begun", number }),
@@ -107,16 +108,20 @@ const load = async (message: Frames.Load, model: string | Uint8Array): Promise<F
   }
 }
 
+const replaced = (before: string): string =>
+  `version ${version} of effect-segformer has taken the place of ${before}, which the program began with. Start the program again`
+
 const open = (message: Frames.ToSession, bytes: number): Frames.Sink => {
   if (message.type === "cancel") {
     return { push: () => {}, end: () => pipeline?.cancel(message.number) }
   }
   if (message.type === "load") {
     send({ type: "loading" })
-    return Frames.collect(
-      bytes,
-      (body) => void load(message, message.file ?? new Uint8Array(body)).then((answer) => send(answer))
-    )
+    return Frames.collect(bytes, (body) => {
+      if (message.version === version)
+        void load(message, message.file ?? new Uint8Array(body)).then((answer) => send(answer))
+      else send({ type: "unusable", reason: "model", detail: replaced(message.version) })
+    })
   }
   if (pipeline === undefined) throw new Error("a picture came before the model")
   return pipeline.open(message)

@@ -12,6 +12,7 @@ import * as SystemError from "../../SystemError.ts"
 import { release } from "../../mask/Grid.ts"
 import type { Ending, Load, Picture, Session, SessionEvents, Unusable } from "../session/Session.ts"
 import * as Frames from "./Frames.ts"
+import { version } from "../../version.ts"
 import * as Platform from "./Platform.ts"
 import type { SessionSettings } from "./Provider.ts"
 
@@ -199,7 +200,7 @@ export const start = (load: Load, events: SessionEvents, starting: Starting = {}
   channel.cork()
   channel.write(
     Frames.head(
-      { type: "load", file, threads, preprocessing, expected, settings: starting.settings ?? {} },
+      { type: "load", version, file, threads, preprocessing, expected, settings: starting.settings ?? {} },
       bytes.length
     )
   )

@@ -11,10 +11,38 @@ import { logitsOf, type Output, read } from "./Output.ts"
 import type { Expected, Outcome, Picture } from "./Session.ts"
 import { lineOf } from "../../SystemError.ts"
 
+/** `input` is the storage of what was run, to be used again where it costs nothing to hand it back. */
+type Ran = Output & { readonly input?: Float32Array | undefined }
+
 /** A model that is loaded in another thread. */
 export interface Model extends Pick<Graph.Graph, "height" | "width"> {
-  /** One at a time. `input` is the storage of what was run, to be used again. */
-  readonly run: (input: Preprocessing.Input) => Promise<Output & { readonly input: Float32Array }>
+  /** Asked for ahead, and done in that order, one at a time; `begun` is told when it begins. */
+  readonly run: (input: Preprocessing.Input, number: number, begun: () => void) => Promise<Ran>
+  /** Fails what it has not begun with. */
+  readonly cancel: (number: number) => void
+}
+
+/** Runs one after the other, and none that nobody waits for when its turn has come: `turn` is done then. */
+export const inTurn = <Asked, Given>(
+  run: (asked: Asked) => Promise<Given>,
+  turn: (free: Promise<unknown>) => Promise<unknown> = (free) => free
+) => {
+  const waiting = new Set<number>()
+  let free: Promise<unknown> = Promise.resolve()
+  return {
+    run: (asked: Asked, number: number, begun: () => void): Promise<Given> => {
+      waiting.add(number)
+      const running = turn(free).then(() => {
+        if (!waiting.delete(number)) throw new Error("nobody waits for it any more")
+        begun()
+        return run(asked)
+      })
+      free = running.catch(() => {})
+      // Who waits for its turn has it before what was given is read.
+      return free.then(() => running)
+    },
+    cancel: (number: number): void => void waiting.delete(number)
+  }
 }
 
 export interface Settings {
@@ -41,13 +69,16 @@ export interface Pipeline {
   readonly cancel: (number: number) => void
 }
 
+/** The number of a trial. */
+const noPicture = -1
+
 /** Done when the model is warm. Fails where it cannot do with what its settings say. */
 export const start = async (model: Model, settings: Settings, events: Events): Promise<Pipeline> => {
   const { expected } = settings
   const preprocessing = Graph.settle(settings.preprocessing, model)
   await Graph.tried(model, preprocessing, async (width, height) => {
     const data = new Float32Array(3 * width * height)
-    const output = await model.run({ data, width, height, place: undefined })
+    const output = await model.run({ data, width, height, place: undefined }, noPicture, () => {})
     read(output, { width: 2, height: 2, confidence: false }, expected, { width, height })
   })
 
@@ -55,22 +86,10 @@ export const start = async (model: Model, settings: Settings, events: Events): P
   const scratch: Scratch = { bytes: new Uint8Array() }
   /** Storage for the next input: that of one which the model is done with. */
   let spare: Float32Array | undefined
-  /** Pictures that have come, and those of them that nobody waits for any more. */
+  /** Pictures that have come. */
   let came = 0
-  let answered = 0
-  const cancelled = new Set<number>()
-  /** Done when the model is done with what came before. */
-  let free: Promise<unknown> = Promise.resolve()
   /** Done when what came before is answered. */
   let told: Promise<unknown> = Promise.resolve()
-
-  const run = async (input: Preprocessing.Input, number: number): Promise<Output> => {
-    if (cancelled.has(number)) throw new Error("nobody waits for it any more")
-    events.begun(number)
-    const { input: used, ...output } = await model.run(input)
-    spare = used
-    return output
-  }
 
   /** Its output is read when the model is at the next one. */
   const predict = async (
@@ -82,12 +101,8 @@ export const start = async (model: Model, settings: Settings, events: Events): P
     const storage = spare
     spare = undefined
     const input = finish(storage)
-    const running = free.then(() => run(input, number))
-    const over = running.catch(() => {})
-    free = over
-    const output = await running
-    // Who waited for it before this does is given to the model first.
-    await over
+    const { input: used, ...output } = await model.run(input, number, () => events.begun(number))
+    spare = used
     const milliseconds = () => performance.now() - started
     const logits = picture.logits === true ? logitsOf(output, expected, input) : undefined
     if (logits !== undefined) return { _tag: "Logits", logits, milliseconds: milliseconds() }
@@ -108,8 +123,6 @@ export const start = async (model: Model, settings: Settings, events: Events): P
   const answer = (number: number, outcome: Promise<Outcome>): void => {
     told = Promise.allSettled([outcome, told])
       .then(([found]) => {
-        answered++
-        cancelled.delete(number)
         if (found.status === "rejected") throw found.reason
         events.done(found.value, number)
       })
@@ -127,8 +140,6 @@ export const start = async (model: Model, settings: Settings, events: Events): P
         return { push: () => {}, end: () => answer(number, Promise.reject(cause)) }
       }
     },
-    cancel: (number) => {
-      if (number >= answered) cancelled.add(number)
-    }
+    cancel: model.cancel
   }
 }

@@ -5,10 +5,12 @@
 import type { Env, InferenceSessionFactory, TensorConstructor } from "onnxruntime-common"
 import * as BackgroundWorker from "../../BackgroundWorker.ts"
 import * as Graph from "../session/Graph.ts"
+import { release } from "../../mask/Grid.ts"
 import type { Output } from "../session/Output.ts"
+import { inTurn } from "../session/Pipeline.ts"
 import * as SelfCheck from "../session/SelfCheck.ts"
 import * as WeightFiles from "../WeightFiles.ts"
-import type { Backend, FromModel, FromWorker, Load, Run } from "./Wire.ts"
+import type { Backend, FromModel, FromWorker, Load, Run, ToModel } from "./Wire.ts"
 import { lineOf } from "../../SystemError.ts"
 
 interface Runtime {
@@ -153,6 +155,34 @@ const own = (data: Output["data"]): Output["data"] => {
 const buffersOf = (data: Output["data"]): ReadonlyArray<ArrayBuffer> =>
   ArrayBuffer.isView(data) && data.buffer instanceof ArrayBuffer ? [data.buffer] : []
 
+/** Done when messages that came before are taken: they wait while a run holds the thread up. */
+const heard = (): Promise<void> =>
+  new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel()
+    BackgroundWorker.over(port1, () => {
+      port1.close()
+      resolve()
+    })
+    port2.postMessage(undefined)
+  })
+
+/** Runs what is asked for by the port, and gives what else tells it. */
+export const answering = (
+  port: MessagePort,
+  run: (asked: Run) => Promise<Output>
+): ((told: FromModel) => void) => {
+  const turns = inTurn(run, (free) => free.then(heard))
+  const tell = (told: FromModel) => send(told, told.type === "output" ? buffersOf(told.data) : [])
+  const send = BackgroundWorker.over<ToModel>(port, (asked) => {
+    if (asked.type === "cancel") return turns.cancel(asked.number)
+    void turns
+      .run(asked, asked.number, () => tell({ type: "begun" }))
+      .then((output) => tell({ type: "output", ...output }))
+      .catch((cause: unknown) => tell({ type: "failed", detail: lineOf(cause) }))
+  })
+  return tell
+}
+
 /** Loads a model and runs it for who has the other end of the port; `post` tells whoever started it what it cannot tell there. */
 export const serve = async (message: Load, port: MessagePort, post: BackgroundWorker.Post): Promise<void> => {
   const tell = (told: FromWorker) => post(told)
@@ -160,21 +190,23 @@ export const serve = async (message: Load, port: MessagePort, post: BackgroundWo
   if ("type" in found) return tell(found)
   const { graph, isOnGpu, reason } = found
   let hasRun = false
-  const run = async ({ data, height, width }: Run): Promise<void> => {
+  const run = async ({ data, height, width }: Run): Promise<Output> => {
     try {
       const { dispose, ...output } = await graph.run(data, width, height)
       hasRun = true
+      // Not handed back: that costs this thread more than new storage costs the other one.
+      release(data)
       const given = { ...output, data: own(output.data) }
       dispose()
-      answer({ type: "output", input: data, ...given }, [...buffersOf(data), ...buffersOf(given.data)])
+      return given
     } catch (cause) {
       // A GPU that is gone does nothing right any more, whatever it says. What never ran is no model that can be used.
       const broken = brokenBy(cause) ?? (isOnGpu ? lineOf(cause) : undefined)
-      if (hasRun && broken !== undefined) tell({ type: "broken", detail: broken })
-      else answer({ type: "failed", detail: lineOf(cause) })
+      if (!hasRun || broken === undefined) throw cause
+      tell({ type: "broken", detail: broken })
+      // Nothing has its turn any more: what came ahead is another session's.
+      return new Promise(() => {})
     }
   }
-  const send = BackgroundWorker.over<Run>(port, (message) => void run(message))
-  const answer = (told: FromModel, transfer?: BackgroundWorker.HandedOver) => send(told, transfer)
-  answer({ type: "loaded", height: graph.height, width: graph.width, reason })
+  answering(port, run)({ type: "loaded", height: graph.height, width: graph.width, reason })
 }

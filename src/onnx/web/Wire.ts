@@ -48,10 +48,15 @@ export type FromWorker =
 
 /** `data` holds `[1, 3, height, width]`. */
 export interface Run {
+  readonly type: "run"
+  readonly number: number
   readonly data: Float32Array
   readonly width: number
   readonly height: number
 }
+
+/** Runs come ahead: each is begun with when the one before is done, and answered in its turn. */
+export type ToModel = Run | { readonly type: "cancel"; readonly number: number }
 
 export type FromModel =
   /** The first, with the sizes that the model is bound to, where it is. */
@@ -61,6 +66,6 @@ export type FromModel =
       readonly width: number | undefined
       readonly reason: string | undefined
     }
-  /** `input` is the storage of what was run, to be used again. */
-  | ({ readonly type: "output"; readonly input: Float32Array } & Output)
+  | { readonly type: "begun" }
+  | ({ readonly type: "output" } & Output)
   | { readonly type: "failed"; readonly detail: string }

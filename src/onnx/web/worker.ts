@@ -7,7 +7,7 @@ import * as BackgroundWorker from "../../BackgroundWorker.ts"
 import * as Pipeline from "../session/Pipeline.ts"
 import type { Outcome, Picture } from "../session/Session.ts"
 import * as ModelRunner from "./ModelRunner.ts"
-import type { FromModel, FromWorker, Run, ToWorker } from "./Wire.ts"
+import type { FromModel, FromWorker, ToModel, ToWorker } from "./Wire.ts"
 import { lineOf } from "../../SystemError.ts"
 
 let pipeline: Pipeline.Pipeline | undefined
@@ -27,20 +27,25 @@ const startAround = async (
   { port, settings }: Extract<ToWorker, { type: "around" }>,
   tell: (told: FromWorker, transfer?: BackgroundWorker.HandedOver) => void
 ): Promise<void> => {
-  let receive: (answer: FromModel) => void = () => {}
-  const next = () => new Promise<FromModel>((resolve) => (receive = resolve))
+  const waiting: Array<{ readonly begun: () => void; readonly done: (told: FromModel) => void }> = []
+  const next = (begun = () => {}) => new Promise<FromModel>((done) => waiting.push({ begun, done }))
   const first = next()
-  const send = BackgroundWorker.over<FromModel>(port, (answer) => receive(answer))
+  const send = BackgroundWorker.over<FromModel>(port, (told) =>
+    told.type === "begun" ? waiting[0]?.begun() : waiting.shift()?.done(told)
+  )
   const loaded = await first
   if (loaded.type !== "loaded") throw new Error("the model did not say that it is loaded")
-  const run: Pipeline.Model["run"] = async ({ data, height, width }) => {
-    const given = next()
-    send({ data, height, width } satisfies Run, data.buffer instanceof ArrayBuffer ? [data.buffer] : [])
+  const run: Pipeline.Model["run"] = async ({ data, height, width }, number, begun) => {
+    const given = next(begun)
+    const asked: ToModel = { type: "run", number, data, height, width }
+    send(asked, data.buffer instanceof ArrayBuffer ? [data.buffer] : [])
     const answer = await given
     if (answer.type === "output") return answer
     throw new Error(answer.type === "failed" ? answer.detail : "the model did not run")
   }
-  pipeline = await Pipeline.start({ height: loaded.height, width: loaded.width, run }, settings, {
+  const cancel = (number: number) => send({ type: "cancel", number } satisfies ToModel)
+  const { height, reason, width } = loaded
+  pipeline = await Pipeline.start({ height, width, run, cancel }, settings, {
     begun: (number) => tell({ type: "begun", number }),
     done: (outcome, number) => {
       tell({ type: "done", outcome }, buffersOf(outcome))
@@ -51,7 +56,7 @@ const startAround = async (
       open.delete(number)
     }
   })
-  tell({ type: "ready", reason: loaded.reason })
+  tell({ type: "ready", reason })
 }
 
 BackgroundWorker.serve<ToWorker>(BackgroundWorker.modules.model, (message, post) => {

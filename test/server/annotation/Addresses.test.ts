@@ -46,6 +46,33 @@ describe("a picture of Label Studio's own", () => {
   })
 })
 
+describe("what is no picture of Label Studio's", () => {
+  it("is not asked for with its key: a failure tells how the answer begins", () => {
+    const under = { base: new URL("http://host:8080/label-studio/"), hosts: ["*"] }
+    for (const [value, known] of [
+      ["/api/current-user/token", undefined],
+      ["/api", undefined],
+      ["/%61pi/current-user/token", undefined],
+      ["/API/users", undefined],
+      ["/data/../api/users", undefined],
+      ["/data/%2e%2e/api/users", undefined],
+      ["/.//api/users", undefined],
+      ["api/users", undefined],
+      ["https://studio.example/api/users?x=a.png", undefined],
+      ["/api/users", under],
+      ["/label-studio/api/users", under],
+      ["http://host:8080/label-studio//api/users", under],
+      ["http://host:8080/api/users", under]
+    ] as const) {
+      const found = find(value, known)
+      const detail = Result.isFailure(found) ? found.failure.detail : JSON.stringify(found.success)
+      assert.match(detail, /no picture, but Label Studio's own interface/, value)
+    }
+    assert.deepStrictEqual(own("/data/api/a.png"), ["/data/api/a.png"])
+    assert.deepStrictEqual(own("/apis.png"), ["/apis.png"])
+  })
+})
+
 describe("a picture elsewhere", () => {
   it("is asked for where its host is named, and any public one where all are", () => {
     for (const value of [

@@ -60,6 +60,10 @@ export const find = (
   if (url.protocol !== "http:" && url.protocol !== "https:") return refuse("it is no http(s) address")
   if (url.username !== "" || url.password !== "") return refuse("it has a name or password in it")
   if (base !== undefined && url.origin === base.origin) {
+    // It is asked with this server's key: what only that may see would stand in the failure, which whoever made the task reads.
+    if (/^\/+api(?:\/|$)/i.test(decoded(ownOf(url, prefixOf(base))))) {
+      return refuse("it is no picture, but Label Studio's own interface")
+    }
     return Result.succeed({ _tag: "Own", paths: pathsOf(url, prefixOf(base)) })
   }
   if (Hosts.allows(hosts, url) || hosts.includes("*")) return Result.succeed({ _tag: "Other", url })
@@ -76,8 +80,12 @@ export const find = (
 /** The path that Label Studio itself is under: empty, or such as `/label-studio`. */
 const prefixOf = ({ pathname }: URL): string => pathname.replace(/\/+$/, "")
 
+/** A path of Label Studio, without the one that it is under. */
+const ownOf = ({ pathname }: URL, prefix: string): string =>
+  pathname.startsWith(`${prefix}/`) ? pathname.slice(prefix.length) : pathname
+
 const pathsOf = (url: URL, prefix: string): ReadonlyArray<string> => {
-  const own = url.pathname.startsWith(`${prefix}/`) ? url.pathname.slice(prefix.length) : url.pathname
+  const own = ownOf(url, prefix)
   const path = prefix + own + url.search
   const [, file] = /^\/data\/(upload\/.+)$/.exec(own) ?? []
   // An upload is on Label Studio's disk or in its cloud storage, and only a route of its own knows which.
