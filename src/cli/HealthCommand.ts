@@ -21,8 +21,8 @@ export const command = Command.make("health", flags).pipe(
   Command.withShortDescription("Ask whether a service or model can segment"),
   Command.withDescription(
     "Ask a service, or load the model here. Exit code 0 if it can segment now, 3 if not. Of a service that does not say how it is " +
-      "counts what its route of images answers to a request without one: 0 if it misses something, 3 if there is no such route, or one " +
-      "that answers anything with the same."
+      "counts what its route of images answers to a request without one: 0 if it misses something, 3 if there is no such route, one " +
+      "that says nothing of what it misses, or one that answers as other addresses do."
   ),
   Command.withExamples([
     { command: "segformer health --url http://127.0.0.1:8080", description: "A service" },

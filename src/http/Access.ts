@@ -8,6 +8,8 @@ import type { Attempt } from "../policy/Attempt.ts"
 import { type Answer, type Exchange } from "../service/Exchange.ts"
 import * as Decode from "../service/Decode.ts"
 import * as Message from "../service/Message.ts"
+import * as MaskDecoding from "./MaskDecoding.ts"
+import * as MaskPaths from "./MaskPaths.ts"
 import { excerpt, type ServiceError } from "../service/ServiceError.ts"
 import type { Protocol } from "./protocol/Protocol.ts"
 import type { CodeNotLoaded } from "../service/CodeNotLoaded.ts"
@@ -60,13 +62,27 @@ const tellingOf = (answer: Answer, protocol: Protocol): Effect.Effect<Telling, C
   })
 }
 
-/** What bars an image's way in an answer of its route, if anything. */
+/**
+ * What bars an image's way in an answer of its route, if anything. `other` is what the same service answers where it says nothing of
+ * its health: then an answer counts only as far as it misses an image.
+ */
 export const barred = (
   answer: Answer,
   protocol: Protocol,
-  given: boolean
+  given: boolean,
+  other?: Silence
 ): Effect.Effect<Barred | undefined, CodeNotLoaded> =>
-  Effect.map(tellingOf(answer, protocol), ({ telling }) => barredBy(answer, telling, protocol, given))
+  Effect.map(
+    tellingOf(answer, protocol),
+    (told) =>
+      barredBy(answer, told.telling, protocol, given) ??
+      (other === undefined ? undefined : absent(answer, told, other))
+  )
+
+/** Of a service that does not say how it is: what it answers at another address than that of images, where it does. */
+export interface Silence {
+  readonly answer: Answer | undefined
+}
 
 const barredBy = (answer: Answer, told: string, protocol: Protocol, given: boolean): Barred | undefined => {
   const { status } = answer
@@ -79,23 +95,62 @@ const barredBy = (answer: Answer, told: string, protocol: Protocol, given: boole
   return undefined
 }
 
-/** A list or a file, as JSON has them: what a service has that gives its prediction whatever comes. */
-const ofPrediction = /\[\s*["[{\d-]|[\w+/]{64}/
+/** What a request without an image is answered with where one is missed: a crash is of what is not there. */
+const missing = new Set([400, 411, 413, 415, 422, 500])
+
+/** Whether an answer holds what can be a mask, by its name or its form: some give their prediction whatever comes. */
+const holdsMask = (answer: Answer): boolean => {
+  if (["\x89PNG", "\x93NUM"].includes(String.fromCharCode(...answer.body.subarray(0, 4)))) return true
+  const json = Message.jsonOf(answer)
+  const path = MaskPaths.find(json)
+  if (path === undefined) return false
+  const value = MaskPaths.valueAt(json, path)
+  if (!Array.isArray(value)) return typeof value === "string" || MaskDecoding.looksLikeRle(value)
+  const [first]: ReadonlyArray<unknown> = value
+  const named = Message.isRecord(first) ? first : { [path.split(".").at(-1) ?? ""]: value }
+  return Array.isArray(first) || MaskPaths.usualField(named) !== undefined
+}
+
+/** Two answers that differ by no more than the address, a time and an id. */
+const areAlike = (one: Answer, other: Answer): boolean => {
+  const plain = (answer: Answer) => {
+    const path = answer.service.replace(/^\w+:\/\/[^/]*\/?/, "")
+    const text = Decode.text(answer).slice(0, 4096)
+    return (path === "" ? text : text.replaceAll(path, "")).replaceAll(
+      /\b(?:GET|POST|PUT)\b|[\da-f]*\d[\da-f-]*/gi,
+      ""
+    )
+  }
+  return one.status === other.status && plain(one) === plain(other)
+}
 
 /**
- * What shows that nobody takes images there: no such route, a page for people, or an answer that misses no image. Errors and their
- * pages are no sign.
+ * What shows that nobody takes images there, or leaves it open: no such route, a page for people, an answer that misses no image, or
+ * the one that this service has for other addresses too.
  */
-const absent = (answer: Answer, { words, telling }: Telling): Barred | undefined => {
+const absent = (
+  answer: Answer,
+  { words, telling }: Telling,
+  { answer: other }: Silence
+): Barred | undefined => {
   const { status } = answer
   const isOk = status >= 200 && status < 300
   const isPage = isOk && Message.titleOf(Decode.text(answer)) !== undefined
-  const isNothing = isOk && words === "" && !ofPrediction.test(Decode.text(answer))
-  if (status !== 404 && !isPage && !isNothing) return undefined
-  const what = isPage ? ", a page of HTML" : isNothing ? " though no image was sent" : ""
+  // A list of words is no message.
+  const isTold = words !== "" && !Array.isArray(Message.jsonOf(answer))
+  const isMissed = isOk ? isTold || holdsMask(answer) : missing.has(status)
+  const isSame = other !== undefined && areAlike(answer, other)
+  if (isMissed && !isPage && !isSame) return undefined
+  const what = isPage
+    ? ", a page of HTML"
+    : isMissed
+      ? ", as it answers other addresses too"
+      : isOk
+        ? " though no image was sent"
+        : ""
   return {
     status,
-    detail: `${telling}${what}, and it does not say how it is: check the base URL, the protocol and the name of the model`
+    detail: `${telling}${what}, and it does not say how it is: check the base URL, the protocol, the name of the model and the path of its health`
   }
 }
 
@@ -106,12 +161,12 @@ export const ask = (
   { given, isSilent }: { readonly given: boolean; readonly isSilent: boolean },
   attempt: Attempt
 ): Effect.Effect<Barred | undefined, ServiceError> =>
-  protocol.entry === undefined
-    ? Effect.succeed(undefined)
-    : Effect.flatMap(exchange.send({ accept: "*/*", ...protocol.entry }, attempt), (answer) =>
-        Effect.map(
-          tellingOf(answer, protocol),
-          (told) =>
-            barredBy(answer, told.telling, protocol, given) ?? (isSilent ? absent(answer, told) : undefined)
-        )
-      )
+  Effect.gen(function* () {
+    if (protocol.entry === undefined) return undefined
+    const answer = yield* exchange.send({ accept: "*/*", ...protocol.entry }, attempt)
+    // A redirect that is refused, say, is another answer than any.
+    const other = isSilent
+      ? { answer: yield* Effect.orElseSucceed(exchange.send(protocol.health.call, attempt), () => undefined) }
+      : undefined
+    return yield* barred(answer, protocol, given, other)
+  })

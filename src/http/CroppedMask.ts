@@ -48,6 +48,16 @@ const sizesOf = (box: unknown): ReadonlyArray<Size> => {
   ]
 }
 
+/** Of those that write the box beside the mask without a name: its place, and its size or its other corner. */
+const flatBoxOf = (beside: Readonly<Record<string, unknown>>): readonly [string, unknown] | undefined => {
+  const { bottom, height = beside["h"], left, right, top, width = beside["w"], x, x1, xmin, y } = beside
+  if (isNumber(x) && isNumber(y)) return ["width", { width, height }]
+  if (isNumber(x1) || isNumber(xmin)) return [isNumber(x1) ? "x1" : "xmin", beside]
+  return isNumber(left) && isNumber(top)
+    ? ["left", isNumber(right) ? [left, top, right, bottom] : { width, height }]
+    : undefined
+}
+
 /** The size of a mask, as far as that is seen before it is decoded. */
 const sizeOf = (mask: unknown): Size | undefined => {
   if (Array.isArray(mask)) {
@@ -91,10 +101,12 @@ export const boxOf = (
 ): string | undefined => {
   const size = sizeOf(mask)
   if (size === undefined || (size.width === image.width && size.height === image.height)) return undefined
-  return boxFields.find((field) =>
-    sizesOf(beside[field]).some(
+  const boxes = [...boxFields.map((field) => [field, beside[field]] as const), flatBoxOf(beside) ?? ["", 0]]
+  const found = boxes.find(([, given]) =>
+    sizesOf(given).some(
       (box) =>
         isNear(box.width, size.width) && isNear(box.height, size.height) && box.width > 1 && box.height > 1
     )
   )
+  return found?.[0]
 }

@@ -15,18 +15,25 @@ const quote = (text: string) => JSON.stringify(text.slice(0, 200))
 export const fail = (answer: Answer, path: string, detail: string, quoted = "") =>
   Effect.fail(Decode.notDecodable(answer, path, detail, quoted))
 
+/** Text that was made of base64 once more on its way: as Python prints bytes, with line breaks as signs, or escaped for an address. */
+const unwrapped = (text: string): string =>
+  text
+    .replace(/^\s*b(['"])(.*)\1\s*$/s, "$2")
+    .replaceAll(/\\[nr]/g, "")
+    .replaceAll(/%(?:2b|2f|3d|0a|0d)/gi, decodeURIComponent)
+
+const encodedIn = (text: string): string => text.slice(Base64.prefixLength(text))
+
 /** The bytes of base64, bare or as a data URL. */
 export const textToBytes = (answer: Answer, path: string, text: string): Decoded<Uint8Array> =>
   Effect.suspend(() => {
-    const prefix = Base64.prefixLength(text)
-    if (prefix === 0 && /^\s*data:/i.test(text)) {
+    if (Base64.prefixLength(text) === 0 && /^\s*data:/i.test(text)) {
       return fail(answer, path, "it is a data URL without base64", text.slice(0, 200))
     }
-    const encoded = text.slice(prefix)
-    const bytes = encoded === "" ? undefined : Base64.decode(encoded)
-    return bytes === undefined
-      ? fail(answer, path, encoded === "" ? "it is empty" : "it is no base64", quote(text))
-      : Effect.succeed(bytes)
+    const encoded = encodedIn(text)
+    if (encoded === "") return fail(answer, path, "it is empty", quote(text))
+    const bytes = Base64.decode(encoded) ?? Base64.decode(encodedIn(unwrapped(text)))
+    return bytes === undefined ? fail(answer, path, "it is no base64", quote(text)) : Effect.succeed(bytes)
   })
 
 /** Whether bytes are a PNG that is not cut off, going by its header and its chunks. */

@@ -113,13 +113,14 @@ export const fromFile = (
   )
 }
 
-/** The prediction in the value at a path of an answer. */
+/** The prediction in the value at a path of an answer; outlines are in pixels of what they were `drawnOn`, the image unless given. */
 export const fromValue = (
   answer: Answer,
   path: string,
   value: unknown,
   image: Pick<Image, "width" | "height">,
-  options: MaskAnswerOptions
+  options: MaskAnswerOptions,
+  drawnOn?: Pick<Image, "width" | "height">
 ): Effect.Effect<Prediction, ResponseNotDecodable> => {
   const classes = MaskDecoding.classesOf(options)
   const labels = (
@@ -156,7 +157,7 @@ export const fromValue = (
       return labels(MaskDecoding.fromRle(answer, path, value, image, options))
     case "masks":
       return Effect.flatMap(MaskList.read(answer, path, value), (masks) =>
-        MaskList.toPrediction(answer, masks, image, options)
+        MaskList.toPrediction(answer, masks, image, options, drawnOn)
       )
     case "ids":
     case "logits":
@@ -247,7 +248,9 @@ export const at = Effect.fnUntraced(function* (
     mask?.as === undefined || mask.as === "masks"
       ? MaskList.beside(answer, path, value, parent, image)
       : undefined
-  if (listed !== undefined) return yield* MaskList.toPrediction(answer, yield* listed, image, options)
+  const drawnOn = MaskPaths.imageSizeIn(json, path, image)
+  if (listed !== undefined)
+    return yield* MaskList.toPrediction(answer, yield* listed, image, options, drawnOn)
   const segments = Segments.beside(answer, json, path)
   if (segments !== undefined && (typeof value === "string" || Array.isArray(value)))
     return yield* Segments.toPrediction(answer, path, value, yield* segments, image, options)
@@ -264,13 +267,13 @@ export const at = Effect.fnUntraced(function* (
     const file = yield* getFile(address)
     return { ...(yield* fromFile(file, "", file.body, image, known)), requestId: answer.requestId }
   }
-  const found = fromValue(answer, path, value, image, known)
+  const found = fromValue(answer, path, value, image, known, drawnOn)
   const single = saysIds(options) ? undefined : MaskList.single(path, value, parent)
   if (single === undefined) return yield* found
   const read = yield* Effect.result(found)
   // A map of several ids is one whatever is said beside it.
   if (Result.isSuccess(read) && !isMask(read.success)) return read.success
-  const ofLabel = MaskList.toPrediction(answer, [single], image, known)
+  const ofLabel = MaskList.toPrediction(answer, [single], image, known, drawnOn)
   return yield* Result.isSuccess(read) ? ofLabel : Effect.catch(ofLabel, () => Effect.fail(read.failure))
 })
 

@@ -9,6 +9,7 @@ import { Effect, Result } from "effect"
 import type { Image } from "../image/ImageSource.ts"
 import type { BinaryMask } from "../mask/BinaryMask.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
+import * as Fit from "../mask/Fit.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
 import type { MaskNotDecodable } from "../mask/MaskError.ts"
@@ -221,21 +222,30 @@ export interface EncodedMask {
 
 /**
  * The label map of masks of one class each, which may overlap and leave gaps: the higher score wins, of equal ones
- * the first, and gaps are the ignored id. One mask is unpacked at a time, and others get a turn in between.
+ * the first, and gaps are the ignored id. One mask is unpacked at a time, and others get a turn in between. Outlines in pixels are of
+ * what they were `drawnOn`: the image, unless the answer has another size of it.
  */
 export const fromMasks = (
   answer: Answer,
   masks: ReadonlyArray<EncodedMask>,
   image: Size,
-  options: MaskOptions
+  options: MaskOptions,
+  drawnOn: Size = image
 ): Decoded<LabelMap.LabelMap> =>
   Effect.gen(function* () {
+    if (drawnOn.width * drawnOn.height > maxPixels(image, options)) {
+      const detail = `they are drawn on ${drawnOn.width} x ${drawnOn.height} pixels, more than the ${maxPixels(image, options)} allowed`
+      return yield* fail(answer, masks[0]?.path ?? "", detail)
+    }
     const maxId = masks.reduce((most, { classId }) => Math.max(most, classId), 0)
     const taken = masks.some(({ classId }) => classId === 255)
     const ignoreIndex = options.ignoreIndex ?? (taken ? maxId + 1 : 255)
+    // The map is turned as a whole.
+    const turned = (size: Size) => (options.transposed === true ? Fit.turn(size) : size)
+    const seen = turned(image)
     const shares = MaskShape.areShares(
       masks.map(({ mask }) => mask),
-      image
+      seen
     )
     let map:
       | { readonly width: number; readonly height: number; readonly data: LabelMap.LabelData }
@@ -248,7 +258,15 @@ export const fromMasks = (
               Effect.flatMap((picture) => fromMask(answer, each.path, maskOf(picture, options)))
             )
           : Array.isArray(each.mask)
-            ? yield* MaskShape.fromArray(answer, each.path, each.mask, image, shares, binary(options))
+            ? yield* MaskShape.fromArray(
+                answer,
+                each.path,
+                each.mask,
+                seen,
+                shares,
+                binary(options),
+                turned(drawnOn)
+              )
             : yield* rleMask(answer, each.path, each.mask, image, options)
       const { data, height, width } = mask
       map ??= {

@@ -33,7 +33,8 @@ export const toPrediction = (
   answer: Answer,
   masks: ReadonlyArray<LabelledMask>,
   image: Size,
-  options: MaskDecoding.MaskOptions
+  options: MaskDecoding.MaskOptions,
+  drawnOn?: Size
 ): Effect.Effect<Prediction, ResponseNotDecodable> =>
   Effect.gen(function* () {
     const { classes, ids } = yield* LabelIds.assign(answer, masks, MaskDecoding.classesOf(options))
@@ -44,17 +45,18 @@ export const toPrediction = (
       encoded.push({ path, classId: ids[index]!, score, mask })
     }
     const scores = bestScores(encoded.map(({ classId, score }) => [classId, score]))
-    const labelMap = yield* MaskDecoding.fromMasks(answer, encoded, image, options)
+    const labelMap = yield* MaskDecoding.fromMasks(answer, encoded, image, options, drawnOn)
     return { _tag: "Labels", labelMap, classes, scores, requestId: answer.requestId }
   })
 
-/** The best score of each class. */
+/** The best score of each class. What is not from 0 to 1, such as percents, is no score here. */
 export const bestScores = (
   scored: ReadonlyArray<readonly [classId: number, score: number | undefined]>
 ): Map<number, number> => {
   const scores = new Map<number, number>()
   for (const [classId, score] of scored) {
-    if (score !== undefined) scores.set(classId, Math.max(score, scores.get(classId) ?? 0))
+    if (score !== undefined && score >= 0 && score <= 1)
+      scores.set(classId, Math.max(score, scores.get(classId) ?? 0))
   }
   return scores
 }
@@ -65,6 +67,7 @@ const maskFields = [
   "mask",
   "segmentation",
   "rle",
+  "rle_mask",
   "mask_b64",
   "mask_base64",
   "polygon",
@@ -120,6 +123,9 @@ export const read = (
       return yield* read(answer, join(path, "0"), value[0])
     if (!Array.isArray(value)) return yield* fail(answer, path, "it is no list of masks", quote(value))
     const masks: Array<LabelledMask> = []
+    const images = new Set(value.map((each: unknown) => (isRecord(each) ? each["image_id"] : undefined)))
+    if (images.size > 1)
+      return yield* fail(answer, path, "its masks have different image_id: they are of several images")
     for (const [index, each] of value.entries()) {
       const at = join(path, String(index))
       if (!isRecord(each)) return yield* fail(answer, at, "it is no object with a mask", quote(each))
@@ -154,6 +160,8 @@ export const read = (
 
 const besideLabels = ["class_ids", "category_ids", "label_ids", "labels", "class_names", "classes", "names"]
 
+const boxLists = ["boxes", "bboxes", "bounding_boxes", "rois"]
+
 const scoreLists = ["scores", "confidences", "confidence", "probabilities"]
 
 /** Masks whose labels and scores stand in lists beside them; `undefined` where none are as many. */
@@ -187,13 +195,17 @@ export const beside = (
     const detail = `there are ${scores.length} scores and ${value.length} masks`
     return fail(answer, join(parentOf(path), lists[0]!.field), detail)
   }
+  const boxes = boxLists
+    .map((field) => parent[field])
+    .find((list): list is ReadonlyArray<unknown> => Array.isArray(list) && list.length === value.length)
   return Effect.forEach(value, (mask: unknown, index) =>
     Effect.map(Side.number(answer, join(path, `scores.${index}`), scores?.[index]), (score) => ({
       path: join(path, String(index)),
       label: ClassesIn.idOf(known[index]) ?? known[index]!,
       name: ids === undefined || names === undefined ? undefined : String(names[index]),
       score,
-      mask
+      mask,
+      ...(boxes === undefined ? {} : { beside: { box: boxes[index] } })
     }))
   )
 }

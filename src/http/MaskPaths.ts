@@ -2,7 +2,7 @@
  * Where the mask is in the JSON of an answer, by the names that servers have for it, written as they like: `label_map` is `labelMap` too.
  */
 import { Effect } from "effect"
-import type { Size } from "../mask/Fit.ts"
+import * as Fit from "../mask/Fit.ts"
 import * as Decode from "../service/Decode.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as MaskList from "./MaskList.ts"
@@ -10,6 +10,8 @@ import { join } from "./Fields.ts"
 import { isRecord } from "./protocol/Errors.ts"
 import * as Side from "./Side.ts"
 import type { CodeNotLoaded } from "../service/CodeNotLoaded.ts"
+
+type Size = Fit.Size
 
 /** Fields that servers put masks in, the clearest first, without what sets words apart. */
 const usualFields = [
@@ -116,7 +118,7 @@ const isPngText = (value: unknown): value is string =>
   typeof value === "string" && /^\s*(?:data:image\/png[;,]|iVBORw0KGgo)/.test(value.slice(0, 400))
 
 /** The first of the usual fields that holds what can be a mask. */
-const usualField = (
+export const usualField = (
   value: Readonly<Record<string, unknown>>,
   holds: (value: unknown) => boolean = canBeMask
 ): string | undefined =>
@@ -197,6 +199,30 @@ const sizeOf = (count: number, beside: Readonly<Record<string, unknown>>, image:
   return first !== undefined && sizes.every((size) => same(size, first))
     ? first
     : sizes.find((size) => same(size, image))
+}
+
+/** The size of the image that an answer says it has looked at: what it lists beside that in pixels is of this size. */
+export const imageSizeIn = (json: unknown, path: string, image: Size): Size | undefined => {
+  const sizeOf = (height: unknown, width: unknown): Size | undefined => {
+    const [h, w] = [Side.toId(height), Side.toId(width)]
+    return h === undefined || w === undefined || h * w === 0 ? undefined : { height: h, width: w }
+  }
+  const inOrder = (size: Size | undefined) => (size && Fit.isTurned(size, image) ? Fit.turn(size) : size)
+  for (const { value } of around(json, path).toReversed()) {
+    if (!isRecord(value)) continue
+    const { image: looked, orig_shape: original, shape = original } = value
+    // As NumPy has them, with or without channels; some write them as OpenCV takes them.
+    const [height, width, channels = 1] = Array.isArray(shape) && shape.length <= 3 ? shape : []
+    const isThing = ["x", "left", "x1", "xmin"].some((side) => side in value)
+    const found =
+      (isRecord(looked) ? sizeOf(looked["height"], looked["width"]) : undefined) ??
+      sizeOf(value["image_height"], value["image_width"]) ??
+      sizeOf(value["imageHeight"], value["imageWidth"]) ??
+      (isThing ? undefined : sizeOf(value["height"], value["width"])) ??
+      (channels === 1 || channels === 3 || channels === 4 ? inOrder(sizeOf(height, width)) : undefined)
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 /** Rows, of a plane whose values are listed one after the other; any other value as it is. */

@@ -126,6 +126,18 @@ export const areShares = (values: ReadonlyArray<unknown>, image: Fit.Size): bool
     return (rings ?? []).every((ring) => ring.every((point) => point.every((at) => at >= -0.5 && at <= 1.5)))
   })
 
+/** The first point that lies farther beyond the image than models overshoot it: of another size of the image, or a row before its column. */
+const strayIn = (
+  rings: ReadonlyArray<Polygons.Ring>,
+  { height, width }: Fit.Size
+): Polygons.Point | undefined => {
+  const isIn = (at: number, side: number) => {
+    const slack = Math.max(2, side / 10)
+    return at >= -slack && at <= side + slack
+  }
+  return rings.flat().find(([x, y]) => !(isIn(x, width) && isIn(y, height)))
+}
+
 /** What is inside any of the rings. */
 const painted = (
   rings: ReadonlyArray<Polygons.Ring>,
@@ -141,14 +153,15 @@ const painted = (
   return mask
 }
 
-/** The mask in a list: outlines, whose points are `shares` of the image's sides or pixels, or rows of numbers. */
+/** The mask in a list: outlines, whose points are `shares` of the image's sides or pixels of what it was `drawnOn`, or rows of numbers. */
 export const fromArray = (
   answer: Answer,
   path: string,
   value: ReadonlyArray<unknown>,
   image: Fit.Size,
   shares: boolean,
-  options: Plane.BinaryOptions = {}
+  options: Plane.BinaryOptions = {},
+  drawnOn: Fit.Size = image
 ): Decoded<BinaryMask.BinaryMask> =>
   Effect.suspend(() => {
     const rings = outlinesIn(value, image)
@@ -158,7 +171,7 @@ export const fromArray = (
     if (flat !== undefined) return typeof flat === "string" ? fail(answer, path, flat) : Effect.succeed(flat)
     // One channel of one image.
     if (shape?.length === 3 && shape[0] === 1 && Array.isArray(value[0]))
-      return fromArray(answer, path, value[0], image, shares, options)
+      return fromArray(answer, path, value[0], image, shares, options, drawnOn)
     if (rings !== undefined) {
       const [height = 0, width = 0] = shape ?? []
       const fit = Fit.of({ height, width }, image)
@@ -166,7 +179,12 @@ export const fromArray = (
         const detail = `its ${height} rows of ${width} numbers may be a soft mask or outlines. Send such a mask as a picture or of the image's size, and outlines as lists of points`
         return fail(answer, path, detail)
       }
-      return Effect.succeed(painted(rings, image, shares))
+      const stray = shares ? undefined : strayIn(rings, drawnOn)
+      if (stray !== undefined) {
+        const detail = `its outline has a point at ${stray.join(", ")}, where the image has ${drawnOn.width} x ${drawnOn.height} pixels: points of another size of the image, or rows before columns? Say so of the latter with \`transposed\``
+        return fail(answer, path, detail)
+      }
+      return Effect.succeed(painted(rings, shares ? image : drawnOn, shares))
     }
     if (shape?.length !== 2) return fail(answer, path, "it is neither an outline nor rows of numbers")
     if (shape[0]! * shape[1]! < 6) {

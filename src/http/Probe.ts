@@ -219,7 +219,12 @@ export const probe = Effect.fn("Probe.probe" satisfies SpanName)(function* <R = 
   const barred =
     asked === undefined || protocol === undefined
       ? undefined
-      : yield* Access.barred(asked, kept === undefined ? protocol : Custom.make(), given)
+      : yield* Access.barred(
+          asked,
+          kept === undefined ? protocol : Custom.make(),
+          given,
+          health === undefined && kept === undefined ? { answer: undefined } : undefined
+        )
   const described =
     clue?.describe === undefined
       ? undefined

@@ -91,9 +91,6 @@ function* features(
   }
 }
 
-/** Features between two pauses. */
-const perStep = 512
-
 const IDENTITY: Affine = [1, 0, 0, 0, 1, 0]
 
 const feature = (polygons: ReadonlyArray<Polygons.Polygon>, region: Extent, transform: Affine): Feature => {

@@ -11,11 +11,7 @@ import { decode } from "fast-png"
 import type { Rgb } from "./ClassTable.ts"
 import { fail, MaskNotDecodable } from "./MaskError.ts"
 import * as PngRows from "./PngRows.ts"
-<<<<<<< HEAD
 import * as Steps from "./Steps.ts"
-import { messageOf } from "../SystemError.ts"
-=======
->>>>>>> main
 
 /** What the header says. */
 export interface Header {
@@ -108,40 +104,10 @@ export const prepare = (
       return fail(name, `it is interlaced with ${depth} bits, which is not supported`)
     const raw = (Math.ceil((width * channels * depth) / 8) + 1) * height
     // Deflate grows data it cannot compress by 5 bytes a block; the rest is room for odd encoders.
-<<<<<<< HEAD
     const chunks = essentialChunks(bytes, raw + Math.ceil(raw / 64) + 65_536, header.colorType === "indexed")
     return typeof chunks === "string"
       ? fail(name, chunks)
       : Result.succeed({ name, header, start: bytes.subarray(0, 8), chunks })
-=======
-    const essential = essentialChunks(
-      bytes,
-      raw + Math.ceil(raw / 64) + 65_536,
-      header.colorType === "indexed"
-    )
-    if (typeof essential === "string") return fail(essential)
-    try {
-      const found = usual(essential, header)
-      // What is missing would be zeros, which are a class.
-      if (found === "short") return fail("its data ends before its pixels do")
-      const { data, palette } =
-        found ?? decode(Bytes.concat([bytes.subarray(0, 8), ...essential]), { checkCrc: true })
-      if (header.colorType === "indexed" && palette === undefined)
-        return fail("it is indexed, but has no palette")
-      const samples = data instanceof Uint8ClampedArray ? new Uint8Array(data) : data
-      return Result.succeed({
-        ...header,
-        data: depth < 8 ? unpack(samples, width, height, depth) : samples,
-        palette: palette?.map((color): Rgb => [color[0] ?? 0, color[1] ?? 0, color[2] ?? 0]),
-        // Colours that the file does not say it of are opaque.
-        ...(palette?.some((color) => color.length > 3) === true
-          ? { paletteAlpha: palette.map((color) => color[3] ?? 255) }
-          : {})
-      })
-    } catch (cause) {
-      return fail(`it is broken (${cause instanceof Error ? cause.message : String(cause)})`)
-    }
->>>>>>> main
   })
 
 /** A picture of its parts, which are as usual, or of all of its chunks. */
@@ -169,7 +135,7 @@ export function* pictureOf(
         : {})
     })
   } catch (cause) {
-    return fail(name, `it is broken (${messageOf(cause)})`)
+    return fail(name, `it is broken (${cause instanceof Error ? cause.message : String(cause)})`)
   }
 }
 

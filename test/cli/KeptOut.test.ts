@@ -109,6 +109,83 @@ describe("a caller who is kept out", () => {
     }).pipe(Effect.scoped)
   )
 
+  const alike = [400, 411, 413, 415, 418, 422].flatMap((status) =>
+    [
+      '{"detail": "send an image"}',
+      "no",
+      '{"path": "PATH", "message": "METHOD PATH is not taken", "time": "TIME", "trace": "TRACE"}'
+    ].map((body) => [status, body] as const)
+  )
+  const mute = [
+    ...alike,
+    ...[[], [1, 2, 3], ["a", "b"], [{ id: 1 }], { data: [1, 2] }, { items: ["x".repeat(80)] }].map(
+      (body) => [200, JSON.stringify(body)] as const
+    )
+  ]
+  it.live("is not told that a service can segment that answers all addresses alike", () =>
+    Effect.gen(function* () {
+      let told: readonly [number, string] = [200, ""]
+      const server = yield* http(({ method, path }, response) => {
+        const [status, body] = told
+        const said = body
+          .replaceAll("PATH", path)
+          .replaceAll("METHOD", method)
+          .replace("TIME", new Date().toISOString())
+          .replace("TRACE", Math.random().toString(16).slice(2))
+        response.writeHead(status, { "content-type": "application/json" }).end(said)
+      })
+      const protocols = ["inspection", "custom", "torchserve", "tfserving"]
+      for (const [index, answer] of mute.entries()) {
+        told = answer
+        // A 200 of its health is what others take for well.
+        const protocol = answer[0] === 200 ? "inspection" : protocols[index % 4]!
+        const health = yield* run(["health", "--url", server.url], {
+          env: { SEGFORMER_PROTOCOL: protocol, SEGFORMER_MODEL: "b0" }
+        })
+        assert.deepStrictEqual([health.code, health.stdout], [3, ""], `${protocol} ${answer.join(" ")}`)
+        assert.match(health.stderr, /does not say how it is: check the base URL/)
+      }
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("is told so by what no route of images answers to a request without one", () =>
+    Effect.gen(function* () {
+      let told: readonly [number, unknown] = [200, ""]
+      const server = yield* http(({ method }, response) =>
+        method === "POST" ? sendJson(response, told[1], told[0]) : sendJson(response, {}, 404)
+      )
+      for (const [answer, code] of [
+        [[418, { detail: "a teapot" }], 3],
+        [[409, { detail: "busy" }], 3],
+        [[410, {}], 3],
+        [[429, { detail: "later" }], 3],
+        [[503, { detail: "the model loads" }], 3],
+        [[200, [1, 2, 3]], 3],
+        [[200, ["cat", "dog"]], 3],
+        [[200, { data: [1, 2, 3] }], 3],
+        [[200, { items: [{ id: 7 }] }], 3],
+        [[200, { token: "a".repeat(90) }], 3],
+        [[400, {}], 0],
+        [[411, {}], 0],
+        [[413, {}], 0],
+        [[415, {}], 0],
+        [[422, { detail: [{ loc: ["body", "file"], msg: "Field required" }] }], 0],
+        [[500, { detail: "KeyError: 'file'" }], 0],
+        [[200, { error: "no file" }], 0],
+        [[200, [[0, 1, 1]]], 0],
+        [[200, [{ label: "LABEL_1", mask: "iVBORw0KGgo" }]], 0],
+        [[200, { predictions: [{ mask: [[1]] }] }], 0],
+        [[200, { result: { size: [1, 2], counts: [0, 2] } }], 0]
+      ] as const) {
+        told = answer
+        const health = yield* run(["health", "--url", server.url], { env: { SEGFORMER_PROTOCOL: "custom" } })
+        assert.strictEqual(health.code, code, `${JSON.stringify(answer)} ${health.stderr}`)
+        const probed = yield* run(["probe", server.url])
+        if (code === 3) assert.strictEqual(probed.code, 3, `${JSON.stringify(answer)} ${probed.stdout}`)
+      }
+    }).pipe(Effect.scoped)
+  )
+
   it.effect("of which no question is answered is told so, and of no variable that would change nothing", () =>
     Effect.gen(function* () {
       const server = yield* http(() => {})

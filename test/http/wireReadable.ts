@@ -246,6 +246,19 @@ export const readable: ReadonlyArray<readonly [string, Made, Handler, ReadonlyAr
     raw(Buffer.from(plain, "utf16le"), { "content-type": "application/json; charset=utf-16le" }),
     truth
   ],
+  ["base64 as Python prints bytes", Custom.make(), json({ mask: `b'${base64(grey(truth))}'` }), truth],
+  [
+    "base64 with line breaks as signs",
+    Custom.make(),
+    json({ mask: base64(grey(truth)).replaceAll(/.{20}/g, String.raw`$&\n`) }),
+    truth
+  ],
+  [
+    "base64 that is escaped for an address",
+    Custom.make(),
+    json({ mask: `data:image/png;base64,${encodeURIComponent(base64(grey(truth)))}` }),
+    truth
+  ],
   ["base64 for URLs", Custom.make(), json({ mask: urlSafe(grey(truth)) }), truth],
   [
     "a data URL in capitals, with a parameter",

@@ -91,6 +91,12 @@ describe.skipIf(Needs.chromium === undefined)("the page with many pictures", () 
         await page.locator(".thumb").nth(1).click()
         await page.locator(".alert p", { hasText: "two.png" }).waitFor()
         assert.strictEqual(await page.locator("#work-title").textContent(), "three.png")
+        const current = page.locator(".thumb[aria-current=true]")
+        assert.strictEqual(await current.getAttribute("aria-label"), "three.png, done")
+        // Once it is tried again it is what is waited for.
+        await page.route("**/v1/segment*", () => {})
+        await page.getByRole("button", { name: "Try again" }).click()
+        assert.strictEqual(await current.getAttribute("aria-label"), "two.png, being segmented")
       },
       { ...desktop, expected }
     )

@@ -23,6 +23,7 @@ import * as ClassesIn from "../ClassesIn.ts"
 import * as EncodedPicture from "../EncodedPicture.ts"
 import * as MaskAnswer from "../MaskAnswer.ts"
 import * as MaskDecoding from "../MaskDecoding.ts"
+import * as MaskPaths from "../MaskPaths.ts"
 import * as Side from "../Side.ts"
 import * as ProtocolBody from "./ProtocolBody.ts"
 import * as Errors from "./Errors.ts"
@@ -97,7 +98,8 @@ const decode = (
     }
     // Its other models and its workflows list what they found: outlines, or run lengths.
     if (Array.isArray(found)) {
-      const prediction = yield* MaskAnswer.fromValue(answer, "predictions", found, image, options)
+      const drawnOn = MaskPaths.imageSizeIn(json, "predictions", image)
+      const prediction = yield* MaskAnswer.fromValue(answer, "predictions", found, image, options, drawnOn)
       return { ...prediction, ...common }
     }
     const segmentation = Errors.isRecord(found) ? found["segmentation_mask"] : undefined

@@ -35,7 +35,9 @@ export const decode = async ({ bytes, format }: Decode): Promise<Pixels> => {
     context.drawImage(bitmap, 0, 0)
     const { data } = context.getImageData(0, 0, width, height, { colorSpace: "srgb" })
     let opaque = true
-    for (let at = 3; opaque && at < data.length; at += 4) opaque = data[at] === 255
+    // JPEG has no alpha.
+    for (let at = format === "jpeg" ? data.length : 3; opaque && at < data.length; at += 4)
+      opaque = data[at] === 255
     const seen = opaque ? new Uint8Array(data.buffer) : texture(bitmap)
     return { width, height, channels: 4, data: seen }
   } finally {

@@ -15,15 +15,15 @@ export interface Pixels {
 /** The same as RGB, or as RGBA; what has no alpha is opaque, what is not to have any loses it. */
 export const withChannels = (from: Pixels, channels: 3 | 4): Uint8Array => {
   if (from.channels === channels) return from.data
-  const count = from.width * from.height
-  const out = new Uint8Array(count * channels)
-  const isGrey = from.channels < 3
-  const alphaAt = from.channels === 2 ? 1 : from.channels === 4 ? 3 : undefined
-  for (let i = 0, at = 0, to = 0; i < count; i++, at += from.channels, to += channels) {
-    out[to] = from.data[at]!
-    out[to + 1] = from.data[isGrey ? at : at + 1]!
-    out[to + 2] = from.data[isGrey ? at : at + 2]!
-    if (channels === 4) out[to + 3] = alphaAt === undefined ? 255 : from.data[at + alphaAt]!
+  const { channels: step, data } = from
+  const out = new Uint8Array(from.width * from.height * channels)
+  const [green, blue] = step < 3 ? [0, 0] : [1, 2]
+  const alpha = step === 2 ? 1 : step === 4 ? 3 : undefined
+  for (let at = 0, to = 0; to < out.length; at += step, to += channels) {
+    out[to] = data[at]!
+    out[to + 1] = data[at + green]!
+    out[to + 2] = data[at + blue]!
+    if (channels === 4) out[to + 3] = alpha === undefined ? 255 : data[at + alpha]!
   }
   return out
 }

@@ -440,6 +440,37 @@ describe("a mask that is as large as the box beside it", () => {
     })
   )
 
+  it.effect("is of a box without a name, or in a list of its own, too", () =>
+    Effect.gen(function* () {
+      for (const [field, flat] of [
+        ["width", { x: 22, y: 16, width: 24, height: 16 }],
+        ["width", { x: 10.2, y: 8.1, w: 24.3, h: 15.8 }],
+        ["x1", { x1: 10, y1: 8, x2: 34, y2: 24 }],
+        ["xmin", { xmin: 10, ymin: 8, xmax: 34, ymax: 24 }],
+        ["left", { left: 10, top: 8, width: 24, height: 16 }],
+        ["left", { left: 10, top: 8, right: 34, bottom: 24 }]
+      ] as const) {
+        for (const answer of [
+          { mask: cropped, ...flat },
+          { results: [{ label: "pit", mask: png.toString("base64"), ...flat }] }
+        ])
+          assert.include(yield* refusal(answer), `its mask is as large as its \`${field}\``)
+      }
+      for (const name of ["boxes", "bboxes", "rois"])
+        assert.include(
+          yield* refusal({
+            masks: [cropped, cropped],
+            labels: ["a", "b"],
+            [name]: [
+              [10, 8, 34, 24],
+              [0, 0, 24, 16]
+            ]
+          }),
+          "its mask is as large as its `box`"
+        )
+    })
+  )
+
   it.effect("is the image's where the box is another, or none", () =>
     Effect.gen(function* () {
       for (const beside of [
@@ -447,7 +478,10 @@ describe("a mask that is as large as the box beside it", () => {
         { bbox: [0, 0, 12, 5] },
         { bbox: null },
         { bbox: "10,8,24,16" },
-        { bbox: [1, 2] }
+        { bbox: [1, 2] },
+        { width: 24, height: 16 },
+        { x: 3, y: 4, width: 12, height: 5 },
+        { x1: 0, y1: 0, x2: 48, y2: 32 }
       ]) {
         assert.deepStrictEqual(yield* shares({ mask: cropped, ...beside }), { 1: 48 })
         assert.deepStrictEqual(yield* shares({ results: [{ label: "LABEL_1", mask: cropped, ...beside }] }), {

@@ -195,14 +195,17 @@ const choose = (picture: Gallery.Picture): void => {
     show(picture, result)
     return
   }
-  wanted = picture
-  strip.show(picture)
-  if (picture.state === "failed") {
-    Notices.warn("image", `${picture.file.name}: ${picture.problem ?? "it failed."}`, {
-      name: "Try again",
-      act: () => gallery.ask(picture, picture.model)
-    })
-  } else gallery.ask(picture, picture.model)
+  const ask = () => {
+    wanted = picture
+    strip.show(picture)
+    gallery.ask(picture, picture.model)
+  }
+  if (picture.state !== "failed") return ask()
+  // What is looked at stays, here as in the strip.
+  Notices.warn("image", `${picture.file.name}: ${picture.problem ?? "it failed."}`, {
+    name: "Try again",
+    act: ask
+  })
 }
 
 const show = (picture: Gallery.Picture, packed: Packed): void => {
