@@ -183,12 +183,13 @@ export const within = (json: unknown, path: string): string => {
   return isRecord(value) ? (find(value, path) ?? contentIn(value, path) ?? path) : path
 }
 
+const pair = (height: unknown, width: unknown): ReadonlyArray<Size> => {
+  const [h, w] = [Side.toId(height), Side.toId(width)]
+  return h === undefined || w === undefined ? [] : [{ height: h, width: w }]
+}
+
 /** The size that values one after the other have, by what stands beside them or the image; `undefined` where it is not known. */
 const sizeOf = (count: number, beside: Readonly<Record<string, unknown>>, image: Size): Size | undefined => {
-  const pair = (height: unknown, width: unknown): ReadonlyArray<Size> => {
-    const [h, w] = [Side.toId(height), Side.toId(width)]
-    return h === undefined || w === undefined ? [] : [{ height: h, width: w }]
-  }
   const listed = (given: unknown) => (Array.isArray(given) ? given.slice(-2) : [])
   const [h, w] = listed(beside["shape"])
   const [a, b] = listed(beside["size"])

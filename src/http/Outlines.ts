@@ -162,7 +162,7 @@ export const read = Effect.fnUntraced(function* (
     if (far !== undefined) {
       const where = isRelative
         ? `where a side has ${frame.width} units`
-        : `where the image has ${frame.width} x ${frame.height} pixels` +
+        : `and the image has ${frame.width} x ${frame.height} pixels` +
           (field === undefined
             ? ": points of another size of the image, or rows before columns? Say so of the latter with `transposed`"
             : `, as "${field}" says`)

@@ -148,7 +148,7 @@ describe("outlines beyond their picture", () => {
       for (const each of [far, far.flat(), [far], far.map(([x, y]) => ({ x, y }))])
         assert.match(
           yield* refused({ predictions: [thing, { label: "pit", points: each }] }),
-          /`predictions.1.points`: its outline has a point at 90, (10|50), where the image has 48 x 32 pixels.*`pointsOf`/
+          /`predictions.1.points`: its outline has a point at 90, (10|50), and the image has 48 x 32 pixels.*`pointsOf`/
         )
       assert.match(
         yield* refused({ predictions: [{ label: "pit", points: rectangle(-9, 3, 20, 9) }] }),
@@ -156,7 +156,7 @@ describe("outlines beyond their picture", () => {
       )
       assert.match(
         yield* refused({ predictions: [{ label: "pit", points: far }], image: { width: 80, height: 53 } }),
-        /a point at 90, 10, where the image has 80 x 53 pixels, as "image.width" says/
+        /a point at 90, 10, and the image has 80 x 53 pixels, as "image.width" says/
       )
     })
   )
