@@ -14,13 +14,18 @@ export default defineConfig({
     globalSetup: ["test/support/Bundle.ts", "test/support/Needs.ts"],
     // Files of a worker share one process and what it has loaded: a test leaves that process as it was.
     isolate: false,
-    maxWorkers: Math.max(2, availableParallelism()),
+    // One more than there are cores: tests wait for sockets, processes and disks as well.
+    maxWorkers: availableParallelism() + 1,
     testTimeout: hangs,
     hookTimeout: hangs,
     projects: [
       {
         extends: true,
-        test: { name: "test", include: ["test/**/*.test.ts", "docs/examples/**/*.test.ts"], exclude: [slow] }
+        test: {
+          name: "test",
+          include: ["test/**/*.test.ts", "docs/examples/**/*.test.ts"],
+          exclude: ["**/node_modules/**", slow]
+        }
       },
       // The server once more, met as a web handler; but what is said there of Node's connections, of a host, of the command.
       {
@@ -47,7 +52,8 @@ export default defineConfig({
     ],
     coverage: {
       // Counts in the sources alone: V8 counts in all that runs, and loops over pixels take eight times as long.
-      provider: "istanbul",
+      provider: "custom",
+      customProviderModule: "test/support/Coverage.ts",
       include: ["src/**/*.ts"],
       // Runs in a browser: test/page drives it in Chromium, which this count does not see.
       exclude: ["src/server/page/client/**"],

@@ -14,25 +14,20 @@
  * }).pipe(Effect.provide(NodeFileSystem.layer))
  * ```
  */
-import { Duration, Effect, Fiber, type FileSystem, Pull, type Scope, Semaphore, Stream } from "effect"
+import { Duration, Effect, Fiber, type FileSystem, Stream } from "effect"
 import type { PolicyError } from "../policy/PolicyError.ts"
 import type { SegmentOptions } from "../Segmenter.ts"
 import type { ServiceError } from "../service/ServiceError.ts"
 import type { Transport } from "../Transport.ts"
 import * as BatchReport from "./BatchReport.ts"
-import {
-  type BatchError,
-  RunFolderFailed,
-  type SinkFailed,
-  type SourceNotReadable,
-  TooManyFailures
-} from "./BatchError.ts"
+import { type BatchError, RunFolderFailed, type SinkFailed, TooManyFailures } from "./BatchError.ts"
 import type { BatchSource } from "./BatchSource.ts"
 import * as FailedList from "./FailedList.ts"
 import * as FailureRules from "./FailureRules.ts"
 import * as Fingerprint from "./Fingerprint.ts"
 import * as ConcurrencyLimiter from "./ConcurrencyLimiter.ts"
 import type { Item } from "./Item.ts"
+import * as ItemQueue from "./ItemQueue.ts"
 import * as Journal from "./Journal.ts"
 import * as JournalLine from "./JournalLine.ts"
 import { millis as now } from "../policy/MonotonicClock.ts"
@@ -95,6 +90,8 @@ export interface Summary {
   readonly settled: { readonly done: number; readonly repeated: number; readonly failed: number }
   /** Images of `settled` that were done before, and whose results were not there any more, or not whole. */
   readonly missing: number
+  /** Images of `settled` that were done before, and whose content was another one then. */
+  readonly changed: number
   /** Images that were settled before, or that are not to be retried. */
   readonly skipped: number
   /** Of `skipped` those that were done before, and those that had failed. */
@@ -155,14 +152,21 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     segment: options.segment,
     // Nobody pays for what cannot be written.
     around: (call) => Effect.andThen(unlessUnwritable, limiter.pass(call)),
-    // What cannot be read is not known, and done again.
-    find: (content) => Effect.orElseSucceed(journal.findContent(content), () => undefined)
+    find: (content) => ofContent(content),
+    isStill: ({ content, key }) => Effect.map(ofContent(content), (now) => now?.key === key)
   })
+  // What cannot be read is not known, and done again. What is being made again may be of another content by now.
+  const ofContent = (content: string) =>
+    journal.findContent(content).pipe(
+      Effect.map((known) => (known === undefined || renewed.has(known.key) ? undefined : known)),
+      Effect.orElseSucceed(() => undefined)
+    )
 
   const settled = { done: 0, repeated: 0, failed: 0 }
   const before = { done: 0, failed: 0 }
   let skipped = 0
   let missing = 0
+  let changed = 0
   let stopping = false
   const isRetry = options.retryFailed === true
   let total = isRetry ? journal.failed() : undefined
@@ -181,6 +185,8 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
 
   /** Keys under way: a source may name an image twice. */
   const underWay = new Set<string>()
+  /** Those of them that were done before. */
+  const renewed = new Set<string>()
   /** Whether somebody has taken away what was written or kept for an image, or spoilt it. */
   const isGone = Effect.fnUntraced(function* (line: JournalLine.DoneLine) {
     for (const { isThere, name } of sinks) {
@@ -195,25 +201,42 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     if (line !== undefined) before[JournalLine.isFailed(line) ? "failed" : "done"]++
     return false
   }
-  const again = (key: string) =>
-    Effect.as(
-      missing++ > 0
-        ? Effect.void
-        : Effect.logWarning(
-            `The result of ${key}, or what ${options.folder} keeps of it, is not there any more, or not whole, though it was done. What is missing is made again`
-          ),
-      true
+  const again = (key: string, why: string, isFirst: boolean) => {
+    renewed.add(key)
+    return Effect.as(isFirst ? Effect.logWarning(why) : Effect.void, true)
+  }
+  /** Whether an image that is done is to be done again. */
+  const isStale = Effect.fnUntraced(function* (item: Item<R>, line: JournalLine.DoneLine) {
+    const { key, version } = item
+    if (yield* isGone(line))
+      return yield* again(
+        key,
+        `The result of ${key}, or what ${options.folder} keeps of it, is not there any more, or not whole, though it was done. What is missing is made again`,
+        missing++ === 0
+      )
+    // Of what earlier releases noted none is known.
+    const now = version === undefined || line.v === undefined ? undefined : yield* version
+    if (now === undefined || now === line.v) return skip(line)
+    // Copied, or touched: its content tells.
+    const content = yield* Effect.orElseSucceed(
+      Effect.map(Work.opened(item, segment), ({ content }) => content),
+      () => undefined
     )
-  const isWanted = ({ key }: Item<R>) =>
-    Effect.flatMap(journal.find(key), (line) => {
+    if (content === line.content) return yield* Effect.as(journal.renew(line, now), skip(line))
+    return yield* again(
+      key,
+      `${key} is another image than it was when it was done. What has changed is done again`,
+      changed++ === 0
+    )
+  })
+  const isWanted = (item: Item<R>) =>
+    Effect.flatMap(journal.find(item.key), (line) => {
       if (line === undefined || JournalLine.isFailed(line)) {
         // Where results could not be written is nothing that is wrong with an image.
         const isWanted = line === undefined ? !isRetry : isRetry || line.tag === "SinkFailed"
         return Effect.sync(() => isWanted || skip(line))
       }
-      return isRetry
-        ? Effect.sync(() => skip(line))
-        : Effect.flatMap(isGone(line), (gone) => (gone ? again(key) : Effect.sync(() => skip(line))))
+      return isRetry ? Effect.sync(() => skip(line)) : isStale(item, line)
     })
   const tally = FailureRules.tally(options)
   const fail = Effect.fnUntraced(function* (key: string, error: Work.WorkError) {
@@ -236,19 +259,22 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     if (options.onFailure !== undefined) yield* options.onFailure(failure)
   })
   const one = (item: Item<R>) =>
-    Effect.matchEffect(work.process(item), {
-      onSuccess: (receipt) => {
-        settled.done++
-        tally.done()
-        if (receipt.sameAs !== undefined) settled.repeated++
-        return journal.add(receipt)
-      },
-      onFailure: (error) => fail(item.key, error)
-    })
+    // First: what changes while it is read is another version.
+    Effect.flatMap(item.version ?? Effect.undefined, (version) =>
+      Effect.matchEffect(work.process(item), {
+        onSuccess: (receipt) => {
+          settled.done++
+          tally.done()
+          if (receipt.sameAs !== undefined) settled.repeated++
+          return journal.add({ ...receipt, version })
+        },
+        onFailure: (error) => fail(item.key, error)
+      })
+    )
 
   // Lanes take from one source, and each looks for itself: a run that is gone on with mostly looks at what is there.
   const lanes = ConcurrencyLimiter.lanesFor(limiter.most)
-  const take = yield* taking(source)
+  const take = yield* ItemQueue.make(source)
   const lane: Effect.Effect<void, BatchError, Transport | R | R2> = Effect.suspend(() =>
     stopping ? Effect.void : Effect.flatMap(take, (item) => (item === undefined ? Effect.void : turn(item)))
   )
@@ -257,7 +283,10 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     underWay.add(item.key)
     return Effect.flatMap(isWanted(item), (isWanted) =>
       isWanted && !stopping ? one(item) : Effect.void
-    ).pipe(Effect.ensuring(Effect.sync(() => underWay.delete(item.key))), Effect.andThen(lane))
+    ).pipe(
+      Effect.ensuring(Effect.sync(() => (underWay.delete(item.key), renewed.delete(item.key)))),
+      Effect.andThen(lane)
+    )
   }
   const scope = yield* Effect.scope
   const working = yield* Effect.forkIn(
@@ -318,43 +347,13 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     failed: journal.failed(),
     settled,
     missing,
+    changed,
     skipped,
     before,
     failures: found.tags,
     files,
     progress: last
   }
-})
-
-/** Gives one item after the other to whoever asks, and undefined once there are no more. */
-const taking = Effect.fnUntraced(function* <R>({
-  items
-}: BatchSource<R>): Effect.fn.Return<
-  Effect.Effect<Item<R> | undefined, SourceNotReadable>,
-  never,
-  R | Scope.Scope
-> {
-  const pull = yield* Stream.toPull(items)
-  const turn = yield* Semaphore.make(1)
-  let some: ReadonlyArray<Item<R>> = []
-  let at = 0
-  let ended = false
-  const next: Effect.Effect<Item<R> | undefined, SourceNotReadable> = Effect.suspend(() => {
-    if (at < some.length || ended) return Effect.succeed(some[at++])
-    return Pull.matchEffect(pull, {
-      onSuccess: (more) => {
-        some = more
-        at = 0
-        return next
-      },
-      onFailure: (cause) => Effect.failCause(cause),
-      onDone: () => {
-        ended = true
-        return next
-      }
-    })
-  })
-  return turn.withPermit(next)
 })
 
 /** What a sink keeps of an image that is done. */

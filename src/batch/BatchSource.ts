@@ -49,7 +49,10 @@ export const folder = (path: string): BatchSource<FileSystem.FileSystem> => ({
   isCountable: true
 })
 
-/** The files that a pattern matches, `photos/**\/*.jpg`. Keys are their paths as matched. */
+/**
+ * The files that a pattern matches, `photos/**\/*.jpg`. Keys are their paths as matched. Results of this package are left out,
+ * unless the pattern asks for them by their ending.
+ */
 export const glob = (pattern: string): BatchSource<FileSystem.FileSystem> => ({
   name: pattern,
   items: Stream.unwrap(
@@ -59,7 +62,8 @@ export const glob = (pattern: string): BatchSource<FileSystem.FileSystem> => ({
         fs.glob(pattern),
         (error) => new SourceNotReadable({ source: pattern, detail: SystemError.unreadable(error) })
       )
-      return Stream.fromIterable(matches).pipe(
+      const wanted = Folder.isResult(pattern) ? matches : matches.filter((match) => !Folder.isResult(match))
+      return Stream.fromIterable(wanted).pipe(
         Stream.filterEffect((match) =>
           fs.stat(match).pipe(
             Effect.map(({ type }) => type !== "Directory"),

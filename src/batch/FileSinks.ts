@@ -1,11 +1,11 @@
 /** Sinks that write a file for each image: label maps, what a service drew, overlays. */
 import { join } from "node:path"
-import { Effect, FileSystem, Result, Stream } from "effect"
+import { Effect, FileSystem, Stream } from "effect"
 import * as LabelPngWriter from "../files/LabelPngWriter.ts"
 import { ImageCodec } from "../image/ImageCodec.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
-import * as PngFile from "../mask/PngFile.ts"
+import * as PngPaused from "../mask/PngPaused.ts"
 import * as Colors from "../render/Colors.ts"
 import * as Overlay from "../render/Overlay.ts"
 import type { SegmentationError } from "../SegmentationError.ts"
@@ -79,13 +79,11 @@ export const labels = (options: FolderOptions): Sink<FileSystem.FileSystem> => (
     const path = join(options.folder, OutFolder.pathOf(key) + labelsEnding)
     return Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFile(path)).pipe(
       Effect.flatMap((bytes) =>
-        Effect.fromResult(
-          Result.flatMap(PngFile.read(bytes, "label PNG"), (picture) =>
-            Result.map(LabelPng.ofPicture(picture), (map) => ({
-              ...map,
-              palette: picture.palette?.map((color, id) => ({ id, name: ClassTable.nameOf([], id), color }))
-            }))
-          )
+        Effect.flatMap(PngPaused.read(bytes, "label PNG"), (picture) =>
+          Effect.map(Effect.fromResult(LabelPng.ofPicture(picture)), (map) => ({
+            ...map,
+            palette: picture.palette?.map((color, id) => ({ id, name: ClassTable.nameOf([], id), color }))
+          }))
         )
       ),
       Effect.mapError(({ message }) => new SinkFailed({ sink: "labels", place: path, detail: message }))

@@ -2,7 +2,9 @@
  * One image of a run: its key is what it is known by, in the journal, in results and in reports. Keys are stable from
  * run to run (a path within a folder, a URL, an id of a manifest), and each is done once.
  */
-import { Effect, FileSystem } from "effect"
+import { resolve } from "node:path"
+import { crc32 } from "node:zlib"
+import { Effect, FileSystem, Option } from "effect"
 import type { HttpClient } from "effect/http"
 import { CurrentImageCodec, ImageCodec } from "../image/ImageCodec.ts"
 import { ImageNotReadable } from "../image/ImageError.ts"
@@ -14,6 +16,12 @@ export interface Item<out R = never> {
   readonly image: ImageSource.ImageSource<R>
   /** The path or URL by which another process finds it. Undefined where only this one can. */
   readonly location?: string | undefined
+  /**
+   * What is another where the image is, and costs little to know: of a file its path, its size and the time of its last
+   * change, in eight digits. Where it is not as it was when the image was done, the image is read, and done again if its
+   * content is another one. Undefined where nobody knows, as of a URL.
+   */
+  readonly version?: Effect.Effect<string | undefined, never, R> | undefined
 }
 
 /** What opening a location may need. */
@@ -43,8 +51,24 @@ export const at = (location: string, key: string = location): Item<Access> => {
 export const file = (path: string, key: string = path): Item<FileSystem.FileSystem> => {
   const part = PageName.parse(path)
   const image = whole(path)
-  return { key, location: path, image: part === undefined ? image : pageIfNot(path, image, part, {}) }
+  const version =
+    part === undefined ? versionOf(path) : Effect.catch(versionOf(path), () => versionOf(part.path))
+  return {
+    key,
+    location: path,
+    image: part === undefined ? image : pageIfNot(path, image, part, {}),
+    version: Effect.orElseSucceed(version, () => undefined)
+  }
 }
+
+const versionOf = (path: string) =>
+  Effect.map(
+    Effect.flatMap(FileSystem.FileSystem, (fs) => fs.stat(path)),
+    ({ mtime, size }) =>
+      crc32(`${Option.getOrUndefined(mtime)?.getTime() ?? ""} ${size} ${resolve(path)}`)
+        .toString(16)
+        .padStart(8, "0")
+  )
 
 /** A page, unless there is a file of that very name. */
 const pageIfNot = (

@@ -9,7 +9,16 @@
  */
 import { join } from "node:path"
 import { crc32 } from "node:zlib"
-import { Effect, FileSystem, Option, type PlatformError, type Scope, Semaphore, Stream } from "effect"
+import {
+  Effect,
+  FileSystem,
+  identity,
+  Option,
+  type PlatformError,
+  type Scope,
+  Semaphore,
+  Stream
+} from "effect"
 import { reasonOf } from "../files/NotWritten.ts"
 import { RunFolderFailed, type SinkFailed } from "./BatchError.ts"
 import * as HashIndex from "./HashIndex.ts"
@@ -19,13 +28,20 @@ import type { Failure, Receipt } from "./Receipt.ts"
 import * as Tail from "./Tail.ts"
 import * as Window from "./Window.ts"
 
+/** An image that is done, and was of this version. */
+export interface Done extends Receipt {
+  readonly version?: string | undefined
+}
+
 export interface Journal {
   /** What is known of a key. */
   readonly find: (key: string) => Effect.Effect<Line | undefined, RunFolderFailed>
   /** The receipt of an image that is done and has this content. */
   readonly findContent: (content: string) => Effect.Effect<Receipt | undefined, RunFolderFailed>
   /** Notes that an image is done, or failed. It waits only while much is unwritten. */
-  readonly add: (settled: Receipt | Failure) => Effect.Effect<void, RunFolderFailed | SinkFailed>
+  readonly add: (settled: Done | Failure) => Effect.Effect<void, RunFolderFailed | SinkFailed>
+  /** Notes that what a line says holds for another version of its image. */
+  readonly renew: (line: DoneLine, version: string) => Effect.Effect<void, RunFolderFailed | SinkFailed>
   /** Writes what is not yet written, and makes it outlast a power cut. */
   readonly commit: Effect.Effect<void, RunFolderFailed | SinkFailed>
   /** The lines of all images, each once, in the order they were settled. */
@@ -139,14 +155,16 @@ export const open = Effect.fnUntraced(function* <R>(
   const index = (line: Line, stands: () => number): boolean => {
     const before = keyOf(line.key)
     const last = lineIf(before)
-    const isNew = !JournalLine.isFailed(line) && line.as === undefined
-    const isFirst = isNew && contentOf(line.content) < 0
+    const equal = JournalLine.isFailed(line) || line.as !== undefined ? undefined : contentOf(line.content)
+    const known = equal === undefined ? undefined : lineIf(equal)
     if (missing >= 0) return false
+    // Another image with this content may have become one with another: its results are no more of this content.
+    const isFirst = known === undefined || known.key === line.key || !byKey.isAt(known.key, equal!)
     const at = stands()
     byKey.set(line.key, at, (place) => place === before)
     if (last !== undefined && JournalLine.isFailed(last)) failed--
     if (JournalLine.isFailed(line)) failed++
-    else if (isFirst) byContent.set(line.content, at, () => false)
+    else if (equal !== undefined && isFirst) byContent.set(line.content, at, (place) => place === equal)
     return true
   }
   /** The same without an effect where nothing has to be read, as for most lines. */
@@ -201,6 +219,18 @@ export const open = Effect.fnUntraced(function* <R>(
   const one = yield* Semaphore.make(1)
   const writeAll = (to: FileSystem.File, bytes: Buffer) =>
     attempt(Effect.andThen(to.writeAll(bytes), to.sync))
+  // A folder that was moved or removed keeps what is written to it, and nobody finds that again.
+  const stillThere = fs.exists(join(folder, "journal.log")).pipe(
+    attempt,
+    Effect.filterOrFail(
+      (isThere) => isThere,
+      () =>
+        new RunFolderFailed({
+          folder,
+          detail: "it was moved or removed while the run was at work, and without it all is done again"
+        })
+    )
+  )
   const commit = Effect.suspend(() => {
     if (problem !== undefined) return Effect.fail(problem)
     if (tail.size() === 0) return Effect.void
@@ -211,6 +241,7 @@ export const open = Effect.fnUntraced(function* <R>(
       Effect.andThen(Effect.sync(records.settle)),
       Effect.andThen(writeAll(file, lineBytes)),
       Effect.andThen(Effect.sync(tail.settle)),
+      Effect.andThen(stillThere),
       Effect.tapError((error) => Effect.sync(() => void (problem = error)))
     )
   }).pipe(one.withPermits(1), Effect.uninterruptible)
@@ -219,14 +250,19 @@ export const open = Effect.fnUntraced(function* <R>(
   // A failure shows to whoever adds the next line.
   yield* Effect.forkScoped(Effect.ignore(Effect.forever(Effect.andThen(Effect.sleep(pause), commit))))
 
-  const add = (settled: Receipt | Failure): Effect.Effect<void, RunFolderFailed | SinkFailed> =>
+  const add: Journal["add"] = (settled) =>
+    "tag" in settled
+      ? note(settled)
+      : note(JournalLine.ofReceipt(settled, settled.version), (line) => {
+          const rec = keep(settled.records)
+          return rec === undefined ? line : { ...line, rec }
+        })
+  const note = <A extends Line>(line: A, whole: (line: A) => Line = identity) =>
     Effect.suspend(() => {
       if (problem !== undefined) return Effect.fail(problem)
-      const line = "tag" in settled ? settled : JournalLine.ofReceipt(settled)
       const put = () => {
         const at = tail.end()
-        const rec = "tag" in settled ? undefined : keep(settled.records)
-        tail.add(JournalLine.encode(rec === undefined ? line : { ...line, rec }))
+        tail.add(JournalLine.encode(whole(line)))
         return at
       }
       const reading = indexed(line, put)
@@ -270,10 +306,15 @@ export const open = Effect.fnUntraced(function* <R>(
     find: (key) => look(() => lineIf(keyOf(key))),
     findContent: (content) =>
       Effect.flatMap(
-        look(() => lineIf(contentOf(content))),
+        look(() => {
+          const at = contentOf(content)
+          const line = lineIf(at)
+          return line !== undefined && byKey.isAt(line.key, at) ? line : undefined
+        }),
         (line) => (line === undefined || JournalLine.isFailed(line) ? Effect.undefined : receiptOf(line))
       ),
     add,
+    renew: (line, version) => note({ ...line, v: version }),
     commit,
     lines: Stream.paginate(0, (from) =>
       Effect.map(readBlock(from), ({ lines, next }) => [

@@ -15,6 +15,8 @@ export interface DoneLine {
   readonly ms: number
   readonly sure?: number
   readonly as?: string
+  /** The version of its image, where it has one. */
+  readonly v?: string
   /** Place and length in bytes of each sink's record in the file of records, and its CRC-32, which older lines have not. */
   readonly rec?: Readonly<Record<string, readonly [at: number, length: number, sum?: number]>>
 }
@@ -44,8 +46,8 @@ export const decode = (bytes: Buffer): Line | undefined => {
   return sum === crc32(bytes.subarray(9)) ? JSON.parse(bytes.toString("utf8", 9)) : undefined
 }
 
-/** The line of an image that is done, without its records. */
-export const ofReceipt = (receipt: Receipt): DoneLine => {
+/** The line of an image that is done, and was of this version, without its records. */
+export const ofReceipt = (receipt: Receipt, version?: string): DoneLine => {
   const { attempts, confidence, content, height, key, millis, sameAs, width } = receipt
   return {
     key,
@@ -55,7 +57,8 @@ export const ofReceipt = (receipt: Receipt): DoneLine => {
     n: attempts,
     ms: millis,
     ...(confidence === undefined ? {} : { sure: confidence }),
-    ...(sameAs === undefined ? {} : { as: sameAs })
+    ...(sameAs === undefined ? {} : { as: sameAs }),
+    ...(version === undefined ? {} : { v: version })
   }
 }
 

@@ -30,6 +30,8 @@ export interface WorkOptions<R, E = never> {
     | undefined
   /** The receipt of an image of this run with this content. By default none is known. */
   readonly find?: ((content: string) => Effect.Effect<Receipt | undefined>) | undefined
+  /** Whether what was found still held when its results were repeated. Always, unless given. */
+  readonly isStill?: ((found: Receipt) => Effect.Effect<boolean>) | undefined
 }
 
 /** Why there is no result of an image. */
@@ -49,30 +51,38 @@ export const make = <R, E = never>(options: WorkOptions<R, E>): Work<R, E> => {
     throw new RangeError(`Batch: two sinks are named "${twice}"; each needs its own name`)
   const around = options.around ?? ((call) => call)
   const find = options.find ?? (() => Effect.succeed(undefined))
+  const always = () => Effect.succeed(true)
+  const isStill = options.isStill ?? always
   const canRepeat = sinks.every(({ repeat }) => repeat !== undefined)
   const underWay = new Map<string, Deferred.Deferred<Receipt | undefined>>()
 
   const process = Effect.fnUntraced(function* <R2>(
     item: Item<R2>
   ): Effect.fn.Return<Receipt, WorkError | E, Transport | R | R2> {
-    const image = yield* inMemory(yield* item.image.open(options.segment?.limits))
-    const content = yield* contentOf(yield* image.bytes)
+    const { content, image } = yield* opened(item, options.segment)
     if (!canRepeat) return yield* fresh(item, image, content)
     const own = fresh(item, image, content)
-    const from = (known: Receipt | undefined) =>
+    const from = (known: Receipt | undefined, holds: typeof isStill) =>
       known === undefined || known.key === item.key
         ? own
-        : // What was written for the other one may be gone.
-          Effect.catch(repeat(item, known), (error) => (error.endsRun === true ? Effect.fail(error) : own))
+        : Effect.matchEffect(repeat(item, known), {
+            onSuccess: (receipt) =>
+              Effect.flatMap(holds(known), (isSo) => (isSo ? Effect.succeed(receipt) : own)),
+            // What was written for the other one may be gone.
+            onFailure: (error) => (error.endsRun === true ? Effect.fail(error) : own)
+          })
     const first = underWay.get(content)
-    if (first !== undefined) return yield* from(yield* Deferred.await(first))
+    if (first !== undefined) return yield* from(yield* Deferred.await(first), always)
     // Noted before anything is waited for: of equal images that come together only one goes on.
     const settled = Deferred.makeUnsafe<Receipt | undefined>()
     underWay.set(content, settled)
-    return yield* Effect.onExit(Effect.flatMap(find(content), from), (exit) => {
-      underWay.delete(content)
-      return Deferred.succeed(settled, exit._tag === "Success" ? exit.value : undefined)
-    })
+    return yield* Effect.onExit(
+      Effect.flatMap(find(content), (known) => from(known, isStill)),
+      (exit) => {
+        underWay.delete(content)
+        return Deferred.succeed(settled, exit._tag === "Success" ? exit.value : undefined)
+      }
+    )
   })
 
   const fresh = Effect.fnUntraced(function* (
@@ -117,6 +127,12 @@ export const make = <R, E = never>(options: WorkOptions<R, E>): Work<R, E> => {
 
   return { process }
 }
+
+/** An image in memory, and the hash of its content. */
+export const opened = Effect.fnUntraced(function* <R>(item: Item<R>, options: SegmentOptions = {}) {
+  const image = yield* inMemory(yield* item.image.open(options.limits))
+  return { image, content: yield* contentOf(yield* image.bytes) }
+})
 
 /** The bytes are read once, so that what is hashed is what is sent. */
 const inMemory = (image: Image): Effect.Effect<Image, SegmentationError> =>

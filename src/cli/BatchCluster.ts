@@ -25,7 +25,7 @@ export const run = (options: Options) =>
 
 const submit = Effect.fnUntraced(function* (options: Options) {
   const { ClusterEngine, ClusterRuns } = yield* WorkerFlags.cluster
-  const { items } = yield* sourceOf(options.source)
+  const { items } = yield* sourceOf(options.source, options.out)
   const shards =
     options.shards ?? (yield* Effect.mapError(WorkerFlags.defaultShards, ExitCode.by(ExitCode.usage)))
   const client = ClusterEngine.layerClient({ database: options.db, shards })

@@ -1,6 +1,6 @@
 /** `segformer batch`, at work on this machine. */
 import { existsSync } from "node:fs"
-import { join, relative } from "node:path"
+import { isAbsolute, join, relative, resolve, sep } from "node:path"
 import { Duration, Effect, Stream } from "effect"
 import * as Batch from "../batch/Batch.ts"
 import * as BatchSource from "../batch/BatchSource.ts"
@@ -24,19 +24,40 @@ import * as Words from "./Words.ts"
 export const run = (options: Options) =>
   Effect.scoped(runAll(options)).pipe(Effect.provide([Backend.layerCodec, Backend.layerHttpClient(options)]))
 
+/** Without what lies in the folder of results, where that is within the folder of images. */
+const apart = <R>(
+  source: BatchSource.BatchSource<R>,
+  root: string,
+  out: string
+): BatchSource.BatchSource<R> => {
+  const isBelow = (folder: string, path: string) => {
+    const way = relative(resolve(folder), resolve(path))
+    return way !== "" && way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way)
+  }
+  return isBelow(root, out)
+    ? {
+        ...source,
+        items: Stream.filter(
+          source.items,
+          ({ location }) => location === undefined || !isBelow(out, location)
+        )
+      }
+    : source
+}
+
 const isPattern = (word: string): boolean => /[*?[{]/.test(word) && !existsSync(word)
 
 /**
  * The images that a word names. One that names none ends the command before it makes or loads anything: a word that is
  * wrong, or a disk that is not there, looks like nothing to do.
  */
-export const sourceOf = Effect.fnUntraced(function* (word: string) {
+export const sourceOf = Effect.fnUntraced(function* (word: string, out: string) {
   const isThere = existsSync(word) || existsSync(PageName.parse(word)?.path ?? "")
   if (!isThere && !isPattern(word) && !/^https?:/i.test(word))
     return yield* ExitCode.wrong(
       `there is nothing at ${word}${/#0+$/.test(word) ? ": pages count from 1" : ""}. Give a folder, an image, a list (.csv, .jsonl, .txt), a glob in quotes, or an address`
     )
-  const source = BatchSource.of(word)
+  const source = apart(BatchSource.of(word), isPattern(word) ? word.split(/[^/]*[*?[{]/, 1)[0]! : word, out)
   const first = yield* Effect.mapError(Stream.runHead(source.items), ExitCode.by(ExitCode.usage))
   if (first._tag === "None")
     return yield* ExitCode.wrong(
@@ -64,7 +85,7 @@ const mostPrinted = 20
 
 const runAll = Effect.fnUntraced(function* (options: Options) {
   const view = viewOf(options)
-  const source = viewed(yield* sourceOf(options.source), view)
+  const source = viewed(yield* sourceOf(options.source, options.out), view)
   const line = yield* Screen.progress(!options.quiet)
   yield* line.show(asked(options))
   const { concurrency = 4, out } = options
@@ -137,13 +158,14 @@ const runAll = Effect.fnUntraced(function* (options: Options) {
 
   const { failed } = summary
   if (options.json) {
-    const { files, missing, progress, settled, skipped } = summary
+    const { changed, files, missing, progress, settled, skipped } = summary
     yield* Screen.say(
       JSON.stringify({
         done: summary.done,
         failed,
         new: settled,
         missing,
+        changed,
         skipped,
         failures: Object.fromEntries(summary.failures),
         milliseconds: Math.round(Duration.toMillis(progress.elapsed)),
@@ -199,7 +221,7 @@ const progressLine = (progress: Progress): string => {
 }
 
 const closing = (
-  { before, failed, failures, files, missing, progress, settled, skipped }: Batch.Summary,
+  { before, changed, failed, failures, files, missing, progress, settled, skipped }: Batch.Summary,
   out: string
 ) => {
   const part = (count: number, one: string, many: string) =>
@@ -210,11 +232,13 @@ const closing = (
   const untried = part(unknown, "not tried, as it is new", "not tried, as they are new")
   const again =
     missing === 0 ? "" : `, ${Screen.count(missing)} of them again, as their results were gone or not whole`
+  const other =
+    changed === 0 ? "" : `, ${Screen.count(changed)} of them again, as the images are others than they were`
   const equal = settled.repeated === 0 ? "" : `, ${Screen.count(settled.repeated)} of them equal to others`
   const tags = Array.from(failures, ([tag, count]) => `${Screen.count(count)} ${tag}`).join(", ")
   const spent = progress.cost === undefined ? "" : `, cost ${money.format(progress.cost.spent)}`
   return [
-    `${Screen.images(settled.done)} done${equal}${again}${known}${untried}, ${time(progress.elapsed)}${spent}`,
+    `${Screen.images(settled.done)} done${equal}${again}${other}${known}${untried}, ${time(progress.elapsed)}${spent}`,
     ...(failed === 0
       ? []
       : [`${Screen.count(failed)} failed: ${tags}. Once mended, try them again with --retry-failed`]),

@@ -12,6 +12,7 @@ import * as MaskThreshold from "../mask/MaskThreshold.ts"
 import * as Npy from "../mask/Npy.ts"
 import * as Palette from "../mask/Palette.ts"
 import * as PngFile from "../mask/PngFile.ts"
+import * as PngPaused from "../mask/PngPaused.ts"
 import * as PngNames from "../mask/PngNames.ts"
 import * as SystemError from "../SystemError.ts"
 import * as ExitCode from "./ExitCode.ts"
@@ -106,10 +107,7 @@ export const read = Effect.fnUntraced(function* (
     const map = yield* Effect.mapError(Effect.fromResult(Npy.toLabelMap(bytes)), ({ detail }) => detail)
     return ignoreIndex === undefined ? map : { ...map, ignoreIndex }
   }
-  const picture = yield* Effect.mapError(
-    Effect.fromResult(PngFile.read(bytes, "label PNG")),
-    ({ detail }) => detail
-  )
+  const picture = yield* Effect.mapError(PngPaused.read(bytes, "label PNG"), ({ detail }) => detail)
   const decoded = LabelPng.ofPicture(picture, { ignoreIndex, palette })
   if (options.asMask === true && Result.isFailure(decoded)) {
     const { height, width } = picture

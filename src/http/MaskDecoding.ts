@@ -13,10 +13,13 @@ import * as Fit from "../mask/Fit.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
 import type { MaskNotDecodable } from "../mask/MaskError.ts"
+import type * as PngFile from "../mask/PngFile.ts"
+import * as PngPaused from "../mask/PngPaused.ts"
 import * as Masks from "../mask/Masks.ts"
 import * as Rle from "../mask/Rle.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
+import type { ResponseNotDecodable } from "../service/ServiceError.ts"
 import { type Decoded, fail, textToBytes } from "./EncodedPicture.ts"
 import { maxPixels } from "./MaskLimits.ts"
 import * as MaskShape from "./MaskShape.ts"
@@ -90,27 +93,30 @@ const toLabels = (mask: BinaryMask, options: Plane.BinaryOptions): LabelMap.Labe
   return { width: mask.width, height: mask.height, data }
 }
 
-/** The mask of one class in a PNG. */
-const pngMask = (name: string, png: Uint8Array, image: Size, options: MaskOptions) => {
+/** The samples of a PNG. A large one is read while others have their turn. */
+const pictureOf = (answer: Answer, path: string, png: Uint8Array, image: Size, options: MaskOptions) =>
+  Effect.mapError(
+    PngPaused.read(png, path === "" ? "the body" : path, maxPixels(image, options)),
+    ({ detail }) => Decode.notDecodable(answer, path, detail, "")
+  )
+
+/** The mask of one class in a picture. */
+const maskOf = (picture: PngFile.Picture, options: MaskOptions) => {
   const { inverted, threshold } = binary(options) ?? {}
-  return LabelPng.decodeMask(png, { name, maxPixels: maxPixels(image, options), threshold, inverted })
+  return LabelPng.maskOf(picture, { threshold, inverted })
 }
 
 /** A map whose rows are columns, where the options say so. */
 export const upright = (map: LabelMap.LabelMap, transposed: boolean | undefined): LabelMap.LabelMap =>
   transposed === true ? LabelMap.flipX(LabelMap.rotate(map, 90)) : map
 
-/** The byte of a PNG's header that says how its colours are kept, and that of those with a palette. */
-const colorType = 25
-const indexed = 3
-
 /** A grey picture may show one class; an indexed one, or one that was read by its colours, holds ids. */
 const judged = (
-  png: Uint8Array,
+  { palette }: PngFile.Picture,
   map: LabelMap.LabelMap,
   options: MaskOptions
 ): Result.Result<LabelMap.LabelMap, string> =>
-  png[colorType] === indexed || options.palette !== undefined
+  palette !== undefined || options.palette !== undefined
     ? Result.succeed(map)
     : Result.mapBoth(Plane.toIds(map.data, { ...options, classes: classesOf(options) }), {
         onSuccess: (data) => ({ ...map, data }),
@@ -118,32 +124,34 @@ const judged = (
       })
 
 /** The label map of a PNG: ids as stored, colours by the palette, or one class where the options say so. */
-export const fromPng = (
+export const fromPng = Effect.fnUntraced(function* (
   answer: Answer,
   path: string,
   png: Uint8Array,
   image: Size,
   options: MaskOptions
-): Decoded<LabelMap.LabelMap> =>
-  Effect.suspend(() => {
-    const name = path === "" ? "the body" : path
-    const single = binary(options)
-    const decoded =
-      single === undefined
-        ? LabelPng.decode(png, {
-            name,
-            maxPixels: maxPixels(image, options),
-            palette: options.palette,
-            byColor: options.byColor,
-            unknownColor: options.unknownColor
-          }).pipe(
-            Result.flatMap((map) => Result.mapError(judged(png, map, options), (detail) => ({ detail })))
-          )
-        : Result.map(pngMask(name, png, image, options), (mask) => toLabels(mask, single))
-    return Effect.flatMap(fromMask(answer, path, decoded), (map) =>
-      withClasses(answer, path, upright(map, options.transposed), options)
-    )
-  })
+): Effect.fn.Return<LabelMap.LabelMap, ResponseNotDecodable> {
+  const picture = yield* pictureOf(answer, path, png, image, options)
+  const single = binary(options)
+  const { byColor, palette, unknownColor } = options
+  const found =
+    single === undefined
+      ? LabelPng.ofPicture(picture, { palette, byColor, unknownColor })
+      : Result.map(maskOf(picture, options), (mask) => toLabels(mask, single))
+  const read = yield* fromMask(answer, path, found)
+  // Of a large picture each look at its pixels takes a while.
+  yield* Effect.yieldNow
+  const map =
+    single === undefined
+      ? yield* fromMask(
+          answer,
+          path,
+          Result.mapError(judged(picture, read, options), (detail) => ({ detail }))
+        )
+      : read
+  yield* Effect.yieldNow
+  return yield* withClasses(answer, path, upright(map, options.transposed), options)
+})
 
 /** The same of a PNG in a text. */
 export const fromText = (
@@ -245,8 +253,9 @@ export const fromMasks = (
     for (const each of Masks.weakestFirst(masks)) {
       const mask: BinaryMask =
         typeof each.mask === "string"
-          ? yield* Effect.flatMap(textToBytes(answer, each.path, each.mask), (png) =>
-              fromMask(answer, each.path, pngMask(each.path, png, image, options))
+          ? yield* textToBytes(answer, each.path, each.mask).pipe(
+              Effect.flatMap((png) => pictureOf(answer, each.path, png, image, options)),
+              Effect.flatMap((picture) => fromMask(answer, each.path, maskOf(picture, options)))
             )
           : Array.isArray(each.mask)
             ? yield* MaskShape.fromArray(

@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
+import * as PngPaused from "../mask/PngPaused.ts"
 import { type Palette, sharedColors, toHex } from "../mask/Palette.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
@@ -19,8 +20,8 @@ export const decode = (
   Effect.gen(function* () {
     const refuse = (detail: string) => Decode.notDecodable(answer, path, detail, "")
     const map = yield* Effect.mapError(
-      Effect.fromResult(
-        LabelPng.decode(mask, { palette, byColor: true, lowerOfShared: true, name: path, maxPixels })
+      Effect.flatMap(PngPaused.read(mask, path, maxPixels), (picture) =>
+        Effect.fromResult(LabelPng.ofPicture(picture, { palette, byColor: true, lowerOfShared: true }))
       ),
       (error) => refuse(error.detail)
     )

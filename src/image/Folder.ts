@@ -8,10 +8,12 @@ import * as OtherFormat from "./OtherFormat.ts"
 
 /** What a run of this package wrote is no input of the next one. */
 const results = /\.(overlay\.(png|jpg)|labels\.png)$/i
+/** Whether a file is such a result by its name. */
+export const isResult = (path: string): boolean => results.test(path)
 
 /** Whether a file is an image by its name, of a kind that is read here or not, and not a result. */
 export const isPicture = (path: string): boolean =>
-  (ImageFormat.ofName(path) !== undefined || OtherFormat.isNamed(path)) && !results.test(path)
+  (ImageFormat.ofName(path) !== undefined || OtherFormat.isNamed(path)) && !isResult(path)
 
 /** A file, or a folder that cannot be read. */
 export interface Found {

@@ -69,36 +69,38 @@ export interface Options extends Polygons.Options {
 /** A feature for each region, a `MultiPolygon` where its parts meet only at corners. */
 export const fromLabelMap = (map: LabelMap, options: Options): FeatureCollection => ({
   type: "FeatureCollection",
-  features: Steps.runSync(steps(map, options))
+  features: [...Steps.runSync(steps(map, options))]
 })
 
-/** Its features, with pauses. @internal */
-export function* steps(map: LabelMap, options: Options): Steps.Steps<ReadonlyArray<Feature>> {
-  const { classes, transform = IDENTITY } = options
-  const minArea = MinArea.of(options.minArea)
+/** Its features, after pauses; each is made when it is asked for, since there may be millions. @internal */
+export function* steps(map: LabelMap, options: Options): Steps.Steps<Iterable<Feature>> {
+  const { classes } = options
   const regions = yield* Regions.extentSteps(yield* Components.steps(map, options), { classes })
-  const outlines = yield* Polygons.steps(map, options)
-  const features: Array<Feature> = []
-  for (const [i, { polygons }] of outlines.entries()) {
-    if (i % perStep === perStep - 1) yield
-    const region = regions[i]!
-    if (region.area >= minArea && polygons.length > 0) features.push(feature(polygons, region, transform))
-  }
-  return features
+  return features(yield* Polygons.steps(map, options), regions, options)
 }
 
-/** Features between two pauses. */
-const perStep = 512
+function* features(
+  outlines: ReadonlyArray<Polygons.Outline>,
+  regions: ReadonlyArray<Extent>,
+  { minArea, transform = IDENTITY }: Options
+): Generator<Feature, void> {
+  const least = MinArea.of(minArea)
+  for (const [i, { polygons }] of outlines.entries()) {
+    const region = regions[i]!
+    if (region.area >= least && polygons.length > 0) yield feature(polygons, region, transform)
+  }
+}
 
 const IDENTITY: Affine = [1, 0, 0, 0, 1, 0]
 
 const feature = (polygons: ReadonlyArray<Polygons.Polygon>, region: Extent, transform: Affine): Feature => {
   const [a, b, c, d, e, f] = transform
   const flipped = a * e - b * d < 0
+  const place = ([x, y]: Polygons.Point): Polygons.Point => [a * x + b * y + c, d * x + e * y + f]
   const ring = (points: Polygons.Ring): ReadonlyArray<Polygons.Point> => {
-    const placed = points.map(([x, y]): Polygons.Point => [a * x + b * y + c, d * x + e * y + f])
-    if (flipped) placed.reverse()
-    return [...placed, placed[0]!]
+    const placed = transform === IDENTITY ? points : points.map(place)
+    const turned = flipped ? placed.toReversed() : placed
+    return turned.concat([turned[0]!])
   }
   const parts = polygons.map(({ holes, outer }) => [outer, ...holes].map(ring))
   const [only] = parts

@@ -152,18 +152,24 @@ export interface MaskOptions {
 export const decodeMask = (
   bytes: Uint8Array,
   options: MaskOptions = {}
+): Result.Result<BinaryMask, MaskNotDecodable> =>
+  Result.flatMap(PngFile.read(bytes, options.name ?? "mask PNG", options.maxPixels), (picture) =>
+    maskOf(picture, options)
+  )
+
+/** The mask of a picture that was read already. @internal */
+export const maskOf = (
+  picture: PngFile.Picture,
+  options: MaskOptions = {}
 ): Result.Result<BinaryMask, MaskNotDecodable> => {
-  const name = options.name ?? "mask PNG"
-  return Result.flatMap(PngFile.read(bytes, name, options.maxPixels), (picture) => {
-    const values = PngFile.brightness(picture)
-    const white = picture.depth < 8 && picture.palette === undefined ? 2 ** picture.depth - 1 : undefined
-    const threshold = options.threshold ?? MaskThreshold.of(values, white)
-    if (threshold === undefined) return fail(name, MaskThreshold.unclear(values))
-    const inside = options.inverted === true ? 0 : 1
-    const data = new Uint8Array(values.length)
-    for (let i = 0; i < values.length; i++) data[i] = values[i]! >= threshold ? inside : 1 - inside
-    return Result.succeed({ width: picture.width, height: picture.height, data })
-  })
+  const values = PngFile.brightness(picture)
+  const white = picture.depth < 8 && picture.palette === undefined ? 2 ** picture.depth - 1 : undefined
+  const threshold = options.threshold ?? MaskThreshold.of(values, white)
+  if (threshold === undefined) return fail(options.name ?? "mask PNG", MaskThreshold.unclear(values))
+  const inside = options.inverted === true ? 0 : 1
+  const data = new Uint8Array(values.length)
+  for (let i = 0; i < values.length; i++) data[i] = values[i]! >= threshold ? inside : 1 - inside
+  return Result.succeed({ width: picture.width, height: picture.height, data })
 }
 
 /**

@@ -9,11 +9,12 @@
 import { Bytes, Result } from "effect"
 import { decode } from "fast-png"
 import type { Rgb } from "./ClassTable.ts"
-import { MaskNotDecodable } from "./MaskError.ts"
+import { fail, MaskNotDecodable } from "./MaskError.ts"
 import * as PngRows from "./PngRows.ts"
+import * as Steps from "./Steps.ts"
 
 /** What the header says. */
-interface Header {
+export interface Header {
   readonly width: number
   readonly height: number
   /** Bits per sample: 1, 2, 4, 8 or 16. */
@@ -72,46 +73,70 @@ const readHeader = (bytes: Uint8Array, name: string): Result.Result<Header, Mask
 export const read = (
   bytes: Uint8Array,
   name: string,
+  maxPixels?: number
+): Result.Result<Picture, MaskNotDecodable> =>
+  Result.flatMap(prepare(bytes, name, maxPixels), (file) => {
+    const parts = Steps.runSync(partsOf(file))
+    const space = parts && PngRows.inflated(parts.packed, PngRows.sizeOf(file.header))
+    return Steps.runSync(pictureOf(file, parts, space))
+  })
+
+/** A file whose header was read. */
+export interface File {
+  readonly name: string
+  readonly header: Header
+  readonly start: Uint8Array
+  readonly chunks: ReadonlyArray<Uint8Array>
+}
+
+/** Its header is read, and its chunks are told apart. */
+export const prepare = (
+  bytes: Uint8Array,
+  name: string,
   maxPixels = MAX_PIXELS
-): Result.Result<Picture, MaskNotDecodable> => {
-  const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: name, detail }))
-  return Result.flatMap(readHeader(bytes, name), (header) => {
+): Result.Result<File, MaskNotDecodable> =>
+  Result.flatMap(readHeader(bytes, name), (header) => {
     const { channels, depth, height, width } = header
     if (width * height > maxPixels) {
-      return fail(`${width} x ${height} pixels are more than the ${maxPixels} allowed`)
+      return fail(name, `${width} x ${height} pixels are more than the ${maxPixels} allowed`)
     }
     if (header.interlaced && depth < 8)
-      return fail(`it is interlaced with ${depth} bits, which is not supported`)
+      return fail(name, `it is interlaced with ${depth} bits, which is not supported`)
     const raw = (Math.ceil((width * channels * depth) / 8) + 1) * height
     // Deflate grows data it cannot compress by 5 bytes a block; the rest is room for odd encoders.
-    const essential = essentialChunks(
-      bytes,
-      raw + Math.ceil(raw / 64) + 65_536,
-      header.colorType === "indexed"
-    )
-    if (typeof essential === "string") return fail(essential)
-    try {
-      const found = usual(essential, header)
-      // What is missing would be zeros, which are a class.
-      if (found === "short") return fail("its data ends before its pixels do")
-      const { data, palette } =
-        found ?? decode(Bytes.concat([bytes.subarray(0, 8), ...essential]), { checkCrc: true })
-      if (header.colorType === "indexed" && palette === undefined)
-        return fail("it is indexed, but has no palette")
-      const samples = data instanceof Uint8ClampedArray ? new Uint8Array(data) : data
-      return Result.succeed({
-        ...header,
-        data: depth < 8 ? unpack(samples, width, height, depth) : samples,
-        palette: palette?.map((color): Rgb => [color[0] ?? 0, color[1] ?? 0, color[2] ?? 0]),
-        // Colours that the file does not say it of are opaque.
-        ...(palette?.some((color) => color.length > 3) === true
-          ? { paletteAlpha: palette.map((color) => color[3] ?? 255) }
-          : {})
-      })
-    } catch (cause) {
-      return fail(`it is broken (${cause instanceof Error ? cause.message : String(cause)})`)
-    }
+    const chunks = essentialChunks(bytes, raw + Math.ceil(raw / 64) + 65_536, header.colorType === "indexed")
+    return typeof chunks === "string"
+      ? fail(name, chunks)
+      : Result.succeed({ name, header, start: bytes.subarray(0, 8), chunks })
   })
+
+/** A picture of its parts, which are as usual, or of all of its chunks. */
+export function* pictureOf(
+  { chunks, header, name, start }: File,
+  parts: Parts | undefined,
+  space: Uint8Array | undefined
+): Steps.Steps<Result.Result<Picture, MaskNotDecodable>> {
+  const { depth, height, width } = header
+  const found = parts && (yield* usual(parts, header, space))
+  // What is missing would be zeros, which are a class.
+  if (found === "short") return fail(name, "its data ends before its pixels do")
+  try {
+    const { data, palette } = found ?? decode(Bytes.concat([start, ...chunks]), { checkCrc: true })
+    if (header.colorType === "indexed" && palette === undefined)
+      return fail(name, "it is indexed, but has no palette")
+    const samples = data instanceof Uint8ClampedArray ? new Uint8Array(data) : data
+    return Result.succeed({
+      ...header,
+      data: depth < 8 ? yield* unpack(samples, width, height, depth) : samples,
+      palette: palette?.map((color): Rgb => [color[0] ?? 0, color[1] ?? 0, color[2] ?? 0]),
+      // Colours that the file does not say it of are opaque.
+      ...(palette?.some((color) => color.length > 3) === true
+        ? { paletteAlpha: palette.map((color) => color[3] ?? 255) }
+        : {})
+    })
+  } catch (cause) {
+    return fail(name, `it is broken (${cause instanceof Error ? cause.message : String(cause)})`)
+  }
 }
 
 const IHDR = 0x49484452
@@ -154,13 +179,20 @@ interface Unpacked {
   readonly palette?: ReadonlyArray<ReadonlyArray<number>>
 }
 
-/** What chunks hold that are as usual; `"short"` where that is not all, undefined where anything else is not. */
-const usual = (chunks: ReadonlyArray<Uint8Array>, header: Header): Unpacked | "short" | undefined => {
-  if (!chunks.every(PngRows.isWhole)) return undefined
+/** What the chunks of a usual file hold. */
+export interface Parts {
+  readonly packed: Uint8Array
+  readonly colors: Uint8Array | undefined
+  readonly alpha: Uint8Array | undefined
+}
+
+/** What is in chunks that are as usual; undefined where anything is not. */
+export function* partsOf({ chunks }: File): Steps.Steps<Parts | undefined> {
   const data: Array<Uint8Array> = []
   let colors: Uint8Array | undefined
   let alpha: Uint8Array | undefined
   for (const chunk of chunks) {
+    if (!(yield* PngRows.wholeSteps(chunk))) return undefined
     const body = chunk.subarray(8, chunk.length - 4)
     const type = new DataView(chunk.buffer, chunk.byteOffset).getUint32(4)
     if (type === IDAT) data.push(body)
@@ -172,9 +204,17 @@ const usual = (chunks: ReadonlyArray<Uint8Array>, header: Header): Unpacked | "s
     else if (type === PLTE) colors = body
     else if (type === TRNS) alpha = body
   }
-  const packed = data.length === 1 ? data[0]! : Bytes.concat(data)
+  return { packed: data.length === 1 ? data[0]! : Bytes.concat(data), colors, alpha }
+}
+
+/** What they are of once they are inflated; `"short"` where that is not all, undefined where it is not as usual. */
+function* usual(
+  { alpha, colors, packed }: Parts,
+  header: Header,
+  space: Uint8Array | undefined
+): Steps.Steps<Unpacked | "short" | undefined> {
   if (header.interlaced) return PngRows.isShort(packed, header) ? "short" : undefined
-  const unpacked = PngRows.unpack(packed, header)
+  const unpacked = yield* PngRows.unfiltered(space, header)
   if (unpacked === undefined || unpacked === "short") return unpacked
   if (colors === undefined) return { data: unpacked }
   const palette = Array.from({ length: colors.length / 3 }, (_, id) => [
@@ -185,16 +225,18 @@ const usual = (chunks: ReadonlyArray<Uint8Array>, header: Header): Unpacked | "s
 }
 
 /** One sample a byte, from rows of packed bits. */
-const unpack = (
+function* unpack(
   packed: Uint8Array | Uint16Array,
   width: number,
   height: number,
   depth: number
-): Uint8Array => {
+): Steps.Steps<Uint8Array> {
   const out = new Uint8Array(width * height)
   const stride = Math.ceil((width * depth) / 8)
   const mask = (1 << depth) - 1
+  const pause = Steps.rowsPerStep(width)
   for (let y = 0; y < height; y++) {
+    if (y % pause === pause - 1) yield
     for (let x = 0; x < width; x++) {
       const bit = x * depth
       out[y * width + x] = (packed[y * stride + (bit >> 3)]! >> (8 - depth - (bit & 7))) & mask

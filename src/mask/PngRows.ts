@@ -3,6 +3,7 @@
  * says. `fast-png` takes ten times as much, since it unpacks what comes bit by bit; it judges whatever is unusual.
  */
 import { unzlibSync } from "fflate"
+import * as Steps from "./Steps.ts"
 
 /** What a header says of rows. */
 export interface Rows {
@@ -19,19 +20,29 @@ const table = Int32Array.from({ length: 256 }, (_, byte) => {
   return crc
 })
 
-/** CRC-32, the checksum of a chunk: of its name and its data. */
-export const crc32 = (bytes: Uint8Array): number => {
-  let crc = -1
+const crcOn = (start: number, bytes: Uint8Array): number => {
+  let crc = start
   for (let i = 0; i < bytes.length; i++) crc = table[(crc ^ bytes[i]!) & 0xff]! ^ (crc >>> 8)
-  return ~crc >>> 0
+  return crc
 }
 
+/** CRC-32, the checksum of a chunk: of its name and its data. */
+export const crc32 = (bytes: Uint8Array): number => ~crcOn(-1, bytes) >>> 0
+
 /** Whether a chunk (its length, name, data and checksum) is as it was written. */
-export const isWhole = (chunk: Uint8Array): boolean => {
+export function* wholeSteps(chunk: Uint8Array): Steps.Steps<boolean> {
   const end = chunk.length - 4
   const said = new DataView(chunk.buffer, chunk.byteOffset, chunk.length).getUint32(end)
-  return said === crc32(chunk.subarray(4, end))
+  let crc = -1
+  for (let at = 4; at < end; at += Steps.pixelsPerStep) {
+    if (at > 4) yield
+    crc = crcOn(crc, chunk.subarray(at, Math.min(end, at + Steps.pixelsPerStep)))
+  }
+  return said === ~crc >>> 0
 }
+
+/** The same at once. */
+export const isWhole = Steps.sync(wholeSteps)
 
 /** Rows of up to this many bytes are unpacked into the same memory each time. */
 const scratch = new Uint8Array(1024 * 1024)
@@ -41,7 +52,7 @@ const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
 const strideOf = ({ channels, depth, width }: Rows): number => Math.ceil((width * channels * depth) / 8)
 
 /** Bytes of rows with their filters. */
-const sizeOf = (rows: Rows): number => (rows.width === 0 ? 0 : (strideOf(rows) + 1) * rows.height)
+export const sizeOf = (rows: Rows): number => (rows.width === 0 ? 0 : (strideOf(rows) + 1) * rows.height)
 
 /** First column and row, and steps, of the seven pictures that an interlaced one is. */
 const passes = [
@@ -62,7 +73,7 @@ const interlacedSizeOf = (rows: Rows): number =>
   }, 0)
 
 /** At most so many bytes, undefined where they are not packed as they should be. Valid until the next call. */
-const inflated = (packed: Uint8Array, size: number): Uint8Array | undefined => {
+export const inflated = (packed: Uint8Array, size: number): Uint8Array | undefined => {
   const out = size <= scratch.length ? scratch.subarray(0, size) : new Uint8Array(size)
   try {
     return unzlibSync(packed, { out })
@@ -82,28 +93,41 @@ export const isShort = (packed: Uint8Array, rows: Rows): boolean => {
  * Samples of rows as they are packed in a file; below 8 bits several to a byte. `"short"` where there are fewer than there
  * are pixels, undefined where they are not the usual.
  */
-export const unpack = (packed: Uint8Array, rows: Rows): Uint8Array | Uint16Array | "short" | undefined => {
+export const unpack = (packed: Uint8Array, rows: Rows): Unpacked =>
+  Steps.runSync(unfiltered(inflated(packed, sizeOf(rows)), rows))
+
+export type Unpacked = Uint8Array | Uint16Array | "short" | undefined
+
+/** The same of rows with their filters, if they could be inflated. */
+export function* unfiltered(space: Uint8Array | undefined, rows: Rows): Steps.Steps<Unpacked> {
   const { channels, depth, height } = rows
   const stride = strideOf(rows)
-  const space = inflated(packed, sizeOf(rows))
   if (space === undefined) return undefined
   if (space.length < sizeOf(rows)) return "short"
   const out = new Uint8Array(stride * height)
+  const pause = Steps.rowsPerStep(stride)
   // Filters look back a whole sample of each channel.
   const back = Math.ceil((channels * depth) / 8)
   for (let y = 0; y < height; y++) {
+    if (y % pause === pause - 1) yield
     const from = y * (stride + 1) + 1
     const row = space.subarray(from, from + stride)
     if (!unfilter(space[from - 1]!, row, out, y * stride, back)) return undefined
+    if (depth === 16 && isLittleEndian && y > 0) swap(out, (y - 1) * stride, stride)
   }
   if (depth < 16) return out
-  if (isLittleEndian)
-    for (let i = 0; i < out.length; i += 2) {
-      const high = out[i]!
-      out[i] = out[i + 1]!
-      out[i + 1] = high
-    }
+  // A row is the one that the next is told from, until that is done.
+  if (isLittleEndian) swap(out, (height - 1) * stride, stride)
   return new Uint16Array(out.buffer)
+}
+
+/** The bytes of samples of 16 bits in the other order, in place. */
+const swap = (bytes: Uint8Array, from: number, length: number): void => {
+  for (let i = from; i < from + length; i += 2) {
+    const high = bytes[i]!
+    bytes[i] = bytes[i + 1]!
+    bytes[i + 1] = high
+  }
 }
 
 /** Puts a row in its place, by the row before it; false where there is no such filter. */

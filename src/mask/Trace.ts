@@ -156,13 +156,17 @@ const makeWalker = (map: LabelMap, junctions: Junctions) => {
         else y--
       }
     } while (at !== start || direction !== 0)
-    // The corner the walk started from was reached last, and comes first.
-    const points: Array<Point> = [[xs[size - 1]!, ys[size - 1]!]]
-    for (let i = 0; i < size - 1; i++) points.push([xs[i]!, ys[i]!])
-    const marks: Array<boolean> = wantsAny ? [fixed[size - 1] === 1] : []
-    if (wantsAny) for (let i = 0; i < size - 1; i++) marks.push(fixed[i] === 1)
-    const whole = { points, junctions: wantsAny ? marks : noJunctions, area }
-    return touches ? cutLoops(whole) : [whole]
+    // The corner the walk started from was reached last, and comes first. Of rings there may be millions, each as long as it needs to be.
+    const points = Array.from({ length: size }, (_, i): Point => {
+      const from = i === 0 ? size - 1 : i - 1
+      return [xs[from]!, ys[from]!]
+    })
+    const marks = wantsAny
+      ? Array.from({ length: size }, (_, i) => fixed[i === 0 ? size - 1 : i - 1] === 1)
+      : noJunctions
+    const whole = { points, junctions: marks, area }
+    // Two rings that share a corner have eight.
+    return touches && size > 7 ? cutLoops(whole) : [whole]
   }
 
   /** -1 outside the image. */

@@ -56,6 +56,13 @@ describe("BatchSource", () => {
       const keys = (names: ReadonlyArray<string>) => names.map((name) => `${join(path, name)} 12x8`)
       assert.deepStrictEqual(yield* look(BatchSource.glob(`${path}/**/*.png`)), keys(["x/a.png", "y/c.png"]))
       assert.deepStrictEqual(yield* look(BatchSource.of(`${path}/x/*`)), keys(["x/a.png", "x/b.jpg"]))
+      // Results are none, unless they are asked for.
+      fill(path, { "y/c.png.labels.png": picture(4), "y/c.png.overlay.png": picture(4) })
+      assert.deepStrictEqual(yield* look(BatchSource.glob(`${path}/y/*.png`)), keys(["y/c.png"]))
+      assert.deepStrictEqual(
+        yield* look(BatchSource.glob(`${path}/y/*.labels.png`)),
+        keys(["y/c.png.labels.png"])
+      )
       assert.deepStrictEqual(yield* look(BatchSource.of(`${path}/x`)), ["a.png 12x8", "b.jpg 12x8"])
       assert.deepStrictEqual(yield* look(BatchSource.of(`${path}/x/a.png`)), keys(["x/a.png"]))
     })

@@ -1,11 +1,11 @@
 /** Runs in one folder at once, and runs that are interrupted. */
 import { hostname } from "node:os"
-import { existsSync, writeFileSync } from "node:fs"
+import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber } from "effect"
-import { Batch, BatchSource } from "effect-segformer/batch"
+import { Batch, BatchSource, Sink } from "effect-segformer/batch"
 import { eventually, hangs } from "../support/Eventually.ts"
 import { folder } from "../support/Folder.ts"
 import { holding, pictures, segmenter } from "./support.ts"
@@ -80,6 +80,31 @@ describe("Batch.run, interrupted", () => {
       yield* Fiber.interrupt(fiber)
       assert.strictEqual(found.size, 0)
       assert.strictEqual((yield* Effect.provide(run, segmenter())).settled.done, 6)
+    })
+  )
+
+  it.live("ends where its folder is moved or removed, since nobody would find what is noted there", () =>
+    Effect.gen(function* () {
+      const source = BatchSource.folder(yield* folder(pictures(12)))
+      for (const spoil of [
+        (path: string) => renameSync(path, `${path}-moved`),
+        (path: string) => rmSync(path, { recursive: true })
+      ]) {
+        const out = yield* folder()
+        const memory = join(out, "run")
+        let written = 0
+        const sink = Sink.make({
+          name: "own",
+          write: () => Effect.sync(() => void (++written === 5 && spoil(memory)))
+        })
+        const error = yield* Effect.flip(
+          Batch.run({ source, sinks: [sink], folder: memory }).pipe(
+            Effect.provide([segmenter(), NodeFileSystem.layer])
+          )
+        )
+        assert.strictEqual(error._tag, "RunFolderFailed")
+        assert.match(error.message, /was moved or removed while the run was at work/)
+      }
     })
   )
 })

@@ -1,10 +1,13 @@
 /** `segformer batch` as a user runs it, with the model in the box. */
 import { existsSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Result } from "effect"
+import { Effect, Result, Stream } from "effect"
+import { FetchHttpClient } from "effect/http"
 import { LabelPng } from "effect-segformer/mask"
 import { Fixtures } from "effect-segformer/testing"
+import { sourceOf } from "../../src/cli/BatchRun.ts"
 import { lines, run, start } from "../support/Command.ts"
 import { uploadAnswer } from "../http/servers/InspectionServer.ts"
 import { eventually } from "../support/Eventually.ts"
@@ -178,5 +181,29 @@ describe("segformer batch", () => {
       // What was under way was finished and noted: nothing is done twice.
       assert.deepInclude(lines(second.stdout)[0], { done: count, skipped: labels.length })
     })
+  )
+
+  it.live("takes nothing of its results for images, where they lie within the folder of images", () =>
+    Effect.gen(function* () {
+      const path = yield* folder()
+      // What a service that only paints gives is called as any image may be.
+      for (const name of ["a.png", "deep/b.png", "found/a.png.mask.png", "found/in/c.png", "founder/d.png"])
+        fill(path, { [name]: panel(1) })
+      const at = (below: string) => join(path, below)
+      const cases: ReadonlyArray<readonly [word: string, out: string, keys: ReadonlyArray<string>]> = [
+        [path, at("found"), ["a.png", "deep/b.png", "founder/d.png"]],
+        [`${path}/`, at("deep/../found/"), ["a.png", "deep/b.png", "founder/d.png"]],
+        [at("**/*.png"), at("found"), [at("a.png"), at("deep/b.png"), at("founder/d.png")]],
+        [at("found/in"), at("found"), ["c.png"]],
+        [at("found/i*/*"), at("found"), [at("found/in/c.png")]],
+        [at("founder"), at("founder"), ["d.png"]],
+        [at("found/a.png.mask.png"), at("found"), [at("found/a.png.mask.png")]]
+      ]
+      for (const [word, out, keys] of cases) {
+        const { items } = yield* sourceOf(word, out)
+        const found = yield* Stream.runCollect(items)
+        assert.deepStrictEqual(found.map(({ key }) => key).toSorted(), keys, word)
+      }
+    }).pipe(Effect.provide([NodeFileSystem.layer, FetchHttpClient.layer]))
   )
 })

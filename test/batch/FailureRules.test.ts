@@ -55,7 +55,7 @@ describe("a run on one machine (the table is played on many in ClusterFailures.t
       const calls = Array.from({ length: 5 }, () => Effect.fail(refusal))
       const wait = FailureRules.whileTurnedAway({ maxWait: Duration.minutes(3) })
       const failed = Effect.forEach(calls, (call) => Effect.flip(wait(call)), { concurrency: "unbounded" })
-      const errors = yield* passing(Effect.provide(failed, Logger.layer([logger])))
+      const errors = yield* passing(Effect.provide(failed, Logger.layer([logger])), () => 1000)
       assert.deepStrictEqual(
         errors.map(({ _tag }) => _tag),
         calls.map(() => "RateLimited")

@@ -27,6 +27,7 @@ const all = Layer.mergeAll(Users.layer, Projects.layer, Knowledge.layer, Designs
 const at = (url: string) => {
   const env = {
     USER_SERVICE_URL: `${url}/api/v1/`,
+    USER_SERVICE_RETRY_DELAY: "1",
     PROJECT_SERVICE_URL: `${url}/api/v1`,
     KNOWLEDGE_SERVICE_URL: `${url}/api/v1`,
     DESIGN_SERVICE_URL: `${url}/api/v1`,

@@ -2,15 +2,13 @@ import { chmod, mkdir, rm, truncate, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { userInfo } from "node:os"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { assert, describe, it } from "@effect/vitest"
 import { ByteSize, Effect, FileSystem, Layer, Logger, PlatformError, Stream } from "effect"
-import { type Image, type ImageLimits, ImageSource, type SourceError } from "effect-segformer"
-import { passing } from "../support/Passing.ts"
-import { closedPort, type Handler, http } from "../support/TestServer.ts"
+import { ImageSource, type SourceError } from "effect-segformer"
 import * as samples from "./samples.ts"
+import { cut, failure, isAbout } from "./support.ts"
 
-const platform = Layer.mergeAll(NodeFileSystem.layer, NodeHttpClient.layerUndici, Logger.layer([]))
+const platform = Layer.mergeAll(NodeFileSystem.layer, Logger.layer([]))
 
 /** A folder that is gone after the test. */
 const folder = Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped())
@@ -24,17 +22,6 @@ const fileOf = (name: string, bytes: Uint8Array | string) =>
     yield* promise(() => writeFile(path, bytes))
     return path
   })
-
-const failure = <R>(source: ImageSource.ImageSource<R>, limits?: Partial<ImageLimits>) =>
-  Effect.flip(source.open(limits))
-
-const isAbout = (error: SourceError, tag: SourceError["_tag"], ...parts: ReadonlyArray<string>) => {
-  assert.strictEqual(error._tag, tag)
-  for (const part of parts) assert.include(error.message, part)
-  assert.isFalse(error.isRetryable)
-}
-
-const cut = (bytes: Uint8Array) => bytes.subarray(0, bytes.length >> 1)
 
 describe("ImageSource.file", () => {
   it.live("knows name, type, size and pixels, and gives the same bytes at once and as a stream", () =>
@@ -322,86 +309,5 @@ describe("ImageSource.stream", () => {
       )
       isAbout(yield* failure(ImageSource.stream("camera", Stream.empty)), "NotAnImage", "it is empty")
     })
-  )
-})
-
-describe("ImageSource.url", () => {
-  const serve = (handler: Handler) => http(handler)
-
-  it.live("is fetched with its query, and is called by its path", () =>
-    Effect.gen(function* () {
-      const bytes = yield* promise(samples.png)
-      const server = yield* serve((_, response) => void response.end(bytes))
-      const image: Image = yield* ImageSource.url(`${server.url}/a/panel.png?size=full#top`).open()
-      assert.strictEqual(server.requests[0]?.path, "/a/panel.png?size=full")
-      assert.deepInclude(image, { name: "panel.png", source: `${server.url}/a/panel.png`, width: 8 })
-      assert.strictEqual(server.requests[0]?.headers.accept, "image/*")
-    }).pipe(Effect.provide(platform), Effect.scoped)
-  )
-
-  it.live.each(["", "/", "/camera/", "/a%2Fb/", "/?x=1"])("…%s is asked for just so", (path) =>
-    Effect.gen(function* () {
-      const bytes = yield* promise(samples.png)
-      const server = yield* serve((_, response) => void response.end(bytes))
-      yield* ImageSource.url(server.url + path).open()
-      assert.strictEqual(server.requests[0]?.path, path === "" ? "/" : path)
-    }).pipe(Effect.provide(platform), Effect.scoped)
-  )
-
-  it.live("redirects are followed, to other hosts too", () =>
-    Effect.gen(function* () {
-      const bytes = yield* promise(samples.png)
-      const other = yield* serve((_, response) => void response.end(bytes))
-      const server = yield* serve(
-        (_, response) => void response.writeHead(302, { location: `${other.url}/b.png` }).end()
-      )
-      assert.strictEqual((yield* ImageSource.url(`${server.url}/a.png`).open()).width, 8)
-    }).pipe(Effect.provide(platform), Effect.scoped)
-  )
-
-  it.live("that leads nowhere, to no image, or to one too large", () =>
-    Effect.gen(function* () {
-      const bytes = yield* promise(() => samples.png(60, 60))
-      const server = yield* serve(({ path }, response) => {
-        if (path === "/none") return void response.writeHead(404).end("no")
-        if (path === "/html") return void response.end("<!doctype html><title>Sign in</title>")
-        if (path === "/cut") return void response.end(cut(bytes))
-        if (path === "/denied") return void response.writeHead(403).end("not yours")
-        response.end(bytes)
-      })
-      const at = (path: string) => ImageSource.url(server.url + path)
-      isAbout(yield* failure(at("/none")), "ImageNotFound", `${server.url}/none`)
-      isAbout(yield* failure(at("/html")), "NotAnImage", "<!doctype html>")
-      isAbout(yield* failure(at("/cut")), "NotAnImage", "cut off")
-      isAbout(yield* failure(at("/denied")), "Unauthorized", "not yours")
-      isAbout(yield* failure(at("/"), { maxBytes: 100 }), "ImageTooLarge", "maxBytes")
-      assert.strictEqual(server.requests.length, 5)
-    }).pipe(Effect.provide(platform), Effect.scoped)
-  )
-
-  it.live.each([
-    "",
-    "panel.png",
-    "ftp://host/a.png",
-    "data:image/png;base64,QUJD",
-    "http://u:hunter2@host/a.png"
-  ])("%s is none", (address) =>
-    Effect.gen(function* () {
-      const error = yield* failure(ImageSource.url(address))
-      isAbout(error, "InvalidUrl")
-      assert.notInclude(error.message, "hunter2")
-    }).pipe(Effect.provide(platform))
-  )
-
-  it.effect("of a host that does not answer is tried again, then failed", () =>
-    Effect.gen(function* () {
-      const port = yield* closedPort
-      const server = yield* serve((_, response) => void response.socket?.resetAndDestroy())
-      for (const url of [server.url, `http://127.0.0.1:${port}`]) {
-        const error = yield* passing(Effect.flip(ImageSource.url(`${url}/a.png`).open()))
-        assert.strictEqual(error._tag, "ConnectionFailed")
-      }
-      assert.strictEqual(server.requests.length, 4)
-    }).pipe(Effect.provide(platform), Effect.scoped)
   )
 })

@@ -1,7 +1,8 @@
 /** What a Gradio app gives: the last event of a stream, the files that it names, and sections with labels. */
-import { Effect, Result } from "effect"
+import { Effect } from "effect"
 import type { Image } from "../../image/ImageSource.ts"
 import * as PngFile from "../../mask/PngFile.ts"
+import * as PngPaused from "../../mask/PngPaused.ts"
 import * as Rle from "../../mask/Rle.ts"
 import type { Prediction } from "../../Prediction.ts"
 import * as Decode from "../../service/Decode.ts"
@@ -138,10 +139,12 @@ export const fromSections = Effect.fnUntraced(function* (
     Effect.fnUntraced(function* ({ address, label, path }) {
       const { body } = yield* getFile(address)
       const refuse = (detail: string) => Effect.fail(Decode.notDecodable(answer, path, detail, ""))
-      const read = PngFile.read(body, path, maxPixels(image, options))
-      if (Result.isFailure(read)) return yield* refuse(read.failure.detail)
-      const { height, width } = read.success
-      const alpha = PngFile.opacity(read.success)
+      const picture = yield* Effect.mapError(
+        PngPaused.read(body, path, maxPixels(image, options)),
+        ({ detail }) => Decode.notDecodable(answer, path, detail, "")
+      )
+      const { height, width } = picture
+      const alpha = PngFile.opacity(picture)
       if (alpha === undefined) return yield* refuse("it has no alpha, which would say what is inside")
       if (isBox(alpha)) return yield* refuse(`"${label}" is the box around something, and no mask`)
       const data = new Uint8Array(alpha.length)

@@ -1,0 +1,54 @@
+/**
+ * Large PNGs read where others wait for their turn: inflated beside the event loop where the platform does that, and put together in
+ * steps. Apart from `PngFile`, for those who read at once.
+ */
+import { Effect } from "effect"
+import type { MaskNotDecodable } from "./MaskError.ts"
+import * as PngFile from "./PngFile.ts"
+import * as PngRows from "./PngRows.ts"
+import * as Steps from "./Steps.ts"
+
+/** What is read at once: it takes a few milliseconds. */
+const fewPixels = 1 << 18
+
+/** What `PngFile.read` gives, while others have their turn. */
+export const read = Effect.fnUntraced(function* (
+  bytes: Uint8Array,
+  name: string,
+  maxPixels?: number
+): Effect.fn.Return<PngFile.Picture, MaskNotDecodable> {
+  const file = yield* Effect.fromResult(PngFile.prepare(bytes, name, maxPixels))
+  const { height, interlaced, width } = file.header
+  if (interlaced || width * height <= fewPixels || typeof DecompressionStream === "undefined")
+    return yield* Effect.fromResult(PngFile.read(bytes, name, maxPixels))
+  const parts = yield* Steps.run(() => PngFile.partsOf(file))
+  const space = parts && (yield* inflate(parts.packed, PngRows.sizeOf(file.header)))
+  return yield* Effect.flatMap(
+    Steps.run(() => PngFile.pictureOf(file, parts, space)),
+    Effect.fromResult
+  )
+})
+
+/** At most so many bytes, undefined where they are not packed as they should be. */
+const inflate = (packed: Uint8Array, size: number): Effect.Effect<Uint8Array | undefined> =>
+  Effect.promise(async (signal) => {
+    const out = new Uint8Array(size)
+    const reader = new Blob([new Uint8Array(packed)])
+      .stream()
+      .pipeThrough(new DecompressionStream("deflate"), { signal })
+      .getReader()
+    let at = 0
+    try {
+      for (;;) {
+        const { done, value } = await reader.read()
+        if (done) return out.subarray(0, at)
+        if (at + value.length > size) break
+        out.set(value, at)
+        at += value.length
+      }
+      await reader.cancel()
+    } catch {
+      // What it is that is wrong is told by the reader of what is unusual.
+    }
+    return undefined
+  })

@@ -1,0 +1,120 @@
+/** Large PNGs, read while others have their turn: the same samples and the same refusals. */
+import { crc32, deflateSync } from "node:zlib"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Result } from "effect"
+import * as PngFile from "../../src/mask/PngFile.ts"
+import * as PngPaused from "../../src/mask/PngPaused.ts"
+
+const chunk = (type: string, data: Uint8Array): Buffer => {
+  const bytes = Buffer.alloc(12 + data.length)
+  bytes.writeUInt32BE(data.length, 0)
+  bytes.write(type, 4, "latin1")
+  bytes.set(data, 8)
+  bytes.writeUInt32BE(crc32(bytes.subarray(4, 8 + data.length)), 8 + data.length)
+  return bytes
+}
+
+const width = 601
+const height = 450
+const channels: Readonly<Record<number, number>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 }
+
+/** Rows with each of the filters in turn, whose bytes look like chance but for long runs. */
+const rowsOf = (colorType: number, depth: number): Buffer => {
+  const stride = Math.ceil((width * channels[colorType]! * depth) / 8) + 1
+  const rows = Buffer.alloc(stride * height)
+  for (let i = 0; i < rows.length; i++)
+    rows[i] = i % stride === 0 ? Math.floor(i / stride) % 5 : Math.imul(i >> 6, 2_654_435_761) >>> 24
+  return rows
+}
+
+const fileOf = (colorType: number, depth: number, data: Uint8Array): Buffer => {
+  const header = Buffer.alloc(13)
+  header.writeUInt32BE(width, 0)
+  header.writeUInt32BE(height, 4)
+  header.set([depth, colorType, 0, 0, 0], 8)
+  const palette = Buffer.from(Uint8Array.from({ length: 768 }, (_, i) => (i * 7) & 0xff))
+  const half = data.length >> 1
+  return Buffer.concat([
+    Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a),
+    chunk("IHDR", header),
+    ...(colorType === 3 ? [chunk("PLTE", palette)] : []),
+    chunk("IDAT", data.subarray(0, half)),
+    chunk("IDAT", data.subarray(half)),
+    chunk("IEND", new Uint8Array())
+  ])
+}
+
+const both = (bytes: Uint8Array) =>
+  Effect.gen(function* () {
+    const paused = yield* Effect.result(PngPaused.read(bytes, "it"))
+    return [paused, PngFile.read(bytes, "it")] as const
+  })
+
+describe("large PNGs", () => {
+  for (const [colorType, depth] of [
+    [0, 1],
+    [0, 4],
+    [0, 8],
+    [0, 16],
+    [2, 8],
+    [2, 16],
+    [3, 2],
+    [3, 8],
+    [4, 8],
+    [6, 16]
+  ] as const)
+    it.live(`of colour type ${colorType} and ${depth} bits are those that are read at once`, () =>
+      Effect.gen(function* () {
+        const [paused, atOnce] = yield* both(
+          fileOf(colorType, depth, deflateSync(rowsOf(colorType, depth), { level: 1 }))
+        )
+        const picture = Result.getOrThrow(paused)
+        const { data, ...header } = Result.getOrThrow(atOnce)
+        assert.strictEqual(Buffer.compare(Buffer.from(picture.data.buffer), Buffer.from(data.buffer)), 0)
+        assert.deepStrictEqual({ ...picture, data: undefined }, { ...header, data: undefined })
+      })
+    )
+
+  it.live("that are short, too long, cut off or changed are refused, or read, as they are at once", () =>
+    Effect.gen(function* () {
+      const rows = rowsOf(0, 8)
+      const packed = deflateSync(rows, { level: 1 })
+      const changed = fileOf(0, 8, packed)
+      changed[changed.length - 40]! ^= 1
+      const noFilter = Buffer.from(rows)
+      noFilter[0] = 9
+      for (const [name, bytes, isRead] of [
+        ["short", fileOf(0, 8, deflateSync(rows.subarray(0, -1), { level: 1 })), false],
+        ["longer", fileOf(0, 8, deflateSync(Buffer.concat([rows, rows.subarray(0, 9)]), { level: 1 })), true],
+        ["cut off", fileOf(0, 8, packed.subarray(0, -1000)), false],
+        ["no filter", fileOf(0, 8, deflateSync(noFilter, { level: 1 })), false],
+        ["changed", changed, false],
+        ["no zlib", fileOf(0, 8, rows.subarray(0, 5000)), false]
+      ] as const) {
+        const [paused, atOnce] = yield* both(bytes)
+        assert.strictEqual(Result.isSuccess(paused), isRead, name)
+        assert.strictEqual(Result.isSuccess(atOnce), isRead, `${name} at once`)
+      }
+      const error = yield* Effect.flip(PngPaused.read(fileOf(0, 8, packed), "it", width * height - 1))
+      assert.match(error.detail, /more than the 270449 allowed/)
+    })
+  )
+
+  it.live("let others have their turn", () =>
+    Effect.gen(function* () {
+      const bytes = fileOf(6, 16, deflateSync(rowsOf(6, 16), { level: 1 }))
+      let turns = 0
+      const other = yield* Effect.forkChild(
+        Effect.forever(
+          Effect.andThen(
+            Effect.sync(() => turns++),
+            Effect.yieldNow
+          )
+        )
+      )
+      yield* PngPaused.read(bytes, "it")
+      yield* Fiber.interrupt(other)
+      assert.isAbove(turns, 1)
+    })
+  )
+})
