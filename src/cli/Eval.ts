@@ -133,6 +133,7 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
     images,
     notes: [
       ...notes(scores, classes, ignored, new Set(excluded)),
+      ...withoutClass(sums.confusion, scores.pixels),
       ...(annotations?.notes ?? []),
       ...(drawn?.notes ?? []),
       ...(unannotated === 0
@@ -219,6 +220,18 @@ const notes = (
         `counts in the means, as evaluate's mean_iou has it. --exclude "${name}" leaves it out`
       )
     })
+
+/** Of predictions that leave gaps, as those of a list of masks do, whatever the truth has there is lost. */
+const withoutClass = ({ classes, counts }: Metrics.Confusion, pixels: number): ReadonlyArray<string> => {
+  let none = 0
+  for (let row = 0; row < classes; row++) none += counts[row * (classes + 1) + classes]!
+  return none < pixels / 100
+    ? []
+    : [
+        `predictions have no class (255, or one that is none) on ${Screen.count(none)} of ${Screen.count(pixels)} pixels that are counted: ` +
+          "they are wrong there. Masks of things leave such gaps, where the truth has a background"
+      ]
+}
 
 const readPair = (
   pair: EvalPairs.Pair,

@@ -113,14 +113,10 @@ const holdsMask = (answer: Answer): boolean => {
 
 /** Two answers that differ by no more than the address, a time and an id. */
 const areAlike = (one: Answer, other: Answer): boolean => {
-  const plain = (answer: Answer) => {
-    const path = answer.service.replace(/^\w+:\/\/[^/]*\/?/, "")
-    const text = Decode.text(answer).slice(0, 4096)
-    return (path === "" ? text : text.replaceAll(path, "")).replaceAll(
-      /\b(?:GET|POST|PUT)\b|[\da-f]*\d[\da-f-]*/gi,
-      ""
-    )
-  }
+  const plain = (answer: Answer) =>
+    Decode.text(answer)
+      .slice(0, 4096)
+      .replaceAll(/[^\s"]*[\d/][^\s"]*|GET|POST|PUT/g, "")
   return one.status === other.status && plain(one) === plain(other)
 }
 
@@ -144,13 +140,13 @@ const absent = (
   const what = isPage
     ? ", a page of HTML"
     : isMissed
-      ? ", as it answers other addresses too"
+      ? " as other addresses do"
       : isOk
         ? " though no image was sent"
         : ""
   return {
     status,
-    detail: `${telling}${what}, and it does not say how it is: check the base URL, the protocol, the name of the model and the path of its health`
+    detail: `${telling}${what}, and it does not say how it is: check the base URL, the protocol and the name of the model`
   }
 }
 

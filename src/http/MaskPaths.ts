@@ -178,12 +178,13 @@ export const within = (json: unknown, path: string): string => {
   return isRecord(value) ? (find(value, path) ?? contentIn(value, path) ?? path) : path
 }
 
+const pair = (height: unknown, width: unknown): ReadonlyArray<Size> => {
+  const [h, w] = [Side.toId(height), Side.toId(width)]
+  return h === undefined || w === undefined ? [] : [{ height: h, width: w }]
+}
+
 /** The size that values one after the other have, by what stands beside them or the image; `undefined` where it is not known. */
 const sizeOf = (count: number, beside: Readonly<Record<string, unknown>>, image: Size): Size | undefined => {
-  const pair = (height: unknown, width: unknown): ReadonlyArray<Size> => {
-    const [h, w] = [Side.toId(height), Side.toId(width)]
-    return h === undefined || w === undefined ? [] : [{ height: h, width: w }]
-  }
   const listed = (given: unknown) => (Array.isArray(given) ? given.slice(-2) : [])
   const [h, w] = listed(beside["shape"])
   const [a, b] = listed(beside["size"])
@@ -203,23 +204,20 @@ const sizeOf = (count: number, beside: Readonly<Record<string, unknown>>, image:
 
 /** The size of the image that an answer says it has looked at: what it lists beside that in pixels is of this size. */
 export const imageSizeIn = (json: unknown, path: string, image: Size): Size | undefined => {
-  const sizeOf = (height: unknown, width: unknown): Size | undefined => {
-    const [h, w] = [Side.toId(height), Side.toId(width)]
-    return h === undefined || w === undefined || h * w === 0 ? undefined : { height: h, width: w }
-  }
-  const inOrder = (size: Size | undefined) => (size && Fit.isTurned(size, image) ? Fit.turn(size) : size)
   for (const { value } of around(json, path).toReversed()) {
     if (!isRecord(value)) continue
-    const { image: looked, orig_shape: original, shape = original } = value
+    const { image: looked, image_height: h, image_width: w, imageHeight = h, imageWidth = w } = value
+    const { orig_shape: original, shape = original } = value
     // As NumPy has them, with or without channels; some write them as OpenCV takes them.
-    const [height, width, channels = 1] = Array.isArray(shape) && shape.length <= 3 ? shape : []
+    const [height, width, channels = 3] = Array.isArray(shape) && shape.length < 4 ? shape : []
+    const shaped = channels < 5 ? pair(height, width) : []
     const isThing = ["x", "left", "x1", "xmin"].some((side) => side in value)
-    const found =
-      (isRecord(looked) ? sizeOf(looked["height"], looked["width"]) : undefined) ??
-      sizeOf(value["image_height"], value["image_width"]) ??
-      sizeOf(value["imageHeight"], value["imageWidth"]) ??
-      (isThing ? undefined : sizeOf(value["height"], value["width"])) ??
-      (channels === 1 || channels === 3 || channels === 4 ? inOrder(sizeOf(height, width)) : undefined)
+    const found = [
+      ...(isRecord(looked) ? pair(looked["height"], looked["width"]) : []),
+      ...pair(imageHeight, imageWidth),
+      ...(isThing ? [] : pair(value["height"], value["width"])),
+      ...shaped.map((size) => (Fit.isTurned(size, image) ? Fit.turn(size) : size))
+    ].find((size) => size.height * size.width > 0)
     if (found !== undefined) return found
   }
   return undefined

@@ -131,10 +131,7 @@ const strayIn = (
   rings: ReadonlyArray<Polygons.Ring>,
   { height, width }: Fit.Size
 ): Polygons.Point | undefined => {
-  const isIn = (at: number, side: number) => {
-    const slack = Math.max(2, side / 10)
-    return at >= -slack && at <= side + slack
-  }
+  const isIn = (at: number, side: number) => Math.abs(at - side / 2) <= side / 2 + Math.max(2, side / 10)
   return rings.flat().find(([x, y]) => !(isIn(x, width) && isIn(y, height)))
 }
 
@@ -181,7 +178,7 @@ export const fromArray = (
       }
       const stray = shares ? undefined : strayIn(rings, drawnOn)
       if (stray !== undefined) {
-        const detail = `its outline has a point at ${stray.join(", ")}, where the image has ${drawnOn.width} x ${drawnOn.height} pixels: points of another size of the image, or rows before columns? Say so of the latter with \`transposed\``
+        const detail = `its outline has a point at ${stray.join(", ")}, and the image has ${drawnOn.width} x ${drawnOn.height} pixels: points of another size, or rows first? Say the latter with \`transposed\``
         return fail(answer, path, detail)
       }
       return Effect.succeed(painted(rings, shares ? image : drawnOn, shares))

@@ -8,25 +8,38 @@ import type { Steps } from "./Steps.ts"
 /** Halves round, and so do those who quantize or write few digits. */
 const tolerance = 0.02
 
-/** Sums between two pauses. */
+/** Values looked at between two pauses. */
 const valuesPerStep = 1 << 17
 
-/** Whether the values along an axis are shares of 1 everywhere: probabilities, or one 1 among zeros. */
+/** Whether the values of positions are shares of 1: probabilities, or one 1 among zeros. Each position has `count`, `stride` apart. */
+const areShares = (
+  data: ArrayLike<number>,
+  count: number,
+  stride: number,
+  from: number,
+  to: number
+): boolean => {
+  for (let i = from; i < to; i++) {
+    let sum = 0
+    for (let k = 0; k < count; k++) {
+      const value = data[i + k * stride]!
+      if (!(Math.abs(value - 0.5) <= 0.5 + tolerance)) return false
+      sum += value
+    }
+    if (Math.abs(sum - 1) > tolerance) return false
+  }
+  return true
+}
+
+/** The same along an axis, everywhere. */
 export function* addUp(data: ArrayLike<number>, dims: ReadonlyArray<number>, axis: number): Steps<boolean> {
   const count = dims[axis]!
   const inner = dims.slice(axis + 1).reduce((size, each) => size * each, 1)
-  const rows = Math.max(1, Math.floor(valuesPerStep / count))
-  let seen = 0
+  const positions = Math.max(1, Math.floor(valuesPerStep / count))
   for (let start = 0; start < data.length; start += count * inner) {
-    for (let i = start; i < start + inner; i++) {
-      if (++seen % rows === 0) yield
-      let sum = 0
-      for (let k = 0; k < count; k++) {
-        const value = data[i + k * inner]!
-        if (!(value >= -tolerance && value <= 1 + tolerance)) return false
-        sum += value
-      }
-      if (Math.abs(sum - 1) > tolerance) return false
+    for (let from = start; from < start + inner; from += positions) {
+      if (!areShares(data, count, inner, from, Math.min(start + inner, from + positions))) return false
+      yield
     }
   }
   return true
@@ -39,6 +52,15 @@ const least = 1e-30
  * Logits as they are; of probabilities their logarithms, of which the softmax is these probabilities again. Whoever applies one, or
  * averages before it, takes these: a second softmax says of all classes that they are much alike.
  */
+export const beforeSoftmax = (logits: Logits): Logits => {
+  const { classes, data, height, width } = logits
+  const size = height * width
+  return areShares(data, classes, size, 0, size)
+    ? { ...logits, data: data.map((value) => Math.log(Math.max(value, least))) }
+    : logits
+}
+
+/** The same in steps. */
 export function* beforeSoftmaxSteps(logits: Logits): Steps<Logits> {
   const { classes, data, height, width } = logits
   if (!(yield* addUp(data, [classes, height * width], 0))) return logits
@@ -48,13 +70,4 @@ export function* beforeSoftmaxSteps(logits: Logits): Steps<Logits> {
     logarithms[i] = Math.log(Math.max(data[i]!, least))
   }
   return { ...logits, data: logarithms }
-}
-
-/** The same at once. */
-export const beforeSoftmax = (logits: Logits): Logits => {
-  const steps = beforeSoftmaxSteps(logits)
-  for (;;) {
-    const next = steps.next()
-    if (next.done === true) return next.value
-  }
 }

@@ -40,7 +40,9 @@ export class TimedOut extends ErrorKind.make({ concerns: "service" })<TimedOut>(
   phase: Phase,
   after: Schema.DurationFromMillis,
   attempt: Schema.Int,
-  requestId: Schema.optional(Schema.String)
+  requestId: Schema.optional(Schema.String),
+  /** Of a deadline: the message of the attempt that failed before. */
+  failure: Schema.optional(Schema.String)
 }) {
   /** An attempt that timed out may be tried again; a deadline is the end of the call. */
   get isRetryable(): boolean {
@@ -53,7 +55,7 @@ export class TimedOut extends ErrorKind.make({ concerns: "service" })<TimedOut>(
     // What fails with its first attempt has had no other.
     const what = this.kind === "attempt" && this.attempt > 1 ? `Attempt ${this.attempt} at` : `The call to`
     const option = this.kind === "attempt" ? "attemptTimeout" : "deadline"
-    return `${what} ${this.service} took longer than ${Duration.format(this.after)}, while ${doing[this.phase]}. Raise \`${option}\` if that is to be expected`
+    return `${what} ${this.service} took longer than ${Duration.format(this.after)}, while ${doing[this.phase]}. Raise \`${option}\` if that is to be expected${this.failure ? `. Before it failed: ${this.failure}` : ""}`
   }
 }
 

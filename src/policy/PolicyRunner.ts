@@ -202,10 +202,20 @@ export const make = Effect.fnUntraced(function* (options: {
         self: Effect.Effect<B, F, R>
       ): Effect.Effect<B, F | TimedOut, R> => {
         if (duration === undefined) return self
-        const orElse = () =>
-          Effect.fail(
-            new TimedOut({ service, kind, phase, after: duration, attempt: number, requestId: callId })
+        const orElse = () => {
+          const failure = kind === "deadline" ? previous : undefined
+          return Effect.fail(
+            new TimedOut({
+              service,
+              kind,
+              phase,
+              after: duration,
+              attempt: number,
+              requestId: callId,
+              failure
+            })
           )
+        }
         return Effect.timeoutOrElse(self, { duration, orElse })
       }
 

@@ -190,6 +190,11 @@ describe("what flatters a score", () => {
       const names = ["--classes", "names.txt"]
       const both = yield* scored(found, truth, ...names, "--ignore", "0,255")
       assert.deepInclude(both, { pixels: 2, ignoredPixels: 4, meanIou: 1 })
+      const gaps = yield* scored(row(255, 255, 1, 1, 2, 2), truth, ...names)
+      assert.match(
+        String(gaps["notes"]),
+        /have no class .* on 2 of 5 pixels.*where the truth has a background/
+      )
       // Background on an object: its IoU of 0 counts, as evaluate has it, and that is said.
       const onObject = row(0, 0, 1, 0, 0, 2)
       const object = row(0, 0, 1, 0, 2, 2)

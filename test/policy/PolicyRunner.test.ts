@@ -192,9 +192,9 @@ describe("PolicyRunner: time", () => {
       const exit = yield* settle(runner.run(script.attempt))
       assert.deepStrictEqual(script.starts, [0, 1000])
       const error = Exit.findErrorOption(exit)
-      assert.isTrue(
-        error._tag === "Some" && error.value._tag === "TimedOut" && error.value.phase === "backing off"
-      )
+      assert(error._tag === "Some" && error.value._tag === "TimedOut")
+      assert.deepInclude(error.value, { phase: "backing off", failure: refused.message })
+      assert.match(error.value.message, /waiting to try again.*Before it failed: /)
     }).pipe(quiet, Effect.scoped)
   )
 

@@ -135,7 +135,7 @@ describe("outlines on an image of a size that the answer says", () => {
     Effect.gen(function* () {
       assert.match(
         yield* refusal({ width: 24, height: 16, ...results }),
-        /has a point at 48, 0, where the image has 24 x 16 pixels/
+        /has a point at 48, 0, and the image has 24 x 16 pixels/
       )
       assert.match(
         yield* refusal({ width: 100_000, height: 100_000, ...results }),
