@@ -5,7 +5,6 @@
 import type { Env, InferenceSessionFactory, TensorConstructor } from "onnxruntime-common"
 import * as BackgroundWorker from "../../BackgroundWorker.ts"
 import * as Graph from "../session/Graph.ts"
-import { release } from "../../mask/Grid.ts"
 import type { Output } from "../session/Output.ts"
 import { inTurn } from "../session/Pipeline.ts"
 import * as SelfCheck from "../session/SelfCheck.ts"
@@ -194,10 +193,9 @@ export const serve = async (message: Load, port: MessagePort, post: BackgroundWo
     try {
       const { dispose, ...output } = await graph.run(data, width, height)
       hasRun = true
-      // Not handed back: that costs this thread more than new storage costs the other one.
-      release(data)
       const given = { ...output, data: own(output.data) }
       dispose()
+      // Its input is not handed back: that costs this thread more than new storage costs the other one.
       return given
     } catch (cause) {
       // A GPU that is gone does nothing right any more, whatever it says. What never ran is no model that can be used.
