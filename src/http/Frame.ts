@@ -215,7 +215,7 @@ export const read = (
         const isOwn = of === undefined && (value === thing || isPlaced(value))
         const those = isOwn ? sizes.filter((each) => isPicture(each, value, rings, image)) : sizes
         // Rows come first in a shape, unless that is none of the image.
-        const one = suiting(those, image) ?? (/shape$/.test(plain(field)) ? those[0] : undefined)
+        const one = suiting(those, image) ?? (plain(field).endsWith("shape") ? those[0] : undefined)
         if (of === "input") {
           const [first] = sizes
           if (first !== undefined) input ??= { ...first, field }
