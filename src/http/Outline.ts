@@ -155,9 +155,21 @@ const isInside = ([x, y]: Point, ring: Ring): boolean => {
 /** Whether a ring lies within a larger one of them: a hole, in all likelihood. */
 const isNested = (all: ReadonlyArray<Ring>): boolean => {
   if (all.length < 2) return false
-  const sized = all.map((ring) => ({ ring, area: Math.abs(Polygons.signedArea(ring)) }))
-  return sized.some(({ area, ring }) =>
-    sized.some((other) => other.area > area && area > 0 && ring.every((point) => isInside(point, other.ring)))
+  const sized = all.flatMap((ring) => {
+    const box = Polygons.boundingBox([solid(ring)])
+    return box === undefined ? [] : [{ ring, box, area: Math.abs(Polygons.signedArea(ring)) }]
+  })
+  return sized.some(({ area, box, ring }) =>
+    sized.some(
+      (other) =>
+        other.area > area &&
+        area > 0 &&
+        box.x >= other.box.x &&
+        box.y >= other.box.y &&
+        box.x + box.width <= other.box.x + other.box.width &&
+        box.y + box.height <= other.box.y + other.box.height &&
+        ring.every((point) => isInside(point, other.ring))
+    )
   )
 }
 
