@@ -23,6 +23,7 @@ import { parentOf } from "./Fields.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as MaskList from "./MaskList.ts"
 import * as MaskPaths from "./MaskPaths.ts"
+import * as MaskShape from "./MaskShape.ts"
 import { isRecord, messageIn, reported, saysFailed } from "./protocol/Errors.ts"
 import * as Segments from "./Segments.ts"
 import * as Side from "./Side.ts"
@@ -271,6 +272,10 @@ export const at = Effect.fnUntraced(function* (
   const found = fromValue(answer, path, value, image, known, around)
   const single = saysIds(options) ? undefined : MaskList.single(path, value, parent)
   if (single === undefined) return yield* found
+  // Points are no map of ids, few as they are.
+  const rings = Array.isArray(value) && mask?.as === undefined ? MaskShape.ringsIn(value, image) : undefined
+  if (rings !== undefined && Result.isSuccess(rings) && rings.success !== undefined)
+    return yield* MaskList.toPrediction(answer, [single], image, known, around)
   const read = yield* Effect.result(found)
   // A map of several ids is one whatever is said beside it.
   if (Result.isSuccess(read) && !isMask(read.success)) return read.success

@@ -45,6 +45,11 @@ describe("outlines of a picture of another size", () => {
     ["each thing's image_size", { predictions: [{ ...thing, image_size: [64, 96] }] }],
     ["each thing's size", { predictions: [{ ...thing, size: [64, 96] }] }],
     ["each thing's width and height", { predictions: [{ ...thing, width: 96, height: 64 }] }],
+    ["one thing's own image", { label: "pit", mask: points, image: { width: 96, height: 64 } }],
+    [
+      "one thing's own image, of flat rings",
+      { class: "pit", segmentation: [points.flat()], image_width: 96, image_height: 64 }
+    ],
     ["lists beside each other", { masks: [points], labels: ["pit"], image: { width: 96, height: 64 } }],
     [
       "rows of columns, said",
