@@ -1,7 +1,8 @@
 /**
  * The same program in each runtime, from JPEG files to label maps of the model in the box, beside `@huggingface/transformers` in
  * the same runtime with as many threads: Node with the binary and in WebAssembly, Chromium in WebAssembly; Bun and Deno
- * where they are installed.
+ * where they are installed. All have the same model file, in Chromium theirs also the one that PyTorch exports of these weights,
+ * where the clone's history has it.
  *
  * Rounds alternate between subjects, so that a noisy machine disturbs all alike; figures are medians over rounds. A round has six
  * pictures: with fewer, the first one, for which everything waits, would count for too much. Memory is
@@ -70,8 +71,9 @@ export const run = (report: Report): Promise<void> =>
         const folder = path("../fixtures/heldout")
         const names = readdirSync(folder).filter((file) => file.endsWith(".jpg"))
         const files = names.slice(0, pictures)
-        const origin = yield* Chromium.serve(folder)
-        const all = [...inProcesses(folder, files), ...Chromium.subjects(origin, files)]
+        const former = yield* Chromium.asExported
+        const origin = yield* Chromium.serve(folder, former)
+        const all = [...inProcesses(folder, files), ...Chromium.subjects(origin, files, former !== undefined)]
         yield* Effect.promise(() => compare(report, "runtimes", files.length, all))
       })
     )

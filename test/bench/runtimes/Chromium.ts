@@ -1,4 +1,7 @@
 /** Subjects that run in a page of Chromium, each in a browser of its own. */
+import { execFileSync } from "node:child_process"
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect, type Scope } from "effect"
@@ -11,8 +14,35 @@ import type { Running } from "./Rounds.ts"
 
 const path = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 
-/** Where the page is, with these pictures beside it. */
-export const serve = (pictures: string): Effect.Effect<string, never, Scope.Scope> =>
+/** A commit in which the model in the box was as PyTorch's exporter had written it. */
+const exported = "4dbdf46"
+
+/** A folder with that model, whose weights are the same; none where the clone's history does not reach so far. */
+export const asExported: Effect.Effect<string | undefined, never, Scope.Scope> = Effect.map(
+  Effect.acquireRelease(
+    Effect.sync(() => mkdtempSync(join(tmpdir(), "segformer-exported-"))),
+    (folder) => Effect.sync(() => rmSync(folder, { recursive: true }))
+  ),
+  (folder) => {
+    const bundled = path("../../../src/onnx/bundled")
+    const name = "onnx/model.onnx"
+    try {
+      const model = execFileSync("git", ["show", `${exported}:src/onnx/bundled/${name}`], {
+        cwd: bundled,
+        maxBuffer: 100_000_000,
+        stdio: ["ignore", "pipe", "ignore"]
+      })
+      cpSync(bundled, join(folder, "exported"), { recursive: true })
+      writeFileSync(join(folder, "exported", name), model)
+      return folder
+    } catch {
+      return undefined
+    }
+  }
+)
+
+/** Where the page is, with these pictures beside it, and a folder of models as they were. */
+export const serve = (pictures: string, former?: string): Effect.Effect<string, never, Scope.Scope> =>
   Effect.gen(function* () {
     const modules = path("../node_modules")
     const page = yield* site(path("./page.ts"), {
@@ -23,6 +53,7 @@ export const serve = (pictures: string): Effect.Effect<string, never, Scope.Scop
     })
     return yield* serveFolders(
       {
+        ...(former === undefined ? {} : { "/models/exported/": join(former, "exported") }),
         "/models/": path("../../../src/onnx/"),
         "/pictures/": pictures,
         "/transformers/": join(modules, "@huggingface/transformers/dist"),
@@ -98,15 +129,24 @@ const inPage = async (
 /** Both in WebAssembly, on one thread and on two; none where there is no Chromium. */
 export const subjects = (
   origin: string,
-  files: ReadonlyArray<string>
+  files: ReadonlyArray<string>,
+  hasFormer = false
 ): ReadonlyArray<() => Promise<Running>> => {
   if (Needs.chromium === undefined) return []
   const pictures = files.map((file) => `/pictures/${file}`)
   return [1, 2].flatMap((threads) => {
     const words = `WebAssembly, ${threads} thread${threads === 1 ? "" : "s"}`
     const theirs = `@huggingface/transformers, ${words}`
+    const ofExporter = () =>
+      inPage(
+        origin,
+        `${theirs}, the weights as PyTorch exports them`,
+        { subject: "transformers", threads, pictures, model: "exported" },
+        `Chromium: ${theirs}`
+      )
     return [
       () => inPage(origin, theirs, { subject: "transformers", threads, pictures }),
+      ...(hasFormer ? [ofExporter] : []),
       () =>
         inPage(
           origin,

@@ -9,6 +9,8 @@ export interface Asked {
   readonly subject: "ours" | "transformers"
   readonly threads: number
   readonly pictures: ReadonlyArray<string>
+  /** Of those that are served. The one in the box by default. */
+  readonly model?: string
 }
 
 export interface Took {
@@ -39,14 +41,14 @@ const ours = async ({ pictures, threads }: Asked): Promise<Work> => {
     )
 }
 
-const transformers = async ({ pictures, threads }: Asked): Promise<Work> => {
+const transformers = async ({ model = "bundled", pictures, threads }: Asked): Promise<Work> => {
   // Not in this bundle: the page loads it as its package has it.
   const address: string = "/transformers/transformers.web.min.js"
   const package_: Theirs.Transformers = await import(/* @vite-ignore */ address)
   return Theirs.make({
     ...package_,
     models: "/models/",
-    name: "bundled",
+    name: model,
     device: "wasm",
     threads,
     assets: `${location.origin}/ort/`,
