@@ -39,6 +39,7 @@ const options: Readonly<Record<string, string>> = {
   apiKey: "SEGFORMER_API_KEY",
   "service.apiKey": "SEGFORMER_API_KEY",
   allowPrivate: "--images-from",
+  'as: "ids"': "SEGFORMER_MASK_AS=ids",
   'as: "logits"': "SEGFORMER_MASK_AS=logits",
   attemptTimeout: "SEGFORMER_TIMEOUT",
   auto: "--provider auto",

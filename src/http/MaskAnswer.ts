@@ -225,10 +225,10 @@ const refuseOtherOrder = Effect.fnUntraced(function* (
 ) {
   const classes = yield* Effect.orElseSucceed(named(answer, json, path), () => [])
   const ids = new Map(own.map(({ id, name }) => [name, id]))
-  const other = classes.find(({ id, name }) => ids.get(name) !== id)
-  if (other === undefined || ids.size !== classes.length || !classes.every(({ name }) => ids.has(name)))
-    return
-  const detail = `it says that ${other.id} is "${other.name}", and \`classes\` that ${ids.get(other.name)} is. Leave \`classes\` out to have its names`
+  const other = classes.find(({ id, name }) => ids.has(name) && ids.get(name) !== id)
+  // A list without a background, say, is another one.
+  if (other === undefined || own.length !== classes.length) return
+  const detail = `it says that ${other.id} is "${other.name}", and \`classes\` that ${ids.get(other.name)} is. Leave \`classes\` out to have its names, or say with \`as: "ids"\` that yours hold`
   return yield* fail(answer, path, detail)
 })
 
@@ -260,7 +260,8 @@ export const at = Effect.fnUntraced(function* (
   if (box !== undefined) return yield* fail(answer, path, CroppedMask.detail(box))
   const own = MaskDecoding.classesOf(options)
   const classes = own.length > 0 ? [] : yield* named(answer, json, path)
-  if (own.length > 0) yield* refuseOtherOrder(answer, own, json, path)
+  if (own.length > 0 && mask?.as !== "ids" && mask?.as !== "logits")
+    yield* refuseOtherOrder(answer, own, json, path)
   const colored = classes.some(({ color }) => color !== undefined)
   const known =
     classes.length === 0 ? options : { ...options, classes, ...(colored ? { palette: classes } : {}) }

@@ -336,6 +336,12 @@ export const readable: ReadonlyArray<readonly [string, Made, Handler, ReadonlyAr
         only(1, 2, 255)
       ] as const
   ),
+  [
+    "names in another order than those that were given, as it was told",
+    Custom.make({ classes: ClassTable.fromNames(names), mask: { as: "ids" } }),
+    json({ mask: rows(), classes: ["ground", "sky", "tree"] }),
+    truth
+  ],
   ["a map of ids with a label beside it", Custom.make(), json({ label: "street", mask: rows() }), truth],
   [
     "a map of 0 and 1 with a label beside it, as it was told",

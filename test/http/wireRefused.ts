@@ -232,9 +232,9 @@ export const refused: ReadonlyArray<readonly [string, Made, Handler, string, Reg
   [
     "names in another order than those that were given",
     Custom.make({ classes: ClassTable.fromNames(names) }),
-    json({ mask: rows(), classes: ["road", "sky", "tree"] }),
+    json({ mask: rows(), classes: ["ground", "sky", "tree"] }),
     "ResponseNotDecodable",
-    /0 is "road", and `classes` that 1 is/
+    /1 is "sky", and `classes` that 0 is/
   ],
   [
     "how sure it is of each class by itself",
