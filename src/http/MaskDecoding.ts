@@ -117,18 +117,28 @@ const maskOf = (picture: PngFile.Picture, options: MaskOptions) => {
 export const upright = (map: LabelMap.LabelMap, transposed: boolean | undefined): LabelMap.LabelMap =>
   transposed === true ? LabelMap.flipX(LabelMap.rotate(map, 90)) : map
 
+/** Whether an indexed picture is white and black, in this order: programs put the colour first that they see first. */
+const isWhiteFirst = (palette: PngFile.Picture["palette"]): boolean =>
+  palette?.length === 2 &&
+  palette[0]!.every((value) => value === 255) &&
+  palette[1]!.every((value) => value === 0)
+
 /** A grey picture may show one class; an indexed one, or one that was read by its colours, holds ids. */
 const judged = (
   { palette }: PngFile.Picture,
   map: LabelMap.LabelMap,
   options: MaskOptions
 ): Result.Result<LabelMap.LabelMap, string> =>
-  palette !== undefined || options.palette !== undefined
-    ? Result.succeed(map)
-    : Result.mapBoth(Plane.toIds(map.data, { ...options, classes: classesOf(options) }), {
-        onSuccess: (data) => ({ ...map, data }),
-        onFailure: ({ detail }) => detail
-      })
+  isWhiteFirst(palette) && options.palette === undefined && options.binary !== false
+    ? Result.fail(
+        "its palette has white at 0 and black at 1: a mask, or ids? Say so with `binary: true` or `binary: false`"
+      )
+    : palette !== undefined || options.palette !== undefined
+      ? Result.succeed(map)
+      : Result.mapBoth(Plane.toIds(map.data, { ...options, classes: classesOf(options) }), {
+          onSuccess: (data) => ({ ...map, data }),
+          onFailure: ({ detail }) => detail
+        })
 
 /** The label map of a PNG: ids as stored, colours by the palette, or one class where the options say so. */
 export const fromPng = Effect.fnUntraced(function* (

@@ -1,6 +1,7 @@
 /** Answers that are refused, and what is said of them: the second table of `Wire.test.ts`. */
 import { BentoML, Custom, TfServing } from "effect-segformer/http"
 import { ClassTable } from "effect-segformer/mask"
+import { encode } from "fast-png"
 import type { Handler } from "../support/TestServer.ts"
 import {
   width,
@@ -222,6 +223,26 @@ export const refused: ReadonlyArray<readonly [string, Made, Handler, string, Reg
         message
       ] as const
   ),
+  [
+    "white and black of a palette, in this order",
+    Custom.make(),
+    raw(
+      encode({
+        width,
+        height,
+        channels: 1,
+        depth: 8,
+        data: Uint8Array.from(only(1, 0, 1)),
+        palette: [
+          [255, 255, 255],
+          [0, 0, 0]
+        ]
+      }),
+      { "content-type": "image/png" }
+    ),
+    "ResponseNotDecodable",
+    /white at 0 and black at 1.*`binary: true` or `binary: false`/
+  ],
   [
     "one mask of a class that is none",
     Custom.make({ classes: ClassTable.fromNames(names) }),
