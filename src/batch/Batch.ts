@@ -88,7 +88,7 @@ export interface Summary {
   readonly failed: number
   /** Images that were settled in this session; `repeated` are those of `done` that are equal to another. */
   readonly settled: { readonly done: number; readonly repeated: number; readonly failed: number }
-  /** Images of `settled` that were done before, and whose results were not there any more, or not whole. */
+  /** Images of `settled` that were done before, and whose results were not there any more, or not whole, as where doing them again was stopped. */
   readonly missing: number
   /** Images of `settled` that were done before, and whose content was another one then. */
   readonly changed: number
@@ -155,12 +155,8 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     find: (content) => ofContent(content),
     isStill: ({ content, key }) => Effect.map(ofContent(content), (now) => now?.key === key)
   })
-  // What cannot be read is not known, and done again. What is being made again may be of another content by now.
-  const ofContent = (content: string) =>
-    journal.findContent(content).pipe(
-      Effect.map((known) => (known === undefined || renewed.has(known.key) ? undefined : known)),
-      Effect.orElseSucceed(() => undefined)
-    )
+  // What cannot be read is not known, and done again.
+  const ofContent = (content: string) => Effect.orElseSucceed(journal.findContent(content), () => undefined)
 
   const settled = { done: 0, repeated: 0, failed: 0 }
   const before = { done: 0, failed: 0 }
@@ -185,10 +181,9 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
 
   /** Keys under way: a source may name an image twice. */
   const underWay = new Set<string>()
-  /** Those of them that were done before. */
-  const renewed = new Set<string>()
   /** Whether somebody has taken away what was written or kept for an image, or spoilt it. */
   const isGone = Effect.fnUntraced(function* (line: JournalLine.DoneLine) {
+    if (JournalLine.isRedone(line)) return true
     for (const { isThere, name } of sinks) {
       const record = yield* journal.record(line, name)
       if (record === undefined) return true
@@ -201,16 +196,17 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     if (line !== undefined) before[JournalLine.isFailed(line) ? "failed" : "done"]++
     return false
   }
-  const again = (key: string, why: string, isFirst: boolean) => {
-    renewed.add(key)
-    return Effect.as(isFirst ? Effect.logWarning(why) : Effect.void, true)
-  }
+  const again = Effect.fnUntraced(function* (line: JournalLine.DoneLine, why: string, isFirst: boolean) {
+    if (isFirst) yield* Effect.logWarning(why)
+    if (!JournalLine.isRedone(line)) yield* journal.redo(line)
+    return true
+  })
   /** Whether an image that is done is to be done again. */
   const isStale = Effect.fnUntraced(function* (item: Item<R>, line: JournalLine.DoneLine) {
     const { key, version } = item
     if (yield* isGone(line))
       return yield* again(
-        key,
+        line,
         `The result of ${key}, or what ${options.folder} keeps of it, is not there any more, or not whole, though it was done. What is missing is made again`,
         missing++ === 0
       )
@@ -224,7 +220,7 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     )
     if (content === line.content) return yield* Effect.as(journal.renew(line, now), skip(line))
     return yield* again(
-      key,
+      line,
       `${key} is another image than it was when it was done. What has changed is done again`,
       changed++ === 0
     )
@@ -283,10 +279,7 @@ export const runWith = Effect.fnUntraced(function* <R, R2>(
     underWay.add(item.key)
     return Effect.flatMap(isWanted(item), (isWanted) =>
       isWanted && !stopping ? one(item) : Effect.void
-    ).pipe(
-      Effect.ensuring(Effect.sync(() => (underWay.delete(item.key), renewed.delete(item.key)))),
-      Effect.andThen(lane)
-    )
+    ).pipe(Effect.ensuring(Effect.sync(() => underWay.delete(item.key))), Effect.andThen(lane))
   }
   const scope = yield* Effect.scope
   const working = yield* Effect.forkIn(

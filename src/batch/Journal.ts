@@ -42,6 +42,11 @@ export interface Journal {
   readonly add: (settled: Done | Failure) => Effect.Effect<void, RunFolderFailed | SinkFailed>
   /** Notes that what a line says holds for another version of its image. */
   readonly renew: (line: DoneLine, version: string) => Effect.Effect<void, RunFolderFailed | SinkFailed>
+  /**
+   * Notes that an image that is done is done again, at once: what is written for it from then on may be of another
+   * content, also where the run is stopped before that is noted.
+   */
+  readonly redo: (line: DoneLine) => Effect.Effect<void, RunFolderFailed | SinkFailed>
   /** Writes what is not yet written, and makes it outlast a power cut. */
   readonly commit: Effect.Effect<void, RunFolderFailed | SinkFailed>
   /** The lines of all images, each once, in the order they were settled. */
@@ -155,7 +160,8 @@ export const open = Effect.fnUntraced(function* <R>(
   const index = (line: Line, stands: () => number): boolean => {
     const before = keyOf(line.key)
     const last = lineIf(before)
-    const equal = JournalLine.isFailed(line) || line.as !== undefined ? undefined : contentOf(line.content)
+    const isNoOriginal = JournalLine.isDone(line) && (line.as !== undefined || JournalLine.isRedone(line))
+    const equal = JournalLine.isFailed(line) || isNoOriginal ? undefined : contentOf(line.content)
     const known = equal === undefined ? undefined : lineIf(equal)
     if (missing >= 0) return false
     // Another image with this content may have become one with another: its results are no more of this content.
@@ -315,6 +321,7 @@ export const open = Effect.fnUntraced(function* <R>(
       ),
     add,
     renew: (line, version) => note({ ...line, v: version }),
+    redo: (line) => Effect.andThen(note(JournalLine.redone(line)), commit),
     commit,
     lines: Stream.paginate(0, (from) =>
       Effect.map(readBlock(from), ({ lines, next }) => [

@@ -27,6 +27,10 @@ export type Line = DoneLine | Failure
 export const isFailed = (line: Line): line is Failure => "tag" in line
 export const isDone = (line: Line): line is DoneLine => !isFailed(line)
 
+/** The line of an image from when it is done again until that is done: whatever is there of it, of no content is it known. */
+export const redone = (line: DoneLine): DoneLine => ({ ...line, content: "" })
+export const isRedone = ({ content }: DoneLine): boolean => content === ""
+
 /** Where the last of its records ends in the file of records. */
 export const recordsEnd = (line: Line): number =>
   isFailed(line) || line.rec === undefined

@@ -3,9 +3,9 @@ import { copyFileSync, readFileSync, rmSync, utimesSync, writeFileSync } from "n
 import { join } from "node:path"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Latch, Logger, Result, Stream } from "effect"
+import { Effect, Fiber, Latch, Logger, Result, Stream } from "effect"
 import { ImageSource } from "effect-segformer"
-import { Batch, BatchSource, Item, Sink, Sinks } from "effect-segformer/batch"
+import { Batch, BatchSource, Item, Sink, SinkFailed, Sinks } from "effect-segformer/batch"
 import { LabelPng } from "effect-segformer/mask"
 import { fill, folder } from "../support/Folder.ts"
 import { labelsOf, picture, segmenter } from "./support.ts"
@@ -199,4 +199,67 @@ describe("images that are others than they were", () => {
       assert.notStrictEqual(written.get("a"), sum)
     })
   )
+
+  for (const isKilled of [true, false])
+    it.live(
+      `are no originals of what they were when ${isKilled ? "a kill" : "a full disk"} came after the first result was written`,
+      () =>
+        Effect.gen(function* () {
+          const source = yield* folder({ "z.png": picture(1) })
+          const out = yield* folder()
+          const kept = join(out, ".segformer")
+          const calls: Array<string> = []
+          const written = yield* Latch.make()
+          let end: Effect.Effect<undefined, SinkFailed> = Effect.undefined
+          const second = Sink.make({
+            name: "second",
+            write: () => Effect.andThen(written.open, end),
+            repeat: () => Effect.undefined
+          })
+          const go = Batch.run({
+            source: BatchSource.folder(source),
+            sinks: [Sinks.labels({ folder: out }), second],
+            folder: kept,
+            grace: 0
+          }).pipe(
+            Effect.provide([
+              segmenter({ onCall: (name) => calls.push(name) }),
+              NodeFileSystem.layer,
+              Logger.layer([])
+            ])
+          )
+          yield* go
+          fill(source, { "z.png": picture(2) })
+          if (isKilled) {
+            yield* written.close
+            end = Effect.never
+            const run = yield* Effect.forkChild(go)
+            yield* written.await
+            // What a kill leaves at this moment.
+            const journal = readFileSync(join(kept, "journal.log"))
+            yield* Fiber.interrupt(run)
+            writeFileSync(join(kept, "journal.log"), journal)
+          } else {
+            end = Effect.fail(new SinkFailed({ sink: "second", place: out, detail: "full", endsRun: true }))
+            assert.isTrue(Result.isFailure(yield* Effect.result(go)))
+          }
+          isResultOf(out, "z.png", 2)
+          end = Effect.undefined
+          calls.length = 0
+          // "z" comes after more images than are under way at once.
+          const many = Array.from({ length: 20 }, (_, i) => [`m${i}.png`, picture(100 + i)] as const)
+          fill(source, { "0.png": picture(1), ...Object.fromEntries(many) })
+          const { changed, missing, settled } = yield* go
+          assert.deepStrictEqual([changed, missing, settled.done, settled.repeated], [0, 1, 22, 0])
+          isResultOf(out, "0.png", 1)
+          isResultOf(out, "z.png", 2)
+          assert.strictEqual((yield* go).settled.done, 0)
+          // Put back as it was, it is of that content again.
+          fill(source, { "z.png": picture(1) })
+          calls.length = 0
+          assert.strictEqual((yield* go).settled.repeated, 1)
+          assert.deepStrictEqual(calls, [])
+          isResultOf(out, "z.png", 1)
+        })
+    )
 })

@@ -45,6 +45,7 @@ const forgetful = async () => {
       return {
         find: () => Effect.succeed(undefined),
         findContent: () => Effect.succeed(undefined),
+        redo: () => Effect.void,
         renew: () => Effect.undefined,
         add: () => Effect.sync(() => void done++),
         commit: Effect.void,
