@@ -29,37 +29,53 @@ const voc = byColor(Array.from({ length: 256 }, (_, id) => ({ id, name: "", colo
 
 const grey: IdsOf = ([red, green, blue]) => (red === green && green === blue ? [red] : [])
 
-/** What a palette says beside the indices that were used. */
+/** What a palette says. */
 interface Table {
+  /** Of the indices that were used. */
   readonly said: ReadonlyArray<Said>
   /** The ids of each of its colours. */
   readonly ids: ReadonlyArray<ReadonlyArray<number>>
 }
 
 /**
- * Of Pascal VOC's colours: some tables begin with the second of them. So does what is left where a program took out the colours that
- * are not used: a table is one that has another, at its place.
+ * Of Pascal VOC's colours: some tables begin with the second of them, and have it again at the last index. So does what is left where a
+ * program took out the colours that are not used: a table is one that has another, at its place.
  */
-const isShifted = ({ ids, said }: Table): boolean =>
-  said.every(([index, id]) => id === index + 1) &&
-  ids.some((own, index) => own.includes(index + 1) && !said.some(([used]) => used === index))
+const isShifted = ({ ids, said }: Table): boolean => {
+  const at = (index: number) => (index % 255) + 1
+  return (
+    said.every(([index, id]) => id === at(index)) &&
+    ids.some((own, index) => own.includes(at(index)) && !said.some(([used]) => used === index))
+  )
+}
 
 /** The least that two greys for the eye differ by. */
-const leastStep = 8
+const leastStep = 2
 
 /**
- * Of greys: those in equal steps to white, from black or down to it, are for the eye. Others are ids of which some were taken out. Of black and
- * white alone nobody knows whether white comes first for its id, or because it was seen first.
+ * Of greys: a table of equal steps to white, from black or down to it, is for the eye, whichever of them were used. Others are ids of which some
+ * were taken out. Of black and white alone nobody knows whether white comes first for its id, or because it was seen first.
  */
-const isRamp = ({ said }: Table): boolean =>
-  Array.from({ length: Math.floor(255 / leastStep) }, (_, i) => 255 / (i + 1)).some((step) =>
-    [step, Math.floor(step), 256 / Math.round(255 / step)].some((each) => {
-      const at = ([index]: Said) => Math.min(255, index * each)
-      const rises = said.every((one) => Math.abs(one[1] - at(one)) < 1)
-      const falls = said.length > 2 && said.every((one) => Math.abs(255 - one[1] - at(one)) < 1)
-      return falls || (rises && said.some(([, grey]) => grey > 126))
+const isRamp = ({ ids, said }: Table): boolean => {
+  const greys = ids.map(([value = 0]) => value)
+  // Up to white, what is black behind it fills the table up.
+  const lastUsed = said.at(-1)?.[0] ?? -1
+  const rising = greys.slice(
+    0,
+    Math.max(
+      lastUsed,
+      greys.findLastIndex((value) => value > 0)
+    ) + 1
+  )
+  return Array.from({ length: Math.floor(255 / leastStep) }, (_, i) => i + 1).some((steps) =>
+    [255 / steps, Math.floor(255 / steps), 256 / steps].some((each) => {
+      const at = (index: number) => Math.min(255, index * each)
+      const rises = rising.every((value, index) => Math.abs(value - at(index)) < 1)
+      const falls = greys.length > 2 && greys.every((value, index) => Math.abs(255 - value - at(index)) < 1)
+      return (falls && steps > 1) || (rises && rising.some((value) => value > 126))
     })
   )
+}
 
 /** The colours that were used, by index; none where an index is beyond the palette. */
 const usedOf = ({ data, palette = [] }: PngFile.Picture): ReadonlyArray<number> => {
@@ -69,9 +85,15 @@ const usedOf = ({ data, palette = [] }: PngFile.Picture): ReadonlyArray<number> 
   return used.every((index) => index < palette.length) ? used : []
 }
 
+/** Whether a palette has a colour, used or not, that is none of a table's: it is somebody's own then. Black or white behind the others fills it up. */
+const isForeign = (palette: ReadonlyArray<Rgb>, idsOf: IdsOf): boolean => {
+  const last = palette.findLastIndex((color) => ![0, 0xffffff].includes(keyOf(color)))
+  return palette.slice(0, last + 1).some((color) => idsOf(color).length === 0)
+}
+
 /**
  * Whether a picture has the colours of the classes at other indices than their ids. Where no classes are told, those of Pascal VOC's table and
- * greys count, which are what such pictures mostly have.
+ * greys count, which are what such pictures mostly have; a palette with any other colour beside them, used or not, is somebody's own table.
  */
 export const isOther = (picture: PngFile.Picture, classes: ClassTable | undefined): boolean => {
   const { palette } = picture
@@ -87,7 +109,12 @@ export const isOther = (picture: PngFile.Picture, classes: ClassTable | undefine
     }
     return said.some(([index, id]) => index !== id) && !isMeant({ said, ids })
   }
-  if (classes === undefined) return differs(voc, isShifted) || differs(grey, isRamp)
+  if (classes === undefined) {
+    return (
+      (!isForeign(palette, voc) && differs(voc, isShifted)) ||
+      (!isForeign(palette, grey) && differs(grey, isRamp))
+    )
+  }
   // VOC's pictures have the colour of its 255 around things, which is no class.
   const colours = classes.flatMap(({ color, id }) => (color === undefined ? [] : [{ color, id }]))
   const isVoc = colours.length > 0 && colours.every(({ color, id }) => voc(color).includes(id))

@@ -37,7 +37,7 @@ const picture = "(?:original|orig|source|src|full)?(?:image|img|picture|frame|ph
 const given = "(?:(?:model|network|net|inference|resized|processed)(?:input)?|input)(?:image|img)?"
 /** Sides, sizes and boxes of sizes, with the picture named or without. */
 const sides = new RegExp(`^(${picture}|${given})?(width|height|w|h)$`)
-const pairs = new RegExp(`^(${picture}|${given})?(size|shape|dims?|dimensions|resolution|hw|wh)$`)
+const pairs = new RegExp(`^(${picture}|${given})?(size|shape|dims?|dimensions|hw|wh)$`)
 const holders = new RegExp(`^(?:${picture}(?:info|meta|metadata)?|metadata|meta|info)$`)
 const inputs = new RegExp(`^${given}$`)
 
@@ -53,7 +53,8 @@ const isSame = (one: Fit.Size, other: Fit.Size): boolean =>
 const pairOf = (name: string, value: unknown): ReadonlyArray<Fit.Size> => {
   const text = typeof value === "string" ? /^\s*(\d+)\s*[x×]\s*(\d+)\s*$/i.exec(value) : null
   if (text !== null) return sizeOf(text[1], text[2])
-  if (!Array.isArray(value)) return []
+  // The shape of a tensor is of what the model was given.
+  if (!Array.isArray(value) || (name === "shape" && value.length > 3)) return []
   const isShape = /shape|hw/.test(name)
   const channels = (side: unknown) => typeof side === "number" && side <= 4
   const inner = value.filter((side) => value.length === 2 || !isShape || !channels(side))
@@ -154,15 +155,24 @@ const suiting = (sizes: ReadonlyArray<Fit.Size>, image: Fit.Size): Fit.Size | un
 const unitFields =
   /^(?:units?|(?:points?|polygons?|coord(?:inate)?s?|outlines?)(?:units?|formats?|types?|systems?|spaces?|modes?|scales?|ranges?|orders?|axes)?|ax[ei]s(?:order)?|order|normali[sz]ed(?:to|by|coord(?:inate)?s)?|isnormali[sz]ed)$/
 
+/** Whether a text is points, and no word of what they are. */
+const isPoints = (text: string): boolean => {
+  const count = text.match(/\b\d+(?:\.\d+)?/g)?.length ?? 0
+  return count > 5 || (count > 3 && !/[a-z]{2}/i.test(text))
+}
+
+const negated = /\b(?:not|non|un)[\s_-]*(?:percent|normali|relative|shares?|fraction|ratio)\w*/gi
+
 /** What a word beside outlines says of their unit. */
-const unitOf = (name: string, value: unknown): number | "pixels" | undefined => {
+const unitOf = (name: string, given: unknown): number | "pixels" | undefined => {
+  const value = typeof given === "string" ? given.replaceAll(negated, "pixels") : given
   if (typeof value === "boolean") return /normali/.test(name) ? (value ? 1 : "pixels") : undefined
   const most: unknown = Array.isArray(value) && value.length === 2 && value[0] === 0 ? value[1] : value
   if (typeof most === "number")
     return /range|scale|normali/.test(name) && [1, 100, 1000, 1024].includes(most) ? most : undefined
   if (typeof value !== "string") return undefined
   if (/percent|%/i.test(value)) return 100
-  if (/1000|thousandth|permill/i.test(value)) return 1000
+  if (/1000|thousandth|permill|‰/i.test(value)) return 1000
   if (/normali|relative|shares?|fraction|ratio|\b0\s*(?:-|\.\.|to)\s*1\b/i.test(value)) return 1
   return /pixel|\bpx\b|absolute/i.test(value) ? "pixels" : undefined
 }
@@ -179,19 +189,9 @@ const words = (value: Fields): Result.Result<Pick<Said, "unit" | "swapped">, str
     const name = plain(key)
     if (name === "imagerotation" && Side.toNumber(given) !== undefined && Side.toNumber(given) !== 0)
       return Result.fail(`its outlines are of the image turned by ${String(given)}°, which is not read here`)
-    if (!unitFields.test(name) || isRecord(given)) continue
+    if (!unitFields.test(name) || isRecord(given) || (typeof given === "string" && isPoints(given))) continue
     unit ??= unitOf(name, given)
     swapped ||= isRowsFirst(given)
-    if (
-      /^units?$/.test(name) &&
-      typeof given === "string" &&
-      given !== "" &&
-      unit === undefined &&
-      !swapped
-    ) {
-      const shown = JSON.stringify(given.slice(0, 40))
-      return Result.fail(`its "${key}" is ${shown}, which is not known. ${remedy}`)
-    }
   }
   return Result.succeed({ unit, swapped })
 }

@@ -23,6 +23,16 @@ export interface Labelled {
 const idOfLabel = (label: string, classes: ClassTable.ClassTable): number | undefined =>
   ClassTable.byName(classes, label)?.id ?? ClassesIn.idOf(label)
 
+const byName = (name: string | number, known: ClassTable.ClassTable): number | undefined =>
+  typeof name === "string" ? ClassTable.byName(known, name)?.id : undefined
+
+/** The id of a label among known classes. One that is known by its name is that one: services number theirs as they like. */
+export const idOf = (
+  { label, name }: Omit<Labelled, "path">,
+  known: ClassTable.ClassTable
+): number | undefined =>
+  typeof label === "number" ? (byName(name ?? label, known) ?? label) : idOfLabel(label, known)
+
 export interface Assigned {
   readonly classes: ClassTable.ClassTable
   /** The class of each label, in their order. */
@@ -40,15 +50,16 @@ export const assign = (
     const names = new Map<number, string>()
     const idsOf = new Map<string, number>()
     const ambiguous = new Set<string>()
-    // A class that is known by its name is that one: services number theirs as they like.
-    const givenIds = labelled.map(({ label, name }) =>
-      typeof label === "number"
-        ? (ClassTable.byName(known, name ?? "")?.id ?? label)
-        : idOfLabel(label, known)
-    )
+    const givenIds = labelled.map((each) => idOf(each, known))
+    // One that numbers its classes otherwise does so for all.
+    const other = labelled.find(({ label }, index) => typeof label === "number" && givenIds[index] !== label)
     for (const [index, id] of givenIds.entries()) {
       const { label, name = label, path } = labelled[index]!
       if (known.length > 0) {
+        if (other !== undefined && typeof label === "number" && byName(name, known) === undefined) {
+          const detail = `its id ${label} is of another numbering than that of \`classes\`: there "${other.name}" is ${other.label}`
+          return fail(answer, path, detail)
+        }
         if (id === undefined || ClassTable.get(known, id) === undefined) {
           const detail = `${Decode.quoted(label)} is none of the model's ${known.length} classes`
           return fail(answer, path, detail)

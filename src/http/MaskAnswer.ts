@@ -20,6 +20,7 @@ import * as ClassesIn from "./ClassesIn.ts"
 import * as CroppedMask from "./CroppedMask.ts"
 import { fail, textToBytes, textToPng } from "./EncodedPicture.ts"
 import { parentOf } from "./Fields.ts"
+import * as LabelIds from "./LabelIds.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as MaskList from "./MaskList.ts"
 import * as MaskPaths from "./MaskPaths.ts"
@@ -278,10 +279,16 @@ export const at = Effect.fnUntraced(function* (
   if (rings !== undefined && Result.isSuccess(rings) && rings.success !== undefined)
     return yield* MaskList.toPrediction(answer, [single], image, known, around)
   const read = yield* Effect.result(found)
-  // A map of several ids is one whatever is said beside it.
-  if (Result.isSuccess(read) && !isMask(read.success)) return read.success
   const ofLabel = MaskList.toPrediction(answer, [single], image, known, around)
-  return yield* Result.isSuccess(read) ? ofLabel : Effect.catch(ofLabel, () => Effect.fail(read.failure))
+  if (Result.isFailure(read)) return yield* Effect.catch(ofLabel, () => Effect.fail(read.failure))
+  // A map of several ids is one whatever is said beside it, and so is one in which class 1 is what the label says.
+  if (!isMask(read.success)) return read.success
+  const names = MaskDecoding.classesOf(known)
+  const id = LabelIds.idOf(single, names)
+  if (names.length === 0 || (id !== undefined && id > 1)) return yield* ofLabel
+  if (id === 1 || classes.length > 0 || names.length < 3) return read.success
+  const detail = `it is of 0 and 1, and beside it stands ${Decode.quoted(single.name ?? single.label)}: the mask of that, or a map of ids? Say with \`as: "ids"\` that it is a map`
+  return yield* fail(answer, path, detail)
 })
 
 /** Whether the options say whose a mask is, or that there is a map of ids. */

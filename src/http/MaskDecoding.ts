@@ -13,7 +13,8 @@ import * as Fit from "../mask/Fit.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as LabelPng from "../mask/LabelPng.ts"
 import type { MaskNotDecodable } from "../mask/MaskError.ts"
-import type * as PngFile from "../mask/PngFile.ts"
+import * as MaskThreshold from "../mask/MaskThreshold.ts"
+import * as PngFile from "../mask/PngFile.ts"
 import * as PngPaused from "../mask/PngPaused.ts"
 import * as Masks from "../mask/Masks.ts"
 import * as Rle from "../mask/Rle.ts"
@@ -111,6 +112,18 @@ const pictureOf = (answer: Answer, path: string, png: Uint8Array, image: Size, o
 const maskOf = (picture: PngFile.Picture, options: MaskOptions) => {
   const { inverted, threshold } = binary(options) ?? {}
   return LabelPng.maskOf(picture, { threshold, inverted })
+}
+
+/** The same of one mask of a list; from which value on the others of the list begin, where this one says that they are soft. */
+const listedOf = (picture: PngFile.Picture, options: MaskOptions, half: number | undefined) => {
+  const isShallow = picture.depth < 8 && picture.palette === undefined
+  if (binary(options)?.threshold !== undefined || isShallow)
+    return { soft: undefined, isSettled: true, mask: maskOf(picture, options) }
+  const soft = MaskThreshold.softOf(PngFile.brightness(picture))
+  const threshold = soft ?? half
+  const settled =
+    threshold === undefined ? options : { ...options, binary: { ...binary(options), threshold } }
+  return { soft, isSettled: threshold !== undefined, mask: maskOf(picture, settled) }
 }
 
 /** A map whose rows are columns, where the options say so. */
@@ -235,7 +248,8 @@ export interface EncodedMask extends Outlines.Drawn {
 
 /**
  * The label map of masks of one class each, which may overlap and leave gaps: the higher score wins, of equal ones
- * the first, and gaps are the ignored id. One mask is unpacked at a time, and others get a turn in between. What stands
+ * the first, and gaps are the ignored id. One mask is unpacked at a time, and others get a turn in between. Where one picture is
+ * soft, all of them are, and a weak one is a mask without its thing: those that were read otherwise are read anew. What stands
  * `around` them may say of what size the picture is that outlines are of.
  */
 export const fromMasks = (
@@ -257,18 +271,41 @@ export const fromMasks = (
     let map:
       | { readonly width: number; readonly height: number; readonly data: LabelMap.LabelData }
       | undefined
-    for (const each of Masks.weakestFirst(drawn)) {
-      const mask: BinaryMask =
-        each.draw !== undefined
-          ? each.draw()
-          : typeof each.mask === "string"
-            ? yield* textToBytes(answer, each.path, each.mask).pipe(
-                Effect.flatMap((png) => pictureOf(answer, each.path, png, image, options)),
-                Effect.flatMap((picture) => fromMask(answer, each.path, maskOf(picture, options)))
-              )
-            : Array.isArray(each.mask)
-              ? yield* MaskShape.fromArray(answer, each.path, each.mask, seen, binary(options))
-              : yield* rleMask(answer, each.path, each.mask, image, options)
+    const ordered = Masks.weakestFirst(drawn)
+    let half: number | undefined
+    let open: Decoded<never> | undefined
+    let isSettled = true
+    for (let index = 0; index < ordered.length; index++) {
+      const each = ordered[index]!
+      let mask: BinaryMask
+      if (each.draw !== undefined) mask = each.draw()
+      else if (typeof each.mask === "string") {
+        const png = yield* textToBytes(answer, each.path, each.mask)
+        const picture = yield* pictureOf(answer, each.path, png, image, options)
+        const listed = listedOf(picture, options, half)
+        half ??= listed.soft
+        isSettled &&= listed.isSettled
+        if (half !== undefined && !isSettled) {
+          // From the start: the ones before were read as if none were soft.
+          isSettled = true
+          open = undefined
+          map = undefined
+          index = -1
+          yield* Effect.yieldNow
+          continue
+        }
+        if (Result.isFailure(listed.mask)) {
+          // A later one may be soft.
+          open ??= fail(answer, each.path, listed.mask.failure.detail)
+          yield* Effect.yieldNow
+          continue
+        }
+        mask = listed.mask.success
+      } else {
+        mask = Array.isArray(each.mask)
+          ? yield* MaskShape.fromArray(answer, each.path, each.mask, seen, binary(options))
+          : yield* rleMask(answer, each.path, each.mask, image, options)
+      }
       const { data, height, width } = mask
       map ??= {
         width,
@@ -282,6 +319,7 @@ export const fromMasks = (
       for (let i = 0; i < data.length; i++) if (data[i] !== 0) map.data[i] = each.classId
       yield* Effect.yieldNow
     }
+    if (open !== undefined) return yield* open
     // Nothing was found: that is a map as well, of the image.
     const { height, width } = map ?? image
     const data = map?.data ?? LabelMap.allocate(ignoreIndex, width * height).fill(ignoreIndex)

@@ -76,39 +76,48 @@ const geometryIn = (given: Beside): Result.Result<Outline, string> => {
     : Result.succeed({ polygons, cuts: [] })
 }
 
+/** Points as SVG and CVAT write them: `x,y x,y` or `x,y;x,y`. */
+const textual = /^\s*-?[\d.]+\s*,\s*-?[\d.]+(?:[\s;,]+-?[\d.]+\s*,\s*-?[\d.]+)+[\s;]*$/
+
+/** The list that points in a text are; any other value as it is. */
+const listed = (value: unknown): unknown =>
+  typeof value === "string" && value.length < 1e6 && textual.test(value)
+    ? value
+        .trim()
+        .split(/[\s,;]+/)
+        .filter((part) => part !== "")
+        .map(Number)
+    : value
+
 const holeFields = ["holes", "interiors", "interior", "inner_rings"]
 
-/** The rings that are holes in what stands with them. */
+/** The rings that are holes in what stands with them. What is no list, or one of words, says something else. */
 const holesIn = (given: Beside): Result.Result<ReadonlyArray<Ring>, string> => {
-  const value = firstOf(given, holeFields)
-  const holes = value === undefined || (Array.isArray(value) && value.length === 0) ? [] : ringsIn(value)
+  const lists = holeFields
+    .map((field) => listed(given[field]))
+    .flatMap((value) => (Array.isArray(value) ? [value.map(listed)] : []))
+  const value = lists.find((list) => !list.every((each) => typeof each === "string"))
+  const { holes: said } = given
+  const isOpen = said === true || isRecord(said) || (isNumber(said) && said > 0)
+  const holes = value === undefined ? (isOpen ? undefined : []) : ringsIn(value)
   return holes === undefined
     ? Result.fail("its holes are no rings of at least three points")
     : Result.succeed(holes)
 }
 
-/** Fields that say of what shape the points are, and those in which a word may be anything else. */
-const shapeFields = ["shape_type", "shapeType", "geometry_type", "geometryType"]
-const otherFields = ["type", "shape"]
-
-const rings = /^(multi|closed)?(polygons?|poly)$|^(contour|rotation|rotatedrectangle|quadrilateral)s?$/
 const corners = /^(rectangle|rect|box|bbox)$/
 const noArea =
   /^(poly|multi)?line(strip|string|s)?$|^multilinestring$|^(multi)?points?$|^keypoints?$|^skeleton$/
-const pixels = /^(mask|bitmask|bitmap|brush|rle)$/
+/** Shapes whose points are no vertices. */
+const unread = /^(ellipse|cuboid)$/
 
-/** What the object says that it is, in one word. */
-const wordIn = (beside: Beside): string | undefined => {
-  const words = (fields: ReadonlyArray<string>) =>
-    fields.flatMap((field) => {
-      const value = beside[field]
-      return typeof value === "string" && value !== ""
-        ? [value.toLowerCase().replaceAll(/[^a-z]|labels$/g, "")]
-        : []
-    })
-  const isKnown = (word: string) =>
-    word === "circle" || [rings, corners, noArea, pixels].some((words) => words.test(word))
-  return words(shapeFields)[0] ?? words(otherFields).find(isKnown)
+/** What labelme and CVAT say that `points` are, in one word; `undefined` where they are a polygon's. */
+const wordIn = (path: string, beside: Beside): string | undefined => {
+  const value = /(?:^|\.)points$/.test(path)
+    ? firstOf(beside, ["shape_type", "shapeType", "type"])
+    : undefined
+  const word = typeof value === "string" ? value.toLowerCase().replaceAll(/[^a-z]|labels$/g, "") : ""
+  return word === "circle" || [corners, noArea, unread].some((words) => words.test(word)) ? word : undefined
 }
 
 /** Vertices of a circle: its area is right to a ten-thousandth. */
@@ -124,8 +133,7 @@ const shapeOf = (
   const [first, second] = points
   if (noArea.test(word)) return Result.fail(`it is a ${word}, which has no area`)
   if (corners.test(word) && points.length !== 2) return Result.succeed(undefined)
-  if (!corners.test(word) && word !== "circle")
-    return Result.fail(`it is a ${word}, a shape that is not read here`)
+  if (unread.test(word)) return Result.fail(`it is a ${word}, a shape that is not read here`)
   if (first === undefined || second === undefined || points.length > 2)
     return Result.fail("a circle has two points here, its centre and one on its rim")
   const turned = firstOf(beside, ["rotation", "angle"])
@@ -173,19 +181,6 @@ const isNested = (all: ReadonlyArray<Ring>): boolean => {
   )
 }
 
-/** Points as SVG and CVAT write them: `x,y x,y` or `x,y;x,y`. */
-const textual = /^\s*-?[\d.]+\s*,\s*-?[\d.]+(?:[\s;,]+-?[\d.]+\s*,\s*-?[\d.]+)+[\s;]*$/
-
-/** The list that points in a text are; any other value as it is. */
-const listed = (value: unknown): unknown =>
-  typeof value === "string" && value.length < 1e6 && textual.test(value)
-    ? value
-        .trim()
-        .split(/[\s,;]+/)
-        .filter((part) => part !== "")
-        .map(Number)
-    : value
-
 /**
  * What an object draws; nothing where it has a mask of pixels. `plain` are the rings in a list that may be rows of pixels as well.
  * Rings of a `segmentation` are added to each other, as COCO has it; elsewhere one within another is refused.
@@ -204,18 +199,13 @@ export const read = (
       if (outer === undefined) return yield* Result.fail("its exterior is no ring of at least three points")
       return { polygons: outer.map(solid), cuts: yield* holesIn(value) }
     }
-    const word = wordIn(beside)
-    if (
-      word !== undefined &&
-      pixels.test(word) &&
-      typeof value === "string" &&
-      Array.isArray(beside["points"])
-    )
+    if (beside["shape_type"] === "mask" && typeof value === "string" && Array.isArray(beside["points"]))
       return yield* Result.fail(
         "its mask is as large as its points say, and not as the image, which is not read here"
       )
     if (!Array.isArray(value)) return undefined
-    if (word !== undefined && !rings.test(word) && !pixels.test(word)) {
+    const word = wordIn(path, beside)
+    if (word !== undefined && pointsIn(value, 1) !== undefined) {
       const shape = yield* shapeOf(word, value, beside)
       if (shape !== undefined) return shape
     }

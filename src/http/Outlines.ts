@@ -11,6 +11,7 @@ import { type Decoded, fail } from "./EncodedPicture.ts"
 import * as Frame from "./Frame.ts"
 import * as MaskShape from "./MaskShape.ts"
 import * as Outline from "./Outline.ts"
+import { isRecord } from "./protocol/Errors.ts"
 
 /** A mask that may be an outline, with what stands beside it and around it, from the inside out. */
 export interface Drawn {
@@ -106,6 +107,12 @@ const painted = ({ cuts, polygons }: Outline.Outline, { canvas, frame }: Place):
 
 const swapped = (ring: Polygons.Ring): Polygons.Ring => ring.map(([y, x]): Polygons.Point => [x, y])
 
+/** Whether points name their axes, whatever order is said. */
+const areNamed = (value: unknown): boolean =>
+  Array.isArray(value)
+    ? areNamed(value[0])
+    : isRecord(value) && ("exterior" in value ? areNamed(value["exterior"]) : !("coordinates" in value))
+
 const readOne = (
   { beside = {}, mask, path }: Drawn,
   around: ReadonlyArray<Readonly<Record<string, unknown>>>,
@@ -119,15 +126,16 @@ const readOne = (
       ...cuts
     ]
     const said = yield* Frame.read(beside, around, ringsOf(outline), image)
-    const drawn = said.swapped
-      ? {
-          polygons: outline.polygons.map(({ holes, outer }) => ({
-            outer: swapped(outer),
-            holes: holes.map(swapped)
-          })),
-          cuts: outline.cuts.map(swapped)
-        }
-      : outline
+    const drawn =
+      said.swapped && !areNamed(mask)
+        ? {
+            polygons: outline.polygons.map(({ holes, outer }) => ({
+              outer: swapped(outer),
+              holes: holes.map(swapped)
+            })),
+            cuts: outline.cuts.map(swapped)
+          }
+        : outline
     return { ...drawn, said, rings: ringsOf(drawn) }
   })
 

@@ -40,11 +40,23 @@ export const of = (values: ArrayLike<number>, white?: number): number | undefine
   if (some.length === 2 && some[0] === 0) return max
   const top = white ?? (max <= 0xff ? 0xff : 0xffff)
   const half = Math.ceil(top / 2)
-  if (areShades) return half
+  // A constant that numbers no thing is a shade as well.
+  if (areShades || (some.length === 1 && max > mostNumbers && top >= 0xff)) return half
   // Of fewer than 8 bits a number of a thing is as good as a shade.
   const areNumbers = max < half || (top < 0xff && max < top)
   const areBesideWhite = some.length > 2 && max === top && top >= 0xff && some.at(-2)! < dark
   return areNumbers || areBesideWhite ? undefined : half
+}
+
+/**
+ * Half of white where a mask is soft by itself: it has many values, or a grey beside others and is clear. 0 and one other may be a
+ * drawing. Undefined where it is not.
+ */
+export const softOf = (values: ArrayLike<number>): number | undefined => {
+  const some = someOf(values)
+  const isDrawn = some.length < 2 || (some.length === 2 && some[0] === 0)
+  const isGrey = some.some((value) => value > mostNumbers && value !== 0xff && value !== 0xffff)
+  return isDrawn || !isGrey ? undefined : of(values)
 }
 
 /** What is wrong with such values, and what to do. */

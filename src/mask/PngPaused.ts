@@ -23,6 +23,8 @@ export const read = Effect.fnUntraced(function* (
     return yield* Effect.fromResult(PngFile.read(bytes, name, maxPixels))
   const parts = yield* Steps.run(() => PngFile.partsOf(file))
   const space = parts && (yield* inflate(parts.packed, PngRows.sizeOf(file.header)))
+  // The stream refuses bytes after the data, too: what it gives nothing for is judged as it is at once.
+  if (parts && space === undefined) return yield* Effect.fromResult(PngFile.read(bytes, name, maxPixels))
   return yield* Effect.flatMap(
     Steps.run(() => PngFile.pictureOf(file, parts, space)),
     Effect.fromResult

@@ -60,13 +60,15 @@ export const beforeSoftmax = (logits: Logits): Logits => {
     : logits
 }
 
-/** The same in steps. */
-export function* beforeSoftmaxSteps(logits: Logits): Steps<Logits> {
+/** The same in steps. What is part of more, such as a window, is what the whole is: rounding alone can tell parts apart. */
+export function* beforeSoftmaxSteps(logits: Logits, isOfShares?: boolean): Steps<Logits> {
   const { classes, data, height, width } = logits
-  if (!(yield* addUp(data, [classes, height * width], 0))) return logits
+  if (isOfShares === false) return logits
+  if (isOfShares === undefined && !(yield* addUp(data, [classes, height * width], 0))) return logits
   const logarithms = new Float32Array(data.length)
   for (let i = 0; i < data.length; i++) {
     if (i % valuesPerStep === 0) yield
+    if (!(Math.abs(data[i]! - 0.5) <= 0.5 + tolerance)) return logits
     logarithms[i] = Math.log(Math.max(data[i]!, least))
   }
   return { ...logits, data: logarithms }

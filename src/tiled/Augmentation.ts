@@ -58,8 +58,6 @@ interface View {
 /** What one look came to. */
 interface Look {
   readonly flip: Flip | undefined
-  /** It was of probabilities. */
-  readonly isSure: boolean
   readonly prediction: Extract<Prediction, { readonly _tag: "Logits" }>
 }
 
@@ -95,17 +93,23 @@ export const make = Effect.fnUntraced(function* (
         return yield* fail(`averaging over flips and scales takes logits, and it gave ${given}`)
       }
       yield* Effect.fromResult(Logits.make(prediction.logits))
-      const logits = yield* Steps.run(() => beforeSoftmaxSteps(prediction.logits))
-      const isSure = logits !== prediction.logits
-      return { flip: view.flip, isSure, prediction: { ...prediction, logits } }
+      return { flip: view.flip, prediction }
     })
-    const looks = yield* Effect.forEach(views, look, { concurrency })
+    const given = yield* Effect.forEach(views, look, { concurrency })
+    const sure = yield* Effect.forEach(given, ({ prediction: { logits } }) =>
+      Effect.map(
+        Steps.run(() => beforeSoftmaxSteps(logits)),
+        (before) => (before === logits ? undefined : before)
+      )
+    )
+    // Rounding alone may make one look none of probabilities.
+    const looks = given.map((each, index): Look => {
+      const logits = sure.includes(undefined) ? undefined : sure[index]
+      return logits === undefined ? each : { ...each, prediction: { ...each.prediction, logits } }
+    })
     const { prediction } = looks[0]!
     const classes = [...new Set(looks.map((each) => each.prediction.logits.classes))]
     if (classes.length > 1) return yield* fail(`it gave logits of ${classes.join(" and of ")} classes`)
-    if (new Set(looks.map(({ isSure }) => isSure)).size > 1) {
-      return yield* fail("it gave logits, and of another look of the same picture probabilities")
-    }
     // What it says of scores or regions is of one look alone.
     return {
       _tag: "Logits",

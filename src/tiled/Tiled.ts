@@ -120,11 +120,13 @@ const boxOf = ({ columns, crop, rows }: Windows.Windows, { column, row }: Window
 
 type Predicted = Windows.Window & { readonly prediction: Prediction }
 
+const shares = "probabilities"
+
 /** A window's numbers, those of a model that ends with its softmax as they were before it. */
-const decided = Effect.fnUntraced(function* ({ prediction, ...window }: Predicted) {
+const decided = Effect.fnUntraced(function* ({ prediction, ...window }: Predicted, isOfShares?: boolean) {
   if (prediction._tag !== "Logits") return { ...window, prediction, kind: "label maps" }
-  const logits = yield* Steps.run(() => beforeSoftmaxSteps(prediction.logits))
-  const kind = logits === prediction.logits ? "logits" : "probabilities"
+  const logits = yield* Steps.run(() => beforeSoftmaxSteps(prediction.logits, isOfShares))
+  const kind = logits === prediction.logits ? "logits" : shares
   return { ...window, prediction: { ...prediction, logits }, kind }
 })
 
@@ -200,7 +202,8 @@ const joiner = (picture: LargeImage, windows: Windows.Windows, transport: string
   }
 
   return (window: Predicted) =>
-    Effect.flatMap(decided(window), (each) => Effect.fromResult(work(each))).pipe(
+    Effect.suspend(() => decided(window, first?.startsWith(shares))).pipe(
+      Effect.flatMap((each) => Effect.fromResult(work(each))),
       Effect.flatMap((steps) => Steps.run(() => steps)),
       Effect.map((band): Band | undefined => band && { ...band, classes })
     )

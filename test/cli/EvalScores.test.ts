@@ -286,7 +286,9 @@ describe("what flatters a score", () => {
         [greys(0, 1, 2), false],
         [greys(0, 128, 255), false],
         [greys(255, 128, 0), false],
+        [greys(0, 36, 73, 109, 146, 182, 219, 255), false],
         [[...greys(0, 255), [255, 0, 0] as const], false],
+        [[colours[1]!, colours[2]!, Palette.vocColor(3), [1, 2, 3] as const], false],
         [[colours[1]!, colours[0]!, [1, 2, 3] as const], false]
       ] as const) {
         const told = yield* against(indexed(data, palette))

@@ -29,6 +29,17 @@ const grey = (...values: ReadonlyArray<number>): ReadonlyArray<Colour> =>
 const all = (length: number, from = 0) => voc(...Array.from({ length }, (_, id) => id + from))
 /** What a program leaves of a picture that takes out the colours which are not used. */
 const left = (...palette: ReadonlyArray<Colour>) => [palette, palette.map((_, index) => index)] as const
+/** As a table of this package's is written. */
+const table = (palette: Palette.Palette, size: number): ReadonlyArray<Colour> =>
+  Array.from({ length: size }, (_, id) => Palette.colorOf(palette, id))
+/** What a palette is filled up with. */
+const filling = grey(...Array.from({ length: 12 }, () => 0))
+const whiteFirst: ReadonlyArray<Colour> = [
+  [255, 255, 255],
+  [255, 0, 0],
+  [255, 255, 0],
+  [0, 0, 255]
+]
 
 type Case = readonly [name: string, palette: ReadonlyArray<Colour>, used: ReadonlyArray<number>]
 
@@ -49,7 +60,16 @@ describe("a palette", () => {
     ["the greys 0, 7, 8 and 26 are left", ...left(...grey(0, 7, 8, 26))],
     ["the grey 5 is left", ...left(...grey(5))],
     ["white is left", ...left(...grey(255))],
-    ["white was seen before black", ...left(...grey(255, 0))]
+    ["white is left, and black fills it up", [...grey(255), ...filling], [0]],
+    ["white was seen before black", ...left(...grey(255, 0))],
+    ["white was seen before black, which fills it up too", [...grey(255), ...filling], [0, 1]],
+    ["the classes 1 and 2 are left, and black fills it up", [...voc(1, 2), ...filling], [0, 1]],
+    ["the greys 0 and 15 are left, and black fills it up", [...grey(0, 15), ...filling], [0, 1]],
+    [
+      "the greys are all there, in the opposite order",
+      grey(...Array.from({ length: 256 }, (_, id) => 255 - id)),
+      [0, 255]
+    ]
   ]
   for (const [name, palette, used] of others)
     it(`of which ${name} is not read by its indices`, () => {
@@ -68,6 +88,37 @@ describe("a palette", () => {
     ["greys in steps of a whole number", ...left(...grey(0, 36, 72, 108, 144, 180, 216, 252))],
     ["greys in steps, of which some are used", grey(0, 51, 102, 153, 204, 255), [0, 2, 5]],
     ["greys in steps down to black", ...left(...grey(255, 170, 85, 0))],
+    ["greys in steps, of which the bright ones are not used", grey(0, 85, 170, 255), [0, 1]],
+    ["greys in steps, of which one is used", grey(0, 85, 170, 255), [1]],
+    ["greys in steps, filled up with black", [...grey(0, 85, 170, 255), ...filling], [0, 1]],
+    ["greys in six steps, of which the first are used", grey(0, 51, 102, 153, 204, 255), [0, 1]],
+    ["greys in six steps, of which three are used", grey(0, 51, 102, 153, 204, 255), [0, 1, 2]],
+    ["greys in six steps, of which one is used", grey(0, 51, 102, 153, 204, 255), [2]],
+    ["greys down to black, of which the bright ones are used", grey(255, 170, 85, 0), [0, 1]],
+    ["greys down to black, of which white is used", grey(255, 170, 85, 0), [0]],
+    ["greys down to black, filled up with it", [...grey(255, 170, 85, 0), ...filling], [0, 1]],
+    ["three greys down to black, of which some are used", grey(255, 128, 0), [0, 1]],
+    ["three greys down to black, of which white is used", grey(255, 128, 0), [0]],
+    ["greys in rounded steps", grey(0, 36, 73, 109, 146, 182, 219, 255), [0, 1, 2]],
+    ["greys in steps rounded down", grey(0, 63, 127, 191, 255), [0, 1]],
+    ["greys in small steps", grey(...Array.from({ length: 52 }, (_, id) => id * 5)), [0, 1, 2]],
+    ["white and colours", whiteFirst, [0]],
+    ["black and the colours of ADE20K, one used", [...grey(0), ...table(Palette.ade20k, 150)], [1]],
+    ["black and the colours of ADE20K", [...grey(0), ...table(Palette.ade20k, 150)], [0, 1]],
+    ...[[0], [8], [27], [0, 6], [0, 8]].flatMap((used) =>
+      [150, 256].map((size): Case => [
+        `ADE20K's ${size}, with ${used.join(" and ")}`,
+        table(Palette.ade20k, size),
+        used
+      ])
+    ),
+    ...[0, 2, 5].map((id): Case => [`Cityscapes, with ${id}`, table(Palette.cityscapes, 256), [id]]),
+    ...[[55], [62], [0, 255]].map((used): Case => [
+      `COCO-Stuff, with ${used.join(" and ")}`,
+      table(Palette.cocoStuff, 256),
+      used
+    ]),
+    ["VOC's whole table, of which a grey is used", all(256), [7]],
     ["colours of nobody", [[1, 2, 3], ...voc(0, 1)], [0, 1, 2]],
     ["an index beyond it", voc(1, 2), [0, 1, 9]]
   ]

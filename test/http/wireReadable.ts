@@ -344,6 +344,26 @@ export const readable: ReadonlyArray<readonly [string, Made, Handler, ReadonlyAr
   ],
   ["a map of ids with a label beside it", Custom.make(), json({ label: "street", mask: rows() }), truth],
   [
+    "a map of 0 and 1 with a label beside it, and the classes that they are",
+    Custom.make(),
+    json({ class: "sky", id2label: { 0: "sky", 1: "road" }, mask: rows(road) }),
+    road
+  ],
+  [
+    "a map of 0 and 1 with the label of 1 beside it",
+    Custom.make({ classes: ClassTable.fromNames(names) }),
+    json({ label: "road", mask: rows(road) }),
+    road
+  ],
+  [
+    "probabilities of few digits, and padding",
+    Custom.make({ classes: ClassTable.fromNames(names) }),
+    json({
+      mask: [0, 1, 2].map((id) => rows(truth.map((v, at) => (at === 0 ? 0 : v === id ? 0.48 : 0.27))))
+    }),
+    truth
+  ],
+  [
     "a map of 0 and 1 with a label beside it, as it was told",
     Custom.make({ mask: { as: "ids" } }),
     json({ label: "street", mask: rows(road) }),

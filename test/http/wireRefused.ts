@@ -248,7 +248,17 @@ export const refused: ReadonlyArray<readonly [string, Made, Handler, string, Reg
     Custom.make({ classes: ClassTable.fromNames(names) }),
     json({ label: "rust", mask: rows(road) }),
     "ResponseNotDecodable",
-    /"rust" is none of the model's 3 classes/
+    /beside it stands "rust".*`as: "ids"`/
+  ],
+  [
+    "ids of another numbering, of which not all have a name that is known",
+    Custom.make({ classes: ClassTable.fromNames(names) }),
+    json([
+      { class_id: 1, label: "tree", mask: rows(only(0, 1)) },
+      { class_id: 2, label: "other", mask: rows(road) }
+    ]),
+    "ResponseNotDecodable",
+    /id 2 is of another numbering.*there "tree" is 1/
   ],
   [
     "names in another order than those that were given",

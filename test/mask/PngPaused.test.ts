@@ -100,6 +100,26 @@ describe("large PNGs", () => {
     })
   )
 
+  it.live("that are short and have a byte after their data are refused, as they are at once", () =>
+    Effect.gen(function* () {
+      const rows = rowsOf(0, 8)
+      const more = (data: Uint8Array) => fileOf(0, 8, Buffer.concat([deflateSync(data), Uint8Array.of(0)]))
+      for (const missing of [1, 300, width]) {
+        for (const result of yield* both(more(rows.subarray(0, -missing)))) {
+          const detail = Result.isFailure(result) ? result.failure.detail : "it is read"
+          assert.strictEqual(detail, "its data ends before its pixels do", `${missing} bytes`)
+        }
+      }
+      const [paused, atOnce] = yield* both(more(rows))
+      const expected = Result.getOrThrow(PngFile.read(fileOf(0, 8, deflateSync(rows)), "it")).data
+      for (const result of [paused, atOnce])
+        assert.strictEqual(
+          Buffer.compare(Buffer.from(Result.getOrThrow(result).data), Buffer.from(expected)),
+          0
+        )
+    })
+  )
+
   it.live("let others have their turn", () =>
     Effect.gen(function* () {
       const bytes = fileOf(6, 16, deflateSync(rowsOf(6, 16), { level: 1 }))

@@ -117,15 +117,15 @@ describe("test-time augmentation", () => {
       // Of one answer to all looks the average is that answer.
       const even = yield* of(() => ({ data: Float32Array.of(0.7, 0.3), classes: 2, width: 1, height: 1 }))
       assert.closeTo((yield* even.uncertainty)!.margin, 0.4, 1e-5)
-      const mixed = yield* Effect.flip(
-        of(({ width }) => ({
-          data: width === size.width ? Float32Array.of(0.7, 0.3) : Float32Array.of(0.7, 0.8),
-          classes: 2,
-          width: 1,
-          height: 1
-        }))
-      )
-      assert.include(mixed.message, "it gave logits, and of another look of the same picture probabilities")
+      // Rounding may make one look none of probabilities: then all are averaged as they are.
+      const mixed = yield* of(({ width }) => ({
+        data: width === size.width ? Float32Array.of(0.7, 0.3) : Float32Array.of(0.7, 0.25),
+        classes: 2,
+        width: 1,
+        height: 1
+      }))
+      const odds = Math.exp(0.7 - 0.275)
+      assert.closeTo((yield* mixed.uncertainty)!.margin, (odds - 1) / (odds + 1), 1e-5)
     })
   )
 

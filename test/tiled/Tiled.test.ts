@@ -203,11 +203,26 @@ describe("logits of windows", () => {
     }).pipe(Effect.provide(SharpCodec.layer))
   )
 
+  it.effect("are rounded probabilities where the first window's are whole ones", () =>
+    Effect.gen(function* () {
+      let first = true
+      const layer = support.logitsOf(() => {
+        const data = first ? Float32Array.of(1, 0) : Float32Array.of(0.72, 0.23)
+        first = false
+        return { data, classes: 2, width: 1, height: 1 }
+      })
+      const picture = yield* support.drawn({ width: 60, height: 30 })
+      const bands = Tiled.segment(picture, { crop: 30, stride: 30, concurrency: 1, confidence: true })
+      const { confidence } = yield* Effect.provide(support.collect(bands, picture), layer)
+      assert.closeTo(confidence.at(-1)!, 0.72 / 0.95, 1e-5)
+    }).pipe(Effect.provide(SharpCodec.layer))
+  )
+
   it.effect("are not averaged with probabilities of other windows", () =>
     Effect.gen(function* () {
       let first = true
       const layer = support.logitsOf(() => {
-        const data = first ? Float32Array.of(0.7, 0.3) : Float32Array.of(0.7, 0.8)
+        const data = first ? Float32Array.of(0.7, 0.3) : Float32Array.of(0.7, 3.8)
         first = false
         return { data, classes: 2, width: 1, height: 1 }
       })

@@ -6,7 +6,7 @@ import type { Health } from "../../Transport.ts"
 
 /** What says "nothing" where an error would stand, or that all is well: Python writes `None` as a text. */
 const noError =
-  /^(?!.*(?:\b(?:no|not|without)\b.*success|[未不没]成功))(?:none|null|nil|undefined|no(?:[ _-]?errors?)?|n\/?a|-+|o\.?k(?:ay)?|(?:.*[ _-])?(?:success(?:ful(?:ly)?)?|succeeded|completed?|done|finished)|false|.*成功)?[.!]?$/i
+  /^(?!.*(?:\b(?:no|not|without)\b.*success|[未不没]成功))(?:none|null|nil|undefined|(?:no|0)(?:[ _-]?errors?)?|errors?[:=] ?(?:0|no|none)|n\/?a|-+|o\.?k(?:ay)?|(?:.*[ _-])?(?:success(?:ful(?:ly)?)?|succeeded|completed?|done|finished)|false|.*成功)?[.!]?$/i
 
 /** Codes of success: nothing, the whole of 2xx, and those that Chinese services have for it. `00000` is one as well. */
 const isSuccessCode = (code: number): boolean =>
@@ -34,24 +34,34 @@ const heads = /^(?:status|state|meta|header|(?:response_?)?metadata|base_?resp)$
 
 /** Words for work that has come to nothing. */
 const failedState =
-  /^(?:errors?|errored|fail|failed|failure|exception|timed?[ _-]?out|cancell?ed|aborted|crashed|killed|rejected|invalid)(?![a-z]|-free|[ _-]?over)|(?<!\b(?:no|non|without|zero|0)[ _-]?)(?:errors?|failed|failure|exception)$/i
+  /^(?:errors?|errored|fail|failed|failure|exception|timed?[ _-]?out|cancell?ed|aborted|crashed|killed|rejected|invalid)(?![a-z]|-free|[ _-]?over|[:=] ?(?:0|no|none)$)|(?<!\b(?:no|non|without|zero|0)[ _-]?)(?:errors?|failed|failure|exception)$/i
 
 const isFailedState = (said: string): boolean =>
   failedState.test(said.trim().replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_"))
 
-/** Whether what stands where an error would is one. */
-const isError = (error: unknown, depth = 0): boolean => {
+/** Words of a message for what went wrong, but for those that say that nothing did or that nothing was found, and for success. */
+const blame =
+  /(?<!\b(?:no|non|without|zero|0)[ _-]?)(?:errors?|fail(?:s|ed|ures?)?|exceptions?)(?![a-z]|-free|[ _-]?over|.{0,40}[:=] ?(?:0|no|none)$)|timed?[ _-]?out|\bno(?![ _-](?:error|fail|exception|issue|object|\w*(?<!s)s\b))\b|n['’]t\b|\b(?:not|cannot|too|false|bad|wrong|corrupt\w*|un(?:able|success|support|expect|auth)\w*|in(?:valid|complete|sufficient)\w*|without success|out of|cancell?ed|abort\w*|crash\w*|killed|died|reject\w*|denied|refused|exceed\w*)\b|(?<![无未没]有?(?:发现|检测到)?)(?:失败|错误|异常)|无法|超时|[未不没](?!有?(?:发现|检测|失败|错误|异常))/i
+const praise =
+  /\b(?:ok(?:ay)?|success(?:ful(?:ly)?)?|succeeded|complet(?:ed|e[.!]?$)|done|finished)\b|成功|完成|完毕/i
+
+const isBlame = (said: unknown): boolean => typeof said === "string" && blame.test(said)
+const isPraise = (said: unknown): boolean => typeof said === "string" && praise.test(said) && !isBlame(said)
+
+/** Whether what stands where an error would is one. Within one, a yes may be to anything, as `retryable`. */
+const isError = (error: unknown, depth = 0, name = "error"): boolean => {
   // As a message, a no is one.
   if (typeof error === "string")
     return depth > 0 && /^no$/i.test(error) ? true : !noError.test(error.trim()) && !/^\s*0+\s*$/.test(error)
-  if (typeof error !== "object" || error === null || depth > 4) return error === true
+  if (typeof error !== "object" || error === null || depth > 4)
+    return error === true && (errors.test(name) || failures.test(name))
   const fields = Object.entries(error)
   const code = fields.find(([name, said]) => /^code$/i.test(name) && said !== null)?.[1]
   if (code !== undefined && isRecord(error)) {
     if (!isCode(code)) return false
-    if (typeof code === "number") return true
+    if (typeof code === "number") return !fields.some(([key, said]) => messages.test(key) && isPraise(said))
   }
-  return fields.some(([, each]) => isError(each, depth + 1))
+  return fields.some(([key, each]) => isError(each, depth + 1, key))
 }
 
 const isCode = (said: unknown): boolean => {
@@ -59,15 +69,12 @@ const isCode = (said: unknown): boolean => {
   return typeof said === "string" && isNumeral(said) ? !isSuccessCode(Number(said)) : isError(said)
 }
 
-/**
- * Whether a field for the outcome says that it is bad. Low numbers count something where no message says what is wrong, and a
- * status of 1 says yes.
- */
-const isBadOutcome = (name: string, said: unknown, isBlamed: boolean): boolean => {
+/** Whether a field for the outcome says that it is bad. Only HTTP's codes and those below 0 do so without a message. */
+const isBadOutcome = (said: unknown, isBlamed: boolean, isPraised: boolean): boolean => {
   if (typeof said === "string" && !isNumeral(said)) return isFailedState(said)
   const code = typeof said === "number" || typeof said === "string" ? Number(said) : 0
-  const isYes = code === 1 && /^stat/i.test(name) && !/code$/i.test(name)
-  return Number.isInteger(code) && !isSuccessCode(code) && !isYes && (code < 0 || code >= 400 || isBlamed)
+  if (!Number.isInteger(code) || isSuccessCode(code) || isPraised) return false
+  return code < 0 || (code >= 400 && code < 600) || isBlamed
 }
 
 /**
@@ -78,7 +85,8 @@ export const saysFailed = (value: unknown): boolean => {
   const fields = isRecord(value) ? Object.entries(value) : []
   // Beside a code that is none, a message may say that all is well.
   const isFine = fields.some(([name, said]) => errorCodes.test(name) && !isCode(said))
-  const isBlamed = fields.some(([name, said]) => messages.test(name) && isError(said))
+  const isBlamed = fields.some(([name, said]) => messages.test(name) && isBlame(said))
+  const isPraised = fields.some(([name, said]) => messages.test(name) && isPraise(said))
   return fields.some(
     ([name, said]) =>
       (successes.test(name) && isNo(said)) ||
@@ -86,7 +94,7 @@ export const saysFailed = (value: unknown): boolean => {
       (/^(?:result|status|state)$/i.test(name) && said === false) ||
       (errors.test(name) && isError(said)) ||
       (!isFine && errorMessages.test(name) && isError(said)) ||
-      (statusCodes.test(name) && isBadOutcome(name, said, isBlamed)) ||
+      (statusCodes.test(name) && isBadOutcome(said, isBlamed, isPraised)) ||
       (errorCodes.test(name) && isCode(said)) ||
       (heads.test(name) && isRecord(said) && saysFailed(said))
   )

@@ -128,6 +128,90 @@ describe("masks in answers, as pictures", () => {
     })
   )
 
+  it.effect(
+    "takes a weak mask beside a soft one of a list for one without its thing, wherever it stands",
+    () =>
+      Effect.gen(function* () {
+        const row = (...values: ReadonlyArray<number>) =>
+          base64(
+            grey(
+              6,
+              1,
+              Array.from({ length: 6 }, (_, i) => values[i % values.length]!)
+            )
+          )
+        const ofTwo = (road: string, tree: string) => [
+          { label: "road", mask: road },
+          { label: "tree", mask: tree }
+        ]
+        for (const soft of [row(3, 250), row(3, 99, 250), row(0, 60, 200)]) {
+          const expected = yield* ids(decode([{ label: "road", mask: soft }]))
+          const other = expected.map((id) => (id === 255 ? 255 : 1))
+          assert.isTrue(expected.includes(0) && expected.includes(255))
+          for (const weak of [
+            row(3),
+            row(1),
+            row(0, 1, 2, 3, 4, 5),
+            row(0, 40, 90),
+            row(20, 127),
+            row(10, 60, 120),
+            row(0, 7),
+            row(1, 2)
+          ]) {
+            assert.deepStrictEqual(yield* ids(decode(ofTwo(soft, weak))), expected)
+            assert.deepStrictEqual(yield* ids(decode(ofTwo(weak, soft))), other)
+          }
+        }
+        // A matte of many shades, then a drawing of 0 and one other.
+        const shades = base64(
+          grey(
+            20,
+            1,
+            Array.from({ length: 20 }, (_, i) => i * 13)
+          )
+        )
+        const drawn = base64(
+          grey(
+            20,
+            1,
+            Array.from({ length: 20 }, (_, i) => (i < 5 ? 180 : 0))
+          )
+        )
+        assert.deepStrictEqual(
+          yield* ids(decode(ofTwo(shades, drawn))),
+          Array.from({ length: 20 }, (_, i) => (i >= 10 ? 0 : i < 5 ? 1 : 255))
+        )
+      })
+  )
+
+  it.effect("refuses numbers of things in a list of which no mask is soft", () =>
+    Effect.gen(function* () {
+      const hard = base64(grey(3, 1, [0, 255, 255]))
+      for (const values of [
+        [1, 2, 2],
+        [3, 1, 2],
+        [0, 1, 2],
+        [0, 1, 255],
+        [3, 3, 3],
+        [0, 40, 90]
+      ]) {
+        const open = { label: "pet", mask: base64(grey(3, 1, values)) }
+        for (const list of [
+          [open, { label: "road", mask: hard }],
+          [{ label: "road", mask: hard }, open]
+        ])
+          assert.match(yield* refused(decode(list)), /leave open where the mask begins/)
+      }
+      // Drawings of 0 and one other, each of its own.
+      const list = [
+        { label: "a", mask: base64(grey(3, 1, [0, 100, 0])) },
+        { label: "b", mask: base64(grey(3, 1, [0, 0, 50])) },
+        { label: "c", mask: base64(grey(3, 1, [40, 40, 40])) }
+      ]
+      assert.deepStrictEqual(yield* ids(decode(list)), [255, 0, 1])
+    })
+  )
+
   it.effect("reads masks of one class: 0/1, 0/255, inverted, by threshold", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* ids(decode(grey(3, 1, [0, 1, 1]), { binary: true })), [0, 1, 1])

@@ -27,7 +27,6 @@ describe("outlines of a picture of another size", () => {
     ["image_size, rows first", { predictions: [thing], image_size: [64, 96] }],
     ["image_size, columns first", { predictions: [thing], image_size: [96, 64] }],
     ["image_size as an object", { predictions: [thing], image_size: { width: 96, height: 64 } }],
-    ["resolution as a text", { predictions: [thing], resolution: "96x64" }],
     ["size", { predictions: [thing], size: [64, 96] }],
     ["orig_shape", { predictions: [thing], orig_shape: [64, 96] }],
     ["shape with channels", { predictions: [thing], image_shape: [64, 96, 3] }],
@@ -119,6 +118,63 @@ describe("outlines of a picture of another size", () => {
     })
   )
 
+  it.effect("are not scaled by dots per inch, a tensor's shape, or what an area is measured in", () =>
+    Effect.gen(function* () {
+      for (const beside of [
+        { resolution: [300, 300] },
+        { resolution: "72x72" },
+        { metadata: { resolution: [300, 300] } },
+        { shape: [1, 3, 512, 512] },
+        { metadata: { shape: [1, 3, 512, 512] } },
+        { area: 3, unit: "m²" },
+        { area: 3, units: "mm" }
+      ])
+        for (const body of [{ predictions: [thing], ...beside }, { predictions: [{ ...thing, ...beside }] }])
+          assert.deepStrictEqual(yield* drawn(body), asStands, JSON.stringify(beside))
+      const square = { predictions: [thing], image_size: [1024, 1024] }
+      assert.strictEqual(labelsOf(yield* decode(square)).width, 1024)
+    })
+  )
+
+  it.effect("that name their axes are not swapped by an order", () =>
+    Effect.gen(function* () {
+      for (const beside of [{ coordinate_order: "yx" }, { order: "rc" }])
+        for (const named of [
+          points.map(([x, y]) => ({ x, y })),
+          points.map(([x, y]) => ({ row: y, col: x }))
+        ])
+          for (const own of [{ points: named }, { polygon: { exterior: named } }])
+            assert.deepStrictEqual(
+              yield* drawn({ predictions: [{ label: "pit", ...own }], ...beside }),
+              asStands
+            )
+    })
+  )
+
+  it.effect("as texts say nothing of their unit or order", () =>
+    Effect.gen(function* () {
+      const large = { points: "1000,100;1200,100;1200,300;1000,300", image: { width: 2400, height: 1600 } }
+      const map = labelsOf(yield* decode({ predictions: [{ label: "pit", ...large }] }))
+      assert.deepStrictEqual([map.width, areaOf(map)], [2400, 40_000])
+      const corner = { points: "1,0 -1,3 5,4 5,0" }
+      assert.deepStrictEqual(yield* drawn({ predictions: [{ label: "pit", ...corner }] }), {
+        ...(yield* drawn({
+          predictions: [
+            {
+              label: "pit",
+              points: [
+                [1, 0],
+                [-1, 3],
+                [5, 4],
+                [5, 0]
+              ]
+            }
+          ]
+        }))
+      })
+    })
+  )
+
   it.effect("of another shape are stretched as maps of that size are, or refused where they are", () =>
     Effect.gen(function* () {
       const map = labelsOf(yield* decode({ predictions: [thing], image: { width: 60, height: 60 } }))
@@ -138,8 +194,7 @@ describe("outlines of a picture of another size", () => {
         [{ image_size: [50, 51] }, /which number of "image_size" is the width/],
         [{ input_size: [64, 96] }, /of the image, or of the 96 x 64 that "input_size" names.*`pointsOf`/],
         [{ model_input_width: 640, model_input_height: 640 }, /640 x 640/],
-        [{ image_rotation: 90 }, /turned by 90/],
-        [{ unit: "mm" }, /its "unit" is "mm"/]
+        [{ image_rotation: 90 }, /turned by 90/]
       ] as const)
         assert.match(yield* refused({ predictions: [thing], ...beside }), said)
     })
@@ -245,7 +300,14 @@ describe("outlines in parts of the sides", () => {
         )
       const corner = { predictions: [{ label: "pit", points: rectangle(0, 0, 1, 1) }] }
       assert.strictEqual((yield* drawn(corner)).area, 1536)
-      for (const beside of [{ unit: "pixels" }, { normalized: false }, { coordinates: "absolute" }])
+      for (const beside of [
+        { unit: "pixels" },
+        { normalized: false },
+        { coordinates: "absolute" },
+        { coordinate_system: "image (not relative)" },
+        { coordinates: "absolute, not normalized" },
+        { coordinate_format: "non-normalized" }
+      ])
         assert.strictEqual((yield* drawn({ ...corner, ...beside })).area, 1)
       // Pixels of an original, of which some are above 100.
       const original = {

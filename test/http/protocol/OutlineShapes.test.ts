@@ -7,6 +7,10 @@ const outer = rectangle(10, 8, 20, 16)
 const inner = rectangle(14, 12, 8, 4)
 const other = rectangle(34, 8, 8, 4)
 const box = { x: 10, y: 8, width: 20, height: 16 }
+/** The same as rows of pixels. */
+const rows = Array.from({ length: 32 }, (_, y) =>
+  Array.from({ length: 48 }, (__, x) => Number(x >= 10 && x < 30 && y >= 8 && y < 24))
+)
 const closed = (ring: ReadonlyArray<readonly [number, number]>) => [...ring, ring[0]!]
 const list = (...things: ReadonlyArray<Record<string, unknown>>) => ({
   predictions: things.map((thing) => ({ label: "pit", ...thing }))
@@ -36,6 +40,22 @@ describe("shapes that points say", () => {
         { points: outer, shape_type: "rotation" },
         { points: outer, type: "polygonlabels" },
         { points: outer, type: "defect", shape: "round" },
+        { points: outer, shape_type: "freehand" },
+        { points: outer, shape_type: "irregular" },
+        { points: outer, geometry_type: "complex_polygon" },
+        { points: outer, shape: "circle" },
+        { polygon: outer, shape: "circle" },
+        { polygon: outer, type: "line" },
+        { polygons: [outer], shape_type: "line" },
+        { segmentation: [outer.flat()], shape_type: "circle" },
+        { mask: rows, shape: "circle" },
+        { mask: rows, type: "lines" },
+        { mask: rows, shape_type: "line" },
+        { polygon: outer, holes: 0 },
+        { polygon: outer, holes: false },
+        { polygon: outer, interior: false },
+        { polygon: outer, interior: "wood" },
+        { polygon: outer, interior: ["wood"] },
         { points: closed(outer) },
         { points: outer.toReversed() },
         { points: "10,8 30,8 30,24 10,24" },
@@ -74,7 +94,6 @@ describe("shapes that points say", () => {
         [{ points: [[3, 4]], shape_type: "point" }, /a point, which has no area/],
         [{ points: outer, shape_type: "points" }, /a points, which has no area/],
         [{ points: outer, type: "polyline" }, /a polyline, which has no area/],
-        [{ points: outer, shape_type: "star" }, /a star, a shape that is not read/],
         [{ points: outer.flat(), shape_type: "ellipse" }, /an? ellipse, a shape that is not read/],
         [{ points: outer, shape_type: "circle" }, /a circle has two points/],
         [{ points: corners, shape_type: "rectangle", rotation: 30 }, /turned by 30/],
@@ -121,6 +140,8 @@ describe("rings within rings", () => {
         { points: outer, holes: inner },
         { segmentation: [outer.flat()], holes: [inner.flat()] },
         { polygon: outer, interiors: [inner] },
+        { polygon: outer, holes: 1, interiors: [inner] },
+        { polygon: outer, holes: "14,12 22,12 22,16 14,16" },
         { exterior: outer, interiors: [inner] },
         { polygon: { exterior: outer, interior: [inner] } },
         { polygon: { exterior: closed(outer), holes: [closed(inner)] } }
@@ -135,7 +156,8 @@ describe("rings within rings", () => {
       })
       const scaled = { ...list({ polygon: outer, holes: [inner] }), image: { width: 96, height: 64 } }
       assert.deepStrictEqual(yield* drawn(scaled), { x: 5, y: 4, width: 10, height: 8, area: 72 })
-      assert.match(yield* refused(list({ points: outer, holes: [[1, 2]] })), /its holes are no rings/)
+      for (const holes of [[[1, 2]], 1, true])
+        assert.match(yield* refused(list({ points: outer, holes })), /its holes are no rings/)
     })
   )
 })
