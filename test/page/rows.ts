@@ -4,7 +4,7 @@ import { assert } from "@effect/vitest"
 import type { Page } from "playwright-core"
 import sharp from "sharp"
 import { long } from "./drawn.ts"
-import { boardOf, colorAt, landed, png, redPixels, segment, settled } from "./support.ts"
+import { boardOf, colorAt, landed, png, redPixels, segment, settled, showsColor } from "./support.ts"
 
 const flat = (width: number, height: number, format: "png" | "tiff" = "png") =>
   sharp({ create: { width, height, channels: 3, background: "#808080" } })
@@ -237,7 +237,7 @@ const rows: Readonly<Record<string, (page: Page, way: Way) => Promise<void>>> = 
     }
     await segment(page, "halves", "scan.tif", tiff)
     await overlay(page, "0")
-    assert.deepStrictEqual(await colorAt(page, 0.75, 0.5), [128, 128, 128])
+    await showsColor(page, 0.75, 0.5, [128, 128, 128])
   },
   "what is 5,000 by 10 can be looked at": async (page, { ratio }) => {
     await segment(page, "halves", "thin.png", thin)

@@ -1,4 +1,5 @@
 /** A server with three models, and a browser that visits its page. */
+import { assert } from "@effect/vitest"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Context, Effect, Exit, Layer, References } from "effect"
 import { SegFormerServer, type SegFormerServerOptions } from "effect-segformer/server"
@@ -186,6 +187,19 @@ export const colorAt = async (page: Page, x: number, y: number): Promise<Readonl
     },
     [x, y]
   )
+}
+
+/** Waits until the picture has this colour there: one that the server decodes comes when it is there, and the map may be there before. */
+export const showsColor = async (
+  page: Page,
+  x: number,
+  y: number,
+  color: ReadonlyArray<number>
+): Promise<void> => {
+  const end = performance.now() + hangs / 2
+  let found = await colorAt(page, x, y)
+  while (String(found) !== String(color) && performance.now() < end) found = await colorAt(page, x, y)
+  assert.deepStrictEqual(found, color)
 }
 
 /** How many pixels of the canvas that are more red than grey. */
