@@ -41,3 +41,23 @@ export const refused = (
 export const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64")
 export const grey = (width: number, height: number, values: ReadonlyArray<number>) =>
   encode({ width, height, channels: 1, depth: 8, data: Uint8Array.from(values) })
+
+/** How many parts of 48 of the map each class has. */
+export const shares = (value: unknown) =>
+  Effect.map(decode(value), (prediction) => {
+    const { data } = labelsOf(prediction)
+    const counts: Record<number, number> = {}
+    for (const id of data) counts[id] = (counts[id] ?? 0) + 48 / data.length
+    return Object.fromEntries(
+      Object.entries(counts).map(([id, count]) => [id, Math.round(count * 1e6) / 1e6])
+    )
+  })
+
+export const refusal = (value: unknown) => Effect.map(Effect.flip(decode(value)), (error) => error.message)
+
+export const plane = (width: number, height: number, value: (x: number, y: number) => unknown) =>
+  Array.from({ length: height }, (_, y) => Array.from({ length: width }, (_, x) => value(x, y)))
+
+/** The upper left quarter. */
+export const quarter = (width: number, height: number, inside: unknown = 1, outside: unknown = 0) =>
+  plane(width, height, (x, y) => (x < width / 2 && y < height / 2 ? inside : outside))
