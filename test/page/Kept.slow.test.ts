@@ -1,27 +1,8 @@
 /** What the page keeps in the browser: across visits, reloads in the middle, and tabs. */
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import type { Page } from "playwright-core"
 import * as Needs from "../support/Needs.ts"
-import { colorAt, desktop, ended, expected, names, PageServer, png, segment, visit } from "./support.ts"
-
-/** So many pictures stand in the browser's own store. */
-const kept = (page: Page, count: number) =>
-  page.waitForFunction(
-    (count) =>
-      new Promise<boolean>((resolve) => {
-        const request = indexedDB.open("segformer")
-        request.addEventListener("success", () => {
-          const db = request.result
-          const all = db.transaction("pictures").objectStore("pictures").count()
-          all.addEventListener("success", () => {
-            db.close()
-            resolve(all.result === count)
-          })
-        })
-      }),
-    count
-  )
+import { colorAt, desktop, ended, expected, kept, names, PageServer, png, segment, visit } from "./support.ts"
 
 describe.skipIf(Needs.chromium === undefined)("the page keeps", () => {
   layer(PageServer.layer, { excludeTestServices: true })((it) => {
@@ -33,6 +14,7 @@ describe.skipIf(Needs.chromium === undefined)("the page keeps", () => {
       await page.setInputFiles("#file", png("two.png"))
       await page.getByRole("heading", { name: "two.png" }).waitFor()
       await ended(page)
+      await kept(page)
       await page.reload()
       await page.locator(".thumb").nth(1).waitFor()
       let asked = 0
@@ -65,7 +47,7 @@ describe.skipIf(Needs.chromium === undefined)("the page keeps", () => {
         await page.route("**/v1/segment*", (route) => (isHeld ? undefined : route.continue()))
         await page.setInputFiles("#file", [png("one.png"), png("two.png")])
         await page.locator(".thumb[data-state=working]").waitFor()
-        await kept(page, 3)
+        await kept(page)
         // Not by `unroute`, which lets go of what is held: it may be answered before the page is left.
         isHeld = false
         await page.reload()
@@ -82,7 +64,7 @@ describe.skipIf(Needs.chromium === undefined)("the page keeps", () => {
 
     onPage("lets its store be removed, and keeps what comes next in a new one", async (page) => {
       await segment(page, "halves", "one.png")
-      await kept(page, 1)
+      await kept(page)
       const removed = await page.evaluate(
         () =>
           new Promise<string>((resolve) => {
@@ -95,6 +77,7 @@ describe.skipIf(Needs.chromium === undefined)("the page keeps", () => {
       await page.setInputFiles("#file", png("two.png"))
       await page.getByRole("heading", { name: "two.png" }).waitFor()
       await ended(page)
+      await kept(page, 1)
       await page.reload()
       await page.locator(".thumb[aria-label='two.png, done']").waitFor()
     })
@@ -102,7 +85,7 @@ describe.skipIf(Needs.chromium === undefined)("the page keeps", () => {
     onPage("leaves what another tab works on to it", async (page) => {
       await page.route("**/v1/segment*", () => {})
       await page.setInputFiles("#file", [png("one.png"), png("two.png")])
-      await kept(page, 2)
+      await kept(page)
       const other = await page.context().newPage()
       try {
         let asked = 0

@@ -8,6 +8,7 @@ import sharp from "sharp"
 import {
   desktop,
   ended,
+  kept,
   landed,
   phone,
   pointAt,
@@ -135,6 +136,7 @@ const shots: Readonly<Record<string, readonly [VisitOptions, (page: Page) => Pro
       await page.route("**/v1/segment*", () => {})
       await page.setInputFiles("#file", several.slice(0, 2))
       await page.locator(".thumb[data-state=working]").waitFor()
+      await kept(page)
       await page.reload()
       await page.locator(".thumb[data-state=working]").waitFor()
       await page.locator(".thumb[data-state=waiting]").last().waitFor()

@@ -14,7 +14,7 @@ import { comparing } from "./comparing.ts"
 import { looking } from "./looking.ts"
 import { goThrough, schemes, type Way } from "./rows.ts"
 import * as Sites from "./site.ts"
-import { desktop, type OnPage, PageServer, visit } from "./support.ts"
+import { desktop, kept, type OnPage, PageServer, visit } from "./support.ts"
 import { using } from "./using.ts"
 
 const ways: ReadonlyArray<Way & { readonly height: number }> = [
@@ -189,6 +189,7 @@ describe.skipIf(Needs.chromium === undefined)("the page without a server", () =>
           async (page) => {
             await page.getByRole("button", { name: "Try the sample" }).click()
             await page.locator("#details").waitFor()
+            await kept(page)
             await page.reload()
             await page.locator("#model option[value=bundled]").waitFor({ state: "attached" })
             await page.locator(".thumb").click()

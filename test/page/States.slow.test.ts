@@ -7,7 +7,7 @@ import type { Page } from "playwright-core"
 import sharp from "sharp"
 import * as Needs from "../support/Needs.ts"
 import { longName } from "./drawn.ts"
-import { desktop, ended, PageServer, phone, png, pointAt, segment, settled, visit } from "./support.ts"
+import { desktop, ended, kept, PageServer, phone, png, pointAt, segment, settled, visit } from "./support.ts"
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8")
 
@@ -117,6 +117,7 @@ describe.skipIf(Needs.chromium === undefined)("in every state axe-core finds not
               await page.route("**/v1/segment*", (route) => (isHeld ? undefined : route.continue()))
               await page.setInputFiles("#file", [png("next.png"), png("waits.png")])
               await page.locator(".thumb[data-state=waiting]").last().waitFor()
+              await kept(page)
               await page.reload()
               await page.locator(".thumb[data-state=working]").waitFor()
               await page.locator(".thumb[data-state=waiting]").last().waitFor()

@@ -241,6 +241,29 @@ export const ended = (page: Page) =>
     () => document.querySelector(".thumb[data-state=waiting], .thumb[data-state=working]") === null
   )
 
+/** The browser's own store has all pictures of the strip, with the results of those that are done: it is written beside the page's work. Some may have been taken away. */
+export const kept = (page: Page, taken = 0) =>
+  page.waitForFunction(
+    (taken) =>
+      new Promise<boolean>((resolve) => {
+        const request = indexedDB.open("segformer")
+        request.addEventListener("success", () => {
+          const db = request.result
+          const all = db.transaction("pictures").objectStore("pictures").getAll()
+          all.addEventListener("success", () => {
+            db.close()
+            const stored: ReadonlyArray<{ readonly results: ReadonlyMap<string, unknown> }> = all.result
+            const done = stored.filter(({ results }) => results.size > 0).length
+            resolve(
+              stored.length + taken === document.querySelectorAll(".thumb").length &&
+                done + taken >= document.querySelectorAll(".thumb[data-state=done]").length
+            )
+          })
+        })
+      }),
+    taken
+  )
+
 /** A test of the page. */
 export type OnPage = (
   name: string,
