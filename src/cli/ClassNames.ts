@@ -92,7 +92,7 @@ const mostTold = 3
  * Why a map is none of these classes: an id that none of them has, as the greys of a photo are. `undefined` where it is one, or nobody
  * says which classes there are.
  */
-export const stranger = (
+const stranger = (
   map: LabelMap.LabelMap,
   { classes, isWhole }: Names,
   ignored: ReadonlyArray<number>
@@ -110,6 +110,14 @@ export const stranger = (
     `(${classes[0]!.id} to ${classes.at(-1)!.id}): is it a picture? Say with --classes which there are, with --ignore what belongs to none`
   )
 }
+
+/** The map; fails with that reason where it is a stranger's. */
+export const refuseStranger =
+  (names: Names, ignored: ReadonlyArray<number>) =>
+  (map: LabelMap.LabelMap): Effect.Effect<LabelMap.LabelMap, string> => {
+    const reason = stranger(map, names, ignored)
+    return reason === undefined ? Effect.succeed(map) : Effect.fail(reason)
+  }
 
 interface Known {
   readonly id: number

@@ -243,21 +243,21 @@ const readPair = (
     options.binary ? EvalSums.binary(map, ignored) : Result.succeed(map)
   // Ids of such a truth are not those of the classes.
   const byIndex = options.reduceLabels
-  /** Why it is none of the classes, of which the truth may have others by one. */
-  const strange = (map: LabelMap, isReduced: boolean): string | undefined => {
-    const classes = [
-      ...(isReduced && names.classes.length > 0 ? [{ id: 0, name: "" }] : []),
-      ...names.classes.map(({ id, name }) => ({ id: isReduced ? id + 1 : id, name }))
-    ]
-    return ClassNames.stranger(map, { classes, isWhole: names.isWhole }, ignoredIds(options))
+  /** The truth may have other classes by one. */
+  const namesOf = (isReduced: boolean): ClassNames.Names => {
+    const one = names.classes.length > 0 ? [{ id: 0, name: "" }] : []
+    return isReduced
+      ? { ...names, classes: [...one, ...names.classes.map(({ id, name }) => ({ id: id + 1, name }))] }
+      : names
   }
   const read = ({ path }: LabelFile, what: string, ignored: ReadonlyArray<number>) =>
     LabelFiles.read(path, { palette, asMask: options.binary, byIndex }).pipe(
       Effect.flatMap((map) => Effect.fromResult(asAsked(map, ignored))),
-      Effect.flatMap((map) => {
-        const reason = options.binary ? undefined : strange(map, options.reduceLabels && what === "truth")
-        return reason === undefined ? Effect.succeed(map) : Effect.fail(reason)
-      }),
+      Effect.flatMap(
+        options.binary
+          ? Effect.succeed
+          : ClassNames.refuseStranger(namesOf(byIndex && what === "truth"), ignoredIds(options))
+      ),
       Effect.mapError((reason) => `the ${what} ${path}: ${reason}`)
     )
   const { annotated } = pair.truth

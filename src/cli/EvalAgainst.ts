@@ -1,6 +1,6 @@
 /** `segformer eval` without a truth, at work: two segmenters over one set of images, and where they differ. */
 import { join, relative } from "node:path"
-import { Clock, Effect, FileSystem, References, Result } from "effect"
+import { Clock, Effect, FileSystem, Result } from "effect"
 import type { HttpClient } from "effect/http"
 import type { NotWritten } from "../files/NotWritten.ts"
 import { ImageCodec, type Raster } from "../image/ImageCodec.ts"
@@ -169,10 +169,7 @@ const ofFolders = Effect.fnUntraced(function* (folders: ReadonlyArray<string>, r
         palette: told,
         ignoreIndex: ClassTable.get(names.classes, 255) === undefined ? 255 : undefined
       }).pipe(
-        Effect.flatMap((map) => {
-          const reason = ClassNames.stranger(map, names, ignore)
-          return reason === undefined ? Effect.succeed(map) : Effect.fail(reason)
-        }),
+        Effect.flatMap(ClassNames.refuseStranger(names, ignore)),
         Effect.mapError((reason) => `${path}: ${reason}`)
       )
     let done = 0
@@ -253,12 +250,7 @@ const ofPictures = Effect.fnUntraced(function* (
     })
   let done = 0
   const one = Effect.fnUntraced(function* ({ base, label, source }: Inputs.Input) {
-    // An address is tried again like a service. What is wrong with it is told at the end, once.
-    const image = yield* Effect.provideService(
-      source.open(Flags.limitsOf(options)),
-      References.MinimumLogLevel,
-      "Error"
-    )
+    const image = yield* Inputs.open(source, Flags.limitsOf(options))
     const own = yield* labelled(image, first)
     const codec = yield* ImageCodec
     const photo: Effect.Effect<Raster, SegmentationError> = codec.decode(image)

@@ -69,10 +69,7 @@ const write = Effect.fnUntraced(function* (options: Options) {
         const named = names.conflict === undefined ? names : yield* names.of(file)
         const read = LabelFiles.read(file.path, { palette: told }).pipe(
           Effect.map((map) => without(map, ignored)),
-          Effect.filterOrFail(
-            (map) => ClassNames.stranger(map, named, ignored) === undefined,
-            (map) => ClassNames.stranger(map, named, ignored) ?? ""
-          )
+          Effect.flatMap(ClassNames.refuseStranger(named, ignored))
         )
         const about = format.isAttributed === true ? yield* attributes(file, placed?.[index]?.entropy) : {}
         const own = names.conflict === undefined ? undefined : meant(named.classes)
