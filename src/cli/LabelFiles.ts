@@ -102,7 +102,8 @@ export const read = Effect.fnUntraced(function* (
   const info = yield* Effect.mapError(fs.stat(path), (error) => error.message)
   if (info.type !== "File") return yield* Effect.fail(`it is no regular file (${info.type})`)
   const bytes = yield* Effect.mapError(fs.readFile(path), (error) => error.message)
-  const { ignoreIndex, palette } = options
+  const { ignoreIndex } = options
+  const palette = options.palette && PaletteOrder.withVoid(options.palette)
   if (/\.npy$/i.test(path)) {
     const map = yield* Effect.mapError(Effect.fromResult(Npy.toLabelMap(bytes)), ({ detail }) => detail)
     return ignoreIndex === undefined ? map : { ...map, ignoreIndex }

@@ -297,6 +297,16 @@ describe("what flatters a score", () => {
         const named = yield* against(indexed(data, palette), "--classes", "names.txt")
         assert.strictEqual(named.code, 0)
       }
+      // What is around VOC's things has a colour in RGB as well, and is not counted.
+      const void255 = encodePng({
+        width: 4,
+        height: 1,
+        channels: 3,
+        depth: 8,
+        data: Uint8Array.from([0, 0, 255, 2].flatMap((id) => [...Palette.vocColor(id)]))
+      })
+      const around = yield* against(void255, "--classes", "voc")
+      assert.deepInclude(lines(around.stdout)[0], { pixels: 3, ignoredPixels: 1, meanIou: 1 })
       // Ids that count from 1 are not those of the classes, and their colours are.
       const counted = indexed(Uint8Array.of(1, 1, 2, 3), [[9, 9, 9], ...colours])
       assert.strictEqual((yield* against(counted, "--classes", "voc", "--reduce-labels")).code, 0)
