@@ -38,15 +38,6 @@ export interface ClassNames extends Names {
 
 const nothing: Names = { classes: [], isWhole: false }
 
-/** The names that somebody gave hold for all. */
-export const given = (classes: ClassTable.ClassTable): ClassNames => ({
-  classes,
-  conflict: undefined,
-  isWhole: true,
-  unnamed: undefined,
-  of: () => Effect.succeed({ classes, isWhole: true })
-})
-
 /** The names of label maps. Each is asked in turn, and of what they say nothing else is held. */
 export const read = Effect.fnUntraced(function* (
   files: Iterable<LabelFile>
@@ -71,6 +62,30 @@ export const read = Effect.fnUntraced(function* (
     isWhole,
     unnamed: classes.length === 0 ? undefined : unnamed,
     of: (file) => Effect.map(namingOf(file), (naming) => naming ?? nothing)
+  }
+})
+
+/** The names that somebody gave hold for all, unless the label maps have the same names at other ids. */
+export const given = Effect.fnUntraced(function* (
+  classes: ClassTable.ClassTable,
+  files: Iterable<LabelFile>
+): Effect.fn.Return<ClassNames, ExitCode.Ended, FileSystem.FileSystem> {
+  const ids = new Map(classes.map(({ id, name }) => [ClassTable.folded(name), id]))
+  const known = yield* read(files)
+  for (const { id, name } of known.conflict === undefined ? known.classes : []) {
+    const own = ids.get(ClassTable.folded(name))
+    const called = ClassTable.get(classes, id)?.name ?? ""
+    if (own !== undefined && own !== id && ClassTable.folded(called) !== ClassTable.folded(name))
+      return yield* ExitCode.wrong(
+        `"${name}" is class ${own} in --classes, and class ${id} in what the label maps say of themselves: give classes in their order, or leave --classes out`
+      )
+  }
+  return {
+    classes,
+    conflict: undefined,
+    isWhole: true,
+    unnamed: undefined,
+    of: () => Effect.succeed({ classes, isWhole: true })
   }
 })
 

@@ -10,6 +10,7 @@ import * as Colors from "../render/Colors.ts"
 import * as EvalReport from "../render/EvalReport.ts"
 import * as Annotations from "./Annotations.ts"
 import * as Backend from "./Backend.ts"
+import * as ClassFile from "./ClassFile.ts"
 import * as ClassNames from "./ClassNames.ts"
 import type * as EvalCommand from "./EvalCommand.ts"
 import * as EvalPairs from "./EvalPairs.ts"
@@ -42,7 +43,7 @@ const two = ClassTable.fromNames(["background", "object"])
 const evaluate = Effect.fnUntraced(function* (options: Options) {
   const started = yield* Clock.currentTimeMillis
   const { predictions, truth } = options
-  const told = options.classes === undefined ? undefined : yield* LabelFiles.classes(options.classes)
+  const told = options.classes === undefined ? undefined : yield* ClassFile.read(options.classes)
   const given = told ?? (options.binary ? two : undefined)
   const annotations = yield* EvalTruth.read(options)
   const annotated = annotations && new Annotations.AnnotatedFiles(truth, annotations.images)
@@ -61,10 +62,10 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
   if ((yield* Inputs.realPath(predictions)) === (yield* Inputs.realPath(truth)))
     return yield* ExitCode.wrong(`${predictions} and ${truth} are one folder, which would be right all over`)
 
-  const names =
-    given === undefined
-      ? yield* ClassNames.read(filesOf(pairs, annotations === undefined))
-      : ClassNames.given(given)
+  const labelled = filesOf(pairs, annotations === undefined)
+  const names = yield* given === undefined
+    ? ClassNames.read(labelled)
+    : ClassNames.given(given, told === undefined ? [] : labelled)
   const named = yield* ClassNames.one(names)
   const excluded = yield* excludedIds(options.exclude, named)
   const progress = yield* Screen.progress(!options.quiet)
