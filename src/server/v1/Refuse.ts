@@ -1,6 +1,6 @@
 /** How `/v1` says no: `{ error: { tag, message, requestId } }`. */
 import { Effect } from "effect"
-import type { HttpServerResponse } from "effect/http"
+import type { HttpServerRequest, HttpServerResponse } from "effect/http"
 import * as Refusals from "../Refusal.ts"
 import { RequestId } from "../RequestId.ts"
 import type { ErrorBody } from "./ApiError.ts"
@@ -22,3 +22,15 @@ export const answered = <R>(
   Effect.catch(handler, (refusal) =>
     Effect.map(Effect.andThen(Refusals.noted(refusal), RequestId), (requestId) => refuse(refusal, requestId))
   )
+
+/** Fails for a parameter that a route has not: passed over, it would be answered with something else than was asked for. */
+export const checkQuery = (
+  { url }: HttpServerRequest.HttpServerRequest,
+  ...known: ReadonlyArray<string>
+): Effect.Effect<void, Refusals.Refusal> => {
+  const query = new URLSearchParams(url.split("?").slice(1).join("?"))
+  const unknown = [...query.keys()].find((name) => !known.includes(name))
+  const takes = known.length === 0 ? "no parameter" : known.join(" and ")
+  const detail = `This takes ${takes}, and not ${JSON.stringify(unknown?.slice(0, 100))}. The header Accept says in which form the answer comes`
+  return unknown === undefined ? Effect.void : Effect.fail(Refusals.bad(detail))
+}
