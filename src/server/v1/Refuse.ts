@@ -24,13 +24,9 @@ export const answered = <R>(
   )
 
 /** Fails for a parameter that a route has not: passed over, it would be answered with something else than was asked for. */
-export const checkQuery = (
-  { url }: HttpServerRequest.HttpServerRequest,
-  ...known: ReadonlyArray<string>
-): Effect.Effect<void, Refusals.Refusal> => {
-  const query = new URLSearchParams(url.split("?").slice(1).join("?"))
+export const checkQuery = ({ url }: HttpServerRequest.HttpServerRequest, ...known: ReadonlyArray<string>) => {
+  const query = new URLSearchParams(/\?(.*)/s.exec(url)?.[1])
   const unknown = [...query.keys()].find((name) => !known.includes(name))
-  const takes = known.length === 0 ? "no parameter" : known.join(" and ")
-  const detail = `This takes ${takes}, and not ${JSON.stringify(unknown?.slice(0, 100))}. The header Accept says in which form the answer comes`
+  const detail = `This takes ${known.join(" and ") || "no parameter"}, and not "${unknown?.slice(0, 100)}". Accept says in which form the answer comes`
   return unknown === undefined ? Effect.void : Effect.fail(Refusals.bad(detail))
 }
