@@ -23,7 +23,7 @@ import * as CocoReading from "./CocoReading.ts"
 import type { Annotation, Category, Dataset, Image, Segmentation } from "./CocoSchema.ts"
 import * as Components from "./Components.ts"
 import { canvas, type LabelMap } from "./LabelMap.ts"
-import { MaskNotDecodable, pixels } from "./MaskError.ts"
+import { failing, type MaskNotDecodable, pixels } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
 import * as Rle from "./Rle.ts"
 import * as JsonList from "./JsonList.ts"
@@ -221,4 +221,4 @@ export const toLabelMap = (
   return Result.succeed(map)
 }
 
-const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: "segmentation", detail }))
+const fail = failing("segmentation")

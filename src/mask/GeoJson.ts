@@ -21,7 +21,7 @@ import * as ClassTable from "./ClassTable.ts"
 import * as Components from "./Components.ts"
 import { clip } from "./Grid.ts"
 import { canvas, type LabelMap } from "./LabelMap.ts"
-import { MaskNotDecodable } from "./MaskError.ts"
+import { failing, type MaskNotDecodable } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
 import type { Extent } from "./Region.ts"
 import * as Regions from "./Regions.ts"
@@ -187,4 +187,4 @@ export const toLabelMap = (
       )
 }
 
-const fail = (detail: string) => Result.fail(new MaskNotDecodable({ mask: "GeoJSON", detail }))
+const fail = failing("GeoJSON")
