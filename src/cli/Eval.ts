@@ -1,6 +1,6 @@
 /** `segformer eval`, at work: two folders of label maps in, scores and a report out. */
 import { dirname } from "node:path"
-import { Clock, Effect, FileSystem, Result } from "effect"
+import { Clock, Effect, type FileSystem, Result } from "effect"
 import * as WholeFile from "../files/WholeFile.ts"
 import * as BoundaryIou from "../mask/BoundaryIou.ts"
 import * as ClassTable from "../mask/ClassTable.ts"
@@ -20,6 +20,7 @@ import * as EvalTruth from "./EvalTruth.ts"
 import * as EvalTable from "./EvalTable.ts"
 import * as ExitCode from "./ExitCode.ts"
 import * as Flags from "./Flags.ts"
+import * as Inputs from "./Inputs.ts"
 import * as LabelFiles from "./LabelFiles.ts"
 import type { LabelFile } from "./LabelFolder.ts"
 import * as Screen from "./Screen.ts"
@@ -57,9 +58,7 @@ const evaluate = Effect.fnUntraced(function* (options: Options) {
         : `no prediction in ${predictions} is of an image that ${truth} has annotations of`
     )
 
-  const fs = yield* FileSystem.FileSystem
-  const real = (path: string) => Effect.orElseSucceed(fs.realPath(path), () => path)
-  if ((yield* real(predictions)) === (yield* real(truth)))
+  if ((yield* Inputs.realPath(predictions)) === (yield* Inputs.realPath(truth)))
     return yield* ExitCode.wrong(`${predictions} and ${truth} are one folder, which would be right all over`)
 
   const names =

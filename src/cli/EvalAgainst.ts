@@ -124,16 +124,14 @@ const ofFolders = Effect.fnUntraced(function* (folders: ReadonlyArray<string>, r
   const { options, progress } = run
   const { ignore = [], images, out, predictions } = options
   const told = options.classes === undefined ? undefined : yield* LabelFiles.classes(options.classes)
-  const fs = yield* FileSystem.FileSystem
-  const real = (path: string) => Effect.orElseSucceed(fs.realPath(path), () => path)
-  const first = yield* real(predictions)
+  const first = yield* Inputs.realPath(predictions)
   for (const folder of folders) {
-    if ((yield* real(folder)) === first)
+    if ((yield* Inputs.realPath(folder)) === first)
       return yield* ExitCode.wrong(`${predictions} and ${folder} are one folder, which would agree all over`)
   }
   // There they would be label maps of the next run.
   for (const folder of out === undefined ? [] : [predictions, ...folders]) {
-    if ((yield* real(out!)) === (yield* real(folder)))
+    if ((yield* Inputs.realPath(out!)) === (yield* Inputs.realPath(folder)))
       return yield* ExitCode.wrong(`--out ${out} is one of the folders that are compared: give another one`)
   }
   yield* makeOut(options)

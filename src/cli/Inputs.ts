@@ -244,7 +244,8 @@ const nameOf = (name: string, isLocal: boolean): string => {
   return clean === "" ? "image" : FileName.shortened(FileName.unreserved(clean))
 }
 
-const realPath = (path: string): Effect.Effect<string, never, FileSystem.FileSystem> =>
+/** Where a file or folder is in truth. */
+export const realPath = (path: string): Effect.Effect<string, never, FileSystem.FileSystem> =>
   Effect.flatMap(FileSystem.FileSystem, (fs) => Effect.orElseSucceed(fs.realPath(path), () => resolve(path)))
 
 /** Where files are in truth, for {@link spare}. */
