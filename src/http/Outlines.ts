@@ -2,7 +2,7 @@
  * The outlines of an answer, on the image: all of it together decides what points are measured in that nobody says, since a small thing
  * in the corner has no pixel beyond 1 either.
  */
-import { Effect, Result } from "effect"
+import { Effect, Predicate, Result } from "effect"
 import * as BinaryMask from "../mask/BinaryMask.ts"
 import * as Fit from "../mask/Fit.ts"
 import * as Polygons from "../mask/Polygons.ts"
@@ -12,7 +12,6 @@ import * as Frame from "./Frame.ts"
 import * as MaskShape from "./MaskShape.ts"
 import * as NestedArray from "./NestedArray.ts"
 import * as Outline from "./Outline.ts"
-import { isRecord } from "./protocol/Errors.ts"
 
 /** A mask that may be an outline, with what stands beside it and around it, from the inside out. */
 export interface Drawn {
@@ -112,7 +111,8 @@ const swapped = (ring: Polygons.Ring): Polygons.Ring => ring.map(([y, x]): Polyg
 const areNamed = (value: unknown): boolean =>
   Array.isArray(value)
     ? areNamed(value[0])
-    : isRecord(value) && ("exterior" in value ? areNamed(value["exterior"]) : !("coordinates" in value))
+    : Predicate.isReadonlyObject(value) &&
+      ("exterior" in value ? areNamed(value["exterior"]) : !("coordinates" in value))
 
 /**
  * The outlines in a list; `undefined` where it is rows of numbers. Rows of an even length could be outlines, a row each: they

@@ -13,13 +13,13 @@
  * ```
  */
 import { Result } from "effect"
-import * as MinArea from "./MinArea.ts"
 import * as Bridges from "./Bridges.ts"
 import * as Components from "./Components.ts"
 import { canvas, type LabelMap } from "./LabelMap.ts"
 import { failing, type MaskNotDecodable } from "./MaskError.ts"
 import * as Polygons from "./Polygons.ts"
 import * as Steps from "./Steps.ts"
+import { leastArea } from "./Region.ts"
 
 export interface Options extends Polygons.Options {
   /** Regions of fewer pixels are left out. */
@@ -33,7 +33,7 @@ export const encode = Steps.sync(steps)
 
 /** The same with pauses. @internal */
 export function* steps(map: LabelMap, options: Options = {}): Steps.Steps<string> {
-  const minArea = MinArea.of(options.minArea)
+  const minArea = leastArea(options.minArea)
   const components = yield* Components.steps(map, options)
   const areas = Components.areas(components)
   let text = ""
