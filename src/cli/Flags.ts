@@ -220,20 +220,22 @@ export const backend = { ...remote, ...local, model, palette }
 export const concurrency = (what: string, description: string) =>
   count("concurrency").pipe(Flag.withAlias("c"), Flag.withMetavar(what), Flag.withDescription(description))
 
-/** Refuses images that are too large. {@link limitsOf} makes limits of them. */
-export const limits = {
-  maxBytes: Flag.String("max-bytes").pipe(
+/** Refuses images that are too large, by flags of these kinds. {@link limitsOf} makes limits of them. */
+export const limitsBy = (text: (name: string) => Flag.Flag<string>, whole: typeof count) => ({
+  maxBytes: text("max-bytes").pipe(
     Flag.withMetavar("BYTES"),
     Flag.filterMap(parseBytes, () => "a size such as 1048576, 512k or 50M"),
     Flag.withDescription("Refuse image files larger than this, such as 50M"),
     optional
   ),
-  maxPixels: count("max-pixels").pipe(
+  maxPixels: whole("max-pixels").pipe(
     Flag.withMetavar("PIXELS"),
     Flag.withDescription("Refuse images with more pixels than this"),
     optional
   )
-}
+})
+
+export const limits = limitsBy(Flag.String, count)
 
 /** What of an image is looked at, and how. {@link viewOf} makes a view of them. */
 export const view = {

@@ -253,7 +253,10 @@ export const at = Effect.fnUntraced(function* (
     mask?.as === undefined || mask.as === "masks"
       ? MaskList.beside(answer, path, value, parent, image)
       : undefined
-  if (listed !== undefined) return yield* MaskList.toPrediction(answer, yield* listed, image, options, around)
+  if (listed !== undefined) {
+    const known = { ...options, stated: statedIn(around, false) }
+    return yield* MaskList.toPrediction(answer, yield* listed, image, known, around)
+  }
   const segments = Segments.beside(answer, json, path)
   if (segments !== undefined && (typeof value === "string" || Array.isArray(value)))
     return yield* Segments.toPrediction(answer, path, value, yield* segments, image, options)
@@ -264,8 +267,13 @@ export const at = Effect.fnUntraced(function* (
   if (own.length > 0 && mask?.as !== "ids" && mask?.as !== "logits")
     yield* refuseOtherOrder(answer, own, json, path)
   const colored = classes.some(({ color }) => color !== undefined)
-  const known =
-    classes.length === 0 ? options : { ...options, classes, ...(colored ? { palette: classes } : {}) }
+  const stated = statedIn(around, !Array.isArray(value) || !isRecord(value[0]))
+  const known = {
+    ...options,
+    ...(classes.length === 0 ? {} : { classes }),
+    ...(colored ? { palette: classes } : {}),
+    stated
+  }
   const address = mask?.as === undefined || mask.as === "png" ? addressOf(value) : undefined
   if (address !== undefined && getFile !== undefined) {
     const file = yield* getFile(address)
@@ -294,6 +302,17 @@ export const at = Effect.fnUntraced(function* (
   const detail = `it is of 0 and 1, and beside it stands ${Decode.quoted(single.name ?? single.label)}: the mask of that, or a map of ids? Say with \`as: "ids"\` that it is a map`
   return yield* fail(answer, path, detail)
 })
+
+/** From which part of white on a pixel is inside, as stands beside a mask or around it; of a list a `threshold` may be that of its scores. */
+const statedIn = (
+  around: ReadonlyArray<Readonly<Record<string, unknown>>>,
+  isOne: boolean
+): number | undefined => {
+  const given = around.map((each) => Side.toNumber(each["mask_threshold"])).find((said) => said !== undefined)
+  const said = given ?? (isOne ? Side.toNumber(around[0]?.["threshold"]) : undefined)
+  const share = said !== undefined && said > 1 ? said / 255 : said
+  return share !== undefined && share > 0 && share < 1 ? share : undefined
+}
 
 /** Whether the options say whose a mask is, or that there is a map of ids. */
 const saysIds = ({ binary, mask }: MaskAnswerOptions): boolean =>

@@ -24,6 +24,9 @@ export const lineOf = (
   return line.every(isNumber) ? line : undefined
 }
 
+/** A mask, and whether it was soft. */
+interface Pixels extends BinaryMask.BinaryMask, Plane.Thing {}
+
 /** More numbers than an outline of two values has, which is a rectangle. */
 const fewest = 16
 
@@ -34,8 +37,8 @@ const fewest = 16
 export const flatMask = (
   values: ReadonlyArray<number>,
   { height, width }: Fit.Size,
-  options: Plane.BinaryOptions = {}
-): BinaryMask.BinaryMask | string | undefined => {
+  options: Plane.ListedOptions = {}
+): Pixels | string | undefined => {
   const [left = 0, top = 0, right = 0, bottom = 0] = values.slice(-4)
   const [across, down] = [right - left + 1, bottom - top + 1]
   const cells = values.slice(0, -4)
@@ -48,15 +51,13 @@ export const flatMask = (
     const inside = Plane.toMask(Float32Array.from(cells), options)
     if (Result.isFailure(inside)) return inside.failure.detail
     const mask = BinaryMask.empty(width, height)
-    for (const [at, cell] of inside.success.entries())
+    for (const [at, cell] of inside.success.data.entries())
       if (cell !== 0) mask.data[(top + Math.floor(at / across)) * width + left + (at % across)] = 1
-    return mask
+    return { ...mask, isSoft: inside.success.isSoft }
   }
   if (isWhole && isMask) {
     const inside = Plane.toMask(Float32Array.from(values), options)
-    return Result.isFailure(inside)
-      ? inside.failure.detail
-      : { width, height, data: Uint8Array.from(inside.success) }
+    return Result.isFailure(inside) ? inside.failure.detail : { width, height, ...inside.success }
   }
   return values.length > fewest && hasTwoValues([values])
     ? `it is a list of ${values.length} values, and the image of ${width} x ${height} pixels`
@@ -76,8 +77,8 @@ export const fromArray = (
   path: string,
   value: ReadonlyArray<unknown>,
   image: Fit.Size,
-  options: Plane.BinaryOptions = {}
-): Decoded<BinaryMask.BinaryMask> =>
+  options: Plane.ListedOptions = {}
+): Decoded<Pixels> =>
   Effect.suspend(() => {
     const shape = NestedArray.shapeOf(value)
     const line = lineOf(value, image)
@@ -96,8 +97,7 @@ export const fromArray = (
     ).pipe(
       Effect.matchEffect({
         onFailure: (detail) => fail(answer, path, detail),
-        onSuccess: (ids) =>
-          Effect.succeed({ width: shape[1]!, height: shape[0]!, data: Uint8Array.from(ids) })
+        onSuccess: (inside) => Effect.succeed({ width: shape[1]!, height: shape[0]!, ...inside })
       })
     )
   })

@@ -119,15 +119,17 @@ export const fromClasses = (classes: ClassTable.ClassTable): Palette => {
   return classes.map((info, index) => ({ ...info, color: info.color ?? colors[index]! }))
 }
 
-/** The colour of an id. Ids the palette lacks get one from {@link vocColor}, so that they are still seen. */
+/** The colour of an id. Ids the palette lacks get one from {@link vocColor} that none of its classes has, so that they are still seen. */
 export const colorOf: {
   (id: number): (self: ClassTable.ClassTable) => ClassTable.Rgb
   (self: ClassTable.ClassTable, id: number): ClassTable.Rgb
-} = dual(
-  2,
-  (self: ClassTable.ClassTable, id: number): ClassTable.Rgb =>
-    ClassTable.get(self, id)?.color ?? vocColor((id % 255) + 1)
-)
+} = dual(2, (self: ClassTable.ClassTable, id: number): ClassTable.Rgb => {
+  const own = ClassTable.get(self, id)?.color
+  if (own !== undefined) return own
+  let at = (id % 255) + 1
+  for (let next = 255; next > 0 && idOf(self, vocColor(at)) !== undefined; next--) at = next
+  return vocColor(at)
+})
 
 /** The id of a colour; of two classes of one colour (ADE20K has such) the lower one. */
 export const idOf: {
