@@ -11,6 +11,7 @@ import type * as ClassTable from "../mask/ClassTable.ts"
 import * as LabelMap from "../mask/LabelMap.ts"
 import * as Npy from "../mask/Npy.ts"
 import type { Pictures, Prediction } from "../Prediction.ts"
+import type { CodeNotLoaded } from "../service/CodeNotLoaded.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import type { Hosts } from "../service/Hosts.ts"
@@ -24,7 +25,6 @@ import * as LabelIds from "./LabelIds.ts"
 import * as MaskDecoding from "./MaskDecoding.ts"
 import * as MaskList from "./MaskList.ts"
 import * as MaskPaths from "./MaskPaths.ts"
-import * as MaskShape from "./MaskShape.ts"
 import { isRecord, messageIn, reported, saysFailed } from "./protocol/Errors.ts"
 import * as Segments from "./Segments.ts"
 import * as Side from "./Side.ts"
@@ -123,7 +123,7 @@ export const fromValue = (
   image: Pick<Image, "width" | "height">,
   options: MaskAnswerOptions,
   around: ReadonlyArray<Readonly<Record<string, unknown>>> = []
-): Effect.Effect<Prediction, ResponseNotDecodable> => {
+): Effect.Effect<Prediction, ResponseNotDecodable | CodeNotLoaded> => {
   const classes = MaskDecoding.classesOf(options)
   const labels = (
     labelMap: Effect.Effect<Extract<Prediction, { _tag: "Labels" }>["labelMap"], ResponseNotDecodable>
@@ -276,12 +276,16 @@ export const at = Effect.fnUntraced(function* (
   const single = saysIds(options) ? undefined : MaskList.single(path, value, parent)
   if (single === undefined) return yield* found
   // Points are no map of ids, few as they are.
-  const rings = Array.isArray(value) && mask?.as === undefined ? MaskShape.ringsIn(value, image) : undefined
+  const rings =
+    Array.isArray(value) && mask?.as === undefined
+      ? (yield* MaskDecoding.outlines).ringsIn(value, image)
+      : undefined
   if (rings !== undefined && Result.isSuccess(rings) && rings.success !== undefined)
     return yield* MaskList.toPrediction(answer, [single], image, known, around)
   const read = yield* Effect.result(found)
   const ofLabel = MaskList.toPrediction(answer, [single], image, known, around)
-  if (Result.isFailure(read)) return yield* Effect.catch(ofLabel, () => Effect.fail(read.failure))
+  if (Result.isFailure(read))
+    return yield* Effect.catchTag(ofLabel, "ResponseNotDecodable", () => Effect.fail(read.failure))
   // A map of several ids is one whatever is said beside it, and so is one in which class 1 is what the label says.
   if (!isMask(read.success)) return read.success
   const names = MaskDecoding.classesOf(known)

@@ -18,6 +18,7 @@ import * as PngFile from "../mask/PngFile.ts"
 import * as PngPaused from "../mask/PngPaused.ts"
 import * as Masks from "../mask/Masks.ts"
 import * as Rle from "../mask/Rle.ts"
+import { type CodeNotLoaded, lazily } from "../service/CodeNotLoaded.ts"
 import * as Decode from "../service/Decode.ts"
 import type { Answer } from "../service/Exchange.ts"
 import type { ResponseNotDecodable } from "../service/ServiceError.ts"
@@ -25,7 +26,7 @@ import { type Decoded, fail, textToBytes } from "./EncodedPicture.ts"
 import { maxPixels } from "./MaskLimits.ts"
 import * as MaskShape from "./MaskShape.ts"
 import type * as NestedArray from "./NestedArray.ts"
-import * as Outlines from "./Outlines.ts"
+import type * as Outlines from "./Outlines.ts"
 import * as Plane from "./Plane.ts"
 
 export interface MaskOptions {
@@ -237,6 +238,15 @@ export const fromRle = (
     withClasses(answer, path, upright(toLabels(mask, binary(options) ?? {}), options.transposed), options)
   )
 
+/** What reads outlines: most answers have none. */
+export const outlines = lazily(() => import("./Outlines.ts"))
+
+/** Whether a mask may be the points of an outline, rather than a picture or runs of pixels. */
+const mayBeDrawn = ({ beside, mask }: Outlines.Drawn): boolean =>
+  typeof mask === "string"
+    ? /^\s*-?[\d.]+\s*,/.test(mask) || beside?.["shape_type"] !== undefined
+    : !looksLikeRle(mask)
+
 /** One mask of several. */
 export interface EncodedMask extends Outlines.Drawn {
   readonly classId: number
@@ -280,7 +290,7 @@ export const fromMasks = (
   image: Size,
   options: MaskOptions,
   around: ReadonlyArray<Readonly<Record<string, unknown>>> = []
-): Decoded<LabelMap.LabelMap> =>
+): Effect.Effect<LabelMap.LabelMap, ResponseNotDecodable | CodeNotLoaded> =>
   Effect.gen(function* () {
     const maxId = masks.reduce((most, { classId }) => Math.max(most, classId), 0)
     const taken = masks.some(({ classId }) => classId === 255)
@@ -288,8 +298,10 @@ export const fromMasks = (
     // The map is turned as a whole.
     const seen = options.transposed === true ? Fit.turn(image) : image
     const limit = maxPixels(image, options)
-    const outlines = yield* Outlines.read(answer, masks, around, seen, limit, options.pointsOf)
-    const drawn = masks.map((mask, index) => ({ ...mask, draw: outlines[index] }))
+    const draws = masks.some(mayBeDrawn)
+      ? yield* (yield* outlines).read(answer, masks, around, seen, limit, options.pointsOf)
+      : []
+    const drawn = masks.map((mask, index) => ({ ...mask, draw: draws[index] }))
     let map:
       | { readonly width: number; readonly height: number; readonly data: LabelMap.LabelData }
       | undefined

@@ -3,18 +3,16 @@
  */
 import { Effect, Result } from "effect"
 import * as BinaryMask from "../mask/BinaryMask.ts"
-import * as Fit from "../mask/Fit.ts"
-import type * as Polygons from "../mask/Polygons.ts"
+import type * as Fit from "../mask/Fit.ts"
 import type { Answer } from "../service/Exchange.ts"
 import { type Decoded, fail } from "./EncodedPicture.ts"
 import * as NestedArray from "./NestedArray.ts"
-import * as Outline from "./Outline.ts"
 import * as Plane from "./Plane.ts"
 
 const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value)
 
 /** Numbers one after the other, also as the only row of as many as the image has pixels. */
-const lineOf = (
+export const lineOf = (
   value: ReadonlyArray<unknown>,
   { height, width }: Fit.Size
 ): ReadonlyArray<number> | undefined => {
@@ -36,7 +34,7 @@ const fewest = 16
  * A mask as one list of numbers: the image's pixels row by row, or those of a box, whose sides come last (left, top, right, bottom, all
  * within), as CVAT has it. `undefined` where it may be an outline.
  */
-const flatMask = (
+export const flatMask = (
   values: ReadonlyArray<number>,
   { height, width }: Fit.Size,
   options: Plane.ListedOptions = {}
@@ -67,46 +65,10 @@ const flatMask = (
 }
 
 /** Whether a plane has no values but 0 and one other, or in long rows but two, as a mask has and outlines hardly. */
-const hasTwoValues = (rows: ReadonlyArray<unknown>): boolean => {
+export const hasTwoValues = (rows: ReadonlyArray<unknown>): boolean => {
   const isLong = Array.isArray(rows[0]) && rows[0].length > fewest
   const found = new Set<unknown>(isLong ? [] : [0])
   return rows.every((row) => Array.isArray(row) && row.every((value) => found.add(value).size <= 2))
-}
-
-/**
- * The outlines in a list; `undefined` where it is rows of numbers. Rows of an even length could be outlines, a row each: they
- * are none where they are as many or as long as the image's, or where there are no values but 0 and another.
- */
-const outlinesIn = (
-  value: ReadonlyArray<unknown>,
-  image: Fit.Size
-): ReadonlyArray<Polygons.Ring> | undefined => {
-  const line = lineOf(value, image)
-  if (line !== undefined && flatMask(line, image) !== undefined) return undefined
-  const [height = 0, width = 0, ...more] = NestedArray.shapeOf(value) ?? []
-  const isPlane = more.length === 0 && width > 2 && (height > 1 || image.height === 1)
-  const isRows = isPlane && (height === image.height || width === image.width || hasTwoValues(value))
-  return isRows ? undefined : Outline.ringsIn(value)
-}
-
-/** The rings in a list of numbers; nothing where it is rows of pixels. Fails where it may be either. */
-export const ringsIn = (
-  value: ReadonlyArray<unknown>,
-  image: Fit.Size
-): Result.Result<ReadonlyArray<Polygons.Ring> | undefined, string> => {
-  const shape = NestedArray.shapeOf(value)
-  // One channel of one image.
-  const [only] = value
-  if (shape?.length === 3 && shape[0] === 1 && Array.isArray(only)) return ringsIn(only, image)
-  const rings = outlinesIn(value, image)
-  if (rings === undefined) return Result.succeed(undefined)
-  const [height = 0, width = 0] = shape ?? []
-  const fit = Fit.of({ height, width }, image)
-  return height >= 6 && width >= 6 && (fit === "square" || fit === "scaled")
-    ? Result.fail(
-        `its ${height} rows of ${width} numbers may be a soft mask or outlines. Send such a mask as a picture or of the image's size, and outlines as lists of points`
-      )
-    : Result.succeed(rings)
 }
 
 /** The mask in a list that has rows of numbers and no outline. */
