@@ -62,10 +62,12 @@ export const make = (events: GalleryEvents): Gallery => {
   const unkept = new Set<Picture>()
 
   const keep = async (picture: Picture): Promise<void> => {
+    const { problem } = picture
     const isKept = await History.save(keptOf(picture))
-    // It may be gone by now.
+    // It may be gone by now, or have failed.
     if (!pictures.includes(picture)) return History.remove(picture.id)
     if (isKept) unkept.delete(picture)
+    if (isKept && picture.problem !== problem) return keep(picture)
   }
 
   const newestDone = () => pictures.filter(({ results }) => results.size > 0).toReversed()
@@ -174,13 +176,9 @@ export const make = (events: GalleryEvents): Gallery => {
 
   const cancel = (picture: Picture) => {
     withdraw(picture)
-    if (isPending(picture)) {
-      settle(
-        picture,
-        picture.results.size > 0 ? "done" : "failed",
-        picture.results.size > 0 ? undefined : "It was cancelled."
-      )
-    }
+    if (!isPending(picture)) return
+    if (picture.results.size > 0) settle(picture, "done", undefined)
+    else settle(picture, "failed", "It was cancelled.")
   }
 
   const remove = (picture: Picture) => {
