@@ -27,10 +27,11 @@ describe.skipIf(Needs.chromium === undefined)("the page keeps", () => {
       await page.getByRole("heading", { name: "two.png" }).waitFor()
       await ended(page)
       await kept(page)
-      await page.reload()
-      await page.locator(".thumb").nth(1).waitFor()
       let asked = 0
       page.on("request", (request) => (asked += request.url().includes("/v1/segment") ? 1 : 0))
+      await page.reload()
+      await page.getByRole("heading", { name: "two.png" }).waitFor()
+      await page.locator("#details").waitFor()
       await page.locator(".thumb").first().click()
       await page.getByRole("heading", { name: "one.png" }).waitFor()
       await page.locator("#details").waitFor()
@@ -110,6 +111,35 @@ describe.skipIf(Needs.chromium === undefined)("the page keeps", () => {
       { ...desktop, expected }
     )
 
+    onPage(
+      "tells again what failed while it was first written to the store",
+      async (page) => {
+        await page.evaluate(() => {
+          const put = IDBObjectStore.prototype.put
+          IDBObjectStore.prototype.put = function (...args) {
+            const request = put.apply(this, args)
+            // A transaction that is asked for more does not end.
+            const hold = () => {
+              if (document.querySelector(".thumb[data-state=failed]") === null)
+                this.count().addEventListener("success", hold)
+            }
+            hold()
+            return request
+          }
+        })
+        await page.setInputFiles("#file", [png("no.png", Buffer.from("no image")), png("one.png")])
+        await ended(page)
+        await kept(page)
+        let asked = 0
+        page.on("request", (request) => (asked += request.url().includes("/v1/segment") ? 1 : 0))
+        await page.reload()
+        await page.locator(".thumb[aria-label='one.png, done']").waitFor()
+        assert.match((await names(page))[0]!, /^no\.png, .*not an image/)
+        assert.strictEqual(asked, 0)
+      },
+      { ...desktop, expected }
+    )
+
     onPage("lets its store be removed, and keeps what comes next in a new one", async (page) => {
       await segment(page, "halves", "one.png")
       await kept(page)
@@ -127,7 +157,7 @@ describe.skipIf(Needs.chromium === undefined)("the page keeps", () => {
       await ended(page)
       await kept(page, 1)
       await page.reload()
-      await page.locator(".thumb[aria-label='two.png, done']").waitFor()
+      await page.getByRole("heading", { name: "two.png" }).waitFor()
     })
 
     onPage("leaves what another tab works on to it", async (page) => {

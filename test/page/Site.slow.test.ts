@@ -192,7 +192,6 @@ describe.skipIf(Needs.chromium === undefined)("the page without a server", () =>
             await kept(page)
             await page.reload()
             await page.locator("#model option[value=bundled]").waitFor({ state: "attached" })
-            await page.locator(".thumb").click()
             await page.locator("#details").waitFor()
             await sees(async () =>
               assert.include(await page.locator("#code").textContent(), "SegFormerOnnx.layer()")

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs"
 import { assert } from "@effect/vitest"
 import type { Page } from "playwright-core"
 import sharp from "sharp"
-import { boardOf, colorAt, grey, type OnPage, phone, sees, segment } from "./support.ts"
+import { boardOf, colorAt, grey, kept, type OnPage, phone, png, sees, segment, settled } from "./support.ts"
 
 const statusOf = (page: Page) => page.locator("#status").textContent()
 
@@ -90,17 +90,83 @@ export const looking = (onPage: OnPage): void => {
     const before = await boardOf(page)
     await page.waitForFunction(() => location.hash.includes("region=0"))
     const address = page.url()
+    const isThere = async () => {
+      await page.locator("#status", { hasText: "Only region 0" }).waitFor()
+      await sees(async () => {
+        const after = await boardOf(page)
+        assert.closeTo(after.width, before.width, 1)
+        assert.closeTo(after.x, before.x, 2)
+      })
+    }
+    await kept(page)
     await page.reload()
+    await isThere()
     await sees(async () => assert.strictEqual(page.url(), address))
+    // Somebody else has to bring the picture.
+    await page.evaluate(() => sessionStorage.clear())
+    await page.goto(new URL("?", address).href)
+    await page.goto(address)
     await page.locator("#model option[value=halves]").waitFor({ state: "attached" })
     await page.selectOption("#model", "halves")
     await page.setInputFiles("#file", { name: "grey.png", mimeType: "image/png", buffer: grey })
-    await page.locator("#status", { hasText: "Only region 0" }).waitFor()
-    await sees(async () => {
-      const after = await boardOf(page)
-      assert.closeTo(after.width, before.width, 1)
-      assert.closeTo(after.x, before.x, 2)
-    })
+    await isThere()
+  })
+
+  onPage("goes back and forward by the pictures that were looked at", async (page) => {
+    const shows = (name: string) => page.getByRole("heading", { name }).waitFor()
+    await segment(page, "halves", "one.png")
+    for (let step = 0; step < 3; step++) await page.getByRole("button", { name: "Zoom in" }).click()
+    const before = await boardOf(page)
+    await page.waitForFunction(
+      (width) => Math.abs(Number(new URLSearchParams(location.hash).get("zoom")) * 200 - width) < 1,
+      before.width
+    )
+    // Pictures that are pasted have one name.
+    await page.setInputFiles("#file", png("two.png"))
+    await shows("two.png")
+    await page.setInputFiles("#file", png("one.png"))
+    await shows("one.png")
+    await page.waitForFunction(() => location.hash.includes("picture=one.png"))
+    await page.goBack()
+    await shows("two.png")
+    await page.goBack()
+    await shows("one.png")
+    await page.waitForFunction(
+      (width) => document.querySelector("#board")!.getBoundingClientRect().width === width,
+      before.width
+    )
+    await sees(async () =>
+      assert.strictEqual(await page.locator(".thumb").first().getAttribute("aria-current"), "true")
+    )
+    await page.goBack()
+    await page.getByRole("button", { name: "Choose an image" }).waitFor()
+    await sees(async () => assert.strictEqual(new URL(page.url()).hash, ""))
+    await page.goForward()
+    await shows("one.png")
+    await kept(page)
+    // Left, and come back to.
+    await page.goto(new URL("?", page.url()).href)
+    await page.goBack()
+    await shows("one.png")
+    await page.locator("#details").waitFor()
+    await sees(async () =>
+      assert.strictEqual(await page.locator(".thumb").first().getAttribute("aria-current"), "true")
+    )
+  })
+
+  onPage("goes to the start where the picture of an entry is gone", async (page) => {
+    await segment(page, "halves", "one.png")
+    await page.setInputFiles("#file", png("two.png"))
+    await page.getByRole("heading", { name: "two.png" }).waitFor()
+    await page.getByRole("button", { name: "Remove one.png" }).click()
+    await page.goBack()
+    await page.getByRole("button", { name: "Choose an image" }).waitFor()
+    await page.locator(".thumb").click()
+    await page.getByRole("heading", { name: "two.png" }).waitFor()
+    // What is no picture is no way away from one.
+    await page.evaluate(() => (location.hash = "#main"))
+    await settled(page)
+    assert.isTrue(await page.locator("#details").isVisible())
   })
 
   onPage("measures by a ruler", async (page) => {
