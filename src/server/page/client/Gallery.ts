@@ -174,13 +174,9 @@ export const make = (events: GalleryEvents): Gallery => {
 
   const cancel = (picture: Picture) => {
     withdraw(picture)
-    if (isPending(picture)) {
-      settle(
-        picture,
-        picture.results.size > 0 ? "done" : "failed",
-        picture.results.size > 0 ? undefined : "It was cancelled."
-      )
-    }
+    if (!isPending(picture)) return
+    if (picture.results.size > 0) settle(picture, "done", undefined)
+    else settle(picture, "failed", "It was cancelled.")
   }
 
   const remove = (picture: Picture) => {
