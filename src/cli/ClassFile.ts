@@ -33,18 +33,14 @@ export const read = Effect.fnUntraced(function* (
 })
 
 const ofJson = (text: string): Result.Result<ClassTable.ClassTable, string> => {
-  const names = decodeNames(text)
-  const table = Option.orElse(
-    Option.map(decodeConfig(text), ({ id2label }) => id2label),
-    () => decodeTable(text)
-  )
-  if (names._tag === "None" && table._tag === "None")
+  const found = Option.firstSomeOf([
+    Option.map(decodeNames(text), ClassTable.fromNames),
+    Option.map(decodeConfig(text), ({ id2label }) => ClassTable.fromId2Label(id2label)),
+    Option.map(decodeTable(text), ClassTable.fromId2Label)
+  ])
+  if (Option.isNone(found))
     return Result.fail("it is JSON, but neither an array of names nor an object with id2label")
-  const found =
-    names._tag === "Some"
-      ? ClassTable.fromNames(names.value)
-      : Option.match(table, { onNone: () => [], onSome: ClassTable.fromId2Label })
-  return found.length === 0 ? Result.fail("it names no classes") : Result.succeed(found)
+  return found.value.length === 0 ? Result.fail("it names no classes") : Result.succeed(found.value)
 }
 
 /** Lines of tools: of CVAT and Datumaro (labelmap.txt), of CamVid and KITTI (label_colors.txt), of tables of colours, of Roboflow (_classes.csv). */

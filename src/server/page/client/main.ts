@@ -320,7 +320,10 @@ const sure = (): void => {
 const address = Address.make({
   stage,
   picking: () => picking,
-  name: () => shown?.picture.file.name
+  pictures: gallery.pictures,
+  shown: () => shown?.picture,
+  onOpen: choose,
+  onStart: home
 })
 
 Intake.listen({
@@ -393,8 +396,9 @@ Models.listen({
   }
 })
 void gallery.restore().then(() => {
+  if (wanted !== undefined || shown !== undefined || address.open()) return
   const first = gallery.pictures().find(({ state }) => state === "waiting" || state === "working")
-  if (first === undefined || wanted !== undefined || shown !== undefined) return
+  if (first === undefined) return
   wanted = first
   strip.show(first)
   void preview(first)
