@@ -97,7 +97,7 @@ export const histogram = (self: LabelMap): Map<number, number> => {
   if (data instanceof Uint32Array) {
     for (let i = 0; i < data.length; i++) counts.set(data[i]!, (counts.get(data[i]!) ?? 0) + 1)
   } else {
-    const bins = new Uint32Array(2 ** (8 * data.BYTES_PER_ELEMENT))
+    const bins = new Uint32Array(data instanceof Uint8Array ? 0x100 : 0x10000)
     const words = data instanceof Uint8Array && data.byteOffset % 4 === 0 ? data.length >> 2 : 0
     if (words > 0) countWords(new Uint32Array(data.buffer, data.byteOffset, words), bins)
     for (let i = words << 2; i < data.length; i++) bins[data[i]!]!++
@@ -169,17 +169,20 @@ export const rotate: {
 export const remap: {
   (ids: ReadonlyMap<number, number>): (self: LabelMap) => LabelMap
   (self: LabelMap, ids: ReadonlyMap<number, number>): LabelMap
-} = dual(2, (self: LabelMap, by: ReadonlyMap<number, number>): LabelMap => {
+} = dual(2, (self: LabelMap, ids: ReadonlyMap<number, number>): LabelMap => {
   const source = self.data
-  const replaced = new Map(by)
+  const replaced = new Map(ids)
   if (self.ignoreIndex !== undefined) replaced.delete(self.ignoreIndex)
   const maxId = Result.getOrThrow(largestId("label map", replaced.values()))
-  const ids = 2 ** (8 * source.BYTES_PER_ELEMENT)
-  const data = allocate(Math.max(maxId, ids - 1), source.length)
+  const width = Math.max(
+    maxId,
+    source instanceof Uint8Array ? 0xff : source instanceof Uint16Array ? 0xffff : 0xffffffff
+  )
+  const data = allocate(width, source.length)
   if (source instanceof Uint32Array) {
     for (let i = 0; i < data.length; i++) data[i] = replaced.get(source[i]!) ?? source[i]!
   } else {
-    const table = Uint32Array.from({ length: ids }, (_, id) => id)
+    const table = Uint32Array.from({ length: source instanceof Uint8Array ? 0x100 : 0x10000 }, (_, id) => id)
     for (const [from, to] of replaced) if (from in table) table[from] = to
     for (let i = 0; i < data.length; i++) data[i] = table[source[i]!]!
   }
