@@ -3,13 +3,17 @@
  * else has read the header; and it is told how many pixels there may be.
  */
 import { Effect, Metric } from "effect"
+import { isLost, unreadPng } from "./decoding/Coding.ts"
 import type { Conversion } from "./decoding/IccProfile.ts"
+import * as ImageHeader from "./ImageHeader.ts"
+import * as ImageOpening from "./ImageOpening.ts"
 import { isOf, type Space } from "./decoding/ProfileSpace.ts"
 import { type ImageError, NotAnImage, UnsupportedImage } from "./ImageError.ts"
 import type { ImageFormat } from "./ImageFormat.ts"
 import type { SharpModule } from "./SharpModule.ts"
 import * as TiffHeader from "./TiffHeader.ts"
 import * as Telemetry from "../TelemetryNames.ts"
+import { concat } from "../service/Body.ts"
 import { lazily } from "../service/CodeNotLoaded.ts"
 import { firstLineOf } from "../SystemError.ts"
 
@@ -42,6 +46,25 @@ export const pixels = Telemetry.servers.counter("segformer.decoded.pixels")
 export const count = ({ height, width }: Pick<Facts, "width" | "height">): Effect.Effect<void> =>
   Metric.update(pixels, width * height)
 
+type FailOn = "warning" | "error"
+
+/**
+ * Decodes. A JPEG has to do without a warning, or with one of what no viewer minds: then it is decoded again, since at the first
+ * one its decoder has stopped.
+ */
+export const decoded = <A, E>(
+  format: Source["format"],
+  use: (failOn: FailOn) => Promise<A>,
+  failed: (cause: unknown) => Effect.Effect<never, E>
+): Effect.Effect<A, E> => {
+  const once = (failOn: FailOn) =>
+    Effect.tryPromise({ try: () => use(failOn), catch: (cause) => ({ cause }) })
+  const strictly = Effect.catch(once("warning"), (failure) =>
+    isLost(String(failure.cause)) ? Effect.fail(failure) : once("error")
+  )
+  return Effect.catch(format === "jpeg" ? strictly : once("error"), ({ cause }) => failed(cause))
+}
+
 /**
  * Warnings are not enough to refuse a picture: libjpeg warns of bytes that no viewer minds. But a tile of a TIFF that is not there
  * is one, and would be black. `page` is counted from 1, and `maxPixels` is what the decoder itself refuses more than.
@@ -53,10 +76,11 @@ export const optionsOf = (
     isStretched,
     isTiled,
     metadata
-  }: Pick<Facts, "isStretched" | "isTiled"> & { readonly metadata?: Metadata | undefined } = {}
+  }: Pick<Facts, "isStretched" | "isTiled"> & { readonly metadata?: Metadata | undefined } = {},
+  failOn: FailOn = "error"
 ) =>
   ({
-    failOn: isTiled === true ? "warning" : "error",
+    failOn: isTiled === true ? "warning" : failOn,
     limitInputPixels: maxPixels,
     // Numbers stay as they are; and libvips tells profiles apart by how many numbers a colour has.
     ignoreIcc:
@@ -75,6 +99,27 @@ export interface Source {
   /** A part of it, or what there is of that. */
   readonly range: (offset: number, length: number) => Effect.Effect<Uint8Array, ImageError>
 }
+
+/**
+ * What a decoder is given of a file: of one that moves, nothing behind the page that is asked for. It would walk over all frames
+ * there are, those of a WebP in a time that grows with the square of their number. Fails where its colours would not be its own.
+ */
+export const upToPage = Effect.fnUntraced(function* (
+  { page, source }: Pick<Source, "page" | "source">,
+  bytes: Uint8Array
+): Effect.fn.Return<Uint8Array, ImageError> {
+  const start = bytes.subarray(0, ImageOpening.startBytes)
+  const accepted = ImageOpening.accept(source, ImageHeader.parse(bytes, page), start, anySize)
+  const { format, own, unread } = yield* Effect.catchTag(accepted, "CodeNotLoaded", Effect.die)
+  const detail = format === "png" ? unreadPng(bytes) : unread
+  if (detail !== undefined) return yield* new UnsupportedImage({ source, format, detail })
+  if (own === undefined) return bytes
+  const parts = new Uint8Array(concat(own.map(([from, to]) => bytes.subarray(from, to))))
+  if (format === "webp") new DataView(parts.buffer).setUint32(4, parts.length - 8, true)
+  return parts
+})
+
+const anySize = { maxBytes: Infinity, maxPixels: Infinity }
 
 /** What decoders call what is not in them. */
 const lacks =
@@ -182,10 +227,9 @@ export const look = Effect.fnUntraced(function* (
     const what = unusual.length === 0 ? `its colours are ${space}` : unusual.join(", ")
     return yield* refuse(`${what}, and cannot be read here. Convert it to sRGB or grey`)
   }
-  const bands = channels - (hasAlpha ? 1 : 0)
-  if (wanted === 1 && bands > 1) {
+  if (channels - (hasAlpha ? 1 : 0) > wanted) {
     return yield* refuse(
-      `it has ${channels} bands, and does not say that they are red, green and blue. Make a file of the one or three that are to be seen`
+      `it has ${channels} bands, and does not say which of them are red, green and blue. Make a file of the one or three that are to be seen`
     )
   }
   if (!isColour && !isStretched) {
