@@ -3,17 +3,13 @@
  * else has read the header; and it is told how many pixels there may be.
  */
 import { Effect, Metric } from "effect"
-import { isLost, unreadPng } from "./decoding/Coding.ts"
+import { isLost } from "./decoding/Coding.ts"
 import type { Conversion } from "./decoding/IccProfile.ts"
-import * as ImageHeader from "./ImageHeader.ts"
-import * as ImageOpening from "./ImageOpening.ts"
 import { isOf, type Space } from "./decoding/ProfileSpace.ts"
 import { type ImageError, NotAnImage, UnsupportedImage } from "./ImageError.ts"
 import type { ImageFormat } from "./ImageFormat.ts"
 import type { SharpModule } from "./SharpModule.ts"
-import * as TiffHeader from "./TiffHeader.ts"
 import * as Telemetry from "../TelemetryNames.ts"
-import { concat } from "../service/Body.ts"
 import { lazily } from "../service/CodeNotLoaded.ts"
 import { firstLineOf } from "../SystemError.ts"
 
@@ -100,26 +96,18 @@ export interface Source {
   readonly range: (offset: number, length: number) => Effect.Effect<Uint8Array, ImageError>
 }
 
-/**
- * What a decoder is given of a file: of one that moves, nothing behind the page that is asked for. It would walk over all frames
- * there are, those of a WebP in a time that grows with the square of their number. Fails where its colours would not be its own.
- */
-export const upToPage = Effect.fnUntraced(function* (
-  { page, source }: Pick<Source, "page" | "source">,
-  bytes: Uint8Array
-): Effect.fn.Return<Uint8Array, ImageError> {
-  const start = bytes.subarray(0, ImageOpening.startBytes)
-  const accepted = ImageOpening.accept(source, ImageHeader.parse(bytes, page), start, anySize)
-  const { format, own, unread } = yield* Effect.catchTag(accepted, "CodeNotLoaded", Effect.die)
-  const detail = format === "png" ? unreadPng(bytes) : unread
-  if (detail !== undefined) return yield* new UnsupportedImage({ source, format, detail })
-  if (own === undefined) return bytes
-  const parts = new Uint8Array(concat(own.map(([from, to]) => bytes.subarray(from, to))))
-  if (format === "webp") new DataView(parts.buffer).setUint32(4, parts.length - 8, true)
-  return parts
-})
+/** Loaded late: who encodes, or draws words, needs no reader of every header. */
+const headers = Effect.orDie(lazily(() => import("./UpToPage.ts")))
 
-const anySize = { maxBytes: Infinity, maxPixels: Infinity }
+export const upToPage = (from: Pick<Source, "page" | "source">, bytes: Uint8Array) =>
+  Effect.flatMap(headers, (module) => module.upToPage(from, bytes))
+
+/** What is unusual about a TIFF; nothing of other types. */
+const unusual = Effect.fnUntraced(function* ({ format, head, page }: Source) {
+  if (format !== "tiff") return []
+  const { TiffHeader } = yield* headers
+  return TiffHeader.unusual(yield* head, page)
+})
 
 /** What decoders call what is not in them. */
 const lacks =
@@ -146,20 +134,17 @@ const profileOf = Effect.fnUntraced(function* ({ icc, space }: Metadata): Effect
 })
 
 /** Why a file cannot be decoded: a kind that is unusual, or bytes that are broken. */
-export const failed = (
-  { format, head, page, source }: Source,
-  cause: unknown
-): Effect.Effect<never, ImageError> => {
+export const failed = (from: Source, cause: unknown): Effect.Effect<never, ImageError> => {
+  const { format, source } = from
   const said = firstLineOf(cause)
   const reason = /failOn/.test(said) ? "a part of it cannot be decoded" : said
   const broken = new NotAnImage({ source, detail: `it is broken or cut off (${reason})` })
   const layout = layouts.find(([of]) => of.test(reason))?.[1]
   if (layout !== undefined)
     return Effect.fail(new UnsupportedImage({ source, format, detail: `${layout} (${reason})` }))
-  return Effect.flatMap(head, (bytes): Effect.Effect<never, ImageError> => {
-    const unusual = format === "tiff" ? TiffHeader.unusual(bytes, page) : []
-    if (unusual.length === 0 && !lacks.test(reason)) return Effect.fail(broken)
-    const what = unusual.length === 0 ? "it is of a kind that its decoder lacks" : unusual.join(", ")
+  return Effect.flatMap(unusual(from), (found): Effect.Effect<never, ImageError> => {
+    if (found.length === 0 && !lacks.test(reason)) return Effect.fail(broken)
+    const what = found.length === 0 ? "it is of a kind that its decoder lacks" : found.join(", ")
     return Effect.fail(
       new UnsupportedImage({
         source,
@@ -223,8 +208,8 @@ export const look = Effect.fnUntraced(function* (
   const refuse = (detail: string) => new UnsupportedImage({ source, format, detail })
   const wanted = colours[space]
   if (wanted === undefined) {
-    const unusual = format === "tiff" ? TiffHeader.unusual(yield* from.head, from.page) : []
-    const what = unusual.length === 0 ? `its colours are ${space}` : unusual.join(", ")
+    const found = yield* unusual(from)
+    const what = found.length === 0 ? `its colours are ${space}` : found.join(", ")
     return yield* refuse(`${what}, and cannot be read here. Convert it to sRGB or grey`)
   }
   if (channels - (hasAlpha ? 1 : 0) > wanted) {
@@ -250,7 +235,10 @@ export const look = Effect.fnUntraced(function* (
     return yield* refuse(`its samples are ${depth}, which are not read here`)
   const toSrgb = isStretched ? undefined : yield* profileOf(metadata)
   if (typeof toSrgb === "object") return yield* refuse(`${toSrgb.unread}. Convert it to sRGB`)
-  const laid = metadata.format === "tiff" ? yield* TiffHeader.laid(from.range, from.page) : undefined
+  const laid =
+    metadata.format === "tiff"
+      ? yield* Effect.flatMap(headers, ({ TiffHeader }) => TiffHeader.laid(from.range, from.page))
+      : undefined
   return {
     ...metadata.autoOrient,
     metadata,
